@@ -275,6 +275,12 @@ describe("parse() and unfinished input", () => {
 
     expect(parser.parse(bytes, 2, line.length - 1)).toBe(NEED_MORE);
     expect(parser.lineComplete).toBe(false);
+
+    // The line was good, so a pedantic connection still hears of its subject.
+    const spoiled = latin1("PUB a..b 1\r\nxx");
+    expect(parser.parse(spoiled, 0, spoiled.length)).toBe(ERROR_UNKNOWN_OPERATION);
+    expect(parser.lineComplete).toBe(true);
+    expect(parser.publishCode).toBe(PUB);
   });
 
   test("keeps only a few bytes of endless filler", () => {

@@ -111,8 +111,9 @@ export class ClientParser {
   payloadStart = 0;
   maxMessages = 0;
   /**
-   * With NEED_MORE: the control line of a PUB or HPUB has been accepted and only payload is missing. The
-   * operation's fields are set, and it ends at `payloadStart + totalSize + 2`.
+   * The control line of a PUB or HPUB has been accepted and the operation's fields are set. With NEED_MORE only
+   * payload is missing, and the operation will end at `payloadStart + totalSize + 2`. With an error the payload did
+   * not end in CR LF. What a pedantic connection is told of the subject is due either way, once.
    */
   lineComplete = false;
   /** With `lineComplete`: PUB or HPUB. */
@@ -243,15 +244,13 @@ export class ClientParser {
     if (this.maxPayloadBytes >= 0 && this.totalSize > this.maxPayloadBytes) return ERROR_MAXIMUM_PAYLOAD;
     this.payloadStart = lineEnd;
     this.publishCode = code;
+    this.lineComplete = true;
 
     // Nine digits and a 31-bit offset stay within exact numbers.
     const payloadEnd = lineEnd + this.totalSize;
     if (payloadEnd < end && bytes[payloadEnd] !== CR) return ERROR_UNKNOWN_OPERATION;
     if (payloadEnd + 1 < end && bytes[payloadEnd + 1] !== LF) return ERROR_UNKNOWN_OPERATION;
-    if (payloadEnd + 2 > end) {
-      this.lineComplete = true;
-      return NEED_MORE;
-    }
+    if (payloadEnd + 2 > end) return NEED_MORE;
     this.next = payloadEnd + 2;
     return code;
   }
