@@ -86,7 +86,8 @@ export class ClientParser {
   headersAllowed = false;
   /**
    * In and out, kept per connection: 0 at the start of an operation; otherwise the code of the
-   * operation whose meaningless bytes (blanks after the verb, the rest of a PING line) are being skipped.
+   * operation whose meaningless bytes (blanks after the verb, the rest of a PING line) are being
+   * skipped.
    */
   skipState = 0;
 
@@ -111,9 +112,10 @@ export class ClientParser {
   payloadStart = 0;
   maxMessages = 0;
   /**
-   * The control line of a PUB or HPUB has been accepted and the operation's fields are set. With NEED_MORE only
-   * payload is missing, and the operation will end at `payloadStart + totalSize + 2`. With an error the payload did
-   * not end in CR LF. What a pedantic connection is told of the subject is due either way, once.
+   * The control line of a PUB or HPUB has been accepted and the operation's fields are set. With
+   * NEED_MORE only payload is missing, and the operation will end at `payloadStart + totalSize + 2`.
+   * With an error the payload did not end in CR LF. What a pedantic connection is told of the subject
+   * is due either way, once.
    */
   lineComplete = false;
   /** With `lineComplete`: PUB or HPUB. */
@@ -123,7 +125,10 @@ export class ClientParser {
   readonly #argumentEnds = new Int32Array(ARGUMENTS_MAX);
   #argumentCount = 0;
 
-  /** Reads the operation at `start`. `end` is where the received bytes end; `start` ≤ `end` ≤ `bytes.length`. */
+  /**
+   * Reads the operation at `start`. `end` is where the received bytes end; `start` ≤ `end` ≤
+   * `bytes.length`.
+   */
   parse(bytes: Uint8Array, start: number, end: number): number {
     this.lineComplete = false;
     this.next = start;
@@ -255,7 +260,9 @@ export class ClientParser {
     return code;
   }
 
-  /** Notes where the arguments of `arg` stand; those past the greatest legal number are only counted. */
+  /**
+   * Notes where the arguments of `arg` stand; those past the greatest legal number are only counted.
+   */
   #splitArguments(bytes: Uint8Array): void {
     let count = 0;
     let i = this.argStart;
@@ -290,8 +297,8 @@ export class ClientParser {
 }
 
 /**
- * Returns the operation whose verb stands at `start`, NEED_MORE if the bytes end within a possible verb, or
- * an error at the first byte that no verb has there.
+ * Returns the operation whose verb stands at `start`, NEED_MORE if the bytes end within a possible
+ * verb, or an error at the first byte that no verb has there.
  */
 function verbAt(bytes: Uint8Array, start: number, end: number): number {
   const code = verbStartingWith(bytes, start, end);

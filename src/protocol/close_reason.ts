@@ -1,4 +1,7 @@
-/** Why a connection was closed: a small integer that fits into shared memory and records of closed connections. */
+/**
+ * Why a connection was closed: a small integer that fits into shared memory and records of closed
+ * connections.
+ */
 export const CloseReason = {
   ClientClosed: 1,
   AuthenticationTimeout: 2,

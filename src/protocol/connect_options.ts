@@ -10,7 +10,9 @@ export interface ConnectOptions {
   readonly pedantic: boolean;
   /** Deliver the connection's own publications to its own subscriptions. */
   readonly echo: boolean;
-  /** 0, or 1 for a client that takes INFO at any time. Any other integer is for the caller to refuse. */
+  /**
+   * 0, or 1 for a client that takes INFO at any time. Any other integer is for the caller to refuse.
+   */
   readonly protocol: number;
   readonly headers: boolean;
   readonly noResponders: boolean;
@@ -96,8 +98,8 @@ const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
 ]);
 
 /**
- * Reads the document in `bytes[start, end)` over `previous`: DEFAULT_CONNECT_OPTIONS for the first CONNECT of a
- * connection, the result of the one before for any other.
+ * Reads the document in `bytes[start, end)` over `previous`: DEFAULT_CONNECT_OPTIONS for the first
+ * CONNECT of a connection, the result of the one before for any other.
  *
  * Keys match in any case, the last of several wins, unknown keys and fields that are null change
  * nothing, and so does a document that is `null`. Everything else that is no object, and a value of
@@ -156,7 +158,9 @@ function isInt64(json: string): boolean {
   return BigInt.asIntN(64, BigInt(json)) === BigInt(json);
 }
 
-/** As Go folds keys: beyond ASCII, the Kelvin sign is a k (to toLowerCase as well) and the long s an s. */
+/**
+ * As Go folds keys: beyond ASCII, the Kelvin sign is a k (to toLowerCase as well) and the long s an s.
+ */
 function foldCase(key: string): string {
   return key.replaceAll("\u017f", "s").toLowerCase();
 }

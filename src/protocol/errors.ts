@@ -117,7 +117,9 @@ const ENTRIES: readonly (ErrorEntry | undefined)[] = (() => {
   return entries;
 })();
 
-/** Says what the peer is told of `code`, one of the `ERROR_…` above, and what becomes of the connection. */
+/**
+ * Says what the peer is told of `code`, one of the `ERROR_…` above, and what becomes of the connection.
+ */
 export function errorEntry(code: number): ErrorEntry {
   const entry = ENTRIES[-code];
   if (entry === undefined) throw new RangeError("errorEntry: the code must be one of the ERROR_ constants");
@@ -176,5 +178,6 @@ export function subscriptionRemovedText(
 }
 
 function decode(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+  // slice, because TextDecoder refuses shared memory.
+  return new TextDecoder().decode(bytes.slice());
 }

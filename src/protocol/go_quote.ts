@@ -12,7 +12,9 @@ const BACKSLASH_ESCAPES: Readonly<Record<number, string>> = {
   92: "\\\\",
 };
 
-/** What Go's unicode.IsPrint accepts: letters, marks, numbers, punctuation, symbols and the ASCII space. */
+/**
+ * What Go's unicode.IsPrint accepts: letters, marks, numbers, punctuation, symbols and the ASCII space.
+ */
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
 
 /**

@@ -8,10 +8,11 @@ const TAB = 0x09;
 const COLON = 0x3a;
 
 /**
- * Returns the value of the first header called `name`, exactly as written but for blanks around it, or null.
+ * Returns the value of the first header called `name`, exactly as written but for blanks around it, or
+ * null.
  *
- * `bytes[start, end)` is a header block: a status line, one `Name: value` per line, an empty line. Names are
- * case-sensitive and touch their colon. A block in any other form just has no headers.
+ * `bytes[start, end)` is a header block: a status line, one `Name: value` per line, an empty line.
+ * Names are case-sensitive and touch their colon. A block in any other form just has no headers.
  */
 export function headerValue(bytes: Uint8Array, start: number, end: number, name: string): string | null {
   let lineStart = nextLine(bytes, start, end);

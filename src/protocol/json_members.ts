@@ -1,5 +1,6 @@
 // The members of a JSON object with their source text. JSON.parse alone hides what Go's encoding/json
-// looks at: the order of keys that differ only in case, keys that come twice, and how a number was written.
+// looks at: the order of keys that differ only in case, keys that come twice, and how a number was
+// written.
 
 export interface JsonMember {
   readonly key: string;
@@ -9,15 +10,18 @@ export interface JsonMember {
   readonly jsonStart: number;
 }
 
-/** Returns `bytes[start, end)` as text. Broken UTF-8 becomes U+FFFD; a byte order mark stays, for it is no JSON. */
+/**
+ * Returns `bytes[start, end)` as text. Broken UTF-8 becomes U+FFFD; a byte order mark stays, for it is
+ * no JSON.
+ */
 export function decodeJson(bytes: Uint8Array, start: number, end: number): string {
   // slice, because TextDecoder refuses shared memory.
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.slice(start, end));
 }
 
 /**
- * Returns the members of the object that `text` is, in the order written, duplicates included; none for the
- * document `null`; or null if the document is anything else or no JSON.
+ * Returns the members of the object that `text` is, in the order written, duplicates included; none for
+ * the document `null`; or null if the document is anything else or no JSON.
  */
 export function jsonMembers(text: string): JsonMember[] | null {
   let document: unknown;

@@ -1,5 +1,5 @@
-// Bytes a server sends to a client. The lines with a subject, MSG and HMSG, are the engine's; here are the rest
-// and the one message that the server itself makes up.
+// Bytes a server sends to a client. The lines with a subject, MSG and HMSG, are the engine's; here are
+// the rest and the one message that the server itself makes up.
 
 const encoder = new TextEncoder();
 
@@ -21,9 +21,9 @@ const SPACE = 0x20;
 const HEADER_BYTES_WITHOUT_SUBJECT = STATUS_503.length + 4;
 
 /**
- * Returns the message that tells a requester that nobody listens on `subject` (as mapped): status 503 to its
- * `reply` subject, for its subscription `sid`, without payload. Source: nats-server `processInboundClientMsg`
- * since 2.12; earlier versions do not name the subject.
+ * Returns the message that tells a requester that nobody listens on `subject` (as mapped): status 503
+ * to its `reply` subject, for its subscription `sid`, without payload. Source: nats-server
+ * `processInboundClientMsg` since 2.12; earlier versions do not name the subject.
  */
 export function noRespondersMessage(reply: Uint8Array, sid: Uint8Array, subject: Uint8Array): Uint8Array {
   const headerBytes = HEADER_BYTES_WITHOUT_SUBJECT + subject.length;

@@ -11,8 +11,9 @@ const ARROWS: Readonly<Record<TraceDirection, string>> = { in: "<<-", out: "->>"
 const CR_LF_BYTES = 2;
 
 /**
- * `<<- [SUB foo 1]`, `->> [PONG]`, `<-> [DELSUB 1]`: an operation as the protocol spells it, with its arguments as
- * they stand in the control line. The one for -ERR is called `-ERR`, the one for +OK `OK`. Not for CONNECT.
+ * An operation other than CONNECT, as the protocol spells it, with its arguments as they stand in the
+ * control line: `<<- [SUB foo 1]`, `->> [PONG]`, `<-> [DELSUB 1]`. `-ERR` and `OK` are traced when they
+ * are sent; nats-server does not trace INFO, +OK and -ERR that come from a client.
  */
 export function traceOperation(
   direction: TraceDirection,
@@ -20,6 +21,7 @@ export function traceOperation(
   argument?: Uint8Array | string,
 ): string {
   if (argument === undefined) return `${ARROWS[direction]} [${operation}]`;
+  // slice, because TextDecoder refuses shared memory.
   const text = typeof argument === "string" ? argument : new TextDecoder().decode(argument.slice());
   return `${ARROWS[direction]} [${operation} ${text}]`;
 }
@@ -42,8 +44,8 @@ export interface PayloadTraceOptions {
 }
 
 /**
- * `<<- MSG_PAYLOAD: ["hello"]`, or null where there is nothing to show. `message` is headers and payload without the
- * final CR LF; its first `headerBytes` bytes are the header block.
+ * `<<- MSG_PAYLOAD: ["hello"]`, or null where there is nothing to show. `message` is headers and
+ * payload without the final CR LF; its first `headerBytes` bytes are the header block.
  */
 export function tracePayload(
   direction: TraceDirection,
@@ -59,13 +61,15 @@ export function tracePayload(
   return `${ARROWS[direction]} MSG_PAYLOAD: [${isCut ? `${quoted.slice(0, -1)}..."` : quoted}]`;
 }
 
-/** Keys whose values the log must not hold. A JWT is not among them: without its key it opens nothing. */
+/**
+ * Keys whose values the log must not hold. A JWT is not among them: without its key it opens nothing.
+ */
 const SECRET_KEY = /^(?:pass.*|auth_token.*|sig|proxy_sig|nkey)$/i;
 
 /**
- * Replaces the values of secret fields by `[REDACTED]`. Where nats-server searches the text for what looks like such a
- * field, this reads the JSON, so that no way of writing a key or a value gets past it; a document that is no JSON
- * object is not shown at all.
+ * Replaces the values of secret fields by `[REDACTED]`. Where nats-server searches the text for what
+ * looks like such a field, this reads the JSON, so that no way of writing a key or a value gets past
+ * it; a document that is no JSON object is not shown at all.
  */
 function redactSecrets(document: string): string {
   const members = jsonMembers(document);

@@ -38,7 +38,9 @@ export function isValidPublishSubject(bytes: Uint8Array, start: number, end: num
   return true;
 }
 
-/** Tells whether no token of `bytes[start, end)` is exactly `*` or `>`; empty tokens are not looked for. */
+/**
+ * Tells whether no token of `bytes[start, end)` is exactly `*` or `>`; empty tokens are not looked for.
+ */
 export function isLiteral(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) {
     if (!isWildcard(bytes[i]!)) continue;
