@@ -35,6 +35,7 @@ export interface Engine {
     isLarge: boolean,
   ): number;
   drain(node: number, bytesMax: number): number;
+  hasInbound(): number;
   room(connection: number, bytes: number): number;
   closeSegment(connection: number): void;
   reserve(node: number, bytes: number): number;

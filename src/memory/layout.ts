@@ -213,6 +213,8 @@ export const RECORD_HEADER_LENGTH = 28;
 export const RECORD_QUEUE_COUNT = 32;
 /** 1 when plain subscriptions are served too. */
 export const RECORD_IS_PLAIN = 36;
+/** Slot of the publishing connection at the sending shard, told back when it is to be slowed. */
+export const RECORD_ORIGIN = 40;
 export const RECORD_BODY = 48;
 
 /** Skip to the start of the ring. */
@@ -223,6 +225,8 @@ export const RECORD_KIND_CONTROL = 3;
 /** A message too large for one record: its start (a MESSAGE without payload), then its pieces. */
 export const RECORD_KIND_LARGE = 4;
 export const RECORD_KIND_PIECE = 5;
+/** The connection in ORIGIN publishes faster than a subscriber of the sender's reads. */
+export const RECORD_KIND_STALL = 6;
 
 // The plan cache: sets of four (hash, plan address) pairs.
 export const PLAN_SET_BYTES = 32;
@@ -251,3 +255,5 @@ export const REASON_HOST_PLAN = 3;
 export const REASON_NO_RESPONDERS = 4;
 /** The ring to FULL_NODE has no room for the message at RESUME. */
 export const REASON_RING_FULL = 5;
+/** drain(): the message of the connection ORIGIN (in RESUME) went to a congested subscriber. */
+export const REASON_STALLED = 6;

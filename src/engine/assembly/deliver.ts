@@ -45,6 +45,7 @@ import {
   RECORD_KIND_MESSAGE,
   RECORD_LENGTH,
   RECORD_LINE_LENGTH,
+  RECORD_ORIGIN,
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
   RECORD_SUBJECT_LENGTH,
@@ -324,6 +325,7 @@ function send(plan: u32, node: u32, isPlain: u32, pickCount: u32): void {
   store<u32>(record, headerLength, RECORD_HEADER_LENGTH);
   store<u32>(record, queueCount, RECORD_QUEUE_COUNT);
   store<u32>(record, isPlain, RECORD_IS_PLAIN);
+  store<u32>(record, slotOf(publisher), RECORD_ORIGIN);
   const subject = (record + RECORD_BODY + (queueCount << 2) + 15) & ~15;
   copy(subject, plan + PLAN_SUBJECT, subjectLength);
   copy(subject + subjectLength, rest, lineLength + payloadLength + 2);

@@ -8,8 +8,10 @@ import {
   AREA_HEADER_LENGTH,
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
+  AREA_IS_STALLED,
   AREA_LINE_LENGTH,
   AREA_MESSAGE_END,
+  AREA_NODE_COUNT,
   AREA_REPLY,
   AREA_REPLY_LENGTH,
   AREA_REST,
@@ -33,6 +35,7 @@ import {
   REASON_NO_RESPONDERS,
   REASON_OTHER,
   REASON_RING_FULL,
+  REASON_STALLED,
   RECORD_BODY,
   RECORD_CONTEXT,
   RECORD_HEADER_LENGTH,
@@ -41,6 +44,7 @@ import {
   RECORD_KIND_MESSAGE,
   RECORD_LENGTH,
   RECORD_LINE_LENGTH,
+  RECORD_ORIGIN,
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
   RECORD_SUBJECT_LENGTH,
@@ -247,10 +251,19 @@ export function deliverOne(
   return deliverHere(plan, isPlain, queues, queueCount);
 }
 
+/** Whether any node has published records that were not taken yet. */
+export function hasInbound(): bool {
+  const nodes = load<u32>(area, AREA_NODE_COUNT);
+  for (let node: u32 = 0; node < nodes; node++) {
+    if (peek(node) != 0) return true;
+  }
+  return false;
+}
+
 /**
  * Delivers the messages another node sent, up to about `bytesMax` of them. Their bytes may be named by iovecs: flush
- * before release(). Returns REASON_DONE, REASON_MISS (AREA_RESUME is the record), or REASON_OTHER for a record of
- * another kind.
+ * before release(). Returns REASON_DONE (RESUME is 1 if there may be more), REASON_MISS (RESUME is the record),
+ * REASON_STALLED, or REASON_OTHER for a record of another kind.
  */
 export function drain(node: u32, bytesMax: u32): i32 {
   let bytes: u32 = 0;
@@ -282,6 +295,7 @@ export function drain(node: u32, bytesMax: u32): i32 {
     deliverHere(plan, load<u32>(record, RECORD_IS_PLAIN) != 0, record + RECORD_BODY, queueCount);
     bytes += load<u32>(record, RECORD_LENGTH);
     skip(node, record);
+    if (load<u32>(area, AREA_IS_STALLED) != 0) return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
   }
   return resume(REASON_DONE, 1);
 }
