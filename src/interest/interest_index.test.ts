@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { Arena } from "./arena.ts";
 import { createInterestIndex, INDEX_FULL, type InterestIndex, openInterestIndex } from "./interest_index.ts";
-import { PAGE_BYTES, PAGE_WORDS, REGION_PAGES_MIN } from "./layout.ts";
+import { InterestMemory, PAGE_BYTES, PAGE_WORDS, REGION_PAGES_MIN } from "./layout.ts";
 import { MatchResult } from "./match_result.ts";
 import { NaiveInterest, outcomeOf } from "./naive_interest.ts";
 
@@ -379,6 +380,45 @@ describe("memory", () => {
     index.invariants();
     expect(index.statistics().entries).toBe(0);
     expect(addPlain(index, 0, 1, "room.again")).toBeGreaterThan(-1);
+  });
+
+  test("an addition that runs out of memory at any step leaves nothing behind", () => {
+    const region = newRegion(REGION_PAGES_MIN * PAGE_BYTES);
+    const index = createInterestIndex(region, { hashSeed: [1, 2, 3, 4] });
+    addQueue(index, 1, 1, "kept.*.pattern", "kept");
+    const arena = new Arena(new InterestMemory(region));
+    const hogged: number[] = [];
+    let [full, added, seed] = [0, 0, 1];
+    for (let round = 0; round < 1500; round++) {
+      // Everything is taken; then a few blocks of the sizes that an addition asks for come free.
+      for (let isFull = false; !isFull; ) {
+        isFull = true;
+        for (const words of [4, 5, 6, 7, 8, 9, 10, 11, 12]) {
+          const block = arena.allocate(words);
+          if (block !== 0) hogged.push(block);
+          if (block !== 0) isFull = false;
+        }
+      }
+      for (let count = round % 40; count > 0; count--) {
+        seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
+        arena.free(hogged.splice((seed >>> 4) % hogged.length, 1)[0]!);
+      }
+      const { bytesLive } = index.statistics();
+      const subject = ["kept.*.a.longer-token.b", "other.a-longer-token.>", "*.*.x", "a.literal"][round % 4]!;
+      const id =
+        round % 3 === 0 ? addPlain(index, 0, 1, subject) : addQueue(index, 0, 1, subject, `name${round % 7}`);
+      index.invariants();
+      if (id === INDEX_FULL) {
+        full++;
+      } else {
+        added++;
+        index.removeNode(0);
+      }
+      expect(index.statistics().entries).toBe(1);
+      expect(index.statistics().bytesLive).toBe(bytesLive);
+    }
+    expect(full).toBeGreaterThan(100);
+    expect(added).toBeGreaterThan(100);
   });
 
   test("a million changes of literals, patterns and queues leave the memory used where it was", () => {
