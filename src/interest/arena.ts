@@ -4,7 +4,6 @@ import {
   BLOCK_WORDS,
   ENTRIES,
   ENTRY_NEXT,
-  ENTRY_WORDS,
   FREE_RUNS,
   FRONTIER_PAGE,
   type InterestMemory,
@@ -207,7 +206,7 @@ export class Arena {
     const pages = 1 << order;
     const frontier = words[FRONTIER_PAGE]!;
     const page = Math.floor((frontier - pages) / pages) * pages;
-    const entriesEnd = ENTRIES + words[ENTRY_NEXT]! * ENTRY_WORDS;
+    const entriesEnd = ENTRIES + words[ENTRY_NEXT]!;
     if (page * PAGE_WORDS < entriesEnd) return false;
     words[FRONTIER_PAGE] = page;
     for (let gap = page + pages; gap < frontier; ) {

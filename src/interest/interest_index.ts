@@ -1,7 +1,7 @@
 // Hot: `match` and `find`.
 import { assert } from "../base/assert.ts";
 import { Arena } from "./arena.ts";
-import { Entries, NOT_FOUND } from "./entries.ts";
+import { Entries } from "./entries.ts";
 import {
   ACCOUNT_COUNT_MAX,
   ACCOUNT_GENERATION,
@@ -11,18 +11,19 @@ import {
   BLOCK_WORDS,
   BUCKET_BITS,
   BUCKETS,
-  ENTRY_ACCOUNT,
-  ENTRY_IS_WILDCARD,
-  ENTRY_KEY,
+  ENTRY_HASH,
+  ENTRY_ID,
   ENTRY_NEXT,
   ENTRY_NODES,
   ENTRY_PAIRS,
-  ENTRY_WORDS,
+  ENTRY_SUBJECT,
+  ENTRY_SUBJECT_BYTES,
   FRONTIER_PAGE,
   INSERT_COUNT,
   INTEREST_MAGIC,
   InterestMemory,
   type InterestRegion,
+  isInside,
   LITERAL_COUNT,
   MAGIC,
   NODE_COUNT_MAX,
@@ -44,6 +45,10 @@ export const INDEX_FULL = -2;
 /** The lock owner that a reader counts as, when writers kept it from an undisturbed read. */
 export const READER_OWNER = NODE_COUNT_MAX;
 
+/** Returned by `find`. */
+export const NOT_FOUND = -1;
+
+const NO_QUEUE = new Uint8Array(0);
 const ATTEMPT_COUNT_MAX = 64;
 const ENTRIES_PER_SWEEP = 1024;
 
@@ -131,38 +136,31 @@ export class InterestIndex {
     this.#arena = new Arena(memory);
     this.#entries = new Entries(memory);
     this.#trie = new WildcardTrie(memory);
-    this.#queues = new QueueCounts(memory, this.#entries);
+    this.#queues = new QueueCounts(memory);
   }
 
   /** Says that `node` has plain interest in the subject; the entry id, or `INDEX_FULL`. Idempotent. */
   addPlain(node: number, accountId: number, bytes: Uint8Array, start: number, end: number): number {
-    assertNode(node);
-    assertAccount(accountId);
-    const isWildcard = isWildcardPattern(bytes, start, end);
-    this.#lock.acquire(node);
-    const id = this.#addPlainLocked(node, accountId, isWildcard, bytes, start, end);
-    this.#lock.release();
-    return id;
+    return this.#add(node, accountId, bytes, start, end, NO_QUEUE, 0, 0);
   }
 
   /** Takes back `addPlain`; the entry may cease to exist. Does nothing if the node has no such interest. */
   removePlain(node: number, entryId: number): void {
     assertNode(node);
-    assert(this.#entries.isLive(entryId), "interest: removed interest of an entry that does not exist");
+    const entry = this.#entryHeld(entryId);
     this.#lock.acquire(node);
-    const nodes = this.#entries.at(entryId) + ENTRY_NODES;
-    if ((this.#words[nodes]! & (1 << node)) !== 0) {
+    if ((this.#words[entry + ENTRY_NODES]! & (1 << node)) !== 0) {
       this.#lock.beginChange();
-      this.#words[nodes]! &= ~(1 << node);
-      this.#finishRemoval(entryId);
+      this.#words[entry + ENTRY_NODES]! &= ~(1 << node);
+      this.#finishRemoval(entry);
       this.#lock.endChange();
     }
     this.#lock.release();
   }
 
   /**
-   * Counts one member more of the queue `queueBytes[queueStart, queueEnd)` on `node`; the entry id, or
-   * `INDEX_FULL`. `lastQueueId` then tells the queue id.
+   * Counts one member more of the queue `queueBytes[queueStart, queueEnd)`, a name of at least one byte, on
+   * `node`; the entry id, or `INDEX_FULL`. `lastQueueId` then tells the queue id.
    */
   addQueue(
     node: number,
@@ -174,38 +172,17 @@ export class InterestIndex {
     queueStart: number,
     queueEnd: number,
   ): number {
-    assertNode(node);
-    assertAccount(accountId);
-    const isWildcard = isWildcardPattern(bytes, start, end);
-    this.#lock.acquire(node);
-    let id = INDEX_FULL;
-    if (this.#queues.reserve(this.#arena, this.#lock) && this.#reserveEntry(isWildcard, bytes, start, end)) {
-      this.#lock.beginChange();
-      id = this.#findOrAdd(accountId, isWildcard, bytes, start, end);
-      if (id !== INDEX_FULL) {
-        const queueId = this.#queues.add(id, node, queueBytes, queueStart, queueEnd, this.#arena);
-        if (queueId === 0) {
-          this.#removeIfWithoutInterest(id);
-          id = INDEX_FULL;
-        } else {
-          this.lastQueueId = queueId;
-          this.#words[INSERT_COUNT]! += 1;
-          this.#bumpGeneration(id);
-        }
-      }
-      this.#lock.endChange();
-    }
-    this.#lock.release();
-    return id;
+    assert(queueEnd > queueStart, "interest: queue name is empty");
+    return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd);
   }
 
   /** Takes back one `addQueue`. Does nothing if the node has no member there. */
   removeQueue(node: number, entryId: number, queueId: number): void {
     assertNode(node);
-    assert(this.#entries.isLive(entryId), "interest: removed a queue member of an entry that does not exist");
+    const entry = this.#entryHeld(entryId);
     this.#lock.acquire(node);
     this.#lock.beginChange();
-    if (this.#queues.remove(entryId, queueId, node, 1, this.#arena)) this.#finishRemoval(entryId);
+    if (this.#queues.remove(entry, queueId, node, 1, this.#arena)) this.#finishRemoval(entry);
     this.#lock.endChange();
     this.#lock.release();
   }
@@ -216,24 +193,28 @@ export class InterestIndex {
     assert(this.lockOwner() !== node, "interest: the node stopped while it held the write lock");
     for (let first = 0; first < this.#words[ENTRY_NEXT]!; first += ENTRIES_PER_SWEEP) {
       this.#lock.acquire(READER_OWNER);
-      const end = Math.min(first + ENTRIES_PER_SWEEP, this.#words[ENTRY_NEXT]!);
-      for (let id = first; id < end; id++) if (this.#entries.isLive(id)) this.#removeNodeFrom(node, id);
+      for (let id = first; id < first + ENTRIES_PER_SWEEP; id++) {
+        const entry = this.#entries.byId(id);
+        if (entry !== 0) this.#removeNodeFrom(node, entry);
+      }
       this.#lock.release();
     }
   }
 
-  /** The entry of exactly this subject or pattern, or −1. */
+  /** The id of the entry of exactly this subject or pattern, or −1. */
   find(accountId: number, bytes: Uint8Array, start: number, end: number): number {
     const lock = this.#lock;
     const hash = this.#entries.hash(accountId, bytes, start, end);
     for (let attempt = 0; attempt < ATTEMPT_COUNT_MAX; attempt++) {
       const version = lock.stableVersion();
       if ((version & 1) !== 0) continue;
-      const id = this.#entries.find(hash, accountId, bytes, start, end);
+      const entry = this.#entries.find(hash, accountId, bytes, start, end);
+      const id = entry === 0 ? NOT_FOUND : this.#words[entry + ENTRY_ID]!;
       if (lock.isUnchanged(version)) return id;
     }
     lock.acquire(READER_OWNER);
-    const id = this.#entries.find(hash, accountId, bytes, start, end);
+    const entry = this.#entries.find(hash, accountId, bytes, start, end);
+    const id = entry === 0 ? NOT_FOUND : this.#words[entry + ENTRY_ID]!;
     lock.release();
     return id;
   }
@@ -267,8 +248,7 @@ export class InterestIndex {
 
   /** A copy of the entry's subject, for a node that has interest in it. */
   subjectOf(entryId: number): Uint8Array {
-    assert(this.#entries.isLive(entryId), "interest: subject of an entry that does not exist");
-    return this.#entries.subjectOf(entryId);
+    return this.#entries.subjectOf(this.#entryHeld(entryId));
   }
 
   /** A copy of the queue's name, for a node that has a member in it. */
@@ -279,7 +259,8 @@ export class InterestIndex {
   /** The entry whole, or undefined when the id is free. */
   describe(entryId: number): EntryDescription | undefined {
     this.#lock.acquire(READER_OWNER);
-    const description = this.#entries.isLive(entryId) ? this.#describeLocked(entryId) : undefined;
+    const entry = this.#entries.byId(entryId);
+    const description = entry === 0 ? undefined : this.#describeLocked(entryId, entry);
     this.#lock.release();
     return description;
   }
@@ -287,7 +268,7 @@ export class InterestIndex {
   /** Calls `visit` for each entry, without the lock; entries that come or go meanwhile may be missed. */
   forEachEntry(visit: (description: EntryDescription) => void): void {
     for (let id = 0; id < this.#words[ENTRY_NEXT]!; id++) {
-      if (!this.#entries.isLive(id)) continue;
+      if (this.#entries.byId(id) === 0) continue;
       const description = this.describe(id);
       if (description !== undefined) visit(description);
     }
@@ -303,7 +284,7 @@ export class InterestIndex {
     const words = this.#words;
     const literals = words[LITERAL_COUNT]!;
     const wildcards = words[WILDCARD_COUNT]!;
-    const entryBytes = ENTRY_WORDS * 4;
+    const idBytes = words[ENTRY_NEXT]! * 4;
     const arenaPages = this.#memory.pageCount - words[FRONTIER_PAGE]!;
     return {
       entries: literals + wildcards,
@@ -311,51 +292,65 @@ export class InterestIndex {
       wildcards,
       inserts: words[INSERT_COUNT]! >>> 0,
       removes: words[REMOVE_COUNT]! >>> 0,
-      bytesLive: (literals + wildcards) * entryBytes + words[BLOCK_WORDS]! * 4,
-      bytesUsed: words[ENTRY_NEXT]! * entryBytes + words[RUN_PAGE_COUNT]! * PAGE_BYTES,
-      bytesReached: words[ENTRY_NEXT]! * entryBytes + arenaPages * PAGE_BYTES,
+      bytesLive: (literals + wildcards) * 4 + words[BLOCK_WORDS]! * 4,
+      bytesUsed: idBytes + words[RUN_PAGE_COUNT]! * PAGE_BYTES,
+      bytesReached: idBytes + arenaPages * PAGE_BYTES,
     };
   }
 
   /** Throws unless everything agrees with everything; reads the whole index under the lock, for tests. */
   invariants(): void {
     this.#lock.acquire(READER_OWNER);
-    const words = this.#words;
     this.#arena.invariants(this.#memory.pageCount);
-    const ids = this.#entries.invariants();
-    this.#queues.invariants(ids);
-    const patterns = new Set(ids.filter((id) => this.#entries.isWildcard(id)));
-    for (const id of ids) assert(this.#hasInterest(id), "interest: entry without interest is kept");
-    this.#trie.invariants(ACCOUNT_COUNT_MAX, (accountId, id) => {
-      assert(patterns.delete(id), "interest: trie names an entry that is no pattern");
-      const account = words[this.#entries.at(id) + ENTRY_ACCOUNT]!;
-      assert(account === (accountId | ENTRY_IS_WILDCARD), "interest: pattern is in another account's trie");
+    const entries = this.#entries.invariants();
+    this.#queues.invariants(entries);
+    const patterns = new Set(entries.filter((entry) => this.#entries.isWildcard(entry)));
+    for (const entry of entries) assert(this.#hasInterest(entry), "interest: entry without interest is kept");
+    this.#trie.invariants(ACCOUNT_COUNT_MAX, (accountId, entry) => {
+      assert(patterns.delete(entry), "interest: trie names an entry that is no pattern");
+      assert(accountId === this.#entries.accountOf(entry), "interest: pattern is in another account's trie");
     });
     assert(patterns.size === 0, "interest: pattern is in no trie");
     this.#lock.release();
   }
 
-  #addPlainLocked(
+  /** `addQueue`, or `addPlain` where the queue is `NO_QUEUE`. */
+  #add(
     node: number,
     accountId: number,
-    isWildcard: boolean,
     bytes: Uint8Array,
     start: number,
     end: number,
+    queueBytes: Uint8Array,
+    queueStart: number,
+    queueEnd: number,
   ): number {
-    const words = this.#words;
-    if (!this.#reserveEntry(isWildcard, bytes, start, end)) return INDEX_FULL;
-    this.#lock.beginChange();
-    const id = this.#findOrAdd(accountId, isWildcard, bytes, start, end);
-    if (id !== INDEX_FULL) {
-      const nodes = this.#entries.at(id) + ENTRY_NODES;
-      if ((words[nodes]! & (1 << node)) === 0) {
-        words[nodes]! |= 1 << node;
-        words[INSERT_COUNT]! += 1;
-        this.#bumpGeneration(id);
+    assertNode(node);
+    assert(accountId >= 0 && accountId < ACCOUNT_COUNT_MAX, "interest: account id is out of bounds");
+    const isWildcard = isWildcardPattern(bytes, start, end);
+    const isQueue = queueBytes !== NO_QUEUE;
+    const hash = this.#entries.hash(accountId, bytes, start, end);
+    const lock = this.#lock;
+    lock.acquire(node);
+    const found = this.#entries.find(hash, accountId, bytes, start, end);
+    let id = INDEX_FULL;
+    // Tables grow before the change begins, because readers can go on meanwhile.
+    if (
+      (found !== 0 || this.#reserveEntry(isWildcard, bytes, start, end)) &&
+      (!isQueue || this.#queues.reserve(this.#arena, lock))
+    ) {
+      lock.beginChange();
+      const entry = found !== 0 ? found : this.#addEntry(hash, accountId, isWildcard, bytes, start, end);
+      if (entry !== 0) {
+        const isAdded = isQueue
+          ? this.#addMember(entry, node, queueBytes, queueStart, queueEnd)
+          : this.#addNode(entry, node);
+        if (isAdded) id = this.#words[entry + ENTRY_ID]!;
+        else this.#removeIfWithoutInterest(entry);
       }
+      lock.endChange();
     }
-    this.#lock.endChange();
+    lock.release();
     return id;
   }
 
@@ -366,63 +361,86 @@ export class InterestIndex {
     );
   }
 
-  #findOrAdd(accountId: number, isWildcard: boolean, bytes: Uint8Array, start: number, end: number): number {
-    const entries = this.#entries;
-    const hash = entries.hash(accountId, bytes, start, end);
-    const found = entries.find(hash, accountId, bytes, start, end);
-    if (found !== NOT_FOUND) return found;
-    const id = entries.add(hash, accountId, isWildcard, bytes, start, end, this.#arena);
-    if (id === NOT_FOUND) return INDEX_FULL;
-    if (isWildcard && !this.#trie.insert(accountId, bytes, start, end, id, this.#arena)) {
-      entries.remove(id, this.#arena);
-      return INDEX_FULL;
-    }
-    return id;
+  /** A new entry, still without interest, or 0 when full. */
+  #addEntry(
+    hash: number,
+    accountId: number,
+    isWildcard: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): number {
+    const entry = this.#entries.add(hash, accountId, isWildcard, bytes, start, end, this.#arena);
+    if (entry === 0 || !isWildcard) return entry;
+    if (this.#trie.insert(accountId, bytes, start, end, entry, this.#arena)) return entry;
+    this.#entries.remove(entry, this.#arena);
+    return 0;
   }
 
-  #removeNodeFrom(node: number, id: number): void {
+  #addNode(entry: number, node: number): true {
+    if ((this.#words[entry + ENTRY_NODES]! & (1 << node)) === 0) {
+      this.#words[entry + ENTRY_NODES]! |= 1 << node;
+      this.#words[INSERT_COUNT]! += 1;
+      this.#bumpGeneration(entry);
+    }
+    return true;
+  }
+
+  /** False when full. */
+  #addMember(entry: number, node: number, queueBytes: Uint8Array, start: number, end: number): boolean {
+    const queueId = this.#queues.add(entry, node, queueBytes, start, end, this.#arena);
+    if (queueId === 0) return false;
+    this.lastQueueId = queueId;
+    this.#words[INSERT_COUNT]! += 1;
+    this.#bumpGeneration(entry);
+    return true;
+  }
+
+  /** The entry of an id in which the caller's node has interest, so that it cannot go meanwhile. */
+  #entryHeld(entryId: number): number {
+    const entry = this.#entries.byId(entryId);
+    assert(entry !== 0, "interest: entry does not exist");
+    return entry;
+  }
+
+  #removeNodeFrom(node: number, entry: number): void {
     const words = this.#words;
-    const nodes = this.#entries.at(id) + ENTRY_NODES;
-    const pairs = this.#queues.pairsOf(id).filter((pair) => pair.node === node);
-    const hasPlain = (words[nodes]! & (1 << node)) !== 0;
+    const pairs = this.#queues.pairsOf(entry).filter((pair) => pair.node === node);
+    const hasPlain = (words[entry + ENTRY_NODES]! & (1 << node)) !== 0;
     if (!hasPlain && pairs.length === 0) return;
     this.#lock.beginChange();
-    words[nodes]! &= ~(1 << node);
-    for (const pair of pairs) this.#queues.remove(id, pair.queueId, node, pair.members, this.#arena);
-    this.#finishRemoval(id);
+    words[entry + ENTRY_NODES]! &= ~(1 << node);
+    for (const pair of pairs) this.#queues.remove(entry, pair.queueId, node, pair.members, this.#arena);
+    this.#finishRemoval(entry);
     this.#lock.endChange();
   }
 
-  #finishRemoval(id: number): void {
+  #finishRemoval(entry: number): void {
     this.#words[REMOVE_COUNT]! += 1;
-    this.#bumpGeneration(id);
-    this.#removeIfWithoutInterest(id);
+    this.#bumpGeneration(entry);
+    this.#removeIfWithoutInterest(entry);
   }
 
-  #hasInterest(id: number): boolean {
-    const entry = this.#entries.at(id);
+  #hasInterest(entry: number): boolean {
     return this.#words[entry + ENTRY_NODES] !== 0 || this.#words[entry + ENTRY_PAIRS] !== 0;
   }
 
-  #removeIfWithoutInterest(id: number): void {
-    if (this.#hasInterest(id)) return;
-    if (this.#entries.isWildcard(id)) {
-      const accountId = this.#words[this.#entries.at(id) + ENTRY_ACCOUNT]! & ~ENTRY_IS_WILDCARD;
-      const pattern = this.#entries.subjectOf(id);
-      this.#trie.remove(accountId, pattern, 0, pattern.length, this.#arena);
+  #removeIfWithoutInterest(entry: number): void {
+    if (this.#hasInterest(entry)) return;
+    if (this.#entries.isWildcard(entry)) {
+      const start = (entry + ENTRY_SUBJECT) * 4;
+      const end = start + this.#words[entry + ENTRY_SUBJECT_BYTES]!;
+      this.#trie.remove(this.#entries.accountOf(entry), this.#memory.bytes, start, end, this.#arena);
     }
-    this.#entries.remove(id, this.#arena);
+    this.#entries.remove(entry, this.#arena);
   }
 
   /** Ends the validity of the plans that the entry may be part of. Inside a change. */
-  #bumpGeneration(id: number): void {
+  #bumpGeneration(entry: number): void {
     const words = this.#words;
-    const entry = this.#entries.at(id);
-    const account = words[entry + ENTRY_ACCOUNT]!;
-    const generation =
-      (account & ENTRY_IS_WILDCARD) !== 0
-        ? ACCOUNTS + (account & ~ENTRY_IS_WILDCARD) * ACCOUNT_WORDS + ACCOUNT_GENERATION
-        : BUCKETS + (words[entry + ENTRY_KEY]! >>> (32 - BUCKET_BITS));
+    const generation = this.#entries.isWildcard(entry)
+      ? ACCOUNTS + this.#entries.accountOf(entry) * ACCOUNT_WORDS + ACCOUNT_GENERATION
+      : BUCKETS + (words[entry + ENTRY_HASH]! >>> (32 - BUCKET_BITS));
     Atomics.store(words, generation, (words[generation]! + 1) | 0);
   }
 
@@ -441,35 +459,34 @@ export class InterestIndex {
     result.clear();
     const literal = entries.find(hash, accountId, bytes, start, end);
     // A subject published as `foo.*` finds that pattern's entry here too; the trie reports it.
-    if (literal !== NOT_FOUND && !entries.isWildcard(literal)) result.addEntry(literal);
+    if (literal !== 0 && !entries.isWildcard(literal)) result.addEntry(literal);
     const root = words[ACCOUNTS + accountId * ACCOUNT_WORDS + ACCOUNT_ROOT]!;
     if (root !== 0 && !this.#trie.match(root, bytes, start, end, result, this.#lock, version)) return false;
+    // So far they are references; what is read of them may be torn, until the version says otherwise.
     let withQueuesCount = 0;
     for (let index = 0; index < result.entryCount; index++) {
-      const id = result.entryIds[index]!;
-      if (!entries.isPossible(id)) return false;
-      const entry = entries.at(id);
+      const entry = result.entryIds[index]!;
+      if (!isInside(this.#memory, entry, ENTRY_SUBJECT)) return false;
+      result.entryIds[index] = words[entry + ENTRY_ID]!;
       result.plainNodes |= words[entry + ENTRY_NODES]!;
       if (words[entry + ENTRY_PAIRS] === 0) continue;
       withQueuesCount++;
-      if (!this.#queues.collect(id, result, this.#lock, version)) return false;
+      if (!this.#queues.collect(entry, result, this.#lock, version)) return false;
     }
     if (!this.#lock.isUnchanged(version)) return false;
     if (withQueuesCount > 1) result.mergeQueues();
     return true;
   }
 
-  #describeLocked(entryId: number): EntryDescription {
-    const entry = this.#entries.at(entryId);
-    const account = this.#words[entry + ENTRY_ACCOUNT]!;
+  #describeLocked(entryId: number, entry: number): EntryDescription {
     return {
       entryId,
-      accountId: account & ~ENTRY_IS_WILDCARD,
-      subject: this.#entries.subjectOf(entryId),
-      isWildcard: (account & ENTRY_IS_WILDCARD) !== 0,
+      accountId: this.#entries.accountOf(entry),
+      subject: this.#entries.subjectOf(entry),
+      isWildcard: this.#entries.isWildcard(entry),
       plainNodes: this.#words[entry + ENTRY_NODES]!,
       queues: this.#queues
-        .pairsOf(entryId)
+        .pairsOf(entry)
         .map((pair) => ({ ...pair, name: this.#queues.nameOf(pair.queueId) })),
     };
   }
@@ -477,8 +494,4 @@ export class InterestIndex {
 
 function assertNode(node: number): void {
   assert(node >= 0 && node < NODE_COUNT_MAX, "interest: node id is out of bounds");
-}
-
-function assertAccount(accountId: number): void {
-  assert(accountId >= 0 && accountId < ACCOUNT_COUNT_MAX, "interest: account id is out of bounds");
 }

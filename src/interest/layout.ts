@@ -30,7 +30,7 @@ export const REGION_PAGES_MAX = 1 << (RUN_ORDER_COUNT - 1);
 //       2  SEEDS            4 × u32    main        plain       state of the subject hash, new for each process
 //      16  VERSION          -          lock        Atomics     odd while a writer changes what readers see
 //      32  LOCK             -          all         Atomics     0 free, else owner + 1, with LOCK_HAS_WAITERS
-//      48  ENTRY_NEXT       entries    lock        plain       entry ids ever used; the entries end there
+//      48  ENTRY_NEXT       ids        lock        plain       entry ids ever used
 //      49  ENTRY_FREE       id + 1     lock        plain       head of the list of freed entry ids, 0 none
 //      50  LITERAL_COUNT    entries    lock        plain
 //      51  WILDCARD_COUNT   entries    lock        plain
@@ -39,7 +39,7 @@ export const REGION_PAGES_MAX = 1 << (RUN_ORDER_COUNT - 1);
 //      54  FRONTIER_PAGE    pages      lock        plain       pages from here to the end belong to the arena
 //      55  RUN_PAGE_COUNT   pages      lock        plain       arena pages handed out
 //      56  BLOCK_WORDS      words      lock        plain       words of live blocks, rounded to their class
-//      64  ENTRY_TABLE      4 words    lock        plain       slot table: (account, subject) → entry id + 1
+//      64  ENTRY_TABLE      4 words    lock        plain       slot table: (account, subject) → entry
 //      68  EDGE_TABLE       4 words    lock        plain       slot table: (parent node, token) → trie node
 //      72  QUEUE_TABLE      4 words    lock        plain       slot table: queue name → queue id
 //      76  PAIR_TABLE       4 words    lock        plain       slot table: (entry, queue id, node) → count
@@ -48,12 +48,13 @@ export const REGION_PAGES_MAX = 1 << (RUN_ORDER_COUNT - 1);
 //    1024  BUCKETS          16384 u32  lock        Atomics     generation of the literal subjects hashed there
 //   17408  ACCOUNTS         2 words    lock        mixed       per account: trie root; generation (Atomics)
 //  148480  PAGE_STATES      1 word     lock        plain       per page: what starts there (arena.ts)
-//  410624  ENTRIES          6 words    lock        plain       per entry id, growing up to FRONTIER_PAGE
+//  410624  ENTRIES          1 ref      lock        plain       per entry id: the entry, or −(next free id + 1);
+//                                                               grows up to FRONTIER_PAGE
 //     end  the arena                                           blocks and runs, growing down from the end
 //
 // The head takes 1.6 MiB of addresses, of which only touched pages cost memory. A million literal
-// subscriptions such as `_INBOX.<22 characters>.<n>` (36 bytes) cost 24 bytes of entry, 36 of subject
-// and 17 of table each: 78 bytes with what the arena rounds up.
+// subscriptions such as `_INBOX.<22 characters>.<n>` (36 bytes) cost 60 bytes of entry with subject, 4 of id
+// and 17 of table each: 82 bytes with what the arena rounds up.
 export const INTEREST_MAGIC = 0x4d494458;
 export const MAGIC = 0;
 export const REGION_WORDS = 1;
@@ -93,22 +94,23 @@ export const SLOT_WORDS = 2;
 export const SLOT_HASH = 0;
 export const SLOT_VALUE = 1;
 
-// One entry: a (account, subject) that some node has interest in. 24 bytes.
-export const ENTRY_WORDS = 6;
-export const ENTRY_ACCOUNT = 0; // account id, with ENTRY_IS_WILDCARD; −1 while the id is free
-export const ENTRY_NODES = 1; // bit n: node n has plain interest. While free: next free id + 1
+// One entry: a (account, subject) that some node has interest in; the subject's bytes follow at
+// ENTRY_SUBJECT, so that finding one costs two cache misses: its slot and this.
+export const ENTRY_ACCOUNT = 0; // account id, with ENTRY_IS_WILDCARD
+export const ENTRY_NODES = 1; // bit n: node n has plain interest
 export const ENTRY_PAIRS = 2; // first queue pair, 0 none
-export const ENTRY_SUBJECT = 3; // reference to the subject's bytes
-export const ENTRY_SUBJECT_BYTES = 4;
-export const ENTRY_KEY = 5; // the subject's hash
+export const ENTRY_ID = 3;
+export const ENTRY_HASH = 4; // of account and subject
+export const ENTRY_SUBJECT_BYTES = 5;
+export const ENTRY_SUBJECT = 6;
 export const ENTRY_IS_WILDCARD = 0x10000;
 
 // One trie node; its edge's token follows at NODE_TOKEN.
 export const NODE_PARENT = 0; // 0 for a root
 export const NODE_STAR = 1; // child along `*`
 export const NODE_LITERAL_COUNT = 2; // children along literal tokens, found through EDGE_TABLE
-export const NODE_ENTRY = 3; // id + 1 of the entry whose pattern ends here
-export const NODE_BELOW = 4; // id + 1 of the entry whose pattern is this one and `.>`
+export const NODE_ENTRY = 3; // entry whose pattern ends here, 0 none
+export const NODE_BELOW = 4; // entry whose pattern is this one and `.>`, 0 none
 export const NODE_HASH = 5; // of the edge; the account id in a root; 0 along `*`
 export const NODE_TOKEN_BYTES = 6; // NODE_IS_STAR or NODE_IS_ROOT where there is no literal token
 export const NODE_TOKEN = 7;
@@ -130,7 +132,7 @@ export const PAIR_MEMBERS = 3;
 export const PAIR_NEXT = 4; // within the entry
 export const PAIR_PREVIOUS = 5;
 
-// The smallest region holds the head, one page of entries and one page for each table.
+// The smallest region holds the head, one page of entry ids and one page for each table.
 export const REGION_PAGES_MIN = ENTRIES / PAGE_WORDS + 16;
 
 assert(

@@ -1,9 +1,8 @@
 // Hot: `collect` runs once per matching entry.
 import { assert } from "../base/assert.ts";
 import type { Arena } from "./arena.ts";
-import { areBytesEqual, type Entries } from "./entries.ts";
+import { areBytesEqual } from "./entries.ts";
 import {
-  ENTRY_NEXT,
   ENTRY_PAIRS,
   type InterestMemory,
   isInside,
@@ -45,16 +44,14 @@ export class QueueCounts {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
   readonly #seeds: Int32Array;
-  readonly #entries: Entries;
   readonly #names: SlotTable;
   readonly #pairs: SlotTable;
 
-  constructor(memory: InterestMemory, entries: Entries) {
+  constructor(memory: InterestMemory) {
     this.#memory = memory;
     this.#words = memory.words;
     this.#bytes = memory.bytes;
     this.#seeds = memory.words.slice(SEEDS, SEEDS + 4);
-    this.#entries = entries;
     this.#names = new SlotTable(memory, QUEUE_TABLE);
     this.#pairs = new SlotTable(memory, PAIR_TABLE);
   }
@@ -64,10 +61,10 @@ export class QueueCounts {
   }
 
   /** Counts one member more, where `reserve` made room; returns the queue id, or 0 when full. */
-  add(entryId: number, node: number, bytes: Uint8Array, start: number, end: number, arena: Arena): number {
+  add(entry: number, node: number, bytes: Uint8Array, start: number, end: number, arena: Arena): number {
     const words = this.#words;
     const queue = this.#findName(bytes, start, end);
-    const found = queue === 0 ? 0 : this.#findPair(entryId, queue, node);
+    const found = queue === 0 ? 0 : this.#findPair(entry, queue, node);
     if (found !== 0) {
       words[found + PAIR_MEMBERS]! += 1;
       return queue;
@@ -80,9 +77,9 @@ export class QueueCounts {
       return 0;
     }
     words[named + QUEUE_REFERENCES]! += 1;
-    const list = this.#entries.at(entryId) + ENTRY_PAIRS;
+    const list = entry + ENTRY_PAIRS;
     const next = words[list]!;
-    words[pair + PAIR_ENTRY] = entryId;
+    words[pair + PAIR_ENTRY] = entry;
     words[pair + PAIR_QUEUE] = named;
     words[pair + PAIR_NODE] = node;
     words[pair + PAIR_MEMBERS] = 1;
@@ -90,23 +87,23 @@ export class QueueCounts {
     words[pair + PAIR_PREVIOUS] = 0;
     if (next !== 0) words[next + PAIR_PREVIOUS] = pair;
     words[list] = pair;
-    this.#pairs.insert(this.#pairHash(entryId, named, node), pair);
+    this.#pairs.insert(this.#pairHash(entry, named, node), pair);
     return named;
   }
 
   /** Counts `members` less; false if the node has none in that queue. */
-  remove(entryId: number, queueId: number, node: number, members: number, arena: Arena): boolean {
+  remove(entry: number, queueId: number, node: number, members: number, arena: Arena): boolean {
     const words = this.#words;
-    const pair = this.#findPair(entryId, queueId, node);
+    const pair = this.#findPair(entry, queueId, node);
     if (pair === 0) return false;
     words[pair + PAIR_MEMBERS]! -= members;
     if (words[pair + PAIR_MEMBERS]! > 0) return true;
     const next = words[pair + PAIR_NEXT]!;
     const previous = words[pair + PAIR_PREVIOUS]!;
-    if (previous === 0) words[this.#entries.at(entryId) + ENTRY_PAIRS] = next;
+    if (previous === 0) words[entry + ENTRY_PAIRS] = next;
     else words[previous + PAIR_NEXT] = next;
     if (next !== 0) words[next + PAIR_PREVIOUS] = previous;
-    this.#pairs.remove(this.#pairHash(entryId, queueId, node), pair);
+    this.#pairs.remove(this.#pairHash(entry, queueId, node), pair);
     arena.free(pair);
     words[queueId + QUEUE_REFERENCES]! -= 1;
     if (words[queueId + QUEUE_REFERENCES] === 0) {
@@ -117,10 +114,10 @@ export class QueueCounts {
   }
 
   /** Appends the entry's pairs to `result`; false as soon as a change since `version` is seen. */
-  collect(entryId: number, result: MatchResult, lock: WriteLock, version: number): boolean {
+  collect(entry: number, result: MatchResult, lock: WriteLock, version: number): boolean {
     const words = this.#words;
     let stepCount = 0;
-    let pair = words[this.#entries.at(entryId) + ENTRY_PAIRS]!;
+    let pair = words[entry + ENTRY_PAIRS]!;
     while (pair !== 0) {
       if (!isInside(this.#memory, pair, PAIR_WORDS)) return false;
       if (++stepCount % STEPS_BETWEEN_CHECKS === 0 && !lock.isUnchanged(version)) return false;
@@ -131,10 +128,10 @@ export class QueueCounts {
   }
 
   /** The entry's pairs; the lock is held. */
-  pairsOf(entryId: number): QueuePair[] {
+  pairsOf(entry: number): QueuePair[] {
     const words = this.#words;
     const found: QueuePair[] = [];
-    for (let pair = words[this.#entries.at(entryId) + ENTRY_PAIRS]!; pair !== 0; ) {
+    for (let pair = words[entry + ENTRY_PAIRS]!; pair !== 0; ) {
       found.push({
         queueId: words[pair + PAIR_QUEUE]!,
         node: words[pair + PAIR_NODE]!,
@@ -154,20 +151,20 @@ export class QueueCounts {
   }
 
   /** Checks lists, counts and both tables against each other; for tests. The lock is held. */
-  invariants(entryIds: number[]): void {
+  invariants(entries: number[]): void {
     const words = this.#words;
     const references = new Map<number, number>();
     const pairs = new Set(this.#pairs.values());
-    for (const entryId of entryIds) {
+    for (const entry of entries) {
       let previous = 0;
-      for (let pair = words[this.#entries.at(entryId) + ENTRY_PAIRS]!; pair !== 0; ) {
+      for (let pair = words[entry + ENTRY_PAIRS]!; pair !== 0; ) {
         assert(pairs.delete(pair), "interest: queue pair is not in its table");
-        assert(words[pair + PAIR_ENTRY] === entryId && entryId < words[ENTRY_NEXT]!, "interest: pair strays");
+        assert(words[pair + PAIR_ENTRY] === entry, "interest: queue pair strays");
         assert(words[pair + PAIR_PREVIOUS] === previous, "interest: pair list is broken");
         assert(words[pair + PAIR_MEMBERS]! > 0, "interest: pair without members is kept");
         const queueId = words[pair + PAIR_QUEUE]!;
         assert(
-          this.#findPair(entryId, queueId, words[pair + PAIR_NODE]!) === pair,
+          this.#findPair(entry, queueId, words[pair + PAIR_NODE]!) === pair,
           "interest: pair is not found",
         );
         references.set(queueId, (references.get(queueId) ?? 0) + 1);
@@ -209,17 +206,17 @@ export class QueueCounts {
     return queue;
   }
 
-  #findPair(entryId: number, queueId: number, node: number): number {
+  #findPair(entry: number, queueId: number, node: number): number {
     const words = this.#words;
     const pairs = this.#pairs;
-    for (let pair = pairs.seek(this.#pairHash(entryId, queueId, node)); pair !== 0; pair = pairs.seekNext()) {
-      if (words[pair + PAIR_ENTRY] !== entryId) continue;
+    for (let pair = pairs.seek(this.#pairHash(entry, queueId, node)); pair !== 0; pair = pairs.seekNext()) {
+      if (words[pair + PAIR_ENTRY] !== entry) continue;
       if (words[pair + PAIR_QUEUE] === queueId && words[pair + PAIR_NODE] === node) return pair;
     }
     return 0;
   }
 
-  #pairHash(entryId: number, queueId: number, node: number): number {
-    return mixHash(this.#seeds[0]! ^ Math.imul(node, 0xc2b2ae35), entryId, queueId);
+  #pairHash(entry: number, queueId: number, node: number): number {
+    return mixHash(this.#seeds[0]! ^ Math.imul(node, 0xc2b2ae35), entry, queueId);
   }
 }

@@ -87,13 +87,13 @@ export class WildcardTrie {
     return this.#edges.reserve(tokenCount, arena, lock);
   }
 
-  /** Adds the pattern of `entryId`, where `reserve` made room; false, with nothing added, when full. */
+  /** Adds the pattern of `entry`, where `reserve` made room; false, with nothing added, when full. */
   insert(
     accountId: number,
     bytes: Uint8Array,
     start: number,
     end: number,
-    entryId: number,
+    entry: number,
     arena: Arena,
   ): boolean {
     const words = this.#words;
@@ -109,7 +109,7 @@ export class WildcardTrie {
     for (;;) {
       const tokenEnd = endOfToken(bytes, tokenStart, end);
       if (isGreater(bytes, tokenStart, tokenEnd)) {
-        words[node + NODE_BELOW] = entryId + 1;
+        words[node + NODE_BELOW] = entry;
         return true;
       }
       const isStar = tokenEnd === tokenStart + 1 && bytes[tokenStart] === STAR;
@@ -124,7 +124,7 @@ export class WildcardTrie {
       if (tokenEnd === end) break;
       tokenStart = tokenEnd + 1;
     }
-    words[node + NODE_ENTRY] = entryId + 1;
+    words[node + NODE_ENTRY] = entry;
     return true;
   }
 
@@ -153,7 +153,7 @@ export class WildcardTrie {
   }
 
   /**
-   * Appends the entry of every pattern of the trie under `root` that matches the literal subject
+   * Appends the reference of the entry of every pattern of the trie under `root` that matches the literal subject
    * `bytes[start, end)`; none if it has an empty token. Returns false, with the result void, as soon as it
    * sees that what it reads has changed since `version`: each node of an unchanged trie is visited once at
    * most, so the walk always ends.
@@ -185,11 +185,11 @@ export class WildcardTrie {
       if (!isInside(this.#memory, node, NODE_TOKEN)) return false;
       if (depth === tokenCount) {
         const ending = words[node + NODE_ENTRY]!;
-        if (ending !== 0) result.addEntry(ending - 1);
+        if (ending !== 0) result.addEntry(ending);
         continue;
       }
       const below = words[node + NODE_BELOW]!;
-      if (below !== 0) result.addEntry(below - 1);
+      if (below !== 0) result.addEntry(below);
       const star = words[node + NODE_STAR]!;
       if (star !== 0) {
         stackNodes[stackCount] = star;
@@ -210,7 +210,7 @@ export class WildcardTrie {
   }
 
   /** Walks every account's trie and reports each pattern's end; for tests. The lock is held. */
-  invariants(accountCount: number, onEntry: (accountId: number, entryId: number) => void): void {
+  invariants(accountCount: number, onEntry: (accountId: number, entry: number) => void): void {
     const words = this.#words;
     const literalCounts = new Map<number, number>();
     const starts = this.#edges.values();
@@ -247,7 +247,7 @@ export class WildcardTrie {
       let top = node;
       while (words[top + NODE_PARENT] !== 0) top = words[top + NODE_PARENT]!;
       for (const entry of [words[node + NODE_ENTRY]!, words[node + NODE_BELOW]!]) {
-        if (entry !== 0) onEntry(words[top + NODE_HASH]!, entry - 1);
+        if (entry !== 0) onEntry(words[top + NODE_HASH]!, entry);
       }
     }
   }
