@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Arena } from "./arena.ts";
 import { createInterestIndex, INDEX_FULL, type InterestIndex, openInterestIndex } from "./interest_index.ts";
-import { InterestMemory, PAGE_BYTES, PAGE_WORDS, REGION_PAGES_MIN } from "./layout.ts";
+import { InterestMemory, LOCK, PAGE_BYTES, PAGE_WORDS, REGION_PAGES_MIN, VERSION } from "./layout.ts";
 import { MatchResult } from "./match_result.ts";
 import { NaiveInterest, outcomeOf } from "./naive_interest.ts";
 
@@ -222,6 +222,30 @@ describe("entries", () => {
     const reader = openInterestIndex(region);
     addPlain(writer, 1, 1, "a.b");
     expect(outcome(reader, 1, "a.b").plainNodes).toBe(2);
+  });
+});
+
+describe("lock", () => {
+  test("lockOwner() names who holds it, and removeNode() of such a node is an assertion", () => {
+    const region = newRegion();
+    const index = createInterestIndex(region, { hashSeed: [1, 2, 3, 4] });
+    const words = new Int32Array(region.buffer);
+    expect(index.lockOwner()).toBe(-1);
+    Atomics.store(words, LOCK, 7 + 1);
+    expect(index.lockOwner()).toBe(7);
+    expect(() => index.removeNode(7)).toThrow("held the write lock");
+    Atomics.store(words, LOCK, 0);
+    index.removeNode(7);
+  });
+
+  test("a reader that finds no quiet moment reads under the lock and lets go of it", () => {
+    const region = newRegion();
+    const index = createInterestIndex(region, { hashSeed: [1, 2, 3, 4] });
+    const id = addPlain(index, 0, 1, "a.*");
+    Atomics.add(new Int32Array(region.buffer), VERSION, 1); // odd for good
+    expect(outcome(index, 1, "a.b").entryIds).toEqual([id]);
+    expect(find(index, 1, "a.*")).toBe(id);
+    expect(index.lockOwner()).toBe(-1);
   });
 });
 
