@@ -11,7 +11,7 @@ export interface DenoGlobal {
   readonly UnsafePointer: {
     of(view: ArrayBufferView): object | null;
     value(pointer: object | null): bigint;
-    offset(pointer: object, byteOffset: number): object | null;
+    create(address: bigint): object | null;
   };
   readonly UnsafePointerView: { getArrayBuffer(pointer: object, byteLength: number): ArrayBuffer };
   readonly permissions: { querySync(descriptor: { name: string; path?: string }): { state: string } };

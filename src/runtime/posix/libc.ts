@@ -6,11 +6,10 @@
  */
 
 /**
- * How a value crosses the FFI. A `pointer` is a prepared `Pointer`, never a number of our own making.
- * `size_t` is absent on purpose: Deno takes it as BigInt or, at 110 ns, as number. Calls that need a
- * size have a sibling without one (`readv` for `read`).
+ * How a value crosses the FFI. Every one is a plain number here; `pointer` (an address) and `size`
+ * (`size_t`) take a whole 64-bit register, so that nothing stale is left in its upper half.
  */
-export type NativeType = "i32" | "u32" | "pointer";
+export type NativeType = "i32" | "u32" | "pointer" | "size";
 
 export interface NativeFunction {
   readonly parameters: readonly NativeType[];
@@ -34,9 +33,10 @@ export const LIBC_FUNCTIONS = {
   getsockopt: { parameters: ["i32", "i32", "i32", "pointer", "pointer"], result: "i32" },
   kill: { parameters: ["i32", "i32"], result: "i32" },
   listen: { parameters: ["i32", "i32"], result: "i32" },
-  // nfds_t is an unsigned long, but a register holds it and a count fits 31 bits.
-  poll: { parameters: ["pointer", "i32", "i32"], result: "i32" },
+  poll: { parameters: ["pointer", "size", "i32"], result: "i32" },
   readv: { parameters: ["i32", "pointer", "i32"], result: "i32" },
+  recv: { parameters: ["i32", "pointer", "size", "i32"], result: "i32" },
+  send: { parameters: ["i32", "pointer", "size", "i32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "pointer", "u32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -115,6 +115,8 @@ export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
+
+export const MSG_NOSIGNAL = 0x4000;
 
 export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;

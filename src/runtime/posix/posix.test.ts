@@ -27,12 +27,12 @@ afterAll(() => {
 
 const BACKLOG = 16;
 const pollfds = new DataView(new ArrayBuffer(8));
-const pollfdsPointer = posix.preparePointer(pollfds, 0);
+const pollfdsAddress = posix.addressOf(pollfds);
 const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
 const bytes = new Uint8Array(memory.buffer);
 const iovecWords = new Uint32Array(memory.buffer, 4096, 16);
-const iovecPointer = posix.preparePointer(bytes, 4096);
-const base = posix.pointerOf(bytes);
+const base = posix.addressOf(bytes);
+const iovecAddress = base + 4096;
 
 async function listenOnLoopback(): Promise<{ fd: number; port: number }> {
   const result = await listenTcp(posix, "127.0.0.1", 0, BACKLOG);
@@ -44,7 +44,7 @@ async function listenOnLoopback(): Promise<{ fd: number; port: number }> {
 function waitReadable(fd: number): void {
   pollfds.setInt32(0, fd, true);
   pollfds.setInt16(4, POLLIN, true);
-  expect(posix.poll(pollfdsPointer, 1, 5000)).toBe(1);
+  expect(posix.poll(pollfdsAddress, 1, 5000)).toBe(1);
 }
 
 function acceptOne(listenFd: number): AcceptedSocket {
@@ -69,21 +69,25 @@ function writeText(fd: number, ...parts: string[]): number {
     writeIovec(iovecWords, i, base + offset, encoded.length);
     offset += encoded.length;
   }
-  return posix.writev(fd, iovecPointer, parts.length);
+  return posix.writev(fd, iovecAddress, parts.length);
 }
 
 function readBytes(fd: number): number {
   writeIovec(iovecWords, 0, base + 65536, 1024);
-  return posix.readv(fd, iovecPointer, 1);
+  return posix.readv(fd, iovecAddress, 1);
 }
 
 describe("Posix", () => {
-  test("writev gathers from shared memory and readv fills it", async () => {
+  test("writev gathers from shared memory, readv fills it, send and recv take one piece", async () => {
     const { near, far } = await connectedPair();
     expect(writeText(near, "hel", "lo ", "world")).toBe(11);
     waitReadable(far);
     expect(readBytes(far)).toBe(11);
     expect(new TextDecoder().decode(bytes.slice(65536, 65536 + 11))).toBe("hello world");
+    expect(posix.send(far, base + 65536, 5, 0)).toBe(5);
+    waitReadable(near);
+    expect(posix.recv(near, base + 70000, 100, 0)).toBe(5);
+    expect(new TextDecoder().decode(bytes.slice(70000, 70005))).toBe("hello");
     posix.close(near);
     waitReadable(far);
     expect(readBytes(far)).toBe(0);
@@ -98,8 +102,8 @@ describe("Posix", () => {
       // Closing with linger 0 sends a reset. struct linger is two ints; the first is on/off.
       const linger = new DataView(new ArrayBuffer(8));
       linger.setInt32(0, 1, true);
-      const lingerPointer = posix.preparePointer(linger, 0);
-      expect(posix.native.functions.setsockopt(near, SOL_SOCKET, SO_LINGER, lingerPointer, 8)).toBe(0);
+      const lingerAddress = posix.addressOf(linger);
+      expect(posix.functions.setsockopt(near, SOL_SOCKET, SO_LINGER, lingerAddress, 8)).toBe(0);
       posix.close(near);
       waitReadable(far);
       expect(readBytes(far)).toBe(-1);
@@ -162,20 +166,20 @@ describe("Posix", () => {
     const epollFd = posix.epollCreate();
     const eventFd = posix.eventfd();
     const events = new DataView(new ArrayBuffer(posix.epollEvent.bytes * 4));
-    const eventsPointer = posix.preparePointer(events, 0);
+    const eventsAddress = posix.addressOf(events);
     expect(posix.epollControl(epollFd, EPOLL_CTL_ADD, eventFd, EPOLLIN, 0xfffffffe)).toBe(0);
-    expect(posix.epollWait(epollFd, eventsPointer, 4, 0)).toBe(0);
+    expect(posix.epollWait(epollFd, eventsAddress, 4, 0)).toBe(0);
     posix.signalEventfd(eventFd);
     posix.signalEventfd(eventFd);
     for (let round = 0; round < 2; round++) {
-      expect(posix.epollWait(epollFd, eventsPointer, 4, -1)).toBe(1);
+      expect(posix.epollWait(epollFd, eventsAddress, 4, -1)).toBe(1);
       expect(events.getUint32(0, true)).toBe(EPOLLIN);
       expect(events.getUint32(posix.epollEvent.dataOffset, true)).toBe(0xfffffffe);
     }
     posix.drainEventfd(eventFd);
-    expect(posix.epollWait(epollFd, eventsPointer, 4, 0)).toBe(0);
+    expect(posix.epollWait(epollFd, eventsAddress, 4, 0)).toBe(0);
     posix.signalEventfd(eventFd);
-    expect(posix.epollWait(epollFd, eventsPointer, 4, 0)).toBe(1);
+    expect(posix.epollWait(epollFd, eventsAddress, 4, 0)).toBe(1);
     posix.close(eventFd);
     posix.close(epollFd);
   });
