@@ -1,7 +1,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { errnoText } from "./errno.ts";
 import { EAFNOSUPPORT } from "./libc.ts";
-import { errnoText, type Posix } from "./posix.ts";
+import type { Posix } from "./posix.ts";
 import { hostPortText } from "./socket_address.ts";
 
 /** A listening socket and the port it got, or what to tell the operator. */

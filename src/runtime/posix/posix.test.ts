@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { loadRuntime } from "../mod.ts";
+import { errnoName, errnoText, errnoTextOf } from "./errno.ts";
 import {
   EAGAIN,
   ECONNRESET,
@@ -14,7 +15,7 @@ import {
   TCP_NODELAY,
 } from "./libc.ts";
 import { listenTcp } from "./listen.ts";
-import { type AcceptedSocket, errnoName, errnoText, type Posix, writeIovec } from "./posix.ts";
+import { type AcceptedSocket, type Posix, writeIovec } from "./posix.ts";
 
 const opened = (await loadRuntime()).openPosix();
 if (!opened.ok) throw new Error(opened.reason);
@@ -221,4 +222,6 @@ test("errnoName() and errnoText() fall back to the number", () => {
   expect(errnoName(EPIPE)).toBe("EPIPE");
   expect(errnoText(EPIPE)).toBe("broken pipe");
   expect(errnoText(4095)).toBe("errno 4095");
+  expect(errnoTextOf(Object.assign(new Error("x"), { code: "EPIPE" }))).toBe("broken pipe");
+  expect(errnoTextOf(new Error("something else"))).toBe("something else");
 });

@@ -6,7 +6,6 @@ import {
   EINPROGRESS,
   EINVAL,
   EPOLL_CLOEXEC,
-  ERRNO_TEXTS,
   epollEventLayout,
   IPPROTO_IPV6,
   IPV6_V6ONLY,
@@ -158,7 +157,7 @@ export class Posix {
 
   /**
    * Starts a connection to `ip`:`port` and returns its non-blocking fd, or a negated errno. The outcome is
-   * known once the fd is writable: ask `socketError`.
+   * known once the fd is writable: `socketOption(fd, SOL_SOCKET, SO_ERROR)` is 0, or its errno.
    */
   connectSocket(ip: string, port: number): number {
     const fd = this.#socket(ip.includes(":"));
@@ -278,16 +277,6 @@ const ADDRESS_OFFSET = 0;
 const LENGTH_OFFSET = 32;
 const VALUE_OFFSET = 36;
 const EVENT_OFFSET = 40;
-
-/** `"EPIPE"`, or the number where we have no name. */
-export function errnoName(errno: number): string {
-  return ERRNO_TEXTS.get(errno)?.[0] ?? `errno ${errno}`;
-}
-
-/** `"broken pipe"`, or the number where we have no words. */
-export function errnoText(errno: number): string {
-  return ERRNO_TEXTS.get(errno)?.[1] ?? `errno ${errno}`;
-}
 
 /**
  * Writes entry `index` of an iovec array without making a BigInt. `address` is below 2^53.
