@@ -15,8 +15,16 @@ export interface Runtime {
    * Deno without `--allow-ffi`. Never prompts. The server then falls back to the runtime's own sockets.
    */
   openPosix(): PosixResult;
+  /**
+   * Calls `handler` for each arrival of a signal, in place of its default action, until the function
+   * returned is called. On the main thread only.
+   */
+  onSignal(name: SignalName, handler: () => void): () => void;
 }
 
 export type PosixResult =
   | { readonly ok: true; readonly posix: Posix }
   | { readonly ok: false; readonly reason: string };
+
+/** The signals nats-server gives a meaning. */
+export type SignalName = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGUSR1" | "SIGUSR2";

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { errnoTextOf } from "./posix/errno.ts";
+import { lookupErrorText } from "./posix/listen.ts";
 import { hostPortText } from "./posix/socket_address.ts";
 
 /** What `listenWithRuntime` is asked for. */
@@ -21,6 +22,9 @@ export type SocketListenResult =
 /** Listens with the runtime's own sockets; hosts and error texts as `listenTcp` has them. */
 export async function listenWithRuntime(options: SocketListenOptions): Promise<SocketListenResult> {
   const { host, port, backlog, reusePort, onConnection } = options;
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    return { ok: false, error: `listen tcp: address ${port}: invalid port` };
+  }
   const isWildcard = host === "" || host === "0.0.0.0" || host === "::";
   // allowHalfOpen: the reader decides what the end of the stream means, as with epoll.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -29,8 +33,8 @@ export async function listenWithRuntime(options: SocketListenOptions): Promise<S
   const listenOn = (address: string) => startListening(server, { host: address, port, backlog, reusePort });
   let error = await listenOn(isWildcard ? "::" : host);
   if (isWildcard && error?.code === "EAFNOSUPPORT") error = await listenOn("0.0.0.0");
-  if (error?.code === "ENOTFOUND" || error?.code === "EAI_AGAIN") {
-    return { ok: false, error: `listen tcp: lookup ${host}: no such host` };
+  if (error?.syscall === "getaddrinfo") {
+    return { ok: false, error: `listen tcp: lookup ${host}: ${lookupErrorText(error)}` };
   }
   if (error !== undefined) {
     return { ok: false, error: `listen tcp ${hostPortText(host, port)}: bind: ${errnoTextOf(error)}` };
@@ -43,7 +47,7 @@ export async function listenWithRuntime(options: SocketListenOptions): Promise<S
   };
 }
 
-type SystemError = Error & { code?: string };
+type SystemError = Error & { code?: string; syscall?: string };
 
 function startListening(server: Server, options: object): Promise<SystemError | undefined> {
   return new Promise((resolve) => {

@@ -4,6 +4,10 @@ import { openBunPosix } from "./posix.ts";
 export const bunRuntime: Runtime = {
   name: "bun",
   version: Bun.version,
+  onSignal(name, handler) {
+    process.on(name, handler);
+    return () => process.off(name, handler);
+  },
   openPosix() {
     if (process.platform !== "linux") {
       return { ok: false, reason: `epoll needs Linux, this is ${process.platform}` };

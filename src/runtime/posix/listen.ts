@@ -29,9 +29,9 @@ export async function listenTcp(
   const isWildcard = host === "" || host === "0.0.0.0" || host === "::";
   let ip = isWildcard ? "::" : host;
   if (isIP(ip) === 0) {
-    const address = await resolveForListening(host);
-    if (address === undefined) return { ok: false, error: `listen tcp: lookup ${host}: no such host` };
-    ip = address;
+    const resolved = await resolveForListening(host);
+    if (!resolved.ok) return { ok: false, error: `listen tcp: lookup ${host}: ${resolved.error}` };
+    ip = resolved.ip;
   }
   const options = { backlog, isDualStack: isWildcard };
   let result = posix.listenSocket(ip, port, options);
@@ -46,12 +46,20 @@ export async function listenTcp(
   return { ok: true, fd: result, port: typeof local === "number" ? port : local.port };
 }
 
+type Resolved = { readonly ok: true; readonly ip: string } | { readonly ok: false; readonly error: string };
+
 /** The address Go would take of a name that has several: the first IPv4 one, else the first. */
-async function resolveForListening(host: string): Promise<string | undefined> {
+async function resolveForListening(host: string): Promise<Resolved> {
   try {
     const addresses = await lookup(host, { all: true });
-    return (addresses.find((address) => address.family === 4) ?? addresses[0])?.address;
-  } catch {
-    return undefined;
+    const chosen = addresses.find((address) => address.family === 4) ?? addresses[0];
+    return chosen === undefined ? { ok: false, error: "no such host" } : { ok: true, ip: chosen.address };
+  } catch (error) {
+    return { ok: false, error: lookupErrorText(error as Error & { code?: string }) };
   }
+}
+
+/** Go's words for a name that does not resolve; others, such as a missing permission, as they are. */
+export function lookupErrorText(error: Error & { code?: string }): string {
+  return error.code === "ENOTFOUND" || error.code === "EAI_AGAIN" ? "no such host" : error.message;
 }
