@@ -1,3 +1,4 @@
+import { isLiteralText, isValidSubscriptionText } from "../subject/text.ts";
 import { publicKey, type UserOptions, users, withDefaultPermissions } from "./authorization.ts";
 import type { ConfigMap, ConfigValue } from "./config_tree.ts";
 import { type MappingOptions, mappings } from "./mappings.ts";
@@ -14,7 +15,6 @@ import {
 } from "./option.ts";
 import { type Permissions, permissions } from "./permissions.ts";
 import { arrayOf, bool, durationText, integer, string } from "./readers.ts";
-import { isValidSubject } from "./subject_text.ts";
 
 /** `accounts { … }`: isolated subject spaces, and what they share with one another. */
 
@@ -263,7 +263,7 @@ const exportItem: Reader<ExportOptions> = {
     }
     const exported = stream ?? service;
     if (exported === undefined) return undefined;
-    if (!isValidSubject(exported)) {
+    if (!isValidSubscriptionText(exported)) {
       return site.error(
         `Error adding ${stream === undefined ? "service" : "stream"} export ${JSON.stringify(exported)}: invalid subject`,
       );
@@ -417,7 +417,7 @@ const TRACE_BLOCK = block(
 
 function readTraceDestination(value: ConfigValue, site: Site): string | undefined {
   const text = string.read(value, site);
-  if (text === undefined || (isValidSubject(text) && !/(^|\.)[*>](\.|$)/.test(text))) return text;
+  if (text === undefined || (isValidSubscriptionText(text) && isLiteralText(text))) return text;
   return site.error(`Trace destination ${JSON.stringify(text)} is not valid`);
 }
 

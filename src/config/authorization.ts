@@ -1,6 +1,15 @@
 import type { ConfigValue } from "./config_tree.ts";
 import { isPublicKey, type PublicKeyKind } from "./nkey_text.ts";
-import { block, type OptionsOf, option, type Reader, readBlock, type Site, wrongType } from "./option.ts";
+import {
+  block,
+  defaultsOf,
+  type OptionsOf,
+  option,
+  type Reader,
+  readBlock,
+  type Site,
+  wrongType,
+} from "./option.ts";
 import { type Permissions, permissions } from "./permissions.ts";
 import { arrayOf, authorizationTimeout, bool, secret, string, strings } from "./readers.ts";
 
@@ -243,6 +252,8 @@ const AUTHORIZATION_BLOCK = block("authorization", {
     doc: "Admits clients only through a trusted proxy.",
   }),
 });
+
+export const AUTHORIZATION_DEFAULTS = defaultsOf(AUTHORIZATION_BLOCK.table);
 
 /** `authorization` of the server. `users` already carry the default permissions. */
 export type AuthorizationOptions = OptionsOf<typeof AUTHORIZATION_BLOCK.table>;

@@ -1,7 +1,7 @@
+import { isValidSubscriptionText } from "../subject/text.ts";
 import type { ConfigValue } from "./config_tree.ts";
 import { block, option, type Reader, readBlock, type Site, wrongType } from "./option.ts";
 import { string } from "./readers.ts";
-import { isValidSubject } from "./subject_text.ts";
 
 /** `mappings { … }`: what an account's published subjects are turned into. */
 export interface MappingOptions {
@@ -55,7 +55,8 @@ export const mappings: Reader<readonly MappingOptions[]> = {
 };
 
 function readMapping(source: string, value: ConfigValue, site: Site): MappingOptions | undefined {
-  if (!isValidSubject(source)) return site.error(`Subject ${JSON.stringify(source)} is not a valid subject`);
+  if (!isValidSubscriptionText(source))
+    return site.error(`Subject ${JSON.stringify(source)} is not a valid subject`);
   if (value.kind === "string")
     return { source, destinations: [{ subject: value.value, weight: 100, cluster: undefined }] };
   const errorsBefore = site.errorCount;

@@ -1,3 +1,4 @@
+import { isValidSubscriptionText } from "../subject/text.ts";
 import type { ConfigValue } from "./config_tree.ts";
 import {
   block,
@@ -10,7 +11,6 @@ import {
   wrongType,
 } from "./option.ts";
 import { durationText, integerOrDefault, string } from "./readers.ts";
-import { isValidSubject } from "./subject_text.ts";
 
 /** What a user may publish and subscribe to. */
 export interface Permissions {
@@ -97,12 +97,12 @@ export function subjects(allowQueue: boolean): Reader<readonly string[]> {
 
 /** What is wrong with the subject of a permission, undefined for nothing. */
 export function checkSubject(text: string, allowQueue: boolean): string | undefined {
-  if (isValidSubject(text)) return undefined;
+  if (isValidSubscriptionText(text)) return undefined;
   const [subject = "", queue, ...rest] = text.split(/\s+/).filter((word) => word !== "");
   if (!allowQueue || queue === undefined || rest.length > 0)
     return `subject ${JSON.stringify(text)} is not a valid subject`;
-  if (!isValidSubject(subject)) return `subject ${JSON.stringify(subject)} is not a valid subject`;
-  return isValidSubject(queue) ? undefined : `queue ${JSON.stringify(queue)} is not a valid queue`;
+  if (!isValidSubscriptionText(subject)) return `subject ${JSON.stringify(subject)} is not a valid subject`;
+  return isValidSubscriptionText(queue) ? undefined : `queue ${JSON.stringify(queue)} is not a valid queue`;
 }
 
 function subjectPermission(allowQueue: boolean): Reader<SubjectPermission> {
@@ -181,7 +181,7 @@ export const subject: Reader<string> = {
   type: "subject",
   read: (value, site) => {
     const text = string.read(value, site);
-    if (text === undefined || isValidSubject(text)) return text;
+    if (text === undefined || isValidSubscriptionText(text)) return text;
     return site.error(`${site.key}: ${JSON.stringify(text)} is not a valid subject`);
   },
 };

@@ -166,9 +166,7 @@ function checkCluster({ cluster, gateway, leafnodes, serverName }: Options) {
     const list = accounts.map((account) => JSON.stringify(account)).join(" ");
     return `found duplicate account name ${JSON.stringify(duplicate)} in pinned accounts list [${list}]`;
   }
-  return cluster.routes.length > 0 && cluster.port === 0
-    ? "solicited routes require cluster capabilities, e.g. --cluster"
-    : undefined;
+  return undefined;
 }
 
 const FORBIDDEN_HEADERS = ["host", "content-length", "connection", "upgrade", "nats-no-masking"];
