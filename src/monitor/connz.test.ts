@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { type Connz, type ConnzOptions, connz } from "./connz.ts";
-import { connectionSnapshot, FakeSource, NOW_MS, START_MS, subscriptionSnapshot } from "./fake_source.ts";
+import {
+  accountDetailSnapshot,
+  connectionSnapshot,
+  FakeSource,
+  NOW_MS,
+  START_MS,
+  subscriptionSnapshot,
+} from "./fake_source.ts";
 import { encodeGoJson } from "./go_json.ts";
 import type { ConnectionSnapshot } from "./snapshot.ts";
 
@@ -55,7 +62,7 @@ describe("connz() envelope", () => {
       connectionSnapshot(2, { account: "A", user: "bob", mqttClient: "m" }),
       connectionSnapshot(3, { account: "B", user: "ann" }),
     ]);
-    source.accountList = [{ name: "A" } as never];
+    source.accountList = [accountDetailSnapshot("A")];
     const all = await report(source, { user: "ann" });
     expect([all.total, all.num_connections]).toEqual([3, 2]);
     const inAccount = await report(source, { user: "ann", account: "A" });
@@ -330,7 +337,7 @@ describe("connz() connection", () => {
       [],
       [closedSnapshot(1, { account: "A", accountNameTag: "tag" }), closedSnapshot(2)],
     );
-    source.accountList = [{ name: "A" } as never, { name: "$G" } as never];
+    source.accountList = [accountDetailSnapshot("A"), accountDetailSnapshot("$G")];
     expect(await ids(source, { state: "closed", account: "A" })).toEqual([1]);
     const global = await report(source, { state: "closed", account: "$G" });
     expect([global.total, global.connections]).toEqual([0, []]);
@@ -355,6 +362,6 @@ test("connz() filters open connections by subject only inside an account", async
     connectionSnapshot(1, { account: "A", subscriptions: [subscriptionSnapshot("foo")] }),
     connectionSnapshot(2, { account: "A", subscriptions: [subscriptionSnapshot("bar")] }),
   ]);
-  source.accountList = [{ name: "A" } as never];
+  source.accountList = [accountDetailSnapshot("A")];
   expect(await ids(source, { account: "A", subject: "foo" })).toEqual([1]);
 });

@@ -180,6 +180,41 @@ const NO_INTEREST: InterestStatistics = {
   fanoutTotal: 0,
 };
 
+const NO_MESSAGES = { messages: 0, bytes: 0 };
+const NO_ACCOUNT_TRAFFIC = {
+  ...NO_MESSAGES,
+  gateways: NO_MESSAGES,
+  routes: NO_MESSAGES,
+  leafnodes: NO_MESSAGES,
+};
+
+export function accountDetailSnapshot(
+  name: string,
+  changes: Partial<AccountDetailSnapshot> = {},
+): AccountDetailSnapshot {
+  return {
+    name,
+    nameTag: name,
+    clients: 0,
+    leafnodes: 0,
+    subscriptions: 4,
+    sent: NO_ACCOUNT_TRAFFIC,
+    received: NO_ACCOUNT_TRAFFIC,
+    slowConsumers: 0,
+    updateMs: START_MS,
+    isSystem: false,
+    isExpired: false,
+    isComplete: true,
+    mappings: new Map(),
+    exports: [],
+    imports: [],
+    responses: new Map(),
+    interest: { ...NO_INTEREST, subscriptions: 4, inserts: 4 },
+    claims: null,
+    ...changes,
+  };
+}
+
 export class FakeSource implements MonitorSource {
   snapshot: ServerSnapshot = serverSnapshot();
   open: ConnectionSnapshot[] = [];
@@ -187,7 +222,7 @@ export class FakeSource implements MonitorSource {
   listed: SubscriptionSnapshot[] = [];
   interest: InterestStatistics = NO_INTEREST;
   listenersNotReady: string[] = [];
-  accountList: (AccountSnapshot | AccountDetailSnapshot)[] = [];
+  accountList: AccountDetailSnapshot[] = [];
   routesSnapshot: RoutesSnapshot = { importPermission: null, exportPermission: null, routes: [] };
   gatewaysSnapshot: GatewaysSnapshot | null = null;
   leafnodeList: LeafnodeSnapshot[] = [];
@@ -215,8 +250,7 @@ export class FakeSource implements MonitorSource {
   }
 
   async account(name: string): Promise<AccountDetailSnapshot | null> {
-    const found = this.accountList.find((account) => account.name === name);
-    return found !== undefined && "interest" in found ? found : null;
+    return this.accountList.find((account) => account.name === name) ?? null;
   }
 
   async routes(): Promise<RoutesSnapshot> {
