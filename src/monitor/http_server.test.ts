@@ -26,6 +26,23 @@ zj0EAwIDSAAwRQIhAOECe81aaoPTdf3nNmPfq04ZQkDrSIkpdbr8JikuvEzbAiAF
 `,
 };
 
+/** Another certificate for the same key. */
+const NEXT_TLS: MonitorTls = {
+  key: TLS.key,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBkTCCATegAwIBAgIUevf9adOAxMJiUcC6Q42e18ES2jcwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEbmV4dDAgFw0yNjExMjIxMDU5MzJaGA8yMTI2MTAyOTEwNTkz
+MlowDzENMAsGA1UEAwwEbmV4dDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGht
+Z0X6n0z+ZiHeKLsYs/4+A/9lUSTBBivFaTtnzK9wQscMGfi8mXztB1s6AY3rbG9h
+2dfqZPnO9gg7CE/6z7SjbzBtMB0GA1UdDgQWBBR7pPMxWEI84MOlDoX5XSykFCKi
+kjAfBgNVHSMEGDAWgBR7pPMxWEI84MOlDoX5XSykFCKikjAPBgNVHRMBAf8EBTAD
+AQH/MBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAKBggqhkjOPQQDAgNIADBF
+AiA178sPqotyzF2C2gRHZwRionZL6M9vftm25Q2EqmGq4AIhAPHUVtjMWUF51Akz
+7sT5zar9QXF3EiqxWA1WXX3xpds4
+-----END CERTIFICATE-----
+`,
+};
+
 interface Started {
   readonly monitor: HttpMonitor;
   readonly source: FakeSource;
@@ -85,6 +102,18 @@ function exchange(monitor: HttpMonitor, request: string, usesTls = false): Promi
       received += bytes.toString();
     });
     socket.on("close", () => resolve(received));
+    socket.on("error", reject);
+  });
+}
+
+/** The common name in the certificate that the listener shows. */
+function certificateName(monitor: HttpMonitor): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const target = { host: "127.0.0.1", port: monitor.port, rejectUnauthorized: false };
+    const socket = connectTls(target, () => {
+      resolve(String(socket.getPeerCertificate().subject.CN));
+      socket.destroy();
+    });
     socket.on("error", reject);
   });
 }
@@ -368,9 +397,9 @@ describe("HttpMonitor over HTTPS", () => {
 
   test("takes a new certificate without a new listener", async () => {
     const { monitor } = await start({ httpPort: 0, httpsPort: -1, tls: TLS });
-    expect(() => monitor.replaceTls({ cert: "no certificate", key: TLS.key })).toThrow();
-    monitor.replaceTls(TLS);
-    expect((await request(monitor, "/healthz", "GET", true)).body).toBe('{"status":"ok"}');
+    expect(await certificateName(monitor)).toBe("localhost");
+    monitor.replaceTls(NEXT_TLS);
+    expect(await certificateName(monitor)).toBe("next");
   });
 });
 
