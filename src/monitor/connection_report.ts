@@ -1,6 +1,6 @@
-import { GLOBAL_ACCOUNT } from "./connection_query.ts";
 import { formatRoundTrip, formatTime, formatUptime, omitEmpty } from "./go_json.ts";
 import type { SubscriptionListing } from "./parameters.ts";
+import { GLOBAL_ACCOUNT } from "./select_connections.ts";
 import type { ConnectionSnapshot, SubscriptionSnapshot } from "./snapshot.ts";
 import { subscriptionReport } from "./subscription_report.ts";
 

@@ -1,13 +1,13 @@
-import { CONNECTION_SORTS, type ConnectionSort, pageOfConnections } from "./connection_query.ts";
 import { connectionReport } from "./connection_report.ts";
 import { formatTime, type Integer } from "./go_json.ts";
 import { failed, type Outcome, succeeded } from "./outcome.ts";
 import { pageBounds, pageOf } from "./page.ts";
 import type { ConnectionState, SubscriptionListing } from "./parameters.ts";
-import type { MonitorSource } from "./snapshot.ts";
+import { pageOfConnections } from "./select_connections.ts";
+import type { ConnectionSort, MonitorSource } from "./snapshot.ts";
 
 export interface ConnzOptions {
-  /** One of `CONNECTION_SORTS`, empty for `cid`. */
+  /** A `ConnectionSort`, or empty for `cid`. */
   readonly sort: string;
   readonly showsCredentials: boolean;
   readonly subscriptions: SubscriptionListing;
@@ -49,9 +49,25 @@ export async function connz(
   return problem === null ? succeeded(await report(source, all)) : failed(problem);
 }
 
+const CONNECTION_SORTS: ReadonlySet<string> = new Set<ConnectionSort>([
+  "cid",
+  "start",
+  "subs",
+  "pending",
+  "msgs_to",
+  "msgs_from",
+  "bytes_to",
+  "bytes_from",
+  "last",
+  "idle",
+  "uptime",
+  "stop",
+  "reason",
+  "rtt",
+]);
+
 function refusal({ sort, state, subject, account }: ConnzOptions): string | null {
-  if (sort !== "" && !CONNECTION_SORTS.includes(sort as ConnectionSort))
-    return `invalid sorting option: ${sort}`;
+  if (sort !== "" && !CONNECTION_SORTS.has(sort)) return `invalid sorting option: ${sort}`;
   if ((sort === "stop" || sort === "reason") && state !== "closed") {
     return `sort by ${sort} only valid on closed connections`;
   }

@@ -1,8 +1,9 @@
 /** A server that is not there, for the tests of this room: idle, with whatever a test puts in. */
-import { type ConnectionQuery, selectConnections } from "./connection_query.ts";
+import { selectConnections } from "./select_connections.ts";
 import type {
   AccountDetailSnapshot,
   AccountSnapshot,
+  ConnectionQuery,
   ConnectionSelection,
   ConnectionSnapshot,
   GatewaysSnapshot,

@@ -408,12 +408,15 @@ describe("HttpMonitor.start()", () => {
     expect(await HttpMonitor.start(new FakeSource(), optionsOf({ httpPort: 0 }))).toBe(null);
   });
 
-  test("refuses two ports, HTTPS without a certificate and a port that is taken", async () => {
+  test("refuses two ports, HTTPS without a certificate and a port that does not exist or is taken", async () => {
     expect(await startError({ httpPort: 8222, httpsPort: 8443 })).toBe(
       "Can't start monitoring: can't specify both HTTP (8222) and HTTPs (8443) ports",
     );
     expect(await startError({ httpPort: 0, httpsPort: 8443 })).toBe(
       "Can't start monitoring: TLS cert and key required for HTTPS",
+    );
+    expect(await startError({ httpPort: 70_000 })).toContain(
+      "Can't start monitoring: can't listen to the monitor port:",
     );
     const blocker = createServer();
     await new Promise<void>((resolve) => blocker.listen(0, "127.0.0.1", resolve));

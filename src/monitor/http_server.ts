@@ -141,13 +141,15 @@ function secureContext({ cert, key, minVersion, ciphers }: MonitorTls): SecureCo
   });
 }
 
-function listen(listener: SocketServer, port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    listener.once("error", (error) =>
-      reject(new MonitorStartError(`can't listen to the monitor port: ${error.message}`)),
-    );
-    listener.listen(port, host, () => resolve());
-  });
+async function listen(listener: SocketServer, port: number, host: string): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      listener.once("error", reject);
+      listener.listen(port, host, resolve);
+    });
+  } catch (error) {
+    throw new MonitorStartError(`can't listen to the monitor port: ${(error as Error).message}`);
+  }
 }
 
 function joinHostPort(host: string, port: number): string {

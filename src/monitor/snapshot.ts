@@ -5,8 +5,8 @@
  * Every snapshot is taken once per request and not changed afterwards.
  */
 
-import type { ConnectionQuery } from "./connection_query.ts";
-import type { EpochMs } from "./go_json.ts";
+import type { EpochMs, Integer } from "./go_json.ts";
+import type { ConnectionState } from "./parameters.ts";
 
 /** The server's side of monitoring. All of it may wait for other threads. */
 export interface MonitorSource {
@@ -283,6 +283,43 @@ export interface PeerCertificate {
   readonly subject: string;
   readonly publicKeySha256Hex: string;
   readonly certificateSha256Hex: string;
+}
+
+/** Orders of connections; which way each goes says `pageOfConnections`. */
+export type ConnectionSort =
+  | "cid"
+  | "start"
+  | "subs"
+  | "pending"
+  | "msgs_to"
+  | "msgs_from"
+  | "bytes_to"
+  | "bytes_from"
+  | "last"
+  | "idle"
+  | "uptime"
+  | "stop"
+  | "reason"
+  | "rtt";
+
+export interface ConnectionQuery {
+  readonly state: ConnectionState;
+  /** Only this connection; 0: all. */
+  readonly id: Integer;
+  /** Exact matches; empty: no filter. */
+  readonly account: string;
+  readonly user: string;
+  readonly mqttClient: string;
+  /** Only open connections with a subscription that can meet this subject; empty: no filter. */
+  readonly subject: string;
+  readonly sort: ConnectionSort;
+  /** Time for the orders that depend on it. */
+  readonly nowMs: number;
+  /** The page ends here: no more than this many connections are looked at. */
+  readonly count: number;
+  /** Whether the subscriptions and the credentials of the connections will be shown. */
+  readonly listsSubscriptions: boolean;
+  readonly showsCredentials: boolean;
 }
 
 export interface ConnectionSelection {
