@@ -104,8 +104,8 @@ function serve(runtime, flags) {
   server.on("error", (error) => fail(`cannot start bin/nats-server: ${error.message}`));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]) {
     process.on(signal, () => {
-      // A terminal sends Ctrl-C to the server too.
-      if (signal !== "SIGINT" || !process.stdin.isTTY) server.kill(signal);
+      // A terminal sends Ctrl-C to the server too. Not `server.kill`: in Deno 2.9 that works once only.
+      if (signal !== "SIGINT" || !process.stdin.isTTY) process.kill(server.pid, signal);
     });
   }
   server.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
