@@ -17,7 +17,7 @@ export class MatchResult {
   queues = new Int32Array(8 * QUEUE_WORDS);
   queueCount = 0;
   bucketGeneration = 0;
-  /** Byte address of that generation's u32 in the shared memory, as the engine loads it. */
+  /** Byte address of that generation in the shared memory; the engine compares the int32 there. */
   bucketGenerationAddress = 0;
   wildcardGeneration = 0;
   wildcardGenerationAddress = 0;

@@ -85,7 +85,7 @@ export interface Poller extends Streams {
   /** READABLE | WRITABLE | HANGUP of event `i` of the last wait; 0 where its slot was closed since. */
   eventFlags(i: number): number;
 
-  /** Calls `turn` until `stop`. With epoll it returns only then: such a thread has no event loop. */
+  /** Calls `turn` until `stop`. With epoll it returns only then: meanwhile no promise settles, no timer fires. */
   run(turn: () => void): Promise<void>;
   /** Ends `run` after the current turn. Called from a turn. */
   stop(): void;

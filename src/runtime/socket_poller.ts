@@ -217,6 +217,7 @@ export class SocketPoller implements Poller {
     if (this.#turn === undefined) return;
     clearTimeout(this.#timer);
     this.#turn();
+    if (this.#turn === undefined) return;
     if (this.#eventSlots.length > 0 || this.#timeoutMs === 0) {
       this.#scheduleTurn();
     } else if (this.#timeoutMs > 0) {

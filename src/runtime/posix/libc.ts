@@ -82,18 +82,13 @@ export const ERRNO_TEXTS: ReadonlyMap<number, readonly [name: string, text: stri
 ]);
 
 export const EINTR = 4;
-export const EBADF = 9;
 export const EAGAIN = 11;
-export const ENOMEM = 12;
 export const EINVAL = 22;
-export const ENFILE = 23;
 export const EMFILE = 24;
 export const EPIPE = 32;
 export const EAFNOSUPPORT = 97;
-export const EADDRINUSE = 98;
 export const ECONNABORTED = 103;
 export const ECONNRESET = 104;
-export const ENOBUFS = 105;
 export const ECONNREFUSED = 111;
 export const EINPROGRESS = 115;
 
@@ -112,7 +107,6 @@ export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
-export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
 
@@ -122,7 +116,6 @@ export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;
 
 export const EPOLL_CTL_ADD = 1;
-export const EPOLL_CTL_DEL = 2;
 export const EPOLL_CTL_MOD = 3;
 export const EPOLL_CLOEXEC = 0o2000000;
 export const EPOLLIN = 0x1;

@@ -3,6 +3,7 @@ import { loadRuntime } from "../mod.ts";
 import { errnoName, errnoText, errnoTextOf } from "./errno.ts";
 import {
   EAGAIN,
+  ECONNREFUSED,
   ECONNRESET,
   EINVAL,
   EPIPE,
@@ -10,6 +11,7 @@ import {
   EPOLLIN,
   IPPROTO_TCP,
   POLLIN,
+  SO_ERROR,
   SO_LINGER,
   SOL_SOCKET,
   TCP_NODELAY,
@@ -145,6 +147,16 @@ describe("Posix", () => {
   test("accept with an empty queue returns −EAGAIN", async () => {
     const { fd } = await listenOnLoopback();
     expect(posix.accept(fd)).toBe(-EAGAIN);
+  });
+
+  test("connectSocket() reports a refusal through SO_ERROR once poll sees it", async () => {
+    const { fd, port } = await listenOnLoopback();
+    posix.close(openFds.splice(openFds.indexOf(fd), 1)[0]!);
+    const near = posix.connectSocket("127.0.0.1", port);
+    expect(near).toBeGreaterThan(0);
+    waitReadable(near);
+    expect(posix.socketOption(near, SOL_SOCKET, SO_ERROR)).toBe(ECONNREFUSED);
+    posix.close(near);
   });
 
   test("cold calls return a negated errno", () => {
