@@ -115,7 +115,10 @@ export class Outbound {
     if (this.#isGone(connection)) return;
     if (connection.pending === null) {
       const taken = this.#poller.write(connection.slot, bytes, start, end);
-      if (taken === WRITE_FAILED) return this.#events.fail(connection, CloseReason.WriteError);
+      if (taken === WRITE_FAILED) {
+        this.#events.fail(connection, CloseReason.WriteError);
+        return;
+      }
       if (taken > 0) {
         connection.writtenBytes += taken;
         start += taken;
@@ -189,13 +192,19 @@ export class Outbound {
   /** The kernel takes bytes again. */
   onWritable(connection: Connection): void {
     const pending = connection.pending;
-    if (pending === null) return this.#wantWrite(connection, false);
+    if (pending === null) {
+      this.#wantWrite(connection, false);
+      return;
+    }
     const before = pending.length;
     const result = pending.drain((bytes, start, end) =>
       this.#poller.write(connection.slot, bytes, start, end),
     );
     connection.writtenBytes += before - pending.length;
-    if (result === WRITE_FAILED) return this.#events.fail(connection, CloseReason.WriteError);
+    if (result === WRITE_FAILED) {
+      this.#events.fail(connection, CloseReason.WriteError);
+      return;
+    }
     if (pending.length < this.#stallBytes / 2) this.#setCongested(connection, false);
     if (pending.length === 0) {
       connection.pending = null;
@@ -228,7 +237,10 @@ export class Outbound {
     let taken = 0;
     if (connection.pending === null) {
       taken = this.#poller.writeGathered(connection.slot, outbox, count);
-      if (taken === WRITE_FAILED) return this.#events.fail(connection, CloseReason.WriteError);
+      if (taken === WRITE_FAILED) {
+        this.#events.fail(connection, CloseReason.WriteError);
+        return;
+      }
       if (taken === WOULD_BLOCK) taken = 0;
       connection.writtenBytes += taken;
       let total = 0;

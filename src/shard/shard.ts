@@ -223,6 +223,14 @@ export class Shard implements ShardContext {
     }
   }
 
+  /** Takes a socket that this shard accepted by itself. */
+  acceptOwn(socket: StreamSource, ip: string, port: number): void {
+    Atomics.add(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+    this.accept(socket, ip, port);
+    this.outbound.flushAll();
+    if (this.#closing.length > 0) this.#finishClosing();
+  }
+
   fail(connection: Connection, code: number): void {
     const { wireText, closeReason, logLevel } = errors.errorEntry(code);
     if (wireText !== null) {

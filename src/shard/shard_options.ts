@@ -40,7 +40,7 @@ export interface ShardStart {
   readonly memory: WebAssembly.Memory;
   readonly transport: "epoll" | "runtime";
   /** With the runtime's sockets every shard listens by itself. */
-  readonly listen: { readonly host: string; readonly port: number } | null;
+  readonly listen: { readonly host: string; readonly port: number; readonly reusePort: boolean } | null;
   readonly info: ServerInfo;
   readonly options: ShardOptions;
   /** Steady-clock milliseconds it looks again before it sleeps. */
