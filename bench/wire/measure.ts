@@ -28,6 +28,9 @@ export async function measure(row: Row, target: Target, options: MeasureOptions)
   const server = await startServer(target.command(row.shards ?? options.shards), target.env);
   try {
     return { figures: await measureOn(server, row, options), serverVersion: server.version };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${reason}${server.endReason() ? `; the server ${server.endReason()}` : ""}`);
   } finally {
     await server.end();
   }
@@ -38,11 +41,12 @@ async function measureOn(server: ServerProcess, row: Row, options: MeasureOption
   if (row.load === null)
     return { ...noFigures, readyMs: server.readyMs, baseBytes, peakBytes: server.usage().peakBytes };
   const usages = new Map<Phase, Usage>();
+  const warmSeconds = row.warmSeconds ?? options.warmSeconds;
   const loadArguments = [
     ...["--port", `${server.port}`, ...row.load, "--seconds", `${options.seconds}`],
-    ...["--warm-seconds", `${options.warmSeconds}`, "--count", `${options.count}`],
+    ...["--warm-seconds", `${warmSeconds}`, "--count", `${options.count}`],
   ];
-  const msMax = (options.seconds + options.warmSeconds) * 1000 + REST_MS_MAX;
+  const msMax = (options.seconds + warmSeconds) * 1000 + REST_MS_MAX;
   const result = await runLoad(options.loadProgram, loadArguments, msMax, (phase) =>
     usages.set(phase, server.usage()),
   );

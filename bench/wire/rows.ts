@@ -21,6 +21,8 @@ export interface Row {
   readonly heldCount?: number;
   /** Nothing is sent: CPU is a share of a core, not a time per operation, and there is no rate. */
   readonly isIdle?: boolean;
+  /** Before the measured part, where it takes longer than `MeasureOptions.warmSeconds` for the server to settle. */
+  readonly warmSeconds?: number;
   /** The floor has no such feature. */
   readonly needs?: "wildcards";
 }
@@ -116,6 +118,7 @@ export const rows: readonly Row[] = [
     isQuick: false,
     heldCount: 1000,
     isIdle: true,
+    warmSeconds: 3,
   },
   {
     id: "idle-10000",
@@ -125,6 +128,7 @@ export const rows: readonly Row[] = [
     isQuick: false,
     heldCount: 10_000,
     isIdle: true,
+    warmSeconds: 3,
   },
   {
     id: "literals-1000",

@@ -16,6 +16,8 @@ export interface ServerProcess {
   /** `version` of the server's INFO. */
   readonly version: string;
   usage(): Usage;
+  /** How the server ended, while it should not have; null: it runs. */
+  endReason(): string | null;
   /** SIGTERM, and SIGKILL when it has not ended within some seconds. */
   end(): Promise<void>;
 }
@@ -59,6 +61,7 @@ export async function startServer(
         readyMs: elapsedMs,
         version: String(JSON.parse(info).version ?? "unknown"),
         usage: () => readUsage(pid),
+        endReason: () => endReason,
         end: () => end(child, pid, ended),
       };
     }

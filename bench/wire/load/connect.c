@@ -56,14 +56,15 @@ static bool hear(struct visitor *visitor) {
 static struct result storm(double seconds, uint64_t count, uint32_t *latencies_ns) {
   static struct visitor visitors[EVENTS];
   struct result result = {.started_ns = now_ns(), .latencies_ns = latencies_ns};
-  uint64_t load_cpu_before_ns = own_cpu_ns(), deadline_ns = result.started_ns + (uint64_t)(seconds * 1e9), started = 0;
+  uint64_t load_cpu_before_ns = own_cpu_ns(), deadline_ns = result.started_ns + (uint64_t)(seconds * 1e9);
+  uint64_t drained_ns = deadline_ns + (uint64_t)(options->drain_seconds * 1e9), started = 0;
   int under_way = 0;
   for (; under_way < options->connections && (!count || started < count); under_way++, started++)
     arrive(&visitors[under_way], (uint64_t)under_way);
   struct epoll_event events[EVENTS];
   while (under_way) {
     int ready = epoll_wait(epoll_fd, events, EVENTS, 1000);
-    if (now_ns() > deadline_ns + DRAIN_NS) fail("%d connections without a PONG after %.0f s", under_way, (double)DRAIN_NS / 1e9);
+    if (now_ns() > drained_ns) fail("%d connections without a PONG after %.0f s", under_way, options->drain_seconds);
     for (int i = 0; i < ready; i++) {
       uint64_t tag = events[i].data.u64;
       struct visitor *visitor = &visitors[tag];

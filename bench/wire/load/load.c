@@ -167,7 +167,17 @@ static bool is_flag(const char *argument, const char *name) {
 }
 
 int main(int argument_count, char **arguments) {
-  struct options options = {.kind = "stream", .port = 4222, .publishers = 1, .payload_bytes = 16, .seconds = 1, .connections = 1};
+  struct options options = {.kind = "stream", .port = 4222, .publishers = 1, .payload_bytes = 16, .connections = 1};
+  options.seconds = 1;
+  options.drain_seconds = 20;
+  struct {
+    const char *name;
+    double *value;
+  } numbers[] = {
+      {"seconds", &options.seconds},
+      {"warm-seconds", &options.warm_seconds},
+      {"drain-seconds", &options.drain_seconds},
+  };
   struct {
     const char *name;
     int *value;
@@ -192,10 +202,10 @@ int main(int argument_count, char **arguments) {
     bool known = true;
     if (is_flag(argument, "kind")) options.kind = value;
     else if (is_flag(argument, "count")) options.count = strtoull(value, NULL, 10);
-    else if (is_flag(argument, "seconds")) options.seconds = strtod(value, NULL);
-    else if (is_flag(argument, "warm-seconds")) options.warm_seconds = strtod(value, NULL);
     else {
       known = false;
+      for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+        if (is_flag(argument, numbers[k].name)) *numbers[k].value = strtod(value, NULL), known = true;
       for (size_t k = 0; k < sizeof integers / sizeof *integers; k++)
         if (is_flag(argument, integers[k].name)) *integers[k].value = atoi(value), known = true;
     }

@@ -25,10 +25,8 @@ struct options {
   uint64_t count;         // messages, requests or connections at most; 0: no bound but time
   double seconds;         // of the measured part at most
   double warm_seconds;    // of the part before it
+  double drain_seconds;   // for what is under way when the time is up or the count is reached
 };
-
-// The measured part ends at `deadline_ns` or when `count` is reached; whatever is under way then has DRAIN_NS to end.
-#define DRAIN_NS 20000000000ull
 
 void run_stream(const struct options *options);
 void run_request(const struct options *options);

@@ -13,7 +13,14 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { LATENCIES_MAX = 8000000, READ_BYTES = 256 * 1024, EVENTS = 1024, MARK_CHARACTERS = 14, RESPONDER = 0 };
+enum {
+  LATENCIES_MAX = 8000000,
+  READ_BYTES = 256 * 1024, // of the responder
+  CONTROL_BYTES = 4096,    // of a control line that comes before a reply
+  EVENTS = 1024,
+  MARK_CHARACTERS = 14,
+  RESPONDER = 0, // its tag; a requester's is its number + 1
+};
 
 struct requester {
   int fd;
@@ -65,7 +72,7 @@ static void lay_out(struct requester *requester) {
   if (options->fresh_inbox) request_bytes += 4 + inbox_bytes + 1 + sid_bytes + 2 + 6 + sid_bytes + 4;
   requester->request = allocate(request_bytes + 1);
   requester->reply = allocate(reply_bytes + 1);
-  requester->received = allocate(reply_bytes);
+  requester->received = allocate(CONTROL_BYTES + reply_bytes);
   memset(requester->request, 'x', request_bytes);
   memset(requester->reply, 'x', reply_bytes);
   memcpy(requester->request + request_bytes - 2, "\r\n", 2);
@@ -82,9 +89,12 @@ static void send_request(struct requester *requester) {
 
 // Reads part of a reply. Returns whether it is complete and right.
 static bool receive_reply(struct requester *requester) {
-  ssize_t got = read(requester->fd, requester->received + requester->received_bytes, reply_bytes - requester->received_bytes);
+  ssize_t got = read(requester->fd, requester->received + requester->received_bytes,
+                     CONTROL_BYTES + reply_bytes - requester->received_bytes);
   if (got < 0 && errno == EAGAIN) return false;
-  if (got <= 0) fail("the server closed a requester");
+  if (got <= 0)
+    fail("a requester was closed (%s); received before: %.*s", got ? strerror(errno) : "end of stream",
+         (int)requester->received_bytes, requester->received);
   requester->received_bytes += (size_t)got;
   while (requester->received_bytes && requester->received[0] != 'M') { // a control line came between
     char *line_feed = memchr(requester->received, '\n', requester->received_bytes);
@@ -132,7 +142,8 @@ static void answer(void) {
 
 static struct result request(double seconds, uint64_t count, uint32_t *latencies_ns) {
   struct result result = {.started_ns = now_ns(), .latencies_ns = latencies_ns};
-  uint64_t load_cpu_before_ns = own_cpu_ns(), deadline_ns = result.started_ns + (uint64_t)(seconds * 1e9), started = 0;
+  uint64_t load_cpu_before_ns = own_cpu_ns(), deadline_ns = result.started_ns + (uint64_t)(seconds * 1e9);
+  uint64_t drained_ns = deadline_ns + (uint64_t)(options->drain_seconds * 1e9), started = 0;
   int under_way = 0;
   for (; under_way < options->connections && (!count || started < count); under_way++, started++)
     send_request(&requesters[under_way]);
@@ -140,7 +151,7 @@ static struct result request(double seconds, uint64_t count, uint32_t *latencies
   while (under_way) {
     int ready = epoll_wait(epoll_fd, events, EVENTS, 1000);
     uint64_t now = now_ns();
-    if (now > deadline_ns + DRAIN_NS) fail("%d requests without a reply after %.0f s", under_way, (double)DRAIN_NS / 1e9);
+    if (now > drained_ns) fail("%d requests without a reply after %.0f s", under_way, options->drain_seconds);
     for (int i = 0; i < ready; i++) {
       uint64_t tag = events[i].data.u64;
       if (tag == RESPONDER) {

@@ -297,6 +297,7 @@ static void stop_publishing(void) {
 static struct result stream(double seconds, uint64_t count) {
   struct result result = {.started_ns = now_ns()};
   uint64_t load_cpu_before_ns = own_cpu_ns(), deadline_ns = result.started_ns + (uint64_t)(seconds * 1e9);
+  uint64_t drained_ns = deadline_ns + (uint64_t)(options->drain_seconds * 1e9);
   uint64_t count_each = count / (uint64_t)options->publishers + (count % (uint64_t)options->publishers != 0);
   for (int p = 0; p < options->publishers; p++) {
     struct publisher *publisher = &publishers[p];
@@ -337,9 +338,9 @@ static struct result stream(double seconds, uint64_t count) {
     if (result.deliveries > due + (uint64_t)deliveries_per_message * (uint64_t)options->publishers)
       fail("%llu deliveries of %llu messages, more than %llu", (unsigned long long)result.deliveries,
            (unsigned long long)messages, (unsigned long long)due);
-    if (now > deadline_ns + DRAIN_NS)
+    if (now > drained_ns)
       fail("%llu of %llu deliveries arrived within %.0f s", (unsigned long long)result.deliveries, (unsigned long long)due,
-           (double)DRAIN_NS / 1e9);
+           options->drain_seconds);
   }
   result.ended_ns = now_ns();
   result.load_cpu_ns = own_cpu_ns() - load_cpu_before_ns;
