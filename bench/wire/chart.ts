@@ -3,8 +3,8 @@ import type { Summary } from "./figures.ts";
 import type { Row } from "./rows.ts";
 import { nanoseconds } from "./table.ts";
 
-const WIDTH = 860;
-const LABEL_WIDTH = 290; // row titles
+const WIDTH = 900;
+const LABEL_WIDTH = 310; // row titles
 const BAR_WIDTH_MAX = 420; // the rest holds the figure and the target's name
 const BAR_HEIGHT = 14;
 const BAR_PITCH = 17;
@@ -61,7 +61,7 @@ export function cpuChart(rows: readonly Row[], summaries: readonly Summary[], ca
   }
 </style>
 <rect class="ground" width="${WIDTH}" height="${height}" rx="6"/>
-<text class="title" x="20" y="30">Server CPU time per message, delivery, request or connection: shorter is better</text>
+<text class="title" x="20" y="30">Server CPU time per message, delivery, request or connection: shorter is better, each row to its own scale</text>
 <text class="caption" x="20" y="50">${escapeXml(caption)}</text>
 ${parts.join("\n")}
 </svg>

@@ -21,16 +21,25 @@ export interface Figures {
   readonly idleCorePercent: number | null;
   /** From spawn to the answer of the first PING. */
   readonly readyMs: number;
-  /** Cores the server kept busy, and the load generator: who was the bottleneck. */
+  /** Cores the server kept busy, the load generator, and everything else on the machine: who was the bottleneck. */
   readonly serverCores: number | null;
   readonly loadCores: number | null;
+  readonly otherCores: number | null;
 }
 
 export type FigureName = keyof Figures;
 
 export const figureNames: readonly FigureName[] = [
   ...(["perSecond", "cpuNs", "userNs", "systemNs", "p50Us", "p99Us", "p999Us", "peakBytes"] as const),
-  ...(["baseBytes", "bytesEach", "idleCorePercent", "readyMs", "serverCores", "loadCores"] as const),
+  ...([
+    "baseBytes",
+    "bytesEach",
+    "idleCorePercent",
+    "readyMs",
+    "serverCores",
+    "loadCores",
+    "otherCores",
+  ] as const),
 ];
 
 export interface Spread {

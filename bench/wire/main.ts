@@ -13,7 +13,7 @@ import { limits } from "./limits.ts";
 import { type MeasureOptions, measure } from "./measure.ts";
 import { buildLoad } from "./programs.ts";
 import { rows as allRows, pickRows, type Row } from "./rows.ts";
-import { limitTable, nanoseconds, resultTable } from "./table.ts";
+import { failureList, limitTable, nanoseconds, resultTable } from "./table.ts";
 import { findTarget, parseTarget, type Target, targetNames } from "./targets.ts";
 import { judge } from "./verdicts.ts";
 
@@ -124,8 +124,10 @@ async function main(): Promise<number> {
   const machine = `${cpus()[0]?.model ?? "unknown CPU"}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}`;
   const servers = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const caption = `${new Date().toISOString().slice(0, 10)}; ${machine}; ${servers.join(", ")}; median of ${repetitions} × ${seconds} s`;
-  const tables = [resultTable(rows, summaries), ...(verdicts.length ? [limitTable(verdicts)] : [])];
-  console.log(`${caption}\n\n${tables.join("\n\n")}`);
+  const limitLines = verdicts.length ? limitTable(verdicts) : "";
+  const parts = [caption, resultTable(rows, summaries), failureList(summaries), limitLines];
+  const report = parts.filter((part) => part !== "").join("\n\n");
+  console.log(report);
   if (!values["no-write"]) {
     const folder = fileURLToPath(new URL("../../docs/benchmarks/", import.meta.url));
     const path = `${folder}${values.out ?? (values.quick ? "wire-quick" : "wire")}`;
@@ -146,7 +148,7 @@ async function main(): Promise<number> {
       measured,
     };
     writeFileSync(`${path}.json`, `${JSON.stringify(json, null, 1)}\n`);
-    writeFileSync(`${path}.md`, `${caption}\n\n${tables.join("\n\n")}\n`);
+    writeFileSync(`${path}.md`, `${report}\n`);
     writeFileSync(`${path}.svg`, cpuChart(rows, summaries, caption));
     console.error(`written: ${path}.json, .md, .svg`);
   }

@@ -1,7 +1,7 @@
 /** One measurement: one row on one fresh server. */
 import type { Figures } from "./figures.ts";
 import { type Phase, runLoad } from "./load_process.ts";
-import { cpuBetween, type Usage } from "./process_usage.ts";
+import { cpuBetween, machineCpuNs, type Usage } from "./process_usage.ts";
 import type { Row } from "./rows.ts";
 import { type ServerProcess, startServer } from "./server_process.ts";
 import type { Target } from "./targets.ts";
@@ -41,15 +41,18 @@ async function measureOn(server: ServerProcess, row: Row, options: MeasureOption
   if (row.load === null)
     return { ...noFigures, readyMs: server.readyMs, baseBytes, peakBytes: server.usage().peakBytes };
   const usages = new Map<Phase, Usage>();
+  let machineNs = 0; // in the measured part
   const warmSeconds = row.warmSeconds ?? options.warmSeconds;
   const loadArguments = [
     ...["--port", `${server.port}`, ...row.load, "--seconds", `${options.seconds}`],
     ...["--warm-seconds", `${warmSeconds}`, "--count", `${options.count}`],
   ];
   const msMax = (options.seconds + warmSeconds) * 1000 + REST_MS_MAX;
-  const result = await runLoad(options.loadProgram, loadArguments, msMax, (phase) =>
-    usages.set(phase, server.usage()),
-  );
+  const result = await runLoad(options.loadProgram, loadArguments, msMax, (phase) => {
+    if (phase === "ended") machineNs += machineCpuNs();
+    usages.set(phase, server.usage());
+    if (phase === "ready") machineNs -= machineCpuNs();
+  });
   const ready = usages.get("ready")!;
   const ended = usages.get("ended")!;
   const { userNs, systemNs } = cpuBetween(ready, ended);
@@ -72,6 +75,7 @@ async function measureOn(server: ServerProcess, row: Row, options: MeasureOption
     readyMs: server.readyMs,
     serverCores: cpuNs / 1e9 / result.seconds,
     loadCores: result.loadCpuSeconds / result.seconds,
+    otherCores: Math.max(0, (machineNs - cpuNs) / 1e9 - result.loadCpuSeconds) / result.seconds,
   };
 }
 
@@ -90,4 +94,5 @@ const noFigures: Figures = {
   readyMs: 0,
   serverCores: null,
   loadCores: null,
+  otherCores: null,
 };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import process from "node:process";
-import { cpuBetween, findListener, readUsage, type Usage } from "./process_usage.ts";
+import { cpuBetween, findListener, machineCpuNs, readUsage, type Usage } from "./process_usage.ts";
 
 describe("readUsage", () => {
   test("sees the CPU time this process spends", () => {
@@ -42,6 +42,15 @@ describe("cpuBetween", () => {
     ]);
     const after = usage(3, 1, [["1", 5_000]]);
     expect(cpuBetween(before, after)).toEqual({ userNs: 30_000_000, systemNs: 10_000_000 });
+  });
+});
+
+describe("machineCpuNs", () => {
+  test("never runs backwards and counts what this process spends", () => {
+    const before = machineCpuNs();
+    const own = readUsage(process.pid);
+    while (cpuBetween(own, readUsage(process.pid)).userNs < 50_000_000);
+    expect(machineCpuNs() - before).toBeGreaterThan(20_000_000);
   });
 });
 

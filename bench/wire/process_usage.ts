@@ -53,6 +53,17 @@ export function cpuBetween(before: Usage, after: Usage): CpuTime {
   return { userNs: totalNs * userShare, systemNs: totalNs * (1 - userShare) };
 }
 
+/** CPU time that the whole machine has spent since it started, in ns; of a virtual machine also what its host took. */
+export function machineCpuNs(): number {
+  const [user, nice, system, , , interrupt, softInterrupt, stolen] = readFileSync("/proc/stat", "utf8")
+    .split("\n")[0]!
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  const ticks = user! + nice! + system! + interrupt! + softInterrupt! + (stolen ?? 0);
+  return (ticks * 1e9) / TICKS_PER_SECOND;
+}
+
 /** The process among `pid` and its descendants that listens on a TCP port (a launcher may stand before it), or null. */
 export function findListener(pid: number, port: number): number | null {
   const hexPort = port.toString(16).toUpperCase().padStart(4, "0");

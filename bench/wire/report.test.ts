@@ -3,7 +3,7 @@ import { cpuChart } from "./chart.ts";
 import { type FigureName, figureNames, type Spread, type Summary } from "./figures.ts";
 import { type Limit, limits } from "./limits.ts";
 import { pickRows, rows } from "./rows.ts";
-import { limitTable, nanoseconds, resultTable, significant } from "./table.ts";
+import { failureList, limitTable, nanoseconds, resultTable, significant } from "./table.ts";
 import { parseTarget } from "./targets.ts";
 import { judge } from "./verdicts.ts";
 
@@ -34,8 +34,8 @@ const limit: Limit = {
 describe("judge", () => {
   test("holds must against nats-server and aim against the floor", () => {
     const [verdict] = judge([limit], summaries, ["midge-bun"]);
-    expect(verdict!.must).toEqual({ value: 0.15, bound: "≤ 0.35 × nats-server", isMet: true });
-    expect(verdict!.aim).toEqual({ value: 1.25, bound: "≤ 1.2 × floor", isMet: false });
+    expect(verdict!.must).toEqual({ value: 0.15, bound: limit.must, isMet: true });
+    expect(verdict!.aim).toEqual({ value: 1.25, bound: limit.aim, isMet: false });
   });
   test("compares with another row of the same target", () => {
     const apart: Limit = {
@@ -44,14 +44,14 @@ describe("judge", () => {
       aim: { most: 1.4, of: { row: { "1-1-16-apart": "1-1-16" } } },
     };
     const [verdict] = judge([apart], summaries, ["midge-bun"]);
-    expect(verdict!.aim).toEqual({ value: 2, bound: "≤ 1.4 × 1-1-16", isMet: false });
+    expect(verdict!.aim).toEqual({ value: 2, bound: apart.aim, isMet: false });
     expect(verdict!.must.isMet).toBe(null); // nats-server has no such row here
   });
   test("reads a bound as a least where more is better", () => {
     const rate: Limit = { ...limit, figure: "perSecond", must: { least: 3, of: "nats-server" } };
     expect(judge([rate], summaries, ["midge-bun"])[0]!.must).toEqual({
       value: 6,
-      bound: "≥ 3 × nats-server",
+      bound: rate.must,
       isMet: true,
     });
   });
@@ -103,16 +103,30 @@ describe("resultTable", () => {
       .find((one) => one.includes("midge-bun"));
     expect(line).toMatch(/12\.0 M\/s .* 75\.0 ns .* 0\.15 .* 1\.25 /);
   });
-  test("says why a target has no figures", () => {
-    const failed = { ...summary("1-1-16", "midge-bun", {}), repetitions: 0, failures: ["it | broke"] };
-    expect(resultTable(picked, [failed])).toContain("failed: it / broke");
+  test("names a target without figures, and the list below says why, once", () => {
+    const failed = {
+      ...summary("1-1-16", "midge-bun", {}),
+      repetitions: 0,
+      failures: ["it broke", "it broke"],
+    };
+    expect(resultTable(picked, [failed])).toMatch(/midge-bun +\| failed/);
+    expect(failureList([failed])).toBe("- 1-1-16, midge-bun: it broke");
   });
 });
 
 describe("limitTable", () => {
   test("marks each bound met, not met or not measured", () => {
     const table = limitTable(judge([limit], summaries.slice(1), ["midge-bun"]));
-    expect(table).toMatch(/≤ 0\.35 × nats-server +\| not measured \| 1\.25 \(≤ 1\.2 × floor\) +\| NO /);
+    expect(table).toMatch(/≤ 0\.350 × nats-server +\| not measured \| 1\.25 \(≤ 1\.20 × floor\) +\| NO /);
+  });
+  test("gives memory in the units people read", () => {
+    const memory: Limit = { ...limit, figure: "baseBytes", must: { most: 80 * 2 ** 20, of: "itself" } };
+    const held = judge(
+      [memory],
+      [summary("1-1-16", "midge-bun", { baseBytes: 40 * 2 ** 20 })],
+      ["midge-bun"],
+    );
+    expect(limitTable(held)).toContain("40.0 MB (≤ 80.0 MB)");
   });
 });
 
@@ -133,7 +147,8 @@ describe("cpuChart", () => {
 
 describe("significant", () => {
   test("keeps three digits and never shortens whole numbers", () => {
-    expect([0.01234, 1.234, 56.78, 987.6, 12345].map(significant)).toEqual([
+    expect([0, 0.01234, 1.234, 56.78, 987.6, 12345].map(significant)).toEqual([
+      "0",
       "0.0123",
       "1.23",
       "56.8",

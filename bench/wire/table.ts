@@ -1,11 +1,11 @@
 /** The results as text: one Markdown table of rows and targets, one of limits. */
-import type { Spread, Summary } from "./figures.ts";
+import type { FigureName, Spread, Summary } from "./figures.ts";
 import type { Row } from "./rows.ts";
 import type { Held, Verdict } from "./verdicts.ts";
 
 const headings = [
   ...["row", "target", "rate", "CPU each", "user", "sys", "min–max", "p50", "p99", "p99.9"],
-  ...["memory", "each", "× nats-server", "× floor", "cores: server, load"],
+  ...["memory", "each", "× nats-server", "× floor", "cores: server, load, others"],
 ];
 
 /** One line for each row and target: medians, with the smallest and largest CPU time beside them. */
@@ -19,13 +19,14 @@ export function resultTable(rows: readonly Row[], summaries: readonly Summary[])
 
 function resultLine(row: Row, summary: Summary, ofRow: readonly Summary[]): string[] {
   const { figures } = summary;
-  if (summary.repetitions === 0)
-    return [row.title, summary.target, `failed: ${firstLine(summary.failures[0])}`];
+  if (summary.repetitions === 0) return [row.title, summary.target, "failed"];
   const ratio = (target: string) => {
     const other = ofRow.find((one) => one.target === target)?.figures.cpuNs;
     return figures.cpuNs && other ? `${(figures.cpuNs.median / other.median).toFixed(2)}` : "";
   };
-  const cores = figures.serverCores && `${two(figures.serverCores)}, ${two(figures.loadCores)}`;
+  const cores = [figures.serverCores, figures.loadCores, figures.otherCores].map((one) =>
+    text(one, twoDigits),
+  );
   const isStart = row.load === null;
   return [
     row.title,
@@ -46,21 +47,36 @@ function resultLine(row: Row, summary: Summary, ofRow: readonly Summary[]): stri
     text(figures.bytesEach, bytes),
     ratio("nats-server"),
     ratio("floor"),
-    row.isIdle ? "" : (cores ?? ""),
+    row.load === null ? "" : cores.join(", "),
   ];
+}
+
+/** Each reason for which a measurement failed, once; empty when none did. */
+export function failureList(summaries: readonly Summary[]): string {
+  return summaries
+    .flatMap((summary) =>
+      [...new Set(summary.failures)].map((why) => `- ${summary.row}, ${summary.target}: ${why}`),
+    )
+    .join("\n");
 }
 
 /** One line for each limit, row and target. */
 export function limitTable(verdicts: readonly Verdict[]): string {
   const lines = verdicts.map((verdict) => [
-    ...[verdict.limit, verdict.row, verdict.target],
-    ...[heldText(verdict.must), mark(verdict.must), heldText(verdict.aim), mark(verdict.aim)],
+    ...[`${verdict.limit} (${verdict.figure})`, verdict.row, verdict.target],
+    ...[heldText(verdict.must, verdict.figure), mark(verdict.must)],
+    ...[heldText(verdict.aim, verdict.figure), mark(verdict.aim)],
   ]);
   return markdownTable(["limit", "row", "target", "must", "met", "aim", "met"], lines);
 }
 
-function heldText(held: Held): string {
-  return held.value === null ? held.bound : `${significant(held.value)} (${held.bound})`;
+function heldText(held: Held, figure: FigureName): string {
+  const { bound } = held;
+  const render = bound.of === "itself" && /bytes/i.test(figure) ? bytes : significant;
+  const side = bound.most === undefined ? "≥" : "≤";
+  const base = bound.of === "itself" ? "" : ` × ${typeof bound.of === "string" ? bound.of : "its other row"}`;
+  const boundText = `${side} ${render(bound.most ?? bound.least ?? 0)}${base}`;
+  return held.value === null ? boundText : `${render(held.value)} (${boundText})`;
 }
 
 function mark(held: Held): string {
@@ -77,20 +93,17 @@ function markdownTable(titles: readonly string[], lines: readonly (readonly stri
   return [render(titles), rule, ...lines.map(render)].join("\n");
 }
 
-function firstLine(reason: string | undefined): string {
-  return (reason ?? "no reason known").split("\n")[0]!.replaceAll("|", "/").slice(0, 100);
-}
-
 function text(spread: Spread | null, render: (value: number) => string): string {
   return spread ? render(spread.median) : "";
 }
 
-function two(spread: Spread | null): string {
-  return spread ? spread.median.toFixed(2) : "?";
+function twoDigits(value: number): string {
+  return value.toFixed(2);
 }
 
 /** Three digits: enough for what varies by percents from run to run. */
 export function significant(value: number): string {
+  if (value === 0) return "0";
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 0.01))));
   return value.toFixed(digits);
 }

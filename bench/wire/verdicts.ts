@@ -1,19 +1,20 @@
 /** Holds what was measured against the limits. */
-import type { Summary } from "./figures.ts";
+import type { FigureName, Summary } from "./figures.ts";
 import type { Bound, Limit } from "./limits.ts";
 
 export interface Verdict {
   readonly limit: string;
+  readonly figure: FigureName;
   readonly row: string;
   readonly target: string;
-  /** The figure, or its ratio to what the bound names; null where one of the two was not measured. */
   readonly must: Held;
   readonly aim: Held;
 }
 
 export interface Held {
+  /** The figure, or its ratio to what the bound names; null where one of the two was not measured. */
   readonly value: number | null;
-  readonly bound: string;
+  readonly bound: Bound;
   readonly isMet: boolean | null;
 }
 
@@ -37,7 +38,7 @@ export function judge(
     const held = value === null || !base ? null : value / base;
     const isMet =
       held === null ? null : held <= (bound.most ?? Infinity) && held >= (bound.least ?? -Infinity);
-    return { value: held, bound: boundText(bound, own.row), isMet };
+    return { value: held, bound, isMet };
   };
   return limits.flatMap((limit) =>
     limit.rows.flatMap((row) =>
@@ -45,14 +46,8 @@ export function judge(
         const own = find(row, target);
         if (!own || own.repetitions === 0) return [];
         const [must, aim] = [hold(limit, limit.must, own), hold(limit, limit.aim, own)];
-        return [{ limit: `${limit.title} (${limit.figure})`, row, target, must, aim }];
+        return [{ limit: limit.title, figure: limit.figure, row, target, must, aim }];
       }),
     ),
   );
-}
-
-function boundText(bound: Bound, row: string): string {
-  const number = bound.most === undefined ? `≥ ${bound.least}` : `≤ ${bound.most}`;
-  if (bound.of === "itself") return number;
-  return `${number} × ${typeof bound.of === "string" ? bound.of : bound.of.row[row]}`;
 }

@@ -167,9 +167,15 @@ static bool is_flag(const char *argument, const char *name) {
 }
 
 int main(int argument_count, char **arguments) {
-  struct options options = {.kind = "stream", .port = 4222, .publishers = 1, .payload_bytes = 16, .connections = 1};
-  options.seconds = 1;
-  options.drain_seconds = 20;
+  struct options options = {
+      .kind = "stream",
+      .port = 4222,
+      .publishers = 1,
+      .payload_bytes = 16,
+      .connections = 1,
+      .seconds = 1,
+      .drain_seconds = 20,
+  };
   struct {
     const char *name;
     double *value;
@@ -182,10 +188,14 @@ int main(int argument_count, char **arguments) {
     const char *name;
     int *value;
   } integers[] = {
-      {"port", &options.port},           {"publishers", &options.publishers},
-      {"subscribers", &options.subscribers}, {"payload-bytes", &options.payload_bytes},
-      {"literals", &options.literals},   {"wildcards", &options.wildcards},
-      {"between", &options.between},     {"connections", &options.connections},
+      {"port", &options.port},
+      {"publishers", &options.publishers},
+      {"subscribers", &options.subscribers},
+      {"payload-bytes", &options.payload_bytes},
+      {"literals", &options.literals},
+      {"wildcards", &options.wildcards},
+      {"between", &options.between},
+      {"connections", &options.connections},
   };
   for (int i = 1; i < argument_count; i++) {
     const char *argument = arguments[i];
