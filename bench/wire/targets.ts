@@ -29,8 +29,12 @@ export function findTarget(name: string): Target | MissingTarget {
   switch (name) {
     case "nats-server":
       return natsServer(name, newest(natsServers()));
-    case "nats-server-2.9":
-      return natsServer(name, newest(natsServers().filter((found) => found.version.startsWith("2.9."))));
+    case "nats-server-2.9": {
+      const found = newest(natsServers().filter((one) => one.version.startsWith("2.9.")));
+      if (found && found === newest(natsServers()))
+        return { name, reason: "it is the newest one found already" };
+      return natsServer(name, found);
+    }
     case "floor":
       try {
         const program = buildFloor();
@@ -101,6 +105,10 @@ function natsServers(): NatsServer[] {
     ),
     ...(process.env.PATH ?? "").split(delimiter).map((folder) => `${folder}/nats-server`),
   ];
+  for (const path of process.env.NATS_SERVER?.split(delimiter) ?? []) {
+    if (!existsSync(path))
+      throw new RangeError(`NATS_SERVER: ${path} is not there; give paths of nats-server`);
+  }
   natsServersFound = candidates.filter(existsSync).flatMap((path) => {
     try {
       const version = execFileSync(path, ["--version"], { encoding: "utf8" }).match(/v(\d+\.\d+\.\d+)/)?.[1];
