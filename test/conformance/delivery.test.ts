@@ -365,7 +365,7 @@ row("§8.5 no 503 without a reply, without a subscription, or with only a queue 
 );
 
 row("§8.5 no 503 when somebody received the message, even the publisher itself", () =>
-  expectOpen("SUB inbox 9\r\nSUB svc 1\r\nPUB svc inbox 1\r\nx\r\n", "MSG svc 1 inbox 1\r\nx\r\n"),
+  expectOpen("SUB inbox 9\r\nSUB self 1\r\nPUB self inbox 1\r\nx\r\n", "MSG self 1 inbox 1\r\nx\r\n"),
 );
 
 row("§8.5 no 503 when no_responders was not negotiated", () =>

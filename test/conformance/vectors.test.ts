@@ -1,4 +1,3 @@
-import { expect } from "bun:test";
 import { type RawClient, show } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
 
@@ -96,6 +95,9 @@ const CONNECTED: Vector[] = [
 /** How the input is divided into writes: the lengths of all pieces but the last. */
 type Division = readonly number[];
 
+/** How often a division is tried again because a reset overtook the server's last words. */
+const RESETS_MAX = 5;
+
 const server = sharedServer();
 let probe: RawClient | undefined;
 
@@ -105,48 +107,56 @@ async function letServerRun(): Promise<void> {
   await probe.roundTrip();
 }
 
-/** Runs a vector on one connection per division, all at once; `prefix` is sent whole before. */
+/**
+ * Runs a vector once per division, each on a connection of its own; `prefix` is sent whole before. One after another,
+ * since all use the same subjects.
+ */
 async function runVector(vector: Vector, prefix: string, divisions: readonly Division[]): Promise<void> {
-  const runs = await Promise.all(
-    divisions.map(async (division) => {
-      const client = await server().connect();
-      client.send(prefix);
-      return { client, division, at: 0 };
-    }),
-  );
-  const pieceCount = 1 + Math.max(...divisions.map((division) => division.length));
-  for (let piece = 0; piece < pieceCount; piece++) {
-    for (const run of runs) {
-      if (piece > run.division.length || run.client.isClosed) continue;
-      const length = run.division[piece] ?? vector.input.length;
-      if (run.at < vector.input.length) run.client.send(vector.input.slice(run.at, run.at + length));
-      run.at += length;
+  for (const division of divisions) {
+    let received = await runDivided(vector, prefix, division);
+    // Bytes sent after the server closed are answered by a reset, which may overtake its last words: look again.
+    for (let again = 0; again < RESETS_MAX && vector.isClosed && received === undefined; again++) {
+      received = await runDivided(vector, prefix, division);
     }
-    if (piece < pieceCount - 1) await letServerRun();
-  }
-  for (const { client, division } of runs) {
-    try {
-      expect(await outcome(client, vector)).toEqual(vector.output);
-    } catch (error) {
+    if (received !== vector.output) {
       throw new Error(
-        `${show(vector.input)} divided after ${division.join(", ")}: ${(error as Error).message}`,
+        `${show(vector.input)} divided into ${[...division, "rest"].join(" + ")}\n expected ${show(vector.output)}\n but received ${show(received ?? "a reset")}`,
       );
-    } finally {
-      client.destroy();
     }
   }
 }
 
-/** Everything the server said, without the INFO that may follow the first PONG, and without our own last PONG. */
+/** Runs a vector once; `undefined` when the connection was reset before all of the output arrived. */
+async function runDivided(vector: Vector, prefix: string, division: Division): Promise<string | undefined> {
+  const client = await server().connect();
+  client.send(prefix);
+  let at = 0;
+  for (const length of [...division, vector.input.length]) {
+    if (client.isClosed || (vector.isClosed && vector.output && client.waitingText === vector.output)) break;
+    client.send(vector.input.slice(at, at + length));
+    at += length;
+    if (at < vector.input.length) await letServerRun();
+  }
+  const received = await outcome(client, vector);
+  client.destroy();
+  return client.wasReset && received !== vector.output ? undefined : received;
+}
+
+/**
+ * Everything the server said, without our own last PONG and without what servers are free in: the INFO that may
+ * follow the first PONG, and a pedantic error repeated because the payload came in a later read.
+ */
 async function outcome(client: RawClient, vector: Vector): Promise<string> {
-  const withoutInfo = (text: string) => text.replace(/INFO \{[^\r\n]*"connect_info":true[^\r\n]*\} \r\n/, "");
-  if (vector.isClosed) return withoutInfo(await client.readToEnd());
+  const plain = (text: string) =>
+    text
+      .replace(/INFO \{[^\r\n]*"connect_info":true[^\r\n]*\} \r\n/, "")
+      .replace(/(-ERR 'Invalid Publish Subject'\r\n)+/, "$1");
+  if (vector.isClosed) return plain(await client.readToEnd());
   client.send("PING\r\n");
   const pongCount = 1 + vector.output.split("PONG\r\n").length - 1;
   let text = "";
   for (let pong = 0; pong < pongCount; pong++) text += await client.readUntil("PONG\r\n");
-  // With verbose on, a CONNECT inside the vector leaves nothing behind: PING has no acknowledgement.
-  return withoutInfo(text).slice(0, -"PONG\r\n".length);
+  return plain(text).slice(0, -"PONG\r\n".length);
 }
 
 /** One byte at a time; long inputs in the middle by 97 bytes, so that a row stays short. */

@@ -16,21 +16,29 @@ export interface Info {
   readonly [field: string]: unknown;
 }
 
+const PING = Buffer.from("PING\r\n");
+
 /** CONNECT fields that keep a conversation short: no `+OK`, no subject check, no pushed INFO. */
 const QUIET = { verbose: false, pedantic: false, headers: true, no_responders: true };
 
 /**
  * A connection that speaks bytes. What arrives is kept in order until a test takes it; every wait has a deadline, and
  * a failure shows what was expected and what is there.
+ *
+ * A server sends a first PING about two seconds after CONNECT, whenever that is in a test. Such a line, where something
+ * else is expected, is answered and left out, unless `showsKeepAlive`.
  */
 export class RawClient {
   /** The first INFO line, once `readInfo` has read it. */
   info: Info = {} as Info;
+  /** Set it to see the server's PING lines like any other bytes, unanswered. */
+  showsKeepAlive = false;
   readonly #socket: Socket;
   #received: Buffer[] = [];
   #receivedBytes = 0;
   #isClosed = false;
   #closeCause = "end of stream";
+  #wasReset = false;
   #wake: () => void = () => {};
 
   private constructor(socket: Socket) {
@@ -44,6 +52,7 @@ export class RawClient {
     // Only "close" counts as closed: data that came before a reset is delivered first.
     socket.on("error", (error: Error) => {
       this.#closeCause = error.message;
+      this.#wasReset = true;
     });
     socket.on("close", () => {
       this.#isClosed = true;
@@ -76,6 +85,11 @@ export class RawClient {
     return this.#isClosed;
   }
 
+  /** The connection ended by an error of the socket, as when the other side closes with bytes unread. */
+  get wasReset(): boolean {
+    return this.#wasReset;
+  }
+
   /** Bytes that arrived and were not taken yet. */
   get waitingBytes(): number {
     return this.#receivedBytes;
@@ -102,7 +116,10 @@ export class RawClient {
   async expect(expected: Bytes, deadlineMs = DEADLINE_MS): Promise<void> {
     const wanted = toBuffer(expected);
     await this.#wait(
-      () => this.#receivedBytes >= wanted.length || !startsAlike(this.#joined(), wanted),
+      () => {
+        this.#dropPingBefore(wanted);
+        return this.#receivedBytes >= wanted.length || !startsAlike(this.#joined(), wanted);
+      },
       () => `expected ${show(wanted)}`,
       deadlineMs,
     );
@@ -119,6 +136,7 @@ export class RawClient {
     const wanted = () => `expected one of\n${alternatives.map(show).join("\n")}`;
     await this.#wait(
       () => {
+        this.#dropPingBefore("");
         const text = this.#joined().toString();
         found = byLength.find((alternative) => text.startsWith(alternative));
         return found !== undefined || !byLength.some((alternative) => alternative.startsWith(text));
@@ -142,12 +160,14 @@ export class RawClient {
       () => `expected ${show(terminator)}`,
       deadlineMs,
     );
-    return this.#take(end + terminator.length).toString();
+    return this.#withoutPings(this.#take(end + terminator.length).toString());
   }
 
   /** Takes one line, without its CR LF. */
   async readLine(deadlineMs = DEADLINE_MS): Promise<string> {
-    return (await this.readUntil("\r\n", deadlineMs)).slice(0, -2);
+    let line = "";
+    while (line === "") line = await this.readUntil("\r\n", deadlineMs);
+    return line.slice(0, -2);
   }
 
   /** Takes this many bytes. */
@@ -194,7 +214,10 @@ export class RawClient {
   /** Nothing but the end of the connection arrives. */
   async expectClosed(deadlineMs = DEADLINE_MS): Promise<void> {
     await this.#wait(
-      () => this.#isClosed || this.#receivedBytes > 0,
+      () => {
+        this.#dropPingBefore("");
+        return this.#isClosed || this.#receivedBytes > 0;
+      },
       () => "expected the connection to close",
       deadlineMs,
     );
@@ -210,7 +233,7 @@ export class RawClient {
       () => "expected the connection to close",
       deadlineMs,
     );
-    return this.#take(this.#receivedBytes).toString("latin1");
+    return this.#withoutPings(this.#take(this.#receivedBytes).toString("latin1"));
   }
 
   /** Stops reading from the socket, so that the kernel's buffers fill up. */
@@ -252,6 +275,29 @@ export class RawClient {
         };
       });
     }
+  }
+
+  /** Answers and removes a PING line that stands where `wanted` goes on otherwise. */
+  #dropPingBefore(wanted: Bytes): void {
+    if (this.showsKeepAlive) return;
+    const bytes = this.#joined();
+    const expected = toBuffer(wanted);
+    let same = 0;
+    while (same < bytes.length && bytes[same] === expected[same]) same++;
+    const lineStart = same === 0 ? 0 : bytes.lastIndexOf("\n", same - 1) + 1;
+    if (same === bytes.length || !bytes.subarray(lineStart, lineStart + PING.length).equals(PING)) return;
+    this.#received = [Buffer.concat([bytes.subarray(0, lineStart), bytes.subarray(lineStart + PING.length)])];
+    this.#receivedBytes -= PING.length;
+    if (!this.#isClosed) this.send("PONG\r\n");
+  }
+
+  /** Text without PING lines, which are answered. */
+  #withoutPings(text: string): string {
+    if (this.showsKeepAlive) return text;
+    return text.replace(/(?<=^|\n)PING\r\n/g, () => {
+      if (!this.#isClosed) this.send("PONG\r\n");
+      return "";
+    });
   }
 
   #joined(): Buffer {
