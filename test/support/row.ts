@@ -9,22 +9,30 @@ export function row(name: string, body: () => Promise<void> | void): void {
   test(name, body, ROW_LIMIT_MS);
 }
 
-/** Rows that mostly wait for timers: all start together, each reports under its own name. */
-export function rowsInParallel(rows: Record<string, () => Promise<void>>): void {
-  let outcomes: Map<string, Promise<unknown>> | undefined;
+/**
+ * Rows that mostly wait, for timers or for processes: they start together, at most `atOnce` running, and each reports
+ * under its own name.
+ */
+export function rowsInParallel(rows: Record<string, () => Promise<void>>, atOnce = 64): void {
+  const outcomes = new Map<string, Promise<unknown>>();
+  const startAll = () => {
+    const running: Promise<unknown>[] = [];
+    for (const [name, body] of Object.entries(rows)) {
+      // The row that must end before this one starts.
+      const before = running.at(-atOnce) ?? Promise.resolve();
+      const outcome = before.then(body).then(
+        () => undefined,
+        (error: unknown) => error ?? new Error("the row failed"),
+      );
+      running.push(outcome);
+      outcomes.set(name, outcome);
+    }
+  };
   for (const name of Object.keys(rows)) {
     test(
       name,
       async () => {
-        outcomes ??= new Map(
-          Object.entries(rows).map(([each, body]) => [
-            each,
-            body().then(
-              () => undefined,
-              (error: unknown) => error,
-            ),
-          ]),
-        );
+        if (outcomes.size === 0) startAll();
         const failure = await outcomes.get(name);
         if (failure !== undefined) throw failure;
       },

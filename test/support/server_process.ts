@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly config?: string;
   /** Flags after the harness's own. */
   readonly flags?: readonly string[];
+  /** Environment variables over those of the tests. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Opens the HTTP monitoring port too. */
   readonly monitoring?: boolean;
   /** The harness adds no listen address: `config` or `flags` say where to listen. */
@@ -72,7 +74,10 @@ export class ServerProcess {
     }
     flags.push(...(options.flags ?? []).map((flag) => flag.replaceAll("DIRECTORY", directory)));
     const [executable, ...ownArguments] = serverCommand();
-    this.#child = spawn(executable!, [...ownArguments, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = spawn(executable!, [...ownArguments, ...flags], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...options.environment },
+    });
     this.#child.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.#stdout += text;
     });
