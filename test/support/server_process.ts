@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly config?: string;
   /** Flags after the harness's own. */
   readonly flags?: readonly string[];
+  /** Files put into the server's directory before it starts, by name. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Environment variables over those of the tests. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Opens the HTTP monitoring port too. */
@@ -64,6 +66,8 @@ export class ServerProcess {
     this.directory = directory;
     this.configPath = join(directory, "server.conf");
     this.#options = options;
+    for (const [name, content] of Object.entries(options.files ?? {}))
+      writeFileSync(join(directory, name), content);
     const flags: string[] = [];
     if (options.config !== undefined) {
       this.writeConfig(options.config);
