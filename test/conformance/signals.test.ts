@@ -21,7 +21,8 @@ rowsInParallel(
     },
 
     "§9 SIGTERM with clients connected and a backlog: exit 0": async () => {
-      await using server = await ServerProcess.start();
+      // nats-server takes up to a write deadline to give up on a client that does not read.
+      await using server = await ServerProcess.start({ config: `write_deadline: "500ms"` });
       const subscriber = await server.connectAs();
       const publisher = await server.connectAs();
       subscriber.send("SUB big 1\r\n");
