@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
@@ -113,7 +114,6 @@ row("§12.5 every method is served like GET, HEAD without body", async () => {
 });
 
 row("§1.1 keep-alive: two requests on one connection", async () => {
-  const { RawClient } = await import("../support/raw_client.ts");
   const client = await RawClient.open(server().monitoringPort);
   for (let request = 0; request < 2; request++) {
     client.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -148,7 +148,7 @@ row("§12.8 a base path moves every page, the index is exactly it, old paths are
 });
 
 row(
-  "§12.9 http_req_stats counts requests, the alias as /subsz, refused connz requests not at all",
+  "§12.9 http_req_stats counts requests, the alias as /subsz, connz only once its parameters are decoded",
   async () => {
     await using fresh = await ServerProcess.start({ monitoring: true });
     for (const path of [

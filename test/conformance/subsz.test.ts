@@ -38,7 +38,7 @@ row("§12.31 subs=1 lists subscriptions with their fields", async () => {
   const page = await server().json<Subsz>("/subsz?subs=1&acc=$G&test=list.a");
   const mine = page.subscriptions_list!.filter((each) => each.cid === client.info.client_id);
   expect(mine.sort((a, b) => String(a.sid).localeCompare(String(b.sid)))).toEqual([
-    { account: "$G", subject: "list.a", sid: "1", msgs: 1, cid: client.info.client_id },
+    { account: "$G", account_tag: "$G", subject: "list.a", sid: "1", msgs: 1, cid: client.info.client_id },
     {
       account: "$G",
       subject: "list.*",
