@@ -154,6 +154,7 @@ row(
     for (const path of [
       "/",
       "/connz",
+      "/connz?auth=2",
       "/connz?sort=bad",
       "/subsz",
       "/subscriptionsz",
@@ -166,7 +167,7 @@ row(
     const { http_req_stats } = await fresh.json<{ http_req_stats: Record<string, number> }>("/varz");
     expect(http_req_stats).toEqual({
       "/": 1,
-      "/connz": 1,
+      "/connz": 2,
       "/healthz": 1,
       "/routez": 1,
       "/subsz": 2,

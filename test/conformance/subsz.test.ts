@@ -41,6 +41,7 @@ row("§12.31 subs=1 lists subscriptions with their fields", async () => {
     { account: "$G", account_tag: "$G", subject: "list.a", sid: "1", msgs: 1, cid: client.info.client_id },
     {
       account: "$G",
+      account_tag: "$G",
       subject: "list.*",
       qgroup: "q",
       sid: "xyz",
