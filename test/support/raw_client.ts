@@ -81,6 +81,11 @@ export class RawClient {
     return this.#socket;
   }
 
+  /** Stops looking at the socket, for a layer such as TLS that takes it over. */
+  release(): void {
+    for (const event of ["data", "error", "close"]) this.#socket.removeAllListeners(event);
+  }
+
   get isClosed(): boolean {
     return this.#isClosed;
   }
