@@ -1,0 +1,90 @@
+import { formatDuration, parseDuration } from "./duration.ts";
+import { block, option, type Reader, readBlock, wrongType } from "./option.ts";
+import { arrayOf, string } from "./readers.ts";
+
+/** `compression` of routes and leaf nodes. The mode is checked at start, not when the file is read. */
+export interface CompressionOptions {
+  readonly mode: string;
+  /** Round-trip times from which `s2_auto` compresses harder; three or none. */
+  readonly rttThresholdsMs: readonly number[];
+}
+
+const threshold: Reader<number> = {
+  type: "duration",
+  read: (value, site) => {
+    if (value.kind !== "string") return wrongType(value, site, 'a duration such as "10ms"');
+    const durationMs = parseDuration(value.value);
+    return typeof durationMs === "string" ? site.error(durationMs) : durationMs;
+  },
+};
+
+/** A mode, a bool, or a map; `modeForOn` is what "on" means in this place. */
+export function compression(modeForOn: string, defaultMode: string): Reader<CompressionOptions> {
+  const modes = block("compression", {
+    mode: option({
+      key: "mode",
+      reader: string,
+      default: defaultMode,
+      doc: "How routes or leaf nodes compress.",
+    }),
+    rttThresholdsMs: option<readonly number[]>({
+      key: "rtt_thresholds",
+      aliases: ["thresholds", "rtts", "rtt"],
+      reader: arrayOf(threshold),
+      default: [],
+      doc: "Round-trip times from which s2_auto compresses harder.",
+    }),
+  });
+  return {
+    type: "mode, bool or compression block",
+    read: (value, site) => {
+      if (value.kind === "bool") return { mode: value.value ? modeForOn : "off", rttThresholdsMs: [] };
+      if (value.kind === "string") return { mode: value.value, rttThresholdsMs: [] };
+      if (value.kind === "map") return readBlock(modes, value, site);
+      return wrongType(value, site, "a mode, a bool or a map");
+    },
+  };
+}
+
+/** The spellings of each mode; "on" and its like are replaced by what they mean in that place. */
+const MODES: Readonly<Record<string, string>> = {
+  off: "off",
+  disabled: "off",
+  false: "off",
+  accept: "accept",
+  auto: "s2_auto",
+  s2_auto: "s2_auto",
+  fast: "s2_fast",
+  s2_fast: "s2_fast",
+  better: "s2_better",
+  s2_better: "s2_better",
+  best: "s2_best",
+  s2_best: "s2_best",
+  s2_uncompressed: "s2_uncompressed",
+  "not supported": "not supported",
+  not_supported: "not supported",
+};
+
+/** The mode that is meant, undefined for none. Source: nats-server validateAndNormalizeCompressionOption. */
+export function normalizeCompressionMode(mode: string, modeForOn: string): string | undefined {
+  const lower = mode.toLowerCase();
+  if (lower === "on" || lower === "enabled" || lower === "true") return modeForOn;
+  return Object.hasOwn(MODES, lower) ? MODES[lower] : undefined;
+}
+
+/** What is wrong with compression options, undefined for nothing. Checked when the server starts. */
+export function checkCompression(
+  { mode, rttThresholdsMs }: CompressionOptions,
+  modeForOn: string,
+): string | undefined {
+  const normalized = normalizeCompressionMode(mode, modeForOn);
+  if (normalized === undefined) return `unsupported compression mode "${mode}"`;
+  if (normalized !== "s2_auto" || rttThresholdsMs.length === 0) return undefined;
+  const set = rttThresholdsMs.map((ms) => Math.max(ms, 0)).filter((ms) => ms !== 0);
+  const shown = `[${rttThresholdsMs.map(formatDuration).join(" ")}]`;
+  if (set.some((ms, index) => index > 0 && ms < set[index - 1]!))
+    return `RTT threshold values ${shown} should be in ascending order`;
+  if (rttThresholdsMs.length > 4)
+    return `compression mode "${mode}" should have no more than 4 RTT thresholds: ${shown}`;
+  return set.length === 0 ? `compression mode "${mode}" requires at least one RTT threshold` : undefined;
+}

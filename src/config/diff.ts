@@ -1,0 +1,46 @@
+import type { ReloadStep } from "./option.ts";
+import { OPTION_TABLE, type Options } from "./option_table.ts";
+import { compareOptions } from "./reload.ts";
+
+/** One option a reload changes. */
+export interface OptionChange {
+  /** The key in the file, blocks separated by points: `cluster.pool_size`. */
+  readonly key: string;
+  readonly old: unknown;
+  readonly new: unknown;
+  /** What the log says; absent where it says nothing, or has said it already for this reload. */
+  readonly logLine?: string;
+}
+
+export type OptionsDifference =
+  | { readonly ok: true; readonly changes: readonly OptionChange[] }
+  /** The first option that cannot change in a running server: nothing at all is to be applied. */
+  | { readonly ok: false; readonly reason: string };
+
+/**
+ * What a reload from one set of options to another has to do, in the order of the option table.
+ *
+ * Both sides already carry the command line's flags. A port of -1 in the new options keeps the port there is.
+ * Source: nats-server reload.go (diffOptions).
+ */
+export function diffOptions(before: Options, after: Options): OptionsDifference {
+  const steps = compareOptions(OPTION_TABLE, before, after);
+  const refusal = steps.find((step) => step.kind === "refusal");
+  if (refusal !== undefined) return { ok: false, reason: refusalText(refusal) };
+  const said = new Set<string>();
+  const changes: OptionChange[] = [];
+  for (const step of steps) {
+    if (step.kind === "refusal") continue;
+    const { key, old, new: now, logLine } = step;
+    const isNews = logLine !== undefined && !said.has(logLine);
+    if (isNews) said.add(logLine);
+    changes.push({ key, old, new: now, ...(isNews ? { logLine } : {}) });
+  }
+  return { ok: true, changes };
+}
+
+function refusalText({ name, old, new: now }: Extract<ReloadStep, { kind: "refusal" }>): string {
+  if (name === "AccountResolver")
+    return "config reload does not support moving to or from an account resolver";
+  return `config reload not supported for ${name}: old=${old}, new=${now}`;
+}

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { ConfigError, type ConfigProblem, formatProblem } from "./config_tree.ts";
+import { configDigest } from "./digest.ts";
+import type { Options } from "./option_table.ts";
+import { type ParseSurroundings, parseConfig } from "./parser.ts";
+import { readOptions } from "./read_options.ts";
+
+/** A configuration that can be used, with what should be said about it. */
+export interface LoadedConfig {
+  readonly options: Options;
+  /** `sha256:<hex>`, as nats-server shows it. */
+  readonly digest: string;
+  /** Lines for stderr; the server starts nevertheless, but `-t` fails. */
+  readonly warnings: readonly string[];
+}
+
+export type LoadResult =
+  | ({ readonly ok: true } & LoadedConfig)
+  /** Every problem as a line, warnings first. */
+  | { readonly ok: false; readonly lines: readonly string[] };
+
+/** Reads the text of a configuration. Never throws: what is wrong comes back as lines. */
+export function loadConfigText(text: string, file: string, surroundings: ParseSurroundings): LoadResult {
+  try {
+    const tree = parseConfig(text, file, surroundings);
+    const { options, problems } = readOptions(tree);
+    const lines = problems.map(formatProblem);
+    if (problems.some(isError)) return { ok: false, lines };
+    return { ok: true, options, digest: configDigest(tree), warnings: lines };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { ok: false, lines: [error.message] };
+  }
+}
+
+/** Reads a configuration file and what it includes, with the environment of this process. */
+export function loadConfigFile(
+  file: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): LoadResult {
+  let text: string;
+  try {
+    text = readText(file);
+  } catch (error) {
+    return { ok: false, lines: [error instanceof Error ? error.message : String(error)] };
+  }
+  return loadConfigText(text, file, { readFile: readText, environment });
+}
+
+function isError({ severity }: ConfigProblem): boolean {
+  return severity === "error";
+}
+
+const READ_PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  EACCES: "permission denied",
+  EISDIR: "is a directory",
+};
+
+/** The text of a file as UTF-8; throws `open <path>: <cause>`. A byte order mark is kept, for the lexer to refuse. */
+function readText(path: string): string {
+  try {
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readFileSync(path));
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    throw new Error(`open ${path}: ${READ_PROBLEMS[code] ?? (code || String(error))}`);
+  }
+}

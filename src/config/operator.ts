@@ -1,0 +1,179 @@
+import { publicKey } from "./authorization.ts";
+import type { ConfigValue } from "./config_tree.ts";
+import { block, option, type Reader, readBlock, type Site, wrongType } from "./option.ts";
+import { bool, durationText, integer, string, strings } from "./readers.ts";
+
+/** Operator mode: where account JWTs come from. The JWTs themselves are read where they are verified. */
+export type ResolverOptions =
+  /** Only what `resolver_preload` holds. */
+  | { readonly kind: "memory" }
+  /** `<url><account key>` by HTTP. */
+  | { readonly kind: "url"; readonly url: string }
+  /** All accounts, in a folder, shared with other servers over NATS. */
+  | {
+      readonly kind: "full";
+      readonly dir: string;
+      /** Whether a delete request is obeyed: by renaming the file, or by removing it. */
+      readonly deletes: "no" | "rename" | "remove";
+      /** How often servers compare notes. */
+      readonly intervalMs: number;
+      /** Accounts kept; 0 for any number. */
+      readonly limit: number;
+      readonly timeoutMs: number;
+    }
+  /** The accounts in use, in a folder, fetched from full resolvers. */
+  | {
+      readonly kind: "cache";
+      readonly dir: string;
+      readonly limit: number;
+      /** How long an account is kept; 0 for as long as its JWT says. */
+      readonly ttlMs: number;
+      readonly timeoutMs: number;
+    };
+
+const TIMEOUT_MS = 1900;
+
+const RESOLVER_BLOCK = block("resolver", {
+  type: option({ key: "type", reader: string, default: "", doc: "full, cache or mem." }),
+  dir: option({ key: "dir", reader: string, default: "", doc: "The folder accounts are kept in." }),
+  allowDelete: option({
+    key: "allow_delete",
+    reader: bool,
+    default: false,
+    doc: "Obeys requests to delete accounts.",
+  }),
+  hardDelete: option<boolean | undefined>({
+    key: "hard_delete",
+    reader: bool,
+    default: undefined,
+    doc: "Deletes files instead of renaming them.",
+  }),
+  limit: option({ key: "limit", reader: integer(0), default: 0, doc: "How many accounts are kept." }),
+  ttlMs: option({ key: "ttl", reader: durationText, default: 0, doc: "How long a cached account is kept." }),
+  intervalMs: option({
+    key: "interval",
+    reader: durationText,
+    default: 0,
+    doc: "How often full resolvers compare notes.",
+  }),
+  timeoutMs: option({
+    key: "timeout",
+    reader: durationText,
+    default: TIMEOUT_MS,
+    doc: "How long fetching an account may take.",
+  }),
+});
+
+const BAD_FORM =
+  'error parsing account resolver, should be MEM or URL("url") or a map containing dir and type state=[FULL|CACHE])';
+
+export const resolver: Reader<ResolverOptions> = {
+  type: 'MEM, URL("…") or resolver block',
+  read: (value, site) => {
+    if (value.kind === "string") return readResolverText(value.value, site);
+    if (value.kind !== "map") return wrongType(value, site, "a resolver");
+    // Unlike other blocks this one tolerates keys it does not know.
+    const known = new Set(Object.values(RESOLVER_BLOCK.table).map(({ key }) => key));
+    const entries = new Map([...value.entries].filter(([key]) => known.has(key)));
+    return toResolver(readBlock(RESOLVER_BLOCK, { ...value, entries }, site), site);
+  },
+};
+
+function readResolverText(text: string, site: Site): ResolverOptions | undefined {
+  if (/mem/i.test(text)) return { kind: "memory" };
+  const url = /url\(\s*"?([^\s"]*)"?\s*\)/i.exec(text)?.[1];
+  if (url === undefined) return site.error(BAD_FORM);
+  if (!URL.canParse(url)) return site.error(`error parsing account resolver url ["${url}"]`);
+  return { kind: "url", url: url.endsWith("/") ? url : `${url}/` };
+}
+
+type ResolverBlock = ReturnType<typeof readBlock<typeof RESOLVER_BLOCK.table>>;
+
+function toResolver(read: ResolverBlock, site: Site): ResolverOptions | undefined {
+  const { dir, allowDelete, hardDelete, limit, ttlMs, intervalMs, timeoutMs } = read;
+  const type = read.type.toLowerCase();
+  if (type === "mem" || type === "memory") return { kind: "memory" };
+  if (type !== "full" && type !== "cache") return site.error(BAD_FORM);
+  if (dir === "") return site.error("dir has no value and needs to point to a directory");
+  if (type === "full") {
+    if (ttlMs !== 0) return site.error("FULL does not accept ttl");
+    if (hardDelete !== undefined && !allowDelete)
+      return site.error("hard_delete has no effect without delete");
+    const deletes = !allowDelete ? "no" : hardDelete ? "remove" : "rename";
+    return { kind: "full", dir, deletes, intervalMs: intervalMs > 0 ? intervalMs : 60_000, limit, timeoutMs };
+  }
+  if (intervalMs !== 0) return site.error("CACHE does not accept sync");
+  if (allowDelete) return site.error("CACHE does not accept allow_delete");
+  if (hardDelete !== undefined) return site.error("CACHE does not accept hard_delete");
+  return { kind: "cache", dir, limit: limit === 0 ? 1000 : limit, ttlMs, timeoutMs };
+}
+
+/** Operator public keys, when no operator JWT is given. */
+export const trustedKeys: Reader<readonly string[]> = {
+  type: "operator key or keys",
+  read: (value, site) => {
+    const key = publicKey(
+      "operator",
+      (text) => `trust key ${JSON.stringify(text)} required to be a valid public operator nkey`,
+    );
+    const items = value.kind === "array" ? value.items : [value];
+    return items.flatMap((item) => key.read(item, site) ?? []);
+  },
+};
+
+/** Account key → account JWT. The shape is checked here, the signature where accounts are verified. */
+export const preload: Reader<ReadonlyMap<string, string>> = {
+  type: "map of account key to JWT",
+  read: (value, site) => {
+    if (value.kind !== "map") return site.error("preload should be a map of account_public_key:account_jwt");
+    const jwts = new Map<string, string>();
+    for (const entry of value.entries.values()) {
+      const at = site.entry(entry);
+      if (entry.value.kind !== "string") at.error("preload map value should be a string JWT");
+      else if (!isJwtShaped(entry.value.value)) at.error("invalid account JWT");
+      else jwts.set(entry.key, entry.value.value);
+    }
+    return jwts;
+  },
+};
+
+function isJwtShaped(text: string): boolean {
+  return /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(text);
+}
+
+const PROXY_BLOCK = block("trusted proxy", {
+  key: option({
+    key: "key",
+    aliases: ["public_key"],
+    reader: publicKey("any", (text) => `invalid proxy key ${JSON.stringify(text)}`),
+    default: "",
+    doc: "The public key a proxy signs with.",
+  }),
+});
+
+/** `proxies { trusted: [ { key } ] }`: the keys of the proxies that are believed. */
+export const trustedProxies: Reader<readonly string[]> = {
+  type: "proxies block",
+  read: (value, site) => {
+    if (value.kind !== "map") return wrongType(value, site, "proxies to be a map");
+    const keys: string[] = [];
+    for (const entry of value.entries.values()) {
+      const at = site.entry(entry);
+      if (entry.key.toLowerCase() === "trusted") keys.push(...readTrusted(entry.value, at));
+      else if (!entry.isUsedAsVariable) at.error(`unknown field "${entry.key}"`);
+    }
+    return keys;
+  },
+};
+
+function readTrusted(value: ConfigValue, site: Site): readonly string[] {
+  if (value.kind !== "array") return wrongType(value, site, "proxies' trusted field to be an array") ?? [];
+  return value.items.flatMap((item) => {
+    const at = site.item(item);
+    if (item.kind !== "map") return wrongType(item, at, "a trusted proxy to be a map") ?? [];
+    return readBlock(PROXY_BLOCK, item, at).key;
+  });
+}
+
+/** An operator JWT or the path of a file that holds one; which of them is for whoever opens it to see. */
+export const operators: Reader<readonly string[]> = strings;

@@ -1,0 +1,201 @@
+import type { ConfigEntry, ConfigMap, ConfigProblem, ConfigValue, Position } from "./config_tree.ts";
+
+/**
+ * The words the option table is written in. An option is one key of the configuration: what it is called in the
+ * file, how its value is read, what holds without it, and what a reload does with a change. The tables in this
+ * folder are the only list of options: reading files, the `Options` type, defaults and reload come from them.
+ */
+export interface Option<T> {
+  /** The key in the file, lower case, or `SET_BY_OTHERS`. */
+  readonly key: string;
+  readonly aliases: readonly string[];
+  readonly reader: Reader<T>;
+  readonly default: T;
+  readonly reload: Reload<T>;
+  /** One sentence for the reference. */
+  readonly doc: string;
+}
+
+/** How a value of the file becomes the value of an option. */
+export interface Reader<T> {
+  /** What a user writes: `duration`, `size`, `bool` … */
+  readonly type: string;
+  /** Returns undefined after reporting to `site` what is wrong; the option then keeps its default. */
+  readonly read: (value: ConfigValue, site: Site) => T | undefined;
+}
+
+/** What happens when a reload finds a new value. */
+export type Reload<T> =
+  /** Takes effect; `logLine` is what the log says, undefined for nothing. */
+  | { readonly kind: "applied"; logLine(value: T, key: string): string | undefined }
+  /** The whole reload is refused, naming the option as nats-server does. */
+  | { readonly kind: "refused"; readonly name: string }
+  /** The block decides, comparing its own options. */
+  | { readonly kind: "compared"; compare(before: T, after: T): readonly ReloadStep[] }
+  /** Has no effect on a running server, or is of no interest to it. */
+  | { readonly kind: "ignored" };
+
+/** One difference between two configurations, as a reload sees it. */
+export type ReloadStep =
+  | {
+      readonly kind: "change";
+      readonly key: string;
+      readonly old: unknown;
+      readonly new: unknown;
+      readonly logLine?: string;
+    }
+  /** `name` is the option as nats-server calls it; the values are already text fit to be shown. */
+  | { readonly kind: "refusal"; readonly name: string; readonly old: string; readonly new: string };
+
+/** A table holds options of any type; `OptionsOf` gives each back its own. */
+export type OptionTable = Readonly<Record<string, Option<unknown>>>;
+
+/** The type of the options a table describes: its field names with the types its readers give. */
+export type OptionsOf<Table> = {
+  readonly [Field in keyof Table]: Table[Field] extends Option<infer T> ? T : never;
+};
+
+export type Draft<T> = { -readonly [Field in keyof T]: T[Field] };
+
+/** A key that is no option of its own: it sets several, as `listen` sets host and port. */
+export interface SharedKey<Fields> {
+  readonly key: string;
+  readonly aliases: readonly string[];
+  readonly doc: string;
+  readonly read: (value: ConfigValue, site: Site, draft: Draft<Fields>) => void;
+}
+
+/** A map of the configuration whose keys are known. */
+export interface Block<Table extends OptionTable> {
+  /** Names the block in messages: "cluster", "user". */
+  readonly name: string;
+  readonly table: Table;
+  readonly sharedKeys: readonly SharedKey<OptionsOf<Table>>[];
+  /** The message for a key the block does not know. */
+  readonly unknownKey: (key: string) => string;
+}
+
+/** The key of an option that only shared keys set, as `http` sets a host. */
+export const SET_BY_OTHERS = "";
+
+interface OptionInput<T> {
+  readonly key: string;
+  readonly aliases?: readonly string[];
+  readonly reader: Reader<T>;
+  readonly default: T;
+  readonly reload?: Reload<NoInfer<T>>;
+  readonly doc: string;
+}
+
+export function option<T>(input: OptionInput<T>): Option<T> {
+  return { aliases: [], reload: { kind: "ignored" }, ...input };
+}
+
+export function block<Table extends OptionTable>(
+  name: string,
+  table: Table,
+  more: {
+    readonly sharedKeys?: readonly SharedKey<OptionsOf<Table>>[];
+    readonly unknownKey?: (key: string) => string;
+  } = {},
+): Block<Table> {
+  return { name, table, sharedKeys: [], unknownKey: (key) => `unknown field "${key}"`, ...more };
+}
+
+/** What holds when the configuration says nothing. */
+export function defaultsOf<Table extends OptionTable>(table: Table): OptionsOf<Table> {
+  return Object.fromEntries(
+    Object.entries(table).map(([field, { default: value }]) => [field, value]),
+  ) as OptionsOf<Table>;
+}
+
+/** Where a value stands, and where what is wrong with it goes. */
+export class Site {
+  readonly key: string;
+  readonly at: Position;
+  readonly #problems: ConfigProblem[];
+
+  constructor(key: string, at: Position, problems: ConfigProblem[]) {
+    this.key = key;
+    this.at = at;
+    this.#problems = problems;
+  }
+
+  /** Reports an error here; returns undefined, so that a reader may return it. */
+  error(text: string): undefined {
+    this.#problems.push({ severity: "error", at: this.at, text });
+  }
+
+  warn(reason: string): void {
+    this.#problems.push({
+      severity: "warning",
+      at: this.at,
+      text: `invalid use of field "${this.key}": ${reason}`,
+    });
+  }
+
+  /** The number of errors so far, to tell whether a part was read without any. */
+  get errorCount(): number {
+    return this.#problems.filter((problem) => problem.severity === "error").length;
+  }
+
+  /** The site of an entry of a map that stands here. */
+  entry(entry: ConfigEntry): Site {
+    return new Site(entry.key, entry.at, this.#problems);
+  }
+
+  /** The site of an element of an array that stands here. */
+  item(value: ConfigValue): Site {
+    return new Site(this.key, value.at, this.#problems);
+  }
+}
+
+/** Reports a value of the wrong type, without the value: it may be a password. */
+export function wrongType(value: ConfigValue, site: Site, expected: string): undefined {
+  const hint = expected === "a string" && value.kind !== "map" && value.kind !== "array" ? "; quote it" : "";
+  return site.error(`${site.key}: expected ${expected}, got ${describeKind(value.kind)}${hint}`);
+}
+
+export function describeKind(kind: ConfigValue["kind"]): string {
+  return kind === "integer" || kind === "array" ? `an ${kind}` : `a ${kind}`;
+}
+
+/** Reads the entries of a map into the options of a block; keys match in any case, unknown ones are errors. */
+export function readBlock<Table extends OptionTable>(
+  { table, sharedKeys, unknownKey }: Block<Table>,
+  map: ConfigMap,
+  site: Site,
+): OptionsOf<Table> {
+  const draft = defaultsOf(table) as Record<string, unknown>;
+  const readers = new Map<string, (value: ConfigValue, site: Site) => void>();
+  for (const [field, { key, aliases, reader }] of Object.entries(table)) {
+    if (key === SET_BY_OTHERS) continue;
+    for (const name of [key, ...aliases]) {
+      readers.set(name, (value, at) => {
+        const read = reader.read(value, at);
+        if (read !== undefined) draft[field] = read;
+      });
+    }
+  }
+  for (const { key, aliases, read } of sharedKeys) {
+    for (const name of [key, ...aliases])
+      readers.set(name, (value, at) => read(value, at, draft as Draft<OptionsOf<Table>>));
+  }
+  for (const entry of map.entries.values()) {
+    const read = readers.get(entry.key.toLowerCase());
+    if (read !== undefined) read(entry.value, site.entry(entry));
+    else if (!entry.isUsedAsVariable) site.entry(entry).error(unknownKey(entry.key));
+  }
+  return draft as OptionsOf<Table>;
+}
+
+/** A reader for a map with the keys of `known`. */
+export function blockReader<Table extends OptionTable>(known: Block<Table>): Reader<OptionsOf<Table>> {
+  return {
+    type: `${known.name} block`,
+    read: (value, site) =>
+      value.kind === "map"
+        ? readBlock(known, value, site)
+        : wrongType(value, site, `a map to define ${known.name}`),
+  };
+}

@@ -1,0 +1,77 @@
+import type { UserOptions } from "./authorization.ts";
+import type { ConfigEntry, ConfigMap, ConfigProblem } from "./config_tree.ts";
+import { readBlock, Site } from "./option.ts";
+import { OPTIONS_BLOCK, type Options } from "./option_table.ts";
+
+/** What reading a configuration gives: options if there is no error among the problems. */
+export interface ReadResult {
+  readonly options: Options;
+  /** Warnings first. */
+  readonly problems: readonly ConfigProblem[];
+}
+
+/**
+ * Turns the tree of a configuration file into options. Every problem is collected, none thrown; with an error
+ * among them the options are not to be used.
+ */
+export function readOptions(tree: ConfigMap): ReadResult {
+  const problems: ConfigProblem[] = [];
+  if (tree.entries.size === 0) {
+    problems.push({ severity: "warning", text: `${tree.at.file}: config has no values or is empty` });
+  }
+  const site = new Site("", tree.at, problems);
+  const read = readBlock(OPTIONS_BLOCK, tree, site);
+  refuseMixedCredentials(tree, read, site);
+  refuseDuplicateUsers(tree, read, site);
+  const bySeverity = [...problems.filter(isWarning), ...problems.filter((problem) => !isWarning(problem))];
+  return {
+    options: { ...read, trace: read.trace || read.traceVerbose || read.traceHeaders },
+    problems: bySeverity,
+  };
+}
+
+function isWarning({ severity }: ConfigProblem): boolean {
+  return severity === "warning";
+}
+
+/** Users of accounts cannot stand beside a single user or token. */
+function refuseMixedCredentials(tree: ConfigMap, { authorization, accounts }: Options, site: Site): void {
+  if (!accounts.some(({ users }) => users.length > 0)) return;
+  const at = siteOf(tree, ["accounts"], site);
+  if (authorization?.user) at.error("Can not have a single user/pass and accounts");
+  else if (authorization?.token) at.error("Can not have a token and accounts");
+}
+
+/** Names of users and nkeys are unique over `authorization` and all accounts. */
+function refuseDuplicateUsers(tree: ConfigMap, { authorization, accounts }: Options, site: Site): void {
+  const lists: { readonly users: readonly UserOptions[]; readonly at: Site }[] = [
+    { users: authorization?.users ?? [], at: siteOf(tree, ["authorization", "users"], site) },
+    ...accounts.map(({ name, users }) => ({ users, at: siteOf(tree, ["accounts", name, "users"], site) })),
+  ];
+  const seen = new Set<string>();
+  for (const { users, at } of lists) {
+    for (const { user, nkey } of users) {
+      const id = nkey ?? user ?? "";
+      if (seen.has(id))
+        at.error(`Duplicate ${nkey === undefined ? "user" : "nkey"} ${JSON.stringify(id)} detected`);
+      seen.add(id);
+    }
+  }
+}
+
+/** The site of the entry at a path of keys, or of the last part of the path there is. */
+function siteOf(tree: ConfigMap, path: readonly string[], site: Site): Site {
+  let map: ConfigMap | undefined = tree;
+  let found = site;
+  for (const key of path) {
+    const entry: ConfigEntry | undefined = map?.entries.get(key) ?? findInAnyCase(map, key);
+    if (entry === undefined) break;
+    found = site.entry(entry);
+    map = entry.value.kind === "map" ? entry.value : undefined;
+  }
+  return found;
+}
+
+function findInAnyCase(map: ConfigMap | undefined, key: string): ConfigEntry | undefined {
+  return [...(map?.entries.values() ?? [])].find((entry) => entry.key.toLowerCase() === key);
+}

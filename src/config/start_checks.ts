@@ -1,0 +1,220 @@
+import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "./accounts.ts";
+import { checkCompression } from "./compression.ts";
+import { formatDuration } from "./duration.ts";
+import { isPublicKey } from "./nkey_text.ts";
+import type { Options } from "./option_table.ts";
+
+/**
+ * What must hold between options before a server starts with them, beyond what each one says by itself. `-t` does
+ * not ask this, because flags may still change the picture. Returns the first thing wrong, undefined for nothing.
+ * What needs a JWT or a certificate to be opened is checked where these are opened.
+ * Source: nats-server validateOptions.
+ */
+export function validateForStart(options: Options): string | undefined {
+  for (const check of CHECKS) {
+    const problem = check(options);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+type Check = (options: Options) => string | undefined;
+
+/** In the order of nats-server, so that of two mistakes the same one is named. */
+const CHECKS: readonly Check[] = [
+  checkLimits,
+  checkOperators,
+  checkLeafnodes,
+  checkNoAuthUser,
+  checkGateway,
+  checkCluster,
+  checkWebSocket,
+  checkMonitoring,
+];
+
+function checkLimits({
+  lameDuckDurationMs,
+  lameDuckGracePeriodMs,
+  maxPayloadBytes,
+  maxPendingBytes,
+  serverName,
+}: Options) {
+  if (lameDuckGracePeriodMs >= lameDuckDurationMs) {
+    const [grace, duration] = [formatDuration(lameDuckGracePeriodMs), formatDuration(lameDuckDurationMs)];
+    return `lame duck grace period (${grace}) should be strictly lower than lame duck duration (${duration})`;
+  }
+  if (maxPayloadBytes > maxPendingBytes) {
+    return `max_payload (${maxPayloadBytes}) cannot be higher than max_pending (${maxPendingBytes})`;
+  }
+  return serverName?.includes(" ") ? "server name cannot contain spaces" : undefined;
+}
+
+function checkOperators(options: Options) {
+  const { operators, trustedKeys, resolver, accounts, authorization, defaultSentinel, resolverPreload } =
+    options;
+  const badPin = options.resolverPinnedAccounts.find((key) => !isPublicKey(key, "account"));
+  if (badPin !== undefined)
+    return `pinned account key ${JSON.stringify(badPin)} is not a valid public account nkey`;
+  if (resolverPreload.size > 0 && resolver?.kind === "url") {
+    return "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR";
+  }
+  if (operators.length === 0) {
+    return defaultSentinel === undefined ? undefined : "default sentinel requires operators and accounts";
+  }
+  if (operators.length > 1 && resolver === undefined)
+    return "operators require an account resolver to be configured";
+  if (accounts.length > 0) return "operators do not allow Accounts to be configured directly";
+  if ((authorization?.users?.length ?? 0) > 0)
+    return "operators do not allow users to be configured directly";
+  if (authorization?.authCallout !== undefined)
+    return "operators do not allow authorization callouts to be configured directly";
+  return trustedKeys.length > 0 ? "conflicting options for 'TrustedKeys' and 'TrustedOperators'" : undefined;
+}
+
+function checkLeafnodes(options: Options) {
+  const { leafnodes, gateway, operators, systemAccount } = options;
+  const problem = operators.length > 0 ? checkLeafnodesOfOperator(options) : checkLeafAccounts(options);
+  if (problem !== undefined) return problem;
+  const compression = checkCompression(leafnodes.compression, "s2_auto");
+  if (compression !== undefined) return compression;
+  for (const remote of leafnodes.remotes) {
+    const webSockets = remote.urls.filter((url) => /^wss?:/i.test(url)).length;
+    if (webSockets > 0 && webSockets < remote.urls.length) {
+      return "remote leaf node configuration cannot have a mix of websocket and non-websocket urls";
+    }
+    const remoteCompression = checkCompression(remote.compression, "s2_auto");
+    if (remoteCompression !== undefined) return remoteCompression;
+  }
+  const hasGateway = gateway.name !== undefined || gateway.port !== 0;
+  return leafnodes.port !== 0 && hasGateway && systemAccount === undefined
+    ? "leaf nodes and gateways (both being defined) require a system account to also be configured"
+    : undefined;
+}
+
+function checkLeafAccounts({ accounts, leafnodes, systemAccount, noSystemAccount }: Options) {
+  const known = new Set([GLOBAL_ACCOUNT, ...accounts.map(({ name }) => name)]);
+  if (systemAccount === undefined && !noSystemAccount) known.add(DEFAULT_SYSTEM_ACCOUNT);
+  const { account, users = [] } = leafnodes.authorization ?? {};
+  const used = [
+    ...[account, ...users.map((user) => user.account)].map((name) => ({ name, place: "authorization" })),
+    ...leafnodes.remotes.map((remote) => ({ name: remote.account, place: "remote" })),
+  ];
+  const missing = used.find(({ name }) => name !== undefined && name !== "" && !known.has(name));
+  return (
+    missing &&
+    `cannot find local account ${JSON.stringify(missing.name)} specified in leafnode ${missing.place}`
+  );
+}
+
+function checkLeafnodesOfOperator({ leafnodes }: Options) {
+  const { users = [], account } = leafnodes.authorization ?? {};
+  if (users.length > 0) return "operator mode does not allow specifying users in leafnode config";
+  if (leafnodes.remotes.some((remote) => !isPublicKey(remote.account, "account"))) {
+    return "operator mode requires account nkeys in remotes: add to each remote an account, a public key of 56 characters that starts with A";
+  }
+  return leafnodes.port !== 0 && account && !isPublicKey(account, "account")
+    ? "operator mode and non account nkeys are incompatible"
+    : undefined;
+}
+
+function checkNoAuthUser(options: Options) {
+  return options.noAuthUser ? checkAnonymousUser(options, options.noAuthUser) : undefined;
+}
+
+/** The user of clients without credentials must be one of the users. */
+function checkAnonymousUser(
+  { operators, authorization, accounts }: Options,
+  name: string,
+): string | undefined {
+  if (operators.length > 0) return "no_auth_user not compatible with Trusted Operator";
+  const users = [...(authorization?.users ?? []), ...accounts.flatMap((account) => account.users)];
+  if (authorization?.users === undefined && users.length === 0) {
+    return `no_auth_user: "${name}" present, but users/nkeys are not defined`;
+  }
+  return users.some(({ user, nkey }) => user === name || nkey === name)
+    ? undefined
+    : `no_auth_user: "${name}" not present as user or nkey in authorization block or account configuration`;
+}
+
+function checkGateway({ gateway }: Options) {
+  if (gateway.name === undefined && gateway.port === 0) return undefined;
+  if (!gateway.name) return "gateway has no name";
+  if (gateway.port === 0)
+    return `gateway ${JSON.stringify(gateway.name)} has no port specified (select -1 for random port)`;
+  if (gateway.name === "_") return "gateway name is reserved";
+  for (const [index, remote] of gateway.gateways.entries()) {
+    if (remote.name === "") return `gateway in the list ${index} has no name`;
+    if (remote.urls.length === 0) return `gateway ${JSON.stringify(remote.name)} has no URL`;
+  }
+  return undefined;
+}
+
+function checkCluster({ cluster, gateway, leafnodes, serverName }: Options) {
+  const { name, poolSize, accounts } = cluster;
+  if (name?.includes(" ")) return "cluster name cannot contain spaces";
+  const isUnclusteredLeaf = cluster.port === 0 && leafnodes.remotes.length > 0;
+  if (name === "_" || (isUnclusteredLeaf && serverName === "_")) return "cluster name is reserved";
+  const compression = checkCompression(cluster.compression, "s2_fast");
+  if (compression !== undefined) return compression;
+  if (gateway.name !== undefined && name !== undefined && gateway.name !== name) {
+    return "cluster name conflicts between cluster and gateway definitions";
+  }
+  if (accounts.length > 0 && poolSize < 0)
+    return "pool_size cannot be negative if pinned accounts are specified";
+  const duplicate = accounts.find((account, index) => accounts.indexOf(account) !== index);
+  if (duplicate !== undefined) {
+    const list = accounts.map((account) => JSON.stringify(account)).join(" ");
+    return `found duplicate account name ${JSON.stringify(duplicate)} in pinned accounts list [${list}]`;
+  }
+  return undefined;
+}
+
+const FORBIDDEN_HEADERS = ["host", "content-length", "connection", "upgrade", "nats-no-masking"];
+
+function checkWebSocket(options: Options) {
+  const { websocket, accounts, authorization, operators, trustedKeys } = options;
+  if (websocket.port === 0) return undefined;
+  if (websocket.tls === undefined && !websocket.noTls) return "websocket requires TLS configuration";
+  for (const origin of websocket.allowedOrigins) {
+    const problem = checkOrigin(origin);
+    if (problem !== undefined) return problem;
+  }
+  if (websocket.noAuthUser) {
+    const problem = checkAnonymousUser(options, websocket.noAuthUser);
+    if (problem !== undefined) return problem;
+  }
+  if ((authorization?.users?.length ?? 0) > 0 || accounts.some(({ users }) => users.length > 0)) {
+    for (const field of ["user", "token"] as const) {
+      if (!websocket.authorization?.[field]) continue;
+      return `websocket authentication ${field === "user" ? "username" : "token"} not compatible with presence of users/nkeys`;
+    }
+  }
+  if (websocket.jwtCookie && operators.length === 0 && trustedKeys.length === 0) {
+    return `trusted operators or trusted keys configuration is required for JWT authentication via cookie ${JSON.stringify(websocket.jwtCookie)}`;
+  }
+  for (const header of websocket.headers.keys()) {
+    const lower = header.toLowerCase();
+    if (FORBIDDEN_HEADERS.includes(lower))
+      return `websocket: invalid header ${JSON.stringify(header)} not allowed`;
+    if (lower.startsWith("sec-websocket-")) {
+      return `websocket: invalid header ${JSON.stringify(header)}, "Sec-WebSocket-" prefix not allowed`;
+    }
+  }
+  return undefined;
+}
+
+function checkOrigin(origin: string): string | undefined {
+  const shown = JSON.stringify(origin);
+  if (!URL.canParse(origin)) return `unable to parse allowed origin ${shown}: invalid URI`;
+  const { protocol, host } = new URL(origin);
+  if (protocol !== "http:" && protocol !== "https:") {
+    return `unable to parse allowed origin ${shown}: allowed origins must be absolute URLs with http or https scheme`;
+  }
+  return host === "" ? `unable to parse allowed origin ${shown}: host is required` : undefined;
+}
+
+function checkMonitoring({ httpPort, httpsPort, tls }: Options) {
+  if (httpPort !== 0 && httpsPort !== 0)
+    return `can't specify both HTTP (${httpPort}) and HTTPs (${httpsPort}) ports`;
+  return httpsPort !== 0 && tls === undefined ? "TLS cert and key required for HTTPS" : undefined;
+}

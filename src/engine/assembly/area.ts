@@ -1,0 +1,38 @@
+// The node this instance works for: one instance per thread, so globals are the thread's own.
+
+import {
+  AREA_CONNECTIONS,
+  AREA_DIRTY,
+  AREA_HASH_SEED,
+  AREA_MEMORY_BASE,
+  AREA_PICKS,
+  AREA_PLAN_SLOTS,
+  CONNECTION_SHIFT,
+} from "../../memory/layout";
+
+/** Address of the node's area; set once by attach(). */
+export let area: u32 = 0;
+export let connections: u32 = 0;
+export let dirtyList: u32 = 0;
+export let picks: u32 = 0;
+export let planSets: u32 = 0;
+export let memoryBase: u64 = 0;
+export let hashSeed: u64 = 0;
+
+export function attachArea(address: u32): void {
+  area = address;
+  connections = load<u32>(address, AREA_CONNECTIONS);
+  dirtyList = load<u32>(address, AREA_DIRTY);
+  picks = load<u32>(address, AREA_PICKS);
+  planSets = load<u32>(address, AREA_PLAN_SLOTS);
+  memoryBase = load<u64>(address, AREA_MEMORY_BASE);
+  hashSeed = load<u64>(address, AREA_HASH_SEED);
+}
+
+export function connectionAt(slot: u32): u32 {
+  return connections + (slot << CONNECTION_SHIFT);
+}
+
+export function slotOf(connection: u32): u32 {
+  return (connection - connections) >> CONNECTION_SHIFT;
+}

@@ -1,0 +1,333 @@
+// Hot: one message to everyone its plan names. The message at hand is described by the module's variables, set by
+// scan(), drain() or the host just before; a delivery is two copies: the entry's prefix, then what followed the
+// subject in the PUB line.
+
+import {
+  AREA_EXPIRED,
+  AREA_IS_STALLED,
+  AREA_OUT_BYTES,
+  AREA_OUT_MESSAGES,
+  AREA_RANDOM,
+  CONNECTION_CURSOR,
+  CONNECTION_DROPS,
+  CONNECTION_FLAGS,
+  CONNECTION_HAS_NO_ECHO,
+  CONNECTION_IS_CLOSED,
+  CONNECTION_IS_CONGESTED,
+  CONNECTION_IS_TRACED,
+  CONNECTION_OUT_BYTES,
+  CONNECTION_OUT_MESSAGES,
+  CONNECTION_TAKES_HEADERS,
+  GATHER_BYTES_MIN,
+  GROUP_LOCAL_COUNT,
+  GROUP_LOCALS,
+  GROUP_NODE_COUNT,
+  GROUP_NODES,
+  GROUP_QUEUE,
+  GROUP_STRIDE,
+  GROUP_WEIGHT,
+  PLAN_ACCOUNT,
+  PLAN_ALL_NODES,
+  PLAN_GROUP_COUNT,
+  PLAN_GROUPS,
+  PLAN_HASH,
+  PLAN_PLAIN,
+  PLAN_PLAIN_COUNT,
+  PLAN_PLAIN_NODES,
+  PLAN_SUBJECT,
+  PLAN_SUBJECT_LENGTH,
+  RECORD_BODY,
+  RECORD_CONTEXT,
+  RECORD_HASH,
+  RECORD_HEADER_LENGTH,
+  RECORD_IS_PLAIN,
+  RECORD_KIND,
+  RECORD_KIND_MESSAGE,
+  RECORD_LENGTH,
+  RECORD_LINE_LENGTH,
+  RECORD_ORIGIN,
+  RECORD_QUEUE_COUNT,
+  RECORD_REST_LENGTH,
+  RECORD_SUBJECT_LENGTH,
+  SUBSCRIPTION_DELIVERED,
+  SUBSCRIPTION_EXPIRED_NEXT,
+  SUBSCRIPTION_MAX,
+  TARGET_CONNECTION,
+  TARGET_PREFIX,
+  TARGET_PREFIX_LENGTH,
+  TARGET_STRIDE,
+  TARGET_SUBSCRIPTION,
+} from "../../memory/layout";
+import { area, picks, slotOf } from "./area";
+import { copy, findBlank, writeDecimal } from "./bytes";
+import { attach, sendLarge, trace } from "./host";
+import { gather, room } from "./outbox";
+import { commit, reserve } from "./ring";
+
+/** Record address of the connection that published it, or of slot 0. */
+export let publisher: u32 = 0;
+/** Address of what follows the subject and its blank in the line: `[reply ][header size ]size␍␊`. */
+export let rest: u32 = 0;
+export let lineLength: u32 = 0;
+/** Length of its headers, −1 for a PUB. */
+export let headerLength: i32 = -1;
+/** Length of headers and payload together. */
+export let payloadLength: u32 = 0;
+/** The payload lies outside the memory: the host attaches it. */
+export let isLarge: bool = false;
+
+export function describe(from: u32, at: u32, line: u32, header: i32, payload: u32, large: bool): void {
+  publisher = from;
+  rest = at;
+  lineLength = line;
+  headerLength = header;
+  payloadLength = payload;
+  isLarge = large;
+}
+
+/** Whether every ring that a message of this plan may need has room for it; else the node whose ring has none. */
+export function fullNode(plan: u32): i32 {
+  let nodes = load<u32>(plan, PLAN_ALL_NODES);
+  const bytes = recordLength(load<u32>(plan, PLAN_SUBJECT_LENGTH), load<u32>(plan, PLAN_GROUP_COUNT));
+  while (nodes != 0) {
+    const node = ctz(nodes);
+    if (reserve(node, bytes) == 0) return node;
+    nodes &= nodes - 1;
+  }
+  return -1;
+}
+
+function recordLength(subjectLength: u32, queueCount: u32): u32 {
+  const body = isLarge ? lineLength : lineLength + payloadLength + 2;
+  return (RECORD_BODY + (queueCount << 2) + 15 + subjectLength + body + 15 + 15) & ~15;
+}
+
+/** Delivers the message at hand to local subscribers and other nodes; returns how many took it. */
+export function deliver(plan: u32): u32 {
+  let delivered: u32 = 0;
+  let target = load<u32>(plan, PLAN_PLAIN);
+  for (let left = load<u32>(plan, PLAN_PLAIN_COUNT); left != 0; left--) {
+    delivered += <u32>deliverTo(target);
+    target += load<u32>(target, TARGET_STRIDE);
+  }
+  let pickCount: u32 = 0;
+  let local = delivered;
+  let group = load<u32>(plan, PLAN_GROUPS);
+  for (let left = load<u32>(plan, PLAN_GROUP_COUNT); left != 0; left--) {
+    const taken = deliverToGroup(group);
+    if (taken == TAKEN_HERE) local++;
+    else if (taken >= 0) pickCount = addPick(pickCount, taken, load<u32>(group, GROUP_QUEUE));
+    group += load<u32>(group, GROUP_STRIDE);
+  }
+  delivered = local + pickCount;
+  const plainNodes = load<u32>(plan, PLAN_PLAIN_NODES);
+  let nodes = plainNodes;
+  for (let i: u32 = 0; i < pickCount; i++) nodes |= 1 << load<u32>(picks + (i << 3));
+  while (nodes != 0) {
+    const node = ctz(nodes);
+    const isPlain = (plainNodes >> node) & 1;
+    if (isLarge) sendLarge(node, isPlain, pickCount);
+    else send(plan, node, isPlain, pickCount);
+    delivered += isPlain;
+    nodes &= nodes - 1;
+  }
+  countOut(local);
+  return delivered;
+}
+
+/** Delivers what another node sent: plain subscriptions if it says so, and the queue groups it picked us for. */
+export function deliverHere(plan: u32, isPlain: bool, queues: u32, queueCount: u32): u32 {
+  let delivered: u32 = 0;
+  if (isPlain) {
+    let target = load<u32>(plan, PLAN_PLAIN);
+    for (let left = load<u32>(plan, PLAN_PLAIN_COUNT); left != 0; left--) {
+      delivered += <u32>deliverTo(target);
+      target += load<u32>(target, TARGET_STRIDE);
+    }
+  }
+  if (queueCount != 0) {
+    let group = load<u32>(plan, PLAN_GROUPS);
+    for (let left = load<u32>(plan, PLAN_GROUP_COUNT); left != 0; left--) {
+      for (let i: u32 = 0; i < queueCount; i++) {
+        if (load<u32>(queues + (i << 2)) == load<u32>(group, GROUP_QUEUE))
+          delivered += <u32>deliverToLocal(group);
+      }
+      group += load<u32>(group, GROUP_STRIDE);
+    }
+  }
+  countOut(delivered);
+  return delivered;
+}
+
+function countOut(deliveries: u32): void {
+  store<u64>(area, load<u64>(area, AREA_OUT_MESSAGES) + deliveries, AREA_OUT_MESSAGES);
+  store<u64>(area, load<u64>(area, AREA_OUT_BYTES) + <u64>deliveries * payloadLength, AREA_OUT_BYTES);
+}
+
+/** One copy to one subscription; false when it cannot take the message. */
+function deliverTo(target: u32): bool {
+  const connection = load<u32>(target, TARGET_CONNECTION);
+  const flags = load<u32>(connection, CONNECTION_FLAGS);
+  if ((flags & (CONNECTION_IS_CLOSED | CONNECTION_DROPS)) != 0) return false;
+  if (connection == publisher && (flags & CONNECTION_HAS_NO_ECHO) != 0) return false;
+  const subscription = load<u32>(target, TARGET_SUBSCRIPTION);
+  const deliveredSoFar = load<u64>(subscription, SUBSCRIPTION_DELIVERED) + 1;
+  const max = load<u32>(subscription, SUBSCRIPTION_MAX);
+  if (max != 0 && deliveredSoFar >= max) {
+    if (deliveredSoFar > max) return false;
+    expire(subscription);
+  }
+  store<u64>(subscription, deliveredSoFar, SUBSCRIPTION_DELIVERED);
+  if ((flags & CONNECTION_IS_CONGESTED) != 0) store<u32>(area, 1, AREA_IS_STALLED);
+
+  let bytes = payloadLength;
+  if (headerLength < 0) {
+    frame(connection, target + TARGET_PREFIX + 1, load<u32>(target, TARGET_PREFIX_LENGTH) - 1);
+  } else if ((flags & CONNECTION_TAKES_HEADERS) != 0 && headerLength > 0) {
+    frame(connection, target + TARGET_PREFIX, load<u32>(target, TARGET_PREFIX_LENGTH));
+  } else {
+    frameWithoutHeaders(connection, target + TARGET_PREFIX + 1, load<u32>(target, TARGET_PREFIX_LENGTH) - 1);
+    bytes -= headerLength;
+  }
+  store<u64>(connection, load<u64>(connection, CONNECTION_OUT_MESSAGES) + 1, CONNECTION_OUT_MESSAGES);
+  store<u64>(connection, load<u64>(connection, CONNECTION_OUT_BYTES) + bytes, CONNECTION_OUT_BYTES);
+  if ((flags & CONNECTION_IS_TRACED) != 0) trace(slotOf(connection), subscription);
+  return true;
+}
+
+function expire(subscription: u32): void {
+  store<u32>(subscription, load<u32>(area, AREA_EXPIRED), SUBSCRIPTION_EXPIRED_NEXT);
+  store<u32>(area, subscription, AREA_EXPIRED);
+}
+
+/** `prefix`, then the line's rest and the payload as they came. */
+function frame(connection: u32, prefix: u32, prefixLength: u32): void {
+  if (payloadLength < <u32>GATHER_BYTES_MIN && !isLarge) {
+    const length = lineLength + payloadLength + 2;
+    const cursor = room(connection, prefixLength + length);
+    copy(cursor, prefix, prefixLength);
+    copy(cursor + prefixLength, rest, length);
+    store<u32>(connection, cursor + prefixLength + length, CONNECTION_CURSOR);
+    return;
+  }
+  const cursor = room(connection, prefixLength + lineLength);
+  copy(cursor, prefix, prefixLength);
+  copy(cursor + prefixLength, rest, lineLength);
+  store<u32>(connection, cursor + prefixLength + lineLength, CONNECTION_CURSOR);
+  if (isLarge) attach(slotOf(connection), 0);
+  else gather(connection, rest + lineLength, payloadLength + 2);
+}
+
+/** The same as a MSG: `[reply ]size␍␊payload`, for a peer that takes no headers and for empty ones. */
+function frameWithoutHeaders(connection: u32, prefix: u32, prefixLength: u32): void {
+  const end = rest + lineLength;
+  const first = findBlank(rest, end);
+  const second = findBlank(first + 1, end);
+  const replyLength = load<u8>(second) == 0x20 ? first + 1 - rest : 0;
+  const body = payloadLength - headerLength;
+  const isCopied = body < <u32>GATHER_BYTES_MIN && !isLarge;
+  let cursor = room(connection, prefixLength + replyLength + 12 + (isCopied ? body + 2 : 0));
+  copy(cursor, prefix, prefixLength);
+  cursor += prefixLength;
+  copy(cursor, rest, replyLength);
+  cursor = writeDecimal(cursor + replyLength, body);
+  store<u16>(cursor, 0x0a0d);
+  cursor += 2;
+  const payload = rest + lineLength + headerLength;
+  if (isCopied) {
+    copy(cursor, payload, body + 2);
+    cursor += body + 2;
+  }
+  store<u32>(connection, cursor, CONNECTION_CURSOR);
+  if (isLarge) attach(slotOf(connection), headerLength);
+  else if (!isCopied) gather(connection, payload, body + 2);
+}
+
+const TAKEN_HERE: i32 = -1;
+const TAKEN_BY_NOBODY: i32 = -2;
+
+/**
+ * One member of a queue group: a random start drawn by weight, then the next ones until one takes the message.
+ * Returns TAKEN_HERE, TAKEN_BY_NOBODY, or the node picked to serve the group.
+ */
+function deliverToGroup(group: u32): i32 {
+  const locals = load<u32>(group, GROUP_LOCAL_COUNT);
+  const candidates = locals + load<u32>(group, GROUP_NODE_COUNT);
+  const nodes = load<u32>(group, GROUP_NODES);
+  let draw = random(load<u32>(group, GROUP_WEIGHT));
+  let at = draw;
+  if (draw >= locals) {
+    draw -= locals;
+    at = locals;
+    for (;;) {
+      const weight = load<u32>(nodes + ((at - locals) << 3), 4);
+      if (draw < weight) break;
+      draw -= weight;
+      at++;
+    }
+  }
+  for (let left = candidates; left != 0; left--) {
+    if (at >= locals) return load<u32>(nodes + ((at - locals) << 3));
+    if (deliverTo(load<u32>(load<u32>(group, GROUP_LOCALS) + (at << 2)))) return TAKEN_HERE;
+    at++;
+    if (at == candidates) at = 0;
+  }
+  return TAKEN_BY_NOBODY;
+}
+
+function deliverToLocal(group: u32): bool {
+  const locals = load<u32>(group, GROUP_LOCAL_COUNT);
+  if (locals == 0) return false;
+  let at = random(locals);
+  for (let left = locals; left != 0; left--) {
+    if (deliverTo(load<u32>(load<u32>(group, GROUP_LOCALS) + (at << 2)))) return true;
+    at++;
+    if (at == locals) at = 0;
+  }
+  return false;
+}
+
+function random(below: u32): u32 {
+  let state = load<u64>(area, AREA_RANDOM);
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  store<u64>(area, state, AREA_RANDOM);
+  return <u32>(((state >> 32) * below) >> 32);
+}
+
+function addPick(count: u32, node: u32, queue: u32): u32 {
+  store<u32>(picks + (count << 3), node);
+  store<u32>(picks + (count << 3), queue, 4);
+  return count + 1;
+}
+
+/** Writes the message at hand into a node's ring. fullNode() has seen the room. */
+function send(plan: u32, node: u32, isPlain: u32, pickCount: u32): void {
+  const subjectLength = load<u32>(plan, PLAN_SUBJECT_LENGTH);
+  const length = recordLength(subjectLength, pickCount);
+  const record = reserve(node, length);
+  if (record == 0) unreachable();
+  let queueCount: u32 = 0;
+  for (let i: u32 = 0; i < pickCount; i++) {
+    const pick = picks + (i << 3);
+    if (load<u32>(pick) != node) continue;
+    store<u32>(record + RECORD_BODY + (queueCount << 2), load<u32>(pick, 4));
+    queueCount++;
+  }
+  store<u32>(record, length, RECORD_LENGTH);
+  store<u32>(record, RECORD_KIND_MESSAGE, RECORD_KIND);
+  store<u32>(record, load<u32>(plan, PLAN_ACCOUNT), RECORD_CONTEXT);
+  store<u32>(record, subjectLength, RECORD_SUBJECT_LENGTH);
+  store<u32>(record, load<u32>(plan, PLAN_HASH), RECORD_HASH);
+  store<u32>(record, lineLength, RECORD_LINE_LENGTH);
+  store<u32>(record, lineLength + payloadLength + 2, RECORD_REST_LENGTH);
+  store<u32>(record, headerLength, RECORD_HEADER_LENGTH);
+  store<u32>(record, queueCount, RECORD_QUEUE_COUNT);
+  store<u32>(record, isPlain, RECORD_IS_PLAIN);
+  store<u32>(record, slotOf(publisher), RECORD_ORIGIN);
+  const subject = (record + RECORD_BODY + (queueCount << 2) + 15) & ~15;
+  copy(subject, plan + PLAN_SUBJECT, subjectLength);
+  copy(subject + subjectLength, rest, lineLength + payloadLength + 2);
+  commit(node, length);
+}

@@ -1,0 +1,16 @@
+// What the engine asks of the shard while it works. The shard may write to sockets, but touches no plan.
+
+/** Writes out a connection's outbox, so that the whole of it is free again. */
+export declare function flush(slot: u32): void;
+
+/** Writes out every outbox and takes them back, so that at least one is free. */
+export declare function reclaim(): void;
+
+/** Puts the large message at hand, less its first `skipped` bytes, behind what the connection's outbox holds. */
+export declare function attach(slot: u32, skipped: u32): void;
+
+/** Sends the large message at hand to another node; `pickCount` pairs at AREA_PICKS name the queue groups. */
+export declare function sendLarge(node: u32, isPlain: u32, pickCount: u32): void;
+
+/** A message was framed for a traced connection. */
+export declare function trace(slot: u32, subscription: u32): void;

@@ -1,0 +1,123 @@
+// Hot: both ends of the rings between nodes. A ring has one producer and one consumer; records are 16-aligned and
+// contiguous, a WRAP record skips to the start. Positions count bytes and wrap at 2³², capacities are powers of two.
+
+import {
+  AREA_IN_RINGS,
+  AREA_OUT_RINGS,
+  AREA_UNPUBLISHED,
+  RECORD_KIND,
+  RECORD_KIND_WRAP,
+  RECORD_LENGTH,
+  RING_DATA,
+  RING_END_CAPACITY,
+  RING_END_OTHER,
+  RING_END_POSITION,
+  RING_END_RING,
+  RING_END_SHIFT,
+  RING_HEAD,
+  RING_TAIL,
+} from "../../memory/layout";
+import { area } from "./area";
+
+function producerEnd(node: u32): u32 {
+  return area + AREA_OUT_RINGS + (node << RING_END_SHIFT);
+}
+
+function consumerEnd(node: u32): u32 {
+  return area + AREA_IN_RINGS + (node << RING_END_SHIFT);
+}
+
+/**
+ * Finds room for a record of `bytes` (a multiple of 16, at most half the capacity) to a node and returns its address,
+ * or 0 while the ring is full.
+ * Nothing is taken until commit(). An empty ring restarts at its beginning, so that a quiet one stays in the cache.
+ */
+export function reserve(node: u32, bytes: u32): u32 {
+  const end = producerEnd(node);
+  const ring = load<u32>(end, RING_END_RING);
+  if (ring == 0) return 0;
+  const capacity = load<u32>(end, RING_END_CAPACITY);
+  let position = load<u32>(end, RING_END_POSITION);
+  let index = position & (capacity - 1);
+  const skipped = capacity - index;
+  if (index + bytes > capacity) {
+    if (!hasRoom(end, ring, capacity, position, skipped + bytes)) return 0;
+    position = wrap(end, ring + RING_DATA + index, position, skipped);
+    index = 0;
+  } else if (
+    index >= bytes &&
+    atomic.load<u32>(ring, RING_HEAD) == position &&
+    atomic.load<u32>(ring, RING_TAIL) == position
+  ) {
+    store<u32>(end, position, RING_END_OTHER);
+    position = wrap(end, ring + RING_DATA + index, position, skipped);
+    index = 0;
+  }
+  if (!hasRoom(end, ring, capacity, position, bytes)) return 0;
+  return ring + RING_DATA + index;
+}
+
+function wrap(end: u32, at: u32, position: u32, skipped: u32): u32 {
+  store<u32>(at, skipped, RECORD_LENGTH);
+  store<u32>(at, RECORD_KIND_WRAP, RECORD_KIND);
+  store<u32>(end, position + skipped, RING_END_POSITION);
+  return position + skipped;
+}
+
+function hasRoom(end: u32, ring: u32, capacity: u32, position: u32, bytes: u32): bool {
+  if (position + bytes - load<u32>(end, RING_END_OTHER) <= capacity) return true;
+  const tail = atomic.load<u32>(ring, RING_TAIL);
+  store<u32>(end, tail, RING_END_OTHER);
+  return position + bytes - tail <= capacity;
+}
+
+/** Adds the record just written at reserve()'s address; the node sees it after publish(). */
+export function commit(node: u32, bytes: u32): void {
+  const end = producerEnd(node);
+  store<u32>(end, load<u32>(end, RING_END_POSITION) + bytes, RING_END_POSITION);
+  store<u32>(area, load<u32>(area, AREA_UNPUBLISHED) | (1 << node), AREA_UNPUBLISHED);
+}
+
+/** Shows a node every record committed so far. */
+export function publish(node: u32): void {
+  const end = producerEnd(node);
+  const ring = load<u32>(end, RING_END_RING);
+  if (ring != 0) atomic.store<u32>(ring, load<u32>(end, RING_END_POSITION), RING_HEAD);
+  store<u32>(area, load<u32>(area, AREA_UNPUBLISHED) & ~(1 << node), AREA_UNPUBLISHED);
+}
+
+/** The address of the next record from a node, or 0 when there is none. */
+export function peek(node: u32): u32 {
+  const end = consumerEnd(node);
+  const ring = load<u32>(end, RING_END_RING);
+  if (ring == 0) return 0;
+  const mask = load<u32>(end, RING_END_CAPACITY) - 1;
+  let position = load<u32>(end, RING_END_POSITION);
+  let record: u32 = 0;
+  do {
+    if (record != 0) {
+      position += load<u32>(record, RECORD_LENGTH);
+      store<u32>(end, position, RING_END_POSITION);
+    }
+    if (position == load<u32>(end, RING_END_OTHER)) {
+      const head = atomic.load<u32>(ring, RING_HEAD);
+      if (head == position) return 0;
+      store<u32>(end, head, RING_END_OTHER);
+    }
+    record = ring + RING_DATA + (position & mask);
+  } while (load<u32>(record, RECORD_KIND) == RECORD_KIND_WRAP);
+  return record;
+}
+
+/** Moves past the record that peek() gave. Its bytes stay valid until release(). */
+export function skip(node: u32, record: u32): void {
+  const end = consumerEnd(node);
+  store<u32>(end, load<u32>(end, RING_END_POSITION) + load<u32>(record, RECORD_LENGTH), RING_END_POSITION);
+}
+
+/** Gives the producer back the room of everything skipped. */
+export function release(node: u32): void {
+  const end = consumerEnd(node);
+  const ring = load<u32>(end, RING_END_RING);
+  if (ring != 0) atomic.store<u32>(ring, load<u32>(end, RING_END_POSITION), RING_TAIL);
+}

@@ -1,0 +1,69 @@
+/** The engine's entry points for TypeScript. What each reads and writes is said in `assembly/`. */
+import { readFileSync } from "node:fs";
+
+/** What the engine asks of its shard in the middle of a message; see `assembly/host.ts`. */
+export interface EngineHost {
+  flush(slot: number): void;
+  reclaim(): void;
+  attach(slot: number, skipped: number): void;
+  sendLarge(node: number, isPlain: number, pickCount: number): void;
+  trace(slot: number, subscription: number): void;
+}
+
+export interface Engine {
+  attach(area: number): void;
+  hash(address: number, length: number): number;
+  scan(slot: number, start: number, end: number): number;
+  findPlan(slot: number, context: number, subject: number, length: number): number;
+  publishOne(
+    slot: number,
+    plan: number,
+    rest: number,
+    lineLength: number,
+    headerLength: number,
+    payloadLength: number,
+    isLarge: boolean,
+  ): number;
+  deliverOne(
+    plan: number,
+    isPlain: boolean,
+    queues: number,
+    queueCount: number,
+    rest: number,
+    lineLength: number,
+    headerLength: number,
+    payloadLength: number,
+    isLarge: boolean,
+  ): number;
+  drain(node: number, bytesMax: number): number;
+  hasInbound(): number;
+  room(connection: number, bytes: number): number;
+  closeSegment(connection: number): void;
+  reserve(node: number, bytes: number): number;
+  commit(node: number, bytes: number): void;
+  publish(node: number): void;
+  peek(node: number): number;
+  skip(node: number, record: number): void;
+  release(node: number): void;
+}
+
+const ENGINE_FILE = new URL("./engine.wasm", import.meta.url);
+
+/** Instantiates the engine for one thread, working on the node whose area lies at `area`. */
+export function createEngine(memory: WebAssembly.Memory, area: number, host: EngineHost): Engine {
+  const module = new WebAssembly.Module(readFileSync(ENGINE_FILE));
+  const instance = new WebAssembly.Instance(module, {
+    env: { memory },
+    host: {
+      flush: (slot: number) => host.flush(slot),
+      reclaim: () => host.reclaim(),
+      attach: (slot: number, skipped: number) => host.attach(slot, skipped),
+      sendLarge: (node: number, isPlain: number, pickCount: number) =>
+        host.sendLarge(node, isPlain, pickCount),
+      trace: (slot: number, subscription: number) => host.trace(slot, subscription),
+    },
+  });
+  const engine = instance.exports as unknown as Engine;
+  engine.attach(area);
+  return engine;
+}

@@ -1,0 +1,259 @@
+/**
+ * Offsets of every structure that TypeScript and the engine (AssemblyScript) both touch.
+ * The one file read by both compilers: plain integer constants, nothing else.
+ *
+ * All offsets are bytes from the start of the structure; all addresses are byte offsets into the shared memory
+ * and stay below 2 GiB, so that they are int32 in JavaScript.
+ */
+
+// A connection, one record per slot of a shard. Slot 0 is the fabric itself: the publisher of what other nodes sent.
+//  field            unit      written by        holds
+export const CONNECTION_BYTES = 128;
+export const CONNECTION_SHIFT = 7;
+/** Address of the next byte to frame into, 0 while no outbox is lent. Engine and shard. */
+export const CONNECTION_CURSOR = 0;
+/** Address the cursor must not pass. */
+export const CONNECTION_LIMIT = 4;
+/** Address where the bytes not yet named by an iovec begin. */
+export const CONNECTION_SEGMENT = 8;
+/** Number of iovecs filled in the outbox. */
+export const CONNECTION_IOVECS = 12;
+/** CONNECTION_IS_… bits. */
+export const CONNECTION_FLAGS = 16;
+/** Address of the lent outbox, 0 for none. */
+export const CONNECTION_OUTBOX = 20;
+/** Messages and payload bytes sent to this peer, u64. */
+export const CONNECTION_OUT_MESSAGES = 24;
+export const CONNECTION_OUT_BYTES = 32;
+/** Messages and payload bytes received from this peer, u64. */
+export const CONNECTION_IN_MESSAGES = 40;
+export const CONNECTION_IN_BYTES = 48;
+/** Address of the plan its last message used, 0 for none. */
+export const CONNECTION_LAST_PLAN = 56;
+/** What its messages are looked up under: the account, or the account with its user's permissions. */
+export const CONNECTION_CONTEXT = 60;
+/** Largest payload it may publish, bytes. */
+export const CONNECTION_PAYLOAD_MAX = 64;
+/** File descriptor, −1 for none; main closes it when a shard dies. */
+export const CONNECTION_FD = 68;
+
+export const CONNECTION_IS_CLOSED = 1;
+export const CONNECTION_HAS_NO_ECHO = 2;
+export const CONNECTION_TAKES_HEADERS = 4;
+export const CONNECTION_WANTS_NO_RESPONDERS = 8;
+/** Its backlog passed the bound: whoever publishes to it is to be slowed. */
+export const CONNECTION_IS_CONGESTED = 16;
+/** Messages for it are dropped rather than queued (no_fast_producer_stall). */
+export const CONNECTION_DROPS = 32;
+/** Each delivery is reported to the host (trace log). */
+export const CONNECTION_IS_TRACED = 64;
+
+// An outbox: where frames for one connection are written, lent from a shard's pool while there is something to send.
+export const OUTBOX_BYTES = 65536;
+/** iovecs of an outbox, each `struct iovec`: u64 address, u64 length. */
+export const OUTBOX_IOVECS_MAX = 256;
+export const OUTBOX_DATA = OUTBOX_IOVECS_MAX * 16;
+/** Room kept past the limit, for copies that write 16 bytes at a time. */
+export const OUTBOX_SLACK = 64;
+
+// A subscription record of a shard.
+export const SUBSCRIPTION_BYTES = 64;
+/** Messages delivered since SUB, u64. Engine. */
+export const SUBSCRIPTION_DELIVERED = 0;
+/** Removed after this many, 0 for never. */
+export const SUBSCRIPTION_MAX = 8;
+export const SUBSCRIPTION_CONNECTION = 12;
+/** Entry of the interest index. */
+export const SUBSCRIPTION_ENTRY = 16;
+/** Queue-name id + 1, 0 for a plain subscription. */
+export const SUBSCRIPTION_QUEUE = 20;
+/** Neighbours on the entry's list and on the connection's, record addresses, 0 for none. */
+export const SUBSCRIPTION_ENTRY_NEXT = 24;
+export const SUBSCRIPTION_ENTRY_PREVIOUS = 28;
+export const SUBSCRIPTION_CONNECTION_NEXT = 32;
+export const SUBSCRIPTION_CONNECTION_PREVIOUS = 36;
+/** Next record in the sid table's chain. */
+export const SUBSCRIPTION_SID_NEXT = 40;
+export const SUBSCRIPTION_SID_LENGTH = 44;
+/** The sid itself up to 12 bytes; a longer one lies in the shard's side table. */
+export const SUBSCRIPTION_SID = 48;
+export const SUBSCRIPTION_SID_INLINE_MAX = 12;
+/** Next of those that reached their maximum. Engine. */
+export const SUBSCRIPTION_EXPIRED_NEXT = 60;
+
+// A delivery plan: the answer to "who gets a message on this subject", cached per (context, subject).
+export const PLAN_HASH = 0;
+export const PLAN_SUBJECT_LENGTH = 4;
+export const PLAN_CONTEXT = 8;
+/** PLAN_IS_… bits. */
+export const PLAN_FLAGS = 12;
+/** Four generation words that must stand still: (address, value) pairs. */
+export const PLAN_GENERATIONS = 16;
+/** Plain subscriptions: count, address of the first entry. */
+export const PLAN_PLAIN_COUNT = 48;
+export const PLAN_PLAIN = 52;
+/** Queue groups: count, address of the first group. */
+export const PLAN_GROUP_COUNT = 56;
+export const PLAN_GROUPS = 60;
+/** Bitmaps of the other nodes with plain interest, and of all that a message may go to. */
+export const PLAN_PLAIN_NODES = 64;
+export const PLAN_ALL_NODES = 68;
+export const PLAN_ACCOUNT = 72;
+export const PLAN_SUBJECT = 80;
+
+/** The host handles messages of this plan by itself (denied, reserved, imported). */
+export const PLAN_IS_FOR_HOST = 1;
+
+// A plan's entry for one local subscription: three words, then the prefix `HMSG <subject> <sid> ` padded to 16.
+export const TARGET_CONNECTION = 0;
+export const TARGET_SUBSCRIPTION = 4;
+export const TARGET_PREFIX_LENGTH = 8;
+/** Bytes from this entry to the next. */
+export const TARGET_STRIDE = 12;
+export const TARGET_PREFIX = 16;
+
+// A plan's queue group: header, then its members: TARGET entries for local ones, node members after them.
+export const GROUP_QUEUE = 0;
+export const GROUP_LOCAL_COUNT = 4;
+export const GROUP_NODE_COUNT = 8;
+/** Sum of all weights: a local member weighs 1, a node as much as it has members. */
+export const GROUP_WEIGHT = 12;
+export const GROUP_STRIDE = 16;
+/** Address of the (node, weight) pairs. */
+export const GROUP_NODES = 20;
+/** Address of an array with the address of each local entry. */
+export const GROUP_LOCALS = 24;
+export const GROUP_BYTES = 32;
+
+// The area of a node: its private working memory. The header below, then the regions it names.
+export const AREA_NODE = 0;
+export const AREA_NODE_COUNT = 4;
+/** Added to an address to make an iovec entry, u64: where the memory lies in the process. */
+export const AREA_MEMORY_BASE = 8;
+/** Seed of subject hashes, u64. */
+export const AREA_HASH_SEED = 16;
+/** State of the generator that picks queue members, u64. */
+export const AREA_RANDOM = 24;
+export const AREA_CONNECTIONS = 32;
+/** List of connections that hold an outbox: address, count. */
+export const AREA_DIRTY = 36;
+export const AREA_DIRTY_COUNT = 40;
+/** First free outbox; a free one's first word is the next. */
+export const AREA_OUTBOX_FREE = 44;
+export const AREA_PLAN_SLOTS = 48;
+/** First of the subscriptions that reached their maximum, 0 for none. */
+export const AREA_EXPIRED = 52;
+/** Queue groups of the message at hand that other nodes are to serve: address of (node, queue id) pairs. */
+export const AREA_PICKS = 56;
+/** 1 when the last call delivered to a congested connection. */
+export const AREA_IS_STALLED = 60;
+// What scan() and drain() say besides their reason.
+export const AREA_RESUME = 64;
+export const AREA_SUBJECT = 68;
+export const AREA_SUBJECT_LENGTH = 72;
+export const AREA_SUBJECT_HASH = 76;
+export const AREA_REPLY = 80;
+export const AREA_REPLY_LENGTH = 84;
+/** Address after the message's payload and CR LF. */
+export const AREA_MESSAGE_END = 88;
+export const AREA_FULL_NODE = 92;
+export const AREA_REST = 96;
+export const AREA_LINE_LENGTH = 100;
+export const AREA_HEADER_LENGTH = 104;
+export const AREA_CONTEXT = 108;
+/** 1 when an outbox names bytes outside itself: they must be written before those bytes are reused. */
+export const AREA_HAS_GATHERED = 112;
+/** Bitmap of the nodes whose ring holds records they have not been shown yet. */
+export const AREA_UNPUBLISHED = 116;
+// Counters of the node, u64, one writer.
+export const AREA_IN_MESSAGES = 128;
+export const AREA_IN_BYTES = 136;
+export const AREA_OUT_MESSAGES = 144;
+export const AREA_OUT_BYTES = 152;
+/** Rings to and from each node. */
+export const AREA_OUT_RINGS = 2048;
+export const AREA_IN_RINGS = 3072;
+/** Generations of what this shard alone knows: per bucket of literal subjects, per account for wildcards. */
+export const AREA_LOCAL_BUCKETS = 4096;
+export const AREA_LOCAL_BUCKET_COUNT = 16384;
+export const AREA_LOCAL_WILDCARDS = 4096 + 65536;
+export const AREA_ACCOUNTS_MAX = 65536;
+export const AREA_HEADER_BYTES = 4096 + 65536 + 65536 * 4;
+/** Most queue groups one plan holds; a subject with more is delivered by several plans. */
+export const PLAN_GROUPS_MAX = 4096;
+
+// An end of a ring as its owner sees it, private to one thread.
+export const RING_END_BYTES = 32;
+export const RING_END_SHIFT = 5;
+/** Address of the shared ring, 0 for none. */
+export const RING_END_RING = 0;
+export const RING_END_CAPACITY = 4;
+/** Producer: bytes written; consumer: bytes taken. Both wrap at 2³². */
+export const RING_END_POSITION = 8;
+/** The other side's position when last looked at. */
+export const RING_END_OTHER = 12;
+
+// A ring in shared memory: written by one node, read by one other.
+export const RING_HEAD = 0;
+export const RING_TAIL = 64;
+export const RING_DATA = 128;
+
+// A record in a ring, 16-aligned: header, queue ids, then `<subject> <rest of the PUB line>␍␊<payload>␍␊`.
+export const RECORD_LENGTH = 0;
+export const RECORD_KIND = 4;
+export const RECORD_CONTEXT = 8;
+export const RECORD_SUBJECT_LENGTH = 12;
+export const RECORD_HASH = 16;
+/** Bytes after the subject up to and with the line's LF. */
+export const RECORD_LINE_LENGTH = 20;
+/** Bytes after the subject in all. */
+export const RECORD_REST_LENGTH = 24;
+/** Length of the message's headers, −1 for a PUB. */
+export const RECORD_HEADER_LENGTH = 28;
+export const RECORD_QUEUE_COUNT = 32;
+/** 1 when plain subscriptions are served too. */
+export const RECORD_IS_PLAIN = 36;
+/** Slot of the publishing connection at the sending shard, told back when it is to be slowed. */
+export const RECORD_ORIGIN = 40;
+export const RECORD_BODY = 48;
+
+/** Skip to the start of the ring. */
+export const RECORD_KIND_WRAP = 1;
+export const RECORD_KIND_MESSAGE = 2;
+/** JSON for the node itself (accept, reload, query, stop). */
+export const RECORD_KIND_CONTROL = 3;
+/** A message too large for one record: its start (a MESSAGE without payload), then its pieces. */
+export const RECORD_KIND_LARGE = 4;
+export const RECORD_KIND_PIECE = 5;
+/** The connection in ORIGIN publishes faster than a subscriber of the sender's reads. */
+export const RECORD_KIND_STALL = 6;
+
+// The plan cache: sets of four (hash, plan address) pairs.
+export const PLAN_SET_BYTES = 32;
+export const PLAN_SET_WAYS = 4;
+export const PLAN_SET_COUNT = 32768;
+
+/** Payloads of at least this many bytes are sent from where they were received instead of copied. */
+export const GATHER_BYTES_MIN = 512;
+
+/** Larger payloads are not taken from the receive buffer: the host collects and attaches them. */
+export const IN_PLACE_BYTES_MAX = 98304;
+
+/** Most nodes (threads) a process can have: their sets are u32 bitmaps. */
+export const NODES_MAX = 32;
+
+// Why scan() or drain() came back.
+/** Everything up to `end` was consumed. */
+export const REASON_DONE = 0;
+/** At RESUME stands something the engine leaves to the host: another verb, an incomplete or unusual line. */
+export const REASON_OTHER = 1;
+/** No valid plan for the subject: build one and call again. */
+export const REASON_MISS = 2;
+/** The plan says the host handles it. */
+export const REASON_HOST_PLAN = 3;
+/** Nobody took the message at RESUME's left, and its publisher wants to know. */
+export const REASON_NO_RESPONDERS = 4;
+/** The ring to FULL_NODE has no room for the message at RESUME. */
+export const REASON_RING_FULL = 5;
+/** drain(): the message of the connection ORIGIN (in RESUME) went to a congested subscriber. */
+export const REASON_STALLED = 6;

@@ -1,0 +1,199 @@
+/**
+ * The map of the one shared memory: which region lies where. Laid out once at start, the same in every thread.
+ *
+ *   header   magic, layout parameters, process-wide words, one block of words per node
+ *   index    the interest index
+ *   rings    one per ordered pair of nodes that talk
+ *   areas    one per node: header, connections, plan cache, receive buffer, outboxes
+ *   blocks   pool that areas draw from as they grow (subscription records)
+ *
+ * Everything is reserved, nothing is touched: a page costs memory only once it is written. All addresses stay below
+ * 2 GiB, so that they are int32 in JavaScript.
+ */
+import { assert } from "../base/assert.ts";
+import {
+  AREA_HEADER_BYTES,
+  CONNECTION_BYTES,
+  NODES_MAX,
+  OUTBOX_BYTES,
+  PLAN_GROUPS_MAX,
+  PLAN_SET_BYTES,
+  PLAN_SET_COUNT,
+  RING_DATA,
+} from "./layout.ts";
+
+/** Pages of the WebAssembly memory: all of its 4 GiB, since growing a shared memory costs every read. */
+export const MEMORY_PAGES = 65536;
+const MEMORY_BYTES_USED = 2 ** 31;
+
+/** Threads of a process, by what they do. Shards come last and take as many as there are. */
+export const NODE_MAIN = 0;
+export const NODE_LINKS = 1;
+export const NODE_ACCEPTOR = 2;
+export const NODE_SHARD_FIRST = 3;
+export const SHARDS_MAX = 16;
+
+/** What the header page holds, in words of 4 bytes. */
+export const HEADER_MAGIC = 0;
+export const HEADER_SHARD_COUNT = 1;
+/** Last client id given out, u32: ids are the process's own. */
+export const HEADER_CLIENT_ID = 2;
+/** Connections open on all shards. */
+export const HEADER_CONNECTION_COUNT = 3;
+/** Blocks handed out so far, and the first block given back (0 for none). */
+export const HEADER_BLOCKS_USED = 4;
+export const HEADER_BLOCK_LOCK = 5;
+export const HEADER_BLOCK_FREE = 6;
+/** 1 once the acceptor is to stop. */
+export const HEADER_ACCEPTOR_STOP = 7;
+export const MAGIC = 0x4d494447;
+
+/** A node's block of words in the header: each has one writer and its own cache line. */
+export const HEADER_NODES = 256;
+export const NODE_WORDS = 32;
+/** NODE_IS_… : written by main. */
+export const NODE_STATE = 0;
+/** 1 while the node sleeps and needs a wake-up; written by the node. */
+export const NODE_IS_ASLEEP = 1;
+/** How it is woken: an eventfd, or unused; written by the node. */
+export const NODE_WAKE = 2;
+/** Connections it serves; added to by the acceptor, taken from by the node. */
+export const NODE_LOAD = 3;
+/** What a node on the runtime's sockets waits for. */
+export const NODE_WAKE_WORD = 4;
+
+export const NODE_IS_ABSENT = 0;
+export const NODE_IS_UP = 1;
+export const NODE_IS_DEAD = 2;
+
+export const CONNECTIONS_PER_SHARD_MAX = 65536;
+/** Receive buffer: what a connection kept, one read, and room for reads past the end. */
+export const RECEIVE_BYTES = 512 * 1024;
+export const READ_BYTES = 128 * 1024;
+export const BLOCK_BYTES = 256 * 1024;
+
+const INDEX_BYTES = 640 * 1024 * 1024;
+const AREA_BYTES_MAX = 320 * 1024 * 1024;
+const AREAS_BYTES_MAX = 640 * 1024 * 1024;
+const OUTBOXES_MAX = 2048;
+const PLAN_ARENA_BYTES_MAX = 64 * 1024 * 1024;
+const RINGS_BYTES_MAX = 192 * 1024 * 1024;
+const PAGE = 65536;
+
+/** A node's area: addresses of its regions. */
+export interface AreaMap {
+  readonly area: number;
+  readonly connections: number;
+  readonly dirty: number;
+  readonly picks: number;
+  readonly planSets: number;
+  readonly planArena: number;
+  readonly planArenaEnd: number;
+  readonly receive: number;
+  /** A few pages for lines that are rewritten before the engine sees them. */
+  readonly scratch: number;
+  readonly outboxes: number;
+  readonly outboxCount: number;
+}
+
+export interface MemoryMap {
+  readonly nodeCount: number;
+  readonly shardCount: number;
+  readonly index: { readonly byteOffset: number; readonly byteLength: number };
+  /** Bytes a ring between two shards can hold; others are smaller. */
+  readonly ringBytes: number;
+  /** Address of the ring from one node to another, 0 if the two never talk. */
+  ring(from: number, to: number): number;
+  ringCapacity(from: number, to: number): number;
+  area(node: number): AreaMap;
+  readonly blocks: number;
+  readonly blockCount: number;
+}
+
+export const SCRATCH_BYTES = 256 * 1024;
+
+export function memoryMap(shardCount: number): MemoryMap {
+  assert(shardCount >= 1 && shardCount <= SHARDS_MAX, "a process has 1 to 16 shards");
+  const nodeCount = NODE_SHARD_FIRST + shardCount;
+  assert(nodeCount <= NODES_MAX, "sets of nodes are 32-bit maps");
+  const isShard = (node: number) => node >= NODE_SHARD_FIRST;
+
+  let at = PAGE;
+  const take = (bytes: number) => {
+    const start = at;
+    at += Math.ceil(bytes / PAGE) * PAGE;
+    return start;
+  };
+
+  const index = { byteOffset: take(INDEX_BYTES), byteLength: INDEX_BYTES };
+
+  const busyPairs = shardCount * (shardCount + 1);
+  const ringBytes = Math.min(
+    4 << 20,
+    Math.max(256 << 10, 2 ** Math.floor(Math.log2(RINGS_BYTES_MAX / busyPairs))),
+  );
+  const ringCapacity = (from: number, to: number) => {
+    if (from === to || to === NODE_ACCEPTOR || (from === NODE_ACCEPTOR && !isShard(to))) return 0;
+    if (from === NODE_ACCEPTOR || from === NODE_MAIN || to === NODE_MAIN) return 256 << 10;
+    return ringBytes;
+  };
+  const rings: number[] = [];
+  for (let from = 0; from < nodeCount; from++) {
+    for (let to = 0; to < nodeCount; to++) {
+      const capacity = ringCapacity(from, to);
+      rings.push(capacity === 0 ? 0 : take(RING_DATA + capacity));
+    }
+  }
+
+  const areaBytes = Math.min(AREA_BYTES_MAX, Math.floor(AREAS_BYTES_MAX / (shardCount + 1)));
+  const areas: AreaMap[] = [];
+  for (let node = 0; node < nodeCount; node++) {
+    const slots = isShard(node) ? CONNECTIONS_PER_SHARD_MAX : 1;
+    const start = at;
+    const area = take(AREA_HEADER_BYTES);
+    const connections = take(slots * CONNECTION_BYTES);
+    const dirty = take(slots * 4);
+    const picks = take(PLAN_GROUPS_MAX * 8);
+    const planSets = take(isShard(node) ? PLAN_SET_BYTES * PLAN_SET_COUNT : 0);
+    const receive = take(isShard(node) ? RECEIVE_BYTES : 0);
+    const scratch = take(SCRATCH_BYTES);
+    const left = start + (isShard(node) ? areaBytes : 0) - at;
+    const arenaBytes = Math.min(PLAN_ARENA_BYTES_MAX, Math.max(0, left >> 1));
+    const planArena = take(arenaBytes);
+    const outboxCount = Math.max(
+      0,
+      Math.min(OUTBOXES_MAX, Math.floor((left - arenaBytes) / OUTBOX_BYTES) - 1),
+    );
+    const outboxes = take(outboxCount * OUTBOX_BYTES);
+    const planArenaEnd = planArena + arenaBytes;
+    areas.push({
+      area,
+      connections,
+      dirty,
+      picks,
+      planSets,
+      planArena,
+      planArenaEnd,
+      receive,
+      scratch,
+      outboxes,
+      outboxCount,
+    });
+  }
+
+  const blocks = take(0);
+  const blockCount = Math.floor((MEMORY_BYTES_USED - blocks) / BLOCK_BYTES) - 1;
+  assert(blockCount > 512, "the regions leave room for blocks");
+
+  return {
+    nodeCount,
+    shardCount,
+    index,
+    ringBytes,
+    ring: (from, to) => rings[from * nodeCount + to]!,
+    ringCapacity,
+    area: (node) => areas[node]!,
+    blocks,
+    blockCount,
+  };
+}

@@ -1,0 +1,159 @@
+/** The one shared memory as TypeScript sees it: typed arrays over the whole, and the header's words. */
+import { assert } from "../base/assert.ts";
+import {
+  AREA_CONNECTIONS,
+  AREA_DIRTY,
+  AREA_HASH_SEED,
+  AREA_HEADER_BYTES,
+  AREA_IN_RINGS,
+  AREA_LOCAL_BUCKET_COUNT,
+  AREA_LOCAL_BUCKETS,
+  AREA_LOCAL_WILDCARDS,
+  AREA_NODE,
+  AREA_NODE_COUNT,
+  AREA_OUT_RINGS,
+  AREA_PICKS,
+  AREA_PLAN_SLOTS,
+  AREA_RANDOM,
+  CONNECTION_BYTES,
+  CONNECTION_SHIFT,
+  NODES_MAX,
+  OUTBOX_BYTES,
+  OUTBOX_DATA,
+  PLAN_SUBJECT,
+  RING_END_BYTES,
+  RING_END_CAPACITY,
+  RING_END_RING,
+  RING_END_SHIFT,
+  SUBSCRIPTION_BYTES,
+  SUBSCRIPTION_EXPIRED_NEXT,
+  SUBSCRIPTION_SID,
+  SUBSCRIPTION_SID_INLINE_MAX,
+} from "./layout.ts";
+import {
+  BLOCK_BYTES,
+  HEADER_BLOCK_FREE,
+  HEADER_BLOCK_LOCK,
+  HEADER_BLOCKS_USED,
+  HEADER_MAGIC,
+  HEADER_NODES,
+  HEADER_SHARD_COUNT,
+  MAGIC,
+  MEMORY_PAGES,
+  type MemoryMap,
+  memoryMap,
+  NODE_WORDS,
+} from "./map.ts";
+
+assert(CONNECTION_BYTES === 1 << CONNECTION_SHIFT, "a connection's address is its slot, shifted");
+assert(RING_END_BYTES === 1 << RING_END_SHIFT, "a ring end's address is its node, shifted");
+assert(PLAN_SUBJECT % 16 === 0, "a plan's subject is compared 16 bytes at a time");
+assert(OUTBOX_DATA < OUTBOX_BYTES / 2, "an outbox is mostly room for frames");
+assert(AREA_OUT_RINGS + NODES_MAX * RING_END_BYTES <= AREA_IN_RINGS, "ring ends do not overlap");
+assert(AREA_IN_RINGS + NODES_MAX * RING_END_BYTES <= AREA_LOCAL_BUCKETS, "ring ends end before the buckets");
+assert(AREA_LOCAL_BUCKETS + AREA_LOCAL_BUCKET_COUNT * 4 === AREA_LOCAL_WILDCARDS, "buckets end at wildcards");
+assert(AREA_LOCAL_WILDCARDS < AREA_HEADER_BYTES, "wildcard generations are part of the header");
+assert(
+  SUBSCRIPTION_SID + SUBSCRIPTION_SID_INLINE_MAX <= SUBSCRIPTION_EXPIRED_NEXT,
+  "a sid ends before the link",
+);
+assert(SUBSCRIPTION_EXPIRED_NEXT + 4 === SUBSCRIPTION_BYTES, "a subscription record is full");
+
+export interface SharedMemory {
+  readonly memory: WebAssembly.Memory;
+  readonly buffer: SharedArrayBuffer;
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly map: MemoryMap;
+}
+
+/** Makes and lays out the memory; main does, once. `seeds` are four random words of 32 bits. */
+export function createSharedMemory(shardCount: number, seeds: Uint32Array): SharedMemory {
+  const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
+  const shared = view(memory, shardCount);
+  const { words, map } = shared;
+  words[HEADER_MAGIC] = MAGIC;
+  words[HEADER_SHARD_COUNT] = shardCount;
+  for (let node = 0; node < map.nodeCount; node++) layOutArea(shared, node, seeds);
+  return shared;
+}
+
+/** The same memory in another thread. */
+export function openSharedMemory(memory: WebAssembly.Memory): SharedMemory {
+  const header = new Int32Array(memory.buffer, 0, 2);
+  assert(header[HEADER_MAGIC] === MAGIC, "the shared memory is laid out before a thread opens it");
+  return view(memory, header[HEADER_SHARD_COUNT]!);
+}
+
+function view(memory: WebAssembly.Memory, shardCount: number): SharedMemory {
+  const buffer = memory.buffer as unknown as SharedArrayBuffer;
+  return {
+    memory,
+    buffer,
+    bytes: new Uint8Array(buffer),
+    words: new Int32Array(buffer),
+    map: memoryMap(shardCount),
+  };
+}
+
+/** Writes a node's area header. Main calls it again for a node that died, whose successor starts afresh. */
+export function layOutArea({ words, map }: SharedMemory, node: number, seeds: Uint32Array): void {
+  const regions = map.area(node);
+  const at = regions.area >> 2;
+  words.fill(0, at, at + (AREA_LOCAL_BUCKETS >> 2));
+  words[at + (AREA_NODE >> 2)] = node;
+  words[at + (AREA_NODE_COUNT >> 2)] = map.nodeCount;
+  words[at + (AREA_HASH_SEED >> 2)] = seeds[0]!;
+  words[at + (AREA_HASH_SEED >> 2) + 1] = seeds[1]!;
+  words[at + (AREA_RANDOM >> 2)] = (seeds[2]! + node * 0x9e3779b9) | 1;
+  words[at + (AREA_RANDOM >> 2) + 1] = seeds[3]!;
+  words[at + (AREA_CONNECTIONS >> 2)] = regions.connections;
+  words[at + (AREA_DIRTY >> 2)] = regions.dirty;
+  words[at + (AREA_PICKS >> 2)] = regions.picks;
+  words[at + (AREA_PLAN_SLOTS >> 2)] = regions.planSets;
+  for (let other = 0; other < map.nodeCount; other++) {
+    const out = (regions.area + AREA_OUT_RINGS + other * RING_END_BYTES) >> 2;
+    words[out + (RING_END_RING >> 2)] = map.ring(node, other);
+    words[out + (RING_END_CAPACITY >> 2)] = map.ringCapacity(node, other);
+    const inward = (regions.area + AREA_IN_RINGS + other * RING_END_BYTES) >> 2;
+    words[inward + (RING_END_RING >> 2)] = map.ring(other, node);
+    words[inward + (RING_END_CAPACITY >> 2)] = map.ringCapacity(other, node);
+  }
+}
+
+/** Index into `words` of a node's word in the header. */
+export function nodeWord(node: number, word: number): number {
+  return HEADER_NODES + node * NODE_WORDS + word;
+}
+
+/** Takes a block of BLOCK_BYTES from the pool: its address, or 0 when there is none left. Any thread. */
+export function takeBlock({ words, map }: SharedMemory): number {
+  return withBlockLock(words, () => {
+    const free = words[HEADER_BLOCK_FREE]!;
+    if (free !== 0) {
+      words[HEADER_BLOCK_FREE] = words[free >> 2]!;
+      return free;
+    }
+    const used = words[HEADER_BLOCKS_USED]!;
+    if (used === map.blockCount) return 0;
+    words[HEADER_BLOCKS_USED] = used + 1;
+    return map.blocks + used * BLOCK_BYTES;
+  });
+}
+
+/** Gives back a block that takeBlock() handed out. */
+export function giveBlock({ words }: SharedMemory, block: number): void {
+  withBlockLock(words, () => {
+    words[block >> 2] = words[HEADER_BLOCK_FREE]!;
+    words[HEADER_BLOCK_FREE] = block;
+    return 0;
+  });
+}
+
+/** The lock is held for a few loads and stores, so waiting spins. */
+function withBlockLock(words: Int32Array, work: () => number): number {
+  while (Atomics.compareExchange(words, HEADER_BLOCK_LOCK, 0, 1) !== 0) {}
+  const result = work();
+  Atomics.store(words, HEADER_BLOCK_LOCK, 0);
+  return result;
+}
