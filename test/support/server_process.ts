@@ -226,7 +226,8 @@ export class ServerProcess {
   }
 
   signal(name: "SIGHUP" | "SIGINT" | "SIGKILL" | "SIGTERM" | "SIGUSR1" | "SIGUSR2"): void {
-    this.#child.kill(name);
+    // Not `ChildProcess.kill`, which on Deno 2.9 sends no second signal.
+    if (!this.#hasExited) process.kill(this.processId, name);
   }
 
   /** Waits for the process to end by itself. */
@@ -254,11 +255,11 @@ export class ServerProcess {
   /** Closes the connections, ends the process with SIGINT (which also ends a lame duck phase), removes the directory. */
   async stop(): Promise<void> {
     for (const client of this.#clients) client.destroy();
-    if (!this.#hasExited) this.signal("SIGINT");
+    this.signal("SIGINT");
     try {
       await this.waitForExit();
     } finally {
-      if (!this.#hasExited) this.signal("SIGKILL");
+      this.signal("SIGKILL");
       rmSync(this.directory, { recursive: true, force: true });
     }
   }
