@@ -1,3 +1,4 @@
+import { loadConfigFile } from "../config/load.ts";
 import { defaultOptions } from "../config/option_table.ts";
 import { Logger } from "../log/logger.ts";
 import { createStderrSink } from "../log/stderr_sink.ts";
@@ -8,7 +9,9 @@ import { applyFlags, parseCommandLine } from "./flags.ts";
 
 const command = parseCommandLine(process.argv.slice(2));
 if (command.kind !== "serve") throw new Error("serve only");
-const applied = applyFlags(defaultOptions(), command.flags);
+const loaded = command.flags.configFile ? loadConfigFile(command.flags.configFile) : { ok: true as const, options: defaultOptions() };
+if (!loaded.ok) throw new Error(loaded.lines.join());
+const applied = applyFlags(loaded.options, command.flags);
 if (!applied.ok) throw new Error(applied.text);
 const runtime = await loadRuntime();
 const logger = new Logger(

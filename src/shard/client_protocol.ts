@@ -24,7 +24,7 @@ import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW } from "./co
 import type { ShardContext } from "./context.ts";
 import { LargeMessage, plainLine } from "./large_message.ts";
 import type { Publishing } from "./publishing.ts";
-import { isReservedReply } from "./reserved.ts";
+import { isReservedReply, isReservedSubject } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 
@@ -202,15 +202,20 @@ export class ClientProtocol {
     if (this.#shard.options.logsTrace) {
       this.#tracePublish(connection, code, parser.payloadStart, parser.totalSize);
     }
-    if (!this.#acceptReply(connection, this.#bytes, parser.replyStart, parser.replyEnd)) return;
+    const { subjectStart, subjectEnd, replyStart, replyEnd } = parser;
+    if (isReservedSubject(this.#bytes, subjectStart, subjectEnd)) {
+      this.#publishing.refuse(connection, subjectStart, subjectEnd - subjectStart);
+      return;
+    }
+    if (!this.#acceptReply(connection, this.#bytes, replyStart, replyEnd)) return;
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
     this.#publishing.publish(
       connection,
       this.#bytes,
-      parser.subjectStart,
-      parser.subjectEnd,
-      parser.replyStart,
-      parser.replyEnd,
+      subjectStart,
+      subjectEnd,
+      replyStart,
+      replyEnd,
       headerLength,
       parser.payloadStart,
       parser.totalSize,
@@ -266,6 +271,11 @@ export class ClientProtocol {
       return;
     }
     this.#noteActivity(connection);
+    const { subject } = large;
+    if (isReservedSubject(subject, 0, subject.length)) {
+      this.#sendError(connection, errors.publishViolationText(subject));
+      return;
+    }
     if (!this.#acceptReply(connection, large.line, 0, large.replyLength)) return;
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
     this.#publishing.publishLarge(connection, large);

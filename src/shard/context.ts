@@ -33,6 +33,8 @@ export interface ShardContext {
   /** Ends a connection for one of the protocol's errors: -ERR where there is one, then what is queued, then close. */
   fail(connection: Connection, code: number): void;
   close(connection: Connection, reason: CloseReason): void;
+  /** Removes the subscriptions whose last message was just delivered; before anything else may touch them. */
+  removeExpired(): void;
   /** Stops reading a producer for a moment. */
   pause(connection: Connection): void;
   log(level: ShardLogLevel, text: string): void;

@@ -25,8 +25,6 @@ import {
   CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
   CONNECTION_WANTS_NO_RESPONDERS,
-  PLAN_FLAGS,
-  PLAN_IS_FOR_HOST,
   REASON_DONE,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -78,6 +76,7 @@ export class Publishing {
     for (;;) {
       const reason = engine.scan(connection.slot, at, end);
       at = this.#word(AREA_RESUME);
+      this.#shard.removeExpired();
       switch (reason) {
         case REASON_DONE:
         case REASON_OTHER:
@@ -86,7 +85,7 @@ export class Publishing {
           at = this.#onMiss(connection, at);
           break;
         case REASON_HOST_PLAN:
-          this.#refuse(connection, this.#word(AREA_SUBJECT), this.#word(AREA_SUBJECT_LENGTH));
+          this.refuse(connection, this.#word(AREA_SUBJECT), this.#word(AREA_SUBJECT_LENGTH));
           at = this.#word(AREA_MESSAGE_END);
           this.#count(connection, at - 2 - this.#word(AREA_REST) - this.#word(AREA_LINE_LENGTH));
           break;
@@ -283,6 +282,7 @@ export class Publishing {
     return end;
   }
 
+  /** The caller has refused what is not for clients to publish. */
   #publishFromScratch(
     connection: Connection,
     length: number,
@@ -291,7 +291,7 @@ export class Publishing {
     headerLength: number,
     payloadLength: number,
   ): void {
-    const { engine, plans, shared } = this.#shard;
+    const { engine, plans } = this.#shard;
     const subject = this.#scratch;
     const rest = this.#scratch + SCRATCH_LINE;
     this.#count(connection, payloadLength);
@@ -300,13 +300,8 @@ export class Publishing {
     let plan = engine.findPlan(connection.slot, context, subject, length);
     let isWhole = true;
     if (plan === 0) {
-      const isForHost = isReservedSubject(shared.bytes, subject, subject + length);
-      plan = plans.build(connection.address, context, connection.account, subject, length, hash, isForHost);
+      plan = plans.build(connection.address, context, connection.account, subject, length, hash, false);
       isWhole = !plans.hasMore;
-    }
-    if (isWhole && (this.#words[(plan + PLAN_FLAGS) >> 2]! & PLAN_IS_FOR_HOST) !== 0) {
-      this.#refuse(connection, subject, length);
-      return;
     }
     const delivered = isWhole
       ? this.#publishPlan(connection, plan, rest, lineLength, headerLength, payloadLength)
@@ -322,6 +317,7 @@ export class Publishing {
           payloadLength,
         );
     this.#rings.sendLargeMessages();
+    this.#shard.removeExpired();
     const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
     if (delivered === 0 && replyLength !== 0 && (flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0) {
       this.#sendNoResponders(connection, subject, length, rest, replyLength);
@@ -374,7 +370,8 @@ export class Publishing {
     }
   }
 
-  #refuse(connection: Connection, subject: number, length: number): void {
+  /** Tells a client that it may not publish to a subject of the shared memory. */
+  refuse(connection: Connection, subject: number, length: number): void {
     const { outbound, shared } = this.#shard;
     const name = shared.bytes.slice(subject, subject + length);
     outbound.append(connection, errorLine(publishViolationText(name)));

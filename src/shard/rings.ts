@@ -212,6 +212,7 @@ export class Rings {
     for (let budget = DRAIN_BYTES_MAX; ; ) {
       const reason = engine.drain(node, budget);
       const resume = this.#words[this.#area + (AREA_RESUME >> 2)]!;
+      this.#shard.removeExpired();
       if (reason === REASON_MISS) {
         const isServed = publishing.deliverMissed(
           this.#word(resume, RECORD_IS_PLAIN) !== 0,
@@ -260,6 +261,7 @@ export class Rings {
           this.#incoming[node] = null;
           const { message, isPlain, queues } = incoming;
           this.#publishing!.deliverLarge(message, isPlain, queues);
+          this.#shard.removeExpired();
         }
       }
     }

@@ -8,6 +8,7 @@
  * it having reached the other shards.
  */
 import { TimerWheel } from "../base/timer_wheel.ts";
+import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine } from "../engine/engine.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
@@ -278,7 +279,6 @@ export class Shard implements ShardContext {
     if (isBusy) this.#lastBusyMs = this.nowMs;
     this.timers.advance(this.nowMs, (id) => this.#onTimer(id));
     if (this.#paused.length > 0) this.#resumeDue();
-    this.#removeExpired();
     this.#rings.publishAll();
     if (this.outbound.hasDirty) this.outbound.flushAll();
     if (this.#closing.length > 0) this.#finishClosing();
@@ -497,7 +497,7 @@ export class Shard implements ShardContext {
     } else if (reason === CloseReason.SlowConsumerWriteDeadline) {
       this.log(
         "info",
-        `${connection.label} - Slow Consumer Detected: WriteDeadline of ${writeDeadlineMs / 1000}s exceeded with ` +
+        `${connection.label} - Slow Consumer Detected: WriteDeadline of ${formatDuration(writeDeadlineMs)} exceeded with ` +
           `${pending?.chunkCount ?? 0} chunks of ${pending?.length ?? 0} total bytes.`,
       );
     }
@@ -547,7 +547,7 @@ export class Shard implements ShardContext {
     }
   }
 
-  #removeExpired(): void {
+  removeExpired(): void {
     const words = this.#words;
     const head = (this.shared.map.area(this.node).area + AREA_EXPIRED) >> 2;
     let record = words[head]!;
