@@ -408,10 +408,14 @@ function remoteId({ urls: hubUrls, account, credentials, nkey }: LeafRemoteOptio
   return JSON.stringify([hubUrls, account, credentials, nkey]);
 }
 
+/** A URL as it may be shown. */
+export function withoutUser(text: string): string {
+  return text.replace(/\/\/[^/@]*@/, "//[REDACTED]@");
+}
+
 /** A remote as messages name it, without passwords. */
 export function remoteName({ urls: hubUrls, account }: LeafRemoteOptions): string {
-  const shown = hubUrls.map((text) => text.replace(/\/\/[^/@]*@/, "//[REDACTED]@"));
-  return `[${shown.join(" ")}] in account ${JSON.stringify(account)}`;
+  return `[${hubUrls.map(withoutUser).join(" ")}] in account ${JSON.stringify(account)}`;
 }
 
 const LEAFNODES_TABLE = {
