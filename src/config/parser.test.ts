@@ -356,7 +356,7 @@ describe("parseConfig() for any input", () => {
           try {
             parse(text, { environment: { a: "[$a" } });
           } catch (error) {
-            expect(error).toBeInstanceOf(ConfigError);
+            expect(error instanceof ConfigError).toBe(true);
             const { line, column } = (error as ConfigError).at;
             expect(line).toBeGreaterThan(0);
             expect(line <= text.split("\n").length).toBe(true);
