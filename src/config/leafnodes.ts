@@ -1,4 +1,4 @@
-import { jetStreamKey } from "./accounts.ts";
+import { GLOBAL_ACCOUNT, jetStreamKey } from "./accounts.ts";
 import { publicKey } from "./authorization.ts";
 import { type CompressionOptions, compression } from "./compression.ts";
 import type { ConfigValue } from "./config_tree.ts";
@@ -212,7 +212,7 @@ const REMOTE_TABLE = {
     key: "account",
     aliases: ["local"],
     reader: string,
-    default: "$G",
+    default: GLOBAL_ACCOUNT,
     reload: fixed('field "LocalAccount"'),
     doc: "The local account that is shared with the hub.",
   }),
@@ -378,7 +378,7 @@ const remote: Reader<LeafRemoteOptions> = {
       return site.error("Remote leafnode can not have both creds and nkey defined");
     }
     if (read.proxy?.url && read.urls.length > 0) checkProxyUse(read, site);
-    return read;
+    return read.account === "" ? { ...read, account: GLOBAL_ACCOUNT } : read;
   },
 };
 

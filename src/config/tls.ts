@@ -1,6 +1,17 @@
 import { parseDuration } from "./duration.ts";
 import { block, defaultsOf, type OptionsOf, option, type Reader, readBlock, wrongType } from "./option.ts";
-import { arrayOf, bool, boolOr, file, integer, oneOf, string, strings, timeout } from "./readers.ts";
+import {
+  arrayOf,
+  bool,
+  boolOr,
+  file,
+  integer,
+  oneOf,
+  string,
+  strings,
+  timeout,
+  zeroMeans,
+} from "./readers.ts";
 
 /** `tls { … }`, wherever it stands. Files are named, not read: that is for whoever makes the TLS context. */
 
@@ -242,7 +253,7 @@ const TLS_TABLE = {
   }),
   timeoutMs: option({
     key: "timeout",
-    reader: timeout,
+    reader: zeroMeans(2000, timeout),
     default: 2000,
     doc: "How long a handshake may take.",
   }),
