@@ -14,6 +14,7 @@ export interface Engine {
   attach(area: number): void;
   hash(address: number, length: number): number;
   scan(slot: number, start: number, end: number): number;
+  findPlan(slot: number, context: number, subject: number, length: number): number;
   publishOne(
     slot: number,
     plan: number,

@@ -44,6 +44,8 @@ export const HEADER_CONNECTION_COUNT = 3;
 export const HEADER_BLOCKS_USED = 4;
 export const HEADER_BLOCK_LOCK = 5;
 export const HEADER_BLOCK_FREE = 6;
+/** 1 once the acceptor is to stop. */
+export const HEADER_ACCEPTOR_STOP = 7;
 export const MAGIC = 0x4d494447;
 
 /** A node's block of words in the header: each has one writer and its own cache line. */
@@ -57,6 +59,8 @@ export const NODE_IS_ASLEEP = 1;
 export const NODE_WAKE = 2;
 /** Connections it serves; added to by the acceptor, taken from by the node. */
 export const NODE_LOAD = 3;
+/** What a node on the runtime's sockets waits for. */
+export const NODE_WAKE_WORD = 4;
 
 export const NODE_IS_ABSENT = 0;
 export const NODE_IS_UP = 1;

@@ -213,6 +213,11 @@ function found(
   store<u32>(area, messageEnd, AREA_MESSAGE_END);
 }
 
+/** The valid plan for a subject, for a message that the host has taken apart; 0 when it has to be built. */
+export function findPlan(slot: u32, context: u32, subject: u32, length: u32): u32 {
+  return planFor(connectionAt(slot), context, subject, length);
+}
+
 /**
  * Publishes one message that the host has taken apart: `[reply ][header size ]size␍␊` in plain form at `rest`,
  * followed by the payload unless it `isLarge`. Returns how many took it, or −1 with FULL_NODE set when a ring is full.
@@ -295,7 +300,8 @@ export function drain(node: u32, bytesMax: u32): i32 {
     deliverHere(plan, load<u32>(record, RECORD_IS_PLAIN) != 0, record + RECORD_BODY, queueCount);
     bytes += load<u32>(record, RECORD_LENGTH);
     skip(node, record);
-    if (load<u32>(area, AREA_IS_STALLED) != 0) return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
+    if (load<u32>(area, AREA_IS_STALLED) != 0)
+      return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
   }
   return resume(REASON_DONE, 1);
 }

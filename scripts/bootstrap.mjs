@@ -1,0 +1,149 @@
+// Sets up a fresh clone and runs what was asked for, whichever of Node.js, Bun and Deno is there:
+//
+//   bootstrap.mjs install                sets up only
+//   bootstrap.mjs serve bun|deno [flags] runs the server on that runtime
+//   bootstrap.mjs test [paths]           runs the unit tests on Bun and then on Deno
+//
+// Plain JavaScript over node: modules alone, because it runs before anything is installed, and on all
+// three. package.json calls it with `node`, for which Bun stands in where there is no Node.js.
+
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, "node_modules");
+
+/** npm as run by Deno, which has no installer of its own that skips packages for other systems. */
+const NPM_FOR_DENO = "npm:npm@11.19.1";
+
+/** The runtimes come as packages; each one's install script puts the program in its place. */
+const RUNTIMES = {
+  bun: { program: join(modules, "bun/bin/bun.exe"), installScript: join(modules, "bun/install.js") },
+  deno: { program: join(modules, "deno/deno"), installScript: join(modules, "deno/install.cjs") },
+};
+
+/** What the unit tests may do on Deno: they make files, sockets and processes, and call libc. */
+const DENO_TEST_PERMISSIONS = ["read", "write", "net", "env", "sys", "ffi", "run"].map(
+  (name) => `--allow-${name}`,
+);
+
+function say(text) {
+  process.stderr.write(`midge: ${text}\n`);
+}
+
+function fail(text) {
+  say(text);
+  process.exit(1);
+}
+
+/** How to run a script, and how to install packages, with the program that runs this file. */
+function findTools() {
+  if (globalThis.Deno !== undefined) {
+    return { script: ["run", "-A"], install: [process.execPath, "run", "-A", NPM_FOR_DENO, "install"] };
+  }
+  if (globalThis.Bun !== undefined) return { script: [], install: [process.execPath, "install"] };
+  return { script: [], install: ["npm", "install", "--no-audit", "--no-fund"] };
+}
+
+/** Runs a program to its end in the root of the repository and returns its exit code. */
+function runHere([program, ...parameters], environment = process.env) {
+  const result = spawnSync(program, parameters, {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: environment,
+  });
+  if (result.error !== undefined) fail(`cannot run ${program}: ${result.error.message}`);
+  return result.status ?? 1;
+}
+
+/** The packages of package.json that are missing or of another version than package-lock.json says. */
+function findStalePackages() {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const locked = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+  return Object.keys({ ...dependencies, ...devDependencies }).filter((name) => {
+    const manifest = join(modules, name, "package.json");
+    if (!existsSync(manifest)) return true;
+    return JSON.parse(readFileSync(manifest, "utf8")).version !== locked[`node_modules/${name}`]?.version;
+  });
+}
+
+function runs(program) {
+  return spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
+}
+
+function install() {
+  const { script, install } = findTools();
+  const stale = findStalePackages();
+  if (stale.length > 0) {
+    // Every installer reads the versions from package-lock.json; none is to write a lock file.
+    const command = [...install, "--no-save"];
+    say(
+      `installing ${stale.length} packages, Bun and Deno among them, into node_modules: ${command.join(" ")}`,
+    );
+    const code = runHere(command);
+    if (code !== 0) fail(`"${command.join(" ")}" failed with exit code ${code}; see above`);
+  }
+  for (const [name, { program, installScript }] of Object.entries(RUNTIMES)) {
+    if (runs(program)) continue;
+    // Package managers may refuse to run the install scripts of packages.
+    say(`putting ${name} in its place: ${installScript}`);
+    runHere([process.execPath, ...script, installScript]);
+    if (!runs(program)) fail(`${program} does not run; remove node_modules and try again`);
+  }
+}
+
+/** Becomes, as nearly as can be, the server: same streams, same signals, same exit code. */
+function serve(runtime, flags) {
+  say(`starting the server on ${runtime}: bin/nats-server ${flags.join(" ")}`.trimEnd());
+  const environment = { ...process.env, MIDGE_RUNTIME: runtime };
+  const server = spawn(join(root, "bin/nats-server"), flags, { stdio: "inherit", env: environment });
+  server.on("error", (error) => fail(`cannot start bin/nats-server: ${error.message}`));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]) {
+    process.on(signal, () => {
+      // A terminal sends Ctrl-C to the server too. Not `server.kill`: in Deno 2.9 that works once only.
+      if (signal !== "SIGINT" || !process.stdin.isTTY) process.kill(server.pid, signal);
+    });
+  }
+  server.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+}
+
+/** All folders with tests but those whose tests need a server beside them: they have commands of their own. */
+function findTestFolders() {
+  const needServer = ["test/conformance", "test/peers"];
+  const folders = [
+    "src",
+    "workers",
+    "scripts",
+    "bench",
+    ...readdirSync(join(root, "test")).map((name) => `test/${name}`),
+  ];
+  return folders.filter((folder) => existsSync(join(root, folder)) && !needServer.includes(folder));
+}
+
+function test(wanted) {
+  const paths = (wanted.length > 0 ? wanted : findTestFolders()).map((path) => `./${path}`);
+  say("unit tests on Bun");
+  const bunCode = runHere([RUNTIMES.bun.program, "test", ...paths]);
+  say("unit tests on Deno");
+  const denoTest = ["test", "--no-check", "--no-prompt", ...DENO_TEST_PERMISSIONS, ...paths];
+  const denoCode = runHere([RUNTIMES.deno.program, ...denoTest]);
+  say(`unit tests: Bun ${bunCode === 0 ? "passed" : "failed"}, Deno ${denoCode === 0 ? "passed" : "failed"}`);
+  process.exit(bunCode === 0 && denoCode === 0 ? 0 : 1);
+}
+
+const [task, ...parameters] = process.argv.slice(2);
+if (task === "install") {
+  install();
+} else if (task === "serve" && Object.hasOwn(RUNTIMES, parameters[0])) {
+  install();
+  serve(parameters[0], parameters.slice(1));
+} else if (task === "test") {
+  install();
+  test(parameters);
+} else {
+  fail("usage: bootstrap.mjs install | serve bun|deno [flags] | test [paths]");
+}

@@ -1,0 +1,95 @@
+// Asks a running server whether it behaves like a NATS server:
+//   bun run scripts/conformance.ts --server "<command that takes nats-server's flags>" [--group NAME] [file …]
+// Groups: `core` (a server without users; the default), `auth`, `tls`, `websocket`, `cluster`, and `all`. A test file
+// belongs to the group in its name (`tls.auth.test.ts` to `auth`), else to `core`.
+
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import process from "node:process";
+import { runToExit, serverCommand } from "../test/support/server_process.ts";
+
+const FOLDER = "test/conformance";
+const ROW_LIMIT_MS = 60_000;
+
+/** What the command line asks for. */
+interface Request {
+  readonly server: string | undefined;
+  readonly group: string;
+  readonly files: readonly string[];
+}
+
+function parseArguments(words: readonly string[]): Request {
+  let server: string | undefined;
+  let group = "core";
+  const files: string[] = [];
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!;
+    if (word === "--server") server = words[++at];
+    else if (word === "--group") group = words[++at] ?? group;
+    else files.push(word);
+  }
+  return { server, group, files };
+}
+
+/** Test files of a group, narrowed to those whose name contains one of `names`. */
+function testFiles(group: string, names: readonly string[]): string[] {
+  return readdirSync(FOLDER)
+    .filter((name) => name.endsWith(".test.ts"))
+    .filter((name) => group === "all" || groupOf(name) === group)
+    .filter((name) => names.length === 0 || names.some((wanted) => name.includes(wanted)))
+    .sort()
+    .map((name) => `${FOLDER}/${name}`);
+}
+
+/** `framing.test.ts` is core, `users.auth.test.ts` is auth. */
+function groupOf(name: string): string {
+  const parts = name.split(".");
+  return parts.length > 3 ? parts[1]! : "core";
+}
+
+/** Runs the files in this runtime's test runner, shows its output, and counts what it reports. */
+function runTests(files: readonly string[]): Promise<{ passed: number; failed: number; code: number }> {
+  const words =
+    "Deno" in globalThis
+      ? ["test", "-A", "--no-check", ...files]
+      : ["test", "--timeout", String(ROW_LIMIT_MS), ...files];
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+        process.stdout.write(text.replaceAll(/^\(pass\).*\n/gm, ""));
+      });
+    }
+    child.once("close", (code) => {
+      const count = (word: string) => {
+        const found = [...output.matchAll(new RegExp(`(\\d+) ${word}(?:ed)?\\b`, "g"))].at(-1);
+        return Number(found?.[1] ?? 0);
+      };
+      resolve({ passed: count("pass"), failed: count("fail"), code: code ?? 1 });
+    });
+  });
+}
+
+const request = parseArguments(process.argv.slice(2));
+if (request.server !== undefined) process.env.CONFORMANCE_SERVER = request.server;
+const files = testFiles(request.group, request.files);
+const version = await runToExit({ flags: ["--version"] });
+const said = (version.stdout || version.stderr).trim();
+console.log(
+  `server: ${serverCommand().join(" ")}\nversion: ${said}\nfiles: ${files.length}, group ${request.group}`,
+);
+if (version.code !== 0 || files.length === 0) {
+  console.error(
+    files.length === 0
+      ? `no test file of group "${request.group}" matches ${request.files.join(", ")}`
+      : `the server command did not answer --version (exit ${version.code}); name it with --server "<command>"`,
+  );
+  process.exit(1);
+}
+const start = performance.now();
+const { passed, failed, code } = await runTests(files);
+const seconds = ((performance.now() - start) / 1000).toFixed(1);
+console.log(`${passed} passed, ${failed} failed in ${seconds} s: ${said}`);
+process.exit(code);

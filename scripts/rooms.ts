@@ -1,0 +1,141 @@
+/**
+ * Checks that the rooms of src/ import only downwards and that src/runtime/ alone names a runtime:
+ * `bun run rooms`. Prints each violation as `file:line: what` and exits with 1 if there is any.
+ * Type imports count: a room must be readable with just what lies under it.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** From the ground up: each imports only from itself and from those before it. See docs/architecture.md. */
+const ROOMS = [
+  "base",
+  "log",
+  "subject",
+  "protocol",
+  "config",
+  "runtime",
+  "memory",
+  "engine",
+  "interest",
+  "fabric",
+  "auth",
+  "account",
+  "shard",
+  "link",
+  "workers",
+  "monitor",
+  "server",
+  "mod.ts",
+  "cli",
+];
+
+/** Written in AssemblyScript, with imports of its own kind. */
+const ASSEMBLY = join("src", "engine", "assembly");
+
+const IMPORT =
+  /(?:^|[;{}\n])\s*(?:import|export)\s(?:[^;"'`]*?\bfrom\s*)?["']([^"']+)["']|\bimport\s*\(\s*["']([^"']+)["']\s*[,)]/g;
+
+const RUNTIME_NAME = /\b(?:Bun|Deno)\s*[.[]|\bglobalThis\s*\.\s*(?:Bun|Deno)\b/g;
+
+export interface Violation {
+  /** Relative to the root of the repository. */
+  file: string;
+  line: number;
+  what: string;
+}
+
+/** All violations in `src/` and `workers/` under `root`, in the order of their files and lines. */
+export function findViolations(root: string): Violation[] {
+  return sourceFiles(root).flatMap((file) => {
+    const text = blankComments(readFileSync(join(root, file), "utf8"));
+    return [...findWrongImports(file, text), ...findRuntimeNames(file, text)].sort((a, b) => a.line - b.line);
+  });
+}
+
+function sourceFiles(root: string): string[] {
+  return ["src", "workers"].flatMap((folder) => {
+    try {
+      return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+        .map((path) => join(folder, path))
+        .filter((path) => path.endsWith(".ts") && !path.startsWith(ASSEMBLY + sep))
+        .sort();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
+  });
+}
+
+function findWrongImports(file: string, text: string): Violation[] {
+  const violations: Violation[] = [];
+  const room = roomOf(file);
+  const rank = ROOMS.indexOf(room);
+  if (rank < 0) violations.push({ file, line: 1, what: `${room} is not in the list of rooms` });
+
+  for (const match of text.matchAll(IMPORT)) {
+    const specifier = match[1] ?? match[2] ?? "";
+    const line = lineAt(text, match.index + match[0].indexOf(specifier));
+    const report = (what: string) => violations.push({ file, line, what });
+    if (specifier === "bun" || (specifier.startsWith("bun:") && specifier !== "bun:test")) {
+      if (room !== "runtime") report(`imports ${specifier}, which only src/runtime/ may`);
+    }
+    if (!specifier.startsWith(".")) continue;
+    const target = relative(".", resolve(dirname(file), specifier));
+    const targetRoom = roomOf(target);
+    const targetRank = ROOMS.indexOf(targetRoom);
+    if (targetRank < 0) {
+      if (!isTest(file)) report(`imports ${target}, which is in no room`);
+    } else if (targetRank > rank) {
+      report(`${room} imports ${target}, but ${targetRoom} lies above it`);
+    }
+  }
+  return violations;
+}
+
+function findRuntimeNames(file: string, text: string): Violation[] {
+  if (roomOf(file) === "runtime") return [];
+  const code = blankStrings(text);
+  return [...code.matchAll(RUNTIME_NAME)].map((match) => ({
+    file,
+    line: lineAt(code, match.index),
+    what: `names ${match[0].match(/Bun|Deno/)?.[0]}, which only src/runtime/ may`,
+  }));
+}
+
+/** `src/shard/x.ts` is in `shard`, `src/mod.ts` is a room of its own, and so is `workers/`. */
+function roomOf(file: string): string {
+  const [top = "", second = ""] = file.split(sep);
+  return top === "src" ? second : top;
+}
+
+function isTest(file: string): boolean {
+  return file.endsWith(".test.ts");
+}
+
+function lineAt(text: string, index: number): number {
+  return text.slice(0, index).split("\n").length;
+}
+
+const COMMENT_OR_STRING =
+  /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
+
+/** Replaces all but the line ends, so that positions stay. */
+function blank(text: string): string {
+  return text.replace(/[^\n]/g, " ");
+}
+
+function blankComments(text: string): string {
+  return text.replace(COMMENT_OR_STRING, (part) => (part.startsWith("/") ? blank(part) : part));
+}
+
+function blankStrings(text: string): string {
+  return text.replace(COMMENT_OR_STRING, blank);
+}
+
+if (import.meta.main) {
+  const violations = findViolations(fileURLToPath(new URL("..", import.meta.url)));
+  for (const { file, line, what } of violations) console.error(`${file}:${line}: ${what}`);
+  console.log(`rooms: ${violations.length} violations`);
+  process.exit(violations.length === 0 ? 0 : 1);
+}

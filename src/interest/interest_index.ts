@@ -1,0 +1,497 @@
+// Hot: `match` and `find`.
+import { assert } from "../base/assert.ts";
+import { Arena } from "./arena.ts";
+import { Entries } from "./entries.ts";
+import {
+  ACCOUNT_COUNT_MAX,
+  ACCOUNT_GENERATION,
+  ACCOUNT_ROOT,
+  ACCOUNT_WORDS,
+  ACCOUNTS,
+  BLOCK_WORDS,
+  BUCKET_BITS,
+  BUCKETS,
+  ENTRY_HASH,
+  ENTRY_ID,
+  ENTRY_NEXT,
+  ENTRY_NODES,
+  ENTRY_PAIRS,
+  ENTRY_SUBJECT,
+  ENTRY_SUBJECT_BYTES,
+  FRONTIER_PAGE,
+  INSERT_COUNT,
+  INTEREST_MAGIC,
+  InterestMemory,
+  type InterestRegion,
+  isInside,
+  LITERAL_COUNT,
+  MAGIC,
+  NODE_COUNT_MAX,
+  PAGE_BYTES,
+  REGION_WORDS,
+  REMOVE_COUNT,
+  RUN_PAGE_COUNT,
+  SEEDS,
+  WILDCARD_COUNT,
+} from "./layout.ts";
+import type { MatchResult } from "./match_result.ts";
+import { QueueCounts, type QueuePair } from "./queue_counts.ts";
+import { isWildcardPattern, WildcardTrie } from "./wildcard_trie.ts";
+import { WriteLock } from "./write_lock.ts";
+
+/** Returned instead of an entry id when the region has no room; nothing has changed then. */
+export const INDEX_FULL = -2;
+
+/** The lock owner that a reader counts as, when writers kept it from an undisturbed read. */
+export const READER_OWNER = NODE_COUNT_MAX;
+
+/** Returned by `find`. */
+export const NOT_FOUND = -1;
+
+const NO_QUEUE = new Uint8Array(0);
+const ATTEMPT_COUNT_MAX = 64;
+const ENTRIES_PER_SWEEP = 1024;
+
+/** One entry, copied out whole. */
+export interface EntryDescription {
+  readonly entryId: number;
+  readonly accountId: number;
+  readonly subject: Uint8Array;
+  readonly isWildcard: boolean;
+  /** Bit n: node n has plain interest. */
+  readonly plainNodes: number;
+  readonly queues: readonly (QueuePair & { readonly name: Uint8Array })[];
+}
+
+export interface InterestStatistics {
+  readonly entries: number;
+  readonly literals: number;
+  readonly wildcards: number;
+  /** Changes since the start that added or removed interest; they wrap at 2^32. */
+  readonly inserts: number;
+  readonly removes: number;
+  /** Entries and blocks in use, without what chunks of blocks round up. */
+  readonly bytesLive: number;
+  /** Every entry ever used, and every page of the arena that holds something. */
+  readonly bytesUsed: number;
+  /** The most that `bytesUsed` has been so far, with pages free now; what the operating system sees. */
+  readonly bytesReached: number;
+}
+
+/**
+ * Makes the index in `region`, which is all zero; main calls it once, before any thread opens it.
+ * `hashSeed` is four words that no client can guess, new for each process.
+ */
+export function createInterestIndex(
+  region: InterestRegion,
+  options: { readonly hashSeed: readonly number[] },
+): InterestIndex {
+  const { words, wordCount, pageCount } = new InterestMemory(region);
+  assert(words[MAGIC] === 0, "interest: region holds an index already");
+  assert(options.hashSeed.length === 4, "interest: the hash seed is not four words");
+  words.set(options.hashSeed, SEEDS);
+  words[REGION_WORDS] = wordCount;
+  words[FRONTIER_PAGE] = pageCount;
+  words[MAGIC] = INTEREST_MAGIC;
+  return openInterestIndex(region);
+}
+
+/** Opens the index that `createInterestIndex` made there; each thread opens its own. */
+export function openInterestIndex(region: InterestRegion): InterestIndex {
+  return new InterestIndex(region);
+}
+
+/**
+ * Who is interested in what, for the whole process: (account, subject) → nodes with plain interest, and
+ * members per queue and node. See `layout.ts` for where it lies and `docs/architecture.md` for its use.
+ *
+ * An entry id is a small dense integer, taken when the first interest in a subject appears and given back
+ * with the last one, so a node may keep an array by entry id for as long as it holds interest there.
+ * A queue id is one u32 per distinct queue name in the process, not dense, with the same lifetime.
+ * Subjects are `bytes[start, end)`, valid as the protocol defines it (no empty token, `>` last); node ids
+ * are 0 to 31, account ids 0 to 65535. Writers wait for each other, readers for nobody.
+ */
+export class InterestIndex {
+  /** The queue id of the last `addQueue` that succeeded on this thread. */
+  lastQueueId = 0;
+
+  readonly #memory: InterestMemory;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #lock: WriteLock;
+  readonly #arena: Arena;
+  readonly #entries: Entries;
+  readonly #trie: WildcardTrie;
+  readonly #queues: QueueCounts;
+
+  constructor(region: InterestRegion) {
+    const memory = new InterestMemory(region);
+    assert(memory.words[MAGIC] === INTEREST_MAGIC, "interest: no index in this region");
+    assert(
+      memory.words[REGION_WORDS] === memory.wordCount,
+      "interest: index was made in a region of other size",
+    );
+    this.#memory = memory;
+    this.#words = memory.words;
+    this.#lock = new WriteLock(memory);
+    this.#arena = new Arena(memory);
+    this.#entries = new Entries(memory);
+    this.#trie = new WildcardTrie(memory);
+    this.#queues = new QueueCounts(memory);
+  }
+
+  /** Says that `node` has plain interest in the subject; the entry id, or `INDEX_FULL`. Idempotent. */
+  addPlain(node: number, accountId: number, bytes: Uint8Array, start: number, end: number): number {
+    return this.#add(node, accountId, bytes, start, end, NO_QUEUE, 0, 0);
+  }
+
+  /** Takes back `addPlain`; the entry may cease to exist. Does nothing if the node has no such interest. */
+  removePlain(node: number, entryId: number): void {
+    assertNode(node);
+    const entry = this.#entryHeld(entryId);
+    this.#lock.acquire(node);
+    if ((this.#words[entry + ENTRY_NODES]! & (1 << node)) !== 0) {
+      this.#lock.beginChange();
+      this.#words[entry + ENTRY_NODES]! &= ~(1 << node);
+      this.#finishRemoval(entry);
+      this.#lock.endChange();
+    }
+    this.#lock.release();
+  }
+
+  /**
+   * Counts one member more of the queue `queueBytes[queueStart, queueEnd)`, a name of at least one byte, on
+   * `node`; the entry id, or `INDEX_FULL`. `lastQueueId` then tells the queue id.
+   */
+  addQueue(
+    node: number,
+    accountId: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    queueBytes: Uint8Array,
+    queueStart: number,
+    queueEnd: number,
+  ): number {
+    assert(queueEnd > queueStart, "interest: queue name is empty");
+    return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd);
+  }
+
+  /** Takes back one `addQueue`. Does nothing if the node has no member there. */
+  removeQueue(node: number, entryId: number, queueId: number): void {
+    assertNode(node);
+    const entry = this.#entryHeld(entryId);
+    this.#lock.acquire(node);
+    this.#lock.beginChange();
+    if (this.#queues.remove(entry, queueId, node, 1, this.#arena)) this.#finishRemoval(entry);
+    this.#lock.endChange();
+    this.#lock.release();
+  }
+
+  /** Drops all interest of `node`, whose thread is gone. Others read and write in between. */
+  removeNode(node: number): void {
+    assertNode(node);
+    assert(this.lockOwner() !== node, "interest: the node stopped while it held the write lock");
+    for (let first = 0; first < this.#words[ENTRY_NEXT]!; first += ENTRIES_PER_SWEEP) {
+      this.#lock.acquire(READER_OWNER);
+      for (let id = first; id < first + ENTRIES_PER_SWEEP; id++) {
+        const entry = this.#entries.byId(id);
+        if (entry !== 0) this.#removeNodeFrom(node, entry);
+      }
+      this.#lock.release();
+    }
+  }
+
+  /** The id of the entry of exactly this subject or pattern, or −1. */
+  find(accountId: number, bytes: Uint8Array, start: number, end: number): number {
+    const lock = this.#lock;
+    const hash = this.#entries.hash(accountId, bytes, start, end);
+    for (let attempt = 0; attempt < ATTEMPT_COUNT_MAX; attempt++) {
+      const version = lock.stableVersion();
+      if ((version & 1) !== 0) continue;
+      const entry = this.#entries.find(hash, accountId, bytes, start, end);
+      const id = entry === 0 ? NOT_FOUND : this.#words[entry + ENTRY_ID]!;
+      if (lock.isUnchanged(version)) return id;
+    }
+    lock.acquire(READER_OWNER);
+    const entry = this.#entries.find(hash, accountId, bytes, start, end);
+    const id = entry === 0 ? NOT_FOUND : this.#words[entry + ENTRY_ID]!;
+    lock.release();
+    return id;
+  }
+
+  /**
+   * Fills `result` with everything that matches the subject as published: `*` and `>` in it are ordinary
+   * tokens, which the same token of a pattern matches like any other; a subject with an empty token matches
+   * nothing. Allocates only where the result's arrays must grow. A literal subject costs one probe.
+   */
+  match(accountId: number, bytes: Uint8Array, start: number, end: number, result: MatchResult): void {
+    const words = this.#words;
+    const lock = this.#lock;
+    const hash = this.#entries.hash(accountId, bytes, start, end);
+    const bucket = BUCKETS + (hash >>> (32 - BUCKET_BITS));
+    const wildcard = ACCOUNTS + accountId * ACCOUNT_WORDS + ACCOUNT_GENERATION;
+    result.bucketGenerationAddress = this.#memory.byteOffset + bucket * 4;
+    result.wildcardGenerationAddress = this.#memory.byteOffset + wildcard * 4;
+    // Before the match: a change that comes in between makes the result stale, never wrongly fresh.
+    result.bucketGeneration = Atomics.load(words, bucket);
+    result.wildcardGeneration = Atomics.load(words, wildcard);
+    for (let attempt = 0; attempt < ATTEMPT_COUNT_MAX; attempt++) {
+      const version = lock.stableVersion();
+      if ((version & 1) !== 0) continue;
+      if (this.#matchAt(version, hash, accountId, bytes, start, end, result)) return;
+    }
+    lock.acquire(READER_OWNER);
+    const isWhole = this.#matchAt(lock.stableVersion(), hash, accountId, bytes, start, end, result);
+    lock.release();
+    assert(isWhole, "interest: index changed under the lock, or is broken");
+  }
+
+  /** A copy of the entry's subject, for a node that has interest in it. */
+  subjectOf(entryId: number): Uint8Array {
+    return this.#entries.subjectOf(this.#entryHeld(entryId));
+  }
+
+  /** A copy of the queue's name, for a node that has a member in it. */
+  queueNameOf(queueId: number): Uint8Array {
+    return this.#queues.nameOf(queueId);
+  }
+
+  /** The entry whole, or undefined when the id is free. */
+  describe(entryId: number): EntryDescription | undefined {
+    this.#lock.acquire(READER_OWNER);
+    const entry = this.#entries.byId(entryId);
+    const description = entry === 0 ? undefined : this.#describeLocked(entryId, entry);
+    this.#lock.release();
+    return description;
+  }
+
+  /** Calls `visit` for each entry, without the lock; entries that come or go meanwhile may be missed. */
+  forEachEntry(visit: (description: EntryDescription) => void): void {
+    for (let id = 0; id < this.#words[ENTRY_NEXT]!; id++) {
+      if (this.#entries.byId(id) === 0) continue;
+      const description = this.describe(id);
+      if (description !== undefined) visit(description);
+    }
+  }
+
+  /** The node that holds the write lock now, `READER_OWNER` for a reader, −1 for nobody. */
+  lockOwner(): number {
+    return this.#lock.owner();
+  }
+
+  /** Counters read one by one, without the lock. */
+  statistics(): InterestStatistics {
+    const words = this.#words;
+    const literals = words[LITERAL_COUNT]!;
+    const wildcards = words[WILDCARD_COUNT]!;
+    const idBytes = words[ENTRY_NEXT]! * 4;
+    const arenaPages = this.#memory.pageCount - words[FRONTIER_PAGE]!;
+    return {
+      entries: literals + wildcards,
+      literals,
+      wildcards,
+      inserts: words[INSERT_COUNT]! >>> 0,
+      removes: words[REMOVE_COUNT]! >>> 0,
+      bytesLive: (literals + wildcards) * 4 + words[BLOCK_WORDS]! * 4,
+      bytesUsed: idBytes + words[RUN_PAGE_COUNT]! * PAGE_BYTES,
+      bytesReached: idBytes + arenaPages * PAGE_BYTES,
+    };
+  }
+
+  /** Throws unless everything agrees with everything; reads the whole index under the lock, for tests. */
+  invariants(): void {
+    this.#lock.acquire(READER_OWNER);
+    this.#arena.invariants(this.#memory.pageCount);
+    const entries = this.#entries.invariants();
+    this.#queues.invariants(entries);
+    const patterns = new Set(entries.filter((entry) => this.#entries.isWildcard(entry)));
+    for (const entry of entries) assert(this.#hasInterest(entry), "interest: entry without interest is kept");
+    this.#trie.invariants(ACCOUNT_COUNT_MAX, (accountId, entry) => {
+      assert(patterns.delete(entry), "interest: trie names an entry that is no pattern");
+      assert(accountId === this.#entries.accountOf(entry), "interest: pattern is in another account's trie");
+    });
+    assert(patterns.size === 0, "interest: pattern is in no trie");
+    this.#lock.release();
+  }
+
+  /** `addQueue`, or `addPlain` where the queue is `NO_QUEUE`. */
+  #add(
+    node: number,
+    accountId: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    queueBytes: Uint8Array,
+    queueStart: number,
+    queueEnd: number,
+  ): number {
+    assertNode(node);
+    assert(accountId >= 0 && accountId < ACCOUNT_COUNT_MAX, "interest: account id is out of bounds");
+    const isWildcard = isWildcardPattern(bytes, start, end);
+    const isQueue = queueBytes !== NO_QUEUE;
+    const hash = this.#entries.hash(accountId, bytes, start, end);
+    const lock = this.#lock;
+    lock.acquire(node);
+    const found = this.#entries.find(hash, accountId, bytes, start, end);
+    let id = INDEX_FULL;
+    // Tables grow before the change begins, because readers can go on meanwhile.
+    if (
+      (found !== 0 || this.#reserveEntry(isWildcard, bytes, start, end)) &&
+      (!isQueue || this.#queues.reserve(this.#arena, lock))
+    ) {
+      lock.beginChange();
+      const entry = found !== 0 ? found : this.#addEntry(hash, accountId, isWildcard, bytes, start, end);
+      if (entry !== 0) {
+        const isAdded = isQueue
+          ? this.#addMember(entry, node, queueBytes, queueStart, queueEnd)
+          : this.#addNode(entry, node);
+        if (isAdded) id = this.#words[entry + ENTRY_ID]!;
+        else this.#removeIfWithoutInterest(entry);
+      }
+      lock.endChange();
+    }
+    lock.release();
+    return id;
+  }
+
+  #reserveEntry(isWildcard: boolean, bytes: Uint8Array, start: number, end: number): boolean {
+    return (
+      this.#entries.reserve(this.#arena, this.#lock) &&
+      (!isWildcard || this.#trie.reserve(bytes, start, end, this.#arena, this.#lock))
+    );
+  }
+
+  /** A new entry, still without interest, or 0 when full. */
+  #addEntry(
+    hash: number,
+    accountId: number,
+    isWildcard: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): number {
+    const entry = this.#entries.add(hash, accountId, isWildcard, bytes, start, end, this.#arena);
+    if (entry === 0 || !isWildcard) return entry;
+    if (this.#trie.insert(accountId, bytes, start, end, entry, this.#arena)) return entry;
+    this.#entries.remove(entry, this.#arena);
+    return 0;
+  }
+
+  #addNode(entry: number, node: number): true {
+    if ((this.#words[entry + ENTRY_NODES]! & (1 << node)) === 0) {
+      this.#words[entry + ENTRY_NODES]! |= 1 << node;
+      this.#words[INSERT_COUNT]! += 1;
+      this.#bumpGeneration(entry);
+    }
+    return true;
+  }
+
+  /** False when full. */
+  #addMember(entry: number, node: number, queueBytes: Uint8Array, start: number, end: number): boolean {
+    const queueId = this.#queues.add(entry, node, queueBytes, start, end, this.#arena);
+    if (queueId === 0) return false;
+    this.lastQueueId = queueId;
+    this.#words[INSERT_COUNT]! += 1;
+    this.#bumpGeneration(entry);
+    return true;
+  }
+
+  /** The entry of an id in which the caller's node has interest, so that it cannot go meanwhile. */
+  #entryHeld(entryId: number): number {
+    const entry = this.#entries.byId(entryId);
+    assert(entry !== 0, "interest: entry does not exist");
+    return entry;
+  }
+
+  #removeNodeFrom(node: number, entry: number): void {
+    const words = this.#words;
+    const pairs = this.#queues.pairsOf(entry).filter((pair) => pair.node === node);
+    const hasPlain = (words[entry + ENTRY_NODES]! & (1 << node)) !== 0;
+    if (!hasPlain && pairs.length === 0) return;
+    this.#lock.beginChange();
+    words[entry + ENTRY_NODES]! &= ~(1 << node);
+    for (const pair of pairs) this.#queues.remove(entry, pair.queueId, node, pair.members, this.#arena);
+    this.#finishRemoval(entry);
+    this.#lock.endChange();
+  }
+
+  #finishRemoval(entry: number): void {
+    this.#words[REMOVE_COUNT]! += 1;
+    this.#bumpGeneration(entry);
+    this.#removeIfWithoutInterest(entry);
+  }
+
+  #hasInterest(entry: number): boolean {
+    return this.#words[entry + ENTRY_NODES] !== 0 || this.#words[entry + ENTRY_PAIRS] !== 0;
+  }
+
+  #removeIfWithoutInterest(entry: number): void {
+    if (this.#hasInterest(entry)) return;
+    if (this.#entries.isWildcard(entry)) {
+      const start = (entry + ENTRY_SUBJECT) * 4;
+      const end = start + this.#words[entry + ENTRY_SUBJECT_BYTES]!;
+      this.#trie.remove(this.#entries.accountOf(entry), this.#memory.bytes, start, end, this.#arena);
+    }
+    this.#entries.remove(entry, this.#arena);
+  }
+
+  /** Ends the validity of the plans that the entry may be part of. Inside a change. */
+  #bumpGeneration(entry: number): void {
+    const words = this.#words;
+    const generation = this.#entries.isWildcard(entry)
+      ? ACCOUNTS + this.#entries.accountOf(entry) * ACCOUNT_WORDS + ACCOUNT_GENERATION
+      : BUCKETS + (words[entry + ENTRY_HASH]! >>> (32 - BUCKET_BITS));
+    Atomics.store(words, generation, (words[generation]! + 1) | 0);
+  }
+
+  /** One attempt; false, with the result void, if a writer came in between. */
+  #matchAt(
+    version: number,
+    hash: number,
+    accountId: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    result: MatchResult,
+  ): boolean {
+    const words = this.#words;
+    const entries = this.#entries;
+    result.clear();
+    const literal = entries.find(hash, accountId, bytes, start, end);
+    // A subject published as `foo.*` finds that pattern's entry here too; the trie reports it.
+    if (literal !== 0 && !entries.isWildcard(literal)) result.addEntry(literal);
+    const root = words[ACCOUNTS + accountId * ACCOUNT_WORDS + ACCOUNT_ROOT]!;
+    if (root !== 0 && !this.#trie.match(root, bytes, start, end, result, this.#lock, version)) return false;
+    // So far they are references; what is read of them may be torn, until the version says otherwise.
+    let withQueuesCount = 0;
+    for (let index = 0; index < result.entryCount; index++) {
+      const entry = result.entryIds[index]!;
+      if (!isInside(this.#memory, entry, ENTRY_SUBJECT)) return false;
+      result.entryIds[index] = words[entry + ENTRY_ID]!;
+      result.plainNodes |= words[entry + ENTRY_NODES]!;
+      if (words[entry + ENTRY_PAIRS] === 0) continue;
+      withQueuesCount++;
+      if (!this.#queues.collect(entry, result, this.#lock, version)) return false;
+    }
+    if (!this.#lock.isUnchanged(version)) return false;
+    if (withQueuesCount > 1) result.mergeQueues();
+    return true;
+  }
+
+  #describeLocked(entryId: number, entry: number): EntryDescription {
+    return {
+      entryId,
+      accountId: this.#entries.accountOf(entry),
+      subject: this.#entries.subjectOf(entry),
+      isWildcard: this.#entries.isWildcard(entry),
+      plainNodes: this.#words[entry + ENTRY_NODES]!,
+      queues: this.#queues
+        .pairsOf(entry)
+        .map((pair) => ({ ...pair, name: this.#queues.nameOf(pair.queueId) })),
+    };
+  }
+}
+
+function assertNode(node: number): void {
+  assert(node >= 0 && node < NODE_COUNT_MAX, "interest: node id is out of bounds");
+}

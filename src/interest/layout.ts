@@ -1,0 +1,180 @@
+/** Where everything in the interest index's region lies; the one place with offsets. */
+import { assert } from "../base/assert.ts";
+
+/**
+ * A part of the process's shared memory. `byteOffset` and `byteLength` are multiples of `PAGE_BYTES`, and
+ * the end is at most 2 GiB, so that every byte address is an int32. All zero before the index is created.
+ */
+export interface InterestRegion {
+  readonly buffer: SharedArrayBuffer;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+export const PAGE_BYTES = 4096;
+export const PAGE_WORDS = PAGE_BYTES / 4;
+export const NODE_COUNT_MAX = 32;
+export const ACCOUNT_COUNT_MAX = 65536;
+export const BUCKET_BITS = 14;
+export const RUN_ORDER_COUNT = 19;
+export const BLOCK_CLASS_COUNT = 80;
+export const REGION_PAGES_MAX = 1 << (RUN_ORDER_COUNT - 1);
+
+// Offsets are 32-bit words from the start of the region, and a *reference* to anything in the region is
+// such an offset too; 0 is no reference. "lock" means: written by whoever holds the write lock, inside an
+// odd version; readers read it plainly and check the version afterwards.
+//
+//    word  name             unit       written by  read with   holds
+//       0  MAGIC            -          main        plain       INTEREST_MAGIC once the rest is initialised
+//       1  REGION_WORDS     words      main        plain       size of the region
+//       2  SEEDS            4 × u32    main        plain       state of the subject hash, new for each process
+//      16  VERSION          -          lock        Atomics     odd while a writer changes what readers see
+//      32  LOCK             -          all         Atomics     0 free, else owner + 1, with LOCK_HAS_WAITERS
+//      48  ENTRY_NEXT       ids        lock        plain       entry ids ever used
+//      49  ENTRY_FREE       id + 1     lock        plain       head of the list of freed entry ids, 0 none
+//      50  LITERAL_COUNT    entries    lock        plain
+//      51  WILDCARD_COUNT   entries    lock        plain
+//      52  INSERT_COUNT     calls      lock        plain       changes that added interest; wraps
+//      53  REMOVE_COUNT     calls      lock        plain       changes that removed interest; wraps
+//      54  FRONTIER_PAGE    pages      lock        plain       pages from here to the end belong to the arena
+//      55  RUN_PAGE_COUNT   pages      lock        plain       arena pages handed out
+//      56  BLOCK_WORDS      words      lock        plain       words of live blocks, rounded to their class
+//      64  ENTRY_TABLE      4 words    lock        plain       slot table: (account, subject) → entry
+//      68  EDGE_TABLE       4 words    lock        plain       slot table: (parent node, token) → trie node
+//      72  QUEUE_TABLE      4 words    lock        plain       slot table: queue name → queue id
+//      76  PAIR_TABLE       4 words    lock        plain       slot table: (entry, queue id, node) → count
+//      80  FREE_RUNS        19 refs    lock        plain       free runs of 2^order pages, one list an order
+//     104  OPEN_CHUNKS      80 refs    lock        plain       chunks with a free block, one list a class
+//    1024  BUCKETS          16384 u32  lock        Atomics     generation of the literal subjects hashed there
+//   17408  ACCOUNTS         2 words    lock        mixed       per account: trie root; generation (Atomics)
+//  148480  PAGE_STATES      1 word     lock        plain       per page: what starts there (arena.ts)
+//  410624  ENTRIES          1 ref      lock        plain       per entry id: the entry, or −(next free id + 1);
+//                                                               grows up to FRONTIER_PAGE
+//     end  the arena                                           blocks and runs, growing down from the end
+//
+// The head takes 1.6 MiB of addresses, of which only touched pages cost memory. A million literal
+// subscriptions such as `_INBOX.<22 characters>.<n>` (36 bytes) cost 60 bytes of entry with subject, 4 of id
+// and 17 of table each: 82 bytes with what the arena rounds up.
+export const INTEREST_MAGIC = 0x4d494458;
+export const MAGIC = 0;
+export const REGION_WORDS = 1;
+export const SEEDS = 2;
+export const VERSION = 16;
+export const LOCK = 32;
+export const ENTRY_NEXT = 48;
+export const ENTRY_FREE = 49;
+export const LITERAL_COUNT = 50;
+export const WILDCARD_COUNT = 51;
+export const INSERT_COUNT = 52;
+export const REMOVE_COUNT = 53;
+export const FRONTIER_PAGE = 54;
+export const RUN_PAGE_COUNT = 55;
+export const BLOCK_WORDS = 56;
+export const ENTRY_TABLE = 64;
+export const EDGE_TABLE = 68;
+export const QUEUE_TABLE = 72;
+export const PAIR_TABLE = 76;
+export const FREE_RUNS = 80;
+export const OPEN_CHUNKS = 104;
+export const BUCKETS = 1024;
+export const ACCOUNTS = 17408;
+export const PAGE_STATES = 148480;
+export const ENTRIES = 410624;
+
+// One account in ACCOUNTS.
+export const ACCOUNT_WORDS = 2;
+export const ACCOUNT_ROOT = 0; // trie node, 0 while the account has no wildcard subscription
+export const ACCOUNT_GENERATION = 1;
+
+// One slot table's head; the table itself is a run of (hash, value) slots, value 0 where a slot is empty.
+export const TABLE_SLOTS = 0; // reference
+export const TABLE_MASK = 1; // slots − 1, a power of two less one
+export const TABLE_COUNT = 2; // slots taken
+export const SLOT_WORDS = 2;
+export const SLOT_HASH = 0;
+export const SLOT_VALUE = 1;
+
+// One entry: a (account, subject) that some node has interest in; the subject's bytes follow at
+// ENTRY_SUBJECT, so that finding one costs two cache misses: its slot and this.
+export const ENTRY_ACCOUNT = 0; // account id, with ENTRY_IS_WILDCARD
+export const ENTRY_NODES = 1; // bit n: node n has plain interest
+export const ENTRY_PAIRS = 2; // first queue pair, 0 none
+export const ENTRY_ID = 3;
+export const ENTRY_HASH = 4; // of account and subject
+export const ENTRY_SUBJECT_BYTES = 5;
+export const ENTRY_SUBJECT = 6;
+export const ENTRY_IS_WILDCARD = 0x10000;
+
+// One trie node; its edge's token follows at NODE_TOKEN.
+export const NODE_PARENT = 0; // 0 for a root
+export const NODE_STAR = 1; // child along `*`
+export const NODE_LITERAL_COUNT = 2; // children along literal tokens, found through EDGE_TABLE
+export const NODE_ENTRY = 3; // entry whose pattern ends here, 0 none
+export const NODE_BELOW = 4; // entry whose pattern is this one and `.>`, 0 none
+export const NODE_HASH = 5; // of the edge; the account id in a root; 0 along `*`
+export const NODE_TOKEN_BYTES = 6; // NODE_IS_STAR or NODE_IS_ROOT where there is no literal token
+export const NODE_TOKEN = 7;
+export const NODE_IS_STAR = -1;
+export const NODE_IS_ROOT = -2;
+
+// One queue name, interned for the process; its reference is the queue id.
+export const QUEUE_REFERENCES = 0; // pairs that name it
+export const QUEUE_HASH = 1;
+export const QUEUE_NAME_BYTES = 2;
+export const QUEUE_NAME = 3;
+
+// One queue pair: how many members of one queue one node has in one entry.
+export const PAIR_WORDS = 6;
+export const PAIR_ENTRY = 0;
+export const PAIR_QUEUE = 1;
+export const PAIR_NODE = 2;
+export const PAIR_MEMBERS = 3;
+export const PAIR_NEXT = 4; // within the entry
+export const PAIR_PREVIOUS = 5;
+
+// The smallest region holds the head, one page of entry ids and one page for each table.
+export const REGION_PAGES_MIN = ENTRIES / PAGE_WORDS + 16;
+
+assert(
+  SEEDS + 4 <= VERSION && VERSION + 16 <= LOCK && LOCK + 16 <= ENTRY_NEXT,
+  "interest: hot words share no line",
+);
+assert(
+  BLOCK_WORDS < ENTRY_TABLE && PAIR_TABLE + 4 === FREE_RUNS,
+  "interest: counters and table heads overlap",
+);
+assert(FREE_RUNS + RUN_ORDER_COUNT <= OPEN_CHUNKS, "interest: run lists overlap chunk lists");
+assert(OPEN_CHUNKS + BLOCK_CLASS_COUNT <= BUCKETS, "interest: chunk lists overlap buckets");
+assert(BUCKETS + (1 << BUCKET_BITS) === ACCOUNTS, "interest: buckets overlap accounts");
+assert(ACCOUNTS + ACCOUNT_COUNT_MAX * ACCOUNT_WORDS === PAGE_STATES, "interest: accounts overlap pages");
+assert(PAGE_STATES + REGION_PAGES_MAX === ENTRIES, "interest: pages overlap entries");
+assert(ENTRIES % PAGE_WORDS === 0, "interest: entries start inside a page");
+assert(ACCOUNT_COUNT_MAX <= ENTRY_IS_WILDCARD, "interest: account ids overlap the wildcard flag");
+
+/** The two views of a region that every part of the index works on; each thread makes its own. */
+export class InterestMemory {
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly byteOffset: number;
+  readonly wordCount: number;
+  readonly pageCount: number;
+
+  constructor(region: InterestRegion) {
+    const { buffer, byteOffset, byteLength } = region;
+    assert(byteOffset % PAGE_BYTES === 0, "interest: region does not start at a page");
+    assert(byteLength % PAGE_BYTES === 0, "interest: region does not end at a page");
+    assert(byteOffset + byteLength <= 2 ** 31, "interest: region reaches above 2 GiB");
+    assert(byteLength >= REGION_PAGES_MIN * PAGE_BYTES, "interest: region is smaller than the head needs");
+    assert(byteLength <= REGION_PAGES_MAX * PAGE_BYTES, "interest: region is larger than 1 GiB");
+    this.words = new Int32Array(buffer, byteOffset, byteLength / 4);
+    this.bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    this.byteOffset = byteOffset;
+    this.wordCount = byteLength / 4;
+    this.pageCount = byteLength / PAGE_BYTES;
+  }
+}
+
+/** Whether the block or record of `wordCount` words at `reference` lies in the region; false only when torn. */
+export function isInside(memory: InterestMemory, reference: number, wordCount: number): boolean {
+  return reference > 0 && wordCount >= 0 && reference <= memory.wordCount - wordCount;
+}

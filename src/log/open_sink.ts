@@ -1,0 +1,56 @@
+import { FileSink, type FileSinkOptions } from "./file_sink.ts";
+import type { LogSink } from "./logger.ts";
+import { createStderrSink } from "./stderr_sink.ts";
+import { type OpenUnixDatagram, openLocalSyslog, openRemoteSyslog } from "./syslog_sink.ts";
+import type { WallClock } from "./wall_clock.ts";
+
+/** The options of a config file that choose and shape the log. An empty text means not set. */
+export interface LogOptions {
+  logFile: string;
+  /** `log_size_limit`; 0 means no limit. */
+  logSizeLimitBytes: number;
+  /** `log_max_num`; 0 means no limit. */
+  logFilesMax: number;
+  remoteSyslogUrl: string;
+  isSyslog: boolean;
+  /** `logtime`. */
+  hasTimestamps: boolean;
+  /** `logtime_utc`. */
+  isTimestampUtc: boolean;
+}
+
+/** What the log needs to know about the process it runs in. */
+export interface LogEnvironment {
+  processId: number;
+  /** The tag of syslog messages. */
+  executableName: string;
+  isStderrTerminal: boolean;
+  clock: WallClock;
+  openUnixDatagram?: OpenUnixDatagram;
+}
+
+/**
+ * Opens the log's target: a file, a remote syslog, the local syslog or standard error, the first
+ * that the options name. Rejects with the text of the fatal error when it cannot be opened.
+ */
+export async function openSink(options: LogOptions, environment: LogEnvironment): Promise<LogSink> {
+  const { processId, executableName, clock, openUnixDatagram, isStderrTerminal } = environment;
+  const zone = options.isTimestampUtc ? "utc" : "local";
+  const timestamps = options.hasTimestamps ? zone : "none";
+  if (options.logFile !== "") {
+    return openFile(options, { format: { processId, timestamps, isColored: false }, clock });
+  }
+  const syslogOptions = { tag: executableName, processId, clock };
+  if (options.remoteSyslogUrl !== "") return openRemoteSyslog(options.remoteSyslogUrl, syslogOptions);
+  if (options.isSyslog) return openLocalSyslog(syslogOptions, openUnixDatagram);
+  return createStderrSink({ processId, timestamps, isColored: isStderrTerminal }, clock);
+}
+
+function openFile(options: LogOptions, shape: Pick<FileSinkOptions, "format" | "clock">): LogSink {
+  const { logFile: path, logSizeLimitBytes: sizeLimitBytes, logFilesMax: filesMax } = options;
+  try {
+    return new FileSink({ path, sizeLimitBytes, filesMax, ...shape });
+  } catch (error) {
+    throw new Error(`error opening file: ${(error as Error).message}`);
+  }
+}

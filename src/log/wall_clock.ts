@@ -1,0 +1,19 @@
+/** Returns the time of day in microseconds since 1970, UTC. An argument wherever time is written down. */
+export type WallClock = () => number;
+
+/** How far the two clocks may part before the fine one is set by the coarse one again. */
+const DRIFT_MAX_MS = 2;
+
+/**
+ * A wall clock with microseconds: `Date.now()` has the right time but whole milliseconds only,
+ * `performance.now()` has the fraction but does not follow when the system's clock is set.
+ */
+export function createWallClock(): WallClock {
+  let offsetMs = Date.now() - performance.now();
+  return () => {
+    const coarseMs = Date.now();
+    const fineMs = performance.now();
+    if (Math.abs(coarseMs - (fineMs + offsetMs)) > DRIFT_MAX_MS) offsetMs = coarseMs - fineMs;
+    return Math.floor((fineMs + offsetMs) * 1000);
+  };
+}

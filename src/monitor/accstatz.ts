@@ -1,0 +1,60 @@
+import { formatTime } from "./go_json.ts";
+import type { AccountSnapshot, AccountTraffic, MessageCount, ServerSnapshot } from "./snapshot.ts";
+
+export interface AccstatzOptions {
+  /** Also accounts without a local client or leafnode. */
+  readonly includesUnused: boolean;
+  /** Only these; empty: all. Has no form in a URL. */
+  readonly accounts: readonly string[];
+}
+
+export const ACCSTATZ_DEFAULTS: AccstatzOptions = { includesUnused: false, accounts: [] };
+
+export type Accstatz = ReturnType<typeof accstatz>;
+
+/** Traffic per account. Source: nats-server `AccountStatz`. */
+export function accstatz(
+  server: ServerSnapshot,
+  accounts: readonly AccountSnapshot[],
+  options: Partial<AccstatzOptions> = {},
+) {
+  const all = { ...ACCSTATZ_DEFAULTS, ...options };
+  const shown = accounts.filter(
+    ({ name, clients, leafnodes }) =>
+      (all.includesUnused || clients + leafnodes > 0) &&
+      (all.accounts.length === 0 || all.accounts.includes(name)),
+  );
+  return {
+    server_id: server.identity.id,
+    now: formatTime(server.nowMs),
+    account_statz: shown.map(accountStatistics),
+  };
+}
+
+/** One account, also the body of the account connection events. Source: nats-server `AccountStat`. */
+export function accountStatistics(account: AccountSnapshot) {
+  return {
+    acc: account.name,
+    name: account.nameTag,
+    conns: account.clients,
+    leafnodes: account.leafnodes,
+    total_conns: account.clients + account.leafnodes,
+    num_subscriptions: account.subscriptions,
+    sent: trafficReport(account.sent),
+    received: trafficReport(account.received),
+    slow_consumers: account.slowConsumers,
+  };
+}
+
+function trafficReport(traffic: AccountTraffic) {
+  return {
+    ...messageCount(traffic),
+    gateways: messageCount(traffic.gateways),
+    routes: messageCount(traffic.routes),
+    leafs: messageCount(traffic.leafnodes),
+  };
+}
+
+function messageCount({ messages, bytes }: MessageCount) {
+  return { msgs: messages, bytes };
+}

@@ -1,0 +1,53 @@
+import { subscriptionLists } from "./connection_report.ts";
+import { formatRoundTrip, formatTime, formatUptime, omitEmpty } from "./go_json.ts";
+import type { SubscriptionListing } from "./parameters.ts";
+import type { RouteSnapshot, RoutesSnapshot, ServerSnapshot, SubjectPermission } from "./snapshot.ts";
+
+export type Routez = ReturnType<typeof routez>;
+
+/** Route connections, several per peer. Source: nats-server `Routez`. */
+export function routez(server: ServerSnapshot, snapshot: RoutesSnapshot, subscriptions: SubscriptionListing) {
+  const { identity, nowMs } = server;
+  return {
+    server_id: identity.id,
+    server_name: identity.name,
+    now: formatTime(nowMs),
+    import: permissionReport(snapshot.importPermission),
+    export: permissionReport(snapshot.exportPermission),
+    num_routes: snapshot.routes.length,
+    routes: snapshot.routes.map((route) => routeReport(route, nowMs, subscriptions)),
+  };
+}
+
+function routeReport(route: RouteSnapshot, nowMs: number, subscriptions: SubscriptionListing) {
+  return {
+    rid: route.id,
+    remote_id: route.remoteId,
+    remote_name: route.remoteName,
+    did_solicit: route.isSolicited,
+    is_configured: route.isConfigured,
+    ip: route.ip,
+    port: route.port,
+    start: formatTime(route.startMs),
+    last_activity: formatTime(route.lastActivityMs),
+    rtt: formatRoundTrip(route.roundTripNs),
+    uptime: formatUptime(nowMs - route.startMs),
+    idle: formatUptime(nowMs - route.lastActivityMs),
+    import: permissionReport(route.importPermission),
+    export: permissionReport(route.exportPermission),
+    pending_size: route.pendingBytes,
+    in_msgs: route.inMessages,
+    out_msgs: route.outMessages,
+    in_bytes: route.inBytes,
+    out_bytes: route.outBytes,
+    subscriptions: route.subscriptionCount,
+    ...subscriptionLists(route.subscriptions, subscriptions, false),
+    account: omitEmpty(route.account),
+    compression: omitEmpty(route.compression),
+  };
+}
+
+function permissionReport(permission: SubjectPermission | null) {
+  if (permission === null) return undefined;
+  return { allow: omitEmpty(permission.allow), deny: omitEmpty(permission.deny) };
+}

@@ -1,0 +1,21 @@
+import type { Runtime } from "../runtime.ts";
+import { openBunPosix } from "./posix.ts";
+
+export const bunRuntime: Runtime = {
+  name: "bun",
+  version: Bun.version,
+  onSignal(name, handler) {
+    process.on(name, handler);
+    return () => process.off(name, handler);
+  },
+  openPosix() {
+    if (process.platform !== "linux") {
+      return { ok: false, reason: `epoll needs Linux, this is ${process.platform}` };
+    }
+    try {
+      return { ok: true, posix: openBunPosix() };
+    } catch (error) {
+      return { ok: false, reason: `cannot open libc: ${(error as Error).message}` };
+    }
+  },
+};

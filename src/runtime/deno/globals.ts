@@ -1,0 +1,20 @@
+/**
+ * The few members of Deno we use, declared by hand: the project is checked with Bun's types, and Deno's
+ * own declarations clash with them.
+ */
+export interface DenoGlobal {
+  readonly version: { readonly deno: string };
+  dlopen(
+    file: string,
+    functions: Record<string, { parameters: readonly string[]; result: string }>,
+  ): { readonly symbols: Record<string, unknown> };
+  readonly UnsafePointer: {
+    of(view: ArrayBufferView): object | null;
+    value(pointer: object | null): bigint;
+    create(address: bigint): object | null;
+  };
+  readonly UnsafePointerView: { getArrayBuffer(pointer: object, byteLength: number): ArrayBuffer };
+  readonly permissions: { querySync(descriptor: { name: string; path?: string }): { state: string } };
+}
+
+export const deno = (globalThis as unknown as { Deno: DenoGlobal }).Deno;

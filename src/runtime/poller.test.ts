@@ -1,0 +1,359 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
+import { EpollPoller, wakeEpollPoller } from "./epoll_poller.ts";
+import { loadRuntime } from "./mod.ts";
+import {
+  HANGUP,
+  type Poller,
+  READ_FAILED,
+  READABLE,
+  type StreamSource,
+  WOULD_BLOCK,
+  WRITABLE,
+  WRITE_FAILED,
+} from "./poller.ts";
+import { POLLIN } from "./posix/libc.ts";
+import { listenTcp } from "./posix/listen.ts";
+import { writeIovec } from "./posix/posix.ts";
+import { listenWithRuntime } from "./socket_listener.ts";
+import { SocketPoller, wakeSocketPoller } from "./socket_poller.ts";
+import {
+  HANDLE_WORD,
+  REPLY_WORD,
+  STOP_WORD,
+  WAKE_WORD,
+  type WakeWorkerStart,
+} from "./testing/wake_worker.ts";
+
+const opened = (await loadRuntime()).openPosix();
+if (!opened.ok) throw new Error(opened.reason);
+const posix = opened.posix;
+
+const SLOTS_MAX = 64;
+const BACKLOG = 64;
+const IOVEC_OFFSET = 1024;
+const DATA_OFFSET = 65536;
+const MEMORY_PAGES = 32;
+
+/** What differs between the pollers: how they are made, where connections come from, how they are woken. */
+interface Subject {
+  open(memory: WebAssembly.Memory): Poller;
+  listen(onConnection: (source: StreamSource) => void): Promise<{ port: number; close(): void }>;
+  wake(memory: WebAssembly.Memory, wakeHandle: number): void;
+}
+
+const subjects: Record<Poller["kind"], Subject> = {
+  epoll: {
+    open: (memory) => new EpollPoller(posix, new Uint8Array(memory.buffer), SLOTS_MAX),
+    async listen(onConnection) {
+      const listener = await listenTcp(posix, "127.0.0.1", 0, BACKLOG);
+      if (!listener.ok) throw new Error(listener.error);
+      const pollfd = new DataView(new ArrayBuffer(8));
+      pollfd.setInt32(0, listener.fd, true);
+      pollfd.setInt16(4, POLLIN, true);
+      let isOpen = true;
+      const acceptAll = async () => {
+        while (isOpen) {
+          if (posix.poll(posix.addressOf(pollfd), 1, 0) > 0) {
+            const accepted = posix.accept(listener.fd);
+            if (typeof accepted !== "number") onConnection(accepted.fd);
+          }
+          await setImmediate();
+        }
+        posix.close(listener.fd);
+      };
+      void acceptAll();
+      return {
+        port: listener.port,
+        close: () => {
+          isOpen = false;
+        },
+      };
+    },
+    wake: (_memory, wakeHandle) => wakeEpollPoller(posix, wakeHandle),
+  },
+  runtime: {
+    open: (memory) =>
+      new SocketPoller({
+        memory: new Uint8Array(memory.buffer),
+        slotsMax: SLOTS_MAX,
+        wakeWords: new Int32Array(memory.buffer),
+        wakeIndex: WAKE_WORD,
+      }),
+    async listen(onConnection) {
+      const listener = await listenWithRuntime({
+        host: "127.0.0.1",
+        port: 0,
+        backlog: BACKLOG,
+        reusePort: false,
+        onConnection,
+      });
+      if (!listener.ok) throw new Error(listener.error);
+      return listener;
+    },
+    wake: (memory, wakeHandle) => wakeSocketPoller(new Int32Array(memory.buffer), wakeHandle),
+  },
+};
+
+for (const [kind, subject] of Object.entries(subjects)) {
+  describe(`Poller (${kind})`, () => {
+    const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
+    const bytes = new Uint8Array(memory.buffer);
+    const iovecs = new Uint32Array(memory.buffer, IOVEC_OFFSET, 64);
+    const cleanups: (() => void)[] = [];
+
+    afterEach(() => {
+      for (const cleanup of cleanups.splice(0).reverse()) cleanup();
+    });
+
+    function openPoller(): Poller {
+      const poller = subject.open(memory);
+      cleanups.push(() => poller.dispose());
+      return poller;
+    }
+
+    /** Connects a client whose other end the poller holds under `slot`. */
+    async function connectTo(poller: Poller, slot: number): Promise<Socket> {
+      const added = Promise.withResolvers<void>();
+      const listener = await subject.listen((source) => {
+        poller.add(slot, source);
+        added.resolve();
+      });
+      cleanups.push(() => listener.close());
+      const client = connect({ port: listener.port, host: "127.0.0.1" });
+      client.on("error", () => {});
+      cleanups.push(() => client.destroy());
+      await once(client, "connect");
+      await added.promise;
+      return client;
+    }
+
+    /** Waits until the poller reports all of `flags` for `slot`; returns what it reported. */
+    async function waitFor(poller: Poller, slot: number, flags: number): Promise<number> {
+      for (;;) {
+        const events = poller.wait(0);
+        for (let i = 0; i < events; i++) {
+          if (poller.eventSlot(i) === slot && (poller.eventFlags(i) & flags) === flags) {
+            return poller.eventFlags(i);
+          }
+        }
+        await setImmediate();
+      }
+    }
+
+    /** Reads until `count` bytes, the end or a failure; returns text and the last result. */
+    async function readText(poller: Poller, slot: number, count: number) {
+      let text = "";
+      let result = 1;
+      while (text.length < count && result > 0) {
+        await waitFor(poller, slot, READABLE);
+        result = poller.read(slot, DATA_OFFSET, 4096);
+        if (result > 0) text += new TextDecoder().decode(bytes.slice(DATA_OFFSET, DATA_OFFSET + result));
+      }
+      return { text, result };
+    }
+
+    /** Collects all that arrives at `client`. */
+    function collect(client: Socket): Uint8Array[] {
+      const chunks: Uint8Array[] = [];
+      client.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+      return chunks;
+    }
+
+    test("reads what a client sends, at the offset asked for and no more than asked for", async () => {
+      const poller = openPoller();
+      const client = await connectTo(poller, 5);
+      expect(poller.read(5, DATA_OFFSET, 100)).toBe(WOULD_BLOCK);
+      client.write("hello world");
+      await waitFor(poller, 5, READABLE);
+      bytes.fill(0, DATA_OFFSET, DATA_OFFSET + 32);
+      expect(poller.read(5, DATA_OFFSET + 3, 5)).toBe(5);
+      expect(new TextDecoder().decode(bytes.slice(DATA_OFFSET, DATA_OFFSET + 10))).toBe("\0\0\0hello\0\0");
+      expect((await readText(poller, 5, 6)).text).toBe(" world");
+      expect(poller.read(5, DATA_OFFSET, 100)).toBe(WOULD_BLOCK);
+      expect(poller.wait(0)).toBe(0);
+    });
+
+    test("reports the end of the stream as a read of 0, again and again", async () => {
+      const poller = openPoller();
+      const client = await connectTo(poller, 0);
+      client.end("bye");
+      expect((await readText(poller, 0, 3)).text).toBe("bye");
+      await waitFor(poller, 0, READABLE);
+      expect(poller.read(0, DATA_OFFSET, 100)).toBe(0);
+      await waitFor(poller, 0, READABLE);
+      expect(poller.read(0, DATA_OFFSET, 100)).toBe(0);
+    });
+
+    test("reports a reset as HANGUP and READ_FAILED, then WRITE_FAILED", async () => {
+      const poller = openPoller();
+      const client = await connectTo(poller, 1);
+      client.resetAndDestroy();
+      await waitFor(poller, 1, HANGUP);
+      expect(poller.read(1, DATA_OFFSET, 100)).toBe(READ_FAILED);
+      expect(poller.lastError()).toBe("connection reset by peer");
+      expect(poller.write(1, new Uint8Array(new ArrayBuffer(4)), 0, 4)).toBe(WRITE_FAILED);
+    });
+
+    test("reports nothing without interest, and what is still true once it is back", async () => {
+      const poller = openPoller();
+      const quiet = await connectTo(poller, 1);
+      const other = await connectTo(poller, 2);
+      poller.setInterest(1, false, false);
+      quiet.write("x");
+      other.write("y");
+      await waitFor(poller, 2, READABLE);
+      await setImmediate();
+      const events = poller.wait(0);
+      for (let i = 0; i < events; i++) expect(poller.eventSlot(i)).toBe(2);
+      poller.setInterest(1, true, false);
+      expect((await readText(poller, 1, 1)).text).toBe("x");
+      poller.setInterest(1, false, true);
+      expect(await waitFor(poller, 1, WRITABLE)).toBe(WRITABLE);
+      expect(await waitFor(poller, 1, WRITABLE)).toBe(WRITABLE);
+    });
+
+    test("writeGathered() sends the pieces in order, write() a part of a private buffer", async () => {
+      const poller = openPoller();
+      const client = await connectTo(poller, 3);
+      const chunks = collect(client);
+      const pieces = ["MSG foo 1 5\r\n", "hello", "\r\n"];
+      let offset = DATA_OFFSET;
+      for (const [i, piece] of pieces.entries()) {
+        bytes.set(new TextEncoder().encode(piece), offset);
+        writeIovec(iovecs, i, poller.memoryBase + offset, piece.length);
+        offset += 4096;
+      }
+      expect(poller.writeGathered(3, IOVEC_OFFSET, pieces.length)).toBe(pieces.join("").length);
+      const own = new Uint8Array(new ArrayBuffer(16));
+      own.set(new TextEncoder().encode("..PING\r\n.."));
+      expect(poller.write(3, own, 2, 8)).toBe(6);
+      own.fill(0);
+      const expected = `${pieces.join("")}PING\r\n`;
+      while (Buffer.concat(chunks).length < expected.length) await setImmediate();
+      expect(Buffer.concat(chunks).toString()).toBe(expected);
+    });
+
+    test("takes a backlog in short writes, blocks, and reports WRITABLE when the reader goes on", async () => {
+      const poller = openPoller();
+      const client = await connectTo(poller, 4);
+      client.pause();
+      const blockBytes = 1 << 20;
+      for (let i = 0; i < blockBytes; i++) bytes[DATA_OFFSET + i] = (i * 31) >> 3;
+      let sentBytes = 0;
+      const sendMore = () => {
+        const start = sentBytes % blockBytes;
+        const half = (blockBytes - start) >> 1;
+        writeIovec(iovecs, 0, poller.memoryBase + DATA_OFFSET + start, half);
+        writeIovec(iovecs, 1, poller.memoryBase + DATA_OFFSET + start + half, blockBytes - start - half);
+        const result = poller.writeGathered(4, IOVEC_OFFSET, 2);
+        if (result > 0) sentBytes += result;
+        return result;
+      };
+      let result = sendMore();
+      // The kernel takes a while to fill: what counts is that it blocks within a bound.
+      while (result !== WOULD_BLOCK || client.bytesRead === 0) {
+        if (result === WOULD_BLOCK) break;
+        expect(result).toBeGreaterThan(0);
+        expect(sentBytes).toBeLessThan(64 * blockBytes);
+        result = sendMore();
+      }
+      const chunks = collect(client);
+      client.resume();
+      poller.setInterest(4, true, true);
+      const targetBytes = sentBytes + 2 * blockBytes;
+      while (sentBytes < targetBytes) {
+        await waitFor(poller, 4, WRITABLE);
+        while (sentBytes < targetBytes && sendMore() > 0);
+      }
+      poller.close(4);
+      await once(client, "end");
+      const received = Buffer.concat(chunks);
+      expect(received.length).toBe(sentBytes);
+      for (let offset = 0; offset < sentBytes; offset += blockBytes) {
+        const piece = received.subarray(offset, Math.min(offset + blockBytes, sentBytes));
+        expect(piece.equals(bytes.subarray(DATA_OFFSET, DATA_OFFSET + piece.length))).toBe(true);
+      }
+    });
+
+    test("close() drops the slot's events of this turn and frees the slot", async () => {
+      const poller = openPoller();
+      const first = await connectTo(poller, 7);
+      first.write("old");
+      await waitFor(poller, 7, READABLE);
+      const events = poller.wait(0);
+      expect(events).toBe(1);
+      poller.close(7);
+      expect(poller.eventFlags(0)).toBe(0);
+      const second = await connectTo(poller, 7);
+      second.write("new");
+      expect((await readText(poller, 7, 3)).text).toBe("new");
+    });
+
+    test("close() lets written bytes out before the end of the stream", async () => {
+      const poller = openPoller();
+      const client = await connectTo(poller, 7);
+      const chunks = collect(client);
+      const farewell = new Uint8Array(new ArrayBuffer(64)).fill(0x2b);
+      expect(poller.write(7, farewell, 0, 64)).toBe(64);
+      poller.close(7);
+      await once(client, "end");
+      expect(Buffer.concat(chunks).length).toBe(64);
+    });
+
+    test("add() refuses a slot that is taken", async () => {
+      const poller = openPoller();
+      await connectTo(poller, 7);
+      expect(() => poller.add(7, 0)).toThrow();
+    });
+
+    test("run() serves turns until stop(), with and without a timeout", async () => {
+      const poller = openPoller();
+      const asked = [0, 1, 0, 1, 1];
+      let turns = 0;
+      await poller.run(() => {
+        poller.wait(asked[turns++]!);
+        if (turns === asked.length) poller.stop();
+      });
+      expect(turns).toBe(asked.length);
+    });
+
+    test("a wake before a wait without timeout ends it", async () => {
+      const poller = openPoller();
+      let turns = 0;
+      subject.wake(memory, poller.wakeHandle);
+      await poller.run(() => {
+        expect(poller.wait(-1)).toBe(0);
+        if (++turns === 3) poller.stop();
+        else subject.wake(memory, poller.wakeHandle);
+      });
+      expect(turns).toBe(3);
+    });
+
+    test("run() in a worker sleeps until another thread wakes it", async () => {
+      const words = new Int32Array(memory.buffer);
+      for (const word of [WAKE_WORD, REPLY_WORD, HANDLE_WORD, STOP_WORD]) words[word] = 0;
+      const worker = new Worker(new URL("./testing/wake_worker.ts", import.meta.url), { type: "module" });
+      worker.postMessage({ kind: kind as Poller["kind"], memory } satisfies WakeWorkerStart);
+      await wordIsNot(words, HANDLE_WORD, 0);
+      const wakeHandle = words[HANDLE_WORD]! - 1;
+      for (let round = 0; round < 20; round++) {
+        const replies = Atomics.load(words, REPLY_WORD);
+        subject.wake(memory, wakeHandle);
+        await wordIsNot(words, REPLY_WORD, replies);
+      }
+      Atomics.store(words, STOP_WORD, 1);
+      subject.wake(memory, wakeHandle);
+      await wordIsNot(words, STOP_WORD, 1);
+      expect(words[STOP_WORD]).toBe(2);
+      worker.terminate();
+    });
+  });
+}
+
+async function wordIsNot(words: Int32Array, index: number, value: number): Promise<void> {
+  const waiting = Atomics.waitAsync(words, index, value);
+  if (waiting.async) await waiting.value;
+}

@@ -1,0 +1,74 @@
+import { AF_INET, AF_INET6, SOCKADDR_IN_BYTES, SOCKADDR_IN6_BYTES } from "./libc.ts";
+
+/** One end of a TCP connection. `ip` is text without brackets; a v4-mapped IPv6 address is shown as IPv4. */
+export interface SocketAddress {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/**
+ * Writes a `struct sockaddr_in` or `sockaddr_in6` at the start of `view` and returns its size in bytes,
+ * or 0 where `ip` is no IP address. An IPv6 zone (`%eth0`) is refused like any other text.
+ */
+export function encodeSocketAddress(view: DataView, ip: string, port: number): number {
+  const isIpv4 = !ip.includes(":");
+  const bytes = isIpv4 ? parseIpv4(ip) : parseIpv6(ip);
+  if (bytes === undefined) return 0;
+  const length = isIpv4 ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES;
+  for (let i = 0; i < length; i++) view.setUint8(i, 0);
+  view.setUint16(0, isIpv4 ? AF_INET : AF_INET6, true);
+  view.setUint16(2, port);
+  for (const [i, byte] of bytes.entries()) view.setUint8((isIpv4 ? 4 : 8) + i, byte);
+  return length;
+}
+
+/** Reads what `encodeSocketAddress` or the kernel wrote. An unknown family gives an empty `ip`. */
+export function decodeSocketAddress(view: DataView): SocketAddress {
+  const family = view.getUint16(0, true);
+  const port = view.getUint16(2);
+  if (family === AF_INET) return { ip: ipv4Text(view, 4), port };
+  if (family !== AF_INET6) return { ip: "", port: 0 };
+  const isMapped = view.getUint32(8) === 0 && view.getUint32(12) === 0 && view.getUint32(16) === 0x0000ffff;
+  return { ip: isMapped ? ipv4Text(view, 20) : ipv6Text(view, 8), port };
+}
+
+/** As Go's `net.JoinHostPort` prints it: brackets around an IPv6 address. */
+export function hostPortText(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function parseIpv4(text: string): number[] | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255)) {
+    return undefined;
+  }
+  return parts.map(Number);
+}
+
+function parseIpv6(text: string): number[] | undefined {
+  // The URL parser knows every form, the embedded IPv4 one included, and answers in canonical form.
+  let canonical: string;
+  try {
+    if (!/^[0-9a-fA-F:.]+$/.test(text)) return undefined;
+    canonical = new URL(`http://[${text}]/`).hostname.slice(1, -1);
+  } catch {
+    return undefined;
+  }
+  const [head = "", tail] = canonical.split("::");
+  const headWords = head === "" ? [] : head.split(":");
+  const tailWords = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = new Array<string>(8 - headWords.length - tailWords.length).fill("0");
+  return [...headWords, ...zeros, ...tailWords].flatMap((word) => {
+    const value = Number.parseInt(word, 16);
+    return [value >> 8, value & 0xff];
+  });
+}
+
+function ipv4Text(view: DataView, offset: number): string {
+  return [0, 1, 2, 3].map((i) => view.getUint8(offset + i)).join(".");
+}
+
+function ipv6Text(view: DataView, offset: number): string {
+  const words = Array.from({ length: 8 }, (_, i) => view.getUint16(offset + i * 2).toString(16));
+  return new URL(`http://[${words.join(":")}]/`).hostname.slice(1, -1);
+}

@@ -1,0 +1,519 @@
+/**
+ * The client protocol of one shard: takes a connection's input apart and does what it says. Plain messages go to the
+ * engine; everything else comes here. Source: NATS client protocol; nats-server `parse`, `processConnect`, `processSub`.
+ */
+import { timingSafeEqual } from "node:crypto";
+import {
+  CONNECTION_FLAGS,
+  CONNECTION_HAS_NO_ECHO,
+  CONNECTION_IS_TRACED,
+  CONNECTION_TAKES_HEADERS,
+  CONNECTION_WANTS_NO_RESPONDERS,
+  IN_PLACE_BYTES_MAX,
+} from "../memory/layout.ts";
+import * as parse from "../protocol/client_parser.ts";
+import { CloseReason } from "../protocol/close_reason.ts";
+import { parseConnectOptions } from "../protocol/connect_options.ts";
+import * as errors from "../protocol/errors.ts";
+import { infoLine, type ServerInfo } from "../protocol/info.ts";
+import { decodeJson, jsonMembers } from "../protocol/json_members.ts";
+import { errorLine, OK_LINE, PONG_LINE } from "../protocol/messages.ts";
+import { traceConnect, traceOperation, tracePayload } from "../protocol/trace.ts";
+import { isValidPublishSubject, isValidSubscription, tokenCount } from "../subject/tokens.ts";
+import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW } from "./connection.ts";
+import type { ShardContext } from "./context.ts";
+import { LargeMessage, plainLine } from "./large_message.ts";
+import type { Publishing } from "./publishing.ts";
+import { isReservedReply } from "./reserved.ts";
+import type { Rings } from "./rings.ts";
+import { NO_SUBSCRIPTION } from "./subscription_table.ts";
+
+const FIRST_PING_MS = 2000;
+const FIRST_PING_JITTER = 0.2;
+const PROTOCOL_MAX = 1;
+const RESERVED_QUEUE = new TextEncoder().encode("_sys_");
+
+/** Timers of a connection; the id of one is its slot times three plus this. */
+export const TIMER_PING = 0;
+export const TIMER_AUTHENTICATION = 1;
+export const TIMER_WRITE = 2;
+export const TIMERS_PER_CONNECTION = 3;
+
+export class ClientProtocol {
+  readonly #shard: ShardContext;
+  readonly #publishing: Publishing;
+  readonly #rings: Rings;
+  readonly #parser = new parse.ClientParser();
+  readonly #bytes: Uint8Array;
+
+  constructor(shard: ShardContext, publishing: Publishing, rings: Rings) {
+    this.#shard = shard;
+    this.#publishing = publishing;
+    this.#rings = rings;
+    this.#bytes = shard.shared.bytes;
+  }
+
+  /**
+   * Does what `[start, end)` of the shared memory says, which follows everything taken before. Returns the address of
+   * the first byte of an operation that is not complete, `end` if there is none.
+   */
+  receive(connection: Connection, start: number, end: number): number {
+    let at = start;
+    while (at < end && connection.state < STATE_CLOSING) {
+      if (connection.large !== null) {
+        at += connection.large.fill(this.#bytes, at, end);
+        if (connection.large.isComplete) this.#finishLarge(connection);
+        continue;
+      }
+      if (connection.skipState === 0 && this.#isForEngine(connection)) {
+        const from = at;
+        at = this.#publishing.scan(connection, at, end);
+        if (at !== from) this.#noteActivity(connection);
+        if (at === end || connection.state >= STATE_CLOSING) break;
+      }
+      const next = this.#receiveOne(connection, at, end);
+      if (next < 0) return at;
+      at = next;
+    }
+    return connection.state < STATE_CLOSING ? at : end;
+  }
+
+  /** A fresh connection: INFO, and the timers that wait for CONNECT. */
+  greet(connection: Connection): void {
+    const { credentials, pingIntervalMs } = this.#shard.options;
+    const { info, nowMs, outbound, timers } = this.#shard;
+    const hidesAuth = credentials.kind === "users" && credentials.noAuthUser !== "";
+    const { authRequired: _, ...shown } = info;
+    outbound.append(connection, this.#infoFor(connection, hidesAuth ? shown : info));
+    timers.set(timerId(connection, TIMER_PING), nowMs + pingIntervalMs);
+    if (credentials.kind !== "none") {
+      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + credentials.timeoutMs);
+    }
+    this.applyOptions(connection);
+  }
+
+  /** INFO at any time, to those who take it. */
+  sendInfo(connection: Connection, info: ServerInfo): void {
+    if (connection.options.protocol < 1 || !connection.hasSentFirstPong) return;
+    this.#shard.outbound.append(connection, this.#infoFor(connection, info));
+  }
+
+  /** Writes what CONNECT and the server's options say into the record that the engine reads. */
+  applyOptions(connection: Connection): void {
+    const { options } = connection;
+    const { logsTrace, supportsHeaders } = this.#shard.options;
+    const { words } = this.#shard.shared;
+    const word = (connection.address + CONNECTION_FLAGS) >> 2;
+    const takesHeaders = supportsHeaders && options.headers;
+    let flags = 0;
+    if (!options.echo) flags |= CONNECTION_HAS_NO_ECHO;
+    if (takesHeaders) flags |= CONNECTION_TAKES_HEADERS;
+    if (takesHeaders && options.noResponders) flags |= CONNECTION_WANTS_NO_RESPONDERS;
+    if (logsTrace) flags |= CONNECTION_IS_TRACED;
+    const own =
+      CONNECTION_HAS_NO_ECHO |
+      CONNECTION_TAKES_HEADERS |
+      CONNECTION_WANTS_NO_RESPONDERS |
+      CONNECTION_IS_TRACED;
+    words[word] = (words[word]! & ~own) | flags;
+  }
+
+  /** Verbose, pedantic and traced connections need more per message than the engine does. */
+  #isForEngine({ options, state }: Connection): boolean {
+    if (options.verbose || options.pedantic || this.#shard.options.logsTrace) return false;
+    return state === STATE_CONNECTED;
+  }
+
+  /** One operation; returns where the next begins, or −1 when this one is not complete. */
+  #receiveOne(connection: Connection, start: number, end: number): number {
+    const parser = this.#parser;
+    const { options } = this.#shard;
+    parser.maxControlLineBytes = options.maxControlLineBytes;
+    parser.maxPayloadBytes = connection.maxPayloadBytes;
+    parser.headersAllowed = options.supportsHeaders && connection.options.headers;
+    parser.skipState = connection.skipState;
+    const isFresh = connection.skipState === 0;
+    const code = parser.parse(this.#bytes, start, end);
+    connection.skipState = parser.skipState;
+    if (isFresh && connection.state === STATE_NEW && !this.#mayProceed(connection, code, start)) return end;
+    switch (code) {
+      case parse.NEED_MORE:
+        return parser.lineComplete ? this.#startLarge(connection, end) : -1;
+      case parse.SKIP:
+        break;
+      case parse.PUB:
+      case parse.HPUB:
+        this.#publish(connection, code);
+        break;
+      case parse.SUB:
+        this.#subscribe(connection);
+        break;
+      case parse.UNSUB:
+        this.#unsubscribe(connection);
+        break;
+      case parse.PING:
+        this.#ping(connection);
+        break;
+      case parse.PONG:
+        this.#pong(connection);
+        break;
+      case parse.CONNECT:
+        this.#connect(connection);
+        break;
+      case parse.INFO:
+        this.#info(connection);
+        break;
+      case parse.OK:
+        break;
+      case parse.ERR:
+        this.#peerError(connection);
+        break;
+      default:
+        if (code === errors.ERROR_MAXIMUM_PAYLOAD) this.#complain(connection);
+        this.#shard.fail(connection, code);
+    }
+    return parser.next;
+  }
+
+  /**
+   * Before CONNECT on a server with credentials the first byte decides: everything but CONNECT is refused, or makes the
+   * connection the one of `no_auth_user`.
+   */
+  #mayProceed(connection: Connection, code: number, start: number): boolean {
+    const { credentials } = this.#shard.options;
+    if (credentials.kind === "none" || code === errors.ERROR_UNKNOWN_OPERATION) return true;
+    if ((this.#bytes[start]! | 0x20) === 0x63) return true;
+    if (credentials.kind === "users" && credentials.noAuthUser !== "") {
+      connection.user = credentials.noAuthUser;
+      connection.state = STATE_CONNECTED;
+      this.#shard.timers.clear(timerId(connection, TIMER_AUTHENTICATION));
+      return true;
+    }
+    this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
+    return false;
+  }
+
+  #publish(connection: Connection, code: number): void {
+    const parser = this.#parser;
+    this.#noteActivity(connection);
+    this.#complain(connection);
+    connection.hasComplained = false;
+    const headerLength = code === parse.HPUB ? parser.headerSize : -1;
+    if (this.#shard.options.logsTrace) {
+      this.#tracePublish(connection, code, parser.payloadStart, parser.totalSize);
+    }
+    if (!this.#acceptReply(connection, this.#bytes, parser.replyStart, parser.replyEnd)) return;
+    if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
+    this.#publishing.publish(
+      connection,
+      this.#bytes,
+      parser.subjectStart,
+      parser.subjectEnd,
+      parser.replyStart,
+      parser.replyEnd,
+      headerLength,
+      parser.payloadStart,
+      parser.totalSize,
+    );
+  }
+
+  /** False when the reply subject is one that only servers use; the client was told. */
+  #acceptReply(connection: Connection, bytes: Uint8Array, start: number, end: number): boolean {
+    if (start === end || !isReservedReply(bytes, start, end)) return true;
+    const reply = bytes.slice(start, end);
+    this.#sendError(connection, errors.replyViolationText(reply));
+    this.#shard.log("error", `${connection.label} - ${errors.replyViolationLogText(reply)}`);
+    return false;
+  }
+
+  /** The pedantic complaint about a subject that nobody could subscribe to literally; once a message. */
+  #complain(connection: Connection): void {
+    const parser = this.#parser;
+    if (!connection.options.pedantic || connection.hasComplained || !parser.lineComplete) return;
+    if (isValidPublishSubject(this.#bytes, parser.subjectStart, parser.subjectEnd)) return;
+    connection.hasComplained = true;
+    this.#sendError(connection, errors.errorEntry(errors.ERROR_INVALID_PUBLISH_SUBJECT).wireText!);
+  }
+
+  /**
+   * A message whose line is complete and whose payload is not. One that fits the receive buffer is waited for (−1); a
+   * larger one is collected apart, what is there of it at once.
+   */
+  #startLarge(connection: Connection, end: number): number {
+    const parser = this.#parser;
+    this.#complain(connection);
+    if (parser.totalSize <= IN_PLACE_BYTES_MAX) return -1;
+    const bytes = this.#bytes;
+    const headerLength = parser.publishCode === parse.HPUB ? parser.headerSize : -1;
+    const reply = bytes.slice(parser.replyStart, parser.replyEnd);
+    connection.large = new LargeMessage(
+      connection.account,
+      bytes.slice(parser.subjectStart, parser.subjectEnd),
+      plainLine(reply, headerLength, parser.totalSize),
+      reply.length,
+      headerLength,
+      parser.totalSize,
+    );
+    return parser.payloadStart + connection.large.fill(bytes, parser.payloadStart, end);
+  }
+
+  #finishLarge(connection: Connection): void {
+    const large = connection.large!;
+    connection.large = null;
+    connection.hasComplained = false;
+    if (!large.endsWithLineBreak()) {
+      this.#shard.fail(connection, errors.ERROR_UNKNOWN_OPERATION);
+      return;
+    }
+    this.#noteActivity(connection);
+    if (!this.#acceptReply(connection, large.line, 0, large.replyLength)) return;
+    if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
+    this.#publishing.publishLarge(connection, large);
+  }
+
+  #subscribe(connection: Connection): void {
+    const parser = this.#parser;
+    const bytes = this.#bytes;
+    const { interest, options, table } = this.#shard;
+    const { subjectStart, subjectEnd, queueStart, queueEnd, sidStart, sidEnd } = parser;
+    this.#noteActivity(connection);
+    if (options.logsTrace) this.#traceLine(connection, "SUB");
+    if (isRange(bytes, queueStart, queueEnd, RESERVED_QUEUE)) {
+      const subject = bytes.slice(subjectStart, subjectEnd);
+      const queue = bytes.slice(queueStart, queueEnd);
+      this.#sendError(connection, errors.subscribeViolationText(subject, queue));
+      const text = errors.subscribeViolationLogText(subject, queue, bytes.slice(sidStart, sidEnd));
+      this.#shard.log("error", `${connection.label} - ${text}`);
+      return;
+    }
+    const { maxSubscriptionTokens } = options;
+    if (maxSubscriptionTokens > 0 && tokenCount(bytes, subjectStart, subjectEnd) > maxSubscriptionTokens) {
+      const subject = bytes.slice(subjectStart, subjectEnd);
+      this.#sendError(connection, errors.tooManyTokensText(subject));
+      const text = errors.tooManyTokensLogText(subject, bytes.slice(sidStart, sidEnd));
+      this.#shard.log("error", `${connection.label} - ${text}`);
+      return;
+    }
+    if (connection.maxSubscriptions > 0 && connection.subscriptionCount >= connection.maxSubscriptions) {
+      this.#shard.fail(connection, errors.ERROR_MAXIMUM_SUBSCRIPTIONS);
+      return;
+    }
+    if (!isValidSubscription(bytes, subjectStart, subjectEnd)) {
+      this.#sendError(connection, errors.errorEntry(errors.ERROR_INVALID_SUBJECT).wireText!);
+      return;
+    }
+    if (table.find(connection.address, bytes, sidStart, sidEnd) === NO_SUBSCRIPTION) {
+      const record = interest.subscribe(
+        connection,
+        bytes,
+        subjectStart,
+        subjectEnd,
+        queueStart,
+        queueEnd,
+        sidStart,
+        sidEnd,
+      );
+      if (record === NO_SUBSCRIPTION) {
+        this.#sendError(connection, "maximum subscriptions of the server exceeded");
+        return;
+      }
+    }
+    if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
+  }
+
+  #unsubscribe(connection: Connection): void {
+    const parser = this.#parser;
+    const { interest, options, table } = this.#shard;
+    this.#noteActivity(connection);
+    if (options.logsTrace) this.#traceLine(connection, "UNSUB");
+    const record = table.find(connection.address, this.#bytes, parser.sidStart, parser.sidEnd);
+    if (record !== NO_SUBSCRIPTION) {
+      if (parser.maxMessages > table.deliveredOf(record)) table.setMax(record, parser.maxMessages);
+      else {
+        if (options.logsTrace) this.#traceRemoved(connection, record);
+        interest.unsubscribe(connection, record);
+      }
+    }
+    if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
+  }
+
+  /** Subscriptions that reached their maximum are gone. */
+  removeExpired(connection: Connection, record: number): void {
+    if (this.#shard.options.logsTrace) this.#traceRemoved(connection, record);
+    this.#shard.interest.unsubscribe(connection, record);
+  }
+
+  #ping(connection: Connection): void {
+    const { logsTrace } = this.#shard.options;
+    connection.lastInputMs = this.#shard.nowMs;
+    if (logsTrace) this.#shard.log("trace", `${connection.label} - ${traceOperation("in", "PING")}`);
+    // A PONG says that everything before it has been queued: ours must be visible to the other shards, and what they
+    // have for this client must stand before it.
+    this.#rings.publishAll();
+    this.#rings.drainAll();
+    this.#send(connection, PONG_LINE, "PONG");
+    if (connection.hasSentFirstPong || connection.state !== STATE_CONNECTED || !connection.hasConnected)
+      return;
+    connection.hasSentFirstPong = true;
+    if (connection.options.protocol < 1) return;
+    const { info } = this.#shard;
+    this.#shard.outbound.append(
+      connection,
+      this.#infoFor(connection, { ...info, connectInfo: true, remoteAccount: "$G" }),
+    );
+  }
+
+  #pong(connection: Connection): void {
+    if (this.#shard.options.logsTrace) {
+      this.#shard.log("trace", `${connection.label} - ${traceOperation("in", "PONG")}`);
+    }
+    connection.pingsOutstanding = 0;
+    if (connection.pingSentMs !== 0) connection.rttMs = performance.now() - connection.pingSentMs;
+  }
+
+  #connect(connection: Connection): void {
+    const parser = this.#parser;
+    const { timers, options, nowMs } = this.#shard;
+    this.#noteActivity(connection);
+    timers.clear(timerId(connection, TIMER_AUTHENTICATION));
+    const firstPingMs =
+      Math.min(options.pingIntervalMs, FIRST_PING_MS) * (1 + Math.random() * FIRST_PING_JITTER);
+    timers.set(timerId(connection, TIMER_PING), nowMs + firstPingMs);
+    if (options.logsTrace) {
+      this.#shard.log(
+        "trace",
+        `${connection.label} - ${traceConnect(this.#bytes, parser.argStart, parser.argEnd)}`,
+      );
+    }
+    const result = parseConnectOptions(this.#bytes, parser.argStart, parser.argEnd, connection.options);
+    if (!result.ok) {
+      this.#shard.log("error", `${connection.label} - CONNECT is not valid: ${result.problem}`);
+      this.#shard.fail(connection, errors.ERROR_JSON);
+      return;
+    }
+    connection.options = result.options;
+    const connect = result.options;
+    if (!this.#authenticate(connection)) {
+      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
+      return;
+    }
+    if (connect.account !== "" || connect.isNewAccount) {
+      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
+      return;
+    }
+    // Subscriptions made before a second CONNECT are dropped: it may have moved to another account.
+    while (connection.firstSubscription !== NO_SUBSCRIPTION && connection.hasConnected) {
+      this.#shard.interest.unsubscribe(connection, connection.firstSubscription);
+    }
+    if (connect.protocol < 0 || connect.protocol > PROTOCOL_MAX) {
+      this.#shard.fail(connection, errors.ERROR_INVALID_CLIENT_PROTOCOL);
+      return;
+    }
+    if (connect.noResponders && !(connect.headers && options.supportsHeaders)) {
+      this.#shard.fail(connection, errors.ERROR_NO_RESPONDERS_REQUIRES_HEADERS);
+      return;
+    }
+    if (connection.rttMs === 0) connection.rttMs = Math.max(Date.now() - connection.startMs, 0.001);
+    connection.state = STATE_CONNECTED;
+    connection.hasConnected = true;
+    this.applyOptions(connection);
+    if (connect.verbose) this.#send(connection, OK_LINE, "OK");
+  }
+
+  /** Whether what CONNECT says proves who it is; sets the connection's user. */
+  #authenticate(connection: Connection): boolean {
+    const { credentials } = this.#shard.options;
+    const { authToken, user, password } = connection.options;
+    if (credentials.kind === "none") return true;
+    if (credentials.kind === "token") {
+      connection.user = "[REDACTED]";
+      return isSame(authToken, credentials.token);
+    }
+    const name = user === "" && authToken === "" ? credentials.noAuthUser : user;
+    const found = credentials.users.find((candidate) => candidate.user === name);
+    connection.user = name;
+    if (found === undefined) return false;
+    return (name === credentials.noAuthUser && user === "") || isSame(password, found.password);
+  }
+
+  #info(connection: Connection): void {
+    const { argStart, argEnd } = this.#parser;
+    if (jsonMembers(decodeJson(this.#bytes, argStart, argEnd)) === null) {
+      this.#shard.fail(connection, errors.ERROR_JSON);
+    }
+  }
+
+  #peerError(connection: Connection): void {
+    const { argStart, argEnd } = this.#parser;
+    const text = new TextDecoder().decode(this.#bytes.slice(argStart, argEnd));
+    this.#shard.log("error", `${connection.label} - Client Error ${text}`);
+    this.#shard.close(connection, CloseReason.ParseError);
+  }
+
+  #infoFor(connection: Connection, info: ServerInfo): Uint8Array {
+    return infoLine({
+      ...info,
+      maxPayloadBytes: connection.maxPayloadBytes,
+      clientId: connection.clientId,
+      clientIp: connection.ip,
+    });
+  }
+
+  #send(connection: Connection, line: Uint8Array, traced: string): void {
+    if (this.#shard.options.logsTrace) {
+      this.#shard.log("trace", `${connection.label} - ${traceOperation("out", traced)}`);
+    }
+    this.#shard.outbound.append(connection, line);
+  }
+
+  #sendError(connection: Connection, text: string): void {
+    if (this.#shard.options.logsTrace) {
+      this.#shard.log("trace", `${connection.label} - ${traceOperation("out", "-ERR", text)}`);
+    }
+    this.#shard.outbound.append(connection, errorLine(text));
+  }
+
+  #noteActivity(connection: Connection): void {
+    connection.lastInputMs = this.#shard.nowMs;
+    connection.lastActivityMs = Date.now();
+  }
+
+  #tracePublish(connection: Connection, code: number, start: number, length: number): void {
+    this.#traceLine(connection, code === parse.HPUB ? "HPUB" : "PUB");
+    const { maxTracedBytes, tracesHeadersOnly } = this.#shard.options;
+    const headerLength = code === parse.HPUB ? this.#parser.headerSize : 0;
+    const text = tracePayload("in", this.#bytes.slice(start, start + length), headerLength, {
+      maxTracedBytes,
+      headersOnly: tracesHeadersOnly,
+    });
+    if (text !== null) this.#shard.log("trace", `${connection.label} - ${text}`);
+  }
+
+  #traceLine(connection: Connection, verb: string): void {
+    const { argStart, argEnd } = this.#parser;
+    const text = traceOperation("in", verb, this.#bytes.slice(argStart, argEnd));
+    this.#shard.log("trace", `${connection.label} - ${text}`);
+  }
+
+  #traceRemoved(connection: Connection, record: number): void {
+    const sid = this.#shard.table.sidOf(record);
+    this.#shard.log("trace", `${connection.label} - ${traceOperation("internal", "DELSUB", sid)}`);
+  }
+}
+
+export function timerId(connection: Connection, timer: number): number {
+  return connection.slot * TIMERS_PER_CONNECTION + timer;
+}
+
+function isRange(bytes: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {
+  if (end - start !== wanted.length) return false;
+  for (let i = 0; i < wanted.length; i++) if (bytes[start + i] !== wanted[i]) return false;
+  return true;
+}
+
+/** Compares secrets in time that depends on their lengths alone. */
+function isSame(given: string, wanted: string): boolean {
+  const a = new TextEncoder().encode(given);
+  const b = new TextEncoder().encode(wanted);
+  return a.length === b.length && timingSafeEqual(a, b);
+}

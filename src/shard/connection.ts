@@ -1,0 +1,110 @@
+/** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
+import type { CloseReason } from "../protocol/close_reason.ts";
+import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
+import type { LargeMessage } from "./large_message.ts";
+import type { PendingQueue } from "./pending_queue.ts";
+
+/** Accepted; no CONNECT yet. */
+export const STATE_NEW = 0;
+/** CONNECT accepted. */
+export const STATE_CONNECTED = 1;
+/** No input is read and nothing new is queued; what is queued is still sent. */
+export const STATE_CLOSING = 2;
+/** The socket is gone; the slot is free again once the turn ends. */
+export const STATE_CLOSED = 3;
+
+export class Connection {
+  readonly slot: number;
+  /** Address of its record. */
+  readonly address: number;
+  readonly clientId: number;
+  readonly ip: string;
+  readonly port: number;
+  readonly startMs: number;
+  /** What a signed nonce must sign, "" when the server asks for none. */
+  readonly nonce: string;
+  state = STATE_NEW;
+  options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
+  /** Name it authenticated under, "" if none. */
+  user = "";
+  account: number;
+  maxPayloadBytes: number;
+  maxSubscriptions: number;
+
+  firstSubscription = 0;
+  subscriptionCount = 0;
+
+  /** Bytes of an unfinished operation. */
+  kept: Uint8Array<ArrayBuffer> | null = null;
+  keptLength = 0;
+  /** The parser's memory of a line whose bytes mean nothing. */
+  skipState = 0;
+  /** A message too large for the receive buffer, while it arrives. */
+  large: LargeMessage | null = null;
+
+  /** What the kernel did not take yet. */
+  pending: PendingQueue | null = null;
+  isWriteWanted = false;
+  /** Bytes handed to the kernel so far, and the count that must be reached by the write deadline. */
+  writtenBytes = 0;
+  deadlineMark = 0;
+  deadlineWrittenBytes = 0;
+  isSlow = false;
+
+  /** Not read before this time, 0 when reading. */
+  pausedUntilMs = 0;
+  stalls = 0;
+
+  lastActivityMs: number;
+  /** Steady clock, when it last sent something that counts against a PING. */
+  lastInputMs = 0;
+  pingsOutstanding = 0;
+  pingSentMs = 0;
+  /** Milliseconds; 0 before it is known. */
+  rttMs = 0;
+  hasSentFirstPong = false;
+  /** CONNECT was accepted at least once. */
+  hasConnected = false;
+  /** The pedantic error about the message being received was sent. */
+  hasComplained = false;
+
+  closeReason: CloseReason | 0 = 0;
+
+  constructor(fields: {
+    slot: number;
+    address: number;
+    clientId: number;
+    ip: string;
+    port: number;
+    startMs: number;
+    nonce: string;
+    account: number;
+    maxPayloadBytes: number;
+    maxSubscriptions: number;
+  }) {
+    this.slot = fields.slot;
+    this.address = fields.address;
+    this.clientId = fields.clientId;
+    this.ip = fields.ip;
+    this.port = fields.port;
+    this.startMs = fields.startMs;
+    this.nonce = fields.nonce;
+    this.account = fields.account;
+    this.maxPayloadBytes = fields.maxPayloadBytes;
+    this.maxSubscriptions = fields.maxSubscriptions;
+    this.lastActivityMs = fields.startMs;
+  }
+
+  /** As log lines name it: address and id, then what CONNECT told. */
+  get label(): string {
+    const { name, lang, version, user, nkey, authToken } = this.options;
+    const parts = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "");
+    const client = parts.length === 0 ? "" : ` - "${parts.join(":")}"`;
+    let who = "";
+    if (nkey !== "") who = `nkey:${nkey}`;
+    else if (user !== "") who = `user:${user}`;
+    else if (authToken !== "") who = "token";
+    const identity = who === "" ? "" : ` - "$G/${who}"`;
+    return `${this.ip}:${this.port} - cid:${this.clientId}${client}${identity}`;
+  }
+}

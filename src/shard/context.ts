@@ -1,0 +1,39 @@
+/** What the parts of a shard share. Built once by `shard.ts`. */
+import type { TimerWheel } from "../base/timer_wheel.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { InterestIndex } from "../interest/interest_index.ts";
+import type { SharedMemory } from "../memory/shared_memory.ts";
+import type { CloseReason } from "../protocol/close_reason.ts";
+import type { ServerInfo } from "../protocol/info.ts";
+import type { Poller } from "../runtime/poller.ts";
+import type { Connection } from "./connection.ts";
+import type { LocalInterest } from "./local_interest.ts";
+import type { Outbound } from "./outbound.ts";
+import type { PlanCache } from "./plan_cache.ts";
+import type { ShardLogLevel, ShardOptions } from "./shard_options.ts";
+import type { SubscriptionTable } from "./subscription_table.ts";
+
+export interface ShardContext {
+  readonly node: number;
+  readonly shared: SharedMemory;
+  readonly engine: Engine;
+  readonly poller: Poller;
+  readonly index: InterestIndex;
+  readonly table: SubscriptionTable;
+  readonly interest: LocalInterest;
+  readonly plans: PlanCache;
+  readonly outbound: Outbound;
+  readonly timers: TimerWheel;
+  /** By slot. */
+  readonly connections: readonly (Connection | null)[];
+  options: ShardOptions;
+  info: ServerInfo;
+  /** Steady clock, milliseconds, as of this turn. */
+  nowMs: number;
+  /** Ends a connection for one of the protocol's errors: -ERR where there is one, then what is queued, then close. */
+  fail(connection: Connection, code: number): void;
+  close(connection: Connection, reason: CloseReason): void;
+  /** Stops reading a producer for a moment. */
+  pause(connection: Connection): void;
+  log(level: ShardLogLevel, text: string): void;
+}

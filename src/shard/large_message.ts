@@ -1,0 +1,62 @@
+/** A message too large for the receive buffer: its parts, and the buffer its payload is collected in. */
+export class LargeMessage {
+  readonly account: number;
+  readonly subject: Uint8Array;
+  /** `[reply ][header size ]size␍␊` in plain form. */
+  readonly line: Uint8Array;
+  readonly replyLength: number;
+  /** Length of its headers, −1 for a PUB. */
+  readonly headerLength: number;
+  readonly payloadLength: number;
+  /** Headers, payload and the CR LF after them. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  filled = 0;
+
+  constructor(
+    account: number,
+    subject: Uint8Array,
+    line: Uint8Array,
+    replyLength: number,
+    headerLength: number,
+    payloadLength: number,
+  ) {
+    this.account = account;
+    this.subject = subject;
+    this.line = line;
+    this.replyLength = replyLength;
+    this.headerLength = headerLength;
+    this.payloadLength = payloadLength;
+    this.bytes = new Uint8Array(new ArrayBuffer(payloadLength + 2));
+  }
+
+  get isComplete(): boolean {
+    return this.filled === this.bytes.length;
+  }
+
+  /** Takes what it still needs of `from[start, end)` and returns how many bytes that was. */
+  fill(from: Uint8Array, start: number, end: number): number {
+    const count = Math.min(end - start, this.bytes.length - this.filled);
+    this.bytes.set(from.subarray(start, start + count), this.filled);
+    this.filled += count;
+    return count;
+  }
+
+  endsWithLineBreak(): boolean {
+    const { bytes } = this;
+    return bytes[bytes.length - 2] === 0x0d && bytes[bytes.length - 1] === 0x0a;
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** The plain form of what follows a subject in a PUB or HPUB line. */
+export function plainLine(reply: Uint8Array, headerLength: number, payloadLength: number): Uint8Array {
+  const sizes = headerLength < 0 ? `${payloadLength}\r\n` : `${headerLength} ${payloadLength}\r\n`;
+  const text = encoder.encode(sizes);
+  if (reply.length === 0) return text;
+  const line = new Uint8Array(reply.length + 1 + text.length);
+  line.set(reply);
+  line[reply.length] = 0x20;
+  line.set(text, reply.length + 1);
+  return line;
+}

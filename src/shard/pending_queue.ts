@@ -1,0 +1,108 @@
+/**
+ * What a connection's kernel buffer did not take: a queue of chunks, never moved. Small pieces are copied into pooled
+ * chunks, a large payload is referred to. Outside the shared memory, so that many slow consumers fit.
+ */
+const CHUNK_BYTES = 65536;
+const CHUNKS_KEPT_MAX = 64;
+/** Chunks done with before their places are given up; one slot in the array each, not their bytes. */
+const COMPACT_AT = 256;
+
+interface Chunk {
+  readonly bytes: Uint8Array;
+  start: number;
+  end: number;
+  readonly isPooled: boolean;
+}
+
+/** Spare chunks of a shard. */
+export class ChunkPool {
+  readonly #spare: Uint8Array[] = [];
+
+  take(): Uint8Array {
+    return this.#spare.pop() ?? new Uint8Array(new ArrayBuffer(CHUNK_BYTES));
+  }
+
+  give(chunk: Uint8Array): void {
+    if (this.#spare.length < CHUNKS_KEPT_MAX) this.#spare.push(chunk);
+  }
+}
+
+export class PendingQueue {
+  readonly #pool: ChunkPool;
+  #chunks: Chunk[] = [];
+  #head = 0;
+  /** Bytes queued. */
+  length = 0;
+
+  constructor(pool: ChunkPool) {
+    this.#pool = pool;
+  }
+
+  get chunkCount(): number {
+    return this.#chunks.length - this.#head;
+  }
+
+  /** Copies `from[start, end)` behind what is queued. */
+  append(from: Uint8Array, start: number, end: number): void {
+    this.length += end - start;
+    let at = start;
+    while (at < end) {
+      let last = this.#chunks[this.#chunks.length - 1];
+      if (
+        last === undefined ||
+        this.#head === this.#chunks.length ||
+        !last.isPooled ||
+        last.end === CHUNK_BYTES
+      ) {
+        last = { bytes: this.#pool.take(), start: 0, end: 0, isPooled: true };
+        this.#chunks.push(last);
+      }
+      const count = Math.min(end - at, CHUNK_BYTES - last.end);
+      last.bytes.set(from.subarray(at, at + count), last.end);
+      last.end += count;
+      at += count;
+    }
+  }
+
+  /** Queues `bytes[start, end)` without copying; nobody changes them any more. */
+  refer(bytes: Uint8Array, start: number, end: number): void {
+    this.length += end - start;
+    this.#chunks.push({ bytes, start, end, isPooled: false });
+  }
+
+  /**
+   * Gives chunks to `write` until it takes less than it is given, and returns its last answer (negative: its code).
+   * `write` returns how many bytes it took, or a negative code.
+   */
+  drain(write: (bytes: Uint8Array, start: number, end: number) => number): number {
+    let taken = 0;
+    while (this.#head < this.#chunks.length) {
+      const chunk = this.#chunks[this.#head]!;
+      taken = write(chunk.bytes, chunk.start, chunk.end);
+      if (taken < 0) return taken;
+      this.length -= taken;
+      chunk.start += taken;
+      if (chunk.start < chunk.end) return taken;
+      if (chunk.isPooled) this.#pool.give(chunk.bytes);
+      this.#head++;
+      if (this.#head >= COMPACT_AT) {
+        this.#chunks = this.#chunks.slice(this.#head);
+        this.#head = 0;
+      }
+    }
+    this.#chunks = [];
+    this.#head = 0;
+    return taken;
+  }
+
+  /** Gives its chunks back; the queue is not used afterwards. */
+  discard(): void {
+    for (let i = this.#head; i < this.#chunks.length; i++) {
+      const chunk = this.#chunks[i]!;
+      if (chunk.isPooled) this.#pool.give(chunk.bytes);
+    }
+    this.#chunks = [];
+    this.#head = 0;
+    this.length = 0;
+  }
+}

@@ -1,0 +1,306 @@
+/**
+ * A shard's end of the fabric: shows other nodes what was committed for them, takes what they sent, and waits where a
+ * ring is full. Hot: once per turn.
+ *
+ * A full ring never deadlocks: whoever waits drains its own inbound rings meanwhile, so of two shards that wait for
+ * each other both make room. Meanwhile no socket is read, which slows the clients that filled the ring.
+ */
+import { assert } from "../base/assert.ts";
+import { readControl } from "../fabric/control.ts";
+import type { Wake } from "../fabric/wake.ts";
+import {
+  AREA_IS_STALLED,
+  AREA_OUT_RINGS,
+  AREA_PICKS,
+  AREA_RESUME,
+  AREA_UNPUBLISHED,
+  REASON_MISS,
+  REASON_OTHER,
+  REASON_STALLED,
+  RECORD_BODY,
+  RECORD_CONTEXT,
+  RECORD_HEADER_LENGTH,
+  RECORD_IS_PLAIN,
+  RECORD_KIND,
+  RECORD_KIND_CONTROL,
+  RECORD_KIND_LARGE,
+  RECORD_KIND_PIECE,
+  RECORD_KIND_STALL,
+  RECORD_LENGTH,
+  RECORD_LINE_LENGTH,
+  RECORD_ORIGIN,
+  RECORD_QUEUE_COUNT,
+  RECORD_REST_LENGTH,
+  RECORD_SUBJECT_LENGTH,
+  RING_END_BYTES,
+  RING_END_OTHER,
+  RING_END_POSITION,
+  RING_TAIL,
+} from "../memory/layout.ts";
+import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
+import { nodeWord } from "../memory/shared_memory.ts";
+import type { ShardContext } from "./context.ts";
+import { LargeMessage } from "./large_message.ts";
+import type { Publishing } from "./publishing.ts";
+
+/** What is taken from one node before the others and the sockets get their turn. */
+const DRAIN_BYTES_MAX = 256 * 1024;
+/** Payload of one piece of a large message; small against a ring, so that pieces flow. */
+const PIECE_BYTES = 32 * 1024;
+/** Looks at a full ring before the thread gives up its processor for a moment. */
+const FULL_SPINS = 200;
+const FULL_SLEEP_MS = 1;
+/** One producer is told to slow down at most once in this time. */
+const STALL_EVERY_MS = 2;
+
+/** A large message on its way to one node. */
+interface Outgoing {
+  readonly message: LargeMessage;
+  readonly node: number;
+  readonly isPlain: boolean;
+  readonly queues: Int32Array;
+}
+
+/** A large message being collected from one node. */
+interface Incoming {
+  readonly message: LargeMessage;
+  readonly isPlain: boolean;
+  readonly queues: Int32Array;
+}
+
+export class Rings {
+  readonly #shard: ShardContext;
+  readonly #wake: Wake;
+  readonly #onControl: (message: unknown) => void;
+  readonly #words: Int32Array;
+  readonly #area: number;
+  #publishing: Publishing | null = null;
+  readonly #incoming: (Incoming | null)[] = [];
+  #outgoing: Outgoing[] = [];
+  readonly #stalledAt = new Map<number, number>();
+
+  constructor(shard: ShardContext, wake: Wake, onControl: (message: unknown) => void) {
+    this.#shard = shard;
+    this.#wake = wake;
+    this.#onControl = onControl;
+    this.#words = shard.shared.words;
+    this.#area = shard.shared.map.area(shard.node).area >> 2;
+  }
+
+  /** Publishing and rings need each other; set once, right after both are made. */
+  set publishing(publishing: Publishing) {
+    this.#publishing = publishing;
+  }
+
+  /** Shows the other nodes everything committed for them, and wakes those that sleep. */
+  publishAll(): void {
+    let nodes = this.#words[this.#area + (AREA_UNPUBLISHED >> 2)]!;
+    while (nodes !== 0) {
+      const node = 31 - Math.clz32(nodes & -nodes);
+      this.#shard.engine.publish(node);
+      this.#wake.ifAsleep(node);
+      nodes &= nodes - 1;
+    }
+  }
+
+  /** Takes what other nodes published, a bounded amount of each. Returns whether there was anything. */
+  drainAll(): boolean {
+    const { map } = this.#shard.shared;
+    let isAny = false;
+    for (let node = 0; node < map.nodeCount; node++) {
+      if (this.#shard.engine.peek(node) === 0) continue;
+      this.#drain(node);
+      isAny = true;
+    }
+    return isAny;
+  }
+
+  /** Returns once a ring that the engine found full has more room, or its node is gone. */
+  waitForRoom(node: number): void {
+    const { map } = this.#shard.shared;
+    const end = this.#area + ((AREA_OUT_RINGS + node * RING_END_BYTES) >> 2);
+    const tailWord = (map.ring(this.#shard.node, node) + RING_TAIL) >> 2;
+    // The tail that left too little room, as the engine noted it.
+    const tail = this.#words[end + (RING_END_OTHER >> 2)]!;
+    for (let spins = 0; Atomics.load(this.#words, tailWord) === tail; spins++) {
+      if (!this.#isUp(node)) {
+        // Nobody reads it any more: write over what is there until the interest of the node is gone, too.
+        this.#words[end + (RING_END_OTHER >> 2)] = this.#words[end + (RING_END_POSITION >> 2)]!;
+        return;
+      }
+      this.publishAll();
+      this.#wake.ifAsleep(node);
+      if (!this.drainAll() && spins > FULL_SPINS) Atomics.wait(this.#words, tailWord, tail, FULL_SLEEP_MS);
+    }
+  }
+
+  #isUp(node: number): boolean {
+    return Atomics.load(this.#words, nodeWord(node, NODE_STATE)) === NODE_IS_UP;
+  }
+
+  /** Notes a large message for a node; it is sent by sendLargeMessages(), once the engine is done with it. */
+  addLarge(message: LargeMessage, node: number, isPlain: boolean, pickCount: number): void {
+    const picks = this.#words[this.#area + (AREA_PICKS >> 2)]! >> 2;
+    const queues: number[] = [];
+    for (let i = 0; i < pickCount; i++) {
+      if (this.#words[picks + i * 2] === node) queues.push(this.#words[picks + i * 2 + 1]!);
+    }
+    this.#outgoing.push({ message, node, isPlain, queues: Int32Array.from(queues) });
+  }
+
+  sendLargeMessages(): void {
+    if (this.#outgoing.length === 0) return;
+    const outgoing = this.#outgoing;
+    this.#outgoing = [];
+    for (const large of outgoing) this.#sendLarge(large);
+  }
+
+  #sendLarge({ message, node, isPlain, queues }: Outgoing): void {
+    const { shared } = this.#shard;
+    const { words, bytes } = shared;
+    const { subject, line } = message;
+    const bodyLength = queues.length * 4 + 16 + subject.length + line.length;
+    const start = this.#reserve(node, RECORD_BODY + bodyLength);
+    if (start === 0) return;
+    const at = start >> 2;
+    words[at + (RECORD_KIND >> 2)] = RECORD_KIND_LARGE;
+    words[at + (RECORD_CONTEXT >> 2)] = message.account;
+    words[at + (RECORD_SUBJECT_LENGTH >> 2)] = subject.length;
+    words[at + (RECORD_LINE_LENGTH >> 2)] = line.length;
+    words[at + (RECORD_REST_LENGTH >> 2)] = line.length + message.payloadLength + 2;
+    words[at + (RECORD_HEADER_LENGTH >> 2)] = message.headerLength;
+    words[at + (RECORD_QUEUE_COUNT >> 2)] = queues.length;
+    words[at + (RECORD_IS_PLAIN >> 2)] = isPlain ? 1 : 0;
+    words.set(queues, at + (RECORD_BODY >> 2));
+    const body = (start + RECORD_BODY + queues.length * 4 + 15) & ~15;
+    bytes.set(subject, body);
+    bytes.set(line, body + subject.length);
+    this.#commit(node, start);
+
+    for (let from = 0; from < message.bytes.length; from += PIECE_BYTES) {
+      const piece = message.bytes.subarray(from, from + PIECE_BYTES);
+      const record = this.#reserve(node, RECORD_BODY + piece.length);
+      if (record === 0) return;
+      words[(record + RECORD_KIND) >> 2] = RECORD_KIND_PIECE;
+      words[(record + RECORD_REST_LENGTH) >> 2] = piece.length;
+      bytes.set(piece, record + RECORD_BODY);
+      this.#commit(node, record);
+    }
+  }
+
+  /** Room for a record, waited for; 0 when the node is gone. Its length is written already. */
+  #reserve(node: number, bytes: number): number {
+    const length = (bytes + 15) & ~15;
+    for (;;) {
+      const record = this.#shard.engine.reserve(node, length);
+      if (record !== 0) {
+        this.#words[(record + RECORD_LENGTH) >> 2] = length;
+        return record;
+      }
+      if (!this.#isUp(node)) return 0;
+      this.waitForRoom(node);
+    }
+  }
+
+  #commit(node: number, record: number): void {
+    this.#shard.engine.commit(node, this.#words[(record + RECORD_LENGTH) >> 2]!);
+  }
+
+  #drain(node: number): void {
+    const { engine, outbound } = this.#shard;
+    const publishing = this.#publishing!;
+    for (let budget = DRAIN_BYTES_MAX; ; ) {
+      const reason = engine.drain(node, budget);
+      const resume = this.#words[this.#area + (AREA_RESUME >> 2)]!;
+      if (reason === REASON_MISS) {
+        const isServed = publishing.deliverMissed(
+          this.#word(resume, RECORD_IS_PLAIN) !== 0,
+          resume + RECORD_BODY,
+          this.#word(resume, RECORD_QUEUE_COUNT),
+          this.#word(resume, RECORD_REST_LENGTH),
+        );
+        if (isServed) engine.skip(node, resume);
+      } else if (reason === REASON_STALLED) {
+        this.#words[this.#area + (AREA_IS_STALLED >> 2)] = 0;
+        this.#tellStalled(node, resume);
+      } else if (reason === REASON_OTHER) {
+        this.#takeOther(node, resume);
+      } else break;
+      budget -= RECORD_BODY;
+      if (budget <= 0) break;
+    }
+    // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
+    if (outbound.hasGathered) outbound.flushAll();
+    engine.release(node);
+  }
+
+  #takeOther(node: number, record: number): void {
+    const { engine, shared } = this.#shard;
+    const kind = this.#word(record, RECORD_KIND);
+    if (kind === RECORD_KIND_CONTROL) {
+      const message = readControl(shared, record);
+      engine.skip(node, record);
+      this.#onControl(message);
+      return;
+    }
+    if (kind === RECORD_KIND_STALL) {
+      const connection = this.#shard.connections[this.#word(record, RECORD_ORIGIN)];
+      engine.skip(node, record);
+      if (connection != null) this.#shard.pause(connection);
+      return;
+    }
+    if (kind === RECORD_KIND_LARGE) this.#incoming[node] = this.#readLarge(record);
+    else {
+      assert(kind === RECORD_KIND_PIECE, "a ring holds records of known kinds");
+      const incoming = this.#incoming[node];
+      if (incoming != null) {
+        const start = record + RECORD_BODY;
+        incoming.message.fill(shared.bytes, start, start + this.#word(record, RECORD_REST_LENGTH));
+        if (incoming.message.isComplete) {
+          this.#incoming[node] = null;
+          const { message, isPlain, queues } = incoming;
+          this.#publishing!.deliverLarge(message, isPlain, queues);
+        }
+      }
+    }
+    engine.skip(node, record);
+  }
+
+  #readLarge(record: number): Incoming {
+    const { bytes, words } = this.#shard.shared;
+    const queueCount = this.#word(record, RECORD_QUEUE_COUNT);
+    const queues = words.slice((record + RECORD_BODY) >> 2, ((record + RECORD_BODY) >> 2) + queueCount);
+    const subjectAt = (record + RECORD_BODY + queueCount * 4 + 15) & ~15;
+    const lineAt = subjectAt + this.#word(record, RECORD_SUBJECT_LENGTH);
+    const lineLength = this.#word(record, RECORD_LINE_LENGTH);
+    const message = new LargeMessage(
+      this.#word(record, RECORD_CONTEXT),
+      bytes.slice(subjectAt, lineAt),
+      bytes.slice(lineAt, lineAt + lineLength),
+      0,
+      this.#word(record, RECORD_HEADER_LENGTH),
+      this.#word(record, RECORD_REST_LENGTH) - lineLength - 2,
+    );
+    const isPlain = this.#word(record, RECORD_IS_PLAIN) !== 0;
+    return { message, isPlain, queues };
+  }
+
+  /** Asks the sending shard to slow the connection whose messages a subscriber here does not keep up with. */
+  #tellStalled(node: number, origin: number): void {
+    const { engine, nowMs } = this.#shard;
+    const key = node * 2 ** 20 + origin;
+    if (nowMs - (this.#stalledAt.get(key) ?? -STALL_EVERY_MS) < STALL_EVERY_MS) return;
+    if (this.#stalledAt.size > 1024) this.#stalledAt.clear();
+    const record = engine.reserve(node, RECORD_BODY);
+    if (record === 0) return;
+    this.#stalledAt.set(key, nowMs);
+    this.#words[(record + RECORD_LENGTH) >> 2] = RECORD_BODY;
+    this.#words[(record + RECORD_KIND) >> 2] = RECORD_KIND_STALL;
+    this.#words[(record + RECORD_ORIGIN) >> 2] = origin;
+    engine.commit(node, RECORD_BODY);
+  }
+
+  #word(record: number, offset: number): number {
+    return this.#words[(record + offset) >> 2]!;
+  }
+}

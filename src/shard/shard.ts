@@ -1,0 +1,613 @@
+/**
+ * One shard: a thread that serves connections. Its life is a loop of turns, each of which takes what other nodes sent,
+ * reads what its sockets have, and writes what came of it.
+ *
+ *   wait → drain rings → read, scan, deliver → publish rings → write outboxes → close, fire timers
+ *
+ * Rings are published before outboxes are written, so that whoever sees a PONG may rely on what was published before
+ * it having reached the other shards.
+ */
+import { TimerWheel } from "../base/timer_wheel.ts";
+import { createEngine, type Engine } from "../engine/engine.ts";
+import { Wake } from "../fabric/wake.ts";
+import { openInterestIndex } from "../interest/interest_index.ts";
+import {
+  AREA_EXPIRED,
+  AREA_MEMORY_BASE,
+  CONNECTION_BYTES,
+  CONNECTION_CONTEXT,
+  CONNECTION_FD,
+  CONNECTION_FLAGS,
+  CONNECTION_IN_BYTES,
+  CONNECTION_IN_MESSAGES,
+  CONNECTION_IS_CLOSED,
+  CONNECTION_OUT_BYTES,
+  CONNECTION_OUT_MESSAGES,
+  CONNECTION_PAYLOAD_MAX,
+  SUBSCRIPTION_EXPIRED_NEXT,
+} from "../memory/layout.ts";
+import {
+  CONNECTIONS_PER_SHARD_MAX,
+  HEADER_CLIENT_ID,
+  HEADER_CONNECTION_COUNT,
+  NODE_IS_ASLEEP,
+  NODE_LOAD,
+  NODE_WAKE,
+  READ_BYTES,
+} from "../memory/map.ts";
+import { nodeWord, openSharedMemory, type SharedMemory } from "../memory/shared_memory.ts";
+import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
+import * as errors from "../protocol/errors.ts";
+import { errorLine, PING_LINE } from "../protocol/messages.ts";
+import { traceOperation } from "../protocol/trace.ts";
+import {
+  HANGUP,
+  type Poller,
+  READABLE,
+  type StreamSource,
+  WOULD_BLOCK,
+  WRITABLE,
+} from "../runtime/poller.ts";
+import {
+  ClientProtocol,
+  TIMER_AUTHENTICATION,
+  TIMER_PING,
+  TIMER_WRITE,
+  TIMERS_PER_CONNECTION,
+  timerId,
+} from "./client_protocol.ts";
+import { Connection, STATE_CLOSED, STATE_CLOSING, STATE_NEW } from "./connection.ts";
+import type { ShardContext } from "./context.ts";
+import { LocalInterest } from "./local_interest.ts";
+import { Outbound, type OutboundOptions } from "./outbound.ts";
+import { PlanCache } from "./plan_cache.ts";
+import { Publishing } from "./publishing.ts";
+import { Rings } from "./rings.ts";
+import type {
+  ConnectionRecord,
+  ShardControl,
+  ShardOptions,
+  ShardReport,
+  ShardStart,
+  SubscriptionSnapshot,
+} from "./shard_options.ts";
+import { connectionRecord, subscriptionSnapshots } from "./snapshot.ts";
+import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
+
+const TICK_MS = 10;
+/** A producer stays unread this long at most, whatever its consumers do. */
+const PAUSE_MS = 10;
+/** What is queued for a connection that is being closed has this long to leave. */
+const CLOSING_MS = 1000;
+const GLOBAL_ACCOUNT = 1;
+const HOUR_MS = 3_600_000;
+/** Subscriptions of a closed connection that monitoring still shows. */
+const CLOSED_SUBSCRIPTIONS_MAX = 256;
+
+export interface ShardDependencies {
+  readonly poller: Poller;
+  /** Wakes the thread whose poller has this handle. */
+  wake(handle: number): void;
+  report(report: ShardReport): void;
+  /** Stops taking connections, where the shard listens by itself. */
+  stopListening(): void;
+}
+
+export class Shard implements ShardContext {
+  readonly node: number;
+  readonly shared: SharedMemory;
+  readonly engine: Engine;
+  readonly poller: Poller;
+  readonly index;
+  readonly table: SubscriptionTable;
+  readonly interest: LocalInterest;
+  readonly plans: PlanCache;
+  readonly outbound: Outbound;
+  readonly timers: TimerWheel;
+  readonly connections: (Connection | null)[] = [null];
+  options: ShardOptions;
+  info;
+  nowMs = performance.now();
+
+  readonly #dependencies: ShardDependencies;
+  readonly #rings: Rings;
+  readonly #publishing: Publishing;
+  readonly #protocol: ClientProtocol;
+  readonly #words: Int32Array;
+  readonly #receive: number;
+  readonly #spinMs: number;
+  readonly #freeSlots: number[] = [];
+  readonly #closing: Connection[] = [];
+  #paused: Connection[] = [];
+  #lastBusyMs = 0;
+  #failure: Error | null = null;
+
+  constructor(start: ShardStart, dependencies: ShardDependencies) {
+    const { poller } = dependencies;
+    this.node = start.node;
+    this.options = start.options;
+    this.info = start.info;
+    this.poller = poller;
+    this.#dependencies = dependencies;
+    this.#spinMs = start.spinMs;
+    this.shared = openSharedMemory(start.memory);
+    const { words, map } = this.shared;
+    this.#words = words;
+    const regions = map.area(this.node);
+    this.#receive = regions.receive;
+    words[(regions.area + AREA_MEMORY_BASE) >> 2] = (poller.memoryBase % 2 ** 32) | 0;
+    words[((regions.area + AREA_MEMORY_BASE) >> 2) + 1] = Math.floor(poller.memoryBase / 2 ** 32);
+    this.engine = createEngine(start.memory, regions.area, {
+      flush: (slot) => this.outbound.flush(slot),
+      reclaim: () => this.outbound.reclaim(),
+      attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
+      sendLarge: (node, isPlain, pickCount) => this.#publishing.sendLarge(node, isPlain !== 0, pickCount),
+      trace: (slot, subscription) => this.#traceDelivery(slot, subscription),
+    });
+    this.index = openInterestIndex({ buffer: this.shared.buffer, ...map.index });
+    this.timers = new TimerWheel(TICK_MS, this.nowMs);
+    this.table = new SubscriptionTable(this.shared, start.hashSeed);
+    this.interest = new LocalInterest(this.shared, this.engine, this.index, this.table, this.node);
+    this.plans = new PlanCache(this.shared, this.index, this.table, this.node);
+    this.outbound = new Outbound(
+      this.shared,
+      this.node,
+      this.engine,
+      poller,
+      this.connections,
+      outboundOptions(start.options),
+      {
+        fail: (connection, reason) => this.#failOutput(connection, reason),
+        startDeadline: (connection) => this.#startDeadline(connection),
+        resumeProducers: () => this.#resumeAll(),
+      },
+    );
+    const wake = new Wake(words, dependencies.wake);
+    this.#rings = new Rings(this, wake, (message) => this.#control(message as ShardControl));
+    this.#publishing = new Publishing(this, this.#rings);
+    this.#rings.publishing = this.#publishing;
+    this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings);
+    words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
+    // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
+    if (poller.kind === "runtime") Atomics.store(words, nodeWord(this.node, NODE_IS_ASLEEP), 1);
+  }
+
+  /** Serves until it is told to stop; throws what a turn threw. */
+  async run(): Promise<void> {
+    await this.poller.run(() => {
+      try {
+        this.#turn();
+      } catch (error) {
+        this.#failure = error instanceof Error ? error : new Error(String(error));
+        this.poller.stop();
+      }
+    });
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Takes a connected socket. */
+  accept(source: StreamSource, ip: string, port: number): void {
+    const slot = this.#freeSlots.pop() ?? this.connections.length;
+    if (slot >= CONNECTIONS_PER_SHARD_MAX) {
+      this.log("error", `Cannot serve ${ip}:${port}: the shard has ${slot} connections, its most`);
+      if (typeof source !== "number") source.destroy();
+      return;
+    }
+    const { words, map } = this.shared;
+    const address = map.area(this.node).connections + slot * CONNECTION_BYTES;
+    words.fill(0, address >> 2, (address + CONNECTION_BYTES) >> 2);
+    words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
+    words[(address + CONNECTION_CONTEXT) >> 2] = GLOBAL_ACCOUNT;
+    words[(address + CONNECTION_PAYLOAD_MAX) >> 2] = this.options.maxPayloadBytes;
+    const connection = new Connection({
+      slot,
+      address,
+      clientId: Atomics.add(words, HEADER_CLIENT_ID, 1) + 1,
+      ip,
+      port,
+      startMs: Date.now(),
+      nonce: "",
+      account: GLOBAL_ACCOUNT,
+      maxPayloadBytes: this.options.maxPayloadBytes,
+      maxSubscriptions: this.options.maxSubscriptions,
+    });
+    this.connections[slot] = connection;
+    this.plans.slotsUsed = this.connections.length;
+    this.poller.add(slot, source);
+    connection.lastInputMs = this.nowMs;
+    if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
+    this.#protocol.greet(connection);
+    const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
+    if (open > this.options.maxConnections || this.options.maxConnections <= 0) {
+      this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
+    }
+  }
+
+  /** Takes a socket that this shard accepted by itself. */
+  acceptOwn(socket: StreamSource, ip: string, port: number): void {
+    Atomics.add(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+    this.accept(socket, ip, port);
+    this.outbound.flushAll();
+    if (this.#closing.length > 0) this.#finishClosing();
+  }
+
+  fail(connection: Connection, code: number): void {
+    const { wireText, closeReason, logLevel } = errors.errorEntry(code);
+    if (wireText !== null) {
+      if (this.options.logsTrace) {
+        this.log("trace", `${connection.label} - ${traceOperation("out", "-ERR", wireText)}`);
+      }
+      this.outbound.append(connection, errorLine(wireText));
+      if (logLevel !== "none") this.log(logLevel, `${connection.label} - ${wireText}`);
+    }
+    if (closeReason !== null) this.close(connection, closeReason);
+  }
+
+  close(connection: Connection, reason: CloseReason): void {
+    if (connection.state >= STATE_CLOSING) return;
+    connection.state = STATE_CLOSING;
+    connection.closeReason = reason;
+    this.#words[(connection.address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
+    this.#closing.push(connection);
+  }
+
+  pause(connection: Connection): void {
+    if (connection.state >= STATE_CLOSING) return;
+    connection.stalls++;
+    if (connection.pausedUntilMs === 0) this.#paused.push(connection);
+    connection.pausedUntilMs = performance.now() + PAUSE_MS;
+    this.poller.setInterest(connection.slot, false, connection.isWriteWanted);
+  }
+
+  log(level: "info" | "warning" | "error" | "debug" | "trace", text: string): void {
+    this.#dependencies.report({ type: "log", level, text });
+  }
+
+  #turn(): void {
+    const events = this.#wait();
+    this.nowMs = performance.now();
+    let isBusy = this.#rings.drainAll();
+    for (let i = 0; i < events; i++) {
+      const flags = this.poller.eventFlags(i);
+      const connection = this.connections[this.poller.eventSlot(i)];
+      if (flags === 0 || connection == null) continue;
+      isBusy = true;
+      if ((flags & WRITABLE) !== 0) this.outbound.onWritable(connection);
+      if ((flags & (READABLE | HANGUP)) !== 0) this.#read(connection, flags);
+    }
+    if (isBusy) this.#lastBusyMs = this.nowMs;
+    this.timers.advance(this.nowMs, (id) => this.#onTimer(id));
+    if (this.#paused.length > 0) this.#resumeDue();
+    this.#removeExpired();
+    this.#rings.publishAll();
+    if (this.outbound.hasDirty) this.outbound.flushAll();
+    if (this.#closing.length > 0) this.#finishClosing();
+  }
+
+  /** Waits for sockets, rings or timers; looks for a while before it sleeps. */
+  #wait(): number {
+    const now = performance.now();
+    if (now - this.#lastBusyMs < this.#spinMs) return this.poller.wait(0);
+    let timeoutMs = this.timers.waitMs(now);
+    if (this.#paused.length > 0) timeoutMs = Math.min(timeoutMs, 1);
+    const wholeMs = timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.ceil(timeoutMs);
+    if (this.poller.kind === "runtime") return this.poller.wait(this.engine.hasInbound() ? 0 : wholeMs);
+    const asleep = nodeWord(this.node, NODE_IS_ASLEEP);
+    // Say that we sleep, then look once more: whoever publishes does it the other way round.
+    Atomics.store(this.#words, asleep, 1);
+    const events = this.poller.wait(this.engine.hasInbound() ? 0 : wholeMs);
+    Atomics.store(this.#words, asleep, 0);
+    return events;
+  }
+
+  #read(connection: Connection, flags: number): void {
+    if (connection.state >= STATE_CLOSING) {
+      if ((flags & HANGUP) !== 0) this.#end(connection);
+      return;
+    }
+    if (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0) return;
+    // The receive buffer is about to be written over.
+    if (this.outbound.hasGathered) this.outbound.flushAll();
+    const start = this.#receive;
+    const kept = connection.keptLength;
+    if (kept > 0) this.shared.bytes.set(connection.kept!.subarray(0, kept), start);
+    const count = this.poller.read(connection.slot, start + kept, READ_BYTES);
+    if (count === WOULD_BLOCK) return;
+    if (count <= 0) {
+      this.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);
+      return;
+    }
+    const end = start + kept + count;
+    const rest = this.#protocol.receive(connection, start, end);
+    this.#keep(connection, rest, end);
+    if (this.#publishing.takeStalled()) this.pause(connection);
+  }
+
+  /** Remembers the start of an unfinished operation. */
+  #keep(connection: Connection, start: number, end: number): void {
+    const length = end - start;
+    connection.keptLength = length;
+    if (length === 0) {
+      connection.kept = null;
+      return;
+    }
+    if (connection.kept === null || connection.kept.length < length) {
+      connection.kept = new Uint8Array(new ArrayBuffer(length <= 256 ? 256 : length * 2));
+    }
+    connection.kept.set(this.shared.bytes.subarray(start, end));
+  }
+
+  #control(message: ShardControl): void {
+    switch (message.type) {
+      case "accept":
+        this.accept(message.fd, message.ip, message.port);
+        break;
+      case "options":
+        this.#changeOptions(message.options);
+        this.info = message.info;
+        break;
+      case "query":
+        this.#dependencies.report({ type: "answer", id: message.id, data: this.#answer(message.query) });
+        break;
+      case "info":
+        if (message.clientId === undefined) this.info = message.info;
+        for (const connection of this.connections) {
+          if (connection === null || connection.state >= STATE_CLOSING) continue;
+          if (message.clientId !== undefined && message.clientId !== connection.clientId) continue;
+          this.#protocol.sendInfo(connection, message.info);
+        }
+        break;
+      case "closeSome":
+        this.#closeSome(message.count, (connection) => this.close(connection, message.reason as CloseReason));
+        break;
+      case "shrink":
+        this.#closeSome(message.count, (connection) =>
+          this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS),
+        );
+        break;
+      case "stopListening":
+        this.#dependencies.stopListening();
+        break;
+      case "stop":
+        for (const connection of this.connections) {
+          if (connection !== null) this.close(connection, CloseReason.ServerShutdown);
+        }
+        this.#rings.publishAll();
+        this.outbound.flushAll();
+        this.#finishClosing();
+        this.#dependencies.stopListening();
+        this.poller.stop();
+        break;
+      case "fail":
+        throw new Error("the shard was told to fail");
+    }
+  }
+
+  #answer(query: Extract<ShardControl, { type: "query" }>["query"]): unknown {
+    if (query.what === "subscriptions") {
+      const all: SubscriptionSnapshot[] = [];
+      for (const connection of this.connections) {
+        if (connection !== null) all.push(...subscriptionSnapshots(this, connection, query.subject));
+      }
+      return all;
+    }
+    const records: ConnectionRecord[] = [];
+    for (const connection of this.connections) {
+      if (connection === null || connection.state >= STATE_CLOSING) continue;
+      records.push(connectionRecord(this, connection, query.subscriptions));
+    }
+    return records;
+  }
+
+  #changeOptions(options: ShardOptions): void {
+    this.options = options;
+    this.outbound.options = outboundOptions(options);
+    for (const connection of this.connections) {
+      if (connection === null) continue;
+      connection.maxPayloadBytes = options.maxPayloadBytes;
+      this.#words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = options.maxPayloadBytes;
+      this.#protocol.applyOptions(connection);
+    }
+  }
+
+  #closeSome(count: number, close: (connection: Connection) => void): void {
+    let left = count;
+    for (const connection of this.connections) {
+      if (left <= 0) return;
+      if (connection === null || connection.state >= STATE_CLOSING) continue;
+      close(connection);
+      left--;
+    }
+  }
+
+  #onTimer(id: number): void {
+    const connection = this.connections[Math.floor(id / TIMERS_PER_CONNECTION)];
+    if (connection == null) return;
+    switch (id % TIMERS_PER_CONNECTION) {
+      case TIMER_PING:
+        this.#onPingTimer(connection);
+        break;
+      case TIMER_AUTHENTICATION:
+        if (connection.state === STATE_NEW) this.fail(connection, errors.ERROR_AUTHENTICATION_TIMEOUT);
+        break;
+      case TIMER_WRITE:
+        this.#onWriteDeadline(connection);
+        break;
+    }
+  }
+
+  #onPingTimer(connection: Connection): void {
+    if (connection.state >= STATE_CLOSING) return;
+    const { pingIntervalMs, pingMax } = this.options;
+    const now = this.nowMs;
+    const isActive = now - connection.lastInputMs < pingIntervalMs;
+    // The first expiry always measures, and so does one an hour.
+    const isDue = connection.pingSentMs === 0 || now - connection.pingSentMs >= HOUR_MS;
+    if (!isActive || isDue) {
+      if (connection.pingsOutstanding + 1 > pingMax) {
+        this.fail(connection, errors.ERROR_STALE_CONNECTION);
+        return;
+      }
+      connection.pingsOutstanding++;
+      connection.pingSentMs = performance.now();
+      if (this.options.logsTrace) {
+        this.log("trace", `${connection.label} - ${traceOperation("out", "PING")}`);
+      }
+      this.outbound.append(connection, PING_LINE);
+    }
+    this.timers.set(timerId(connection, TIMER_PING), now + pingIntervalMs);
+  }
+
+  #startDeadline(connection: Connection): void {
+    connection.deadlineMark = connection.writtenBytes;
+    this.timers.set(timerId(connection, TIMER_WRITE), this.nowMs + this.options.writeDeadlineMs);
+  }
+
+  /** What was queued when the deadline was set must have left by now. */
+  #onWriteDeadline(connection: Connection): void {
+    if (connection.state === STATE_CLOSED) return;
+    if (connection.state === STATE_CLOSING) {
+      this.#end(connection);
+      return;
+    }
+    const { pending } = connection;
+    if (pending === null) return;
+    const isLate =
+      connection.writtenBytes < connection.deadlineMark ||
+      connection.writtenBytes === connection.deadlineWrittenBytes;
+    const hasMoved = connection.writtenBytes > connection.deadlineWrittenBytes;
+    if (isLate && !(this.options.retriesWrites && hasMoved)) {
+      this.#failOutput(connection, CloseReason.SlowConsumerWriteDeadline);
+      return;
+    }
+    connection.deadlineMark = connection.writtenBytes + pending.length;
+    connection.deadlineWrittenBytes = connection.writtenBytes;
+    this.timers.set(timerId(connection, TIMER_WRITE), this.nowMs + this.options.writeDeadlineMs);
+  }
+
+  #failOutput(connection: Connection, reason: CloseReason): void {
+    if (connection.state >= STATE_CLOSING) return;
+    const { maxPendingBytes, writeDeadlineMs } = this.options;
+    const pending = connection.pending;
+    if (reason === CloseReason.SlowConsumerPendingBytes) {
+      this.log(
+        "info",
+        `${connection.label} - Slow Consumer Detected: MaxPending of ${maxPendingBytes} Exceeded`,
+      );
+    } else if (reason === CloseReason.SlowConsumerWriteDeadline) {
+      this.log(
+        "info",
+        `${connection.label} - Slow Consumer Detected: WriteDeadline of ${writeDeadlineMs / 1000}s exceeded with ` +
+          `${pending?.chunkCount ?? 0} chunks of ${pending?.length ?? 0} total bytes.`,
+      );
+    }
+    this.close(connection, reason);
+  }
+
+  /** Connections told to close: their subscriptions go at once, what is queued may still leave. */
+  #finishClosing(): void {
+    for (const connection of this.#closing.splice(0)) {
+      if (connection.state === STATE_CLOSED) continue;
+      this.#reportClosed(connection);
+      while (connection.firstSubscription !== NO_SUBSCRIPTION) {
+        this.interest.unsubscribe(connection, connection.firstSubscription);
+      }
+      const reason = connection.closeReason as CloseReason;
+      const isFlushed = closeReasonEntry(reason).flushesPending && connection.pending !== null;
+      if (!isFlushed || reason === CloseReason.ClientClosed) this.#end(connection);
+      else {
+        this.timers.set(timerId(connection, TIMER_WRITE), this.nowMs + CLOSING_MS);
+        this.poller.setInterest(connection.slot, false, true);
+      }
+    }
+  }
+
+  /** The socket goes, and everything the connection held. */
+  #end(connection: Connection): void {
+    if (connection.state === STATE_CLOSED) return;
+    connection.state = STATE_CLOSED;
+    const { slot } = connection;
+    this.outbound.discard(connection);
+    for (let timer = 0; timer < TIMERS_PER_CONNECTION; timer++) this.timers.clear(timerId(connection, timer));
+    this.plans.forgetConnection(connection.address);
+    this.#words[(connection.address + CONNECTION_FD) >> 2] = -1;
+    this.poller.close(slot);
+    this.connections[slot] = null;
+    this.#freeSlots.push(slot);
+    Atomics.sub(this.#words, HEADER_CONNECTION_COUNT, 1);
+    Atomics.sub(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+  }
+
+  #reportClosed(connection: Connection): void {
+    const isListed = connection.subscriptionCount <= CLOSED_SUBSCRIPTIONS_MAX;
+    const record = connectionRecord(this, connection, isListed);
+    this.#dependencies.report({ type: "closed", connection: record });
+    if (this.options.logsDebug) {
+      this.log("debug", `${connection.label} - Client connection closed: ${record.reason}`);
+    }
+  }
+
+  #removeExpired(): void {
+    const words = this.#words;
+    const head = (this.shared.map.area(this.node).area + AREA_EXPIRED) >> 2;
+    let record = words[head]!;
+    if (record === 0) return;
+    words[head] = 0;
+    while (record !== 0) {
+      const next = words[(record + SUBSCRIPTION_EXPIRED_NEXT) >> 2]!;
+      const slot =
+        (this.table.connectionOf(record) - this.shared.map.area(this.node).connections) / CONNECTION_BYTES;
+      const connection = this.connections[slot];
+      if (connection != null) this.#protocol.removeExpired(connection, record);
+      record = next;
+    }
+  }
+
+  #resumeDue(): void {
+    const now = performance.now();
+    this.#paused = this.#paused.filter((connection) => {
+      if (connection.state >= STATE_CLOSING) return false;
+      if (connection.pausedUntilMs > now) return true;
+      this.#resume(connection);
+      return false;
+    });
+  }
+
+  #resumeAll(): void {
+    for (const connection of this.#paused.splice(0)) {
+      if (connection.state < STATE_CLOSING) this.#resume(connection);
+    }
+  }
+
+  #resume(connection: Connection): void {
+    connection.pausedUntilMs = 0;
+    this.poller.setInterest(connection.slot, true, connection.isWriteWanted);
+  }
+
+  #traceDelivery(slot: number, subscription: number): void {
+    const connection = this.connections[slot];
+    if (connection == null) return;
+    const subject = new TextDecoder().decode(this.index.subjectOf(this.table.entryOf(subscription)));
+    const sid = new TextDecoder().decode(this.table.sidOf(subscription));
+    this.log("trace", `${connection.label} - ${traceOperation("out", "MSG", `${subject} ${sid}`)}`);
+  }
+
+  /** u64 counters of a connection: messages and bytes in, messages and bytes out. */
+  countersOf(connection: Connection): readonly [number, number, number, number] {
+    return [
+      this.#counter(connection.address + CONNECTION_IN_MESSAGES),
+      this.#counter(connection.address + CONNECTION_IN_BYTES),
+      this.#counter(connection.address + CONNECTION_OUT_MESSAGES),
+      this.#counter(connection.address + CONNECTION_OUT_BYTES),
+    ];
+  }
+
+  #counter(address: number): number {
+    return (this.#words[address >> 2]! >>> 0) + (this.#words[(address >> 2) + 1]! >>> 0) * 2 ** 32;
+  }
+}
+
+function outboundOptions(options: ShardOptions): OutboundOptions {
+  const { maxPendingBytes, writeDeadlineMs, retriesWrites, dropsInsteadOfStalling } = options;
+  return { maxPendingBytes, writeDeadlineMs, retriesWrites, dropsInsteadOfStalling };
+}

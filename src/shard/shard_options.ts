@@ -1,0 +1,115 @@
+/** What a shard is started with, and what a reload may change. Plain data: it crosses threads. */
+import type { ServerInfo } from "../protocol/info.ts";
+
+export interface ShardOptions {
+  readonly maxConnections: number;
+  readonly maxPayloadBytes: number;
+  readonly maxControlLineBytes: number;
+  readonly maxPendingBytes: number;
+  /** Per connection, 0 for unlimited. */
+  readonly maxSubscriptions: number;
+  /** Tokens of a subject in SUB, 0 for unlimited. */
+  readonly maxSubscriptionTokens: number;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
+  readonly writeDeadlineMs: number;
+  readonly retriesWrites: boolean;
+  readonly dropsInsteadOfStalling: boolean;
+  readonly supportsHeaders: boolean;
+  readonly logsDebug: boolean;
+  readonly logsTrace: boolean;
+  readonly tracesHeadersOnly: boolean;
+  readonly maxTracedBytes: number;
+  readonly credentials: Credentials;
+}
+
+/** Who may connect. One of the ways; `none` accepts everybody. */
+export type Credentials =
+  | { readonly kind: "none" }
+  | { readonly kind: "token"; readonly token: string; readonly timeoutMs: number }
+  | {
+      readonly kind: "users";
+      readonly users: readonly { readonly user: string; readonly password: string }[];
+      /** The user of clients that send no credentials, "" for none. */
+      readonly noAuthUser: string;
+      readonly timeoutMs: number;
+    };
+
+export interface ShardStart {
+  readonly node: number;
+  readonly memory: WebAssembly.Memory;
+  readonly transport: "epoll" | "runtime";
+  /** With the runtime's sockets every shard listens by itself. */
+  readonly listen: { readonly host: string; readonly port: number; readonly reusePort: boolean } | null;
+  readonly info: ServerInfo;
+  readonly options: ShardOptions;
+  /** Steady-clock milliseconds it looks again before it sleeps. */
+  readonly spinMs: number;
+  readonly hashSeed: number;
+}
+
+/** Main or the acceptor → shard, in a ring. */
+export type ShardControl =
+  | { readonly type: "accept"; readonly fd: number; readonly ip: string; readonly port: number }
+  | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
+  | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
+  /** Sends INFO to clients that take it at any time. */
+  | { readonly type: "info"; readonly info: ServerInfo; readonly clientId?: number }
+  /** Closes every `count`-th … the first `count` connections, for lame duck mode. */
+  | { readonly type: "closeSome"; readonly count: number; readonly reason: number }
+  /** Lowers the shard's connections to `count`, as after a reload of max_connections. */
+  | { readonly type: "shrink"; readonly count: number }
+  | { readonly type: "stopListening" }
+  | { readonly type: "stop" }
+  /** Throws inside the shard; the test of what happens then. */
+  | { readonly type: "fail" };
+
+export type ShardQuery =
+  | { readonly what: "connections"; readonly subscriptions: boolean }
+  | { readonly what: "subscriptions"; readonly subject: string | null };
+
+/** Shard → main, by postMessage. */
+export type ShardReport =
+  | { readonly type: "ready"; readonly port: number }
+  | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
+  | { readonly type: "answer"; readonly id: number; readonly data: unknown }
+  | { readonly type: "closed"; readonly connection: ConnectionRecord }
+  | { readonly type: "failed"; readonly error: string }
+  | { readonly type: "stopped" };
+
+export type ShardLogLevel = "info" | "warning" | "error" | "debug" | "trace";
+
+/** A connection as monitoring shows it, open or closed. */
+export interface ConnectionRecord {
+  readonly clientId: number;
+  readonly ip: string;
+  readonly port: number;
+  readonly startMs: number;
+  readonly stopMs: number | null;
+  readonly reason: string;
+  readonly lastActivityMs: number;
+  readonly rttMs: number;
+  readonly pendingBytes: number;
+  readonly inMessages: number;
+  readonly outMessages: number;
+  readonly inBytes: number;
+  readonly outBytes: number;
+  readonly stalls: number;
+  readonly subscriptionCount: number;
+  readonly name: string;
+  readonly lang: string;
+  readonly version: string;
+  readonly user: string;
+  readonly account: number;
+  readonly subscriptions: readonly SubscriptionSnapshot[] | null;
+}
+
+export interface SubscriptionSnapshot {
+  readonly account: number;
+  readonly clientId: number;
+  readonly subject: string;
+  readonly queue: string;
+  readonly sid: string;
+  readonly delivered: number;
+  readonly max: number;
+}

@@ -1,0 +1,165 @@
+import { expect } from "bun:test";
+import { until } from "../support/deadline.ts";
+import type { RawClient } from "../support/raw_client.ts";
+import { row } from "../support/row.ts";
+import { ServerProcess } from "../support/server_process.ts";
+
+const CHUNK_BYTES = 64 * 1024;
+const CHUNK = "c".repeat(CHUNK_BYTES);
+
+/** More than both kernels' socket buffers hold, so that what is not read piles up in the server. */
+const FLOOD_CHUNKS = 768;
+
+/** Publishes `count` chunks to `subject`, each write waiting for the one before. */
+async function flood(publisher: RawClient, subject: string, count: number): Promise<void> {
+  for (let sent = 0; sent < count; sent++)
+    await publisher.sendAll(`PUB ${subject} ${CHUNK_BYTES}\r\n${CHUNK}\r\n`);
+}
+
+interface Connz {
+  connections: { cid: number; reason: string; stop: string }[];
+}
+
+/** The reason under which the server lists a closed connection. */
+async function closedReason(server: ServerProcess, client: RawClient): Promise<string> {
+  let reason: string | undefined;
+  await until(
+    async () => {
+      const page = await server.json<Connz>(`/connz?state=closed&cid=${client.info.client_id}`);
+      reason = page.connections[0]?.reason;
+      return reason !== undefined;
+    },
+    () => `connection ${client.info.client_id} is not among the closed ones`,
+  );
+  return reason!;
+}
+
+row(
+  "§12 a subscriber over max_pending is disconnected without -ERR, everyone else is untouched",
+  async () => {
+    await using server = await ServerProcess.start({ config: "max_pending: 2MB", monitoring: true });
+    const slow = await server.connectAs();
+    const reader = await server.connectAs();
+    const publisher = await server.connectAs();
+    slow.send("SUB flood 1\r\n");
+    reader.send("SUB flood 1\r\n");
+    await slow.roundTrip();
+    await reader.roundTrip();
+    slow.pause();
+    const message = `MSG flood 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
+    const reading = (async () => {
+      for (let count = 0; count < FLOOD_CHUNKS; count++) await reader.expect(message, 30_000);
+    })();
+    for (let sent = 0; sent < FLOOD_CHUNKS; sent += 8) {
+      await flood(publisher, "flood", 8);
+      await publisher.roundTrip();
+    }
+    await reading;
+    await server.waitForLog("Slow Consumer Detected: MaxPending of 2097152 Exceeded");
+    expect(await closedReason(server, slow)).toBe("Slow Consumer (Pending Bytes)");
+    slow.resume();
+    const text = await slow.readToEnd();
+    expect(text).not.toContain("-ERR");
+    expect(message.repeat(Math.ceil(text.length / message.length)).startsWith(text)).toBe(true);
+    const varz = await server.json<{ slow_consumers: number; slow_consumer_stats: { clients: number } }>(
+      "/varz",
+    );
+    expect(varz.slow_consumers).toBeGreaterThan(0);
+    expect(varz.slow_consumer_stats.clients).toBeGreaterThan(0);
+    await publisher.roundTrip();
+    await reader.roundTrip();
+  },
+);
+
+row("§12 a write not finished within write_deadline disconnects the subscriber", async () => {
+  await using server = await ServerProcess.start({ config: `write_deadline: "300ms"`, monitoring: true });
+  const slow = await server.connectAs();
+  const publisher = await server.connectAs();
+  slow.send("SUB flood 1\r\n");
+  await slow.roundTrip();
+  slow.pause();
+  await flood(publisher, "flood", FLOOD_CHUNKS);
+  await publisher.roundTrip(30_000);
+  await server.waitForLog(
+    /Slow Consumer Detected: WriteDeadline of 300ms exceeded with \d+ chunks of \d+ total bytes\./,
+  );
+  expect(await closedReason(server, slow)).toBe("Slow Consumer (Write Deadline)");
+  const varz = await server.json<{ slow_consumers: number }>("/varz");
+  expect(varz.slow_consumers).toBeGreaterThan(0);
+});
+
+row("§12 a subscriber that pauses and then reads on loses nothing", async () => {
+  await using server = await ServerProcess.start();
+  const subscriber = await server.connectAs();
+  const publisher = await server.connectAs();
+  subscriber.send("SUB flood 1\r\n");
+  await subscriber.roundTrip();
+  subscriber.pause();
+  await flood(publisher, "flood", FLOOD_CHUNKS / 2);
+  await publisher.roundTrip(30_000);
+  subscriber.resume();
+  const message = `MSG flood 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
+  for (let count = 0; count < FLOOD_CHUNKS / 2; count++) await subscriber.expect(message, 30_000);
+  await subscriber.roundTrip();
+});
+
+row("§12 two clients that publish to each other faster than either reads never hang", async () => {
+  await using server = await ServerProcess.start();
+  const left = await server.connectAs();
+  const right = await server.connectAs();
+  left.send("SUB to.left 1\r\n");
+  right.send("SUB to.right 1\r\n");
+  await left.roundTrip();
+  await right.roundTrip();
+  left.pause();
+  right.pause();
+  const count = FLOOD_CHUNKS / 2;
+  await Promise.all([flood(left, "to.right", count), flood(right, "to.left", count)]);
+  left.resume();
+  right.resume();
+  const read = async (client: RawClient, subject: string) => {
+    const message = `MSG ${subject} 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
+    for (let received = 0; received < count; received++) await client.expect(message, 30_000);
+    await client.roundTrip();
+  };
+  await Promise.all([read(left, "to.left"), read(right, "to.right")]);
+});
+
+row("§12 a client that floods itself without reading gets everything once it reads", async () => {
+  await using server = await ServerProcess.start();
+  const client = await server.connectAs();
+  client.send("SUB self 1\r\n");
+  await client.roundTrip();
+  client.pause();
+  await flood(client, "self", FLOOD_CHUNKS / 2);
+  client.resume();
+  const message = `MSG self 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
+  for (let received = 0; received < FLOOD_CHUNKS / 2; received++) await client.expect(message, 30_000);
+  await client.roundTrip();
+});
+
+row(
+  "§12 with no_fast_producer_stall messages for a subscriber far behind are dropped, it stays connected",
+  async () => {
+    await using server = await ServerProcess.start({
+      config: "no_fast_producer_stall: true\nmax_pending: 8MB",
+    });
+    const subscriber = await server.connectAs();
+    const publisher = await server.connectAs();
+    subscriber.send("SUB flood 1\r\nSUB after 2\r\n");
+    await subscriber.roundTrip();
+    subscriber.pause();
+    await flood(publisher, "flood", FLOOD_CHUNKS);
+    await publisher.roundTrip(30_000);
+    subscriber.resume();
+    // The pending bytes go out before the round trip is answered; from then on nothing is dropped.
+    subscriber.send("PING\r\n");
+    const text = await subscriber.readUntil("PONG\r\n", 30_000);
+    const received = text.match(/MSG flood 1 /g)?.length ?? 0;
+    expect(received).toBeGreaterThan(0);
+    expect(received).toBeLessThan(FLOOD_CHUNKS);
+    expect(text).toBe(`${`MSG flood 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`.repeat(received)}PONG\r\n`);
+    publisher.send("PUB after 1\r\nx\r\n");
+    await subscriber.expect("MSG after 2 1\r\nx\r\n");
+  },
+);

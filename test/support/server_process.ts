@@ -1,0 +1,296 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { DEADLINE_MS, until } from "./deadline.ts";
+import { type HttpResponse, httpRequest } from "./http_request.ts";
+import { RawClient } from "./raw_client.ts";
+
+/** What a test may choose about the server it starts. */
+export interface ServerOptions {
+  /**
+   * Text of the configuration file. The harness appends lines that bind the client port (and, with `monitoring`,
+   * the HTTP port) to a free port of 127.0.0.1. Without it the same is asked for by flags.
+   */
+  readonly config?: string;
+  /** Flags after the harness's own. */
+  readonly flags?: readonly string[];
+  /** Files put into the server's directory before it starts, by name. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Environment variables over those of the tests. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Opens the HTTP monitoring port too. */
+  readonly monitoring?: boolean;
+  /** The harness adds no listen address: `config` or `flags` say where to listen. */
+  readonly ownListen?: boolean;
+  /** File, relative to the server's directory, that the configuration sends the log to instead of stderr. */
+  readonly logFile?: string;
+}
+
+/** How a process ended and what it wrote. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * The command under test, split at whitespace. `CONFORMANCE_SERVER` names it; without it the tests run this
+ * repository's own command line in the runtime that runs the tests.
+ */
+export function serverCommand(): string[] {
+  const named = process.env.CONFORMANCE_SERVER?.trim();
+  if (named) return named.split(/\s+/);
+  const isDeno = "Deno" in globalThis;
+  return isDeno
+    ? [process.execPath, "run", "-A", "src/cli/main.ts"]
+    : [process.execPath, "run", "src/cli/main.ts"];
+}
+
+/** A server under test: one operating-system process with a directory of its own. */
+export class ServerProcess {
+  /** Holds the configuration file and whatever a test lets the server write; removed by `stop`. */
+  readonly directory: string;
+  readonly configPath: string;
+  readonly #options: ServerOptions;
+  readonly #child: ChildProcess;
+  readonly #clients: RawClient[] = [];
+  readonly #exit: Promise<Exit>;
+  #stdout = "";
+  #stderr = "";
+  #hasExited = false;
+
+  private constructor(options: ServerOptions, directory: string) {
+    this.directory = directory;
+    this.configPath = join(directory, "server.conf");
+    this.#options = options;
+    for (const [name, content] of Object.entries(options.files ?? {}))
+      writeFileSync(join(directory, name), content);
+    const flags: string[] = [];
+    if (options.config !== undefined) {
+      this.writeConfig(options.config);
+      flags.push("-c", this.configPath);
+    } else if (!options.ownListen) {
+      flags.push("-a", "127.0.0.1", "-p", "-1");
+      if (options.monitoring) flags.push("-m", "-1");
+    }
+    flags.push(...(options.flags ?? []).map((flag) => flag.replaceAll("DIRECTORY", directory)));
+    const [executable, ...ownArguments] = serverCommand();
+    this.#child = spawn(executable!, [...ownArguments, ...flags], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...options.environment },
+    });
+    this.#child.stdout!.setEncoding("utf8").on("data", (text: string) => {
+      this.#stdout += text;
+    });
+    this.#child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr += text;
+    });
+    this.#exit = new Promise((resolve) => {
+      this.#child.once("error", (error) => {
+        this.#stderr += String(error);
+        this.#hasExited = true;
+        resolve({ code: null, signal: null, stdout: this.#stdout, stderr: this.#stderr });
+      });
+      this.#child.once("close", (code, signal) => {
+        this.#hasExited = true;
+        resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr });
+      });
+    });
+  }
+
+  /** Starts a server and returns once it says that it is ready. Throws, with the log, when it exits instead. */
+  static async start(options: ServerOptions = {}): Promise<ServerProcess> {
+    const server = ServerProcess.spawn(options);
+    try {
+      await server.waitForLog("Server is ready");
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  }
+
+  /** Starts a process without waiting for it to be ready: for servers that are expected to refuse to start. */
+  static spawn(options: ServerOptions = {}): ServerProcess {
+    return new ServerProcess(options, mkdtempSync(join(tmpdir(), "midge-conformance-")));
+  }
+
+  get processId(): number {
+    return this.#child.pid!;
+  }
+
+  /** Everything logged so far, from stderr or from the log file. */
+  get log(): string {
+    if (this.#options.logFile === undefined) return this.#stderr;
+    return this.#stderr + (readIfPresent(join(this.directory, this.#options.logFile)) ?? "");
+  }
+
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  get hasExited(): boolean {
+    return this.#hasExited;
+  }
+
+  /** Port of the client listener, as logged. */
+  get clientPort(): number {
+    return this.#portAfter("Listening for client connections on ");
+  }
+
+  /** Port of the HTTP monitoring listener, as logged. */
+  get monitoringPort(): number {
+    return this.#portAfter("Starting http monitor on ");
+  }
+
+  /** Port that the log names after `text`, a prefix such as "Listening for websocket clients on ws://". */
+  listenerPort(text: string): number {
+    return this.#portAfter(text);
+  }
+
+  /** Path inside the server's directory. */
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** Opens a connection and reads its INFO line. The connection closes with the server. */
+  async connect(options?: { host?: string; port?: number }): Promise<RawClient> {
+    const client = await RawClient.open(options?.port ?? this.clientPort, options?.host);
+    this.#clients.push(client);
+    await client.readInfo();
+    return client;
+  }
+
+  /** Opens a connection, sends CONNECT with these fields over quiet defaults, and waits for the PONG. */
+  async connectAs(fields: Record<string, unknown> = {}): Promise<RawClient> {
+    const client = await this.connect();
+    await client.handshake(fields);
+    return client;
+  }
+
+  /** One request to the monitoring port. */
+  http(
+    path: string,
+    options: { method?: string; version?: string; headers?: string[] } = {},
+  ): Promise<HttpResponse> {
+    return httpRequest({ host: "127.0.0.1", port: this.monitoringPort, path, ...options });
+  }
+
+  /** GET of a monitoring page that must answer 200, parsed. */
+  async json<T = Record<string, never>>(path: string): Promise<T> {
+    const response = await this.http(path);
+    if (response.status !== 200) throw new Error(`GET ${path}: ${response.status} ${response.body}`);
+    return JSON.parse(response.body) as T;
+  }
+
+  /** Waits until the log, from character `from` on, contains the text or matches the pattern; returns that part. */
+  async waitForLog(pattern: string | RegExp, from = 0, deadlineMs = DEADLINE_MS): Promise<string> {
+    const isThere = (text: string) =>
+      typeof pattern === "string" ? text.includes(pattern) : pattern.test(text);
+    await until(
+      () => isThere(this.log.slice(from)) || this.#hasExited,
+      () => `the log does not show ${pattern}; it holds:\n${this.log.slice(from)}`,
+      deadlineMs,
+    );
+    const text = this.log.slice(from);
+    if (!isThere(text)) throw new Error(`the server exited and its log does not show ${pattern}:\n${text}`);
+    return text;
+  }
+
+  /** Replaces the configuration file; nothing is reloaded. */
+  writeConfig(config: string): void {
+    let text = config;
+    if (!this.#options.ownListen) {
+      text += `\nlisten: "127.0.0.1:-1"\n`;
+      if (this.#options.monitoring) text += `http: "127.0.0.1:-1"\n`;
+    }
+    writeFileSync(this.configPath, text.replaceAll("DIRECTORY", this.directory));
+  }
+
+  /** Writes a configuration, sends SIGHUP, waits for the verdict and returns what was logged meanwhile. */
+  async reload(config?: string): Promise<string> {
+    if (config !== undefined) this.writeConfig(config);
+    const from = this.log.length;
+    this.signal("SIGHUP");
+    return await this.waitForLog(
+      /Reloaded server configuration|Failed to reload server configuration.*\n/,
+      from,
+    );
+  }
+
+  signal(name: "SIGHUP" | "SIGINT" | "SIGKILL" | "SIGTERM" | "SIGUSR1" | "SIGUSR2"): void {
+    // Not `ChildProcess.kill`, which on Deno 2.9 sends no second signal.
+    if (!this.#hasExited) process.kill(this.processId, name);
+  }
+
+  /** Waits for the process to end by itself. */
+  async waitForExit(deadlineMs = DEADLINE_MS): Promise<Exit> {
+    await until(
+      () => this.#hasExited,
+      () => `the server (process ${this.processId}) has not exited; log:\n${this.log}`,
+      deadlineMs,
+    );
+    return await this.#exit;
+  }
+
+  /** Bytes of memory resident in the process. Linux. */
+  residentBytes(): number {
+    const status = readFileSync(`/proc/${this.processId}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+  }
+
+  /** Seconds of processor time (user and system) the process has used. Linux, 100 ticks a second. */
+  processorSeconds(): number {
+    const fields = readFileSync(`/proc/${this.processId}/stat`, "utf8").split(") ")[1]!.split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  /** Closes the connections, ends the process with SIGINT (which also ends a lame duck phase), removes the directory. */
+  async stop(): Promise<void> {
+    for (const client of this.#clients) client.destroy();
+    this.signal("SIGINT");
+    try {
+      await this.waitForExit();
+    } finally {
+      this.signal("SIGKILL");
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #portAfter(text: string): number {
+    const at = this.log.lastIndexOf(text);
+    const port = at < 0 ? undefined : /^\S*?:(\d+)\s/.exec(this.log.slice(at + text.length))?.[1];
+    if (port === undefined) throw new Error(`the log names no port after "${text}":\n${this.log}`);
+    return Number(port);
+  }
+}
+
+/** Runs the command under test to its end: for `-t`, `--version`, `--signal` and bad options. */
+export async function runToExit(options: ServerOptions): Promise<Exit> {
+  const server = ServerProcess.spawn({ ownListen: true, ...options });
+  try {
+    return await server.waitForExit();
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Content of a file, or `undefined` while it does not exist. */
+export function readIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,36 @@
+/** The acceptor's thread: accepts for main and hands each connection to the shard that has the fewest. */
+
+import type { AcceptorReport, AcceptorStart } from "../src/fabric/acceptor_messages.ts";
+import { Placement } from "../src/fabric/placement.ts";
+import { HEADER_ACCEPTOR_STOP } from "../src/memory/map.ts";
+import { openSharedMemory } from "../src/memory/shared_memory.ts";
+import { Acceptor } from "../src/runtime/acceptor.ts";
+import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
+import { loadRuntime } from "../src/runtime/mod.ts";
+
+const CLIENT_LISTENER = 0;
+
+const report = (message: AcceptorReport) => self.postMessage(message);
+
+self.onmessage = async ({ data }: MessageEvent<AcceptorStart>) => {
+  self.onmessage = null;
+  const opened = (await loadRuntime()).openPosix();
+  if (!opened.ok) throw new Error(opened.reason);
+  const { posix } = opened;
+  const shared = openSharedMemory(data.memory);
+  const placement = new Placement(shared, (handle) => wakeEpollPoller(posix, handle));
+  const acceptor = new Acceptor(posix, {
+    onConnection: (_listener, fd, ip, port) => {
+      if (!placement.place(fd, ip, port)) posix.close(fd);
+    },
+    onPause: (_listener, error, pauseMs) =>
+      report({ type: "paused", text: `Cannot accept connections: ${error}; trying again in ${pauseMs} ms` }),
+    onWake: () => {
+      if (Atomics.load(shared.words, HEADER_ACCEPTOR_STOP) !== 0) acceptor.stop();
+    },
+  });
+  acceptor.addListener(CLIENT_LISTENER, data.listenFd);
+  report({ type: "ready", wakeHandle: acceptor.wakeHandle });
+  acceptor.run();
+  report({ type: "stopped" });
+};
