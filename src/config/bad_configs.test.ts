@@ -99,7 +99,7 @@ const BAD: readonly (readonly [string, ...string[]])[] = [
   ],
   [
     'leafnodes {\n  remotes: [\n    { url: "nats://a:1" }\n    { url: "nats://a:1" }\n  ]\n}',
-    '2:3: duplicate remote [nats://a:1] in account "$G"',
+    '2:3: duplicate remote urls=["nats://a:1"], account="$G"',
   ],
   [
     'leafnodes { remotes = [ { url: "nats://a:1", nkey: "SUXX" } ] }',

@@ -84,17 +84,17 @@ describe("diffOptions() applies", () => {
     [
       "leafnodes { compression: off }",
       "leafnodes { compression: s2_fast }",
-      ["Reloaded: LeafNode Compression value is: s2_fast"],
+      ["Reloaded: LeafNode Compression value is: {s2_fast []}"],
     ],
     [
       "leafnodes { remotes [ { url: 'nats://u:p@a:1' } ] }",
       "leafnodes {}",
-      ['Reloaded: LeafNode Remote [nats://[REDACTED]@a:1] in account "$G" removed'],
+      ['Reloaded: LeafNode Remote urls=["nats://[REDACTED]@a:1"], account="$G" removed'],
     ],
     [
       "leafnodes { remotes [ { url: 'nats://a:1' } ] }",
       "leafnodes { remotes [ { url: 'nats://a:1', disabled: true } ] }",
-      ['Reloaded: LeafNode Remote [nats://a:1] in account "$G" Disabled value is: true'],
+      ['Reloaded: LeafNode Remote urls=["nats://a:1"], account="$G" Disabled value is: true'],
     ],
     ["resolver { type: full, dir: a }", "resolver { type: full, dir: b }", ["Reloaded: accounts"]],
   ];
@@ -124,6 +124,7 @@ describe("diffOptions() refuses", () => {
     ["host: a", "host: b", "Host: old=a, new=b"],
     ["server_name: a", "port: 4222", "ServerName: old=a, new="],
     ["http_port: 1", "http_port: 2", "HTTPPort: old=1, new=2"],
+    ["port: 4222", "http_port: -1", "HTTPPort: old=0, new=-1"],
     ["max_pending: 1k", "max_pending: 2k", "MaxPending: old=1000, new=2000"],
     ["max_subs: 1", "max_subs: 2", "MaxSubs: old=1, new=2"],
     ["log_max_num: 1", "log_max_num: 2", "LogMaxFiles: old=1, new=2"],
@@ -137,7 +138,7 @@ describe("diffOptions() refuses", () => {
     [
       "leafnodes { remotes [ { url: 'nats://a:1' } ] }",
       "leafnodes { remotes [ { url: 'nats://a:1', hub: true } ] }",
-      'LeafNode: remote [nats://a:1] in account "$G": field "Hub": old=false, new=true',
+      'LeafNode: remote urls=["nats://a:1"], account="$G": field "Hub": old=false, new=true',
     ],
     ["gateway { port: 1 }", "gateway { port: 2 }", 'Gateway: field "Port": old=1, new=2'],
     [

@@ -1,6 +1,6 @@
 import { GLOBAL_ACCOUNT, jetStreamKey } from "./accounts.ts";
 import { publicKey } from "./authorization.ts";
-import { type CompressionOptions, compression } from "./compression.ts";
+import { type CompressionOptions, compression, formatCompression } from "./compression.ts";
 import type { ConfigValue } from "./config_tree.ts";
 import {
   hostOption,
@@ -413,9 +413,16 @@ export function withoutUser(text: string): string {
   return text.replace(/\/\/[^/@]*@/, "//[REDACTED]@");
 }
 
-/** A remote as messages name it, without passwords. */
-export function remoteName({ urls: hubUrls, account }: LeafRemoteOptions): string {
-  return `[${hubUrls.map(withoutUser).join(" ")}] in account ${JSON.stringify(account)}`;
+/** A remote as messages name it, without passwords and seeds. */
+export function remoteName({ urls: hubUrls, account, credentials, nkey }: LeafRemoteOptions): string {
+  const list = hubUrls.map((text) => JSON.stringify(withoutUser(text))).join(" ");
+  const login =
+    credentials !== undefined
+      ? `, credentials=${JSON.stringify(credentials)}`
+      : nkey !== undefined
+        ? ', nkey="[REDACTED]"'
+        : "";
+  return `urls=[${list}], account=${JSON.stringify(account)}${login}`;
 }
 
 const LEAFNODES_TABLE = {
@@ -477,7 +484,7 @@ const LEAFNODES_TABLE = {
     key: "compression",
     reader: compression("s2_auto", "s2_auto"),
     default: { mode: "s2_auto", rttThresholdsMs: [] },
-    reload: liveAs(({ mode }) => `Reloaded: LeafNode Compression value is: ${mode}`),
+    reload: liveAs((value) => `Reloaded: LeafNode Compression value is: ${formatCompression(value)}`),
     doc: "How leaf connections compress.",
   }),
   isolateLeafnodeInterest: option({
@@ -561,7 +568,7 @@ function compareRemotes(
       ];
     const lines: Readonly<Record<string, string>> = {
       disabled: `Reloaded: LeafNode ${name} Disabled value is: ${now.disabled}`,
-      compression: `Reloaded: LeafNode ${name} Compression value is: ${now.compression.mode}`,
+      compression: `Reloaded: LeafNode ${name} Compression value is: ${formatCompression(now.compression)}`,
     };
     return withPrefix("remotes", `remote ${remoteName(old)}: `, compareOptions(REMOTE_TABLE, old, now)).map(
       (step) => {
