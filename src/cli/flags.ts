@@ -106,12 +106,7 @@ const SHARDS_MAX = 256;
 const TRANSPORTS: readonly Transport[] = ["auto", "epoll", "runtime"];
 
 const shards: Flag = {
-  ...integer(
-    "shards",
-    "shards",
-    "N",
-    "threads that serve clients; 0 for what suits the machine (Midge only)",
-  ),
+  ...integer("shards", "shards", "N", "threads that serve clients; 0 chooses (Midge only)"),
   check: (count) =>
     Number(count) >= 0 && Number(count) <= SHARDS_MAX ? undefined : `use 0 to ${SHARDS_MAX}`,
 };

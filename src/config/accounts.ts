@@ -263,10 +263,10 @@ const exportItem: Reader<ExportOptions> = {
     }
     const exported = stream ?? service;
     if (exported === undefined) return undefined;
-    if (!isValidSubscriptionText(exported)) {
-      return site.error(
-        `Error adding ${stream === undefined ? "service" : "stream"} export ${JSON.stringify(exported)}: invalid subject`,
-      );
+    const problem = checkExport(exported, read.accountTokenPosition);
+    if (problem !== undefined) {
+      const kind = stream === undefined ? "service" : "stream";
+      return site.error(`Error adding ${kind} export ${JSON.stringify(exported)}: ${problem}`);
     }
     return {
       ...read,
@@ -278,6 +278,13 @@ const exportItem: Reader<ExportOptions> = {
     };
   },
 };
+
+/** The token at `accountTokenPosition`, from 1, is where the importer's name goes, so it must be a wildcard. */
+function checkExport(subject: string, accountTokenPosition: number): string | undefined {
+  if (!isValidSubscriptionText(subject)) return "invalid subject";
+  if (accountTokenPosition === 0 || subject.split(".")[accountTokenPosition - 1] === "*") return undefined;
+  return `token ${accountTokenPosition} is no "*", so it cannot be the account_token_position`;
+}
 
 /** Reports keys that say the same thing under two names. */
 function refuseRepeats(map: ConfigMap, site: Site, { key, aliases }: Option<unknown>, text: string): void {

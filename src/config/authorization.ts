@@ -253,6 +253,17 @@ const AUTHORIZATION_BLOCK = block("authorization", {
   }),
 });
 
+/**
+ * How long a connection has to authenticate, in milliseconds: what the block says, else 2 s, else with TLS a second
+ * more than its handshake may take. 0 stands for the default.
+ */
+export function authorizationTimeoutMs(
+  configuredMs: number | undefined,
+  tls: { readonly timeoutMs: number } | undefined,
+): number {
+  return configuredMs || (tls === undefined ? 2000 : tls.timeoutMs + 1000);
+}
+
 export const AUTHORIZATION_DEFAULTS = defaultsOf(AUTHORIZATION_BLOCK.table);
 
 /** `authorization` of the server. `users` already carry the default permissions. */

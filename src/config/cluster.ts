@@ -19,16 +19,7 @@ import {
   wrongType,
 } from "./option.ts";
 import { checkSubject, type Permissions, permissions, type SubjectPermission } from "./permissions.ts";
-import {
-  arrayOf,
-  bool,
-  duration,
-  integer,
-  integerOrDefault,
-  nameWithoutSpaces,
-  string,
-  urls,
-} from "./readers.ts";
+import { arrayOf, bool, clusterName, duration, integer, integerOrDefault, string, urls } from "./readers.ts";
 import { fixed, fixedPort, liveAs, nested } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
@@ -51,7 +42,7 @@ const changed = liveAs(() => "Reloaded: cluster");
 const CLUSTER_TABLE = {
   name: option<string | undefined>({
     key: "name",
-    reader: nameWithoutSpaces("cluster name"),
+    reader: clusterName("cluster name"),
     default: undefined,
     reload: changed,
     doc: "The name all members share; generated if absent.",

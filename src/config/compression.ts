@@ -72,6 +72,11 @@ export function normalizeCompressionMode(mode: string, modeForOn: string): strin
   return Object.hasOwn(MODES, lower) ? MODES[lower] : undefined;
 }
 
+/** As the log of a reload shows it: the mode and the thresholds. */
+export function formatCompression({ mode, rttThresholdsMs }: CompressionOptions): string {
+  return `{${mode} [${rttThresholdsMs.map(formatDuration).join(" ")}]}`;
+}
+
 /** What is wrong with compression options, undefined for nothing. Checked when the server starts. */
 export function checkCompression(
   { mode, rttThresholdsMs }: CompressionOptions,

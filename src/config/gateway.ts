@@ -7,7 +7,7 @@ import {
   writeTimeoutPolicy,
 } from "./listener.ts";
 import { block, blockReader, defaultsOf, type OptionsOf, option, type ReloadStep } from "./option.ts";
-import { arrayOf, bool, duration, integer, nameWithoutSpaces, string, url, urls } from "./readers.ts";
+import { arrayOf, bool, clusterName, duration, integer, string, url, urls } from "./readers.ts";
 import { fixed, fixedPort, isEqual, liveAs, nested } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
@@ -51,7 +51,7 @@ export type RemoteGatewayOptions = OptionsOf<typeof REMOTE_BLOCK.table>;
 const GATEWAY_TABLE = {
   name: option<string | undefined>({
     key: "name",
-    reader: nameWithoutSpaces("gateway name"),
+    reader: clusterName("gateway name"),
     default: undefined,
     reload: fixed('field "Name"'),
     doc: "The name of this cluster.",

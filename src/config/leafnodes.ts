@@ -1,6 +1,6 @@
-import { jetStreamKey } from "./accounts.ts";
+import { GLOBAL_ACCOUNT, jetStreamKey } from "./accounts.ts";
 import { publicKey } from "./authorization.ts";
-import { type CompressionOptions, compression } from "./compression.ts";
+import { type CompressionOptions, compression, formatCompression } from "./compression.ts";
 import type { ConfigValue } from "./config_tree.ts";
 import {
   hostOption,
@@ -212,7 +212,7 @@ const REMOTE_TABLE = {
     key: "account",
     aliases: ["local"],
     reader: string,
-    default: "$G",
+    default: GLOBAL_ACCOUNT,
     reload: fixed('field "LocalAccount"'),
     doc: "The local account that is shared with the hub.",
   }),
@@ -378,7 +378,7 @@ const remote: Reader<LeafRemoteOptions> = {
       return site.error("Remote leafnode can not have both creds and nkey defined");
     }
     if (read.proxy?.url && read.urls.length > 0) checkProxyUse(read, site);
-    return read;
+    return read.account === "" ? { ...read, account: GLOBAL_ACCOUNT } : read;
   },
 };
 
@@ -408,10 +408,21 @@ function remoteId({ urls: hubUrls, account, credentials, nkey }: LeafRemoteOptio
   return JSON.stringify([hubUrls, account, credentials, nkey]);
 }
 
-/** A remote as messages name it, without passwords. */
-export function remoteName({ urls: hubUrls, account }: LeafRemoteOptions): string {
-  const shown = hubUrls.map((text) => text.replace(/\/\/[^/@]*@/, "//[REDACTED]@"));
-  return `[${shown.join(" ")}] in account ${JSON.stringify(account)}`;
+/** A URL as it may be shown. */
+export function withoutUser(text: string): string {
+  return text.replace(/\/\/[^/@]*@/, "//[REDACTED]@");
+}
+
+/** A remote as messages name it, without passwords and seeds. */
+export function remoteName({ urls: hubUrls, account, credentials, nkey }: LeafRemoteOptions): string {
+  const list = hubUrls.map((text) => JSON.stringify(withoutUser(text))).join(" ");
+  const login =
+    credentials !== undefined
+      ? `, credentials=${JSON.stringify(credentials)}`
+      : nkey !== undefined
+        ? ', nkey="[REDACTED]"'
+        : "";
+  return `urls=[${list}], account=${JSON.stringify(account)}${login}`;
 }
 
 const LEAFNODES_TABLE = {
@@ -473,7 +484,7 @@ const LEAFNODES_TABLE = {
     key: "compression",
     reader: compression("s2_auto", "s2_auto"),
     default: { mode: "s2_auto", rttThresholdsMs: [] },
-    reload: liveAs(({ mode }) => `Reloaded: LeafNode Compression value is: ${mode}`),
+    reload: liveAs((value) => `Reloaded: LeafNode Compression value is: ${formatCompression(value)}`),
     doc: "How leaf connections compress.",
   }),
   isolateLeafnodeInterest: option({
@@ -557,7 +568,7 @@ function compareRemotes(
       ];
     const lines: Readonly<Record<string, string>> = {
       disabled: `Reloaded: LeafNode ${name} Disabled value is: ${now.disabled}`,
-      compression: `Reloaded: LeafNode ${name} Compression value is: ${now.compression.mode}`,
+      compression: `Reloaded: LeafNode ${name} Compression value is: ${formatCompression(now.compression)}`,
     };
     return withPrefix("remotes", `remote ${remoteName(old)}: `, compareOptions(REMOTE_TABLE, old, now)).map(
       (step) => {

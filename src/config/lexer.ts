@@ -8,6 +8,9 @@ export type Scalar =
 /** What ends an unquoted value. A `'` ends one too and is swallowed, as in nats-server. */
 const UNQUOTED_END = new Set(["", "\n", "\r", " ", "\t", ";", ",", "]", "}", "'"]);
 
+/** Values that end where a comment starts; after other ones `#` and `//` are ordinary characters. */
+const NUMBER_BEFORE_COMMENT = /^(?:-\d+|-?\d+\.\d+(?:\.[\d.:-]*)?|\d{4}-\d\d-\d\dT[\d:]{8}Z)(?=#|\/\/)/;
+
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
@@ -176,7 +179,12 @@ export class Lexer {
 
   #readUnquoted(start: number, at: Position): Scalar {
     while (!UNQUOTED_END.has(this.peek())) this.#offset++;
-    const word = this.#text.slice(start, this.#offset);
+    let word = this.#text.slice(start, this.#offset);
+    const number = NUMBER_BEFORE_COMMENT.exec(word)?.[0];
+    if (number !== undefined) {
+      word = number;
+      this.#offset = start + number.length;
+    }
     if (this.take("'")) return { kind: "string", value: this.#unescape(start, start + word.length), at };
     if (/^(true|yes|on)$/i.test(word)) return { kind: "bool", value: true, at };
     if (/^(false|no|off)$/i.test(word)) return { kind: "bool", value: false, at };
@@ -208,6 +216,7 @@ export class Lexer {
     }
     if (/^\d+-/.test(word))
       this.fail(`${quote(word)} is no datetime like 2016-05-04T18:53:41Z; quote it`, start);
+    if (/^-\d+[kmgtpe]/i.test(word)) return undefined;
     if (word.startsWith("-")) this.fail(`${quote(word)} starts with "-" but is no number; quote it`, start);
     return undefined;
   }

@@ -70,7 +70,8 @@ export interface Block<Table extends OptionTable> {
   /** Names the block in messages: "cluster", "user". */
   readonly name: string;
   readonly table: Table;
-  readonly sharedKeys: readonly SharedKey<OptionsOf<Table>>[];
+  /** By key and alias, lower case: reads the value into the draft of the block's options. */
+  readonly keys: ReadonlyMap<string, SharedKey<OptionsOf<Table>>["read"]>;
   /** The message for a key the block does not know. */
   readonly unknownKey: (key: string) => string;
 }
@@ -94,12 +95,28 @@ export function option<T>(input: OptionInput<T>): Option<T> {
 export function block<Table extends OptionTable>(
   name: string,
   table: Table,
-  more: {
+  {
+    sharedKeys = [],
+    unknownKey = (key) => `unknown field "${key}"`,
+  }: {
     readonly sharedKeys?: readonly SharedKey<OptionsOf<Table>>[];
     readonly unknownKey?: (key: string) => string;
   } = {},
 ): Block<Table> {
-  return { name, table, sharedKeys: [], unknownKey: (key) => `unknown field "${key}"`, ...more };
+  const keys = new Map<string, SharedKey<OptionsOf<Table>>["read"]>();
+  for (const [field, { key, aliases, reader }] of Object.entries(table)) {
+    if (key === SET_BY_OTHERS) continue;
+    for (const spelling of [key, ...aliases]) {
+      keys.set(spelling, (value, site, draft) => {
+        const read = reader.read(value, site);
+        if (read !== undefined) Object.assign(draft, { [field]: read });
+      });
+    }
+  }
+  for (const { key, aliases, read } of sharedKeys) {
+    for (const spelling of [key, ...aliases]) keys.set(spelling, read);
+  }
+  return { name, table, keys, unknownKey };
 }
 
 /** What holds when the configuration says nothing. */
@@ -179,31 +196,17 @@ export function describeKind(kind: ConfigValue["kind"]): string {
 
 /** Reads the entries of a map into the options of a block; keys match in any case, unknown ones are errors. */
 export function readBlock<Table extends OptionTable>(
-  { table, sharedKeys, unknownKey }: Block<Table>,
+  { table, keys, unknownKey }: Block<Table>,
   map: ConfigMap,
   site: Site,
 ): OptionsOf<Table> {
-  const draft = defaultsOf(table) as Record<string, unknown>;
-  const readers = new Map<string, (value: ConfigValue, site: Site) => void>();
-  for (const [field, { key, aliases, reader }] of Object.entries(table)) {
-    if (key === SET_BY_OTHERS) continue;
-    for (const name of [key, ...aliases]) {
-      readers.set(name, (value, at) => {
-        const read = reader.read(value, at);
-        if (read !== undefined) draft[field] = read;
-      });
-    }
-  }
-  for (const { key, aliases, read } of sharedKeys) {
-    for (const name of [key, ...aliases])
-      readers.set(name, (value, at) => read(value, at, draft as Draft<OptionsOf<Table>>));
-  }
+  const draft: Draft<OptionsOf<Table>> = defaultsOf(table);
   for (const entry of map.entries.values()) {
-    const read = readers.get(entry.key.toLowerCase());
-    if (read !== undefined) read(entry.value, site.entry(entry));
+    const read = keys.get(entry.key.toLowerCase());
+    if (read !== undefined) read(entry.value, site.entry(entry), draft);
     else if (!entry.isUsedAsVariable) site.entry(entry).error(unknownKey(entry.key));
   }
-  return draft as OptionsOf<Table>;
+  return draft;
 }
 
 /** A reader for a map with the keys of `known`. */

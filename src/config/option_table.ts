@@ -1,5 +1,5 @@
 import { type AccountOptions, accounts, jetStreamKey } from "./accounts.ts";
-import { type AuthorizationOptions, authorization } from "./authorization.ts";
+import { type AuthorizationOptions, authorization, authorizationTimeoutMs } from "./authorization.ts";
 import { CLUSTER_DEFAULTS, type ClusterOptions, cluster, clusterReload } from "./cluster.ts";
 import type { ConfigValue } from "./config_tree.ts";
 import { formatDuration } from "./duration.ts";
@@ -776,7 +776,10 @@ function compareAuthorization(
   compare("user", "Reloaded: authorization username");
   compare("password", "Reloaded: authorization password");
   compare("token", "Reloaded: authorization token");
-  compare("timeoutMs", `Reloaded: authorization timeout = ${(after?.timeoutMs ?? 2000) / 1000}`);
+  compare(
+    "timeoutMs",
+    `Reloaded: authorization timeout = ${authorizationTimeoutMs(after?.timeoutMs, undefined) / 1000}`,
+  );
   compare("users", "Reloaded: authorization users");
   if (!isEqual(before?.authCallout, after?.authCallout)) {
     steps.push({

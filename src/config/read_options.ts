@@ -26,6 +26,7 @@ export function readOptions(tree: ConfigMap): ReadResult {
   const read = readBlock(OPTIONS_BLOCK, tree, site);
   refuseMixedCredentials(tree, read, site);
   refuseDuplicateUsers(tree, read, site);
+  refuseUnknownCalloutAccounts(tree, read, site);
   const bySeverity = [...problems.filter(isWarning), ...problems.filter((problem) => !isWarning(problem))];
   const trace = read.trace || read.traceVerbose || read.traceHeaders;
   return { options: { ...read, trace }, problems: bySeverity, files };
@@ -57,6 +58,20 @@ function refuseDuplicateUsers(tree: ConfigMap, { authorization, accounts }: Opti
         at.error(`Duplicate ${nkey === undefined ? "user" : "nkey"} ${JSON.stringify(id)} detected`);
       seen.add(id);
     }
+  }
+}
+
+/** Auth callout can only be asked about accounts there are. */
+function refuseUnknownCalloutAccounts(
+  tree: ConfigMap,
+  { authorization, accounts }: Options,
+  site: Site,
+): void {
+  const names = new Set(accounts.map(({ name }) => name));
+  for (const name of authorization?.authCallout?.allowedAccounts ?? []) {
+    if (names.has(name)) continue;
+    const text = `auth_callout allowed account ${JSON.stringify(name)} not found in configured accounts`;
+    siteOf(tree, ["authorization", "auth_callout"], site).error(text);
   }
 }
 

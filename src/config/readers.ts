@@ -38,6 +38,17 @@ export function nameWithoutSpaces(what: string): Reader<string> {
   };
 }
 
+/** The name of a cluster, as a cluster or a gateway gives it; `_` stands for "no cluster" between servers. */
+export function clusterName(what: string): Reader<string> {
+  return {
+    type: "string",
+    read: (value, site) => {
+      const name = nameWithoutSpaces(what).read(value, site);
+      return name === "_" ? site.error("cluster name is reserved") : name;
+    },
+  };
+}
+
 /** A whole number within `[min, max]`; unit suffixes are allowed everywhere: `1k` is 1000. */
 export function integer(
   min: number = Number.MIN_SAFE_INTEGER,

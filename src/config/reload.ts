@@ -24,12 +24,14 @@ export function fixed<T>(name: string): Reload<T> {
   return { kind: "refused", name };
 }
 
-/** A port: a change refuses the reload, save one to -1, which keeps the port there is. */
+/** A port: a change refuses the reload, save one to -1, which keeps the port there is, if there is one. */
 export function fixedPort(name: string): Reload<number> {
   return {
     kind: "compared",
     compare: (old, now) =>
-      old === now || now === -1 ? [] : [{ kind: "refusal", name, old: String(old), new: String(now) }],
+      old === now || (now === -1 && old !== 0)
+        ? []
+        : [{ kind: "refusal", name, old: String(old), new: String(now) }],
   };
 }
 

@@ -1,6 +1,7 @@
 import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "./accounts.ts";
 import { checkCompression } from "./compression.ts";
 import { formatDuration } from "./duration.ts";
+import { withoutUser } from "./leafnodes.ts";
 import { isPublicKey } from "./nkey_text.ts";
 import type { Options } from "./option_table.ts";
 
@@ -30,6 +31,7 @@ const CHECKS: readonly Check[] = [
   checkCluster,
   checkWebSocket,
   checkMonitoring,
+  checkSystemAccount,
 ];
 
 function checkLimits({
@@ -52,15 +54,15 @@ function checkLimits({
 function checkOperators(options: Options) {
   const { operators, trustedKeys, resolver, accounts, authorization, defaultSentinel, resolverPreload } =
     options;
-  const badPin = options.resolverPinnedAccounts.find((key) => !isPublicKey(key, "account"));
-  if (badPin !== undefined)
-    return `pinned account key ${JSON.stringify(badPin)} is not a valid public account nkey`;
   if (resolverPreload.size > 0 && resolver?.kind === "url") {
     return "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR";
   }
   if (operators.length === 0) {
     return defaultSentinel === undefined ? undefined : "default sentinel requires operators and accounts";
   }
+  const badPin = options.resolverPinnedAccounts.find((key) => !isPublicKey(key, "account"));
+  if (badPin !== undefined)
+    return `pinned account key ${JSON.stringify(badPin)} is not a valid public account nkey`;
   if (operators.length > 1 && resolver === undefined)
     return "operators require an account resolver to be configured";
   if (accounts.length > 0) return "operators do not allow Accounts to be configured directly";
@@ -80,7 +82,8 @@ function checkLeafnodes(options: Options) {
   for (const remote of leafnodes.remotes) {
     const webSockets = remote.urls.filter((url) => /^wss?:/i.test(url)).length;
     if (webSockets > 0 && webSockets < remote.urls.length) {
-      return "remote leaf node configuration cannot have a mix of websocket and non-websocket urls";
+      const list = remote.urls.map((url) => JSON.stringify(withoutUser(url))).join(" ");
+      return `remote leaf node configuration cannot have a mix of websocket and non-websocket urls: [${list}]`;
     }
     const remoteCompression = checkCompression(remote.compression, "s2_auto");
     if (remoteCompression !== undefined) return remoteCompression;
@@ -141,7 +144,6 @@ function checkGateway({ gateway }: Options) {
   if (!gateway.name) return "gateway has no name";
   if (gateway.port === 0)
     return `gateway ${JSON.stringify(gateway.name)} has no port specified (select -1 for random port)`;
-  if (gateway.name === "_") return "gateway name is reserved";
   for (const [index, remote] of gateway.gateways.entries()) {
     if (remote.name === "") return `gateway in the list ${index} has no name`;
     if (remote.urls.length === 0) return `gateway ${JSON.stringify(remote.name)} has no URL`;
@@ -151,9 +153,9 @@ function checkGateway({ gateway }: Options) {
 
 function checkCluster({ cluster, gateway, leafnodes, serverName }: Options) {
   const { name, poolSize, accounts } = cluster;
-  if (name?.includes(" ")) return "cluster name cannot contain spaces";
-  const isUnclusteredLeaf = cluster.port === 0 && leafnodes.remotes.length > 0;
-  if (name === "_" || (isUnclusteredLeaf && serverName === "_")) return "cluster name is reserved";
+  // A leaf without a cluster is known to its hub by the server's name.
+  if (cluster.port === 0 && leafnodes.remotes.length > 0 && serverName === "_")
+    return "cluster name is reserved";
   const compression = checkCompression(cluster.compression, "s2_fast");
   if (compression !== undefined) return compression;
   if (gateway.name !== undefined && name !== undefined && gateway.name !== name) {
@@ -217,4 +219,12 @@ function checkMonitoring({ httpPort, httpsPort, tls }: Options) {
   if (httpPort !== 0 && httpsPort !== 0)
     return `can't specify both HTTP (${httpPort}) and HTTPs (${httpsPort}) ports`;
   return httpsPort !== 0 && tls === undefined ? "TLS cert and key required for HTTPS" : undefined;
+}
+
+/** In operator mode the account may yet be fetched; elsewhere it stands in the file or nowhere. */
+function checkSystemAccount({ systemAccount, accounts, operators, trustedKeys }: Options) {
+  if (!systemAccount || systemAccount === GLOBAL_ACCOUNT || operators.length > 0 || trustedKeys.length > 0)
+    return undefined;
+  const isThere = accounts.some(({ name }) => name === systemAccount);
+  return isThere ? undefined : "error resolving system account: account missing";
 }

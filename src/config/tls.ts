@@ -1,6 +1,17 @@
 import { parseDuration } from "./duration.ts";
 import { block, defaultsOf, type OptionsOf, option, type Reader, readBlock, wrongType } from "./option.ts";
-import { arrayOf, bool, boolOr, file, integer, oneOf, string, strings, timeout } from "./readers.ts";
+import {
+  arrayOf,
+  bool,
+  boolOr,
+  file,
+  integer,
+  oneOf,
+  string,
+  strings,
+  timeout,
+  zeroMeans,
+} from "./readers.ts";
 
 /** `tls { … }`, wherever it stands. Files are named, not read: that is for whoever makes the TLS context. */
 
@@ -52,8 +63,6 @@ const CIPHER_SUITES = [
   "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
   "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
   "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-  "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
-  "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305",
 ] as const;
 
 /** Known, but refused unless `allow_insecure_cipher_suites` is set. */
@@ -242,7 +251,7 @@ const TLS_TABLE = {
   }),
   timeoutMs: option({
     key: "timeout",
-    reader: timeout,
+    reader: zeroMeans(2000, timeout),
     default: 2000,
     doc: "How long a handshake may take.",
   }),
