@@ -65,7 +65,7 @@ export class SocketPoller implements Poller {
     const { memory, slotsMax, wakeWords, wakeIndex } = options;
     assert(memory.byteOffset === 0, "SocketPoller: memory starts past its buffer's first byte");
     this.#memory = memory;
-    this.#memoryWords = new Uint32Array(memory.buffer, 0, memory.length >> 2);
+    this.#memoryWords = new Uint32Array(memory.buffer, 0, Math.floor(memory.length / 4));
     this.#slotsMax = slotsMax;
     this.#wakeWords = wakeWords;
     this.wakeHandle = wakeIndex;
