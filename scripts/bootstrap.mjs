@@ -8,7 +8,7 @@
 // three. package.json calls it with `node`, for which Bun stands in where there is no Node.js.
 
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -111,7 +111,21 @@ function serve(runtime, flags) {
   server.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }
 
-function test(paths) {
+/** All folders with tests but those whose tests need a server beside them: they have commands of their own. */
+function findTestFolders() {
+  const needServer = ["test/conformance", "test/peers"];
+  const folders = [
+    "src",
+    "workers",
+    "scripts",
+    "bench",
+    ...readdirSync(join(root, "test")).map((name) => `test/${name}`),
+  ];
+  return folders.filter((folder) => existsSync(join(root, folder)) && !needServer.includes(folder));
+}
+
+function test(wanted) {
+  const paths = (wanted.length > 0 ? wanted : findTestFolders()).map((path) => `./${path}`);
   say("unit tests on Bun");
   const bunCode = runHere([RUNTIMES.bun.program, "test", ...paths]);
   say("unit tests on Deno");

@@ -1,11 +1,12 @@
 /** The acceptor's thread: accepts for main and hands each connection to the shard that has the fewest. */
+
+import type { AcceptorReport, AcceptorStart } from "../src/fabric/acceptor_messages.ts";
 import { Placement } from "../src/fabric/placement.ts";
+import { HEADER_ACCEPTOR_STOP } from "../src/memory/map.ts";
+import { openSharedMemory } from "../src/memory/shared_memory.ts";
 import { Acceptor } from "../src/runtime/acceptor.ts";
 import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
-import { openSharedMemory } from "../src/memory/shared_memory.ts";
-import type { AcceptorReport, AcceptorStart } from "../src/fabric/acceptor_messages.ts";
-import { HEADER_ACCEPTOR_STOP } from "../src/memory/map.ts";
 
 const CLIENT_LISTENER = 0;
 

@@ -18,7 +18,10 @@ self.onmessage = async ({ data }: MessageEvent<ShardStart>) => {
     await serve(data);
     report({ type: "stopped" });
   } catch (error) {
-    report({ type: "failed", error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    report({
+      type: "failed",
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
   }
 };
 

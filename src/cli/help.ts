@@ -19,7 +19,7 @@ configuration again, ldm closes its clients slowly and then ends it.
 const DOC_COLUMN = 34;
 
 function describeFlag({ names, value, doc }: Flag): string {
-  const written = names.map((name) => (name.length === 1 ? `-${name}` : `--${name}`)).join(", ");
+  const written = names.map((name) => (/^(..?|[A-Z]+)$/.test(name) ? `-${name}` : `--${name}`)).join(", ");
   const left = `    ${written} ${value}`.trimEnd();
   return left.length < DOC_COLUMN
     ? `${left.padEnd(DOC_COLUMN)}${doc}`

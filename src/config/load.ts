@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { ConfigError, type ConfigProblem, formatProblem } from "./config_tree.ts";
+import { ConfigError, type ConfigProblem, formatProblem, type Position } from "./config_tree.ts";
 import { configDigest } from "./digest.ts";
 import type { Options } from "./option_table.ts";
 import { type ParseSurroundings, parseConfig } from "./parser.ts";
@@ -23,9 +23,10 @@ export type LoadResult =
 export function loadConfigText(text: string, file: string, surroundings: ParseSurroundings): LoadResult {
   try {
     const tree = parseConfig(text, file, surroundings);
-    const { options, problems } = readOptions(tree);
-    const lines = problems.map(formatProblem);
-    if (problems.some(isError)) return { ok: false, lines };
+    const { options, problems, files } = readOptions(tree);
+    const missing = files.flatMap(({ path, at }) => problemOfFile(path, at, surroundings.readFile));
+    const lines = [...problems, ...missing].map(formatProblem);
+    if (missing.length > 0 || problems.some(isError)) return { ok: false, lines };
     return { ok: true, options, digest: configDigest(tree), warnings: lines };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -45,6 +46,20 @@ export function loadConfigFile(
     return { ok: false, lines: [error instanceof Error ? error.message : String(error)] };
   }
   return loadConfigText(text, file, { readFile: readText, environment });
+}
+
+/** A file that cannot be read is better found now than when the first client connects. */
+function problemOfFile(
+  path: string,
+  at: Position,
+  readFile: (path: string) => string,
+): readonly ConfigProblem[] {
+  try {
+    readFile(path);
+    return [];
+  } catch (error) {
+    return [{ severity: "error", at, text: error instanceof Error ? error.message : String(error) }];
+  }
 }
 
 function isError({ severity }: ConfigProblem): boolean {

@@ -65,7 +65,7 @@ const RESOLVER_BLOCK = block("resolver", {
 });
 
 const BAD_FORM =
-  'error parsing account resolver, should be MEM or URL("url") or a map containing dir and type state=[FULL|CACHE])';
+  'error parsing account resolver, should be MEM or  URL("url") or a map containing dir and type state=[FULL|CACHE])';
 
 export const resolver: Reader<ResolverOptions> = {
   type: 'MEM, URL("…") or resolver block',
@@ -175,5 +175,12 @@ function readTrusted(value: ConfigValue, site: Site): readonly string[] {
   });
 }
 
-/** An operator JWT or the path of a file that holds one; which of them is for whoever opens it to see. */
-export const operators: Reader<readonly string[]> = strings;
+/** Operator JWTs, or the paths of files that hold one. */
+export const operators: Reader<readonly string[]> = {
+  type: "operator JWT or file, or several",
+  read: (value, site) => {
+    const read = strings.read(value, site);
+    for (const text of read ?? []) if (!isJwtShaped(text)) site.needsFile(text);
+    return read;
+  },
+};

@@ -109,44 +109,61 @@ export function defaultsOf<Table extends OptionTable>(table: Table): OptionsOf<T
   ) as OptionsOf<Table>;
 }
 
-/** Where a value stands, and where what is wrong with it goes. */
+/** What reading a configuration comes upon. */
+export interface Findings {
+  readonly problems: ConfigProblem[];
+  /** Files that must be there for the configuration to be of use, such as certificates. */
+  readonly files: NamedFile[];
+}
+
+export interface NamedFile {
+  readonly path: string;
+  readonly at: Position;
+}
+
+/** Where a value stands, and where what is found out about it goes. */
 export class Site {
   readonly key: string;
   readonly at: Position;
-  readonly #problems: ConfigProblem[];
+  readonly #findings: Findings;
 
-  constructor(key: string, at: Position, problems: ConfigProblem[]) {
+  constructor(key: string, at: Position, findings: Findings) {
     this.key = key;
     this.at = at;
-    this.#problems = problems;
+    this.#findings = findings;
   }
 
   /** Reports an error here; returns undefined, so that a reader may return it. */
   error(text: string): undefined {
-    this.#problems.push({ severity: "error", at: this.at, text });
+    this.#findings.problems.push({ severity: "error", at: this.at, text });
   }
 
   warn(reason: string): void {
-    this.#problems.push({
+    this.#findings.problems.push({
       severity: "warning",
       at: this.at,
       text: `invalid use of field "${this.key}": ${reason}`,
     });
   }
 
+  /** Names a file that must be there. */
+  needsFile(path: string): void {
+    this.#findings.files.push({ path, at: this.at });
+  }
+
   /** The number of errors so far, to tell whether a part was read without any. */
   get errorCount(): number {
-    return this.#problems.filter((problem) => problem.severity === "error").length;
+    return this.#findings.problems.filter((problem) => problem.severity === "error").length;
   }
 
   /** The site of an entry of a map that stands here. */
   entry(entry: ConfigEntry): Site {
-    return new Site(entry.key, entry.at, this.#problems);
+    return new Site(entry.key, entry.at, this.#findings);
   }
 
   /** The site of an element of an array that stands here. */
   item(value: ConfigValue): Site {
-    return new Site(this.key, value.at, this.#problems);
+    return new Site(this.key, value.at, this.#findings);
   }
 }
 

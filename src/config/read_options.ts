@@ -1,6 +1,6 @@
 import type { UserOptions } from "./authorization.ts";
 import type { ConfigEntry, ConfigMap, ConfigProblem } from "./config_tree.ts";
-import { readBlock, Site } from "./option.ts";
+import { type NamedFile, readBlock, Site } from "./option.ts";
 import { OPTIONS_BLOCK, type Options } from "./option_table.ts";
 
 /** What reading a configuration gives: options if there is no error among the problems. */
@@ -8,6 +8,8 @@ export interface ReadResult {
   readonly options: Options;
   /** Warnings first. */
   readonly problems: readonly ConfigProblem[];
+  /** Files the configuration names that must be there. */
+  readonly files: readonly NamedFile[];
 }
 
 /**
@@ -16,18 +18,17 @@ export interface ReadResult {
  */
 export function readOptions(tree: ConfigMap): ReadResult {
   const problems: ConfigProblem[] = [];
+  const files: NamedFile[] = [];
   if (tree.entries.size === 0) {
     problems.push({ severity: "warning", text: `${tree.at.file}: config has no values or is empty` });
   }
-  const site = new Site("", tree.at, problems);
+  const site = new Site("", tree.at, { problems, files });
   const read = readBlock(OPTIONS_BLOCK, tree, site);
   refuseMixedCredentials(tree, read, site);
   refuseDuplicateUsers(tree, read, site);
   const bySeverity = [...problems.filter(isWarning), ...problems.filter((problem) => !isWarning(problem))];
-  return {
-    options: { ...read, trace: read.trace || read.traceVerbose || read.traceHeaders },
-    problems: bySeverity,
-  };
+  const trace = read.trace || read.traceVerbose || read.traceHeaders;
+  return { options: { ...read, trace }, problems: bySeverity, files };
 }
 
 function isWarning({ severity }: ConfigProblem): boolean {

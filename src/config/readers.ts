@@ -17,6 +17,16 @@ export const string: Reader<string> = {
 /** A string that must never be shown. */
 export const secret: Reader<string> = { ...string, type: "secret string" };
 
+/** The path of a file that must be there. */
+export const file: Reader<string> = {
+  type: "file",
+  read: (value, site) => {
+    const path = string.read(value, site);
+    if (path) site.needsFile(path);
+    return path;
+  },
+};
+
 /** A string that names something and must not contain a space. */
 export function nameWithoutSpaces(what: string): Reader<string> {
   return {

@@ -1,6 +1,6 @@
 import { parseDuration } from "./duration.ts";
 import { block, defaultsOf, type OptionsOf, option, type Reader, readBlock, wrongType } from "./option.ts";
-import { arrayOf, bool, boolOr, integer, oneOf, string, strings, timeout } from "./readers.ts";
+import { arrayOf, bool, boolOr, file, integer, oneOf, string, strings, timeout } from "./readers.ts";
 
 /** `tls { … }`, wherever it stands. Files are named, not read: that is for whoever makes the TLS context. */
 
@@ -124,8 +124,8 @@ const certs: Reader<readonly CertificatePair[]> = arrayOf({
 const CERTIFICATE_BLOCK = block(
   "certificate",
   {
-    certFile: option({ key: "cert_file", reader: string, default: "", doc: "The certificate, a PEM file." }),
-    keyFile: option({ key: "key_file", reader: string, default: "", doc: "Its private key, a PEM file." }),
+    certFile: option({ key: "cert_file", reader: file, default: "", doc: "The certificate, a PEM file." }),
+    keyFile: option({ key: "key_file", reader: file, default: "", doc: "Its private key, a PEM file." }),
   },
   { unknownKey: (key) => `error parsing tls certs config, unknown field "${key}"` },
 );
@@ -193,19 +193,19 @@ const ocspPeer: Reader<OcspPeerOptions> = boolOr<OcspPeerOptions>(
 const TLS_TABLE = {
   certFile: option<string | undefined>({
     key: "cert_file",
-    reader: string,
+    reader: file,
     default: undefined,
     doc: "The server certificate, a PEM file.",
   }),
   keyFile: option<string | undefined>({
     key: "key_file",
-    reader: string,
+    reader: file,
     default: undefined,
     doc: "Its private key, a PEM file.",
   }),
   caFile: option<string | undefined>({
     key: "ca_file",
-    reader: string,
+    reader: file,
     default: undefined,
     doc: "The authorities that peers are verified against, a PEM file.",
   }),

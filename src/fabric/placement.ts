@@ -1,10 +1,10 @@
 /** Which shard a new connection goes to: the one that serves the fewest. */
 import { createEngine, type Engine } from "../engine/engine.ts";
-import { sendControl } from "./control.ts";
-import { Wake } from "./wake.ts";
+import { NO_HOST } from "../engine/no_host.ts";
 import { NODE_ACCEPTOR, NODE_IS_UP, NODE_LOAD, NODE_SHARD_FIRST, NODE_STATE } from "../memory/map.ts";
 import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
-import { NO_HOST } from "../engine/no_host.ts";
+import { sendControl } from "./control.ts";
+import { Wake } from "./wake.ts";
 
 export class Placement {
   readonly #shared: SharedMemory;

@@ -39,11 +39,11 @@ import {
   NODE_STATE,
 } from "../memory/map.ts";
 import { createSharedMemory, layOutArea, nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
+import type { ServerInfo } from "../protocol/info.ts";
 import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { wakeSocketPoller } from "../runtime/socket_poller.ts";
-import type { ServerInfo } from "../protocol/info.ts";
 import type {
   ConnectionRecord,
   ShardControl,
@@ -151,7 +151,9 @@ export class Fleet {
   }
 
   /** Opens the client port and returns it. `onPort` hears of it before anybody can connect. */
-  async listen(onPort: (port: number) => ServerInfo): Promise<{ ok: true; port: number } | { ok: false; error: string }> {
+  async listen(
+    onPort: (port: number) => ServerInfo,
+  ): Promise<{ ok: true; port: number } | { ok: false; error: string }> {
     const { posix, host, port } = this.#options;
     if (posix === null) return this.#listenByShards(onPort);
     const result = await listenTcp(posix, host, port, BACKLOG);
@@ -202,7 +204,8 @@ export class Fleet {
 
   /** Closes `count` connections for `reason`, taken from the shards in turn. */
   closeSome(count: number, reason: number): void {
-    for (const [node, share] of this.#shares(count)) this.#send(node, { type: "closeSome", count: share, reason });
+    for (const [node, share] of this.#shares(count))
+      this.#send(node, { type: "closeSome", count: share, reason });
   }
 
   /** Closes `count` connections because there are too many. */
@@ -281,7 +284,8 @@ export class Fleet {
       ready: Promise.withResolvers(),
       stopped: Promise.withResolvers(),
     };
-    shard.worker.onmessage = ({ data }: MessageEvent<ShardReport>) => this.#onReport(shard, index, listen, data);
+    shard.worker.onmessage = ({ data }: MessageEvent<ShardReport>) =>
+      this.#onReport(shard, index, listen, data);
     shard.worker.onerror = (event) => {
       event.preventDefault();
       this.#onFailure(shard, index, listen, event.message);
@@ -414,7 +418,10 @@ export class Fleet {
   /** Main's rings to shards are large against what main says; a full one means that the shard is stuck. */
   #send(node: number, message: ShardControl): void {
     if (!sendControl(this.#engine, this.#shared, node, message)) {
-      this.#events.log("error", `Shard ${node - NODE_SHARD_FIRST} does not take commands: ${message.type} is lost`);
+      this.#events.log(
+        "error",
+        `Shard ${node - NODE_SHARD_FIRST} does not take commands: ${message.type} is lost`,
+      );
       return;
     }
     this.#wake.ifAsleep(node);

@@ -375,10 +375,10 @@ export class Publishing {
   }
 
   #refuse(connection: Connection, subject: number, length: number): void {
-    const { log, outbound, shared } = this.#shard;
+    const { outbound, shared } = this.#shard;
     const name = shared.bytes.slice(subject, subject + length);
     outbound.append(connection, errorLine(publishViolationText(name)));
-    log("error", `${connection.label} - ${publishViolationLogText(name)}`);
+    this.#shard.log("error", `${connection.label} - ${publishViolationLogText(name)}`);
   }
 
   /** Status 503 to the publisher's own subscription for the reply, if it has a plain one. */

@@ -2,10 +2,10 @@
  * Subjects that servers use among themselves: clients may neither publish to them nor ask for replies there.
  * Source: nats-server `processInboundClientMsg`, `isReservedReply`.
  */
-const RESERVED_SUBJECTS = ["_GR_.", "$GR.", "$NRG."].map(asBytes);
-const RESERVED_REPLIES = ["_R_.", "$JS.ACK.", "_GR_.", "$GR."].map(asBytes);
 /** The gateway prefixes are names of their own without something behind the dot. */
 const NEED_MORE_BYTES = new Set(["_GR_.", "$GR."]);
+const RESERVED_SUBJECTS = ["_GR_.", "$GR.", "$NRG."].map(asBytes);
+const RESERVED_REPLIES = ["_R_.", "$JS.ACK.", "_GR_.", "$GR."].map(asBytes);
 
 export function isReservedSubject(bytes: Uint8Array, start: number, end: number): boolean {
   return RESERVED_SUBJECTS.some((prefix) => startsWith(bytes, start, end, prefix));

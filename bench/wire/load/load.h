@@ -1,0 +1,69 @@
+// What every kind of load shares: the options, a connection that speaks just enough NATS, the phases in which the
+// load and the program that started it take turns, and the clock.
+//
+// A load never computes while it measures: what it sends was encoded before, what it receives is checked at fixed
+// distances. The server under test should be what limits the figures.
+#ifndef LOAD_H
+#define LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct options {
+  const char *kind;       // stream, request, storm or idle
+  int port;               // on 127.0.0.1
+  int publishers;         // stream
+  int subscribers;        // stream: connections that subscribe
+  int payload_bytes;      // stream, request
+  int literals;           // stream: > 0: this many literal subscriptions, spread over the subscribers
+  int wildcards;          // stream: > 0: this many wildcard subscriptions, spread over the subscribers
+  bool queue;             // stream: the subscribers form one queue group
+  int between;            // idle connections opened between the subscribers and the publishers
+  int connections;        // request, storm (at the same time), idle
+  bool fresh_inbox;       // request: SUB and UNSUB for each request
+  uint64_t count;         // messages, requests or connections at most; 0: no bound but time
+  double seconds;         // of the measured part at most
+  double warm_seconds;    // of the part before it
+  double drain_seconds;   // for what is under way when the time is up or the count is reached
+};
+
+void run_stream(const struct options *options);
+void run_request(const struct options *options);
+void run_storm(const struct options *options);
+void run_idle(const struct options *options);
+
+// Ends the process with a message on standard error.
+_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+uint64_t now_ns(void);
+uint64_t own_cpu_ns(void); // user and system time of this process
+void *allocate(size_t bytes);
+
+// Tells the starter that a phase was reached and waits for its answer, a line on standard input (or its end).
+// Phases, in order: "base" (nothing done yet), "prepared" (connected and subscribed), "ready" (warmed up), "ended" (measured,
+// still connected). The result follows.
+void reach_phase(const char *phase);
+
+struct result {
+  uint64_t messages;       // published, requested or connected
+  uint64_t deliveries;     // received by subscribers
+  uint64_t started_ns, ended_ns;
+  uint64_t load_cpu_ns;    // spent by this process in the measured part
+  uint32_t *latencies_ns;  // `messages` of them at most, or NULL
+  size_t latency_count;
+};
+void report(struct result *result); // reaches "ended", prints the result
+
+// Connections. The first group blocks, for preparing; after `set_nonblocking` only the load's own loop touches the fd.
+int open_connection(const struct options *options); // connected, CONNECT sent, first PONG received
+int open_socket(const struct options *options, unsigned source); // TCP only; `source` spreads local addresses
+void write_all(int fd, const char *bytes, size_t count);
+void await_pong(int fd);                            // sends PING, reads until PONG; fails on -ERR
+void set_nonblocking(int fd);
+extern const char CONNECT_AND_PING[];
+
+// The end of one line from the server that is not a message: fails when it is an error.
+void check_control_line(const char *line, size_t length);
+
+#endif

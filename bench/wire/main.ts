@@ -1,0 +1,160 @@
+/**
+ * The wire bench: starts each target in turn, a fresh process for each measurement, puts the same load on it and prints
+ * one table. How to run and to read it: docs/benchmarks/README.md.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, release, totalmem } from "node:os";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { cpuChart } from "./chart.ts";
+import { type Figures, type Summary, summarise } from "./figures.ts";
+import { limits } from "./limits.ts";
+import { type MeasureOptions, measure } from "./measure.ts";
+import { buildLoad } from "./programs.ts";
+import { rows as allRows, pickRows, type Row } from "./rows.ts";
+import { failureList, limitTable, nanoseconds, resultTable } from "./table.ts";
+import { findTarget, parseTarget, type Target, targetNames } from "./targets.ts";
+import { judge } from "./verdicts.ts";
+
+const usage = `bun run bench [flags]
+  --quick              a minute: few rows, short, once
+  --rows A,B           rows by id; * at the end stands for anything (--list shows them)
+  --targets A,B        of ${targetNames.join(", ")}
+  --target NAME=CMD    one more, {port} and {shards} in its command are replaced; may be given again
+  --repetitions N      of each row and target; the median counts (3)
+  --seconds S          measured in each (2)
+  --shards N           of Midge, where the row does not say (1)
+  --out NAME           writes docs/benchmarks/NAME.json, .md and .svg (wire)
+  --no-write           prints only
+  --check              exits with 1 when a measurement fails or a "must" limit is not met
+  --list               prints the rows`;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    rows: { type: "string" },
+    targets: { type: "string" },
+    target: { type: "string", multiple: true, default: [] },
+    repetitions: { type: "string" },
+    seconds: { type: "string" },
+    shards: { type: "string", default: "1" },
+    out: { type: "string" },
+    "no-write": { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+/** A number from a flag. Throws a RangeError when it is none, or below the least. */
+function number(flag: string, text: string, least: number): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= least) return value;
+  throw new RangeError(`--${flag} ${text}: give a number of at least ${least}`);
+}
+
+function chooseTargets(): Target[] {
+  const chosen: Target[] = [];
+  for (const name of values.targets?.split(",") ?? targetNames) {
+    const target = findTarget(name);
+    if ("reason" in target) console.error(`${name} is left out: ${target.reason}`);
+    else chosen.push(target);
+  }
+  return [...chosen, ...values.target.map(parseTarget)];
+}
+
+interface Series {
+  readonly row: Row;
+  readonly target: Target;
+  readonly figures: Figures[];
+  readonly failures: string[];
+}
+
+async function measureAll(series: readonly Series[], repetitions: number, options: MeasureOptions) {
+  const versions: Record<string, string> = {};
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    // Within a row the targets take turns, each repetition in the other direction.
+    const inTurn = repetition % 2 === 0 ? series : series.toReversed();
+    for (const one of inTurn) {
+      const place = `${repetition + 1}/${repetitions} ${one.row.id} ${one.target.name}`;
+      try {
+        const { figures, serverVersion } = await measure(one.row, one.target, options);
+        one.figures.push(figures);
+        versions[one.target.name] = serverVersion;
+        console.error(`${place}: ${figures.cpuNs === null ? "done" : nanoseconds(figures.cpuNs)}`);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        one.failures.push(reason);
+        console.error(`${place}: failed: ${reason}`);
+      }
+    }
+  }
+  return versions;
+}
+
+async function main(): Promise<number> {
+  if (values.help || values.list) {
+    console.log(values.help ? usage : allRows.map((row) => `${row.id.padEnd(20)}${row.title}`).join("\n"));
+    return 0;
+  }
+  const seconds = number("seconds", values.seconds ?? (values.quick ? "0.5" : "2"), 0.01);
+  const repetitions = number("repetitions", values.repetitions ?? (values.quick ? "1" : "3"), 1);
+  const rows = values.rows
+    ? pickRows(values.rows.split(","))
+    : allRows.filter((row) => row.isQuick || !values.quick);
+  const targets = chooseTargets();
+  const series = rows.flatMap((row) =>
+    targets
+      .filter((target) => !(target.isFloor && row.needs))
+      .map((target): Series => ({ row, target, figures: [], failures: [] })),
+  );
+  const versions = await measureAll(series, repetitions, {
+    loadProgram: buildLoad(),
+    seconds,
+    warmSeconds: seconds / 4,
+    count: 0,
+    shards: number("shards", values.shards, 1),
+  });
+  const summaries: Summary[] = series.map((one) =>
+    summarise(one.row.id, one.target.name, one.figures, one.failures),
+  );
+  const judged = targets.map((target) => target.name).filter((name) => !/^(nats-server.*|floor)$/.test(name));
+  const verdicts = judge(limits, summaries, judged);
+  const machine = `${cpus()[0]?.model ?? "unknown CPU"}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}`;
+  const servers = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const caption = `${new Date().toISOString().slice(0, 10)}; ${machine}; ${servers.join(", ")}; median of ${repetitions} × ${seconds} s`;
+  const limitLines = verdicts.length ? limitTable(verdicts) : "";
+  const parts = [caption, resultTable(rows, summaries), failureList(summaries), limitLines];
+  const report = parts.filter((part) => part !== "").join("\n\n");
+  console.log(report);
+  if (!values["no-write"]) {
+    const folder = fileURLToPath(new URL("../../docs/benchmarks/", import.meta.url));
+    const path = `${folder}${values.out ?? (values.quick ? "wire-quick" : "wire")}`;
+    mkdirSync(folder, { recursive: true });
+    const measured = series.map((one) => ({
+      row: one.row.id,
+      target: one.target.name,
+      measured: one.figures,
+    }));
+    const settings = { seconds, repetitions, shards: Number(values.shards) };
+    const json = {
+      date: new Date().toISOString(),
+      machine,
+      versions,
+      settings,
+      summaries,
+      verdicts,
+      measured,
+    };
+    writeFileSync(`${path}.json`, `${JSON.stringify(json, null, 1)}\n`);
+    writeFileSync(`${path}.md`, `${report}\n`);
+    writeFileSync(`${path}.svg`, cpuChart(rows, summaries, caption));
+    console.error(`written: ${path}.json, .md, .svg`);
+  }
+  const isFailed =
+    summaries.some((one) => one.failures.length > 0) || verdicts.some((one) => one.must.isMet === false);
+  return values.check && isFailed ? 1 : 0;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,197 @@
+/**
+ * The rows of the wire bench: what is done to each server, as data.
+ *
+ * A row names the arguments of the load generator (`load/load.h`) and what one operation of it is. Rows whose id ends
+ * in `-apart` start Midge with two shards and leave publisher and subscriber on different ones: a new connection goes
+ * to the shard with the fewest, so consecutive connections alternate. The other rows open one idle connection in
+ * between (`--between 1`), so that they stay on one shard however many the server has.
+ */
+export interface Row {
+  readonly id: string;
+  readonly title: string;
+  /** What CPU time and rate are counted per. */
+  readonly unit: "message" | "delivery" | "request" | "connection" | "start";
+  /** Arguments of the load generator; none: the row is the start of the server alone. */
+  readonly load: readonly string[] | null;
+  /** Whether `--quick` runs it. */
+  readonly isQuick: boolean;
+  /** Shards Midge must have; else `--shards` decides. */
+  readonly shards?: number;
+  /** Things the server holds once prepared: the memory it took to prepare is shown for each of them. */
+  readonly heldCount?: number;
+  /** Nothing is sent: CPU is a share of a core, not a time per operation, and there is no rate. */
+  readonly isIdle?: boolean;
+  /** Before the measured part, where it takes longer than `MeasureOptions.warmSeconds` for the server to settle. */
+  readonly warmSeconds?: number;
+  /** The floor has no such feature. */
+  readonly needs?: "wildcards";
+}
+
+/** Where rows of one kind differ in payload only. */
+function payloadRows(
+  kind: "publish" | "1-1",
+  payloads: readonly number[],
+  quickPayloads: readonly number[],
+): Row[] {
+  return payloads.map((bytes) => ({
+    id: `${kind}-${bytes}`,
+    title: `${kind === "publish" ? "publish only" : "1 → 1"}, ${bytes} B`,
+    unit: kind === "publish" ? "message" : "delivery",
+    load: stream(1, kind === "publish" ? 0 : 1, bytes, "--between", "1"),
+    isQuick: quickPayloads.includes(bytes),
+  }));
+}
+
+function stream(publishers: number, subscribers: number, payloadBytes: number, ...more: string[]): string[] {
+  return [
+    ...["--kind", "stream", "--publishers", `${publishers}`, "--subscribers", `${subscribers}`],
+    ...["--payload-bytes", `${payloadBytes}`, ...more],
+  ];
+}
+
+function request(connections: number, ...more: string[]): string[] {
+  return ["--kind", "request", "--connections", `${connections}`, ...more];
+}
+
+export const rows: readonly Row[] = [
+  ...payloadRows("publish", [16, 128, 1024], [16]),
+  ...payloadRows("1-1", [16, 128, 1024, 4096, 65536], [16, 128, 1024]),
+  { id: "1-10-16", title: "1 → 10, 16 B", unit: "delivery", load: stream(1, 10, 16), isQuick: true },
+  { id: "1-1000-16", title: "1 → 1000, 16 B", unit: "delivery", load: stream(1, 1000, 16), isQuick: false },
+  { id: "10-10-16", title: "10 → 10, 16 B", unit: "delivery", load: stream(10, 10, 16), isQuick: true },
+  {
+    id: "queue-10-16",
+    title: "queue group of 10, 16 B",
+    unit: "delivery",
+    load: stream(1, 10, 16, "--queue"),
+    isQuick: true,
+  },
+  {
+    id: "wildcards-100000",
+    title: "100,000 wildcard subscriptions, 4 match",
+    unit: "delivery",
+    load: stream(1, 10, 16, "--wildcards", "100000"),
+    isQuick: false,
+    heldCount: 100_000,
+    needs: "wildcards",
+  },
+  {
+    id: "request-1",
+    title: "request/reply, 1 connection",
+    unit: "request",
+    load: request(1, "--between", "1"),
+    isQuick: true,
+  },
+  {
+    id: "request-100",
+    title: "request/reply, 100 connections",
+    unit: "request",
+    load: request(100),
+    isQuick: true,
+  },
+  {
+    id: "request-1000",
+    title: "request/reply, 1,000 connections",
+    unit: "request",
+    load: request(1000),
+    isQuick: false,
+  },
+  {
+    id: "inbox-50",
+    title: "a fresh inbox per request, 50 connections",
+    unit: "request",
+    load: request(50, "--fresh-inbox"),
+    isQuick: true,
+  },
+  {
+    id: "storm",
+    title: "connection storm, 32 at a time",
+    unit: "connection",
+    load: ["--kind", "storm", "--connections", "32"],
+    isQuick: false,
+  },
+  {
+    id: "idle-1000",
+    title: "1,000 idle connections",
+    unit: "connection",
+    load: ["--kind", "idle", "--connections", "1000"],
+    isQuick: false,
+    heldCount: 1000,
+    isIdle: true,
+    warmSeconds: 3,
+  },
+  {
+    id: "idle-10000",
+    title: "10,000 idle connections",
+    unit: "connection",
+    load: ["--kind", "idle", "--connections", "10000"],
+    isQuick: false,
+    heldCount: 10_000,
+    isIdle: true,
+    warmSeconds: 3,
+  },
+  {
+    id: "literals-1000",
+    title: "1,000 subscriptions, random subjects",
+    unit: "message",
+    load: stream(1, 10, 16, "--literals", "1000"),
+    isQuick: false,
+  },
+  {
+    id: "literals-1000000",
+    title: "1,000,000 subscriptions, random subjects",
+    unit: "message",
+    load: stream(1, 10, 16, "--literals", "1000000"),
+    isQuick: false,
+    heldCount: 1_000_000,
+  },
+  {
+    id: "1-1-16-apart",
+    title: "1 → 1, 16 B, across shards",
+    unit: "delivery",
+    load: stream(1, 1, 16),
+    isQuick: false,
+    shards: 2,
+  },
+  {
+    id: "1-1-1024-apart",
+    title: "1 → 1, 1024 B, across shards",
+    unit: "delivery",
+    load: stream(1, 1, 1024),
+    isQuick: false,
+    shards: 2,
+  },
+  {
+    id: "10-10-16-apart",
+    title: "10 → 10, 16 B, two shards",
+    unit: "delivery",
+    load: stream(10, 10, 16),
+    isQuick: false,
+    shards: 2,
+  },
+  {
+    id: "request-100-apart",
+    title: "request/reply, 100 connections, two shards",
+    unit: "request",
+    load: request(100),
+    isQuick: false,
+    shards: 2,
+  },
+  { id: "start", title: "start, two shards", unit: "start", load: null, isQuick: true, shards: 2 },
+];
+
+/** Rows by a list of ids, `*` at the end of one stands for anything. Throws a RangeError for an id without a row. */
+export function pickRows(patterns: readonly string[]): Row[] {
+  for (const pattern of patterns) {
+    if (!rows.some((row) => isMatch(row.id, pattern))) {
+      throw new RangeError(
+        `--rows ${pattern}: no such row; the rows are ${rows.map((row) => row.id).join(", ")}`,
+      );
+    }
+  }
+  return rows.filter((row) => patterns.some((pattern) => isMatch(row.id, pattern)));
+}
+
+function isMatch(id: string, pattern: string): boolean {
+  return pattern.endsWith("*") ? id.startsWith(pattern.slice(0, -1)) : id === pattern;
+}

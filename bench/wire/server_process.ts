@@ -1,0 +1,128 @@
+/** One server under test: started, waited for, read, ended. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { connect, createServer } from "node:net";
+import process from "node:process";
+import { findListener, readUsage, type Usage } from "./process_usage.ts";
+
+const READY_MS_MAX = 20_000;
+const END_MS_MAX = 5_000;
+const RETRY_MS = 2;
+const OUTPUT_CHARACTERS_MAX = 2_000;
+
+export interface ServerProcess {
+  readonly port: number;
+  /** From spawn to the answer of the first PING. */
+  readonly readyMs: number;
+  /** `version` of the server's INFO. */
+  readonly version: string;
+  usage(): Usage;
+  /** How the server ended, while it should not have; null: it runs. */
+  endReason(): string | null;
+  /** SIGTERM, and SIGKILL when it has not ended within some seconds. */
+  end(): Promise<void>;
+}
+
+/** Starts a server and waits until it answers a PING. `{port}` in an argument stands for the port. Throws if it can't. */
+export async function startServer(
+  command: readonly string[],
+  env: Record<string, string> = {},
+): Promise<ServerProcess> {
+  const port = await findFreePort();
+  const [program, ...commandArguments] = command.map((argument) => argument.replaceAll("{port}", `${port}`));
+  const startedMs = performance.now();
+  const child = spawn(program!, commandArguments, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
+  let output = "";
+  let endReason: string | null = null;
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-OUTPUT_CHARACTERS_MAX);
+  };
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  const ended = new Promise<void>((resolve) => {
+    child.on("error", (error) => {
+      endReason = error.message;
+      resolve();
+    });
+    child.on("exit", (code, signal) => {
+      endReason = `ended with ${signal ?? `code ${code}`}`;
+      resolve();
+    });
+  });
+  for (;;) {
+    const info = await greet(port);
+    const elapsedMs = performance.now() - startedMs;
+    if (info !== null) {
+      const pid = findListener(child.pid!, port) ?? child.pid!;
+      return {
+        port,
+        readyMs: elapsedMs,
+        version: String(JSON.parse(info).version ?? "unknown"),
+        usage: () => readUsage(pid),
+        endReason: () => endReason,
+        end: () => end(child, pid, ended),
+      };
+    }
+    if (endReason !== null || elapsedMs > READY_MS_MAX) {
+      await end(child, child.pid, ended);
+      const reason = endReason ?? `did not answer a PING on port ${port} within ${READY_MS_MAX} ms`;
+      throw new Error(`${program}: ${reason}${output ? `; it said: ${output.trim()}` : ""}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+async function end(child: ChildProcess, pid: number | undefined, ended: Promise<void>): Promise<void> {
+  if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  signal(pid, "SIGTERM");
+  const timer = setTimeout(() => {
+    signal(pid, "SIGKILL");
+    child.kill("SIGKILL");
+  }, END_MS_MAX);
+  await ended;
+  clearTimeout(timer);
+}
+
+function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // it has ended already
+  }
+}
+
+/** A port nobody listens on now. Another process may take it before the server does: then the start fails and says so. */
+function findFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      const port = typeof address === "object" && address ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Connects, sends CONNECT and PING, and returns the server's INFO once the PONG is there; null if that fails. */
+function greet(port: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    let text = "";
+    const finish = (info: string | null) => {
+      socket.destroy();
+      resolve(info);
+    };
+    socket.setTimeout(READY_MS_MAX, () => finish(null));
+    socket.on("error", () => finish(null));
+    socket.on("close", () => finish(null));
+    socket.on("data", (chunk) => {
+      const isFirst = text === "";
+      text += chunk.toString();
+      if (isFirst) socket.write('CONNECT {"verbose":false}\r\nPING\r\n');
+      if (text.includes("PONG\r\n")) finish(text.match(/^INFO (.*)\r\n/)?.[1]?.trim() ?? "{}");
+    });
+  });
+}
