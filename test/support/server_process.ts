@@ -46,6 +46,9 @@ export function serverCommand(): string[] {
   return named ? named.split(/\s+/) : [fileURLToPath(new URL("../../bin/nats-server", import.meta.url))];
 }
 
+/** How long a process may take to start, or to start and end: many start at once on a small machine. */
+const START_DEADLINE_MS = 20_000;
+
 /** Our own server runs in the runtime that runs the tests, unless the environment says otherwise. */
 const RUNTIME = "Deno" in globalThis ? "deno" : "bun";
 
@@ -105,7 +108,7 @@ export class ServerProcess {
   static async start(options: ServerOptions = {}): Promise<ServerProcess> {
     const server = ServerProcess.spawn(options);
     try {
-      await server.waitForLog("Server is ready");
+      await server.waitForLog("Server is ready", 0, START_DEADLINE_MS);
     } catch (error) {
       await server.stop();
       throw error;
@@ -280,7 +283,7 @@ export class ServerProcess {
 export async function runToExit(options: ServerOptions): Promise<Exit> {
   const server = ServerProcess.spawn({ ownListen: true, ...options });
   try {
-    return await server.waitForExit();
+    return await server.waitForExit(START_DEADLINE_MS);
   } finally {
     await server.stop();
   }
