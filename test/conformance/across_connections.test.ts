@@ -7,7 +7,7 @@ import { row, sharedServer } from "../support/row.ts";
 // Section 8 once more, with publisher, subscribers and queue members on eight connections. On a server that spreads
 // connections over threads they sit on different ones.
 
-const server = sharedServer();
+const server = sharedServer({ monitoring: true });
 
 /** Publishes an end mark to everyone and returns what each client received before it. Clients hold `SUB end.> end`. */
 async function collect(publisher: RawClient, clients: readonly RawClient[]): Promise<string[]> {
@@ -200,6 +200,10 @@ row("§8.4 members that go, by UNSUB or with their connection, get no more and n
     members[3]!.end();
     await members[3]!.expectClosed();
     const rest = members.slice(4);
+    await until(
+      async () => (await server().json<{ total: number }>("/subsz?subs=1&test=leave")).total === rest.length,
+      () => `subsz does not show ${rest.length} members`,
+    );
     publisher!.send("PUB leave 0\r\n\r\n".repeat(300));
     const texts = await collect(publisher!, [...members.slice(0, 3), ...rest]);
     expect(texts.slice(0, 3)).toEqual(["", "", ""]);
@@ -296,3 +300,35 @@ row("§8 subscriptions that come and go while messages flow are neither lost nor
     expect(text!.match(/MSG flow 2 0/g)?.length).toBe(500);
   }),
 );
+
+row("§8 three hundred connections: distinct ids, one broadcast, one queue message", async () => {
+  const clients: RawClient[] = [];
+  for (let index = 0; index < 300; index++) clients.push(await server().connect());
+  expect(new Set(clients.map((client) => client.info.client_id)).size).toBe(300);
+  await Promise.all(clients.map((client) => client.handshake()));
+  for (const client of clients) client.send("SUB crowd 1\r\nSUB crowd g 2\r\n");
+  subscribeToEnd(clients);
+  await Promise.all(clients.map((client) => client.roundTrip()));
+  clients[150]!.send("PUB crowd 5\r\nhello\r\n");
+  const texts = await collect(clients[150]!, clients);
+  expect(total(texts, /MSG crowd 1 5/g)).toBe(300);
+  expect(total(texts, /MSG crowd 2 5/g)).toBe(1);
+  for (const client of clients) client.destroy();
+});
+
+row("§1 connections that come and go leave nothing behind", async () => {
+  const subscriber = await server().connectAs();
+  subscriber.send("SUB churn 1\r\n");
+  await subscriber.roundTrip();
+  for (let index = 0; index < 200; index++) {
+    const client = await server().connectAs();
+    client.send("SUB churn 1\r\nSUB churn g 2\r\nPUB churn 1\r\nx\r\nUNSUB 2\r\n");
+    client.end();
+    await client.readUntil("MSG churn 1 1\r\nx\r\n");
+    await subscriber.expect("MSG churn 1 1\r\nx\r\n");
+  }
+  subscriber.send("PUB churn 1\r\ny\r\n");
+  await subscriber.expect("MSG churn 1 1\r\ny\r\n");
+  await subscriber.roundTrip();
+  subscriber.destroy();
+});

@@ -75,6 +75,12 @@ row("§15 the end of the stream: Client Closed, with the subscriptions it had", 
   expect(Date.parse(entry.stop)).toBeGreaterThan(Date.parse(entry.start) - 1);
 });
 
+row("§15 a reset: Read Error or Client Closed", async () => {
+  const client = await server().connectAs();
+  client.socket.resetAndDestroy();
+  expect((await closedEntry(server(), client.info.client_id)).reason).toMatch(/^(Read Error|Client Closed)$/);
+});
+
 row("§15 a bare connect and close: Client Closed", async () => {
   const client = await server().connect();
   client.end();

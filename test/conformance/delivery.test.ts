@@ -219,6 +219,37 @@ row("§8.1 a large fan-out within one connection", async () => {
   client.destroy();
 });
 
+row("§8.1 many literal and wildcard subscriptions on one connection", async () => {
+  const client = await server().connectAs();
+  const count = 20_000;
+  const numbers = Array.from({ length: count }, (_, index) => index);
+  client.send(
+    numbers.map((index) => `SUB lots.${index} ${index}\r\nSUB lots.${index}.* w${index}\r\n`).join(""),
+  );
+  await client.roundTrip();
+  const sample = numbers.filter((index) => index % 97 === 0);
+  const publish = sample.map((index) => `PUB lots.${index} 0\r\n\r\nPUB lots.${index}.x 0\r\n\r\n`).join("");
+  const deliver = (index: number) =>
+    `MSG lots.${index} ${index} 0\r\n\r\nMSG lots.${index}.x w${index} 0\r\n\r\n`;
+  client.send(publish);
+  await client.expect(sample.map(deliver).join(""));
+  client.send(
+    numbers
+      .filter((index) => index % 2 === 0)
+      .map((index) => `UNSUB ${index}\r\nUNSUB w${index}\r\n`)
+      .join(""),
+  );
+  client.send(publish);
+  await client.expect(
+    sample
+      .filter((index) => index % 2 === 1)
+      .map(deliver)
+      .join(""),
+  );
+  await client.roundTrip();
+  client.destroy();
+});
+
 row("§8.2 echo false keeps own publications away, others still get them", async () => {
   const other = await server().connectAs();
   other.send("SUB echo 9\r\n");

@@ -163,3 +163,21 @@ row(
     await subscriber.expect("MSG after 2 1\r\nx\r\n");
   },
 );
+
+row("§12 a long stream to a subscriber that reads it takes bounded memory", async () => {
+  await using server = await ServerProcess.start();
+  const subscriber = await server.connectAs();
+  const publisher = await server.connectAs();
+  subscriber.send("SUB flood 1\r\n");
+  await subscriber.roundTrip();
+  const before = server.residentBytes();
+  const count = 2000;
+  const message = `MSG flood 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
+  const reading = (async () => {
+    for (let received = 0; received < count; received++) await subscriber.expect(message, 30_000);
+  })();
+  await flood(publisher, "flood", count);
+  await reading;
+  // 131 MB went through; max_pending alone would allow 64 MiB, and a garbage collector its share on top.
+  expect(server.residentBytes() - before).toBeLessThan(300 * 1024 * 1024);
+});

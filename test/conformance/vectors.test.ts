@@ -103,7 +103,7 @@ let probe: RawClient | undefined;
 
 /** A round trip on a connection of its own: gives the server a turn between two writes on another one. */
 async function letServerRun(): Promise<void> {
-  probe ??= await server().connectAs();
+  if (probe === undefined || probe.isClosed) probe = await server().connectAs();
   await probe.roundTrip();
 }
 

@@ -1,5 +1,5 @@
 /** How long a test waits for something that must happen, unless it says otherwise. Generous: only failures wait it out. */
-export const DEADLINE_MS = 10_000;
+export const DEADLINE_MS = 5_000;
 
 /** How often a condition that nothing announces is looked at. */
 const POLL_MS = 3;

@@ -4,9 +4,26 @@ import { type ServerOptions, ServerProcess } from "./server_process.ts";
 /** Upper bound for one row on a loaded machine; the deadlines inside give the message that helps. */
 const ROW_LIMIT_MS = 60_000;
 
-/** One row of the specification: a test whose name starts with its section. */
+/** What replaces the shared servers of the file that runs now, after a row failed. */
+const renewals = new Set<() => Promise<void>>();
+
+/**
+ * One row of the specification: a test whose name starts with its section. After a failure the file's shared server is
+ * replaced, so that a server that hangs or dies fails this row and not all that follow.
+ */
 export function row(name: string, body: () => Promise<void> | void): void {
-  test(name, body, ROW_LIMIT_MS);
+  test(
+    name,
+    async () => {
+      try {
+        await body();
+      } catch (error) {
+        for (const renew of renewals) await renew();
+        throw error;
+      }
+    },
+    ROW_LIMIT_MS,
+  );
 }
 
 /**
@@ -44,10 +61,17 @@ export function rowsInParallel(rows: Record<string, () => Promise<void>>, atOnce
 /** Starts one server for all tests of the surrounding file or `describe`; call the result for the server. */
 export function sharedServer(options: ServerOptions = {}): () => ServerProcess {
   let server: ServerProcess | undefined;
+  const renew = async () => {
+    // What a stuck server has to say about stopping is not this row's failure.
+    await server?.stop().catch(() => undefined);
+    server = await ServerProcess.start(options);
+  };
   beforeAll(async () => {
     server = await ServerProcess.start(options);
+    renewals.add(renew);
   }, ROW_LIMIT_MS);
   afterAll(async () => {
+    renewals.delete(renew);
     await server?.stop();
   }, ROW_LIMIT_MS);
   return () => {

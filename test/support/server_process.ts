@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { DEADLINE_MS, until } from "./deadline.ts";
 import { type HttpResponse, httpRequest } from "./http_request.ts";
 import { RawClient } from "./raw_client.ts";
@@ -37,17 +38,19 @@ export interface Exit {
 }
 
 /**
- * The command under test, split at whitespace. `CONFORMANCE_SERVER` names it; without it the tests run this
- * repository's own command line in the runtime that runs the tests.
+ * The command under test, split at whitespace: `CONFORMANCE_SERVER`, or this repository's own server. It must be, or
+ * become, the server process itself, since signals go to it and its id is compared with the pid file.
  */
 export function serverCommand(): string[] {
   const named = process.env.CONFORMANCE_SERVER?.trim();
-  if (named) return named.split(/\s+/);
-  const isDeno = "Deno" in globalThis;
-  return isDeno
-    ? [process.execPath, "run", "-A", "src/cli/main.ts"]
-    : [process.execPath, "run", "src/cli/main.ts"];
+  return named ? named.split(/\s+/) : [fileURLToPath(new URL("../../bin/nats-server", import.meta.url))];
 }
+
+/** How long a process may take to start, or to start and end: many start at once on a small machine. */
+const START_DEADLINE_MS = 20_000;
+
+/** Our own server runs in the runtime that runs the tests, unless the environment says otherwise. */
+const RUNTIME = "Deno" in globalThis ? "deno" : "bun";
 
 /** A server under test: one operating-system process with a directory of its own. */
 export class ServerProcess {
@@ -80,7 +83,7 @@ export class ServerProcess {
     const [executable, ...ownArguments] = serverCommand();
     this.#child = spawn(executable!, [...ownArguments, ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, ...options.environment },
+      env: { MIDGE_RUNTIME: RUNTIME, ...process.env, ...options.environment },
     });
     this.#child.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.#stdout += text;
@@ -105,7 +108,7 @@ export class ServerProcess {
   static async start(options: ServerOptions = {}): Promise<ServerProcess> {
     const server = ServerProcess.spawn(options);
     try {
-      await server.waitForLog("Server is ready");
+      await server.waitForLog("Server is ready", 0, START_DEADLINE_MS);
     } catch (error) {
       await server.stop();
       throw error;
@@ -280,7 +283,7 @@ export class ServerProcess {
 export async function runToExit(options: ServerOptions): Promise<Exit> {
   const server = ServerProcess.spawn({ ownListen: true, ...options });
   try {
-    return await server.waitForExit();
+    return await server.waitForExit(START_DEADLINE_MS);
   } finally {
     await server.stop();
   }
