@@ -197,6 +197,8 @@ export const RING_END_OTHER = 12;
 export const RING_HEAD = 0;
 export const RING_TAIL = 64;
 export const RING_DATA = 128;
+/** An empty ring starts over once it has got this far, so that the bytes in use stay in the cache. */
+export const RING_RESTART_BYTES = 131072;
 
 // A record in a ring, 16-aligned: header, queue ids, then `<subject> <rest of the PUB line>␍␊<payload>␍␊`.
 export const RECORD_LENGTH = 0;
@@ -227,6 +229,8 @@ export const RECORD_KIND_LARGE = 4;
 export const RECORD_KIND_PIECE = 5;
 /** The connection in ORIGIN publishes faster than a subscriber of the sender's reads. */
 export const RECORD_KIND_STALL = 6;
+/** The sender's subscribers have caught up: connections it had stalled may go on. */
+export const RECORD_KIND_RESUME = 7;
 
 // The plan cache: sets of four (hash, plan address) pairs.
 export const PLAN_SET_BYTES = 32;

@@ -37,5 +37,7 @@ export interface ShardContext {
   removeExpired(): void;
   /** Stops reading a producer for a moment. */
   pause(connection: Connection): void;
+  /** Reads every paused producer again. */
+  resumeProducers(): void;
   log(level: ShardLogLevel, text: string): void;
 }

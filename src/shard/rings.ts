@@ -25,6 +25,7 @@ import {
   RECORD_KIND_CONTROL,
   RECORD_KIND_LARGE,
   RECORD_KIND_PIECE,
+  RECORD_KIND_RESUME,
   RECORD_KIND_STALL,
   RECORD_LENGTH,
   RECORD_LINE_LENGTH,
@@ -52,6 +53,7 @@ const FULL_SPINS = 200;
 const FULL_SLEEP_MS = 1;
 /** One producer is told to slow down at most once in this time. */
 const STALL_EVERY_MS = 2;
+const STALLED_MAX = 1024;
 
 /** A large message on its way to one node. */
 interface Outgoing {
@@ -77,7 +79,10 @@ export class Rings {
   #publishing: Publishing | null = null;
   readonly #incoming: (Incoming | null)[] = [];
   #outgoing: Outgoing[] = [];
+  /** When each connection of another shard was last told to slow down. */
   readonly #stalledAt = new Map<number, number>();
+  /** Bitmap of the nodes that were told so. */
+  #stalledNodes = 0;
 
   constructor(shard: ShardContext, wake: Wake, onControl: (message: unknown) => void) {
     this.#shard = shard;
@@ -250,6 +255,11 @@ export class Rings {
       if (connection != null) this.#shard.pause(connection);
       return;
     }
+    if (kind === RECORD_KIND_RESUME) {
+      engine.skip(node, record);
+      this.#shard.resumeProducers();
+      return;
+    }
     if (kind === RECORD_KIND_LARGE) this.#incoming[node] = this.#readLarge(record);
     else {
       assert(kind === RECORD_KIND_PIECE, "a ring holds records of known kinds");
@@ -289,17 +299,35 @@ export class Rings {
 
   /** Asks the sending shard to slow the connection whose messages a subscriber here does not keep up with. */
   #tellStalled(node: number, origin: number): void {
-    const { engine, nowMs } = this.#shard;
+    const { nowMs } = this.#shard;
     const key = node * 2 ** 20 + origin;
     if (nowMs - (this.#stalledAt.get(key) ?? -STALL_EVERY_MS) < STALL_EVERY_MS) return;
-    if (this.#stalledAt.size > 1024) this.#stalledAt.clear();
+    if (this.#stalledAt.size > STALLED_MAX) this.#stalledAt.clear();
+    if (this.#sendSignal(node, RECORD_KIND_STALL, origin)) {
+      this.#stalledAt.set(key, nowMs);
+      this.#stalledNodes |= 1 << node;
+    }
+  }
+
+  /** This shard's subscribers have caught up: the shards that were told to slow connections may let them go on. */
+  tellResumed(): void {
+    for (let nodes = this.#stalledNodes; nodes !== 0; nodes &= nodes - 1) {
+      this.#sendSignal(31 - Math.clz32(nodes & -nodes), RECORD_KIND_RESUME, 0);
+    }
+    this.#stalledNodes = 0;
+    this.#stalledAt.clear();
+  }
+
+  /** A record that is only advice: where the ring is full the pause simply runs out. */
+  #sendSignal(node: number, kind: number, origin: number): boolean {
+    const { engine } = this.#shard;
     const record = engine.reserve(node, RECORD_BODY);
-    if (record === 0) return;
-    this.#stalledAt.set(key, nowMs);
+    if (record === 0) return false;
     this.#words[(record + RECORD_LENGTH) >> 2] = RECORD_BODY;
-    this.#words[(record + RECORD_KIND) >> 2] = RECORD_KIND_STALL;
+    this.#words[(record + RECORD_KIND) >> 2] = kind;
     this.#words[(record + RECORD_ORIGIN) >> 2] = origin;
     engine.commit(node, RECORD_BODY);
+    return true;
   }
 
   #word(record: number, offset: number): number {

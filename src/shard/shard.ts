@@ -160,7 +160,10 @@ export class Shard implements ShardContext {
       {
         fail: (connection, reason) => this.#failOutput(connection, reason),
         startDeadline: (connection) => this.#startDeadline(connection),
-        resumeProducers: () => this.#resumeAll(),
+        resumeProducers: () => {
+          this.resumeProducers();
+          this.#rings.tellResumed();
+        },
       },
     );
     const wake = new Wake(words, dependencies.wake);
@@ -573,7 +576,7 @@ export class Shard implements ShardContext {
     });
   }
 
-  #resumeAll(): void {
+  resumeProducers(): void {
     for (const connection of this.#paused.splice(0)) {
       if (connection.state < STATE_CLOSING) this.#resume(connection);
     }

@@ -15,6 +15,7 @@ import {
   RING_END_RING,
   RING_END_SHIFT,
   RING_HEAD,
+  RING_RESTART_BYTES,
   RING_TAIL,
 } from "../../memory/layout";
 import { area } from "./area";
@@ -29,8 +30,8 @@ function consumerEnd(node: u32): u32 {
 
 /**
  * Finds room for a record of `bytes` (a multiple of 16, at most half the capacity) to a node and returns its address,
- * or 0 while the ring is full.
- * Nothing is taken until commit(). An empty ring restarts at its beginning, so that a quiet one stays in the cache.
+ * or 0 while the ring is full. Nothing is taken until commit(). An empty ring starts over once it got far enough; what
+ * is skipped counts as used until the consumer has passed it.
  */
 export function reserve(node: u32, bytes: u32): u32 {
   const end = producerEnd(node);
@@ -45,6 +46,7 @@ export function reserve(node: u32, bytes: u32): u32 {
     position = wrap(end, ring + RING_DATA + index, position, skipped);
     index = 0;
   } else if (
+    index >= <u32>RING_RESTART_BYTES &&
     index >= bytes &&
     atomic.load<u32>(ring, RING_HEAD) == position &&
     atomic.load<u32>(ring, RING_TAIL) == position
