@@ -25,7 +25,7 @@ const { values } = parseArgs({
     sessions: { type: "string", default: "100000" },
     seed: { type: "string", default: "1" },
     from: { type: "string", default: "0" },
-    lanes: { type: "string", default: "48" },
+    lanes: { type: "string", default: "64" },
     show: { type: "boolean", default: false },
   },
 });

@@ -43,7 +43,7 @@ export interface FuzzReport {
 /** A connection plays this many sessions at most, so that what survivors subscribe to stays bounded. */
 const SESSIONS_PER_CONNECTION_MAX = 40;
 /** How long a mutated session may leave the server waiting for more input. */
-const UNFINISHED_MS = 60;
+const UNFINISHED_MS = 150;
 const SWEEP_MS = 20;
 const PROGRESS_MS = 1000;
 /** Failures told, the rest is counted. */
@@ -278,7 +278,7 @@ class Lane {
     }
     if (!session.isValid) this.#isClean = false;
     this.#run.await(number, this);
-    socket.write(`PUB done.${token}.${number} 0\r\n\r\n`, "latin1");
+    socket.write(`PUB done.${token}.${number} 4\r\ndone\r\n`, "latin1");
   }
 
   #onClose(): void {

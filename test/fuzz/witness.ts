@@ -97,7 +97,8 @@ export class Witness {
     const sentAt = this.#sentAt.shift();
     const size = this.#sizes.shift();
     if (subject !== this.#subject || sid !== "w" || sentAt === undefined) {
-      this.#fail(`received a message on ${subject} (sid ${sid}) that nobody sent`);
+      const start = JSON.stringify(payload.toString("latin1", 0, 80));
+      this.#fail(`received a message on ${subject} (sid ${sid}) that nobody sent: ${payload.length} bytes, ${start}`);
       return;
     }
     const wanted = content(number, size!);
