@@ -27,6 +27,7 @@ import {
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
   IN_PLACE_BYTES_MAX,
+  LINE_BYTES_MAX,
   PLAN_FLAGS,
   PLAN_IS_FOR_HOST,
   REASON_DONE,
@@ -156,6 +157,7 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
       return resume(REASON_OTHER, at);
     }
     const payload = wordEnd + 2;
+    if (payload - at > <u32>LINE_BYTES_MAX) return resume(REASON_OTHER, at);
     const messageEnd = payload + payloadLength + 2;
     if (messageEnd > end || load<u16>(payload + payloadLength) != CR_LF) return resume(REASON_OTHER, at);
 
