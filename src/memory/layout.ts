@@ -192,6 +192,8 @@ export const RING_END_CAPACITY = 4;
 export const RING_END_POSITION = 8;
 /** The other side's position when last looked at. */
 export const RING_END_OTHER = 12;
+/** Producer: where the record that was last asked room for begins; past the position when the ring's end is skipped. */
+export const RING_END_START = 16;
 
 // A ring in shared memory: written by one node, read by one other.
 export const RING_HEAD = 0;
