@@ -15,7 +15,7 @@ import {
 import { hashSeed, planSets } from "./area";
 import { equal, hashBytes } from "./bytes";
 
-/** The hash of the subject last looked up; 0 when its connection's last plan served. */
+/** The hash of the subject that planFor() found no plan for. */
 export let lookedUpHash: u32 = 0;
 
 /** The valid plan for a subject published by a connection, or 0. */
