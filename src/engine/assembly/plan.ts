@@ -21,7 +21,7 @@ export let lookedUpHash: u32 = 0;
 /** The valid plan for a subject published by a connection, or 0. */
 export function planFor(connection: u32, context: u32, subject: u32, length: u32): u32 {
   const last = load<u32>(connection, CONNECTION_LAST_PLAN);
-  if (last != 0 && isFor(last, context, subject, length)) return isValid(last) ? last : miss(subject, length);
+  if (last != 0 && isFor(last, context, subject, length) && isValid(last)) return last;
   const hash = hashBytes(subject, length, hashSeed);
   lookedUpHash = hash;
   const set = planSets + (hash & (PLAN_SET_COUNT - 1)) * PLAN_SET_BYTES;
@@ -34,11 +34,6 @@ export function planFor(connection: u32, context: u32, subject: u32, length: u32
     store<u32>(connection, plan, CONNECTION_LAST_PLAN);
     return plan;
   }
-  return 0;
-}
-
-function miss(subject: u32, length: u32): u32 {
-  lookedUpHash = hashBytes(subject, length, hashSeed);
   return 0;
 }
 
