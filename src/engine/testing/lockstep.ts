@@ -52,8 +52,8 @@ export interface WorldSpecification {
   random: bigint;
 }
 
-/** One memory for all tests of a file: making one reserves 4 GiB of addresses. */
-const memory = new CrowdedMemory();
+/** One memory for all tests: making one reserves 4 GiB of addresses. */
+export const memory = new CrowdedMemory();
 const RECEIVE_BYTES = 192 * 1024;
 /** What one read brings at most, so that it fits behind a message that was kept. */
 const READ_BYTES = 64 * 1024;
@@ -311,15 +311,28 @@ export class Lockstep {
     if (strays.length > 0) throw new Difference(`stray writes: ${strays.join("; ")}`);
   }
 
+  /** What the real ring between two nodes holds. */
+  recordsTo(from: number, to: number): object[] {
+    const { address, model } = this.#rings.find((ring) => ring.from === from && ring.to === to)!;
+    const { produced, consumed } = this.#positions(from, to);
+    return this.real.get(from)!.records(address, model.capacity, consumed, produced);
+  }
+
+  #positions(from: number, to: number) {
+    return {
+      produced: this.real.get(from)!.get(AREA_OUT_RINGS + to * RING_END_BYTES + RING_END_POSITION),
+      consumed: this.real.get(to)!.get(AREA_IN_RINGS + from * RING_END_BYTES + RING_END_POSITION),
+    };
+  }
+
   #compareRing(from: number, to: number, address: number, model: ModelRing): void {
     const sender = this.real.get(from)!;
     const receiver = this.real.get(to)!;
-    const produced = sender.get(AREA_OUT_RINGS + to * RING_END_BYTES + RING_END_POSITION);
-    const consumed = receiver.get(AREA_IN_RINGS + from * RING_END_BYTES + RING_END_POSITION);
+    const { produced } = this.#positions(from, to);
     const name = `ring ${from} to ${to}`;
     same(`${name}, producer's position`, produced >>> 0, model.position % 2 ** 32);
     same(`${name}, tail`, receiver.word(address + RING_TAIL) >>> 0, model.tail % 2 ** 32);
-    const records = sender.records(address, model.capacity, consumed, produced);
+    const records = this.recordsTo(from, to);
     const expected = model.records.map(({ context, message, queues, isPlain, origin, length }) => ({
       context,
       hash: sender.hashOf(message.subject),

@@ -109,6 +109,8 @@ export interface RealNodeSizes {
   outboxCount: number;
   receiveBytes: number;
   arenaBytes: number;
+  /** False to count on bytes being right and only empty outboxes, for speed. */
+  isCollecting?: boolean;
 }
 
 export class RealNode {
@@ -132,6 +134,7 @@ export class RealNode {
   readonly #planSets: number;
   readonly #arenaEnd: number;
   readonly #generations: number;
+  readonly #isCollecting: boolean;
   readonly #outboxes: number[] = [];
   readonly #plans = new Map<string, number>();
   #arenaAt: number;
@@ -146,6 +149,7 @@ export class RealNode {
     this.#memory = memory;
     this.#specification = specification;
     this.node = specification.node;
+    this.#isCollecting = sizes.isCollecting ?? true;
     const name = (region: string) => `node ${this.node} ${region}`;
     const slots = specification.connections.length + 1;
     this.area = memory.take(name("area"), AREA_LOCAL_BUCKETS);
@@ -334,6 +338,10 @@ export class RealNode {
     }
     if (iovecs > OUTBOX_IOVECS_MAX - 1)
       throw new Error(`slot ${slot}: ${iovecs} iovecs leave no room for one`);
+    this.#set(connection + CONNECTION_CURSOR, data);
+    this.#set(connection + CONNECTION_SEGMENT, data);
+    this.#set(connection + CONNECTION_IOVECS, 0);
+    if (!this.#isCollecting) return;
     let ownAt = data;
     let hasGathered = false;
     for (let iovec = outbox; iovec < outbox + iovecs * 16; iovec += 16) {
@@ -352,9 +360,6 @@ export class RealNode {
     if (ownAt !== segment) throw new Error(`slot ${slot}: iovecs name other bytes than were framed`);
     if (hasGathered && this.get(AREA_HAS_GATHERED) !== 1) throw new Error("gathered bytes are not announced");
     this.output[slot] += text(this.#memory.bytes, segment, cursor);
-    this.#set(connection + CONNECTION_CURSOR, data);
-    this.#set(connection + CONNECTION_SEGMENT, data);
-    this.#set(connection + CONNECTION_IOVECS, 0);
   }
 
   /** Whether bytes lie where payloads are received: the receive buffer, the scratch, a ring. */
