@@ -87,6 +87,11 @@ describe("a queue group", () => {
     expect(isNear(toLocals[0]!, 1 / 4)).toBe(true);
   });
 
+  test("is served by its last node when the weights say nothing", () => {
+    const nodes = [0, 31].map((node) => ({ node, weight: 0 }));
+    expect(shares({ queue: 9, locals: [], nodes }, [], 5n).toNodes).toEqual([0, DRAWS]);
+  });
+
   test("is served by a node alone", () => {
     const { toNodes } = shares({ queue: 9, locals: [], nodes: [{ node: 31, weight: 1000 }] }, [], 5n);
     expect(toNodes).toEqual([DRAWS]);
