@@ -200,9 +200,9 @@ describe("scan()", () => {
   });
 
   test("flushes before the iovecs or the bytes of an outbox run out", () => {
-    for (const size of [GATHER_BYTES_MIN, GATHER_BYTES_MIN - 1, 0, 16]) {
+    for (const size of [GATHER_BYTES_MIN, GATHER_BYTES_MIN - 1, 0, 1, 2, 3, 16, 100]) {
       const { lockstep } = oneNode(0, 2);
-      const count = Math.floor(60_000 / (size + 16));
+      const count = Math.floor(80_000 / (size + 12));
       lockstep.send(NODE, 1, `PUB a ${size}\r\n${"p".repeat(size)}\r\n`.repeat(count), []);
       lockstep.compare();
       expect(lockstep.model.get(NODE)!.total.outMessages).toBe(count * 2);

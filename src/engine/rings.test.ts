@@ -54,6 +54,10 @@ describe("a ring", () => {
     from.engine.publish(2);
     expect(takeAll(to)).toEqual([96, 96]);
     expect(put(from, 96)).toBe(first);
+    from.engine.publish(2);
+    expect(takeAll(to)).toEqual([96]);
+    // A record just as long as what lies before it still restarts.
+    expect(put(from, 96)).toBe(first);
     // Records that were not shown yet are not taken either.
     expect(put(from, 96)).toBe(first + 96);
     from.engine.publish(2);

@@ -56,7 +56,7 @@ export interface WorldSpecification {
 export const memory = new CrowdedMemory();
 const RECEIVE_BYTES = 192 * 1024;
 /** What one read brings at most, so that it fits behind a message that was kept. */
-const READ_BYTES = 64 * 1024;
+const READ_BYTES = 80 * 1024;
 
 class Difference extends Error {}
 
