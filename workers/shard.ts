@@ -27,16 +27,19 @@ self.onmessage = async ({ data }: MessageEvent<ShardStart>) => {
 
 async function serve(start: ShardStart): Promise<void> {
   const { bytes, words } = openSharedMemory(start.memory);
+  const runtime = await loadRuntime();
+  const collectGarbage = () => runtime.collectGarbage();
   let dependencies: ShardDependencies;
   let stopListening = () => {};
   if (start.transport === "epoll") {
-    const opened = (await loadRuntime()).openPosix();
+    const opened = runtime.openPosix();
     if (!opened.ok) throw new Error(opened.reason);
     const { posix } = opened;
     dependencies = {
       poller: new EpollPoller(posix, bytes, CONNECTIONS_PER_SHARD_MAX),
       wake: (handle) => wakeEpollPoller(posix, handle),
       report,
+      collectGarbage,
       stopListening,
     };
   } else {
@@ -49,6 +52,7 @@ async function serve(start: ShardStart): Promise<void> {
       }),
       wake: (handle) => wakeSocketPoller(words, handle),
       report,
+      collectGarbage,
       stopListening: () => stopListening(),
     };
   }

@@ -9,7 +9,9 @@ import { applyFlags, parseCommandLine } from "./flags.ts";
 
 const command = parseCommandLine(process.argv.slice(2));
 if (command.kind !== "serve") throw new Error("serve only");
-const loaded = command.flags.configFile ? loadConfigFile(command.flags.configFile) : { ok: true as const, options: defaultOptions() };
+const loaded = command.flags.configFile
+  ? loadConfigFile(command.flags.configFile)
+  : { ok: true as const, options: defaultOptions() };
 if (!loaded.ok) throw new Error(loaded.lines.join());
 const applied = applyFlags(loaded.options, command.flags);
 if (!applied.ok) throw new Error(applied.text);

@@ -192,6 +192,8 @@ export const RING_END_CAPACITY = 4;
 export const RING_END_POSITION = 8;
 /** The other side's position when last looked at. */
 export const RING_END_OTHER = 12;
+/** Producer: where the record that was last asked room for begins; past the position when the ring's end is skipped. */
+export const RING_END_START = 16;
 
 // A ring in shared memory: written by one node, read by one other.
 export const RING_HEAD = 0;
@@ -242,6 +244,12 @@ export const GATHER_BYTES_MIN = 512;
 
 /** Larger payloads are not taken from the receive buffer: the host collects and attaches them. */
 export const IN_PLACE_BYTES_MAX = 98304;
+
+/**
+ * Longer lines (verb to LF) are left to the host, which knows max_control_line. A line and the prefix of a delivery,
+ * each at most this long, fit an outbox many times over.
+ */
+export const LINE_BYTES_MAX = 4096;
 
 /** Most nodes (threads) a process can have: their sets are u32 bitmaps. */
 export const NODES_MAX = 32;

@@ -25,6 +25,8 @@ export interface Runtime {
    * Deno without `--allow-ffi`. Never prompts. The server then falls back to the runtime's own sockets.
    */
   openPosix(): PosixResult;
+  /** Frees the calling thread's garbage now, where the runtime lets a program ask for that; some milliseconds. */
+  collectGarbage(): void;
   /**
    * Calls `handler` for each arrival of a signal, in place of its default action, until the function
    * returned is called. On the main thread only.

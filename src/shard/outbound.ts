@@ -185,8 +185,9 @@ export class Outbound {
     return this.#words[this.#area + (AREA_HAS_GATHERED >> 2)] !== 0;
   }
 
-  get hasDirty(): boolean {
-    return this.#words[this.#area + (AREA_DIRTY_COUNT >> 2)] !== 0;
+  /** Connections that hold an outbox. */
+  get dirtyCount(): number {
+    return this.#words[this.#area + (AREA_DIRTY_COUNT >> 2)]!;
   }
 
   /** The kernel takes bytes again. */

@@ -49,6 +49,7 @@ import {
   WOULD_BLOCK,
   WRITABLE,
 } from "../runtime/poller.ts";
+import { BufferPool } from "./buffer_pool.ts";
 import {
   ClientProtocol,
   TIMER_AUTHENTICATION,
@@ -80,6 +81,9 @@ const TICK_MS = 10;
 const PAUSE_MS = 10;
 /** What is queued for a connection that is being closed has this long to leave. */
 const CLOSING_MS = 1000;
+const GREETED_AT_ONCE_MAX = 16;
+/** Idle for this long after work, a shard tidies up. */
+const TIDY_AFTER_MS = 1000;
 const GLOBAL_ACCOUNT = 1;
 const HOUR_MS = 3_600_000;
 /** Subscriptions of a closed connection that monitoring still shows. */
@@ -90,6 +94,8 @@ export interface ShardDependencies {
   /** Wakes the thread whose poller has this handle. */
   wake(handle: number): void;
   report(report: ShardReport): void;
+  /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
+  collectGarbage(): void;
   /** Stops taking connections, where the shard listens by itself. */
   stopListening(): void;
 }
@@ -118,9 +124,11 @@ export class Shard implements ShardContext {
   readonly #receive: number;
   readonly #spinMs: number;
   readonly #freeSlots: number[] = [];
+  readonly #buffers = new BufferPool();
   readonly #closing: Connection[] = [];
   #paused: Connection[] = [];
   #lastBusyMs = 0;
+  #isTidy = true;
   #failure: Error | null = null;
 
   constructor(start: ShardStart, dependencies: ShardDependencies) {
@@ -225,6 +233,8 @@ export class Shard implements ShardContext {
     if (open > this.options.maxConnections || this.options.maxConnections <= 0) {
       this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
     }
+    // Many that come at once share a few outboxes: each one used is memory touched.
+    if (this.outbound.dirtyCount >= GREETED_AT_ONCE_MAX) this.outbound.flushAll();
   }
 
   /** Takes a socket that this shard accepted by itself. */
@@ -279,11 +289,14 @@ export class Shard implements ShardContext {
       if ((flags & WRITABLE) !== 0) this.outbound.onWritable(connection);
       if ((flags & (READABLE | HANGUP)) !== 0) this.#read(connection, flags);
     }
-    if (isBusy) this.#lastBusyMs = this.nowMs;
+    if (isBusy) {
+      this.#lastBusyMs = this.nowMs;
+      this.#isTidy = false;
+    }
     this.timers.advance(this.nowMs, (id) => this.#onTimer(id));
     if (this.#paused.length > 0) this.#resumeDue();
     this.#rings.publishAll();
-    if (this.outbound.hasDirty) this.outbound.flushAll();
+    if (this.outbound.dirtyCount > 0) this.outbound.flushAll();
     if (this.#closing.length > 0) this.#finishClosing();
   }
 
@@ -292,6 +305,14 @@ export class Shard implements ShardContext {
     const now = performance.now();
     if (now - this.#lastBusyMs < this.#spinMs) return this.poller.wait(0);
     let timeoutMs = this.timers.waitMs(now);
+    if (!this.#isTidy) {
+      const leftMs = this.#lastBusyMs + TIDY_AFTER_MS - now;
+      if (leftMs > 0) timeoutMs = Math.min(timeoutMs, leftMs);
+      else {
+        this.#isTidy = true;
+        this.#dependencies.collectGarbage();
+      }
+    }
     if (this.#paused.length > 0) timeoutMs = Math.min(timeoutMs, 1);
     const wholeMs = timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.ceil(timeoutMs);
     if (this.poller.kind === "runtime") return this.poller.wait(this.engine.hasInbound() ? 0 : wholeMs);
@@ -330,14 +351,16 @@ export class Shard implements ShardContext {
   #keep(connection: Connection, start: number, end: number): void {
     const length = end - start;
     connection.keptLength = length;
-    if (length === 0) {
-      connection.kept = null;
-      return;
-    }
-    if (connection.kept === null || connection.kept.length < length) {
-      connection.kept = new Uint8Array(new ArrayBuffer(length <= 256 ? 256 : length * 2));
-    }
+    if (connection.kept !== null && (length === 0 || connection.kept.length < length))
+      this.#forget(connection);
+    if (length === 0) return;
+    connection.kept ??= this.#buffers.take(length);
     connection.kept.set(this.shared.bytes.subarray(start, end));
+  }
+
+  #forget(connection: Connection): void {
+    if (connection.kept !== null) this.#buffers.give(connection.kept);
+    connection.kept = null;
   }
 
   #control(message: ShardControl): void {
@@ -531,6 +554,7 @@ export class Shard implements ShardContext {
     connection.state = STATE_CLOSED;
     const { slot } = connection;
     this.outbound.discard(connection);
+    this.#forget(connection);
     for (let timer = 0; timer < TIMERS_PER_CONNECTION; timer++) this.timers.clear(timerId(connection, timer));
     this.plans.forgetConnection(connection.address);
     this.#words[(connection.address + CONNECTION_FD) >> 2] = -1;

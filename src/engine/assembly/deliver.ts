@@ -259,7 +259,7 @@ function deliverToGroup(group: u32): i32 {
   if (draw >= locals) {
     draw -= locals;
     at = locals;
-    for (;;) {
+    while (at + 1 < candidates) {
       const weight = load<u32>(nodes + ((at - locals) << 3), 4);
       if (draw < weight) break;
       draw -= weight;

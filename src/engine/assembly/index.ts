@@ -27,7 +27,9 @@ import {
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
   IN_PLACE_BYTES_MAX,
+  LINE_BYTES_MAX,
   PLAN_FLAGS,
+  PLAN_HASH,
   PLAN_IS_FOR_HOST,
   REASON_DONE,
   REASON_HOST_PLAN,
@@ -156,13 +158,14 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
       return resume(REASON_OTHER, at);
     }
     const payload = wordEnd + 2;
+    if (payload - at > <u32>LINE_BYTES_MAX) return resume(REASON_OTHER, at);
     const messageEnd = payload + payloadLength + 2;
     if (messageEnd > end || load<u16>(payload + payloadLength) != CR_LF) return resume(REASON_OTHER, at);
 
     const plan = planFor(connection, context, subject, subjectEnd - subject);
     describe(connection, rest, payload - rest, headerLength, payloadLength, false);
     if (plan == 0 || (load<u32>(plan, PLAN_FLAGS) & PLAN_IS_FOR_HOST) != 0) {
-      found(subject, subjectEnd - subject, rest, replyLength, payload - rest, headerLength, messageEnd);
+      found(plan, subject, subjectEnd - subject, rest, replyLength, payload - rest, headerLength, messageEnd);
       store<u32>(area, context, AREA_CONTEXT);
       return resume(plan == 0 ? REASON_MISS : REASON_HOST_PLAN, at);
     }
@@ -181,7 +184,7 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
       replyLength != 0 &&
       (load<u32>(connection, CONNECTION_FLAGS) & CONNECTION_WANTS_NO_RESPONDERS) != 0
     ) {
-      found(subject, subjectEnd - subject, rest, replyLength, payload - rest, headerLength, messageEnd);
+      found(plan, subject, subjectEnd - subject, rest, replyLength, payload - rest, headerLength, messageEnd);
       return resume(REASON_NO_RESPONDERS, at);
     }
   }
@@ -194,6 +197,7 @@ function resume(reason: i32, at: u32): i32 {
 }
 
 function found(
+  plan: u32,
   subject: u32,
   subjectLength: u32,
   rest: u32,
@@ -204,7 +208,7 @@ function found(
 ): void {
   store<u32>(area, subject, AREA_SUBJECT);
   store<u32>(area, subjectLength, AREA_SUBJECT_LENGTH);
-  store<u32>(area, lookedUpHash, AREA_SUBJECT_HASH);
+  store<u32>(area, plan != 0 ? load<u32>(plan, PLAN_HASH) : lookedUpHash, AREA_SUBJECT_HASH);
   store<u32>(area, rest, AREA_REST);
   store<u32>(area, rest, AREA_REPLY);
   store<u32>(area, replyLength, AREA_REPLY_LENGTH);
@@ -284,7 +288,7 @@ export function drain(node: u32, bytesMax: u32): i32 {
     const lineLength = load<u32>(record, RECORD_LINE_LENGTH);
     const plan = planFor(connectionAt(0), context, subject, subjectLength);
     if (plan == 0) {
-      found(subject, subjectLength, rest, 0, lineLength, load<i32>(record, RECORD_HEADER_LENGTH), 0);
+      found(0, subject, subjectLength, rest, 0, lineLength, load<i32>(record, RECORD_HEADER_LENGTH), 0);
       store<u32>(area, context, AREA_CONTEXT);
       return resume(REASON_MISS, record);
     }

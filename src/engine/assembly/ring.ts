@@ -14,6 +14,7 @@ import {
   RING_END_POSITION,
   RING_END_RING,
   RING_END_SHIFT,
+  RING_END_START,
   RING_HEAD,
   RING_RESTART_BYTES,
   RING_TAIL,
@@ -30,40 +31,31 @@ function consumerEnd(node: u32): u32 {
 
 /**
  * Finds room for a record of `bytes` (a multiple of 16, at most half the capacity) to a node and returns its address,
- * or 0 while the ring is full. Nothing is taken until commit(). An empty ring starts over once it got far enough; what
- * is skipped counts as used until the consumer has passed it.
+ * or 0 while the ring is full. An empty ring starts over once it has got far enough, so that the bytes in use stay in
+ * the cache; what is skipped counts as used until the consumer has passed it.
+ * Nothing is taken or written until commit(): a message may ask several rings for room and then use none, and a skip
+ * to the start that no record follows would hold its room for good.
  */
 export function reserve(node: u32, bytes: u32): u32 {
   const end = producerEnd(node);
   const ring = load<u32>(end, RING_END_RING);
   if (ring == 0) return 0;
   const capacity = load<u32>(end, RING_END_CAPACITY);
-  let position = load<u32>(end, RING_END_POSITION);
-  let index = position & (capacity - 1);
-  const skipped = capacity - index;
-  if (index + bytes > capacity) {
-    if (!hasRoom(end, ring, capacity, position, skipped + bytes)) return 0;
-    position = wrap(end, ring + RING_DATA + index, position, skipped);
-    index = 0;
-  } else if (
-    index >= <u32>RING_RESTART_BYTES &&
-    index >= bytes &&
-    atomic.load<u32>(ring, RING_HEAD) == position &&
-    atomic.load<u32>(ring, RING_TAIL) == position
+  const position = load<u32>(end, RING_END_POSITION);
+  const index = position & (capacity - 1);
+  let start = position;
+  if (
+    index + bytes > capacity ||
+    (index >= min(<u32>RING_RESTART_BYTES, capacity >> 1) &&
+      index >= bytes &&
+      atomic.load<u32>(ring, RING_HEAD) == position &&
+      atomic.load<u32>(ring, RING_TAIL) == position)
   ) {
-    store<u32>(end, position, RING_END_OTHER);
-    position = wrap(end, ring + RING_DATA + index, position, skipped);
-    index = 0;
+    start += capacity - index;
   }
-  if (!hasRoom(end, ring, capacity, position, bytes)) return 0;
-  return ring + RING_DATA + index;
-}
-
-function wrap(end: u32, at: u32, position: u32, skipped: u32): u32 {
-  store<u32>(at, skipped, RECORD_LENGTH);
-  store<u32>(at, RECORD_KIND_WRAP, RECORD_KIND);
-  store<u32>(end, position + skipped, RING_END_POSITION);
-  return position + skipped;
+  if (!hasRoom(end, ring, capacity, start, bytes)) return 0;
+  store<u32>(end, start, RING_END_START);
+  return ring + RING_DATA + (start & (capacity - 1));
 }
 
 function hasRoom(end: u32, ring: u32, capacity: u32, position: u32, bytes: u32): bool {
@@ -73,10 +65,18 @@ function hasRoom(end: u32, ring: u32, capacity: u32, position: u32, bytes: u32):
   return position + bytes - tail <= capacity;
 }
 
-/** Adds the record just written at reserve()'s address; the node sees it after publish(). */
+/** Adds the record just written where the last reserve() for this node said; the node sees it after publish(). */
 export function commit(node: u32, bytes: u32): void {
   const end = producerEnd(node);
-  store<u32>(end, load<u32>(end, RING_END_POSITION) + bytes, RING_END_POSITION);
+  const position = load<u32>(end, RING_END_POSITION);
+  const start = load<u32>(end, RING_END_START);
+  if (start != position) {
+    const index = position & (load<u32>(end, RING_END_CAPACITY) - 1);
+    const skipped = load<u32>(end, RING_END_RING) + RING_DATA + index;
+    store<u32>(skipped, start - position, RECORD_LENGTH);
+    store<u32>(skipped, RECORD_KIND_WRAP, RECORD_KIND);
+  }
+  store<u32>(end, start + bytes, RING_END_POSITION);
   store<u32>(area, load<u32>(area, AREA_UNPUBLISHED) | (1 << node), AREA_UNPUBLISHED);
 }
 

@@ -4,6 +4,9 @@ import { openBunPosix } from "./posix.ts";
 export const bunRuntime: Runtime = {
   name: "bun",
   version: Bun.version,
+  collectGarbage() {
+    Bun.gc(true);
+  },
   onSignal(name, handler) {
     process.on(name, handler);
     return () => process.off(name, handler);

@@ -1,0 +1,231 @@
+/** Random worlds and what happens in them, for fast-check. */
+import fc from "fast-check";
+import {
+  CONNECTION_DROPS,
+  CONNECTION_HAS_NO_ECHO,
+  CONNECTION_IS_CLOSED,
+  CONNECTION_IS_CONGESTED,
+  CONNECTION_IS_TRACED,
+  CONNECTION_TAKES_HEADERS,
+  CONNECTION_WANTS_NO_RESPONDERS,
+} from "../../memory/layout.ts";
+import type { WorldSpecification } from "./lockstep.ts";
+import type { Message, NodeSpecification, PlanSpecification } from "./specification.ts";
+
+/** The first, one between and the last that fit the bitmaps. */
+export const NODES = [0, 5, 31];
+/** Of every length around the steps of 16, and pairs that differ in one byte. */
+export const SUBJECTS = [
+  "a",
+  "b",
+  "orders.created",
+  "orders.created1",
+  "orders.created12",
+  "orders.created13",
+  "orders.created123",
+  "_INBOX.0123456789abcdefgh.ABCDEF",
+  "_INBOX.0123456789abcdefgh.ABCDEG",
+  "x".repeat(100),
+];
+/** Some are sent again and again, so that a connection's last plan is met. */
+const sentSubject = fc.oneof(fc.constantFrom("a", "orders.created"), fc.constantFrom(...SUBJECTS));
+const CONTEXTS = [1, 2];
+/** Context 2 is a user of account 1. */
+const ACCOUNT = 1;
+
+/** How large messages are, and the rings they must fit in twice. */
+export const SCALES = [
+  { payloadBytesMax: 100, ringCapacity: 1024, sizes: [0, 1, 15, 16, 17, 99, 100] },
+  { payloadBytesMax: 2000, ringCapacity: 8192, sizes: [0, 1, 16, 100, 509, 510, 511, 512, 513, 528, 2000] },
+  { payloadBytesMax: 98304, ringCapacity: 1 << 18, sizes: [0, 7, 511, 512, 61000, 61376, 98303, 98304] },
+];
+
+const flag = (bit: number, weight: number) =>
+  fc.integer({ min: 0, max: 9 }).map((n) => (n < weight ? bit : 0));
+
+export const flags = fc
+  .tuple(
+    flag(CONNECTION_TAKES_HEADERS, 7),
+    flag(CONNECTION_HAS_NO_ECHO, 3),
+    flag(CONNECTION_WANTS_NO_RESPONDERS, 4),
+    flag(CONNECTION_IS_CONGESTED, 1),
+    flag(CONNECTION_IS_TRACED, 1),
+    flag(CONNECTION_IS_CLOSED, 1),
+    flag(CONNECTION_DROPS, 1),
+  )
+  .map((bits) => bits.reduce((all, bit) => all | bit, 0));
+
+const subset = (count: number, max: number) =>
+  fc.uniqueArray(fc.integer({ min: 0, max: count - 1 }), { maxLength: Math.min(count, max) });
+
+/** Nothing about half the time. */
+const sometimes = <T>(list: fc.Arbitrary<T[]>): fc.Arbitrary<T[]> => fc.oneof(fc.constant<T[]>([]), list);
+
+export function planOf(
+  node: number,
+  subscriptions: number,
+  context: number,
+  subject: string,
+  receives: boolean,
+): fc.Arbitrary<PlanSpecification> {
+  const others = NODES.filter((other) => other !== node);
+  const members = fc.uniqueArray(
+    fc.record({ node: fc.constantFrom(...others), weight: fc.integer({ min: 1, max: 5 }) }),
+    { selector: (member) => member.node, maxLength: 2 },
+  );
+  const group = fc
+    .record({ queue: fc.integer({ min: 1, max: 4 }), locals: subset(subscriptions, 3), nodes: members })
+    .filter(({ locals, nodes }) => locals.length + nodes.length > 0);
+  return fc.record({
+    context: fc.constant(context),
+    account: fc.constant(ACCOUNT),
+    subject: fc.constant(subject),
+    isForHost: fc.integer({ min: 0, max: 9 }).map((n) => n === 0 && !receives),
+    plain: sometimes(subset(subscriptions, 6)),
+    groups: sometimes(fc.uniqueArray(group, { selector: ({ queue }) => queue, maxLength: 3 })),
+    plainNodes: sometimes(fc.uniqueArray(fc.constantFrom(...others), { maxLength: 2 })),
+  });
+}
+
+function nodeOf(node: number, payloadBytesMax: number): fc.Arbitrary<NodeSpecification> {
+  return fc
+    .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 8 }))
+    .chain(([connectionCount, subscriptionCount]) =>
+      fc.record({
+        node: fc.constant(node),
+        connections: fc.array(
+          fc.record({
+            flags,
+            payloadBytesMax: fc.constantFrom(payloadBytesMax, payloadBytesMax, payloadBytesMax >> 1),
+            context: fc.constantFrom(...CONTEXTS),
+          }),
+          { minLength: connectionCount, maxLength: connectionCount },
+        ),
+        subscriptions: fc.array(
+          fc.record({
+            slot: fc.integer({ min: 1, max: connectionCount }),
+            sid: fc.constantFrom("1", "42", "sid-of-16-bytes!", "long".repeat(20)),
+            max: fc.constantFrom(0, 0, 0, 1, 2, 7),
+          }),
+          { minLength: subscriptionCount, maxLength: subscriptionCount },
+        ),
+        plans: fc.tuple(
+          ...CONTEXTS.flatMap((context) =>
+            SUBJECTS.map((subject) => planOf(node, subscriptionCount, context, subject, context === ACCOUNT)),
+          ),
+        ),
+      }),
+    );
+}
+
+export function worldOf(scale: (typeof SCALES)[number]): fc.Arbitrary<WorldSpecification> {
+  return fc.record({
+    nodes: fc.tuple(...NODES.map((node) => nodeOf(node, scale.payloadBytesMax))),
+    // One outbox is enough, since the host can always empty it.
+    outboxCount: fc.constantFrom(1, 2, 3, 8),
+    ringCapacity: fc.constantFrom(scale.ringCapacity, scale.ringCapacity * 2),
+    ringStart: fc.constantFrom(0, scale.ringCapacity - 64, 2 ** 32 - 2048, 2 ** 32 - 16),
+    random: fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }),
+  });
+}
+
+/** Bytes that would be wrong to take for a boundary: CR, LF and blanks among them. */
+const fill = (length: number, seed: number) => {
+  let payload = "";
+  for (let at = 0; at < length; at++) payload += String.fromCharCode((seed + at * 7 + (at >> 4)) & 255);
+  return payload;
+};
+
+const reply = fc.constantFrom(
+  "",
+  "",
+  "_INBOX.1",
+  "r",
+  "0",
+  "12",
+  "answers.to.a.long.subject.of.someone",
+  "_r",
+);
+
+export function messageOf(sizes: number[]): fc.Arbitrary<Message> {
+  return fc
+    .record({
+      subject: sentSubject,
+      reply,
+      size: fc.constantFrom(...sizes),
+      headers: fc.constantFrom(-1, -1, 0, 1, 12, 1e9),
+      seed: fc.nat(255),
+    })
+    .map(({ subject, reply, size, headers, seed }) => {
+      const headerLength = Math.min(headers, size);
+      const numbers = headerLength < 0 ? `${size}` : `${headerLength} ${size}`;
+      const line = `${reply === "" ? "" : `${reply} `}${numbers}\r\n`;
+      return { subject, reply, headerLength, line, payload: fill(size, seed) };
+    });
+}
+
+export function wire({ subject, line, headerLength, payload }: Message): string {
+  return `${headerLength < 0 ? "PUB" : "HPUB"} ${subject} ${line}${payload}\r\n`;
+}
+
+/** Lines that are the host's: other verbs, unusual forms, mistakes. */
+export const FOREIGN = [
+  "PING\r\n",
+  "SUB a 1\r\n",
+  "UNSUB 1\r\n",
+  "\r\n",
+  "pub a 0\r\n\r\n",
+  "PUB  a 0\r\n\r\n",
+  "PUB a  0\r\n\r\n",
+  "PUB a 0 \r\n\r\n",
+  "PUB\ta 0\r\n\r\n",
+  "PUB a\t0\r\n\r\n",
+  "PUB a 0\n\r\n",
+  "PUB a 0\r\r\n",
+  "PUB a 00\r\n\r\n",
+  "PUB a 01\r\nx\r\n",
+  "PUB a +1\r\nx\r\n",
+  "PUB a -1\r\nx\r\n",
+  "PUB a 1x\r\nx\r\n",
+  "PUB a\r\n",
+  "PUB a 1\r\nxyz\r\n",
+  "PUB a 2\r\nx\r\n",
+  "PUB a 1\r\nx\n\n",
+  "PUB a b c 1\r\nx\r\n",
+  "PUB a _R_.1 1\r\nx\r\n",
+  "PUB a _GR_.x.y 1\r\nx\r\n",
+  "PUB a $JS.ACK.1 1\r\nx\r\n",
+  "PUB a $GR.1 1\r\nx\r\n",
+  "PUB a 4294967297\r\nx\r\n",
+  "PUB a 1000000000000\r\nx\r\n",
+  "PUB a 999999999\r\nx\r\n",
+  "HPUB a 1\r\nx\r\n",
+  "HPUB a 2 1\r\nx\r\n",
+  "HPUB a 1 \r\nx\r\n",
+  "HPUB a  1 1\r\nx\r\n",
+  "HPUB a 1  1\r\nx\r\n",
+  "HPUB a r  1\r\nx\r\n",
+  "HPUB a 00 1\r\nx\r\n",
+  "HPUB a x 1\r\nx\r\n",
+  "HPUB a $JS.ACK 1 1\r\nx\r\n",
+  "HPUBa 0 0\r\n\r\n",
+  `PUB a ${"r".repeat(5000)} 0\r\n\r\n`,
+  `PUB ${"s".repeat(5000)} 0\r\n\r\n`,
+];
+
+/** A stream of a client: mostly messages, some lines for the host, some of either with a byte changed. */
+export function streamOf(sizes: number[]): fc.Arbitrary<string> {
+  const whole = fc.oneof(
+    { weight: 8, arbitrary: messageOf(sizes).map(wire) },
+    { weight: 1, arbitrary: fc.constantFrom(...FOREIGN) },
+  );
+  const changed = fc
+    .record({ item: whole, at: fc.nat(), byte: fc.constantFrom(..." \r\n\t0159aP\0\u0080"), kind: fc.nat(2) })
+    .map(({ item, at, byte, kind }) => {
+      const index = at % Math.min(item.length, 60);
+      return item.slice(0, index) + (kind === 2 ? "" : byte) + item.slice(kind === 1 ? index : index + 1);
+    });
+  return fc
+    .array(fc.oneof({ weight: 9, arbitrary: whole }, { weight: 1, arbitrary: changed }), { maxLength: 12 })
+    .map((items) => items.join(""));
+}

@@ -1,0 +1,360 @@
+/** Nodes joined by rings, each a real one and its model, that are told the same and must do the same. */
+import {
+  AREA_CONTEXT,
+  AREA_EXPIRED,
+  AREA_FULL_NODE,
+  AREA_HEADER_LENGTH,
+  AREA_IN_RINGS,
+  AREA_IS_STALLED,
+  AREA_LINE_LENGTH,
+  AREA_MESSAGE_END,
+  AREA_OUT_RINGS,
+  AREA_REPLY,
+  AREA_REPLY_LENGTH,
+  AREA_REST,
+  AREA_RESUME,
+  AREA_SUBJECT,
+  AREA_SUBJECT_HASH,
+  AREA_SUBJECT_LENGTH,
+  LINE_BYTES_MAX,
+  REASON_DONE,
+  REASON_HOST_PLAN,
+  REASON_MISS,
+  REASON_NO_RESPONDERS,
+  REASON_OTHER,
+  REASON_RING_FULL,
+  REASON_STALLED,
+  RECORD_KIND,
+  RECORD_KIND_MESSAGE,
+  RING_END_BYTES,
+  RING_END_POSITION,
+  RING_TAIL,
+} from "../../memory/layout.ts";
+import { CrowdedMemory } from "./crowded_memory.ts";
+import { ModelNode, parseLine, type ScanResult } from "./model_node.ts";
+import { ModelRing } from "./model_ring.ts";
+import { joinByRing, RealNode } from "./real_node.ts";
+import {
+  type Message,
+  type NodeSpecification,
+  type PlanSpecification,
+  planKey,
+  text,
+  write,
+} from "./specification.ts";
+
+export interface WorldSpecification {
+  nodes: NodeSpecification[];
+  outboxCount: number;
+  ringCapacity: number;
+  /** Where ring positions begin: a multiple of 16 below 2³². */
+  ringStart: number;
+  random: bigint;
+}
+
+/** One memory for all tests: making one reserves 4 GiB of addresses. */
+export const memory = new CrowdedMemory();
+const RECEIVE_BYTES = 192 * 1024;
+/** What one read brings at most, so that it fits behind a message that was kept. */
+const READ_BYTES = 80 * 1024;
+
+class Difference extends Error {}
+
+function same(what: string, real: unknown, model: unknown): void {
+  const [shown, wanted] = [JSON.stringify(real), JSON.stringify(model)];
+  if (shown === wanted) return;
+  let at = 0;
+  while (shown[at] === wanted[at]) at++;
+  const around = (value: string) => value.slice(Math.max(0, at - 80), at + 160);
+  throw new Difference(
+    `${what}: the engine has ${shown.length} characters …${around(shown)}…, the model ${wanted.length} …${around(wanted)}…`,
+  );
+}
+
+export class Lockstep {
+  readonly real = new Map<number, RealNode>();
+  readonly model = new Map<number, ModelNode>();
+  readonly #rings: { from: number; to: number; address: number; model: ModelRing }[] = [];
+  /** Bytes a connection sent that are not a whole line or message yet, by node and slot. */
+  readonly #kept = new Map<string, string>();
+  /** What each scan left to the host, in order. */
+  readonly handed: string[] = [];
+
+  constructor(world: WorldSpecification) {
+    memory.clear();
+    for (const specification of world.nodes) {
+      const sizes = { outboxCount: world.outboxCount, receiveBytes: RECEIVE_BYTES, arenaBytes: 1 << 19 };
+      const { node } = specification;
+      this.real.set(node, new RealNode(memory, specification, sizes, world.random));
+      this.model.set(node, new ModelNode(structuredClone(specification), world.random));
+    }
+    for (const [from, fromModel] of this.model) {
+      for (const to of this.model.keys()) {
+        if (from === to) continue;
+        const address = joinByRing(
+          memory,
+          this.real.get(from)!,
+          this.real.get(to)!,
+          world.ringCapacity,
+          world.ringStart,
+        );
+        const model = new ModelRing(world.ringCapacity, world.ringStart);
+        fromModel.rings.set(to, model);
+        this.#rings.push({ from, to, address, model });
+      }
+    }
+  }
+
+  /** A connection sends `input`, which arrives in pieces cut at `cuts`; what was not understood yet is kept. */
+  send(node: number, slot: number, input: string, cuts: number[], offset = 0): void {
+    const ends = new Set([...cuts.map((cut) => cut % (input.length + 1)), input.length]);
+    for (let end = READ_BYTES; end < input.length; end += READ_BYTES) ends.add(end);
+    let from = 0;
+    for (const end of [...ends].sort((a, b) => a - b)) {
+      this.#receive(node, slot, input.slice(from, end), input.slice(end), offset);
+      from = end;
+    }
+  }
+
+  #receive(node: number, slot: number, piece: string, after: string, offset: number): void {
+    const real = this.real.get(node)!;
+    const model = this.model.get(node)!;
+    const key = `${node} ${slot}`;
+    const input = (this.#kept.get(key) ?? "") + piece;
+    const base = real.receive + offset;
+    // What lies behind the end is not received yet; it may well look like the rest of a message.
+    write(memory.bytes, base, `${input}${after}\r\nPUB a 0\r\n\r\n`.slice(0, RECEIVE_BYTES - offset));
+    let at = 0;
+    let fullAt = "";
+    for (;;) {
+      const reason = real.engine.scan(slot, base + at, base + input.length);
+      const expected = model.scan(input, at, slot, (context, subject) => real.hasPlan(context, subject));
+      const resume = real.get(AREA_RESUME) - base;
+      same("scan()", [reason, resume], [expected.reason, expected.resume]);
+      at = resume;
+      if (reason === REASON_DONE) break;
+      if (reason === REASON_OTHER) {
+        const next = afterForeign(input, at, model, slot);
+        if (next < 0) break;
+        this.handed.push(`foreign ${input.slice(at, next)}`);
+        at = next;
+      } else if (reason === REASON_RING_FULL) {
+        same("the full node", real.get(AREA_FULL_NODE), expected.fullNode);
+        const full = `node ${expected.fullNode} at ${at}`;
+        if (fullAt === full) throw new Difference("a ring that was emptied has no room");
+        fullAt = full;
+        this.publish(node);
+        this.drain(node, expected.fullNode!, 1 << 30, true);
+      } else {
+        this.#checkFound(real, base, expected, model.connections[slot - 1]!.context, reason);
+        const { message } = expected;
+        if (reason === REASON_MISS) this.#install(node, model.connections[slot - 1]!.context, message!);
+        else if (reason === REASON_HOST_PLAN) {
+          this.handed.push(`planned ${message!.subject} ${message!.line}${message!.payload}`);
+          at = expected.messageEnd!;
+        } else if (reason === REASON_NO_RESPONDERS) this.handed.push(`unanswered ${message!.reply}`);
+      }
+    }
+    this.#kept.set(key, input.slice(at));
+    real.flushAll();
+  }
+
+  #checkFound(real: RealNode, base: number, expected: ScanResult, context: number, reason: number): void {
+    const message = expected.message!;
+    const range = (address: number, length: number) => text(memory.bytes, address, address + length);
+    const found = {
+      subject: range(real.get(AREA_SUBJECT), real.get(AREA_SUBJECT_LENGTH)),
+      hash: real.get(AREA_SUBJECT_HASH),
+      line: range(real.get(AREA_REST), real.get(AREA_LINE_LENGTH)),
+      reply: range(real.get(AREA_REPLY), real.get(AREA_REPLY_LENGTH)),
+      headerLength: real.get(AREA_HEADER_LENGTH),
+      messageEnd: real.get(AREA_MESSAGE_END) - base,
+    };
+    same("what was found", found, {
+      subject: message.subject,
+      hash: real.hashOf(message.subject),
+      line: message.line,
+      reply: message.reply,
+      headerLength: message.headerLength,
+      messageEnd: expected.messageEnd,
+    });
+    if (reason !== REASON_NO_RESPONDERS) same("the context", real.get(AREA_CONTEXT), context);
+  }
+
+  #install(node: number, context: number, { subject }: Message): void {
+    const model = this.model.get(node)!;
+    const key = planKey(context, subject);
+    if (!model.plans.has(key)) {
+      const empty = { plain: [], groups: [], plainNodes: [], isForHost: false };
+      model.plans.set(key, { context, account: context, subject, ...empty });
+    }
+    this.real.get(node)!.install(model.plans.get(key)!);
+  }
+
+  /** Publishes a message the host took apart, in memory or not. */
+  publishOne(node: number, slot: number, context: number, message: Message, isLarge: boolean): void {
+    const real = this.real.get(node)!;
+    const model = this.model.get(node)!;
+    if (!real.hasPlan(context, message.subject)) this.#install(node, context, message);
+    const specification = model.plans.get(planKey(context, message.subject))!;
+    const plan = real.install(specification);
+    const { line, headerLength, payload } = message;
+    for (;;) {
+      const full = model.fullNode(specification, message, isLarge);
+      write(memory.bytes, real.scratch, isLarge ? line : `${line}${payload}\r\n`);
+      real.large = payload;
+      const taken = real.engine.publishOne(
+        slot,
+        plan,
+        real.scratch,
+        line.length,
+        headerLength,
+        payload.length,
+        isLarge,
+      );
+      same("publishOne()", taken, full >= 0 ? -1 : model.publish(specification, message, slot, isLarge));
+      real.flushAll();
+      if (full < 0) return;
+      same("the full node", real.get(AREA_FULL_NODE), full);
+      this.publish(node);
+      this.drain(node, full, 1 << 30, true);
+    }
+  }
+
+  /** Shows other nodes what was written for them. */
+  publish(node: number): void {
+    const real = this.real.get(node)!;
+    const model = this.model.get(node)!;
+    same(
+      "unpublished nodes",
+      real.unpublished(),
+      [...model.unpublished].sort((a, b) => a - b),
+    );
+    for (const to of model.unpublished) {
+      real.engine.publish(to);
+      model.rings.get(to)!.publish();
+    }
+    model.unpublished.clear();
+    same("unpublished nodes after publish()", real.unpublished(), []);
+  }
+
+  /** Node `to` takes what `from` sent; `isAll` until there is nothing left, and then its room is given back. */
+  drain(from: number, to: number, bytesMax: number, isAll: boolean): void {
+    const real = this.real.get(to)!;
+    const model = this.model.get(to)!;
+    const ring = this.model.get(from)!.rings.get(to)!;
+    for (;;) {
+      const reason = real.engine.drain(from, bytesMax);
+      const expected = model.drain(ring, bytesMax, (context, subject) => real.hasPlan(context, subject));
+      same("drain()", reason, expected.reason);
+      const resume = real.get(AREA_RESUME);
+      if (reason === REASON_MISS) {
+        same("the record's kind", real.word(resume + RECORD_KIND), RECORD_KIND_MESSAGE);
+        same("the context", real.get(AREA_CONTEXT), expected.context);
+        this.#install(to, expected.context!, expected.message!);
+      } else if (reason === REASON_STALLED) {
+        same("the origin", resume, expected.origin);
+        real.clear(AREA_IS_STALLED);
+        model.isStalled = false;
+      } else {
+        same("whether there may be more", resume, expected.isMore ? 1 : 0);
+        if (!isAll || !expected.isMore) break;
+      }
+    }
+    real.flushAll();
+    if (!isAll) return;
+    real.engine.release(from);
+    ring.release();
+  }
+
+  setFlags(node: number, slot: number, flags: number): void {
+    this.real.get(node)!.setFlags(slot, flags);
+    this.model.get(node)!.connections[slot - 1]!.flags = flags;
+  }
+
+  /** Changes who gets a subject; plans made before are stale. */
+  replan(node: number, plan: PlanSpecification, generation: number): void {
+    this.model.get(node)!.plans.set(planKey(plan.context, plan.subject), plan);
+    // The plan of this subject rests on this word, among others.
+    this.real.get(node)!.invalidate(plan.subject.length + (generation % 4) * 3);
+  }
+
+  /** Compares everything there is to see, and forgets what would grow. */
+  compare(): void {
+    for (const [node, real] of this.real) {
+      const model = this.model.get(node)!;
+      const name = (what: string) => `node ${node}, ${what}`;
+      for (let slot = 1; slot <= model.connections.length; slot++) {
+        same(name(`bytes to slot ${slot}`), real.output[slot], model.output[slot]);
+        same(name(`counters of slot ${slot}`), real.counters(slot), {
+          sent: model.sent[slot],
+          received: model.received[slot],
+        });
+        real.output[slot] = "";
+        model.output[slot] = "";
+      }
+      same(name("totals"), real.total(), model.total);
+      for (const index of model.subscriptions.keys()) {
+        same(name(`deliveries to ${index}`), real.delivered(index), model.delivered[index]);
+      }
+      same(name("expired subscriptions"), real.expired(), model.expired);
+      real.clear(AREA_EXPIRED);
+      model.expired = [];
+      same(name("IS_STALLED"), real.get(AREA_IS_STALLED), model.isStalled ? 1 : 0);
+      real.clear(AREA_IS_STALLED);
+      model.isStalled = false;
+      same(name("traces"), real.traced, model.traced);
+      same(name("large messages to nodes"), real.sentLarge, model.sentLarge);
+    }
+    for (const { from, to, address, model } of this.#rings) this.#compareRing(from, to, address, model);
+    const strays = memory.strayWrites();
+    if (strays.length > 0) throw new Difference(`stray writes: ${strays.join("; ")}`);
+  }
+
+  /** What the real ring between two nodes holds. */
+  recordsTo(from: number, to: number): object[] {
+    const { address, model } = this.#rings.find((ring) => ring.from === from && ring.to === to)!;
+    const { produced, consumed } = this.#positions(from, to);
+    return this.real.get(from)!.records(address, model.capacity, consumed, produced);
+  }
+
+  #positions(from: number, to: number) {
+    return {
+      produced: this.real.get(from)!.get(AREA_OUT_RINGS + to * RING_END_BYTES + RING_END_POSITION),
+      consumed: this.real.get(to)!.get(AREA_IN_RINGS + from * RING_END_BYTES + RING_END_POSITION),
+    };
+  }
+
+  #compareRing(from: number, to: number, address: number, model: ModelRing): void {
+    const sender = this.real.get(from)!;
+    const receiver = this.real.get(to)!;
+    const { produced } = this.#positions(from, to);
+    const name = `ring ${from} to ${to}`;
+    same(`${name}, producer's position`, produced >>> 0, model.position % 2 ** 32);
+    same(`${name}, tail`, receiver.word(address + RING_TAIL) >>> 0, model.tail % 2 ** 32);
+    const records = this.recordsTo(from, to);
+    const expected = model.records.map(({ context, message, queues, isPlain, origin, length }) => ({
+      context,
+      hash: sender.hashOf(message.subject),
+      subject: message.subject,
+      line: message.line,
+      payload: `${message.payload}\r\n`,
+      headerLength: message.headerLength,
+      queues,
+      isPlain: isPlain ? 1 : 0,
+      origin,
+      length,
+    }));
+    same(name, records, expected);
+  }
+}
+
+/** Where to go on after something that is not for the engine, −1 to wait for more bytes. */
+function afterForeign(input: string, at: number, model: ModelNode, slot: number): number {
+  const { flags, payloadBytesMax } = model.connections[slot - 1]!;
+  const feed = input.indexOf("\n", at);
+  if (feed < 0) return input.length - at > 2 * LINE_BYTES_MAX ? input.length : -1;
+  const line = parseLine(input, at, flags, payloadBytesMax);
+  if (line !== undefined && input.length < line.payloadEnd + 2) return -1;
+  return feed + 1;
+}

@@ -1,0 +1,304 @@
+/** What the engine does, written slowly and obviously: strings, regular expressions, lists. */
+import {
+  CONNECTION_DROPS,
+  CONNECTION_HAS_NO_ECHO,
+  CONNECTION_IS_CLOSED,
+  CONNECTION_IS_CONGESTED,
+  CONNECTION_IS_TRACED,
+  CONNECTION_TAKES_HEADERS,
+  CONNECTION_WANTS_NO_RESPONDERS,
+  IN_PLACE_BYTES_MAX,
+  LINE_BYTES_MAX,
+  REASON_DONE,
+  REASON_HOST_PLAN,
+  REASON_MISS,
+  REASON_NO_RESPONDERS,
+  REASON_OTHER,
+  REASON_RING_FULL,
+  REASON_STALLED,
+  RECORD_BODY,
+} from "../../memory/layout.ts";
+import type { ModelRing } from "./model_ring.ts";
+import {
+  type GroupSpecification,
+  type Message,
+  type NodeSpecification,
+  type PlanSpecification,
+  planKey,
+} from "./specification.ts";
+
+const PUB = /PUB ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9})\r\n/y;
+const HPUB = /HPUB ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9}) ([0-9]{1,9})\r\n/y;
+const RESERVED = /^(_R|_G|\$J|\$G)/;
+
+export interface ScanResult {
+  reason: number;
+  resume: number;
+  /** The message at hand, where the reason names one. */
+  message?: Message;
+  messageEnd?: number;
+  fullNode?: number;
+}
+
+export class ModelNode {
+  readonly node: number;
+  readonly connections: NodeSpecification["connections"];
+  readonly subscriptions: NodeSpecification["subscriptions"];
+  readonly plans = new Map<string, PlanSpecification>();
+  /** Rings to other nodes, by node. */
+  readonly rings = new Map<number, ModelRing>();
+  /** By slot. */
+  readonly output: string[] = [];
+  readonly sent: { messages: number; bytes: number }[] = [];
+  readonly received: { messages: number; bytes: number }[] = [];
+  readonly total = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
+  /** By subscription. */
+  readonly delivered: number[];
+  /** Subscriptions that reached their maximum, latest first. */
+  expired: number[] = [];
+  isStalled = false;
+  /** Nodes with records that were not shown to them. */
+  unpublished = new Set<number>();
+  /** `[slot, subscription]` of deliveries to traced connections. */
+  readonly traced: [number, number][] = [];
+  readonly sentLarge: { node: number; isPlain: boolean; queues: number[] }[] = [];
+  random: bigint;
+
+  constructor(specification: NodeSpecification, random: bigint) {
+    this.node = specification.node;
+    this.connections = specification.connections;
+    this.subscriptions = specification.subscriptions;
+    for (const plan of specification.plans) this.plans.set(planKey(plan.context, plan.subject), plan);
+    for (let slot = 0; slot <= this.connections.length; slot++) {
+      this.output.push("");
+      this.sent.push({ messages: 0, bytes: 0 });
+      this.received.push({ messages: 0, bytes: 0 });
+    }
+    this.delivered = this.subscriptions.map(() => 0);
+    this.random = random;
+  }
+
+  /** Publishes the messages of `input` from `start` on. `hasPlan` says whether the cache holds a valid plan. */
+  scan(
+    input: string,
+    start: number,
+    slot: number,
+    hasPlan: (context: number, subject: string) => boolean,
+  ): ScanResult {
+    const connection = this.connections[slot - 1]!;
+    let at = start;
+    while (at < input.length) {
+      const parsed = parse(input, at, connection.flags, connection.payloadBytesMax);
+      if (parsed === undefined) return { reason: REASON_OTHER, resume: at };
+      const { message, end } = parsed;
+      if (!hasPlan(connection.context, message.subject)) {
+        return { reason: REASON_MISS, resume: at, message, messageEnd: end };
+      }
+      const plan = this.plans.get(planKey(connection.context, message.subject))!;
+      if (plan.isForHost) return { reason: REASON_HOST_PLAN, resume: at, message, messageEnd: end };
+      const fullNode = this.fullNode(plan, message, false);
+      if (fullNode >= 0) return { reason: REASON_RING_FULL, resume: at, fullNode };
+      for (const counter of [this.received[slot]!]) {
+        counter.messages++;
+        counter.bytes += message.payload.length;
+      }
+      this.total.inMessages++;
+      this.total.inBytes += message.payload.length;
+      at = end;
+      const delivered = this.publish(plan, message, slot, false);
+      if (delivered === 0 && message.reply !== "" && connection.flags & CONNECTION_WANTS_NO_RESPONDERS) {
+        return { reason: REASON_NO_RESPONDERS, resume: at, message, messageEnd: end };
+      }
+    }
+    return { reason: REASON_DONE, resume: at };
+  }
+
+  /** The lowest node whose ring has no room for a message that might go to it, or −1. */
+  fullNode(plan: PlanSpecification, message: Message, isLarge: boolean): number {
+    const length = recordLength(message, plan.groups.length, isLarge);
+    for (const node of [...allNodes(plan)].sort((a, b) => a - b)) {
+      if (this.rings.get(node)!.place(length) < 0) return node;
+    }
+    return -1;
+  }
+
+  /** Delivers one message of `slot` to local subscriptions and other nodes; how many took it. */
+  publish(plan: PlanSpecification, message: Message, slot: number, isLarge: boolean): number {
+    let local = 0;
+    for (const subscription of plan.plain) local += this.#deliverTo(subscription, message, slot);
+    const picks: { node: number; queue: number }[] = [];
+    for (const group of plan.groups) {
+      const taken = this.#deliverToGroup(group, message, slot);
+      if (taken === "here") local++;
+      else if (taken !== "nobody") picks.push({ node: taken, queue: group.queue });
+    }
+    const nodes = new Set([...plan.plainNodes, ...picks.map((pick) => pick.node)]);
+    for (const node of [...nodes].sort((a, b) => a - b)) {
+      const queues = picks.filter((pick) => pick.node === node).map((pick) => pick.queue);
+      const isPlain = plan.plainNodes.includes(node);
+      if (isLarge) {
+        this.sentLarge.push({ node, isPlain, queues });
+        continue;
+      }
+      const length = recordLength(message, picks.length, false);
+      this.rings.get(node)!.add({ context: plan.account, message, queues, isPlain, origin: slot, length });
+      this.unpublished.add(node);
+    }
+    this.#countOut(local, message);
+    return local + picks.length + plan.plainNodes.length;
+  }
+
+  /** Delivers what another node sent. */
+  deliverHere(plan: PlanSpecification, message: Message, isPlain: boolean, queues: number[]): number {
+    let delivered = 0;
+    if (isPlain) {
+      for (const subscription of plan.plain) delivered += this.#deliverTo(subscription, message, 0);
+    }
+    for (const group of plan.groups) {
+      for (const queue of queues) {
+        if (queue === group.queue) delivered += this.#deliverToLocal(group, message);
+      }
+    }
+    this.#countOut(delivered, message);
+    return delivered;
+  }
+
+  /** Takes records of `ring` until there are none, or `bytesMax` of them. `isMore` is RESUME of REASON_DONE. */
+  drain(
+    ring: ModelRing,
+    bytesMax: number,
+    hasPlan: (context: number, subject: string) => boolean,
+  ): { reason: number; isMore?: boolean; origin?: number; message?: Message; context?: number } {
+    let bytes = 0;
+    while (bytes < bytesMax) {
+      const record = ring.next();
+      if (record === undefined) return { reason: REASON_DONE, isMore: false };
+      const { context, message } = record;
+      if (!hasPlan(context, message.subject)) return { reason: REASON_MISS, message, context };
+      const plan = this.plans.get(planKey(context, message.subject))!;
+      this.deliverHere(plan, message, record.isPlain, record.queues);
+      bytes += record.length;
+      ring.take();
+      if (this.isStalled) return { reason: REASON_STALLED, origin: record.origin };
+    }
+    return { reason: REASON_DONE, isMore: true };
+  }
+
+  /** 1 when the subscription took the message. */
+  #deliverTo(index: number, message: Message, publisher: number): number {
+    const { slot, sid, max } = this.subscriptions[index]!;
+    const { flags } = this.connections[slot - 1]!;
+    if (flags & (CONNECTION_IS_CLOSED | CONNECTION_DROPS)) return 0;
+    if (slot === publisher && flags & CONNECTION_HAS_NO_ECHO) return 0;
+    if (max !== 0 && this.delivered[index]! >= max) return 0;
+    this.delivered[index]!++;
+    if (this.delivered[index] === max) this.expired.unshift(index);
+    if (flags & CONNECTION_IS_CONGESTED) this.isStalled = true;
+
+    const reply = message.reply === "" ? "" : `${message.reply} `;
+    let payload = message.payload;
+    if (message.headerLength > 0 && flags & CONNECTION_TAKES_HEADERS) {
+      this.output[slot] += `HMSG ${message.subject} ${sid} ${message.line}${payload}\r\n`;
+    } else {
+      if (message.headerLength > 0) payload = payload.slice(message.headerLength);
+      this.output[slot] += `MSG ${message.subject} ${sid} ${reply}${payload.length}\r\n${payload}\r\n`;
+    }
+    this.sent[slot]!.messages++;
+    this.sent[slot]!.bytes += payload.length;
+    if (flags & CONNECTION_IS_TRACED) this.traced.push([slot, index]);
+    return 1;
+  }
+
+  /** A random start drawn by weight, then the next ones until one takes it. */
+  #deliverToGroup(group: GroupSpecification, message: Message, slot: number): number | "here" | "nobody" {
+    const wheel: (number | { node: number })[] = [...group.locals];
+    const weights = group.locals.map(() => 1);
+    for (const { node, weight } of group.nodes) {
+      wheel.push({ node });
+      weights.push(weight);
+    }
+    let draw = this.draw(weights.reduce((sum, weight) => sum + weight, 0));
+    let first = 0;
+    while (draw >= weights[first]!) draw -= weights[first++]!;
+    for (let step = 0; step < wheel.length; step++) {
+      const candidate = wheel[(first + step) % wheel.length]!;
+      if (typeof candidate !== "number") return candidate.node;
+      if (this.#deliverTo(candidate, message, slot)) return "here";
+    }
+    return "nobody";
+  }
+
+  #deliverToLocal(group: GroupSpecification, message: Message): number {
+    if (group.locals.length === 0) return 0;
+    const first = this.draw(group.locals.length);
+    for (let step = 0; step < group.locals.length; step++) {
+      if (this.#deliverTo(group.locals[(first + step) % group.locals.length]!, message, 0)) return 1;
+    }
+    return 0;
+  }
+
+  /** xorshift64: a number below `below`. */
+  draw(below: number): number {
+    let state = this.random;
+    state = BigInt.asUintN(64, state ^ (state << 13n));
+    state ^= state >> 7n;
+    state = BigInt.asUintN(64, state ^ (state << 17n));
+    this.random = state;
+    return Number(((state >> 32n) * BigInt(below)) >> 32n);
+  }
+
+  #countOut(deliveries: number, message: Message): void {
+    this.total.outMessages += deliveries;
+    this.total.outBytes += deliveries * message.payload.length;
+  }
+}
+
+/** The nodes a message of the plan may go to. */
+export function allNodes(plan: PlanSpecification): Set<number> {
+  return new Set([...plan.plainNodes, ...plan.groups.flatMap(({ nodes }) => nodes.map(({ node }) => node))]);
+}
+
+/** Bytes of a message's record: header, queue ids, alignment, subject, rest, and room for copies in steps of 16. */
+export function recordLength(message: Message, queueCount: number, isLarge: boolean): number {
+  const body = message.line.length + (isLarge ? 0 : message.payload.length + 2);
+  const bytes = RECORD_BODY + queueCount * 4 + 15 + message.subject.length + body + 15;
+  return Math.ceil(bytes / 16) * 16;
+}
+
+/** The complete, plain publication at `at`, or undefined. */
+export function parse(
+  input: string,
+  at: number,
+  flags: number,
+  payloadBytesMax: number,
+): { message: Message; end: number } | undefined {
+  const line = parseLine(input, at, flags, payloadBytesMax);
+  if (line === undefined) return undefined;
+  const { payloadStart, payloadEnd, ...message } = line;
+  if (input.slice(payloadEnd, payloadEnd + 2) !== "\r\n") return undefined;
+  return {
+    message: { ...message, payload: input.slice(payloadStart, payloadEnd) },
+    end: payloadEnd + 2,
+  };
+}
+
+/** The plain line at `at` and where its payload lies, whether or not that is there yet. */
+export function parseLine(input: string, at: number, flags: number, payloadBytesMax: number) {
+  PUB.lastIndex = at;
+  HPUB.lastIndex = at;
+  const pub = PUB.exec(input);
+  const hpub = pub === null && flags & CONNECTION_TAKES_HEADERS ? HPUB.exec(input) : null;
+  const found = pub ?? hpub;
+  if (found === null || found[0].length > LINE_BYTES_MAX) return undefined;
+  const numbers = found.slice(3);
+  if (numbers.some((digits) => digits.length > 1 && digits.startsWith("0"))) return undefined;
+  const reply = found[2] ?? "";
+  if (RESERVED.test(reply)) return undefined;
+  const size = Number(numbers.at(-1));
+  const headerLength = hpub === null ? -1 : Number(numbers[0]);
+  if (headerLength > size || size > payloadBytesMax || size > IN_PLACE_BYTES_MAX) return undefined;
+  const subject = found[1]!;
+  const line = found[0].slice(found[0].indexOf(" ") + 1 + subject.length + 1);
+  const payloadStart = at + found[0].length;
+  return { subject, line, reply, headerLength, payloadStart, payloadEnd: payloadStart + size };
+}

@@ -1,0 +1,67 @@
+/** A ring between two nodes as a list. Positions only grow here; the engine's wrap at 2³². */
+import type { Message } from "./specification.ts";
+
+export interface ModelRecord {
+  context: number;
+  message: Message;
+  queues: number[];
+  isPlain: boolean;
+  origin: number;
+  length: number;
+  end: number;
+}
+
+export class ModelRing {
+  readonly capacity: number;
+  /** Where the producer writes next, and how far it has shown its records. */
+  position: number;
+  head: number;
+  /** What the consumer took, and how far it gave the room back. */
+  taken: number;
+  tail: number;
+  /** Not taken yet. */
+  records: ModelRecord[] = [];
+
+  constructor(capacity: number, start: number) {
+    this.capacity = capacity;
+    this.position = start;
+    this.head = start;
+    this.taken = start;
+    this.tail = start;
+  }
+
+  /** Where a record of `length` bytes would begin, or −1 while there is no room. */
+  place(length: number): number {
+    const index = this.position % this.capacity;
+    const isEmpty = this.head === this.position && this.tail === this.position;
+    const isRestart = index + length > this.capacity || (isEmpty && index >= length);
+    const start = isRestart ? this.position + this.capacity - index : this.position;
+    return start + length - this.tail > this.capacity ? -1 : start;
+  }
+
+  add(record: Omit<ModelRecord, "end">): void {
+    const start = this.place(record.length);
+    if (start < 0) throw new Error("the model adds a record only where there is room");
+    this.position = start + record.length;
+    this.records.push({ ...record, end: this.position });
+  }
+
+  publish(): void {
+    this.head = this.position;
+  }
+
+  /** The next record that was shown, or undefined. */
+  next(): ModelRecord | undefined {
+    const [record] = this.records;
+    return record !== undefined && record.end <= this.head ? record : undefined;
+  }
+
+  take(): void {
+    const record = this.records.shift();
+    if (record !== undefined) this.taken = record.end;
+  }
+
+  release(): void {
+    this.tail = this.taken;
+  }
+}
