@@ -31,18 +31,21 @@ function consumerEnd(node: u32): u32 {
  * Finds room for a record of `bytes` (a multiple of 16, at most half the capacity) to a node and returns its address,
  * or 0 while the ring is full.
  * Nothing is taken until commit(). An empty ring restarts at its beginning, so that a quiet one stays in the cache.
+ * What was skipped for a record that never came is taken back first: the consumer cannot give back what it was never
+ * shown, and a larger record might wait for that for ever.
  */
 export function reserve(node: u32, bytes: u32): u32 {
   const end = producerEnd(node);
   const ring = load<u32>(end, RING_END_RING);
   if (ring == 0) return 0;
   const capacity = load<u32>(end, RING_END_CAPACITY);
-  let position = load<u32>(end, RING_END_POSITION);
+  const isAllShown = ((load<u32>(area, AREA_UNPUBLISHED) >> node) & 1) == 0;
+  let position = isAllShown ? atomic.load<u32>(ring, RING_HEAD) : load<u32>(end, RING_END_POSITION);
   let index = position & (capacity - 1);
   const skipped = capacity - index;
   if (index + bytes > capacity) {
     if (!hasRoom(end, ring, capacity, position, skipped + bytes)) return 0;
-    position = wrap(end, ring + RING_DATA + index, position, skipped);
+    position = wrap(ring + RING_DATA + index, position, skipped);
     index = 0;
   } else if (
     index >= bytes &&
@@ -50,17 +53,17 @@ export function reserve(node: u32, bytes: u32): u32 {
     atomic.load<u32>(ring, RING_TAIL) == position
   ) {
     store<u32>(end, position, RING_END_OTHER);
-    position = wrap(end, ring + RING_DATA + index, position, skipped);
+    position = wrap(ring + RING_DATA + index, position, skipped);
     index = 0;
   }
+  store<u32>(end, position, RING_END_POSITION);
   if (!hasRoom(end, ring, capacity, position, bytes)) return 0;
   return ring + RING_DATA + index;
 }
 
-function wrap(end: u32, at: u32, position: u32, skipped: u32): u32 {
+function wrap(at: u32, position: u32, skipped: u32): u32 {
   store<u32>(at, skipped, RECORD_LENGTH);
   store<u32>(at, RECORD_KIND_WRAP, RECORD_KIND);
-  store<u32>(end, position + skipped, RING_END_POSITION);
   return position + skipped;
 }
 
