@@ -5,7 +5,7 @@ import {
   CONNECTION_TAKES_HEADERS,
   GATHER_BYTES_MIN,
   IN_PLACE_BYTES_MAX,
-  LINE_BYTES_MAX,
+  MESSAGE_LINE_BYTES_MAX,
   REASON_DONE,
   REASON_MISS,
   REASON_OTHER,
@@ -171,14 +171,14 @@ describe("scan()", () => {
     }
   });
 
-  test("takes lines of up to LINE_BYTES_MAX and leaves longer ones, however much of them is reply", () => {
+  test("takes lines of up to MESSAGE_LINE_BYTES_MAX and leaves longer ones, however much of them is reply", () => {
     for (const [more, handed] of [
       [0, 0],
       [1, 1],
       [70_000, 1],
     ] as const) {
       const { lockstep } = oneNode();
-      const reply = "r".repeat(LINE_BYTES_MAX - "PUB a  0\r\n".length + more);
+      const reply = "r".repeat(MESSAGE_LINE_BYTES_MAX - "a  0".length + more);
       lockstep.send(NODE, 1, `PUB a ${reply} 0\r\n\r\n`, []);
       lockstep.compare();
       expect(lockstep.handed.filter((line) => line.startsWith("foreign PUB")).length).toBe(handed);

@@ -47,16 +47,15 @@ describe("a ring", () => {
     }
   });
 
-  test("restarts at its beginning once everything is taken and given back", () => {
+  test("starts over once it is half used and everything is taken and given back", () => {
     const { from, to } = twoNodes(1024, 0);
     const first = put(from, 96);
-    put(from, 96);
-    from.engine.publish(2);
-    expect(takeAll(to)).toEqual([96, 96]);
-    expect(put(from, 96)).toBe(first);
     from.engine.publish(2);
     expect(takeAll(to)).toEqual([96]);
-    // A record just as long as what lies before it still restarts.
+    // Too near the beginning: starting over would leave little room.
+    for (let used = 96; used < 512; used += 96) expect(put(from, 96)).toBe(first + used);
+    from.engine.publish(2);
+    expect(takeAll(to)).toEqual([96, 96, 96, 96, 96]);
     expect(put(from, 96)).toBe(first);
     // Records that were not shown yet are not taken either.
     expect(put(from, 96)).toBe(first + 96);
@@ -66,10 +65,10 @@ describe("a ring", () => {
 
   test("does not restart while the consumer holds on to what it took", () => {
     const { from, to } = twoNodes(1024, 0);
-    const first = put(from, 96);
+    const first = put(from, 512);
     from.engine.publish(2);
     to.engine.skip(1, to.engine.peek(1));
-    expect(put(from, 96)).toBe(first + 96);
+    expect(put(from, 96)).toBe(first + 512);
   });
 
   test("shows nothing before publish() and frees nothing before release()", () => {

@@ -13,6 +13,7 @@ import { createEngine, type Engine } from "../engine/engine.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
 import {
+  AREA_CONTROL_LINE_MAX,
   AREA_EXPIRED,
   AREA_MEMORY_BASE,
   CONNECTION_BYTES,
@@ -25,6 +26,7 @@ import {
   CONNECTION_OUT_BYTES,
   CONNECTION_OUT_MESSAGES,
   CONNECTION_PAYLOAD_MAX,
+  MESSAGE_LINE_BYTES_MAX,
   SUBSCRIPTION_EXPIRED_NEXT,
 } from "../memory/layout.ts";
 import {
@@ -144,6 +146,7 @@ export class Shard implements ShardContext {
     this.#words = words;
     const regions = map.area(this.node);
     this.#receive = regions.receive;
+    this.#limitLines();
     words[(regions.area + AREA_MEMORY_BASE) >> 2] = (poller.memoryBase % 2 ** 32) | 0;
     words[((regions.area + AREA_MEMORY_BASE) >> 2) + 1] = Math.floor(poller.memoryBase / 2 ** 32);
     this.engine = createEngine(start.memory, regions.area, {
@@ -286,7 +289,10 @@ export class Shard implements ShardContext {
       const connection = this.connections[this.poller.eventSlot(i)];
       if (flags === 0 || connection == null) continue;
       isBusy = true;
-      if ((flags & WRITABLE) !== 0) this.outbound.onWritable(connection);
+      if ((flags & WRITABLE) !== 0) {
+        this.outbound.onWritable(connection);
+        if (connection.state === STATE_CLOSING && connection.pending === null) this.#end(connection);
+      }
       if ((flags & (READABLE | HANGUP)) !== 0) this.#read(connection, flags);
     }
     if (isBusy) {
@@ -428,12 +434,19 @@ export class Shard implements ShardContext {
   #changeOptions(options: ShardOptions): void {
     this.options = options;
     this.outbound.options = outboundOptions(options);
+    this.#limitLines();
     for (const connection of this.connections) {
       if (connection === null) continue;
       connection.maxPayloadBytes = options.maxPayloadBytes;
       this.#words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = options.maxPayloadBytes;
       this.#protocol.applyOptions(connection);
     }
+  }
+
+  /** Tells the engine how long the lines are that it may take. */
+  #limitLines(): void {
+    const word = (this.shared.map.area(this.node).area + AREA_CONTROL_LINE_MAX) >> 2;
+    this.#words[word] = Math.min(this.options.maxControlLineBytes, MESSAGE_LINE_BYTES_MAX);
   }
 
   #closeSome(count: number, close: (connection: Connection) => void): void {
@@ -548,9 +561,12 @@ export class Shard implements ShardContext {
     }
   }
 
-  /** The socket goes, and everything the connection held. */
+  /**
+   * The socket goes, and everything the connection held. One told to close in this turn still has subscriptions and
+   * an outbox: #finishClosing() comes to it.
+   */
   #end(connection: Connection): void {
-    if (connection.state === STATE_CLOSED) return;
+    if (connection.state === STATE_CLOSED || this.#closing.includes(connection)) return;
     connection.state = STATE_CLOSED;
     const { slot } = connection;
     this.outbound.discard(connection);

@@ -4,6 +4,7 @@
 
 import {
   AREA_CONTEXT,
+  AREA_CONTROL_LINE_MAX,
   AREA_FULL_NODE,
   AREA_HEADER_LENGTH,
   AREA_IN_BYTES,
@@ -27,7 +28,6 @@ import {
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
   IN_PLACE_BYTES_MAX,
-  LINE_BYTES_MAX,
   PLAN_FLAGS,
   PLAN_HASH,
   PLAN_IS_FOR_HOST,
@@ -138,6 +138,7 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
       wordEnd = findBlank(word, end);
     }
     if (wordEnd + 2 > end || load<u16>(wordEnd) != CR_LF) return resume(REASON_OTHER, at);
+    if (wordEnd - subject > load<u32>(area, AREA_CONTROL_LINE_MAX)) return resume(REASON_OTHER, at);
     if (words == wordsWithoutReply + 1) {
       replyLength = findBlank(rest, end) - rest;
       if (replyLength == 0 || mayBeReserved(rest)) return resume(REASON_OTHER, at);
@@ -158,7 +159,6 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
       return resume(REASON_OTHER, at);
     }
     const payload = wordEnd + 2;
-    if (payload - at > <u32>LINE_BYTES_MAX) return resume(REASON_OTHER, at);
     const messageEnd = payload + payloadLength + 2;
     if (messageEnd > end || load<u16>(payload + payloadLength) != CR_LF) return resume(REASON_OTHER, at);
 

@@ -1,6 +1,7 @@
 /** A node with a real engine in a crowded memory, and the smallest host that can serve it: what it sends is collected. */
 import {
   AREA_CONNECTIONS,
+  AREA_CONTROL_LINE_MAX,
   AREA_DIRTY,
   AREA_DIRTY_COUNT,
   AREA_EXPIRED,
@@ -42,6 +43,7 @@ import {
   GROUP_QUEUE,
   GROUP_STRIDE,
   GROUP_WEIGHT,
+  MESSAGE_LINE_BYTES_MAX,
   NODES_MAX,
   OUTBOX_BYTES,
   OUTBOX_DATA,
@@ -172,6 +174,7 @@ export class RealNode {
     this.#set(area + AREA_NODE_COUNT, NODES_MAX);
     this.#setLong(area + AREA_MEMORY_BASE, memoryBase);
     this.#setLong(area + AREA_HASH_SEED, HASH_SEED);
+    this.#set(area + AREA_CONTROL_LINE_MAX, MESSAGE_LINE_BYTES_MAX);
     this.#setLong(area + AREA_RANDOM, random);
     this.#set(area + AREA_CONNECTIONS, this.#connections);
     this.#set(area + AREA_DIRTY, this.#dirty);
