@@ -98,7 +98,9 @@ export class Witness {
     const size = this.#sizes.shift();
     if (subject !== this.#subject || sid !== "w" || sentAt === undefined) {
       const start = JSON.stringify(payload.toString("latin1", 0, 80));
-      this.#fail(`received a message on ${subject} (sid ${sid}) that nobody sent: ${payload.length} bytes, ${start}`);
+      this.#fail(
+        `received a message on ${subject} (sid ${sid}) that nobody sent: ${payload.length} bytes, ${start}`,
+      );
       return;
     }
     const wanted = content(number, size!);
