@@ -66,7 +66,8 @@ export type ShardControl =
 
 export type ShardQuery =
   | { readonly what: "connections"; readonly subscriptions: boolean }
-  | { readonly what: "subscriptions"; readonly subject: string | null };
+  /** All, or those that a message on a subject would reach: a `SubscriptionPage` with the first `count` of them. */
+  | { readonly what: "subscriptions"; readonly subject: string | null; readonly count: number };
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
@@ -102,6 +103,12 @@ export interface ConnectionRecord {
   readonly user: string;
   readonly account: number;
   readonly subscriptions: readonly SubscriptionSnapshot[] | null;
+}
+
+export interface SubscriptionPage {
+  readonly subscriptions: readonly SubscriptionSnapshot[];
+  /** How many there are in all. */
+  readonly matchCount: number;
 }
 
 export interface SubscriptionSnapshot {
