@@ -18,6 +18,11 @@ import {
   AREA_OUT_BYTES,
   AREA_OUT_MESSAGES,
   AREA_OUT_RINGS,
+  AREA_SLOW_CONSUMERS,
+  AREA_STALE_CONNECTIONS,
+  AREA_STALLS,
+  AREA_SUBSCRIPTIONS_ADDED,
+  AREA_SUBSCRIPTIONS_REMOVED,
   CONNECTION_BYTES,
   CONNECTION_FD,
   RING_END_BYTES,
@@ -38,7 +43,13 @@ import {
   NODE_SHARD_FIRST,
   NODE_STATE,
 } from "../memory/map.ts";
-import { createSharedMemory, layOutArea, nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
+import {
+  counterValue,
+  createSharedMemory,
+  layOutArea,
+  nodeWord,
+  type SharedMemory,
+} from "../memory/shared_memory.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
@@ -86,6 +97,14 @@ export interface FleetCounters {
   readonly outBytes: number;
   readonly connections: number;
   readonly connectionsEver: number;
+  /** Held now. */
+  readonly subscriptions: number;
+  readonly subscriptionsAdded: number;
+  readonly subscriptionsRemoved: number;
+  readonly slowConsumers: number;
+  readonly staleConnections: number;
+  /** How often a producer was kept waiting. */
+  readonly stalls: number;
 }
 
 interface ShardThread {
@@ -137,6 +156,28 @@ export class Fleet {
   /** Interest of the whole process, for monitoring. */
   get index(): InterestIndex {
     return this.#index;
+  }
+
+  get shardCount(): number {
+    return this.#options.shardCount;
+  }
+
+  /** How sockets are served. */
+  get transport(): "epoll" | "runtime" {
+    return this.#options.posix === null ? "runtime" : "epoll";
+  }
+
+  /** Threads that run server code, main's own included. */
+  get threadCount(): number {
+    return 1 + this.threadNames.length;
+  }
+
+  /** All but main. */
+  get threadNames(): readonly string[] {
+    return [
+      ...this.#shards.map((_, index) => `shard ${index}`),
+      ...(this.#acceptor === null ? [] : ["acceptor"]),
+    ];
   }
 
   get isListening(): boolean {
@@ -228,19 +269,24 @@ export class Fleet {
     const { words, map } = this.#shared;
     const sum = (offset: number) => {
       let total = 0;
-      for (const { node } of this.#shards) {
-        const at = (map.area(node).area + offset) >> 2;
-        total += (words[at]! >>> 0) + (words[at + 1]! >>> 0) * 2 ** 32;
-      }
+      for (const { node } of this.#shards) total += counterValue(words, map.area(node).area + offset);
       return total;
     };
+    const subscriptionsAdded = sum(AREA_SUBSCRIPTIONS_ADDED);
+    const subscriptionsRemoved = sum(AREA_SUBSCRIPTIONS_REMOVED);
     return {
       inMessages: sum(AREA_IN_MESSAGES),
       inBytes: sum(AREA_IN_BYTES),
       outMessages: sum(AREA_OUT_MESSAGES),
       outBytes: sum(AREA_OUT_BYTES),
       connections: Atomics.load(words, HEADER_CONNECTION_COUNT),
-      connectionsEver: Atomics.load(words, HEADER_CLIENT_ID),
+      connectionsEver: Atomics.load(words, HEADER_CLIENT_ID) >>> 0,
+      subscriptions: subscriptionsAdded - subscriptionsRemoved,
+      subscriptionsAdded,
+      subscriptionsRemoved,
+      slowConsumers: sum(AREA_SLOW_CONSUMERS),
+      staleConnections: sum(AREA_STALE_CONNECTIONS),
+      stalls: sum(AREA_STALLS),
     };
   }
 
