@@ -40,7 +40,7 @@ export async function serve(flags: Flags, args: readonly string[]): Promise<numb
     process.exit(1);
   });
   try {
-    const server = await Server.start({
+    const starting = Server.start({
       options,
       runtime,
       logger,
@@ -49,7 +49,8 @@ export async function serve(flags: Flags, args: readonly string[]): Promise<numb
       executableName: EXECUTABLE,
       commandLine: ["nats-server", ...redactArguments(args)],
     });
-    handleSignals(server, runtime, logger);
+    handleSignals(starting, runtime, logger);
+    const server = await starting;
     return (await server.ended) === "stopped" ? 0 : 1;
   } catch (error) {
     // The log has said why.
