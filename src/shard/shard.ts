@@ -208,6 +208,7 @@ export class Shard implements ShardContext {
     words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
     words[(address + CONNECTION_CONTEXT) >> 2] = GLOBAL_ACCOUNT;
     words[(address + CONNECTION_PAYLOAD_MAX) >> 2] = this.options.maxPayloadBytes;
+    const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
     const connection = new Connection({
       slot,
       address,
@@ -226,7 +227,6 @@ export class Shard implements ShardContext {
     connection.lastInputMs = this.nowMs;
     if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
     this.#protocol.greet(connection);
-    const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
     if (open > this.options.maxConnections || this.options.maxConnections <= 0) {
       this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
     }

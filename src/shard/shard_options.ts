@@ -76,7 +76,13 @@ export type ShardReport =
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
   | { readonly type: "closed"; readonly connection: ConnectionRecord }
   | { readonly type: "failed"; readonly error: string }
-  | { readonly type: "stopped" };
+  | { readonly type: "stopped" }
+  | { readonly type: "disposed" };
+
+/** Main → a shard that has stopped, by postMessage: to give back what it opened. */
+export interface ShardDispose {
+  readonly type: "dispose";
+}
 
 export type ShardLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 
