@@ -1,11 +1,9 @@
 /** Serves until a signal or a failure ends it. */
 import { basename } from "node:path";
 import { defaultOptions, type Options } from "../config/option_table.ts";
-import type { LogSink } from "../log/logger.ts";
 import { Logger } from "../log/logger.ts";
-import { openSink } from "../log/open_sink.ts";
-import { createWallClock } from "../log/wall_clock.ts";
 import { loadRuntime } from "../runtime/mod.ts";
+import { openLogTarget } from "../server/log_target.ts";
 import {
   type ConfigOrigin,
   findObstacle,
@@ -29,6 +27,7 @@ export async function serve(flags: Flags, args: readonly string[]): Promise<numb
   const obstacle = findObstacle(options);
   if (obstacle !== undefined) return refuse(obstacle);
 
+  const openLog = (chosen: Options) => openLogTarget(chosen, EXECUTABLE);
   let logger: Logger;
   try {
     logger = new Logger(await openLog(options), { debug: options.debug, trace: options.trace });
@@ -91,26 +90,6 @@ async function readOptions(flags: Flags): Promise<Read> {
     },
   };
   return { ...applied, warnings: loaded.warnings, config };
-}
-
-function openLog(options: Options): Promise<LogSink> {
-  return openSink(
-    {
-      logFile: options.logFile ?? "",
-      logSizeLimitBytes: options.logSizeLimitBytes,
-      logFilesMax: options.logMaxFiles,
-      remoteSyslogUrl: options.remoteSyslog ?? "",
-      isSyslog: options.syslog,
-      hasTimestamps: options.logTime,
-      isTimestampUtc: options.logTimeUtc,
-    },
-    {
-      processId: process.pid,
-      executableName: EXECUTABLE,
-      isStderrTerminal: process.stderr.isTTY === true,
-      clock: createWallClock(),
-    },
-  );
 }
 
 /** What nobody caught is a mistake of ours: the server's state cannot be trusted any more. */

@@ -201,6 +201,7 @@ export class Server {
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
     await this.#fleet.stopListening();
+    if (!this.isLameDuck) return this.stop();
     const lameDuck = new LameDuck({
       durationMs: lameDuckDurationMs,
       gracePeriodMs: lameDuckGracePeriodMs,
