@@ -403,6 +403,8 @@ export class Shard implements ShardContext {
   }
 
   #changeOptions(options: ShardOptions): void {
+    const hasNewCredentials =
+      JSON.stringify(options.credentials) !== JSON.stringify(this.options.credentials);
     this.options = options;
     this.outbound.options = outboundOptions(options);
     for (const connection of this.connections) {
@@ -410,6 +412,7 @@ export class Shard implements ShardContext {
       connection.maxPayloadBytes = options.maxPayloadBytes;
       this.#words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = options.maxPayloadBytes;
       this.#protocol.applyOptions(connection);
+      if (hasNewCredentials) this.#protocol.authenticateAgain(connection);
     }
   }
 
