@@ -47,7 +47,9 @@ describe("Midge.start()", () => {
     const port = (holder.address() as { port: number }).port;
     expect(await startError({ port })).toContain(`Error listening on port: 127.0.0.1:${port}, "listen tcp `);
     holder.close();
-    expect(await startError({ config: "nonsense: 1\nport: x" })).toMatch(/^config:1:0: unknown field "nonsense"\n/);
+    expect(await startError({ config: "nonsense: 1\nport: x" })).toMatch(
+      /^config:1:0: unknown field "nonsense"\n/,
+    );
     expect(await startError({ config: "max_payload: 2\nmax_pending: 1" })).toContain("cannot be higher than");
     expect(await startError({ config: "accounts { A {} }" })).toContain("accounts: not supported");
     expect(await startError({ httpPort: -1, httpsPort: -1 })).toContain("Can't start monitoring: ");
@@ -114,6 +116,40 @@ describe("reload()", () => {
     await expect(server.reload("max_payload: 2000\nwebsocket { port: -1, no_tls: true }")).rejects.toThrow(
       "websocket: not supported",
     );
+    await server.stop();
+  });
+
+  test("closes the clients that changed credentials no longer let in, and no others", async () => {
+    const users = (list: string) => `authorization { users: [ ${list} ] }`;
+    const { server } = await start({
+      config: users("{user: stays, pass: a}, {user: changed, pass: a}, {user: gone, pass: a}"),
+    });
+    const open = (user: string) => WireClient.open(server.port, { user, pass: "a" });
+    const [stays, changed, gone] = await Promise.all([open("stays"), open("changed"), open("gone")]);
+    await server.reload(users("{user: stays, pass: a}, {user: changed, pass: b}"));
+    await changed.waitForClose();
+    expect(changed.text).toContain("-ERR 'Authorization Violation'\r\n");
+    await gone.waitForClose();
+    expect(gone.text).not.toContain("-ERR");
+    await stays.roundTrip();
+    await expect(open("changed")).rejects.toThrow("Authorization Violation");
+    expect(
+      (await server.connz({ showsCredentials: true })).connections?.map((each) => each.authorized_user),
+    ).toEqual(["stays"]);
+    await server.stop();
+  });
+
+  test("asks clients that are already there for credentials that were not needed before", async () => {
+    const { server } = await start({ config: "debug: false" });
+    const named = await WireClient.open(server.port, { user: "a", pass: "p" });
+    const nameless = await WireClient.open(server.port);
+    await server.reload("authorization { user: a, password: p }");
+    await nameless.waitForClose();
+    expect(nameless.text).toContain("-ERR 'Authorization Violation'\r\n");
+    await named.roundTrip();
+    await server.reload("debug: true");
+    await named.roundTrip();
+    await WireClient.open(server.port);
     await server.stop();
   });
 

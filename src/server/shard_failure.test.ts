@@ -55,7 +55,10 @@ for (const transport of ["epoll", "runtime"] as const) {
       server.failShard(0);
       server.failShard(1);
       for (const client of old) await client.waitForClose();
-      await until(() => [0, 1].every((i) => log.includes(`info Shard ${i} is replaced`)), "both are replaced");
+      await until(
+        () => [0, 1].every((i) => log.includes(`info Shard ${i} is replaced`)),
+        "both are replaced",
+      );
 
       const fresh = await connectMany(server);
       const asker = fresh[0]!;
@@ -74,7 +77,10 @@ for (const transport of ["epoll", "runtime"] as const) {
         await until(() => count(client.text, /MSG hello /g) === CLIENTS, "everybody hears everybody");
         texts.push(client.text);
       }
-      await until(() => count(fresh.map(({ text }) => text).join(""), /MSG work /g) === CLIENTS, "each job once");
+      await until(
+        () => count(fresh.map(({ text }) => text).join(""), /MSG work /g) === CLIENTS,
+        "each job once",
+      );
       const varz = await server.varz();
       expect([varz.connections, varz.subscriptions]).toEqual([CLIENTS, 2 * CLIENTS + 1]);
       for (const client of fresh) client.close();

@@ -76,7 +76,8 @@ export class WireClient {
     const timer = setTimeout(() => this.#change(() => (isLate = true)), DEADLINE_MS);
     while (!isDone() && !isLate) await this.#wake.promise;
     clearTimeout(timer);
-    if (isLate) throw new Error(`nothing of the kind within ${DEADLINE_MS} ms; the server has said ${this.#text}`);
+    if (isLate)
+      throw new Error(`nothing of the kind within ${DEADLINE_MS} ms; the server has said ${this.#text}`);
   }
 }
 
