@@ -4,8 +4,6 @@ import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { EpollPoller, wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 import type { Poller } from "../src/runtime/poller.ts";
-import { listenWithRuntime } from "../src/runtime/socket_listener.ts";
-import { SocketPoller, wakeSocketPoller } from "../src/runtime/socket_poller.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
 import type { ShardReport, ShardStart } from "../src/shard/shard_options.ts";
 
@@ -47,6 +45,7 @@ async function serve(start: ShardStart): Promise<void> {
     poller = new EpollPoller(posix, bytes, CONNECTIONS_PER_SHARD_MAX);
     wake = (handle) => wakeEpollPoller(posix, handle);
   } else {
+    const { SocketPoller, wakeSocketPoller } = await import("../src/runtime/socket_poller.ts");
     poller = new SocketPoller({
       memory: bytes,
       slotsMax: CONNECTIONS_PER_SHARD_MAX,
@@ -59,6 +58,7 @@ async function serve(start: ShardStart): Promise<void> {
   const failedToAccept = Promise.withResolvers<never>();
   let port = 0;
   if (start.listen !== null) {
+    const { listenWithRuntime } = await import("../src/runtime/socket_listener.ts");
     const listener = await listenWithRuntime({
       ...start.listen,
       backlog: BACKLOG,

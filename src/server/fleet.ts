@@ -112,6 +112,13 @@ interface ShardThread {
   hasFailed: boolean;
 }
 
+interface AcceptorThread {
+  readonly worker: Worker;
+  /** Resolves with its wake handle when it accepts. */
+  readonly ready: PromiseWithResolvers<number>;
+  readonly stopped: PromiseWithResolvers<void>;
+}
+
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #events: FleetEvents;
@@ -122,7 +129,7 @@ export class Fleet {
   readonly #shards: ShardThread[] = [];
   readonly #restarts: RestartPolicy[] = [];
   readonly #restartTimers = new Set<ReturnType<typeof setTimeout>>();
-  #acceptor: { worker: Worker; wakeHandle: number; stopped: PromiseWithResolvers<void> } | null = null;
+  #acceptor: AcceptorThread | null = null;
   #shardOptions: ShardOptions;
   #info: ServerInfo;
   #port = 0;
@@ -187,6 +194,7 @@ export class Fleet {
   async start(): Promise<void> {
     if (this.#options.posix === null) return;
     for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, null));
+    this.#acceptor = this.#startAcceptor();
     await Promise.all(this.#shards.map(({ ready }) => ready.promise));
   }
 
@@ -201,7 +209,9 @@ export class Fleet {
     this.#port = result.port;
     this.#info = onPort(result.port);
     this.#broadcast({ type: "options", options: this.#shardOptions, info: this.#info });
-    await this.#startAcceptor(result.fd);
+    const start: AcceptorStart = { memory: this.#shared.memory, listenFd: result.fd };
+    this.#acceptor!.worker.postMessage(start);
+    await this.#acceptor!.ready.promise;
     this.#isListening = true;
     return { ok: true, port: result.port };
   }
@@ -215,9 +225,8 @@ export class Fleet {
       return;
     }
     Atomics.store(this.#shared.words, HEADER_ACCEPTOR_STOP, 1);
-    this.#options.posix!.signalEventfd(this.#acceptor.wakeHandle);
+    this.#options.posix!.signalEventfd(await this.#acceptor.ready.promise);
     await this.#acceptor.stopped.promise;
-    this.#acceptor.worker.terminate();
   }
 
   /** Closes every connection and ends the threads. */
@@ -240,6 +249,7 @@ export class Fleet {
     if (isStopped)
       await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise)));
     for (const { worker } of this.#shards) worker.terminate();
+    this.#acceptor?.worker.terminate();
   }
 
   /** Gives every shard new options; what clients are told changes with them. */
@@ -464,26 +474,26 @@ export class Fleet {
     return lost;
   }
 
-  #startAcceptor(listenFd: number): Promise<void> {
-    const worker = new Worker(ACCEPTOR_WORKER, { type: "module" });
-    const stopped = Promise.withResolvers<void>();
-    const start: AcceptorStart = { memory: this.#shared.memory, listenFd };
-    const ready = new Promise<void>((resolve, reject) => {
-      worker.onmessage = ({ data }: MessageEvent<AcceptorReport>) => {
-        if (data.type === "ready") {
-          this.#acceptor = { worker, wakeHandle: data.wakeHandle, stopped };
-          resolve();
-        } else if (data.type === "paused") this.#events.log("error", data.text);
-        else stopped.resolve();
-      };
-      worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new Error(event.message));
-        if (!this.#isStopping) this.#events.fatal(`The acceptor failed: ${event.message}`);
-      };
-    });
-    worker.postMessage(start);
-    return ready;
+  /** The thread alone: it accepts nothing before it is given a socket. */
+  #startAcceptor(): AcceptorThread {
+    const acceptor: AcceptorThread = {
+      worker: new Worker(ACCEPTOR_WORKER, { type: "module" }),
+      ready: Promise.withResolvers(),
+      stopped: Promise.withResolvers(),
+    };
+    acceptor.ready.promise.catch(() => {});
+    acceptor.worker.onmessage = ({ data }: MessageEvent<AcceptorReport>) => {
+      if (data.type === "ready") acceptor.ready.resolve(data.wakeHandle);
+      else if (data.type === "paused") this.#events.log("error", data.text);
+      else acceptor.stopped.resolve();
+    };
+    acceptor.worker.onerror = (event) => {
+      event.preventDefault();
+      acceptor.ready.reject(new Error(event.message));
+      acceptor.stopped.resolve();
+      if (!this.#isStopping) this.#events.fatal(`The acceptor failed: ${event.message}`);
+    };
+    return acceptor;
   }
 
   #broadcast(message: ShardControl): void {

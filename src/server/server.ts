@@ -74,7 +74,7 @@ export function defaultShardCount(_cpuCount: number): number {
 type State = "starting" | "running" | "lame duck" | "stopping" | "ended";
 
 export class Server {
-  readonly id = newServerId();
+  readonly id: string;
   /** Resolves when the server has stopped, whoever stopped it. */
   readonly ended: Promise<ServerEnd>;
   readonly monitor: MonitorSource;
@@ -101,7 +101,7 @@ export class Server {
   static async start(settings: ServerSettings): Promise<Server> {
     let server: Server | null = null;
     try {
-      server = new Server(settings);
+      server = new Server(settings, await newServerId());
       await server.#start();
       return server;
     } catch (error) {
@@ -113,8 +113,9 @@ export class Server {
     }
   }
 
-  private constructor(settings: ServerSettings) {
+  private constructor(settings: ServerSettings, id: string) {
     const { options, runtime, logger } = settings;
+    this.id = id;
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;

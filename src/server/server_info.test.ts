@@ -5,8 +5,8 @@ import { defaultOptions } from "../config/option_table.ts";
 import { announcedAddress, newServerId, serverInfo } from "./server_info.ts";
 import { MIDGE_VERSION } from "./version.ts";
 
-test("newServerId() gives another valid server key each time", () => {
-  const [one, two] = [newServerId(), newServerId()];
+test("newServerId() gives another valid server key each time", async () => {
+  const [one, two] = [await newServerId(), await newServerId()];
   expect(one === two).toBe(false);
   expect(one.startsWith("N")).toBe(true);
   expect(isPublicKey(one, "any")).toBe(true);

@@ -1,5 +1,4 @@
 /** Who a server is, and what it tells clients of itself. */
-import { generateKeyPairSync } from "node:crypto";
 import { serverPublicKey } from "../config/nkey_text.ts";
 import type { Options } from "../config/option_table.ts";
 import { splitHostPort } from "../config/readers.ts";
@@ -10,9 +9,10 @@ import { NATS_VERSION } from "./version.ts";
 const API_LEVEL = 5;
 
 /** A server id, `N…`: the public half of a key made for this start. */
-export function newServerId(): string {
-  const { x = "" } = generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" });
-  return serverPublicKey(Buffer.from(x, "base64url"));
+export async function newServerId(): Promise<string> {
+  // WebCrypto is there already, while importing node:crypto takes 9 ms on Bun.
+  const { publicKey } = await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]);
+  return serverPublicKey(new Uint8Array(await crypto.subtle.exportKey("raw", publicKey)));
 }
 
 /** The address that clients are told to use, or what is wrong with `client_advertise`. */

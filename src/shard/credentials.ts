@@ -1,5 +1,4 @@
 /** Whether what a client says of itself is enough. Cold: once per CONNECT, and after a reload. */
-import { timingSafeEqual } from "node:crypto";
 import type { ConnectOptions } from "../protocol/connect_options.ts";
 import type { Credentials } from "./shard_options.ts";
 
@@ -27,9 +26,14 @@ export function judge(credentials: Credentials, { authToken, user, password }: C
   return { isAccepted, isKnown: found !== undefined, user: name };
 }
 
-/** Compares secrets in time that depends on their lengths alone. */
+/**
+ * Compares secrets in time that depends on their lengths alone. Not by node:crypto, whose import takes 9 ms of every
+ * shard's start on Bun.
+ */
 function isSame(given: string, wanted: string): boolean {
   const a = new TextEncoder().encode(given);
   const b = new TextEncoder().encode(wanted);
-  return a.length === b.length && timingSafeEqual(a, b);
+  let difference = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ b[i % b.length]!;
+  return difference === 0;
 }
