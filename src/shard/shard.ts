@@ -16,6 +16,9 @@ import {
   AREA_CONTROL_LINE_MAX,
   AREA_EXPIRED,
   AREA_MEMORY_BASE,
+  AREA_SLOW_CONSUMERS,
+  AREA_STALE_CONNECTIONS,
+  AREA_STALLS,
   CONNECTION_BYTES,
   CONNECTION_CONTEXT,
   CONNECTION_FD,
@@ -38,7 +41,13 @@ import {
   NODE_WAKE,
   READ_BYTES,
 } from "../memory/map.ts";
-import { nodeWord, openSharedMemory, type SharedMemory } from "../memory/shared_memory.ts";
+import {
+  counterValue,
+  increment,
+  nodeWord,
+  openSharedMemory,
+  type SharedMemory,
+} from "../memory/shared_memory.ts";
 import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine, PING_LINE } from "../protocol/messages.ts";
@@ -73,9 +82,8 @@ import type {
   ShardOptions,
   ShardReport,
   ShardStart,
-  SubscriptionSnapshot,
 } from "./shard_options.ts";
-import { connectionRecord, subscriptionSnapshots } from "./snapshot.ts";
+import { connectionRecord, subscriptionPage } from "./snapshot.ts";
 import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
 
 const TICK_MS = 10;
@@ -214,6 +222,7 @@ export class Shard implements ShardContext {
     words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
     words[(address + CONNECTION_CONTEXT) >> 2] = GLOBAL_ACCOUNT;
     words[(address + CONNECTION_PAYLOAD_MAX) >> 2] = this.options.maxPayloadBytes;
+    const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
     const connection = new Connection({
       slot,
       address,
@@ -232,7 +241,6 @@ export class Shard implements ShardContext {
     connection.lastInputMs = this.nowMs;
     if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
     this.#protocol.greet(connection);
-    const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
     if (open > this.options.maxConnections || this.options.maxConnections <= 0) {
       this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
     }
@@ -271,6 +279,7 @@ export class Shard implements ShardContext {
   pause(connection: Connection): void {
     if (connection.state >= STATE_CLOSING) return;
     connection.stalls++;
+    this.#count(AREA_STALLS);
     if (connection.pausedUntilMs === 0) this.#paused.push(connection);
     connection.pausedUntilMs = performance.now() + PAUSE_MS;
     this.poller.setInterest(connection.slot, false, connection.isWriteWanted);
@@ -416,13 +425,7 @@ export class Shard implements ShardContext {
   }
 
   #answer(query: Extract<ShardControl, { type: "query" }>["query"]): unknown {
-    if (query.what === "subscriptions") {
-      const all: SubscriptionSnapshot[] = [];
-      for (const connection of this.connections) {
-        if (connection !== null) all.push(...subscriptionSnapshots(this, connection, query.subject));
-      }
-      return all;
-    }
+    if (query.what === "subscriptions") return subscriptionPage(this, query.subject, query.count);
     const records: ConnectionRecord[] = [];
     for (const connection of this.connections) {
       if (connection === null || connection.state >= STATE_CLOSING) continue;
@@ -432,6 +435,8 @@ export class Shard implements ShardContext {
   }
 
   #changeOptions(options: ShardOptions): void {
+    const hasNewCredentials =
+      JSON.stringify(options.credentials) !== JSON.stringify(this.options.credentials);
     this.options = options;
     this.outbound.options = outboundOptions(options);
     this.#limitLines();
@@ -440,6 +445,7 @@ export class Shard implements ShardContext {
       connection.maxPayloadBytes = options.maxPayloadBytes;
       this.#words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = options.maxPayloadBytes;
       this.#protocol.applyOptions(connection);
+      if (hasNewCredentials) this.#protocol.authenticateAgain(connection);
     }
   }
 
@@ -484,6 +490,7 @@ export class Shard implements ShardContext {
     const isDue = connection.pingSentMs === 0 || now - connection.pingSentMs >= HOUR_MS;
     if (!isActive || isDue) {
       if (connection.pingsOutstanding + 1 > pingMax) {
+        this.#count(AREA_STALE_CONNECTIONS);
         this.fail(connection, errors.ERROR_STALE_CONNECTION);
         return;
       }
@@ -529,11 +536,13 @@ export class Shard implements ShardContext {
     const { maxPendingBytes, writeDeadlineMs } = this.options;
     const pending = connection.pending;
     if (reason === CloseReason.SlowConsumerPendingBytes) {
+      this.#count(AREA_SLOW_CONSUMERS);
       this.log(
         "info",
         `${connection.label} - Slow Consumer Detected: MaxPending of ${maxPendingBytes} Exceeded`,
       );
     } else if (reason === CloseReason.SlowConsumerWriteDeadline) {
+      this.#count(AREA_SLOW_CONSUMERS);
       this.log(
         "info",
         `${connection.label} - Slow Consumer Detected: WriteDeadline of ${formatDuration(writeDeadlineMs)} exceeded with ` +
@@ -638,15 +647,15 @@ export class Shard implements ShardContext {
   /** u64 counters of a connection: messages and bytes in, messages and bytes out. */
   countersOf(connection: Connection): readonly [number, number, number, number] {
     return [
-      this.#counter(connection.address + CONNECTION_IN_MESSAGES),
-      this.#counter(connection.address + CONNECTION_IN_BYTES),
-      this.#counter(connection.address + CONNECTION_OUT_MESSAGES),
-      this.#counter(connection.address + CONNECTION_OUT_BYTES),
+      counterValue(this.#words, connection.address + CONNECTION_IN_MESSAGES),
+      counterValue(this.#words, connection.address + CONNECTION_IN_BYTES),
+      counterValue(this.#words, connection.address + CONNECTION_OUT_MESSAGES),
+      counterValue(this.#words, connection.address + CONNECTION_OUT_BYTES),
     ];
   }
 
-  #counter(address: number): number {
-    return (this.#words[address >> 2]! >>> 0) + (this.#words[(address >> 2) + 1]! >>> 0) * 2 ** 32;
+  #count(counter: number): void {
+    increment(this.#words, this.shared.map.area(this.node).area + counter);
   }
 }
 

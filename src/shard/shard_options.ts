@@ -66,7 +66,8 @@ export type ShardControl =
 
 export type ShardQuery =
   | { readonly what: "connections"; readonly subscriptions: boolean }
-  | { readonly what: "subscriptions"; readonly subject: string | null };
+  /** All, or those that a message on a subject would reach: a `SubscriptionPage` with the first `count` of them. */
+  | { readonly what: "subscriptions"; readonly subject: string | null; readonly count: number };
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
@@ -75,7 +76,13 @@ export type ShardReport =
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
   | { readonly type: "closed"; readonly connection: ConnectionRecord }
   | { readonly type: "failed"; readonly error: string }
-  | { readonly type: "stopped" };
+  | { readonly type: "stopped" }
+  | { readonly type: "disposed" };
+
+/** Main → a shard that has stopped, by postMessage: to give back what it opened. */
+export interface ShardDispose {
+  readonly type: "dispose";
+}
 
 export type ShardLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 
@@ -102,6 +109,12 @@ export interface ConnectionRecord {
   readonly user: string;
   readonly account: number;
   readonly subscriptions: readonly SubscriptionSnapshot[] | null;
+}
+
+export interface SubscriptionPage {
+  readonly subscriptions: readonly SubscriptionSnapshot[];
+  /** How many there are in all. */
+  readonly matchCount: number;
 }
 
 export interface SubscriptionSnapshot {

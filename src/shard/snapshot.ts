@@ -3,7 +3,7 @@ import { type CloseReason, closeReasonEntry } from "../protocol/close_reason.ts"
 import { subjectMatchesText } from "../subject/text.ts";
 import type { Connection } from "./connection.ts";
 import type { Shard } from "./shard.ts";
-import type { ConnectionRecord, SubscriptionSnapshot } from "./shard_options.ts";
+import type { ConnectionRecord, SubscriptionPage, SubscriptionSnapshot } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 
 const decoder = new TextDecoder();
@@ -36,32 +36,50 @@ export function connectionRecord(
     version: options.version,
     user: connection.user,
     account: connection.account,
-    subscriptions: withSubscriptions ? subscriptionSnapshots(shard, connection, null) : null,
+    subscriptions: withSubscriptions
+      ? [...recordsOf(shard, connection)].map((record) => subscriptionSnapshot(shard, connection, record))
+      : null,
   };
 }
 
-/** A connection's subscriptions, or those that a message on `subject` would reach. */
-export function subscriptionSnapshots(
-  shard: Shard,
-  connection: Connection,
-  subject: string | null,
-): SubscriptionSnapshot[] {
-  const { index, table } = shard;
-  const snapshots: SubscriptionSnapshot[] = [];
-  let record = connection.firstSubscription;
-  for (; record !== NO_SUBSCRIPTION; record = table.nextOfConnection(record)) {
-    const pattern = decoder.decode(index.subjectOf(table.entryOf(record)));
-    if (subject !== null && !subjectMatchesText(pattern, subject)) continue;
-    const queue = table.queueOf(record);
-    snapshots.push({
-      account: connection.account,
-      clientId: connection.clientId,
-      subject: pattern,
-      queue: queue === 0 ? "" : decoder.decode(index.queueNameOf(queue - 1)),
-      sid: decoder.decode(table.sidOf(record)),
-      delivered: table.deliveredOf(record),
-      max: table.maxOf(record),
-    });
+/** The first `count` subscriptions of the shard, all or those that a message on `subject` would reach. */
+export function subscriptionPage(shard: Shard, subject: string | null, count: number): SubscriptionPage {
+  const subscriptions: SubscriptionSnapshot[] = [];
+  let matchCount = 0;
+  for (const connection of shard.connections) {
+    if (connection === null) continue;
+    if (subject === null && subscriptions.length >= count) {
+      matchCount += connection.subscriptionCount;
+      continue;
+    }
+    for (const record of recordsOf(shard, connection)) {
+      if (subject !== null && !subjectMatchesText(subjectOf(shard, record), subject)) continue;
+      matchCount++;
+      if (subscriptions.length < count) subscriptions.push(subscriptionSnapshot(shard, connection, record));
+    }
   }
-  return snapshots;
+  return { subscriptions, matchCount };
+}
+
+function* recordsOf({ table }: Shard, connection: Connection): Iterable<number> {
+  let record = connection.firstSubscription;
+  for (; record !== NO_SUBSCRIPTION; record = table.nextOfConnection(record)) yield record;
+}
+
+function subjectOf({ index, table }: Shard, record: number): string {
+  return decoder.decode(index.subjectOf(table.entryOf(record)));
+}
+
+function subscriptionSnapshot(shard: Shard, connection: Connection, record: number): SubscriptionSnapshot {
+  const { index, table } = shard;
+  const queue = table.queueOf(record);
+  return {
+    account: connection.account,
+    clientId: connection.clientId,
+    subject: subjectOf(shard, record),
+    queue: queue === 0 ? "" : decoder.decode(index.queueNameOf(queue - 1)),
+    sid: decoder.decode(table.sidOf(record)),
+    delivered: table.deliveredOf(record),
+    max: table.maxOf(record),
+  };
 }
