@@ -171,6 +171,20 @@ describe("scan()", () => {
     }
   });
 
+  test("misses a plan as soon as any of its four generations has moved", () => {
+    const { real } = oneNode();
+    const plan = { context: 1, account: 1, isForHost: false, plain: [], groups: [], plainNodes: [] };
+    write(memory.bytes, real.receive, "PUB c 0\r\n\r\n");
+    const scan = () => real.engine.scan(1, real.receive, real.receive + 11);
+    for (let index = 0; index < 4; index++) {
+      expect(scan()).toBe(REASON_MISS);
+      real.install({ ...plan, subject: "c" });
+      expect(scan()).toBe(REASON_DONE);
+      real.invalidate(1 + index * 3);
+    }
+    expect(scan()).toBe(REASON_MISS);
+  });
+
   test("takes lines of up to LINE_BYTES_MAX and leaves longer ones, however much of them is reply", () => {
     for (const [more, handed] of [
       [0, 0],

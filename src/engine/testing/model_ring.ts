@@ -1,4 +1,5 @@
 /** A ring between two nodes as a list. Positions only grow here; the engine's wrap at 2³². */
+import { RING_RESTART_BYTES } from "../../memory/layout.ts";
 import type { Message } from "./specification.ts";
 
 export interface ModelRecord {
@@ -34,7 +35,9 @@ export class ModelRing {
   place(length: number): number {
     const index = this.position % this.capacity;
     const isEmpty = this.head === this.position && this.tail === this.position;
-    const isRestart = index + length > this.capacity || (isEmpty && index >= length);
+    const isRestart =
+      index + length > this.capacity ||
+      (isEmpty && index >= length && index >= Math.min(RING_RESTART_BYTES, this.capacity / 2));
     const start = isRestart ? this.position + this.capacity - index : this.position;
     return start + length - this.tail > this.capacity ? -1 : start;
   }
