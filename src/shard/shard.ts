@@ -9,7 +9,7 @@
  */
 import { TimerWheel } from "../base/timer_wheel.ts";
 import { formatDuration } from "../config/duration.ts";
-import { createEngine, type Engine } from "../engine/engine.ts";
+import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
 import {
@@ -51,7 +51,7 @@ import {
 import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine, PING_LINE } from "../protocol/messages.ts";
-import { traceOperation } from "../protocol/trace.ts";
+import { traceOperation, tracePayload } from "../protocol/trace.ts";
 import {
   HANGUP,
   type Poller,
@@ -98,6 +98,9 @@ const GLOBAL_ACCOUNT = 1;
 const HOUR_MS = 3_600_000;
 /** Subscriptions of a closed connection that monitoring still shows. */
 const CLOSED_SUBSCRIPTIONS_MAX = 256;
+
+type TracedMessage = Parameters<EngineHost["trace"]>;
+const decoder = new TextDecoder();
 
 export interface ShardDependencies {
   readonly poller: Poller;
@@ -162,7 +165,7 @@ export class Shard implements ShardContext {
       reclaim: () => this.outbound.reclaim(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
       sendLarge: (node, isPlain, pickCount) => this.#publishing.sendLarge(node, isPlain !== 0, pickCount),
-      trace: (slot, subscription) => this.#traceDelivery(slot, subscription),
+      trace: (...message) => this.#traceDelivery(...message),
     });
     this.index = openInterestIndex({ buffer: this.shared.buffer, ...map.index });
     this.timers = new TimerWheel(TICK_MS, this.nowMs);
@@ -636,12 +639,31 @@ export class Shard implements ShardContext {
     this.poller.setInterest(connection.slot, true, connection.isWriteWanted);
   }
 
-  #traceDelivery(slot: number, subscription: number): void {
+  /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */
+  #traceDelivery(...[slot, subscription, rest, lineLength, header, length, isLarge]: TracedMessage): void {
     const connection = this.connections[slot];
     if (connection == null) return;
-    const subject = new TextDecoder().decode(this.index.subjectOf(this.table.entryOf(subscription)));
-    const sid = new TextDecoder().decode(this.table.sidOf(subscription));
-    this.log("trace", `${connection.label} - ${traceOperation("out", "MSG", `${subject} ${sid}`)}`);
+    const { bytes } = this.shared;
+    const takesHeaders = connection.options.headers && header > 0;
+    const words = decoder
+      .decode(bytes.slice(rest, rest + lineLength))
+      .trimEnd()
+      .split(" ");
+    // An HPUB's line ends in two sizes; a peer without headers sees one, that of the payload alone.
+    if (header >= 0 && !takesHeaders) words.splice(-2, 2, `${length - header}`);
+    const subject = decoder.decode(this.index.subjectOf(this.table.entryOf(subscription)));
+    const sid = decoder.decode(this.table.sidOf(subscription));
+    const verb = takesHeaders ? "HMSG" : "MSG";
+    const text = traceOperation("out", verb, `${subject} ${sid} ${words.join(" ")}`);
+    this.log("trace", `${connection.label} - ${text}`);
+    if (isLarge) return;
+    const start = rest + lineLength + (takesHeaders ? 0 : Math.max(header, 0));
+    const message = bytes.slice(start, rest + lineLength + length);
+    const payload = tracePayload("out", message, takesHeaders ? header : 0, {
+      maxTracedBytes: this.options.maxTracedBytes,
+      headersOnly: this.options.tracesHeadersOnly,
+    });
+    if (payload !== null) this.log("trace", `${connection.label} - ${payload}`);
   }
 
   /** u64 counters of a connection: messages and bytes in, messages and bytes out. */
