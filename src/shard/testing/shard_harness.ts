@@ -1,0 +1,184 @@
+/** Whole shards in one thread, over fake pollers and one shared memory, for tests: wire bytes in, wire bytes out. */
+import { createEngine, type Engine } from "../../engine/engine.ts";
+import { NO_HOST } from "../../engine/no_host.ts";
+import { sendControl } from "../../fabric/control.ts";
+import { createInterestIndex, type InterestIndex } from "../../interest/interest_index.ts";
+import { NODE_IS_UP, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
+import { createSharedMemory, nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
+import type { ServerInfo } from "../../protocol/info.ts";
+import { Shard } from "../shard.ts";
+import type { ShardControl, ShardOptions, ShardReport } from "../shard_options.ts";
+import { FakePoller, FakeSocket } from "./fake_poller.ts";
+
+export const OPTIONS: ShardOptions = {
+  maxConnections: 65536,
+  maxPayloadBytes: 1024 * 1024,
+  maxControlLineBytes: 4096,
+  maxPendingBytes: 64 * 1024 * 1024,
+  maxSubscriptions: 0,
+  maxSubscriptionTokens: 0,
+  pingIntervalMs: 120_000,
+  pingMax: 2,
+  writeDeadlineMs: 10_000,
+  retriesWrites: false,
+  dropsInsteadOfStalling: false,
+  supportsHeaders: true,
+  logsDebug: false,
+  logsTrace: false,
+  tracesHeadersOnly: false,
+  maxTracedBytes: 0,
+  credentials: { kind: "none" },
+};
+
+const INFO: ServerInfo = {
+  serverId: "NTEST",
+  serverName: "test",
+  version: "2.15.2",
+  goVersion: "go1",
+  host: "127.0.0.1",
+  port: 4222,
+  headers: true,
+  maxPayloadBytes: OPTIONS.maxPayloadBytes,
+};
+
+/** Turns after which shards that still have something to do count as stuck. */
+const TURNS_MAX = 2000;
+/** Wake-ups of a shard by one that waits for it, after which the two count as deadlocked. */
+const NESTED_WAKES_MAX = 1000;
+
+export class ShardHarness {
+  readonly shared: SharedMemory;
+  readonly index: InterestIndex;
+  readonly shards: Shard[] = [];
+  readonly pollers: FakePoller[] = [];
+  readonly reports: ShardReport[] = [];
+  readonly #engine: Engine;
+  /** Shards whose turn is on the stack: a shard that waits for a ring runs the others. */
+  readonly #inTurn = new Set<number>();
+  #nestedWakes = 0;
+  readonly #toldToStop = new Set<number>();
+
+  constructor(shardCount: number, options: Partial<ShardOptions> = {}) {
+    const seeds = new Uint32Array([0x12345678, 0x9abcdef0, 0x0fedcba9, 0x87654321]);
+    this.shared = createSharedMemory(shardCount, seeds);
+    const { map, words } = this.shared;
+    this.index = createInterestIndex(
+      { buffer: this.shared.buffer, ...map.index },
+      { hashSeed: [1, 2, 3, 4] },
+    );
+    this.#engine = createEngine(this.shared.memory, map.area(NODE_MAIN).area, NO_HOST);
+    words[nodeWord(NODE_MAIN, NODE_STATE)] = NODE_IS_UP;
+    for (let i = 0; i < shardCount; i++) {
+      const node = NODE_SHARD_FIRST + i;
+      words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;
+      const poller = new FakePoller(this.shared.bytes, i);
+      const start = {
+        node,
+        memory: this.shared.memory,
+        transport: "runtime" as const,
+        listen: null,
+        info: INFO,
+        options: { ...OPTIONS, ...options },
+        spinMs: 0,
+        hashSeed: 7,
+      };
+      const shard = new Shard(start, {
+        poller,
+        wake: (handle) => this.#wake(handle),
+        report: (report) => this.reports.push(report),
+        stopListening: () => {},
+      });
+      void shard.run();
+      this.pollers.push(poller);
+      this.shards.push(shard);
+    }
+  }
+
+  /** A client of shard `index` that has sent CONNECT with these options; INFO is taken already. */
+  connect(index = 0, connectOptions: Record<string, unknown> = {}): FakeSocket {
+    const socket = this.open(index);
+    const json = JSON.stringify({ verbose: false, pedantic: false, ...connectOptions });
+    socket.send(`CONNECT ${json}\r\nPING\r\n`);
+    this.settle();
+    socket.take();
+    return socket;
+  }
+
+  /** A client that has said nothing yet. */
+  open(index = 0): FakeSocket {
+    const socket = new FakeSocket();
+    const poller = this.pollers[index]!;
+    this.shards[index]!.accept(poller.offer(socket), "127.0.0.1", 1000 + poller.sockets.size);
+    return socket;
+  }
+
+  /** Main → a shard; it hears it in its next turn. */
+  control(index: number, message: ShardControl): void {
+    if (message.type === "stop") this.#toldToStop.add(index);
+    if (!sendControl(this.#engine, this.shared, NODE_SHARD_FIRST + index, message)) {
+      throw new Error("the ring from main is full");
+    }
+  }
+
+  turn(index = 0): void {
+    if (this.#inTurn.has(index)) return;
+    if (this.pollers[index]!.isStopped && this.#toldToStop.has(index)) return;
+    this.#inTurn.add(index);
+    try {
+      this.pollers[index]!.turn();
+    } finally {
+      this.#inTurn.delete(index);
+    }
+  }
+
+  /** Turns of all shards until none has anything to read, write or take from a ring. Paused clients are waited for. */
+  settle(): void {
+    this.#nestedWakes = 0;
+    for (let i = 0; i < TURNS_MAX; i++) {
+      for (let index = 0; index < this.shards.length; index++) {
+        this.turn(index);
+      }
+      if (!this.#isBusy()) return;
+    }
+    throw new Error(`the shards are still busy after ${TURNS_MAX} turns`);
+  }
+
+  /** The text of log lines so far. */
+  get logLines(): string[] {
+    return this.reports.flatMap((report) => (report.type === "log" ? [report.text] : []));
+  }
+
+  #isBusy(): boolean {
+    return this.shards.some((shard, index) => {
+      const poller = this.pollers[index]!;
+      if (poller.isStopped) return false;
+      return shard.engine.hasInbound() || poller.wait(0) > 0 || this.#hasPaused(poller);
+    });
+  }
+
+  #hasPaused(poller: FakePoller): boolean {
+    for (const socket of poller.sockets.values()) {
+      if (!socket.wantsRead && socket.toServer.length > 0) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** A shard that waits for another lets it work: here, by running its turn on top of its own. */
+  #wake(handle: number): void {
+    if (this.#inTurn.size === 0 || this.#inTurn.has(handle)) return;
+    if (++this.#nestedWakes > NESTED_WAKES_MAX) throw new Error("two shards wait for each other for ever");
+    this.turn(handle);
+  }
+}
+
+/** Payload of a MSG as the wire shows it. */
+export function msg(subject: string, sid: string | number, payload: string, reply = ""): string {
+  return `MSG ${subject} ${sid} ${reply === "" ? "" : `${reply} `}${payload.length}\r\n${payload}\r\n`;
+}
+
+export function pub(subject: string, payload: string, reply = ""): string {
+  return `PUB ${subject} ${reply === "" ? "" : `${reply} `}${payload.length}\r\n${payload}\r\n`;
+}
