@@ -165,6 +165,8 @@ export const AREA_CONTEXT = 108;
 export const AREA_HAS_GATHERED = 112;
 /** Bitmap of the nodes whose ring holds records they have not been shown yet. */
 export const AREA_UNPUBLISHED = 116;
+/** Longest argument part of a PUB or HPUB line, bytes. */
+export const AREA_CONTROL_LINE_MAX = 120;
 // Counters of the node, u64, one writer.
 export const AREA_IN_MESSAGES = 128;
 export const AREA_IN_BYTES = 136;
@@ -242,6 +244,12 @@ export const GATHER_BYTES_MIN = 512;
 
 /** Larger payloads are not taken from the receive buffer: the host collects and attaches them. */
 export const IN_PLACE_BYTES_MAX = 98304;
+
+/**
+ * Longest argument part of a PUB, HPUB, SUB or UNSUB line, bytes, whatever the configuration says: what is made of it
+ * (twice the subject, a sid, a reply) must fit an outbox and the scratch.
+ */
+export const MESSAGE_LINE_BYTES_MAX = 16384;
 
 /** Most nodes (threads) a process can have: their sets are u32 bitmaps. */
 export const NODES_MAX = 32;

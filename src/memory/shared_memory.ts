@@ -2,6 +2,7 @@
 import { assert } from "../base/assert.ts";
 import {
   AREA_CONNECTIONS,
+  AREA_CONTROL_LINE_MAX,
   AREA_DIRTY,
   AREA_HASH_SEED,
   AREA_HEADER_BYTES,
@@ -17,9 +18,12 @@ import {
   AREA_RANDOM,
   CONNECTION_BYTES,
   CONNECTION_SHIFT,
+  GATHER_BYTES_MIN,
+  MESSAGE_LINE_BYTES_MAX,
   NODES_MAX,
   OUTBOX_BYTES,
   OUTBOX_DATA,
+  OUTBOX_SLACK,
   PLAN_SUBJECT,
   RING_END_BYTES,
   RING_END_CAPACITY,
@@ -47,6 +51,10 @@ import {
 
 assert(CONNECTION_BYTES === 1 << CONNECTION_SHIFT, "a connection's address is its slot, shifted");
 assert(RING_END_BYTES === 1 << RING_END_SHIFT, "a ring end's address is its node, shifted");
+assert(
+  3 * MESSAGE_LINE_BYTES_MAX + GATHER_BYTES_MIN + 64 <= OUTBOX_BYTES - OUTBOX_DATA - OUTBOX_SLACK,
+  "the longest frame fits an outbox: subject and sid, the line, a small payload",
+);
 assert(PLAN_SUBJECT % 16 === 0, "a plan's subject is compared 16 bytes at a time");
 assert(OUTBOX_DATA < OUTBOX_BYTES / 2, "an outbox is mostly room for frames");
 assert(AREA_OUT_RINGS + NODES_MAX * RING_END_BYTES <= AREA_IN_RINGS, "ring ends do not overlap");
@@ -111,6 +119,7 @@ export function layOutArea({ words, map }: SharedMemory, node: number, seeds: Ui
   words[at + (AREA_DIRTY >> 2)] = regions.dirty;
   words[at + (AREA_PICKS >> 2)] = regions.picks;
   words[at + (AREA_PLAN_SLOTS >> 2)] = regions.planSets;
+  words[at + (AREA_CONTROL_LINE_MAX >> 2)] = MESSAGE_LINE_BYTES_MAX;
   for (let other = 0; other < map.nodeCount; other++) {
     const out = (regions.area + AREA_OUT_RINGS + other * RING_END_BYTES) >> 2;
     words[out + (RING_END_RING >> 2)] = map.ring(node, other);

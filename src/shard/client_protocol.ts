@@ -10,7 +10,9 @@ import {
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
   IN_PLACE_BYTES_MAX,
+  MESSAGE_LINE_BYTES_MAX,
 } from "../memory/layout.ts";
+import { READ_BYTES, RECEIVE_BYTES } from "../memory/map.ts";
 import * as parse from "../protocol/client_parser.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import { parseConnectOptions } from "../protocol/connect_options.ts";
@@ -31,6 +33,8 @@ import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 const FIRST_PING_MS = 2000;
 const FIRST_PING_JITTER = 0.2;
 const PROTOCOL_MAX = 1;
+/** An unfinished line and the next read fit the receive buffer, whatever the configuration says. */
+const LINE_BYTES_MAX = RECEIVE_BYTES - 2 * READ_BYTES;
 const RESERVED_QUEUE = new TextEncoder().encode("_sys_");
 
 /** Timers of a connection; the id of one is its slot times three plus this. */
@@ -128,13 +132,17 @@ export class ClientProtocol {
   #receiveOne(connection: Connection, start: number, end: number): number {
     const parser = this.#parser;
     const { options } = this.#shard;
-    parser.maxControlLineBytes = options.maxControlLineBytes;
+    parser.maxControlLineBytes = Math.min(options.maxControlLineBytes, LINE_BYTES_MAX);
     parser.maxPayloadBytes = connection.maxPayloadBytes;
     parser.headersAllowed = options.supportsHeaders && connection.options.headers;
     parser.skipState = connection.skipState;
     const isFresh = connection.skipState === 0;
-    const code = parser.parse(this.#bytes, start, end);
+    let code = parser.parse(this.#bytes, start, end);
     connection.skipState = parser.skipState;
+    const isForMessages = (code >= parse.PUB && code <= parse.UNSUB) || parser.lineComplete;
+    if (isForMessages && parser.argEnd - parser.argStart > MESSAGE_LINE_BYTES_MAX) {
+      code = errors.ERROR_MAXIMUM_CONTROL_LINE;
+    }
     if (isFresh && connection.state === STATE_NEW && !this.#mayProceed(connection, code, start)) return end;
     switch (code) {
       case parse.NEED_MORE:

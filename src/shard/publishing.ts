@@ -25,6 +25,7 @@ import {
   CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
   CONNECTION_WANTS_NO_RESPONDERS,
+  MESSAGE_LINE_BYTES_MAX,
   REASON_DONE,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -42,7 +43,7 @@ import type { Rings } from "./rings.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 
 /** Where a message taken apart by the host lies in the shard's scratch: its subject, then its line and payload. */
-const SCRATCH_LINE = 8192;
+const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
 /** The same for a large message that another node sent: it may arrive while ours waits for a ring. */
 const SCRATCH_INBOUND = 160 * 1024;
 

@@ -20,6 +20,56 @@ describe("Shard", () => {
     expect(client.take()).toBe(`${msg("a.b", 1, "hello", "r")}PONG\r\n`);
   });
 
+  test("refuses a line longer than max_control_line although the message is plain", () => {
+    const harness = new ShardHarness(1);
+    const subscriber = harness.connect();
+    subscriber.send("SUB > 1\r\n");
+    harness.settle();
+    const client = harness.connect();
+    client.send(pub("s".repeat(100_000), "x"));
+    harness.settle();
+    expect(client.take()).toContain("-ERR 'maximum control line exceeded'\r\n");
+    expect(subscriber.take()).toBe("");
+  });
+
+  test("takes lines up to a max_control_line above the default, however long the parts of a frame get", () => {
+    const harness = new ShardHarness(1, { maxControlLineBytes: 1 << 20 });
+    const client = harness.connect();
+    const sid = "9".repeat(16_000);
+    const subject = "s".repeat(8000);
+    const reply = "r".repeat(8000);
+    client.send(`SUB > ${sid}\r\n`, pub(subject, "x".repeat(500), reply), pub("a", "x"));
+    harness.settle();
+    expect(client.take()).toBe(msg(subject, sid, "x".repeat(500), reply) + msg("a", sid, "x"));
+    client.send(pub(subject, "x".repeat(500), "r".repeat(9000)));
+    harness.settle();
+    expect(client.take()).toContain("-ERR 'maximum control line exceeded'\r\n");
+  });
+
+  test("survives an endless line although max_control_line is larger than the receive buffer", () => {
+    const harness = new ShardHarness(1, { maxControlLineBytes: 2 ** 31 - 1 });
+    const client = harness.connect();
+    for (let i = 0; i < 10; i++) client.send(i === 0 ? "CONNECT " : "", "x".repeat(100_000));
+    harness.settle();
+    expect(client.take()).toContain("-ERR 'maximum control line exceeded'\r\n");
+  });
+
+  test("removes the subscriptions of a slow consumer that hangs up in the same turn", () => {
+    const harness = new ShardHarness(1, { maxPendingBytes: 1000 });
+    const publisher = harness.connect();
+    const consumer = harness.connect();
+    consumer.send("SUB a 1\r\n");
+    harness.settle();
+    consumer.roomBytes = 0;
+    publisher.send(pub("a", "x".repeat(2000)));
+    harness.settle();
+    consumer.isReset = true;
+    publisher.send(pub("a", "x".repeat(70_000)), pub("a", "x".repeat(2000)));
+    harness.settle();
+    expect(consumer.isClosed).toBe(true);
+    expect(harness.shards[0]!.table.count).toBe(0);
+  });
+
   test("does not wait for ever for a node that no record was written for", () => {
     const harness = new ShardHarness(2);
     const near = harness.connect(0);

@@ -13,6 +13,7 @@ import { createEngine, type Engine } from "../engine/engine.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
 import {
+  AREA_CONTROL_LINE_MAX,
   AREA_EXPIRED,
   AREA_MEMORY_BASE,
   CONNECTION_BYTES,
@@ -25,6 +26,7 @@ import {
   CONNECTION_OUT_BYTES,
   CONNECTION_OUT_MESSAGES,
   CONNECTION_PAYLOAD_MAX,
+  MESSAGE_LINE_BYTES_MAX,
   SUBSCRIPTION_EXPIRED_NEXT,
 } from "../memory/layout.ts";
 import {
@@ -144,6 +146,7 @@ export class Shard implements ShardContext {
     this.#words = words;
     const regions = map.area(this.node);
     this.#receive = regions.receive;
+    this.#limitLines();
     words[(regions.area + AREA_MEMORY_BASE) >> 2] = (poller.memoryBase % 2 ** 32) | 0;
     words[((regions.area + AREA_MEMORY_BASE) >> 2) + 1] = Math.floor(poller.memoryBase / 2 ** 32);
     this.engine = createEngine(start.memory, regions.area, {
@@ -428,12 +431,19 @@ export class Shard implements ShardContext {
   #changeOptions(options: ShardOptions): void {
     this.options = options;
     this.outbound.options = outboundOptions(options);
+    this.#limitLines();
     for (const connection of this.connections) {
       if (connection === null) continue;
       connection.maxPayloadBytes = options.maxPayloadBytes;
       this.#words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = options.maxPayloadBytes;
       this.#protocol.applyOptions(connection);
     }
+  }
+
+  /** Tells the engine how long the lines are that it may take. */
+  #limitLines(): void {
+    const word = (this.shared.map.area(this.node).area + AREA_CONTROL_LINE_MAX) >> 2;
+    this.#words[word] = Math.min(this.options.maxControlLineBytes, MESSAGE_LINE_BYTES_MAX);
   }
 
   #closeSome(count: number, close: (connection: Connection) => void): void {

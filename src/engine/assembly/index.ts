@@ -4,6 +4,7 @@
 
 import {
   AREA_CONTEXT,
+  AREA_CONTROL_LINE_MAX,
   AREA_FULL_NODE,
   AREA_HEADER_LENGTH,
   AREA_IN_BYTES,
@@ -136,6 +137,7 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
       wordEnd = findBlank(word, end);
     }
     if (wordEnd + 2 > end || load<u16>(wordEnd) != CR_LF) return resume(REASON_OTHER, at);
+    if (wordEnd - subject > load<u32>(area, AREA_CONTROL_LINE_MAX)) return resume(REASON_OTHER, at);
     if (words == wordsWithoutReply + 1) {
       replyLength = findBlank(rest, end) - rest;
       if (replyLength == 0 || mayBeReserved(rest)) return resume(REASON_OTHER, at);
