@@ -558,9 +558,12 @@ export class Shard implements ShardContext {
     }
   }
 
-  /** The socket goes, and everything the connection held. */
+  /**
+   * The socket goes, and everything the connection held. One told to close in this turn still has subscriptions and
+   * an outbox: #finishClosing() comes to it.
+   */
   #end(connection: Connection): void {
-    if (connection.state === STATE_CLOSED) return;
+    if (connection.state === STATE_CLOSED || this.#closing.includes(connection)) return;
     connection.state = STATE_CLOSED;
     const { slot } = connection;
     this.outbound.discard(connection);
