@@ -71,6 +71,19 @@ describe("Shard", () => {
     expect(next.take()).toBe("");
   });
 
+  test("closes a refused connection as soon as the reason is on its way", () => {
+    const harness = new ShardHarness(1);
+    const client = harness.connect();
+    client.roomBytes = 0;
+    client.send("PUB a 9999999\r\n");
+    harness.settle();
+    expect(client.isClosed).toBe(false);
+    client.roomBytes = 100;
+    harness.settle();
+    expect(client.take()).toBe("-ERR 'Maximum Payload Violation'\r\n");
+    expect(client.isClosed).toBe(true);
+  });
+
   test("does not wait for ever for a node that no record was written for", () => {
     const harness = new ShardHarness(2);
     const near = harness.connect(0);

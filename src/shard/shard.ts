@@ -289,7 +289,10 @@ export class Shard implements ShardContext {
       const connection = this.connections[this.poller.eventSlot(i)];
       if (flags === 0 || connection == null) continue;
       isBusy = true;
-      if ((flags & WRITABLE) !== 0) this.outbound.onWritable(connection);
+      if ((flags & WRITABLE) !== 0) {
+        this.outbound.onWritable(connection);
+        if (connection.state === STATE_CLOSING && connection.pending === null) this.#end(connection);
+      }
       if ((flags & (READABLE | HANGUP)) !== 0) this.#read(connection, flags);
     }
     if (isBusy) {
