@@ -269,17 +269,9 @@ export class Publishing {
     const lineLength = this.#word(AREA_LINE_LENGTH);
     const payloadLength = end - rest - lineLength - 2;
     this.#count(connection, payloadLength);
-    this.#deliverParts(
-      connection,
-      plan,
-      subject,
-      length,
-      hash,
-      rest,
-      lineLength,
-      this.#word(AREA_HEADER_LENGTH),
-      payloadLength,
-    );
+    const headerLength = this.#word(AREA_HEADER_LENGTH);
+    this.#publishMessage(connection, plan, subject, length, rest, lineLength, headerLength, payloadLength);
+    this.#shard.removeExpired();
     return end;
   }
 
@@ -292,31 +284,19 @@ export class Publishing {
     headerLength: number,
     payloadLength: number,
   ): void {
-    const { engine, plans } = this.#shard;
     const subject = this.#scratch;
     const rest = this.#scratch + SCRATCH_LINE;
     this.#count(connection, payloadLength);
-    const context = this.#words[(connection.address + CONNECTION_CONTEXT) >> 2]!;
-    const hash = engine.hash(subject, length);
-    let plan = engine.findPlan(connection.slot, context, subject, length);
-    let isWhole = true;
-    if (plan === 0) {
-      plan = plans.build(connection.address, context, connection.account, subject, length, hash, false);
-      isWhole = !plans.hasMore;
-    }
-    const delivered = isWhole
-      ? this.#publishPlan(connection, plan, rest, lineLength, headerLength, payloadLength)
-      : this.#deliverParts(
-          connection,
-          plan,
-          subject,
-          length,
-          hash,
-          rest,
-          lineLength,
-          headerLength,
-          payloadLength,
-        );
+    const delivered = this.#publishMessage(
+      connection,
+      0,
+      subject,
+      length,
+      rest,
+      lineLength,
+      headerLength,
+      payloadLength,
+    );
     this.#rings.sendLargeMessages();
     this.#shard.removeExpired();
     const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
@@ -325,49 +305,47 @@ export class Publishing {
     }
   }
 
-  #deliverParts(
+  /**
+   * Publishes one message by `built`, the plan that was just built for its subject, or by the one that is found (0).
+   * Returns how many took it.
+   */
+  #publishMessage(
     connection: Connection,
-    first: number,
+    built: number,
     subject: number,
     length: number,
-    hash: number,
     rest: number,
     lineLength: number,
     headerLength: number,
     payloadLength: number,
   ): number {
-    const { plans } = this.#shard;
+    const { engine, plans } = this.#shard;
+    const { account, slot } = connection;
     const context = this.#words[(connection.address + CONNECTION_CONTEXT) >> 2]!;
-    let delivered = 0;
-    let plan = first;
+    const hash = engine.hash(subject, length);
+    const isLarge = this.#large !== null;
+    const publish = (plan: number) =>
+      engine.publishOne(slot, plan, rest, lineLength, headerLength, payloadLength, isLarge);
+    let plan = built === 0 ? engine.findPlan(slot, context, subject, length) : built;
+    let hasMore = built !== 0 && plans.hasMore;
     for (;;) {
-      const { hasMore } = plans;
-      delivered += this.#publishPlan(connection, plan, rest, lineLength, headerLength, payloadLength);
-      if (!hasMore) return delivered;
-      plan = plans.buildMore(context, connection.account, subject, length, hash);
-    }
-  }
-
-  #publishPlan(
-    connection: Connection,
-    plan: number,
-    rest: number,
-    lineLength: number,
-    headerLength: number,
-    payloadLength: number,
-  ): number {
-    for (;;) {
-      const delivered = this.#shard.engine.publishOne(
-        connection.slot,
-        plan,
-        rest,
-        lineLength,
-        headerLength,
-        payloadLength,
-        this.#large !== null,
-      );
-      if (delivered >= 0) return delivered;
+      if (plan === 0) {
+        plan = plans.build(connection.address, context, account, subject, length, hash, false);
+        hasMore = plans.hasMore;
+      }
+      let delivered = publish(plan);
+      if (delivered >= 0) {
+        while (hasMore) {
+          plan = plans.buildMore(context, account, subject, length, hash);
+          hasMore = plans.hasMore;
+          delivered += publish(plan);
+        }
+        return delivered;
+      }
+      // Nobody got it yet. What arrives while we wait may change who is to, and take the place of the plan.
       this.#rings.waitForRoom(this.#word(AREA_FULL_NODE));
+      plan = engine.findPlan(slot, context, subject, length);
+      hasMore = false;
     }
   }
 

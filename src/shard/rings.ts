@@ -226,6 +226,7 @@ export class Rings {
           this.#word(resume, RECORD_REST_LENGTH),
         );
         if (isServed) engine.skip(node, resume);
+        this.#shard.removeExpired();
       } else if (reason === REASON_STALLED) {
         this.#words[this.#area + (AREA_IS_STALLED >> 2)] = 0;
         this.#tellStalled(node, resume);

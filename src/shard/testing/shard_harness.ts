@@ -42,9 +42,11 @@ const INFO: ServerInfo = {
 };
 
 /** Turns after which shards that still have something to do count as stuck. */
-const TURNS_MAX = 2000;
-/** Wake-ups of a shard by one that waits for it, after which the two count as deadlocked. */
-const NESTED_WAKES_MAX = 1000;
+const TURNS_MAX = 20_000;
+/** Wake-ups of one shard in one turn of another, after which the latter is taken to wait for it. */
+const WAKES_BEFORE_TURN = 20;
+/** Turns within one turn of another, after which the two count as deadlocked. */
+const NESTED_TURNS_MAX = 1000;
 
 export class ShardHarness {
   readonly shared: SharedMemory;
@@ -55,7 +57,7 @@ export class ShardHarness {
   readonly #engine: Engine;
   /** Shards whose turn is on the stack: a shard that waits for a ring runs the others. */
   readonly #inTurn = new Set<number>();
-  #nestedWakes = 0;
+  #wakes = 0;
   readonly #toldToStop = new Set<number>();
 
   constructor(shardCount: number, options: Partial<ShardOptions> = {}) {
@@ -123,6 +125,7 @@ export class ShardHarness {
   turn(index = 0): void {
     if (this.#inTurn.has(index)) return;
     if (this.pollers[index]!.isStopped && this.#toldToStop.has(index)) return;
+    if (this.#inTurn.size === 0) this.#wakes = 0;
     this.#inTurn.add(index);
     try {
       this.pollers[index]!.turn();
@@ -133,7 +136,6 @@ export class ShardHarness {
 
   /** Turns of all shards until none has anything to read, write or take from a ring. Paused clients are waited for. */
   settle(): void {
-    this.#nestedWakes = 0;
     for (let i = 0; i < TURNS_MAX; i++) {
       for (let index = 0; index < this.shards.length; index++) {
         this.turn(index);
@@ -169,7 +171,8 @@ export class ShardHarness {
   /** A shard that waits for another lets it work: here, by running its turn on top of its own. */
   #wake(handle: number): void {
     if (this.#inTurn.size === 0 || this.#inTurn.has(handle)) return;
-    if (++this.#nestedWakes > NESTED_WAKES_MAX) throw new Error("two shards wait for each other for ever");
+    if (++this.#wakes < WAKES_BEFORE_TURN) return;
+    if (this.#wakes > NESTED_TURNS_MAX) throw new Error("two shards wait for each other for ever");
     this.turn(handle);
   }
 }
