@@ -88,6 +88,7 @@ export class ShardHarness {
         poller,
         wake: (handle) => this.#wake(handle),
         report: (report) => this.reports.push(report),
+        collectGarbage: () => {},
         stopListening: () => {},
       });
       void shard.run();
