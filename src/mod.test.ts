@@ -99,6 +99,32 @@ describe("reports", () => {
     await server.stop();
   });
 
+  test("connz() sorts and pages over the shards together", async () => {
+    const { server } = await start({ midge: { shards: 3, transport: "auto" } });
+    const clients: WireClient[] = [];
+    for (let i = 0; i < 7; i++) {
+      const client = await WireClient.open(server.port, { name: `n${i}` });
+      client.send(Array.from({ length: i }, (_, sid) => `SUB s.${i} ${sid}\r\n`).join(""));
+      await client.roundTrip();
+      clients.push(client);
+    }
+    const page = async (options: Parameters<Midge["connz"]>[0]) => {
+      const { connections, total } = await server.connz(options);
+      return [connections?.map(({ name }) => name).join(" "), total];
+    };
+    expect(await page({ sort: "subs", limit: 3 })).toEqual(["n6 n5 n4", 7]);
+    expect(await page({ sort: "subs", limit: 3, offset: 3 })).toEqual(["n3 n2 n1", 7]);
+    expect(await page({ limit: 2 })).toEqual(["n0 n1", 7]);
+    expect(await page({ sort: "msgs_to", limit: 3 })).toEqual(["n0 n1 n2", 7]);
+    expect(await page({ sort: "uptime", limit: 1 })).toEqual(["n6", 7]);
+    expect(await page({ account: "$G", subject: "s.5" })).toEqual(["n5", 7]);
+    expect(await page({ id: 3 })).toEqual(["n2", 7]);
+    clients[0]!.close();
+    await until(async () => (await server.varz()).connections === 6, "a client left");
+    expect(await page({ state: "all", limit: 2 })).toEqual(["n0 n1", 7]);
+    await server.stop();
+  });
+
   test("connz() refuses what the page would", async () => {
     const { server } = await start();
     await expect(server.connz({ sort: "x" })).rejects.toThrow("invalid sorting option: x");

@@ -23,6 +23,7 @@ import type {
 } from "../monitor/snapshot.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type {
+  ConnectionPage,
   ConnectionRecord,
   SubscriptionPage,
   SubscriptionSnapshot as SubscriptionRecord,
@@ -133,15 +134,12 @@ export class FleetMonitor implements MonitorSource {
 
   async connections(query: ConnectionQuery): Promise<ConnectionSelection | null> {
     if (query.account !== "" && !this.#accountNames().includes(query.account)) return null;
-    const open =
-      query.state === "closed"
-        ? []
-        : await this.#fleet.query<ConnectionRecord[]>({
-            what: "connections",
-            subscriptions: query.listsSubscriptions || query.subject !== "",
-          });
+    const pages = query.state === "closed" ? [] : await this.#openConnections(query);
+    const open = pages.flatMap(({ connections }) => connections.map(connectionSnapshot));
+    const openCount = pages.reduce((sum, page) => sum + page.openCount, 0);
     const closed = query.state === "open" ? [] : this.#closed.toArray();
-    return selectConnections(open.flat().map(connectionSnapshot), closed, query, subjectsCollideText);
+    const selection = selectConnections(open, closed, query, subjectsCollideText);
+    return { ...selection, totalCount: selection.totalCount - open.length + openCount };
   }
 
   async subscriptions(query: SubscriptionQuery): Promise<SubscriptionSelection> {
@@ -206,6 +204,22 @@ export class FleetMonitor implements MonitorSource {
   async threads(): Promise<readonly string[]> {
     const stack = new Error("main").stack ?? "main";
     return [stack.replace(/^Error: /, ""), ...this.#fleet.threadNames];
+  }
+
+  /** What can be on the page; a server with many connections does not hand over the others. */
+  #openConnections(query: ConnectionQuery): Promise<ConnectionPage[]> {
+    const { sort, id, user, subject, count, listsSubscriptions } = query;
+    // Open connections have neither stopped nor a reason, and start in the order of their ids.
+    const order = sort === "start" || sort === "stop" || sort === "reason" ? "cid" : sort;
+    return this.#fleet.query<ConnectionPage>({
+      what: "connections",
+      order,
+      count,
+      clientId: Number(id),
+      user,
+      subject,
+      subscriptions: listsSubscriptions || subject !== "",
+    });
   }
 
   #accountNames(): string[] {

@@ -76,14 +76,8 @@ import { Outbound, type OutboundOptions } from "./outbound.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { Publishing } from "./publishing.ts";
 import { Rings } from "./rings.ts";
-import type {
-  ConnectionRecord,
-  ShardControl,
-  ShardOptions,
-  ShardReport,
-  ShardStart,
-} from "./shard_options.ts";
-import { connectionRecord, subscriptionPage } from "./snapshot.ts";
+import type { ShardControl, ShardOptions, ShardReport, ShardStart } from "./shard_options.ts";
+import { connectionPage, connectionRecord, subscriptionPage } from "./snapshot.ts";
 import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
 
 const TICK_MS = 10;
@@ -429,12 +423,7 @@ export class Shard implements ShardContext {
 
   #answer(query: Extract<ShardControl, { type: "query" }>["query"]): unknown {
     if (query.what === "subscriptions") return subscriptionPage(this, query.subject, query.count);
-    const records: ConnectionRecord[] = [];
-    for (const connection of this.connections) {
-      if (connection === null || connection.state >= STATE_CLOSING) continue;
-      records.push(connectionRecord(this, connection, query.subscriptions));
-    }
-    return records;
+    return connectionPage(this, query);
   }
 
   #changeOptions(options: ShardOptions): void {

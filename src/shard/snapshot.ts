@@ -1,12 +1,86 @@
 /** A shard's connections and subscriptions as monitoring shows them. Cold. */
 import { type CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
-import { subjectMatchesText } from "../subject/text.ts";
-import type { Connection } from "./connection.ts";
+import { subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
+import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { Shard } from "./shard.ts";
-import type { ConnectionRecord, SubscriptionPage, SubscriptionSnapshot } from "./shard_options.ts";
+import type {
+  ConnectionOrder,
+  ConnectionPage,
+  ConnectionPick,
+  ConnectionRecord,
+  SubscriptionPage,
+  SubscriptionSnapshot,
+} from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 
 const decoder = new TextDecoder();
+
+/** The open connections that a query wants. Only the keys of the others are looked at. */
+export function connectionPage(shard: Shard, pick: ConnectionPick): ConnectionPage {
+  const open = shard.connections.filter(
+    (connection) => connection !== null && connection.state < STATE_CLOSING,
+  ) as Connection[];
+  const wanted = open.filter(
+    (connection) =>
+      (pick.clientId === 0 || connection.clientId === pick.clientId) &&
+      (pick.user === "" || connection.user === pick.user) &&
+      (pick.subject === "" || hasSubject(shard, connection, pick.subject)),
+  );
+  return {
+    connections: firstInOrder(shard, wanted, pick).map((connection) =>
+      connectionRecord(shard, connection, pick.subscriptions),
+    ),
+    openCount: open.length,
+  };
+}
+
+function hasSubject(shard: Shard, connection: Connection, subject: string): boolean {
+  for (const record of recordsOf(shard, connection)) {
+    if (subjectsCollideText(subjectOf(shard, record), subject)) return true;
+  }
+  return false;
+}
+
+function firstInOrder(shard: Shard, all: Connection[], { order, count }: ConnectionPick): Connection[] {
+  if (all.length <= count) return all;
+  const keys = Float64Array.from(all, (connection) => ascendingKey(shard, connection, order));
+  const last = keys.toSorted()[count - 1] ?? Number.NEGATIVE_INFINITY;
+  return all
+    .map((connection, place) => ({ connection, key: keys[place]! }))
+    .filter(({ key }) => key <= last)
+    .sort((a, b) => a.key - b.key || a.connection.clientId - b.connection.clientId)
+    .slice(0, count)
+    .map(({ connection }) => connection);
+}
+
+/** A number that is smaller the earlier the connection comes. */
+function ascendingKey(shard: Shard, connection: Connection, order: ConnectionOrder): number {
+  const [inMessages, inBytes, outMessages, outBytes] = shard.countersOf(connection);
+  switch (order) {
+    case "cid":
+      return connection.clientId;
+    case "subs":
+      return -connection.subscriptionCount;
+    case "pending":
+      return -shard.outbound.pendingBytes(connection);
+    case "msgs_to":
+      return -outMessages;
+    case "msgs_from":
+      return -inMessages;
+    case "bytes_to":
+      return -outBytes;
+    case "bytes_from":
+      return -inBytes;
+    case "last":
+      return -connection.lastActivityMs;
+    case "idle":
+      return connection.lastActivityMs;
+    case "uptime":
+      return -connection.startMs;
+    case "rtt":
+      return -connection.rttMs;
+  }
+}
 
 export function connectionRecord(
   shard: Shard,
