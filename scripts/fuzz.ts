@@ -1,0 +1,125 @@
+// Plays mutated client sessions against a server while healthy clients exchange checked messages:
+//   bun scripts/fuzz.ts [--server "<command that takes nats-server's flags>"] [--sessions N] [--seed S] [--from K] [--lanes L]
+// A session follows from the seed and its number alone: `--from K --sessions 1 --lanes 1` plays one again, and `--show`
+// prints it. Exits with 1 when the server crashed, hung, broke its framing, lost a message, or kept something.
+
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { type FuzzReport, runFuzz } from "../test/fuzz/fuzz_run.ts";
+import { makeSession } from "../test/fuzz/session.ts";
+import { backTo, megabytes, serverState } from "../test/robustness/server_state.ts";
+import { runToExit, ServerProcess, serverCommand } from "../test/support/server_process.ts";
+
+const LIMITS = { maxPayloadBytes: 256 * 1024, maxControlLineBytes: 4096 };
+/** Sessions that fill caches and pools; memory is compared with what was resident after them. */
+const WARM_UP_SESSIONS = 20_000;
+/** What may be resident after the run beyond that: allocators and collectors keep some of what they got. */
+const GROWTH_MAX_BYTES = 64 * 1024 * 1024;
+const SETTLE_MS = 10_000;
+const BOUND_MS = 10_000;
+const PROGRESS_EVERY = 10;
+
+const { values } = parseArgs({
+  options: {
+    server: { type: "string" },
+    sessions: { type: "string", default: "100000" },
+    seed: { type: "string", default: "1" },
+    from: { type: "string", default: "0" },
+    lanes: { type: "string", default: "64" },
+    show: { type: "boolean", default: false },
+  },
+});
+const seed = Number(values.seed);
+const from = Number(values.from);
+const sessions = Number(values.sessions);
+const lanes = Number(values.lanes);
+for (const [name, value] of Object.entries({ seed, from, sessions, lanes })) {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    console.error(`--${name} is "${values[name as keyof typeof values]}", but must be a whole number`);
+    process.exit(2);
+  }
+}
+if (values.server !== undefined) process.env.CONFORMANCE_SERVER = values.server;
+
+if (values.show) {
+  for (let number = from; number < from + sessions; number++)
+    console.log(number, makeSession(seed, number, LIMITS));
+  process.exit(0);
+}
+
+function summary({ played, survived, refused, unfinished, cut, connections, bytesSent }: FuzzReport): string {
+  return (
+    `${played} sessions (${survived} survived, ${refused} refused, ${unfinished} left unfinished, ${cut} cut) ` +
+    `over ${connections} connections, ${megabytes(bytesSent)} sent`
+  );
+}
+
+const version = await runToExit({ flags: ["--version"] });
+console.log(`server: ${serverCommand().join(" ")} (${(version.stdout || version.stderr).trim()})`);
+const server = await ServerProcess.start({ config: "max_payload: 256KB", monitoring: true });
+const start = performance.now();
+const seconds = () => `${((performance.now() - start) / 1000).toFixed(1)} s`;
+
+async function play(first: number, count: number): Promise<FuzzReport> {
+  let ticks = 0;
+  return await runFuzz({
+    port: server.clientPort,
+    seed,
+    from: first,
+    sessions: count,
+    lanes,
+    witnesses: 4,
+    boundMs: BOUND_MS,
+    limits: LIMITS,
+    onProgress: (report) => {
+      if (++ticks % PROGRESS_EVERY === 0) {
+        console.log(`${seconds()}: ${summary(report)}, ${megabytes(server.residentBytes())} resident`);
+      }
+    },
+  });
+}
+
+let exitCode = 0;
+try {
+  const before = await serverState(server);
+  console.log(`start: ${megabytes(before.residentBytes)} resident`);
+  const warmUp = Math.min(WARM_UP_SESSIONS, Math.floor(sessions / 5));
+  const reports = warmUp === 0 ? [] : [await play(from, warmUp)];
+  await backTo(before, server);
+  await new Promise((resolve) => setTimeout(resolve, warmUp === 0 ? 0 : SETTLE_MS));
+  const warm = server.residentBytes();
+  console.log(`${seconds()}: warm after ${warmUp} sessions: ${megabytes(warm)} resident`);
+  reports.push(await play(from + warmUp, sessions - warmUp));
+  for (const report of reports) console.log(summary(report));
+  const witnessed = reports.reduce((sum, report) => sum + report.witnessed, 0);
+  const longest = Math.max(...reports.map(({ longestWitnessMs }) => longestWitnessMs));
+  console.log(
+    `${seconds()}: witnesses checked ${witnessed} messages, the slowest took ${Math.round(longest)} ms`,
+  );
+  const peak = server.residentBytes();
+  const after = await backTo(before, server);
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  const settled = server.residentBytes();
+  console.log(
+    `connections ${before.connections} → ${after.connections}, subscriptions ${before.subscriptions} → ${after.subscriptions}; ` +
+      `resident ${megabytes(before.residentBytes)} at start, ${megabytes(warm)} warm, ${megabytes(peak)} at the end, ` +
+      `${megabytes(settled)} settled; processor ${server.processorSeconds().toFixed(1)} s`,
+  );
+  if (server.hasExited) throw new Error(`the server exited:\n${server.log.slice(-4000)}`);
+  if (/Shard \d+ failed|panic:/.test(server.log))
+    throw new Error("a thread of the server failed; see its log");
+  if (warmUp > 0 && settled - warm > GROWTH_MAX_BYTES) {
+    throw new Error(
+      `resident memory grew by ${megabytes(settled - warm)}, more than ${megabytes(GROWTH_MAX_BYTES)}`,
+    );
+  }
+  console.log(`passed in ${seconds()}`);
+} catch (error) {
+  exitCode = 1;
+  console.error(`FAILED after ${seconds()}: ${(error as Error).message}`);
+  const failures = server.log.split("\n").filter((line) => /fail|panic|fatal|error:/i.test(line));
+  console.error(failures.slice(0, 5).concat(failures.slice(-15)).join("\n").slice(0, 6000));
+} finally {
+  await server.stop();
+}
+process.exit(exitCode);
