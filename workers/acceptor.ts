@@ -32,5 +32,6 @@ self.onmessage = async ({ data }: MessageEvent<AcceptorStart>) => {
   acceptor.addListener(CLIENT_LISTENER, data.listenFd);
   report({ type: "ready", wakeHandle: acceptor.wakeHandle });
   acceptor.run();
+  acceptor.dispose();
   report({ type: "stopped" });
 };

@@ -3,8 +3,7 @@ import { CONNECTIONS_PER_SHARD_MAX, NODE_WAKE_WORD } from "../src/memory/map.ts"
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { EpollPoller, wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
-import { listenWithRuntime } from "../src/runtime/socket_listener.ts";
-import { SocketPoller, wakeSocketPoller } from "../src/runtime/socket_poller.ts";
+import type { Poller } from "../src/runtime/poller.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
 import type { ShardReport, ShardStart } from "../src/shard/shard_options.ts";
 
@@ -12,12 +11,23 @@ const BACKLOG = 4096;
 
 const report = (message: ShardReport) => self.postMessage(message);
 
+/** What this thread has open. */
+let poller: Poller | null = null;
+let stopListening = () => {};
+
 self.onmessage = async ({ data }: MessageEvent<ShardStart>) => {
-  self.onmessage = null;
+  // The next message comes after the shard has stopped: to dispose.
+  self.onmessage = () => {
+    poller?.dispose();
+    report({ type: "disposed" });
+  };
   try {
     await serve(data);
     report({ type: "stopped" });
   } catch (error) {
+    stopListening();
+    // Descriptors are closed by main: other threads may be about to write to this one's eventfd.
+    if (poller?.kind === "runtime") poller.dispose();
     report({
       type: "failed",
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
@@ -28,47 +38,49 @@ self.onmessage = async ({ data }: MessageEvent<ShardStart>) => {
 async function serve(start: ShardStart): Promise<void> {
   const { bytes, words } = openSharedMemory(start.memory);
   const runtime = await loadRuntime();
-  const collectGarbage = () => runtime.collectGarbage();
-  let dependencies: ShardDependencies;
-  let stopListening = () => {};
+  let wake: ShardDependencies["wake"];
   if (start.transport === "epoll") {
     const opened = runtime.openPosix();
     if (!opened.ok) throw new Error(opened.reason);
     const { posix } = opened;
-    dependencies = {
-      poller: new EpollPoller(posix, bytes, CONNECTIONS_PER_SHARD_MAX),
-      wake: (handle) => wakeEpollPoller(posix, handle),
-      report,
-      collectGarbage,
-      stopListening,
-    };
+    poller = new EpollPoller(posix, bytes, CONNECTIONS_PER_SHARD_MAX);
+    wake = (handle) => wakeEpollPoller(posix, handle);
   } else {
-    dependencies = {
-      poller: new SocketPoller({
-        memory: bytes,
-        slotsMax: CONNECTIONS_PER_SHARD_MAX,
-        wakeWords: words,
-        wakeIndex: nodeWord(start.node, NODE_WAKE_WORD),
-      }),
-      wake: (handle) => wakeSocketPoller(words, handle),
-      report,
-      collectGarbage,
-      stopListening: () => stopListening(),
-    };
+    const { SocketPoller, wakeSocketPoller } = await import("../src/runtime/socket_poller.ts");
+    poller = new SocketPoller({
+      memory: bytes,
+      slotsMax: CONNECTIONS_PER_SHARD_MAX,
+      wakeWords: words,
+      wakeIndex: nodeWord(start.node, NODE_WAKE_WORD),
+    });
+    wake = (handle) => wakeSocketPoller(words, handle);
   }
-  const shard = new Shard(start, dependencies);
+  const shard = new Shard(start, {
+    poller,
+    wake,
+    report,
+    collectGarbage: () => runtime.collectGarbage(),
+    stopListening: () => stopListening(),
+  });
+  const failedToAccept = Promise.withResolvers<never>();
   let port = 0;
   if (start.listen !== null) {
+    const { listenWithRuntime } = await import("../src/runtime/socket_listener.ts");
     const listener = await listenWithRuntime({
       ...start.listen,
       backlog: BACKLOG,
-      reusePort: start.listen.reusePort,
-      onConnection: (socket, ip, peerPort) => shard.acceptOwn(socket, ip, peerPort),
+      onConnection: (socket, ip, peerPort) => {
+        try {
+          shard.acceptOwn(socket, ip, peerPort);
+        } catch (error) {
+          failedToAccept.reject(error);
+        }
+      },
     });
     if (!listener.ok) throw new Error(listener.error);
     port = listener.port;
     stopListening = () => listener.close();
   }
   report({ type: "ready", port });
-  await shard.run();
+  await Promise.race([shard.run(), failedToAccept.promise]);
 }

@@ -1,29 +1,55 @@
-import { loadConfigFile } from "../config/load.ts";
-import { defaultOptions } from "../config/option_table.ts";
-import { Logger } from "../log/logger.ts";
-import { createStderrSink } from "../log/stderr_sink.ts";
-import { createWallClock } from "../log/wall_clock.ts";
-import { loadRuntime } from "../runtime/mod.ts";
-import { Server } from "../server/server.ts";
-import { applyFlags, parseCommandLine } from "./flags.ts";
+/** The program: says what the command line asks for, does it, and exits with a code that tells how it went. */
+import { parseCommandLine } from "./flags.ts";
 
-const command = parseCommandLine(process.argv.slice(2));
-if (command.kind !== "serve") throw new Error("serve only");
-const loaded = command.flags.configFile
-  ? loadConfigFile(command.flags.configFile)
-  : { ok: true as const, options: defaultOptions() };
-if (!loaded.ok) throw new Error(loaded.lines.join());
-const applied = applyFlags(loaded.options, command.flags);
-if (!applied.ok) throw new Error(applied.text);
-const runtime = await loadRuntime();
-const logger = new Logger(
-  createStderrSink({ processId: process.pid, timestamps: "local", isColored: false }, createWallClock()),
-  { debug: applied.options.debug, trace: applied.options.trace },
-);
-const server = await Server.start(applied.options, runtime, logger);
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  runtime.onSignal(signal, async () => {
-    await server.stop();
-    process.exit(0);
-  });
+process.exitCode = 1;
+const code = await run(process.argv.slice(2));
+process.exit(code);
+
+/** Everything but serving is loaded when it is asked for. */
+async function run(args: readonly string[]): Promise<number> {
+  const command = parseCommandLine(args);
+  switch (command.kind) {
+    case "serve": {
+      const { serve } = await import("./serve.ts");
+      return serve(command.flags, args);
+    }
+    case "version": {
+      const { NATS_VERSION } = await import("../server/version.ts");
+      console.log(`nats-server: v${NATS_VERSION}`);
+      return 0;
+    }
+    case "help": {
+      const { usageText } = await import("./help.ts");
+      console.log(usageText("nats-server"));
+      return 0;
+    }
+    case "tlsHelp": {
+      const { tlsHelpText } = await import("./help.ts");
+      console.log(tlsHelpText());
+      return 0;
+    }
+    case "testConfig": {
+      const { testConfig } = await import("./test_config.ts");
+      return testConfig(command.configFile);
+    }
+    case "signal": {
+      const { signalServer } = await import("./signal_command.ts");
+      const problem = signalServer(
+        command.target === undefined ? command.command : `${command.command}=${command.target}`,
+      );
+      return problem === undefined ? 0 : refuse(problem);
+    }
+    case "refused": {
+      if (command.showUsage) {
+        const { usageText } = await import("./help.ts");
+        console.log(usageText("nats-server"));
+      }
+      return refuse(command.text);
+    }
+  }
+}
+
+function refuse(text: string): number {
+  console.error(`nats-server: ${text}`);
+  return 1;
 }

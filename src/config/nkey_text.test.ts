@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createAccount, createCurve, createOperator, createServer, createUser } from "nkeys.js";
-import { isPublicKey, isUserSeed, type PublicKeyKind } from "./nkey_text.ts";
+import { isPublicKey, isUserSeed, type PublicKeyKind, serverPublicKey } from "./nkey_text.ts";
 
 const KEYS = {
   account: createAccount(),
@@ -57,4 +57,12 @@ describe("isUserSeed()", () => {
     expect(isUserSeed(KEYS.user.getPublicKey())).toBe(false);
     expect(isUserSeed(seedOf(KEYS.user).slice(0, -2))).toBe(false);
   });
+});
+
+test("serverPublicKey() encodes as nkeys.js does", () => {
+  const encoded = createServer().getPublicKey();
+  const digits = [...encoded].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter));
+  const bits = digits.map((digit) => digit.toString(2).padStart(5, "0")).join("");
+  const bytes = Uint8Array.from({ length: 35 }, (_, i) => Number.parseInt(bits.slice(i * 8, i * 8 + 8), 2));
+  expect(serverPublicKey(bytes.subarray(1, 33))).toBe(encoded);
 });

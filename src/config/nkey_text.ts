@@ -18,6 +18,7 @@ const FIRST_LETTER: Readonly<Record<PublicKeyKind, RegExp>> = {
 const PUBLIC_KEY_CHARACTERS = 56;
 /** One prefix byte more. */
 const SEED_CHARACTERS = 58;
+const SERVER_PREFIX = 13 << 3;
 
 /** Whether `text` is an encoded public key of this kind, checksum included. */
 export function isPublicKey(text: string, kind: PublicKeyKind): boolean {
@@ -29,17 +30,44 @@ export function isUserSeed(text: string): boolean {
   return text.startsWith("SU") && text.length === SEED_CHARACTERS && hasValidChecksum(text);
 }
 
-/** The last two bytes are the CRC-16 (XMODEM) of those before, low byte first. */
+/** The encoded public key of a server, `N…`, from the 32 bytes of its Ed25519 key. */
+export function serverPublicKey(key: Uint8Array): string {
+  const bytes = [SERVER_PREFIX, ...key];
+  const checksum = crc16(bytes);
+  return encodeBase32([...bytes, checksum & 0xff, checksum >> 8]);
+}
+
+/** The last two bytes are the checksum of those before, low byte first. */
 function hasValidChecksum(text: string): boolean {
   const bytes = decodeBase32(text);
   if (bytes === undefined) return false;
   const [low = 0, high = 0] = bytes.slice(-2);
+  return crc16(bytes.slice(0, -2)) === (low | (high << 8));
+}
+
+/** CRC-16 as XMODEM has it. */
+function crc16(bytes: readonly number[]): number {
   let crc = 0;
-  for (const byte of bytes.slice(0, -2)) {
+  for (const byte of bytes) {
     crc ^= byte << 8;
     for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : crc << 1;
   }
-  return crc === (low | (high << 8));
+  return crc;
+}
+
+const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/** Base32 of RFC 4648 without padding. */
+function encodeBase32(bytes: readonly number[]): string {
+  let text = "";
+  let bits = 0;
+  let bitCount = 0;
+  for (const byte of bytes) {
+    bits = ((bits << 8) | byte) & 0xfff;
+    bitCount += 8;
+    for (; bitCount >= 5; bitCount -= 5) text += BASE32[(bits >> (bitCount - 5)) & 31];
+  }
+  return bitCount === 0 ? text : text + BASE32[(bits << (5 - bitCount)) & 31];
 }
 
 /** Base32 of RFC 4648 without padding; bits that fill no byte are dropped. */
@@ -48,7 +76,7 @@ function decodeBase32(text: string): number[] | undefined {
   let bits = 0;
   let bitCount = 0;
   for (const character of text) {
-    const value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(character);
+    const value = BASE32.indexOf(character);
     if (value < 0) return undefined;
     bits = ((bits << 5) | value) & 0xfff;
     bitCount += 5;

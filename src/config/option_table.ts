@@ -265,10 +265,10 @@ export const OPTION_TABLE = {
   }),
   httpBasePath: option({
     key: "http_base_path",
-    reader: { type: "path", read: readBasePath },
-    default: "/",
+    reader: string,
+    default: "",
     reload: fixed("HTTPBasePath"),
-    doc: "Put before the monitoring paths.",
+    doc: "Put before the monitoring paths; a leading slash is added where it is missing.",
   }),
   profilingPort: option({
     key: "prof_port",
@@ -667,11 +667,6 @@ export const OPTIONS_BLOCK = block("configuration", OPTION_TABLE, {
 
 function readTags(value: ConfigValue, site: Site): readonly string[] | undefined {
   return strings.read(value, site)?.map((tag) => tag.trim().toLowerCase());
-}
-
-function readBasePath(value: ConfigValue, site: Site): string | undefined {
-  const path = string.read(value, site);
-  return path === undefined || path.startsWith("/") ? path : `/${path}`;
 }
 
 function readMaxConnections(value: ConfigValue, site: Site): number | undefined {

@@ -100,8 +100,6 @@ describe("validateForStart() refuses", () => {
       `websocket { port: -1, no_tls: true, authorization { user: a } }, ${LOCAL_USER}`,
       "websocket authentication username not compatible with presence of users/nkeys",
     ],
-    ["http_port: -1, https_port: -1", "can't specify both HTTP (-1) and HTTPs (-1) ports"],
-    ["https_port: -1", "TLS cert and key required for HTTPS"],
     ["system_account: FOO, accounts [ A ]", "error resolving system account: account missing"],
   ];
   for (const [text, problem] of problems) test(text, () => expect(problemOf(text)).toBe(problem));

@@ -8,7 +8,8 @@ import type { Options } from "./option_table.ts";
 /**
  * What must hold between options before a server starts with them, beyond what each one says by itself. `-t` does
  * not ask this, because flags may still change the picture. Returns the first thing wrong, undefined for nothing.
- * What needs a JWT or a certificate to be opened is checked where these are opened.
+ * What needs a JWT or a certificate to be opened is checked where these are opened, and the monitoring ports where
+ * they are.
  * Source: nats-server validateOptions.
  */
 export function validateForStart(options: Options): string | undefined {
@@ -30,7 +31,6 @@ const CHECKS: readonly Check[] = [
   checkGateway,
   checkCluster,
   checkWebSocket,
-  checkMonitoring,
   checkSystemAccount,
 ];
 
@@ -213,12 +213,6 @@ function checkOrigin(origin: string): string | undefined {
     return `unable to parse allowed origin ${shown}: allowed origins must be absolute URLs with http or https scheme`;
   }
   return host === "" ? `unable to parse allowed origin ${shown}: host is required` : undefined;
-}
-
-function checkMonitoring({ httpPort, httpsPort, tls }: Options) {
-  if (httpPort !== 0 && httpsPort !== 0)
-    return `can't specify both HTTP (${httpPort}) and HTTPs (${httpsPort}) ports`;
-  return httpsPort !== 0 && tls === undefined ? "TLS cert and key required for HTTPS" : undefined;
 }
 
 /** In operator mode the account may yet be fetched; elsewhere it stands in the file or nowhere. */

@@ -7,7 +7,15 @@ export interface EngineHost {
   reclaim(): void;
   attach(slot: number, skipped: number): void;
   sendLarge(node: number, isPlain: number, pickCount: number): void;
-  trace(slot: number, subscription: number): void;
+  trace(
+    slot: number,
+    subscription: number,
+    rest: number,
+    lineLength: number,
+    headerLength: number,
+    payloadLength: number,
+    isLarge: boolean,
+  ): void;
 }
 
 export interface Engine {
@@ -60,7 +68,15 @@ export function createEngine(memory: WebAssembly.Memory, area: number, host: Eng
       attach: (slot: number, skipped: number) => host.attach(slot, skipped),
       sendLarge: (node: number, isPlain: number, pickCount: number) =>
         host.sendLarge(node, isPlain, pickCount),
-      trace: (slot: number, subscription: number) => host.trace(slot, subscription),
+      trace: (
+        slot: number,
+        subscription: number,
+        rest: number,
+        lineLength: number,
+        headerLength: number,
+        payloadLength: number,
+        isLarge: number,
+      ) => host.trace(slot, subscription, rest, lineLength, headerLength, payloadLength, isLarge !== 0),
     },
   });
   const engine = instance.exports as unknown as Engine;

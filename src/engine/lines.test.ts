@@ -5,14 +5,13 @@ import {
   CONNECTION_TAKES_HEADERS,
   GATHER_BYTES_MIN,
   IN_PLACE_BYTES_MAX,
-  MESSAGE_LINE_BYTES_MAX,
   REASON_DONE,
   REASON_MISS,
   REASON_OTHER,
 } from "../memory/layout.ts";
 import { FOREIGN } from "./testing/arbitraries.ts";
 import { Lockstep, memory } from "./testing/lockstep.ts";
-import { write } from "./testing/specification.ts";
+import { CONTROL_LINE_BYTES_MAX, write } from "./testing/specification.ts";
 
 const NODE = 3;
 
@@ -171,14 +170,28 @@ describe("scan()", () => {
     }
   });
 
-  test("takes lines of up to MESSAGE_LINE_BYTES_MAX and leaves longer ones, however much of them is reply", () => {
+  test("misses a plan as soon as any of its four generations has moved", () => {
+    const { real } = oneNode();
+    const plan = { context: 1, account: 1, isForHost: false, plain: [], groups: [], plainNodes: [] };
+    write(memory.bytes, real.receive, "PUB c 0\r\n\r\n");
+    const scan = () => real.engine.scan(1, real.receive, real.receive + 11);
+    for (let index = 0; index < 4; index++) {
+      expect(scan()).toBe(REASON_MISS);
+      real.install({ ...plan, subject: "c" });
+      expect(scan()).toBe(REASON_DONE);
+      real.invalidate(1 + index * 3);
+    }
+    expect(scan()).toBe(REASON_MISS);
+  });
+
+  test("takes lines of up to CONTROL_LINE_BYTES_MAX and leaves longer ones, however much of them is reply", () => {
     for (const [more, handed] of [
       [0, 0],
       [1, 1],
       [70_000, 1],
     ] as const) {
       const { lockstep } = oneNode();
-      const reply = "r".repeat(MESSAGE_LINE_BYTES_MAX - "a  0".length + more);
+      const reply = "r".repeat(CONTROL_LINE_BYTES_MAX - "a  0".length + more);
       lockstep.send(NODE, 1, `PUB a ${reply} 0\r\n\r\n`, []);
       lockstep.compare();
       expect(lockstep.handed.filter((line) => line.startsWith("foreign PUB")).length).toBe(handed);

@@ -47,20 +47,36 @@ describe("a ring", () => {
     }
   });
 
-  test("starts over once it is half used and everything is taken and given back", () => {
+  test("restarts at its beginning once everything is taken and given back", () => {
     const { from, to } = twoNodes(1024, 0);
-    const first = put(from, 96);
+    const first = put(from, 256);
     from.engine.publish(2);
-    expect(takeAll(to)).toEqual([96]);
-    // Too near the beginning: starting over would leave little room.
-    for (let used = 96; used < 512; used += 96) expect(put(from, 96)).toBe(first + used);
+    expect(takeAll(to)).toEqual([256]);
+    // Not before half of a small ring is behind it: there must be room for a batch.
+    expect(put(from, 256)).toBe(first + 256);
     from.engine.publish(2);
-    expect(takeAll(to)).toEqual([96, 96, 96, 96, 96]);
+    expect(takeAll(to)).toEqual([256]);
+    // A record just as long as what lies before it still restarts.
+    expect(put(from, 512)).toBe(first);
+    from.engine.publish(2);
+    expect(takeAll(to)).toEqual([512]);
     expect(put(from, 96)).toBe(first);
     // Records that were not shown yet are not taken either.
     expect(put(from, 96)).toBe(first + 96);
-    from.engine.publish(2);
-    expect(takeAll(to)).toEqual([96, 96]);
+  });
+
+  test("takes a burst after a single record", () => {
+    const { from, to } = twoNodes(65536, 0);
+    for (let count = 0; count < 100; count++) {
+      put(from, 96);
+      from.engine.publish(2);
+      expect(takeAll(to)).toEqual([96]);
+      let burst = 0;
+      while (burst < 40 && put(from, 96) !== 0) burst++;
+      expect(burst).toBe(40);
+      from.engine.publish(2);
+      expect(takeAll(to).length).toBe(40);
+    }
   });
 
   test("does not restart while the consumer holds on to what it took", () => {

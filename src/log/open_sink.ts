@@ -1,7 +1,7 @@
 import { FileSink, type FileSinkOptions } from "./file_sink.ts";
 import type { LogSink } from "./logger.ts";
 import { createStderrSink } from "./stderr_sink.ts";
-import { type OpenUnixDatagram, openLocalSyslog, openRemoteSyslog } from "./syslog_sink.ts";
+import type { OpenUnixDatagram } from "./syslog_sink.ts";
 import type { WallClock } from "./wall_clock.ts";
 
 /** The options of a config file that choose and shape the log. An empty text means not set. */
@@ -40,9 +40,13 @@ export async function openSink(options: LogOptions, environment: LogEnvironment)
   if (options.logFile !== "") {
     return openFile(options, { format: { processId, timestamps, isColored: false }, clock });
   }
-  const syslogOptions = { tag: executableName, processId, clock };
-  if (options.remoteSyslogUrl !== "") return openRemoteSyslog(options.remoteSyslogUrl, syslogOptions);
-  if (options.isSyslog) return openLocalSyslog(syslogOptions, openUnixDatagram);
+  if (options.remoteSyslogUrl !== "" || options.isSyslog) {
+    // Loaded where it is asked for: its sockets would cost every start some milliseconds.
+    const { openLocalSyslog, openRemoteSyslog } = await import("./syslog_sink.ts");
+    const syslogOptions = { tag: executableName, processId, clock };
+    if (options.remoteSyslogUrl !== "") return openRemoteSyslog(options.remoteSyslogUrl, syslogOptions);
+    return openLocalSyslog(syslogOptions, openUnixDatagram);
+  }
   return createStderrSink({ processId, timestamps, isColored: isStderrTerminal }, clock);
 }
 

@@ -167,11 +167,18 @@ export const AREA_HAS_GATHERED = 112;
 export const AREA_UNPUBLISHED = 116;
 /** Longest argument part of a PUB or HPUB line, bytes. */
 export const AREA_CONTROL_LINE_MAX = 120;
-// Counters of the node, u64, one writer.
+// Counters of the node, u64, one writer. They outlive a shard that is replaced.
+export const AREA_COUNTERS = 128;
+export const AREA_COUNTERS_END = 256;
 export const AREA_IN_MESSAGES = 128;
 export const AREA_IN_BYTES = 136;
 export const AREA_OUT_MESSAGES = 144;
 export const AREA_OUT_BYTES = 152;
+export const AREA_SUBSCRIPTIONS_ADDED = 160;
+export const AREA_SUBSCRIPTIONS_REMOVED = 168;
+export const AREA_SLOW_CONSUMERS = 176;
+export const AREA_STALE_CONNECTIONS = 184;
+export const AREA_STALLS = 192;
 /** Rings to and from each node. */
 export const AREA_OUT_RINGS = 2048;
 export const AREA_IN_RINGS = 3072;

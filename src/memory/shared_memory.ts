@@ -3,6 +3,8 @@ import { assert } from "../base/assert.ts";
 import {
   AREA_CONNECTIONS,
   AREA_CONTROL_LINE_MAX,
+  AREA_COUNTERS,
+  AREA_COUNTERS_END,
   AREA_DIRTY,
   AREA_HASH_SEED,
   AREA_HEADER_BYTES,
@@ -104,11 +106,15 @@ function view(memory: WebAssembly.Memory, shardCount: number): SharedMemory {
   };
 }
 
-/** Writes a node's area header. Main calls it again for a node that died, whose successor starts afresh. */
+/**
+ * Writes a node's area header. Main calls it again for a node that died, whose successor starts afresh, save for the
+ * counters: they are the process's.
+ */
 export function layOutArea({ words, map }: SharedMemory, node: number, seeds: Uint32Array): void {
   const regions = map.area(node);
   const at = regions.area >> 2;
-  words.fill(0, at, at + (AREA_LOCAL_BUCKETS >> 2));
+  words.fill(0, at, at + (AREA_COUNTERS >> 2));
+  words.fill(0, at + (AREA_COUNTERS_END >> 2), at + (AREA_LOCAL_BUCKETS >> 2));
   words[at + (AREA_NODE >> 2)] = node;
   words[at + (AREA_NODE_COUNT >> 2)] = map.nodeCount;
   words[at + (AREA_HASH_SEED >> 2)] = seeds[0]!;
@@ -133,6 +139,18 @@ export function layOutArea({ words, map }: SharedMemory, node: number, seeds: Ui
 /** Index into `words` of a node's word in the header. */
 export function nodeWord(node: number, word: number): number {
   return HEADER_NODES + node * NODE_WORDS + word;
+}
+
+/** Adds one to a u64 counter that only the calling thread writes. */
+export function increment(words: Int32Array, address: number): void {
+  const low = address >> 2;
+  words[low]!++;
+  if (words[low] === 0) words[low + 1]!++;
+}
+
+/** The value of a u64 counter; exact up to 2^53. */
+export function counterValue(words: Int32Array, address: number): number {
+  return (words[address >> 2]! >>> 0) + (words[(address >> 2) + 1]! >>> 0) * 2 ** 32;
 }
 
 /** Takes a block of BLOCK_BYTES from the pool: its address, or 0 when there is none left. Any thread. */

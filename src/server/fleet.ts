@@ -5,28 +5,23 @@
  *   main ──ring──▶ shard      commands (a shard in epoll_wait hears nothing else)
  *   main ◀─postMessage─ shard log lines, closed connections, answers
  */
-import { createEngine, type Engine } from "../engine/engine.ts";
+import { createEngine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
-import { sendControl } from "../fabric/control.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
 import {
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
-  AREA_IN_RINGS,
   AREA_OUT_BYTES,
   AREA_OUT_MESSAGES,
-  AREA_OUT_RINGS,
-  CONNECTION_BYTES,
-  CONNECTION_FD,
-  RING_END_BYTES,
-  RING_END_POSITION,
-  RING_HEAD,
-  RING_TAIL,
+  AREA_SLOW_CONSUMERS,
+  AREA_STALE_CONNECTIONS,
+  AREA_STALLS,
+  AREA_SUBSCRIPTIONS_ADDED,
+  AREA_SUBSCRIPTIONS_REMOVED,
 } from "../memory/layout.ts";
 import {
-  CONNECTIONS_PER_SHARD_MAX,
   HEADER_ACCEPTOR_STOP,
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
@@ -38,7 +33,7 @@ import {
   NODE_SHARD_FIRST,
   NODE_STATE,
 } from "../memory/map.ts";
-import { createSharedMemory, layOutArea, nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
+import { counterValue, createSharedMemory, nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
@@ -47,17 +42,23 @@ import { wakeSocketPoller } from "../runtime/socket_poller.ts";
 import type {
   ConnectionRecord,
   ShardControl,
+  ShardDispose,
   ShardLogLevel,
   ShardOptions,
   ShardQuery,
   ShardReport,
   ShardStart,
 } from "../shard/shard_options.ts";
+import { CommandQueue } from "./command_queue.ts";
+import { closeSockets, resetNode } from "./node_reset.ts";
+import { RestartPolicy } from "./restart_policy.ts";
 
 const BACKLOG = 4096;
 /** How long a shard looks for work before it sleeps; less where threads outnumber cores. */
 const SPIN_MS = 0.05;
 const SPIN_CROWDED_MS = 0.01;
+/** A thread that does not stop by then is left to the end of the process. */
+const STOP_MS_MAX = 5000;
 const SHARD_WORKER = new URL("../../workers/shard.ts", import.meta.url);
 const ACCEPTOR_WORKER = new URL("../../workers/acceptor.ts", import.meta.url);
 
@@ -86,14 +87,36 @@ export interface FleetCounters {
   readonly outBytes: number;
   readonly connections: number;
   readonly connectionsEver: number;
+  /** Held now. */
+  readonly subscriptions: number;
+  readonly subscriptionsAdded: number;
+  readonly subscriptionsRemoved: number;
+  readonly slowConsumers: number;
+  readonly staleConnections: number;
+  /** How often a producer was kept waiting. */
+  readonly stalls: number;
 }
 
+/** One life of a shard. */
 interface ShardThread {
+  readonly index: number;
   readonly node: number;
-  worker: Worker;
+  readonly worker: Worker;
+  readonly listen: ShardStart["listen"];
   /** Resolves when it serves; with the port it listens on, if it does by itself. */
-  ready: PromiseWithResolvers<number>;
-  stopped: PromiseWithResolvers<void>;
+  readonly ready: PromiseWithResolvers<number>;
+  /** Resolves when its loop has ended. */
+  readonly stopped: PromiseWithResolvers<void>;
+  /** Resolves when it has given back what it opened. */
+  readonly disposed: PromiseWithResolvers<void>;
+  hasFailed: boolean;
+}
+
+interface AcceptorThread {
+  readonly worker: Worker;
+  /** Resolves with its wake handle when it accepts. */
+  readonly ready: PromiseWithResolvers<number>;
+  readonly stopped: PromiseWithResolvers<void>;
 }
 
 export class Fleet {
@@ -101,18 +124,19 @@ export class Fleet {
   readonly #events: FleetEvents;
   readonly #shared: SharedMemory;
   readonly #seeds: Uint32Array;
-  readonly #engine: Engine;
   readonly #index: InterestIndex;
-  readonly #wake: Wake;
+  readonly #commands: CommandQueue;
   readonly #shards: ShardThread[] = [];
-  #acceptor: { worker: Worker; wakeHandle: number; stopped: PromiseWithResolvers<void> } | null = null;
+  readonly #restarts: RestartPolicy[] = [];
+  readonly #restartTimers = new Set<ReturnType<typeof setTimeout>>();
+  #acceptor: AcceptorThread | null = null;
   #shardOptions: ShardOptions;
   #info: ServerInfo;
   #port = 0;
   #isListening = false;
   #isStopping = false;
   #lastQuery = 0;
-  readonly #answers = new Map<number, (data: unknown) => void>();
+  readonly #answers = new Map<number, { readonly node: number; resolve(data: unknown): void }>();
 
   constructor(options: FleetOptions, shardOptions: ShardOptions, info: ServerInfo, events: FleetEvents) {
     this.#options = options;
@@ -121,22 +145,45 @@ export class Fleet {
     this.#events = events;
     this.#seeds = crypto.getRandomValues(new Uint32Array(4));
     this.#shared = createSharedMemory(options.shardCount, this.#seeds);
-    this.#engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
+    const engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
     this.#index = createInterestIndex(
       { buffer: this.#shared.buffer, ...this.#shared.map.index },
       { hashSeed: [...crypto.getRandomValues(new Uint32Array(4))].map((seed) => seed | 0) },
     );
     const { posix } = options;
-    this.#wake = new Wake(this.#shared.words, (handle) => {
+    const wake = new Wake(this.#shared.words, (handle) => {
       if (posix !== null) wakeEpollPoller(posix, handle);
       else wakeSocketPoller(this.#shared.words, handle);
     });
+    this.#commands = new CommandQueue(engine, this.#shared, wake);
     Atomics.store(this.#shared.words, nodeWord(NODE_MAIN, NODE_STATE), NODE_IS_UP);
   }
 
   /** Interest of the whole process, for monitoring. */
   get index(): InterestIndex {
     return this.#index;
+  }
+
+  get shardCount(): number {
+    return this.#options.shardCount;
+  }
+
+  /** How sockets are served. */
+  get transport(): "epoll" | "runtime" {
+    return this.#options.posix === null ? "runtime" : "epoll";
+  }
+
+  /** Threads that run server code, main's own included. */
+  get threadCount(): number {
+    return 1 + this.threadNames.length;
+  }
+
+  /** All but main. */
+  get threadNames(): readonly string[] {
+    return [
+      ...this.#shards.map((_, index) => `shard ${index}`),
+      ...(this.#acceptor === null ? [] : ["acceptor"]),
+    ];
   }
 
   get isListening(): boolean {
@@ -147,6 +194,7 @@ export class Fleet {
   async start(): Promise<void> {
     if (this.#options.posix === null) return;
     for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, null));
+    this.#acceptor = this.#startAcceptor();
     await Promise.all(this.#shards.map(({ ready }) => ready.promise));
   }
 
@@ -161,7 +209,9 @@ export class Fleet {
     this.#port = result.port;
     this.#info = onPort(result.port);
     this.#broadcast({ type: "options", options: this.#shardOptions, info: this.#info });
-    await this.#startAcceptor(result.fd);
+    const start: AcceptorStart = { memory: this.#shared.memory, listenFd: result.fd };
+    this.#acceptor!.worker.postMessage(start);
+    await this.#acceptor!.ready.promise;
     this.#isListening = true;
     return { ok: true, port: result.port };
   }
@@ -175,18 +225,31 @@ export class Fleet {
       return;
     }
     Atomics.store(this.#shared.words, HEADER_ACCEPTOR_STOP, 1);
-    this.#options.posix!.signalEventfd(this.#acceptor.wakeHandle);
+    this.#options.posix!.signalEventfd(await this.#acceptor.ready.promise);
     await this.#acceptor.stopped.promise;
-    this.#acceptor.worker.terminate();
   }
 
   /** Closes every connection and ends the threads. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    for (const timer of this.#restartTimers) clearTimeout(timer);
     await this.stopListening();
-    this.#broadcast({ type: "stop" });
-    await Promise.all(this.#shards.map(({ stopped }) => stopped.promise));
+    // A thread that is not up yet takes no commands.
+    const ready = this.#shards.map((shard) => shard.ready.promise.catch(() => {}));
+    const isStopped = await within(
+      STOP_MS_MAX,
+      Promise.all(ready).then(() => {
+        this.#broadcast({ type: "stop" });
+        return Promise.all(this.#shards.map(({ stopped }) => stopped.promise));
+      }),
+    );
+    if (!isStopped) this.#events.log("error", `Shards did not stop within ${STOP_MS_MAX} ms`);
+    // Only now can nobody wake a shard any more, by a descriptor that it is about to close.
+    for (const { worker } of this.#shards) worker.postMessage({ type: "dispose" } satisfies ShardDispose);
+    if (isStopped)
+      await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise)));
     for (const { worker } of this.#shards) worker.terminate();
+    this.#acceptor?.worker.terminate();
   }
 
   /** Gives every shard new options; what clients are told changes with them. */
@@ -213,34 +276,42 @@ export class Fleet {
     for (const [node, share] of this.#shares(count)) this.#send(node, { type: "shrink", count: share });
   }
 
-  /** Asks every shard; its answers in the order of the shards. A shard that dies meanwhile answers nothing. */
+  /** Asks every shard; its answers in the order of the shards. One that is dead, or dies meanwhile, answers nothing. */
   async query<T>(query: ShardQuery): Promise<T[]> {
-    const answers = this.#shards.map(({ node }) => {
+    const alive = this.#isStopping ? [] : this.#shards.filter(({ hasFailed }) => !hasFailed);
+    const answers = alive.map(({ node }) => {
       const id = ++this.#lastQuery;
-      const answer = new Promise<T>((resolve) => this.#answers.set(id, resolve as (data: unknown) => void));
+      const answer = new Promise<T | undefined>((resolve) => {
+        this.#answers.set(id, { node, resolve: resolve as (data: unknown) => void });
+      });
       this.#send(node, { type: "query", id, query });
       return answer;
     });
-    return await Promise.all(answers);
+    return (await Promise.all(answers)).filter((answer) => answer !== undefined);
   }
 
   counters(): FleetCounters {
     const { words, map } = this.#shared;
     const sum = (offset: number) => {
       let total = 0;
-      for (const { node } of this.#shards) {
-        const at = (map.area(node).area + offset) >> 2;
-        total += (words[at]! >>> 0) + (words[at + 1]! >>> 0) * 2 ** 32;
-      }
+      for (const { node } of this.#shards) total += counterValue(words, map.area(node).area + offset);
       return total;
     };
+    const subscriptionsAdded = sum(AREA_SUBSCRIPTIONS_ADDED);
+    const subscriptionsRemoved = sum(AREA_SUBSCRIPTIONS_REMOVED);
     return {
       inMessages: sum(AREA_IN_MESSAGES),
       inBytes: sum(AREA_IN_BYTES),
       outMessages: sum(AREA_OUT_MESSAGES),
       outBytes: sum(AREA_OUT_BYTES),
       connections: Atomics.load(words, HEADER_CONNECTION_COUNT),
-      connectionsEver: Atomics.load(words, HEADER_CLIENT_ID),
+      connectionsEver: Atomics.load(words, HEADER_CLIENT_ID) >>> 0,
+      subscriptions: subscriptionsAdded - subscriptionsRemoved,
+      subscriptionsAdded,
+      subscriptionsRemoved,
+      slowConsumers: sum(AREA_SLOW_CONSUMERS),
+      staleConnections: sum(AREA_STALE_CONNECTIONS),
+      stalls: sum(AREA_STALLS),
     };
   }
 
@@ -279,16 +350,21 @@ export class Fleet {
     const node = NODE_SHARD_FIRST + index;
     const { posix, shardCount, cpuCount } = this.#options;
     const shard: ShardThread = {
+      index,
       node,
       worker: new Worker(SHARD_WORKER, { type: "module" }),
+      listen,
       ready: Promise.withResolvers(),
       stopped: Promise.withResolvers(),
+      disposed: Promise.withResolvers(),
+      hasFailed: false,
     };
-    shard.worker.onmessage = ({ data }: MessageEvent<ShardReport>) =>
-      this.#onReport(shard, index, listen, data);
+    // Who does not wait for it hears of a failure by other ways.
+    shard.ready.promise.catch(() => {});
+    shard.worker.onmessage = ({ data }: MessageEvent<ShardReport>) => this.#onReport(shard, data);
     shard.worker.onerror = (event) => {
       event.preventDefault();
-      this.#onFailure(shard, index, listen, event.message);
+      this.#onFailure(shard, event.message);
     };
     const start: ShardStart = {
       node,
@@ -305,7 +381,7 @@ export class Fleet {
     return shard;
   }
 
-  #onReport(shard: ShardThread, index: number, listen: ShardStart["listen"], report: ShardReport): void {
+  #onReport(shard: ShardThread, report: ShardReport): void {
     switch (report.type) {
       case "ready":
         shard.ready.resolve(report.port);
@@ -317,114 +393,116 @@ export class Fleet {
         this.#events.closed(report.connection);
         break;
       case "answer":
-        this.#answers.get(report.id)?.(report.data);
+        this.#answers.get(report.id)?.resolve(report.data);
         this.#answers.delete(report.id);
         break;
       case "stopped":
         shard.stopped.resolve();
         break;
+      case "disposed":
+        shard.disposed.resolve();
+        break;
       case "failed":
-        this.#onFailure(shard, index, listen, report.error);
+        this.#onFailure(shard, report.error);
         break;
     }
   }
 
   /** A shard died: its clients are disconnected and find another one, and a new thread takes its place. */
-  #onFailure(shard: ShardThread, index: number, listen: ShardStart["listen"], error: string): void {
+  #onFailure(shard: ShardThread, error: string): void {
+    if (shard.hasFailed) return;
+    shard.hasFailed = true;
     shard.ready.reject(new Error(error));
     shard.stopped.resolve();
-    if (this.#isStopping || !this.#isListening) return;
-    const { words, map } = this.#shared;
-    Atomics.store(words, nodeWord(shard.node, NODE_STATE), NODE_IS_DEAD);
+    shard.disposed.resolve();
     shard.worker.terminate();
-    const lost = this.#closeSockets(shard.node);
+    const { node, index } = shard;
+    const { words } = this.#shared;
+    Atomics.store(words, nodeWord(node, NODE_STATE), NODE_IS_DEAD);
+    Atomics.store(words, nodeWord(node, NODE_IS_ASLEEP), 0);
+    this.#commands.forget(node);
+    for (const [id, answer] of this.#answers) {
+      if (answer.node !== node) continue;
+      this.#answers.delete(id);
+      answer.resolve(undefined);
+    }
+    const lost = this.#closeSockets(node);
+    if (this.#isStopping) return;
     this.#events.log("error", `Shard ${index} failed, its ${lost} connections are closed: ${error}`);
-    if (this.#index.lockOwner() === shard.node) {
+    if (this.#index.lockOwner() === node) {
       this.#events.fatal(`Shard ${index} failed while it changed the interest index`);
       return;
     }
-    this.#index.removeNode(shard.node);
-    layOutArea(this.#shared, shard.node, this.#seeds);
-    this.#skipRings(shard.node);
-    Atomics.sub(words, HEADER_CONNECTION_COUNT, lost);
-    Atomics.store(words, nodeWord(shard.node, NODE_LOAD), 0);
-    Atomics.store(words, nodeWord(shard.node, NODE_IS_ASLEEP), 0);
-    words.fill(0, map.area(shard.node).planSets >> 2, map.area(shard.node).planArena >> 2);
-    const again = listen === null ? null : { ...listen, port: this.#port };
-    this.#shards[index] = this.#startShard(index, again);
-    this.#events.log("info", `Shard ${index} is replaced`);
+    this.#index.removeNode(node);
+    resetNode(this.#shared, node, this.#seeds);
+    if (this.#isListening) this.#scheduleRestart(shard);
   }
 
-  /** Closes what a dead shard left open; returns how many connections that were. */
-  #closeSockets(node: number): number {
-    const { words, map } = this.#shared;
-    const lost = Atomics.load(words, nodeWord(node, NODE_LOAD));
-    if (this.#options.posix === null) return lost;
-    const first = map.area(node).connections;
-    for (let slot = 1; slot < CONNECTIONS_PER_SHARD_MAX; slot++) {
-      const fd = words[(first + slot * CONNECTION_BYTES + CONNECTION_FD) >> 2]!;
-      // A slot that was never used holds zeroes; descriptor 0 is never a client's.
-      if (fd > 0) this.#options.posix.close(fd);
-      words.fill(0, (first + slot * CONNECTION_BYTES) >> 2, (first + (slot + 1) * CONNECTION_BYTES) >> 2);
+  #scheduleRestart({ index, listen }: ShardThread): void {
+    this.#restarts[index] ??= new RestartPolicy();
+    const policy = this.#restarts[index];
+    const pauseMs = policy.onFailure(performance.now());
+    if (pauseMs === null) {
+      this.#events.fatal(`Shard ${index} failed ${policy.failureCount} times within a minute`);
+      return;
     }
+    const timer = setTimeout(() => {
+      this.#restartTimers.delete(timer);
+      // Other threads went on sending while they thought it alive.
+      resetNode(this.#shared, NODE_SHARD_FIRST + index, this.#seeds);
+      const shard = this.#startShard(index, listen === null ? null : { ...listen, port: this.#port });
+      this.#shards[index] = shard;
+      shard.ready.promise.then(
+        () => this.#events.log("info", `Shard ${index} is replaced`),
+        () => {},
+      );
+    }, pauseMs);
+    this.#restartTimers.add(timer);
+  }
+
+  /** Closes what a dead shard left open and counts it off; returns how many connections that were. */
+  #closeSockets(node: number): number {
+    const { words } = this.#shared;
+    const { posix } = this.#options;
+    // The runtime's own sockets went with their thread.
+    const lost =
+      posix === null
+        ? Atomics.load(words, nodeWord(node, NODE_LOAD))
+        : closeSockets(this.#shared, node, (fd) => posix.close(fd));
+    Atomics.sub(words, HEADER_CONNECTION_COUNT, lost);
+    Atomics.sub(words, nodeWord(node, NODE_LOAD), lost);
     return lost;
   }
 
-  /** A new shard starts where the rings of its predecessor stand: what was in them is gone with its clients. */
-  #skipRings(node: number): void {
-    const { words, map } = this.#shared;
-    const { area } = map.area(node);
-    for (let other = 0; other < map.nodeCount; other++) {
-      const inward = map.ring(other, node);
-      if (inward !== 0) {
-        const head = Atomics.load(words, (inward + RING_HEAD) >> 2);
-        words[(area + AREA_IN_RINGS + other * RING_END_BYTES + RING_END_POSITION) >> 2] = head;
-        Atomics.store(words, (inward + RING_TAIL) >> 2, head);
-      }
-      const outward = map.ring(node, other);
-      if (outward !== 0) {
-        const head = Atomics.load(words, (outward + RING_HEAD) >> 2);
-        words[(area + AREA_OUT_RINGS + other * RING_END_BYTES + RING_END_POSITION) >> 2] = head;
-      }
-    }
-  }
-
-  #startAcceptor(listenFd: number): Promise<void> {
-    const worker = new Worker(ACCEPTOR_WORKER, { type: "module" });
-    const stopped = Promise.withResolvers<void>();
-    const start: AcceptorStart = { memory: this.#shared.memory, listenFd };
-    const ready = new Promise<void>((resolve, reject) => {
-      worker.onmessage = ({ data }: MessageEvent<AcceptorReport>) => {
-        if (data.type === "ready") {
-          this.#acceptor = { worker, wakeHandle: data.wakeHandle, stopped };
-          resolve();
-        } else if (data.type === "paused") this.#events.log("error", data.text);
-        else stopped.resolve();
-      };
-      worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new Error(event.message));
-        if (!this.#isStopping) this.#events.fatal(`The acceptor failed: ${event.message}`);
-      };
-    });
-    worker.postMessage(start);
-    return ready;
+  /** The thread alone: it accepts nothing before it is given a socket. */
+  #startAcceptor(): AcceptorThread {
+    const acceptor: AcceptorThread = {
+      worker: new Worker(ACCEPTOR_WORKER, { type: "module" }),
+      ready: Promise.withResolvers(),
+      stopped: Promise.withResolvers(),
+    };
+    acceptor.ready.promise.catch(() => {});
+    acceptor.worker.onmessage = ({ data }: MessageEvent<AcceptorReport>) => {
+      if (data.type === "ready") acceptor.ready.resolve(data.wakeHandle);
+      else if (data.type === "paused") this.#events.log("error", data.text);
+      else acceptor.stopped.resolve();
+    };
+    acceptor.worker.onerror = (event) => {
+      event.preventDefault();
+      acceptor.ready.reject(new Error(event.message));
+      acceptor.stopped.resolve();
+      if (!this.#isStopping) this.#events.fatal(`The acceptor failed: ${event.message}`);
+    };
+    return acceptor;
   }
 
   #broadcast(message: ShardControl): void {
     for (const { node } of this.#shards) this.#send(node, message);
   }
 
-  /** Main's rings to shards are large against what main says; a full one means that the shard is stuck. */
   #send(node: number, message: ShardControl): void {
-    if (!sendControl(this.#engine, this.#shared, node, message)) {
-      this.#events.log(
-        "error",
-        `Shard ${node - NODE_SHARD_FIRST} does not take commands: ${message.type} is lost`,
-      );
-      return;
-    }
-    this.#wake.ifAsleep(node);
+    if (this.#shards.some((shard) => shard.node === node && !shard.hasFailed))
+      this.#commands.send(node, message);
   }
 
   /** Splits a number over the shards by the connections they have. */
@@ -443,4 +521,15 @@ export class Fleet {
     }
     return shares.filter(([, share]) => share > 0);
   }
+}
+
+/** Whether the work ends within a time. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const isDone = await Promise.race([work.then(() => true), late]);
+  clearTimeout(timer);
+  return isDone;
 }

@@ -1,65 +1,448 @@
-/** The main thread: one server from its options to its end. */
-import { cpus } from "node:os";
-import { createServer as createUserNkey } from "nkeys.js";
+/** The main thread: one server from its options to its end. It installs no signal handlers and never exits. */
+import { availableParallelism } from "node:os";
+import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
-import type { Logger } from "../log/logger.ts";
+import { validateForStart } from "../config/start_checks.ts";
+import type { Logger, LogSink } from "../log/logger.ts";
+import type { HttpMonitor } from "../monitor/http_server.ts";
+import type { MonitorSource } from "../monitor/snapshot.ts";
+import { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { ShardLogLevel } from "../shard/shard_options.ts";
 import { Fleet } from "./fleet.ts";
+import { LameDuck } from "./lame_duck.ts";
+import { FleetMonitor } from "./monitor_source.ts";
+import { findNotYetSupported } from "./not_yet.ts";
+import { writePidFile } from "./pid_file.ts";
+import { portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
+import { announcedAddress, newServerId, serverInfo } from "./server_info.ts";
 import { shardOptions } from "./shard_settings.ts";
+import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
-/** Announced to clients, which compare it to know what a server can do. */
-export const NATS_VERSION = "2.15.2";
+const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
+
+export interface ServerSettings {
+  readonly options: Options;
+  readonly runtime: Runtime;
+  /** Belongs to the server from now on: it is closed at the end. */
+  readonly logger: Logger;
+  /** Opens the log's target anew when a reload changes it; null where the log is not the server's to choose. */
+  readonly openLog: ((options: Options) => Promise<LogSink>) | null;
+  /** What the options were read from; null for nothing. */
+  readonly config: ConfigOrigin | null;
+  /** Names the ports file. */
+  readonly executableName: string;
+  /** As it may be shown: without secrets. */
+  readonly commandLine: readonly string[];
+}
+
+export interface ConfigOrigin {
+  readonly file: string;
+  /** `sha256:<hex>`. */
+  readonly digest: string;
+  /** Reads it again, with the flags of the command line over it. */
+  read(): ReadAgain;
+}
+
+export type ReadAgain =
+  | { readonly ok: true; readonly options: Options; readonly digest: string }
+  | { readonly ok: false; readonly reason: string };
+
+/** How a server ended: as it was told, or by a failure that the log names. */
+export type ServerEnd = "stopped" | "failed";
+
+export type ReloadResult = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+/** Thrown where a server does not start; the log has the message as a fatal line. */
+export class ServerStartError extends Error {
+  override name = "ServerStartError";
+}
+
+/** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
+export function findObstacle(options: Options): string | undefined {
+  return validateForStart(options) ?? findNotYetSupported(options);
+}
+
+/** Threads that serve clients, where nobody says how many. */
+export function defaultShardCount(_cpuCount: number): number {
+  return 1;
+}
+
+/** Moves one way: starting → running → (lame duck →) stopping → ended. */
+type State = "starting" | "running" | "lame duck" | "stopping" | "ended";
 
 export class Server {
-  readonly #fleet: Fleet;
+  readonly id: string;
+  /** Resolves when the server has stopped, whoever stopped it. */
+  readonly ended: Promise<ServerEnd>;
+  readonly monitor: MonitorSource;
 
-  constructor(fleet: Fleet) {
-    this.#fleet = fleet;
+  readonly #settings: ServerSettings;
+  readonly #logger: Logger;
+  readonly #fleet: Fleet;
+  readonly #fleetMonitor: FleetMonitor;
+  readonly #end = Promise.withResolvers<ServerEnd>();
+  #state: State = "starting";
+  #options: Options;
+  #info: ServerInfo;
+  #port = 0;
+  #http: HttpMonitor | null = null;
+  #portsFile: string | null = null;
+  #lameDuck: LameDuck | null = null;
+  /** Reloads come one after the other. */
+  #reloading: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Starts a server and resolves once it serves clients. Throws `ServerStartError`, after giving back what was opened.
+   * `findObstacle` has found nothing wrong with the options.
+   */
+  static async start(settings: ServerSettings): Promise<Server> {
+    let server: Server | null = null;
+    try {
+      server = new Server(settings, await newServerId());
+      await server.#start();
+      return server;
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      settings.logger.fatal(text);
+      if (server !== null) await server.#abandon();
+      settings.logger.close();
+      throw new ServerStartError(text);
+    }
   }
 
-  static async start(options: Options, runtime: Runtime, logger: Logger): Promise<Server> {
-    const posix = options.midge.transport === "runtime" ? null : runtime.openPosix();
-    const id = createUserNkey().getPublicKey();
-    const info: ServerInfo = {
-      serverId: id,
-      serverName: options.serverName ?? id,
-      version: NATS_VERSION,
-      goVersion: `${runtime.name} ${runtime.version}`,
-      host: options.host,
-      port: options.port,
-      headers: !options.noHeaderSupport,
-      maxPayloadBytes: options.maxPayloadBytes,
-    };
-    const cpuCount = cpus().length;
-    const fleet = new Fleet(
+  private constructor(settings: ServerSettings, id: string) {
+    const { options, runtime, logger } = settings;
+    this.id = id;
+    this.#settings = settings;
+    this.#logger = logger;
+    this.#options = options;
+    this.ended = this.#end.promise;
+    const wanted = options.midge.transport;
+    const opened = wanted === "runtime" ? null : runtime.openPosix();
+    if (wanted === "epoll" && opened !== null && !opened.ok)
+      throw new Error(`transport epoll: ${opened.reason}`);
+    const cpuCount = availableParallelism();
+    const sharded = shardOptions(options);
+    this.#info = serverInfo(options, this.#identity(), options, sharded.credentials.kind !== "none");
+    this.#fleet = new Fleet(
       {
-        shardCount: options.midge.shards || 1,
+        shardCount: options.midge.shards || defaultShardCount(cpuCount),
         cpuCount,
-        posix: posix !== null && posix.ok ? posix.posix : null,
+        posix: opened?.ok ? opened.posix : null,
         host: options.host,
         port: options.port === -1 ? 0 : options.port,
       },
-      shardOptions(options),
-      info,
+      sharded,
+      this.#info,
       {
-        log: (level, text) => {
-          if (level === "warning") logger.warn(text);
-          else logger[level](text);
-        },
-        closed: () => {},
-        fatal: (text) => logger.fatal(text),
+        log: (level, text) => this.#log(level, text),
+        closed: (connection) => this.#fleetMonitor.addClosed(connection),
+        fatal: (text) => void this.#fail(text),
       },
     );
-    await fleet.start();
-    const result = await fleet.listen((port) => ({ ...info, port }));
-    if (!result.ok) throw new Error(result.error);
-    logger.info(`Listening for client connections on ${options.host}:${result.port}`);
-    logger.info("Server is ready");
-    return new Server(fleet);
+    this.#fleetMonitor = new FleetMonitor(this.#fleet, {
+      id: this.id,
+      runtime: `${runtime.name} ${runtime.version}`,
+      commandLine: settings.commandLine,
+      cpuCount,
+      options,
+      configDigest: settings.config?.digest ?? "",
+      info: this.#info,
+    });
+    this.monitor = this.#fleetMonitor;
+    if (opened !== null && !opened.ok) {
+      this.#logger.info(
+        `Serving sockets with the runtime's own, because there is no epoll: ${opened.reason}`,
+      );
+    }
   }
 
-  async stop(): Promise<void> {
-    await this.#fleet.stop();
+  /** The port that clients connect to. */
+  get port(): number {
+    return this.#port;
   }
+
+  /** Address for clients on this machine or, if the server listens to one address only, that address. */
+  get clientUrl(): string {
+    const { host } = this.#options;
+    const isEvery = host === "" || host === "0.0.0.0" || host === "::";
+    return `nats://${hostPortText(isEvery ? "127.0.0.1" : host, this.#port)}`;
+  }
+
+  /** Port of HTTP monitoring, 0 without. */
+  get monitoringPort(): number {
+    return this.#http?.port ?? 0;
+  }
+
+  get isLameDuck(): boolean {
+    return this.#state === "lame duck";
+  }
+
+  /** Closes every connection and gives everything back. Resolves when done, also for later calls. */
+  async stop(): Promise<void> {
+    if (this.#state === "starting" || this.#state === "running" || this.#state === "lame duck") {
+      this.#state = "stopping";
+      this.#logger.info("Initiating Shutdown...");
+      this.#lameDuck?.cancel();
+      await this.#close("stopped");
+    }
+    await this.ended;
+  }
+
+  /**
+   * Takes no more clients, tells those that are there to go, and closes the rest slowly; then stops. Resolves when the
+   * server has stopped. Does nothing on a server that is not just running.
+   */
+  async lameDuck(): Promise<void> {
+    if (this.#state !== "running") return;
+    this.#state = "lame duck";
+    this.#logger.info("Entering lame duck mode, stop accepting new clients");
+    const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
+    await this.#fleet.stopListening();
+    if (!this.isLameDuck) return this.stop();
+    const lameDuck = new LameDuck({
+      durationMs: lameDuckDurationMs,
+      gracePeriodMs: lameDuckGracePeriodMs,
+      clientCount: () => this.#fleet.counters().connections,
+      announce: () => this.#fleet.sendInfo({ ...this.#info, lameDuckMode: true }),
+      beginClosing: () => this.#logger.info("Closing existing clients"),
+      close: (count) => this.#fleet.closeSome(count, CloseReason.ServerShutdown),
+    });
+    this.#lameDuck = lameDuck;
+    await lameDuck.run();
+    await this.stop();
+  }
+
+  /** Writes the log to a fresh file, where the old one was moved away. */
+  reopenLog(): void {
+    this.#logger.reopen();
+  }
+
+  /** Reads the configuration again and applies what changed, all of it or nothing. The log says the same. */
+  async reload(): Promise<ReloadResult> {
+    const reload = this.#reloading.then(() => this.#reload());
+    this.#reloading = reload.catch(() => {});
+    const result = await reload;
+    if (!result.ok) this.#logger.error(`Failed to reload server configuration: ${result.reason}`);
+    return result;
+  }
+
+  /** Makes one shard throw, for tests of what happens then. */
+  failShard(index: number): void {
+    this.#fleet.failShard(index);
+  }
+
+  #identity() {
+    const { runtime } = this.#settings;
+    return { id: this.id, runtime: `${runtime.name} ${runtime.version}` };
+  }
+
+  async #start(): Promise<void> {
+    // The threads take a while to come up; everything else happens meanwhile.
+    const shardsStart = this.#fleet.start();
+    shardsStart.catch(() => {});
+    this.#logStart();
+    const { pidFile, host } = this.#options;
+    if (pidFile) writePidFile(pidFile, process.pid);
+    await this.#startMonitoring();
+    await shardsStart;
+    const listening = await this.#fleet.listen((port) => this.#infoOn(port));
+    if (!listening.ok) {
+      const where = hostPortText(host, this.#options.port === -1 ? 0 : this.#options.port);
+      throw new Error(`Error listening on port: ${where}, ${JSON.stringify(listening.error)}`);
+    }
+    this.#state = "running";
+    this.#logger.info(`Listening for client connections on ${hostPortText(host, this.#port)}`);
+    this.#writePortsFile();
+    this.#logger.info("Server is ready");
+  }
+
+  #logStart(): void {
+    const { options, config, runtime } = this.#settings;
+    const { shardCount, transport } = this.#fleet;
+    const log = this.#logger;
+    const shards = shardCount === 1 ? "1 shard" : `${shardCount} shards`;
+    log.info("Starting nats-server");
+    log.info(`  Version:  ${NATS_VERSION}`);
+    log.info("  Git:      [not set]");
+    log.info(`  Midge:    ${MIDGE_VERSION} on ${runtime.name} ${runtime.version}, ${shards}, ${transport}`);
+    log.info(`  Name:     ${this.#info.serverName}`);
+    log.info(`  ID:       ${this.id}`);
+    logFeatureFlags(log, options.featureFlags);
+    if (hasPlainSecrets(options)) log.warn("Plaintext passwords detected, use nkeys or bcrypt");
+    if (config !== null) log.info(`Using configuration file: ${config.file} (${config.digest})`);
+    this.#warnOfPayload(options);
+  }
+
+  #warnOfPayload({ maxPayloadBytes }: Options): void {
+    if (maxPayloadBytes <= PAYLOAD_BYTES_ADVISED_MAX) return;
+    this.#logger.warn(
+      "Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance",
+    );
+  }
+
+  async #startMonitoring(): Promise<void> {
+    const { httpPort, httpsPort, httpHost, httpBasePath, host } = this.#options;
+    if (httpPort === 0 && httpsPort === 0) return;
+    const { HttpMonitor } = await import("../monitor/http_server.ts");
+    this.#http = await HttpMonitor.start(this.monitor, {
+      host: httpHost ?? host,
+      httpPort,
+      httpsPort,
+      basePath: httpBasePath,
+      tls: null,
+      requestCounts: this.#fleetMonitor.requestCounts,
+      log: {
+        notice: (text) => this.#logger.info(text),
+        warn: (text) => this.#logger.warn(text),
+        error: (text) => this.#logger.error(text),
+      },
+    });
+  }
+
+  /** The port is known: what clients are told of it. */
+  #infoOn(port: number): ServerInfo {
+    this.#port = port;
+    const address = announcedAddress(this.#options, port);
+    if (!address.ok) {
+      const value = this.#options.clientAdvertise;
+      throw new Error(
+        `Error setting server INFO with ClientAdvertise value of ${value}, err=${address.reason}`,
+      );
+    }
+    const isAuthRequired = shardOptions(this.#options).credentials.kind !== "none";
+    this.#info = serverInfo(this.#options, this.#identity(), address, isAuthRequired);
+    this.#fleetMonitor.info = this.#info;
+    return this.#info;
+  }
+
+  #writePortsFile(): void {
+    const { portsFileDir, httpHost, host } = this.#options;
+    if (!portsFileDir) return;
+    const path = portsFilePath(portsFileDir, this.#settings.executableName, process.pid);
+    try {
+      writePortsFile(
+        path,
+        portsOf({
+          nats: { scheme: "nats", host, port: this.#port },
+          ...(this.#http === null
+            ? {}
+            : { monitoring: { scheme: "http", host: httpHost ?? host, port: this.#http.port } }),
+        }),
+      );
+      this.#portsFile = path;
+    } catch (error) {
+      this.#logger.error((error as Error).message);
+    }
+  }
+
+  #removePortsFile(): void {
+    if (this.#portsFile === null) return;
+    const path = this.#portsFile;
+    this.#portsFile = null;
+    try {
+      removePortsFile(path);
+    } catch (error) {
+      this.#logger.error((error as Error).message);
+    }
+  }
+
+  async #reload(): Promise<ReloadResult> {
+    const { config, openLog } = this.#settings;
+    const refuse = (reason: string): ReloadResult => ({ ok: false, reason });
+    if (this.#state !== "running") return refuse(`the server is ${this.#state}, not running`);
+    if (config === null) return refuse("can only reload config when a file is provided using -c or --config");
+    const read = config.read();
+    if (!read.ok) return refuse(read.reason);
+    const obstacle = findObstacle(read.options);
+    if (obstacle !== undefined) return refuse(obstacle);
+    const difference = diffOptions(this.#options, read.options);
+    if (!difference.ok) return refuse(difference.reason);
+    const address = announcedAddress(read.options, this.#port);
+    if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
+
+    const changed = new Set(difference.changes.map(({ key }) => key));
+    const isLogMoved = openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key));
+    let sink: LogSink | null = null;
+    try {
+      if (isLogMoved) sink = await openLog(read.options);
+      if (changed.has("pid_file") && read.options.pidFile) writePidFile(read.options.pidFile, process.pid);
+    } catch (error) {
+      sink?.close();
+      return refuse((error as Error).message);
+    }
+
+    const before = this.#options;
+    // A port that was chosen at random stays.
+    this.#options = { ...read.options, port: before.port, httpPort: before.httpPort };
+    if (sink !== null) this.#logger.setSink(sink);
+    this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
+    for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
+    this.#fleet.changeOptions(shardOptions(this.#options), this.#infoOn(this.#port));
+    if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
+    if (changed.has("max_connections")) this.#shrink();
+    if (changed.has("ports_file_dir")) {
+      this.#removePortsFile();
+      this.#writePortsFile();
+    }
+    this.#fleetMonitor.configure(this.#options, read.digest);
+    this.#logger.info(`Reloaded server configuration (${read.digest})`);
+    return { ok: true };
+  }
+
+  /** After max_connections was lowered: the surplus goes. */
+  #shrink(): void {
+    const surplus = this.#fleet.counters().connections - this.#options.maxConnections;
+    if (surplus <= 0) return;
+    this.#fleet.shrink(surplus);
+    this.#logger.info(`Closed ${surplus} connections to fall within max_connections`);
+  }
+
+  /** Gives back what a start that failed had opened. */
+  async #abandon(): Promise<void> {
+    this.#state = "ended";
+    await this.#fleet.stop();
+    await this.#http?.stop();
+    this.#end.resolve("failed");
+  }
+
+  async #fail(text: string): Promise<void> {
+    this.#logger.fatal(text);
+    if (this.#state === "stopping" || this.#state === "ended") return;
+    this.#state = "stopping";
+    this.#lameDuck?.cancel();
+    await this.#close("failed");
+  }
+
+  async #close(end: ServerEnd): Promise<void> {
+    await this.#fleet.stop();
+    await this.#http?.stop();
+    this.#removePortsFile();
+    this.#state = "ended";
+    this.#logger.info("Server Exiting..");
+    this.#logger.close();
+    this.#end.resolve(end);
+  }
+
+  #log(level: ShardLogLevel, text: string): void {
+    this.#logger.log(level === "warning" ? "warn" : level, text);
+  }
+}
+
+/** Options whose change means that the log is opened anew. */
+const LOG_TARGET_KEYS = ["log_file", "remote_syslog", "syslog", "logtime", "logtime_utc"];
+
+function hasPlainSecrets({ authorization }: Options): boolean {
+  if (authorization === undefined) return false;
+  const { password, token, users = [] } = authorization;
+  return [password, token, ...users.map((user) => user.password)].some(Boolean);
+}
+
+function logFeatureFlags(log: Logger, flags: ReadonlyMap<string, boolean>): void {
+  if (flags.size === 0) return;
+  log.info("  Feature flags:");
+  log.info(`    Unsupported:   ${[...flags.keys()].sort().join(", ")}`);
 }

@@ -2,7 +2,6 @@
  * The client protocol of one shard: takes a connection's input apart and does what it says. Plain messages go to the
  * engine; everything else comes here. Source: NATS client protocol; nats-server `parse`, `processConnect`, `processSub`.
  */
-import { timingSafeEqual } from "node:crypto";
 import {
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
@@ -24,6 +23,7 @@ import { traceConnect, traceOperation, tracePayload } from "../protocol/trace.ts
 import { isValidPublishSubject, isValidSubscription, tokenCount } from "../subject/tokens.ts";
 import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import { judge } from "./credentials.ts";
 import { LargeMessage, plainLine } from "./large_message.ts";
 import type { Publishing } from "./publishing.ts";
 import { isReservedReply, isReservedSubject } from "./reserved.ts";
@@ -120,6 +120,25 @@ export class ClientProtocol {
       CONNECTION_WANTS_NO_RESPONDERS |
       CONNECTION_IS_TRACED;
     words[word] = (words[word]! & ~own) | flags;
+  }
+
+  /**
+   * After a change of credentials: closes a connection that they no longer let in. One that has not said who it is has
+   * as long as a new one.
+   */
+  authenticateAgain(connection: Connection): void {
+    const { credentials } = this.#shard.options;
+    if (connection.state >= STATE_CLOSING || credentials.kind === "none") return;
+    if (connection.state === STATE_NEW) {
+      const deadlineMs = this.#shard.nowMs + credentials.timeoutMs;
+      this.#shard.timers.set(timerId(connection, TIMER_AUTHENTICATION), deadlineMs);
+      return;
+    }
+    const { isAccepted, isKnown, user } = judge(credentials, connection.options);
+    if (isAccepted) connection.user = user;
+    else if (isKnown || connection.options.user === "") {
+      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
+    } else this.#shard.close(connection, CloseReason.ClientClosed);
   }
 
   /** Verbose, pedantic and traced connections need more per message than the engine does. */
@@ -440,18 +459,9 @@ export class ClientProtocol {
 
   /** Whether what CONNECT says proves who it is; sets the connection's user. */
   #authenticate(connection: Connection): boolean {
-    const { credentials } = this.#shard.options;
-    const { authToken, user, password } = connection.options;
-    if (credentials.kind === "none") return true;
-    if (credentials.kind === "token") {
-      connection.user = "[REDACTED]";
-      return isSame(authToken, credentials.token);
-    }
-    const name = user === "" && authToken === "" ? credentials.noAuthUser : user;
-    const found = credentials.users.find((candidate) => candidate.user === name);
-    connection.user = name;
-    if (found === undefined) return false;
-    return (name === credentials.noAuthUser && user === "") || isSame(password, found.password);
+    const { isAccepted, user } = judge(this.#shard.options.credentials, connection.options);
+    connection.user = user;
+    return isAccepted;
   }
 
   #info(connection: Connection): void {
@@ -527,11 +537,4 @@ function isRange(bytes: Uint8Array, start: number, end: number, wanted: Uint8Arr
   if (end - start !== wanted.length) return false;
   for (let i = 0; i < wanted.length; i++) if (bytes[start + i] !== wanted[i]) return false;
   return true;
-}
-
-/** Compares secrets in time that depends on their lengths alone. */
-function isSame(given: string, wanted: string): boolean {
-  const a = new TextEncoder().encode(given);
-  const b = new TextEncoder().encode(wanted);
-  return a.length === b.length && timingSafeEqual(a, b);
 }

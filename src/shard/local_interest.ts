@@ -4,8 +4,14 @@
  */
 import type { Engine } from "../engine/engine.ts";
 import { INDEX_FULL, type InterestIndex } from "../interest/interest_index.ts";
-import { AREA_LOCAL_BUCKET_COUNT, AREA_LOCAL_BUCKETS, AREA_LOCAL_WILDCARDS } from "../memory/layout.ts";
-import type { SharedMemory } from "../memory/shared_memory.ts";
+import {
+  AREA_LOCAL_BUCKET_COUNT,
+  AREA_LOCAL_BUCKETS,
+  AREA_LOCAL_WILDCARDS,
+  AREA_SUBSCRIPTIONS_ADDED,
+  AREA_SUBSCRIPTIONS_REMOVED,
+} from "../memory/layout.ts";
+import { increment, type SharedMemory } from "../memory/shared_memory.ts";
 import { isLiteral } from "../subject/tokens.ts";
 import type { Connection } from "./connection.ts";
 import { grown, NO_SUBSCRIPTION, type SubscriptionTable } from "./subscription_table.ts";
@@ -92,6 +98,7 @@ export class LocalInterest {
     if (isPlain) this.#plainCounts[entry]!++;
     connection.firstSubscription = record;
     connection.subscriptionCount++;
+    increment(this.#shared.words, this.#area + AREA_SUBSCRIPTIONS_ADDED);
     this.#generationWords[entry] = this.#generationWord(account, bytes, subjectStart, subjectEnd);
     this.#bump(entry);
     return record;
@@ -103,6 +110,7 @@ export class LocalInterest {
     const queue = table.queueOf(record);
     connection.firstSubscription = table.remove(record, connection.firstSubscription);
     connection.subscriptionCount--;
+    increment(this.#shared.words, this.#area + AREA_SUBSCRIPTIONS_REMOVED);
     this.#bump(entry);
     this.#withdraw(entry, queue, 1);
   }

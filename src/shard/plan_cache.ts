@@ -369,15 +369,20 @@ export class PlanCache {
     let way = this.#nextWay++ & (PLAN_SET_WAYS - 1);
     let isNew = true;
     for (let i = 0; i < PLAN_SET_WAYS; i++) {
-      if (words[set + i * 2 + 1] === 0 || words[set + i * 2] === hash) {
+      const other = words[set + i * 2 + 1]!;
+      if (other === 0 || (words[set + i * 2] === hash && this.#isSameContext(plan, other))) {
         way = i;
-        isNew = words[set + i * 2 + 1] === 0;
+        isNew = other === 0;
         break;
       }
     }
     if (isNew) this.#bytesOfNew += this.#end - plan;
     words[set + way * 2] = hash;
     words[set + way * 2 + 1] = plan;
+  }
+
+  #isSameContext(plan: number, other: number): boolean {
+    return this.#words[(plan + PLAN_CONTEXT) >> 2] === this.#words[(other + PLAN_CONTEXT) >> 2];
   }
 
   #forgetAll(): void {

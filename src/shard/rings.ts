@@ -127,16 +127,21 @@ export class Rings {
     const tailWord = (map.ring(this.#shard.node, node) + RING_TAIL) >> 2;
     // The tail that left too little room, as the engine noted it.
     const tail = this.#words[end + (RING_END_OTHER >> 2)]!;
+    // What is drained meanwhile must not be blamed for a stall of the message that waits.
+    const stalledWord = this.#area + (AREA_IS_STALLED >> 2);
+    const isStalled = this.#words[stalledWord]!;
+    this.#words[stalledWord] = 0;
     for (let spins = 0; Atomics.load(this.#words, tailWord) === tail; spins++) {
       if (!this.#isUp(node)) {
         // Nobody reads it any more: write over what is there until the interest of the node is gone, too.
         this.#words[end + (RING_END_OTHER >> 2)] = this.#words[end + (RING_END_POSITION >> 2)]!;
-        return;
+        break;
       }
       this.publishAll();
       this.#wake.ifAsleep(node);
       if (!this.drainAll() && spins > FULL_SPINS) Atomics.wait(this.#words, tailWord, tail, FULL_SLEEP_MS);
     }
+    this.#words[stalledWord]! |= isStalled;
   }
 
   #isUp(node: number): boolean {

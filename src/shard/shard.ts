@@ -9,13 +9,16 @@
  */
 import { TimerWheel } from "../base/timer_wheel.ts";
 import { formatDuration } from "../config/duration.ts";
-import { createEngine, type Engine } from "../engine/engine.ts";
+import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
 import {
   AREA_CONTROL_LINE_MAX,
   AREA_EXPIRED,
   AREA_MEMORY_BASE,
+  AREA_SLOW_CONSUMERS,
+  AREA_STALE_CONNECTIONS,
+  AREA_STALLS,
   CONNECTION_BYTES,
   CONNECTION_CONTEXT,
   CONNECTION_FD,
@@ -38,11 +41,17 @@ import {
   NODE_WAKE,
   READ_BYTES,
 } from "../memory/map.ts";
-import { nodeWord, openSharedMemory, type SharedMemory } from "../memory/shared_memory.ts";
+import {
+  counterValue,
+  increment,
+  nodeWord,
+  openSharedMemory,
+  type SharedMemory,
+} from "../memory/shared_memory.ts";
 import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine, PING_LINE } from "../protocol/messages.ts";
-import { traceOperation } from "../protocol/trace.ts";
+import { traceOperation, tracePayload } from "../protocol/trace.ts";
 import {
   HANGUP,
   type Poller,
@@ -67,15 +76,8 @@ import { Outbound, type OutboundOptions } from "./outbound.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { Publishing } from "./publishing.ts";
 import { Rings } from "./rings.ts";
-import type {
-  ConnectionRecord,
-  ShardControl,
-  ShardOptions,
-  ShardReport,
-  ShardStart,
-  SubscriptionSnapshot,
-} from "./shard_options.ts";
-import { connectionRecord, subscriptionSnapshots } from "./snapshot.ts";
+import type { ShardControl, ShardOptions, ShardReport, ShardStart } from "./shard_options.ts";
+import { connectionPage, connectionRecord, subscriptionPage } from "./snapshot.ts";
 import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
 
 const TICK_MS = 10;
@@ -90,6 +92,9 @@ const GLOBAL_ACCOUNT = 1;
 const HOUR_MS = 3_600_000;
 /** Subscriptions of a closed connection that monitoring still shows. */
 const CLOSED_SUBSCRIPTIONS_MAX = 256;
+
+type TracedMessage = Parameters<EngineHost["trace"]>;
+const decoder = new TextDecoder();
 
 export interface ShardDependencies {
   readonly poller: Poller;
@@ -154,7 +159,7 @@ export class Shard implements ShardContext {
       reclaim: () => this.outbound.reclaim(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
       sendLarge: (node, isPlain, pickCount) => this.#publishing.sendLarge(node, isPlain !== 0, pickCount),
-      trace: (slot, subscription) => this.#traceDelivery(slot, subscription),
+      trace: (...message) => this.#traceDelivery(...message),
     });
     this.index = openInterestIndex({ buffer: this.shared.buffer, ...map.index });
     this.timers = new TimerWheel(TICK_MS, this.nowMs);
@@ -214,6 +219,7 @@ export class Shard implements ShardContext {
     words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
     words[(address + CONNECTION_CONTEXT) >> 2] = GLOBAL_ACCOUNT;
     words[(address + CONNECTION_PAYLOAD_MAX) >> 2] = this.options.maxPayloadBytes;
+    const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
     const connection = new Connection({
       slot,
       address,
@@ -232,7 +238,6 @@ export class Shard implements ShardContext {
     connection.lastInputMs = this.nowMs;
     if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
     this.#protocol.greet(connection);
-    const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
     if (open > this.options.maxConnections || this.options.maxConnections <= 0) {
       this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
     }
@@ -271,6 +276,7 @@ export class Shard implements ShardContext {
   pause(connection: Connection): void {
     if (connection.state >= STATE_CLOSING) return;
     connection.stalls++;
+    this.#count(AREA_STALLS);
     if (connection.pausedUntilMs === 0) this.#paused.push(connection);
     connection.pausedUntilMs = performance.now() + PAUSE_MS;
     this.poller.setInterest(connection.slot, false, connection.isWriteWanted);
@@ -416,22 +422,13 @@ export class Shard implements ShardContext {
   }
 
   #answer(query: Extract<ShardControl, { type: "query" }>["query"]): unknown {
-    if (query.what === "subscriptions") {
-      const all: SubscriptionSnapshot[] = [];
-      for (const connection of this.connections) {
-        if (connection !== null) all.push(...subscriptionSnapshots(this, connection, query.subject));
-      }
-      return all;
-    }
-    const records: ConnectionRecord[] = [];
-    for (const connection of this.connections) {
-      if (connection === null || connection.state >= STATE_CLOSING) continue;
-      records.push(connectionRecord(this, connection, query.subscriptions));
-    }
-    return records;
+    if (query.what === "subscriptions") return subscriptionPage(this, query.subject, query.count);
+    return connectionPage(this, query);
   }
 
   #changeOptions(options: ShardOptions): void {
+    const hasNewCredentials =
+      JSON.stringify(options.credentials) !== JSON.stringify(this.options.credentials);
     this.options = options;
     this.outbound.options = outboundOptions(options);
     this.#limitLines();
@@ -440,6 +437,7 @@ export class Shard implements ShardContext {
       connection.maxPayloadBytes = options.maxPayloadBytes;
       this.#words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = options.maxPayloadBytes;
       this.#protocol.applyOptions(connection);
+      if (hasNewCredentials) this.#protocol.authenticateAgain(connection);
     }
   }
 
@@ -484,6 +482,7 @@ export class Shard implements ShardContext {
     const isDue = connection.pingSentMs === 0 || now - connection.pingSentMs >= HOUR_MS;
     if (!isActive || isDue) {
       if (connection.pingsOutstanding + 1 > pingMax) {
+        this.#count(AREA_STALE_CONNECTIONS);
         this.fail(connection, errors.ERROR_STALE_CONNECTION);
         return;
       }
@@ -529,11 +528,13 @@ export class Shard implements ShardContext {
     const { maxPendingBytes, writeDeadlineMs } = this.options;
     const pending = connection.pending;
     if (reason === CloseReason.SlowConsumerPendingBytes) {
+      this.#count(AREA_SLOW_CONSUMERS);
       this.log(
         "info",
         `${connection.label} - Slow Consumer Detected: MaxPending of ${maxPendingBytes} Exceeded`,
       );
     } else if (reason === CloseReason.SlowConsumerWriteDeadline) {
+      this.#count(AREA_SLOW_CONSUMERS);
       this.log(
         "info",
         `${connection.label} - Slow Consumer Detected: WriteDeadline of ${formatDuration(writeDeadlineMs)} exceeded with ` +
@@ -627,26 +628,45 @@ export class Shard implements ShardContext {
     this.poller.setInterest(connection.slot, true, connection.isWriteWanted);
   }
 
-  #traceDelivery(slot: number, subscription: number): void {
+  /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */
+  #traceDelivery(...[slot, subscription, rest, lineLength, header, length, isLarge]: TracedMessage): void {
     const connection = this.connections[slot];
     if (connection == null) return;
-    const subject = new TextDecoder().decode(this.index.subjectOf(this.table.entryOf(subscription)));
-    const sid = new TextDecoder().decode(this.table.sidOf(subscription));
-    this.log("trace", `${connection.label} - ${traceOperation("out", "MSG", `${subject} ${sid}`)}`);
+    const { bytes } = this.shared;
+    const takesHeaders = connection.options.headers && header > 0;
+    const words = decoder
+      .decode(bytes.slice(rest, rest + lineLength))
+      .trimEnd()
+      .split(" ");
+    // An HPUB's line ends in two sizes; a peer without headers sees one, that of the payload alone.
+    if (header >= 0 && !takesHeaders) words.splice(-2, 2, `${length - header}`);
+    const subject = decoder.decode(this.index.subjectOf(this.table.entryOf(subscription)));
+    const sid = decoder.decode(this.table.sidOf(subscription));
+    const verb = takesHeaders ? "HMSG" : "MSG";
+    const text = traceOperation("out", verb, `${subject} ${sid} ${words.join(" ")}`);
+    this.log("trace", `${connection.label} - ${text}`);
+    if (isLarge) return;
+    const start = rest + lineLength + (takesHeaders ? 0 : Math.max(header, 0));
+    const message = bytes.slice(start, rest + lineLength + length);
+    const payload = tracePayload("out", message, takesHeaders ? header : 0, {
+      maxTracedBytes: this.options.maxTracedBytes,
+      headersOnly: this.options.tracesHeadersOnly,
+    });
+    if (payload !== null) this.log("trace", `${connection.label} - ${payload}`);
   }
 
   /** u64 counters of a connection: messages and bytes in, messages and bytes out. */
   countersOf(connection: Connection): readonly [number, number, number, number] {
     return [
-      this.#counter(connection.address + CONNECTION_IN_MESSAGES),
-      this.#counter(connection.address + CONNECTION_IN_BYTES),
-      this.#counter(connection.address + CONNECTION_OUT_MESSAGES),
-      this.#counter(connection.address + CONNECTION_OUT_BYTES),
+      counterValue(this.#words, connection.address + CONNECTION_IN_MESSAGES),
+      counterValue(this.#words, connection.address + CONNECTION_IN_BYTES),
+      counterValue(this.#words, connection.address + CONNECTION_OUT_MESSAGES),
+      counterValue(this.#words, connection.address + CONNECTION_OUT_BYTES),
     ];
   }
 
-  #counter(address: number): number {
-    return (this.#words[address >> 2]! >>> 0) + (this.#words[(address >> 2) + 1]! >>> 0) * 2 ** 32;
+  #count(counter: number): void {
+    increment(this.#words, this.shared.map.area(this.node).area + counter);
   }
 }
 

@@ -65,8 +65,10 @@ export type ShardControl =
   | { readonly type: "fail" };
 
 export type ShardQuery =
-  | { readonly what: "connections"; readonly subscriptions: boolean }
-  | { readonly what: "subscriptions"; readonly subject: string | null };
+  /** Open connections: a `ConnectionPage`. */
+  | ({ readonly what: "connections" } & ConnectionPick)
+  /** All, or those that a message on a subject would reach: a `SubscriptionPage` with the first `count` of them. */
+  | { readonly what: "subscriptions"; readonly subject: string | null; readonly count: number };
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
@@ -75,7 +77,13 @@ export type ShardReport =
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
   | { readonly type: "closed"; readonly connection: ConnectionRecord }
   | { readonly type: "failed"; readonly error: string }
-  | { readonly type: "stopped" };
+  | { readonly type: "stopped" }
+  | { readonly type: "disposed" };
+
+/** Main → a shard that has stopped, by postMessage: to give back what it opened. */
+export interface ShardDispose {
+  readonly type: "dispose";
+}
 
 export type ShardLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 
@@ -102,6 +110,47 @@ export interface ConnectionRecord {
   readonly user: string;
   readonly account: number;
   readonly subscriptions: readonly SubscriptionSnapshot[] | null;
+}
+
+/** Which connections are wanted. */
+export interface ConnectionPick {
+  /** The first `count` in this order, ties by client id. */
+  readonly order: ConnectionOrder;
+  readonly count: number;
+  /** Only this client; 0 for all. */
+  readonly clientId: number;
+  /** Only clients that authenticated under this name; "" for all. */
+  readonly user: string;
+  /** Only those with a subscription that can meet this subject; "" for all. */
+  readonly subject: string;
+  /** With their subscriptions. */
+  readonly subscriptions: boolean;
+}
+
+/** Ascending ids, most subscriptions first, … as /connz has them. */
+export type ConnectionOrder =
+  | "cid"
+  | "subs"
+  | "pending"
+  | "msgs_to"
+  | "msgs_from"
+  | "bytes_to"
+  | "bytes_from"
+  | "last"
+  | "idle"
+  | "uptime"
+  | "rtt";
+
+export interface ConnectionPage {
+  readonly connections: readonly ConnectionRecord[];
+  /** How many are open, wanted or not. */
+  readonly openCount: number;
+}
+
+export interface SubscriptionPage {
+  readonly subscriptions: readonly SubscriptionSnapshot[];
+  /** How many there are in all. */
+  readonly matchCount: number;
 }
 
 export interface SubscriptionSnapshot {

@@ -191,7 +191,9 @@ function deliverTo(target: u32): bool {
   }
   store<u64>(connection, load<u64>(connection, CONNECTION_OUT_MESSAGES) + 1, CONNECTION_OUT_MESSAGES);
   store<u64>(connection, load<u64>(connection, CONNECTION_OUT_BYTES) + bytes, CONNECTION_OUT_BYTES);
-  if ((flags & CONNECTION_IS_TRACED) != 0) trace(slotOf(connection), subscription);
+  if ((flags & CONNECTION_IS_TRACED) != 0) {
+    trace(slotOf(connection), subscription, rest, lineLength, headerLength, payloadLength, isLarge);
+  }
   return true;
 }
 

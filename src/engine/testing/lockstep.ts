@@ -16,7 +16,6 @@ import {
   AREA_SUBJECT,
   AREA_SUBJECT_HASH,
   AREA_SUBJECT_LENGTH,
-  MESSAGE_LINE_BYTES_MAX,
   REASON_DONE,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -35,6 +34,7 @@ import { ModelNode, parseLine, type ScanResult } from "./model_node.ts";
 import { ModelRing } from "./model_ring.ts";
 import { joinByRing, RealNode } from "./real_node.ts";
 import {
+  CONTROL_LINE_BYTES_MAX,
   type Message,
   type NodeSpecification,
   type PlanSpecification,
@@ -353,7 +353,7 @@ export class Lockstep {
 function afterForeign(input: string, at: number, model: ModelNode, slot: number): number {
   const { flags, payloadBytesMax } = model.connections[slot - 1]!;
   const feed = input.indexOf("\n", at);
-  if (feed < 0) return input.length - at > 2 * MESSAGE_LINE_BYTES_MAX ? input.length : -1;
+  if (feed < 0) return input.length - at > 2 * CONTROL_LINE_BYTES_MAX ? input.length : -1;
   const line = parseLine(input, at, flags, payloadBytesMax);
   if (line !== undefined && input.length < line.payloadEnd + 2) return -1;
   return feed + 1;

@@ -8,7 +8,6 @@ import {
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
   IN_PLACE_BYTES_MAX,
-  MESSAGE_LINE_BYTES_MAX,
   REASON_DONE,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -20,6 +19,7 @@ import {
 } from "../../memory/layout.ts";
 import type { ModelRing } from "./model_ring.ts";
 import {
+  CONTROL_LINE_BYTES_MAX,
   type GroupSpecification,
   type Message,
   type NodeSpecification,
@@ -289,7 +289,7 @@ export function parseLine(input: string, at: number, flags: number, payloadBytes
   const pub = PUB.exec(input);
   const hpub = pub === null && flags & CONNECTION_TAKES_HEADERS ? HPUB.exec(input) : null;
   const found = pub ?? hpub;
-  if (found === null || found[0].trimEnd().length - found[0].indexOf(" ") - 1 > MESSAGE_LINE_BYTES_MAX)
+  if (found === null || found[0].trimEnd().length - found[0].indexOf(" ") - 1 > CONTROL_LINE_BYTES_MAX)
     return undefined;
   const numbers = found.slice(3);
   if (numbers.some((digits) => digits.length > 1 && digits.startsWith("0"))) return undefined;

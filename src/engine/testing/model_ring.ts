@@ -35,8 +35,9 @@ export class ModelRing {
   place(length: number): number {
     const index = this.position % this.capacity;
     const isEmpty = this.head === this.position && this.tail === this.position;
-    const isFarEnough = index >= Math.min(RING_RESTART_BYTES, this.capacity / 2) && index >= length;
-    const isRestart = index + length > this.capacity || (isEmpty && isFarEnough);
+    const isRestart =
+      index + length > this.capacity ||
+      (isEmpty && index >= length && index >= Math.min(RING_RESTART_BYTES, this.capacity / 2));
     const start = isRestart ? this.position + this.capacity - index : this.position;
     return start + length - this.tail > this.capacity ? -1 : start;
   }

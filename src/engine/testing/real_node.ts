@@ -43,7 +43,6 @@ import {
   GROUP_QUEUE,
   GROUP_STRIDE,
   GROUP_WEIGHT,
-  MESSAGE_LINE_BYTES_MAX,
   NODES_MAX,
   OUTBOX_BYTES,
   OUTBOX_DATA,
@@ -100,7 +99,14 @@ import {
 import { createEngine, type Engine, type EngineHost } from "../engine.ts";
 import type { CrowdedMemory } from "./crowded_memory.ts";
 import { allNodes } from "./model_node.ts";
-import { type NodeSpecification, type PlanSpecification, planKey, text, write } from "./specification.ts";
+import {
+  CONTROL_LINE_BYTES_MAX,
+  type NodeSpecification,
+  type PlanSpecification,
+  planKey,
+  text,
+  write,
+} from "./specification.ts";
 
 /** What iovec addresses are relative to; its low half makes 32-bit sums carry. */
 const MEMORY_BASE = 0x7f12_fffe_0000n;
@@ -174,7 +180,7 @@ export class RealNode {
     this.#set(area + AREA_NODE_COUNT, NODES_MAX);
     this.#setLong(area + AREA_MEMORY_BASE, memoryBase);
     this.#setLong(area + AREA_HASH_SEED, HASH_SEED);
-    this.#set(area + AREA_CONTROL_LINE_MAX, MESSAGE_LINE_BYTES_MAX);
+    this.#set(area + AREA_CONTROL_LINE_MAX, CONTROL_LINE_BYTES_MAX);
     this.#setLong(area + AREA_RANDOM, random);
     this.#set(area + AREA_CONNECTIONS, this.#connections);
     this.#set(area + AREA_DIRTY, this.#dirty);

@@ -1,5 +1,8 @@
 /** What a node of a test looks like, in plain words: both the real node and the model are built from it. */
 
+/** What the tests' nodes set max_control_line to: lines that fit their small rings. */
+export const CONTROL_LINE_BYTES_MAX = 4096;
+
 export interface ConnectionSpecification {
   /** CONNECTION_IS_… bits. */
   flags: number;

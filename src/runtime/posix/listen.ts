@@ -1,9 +1,7 @@
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
 import { errnoText } from "./errno.ts";
 import { EAFNOSUPPORT } from "./libc.ts";
 import type { Posix } from "./posix.ts";
-import { hostPortText } from "./socket_address.ts";
+import { encodeSocketAddress, hostPortText } from "./socket_address.ts";
 
 /** A listening socket and the port it got, or what to tell the operator. */
 export type ListenResult =
@@ -28,7 +26,7 @@ export async function listenTcp(
   }
   const isWildcard = host === "" || host === "0.0.0.0" || host === "::";
   let ip = isWildcard ? "::" : host;
-  if (isIP(ip) === 0) {
+  if (!isIpAddress(ip)) {
     const resolved = await resolveForListening(host);
     if (!resolved.ok) return { ok: false, error: `listen tcp: lookup ${host}: ${resolved.error}` };
     ip = resolved.ip;
@@ -46,11 +44,16 @@ export async function listenTcp(
   return { ok: true, fd: result, port: typeof local === "number" ? port : local.port };
 }
 
+function isIpAddress(host: string): boolean {
+  return encodeSocketAddress(new DataView(new ArrayBuffer(32)), host, 0) > 0;
+}
+
 type Resolved = { readonly ok: true; readonly ip: string } | { readonly ok: false; readonly error: string };
 
 /** The address Go would take of a name that has several: the first IPv4 one, else the first. */
 async function resolveForListening(host: string): Promise<Resolved> {
   try {
+    const { lookup } = await import("node:dns/promises");
     const addresses = await lookup(host, { all: true });
     const chosen = addresses.find((address) => address.family === 4) ?? addresses[0];
     return chosen === undefined ? { ok: false, error: "no such host" } : { ok: true, ip: chosen.address };

@@ -1,0 +1,106 @@
+/** Serves until a signal or a failure ends it. */
+import { basename } from "node:path";
+import { defaultOptions, type Options } from "../config/option_table.ts";
+import { Logger } from "../log/logger.ts";
+import { loadRuntime } from "../runtime/mod.ts";
+import { openLogTarget } from "../server/log_target.ts";
+import {
+  type ConfigOrigin,
+  findObstacle,
+  type ReadAgain,
+  Server,
+  ServerStartError,
+} from "../server/server.ts";
+import { applyFlags, type Flags, redactArguments } from "./flags.ts";
+import { handleSignals } from "./signals.ts";
+
+/** What the start script was called as; it names the ports file. */
+const EXECUTABLE = basename(process.env.MIDGE_EXECUTABLE || "nats-server");
+
+/** Returns the exit code. */
+export async function serve(flags: Flags, args: readonly string[]): Promise<number> {
+  const runtime = await loadRuntime();
+  const read = await readOptions(flags);
+  if (!read.ok) return refuse(read.reason);
+  const { options } = read;
+  for (const line of read.warnings) console.error(line);
+  const obstacle = findObstacle(options);
+  if (obstacle !== undefined) return refuse(obstacle);
+
+  const openLog = (chosen: Options) => openLogTarget(chosen, EXECUTABLE);
+  let logger: Logger;
+  try {
+    logger = new Logger(await openLog(options), { debug: options.debug, trace: options.trace });
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+  onUncaught((text) => {
+    logger.fatal(text);
+    process.exit(1);
+  });
+  try {
+    const starting = Server.start({
+      options,
+      runtime,
+      logger,
+      openLog,
+      config: read.config,
+      executableName: EXECUTABLE,
+      commandLine: ["nats-server", ...redactArguments(args)],
+    });
+    handleSignals(starting, runtime, logger);
+    const server = await starting;
+    return (await server.ended) === "stopped" ? 0 : 1;
+  } catch (error) {
+    // The log has said why.
+    if (error instanceof ServerStartError) return 1;
+    throw error;
+  }
+}
+
+type Read =
+  | {
+      readonly ok: true;
+      readonly options: Options;
+      readonly warnings: readonly string[];
+      readonly config: ConfigOrigin | null;
+    }
+  | { readonly ok: false; readonly reason: string };
+
+/** The options of the file, if there is one, with the flags over them. */
+async function readOptions(flags: Flags): Promise<Read> {
+  const { configFile } = flags;
+  if (!configFile) {
+    const applied = applyFlags(defaultOptions(), flags);
+    return applied.ok ? { ...applied, warnings: [], config: null } : { ok: false, reason: applied.text };
+  }
+  const { loadConfigFile } = await import("../config/load.ts");
+  const loaded = loadConfigFile(configFile);
+  if (!loaded.ok) return { ok: false, reason: loaded.lines.join("\n") };
+  const applied = applyFlags(loaded.options, flags);
+  if (!applied.ok) return { ok: false, reason: applied.text };
+  const config: ConfigOrigin = {
+    file: configFile,
+    digest: loaded.digest,
+    read: (): ReadAgain => {
+      const again = loadConfigFile(configFile);
+      if (!again.ok) return { ok: false, reason: again.lines.join("\n") };
+      const flagged = applyFlags(again.options, flags);
+      return flagged.ok ? { ...flagged, digest: again.digest } : { ok: false, reason: flagged.text };
+    },
+  };
+  return { ...applied, warnings: loaded.warnings, config };
+}
+
+/** What nobody caught is a mistake of ours: the server's state cannot be trusted any more. */
+function onUncaught(handle: (text: string) => void): void {
+  const textOf = (error: unknown) =>
+    error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.on("uncaughtException", (error) => handle(`Uncaught error on the main thread: ${textOf(error)}`));
+  process.on("unhandledRejection", (error) => handle(`Uncaught error on the main thread: ${textOf(error)}`));
+}
+
+function refuse(text: string): number {
+  console.error(`nats-server: ${text}`);
+  return 1;
+}

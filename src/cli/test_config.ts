@@ -1,0 +1,13 @@
+import { loadConfigFile } from "../config/load.ts";
+
+/** `-t`: says whether a configuration file could be used, warnings included; returns the exit code. */
+export function testConfig(file: string): number {
+  const loaded = loadConfigFile(file);
+  const lines = loaded.ok ? loaded.warnings : loaded.lines;
+  if (!loaded.ok || lines.length > 0) {
+    console.error(`nats-server: ${lines.join("\n")}`);
+    return 1;
+  }
+  console.error(`nats-server: configuration file ${file} is valid (${loaded.digest})`);
+  return 0;
+}

@@ -1,0 +1,209 @@
+import { describe, expect, test } from "bun:test";
+import { createServer } from "node:net";
+import { type LogLevel, Midge, type MidgeOptions, MidgeStartError } from "./mod.ts";
+import { until, WireClient } from "./server/wire_client.ts";
+
+const LOCAL = { host: "127.0.0.1", port: -1 };
+
+/** A server whose log is kept. */
+async function start(options: MidgeOptions = {}): Promise<{ server: Midge; log: string[] }> {
+  const log: string[] = [];
+  const hear = (level: LogLevel, text: string) => void log.push(`${level} ${text}`);
+  return { server: await Midge.start({ ...LOCAL, log: hear, ...options }), log };
+}
+
+async function startError(options: MidgeOptions): Promise<string> {
+  try {
+    const server = await Midge.start({ ...LOCAL, ...options });
+    await server.stop();
+    return "it started";
+  } catch (error) {
+    return error instanceof MidgeStartError ? error.message : `not a MidgeStartError: ${error}`;
+  }
+}
+
+describe("Midge.start()", () => {
+  test("two servers in one process know nothing of each other", async () => {
+    const [one, two] = await Promise.all([start(), start({ midge: { shards: 2, transport: "auto" } })]);
+    expect(one.server.port === two.server.port).toBe(false);
+    expect(one.server.id === two.server.id).toBe(false);
+    const [a, b] = await Promise.all([WireClient.open(one.server.port), WireClient.open(two.server.port)]);
+    a.send("SUB foo 1\r\n");
+    await a.roundTrip();
+    b.send("PUB foo 2\r\nhi\r\n");
+    await b.roundTrip();
+    expect(await a.roundTrip()).toBe("PONG\r\n");
+    await one.server.stop();
+    await a.waitForClose();
+    b.send("SUB bar 1\r\nPUB bar 2\r\nhi\r\n");
+    await b.waitFor(/MSG bar 1 2\r\nhi\r\n/);
+    expect((await two.server.varz()).connections).toBe(1);
+    await two.server.stop();
+  });
+
+  test("says why it does not start, and leaves nothing behind", async () => {
+    const holder = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => holder.once("listening", resolve));
+    const port = (holder.address() as { port: number }).port;
+    expect(await startError({ port })).toContain(`Error listening on port: 127.0.0.1:${port}, "listen tcp `);
+    holder.close();
+    expect(await startError({ config: "nonsense: 1\nport: x" })).toMatch(
+      /^config:1:0: unknown field "nonsense"\n/,
+    );
+    expect(await startError({ config: "max_payload: 2\nmax_pending: 1" })).toContain("cannot be higher than");
+    expect(await startError({ config: "accounts { A {} }" })).toContain("accounts: not supported");
+    expect(await startError({ httpPort: -1, httpsPort: -1 })).toContain("Can't start monitoring: ");
+  });
+
+  test("puts fields over the configuration, again on reload", async () => {
+    const { server } = await start({ config: "max_payload: 1000\nserver_name: text", serverName: "field" });
+    const before = await server.varz();
+    expect([before.max_payload, before.server_name]).toEqual([1000, "field"]);
+    await server.reload("max_payload: 2000\nserver_name: text");
+    const after = await server.varz();
+    expect([after.max_payload, after.server_name]).toEqual([2000, "field"]);
+    await server.stop();
+  });
+
+  test("without a log prints nothing and with one hears of start and end", async () => {
+    const { server, log } = await start();
+    await server.stop();
+    expect(log[0]).toBe("info Starting nats-server");
+    expect(log).toContain("info Server is ready");
+    expect(log.at(-1)).toBe("info Server Exiting..");
+    expect(await server.ended).toBe("stopped");
+  });
+});
+
+describe("reports", () => {
+  test("varz(), connz() and subsz() show clients and subscriptions of every shard", async () => {
+    const { server } = await start({ midge: { shards: 2, transport: "auto" } });
+    const clients = await Promise.all([0, 1, 2, 3].map(() => WireClient.open(server.port, { name: "n" })));
+    for (const [i, client] of clients.entries()) client.send(`SUB a.${i} 1\r\nSUB b q 2\r\n`);
+    for (const client of clients) await client.roundTrip();
+    const varz = await server.varz();
+    expect([varz.connections, varz.subscriptions, varz.total_connections]).toEqual([4, 8, 4]);
+    const connz = await server.connz({ subscriptions: "subjects" });
+    expect(connz.connections?.map(({ name, subscriptions }) => [name, subscriptions])).toEqual(
+      clients.map(() => ["n", 2]),
+    );
+    const page = await server.subsz({ isListed: true, offset: 5, limit: 2 });
+    expect([page.total, page.subscriptions_list?.length]).toEqual([8, 2]);
+    const matching = await server.subsz({ isListed: true, testSubject: "a.3" });
+    expect(matching.subscriptions_list?.map(({ subject }) => subject)).toEqual(["a.3"]);
+    clients[0]!.close();
+    await until(async () => (await server.varz()).connections === 3, "a client that left is counted off");
+    expect((await server.varz()).subscriptions).toBe(6);
+    const closed = await server.connz({ state: "closed" });
+    expect(closed.connections?.map(({ reason }) => reason)).toEqual(["Client Closed"]);
+    await server.stop();
+  });
+
+  test("connz() sorts and pages over the shards together", async () => {
+    const { server } = await start({ midge: { shards: 3, transport: "auto" } });
+    const clients: WireClient[] = [];
+    for (let i = 0; i < 7; i++) {
+      const client = await WireClient.open(server.port, { name: `n${i}` });
+      client.send(Array.from({ length: i }, (_, sid) => `SUB s.${i} ${sid}\r\n`).join(""));
+      await client.roundTrip();
+      clients.push(client);
+    }
+    const page = async (options: Parameters<Midge["connz"]>[0]) => {
+      const { connections, total } = await server.connz(options);
+      return [connections?.map(({ name }) => name).join(" "), total];
+    };
+    expect(await page({ sort: "subs", limit: 3 })).toEqual(["n6 n5 n4", 7]);
+    expect(await page({ sort: "subs", limit: 3, offset: 3 })).toEqual(["n3 n2 n1", 7]);
+    expect(await page({ limit: 2 })).toEqual(["n0 n1", 7]);
+    expect(await page({ sort: "msgs_to", limit: 3 })).toEqual(["n0 n1 n2", 7]);
+    expect(await page({ sort: "uptime", limit: 1 })).toEqual(["n6", 7]);
+    expect(await page({ account: "$G", subject: "s.5" })).toEqual(["n5", 7]);
+    expect(await page({ id: 3 })).toEqual(["n2", 7]);
+    clients[0]!.close();
+    await until(async () => (await server.varz()).connections === 6, "a client left");
+    expect(await page({ state: "all", limit: 2 })).toEqual(["n0 n1", 7]);
+    await server.stop();
+  });
+
+  test("connz() refuses what the page would", async () => {
+    const { server } = await start();
+    await expect(server.connz({ sort: "x" })).rejects.toThrow("invalid sorting option: x");
+    await server.stop();
+  });
+});
+
+describe("reload()", () => {
+  test("refuses a change that needs a new start, and changes nothing", async () => {
+    const { server } = await start({ config: "max_payload: 1000" });
+    await expect(server.reload("max_payload: 2000\nserver_name: other")).rejects.toThrow(
+      "config reload not supported for ServerName: old=, new=other",
+    );
+    expect((await server.varz()).max_payload).toBe(1000);
+    await expect(server.reload("max_payload: 2000\nwebsocket { port: -1, no_tls: true }")).rejects.toThrow(
+      "websocket: not supported",
+    );
+    await server.stop();
+  });
+
+  test("closes the clients that changed credentials no longer let in, and no others", async () => {
+    const users = (list: string) => `authorization { users: [ ${list} ] }`;
+    const { server } = await start({
+      config: users("{user: stays, pass: a}, {user: changed, pass: a}, {user: gone, pass: a}"),
+    });
+    const open = (user: string) => WireClient.open(server.port, { user, pass: "a" });
+    const [stays, changed, gone] = await Promise.all([open("stays"), open("changed"), open("gone")]);
+    await server.reload(users("{user: stays, pass: a}, {user: changed, pass: b}"));
+    await changed.waitForClose();
+    expect(changed.text).toContain("-ERR 'Authorization Violation'\r\n");
+    await gone.waitForClose();
+    expect(gone.text).not.toContain("-ERR");
+    await stays.roundTrip();
+    await expect(open("changed")).rejects.toThrow("Authorization Violation");
+    expect(
+      (await server.connz({ showsCredentials: true })).connections?.map((each) => each.authorized_user),
+    ).toEqual(["stays"]);
+    await server.stop();
+  });
+
+  test("asks clients that are already there for credentials that were not needed before", async () => {
+    const { server } = await start({ config: "debug: false" });
+    const named = await WireClient.open(server.port, { user: "a", pass: "p" });
+    const nameless = await WireClient.open(server.port);
+    await server.reload("authorization { user: a, password: p }");
+    await nameless.waitForClose();
+    expect(nameless.text).toContain("-ERR 'Authorization Violation'\r\n");
+    await named.roundTrip();
+    await server.reload("debug: true");
+    await named.roundTrip();
+    await WireClient.open(server.port);
+    await server.stop();
+  });
+
+  test("needs a configuration", async () => {
+    const { server } = await start();
+    await expect(server.reload()).rejects.toThrow("can only reload config when a file is provided");
+    await server.stop();
+  });
+});
+
+test("lameDuck() tells the clients, takes no new ones, closes those there are, and ends the server", async () => {
+  const { server, log } = await start({ lameDuckDurationMs: 30_000, lameDuckGracePeriodMs: 50 });
+  const client = await WireClient.open(server.port, { protocol: 1 });
+  const { port } = server;
+  const ending = server.lameDuck();
+  await client.waitFor(/INFO \{.*"ldm":true.*\} \r\n/);
+  await expect(WireClient.open(port)).rejects.toThrow("closed before");
+  await client.waitForClose();
+  await ending;
+  expect(await server.ended).toBe("stopped");
+  expect(log).toContain("info Closing existing clients");
+});
+
+test("stop() cuts lameDuck() short", async () => {
+  const { server } = await start({ lameDuckDurationMs: 60_000, lameDuckGracePeriodMs: 50_000 });
+  const client = await WireClient.open(server.port);
+  const ending = server.lameDuck();
+  await server.stop();
+  await ending;
+  await client.waitForClose();
+});

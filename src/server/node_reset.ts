@@ -1,0 +1,74 @@
+/** Makes a dead shard's part of the shared memory fit for its successor. Main does this while nobody runs the node. */
+import {
+  AREA_IN_RINGS,
+  AREA_OUT_RINGS,
+  AREA_SUBSCRIPTIONS_ADDED,
+  AREA_SUBSCRIPTIONS_REMOVED,
+  CONNECTION_BYTES,
+  CONNECTION_FD,
+  RING_END_BYTES,
+  RING_END_OTHER,
+  RING_END_POSITION,
+  RING_HEAD,
+  RING_TAIL,
+} from "../memory/layout.ts";
+import { CONNECTIONS_PER_SHARD_MAX, NODE_ACCEPTOR } from "../memory/map.ts";
+import { layOutArea, type SharedMemory } from "../memory/shared_memory.ts";
+
+/** Calls `close` for each socket the shard had open, and empties its connections; returns how many there were. */
+export function closeSockets(
+  { words, map }: SharedMemory,
+  node: number,
+  close: (fd: number) => void,
+): number {
+  const first = map.area(node).connections;
+  let count = 0;
+  for (let slot = 1; slot < CONNECTIONS_PER_SHARD_MAX; slot++) {
+    const at = (first + slot * CONNECTION_BYTES) >> 2;
+    const fd = words[at + (CONNECTION_FD >> 2)]!;
+    // A slot that was never used holds zeroes, and its page is not to be touched; a free one holds −1.
+    if (fd === 0) continue;
+    words.fill(0, at, at + (CONNECTION_BYTES >> 2));
+    if (fd < 0) continue;
+    close(fd);
+    count++;
+  }
+  return count;
+}
+
+/**
+ * Empties the shard's area, and moves its ends of the rings to where its peers' ends are: what was under way in them is
+ * gone with its clients. Connections that the acceptor handed over and the shard never took are left for the successor.
+ */
+export function resetNode(shared: SharedMemory, node: number, seeds: Uint32Array): void {
+  const { words, map } = shared;
+  const { area, planSets, planArena } = map.area(node);
+  const handedOver = words[inwardEnd(area, NODE_ACCEPTOR, RING_END_POSITION)]!;
+  layOutArea(shared, node, seeds);
+  words.fill(0, planSets >> 2, planArena >> 2);
+  words.copyWithin(
+    (area + AREA_SUBSCRIPTIONS_REMOVED) >> 2,
+    (area + AREA_SUBSCRIPTIONS_ADDED) >> 2,
+    (area + AREA_SUBSCRIPTIONS_ADDED + 8) >> 2,
+  );
+  for (let other = 0; other < map.nodeCount; other++) {
+    const inward = map.ring(other, node);
+    if (inward !== 0) {
+      const head = Atomics.load(words, (inward + RING_HEAD) >> 2);
+      const position = other === NODE_ACCEPTOR ? handedOver : head;
+      words[inwardEnd(area, other, RING_END_POSITION)] = position;
+      words[inwardEnd(area, other, RING_END_OTHER)] = position;
+      Atomics.store(words, (inward + RING_TAIL) >> 2, position);
+    }
+    const outward = map.ring(node, other);
+    if (outward !== 0) {
+      const end = (area + AREA_OUT_RINGS + other * RING_END_BYTES) >> 2;
+      words[end + (RING_END_POSITION >> 2)] = Atomics.load(words, (outward + RING_HEAD) >> 2);
+      words[end + (RING_END_OTHER >> 2)] = Atomics.load(words, (outward + RING_TAIL) >> 2);
+    }
+  }
+}
+
+function inwardEnd(area: number, other: number, word: number): number {
+  return (area + AREA_IN_RINGS + other * RING_END_BYTES + word) >> 2;
+}

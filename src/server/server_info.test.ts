@@ -1,0 +1,58 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { isPublicKey } from "../config/nkey_text.ts";
+import { defaultOptions } from "../config/option_table.ts";
+import { announcedAddress, newServerId, serverInfo } from "./server_info.ts";
+import { MIDGE_VERSION } from "./version.ts";
+
+test("newServerId() gives another valid server key each time", async () => {
+  const [one, two] = [await newServerId(), await newServerId()];
+  expect(one === two).toBe(false);
+  expect(one.startsWith("N")).toBe(true);
+  expect(isPublicKey(one, "any")).toBe(true);
+});
+
+describe("announcedAddress()", () => {
+  const announced = (clientAdvertise: string | undefined) => {
+    const address = announcedAddress({ ...defaultOptions(), host: "h", clientAdvertise }, 42);
+    return address.ok ? `${address.host} ${address.port}` : "refused";
+  };
+
+  test("is the listen address unless another is advertised, whose port may be left out", () => {
+    expect(announced(undefined)).toBe("h 42");
+    expect(announced("a.test")).toBe("a.test 42");
+    expect(announced("a.test:99")).toBe("a.test 99");
+    expect(announced("a.test:0")).toBe("a.test 42");
+    expect(announced("a.test:-1")).toBe("a.test 42");
+    expect(announced("[::1]:99")).toBe("::1 99");
+  });
+
+  test("refuses a port that is none", () => {
+    expect(announced("a.test:x")).toBe("refused");
+    expect(announced("a.test:70000")).toBe("refused");
+    expect(announced(":99")).toBe("refused");
+  });
+});
+
+test("serverInfo() names the server by its id where it has no name", () => {
+  const server = { id: "NID", runtime: "bun 1" };
+  const address = { host: "h", port: 1 };
+  expect(serverInfo(defaultOptions(), server, address, false).serverName).toBe("NID");
+  expect(serverInfo({ ...defaultOptions(), serverName: "n" }, server, address, true)).toEqual({
+    serverId: "NID",
+    serverName: "n",
+    version: "2.15.2",
+    goVersion: "bun 1",
+    host: "h",
+    port: 1,
+    headers: true,
+    authRequired: true,
+    maxPayloadBytes: 1_048_576,
+    jetStreamApiLevel: 5,
+  });
+});
+
+test("MIDGE_VERSION is that of package.json", () => {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  expect(MIDGE_VERSION).toBe(version);
+});
