@@ -422,6 +422,7 @@ export class Shard implements ShardContext {
   }
 
   #answer(query: Extract<ShardControl, { type: "query" }>["query"]): unknown {
+    if (query.what === "done") return null;
     if (query.what === "subscriptions") return subscriptionPage(this, query.subject, query.count);
     return connectionPage(this, query);
   }
