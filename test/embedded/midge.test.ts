@@ -90,8 +90,12 @@ describe("reports", () => {
       () => "a client that left is counted off",
     );
     expect((await server.varz()).subscriptions).toBe(6);
-    const closed = await server.connz({ state: "closed" });
-    expect(closed.connections?.map(({ reason }) => reason)).toEqual(["Client Closed"]);
+    const closedReasons = async () =>
+      (await server.connz({ state: "closed" })).connections?.map(({ reason }) => reason);
+    await until(
+      async () => (await closedReasons())?.join() === "Client Closed",
+      () => "it is among the closed ones",
+    );
     await server.stop();
   });
 
