@@ -127,7 +127,7 @@ export class PlanCache {
     this.#matchSubject(account, subject, length, isForHost);
     this.#resumeIndex = 0;
     this.#resumeRecord = NO_SUBSCRIPTION;
-    let plan = this.#write(context, account, subject, length, hash, isForHost);
+    let plan = this.#write(context, account, subject, length, hash, isForHost, true);
     while (
       this.hasMore &&
       !(this.#at === this.#regions.planArena && this.#limit === this.#regions.planArenaEnd)
@@ -135,7 +135,11 @@ export class PlanCache {
       this.#forgetAll();
       this.#resumeIndex = 0;
       this.#resumeRecord = NO_SUBSCRIPTION;
-      plan = this.#write(context, account, subject, length, hash, isForHost);
+      plan = this.#write(context, account, subject, length, hash, isForHost, true);
+    }
+    while (plan === FULL) {
+      this.#halveGroups();
+      plan = this.#write(context, account, subject, length, hash, isForHost, true);
     }
     if (this.hasMore) return plan;
     this.#words[(connection + CONNECTION_LAST_PLAN) >> 2] = plan;
@@ -152,7 +156,7 @@ export class PlanCache {
 
   /** The plan of the subscribers that the last plan left out, used at once and never kept. */
   buildMore(context: number, account: number, subject: number, length: number, hash: number): number {
-    return this.#write(context, account, subject, length, hash, false);
+    return this.#write(context, account, subject, length, hash, false, false);
   }
 
   /** A connection's slot is about to be used again or emptied. */
@@ -189,9 +193,19 @@ export class PlanCache {
     return group;
   }
 
+  /** Even an empty cache has no room for the groups: fewer members of each may be picked, then fewer groups. */
+  #halveGroups(): void {
+    if (this.#groups.every(({ locals }) => locals.length <= 1)) this.#groups.length >>= 1;
+    for (const { locals } of this.#groups) locals.length = (locals.length + 1) >> 1;
+  }
+
   /** Where the plan just written ends. */
   #end = 0;
 
+  /**
+   * Writes a plan at the end of the arena; FULL with `hasMore` when not even its start fits. The first plan of a subject
+   * holds everything that may go to other nodes, so that only it may have to wait for their rings.
+   */
   #write(
     context: number,
     account: number,
@@ -199,6 +213,7 @@ export class PlanCache {
     length: number,
     hash: number,
     isForHost: boolean,
+    isFirst: boolean,
   ): number {
     const words = this.#words;
     const match = this.#match;
@@ -229,14 +244,13 @@ export class PlanCache {
     words[generations + 7] = words[wildcards >> 2]!;
     this.#bytes.copyWithin(plan + PLAN_SUBJECT, subject, subject + length);
 
+    words[at + (PLAN_GROUP_COUNT >> 2)] = 0;
+    if (isFirst) end = this.#writeGroups(plan, end);
+    if (end === FULL) return FULL;
     end = this.#writePlain(plan, end);
-    const isLast = !this.hasMore;
-    end = isLast ? this.#writeGroups(plan, end) : end;
-    if (this.hasMore && isLast) return FULL;
-    const plainNodes = isLast ? match.plainNodes & ~(1 << this.#node) : 0;
+    const plainNodes = isFirst ? match.plainNodes & ~(1 << this.#node) : 0;
     words[at + (PLAN_PLAIN_NODES >> 2)] = plainNodes;
-    words[at + (PLAN_ALL_NODES >> 2)] = isLast ? plainNodes | this.#queueNodes() : 0;
-    if (!isLast) words[at + (PLAN_GROUP_COUNT >> 2)] = 0;
+    words[at + (PLAN_ALL_NODES >> 2)] = isFirst ? plainNodes | this.#queueNodes() : 0;
     this.#end = end + SLACK_BYTES;
     return plan;
   }

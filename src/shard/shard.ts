@@ -38,8 +38,10 @@ import {
   CONNECTIONS_PER_SHARD_MAX,
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
+  NODE_IS_ABSENT,
   NODE_IS_ASLEEP,
   NODE_LOAD,
+  NODE_STATE,
   NODE_WAKE,
   READ_BYTES,
 } from "../memory/map.ts";
@@ -420,6 +422,8 @@ export class Shard implements ShardContext {
         this.outbound.flushAll();
         this.#finishClosing();
         this.#dependencies.stopListening();
+        // Whoever waits for room in a ring to this shard waits no more.
+        Atomics.store(this.#words, nodeWord(this.node, NODE_STATE), NODE_IS_ABSENT);
         this.poller.stop();
         break;
       case "fail":
