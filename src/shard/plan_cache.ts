@@ -80,6 +80,7 @@ export class PlanCache {
   readonly #match = new MatchResult();
   readonly #door = new Int32Array(DOOR_SLOTS);
   readonly #groups: Group[] = [];
+  readonly #groupsByQueue = new Map<number, Group>();
   /** Where the next plan goes. */
   #at: number;
   #limit: number;
@@ -128,10 +129,7 @@ export class PlanCache {
     this.#resumeIndex = 0;
     this.#resumeRecord = NO_SUBSCRIPTION;
     let plan = this.#write(context, account, subject, length, hash, isForHost, true);
-    while (
-      this.hasMore &&
-      !(this.#at === this.#regions.planArena && this.#limit === this.#regions.planArenaEnd)
-    ) {
+    while (this.hasMore && !this.#isWholeArena) {
       this.#forgetAll();
       this.#resumeIndex = 0;
       this.#resumeRecord = NO_SUBSCRIPTION;
@@ -154,9 +152,17 @@ export class PlanCache {
     return plan;
   }
 
-  /** The plan of the subscribers that the last plan left out, used at once and never kept. */
+  /**
+   * The plan of the subscribers that the last plan left out, used at once and never kept. It names plain subscribers
+   * of this shard alone: queue groups and other nodes are in the first.
+   */
   buildMore(context: number, account: number, subject: number, length: number, hash: number): number {
     return this.#write(context, account, subject, length, hash, false, false);
+  }
+
+  /** What does not fit now fits nowhere. */
+  get #isWholeArena(): boolean {
+    return this.#at === this.#regions.planArena && this.#limit === this.#regions.planArenaEnd;
   }
 
   /** A connection's slot is about to be used again or emptied. */
@@ -168,7 +174,10 @@ export class PlanCache {
     const match = this.#match;
     this.#index.match(account, this.#bytes, subject, subject + length, match);
     if (isForHost) match.clear();
-    this.#groups.length = 0;
+    if (this.#groups.length > 0) {
+      this.#groups.length = 0;
+      this.#groupsByQueue.clear();
+    }
     const table = this.#table;
     for (let i = 0; i < match.entryCount; i++) {
       let record = table.firstOfEntry(match.entryIds[i]!);
@@ -187,9 +196,12 @@ export class PlanCache {
   }
 
   #groupOf(queue: number): Group {
-    for (const group of this.#groups) if (group.queue === queue) return group;
-    const group: Group = { queue, locals: [], nodes: [] };
-    this.#groups.push(group);
+    let group = this.#groupsByQueue.get(queue);
+    if (group === undefined) {
+      group = { queue, locals: [], nodes: [] };
+      this.#groupsByQueue.set(queue, group);
+      this.#groups.push(group);
+    }
     return group;
   }
 
@@ -315,39 +327,52 @@ export class PlanCache {
     return end;
   }
 
+  /**
+   * Writes every group at `start` and returns where they end, or FULL with `hasMore` set where a larger or emptier
+   * arena helps. In a whole arena it writes those that fit, half of it at most.
+   */
   #writeGroups(plan: number, start: number): number {
-    const words = this.#words;
     const count = Math.min(this.#groups.length, PLAN_GROUPS_MAX);
-    words[(plan + PLAN_GROUP_COUNT) >> 2] = count;
-    words[(plan + PLAN_GROUPS) >> 2] = start;
+    const localBytesMax = (this.#limit - start) / 2 / Math.max(count, 1);
     let end = start;
-    for (let i = 0; i < count; i++) {
-      end = this.#writeGroup(plan, end, this.#groups[i]!);
-      if (end === FULL) {
+    let written = 0;
+    for (; written < count; written++) {
+      const next = this.#writeGroup(plan, end, this.#groups[written]!, localBytesMax);
+      if (next === FULL) {
+        if (this.#isWholeArena) break;
         this.hasMore = true;
         return FULL;
       }
+      end = next;
     }
+    this.#groups.length = written;
+    this.#words[(plan + PLAN_GROUP_COUNT) >> 2] = written;
+    this.#words[(plan + PLAN_GROUPS) >> 2] = start;
     return end;
   }
 
-  #writeGroup(plan: number, start: number, group: Group): number {
+  /** Writes a group, in a whole arena with no more of its members here than take `localBytesMax`, but one. */
+  #writeGroup(plan: number, start: number, group: Group, localBytesMax: number): number {
     const words = this.#words;
     const at = start >> 2;
     const nodes = start + GROUP_BYTES;
     const locals = nodes + group.nodes.length * 4;
     let end = padded(locals + group.locals.length * 4);
     if (end + SLACK_BYTES > this.#limit) return FULL;
-    let weight = group.locals.length;
+    const first = end;
+    let localCount = 0;
+    for (const record of group.locals) {
+      if (localCount > 0 && end - first > localBytesMax && this.#isWholeArena) break;
+      const next = this.#writeTarget(plan, end, record);
+      if (next === FULL) return FULL;
+      words[(locals >> 2) + localCount++] = end;
+      end = next;
+    }
+    let weight = localCount;
     for (let i = 0; i < group.nodes.length; i++) words[(nodes >> 2) + i] = group.nodes[i]!;
     for (let i = 1; i < group.nodes.length; i += 2) weight += group.nodes[i]!;
-    for (let i = 0; i < group.locals.length; i++) {
-      words[(locals >> 2) + i] = end;
-      end = this.#writeTarget(plan, end, group.locals[i]!);
-      if (end === FULL) return FULL;
-    }
     words[at + (GROUP_QUEUE >> 2)] = group.queue;
-    words[at + (GROUP_LOCAL_COUNT >> 2)] = group.locals.length;
+    words[at + (GROUP_LOCAL_COUNT >> 2)] = localCount;
     words[at + (GROUP_NODE_COUNT >> 2)] = group.nodes.length >> 1;
     words[at + (GROUP_WEIGHT >> 2)] = weight;
     words[at + (GROUP_STRIDE >> 2)] = end - start;
