@@ -9,6 +9,7 @@ const CHECKS: [name: string, ...command: [string, ...string[]]][] = [
   ["types", `${programs}/tsc`, "-p", "."],
   ["format and lint", `${programs}/biome`, "check"],
   ["rooms", `${programs}/bun`, "scripts/rooms.ts"],
+  ["the committed engine", `${programs}/bun`, "scripts/engine.ts", "--check"],
 ];
 
 const failed: string[] = [];

@@ -27,7 +27,7 @@ function compile(output: string): void {
   const pages = ["--initialMemory", `${MEMORY_PAGES}`, "--maximumMemory", `${MEMORY_PAGES}`];
   const compiler = join(root, "node_modules/assemblyscript/bin/asc.js");
   const source = "src/engine/assembly/index.ts";
-  const run = spawnSync("node", [compiler, source, "-o", output, ...flags, ...memory, ...pages], {
+  const run = spawnSync(process.execPath, [compiler, source, "-o", output, ...flags, ...memory, ...pages], {
     cwd: root,
   });
   if (run.status !== 0) throw new Error(`asc failed on ${source}:\n${run.stdout}${run.stderr}`);

@@ -188,7 +188,7 @@ export const AREA_LOCAL_BUCKET_COUNT = 16384;
 export const AREA_LOCAL_WILDCARDS = 4096 + 65536;
 export const AREA_ACCOUNTS_MAX = 65536;
 export const AREA_HEADER_BYTES = 4096 + 65536 + 65536 * 4;
-/** Most queue groups that a message is delivered to. */
+/** Most queue groups one plan holds; what is published to a subject with more reaches that many of them. */
 export const PLAN_GROUPS_MAX = 16384;
 
 // An end of a ring as its owner sees it, private to one thread.

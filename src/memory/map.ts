@@ -51,7 +51,7 @@ export const MAGIC = 0x4d494447;
 /** A node's block of words in the header: each has one writer and its own cache line. */
 export const HEADER_NODES = 256;
 export const NODE_WORDS = 32;
-/** NODE_IS_… : written by main. */
+/** NODE_IS_… : written by main, and by a shard that stops. */
 export const NODE_STATE = 0;
 /** 1 while the node sleeps and needs a wake-up; written by the node. */
 export const NODE_IS_ASLEEP = 1;

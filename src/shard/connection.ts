@@ -49,7 +49,6 @@ export class Connection {
   writtenBytes = 0;
   deadlineMark = 0;
   deadlineWrittenBytes = 0;
-  isSlow = false;
 
   /** Not read before this time, 0 when reading. */
   pausedUntilMs = 0;

@@ -209,7 +209,6 @@ export class Outbound {
     if (pending.length < this.#stallBytes / 2) this.#setCongested(connection, false);
     if (pending.length === 0) {
       connection.pending = null;
-      connection.isSlow = false;
       this.#wantWrite(connection, false);
     }
   }

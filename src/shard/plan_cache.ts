@@ -80,6 +80,7 @@ export class PlanCache {
   readonly #match = new MatchResult();
   readonly #door = new Int32Array(DOOR_SLOTS);
   readonly #groups: Group[] = [];
+  readonly #groupsByQueue = new Map<number, Group>();
   /** Where the next plan goes. */
   #at: number;
   #limit: number;
@@ -134,6 +135,10 @@ export class PlanCache {
       this.#resumeRecord = NO_SUBSCRIPTION;
       plan = this.#write(context, account, subject, length, hash, isForHost, true);
     }
+    while (plan === FULL) {
+      this.#halveGroups();
+      plan = this.#write(context, account, subject, length, hash, isForHost, true);
+    }
     if (this.hasMore) return plan;
     this.#words[(connection + CONNECTION_LAST_PLAN) >> 2] = plan;
     const door = hash & (DOOR_SLOTS - 1);
@@ -169,7 +174,10 @@ export class PlanCache {
     const match = this.#match;
     this.#index.match(account, this.#bytes, subject, subject + length, match);
     if (isForHost) match.clear();
-    this.#groups.length = 0;
+    if (this.#groups.length > 0) {
+      this.#groups.length = 0;
+      this.#groupsByQueue.clear();
+    }
     const table = this.#table;
     for (let i = 0; i < match.entryCount; i++) {
       let record = table.firstOfEntry(match.entryIds[i]!);
@@ -188,15 +196,28 @@ export class PlanCache {
   }
 
   #groupOf(queue: number): Group {
-    for (const group of this.#groups) if (group.queue === queue) return group;
-    const group: Group = { queue, locals: [], nodes: [] };
-    this.#groups.push(group);
+    let group = this.#groupsByQueue.get(queue);
+    if (group === undefined) {
+      group = { queue, locals: [], nodes: [] };
+      this.#groupsByQueue.set(queue, group);
+      this.#groups.push(group);
+    }
     return group;
+  }
+
+  /** Even an empty cache has no room for the groups: fewer members of each may be picked, then fewer groups. */
+  #halveGroups(): void {
+    if (this.#groups.every(({ locals }) => locals.length <= 1)) this.#groups.length >>= 1;
+    for (const { locals } of this.#groups) locals.length = (locals.length + 1) >> 1;
   }
 
   /** Where the plan just written ends. */
   #end = 0;
 
+  /**
+   * Writes a plan at the end of the arena; FULL with `hasMore` when not even its start fits. The first plan of a subject
+   * holds everything that may go to other nodes, so that only it may have to wait for their rings.
+   */
   #write(
     context: number,
     account: number,
@@ -236,10 +257,8 @@ export class PlanCache {
     this.#bytes.copyWithin(plan + PLAN_SUBJECT, subject, subject + length);
 
     words[at + (PLAN_GROUP_COUNT >> 2)] = 0;
-    if (isFirst) {
-      end = this.#writeGroups(plan, end);
-      if (this.hasMore) return FULL;
-    }
+    if (isFirst) end = this.#writeGroups(plan, end);
+    if (end === FULL) return FULL;
     end = this.#writePlain(plan, end);
     const plainNodes = isFirst ? match.plainNodes & ~(1 << this.#node) : 0;
     words[at + (PLAN_PLAIN_NODES >> 2)] = plainNodes;

@@ -29,6 +29,17 @@ describe("waitForRoom()", () => {
     expect(subscriber.take() === expected).toBe(true);
   });
 
+  test("does not wait for a shard that was told to stop", () => {
+    const harness = new ShardHarness(2, { maxPayloadBytes: 16 << 20 });
+    const publisher = harness.connect(0);
+    harness.connect(1).send("SUB a 1\r\n");
+    harness.settle();
+    publisher.send(pub("a", "x".repeat(12 << 20)));
+    harness.control(1, { type: "stop" });
+    readAll(harness, 0, publisher);
+    expect(publisher.toServer.length).toBe(0);
+  });
+
   test("leaves a message its own plan, whatever arrived meanwhile", () => {
     const harness = new ShardHarness(2);
     const publisher = harness.connect(0, { verbose: true });

@@ -101,4 +101,70 @@ describe("Shard", () => {
     }
     expect((near.take() + far.take()).split("MSG q").length - 1).toBe(200);
   });
+
+  test("keeps a publisher from a congested consumer, and loses nothing once it reads again", () => {
+    const harness = new ShardHarness(1);
+    const publisher = harness.connect();
+    const consumer = harness.connect();
+    consumer.send("SUB a 1\r\n");
+    harness.settle();
+    consumer.roomBytes = 100_000;
+    let expected = "";
+    for (let i = 0; i < 20; i++) {
+      const payload = `${i}`.padStart(60_000, "x");
+      publisher.send(pub("a", payload));
+      expected += msg("a", 1, payload);
+    }
+    for (let i = 0; i < 15; i++) harness.turn();
+    expect(publisher.wantsRead).toBe(false);
+    let received = "";
+    for (let room = 1; received.length < expected.length; room = room * 3 + 1) {
+      consumer.roomBytes = room % 400_000;
+      harness.turn();
+      received += consumer.take();
+    }
+    expect(received === expected).toBe(true);
+  });
+
+  test("closes a consumer that has more pending than max_pending, and nobody else", () => {
+    const harness = new ShardHarness(1, { maxPendingBytes: 100_000 });
+    const publisher = harness.connect();
+    const [slow, quick] = [harness.connect(), harness.connect()];
+    for (const client of [slow, quick]) client.send("SUB a 1\r\n");
+    harness.settle();
+    slow.roomBytes = 10;
+    for (let i = 0; i < 5; i++) publisher.send(pub("a", "x".repeat(60_000)));
+    harness.settle();
+    expect(slow.isClosed).toBe(true);
+    expect(quick.take()).toBe(msg("a", 1, "x".repeat(60_000)).repeat(5));
+    expect(harness.logLines.some((line) => line.includes("MaxPending of 100000 Exceeded"))).toBe(true);
+  });
+
+  const SCRIPT =
+    'CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB a.* 1\r\nsub a.b  q\t2\r\n' +
+    "PUB a.b 5\r\nhello\r\nPUB  a.b r\t3\r\nabc\r\nHPUB a.c 12 13\r\nNATS/1.0\r\n\r\nx\r\n" +
+    "UNSUB 1 4\r\nPING\r\nPUB a.d 0\r\n\r\nPUB a.d 1\r\nz\r\nSUB r.1 3\r\nPUB nobody r.1 0\r\n\r\nPING\r\n";
+
+  test("answers the same however its input is cut in two", () => {
+    const harness = new ShardHarness(1);
+    const answer = (pieces: string[]) => {
+      const client = harness.open();
+      harness.settle();
+      client.take();
+      client.send(...pieces);
+      harness.settle();
+      client.isEnded = true;
+      harness.settle();
+      return client.take();
+    };
+    const whole = answer([SCRIPT]);
+    expect(whole).toContain("MSG a.b 1 r 3\r\nabc\r\n");
+    expect(whole).toContain("HMSG a.c 1 12 13\r\nNATS/1.0\r\n\r\nx\r\n");
+    expect(whole).toContain("HMSG r.1 3 ");
+    expect(whole).not.toContain("z");
+    for (let at = 1; at < SCRIPT.length; at++) {
+      expect(answer([SCRIPT.slice(0, at), SCRIPT.slice(at)])).toBe(whole);
+    }
+    expect(answer([...SCRIPT])).toBe(whole);
+  });
 });

@@ -6,6 +6,7 @@ import { createInterestIndex, type InterestIndex } from "../../interest/interest
 import { NODE_IS_UP, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
 import { createSharedMemory, nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
+import { Rings } from "../rings.ts";
 import { Shard } from "../shard.ts";
 import type { ShardControl, ShardOptions, ShardReport } from "../shard_options.ts";
 import { FakePoller, FakeSocket } from "./fake_poller.ts";
@@ -48,12 +49,21 @@ const WAKES_BEFORE_TURN = 20;
 /** Turns within one turn of another, after which the two count as deadlocked. */
 const NESTED_TURNS_MAX = 1000;
 
+/** The rings that were drained last: each turn begins with that, which tells whose they are. */
+let lastDrained: Rings | null = null;
+const { drainAll } = Rings.prototype;
+Rings.prototype.drainAll = function () {
+  lastDrained = this;
+  return drainAll.call(this);
+};
+
 export class ShardHarness {
   readonly shared: SharedMemory;
   readonly index: InterestIndex;
   readonly shards: Shard[] = [];
   readonly pollers: FakePoller[] = [];
   readonly reports: ShardReport[] = [];
+  readonly #rings: Rings[] = [];
   readonly #engine: Engine;
   /** Shards whose turn is on the stack: a shard that waits for a ring runs the others. */
   readonly #inTurn = new Set<number>();
@@ -92,6 +102,8 @@ export class ShardHarness {
         stopListening: () => {},
       });
       void shard.run();
+      poller.turn();
+      this.#rings.push(lastDrained!);
       this.pollers.push(poller);
       this.shards.push(shard);
     }
@@ -169,12 +181,16 @@ export class ShardHarness {
     return false;
   }
 
-  /** A shard that waits for another lets it work: here, by running its turn on top of its own. */
+  /**
+   * A shard that waits for another lets it work: here, by running its turn on top of its own. One that waits itself
+   * takes what it is sent meanwhile.
+   */
   #wake(handle: number): void {
-    if (this.#inTurn.size === 0 || this.#inTurn.has(handle)) return;
+    if (this.#inTurn.size === 0) return;
     if (++this.#wakes < WAKES_BEFORE_TURN) return;
     if (this.#wakes > NESTED_TURNS_MAX) throw new Error("two shards wait for each other for ever");
-    this.turn(handle);
+    if (this.#inTurn.has(handle)) drainAll.call(this.#rings[handle]!);
+    else this.turn(handle);
   }
 }
 

@@ -1,0 +1,167 @@
+import { describe, expect, test } from "bun:test";
+import {
+  CONNECTION_LAST_PLAN,
+  GROUP_LOCAL_COUNT,
+  GROUP_LOCALS,
+  PLAN_ALL_NODES,
+  PLAN_GROUP_COUNT,
+  PLAN_GROUPS,
+  PLAN_PLAIN,
+  PLAN_PLAIN_COUNT,
+  PLAN_PLAIN_NODES,
+  TARGET_STRIDE,
+  TARGET_SUBSCRIPTION,
+} from "../memory/layout.ts";
+import { NODE_LINKS, NODE_SHARD_FIRST } from "../memory/map.ts";
+import { PlanCache } from "./plan_cache.ts";
+import { pub, ShardHarness } from "./testing/shard_harness.ts";
+
+const ACCOUNT = 1;
+const encoder = new TextEncoder();
+
+/** A shard, and a plan cache for it whose arena holds `arenaBytes`. */
+function setUp(arenaBytes: number) {
+  const harness = new ShardHarness(1);
+  const shard = harness.shards[0]!;
+  const { shared, engine, index, table } = shard;
+  const { words, bytes, map } = shared;
+  const regions = map.area(NODE_SHARD_FIRST);
+  const area = () => ({ ...regions, planArenaEnd: regions.planArena + arenaBytes });
+  const plans = new PlanCache({ ...shared, map: { ...map, area } }, index, table, NODE_SHARD_FIRST);
+  const word = (address: number, offset: number) => words[(address + offset) >> 2]!;
+  /** Puts a subject where the cache and the engine find it. */
+  const place = (subject: string) => {
+    bytes.set(encoder.encode(subject), regions.scratch);
+    return subject.length;
+  };
+  const build = (subject: string) => {
+    const length = place(subject);
+    const hash = engine.hash(regions.scratch, length);
+    return plans.build(regions.connections, ACCOUNT, ACCOUNT, regions.scratch, length, hash, false);
+  };
+  const buildMore = (subject: string) => {
+    const length = place(subject);
+    return plans.buildMore(ACCOUNT, ACCOUNT, regions.scratch, length, engine.hash(regions.scratch, length));
+  };
+  const find = (subject: string) => engine.findPlan(0, ACCOUNT, regions.scratch, place(subject));
+  const forgetLast = () => {
+    words[(regions.connections + CONNECTION_LAST_PLAN) >> 2] = 0;
+  };
+  const plainRecords = (plan: number) => {
+    const records: number[] = [];
+    let target = word(plan, PLAN_PLAIN);
+    for (let left = word(plan, PLAN_PLAIN_COUNT); left > 0; left--) {
+      records.push(word(target, TARGET_SUBSCRIPTION));
+      target += word(target, TARGET_STRIDE);
+    }
+    return records;
+  };
+  return { harness, index, plans, build, buildMore, find, forgetLast, plainRecords, word };
+}
+
+function addInterest(index: ReturnType<typeof setUp>["index"], pattern: string): void {
+  const bytes = encoder.encode(pattern);
+  index.addPlain(NODE_LINKS, ACCOUNT, bytes, 0, bytes.length);
+}
+
+describe("PlanCache", () => {
+  test("names every plain subscriber once, and other nodes and groups in the first part only", () => {
+    const { harness, index, plans, build, buildMore, plainRecords, word } = setUp(4096);
+    const client = harness.connect();
+    for (let sid = 0; sid < 400; sid++) client.send(`SUB ${sid % 2 === 0 ? "a" : "*"} ${sid}\r\n`);
+    for (let sid = 1000; sid < 1010; sid++) client.send(`SUB a group ${sid}\r\n`);
+    harness.settle();
+    addInterest(index, "a");
+    let plan = build("a");
+    expect(word(plan, PLAN_PLAIN_NODES)).toBe(1 << NODE_LINKS);
+    expect(word(plan, PLAN_GROUP_COUNT)).toBe(1);
+    const records = plainRecords(plan);
+    let parts = 1;
+    for (; plans.hasMore; parts++) {
+      plan = buildMore("a");
+      expect(word(plan, PLAN_ALL_NODES)).toBe(0);
+      expect(word(plan, PLAN_PLAIN_NODES)).toBe(0);
+      expect(word(plan, PLAN_GROUP_COUNT)).toBe(0);
+      records.push(...plainRecords(plan));
+    }
+    expect(parts).toBeGreaterThan(2);
+    expect(records.length).toBe(400);
+    expect(new Set(records).size).toBe(400);
+  });
+
+  test("names fewer members of a group that is larger than all the memory", () => {
+    const { harness, build, word } = setUp(8192);
+    const client = harness.connect();
+    for (let sid = 0; sid < 500; sid++) client.send(`SUB a group ${sid}\r\n`);
+    harness.settle();
+    const plan = build("a");
+    const group = word(plan, PLAN_GROUPS);
+    expect(word(plan, PLAN_GROUP_COUNT)).toBe(1);
+    expect(word(group, GROUP_LOCAL_COUNT)).toBeGreaterThan(10);
+    expect(word(word(word(group, GROUP_LOCALS), 0), TARGET_SUBSCRIPTION)).toBeGreaterThan(0);
+  });
+
+  test("keeps a plan from the second time on", () => {
+    const { build, find, forgetLast } = setUp(1 << 20);
+    const first = build("a");
+    expect(find("a")).toBe(first);
+    build("b");
+    expect(find("a")).toBe(0);
+    build("a");
+    build("c");
+    forgetLast();
+    expect(find("a")).toBeGreaterThan(0);
+    expect(find("c")).toBe(0);
+  });
+
+  test("forgets everything when the memory is full, and goes on", () => {
+    const { build, find, forgetLast } = setUp(8192);
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 200; i++) {
+        build(`subject.${i}`);
+        const plan = build(`subject.${i}`);
+        forgetLast();
+        expect(find(`subject.${i}`)).toBe(plan);
+      }
+    }
+  });
+
+  test.each(["a", "*"])("a plan for a ends when another node comes to want %s", (pattern) => {
+    const { index, build, find } = setUp(1 << 20);
+    const plan = build("a");
+    expect(find("a")).toBe(plan);
+    addInterest(index, pattern);
+    expect(find("a")).toBe(0);
+  });
+
+  test.each(["a", "*"])("a plan for a ends when one more client of the shard wants %s", (pattern) => {
+    const { harness, build, find } = setUp(1 << 20);
+    const client = harness.connect();
+    client.send(`SUB ${pattern} 1\r\n`);
+    harness.settle();
+    const plan = build("a");
+    expect(find("a")).toBe(plan);
+    client.send(`SUB ${pattern} 2\r\n`);
+    harness.settle();
+    expect(find("a")).toBe(0);
+    build("a");
+    client.send("UNSUB 1\r\n");
+    harness.settle();
+    expect(find("a")).toBe(0);
+  });
+});
+
+test("a whole shard delivers by parts once to each subscriber", () => {
+  const harness = new ShardHarness(1);
+  const { shared } = harness.shards[0]!;
+  const regions = shared.map.area(NODE_SHARD_FIRST) as { planArena: number; planArenaEnd: number };
+  regions.planArenaEnd = regions.planArena + (4 << 20);
+  const client = harness.connect();
+  const subject = "s".repeat(4000);
+  for (let sid = 1; sid <= 1500; sid++) client.send(`SUB ${subject} ${sid}\r\n`);
+  harness.settle();
+  client.send(pub(subject, "x"), `${pub(subject, "y")}PUB ${subject}  1\r\nz\r\n`);
+  harness.settle();
+  const received = client.take();
+  for (const payload of ["x", "y", "z"]) expect(received.split(`\r\n${payload}\r\n`).length - 1).toBe(1500);
+});
