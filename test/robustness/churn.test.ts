@@ -96,3 +96,31 @@ test(
   },
   LIMIT_MS,
 );
+
+test(
+  "answers to every message, of +OK or of no responders, leave no garbage that adds up",
+  async () => {
+    await using server = await ServerProcess.start();
+    const client = await StreamClient.open(server.clientPort, {}, { verbose: true, no_responders: true });
+    client.send("SUB _INBOX.garbage.* 1\r\n");
+    await client.roundTrip();
+    const before = server.residentBytes();
+    let peak = before;
+    const count = scaled(500_000, 10_000_000);
+    const perWrite = 2000;
+    const lines = "PUB nobody.home 4\r\nbody\r\nPUB nobody.home _INBOX.garbage.1 4\r\nbody\r\n".repeat(
+      perWrite / 2,
+    );
+    for (let sent = 0; sent < count; sent += perWrite) {
+      await client.sendAll(lines);
+      if (sent % (perWrite * 10) === 0) await client.roundTrip();
+      peak = Math.max(peak, server.residentBytes());
+    }
+    await client.roundTrip();
+    expect(client.messages).toBe(count / 2);
+    tell(`resident ${megabytes(before)} before, ${megabytes(peak)} at most`);
+    expect(peak - before).toBeLessThan(300 * MEGABYTE);
+    client.destroy();
+  },
+  LIMIT_MS,
+);
