@@ -9,6 +9,7 @@
  */
 import type { Socket } from "node:net";
 import { assert } from "../base/assert.ts";
+import { GrowthWatch } from "../base/growth_watch.ts";
 import { TimerWheel } from "../base/timer_wheel.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
@@ -108,6 +109,8 @@ export interface ShardDependencies {
   report(report: ShardReport): void;
   /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
   collectGarbage(): void;
+  /** Memory of the process. */
+  residentBytes(): number;
   /** Stops taking connections, where the shard listens by itself. */
   stopListening(): void;
 }
@@ -141,6 +144,7 @@ export class Shard implements ShardContext {
   #paused: Connection[] = [];
   #lastBusyMs = 0;
   #isTidy = true;
+  readonly #growth: GrowthWatch;
   #failure: Error | null = null;
 
   constructor(start: ShardStart, dependencies: ShardDependencies) {
@@ -150,6 +154,7 @@ export class Shard implements ShardContext {
     this.info = start.info;
     this.poller = poller;
     this.#dependencies = dependencies;
+    this.#growth = new GrowthWatch(dependencies.residentBytes, dependencies.collectGarbage);
     this.#spinMs = start.spinMs;
     this.shared = openSharedMemory(start.memory);
     const { words, map } = this.shared;
@@ -313,6 +318,7 @@ export class Shard implements ShardContext {
     if (isBusy) {
       this.#lastBusyMs = this.nowMs;
       this.#isTidy = false;
+      this.#growth.check(this.nowMs);
     }
     this.timers.advance(this.nowMs, (id) => this.#onTimer(id));
     if (this.#paused.length > 0) this.#resumeDue();
