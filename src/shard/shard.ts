@@ -90,7 +90,8 @@ const TICK_MS = 10;
 const PAUSE_MS = 10;
 /** What is queued for a connection that is being closed has this long to leave. */
 const CLOSING_MS = 1000;
-const GREETED_AT_ONCE_MAX = 16;
+/** Connections that may hold an outbox when the next one is served: each outbox ever lent is memory touched. */
+const OUTBOXES_HELD_MAX = 64;
 /** Idle for this long after work, a shard tidies up. */
 const TIDY_AFTER_MS = 1000;
 const GLOBAL_ACCOUNT = 1;
@@ -246,8 +247,7 @@ export class Shard implements ShardContext {
     if (open > this.options.maxConnections || this.options.maxConnections <= 0) {
       this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
     }
-    // Many that come at once share a few outboxes: each one used is memory touched.
-    if (this.outbound.dirtyCount >= GREETED_AT_ONCE_MAX) this.outbound.flushAll();
+    this.#shareOutboxes();
   }
 
   /** Takes a socket that this shard accepted by itself. */
@@ -313,6 +313,7 @@ export class Shard implements ShardContext {
         if (connection.state === STATE_CLOSING && connection.pending === null) this.#end(connection);
       }
       if ((flags & (READABLE | HANGUP)) !== 0) this.#read(connection, flags);
+      this.#shareOutboxes();
     }
     if (isBusy) {
       this.#lastBusyMs = this.nowMs;
@@ -324,6 +325,12 @@ export class Shard implements ShardContext {
     this.#rings.publishAll();
     if (this.outbound.dirtyCount > 0) this.outbound.flushAll();
     if (this.#closing.length > 0) this.#finishClosing();
+  }
+
+  #shareOutboxes(): void {
+    if (this.outbound.dirtyCount < OUTBOXES_HELD_MAX) return;
+    this.#rings.publishAll();
+    this.outbound.flushAll();
   }
 
   /** Waits for sockets, rings or timers; looks for a while before it sleeps. */
