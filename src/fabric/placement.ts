@@ -1,7 +1,14 @@
 /** Which shard a new connection goes to: the one that serves the fewest. */
 import { createEngine, type Engine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
-import { NODE_ACCEPTOR, NODE_IS_UP, NODE_LOAD, NODE_SHARD_FIRST, NODE_STATE } from "../memory/map.ts";
+import {
+  CONNECTIONS_PER_SHARD_MAX,
+  NODE_ACCEPTOR,
+  NODE_IS_UP,
+  NODE_LOAD,
+  NODE_SHARD_FIRST,
+  NODE_STATE,
+} from "../memory/map.ts";
 import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
 import { sendControl } from "./control.ts";
 import { Wake } from "./wake.ts";
@@ -28,7 +35,10 @@ export class Placement {
     const message = { type: "accept", fd, ip, port };
     while (!sendControl(this.#engine, this.#shared, node, message)) {
       this.#wake.ifAsleep(node);
-      if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) return false;
+      if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) {
+        Atomics.sub(words, nodeWord(node, NODE_LOAD), 1);
+        return false;
+      }
       Atomics.wait(words, nodeWord(node, NODE_STATE), NODE_IS_UP, 1);
     }
     this.#wake.ifAsleep(node);
@@ -43,7 +53,7 @@ export class Placement {
       const node = NODE_SHARD_FIRST + ((this.#next + i) % map.shardCount);
       if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) continue;
       const load = Atomics.load(words, nodeWord(node, NODE_LOAD));
-      if (load < bestLoad) {
+      if (load < bestLoad && load < CONNECTIONS_PER_SHARD_MAX - 1) {
         best = node;
         bestLoad = load;
       }

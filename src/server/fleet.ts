@@ -135,6 +135,7 @@ export class Fleet {
   #port = 0;
   #isListening = false;
   #isStopping = false;
+  #stopping: Promise<void> | null = null;
   #lastQuery = 0;
   readonly #answers = new Map<number, { readonly node: number; resolve(data: unknown): void }>();
 
@@ -213,6 +214,7 @@ export class Fleet {
     this.#acceptor!.worker.postMessage(start);
     await this.#acceptor!.ready.promise;
     this.#isListening = true;
+    for (const shard of this.#shards) if (shard.hasFailed) this.#scheduleRestart(shard);
     return { ok: true, port: result.port };
   }
 
@@ -229,8 +231,13 @@ export class Fleet {
     await this.#acceptor.stopped.promise;
   }
 
-  /** Closes every connection and ends the threads. */
-  async stop(): Promise<void> {
+  /** Closes every connection and ends the threads. May be called again. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#isStopping = true;
     for (const timer of this.#restartTimers) clearTimeout(timer);
     await this.stopListening();
@@ -252,11 +259,12 @@ export class Fleet {
     this.#acceptor?.worker.terminate();
   }
 
-  /** Gives every shard new options; what clients are told changes with them. */
-  changeOptions(options: ShardOptions, info: ServerInfo): void {
+  /** Gives every shard new options; what clients are told changes with them. Resolves when all go by them. */
+  async changeOptions(options: ShardOptions, info: ServerInfo): Promise<void> {
     this.#shardOptions = options;
     this.#info = info;
     this.#broadcast({ type: "options", options, info });
+    await this.query({ what: "done" });
   }
 
   /** Sends INFO to the clients that take it at any time. */
@@ -342,6 +350,8 @@ export class Fleet {
     } catch (error) {
       return { ok: false, error: (error as Error).message };
     }
+    // The first one has heard only now which port it listens on.
+    await this.query({ what: "done" });
     this.#isListening = true;
     return { ok: true, port: this.#port };
   }

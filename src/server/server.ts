@@ -381,7 +381,7 @@ export class Server {
     if (sink !== null) this.#logger.setSink(sink);
     this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
-    this.#fleet.changeOptions(shardOptions(this.#options), this.#infoOn(this.#port));
+    await this.#fleet.changeOptions(shardOptions(this.#options), this.#infoOn(this.#port));
     if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
     if (changed.has("max_connections")) this.#shrink();
     if (changed.has("ports_file_dir")) {
@@ -411,7 +411,8 @@ export class Server {
 
   async #fail(text: string): Promise<void> {
     this.#logger.fatal(text);
-    if (this.#state === "stopping" || this.#state === "ended") return;
+    // A start that fails ends by itself.
+    if (this.#state === "starting" || this.#state === "stopping" || this.#state === "ended") return;
     this.#state = "stopping";
     this.#lameDuck?.cancel();
     await this.#close("failed");

@@ -7,6 +7,8 @@
  * Rings are published before outboxes are written, so that whoever sees a PONG may rely on what was published before
  * it having reached the other shards.
  */
+import type { Socket } from "node:net";
+import { assert } from "../base/assert.ts";
 import { TimerWheel } from "../base/timer_wheel.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
@@ -208,11 +210,7 @@ export class Shard implements ShardContext {
   /** Takes a connected socket. */
   accept(source: StreamSource, ip: string, port: number): void {
     const slot = this.#freeSlots.pop() ?? this.connections.length;
-    if (slot >= CONNECTIONS_PER_SHARD_MAX) {
-      this.log("error", `Cannot serve ${ip}:${port}: the shard has ${slot} connections, its most`);
-      if (typeof source !== "number") source.destroy();
-      return;
-    }
+    assert(slot < CONNECTIONS_PER_SHARD_MAX, "connections go to shards with room");
     const { words, map } = this.shared;
     const address = map.area(this.node).connections + slot * CONNECTION_BYTES;
     words.fill(0, address >> 2, (address + CONNECTION_BYTES) >> 2);
@@ -246,7 +244,15 @@ export class Shard implements ShardContext {
   }
 
   /** Takes a socket that this shard accepted by itself. */
-  acceptOwn(socket: StreamSource, ip: string, port: number): void {
+  acceptOwn(socket: Socket, ip: string, port: number): void {
+    if (this.#freeSlots.length === 0 && this.connections.length >= CONNECTIONS_PER_SHARD_MAX) {
+      this.log(
+        "error",
+        `Cannot serve ${ip}:${port}: the shard has ${this.connections.length - 1} connections, its most`,
+      );
+      socket.destroy();
+      return;
+    }
     Atomics.add(this.#words, nodeWord(this.node, NODE_LOAD), 1);
     this.accept(socket, ip, port);
     this.outbound.flushAll();
@@ -422,6 +428,7 @@ export class Shard implements ShardContext {
   }
 
   #answer(query: Extract<ShardControl, { type: "query" }>["query"]): unknown {
+    if (query.what === "done") return null;
     if (query.what === "subscriptions") return subscriptionPage(this, query.subject, query.count);
     return connectionPage(this, query);
   }

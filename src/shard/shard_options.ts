@@ -65,6 +65,8 @@ export type ShardControl =
   | { readonly type: "fail" };
 
 export type ShardQuery =
+  /** Nothing: the answer says that every command before it has been carried out. */
+  | { readonly what: "done" }
   /** Open connections: a `ConnectionPage`. */
   | ({ readonly what: "connections" } & ConnectionPick)
   /** All, or those that a message on a subject would reach: a `SubscriptionPage` with the first `count` of them. */

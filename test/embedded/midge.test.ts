@@ -1,20 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
-import { type LogLevel, Midge, type MidgeOptions, MidgeStartError } from "./mod.ts";
-import { until, WireClient } from "./server/wire_client.ts";
-
-const LOCAL = { host: "127.0.0.1", port: -1 };
-
-/** A server whose log is kept. */
-async function start(options: MidgeOptions = {}): Promise<{ server: Midge; log: string[] }> {
-  const log: string[] = [];
-  const hear = (level: LogLevel, text: string) => void log.push(`${level} ${text}`);
-  return { server: await Midge.start({ ...LOCAL, log: hear, ...options }), log };
-}
+import { Midge, type MidgeOptions, MidgeStartError } from "../../src/mod.ts";
+import { until } from "../support/deadline.ts";
+import { connectTo, startEmbedded as start } from "../support/embedded.ts";
+import type { RawClient } from "../support/raw_client.ts";
 
 async function startError(options: MidgeOptions): Promise<string> {
   try {
-    const server = await Midge.start({ ...LOCAL, ...options });
+    const server = await Midge.start({ host: "127.0.0.1", port: -1, ...options });
     await server.stop();
     return "it started";
   } catch (error) {
@@ -27,16 +20,16 @@ describe("Midge.start()", () => {
     const [one, two] = await Promise.all([start(), start({ midge: { shards: 2, transport: "auto" } })]);
     expect(one.server.port === two.server.port).toBe(false);
     expect(one.server.id === two.server.id).toBe(false);
-    const [a, b] = await Promise.all([WireClient.open(one.server.port), WireClient.open(two.server.port)]);
+    const [a, b] = await Promise.all([connectTo(one.server), connectTo(two.server)]);
     a.send("SUB foo 1\r\n");
     await a.roundTrip();
     b.send("PUB foo 2\r\nhi\r\n");
     await b.roundTrip();
-    expect(await a.roundTrip()).toBe("PONG\r\n");
+    await a.roundTrip();
     await one.server.stop();
-    await a.waitForClose();
+    await a.expectClosed();
     b.send("SUB bar 1\r\nPUB bar 2\r\nhi\r\n");
-    await b.waitFor(/MSG bar 1 2\r\nhi\r\n/);
+    await b.expect("MSG bar 1 2\r\nhi\r\n");
     expect((await two.server.varz()).connections).toBe(1);
     await two.server.stop();
   });
@@ -78,7 +71,7 @@ describe("Midge.start()", () => {
 describe("reports", () => {
   test("varz(), connz() and subsz() show clients and subscriptions of every shard", async () => {
     const { server } = await start({ midge: { shards: 2, transport: "auto" } });
-    const clients = await Promise.all([0, 1, 2, 3].map(() => WireClient.open(server.port, { name: "n" })));
+    const clients = await Promise.all([0, 1, 2, 3].map(() => connectTo(server, { name: "n" })));
     for (const [i, client] of clients.entries()) client.send(`SUB a.${i} 1\r\nSUB b q 2\r\n`);
     for (const client of clients) await client.roundTrip();
     const varz = await server.varz();
@@ -91,19 +84,26 @@ describe("reports", () => {
     expect([page.total, page.subscriptions_list?.length]).toEqual([8, 2]);
     const matching = await server.subsz({ isListed: true, testSubject: "a.3" });
     expect(matching.subscriptions_list?.map(({ subject }) => subject)).toEqual(["a.3"]);
-    clients[0]!.close();
-    await until(async () => (await server.varz()).connections === 3, "a client that left is counted off");
+    clients[0]!.destroy();
+    await until(
+      async () => (await server.varz()).connections === 3,
+      () => "a client that left is counted off",
+    );
     expect((await server.varz()).subscriptions).toBe(6);
-    const closed = await server.connz({ state: "closed" });
-    expect(closed.connections?.map(({ reason }) => reason)).toEqual(["Client Closed"]);
+    const closedReasons = async () =>
+      (await server.connz({ state: "closed" })).connections?.map(({ reason }) => reason);
+    await until(
+      async () => (await closedReasons())?.join() === "Client Closed",
+      () => "it is among the closed ones",
+    );
     await server.stop();
   });
 
   test("connz() sorts and pages over the shards together", async () => {
     const { server } = await start({ midge: { shards: 3, transport: "auto" } });
-    const clients: WireClient[] = [];
+    const clients: RawClient[] = [];
     for (let i = 0; i < 7; i++) {
-      const client = await WireClient.open(server.port, { name: `n${i}` });
+      const client = await connectTo(server, { name: `n${i}` });
       client.send(Array.from({ length: i }, (_, sid) => `SUB s.${i} ${sid}\r\n`).join(""));
       await client.roundTrip();
       clients.push(client);
@@ -119,8 +119,11 @@ describe("reports", () => {
     expect(await page({ sort: "uptime", limit: 1 })).toEqual(["n6", 7]);
     expect(await page({ account: "$G", subject: "s.5" })).toEqual(["n5", 7]);
     expect(await page({ id: 3 })).toEqual(["n2", 7]);
-    clients[0]!.close();
-    await until(async () => (await server.varz()).connections === 6, "a client left");
+    clients[0]!.destroy();
+    await until(
+      async () => (await server.varz()).connections === 6,
+      () => "a client left",
+    );
     expect(await page({ state: "all", limit: 2 })).toEqual(["n0 n1", 7]);
     await server.stop();
   });
@@ -150,13 +153,11 @@ describe("reload()", () => {
     const { server } = await start({
       config: users("{user: stays, pass: a}, {user: changed, pass: a}, {user: gone, pass: a}"),
     });
-    const open = (user: string) => WireClient.open(server.port, { user, pass: "a" });
+    const open = (user: string) => connectTo(server, { user, pass: "a" });
     const [stays, changed, gone] = await Promise.all([open("stays"), open("changed"), open("gone")]);
     await server.reload(users("{user: stays, pass: a}, {user: changed, pass: b}"));
-    await changed.waitForClose();
-    expect(changed.text).toContain("-ERR 'Authorization Violation'\r\n");
-    await gone.waitForClose();
-    expect(gone.text).not.toContain("-ERR");
+    expect(await changed.readToEnd()).toBe("-ERR 'Authorization Violation'\r\n");
+    expect(await gone.readToEnd()).toBe("");
     await stays.roundTrip();
     await expect(open("changed")).rejects.toThrow("Authorization Violation");
     expect(
@@ -167,15 +168,14 @@ describe("reload()", () => {
 
   test("asks clients that are already there for credentials that were not needed before", async () => {
     const { server } = await start({ config: "debug: false" });
-    const named = await WireClient.open(server.port, { user: "a", pass: "p" });
-    const nameless = await WireClient.open(server.port);
+    const named = await connectTo(server, { user: "a", pass: "p" });
+    const nameless = await connectTo(server);
     await server.reload("authorization { user: a, password: p }");
-    await nameless.waitForClose();
-    expect(nameless.text).toContain("-ERR 'Authorization Violation'\r\n");
+    expect(await nameless.readToEnd()).toBe("-ERR 'Authorization Violation'\r\n");
     await named.roundTrip();
     await server.reload("debug: true");
     await named.roundTrip();
-    await WireClient.open(server.port);
+    await connectTo(server);
     await server.stop();
   });
 
@@ -188,12 +188,11 @@ describe("reload()", () => {
 
 test("lameDuck() tells the clients, takes no new ones, closes those there are, and ends the server", async () => {
   const { server, log } = await start({ lameDuckDurationMs: 30_000, lameDuckGracePeriodMs: 50 });
-  const client = await WireClient.open(server.port, { protocol: 1 });
-  const { port } = server;
+  const client = await connectTo(server, { protocol: 1 });
   const ending = server.lameDuck();
-  await client.waitFor(/INFO \{.*"ldm":true.*\} \r\n/);
-  await expect(WireClient.open(port)).rejects.toThrow("closed before");
-  await client.waitForClose();
+  expect((await client.readInfo()).ldm).toBe(true);
+  await expect(connectTo(server)).rejects.toThrow();
+  await client.expectClosed();
   await ending;
   expect(await server.ended).toBe("stopped");
   expect(log).toContain("info Closing existing clients");
@@ -201,9 +200,9 @@ test("lameDuck() tells the clients, takes no new ones, closes those there are, a
 
 test("stop() cuts lameDuck() short", async () => {
   const { server } = await start({ lameDuckDurationMs: 60_000, lameDuckGracePeriodMs: 50_000 });
-  const client = await WireClient.open(server.port);
+  const client = await connectTo(server);
   const ending = server.lameDuck();
   await server.stop();
   await ending;
-  await client.waitForClose();
+  await client.expectClosed();
 });
