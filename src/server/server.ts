@@ -255,13 +255,15 @@ export class Server {
     this.#logStart();
     const { pidFile, host } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
-    await this.#startMonitoring();
+    if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     await shardsStart;
     const listening = await this.#fleet.listen((port) => this.#infoOn(port));
     if (!listening.ok) {
       const where = hostPortText(host, this.#options.port === -1 ? 0 : this.#options.port);
       throw new Error(`Error listening on port: ${where}, ${JSON.stringify(listening.error)}`);
     }
+    // Not sooner: whoever waits until monitoring answers, as scripts do, may connect at once.
+    if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
     this.#logger.info(`Listening for client connections on ${hostPortText(host, this.#port)}`);
     this.#writePortsFile();
@@ -292,9 +294,12 @@ export class Server {
     );
   }
 
+  #hasMonitoring(): boolean {
+    return this.#options.httpPort !== 0 || this.#options.httpsPort !== 0;
+  }
+
   async #startMonitoring(): Promise<void> {
     const { httpPort, httpsPort, httpHost, httpBasePath, host } = this.#options;
-    if (httpPort === 0 && httpsPort === 0) return;
     const { HttpMonitor } = await import("../monitor/http_server.ts");
     this.#http = await HttpMonitor.start(this.monitor, {
       host: httpHost ?? host,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
-import { Midge, type MidgeOptions, MidgeStartError } from "../../src/mod.ts";
+import { type LogLevel, Midge, type MidgeOptions, MidgeStartError } from "../../src/mod.ts";
 import { until } from "../support/deadline.ts";
 import { connectTo, startEmbedded as start } from "../support/embedded.ts";
-import type { RawClient } from "../support/raw_client.ts";
+import { RawClient } from "../support/raw_client.ts";
 
 async function startError(options: MidgeOptions): Promise<string> {
   try {
@@ -46,6 +46,20 @@ describe("Midge.start()", () => {
     expect(await startError({ config: "max_payload: 2\nmax_pending: 1" })).toContain("cannot be higher than");
     expect(await startError({ config: "accounts { A {} }" })).toContain("accounts: not supported");
     expect(await startError({ httpPort: -1, httpsPort: -1 })).toContain("Can't start monitoring: ");
+  });
+
+  test("serves clients by the time monitoring answers", async () => {
+    const holder = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => holder.once("listening", resolve));
+    const { port } = holder.address() as { port: number };
+    await new Promise((resolve) => holder.close(resolve));
+    let client: Promise<RawClient> | undefined;
+    const log = (_level: LogLevel, text: string) => {
+      if (text.startsWith("Starting http monitor")) client = RawClient.open(port);
+    };
+    const { server } = await start({ port, httpPort: -1, log });
+    expect((await (await client)?.readInfo())?.port).toBe(port);
+    await server.stop();
   });
 
   test("puts fields over the configuration, again on reload", async () => {

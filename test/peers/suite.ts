@@ -1,22 +1,23 @@
 /**
- * Real clients, one program a language, against a server: `npm run test:peers`. Each program takes the
- * steps that README.md lists and prints a line a step; while it waits in "reconnect" the server is
- * stopped and started again on its port.
+ * Real clients, one program a language, against Midge on each runtime and the newest nats-server:
+ * `npm run test:peers`. Each program takes the steps that README.md lists and prints a line a step;
+ * while it waits in "reconnect" the server is stopped and started again on its port.
  *
- * PEERS_SERVER is the server's command, split at spaces, which takes nats-server's flags; without it
- * this repository's launcher is used. What the clients need is put in place by scripts/peers.ts.
+ * What clients and nats-server need is put in place by scripts/peers.ts; what is missing fails its tests.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { type AddressInfo, createConnection, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const cache = `${root}.cache/peers`;
+const logs = `${cache}/logs`;
 const clients = `${root}test/peers/clients`;
+const midge = `${root}bin/nats-server`;
 
 const STEPS = ["connect", "publish", "request", "queue", "headers", "unsubscribe", "reconnect", "drain"];
 
@@ -28,51 +29,102 @@ const CLIENTS: [name: string, ...command: [string, ...string[]]][] = [
   ["nats-py", `${cache}/python/bin/python`, `${clients}/python/client.py`],
 ];
 
-const READY_MS_MAX = 10_000;
+interface Server {
+  readonly name: string;
+  readonly program: string;
+  readonly parameters: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const SERVERS: readonly Server[] = [
+  describeMidge("Bun", 1),
+  describeMidge("Bun", 3),
+  describeMidge("Deno", 1),
+  describeMidge("Deno", 3),
+  {
+    name: "nats-server 2.15.2",
+    program: `${cache}/bin/nats-server-2.15.2`,
+    parameters: [],
+    environment: {},
+  },
+];
+
+const READY_MS_MAX = 20_000;
 const CLIENT_MS_MAX = 60_000;
 
-let port: number;
-let server: ChildProcess;
+function describeMidge(runtime: "Bun" | "Deno", shardCount: number): Server {
+  return {
+    name: `Midge on ${runtime} with ${shardCount} ${shardCount === 1 ? "shard" : "shards"}`,
+    program: midge,
+    parameters: ["--shards", String(shardCount)],
+    environment: { MIDGE_RUNTIME: runtime.toLowerCase() },
+  };
+}
 
-beforeAll(async () => {
-  port = await findFreePort();
-  server = await startServer();
-});
+/** A server at its port, which may be stopped and started again. What it logs goes to `logFile`. */
+class RunningServer {
+  readonly #server: Server;
+  readonly #port: number;
+  readonly logFile: string;
+  #child: ChildProcess | undefined;
 
-afterAll(() => stopServer());
+  constructor(server: Server, port: number) {
+    this.#server = server;
+    this.#port = port;
+    this.logFile = `${logs}/${server.name.replaceAll(" ", "-")}.log`;
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${this.#port}`;
+  }
+
+  async start(): Promise<void> {
+    const { program, parameters, environment } = this.#server;
+    const log = openSync(this.logFile, "a");
+    const child = spawn(program, [...parameters, "-a", "127.0.0.1", "-p", String(this.#port)], {
+      stdio: ["ignore", log, log],
+      env: { ...process.env, ...environment },
+    });
+    closeSync(log);
+    this.#child = child;
+    let failure = "";
+    child.on("error", (error) => {
+      failure = error.message;
+    });
+    child.on("exit", (code, signal) => {
+      failure = `it ended with ${code ?? signal}`;
+    });
+    const deadlineMs = Date.now() + READY_MS_MAX;
+    while (!(await sendsInfo(this.#port))) {
+      if (failure !== "") {
+        throw new Error(`${program} does not serve port ${this.#port}: ${failure}; see ${this.logFile}`);
+      }
+      if (Date.now() > deadlineMs) {
+        throw new Error(`${program} did not serve port ${this.#port} in ${READY_MS_MAX} ms`);
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGTERM");
+    await exited;
+  }
+}
 
 async function findFreePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
-  const { port: free } = probe.address() as AddressInfo;
+  const { port } = probe.address() as AddressInfo;
   probe.close();
   await once(probe, "close");
-  return free;
-}
-
-async function startServer(): Promise<ChildProcess> {
-  const [program = "", ...parameters] = (process.env.PEERS_SERVER ?? `${root}bin/nats-server`).split(/\s+/);
-  const child = spawn(program, [...parameters, "-a", "127.0.0.1", "-p", String(port)], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  let failure = "";
-  child.on("error", (error) => {
-    failure = error.message;
-  });
-  child.on("exit", (code, signal) => {
-    failure = `it ended with ${code ?? signal}`;
-  });
-  const deadlineMs = Date.now() + READY_MS_MAX;
-  while (!(await sendsInfo())) {
-    if (failure !== "") throw new Error(`${program} does not serve port ${port}: ${failure}`);
-    if (Date.now() > deadlineMs)
-      throw new Error(`${program} did not serve port ${port} in ${READY_MS_MAX} ms`);
-  }
-  return child;
+  return port;
 }
 
 /** Whether a server greets on the port; waits a moment when nobody listens. */
-async function sendsInfo(): Promise<boolean> {
+async function sendsInfo(port: number): Promise<boolean> {
   const socket = createConnection({ host: "127.0.0.1", port });
   const greeting = new Promise<boolean>((resolve) => {
     socket.on("data", (bytes) => resolve(bytes.toString().startsWith("INFO ")));
@@ -83,17 +135,10 @@ async function sendsInfo(): Promise<boolean> {
   return isReady;
 }
 
-async function stopServer(): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  const exited = once(server, "exit");
-  server.kill("SIGTERM");
-  await exited;
-}
-
 /** Runs a client to its end and returns the lines it printed. */
-async function runClient(program: string, parameters: string[]): Promise<string[]> {
+async function runClient(server: RunningServer, program: string, parameters: string[]): Promise<string[]> {
   if (!existsSync(program)) throw new Error(`${program} is not there: run "npm run peers"`);
-  const client = spawn(program, [...parameters, `nats://127.0.0.1:${port}`], {
+  const client = spawn(program, [...parameters, server.url], {
     stdio: ["ignore", "pipe", "inherit"],
     timeout: CLIENT_MS_MAX,
   });
@@ -101,24 +146,41 @@ async function runClient(program: string, parameters: string[]): Promise<string[
   for await (const line of createInterface({ input: client.stdout })) {
     lines.push(line);
     if (line !== "restart the server") continue;
-    await stopServer();
-    server = await startServer();
+    await server.stop();
+    await server.start();
   }
   return lines;
 }
 
-describe("a client takes every step:", () => {
-  for (const [name, program, ...parameters] of CLIENTS) {
-    test(
-      name,
-      async () => {
-        const lines = await runClient(program, parameters);
-        expect(lines.filter((line) => line !== "restart the server")).toEqual(
-          STEPS.map((step) => `ok ${step}`),
-        );
-        expect(lines).toContain("restart the server");
-      },
-      CLIENT_MS_MAX,
-    );
-  }
-});
+for (const server of SERVERS) {
+  describe(`${server.name}: a client takes every step:`, () => {
+    let running: RunningServer;
+    let passedCount = 0;
+
+    beforeAll(async () => {
+      mkdirSync(logs, { recursive: true });
+      running = new RunningServer(server, await findFreePort());
+      await running.start();
+    }, READY_MS_MAX);
+
+    afterAll(async () => {
+      await running.stop();
+      console.log(`${server.name}: ${passedCount} of ${CLIENTS.length} clients took all steps`);
+    });
+
+    for (const [name, program, ...parameters] of CLIENTS) {
+      test(
+        name,
+        async () => {
+          const lines = await runClient(running, program, parameters);
+          expect(lines.filter((line) => line !== "restart the server")).toEqual(
+            STEPS.map((step) => `ok ${step}`),
+          );
+          expect(lines).toContain("restart the server");
+          passedCount++;
+        },
+        CLIENT_MS_MAX,
+      );
+    }
+  });
+}
