@@ -280,6 +280,7 @@ export class ClientProtocol {
     const reply = bytes.slice(parser.replyStart, parser.replyEnd);
     connection.large = new LargeMessage(
       connection.account,
+      connection.slot,
       bytes.slice(parser.subjectStart, parser.subjectEnd),
       plainLine(reply, headerLength, parser.totalSize),
       reply.length,

@@ -48,6 +48,7 @@ export class Connection {
   /** Bytes handed to the kernel so far, and the count that must be reached by the write deadline. */
   writtenBytes = 0;
   deadlineMark = 0;
+  isDeadlineSet = false;
   deadlineWrittenBytes = 0;
 
   /** Not read before this time, 0 when reading. */

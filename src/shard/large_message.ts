@@ -1,6 +1,8 @@
 /** A message too large for the receive buffer: its parts, and the buffer its payload is collected in. */
 export class LargeMessage {
   readonly account: number;
+  /** Slot of the connection that publishes it. */
+  readonly origin: number;
   readonly subject: Uint8Array;
   /** `[reply ][header size ]size␍␊` in plain form. */
   readonly line: Uint8Array;
@@ -14,6 +16,7 @@ export class LargeMessage {
 
   constructor(
     account: number,
+    origin: number,
     subject: Uint8Array,
     line: Uint8Array,
     replyLength: number,
@@ -21,6 +24,7 @@ export class LargeMessage {
     payloadLength: number,
   ) {
     this.account = account;
+    this.origin = origin;
     this.subject = subject;
     this.line = line;
     this.replyLength = replyLength;

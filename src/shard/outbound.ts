@@ -51,7 +51,7 @@ export interface OutboundOptions {
 export interface OutboundEvents {
   /** The connection is to be closed, after the turn; nothing more is written. */
   fail(connection: Connection, reason: CloseReason): void;
-  /** Its queue just became non-empty: watch the write deadline. */
+  /** Something was queued where nothing was: watch the write deadline. */
   startDeadline(connection: Connection): void;
   /** The last congested connection of the shard has caught up. */
   resumeProducers(): void;
@@ -271,15 +271,18 @@ export class Outbound {
   #pendingOf(connection: Connection): PendingQueue {
     if (connection.pending === null) {
       connection.pending = new PendingQueue(this.#pool);
-      connection.deadlineWrittenBytes = connection.writtenBytes;
+      connection.isDeadlineSet = false;
       this.#wantWrite(connection, true);
-      this.#events.startDeadline(connection);
     }
     return connection.pending;
   }
 
   #afterQueueing(connection: Connection): void {
     const { length } = connection.pending!;
+    if (!connection.isDeadlineSet) {
+      connection.isDeadlineSet = true;
+      this.#events.startDeadline(connection);
+    }
     if (length > this.options.maxPendingBytes) {
       this.#events.fail(connection, CloseReason.SlowConsumerPendingBytes);
     } else if (length > this.#stallBytes) this.#setCongested(connection, true);

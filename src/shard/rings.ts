@@ -55,6 +55,9 @@ const FULL_SLEEP_MS = 1;
 const STALL_EVERY_MS = 2;
 const STALLED_MAX = 1024;
 
+/** The connection slot that stands for other nodes. */
+const FABRIC_SLOT = 0;
+
 /** A large message on its way to one node. */
 interface Outgoing {
   readonly message: LargeMessage;
@@ -65,6 +68,8 @@ interface Outgoing {
 
 /** A large message being collected from one node. */
 interface Incoming {
+  /** Slot of its publisher there. */
+  readonly origin: number;
   readonly message: LargeMessage;
   readonly isPlain: boolean;
   readonly queues: Int32Array;
@@ -108,15 +113,21 @@ export class Rings {
     }
   }
 
-  /** Takes what other nodes published, a bounded amount of each. Returns whether there was anything. */
+  /**
+   * Takes what other nodes published, a bounded amount of each. Returns whether there was anything. May run while a
+   * message of ours is under way, whose stall is not theirs.
+   */
   drainAll(): boolean {
     const { map } = this.#shard.shared;
+    const stalledWord = this.#area + (AREA_IS_STALLED >> 2);
+    const isStalled = this.#words[stalledWord]!;
     let isAny = false;
     for (let node = 0; node < map.nodeCount; node++) {
       if (this.#shard.engine.peek(node) === 0) continue;
       this.#drain(node);
       isAny = true;
     }
+    this.#words[stalledWord] = isStalled;
     return isAny;
   }
 
@@ -127,10 +138,6 @@ export class Rings {
     const tailWord = (map.ring(this.#shard.node, node) + RING_TAIL) >> 2;
     // The tail that left too little room, as the engine noted it.
     const tail = this.#words[end + (RING_END_OTHER >> 2)]!;
-    // What is drained meanwhile must not be blamed for a stall of the message that waits.
-    const stalledWord = this.#area + (AREA_IS_STALLED >> 2);
-    const isStalled = this.#words[stalledWord]!;
-    this.#words[stalledWord] = 0;
     for (let spins = 0; Atomics.load(this.#words, tailWord) === tail; spins++) {
       if (!this.#isUp(node)) {
         // Nobody reads it any more: write over what is there until the interest of the node is gone, too.
@@ -141,7 +148,6 @@ export class Rings {
       this.#wake.ifAsleep(node);
       if (!this.drainAll() && spins > FULL_SPINS) Atomics.wait(this.#words, tailWord, tail, FULL_SLEEP_MS);
     }
-    this.#words[stalledWord]! |= isStalled;
   }
 
   #isUp(node: number): boolean {
@@ -181,6 +187,7 @@ export class Rings {
     words[at + (RECORD_HEADER_LENGTH >> 2)] = message.headerLength;
     words[at + (RECORD_QUEUE_COUNT >> 2)] = queues.length;
     words[at + (RECORD_IS_PLAIN >> 2)] = isPlain ? 1 : 0;
+    words[at + (RECORD_ORIGIN >> 2)] = message.origin;
     words.set(queues, at + (RECORD_BODY >> 2));
     const body = (start + RECORD_BODY + queues.length * 4 + 15) & ~15;
     bytes.set(subject, body);
@@ -230,11 +237,12 @@ export class Rings {
           this.#word(resume, RECORD_QUEUE_COUNT),
           this.#word(resume, RECORD_REST_LENGTH),
         );
+        const origin = this.#word(resume, RECORD_ORIGIN);
         if (isServed) engine.skip(node, resume);
         this.#shard.removeExpired();
+        this.#tellIfStalled(node, origin);
       } else if (reason === REASON_STALLED) {
-        this.#words[this.#area + (AREA_IS_STALLED >> 2)] = 0;
-        this.#tellStalled(node, resume);
+        this.#tellIfStalled(node, resume);
       } else if (reason === REASON_OTHER) {
         this.#takeOther(node, resume);
       } else break;
@@ -275,9 +283,10 @@ export class Rings {
         incoming.message.fill(shared.bytes, start, start + this.#word(record, RECORD_REST_LENGTH));
         if (incoming.message.isComplete) {
           this.#incoming[node] = null;
-          const { message, isPlain, queues } = incoming;
+          const { message, isPlain, queues, origin } = incoming;
           this.#publishing!.deliverLarge(message, isPlain, queues);
           this.#shard.removeExpired();
+          this.#tellIfStalled(node, origin);
         }
       }
     }
@@ -293,6 +302,7 @@ export class Rings {
     const lineLength = this.#word(record, RECORD_LINE_LENGTH);
     const message = new LargeMessage(
       this.#word(record, RECORD_CONTEXT),
+      FABRIC_SLOT,
       bytes.slice(subjectAt, lineAt),
       bytes.slice(lineAt, lineAt + lineLength),
       0,
@@ -300,12 +310,15 @@ export class Rings {
       this.#word(record, RECORD_REST_LENGTH) - lineLength - 2,
     );
     const isPlain = this.#word(record, RECORD_IS_PLAIN) !== 0;
-    return { message, isPlain, queues };
+    return { message, isPlain, queues, origin: this.#word(record, RECORD_ORIGIN) };
   }
 
-  /** Asks the sending shard to slow the connection whose messages a subscriber here does not keep up with. */
-  #tellStalled(node: number, origin: number): void {
+  /** Asks the sending shard to slow the connection whose message just went to a subscriber that does not keep up. */
+  #tellIfStalled(node: number, origin: number): void {
     const { nowMs } = this.#shard;
+    const stalledWord = this.#area + (AREA_IS_STALLED >> 2);
+    if (this.#words[stalledWord] === 0) return;
+    this.#words[stalledWord] = 0;
     const key = node * 2 ** 20 + origin;
     if (nowMs - (this.#stalledAt.get(key) ?? -STALL_EVERY_MS) < STALL_EVERY_MS) return;
     if (this.#stalledAt.size > STALLED_MAX) this.#stalledAt.clear();

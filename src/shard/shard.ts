@@ -508,7 +508,9 @@ export class Shard implements ShardContext {
   }
 
   #startDeadline(connection: Connection): void {
-    connection.deadlineMark = connection.writtenBytes;
+    const { writtenBytes, pending } = connection;
+    connection.deadlineWrittenBytes = writtenBytes;
+    connection.deadlineMark = writtenBytes + (pending?.length ?? 0);
     this.timers.set(timerId(connection, TIMER_WRITE), this.nowMs + this.options.writeDeadlineMs);
   }
 
@@ -519,19 +521,12 @@ export class Shard implements ShardContext {
       this.#end(connection);
       return;
     }
-    const { pending } = connection;
-    if (pending === null) return;
-    const isLate =
-      connection.writtenBytes < connection.deadlineMark ||
-      connection.writtenBytes === connection.deadlineWrittenBytes;
+    if (connection.pending === null) return;
+    const isLate = connection.writtenBytes < connection.deadlineMark;
     const hasMoved = connection.writtenBytes > connection.deadlineWrittenBytes;
     if (isLate && !(this.options.retriesWrites && hasMoved)) {
       this.#failOutput(connection, CloseReason.SlowConsumerWriteDeadline);
-      return;
-    }
-    connection.deadlineMark = connection.writtenBytes + pending.length;
-    connection.deadlineWrittenBytes = connection.writtenBytes;
-    this.timers.set(timerId(connection, TIMER_WRITE), this.nowMs + this.options.writeDeadlineMs);
+    } else this.#startDeadline(connection);
   }
 
   #failOutput(connection: Connection, reason: CloseReason): void {
