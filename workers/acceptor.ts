@@ -9,19 +9,24 @@ import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 
 const CLIENT_LISTENER = 0;
+/** Connections after which garbage is collected: this thread never returns to its event loop, which would do it. */
+const ACCEPTED_PER_COLLECTION = 4096;
 
 const report = (message: AcceptorReport) => self.postMessage(message);
 
 self.onmessage = async ({ data }: MessageEvent<AcceptorStart>) => {
   self.onmessage = null;
-  const opened = (await loadRuntime()).openPosix();
+  const runtime = await loadRuntime();
+  const opened = runtime.openPosix();
   if (!opened.ok) throw new Error(opened.reason);
   const { posix } = opened;
   const shared = openSharedMemory(data.memory);
+  let accepted = 0;
   const placement = new Placement(shared, (handle) => wakeEpollPoller(posix, handle));
   const acceptor = new Acceptor(posix, {
     onConnection: (_listener, fd, ip, port) => {
       if (!placement.place(fd, ip, port)) posix.close(fd);
+      if (++accepted % ACCEPTED_PER_COLLECTION === 0) runtime.collectGarbage();
     },
     onPause: (_listener, error, pauseMs) =>
       report({ type: "paused", text: `Cannot accept connections: ${error}; trying again in ${pauseMs} ms` }),

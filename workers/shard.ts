@@ -1,4 +1,5 @@
 /** A shard's thread: waits for its start message, builds the shard, runs it. */
+import process from "node:process";
 import { CONNECTIONS_PER_SHARD_MAX, NODE_WAKE_WORD } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { EpollPoller, wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
@@ -60,6 +61,7 @@ async function serve(start: ShardStart): Promise<void> {
     wake,
     report,
     collectGarbage: () => runtime.collectGarbage(),
+    residentBytes: () => process.memoryUsage.rss(),
     stopListening: () => stopListening(),
   });
   const failedToAccept = Promise.withResolvers<never>();

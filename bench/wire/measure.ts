@@ -57,9 +57,11 @@ async function measureOn(server: ServerProcess, row: Row, options: MeasureOption
   const ended = usages.get("ended")!;
   const { userNs, systemNs } = cpuBetween(ready, ended);
   const operations = row.unit === "delivery" ? result.deliveries : result.messages;
-  const preparedBytes = usages.get("prepared")!.residentBytes - usages.get("base")!.residentBytes;
   const cpuNs = userNs + systemNs;
   const isIdle = row.isIdle === true;
+  // An idle connection is what is left once the server has had time to tidy up after its coming.
+  const held = isIdle ? ended : usages.get("prepared")!;
+  const heldBytes = held.residentBytes - usages.get("base")!.residentBytes;
   return {
     perSecond: isIdle ? null : operations / result.seconds,
     cpuNs: isIdle ? null : cpuNs / operations,
@@ -70,7 +72,7 @@ async function measureOn(server: ServerProcess, row: Row, options: MeasureOption
     p999Us: result.p999Us ?? null,
     peakBytes: ended.peakBytes,
     baseBytes,
-    bytesEach: row.heldCount === undefined ? null : preparedBytes / row.heldCount,
+    bytesEach: row.heldCount === undefined ? null : heldBytes / row.heldCount,
     idleCorePercent: isIdle ? (cpuNs / 1e9 / result.seconds) * 100 : null,
     readyMs: server.readyMs,
     serverCores: cpuNs / 1e9 / result.seconds,

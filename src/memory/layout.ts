@@ -51,7 +51,7 @@ export const CONNECTION_IS_TRACED = 64;
 // An outbox: where frames for one connection are written, lent from a shard's pool while there is something to send.
 export const OUTBOX_BYTES = 65536;
 /** iovecs of an outbox, each `struct iovec`: u64 address, u64 length. */
-export const OUTBOX_IOVECS_MAX = 256;
+export const OUTBOX_IOVECS_MAX = 128;
 export const OUTBOX_DATA = OUTBOX_IOVECS_MAX * 16;
 /** Room kept past the limit, for copies that write 16 bytes at a time. */
 export const OUTBOX_SLACK = 64;

@@ -1,5 +1,6 @@
 /** The main thread: one server from its options to its end. It installs no signal handlers and never exits. */
 import { availableParallelism } from "node:os";
+import { GrowthWatch } from "../base/growth_watch.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
@@ -127,6 +128,10 @@ export class Server {
     const cpuCount = availableParallelism();
     const sharded = shardOptions(options);
     this.#info = serverInfo(options, this.#identity(), options, sharded.credentials.kind !== "none");
+    const growth = new GrowthWatch(
+      () => process.memoryUsage.rss(),
+      () => runtime.collectGarbage(),
+    );
     this.#fleet = new Fleet(
       {
         shardCount: options.midge.shards || defaultShardCount(cpuCount),
@@ -139,7 +144,10 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
-        closed: (connection) => this.#fleetMonitor.addClosed(connection),
+        closed: (connection) => {
+          this.#fleetMonitor.addClosed(connection);
+          growth.check(performance.now());
+        },
         fatal: (text) => void this.#fail(text),
       },
     );

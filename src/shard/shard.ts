@@ -9,6 +9,7 @@
  */
 import type { Socket } from "node:net";
 import { assert } from "../base/assert.ts";
+import { GrowthWatch } from "../base/growth_watch.ts";
 import { TimerWheel } from "../base/timer_wheel.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
@@ -89,7 +90,8 @@ const TICK_MS = 10;
 const PAUSE_MS = 10;
 /** What is queued for a connection that is being closed has this long to leave. */
 const CLOSING_MS = 1000;
-const GREETED_AT_ONCE_MAX = 16;
+/** Connections that may hold an outbox when the next one is served: each outbox ever lent is memory touched. */
+const OUTBOXES_HELD_MAX = 64;
 /** Idle for this long after work, a shard tidies up. */
 const TIDY_AFTER_MS = 1000;
 const GLOBAL_ACCOUNT = 1;
@@ -107,6 +109,8 @@ export interface ShardDependencies {
   report(report: ShardReport): void;
   /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
   collectGarbage(): void;
+  /** Memory of the process. */
+  residentBytes(): number;
   /** Stops taking connections, where the shard listens by itself. */
   stopListening(): void;
 }
@@ -140,6 +144,7 @@ export class Shard implements ShardContext {
   #paused: Connection[] = [];
   #lastBusyMs = 0;
   #isTidy = true;
+  readonly #growth: GrowthWatch;
   #failure: Error | null = null;
 
   constructor(start: ShardStart, dependencies: ShardDependencies) {
@@ -149,6 +154,7 @@ export class Shard implements ShardContext {
     this.info = start.info;
     this.poller = poller;
     this.#dependencies = dependencies;
+    this.#growth = new GrowthWatch(dependencies.residentBytes, dependencies.collectGarbage);
     this.#spinMs = start.spinMs;
     this.shared = openSharedMemory(start.memory);
     const { words, map } = this.shared;
@@ -241,8 +247,7 @@ export class Shard implements ShardContext {
     if (open > this.options.maxConnections || this.options.maxConnections <= 0) {
       this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
     }
-    // Many that come at once share a few outboxes: each one used is memory touched.
-    if (this.outbound.dirtyCount >= GREETED_AT_ONCE_MAX) this.outbound.flushAll();
+    this.#shareOutboxes();
   }
 
   /** Takes a socket that this shard accepted by itself. */
@@ -308,16 +313,24 @@ export class Shard implements ShardContext {
         if (connection.state === STATE_CLOSING && connection.pending === null) this.#end(connection);
       }
       if ((flags & (READABLE | HANGUP)) !== 0) this.#read(connection, flags);
+      this.#shareOutboxes();
     }
     if (isBusy) {
       this.#lastBusyMs = this.nowMs;
       this.#isTidy = false;
+      this.#growth.check(this.nowMs);
     }
     this.timers.advance(this.nowMs, (id) => this.#onTimer(id));
     if (this.#paused.length > 0) this.#resumeDue();
     this.#rings.publishAll();
     if (this.outbound.dirtyCount > 0) this.outbound.flushAll();
     if (this.#closing.length > 0) this.#finishClosing();
+  }
+
+  #shareOutboxes(): void {
+    if (this.outbound.dirtyCount < OUTBOXES_HELD_MAX) return;
+    this.#rings.publishAll();
+    this.outbound.flushAll();
   }
 
   /** Waits for sockets, rings or timers; looks for a while before it sleeps. */

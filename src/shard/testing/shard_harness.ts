@@ -99,6 +99,7 @@ export class ShardHarness {
         wake: (handle) => this.#wake(handle),
         report: (report) => this.reports.push(report),
         collectGarbage: () => {},
+        residentBytes: () => 0,
         stopListening: () => {},
       });
       void shard.run();
