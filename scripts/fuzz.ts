@@ -11,10 +11,10 @@ import { backTo, megabytes, serverState } from "../test/robustness/server_state.
 import { runToExit, ServerProcess, serverCommand } from "../test/support/server_process.ts";
 
 const LIMITS = { maxPayloadBytes: 256 * 1024, maxControlLineBytes: 4096 };
-/** Sessions that fill caches and pools; memory is compared with what was resident after them. */
-const WARM_UP_SESSIONS = 20_000;
+/** The first quarter of the sessions fills caches and pools; memory is compared with what was resident after it. */
+const WARM_UP_SHARE = 0.25;
 /** What may be resident after the run beyond that: allocators and collectors keep some of what they got. */
-const GROWTH_MAX_BYTES = 64 * 1024 * 1024;
+const GROWTH_MAX_BYTES = 96 * 1024 * 1024;
 const SETTLE_MS = 10_000;
 const BOUND_MS = 10_000;
 const PROGRESS_EVERY = 10;
@@ -83,7 +83,7 @@ let exitCode = 0;
 try {
   const before = await serverState(server);
   console.log(`start: ${megabytes(before.residentBytes)} resident`);
-  const warmUp = Math.min(WARM_UP_SESSIONS, Math.floor(sessions / 5));
+  const warmUp = Math.floor(sessions * WARM_UP_SHARE);
   const reports = warmUp === 0 ? [] : [await play(from, warmUp)];
   await backTo(before, server);
   await new Promise((resolve) => setTimeout(resolve, warmUp === 0 ? 0 : SETTLE_MS));
