@@ -26,11 +26,6 @@ const RUNTIMES = {
   deno: { program: join(modules, "deno/deno"), installScript: join(modules, "deno/install.cjs") },
 };
 
-/** What the unit tests may do on Deno: they make files, sockets and processes, and call libc. */
-const DENO_TEST_PERMISSIONS = ["read", "write", "net", "env", "sys", "ffi", "run"].map(
-  (name) => `--allow-${name}`,
-);
-
 function say(text) {
   process.stderr.write(`midge: ${text}\n`);
 }
@@ -129,7 +124,8 @@ function test(wanted) {
   say("unit tests on Bun");
   const bunCode = runHere([RUNTIMES.bun.program, "test", ...paths]);
   say("unit tests on Deno");
-  const denoTest = ["test", "--no-check", "--no-prompt", ...DENO_TEST_PERMISSIONS, ...paths];
+  // Tests read /proc, which Deno allows nobody who lacks any permission.
+  const denoTest = ["test", "--no-check", "--allow-all", ...paths];
   const denoCode = runHere([RUNTIMES.deno.program, ...denoTest]);
   say(`unit tests: Bun ${bunCode === 0 ? "passed" : "failed"}, Deno ${denoCode === 0 ? "passed" : "failed"}`);
   process.exit(bunCode === 0 && denoCode === 0 ? 0 : 1);
