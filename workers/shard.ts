@@ -79,7 +79,10 @@ async function serve(start: ShardStart): Promise<void> {
         }
       },
     });
-    if (!listener.ok) throw new Error(listener.error);
+    if (!listener.ok) {
+      report({ type: "cannotListen", error: listener.error });
+      return;
+    }
     port = listener.port;
     stopListening = () => listener.close();
   }

@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import type { WallClock } from "../base/wall_clock.ts";
 import { formatLine, type LineFormat, splitTime } from "./line.ts";
 import type { LogLevel, LogSink } from "./logger.ts";
-import type { WallClock } from "./wall_clock.ts";
 
 const FILE_MODE = 0o640;
 

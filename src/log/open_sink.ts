@@ -1,8 +1,8 @@
+import type { WallClock } from "../base/wall_clock.ts";
 import { FileSink, type FileSinkOptions } from "./file_sink.ts";
 import type { LogSink } from "./logger.ts";
 import { createStderrSink } from "./stderr_sink.ts";
 import type { OpenUnixDatagram } from "./syslog_sink.ts";
-import type { WallClock } from "./wall_clock.ts";
 
 /** The options of a config file that choose and shape the log. An empty text means not set. */
 export interface LogOptions {

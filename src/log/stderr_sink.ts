@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
+import type { WallClock } from "../base/wall_clock.ts";
 import { formatLine, type LineFormat } from "./line.ts";
 import type { LogLevel, LogSink } from "./logger.ts";
-import type { WallClock } from "./wall_clock.ts";
 
 const STDERR_FD = 2;
 

@@ -2,9 +2,9 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { hostname } from "node:os";
+import type { WallClock } from "../base/wall_clock.ts";
 import { splitTime } from "./line.ts";
 import type { LogLevel, LogSink } from "./logger.ts";
-import type { WallClock } from "./wall_clock.ts";
 
 /** RFC 3164 severities. Notice is the level of information and trace, as nats-server has it. */
 const SEVERITY: Record<LogLevel, number> = {

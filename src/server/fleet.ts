@@ -412,6 +412,11 @@ export class Fleet {
       case "disposed":
         shard.disposed.resolve();
         break;
+      case "cannotListen":
+        // At the start that is for the operator to mend; a successor that cannot have the port back has failed.
+        if (this.#isListening) this.#onFailure(shard, report.error);
+        else shard.ready.reject(new Error(report.error));
+        break;
       case "failed":
         this.#onFailure(shard, report.error);
         break;

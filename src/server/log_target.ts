@@ -1,7 +1,7 @@
+import { createWallClock } from "../base/wall_clock.ts";
 import type { Options } from "../config/option_table.ts";
 import type { LogSink } from "../log/logger.ts";
 import { openSink } from "../log/open_sink.ts";
-import { createWallClock } from "../log/wall_clock.ts";
 
 /** Opens what the options log to: a file, syslog, or standard error. Rejects with the text of the fatal error. */
 export function openLogTarget(options: Options, executableName: string): Promise<LogSink> {

@@ -451,7 +451,7 @@ export class ClientProtocol {
       this.#shard.fail(connection, errors.ERROR_NO_RESPONDERS_REQUIRES_HEADERS);
       return;
     }
-    if (connection.rttMs === 0) connection.rttMs = Math.max(Date.now() - connection.startMs, 0.001);
+    if (connection.rttMs === 0) connection.rttMs = Math.max(this.#shard.wallMs() - connection.startMs, 0.001);
     connection.state = STATE_CONNECTED;
     connection.hasConnected = true;
     this.applyOptions(connection);
@@ -504,7 +504,7 @@ export class ClientProtocol {
 
   #noteActivity(connection: Connection): void {
     connection.lastInputMs = this.#shard.nowMs;
-    connection.lastActivityMs = Date.now();
+    connection.lastActivityMs = this.#shard.wallMs();
   }
 
   #tracePublish(connection: Connection, code: number, start: number, length: number): void {

@@ -30,6 +30,8 @@ export interface ShardContext {
   info: ServerInfo;
   /** Steady clock, milliseconds, as of this turn. */
   nowMs: number;
+  /** Time of day in milliseconds since 1970, with a fraction. */
+  wallMs(): number;
   /** Ends a connection for one of the protocol's errors: -ERR where there is one, then what is queued, then close. */
   fail(connection: Connection, code: number): void;
   close(connection: Connection, reason: CloseReason): void;

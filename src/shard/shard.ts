@@ -11,6 +11,7 @@ import type { Socket } from "node:net";
 import { assert } from "../base/assert.ts";
 import { GrowthWatch } from "../base/growth_watch.ts";
 import { TimerWheel } from "../base/timer_wheel.ts";
+import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
 import { Wake } from "../fabric/wake.ts";
@@ -138,6 +139,7 @@ export class Shard implements ShardContext {
   readonly #words: Int32Array;
   readonly #receive: number;
   readonly #spinMs: number;
+  readonly #wallClock = createWallClock();
   readonly #freeSlots: number[] = [];
   readonly #buffers = new BufferPool();
   readonly #closing: Connection[] = [];
@@ -232,7 +234,7 @@ export class Shard implements ShardContext {
       clientId: Atomics.add(words, HEADER_CLIENT_ID, 1) + 1,
       ip,
       port,
-      startMs: Date.now(),
+      startMs: this.wallMs(),
       nonce: "",
       account: GLOBAL_ACCOUNT,
       maxPayloadBytes: this.options.maxPayloadBytes,
@@ -293,6 +295,10 @@ export class Shard implements ShardContext {
     if (connection.pausedUntilMs === 0) this.#paused.push(connection);
     connection.pausedUntilMs = performance.now() + PAUSE_MS;
     this.poller.setInterest(connection.slot, false, connection.isWriteWanted);
+  }
+
+  wallMs(): number {
+    return this.#wallClock() / 1000;
   }
 
   log(level: "info" | "warning" | "error" | "debug" | "trace", text: string): void {

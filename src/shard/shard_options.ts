@@ -78,6 +78,8 @@ export type ShardReport =
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
   | { readonly type: "closed"; readonly connection: ConnectionRecord }
+  /** Where shards listen by themselves. The thread has served nobody and stops. */
+  | { readonly type: "cannotListen"; readonly error: string }
   | { readonly type: "failed"; readonly error: string }
   | { readonly type: "stopped" }
   | { readonly type: "disposed" };

@@ -94,7 +94,7 @@ export function connectionRecord(
     ip: connection.ip,
     port: connection.port,
     startMs: connection.startMs,
-    stopMs: closeReason === 0 ? null : Date.now(),
+    stopMs: closeReason === 0 ? null : shard.wallMs(),
     reason: closeReason === 0 ? "" : closeReasonEntry(closeReason as CloseReason).text,
     lastActivityMs: connection.lastActivityMs,
     rttMs: connection.rttMs,

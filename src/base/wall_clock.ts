@@ -9,7 +9,8 @@ const DRIFT_MAX_MS = 2;
  * `performance.now()` has the fraction but does not follow when the system's clock is set.
  */
 export function createWallClock(): WallClock {
-  let offsetMs = Date.now() - performance.now();
+  // What every thread starts from, so that their clocks agree to less than a millisecond.
+  let offsetMs: number = performance.timeOrigin;
   return () => {
     const coarseMs = Date.now();
     const fineMs = performance.now();
