@@ -1,0 +1,26 @@
+import { Buffer } from "node:buffer";
+
+/**
+ * Subjects are bytes, and what rewrites them counts, cuts and hashes bytes. A byte string carries them through code
+ * that is clearer over text: each of its characters is one byte, so nothing is lost, broken UTF-8 included.
+ */
+
+/** The byte string of `bytes[start, end)`; copies. */
+export function byteStringOf(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");
+}
+
+/** The bytes of a byte string. */
+export function bytesOf(byteString: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(byteString, "latin1"));
+}
+
+/** The byte string of text that comes as text: from a configuration or a JWT. */
+export function byteStringOfText(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** The text of a byte string, for messages; what is no UTF-8 shows as U+FFFD. */
+export function textOf(byteString: string): string {
+  return Buffer.from(byteString, "latin1").toString("utf8");
+}
