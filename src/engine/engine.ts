@@ -7,7 +7,7 @@ export interface EngineHost {
   reclaim(): void;
   attach(slot: number, skipped: number): void;
   sendLarge(node: number, isPlain: number, pickCount: number): void;
-  trace(
+  note(
     slot: number,
     subscription: number,
     rest: number,
@@ -68,7 +68,7 @@ export function createEngine(memory: WebAssembly.Memory, area: number, host: Eng
       attach: (slot: number, skipped: number) => host.attach(slot, skipped),
       sendLarge: (node: number, isPlain: number, pickCount: number) =>
         host.sendLarge(node, isPlain, pickCount),
-      trace: (
+      note: (
         slot: number,
         subscription: number,
         rest: number,
@@ -76,7 +76,7 @@ export function createEngine(memory: WebAssembly.Memory, area: number, host: Eng
         headerLength: number,
         payloadLength: number,
         isLarge: number,
-      ) => host.trace(slot, subscription, rest, lineLength, headerLength, payloadLength, isLarge !== 0),
+      ) => host.note(slot, subscription, rest, lineLength, headerLength, payloadLength, isLarge !== 0),
     },
   });
   const engine = instance.exports as unknown as Engine;

@@ -5,7 +5,7 @@ import { memory } from "./testing/lockstep.ts";
 import { write } from "./testing/specification.ts";
 
 const nobody = () => {};
-const host = { flush: nobody, reclaim: nobody, attach: nobody, sendLarge: nobody, trace: nobody };
+const host = { flush: nobody, reclaim: nobody, attach: nobody, sendLarge: nobody, note: nobody };
 
 function engineWithSeed(seed: bigint): { engine: Engine; at: number } {
   memory.clear();

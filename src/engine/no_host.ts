@@ -11,5 +11,5 @@ export const NO_HOST: EngineHost = {
   reclaim: refuse,
   attach: refuse,
   sendLarge: refuse,
-  trace: refuse,
+  note: refuse,
 };

@@ -45,8 +45,10 @@ export const CONNECTION_WANTS_NO_RESPONDERS = 8;
 export const CONNECTION_IS_CONGESTED = 16;
 /** Messages for it are dropped rather than queued (no_fast_producer_stall). */
 export const CONNECTION_DROPS = 32;
-/** Each delivery is reported to the host (trace log). */
-export const CONNECTION_IS_TRACED = 64;
+/** Each delivery is reported to the host: for the trace log, or because the reply subject may be answered. */
+export const CONNECTION_IS_NOTED = 64;
+/** Some deliveries are denied: the host asks about each when it builds a plan. */
+export const CONNECTION_IS_FILTERED = 128;
 
 // An outbox: where frames for one connection are written, lent from a shard's pool while there is something to send.
 export const OUTBOX_BYTES = 65536;
@@ -81,13 +83,23 @@ export const SUBSCRIPTION_SID_INLINE_MAX = 12;
 /** Next of those that reached their maximum. Engine. */
 export const SUBSCRIPTION_EXPIRED_NEXT = 60;
 
+// What a plan or a record is looked up under. A record's context is an account, as is that of what the host publishes;
+// a client's is one of its shard's own, from CONTEXT_CLIENTS on.
+/** Account ids are below this. */
+export const CONTEXT_ACCOUNTS = 65536;
+/** Set for messages that no stream import takes: what came in through a service import. */
+export const CONTEXT_IS_STREAMLESS = 65536;
+/** Set for answers to a service's requests, on their way to the node that forwarded the request. */
+export const CONTEXT_IS_RESPONSE = 131072;
+export const CONTEXT_CLIENTS = 262144;
+
 // A delivery plan: the answer to "who gets a message on this subject", cached per (context, subject).
 export const PLAN_HASH = 0;
 export const PLAN_SUBJECT_LENGTH = 4;
 export const PLAN_CONTEXT = 8;
 /** PLAN_IS_… bits. */
 export const PLAN_FLAGS = 12;
-/** Four generation words that must stand still: (address, value) pairs. */
+/** Four generation words that must stand still: (address, value) pairs. Those of the account the message is in. */
 export const PLAN_GENERATIONS = 16;
 /** Plain subscriptions: count, address of the first entry. */
 export const PLAN_PLAIN_COUNT = 48;
@@ -99,9 +111,15 @@ export const PLAN_GROUPS = 60;
 export const PLAN_PLAIN_NODES = 64;
 export const PLAN_ALL_NODES = 68;
 export const PLAN_ACCOUNT = 72;
-export const PLAN_SUBJECT = 80;
+/** The subject it is delivered under here and sent to other nodes with: address, bytes. PLAN_SUBJECT unless mapped. */
+export const PLAN_DELIVERED = 76;
+export const PLAN_DELIVERED_LENGTH = 80;
+/** Generation words of the accounts that import the message: address of the (address, value) pairs, number of them. */
+export const PLAN_MORE_GENERATIONS = 84;
+export const PLAN_MORE_COUNT = 88;
+export const PLAN_SUBJECT = 96;
 
-/** The host handles messages of this plan by itself (denied, reserved, imported). */
+/** The host handles messages of this plan by itself (denied, reserved, a service of another account). */
 export const PLAN_IS_FOR_HOST = 1;
 
 // A plan's entry for one local subscription: three words, then the prefix `HMSG <subject> <sid> ` padded to 16.
@@ -216,18 +234,17 @@ export const RECORD_LENGTH = 0;
 export const RECORD_KIND = 4;
 export const RECORD_CONTEXT = 8;
 export const RECORD_SUBJECT_LENGTH = 12;
-export const RECORD_HASH = 16;
 /** Bytes after the subject up to and with the line's LF. */
-export const RECORD_LINE_LENGTH = 20;
+export const RECORD_LINE_LENGTH = 16;
 /** Bytes after the subject in all. */
-export const RECORD_REST_LENGTH = 24;
+export const RECORD_REST_LENGTH = 20;
 /** Length of the message's headers, −1 for a PUB. */
-export const RECORD_HEADER_LENGTH = 28;
-export const RECORD_QUEUE_COUNT = 32;
+export const RECORD_HEADER_LENGTH = 24;
+export const RECORD_QUEUE_COUNT = 28;
 /** 1 when plain subscriptions are served too. */
-export const RECORD_IS_PLAIN = 36;
+export const RECORD_IS_PLAIN = 32;
 /** Slot of the publishing connection at the sending shard, told back when it is to be slowed. */
-export const RECORD_ORIGIN = 40;
+export const RECORD_ORIGIN = 36;
 export const RECORD_BODY = 48;
 
 /** Skip to the start of the ring. */

@@ -24,7 +24,7 @@ import { isValidPublishSubject, isValidSubscription, tokenCount } from "../subje
 import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { judge } from "./credentials.ts";
-import { LargeMessage, plainLine } from "./large_message.ts";
+import { HeldMessage, plainLine } from "./held_message.ts";
 import type { Publishing } from "./publishing.ts";
 import { isReservedReply, isReservedSubject } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
@@ -278,7 +278,7 @@ export class ClientProtocol {
     const bytes = this.#bytes;
     const headerLength = parser.publishCode === parse.HPUB ? parser.headerSize : -1;
     const reply = bytes.slice(parser.replyStart, parser.replyEnd);
-    connection.large = new LargeMessage(
+    connection.large = new HeldMessage(
       connection.account,
       connection.slot,
       bytes.slice(parser.subjectStart, parser.subjectEnd),

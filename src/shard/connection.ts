@@ -1,7 +1,7 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
-import type { LargeMessage } from "./large_message.ts";
+import type { HeldMessage } from "./held_message.ts";
 import type { PendingQueue } from "./pending_queue.ts";
 
 /** Accepted; no CONNECT yet. */
@@ -40,7 +40,7 @@ export class Connection {
   /** The parser's memory of a line whose bytes mean nothing. */
   skipState = 0;
   /** A message too large for the receive buffer, while it arrives. */
-  large: LargeMessage | null = null;
+  large: HeldMessage | null = null;
 
   /** What the kernel did not take yet. */
   pending: PendingQueue | null = null;

@@ -5,6 +5,7 @@
  * larger if the memory allows: what is in use comes back within a message each. A plan asked for the first time is
  * built behind the last kept one and overwritten by the next, so that subjects used once (inboxes) leave no trace.
  */
+import type { Engine } from "../engine/engine.ts";
 import type { InterestIndex } from "../interest/interest_index.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import {
@@ -12,6 +13,8 @@ import {
   AREA_LOCAL_BUCKETS,
   AREA_LOCAL_WILDCARDS,
   CONNECTION_BYTES,
+  CONNECTION_FLAGS,
+  CONNECTION_IS_FILTERED,
   CONNECTION_LAST_PLAN,
   GROUP_BYTES,
   GROUP_LOCAL_COUNT,
@@ -24,6 +27,8 @@ import {
   PLAN_ACCOUNT,
   PLAN_ALL_NODES,
   PLAN_CONTEXT,
+  PLAN_DELIVERED,
+  PLAN_DELIVERED_LENGTH,
   PLAN_FLAGS,
   PLAN_GENERATIONS,
   PLAN_GROUP_COUNT,
@@ -31,6 +36,8 @@ import {
   PLAN_GROUPS_MAX,
   PLAN_HASH,
   PLAN_IS_FOR_HOST,
+  PLAN_MORE_COUNT,
+  PLAN_MORE_GENERATIONS,
   PLAN_PLAIN,
   PLAN_PLAIN_COUNT,
   PLAN_PLAIN_NODES,
@@ -62,8 +69,54 @@ const HMSG = [0x48, 0x4d, 0x53, 0x47, SPACE] as const;
 /** No room: the plan under construction does not fit. */
 const FULL = 0;
 
+/** Bytes of the four (address, value) pairs that one leg rests on. */
+const LEG_GENERATION_BYTES = 32;
+/** A queue's key on the wire between shards: its id, and which of its account's legs it is of. */
+const QUEUE_ORDINAL_SHIFT = 28;
+
+/** What a context makes of a subject. */
+export interface Resolution {
+  readonly account: number;
+  /** The engine must hand its messages over. */
+  readonly isForHost: boolean;
+  /** The subject it is delivered under, null for the one it has. */
+  readonly delivered: Uint8Array | null;
+  /** The accounts that import it, in the same order on every shard. */
+  readonly imports: readonly StreamLeg[];
+}
+
+/** A message as another account imports it. */
+export interface StreamLeg {
+  readonly account: number;
+  readonly subject: Uint8Array;
+  /** Counts the legs of the same account. */
+  readonly ordinal: number;
+}
+
+/** What plans follow from besides interest. */
+export interface PlanRules {
+  /** `bytes[start, end)` as published under the context. */
+  resolve(context: number, bytes: Uint8Array, start: number, end: number): Resolution;
+  /** Whether a connection that is CONNECTION_IS_FILTERED may be sent a subject; `queue` is 0 or a queue id + 1. */
+  mayDeliver(connection: number, subject: Uint8Array, queue: number): boolean;
+}
+
+/** One account's part of the plan under construction. */
+class Leg {
+  readonly match = new MatchResult();
+  account = 0;
+  ordinal = 0;
+  /** Where its subject lies: in the shared memory where `bytes` is null. */
+  bytes: Uint8Array | null = null;
+  start = 0;
+  length = 0;
+  /** Where its subject lies while a plan is written. */
+  at = 0;
+}
+
 /** A queue group while its plan is built. */
 interface Group {
+  readonly leg: Leg;
   readonly queue: number;
   readonly locals: number[];
   /** (node, members) pairs. */
@@ -77,7 +130,12 @@ export class PlanCache {
   readonly #table: SubscriptionTable;
   readonly #node: number;
   readonly #regions: AreaMap;
-  readonly #match = new MatchResult();
+  readonly #engine: Engine;
+  readonly #rules: PlanRules;
+  /** Those of the plan under construction, the account of the message first; the rest is kept for later plans. */
+  readonly #legs: Leg[] = [new Leg()];
+  #legCount = 1;
+  #isForHost = false;
   readonly #door = new Int32Array(DOOR_SLOTS);
   readonly #groups: Group[] = [];
   readonly #groupsByQueue = new Map<number, Group>();
@@ -94,15 +152,25 @@ export class PlanCache {
 
   /** After build(): subscribers remain that did not fit; buildMore() gives their plan. */
   hasMore = false;
+  #resumeLeg = 0;
   #resumeIndex = 0;
   #resumeRecord = NO_SUBSCRIPTION;
 
-  constructor(shared: SharedMemory, index: InterestIndex, table: SubscriptionTable, node: number) {
+  constructor(
+    shared: SharedMemory,
+    engine: Engine,
+    index: InterestIndex,
+    table: SubscriptionTable,
+    node: number,
+    rules: PlanRules,
+  ) {
     this.#words = shared.words;
     this.#bytes = shared.bytes;
+    this.#engine = engine;
     this.#index = index;
     this.#table = table;
     this.#node = node;
+    this.#rules = rules;
     this.#regions = shared.map.area(node);
     this.#at = this.#regions.planArena;
     this.#limit = Math.min(this.#regions.planArenaEnd, this.#at + ARENA_BYTES_FIRST);
@@ -110,34 +178,24 @@ export class PlanCache {
 
   /**
    * Builds the plan for a subject in the shared memory and makes it the connection's last plan, where the engine finds
-   * it. `isForHost` marks subjects the engine must hand over. Returns its address.
+   * it. Returns its address.
    */
-  build(
-    connection: number,
-    context: number,
-    account: number,
-    subject: number,
-    length: number,
-    hash: number,
-    isForHost: boolean,
-  ): number {
+  build(connection: number, context: number, subject: number, length: number, hash: number): number {
     if (this.#unkeptFor !== 0) {
       this.#words[(this.#unkeptFor + CONNECTION_LAST_PLAN) >> 2] = 0;
       this.#unkeptFor = 0;
     }
-    this.#matchSubject(account, subject, length, isForHost);
-    this.#resumeIndex = 0;
-    this.#resumeRecord = NO_SUBSCRIPTION;
-    let plan = this.#write(context, account, subject, length, hash, isForHost, true);
+    this.#matchSubject(context, subject, length);
+    this.#startOver();
+    let plan = this.#write(context, subject, length, hash, true);
     while (this.hasMore && !this.#isWholeArena) {
       this.#forgetAll();
-      this.#resumeIndex = 0;
-      this.#resumeRecord = NO_SUBSCRIPTION;
-      plan = this.#write(context, account, subject, length, hash, isForHost, true);
+      this.#startOver();
+      plan = this.#write(context, subject, length, hash, true);
     }
     while (plan === FULL) {
       this.#halveGroups();
-      plan = this.#write(context, account, subject, length, hash, isForHost, true);
+      plan = this.#write(context, subject, length, hash, true);
     }
     if (this.hasMore) return plan;
     this.#words[(connection + CONNECTION_LAST_PLAN) >> 2] = plan;
@@ -156,8 +214,21 @@ export class PlanCache {
    * The plan of the subscribers that the last plan left out, used at once and never kept. It names plain subscribers
    * of this shard alone: queue groups and other nodes are in the first.
    */
-  buildMore(context: number, account: number, subject: number, length: number, hash: number): number {
-    return this.#write(context, account, subject, length, hash, false, false);
+  buildMore(context: number, subject: number, length: number, hash: number): number {
+    return this.#write(context, subject, length, hash, false);
+  }
+
+  /** Forgets every plan, after a change of what plans follow from besides interest. */
+  forgetAll(): void {
+    this.hasMore = false;
+    this.#unkeptFor = 0;
+    this.#forgetAll();
+  }
+
+  #startOver(): void {
+    this.#resumeLeg = 0;
+    this.#resumeIndex = 0;
+    this.#resumeRecord = NO_SUBSCRIPTION;
   }
 
   /** What does not fit now fits nowhere. */
@@ -170,39 +241,79 @@ export class PlanCache {
     if (this.#unkeptFor === connection) this.#unkeptFor = 0;
   }
 
-  #matchSubject(account: number, subject: number, length: number, isForHost: boolean): void {
-    const match = this.#match;
-    this.#index.match(account, this.#bytes, subject, subject + length, match);
-    if (isForHost) match.clear();
+  #matchSubject(context: number, subject: number, length: number): void {
+    const { account, isForHost, delivered, imports } = this.#rules.resolve(
+      context,
+      this.#bytes,
+      subject,
+      subject + length,
+    );
+    this.#isForHost = isForHost;
     if (this.#groups.length > 0) {
       this.#groups.length = 0;
       this.#groupsByQueue.clear();
     }
+    const own = this.#legs[0]!;
+    own.account = account;
+    own.bytes = delivered;
+    own.start = delivered === null ? subject : 0;
+    own.length = delivered === null ? length : delivered.length;
+    this.#matchLeg(own);
+    if (isForHost) own.match.clear();
+    this.#legCount = 1;
+    for (const imported of imports) {
+      const leg = (this.#legs[this.#legCount] ??= new Leg());
+      this.#legCount++;
+      leg.account = imported.account;
+      leg.ordinal = imported.ordinal;
+      leg.bytes = imported.subject;
+      leg.length = imported.subject.length;
+      this.#matchLeg(leg);
+    }
+    for (let i = 0; i < this.#legCount; i++) this.#findGroups(this.#legs[i]!);
+  }
+
+  #matchLeg(leg: Leg): void {
+    this.#index.match(leg.account, leg.bytes ?? this.#bytes, leg.start, leg.start + leg.length, leg.match);
+  }
+
+  #findGroups(leg: Leg): void {
+    const { match } = leg;
+    if (match.queueCount === 0) return;
     const table = this.#table;
     for (let i = 0; i < match.entryCount; i++) {
       let record = table.firstOfEntry(match.entryIds[i]!);
       for (; record !== NO_SUBSCRIPTION; record = table.nextOfEntry(record)) {
         const queue = table.queueOf(record);
-        if (queue === 0) continue;
-        const { locals } = this.#groupOf(queue - 1);
+        if (queue === 0 || !this.#mayTake(record, leg)) continue;
+        const { locals } = this.#groupOf(leg, queue - 1);
         if (locals.length < GROUP_LOCALS_MAX) locals.push(record);
       }
     }
     for (let i = 0; i < match.queueCount; i++) {
       const node = match.queues[i * 3 + 1]!;
       if (node === this.#node) continue;
-      this.#groupOf(match.queues[i * 3]!).nodes.push(node, match.queues[i * 3 + 2]!);
+      this.#groupOf(leg, match.queues[i * 3]!).nodes.push(node, match.queues[i * 3 + 2]!);
     }
   }
 
-  #groupOf(queue: number): Group {
+  #groupOf(leg: Leg, queueId: number): Group {
+    const queue = queueId | (leg.ordinal << QUEUE_ORDINAL_SHIFT);
     let group = this.#groupsByQueue.get(queue);
     if (group === undefined) {
-      group = { queue, locals: [], nodes: [] };
+      group = { leg, queue, locals: [], nodes: [] };
       this.#groupsByQueue.set(queue, group);
       this.#groups.push(group);
     }
     return group;
+  }
+
+  /** Whether the connection of a subscription may be sent the subject of a leg. */
+  #mayTake(record: number, leg: Leg): boolean {
+    const connection = this.#table.connectionOf(record);
+    if ((this.#words[(connection + CONNECTION_FLAGS) >> 2]! & CONNECTION_IS_FILTERED) === 0) return true;
+    const bytes = leg.bytes ?? this.#bytes.slice(leg.start, leg.start + leg.length);
+    return this.#rules.mayDeliver(connection, bytes, this.#table.queueOf(record));
   }
 
   /** Even an empty cache has no room for the groups: fewer members of each may be picked, then fewer groups. */
@@ -218,53 +329,87 @@ export class PlanCache {
    * Writes a plan at the end of the arena; FULL with `hasMore` when not even its start fits. The first plan of a subject
    * holds everything that may go to other nodes, so that only it may have to wait for their rings.
    */
-  #write(
-    context: number,
-    account: number,
-    subject: number,
-    length: number,
-    hash: number,
-    isForHost: boolean,
-    isFirst: boolean,
-  ): number {
+  #write(context: number, subject: number, length: number, hash: number, isFirst: boolean): number {
     const words = this.#words;
-    const match = this.#match;
+    const legs = this.#legs;
+    const own = legs[0]!;
     const plan = this.#at;
     const at = plan >> 2;
-    const area = this.#regions.area;
     this.hasMore = false;
     let end = plan + PLAN_SUBJECT + padded(length);
+    const more = end;
+    end += (this.#legCount - 1) * LEG_GENERATION_BYTES;
+    for (let i = 0; i < this.#legCount; i++) if (legs[i]!.bytes !== null) end += padded(legs[i]!.length);
     if (end + SLACK_BYTES > this.#limit) {
       this.hasMore = true;
       return FULL;
     }
+    this.#bytes.copyWithin(plan + PLAN_SUBJECT, subject, subject + length);
+    this.#writeSubjects(plan, more + (this.#legCount - 1) * LEG_GENERATION_BYTES);
     words[at + (PLAN_HASH >> 2)] = hash;
     words[at + (PLAN_SUBJECT_LENGTH >> 2)] = length;
     words[at + (PLAN_CONTEXT >> 2)] = context;
-    words[at + (PLAN_ACCOUNT >> 2)] = account;
-    words[at + (PLAN_FLAGS >> 2)] = isForHost ? PLAN_IS_FOR_HOST : 0;
-    const generations = at + (PLAN_GENERATIONS >> 2);
-    words[generations] = match.bucketGenerationAddress;
-    words[generations + 1] = match.bucketGeneration;
-    words[generations + 2] = match.wildcardGenerationAddress;
-    words[generations + 3] = match.wildcardGeneration;
-    const bucket = area + AREA_LOCAL_BUCKETS + (hash & (AREA_LOCAL_BUCKET_COUNT - 1)) * 4;
-    words[generations + 4] = bucket;
-    words[generations + 5] = words[bucket >> 2]!;
-    const wildcards = area + AREA_LOCAL_WILDCARDS + account * 4;
-    words[generations + 6] = wildcards;
-    words[generations + 7] = words[wildcards >> 2]!;
-    this.#bytes.copyWithin(plan + PLAN_SUBJECT, subject, subject + length);
+    words[at + (PLAN_ACCOUNT >> 2)] = own.account;
+    words[at + (PLAN_FLAGS >> 2)] = this.#isForHost ? PLAN_IS_FOR_HOST : 0;
+    words[at + (PLAN_DELIVERED >> 2)] = own.at;
+    words[at + (PLAN_DELIVERED_LENGTH >> 2)] = own.length;
+    this.#writeGenerations(own, plan + PLAN_GENERATIONS, own.bytes === null ? hash : this.#hashOf(own));
+    words[at + (PLAN_MORE_GENERATIONS >> 2)] = more;
+    words[at + (PLAN_MORE_COUNT >> 2)] = (this.#legCount - 1) * (LEG_GENERATION_BYTES / 8);
+    for (let i = 1; i < this.#legCount; i++) {
+      this.#writeGenerations(legs[i]!, more + (i - 1) * LEG_GENERATION_BYTES, this.#hashOf(legs[i]!));
+    }
 
     words[at + (PLAN_GROUP_COUNT >> 2)] = 0;
     if (isFirst) end = this.#writeGroups(plan, end);
     if (end === FULL) return FULL;
     end = this.#writePlain(plan, end);
-    const plainNodes = isFirst ? match.plainNodes & ~(1 << this.#node) : 0;
+    const plainNodes = isFirst ? this.#plainNodes() & ~(1 << this.#node) : 0;
     words[at + (PLAN_PLAIN_NODES >> 2)] = plainNodes;
     words[at + (PLAN_ALL_NODES >> 2)] = isFirst ? plainNodes | this.#queueNodes() : 0;
     this.#end = end + SLACK_BYTES;
     return plan;
+  }
+
+  /** Writes the subjects of the legs that have their own, and says where each leg's lies. */
+  #writeSubjects(plan: number, start: number): void {
+    let to = start;
+    for (let i = 0; i < this.#legCount; i++) {
+      const leg = this.#legs[i]!;
+      if (leg.bytes === null) leg.at = plan + PLAN_SUBJECT;
+      else {
+        leg.at = to;
+        this.#bytes.set(leg.bytes, to);
+        to += padded(leg.length);
+      }
+    }
+  }
+
+  #hashOf({ at, length }: Leg): number {
+    return this.#engine.hash(at, length);
+  }
+
+  /** The words that interest in a leg's subject moves: in the index, and of this shard alone. */
+  #writeGenerations({ match, account }: Leg, address: number, hash: number): void {
+    const words = this.#words;
+    const at = address >> 2;
+    const { area } = this.#regions;
+    const bucket = area + AREA_LOCAL_BUCKETS + (hash & (AREA_LOCAL_BUCKET_COUNT - 1)) * 4;
+    const wildcards = area + AREA_LOCAL_WILDCARDS + account * 4;
+    words[at] = match.bucketGenerationAddress;
+    words[at + 1] = match.bucketGeneration;
+    words[at + 2] = match.wildcardGenerationAddress;
+    words[at + 3] = match.wildcardGeneration;
+    words[at + 4] = bucket;
+    words[at + 5] = words[bucket >> 2]!;
+    words[at + 6] = wildcards;
+    words[at + 7] = words[wildcards >> 2]!;
+  }
+
+  #plainNodes(): number {
+    let nodes = 0;
+    for (let i = 0; i < this.#legCount; i++) nodes |= this.#legs[i]!.match.plainNodes;
+    return nodes;
   }
 
   #queueNodes(): number {
@@ -275,40 +420,43 @@ export class PlanCache {
     return nodes;
   }
 
+  /** Writes plain subscriptions at `start`, from where the last part ended; `hasMore` when not all fit. */
   #writePlain(plan: number, start: number): number {
-    const { entryIds, entryCount } = this.#match;
+    const words = this.#words;
     const table = this.#table;
+    const countWord = (plan + PLAN_PLAIN_COUNT) >> 2;
+    words[(plan + PLAN_PLAIN) >> 2] = start;
+    words[countWord] = 0;
     let end = start;
-    let count = 0;
-    for (let i = this.#resumeIndex; i < entryCount; i++) {
-      let record = this.#resumeRecord;
-      if (record === NO_SUBSCRIPTION) record = table.firstOfEntry(entryIds[i]!);
-      this.#resumeRecord = NO_SUBSCRIPTION;
-      for (; record !== NO_SUBSCRIPTION; record = table.nextOfEntry(record)) {
-        if (table.queueOf(record) !== 0) continue;
-        const next = this.#writeTarget(plan, end, record);
-        if (next === FULL) {
-          this.hasMore = true;
-          this.#resumeIndex = i;
-          this.#resumeRecord = record;
-          i = entryCount;
-          break;
+    for (; this.#resumeLeg < this.#legCount; this.#resumeLeg++) {
+      const leg = this.#legs[this.#resumeLeg]!;
+      const { entryIds, entryCount } = leg.match;
+      for (; this.#resumeIndex < entryCount; this.#resumeIndex++) {
+        let record = this.#resumeRecord;
+        if (record === NO_SUBSCRIPTION) record = table.firstOfEntry(entryIds[this.#resumeIndex]!);
+        this.#resumeRecord = NO_SUBSCRIPTION;
+        for (; record !== NO_SUBSCRIPTION; record = table.nextOfEntry(record)) {
+          if (table.queueOf(record) !== 0 || !this.#mayTake(record, leg)) continue;
+          const next = this.#writeTarget(leg, end, record);
+          if (next === FULL) {
+            this.hasMore = true;
+            this.#resumeRecord = record;
+            return end;
+          }
+          end = next;
+          words[countWord]!++;
         }
-        end = next;
-        count++;
       }
+      this.#resumeIndex = 0;
     }
-    if (!this.hasMore) this.#resumeIndex = entryCount;
-    this.#words[(plan + PLAN_PLAIN_COUNT) >> 2] = count;
-    this.#words[(plan + PLAN_PLAIN) >> 2] = start;
     return end;
   }
 
   /** Writes the entry of one local subscription at `at` and returns where it ends, or FULL. */
-  #writeTarget(plan: number, at: number, record: number): number {
+  #writeTarget(leg: Leg, at: number, record: number): number {
     const words = this.#words;
     const bytes = this.#bytes;
-    const length = words[(plan + PLAN_SUBJECT_LENGTH) >> 2]!;
+    const { length } = leg;
     const sidLength = this.#table.sidLength(record);
     const prefixLength = HMSG.length + length + 1 + sidLength + 1;
     const end = at + TARGET_PREFIX + padded(prefixLength);
@@ -319,7 +467,7 @@ export class PlanCache {
     words[(at + TARGET_STRIDE) >> 2] = end - at;
     let to = at + TARGET_PREFIX;
     for (let i = 0; i < HMSG.length; i++) bytes[to++] = HMSG[i]!;
-    const subject = plan + PLAN_SUBJECT;
+    const subject = leg.at;
     for (let i = 0; i < length; i++) bytes[to++] = bytes[subject + i]!;
     bytes[to++] = SPACE;
     to = this.#table.writeSid(record, bytes, to);
@@ -337,7 +485,7 @@ export class PlanCache {
     let end = start;
     let written = 0;
     for (; written < count; written++) {
-      const next = this.#writeGroup(plan, end, this.#groups[written]!, localBytesMax);
+      const next = this.#writeGroup(end, this.#groups[written]!, localBytesMax);
       if (next === FULL) {
         if (this.#isWholeArena) break;
         this.hasMore = true;
@@ -352,7 +500,7 @@ export class PlanCache {
   }
 
   /** Writes a group, in a whole arena with no more of its members here than take `localBytesMax`, but one. */
-  #writeGroup(plan: number, start: number, group: Group, localBytesMax: number): number {
+  #writeGroup(start: number, group: Group, localBytesMax: number): number {
     const words = this.#words;
     const at = start >> 2;
     const nodes = start + GROUP_BYTES;
@@ -363,7 +511,7 @@ export class PlanCache {
     let localCount = 0;
     for (const record of group.locals) {
       if (localCount > 0 && end - first > localBytesMax && this.#isWholeArena) break;
-      const next = this.#writeTarget(plan, end, record);
+      const next = this.#writeTarget(group.leg, end, record);
       if (next === FULL) return FULL;
       words[(locals >> 2) + localCount++] = end;
       end = next;

@@ -37,7 +37,7 @@ import { publishViolationLogText, publishViolationText } from "../protocol/error
 import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { type LargeMessage, plainLine } from "./large_message.ts";
+import { type HeldMessage, plainLine } from "./held_message.ts";
 import { isReservedSubject } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
@@ -56,7 +56,7 @@ export class Publishing {
   readonly #scratch: number;
   readonly #match = new MatchResult();
   /** The large message being delivered, for attach() and sendLarge(). */
-  #large: LargeMessage | null = null;
+  #large: HeldMessage | null = null;
 
   constructor(shard: ShardContext, rings: Rings) {
     this.#shard = shard;
@@ -149,7 +149,7 @@ export class Publishing {
   }
 
   /** The same for a message whose payload was collected outside the shared memory. */
-  publishLarge(connection: Connection, large: LargeMessage): void {
+  publishLarge(connection: Connection, large: HeldMessage): void {
     const { outbound, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
     shared.bytes.set(large.subject, this.#scratch);
@@ -167,7 +167,7 @@ export class Publishing {
   }
 
   /** Delivers a large message that another node sent. */
-  deliverLarge(large: LargeMessage, isPlain: boolean, queues: Int32Array): void {
+  deliverLarge(large: HeldMessage, isPlain: boolean, queues: Int32Array): void {
     const { engine, outbound, plans, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
     const fabric = shared.map.area(this.#shard.node).connections;

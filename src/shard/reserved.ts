@@ -34,3 +34,10 @@ function startsWith(bytes: Uint8Array, start: number, end: number, prefix: Prefi
   }
   return true;
 }
+
+const RESPONSE: Prefix = asBytes("_R_.");
+
+/** Answers to services are published there; ordinary subjects for whoever asked for none. */
+export function isResponseSubject(bytes: Uint8Array, start: number, end: number): boolean {
+  return startsWith(bytes, start, end, RESPONSE);
+}

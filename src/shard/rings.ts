@@ -41,7 +41,7 @@ import {
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
 import type { ShardContext } from "./context.ts";
-import { LargeMessage } from "./large_message.ts";
+import { HeldMessage } from "./held_message.ts";
 import type { Publishing } from "./publishing.ts";
 
 /** What is taken from one node before the others and the sockets get their turn. */
@@ -60,7 +60,7 @@ const FABRIC_SLOT = 0;
 
 /** A large message on its way to one node. */
 interface Outgoing {
-  readonly message: LargeMessage;
+  readonly message: HeldMessage;
   readonly node: number;
   readonly isPlain: boolean;
   readonly queues: Int32Array;
@@ -70,7 +70,7 @@ interface Outgoing {
 interface Incoming {
   /** Slot of its publisher there. */
   readonly origin: number;
-  readonly message: LargeMessage;
+  readonly message: HeldMessage;
   readonly isPlain: boolean;
   readonly queues: Int32Array;
 }
@@ -155,13 +155,41 @@ export class Rings {
   }
 
   /** Notes a large message for a node; it is sent by sendLargeMessages(), once the engine is done with it. */
-  addLarge(message: LargeMessage, node: number, isPlain: boolean, pickCount: number): void {
+  addLarge(message: HeldMessage, node: number, isPlain: boolean, pickCount: number): void {
     const picks = this.#words[this.#area + (AREA_PICKS >> 2)]! >> 2;
     const queues: number[] = [];
     for (let i = 0; i < pickCount; i++) {
       if (this.#words[picks + i * 2] === node) queues.push(this.#words[picks + i * 2 + 1]!);
     }
     this.#outgoing.push({ message, node, isPlain, queues: Int32Array.from(queues) });
+  }
+
+  /** Sends a message to one node, whatever its interest; waits for room where there is none. */
+  send(node: number, message: HeldMessage): void {
+    const { context, origin, subject, line, headerLength, payloadLength, bytes } = message;
+    if (payloadLength > IN_PLACE_BYTES_MAX) {
+      this.#sendLarge({ message, node, isPlain: true, queues: NO_QUEUES });
+      return;
+    }
+    const { shared } = this.#shard;
+    const restLength = line.length + payloadLength + 2;
+    const record = this.#reserve(node, RECORD_BODY + subject.length + restLength + COPY_SLACK);
+    if (record === 0) return;
+    const at = record >> 2;
+    const { words } = shared;
+    words[at + (RECORD_KIND >> 2)] = RECORD_KIND_MESSAGE;
+    words[at + (RECORD_CONTEXT >> 2)] = context;
+    words[at + (RECORD_SUBJECT_LENGTH >> 2)] = subject.length;
+    words[at + (RECORD_LINE_LENGTH >> 2)] = line.length;
+    words[at + (RECORD_REST_LENGTH >> 2)] = restLength;
+    words[at + (RECORD_HEADER_LENGTH >> 2)] = headerLength;
+    words[at + (RECORD_QUEUE_COUNT >> 2)] = 0;
+    words[at + (RECORD_IS_PLAIN >> 2)] = 1;
+    words[at + (RECORD_ORIGIN >> 2)] = origin;
+    shared.bytes.set(subject, record + RECORD_BODY);
+    shared.bytes.set(line, record + RECORD_BODY + subject.length);
+    shared.bytes.set(bytes, record + RECORD_BODY + subject.length + line.length);
+    this.#commit(node, record);
   }
 
   sendLargeMessages(): void {
@@ -180,7 +208,7 @@ export class Rings {
     if (start === 0) return;
     const at = start >> 2;
     words[at + (RECORD_KIND >> 2)] = RECORD_KIND_LARGE;
-    words[at + (RECORD_CONTEXT >> 2)] = message.account;
+    words[at + (RECORD_CONTEXT >> 2)] = message.context;
     words[at + (RECORD_SUBJECT_LENGTH >> 2)] = subject.length;
     words[at + (RECORD_LINE_LENGTH >> 2)] = line.length;
     words[at + (RECORD_REST_LENGTH >> 2)] = line.length + message.payloadLength + 2;
@@ -300,7 +328,7 @@ export class Rings {
     const subjectAt = (record + RECORD_BODY + queueCount * 4 + 15) & ~15;
     const lineAt = subjectAt + this.#word(record, RECORD_SUBJECT_LENGTH);
     const lineLength = this.#word(record, RECORD_LINE_LENGTH);
-    const message = new LargeMessage(
+    const message = new HeldMessage(
       this.#word(record, RECORD_CONTEXT),
       FABRIC_SLOT,
       bytes.slice(subjectAt, lineAt),

@@ -14,7 +14,7 @@ import {
   CONNECTION_HAS_NO_ECHO,
   CONNECTION_IS_CLOSED,
   CONNECTION_IS_CONGESTED,
-  CONNECTION_IS_TRACED,
+  CONNECTION_IS_NOTED,
   CONNECTION_OUT_BYTES,
   CONNECTION_OUT_MESSAGES,
   CONNECTION_TAKES_HEADERS,
@@ -28,17 +28,15 @@ import {
   GROUP_WEIGHT,
   PLAN_ACCOUNT,
   PLAN_ALL_NODES,
+  PLAN_DELIVERED,
+  PLAN_DELIVERED_LENGTH,
   PLAN_GROUP_COUNT,
   PLAN_GROUPS,
-  PLAN_HASH,
   PLAN_PLAIN,
   PLAN_PLAIN_COUNT,
   PLAN_PLAIN_NODES,
-  PLAN_SUBJECT,
-  PLAN_SUBJECT_LENGTH,
   RECORD_BODY,
   RECORD_CONTEXT,
-  RECORD_HASH,
   RECORD_HEADER_LENGTH,
   RECORD_IS_PLAIN,
   RECORD_KIND,
@@ -60,7 +58,7 @@ import {
 } from "../../memory/layout";
 import { area, picks, slotOf } from "./area";
 import { copy, findBlank, writeDecimal } from "./bytes";
-import { attach, sendLarge, trace } from "./host";
+import { attach, note, sendLarge } from "./host";
 import { gather, room } from "./outbox";
 import { commit, reserve } from "./ring";
 
@@ -88,7 +86,7 @@ export function describe(from: u32, at: u32, line: u32, header: i32, payload: u3
 /** Whether every ring that a message of this plan may need has room for it; else the node whose ring has none. */
 export function fullNode(plan: u32): i32 {
   let nodes = load<u32>(plan, PLAN_ALL_NODES);
-  const bytes = recordLength(load<u32>(plan, PLAN_SUBJECT_LENGTH), load<u32>(plan, PLAN_GROUP_COUNT));
+  const bytes = recordLength(load<u32>(plan, PLAN_DELIVERED_LENGTH), load<u32>(plan, PLAN_GROUP_COUNT));
   while (nodes != 0) {
     const node = ctz(nodes);
     if (reserve(node, bytes) == 0) return node;
@@ -191,8 +189,8 @@ function deliverTo(target: u32): bool {
   }
   store<u64>(connection, load<u64>(connection, CONNECTION_OUT_MESSAGES) + 1, CONNECTION_OUT_MESSAGES);
   store<u64>(connection, load<u64>(connection, CONNECTION_OUT_BYTES) + bytes, CONNECTION_OUT_BYTES);
-  if ((flags & CONNECTION_IS_TRACED) != 0) {
-    trace(slotOf(connection), subscription, rest, lineLength, headerLength, payloadLength, isLarge);
+  if ((flags & CONNECTION_IS_NOTED) != 0) {
+    note(slotOf(connection), subscription, rest, lineLength, headerLength, payloadLength, isLarge);
   }
   return true;
 }
@@ -306,7 +304,7 @@ function addPick(count: u32, node: u32, queue: u32): u32 {
 
 /** Writes the message at hand into a node's ring. fullNode() has seen the room. */
 function send(plan: u32, node: u32, isPlain: u32, pickCount: u32): void {
-  const subjectLength = load<u32>(plan, PLAN_SUBJECT_LENGTH);
+  const subjectLength = load<u32>(plan, PLAN_DELIVERED_LENGTH);
   const length = recordLength(subjectLength, pickCount);
   const record = reserve(node, length);
   if (record == 0) unreachable();
@@ -321,7 +319,6 @@ function send(plan: u32, node: u32, isPlain: u32, pickCount: u32): void {
   store<u32>(record, RECORD_KIND_MESSAGE, RECORD_KIND);
   store<u32>(record, load<u32>(plan, PLAN_ACCOUNT), RECORD_CONTEXT);
   store<u32>(record, subjectLength, RECORD_SUBJECT_LENGTH);
-  store<u32>(record, load<u32>(plan, PLAN_HASH), RECORD_HASH);
   store<u32>(record, lineLength, RECORD_LINE_LENGTH);
   store<u32>(record, lineLength + payloadLength + 2, RECORD_REST_LENGTH);
   store<u32>(record, headerLength, RECORD_HEADER_LENGTH);
@@ -329,7 +326,7 @@ function send(plan: u32, node: u32, isPlain: u32, pickCount: u32): void {
   store<u32>(record, isPlain, RECORD_IS_PLAIN);
   store<u32>(record, slotOf(publisher), RECORD_ORIGIN);
   const subject = (record + RECORD_BODY + (queueCount << 2) + 15) & ~15;
-  copy(subject, plan + PLAN_SUBJECT, subjectLength);
+  copy(subject, load<u32>(plan, PLAN_DELIVERED), subjectLength);
   copy(subject + subjectLength, rest, lineLength + payloadLength + 2);
   commit(node, length);
 }

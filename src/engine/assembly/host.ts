@@ -12,8 +12,8 @@ export declare function attach(slot: u32, skipped: u32): void;
 /** Sends the large message at hand to another node; `pickCount` pairs at AREA_PICKS name the queue groups. */
 export declare function sendLarge(node: u32, isPlain: u32, pickCount: u32): void;
 
-/** The message at hand, described as in describe(), was framed for a traced connection. */
-export declare function trace(
+/** The message at hand, described as in describe(), was framed for a connection that is CONNECTION_IS_NOTED. */
+export declare function note(
   slot: u32,
   subscription: u32,
   rest: u32,

@@ -6,6 +6,8 @@ import {
   CONNECTION_LAST_PLAN,
   PLAN_CONTEXT,
   PLAN_GENERATIONS,
+  PLAN_MORE_COUNT,
+  PLAN_MORE_GENERATIONS,
   PLAN_SET_BYTES,
   PLAN_SET_COUNT,
   PLAN_SET_WAYS,
@@ -50,8 +52,21 @@ function isValid(plan: u32): bool {
     isUnchanged(plan + PLAN_GENERATIONS) &&
     isUnchanged(plan + PLAN_GENERATIONS + 8) &&
     isUnchanged(plan + PLAN_GENERATIONS + 16) &&
-    isUnchanged(plan + PLAN_GENERATIONS + 24)
+    isUnchanged(plan + PLAN_GENERATIONS + 24) &&
+    areMoreUnchanged(plan)
   );
+}
+
+/** The generations of the accounts that import the message; most have none. */
+function areMoreUnchanged(plan: u32): bool {
+  let left = load<u32>(plan, PLAN_MORE_COUNT);
+  if (left == 0) return true;
+  let generation = load<u32>(plan, PLAN_MORE_GENERATIONS);
+  for (; left != 0; left--) {
+    if (!isUnchanged(generation)) return false;
+    generation += 8;
+  }
+  return true;
 }
 
 /**

@@ -5,7 +5,7 @@ import {
   CONNECTION_HAS_NO_ECHO,
   CONNECTION_IS_CLOSED,
   CONNECTION_IS_CONGESTED,
-  CONNECTION_IS_TRACED,
+  CONNECTION_IS_NOTED,
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
 } from "../../memory/layout.ts";
@@ -49,7 +49,7 @@ export const flags = fc
     flag(CONNECTION_HAS_NO_ECHO, 3),
     flag(CONNECTION_WANTS_NO_RESPONDERS, 4),
     flag(CONNECTION_IS_CONGESTED, 1),
-    flag(CONNECTION_IS_TRACED, 1),
+    flag(CONNECTION_IS_NOTED, 1),
     flag(CONNECTION_IS_CLOSED, 1),
     flag(CONNECTION_DROPS, 1),
   )
@@ -80,6 +80,9 @@ export function planOf(
     context: fc.constant(context),
     account: fc.constant(ACCOUNT),
     subject: fc.constant(subject),
+    // What came from another node is mapped already.
+    delivered: receives ? fc.constant(subject) : fc.constantFrom(subject, subject, ...SUBJECTS),
+    moreGenerations: fc.constantFrom(0, 0, 1, 3),
     isForHost: fc.integer({ min: 0, max: 9 }).map((n) => n === 0 && !receives),
     plain: sometimes(subset(subscriptions, 6)),
     groups: sometimes(fc.uniqueArray(group, { selector: ({ queue }) => queue, maxLength: 3 })),

@@ -4,7 +4,7 @@ import {
   CONNECTION_HAS_NO_ECHO,
   CONNECTION_IS_CLOSED,
   CONNECTION_IS_CONGESTED,
-  CONNECTION_IS_TRACED,
+  CONNECTION_IS_NOTED,
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
   IN_PLACE_BYTES_MAX,
@@ -115,7 +115,7 @@ export class ModelNode {
 
   /** The lowest node whose ring has no room for a message that might go to it, or −1. */
   fullNode(plan: PlanSpecification, message: Message, isLarge: boolean): number {
-    const length = recordLength(message, plan.groups.length, isLarge);
+    const length = recordLength(delivered(plan, message), plan.groups.length, isLarge);
     for (const node of [...allNodes(plan)].sort((a, b) => a - b)) {
       if (this.rings.get(node)!.place(length) < 0) return node;
     }
@@ -123,7 +123,8 @@ export class ModelNode {
   }
 
   /** Delivers one message of `slot` to local subscriptions and other nodes; how many took it. */
-  publish(plan: PlanSpecification, message: Message, slot: number, isLarge: boolean): number {
+  publish(plan: PlanSpecification, published: Message, slot: number, isLarge: boolean): number {
+    const message = delivered(plan, published);
     let local = 0;
     for (const subscription of plan.plain) local += this.#deliverTo(subscription, message, slot);
     const picks: { node: number; queue: number }[] = [];
@@ -205,7 +206,7 @@ export class ModelNode {
     }
     this.sent[slot]!.messages++;
     this.sent[slot]!.bytes += payload.length;
-    if (flags & CONNECTION_IS_TRACED) this.traced.push([slot, index]);
+    if (flags & CONNECTION_IS_NOTED) this.traced.push([slot, index]);
     return 1;
   }
 
@@ -251,6 +252,11 @@ export class ModelNode {
     this.total.outMessages += deliveries;
     this.total.outBytes += deliveries * message.payload.length;
   }
+}
+
+/** A message under the subject that its plan gives it. */
+function delivered(plan: PlanSpecification, message: Message): Message {
+  return { ...message, subject: plan.delivered ?? plan.subject };
 }
 
 /** The nodes a message of the plan may go to. */

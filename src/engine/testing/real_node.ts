@@ -50,6 +50,10 @@ import {
   OUTBOX_SLACK,
   PLAN_ACCOUNT,
   PLAN_ALL_NODES,
+  PLAN_DELIVERED,
+  PLAN_DELIVERED_LENGTH,
+  PLAN_MORE_COUNT,
+  PLAN_MORE_GENERATIONS,
   PLAN_CONTEXT,
   PLAN_FLAGS,
   PLAN_GENERATIONS,
@@ -67,7 +71,6 @@ import {
   PLAN_SUBJECT_LENGTH,
   RECORD_BODY,
   RECORD_CONTEXT,
-  RECORD_HASH,
   RECORD_HEADER_LENGTH,
   RECORD_IS_PLAIN,
   RECORD_KIND,
@@ -308,7 +311,7 @@ export class RealNode {
         }
         this.sentLarge.push({ node, isPlain: isPlain !== 0, queues });
       },
-      trace: (slot, subscription) => {
+      note: (slot, subscription) => {
         this.traced.push([slot, (subscription - this.#subscriptions) / SUBSCRIPTION_BYTES]);
       },
     };
@@ -388,6 +391,10 @@ export class RealNode {
     for (let at = plan + PLAN_GENERATIONS; at < plan + PLAN_GENERATIONS + 32; at += 8) {
       if (this.word(this.word(at)) !== this.word(at + 4)) return false;
     }
+    const more = this.word(plan + PLAN_MORE_GENERATIONS);
+    for (let at = more; at < more + this.word(plan + PLAN_MORE_COUNT) * 8; at += 8) {
+      if (this.word(this.word(at)) !== this.word(at + 4)) return false;
+    }
     return true;
   }
 
@@ -404,9 +411,15 @@ export class RealNode {
     return at;
   }
 
+  #takeText(value: string): number {
+    const at = this.#takeArena(value.length);
+    write(this.#memory.bytes, at, value);
+    return at;
+  }
+
   /** Writes a plan into the arena and names it in its set. */
   install(specification: PlanSpecification): number {
-    const { subject, context } = specification;
+    const { subject, context, delivered = subject, moreGenerations = 0 } = specification;
     const plan = this.#takeArena(PLAN_SUBJECT + subject.length);
     write(this.#memory.bytes, plan + PLAN_SUBJECT, subject);
     const hash = this.engine.hash(plan + PLAN_SUBJECT, subject.length) | 0;
@@ -423,9 +436,19 @@ export class RealNode {
       this.#set(plan + PLAN_GENERATIONS + index * 8, generation);
       this.#set(plan + PLAN_GENERATIONS + index * 8 + 4, this.word(generation));
     }
+    this.#set(plan + PLAN_DELIVERED, this.#takeText(delivered));
+    this.#set(plan + PLAN_DELIVERED_LENGTH, delivered.length);
+    const more = this.#takeArena(moreGenerations * 8);
+    this.#set(plan + PLAN_MORE_GENERATIONS, more);
+    this.#set(plan + PLAN_MORE_COUNT, moreGenerations);
+    for (let index = 0; index < moreGenerations; index++) {
+      const generation = this.#generations + ((subject.length + index * 5) % GENERATION_COUNT) * 4;
+      this.#set(more + index * 8, generation);
+      this.#set(more + index * 8 + 4, this.word(generation));
+    }
     this.#set(plan + PLAN_PLAIN_COUNT, specification.plain.length);
     this.#set(plan + PLAN_PLAIN, this.#arenaAt);
-    for (const index of specification.plain) this.#writeTarget(subject, index);
+    for (const index of specification.plain) this.#writeTarget(delivered, index);
     this.#set(plan + PLAN_GROUP_COUNT, specification.groups.length);
     this.#set(plan + PLAN_GROUPS, this.#arenaAt);
     for (const { queue, locals, nodes } of specification.groups) {
@@ -446,7 +469,7 @@ export class RealNode {
         this.#set(members + index * 8 + 4, weight);
       }
       for (const [index, local] of locals.entries()) {
-        this.#set(addresses + index * 4, this.#writeTarget(subject, local));
+        this.#set(addresses + index * 4, this.#writeTarget(delivered, local));
       }
       this.#set(group + GROUP_STRIDE, this.#arenaAt - group);
     }
@@ -505,7 +528,6 @@ export class RealNode {
       const end = line + this.word(record + RECORD_REST_LENGTH);
       records.push({
         context: this.word(record + RECORD_CONTEXT),
-        hash: this.word(record + RECORD_HASH),
         subject: text(this.#memory.bytes, subject, line),
         line: text(this.#memory.bytes, line, payload),
         payload: text(this.#memory.bytes, payload, end),

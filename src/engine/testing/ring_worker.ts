@@ -34,7 +34,7 @@ self.onmessage = ({ data }: MessageEvent<RingWork>) => {
 };
 
 const nobody = () => {};
-const host = { flush: nobody, reclaim: nobody, attach: nobody, sendLarge: nobody, trace: nobody };
+const host = { flush: nobody, reclaim: nobody, attach: nobody, sendLarge: nobody, note: nobody };
 
 /** Numbers that both sides draw alike. */
 function draws(): (below: number) => number {

@@ -28,6 +28,10 @@ export interface PlanSpecification {
   context: number;
   account: number;
   subject: string;
+  /** What it is delivered under, where that is another subject. */
+  delivered?: string;
+  /** Generation words it rests on besides its own four. */
+  moreGenerations?: number;
   isForHost: boolean;
   /** Indexes of subscriptions. */
   plain: number[];

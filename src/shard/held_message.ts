@@ -1,6 +1,12 @@
-/** A message too large for the receive buffer: its parts, and the buffer its payload is collected in. */
-export class LargeMessage {
-  readonly account: number;
+import { IN_PLACE_BYTES_MAX } from "../memory/layout.ts";
+
+/**
+ * A message outside the shared memory: one too large for the receive buffer, whose payload is collected here, or one
+ * that the host handles by itself.
+ */
+export class HeldMessage {
+  /** What it is delivered under. */
+  readonly context: number;
   /** Slot of the connection that publishes it. */
   readonly origin: number;
   readonly subject: Uint8Array;
@@ -15,22 +21,63 @@ export class LargeMessage {
   filled = 0;
 
   constructor(
-    account: number,
+    context: number,
     origin: number,
     subject: Uint8Array,
     line: Uint8Array,
     replyLength: number,
     headerLength: number,
     payloadLength: number,
+    bytes = new Uint8Array(new ArrayBuffer(payloadLength + 2)),
   ) {
-    this.account = account;
+    this.context = context;
     this.origin = origin;
     this.subject = subject;
     this.line = line;
     this.replyLength = replyLength;
     this.headerLength = headerLength;
     this.payloadLength = payloadLength;
-    this.bytes = new Uint8Array(new ArrayBuffer(payloadLength + 2));
+    this.bytes = bytes;
+  }
+
+  /** A message that lies complete in `from`: its payload, with the CR LF after it, starts at `payloadStart`. */
+  static copy(
+    context: number,
+    origin: number,
+    subject: Uint8Array,
+    reply: Uint8Array,
+    headerLength: number,
+    from: Uint8Array,
+    payloadStart: number,
+    payloadLength: number,
+  ): HeldMessage {
+    const line = plainLine(reply, headerLength, payloadLength);
+    const message = new HeldMessage(
+      context,
+      origin,
+      subject,
+      line,
+      reply.length,
+      headerLength,
+      payloadLength,
+    );
+    message.fill(from, payloadStart, payloadStart + payloadLength + 2);
+    return message;
+  }
+
+  get reply(): Uint8Array {
+    return this.line.subarray(0, this.replyLength);
+  }
+
+  /** Nobody has looked at its payload: it is handed on without being copied into the shared memory. */
+  get isLarge(): boolean {
+    return this.payloadLength > IN_PLACE_BYTES_MAX;
+  }
+
+  /** The same message under another subject and context; it shares the bytes. */
+  under(context: number, subject: Uint8Array): HeldMessage {
+    const { origin, line, replyLength, headerLength, payloadLength, bytes } = this;
+    return new HeldMessage(context, origin, subject, line, replyLength, headerLength, payloadLength, bytes);
   }
 
   get isComplete(): boolean {
