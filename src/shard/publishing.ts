@@ -20,11 +20,12 @@ import {
   AREA_SUBJECT,
   AREA_SUBJECT_HASH,
   AREA_SUBJECT_LENGTH,
-  CONNECTION_CONTEXT,
+  CONNECTION_BYTES,
   CONNECTION_FLAGS,
   CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
   CONNECTION_WANTS_NO_RESPONDERS,
+  CONTEXT_IS_RESPONSE,
   MESSAGE_LINE_BYTES_MAX,
   REASON_DONE,
   REASON_HOST_PLAN,
@@ -37,15 +38,28 @@ import { publishViolationLogText, publishViolationText } from "../protocol/error
 import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { type HeldMessage, plainLine } from "./held_message.ts";
-import { isReservedSubject } from "./reserved.ts";
+import { HeldMessage } from "./held_message.ts";
+import type { Service } from "./accounts.ts";
 import type { Rings } from "./rings.ts";
+import type { Services } from "./services.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 
-/** Where a message taken apart by the host lies in the shard's scratch: its subject, then its line and payload. */
+const SPACE = 0x20;
+const NO_BYTES = new Uint8Array(0);
+const encoder = new TextEncoder();
+
+/** Where a message the host publishes lies in the shard's scratch: its subject, then its line and payload. */
 const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
 /** The same for a large message that another node sent: it may arrive while ours waits for a ring. */
 const SCRATCH_INBOUND = 160 * 1024;
+
+/** A message of a client that may be published, and where it goes. */
+export interface Admission {
+  /** After mapping; null when the mapping has no destination for it. */
+  readonly subject: string | null;
+  readonly services: readonly Service[];
+  readonly isResponse: boolean;
+}
 
 export class Publishing {
   readonly #shard: ShardContext;
@@ -57,6 +71,7 @@ export class Publishing {
   readonly #match = new MatchResult();
   /** The large message being delivered, for attach() and sendLarge(). */
   #large: HeldMessage | null = null;
+  #services: Services | null = null;
 
   constructor(shard: ShardContext, rings: Rings) {
     this.#shard = shard;
@@ -65,6 +80,11 @@ export class Publishing {
     const regions = shard.shared.map.area(shard.node);
     this.#area = regions.area >> 2;
     this.#scratch = regions.scratch;
+  }
+
+  /** Publishing and services need each other; set once, right after both are made. */
+  set services(services: Services) {
+    this.#services = services;
   }
 
   /**
@@ -86,18 +106,10 @@ export class Publishing {
           at = this.#onMiss(connection, at);
           break;
         case REASON_HOST_PLAN:
-          this.refuse(connection, this.#word(AREA_SUBJECT), this.#word(AREA_SUBJECT_LENGTH));
-          at = this.#word(AREA_MESSAGE_END);
-          this.#count(connection, at - 2 - this.#word(AREA_REST) - this.#word(AREA_LINE_LENGTH));
+          at = this.#onHostPlan(connection);
           break;
         case REASON_NO_RESPONDERS:
-          this.#sendNoResponders(
-            connection,
-            this.#word(AREA_SUBJECT),
-            this.#word(AREA_SUBJECT_LENGTH),
-            this.#word(AREA_REPLY),
-            this.#word(AREA_REPLY_LENGTH),
-          );
+          this.#onNoResponders(connection);
           break;
         case REASON_RING_FULL:
           this.#rings.waitForRoom(this.#word(AREA_FULL_NODE));
@@ -116,58 +128,81 @@ export class Publishing {
   }
 
   /**
-   * Publishes one message that the parser took apart; `bytes` is the shared memory or a private buffer.
-   * The caller has checked limits and sent what verbose and pedantic clients want first.
+   * Whether a client may publish a message, whose reply the caller has looked at; null when it was told that it may
+   * not. Counts the message as received.
    */
-  publish(
-    connection: Connection,
-    bytes: Uint8Array,
-    subjectStart: number,
-    subjectEnd: number,
-    replyStart: number,
-    replyEnd: number,
-    headerLength: number,
-    payloadStart: number,
-    payloadLength: number,
-  ): void {
-    const { outbound, shared } = this.#shard;
-    if (outbound.hasGathered) outbound.flushAll();
-    const subject = this.#scratch;
-    shared.bytes.set(bytes.subarray(subjectStart, subjectEnd), subject);
-    const line = plainLine(bytes.subarray(replyStart, replyEnd), headerLength, payloadLength);
-    const rest = this.#scratch + SCRATCH_LINE;
-    shared.bytes.set(line, rest);
-    shared.bytes.set(bytes.subarray(payloadStart, payloadStart + payloadLength + 2), rest + line.length);
-    this.#publishFromScratch(
-      connection,
-      subjectEnd - subjectStart,
-      replyEnd - replyStart,
-      line.length,
-      headerLength,
-      payloadLength,
-    );
+  admit(connection: Connection, message: HeldMessage): Admission | null {
+    this.#count(connection, message.payloadLength);
+    const { contexts } = this.#shard;
+    const { subject } = message;
+    const route = contexts.route(connection.context, subject, 0, subject.length);
+    if (route.kind === "lost") return { subject: null, services: [], isResponse: false };
+    if (route.kind === "reserved") {
+      this.#refuse(connection, subject);
+      return null;
+    }
+    if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) {
+      this.#refuse(connection, encoder.encode(route.subject));
+      return null;
+    }
+    return route;
   }
 
-  /** The same for a message whose payload was collected outside the shared memory. */
-  publishLarge(connection: Connection, large: HeldMessage): void {
+  /** Publishes a client's message: in its account, and as a request or an answer in others. */
+  publish(connection: Connection, message: HeldMessage, admission: Admission): void {
+    const { subject, services, isResponse } = admission;
+    const { account } = connection;
+    const mapped = subject === null ? NO_BYTES : encoder.encode(subject);
+    let delivered = 0;
+    if (subject !== null) {
+      const published = message.under(account.id, mapped);
+      delivered = this.deliver(published);
+      for (const service of services) delivered += this.#services!.request(connection, service, subject, published);
+      if (isResponse) delivered += this.#services!.answer(account, published, connection);
+    }
+    const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
+    if (delivered === 0 && message.replyLength !== 0 && (flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0) {
+      this.#sendNoResponders(connection, mapped, message.reply);
+    }
+  }
+
+  /** Delivers a message under its context to everyone with interest; returns how many took it. */
+  deliver(message: HeldMessage): number {
     const { outbound, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
-    shared.bytes.set(large.subject, this.#scratch);
-    shared.bytes.set(large.line, this.#scratch + SCRATCH_LINE);
-    this.#large = large;
-    this.#publishFromScratch(
-      connection,
-      large.subject.length,
-      large.replyLength,
-      large.line.length,
-      large.headerLength,
-      large.payloadLength,
+    const { subject, line, bytes } = message;
+    const rest = this.#scratch + SCRATCH_LINE;
+    shared.bytes.set(subject, this.#scratch);
+    shared.bytes.set(line, rest);
+    const outer = this.#large;
+    if (message.isLarge) this.#large = message;
+    else {
+      this.#large = null;
+      shared.bytes.set(bytes, rest + line.length);
+    }
+    const delivered = this.#publishMessage(
+      message.origin,
+      message.context,
+      0,
+      this.#scratch,
+      subject.length,
+      rest,
+      line.length,
+      message.headerLength,
+      message.payloadLength,
     );
-    this.#large = null;
+    this.#large = outer;
+    this.#rings.sendLargeMessages();
+    this.#shard.removeExpired();
+    return delivered;
   }
 
   /** Delivers a large message that another node sent. */
   deliverLarge(large: HeldMessage, isPlain: boolean, queues: Int32Array): void {
+    if ((large.context & CONTEXT_IS_RESPONSE) !== 0) {
+      this.#services!.takeAnswer(large);
+      return;
+    }
     const { engine, outbound, plans, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
     const fabric = shared.map.area(this.#shard.node).connections;
@@ -179,10 +214,10 @@ export class Publishing {
     shared.words.set(queues, queuesAt >> 2);
     const outer = this.#large;
     this.#large = large;
-    const { account } = large;
+    const { context } = large;
     const { length } = large.subject;
     const hash = engine.hash(subject, length);
-    let plan = plans.build(fabric, account, account, subject, length, hash, false);
+    let plan = plans.build(fabric, context, subject, length, hash);
     for (;;) {
       const { hasMore } = plans;
       engine.deliverOne(
@@ -197,26 +232,35 @@ export class Publishing {
         true,
       );
       if (!hasMore) break;
-      plan = plans.buildMore(account, account, subject, length, hash);
+      plan = plans.buildMore(context, subject, length, hash);
     }
     this.#large = outer;
   }
 
-  /** Builds the plan that drain() missed; a plan too large for the cache is served here, record and all. */
+  /**
+   * Builds the plan that drain() missed. True when the record is done with: what needs a plan too large for the cache
+   * is delivered here, and an answer to a service's request is put aside.
+   */
   deliverMissed(isPlain: boolean, queues: number, queueCount: number, restLength: number): boolean {
     const { engine, plans, shared } = this.#shard;
     const fabric = shared.map.area(this.#shard.node).connections;
-    const account = this.#word(AREA_CONTEXT);
+    const context = this.#word(AREA_CONTEXT);
     const subject = this.#word(AREA_SUBJECT);
     const length = this.#word(AREA_SUBJECT_LENGTH);
-    const hash = this.#word(AREA_SUBJECT_HASH);
-    let plan = plans.build(fabric, account, account, subject, length, hash, false);
-    if (!plans.hasMore) return false;
     const lineLength = this.#word(AREA_LINE_LENGTH);
+    const headerLength = this.#word(AREA_HEADER_LENGTH);
+    const rest = subject + length;
+    if ((context & CONTEXT_IS_RESPONSE) !== 0) {
+      this.#services!.takeAnswer(
+        this.#hold(0, context, subject, length, rest, lineLength, headerLength, restLength - lineLength - 2),
+      );
+      return true;
+    }
+    const hash = this.#word(AREA_SUBJECT_HASH);
+    let plan = plans.build(fabric, context, subject, length, hash);
+    if (!plans.hasMore) return false;
     for (;;) {
       const { hasMore } = plans;
-      const rest = subject + length;
-      const headerLength = this.#word(AREA_HEADER_LENGTH);
       engine.deliverOne(
         plan,
         isPlain,
@@ -229,7 +273,7 @@ export class Publishing {
         false,
       );
       if (!hasMore) return true;
-      plan = plans.buildMore(account, account, subject, length, hash);
+      plan = plans.buildMore(context, subject, length, hash);
     }
   }
 
@@ -247,21 +291,12 @@ export class Publishing {
 
   /** Builds the plan that scan() missed; returns where to go on. */
   #onMiss(connection: Connection, at: number): number {
-    const { plans, shared } = this.#shard;
+    const { plans } = this.#shard;
     const subject = this.#word(AREA_SUBJECT);
     const length = this.#word(AREA_SUBJECT_LENGTH);
     const context = this.#word(AREA_CONTEXT);
     const hash = this.#word(AREA_SUBJECT_HASH);
-    const isForHost = isReservedSubject(shared.bytes, subject, subject + length);
-    const plan = plans.build(
-      connection.address,
-      context,
-      connection.account,
-      subject,
-      length,
-      hash,
-      isForHost,
-    );
+    const plan = plans.build(connection.address, context, subject, length, hash);
     if (!plans.hasMore) return at;
     // Too many subscribers for one plan: deliver by parts, from where the message lies.
     const rest = this.#word(AREA_REST);
@@ -269,48 +304,77 @@ export class Publishing {
     const lineLength = this.#word(AREA_LINE_LENGTH);
     const payloadLength = end - rest - lineLength - 2;
     this.#count(connection, payloadLength);
-    const headerLength = this.#word(AREA_HEADER_LENGTH);
-    this.#publishMessage(connection, plan, subject, length, rest, lineLength, headerLength, payloadLength);
-    this.#shard.removeExpired();
-    return end;
-  }
-
-  /** The caller has refused what is not for clients to publish. */
-  #publishFromScratch(
-    connection: Connection,
-    length: number,
-    replyLength: number,
-    lineLength: number,
-    headerLength: number,
-    payloadLength: number,
-  ): void {
-    const subject = this.#scratch;
-    const rest = this.#scratch + SCRATCH_LINE;
-    this.#count(connection, payloadLength);
-    const delivered = this.#publishMessage(
-      connection,
-      0,
+    this.#publishMessage(
+      connection.slot,
+      context,
+      plan,
       subject,
       length,
       rest,
       lineLength,
+      this.#word(AREA_HEADER_LENGTH),
+      payloadLength,
+    );
+    this.#shard.removeExpired();
+    return end;
+  }
+
+  /** A message that only the host can publish; returns where the next one begins. */
+  #onHostPlan(connection: Connection): number {
+    const end = this.#word(AREA_MESSAGE_END);
+    const rest = this.#word(AREA_REST);
+    const lineLength = this.#word(AREA_LINE_LENGTH);
+    const message = this.#hold(
+      connection.slot,
+      connection.account.id,
+      this.#word(AREA_SUBJECT),
+      this.#word(AREA_SUBJECT_LENGTH),
+      rest,
+      lineLength,
+      this.#word(AREA_HEADER_LENGTH),
+      end - 2 - rest - lineLength,
+    );
+    const admission = this.admit(connection, message);
+    if (admission !== null) this.publish(connection, message, admission);
+    return end;
+  }
+
+  /** Copies a message that lies in the shared memory in plain form. */
+  #hold(
+    origin: number,
+    context: number,
+    subject: number,
+    length: number,
+    rest: number,
+    lineLength: number,
+    headerLength: number,
+    payloadLength: number,
+  ): HeldMessage {
+    const { bytes } = this.#shard.shared;
+    const line = bytes.slice(rest, rest + lineLength);
+    const isReplied = line.indexOf(SPACE) !== (headerLength < 0 ? -1 : line.lastIndexOf(SPACE));
+    const replyLength = isReplied ? line.indexOf(SPACE) : 0;
+    const name = bytes.slice(subject, subject + length);
+    const message = new HeldMessage(
+      context,
+      origin,
+      name,
+      line,
+      replyLength,
       headerLength,
       payloadLength,
     );
-    this.#rings.sendLargeMessages();
-    this.#shard.removeExpired();
-    const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
-    if (delivered === 0 && replyLength !== 0 && (flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0) {
-      this.#sendNoResponders(connection, subject, length, rest, replyLength);
-    }
+    message.fill(bytes, rest + lineLength, rest + lineLength + payloadLength + 2);
+    return message;
   }
 
   /**
-   * Publishes one message by `built`, the plan that was just built for its subject, or by the one that is found (0).
-   * Returns how many took it.
+   * Publishes the message in the shared memory under a context, by `built`, the plan that was just built for its
+   * subject, or by the one that is found (0). Returns how many took it.
    */
   #publishMessage(
-    connection: Connection,
+    slot: number,
+    context: number,
     built: number,
     subject: number,
     length: number,
@@ -319,9 +383,8 @@ export class Publishing {
     headerLength: number,
     payloadLength: number,
   ): number {
-    const { engine, plans } = this.#shard;
-    const { account, slot } = connection;
-    const context = this.#words[(connection.address + CONNECTION_CONTEXT) >> 2]!;
+    const { engine, plans, shared } = this.#shard;
+    const record = shared.map.area(this.#shard.node).connections + slot * CONNECTION_BYTES;
     const hash = engine.hash(subject, length);
     const isLarge = this.#large !== null;
     const publish = (plan: number) =>
@@ -330,13 +393,13 @@ export class Publishing {
     let hasMore = built !== 0 && plans.hasMore;
     for (;;) {
       if (plan === 0) {
-        plan = plans.build(connection.address, context, account, subject, length, hash, false);
+        plan = plans.build(record, context, subject, length, hash);
         hasMore = plans.hasMore;
       }
       let delivered = publish(plan);
       if (delivered >= 0) {
         while (hasMore) {
-          plan = plans.buildMore(context, account, subject, length, hash);
+          plan = plans.buildMore(context, subject, length, hash);
           hasMore = plans.hasMore;
           delivered += publish(plan);
         }
@@ -349,37 +412,34 @@ export class Publishing {
     }
   }
 
-  /** Tells a client that it may not publish to a subject of the shared memory. */
-  refuse(connection: Connection, subject: number, length: number): void {
-    const { outbound, shared } = this.#shard;
-    const name = shared.bytes.slice(subject, subject + length);
-    outbound.append(connection, errorLine(publishViolationText(name)));
-    this.#shard.log("error", `${connection.label} - ${publishViolationLogText(name)}`);
+  /** Tells a client that it may not publish to a subject. */
+  #refuse(connection: Connection, subject: Uint8Array): void {
+    this.#shard.outbound.append(connection, errorLine(publishViolationText(subject)));
+    this.#shard.log("error", `${connection.label} - ${publishViolationLogText(subject)}`);
+  }
+
+  /** Nobody took the message that the engine just published. */
+  #onNoResponders(connection: Connection): void {
+    const { bytes } = this.#shard.shared;
+    const subject = this.#word(AREA_SUBJECT);
+    const reply = this.#word(AREA_REPLY);
+    this.#sendNoResponders(
+      connection,
+      bytes.slice(subject, subject + this.#word(AREA_SUBJECT_LENGTH)),
+      bytes.slice(reply, reply + this.#word(AREA_REPLY_LENGTH)),
+    );
   }
 
   /** Status 503 to the publisher's own subscription for the reply, if it has a plain one. */
-  #sendNoResponders(
-    connection: Connection,
-    subject: number,
-    subjectLength: number,
-    reply: number,
-    replyLength: number,
-  ): void {
-    const { index, outbound, shared, table } = this.#shard;
+  #sendNoResponders(connection: Connection, subject: Uint8Array, reply: Uint8Array): void {
+    const { index, outbound, table } = this.#shard;
     const match = this.#match;
-    index.match(connection.account, shared.bytes, reply, reply + replyLength, match);
+    index.match(connection.account.id, reply, 0, reply.length, match);
     for (let i = 0; i < match.entryCount; i++) {
       let record = table.firstOfEntry(match.entryIds[i]!);
       for (; record !== NO_SUBSCRIPTION; record = table.nextOfEntry(record)) {
         if (table.connectionOf(record) !== connection.address || table.queueOf(record) !== 0) continue;
-        outbound.append(
-          connection,
-          noRespondersMessage(
-            shared.bytes.slice(reply, reply + replyLength),
-            table.sidOf(record),
-            shared.bytes.slice(subject, subject + subjectLength),
-          ),
-        );
+        outbound.append(connection, noRespondersMessage(reply, table.sidOf(record), subject));
         return;
       }
     }

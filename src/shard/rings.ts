@@ -24,6 +24,7 @@ import {
   RECORD_KIND,
   RECORD_KIND_CONTROL,
   RECORD_KIND_LARGE,
+  RECORD_KIND_MESSAGE,
   RECORD_KIND_PIECE,
   RECORD_KIND_RESUME,
   RECORD_KIND_STALL,
@@ -57,6 +58,13 @@ const STALLED_MAX = 1024;
 
 /** The connection slot that stands for other nodes. */
 const FABRIC_SLOT = 0;
+
+const NO_QUEUES = new Int32Array(0);
+
+/** Bytes of a record up to its payload, with room for copies in steps of 16. */
+function bodyOf({ subject, line }: HeldMessage, queues: Int32Array): number {
+  return RECORD_BODY + queues.length * 4 + 32 + subject.length + line.length;
+}
 
 /** A large message on its way to one node. */
 interface Outgoing {
@@ -166,29 +174,14 @@ export class Rings {
 
   /** Sends a message to one node, whatever its interest; waits for room where there is none. */
   send(node: number, message: HeldMessage): void {
-    const { context, origin, subject, line, headerLength, payloadLength, bytes } = message;
-    if (payloadLength > IN_PLACE_BYTES_MAX) {
+    if (message.isLarge) {
       this.#sendLarge({ message, node, isPlain: true, queues: NO_QUEUES });
       return;
     }
-    const { shared } = this.#shard;
-    const restLength = line.length + payloadLength + 2;
-    const record = this.#reserve(node, RECORD_BODY + subject.length + restLength + COPY_SLACK);
+    const record = this.#reserve(node, bodyOf(message, NO_QUEUES) + message.bytes.length);
     if (record === 0) return;
-    const at = record >> 2;
-    const { words } = shared;
-    words[at + (RECORD_KIND >> 2)] = RECORD_KIND_MESSAGE;
-    words[at + (RECORD_CONTEXT >> 2)] = context;
-    words[at + (RECORD_SUBJECT_LENGTH >> 2)] = subject.length;
-    words[at + (RECORD_LINE_LENGTH >> 2)] = line.length;
-    words[at + (RECORD_REST_LENGTH >> 2)] = restLength;
-    words[at + (RECORD_HEADER_LENGTH >> 2)] = headerLength;
-    words[at + (RECORD_QUEUE_COUNT >> 2)] = 0;
-    words[at + (RECORD_IS_PLAIN >> 2)] = 1;
-    words[at + (RECORD_ORIGIN >> 2)] = origin;
-    shared.bytes.set(subject, record + RECORD_BODY);
-    shared.bytes.set(line, record + RECORD_BODY + subject.length);
-    shared.bytes.set(bytes, record + RECORD_BODY + subject.length + line.length);
+    const payload = this.#writeStart(record, RECORD_KIND_MESSAGE, message, true, NO_QUEUES);
+    this.#shard.shared.bytes.set(message.bytes, payload);
     this.#commit(node, record);
   }
 
@@ -200,26 +193,10 @@ export class Rings {
   }
 
   #sendLarge({ message, node, isPlain, queues }: Outgoing): void {
-    const { shared } = this.#shard;
-    const { words, bytes } = shared;
-    const { subject, line } = message;
-    const bodyLength = queues.length * 4 + 16 + subject.length + line.length;
-    const start = this.#reserve(node, RECORD_BODY + bodyLength);
+    const { words, bytes } = this.#shard.shared;
+    const start = this.#reserve(node, bodyOf(message, queues));
     if (start === 0) return;
-    const at = start >> 2;
-    words[at + (RECORD_KIND >> 2)] = RECORD_KIND_LARGE;
-    words[at + (RECORD_CONTEXT >> 2)] = message.context;
-    words[at + (RECORD_SUBJECT_LENGTH >> 2)] = subject.length;
-    words[at + (RECORD_LINE_LENGTH >> 2)] = line.length;
-    words[at + (RECORD_REST_LENGTH >> 2)] = line.length + message.payloadLength + 2;
-    words[at + (RECORD_HEADER_LENGTH >> 2)] = message.headerLength;
-    words[at + (RECORD_QUEUE_COUNT >> 2)] = queues.length;
-    words[at + (RECORD_IS_PLAIN >> 2)] = isPlain ? 1 : 0;
-    words[at + (RECORD_ORIGIN >> 2)] = message.origin;
-    words.set(queues, at + (RECORD_BODY >> 2));
-    const body = (start + RECORD_BODY + queues.length * 4 + 15) & ~15;
-    bytes.set(subject, body);
-    bytes.set(line, body + subject.length);
+    this.#writeStart(start, RECORD_KIND_LARGE, message, isPlain, queues);
     this.#commit(node, start);
 
     for (let from = 0; from < message.bytes.length; from += PIECE_BYTES) {
@@ -231,6 +208,33 @@ export class Rings {
       bytes.set(piece, record + RECORD_BODY);
       this.#commit(node, record);
     }
+  }
+
+  /** Writes a record's header, queues, subject and line; returns where the payload goes. */
+  #writeStart(
+    record: number,
+    kind: number,
+    message: HeldMessage,
+    isPlain: boolean,
+    queues: Int32Array,
+  ): number {
+    const { words, bytes } = this.#shard.shared;
+    const { subject, line } = message;
+    const at = record >> 2;
+    words[at + (RECORD_KIND >> 2)] = kind;
+    words[at + (RECORD_CONTEXT >> 2)] = message.context;
+    words[at + (RECORD_SUBJECT_LENGTH >> 2)] = subject.length;
+    words[at + (RECORD_LINE_LENGTH >> 2)] = line.length;
+    words[at + (RECORD_REST_LENGTH >> 2)] = line.length + message.payloadLength + 2;
+    words[at + (RECORD_HEADER_LENGTH >> 2)] = message.headerLength;
+    words[at + (RECORD_QUEUE_COUNT >> 2)] = queues.length;
+    words[at + (RECORD_IS_PLAIN >> 2)] = isPlain ? 1 : 0;
+    words[at + (RECORD_ORIGIN >> 2)] = message.origin;
+    words.set(queues, at + (RECORD_BODY >> 2));
+    const body = (record + RECORD_BODY + queues.length * 4 + 15) & ~15;
+    bytes.set(subject, body);
+    bytes.set(line, body + subject.length);
+    return body + subject.length + line.length;
   }
 
   /** Room for a record, waited for; 0 when the node is gone. Its length is written already. */

@@ -1,13 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { subjectMatches, subjectsCollide } from "./matching.ts";
-import {
-  isLiteralText,
-  isSubsetText,
-  isValidSubscriptionText,
-  subjectMatchesText,
-  subjectsCollideText,
-} from "./text.ts";
+import { isLiteralText, isValidSubscriptionText, subjectMatchesText, subjectsCollideText } from "./text.ts";
 
 const patternToken = fc.constantFrom("a", "b", "ab", "*", "a*", "b>");
 const pattern = fc
@@ -111,27 +105,6 @@ describe("subjectsCollide()", () => {
 
   test("takes only a lone star for a wildcard", () => {
     expect(subjectsCollideText("*a.*", "b.c")).toBe(false);
-  });
-});
-
-describe("isSubset()", () => {
-  test("is true just where every subject that the inner pattern matches is matched by the outer one", () => {
-    fc.assert(
-      fc.property(pattern, pattern, literal, (inner, outer, literalText) => {
-        const isInside = isSubsetText(inner, outer);
-        // Tokens found in no pattern stand for wildcards: what matches these matches whatever else the pattern does.
-        const open = inner === ">" || inner.endsWith(".>") ? ["unheard", "un.h.e.a.r.d"] : [""];
-        const base = inner.replace(/(^|\.)>$/, "$1").split(".");
-        const witnesses = open.map(
-          (rest) => base.map((token) => (token === "*" ? "unheard" : token)).join(".") + rest,
-        );
-        expect(witnesses.every((subject) => subjectMatchesText(outer, subject))).toBe(isInside);
-        if (isInside && subjectMatchesText(inner, literalText)) {
-          expect(subjectMatchesText(outer, literalText)).toBe(true);
-        }
-      }),
-      { numRuns: 2000 },
-    );
   });
 });
 

@@ -80,41 +80,6 @@ export function subjectsCollide(
   }
 }
 
-/**
- * Tells whether every subject that `inner` matches is matched by `outer` too. Both must satisfy
- * `isValidSubscription`; a literal is a pattern too.
- */
-export function isSubset(
-  inner: Uint8Array,
-  innerStart: number,
-  innerEnd: number,
-  outer: Uint8Array,
-  outerStart: number,
-  outerEnd: number,
-): boolean {
-  let i = innerStart;
-  let o = outerStart;
-  for (;;) {
-    const innerTokenEnd = tokenEnd(inner, i, innerEnd);
-    const outerTokenEnd = tokenEnd(outer, o, outerEnd);
-    const isInnerSingle = innerTokenEnd === i + 1;
-    const isOuterSingle = outerTokenEnd === o + 1;
-    if (isOuterSingle && outer[o] === GREATER) return true;
-    if (isInnerSingle && inner[i] === GREATER) return false;
-    if (!(isOuterSingle && outer[o] === STAR)) {
-      if (outerTokenEnd - o !== innerTokenEnd - i) return false;
-      while (i < innerTokenEnd) {
-        if (inner[i++] !== outer[o++]) return false;
-      }
-    }
-    if (innerTokenEnd === innerEnd || outerTokenEnd === outerEnd) {
-      return innerTokenEnd === innerEnd && outerTokenEnd === outerEnd;
-    }
-    i = innerTokenEnd + 1;
-    o = outerTokenEnd + 1;
-  }
-}
-
 /** Returns the offset of the dot that ends the token starting at `from`, or `end`. */
 function tokenEnd(bytes: Uint8Array, from: number, end: number): number {
   let i = from;

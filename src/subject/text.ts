@@ -1,7 +1,7 @@
 // The rules of tokens.ts and matching.ts for subjects that come as text: from the configuration,
 // from JWTs, from the embedding program. Cold.
 
-import { isSubset, subjectMatches, subjectsCollide } from "./matching.ts";
+import { subjectMatches, subjectsCollide } from "./matching.ts";
 import { isLiteral, isValidSubscription } from "./tokens.ts";
 
 const encoder = new TextEncoder();
@@ -34,11 +34,4 @@ export function subjectsCollideText(patternA: string, patternB: string): boolean
   const bytesA = encoder.encode(patternA);
   const bytesB = encoder.encode(patternB);
   return subjectsCollide(bytesA, 0, bytesA.length, bytesB, 0, bytesB.length);
-}
-
-/** `isSubset` for text. */
-export function isSubsetText(inner: string, outer: string): boolean {
-  const innerBytes = encoder.encode(inner);
-  const outerBytes = encoder.encode(outer);
-  return isSubset(innerBytes, 0, innerBytes.length, outerBytes, 0, outerBytes.length);
 }

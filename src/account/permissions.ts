@@ -1,0 +1,114 @@
+/**
+ * What one user may publish, subscribe to and be sent, compiled from its permissions. Asked once per SUB and per plan,
+ * not per message. Subjects and queue groups are byte strings. Source: nats-server `pubAllowedFullCheck`, `canSubscribe`, `queueMatches`.
+ */
+import type { Permissions, ResponsePermission, SubjectPermission } from "../config/permissions.ts";
+import { byteStringOfText } from "../subject/byte_string.ts";
+import { areTokensSubset, intersection } from "../subject/subset.ts";
+
+/** An entry of a list: a pattern, and after a blank the queue groups it is about, "" for none. */
+interface Entry {
+  readonly pattern: string;
+  readonly tokens: readonly string[];
+  readonly queue: string;
+}
+
+interface Rules {
+  /** Null allows everything. */
+  readonly allow: readonly Entry[] | null;
+  readonly deny: readonly Entry[];
+}
+
+export class UserPermissions {
+  readonly #publish: Rules;
+  readonly #subscribe: Rules;
+  /** Literal patterns of the publish lists that name no queue, for lists of thousands. */
+  readonly #allowedLiterals: ReadonlySet<string>;
+  /** How requests may be answered whatever else holds; null where they may not. */
+  readonly responses: ResponsePermission | null;
+
+  constructor(permissions: Permissions) {
+    const { publish, subscribe, responses } = permissions;
+    this.responses = responses ?? null;
+    this.#subscribe = rulesOf(subscribe);
+    // Who may answer requests may publish nothing else, unless a list says so.
+    const allowsNothing = responses !== undefined && publish?.allow === undefined;
+    const rules = rulesOf(publish);
+    this.#publish = allowsNothing ? { ...rules, allow: [] } : rules;
+    this.#allowedLiterals = new Set(this.#publish.allow?.map(({ pattern }) => pattern));
+  }
+
+  /** Whether lists allow publishing to the subject; wildcards in it are ordinary tokens. */
+  canPublish(subject: string): boolean {
+    const { allow, deny } = this.#publish;
+    const tokens = subject.split(".");
+    const isAllowed =
+      allow === null || this.#allowedLiterals.has(subject) || allow.some((entry) => meets(entry, tokens));
+    return isAllowed && !deny.some((entry) => meets(entry, tokens));
+  }
+
+  /**
+   * Whether a subscription is allowed; `queue` is "" for a plain one. All that it can match must be allowed, by one
+   * entry: nats-server lets `foo.>` through an allowed `foo.*`. An entry about queue groups that meets the subject
+   * decides alone, in both lists.
+   */
+  canSubscribe(subject: string, queue: string): boolean {
+    const { allow, deny } = this.#subscribe;
+    const tokens = subject.split(".");
+    if (allow !== null) {
+      const covering = allow.filter((entry) => areTokensSubset(tokens, entry.tokens));
+      if (!isNamed(covering, queue)) return false;
+    }
+    const denying = deny.filter((entry) => meets(entry, tokens));
+    return denying.length === 0 || !isNamed(denying, queue);
+  }
+
+  /** Whether a subscription that is allowed can be sent subjects that are denied. */
+  needsFilter(subject: string): boolean {
+    return this.#subscribe.deny.some(({ pattern }) => intersection(pattern, subject) !== null);
+  }
+
+  /** Whether a message may be delivered, to a member of `queue` or to a plain subscription (""). */
+  mayDeliver(subject: string, queue: string): boolean {
+    const tokens = subject.split(".");
+    return !this.#subscribe.deny.some(
+      (entry) => meets(entry, tokens) && (entry.queue === "" || isQueueMatch(entry.queue, queue)),
+    );
+  }
+}
+
+function rulesOf(permission: SubjectPermission | undefined): Rules {
+  return {
+    allow: permission?.allow === undefined ? null : permission.allow.map(parseEntry),
+    deny: (permission?.deny ?? []).map(parseEntry),
+  };
+}
+
+function parseEntry(text: string): Entry {
+  const [pattern = "", queue = ""] = byteStringOfText(text).split(/\s+/);
+  return { pattern, tokens: pattern.split("."), queue };
+}
+
+/** Whether an entry is about a subject as published or subscribed to: wildcards in it are tokens like others. */
+function meets({ tokens: wanted }: Entry, tokens: readonly string[]): boolean {
+  return areMatching(wanted, tokens);
+}
+
+function areMatching(wanted: readonly string[], tokens: readonly string[]): boolean {
+  const isOpen = wanted.at(-1) === ">";
+  if (isOpen ? tokens.length < wanted.length : tokens.length !== wanted.length) return false;
+  const fixed = isOpen ? wanted.length - 1 : wanted.length;
+  for (let i = 0; i < fixed; i++) if (wanted[i] !== "*" && wanted[i] !== tokens[i]) return false;
+  return true;
+}
+
+/** Whether the entries that meet a subject are about such a subscription to it. */
+function isNamed(entries: readonly Entry[], queue: string): boolean {
+  const ofQueues = entries.filter((entry) => entry.queue !== "");
+  if (queue !== "" && ofQueues.length > 0) return ofQueues.some((entry) => isQueueMatch(entry.queue, queue));
+  return entries.length > ofQueues.length;
+}
+
+function isQueueMatch(pattern: string, queue: string): boolean {
+  return queue !== "" && (pattern === queue || areMatching(pattern.split("."), queue.split(".")));
+}

@@ -1,0 +1,152 @@
+/** The accounts as a shard goes by them: definitions with their transforms compiled. Subjects are byte strings. */
+import { type AccountDefinition, GLOBAL_ACCOUNT_ID, type ServiceImport, type StreamImport } from "../account/definition.ts";
+import { AccountMappings } from "../account/mapping.ts";
+import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
+import { isLiteralText } from "../subject/text.ts";
+import { compileTransform } from "../subject/transform.ts";
+import type { StreamLeg } from "./plan_cache.ts";
+import { isResponseSubject } from "./reserved.ts";
+
+const NO_SERVICES: readonly Service[] = [];
+/** Legs of one account are told apart by four bits. */
+const ORDINALS_MAX = 15;
+const STAR = 0x2a;
+const GREATER = 0x3e;
+
+/** A service of another account, as one that imports it sees it. */
+export interface Service {
+  readonly import: ServiceImport;
+  /** From the subject here to the one there; null where it does not match. */
+  apply(subject: string): string | null;
+}
+
+/** What another account imports of this one's messages. */
+interface Importer {
+  readonly account: number;
+  apply(subject: string): string | null;
+}
+
+export class ShardAccount {
+  readonly definition: AccountDefinition;
+  readonly id: number;
+  readonly name: string;
+  /** Accounts whose stream imports take messages of this one; set once all accounts are known. */
+  importers: readonly Importer[] = [];
+  readonly #mappings: AccountMappings | null;
+  readonly #literalServices = new Map<string, Service[]>();
+  readonly #wildcardServices: Service[] = [];
+  /** Per first byte of a subject: 1 where a service import may match it. */
+  readonly #firstBytes = new Uint8Array(256);
+
+  constructor(definition: AccountDefinition, clusterName: string) {
+    this.definition = definition;
+    this.id = definition.id;
+    this.name = definition.name;
+    this.#mappings = definition.mappings.length === 0 ? null : new AccountMappings(definition.mappings, clusterName);
+    for (const imported of definition.serviceImports) {
+      const transform = new SubjectTransform(imported.local, imported.remote);
+      const service: Service = { import: imported, apply: (subject) => transform.apply(subject) };
+      if (isLiteralText(imported.local)) this.#literalServices.getOrInsertComputed(imported.local, () => []).push(service);
+      else this.#wildcardServices.push(service);
+      const first = encoder.encode(imported.local)[0]!;
+      if (first === STAR || first === GREATER) this.#firstBytes.fill(1);
+      else this.#firstBytes[first] = 1;
+    }
+  }
+
+  get hasServices(): boolean {
+    return this.definition.serviceImports.length > 0;
+  }
+
+  /** Whether other accounts import streams of this one. */
+  get isImported(): boolean {
+    return this.importers.length > 0;
+  }
+
+  /** Whether a published subject is neither mapped nor a service's nor imported, by a look that may say no too often. */
+  isPlainFor(bytes: Uint8Array, start: number, end: number): boolean {
+    return (
+      this.#mappings === null &&
+      this.importers.length === 0 &&
+      this.#firstBytes[bytes[start]!] === 0 &&
+      !isResponseSubject(bytes, start, end)
+    );
+  }
+
+  /** The subject a message goes on under, drawn anew where a mapping has several; null when it goes nowhere. */
+  map(subject: string): string | null {
+    return this.#mappings === null ? subject : this.#mappings.choose(subject, Math.random);
+  }
+
+  /** The same where it is always the same one; null where it must be drawn for each message. */
+  constantMapping(subject: string): string | null {
+    return this.#mappings === null ? subject : this.#mappings.constant(subject);
+  }
+
+  /** The service imports that take a message on a subject, after mapping. */
+  servicesFor(subject: string): readonly Service[] {
+    if (this.#wildcardServices.length === 0) return this.#literalServices.get(subject) ?? NO_SERVICES;
+    const matching = this.#wildcardServices.filter(({ import: { local } }) => subjectMatchesText(local, subject));
+    return [...(this.#literalServices.get(subject) ?? NO_SERVICES), ...matching];
+  }
+
+  /** The message on a subject as other accounts import it, in an order that is the same on every shard. */
+  legsOf(subject: string): StreamLeg[] {
+    const legs: StreamLeg[] = [];
+    const counts = new Map<number, number>();
+    for (const { account, apply } of this.importers) {
+      const local = apply(subject);
+      if (local === null) continue;
+      const ordinal = counts.get(account) ?? 0;
+      counts.set(account, Math.min(ordinal + 1, ORDINALS_MAX));
+      legs.push({ account, subject: encoder.encode(local), ordinal });
+    }
+    return legs;
+  }
+}
+
+export class AccountBook {
+  #byId = new Map<number, ShardAccount>();
+  #byName = new Map<string, ShardAccount>();
+
+  constructor(definitions: readonly AccountDefinition[], clusterName: string) {
+    this.replace(definitions, clusterName);
+  }
+
+  /** Goes by these definitions from now on. Whoever holds a `ShardAccount` holds an old one. */
+  replace(definitions: readonly AccountDefinition[], clusterName: string): void {
+    this.#byId = new Map();
+    this.#byName = new Map();
+    const importers = new Map<number, Importer[]>();
+    for (const definition of definitions) {
+      const account = new ShardAccount(definition, clusterName);
+      this.#byId.set(account.id, account);
+      this.#byName.set(account.name, account);
+      for (const imported of definition.streamImports) {
+        importers.getOrInsertComputed(imported.exporter, () => []).push(importerOf(account.id, imported));
+      }
+    }
+    for (const [id, list] of importers) {
+      const account = this.#byId.get(id);
+      if (account !== undefined) account.importers = list;
+    }
+  }
+
+  byId(id: number): ShardAccount | undefined {
+    return this.#byId.get(id);
+  }
+
+  byName(name: string): ShardAccount | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Where every connection is before it says who it is. */
+  get global(): ShardAccount {
+    return this.#byId.get(GLOBAL_ACCOUNT_ID)!;
+  }
+}
+
+function importerOf(account: number, { from, to }: StreamImport): Importer {
+  const transform = new SubjectTransform(from, to);
+  return { account, apply: (subject) => transform.apply(subject) };
+}

@@ -1,0 +1,152 @@
+/**
+ * What a shard's clients publish under: their account with their user's permissions. Says what becomes of a subject
+ * before anybody's interest in it is asked. Once per plan, and once per message of subjects that the engine hands over.
+ */
+import { assert } from "../base/assert.ts";
+import { UserPermissions } from "../account/permissions.ts";
+import type { Permissions } from "../config/permissions.ts";
+import { CONTEXT_ACCOUNTS, CONTEXT_CLIENTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
+import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
+import type { AccountBook, Service, ShardAccount } from "./accounts.ts";
+import type { PlanRules, Resolution, StreamLeg } from "./plan_cache.ts";
+import { isReservedSubject, isResponseSubject } from "./reserved.ts";
+
+const NO_LEGS: readonly StreamLeg[] = [];
+const NO_SERVICES: readonly Service[] = [];
+
+interface ClientContext {
+  readonly key: string;
+  account: ShardAccount;
+  readonly permissions: UserPermissions | null;
+  /** Connections that publish under it. */
+  uses: number;
+  /** The answer for subjects that nothing special happens to. */
+  readonly plain: Resolution;
+}
+
+/** What becomes of one message of a client; subjects are byte strings. */
+export type Route =
+  /** Nobody but servers may publish there. */
+  | { readonly kind: "reserved" }
+  /** Taken by the part of a mapping that has no destination. */
+  | { readonly kind: "lost" }
+  | {
+      readonly kind: "deliver";
+      /** After mapping. */
+      readonly subject: string;
+      /** Whether the lists of its user's permissions let it through. */
+      readonly isAllowed: boolean;
+      readonly services: readonly Service[];
+      readonly isResponse: boolean;
+    };
+
+/** Whether a connection that is filtered may be sent a subject; `queue` is a queue id + 1, or 0. */
+export type DeliveryFilter = (connection: number, subject: string, queue: number) => boolean;
+
+export class Contexts implements PlanRules {
+  readonly #accounts: AccountBook;
+  readonly #filter: DeliveryFilter;
+  readonly #contexts = new Map<number, ClientContext>();
+  readonly #ids = new Map<string, number>();
+  #lastId = CONTEXT_CLIENTS;
+
+  constructor(accounts: AccountBook, filter: DeliveryFilter) {
+    this.#accounts = accounts;
+    this.#filter = filter;
+  }
+
+  /** The context of one more connection of that account with those permissions; given back with release(). */
+  take(account: ShardAccount, permissions: Permissions | null): number {
+    const key = `${account.id} ${permissions === null ? "" : JSON.stringify(permissions)}`;
+    let id = this.#ids.get(key);
+    if (id === undefined) {
+      // Never used again: plans of a context that is gone stay what they are.
+      id = ++this.#lastId;
+      this.#ids.set(key, id);
+      this.#contexts.set(id, {
+        key,
+        account,
+        permissions: permissions === null ? null : new UserPermissions(permissions),
+        uses: 0,
+        plain: { account: account.id, isForHost: false, delivered: null, imports: NO_LEGS },
+      });
+    }
+    this.#contexts.get(id)!.uses++;
+    return id;
+  }
+
+  release(id: number): void {
+    const context = this.#contexts.get(id)!;
+    if (--context.uses > 0) return;
+    this.#contexts.delete(id);
+    this.#ids.delete(context.key);
+  }
+
+  permissionsOf(id: number): UserPermissions | null {
+    return this.#contexts.get(id)!.permissions;
+  }
+
+  accountOf(id: number): ShardAccount {
+    return this.#contexts.get(id)!.account;
+  }
+
+  /** The definitions of accounts have changed; those in use are all still there. */
+  refresh(): void {
+    for (const context of this.#contexts.values()) {
+      const account = this.#accounts.byId(context.account.id);
+      assert(account !== undefined, "an account in use is defined");
+      context.account = account;
+    }
+  }
+
+  resolve(context: number, bytes: Uint8Array, start: number, end: number): Resolution {
+    const client = this.#contexts.get(context);
+    if (client === undefined) return this.#resolveDelivery(context, bytes, start, end);
+    const { account, permissions, plain } = client;
+    if (isReservedSubject(bytes, start, end)) return { ...plain, isForHost: true };
+    if (permissions === null && account.isPlainFor(bytes, start, end)) return plain;
+    const subject = byteStringOf(bytes, start, end);
+    const mapped = account.constantMapping(subject);
+    const delivered = mapped ?? subject;
+    const isForHost =
+      mapped === null ||
+      (permissions !== null && !permissions.canPublish(delivered)) ||
+      account.servicesFor(delivered).length > 0 ||
+      isResponseSubject(bytes, start, end);
+    return {
+      account: account.id,
+      isForHost,
+      delivered: delivered === subject ? null : bytesOf(delivered),
+      imports: isForHost ? NO_LEGS : account.legsOf(delivered),
+    };
+  }
+
+  /** What becomes of this message; a mapping with several destinations may decide otherwise the next time. */
+  route(context: number, bytes: Uint8Array, start: number, end: number): Route {
+    const { account, permissions } = this.#contexts.get(context)!;
+    if (isReservedSubject(bytes, start, end)) return { kind: "reserved" };
+    const subject = account.map(byteStringOf(bytes, start, end));
+    if (subject === null) return { kind: "lost" };
+    const isAllowed = permissions === null || permissions.canPublish(subject);
+    const services = account.hasServices ? account.servicesFor(subject) : NO_SERVICES;
+    return { kind: "deliver", subject, isAllowed, services, isResponse: isResponseSubject(bytes, start, end) };
+  }
+
+  mayDeliver(connection: number, subject: Uint8Array, queue: number): boolean {
+    return this.#filter(connection, byteStringOf(subject), queue);
+  }
+
+  /** What the host publishes and what other nodes sent: mapped and permitted already. */
+  #resolveDelivery(context: number, bytes: Uint8Array, start: number, end: number): Resolution {
+    const id = context & (CONTEXT_ACCOUNTS - 1);
+    const takesStreams = (context & (CONTEXT_IS_STREAMLESS | CONTEXT_IS_RESPONSE)) === 0;
+    const account = takesStreams ? this.#accounts.byId(id) : undefined;
+    const hasLegs = account !== undefined && account.isImported;
+    return {
+      account: id,
+      isForHost: false,
+      delivered: null,
+      imports: hasLegs ? account.legsOf(byteStringOf(bytes, start, end)) : NO_LEGS,
+    };
+  }
+}
