@@ -243,6 +243,22 @@ const BAD: readonly (readonly [string, ...string[]])[] = [
     "accounts { A { mappings = { foo: [ { dest: bar, weight: 60 }, { dest: baz, weight: 60 } ] } } }",
     '1:28: Error adding mapping for "foo" : total weight needs to be <= 100',
   ],
+  [
+    "mappings { x: [ { dest: a, weight: 50, cluster: C1 }, { dest: a, weight: 50, cluster: C2 } ] }",
+    '1:11: Error adding mapping for "x" : duplicate entry for "a"',
+  ],
+  [
+    'mappings { x: "o.{{left(1)}}" }',
+    '1:11: Error adding mapping for "x" to "o.{{left(1)}}" : invalid mapping destination: not enough arguments passed to the function in {{left(1)}}',
+  ],
+  [
+    'mappings {\n  "x.*": [\n   { dest: "a.$1", weight: 60 },\n   { dest: "b.$2", weight: 10 } ] }',
+    '2:4: Error adding mapping for "x.*" : invalid mapping destination: wildcard index out of range in $2: [2]',
+  ],
+  [
+    'accounts {\n A {\n  mappings {\n   "x.*": "a.*" }}}',
+    '4:5: Error adding mapping for "x.*" to "a.*" : invalid subject',
+  ],
   ['accounts { A { mappings = { "foo..bar": baz } } }', '1:29: Subject "foo..bar" is not a valid subject'],
   ['accounts { A { msg_trace: "foo.*" } }', '1:15: Trace destination "foo.*" is not valid'],
   [

@@ -1,4 +1,5 @@
 import { isValidSubscriptionText } from "../subject/text.ts";
+import { mappingProblem } from "../subject/transform.ts";
 import type { ConfigValue } from "./config_tree.ts";
 import { block, option, type Reader, readBlock, type Site, wrongType } from "./option.ts";
 import { string } from "./readers.ts";
@@ -57,18 +58,22 @@ export const mappings: Reader<readonly MappingOptions[]> = {
 function readMapping(source: string, value: ConfigValue, site: Site): MappingOptions | undefined {
   if (!isValidSubscriptionText(source))
     return site.error(`Subject ${JSON.stringify(source)} is not a valid subject`);
-  if (value.kind === "string")
-    return { source, destinations: [{ subject: value.value, weight: 100, cluster: undefined }] };
+  if (value.kind === "string") {
+    const destinations = [{ subject: value.value, weight: 100, cluster: undefined }];
+    const problem = findMappingProblem(source, destinations);
+    if (problem === undefined) return { source, destinations };
+    const both = `${JSON.stringify(source)} to ${JSON.stringify(value.value)}`;
+    return site.error(`Error adding mapping for ${both} : ${problem.text}`);
+  }
   const errorsBefore = site.errorCount;
   const items = value.kind === "array" ? value.items : [value];
   const destinations = items.flatMap(
     (item) => readDestination(item, value.kind === "array" ? site.item(item) : site) ?? [],
   );
   if (site.errorCount > errorsBefore) return undefined;
-  const problem = checkWeights(destinations);
-  if (problem !== undefined)
-    return site.error(`Error adding mapping for ${JSON.stringify(source)} : ${problem}`);
-  return { source, destinations };
+  const problem = findMappingProblem(source, destinations);
+  if (problem === undefined) return { source, destinations };
+  return site.error(`Error adding mapping for ${JSON.stringify(source)} : ${problem.text}`);
 }
 
 function readDestination(value: ConfigValue, site: Site): MappingDestination | undefined {
@@ -97,17 +102,33 @@ function readWeight(value: ConfigValue, site: Site): number | undefined {
     : site.error(`Invalid weight ${weight} for mapping destination`);
 }
 
-/** Destinations of one cluster share 100 percent and are listed once each. */
-function checkWeights(destinations: readonly MappingDestination[]): string | undefined {
-  const total = new Map<string | undefined, number>();
+export interface MappingProblem {
+  /** The destination that is wrong by itself; absent where it is wrong beside the others. */
+  readonly destination?: string;
+  readonly text: string;
+}
+
+/**
+ * The first thing wrong with the destinations of a mapping, undefined for nothing: destinations are listed once,
+ * those of one cluster share 100 percent, and each must be a transform of the source.
+ *
+ * Source: nats-server AddWeightedMappings.
+ */
+export function findMappingProblem(
+  source: string,
+  destinations: readonly MappingDestination[],
+): MappingProblem | undefined {
   const seen = new Set<string>();
+  const totals = new Map<string | undefined, number>();
   for (const { subject, weight, cluster } of destinations) {
-    const id = JSON.stringify([cluster, subject]);
-    if (seen.has(id)) return `duplicate entry for ${JSON.stringify(subject)}`;
-    seen.add(id);
-    const sum = (total.get(cluster) ?? 0) + weight;
-    if (sum > 100) return "total weight needs to be <= 100";
-    total.set(cluster, sum);
+    if (seen.has(subject)) return { text: `duplicate entry for ${JSON.stringify(subject)}` };
+    seen.add(subject);
+    if (weight > 100) return { text: "individual weights need to be <= 100" };
+    const total = (totals.get(cluster) ?? 0) + weight;
+    if (total > 100) return { text: "total weight needs to be <= 100" };
+    totals.set(cluster, total);
+    const text = mappingProblem(source, subject);
+    if (text !== undefined) return { destination: subject, text };
   }
   return undefined;
 }

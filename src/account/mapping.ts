@@ -1,0 +1,128 @@
+import type { MappingDestination, MappingOptions } from "../config/mappings.ts";
+import { byteStringOfText } from "../subject/byte_string.ts";
+import { areTokensSubset } from "../subject/subset.ts";
+import { compileTransform, type RandomBelow, type SubjectTransform } from "../subject/transform.ts";
+
+/**
+ * What an account turns the subjects of its clients' messages into, on servers of one cluster.
+ *
+ * Subjects are byte strings. The first mapping whose source covers a subject decides alone.
+ * Source: nats-server selectMappedSubject, AddWeightedMappings.
+ */
+export class AccountMappings {
+  readonly #literals = new Map<string, SubjectMapping>();
+  readonly #patterns: SubjectMapping[] = [];
+
+  /** The options have been found sound (`findMappingProblem`). A source listed twice counts as the last one says. */
+  constructor(mappings: readonly MappingOptions[], clusterName: string | undefined) {
+    const bySource = new Map(mappings.map((mapping) => [mapping.source, mapping]));
+    for (const [rank, { source, destinations }] of [...bySource.values()].entries()) {
+      const mapping = new SubjectMapping(source, destinations, clusterName, rank);
+      if (mapping.isLiteral) this.#literals.set(byteStringOfText(source), mapping);
+      else this.#patterns.push(mapping);
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#literals.size === 0 && this.#patterns.length === 0;
+  }
+
+  /** The mapping of a subject, undefined if it stays as it is. */
+  find(subject: string): SubjectMapping | undefined {
+    const literal = this.#literals.get(subject);
+    if (this.#patterns.length === 0) return literal;
+    const tokens = subject.split(".");
+    const pattern = this.#patterns.find((mapping) => mapping.covers(tokens));
+    return literal === undefined || (pattern !== undefined && pattern.rank < literal.rank)
+      ? pattern
+      : literal;
+  }
+}
+
+/** One source and the destinations that share its messages. */
+export class SubjectMapping {
+  /** Its place in the list. */
+  readonly rank: number;
+  readonly isLiteral: boolean;
+  /** Whether a subject has one fate, so that it may be remembered: no draw by weight, no `random`. */
+  readonly isDeterministic: boolean;
+  readonly #sourceTokens: readonly string[];
+  readonly #shares: readonly Share[];
+  /** Whether there is nothing to draw. */
+  readonly #hasOneFate: boolean;
+
+  constructor(
+    source: string,
+    destinations: readonly MappingDestination[],
+    clusterName: string | undefined,
+    rank: number,
+  ) {
+    this.rank = rank;
+    this.#sourceTokens = byteStringOfText(source).split(".");
+    this.isLiteral = !this.#sourceTokens.some((token) => token === "*" || token === ">");
+    this.#shares = sharesOf(source, destinations, clusterName);
+    const [only, ...others] = this.#shares;
+    this.#hasOneFate = only === undefined || (others.length === 0 && only.below === 100);
+    this.isDeterministic = this.#hasOneFate && only?.transform.isDeterministic !== false;
+  }
+
+  /** Whether the source covers the subject with these tokens. */
+  covers(tokens: readonly string[]): boolean {
+    return areTokensSubset(tokens, this.#sourceTokens);
+  }
+
+  /** What becomes of one message on a subject this mapping was found for; null if it goes nowhere. */
+  choose(subject: string, random: RandomBelow): string | null {
+    const drawn = this.#hasOneFate ? 0 : random(100);
+    const share = this.#shares.find(({ below }) => drawn < below);
+    if (share === undefined) return null;
+    // A literal has no tokens to choose from: a partition of it is that of nothing.
+    return share.transform.apply(this.isLiteral ? [] : subject.split("."), random);
+  }
+}
+
+interface Share {
+  readonly transform: SubjectTransform;
+  /** It takes the draws, from 0 to 99, below this and not below the share before. */
+  readonly below: number;
+}
+
+/**
+ * Divides the draws. A cluster that is named by any destination has a group of its own; all others have those that
+ * name none. What is missing to 100 stays on the source, unless the source is listed, in whatever group: then it
+ * is lost.
+ */
+function sharesOf(
+  source: string,
+  destinations: readonly MappingDestination[],
+  clusterName: string | undefined,
+): readonly Share[] {
+  const own = destinations.filter(({ cluster }) => cluster && cluster === clusterName);
+  const group = own.length > 0 ? own : destinations.filter(({ cluster }) => !cluster);
+  const shares: Share[] = [];
+  let total = 0;
+  for (const { subject, weight } of group) {
+    if (weight === 0) continue;
+    total += weight;
+    shares.push({ transform: compileChecked(source, subject), below: total });
+  }
+  if (total < 100 && !destinations.some(({ subject }) => subject === source)) {
+    shares.push({ transform: compileChecked(source, numberWildcards(source)), below: 100 });
+  }
+  return shares;
+}
+
+function compileChecked(source: string, destination: string): SubjectTransform {
+  const compiled = compileTransform(source, destination);
+  if ("problem" in compiled) throw new TypeError(`a mapping was not checked: ${compiled.problem}`);
+  return compiled;
+}
+
+/** `a.*.*` as a destination: `a.$1.$2`. */
+export function numberWildcards(pattern: string): string {
+  let count = 0;
+  return pattern
+    .split(".")
+    .map((token) => (token === "*" ? `$${++count}` : token))
+    .join(".");
+}
