@@ -1,7 +1,9 @@
 /** The accounts as a shard goes by them: definitions with their transforms compiled. Subjects are byte strings. */
 import { type AccountDefinition, GLOBAL_ACCOUNT_ID, type ServiceImport, type StreamImport } from "../account/definition.ts";
 import { AccountMappings } from "../account/mapping.ts";
+import { assert } from "../base/assert.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
+import { areTokensSubset } from "../subject/subset.ts";
 import { isLiteralText } from "../subject/text.ts";
 import { compileTransform } from "../subject/transform.ts";
 import type { StreamLeg } from "./plan_cache.ts";
@@ -38,17 +40,18 @@ export class ShardAccount {
   /** Per first byte of a subject: 1 where a service import may match it. */
   readonly #firstBytes = new Uint8Array(256);
 
-  constructor(definition: AccountDefinition, clusterName: string) {
+  constructor(definition: AccountDefinition, clusterName: string | undefined) {
     this.definition = definition;
     this.id = definition.id;
     this.name = definition.name;
-    this.#mappings = definition.mappings.length === 0 ? null : new AccountMappings(definition.mappings, clusterName);
+    const mappings = new AccountMappings(definition.mappings, clusterName);
+    this.#mappings = mappings.isEmpty ? null : mappings;
     for (const imported of definition.serviceImports) {
-      const transform = new SubjectTransform(imported.local, imported.remote);
-      const service: Service = { import: imported, apply: (subject) => transform.apply(subject) };
-      if (isLiteralText(imported.local)) this.#literalServices.getOrInsertComputed(imported.local, () => []).push(service);
+      const local = byteStringOfText(imported.local);
+      const service: Service = { import: imported, apply: renaming(imported.local, imported.remote) };
+      if (isLiteralText(imported.local)) this.#literalServices.getOrInsertComputed(local, () => []).push(service);
       else this.#wildcardServices.push(service);
-      const first = encoder.encode(imported.local)[0]!;
+      const first = local.charCodeAt(0);
       if (first === STAR || first === GREATER) this.#firstBytes.fill(1);
       else this.#firstBytes[first] = 1;
     }
@@ -75,19 +78,22 @@ export class ShardAccount {
 
   /** The subject a message goes on under, drawn anew where a mapping has several; null when it goes nowhere. */
   map(subject: string): string | null {
-    return this.#mappings === null ? subject : this.#mappings.choose(subject, Math.random);
+    const mapping = this.#mappings?.find(subject);
+    return mapping === undefined ? subject : mapping.choose(subject, randomBelow);
   }
 
-  /** The same where it is always the same one; null where it must be drawn for each message. */
+  /** The same where it is always the same one; null where it goes nowhere, or must be drawn for each message. */
   constantMapping(subject: string): string | null {
-    return this.#mappings === null ? subject : this.#mappings.constant(subject);
+    const mapping = this.#mappings?.find(subject);
+    if (mapping === undefined) return subject;
+    return mapping.isDeterministic ? mapping.choose(subject, randomBelow) : null;
   }
 
   /** The service imports that take a message on a subject, after mapping. */
   servicesFor(subject: string): readonly Service[] {
-    if (this.#wildcardServices.length === 0) return this.#literalServices.get(subject) ?? NO_SERVICES;
-    const matching = this.#wildcardServices.filter(({ import: { local } }) => subjectMatchesText(local, subject));
-    return [...(this.#literalServices.get(subject) ?? NO_SERVICES), ...matching];
+    const literal = this.#literalServices.get(subject) ?? NO_SERVICES;
+    if (this.#wildcardServices.length === 0) return literal;
+    return [...literal, ...this.#wildcardServices.filter((service) => service.apply(subject) !== null)];
   }
 
   /** The message on a subject as other accounts import it, in an order that is the same on every shard. */
@@ -99,7 +105,7 @@ export class ShardAccount {
       if (local === null) continue;
       const ordinal = counts.get(account) ?? 0;
       counts.set(account, Math.min(ordinal + 1, ORDINALS_MAX));
-      legs.push({ account, subject: encoder.encode(local), ordinal });
+      legs.push({ account, subject: bytesOf(local), ordinal });
     }
     return legs;
   }
@@ -109,12 +115,12 @@ export class AccountBook {
   #byId = new Map<number, ShardAccount>();
   #byName = new Map<string, ShardAccount>();
 
-  constructor(definitions: readonly AccountDefinition[], clusterName: string) {
+  constructor(definitions: readonly AccountDefinition[], clusterName: string | undefined) {
     this.replace(definitions, clusterName);
   }
 
   /** Goes by these definitions from now on. Whoever holds a `ShardAccount` holds an old one. */
-  replace(definitions: readonly AccountDefinition[], clusterName: string): void {
+  replace(definitions: readonly AccountDefinition[], clusterName: string | undefined): void {
     this.#byId = new Map();
     this.#byName = new Map();
     const importers = new Map<number, Importer[]>();
@@ -147,6 +153,20 @@ export class AccountBook {
 }
 
 function importerOf(account: number, { from, to }: StreamImport): Importer {
-  const transform = new SubjectTransform(from, to);
-  return { account, apply: (subject) => transform.apply(subject) };
+  return { account, apply: renaming(from, to) };
+}
+
+/** From a subject that `source` matches to the one `destination` makes of it; null for others. */
+function renaming(source: string, destination: string): (subject: string) => string | null {
+  if (source === destination) {
+    const pattern = byteStringOfText(source).split(".");
+    return (subject) => (areTokensSubset(subject.split("."), pattern) ? subject : null);
+  }
+  const transform = compileTransform(source, destination);
+  assert(!("problem" in transform), "the imports of a definition are sound");
+  return (subject) => transform.match(subject, randomBelow);
+}
+
+function randomBelow(bound: number): number {
+  return Math.floor(Math.random() * bound);
 }
