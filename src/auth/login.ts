@@ -51,7 +51,7 @@ export interface LoginRequest {
   readonly isImplicit: boolean;
 }
 
-/** By what a client is known: the first of these it has. */
+/** By what a client is known: the first of these that CONNECT gave. */
 export type IdentityKind = "nkey" | "user" | "jwt" | "token" | "none";
 
 /** A line for the log that tells an operator why. */
@@ -109,12 +109,15 @@ export type RefusalReason =
 export interface LoginRefusal {
   readonly kind: "refusal";
   readonly reason: RefusalReason;
-  /** The account the failure is reported to; empty before one was found. */
+  /** The account the client was bound to, which hears of the failure: `$G` before another was found. */
   readonly account: string;
-  /** `User "alice"`, `Nkey "U…"`, or empty: what follows `authentication error - ` in the log. */
-  readonly label: string;
+  /** As in a Login: who the client says it is. */
+  readonly identityKind: IdentityKind;
+  readonly user: string;
   /** The reason in the event of the failure: a closed reason, or what the callout service said. */
   readonly eventReason: string;
+  /** The account is not among `resolver_pinned_accounts`, which varz counts. */
+  readonly isPinnedAccountFailure: boolean;
   readonly logs: readonly LoginLog[];
 }
 
