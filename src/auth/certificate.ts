@@ -1,0 +1,140 @@
+import type { LoginLog, PeerIdentity } from "./login.ts";
+
+/**
+ * Which user a client certificate stands for (`verify_and_map`). Source: nats-server auth.go,
+ * checkClientTLSCertSubject; RFC 4514 for names.
+ */
+
+/** What the certificate is compared with: the user if it may log in this way, else undefined. */
+export interface MappableUsers<User> {
+  find(name: string): User | undefined;
+  /** Every such user, in the order of the configuration. */
+  all(): Iterable<{ readonly name: string; readonly user: User }>;
+}
+
+export interface CertificateMatch<User> {
+  readonly user: User | undefined;
+  readonly log: LoginLog;
+}
+
+/** The first user that the certificate names; the log line says by what, or that there is none. */
+export function findCertificateUser<User>(
+  identity: PeerIdentity | null,
+  users: MappableUsers<User>,
+): CertificateMatch<User> {
+  if (identity === null) return miss("User required in cert, no peer certificates found");
+  const { emails, dnsNames, uris, subject, rfc2253 } = identity;
+  if (emails.length + dnsNames.length + uris.length === 0 && rfc2253 === "") {
+    return miss("User required in cert, none found");
+  }
+  const lists = [
+    { names: emails, what: "email found in cert" },
+    { names: dnsNames, what: "SAN found in cert" },
+    { names: uris, what: "URI found in cert" },
+  ];
+  for (const { names, what } of lists) {
+    for (const name of names) {
+      const user = users.find(name);
+      if (user !== undefined) return hit(user, name, what);
+    }
+  }
+  const byName = findByDistinguishedName(subject, users);
+  if (byName !== undefined) return hit(byName.user, byName.name, "DistinguishedNameMatch");
+  const components = subject.filter(([type]) => type === "DC").map(([, value]) => `DC=${value}`);
+  if (components.length > 0) {
+    const name = [rfc2253, ...components].join(",");
+    const user = users.find(name);
+    if (user !== undefined) return hit(user, name, "RDNSequence");
+  }
+  const user = rfc2253 === "" ? undefined : users.find(rfc2253);
+  if (user !== undefined) return hit(user, rfc2253, "certificate subject");
+  return miss(`User in cert [${JSON.stringify(rfc2253)}], not found`);
+}
+
+function hit<User>(user: User, name: string, what: string): CertificateMatch<User> {
+  return { user, log: { level: "debug", text: `Using ${what} for auth [${JSON.stringify(name)}]` } };
+}
+
+function miss<User>(text: string): CertificateMatch<User> {
+  return { user: undefined, log: { level: "debug", text } };
+}
+
+/** The user whose name, read as a distinguished name, equals the subject; else one that has the same parts. */
+function findByDistinguishedName<User>(subject: PeerIdentity["subject"], users: MappableUsers<User>) {
+  // Names are written last attribute first. The attributes of a certificate come one by one.
+  const wanted = subject.map((attribute) => keyOf([attribute])).reverse();
+  if (wanted.length === 0) return undefined;
+  const sorted = [...wanted].sort().join();
+  let reordered: { readonly name: string; readonly user: User } | undefined;
+  for (const candidate of users.all()) {
+    const parts = parseDistinguishedName(candidate.name)?.map(keyOf);
+    if (parts === undefined) continue;
+    if (parts.join() === wanted.join()) return candidate;
+    if (parts.sort().join() === sorted) reordered ??= candidate;
+  }
+  return reordered;
+}
+
+type Attribute = readonly [type: string, value: string];
+
+/** Equal for equal parts: types in any case, the attributes of one part in any order. */
+function keyOf(part: readonly Attribute[]): string {
+  return JSON.stringify(part.map(([type, value]) => [type.toLowerCase(), value]).sort());
+}
+
+const [BLANK, HASH, PLUS, COMMA, EQUALS, BACKSLASH] = [0x20, 0x23, 0x2b, 0x2c, 0x3d, 0x5c];
+
+/**
+ * The parts of a name as RFC 4514 writes it, each one attribute or several joined by `+`. Undefined if it is none,
+ * or has a value in BER (`#…`). A part without a value at the end is left out, as nats-server has it.
+ */
+export function parseDistinguishedName(text: string): readonly (readonly Attribute[])[] | undefined {
+  const input = new TextEncoder().encode(text);
+  const parts: Attribute[][] = [];
+  let part: Attribute[] = [];
+  let type = "";
+  let bytes: number[] = [];
+  /** What counts of `bytes`: blanks at the end do only when escaped. */
+  let length = 0;
+  const take = () => {
+    const taken = new TextDecoder().decode(new Uint8Array(bytes.slice(0, length)));
+    bytes = [];
+    length = 0;
+    return taken;
+  };
+  for (let i = 0; i < input.length; i++) {
+    const byte = input[i]!;
+    if (byte === BACKSLASH) {
+      const escaped = readEscape(input, i + 1);
+      if (escaped === undefined) return undefined;
+      length = bytes.push(escaped.byte);
+      i += escaped.lengthBytes;
+    } else if (byte === EQUALS) {
+      type = take();
+      if (input[i + 1] === HASH) return undefined;
+    } else if (byte === COMMA || byte === PLUS) {
+      if (type === "") return undefined;
+      part.push([type, take()]);
+      type = "";
+      if (byte === PLUS) continue;
+      parts.push(part);
+      part = [];
+    } else if (byte !== BLANK) {
+      length = bytes.push(byte);
+    } else if (bytes.length > 0) {
+      bytes.push(byte);
+    }
+  }
+  if (bytes.length === 0) return parts;
+  if (type === "") return undefined;
+  part.push([type, take()]);
+  return [...parts, part];
+}
+
+/** A special character, or two hexadecimal digits. */
+function readEscape(input: Uint8Array, start: number): { byte: number; lengthBytes: number } | undefined {
+  const character = String.fromCharCode(input[start] ?? 0);
+  if (' "#+,;<=>\\'.includes(character)) return { byte: input[start]!, lengthBytes: 1 };
+  const digits = character + String.fromCharCode(input[start + 1] ?? 0);
+  return /^[0-9A-Fa-f]{2}$/.test(digits) ? { byte: Number.parseInt(digits, 16), lengthBytes: 2 } : undefined;
+}

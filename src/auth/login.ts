@@ -1,0 +1,143 @@
+import type { ConnectionType } from "../config/authorization.ts";
+import type { Permissions } from "../config/permissions.ts";
+import type { ConnectOptions } from "../protocol/connect_options.ts";
+
+/**
+ * What a client shows to be let in, and what comes of it. All plain data: it crosses threads, since signatures and
+ * bcrypt are checked on the links thread. Texts are empty where there is nothing to say.
+ */
+
+/** The fields of CONNECT that decide, or that an auth callout service is told. */
+export type LoginFields = Pick<
+  ConnectOptions,
+  | "user"
+  | "password"
+  | "authToken"
+  | "nkey"
+  | "signature"
+  | "jwt"
+  | "proxySignature"
+  | "name"
+  | "lang"
+  | "version"
+  | "protocol"
+  | "account"
+  | "isNewAccount"
+>;
+
+/** Who the verified certificate of a client says it is. */
+export interface PeerIdentity {
+  /** The subject alternative names, in the order of the certificate. */
+  readonly emails: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly uris: readonly string[];
+  /** Attributes of the subject in the order of the certificate, by short type: `["CN", "alice"]`. */
+  readonly subject: readonly (readonly [type: string, value: string])[];
+  /** The subject as RFC 2253 writes it, last attribute first, without `DC`: `CN=alice,OU=Eng`. */
+  readonly rfc2253: string;
+}
+
+export interface LoginRequest {
+  readonly connectionType: ConnectionType;
+  /** The peer's address, without port. */
+  readonly ip: string;
+  /** As it stood in INFO; empty where INFO had none. */
+  readonly nonce: string;
+  /** Texts from cookies of a WebSocket are filled in where CONNECT left them empty. */
+  readonly connect: LoginFields;
+  /** Null without TLS, and where the client showed no certificate. */
+  readonly tls: PeerIdentity | null;
+  /** The first operation was no CONNECT, so the client may only be the user of those without credentials. */
+  readonly isImplicit: boolean;
+}
+
+/** By what a client is known: the first of these that CONNECT gave. */
+export type IdentityKind = "nkey" | "user" | "jwt" | "token" | "none";
+
+/** A line for the log that tells an operator why. */
+export interface LoginLog {
+  readonly level: "debug" | "warning" | "error";
+  readonly text: string;
+}
+
+/** The client is in. */
+export interface Login {
+  readonly kind: "login";
+  readonly identityKind: IdentityKind;
+  /** Name, public key, or `[REDACTED]` for a token: what connz, events and traces show. */
+  readonly user: string;
+  /** The public user key of an nkey login. */
+  readonly nkey: string;
+  /** The name of a config account, or the public key of one in operator mode. */
+  readonly account: string;
+  /** Null permits everything. */
+  readonly permissions: Permissions | null;
+  /** The permissions are the account's default ones, so a change of those is theirs too. */
+  readonly hasDefaultPermissions: boolean;
+  /** The user's own limits, before those of account and server; -1 for none. */
+  readonly maxSubscriptions: number;
+  readonly maxPayloadBytes: number;
+  /** When the user JWT or its window of the day ends, Unix milliseconds; null for never. */
+  readonly expiresAtMs: number | null;
+  /** The user JWT, forgotten after a callout. */
+  readonly jwt: string;
+  /** The subject of the user JWT: what revocations name. */
+  readonly publicKey: string;
+  /** The account key or signing key that issued the user JWT. */
+  readonly issuerKey: string;
+  /** The name and tags in the user JWT. */
+  readonly nameTag: string;
+  readonly tags: readonly string[];
+  readonly isBearer: boolean;
+  /** When the user JWT was issued, Unix seconds: a revocation at or after it ends the login. 0 without a JWT. */
+  readonly issuedAtS: number;
+  /** The key of the trusted proxy that vouched for the connection. */
+  readonly proxyKey: string;
+  readonly logs: readonly LoginLog[];
+}
+
+/**
+ * Why not. The client is told `Authorization Violation` in every case but `account connections`, which is for
+ * whoever counts an account's connections to say.
+ */
+export type RefusalReason =
+  | "authorization violation"
+  | "account connections"
+  | "proxy not trusted"
+  | "proxy required";
+
+export interface LoginRefusal {
+  readonly kind: "refusal";
+  readonly reason: RefusalReason;
+  /** The account the client was bound to, which hears of the failure: `$G` before another was found. */
+  readonly account: string;
+  /** As in a Login: who the client says it is. */
+  readonly identityKind: IdentityKind;
+  readonly user: string;
+  /** The reason in the event of the failure: a closed reason, or what the callout service said. */
+  readonly eventReason: string;
+  /** The account is not among `resolver_pinned_accounts`, which varz counts. */
+  readonly isPinnedAccountFailure: boolean;
+  readonly logs: readonly LoginLog[];
+}
+
+/** Ask again once the account's JWT has been loaded, or could not be. */
+export interface NeedsAccount {
+  readonly kind: "needs account";
+  readonly account: string;
+}
+
+/** The service of an auth callout decides; what it says replaces `bound`. */
+export interface NeedsCallout {
+  readonly kind: "needs callout";
+  /** The account whose subscribers are asked. */
+  readonly account: string;
+  /** What holds without the service; its account is where the client is bound meanwhile. */
+  readonly bound: Login | LoginRefusal;
+  /** The user must come through a trusted proxy. */
+  readonly isProxyRequired: boolean;
+  /** The key of the trusted proxy it came through; empty for none. */
+  readonly proxyKey: string;
+}
+
+export type Verdict = Login | LoginRefusal | NeedsAccount | NeedsCallout;

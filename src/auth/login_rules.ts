@@ -1,0 +1,189 @@
+import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import type { AuthCalloutOptions, ConnectionType, UserOptions } from "../config/authorization.ts";
+import type { Options } from "../config/option_table.ts";
+import type { Permissions } from "../config/permissions.ts";
+import { isBcryptHash } from "./password.ts";
+
+/**
+ * Who may log in, as the configuration says it, in the form the decision wants. Plain data: made by main at start
+ * and reload, sent to every thread that decides.
+ */
+export interface LoginRules {
+  /** A user JWT is what counts; users, passwords and tokens are not. */
+  readonly isOperatorMode: boolean;
+  readonly users: readonly UserRule[];
+  readonly nkeys: readonly UserRule[];
+  /** Clients on the server's port, and in the process. */
+  readonly client: ListenerRules;
+  readonly websocket: ListenerRules;
+  /** Leafs, where `leafnodes` has no credentials of its own. */
+  readonly leafnode: ListenerRules;
+  readonly leafnodeWebSocket: ListenerRules;
+  /** `proxy_required` of `authorization`, for logins that are no user of the table. */
+  readonly isProxyRequired: boolean;
+  /** Public keys of the proxies that are believed. */
+  readonly trustedProxies: readonly string[];
+  readonly callout: AuthCalloutOptions | null;
+  /** The user made for clients without credentials, where only `$SYS` has users; empty for none. */
+  readonly automaticUser: string;
+}
+
+export interface UserRule {
+  /** A name, or a public user key in the list of nkeys. */
+  readonly name: string;
+  /** In clear or a bcrypt hash; empty for an nkey. */
+  readonly password: string;
+  readonly account: string;
+  readonly permissions: Permissions | null;
+  /** Null for all. */
+  readonly connectionTypes: readonly ConnectionType[] | null;
+  readonly isProxyRequired: boolean;
+  /** Some listener could take this user from a certificate, so no password is not an empty password. */
+  readonly isCertificateIdentity: boolean;
+}
+
+export interface ListenerRules {
+  /** The user of clients without credentials; empty for none. */
+  readonly noAuthUser: string;
+  /** The single user with its password, or the single token; empty for none. */
+  readonly user: string;
+  readonly password: string;
+  readonly token: string;
+  /** Users come from certificates. */
+  readonly mapsCertificates: boolean;
+  /** False accepts everybody, into `$G`. */
+  readonly isAuthRequired: boolean;
+}
+
+/**
+ * Compiles the rules. `automaticUserName` is a name nobody can guess, kept over reloads so that anonymous clients
+ * stay the same user. Names are unique already (config/read_options.ts).
+ */
+export function compileLoginRules(options: Options, automaticUserName: string): LoginRules {
+  const { authorization, accounts } = options;
+  const isOperatorMode = options.operators.length > 0 || options.trustedKeys.length > 0;
+  const automaticUser = !isOperatorMode && needsAutomaticUser(options) ? automaticUserName : "";
+  const configured = [
+    ...(authorization?.users ?? []).map((user) => ({ user, account: GLOBAL_ACCOUNT })),
+    ...accounts.flatMap(({ name, users }) => users.map((user) => ({ user, account: name }))),
+  ];
+  const users: UserRule[] = [];
+  const nkeys: UserRule[] = [];
+  for (const { user, account } of configured) {
+    (user.nkey === undefined ? users : nkeys).push(compileUser(user, account, options));
+  }
+  if (automaticUser !== "") users.push(anonymousUser(automaticUser));
+  const hasUsers = authorization?.users !== undefined || users.length > 0 || nkeys.length > 0;
+  const client: ListenerRules = {
+    noAuthUser: options.noAuthUser || automaticUser,
+    user: authorization?.user ?? "",
+    password: authorization?.password ?? "",
+    token: authorization?.token ?? "",
+    mapsCertificates: options.tls?.verifyAndMap ?? false,
+    isAuthRequired: isOperatorMode || hasUsers || Boolean(authorization?.user || authorization?.token),
+  };
+  return {
+    isOperatorMode,
+    users,
+    nkeys,
+    client,
+    websocket: compileWebSocket(options, client),
+    leafnode: { ...client, mapsCertificates: options.leafnodes.tls?.verifyAndMap ?? false },
+    leafnodeWebSocket: {
+      ...client,
+      noAuthUser: options.websocket.noAuthUser || client.noAuthUser,
+      mapsCertificates: options.leafnodes.tls?.verifyAndMap ?? false,
+    },
+    isProxyRequired: authorization?.proxyRequired ?? false,
+    trustedProxies: options.trustedProxies,
+    callout: authorization?.authCallout ?? null,
+    automaticUser,
+  };
+}
+
+/**
+ * Users of the system account alone must not lock everybody else out. Source: nats-server configureAccounts,
+ * sysAccOnlyNoAuthUser.
+ */
+function needsAutomaticUser({ authorization, accounts, systemAccount, noAuthUser }: Options): boolean {
+  const hasDefault = accounts.some(({ name }) => name === DEFAULT_SYSTEM_ACCOUNT);
+  const system = systemAccount || (hasDefault ? DEFAULT_SYSTEM_ACCOUNT : undefined);
+  if (system === undefined || system === GLOBAL_ACCOUNT || authorization !== undefined || noAuthUser) return false;
+  return accounts.every(({ name }) => name === system);
+}
+
+function anonymousUser(name: string): UserRule {
+  return {
+    name,
+    password: "",
+    account: GLOBAL_ACCOUNT,
+    permissions: null,
+    connectionTypes: null,
+    isProxyRequired: false,
+    isCertificateIdentity: false,
+  };
+}
+
+function compileUser(user: UserOptions, account: string, options: Options): UserRule {
+  const connectionTypes = user.allowedConnectionTypes?.length ? user.allowedConnectionTypes : null;
+  return {
+    name: user.nkey ?? user.user ?? "",
+    password: user.password ?? "",
+    account,
+    permissions: user.permissions ?? null,
+    connectionTypes,
+    isProxyRequired: user.proxyRequired,
+    isCertificateIdentity: user.nkey === undefined && canBeMapped(connectionTypes, options),
+  };
+}
+
+/** Whether a listener that maps certificates onto the table of users admits this way of connecting. */
+function canBeMapped(types: readonly ConnectionType[] | null, options: Options): boolean {
+  const { tls, websocket, leafnodes } = options;
+  const admits = (type: ConnectionType) => types === null || types.includes(type);
+  if (tls?.verifyAndMap && admits("STANDARD")) return true;
+  if (websocket.tls?.verifyAndMap && websocket.port !== 0 && admits("WEBSOCKET")) return true;
+  if (!leafnodes.tls?.verifyAndMap || leafnodes.port === 0) return false;
+  const { user, nkey, users } = leafnodes.authorization ?? {};
+  if (user || nkey || users?.length) return false;
+  const websocketHasCertificates = websocket.port !== 0 && (websocket.tls?.verify || websocket.tls?.verifyAndMap);
+  return admits("LEAFNODE") || (Boolean(websocketHasCertificates) && admits("LEAFNODE_WS"));
+}
+
+/** Credentials of the `websocket` block, if it has any, stand in for all of those at the top. */
+function compileWebSocket({ websocket }: Options, client: ListenerRules): ListenerRules {
+  const { user = "", password = "", token = "" } = websocket.authorization ?? {};
+  const noAuthUser = websocket.noAuthUser ?? "";
+  const mapsCertificates = websocket.tls?.verifyAndMap ?? false;
+  if (user === "" && token === "" && noAuthUser === "") return { ...client, mapsCertificates };
+  return { noAuthUser, user, password, token, mapsCertificates, isAuthRequired: true };
+}
+
+/** What INFO says of a listener: a server with a user for clients without credentials asks for none. */
+export function announcesAuthRequired(rules: LoginRules, listener: "client" | "websocket"): boolean {
+  const { isAuthRequired, noAuthUser } = rules[listener];
+  if (listener === "websocket") return isAuthRequired;
+  return isAuthRequired && (noAuthUser === "" || noAuthUser === rules.automaticUser);
+}
+
+/** Whether INFO carries a nonce to sign. */
+export function needsNonce(rules: LoginRules): boolean {
+  return rules.isOperatorMode || rules.nkeys.length > 0 || rules.trustedProxies.length > 0;
+}
+
+/** Whether some stored secret is a bcrypt hash, so that whoever decides needs a `HashComparison`. */
+export function needsHashComparison({ users, client, websocket }: LoginRules): boolean {
+  const listeners = [client, websocket].flatMap(({ password, token }) => [password, token]);
+  return [...users.map(({ password }) => password), ...listeners].some(isBcryptHash);
+}
+
+/** What the server says of the rules at start and reload. */
+export function findLoginWarnings(rules: LoginRules): readonly string[] {
+  const isPlain = ({ name, password, isCertificateIdentity }: UserRule) => {
+    if (name === rules.automaticUser || (password === "" && isCertificateIdentity)) return false;
+    return !isBcryptHash(password);
+  };
+  const { password } = rules.client;
+  const hasPlain = (password !== "" && !isBcryptHash(password)) || rules.users.some(isPlain);
+  return hasPlain ? ["Plaintext passwords detected, use nkeys or bcrypt"] : [];
+}
