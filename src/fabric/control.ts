@@ -1,8 +1,9 @@
-/** Control records: what main and the acceptor tell a shard, as JSON in the same rings that carry messages. */
+/** Control records: what main, the links thread and the acceptor tell a node, as JSON in the rings that carry messages. */
 import { assert } from "../base/assert.ts";
 import type { Engine } from "../engine/engine.ts";
 import {
   RECORD_BODY,
+  RECORD_IS_PLAIN,
   RECORD_KIND,
   RECORD_KIND_CONTROL,
   RECORD_LENGTH,
@@ -13,12 +14,35 @@ import type { SharedMemory } from "../memory/shared_memory.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/**
- * Writes and publishes a control record to a node; false when its ring is full and the caller must try again. The
- * node still has to be woken.
- */
-export function sendControl(engine: Engine, shared: SharedMemory, node: number, message: unknown): boolean {
+/** Bytes of JSON in one record; small against a ring, so that whatever is longer flows through it. */
+const PIECE_BYTES = 32 * 1024;
+
+/** One record's worth of a message. */
+export interface ControlPiece {
+  readonly json: Uint8Array;
+  readonly isLast: boolean;
+}
+
+/** A message in pieces, to be sent in their order. */
+export function controlPieces(message: unknown): ControlPiece[] {
   const json = encoder.encode(JSON.stringify(message));
+  const pieces: ControlPiece[] = [];
+  for (let at = 0; at < json.length; at += PIECE_BYTES) {
+    pieces.push({ json: json.subarray(at, at + PIECE_BYTES), isLast: at + PIECE_BYTES >= json.length });
+  }
+  return pieces;
+}
+
+/**
+ * Writes and publishes a piece to a node; false when its ring is full and the caller must try again. The node still
+ * has to be woken.
+ */
+export function sendPiece(
+  engine: Engine,
+  shared: SharedMemory,
+  node: number,
+  { json, isLast }: ControlPiece,
+): boolean {
   const length = (RECORD_BODY + json.length + 15) & ~15;
   const record = engine.reserve(node, length);
   if (record === 0) return false;
@@ -26,16 +50,36 @@ export function sendControl(engine: Engine, shared: SharedMemory, node: number, 
   words[(record + RECORD_LENGTH) >> 2] = length;
   words[(record + RECORD_KIND) >> 2] = RECORD_KIND_CONTROL;
   words[(record + RECORD_REST_LENGTH) >> 2] = json.length;
+  words[(record + RECORD_IS_PLAIN) >> 2] = isLast ? 1 : 0;
   bytes.set(json, record + RECORD_BODY);
   engine.commit(node, length);
   engine.publish(node);
   return true;
 }
 
-/** The message of a control record. */
-export function readControl(shared: SharedMemory, record: number): unknown {
-  assert(shared.words[(record + RECORD_KIND) >> 2] === RECORD_KIND_CONTROL, "the record is a control record");
-  const length = shared.words[(record + RECORD_REST_LENGTH) >> 2]!;
-  // TextDecoder refuses a shared buffer: copy first.
-  return JSON.parse(decoder.decode(shared.bytes.slice(record + RECORD_BODY, record + RECORD_BODY + length)));
+/** Puts the pieces that one node sends together again. */
+export class ControlReader {
+  #kept: Uint8Array[] = [];
+
+  /** The message that a control record completes, or undefined. */
+  read(shared: SharedMemory, record: number): unknown {
+    const { words, bytes } = shared;
+    assert(words[(record + RECORD_KIND) >> 2] === RECORD_KIND_CONTROL, "the record is a control record");
+    const length = words[(record + RECORD_REST_LENGTH) >> 2]!;
+    this.#kept.push(bytes.slice(record + RECORD_BODY, record + RECORD_BODY + length));
+    if (words[(record + RECORD_IS_PLAIN) >> 2] === 0) return undefined;
+    const pieces = this.#kept;
+    this.#kept = [];
+    return JSON.parse(decoder.decode(pieces.length === 1 ? pieces[0] : joined(pieces)));
+  }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }

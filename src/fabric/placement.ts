@@ -10,7 +10,7 @@ import {
   NODE_STATE,
 } from "../memory/map.ts";
 import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
-import { sendControl } from "./control.ts";
+import { controlPieces, sendPiece } from "./control.ts";
 import { Wake } from "./wake.ts";
 
 export class Placement {
@@ -32,8 +32,8 @@ export class Placement {
     const node = this.#leastLoaded();
     if (node < 0) return false;
     Atomics.add(words, nodeWord(node, NODE_LOAD), 1);
-    const message = { type: "accept", fd, ip, port };
-    while (!sendControl(this.#engine, this.#shared, node, message)) {
+    const [piece] = controlPieces({ type: "accept", fd, ip, port });
+    while (!sendPiece(this.#engine, this.#shared, node, piece!)) {
       this.#wake.ifAsleep(node);
       if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) {
         Atomics.sub(words, nodeWord(node, NODE_LOAD), 1);

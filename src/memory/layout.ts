@@ -34,6 +34,8 @@ export const CONNECTION_LAST_PLAN = 56;
 export const CONNECTION_CONTEXT = 60;
 /** Largest payload it may publish, bytes. */
 export const CONNECTION_PAYLOAD_MAX = 64;
+/** The account it is counted in, 0 for none; main takes it off the count when a shard dies. */
+export const CONNECTION_ACCOUNT = 72;
 /** File descriptor, −1 for none; main closes it when a shard dies. */
 export const CONNECTION_FD = 68;
 

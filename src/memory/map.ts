@@ -3,6 +3,7 @@
  *
  *   header   magic, layout parameters, process-wide words, one block of words per node
  *   index    the interest index
+ *   accounts what is counted of each account
  *   rings    one per ordered pair of nodes that talk
  *   areas    one per node: header, connections, plan cache, receive buffer, outboxes
  *   blocks   pool that areas draw from as they grow (subscription records)
@@ -12,6 +13,7 @@
  */
 import { assert } from "../base/assert.ts";
 import {
+  AREA_ACCOUNTS_MAX,
   AREA_HEADER_BYTES,
   CONNECTION_BYTES,
   NODES_MAX,
@@ -106,8 +108,18 @@ export interface MemoryMap {
   ring(from: number, to: number): number;
   ringCapacity(from: number, to: number): number;
   area(node: number): AreaMap;
+  /** ACCOUNT_BYTES for each account id. */
+  readonly accounts: number;
   readonly blocks: number;
   readonly blockCount: number;
+}
+
+/** One account of the process: a word that counts its connections on all shards, written with Atomics. */
+export const ACCOUNT_BYTES = 4;
+
+/** Index of the word that counts an account's connections. */
+export function accountWord(map: MemoryMap, id: number): number {
+  return (map.accounts + id * ACCOUNT_BYTES) >> 2;
 }
 
 export const SCRATCH_BYTES = 256 * 1024;
@@ -126,6 +138,8 @@ export function memoryMap(shardCount: number): MemoryMap {
   };
 
   const index = { byteOffset: take(INDEX_BYTES), byteLength: INDEX_BYTES };
+
+  const accounts = take(AREA_ACCOUNTS_MAX * ACCOUNT_BYTES);
 
   const busyPairs = shardCount * (shardCount + 1);
   const ringBytes = Math.min(
@@ -193,6 +207,7 @@ export function memoryMap(shardCount: number): MemoryMap {
     ring: (from, to) => rings[from * nodeCount + to]!,
     ringCapacity,
     area: (node) => areas[node]!,
+    accounts,
     blocks,
     blockCount,
   };

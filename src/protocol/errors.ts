@@ -177,6 +177,10 @@ export function subscriptionRemovedText(
   return `${subscribeViolationText(subject, queue)} (sid ${goQuote(sid)})`;
 }
 
+export function subscriptionRemovedLogText(subject: Uint8Array, sid: Uint8Array, user: string): string {
+  return `Removed sub ${goQuote(subject)} (sid ${goQuote(sid)}) for User ${JSON.stringify(user)} - not authorized`;
+}
+
 function decode(bytes: Uint8Array): string {
   // slice, because TextDecoder refuses shared memory.
   return new TextDecoder().decode(bytes.slice());

@@ -1,6 +1,6 @@
 /** Main's commands to the shards, in order: what a ring has no room for waits here and is tried again. */
 import type { Engine } from "../engine/engine.ts";
-import { sendControl } from "../fabric/control.ts";
+import { type ControlPiece, controlPieces, sendPiece } from "../fabric/control.ts";
 import type { Wake } from "../fabric/wake.ts";
 import type { SharedMemory } from "../memory/shared_memory.ts";
 import type { ShardControl } from "../shard/shard_options.ts";
@@ -12,7 +12,7 @@ export class CommandQueue {
   readonly #engine: Engine;
   readonly #shared: SharedMemory;
   readonly #wake: Wake;
-  readonly #waiting = new Map<number, ShardControl[]>();
+  readonly #waiting = new Map<number, ControlPiece[]>();
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(engine: Engine, shared: SharedMemory, wake: Wake) {
@@ -23,11 +23,15 @@ export class CommandQueue {
 
   send(node: number, command: ShardControl): void {
     const waiting = this.#waiting.get(node);
-    if (waiting !== undefined) waiting.push(command);
-    else if (!this.#trySend(node, command)) {
-      this.#waiting.set(node, [command]);
-      this.#timer ??= setTimeout(() => this.#retry(), RETRY_MS);
+    if (waiting !== undefined) {
+      waiting.push(...controlPieces(command));
+      return;
     }
+    const pieces = controlPieces(command);
+    this.#sendAll(node, pieces);
+    if (pieces.length === 0) return;
+    this.#waiting.set(node, pieces);
+    this.#timer ??= setTimeout(() => this.#retry(), RETRY_MS);
   }
 
   /** Forgets what waits for a node that is gone. */
@@ -37,17 +41,17 @@ export class CommandQueue {
 
   #retry(): void {
     this.#timer = null;
-    for (const [node, commands] of this.#waiting) {
-      while (commands.length > 0 && this.#trySend(node, commands[0]!)) commands.shift();
-      if (commands.length === 0) this.#waiting.delete(node);
+    for (const [node, pieces] of this.#waiting) {
+      this.#sendAll(node, pieces);
+      if (pieces.length === 0) this.#waiting.delete(node);
     }
     if (this.#waiting.size > 0) this.#timer = setTimeout(() => this.#retry(), RETRY_MS);
   }
 
-  #trySend(node: number, command: ShardControl): boolean {
-    const isSent = sendControl(this.#engine, this.#shared, node, command);
+  /** Sends pieces for as long as there is room, and takes them off the list. */
+  #sendAll(node: number, pieces: ControlPiece[]): void {
+    while (pieces.length > 0 && sendPiece(this.#engine, this.#shared, node, pieces[0]!)) pieces.shift();
     // Where there was no room the shard may be asleep over a full ring: it cannot hurt to wake it.
     this.#wake.ifAsleep(node);
-    return isSent;
   }
 }

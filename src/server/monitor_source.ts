@@ -58,6 +58,7 @@ export interface MonitoredServer {
   readonly options: Options;
   readonly configDigest: string;
   readonly info: ServerInfo;
+  readonly accounts: readonly AccountDefinition[];
 }
 
 export class FleetMonitor implements MonitorSource {
@@ -72,6 +73,7 @@ export class FleetMonitor implements MonitorSource {
   readonly #cpu = new CpuMeter();
   readonly #closed: ClosedRing<ConnectionSnapshot>;
   #options: Options;
+  #accounts: ReadonlyMap<string, AccountDefinition>;
   #configDigest: string;
   #configLoadMs = this.#startMs;
 
@@ -79,14 +81,16 @@ export class FleetMonitor implements MonitorSource {
     this.#fleet = fleet;
     this.#server = server;
     this.#options = server.options;
+    this.#accounts = byName(server.accounts);
     this.#configDigest = server.configDigest;
     this.info = server.info;
     this.#closed = new ClosedRing(Math.max(server.options.maxClosedClients, 1));
   }
 
   /** A reload took place. */
-  configure(options: Options, configDigest: string): void {
+  configure(options: Options, accounts: readonly AccountDefinition[], configDigest: string): void {
     this.#options = options;
+    this.#accounts = byName(accounts);
     this.#configDigest = configDigest;
     this.#configLoadMs = Date.now();
   }
@@ -109,7 +113,7 @@ export class FleetMonitor implements MonitorSource {
         runtime,
         host: info.host,
         port: info.port,
-        systemAccount: this.#options.noSystemAccount ? "" : SYSTEM_ACCOUNT,
+        systemAccount: [...this.#accounts.values()].find(({ isSystem }) => isSystem)?.name ?? "",
         commandLine,
       },
       nowMs: Date.now(),
@@ -143,12 +147,11 @@ export class FleetMonitor implements MonitorSource {
   }
 
   async subscriptions(query: SubscriptionQuery): Promise<SubscriptionSelection> {
-    const statistics = this.#interest(query.account);
-    if (!query.isListed || (query.account !== "" && query.account !== GLOBAL_ACCOUNT)) {
-      return { statistics, matchCount: 0, page: [] };
-    }
+    const statistics = await this.#interest(query.account);
+    if (!query.isListed) return { statistics, matchCount: 0, page: [] };
     const answers = await this.#fleet.query<SubscriptionPage>({
       what: "subscriptions",
+      account: query.account,
       subject: query.testSubject === "" ? null : query.testSubject,
       count: query.end,
     });
@@ -165,22 +168,19 @@ export class FleetMonitor implements MonitorSource {
   }
 
   async accounts(): Promise<readonly AccountSnapshot[]> {
-    return this.#accountNames().map((name) => this.#account(name));
+    const counters = await this.#accountCounters();
+    return this.#accountNames().map((name) => accountSnapshot(name, counters.get(name) ?? NO_COUNTERS));
   }
 
   async account(name: string): Promise<AccountDetailSnapshot | null> {
     if (!this.#accountNames().includes(name)) return null;
+    const counters = await this.#accountCounters();
     return {
-      ...this.#account(name),
+      ...accountSnapshot(name, counters.get(name) ?? NO_COUNTERS),
+      ...accountDetail(this.#accounts.get(name)!),
       updateMs: this.#configLoadMs,
-      isSystem: name === SYSTEM_ACCOUNT,
-      isExpired: false,
-      isComplete: true,
-      mappings: new Map(),
-      exports: [],
-      imports: [],
       responses: new Map(),
-      interest: this.#interest(name),
+      interest: await this.#interest(name),
       claims: null,
     };
   }
@@ -208,7 +208,7 @@ export class FleetMonitor implements MonitorSource {
 
   /** What can be on the page; a server with many connections does not hand over the others. */
   #openConnections(query: ConnectionQuery): Promise<ConnectionPage[]> {
-    const { sort, id, user, subject, count, listsSubscriptions } = query;
+    const { sort, id, user, account, subject, count, listsSubscriptions } = query;
     // Open connections have neither stopped nor a reason, and start in the order of their ids.
     const order = sort === "start" || sort === "stop" || sort === "reason" ? "cid" : sort;
     return this.#fleet.query<ConnectionPage>({
@@ -217,42 +217,35 @@ export class FleetMonitor implements MonitorSource {
       count,
       clientId: Number(id),
       user,
+      account,
       subject,
       subscriptions: listsSubscriptions || subject !== "",
     });
   }
 
   #accountNames(): string[] {
-    return this.#options.noSystemAccount ? [GLOBAL_ACCOUNT] : [GLOBAL_ACCOUNT, SYSTEM_ACCOUNT];
+    return [...this.#accounts.keys()];
   }
 
-  /** All clients are in $G: nobody can be in another account yet. */
-  #account(name: string): AccountSnapshot {
-    const isGlobal = name === GLOBAL_ACCOUNT;
-    const counters = this.#fleet.counters();
-    const traffic = (messages: number, bytes: number) => ({
-      ...(isGlobal ? { messages, bytes } : NO_MESSAGES),
-      gateways: NO_MESSAGES,
-      routes: NO_MESSAGES,
-      leafnodes: NO_MESSAGES,
-    });
-    return {
-      name,
-      nameTag: name,
-      clients: isGlobal ? counters.connections : 0,
-      leafnodes: 0,
-      subscriptions: isGlobal ? counters.subscriptions : 0,
-      sent: traffic(counters.outMessages, counters.outBytes),
-      received: traffic(counters.inMessages, counters.inBytes),
-      slowConsumers: isGlobal ? counters.slowConsumers : 0,
-    };
+  /** Sums over the shards. */
+  async #accountCounters(): Promise<Map<string, AccountCounters>> {
+    const sums = new Map<string, AccountCounters>();
+    for (const answer of await this.#fleet.query<Record<string, AccountCounters>>({ what: "accounts" })) {
+      for (const [name, counters] of Object.entries(answer)) {
+        sums.set(name, added(sums.get(name) ?? NO_COUNTERS, counters));
+      }
+    }
+    return sums;
   }
 
   /** Shards do not count their look-ups, which are most of what they do. */
-  #interest(account: string): InterestStatistics {
-    if (account !== "" && account !== GLOBAL_ACCOUNT) return NO_INTEREST;
+  async #interest(account: string): Promise<InterestStatistics> {
     const { subscriptions, subscriptionsAdded, subscriptionsRemoved } = this.#fleet.counters();
-    return { ...NO_INTEREST, subscriptions, inserts: subscriptionsAdded, removes: subscriptionsRemoved };
+    if (account === "") {
+      return { ...NO_INTEREST, subscriptions, inserts: subscriptionsAdded, removes: subscriptionsRemoved };
+    }
+    const counters = await this.#accountCounters();
+    return { ...NO_INTEREST, subscriptions: counters.get(account)?.subscriptions ?? 0 };
   }
 
   #counters(): ServerCounters {
@@ -313,6 +306,46 @@ function monitoredOptions(options: Options, info: ServerInfo): MonitoredOptions 
   };
 }
 
+function byName(definitions: readonly AccountDefinition[]): ReadonlyMap<string, AccountDefinition> {
+  return new Map(definitions.map((definition) => [definition.name, definition]));
+}
+
+function added(a: AccountCounters, b: AccountCounters): AccountCounters {
+  return {
+    connections: a.connections + b.connections,
+    subscriptions: a.subscriptions + b.subscriptions,
+    inMessages: a.inMessages + b.inMessages,
+    inBytes: a.inBytes + b.inBytes,
+    outMessages: a.outMessages + b.outMessages,
+    outBytes: a.outBytes + b.outBytes,
+    slowConsumers: a.slowConsumers + b.slowConsumers,
+  };
+}
+
+function accountSnapshot(name: string, counters: AccountCounters): AccountSnapshot {
+  const traffic = (messages: number, bytes: number) => ({
+    messages,
+    bytes,
+    gateways: NO_MESSAGES,
+    routes: NO_MESSAGES,
+    leafnodes: NO_MESSAGES,
+  });
+  return {
+    name,
+    nameTag: name,
+    clients: counters.connections,
+    leafnodes: 0,
+    subscriptions: counters.subscriptions,
+    sent: traffic(counters.outMessages, counters.outBytes),
+    received: traffic(counters.inMessages, counters.inBytes),
+    slowConsumers: counters.slowConsumers,
+  };
+}
+
+function accountDetail({ isSystem }: AccountDefinition) {
+  return { isSystem, isExpired: false, isComplete: true, mappings: new Map(), exports: [], imports: [] };
+}
+
 function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
   return {
     id: record.clientId,
@@ -336,12 +369,12 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
     version: record.version,
     tls: null,
     user: record.user,
-    account: GLOBAL_ACCOUNT,
-    accountNameTag: GLOBAL_ACCOUNT,
-    userNameTag: "",
-    jwt: "",
-    issuerKey: "",
-    tags: [],
+    account: record.account,
+    accountNameTag: record.account,
+    userNameTag: record.userNameTag,
+    jwt: record.jwt,
+    issuerKey: record.issuerKey,
+    tags: record.tags,
     mqttClient: "",
     proxyKey: "",
     subscriptions: (record.subscriptions ?? []).map(subscriptionSnapshot),
@@ -350,8 +383,8 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
 
 function subscriptionSnapshot(record: SubscriptionRecord): SubscriptionSnapshot {
   return {
-    account: GLOBAL_ACCOUNT,
-    accountNameTag: GLOBAL_ACCOUNT,
+    account: record.account,
+    accountNameTag: record.account,
     subject: record.subject,
     queue: record.queue,
     sid: record.sid,

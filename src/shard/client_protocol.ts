@@ -5,7 +5,7 @@
 import {
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
-  CONNECTION_IS_TRACED,
+  CONNECTION_IS_NOTED,
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
   IN_PLACE_BYTES_MAX,
@@ -14,21 +14,23 @@ import {
 import { READ_BYTES, RECEIVE_BYTES } from "../memory/map.ts";
 import * as parse from "../protocol/client_parser.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
-import { parseConnectOptions } from "../protocol/connect_options.ts";
+import { DEFAULT_CONNECT_OPTIONS, parseConnectOptions } from "../protocol/connect_options.ts";
 import * as errors from "../protocol/errors.ts";
 import { infoLine, type ServerInfo } from "../protocol/info.ts";
 import { decodeJson, jsonMembers } from "../protocol/json_members.ts";
 import { errorLine, OK_LINE, PONG_LINE } from "../protocol/messages.ts";
 import { traceConnect, traceOperation, tracePayload } from "../protocol/trace.ts";
+import { byteStringOf } from "../subject/byte_string.ts";
 import { isValidPublishSubject, isValidSubscription, tokenCount } from "../subject/tokens.ts";
-import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW } from "./connection.ts";
+import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW, STATE_WAITING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { judge } from "./credentials.ts";
 import { HeldMessage, plainLine } from "./held_message.ts";
+import { Logins } from "./logins.ts";
 import type { Publishing } from "./publishing.ts";
-import { isReservedReply, isReservedSubject } from "./reserved.ts";
+import { isReservedReply } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
+import { TIMER_AUTHENTICATION, TIMER_PING, timerId } from "./timers.ts";
 
 const FIRST_PING_MS = 2000;
 const FIRST_PING_JITTER = 0.2;
@@ -37,24 +39,20 @@ const PROTOCOL_MAX = 1;
 const LINE_BYTES_MAX = RECEIVE_BYTES - 2 * READ_BYTES;
 const RESERVED_QUEUE = new TextEncoder().encode("_sys_");
 
-/** Timers of a connection; the id of one is its slot times three plus this. */
-export const TIMER_PING = 0;
-export const TIMER_AUTHENTICATION = 1;
-export const TIMER_WRITE = 2;
-export const TIMERS_PER_CONNECTION = 3;
-
 export class ClientProtocol {
   readonly #shard: ShardContext;
   readonly #publishing: Publishing;
   readonly #rings: Rings;
   readonly #parser = new parse.ClientParser();
   readonly #bytes: Uint8Array;
+  readonly logins: Logins;
 
   constructor(shard: ShardContext, publishing: Publishing, rings: Rings) {
     this.#shard = shard;
     this.#publishing = publishing;
     this.#rings = rings;
     this.#bytes = shard.shared.bytes;
+    this.logins = new Logins(shard, (connection, isIn) => this.#onDecided(connection, isIn));
   }
 
   /**
@@ -64,6 +62,7 @@ export class ClientProtocol {
   receive(connection: Connection, start: number, end: number): number {
     let at = start;
     while (at < end && connection.state < STATE_CLOSING) {
+      if (connection.state === STATE_WAITING) return at;
       if (connection.large !== null) {
         at += connection.large.fill(this.#bytes, at, end);
         if (connection.large.isComplete) this.#finishLarge(connection);
@@ -84,14 +83,13 @@ export class ClientProtocol {
 
   /** A fresh connection: INFO, and the timers that wait for CONNECT. */
   greet(connection: Connection): void {
-    const { credentials, pingIntervalMs } = this.#shard.options;
+    const { login, pingIntervalMs } = this.#shard.options;
     const { info, nowMs, outbound, timers } = this.#shard;
-    const hidesAuth = credentials.kind === "users" && credentials.noAuthUser !== "";
-    const { authRequired: _, ...shown } = info;
-    outbound.append(connection, this.#infoFor(connection, hidesAuth ? shown : info));
+    this.logins.begin(connection);
+    outbound.append(connection, this.#infoFor(connection, { ...info, nonce: connection.nonce }));
     timers.set(timerId(connection, TIMER_PING), nowMs + pingIntervalMs);
-    if (credentials.kind !== "none") {
-      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + credentials.timeoutMs);
+    if (this.logins.isRequired) {
+      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + login.timeoutMs);
     }
     this.applyOptions(connection);
   }
@@ -113,32 +111,13 @@ export class ClientProtocol {
     if (!options.echo) flags |= CONNECTION_HAS_NO_ECHO;
     if (takesHeaders) flags |= CONNECTION_TAKES_HEADERS;
     if (takesHeaders && options.noResponders) flags |= CONNECTION_WANTS_NO_RESPONDERS;
-    if (logsTrace) flags |= CONNECTION_IS_TRACED;
+    if (logsTrace || connection.notesReplies) flags |= CONNECTION_IS_NOTED;
     const own =
       CONNECTION_HAS_NO_ECHO |
       CONNECTION_TAKES_HEADERS |
       CONNECTION_WANTS_NO_RESPONDERS |
-      CONNECTION_IS_TRACED;
+      CONNECTION_IS_NOTED;
     words[word] = (words[word]! & ~own) | flags;
-  }
-
-  /**
-   * After a change of credentials: closes a connection that they no longer let in. One that has not said who it is has
-   * as long as a new one.
-   */
-  authenticateAgain(connection: Connection): void {
-    const { credentials } = this.#shard.options;
-    if (connection.state >= STATE_CLOSING || credentials.kind === "none") return;
-    if (connection.state === STATE_NEW) {
-      const deadlineMs = this.#shard.nowMs + credentials.timeoutMs;
-      this.#shard.timers.set(timerId(connection, TIMER_AUTHENTICATION), deadlineMs);
-      return;
-    }
-    const { isAccepted, isKnown, user } = judge(credentials, connection.options);
-    if (isAccepted) connection.user = user;
-    else if (isKnown || connection.options.user === "") {
-      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
-    } else this.#shard.close(connection, CloseReason.ClientClosed);
   }
 
   /** Verbose, pedantic and traced connections need more per message than the engine does. */
@@ -162,7 +141,9 @@ export class ClientProtocol {
     if (isForMessages && parser.argEnd - parser.argStart > MESSAGE_LINE_BYTES_MAX) {
       code = errors.ERROR_MAXIMUM_CONTROL_LINE;
     }
-    if (isFresh && connection.state === STATE_NEW && !this.#mayProceed(connection, code, start)) return end;
+    if (isFresh && connection.state === STATE_NEW && !this.#mayProceed(connection, code, start)) {
+      return connection.state < STATE_CLOSING ? -1 : end;
+    }
     switch (code) {
       case parse.NEED_MORE:
         return parser.lineComplete ? this.#startLarge(connection, end) : -1;
@@ -207,17 +188,10 @@ export class ClientProtocol {
    * connection the one of `no_auth_user`.
    */
   #mayProceed(connection: Connection, code: number, start: number): boolean {
-    const { credentials } = this.#shard.options;
-    if (credentials.kind === "none" || code === errors.ERROR_UNKNOWN_OPERATION) return true;
+    if (!this.logins.isRequired || code === errors.ERROR_UNKNOWN_OPERATION) return true;
     if ((this.#bytes[start]! | 0x20) === 0x63) return true;
-    if (credentials.kind === "users" && credentials.noAuthUser !== "") {
-      connection.user = credentials.noAuthUser;
-      connection.state = STATE_CONNECTED;
-      this.#shard.timers.clear(timerId(connection, TIMER_AUTHENTICATION));
-      return true;
-    }
-    this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
-    return false;
+    this.logins.decide(connection, true);
+    return connection.state === STATE_CONNECTED;
   }
 
   #publish(connection: Connection, code: number): void {
@@ -230,23 +204,26 @@ export class ClientProtocol {
       this.#tracePublish(connection, code, parser.payloadStart, parser.totalSize);
     }
     const { subjectStart, subjectEnd, replyStart, replyEnd } = parser;
-    if (isReservedSubject(this.#bytes, subjectStart, subjectEnd)) {
-      this.#publishing.refuse(connection, subjectStart, subjectEnd - subjectStart);
-      return;
-    }
-    if (!this.#acceptReply(connection, this.#bytes, replyStart, replyEnd)) return;
-    if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
-    this.#publishing.publish(
-      connection,
-      this.#bytes,
-      subjectStart,
-      subjectEnd,
-      replyStart,
-      replyEnd,
+    const bytes = this.#bytes;
+    if (!this.#acceptReply(connection, bytes, replyStart, replyEnd)) return;
+    const message = HeldMessage.copy(
+      connection.account.id,
+      connection.slot,
+      bytes.slice(subjectStart, subjectEnd),
+      bytes.slice(replyStart, replyEnd),
       headerLength,
+      bytes,
       parser.payloadStart,
       parser.totalSize,
     );
+    this.#publishHeld(connection, message);
+  }
+
+  #publishHeld(connection: Connection, message: HeldMessage): void {
+    const admission = this.#publishing.admit(connection, message);
+    if (admission === null) return;
+    if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
+    this.#publishing.publish(connection, message, admission);
   }
 
   /** False when the reply subject is one that only servers use; the client was told. */
@@ -279,7 +256,7 @@ export class ClientProtocol {
     const headerLength = parser.publishCode === parse.HPUB ? parser.headerSize : -1;
     const reply = bytes.slice(parser.replyStart, parser.replyEnd);
     connection.large = new HeldMessage(
-      connection.account,
+      connection.account.id,
       connection.slot,
       bytes.slice(parser.subjectStart, parser.subjectEnd),
       plainLine(reply, headerLength, parser.totalSize),
@@ -299,14 +276,7 @@ export class ClientProtocol {
       return;
     }
     this.#noteActivity(connection);
-    const { subject } = large;
-    if (isReservedSubject(subject, 0, subject.length)) {
-      this.#sendError(connection, errors.publishViolationText(subject));
-      return;
-    }
-    if (!this.#acceptReply(connection, large.line, 0, large.replyLength)) return;
-    if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
-    this.#publishing.publishLarge(connection, large);
+    if (this.#acceptReply(connection, large.line, 0, large.replyLength)) this.#publishHeld(connection, large);
   }
 
   #subscribe(connection: Connection): void {
@@ -316,14 +286,6 @@ export class ClientProtocol {
     const { subjectStart, subjectEnd, queueStart, queueEnd, sidStart, sidEnd } = parser;
     this.#noteActivity(connection);
     if (options.logsTrace) this.#traceLine(connection, "SUB");
-    if (isRange(bytes, queueStart, queueEnd, RESERVED_QUEUE)) {
-      const subject = bytes.slice(subjectStart, subjectEnd);
-      const queue = bytes.slice(queueStart, queueEnd);
-      this.#sendError(connection, errors.subscribeViolationText(subject, queue));
-      const text = errors.subscribeViolationLogText(subject, queue, bytes.slice(sidStart, sidEnd));
-      this.#shard.log("error", `${connection.label} - ${text}`);
-      return;
-    }
     const { maxSubscriptionTokens } = options;
     if (maxSubscriptionTokens > 0 && tokenCount(bytes, subjectStart, subjectEnd) > maxSubscriptionTokens) {
       const subject = bytes.slice(subjectStart, subjectEnd);
@@ -332,7 +294,8 @@ export class ClientProtocol {
       this.#shard.log("error", `${connection.label} - ${text}`);
       return;
     }
-    if (connection.maxSubscriptions > 0 && connection.subscriptionCount >= connection.maxSubscriptions) {
+    if (!this.#maySubscribe(connection)) return;
+    if (connection.maxSubscriptions >= 0 && connection.subscriptionCount >= connection.maxSubscriptions) {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_SUBSCRIPTIONS);
       return;
     }
@@ -357,6 +320,24 @@ export class ClientProtocol {
       }
     }
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
+  }
+
+  /** False when the subscription that was parsed is not for this client to make; it was told. */
+  #maySubscribe(connection: Connection): boolean {
+    const bytes = this.#bytes;
+    const { subjectStart, subjectEnd, queueStart, queueEnd, sidStart, sidEnd } = this.#parser;
+    const isForServers = isRange(bytes, queueStart, queueEnd, RESERVED_QUEUE);
+    if (!isForServers) {
+      const subject = byteStringOf(bytes, subjectStart, subjectEnd);
+      const queue = byteStringOf(bytes, queueStart, queueEnd);
+      if (this.logins.maySubscribe(connection, subject, queue)) return true;
+    }
+    const subject = bytes.slice(subjectStart, subjectEnd);
+    const queue = queueStart === queueEnd ? null : bytes.slice(queueStart, queueEnd);
+    this.#sendError(connection, errors.subscribeViolationText(subject, queue));
+    const text = errors.subscribeViolationLogText(subject, queue, bytes.slice(sidStart, sidEnd));
+    this.#shard.log("error", `${connection.label} - ${text}`);
+    return false;
   }
 
   #unsubscribe(connection: Connection): void {
@@ -397,7 +378,12 @@ export class ClientProtocol {
     const { info } = this.#shard;
     this.#shard.outbound.append(
       connection,
-      this.#infoFor(connection, { ...info, connectInfo: true, remoteAccount: "$G" }),
+      this.#infoFor(connection, {
+        ...info,
+        connectInfo: true,
+        remoteAccount: connection.account.name,
+        accountIsSystem: connection.account.definition.isSystem,
+      }),
     );
   }
 
@@ -430,19 +416,22 @@ export class ClientProtocol {
       return;
     }
     connection.options = result.options;
-    const connect = result.options;
-    if (!this.#authenticate(connection)) {
-      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
-      return;
+    // A second CONNECT begins anew, in the global account and without subscriptions: it may lead elsewhere.
+    if (connection.hasConnected) {
+      while (connection.firstSubscription !== NO_SUBSCRIPTION) {
+        this.#shard.interest.unsubscribe(connection, connection.firstSubscription);
+      }
+      this.logins.begin(connection);
     }
-    if (connect.account !== "" || connect.isNewAccount) {
-      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
-      return;
-    }
-    // Subscriptions made before a second CONNECT are dropped: it may have moved to another account.
-    while (connection.firstSubscription !== NO_SUBSCRIPTION && connection.hasConnected) {
-      this.#shard.interest.unsubscribe(connection, connection.firstSubscription);
-    }
+    this.logins.decide(connection, false);
+  }
+
+  /** The verdict on a login is there; of a client that is in, CONNECT may still ask for what it cannot have. */
+  #onDecided(connection: Connection, isIn: boolean): void {
+    if (!isIn) return;
+    const { options } = this.#shard;
+    const connect = connection.options;
+    this.#shard.timers.clear(timerId(connection, TIMER_AUTHENTICATION));
     if (connect.protocol < 0 || connect.protocol > PROTOCOL_MAX) {
       this.#shard.fail(connection, errors.ERROR_INVALID_CLIENT_PROTOCOL);
       return;
@@ -453,16 +442,11 @@ export class ClientProtocol {
     }
     if (connection.rttMs === 0) connection.rttMs = Math.max(this.#shard.wallMs() - connection.startMs, 0.001);
     connection.state = STATE_CONNECTED;
-    connection.hasConnected = true;
+    // Whoever begins without CONNECT has the options of one that says nothing, and is answered nothing for it.
+    const hasAsked = connect !== DEFAULT_CONNECT_OPTIONS;
+    connection.hasConnected ||= hasAsked;
     this.applyOptions(connection);
-    if (connect.verbose) this.#send(connection, OK_LINE, "OK");
-  }
-
-  /** Whether what CONNECT says proves who it is; sets the connection's user. */
-  #authenticate(connection: Connection): boolean {
-    const { isAccepted, user } = judge(this.#shard.options.credentials, connection.options);
-    connection.user = user;
-    return isAccepted;
+    if (connect.verbose && hasAsked) this.#send(connection, OK_LINE, "OK");
   }
 
   #info(connection: Connection): void {
@@ -528,10 +512,6 @@ export class ClientProtocol {
     const sid = this.#shard.table.sidOf(record);
     this.#shard.log("trace", `${connection.label} - ${traceOperation("internal", "DELSUB", sid)}`);
   }
-}
-
-export function timerId(connection: Connection, timer: number): number {
-  return connection.slot * TIMERS_PER_CONNECTION + timer;
 }
 
 function isRange(bytes: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {

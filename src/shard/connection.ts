@@ -1,17 +1,25 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
+import type { Login } from "../auth/login.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
+import type { ShardAccount } from "./accounts.ts";
 import type { HeldMessage } from "./held_message.ts";
 import type { PendingQueue } from "./pending_queue.ts";
+import type { ResponsePermits } from "./response_permits.ts";
 
 /** Accepted; no CONNECT yet. */
 export const STATE_NEW = 0;
+/** CONNECT is being judged elsewhere; no input is taken meanwhile. */
+export const STATE_WAITING = 1;
 /** CONNECT accepted. */
-export const STATE_CONNECTED = 1;
+export const STATE_CONNECTED = 2;
 /** No input is read and nothing new is queued; what is queued is still sent. */
-export const STATE_CLOSING = 2;
+export const STATE_CLOSING = 3;
 /** The socket is gone; the slot is free again once the turn ends. */
-export const STATE_CLOSED = 3;
+export const STATE_CLOSED = 4;
+
+/** Of a connection that is in no account yet. */
+export const NO_CONTEXT = 0;
 
 export class Connection {
   readonly slot: number;
@@ -25,9 +33,19 @@ export class Connection {
   readonly nonce: string;
   state = STATE_NEW;
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
-  /** Name it authenticated under, "" if none. */
-  user = "";
-  account: number;
+  /** Who it is; null before CONNECT was accepted. */
+  login: Login | null = null;
+  account: ShardAccount;
+  /** What it publishes under: its account with its user's permissions. */
+  context = NO_CONTEXT;
+  /** Reply subjects it may answer whatever else holds; null without allow_responses. */
+  permits: ResponsePermits | null = null;
+  /** Deliveries with a reply are reported, for `permits`. */
+  notesReplies = false;
+  /** Id of the account it is counted as a connection of, 0 for none. */
+  countedIn = 0;
+  /** It has as many subscriptions as a limit that came later allows, or more. */
+  isOverSubscribed = false;
   maxPayloadBytes: number;
   maxSubscriptions: number;
 
@@ -78,7 +96,7 @@ export class Connection {
     port: number;
     startMs: number;
     nonce: string;
-    account: number;
+    account: ShardAccount;
     maxPayloadBytes: number;
     maxSubscriptions: number;
   }) {
@@ -96,6 +114,11 @@ export class Connection {
   }
 
   /** As log lines name it: address and id, then what CONNECT told. */
+  /** Name it authenticated under, "" if none. */
+  get user(): string {
+    return this.login?.user ?? "";
+  }
+
   get label(): string {
     const { name, lang, version, user, nkey, authToken } = this.options;
     const parts = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "");
@@ -104,7 +127,7 @@ export class Connection {
     if (nkey !== "") who = `nkey:${nkey}`;
     else if (user !== "") who = `user:${user}`;
     else if (authToken !== "") who = "token";
-    const identity = who === "" ? "" : ` - "$G/${who}"`;
+    const identity = who === "" ? "" : ` - "${this.account.name}/${who}"`;
     return `${this.ip}:${this.port} - cid:${this.clientId}${client}${identity}`;
   }
 }

@@ -6,11 +6,13 @@ import type { SharedMemory } from "../memory/shared_memory.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { Poller } from "../runtime/poller.ts";
+import type { AccountBook } from "./accounts.ts";
 import type { Connection } from "./connection.ts";
+import type { Contexts } from "./contexts.ts";
 import type { LocalInterest } from "./local_interest.ts";
 import type { Outbound } from "./outbound.ts";
 import type { PlanCache } from "./plan_cache.ts";
-import type { ShardLogLevel, ShardOptions } from "./shard_options.ts";
+import type { LoginQuestion, ShardLogLevel, ShardOptions } from "./shard_options.ts";
 import type { SubscriptionTable } from "./subscription_table.ts";
 
 export interface ShardContext {
@@ -22,6 +24,8 @@ export interface ShardContext {
   readonly table: SubscriptionTable;
   readonly interest: LocalInterest;
   readonly plans: PlanCache;
+  readonly accounts: AccountBook;
+  readonly contexts: Contexts;
   readonly outbound: Outbound;
   readonly timers: TimerWheel;
   /** By slot. */
@@ -37,6 +41,12 @@ export interface ShardContext {
   close(connection: Connection, reason: CloseReason): void;
   /** Removes the subscriptions whose last message was just delivered; before anything else may touch them. */
   removeExpired(): void;
+  /** Asks the links thread for a verdict on a login, which comes back by control(). */
+  ask(question: LoginQuestion): void;
+  /** Stops taking input until resumeInput(). */
+  holdInput(connection: Connection): void;
+  /** Takes what a connection sent meanwhile, at the start of the next turn, and reads it again. */
+  resumeInput(connection: Connection): void;
   /** Stops reading a producer for a moment. */
   pause(connection: Connection): void;
   /** Reads every paused producer again. */

@@ -27,6 +27,8 @@ export class LocalInterest {
   #plainCounts = new Int32Array(1024);
   /** Index of the generation word that a change to the entry's subscriptions bumps, by entry id. */
   #generationWords = new Int32Array(1024);
+  /** Hears of each subscription that goes; null while nobody wants to. */
+  onRemoved: ((account: number, subject: Uint8Array) => void) | null = null;
 
   constructor(
     shared: SharedMemory,
@@ -57,7 +59,7 @@ export class LocalInterest {
     sidStart: number,
     sidEnd: number,
   ): number {
-    const { account } = connection;
+    const account = connection.account.id;
     const isPlain = queueStart === queueEnd;
     const index = this.#index;
     let entry: number;
@@ -112,7 +114,12 @@ export class LocalInterest {
     connection.subscriptionCount--;
     increment(this.#shared.words, this.#area + AREA_SUBSCRIPTIONS_REMOVED);
     this.#bump(entry);
-    this.#withdraw(entry, queue, 1);
+    if (this.onRemoved === null) this.#withdraw(entry, queue, 1);
+    else {
+      const subject = this.#index.subjectOf(entry);
+      this.#withdraw(entry, queue, 1);
+      this.onRemoved(connection.account.id, subject);
+    }
   }
 
   /** Takes back what the index holds for one subscription that is gone (`counted` 1) or never came to be (0). */

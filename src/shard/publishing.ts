@@ -158,7 +158,7 @@ export class Publishing {
       const published = message.under(account.id, mapped);
       delivered = this.deliver(published);
       for (const service of services) delivered += this.#services!.request(connection, service, subject, published);
-      if (isResponse) delivered += this.#services!.answer(account, published, connection);
+      if (isResponse) delivered += this.#services!.answer(account, published);
     }
     const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
     if (delivered === 0 && message.replyLength !== 0 && (flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0) {

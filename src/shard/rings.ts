@@ -6,7 +6,7 @@
  * each other both make room. Meanwhile no socket is read, which slows the clients that filled the ring.
  */
 import { assert } from "../base/assert.ts";
-import { readControl } from "../fabric/control.ts";
+import { ControlReader } from "../fabric/control.ts";
 import type { Wake } from "../fabric/wake.ts";
 import {
   AREA_IS_STALLED,
@@ -91,6 +91,7 @@ export class Rings {
   readonly #area: number;
   #publishing: Publishing | null = null;
   readonly #incoming: (Incoming | null)[] = [];
+  readonly #controls: ControlReader[] = [];
   #outgoing: Outgoing[] = [];
   /** When each connection of another shard was last told to slow down. */
   readonly #stalledAt = new Map<number, number>();
@@ -290,9 +291,9 @@ export class Rings {
     const { engine, shared } = this.#shard;
     const kind = this.#word(record, RECORD_KIND);
     if (kind === RECORD_KIND_CONTROL) {
-      const message = readControl(shared, record);
+      const message = (this.#controls[node] ??= new ControlReader()).read(shared, record);
       engine.skip(node, record);
-      this.#onControl(message);
+      if (message !== undefined) this.#onControl(message);
       return;
     }
     if (kind === RECORD_KIND_STALL) {

@@ -24,7 +24,6 @@ import {
   AREA_STALE_CONNECTIONS,
   AREA_STALLS,
   CONNECTION_BYTES,
-  CONNECTION_CONTEXT,
   CONNECTION_FD,
   CONNECTION_FLAGS,
   CONNECTION_IN_BYTES,
@@ -32,7 +31,6 @@ import {
   CONNECTION_IS_CLOSED,
   CONNECTION_OUT_BYTES,
   CONNECTION_OUT_MESSAGES,
-  CONNECTION_PAYLOAD_MAX,
   MESSAGE_LINE_BYTES_MAX,
   SUBSCRIPTION_EXPIRED_NEXT,
 } from "../memory/layout.ts";
@@ -58,6 +56,7 @@ import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine, PING_LINE } from "../protocol/messages.ts";
 import { traceOperation, tracePayload } from "../protocol/trace.ts";
+import { byteStringOf } from "../subject/byte_string.ts";
 import {
   HANGUP,
   type Poller,
@@ -67,24 +66,36 @@ import {
   WRITABLE,
 } from "../runtime/poller.ts";
 import { BufferPool } from "./buffer_pool.ts";
-import {
-  ClientProtocol,
-  TIMER_AUTHENTICATION,
-  TIMER_PING,
-  TIMER_WRITE,
-  TIMERS_PER_CONNECTION,
-  timerId,
-} from "./client_protocol.ts";
-import { Connection, STATE_CLOSED, STATE_CLOSING, STATE_NEW } from "./connection.ts";
+import { AccountBook } from "./accounts.ts";
+import { ClientProtocol } from "./client_protocol.ts";
+import { Connection, STATE_CLOSED, STATE_CLOSING, STATE_NEW, STATE_WAITING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import { Contexts } from "./contexts.ts";
 import { LocalInterest } from "./local_interest.ts";
 import { Outbound, type OutboundOptions } from "./outbound.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { Publishing } from "./publishing.ts";
 import { Rings } from "./rings.ts";
-import type { ShardControl, ShardOptions, ShardReport, ShardStart } from "./shard_options.ts";
-import { connectionPage, connectionRecord, subscriptionPage } from "./snapshot.ts";
+import { Services } from "./services.ts";
+import type { AccountCounters, LoginQuestion, ShardControl, ShardOptions, ShardReport, ShardStart } from "./shard_options.ts";
+import {
+  accountCounters,
+  connectionPage,
+  connectionRecord,
+  NO_COUNTERS,
+  subscriptionPage,
+  withTraffic,
+} from "./snapshot.ts";
 import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
+import {
+  TIMER_AUTHENTICATION,
+  TIMER_EXPIRY,
+  TIMER_PING,
+  TIMER_SERVICES,
+  TIMER_WRITE,
+  TIMERS_PER_CONNECTION,
+  timerId,
+} from "./timers.ts";
 
 const TICK_MS = 10;
 /** A producer stays unread this long at most, whatever its consumers do. */
@@ -95,12 +106,11 @@ const CLOSING_MS = 1000;
 const OUTBOXES_HELD_MAX = 64;
 /** Idle for this long after work, a shard tidies up. */
 const TIDY_AFTER_MS = 1000;
-const GLOBAL_ACCOUNT = 1;
 const HOUR_MS = 3_600_000;
 /** Subscriptions of a closed connection that monitoring still shows. */
 const CLOSED_SUBSCRIPTIONS_MAX = 256;
 
-type TracedMessage = Parameters<EngineHost["trace"]>;
+type NotedMessage = Parameters<EngineHost["note"]>;
 const decoder = new TextDecoder();
 
 export interface ShardDependencies {
@@ -108,6 +118,8 @@ export interface ShardDependencies {
   /** Wakes the thread whose poller has this handle. */
   wake(handle: number): void;
   report(report: ShardReport): void;
+  /** Sends a question to the links thread. */
+  ask(question: LoginQuestion): void;
   /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
   collectGarbage(): void;
   /** Memory of the process. */
@@ -124,6 +136,8 @@ export class Shard implements ShardContext {
   readonly index;
   readonly table: SubscriptionTable;
   readonly interest: LocalInterest;
+  readonly accounts: AccountBook;
+  readonly contexts: Contexts;
   readonly plans: PlanCache;
   readonly outbound: Outbound;
   readonly timers: TimerWheel;
@@ -135,6 +149,7 @@ export class Shard implements ShardContext {
   readonly #dependencies: ShardDependencies;
   readonly #rings: Rings;
   readonly #publishing: Publishing;
+  readonly #services: Services;
   readonly #protocol: ClientProtocol;
   readonly #words: Int32Array;
   readonly #receive: number;
@@ -143,6 +158,10 @@ export class Shard implements ShardContext {
   readonly #freeSlots: number[] = [];
   readonly #buffers = new BufferPool();
   readonly #closing: Connection[] = [];
+  /** Connections whose verdict is there: what they sent meanwhile is to be taken. */
+  #resumable: Connection[] = [];
+  /** What closed connections have counted, by account. */
+  readonly #goneCounters = new Map<string, AccountCounters>();
   #paused: Connection[] = [];
   #lastBusyMs = 0;
   #isTidy = true;
@@ -171,13 +190,17 @@ export class Shard implements ShardContext {
       reclaim: () => this.outbound.reclaim(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
       sendLarge: (node, isPlain, pickCount) => this.#publishing.sendLarge(node, isPlain !== 0, pickCount),
-      trace: (...message) => this.#traceDelivery(...message),
+      note: (...message) => this.#noteDelivery(...message),
     });
     this.index = openInterestIndex({ buffer: this.shared.buffer, ...map.index });
     this.timers = new TimerWheel(TICK_MS, this.nowMs);
     this.table = new SubscriptionTable(this.shared, start.hashSeed);
     this.interest = new LocalInterest(this.shared, this.engine, this.index, this.table, this.node);
-    this.plans = new PlanCache(this.shared, this.index, this.table, this.node);
+    this.accounts = new AccountBook(start.options.accounts, start.options.clusterName);
+    this.contexts = new Contexts(this.accounts, (address, subject, queue) =>
+      this.#mayDeliver(address, subject, queue),
+    );
+    this.plans = new PlanCache(this.shared, this.engine, this.index, this.table, this.node, this.contexts);
     this.outbound = new Outbound(
       this.shared,
       this.node,
@@ -198,6 +221,8 @@ export class Shard implements ShardContext {
     this.#rings = new Rings(this, wake, (message) => this.#control(message as ShardControl));
     this.#publishing = new Publishing(this, this.#rings);
     this.#rings.publishing = this.#publishing;
+    this.#services = new Services(this, this.#publishing, this.#rings);
+    this.#publishing.services = this.#services;
     this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings);
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
     // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
@@ -225,8 +250,6 @@ export class Shard implements ShardContext {
     const address = map.area(this.node).connections + slot * CONNECTION_BYTES;
     words.fill(0, address >> 2, (address + CONNECTION_BYTES) >> 2);
     words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
-    words[(address + CONNECTION_CONTEXT) >> 2] = GLOBAL_ACCOUNT;
-    words[(address + CONNECTION_PAYLOAD_MAX) >> 2] = this.options.maxPayloadBytes;
     const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
     const connection = new Connection({
       slot,
@@ -235,10 +258,10 @@ export class Shard implements ShardContext {
       ip,
       port,
       startMs: this.wallMs(),
-      nonce: "",
-      account: GLOBAL_ACCOUNT,
+      nonce: this.#protocol.logins.newNonce(),
+      account: this.accounts.global,
       maxPayloadBytes: this.options.maxPayloadBytes,
-      maxSubscriptions: this.options.maxSubscriptions,
+      maxSubscriptions: -1,
     });
     this.connections[slot] = connection;
     this.plans.slotsUsed = this.connections.length;
@@ -297,6 +320,31 @@ export class Shard implements ShardContext {
     this.poller.setInterest(connection.slot, false, connection.isWriteWanted);
   }
 
+  ask(question: LoginQuestion): void {
+    this.#dependencies.ask(question);
+  }
+
+  holdInput(connection: Connection): void {
+    this.poller.setInterest(connection.slot, false, connection.isWriteWanted);
+  }
+
+  resumeInput(connection: Connection): void {
+    this.#resumable.push(connection);
+  }
+
+  /** Takes what connections sent while their logins were judged. */
+  #takeHeldInput(): void {
+    for (const connection of this.#resumable.splice(0)) {
+      if (connection.state >= STATE_CLOSING || connection.state === STATE_WAITING) continue;
+      this.poller.setInterest(connection.slot, true, connection.isWriteWanted);
+      const kept = connection.keptLength;
+      if (kept === 0) continue;
+      if (this.outbound.hasGathered) this.outbound.flushAll();
+      this.shared.bytes.set(connection.kept!.subarray(0, kept), this.#receive);
+      this.#take(connection, this.#receive, this.#receive + kept);
+    }
+  }
+
   wallMs(): number {
     return this.#wallClock() / 1000;
   }
@@ -309,6 +357,8 @@ export class Shard implements ShardContext {
     const events = this.#wait();
     this.nowMs = performance.now();
     let isBusy = this.#rings.drainAll();
+    this.#services.deliverAnswers();
+    if (this.#resumable.length > 0) this.#takeHeldInput();
     for (let i = 0; i < events; i++) {
       const flags = this.poller.eventFlags(i);
       const connection = this.connections[this.poller.eventSlot(i)];
@@ -369,6 +419,10 @@ export class Shard implements ShardContext {
       return;
     }
     if (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0) return;
+    if (connection.state === STATE_WAITING) {
+      if ((flags & HANGUP) !== 0) this.close(connection, CloseReason.ClientClosed);
+      return;
+    }
     // The receive buffer is about to be written over.
     if (this.outbound.hasGathered) this.outbound.flushAll();
     const start = this.#receive;
@@ -380,7 +434,11 @@ export class Shard implements ShardContext {
       this.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);
       return;
     }
-    const end = start + kept + count;
+    this.#take(connection, start, start + kept + count);
+  }
+
+  /** Takes the input in the receive buffer. */
+  #take(connection: Connection, start: number, end: number): void {
     const rest = this.#protocol.receive(connection, start, end);
     this.#keep(connection, rest, end);
     if (this.#publishing.takeStalled()) this.pause(connection);
@@ -411,6 +469,13 @@ export class Shard implements ShardContext {
         this.#changeOptions(message.options);
         this.info = message.info;
         break;
+      case "verdict": {
+        const connection = this.connections[message.slot];
+        if (connection?.clientId === message.clientId) {
+          this.#protocol.logins.answer(connection, message.verdict, message.isAgain);
+        }
+        break;
+      }
       case "query":
         this.#dependencies.report({ type: "answer", id: message.id, data: this.#answer(message.query) });
         break;
@@ -451,24 +516,26 @@ export class Shard implements ShardContext {
   }
 
   #answer(query: Extract<ShardControl, { type: "query" }>["query"]): unknown {
-    if (query.what === "done") return null;
-    if (query.what === "subscriptions") return subscriptionPage(this, query.subject, query.count);
-    return connectionPage(this, query);
+    switch (query.what) {
+      case "done":
+        return null;
+      case "connections":
+        return connectionPage(this, query);
+      case "subscriptions":
+        return subscriptionPage(this, query);
+      case "accounts":
+        return accountCounters(this, this.#goneCounters);
+    }
   }
 
   #changeOptions(options: ShardOptions): void {
-    const hasNewCredentials =
-      JSON.stringify(options.credentials) !== JSON.stringify(this.options.credentials);
+    const haveRulesChanged = JSON.stringify(options.login) !== JSON.stringify(this.options.login);
     this.options = options;
     this.outbound.options = outboundOptions(options);
     this.#limitLines();
-    for (const connection of this.connections) {
-      if (connection === null) continue;
-      connection.maxPayloadBytes = options.maxPayloadBytes;
-      this.#words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = options.maxPayloadBytes;
-      this.#protocol.applyOptions(connection);
-      if (hasNewCredentials) this.#protocol.authenticateAgain(connection);
-    }
+    this.accounts.replace(options.accounts, options.clusterName);
+    this.#protocol.logins.refresh(haveRulesChanged);
+    for (const connection of this.connections) if (connection !== null) this.#protocol.applyOptions(connection);
   }
 
   /** Tells the engine how long the lines are that it may take. */
@@ -488,6 +555,10 @@ export class Shard implements ShardContext {
   }
 
   #onTimer(id: number): void {
+    if (id === TIMER_SERVICES) {
+      this.#services.expire();
+      return;
+    }
     const connection = this.connections[Math.floor(id / TIMERS_PER_CONNECTION)];
     if (connection == null) return;
     switch (id % TIMERS_PER_CONNECTION) {
@@ -499,6 +570,9 @@ export class Shard implements ShardContext {
         break;
       case TIMER_WRITE:
         this.#onWriteDeadline(connection);
+        break;
+      case TIMER_EXPIRY:
+        this.#protocol.logins.onExpiry(connection);
         break;
     }
   }
@@ -598,6 +672,7 @@ export class Shard implements ShardContext {
     this.outbound.discard(connection);
     this.#forget(connection);
     for (let timer = 0; timer < TIMERS_PER_CONNECTION; timer++) this.timers.clear(timerId(connection, timer));
+    this.#protocol.logins.leave(connection);
     this.plans.forgetConnection(connection.address);
     this.#words[(connection.address + CONNECTION_FD) >> 2] = -1;
     this.poller.close(slot);
@@ -608,6 +683,15 @@ export class Shard implements ShardContext {
   }
 
   #reportClosed(connection: Connection): void {
+    const { name } = connection.account;
+    const gone = this.#goneCounters.get(name) ?? NO_COUNTERS;
+    const isSlow =
+      connection.closeReason === CloseReason.SlowConsumerPendingBytes ||
+      connection.closeReason === CloseReason.SlowConsumerWriteDeadline;
+    this.#goneCounters.set(name, {
+      ...withTraffic(gone, this.countersOf(connection)),
+      slowConsumers: gone.slowConsumers + (isSlow ? 1 : 0),
+    });
     const isListed = connection.subscriptionCount <= CLOSED_SUBSCRIPTIONS_MAX;
     const record = connectionRecord(this, connection, isListed);
     this.#dependencies.report({ type: "closed", connection: record });
@@ -653,10 +737,38 @@ export class Shard implements ShardContext {
     this.poller.setInterest(connection.slot, true, connection.isWriteWanted);
   }
 
-  /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */
-  #traceDelivery(...[slot, subscription, rest, lineLength, header, length, isLarge]: TracedMessage): void {
+  /** A delivery to a connection that is CONNECTION_IS_NOTED. */
+  #noteDelivery(...message: NotedMessage): void {
+    const [slot, , rest, lineLength, header] = message;
     const connection = this.connections[slot];
     if (connection == null) return;
+    if (connection.permits !== null) {
+      const words = byteStringOf(this.shared.bytes, rest, rest + lineLength).trimEnd().split(" ");
+      const isReplied = words.length > (header < 0 ? 1 : 2);
+      if (isReplied) this.#permitReply(connection, words[0]!);
+    }
+    if (this.options.logsTrace) this.#traceDelivery(connection, ...message);
+  }
+
+  /** A client with allow_responses was sent a request: it may answer, if it may not publish there anyway. */
+  #permitReply(connection: Connection, reply: string): void {
+    if (this.contexts.permissionsOf(connection.context)?.canPublish(reply)) return;
+    connection.permits?.add(reply, this.nowMs);
+  }
+
+  /** Whether a connection some of whose deliveries are denied may be sent a subject. */
+  #mayDeliver(address: number, subject: string, queue: number): boolean {
+    const slot = (address - this.shared.map.area(this.node).connections) / CONNECTION_BYTES;
+    const permissions = this.contexts.permissionsOf(this.connections[slot]!.context);
+    if (permissions === null) return true;
+    return permissions.mayDeliver(subject, queue === 0 ? "" : byteStringOf(this.index.queueNameOf(queue - 1)));
+  }
+
+  /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */
+  #traceDelivery(
+    connection: Connection,
+    ...[, subscription, rest, lineLength, header, length, isLarge]: NotedMessage
+  ): void {
     const { bytes } = this.shared;
     const takesHeaders = connection.options.headers && header > 0;
     const words = decoder

@@ -1,4 +1,7 @@
 /** What a shard is started with, and what a reload may change. Plain data: it crosses threads. */
+import type { AccountDefinition } from "../account/definition.ts";
+import type { LoginRequest, Verdict } from "../auth/login.ts";
+import type { LoginRules } from "../auth/login_rules.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 
 export interface ShardOptions {
@@ -20,20 +23,20 @@ export interface ShardOptions {
   readonly logsTrace: boolean;
   readonly tracesHeadersOnly: boolean;
   readonly maxTracedBytes: number;
-  readonly credentials: Credentials;
+  readonly login: LoginSettings;
+  /** All accounts, the global one among them. */
+  readonly accounts: readonly AccountDefinition[];
+  /** Random words that the reply subjects of services are made from; the same on all shards. */
+  readonly replySecret: readonly number[];
+  /** Decides which destinations of mappings count; undefined outside a cluster. */
+  readonly clusterName: string | undefined;
 }
 
-/** Who may connect. One of the ways; `none` accepts everybody. */
-export type Credentials =
-  | { readonly kind: "none" }
-  | { readonly kind: "token"; readonly token: string; readonly timeoutMs: number }
-  | {
-      readonly kind: "users";
-      readonly users: readonly { readonly user: string; readonly password: string }[];
-      /** The user of clients that send no credentials, "" for none. */
-      readonly noAuthUser: string;
-      readonly timeoutMs: number;
-    };
+export interface LoginSettings {
+  readonly rules: LoginRules;
+  /** How long a client that must log in may take. */
+  readonly timeoutMs: number;
+}
 
 export interface ShardStart {
   readonly node: number;
@@ -48,8 +51,26 @@ export interface ShardStart {
   readonly hashSeed: number;
 }
 
-/** Main or the acceptor → shard, in a ring. */
+/** Shard → the links thread: a login that takes more than comparing texts. */
+export interface LoginQuestion {
+  readonly node: number;
+  readonly slot: number;
+  readonly clientId: number;
+  /** The client is in already; asked after a reload. */
+  readonly isAgain: boolean;
+  readonly request: LoginRequest;
+}
+
+/** Main, the links thread or the acceptor → shard, in a ring. */
 export type ShardControl =
+  /** The answer to a `LoginQuestion`. */
+  | {
+      readonly type: "verdict";
+      readonly slot: number;
+      readonly clientId: number;
+      readonly isAgain: boolean;
+      readonly verdict: Verdict;
+    }
   | { readonly type: "accept"; readonly fd: number; readonly ip: string; readonly port: number }
   | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
   | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
@@ -69,8 +90,18 @@ export type ShardQuery =
   | { readonly what: "done" }
   /** Open connections: a `ConnectionPage`. */
   | ({ readonly what: "connections" } & ConnectionPick)
-  /** All, or those that a message on a subject would reach: a `SubscriptionPage` with the first `count` of them. */
-  | { readonly what: "subscriptions"; readonly subject: string | null; readonly count: number };
+  /**
+   * All, or those that a message on a subject would reach: a `SubscriptionPage` with the first `count` of them. Of one
+   * account, or of all ("").
+   */
+  | {
+      readonly what: "subscriptions";
+      readonly account: string;
+      readonly subject: string | null;
+      readonly count: number;
+    }
+  /** What each account has here: `AccountCounters` by name. */
+  | { readonly what: "accounts" };
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
@@ -112,7 +143,12 @@ export interface ConnectionRecord {
   readonly lang: string;
   readonly version: string;
   readonly user: string;
-  readonly account: number;
+  /** Names of the account and of the user JWT; the JWT itself, who issued it, and its tags. */
+  readonly account: string;
+  readonly userNameTag: string;
+  readonly jwt: string;
+  readonly issuerKey: string;
+  readonly tags: readonly string[];
   readonly subscriptions: readonly SubscriptionSnapshot[] | null;
 }
 
@@ -125,6 +161,8 @@ export interface ConnectionPick {
   readonly clientId: number;
   /** Only clients that authenticated under this name; "" for all. */
   readonly user: string;
+  /** Only clients of this account; "" for all. */
+  readonly account: string;
   /** Only those with a subscription that can meet this subject; "" for all. */
   readonly subject: string;
   /** With their subscriptions. */
@@ -145,6 +183,17 @@ export type ConnectionOrder =
   | "uptime"
   | "rtt";
 
+/** What a shard has counted of one account since it started. */
+export interface AccountCounters {
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly inMessages: number;
+  readonly inBytes: number;
+  readonly outMessages: number;
+  readonly outBytes: number;
+  readonly slowConsumers: number;
+}
+
 export interface ConnectionPage {
   readonly connections: readonly ConnectionRecord[];
   /** How many are open, wanted or not. */
@@ -158,7 +207,7 @@ export interface SubscriptionPage {
 }
 
 export interface SubscriptionSnapshot {
-  readonly account: number;
+  readonly account: string;
   readonly clientId: number;
   readonly subject: string;
   readonly queue: string;

@@ -4,10 +4,12 @@ import { subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { Shard } from "./shard.ts";
 import type {
+  AccountCounters,
   ConnectionOrder,
   ConnectionPage,
   ConnectionPick,
   ConnectionRecord,
+  ShardQuery,
   SubscriptionPage,
   SubscriptionSnapshot,
 } from "./shard_options.ts";
@@ -17,9 +19,9 @@ const decoder = new TextDecoder();
 
 /** The open connections that a query wants. Only the keys of the others are looked at. */
 export function connectionPage(shard: Shard, pick: ConnectionPick): ConnectionPage {
-  const open = shard.connections.filter(
-    (connection) => connection !== null && connection.state < STATE_CLOSING,
-  ) as Connection[];
+  const open = openConnections(shard).filter(
+    ({ account }) => pick.account === "" || account.name === pick.account,
+  );
   const wanted = open.filter(
     (connection) =>
       (pick.clientId === 0 || connection.clientId === pick.clientId) &&
@@ -31,6 +33,58 @@ export function connectionPage(shard: Shard, pick: ConnectionPick): ConnectionPa
       connectionRecord(shard, connection, pick.subscriptions),
     ),
     openCount: open.length,
+  };
+}
+
+function openConnections({ connections }: Shard): Connection[] {
+  return connections.filter(
+    (connection): connection is Connection => connection !== null && connection.state < STATE_CLOSING,
+  );
+}
+
+/**
+ * What each account has and had here, by name. Counters of messages are those of its connections: `gone` holds the
+ * sums over those that are closed.
+ */
+export function accountCounters(
+  shard: Shard,
+  gone: ReadonlyMap<string, AccountCounters>,
+): Record<string, AccountCounters> {
+  const all = new Map(gone);
+  for (const connection of openConnections(shard)) {
+    const { name } = connection.account;
+    const before = all.get(name) ?? NO_COUNTERS;
+    const { connections, subscriptions } = before;
+    all.set(name, {
+      ...withTraffic(before, shard.countersOf(connection)),
+      connections: connections + 1,
+      subscriptions: subscriptions + connection.subscriptionCount,
+    });
+  }
+  return Object.fromEntries(all);
+}
+
+export const NO_COUNTERS: AccountCounters = {
+  connections: 0,
+  subscriptions: 0,
+  inMessages: 0,
+  inBytes: 0,
+  outMessages: 0,
+  outBytes: 0,
+  slowConsumers: 0,
+};
+
+/** Counters with the messages of a connection added. */
+export function withTraffic(
+  counters: AccountCounters,
+  [inMessages, inBytes, outMessages, outBytes]: readonly [number, number, number, number],
+): AccountCounters {
+  return {
+    ...counters,
+    inMessages: counters.inMessages + inMessages,
+    inBytes: counters.inBytes + inBytes,
+    outMessages: counters.outMessages + outMessages,
+    outBytes: counters.outBytes + outBytes,
   };
 }
 
@@ -109,19 +163,26 @@ export function connectionRecord(
     lang: options.lang,
     version: options.version,
     user: connection.user,
-    account: connection.account,
+    account: connection.account.name,
+    userNameTag: connection.login?.nameTag ?? "",
+    jwt: connection.login?.jwt ?? "",
+    issuerKey: connection.login?.issuerKey ?? "",
+    tags: connection.login?.tags ?? [],
     subscriptions: withSubscriptions
       ? [...recordsOf(shard, connection)].map((record) => subscriptionSnapshot(shard, connection, record))
       : null,
   };
 }
 
-/** The first `count` subscriptions of the shard, all or those that a message on `subject` would reach. */
-export function subscriptionPage(shard: Shard, subject: string | null, count: number): SubscriptionPage {
+/** The first `count` subscriptions of an account, or of all (""): all or those that a message on `subject` would reach. */
+export function subscriptionPage(
+  shard: Shard,
+  { account, subject, count }: Extract<ShardQuery, { what: "subscriptions" }>,
+): SubscriptionPage {
   const subscriptions: SubscriptionSnapshot[] = [];
   let matchCount = 0;
   for (const connection of shard.connections) {
-    if (connection === null) continue;
+    if (connection === null || (account !== "" && connection.account.name !== account)) continue;
     if (subject === null && subscriptions.length >= count) {
       matchCount += connection.subscriptionCount;
       continue;
@@ -148,7 +209,7 @@ function subscriptionSnapshot(shard: Shard, connection: Connection, record: numb
   const { index, table } = shard;
   const queue = table.queueOf(record);
   return {
-    account: connection.account,
+    account: connection.account.name,
     clientId: connection.clientId,
     subject: subjectOf(shard, record),
     queue: queue === 0 ? "" : decoder.decode(index.queueNameOf(queue - 1)),

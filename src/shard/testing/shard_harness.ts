@@ -1,7 +1,7 @@
 /** Whole shards in one thread, over fake pollers and one shared memory, for tests: wire bytes in, wire bytes out. */
 import { createEngine, type Engine } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
-import { sendControl } from "../../fabric/control.ts";
+import { controlPieces, sendPiece } from "../../fabric/control.ts";
 import { createInterestIndex, type InterestIndex } from "../../interest/interest_index.ts";
 import { NODE_IS_UP, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
 import { createSharedMemory, nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
@@ -28,7 +28,9 @@ export const OPTIONS: ShardOptions = {
   logsTrace: false,
   tracesHeadersOnly: false,
   maxTracedBytes: 0,
-  credentials: { kind: "none" },
+  login: { rules: NO_RULES, timeoutMs: 2000 },
+  accounts: [GLOBAL],
+  clusterName: undefined,
 };
 
 const INFO: ServerInfo = {
@@ -131,8 +133,10 @@ export class ShardHarness {
   /** Main → a shard; it hears it in its next turn. */
   control(index: number, message: ShardControl): void {
     if (message.type === "stop") this.#toldToStop.add(index);
-    if (!sendControl(this.#engine, this.shared, NODE_SHARD_FIRST + index, message)) {
-      throw new Error("the ring from main is full");
+    for (const piece of controlPieces(message)) {
+      if (!sendPiece(this.#engine, this.shared, NODE_SHARD_FIRST + index, piece)) {
+        throw new Error("the ring from main is full");
+      }
     }
   }
 

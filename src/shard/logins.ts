@@ -1,0 +1,345 @@
+/**
+ * Who the clients of a shard are: asks for a verdict on each CONNECT, and makes the connection what the verdict says.
+ * Texts are compared here; signatures and hashes are for the links thread. Cold: once per CONNECT, and after a reload.
+ * Source: nats-server `processConnect`, `checkAuthentication`, `RegisterUser`.
+ */
+import { assert } from "../base/assert.ts";
+import { InlineJudge } from "../auth/inline_judge.ts";
+import type { Login, LoginRefusal, LoginRequest, Verdict } from "../auth/login.ts";
+import { announcesAuthRequired, needsNonce } from "../auth/login_rules.ts";
+import type { Permissions } from "../config/permissions.ts";
+import {
+  CONNECTION_ACCOUNT,
+  CONNECTION_CONTEXT,
+  CONNECTION_FLAGS,
+  CONNECTION_IS_FILTERED,
+  CONNECTION_LAST_PLAN,
+  CONNECTION_PAYLOAD_MAX,
+} from "../memory/layout.ts";
+import { accountWord } from "../memory/map.ts";
+import { CloseReason } from "../protocol/close_reason.ts";
+import * as errors from "../protocol/errors.ts";
+import { errorLine } from "../protocol/messages.ts";
+import { byteStringOf } from "../subject/byte_string.ts";
+import type { ShardAccount } from "./accounts.ts";
+import { type Connection, NO_CONTEXT, STATE_CLOSING, STATE_NEW, STATE_WAITING } from "./connection.ts";
+import type { ShardContext } from "./context.ts";
+import { TIMER_AUTHENTICATION, TIMER_EXPIRY, timerId } from "./timers.ts";
+import { ResponsePermits } from "./response_permits.ts";
+import { NO_SUBSCRIPTION } from "./subscription_table.ts";
+
+/** 11 random bytes, 15 characters. Source: nats-server `generateNonce`. */
+const NONCE_BYTES = 11;
+
+const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
+  "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
+  "account connections": errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS,
+  "proxy not trusted": errors.ERROR_PROXY_NOT_TRUSTED,
+  "proxy required": errors.ERROR_PROXY_REQUIRED,
+};
+
+/** A client with as many subscriptions as it may have, or more, is told so and has this long. */
+const OVER_SUBSCRIBED_MS = 20;
+/** How often the clock is compared with the end of a login that lasts long: it may be set meanwhile. */
+const EXPIRY_LOOK_MS = 60_000;
+
+/** What goes on once a verdict is there: `true` if the client is in. */
+type Continuation = (connection: Connection, isIn: boolean) => void;
+
+export class Logins {
+  readonly #shard: ShardContext;
+  readonly #onDecided: Continuation;
+  #judge: InlineJudge;
+
+  constructor(shard: ShardContext, onDecided: Continuation) {
+    this.#shard = shard;
+    this.#onDecided = onDecided;
+    this.#judge = new InlineJudge(shard.options.login.rules);
+  }
+
+  /** Whether a client must say who it is. */
+  get isRequired(): boolean {
+    return this.#shard.options.login.rules.client.isAuthRequired;
+  }
+
+  /** Whether INFO says so. */
+  get isAnnounced(): boolean {
+    return announcesAuthRequired(this.#shard.options.login.rules, "client");
+  }
+
+  /** What a new connection is to sign; "" where nobody signs. */
+  newNonce(): string {
+    if (!needsNonce(this.#shard.options.login.rules)) return "";
+    const bytes = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+    return btoa(String.fromCharCode(...bytes))
+      .replaceAll("+", "-")
+      .replaceAll("/", "_")
+      .replace(/=+$/, "");
+  }
+
+  /** Decides on what CONNECT said, now or later; `isImplicit` for a client that began with something else. */
+  decide(connection: Connection, isImplicit: boolean): void {
+    const request = requestOf(connection, isImplicit);
+    const verdict = this.#judge.judge(request);
+    if (verdict !== null) {
+      this.#conclude(connection, verdict);
+      return;
+    }
+    connection.state = STATE_WAITING;
+    this.#shard.holdInput(connection);
+    this.#ask(connection, request, false);
+  }
+
+  /** The links thread's answer. */
+  answer(connection: Connection, verdict: Verdict, isAgain: boolean): void {
+    if (connection.state >= STATE_CLOSING) return;
+    if (isAgain) this.#applyAgain(connection, verdict);
+    else if (connection.state === STATE_WAITING) {
+      connection.state = STATE_NEW;
+      this.#conclude(connection, verdict);
+      this.#shard.resumeInput(connection);
+    }
+  }
+
+  /** Puts a connection that is new, or about to log in again, into the global account. */
+  begin(connection: Connection): void {
+    const { accounts, contexts } = this.#shard;
+    this.#uncount(connection);
+    connection.login = null;
+    connection.permits = null;
+    connection.account = accounts.global;
+    this.#setContext(connection, contexts.take(accounts.global, null));
+    this.#writeLimits(connection);
+  }
+
+  /** Gives back what a connection that ends held of its account. */
+  leave(connection: Connection): void {
+    this.#uncount(connection);
+    this.#shard.contexts.release(connection.context);
+  }
+
+  /** After a reload, or a change of accounts: connections go by what is now said of them. */
+  refresh(haveRulesChanged: boolean): void {
+    if (haveRulesChanged) this.#judge = new InlineJudge(this.#shard.options.login.rules);
+    for (const connection of this.#shard.connections) {
+      if (connection === null || connection.state >= STATE_CLOSING) continue;
+      const account = this.#shard.accounts.byId(connection.account.id);
+      if (account === undefined) {
+        this.#shard.close(connection, CloseReason.ClientClosed);
+        this.begin(connection);
+        continue;
+      }
+      connection.account = account;
+      this.#writeLimits(connection);
+      if (haveRulesChanged) this.#judgeAgain(connection);
+    }
+    this.#shard.contexts.refresh();
+    this.#shard.plans.forgetAll();
+  }
+
+  /** The time that a login lasts may be over. */
+  onExpiry(connection: Connection): void {
+    if (connection.state >= STATE_CLOSING) return;
+    const { login } = connection;
+    if (connection.isOverSubscribed) {
+      this.#shard.fail(connection, errors.ERROR_MAXIMUM_SUBSCRIPTIONS_LOWERED);
+    } else if (login?.expiresAtMs != null && this.#shard.wallMs() >= login.expiresAtMs) {
+      this.#shard.fail(connection, errors.ERROR_USER_AUTHENTICATION_EXPIRED);
+    } else this.#watchExpiry(connection);
+  }
+
+  /** Whether a subscription is allowed; tells the client and the log where it is not. Subjects are byte strings. */
+  maySubscribe(connection: Connection, subject: string, queue: string): boolean {
+    const permissions = this.#shard.contexts.permissionsOf(connection.context);
+    if (permissions === null) return true;
+    if (!permissions.canSubscribe(subject, queue)) return false;
+    if (permissions.needsFilter(subject)) this.#setFiltered(connection, true);
+    return true;
+  }
+
+  #conclude(connection: Connection, verdict: Verdict): void {
+    let isIn = false;
+    if (verdict.kind === "login") isIn = this.#enter(connection, verdict);
+    else if (verdict.kind === "refusal") this.#refuse(connection, verdict);
+    else assert(false, "whoever decides has what the decision needs");
+    this.#onDecided(connection, isIn);
+  }
+
+  #enter(connection: Connection, login: Login): boolean {
+    const { accounts, contexts } = this.#shard;
+    this.#logAll(connection, login);
+    const account = accounts.byName(login.account);
+    if (account === undefined) {
+      this.#shard.fail(connection, errors.ERROR_FAILED_ACCOUNT_REGISTRATION);
+      return false;
+    }
+    this.#uncount(connection);
+    connection.login = login;
+    connection.account = account;
+    if (!this.#countIn(connection, account)) {
+      this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
+      return false;
+    }
+    this.#setContext(connection, contexts.take(account, login.permissions));
+    this.#permit(connection, login.permissions);
+    this.#writeLimits(connection);
+    this.#watchExpiry(connection);
+    return true;
+  }
+
+  #refuse(connection: Connection, refusal: LoginRefusal): void {
+    this.#logAll(connection, refusal);
+    const of = refusal.label === "" ? "" : ` - ${refusal.label}`;
+    this.#shard.log("error", `${connection.label} - authentication error${of}`);
+    this.#shard.fail(connection, REFUSALS[refusal.reason]);
+  }
+
+  /** A reload may have taken the user away, or given it other permissions. */
+  #judgeAgain(connection: Connection): void {
+    if (connection.state === STATE_WAITING) return;
+    const { timers, nowMs, options } = this.#shard;
+    if (connection.login === null) {
+      if (!this.isRequired) return;
+      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + options.login.timeoutMs);
+      return;
+    }
+    const request = requestOf(connection, !connection.hasConnected);
+    const verdict = this.#judge.judge(request);
+    if (verdict === null) this.#ask(connection, request, true);
+    else this.#applyAgain(connection, verdict);
+  }
+
+  #applyAgain(connection: Connection, verdict: Verdict): void {
+    const { login, account } = connection;
+    if (login === null) return;
+    if (verdict.kind === "login") {
+      if (verdict.account !== account.name) this.#shard.close(connection, CloseReason.ClientClosed);
+      else this.#changePermissions(connection, verdict);
+      return;
+    }
+    const { rules } = this.#shard.options.login;
+    const isKnown = login.user === "" || [...rules.users, ...rules.nkeys].some(({ name }) => name === login.user);
+    if (isKnown || rules.client.user !== "" || rules.client.token !== "") {
+      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
+    } else this.#shard.close(connection, CloseReason.ClientClosed);
+  }
+
+  /** Swaps the permissions, and removes the subscriptions that they do not allow. */
+  #changePermissions(connection: Connection, login: Login): void {
+    const { contexts, index, interest, table, outbound } = this.#shard;
+    const before = connection.login?.permissions ?? null;
+    connection.login = login;
+    if (JSON.stringify(before) === JSON.stringify(login.permissions)) return;
+    this.#setContext(connection, contexts.take(connection.account, login.permissions));
+    this.#permit(connection, login.permissions);
+    this.#setFiltered(connection, false);
+    let record = connection.firstSubscription;
+    while (record !== NO_SUBSCRIPTION) {
+      const next = table.nextOfConnection(record);
+      const subject = index.subjectOf(table.entryOf(record));
+      const queueId = table.queueOf(record);
+      const queue = queueId === 0 ? null : index.queueNameOf(queueId - 1);
+      if (!this.maySubscribe(connection, byteStringOf(subject), queue === null ? "" : byteStringOf(queue))) {
+        const sid = table.sidOf(record);
+        outbound.append(connection, errorLine(errors.subscriptionRemovedText(subject, queue, sid)));
+        this.#shard.log("info", errors.subscriptionRemovedLogText(subject, sid, login.user));
+        interest.unsubscribe(connection, record);
+      }
+      record = next;
+    }
+  }
+
+  #permit(connection: Connection, permissions: Permissions | null): void {
+    connection.permits = permissions?.responses === undefined ? null : new ResponsePermits(permissions.responses);
+    connection.notesReplies = connection.permits !== null;
+  }
+
+  #setContext(connection: Connection, context: number): void {
+    const { contexts, plans, shared } = this.#shard;
+    if (connection.context !== NO_CONTEXT) contexts.release(connection.context);
+    connection.context = context;
+    shared.words[(connection.address + CONNECTION_CONTEXT) >> 2] = context;
+    shared.words[(connection.address + CONNECTION_LAST_PLAN) >> 2] = 0;
+    plans.forgetConnection(connection.address);
+  }
+
+  #setFiltered(connection: Connection, isFiltered: boolean): void {
+    const { words } = this.#shard.shared;
+    const word = (connection.address + CONNECTION_FLAGS) >> 2;
+    const wasFiltered = (words[word]! & CONNECTION_IS_FILTERED) !== 0;
+    if (wasFiltered === isFiltered) return;
+    words[word]! ^= CONNECTION_IS_FILTERED;
+    // What it subscribed to before is filtered too.
+    this.#shard.plans.forgetAll();
+  }
+
+  /** The least of what server, account and user allow. */
+  #writeLimits(connection: Connection): void {
+    const { options, shared } = this.#shard;
+    const { limits } = connection.account.definition;
+    const { login } = connection;
+    connection.maxPayloadBytes = least(options.maxPayloadBytes, limits.maxPayloadBytes, login?.maxPayloadBytes ?? -1);
+    shared.words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = connection.maxPayloadBytes;
+    connection.maxSubscriptions = least(
+      options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
+      limits.maxSubscriptions,
+      login?.maxSubscriptions ?? -1,
+    );
+    const { maxSubscriptions, subscriptionCount } = connection;
+    const isOwnLimit = limits.maxSubscriptions >= 0 || (login?.maxSubscriptions ?? -1) >= 0;
+    if (!isOwnLimit || maxSubscriptions < 0 || subscriptionCount < maxSubscriptions) return;
+    connection.isOverSubscribed = true;
+    this.#watchExpiry(connection);
+  }
+
+  #watchExpiry(connection: Connection): void {
+    const { timers, nowMs } = this.#shard;
+    const expiresAtMs = connection.login?.expiresAtMs ?? null;
+    if (connection.isOverSubscribed) {
+      timers.set(timerId(connection, TIMER_EXPIRY), nowMs + OVER_SUBSCRIBED_MS);
+    } else if (expiresAtMs !== null) {
+      const leftMs = Math.min(Math.max(expiresAtMs - this.#shard.wallMs(), 0), EXPIRY_LOOK_MS);
+      timers.set(timerId(connection, TIMER_EXPIRY), nowMs + leftMs);
+    }
+  }
+
+  /** Counts a connection in its account, over all shards; false where it has as many as it may. */
+  #countIn(connection: Connection, { id, definition }: ShardAccount): boolean {
+    const { words, map } = this.#shard.shared;
+    const word = accountWord(map, id);
+    const { maxConnections } = definition.limits;
+    const count = Atomics.add(words, word, 1) + 1;
+    connection.countedIn = id;
+    words[(connection.address + CONNECTION_ACCOUNT) >> 2] = id;
+    if (maxConnections < 0 || count <= maxConnections) return true;
+    this.#uncount(connection);
+    return false;
+  }
+
+  #uncount(connection: Connection): void {
+    if (connection.countedIn === 0) return;
+    const { words, map } = this.#shard.shared;
+    Atomics.sub(words, accountWord(map, connection.countedIn), 1);
+    connection.countedIn = 0;
+    words[(connection.address + CONNECTION_ACCOUNT) >> 2] = 0;
+  }
+
+  #ask(connection: Connection, request: LoginRequest, isAgain: boolean): void {
+    const { slot, clientId } = connection;
+    this.#shard.ask({ node: this.#shard.node, slot, clientId, isAgain, request });
+  }
+
+  #logAll(connection: Connection, { logs }: Login | LoginRefusal): void {
+    for (const { level, text } of logs) this.#shard.log(level, `${connection.label} - ${text}`);
+  }
+}
+
+function requestOf({ options, ip, nonce }: Connection, isImplicit: boolean): LoginRequest {
+  return { connectionType: "STANDARD", ip, nonce, connect: options, tls: null, isImplicit };
+}
+
+/** The least of limits of which −1 is none. */
+function least(...limits: readonly number[]): number {
+  const set = limits.filter((limit) => limit >= 0);
+  return set.length === 0 ? -1 : Math.min(...set);
+}

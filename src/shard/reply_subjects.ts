@@ -1,0 +1,65 @@
+/**
+ * The reply subjects of requests to services: `_R_.<account>.<request>`, six characters each. The first six are one
+ * account's until the process ends, the last ones one request's; their first says which shard remembers it.
+ * Source: nats-server `newServiceReply`.
+ */
+
+const PREFIX = "_R_.";
+const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const PART_LENGTH = 6;
+const SUBJECT_LENGTH = PREFIX.length + 2 * PART_LENGTH + 1;
+
+export class ReplySubjects {
+  readonly #secret: Uint32Array;
+  readonly #node: number;
+  readonly #prefixes = new Map<number, string>();
+  readonly #random = new Uint8Array(PART_LENGTH);
+
+  /** The secret is the same on all shards, and nobody else's. */
+  constructor(secret: readonly number[], node: number) {
+    this.#secret = Uint32Array.from(secret);
+    this.#node = node;
+  }
+
+  /** Six characters that no pending request has. */
+  newToken(isTaken: (token: string) => boolean): string {
+    for (;;) {
+      crypto.getRandomValues(this.#random);
+      let token = ALPHABET[this.#node]!;
+      for (let i = 1; i < PART_LENGTH; i++) token += ALPHABET[this.#random[i]! % ALPHABET.length];
+      if (!isTaken(token)) return token;
+    }
+  }
+
+  subjectOf(account: number, token: string): string {
+    return `${this.#prefixOf(account)}${token}`;
+  }
+
+  /** The node that remembers the request, −1 for a subject that is none of ours. */
+  nodeOf(account: number, subject: string): number {
+    const token = this.tokenOf(account, subject);
+    return token === "" ? -1 : ALPHABET.indexOf(token[0]!);
+  }
+
+  /** The request's part of a subject, "" for one that is none of the account's. */
+  tokenOf(account: number, subject: string): string {
+    if (subject.length !== SUBJECT_LENGTH || !subject.startsWith(this.#prefixOf(account))) return "";
+    return subject.slice(-PART_LENGTH);
+  }
+
+  /** `_R_.<account>.` */
+  #prefixOf(account: number): string {
+    return this.#prefixes.getOrInsertComputed(account, () => {
+      let part = "";
+      for (let i = 0; i < PART_LENGTH; i++) part += ALPHABET[this.#mix(account, i) % ALPHABET.length];
+      return `${PREFIX}${part}.`;
+    });
+  }
+
+  #mix(account: number, position: number): number {
+    let state = this.#secret[position % this.#secret.length]! ^ Math.imul(account + 1, 0x9e3779b1);
+    state = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+    state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35) + position;
+    return (state ^ (state >>> 16)) >>> 0;
+  }
+}

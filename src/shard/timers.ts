@@ -1,0 +1,15 @@
+/** The timers of a shard's connections, as ids of its timer wheel. */
+import type { Connection } from "./connection.ts";
+
+export const TIMER_PING = 0;
+export const TIMER_AUTHENTICATION = 1;
+export const TIMER_WRITE = 2;
+/** The end of a login. */
+export const TIMER_EXPIRY = 3;
+export const TIMERS_PER_CONNECTION = 4;
+/** Slot 0 is no connection: its first timer is that of requests to services. */
+export const TIMER_SERVICES = 0;
+
+export function timerId(connection: Connection, timer: number): number {
+  return connection.slot * TIMERS_PER_CONNECTION + timer;
+}
