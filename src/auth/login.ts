@@ -83,11 +83,13 @@ export interface Login {
   readonly jwt: string;
   /** The subject of the user JWT: what revocations name. */
   readonly publicKey: string;
-  /** The account key or signing key that issued the user JWT. */
+  /** The account key or signing key that issued the user JWT; for an nkey of the configuration, its account. */
   readonly issuerKey: string;
   /** The name and tags in the user JWT. */
   readonly nameTag: string;
   readonly tags: readonly string[];
+  /** The name in the account JWT. */
+  readonly accountNameTag: string;
   readonly isBearer: boolean;
   /** When the user JWT was issued, Unix seconds: a revocation at or after it ends the login. 0 without a JWT. */
   readonly issuedAtS: number;

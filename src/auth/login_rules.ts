@@ -108,7 +108,8 @@ export function compileLoginRules(options: Options, automaticUserName: string): 
 function needsAutomaticUser({ authorization, accounts, systemAccount, noAuthUser }: Options): boolean {
   const hasDefault = accounts.some(({ name }) => name === DEFAULT_SYSTEM_ACCOUNT);
   const system = systemAccount || (hasDefault ? DEFAULT_SYSTEM_ACCOUNT : undefined);
-  if (system === undefined || system === GLOBAL_ACCOUNT || authorization !== undefined || noAuthUser) return false;
+  if (system === undefined || system === GLOBAL_ACCOUNT || authorization !== undefined || noAuthUser)
+    return false;
   return accounts.every(({ name }) => name === system);
 }
 
@@ -146,7 +147,8 @@ function canBeMapped(types: readonly ConnectionType[] | null, options: Options):
   if (!leafnodes.tls?.verifyAndMap || leafnodes.port === 0) return false;
   const { user, nkey, users } = leafnodes.authorization ?? {};
   if (user || nkey || users?.length) return false;
-  const websocketHasCertificates = websocket.port !== 0 && (websocket.tls?.verify || websocket.tls?.verifyAndMap);
+  const websocketHasCertificates =
+    websocket.port !== 0 && (websocket.tls?.verify || websocket.tls?.verifyAndMap);
   return admits("LEAFNODE") || (Boolean(websocketHasCertificates) && admits("LEAFNODE_WS"));
 }
 

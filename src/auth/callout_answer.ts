@@ -1,0 +1,304 @@
+import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import type { CalloutSeal } from "./callout_request.ts";
+import { connectWindow } from "./connect_times.ts";
+import { type Claimed, goQuoteText } from "./identity.ts";
+import type { AuthorizationResponseClaims, UserClaims, UserRights } from "./jwt/claims.ts";
+import { decodeAs } from "./jwt/decode.ts";
+import { validate } from "./jwt/validate.ts";
+import {
+  type AccountResult,
+  findRights,
+  findTypeFault,
+  type GrantTarget,
+  grantOf,
+  targetOf,
+  UNKNOWN_ISSUER,
+} from "./jwt_login.ts";
+import type { LoadedAccount } from "./loaded_account.ts";
+import type { Login, LoginRefusal, LoginRequest, NeedsAccount, NeedsCallout } from "./login.ts";
+import type { OperatorTrust } from "./operator_trust.ts";
+import { loginOf, protectCallout, refusalOf } from "./verdict.ts";
+
+/**
+ * Whether the answer of an auth callout service lets the client in. The service is trusted to say who the client is,
+ * but only about the question asked, and only into accounts that are its business.
+ * Source: nats-server auth_callout.go, processReply.
+ */
+
+export interface CalloutAnswerContext {
+  readonly pending: NeedsCallout;
+  readonly request: LoginRequest;
+  /** The key that was made for the question. */
+  readonly userNkey: string;
+  /** This server's public key. */
+  readonly serverId: string;
+  /** How the question was sealed; undefined if it was not. */
+  readonly seal: CalloutSeal | undefined;
+  readonly mode: CalloutMode;
+  /** Unix milliseconds. */
+  readonly nowMs: number;
+}
+
+export type CalloutMode =
+  | {
+      readonly kind: "config";
+      /** The configured account key that signs answers and users. */
+      readonly issuer: string;
+      readonly findTarget: (account: string) => GrantTarget | undefined;
+    }
+  | {
+      readonly kind: "operator";
+      readonly trust: OperatorTrust;
+      /** The account that was asked. */
+      readonly asked: LoadedAccount;
+      readonly findAccount: (key: string) => LoadedAccount | undefined;
+    };
+
+/** A check that failed, in the words of the log. */
+interface Fault {
+  readonly text: string;
+  readonly isProxyRequired?: boolean;
+}
+
+type Checked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: Fault };
+
+/** Judges an answer. `fetched` is what the search came to for the account an earlier call asked for. */
+export function judgeCalloutAnswer(
+  payload: Uint8Array,
+  context: CalloutAnswerContext,
+  fetched?: AccountResult,
+): Login | LoginRefusal | NeedsAccount {
+  const user = readAnswer(payload, context);
+  if (!user.ok) return refusedBy(user.fault, context);
+  const fault = findUserFault(user.value, context);
+  if (fault !== undefined) return refusedBy(fault, context);
+  const place = findPlace(user.value, context, fetched);
+  if ("kind" in place) return place;
+  if (!place.ok) return refusedBy(place.fault, context);
+
+  const { rights, target } = place.value;
+  if (rights.proxyRequired && context.pending.proxyKey === "") return refusedBy(PROXY_REQUIRED, context);
+  const account = goQuoteText(context.pending.account);
+  const window = connectWindow(rights.times, rights.timesLocation, context.nowMs);
+  if (!window.isOpen) {
+    return refusedBy(
+      { text: `authorized user on account ${account} outside of valid connect times` },
+      context,
+    );
+  }
+  const typeFault = findTypeFault(rights.allowedConnectionTypes, context.request.connectionType);
+  if (typeFault !== undefined) {
+    const isKnown = typeFault === "Connection type not allowed";
+    const what = isKnown ? "not allowed to use connection type" : "using invalid connection type";
+    return refusedBy({ text: `authorized user on account ${account} ${what}` }, context);
+  }
+  return grantLogin(user.value, rights, target, window.endsAtMs, context);
+}
+
+/** The refusal when nobody answered in time, or nobody was there to answer. */
+export function calloutTimedOut({ pending }: Pick<CalloutAnswerContext, "pending">): LoginRefusal {
+  const text = `Authorization callout response not received in time on account ${goQuoteText(pending.account)}`;
+  return refusalOf(
+    claimedBy(pending),
+    "authorization violation",
+    pending.account,
+    [{ level: "debug", text }],
+    {
+      eventReason: "",
+    },
+  );
+}
+
+/** The refusal when no question could be put. */
+export function calloutFailed(
+  { pending }: Pick<CalloutAnswerContext, "pending">,
+  problem: string,
+): LoginRefusal {
+  const log = { level: "warning", text: problem } as const;
+  return refusalOf(claimedBy(pending), "authorization violation", pending.account, [log], {
+    eventReason: problem,
+  });
+}
+
+/** The user JWT in the answer, if the answer is one to this question by the one who was asked. */
+function readAnswer(payload: Uint8Array, context: CalloutAnswerContext): Checked<UserClaims> {
+  const account = goQuoteText(context.pending.account);
+  if (payload.length === 0) {
+    return failed(`auth callout violation: "no reason supplied" on account ${account}`);
+  }
+  const opened = open(payload, context);
+  if (!opened.ok) return opened;
+  const { token, wasSealed } = opened.value;
+  const decoded = decodeAs("authorization_response", token);
+  if (!decoded.ok) return failed(decoded.text);
+  const { claims } = decoded;
+  const [issue] = validate(claims, context.nowMs / 1000);
+  if (issue !== undefined) return failed(`authorization response had validation errors: ${issue.text}`);
+  if (claims.subject !== context.userNkey) {
+    return failed("auth callout violation: auth callout response is not for expected user");
+  }
+  if (claims.audience !== context.serverId) {
+    return failed("auth callout violation: auth callout response is not for server");
+  }
+  const signerFault = wasSealed ? undefined : findSignerFault(claims, context.mode);
+  if (signerFault !== undefined) return failed(signerFault);
+  if (claims.nats.error !== "") return failed(`auth callout service returned an error: ${claims.nats.error}`);
+  const user = decodeAs("user", claims.nats.jwt);
+  return user.ok ? { ok: true, value: user.claims } : failed(user.text);
+}
+
+/** All tokens begin like this: a brace and a quote in base64. */
+const TOKEN_START = "eyJ";
+
+function open(
+  payload: Uint8Array,
+  { seal, pending }: CalloutAnswerContext,
+): Checked<{ token: string; wasSealed: boolean }> {
+  const token = new TextDecoder().decode(payload);
+  if (seal === undefined || token.startsWith(TOKEN_START))
+    return { ok: true, value: { token, wasSealed: false } };
+  const opened = seal.key.open(payload, seal.xkey);
+  if (opened.ok)
+    return { ok: true, value: { token: new TextDecoder().decode(opened.bytes), wasSealed: true } };
+  const account = goQuoteText(pending.account);
+  return failed(`error decrypting auth callout response on account ${account}: ${opened.text}`);
+}
+
+/** A sealed answer needs no signer that is known: nobody else has the service's curve key. */
+function findSignerFault(
+  { issuer, nats }: AuthorizationResponseClaims,
+  mode: CalloutMode,
+): string | undefined {
+  const unknown = "auth callout signing key is unknown";
+  if (mode.kind === "config") return issuer === mode.issuer ? undefined : unknown;
+  const { key, claims } = mode.asked;
+  if (nats.issuerAccount !== "" && nats.issuerAccount !== key) {
+    return `auth callout response issuer account ${goQuoteText(nats.issuerAccount)} is not the callout account`;
+  }
+  return issuer === key || claims.nats.signingKeys.has(issuer) ? undefined : unknown;
+}
+
+const PROXY_REQUIRED: Fault = { text: "proxy connection required", isProxyRequired: true };
+
+function findUserFault(
+  user: UserClaims,
+  { pending, userNkey, nowMs }: CalloutAnswerContext,
+): Fault | undefined {
+  const isProxyRequired = pending.isProxyRequired || user.nats.proxyRequired;
+  if (isProxyRequired && pending.proxyKey === "") return PROXY_REQUIRED;
+  const [issue] = validate(user, nowMs / 1000);
+  if (issue !== undefined) return { text: `Error validating user JWT: ${issue.text}` };
+  if (user.subject === userNkey) return undefined;
+  const [expected, got] = [userNkey, user.subject].map(goQuoteText);
+  const account = goQuoteText(pending.account);
+  return { text: `Expected authorized user of ${expected} but got ${got} on account ${account}` };
+}
+
+interface Place {
+  readonly rights: UserRights;
+  readonly target: GrantTarget;
+}
+
+/** The account the user is put into, and the rights it has there. */
+function findPlace(
+  user: UserClaims,
+  context: CalloutAnswerContext,
+  fetched: AccountResult | undefined,
+): Checked<Place> | NeedsAccount {
+  const account = goQuoteText(context.pending.account);
+  const { mode } = context;
+  const { issuerAccount } = user.nats;
+  const noAccount = (name: string, problem: string) => {
+    const text = `no valid account ${goQuoteText(name)} for auth callout response on account ${account}: ${problem}`;
+    return failed(text);
+  };
+  if (mode.kind === "config") {
+    if (issuerAccount !== "") {
+      return failed(`error non operator mode account ${account}: attempted to use issuer_account`);
+    }
+    if (user.issuer !== mode.issuer) {
+      const [expected, got] = [mode.issuer, user.issuer].map(goQuoteText);
+      return failed(
+        `wrong issuer for auth callout response on account ${account}, expected ${expected} got ${got}`,
+      );
+    }
+    const target = mode.findTarget(user.audience);
+    return target === undefined
+      ? noAccount(user.audience, "account missing")
+      : { ok: true, value: { rights: user.nats, target } };
+  }
+
+  const key = issuerAccount || user.issuer;
+  const { allowedAccounts } = mode.asked.claims.nats.authorization;
+  const isAllowed = key === mode.asked.key || allowedAccounts.includes(key) || isAny(allowedAccounts);
+  if (!isAllowed) {
+    const issuer = goQuoteText(user.issuer);
+    return failed(
+      `account ${issuer} not permitted as valid account option for auth callout for account ${account}`,
+    );
+  }
+  const loaded = mode.findAccount(key);
+  const found = loaded === undefined ? fetched : ({ ok: true, account: loaded } as const);
+  if (found === undefined) return { kind: "needs account", account: key };
+  if (!found.ok) return noAccount(key, found.problem);
+  const rights = findRights(user, found.account, mode.trust);
+  if (rights.ok) return { ok: true, value: { rights: rights.rights, target: targetOf(found.account) } };
+  const { problem, detail } = rights;
+  if (problem === UNKNOWN_ISSUER) return failed(`user JWT issuer ${goQuoteText(user.issuer)} is not known`);
+  return failed(detail === undefined ? problem : `${problem}: ${detail}`);
+}
+
+function isAny(allowedAccounts: readonly string[]): boolean {
+  return allowedAccounts.length === 1 && allowedAccounts[0] === "*";
+}
+
+function grantLogin(
+  user: UserClaims,
+  rights: UserRights,
+  target: GrantTarget,
+  windowEndsAtMs: number | null,
+  { pending, nowMs }: CalloutAnswerContext,
+): Login {
+  const { bound } = pending;
+  const sent = claimedBy(pending);
+  // A name in the JWT takes the place of whatever the client called itself.
+  const claimed = user.name === "" ? sent : { ...sent, user: user.name, nkey: "", authToken: "" };
+  const login = loginOf(claimed, {
+    ...grantOf(user, rights, target, windowEndsAtMs, nowMs),
+    // Neither is enforced for users of a callout service.
+    maxSubscriptions: -1,
+    maxPayloadBytes: -1,
+    // What reports show of a JWT is still that of the one the client came with.
+    nameTag: bound.kind === "login" ? bound.nameTag : "",
+    tags: bound.kind === "login" ? bound.tags : [],
+    issuerKey: user.nats.issuerAccount === "" ? target.account : user.issuer,
+    proxyKey: pending.proxyKey,
+  });
+  return protectCallout(login, pending.account);
+}
+
+/** Who the client said it is; the JWT that it came with is forgotten. */
+function claimedBy({ bound: { identityKind, user } }: NeedsCallout): Claimed {
+  return {
+    nkey: identityKind === "nkey" ? user : "",
+    user: identityKind === "user" ? user : "",
+    authToken: identityKind === "token" ? user : "",
+    password: "",
+    jwt: "",
+    publicKey: "",
+  };
+}
+
+function failed(text: string): { readonly ok: false; readonly fault: Fault } {
+  return { ok: false, fault: { text } };
+}
+
+function refusedBy(
+  { text, isProxyRequired = false }: Fault,
+  { pending }: CalloutAnswerContext,
+): LoginRefusal {
+  const eventReason = text.charAt(0).toUpperCase() + text.slice(1);
+  const reason = isProxyRequired ? "proxy required" : "authorization violation";
+  const log = { level: "warning", text: eventReason } as const;
+  return refusalOf(claimedBy(pending), reason, pending.account || GLOBAL_ACCOUNT, [log], { eventReason });
+}

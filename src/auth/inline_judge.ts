@@ -1,0 +1,43 @@
+import { judgeByRules } from "./config_judge.ts";
+import type { LoginRequest, Verdict } from "./login.ts";
+import type { LoginRules } from "./login_rules.ts";
+import { type CredentialChecks, UserTable } from "./user_login.ts";
+
+/**
+ * The judge of a shard: for logins that need no more than comparing texts. It loads nothing that verifies signatures
+ * or hashes; these cost from 0.1 ms to some hundred and are for the links thread.
+ */
+export class InlineJudge {
+  readonly #rules: LoginRules;
+  readonly #table: UserTable;
+
+  constructor(rules: LoginRules) {
+    this.#rules = rules;
+    this.#table = new UserTable(rules);
+  }
+
+  /** The verdict, or null where it takes a check that is not for here. */
+  judge(request: LoginRequest): Verdict | null {
+    if (this.#rules.isOperatorMode) return null;
+    const checks = new AbsentChecks();
+    const verdict = judgeByRules(this.#rules, this.#table, request, checks);
+    return checks.wereAsked ? null : verdict;
+  }
+
+  isCheap(request: LoginRequest): boolean {
+    return this.judge(request) !== null;
+  }
+}
+
+/** Notes that a check was wanted; what is decided with its answer is thrown away. */
+class AbsentChecks implements CredentialChecks {
+  wereAsked = false;
+
+  readonly verifySignature = (): boolean => this.#note();
+  readonly compareHash = (): boolean => this.#note();
+
+  #note(): false {
+    this.wereAsked = true;
+    return false;
+  }
+}

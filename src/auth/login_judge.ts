@@ -1,0 +1,73 @@
+import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { judgeByRules } from "./config_judge.ts";
+import type { Claimed } from "./identity.ts";
+import { type AccountResult, decideJwt, type JwtContext } from "./jwt_login.ts";
+import type { LoadedAccount } from "./loaded_account.ts";
+import type { LoginRequest, Verdict } from "./login.ts";
+import type { LoginRules } from "./login_rules.ts";
+import type { OperatorTrust } from "./operator_trust.ts";
+import { checkProxy } from "./proxy.ts";
+import { type CredentialChecks, UserTable } from "./user_login.ts";
+import { loginOf, protectCallout, refusalOf } from "./verdict.ts";
+
+/** What the judge of the links thread needs besides the rules. */
+export interface JudgeTools extends CredentialChecks {
+  /** Unix milliseconds. */
+  readonly nowMs: () => number;
+  /** In operator mode: whom to believe, and the accounts at hand that have not expired. */
+  readonly operatorMode:
+    | { readonly trust: OperatorTrust; readonly findAccount: (key: string) => LoadedAccount | undefined }
+    | undefined;
+}
+
+/** Decides about every login there is. Holds no state but the rules: after a reload there is another judge. */
+export class LoginJudge {
+  readonly #rules: LoginRules;
+  readonly #table: UserTable;
+  readonly #tools: JudgeTools;
+
+  constructor(rules: LoginRules, tools: JudgeTools) {
+    this.#rules = rules;
+    this.#table = new UserTable(rules);
+    this.#tools = tools;
+  }
+
+  /**
+   * The verdict. After "needs account" it is asked for once more, with what the search for that account came to.
+   */
+  judge(request: LoginRequest, fetched?: AccountResult): Verdict {
+    const { operatorMode, verifySignature, nowMs } = this.#tools;
+    if (operatorMode === undefined) return judgeByRules(this.#rules, this.#table, request, this.#tools);
+    return judgeByJwt(this.#rules, request, { ...operatorMode, verifySignature, nowMs: nowMs() }, fetched);
+  }
+}
+
+/** The whole decision in operator mode. */
+function judgeByJwt(
+  rules: LoginRules,
+  request: LoginRequest,
+  context: JwtContext,
+  fetched: AccountResult | undefined,
+): Verdict {
+  const { nkey, user, password, authToken, jwt, account, isNewAccount } = request.connect;
+  const sent: Claimed = { nkey, user, password, authToken, jwt, publicKey: "" };
+  if (request.isImplicit || account !== "" || isNewAccount) {
+    return refusalOf(sent, "authorization violation", GLOBAL_ACCOUNT, []);
+  }
+  const { isRefused, proxyKey, logs } = checkProxy(request, rules.trustedProxies, context.verifySignature);
+  if (isRefused) return refusalOf(sent, "proxy not trusted", GLOBAL_ACCOUNT, logs);
+
+  const decision = decideJwt(request, proxyKey, context, fetched);
+  if (decision.kind === "needs account") return decision;
+  if (decision.kind === "refused") {
+    const { claimed, reason, isPinnedAccountFailure, log } = decision;
+    return refusalOf(claimed, reason, GLOBAL_ACCOUNT, [log], { isPinnedAccountFailure });
+  }
+  const { claimed, grant, isProxyRequired } = decision;
+  const login = loginOf(claimed, { ...grant, proxyKey });
+  const { authUsers } = decision.account.claims.nats.authorization;
+  if (authUsers.length === 0) return login;
+  // By the verified key, not by what CONNECT calls itself: only the service's own users are let through.
+  if (authUsers.includes(grant.publicKey)) return protectCallout(login, grant.account);
+  return { kind: "needs callout", account: grant.account, bound: login, isProxyRequired, proxyKey };
+}

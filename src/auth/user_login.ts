@@ -1,0 +1,244 @@
+import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import type { ConnectionType } from "../config/authorization.ts";
+import type { Permissions } from "../config/permissions.ts";
+import { decodeSignature } from "./base64.ts";
+import { findCertificateUser } from "./certificate.ts";
+import { type Claimed, goQuoteText } from "./identity.ts";
+import type { LoginLog, LoginRequest, RefusalReason } from "./login.ts";
+import type { ListenerRules, LoginRules, UserRule } from "./login_rules.ts";
+import { type HashComparison, isBcryptHash, isSameSecret } from "./password.ts";
+import { isNonceSigned, type SignatureCheck } from "./signature.ts";
+
+/**
+ * The decision where users stand in the configuration, in the order of nats-server: nkeys, certificates, users, then
+ * the single token or user. Source: nats-server auth.go, processClientOrLeafAuthentication.
+ */
+
+/** The two checks that cost more than looking something up. */
+export interface CredentialChecks {
+  readonly verifySignature: SignatureCheck;
+  readonly compareHash: HashComparison;
+}
+
+export interface UserDecision {
+  /** What CONNECT said, with the user the decision took instead. */
+  readonly claimed: Claimed;
+  readonly outcome: { readonly account: string; readonly permissions: Permissions | null } | RefusalReason;
+  readonly isProxyRequired: boolean;
+  readonly logs: readonly LoginLog[];
+}
+
+/** The users and nkeys of the rules by name. */
+export class UserTable {
+  readonly users: ReadonlyMap<string, UserRule>;
+  readonly nkeys: ReadonlyMap<string, UserRule>;
+
+  constructor({ users, nkeys }: LoginRules) {
+    this.users = new Map(users.map((user) => [user.name, user]));
+    this.nkeys = new Map(nkeys.map((nkey) => [nkey.name, nkey]));
+  }
+}
+
+/** What belongs to the listener a client came in by. */
+export function listenerRules(rules: LoginRules, type: ConnectionType): ListenerRules {
+  switch (type) {
+    case "WEBSOCKET":
+      return rules.websocket;
+    case "LEAFNODE":
+      return rules.leafnode;
+    case "LEAFNODE_WS":
+      return rules.leafnodeWebSocket;
+    default:
+      return rules.client;
+  }
+}
+
+/**
+ * Whether a client whose first operation is no CONNECT may be judged as one that sent an empty CONNECT: there is a
+ * user for it, with a password, who may connect in this way. An nkey does not do.
+ */
+export function mayStartWithoutConnect(rules: LoginRules, table: UserTable, type: ConnectionType): boolean {
+  const noAuthUser = (type === "WEBSOCKET" && rules.websocket.noAuthUser) || rules.client.noAuthUser;
+  const user = table.users.get(noAuthUser);
+  return user !== undefined && !user.isProxyRequired && isAllowedType(user, type);
+}
+
+/** Decides about `request`; `proxyKey` is the trusted proxy that vouched for it, empty for none. */
+export function decideUser(
+  rules: LoginRules,
+  table: UserTable,
+  request: LoginRequest,
+  proxyKey: string,
+  checks: CredentialChecks,
+): UserDecision {
+  const { connect, connectionType } = request;
+  const { nkey, user, password, authToken } = connect;
+  // A JWT means nothing here, and is forgotten.
+  const sent: Claimed = { nkey, user, password, authToken, jwt: "", publicKey: "" };
+  const listener = listenerRules(rules, connectionType);
+  if (!listener.isAuthRequired) return accept(sent, { account: GLOBAL_ACCOUNT, permissions: null });
+
+  const nkeySelection = selectNkey(table, listener, sent, connectionType);
+  if (nkeySelection === "refused") return refuse(sent);
+  if (nkeySelection !== undefined) return judgeNkey(nkeySelection, listener, request, sent, proxyKey, checks);
+
+  // Without nkeys in the configuration the client's means nothing, and must not pass for an identity.
+  const named = { ...sent, nkey: "" };
+  if (table.users.size > 0 && listener.mapsCertificates) {
+    return judgeCertificate(table, request, named, proxyKey, checks);
+  }
+  const { claimed, selected } = selectUser(table, listener, named);
+  if (selected === undefined && table.users.size > 0 && claimed.user !== "") return refuse(claimed);
+  if (selected === undefined) return judgeSingle(rules, listener, claimed, proxyKey, checks);
+  if (!isAllowedType(selected, connectionType)) return refuse(claimed);
+  const isAnonymous = selected.name === listener.noAuthUser;
+  if (
+    selected.isCertificateIdentity &&
+    selected.password === "" &&
+    !isAnonymous &&
+    passesProxy(selected, proxyKey)
+  ) {
+    return refuse(claimed, [debug(`User ${goQuoteText(selected.name)} requires a client certificate`)]);
+  }
+  return judgeUser(selected, claimed, proxyKey, checks, []);
+}
+
+function selectNkey(
+  table: UserTable,
+  { noAuthUser }: ListenerRules,
+  { nkey, user, password, authToken }: Claimed,
+  type: ConnectionType,
+): UserRule | "refused" | undefined {
+  if (table.nkeys.size === 0) return undefined;
+  const isAnonymous = user === "" && password === "" && authToken === "" && nkey === "";
+  if (isAnonymous && !table.nkeys.has(noAuthUser)) return undefined;
+  const name = isAnonymous ? noAuthUser : nkey;
+  if (name === "") return undefined;
+  const selected = table.nkeys.get(name);
+  return selected !== undefined && isAllowedType(selected, type) ? selected : "refused";
+}
+
+function judgeNkey(
+  rule: UserRule,
+  { noAuthUser }: ListenerRules,
+  { connect, nonce }: LoginRequest,
+  sent: Claimed,
+  proxyKey: string,
+  checks: CredentialChecks,
+): UserDecision {
+  const claimed = { ...sent, nkey: rule.name };
+  if (!passesProxy(rule, proxyKey)) return refuseWithoutProxy(claimed);
+  if (rule.name !== noAuthUser) {
+    const problem = findSignatureProblem(rule.name, nonce, connect.signature, checks.verifySignature);
+    if (problem !== undefined) return refuse(claimed, [debug(problem)], rule.isProxyRequired);
+  }
+  return accept(claimed, rule, rule.isProxyRequired);
+}
+
+/** What is wrong with the signed nonce, for the log; undefined for nothing. */
+export function findSignatureProblem(
+  publicKey: string,
+  nonce: string,
+  signature: string,
+  verify: SignatureCheck,
+): string | undefined {
+  if (signature === "") return "Signature missing";
+  const bytes = decodeSignature(signature);
+  if (bytes === undefined) return "Signature not valid base64";
+  return isNonceSigned(publicKey, nonce, bytes, verify) ? undefined : "Signature not verified";
+}
+
+/** The certificate says which user; CONNECT may not, and its password is still compared. */
+function judgeCertificate(
+  table: UserTable,
+  { tls, connectionType }: LoginRequest,
+  sent: Claimed,
+  proxyKey: string,
+  checks: CredentialChecks,
+): UserDecision {
+  const admitted = [...table.users.values()].filter((user) => isAllowedType(user, connectionType));
+  const { user, log } = findCertificateUser(tls, {
+    find: (name) => admitted.find((candidate) => candidate.name === name),
+    all: () => admitted.map((candidate) => ({ name: candidate.name, user: candidate })),
+  });
+  if (user === undefined) return refuse(sent, [log]);
+  const logs = [log];
+  if (sent.user !== "") {
+    const text = `User ${goQuoteText(sent.user)} found in connect proto, but user required from cert`;
+    logs.push({ level: "warning", text });
+  }
+  return judgeUser(user, { ...sent, user: user.name }, proxyKey, checks, logs);
+}
+
+/** The user that CONNECT names, or the one for clients that send no credentials, with its password. */
+function selectUser({ users }: UserTable, { noAuthUser }: ListenerRules, sent: Claimed) {
+  const isAnonymous = sent.user === "" && sent.password === "" && sent.authToken === "";
+  const standIn = isAnonymous ? users.get(noAuthUser) : undefined;
+  if (standIn === undefined) return { claimed: sent, selected: users.get(sent.user) };
+  return { claimed: { ...sent, user: standIn.name, password: standIn.password }, selected: standIn };
+}
+
+function judgeUser(
+  rule: UserRule,
+  claimed: Claimed,
+  proxyKey: string,
+  checks: CredentialChecks,
+  logs: readonly LoginLog[],
+): UserDecision {
+  if (!passesProxy(rule, proxyKey)) return refuseWithoutProxy(claimed, logs);
+  if (!isSecret(claimed.password, rule.password, checks)) return refuse(claimed, logs, rule.isProxyRequired);
+  return accept(claimed, rule, rule.isProxyRequired, logs);
+}
+
+/** The single token or the single user of the listener. */
+function judgeSingle(
+  { isProxyRequired }: LoginRules,
+  { token, user, password }: ListenerRules,
+  claimed: Claimed,
+  proxyKey: string,
+  checks: CredentialChecks,
+): UserDecision {
+  if (isProxyRequired && proxyKey === "") return refuseWithoutProxy(claimed);
+  const isKnown =
+    token !== ""
+      ? isSecret(claimed.authToken, token, checks)
+      : user !== "" && user === claimed.user && isSecret(claimed.password, password, checks);
+  if (!isKnown) return refuse(claimed, [], isProxyRequired);
+  return accept(claimed, { account: GLOBAL_ACCOUNT, permissions: null }, isProxyRequired);
+}
+
+function isSecret(given: string, stored: string, checks: CredentialChecks): boolean {
+  if (!isBcryptHash(stored)) return isSameSecret(given, stored);
+  // The hash itself is no password: sent by somebody who saw it, or taken over from the user of anonymous clients.
+  return given !== stored && checks.compareHash(given, stored);
+}
+
+function isAllowedType({ connectionTypes }: UserRule, type: ConnectionType): boolean {
+  return connectionTypes === null || connectionTypes.includes(type);
+}
+
+function passesProxy({ isProxyRequired }: UserRule, proxyKey: string): boolean {
+  return !isProxyRequired || proxyKey !== "";
+}
+
+function accept(
+  claimed: Claimed,
+  { account, permissions }: Pick<UserRule, "account" | "permissions">,
+  isProxyRequired = false,
+  logs: readonly LoginLog[] = [],
+): UserDecision {
+  return { claimed, outcome: { account, permissions }, isProxyRequired, logs };
+}
+
+function refuse(claimed: Claimed, logs: readonly LoginLog[] = [], isProxyRequired = false): UserDecision {
+  return { claimed, outcome: "authorization violation", isProxyRequired, logs };
+}
+
+function refuseWithoutProxy(claimed: Claimed, logs: readonly LoginLog[] = []): UserDecision {
+  const log = debug("proxy connection required");
+  return { claimed, outcome: "proxy required", isProxyRequired: true, logs: [...logs, log] };
+}
+
+function debug(text: string): LoginLog {
+  return { level: "debug", text };
+}

@@ -1,0 +1,67 @@
+import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
+import { type Claimed, identityOf } from "./identity.ts";
+import { denyPublish } from "./jwt_permissions.ts";
+import type { Login, LoginLog, LoginRefusal, RefusalReason } from "./login.ts";
+
+/** How decisions become verdicts. */
+
+/** What an auth callout service is asked on; nobody else in its account may publish there. */
+export const AUTH_CALLOUT_SUBJECT = "$SYS.REQ.USER.AUTH";
+
+/** What a login has that no user JWT stands behind. */
+const WITHOUT_JWT = {
+  hasDefaultPermissions: false,
+  maxSubscriptions: -1,
+  maxPayloadBytes: -1,
+  expiresAtMs: null,
+  publicKey: "",
+  issuerKey: "",
+  nameTag: "",
+  accountNameTag: "",
+  tags: [],
+  isBearer: false,
+  issuedAtS: 0,
+  logs: [],
+};
+
+/** A login of `claimed`: what is not given is as for a user of the configuration. */
+export function loginOf(
+  claimed: Claimed,
+  granted: Pick<Login, "account" | "permissions" | "proxyKey"> & Partial<Login>,
+): Login {
+  const { nkey, jwt } = claimed;
+  return { kind: "login", ...identityOf(claimed), nkey, jwt, ...WITHOUT_JWT, ...granted };
+}
+
+const EVENT_REASONS: Readonly<Record<RefusalReason, CloseReason>> = {
+  "authorization violation": CloseReason.AuthenticationFailure,
+  "account connections": CloseReason.MaximumAccountConnectionsExceeded,
+  "proxy not trusted": CloseReason.ProxyNotTrusted,
+  "proxy required": CloseReason.ProxyRequired,
+};
+
+export function refusalOf(
+  claimed: Claimed,
+  reason: RefusalReason,
+  account: string,
+  logs: readonly LoginLog[],
+  more: Partial<LoginRefusal> = {},
+): LoginRefusal {
+  const eventReason = closeReasonEntry(EVENT_REASONS[reason]).text;
+  return {
+    kind: "refusal",
+    ...identityOf(claimed),
+    reason,
+    account,
+    eventReason,
+    isPinnedAccountFailure: false,
+    logs,
+    ...more,
+  };
+}
+
+/** A client in the account of a callout service may not put its own questions. */
+export function protectCallout(login: Login, calloutAccount: string): Login {
+  if (login.account !== calloutAccount) return login;
+  return { ...login, permissions: denyPublish(login.permissions, AUTH_CALLOUT_SUBJECT) };
+}
