@@ -1,5 +1,6 @@
 import { byteStringOfText } from "../subject/byte_string.ts";
 import { intersection, isSubset } from "../subject/subset.ts";
+import { isLiteralText } from "../subject/text.ts";
 import { compileTransform } from "../subject/transform.ts";
 import type { ServiceImport, StreamImport } from "./definition.ts";
 import { referenceOf } from "./import_subjects.ts";
@@ -24,7 +25,7 @@ export class AppliedStreamImport {
     this.#local = byteStringOfText(local);
     this.#rename = renaming(from, to);
     this.#fromTokens = byteStringOfText(from).split(".");
-    this.#references = (from === to ? numberedStars(from) : to.split(".").map(referenceOf)) ?? [];
+    this.#references = from === to ? numberedStars(from) : to.split(".").map(referenceOf);
   }
 
   /** The local subject of a message that was published on `subject` in the exporting account. */
@@ -82,9 +83,9 @@ export class AppliedServiceImport {
 function renaming(source: string, destination: string): Renaming {
   if (source === destination) return (subject) => subject;
   const compiled = compileTransform(source, destination);
-  // What is no transform of the source stands for itself.
+  // A literal carries nothing over, and what is no transform of its source stands for itself.
   const constant = byteStringOfText(destination);
-  if ("problem" in compiled) return () => constant;
+  if (isLiteralText(source) || "problem" in compiled) return () => constant;
   return (subject) => compiled.apply(subject.split("."), noRandom);
 }
 

@@ -52,16 +52,15 @@ export class ExportTable {
   }
 
   /**
-   * Measures the service exported under `subject`, or says why not. `hasSystemAccount`: who publishes latencies is the
-   * system account's business.
+   * Measures the service exported under `subject`, or says why not. That there is a system account, which publishes
+   * latencies, is for the caller to ask.
    */
-  track(subject: string, latency: ServiceLatency, hasSystemAccount: boolean): string | undefined {
+  track(subject: string, latency: ServiceLatency): string | undefined {
     const { sampling, subject: results } = latency;
     if (sampling !== "headers" && (sampling < 1 || sampling > 100))
       return "bad sampling percentage, should be 1-100";
     const isPublishable = isValidSubscriptionText(results) && isLiteralText(results);
     if (!isPublishable || this.find("service", results) !== undefined) return "invalid publish subject";
-    if (!hasSystemAccount) return "system account not setup";
     const service = this.#exports.service.get(subject);
     if (service === undefined) return "service missing";
     if (service.responseType !== "singleton") return "bad service response type";

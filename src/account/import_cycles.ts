@@ -33,6 +33,11 @@ const DEPTH_MAX = 1024;
 const CYCLE = "import forms a cycle";
 const TOO_DEEP = "search cycle depth exhausted";
 
+/** Whether an import was refused for where it leads, not by its exporter. */
+export function isCycle(problem: string): boolean {
+  return problem === CYCLE || problem === TOO_DEEP;
+}
+
 /** What is wrong if `importer` imports a service it calls `subject` from `exporter`; undefined for nothing. */
 export function serviceCycle(
   importer: string,

@@ -1,4 +1,5 @@
-import type { ExportRule, ImportRule } from "./account_source.ts";
+import { isSubset } from "../subject/subset.ts";
+import type { AccountSource, ExportRule, ImportRule } from "./account_source.ts";
 import type { ResponseType } from "./definition.ts";
 import type { ExportTable } from "./exports.ts";
 
@@ -14,12 +15,14 @@ export function addSystemExports(exports: ExportTable): void {
   }
 }
 
+const USER_INFO = systemExport("$SYS.REQ.USER.*.INFO", "singleton", 0);
+
 const SYSTEM_EXPORTS: readonly ExportRule[] = [
   // The token that names the account must be the importer's: each is told of itself alone.
   systemExport("$SYS.REQ.ACCOUNT.*.CONNZ", "stream", 4),
   systemExport("$SYS.REQ.ACCOUNT.*.STATZ", "stream", 4),
   systemExport("$SYS.DEBUG.SUBSCRIBERS", "singleton", 0),
-  systemExport("$SYS.REQ.USER.*.INFO", "singleton", 0),
+  USER_INFO,
 ];
 
 function systemExport(subject: string, responseType: ResponseType, accountTokenPosition: number): ExportRule {
@@ -48,8 +51,16 @@ export function systemImports(account: string, systemAccount: string): readonly 
   ];
 }
 
-/** Of the system account too: what a user's server knows of the user. The one that says who asks. */
-export function userInfoImport(account: string, systemAccount: string): ImportRule {
+/** What the system account imports of itself: its users too may ask about themselves, unless its exports cover that. */
+export function systemImportsOfItself({ name, exports }: AccountSource): readonly ImportRule[] {
+  const isCovered = exports.some(
+    ({ kind, subject }) => kind === "service" && isSubset(USER_INFO.subject, subject),
+  );
+  return isCovered ? [] : [userInfoImport(name, name)];
+}
+
+/** What a user may know of itself. The one import that says who asks. */
+function userInfoImport(account: string, systemAccount: string): ImportRule {
   const rule = systemImport(systemAccount, "$SYS.REQ.USER.INFO", `$SYS.REQ.USER.${account}.INFO`);
   return { ...rule, share: true };
 }
