@@ -1,0 +1,42 @@
+import type { ActivationClaims } from "../auth/jwt/claims.ts";
+import { isSubset } from "../subject/subset.ts";
+import type { ImportRule } from "./account_source.ts";
+
+/** Decodes an activation token and verifies that its issuer signed it; null if that fails. */
+export type VerifyActivation = (token: string) => ActivationClaims | null;
+
+/** Who exports: its name, and the other keys that sign in its name. */
+interface Issuer {
+  readonly name: string;
+  readonly signingKeys: ReadonlySet<string>;
+}
+
+/**
+ * Why a token does not let `importer` import; undefined if it does. Times are Unix seconds.
+ *
+ * Source: nats-server checkActivation, jwt Import.Validate.
+ */
+export function activationProblem(
+  claims: ActivationClaims | null,
+  rule: ImportRule,
+  importer: string,
+  exporter: Issuer,
+  revocations: ReadonlyMap<string, number>,
+  nowSeconds: number,
+): string | undefined {
+  if (claims === null) return rule.token === "" ? "no activation token" : "activation token not valid";
+  const { nats, issuer, subject, issuedAtSeconds, expiresAtSeconds, notBeforeSeconds } = claims;
+  if (subject !== importer) return "activation token for another account";
+  const isIssuer =
+    nats.issuerAccount === ""
+      ? issuer === exporter.name
+      : nats.issuerAccount === exporter.name &&
+        (issuer === exporter.name || exporter.signingKeys.has(issuer));
+  if (!isIssuer) return "activation token not issued by the exporting account";
+  if (nats.kind !== rule.kind) return "activation token for another kind of import";
+  if (!isSubset(rule.remote, nats.subject)) return "activation token for another subject";
+  if (notBeforeSeconds > nowSeconds) return "activation token not valid yet";
+  if (expiresAtSeconds !== 0 && expiresAtSeconds <= nowSeconds) return "activation token expired";
+  const isRevoked = [subject, "*"].some((key) => (revocations.get(key) ?? -1) >= issuedAtSeconds);
+  return isRevoked ? "activation token revoked" : undefined;
+}

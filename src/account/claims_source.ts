@@ -1,0 +1,83 @@
+import type { AccountClaims, AccountLimits, Export, Import, WeightedMapping } from "../auth/jwt/claims.ts";
+import { findMappingProblem, type MappingOptions } from "../config/mappings.ts";
+import type { Permissions } from "../config/permissions.ts";
+import type { AccountSource, ExportRule, ImportRule, ShareKind } from "./account_source.ts";
+import type { ResponseType } from "./definition.ts";
+
+const NS_PER_MS = 1e6;
+const INT32_MAX = 0x7fffffff;
+
+/**
+ * What the JWT of an account says of itself. Mappings that are wrong, and what is neither a stream nor a service, are
+ * left out. `defaultPermissions` are those of the claims, as the configuration would have them.
+ *
+ * Source: nats-server updateAccountClaimsWithRefresh.
+ */
+export function sourceOfClaims(
+  { subject, nats }: AccountClaims,
+  defaultPermissions: Permissions | null,
+): AccountSource {
+  return {
+    name: subject,
+    nkey: subject,
+    limits: limitsOf(nats.limits),
+    mappings: [...nats.mappings].flatMap(([source, list]) => mappingOf(source, list) ?? []),
+    exports: nats.exports.flatMap((each) => exportRule(each) ?? []),
+    imports: nats.imports.flatMap((each) => importRule(each) ?? []),
+    signingKeys: new Set(nats.signingKeys.keys()),
+    ...(defaultPermissions === null ? {} : { defaultPermissions }),
+  };
+}
+
+function limitsOf({ maxConnections, maxSubscriptions, maxPayloadBytes, maxLeafnodes }: AccountLimits) {
+  return {
+    maxConnections: Math.min(maxConnections, INT32_MAX),
+    maxSubscriptions: Math.min(maxSubscriptions, INT32_MAX),
+    maxPayloadBytes: Math.min(maxPayloadBytes, INT32_MAX),
+    maxLeafnodes: Math.min(maxLeafnodes, INT32_MAX),
+  };
+}
+
+function mappingOf(source: string, list: readonly WeightedMapping[]): MappingOptions | undefined {
+  const destinations = list.map(({ subject, weight, cluster }) => ({
+    subject,
+    weight: weight === 0 ? 100 : weight,
+    cluster: cluster === "" ? undefined : cluster,
+  }));
+  return findMappingProblem(source, destinations) === undefined ? { source, destinations } : undefined;
+}
+
+function exportRule(claimed: Export): ExportRule | undefined {
+  const { kind, subject, accountTokenPosition, latency, responseThresholdNs } = claimed;
+  if (kind === "unknown") return undefined;
+  return {
+    kind,
+    subject,
+    importers: [],
+    needsToken: claimed.tokenRequired,
+    revocations: claimed.revocations,
+    accountTokenPosition,
+    responseType: responseTypeOf(claimed.responseType),
+    responseThresholdMs: responseThresholdNs === 0 ? undefined : responseThresholdNs / NS_PER_MS,
+    latency: latency && { subject: latency.results, sampling: latency.sampling },
+    allowTrace: claimed.allowTrace,
+  };
+}
+
+function responseTypeOf(claimed: string): ResponseType {
+  if (claimed === "Stream") return "stream";
+  return claimed === "Chunked" ? "chunked" : "singleton";
+}
+
+function importRule(claimed: Import): ImportRule | undefined {
+  const { kind, account: exporter, share, allowTrace, token } = claimed;
+  if (kind === "unknown") return undefined;
+  return { kind, exporter, ...importSubjects(claimed, kind), share, allowTrace, token };
+}
+
+/** The deprecated `to` puts a prefix before a stream, and for a service makes `subject` the local side. */
+function importSubjects({ subject, localSubject, to }: Import, kind: ShareKind) {
+  if (localSubject !== "") return { remote: subject, local: localSubject, prefix: "" };
+  if (kind === "stream") return { remote: subject, local: "", prefix: to };
+  return { remote: to === "" ? subject : to, local: subject, prefix: "" };
+}

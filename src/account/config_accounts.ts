@@ -1,0 +1,96 @@
+import { type AccountOptions, DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import type { MappingOptions } from "../config/mappings.ts";
+import { acceptService, acceptStream, type CheckToken, LinkedAccount, linkService } from "./account_graph.ts";
+import type { AccountIds } from "./account_ids.ts";
+import { plainSource } from "./account_source.ts";
+import { sourceOfOptions } from "./config_source.ts";
+import type { AccountDefinition } from "./definition.ts";
+import { addSystemExports, systemImports, systemImportsOfItself } from "./system_services.ts";
+
+/** What of a configuration says which accounts there are. */
+export interface AccountsOptions {
+  readonly accounts: readonly AccountOptions[];
+  /** Of `$G`. */
+  readonly mappings: readonly MappingOptions[];
+  readonly systemAccount: string | undefined;
+  readonly noSystemAccount: boolean;
+}
+
+export interface ConfiguredAccounts {
+  /** `$G` first, then those of the configuration in its order, then a system account that it does not list. */
+  readonly definitions: readonly AccountDefinition[];
+  /** What is wrong, in nats-server's words, which gives the place of `accounts` for each. Empty if all is well. */
+  readonly problems: readonly string[];
+}
+
+/** The name of the system account a configuration asks for, undefined for none. */
+export function systemAccountOf({ systemAccount, noSystemAccount }: AccountsOptions): string | undefined {
+  return systemAccount || (noSystemAccount ? undefined : DEFAULT_SYSTEM_ACCOUNT);
+}
+
+/** The accounts of a configuration without an operator. */
+export function configureAccounts(options: AccountsOptions, ids: AccountIds): ConfiguredAccounts {
+  const systemName = systemAccountOf(options);
+  const sources = [plainSource(GLOBAL_ACCOUNT, options.mappings), ...options.accounts.map(sourceOfOptions)];
+  if (systemName !== undefined && !sources.some(({ name }) => name === systemName))
+    sources.push(plainSource(systemName));
+  const accounts = new Map(
+    sources.map((source) => [
+      source.name,
+      new LinkedAccount(ids.of(source.name), source.name === systemName, source),
+    ]),
+  );
+  const system = systemName === undefined ? undefined : accounts.get(systemName);
+  const problems = [
+    ...[...accounts.values()].flatMap((account) => addExports(account, system !== undefined)),
+    ...addImports(accounts, "stream"),
+    ...addImports(accounts, "service"),
+  ];
+  if (system !== undefined) addSystemServices(accounts, system);
+  return { definitions: [...accounts.values()].map((account) => account.definition()), problems };
+}
+
+function addExports(account: LinkedAccount, hasSystemAccount: boolean): string[] {
+  return account.source.exports.flatMap((rule) => {
+    const { kind, subject, latency } = rule;
+    const what = JSON.stringify(subject);
+    const problem = account.exports.add(rule);
+    if (problem !== undefined) return `Error adding ${kind} export ${what}: ${problem}`;
+    if (latency === undefined) return [];
+    if (!hasSystemAccount)
+      return `Error adding service latency sampling for ${what}: system account not setup`;
+    const latencyProblem = account.exports.track(subject, latency);
+    if (latencyProblem === undefined) return [];
+    const where = JSON.stringify(latency.subject);
+    return `Error adding service latency sampling for ${what} on subject ${where}: ${latencyProblem}`;
+  });
+}
+
+function addImports(accounts: ReadonlyMap<string, LinkedAccount>, kind: "stream" | "service"): string[] {
+  const accept = kind === "stream" ? acceptStream : acceptService;
+  return [...accounts.values()].flatMap((importer) =>
+    importer.source.imports.flatMap((rule) => {
+      if (rule.kind !== kind) return [];
+      const exporter = accounts.get(rule.exporter);
+      if (exporter === undefined)
+        return `${JSON.stringify(rule.exporter)} account not defined for ${kind} import`;
+      const problem = accept(importer, exporter, rule, noTokens);
+      return problem === undefined
+        ? []
+        : `Error adding ${kind} import ${JSON.stringify(rule.remote)}: ${problem}`;
+    }),
+  );
+}
+
+/** Only JWTs ask for activation tokens. */
+const noTokens: CheckToken = () => "no activation token";
+
+/** What the configuration says itself comes first; a subject it imports already is left to it. */
+function addSystemServices(accounts: ReadonlyMap<string, LinkedAccount>, system: LinkedAccount): void {
+  addSystemExports(system.exports);
+  for (const account of accounts.values()) {
+    const rules =
+      account === system ? systemImportsOfItself(system.source) : systemImports(account.name, system.name);
+    for (const rule of rules) linkService(account, system, rule);
+  }
+}

@@ -1,0 +1,79 @@
+import { isSubset } from "../subject/subset.ts";
+import type { AccountSource, ExportRule, ImportRule } from "./account_source.ts";
+import type { ResponseType } from "./definition.ts";
+import type { ExportTable } from "./exports.ts";
+
+/**
+ * What every account may ask the system account without any of them saying so.
+ * Source: nats-server addSystemAccountExports, registerSystemImports.
+ */
+
+/** Adds what the system account offers of itself, where no export of its own covers it. */
+export function addSystemExports(exports: ExportTable): void {
+  for (const rule of SYSTEM_EXPORTS) {
+    if (exports.findCovering("service", rule.subject) === undefined) exports.add(rule);
+  }
+}
+
+const USER_INFO = systemExport("$SYS.REQ.USER.*.INFO", "singleton", 0);
+
+const SYSTEM_EXPORTS: readonly ExportRule[] = [
+  // The token that names the account must be the importer's: each is told of itself alone.
+  systemExport("$SYS.REQ.ACCOUNT.*.CONNZ", "stream", 4),
+  systemExport("$SYS.REQ.ACCOUNT.*.STATZ", "stream", 4),
+  systemExport("$SYS.DEBUG.SUBSCRIBERS", "singleton", 0),
+  USER_INFO,
+];
+
+function systemExport(subject: string, responseType: ResponseType, accountTokenPosition: number): ExportRule {
+  return {
+    kind: "service",
+    subject,
+    importers: [],
+    needsToken: false,
+    revocations: new Map(),
+    accountTokenPosition,
+    responseType,
+    responseThresholdMs: undefined,
+    latency: undefined,
+    allowTrace: false,
+  };
+}
+
+/** What an account that is not the system account imports of it. */
+export function systemImports(account: string, systemAccount: string): readonly ImportRule[] {
+  const own = `$SYS.REQ.ACCOUNT.${account}`;
+  return [
+    systemImport(systemAccount, "$SYS.REQ.ACCOUNT.PING.CONNZ", `${own}.CONNZ`),
+    systemImport(systemAccount, "$SYS.REQ.SERVER.PING.CONNZ", `${own}.CONNZ`),
+    systemImport(systemAccount, "$SYS.REQ.ACCOUNT.PING.STATZ", `${own}.STATZ`),
+    userInfoImport(account, systemAccount),
+  ];
+}
+
+/** What the system account imports of itself: its users too may ask about themselves, unless its exports cover that. */
+export function systemImportsOfItself({ name, exports }: AccountSource): readonly ImportRule[] {
+  const isCovered = exports.some(
+    ({ kind, subject }) => kind === "service" && isSubset(USER_INFO.subject, subject),
+  );
+  return isCovered ? [] : [userInfoImport(name, name)];
+}
+
+/** What a user may know of itself. The one import that says who asks. */
+function userInfoImport(account: string, systemAccount: string): ImportRule {
+  const rule = systemImport(systemAccount, "$SYS.REQ.USER.INFO", `$SYS.REQ.USER.${account}.INFO`);
+  return { ...rule, share: true };
+}
+
+function systemImport(exporter: string, local: string, remote: string): ImportRule {
+  return {
+    kind: "service",
+    exporter,
+    remote,
+    local,
+    prefix: "",
+    share: false,
+    allowTrace: false,
+    token: "",
+  };
+}
