@@ -60,6 +60,7 @@ async function serve(start: ShardStart): Promise<void> {
     poller,
     wake,
     report,
+    ask: (question) => start.links.postMessage(question),
     collectGarbage: () => runtime.collectGarbage(),
     residentBytes: () => process.memoryUsage.rss(),
     stopListening: () => stopListening(),

@@ -8,6 +8,7 @@
 import { createEngine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
+import { CommandQueue } from "../fabric/command_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
 import {
@@ -21,6 +22,8 @@ import {
   AREA_SUBSCRIPTIONS_ADDED,
   AREA_SUBSCRIPTIONS_REMOVED,
 } from "../memory/layout.ts";
+import type { LinksMessage, LinksReport } from "../link/links_messages.ts";
+import { needsLoginService } from "../link/login_service.ts";
 import {
   HEADER_ACCEPTOR_STOP,
   HEADER_CLIENT_ID,
@@ -49,7 +52,7 @@ import type {
   ShardReport,
   ShardStart,
 } from "../shard/shard_options.ts";
-import { CommandQueue } from "./command_queue.ts";
+
 import { closeSockets, resetNode } from "./node_reset.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 
@@ -60,6 +63,7 @@ const SPIN_CROWDED_MS = 0.01;
 /** A thread that does not stop by then is left to the end of the process. */
 const STOP_MS_MAX = 5000;
 const SHARD_WORKER = new URL("../../workers/shard.ts", import.meta.url);
+const LINKS_WORKER = new URL("../../workers/links.ts", import.meta.url);
 const ACCEPTOR_WORKER = new URL("../../workers/acceptor.ts", import.meta.url);
 
 export interface FleetOptions {
@@ -130,6 +134,9 @@ export class Fleet {
   readonly #restarts: RestartPolicy[] = [];
   readonly #restartTimers = new Set<ReturnType<typeof setTimeout>>();
   #acceptor: AcceptorThread | null = null;
+  #links: Worker | null = null;
+  /** The shards' lines to the links thread, while there is none. */
+  readonly #linksPorts = new Map<number, MessagePort>();
   #shardOptions: ShardOptions;
   #info: ServerInfo;
   #port = 0;
@@ -184,6 +191,7 @@ export class Fleet {
     return [
       ...this.#shards.map((_, index) => `shard ${index}`),
       ...(this.#acceptor === null ? [] : ["acceptor"]),
+      ...(this.#links === null ? [] : ["links"]),
     ];
   }
 
@@ -193,6 +201,7 @@ export class Fleet {
 
   /** Starts the shards; they serve nobody before listen(). */
   async start(): Promise<void> {
+    this.#updateLinks();
     if (this.#options.posix === null) return;
     for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, null));
     this.#acceptor = this.#startAcceptor();
@@ -257,12 +266,15 @@ export class Fleet {
       await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise)));
     for (const { worker } of this.#shards) worker.terminate();
     this.#acceptor?.worker.terminate();
+    this.#links?.terminate();
+    for (const port of this.#linksPorts.values()) port.close();
   }
 
   /** Gives every shard new options; what clients are told changes with them. Resolves when all go by them. */
   async changeOptions(options: ShardOptions, info: ServerInfo): Promise<void> {
     this.#shardOptions = options;
     this.#info = info;
+    this.#updateLinks();
     this.#broadcast({ type: "options", options, info });
     await this.query({ what: "done" });
   }
@@ -376,6 +388,7 @@ export class Fleet {
       event.preventDefault();
       this.#onFailure(shard, event.message);
     };
+    const { port1, port2 } = new MessageChannel();
     const start: ShardStart = {
       node,
       memory: this.#shared.memory,
@@ -385,10 +398,42 @@ export class Fleet {
       options: this.#shardOptions,
       spinMs: shardCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
       hashSeed: crypto.getRandomValues(new Int32Array(1))[0]!,
+      links: port1,
     };
     Atomics.store(this.#shared.words, nodeWord(node, NODE_STATE), NODE_IS_UP);
-    shard.worker.postMessage(start);
+    shard.worker.postMessage(start, [port1]);
+    this.#connectLinks(node, port2);
     return shard;
+  }
+
+  /** Gives a shard's line to the links thread, as soon as there is one. */
+  #connectLinks(node: number, port: MessagePort): void {
+    if (this.#links === null) this.#linksPorts.set(node, port);
+    else this.#links.postMessage({ type: "shard", node, port } satisfies LinksMessage, [port]);
+  }
+
+  /** Starts the links thread, or tells it what has changed, where there is something for it to do. */
+  #updateLinks(): void {
+    const { rules } = this.#shardOptions.login;
+    if (this.#links !== null) {
+      this.#links.postMessage({ type: "rules", rules } satisfies LinksMessage);
+      return;
+    }
+    if (!needsLoginService(rules)) return;
+    const links = new Worker(LINKS_WORKER, { type: "module" });
+    this.#links = links;
+    links.onmessage = ({ data }: MessageEvent<LinksReport>) => {
+      if (data.type === "log") this.#events.log(data.level, data.text);
+    };
+    links.onerror = (event) => {
+      event.preventDefault();
+      if (!this.#isStopping) this.#events.fatal(`The links thread failed: ${event.message}`);
+    };
+    const { memory } = this.#shared;
+    const transport = this.transport;
+    links.postMessage({ type: "start", memory, transport, rules } satisfies LinksMessage);
+    for (const [node, port] of this.#linksPorts) this.#connectLinks(node, port);
+    this.#linksPorts.clear();
   }
 
   #onReport(shard: ShardThread, report: ShardReport): void {
@@ -480,10 +525,8 @@ export class Fleet {
     const { words } = this.#shared;
     const { posix } = this.#options;
     // The runtime's own sockets went with their thread.
-    const lost =
-      posix === null
-        ? Atomics.load(words, nodeWord(node, NODE_LOAD))
-        : closeSockets(this.#shared, node, (fd) => posix.close(fd));
+    const closed = closeSockets(this.#shared, node, (fd) => posix?.close(fd));
+    const lost = posix === null ? Atomics.load(words, nodeWord(node, NODE_LOAD)) : closed;
     Atomics.sub(words, HEADER_CONNECTION_COUNT, lost);
     Atomics.sub(words, nodeWord(node, NODE_LOAD), lost);
     return lost;

@@ -1,7 +1,8 @@
 /** What monitoring shows of a fleet: the server's own words, counters from shared memory, lists asked of the shards. */
+import type { AccountDefinition } from "../account/definition.ts";
 import type { Options } from "../config/option_table.ts";
 import { ClosedRing } from "../monitor/closed_ring.ts";
-import { GLOBAL_ACCOUNT, selectConnections } from "../monitor/select_connections.ts";
+import { selectConnections } from "../monitor/select_connections.ts";
 import type {
   AccountDetailSnapshot,
   AccountSnapshot,
@@ -23,16 +24,17 @@ import type {
 } from "../monitor/snapshot.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type {
+  AccountCounters,
   ConnectionPage,
   ConnectionRecord,
   SubscriptionPage,
   SubscriptionSnapshot as SubscriptionRecord,
 } from "../shard/shard_options.ts";
+import { NO_COUNTERS } from "../shard/snapshot.ts";
 import { subjectsCollideText } from "../subject/text.ts";
 import { CpuMeter } from "./cpu_meter.ts";
 import type { Fleet } from "./fleet.ts";
 
-const SYSTEM_ACCOUNT = "$SYS";
 const AUTHENTICATION_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS = 2000;
 const NONE_BY_KIND = { routes: 0, gateways: 0, leafnodes: 0 };

@@ -4,6 +4,7 @@ import {
   AREA_OUT_RINGS,
   AREA_SUBSCRIPTIONS_ADDED,
   AREA_SUBSCRIPTIONS_REMOVED,
+  CONNECTION_ACCOUNT,
   CONNECTION_BYTES,
   CONNECTION_FD,
   RING_END_BYTES,
@@ -12,7 +13,7 @@ import {
   RING_HEAD,
   RING_TAIL,
 } from "../memory/layout.ts";
-import { CONNECTIONS_PER_SHARD_MAX, NODE_ACCEPTOR } from "../memory/map.ts";
+import { accountWord, CONNECTIONS_PER_SHARD_MAX, NODE_ACCEPTOR } from "../memory/map.ts";
 import { layOutArea, type SharedMemory } from "../memory/shared_memory.ts";
 
 /** Calls `close` for each socket the shard had open, and empties its connections; returns how many there were. */
@@ -28,6 +29,8 @@ export function closeSockets(
     const fd = words[at + (CONNECTION_FD >> 2)]!;
     // A slot that was never used holds zeroes, and its page is not to be touched; a free one holds −1.
     if (fd === 0) continue;
+    const account = words[at + (CONNECTION_ACCOUNT >> 2)]!;
+    if (account !== 0) Atomics.sub(words, accountWord(map, account), 1);
     words.fill(0, at, at + (CONNECTION_BYTES >> 2));
     if (fd < 0) continue;
     close(fd);

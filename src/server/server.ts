@@ -1,6 +1,7 @@
 /** The main thread: one server from its options to its end. It installs no signal handlers and never exits. */
 import { availableParallelism } from "node:os";
 import { GrowthWatch } from "../base/growth_watch.ts";
+import { announcesAuthRequired, findLoginWarnings } from "../auth/login_rules.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
@@ -16,10 +17,11 @@ import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
 import { FleetMonitor } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
+import { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
 import { announcedAddress, newServerId, serverInfo } from "./server_info.ts";
-import { shardOptions } from "./shard_settings.ts";
+import { type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
@@ -86,7 +88,9 @@ export class Server {
   readonly #fleetMonitor: FleetMonitor;
   readonly #end = Promise.withResolvers<ServerEnd>();
   #state: State = "starting";
+  readonly #resolver: OptionResolver;
   #options: Options;
+  #resolved: ResolvedOptions;
   #info: ServerInfo;
   #port = 0;
   #http: HttpMonitor | null = null;
@@ -126,8 +130,11 @@ export class Server {
     if (wanted === "epoll" && opened !== null && !opened.ok)
       throw new Error(`transport epoll: ${opened.reason}`);
     const cpuCount = availableParallelism();
-    const sharded = shardOptions(options);
-    this.#info = serverInfo(options, this.#identity(), options, sharded.credentials.kind !== "none");
+    this.#resolver = new OptionResolver(options);
+    const resolution = this.#resolver.resolve(options);
+    if (!resolution.ok) throw new Error(resolution.problem);
+    this.#resolved = resolution.resolved;
+    this.#info = serverInfo(options, this.#identity(), options, this.#isAuthAnnounced);
     const growth = new GrowthWatch(
       () => process.memoryUsage.rss(),
       () => runtime.collectGarbage(),
@@ -140,7 +147,7 @@ export class Server {
         host: options.host,
         port: options.port === -1 ? 0 : options.port,
       },
-      sharded,
+      shardOptions(options, this.#resolved),
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
@@ -159,6 +166,7 @@ export class Server {
       options,
       configDigest: settings.config?.digest ?? "",
       info: this.#info,
+      accounts: this.#resolved.accounts,
     });
     this.monitor = this.#fleetMonitor;
     if (opened !== null && !opened.ok) {
@@ -243,6 +251,10 @@ export class Server {
     this.#fleet.failShard(index);
   }
 
+  get #isAuthAnnounced(): boolean {
+    return announcesAuthRequired(this.#resolved.rules, "client");
+  }
+
   #identity() {
     const { runtime } = this.#settings;
     return { id: this.id, runtime: `${runtime.name} ${runtime.version}` };
@@ -282,7 +294,7 @@ export class Server {
     log.info(`  Name:     ${this.#info.serverName}`);
     log.info(`  ID:       ${this.id}`);
     logFeatureFlags(log, options.featureFlags);
-    if (hasPlainSecrets(options)) log.warn("Plaintext passwords detected, use nkeys or bcrypt");
+    for (const text of findLoginWarnings(this.#resolved.rules)) log.warn(text);
     if (config !== null) log.info(`Using configuration file: ${config.file} (${config.digest})`);
     this.#warnOfPayload(options);
   }
@@ -326,8 +338,7 @@ export class Server {
         `Error setting server INFO with ClientAdvertise value of ${value}, err=${address.reason}`,
       );
     }
-    const isAuthRequired = shardOptions(this.#options).credentials.kind !== "none";
-    this.#info = serverInfo(this.#options, this.#identity(), address, isAuthRequired);
+    this.#info = serverInfo(this.#options, this.#identity(), address, this.#isAuthAnnounced);
     this.#fleetMonitor.info = this.#info;
     return this.#info;
   }
@@ -374,6 +385,8 @@ export class Server {
     if (obstacle !== undefined) return refuse(obstacle);
     const difference = diffOptions(this.#options, read.options);
     if (!difference.ok) return refuse(difference.reason);
+    const resolution = this.#resolver.resolve(read.options);
+    if (!resolution.ok) return refuse(resolution.problem);
     const address = announcedAddress(read.options, this.#port);
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
 
@@ -391,17 +404,18 @@ export class Server {
     const before = this.#options;
     // A port that was chosen at random stays.
     this.#options = { ...read.options, port: before.port, httpPort: before.httpPort };
+    this.#resolved = resolution.resolved;
     if (sink !== null) this.#logger.setSink(sink);
     this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
-    await this.#fleet.changeOptions(shardOptions(this.#options), this.#infoOn(this.#port));
+    await this.#fleet.changeOptions(shardOptions(this.#options, this.#resolved), this.#infoOn(this.#port));
     if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
     if (changed.has("max_connections")) this.#shrink();
     if (changed.has("ports_file_dir")) {
       this.#removePortsFile();
       this.#writePortsFile();
     }
-    this.#fleetMonitor.configure(this.#options, read.digest);
+    this.#fleetMonitor.configure(this.#options, this.#resolved.accounts, read.digest);
     this.#logger.info(`Reloaded server configuration (${read.digest})`);
     return { ok: true };
   }
@@ -448,12 +462,6 @@ export class Server {
 
 /** Options whose change means that the log is opened anew. */
 const LOG_TARGET_KEYS = ["log_file", "remote_syslog", "syslog", "logtime", "logtime_utc"];
-
-function hasPlainSecrets({ authorization }: Options): boolean {
-  if (authorization === undefined) return false;
-  const { password, token, users = [] } = authorization;
-  return [password, token, ...users.map((user) => user.password)].some(Boolean);
-}
 
 function logFeatureFlags(log: Logger, flags: ReadonlyMap<string, boolean>): void {
   if (flags.size === 0) return;

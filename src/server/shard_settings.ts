@@ -1,10 +1,19 @@
 /** What the options of a config mean for a shard. */
+import type { AccountDefinition } from "../account/definition.ts";
+import type { LoginRules } from "../auth/login_rules.ts";
 import type { Options } from "../config/option_table.ts";
-import type { Credentials, ShardOptions } from "../shard/shard_options.ts";
+import type { ShardOptions } from "../shard/shard_options.ts";
 
 const AUTHENTICATION_TIMEOUT_MS = 2000;
 
-export function shardOptions(options: Options): ShardOptions {
+/** What is not in the options themselves, or made from them once for all who need it. */
+export interface ResolvedOptions {
+  readonly rules: LoginRules;
+  readonly accounts: readonly AccountDefinition[];
+  readonly replySecret: readonly number[];
+}
+
+export function shardOptions(options: Options, { rules, accounts, replySecret }: ResolvedOptions): ShardOptions {
   return {
     maxConnections: options.maxConnections,
     maxPayloadBytes: options.maxPayloadBytes,
@@ -22,17 +31,9 @@ export function shardOptions(options: Options): ShardOptions {
     logsTrace: options.trace,
     tracesHeadersOnly: options.traceHeaders,
     maxTracedBytes: options.maxTracedMessageBytes,
-    credentials: credentials(options),
+    login: { rules, timeoutMs: options.authorization?.timeoutMs ?? AUTHENTICATION_TIMEOUT_MS },
+    accounts,
+    replySecret,
+    clusterName: options.cluster.name,
   };
-}
-
-function credentials({ authorization, noAuthUser }: Options): Credentials {
-  if (authorization === undefined) return { kind: "none" };
-  const timeoutMs = authorization.timeoutMs ?? AUTHENTICATION_TIMEOUT_MS;
-  if (authorization.token !== undefined) return { kind: "token", token: authorization.token, timeoutMs };
-  const users = [...(authorization.users ?? []), authorization].flatMap(({ user, password }) =>
-    user === undefined ? [] : [{ user, password: password ?? "" }],
-  );
-  if (users.length === 0) return { kind: "none" };
-  return { kind: "users", users, noAuthUser: noAuthUser ?? "", timeoutMs };
 }

@@ -4,8 +4,10 @@
  * Source: nats-server `processConnect`, `checkAuthentication`, `RegisterUser`.
  */
 import { assert } from "../base/assert.ts";
+import { refusalLogText } from "../auth/identity.ts";
 import { InlineJudge } from "../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "../auth/login.ts";
+import { hasUserMoved } from "../auth/reload_login.ts";
 import { announcesAuthRequired, needsNonce } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
 import {
@@ -189,8 +191,7 @@ export class Logins {
 
   #refuse(connection: Connection, refusal: LoginRefusal): void {
     this.#logAll(connection, refusal);
-    const of = refusal.label === "" ? "" : ` - ${refusal.label}`;
-    this.#shard.log("error", `${connection.label} - authentication error${of}`);
+    this.#shard.log("error", `${connection.label} - ${refusalLogText(refusal)}`);
     this.#shard.fail(connection, REFUSALS[refusal.reason]);
   }
 
@@ -217,11 +218,9 @@ export class Logins {
       else this.#changePermissions(connection, verdict);
       return;
     }
-    const { rules } = this.#shard.options.login;
-    const isKnown = login.user === "" || [...rules.users, ...rules.nkeys].some(({ name }) => name === login.user);
-    if (isKnown || rules.client.user !== "" || rules.client.token !== "") {
-      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
-    } else this.#shard.close(connection, CloseReason.ClientClosed);
+    if (hasUserMoved(this.#shard.options.login.rules, login)) {
+      this.#shard.close(connection, CloseReason.ClientClosed);
+    } else this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
   }
 
   /** Swaps the permissions, and removes the subscriptions that they do not allow. */

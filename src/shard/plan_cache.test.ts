@@ -27,7 +27,14 @@ function setUp(arenaBytes: number) {
   const { words, bytes, map } = shared;
   const regions = map.area(NODE_SHARD_FIRST);
   const area = () => ({ ...regions, planArenaEnd: regions.planArena + arenaBytes });
-  const plans = new PlanCache({ ...shared, map: { ...map, area } }, index, table, NODE_SHARD_FIRST);
+  const plans = new PlanCache(
+    { ...shared, map: { ...map, area } },
+    engine,
+    index,
+    table,
+    NODE_SHARD_FIRST,
+    shard.contexts,
+  );
   const word = (address: number, offset: number) => words[(address + offset) >> 2]!;
   /** Puts a subject where the cache and the engine find it. */
   const place = (subject: string) => {
@@ -37,11 +44,11 @@ function setUp(arenaBytes: number) {
   const build = (subject: string) => {
     const length = place(subject);
     const hash = engine.hash(regions.scratch, length);
-    return plans.build(regions.connections, ACCOUNT, ACCOUNT, regions.scratch, length, hash, false);
+    return plans.build(regions.connections, ACCOUNT, regions.scratch, length, hash);
   };
   const buildMore = (subject: string) => {
     const length = place(subject);
-    return plans.buildMore(ACCOUNT, ACCOUNT, regions.scratch, length, engine.hash(regions.scratch, length));
+    return plans.buildMore(ACCOUNT, regions.scratch, length, engine.hash(regions.scratch, length));
   };
   const find = (subject: string) => engine.findPlan(0, ACCOUNT, regions.scratch, place(subject));
   const forgetLast = () => {

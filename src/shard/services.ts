@@ -6,7 +6,6 @@
  * Subjects are byte strings. Source: nats-server `processServiceImport`, `addRespServiceImport`.
  */
 import type { ResponseType } from "../account/definition.ts";
-import type { Requestor } from "../account/request_info.ts";
 import { withoutRequestInfo, withRequestInfo } from "../account/request_info.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import { NODE_SHARD_FIRST } from "../memory/map.ts";
@@ -122,9 +121,9 @@ export class Services {
     const mapped = remote === null ? null : exporter.map(remote);
     if (mapped === null) return 0;
 
-    const pending = this.#remember(importer, exporter, service, message);
+    const pending = this.#remember(importer, service, message);
     const reply = pending === null ? message.reply : bytesOf(this.#replies.subjectOf(exporter.id, pending.token));
-    const body = withRequestInfo(message.headerLength, message.bytes, this.#requestorOf(connection, importer, service));
+    const body = withRequestInfo(message.headerLength, message.bytes, { acc: importer.name });
     const forwarded = new HeldMessage(
       exporter.id | CONTEXT_IS_STREAMLESS,
       message.origin,
@@ -144,12 +143,7 @@ export class Services {
   }
 
   /** Notes what becomes of answers; null where there can be none. */
-  #remember(
-    importer: ShardAccount,
-    exporter: ShardAccount,
-    service: Service,
-    message: HeldMessage,
-  ): Pending | null {
+  #remember(importer: ShardAccount, service: Service, message: HeldMessage): Pending | null {
     if (message.replyLength === 0) return null;
     const reply = byteStringOf(message.reply);
     if (reply.startsWith(JET_STREAM_ACK)) return null;

@@ -49,6 +49,8 @@ export interface ShardStart {
   /** Steady-clock milliseconds it looks again before it sleeps. */
   readonly spinMs: number;
   readonly hashSeed: number;
+  /** Takes `LoginQuestion`s to the links thread. */
+  readonly links: MessagePort;
 }
 
 /** Shard → the links thread: a login that takes more than comparing texts. */

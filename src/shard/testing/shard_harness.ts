@@ -1,4 +1,6 @@
 /** Whole shards in one thread, over fake pollers and one shared memory, for tests: wire bytes in, wire bytes out. */
+import { type AccountDefinition, GLOBAL_ACCOUNT_ID } from "../../account/definition.ts";
+import type { ListenerRules, LoginRules } from "../../auth/login_rules.ts";
 import { createEngine, type Engine } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
 import { controlPieces, sendPiece } from "../../fabric/control.ts";
@@ -8,8 +10,45 @@ import { createSharedMemory, nodeWord, type SharedMemory } from "../../memory/sh
 import type { ServerInfo } from "../../protocol/info.ts";
 import { Rings } from "../rings.ts";
 import { Shard } from "../shard.ts";
-import type { ShardControl, ShardOptions, ShardReport } from "../shard_options.ts";
+import type { LoginQuestion, ShardControl, ShardOptions, ShardReport } from "../shard_options.ts";
 import { FakePoller, FakeSocket } from "./fake_poller.ts";
+
+const OPEN: ListenerRules = {
+  noAuthUser: "",
+  user: "",
+  password: "",
+  token: "",
+  mapsCertificates: false,
+  isAuthRequired: false,
+};
+
+/** Everybody is let in. */
+const NO_RULES: LoginRules = {
+  isOperatorMode: false,
+  users: [],
+  nkeys: [],
+  client: OPEN,
+  websocket: OPEN,
+  leafnode: OPEN,
+  leafnodeWebSocket: OPEN,
+  isProxyRequired: false,
+  trustedProxies: [],
+  callout: null,
+  automaticUser: "",
+};
+
+/** An account in which nothing special happens. */
+export function accountDefinition(id: number, name: string): AccountDefinition {
+  return {
+    id,
+    name,
+    isSystem: false,
+    limits: { maxConnections: -1, maxSubscriptions: -1, maxPayloadBytes: -1, maxLeafnodes: -1 },
+    mappings: [],
+    streamImports: [],
+    serviceImports: [],
+  };
+}
 
 export const OPTIONS: ShardOptions = {
   maxConnections: 65536,
@@ -29,7 +68,8 @@ export const OPTIONS: ShardOptions = {
   tracesHeadersOnly: false,
   maxTracedBytes: 0,
   login: { rules: NO_RULES, timeoutMs: 2000 },
-  accounts: [GLOBAL],
+  accounts: [accountDefinition(GLOBAL_ACCOUNT_ID, "$G")],
+  replySecret: [1, 2, 3, 4],
   clusterName: undefined,
 };
 
@@ -65,6 +105,8 @@ export class ShardHarness {
   readonly shards: Shard[] = [];
   readonly pollers: FakePoller[] = [];
   readonly reports: ShardReport[] = [];
+  /** Logins that shards want a verdict on. */
+  readonly questions: LoginQuestion[] = [];
   readonly #rings: Rings[] = [];
   readonly #engine: Engine;
   /** Shards whose turn is on the stack: a shard that waits for a ring runs the others. */
@@ -95,11 +137,13 @@ export class ShardHarness {
         options: { ...OPTIONS, ...options },
         spinMs: 0,
         hashSeed: 7,
+        links: new MessageChannel().port1,
       };
       const shard = new Shard(start, {
         poller,
         wake: (handle) => this.#wake(handle),
         report: (report) => this.reports.push(report),
+        ask: (question) => this.questions.push(question),
         collectGarbage: () => {},
         residentBytes: () => 0,
         stopListening: () => {},

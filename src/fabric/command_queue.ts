@@ -1,9 +1,11 @@
-/** Main's commands to the shards, in order: what a ring has no room for waits here and is tried again. */
+/**
+ * What a thread with an event loop tells the shards, in order: what a ring has no room for waits here and is tried
+ * again.
+ */
 import type { Engine } from "../engine/engine.ts";
-import { type ControlPiece, controlPieces, sendPiece } from "../fabric/control.ts";
-import type { Wake } from "../fabric/wake.ts";
 import type { SharedMemory } from "../memory/shared_memory.ts";
-import type { ShardControl } from "../shard/shard_options.ts";
+import { type ControlPiece, controlPieces, sendPiece } from "./control.ts";
+import type { Wake } from "./wake.ts";
 
 /** A ring has room again as soon as the shard has its next turn. */
 const RETRY_MS = 1;
@@ -21,7 +23,7 @@ export class CommandQueue {
     this.#wake = wake;
   }
 
-  send(node: number, command: ShardControl): void {
+  send(node: number, command: unknown): void {
     const waiting = this.#waiting.get(node);
     if (waiting !== undefined) {
       waiting.push(...controlPieces(command));
