@@ -1,0 +1,45 @@
+// Writing into a NATS/1.0 header block: what services, latencies and traces add to a message on its way. Cold.
+
+import { Buffer } from "node:buffer";
+
+const VERSION_LINE = "NATS/1.0\r\n";
+const LINE_END = "\r\n";
+
+/** A message as HPUB carries it: a header block of `headerBytes`, 0 for none, and the payload behind it. */
+export interface MessageBytes {
+  readonly bytes: Uint8Array;
+  readonly headerBytes: number;
+}
+
+/**
+ * The message with the header `name: value` at the end of its block, which is made if there is none, and without any
+ * header of that name before. Names are compared as they are written. The message itself is not changed.
+ *
+ * What stands in the block is not looked into: one that is none is kept as it is. Source: nats-server setHeader.
+ */
+export function withHeader({ bytes, headerBytes }: MessageBytes, name: string, value: string): MessageBytes {
+  // The block as bytes, one a character, without the empty line at its end.
+  const block = latin1(bytes.subarray(0, Math.max(headerBytes - LINE_END.length, 0)));
+  const kept = withoutHeader(block, name);
+  const line = `${name}: ${Buffer.from(value).toString("latin1")}${LINE_END}`;
+  const header = Buffer.from(`${kept}${line}${LINE_END}`, "latin1");
+  const changed = new Uint8Array(header.length + bytes.length - headerBytes);
+  changed.set(header);
+  changed.set(bytes.subarray(headerBytes), header.length);
+  return { bytes: changed, headerBytes: header.length };
+}
+
+function withoutHeader(block: string, name: string): string {
+  let kept = block;
+  for (;;) {
+    const at = kept.indexOf(`${LINE_END}${name}:`);
+    const end = at < 0 ? -1 : kept.indexOf(LINE_END, at + LINE_END.length);
+    if (end < 0) break;
+    kept = kept.slice(0, at) + kept.slice(end);
+  }
+  return kept.length <= VERSION_LINE.length ? VERSION_LINE : kept;
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+}
