@@ -186,7 +186,10 @@ export class QueueCounts {
       assert(words[queueId + QUEUE_REFERENCES] === references.get(queueId), "interest: queue name miscounts");
       const name = this.nameOf(queueId);
       const accountId = words[queueId + QUEUE_ACCOUNT]!;
-      assert(this.#findName(accountId, name, 0, name.length) === queueId, "interest: queue name is not found");
+      assert(
+        this.#findName(accountId, name, 0, name.length) === queueId,
+        "interest: queue name is not found",
+      );
       references.delete(queueId);
     }
     assert(references.size === 0, "interest: queue name is in no table");

@@ -24,7 +24,12 @@ export class LoginService {
 
 async function createJudge(rules: LoginRules): Promise<LoginJudge> {
   const compareHash = needsHashComparison(rules) ? await loadHashComparison() : () => false;
-  const tools: JudgeTools = { verifySignature, compareHash, nowMs: () => Date.now(), operatorMode: undefined };
+  const tools: JudgeTools = {
+    verifySignature,
+    compareHash,
+    nowMs: () => Date.now(),
+    operatorMode: undefined,
+  };
   return new LoginJudge(rules, tools);
 }
 

@@ -291,7 +291,7 @@ export const REASON_OTHER = 1;
 export const REASON_MISS = 2;
 /** The plan says the host handles it. */
 export const REASON_HOST_PLAN = 3;
-/** Nobody took the message at RESUME's left, and its publisher wants to know. */
+/** Nobody took the message at RESUME's left, and its publisher wants to know. SUBJECT is the one after mapping. */
 export const REASON_NO_RESPONDERS = 4;
 /** The ring to FULL_NODE has no room for the message at RESUME. */
 export const REASON_RING_FULL = 5;

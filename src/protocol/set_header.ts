@@ -7,7 +7,7 @@ const LINE_END = "\r\n";
 
 /** A message as HPUB carries it: a header block of `headerBytes`, 0 for none, and the payload behind it. */
 export interface MessageBytes {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly headerBytes: number;
 }
 
@@ -23,6 +23,18 @@ export function withHeader({ bytes, headerBytes }: MessageBytes, name: string, v
   const kept = withoutHeader(block, name);
   const line = `${name}: ${Buffer.from(value).toString("latin1")}${LINE_END}`;
   const header = Buffer.from(`${kept}${line}${LINE_END}`, "latin1");
+  const changed = new Uint8Array(header.length + bytes.length - headerBytes);
+  changed.set(header);
+  changed.set(bytes.subarray(headerBytes), header.length);
+  return { bytes: changed, headerBytes: header.length };
+}
+
+/** The message without the header `name`; without any block if no other header is left. */
+export function dropHeader({ bytes, headerBytes }: MessageBytes, name: string): MessageBytes {
+  const block = latin1(bytes.subarray(0, Math.max(headerBytes - LINE_END.length, 0)));
+  if (!block.includes(`${LINE_END}${name}:`)) return { bytes, headerBytes };
+  const kept = withoutHeader(block, name);
+  const header = Buffer.from(kept === VERSION_LINE ? "" : `${kept}${LINE_END}`, "latin1");
   const changed = new Uint8Array(header.length + bytes.length - headerBytes);
   changed.set(header);
   changed.set(bytes.subarray(headerBytes), header.length);

@@ -11,6 +11,8 @@ import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.
 import { CommandQueue } from "../fabric/command_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
+import type { LinksMessage, LinksReport } from "../link/links_messages.ts";
+import { needsLoginService } from "../link/login_service.ts";
 import {
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
@@ -22,8 +24,6 @@ import {
   AREA_SUBSCRIPTIONS_ADDED,
   AREA_SUBSCRIPTIONS_REMOVED,
 } from "../memory/layout.ts";
-import type { LinksMessage, LinksReport } from "../link/links_messages.ts";
-import { needsLoginService } from "../link/login_service.ts";
 import {
   HEADER_ACCEPTOR_STOP,
   HEADER_CLIENT_ID,

@@ -242,12 +242,10 @@ export class FleetMonitor implements MonitorSource {
 
   /** Shards do not count their look-ups, which are most of what they do. */
   async #interest(account: string): Promise<InterestStatistics> {
-    const { subscriptions, subscriptionsAdded, subscriptionsRemoved } = this.#fleet.counters();
-    if (account === "") {
-      return { ...NO_INTEREST, subscriptions, inserts: subscriptionsAdded, removes: subscriptionsRemoved };
-    }
-    const counters = await this.#accountCounters();
-    return { ...NO_INTEREST, subscriptions: counters.get(account)?.subscriptions ?? 0 };
+    const counters =
+      account === "" ? this.#fleet.counters() : ((await this.#accountCounters()).get(account) ?? NO_COUNTERS);
+    const { subscriptions, subscriptionsAdded, subscriptionsRemoved } = counters;
+    return { ...NO_INTEREST, subscriptions, inserts: subscriptionsAdded, removes: subscriptionsRemoved };
   }
 
   #counters(): ServerCounters {
@@ -316,6 +314,8 @@ function added(a: AccountCounters, b: AccountCounters): AccountCounters {
   return {
     connections: a.connections + b.connections,
     subscriptions: a.subscriptions + b.subscriptions,
+    subscriptionsAdded: a.subscriptionsAdded + b.subscriptionsAdded,
+    subscriptionsRemoved: a.subscriptionsRemoved + b.subscriptionsRemoved,
     inMessages: a.inMessages + b.inMessages,
     inBytes: a.inBytes + b.inBytes,
     outMessages: a.outMessages + b.outMessages,

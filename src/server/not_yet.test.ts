@@ -8,27 +8,13 @@ function find(text: string): string | undefined {
   return findNotYetSupported(loaded.options);
 }
 
-const NKEY = "UBAAQWTW6CG2G6ANGNKB5U2B7HRWHSGMZEZX3AQSAJOQDAUGJD46LD2E";
+const ACCOUNT = "AAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3QPZV";
 
 for (const [text, key] of [
-  ["accounts { A {} }", "accounts"],
-  ["mappings { a: b }", "mappings"],
-  ["system_account: X", "system_account"],
-  [`authorization { users: [ { nkey: ${NKEY} } ] }`, "authorization.users: nkey"],
   [
-    "authorization { users: [ { user: a, permissions { publish: b } } ] }",
-    "authorization.users: permissions",
+    `authorization { auth_callout { issuer: ${ACCOUNT}, auth_users: [ a ] }, users: [ { user: a } ] }`,
+    "authorization.auth_callout",
   ],
-  [
-    "authorization { users: [ { user: a } ], default_permissions { publish: b } }",
-    "authorization.default_permissions",
-  ],
-  [`authorization { user: a, password: "$2a$11$abc" }`, "authorization: a bcrypt hash"],
-  [`authorization { token: "$2y$05$abc" }`, "authorization: a bcrypt hash"],
-  [`authorization { users: [ { user: a, password: "$2b$11$abc" } ] }`, "authorization.users: a bcrypt hash"],
-  ["authorization { users: [ { user: a, connection_types: [WEBSOCKET] } ] }", "allowed_connection_types"],
-  ["authorization { users: [ { user: a, proxy_required: true } ] }", "authorization.users: proxy_required"],
-  ["authorization { proxy_required: true }", "authorization.proxy_required"],
   ["proxy_protocol: true", "proxy_protocol"],
   ["cluster { port: 6222 }", "cluster"],
   ["gateway { name: a, port: 7222 }", "gateway"],
@@ -47,6 +33,8 @@ for (const text of [
   "authorization { user: a, password: b }",
   "authorization { token: a, timeout: 1 }",
   `authorization { users: [ { user: a, password: "$2", connection_types: [standard, websocket] } ] }\nno_auth_user: a`,
+  "accounts { A {} }",
+  "mappings { a: b }",
   "no_system_account: true",
   `system_account: "$SYS"`,
   "cluster { name: c }",

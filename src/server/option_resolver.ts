@@ -17,7 +17,11 @@ export class OptionResolver {
   readonly #automaticUser = `nats-${crypto.randomUUID().slice(0, AUTOMATIC_USER_CHARACTERS)}`;
   readonly #replySecret = [...crypto.getRandomValues(new Uint32Array(8))];
 
-  constructor(options: Options) {
+  readonly #serverHash: string;
+
+  /** `serverHash` names the server in subjects (`account/reply_subject.ts`). */
+  constructor(options: Options, serverHash: string) {
+    this.#serverHash = serverHash;
     this.#ids = new AccountIds(systemAccountOf(options));
   }
 
@@ -25,6 +29,14 @@ export class OptionResolver {
     const { definitions, problems } = configureAccounts(options, this.#ids);
     if (problems.length > 0) return { ok: false, problem: problems[0]! };
     const rules = compileLoginRules(options, this.#automaticUser);
-    return { ok: true, resolved: { rules, accounts: definitions, replySecret: this.#replySecret } };
+    return {
+      ok: true,
+      resolved: {
+        rules,
+        accounts: definitions,
+        replySecret: this.#replySecret,
+        serverHash: this.#serverHash,
+      },
+    };
   }
 }

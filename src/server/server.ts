@@ -1,7 +1,8 @@
 /** The main thread: one server from its options to its end. It installs no signal handlers and never exits. */
 import { availableParallelism } from "node:os";
-import { GrowthWatch } from "../base/growth_watch.ts";
+import { serverHash } from "../account/reply_subject.ts";
 import { announcesAuthRequired, findLoginWarnings } from "../auth/login_rules.ts";
+import { GrowthWatch } from "../base/growth_watch.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
@@ -106,7 +107,8 @@ export class Server {
   static async start(settings: ServerSettings): Promise<Server> {
     let server: Server | null = null;
     try {
-      server = new Server(settings, await newServerId());
+      const id = await newServerId();
+      server = new Server(settings, id, await serverHash(settings.options.serverName || id));
       await server.#start();
       return server;
     } catch (error) {
@@ -118,7 +120,7 @@ export class Server {
     }
   }
 
-  private constructor(settings: ServerSettings, id: string) {
+  private constructor(settings: ServerSettings, id: string, hash: string) {
     const { options, runtime, logger } = settings;
     this.id = id;
     this.#settings = settings;
@@ -130,7 +132,7 @@ export class Server {
     if (wanted === "epoll" && opened !== null && !opened.ok)
       throw new Error(`transport epoll: ${opened.reason}`);
     const cpuCount = availableParallelism();
-    this.#resolver = new OptionResolver(options);
+    this.#resolver = new OptionResolver(options, hash);
     const resolution = this.#resolver.resolve(options);
     if (!resolution.ok) throw new Error(resolution.problem);
     this.#resolved = resolution.resolved;

@@ -11,9 +11,13 @@ export interface ResolvedOptions {
   readonly rules: LoginRules;
   readonly accounts: readonly AccountDefinition[];
   readonly replySecret: readonly number[];
+  readonly serverHash: string;
 }
 
-export function shardOptions(options: Options, { rules, accounts, replySecret }: ResolvedOptions): ShardOptions {
+export function shardOptions(
+  options: Options,
+  { rules, accounts, replySecret, serverHash }: ResolvedOptions,
+): ShardOptions {
   return {
     maxConnections: options.maxConnections,
     maxPayloadBytes: options.maxPayloadBytes,
@@ -34,6 +38,7 @@ export function shardOptions(options: Options, { rules, accounts, replySecret }:
     login: { rules, timeoutMs: options.authorization?.timeoutMs ?? AUTHENTICATION_TIMEOUT_MS },
     accounts,
     replySecret,
+    serverHash,
     clusterName: options.cluster.name,
   };
 }

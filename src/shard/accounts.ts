@@ -1,5 +1,10 @@
 /** The accounts as a shard goes by them: definitions with their transforms compiled. Subjects are byte strings. */
-import { type AccountDefinition, GLOBAL_ACCOUNT_ID, type ServiceImport, type StreamImport } from "../account/definition.ts";
+import {
+  type AccountDefinition,
+  GLOBAL_ACCOUNT_ID,
+  type ServiceImport,
+  type StreamImport,
+} from "../account/definition.ts";
 import { AccountMappings } from "../account/mapping.ts";
 import { assert } from "../base/assert.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
@@ -28,8 +33,15 @@ interface Importer {
   apply(subject: string): string | null;
 }
 
+/** What this shard has counted of an account since it started. */
+export interface AccountTally {
+  subscriptionsAdded: number;
+  subscriptionsRemoved: number;
+}
+
 export class ShardAccount {
   readonly definition: AccountDefinition;
+  readonly tally: AccountTally;
   readonly id: number;
   readonly name: string;
   /** Accounts whose stream imports take messages of this one; set once all accounts are known. */
@@ -40,8 +52,9 @@ export class ShardAccount {
   /** Per first byte of a subject: 1 where a service import may match it. */
   readonly #firstBytes = new Uint8Array(256);
 
-  constructor(definition: AccountDefinition, clusterName: string | undefined) {
+  constructor(definition: AccountDefinition, tally: AccountTally, clusterName: string | undefined) {
     this.definition = definition;
+    this.tally = tally;
     this.id = definition.id;
     this.name = definition.name;
     const mappings = new AccountMappings(definition.mappings, clusterName);
@@ -49,7 +62,8 @@ export class ShardAccount {
     for (const imported of definition.serviceImports) {
       const local = byteStringOfText(imported.local);
       const service: Service = { import: imported, apply: renaming(imported.local, imported.remote) };
-      if (isLiteralText(imported.local)) this.#literalServices.getOrInsertComputed(local, () => []).push(service);
+      if (isLiteralText(imported.local))
+        this.#literalServices.getOrInsertComputed(local, () => []).push(service);
       else this.#wildcardServices.push(service);
       const first = local.charCodeAt(0);
       if (first === STAR || first === GREATER) this.#firstBytes.fill(1);
@@ -114,6 +128,7 @@ export class ShardAccount {
 export class AccountBook {
   #byId = new Map<number, ShardAccount>();
   #byName = new Map<string, ShardAccount>();
+  readonly #tallies = new Map<number, AccountTally>();
 
   constructor(definitions: readonly AccountDefinition[], clusterName: string | undefined) {
     this.replace(definitions, clusterName);
@@ -125,7 +140,11 @@ export class AccountBook {
     this.#byName = new Map();
     const importers = new Map<number, Importer[]>();
     for (const definition of definitions) {
-      const account = new ShardAccount(definition, clusterName);
+      const tally = this.#tallies.getOrInsertComputed(definition.id, () => ({
+        subscriptionsAdded: 0,
+        subscriptionsRemoved: 0,
+      }));
+      const account = new ShardAccount(definition, tally, clusterName);
       this.#byId.set(account.id, account);
       this.#byName.set(account.name, account);
       for (const imported of definition.streamImports) {
@@ -136,6 +155,10 @@ export class AccountBook {
       const account = this.#byId.get(id);
       if (account !== undefined) account.importers = list;
     }
+  }
+
+  all(): Iterable<ShardAccount> {
+    return this.#byId.values();
   }
 
   byId(id: number): ShardAccount | undefined {
@@ -167,6 +190,6 @@ function renaming(source: string, destination: string): (subject: string) => str
   return (subject) => transform.match(subject, randomBelow);
 }
 
-function randomBelow(bound: number): number {
+export function randomBelow(bound: number): number {
   return Math.floor(Math.random() * bound);
 }

@@ -27,7 +27,6 @@ import type { ShardContext } from "./context.ts";
 import { HeldMessage, plainLine } from "./held_message.ts";
 import { Logins } from "./logins.ts";
 import type { Publishing } from "./publishing.ts";
-import { isReservedReply } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_PING, timerId } from "./timers.ts";
@@ -141,7 +140,7 @@ export class ClientProtocol {
     if (isForMessages && parser.argEnd - parser.argStart > MESSAGE_LINE_BYTES_MAX) {
       code = errors.ERROR_MAXIMUM_CONTROL_LINE;
     }
-    if (isFresh && connection.state === STATE_NEW && !this.#mayProceed(connection, code, start)) {
+    if (isFresh && connection.state === STATE_NEW && !this.#mayProceed(connection, start)) {
       return connection.state < STATE_CLOSING ? -1 : end;
     }
     switch (code) {
@@ -187,8 +186,8 @@ export class ClientProtocol {
    * Before CONNECT on a server with credentials the first byte decides: everything but CONNECT is refused, or makes the
    * connection the one of `no_auth_user`.
    */
-  #mayProceed(connection: Connection, code: number, start: number): boolean {
-    if (!this.logins.isRequired || code === errors.ERROR_UNKNOWN_OPERATION) return true;
+  #mayProceed(connection: Connection, start: number): boolean {
+    if (!this.logins.isRequired) return true;
     if ((this.#bytes[start]! | 0x20) === 0x63) return true;
     this.logins.decide(connection, true);
     return connection.state === STATE_CONNECTED;
@@ -205,7 +204,6 @@ export class ClientProtocol {
     }
     const { subjectStart, subjectEnd, replyStart, replyEnd } = parser;
     const bytes = this.#bytes;
-    if (!this.#acceptReply(connection, bytes, replyStart, replyEnd)) return;
     const message = HeldMessage.copy(
       connection.account.id,
       connection.slot,
@@ -224,15 +222,6 @@ export class ClientProtocol {
     if (admission === null) return;
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
     this.#publishing.publish(connection, message, admission);
-  }
-
-  /** False when the reply subject is one that only servers use; the client was told. */
-  #acceptReply(connection: Connection, bytes: Uint8Array, start: number, end: number): boolean {
-    if (start === end || !isReservedReply(bytes, start, end)) return true;
-    const reply = bytes.slice(start, end);
-    this.#sendError(connection, errors.replyViolationText(reply));
-    this.#shard.log("error", `${connection.label} - ${errors.replyViolationLogText(reply)}`);
-    return false;
   }
 
   /** The pedantic complaint about a subject that nobody could subscribe to literally; once a message. */
@@ -276,7 +265,7 @@ export class ClientProtocol {
       return;
     }
     this.#noteActivity(connection);
-    if (this.#acceptReply(connection, large.line, 0, large.replyLength)) this.#publishHeld(connection, large);
+    this.#publishHeld(connection, large);
   }
 
   #subscribe(connection: Connection): void {

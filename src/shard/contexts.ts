@@ -2,10 +2,16 @@
  * What a shard's clients publish under: their account with their user's permissions. Says what becomes of a subject
  * before anybody's interest in it is asked. Once per plan, and once per message of subjects that the engine hands over.
  */
-import { assert } from "../base/assert.ts";
+
 import { UserPermissions } from "../account/permissions.ts";
+import { assert } from "../base/assert.ts";
 import type { Permissions } from "../config/permissions.ts";
-import { CONTEXT_ACCOUNTS, CONTEXT_CLIENTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
+import {
+  CONTEXT_ACCOUNTS,
+  CONTEXT_CLIENTS,
+  CONTEXT_IS_RESPONSE,
+  CONTEXT_IS_STREAMLESS,
+} from "../memory/layout.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 import type { AccountBook, Service, ShardAccount } from "./accounts.ts";
 import type { PlanRules, Resolution, StreamLeg } from "./plan_cache.ts";
@@ -129,7 +135,13 @@ export class Contexts implements PlanRules {
     if (subject === null) return { kind: "lost" };
     const isAllowed = permissions === null || permissions.canPublish(subject);
     const services = account.hasServices ? account.servicesFor(subject) : NO_SERVICES;
-    return { kind: "deliver", subject, isAllowed, services, isResponse: isResponseSubject(bytes, start, end) };
+    return {
+      kind: "deliver",
+      subject,
+      isAllowed,
+      services,
+      isResponse: isResponseSubject(bytes, start, end),
+    };
   }
 
   mayDeliver(connection: number, subject: Uint8Array, queue: number): boolean {
@@ -141,12 +153,11 @@ export class Contexts implements PlanRules {
     const id = context & (CONTEXT_ACCOUNTS - 1);
     const takesStreams = (context & (CONTEXT_IS_STREAMLESS | CONTEXT_IS_RESPONSE)) === 0;
     const account = takesStreams ? this.#accounts.byId(id) : undefined;
-    const hasLegs = account !== undefined && account.isImported;
     return {
       account: id,
       isForHost: false,
       delivered: null,
-      imports: hasLegs ? account.legsOf(byteStringOf(bytes, start, end)) : NO_LEGS,
+      imports: account?.isImported ? account.legsOf(byteStringOf(bytes, start, end)) : NO_LEGS,
     };
   }
 }

@@ -1,4 +1,5 @@
 import { IN_PLACE_BYTES_MAX } from "../memory/layout.ts";
+import type { MessageBytes } from "../protocol/set_header.ts";
 
 /**
  * A message outside the shared memory: one too large for the receive buffer, whose payload is collected here, or one
@@ -63,6 +64,25 @@ export class HeldMessage {
     );
     message.fill(from, payloadStart, payloadStart + payloadLength + 2);
     return message;
+  }
+
+  /** A message whose payload, with the CR LF after it, is at hand; `headerBytes` is 0 for a plain one. */
+  static of(
+    context: number,
+    origin: number,
+    subject: Uint8Array,
+    reply: Uint8Array,
+    { bytes, headerBytes }: MessageBytes,
+  ): HeldMessage {
+    const headerLength = headerBytes === 0 ? -1 : headerBytes;
+    const payloadLength = bytes.length - 2;
+    const line = plainLine(reply, headerLength, payloadLength);
+    return new HeldMessage(context, origin, subject, line, reply.length, headerLength, payloadLength, bytes);
+  }
+
+  /** Its headers and payload. */
+  get content(): MessageBytes {
+    return { bytes: this.bytes, headerBytes: Math.max(this.headerLength, 0) };
   }
 
   get reply(): Uint8Array {

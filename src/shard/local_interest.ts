@@ -100,6 +100,7 @@ export class LocalInterest {
     if (isPlain) this.#plainCounts[entry]!++;
     connection.firstSubscription = record;
     connection.subscriptionCount++;
+    connection.account.tally.subscriptionsAdded++;
     increment(this.#shared.words, this.#area + AREA_SUBSCRIPTIONS_ADDED);
     this.#generationWords[entry] = this.#generationWord(account, bytes, subjectStart, subjectEnd);
     this.#bump(entry);
@@ -112,6 +113,7 @@ export class LocalInterest {
     const queue = table.queueOf(record);
     connection.firstSubscription = table.remove(record, connection.firstSubscription);
     connection.subscriptionCount--;
+    connection.account.tally.subscriptionsRemoved++;
     increment(this.#shared.words, this.#area + AREA_SUBSCRIPTIONS_REMOVED);
     this.#bump(entry);
     if (this.onRemoved === null) this.#withdraw(entry, queue, 1);

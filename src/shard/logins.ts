@@ -3,12 +3,13 @@
  * Texts are compared here; signatures and hashes are for the links thread. Cold: once per CONNECT, and after a reload.
  * Source: nats-server `processConnect`, `checkAuthentication`, `RegisterUser`.
  */
-import { assert } from "../base/assert.ts";
+
 import { refusalLogText } from "../auth/identity.ts";
 import { InlineJudge } from "../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "../auth/login.ts";
-import { hasUserMoved } from "../auth/reload_login.ts";
 import { announcesAuthRequired, needsNonce } from "../auth/login_rules.ts";
+import { hasUserMoved } from "../auth/reload_login.ts";
+import { assert } from "../base/assert.ts";
 import type { Permissions } from "../config/permissions.ts";
 import {
   CONNECTION_ACCOUNT,
@@ -26,9 +27,9 @@ import { byteStringOf } from "../subject/byte_string.ts";
 import type { ShardAccount } from "./accounts.ts";
 import { type Connection, NO_CONTEXT, STATE_CLOSING, STATE_NEW, STATE_WAITING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { TIMER_AUTHENTICATION, TIMER_EXPIRY, timerId } from "./timers.ts";
 import { ResponsePermits } from "./response_permits.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
+import { TIMER_AUTHENTICATION, TIMER_EXPIRY, timerId } from "./timers.ts";
 
 /** 11 random bytes, 15 characters. Source: nats-server `generateNonce`. */
 const NONCE_BYTES = 11;
@@ -249,7 +250,8 @@ export class Logins {
   }
 
   #permit(connection: Connection, permissions: Permissions | null): void {
-    connection.permits = permissions?.responses === undefined ? null : new ResponsePermits(permissions.responses);
+    connection.permits =
+      permissions?.responses === undefined ? null : new ResponsePermits(permissions.responses);
     connection.notesReplies = connection.permits !== null;
   }
 
@@ -277,7 +279,11 @@ export class Logins {
     const { options, shared } = this.#shard;
     const { limits } = connection.account.definition;
     const { login } = connection;
-    connection.maxPayloadBytes = least(options.maxPayloadBytes, limits.maxPayloadBytes, login?.maxPayloadBytes ?? -1);
+    connection.maxPayloadBytes = least(
+      options.maxPayloadBytes,
+      limits.maxPayloadBytes,
+      login?.maxPayloadBytes ?? -1,
+    );
     shared.words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = connection.maxPayloadBytes;
     connection.maxSubscriptions = least(
       options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,

@@ -262,8 +262,8 @@ export class PlanCache {
     if (isForHost) own.match.clear();
     this.#legCount = 1;
     for (const imported of imports) {
-      const leg = (this.#legs[this.#legCount] ??= new Leg());
-      this.#legCount++;
+      if (this.#legCount === this.#legs.length) this.#legs.push(new Leg());
+      const leg = this.#legs[this.#legCount++]!;
       leg.account = imported.account;
       leg.ordinal = imported.ordinal;
       leg.bytes = imported.subject;

@@ -34,12 +34,18 @@ import {
   REASON_OTHER,
   REASON_RING_FULL,
 } from "../memory/layout.ts";
-import { publishViolationLogText, publishViolationText } from "../protocol/errors.ts";
+import {
+  publishViolationLogText,
+  publishViolationText,
+  replyViolationLogText,
+  replyViolationText,
+} from "../protocol/errors.ts";
 import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
+import type { Service } from "./accounts.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { HeldMessage } from "./held_message.ts";
-import type { Service } from "./accounts.ts";
+import { isReservedReply } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import type { Services } from "./services.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
@@ -60,6 +66,8 @@ export interface Admission {
   readonly services: readonly Service[];
   readonly isResponse: boolean;
 }
+
+const LOST: Admission = { subject: null, services: [], isResponse: false };
 
 export class Publishing {
   readonly #shard: ShardContext;
@@ -127,20 +135,21 @@ export class Publishing {
     return isStalled;
   }
 
-  /**
-   * Whether a client may publish a message, whose reply the caller has looked at; null when it was told that it may
-   * not. Counts the message as received.
-   */
+  /** Whether a client may publish a message; null when it was told that it may not. Counts the message as received. */
   admit(connection: Connection, message: HeldMessage): Admission | null {
     this.#count(connection, message.payloadLength);
     const { contexts } = this.#shard;
     const { subject } = message;
     const route = contexts.route(connection.context, subject, 0, subject.length);
-    if (route.kind === "lost") return { subject: null, services: [], isResponse: false };
     if (route.kind === "reserved") {
       this.#refuse(connection, subject);
       return null;
     }
+    if (message.replyLength > 0 && isReservedReply(message.line, 0, message.replyLength)) {
+      this.#refuseReply(connection, message.reply);
+      return null;
+    }
+    if (route.kind === "lost") return LOST;
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) {
       this.#refuse(connection, encoder.encode(route.subject));
       return null;
@@ -157,8 +166,9 @@ export class Publishing {
     if (subject !== null) {
       const published = message.under(account.id, mapped);
       delivered = this.deliver(published);
-      for (const service of services) delivered += this.#services!.request(connection, service, subject, published);
-      if (isResponse) delivered += this.#services!.answer(account, published);
+      for (const service of services)
+        delivered += this.#services!.request(connection, service, subject, published);
+      if (isResponse) delivered += this.#services!.answer(account, published, connection);
     }
     const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
     if (delivered === 0 && message.replyLength !== 0 && (flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0) {
@@ -355,15 +365,7 @@ export class Publishing {
     const isReplied = line.indexOf(SPACE) !== (headerLength < 0 ? -1 : line.lastIndexOf(SPACE));
     const replyLength = isReplied ? line.indexOf(SPACE) : 0;
     const name = bytes.slice(subject, subject + length);
-    const message = new HeldMessage(
-      context,
-      origin,
-      name,
-      line,
-      replyLength,
-      headerLength,
-      payloadLength,
-    );
+    const message = new HeldMessage(context, origin, name, line, replyLength, headerLength, payloadLength);
     message.fill(bytes, rest + lineLength, rest + lineLength + payloadLength + 2);
     return message;
   }
@@ -416,6 +418,11 @@ export class Publishing {
   #refuse(connection: Connection, subject: Uint8Array): void {
     this.#shard.outbound.append(connection, errorLine(publishViolationText(subject)));
     this.#shard.log("error", `${connection.label} - ${publishViolationLogText(subject)}`);
+  }
+
+  #refuseReply(connection: Connection, reply: Uint8Array): void {
+    this.#shard.outbound.append(connection, errorLine(replyViolationText(reply)));
+    this.#shard.log("error", `${connection.label} - ${replyViolationLogText(reply)}`);
   }
 
   /** Nobody took the message that the engine just published. */

@@ -1,23 +1,27 @@
 /**
  * The reply subjects of requests to services: `_R_.<account>.<request>`, six characters each. The first six are one
  * account's until the process ends, the last ones one request's; their first says which shard remembers it.
+ * That of a request whose latency is measured ends in `.<server>.T`, by which other servers find this one.
  * Source: nats-server `newServiceReply`.
  */
 
 const PREFIX = "_R_.";
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PART_LENGTH = 6;
-const SUBJECT_LENGTH = PREFIX.length + 2 * PART_LENGTH + 1;
+const TOKEN_START = PREFIX.length + PART_LENGTH + 1;
+const TOKEN_END = TOKEN_START + PART_LENGTH;
 
 export class ReplySubjects {
   readonly #secret: Uint32Array;
+  readonly #measured: string;
   readonly #node: number;
   readonly #prefixes = new Map<number, string>();
   readonly #random = new Uint8Array(PART_LENGTH);
 
   /** The secret is the same on all shards, and nobody else's. */
-  constructor(secret: readonly number[], node: number) {
+  constructor(secret: readonly number[], serverHash: string, node: number) {
     this.#secret = Uint32Array.from(secret);
+    this.#measured = `.${serverHash}.T`;
     this.#node = node;
   }
 
@@ -31,8 +35,9 @@ export class ReplySubjects {
     }
   }
 
-  subjectOf(account: number, token: string): string {
-    return `${this.#prefixOf(account)}${token}`;
+  /** The reply subject of a request as the account that is asked sees it. */
+  subjectOf(account: number, { token, measurement }: { token: string; measurement: object | null }): string {
+    return `${this.#prefixOf(account)}${token}${measurement === null ? "" : this.#measured}`;
   }
 
   /** The node that remembers the request, −1 for a subject that is none of ours. */
@@ -43,8 +48,9 @@ export class ReplySubjects {
 
   /** The request's part of a subject, "" for one that is none of the account's. */
   tokenOf(account: number, subject: string): string {
-    if (subject.length !== SUBJECT_LENGTH || !subject.startsWith(this.#prefixOf(account))) return "";
-    return subject.slice(-PART_LENGTH);
+    if (!subject.startsWith(this.#prefixOf(account))) return "";
+    const rest = subject.slice(TOKEN_END);
+    return rest === "" || rest === this.#measured ? subject.slice(TOKEN_START, TOKEN_END) : "";
   }
 
   /** `_R_.<account>.` */

@@ -49,7 +49,8 @@ export class ResponsePermits {
   #prune(nowMs: number): void {
     const { maxMessages } = this.#rule;
     for (const [reply, permit] of this.#permits) {
-      if (this.#isOver(permit, nowMs) || (maxMessages > 0 && permit.count >= maxMessages)) this.#permits.delete(reply);
+      if (this.#isOver(permit, nowMs) || (maxMessages > 0 && permit.count >= maxMessages))
+        this.#permits.delete(reply);
     }
     this.#pruneAt = Math.max(PERMITS_MAX, this.#permits.size * 2);
   }

@@ -6,7 +6,7 @@
  * each other both make room. Meanwhile no socket is read, which slows the clients that filled the ring.
  */
 import { assert } from "../base/assert.ts";
-import { ControlReader } from "../fabric/control.ts";
+import { ControlReader, controlPieces, sendPiece } from "../fabric/control.ts";
 import type { Wake } from "../fabric/wake.ts";
 import {
   AREA_IS_STALLED,
@@ -44,6 +44,7 @@ import { nodeWord } from "../memory/shared_memory.ts";
 import type { ShardContext } from "./context.ts";
 import { HeldMessage } from "./held_message.ts";
 import type { Publishing } from "./publishing.ts";
+import type { ShardControl } from "./shard_options.ts";
 
 /** What is taken from one node before the others and the sockets get their turn. */
 const DRAIN_BYTES_MAX = 256 * 1024;
@@ -186,6 +187,17 @@ export class Rings {
     this.#commit(node, record);
   }
 
+  /** Tells another shard something; waits for room where there is none. */
+  sendControl(node: number, message: ShardControl): void {
+    const { engine, shared } = this.#shard;
+    for (const piece of controlPieces(message)) {
+      while (!sendPiece(engine, shared, node, piece)) {
+        if (!this.#isUp(node)) return;
+        this.waitForRoom(node);
+      }
+    }
+  }
+
   sendLargeMessages(): void {
     if (this.#outgoing.length === 0) return;
     const outgoing = this.#outgoing;
@@ -291,7 +303,8 @@ export class Rings {
     const { engine, shared } = this.#shard;
     const kind = this.#word(record, RECORD_KIND);
     if (kind === RECORD_KIND_CONTROL) {
-      const message = (this.#controls[node] ??= new ControlReader()).read(shared, record);
+      this.#controls[node] ??= new ControlReader();
+      const message = this.#controls[node].read(shared, record);
       engine.skip(node, record);
       if (message !== undefined) this.#onControl(message);
       return;

@@ -5,17 +5,37 @@
  *
  * Subjects are byte strings. Source: nats-server `processServiceImport`, `addRespServiceImport`.
  */
-import type { ResponseType } from "../account/definition.ts";
-import { withoutRequestInfo, withRequestInfo } from "../account/request_info.ts";
+import type { ClientInfo } from "../account/client_info.ts";
+import type { ResponseType, ServiceLatency } from "../account/definition.ts";
+import {
+  answeredSample,
+  encodeLatency,
+  failedSample,
+  type LatencyFailure,
+  type LatencySample,
+  type MeasuredRequest,
+} from "../account/latency.ts";
+import { sampleRequest } from "../account/latency_sampling.ts";
+import { isMeasuredReply, isReplyKept } from "../account/reply_subject.ts";
+import {
+  encodeRequestInfo,
+  firstHop,
+  nextHop,
+  REQUEST_INFO_HEADER,
+  type RequestInfo,
+} from "../account/request_info.ts";
+import { newNuid } from "../base/nuid.ts";
 import { MatchResult } from "../interest/match_result.ts";
-import { NODE_SHARD_FIRST } from "../memory/map.ts";
 import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
-import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
+import { NODE_SHARD_FIRST } from "../memory/map.ts";
+import { readMimeHeaders } from "../protocol/mime_headers.ts";
+import { dropHeader, withHeader } from "../protocol/set_header.ts";
+import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
-import type { Service, ShardAccount } from "./accounts.ts";
+import { randomBelow, type Service, type ShardAccount } from "./accounts.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { HeldMessage, plainLine } from "./held_message.ts";
+import { HeldMessage } from "./held_message.ts";
 import type { Publishing } from "./publishing.ts";
 import { ReplySubjects } from "./reply_subjects.ts";
 import type { Rings } from "./rings.ts";
@@ -25,10 +45,19 @@ import { TIMER_SERVICES } from "./timers.ts";
 const EXPIRY_LOOK_MS = 50;
 /** Accounts a request crosses on its way at most. */
 const HOPS_MAX = 32;
-/** Acknowledgements of JetStream mean what they say in every account. */
-const JET_STREAM_ACK = "$JS.ACK.";
-
 const NO_REPLY = new Uint8Array(0);
+const NS_PER_MS = 1e6;
+const CR_LF = new Uint8Array([0x0d, 0x0a]);
+/** Publishes what the server itself says. */
+const FABRIC_SLOT = 0;
+
+/** A request whose latency is published. */
+interface Measurement {
+  readonly request: MeasuredRequest;
+  readonly latency: ServiceLatency;
+  /** Where it is published. */
+  readonly exporter: number;
+}
 
 /** A request that may be answered. */
 interface Pending {
@@ -39,6 +68,16 @@ interface Pending {
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
   deadlineMs: number;
+  readonly measurement: Measurement | null;
+  /** Who answers, told by the shard that it is on. */
+  responder: ClientInfo | undefined;
+}
+
+/** A request on its way: who asks, and the imports it came through. */
+interface Journey {
+  readonly connection: Connection;
+  readonly passed: readonly Service[];
+  readonly info: RequestInfo | null;
 }
 
 export class Services {
@@ -57,25 +96,45 @@ export class Services {
     this.#shard = shard;
     this.#publishing = publishing;
     this.#rings = rings;
-    this.#replies = new ReplySubjects(shard.options.replySecret, shard.node);
+    const { replySecret, serverHash } = shard.options;
+    this.#replies = new ReplySubjects(replySecret, serverHash, shard.node);
   }
 
   /** Forwards a client's request, published on `subject` of its account; returns how many took it. */
   request(connection: Connection, service: Service, subject: string, message: HeldMessage): number {
-    return this.#forward(connection, connection.account, service, subject, message, []);
+    return this.#forward(
+      { connection, passed: [], info: null },
+      connection.account,
+      service,
+      subject,
+      message,
+    );
   }
 
   /**
-   * Takes what was published to a reply subject of ours; returns 1 when it answers a request, as far as is known here.
+   * Takes what was published to a reply subject of ours, by `responder` if that is a client of this shard. Returns 1
+   * when it answers a request, as far as is known here.
    */
-  answer(account: ShardAccount, message: HeldMessage): number {
+  answer(account: ShardAccount, message: HeldMessage, responder: Connection | null): number {
     const subject = byteStringOf(message.subject);
     const node = this.#replies.nodeOf(account.id, subject);
-    if (node < 0) return 0;
-    if (node === this.#shard.node) return this.#answerHere(account.id, subject, message);
+    if (node === this.#shard.node) {
+      const info = responder !== null && isMeasuredReply(subject) ? this.#detailsOf(responder) : undefined;
+      return this.#answerHere(account.id, subject, message, info);
+    }
     if (node < NODE_SHARD_FIRST || node >= this.#shard.shared.map.nodeCount) return 0;
+    if (responder !== null && isMeasuredReply(subject)) {
+      const token = this.#replies.tokenOf(account.id, subject);
+      this.#rings.sendControl(node, { type: "responder", token, info: this.#detailsOf(responder) });
+    }
     this.#rings.send(node, message.under(account.id | CONTEXT_IS_RESPONSE, message.subject));
     return 1;
+  }
+
+  /** Another shard tells who is about to answer a request that is measured. */
+  setResponder(token: string, info: ClientInfo): void {
+    const pending = this.#pending.get(token);
+    if (pending !== undefined) pending.responder = info;
   }
 
   /** Puts an answer aside that another node sent: a message of ours may be under way. */
@@ -89,7 +148,8 @@ export class Services {
       const answers = this.#answers;
       this.#answers = [];
       for (const message of answers) {
-        this.#answerHere(message.context & (CONTEXT_ACCOUNTS - 1), byteStringOf(message.subject), message);
+        const account = message.context & (CONTEXT_ACCOUNTS - 1);
+        this.#answerHere(account, byteStringOf(message.subject), message, undefined);
       }
     }
   }
@@ -100,61 +160,103 @@ export class Services {
     for (const requests of this.#byThreshold.values()) {
       for (const pending of requests.values()) {
         if (pending.deadlineMs > nowMs) break;
-        this.#forget(pending);
+        this.#fail(pending, "service timeout");
       }
     }
     if (this.#pending.size > 0) this.#watch();
   }
 
   #forward(
-    connection: Connection,
+    journey: Journey,
     importer: ShardAccount,
     service: Service,
     subject: string,
     message: HeldMessage,
-    passed: readonly Service[],
   ): number {
-    const { accounts } = this.#shard;
+    const { connection, passed } = journey;
+    const { accounts, info, options } = this.#shard;
+    const { clusterName } = options;
     const exporter = accounts.byId(service.import.exporter);
     if (exporter === undefined || passed.includes(service) || passed.length > HOPS_MAX) return 0;
     const remote = service.apply(subject);
     const mapped = remote === null ? null : exporter.map(remote);
     if (mapped === null) return 0;
 
-    const pending = this.#remember(importer, service, message);
-    const reply = pending === null ? message.reply : bytesOf(this.#replies.subjectOf(exporter.id, pending.token));
-    const body = withRequestInfo(message.headerLength, message.bytes, { acc: importer.name });
-    const forwarded = new HeldMessage(
+    const place = { server: info.serverName, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
+    const told =
+      journey.info === null
+        ? firstHop(this.#detailsOf(connection), place, service.import)
+        : nextHop(journey.info, importer.name, place, service.import);
+    const measurement = this.#measure(service, exporter, told, message);
+    const pending = this.#remember(importer, service, message, measurement);
+    const content = withHeader(message.content, REQUEST_INFO_HEADER, encodeRequestInfo(told));
+    const forwarded = HeldMessage.of(
       exporter.id | CONTEXT_IS_STREAMLESS,
       message.origin,
       bytesOf(mapped),
-      plainLine(reply, body.headerLength, body.bytes.length - 2),
-      reply.length,
-      body.headerLength,
-      body.bytes.length - 2,
-      body.bytes,
+      pending === null ? message.reply : bytesOf(this.#replies.subjectOf(exporter.id, pending)),
+      content,
     );
     let delivered = this.#publishing.deliver(forwarded);
+    const onward = { connection, passed: [...passed, service], info: told };
     for (const next of exporter.servicesFor(mapped)) {
-      delivered += this.#forward(connection, exporter, next, mapped, forwarded, [...passed, service]);
+      delivered += this.#forward(onward, exporter, next, mapped, forwarded);
     }
-    if (delivered === 0 && pending !== null) this.#forget(pending);
+    if (pending === null) {
+      if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, "bad request"));
+    } else if (delivered === 0) this.#fail(pending, "service unavailable");
     return delivered;
   }
 
-  /** Notes what becomes of answers; null where there can be none. */
-  #remember(importer: ShardAccount, service: Service, message: HeldMessage): Pending | null {
-    if (message.replyLength === 0) return null;
-    const reply = byteStringOf(message.reply);
-    if (reply.startsWith(JET_STREAM_ACK)) return null;
-    const { responseType, responseThresholdMs } = service.import;
-    return this.#add(importer.id, reply, responseType, responseThresholdMs);
+  /** Null for a request whose latency is nobody's business. */
+  #measure(
+    { import: { latency } }: Service,
+    exporter: ShardAccount,
+    { client }: RequestInfo,
+    { bytes, headerLength }: HeldMessage,
+  ): Measurement | null {
+    if (latency === undefined) return null;
+    const readHeaders = () => (headerLength > 0 ? readMimeHeaders(bytes, 0, headerLength) : null);
+    const { isSampled, header } = sampleRequest(latency, readHeaders, randomBelow);
+    if (!isSampled) return null;
+    const receivedAtMs = this.#shard.wallMs();
+    const request = { requestor: client, receivedAtMs, ...(header === undefined ? {} : { header }) };
+    return { request, latency, exporter: exporter.id };
   }
 
-  #add(requestor: number, reply: string, responseType: ResponseType, thresholdMs: number): Pending {
+  /** Notes what becomes of answers; null where there can be none. */
+  #remember(
+    importer: ShardAccount,
+    service: Service,
+    message: HeldMessage,
+    measurement: Measurement | null,
+  ): Pending | null {
+    if (message.replyLength === 0) return null;
+    const reply = byteStringOf(message.reply);
+    if (isReplyKept(reply)) return null;
+    const { responseType, responseThresholdMs } = service.import;
+    return this.#add(importer.id, reply, responseType, responseThresholdMs, measurement);
+  }
+
+  #add(
+    requestor: number,
+    reply: string,
+    responseType: ResponseType,
+    thresholdMs: number,
+    measurement: Measurement | null,
+  ): Pending {
     const token = this.#replies.newToken((taken) => this.#pending.has(taken));
     const deadlineMs = this.#shard.nowMs + thresholdMs;
-    const pending: Pending = { token, requestor, reply, responseType, thresholdMs, deadlineMs };
+    const pending: Pending = {
+      token,
+      requestor,
+      reply,
+      responseType,
+      thresholdMs,
+      deadlineMs,
+      measurement,
+      responder: undefined,
+    };
     this.#pending.set(token, pending);
     this.#byThreshold.getOrInsertComputed(thresholdMs, () => new Map()).set(token, pending);
     if (this.#pending.size === 1) {
@@ -162,6 +264,13 @@ export class Services {
       this.#shard.interest.onRemoved = (account, subject) => this.#onInterestRemoved(account, subject);
     }
     return pending;
+  }
+
+  /** A request that gets no answer any more. */
+  #fail(pending: Pending, failure: LatencyFailure): void {
+    this.#forget(pending);
+    const { measurement } = pending;
+    if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
   }
 
   #forget({ token, thresholdMs }: Pending): void {
@@ -177,10 +286,16 @@ export class Services {
     timers.set(TIMER_SERVICES, nowMs + EXPIRY_LOOK_MS);
   }
 
-  #answerHere(exporter: number, subject: string, message: HeldMessage): number {
+  #answerHere(
+    exporter: number,
+    subject: string,
+    message: HeldMessage,
+    responder: ClientInfo | undefined,
+  ): number {
     const pending = this.#pending.get(this.#replies.tokenOf(exporter, subject));
     if (pending === undefined) return 0;
-    const { requestor, reply, responseType, thresholdMs } = pending;
+    const answeredAtMs = this.#shard.wallMs();
+    const { requestor, reply, responseType, thresholdMs, measurement } = pending;
     // A streamed answer ends with one that is empty.
     if (responseType === "singleton" || message.payloadLength === 0) this.#forget(pending);
     else this.#renew(pending);
@@ -188,29 +303,63 @@ export class Services {
     if (account === undefined) return 0;
 
     // Whoever answers may want an answer itself, which goes the other way.
-    const back =
-      message.replyLength === 0
-        ? NO_REPLY
-        : bytesOf(
-            this.#replies.subjectOf(
-              requestor,
-              this.#add(exporter, byteStringOf(message.reply), "singleton", thresholdMs).token,
-            ),
-          );
-    const body = withoutRequestInfo(message.headerLength, message.bytes);
-    const answer = new HeldMessage(
+    let back: Uint8Array = NO_REPLY;
+    if (message.replyLength > 0) {
+      const reverse = this.#add(exporter, byteStringOf(message.reply), "singleton", thresholdMs, null);
+      back = bytesOf(this.#replies.subjectOf(requestor, reverse));
+    }
+    const answer = HeldMessage.of(
       requestor | CONTEXT_IS_STREAMLESS,
       message.origin,
       bytesOf(reply),
-      plainLine(back, body.headerLength, body.bytes.length - 2),
-      back.length,
-      body.headerLength,
-      body.bytes.length - 2,
-      body.bytes,
+      back,
+      dropHeader(message.content, REQUEST_INFO_HEADER),
     );
-    const delivered = this.#publishing.deliver(answer) + this.answer(account, answer);
-    if (delivered === 0) this.#forget(pending);
+    const delivered = this.#publishing.deliver(answer) + this.answer(account, answer, null);
+    if (delivered === 0) this.#fail(pending, "service unavailable");
+    else if (measurement !== null) {
+      const who = responder ?? pending.responder;
+      this.#publish(
+        measurement,
+        answeredSample(measurement.request, who, answeredAtMs, this.#shard.wallMs()),
+      );
+    }
     return 1;
+  }
+
+  /** Publishes the latency of a request in the account that offers the service. */
+  #publish({ latency, exporter }: Measurement, sample: LatencySample): void {
+    const json = new TextEncoder().encode(encodeLatency(sample, newNuid(), this.#shard.wallMs()));
+    const bytes = new Uint8Array(json.length + 2);
+    bytes.set(json);
+    bytes.set(CR_LF, json.length);
+    const subject = bytesOf(byteStringOfText(latency.subject));
+    this.#publishing.deliver(
+      HeldMessage.of(exporter, FABRIC_SLOT, subject, NO_REPLY, { bytes, headerBytes: 0 }),
+    );
+  }
+
+  /** All that a service may be told of a client. */
+  #detailsOf(connection: Connection): ClientInfo {
+    const { account, login, options, ip, clientId, startMs, rttMs } = connection;
+    return {
+      startedAtMs: startMs,
+      host: ip,
+      clientId,
+      account: account.name,
+      user: login?.user ?? "",
+      name: options.name,
+      language: options.lang,
+      version: options.version,
+      rttNs: Math.round(rttMs * NS_PER_MS),
+      server: this.#shard.info.serverName,
+      jwt: login?.jwt ?? "",
+      issuerKey: login?.issuerKey ?? "",
+      nameTag: login?.nameTag ?? "",
+      tags: login?.tags ?? [],
+      kind: "Client",
+      clientType: "nats",
+    };
   }
 
   /** Each answer of a stream gives the next one as long as the first had. */
@@ -228,7 +377,7 @@ export class Services {
       if (pending.requestor !== account || !isSubset(pending.reply, name)) continue;
       const reply = bytesOf(pending.reply);
       this.#shard.index.match(account, reply, 0, reply.length, this.#match);
-      if (this.#match.entryCount === 0) this.#forget(pending);
+      if (this.#match.entryCount === 0) this.#fail(pending, "request timeout");
     }
   }
 }

@@ -56,7 +56,6 @@ import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine, PING_LINE } from "../protocol/messages.ts";
 import { traceOperation, tracePayload } from "../protocol/trace.ts";
-import { byteStringOf } from "../subject/byte_string.ts";
 import {
   HANGUP,
   type Poller,
@@ -65,8 +64,9 @@ import {
   WOULD_BLOCK,
   WRITABLE,
 } from "../runtime/poller.ts";
-import { BufferPool } from "./buffer_pool.ts";
+import { byteStringOf } from "../subject/byte_string.ts";
 import { AccountBook } from "./accounts.ts";
+import { BufferPool } from "./buffer_pool.ts";
 import { ClientProtocol } from "./client_protocol.ts";
 import { Connection, STATE_CLOSED, STATE_CLOSING, STATE_NEW, STATE_WAITING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
@@ -77,7 +77,14 @@ import { PlanCache } from "./plan_cache.ts";
 import { Publishing } from "./publishing.ts";
 import { Rings } from "./rings.ts";
 import { Services } from "./services.ts";
-import type { AccountCounters, LoginQuestion, ShardControl, ShardOptions, ShardReport, ShardStart } from "./shard_options.ts";
+import type {
+  AccountCounters,
+  LoginQuestion,
+  ShardControl,
+  ShardOptions,
+  ShardReport,
+  ShardStart,
+} from "./shard_options.ts";
 import {
   accountCounters,
   connectionPage,
@@ -469,6 +476,9 @@ export class Shard implements ShardContext {
         this.#changeOptions(message.options);
         this.info = message.info;
         break;
+      case "responder":
+        this.#services.setResponder(message.token, message.info);
+        break;
       case "verdict": {
         const connection = this.connections[message.slot];
         if (connection?.clientId === message.clientId) {
@@ -535,7 +545,8 @@ export class Shard implements ShardContext {
     this.#limitLines();
     this.accounts.replace(options.accounts, options.clusterName);
     this.#protocol.logins.refresh(haveRulesChanged);
-    for (const connection of this.connections) if (connection !== null) this.#protocol.applyOptions(connection);
+    for (const connection of this.connections)
+      if (connection !== null) this.#protocol.applyOptions(connection);
   }
 
   /** Tells the engine how long the lines are that it may take. */
@@ -743,7 +754,9 @@ export class Shard implements ShardContext {
     const connection = this.connections[slot];
     if (connection == null) return;
     if (connection.permits !== null) {
-      const words = byteStringOf(this.shared.bytes, rest, rest + lineLength).trimEnd().split(" ");
+      const words = byteStringOf(this.shared.bytes, rest, rest + lineLength)
+        .trimEnd()
+        .split(" ");
       const isReplied = words.length > (header < 0 ? 1 : 2);
       if (isReplied) this.#permitReply(connection, words[0]!);
     }
@@ -761,7 +774,10 @@ export class Shard implements ShardContext {
     const slot = (address - this.shared.map.area(this.node).connections) / CONNECTION_BYTES;
     const permissions = this.contexts.permissionsOf(this.connections[slot]!.context);
     if (permissions === null) return true;
-    return permissions.mayDeliver(subject, queue === 0 ? "" : byteStringOf(this.index.queueNameOf(queue - 1)));
+    return permissions.mayDeliver(
+      subject,
+      queue === 0 ? "" : byteStringOf(this.index.queueNameOf(queue - 1)),
+    );
   }
 
   /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */

@@ -1,4 +1,5 @@
 /** What a shard is started with, and what a reload may change. Plain data: it crosses threads. */
+import type { ClientInfo } from "../account/client_info.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
@@ -28,6 +29,8 @@ export interface ShardOptions {
   readonly accounts: readonly AccountDefinition[];
   /** Random words that the reply subjects of services are made from; the same on all shards. */
   readonly replySecret: readonly number[];
+  /** What names this server in them where others must find it. */
+  readonly serverHash: string;
   /** Decides which destinations of mappings count; undefined outside a cluster. */
   readonly clusterName: string | undefined;
 }
@@ -65,6 +68,8 @@ export interface LoginQuestion {
 
 /** Main, the links thread or the acceptor → shard, in a ring. */
 export type ShardControl =
+  /** From another shard: who is about to answer a request to a service whose latency is measured. */
+  | { readonly type: "responder"; readonly token: string; readonly info: ClientInfo }
   /** The answer to a `LoginQuestion`. */
   | {
       readonly type: "verdict";
@@ -189,6 +194,8 @@ export type ConnectionOrder =
 export interface AccountCounters {
   readonly connections: number;
   readonly subscriptions: number;
+  readonly subscriptionsAdded: number;
+  readonly subscriptionsRemoved: number;
   readonly inMessages: number;
   readonly inBytes: number;
   readonly outMessages: number;

@@ -61,12 +61,17 @@ export function accountCounters(
       subscriptions: subscriptions + connection.subscriptionCount,
     });
   }
+  for (const { name, tally } of shard.accounts.all()) {
+    all.set(name, { ...(all.get(name) ?? NO_COUNTERS), ...tally });
+  }
   return Object.fromEntries(all);
 }
 
 export const NO_COUNTERS: AccountCounters = {
   connections: 0,
   subscriptions: 0,
+  subscriptionsAdded: 0,
+  subscriptionsRemoved: 0,
   inMessages: 0,
   inBytes: 0,
   outMessages: 0,

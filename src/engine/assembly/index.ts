@@ -28,6 +28,8 @@ import {
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
   IN_PLACE_BYTES_MAX,
+  PLAN_DELIVERED,
+  PLAN_DELIVERED_LENGTH,
   PLAN_FLAGS,
   PLAN_HASH,
   PLAN_IS_FOR_HOST,
@@ -184,7 +186,9 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
       replyLength != 0 &&
       (load<u32>(connection, CONNECTION_FLAGS) & CONNECTION_WANTS_NO_RESPONDERS) != 0
     ) {
-      found(plan, subject, subjectEnd - subject, rest, replyLength, payload - rest, headerLength, messageEnd);
+      const delivered = load<u32>(plan, PLAN_DELIVERED);
+      const length = load<u32>(plan, PLAN_DELIVERED_LENGTH);
+      found(plan, delivered, length, rest, replyLength, payload - rest, headerLength, messageEnd);
       return resume(REASON_NO_RESPONDERS, at);
     }
   }

@@ -164,7 +164,6 @@ export class Lockstep {
     const range = (address: number, length: number) => text(memory.bytes, address, address + length);
     const found = {
       subject: range(real.get(AREA_SUBJECT), real.get(AREA_SUBJECT_LENGTH)),
-      hash: real.get(AREA_SUBJECT_HASH),
       line: range(real.get(AREA_REST), real.get(AREA_LINE_LENGTH)),
       reply: range(real.get(AREA_REPLY), real.get(AREA_REPLY_LENGTH)),
       headerLength: real.get(AREA_HEADER_LENGTH),
@@ -172,13 +171,14 @@ export class Lockstep {
     };
     same("what was found", found, {
       subject: message.subject,
-      hash: real.hashOf(message.subject),
       line: message.line,
       reply: message.reply,
       headerLength: message.headerLength,
       messageEnd: expected.messageEnd,
     });
-    if (reason !== REASON_NO_RESPONDERS) same("the context", real.get(AREA_CONTEXT), context);
+    if (reason === REASON_NO_RESPONDERS) return;
+    same("the hash", real.get(AREA_SUBJECT_HASH), real.hashOf(message.subject));
+    same("the context", real.get(AREA_CONTEXT), context);
   }
 
   #install(node: number, context: number, { subject }: Message): void {

@@ -105,9 +105,14 @@ export class ModelNode {
       this.total.inMessages++;
       this.total.inBytes += message.payload.length;
       at = end;
-      const delivered = this.publish(plan, message, slot, false);
-      if (delivered === 0 && message.reply !== "" && connection.flags & CONNECTION_WANTS_NO_RESPONDERS) {
-        return { reason: REASON_NO_RESPONDERS, resume: at, message, messageEnd: end };
+      const taken = this.publish(plan, message, slot, false);
+      if (taken === 0 && message.reply !== "" && connection.flags & CONNECTION_WANTS_NO_RESPONDERS) {
+        return {
+          reason: REASON_NO_RESPONDERS,
+          resume: at,
+          message: delivered(plan, message),
+          messageEnd: end,
+        };
       }
     }
     return { reason: REASON_DONE, resume: at };

@@ -70,6 +70,7 @@ export const OPTIONS: ShardOptions = {
   login: { rules: NO_RULES, timeoutMs: 2000 },
   accounts: [accountDefinition(GLOBAL_ACCOUNT_ID, "$G")],
   replySecret: [1, 2, 3, 4],
+  serverHash: "TESTHASH",
   clusterName: undefined,
 };
 

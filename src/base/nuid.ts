@@ -1,0 +1,14 @@
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** Random characters of the alphabet that NATS makes ids of. */
+export function randomDigits(count: number): string {
+  const random = crypto.getRandomValues(new Uint32Array(count));
+  let text = "";
+  for (const value of random) text += DIGITS[value % DIGITS.length];
+  return text;
+}
+
+/** An id as events carry it: 22 characters. */
+export function newNuid(): string {
+  return randomDigits(22);
+}
