@@ -169,6 +169,11 @@ const REFUSED: Readonly<Record<string, readonly [config: string, text: string]>>
     `proxies { trusted: [ {key: nonsense} ] }`,
     `invalid proxy key "nonsense"`,
   ],
+  "a sentinel that is no JWT": [`default_sentinel: nonsense\n${memory}`, "default sentinel JWT not valid"],
+  "a sentinel that is no bearer token": [
+    `default_sentinel: ${operator.systemAccount.user().jwt}\n${memory}`,
+    "default sentinel must be a bearer token",
+  ],
   "an operator that asserts a newer server": [
     new Operator({ assert_server_version: "9.1.0" }).configWithMemory(),
     "expected major version 9 > server major version 2",

@@ -151,17 +151,3 @@ export class User {
 export function signature(key: NKey, nonce: string): string {
   return Buffer.from(key.sign(nonce)).toString("base64url");
 }
-
-/** A decorated user token and seed, as tools write them into creds files. */
-export function credsFile(user: User): string {
-  return [
-    "-----BEGIN NATS USER JWT-----",
-    user.jwt,
-    "------END NATS USER JWT------",
-    "",
-    "-----BEGIN USER NKEY SEED-----",
-    user.key.seed,
-    "------END USER NKEY SEED------",
-    "",
-  ].join("\n");
-}
