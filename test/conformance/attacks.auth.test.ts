@@ -6,6 +6,7 @@ import { type Claims, encodeJwt, HEADER_V1, seconds, segment } from "../support/
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
 import { encodeNKey, NKey } from "../support/nkey.ts";
 import { Operator, preload, signature, User } from "../support/operator.ts";
+import { isNatsServer } from "../support/reference.ts";
 import { request } from "../support/request.ts";
 import { row, sharedServer } from "../support/row.ts";
 
@@ -609,15 +610,13 @@ const OPERATION_ATTACKS: Readonly<Record<string, OperationAttack>> = {
   },
 };
 
-const isNatsServer = (go: unknown) => String(go).startsWith("go");
-
 for (const [what, attack] of Object.entries(OPERATION_ATTACKS)) {
   row(`§2 attack: ${what}`, async () => {
     const client = await login(passwords(), { user: "bound", pass: "secret" });
     const witness = await login(passwords(), good);
     witness.send("SUB > 1\r\n");
     await witness.roundTrip();
-    const isReference = isNatsServer(client.info.go);
+    const isReference = isNatsServer(client);
     client.send(attack.input);
     await client.expect(isReference ? attack.output : (attack.midgeOutput ?? attack.output));
     await client.roundTrip();

@@ -3,6 +3,7 @@ import { encodeJwt, HEADER_V1, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
 import { Operator, signature, User } from "../support/operator.ts";
+import { isNatsServer } from "../support/reference.ts";
 import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -386,6 +387,31 @@ rowsInParallel(
       const client = await login(server(), plain.user({ times, times_location: "UTC" }).credentials);
       await client.expect(EXPIRED);
       await client.expectClosed();
+    },
+
+    // nats-server shows a bearer's token, with which anybody logs in; Midge does not.
+    "§1.11 the trace of a CONNECT has no password, token or signature": async () => {
+      await using own = await ServerProcess.start({
+        config: operator.configWithMemory(plain),
+        flags: ["-DV"],
+      });
+      const [user, bearer] = [plain.user(), plain.user({ bearer_token: true })];
+      const client = await login(own, (nonce) => ({
+        pass: "correct-horse",
+        auth_token: "battery-staple",
+        ...user.credentials(nonce),
+      }));
+      await login(own, { jwt: bearer.jwt });
+      const log = await own.waitForLog(/CONNECT \{[\s\S]*CONNECT \{/);
+      expect(log).toContain(`"pass":"[REDACTED]"`);
+      for (const secret of [
+        "correct-horse",
+        "battery-staple",
+        signature(user.key, String(client.info.nonce)),
+      ]) {
+        expect(log).not.toContain(secret);
+      }
+      expect(log.includes(bearer.jwt)).toBe(isNatsServer(client));
     },
 
     "§8.107 strict_signing_key_usage: the operator's identity signs no account, the account's no user":
