@@ -266,6 +266,32 @@ row("§8.46 messages that one member of a queue may not have go to the other", a
   for (const client of [denied, member]) client.destroy();
 });
 
+row("§2.3 a message that was filtered does not count for UNSUB", async () => {
+  const client = await subscribed("denyFooBar", "SUB foo.* 1\r\nUNSUB 1 2\r\n");
+  await publishAll(["foo.bar", "foo.bar", "foo.bar", "foo.a", "foo.b", "foo.c"]);
+  await client.expect("MSG foo.a 1 1\r\nx\r\nMSG foo.b 1 1\r\nx\r\n");
+  await client.roundTrip();
+  client.destroy();
+});
+
+row("§2.3 one's own messages are filtered like others'", async () => {
+  const client = await as("denyFooBar");
+  client.send("SUB foo.* 1\r\nPUB foo.bar 0\r\n\r\nPUB foo.baz 0\r\n\r\n");
+  await client.expect("MSG foo.baz 1 0\r\n\r\n");
+  await client.roundTrip();
+  client.destroy();
+});
+
+row("§2.3 who may not have a request is no responder", async () => {
+  for (const queue of ["", "q "]) {
+    const denied = await subscribed("denyFooBar", `SUB foo.* ${queue}1\r\n`);
+    const requestor = await as("open");
+    requestor.send("SUB inbox 1\r\nPUB foo.bar inbox 0\r\n\r\n");
+    await requestor.expect("HMSG inbox 1 39 39\r\nNATS/1.0 503\r\nNats-Subject: foo.bar\r\n\r\n\r\n");
+    for (const client of [denied, requestor]) client.destroy();
+  }
+});
+
 row("§8.47 empty lists allow everything", async () => {
   for (const user of ["emptyPublish", "emptyAllow", "emptyMaps"] as const) {
     await expectPublishes(user, { allowed: ["a", "b.c"], refused: [] });
