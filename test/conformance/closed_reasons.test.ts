@@ -1,32 +1,10 @@
 import { expect } from "bun:test";
-import { until } from "../support/deadline.ts";
+import { type ClosedConnection, closedConnection } from "../support/closed_connection.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
 const server = sharedServer({ monitoring: true });
-
-interface Closed {
-  cid: number;
-  reason: string;
-  start: string;
-  stop: string;
-  subscriptions: number;
-}
-
-/** The closed connection as the server lists it, as soon as it does. */
-async function closedEntry(process: ServerProcess, cid: number): Promise<Closed> {
-  let entry: Closed | undefined;
-  await until(
-    async () => {
-      entry = (await process.json<{ connections: Closed[] }>(`/connz?state=closed&cid=${cid}`))
-        .connections[0];
-      return entry !== undefined;
-    },
-    () => `connection ${cid} is not among the closed ones`,
-  );
-  return entry!;
-}
 
 for (const [cause, input, reason] of [
   ["an unknown verb", "BOOM\r\n", "Protocol Violation"],
@@ -52,7 +30,7 @@ for (const [cause, input, reason] of [
     const client = await server().connectAs();
     client.send(input);
     await client.readToEnd();
-    expect((await closedEntry(server(), client.info.client_id)).reason).toBe(reason);
+    expect((await closedConnection(server(), client)).reason).toBe(reason);
   });
 }
 
@@ -60,7 +38,7 @@ row("§15 HPUB without negotiated headers: Protocol Violation", async () => {
   const client = await server().connectAs({ headers: false, no_responders: false });
   client.send("HPUB foo 12 12\r\nNATS/1.0\r\n\r\n\r\n");
   await client.expectClosed();
-  expect((await closedEntry(server(), client.info.client_id)).reason).toBe("Protocol Violation");
+  expect((await closedConnection(server(), client)).reason).toBe("Protocol Violation");
 });
 
 row("§15 the end of the stream: Client Closed, with the subscriptions it had", async () => {
@@ -69,7 +47,7 @@ row("§15 the end of the stream: Client Closed, with the subscriptions it had", 
   await client.roundTrip();
   client.end();
   await client.expectClosed();
-  const entry = await closedEntry(server(), client.info.client_id);
+  const entry = await closedConnection(server(), client);
   expect(entry.reason).toBe("Client Closed");
   expect(entry.subscriptions).toBe(2);
   expect(Date.parse(entry.stop)).toBeGreaterThan(Date.parse(entry.start) - 1);
@@ -78,14 +56,14 @@ row("§15 the end of the stream: Client Closed, with the subscriptions it had", 
 row("§15 a reset: Read Error or Client Closed", async () => {
   const client = await server().connectAs();
   client.socket.resetAndDestroy();
-  expect((await closedEntry(server(), client.info.client_id)).reason).toMatch(/^(Read Error|Client Closed)$/);
+  expect((await closedConnection(server(), client)).reason).toMatch(/^(Read Error|Client Closed)$/);
 });
 
 row("§15 a bare connect and close: Client Closed", async () => {
   const client = await server().connect();
   client.end();
   await client.expectClosed();
-  expect((await closedEntry(server(), client.info.client_id)).reason).toBe("Client Closed");
+  expect((await closedConnection(server(), client)).reason).toBe("Client Closed");
 });
 
 row("§15 a connection over max_connections: Maximum Connections Exceeded", async () => {
@@ -94,7 +72,7 @@ row("§15 a connection over max_connections: Maximum Connections Exceeded", asyn
   const rejected = await RawClient.open(full.clientPort);
   await rejected.readInfo();
   await rejected.readToEnd();
-  expect((await closedEntry(full, rejected.info.client_id)).reason).toBe("Maximum Connections Exceeded");
+  expect((await closedConnection(full, rejected)).reason).toBe("Maximum Connections Exceeded");
 });
 
 row("§15 missed PONGs: Stale Connection, counted in varz", async () => {
@@ -106,7 +84,7 @@ row("§15 missed PONGs: Stale Connection, counted in varz", async () => {
   client.showsKeepAlive = true;
   await client.expect("PING\r\n-ERR 'Stale Connection'\r\n");
   await client.expectClosed();
-  expect((await closedEntry(strict, client.info.client_id)).reason).toBe("Stale Connection");
+  expect((await closedConnection(strict, client)).reason).toBe("Stale Connection");
   const varz = await strict.json<{ stale_connections: number; stale_connection_stats: { clients: number } }>(
     "/varz",
   );
@@ -121,10 +99,10 @@ row("§15 the last max_closed_clients are kept, the oldest goes first", async ()
     const client = await small.connect();
     client.end();
     await client.expectClosed();
-    await closedEntry(small, client.info.client_id);
+    await closedConnection(small, client);
     cids.push(client.info.client_id);
   }
-  const page = await small.json<{ connections: Closed[]; total: number }>("/connz?state=closed");
+  const page = await small.json<{ connections: ClosedConnection[]; total: number }>("/connz?state=closed");
   expect(page.connections.map((entry) => entry.cid)).toEqual(cids.slice(2));
   expect(page.total).toBe(3);
 });

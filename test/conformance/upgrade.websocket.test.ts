@@ -1,53 +1,8 @@
 import { expect } from "bun:test";
-import { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
-import type { ServerProcess } from "../support/server_process.ts";
+import { frame, openUpgrade, openWebSocket, readFrame, UPGRADE } from "../support/websocket.ts";
 
 const server = sharedServer({ config: `websocket { listen: "127.0.0.1:-1", no_tls: true }` });
-
-const UPGRADE = [
-  "GET /any/path HTTP/1.1",
-  "Host: 127.0.0.1",
-  "Upgrade: websocket",
-  "Connection: keep-alive, Upgrade",
-  "Sec-WebSocket-Version: 13",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-];
-
-const openRaw = (process: ServerProcess) =>
-  RawClient.open(process.listenerPort("Listening for websocket clients on ws://"));
-
-/** Opens a WebSocket; returns the connection after the 101 and the head of the answer. */
-async function openWebSocket(process: ServerProcess): Promise<{ client: RawClient; head: string }> {
-  const client = await openRaw(process);
-  client.send(`${UPGRADE.join("\r\n")}\r\n\r\n`);
-  return { client, head: await client.readUntil("\r\n\r\n") };
-}
-
-/** A masked frame with that opcode. */
-function frame(opcode: number, text: string): Uint8Array {
-  const bytes = new TextEncoder().encode(text);
-  const mask = [1, 2, 3, 4];
-  return new Uint8Array([
-    0x80 | opcode,
-    0x80 | bytes.length,
-    ...mask,
-    ...bytes.map((byte, at) => byte ^ mask[at % 4]!),
-  ]);
-}
-
-/** Reads one unfragmented frame. */
-async function readFrame(client: RawClient): Promise<{ opcode: number; text: string }> {
-  const [first, second] = (await client.readBytes(2)) as unknown as [number, number];
-  let length = second & 0x7f;
-  if (length === 126) {
-    const [high, low] = (await client.readBytes(2)) as unknown as [number, number];
-    length = (high << 8) | low;
-  }
-  expect(first & 0x80).toBe(0x80);
-  expect(second & 0x80).toBe(0);
-  return { opcode: first & 0x0f, text: new TextDecoder().decode(await client.readBytes(length)) };
-}
 
 row("§12.35 the upgrade is answered with the accept key of RFC 6455, any path", async () => {
   const { client, head } = await openWebSocket(server());
@@ -90,7 +45,7 @@ row("§12.36 requests that are no upgrade are refused", async () => {
     [UPGRADE.filter((line) => !line.startsWith("Sec-WebSocket-Key")), 400],
     [UPGRADE.map((line) => line.replace("Version: 13", "Version: 12")), 400],
   ] as const) {
-    const client = await openRaw(server());
+    const client = await openUpgrade(server());
     client.send(`${lines.join("\r\n")}\r\n\r\n`);
     expect(await client.readUntil("\r\n")).toContain(` ${status} `);
     client.destroy();

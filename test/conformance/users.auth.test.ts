@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { until } from "../support/deadline.ts";
+import { closedConnection } from "../support/closed_connection.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -36,18 +36,7 @@ async function expectOpen(user: string, input: string, output: string): Promise<
 }
 
 async function reasonOf(process: ServerProcess, client: RawClient): Promise<string> {
-  let reason: unknown;
-  await until(
-    async () => {
-      const page = await process.json<{ connections: { reason: string }[] }>(
-        `/connz?state=closed&cid=${client.info.client_id}`,
-      );
-      reason = page.connections[0]?.reason;
-      return reason !== undefined;
-    },
-    () => "the connection is not among the closed ones",
-  );
-  return String(reason);
+  return (await closedConnection(process, client)).reason;
 }
 
 row("§2 INFO says auth_required", async () => {

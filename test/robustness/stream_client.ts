@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import { until } from "../support/deadline.ts";
+import type { Login } from "../support/login.ts";
 import type { Bytes } from "../support/raw_client.ts";
 import { ServerOutput } from "./server_output.ts";
 
@@ -26,6 +27,7 @@ export class StreamClient {
   /** The first thing that went wrong with what was received. */
   failure: Error | undefined;
   maxPayloadBytes = 0;
+  #nonce: string | undefined;
   #pongs = 0;
   #pings = 0;
 
@@ -55,12 +57,11 @@ export class StreamClient {
     });
   }
 
-  /** Connects to 127.0.0.1, sends CONNECT with these fields over quiet ones, and waits for the PONG. */
-  static async open(
-    port: number,
-    events: StreamEvents = {},
-    fields: Record<string, unknown> = {},
-  ): Promise<StreamClient> {
+  /**
+   * Connects to 127.0.0.1, sends CONNECT with these fields over quiet ones, and waits for the PONG. Fields may be made
+   * of the nonce that INFO has.
+   */
+  static async open(port: number, events: StreamEvents = {}, fields: Login = {}): Promise<StreamClient> {
     const socket = await new Promise<Socket>((resolve, reject) => {
       const connecting = connect({ port, host: "127.0.0.1" });
       connecting.once("error", reject);
@@ -70,7 +71,12 @@ export class StreamClient {
       });
     });
     const client = new StreamClient(socket, events);
-    const connectFields = { verbose: false, pedantic: false, headers: true, ...fields };
+    let credentials = fields;
+    if (typeof credentials === "function") {
+      await client.waitFor(() => client.#nonce !== undefined, "INFO with a nonce");
+      credentials = credentials(client.#nonce ?? "");
+    }
+    const connectFields = { verbose: false, pedantic: false, headers: true, ...credentials };
     client.send(`CONNECT ${JSON.stringify(connectFields)}\r\n`);
     await client.roundTrip();
     return client;
@@ -156,7 +162,9 @@ export class StreamClient {
     else if (text === "PONG") this.#pongs++;
     else if (text.startsWith("-ERR")) this.errors.push(text);
     else if (text.startsWith("INFO ")) {
-      this.maxPayloadBytes = (JSON.parse(text.slice(5)) as { max_payload: number }).max_payload;
+      const info = JSON.parse(text.slice(5)) as { max_payload: number; nonce?: string };
+      this.maxPayloadBytes = info.max_payload;
+      this.#nonce ??= info.nonce;
     }
   }
 }

@@ -1,0 +1,375 @@
+import { expect } from "bun:test";
+import { createCurve } from "nkeys.js";
+import {
+  accept,
+  CALLOUT_SUBJECT,
+  type CalloutRequest,
+  CalloutService,
+  respond,
+} from "../support/callout_service.ts";
+import { decodeJwt, seconds } from "../support/jwt.ts";
+import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
+import { NKey } from "../support/nkey.ts";
+import { Operator } from "../support/operator.ts";
+import type { RawClient } from "../support/raw_client.ts";
+import { readMessage, request } from "../support/request.ts";
+import { row, rowsInParallel, sharedServer } from "../support/row.ts";
+import { ServerProcess } from "../support/server_process.ts";
+
+const issuer = new NKey("account");
+const stranger = new NKey("account");
+
+const config = (more = "", accounts = "") => `
+  accounts {
+    AUTH { users: [ {user: auth, password: p} ] }
+    FOO { users: [ {user: foo, password: p} ] }
+    BAR { users: [ {user: bar, password: p} ] }
+    $SYS { users: [ {user: sys, password: p} ] }
+    ${accounts}
+  }
+  authorization {
+    timeout: "1s"
+    auth_callout { issuer: ${issuer.publicKey}, account: AUTH, auth_users: [auth, sys], ${more} }
+  }`;
+
+const server = sharedServer({ config: config() });
+
+const serviceOn = async (on: ServerProcess) => {
+  const client = await login(on, { user: "auth", pass: "p" });
+  return { client, service: await CalloutService.over(client) };
+};
+
+/** Who logs in while the service answers with `answer`; both must come to their end. */
+async function loginWith(
+  answer: (request: CalloutRequest) => string,
+  fields: Record<string, unknown> = { user: "dave", pass: "q" },
+): Promise<{ client: RawClient; request: CalloutRequest }> {
+  const { client: serving, service } = await serviceOn(server());
+  const [client, asked] = await Promise.all([login(server(), fields), service.answer(answer)]);
+  serving.destroy();
+  return { client, request: asked };
+}
+
+/** The login is refused because of what the service answered, and the log says why. */
+async function refusedWith(
+  answer: (request: CalloutRequest) => string,
+  cause: string | RegExp,
+): Promise<void> {
+  const from = server().log.length;
+  const { client: serving, service } = await serviceOn(server());
+  await Promise.all([expectRefused(server(), { user: "dave", pass: "q" }), service.answer(answer)]);
+  await server().waitForLog(cause, from);
+  serving.destroy();
+}
+
+const userInfo = async (client: RawClient) =>
+  JSON.parse((await request(client, "$SYS.REQ.USER.INFO")).payload).data as Record<string, unknown>;
+
+row("§8.27 callout: what is asked", async () => {
+  const { client: serving, service } = await serviceOn(server());
+  const connecting = login(server(), { user: "dave", pass: "q", name: "n", lang: "test", version: "1.2" });
+  const { message, request: asked } = await service.next();
+  expect(message.reply).toMatch(/^\$SYS\._INBOX\.[0-9A-Za-z]{8}\.[0-9A-Za-z]{8}$/);
+  expect(decodeHeader(message.payload)).toEqual({ typ: "JWT", alg: "ed25519-nkey" });
+  expect(asked.aud).toBe("nats-authorization-request");
+  expect(asked.iss).toBe(serving.info.server_id);
+  expect(asked.sub).toBe(issuer.publicKey);
+  expect(Math.abs(asked.exp - seconds(1))).toBeLessThan(2);
+  expect(asked.nats).toMatchObject({
+    server_id: { id: serving.info.server_id, name: serving.info.server_name, version: serving.info.version },
+    client_info: { host: "127.0.0.1", user: "dave", name: "n", kind: "Client", type: "nats" },
+    connect_opts: { user: "dave", pass: "q", name: "n", lang: "test", version: "1.2", protocol: 0 },
+    type: "authorization_request",
+    version: 2,
+  });
+  expect(asked.nats.user_nkey).toMatch(/^U[A-Z2-7]{55}$/);
+  expect(asked.nats.server_id.xkey).toBe(undefined);
+  service.reply(message, accept(asked, issuer));
+  const client = await connecting;
+  await client.roundTrip();
+  for (const each of [client, serving]) each.destroy();
+});
+
+row("§8.27 callout: each request is about a fresh key", async () => {
+  const keys = [];
+  for (let count = 0; count < 2; count++) {
+    const { client, request: asked } = await loginWith((each) => accept(each, issuer));
+    keys.push(asked.nats.user_nkey);
+    client.destroy();
+  }
+  expect(new Set(keys).size).toBe(2);
+});
+
+row("§8.27 callout: the answer's permissions and limits are the client's", async () => {
+  const { client } = await loginWith((asked) =>
+    accept(asked, issuer, {
+      nats: { pub: { allow: ["only", "$SYS.REQ.USER.INFO"] } },
+      claims: { name: "renamed" },
+    }),
+  );
+  client.send("PUB other 0\r\n\r\nPUB only 0\r\n\r\n");
+  await client.expect(`-ERR 'Permissions Violation for Publish to "other"'\r\n`);
+  await client.roundTrip();
+  expect((await userInfo(client)).user).toBe("renamed");
+  client.destroy();
+});
+
+row("§8.27 callout: it decides over users whose password is right, too", async () => {
+  const { client } = await loginWith((asked) => accept(asked, issuer, { claims: { aud: "BAR" } }), {
+    user: "foo",
+    pass: "p",
+  });
+  expect((await userInfo(client)).account).toBe("BAR");
+  client.destroy();
+});
+
+row("§8.28 callout: an empty answer", () =>
+  refusedWith(() => "", `Auth callout violation: "no reason supplied" on account "AUTH"`),
+);
+
+row("§8.30 callout: an answer for another user, another server, by another issuer", async () => {
+  await refusedWith(
+    (asked) => accept(asked, issuer, {}, { claims: { sub: new NKey("user").publicKey } }),
+    "auth callout response is not for expected user",
+  );
+  await refusedWith(
+    (asked) => accept(asked, issuer, {}, { claims: { aud: new NKey("server").publicKey } }),
+    "auth callout response is not for server",
+  );
+  await refusedWith(
+    (asked) => accept(asked, issuer, {}, { signer: stranger }),
+    "Auth callout signing key is unknown",
+  );
+  await refusedWith(
+    (asked) => accept(asked, issuer, { signer: stranger }),
+    `Wrong issuer for auth callout response on account "AUTH", expected "${issuer.publicKey}" got "${stranger.publicKey}"`,
+  );
+});
+
+row("§1.8 callout: the service refuses, with a reason for the log", () =>
+  refusedWith(
+    (asked) => respond(asked, issuer, { error: "not today" }),
+    "Auth callout service returned an error: not today",
+  ),
+);
+
+row("§1.8 callout: answers that are none", async () => {
+  await refusedWith(() => "nonsense", "[WRN]");
+  await refusedWith(() => "eyJ.eyJ.x", "[WRN]");
+  await refusedWith(
+    (asked) => accept(asked, issuer, {}, { claims: { exp: seconds(-10) } }),
+    "Authorization response had validation errors: claim is expired",
+  );
+  await refusedWith(
+    (asked) => accept(asked, issuer, { claims: { exp: seconds(-10) } }),
+    "Error validating user JWT: claim is expired",
+  );
+  await refusedWith(
+    (asked) => accept(asked, issuer, { claims: { sub: new NKey("user").publicKey } }),
+    "Expected authorized user of ",
+  );
+  await refusedWith((asked) => respond(asked, issuer, {}), "[WRN]");
+});
+
+row("§1.8 callout: what the answer's user may not have in config mode", async () => {
+  await refusedWith(
+    (asked) => accept(asked, issuer, { nats: { issuer_account: issuer.publicKey } }),
+    `Error non operator mode account "AUTH": attempted to use issuer_account`,
+  );
+  await refusedWith(
+    (asked) => accept(asked, issuer, { nats: { allowed_connection_types: ["NEWER"] } }),
+    `Authorized user on account "AUTH" using invalid connection type`,
+  );
+  await refusedWith(
+    (asked) => accept(asked, issuer, { nats: { allowed_connection_types: ["WEBSOCKET"] } }),
+    "not allowed to use connection type",
+  );
+  const hour = (shift: number) => new Date(Date.now() + shift * 3_600_000).toISOString().slice(11, 19);
+  await refusedWith(
+    (asked) =>
+      accept(asked, issuer, { nats: { times: [{ start: hour(1), end: hour(2) }], times_location: "UTC" } }),
+    `Authorized user on account "AUTH" outside of valid connect times`,
+  );
+});
+
+row("§8.31 callout: the answer chooses the account, by name", async () => {
+  const { client } = await loginWith((asked) => accept(asked, issuer, { claims: { aud: "FOO" } }));
+  expect((await userInfo(client)).account).toBe("FOO");
+  client.destroy();
+  await refusedWith(
+    (asked) => accept(asked, issuer, { claims: { aud: "NOPE" } }),
+    `No valid account "NOPE" for auth callout response on account "AUTH"`,
+  );
+});
+
+row("§8.32 callout: its own users are not asked about, right or wrong", async () => {
+  const { client: serving, service } = await serviceOn(server());
+  (await login(server(), { user: "auth", pass: "p" })).destroy();
+  await expectRefused(server(), { user: "auth", pass: "wrong" });
+  await service.expectNoRequest();
+  serving.destroy();
+});
+
+row("§8.34 callout: nobody in its account may ask", async () => {
+  const { client: serving } = await serviceOn(server());
+  const { client } = await loginWith((asked) => accept(asked, issuer, { claims: { aud: "AUTH" } }));
+  client.send(`PUB ${CALLOUT_SUBJECT} 4\r\nfake\r\n`);
+  await client.expect(`-ERR 'Permissions Violation for Publish to "${CALLOUT_SUBJECT}"'\r\n`);
+  await client.roundTrip();
+  for (const each of [client, serving]) each.destroy();
+});
+
+row("§8.34 callout: an answer to the wrong inbox is none", async () => {
+  const { client: serving, service } = await serviceOn(server());
+  const refused = expectRefused(server(), { user: "dave", pass: "q" });
+  const { message, request: asked } = await service.next();
+  service.reply({ ...message, reply: `${message.reply}x` }, accept(asked, issuer));
+  await refused;
+  serving.destroy();
+});
+
+row("§1.8 callout: a token is not shown in who it is, only in what it said", async () => {
+  const { client, request: asked } = await loginWith((each) => accept(each, issuer), { auth_token: "t0ken" });
+  expect(asked.nats.client_info.user).toBe("[REDACTED]");
+  expect(asked.nats.connect_opts.auth_token).toBe("t0ken");
+  client.destroy();
+});
+
+row("§1.8 callout: the account hears why", async () => {
+  const { client: serving, service } = await serviceOn(server());
+  serving.send("SUB $SYS.ACCOUNT.CLIENT.AUTH.ERR 7\r\n");
+  await serving.roundTrip();
+  const refused = expectRefused(server(), { user: "dave", pass: "q" });
+  await service.answer((asked) => respond(asked, issuer, { error: "not today" }));
+  await refused;
+  const event = await readMessage(serving);
+  expect([event.sid, JSON.parse(event.payload).reason]).toEqual([
+    "7",
+    "Auth callout service returned an error: not today",
+  ]);
+  serving.destroy();
+});
+
+rowsInParallel({
+  "§8.29 callout: without an answer the login is refused after the timeout": async () => {
+    await using own = await ServerProcess.start({ config: config() });
+    const { service } = await serviceOn(own);
+    const start = performance.now();
+    const refused = expectRefused(own, { user: "dave", pass: "q" });
+    await service.next();
+    await refused;
+    expect(performance.now() - start).toBeGreaterThan(900);
+  },
+
+  "§8.29 callout: without a service too": async () => {
+    await using own = await ServerProcess.start({ config: config() });
+    const start = performance.now();
+    await expectRefused(own, { user: "dave", pass: "q" });
+    expect(performance.now() - start).toBeGreaterThan(900);
+  },
+
+  "§8.33 callout: with allowed_accounts the users of other accounts are not asked about": async () => {
+    await using own = await ServerProcess.start({ config: config("allowed_accounts: [BAR]") });
+    await login(own, { user: "foo", pass: "p" });
+    const { service } = await serviceOn(own);
+    const [client] = await Promise.all([
+      login(own, { user: "bar", pass: "p" }),
+      service.answer((asked) => accept(asked, issuer, { claims: { aud: "FOO" } })),
+    ]);
+    expect((await userInfo(client)).account).toBe("FOO");
+  },
+
+  "§8.35 callout: requests and answers sealed with xkey": async () => {
+    const curve = createCurve();
+    await using own = await ServerProcess.start({ config: config(`xkey: ${curve.getPublicKey()}`) });
+    const { service, client: serving } = await serviceOn(own);
+    for (const isSealed of [true, false]) {
+      const connecting = login(own, { user: "dave", pass: "q" });
+      const message = await readSealed(serving);
+      const serverKey = /^Nats-Server-Xkey: (X[A-Z2-7]{55})\r$/m.exec(message.headers)![1]!;
+      expect(serverKey).toBe(String(serving.info.xkey));
+      expect(new TextDecoder().decode(message.bytes.subarray(0, 4))).toBe("xkv1");
+      const opened = curve.open(message.bytes, serverKey)!;
+      const asked = decodeJwt<CalloutRequest>(new TextDecoder().decode(opened));
+      expect(asked.nats.server_id.xkey).toBe(serverKey);
+      const answer = accept(asked, issuer);
+      service.reply(message, isSealed ? curve.seal(new TextEncoder().encode(answer), serverKey) : answer);
+      await (await connecting).roundTrip();
+    }
+  },
+
+  "§8.36 callout: an answer's user that expires": async () => {
+    await using own = await ServerProcess.start({ config: config() });
+    const { service } = await serviceOn(own);
+    const [client] = await Promise.all([
+      login(own, { user: "dave", pass: "q" }),
+      service.answer((asked) => accept(asked, issuer, { claims: { exp: seconds(2) } })),
+    ]);
+    await client.expect("-ERR 'User Authentication Expired'\r\n");
+    await client.expectClosed();
+  },
+
+  "§1.8 callout in operator mode: of an account that has it, for users that are not its own": async () => {
+    const operator = new Operator();
+    const [delegating, target] = [operator.account("delegating"), operator.account("target")];
+    const serviceUser = delegating.user();
+    await using own = await ServerProcess.start({
+      flags: ["-D"],
+      config: `authorization { timeout: "1s" }\n${operator.configWithMemory(
+        target,
+        delegating.with({
+          authorization: { auth_users: [serviceUser.key.publicKey], allowed_accounts: [target.publicKey] },
+        }),
+      )}`,
+    });
+    const serving = await login(own, serviceUser.credentials);
+    const service = await CalloutService.over(serving);
+    serving.send("SUB $SYS.ACCOUNT.CLIENT.AUTH.ERR 7\r\n");
+    const user = delegating.user();
+    const connecting = login(own, user.credentials);
+    const { message, request: asked } = await service.next();
+    expect(asked.sub).toBe(delegating.publicKey);
+    expect(asked.nats.connect_opts.jwt).toBe(user.jwt);
+    service.reply(message, accept(asked, delegating.key, { signer: target.key, claims: { aud: undefined } }));
+    expect((await userInfo(await connecting)).account).toBe(target.publicKey);
+    const elsewhere = operator.account("elsewhere");
+    const refused = expectRefused(own, user.credentials);
+    await service.answer((each) =>
+      accept(each, delegating.key, { signer: elsewhere.key, claims: { aud: undefined } }),
+    );
+    await refused;
+    const event = JSON.parse((await readMessage(serving)).payload) as { reason: string };
+    expect(event.reason).toStartWith(
+      `Account "${elsewhere.publicKey}" not permitted as valid account option for auth callout for account`,
+    );
+    await login(own, target.user().credentials);
+  },
+
+  "§1.8 callout: a bad answer is the violation, whatever it says": async () => {
+    await using own = await ServerProcess.start({ config: config() });
+    const { service } = await serviceOn(own);
+    const client = await own.connect();
+    client.send(`CONNECT {"user":"dave","pass":"q"}\r\n`);
+    await service.answer((asked) => respond(asked, issuer, { error: "secret reason" }));
+    expect(await client.readToEnd()).toBe(AUTHORIZATION_VIOLATION);
+  },
+});
+
+function decodeHeader(token: string): unknown {
+  return JSON.parse(atob(token.split(".")[0]!));
+}
+
+/** Takes an HMSG whose payload is bytes. */
+async function readSealed(client: RawClient) {
+  const words = (await client.readLine()).split(" ");
+  const [headerBytes, totalBytes] = [Number(words.at(-2)), Number(words.at(-1))];
+  const bytes = await client.readBytes(totalBytes + 2);
+  return {
+    subject: words[1]!,
+    sid: words[2]!,
+    reply: words[3]!,
+    headers: new TextDecoder().decode(bytes.subarray(0, headerBytes)),
+    payload: "",
+    bytes: Uint8Array.from(bytes.subarray(headerBytes, totalBytes)),
+  };
+}

@@ -1,0 +1,42 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** An account server as the URL resolver asks it: accounts by public key below `/accounts/`. */
+export class AccountServer {
+  /** Tokens by account key; what is not here is answered with 404. */
+  readonly accounts = new Map<string, string>();
+  /** Paths that were asked for, in order. */
+  readonly paths: string[] = [];
+  readonly #server: Server;
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      const path = request.url ?? "";
+      this.paths.push(path);
+      const jwt = path === "/accounts/" ? "" : this.accounts.get(path.slice("/accounts/".length));
+      response.statusCode = jwt === undefined ? 404 : 200;
+      response.end(jwt);
+    });
+  }
+
+  static async start(): Promise<AccountServer> {
+    const server = new AccountServer();
+    await new Promise<void>((resolve) => server.#server.listen(0, "127.0.0.1", resolve));
+    return server;
+  }
+
+  /** Base that the resolver is configured with. */
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/accounts`;
+  }
+
+  /** How often this path was asked for. */
+  count(path: string): number {
+    return this.paths.filter((each) => each === path).length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+}
