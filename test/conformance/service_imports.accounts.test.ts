@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { account, login, loginAll, settle, subscribe } from "../support/account_config.ts";
+import { login, loginAll, settle, subscribe } from "../support/account_config.ts";
 import { headerValues, type Message, readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";

@@ -1,5 +1,6 @@
+import { DEADLINE_MS, until } from "./deadline.ts";
 import type { RawClient } from "./raw_client.ts";
-import { type Exit, runToExit, type ServerOptions, type ServerProcess } from "./server_process.ts";
+import { type Exit, ServerProcess } from "./server_process.ts";
 
 const PASSWORD = "p";
 
@@ -46,6 +47,18 @@ export async function settle(...clients: RawClient[]): Promise<void> {
 }
 
 /** Starts a server that is expected to refuse its configuration, and returns how it ended. */
-export function refusal(config: string, options: ServerOptions = {}): Promise<Exit> {
-  return runToExit({ ...options, config, ownListen: false });
+export async function refusal(config: string): Promise<Exit> {
+  const server = ServerProcess.spawn({ config });
+  const isReady = () => server.log.includes("Server is ready");
+  try {
+    await until(
+      () => server.hasExited || isReady(),
+      () => `the server has neither started nor refused to:\n${server.log}`,
+      DEADLINE_MS * 4,
+    );
+    if (isReady()) throw new Error(`the server started with a configuration it should refuse:\n${config}`);
+    return await server.waitForExit();
+  } finally {
+    await server.stop();
+  }
 }
