@@ -255,8 +255,8 @@ rowsInParallel(
     },
 
     "§3.1 a system account that is not configured": async () => {
-      const { code, stderr } = await refusal(`system_account: NOPE\naccounts { ${account("A")} }`);
-      expect([code, stderr]).toEqual([
+      const exit = await refusal(`system_account: NOPE\naccounts { ${account("A")} }`);
+      expect([exit?.code, exit?.stderr]).toEqual([
         1,
         expect.stringContaining("error resolving system account: account missing"),
       ]);
