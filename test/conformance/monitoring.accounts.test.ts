@@ -247,6 +247,7 @@ row("§8.1 §4.5 a response goes when the requester's interest does, and nothing
 
 interface AccountStatz extends Json {
   acc: string;
+  sent: Json & { msgs: number };
 }
 
 async function statzOf(query = ""): Promise<AccountStatz[]> {
@@ -276,7 +277,7 @@ row("§12.33 accstatz counts what the account's connections sent and received", 
   await until(
     async () => {
       seen = (await statzOf()).find((each) => each.acc === "STATS");
-      return (seen?.sent as { msgs: number }).msgs === 10;
+      return seen?.sent.msgs === 10;
     },
     () => `STATS shows ${JSON.stringify(seen)}`,
   );

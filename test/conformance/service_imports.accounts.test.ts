@@ -2,9 +2,12 @@ import { expect } from "bun:test";
 import { login, loginAll, settle, subscribe } from "../support/account_config.ts";
 import { headerValues, type Message, readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { row, sharedServer } from "../support/row.ts";
+import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 
 const REPLY = /^_R_\.[0-9A-Za-z]{6}\.[0-9A-Za-z]{6}$/;
+
+/** Of the services `slow` and `slow.many`. */
+const THRESHOLD_MS = 600;
 
 const server = sharedServer({
   config: `
@@ -24,8 +27,8 @@ const server = sharedServer({
           { service: mapped }
           { service: many, response: stream }
           { service: pieces, response_type: chunked }
-          { service: slow, threshold: "300ms" }
-          { service: slow.many, response: stream, threshold: "300ms" }
+          { service: slow, threshold: "${THRESHOLD_MS}ms" }
+          { service: slow.many, response: stream, threshold: "${THRESHOLD_MS}ms" }
           { service: own }
           { service: twice }
         ]
@@ -46,12 +49,14 @@ const server = sharedServer({
           { service: { account: EXP, subject: many } }
           { service: { account: EXP, subject: pieces } }
           { service: { account: EXP, subject: slow } }
-          { service: { account: EXP, subject: slow.many } }
           { service: { account: EXP, subject: twice } }
           { service: { account: OTHER, subject: twice } }
         ]
       }
-      PEER { users: [ { user: PEER, password: p } ], imports: [ { service: { account: EXP, subject: svc } } ] }
+      PEER {
+        users: [ { user: PEER, password: p } ]
+        imports: [ { service: { account: EXP, subject: svc } }, { service: { account: EXP, subject: slow.many } } ]
+      }
       CHAIN1 { users: [ { user: CHAIN1, password: p } ], exports: [ { service: deep } ] }
       CHAIN2 {
         users: [ { user: CHAIN2, password: p } ]
@@ -182,31 +187,37 @@ for (const subject of ["many", "pieces"]) {
   );
 }
 
-row("§4.5 §8.76 threshold: an answer after it is dropped, one before it passes", () =>
-  withPair("slow", async (responder, requester) => {
-    const prompt = await request(requester, responder, "slow", "in.1");
-    responder.send(`PUB ${prompt.reply} 1\r\n1\r\n`);
-    await requester.expect("MSG in.1 1 1\r\n1\r\n");
-    const late = await request(requester, responder, "slow", "in.2");
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    responder.send(`PUB ${late.reply} 1\r\n2\r\n`);
-    await settle(responder, requester);
-  }),
-);
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-row("§4.5 threshold: every answer of a stream starts the clock again", () =>
-  withPair("slow.many", async (responder, requester) => {
-    const { reply } = await request(requester, responder, "slow.many");
-    for (let index = 0; index < 4; index++) {
-      await new Promise((resolve) => setTimeout(resolve, 150));
-      responder.send(`PUB ${reply} 1\r\n${index}\r\n`);
-      await requester.expect(`MSG in.1 1 1\r\n${index}\r\n`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    responder.send(`PUB ${reply} 4\r\nlate\r\n`);
-    await settle(responder, requester);
-  }),
-);
+rowsInParallel({
+  "§4.5 §8.76 threshold: an answer after it is dropped, one before it passes": () =>
+    withPair("slow", async (responder, requester) => {
+      const prompt = await request(requester, responder, "slow", "in.1");
+      responder.send(`PUB ${prompt.reply} 1\r\n1\r\n`);
+      await requester.expect("MSG in.1 1 1\r\n1\r\n");
+      const late = await request(requester, responder, "slow", "in.2");
+      await pause(2 * THRESHOLD_MS + 200);
+      responder.send(`PUB ${late.reply} 1\r\n2\r\n`);
+      await settle(responder, requester);
+    }),
+
+  "§4.5 threshold: every answer of a stream starts the clock again": () =>
+    withPair(
+      "slow.many",
+      async (responder, requester) => {
+        const { reply } = await request(requester, responder, "slow.many");
+        for (let index = 0; index < 4; index++) {
+          await pause(THRESHOLD_MS / 3);
+          responder.send(`PUB ${reply} 1\r\n${index}\r\n`);
+          await requester.expect(`MSG in.1 1 1\r\n${index}\r\n`);
+        }
+        await pause(2 * THRESHOLD_MS + 200);
+        responder.send(`PUB ${reply} 4\r\nlate\r\n`);
+        await settle(responder, requester);
+      },
+      ["EXP", "PEER"],
+    ),
+});
 
 row("§4.5 §8.77 an answer with a reply of its own: the requester sees it rewritten and can answer back", () =>
   withPair("svc", async (responder, requester) => {
