@@ -1,6 +1,7 @@
 /**
- * Whether text is an encoded nkey. Written out here because loading nkeys.js for it costs every start 22 ms on Bun
- * and 100 ms on Deno, and most configurations hold no keys. Source: nats-io/nkeys, its README.
+ * The text form of nkeys: whether text is one, and what it holds. Written out here because loading nkeys.js for it
+ * costs every start 22 ms on Bun and 100 ms on Deno, and most configurations hold no keys. What keys are used for
+ * stands in auth/nkey.ts. Source: nats-io/nkeys, its README.
  */
 
 /** The public keys a configuration may hold, by the letter they begin with. */
@@ -19,6 +20,8 @@ const PUBLIC_KEY_CHARACTERS = 56;
 /** One prefix byte more. */
 const SEED_CHARACTERS = 58;
 const SERVER_PREFIX = 13 << 3;
+/** A prefix, anything, and the checksum. */
+const KEY_BYTES_MIN = 4;
 
 /** Whether `text` is an encoded public key of this kind, checksum included. */
 export function isPublicKey(text: string, kind: PublicKeyKind): boolean {
@@ -32,17 +35,25 @@ export function isUserSeed(text: string): boolean {
 
 /** The encoded public key of a server, `N…`, from the 32 bytes of its Ed25519 key. */
 export function serverPublicKey(key: Uint8Array): string {
-  const bytes = [SERVER_PREFIX, ...key];
+  return encodeKeyText([SERVER_PREFIX, ...key]);
+}
+
+/** Base32 of `bytes`, prefix and key, with their checksum, low byte first. */
+export function encodeKeyText(bytes: readonly number[]): string {
   const checksum = crc16(bytes);
   return encodeBase32([...bytes, checksum & 0xff, checksum >> 8]);
 }
 
-/** The last two bytes are the checksum of those before, low byte first. */
-function hasValidChecksum(text: string): boolean {
+/** What `encodeKeyText()` was given; undefined if `text` is no base32 or its checksum is wrong. */
+export function decodeKeyText(text: string): readonly number[] | undefined {
   const bytes = decodeBase32(text);
-  if (bytes === undefined) return false;
-  const [low = 0, high = 0] = bytes.slice(-2);
-  return crc16(bytes.slice(0, -2)) === (low | (high << 8));
+  if (bytes === undefined || bytes.length < KEY_BYTES_MIN) return undefined;
+  const [low = 0, high = 0] = bytes.splice(-2);
+  return crc16(bytes) === (low | (high << 8)) ? bytes : undefined;
+}
+
+function hasValidChecksum(text: string): boolean {
+  return decodeKeyText(text) !== undefined;
 }
 
 /** CRC-16 as XMODEM has it. */
@@ -58,7 +69,7 @@ function crc16(bytes: readonly number[]): number {
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /** Base32 of RFC 4648 without padding. */
-function encodeBase32(bytes: readonly number[]): string {
+export function encodeBase32(bytes: Iterable<number>): string {
   let text = "";
   let bits = 0;
   let bitCount = 0;

@@ -1,0 +1,88 @@
+/** Claims in, a signed token of version 2 out. Source: nats-io/jwt, claims.go. */
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { encodeBase32 } from "../../config/nkey_text.ts";
+import { encodeBase64Url } from "../base64.ts";
+import { type KeyPair, type Role, roleOf } from "../nkey.ts";
+import type { Claims, ClaimType, StandardClaims } from "./claims.ts";
+import * as codec from "./codec.ts";
+import { ISSUER_ROLES, VERSION, wrongIssuer } from "./decode.ts";
+import { goJson } from "./json_codec.ts";
+
+export type Encoded =
+  | { readonly ok: true; readonly token: string }
+  | { readonly ok: false; readonly text: string };
+
+const HEADER = encodeBase64Url(Buffer.from('{"typ":"JWT","alg":"ed25519-nkey"}'));
+
+/** Whose key the subject must be, and what is said when it is not. */
+const SUBJECT: Partial<Record<ClaimType, readonly [role: Role, text: string]>> = {
+  operator: ["operator", "expected subject to be an operator public key"],
+  account: ["account", "expected subject to be account public key"],
+  user: ["user", "expected subject to be user public key"],
+  activation: ["account", "expected subject to be an account"],
+};
+
+/**
+ * Signs claims with `signer`, as of `nowSeconds`, Unix time. Issuer, time of issue, id and version of the claims are
+ * set here, whatever they were. Refuses a subject or a signer of the wrong kind.
+ */
+export function encode(claims: Claims, signer: KeyPair, nowSeconds: number): Encoded {
+  if (claims.subject === "") return { ok: false, text: "subject is not set" };
+  const subject = SUBJECT[claims.type];
+  if (subject !== undefined && roleOf(claims.subject) !== subject[0]) return { ok: false, text: subject[1] };
+  if (claims.type !== "generic" && !ISSUER_ROLES[claims.type].includes(signer.role)) {
+    return { ok: false, text: wrongIssuer(claims.type) };
+  }
+  const unhashed = { ...claims, id: "", issuer: signer.publicKey, issuedAtSeconds: Math.floor(nowSeconds) };
+  const standard = { ...unhashed, id: hashClaims(unhashed) };
+  const payload = { ...writeStandard(standard), nats: writeNats(claims) };
+  const signed = `${HEADER}.${encodeBase64Url(Buffer.from(goJson(payload)))}`;
+  return { ok: true, token: `${signed}.${encodeBase64Url(signer.sign(Buffer.from(signed)))}` };
+}
+
+/** The `jti` of claims: SHA-512/256 over the other standard claims, in base32. */
+export function hashClaims(claims: StandardClaims): string {
+  const json = goJson(writeStandard({ ...claims, id: "" }));
+  return encodeBase32(createHash("sha512-256").update(json).digest());
+}
+
+/** The claims as JSON that people read: what is in the token, indented. */
+export function formatClaims(claims: Claims): string {
+  return JSON.stringify({ ...writeStandard(claims), nats: writeNats(claims) }, undefined, 2);
+}
+
+function writeStandard(claims: StandardClaims): object {
+  return codec.standardClaims.write(claims) as object;
+}
+
+function writeNats(claims: Claims): object {
+  if (claims.type === "generic") return { ...claims.nats, version: VERSION };
+  const { version, ...nats } = writeKnown(claims) as Record<string, unknown>;
+  return { ...nats, type: claims.type, version: VERSION };
+}
+
+function writeKnown(claims: Exclude<Claims, { readonly type: "generic" }>): unknown {
+  switch (claims.type) {
+    case "operator":
+      return codec.operator.write(claims.nats);
+    case "account":
+      return codec.account.write({
+        ...claims.nats,
+        exports: bySubject(claims.nats.exports),
+        imports: bySubject(claims.nats.imports),
+      });
+    case "user":
+      return codec.user.write(claims.nats);
+    case "activation":
+      return codec.activation.write(claims.nats);
+    case "authorization_request":
+      return codec.authorizationRequest.write(claims.nats);
+    case "authorization_response":
+      return codec.authorizationResponse.write(claims.nats);
+  }
+}
+
+function bySubject<T extends { readonly subject: string }>(shares: readonly T[]): readonly T[] {
+  return shares.toSorted((a, b) => (a.subject < b.subject ? -1 : a.subject > b.subject ? 1 : 0));
+}
