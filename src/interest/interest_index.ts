@@ -107,7 +107,7 @@ export function openInterestIndex(region: InterestRegion): InterestIndex {
  *
  * An entry id is a small dense integer, taken when the first interest in a subject appears and given back
  * with the last one, so a node may keep an array by entry id for as long as it holds interest there.
- * A queue id is one number below 2^28 per distinct queue name of an account, not dense, with the same lifetime.
+ * A queue id is one u32 per distinct queue name in the process, not dense, with the same lifetime.
  * Subjects are `bytes[start, end)`, valid as the protocol defines it (no empty token, `>` last); node ids
  * are 0 to 31, account ids 0 to 65535. Writers wait for each other, readers for nobody.
  */
@@ -388,8 +388,7 @@ export class InterestIndex {
 
   /** False when full. */
   #addMember(entry: number, node: number, queueBytes: Uint8Array, start: number, end: number): boolean {
-    const accountId = this.#entries.accountOf(entry);
-    const queueId = this.#queues.add(entry, accountId, node, queueBytes, start, end, this.#arena);
+    const queueId = this.#queues.add(entry, node, queueBytes, start, end, this.#arena);
     if (queueId === 0) return false;
     this.lastQueueId = queueId;
     this.#words[INSERT_COUNT]! += 1;

@@ -117,12 +117,11 @@ export const NODE_TOKEN = 7;
 export const NODE_IS_STAR = -1;
 export const NODE_IS_ROOT = -2;
 
-// One queue name of one account, interned for the process; its reference is the queue id.
+// One queue name, interned for the process; its reference is the queue id.
 export const QUEUE_REFERENCES = 0; // pairs that name it
-export const QUEUE_HASH = 1; // of account and name
-export const QUEUE_ACCOUNT = 2;
-export const QUEUE_NAME_BYTES = 3;
-export const QUEUE_NAME = 4;
+export const QUEUE_HASH = 1;
+export const QUEUE_NAME_BYTES = 2;
+export const QUEUE_NAME = 3;
 
 // One queue pair: how many members of one queue one node has in one entry.
 export const PAIR_WORDS = 6;

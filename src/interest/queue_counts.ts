@@ -14,7 +14,6 @@ import {
   PAIR_QUEUE,
   PAIR_TABLE,
   PAIR_WORDS,
-  QUEUE_ACCOUNT,
   QUEUE_HASH,
   QUEUE_NAME,
   QUEUE_NAME_BYTES,
@@ -37,7 +36,7 @@ export interface QueuePair {
 }
 
 /**
- * Queue names of each account, interned with a reference count, and per entry the pairs (queue, node) with their number of
+ * Queue names, interned with a reference count, and per entry the pairs (queue, node) with their number of
  * members: a linked list to read, a slot table to change one of many in constant time.
  */
 export class QueueCounts {
@@ -62,17 +61,9 @@ export class QueueCounts {
   }
 
   /** Counts one member more, where `reserve` made room; returns the queue id, or 0 when full. */
-  add(
-    entry: number,
-    accountId: number,
-    node: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    arena: Arena,
-  ): number {
+  add(entry: number, node: number, bytes: Uint8Array, start: number, end: number, arena: Arena): number {
     const words = this.#words;
-    const queue = this.#findName(accountId, bytes, start, end);
+    const queue = this.#findName(bytes, start, end);
     const found = queue === 0 ? 0 : this.#findPair(entry, queue, node);
     if (found !== 0) {
       words[found + PAIR_MEMBERS]! += 1;
@@ -80,7 +71,7 @@ export class QueueCounts {
     }
     const pair = arena.allocate(PAIR_WORDS);
     if (pair === 0) return 0;
-    const named = queue !== 0 ? queue : this.#addName(accountId, bytes, start, end, arena);
+    const named = queue !== 0 ? queue : this.#addName(bytes, start, end, arena);
     if (named === 0) {
       arena.free(pair);
       return 0;
@@ -185,36 +176,30 @@ export class QueueCounts {
     for (const queueId of this.#names.values()) {
       assert(words[queueId + QUEUE_REFERENCES] === references.get(queueId), "interest: queue name miscounts");
       const name = this.nameOf(queueId);
-      const accountId = words[queueId + QUEUE_ACCOUNT]!;
-      assert(
-        this.#findName(accountId, name, 0, name.length) === queueId,
-        "interest: queue name is not found",
-      );
+      assert(this.#findName(name, 0, name.length) === queueId, "interest: queue name is not found");
       references.delete(queueId);
     }
     assert(references.size === 0, "interest: queue name is in no table");
   }
 
-  #findName(accountId: number, bytes: Uint8Array, start: number, end: number): number {
+  #findName(bytes: Uint8Array, start: number, end: number): number {
     const words = this.#words;
     const names = this.#names;
-    const hash = hashSubject(this.#seeds, accountId, bytes, start, end);
+    const hash = hashSubject(this.#seeds, 0, bytes, start, end);
     for (let queue = names.seek(hash); queue !== 0; queue = names.seekNext()) {
-      if (words[queue + QUEUE_ACCOUNT] !== accountId) continue;
       if (words[queue + QUEUE_NAME_BYTES] !== end - start) continue;
       if (areBytesEqual(this.#bytes, (queue + QUEUE_NAME) * 4, bytes, start, end)) return queue;
     }
     return 0;
   }
 
-  #addName(accountId: number, bytes: Uint8Array, start: number, end: number, arena: Arena): number {
+  #addName(bytes: Uint8Array, start: number, end: number, arena: Arena): number {
     const words = this.#words;
     const queue = arena.allocate(QUEUE_NAME + ((end - start + 3) >> 2));
     if (queue === 0) return 0;
-    const hash = hashSubject(this.#seeds, accountId, bytes, start, end);
+    const hash = hashSubject(this.#seeds, 0, bytes, start, end);
     words[queue + QUEUE_REFERENCES] = 0;
     words[queue + QUEUE_HASH] = hash;
-    words[queue + QUEUE_ACCOUNT] = accountId;
     words[queue + QUEUE_NAME_BYTES] = end - start;
     for (let at = start, to = (queue + QUEUE_NAME) * 4; at < end; ) this.#bytes[to++] = bytes[at++]!;
     this.#names.insert(hash, queue);

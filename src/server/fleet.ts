@@ -5,6 +5,7 @@
  *   main ──ring──▶ shard      commands (a shard in epoll_wait hears nothing else)
  *   main ◀─postMessage─ shard log lines, closed connections, answers
  */
+import type { AccountDefinition } from "../account/definition.ts";
 import { createEngine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
@@ -294,6 +295,15 @@ export class Fleet {
   /** Closes `count` connections because there are too many. */
   shrink(count: number): void {
     for (const [node, share] of this.#shares(count)) this.#send(node, { type: "shrink", count: share });
+  }
+
+  /** Closes the clients that an account has too many, the newest first. */
+  async limitClients({ name, limits: { maxConnections } }: AccountDefinition): Promise<void> {
+    if (maxConnections < 0) return;
+    const ids = (await this.query<number[]>({ what: "clients", account: name })).flat();
+    if (ids.length <= maxConnections) return;
+    const clientIds = ids.sort((a, b) => b - a).slice(0, ids.length - maxConnections);
+    this.#broadcast({ type: "accountFull", clientIds });
   }
 
   /** Asks every shard; its answers in the order of the shards. One that is dead, or dies meanwhile, answers nothing. */

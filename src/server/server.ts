@@ -411,6 +411,7 @@ export class Server {
     this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
     await this.#fleet.changeOptions(shardOptions(this.#options, this.#resolved), this.#infoOn(this.#port));
+    for (const account of this.#resolved.accounts) await this.#fleet.limitClients(account);
     if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
     if (changed.has("max_connections")) this.#shrink();
     if (changed.has("ports_file_dir")) {

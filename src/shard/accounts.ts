@@ -15,8 +15,6 @@ import type { StreamLeg } from "./plan_cache.ts";
 import { isResponseSubject } from "./reserved.ts";
 
 const NO_SERVICES: readonly Service[] = [];
-/** Legs of one account are told apart by four bits. */
-const ORDINALS_MAX = 15;
 const STAR = 0x2a;
 const GREATER = 0x3e;
 
@@ -110,16 +108,12 @@ export class ShardAccount {
     return [...literal, ...this.#wildcardServices.filter((service) => service.apply(subject) !== null)];
   }
 
-  /** The message on a subject as other accounts import it, in an order that is the same on every shard. */
+  /** The message on a subject as other accounts import it. */
   legsOf(subject: string): StreamLeg[] {
     const legs: StreamLeg[] = [];
-    const counts = new Map<number, number>();
     for (const { account, apply } of this.importers) {
       const local = apply(subject);
-      if (local === null) continue;
-      const ordinal = counts.get(account) ?? 0;
-      counts.set(account, Math.min(ordinal + 1, ORDINALS_MAX));
-      legs.push({ account, subject: bytesOf(local), ordinal });
+      if (local !== null) legs.push({ account, subject: bytesOf(local) });
     }
     return legs;
   }

@@ -1,6 +1,11 @@
 import { IN_PLACE_BYTES_MAX } from "../memory/layout.ts";
 import type { MessageBytes } from "../protocol/set_header.ts";
 
+/** The connection slot that stands for whoever is no client of this shard. */
+export const FABRIC_SLOT = 0;
+const CR_LF = new Uint8Array([0x0d, 0x0a]);
+const encoder = new TextEncoder();
+
 /**
  * A message outside the shared memory: one too large for the receive buffer, whose payload is collected here, or one
  * that the host handles by itself.
@@ -80,6 +85,15 @@ export class HeldMessage {
     return new HeldMessage(context, origin, subject, line, reply.length, headerLength, payloadLength, bytes);
   }
 
+  /** A plain message of the server itself: its reply is there and empty, which reads as two blanks. */
+  static fromServer(context: number, subject: Uint8Array, payload: Uint8Array): HeldMessage {
+    const line = encoder.encode(` ${payload.length}\r\n`);
+    const message = new HeldMessage(context, FABRIC_SLOT, subject, line, 0, -1, payload.length);
+    message.fill(payload, 0, payload.length);
+    message.fill(CR_LF, 0, CR_LF.length);
+    return message;
+  }
+
   /** Its headers and payload. */
   get content(): MessageBytes {
     return { bytes: this.bytes, headerBytes: Math.max(this.headerLength, 0) };
@@ -117,8 +131,6 @@ export class HeldMessage {
     return bytes[bytes.length - 2] === 0x0d && bytes[bytes.length - 1] === 0x0a;
   }
 }
-
-const encoder = new TextEncoder();
 
 /** The plain form of what follows a subject in a PUB or HPUB line. */
 export function plainLine(reply: Uint8Array, headerLength: number, payloadLength: number): Uint8Array {

@@ -71,8 +71,6 @@ const FULL = 0;
 
 /** Bytes of the four (address, value) pairs that one leg rests on. */
 const LEG_GENERATION_BYTES = 32;
-/** A queue's key on the wire between shards: its id, and which of its account's legs it is of. */
-const QUEUE_ORDINAL_SHIFT = 28;
 
 /** What a context makes of a subject. */
 export interface Resolution {
@@ -89,8 +87,6 @@ export interface Resolution {
 export interface StreamLeg {
   readonly account: number;
   readonly subject: Uint8Array;
-  /** Counts the legs of the same account. */
-  readonly ordinal: number;
 }
 
 /** What plans follow from besides interest. */
@@ -105,7 +101,6 @@ export interface PlanRules {
 class Leg {
   readonly match = new MatchResult();
   account = 0;
-  ordinal = 0;
   /** Where its subject lies: in the shared memory where `bytes` is null. */
   bytes: Uint8Array | null = null;
   start = 0;
@@ -114,13 +109,31 @@ class Leg {
   at = 0;
 }
 
-/** A queue group while its plan is built. */
-interface Group {
+/** A local member of a queue group, and the leg it subscribes to. */
+interface Member {
+  readonly record: number;
   readonly leg: Leg;
+}
+
+/** A queue group while its plan is built. Members of one name are one group, whatever their accounts. */
+class Group {
   readonly queue: number;
-  readonly locals: number[];
+  readonly locals: Member[] = [];
   /** (node, members) pairs. */
-  readonly nodes: number[];
+  readonly nodes: number[] = [];
+
+  constructor(queue: number) {
+    this.queue = queue;
+  }
+
+  addNode(node: number, members: number): void {
+    for (let i = 0; i < this.nodes.length; i += 2) {
+      if (this.nodes[i] !== node) continue;
+      this.nodes[i + 1]! += members;
+      return;
+    }
+    this.nodes.push(node, members);
+  }
 }
 
 export class PlanCache {
@@ -265,7 +278,6 @@ export class PlanCache {
       if (this.#legCount === this.#legs.length) this.#legs.push(new Leg());
       const leg = this.#legs[this.#legCount++]!;
       leg.account = imported.account;
-      leg.ordinal = imported.ordinal;
       leg.bytes = imported.subject;
       leg.length = imported.subject.length;
       this.#matchLeg(leg);
@@ -286,22 +298,20 @@ export class PlanCache {
       for (; record !== NO_SUBSCRIPTION; record = table.nextOfEntry(record)) {
         const queue = table.queueOf(record);
         if (queue === 0 || !this.#mayTake(record, leg)) continue;
-        const { locals } = this.#groupOf(leg, queue - 1);
-        if (locals.length < GROUP_LOCALS_MAX) locals.push(record);
+        const { locals } = this.#groupOf(queue - 1);
+        if (locals.length < GROUP_LOCALS_MAX) locals.push({ record, leg });
       }
     }
     for (let i = 0; i < match.queueCount; i++) {
       const node = match.queues[i * 3 + 1]!;
-      if (node === this.#node) continue;
-      this.#groupOf(leg, match.queues[i * 3]!).nodes.push(node, match.queues[i * 3 + 2]!);
+      if (node !== this.#node) this.#groupOf(match.queues[i * 3]!).addNode(node, match.queues[i * 3 + 2]!);
     }
   }
 
-  #groupOf(leg: Leg, queueId: number): Group {
-    const queue = queueId | (leg.ordinal << QUEUE_ORDINAL_SHIFT);
+  #groupOf(queue: number): Group {
     let group = this.#groupsByQueue.get(queue);
     if (group === undefined) {
-      group = { leg, queue, locals: [], nodes: [] };
+      group = new Group(queue);
       this.#groupsByQueue.set(queue, group);
       this.#groups.push(group);
     }
@@ -509,9 +519,9 @@ export class PlanCache {
     if (end + SLACK_BYTES > this.#limit) return FULL;
     const first = end;
     let localCount = 0;
-    for (const record of group.locals) {
+    for (const { record, leg } of group.locals) {
       if (localCount > 0 && end - first > localBytesMax && this.#isWholeArena) break;
-      const next = this.#writeTarget(group.leg, end, record);
+      const next = this.#writeTarget(leg, end, record);
       if (next === FULL) return FULL;
       words[(locals >> 2) + localCount++] = end;
       end = next;

@@ -42,7 +42,7 @@ import {
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
 import type { ShardContext } from "./context.ts";
-import { HeldMessage } from "./held_message.ts";
+import { FABRIC_SLOT, HeldMessage } from "./held_message.ts";
 import type { Publishing } from "./publishing.ts";
 import type { ShardControl } from "./shard_options.ts";
 
@@ -56,9 +56,6 @@ const FULL_SLEEP_MS = 1;
 /** One producer is told to slow down at most once in this time. */
 const STALL_EVERY_MS = 2;
 const STALLED_MAX = 1024;
-
-/** The connection slot that stands for other nodes. */
-const FABRIC_SLOT = 0;
 
 const NO_QUEUES = new Int32Array(0);
 

@@ -47,9 +47,6 @@ const EXPIRY_LOOK_MS = 50;
 const HOPS_MAX = 32;
 const NO_REPLY = new Uint8Array(0);
 const NS_PER_MS = 1e6;
-const CR_LF = new Uint8Array([0x0d, 0x0a]);
-/** Publishes what the server itself says. */
-const FABRIC_SLOT = 0;
 
 /** A request whose latency is published. */
 interface Measurement {
@@ -330,13 +327,8 @@ export class Services {
   /** Publishes the latency of a request in the account that offers the service. */
   #publish({ latency, exporter }: Measurement, sample: LatencySample): void {
     const json = new TextEncoder().encode(encodeLatency(sample, newNuid(), this.#shard.wallMs()));
-    const bytes = new Uint8Array(json.length + 2);
-    bytes.set(json);
-    bytes.set(CR_LF, json.length);
     const subject = bytesOf(byteStringOfText(latency.subject));
-    this.#publishing.deliver(
-      HeldMessage.of(exporter, FABRIC_SLOT, subject, NO_REPLY, { bytes, headerBytes: 0 }),
-    );
+    this.#publishing.deliver(HeldMessage.fromServer(exporter, subject, json));
   }
 
   /** All that a service may be told of a client. */

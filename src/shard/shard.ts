@@ -87,6 +87,7 @@ import type {
 } from "./shard_options.ts";
 import {
   accountCounters,
+  clientsOf,
   connectionPage,
   connectionRecord,
   NO_COUNTERS,
@@ -505,6 +506,14 @@ export class Shard implements ShardContext {
           this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS),
         );
         break;
+      case "accountFull": {
+        const ids = new Set(message.clientIds);
+        for (const connection of this.connections) {
+          if (connection === null || !ids.has(connection.clientId)) continue;
+          this.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
+        }
+        break;
+      }
       case "stopListening":
         this.#dependencies.stopListening();
         break;
@@ -533,6 +542,8 @@ export class Shard implements ShardContext {
         return connectionPage(this, query);
       case "subscriptions":
         return subscriptionPage(this, query);
+      case "clients":
+        return clientsOf(this, query.account);
       case "accounts":
         return accountCounters(this, this.#goneCounters);
     }
@@ -758,7 +769,7 @@ export class Shard implements ShardContext {
         .trimEnd()
         .split(" ");
       const isReplied = words.length > (header < 0 ? 1 : 2);
-      if (isReplied) this.#permitReply(connection, words[0]!);
+      if (isReplied && words[0] !== "") this.#permitReply(connection, words[0]!);
     }
     if (this.options.logsTrace) this.#traceDelivery(connection, ...message);
   }

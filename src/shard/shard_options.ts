@@ -87,6 +87,8 @@ export type ShardControl =
   | { readonly type: "closeSome"; readonly count: number; readonly reason: number }
   /** Lowers the shard's connections to `count`, as after a reload of max_connections. */
   | { readonly type: "shrink"; readonly count: number }
+  /** Closes these clients, of which their account has too many. */
+  | { readonly type: "accountFull"; readonly clientIds: readonly number[] }
   | { readonly type: "stopListening" }
   | { readonly type: "stop" }
   /** Throws inside the shard; the test of what happens then. */
@@ -107,6 +109,8 @@ export type ShardQuery =
       readonly subject: string | null;
       readonly count: number;
     }
+  /** Ids of the clients of an account, by its name. */
+  | { readonly what: "clients"; readonly account: string }
   /** What each account has here: `AccountCounters` by name. */
   | { readonly what: "accounts" };
 

@@ -42,6 +42,13 @@ function openConnections({ connections }: Shard): Connection[] {
   );
 }
 
+/** Ids of an account's open clients. */
+export function clientsOf(shard: Shard, account: string): number[] {
+  return openConnections(shard)
+    .filter((connection) => connection.account.name === account)
+    .map(({ clientId }) => clientId);
+}
+
 /**
  * What each account has and had here, by name. Counters of messages are those of its connections: `gone` holds the
  * sums over those that are closed.
