@@ -8,6 +8,7 @@ import { KeyPair, verifySignature } from "./nkey.ts";
 import { loadHashComparison } from "./password.ts";
 import {
   certificateOf,
+  createSigner,
   NONCE,
   optionsOf,
   type RequestParts,
@@ -195,7 +196,7 @@ describe("judgeByRules() for clients without credentials", () => {
 });
 
 describe("judgeByRules() with nkeys", () => {
-  const KEY = KeyPair.create("user");
+  const KEY = createSigner();
   const OTHER = KeyPair.create("user");
   const nkey = KEY.publicKey;
   const CONFIG = `accounts { A { users: [{nkey: ${nkey}}, {user: bob, password: pb}] } }`;

@@ -3,7 +3,7 @@ import { loadConfigText } from "../../config/load.ts";
 import type { Options } from "../../config/option_table.ts";
 import { DEFAULT_CONNECT_OPTIONS } from "../../protocol/connect_options.ts";
 import type { LoginFields, LoginRequest, PeerIdentity } from "../login.ts";
-import type { KeyPair } from "../nkey.ts";
+import { KeyPair } from "../nkey.ts";
 
 /** What clients send, for tests. */
 
@@ -33,6 +33,14 @@ export function signNonce(
   encoding: "base64url" | "base64" = "base64url",
 ): string {
   return Buffer.from(key.sign(Buffer.from(nonce))).toString(encoding);
+}
+
+/** A user key whose signature of the nonce tells the two alphabets of base64 apart. */
+export function createSigner(): KeyPair {
+  for (;;) {
+    const key = KeyPair.create("user");
+    if (/[-_]/.test(signNonce(key))) return key;
+  }
 }
 
 /** A certificate with nothing in it but what is given. */
