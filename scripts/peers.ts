@@ -31,6 +31,7 @@ const PEERS: Record<string, Peer> = {
     install: installDebianServer,
   },
   "nats.go": { path: `${bin}/client-go`, isBuiltHere: true, install: buildGoClient },
+  "nats-io/jwt": { path: `${bin}/client-go-jwt`, isBuiltHere: true, install: buildGoJwt },
   libnats: { path: `${bin}/client-c`, isBuiltHere: true, install: buildCClient },
   "nats-py": {
     path: `${cache}/python/bin/nats-py-${NATS_PY_VERSION}`,
@@ -61,6 +62,11 @@ function installDebianServer(path: string): void {
 function buildGoClient(path: string): void {
   needGo();
   run(["go", "build", "-C", `${clients}/go`, "-o", path, "."]);
+}
+
+function buildGoJwt(path: string): void {
+  needGo();
+  run(["go", "build", "-C", `${clients}/go-jwt`, "-o", path, "."]);
 }
 
 function buildCClient(path: string): void {

@@ -147,7 +147,7 @@ export function object<T extends object>(fields: Fields<T>): Codec<T> {
       const read = { ...absent };
       for (const [key, entry] of Object.entries(json)) {
         const field = byKey.get(key) ?? byKey.get(key.toLowerCase());
-        if (field !== undefined && entry !== null)
+        if (field !== undefined && entry !== null && entry !== undefined)
           Object.assign(read, { [field.property]: field.codec.read(entry) });
       }
       return read;

@@ -1,0 +1,397 @@
+import { describe, expect, test } from "bun:test";
+import { Buffer } from "node:buffer";
+import * as npmJwt from "@nats-io/jwt";
+import fc from "fast-check";
+import { SIGNERS, signable } from "../../../test/support/claims.ts";
+import { encodeBase64Url } from "../base64.ts";
+import { KeyPair } from "../nkey.ts";
+import { decode, decodeAs, decodeGeneric } from "./decode.ts";
+import { encode, hashClaims } from "./encode.ts";
+import { newAccount, newGeneric, newScopedUser, newUser } from "./new_claims.ts";
+
+const NOW_SECONDS = 1_700_000_000;
+const HEADER_2 = '{"typ":"JWT","alg":"ed25519-nkey"}';
+const HEADER_1 = '{"typ":"jwt","alg":"ed25519"}';
+const USER = KeyPair.create("user").publicKey;
+const { account, operator } = SIGNERS;
+
+/** A token with this header and payload, signed as version 1 or 2 demands. */
+function forge(header: string, payload: object | string, signer: KeyPair, version: 1 | 2): string {
+  const body = encodeBase64Url(Buffer.from(typeof payload === "string" ? payload : JSON.stringify(payload)));
+  const signed = `${encodeBase64Url(Buffer.from(header))}.${body}`;
+  const signature = signer.sign(Buffer.from(version === 1 ? body : signed));
+  return `${signed}.${encodeBase64Url(signature)}`;
+}
+
+function tokenOf(encoded: ReturnType<typeof encode>): string {
+  if (!encoded.ok) throw new Error(encoded.text);
+  return encoded.token;
+}
+
+function textOf(token: string): string {
+  const decoded = decode(token);
+  return decoded.ok ? "ok" : decoded.text;
+}
+
+const USER_PAYLOAD = {
+  iat: NOW_SECONDS,
+  iss: account.publicKey,
+  sub: USER,
+  nats: { type: "user", version: 2 },
+};
+
+describe("encode() and decode()", () => {
+  test("lose nothing, whatever the claims", () => {
+    fc.assert(
+      fc.property(signable, ([claims, signer]) => {
+        const decoded = decode(tokenOf(encode(claims, signer, NOW_SECONDS)));
+        if (!decoded.ok) throw new Error(decoded.text);
+        const { id } = decoded.claims;
+        expect(id).toMatch(/^[A-Z2-7]{52}$/);
+        expect(id).toBe(hashClaims(decoded.claims));
+        const { nats, ...standard } = {
+          ...claims,
+          id,
+          issuer: signer.publicKey,
+          issuedAtSeconds: NOW_SECONDS,
+        };
+        expect(decoded.claims).toMatchObject(standard);
+        expect<object>(decoded.claims.nats).toEqual(sorted(nats));
+      }),
+    );
+  });
+
+  test("a key of a wrong kind neither signs nor is a subject", () => {
+    const userClaims = newUser(USER, "bob");
+    expect(encode(userClaims, operator, NOW_SECONDS)).toEqual({
+      ok: false,
+      text: "unable to validate expected prefixes - [account]",
+    });
+    expect(encode({ ...userClaims, subject: account.publicKey }, account, NOW_SECONDS)).toEqual({
+      ok: false,
+      text: "expected subject to be user public key",
+    });
+    expect(encode({ ...userClaims, subject: "" }, account, NOW_SECONDS)).toEqual({
+      ok: false,
+      text: "subject is not set",
+    });
+  });
+
+  test("the id is a hash over the standard claims", () => {
+    const claims = { ...newUser("Y", ""), issuedAtSeconds: 1_700_000_000, issuer: "X" };
+    expect(hashClaims(claims)).toBe("ZP7IEJ7MH2FDPMZ24EPDU2QEV4ZHE5TFLQE6Q5WXJ4GFU2L6QAIA");
+  });
+});
+
+/** Imports, exports and the keys of maps as an encoder orders them. */
+function sorted(nats: object): object {
+  const bySubject = (a: { subject: string }, b: { subject: string }) =>
+    a.subject < b.subject ? -1 : a.subject > b.subject ? 1 : 0;
+  return Object.fromEntries(
+    Object.entries(nats).map(([key, value]) =>
+      (key === "imports" || key === "exports") && Array.isArray(value)
+        ? [key, value.toSorted(bySubject)]
+        : [key, value],
+    ),
+  );
+}
+
+describe("decode() refuses", () => {
+  const [header, payload, signature] = forge(HEADER_2, USER_PAYLOAD, account, 2).split(".") as [
+    string,
+    string,
+    string,
+  ];
+  const cases: Record<string, [token: string, text: string]> = {
+    "what is no token": ["", "expected 3 chunks"],
+    "two segments": [`${header}.${payload}`, "expected 3 chunks"],
+    "four segments": [`${header}.${payload}.${signature}.`, "expected 3 chunks"],
+    "a header that is no base64": [
+      `!${header}.${payload}.${signature}`,
+      "illegal base64 data at input byte 0",
+    ],
+    padding: [`${header}==.${payload}.${signature}`, `illegal base64 data at input byte ${header.length}`],
+    "an empty payload": [`${header}..${signature}`, "unexpected end of JSON input"],
+    "another type": [
+      forge('{"typ":"JWE","alg":"ed25519-nkey"}', USER_PAYLOAD, account, 2),
+      'not supported type "JWE"',
+    ],
+    "another algorithm": [
+      forge('{"typ":"JWT","alg":"EdDSA"}', USER_PAYLOAD, account, 2),
+      'unexpected "EdDSA" algorithm',
+    ],
+    "no algorithm": [forge('{"typ":"JWT"}', USER_PAYLOAD, account, 2), 'unexpected "" algorithm'],
+    "a later version": [
+      forge(HEADER_2, { ...USER_PAYLOAD, nats: { type: "user", version: 3 } }, account, 2),
+      "JWT was generated by a newer version ",
+    ],
+    "no version": [
+      forge(HEADER_2, { ...USER_PAYLOAD, nats: { type: "user" } }, account, 2),
+      "library supports version 2 or less - received 0",
+    ],
+    "a cluster": [
+      forge(HEADER_2, { ...USER_PAYLOAD, nats: { type: "cluster", version: 2 } }, account, 2),
+      "ClusterClaims are not supported",
+    ],
+    "a server": [
+      forge(HEADER_1, { ...USER_PAYLOAD, type: "server" }, account, 1),
+      "ServerClaims are not supported",
+    ],
+    "a user signed by an operator": [
+      forge(HEADER_2, { ...USER_PAYLOAD, iss: operator.publicKey }, operator, 2),
+      "unable to validate expected prefixes - [account]",
+    ],
+    "an account signed by a server": [
+      forge(
+        HEADER_2,
+        { ...USER_PAYLOAD, iss: SIGNERS.server.publicKey, nats: { type: "account", version: 2 } },
+        SIGNERS.server,
+        2,
+      ),
+      "unable to validate expected prefixes - [account operator]",
+    ],
+    "a signature of something else": [
+      `${header}.${payload}.${signature.slice(4)}`,
+      "claim failed V2 signature verification",
+    ],
+    "version 1 signed like version 2": [
+      forge(HEADER_1, { ...USER_PAYLOAD, type: "user" }, account, 2),
+      "claim failed V1 signature verification",
+    ],
+    "a number for a text": [
+      forge(HEADER_2, { ...USER_PAYLOAD, name: 1 }, account, 2),
+      "json: cannot unmarshal number into Go value of type string",
+    ],
+  };
+  for (const [what, [token, text]] of Object.entries(cases)) {
+    test(what, () => expect(textOf(token)).toBe(text));
+  }
+
+  test("more than a mebibyte, unread", () => {
+    const token = "e".repeat(1024 * 1024 + 1);
+    const text = "token size 1048577 exceeds maximum of 1048576 bytes: token too large";
+    expect(textOf(token)).toBe(text);
+    expect(decodeGeneric(token)).toEqual({ ok: false, text });
+    expect(textOf(token.slice(1))).toBe("expected 3 chunks");
+  });
+
+  test("a kind that was not asked for", () => {
+    const token = forge(HEADER_2, USER_PAYLOAD, account, 2);
+    expect(decodeAs("user", token).ok).toBe(true);
+    expect(decodeAs("account", token)).toEqual({ ok: false, text: "not account claim" });
+    expect(decodeAs("authorization_response", token)).toEqual({
+      ok: false,
+      text: "not an authorization request claim",
+    });
+  });
+});
+
+describe("decode() reads", () => {
+  test("headers and keys whatever their case", () => {
+    const token = forge('{"TYP":"jwt","Alg":"ED25519-NKEY"}', { ...USER_PAYLOAD, Name: "bob" }, account, 2);
+    expect(decode(token)).toMatchObject({ ok: true, claims: { type: "user", name: "bob" } });
+  });
+
+  test("version 1, with no limits where it says none", () => {
+    const payload = {
+      iat: NOW_SECONDS,
+      iss: account.publicKey,
+      sub: USER,
+      type: "user",
+      tags: ["a"],
+      issuer_account: operator.publicKey,
+      nats: { pub: { allow: ["foo"] }, subs: 5, max: 7, allowed_connection_types: ["STANDARD"] },
+    };
+    const decoded = decodeAs("user", forge(HEADER_1, payload, account, 1));
+    expect(decoded).toMatchObject({
+      ok: true,
+      claims: {
+        type: "user",
+        nats: {
+          publish: { allow: ["foo"], deny: [] },
+          maxSubscriptions: 5,
+          maxDataBytes: -1,
+          maxPayloadBytes: -1,
+          allowedConnectionTypes: [],
+          issuerAccount: operator.publicKey,
+          tags: ["a"],
+          version: 1,
+        },
+      },
+    });
+  });
+
+  test("an account and an activation of version 1", () => {
+    const standard = { iat: NOW_SECONDS, iss: account.publicKey, sub: account.publicKey };
+    const limits = { subs: -1, conn: 3, mem_storage: 9 };
+    const accountToken = forge(
+      HEADER_1,
+      { ...standard, type: "account", nats: { limits, signing_keys: ["A"] } },
+      account,
+      1,
+    );
+    expect(decode(accountToken)).toMatchObject({
+      ok: true,
+      claims: {
+        nats: { limits: { maxSubscriptions: -1, maxConnections: 3, memoryStorageBytes: 0 }, version: 1 },
+      },
+    });
+    const activation = { ...standard, type: "activation", nats: { subject: "foo", type: "stream" } };
+    expect(decode(forge(HEADER_1, activation, account, 1))).toMatchObject({
+      ok: true,
+      claims: { nats: { subject: "foo", kind: "stream", version: 1 } },
+    });
+  });
+
+  test("missing limits as 0, those of a template as unlimited", () => {
+    const scope = { kind: "user_scope", key: account.publicKey, template: { payload: 9 } };
+    const nats = { type: "account", version: 2, signing_keys: [scope], mappings: { a: [{ subject: "b" }] } };
+    const payload = { ...USER_PAYLOAD, sub: account.publicKey, nats };
+    const decoded = decodeAs("account", forge(HEADER_2, payload, account, 2));
+    if (!decoded.ok) throw new Error(decoded.text);
+    const { limits, signingKeys, mappings } = decoded.claims.nats;
+    expect(limits).toMatchObject({ maxConnections: 0, maxSubscriptions: 0, wildcardExports: false });
+    expect(signingKeys.get(account.publicKey)?.template).toMatchObject({
+      maxSubscriptions: -1,
+      maxDataBytes: -1,
+      maxPayloadBytes: 9,
+    });
+    expect(mappings.get("a")).toEqual([{ subject: "b", weight: 100, cluster: "" }]);
+  });
+
+  test("CIDRs as a list or as one text", () => {
+    for (const src of [["10.0.0.0/8", "::1/128"], " 10.0.0.0/8,::1/128,,10.0.0.0/8"]) {
+      const nats = { type: "user", version: 2, src };
+      const decoded = decodeAs("user", forge(HEADER_2, { ...USER_PAYLOAD, nats }, account, 2));
+      expect(decoded.ok && decoded.claims.nats.sources).toEqual(["10.0.0.0/8", "::1/128"]);
+    }
+  });
+
+  test("keys of maps that are no ordinary properties", () => {
+    const nats = '{"type":"account","version":2,"revocations":{"__proto__":5,"constructor":6}}';
+    const payload = `{"iss":"${account.publicKey}","sub":"${account.publicKey}","nats":${nats}}`;
+    const decoded = decodeAs("account", forge(HEADER_2, payload, account, 2));
+    if (!decoded.ok) throw new Error(decoded.text);
+    expect([...decoded.claims.nats.revocations]).toEqual([
+      ["__proto__", 5],
+      ["constructor", 6],
+    ]);
+    const again = decodeAs("account", tokenOf(encode(decoded.claims, account, NOW_SECONDS)));
+    expect(again.ok && again.claims.nats.revocations).toEqual(decoded.claims.nats.revocations);
+  });
+});
+
+describe("decodeGeneric()", () => {
+  test("reads tokens of no kind, which decode() takes for version 1", () => {
+    const claims = newGeneric(operator.publicKey, { accounts: [account.publicKey] });
+    const token = tokenOf(encode(claims, operator, NOW_SECONDS));
+    expect(decodeGeneric(token)).toMatchObject({
+      ok: true,
+      claims: {
+        subject: operator.publicKey,
+        issuer: operator.publicKey,
+        nats: { accounts: [account.publicKey] },
+      },
+    });
+    expect(textOf(token)).toBe("claim failed V1 signature verification");
+  });
+
+  test("reads tokens of every kind", () => {
+    const token = tokenOf(encode(newAccount(account.publicKey, "A"), operator, NOW_SECONDS));
+    expect(decodeGeneric(token)).toMatchObject({
+      ok: true,
+      claims: { name: "A", nats: { type: "account" } },
+    });
+    const version1 = forge(HEADER_1, { ...USER_PAYLOAD, type: "user", nats: {} }, account, 1);
+    expect(decodeGeneric(version1)).toMatchObject({ ok: true, claims: { nats: { type: "user" } } });
+  });
+});
+
+describe("hostile tokens", () => {
+  const json = fc.jsonValue({ maxDepth: 3 });
+  const names = ["iss", "sub", "exp", "nats", "type", "name"];
+
+  test("any text comes out as a refusal", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(fc.base64String(), { maxLength: 4 }).map((parts) => parts.join(".")),
+        ),
+        (token) => {
+          expect(decode(token).ok).toBe(false);
+          expect(decodeGeneric(token).ok).toBe(false);
+        },
+      ),
+    );
+  });
+
+  test("a good token with one character changed is refused or means the same", () => {
+    const token = tokenOf(encode(newUser(USER, "bob"), account, NOW_SECONDS));
+    fc.assert(
+      fc.property(fc.nat(token.length - 1), fc.string({ minLength: 1, maxLength: 1 }), (at, character) => {
+        const decoded = decode(token.slice(0, at) + character + token.slice(at + 1));
+        if (decoded.ok) expect<unknown>(decoded).toEqual(decode(token));
+      }),
+    );
+  });
+
+  test("well-signed nonsense is read or refused, never thrown", () => {
+    const type = fc.constantFrom("operator", "account", "user", "activation", "authorization_request", "x");
+    const key = fc.constantFrom(
+      ..."imports,exports,limits,signing_keys,revocations,default_permissions,mappings,pub,src,times,resp,subs,trace,tags,tls,server_id,client_tls,kind,subject".split(
+        ",",
+      ),
+    );
+    const nats = fc
+      .tuple(type, fc.dictionary(key, json, { maxKeys: 4 }))
+      .map(([type, members]) => ({ ...members, type, version: 2 }));
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...names), json), fc.oneof(nats, json), (members, nats) => {
+        const payload = { ...members, iss: account.publicKey, nats };
+        expect(typeof decode(forge(HEADER_2, payload, account, 2)).ok).toBe("boolean");
+        expect(typeof decode(forge(HEADER_1, payload, account, 1)).ok).toBe("boolean");
+        expect(typeof decodeGeneric(forge(HEADER_2, payload, account, 2)).ok).toBe("boolean");
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("JSON nested as deep as a token may be is no danger", () => {
+    const depth = 300_000;
+    const payload = `{"iss":"${account.publicKey}","nats":{"x":${"[".repeat(depth)}${"]".repeat(depth)}}}`;
+    expect(typeof decode(forge(HEADER_2, payload, account, 2)).ok).toBe("boolean");
+  });
+});
+
+describe("@nats-io/jwt", () => {
+  const npmKeyOf = (key: KeyPair) => npmJwt.fromSeed(new TextEncoder().encode(key.encodeSeed()));
+
+  test("reads our tokens", () => {
+    const token = tokenOf(encode(newScopedUser(USER, "bob"), account, NOW_SECONDS));
+    expect(npmJwt.decode(token)).toMatchObject({
+      name: "bob",
+      sub: USER,
+      nats: { type: "user", version: 2 },
+    });
+  });
+
+  test("writes tokens we read", async () => {
+    const key = npmKeyOf(account);
+    const signed = await npmJwt.encodeAccount(
+      "A",
+      key,
+      { limits: { conn: 5 } },
+      { signer: npmKeyOf(operator) },
+    );
+    expect(decodeAs("account", signed)).toMatchObject({
+      ok: true,
+      claims: { name: "A", issuer: operator.publicKey, nats: { limits: { maxConnections: 5 } } },
+    });
+    const user = await npmJwt.encodeUser("bob", npmJwt.fromPublic(USER), key, { pub: { allow: ["foo"] } });
+    expect(decodeAs("user", user)).toMatchObject({
+      ok: true,
+      claims: { nats: { publish: { allow: ["foo"] } } },
+    });
+  });
+});
