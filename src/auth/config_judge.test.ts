@@ -140,11 +140,19 @@ describe("judgeByRules() with users", () => {
     expect(JSON.stringify(refusal)).not.toContain("guess-1");
   });
 
-  test("ignores an nkey where no nkeys are configured", () => {
+  test("does not judge by an nkey where none are configured, but shows it", () => {
     expect(judge(USERS, { user: "alice", password: "pa", nkey: "U1" })).toMatchObject({
-      user: "alice",
-      nkey: "",
+      kind: "login",
+      account: "A",
+      user: "U1",
+      issuerKey: "",
     });
+  });
+});
+
+describe("judgeByRules() with an empty list of users", () => {
+  test("accepts everybody, as nats-server does", () => {
+    expect(outcome("authorization { users: [] }", { user: "x" })).toBe("x@$G");
   });
 });
 
