@@ -176,6 +176,25 @@ describe("the question of an auth callout", () => {
     expect(nats.connectOptions).toMatchObject({ token: "t", user: "" });
   });
 
+  test("tells of a user that stands in for clients without credentials what is configured", () => {
+    const options = optionsOf(`
+      accounts { A { users: [{user: anyone, password: pw}] } }
+      authorization { auth_callout { issuer: ${ISSUER.publicKey}, auth_users: [auth] } }
+      no_auth_user: anyone
+    `);
+    const rules = compileLoginRules(options, "");
+    const request = requestOf({});
+    const pending = judgeByRules(rules, new UserTable(rules), request, {
+      verifySignature,
+      compareHash: () => false,
+    });
+    if (pending.kind !== "needs callout") throw new Error(pending.kind);
+    expect(calloutClaims(questionOf(request, { pending })).nats.connectOptions).toMatchObject({
+      user: "anyone",
+      password: "pw",
+    });
+  });
+
   test("names how the client connects", () => {
     const of = (over: NonNullable<RequestParts["over"]>) =>
       calloutClaims(questionOf(requestOf({ over }))).nats.client;
@@ -430,6 +449,7 @@ describe("judgeCalloutAnswer() in operator mode", () => {
       kind: "needs callout",
       account: CALLOUT.publicKey,
       bound: loginOf(claimed, granted),
+      password: "",
       isProxyRequired: false,
       proxyKey: "",
     };

@@ -32,8 +32,9 @@ export function judgeByRules(
   const { callout } = rules;
   if (callout === null) return bound;
   if (isDelegated(callout, request, bound) && !callout.authUsers.includes(nameOf(decision.claimed, table))) {
-    const { isProxyRequired } = decision;
-    return { kind: "needs callout", account: callout.account, bound, isProxyRequired, proxyKey };
+    const { isProxyRequired, claimed } = decision;
+    const { password } = claimed;
+    return { kind: "needs callout", account: callout.account, bound, password, isProxyRequired, proxyKey };
   }
   return bound.kind === "login" ? protectCallout(bound, callout.account) : bound;
 }

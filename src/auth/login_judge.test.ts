@@ -135,7 +135,15 @@ describe("LoginJudge in operator mode accepts", () => {
       isBearer: false,
       issuedAtS: NOW_S,
       proxyKey: "",
-      logs: [],
+      logs: [
+        {
+          level: "debug",
+          text:
+            `Authenticated JWT: Client "${USER.publicKey}" (claim-name: "bob", claim-tags: ["a:1"]) ` +
+            `signed with "${ACCOUNT.publicKey}" by Account "${ACCOUNT.publicKey}" ` +
+            `(claim-name: "acme", claim-tags: []) signed with "${OPERATOR.publicKey}" has mappings false`,
+        },
+      ],
     });
   });
 
