@@ -64,7 +64,7 @@ export function calloutClaims(question: CalloutQuestion): AuthorizationRequestCl
         token: connect.authToken,
         // The user that stood in for one without credentials, or that a certificate named.
         user: bound.identityKind === "user" ? bound.user : connect.user,
-        password: connect.password,
+        password: pending.password,
         name: connect.name,
         lang: connect.lang,
         version: connect.version,

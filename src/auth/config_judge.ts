@@ -1,9 +1,16 @@
 import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
-import type { Claimed } from "./identity.ts";
+import type { AuthCalloutOptions } from "../config/authorization.ts";
+import { type Claimed, identityOf } from "./identity.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "./login.ts";
 import type { LoginRules } from "./login_rules.ts";
 import { checkProxy } from "./proxy.ts";
-import { type CredentialChecks, decideUser, mayStartWithoutConnect, type UserTable } from "./user_login.ts";
+import {
+  type CredentialChecks,
+  decideUser,
+  mayStartWithoutConnect,
+  type UserDecision,
+  type UserTable,
+} from "./user_login.ts";
 import { loginOf, protectCallout, refusalOf } from "./verdict.ts";
 
 /** The whole decision about a client where users stand in the configuration. */
@@ -18,34 +25,26 @@ export function judgeByRules(
   if (isRefusedOutright(rules, table, request)) {
     return refusalOf(sent, "authorization violation", GLOBAL_ACCOUNT, []);
   }
-  const proxy = checkProxy(request, rules.trustedProxies, checks.verifySignature);
-  if (proxy.isRefused)
-    return withCallout(
-      rules,
-      request,
-      refusalOf(sent, "proxy not trusted", GLOBAL_ACCOUNT, proxy.logs),
-      false,
-      "",
-    );
+  const { isRefused, proxyKey, logs } = checkProxy(request, rules.trustedProxies, checks.verifySignature);
+  if (isRefused) return refusalOf(sent, "proxy not trusted", GLOBAL_ACCOUNT, logs);
+  const decision = decideUser(rules, table, request, proxyKey, checks);
+  const bound = boundBy(decision, table, proxyKey);
+  const { callout } = rules;
+  if (callout === null) return bound;
+  if (isDelegated(callout, request, bound) && !callout.authUsers.includes(nameOf(decision.claimed, table))) {
+    const { isProxyRequired, claimed } = decision;
+    const { password } = claimed;
+    return { kind: "needs callout", account: callout.account, bound, password, isProxyRequired, proxyKey };
+  }
+  return bound.kind === "login" ? protectCallout(bound, callout.account) : bound;
+}
 
-  const { claimed, outcome, isProxyRequired, logs } = decideUser(
-    rules,
-    table,
-    request,
-    proxy.proxyKey,
-    checks,
-  );
-  const bound =
-    typeof outcome === "string"
-      ? refusalOf(claimed, outcome, GLOBAL_ACCOUNT, logs)
-      : loginOf(claimed, {
-          ...outcome,
-          proxyKey: proxy.proxyKey,
-          logs,
-          // nats-server names the account as the issuer of an nkey of the configuration.
-          issuerKey: claimed.nkey === "" ? "" : outcome.account,
-        });
-  return withCallout(rules, request, bound, isProxyRequired, proxy.proxyKey);
+function boundBy(decision: UserDecision, table: UserTable, proxyKey: string): Login | LoginRefusal {
+  const { claimed, outcome, logs } = decision;
+  if (typeof outcome === "string") return refusalOf(claimed, outcome, GLOBAL_ACCOUNT, logs);
+  // nats-server names the account as the issuer of an nkey of the configuration.
+  const issuerKey = table.nkeys.has(claimed.nkey) ? outcome.account : "";
+  return loginOf(claimed, { ...outcome, proxyKey, issuerKey, logs });
 }
 
 /** What CONNECT claims where a JWT means nothing. */
@@ -62,26 +61,22 @@ function isRefusedOutright(rules: LoginRules, table: UserTable, request: LoginRe
 }
 
 /**
- * The result stands, unless a callout service is to decide: about everybody but its own users, and, where accounts
- * are listed, but the users of accounts that are not. Source: nats-server auth.go, processClientOrLeafAuthentication.
+ * Whether a callout service is to decide, unless it is its own user: about everybody but the users of accounts that
+ * are not listed. Source: nats-server auth.go, processClientOrLeafAuthentication.
  */
-function withCallout(
-  rules: LoginRules,
+function isDelegated(
+  { allowedAccounts }: AuthCalloutOptions,
   { connectionType }: LoginRequest,
-  bound: Login | LoginRefusal,
-  isProxyRequired: boolean,
-  proxyKey: string,
-): Verdict {
-  const { callout } = rules;
-  if (callout === null) return bound;
-  const isLeaf = connectionType === "LEAFNODE" || connectionType === "LEAFNODE_WS";
-  const isDelegated =
-    isLeaf ||
-    bound.account === GLOBAL_ACCOUNT ||
-    callout.allowedAccounts.length === 0 ||
-    callout.allowedAccounts.includes(bound.account);
-  if (isDelegated && !callout.authUsers.includes(bound.user)) {
-    return { kind: "needs callout", account: callout.account, bound, isProxyRequired, proxyKey };
-  }
-  return bound.kind === "login" ? protectCallout(bound, callout.account) : bound;
+  { account }: Login | LoginRefusal,
+): boolean {
+  if (connectionType === "LEAFNODE" || connectionType === "LEAFNODE_WS") return true;
+  return account === GLOBAL_ACCOUNT || allowedAccounts.length === 0 || allowedAccounts.includes(account);
+}
+
+/**
+ * Whom the decision was about. Without nkeys in the configuration that of a client was not looked at, and must not
+ * pass for one of the service's users, though reports show it.
+ */
+function nameOf(claimed: Claimed, { nkeys }: UserTable): string {
+  return identityOf(nkeys.size === 0 ? { ...claimed, nkey: "" } : claimed).user;
 }

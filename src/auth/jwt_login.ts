@@ -8,7 +8,7 @@ import { areBlocking } from "./jwt/issues.ts";
 import { validate } from "./jwt/validate.ts";
 import { permissionsOf } from "./jwt_permissions.ts";
 import { isRevoked, type LoadedAccount } from "./loaded_account.ts";
-import type { Login, LoginLog, LoginRequest, RefusalReason } from "./login.ts";
+import type { Login, LoginLog, LoginRequest, NeedsAccount, RefusalReason } from "./login.ts";
 import type { OperatorTrust } from "./operator_trust.ts";
 import { expandScope, hasRightsOfItsOwn } from "./scope.ts";
 import type { SignatureCheck } from "./signature.ts";
@@ -33,16 +33,15 @@ export interface JwtContext {
   readonly nowMs: number;
 }
 
-export type JwtDecision =
-  | {
-      readonly kind: "accepted";
-      readonly claimed: Claimed;
-      readonly account: LoadedAccount;
-      readonly grant: JwtGrant;
-      readonly isProxyRequired: boolean;
-    }
-  | JwtRefusal
-  | { readonly kind: "needs account"; readonly account: string };
+export type JwtDecision = JwtAcceptance | JwtRefusal | NeedsAccount;
+
+export interface JwtAcceptance {
+  readonly kind: "accepted";
+  readonly claimed: Claimed;
+  readonly account: LoadedAccount;
+  readonly grant: JwtGrant;
+  readonly isProxyRequired: boolean;
+}
 
 export interface JwtRefusal {
   readonly kind: "refused";

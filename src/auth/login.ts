@@ -136,6 +136,8 @@ export interface NeedsCallout {
   readonly account: string;
   /** What holds without the service; its account is where the client is bound meanwhile. */
   readonly bound: Login | LoginRefusal;
+  /** What the client sent, or of a user that stands in for clients without credentials the one that is configured. */
+  readonly password: string;
   /** The user must come through a trusted proxy. */
   readonly isProxyRequired: boolean;
   /** The key of the trusted proxy it came through; empty for none. */

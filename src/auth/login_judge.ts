@@ -1,7 +1,7 @@
 import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
 import { judgeByRules } from "./config_judge.ts";
-import type { Claimed } from "./identity.ts";
-import { type AccountResult, decideJwt, type JwtContext } from "./jwt_login.ts";
+import { type Claimed, goQuoteText } from "./identity.ts";
+import { type AccountResult, decideJwt, type JwtAcceptance, type JwtContext } from "./jwt_login.ts";
 import type { LoadedAccount } from "./loaded_account.ts";
 import type { LoginRequest, Verdict } from "./login.ts";
 import type { LoginRules } from "./login_rules.ts";
@@ -64,10 +64,29 @@ function judgeByJwt(
     return refusalOf(claimed, reason, GLOBAL_ACCOUNT, [log], { isPinnedAccountFailure });
   }
   const { claimed, grant, isProxyRequired } = decision;
-  const login = loginOf(claimed, { ...grant, proxyKey });
+  const log = { level: "debug", text: describe(decision, request) } as const;
+  const login = loginOf(claimed, { ...grant, proxyKey, logs: [log] });
   const { authUsers } = decision.account.claims.nats.authorization;
   if (authUsers.length === 0) return login;
   // By the verified key, not by what CONNECT calls itself: only the service's own users are let through.
   if (authUsers.includes(grant.publicKey)) return protectCallout(login, grant.account);
-  return { kind: "needs callout", account: grant.account, bound: login, isProxyRequired, proxyKey };
+  return { kind: "needs callout", account: grant.account, bound: login, password, isProxyRequired, proxyKey };
+}
+
+/** The chain from the operator to the user, for the log. */
+function describe({ account, grant }: JwtAcceptance, { connectionType }: LoginRequest): string {
+  const kind = connectionType.startsWith("LEAFNODE") ? "Leafnode" : "Client";
+  const [user, signer, key, operator] = [
+    grant.publicKey,
+    grant.issuerKey,
+    account.key,
+    account.claims.issuer,
+  ].map(goQuoteText);
+  const claimsOf = (name: string, tags: readonly string[]) =>
+    `(claim-name: ${goQuoteText(name)}, claim-tags: [${tags.map(goQuoteText).join(" ")}])`;
+  const { name, nats } = account.claims;
+  return (
+    `Authenticated JWT: ${kind} ${user} ${claimsOf(grant.nameTag, grant.tags)} signed with ${signer} ` +
+    `by Account ${key} ${claimsOf(name, nats.tags)} signed with ${operator} has mappings ${nats.mappings.size > 0}`
+  );
 }

@@ -73,7 +73,8 @@ export function compileLoginRules(options: Options, automaticUserName: string): 
     (user.nkey === undefined ? users : nkeys).push(compileUser(user, account, options));
   }
   if (automaticUser !== "") users.push(anonymousUser(automaticUser));
-  const hasUsers = authorization?.users !== undefined || users.length > 0 || nkeys.length > 0;
+  // An empty list of users is no list: nats-server lets everybody in.
+  const hasUsers = users.length > 0 || nkeys.length > 0;
   const client: ListenerRules = {
     noAuthUser: options.noAuthUser || automaticUser,
     user: authorization?.user ?? "",

@@ -82,12 +82,10 @@ export function decideUser(
   if (nkeySelection === "refused") return refuse(sent);
   if (nkeySelection !== undefined) return judgeNkey(nkeySelection, listener, request, sent, proxyKey, checks);
 
-  // Without nkeys in the configuration the client's means nothing, and must not pass for an identity.
-  const named = { ...sent, nkey: "" };
   if (table.users.size > 0 && listener.mapsCertificates) {
-    return judgeCertificate(table, request, named, proxyKey, checks);
+    return judgeCertificate(table, request, sent, proxyKey, checks);
   }
-  const { claimed, selected } = selectUser(table, listener, named);
+  const { claimed, selected } = selectUser(table, listener, sent);
   if (selected === undefined && table.users.size > 0 && claimed.user !== "") return refuse(claimed);
   if (selected === undefined) return judgeSingle(rules, listener, claimed, proxyKey, checks);
   if (!isAllowedType(selected, connectionType)) return refuse(claimed);

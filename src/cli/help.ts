@@ -1,18 +1,29 @@
 import { FLAG_SECTIONS, type Flag } from "./flags.ts";
+import { KEY_COMMANDS } from "./key_commands.ts";
 
-/** What `-h` prints: every flag, by section. */
+/** What `-h` prints: every flag, by section, and under any name but nats-server the commands beside them. */
 export function usageText(program: string): string {
   const sections = Object.entries(FLAG_SECTIONS).map(
     ([title, flags]) => `${title}:\n${flags.map(describeFlag).join("\n")}`,
   );
+  const commands = program === "nats-server" ? "" : describeCommands(program);
   return `Usage: ${program} [flags]
-
+${commands}
 Flags take one or two dashes and win over the configuration file.
 
 ${sections.join("\n\n")}
 
 Signals: quit, term and stop end a server, reopen reopens its log file, reload reads its
 configuration again, ldm closes its clients slowly and then ends it.
+`;
+}
+
+function describeCommands(program: string): string {
+  const lines = Object.entries(KEY_COMMANDS).map(([word, doc]) => `    ${word.padEnd(12)}${doc}`);
+  return `       ${program} COMMAND
+
+Commands for operators, accounts and users; --help after each says more:
+${lines.join("\n")}
 `;
 }
 

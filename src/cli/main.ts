@@ -1,5 +1,10 @@
 /** The program: says what the command line asks for, does it, and exits with a code that tells how it went. */
+import { basename } from "node:path";
 import { parseCommandLine } from "./flags.ts";
+import { isKeyCommand } from "./key_commands.ts";
+
+/** What the start script was called as: `midge` has commands beside the flags. */
+const EXECUTABLE = basename(process.env.MIDGE_EXECUTABLE || "nats-server");
 
 process.exitCode = 1;
 const code = await run(process.argv.slice(2));
@@ -7,6 +12,11 @@ process.exit(code);
 
 /** Everything but serving is loaded when it is asked for. */
 async function run(args: readonly string[]): Promise<number> {
+  if (isKeyCommand(EXECUTABLE, args)) {
+    const { runKeyTool } = await import("./keys/main.ts");
+    const session = { print: console.log, nowSeconds: () => Date.now() / 1000 };
+    return runKeyTool(args, session, console.error);
+  }
   const command = parseCommandLine(args);
   switch (command.kind) {
     case "serve": {
@@ -20,7 +30,7 @@ async function run(args: readonly string[]): Promise<number> {
     }
     case "help": {
       const { usageText } = await import("./help.ts");
-      console.log(usageText("nats-server"));
+      console.log(usageText(EXECUTABLE));
       return 0;
     }
     case "tlsHelp": {
@@ -42,7 +52,7 @@ async function run(args: readonly string[]): Promise<number> {
     case "refused": {
       if (command.showUsage) {
         const { usageText } = await import("./help.ts");
-        console.log(usageText("nats-server"));
+        console.log(usageText(EXECUTABLE));
       }
       return refuse(command.text);
     }

@@ -1,0 +1,91 @@
+import { describe, expect, test } from "bun:test";
+import { findCertificateUser, parseDistinguishedName } from "./certificate.ts";
+import type { PeerIdentity } from "./login.ts";
+import { certificateOf } from "./testing/requests.ts";
+
+/** The user found among `names`, or the line that says why none was. */
+function find(parts: Partial<PeerIdentity> | null, ...names: string[]): string {
+  const { user, log } = findCertificateUser(parts && certificateOf(parts), {
+    find: (name) => names.find((candidate) => candidate === name),
+    all: () => names.map((name) => ({ name, user: name })),
+  });
+  return user ?? log.text;
+}
+
+const SUBJECT = {
+  subject: [
+    ["C", "US"],
+    ["O", "Acme"],
+    ["OU", "Eng"],
+    ["CN", "x"],
+  ],
+  rfc2253: "CN=x,OU=Eng,O=Acme,C=US",
+} as const;
+
+describe("findCertificateUser()", () => {
+  test("tries email, DNS and URI names, then the subject", () => {
+    const all = { emails: ["x@acme"], dnsNames: ["x.acme"], uris: ["spiffe://acme/x"], ...SUBJECT };
+    const byRank = ["x@acme", "x.acme", "spiffe://acme/x", "CN=x,OU=Eng,O=Acme,C=US"];
+    for (const [rank, wanted] of byRank.entries()) {
+      expect(find(all, ...byRank.slice(rank).reverse())).toBe(wanted);
+    }
+  });
+
+  test("takes names as they are, without wildcards", () => {
+    expect(find({ dnsNames: ["x.acme.com"], rfc2253: "CN=x" }, "*.acme.com")).toBe(
+      'User in cert ["CN=x"], not found',
+    );
+  });
+
+  test("compares the subject as a distinguished name, in any order of its parts", () => {
+    expect(find(SUBJECT, "CN=x, OU=Eng, O=Acme, C=US")).toBe("CN=x, OU=Eng, O=Acme, C=US");
+    expect(find(SUBJECT, "c=US,o=Acme,ou=Eng,cn=x")).toBe("c=US,o=Acme,ou=Eng,cn=x");
+    expect(find(SUBJECT, "C=US,O=Acme,OU=Eng,CN=x", "CN=x,OU=Eng,O=Acme,C=US")).toBe(
+      "CN=x,OU=Eng,O=Acme,C=US",
+    );
+  });
+
+  test("wants all parts of the subject, and knows no bare common name", () => {
+    for (const name of ["x", "CN=x", "CN=x,OU=Eng,O=Acme", "CN=X,OU=Eng,O=Acme,C=US"]) {
+      expect(find(SUBJECT, name)).toBe('User in cert ["CN=x,OU=Eng,O=Acme,C=US"], not found');
+    }
+  });
+
+  test("knows domain components in the order of the certificate, and the subject without them", () => {
+    const subject = [
+      ["DC", "com"],
+      ["DC", "acme"],
+      ["CN", "x"],
+    ] as const;
+    const certificate = { subject, rfc2253: "CN=x" };
+    expect(find(certificate, "CN=x,DC=com,DC=acme")).toBe("CN=x,DC=com,DC=acme");
+    expect(find(certificate, "CN=x")).toBe("CN=x");
+    expect(find(certificate, "DC=acme,CN=x")).toBe('User in cert ["CN=x"], not found');
+  });
+
+  test("says what is missing", () => {
+    expect(find(null, "x")).toBe("User required in cert, no peer certificates found");
+    expect(find({}, "")).toBe("User required in cert, none found");
+  });
+});
+
+describe("parseDistinguishedName()", () => {
+  test("reads parts, several attributes in one, blanks and escapes", () => {
+    expect(parseDistinguishedName("CN=a b ,  O = Acme")).toEqual([[["CN", "a b"]], [["O", "Acme"]]]);
+    expect(parseDistinguishedName("CN=a+OU=b,C=US")).toEqual([
+      [
+        ["CN", "a"],
+        ["OU", "b"],
+      ],
+      [["C", "US"]],
+    ]);
+    expect(parseDistinguishedName("CN=a\\,b\\ ")).toEqual([[["CN", "a,b "]]]);
+    expect(parseDistinguishedName("CN=J\\c3\\b6rg")).toEqual([[["CN", "Jörg"]]]);
+  });
+
+  test("refuses what is none", () => {
+    for (const text of ["alice", "CN=a,b", "CN=#04", "CN=a\\", "CN=a\\zz"]) {
+      expect(parseDistinguishedName(text)).toBeUndefined();
+    }
+  });
+});

@@ -1,0 +1,17 @@
+/**
+ * The words that `midge` takes in place of flags: the key tool's commands. Apart from the tool, so that a server that
+ * starts does not load it. nats-server takes none of them.
+ */
+export const KEY_COMMANDS: Readonly<Record<string, string>> = {
+  init: "make an operator, accounts, a user and a server configuration in a folder",
+  operator: "add, edit, list, describe or sign operators",
+  account: "add, edit, list, describe, sign or delete accounts; their exports and imports",
+  user: "add, edit, list, describe, sign, revoke or delete users; write creds files",
+  push: "send accounts to running servers",
+  describe: "show what a JWT or a file with one says",
+};
+
+/** Whether these arguments are for the key tool, given what the program was called as. */
+export function isKeyCommand(executable: string, [word = ""]: readonly string[]): boolean {
+  return executable !== "nats-server" && Object.hasOwn(KEY_COMMANDS, word);
+}

@@ -1,0 +1,120 @@
+/** `midge init`: all it takes to start a server and log in, in one folder. */
+import { writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import type { Export } from "../../auth/jwt/claims.ts";
+import { account as accountCodec } from "../../auth/jwt/codec.ts";
+import { newAccount, newOperator, newUser } from "../../auth/jwt/new_claims.ts";
+import type { KeyPair } from "../../auth/nkey.ts";
+import { type Arguments, type Command, CommandError, type Session } from "./command.ts";
+import { serverConfigText } from "./server_config.ts";
+import { findUserSigner, saveAccount, saveOperator, saveUser } from "./signing.ts";
+import { Store } from "./store.ts";
+
+export const SYSTEM_ACCOUNT = "SYS";
+const SYSTEM_USER = "sys";
+const DEFAULT_PORT = 4222;
+
+/** What accounts may ask of the system account about themselves, as nsc has it. */
+export const SYSTEM_EXPORTS: readonly Export[] = accountCodec.read({
+  exports: [
+    {
+      name: "account-monitoring-services",
+      subject: "$SYS.REQ.ACCOUNT.*.*",
+      type: "service",
+      response_type: "Stream",
+      account_token_position: 4,
+      description: "Request account specific monitoring services for: SUBSZ, CONNZ, LEAFZ, JSZ and INFO",
+      info_url: "https://docs.nats.io/nats-server/configuration/sys_accounts",
+    },
+    {
+      name: "account-monitoring-streams",
+      subject: "$SYS.ACCOUNT.*.>",
+      type: "stream",
+      account_token_position: 3,
+      description: "Account specific monitoring stream",
+      info_url: "https://docs.nats.io/nats-server/configuration/sys_accounts",
+    },
+  ],
+}).exports;
+
+export const INIT: Command = {
+  name: "init",
+  operands: ["[FOLDER]"],
+  options: [
+    {
+      name: "operator",
+      short: "o",
+      value: "NAME",
+      doc: "name of the operator (default: that of the folder)",
+    },
+    { name: "account", short: "a", value: "NAME", doc: "name of the account (default: app)" },
+    { name: "user", short: "u", value: "NAME", doc: "name of its user (default: app)" },
+    { name: "port", short: "p", value: "PORT", doc: `port the server listens on (default: ${DEFAULT_PORT})` },
+  ],
+  doc: `Makes, in FOLDER or here: an operator with a signing key, the system account with a user, an account
+with a user, their creds files, and server.conf, with which a server starts at once.`,
+  run: init,
+};
+
+function init(args: Arguments, session: Session): void {
+  const folder = args.operandsFrom(0)[0] ?? ".";
+  const operatorName = args.text("operator") ?? basename(resolve(folder));
+  const accountName = args.text("account") ?? "app";
+  const userName = args.text("user") ?? "app";
+  const port = readPort(args.text("port"));
+  if (accountName === SYSTEM_ACCOUNT) {
+    throw new CommandError(
+      `--account ${SYSTEM_ACCOUNT}: this is the name of the system account, choose another`,
+    );
+  }
+
+  const store = Store.create(folder, operatorName);
+  const systemKey = store.createKey("account");
+  makeOperator(store, systemKey.publicKey, port, session);
+  const systemCreds = makeAccount(store, systemKey, SYSTEM_ACCOUNT, SYSTEM_USER, session);
+  const creds = makeAccount(store, store.createKey("account"), accountName, userName, session);
+
+  const config = join(folder, "server.conf");
+  const accountsFolder = resolve(folder, "jwt");
+  writeFileSync(config, serverConfigText(store, { port, accountsFolder }));
+  session.print(`operator        ${operatorName}, with a signing key
+system account  ${SYSTEM_ACCOUNT}, user ${SYSTEM_USER}: ${systemCreds}
+account         ${accountName}, user ${userName}: ${creds}
+server          ${config}, listens on port ${port}
+
+Start it:    midge -c ${config}
+Log in:      nats --creds ${creds} pub hello world
+Keep keys/ safe and secret: whoever has it can make accounts and users.`);
+}
+
+function readPort(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_PORT;
+  if (/^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535) return Number(text);
+  throw new CommandError(`--port ${JSON.stringify(text)}: use 1 to 65535`);
+}
+
+function makeOperator(store: Store, systemAccount: string, port: number, session: Session): void {
+  const identity = store.createKey("operator");
+  const claims = newOperator(identity.publicKey, store.operatorName);
+  const nats = {
+    ...claims.nats,
+    signingKeys: [store.createKey("operator").publicKey],
+    operatorServiceUrls: [`nats://localhost:${port}`],
+    systemAccount,
+  };
+  saveOperator(store, { ...claims, nats }, session.nowSeconds());
+}
+
+/** Returns the path of the user's creds file. */
+function makeAccount(store: Store, key: KeyPair, name: string, userName: string, session: Session): string {
+  const claims = newAccount(key.publicKey, name);
+  const exports = name === SYSTEM_ACCOUNT ? SYSTEM_EXPORTS : [];
+  const account = saveAccount(
+    store,
+    { ...claims, nats: { ...claims.nats, exports } },
+    session.nowSeconds(),
+  ).claims;
+  const user = newUser(store.createKey("user").publicKey, userName);
+  saveUser(store, account, user, findUserSigner(store, account, undefined), session.nowSeconds());
+  return store.credsPath(name, userName);
+}
