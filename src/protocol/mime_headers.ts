@@ -12,6 +12,8 @@ export function readMimeHeaders(bytes: Uint8Array, start: number, end: number): 
   const lines = new TextDecoder().decode(bytes.slice(start, end)).split(/\r?\n/);
   const lineEnd = lines.indexOf("", 1);
   if (lineEnd < 0 || lineEnd === lines.length - 1) return null;
+  // There is no line before the first that it could go on.
+  if (/^[ \t]/.test(lines[1]!)) return null;
   const headers = new Map<string, string[]>();
   for (const line of unfold(lines.slice(1, lineEnd))) {
     const colon = line.indexOf(":");
@@ -30,7 +32,7 @@ function unfold(lines: readonly string[]): string[] {
   const unfolded: string[] = [];
   for (const line of lines) {
     const trimmed = line.replace(/[ \t]+$/, "");
-    if (/^[ \t]/.test(line) && unfolded.length > 0) {
+    if (/^[ \t]/.test(line)) {
       unfolded.push(`${unfolded.pop()} ${trimmed.replace(/^[ \t]+/, "")}`);
     } else unfolded.push(trimmed);
   }

@@ -18,14 +18,16 @@ export interface MessageBytes {
  * What stands in the block is not looked into: one that is none is kept as it is. Source: nats-server setHeader.
  */
 export function withHeader({ bytes, headerBytes }: MessageBytes, name: string, value: string): MessageBytes {
+  // What is too short to be a block counts as payload.
+  const blockBytes = headerBytes > LINE_END.length ? headerBytes : 0;
   // The block as bytes, one a character, without the empty line at its end.
-  const block = latin1(bytes.subarray(0, Math.max(headerBytes - LINE_END.length, 0)));
+  const block = latin1(bytes.subarray(0, Math.max(blockBytes - LINE_END.length, 0)));
   const kept = withoutHeader(block, name);
   const line = `${name}: ${Buffer.from(value).toString("latin1")}${LINE_END}`;
   const header = Buffer.from(`${kept}${line}${LINE_END}`, "latin1");
-  const changed = new Uint8Array(header.length + bytes.length - headerBytes);
+  const changed = new Uint8Array(header.length + bytes.length - blockBytes);
   changed.set(header);
-  changed.set(bytes.subarray(headerBytes), header.length);
+  changed.set(bytes.subarray(blockBytes), header.length);
   return { bytes: changed, headerBytes: header.length };
 }
 
@@ -49,7 +51,8 @@ function withoutHeader(block: string, name: string): string {
     if (end < 0) break;
     kept = kept.slice(0, at) + kept.slice(end);
   }
-  return kept.length <= VERSION_LINE.length ? VERSION_LINE : kept;
+  const isEmptied = kept !== block && kept.length <= VERSION_LINE.length;
+  return isEmptied || kept === "" ? VERSION_LINE : kept;
 }
 
 function latin1(bytes: Uint8Array): string {
