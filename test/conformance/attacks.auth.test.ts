@@ -1,7 +1,8 @@
 import { expect } from "bun:test";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
-import { deletion, push } from "../support/claims_requests.ts";
+import { readdirSync } from "node:fs";
+import { ask, deletion, push } from "../support/claims_requests.ts";
 import { type Claims, encodeJwt, HEADER_V1, seconds, segment } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
 import { encodeNKey, NKey } from "../support/nkey.ts";
@@ -471,6 +472,24 @@ row("§5 attack: an account's token that an attacker pushes", async () => {
     expect((await request(client, subject, account.jwt)).headers).toContain("NATS/1.0 503");
   }
   client.destroy();
+});
+
+row("§6 attack: paths in place of account keys, pushed and deleted", async () => {
+  const system = await login(tokens(), operator.systemAccount.user().credentials);
+  for (const path of ["../outside", "/tmp/outside", "x", ""]) {
+    const jwt = encodeJwt(
+      { sub: path, nats: { limits: UNLIMITED, type: "account", version: 2 } },
+      operator.key,
+    );
+    expect((await ask(system, "$SYS.REQ.CLAIMS.UPDATE", jwt)).error?.description).toBe(
+      "jwt update resulted in error - invalid public key",
+    );
+    expect(
+      (await ask(system, "$SYS.REQ.CLAIMS.DELETE", deletion(operator.key, [path]))).error?.description,
+    ).toBe(`delete accounts request by ${operator.key.publicKey} failed - malformed request`);
+  }
+  expect(readdirSync(tokens().directory).sort()).toEqual(["jwt", "server.conf"]);
+  system.destroy();
 });
 
 row("§5 attack: a user of one account hears nothing of another", async () => {

@@ -20,6 +20,8 @@ const exporting = operator.account("exporting");
 const expired = operator.account("expired");
 const foreign = new Operator().account("foreign");
 const defaulting = operator.account("defaulting");
+const revoking = operator.account("revoking");
+const revoked = revoking.user();
 
 const server = sharedServer({
   flags: ["-D"],
@@ -58,6 +60,7 @@ const server = sharedServer({
     }),
     expired.with({}, { exp: seconds(-60) }),
     foreign,
+    revoking.with({ revocations: { [revoked.key.publicKey]: seconds() } }),
     defaulting.with({ default_permissions: { pub: { allow: ["default"] }, sub: {} } }),
   ),
 });
@@ -293,6 +296,10 @@ row("§5.2 accounts that are unknown, expired, or of an operator nobody trusts",
   await refusedBecause("Account JWT lookup error", unknown.user().credentials);
   await expectRefused(server(), expired.user().credentials);
   await expectRefused(server(), foreign.user().credentials);
+});
+
+row("§5.2 a revoked user is refused as such", async () => {
+  await refusedBecause("User authentication revoked", revoked.credentials);
 });
 
 row("§5.2 a user's own token does not make an account of it", async () => {

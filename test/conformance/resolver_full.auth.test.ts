@@ -243,6 +243,21 @@ rowsInParallel(
       await login(own, account.user().credentials);
     },
 
+    "§6.4 FULL: files that hold no token of their account make nobody welcome": async () => {
+      const [broken, swapped, good] = ["broken", "swapped", "good"].map((name) => operator.account(name));
+      await using own = await ServerProcess.start({
+        files: {
+          [`${broken!.publicKey}.jwt`]: "garbage",
+          [`${swapped!.publicKey}.jwt`]: broken!.jwt,
+          [`${good!.publicKey}.jwt`]: good!.jwt,
+          "notes.jwt": "nothing",
+        },
+        config: config().replace("DIRECTORY/jwt", "DIRECTORY"),
+      });
+      await login(own, good!.user().credentials);
+      for (const account of [broken!, swapped!]) await expectRefused(own, account.user().credentials);
+    },
+
     "§8.119 FULL: without allow_delete nothing is deleted": async () => {
       await using own = await ServerProcess.start({ config: config() });
       const system = await asSystem(own);

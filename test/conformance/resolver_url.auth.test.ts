@@ -85,6 +85,7 @@ rowsInParallel({
       known.jwt,
       broken.jwtWith({}, { exp: seconds(-1) }),
       new Operator().account("x").jwt,
+      "x".repeat(2_000_000),
       broken.jwtWith({}, {}, new Operator().key),
     ]) {
       accountServer.accounts.set(broken.publicKey, jwt);
@@ -119,6 +120,19 @@ rowsInParallel({
       Array.from({ length: 20 }, () => login(server, known.user().credentials)),
     );
     for (const client of clients) await client.roundTrip();
+  },
+
+  "§6.2 URL: an account server that does not answer holds up its own account only": async () => {
+    await using setup = await start();
+    const { server, accountServer, operator, known } = setup;
+    const hanging = operator.account("hanging");
+    accountServer.silentAbout.add(hanging.publicKey);
+    const startMs = performance.now();
+    const refusals = Array.from({ length: 3 }, () => expectRefused(server, hanging.user().credentials));
+    for (let count = 0; count < 5; count++) await login(server, known.user().credentials);
+    expect(performance.now() - startMs).toBeLessThan(1000);
+    await Promise.all(refusals);
+    expect(performance.now() - startMs).toBeGreaterThan(1500);
   },
 
   "§8.124 URL: nobody there, no start": async () => {

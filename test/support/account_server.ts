@@ -5,6 +5,8 @@ import type { AddressInfo } from "node:net";
 export class AccountServer {
   /** Tokens by account key; what is not here is answered with 404. */
   readonly accounts = new Map<string, string>();
+  /** Keys whose requests are never answered. */
+  readonly silentAbout = new Set<string>();
   /** Paths that were asked for, in order. */
   readonly paths: string[] = [];
   readonly #server: Server;
@@ -13,7 +15,9 @@ export class AccountServer {
     this.#server = createServer((request, response) => {
       const path = request.url ?? "";
       this.paths.push(path);
-      const jwt = path === "/accounts/" ? "" : this.accounts.get(path.slice("/accounts/".length));
+      const key = path.slice("/accounts/".length);
+      if (this.silentAbout.has(key)) return;
+      const jwt = key === "" ? "" : this.accounts.get(key);
       response.statusCode = jwt === undefined ? 404 : 200;
       response.end(jwt);
     });
