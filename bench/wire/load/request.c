@@ -110,6 +110,28 @@ static bool receive_reply(struct requester *requester) {
   return true;
 }
 
+// Writes the answer to the request at the start of `bytes`. Returns the request's length, or 0: it is not complete.
+static size_t answer_plain(const char *bytes, size_t count, char *out, size_t *out_bytes) {
+  if (heard_bytes > count) return 0;
+  memcpy(out, "PUB ", 4);
+  memcpy(out + 4, bytes + 4 + sizeof SERVICE + 2, answer_bytes - 4);
+  *out_bytes = answer_bytes;
+  return heard_bytes;
+}
+
+// The same, where the request's length depends on what the import made of it.
+static size_t answer_headed(const char *bytes, size_t count, char *out, size_t *out_bytes) {
+  struct delivery request;
+  size_t length = parse_delivery(bytes, count, &request);
+  if (!length) return 0;
+  if (!request.reply || request.payload_bytes != (size_t)options->payload_bytes)
+    fail("a request that was never sent: %.*s", (int)length, bytes);
+  char *at = out + sprintf(out, "PUB %.*s %s\r\n", (int)request.reply_bytes, request.reply, size_text);
+  memcpy(at, request.payload, request.payload_bytes + 2);
+  *out_bytes = (size_t)(at - out) + request.payload_bytes + 2;
+  return length;
+}
+
 static void answer(void) {
   ssize_t got = read(responder_fd, heard + heard_length, READ_BYTES - heard_length);
   if (got < 0 && errno == EAGAIN) return;
@@ -117,19 +139,18 @@ static void answer(void) {
   heard_length += (size_t)got;
   size_t at = 0, length = 0;
   while (at < heard_length) {
-    if (heard[at] != 'M') {
+    if (heard[at] != 'M' && heard[at] != 'H') {
       char *line_feed = memchr(heard + at, '\n', heard_length - at);
       if (!line_feed) break;
       check_control_line(heard + at, (size_t)(line_feed - heard) - at);
       at = (size_t)(line_feed - heard) + 1;
       continue;
     }
-    if (at + heard_bytes > heard_length) break;
-    const char *inbox = heard + at + 4 + sizeof SERVICE + 2;
-    memcpy(answers + length, "PUB ", 4);
-    memcpy(answers + length + 4, inbox, answer_bytes - 4);
-    length += answer_bytes;
-    at += heard_bytes;
+    size_t written;
+    size_t taken = (options->headed ? answer_headed : answer_plain)(heard + at, heard_length - at, answers + length, &written);
+    if (!taken) break;
+    length += written;
+    at += taken;
   }
   heard_length -= at;
   memmove(heard, heard + at, heard_length);
@@ -182,11 +203,11 @@ void run_request(const struct options *given) {
   requesters = allocate((size_t)options->connections * sizeof *requesters);
   heard = allocate(READ_BYTES);
   answers = allocate(READ_BYTES);
-  responder_fd = open_connection(options);
-  for (int b = 0; b < options->between; b++) open_connection(options);
+  responder_fd = open_connection(options, options->subscriber_login);
+  for (int b = 0; b < options->between; b++) open_connection(options, options->login);
   for (int c = 0; c < options->connections; c++) {
     requesters[c].number = (unsigned)c;
-    requesters[c].fd = open_connection(options);
+    requesters[c].fd = open_connection(options, options->login);
     lay_out(&requesters[c]);
   }
   reach_phase("base");
