@@ -81,7 +81,6 @@ static void lay_out(struct requester *requester) {
 
 static void send_request(struct requester *requester) {
   encode(requester);
-  requester->received_bytes = 0;
   requester->sent_ns = now_ns();
   ssize_t written = write(requester->fd, requester->request, request_bytes);
   if (written != (ssize_t)request_bytes) fail("a request of %zu bytes did not fit into the socket", request_bytes);
@@ -107,6 +106,8 @@ static bool receive_reply(struct requester *requester) {
   if (requester->received_bytes < reply_bytes) return false;
   if (memcmp(requester->received, requester->reply, reply_bytes))
     fail("a reply that does not answer the request: %.*s", (int)reply_bytes, requester->received);
+  requester->received_bytes -= reply_bytes; // a control line may follow, also when no further request does
+  memmove(requester->received, requester->received + reply_bytes, requester->received_bytes);
   return true;
 }
 
