@@ -35,6 +35,19 @@ const oneShard = {
   "10-10-16-apart": "10-10-16",
   "request-100-apart": "request-100",
 };
+/** What a permission, an import or an account may cost beside the row without it. */
+const shared = {
+  "permitted-publish-16": "publish-16",
+  "permitted-1-1-16": "1-1-16",
+  "stream-import-1-1-16": "1-1-16",
+  "stream-import-1-10-16": "1-10-16",
+};
+const services = {
+  "service-import-1-1-16": "1-1-16",
+  "service-import-request-1": "request-1",
+  "service-import-request-100": "request-100",
+  "service-import-request-100-apart": "request-100-apart",
+};
 const KB = 1024;
 const MB = 1024 * 1024;
 
@@ -52,6 +65,20 @@ export const limits: readonly Limit[] = [
     figure: "cpuNs",
     must: { most: 0.65, of: "nats-server" },
     aim: { most: 1.15, of: "floor" },
+  },
+  {
+    title: "server CPU, 128 B or less, with permissions and through a stream import",
+    rows: Object.keys(shared),
+    figure: "cpuNs",
+    must: { most: 0.35, of: "nats-server" },
+    aim: { most: 1.3, of: { row: shared } },
+  },
+  {
+    title: "server CPU, through a service import",
+    rows: Object.keys(services),
+    figure: "cpuNs",
+    must: { most: 0.65, of: "nats-server" },
+    aim: { most: 1.5, of: { row: services } },
   },
   {
     title: "server CPU over TLS, small messages",
@@ -145,10 +172,10 @@ export const limits: readonly Limit[] = [
     aim: { most: 0.2, of: "itself" },
   },
   {
-    title: "connect and authenticate with a user JWT, per core and second",
-    rows: [],
-    figure: "perSecond",
-    must: { least: 2000, of: "itself" },
-    aim: { least: 3000, of: "itself" },
+    title: "connect and authenticate with a user JWT: 2,000 and 3,000 per core and second",
+    rows: ["storm-jwt"],
+    figure: "cpuNs",
+    must: { most: 1e9 / 2000, of: "itself" },
+    aim: { most: 1e9 / 3000, of: "itself" },
   },
 ];

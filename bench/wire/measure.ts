@@ -25,7 +25,7 @@ export interface Measurement {
 }
 
 export async function measure(row: Row, target: Target, options: MeasureOptions): Promise<Measurement> {
-  const server = await startServer(target.command(row.shards ?? options.shards), target.env);
+  const server = await startServer(target.command(row.shards ?? options.shards), target.env, row.config);
   try {
     return { figures: await measureOn(server, row, options), serverVersion: server.version };
   } catch (error) {

@@ -1,3 +1,5 @@
+import { type Login, logins } from "./logins.ts";
+
 /**
  * The rows of the wire bench: what is done to each server, as data.
  *
@@ -23,8 +25,10 @@ export interface Row {
   readonly isIdle?: boolean;
   /** Before the measured part, where it takes longer than `MeasureOptions.warmSeconds` for the server to settle. */
   readonly warmSeconds?: number;
+  /** Configuration of the server, where it is not empty. */
+  readonly config?: string;
   /** The floor has no such feature. */
-  readonly needs?: "wildcards";
+  readonly needs?: "wildcards" | "accounts";
 }
 
 /** Where rows of one kind differ in payload only. */
@@ -51,6 +55,21 @@ function stream(publishers: number, subscribers: number, payloadBytes: number, .
 
 function request(connections: number, ...more: string[]): string[] {
   return ["--kind", "request", "--connections", `${connections}`, ...more];
+}
+
+/** What a row has whose connections log in; its `load` is to hold the arguments of the login. */
+function loggedIn(login: Login, load: readonly string[]): Pick<Row, "config" | "needs" | "load"> {
+  return { config: login.config, needs: "accounts", load: [...load, ...login.load] };
+}
+
+function stormRow(kind: keyof typeof logins, title: string, atOnce: number): Row {
+  return {
+    id: `storm-${kind}`,
+    title: `connections with ${title}, ${atOnce} at a time`,
+    unit: "connection",
+    isQuick: false,
+    ...loggedIn(logins[kind], ["--kind", "storm", "--connections", `${atOnce}`]),
+  };
 }
 
 export const rows: readonly Row[] = [
@@ -176,6 +195,70 @@ export const rows: readonly Row[] = [
     load: request(100),
     isQuick: false,
     shards: 2,
+  },
+  stormRow("password", "user and password", 32),
+  stormRow("bcrypt", "user and bcrypt password (cost 8)", 8),
+  stormRow("nkey", "nkey", 32),
+  stormRow("jwt", "user JWT", 32),
+  {
+    id: "permitted-publish-16",
+    title: "publish only, 16 B, with permissions",
+    unit: "message",
+    isQuick: false,
+    ...loggedIn(logins.permitted, stream(1, 0, 16, "--between", "1")),
+  },
+  {
+    id: "permitted-1-1-16",
+    title: "1 → 1, 16 B, with permissions",
+    unit: "delivery",
+    isQuick: false,
+    ...loggedIn(logins.permitted, stream(1, 1, 16, "--between", "1")),
+  },
+  {
+    id: "stream-import-1-1-16",
+    title: "1 → 1, 16 B, through a stream import",
+    unit: "delivery",
+    isQuick: false,
+    ...loggedIn(logins.streamImport, [
+      ...stream(1, 1, 16, "--between", "1"),
+      ...["--delivered", "shop.orders.created"],
+    ]),
+  },
+  {
+    id: "stream-import-1-10-16",
+    title: "1 → 10, 16 B, through a stream import",
+    unit: "delivery",
+    isQuick: false,
+    ...loggedIn(logins.streamImport, [...stream(1, 10, 16), ...["--delivered", "shop.orders.created"]]),
+  },
+  {
+    id: "service-import-1-1-16",
+    title: "1 → 1, 16 B, through a service import",
+    unit: "delivery",
+    isQuick: false,
+    ...loggedIn(logins.serviceImport, stream(1, 1, 16, "--between", "1", "--headed")),
+  },
+  {
+    id: "service-import-request-1",
+    title: "request/reply through a service import, 1 connection",
+    unit: "request",
+    isQuick: false,
+    ...loggedIn(logins.serviceImport, request(1, "--between", "1", "--headed")),
+  },
+  {
+    id: "service-import-request-100",
+    title: "request/reply through a service import, 100 connections",
+    unit: "request",
+    isQuick: false,
+    ...loggedIn(logins.serviceImport, request(100, "--headed")),
+  },
+  {
+    id: "service-import-request-100-apart",
+    title: "request/reply through a service import, 100 connections, two shards",
+    unit: "request",
+    isQuick: false,
+    shards: 2,
+    ...loggedIn(logins.serviceImport, request(100, "--headed")),
   },
   { id: "start", title: "start, two shards", unit: "start", load: null, isQuick: true, shards: 2 },
 ];

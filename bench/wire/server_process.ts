@@ -1,6 +1,8 @@
 /** One server under test: started, waited for, read, ended. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
 import process from "node:process";
 import { findListener, readUsage, type Usage } from "./process_usage.ts";
 
@@ -22,11 +24,27 @@ export interface ServerProcess {
   end(): Promise<void>;
 }
 
-/** Starts a server and waits until it answers a PING. `{port}` in an argument stands for the port. Throws if it can't. */
+/**
+ * Starts a server, with `-c` and a file of this configuration if there is one, and waits until it answers a PING or
+ * refuses to for want of a login. `{port}` in an argument stands for the port. Throws if it can't.
+ */
 export async function startServer(
   command: readonly string[],
   env: Record<string, string> = {},
+  config?: string,
 ): Promise<ServerProcess> {
+  const folder = config === undefined ? null : mkdtempSync(`${tmpdir()}/midge-bench-`);
+  if (folder === null) return await start(command, env);
+  try {
+    // The server has read the file by the time it answers.
+    writeFileSync(`${folder}/server.conf`, config!);
+    return await start([...command, "-c", `${folder}/server.conf`], env);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function start(command: readonly string[], env: Record<string, string>): Promise<ServerProcess> {
   const port = await findFreePort();
   const [program, ...commandArguments] = command.map((argument) => argument.replaceAll("{port}", `${port}`));
   const startedMs = performance.now();
@@ -106,7 +124,7 @@ function findFreePort(): Promise<number> {
   });
 }
 
-/** Connects, sends CONNECT and PING, and returns the server's INFO once the PONG is there; null if that fails. */
+/** Connects, sends CONNECT and PING, and returns the server's INFO once it is answered; null if that fails. */
 function greet(port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
@@ -122,7 +140,8 @@ function greet(port: number): Promise<string | null> {
       const isFirst = text === "";
       text += chunk.toString();
       if (isFirst) socket.write('CONNECT {"verbose":false}\r\nPING\r\n');
-      if (text.includes("PONG\r\n")) finish(text.match(/^INFO (.*)\r\n/)?.[1]?.trim() ?? "{}");
+      if (text.includes("PONG\r\n") || text.includes("-ERR 'Authorization Violation'\r\n"))
+        finish(text.match(/^INFO (.*)\r\n/)?.[1]?.trim() ?? "{}");
     });
   });
 }

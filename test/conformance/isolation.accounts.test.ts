@@ -202,8 +202,38 @@ row("§1.1 the INFO after the first PING names the account", async () => {
   }
 });
 
+/** Names that, with a subject, read like another account with another subject, and such that JSON must escape. */
+const ODD_NAMES = ["N", "N.x", "N.", "N.x.y", "1", "1.x", "*", ">", 'q<"é>', "$N", "N\u{1f4a9}"];
+
 rowsInParallel(
   {
+    "§3.2 accounts with hostile names are accounts like others": async () => {
+      const exporter = "exports: [ { service: svc } ]";
+      const importer = `imports: [ { service: { account: "N.x", subject: svc }, to: ask } ]`;
+      const user = (index: number) => `users: [ { user: u${index}, password: p } ]`;
+      const accounts = ODD_NAMES.map((name, index) => {
+        const body = name === "N.x" ? exporter : name === 'q<"é>' ? importer : "";
+        return `'${name}' { ${user(index)}, ${body} }`;
+      });
+      await using odd = await ServerProcess.start({ config: `accounts { ${accounts.join("\n")} }` });
+      const clients = await loginAll(odd, ...ODD_NAMES.map((_, index) => `u${index}`));
+      for (const client of clients) await subscribe(client, "y", "x.y", "x.x.y", "*.y", "svc");
+      for (const [index, client] of clients.entries()) {
+        client.send(
+          `PUB y 1\r\n${index % 10}\r\nPUB x.y 1\r\n${index % 10}\r\nPUB x.x.y 1\r\n${index % 10}\r\n`,
+        );
+        client.send("PING\r\n");
+      }
+      for (const [index, client] of clients.entries()) {
+        const got = (await client.readUntil("PONG\r\n")).replaceAll(/^-ERR .*\r\n/gm, "");
+        const payloads = [...got.matchAll(/^MSG \S+ \d+ 1\r\n(.)\r\n/gm)].map((match) => match[1]);
+        expect(payloads).toEqual(Array(4).fill(String(index % 10)));
+      }
+      clients[ODD_NAMES.indexOf('q<"é>')]!.send("PUB ask 1\r\nx\r\n");
+      const request = await readMessage(clients[ODD_NAMES.indexOf("N.x")]!);
+      expect(request.header).toContain('{"acc":"q\\u003c\\"é\\u003e","rtt":');
+    },
+
     "§3.2 accounts as a list of names": async () => {
       await using named = await ServerProcess.start({ config: "accounts: [X, Y]", monitoring: true });
       const page = await named.json<{ accounts: string[] }>("/accountz");

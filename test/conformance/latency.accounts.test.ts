@@ -34,6 +34,12 @@ const server = sharedServer({
           { service: { account: EXP, subject: "wild.*" }, to: "tame.*" }
         ]
       }
+      FRONT {
+        users: [ { user: FRONT, password: p } ]
+        imports: [ { service: { account: EXP, subject: always }, to: front } ]
+        exports: [ { service: front, latency: lat.front } ]
+      }
+      FAR { users: [ { user: FAR, password: p } ], imports: [ { service: { account: FRONT, subject: front } } ] }
       OPEN {
         users: [ { user: OPEN, password: p } ]
         imports: [ { service: { account: EXP, subject: always }, share: true }, { stream: { account: EXP, subject: "lat.>" } } ]
@@ -233,6 +239,28 @@ row("§4.7 a wildcard export, imported under another name", () =>
     expect([message.subject, TRACKED_REPLY.test(message.reply)]).toEqual(["wild.x", true]);
     expect((await readSample(parties.listener, "lat.wild")).status).toBe(200);
   }),
+);
+
+row("§4.7 §4.8 a chain of services: each account gets its own sample, both name the first requestor", () =>
+  withParties(
+    "always",
+    async (parties) => {
+      const front = await login(server(), "FRONT");
+      await subscribe(front, "lat.>");
+      const { reply } = await exchange(parties, "front");
+      expect(reply).toMatch(TRACKED_REPLY);
+      const samples = [
+        await readSample(parties.listener, "lat.always"),
+        await readSample(front, "lat.front"),
+      ];
+      for (const sample of samples) {
+        expect([sample.status, sample.requestor!.acc, sample.responder!.acc]).toEqual([200, "FAR", "EXP"]);
+      }
+      await settle(front, parties.listener);
+      front.destroy();
+    },
+    "FAR",
+  ),
 );
 
 row("§4.7 §8.90 400: a request without reply, which is delivered", () =>

@@ -256,6 +256,25 @@ rowsInParallel(
         await settle(a!, b!);
       },
 
+    "§4.5 a request that waits for its answer survives a reload of its own accounts": async () => {
+      const config = (rest: string) =>
+        accounts({
+          A: `exports: [ { service: svc }, { service: many, response: stream } ], ${rest}`,
+          B: `imports: [ { service: { account: A, subject: svc } }, { service: { account: A, subject: many } } ], ${rest}`,
+        });
+      await using server = await ServerProcess.start({ config: config("") });
+      const [responder, requester] = await loginAll(server, "A", "B");
+      await subscribe(responder!, "svc", "many");
+      await subscribe(requester!, "in.>");
+      requester!.send("PUB svc in.1 0\r\n\r\nPUB many in.2 0\r\n\r\n");
+      const [single, stream] = [await readMessage(responder!), await readMessage(responder!)];
+      responder!.send(`PUB ${stream.reply} 1\r\n1\r\n`);
+      await requester!.expect("MSG in.2 1 1\r\n1\r\n");
+      await reload(server, config("mappings { x: y }"));
+      responder!.send(`PUB ${stream.reply} 1\r\n2\r\nPUB ${single.reply} 2\r\nok\r\n`);
+      await requester!.expect("MSG in.2 1 1\r\n2\r\nMSG in.1 1 2\r\nok\r\n");
+    },
+
     "§2.6 messages that flow while the configuration is reloaded again and again arrive once and in order":
       async () => {
         const config = (round: number) =>

@@ -1,8 +1,9 @@
 import { expect } from "bun:test";
-import { login, loginAll, settle, subscribe } from "../support/account_config.ts";
+import { account, login, loginAll, settle, subscribe } from "../support/account_config.ts";
 import { headerValues, type Message, readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
+import { ServerProcess } from "../support/server_process.ts";
 
 const REPLY = /^_R_\.[0-9A-Za-z]{6}\.[0-9A-Za-z]{6}$/;
 
@@ -393,6 +394,60 @@ row("§4.6 share: what CONNECT did not say is left out, and names are escaped as
   expect(message.header.split("\r\n")).toHaveLength(4);
   expect(JSON.parse(headerValues(message, "Nats-Request-Info")[0]!).name).toBe(odd);
   for (const client of [responder, bare, named]) client.destroy();
+});
+
+row("§4.6 what JSON may escape is escaped as Go does it", async () => {
+  const responder = await login(server(), "EXP");
+  await subscribe(responder, "shared");
+  const named = await login(server(), "IMP", { name: `<&>"\\\t\u007f\u2028é\u{1f4a9}` });
+  named.send("PUB shared in.1 2\r\nhi\r\n");
+  const { header } = await readMessage(responder);
+  expect(header).toContain('"name":"\\u003c\\u0026\\u003e\\"\\\\\\t\u007f\\u2028é\u{1f4a9}"');
+  for (const client of [responder, named]) client.destroy();
+});
+
+row("§4.6 share on a server of a cluster names the cluster", async () => {
+  await using clustered = await ServerProcess.start({
+    config: `
+      server_name: S1
+      cluster { name: C1, listen: "127.0.0.1:-1" }
+      accounts {
+        ${account("A", "exports: [ { service: svc }, { service: open } ]")}
+        ${account(
+          "B",
+          `imports: [ { service: { account: A, subject: svc } }, { service: { account: A, subject: open }, share: true } ]`,
+        )}
+      }
+    `,
+  });
+  const [responder, requester] = await loginAll(clustered, "A", "B");
+  await subscribe(responder!, "svc", "open");
+  requester!.send("PUB svc 1\r\n1\r\nPUB open 1\r\n2\r\n");
+  const [plain, shared] = [await readMessage(responder!), await readMessage(responder!)];
+  expect(Object.keys(JSON.parse(headerValues(plain, "Nats-Request-Info")[0]!))).toEqual(["acc", "rtt"]);
+  const info = JSON.parse(headerValues(shared, "Nats-Request-Info")[0]!);
+  expect(Object.keys(info)).toEqual([
+    ...["start", "host", "id", "acc", "user", "rtt", "server", "cluster", "kind", "client_type"],
+  ]);
+  expect([info.server, info.cluster]).toEqual(["S1", "C1"]);
+});
+
+row("§4.6 the info header may make a message longer than max_payload", async () => {
+  await using small = await ServerProcess.start({
+    config: `max_payload: 1000\naccounts {
+      ${account("A", "exports: [ { service: svc } ]")}
+      ${account("B", "imports: [ { service: { account: A, subject: svc } } ]")}
+    }`,
+  });
+  const [responder, requester] = await loginAll(small, "A", "B");
+  await subscribe(responder!, "svc");
+  await subscribe(requester!, "in");
+  const payload = "x".repeat(1000);
+  requester!.send(`PUB svc in 1000\r\n${payload}\r\n`);
+  const message = await readMessage(responder!);
+  expect([message.payload === payload, headerValues(message, "Nats-Request-Info").length]).toEqual([true, 1]);
+  responder!.send(`PUB ${message.reply} 1000\r\n${payload}\r\n`);
+  await requester!.expect(`MSG in 1 1000\r\n${payload}\r\n`);
 });
 
 row("§4.2 wildcards of `to` change places", () =>

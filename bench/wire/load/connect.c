@@ -44,7 +44,9 @@ static bool hear(struct visitor *visitor) {
     check_control_line(visitor->received, length);
     if (!memcmp(visitor->received, "PONG", 4)) return true;
     if (!visitor->is_greeted) {
-      write_all(visitor->fd, CONNECT_AND_PING, strlen(CONNECT_AND_PING));
+      char greeting[CONNECT_BYTES_MAX];
+      *line_feed = 0; // INFO as a string
+      write_all(visitor->fd, greeting, write_connect(greeting, options, options->login, visitor->received));
       visitor->is_greeted = true;
     }
     visitor->received_bytes -= length;
@@ -98,10 +100,10 @@ void run_storm(const struct options *given) {
 // `count` plays no part: the connections are the count, and the measured part is to wait.
 void run_idle(const struct options *given) {
   options = given;
-  int last = open_connection(options); // what the first connection costs belongs to the base
+  int last = open_connection(options, options->login); // what the first connection costs belongs to the base
   reach_phase("base");
   for (int c = 0; c < options->connections; c++) {
-    last = open_connection(options);
+    last = open_connection(options, options->login);
     dprintf(last, "SUB idle.%06d 1\r\n", c);
     await_pong(last);
   }

@@ -21,10 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-const char CONNECT_AND_PING[] =
-    "CONNECT {\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"name\":\"load\",\"lang\":\"c\","
-    "\"version\":\"1\",\"protocol\":1,\"echo\":true,\"headers\":true,\"no_responders\":false}\r\nPING\r\n";
-
 _Noreturn void fail(const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
@@ -124,29 +120,36 @@ void check_control_line(const char *line, size_t length) {
   if (length && !strchr("+PI", line[0])) fail("an unexpected line from the server: %.*s", (int)length, line);
 }
 
-// Reads lines one at a time until one starts with PONG. Used while preparing only, so a byte a call is fast enough.
-static void read_until_pong(int fd) {
-  char line[8192];
-  size_t length = 0;
-  for (;;) {
+enum { LINE_BYTES = 8192 };
+
+// Reads a line of the server, which becomes a string with its CR. Used while preparing only, so a byte a call is fast
+// enough.
+static void read_line(int fd, char line[LINE_BYTES]) {
+  for (size_t length = 0; length < LINE_BYTES; length++) {
     ssize_t got = read(fd, line + length, 1);
     if (got <= 0) fail("the server closed a connection while it was prepared (%zu bytes: %.*s)", length, (int)length, line);
-    if (line[length] != '\n') {
-      if (++length == sizeof line) fail("a line of more than %zu bytes from the server", sizeof line);
-      continue;
-    }
+    if (line[length] != '\n') continue;
+    line[length] = 0;
     check_control_line(line, length);
-    if (length >= 4 && !memcmp(line, "PONG", 4)) return;
-    length = 0;
+    return;
   }
+  fail("a line of more than %d bytes from the server", LINE_BYTES);
 }
 
-int open_connection(const struct options *options) {
+static void read_until_pong(int fd) {
+  char line[LINE_BYTES];
+  do read_line(fd, line);
+  while (memcmp(line, "PONG", 4));
+}
+
+int open_connection(const struct options *options, const char *login) {
   static unsigned opened;
   int fd = open_socket(options, opened++ / 20000);
   struct timeval patience = {.tv_sec = 20};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  write_all(fd, CONNECT_AND_PING, sizeof CONNECT_AND_PING - 1);
+  char info[LINE_BYTES], greeting[CONNECT_BYTES_MAX];
+  read_line(fd, info);
+  write_all(fd, greeting, write_connect(greeting, options, login, info));
   read_until_pong(fd);
   return fd;
 }
@@ -197,6 +200,16 @@ int main(int argument_count, char **arguments) {
       {"between", &options.between},
       {"connections", &options.connections},
   };
+  struct {
+    const char *name;
+    const char **value;
+  } texts[] = {
+      {"kind", &options.kind},
+      {"delivered", &options.delivered},
+      {"login", &options.login},
+      {"subscriber-login", &options.subscriber_login},
+      {"seed", &options.seed},
+  };
   for (int i = 1; i < argument_count; i++) {
     const char *argument = arguments[i];
     if (is_flag(argument, "queue")) {
@@ -207,20 +220,26 @@ int main(int argument_count, char **arguments) {
       options.fresh_inbox = true;
       continue;
     }
+    if (is_flag(argument, "headed")) {
+      options.headed = true;
+      continue;
+    }
     if (i + 1 == argument_count) fail("%s: unknown, or its value is missing", argument);
     const char *value = arguments[++i];
     bool known = true;
-    if (is_flag(argument, "kind")) options.kind = value;
-    else if (is_flag(argument, "count")) options.count = strtoull(value, NULL, 10);
+    if (is_flag(argument, "count")) options.count = strtoull(value, NULL, 10);
     else {
       known = false;
       for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
         if (is_flag(argument, numbers[k].name)) *numbers[k].value = strtod(value, NULL), known = true;
+      for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
+        if (is_flag(argument, texts[k].name)) *texts[k].value = value, known = true;
       for (size_t k = 0; k < sizeof integers / sizeof *integers; k++)
         if (is_flag(argument, integers[k].name)) *integers[k].value = atoi(value), known = true;
     }
     if (!known) fail("%s: unknown; see the options in load.h", argument);
   }
+  if (!options.subscriber_login) options.subscriber_login = options.login;
   struct rlimit files;
   if (!getrlimit(RLIMIT_NOFILE, &files)) {
     files.rlim_cur = files.rlim_max;

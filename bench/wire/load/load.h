@@ -19,9 +19,14 @@ struct options {
   int literals;           // stream: > 0: this many literal subscriptions, spread over the subscribers
   int wildcards;          // stream: > 0: this many wildcard subscriptions, spread over the subscribers
   bool queue;             // stream: the subscribers form one queue group
+  const char *delivered;  // stream: subject of deliveries, where an import renames them; NULL: as published
+  bool headed;            // stream, request: deliveries cross a service import, which adds headers to them
   int between;            // idle connections opened between the subscribers and the publishers
   int connections;        // request, storm (at the same time), idle
   bool fresh_inbox;       // request: SUB and UNSUB for each request
+  const char *login;            // fields of CONNECT, as JSON without braces; NULL: none
+  const char *subscriber_login; // stream, request: of subscribers and responder, where it is another
+  const char *seed;             // hexadecimal; each connection signs its nonce with this Ed25519 key
   uint64_t count;         // messages, requests or connections at most; 0: no bound but time
   double seconds;         // of the measured part at most
   double warm_seconds;    // of the part before it
@@ -56,12 +61,24 @@ struct result {
 void report(struct result *result); // reaches "ended", prints the result
 
 // Connections. The first group blocks, for preparing; after `set_nonblocking` only the load's own loop touches the fd.
-int open_connection(const struct options *options); // connected, CONNECT sent, first PONG received
+int open_connection(const struct options *options, const char *login); // connected, CONNECT sent, first PONG received
 int open_socket(const struct options *options, unsigned source); // TCP only; `source` spreads local addresses
 void write_all(int fd, const char *bytes, size_t count);
 void await_pong(int fd);                            // sends PING, reads until PONG; fails on -ERR
 void set_nonblocking(int fd);
-extern const char CONNECT_AND_PING[];
+
+// CONNECT with a login (or NULL) and PING, for the connection that got this INFO, a string. Returns its length; `out`
+// holds CONNECT_BYTES_MAX.
+enum { CONNECT_BYTES_MAX = 8192 };
+size_t write_connect(char *out, const struct options *options, const char *login, const char *info);
+
+// A MSG or HMSG; all point into the bytes it was parsed from.
+struct delivery {
+  const char *subject, *reply, *payload; // reply: NULL if there is none
+  size_t subject_bytes, reply_bytes, payload_bytes;
+};
+// Takes apart the delivery at the start of `bytes`. Returns its length, or 0: it is not complete.
+size_t parse_delivery(const char *bytes, size_t count, struct delivery *delivery);
 
 // The end of one line from the server that is not a message: fails when it is an error.
 void check_control_line(const char *line, size_t length);

@@ -81,7 +81,6 @@ static void lay_out(struct requester *requester) {
 
 static void send_request(struct requester *requester) {
   encode(requester);
-  requester->received_bytes = 0;
   requester->sent_ns = now_ns();
   ssize_t written = write(requester->fd, requester->request, request_bytes);
   if (written != (ssize_t)request_bytes) fail("a request of %zu bytes did not fit into the socket", request_bytes);
@@ -107,7 +106,31 @@ static bool receive_reply(struct requester *requester) {
   if (requester->received_bytes < reply_bytes) return false;
   if (memcmp(requester->received, requester->reply, reply_bytes))
     fail("a reply that does not answer the request: %.*s", (int)reply_bytes, requester->received);
+  requester->received_bytes -= reply_bytes; // a control line may follow, also when no further request does
+  memmove(requester->received, requester->received + reply_bytes, requester->received_bytes);
   return true;
+}
+
+// Writes the answer to the request at the start of `bytes`. Returns the request's length, or 0: it is not complete.
+static size_t answer_plain(const char *bytes, size_t count, char *out, size_t *out_bytes) {
+  if (heard_bytes > count) return 0;
+  memcpy(out, "PUB ", 4);
+  memcpy(out + 4, bytes + 4 + sizeof SERVICE + 2, answer_bytes - 4);
+  *out_bytes = answer_bytes;
+  return heard_bytes;
+}
+
+// The same, where the request's length depends on what the import made of it.
+static size_t answer_headed(const char *bytes, size_t count, char *out, size_t *out_bytes) {
+  struct delivery request;
+  size_t length = parse_delivery(bytes, count, &request);
+  if (!length) return 0;
+  if (!request.reply || request.payload_bytes != (size_t)options->payload_bytes)
+    fail("a request that was never sent: %.*s", (int)length, bytes);
+  char *at = out + sprintf(out, "PUB %.*s %s\r\n", (int)request.reply_bytes, request.reply, size_text);
+  memcpy(at, request.payload, request.payload_bytes + 2);
+  *out_bytes = (size_t)(at - out) + request.payload_bytes + 2;
+  return length;
 }
 
 static void answer(void) {
@@ -117,19 +140,18 @@ static void answer(void) {
   heard_length += (size_t)got;
   size_t at = 0, length = 0;
   while (at < heard_length) {
-    if (heard[at] != 'M') {
+    if (heard[at] != 'M' && heard[at] != 'H') {
       char *line_feed = memchr(heard + at, '\n', heard_length - at);
       if (!line_feed) break;
       check_control_line(heard + at, (size_t)(line_feed - heard) - at);
       at = (size_t)(line_feed - heard) + 1;
       continue;
     }
-    if (at + heard_bytes > heard_length) break;
-    const char *inbox = heard + at + 4 + sizeof SERVICE + 2;
-    memcpy(answers + length, "PUB ", 4);
-    memcpy(answers + length + 4, inbox, answer_bytes - 4);
-    length += answer_bytes;
-    at += heard_bytes;
+    size_t written;
+    size_t taken = (options->headed ? answer_headed : answer_plain)(heard + at, heard_length - at, answers + length, &written);
+    if (!taken) break;
+    length += written;
+    at += taken;
   }
   heard_length -= at;
   memmove(heard, heard + at, heard_length);
@@ -182,11 +204,11 @@ void run_request(const struct options *given) {
   requesters = allocate((size_t)options->connections * sizeof *requesters);
   heard = allocate(READ_BYTES);
   answers = allocate(READ_BYTES);
-  responder_fd = open_connection(options);
-  for (int b = 0; b < options->between; b++) open_connection(options);
+  responder_fd = open_connection(options, options->subscriber_login);
+  for (int b = 0; b < options->between; b++) open_connection(options, options->login);
   for (int c = 0; c < options->connections; c++) {
     requesters[c].number = (unsigned)c;
-    requesters[c].fd = open_connection(options);
+    requesters[c].fd = open_connection(options, options->login);
     lay_out(&requesters[c]);
   }
   reach_phase("base");

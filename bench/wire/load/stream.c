@@ -29,6 +29,8 @@ enum {
   WILDCARD_KINDS = 4,
 };
 
+static const char PUBLISHED[] = "orders.created"; // unless subjects vary
+
 struct publisher {
   int fd;
   char letter;
@@ -47,6 +49,8 @@ struct subscriber {
   char control_line[512];     // of one that is not complete yet
   size_t control_length;
   unsigned reads;
+  char *kept;                 // headed: the start of a delivery that is not complete yet
+  size_t kept_bytes;
 };
 
 static const struct options *options;
@@ -54,7 +58,7 @@ static struct publisher *publishers;
 static struct subscriber *subscribers;
 static int epoll_fd;
 static char *read_buffer;
-static size_t batch_frames, frame_bytes, subject_bytes, size_and_payload_bytes, delivery_bytes;
+static size_t batch_frames, frame_bytes, subject_bytes, delivered_bytes, size_and_payload_bytes, delivery_bytes;
 static int deliveries_per_message;
 
 // ---- subjects -----------------------------------------------------------------------------------------------------
@@ -86,7 +90,7 @@ static int published_subject(char *out) {
     uint32_t numbers = (uint32_t)options->wildcards / WILDCARD_KINDS;
     return sprintf(out, "order.%05u.%05u.new", next_random(numbers), next_random(numbers));
   }
-  return sprintf(out, "orders.created");
+  return sprintf(out, "%s", PUBLISHED);
 }
 
 // Whether a subscription with this sid may receive a message with this subject.
@@ -134,7 +138,7 @@ static void subscribe_all(void) {
   for (int s = 0; s < options->subscribers; s++) {
     int fd = subscribers[s].fd;
     if (!many) {
-      dprintf(fd, options->queue ? "SUB orders.created workers 1\r\n" : "SUB orders.created 1\r\n");
+      dprintf(fd, "SUB %s%s 1\r\n", options->delivered ? options->delivered : PUBLISHED, options->queue ? " workers" : "");
       await_pong(fd);
       continue;
     }
@@ -176,20 +180,26 @@ static void watch(int operation, int fd, uint32_t events, uint64_t tag) {
 
 // ---- the measured loop --------------------------------------------------------------------------------------------
 
-// Compares one whole delivery with the frame it must come from. Returns that frame's place, and which publisher's.
-static size_t check_delivery(const char *delivery, struct publisher **source) {
-  const char *end = delivery + delivery_bytes;
-  const char *payload = end - 2 - options->payload_bytes;
+// The place of the frame a payload says it comes from, and which publisher's.
+static size_t find_place(const char *payload, struct publisher **source) {
   char place_text[6] = {0};
   memcpy(place_text, payload + 1, 5);
   size_t place = strtoul(place_text, NULL, 16), publisher = (size_t)(payload[0] - 'A');
   if (publisher >= (size_t)options->publishers || place >= batch_frames)
     fail("a payload that was never sent: %.40s", payload);
   *source = &publishers[publisher];
+  return place;
+}
+
+// Compares one whole delivery with the frame it must come from. Returns that frame's place, and which publisher's.
+static size_t check_delivery(const char *delivery, struct publisher **source) {
+  const char *end = delivery + delivery_bytes;
+  size_t place = find_place(end - 2 - options->payload_bytes, source);
   const char *frame = (*source)->batch + place * frame_bytes, *subject = delivery + 4;
-  if (memcmp(delivery, "MSG ", 4) || memcmp(subject, frame + 4, subject_bytes + 1) ||
+  if (memcmp(delivery, "MSG ", 4) || memcmp(subject, options->delivered ? options->delivered : frame + 4, delivered_bytes) ||
+      subject[delivered_bytes] != ' ' ||
       memcmp(end - size_and_payload_bytes, frame + frame_bytes - size_and_payload_bytes, size_and_payload_bytes) ||
-      !is_sid_right(subject, subject + subject_bytes + 1))
+      !is_sid_right(subject, subject + delivered_bytes + 1))
     fail("a delivery that differs from what was sent: %.*s", (int)(delivery_bytes < 200 ? delivery_bytes : 200), delivery);
   return place;
 }
@@ -250,6 +260,41 @@ static uint64_t receive(struct subscriber *subscriber) {
     subscriber->deliveries++;
     at = next;
   }
+  return subscriber->deliveries - before;
+}
+
+// Deliveries that crossed a service import: each is taken apart, since headers differ in length from time to time.
+static uint64_t receive_headed(struct subscriber *subscriber) {
+  if (!subscriber->kept) subscriber->kept = allocate(READ_BYTES);
+  char *bytes = subscriber->kept;
+  ssize_t got = read(subscriber->fd, bytes + subscriber->kept_bytes, READ_BYTES - subscriber->kept_bytes);
+  if (got < 0 && errno == EAGAIN) return 0;
+  if (got <= 0) fail("the server closed a subscriber after %llu deliveries", (unsigned long long)subscriber->deliveries);
+  size_t count = subscriber->kept_bytes + (size_t)got, at = 0, length;
+  uint64_t before = subscriber->deliveries;
+  size_t expected_place['Z'] = {0};
+  const char *wanted = options->delivered ? options->delivered : PUBLISHED;
+  for (; at < count; at += length) {
+    if (subscriber->control_length || (bytes[at] != 'M' && bytes[at] != 'H')) {
+      length = take_control_bytes(subscriber, bytes + at, count - at);
+      continue;
+    }
+    struct delivery delivery;
+    length = parse_delivery(bytes + at, count - at, &delivery);
+    if (!length) break;
+    struct publisher *source;
+    size_t place = find_place(delivery.payload, &source), *expected = &expected_place[(size_t)source->letter];
+    const char *payload = source->batch + (place + 1) * frame_bytes - 2 - options->payload_bytes;
+    if (bytes[at] != 'H' || delivery.subject_bytes != delivered_bytes || memcmp(delivery.subject, wanted, delivered_bytes) ||
+        delivery.payload_bytes != (size_t)options->payload_bytes || memcmp(delivery.payload, payload, delivery.payload_bytes))
+      fail("a delivery that differs from what was sent: %.*s", (int)(length < 200 ? length : 200), bytes + at);
+    if (!options->queue && *expected && *expected != place + 1)
+      fail("out of order: message %zu of publisher %c came where %zu was due", place, source->letter, *expected - 1);
+    *expected = (place + 1) % batch_frames + 1;
+    subscriber->deliveries++;
+  }
+  subscriber->kept_bytes = count - at;
+  memmove(bytes, bytes + at, subscriber->kept_bytes);
   return subscriber->deliveries - before;
 }
 
@@ -316,7 +361,7 @@ static struct result stream(double seconds, uint64_t count) {
     for (int i = 0; i < ready; i++) {
       uint64_t tag = events[i].data.u64;
       if (tag >= (uint64_t)options->publishers) {
-        result.deliveries += receive(&subscribers[tag - (uint64_t)options->publishers]);
+        result.deliveries += (options->headed ? receive_headed : receive)(&subscribers[tag - (uint64_t)options->publishers]);
         continue;
       }
       if (events[i].events & EPOLLIN) hear(&publishers[tag]);
@@ -352,6 +397,7 @@ void run_stream(const struct options *given) {
   bool is_varied = options->literals || options->wildcards;
   if (options->payload_bytes < MARK_CHARACTERS) fail("--payload-bytes %d: at least %d", options->payload_bytes, MARK_CHARACTERS);
   if (options->publishers < 1 || options->publishers > 26) fail("--publishers %d: 1 to 26", options->publishers);
+  if (is_varied && (options->delivered || options->headed)) fail("--delivered and --headed go with one subject");
   if (is_varied && !options->subscribers) fail("--literals and --wildcards need --subscribers");
   if (options->literals > 1000000 || options->wildcards > 400000) fail("at most 1,000,000 literals or 400,000 wildcards");
   publishers = allocate((size_t)options->publishers * sizeof *publishers);
@@ -363,13 +409,14 @@ void run_stream(const struct options *given) {
     fill_batch(&publishers[p]);
   }
   size_t sid_bytes = options->literals ? 7 : options->wildcards ? 6 : 1;
-  delivery_bytes = 4 + subject_bytes + 1 + sid_bytes + 1 + size_and_payload_bytes;
+  delivered_bytes = options->delivered ? strlen(options->delivered) : subject_bytes;
+  delivery_bytes = 4 + delivered_bytes + 1 + sid_bytes + 1 + size_and_payload_bytes;
   deliveries_per_message = options->wildcards ? WILDCARD_KINDS
                            : options->literals || options->queue ? 1
                                                                  : options->subscribers;
-  for (int s = 0; s < options->subscribers; s++) subscribers[s].fd = open_connection(options);
-  for (int b = 0; b < options->between; b++) open_connection(options); // stays open until the process ends
-  for (int p = 0; p < options->publishers; p++) publishers[p].fd = open_connection(options);
+  for (int s = 0; s < options->subscribers; s++) subscribers[s].fd = open_connection(options, options->subscriber_login);
+  for (int b = 0; b < options->between; b++) open_connection(options, options->login); // stays open until the process ends
+  for (int p = 0; p < options->publishers; p++) publishers[p].fd = open_connection(options, options->login);
   reach_phase("base");
   subscribe_all();
   for (int s = 0; s < options->subscribers; s++) {

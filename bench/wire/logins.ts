@@ -1,0 +1,114 @@
+/**
+ * How the connections of a row log in, and the configuration that both servers take for it.
+ *
+ * Keys are made of fixed seeds, so that each run is the same; they open nothing but the servers of the bench.
+ */
+import { Buffer } from "node:buffer";
+import type { Claims } from "../../src/auth/jwt/claims.ts";
+import { encode } from "../../src/auth/jwt/encode.ts";
+import { newAccount, newOperator, newUser } from "../../src/auth/jwt/new_claims.ts";
+import { encodeSeed, KeyPair, type Role } from "../../src/auth/nkey.ts";
+
+/** A configuration, and the arguments of the load generator that log in to a server that has it. */
+export interface Login {
+  readonly config: string;
+  readonly load: readonly string[];
+}
+
+const ISSUED_AT_SECONDS = 1_700_000_000;
+const KEY_BYTES = 32;
+
+/** Of the password "bench", with a cost of 8, where tools make 11 by default: 8 times cheaper. */
+const BCRYPT_HASH = "$2b$08$RXGQ0Q6OiXwv2ErRcFq7Rul8Z2pSKdRdMu.cKJnoEgWAG26S/Rwfq";
+
+function fixedKey(role: Role, filler: number): { key: KeyPair; seedHex: string } {
+  const bytes = new Uint8Array(KEY_BYTES).fill(filler);
+  return { key: KeyPair.fromSeed(encodeSeed({ role, bytes }))!, seedHex: Buffer.from(bytes).toString("hex") };
+}
+
+function sign(claims: Claims, signer: KeyPair): string {
+  const encoded = encode(claims, signer, ISSUED_AT_SECONDS);
+  if (!encoded.ok) throw new Error(encoded.text);
+  return encoded.token;
+}
+
+function passwordLogin(storedPassword: string): Login {
+  return {
+    config: `authorization { timeout: 20, users: [ { user: bench, password: "${storedPassword}" } ] }`,
+    load: ["--login", '"user":"bench","pass":"bench"'],
+  };
+}
+
+function nkeyLogin(): Login {
+  const { key, seedHex } = fixedKey("user", 1);
+  return {
+    config: `authorization { timeout: 20, users: [ { nkey: ${key.publicKey} } ] }`,
+    load: ["--login", `"nkey":"${key.publicKey}"`, "--seed", seedHex],
+  };
+}
+
+/** Operator mode with two accounts in memory; the user signs its nonce. */
+function jwtLogin(): Login {
+  const [operator, system, account] = [
+    fixedKey("operator", 2),
+    fixedKey("account", 3),
+    fixedKey("account", 4),
+  ];
+  const user = fixedKey("user", 5);
+  const accounts = [system, account].map(({ key }) => {
+    const token = sign(newAccount(key.publicKey, key === system.key ? "SYS" : "BENCH"), operator.key);
+    return `${key.publicKey}: "${token}"`;
+  });
+  const userToken = sign(newUser(user.key.publicKey, "bench"), account.key);
+  return {
+    config: `
+      operator: "${sign(newOperator(operator.key.publicKey, "BENCH"), operator.key)}"
+      system_account: ${system.key.publicKey}
+      authorization { timeout: 20 }
+      resolver: MEMORY
+      resolver_preload { ${accounts.join("\n")} }
+    `,
+    load: ["--login", `"jwt":"${userToken}"`, "--seed", user.seedHex],
+  };
+}
+
+/** A user with permissions as they are in use: some allowed, one denied, none of them the subject word for word. */
+const permittedLogin: Login = {
+  config: `authorization { users: [ { user: bench, password: bench, permissions: {
+    publish: { allow: ["orders.*", "service.>", "_INBOX.>", "audit.*.*"], deny: ["orders.secret", "service.*.admin"] }
+    subscribe: { allow: ["orders.>", "service.>", "_INBOX.>"] }
+  } } ] }`,
+  load: ["--login", '"user":"bench","pass":"bench"'],
+};
+
+/** Two accounts, one of which imports from the other. */
+function importLogin(exports: string, imports: string, publisher: "exporter" | "importer"): Login {
+  const subscriber = publisher === "exporter" ? "importer" : "exporter";
+  const fields = (user: string) => `"user":"${user}","pass":"bench"`;
+  return {
+    config: `accounts {
+      EXPORTER { users: [ { user: exporter, password: bench } ], exports: [ ${exports} ] }
+      IMPORTER { users: [ { user: importer, password: bench } ], imports: [ ${imports} ] }
+    }`,
+    load: ["--login", fields(publisher), "--subscriber-login", fields(subscriber)],
+  };
+}
+
+export const logins = {
+  password: passwordLogin("bench"),
+  bcrypt: passwordLogin(BCRYPT_HASH),
+  nkey: nkeyLogin(),
+  jwt: jwtLogin(),
+  permitted: permittedLogin,
+  /** What `orders.created` publishes arrives as `shop.orders.created`. */
+  streamImport: importLogin(
+    '{ stream: "orders.>" }',
+    '{ stream: { account: EXPORTER, subject: "orders.>" }, prefix: shop }',
+    "exporter",
+  ),
+  serviceImport: importLogin(
+    '{ service: "orders.*" }, { service: "service.*" }',
+    '{ service: { account: EXPORTER, subject: "orders.*" } }, { service: { account: EXPORTER, subject: "service.*" } }',
+    "importer",
+  ),
+} as const;
