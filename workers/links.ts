@@ -1,7 +1,7 @@
 /** The links thread: judges logins for the shards. Routes, gateways and leafnodes are to come here. */
 import { createEngine } from "../src/engine/engine.ts";
 import { NO_HOST } from "../src/engine/no_host.ts";
-import { CommandQueue } from "../src/fabric/command_queue.ts";
+import { RecordQueue } from "../src/fabric/record_queue.ts";
 import { Wake } from "../src/fabric/wake.ts";
 import type { LinksMessage, LinksReport } from "../src/link/links_messages.ts";
 import { LoginService } from "../src/link/login_service.ts";
@@ -19,7 +19,7 @@ const report = (message: LinksReport) => self.postMessage(message);
 /** Ports that arrive before the thread has started. */
 const early: MessagePort[] = [];
 let logins: LoginService | null = null;
-let commands: CommandQueue | null = null;
+let commands: RecordQueue | null = null;
 
 self.onmessage = async ({ data }: MessageEvent<LinksMessage>) => {
   if (data.type === "start") await start(data);
@@ -39,7 +39,7 @@ async function start({ memory, transport, rules }: Start): Promise<void> {
   });
   Atomics.store(shared.words, nodeWord(NODE_LINKS, NODE_STATE), NODE_IS_UP);
   logins = new LoginService(rules);
-  commands = new CommandQueue(engine, shared, wake);
+  commands = new RecordQueue(engine, shared, wake);
   for (const port of early.splice(0)) listen(port);
   report({ type: "ready" });
 }
@@ -51,5 +51,5 @@ function listen(port: MessagePort): void {
 async function answer({ node, slot, clientId, isAgain, request }: LoginQuestion): Promise<void> {
   const verdict = await logins!.judge(request);
   const command: ShardControl = { type: "verdict", slot, clientId, isAgain, verdict };
-  commands!.send(node, command);
+  commands!.sendControl(node, command);
 }

@@ -14,8 +14,12 @@ export class Wake {
 
   /** After publishing to a node's ring: its sleeping flag and our record are ordered by the atomics on both sides. */
   ifAsleep(node: number): void {
-    if (Atomics.load(this.#words, nodeWord(node, NODE_IS_ASLEEP)) !== 0) {
-      this.#wake(this.#words[nodeWord(node, NODE_WAKE)]!);
+    if (Atomics.load(this.#words, nodeWord(node, NODE_IS_ASLEEP)) === 0) return;
+    const handle = this.#words[nodeWord(node, NODE_WAKE)]!;
+    if (handle >= 0) this.#wake(handle);
+    else {
+      Atomics.add(this.#words, -handle, 1);
+      Atomics.notify(this.#words, -handle);
     }
   }
 }

@@ -57,11 +57,11 @@ export const NODE_WORDS = 32;
 export const NODE_STATE = 0;
 /** 1 while the node sleeps and needs a wake-up; written by the node. */
 export const NODE_IS_ASLEEP = 1;
-/** How it is woken: an eventfd, or unused; written by the node. */
+/** How it is woken: its poller's handle, or minus the index of a word it waits for by its event loop; written by the node. */
 export const NODE_WAKE = 2;
 /** Connections it serves; added to by the acceptor, taken from by the node. */
 export const NODE_LOAD = 3;
-/** What a node on the runtime's sockets waits for. */
+/** What a node waits for by its event loop. */
 export const NODE_WAKE_WORD = 4;
 
 export const NODE_IS_ABSENT = 0;

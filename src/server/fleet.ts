@@ -9,7 +9,7 @@ import type { AccountDefinition } from "../account/definition.ts";
 import { createEngine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
-import { CommandQueue } from "../fabric/command_queue.ts";
+import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
 import type { LinksMessage, LinksReport } from "../link/links_messages.ts";
@@ -130,7 +130,7 @@ export class Fleet {
   readonly #shared: SharedMemory;
   readonly #seeds: Uint32Array;
   readonly #index: InterestIndex;
-  readonly #commands: CommandQueue;
+  readonly #commands: RecordQueue;
   readonly #shards: ShardThread[] = [];
   readonly #restarts: RestartPolicy[] = [];
   readonly #restartTimers = new Set<ReturnType<typeof setTimeout>>();
@@ -164,7 +164,7 @@ export class Fleet {
       if (posix !== null) wakeEpollPoller(posix, handle);
       else wakeSocketPoller(this.#shared.words, handle);
     });
-    this.#commands = new CommandQueue(engine, this.#shared, wake);
+    this.#commands = new RecordQueue(engine, this.#shared, wake);
     Atomics.store(this.#shared.words, nodeWord(NODE_MAIN, NODE_STATE), NODE_IS_UP);
   }
 
@@ -570,7 +570,7 @@ export class Fleet {
 
   #send(node: number, message: ShardControl): void {
     if (this.#shards.some((shard) => shard.node === node && !shard.hasFailed))
-      this.#commands.send(node, message);
+      this.#commands.sendControl(node, message);
   }
 
   /** Splits a number over the shards by the connections they have. */

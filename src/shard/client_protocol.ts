@@ -24,7 +24,7 @@ import { byteStringOf } from "../subject/byte_string.ts";
 import { isValidPublishSubject, isValidSubscription, tokenCount } from "../subject/tokens.ts";
 import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW, STATE_WAITING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { HeldMessage, plainLine } from "./held_message.ts";
+import { HeldMessage, plainLine } from "../fabric/held_message.ts";
 import { Logins } from "./logins.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Rings } from "./rings.ts";

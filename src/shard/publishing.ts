@@ -44,13 +44,12 @@ import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
 import type { Service } from "./accounts.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { HeldMessage } from "./held_message.ts";
+import { HeldMessage } from "../fabric/held_message.ts";
 import { isReservedReply } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import type { Services } from "./services.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 
-const SPACE = 0x20;
 const NO_BYTES = new Uint8Array(0);
 const encoder = new TextEncoder();
 
@@ -362,10 +361,8 @@ export class Publishing {
   ): HeldMessage {
     const { bytes } = this.#shard.shared;
     const line = bytes.slice(rest, rest + lineLength);
-    const isReplied = line.indexOf(SPACE) !== (headerLength < 0 ? -1 : line.lastIndexOf(SPACE));
-    const replyLength = isReplied ? line.indexOf(SPACE) : 0;
     const name = bytes.slice(subject, subject + length);
-    const message = new HeldMessage(context, origin, name, line, replyLength, headerLength, payloadLength);
+    const message = HeldMessage.parse(context, name, line, headerLength, payloadLength, origin);
     message.fill(bytes, rest + lineLength, rest + lineLength + payloadLength + 2);
     return message;
   }

@@ -18,22 +18,17 @@ import {
   REASON_OTHER,
   REASON_STALLED,
   RECORD_BODY,
-  RECORD_CONTEXT,
-  RECORD_HEADER_LENGTH,
   RECORD_IS_PLAIN,
   RECORD_KIND,
   RECORD_KIND_CONTROL,
   RECORD_KIND_LARGE,
-  RECORD_KIND_MESSAGE,
   RECORD_KIND_PIECE,
   RECORD_KIND_RESUME,
   RECORD_KIND_STALL,
   RECORD_LENGTH,
-  RECORD_LINE_LENGTH,
   RECORD_ORIGIN,
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
-  RECORD_SUBJECT_LENGTH,
   RING_END_BYTES,
   RING_END_OTHER,
   RING_END_POSITION,
@@ -42,7 +37,8 @@ import {
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
 import type { ShardContext } from "./context.ts";
-import { FABRIC_SLOT, HeldMessage } from "./held_message.ts";
+import type { HeldMessage } from "../fabric/held_message.ts";
+import { type Delivery, readRecord, recordBytes, writeRecord } from "../fabric/message_record.ts";
 import type { Publishing } from "./publishing.ts";
 import type { ShardControl } from "./shard_options.ts";
 
@@ -59,26 +55,15 @@ const STALLED_MAX = 1024;
 
 const NO_QUEUES = new Int32Array(0);
 
-/** Bytes of a record up to its payload, with room for copies in steps of 16. */
-function bodyOf({ subject, line }: HeldMessage, queues: Int32Array): number {
-  return RECORD_BODY + queues.length * 4 + 32 + subject.length + line.length;
-}
-
-/** A large message on its way to one node. */
-interface Outgoing {
-  readonly message: HeldMessage;
+/** A message on its way to one node. */
+interface Outgoing extends Delivery {
   readonly node: number;
-  readonly isPlain: boolean;
-  readonly queues: Int32Array;
 }
 
 /** A large message being collected from one node. */
-interface Incoming {
+interface Incoming extends Delivery {
   /** Slot of its publisher there. */
   readonly origin: number;
-  readonly message: HeldMessage;
-  readonly isPlain: boolean;
-  readonly queues: Int32Array;
 }
 
 export class Rings {
@@ -173,15 +158,7 @@ export class Rings {
 
   /** Sends a message to one node, whatever its interest; waits for room where there is none. */
   send(node: number, message: HeldMessage): void {
-    if (message.isLarge) {
-      this.#sendLarge({ message, node, isPlain: true, queues: NO_QUEUES });
-      return;
-    }
-    const record = this.#reserve(node, bodyOf(message, NO_QUEUES) + message.bytes.length);
-    if (record === 0) return;
-    const payload = this.#writeStart(record, RECORD_KIND_MESSAGE, message, true, NO_QUEUES);
-    this.#shard.shared.bytes.set(message.bytes, payload);
-    this.#commit(node, record);
+    this.#send({ message, node, isPlain: true, queues: NO_QUEUES });
   }
 
   /** Tells another shard something; waits for room where there is none. */
@@ -199,15 +176,18 @@ export class Rings {
     if (this.#outgoing.length === 0) return;
     const outgoing = this.#outgoing;
     this.#outgoing = [];
-    for (const large of outgoing) this.#sendLarge(large);
+    for (const large of outgoing) this.#send(large);
   }
 
-  #sendLarge({ message, node, isPlain, queues }: Outgoing): void {
-    const { words, bytes } = this.#shard.shared;
-    const start = this.#reserve(node, bodyOf(message, queues));
+  #send(outgoing: Outgoing): void {
+    const { node, message } = outgoing;
+    const { shared } = this.#shard;
+    const start = this.#reserve(node, recordBytes(outgoing));
     if (start === 0) return;
-    this.#writeStart(start, RECORD_KIND_LARGE, message, isPlain, queues);
+    writeRecord(shared, start, outgoing);
     this.#commit(node, start);
+    if (!message.isLarge) return;
+    const { words, bytes } = shared;
 
     for (let from = 0; from < message.bytes.length; from += PIECE_BYTES) {
       const piece = message.bytes.subarray(from, from + PIECE_BYTES);
@@ -218,33 +198,6 @@ export class Rings {
       bytes.set(piece, record + RECORD_BODY);
       this.#commit(node, record);
     }
-  }
-
-  /** Writes a record's header, queues, subject and line; returns where the payload goes. */
-  #writeStart(
-    record: number,
-    kind: number,
-    message: HeldMessage,
-    isPlain: boolean,
-    queues: Int32Array,
-  ): number {
-    const { words, bytes } = this.#shard.shared;
-    const { subject, line } = message;
-    const at = record >> 2;
-    words[at + (RECORD_KIND >> 2)] = kind;
-    words[at + (RECORD_CONTEXT >> 2)] = message.context;
-    words[at + (RECORD_SUBJECT_LENGTH >> 2)] = subject.length;
-    words[at + (RECORD_LINE_LENGTH >> 2)] = line.length;
-    words[at + (RECORD_REST_LENGTH >> 2)] = line.length + message.payloadLength + 2;
-    words[at + (RECORD_HEADER_LENGTH >> 2)] = message.headerLength;
-    words[at + (RECORD_QUEUE_COUNT >> 2)] = queues.length;
-    words[at + (RECORD_IS_PLAIN >> 2)] = isPlain ? 1 : 0;
-    words[at + (RECORD_ORIGIN >> 2)] = message.origin;
-    words.set(queues, at + (RECORD_BODY >> 2));
-    const body = (record + RECORD_BODY + queues.length * 4 + 15) & ~15;
-    bytes.set(subject, body);
-    bytes.set(line, body + subject.length);
-    return body + subject.length + line.length;
   }
 
   /** Room for a record, waited for; 0 when the node is gone. Its length is written already. */
@@ -317,7 +270,7 @@ export class Rings {
       this.#shard.resumeProducers();
       return;
     }
-    if (kind === RECORD_KIND_LARGE) this.#incoming[node] = this.#readLarge(record);
+    if (kind === RECORD_KIND_LARGE) this.#incoming[node] = readRecord(shared, record);
     else {
       assert(kind === RECORD_KIND_PIECE, "a ring holds records of known kinds");
       const incoming = this.#incoming[node];
@@ -334,26 +287,6 @@ export class Rings {
       }
     }
     engine.skip(node, record);
-  }
-
-  #readLarge(record: number): Incoming {
-    const { bytes, words } = this.#shard.shared;
-    const queueCount = this.#word(record, RECORD_QUEUE_COUNT);
-    const queues = words.slice((record + RECORD_BODY) >> 2, ((record + RECORD_BODY) >> 2) + queueCount);
-    const subjectAt = (record + RECORD_BODY + queueCount * 4 + 15) & ~15;
-    const lineAt = subjectAt + this.#word(record, RECORD_SUBJECT_LENGTH);
-    const lineLength = this.#word(record, RECORD_LINE_LENGTH);
-    const message = new HeldMessage(
-      this.#word(record, RECORD_CONTEXT),
-      FABRIC_SLOT,
-      bytes.slice(subjectAt, lineAt),
-      bytes.slice(lineAt, lineAt + lineLength),
-      0,
-      this.#word(record, RECORD_HEADER_LENGTH),
-      this.#word(record, RECORD_REST_LENGTH) - lineLength - 2,
-    );
-    const isPlain = this.#word(record, RECORD_IS_PLAIN) !== 0;
-    return { message, isPlain, queues, origin: this.#word(record, RECORD_ORIGIN) };
   }
 
   /** Asks the sending shard to slow the connection whose message just went to a subscriber that does not keep up. */

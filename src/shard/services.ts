@@ -35,7 +35,7 @@ import { isSubset } from "../subject/subset.ts";
 import { randomBelow, type Service, type ShardAccount } from "./accounts.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { HeldMessage } from "./held_message.ts";
+import { HeldMessage } from "../fabric/held_message.ts";
 import type { Publishing } from "./publishing.ts";
 import { ReplySubjects } from "./reply_subjects.ts";
 import type { Rings } from "./rings.ts";

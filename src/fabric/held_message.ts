@@ -3,6 +3,7 @@ import type { MessageBytes } from "../protocol/set_header.ts";
 
 /** The connection slot that stands for whoever is no client of this shard. */
 export const FABRIC_SLOT = 0;
+const SPACE = 0x20;
 const CR_LF = new Uint8Array([0x0d, 0x0a]);
 const encoder = new TextEncoder();
 
@@ -83,6 +84,29 @@ export class HeldMessage {
     const payloadLength = bytes.length - 2;
     const line = plainLine(reply, headerLength, payloadLength);
     return new HeldMessage(context, origin, subject, line, reply.length, headerLength, payloadLength, bytes);
+  }
+
+  /** A message by its subject and line, whose payload is still to be filled in. */
+  static parse(
+    context: number,
+    subject: Uint8Array,
+    line: Uint8Array,
+    headerLength: number,
+    payloadLength: number,
+    origin = FABRIC_SLOT,
+  ): HeldMessage {
+    const first = line.indexOf(SPACE);
+    // `[reply ]size`, or `[reply ]header-size size`.
+    const isReplied = first !== (headerLength < 0 ? -1 : line.lastIndexOf(SPACE));
+    return new HeldMessage(
+      context,
+      origin,
+      subject,
+      line,
+      isReplied ? first : 0,
+      headerLength,
+      payloadLength,
+    );
   }
 
   /** A plain message of the server itself: its reply is there and empty, which reads as two blanks. */

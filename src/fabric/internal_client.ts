@@ -1,0 +1,225 @@
+/**
+ * A client inside the server, on a thread with an event loop: it subscribes by interest of its node and publishes into
+ * the rings, so that to shards it is a node like any other. Cold: for the services of the system account.
+ */
+import { assert } from "../base/assert.ts";
+import type { Engine } from "../engine/engine.ts";
+import { INDEX_FULL, type InterestIndex } from "../interest/interest_index.ts";
+import { MatchResult } from "../interest/match_result.ts";
+import {
+  RECORD_BODY,
+  RECORD_KIND,
+  RECORD_KIND_LARGE,
+  RECORD_KIND_MESSAGE,
+  RECORD_KIND_PIECE,
+  RECORD_REST_LENGTH,
+} from "../memory/layout.ts";
+import { NODE_IS_ASLEEP, NODE_WAKE, NODE_WAKE_WORD } from "../memory/map.ts";
+import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
+import type { MessageBytes } from "../protocol/set_header.ts";
+import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../subject/byte_string.ts";
+import { areTokensSubset } from "../subject/subset.ts";
+import { FABRIC_SLOT, HeldMessage } from "./held_message.ts";
+import { type Delivery, readRecord } from "./message_record.ts";
+import type { RecordQueue } from "./record_queue.ts";
+
+/** A message to one of the client's subscriptions. */
+export interface InternalMessage {
+  readonly account: number;
+  readonly subject: string;
+  /** "" for none. */
+  readonly reply: string;
+  /** Headers, then the payload. */
+  readonly content: MessageBytes;
+}
+
+export type InternalHandler = (message: InternalMessage) => void;
+
+interface InternalSubscription {
+  readonly account: number;
+  readonly pattern: readonly string[];
+  /** Id of its queue group, 0 for a plain one. */
+  readonly queueId: number;
+  readonly entry: number;
+  readonly handle: InternalHandler;
+}
+
+const NO_QUEUES = new Int32Array(0);
+const NO_REPLY = new Uint8Array(0);
+const ACCOUNT_MASK = 0xffff;
+
+export class InternalClient {
+  readonly #shared: SharedMemory;
+  readonly #engine: Engine;
+  readonly #index: InterestIndex;
+  readonly #queue: RecordQueue;
+  readonly #node: number;
+  readonly #wakeWord: number;
+  readonly #subscriptions = new Set<InternalSubscription>();
+  readonly #match = new MatchResult();
+  /** Large messages on their way here, by the node they come from. */
+  readonly #incoming = new Map<number, Delivery>();
+  #isStopped = false;
+
+  constructor(shared: SharedMemory, engine: Engine, index: InterestIndex, queue: RecordQueue, node: number) {
+    this.#shared = shared;
+    this.#engine = engine;
+    this.#index = index;
+    this.#queue = queue;
+    this.#node = node;
+    this.#wakeWord = nodeWord(node, NODE_WAKE_WORD);
+    // Such a thread is woken whenever there is something: it never looks by itself.
+    const { words } = shared;
+    words[nodeWord(node, NODE_WAKE)] = -this.#wakeWord;
+    Atomics.store(words, nodeWord(node, NODE_IS_ASLEEP), 1);
+  }
+
+  /** Takes what comes until it is stopped. */
+  async run(): Promise<void> {
+    const { words } = this.#shared;
+    while (!this.#isStopped) {
+      const seen = Atomics.load(words, this.#wakeWord);
+      this.#drainAll();
+      const waiting = Atomics.waitAsync(words, this.#wakeWord, seen);
+      if (waiting.async) await waiting.value;
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    Atomics.add(this.#shared.words, this.#wakeWord, 1);
+    Atomics.notify(this.#shared.words, this.#wakeWord);
+  }
+
+  /** Subscribes in an account; returns how to take it back. `queue` is "" for a plain subscription. */
+  subscribe(account: number, subject: string, queue: string, handle: InternalHandler): () => void {
+    const name = byteStringOfText(subject);
+    const bytes = bytesOf(name);
+    const queueBytes = bytesOf(byteStringOfText(queue));
+    const entry =
+      queue === ""
+        ? this.#index.addPlain(this.#node, account, bytes, 0, bytes.length)
+        : this.#index.addQueue(
+            this.#node,
+            account,
+            bytes,
+            0,
+            bytes.length,
+            queueBytes,
+            0,
+            queueBytes.length,
+          );
+    assert(entry !== INDEX_FULL, "the index has room for the server's own subscriptions");
+    const queueId = queue === "" ? 0 : this.#index.lastQueueId;
+    const subscription = { account, pattern: name.split("."), queueId, entry, handle };
+    this.#subscriptions.add(subscription);
+    return () => {
+      if (!this.#subscriptions.delete(subscription)) return;
+      if (queueId !== 0) this.#index.removeQueue(this.#node, entry, queueId);
+      else if (![...this.#subscriptions].some((other) => other.entry === entry && other.queueId === 0)) {
+        this.#index.removePlain(this.#node, entry);
+      }
+    };
+  }
+
+  /** Publishes in an account; returns how many nodes and queue groups take it. */
+  publish(account: number, subject: string, payload: Uint8Array, reply = "", headers = NO_HEADERS): number {
+    const content = contentOf(headers, payload);
+    const name = bytesOf(byteStringOfText(subject));
+    const replyBytes = reply === "" ? NO_REPLY : bytesOf(byteStringOfText(reply));
+    const message =
+      reply === "" && headers.length === 0
+        ? HeldMessage.fromServer(account, name, payload)
+        : HeldMessage.of(account, FABRIC_SLOT, name, replyBytes, content);
+    const match = this.#match;
+    this.#index.match(account, name, 0, name.length, match);
+    const queues = this.#pickQueues(match);
+    let count = 0;
+    for (let node = 0; node < this.#shared.map.nodeCount; node++) {
+      const isPlain = (match.plainNodes & (1 << node)) !== 0;
+      const picked = queues.get(node) ?? [];
+      if (!isPlain && picked.length === 0) continue;
+      count += (isPlain ? 1 : 0) + picked.length;
+      const delivery = { message, isPlain, queues: picked.length === 0 ? NO_QUEUES : Int32Array.from(picked) };
+      if (node === this.#node) this.#deliver(delivery);
+      else this.#queue.sendMessage(node, delivery);
+    }
+    return count;
+  }
+
+  /** Which node serves each queue group: drawn by the number of its members. */
+  #pickQueues(match: MatchResult): Map<number, number[]> {
+    const byQueue = new Map<number, { node: number; members: number }[]>();
+    for (let i = 0; i < match.queueCount; i++) {
+      const [queueId, node, members] = match.queues.subarray(i * 3, i * 3 + 3);
+      byQueue.getOrInsertComputed(queueId!, () => []).push({ node: node!, members: members! });
+    }
+    const picked = new Map<number, number[]>();
+    for (const [queueId, candidates] of byQueue) {
+      let draw = Math.random() * candidates.reduce((sum, { members }) => sum + members, 0);
+      const chosen = candidates.find(({ members }) => (draw -= members) < 0) ?? candidates[0]!;
+      picked.getOrInsertComputed(chosen.node, () => []).push(queueId);
+    }
+    return picked;
+  }
+
+  #drainAll(): void {
+    for (let node = 0; node < this.#shared.map.nodeCount; node++) {
+      for (let record = this.#engine.peek(node); record !== 0; record = this.#engine.peek(node)) {
+        this.#take(node, record);
+        this.#engine.skip(node, record);
+      }
+      this.#engine.release(node);
+    }
+  }
+
+  #take(node: number, record: number): void {
+    const { words, bytes } = this.#shared;
+    switch (words[(record + RECORD_KIND) >> 2]) {
+      case RECORD_KIND_MESSAGE:
+        this.#deliver(readRecord(this.#shared, record));
+        break;
+      case RECORD_KIND_LARGE:
+        this.#incoming.set(node, readRecord(this.#shared, record));
+        break;
+      case RECORD_KIND_PIECE: {
+        const delivery = this.#incoming.get(node);
+        if (delivery === undefined) break;
+        const start = record + RECORD_BODY;
+        delivery.message.fill(bytes, start, start + words[(record + RECORD_REST_LENGTH) >> 2]!);
+        if (!delivery.message.isComplete) break;
+        this.#incoming.delete(node);
+        this.#deliver(delivery);
+        break;
+      }
+      // Anything else is for shards: advice about producers, of which there are none here.
+    }
+  }
+
+  #deliver({ message, isPlain, queues }: Delivery): void {
+    const account = message.context & ACCOUNT_MASK;
+    const subject = byteStringOf(message.subject);
+    const tokens = subject.split(".");
+    const given: InternalMessage = {
+      account,
+      subject: textOf(subject),
+      reply: textOf(byteStringOf(message.reply)),
+      content: { bytes: message.bytes.subarray(0, -2), headerBytes: Math.max(message.headerLength, 0) },
+    };
+    const served = new Set(queues);
+    for (const { account: own, pattern, queueId, handle } of [...this.#subscriptions]) {
+      if (own !== account || !areTokensSubset(tokens, pattern)) continue;
+      if (queueId === 0 ? isPlain : served.delete(queueId)) handle(given);
+    }
+  }
+}
+
+const NO_HEADERS = new Uint8Array(0);
+
+function contentOf(headers: Uint8Array, payload: Uint8Array): MessageBytes {
+  const bytes = new Uint8Array(headers.length + payload.length + 2);
+  bytes.set(headers);
+  bytes.set(payload, headers.length);
+  bytes.set([0x0d, 0x0a], headers.length + payload.length);
+  return { bytes, headerBytes: headers.length };
+}
