@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { findMappingProblem, type MappingOptions } from "../config/mappings.ts";
 import { subjectMatchesText } from "../subject/text.ts";
-import { AccountMappings, numberWildcards } from "./mapping.ts";
+import { AccountMappings } from "./mapping.ts";
 
 type Entry = readonly [subject: string, weight?: number, cluster?: string];
 
@@ -142,10 +142,6 @@ describe("outcomes()", () => {
 test("isEmpty without mappings", () => {
   expect(new AccountMappings([], undefined).isEmpty).toBe(true);
   expect(new AccountMappings([mapping("x", ["y"])], undefined).isEmpty).toBe(false);
-});
-
-test("numberWildcards() numbers stars from the left", () => {
-  expect(numberWildcards("a.*.b.*.>")).toBe("a.$1.b.$2.>");
 });
 
 test("find() and choose() agree with a walk over the list", () => {

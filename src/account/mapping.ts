@@ -1,7 +1,12 @@
 import type { MappingDestination, MappingOptions } from "../config/mappings.ts";
 import { byteStringOfText } from "../subject/byte_string.ts";
 import { areTokensSubset } from "../subject/subset.ts";
-import { compileTransform, type RandomBelow, type SubjectTransform } from "../subject/transform.ts";
+import {
+  compileTransform,
+  numberWildcards,
+  type RandomBelow,
+  type SubjectTransform,
+} from "../subject/transform.ts";
 
 /**
  * What an account turns the subjects of its clients' messages into, on servers of one cluster.
@@ -145,13 +150,4 @@ function compileChecked(source: string, destination: string): SubjectTransform {
   const compiled = compileTransform(source, destination);
   if ("problem" in compiled) throw new TypeError(`a mapping was not checked: ${compiled.problem}`);
   return compiled;
-}
-
-/** `a.*.*` as a destination: `a.$1.$2`. */
-export function numberWildcards(pattern: string): string {
-  let count = 0;
-  return pattern
-    .split(".")
-    .map((token) => (token === "*" ? `$${++count}` : token))
-    .join(".");
 }
