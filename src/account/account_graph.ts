@@ -1,11 +1,9 @@
 import { isLiteralText, isValidSubscriptionText } from "../subject/text.ts";
 import type { AccountSource, ImportRule } from "./account_source.ts";
 import type { AccountDefinition, ServiceImport, StreamImport } from "./definition.ts";
-import { admissionOf, type Export, ExportTable } from "./exports.ts";
+import { admissionOf, type Export, ExportTable, RESPONSE_THRESHOLD_MS_DEFAULT } from "./exports.ts";
 import { type ImportingAccount, serviceCycle, streamCycle } from "./import_cycles.ts";
 import { patternOf, serviceSubjects, streamSubjects } from "./import_subjects.ts";
-
-const RESPONSE_THRESHOLD_MS_DEFAULT = 120_000;
 
 /** An account among others, with the imports that have been accepted so far. */
 export class LinkedAccount implements ImportingAccount {

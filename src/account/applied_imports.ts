@@ -40,13 +40,15 @@ export class AppliedStreamImport {
   exporterPattern(subscription: string): string | null {
     const common = intersection(subscription, this.#local);
     if (common === null) return null;
-    const wanted = new Map<number, string>();
     const tokens = common.split(".");
+    // By number of a wildcard of `from`: the token asked for.
+    const wanted = new Map<number, string>();
     for (const [place, reference] of this.#references.entries()) {
+      if (reference === 0) continue;
       const token = tokens[place]!;
       const before = wanted.get(reference) ?? "*";
-      if (before !== "*" && token !== "*" && before !== token && reference > 0) return null;
       if (before === "*") wanted.set(reference, token);
+      else if (token !== "*" && token !== before) return null;
     }
     let star = 0;
     const pattern = this.#fromTokens.flatMap((token) => {

@@ -159,6 +159,11 @@ describe("sourceOfClaims()", () => {
     expect(others).toEqual([]);
   });
 
+  test("lets headers decide where no percentage is given", () => {
+    const [read] = source({ exports: [{ ...EXPORT, latency: { sampling: 0, results: "lat" } }] }).exports;
+    expect(read?.latency).toEqual({ subject: "lat", sampling: "headers" });
+  });
+
   test("reads which side of an import is which", () => {
     const sides = (each: Partial<Import>) => {
       const [rule] = source({ imports: [{ ...IMPORT, ...each }] }).imports;

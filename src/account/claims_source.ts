@@ -59,7 +59,8 @@ function exportRule(claimed: Export): ExportRule | undefined {
     accountTokenPosition,
     responseType: responseTypeOf(claimed.responseType),
     responseThresholdMs: responseThresholdNs === 0 ? undefined : responseThresholdNs / NS_PER_MS,
-    latency: latency && { subject: latency.results, sampling: latency.sampling },
+    // In a JWT no percentage means headers.
+    latency: latency && { subject: latency.results, sampling: latency.sampling || "headers" },
     allowTrace: claimed.allowTrace,
   };
 }

@@ -3,7 +3,8 @@ import { isLiteralText, isValidSubscriptionText } from "../subject/text.ts";
 import type { ExportRule, ShareKind } from "./account_source.ts";
 import type { ResponseType, ServiceLatency } from "./definition.ts";
 
-const RESPONSE_THRESHOLD_MS_DEFAULT = 120_000;
+/** How long a service may take to answer, unless its export says. */
+export const RESPONSE_THRESHOLD_MS_DEFAULT = 120_000;
 
 /** What an account offers under one subject, all that was said of it taken together. */
 export interface Export {

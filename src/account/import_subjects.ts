@@ -1,7 +1,6 @@
 import { isLiteralText } from "../subject/text.ts";
-import { compileTransform } from "../subject/transform.ts";
+import { compileTransform, numberWildcards } from "../subject/transform.ts";
 import { readDestinationToken, type TransformProblem } from "../subject/transform_language.ts";
-import { numberWildcards } from "./mapping.ts";
 
 /**
  * How the subject of an import is called on either side. All of it is text. Source: nats-server

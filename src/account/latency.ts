@@ -41,7 +41,7 @@ const FAILURES: Readonly<Record<LatencyFailure, readonly [status: number, descri
 
 /** A request that is measured. */
 export interface MeasuredRequest {
-  /** What its import lets be known of who asked. */
+  /** What its import lets be known of who asked (`disclosed`). */
   readonly requestor: ClientInfo;
   /** When the server had it. */
   readonly receivedAtMs: number;

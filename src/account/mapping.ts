@@ -1,7 +1,12 @@
 import type { MappingDestination, MappingOptions } from "../config/mappings.ts";
 import { byteStringOfText } from "../subject/byte_string.ts";
 import { areTokensSubset } from "../subject/subset.ts";
-import { compileTransform, type RandomBelow, type SubjectTransform } from "../subject/transform.ts";
+import {
+  compileTransform,
+  numberWildcards,
+  type RandomBelow,
+  type SubjectTransform,
+} from "../subject/transform.ts";
 
 /**
  * What an account turns the subjects of its clients' messages into, on servers of one cluster.
@@ -71,20 +76,49 @@ export class SubjectMapping {
     return areTokensSubset(tokens, this.#sourceTokens);
   }
 
+  /**
+   * All that may become of messages on a subject this mapping was found for, so that each needs no more than a draw
+   * from 0 to 99: it takes the first outcome whose `below` is greater, and goes nowhere if there is none. Undefined
+   * where every message must be looked at, because of `random`.
+   */
+  outcomes(subject: string): readonly Outcome[] | undefined {
+    if (!this.#shares.every(({ transform }) => transform.isDeterministic)) return undefined;
+    const tokens = this.#tokensOf(subject);
+    return this.#shares.map(({ transform, below }) => ({
+      subject: transform.apply(tokens, noRandom),
+      below,
+    }));
+  }
+
   /** What becomes of one message on a subject this mapping was found for; null if it goes nowhere. */
   choose(subject: string, random: RandomBelow): string | null {
     const drawn = this.#hasOneFate ? 0 : random(100);
     const share = this.#shares.find(({ below }) => drawn < below);
-    if (share === undefined) return null;
-    // A literal has no tokens to choose from: a partition of it is that of nothing.
-    return share.transform.apply(this.isLiteral ? [] : subject.split("."), random);
+    return share === undefined ? null : share.transform.apply(this.#tokensOf(subject), random);
   }
+
+  /** A literal has no tokens to choose from: a partition of it is that of nothing. */
+  #tokensOf(subject: string): readonly string[] {
+    return this.isLiteral ? [] : subject.split(".");
+  }
+}
+
+/** One of the things that may become of a message. */
+export interface Outcome {
+  readonly subject: string;
+  /** It is taken by the draws below this that are not below the outcome before. */
+  readonly below: number;
 }
 
 interface Share {
   readonly transform: SubjectTransform;
-  /** It takes the draws, from 0 to 99, below this and not below the share before. */
+  /** See `Outcome`. */
   readonly below: number;
+}
+
+/** For transforms that ask for none. */
+function noRandom(): number {
+  return 0;
 }
 
 /**
@@ -116,13 +150,4 @@ function compileChecked(source: string, destination: string): SubjectTransform {
   const compiled = compileTransform(source, destination);
   if ("problem" in compiled) throw new TypeError(`a mapping was not checked: ${compiled.problem}`);
   return compiled;
-}
-
-/** `a.*.*` as a destination: `a.$1.$2`. */
-export function numberWildcards(pattern: string): string {
-  let count = 0;
-  return pattern
-    .split(".")
-    .map((token) => (token === "*" ? `$${++count}` : token))
-    .join(".");
 }

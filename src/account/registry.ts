@@ -60,7 +60,11 @@ export class AccountRegistry {
 
   /** When `expireActivations` is due, in Unix seconds; undefined for never. */
   get nextExpirySeconds(): number | undefined {
-    return this.#expiries.size === 0 ? undefined : Math.min(...this.#expiries.values());
+    let next: number | undefined;
+    for (const expiry of this.#expiries.values()) {
+      if (next === undefined || expiry < next) next = expiry;
+    }
+    return next;
   }
 
   /** Adds an account, or replaces what it said before. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { clientInfoMembers, readClientInfo } from "./client_info.ts";
-import { encodeRequestInfo, firstHop, nextHop } from "./request_info.ts";
+import { disclosed, encodeRequestInfo, firstHop, nextHop } from "./request_info.ts";
 
 const CLIENT = {
   startedAtMs: Date.parse("2026-11-28T23:02:59.744Z"),
@@ -24,6 +24,11 @@ const SYSTEM = { share: false, isSystemExport: true };
 const DETAILS =
   '{"start":"2026-11-28T23:02:59.744Z","host":"127.0.0.1","id":8,"acc":"B","user":"b","name":"req","lang":"l",' +
   '"ver":"2","rtt":508577,"server":"S1","kind":"Client","client_type":"nats"}';
+
+test("disclosed() tells all or next to nothing", () => {
+  expect(disclosed(CLIENT, PLACE, true)).toEqual({ ...CLIENT, ...PLACE });
+  expect(disclosed(CLIENT, PLACE, false)).toEqual({ account: "B", rttNs: 508_577 });
+});
 
 describe("firstHop()", () => {
   test("tells account and round trip", () => {

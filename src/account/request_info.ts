@@ -14,16 +14,24 @@ export interface RequestInfo {
 type Hop = Pick<ServiceImport, "share" | "isSystemExport">;
 
 /**
- * What a request carries after its first import. `client` is all that is known of the requestor; without `share` only
- * its account and round trip are told, to the system account its server as well.
+ * What may be known of a requestor: everything and the server it is on where that is shared, else just its account and
+ * round trip. `client` is all that is known of it. A leaf is on the remote server.
  *
- * Source: nats-server processServiceImport, getClientInfo.
+ * Source: nats-server getClientInfo.
+ */
+export function disclosed(client: ClientInfo, place: ServerPlace, isShared: boolean): ClientInfo {
+  if (isShared) return { ...client, ...place };
+  const { account, rttNs } = client;
+  return rttNs === undefined ? { account } : { account, rttNs };
+}
+
+/**
+ * What a request carries after its first import. The system account is told the server in any case.
+ * Source: nats-server processServiceImport.
  */
 export function firstHop(client: ClientInfo, place: ServerPlace, hop: Hop): RequestInfo {
-  if (hop.share) return { client: { ...client, ...place }, isShared: true };
-  const { account, rttNs } = client;
-  const told: ClientInfo = rttNs === undefined ? { account } : { account, rttNs };
-  return { client: hop.isSystemExport ? { ...told, ...place } : told, isShared: false };
+  const told = disclosed(client, place, hop.share);
+  return { client: hop.isSystemExport ? { ...told, ...place } : told, isShared: hop.share };
 }
 
 /**

@@ -1,7 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { byteStringOfText } from "./byte_string.ts";
-import { compileTransform, mappingProblem, type SubjectTransform, type TransformForm } from "./transform.ts";
+import {
+  compileTransform,
+  mappingProblem,
+  numberWildcards,
+  type SubjectTransform,
+  type TransformForm,
+} from "./transform.ts";
 
 function compile(source: string, destination: string, form?: TransformForm): SubjectTransform {
   const compiled = compileTransform(source, destination, form);
@@ -174,6 +180,10 @@ describe("mappingProblem()", () => {
   test("lets functions have blanks", () => {
     expect(mappingProblem("*", "{{ left ( 1 , 2 ) }}")).toBe(undefined);
   });
+});
+
+test("numberWildcards() numbers stars from the left", () => {
+  expect(numberWildcards("a.*.b.*.>")).toBe("a.$1.b.$2.>");
 });
 
 /** A destination token, how it is written, and what it gives for the wildcards' tokens. */

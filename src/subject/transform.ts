@@ -137,6 +137,15 @@ export function mappingProblem(source: string, destination: string): string | un
   return "problem" in compiled ? compiled.problem : undefined;
 }
 
+/** A pattern as the destination that changes nothing: `a.*.*` as `a.$1.$2`. */
+export function numberWildcards(pattern: string): string {
+  let count = 0;
+  return pattern
+    .split(".")
+    .map((token) => (token === "*" ? `$${++count}` : token))
+    .join(".");
+}
+
 /** Whether no token is empty and `>` stands last if at all. Blanks are left to whoever reads the subject. */
 function isSound(tokens: readonly string[]): boolean {
   return tokens.every((token, i) => token !== "" && (token !== ">" || i === tokens.length - 1));
