@@ -1,55 +1,107 @@
-/** The links thread: judges logins for the shards. Routes, gateways and leafnodes are to come here. */
+/** The links thread: judges logins for the shards and keeps the accounts of operator mode. */
+import type { AccountsChange } from "../src/account/accounts_change.ts";
 import { createEngine } from "../src/engine/engine.ts";
 import { NO_HOST } from "../src/engine/no_host.ts";
+import { InternalClient } from "../src/fabric/internal_client.ts";
 import { RecordQueue } from "../src/fabric/record_queue.ts";
 import { Wake } from "../src/fabric/wake.ts";
-import type { LinksMessage, LinksReport } from "../src/link/links_messages.ts";
-import { LoginService } from "../src/link/login_service.ts";
-import { NODE_IS_UP, NODE_LINKS, NODE_STATE } from "../src/memory/map.ts";
+import { openInterestIndex } from "../src/interest/interest_index.ts";
+import type { LinksMessage, LinksReport, LinksStart } from "../src/link/links_messages.ts";
+import { Logins } from "../src/link/logins.ts";
+import { OperatorMode } from "../src/link/operator_mode.ts";
+import { NODE_IS_UP, NODE_LINKS, NODE_SHARD_FIRST, NODE_STATE } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
+import { ServerObjects } from "../src/protocol/server_object.ts";
 import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 import { wakeSocketPoller } from "../src/runtime/socket_poller.ts";
 import type { LoginQuestion, ShardControl } from "../src/shard/shard_options.ts";
 
-type Start = Extract<LinksMessage, { type: "start" }>;
-
 const report = (message: LinksReport) => self.postMessage(message);
 
-/** Ports that arrive before the thread has started. */
-const early: MessagePort[] = [];
-let logins: LoginService | null = null;
-let commands: RecordQueue | null = null;
+/** Resolves once the thread serves; messages that come before wait for it. */
+const links = Promise.withResolvers<Links>();
 
 self.onmessage = async ({ data }: MessageEvent<LinksMessage>) => {
-  if (data.type === "start") await start(data);
-  else if (data.type === "rules") logins?.changeRules(data.rules);
-  else if (commands === null) early.push(data.port);
-  else listen(data.port);
+  switch (data.type) {
+    case "start": {
+      const started = await start(data);
+      if (started !== null) links.resolve(started);
+      break;
+    }
+    case "shard":
+      (await links.promise).listen(data.node, data.port);
+      break;
+    case "reload":
+      await (await links.promise).reload(data);
+      break;
+  }
 };
 
-async function start({ memory, transport, rules }: Start): Promise<void> {
+interface Links {
+  listen(node: number, port: MessagePort): void;
+  reload(message: Extract<LinksMessage, { type: "reload" }>): Promise<void>;
+}
+
+/** Null where the server cannot start; main has been told why. */
+async function start(message: LinksStart): Promise<Links | null> {
+  const { memory, transport, rules } = message;
   const shared = openSharedMemory(memory);
-  const engine = createEngine(memory, shared.map.area(NODE_LINKS).area, NO_HOST);
+  const { words, map } = shared;
+  const engine = createEngine(memory, map.area(NODE_LINKS).area, NO_HOST);
   const opened = transport === "epoll" ? (await loadRuntime()).openPosix() : null;
   if (opened !== null && !opened.ok) throw new Error(opened.reason);
-  const wake = new Wake(shared.words, (handle) => {
+  const wake = new Wake(words, (handle) => {
     if (opened?.ok) wakeEpollPoller(opened.posix, handle);
-    else wakeSocketPoller(shared.words, handle);
+    else wakeSocketPoller(words, handle);
   });
-  Atomics.store(shared.words, nodeWord(NODE_LINKS, NODE_STATE), NODE_IS_UP);
-  logins = new LoginService(rules);
-  commands = new RecordQueue(engine, shared, wake);
-  for (const port of early.splice(0)) listen(port);
-  report({ type: "ready" });
-}
+  const queue = new RecordQueue(engine, shared, wake);
+  const index = openInterestIndex({ buffer: shared.buffer, ...map.index });
+  const client = new InternalClient(shared, engine, index, queue, NODE_LINKS);
+  Atomics.store(words, nodeWord(NODE_LINKS, NODE_STATE), NODE_IS_UP);
+  void client.run();
 
-function listen(port: MessagePort): void {
-  port.onmessage = ({ data }: MessageEvent<LoginQuestion>) => void answer(data);
-}
+  const tellShards = (change: AccountsChange) => {
+    for (let node = NODE_SHARD_FIRST; node < map.nodeCount; node++) {
+      queue.sendControl(node, { type: "accounts", change } satisfies ShardControl);
+    }
+    report({ type: "accounts", change });
+  };
+  const servers = new ServerObjects(message.server);
+  let operator: OperatorMode | null = null;
+  try {
+    operator =
+      message.operator === null
+        ? null
+        : new OperatorMode(message.operator, client, () => servers.next(Date.now()), {
+            onAccounts: tellShards,
+            onLog: (level, text) => report({ type: "log", level, text }),
+          });
+  } catch (error) {
+    report({ type: "ready", problem: error instanceof Error ? error.message : String(error) });
+    return null;
+  }
+  const problem = await operator?.start();
+  report({ type: "ready", problem });
+  if (problem !== undefined) return null;
+  const logins = new Logins(rules, operator);
 
-async function answer({ node, slot, clientId, isAgain, request }: LoginQuestion): Promise<void> {
-  const verdict = await logins!.judge(request);
-  const command: ShardControl = { type: "verdict", slot, clientId, isAgain, verdict };
-  commands!.sendControl(node, command);
+  return {
+    listen(node, port) {
+      // A successor of a shard that died knows no account yet.
+      const changed = operator?.definitions ?? [];
+      const change: AccountsChange = { changed, removed: [], terms: [] };
+      if (changed.length > 0) queue.sendControl(node, { type: "accounts", change } satisfies ShardControl);
+      port.onmessage = async ({ data }: MessageEvent<LoginQuestion>) => {
+        const { slot, clientId, isAgain, request } = data;
+        const verdict = await logins.judge(request);
+        const answer: ShardControl = { type: "verdict", slot, clientId, isAgain, verdict };
+        queue.sendControl(data.node, answer);
+      };
+    },
+    async reload({ rules, preload }) {
+      logins.changeRules(rules);
+      await operator?.reload(preload);
+    },
+  };
 }

@@ -1,14 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { Account, UserScope } from "./jwt/claims.ts";
-import { findLoginEnd, type LoadedAccount, userIssuersOf } from "./loaded_account.ts";
-import type { Login } from "./login.ts";
+import { type LoadedAccount, userIssuersOf } from "./loaded_account.ts";
 import { KeyPair } from "./nkey.ts";
-import { accountClaims, NOW_S, userClaims } from "./testing/chain.ts";
-import { loginOf } from "./verdict.ts";
+import { accountClaims } from "./testing/chain.ts";
 
 const ACCOUNT = KeyPair.create("account");
 const SIGNING = KeyPair.create("account").publicKey;
-const USER = KeyPair.create("user");
 
 function account(nats: Partial<Account>): LoadedAccount {
   const claims = { ...accountClaims(ACCOUNT, { nats }), issuer: "O" };
@@ -22,60 +19,7 @@ function account(nats: Partial<Account>): LoadedAccount {
   };
 }
 
-function login(parts: Partial<Login>): Login {
-  const publicKey = USER.publicKey;
-  const claimed = { nkey: "", user: "", password: "", authToken: "", jwt: "eyJ", publicKey };
-  const granted = { account: ACCOUNT.publicKey, permissions: null, proxyKey: "" };
-  return loginOf(claimed, {
-    ...granted,
-    publicKey,
-    issuerKey: ACCOUNT.publicKey,
-    issuedAtS: NOW_S,
-    ...parts,
-  });
-}
-
-const scope = (subject: string): UserScope => ({
-  key: SIGNING,
-  role: "",
-  description: "",
-  template: { ...userClaims(USER).nats, publish: { allow: [subject], deny: [] } },
-});
 const signedBy = (value: UserScope | undefined) => account({ signingKeys: new Map([[SIGNING, value]]) });
-
-describe("findLoginEnd()", () => {
-  const before = account({});
-
-  test("lets logins be that nothing speaks against", () => {
-    expect(
-      findLoginEnd(login({}), before, account({ revocations: new Map([[USER.publicKey, NOW_S - 1]]) })),
-    ).toBeNull();
-    expect(
-      findLoginEnd(login({ issuerKey: SIGNING }), signedBy(scope("a")), signedBy(scope("a"))),
-    ).toBeNull();
-  });
-
-  test("ends those of revoked users, with or without the JWT they came with", () => {
-    for (const key of [USER.publicKey, "*"]) {
-      const now = account({ revocations: new Map([[key, NOW_S]]) });
-      expect(findLoginEnd(login({}), before, now)).toBe("revoked");
-      expect(findLoginEnd(login({ jwt: "" }), before, now)).toBe("revoked");
-    }
-  });
-
-  test("ends those of bearers where none are allowed any more", () => {
-    const now = account({ limits: { ...before.claims.nats.limits, disallowBearer: true } });
-    expect(findLoginEnd(login({ isBearer: true }), before, now)).toBe("authorization violation");
-    expect(findLoginEnd(login({}), before, now)).toBeNull();
-  });
-
-  test("ends those whose signing key is gone or means something else", () => {
-    const signed = login({ issuerKey: SIGNING });
-    expect(findLoginEnd(signed, signedBy(undefined), before)).toBe("issuer changed");
-    expect(findLoginEnd(signed, signedBy(scope("a")), signedBy(scope("b")))).toBe("issuer changed");
-    expect(findLoginEnd(signed, signedBy(undefined), signedBy(scope("a")))).toBe("issuer changed");
-  });
-});
 
 test("userIssuersOf() leaves out the identity where the operator key is strict", () => {
   const { claims } = signedBy(undefined);

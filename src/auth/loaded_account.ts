@@ -1,5 +1,4 @@
 import type { AccountClaims, Revocations, UserScope } from "./jwt/claims.ts";
-import type { Login } from "./login.ts";
 
 /** An account whose JWT has been verified, and what it means for logins. Immutable: an update makes another. */
 export interface LoadedAccount {
@@ -41,20 +40,3 @@ export type LoginEnd =
   | "authorization violation"
   /** Without any error: the key that signed the user is gone, or means something else. */
   | "issuer changed";
-
-/** Whether the account, as it is now, still lets in who logged in when it was `previous`; null if so. */
-export function findLoginEnd(login: Login, previous: LoadedAccount, account: LoadedAccount): LoginEnd | null {
-  const { jwt, isBearer, publicKey, issuedAtS, issuerKey } = login;
-  const { limits, revocations } = account.claims.nats;
-  if (jwt !== "" && isBearer && limits.disallowBearer) return "authorization violation";
-  if (publicKey !== "" && isRevoked(revocations, publicKey, issuedAtS)) return "revoked";
-  if (issuerKey === "" || issuerKey === account.key) return null;
-  const isKnown = account.userIssuers.has(issuerKey);
-  const [scope, before] = [account.userIssuers.get(issuerKey), previous.userIssuers.get(issuerKey)];
-  return isKnown && isSameScope(scope, before) ? null : "issuer changed";
-}
-
-/** Scopes hold texts, numbers and lists, in the order in which they are decoded. */
-function isSameScope(a: UserScope | undefined, b: UserScope | undefined): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
-}

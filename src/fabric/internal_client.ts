@@ -99,16 +99,7 @@ export class InternalClient {
     const entry =
       queue === ""
         ? this.#index.addPlain(this.#node, account, bytes, 0, bytes.length)
-        : this.#index.addQueue(
-            this.#node,
-            account,
-            bytes,
-            0,
-            bytes.length,
-            queueBytes,
-            0,
-            queueBytes.length,
-          );
+        : this.#index.addQueue(this.#node, account, bytes, 0, bytes.length, queueBytes, 0, queueBytes.length);
     assert(entry !== INDEX_FULL, "the index has room for the server's own subscriptions");
     const queueId = queue === "" ? 0 : this.#index.lastQueueId;
     const subscription = { account, pattern: name.split("."), queueId, entry, handle };
@@ -140,7 +131,11 @@ export class InternalClient {
       const picked = queues.get(node) ?? [];
       if (!isPlain && picked.length === 0) continue;
       count += (isPlain ? 1 : 0) + picked.length;
-      const delivery = { message, isPlain, queues: picked.length === 0 ? NO_QUEUES : Int32Array.from(picked) };
+      const delivery = {
+        message,
+        isPlain,
+        queues: picked.length === 0 ? NO_QUEUES : Int32Array.from(picked),
+      };
       if (node === this.#node) this.#deliver(delivery);
       else this.#queue.sendMessage(node, delivery);
     }
@@ -156,9 +151,7 @@ export class InternalClient {
     }
     const picked = new Map<number, number[]>();
     for (const [queueId, candidates] of byQueue) {
-      let draw = Math.random() * candidates.reduce((sum, { members }) => sum + members, 0);
-      const chosen = candidates.find(({ members }) => (draw -= members) < 0) ?? candidates[0]!;
-      picked.getOrInsertComputed(chosen.node, () => []).push(queueId);
+      picked.getOrInsertComputed(drawNode(candidates), () => []).push(queueId);
     }
     return picked;
   }
@@ -212,6 +205,16 @@ export class InternalClient {
       if (queueId === 0 ? isPlain : served.delete(queueId)) handle(given);
     }
   }
+}
+
+/** One of the nodes, each as likely as it has members. */
+function drawNode(candidates: readonly { readonly node: number; readonly members: number }[]): number {
+  let left = Math.random() * candidates.reduce((sum, { members }) => sum + members, 0);
+  for (const { node, members } of candidates) {
+    left -= members;
+    if (left < 0) return node;
+  }
+  return candidates[0]!.node;
 }
 
 const NO_HEADERS = new Uint8Array(0);

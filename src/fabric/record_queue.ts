@@ -3,7 +3,13 @@
  * again.
  */
 import type { Engine } from "../engine/engine.ts";
-import { RECORD_BODY, RECORD_KIND, RECORD_KIND_PIECE, RECORD_LENGTH, RECORD_REST_LENGTH } from "../memory/layout.ts";
+import {
+  RECORD_BODY,
+  RECORD_KIND,
+  RECORD_KIND_PIECE,
+  RECORD_LENGTH,
+  RECORD_REST_LENGTH,
+} from "../memory/layout.ts";
 import type { SharedMemory } from "../memory/shared_memory.ts";
 import { controlPieces, sendPiece } from "./control.ts";
 import { type Delivery, recordBytes, writeRecord } from "./message_record.ts";

@@ -1,19 +1,38 @@
 /** What main and the shards tell the links thread, and what it tells main. Plain data: it crosses threads. */
+import type { AccountsChange } from "../account/accounts_change.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
+import type { ServerIdentity } from "../protocol/server_object.ts";
+import type { OperatorSetup } from "./operator_mode.ts";
+
+export interface LinksStart {
+  readonly type: "start";
+  readonly memory: WebAssembly.Memory;
+  readonly transport: "epoll" | "runtime";
+  readonly rules: LoginRules;
+  readonly server: ServerIdentity;
+  /** Null outside operator mode. */
+  readonly operator: OperatorSetup | null;
+}
 
 /** Main → links, by postMessage. */
 export type LinksMessage =
-  | {
-      readonly type: "start";
-      readonly memory: WebAssembly.Memory;
-      readonly transport: "epoll" | "runtime";
-      readonly rules: LoginRules;
-    }
+  | LinksStart
   /** A shard's line to this thread: it brings `LoginQuestion`s. */
   | { readonly type: "shard"; readonly node: number; readonly port: MessagePort }
-  | { readonly type: "rules"; readonly rules: LoginRules };
+  /** A reload took place. */
+  | {
+      readonly type: "reload";
+      readonly rules: LoginRules;
+      readonly preload: OperatorSetup["preload"];
+    };
 
 /** Links → main, by postMessage. */
 export type LinksReport =
-  | { readonly type: "ready" }
-  | { readonly type: "log"; readonly level: "info" | "warning" | "error" | "debug"; readonly text: string };
+  /** It serves, or why it cannot: the text a server does not start with. */
+  | { readonly type: "ready"; readonly problem: string | undefined }
+  | { readonly type: "accounts"; readonly change: AccountsChange }
+  | {
+      readonly type: "log";
+      readonly level: "info" | "warning" | "error" | "debug";
+      readonly text: string;
+    };

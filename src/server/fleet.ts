@@ -5,6 +5,7 @@
  *   main ──ring──▶ shard      commands (a shard in epoll_wait hears nothing else)
  *   main ◀─postMessage─ shard log lines, closed connections, answers
  */
+import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import { createEngine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
@@ -12,8 +13,7 @@ import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
-import type { LinksMessage, LinksReport } from "../link/links_messages.ts";
-import { needsLoginService } from "../link/login_service.ts";
+import type { OperatorSetup } from "../link/operator_mode.ts";
 import {
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
@@ -39,6 +39,7 @@ import {
 } from "../memory/map.ts";
 import { counterValue, createSharedMemory, nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { ServerIdentity } from "../protocol/server_object.ts";
 import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
@@ -54,6 +55,7 @@ import type {
   ShardStart,
 } from "../shard/shard_options.ts";
 
+import { LinksThread } from "./links_thread.ts";
 import { closeSockets, resetNode } from "./node_reset.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 
@@ -64,7 +66,6 @@ const SPIN_CROWDED_MS = 0.01;
 /** A thread that does not stop by then is left to the end of the process. */
 const STOP_MS_MAX = 5000;
 const SHARD_WORKER = new URL("../../workers/shard.ts", import.meta.url);
-const LINKS_WORKER = new URL("../../workers/links.ts", import.meta.url);
 const ACCEPTOR_WORKER = new URL("../../workers/acceptor.ts", import.meta.url);
 
 export interface FleetOptions {
@@ -75,11 +76,15 @@ export interface FleetOptions {
   readonly host: string;
   /** 0 for a free port. */
   readonly port: number;
+  readonly server: ServerIdentity;
+  /** Null outside operator mode. */
+  readonly operator: OperatorSetup | null;
 }
 
 export interface FleetEvents {
   log(level: ShardLogLevel, text: string): void;
   closed(connection: ConnectionRecord): void;
+  onAccounts(change: AccountsChange): void;
   /** Something that main cannot mend: the server stops. */
   fatal(text: string): void;
 }
@@ -135,9 +140,7 @@ export class Fleet {
   readonly #restarts: RestartPolicy[] = [];
   readonly #restartTimers = new Set<ReturnType<typeof setTimeout>>();
   #acceptor: AcceptorThread | null = null;
-  #links: Worker | null = null;
-  /** The shards' lines to the links thread, while there is none. */
-  readonly #linksPorts = new Map<number, MessagePort>();
+  readonly #links: LinksThread;
   #shardOptions: ShardOptions;
   #info: ServerInfo;
   #port = 0;
@@ -165,6 +168,9 @@ export class Fleet {
       else wakeSocketPoller(this.#shared.words, handle);
     });
     this.#commands = new RecordQueue(engine, this.#shared, wake);
+    const { server, operator } = options;
+    const { memory } = this.#shared;
+    this.#links = new LinksThread({ memory, transport: this.transport, server, operator }, events);
     Atomics.store(this.#shared.words, nodeWord(NODE_MAIN, NODE_STATE), NODE_IS_UP);
   }
 
@@ -192,7 +198,7 @@ export class Fleet {
     return [
       ...this.#shards.map((_, index) => `shard ${index}`),
       ...(this.#acceptor === null ? [] : ["acceptor"]),
-      ...(this.#links === null ? [] : ["links"]),
+      ...(this.#links.isRunning ? ["links"] : []),
     ];
   }
 
@@ -202,11 +208,11 @@ export class Fleet {
 
   /** Starts the shards; they serve nobody before listen(). */
   async start(): Promise<void> {
-    this.#updateLinks();
-    if (this.#options.posix === null) return;
+    const links = this.#links.start(this.#shardOptions.login.rules);
+    if (this.#options.posix === null) return links;
     for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, null));
     this.#acceptor = this.#startAcceptor();
-    await Promise.all(this.#shards.map(({ ready }) => ready.promise));
+    await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
   }
 
   /** Opens the client port and returns it. `onPort` hears of it before anybody can connect. */
@@ -267,15 +273,18 @@ export class Fleet {
       await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise)));
     for (const { worker } of this.#shards) worker.terminate();
     this.#acceptor?.worker.terminate();
-    this.#links?.terminate();
-    for (const port of this.#linksPorts.values()) port.close();
+    this.#links.stop();
   }
 
   /** Gives every shard new options; what clients are told changes with them. Resolves when all go by them. */
-  async changeOptions(options: ShardOptions, info: ServerInfo): Promise<void> {
+  async changeOptions(
+    options: ShardOptions,
+    info: ServerInfo,
+    preload: OperatorSetup["preload"],
+  ): Promise<void> {
     this.#shardOptions = options;
     this.#info = info;
-    this.#updateLinks();
+    await this.#links.reload(options.login.rules, preload);
     this.#broadcast({ type: "options", options, info });
     await this.query({ what: "done" });
   }
@@ -412,38 +421,8 @@ export class Fleet {
     };
     Atomics.store(this.#shared.words, nodeWord(node, NODE_STATE), NODE_IS_UP);
     shard.worker.postMessage(start, [port1]);
-    this.#connectLinks(node, port2);
+    this.#links.connect(node, port2);
     return shard;
-  }
-
-  /** Gives a shard's line to the links thread, as soon as there is one. */
-  #connectLinks(node: number, port: MessagePort): void {
-    if (this.#links === null) this.#linksPorts.set(node, port);
-    else this.#links.postMessage({ type: "shard", node, port } satisfies LinksMessage, [port]);
-  }
-
-  /** Starts the links thread, or tells it what has changed, where there is something for it to do. */
-  #updateLinks(): void {
-    const { rules } = this.#shardOptions.login;
-    if (this.#links !== null) {
-      this.#links.postMessage({ type: "rules", rules } satisfies LinksMessage);
-      return;
-    }
-    if (!needsLoginService(rules)) return;
-    const links = new Worker(LINKS_WORKER, { type: "module" });
-    this.#links = links;
-    links.onmessage = ({ data }: MessageEvent<LinksReport>) => {
-      if (data.type === "log") this.#events.log(data.level, data.text);
-    };
-    links.onerror = (event) => {
-      event.preventDefault();
-      if (!this.#isStopping) this.#events.fatal(`The links thread failed: ${event.message}`);
-    };
-    const { memory } = this.#shared;
-    const transport = this.transport;
-    links.postMessage({ type: "start", memory, transport, rules } satisfies LinksMessage);
-    for (const [node, port] of this.#linksPorts) this.#connectLinks(node, port);
-    this.#linksPorts.clear();
   }
 
   #onReport(shard: ShardThread, report: ShardReport): void {

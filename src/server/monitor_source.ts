@@ -1,4 +1,5 @@
 /** What monitoring shows of a fleet: the server's own words, counters from shared memory, lists asked of the shards. */
+import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import type { Options } from "../config/option_table.ts";
 import { ClosedRing } from "../monitor/closed_ring.ts";
@@ -95,6 +96,14 @@ export class FleetMonitor implements MonitorSource {
     this.#accounts = byName(accounts);
     this.#configDigest = configDigest;
     this.#configLoadMs = Date.now();
+  }
+
+  /** Operator mode: accounts were loaded, or changed. */
+  changeAccounts({ changed, removed }: AccountsChange): void {
+    const accounts = new Map(this.#accounts);
+    for (const definition of changed) accounts.set(definition.name, definition);
+    for (const { id, name } of this.#accounts.values()) if (removed.includes(id)) accounts.delete(name);
+    this.#accounts = accounts;
   }
 
   addClosed(record: ConnectionRecord): void {

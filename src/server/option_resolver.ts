@@ -3,6 +3,7 @@ import { AccountIds } from "../account/account_ids.ts";
 import { configureAccounts, systemAccountOf } from "../account/config_accounts.ts";
 import { compileLoginRules } from "../auth/login_rules.ts";
 import type { Options } from "../config/option_table.ts";
+import { isOperatorMode } from "./operator_mode.ts";
 import type { ResolvedOptions } from "./shard_settings.ts";
 
 const AUTOMATIC_USER_CHARACTERS = 8;
@@ -26,7 +27,11 @@ export class OptionResolver {
   }
 
   resolve(options: Options): Resolution {
-    const { definitions, problems } = configureAccounts(options, this.#ids);
+    const { definitions, problems } = configureAccounts(
+      // With an operator, accounts come from JWTs, the system account too.
+      isOperatorMode(options) ? { ...options, systemAccount: undefined, noSystemAccount: true } : options,
+      this.#ids,
+    );
     if (problems.length > 0) return { ok: false, problem: problems[0]! };
     const rules = compileLoginRules(options, this.#automaticUser);
     return {

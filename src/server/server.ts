@@ -6,6 +6,7 @@ import { GrowthWatch } from "../base/growth_watch.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
+import type { OperatorSetup } from "../link/operator_mode.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
 import type { HttpMonitor } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
@@ -18,10 +19,11 @@ import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
 import { FleetMonitor } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
+import { isOperatorMode } from "./operator_mode.ts";
 import { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
-import { announcedAddress, newServerId, serverInfo } from "./server_info.ts";
+import { announcedAddress, newServerId, serverIdentity, serverInfo } from "./server_info.ts";
 import { type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
@@ -108,7 +110,8 @@ export class Server {
     let server: Server | null = null;
     try {
       const id = await newServerId();
-      server = new Server(settings, id, await serverHash(settings.options.serverName || id));
+      const hash = await serverHash(settings.options.serverName || id);
+      server = new Server(settings, id, hash, await operatorSetup(settings.options, hash));
       await server.#start();
       return server;
     } catch (error) {
@@ -120,7 +123,7 @@ export class Server {
     }
   }
 
-  private constructor(settings: ServerSettings, id: string, hash: string) {
+  private constructor(settings: ServerSettings, id: string, hash: string, operator: OperatorSetup | null) {
     const { options, runtime, logger } = settings;
     this.id = id;
     this.#settings = settings;
@@ -148,6 +151,8 @@ export class Server {
         posix: opened?.ok ? opened.posix : null,
         host: options.host,
         port: options.port === -1 ? 0 : options.port,
+        server: serverIdentity(options, id),
+        operator,
       },
       shardOptions(options, this.#resolved),
       this.#info,
@@ -157,6 +162,7 @@ export class Server {
           this.#fleetMonitor.addClosed(connection);
           growth.check(performance.now());
         },
+        onAccounts: (change) => this.#fleetMonitor.changeAccounts(change),
         fatal: (text) => void this.#fail(text),
       },
     );
@@ -410,7 +416,9 @@ export class Server {
     if (sink !== null) this.#logger.setSink(sink);
     this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
-    await this.#fleet.changeOptions(shardOptions(this.#options, this.#resolved), this.#infoOn(this.#port));
+    await this.#fleet.changeOptions(shardOptions(this.#options, this.#resolved), this.#infoOn(this.#port), [
+      ...this.#options.resolverPreload,
+    ]);
     for (const account of this.#resolved.accounts) await this.#fleet.limitClients(account);
     if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
     if (changed.has("max_connections")) this.#shrink();
@@ -465,6 +473,15 @@ export class Server {
 
 /** Options whose change means that the log is opened anew. */
 const LOG_TARGET_KEYS = ["log_file", "remote_syslog", "syslog", "logtime", "logtime_utc"];
+
+/** Loads what verifies JWTs, where there is something to verify. */
+async function operatorSetup(options: Options, hash: string): Promise<OperatorSetup | null> {
+  if (!isOperatorMode(options)) return null;
+  const { setUpOperators } = await import("./operator_setup.ts");
+  const result = setUpOperators(options, hash);
+  if (!result.ok) throw new Error(result.problem);
+  return result.setup;
+}
 
 function logFeatureFlags(log: Logger, flags: ReadonlyMap<string, boolean>): void {
   if (flags.size === 0) return;

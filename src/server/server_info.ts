@@ -3,6 +3,7 @@ import { serverPublicKey } from "../config/nkey_text.ts";
 import type { Options } from "../config/option_table.ts";
 import { splitHostPort } from "../config/readers.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { ServerIdentity } from "../protocol/server_object.ts";
 import { NATS_VERSION } from "./version.ts";
 
 /** Of the API that JetStream clients ask for; sent by servers without JetStream, too. */
@@ -46,5 +47,18 @@ export function serverInfo(
     authRequired: isAuthRequired,
     maxPayloadBytes: options.maxPayloadBytes,
     jetStreamApiLevel: API_LEVEL,
+  };
+}
+
+/** The server as events and answers to system requests name it. */
+export function serverIdentity(options: Options, id: string): ServerIdentity {
+  return {
+    name: options.serverName || id,
+    host: options.host,
+    id,
+    cluster: options.cluster.name ?? "",
+    version: NATS_VERSION,
+    tags: options.serverTags,
+    metadata: options.serverMetadata,
   };
 }

@@ -119,26 +119,43 @@ export class ShardAccount {
   }
 }
 
-export class AccountBook {
+export class ShardAccounts {
+  /** Those of the configuration, and those that operator mode brings, by id. */
+  #configured: readonly AccountDefinition[] = [];
+  readonly #loaded = new Map<number, AccountDefinition>();
+  #clusterName: string | undefined;
   #byId = new Map<number, ShardAccount>();
   #byName = new Map<string, ShardAccount>();
   readonly #tallies = new Map<number, AccountTally>();
 
-  constructor(definitions: readonly AccountDefinition[], clusterName: string | undefined) {
-    this.replace(definitions, clusterName);
+  constructor(configured: readonly AccountDefinition[], clusterName: string | undefined) {
+    this.configure(configured, clusterName);
   }
 
   /** Goes by these definitions from now on. Whoever holds a `ShardAccount` holds an old one. */
-  replace(definitions: readonly AccountDefinition[], clusterName: string | undefined): void {
+  configure(configured: readonly AccountDefinition[], clusterName: string | undefined): void {
+    this.#configured = configured;
+    this.#clusterName = clusterName;
+    this.#compile();
+  }
+
+  /** The same for accounts of operator mode. */
+  update(changed: readonly AccountDefinition[], removed: readonly number[]): void {
+    for (const definition of changed) this.#loaded.set(definition.id, definition);
+    for (const id of removed) this.#loaded.delete(id);
+    this.#compile();
+  }
+
+  #compile(): void {
     this.#byId = new Map();
     this.#byName = new Map();
     const importers = new Map<number, Importer[]>();
-    for (const definition of definitions) {
+    for (const definition of [...this.#configured, ...this.#loaded.values()]) {
       const tally = this.#tallies.getOrInsertComputed(definition.id, () => ({
         subscriptionsAdded: 0,
         subscriptionsRemoved: 0,
       }));
-      const account = new ShardAccount(definition, tally, clusterName);
+      const account = new ShardAccount(definition, tally, this.#clusterName);
       this.#byId.set(account.id, account);
       this.#byName.set(account.name, account);
       for (const imported of definition.streamImports) {

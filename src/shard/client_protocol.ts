@@ -2,6 +2,8 @@
  * The client protocol of one shard: takes a connection's input apart and does what it says. Plain messages go to the
  * engine; everything else comes here. Source: NATS client protocol; nats-server `parse`, `processConnect`, `processSub`.
  */
+
+import { HeldMessage, plainLine } from "../fabric/held_message.ts";
 import {
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
@@ -24,7 +26,6 @@ import { byteStringOf } from "../subject/byte_string.ts";
 import { isValidPublishSubject, isValidSubscription, tokenCount } from "../subject/tokens.ts";
 import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW, STATE_WAITING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { HeldMessage, plainLine } from "../fabric/held_message.ts";
 import { Logins } from "./logins.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Rings } from "./rings.ts";

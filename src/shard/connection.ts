@@ -1,9 +1,9 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
 import type { Login } from "../auth/login.ts";
+import type { HeldMessage } from "../fabric/held_message.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
 import type { ShardAccount } from "./accounts.ts";
-import type { HeldMessage } from "../fabric/held_message.ts";
 import type { PendingQueue } from "./pending_queue.ts";
 import type { ResponsePermits } from "./response_permits.ts";
 

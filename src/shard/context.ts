@@ -6,7 +6,7 @@ import type { SharedMemory } from "../memory/shared_memory.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { Poller } from "../runtime/poller.ts";
-import type { AccountBook } from "./accounts.ts";
+import type { ShardAccounts } from "./accounts.ts";
 import type { Connection } from "./connection.ts";
 import type { Contexts } from "./contexts.ts";
 import type { LocalInterest } from "./local_interest.ts";
@@ -24,7 +24,7 @@ export interface ShardContext {
   readonly table: SubscriptionTable;
   readonly interest: LocalInterest;
   readonly plans: PlanCache;
-  readonly accounts: AccountBook;
+  readonly accounts: ShardAccounts;
   readonly contexts: Contexts;
   readonly outbound: Outbound;
   readonly timers: TimerWheel;

@@ -13,7 +13,7 @@ import {
   CONTEXT_IS_STREAMLESS,
 } from "../memory/layout.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
-import type { AccountBook, Service, ShardAccount } from "./accounts.ts";
+import type { Service, ShardAccount, ShardAccounts } from "./accounts.ts";
 import type { PlanRules, Resolution, StreamLeg } from "./plan_cache.ts";
 import { isReservedSubject, isResponseSubject } from "./reserved.ts";
 
@@ -50,13 +50,13 @@ export type Route =
 export type DeliveryFilter = (connection: number, subject: string, queue: number) => boolean;
 
 export class Contexts implements PlanRules {
-  readonly #accounts: AccountBook;
+  readonly #accounts: ShardAccounts;
   readonly #filter: DeliveryFilter;
   readonly #contexts = new Map<number, ClientContext>();
   readonly #ids = new Map<string, number>();
   #lastId = CONTEXT_CLIENTS;
 
-  constructor(accounts: AccountBook, filter: DeliveryFilter) {
+  constructor(accounts: ShardAccounts, filter: DeliveryFilter) {
     this.#accounts = accounts;
     this.#filter = filter;
   }

@@ -4,6 +4,7 @@
  * Source: nats-server `processConnect`, `checkAuthentication`, `RegisterUser`.
  */
 
+import { type AccountTerms, findEnd } from "../auth/account_terms.ts";
 import { refusalLogText } from "../auth/identity.ts";
 import { InlineJudge } from "../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "../auth/login.ts";
@@ -39,6 +40,12 @@ const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
   "account connections": errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS,
   "proxy not trusted": errors.ERROR_PROXY_NOT_TRUSTED,
   "proxy required": errors.ERROR_PROXY_REQUIRED,
+};
+
+const ENDS = {
+  expired: errors.ERROR_ACCOUNT_AUTHENTICATION_EXPIRED,
+  revoked: errors.ERROR_USER_AUTHENTICATION_REVOKED,
+  "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
 };
 
 /** A client with as many subscriptions as it may have, or more, is told so and has this long. */
@@ -138,6 +145,27 @@ export class Logins {
     }
     this.#shard.contexts.refresh();
     this.#shard.plans.forgetAll();
+  }
+
+  /** Accounts have changed: some who are logged in are out, or may do something else. */
+  applyTerms(terms: readonly AccountTerms[]): void {
+    const byAccount = new Map(terms.map((each) => [each.account, each]));
+    for (const connection of this.#shard.connections) {
+      if (connection === null || connection.state >= STATE_CLOSING || connection.login === null) continue;
+      const { login } = connection;
+      const of = byAccount.get(login.account);
+      if (of === undefined) continue;
+      const end = findEnd(login, of);
+      if (end !== null) this.#end(connection, end);
+      else if (login.hasDefaultPermissions) {
+        this.#changePermissions(connection, { ...login, permissions: of.defaultPermissions });
+      }
+    }
+  }
+
+  #end(connection: Connection, end: NonNullable<ReturnType<typeof findEnd>>): void {
+    if (end === "issuer changed") this.#shard.close(connection, CloseReason.ClientClosed);
+    else this.#shard.fail(connection, ENDS[end]);
   }
 
   /** The time that a login lasts may be over. */

@@ -3,6 +3,7 @@
  * Hot: once per read, and once per cache miss.
  */
 
+import { HeldMessage } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import {
   AREA_CONTEXT,
@@ -44,7 +45,6 @@ import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
 import type { Service } from "./accounts.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { HeldMessage } from "../fabric/held_message.ts";
 import { isReservedReply } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import type { Services } from "./services.ts";

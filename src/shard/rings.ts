@@ -7,6 +7,8 @@
  */
 import { assert } from "../base/assert.ts";
 import { ControlReader, controlPieces, sendPiece } from "../fabric/control.ts";
+import type { HeldMessage } from "../fabric/held_message.ts";
+import { type Delivery, readRecord, recordBytes, writeRecord } from "../fabric/message_record.ts";
 import type { Wake } from "../fabric/wake.ts";
 import {
   AREA_IS_STALLED,
@@ -37,8 +39,6 @@ import {
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
 import type { ShardContext } from "./context.ts";
-import type { HeldMessage } from "../fabric/held_message.ts";
-import { type Delivery, readRecord, recordBytes, writeRecord } from "../fabric/message_record.ts";
 import type { Publishing } from "./publishing.ts";
 import type { ShardControl } from "./shard_options.ts";
 

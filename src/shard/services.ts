@@ -25,6 +25,7 @@ import {
   type RequestInfo,
 } from "../account/request_info.ts";
 import { newNuid } from "../base/nuid.ts";
+import { HeldMessage } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
 import { NODE_SHARD_FIRST } from "../memory/map.ts";
@@ -35,7 +36,6 @@ import { isSubset } from "../subject/subset.ts";
 import { randomBelow, type Service, type ShardAccount } from "./accounts.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { HeldMessage } from "../fabric/held_message.ts";
 import type { Publishing } from "./publishing.ts";
 import { ReplySubjects } from "./reply_subjects.ts";
 import type { Rings } from "./rings.ts";

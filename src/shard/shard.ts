@@ -65,7 +65,7 @@ import {
   WRITABLE,
 } from "../runtime/poller.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
-import { AccountBook } from "./accounts.ts";
+import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientProtocol } from "./client_protocol.ts";
 import { Connection, STATE_CLOSED, STATE_CLOSING, STATE_NEW, STATE_WAITING } from "./connection.ts";
@@ -144,7 +144,7 @@ export class Shard implements ShardContext {
   readonly index;
   readonly table: SubscriptionTable;
   readonly interest: LocalInterest;
-  readonly accounts: AccountBook;
+  readonly accounts: ShardAccounts;
   readonly contexts: Contexts;
   readonly plans: PlanCache;
   readonly outbound: Outbound;
@@ -204,7 +204,7 @@ export class Shard implements ShardContext {
     this.timers = new TimerWheel(TICK_MS, this.nowMs);
     this.table = new SubscriptionTable(this.shared, start.hashSeed);
     this.interest = new LocalInterest(this.shared, this.engine, this.index, this.table, this.node);
-    this.accounts = new AccountBook(start.options.accounts, start.options.clusterName);
+    this.accounts = new ShardAccounts(start.options.accounts, start.options.clusterName);
     this.contexts = new Contexts(this.accounts, (address, subject, queue) =>
       this.#mayDeliver(address, subject, queue),
     );
@@ -477,6 +477,13 @@ export class Shard implements ShardContext {
         this.#changeOptions(message.options);
         this.info = message.info;
         break;
+      case "accounts": {
+        const { changed, removed, terms } = message.change;
+        this.accounts.update(changed, removed);
+        this.#protocol.logins.applyTerms(terms);
+        this.#protocol.logins.refresh(false);
+        break;
+      }
       case "responder":
         this.#services.setResponder(message.token, message.info);
         break;
@@ -554,7 +561,7 @@ export class Shard implements ShardContext {
     this.options = options;
     this.outbound.options = outboundOptions(options);
     this.#limitLines();
-    this.accounts.replace(options.accounts, options.clusterName);
+    this.accounts.configure(options.accounts, options.clusterName);
     this.#protocol.logins.refresh(haveRulesChanged);
     for (const connection of this.connections)
       if (connection !== null) this.#protocol.applyOptions(connection);

@@ -1,4 +1,6 @@
 /** What a shard is started with, and what a reload may change. Plain data: it crosses threads. */
+
+import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ClientInfo } from "../account/client_info.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
@@ -68,6 +70,8 @@ export interface LoginQuestion {
 
 /** Main, the links thread or the acceptor → shard, in a ring. */
 export type ShardControl =
+  /** Operator mode: accounts are new, changed or gone, and what that means for who is logged in. */
+  | { readonly type: "accounts"; readonly change: AccountsChange }
   /** From another shard: who is about to answer a request to a service whose latency is measured. */
   | { readonly type: "responder"; readonly token: string; readonly info: ClientInfo }
   /** The answer to a `LoginQuestion`. */

@@ -1,0 +1,336 @@
+/**
+ * Operator mode on the links thread: the accounts that somebody asked for, where their JWTs come from, and what
+ * operators' tools ask by messages in the system account. Shards are told of every change.
+ */
+import { AccountIds } from "../account/account_ids.ts";
+import type { AccountsChange } from "../account/accounts_change.ts";
+import { sourceOfClaims } from "../account/claims_source.ts";
+import { type AccountDefinition, SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
+import { AccountRegistry, type RegistryChange } from "../account/registry.ts";
+import { termsOf } from "../auth/account_terms.ts";
+import type { AccountClaims, ActivationClaims } from "../auth/jwt/claims.ts";
+import { decodeAs } from "../auth/jwt/decode.ts";
+import type { AccountResult } from "../auth/jwt_login.ts";
+import { permissionsOf } from "../auth/jwt_permissions.ts";
+import type { LoadedAccount } from "../auth/loaded_account.ts";
+import type { OperatorTrust } from "../auth/operator_trust.ts";
+import { AccountBook, type AccountChange } from "../auth/resolver/account_book.ts";
+import {
+  answerClaimRequest,
+  CLAIM_SUBSCRIPTIONS,
+  type ClaimContext,
+  type ClaimSubscription,
+  mergePack,
+  PACK,
+} from "../auth/resolver/claim_requests.ts";
+import { DirectoryResolver, LookupAnswers } from "../auth/resolver/directory_resolver.ts";
+import { JwtStore } from "../auth/resolver/jwt_store.ts";
+import { MemoryResolver } from "../auth/resolver/memory_resolver.ts";
+import type { FetchResult, Resolver } from "../auth/resolver/resolver.ts";
+import { type HttpAnswer, UrlResolver } from "../auth/resolver/url_resolver.ts";
+import { randomDigits } from "../base/nuid.ts";
+import { findMappingProblem } from "../config/mappings.ts";
+import type { ResolverOptions } from "../config/operator.ts";
+import type { InternalClient, InternalMessage } from "../fabric/internal_client.ts";
+import type { ServerObject } from "../protocol/server_object.ts";
+
+/** How often accounts, tokens and files are looked at for their end. */
+const EXPIRY_LOOK_MS = 500;
+/** How often a system account that could not be fetched is looked for. */
+const BOOTSTRAP_RETRY_MS = 1000;
+const INBOX_CHARACTERS = 8;
+const encoder = new TextEncoder();
+
+/** What main makes of the configuration. Plain data. */
+export interface OperatorSetup {
+  readonly trust: OperatorTrust;
+  readonly resolver: ResolverOptions;
+  readonly preload: readonly (readonly [accountKey: string, jwt: string])[];
+  /** One operator and no resolver in memory: the server starts without its system account, and waits for it. */
+  readonly mayBootstrap: boolean;
+  /** What names this server in subjects. */
+  readonly serverHash: string;
+}
+
+export interface OperatorEvents {
+  /** Before anybody gets in by it. */
+  onAccounts(change: AccountsChange): void;
+  onLog(level: "info" | "warning" | "error" | "debug", text: string): void;
+}
+
+export class OperatorMode {
+  readonly book: AccountBook;
+  readonly trust: OperatorTrust;
+  readonly #setup: OperatorSetup;
+  readonly #events: OperatorEvents;
+  readonly #client: InternalClient;
+  readonly #server: () => ServerObject;
+  readonly #registry: AccountRegistry;
+  readonly #store: JwtStore | undefined;
+  readonly #resolver: Resolver;
+  /** Exporters that an import of an account in the book waits for. */
+  readonly #searches = new Set<Promise<unknown>>();
+
+  /** Throws where the folder of a resolver cannot be used. */
+  constructor(
+    setup: OperatorSetup,
+    client: InternalClient,
+    server: () => ServerObject,
+    events: OperatorEvents,
+  ) {
+    this.#setup = setup;
+    this.#client = client;
+    this.#server = server;
+    this.#events = events;
+    this.trust = setup.trust;
+    const { systemAccount } = setup.trust;
+    this.#registry = new AccountRegistry({
+      ids: new AccountIds(systemAccount || undefined),
+      systemAccount: systemAccount || undefined,
+      verifyActivation,
+      nowSeconds: () => Date.now() / 1000,
+    });
+    this.#store = this.#createStore();
+    this.#resolver = this.#createResolver();
+    this.book = new AccountBook({
+      trust: setup.trust,
+      resolver: this.#resolver,
+      nowMs: () => Date.now(),
+      onChange: (change) => this.#onChange(change),
+      onLog: ({ level, text }) => events.onLog(level === "notice" ? "info" : level, text),
+    });
+    for (const [accountKey, jwt] of setup.preload) this.#store?.saveIfNewer(accountKey, jwt);
+  }
+
+  /** All accounts that shards know. */
+  get definitions(): readonly AccountDefinition[] {
+    return [...this.book.accounts()].flatMap(({ key }) => this.#registry.get(key) ?? []);
+  }
+
+  /** Finds the system account and serves requests. Returns why the server cannot start. */
+  async start(): Promise<string | undefined> {
+    if (this.#resolver instanceof UrlResolver) {
+      const problem = await this.#resolver.probe();
+      if (problem !== undefined) return problem;
+    }
+    const problem = await this.#startSystemAccount();
+    if (problem !== undefined) return problem;
+    this.#subscribe();
+    setInterval(() => this.#expire(), EXPIRY_LOOK_MS);
+    const store = this.#store;
+    if (store !== undefined) setInterval(() => store.removeExpired(), store.checkIntervalMs);
+    return undefined;
+  }
+
+  /** An account by its key, with the accounts it imports from. */
+  async load(accountKey: string): Promise<AccountResult> {
+    const result = await this.book.load(accountKey);
+    while (this.#searches.size > 0) await Promise.all(this.#searches);
+    return result;
+  }
+
+  /** A reload: files may have changed by hand. */
+  async reload(preload: readonly (readonly [string, string])[]): Promise<void> {
+    this.#store?.reload();
+    if (this.#setup.resolver.kind === "memory") {
+      await this.book.changeResolver(new MemoryResolver(new Map(preload)));
+    }
+  }
+
+  #createStore(): JwtStore | undefined {
+    const { resolver } = this.#setup;
+    if (resolver.kind !== "full" && resolver.kind !== "cache") return undefined;
+    const { dir, limit } = resolver;
+    const options =
+      resolver.kind === "full"
+        ? { dir, limit, evicts: false, ttlMs: 0, deletes: resolver.deletes }
+        : { dir, limit, evicts: true, ttlMs: resolver.ttlMs, deletes: "remove" as const };
+    return new JwtStore(
+      { ...options, nowMs: () => Date.now() },
+      {
+        onChanged: (accountKey) => this.#onStored(accountKey),
+        onDeleted: (accountKey) => this.book.markDeleted(accountKey),
+      },
+    );
+  }
+
+  #createResolver(): Resolver {
+    const { resolver, preload } = this.#setup;
+    switch (resolver.kind) {
+      case "memory":
+        return new MemoryResolver(new Map(preload));
+      case "url":
+        return new UrlResolver(resolver.url, httpGet);
+      default:
+        return new DirectoryResolver(resolver.kind, this.#store!, (accountKey) =>
+          this.#askServers(accountKey, resolver.timeoutMs),
+        );
+    }
+  }
+
+  /** A file of the store says something else: for an account in the book it holds at once. */
+  #onStored(accountKey: string): void {
+    if (this.book?.get(accountKey) === undefined) return;
+    const loaded = this.#store!.load(accountKey);
+    if (!loaded.ok) return;
+    const problem = this.book.update(accountKey, loaded.jwt);
+    if (problem === undefined) return;
+    const name = JSON.stringify(accountKey);
+    this.#events.onLog("error", `DirResolver - Update for account ${name} resulted in error ${problem}`);
+  }
+
+  async #startSystemAccount(): Promise<string | undefined> {
+    const { systemAccount } = this.trust;
+    if (systemAccount === "") return undefined;
+    const result = await this.load(systemAccount);
+    if (result.ok) return undefined;
+    if (!this.#setup.mayBootstrap) return `error resolving system account: ${result.problem}`;
+    this.#events.onLog("info", "Using bootstrapping system account");
+    this.book.addBootstrapAccount(systemAccount);
+    this.#waitForSystemAccount(systemAccount);
+    return undefined;
+  }
+
+  #waitForSystemAccount(systemAccount: string): void {
+    const timer = setInterval(async () => {
+      if (this.book.get(systemAccount)?.jwt !== "") {
+        clearInterval(timer);
+        return;
+      }
+      const fetched = await this.#resolver.fetch(systemAccount);
+      if (!fetched.ok || this.book.update(systemAccount, fetched.jwt) !== undefined) return;
+      clearInterval(timer);
+      this.#events.onLog("info", "System account fetched and updated");
+    }, BOOTSTRAP_RETRY_MS);
+  }
+
+  #onChange({ kind, account, previous }: AccountChange): void {
+    if (kind === "dropped") {
+      const gone = this.#registry.get(account.key);
+      const { changed } = this.#registry.remove(account.key);
+      this.#tell({ changed, removed: gone === undefined ? [] : [gone.id], terms: [] });
+      return;
+    }
+    const change = this.#registry.set(sourceOf(account));
+    this.#tell({ changed: change.changed, removed: [], terms: [termsOf(account, previous)] });
+    this.#lookForExporters(change);
+  }
+
+  /** Imports work once the accounts that export are there. */
+  #lookForExporters({ skipped }: RegistryChange): void {
+    for (const { account, rule, reason, isExporterMissing } of skipped) {
+      const what = `${rule.kind} import ${JSON.stringify(rule.local || rule.remote)}`;
+      this.#events.onLog("debug", `Error adding ${what} to account [${account}]: ${reason}`);
+      if (!isExporterMissing || this.book.get(rule.exporter) !== undefined) continue;
+      const search = this.book.load(rule.exporter).finally(() => this.#searches.delete(search));
+      this.#searches.add(search);
+    }
+  }
+
+  #tell(change: AccountsChange): void {
+    this.#events.onAccounts(change);
+  }
+
+  #expire(): void {
+    this.book.expireDue();
+    const dueAtS = this.#registry.nextExpirySeconds;
+    if (dueAtS === undefined || dueAtS > Date.now() / 1000) return;
+    const { changed } = this.#registry.expireActivations();
+    this.#tell({ changed, removed: [], terms: [] });
+  }
+
+  #subscribe(): void {
+    if (this.trust.systemAccount === "") return;
+    const { kind } = this.#setup.resolver;
+    const context: ClaimContext = {
+      book: this.book,
+      store: this.#store,
+      kind,
+      operator: this.trust.operator,
+      systemAccount: this.trust.systemAccount,
+      canDelete: this.#setup.resolver.kind === "full" && this.#setup.resolver.deletes !== "no",
+      findMappingProblem: (claims) => mappingProblem(claims),
+      nowMs: () => Date.now(),
+      onLog: ({ level, text }) => this.#events.onLog(level, text),
+    };
+    for (const subscription of CLAIM_SUBSCRIPTIONS[kind]) {
+      this.#client.subscribe(SYSTEM_ACCOUNT_ID, subscription.subject, subscription.queue ?? "", (message) =>
+        this.#answer(subscription, message, context),
+      );
+    }
+    if (this.#setup.resolver.kind === "full") this.#comparePacks(this.#setup.resolver.intervalMs, context);
+  }
+
+  #answer(subscription: ClaimSubscription, message: InternalMessage, context: ClaimContext): void {
+    const { bytes, headerBytes } = message.content;
+    const payload = subscription.allowsHeaders ? bytes.subarray(headerBytes) : bytes;
+    const answers = answerClaimRequest(subscription.kind, message.subject, payload, this.#server(), context);
+    if (message.reply === "") return;
+    for (const text of answers) this.#client.publish(SYSTEM_ACCOUNT_ID, message.reply, encoder.encode(text));
+  }
+
+  /** Full resolvers ask one another, now and then, for what they do not have. */
+  #comparePacks(intervalMs: number, context: ClaimContext): void {
+    const inbox = this.#newInbox();
+    this.#client.subscribe(SYSTEM_ACCOUNT_ID, inbox, "", ({ content }) =>
+      mergePack(content.bytes.subarray(content.headerBytes), context),
+    );
+    setInterval(() => {
+      this.#client.publish(SYSTEM_ACCOUNT_ID, PACK.subject, this.#store!.hash(), inbox);
+    }, intervalMs);
+  }
+
+  #askServers(accountKey: string, timeoutMs: number): Promise<FetchResult> {
+    const { promise, resolve } = Promise.withResolvers<FetchResult>();
+    const answers = new LookupAnswers(0);
+    const inbox = this.#newInbox();
+    const timer = setTimeout(() => resolve(LookupAnswers.timedOut), timeoutMs);
+    const unsubscribe = this.#client.subscribe(SYSTEM_ACCOUNT_ID, inbox, "", ({ content }) => {
+      const result = answers.add(new TextDecoder().decode(content.bytes.subarray(content.headerBytes)));
+      if (result !== null) resolve(result);
+    });
+    const subject = `$SYS.REQ.ACCOUNT.${accountKey}.CLAIMS.LOOKUP`;
+    this.#client.publish(SYSTEM_ACCOUNT_ID, subject, new Uint8Array(0), inbox);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      unsubscribe();
+    });
+  }
+
+  #newInbox(): string {
+    return `$SYS._INBOX.${this.#setup.serverHash}.${randomDigits(INBOX_CHARACTERS)}`;
+  }
+}
+
+function sourceOf({ claims }: LoadedAccount) {
+  return sourceOfClaims(claims, permissionsOf(claims.nats.defaultPermissions));
+}
+
+/** A token that is one, signed by who it says; whether it fits is for the registry to say. */
+function verifyActivation(token: string): ActivationClaims | null {
+  const decoded = decodeAs("activation", token);
+  return decoded.ok ? decoded.claims : null;
+}
+
+function mappingProblem({ nats }: AccountClaims): string | undefined {
+  for (const [source, list] of nats.mappings) {
+    const problem = findMappingProblem(
+      source,
+      list.map(({ subject, weight, cluster }) => ({
+        subject,
+        weight: weight === 0 ? 100 : weight,
+        cluster: cluster === "" ? undefined : cluster,
+      })),
+    );
+    if (problem === undefined) continue;
+    const to = problem.destination === undefined ? "" : ` -> ${JSON.stringify(problem.destination)}`;
+    return `mapping ${JSON.stringify(source)}${to}: ${problem.text}`;
+  }
+  return undefined;
+}
+
+async function httpGet(url: string, timeoutMs: number): Promise<HttpAnswer> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+  const { status, statusText } = response;
+  return { status, statusText, body: await response.text() };
+}

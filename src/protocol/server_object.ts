@@ -1,0 +1,53 @@
+/** The `server` object of events and of answers to system requests. Source: nats-server `ServerInfo` of events.go. */
+import { formatTime } from "./go_json.ts";
+
+/** What does not change while the server runs. Plain data. */
+export interface ServerIdentity {
+  readonly name: string;
+  /** The host that clients are listened to on, as configured. */
+  readonly host: string;
+  readonly id: string;
+  readonly cluster: string;
+  readonly version: string;
+  readonly tags: readonly string[];
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+export type ServerObject = Readonly<Record<string, unknown>>;
+
+/** Flags of features of JetStream, as nats-server has them; tools expect the object. */
+const FEATURE_FLAGS = {
+  js_ack_fc_v2: false,
+  js_api_reply_v2: false,
+  js_raft_delete_range: true,
+  js_snapshot_sources: false,
+};
+
+/** Makes the object anew for each message that carries it: they are counted. */
+export class ServerObjects {
+  readonly #identity: ServerIdentity;
+  #sequence = 0;
+
+  constructor(identity: ServerIdentity) {
+    this.#identity = identity;
+  }
+
+  next(nowMs: number): ServerObject {
+    const { name, host, id, cluster, version, tags, metadata } = this.#identity;
+    this.#sequence++;
+    return {
+      name,
+      host,
+      id,
+      cluster: cluster || undefined,
+      ver: version,
+      tags: tags.length === 0 ? undefined : tags,
+      metadata: metadata.size === 0 ? undefined : Object.fromEntries(metadata),
+      feature_flags: FEATURE_FLAGS,
+      jetstream: false,
+      flags: 0,
+      seq: this.#sequence,
+      time: formatTime(nowMs),
+    };
+  }
+}

@@ -1,0 +1,87 @@
+/** The links thread as main sees it: started once there is something for it to do, and told of reloads. */
+import type { AccountsChange } from "../account/accounts_change.ts";
+import type { LoginRules } from "../auth/login_rules.ts";
+import type { LinksMessage, LinksReport, LinksStart } from "../link/links_messages.ts";
+import { needsLinks } from "../link/needs_links.ts";
+import type { OperatorSetup } from "../link/operator_mode.ts";
+import type { ShardLogLevel } from "../shard/shard_options.ts";
+
+const LINKS_WORKER = new URL("../../workers/links.ts", import.meta.url);
+
+export interface LinksEvents {
+  log(level: ShardLogLevel, text: string): void;
+  /** The thread failed: logins are not judged any more. */
+  fatal(text: string): void;
+  onAccounts(change: AccountsChange): void;
+}
+
+export class LinksThread {
+  readonly #settings: Omit<LinksStart, "type" | "rules">;
+  readonly #events: LinksEvents;
+  /** The shards' lines to the thread, while it is not there. */
+  readonly #ports = new Map<number, MessagePort>();
+  readonly #ready = Promise.withResolvers<void>();
+  #worker: Worker | null = null;
+  #isStopped = false;
+
+  constructor(settings: Omit<LinksStart, "type" | "rules">, events: LinksEvents) {
+    this.#settings = settings;
+    this.#events = events;
+    this.#ready.promise.catch(() => {});
+  }
+
+  get isRunning(): boolean {
+    return this.#worker !== null;
+  }
+
+  /** Gives a shard's line to the thread, as soon as there is one. */
+  connect(node: number, port: MessagePort): void {
+    if (this.#worker === null) {
+      this.#ports.get(node)?.close();
+      this.#ports.set(node, port);
+    } else this.#worker.postMessage({ type: "shard", node, port } satisfies LinksMessage, [port]);
+  }
+
+  /** Starts the thread if these rules want it. Rejects with the text a server does not start with. */
+  async start(rules: LoginRules): Promise<void> {
+    if (!needsLinks(rules)) return;
+    const worker = new Worker(LINKS_WORKER, { type: "module" });
+    this.#worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<LinksReport>) => this.#onReport(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#ready.reject(new Error(event.message));
+      if (!this.#isStopped) this.#events.fatal(`The links thread failed: ${event.message}`);
+    };
+    worker.postMessage({ type: "start", ...this.#settings, rules } satisfies LinksMessage);
+    for (const [node, port] of this.#ports) this.connect(node, port);
+    this.#ports.clear();
+    await this.#ready.promise;
+  }
+
+  async reload(rules: LoginRules, preload: OperatorSetup["preload"]): Promise<void> {
+    if (this.#worker === null) await this.start(rules);
+    else this.#worker.postMessage({ type: "reload", rules, preload } satisfies LinksMessage);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#worker?.terminate();
+    for (const port of this.#ports.values()) port.close();
+  }
+
+  #onReport(report: LinksReport): void {
+    switch (report.type) {
+      case "ready":
+        if (report.problem === undefined) this.#ready.resolve();
+        else this.#ready.reject(new Error(report.problem));
+        break;
+      case "accounts":
+        this.#events.onAccounts(report.change);
+        break;
+      case "log":
+        this.#events.log(report.level, report.text);
+        break;
+    }
+  }
+}
