@@ -21,8 +21,8 @@ const inConfig = sharedServer({
     A {
       users: [
         { user: a, password: p, permissions: {
-          publish: { allow: ["x.>", "$SYS.REQ.USER.INFO"], deny: "x.no" }
-          subscribe: { allow: ["_INBOX.>", "y z"] }
+          publish: { allow: ["$SYS.REQ.USER.INFO"], deny: "x.no" }
+          subscribe: { allow: ["_INBOX.>"], deny: "y z" }
           allow_responses: { max: 3, ttl: "10s" }
         } }
         { nkey: ${key.publicKey} }
@@ -94,8 +94,8 @@ row("§8.92 USER.INFO tells a user's permissions", async () => {
     account: "A",
     account_name: "A",
     permissions: {
-      publish: { allow: ["x.>", "$SYS.REQ.USER.INFO"], deny: ["x.no"] },
-      subscribe: { allow: ["_INBOX.>", "y z"] },
+      publish: { allow: ["$SYS.REQ.USER.INFO"], deny: ["x.no"] },
+      subscribe: { allow: ["_INBOX.>"], deny: ["y z"] },
       responses: { max: 3, ttl: 10_000_000_000 },
     },
   });

@@ -616,7 +616,7 @@ rowsInParallel(
         `PUB hello 1\r\n1\r\nCONNECT ${JSON.stringify({ verbose: false, ...fields })}\r\nPUB hello 1\r\n2\r\n`,
       );
       await witness.expect("MSG hello 1 1\r\n2\r\n");
-      const bad = new User({}, {}, new NKey("account")).credentials(String(client.info.nonce));
+      const bad = new User({ subs: -1 }, {}, new NKey("account")).credentials(String(client.info.nonce));
       client.send(`CONNECT ${JSON.stringify(bad)}\r\n`);
       await client.expect(AUTHORIZATION_VIOLATION);
       await client.expectClosed();

@@ -22,25 +22,17 @@ export type Credentials = (nonce: string) => Record<string, unknown>;
 export class Operator {
   readonly key = new NKey("operator");
   readonly systemAccount: Account;
-  /** The `nats` claims of `jwt`, beside the system account's key. */
-  readonly #nats: Claims;
+  /** Made once: a server takes no other token of its operator by a reload. */
+  readonly jwt: string;
 
+  /** `nats` are the token's claims, beside the system account's key. */
   constructor(nats: Claims = {}) {
-    this.#nats = nats;
     this.systemAccount = this.account("SYS");
-  }
-
-  get jwt(): string {
-    return encodeJwt(
+    this.jwt = encodeJwt(
       {
         sub: this.key.publicKey,
         name: "operator",
-        nats: {
-          system_account: this.systemAccount.publicKey,
-          ...this.#nats,
-          type: "operator",
-          version: 2,
-        },
+        nats: { system_account: this.systemAccount.publicKey, ...nats, type: "operator", version: 2 },
       },
       this.key,
     );
