@@ -5,12 +5,21 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { type AddressInfo, connect as connectTcp, createServer } from "node:net";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import { findFreePort, sendsInfo } from "./ports.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const cache = `${root}.cache/peers`;
@@ -38,9 +47,7 @@ for (const runtime of ["bun", "deno"] as const) {
 
     afterAll(async () => {
       for (const connection of connections) await connection.close();
-      const exited = once(server, "exit");
-      server.kill("SIGTERM");
-      await exited;
+      await stopServer(server);
       rmSync(folder, { recursive: true });
     });
 
@@ -165,6 +172,29 @@ for (const runtime of ["bun", "deno"] as const) {
     );
 
     test(
+      "a server with TLS is pushed to if its certificate is trusted",
+      async () => {
+        const securePort = await findFreePort();
+        const fixtures = `${root}test/conformance/fixtures`;
+        const config = join(folder, "tls.conf");
+        await tool("config", config, "--port", String(securePort));
+        const text = readFileSync(config, "utf8").replace('/jwt"', '/jwt-of-tls"');
+        const files = `cert_file: "${fixtures}/server_cert.pem", key_file: "${fixtures}/server_key.pem"`;
+        writeFileSync(config, `${text}\ntls { ${files} }\n`);
+        const secure = await startServer(config, securePort);
+        try {
+          const url = ["--url", `tls://127.0.0.1:${securePort}`];
+          const trusted = `${fixtures}/server_cert.pem`;
+          expect(await tool("push", "app", ...url, "--tls-ca", trusted)).toMatch(/jwt updated/);
+          await expect(tool("push", "app", ...url)).rejects.toThrow(/self.signed certificate/);
+        } finally {
+          await stopServer(secure);
+        }
+      },
+      CLIENT_MS_MAX,
+    );
+
+    test(
       "a strict operator is served after a restart, with what was signed by signing keys",
       async () => {
         await tool("operator", "edit", "--strict", "yes");
@@ -176,9 +206,7 @@ for (const runtime of ["bun", "deno"] as const) {
           await tool("user", "sign", user, "-a", account);
         }
         await tool("config", "--port", String(port));
-        const exited = once(server, "exit");
-        server.kill("SIGTERM");
-        await exited;
+        await stopServer(server);
         rmSync(join(folder, "jwt"), { recursive: true });
         server = await startServer(join(folder, "server.conf"), port);
         expect(await tool("push", "--all")).toMatch(/account app: \S+: jwt updated/);
@@ -197,7 +225,7 @@ async function startServer(config: string, port: number): Promise<ChildProcess> 
   const child = spawn(natsServer, ["-c", config, "-a", "127.0.0.1"], { stdio: ["ignore", log, log] });
   closeSync(log);
   const deadlineMs = Date.now() + READY_MS_MAX;
-  while (!(await greets(port))) {
+  while (!(await sendsInfo(port))) {
     if (child.exitCode !== null)
       throw new Error(`nats-server ended with ${child.exitCode}; see ${cache}/logs`);
     if (Date.now() > deadlineMs)
@@ -206,23 +234,8 @@ async function startServer(config: string, port: number): Promise<ChildProcess> 
   return child;
 }
 
-/** Whether a server greets on the port; waits a moment when nobody listens. */
-async function greets(port: number): Promise<boolean> {
-  const socket = connectTcp({ host: "127.0.0.1", port });
-  const greeting = new Promise<boolean>((resolve) => {
-    socket.on("data", (bytes) => resolve(bytes.toString().startsWith("INFO ")));
-    socket.on("error", () => setTimeout(() => resolve(false), 20));
-  });
-  const isThere = await greeting;
-  socket.destroy();
-  return isThere;
-}
-
-async function findFreePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
+async function stopServer(server: ChildProcess): Promise<void> {
+  const exited = once(server, "exit");
+  server.kill("SIGTERM");
+  await exited;
 }

@@ -81,7 +81,7 @@ account         ${accountName}, user ${userName}: ${creds}
 server          ${config}, listens on port ${port}
 
 Start it:    midge -c ${config}
-Log in:      nats --creds ${creds} pub hello world
+Log in:      nats ${port === DEFAULT_PORT ? "" : `-s nats://localhost:${port} `}--creds ${creds} pub hello world
 Keep keys/ safe and secret: whoever has it can make accounts and users.`);
 }
 
