@@ -117,7 +117,7 @@ describe("midge init", () => {
     expect(readFileSync(join(folder, "server.conf"), "utf8")).not.toMatch(SEED);
   });
 
-  test("preloads all accounts", () => {
+  test("preloads all accounts, and midge config those that came later", async () => {
     const config = readFileSync(join(folder, "server.conf"), "utf8");
     for (const token of [store().operator(), store().account("SYS"), store().account("app")].map(
       ({ token }) => token,
@@ -125,6 +125,9 @@ describe("midge init", () => {
       expect(config).toContain(token);
     }
     expect(config).toContain("port: 4222");
+    await here("account", "add", "late");
+    await here("config");
+    expect(readFileSync(join(folder, "server.conf"), "utf8")).toContain(account("late").subject);
   });
 
   test("keeps out of an operator that is there already, and refuses names that are no file names", async () => {
@@ -353,11 +356,15 @@ describe("midge user", () => {
     await here("user", "revoke", "app");
     expect([...account().nats.revocations]).toEqual([[user().subject, NOW_SECONDS]]);
     expect(await here("user", "list")).toMatch(/revoked/);
-    await attempt(["user", "sign", "app", "--dir", folder], NOW_SECONDS + 1);
+    // In the same second, too.
+    await here("user", "sign", "app");
+    expect(user().issuedAtSeconds).toBe(NOW_SECONDS + 1);
     expect(await here("user", "list")).not.toMatch(/revoked/);
     await here("user", "revoke", "app", "--undo");
     await here("user", "revoke", "*", "--at", "2027-01-01");
     expect([...account().nats.revocations]).toEqual([["*", Date.UTC(2027, 0, 1) / 1000]]);
+    await here("user", "revoke", "*", "--at", "1d");
+    expect(await here("user", "sign", "app")).toMatch(/it is revoked in account app until 2027-01-16/);
   });
 
   test("creds go to a file, and to the terminal only when asked", async () => {

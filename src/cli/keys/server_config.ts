@@ -64,12 +64,15 @@ export interface ServerConfigOptions {
  */
 function serverConfigText(store: Store, { port, accountsFolder }: ServerConfigOptions): string {
   const operator = store.operator();
+  const serverName = `${store.operatorName.replace(/\s+/g, "-")}-1`;
   const preload = store
     .accounts()
     .map(({ claims, token }) => `  # ${claims.name}\n  ${claims.subject}: ${JSON.stringify(token)}\n`)
     .join("");
   return `# A server for operator ${store.operatorName}.
 
+# Each server of a cluster needs a name of its own.
+server_name: ${JSON.stringify(serverName)}
 port: ${port}
 
 operator: ${JSON.stringify(operator.token)}
