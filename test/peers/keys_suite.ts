@@ -3,7 +3,7 @@
  * pushed accounts, and clients of @nats-io/transport-node log in with the creds: `npm run test:peers`.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
@@ -216,6 +216,67 @@ for (const runtime of ["bun", "deno"] as const) {
       CLIENT_MS_MAX,
     );
   });
+}
+
+describe("docs/operations/keys.md", () => {
+  test(
+    "its commands print what it says, but for keys and times",
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "midge-docs-"));
+      const port = await findFreePort();
+      let cwd = folder;
+      let server: ChildProcess | undefined;
+      try {
+        for (const { command, output } of readTranscript(`${root}docs/operations/keys.md`)) {
+          if (command.startsWith("cd ")) {
+            cwd = join(cwd, command.slice("cd ".length));
+            continue;
+          }
+          const own = command.replace("midge init acme", `midge init acme --port ${port}`);
+          const printed = execFileSync("sh", ["-c", own], {
+            cwd,
+            env: { ...process.env, PATH: `${root}bin:${process.env.PATH}` },
+            encoding: "utf8",
+          });
+          const asThere = printed
+            .replace(` -s nats://localhost:${port}`, "")
+            .replaceAll(String(port), "4222");
+          expect(`$ ${command}\n${masked(asThere)}`).toBe(`$ ${command}\n${masked(output)}`);
+          server ??= await startServer(join(folder, "acme/server.conf"), port);
+        }
+      } finally {
+        if (server !== undefined) await stopServer(server);
+        rmSync(folder, { recursive: true });
+      }
+    },
+    CLIENT_MS_MAX,
+  );
+});
+
+interface Step {
+  readonly command: string;
+  readonly output: string;
+}
+
+/** The commands of a page's console blocks, with what they print there. */
+function readTranscript(path: string): readonly Step[] {
+  const blocks = [...readFileSync(path, "utf8").matchAll(/^```console\n(.*?)^```/gms)].map(
+    ([, text = ""]) => text,
+  );
+  return blocks.flatMap((block) =>
+    block
+      .split(/^\$ /m)
+      .slice(1)
+      .map((step) => {
+        const end = step.indexOf("\n");
+        return { command: step.slice(0, end), output: step.slice(end + 1) };
+      }),
+  );
+}
+
+/** Text in which keys and times, different each time, look alike. */
+function masked(text: string): string {
+  return text.replace(/\b[A-Z][A-Z2-7]{55}\b/g, "KEY").replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "TIME");
 }
 
 /** Starts nats-server with the configuration and waits until it greets on the port. */
