@@ -239,7 +239,17 @@ describe("midge account", () => {
   test("export, activate and import share a private subject", async () => {
     await here("account", "add", "buyer");
     const token = join(folder, "activation.jwt");
-    await here("account", "export", "app", "orders.*", "--private", "--service", "--response-type", "Stream");
+    await here(
+      "account",
+      "export",
+      "app",
+      "orders.*",
+      "--private",
+      "yes",
+      "--service",
+      "--response-type",
+      "Stream",
+    );
     await here(
       "account",
       "activate",
@@ -263,7 +273,12 @@ describe("midge account", () => {
     expect(validate(account("buyer"), NOW_SECONDS)).toEqual([]);
     expect(await run("describe", token)).toMatch(/May import\s+service orders\.\*/);
     await here("account", "export", "app", "orders.*", "--service", "--revoke", "buyer");
+    await here("account", "export", "app", "orders.*", "--service", "--private", "no");
+    expect(account().nats.exports[0]).toMatchObject({ tokenRequired: false, responseType: "Stream" });
     expect(account().nats.exports[0]?.revocations.get(account("buyer").subject)).toBe(NOW_SECONDS);
+    expect(await refused("account", "export", "app", "a.*", "--account-token-position", "x")).toMatch(
+      /use a number/,
+    );
     await here(...share, "--delete");
     expect(account("buyer").nats.imports).toEqual([]);
     expect(await refused(...share, "--delete")).toMatch(/has no import of the service "orders\.\*"/);
@@ -435,6 +450,16 @@ describe("the store", () => {
       KeyPair.create("operator").encodeSeed(),
     );
     expect(await refused("operator", "edit")).toMatch(/does not hold the seed of its key/);
+  });
+
+  test("says which file could not be written", async () => {
+    const { code, complaint } = await attempt(["init", join(folder, "server.conf", "x")]);
+    expect([code, complaint]).toEqual([
+      1,
+      expect.stringMatching(/^midge: (ENOTDIR|EEXIST|ENOENT).*server\.conf/),
+    ]);
+    await here("operator", "add", "other");
+    expect(await refused("config", "--operator", "other")).toMatch(/operator other has no system account/);
   });
 
   test("says when a seed is missing", async () => {

@@ -44,10 +44,15 @@ export async function runKeyTool(
     await command.run(readArguments(command, args), session);
     return 0;
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof CommandError) && !isFileError(error)) throw error;
     complain(`midge: ${error.message}`);
     return 1;
   }
+}
+
+/** A file that could not be read or written; the message names it and the reason. */
+function isFileError(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && "path" in error;
 }
 
 const DOC_COLUMN = 20;
