@@ -439,6 +439,36 @@ describe("midge describe", () => {
   });
 });
 
+describe("midge nkey", () => {
+  test("writes a seed that nobody else can read, and prints its public key", async () => {
+    for (const [role, letter] of [
+      ["user", "U"],
+      ["curve", "X"],
+      ["server", "N"],
+    ] as const) {
+      const path = join(folder, `${role}.nk`);
+      const publicKey = (await run("nkey", role, path)).trimEnd();
+      expect(publicKey.slice(0, 1)).toBe(letter);
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      expect(readKey(readFileSync(path, "utf8"))?.publicKey).toBe(publicKey);
+      expect(await run("nkey", path)).toBe(`${publicKey}\n`);
+      expect((await attempt(["nkey", role, path])).complaint).toMatch(
+        /is there already, and is not overwritten/,
+      );
+    }
+  });
+
+  test("prints a seed only when asked, and the public key of a creds file", async () => {
+    const { printed } = await attempt(["nkey", "user", "--print"]);
+    const [seed = "", publicKey] = printed.split("\n");
+    expect(KeyPair.fromSeed(seed)?.publicKey).toBe(publicKey ?? "");
+    expect(await run("nkey", store().credsPath("app", "app"))).toBe(`${user().subject}\n`);
+    expect((await attempt(["nkey", "user"])).complaint).toMatch(/name a file for the seed, such as user\.nk/);
+    expect((await attempt(["nkey", "king"])).complaint).toMatch(/use one of user, account/);
+    expect((await attempt(["nkey", join(folder, "server.conf")])).complaint).toMatch(/holds no seed/);
+  });
+});
+
 describe("the store", () => {
   test("refuses a token that was damaged, and a seed of another key", async () => {
     const path = join(folder, "stores/acme/accounts/app/app.jwt");

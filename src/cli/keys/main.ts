@@ -3,6 +3,7 @@ import { ACCOUNT_COMMANDS } from "./account.ts";
 import { type Command, CommandError, describeCommand, readArguments, type Session } from "./command.ts";
 import { DESCRIBE } from "./describe.ts";
 import { INIT } from "./init.ts";
+import { NKEY } from "./nkey.ts";
 import { OPERATOR_COMMANDS } from "./operator.ts";
 import { PUSH } from "./push.ts";
 import { CONFIG } from "./server_config.ts";
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Command[] = [
   CONFIG,
   PUSH,
   DESCRIBE,
+  NKEY,
 ];
 
 /** Runs the command that `words` ask for, and returns the exit code. What is wrong goes to `complain`. */
