@@ -7,8 +7,10 @@ export const KEY_COMMANDS: Readonly<Record<string, string>> = {
   operator: "add, edit, list, describe or sign operators",
   account: "add, edit, list, describe, sign or delete accounts; their exports and imports",
   user: "add, edit, list, describe, sign, revoke or delete users; write creds files",
+  config: "write the configuration of a server for what the folder holds now",
   push: "send accounts to running servers",
   describe: "show what a JWT or a file with one says",
+  nkey: "make a key by itself",
 };
 
 /** Whether these arguments are for the key tool, given what the program was called as. */
