@@ -7,6 +7,7 @@ export const KEY_COMMANDS: Readonly<Record<string, string>> = {
   operator: "add, edit, list, describe or sign operators",
   account: "add, edit, list, describe, sign or delete accounts; their exports and imports",
   user: "add, edit, list, describe, sign, revoke or delete users; write creds files",
+  config: "write the configuration of a server for what the folder holds now",
   push: "send accounts to running servers",
   describe: "show what a JWT or a file with one says",
 };

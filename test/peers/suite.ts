@@ -9,9 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
-import { type AddressInfo, createConnection, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { findFreePort, sendsInfo } from "./ports.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const cache = `${root}.cache/peers`;
@@ -112,27 +112,6 @@ class RunningServer {
     child.kill("SIGTERM");
     await exited;
   }
-}
-
-async function findFreePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
-}
-
-/** Whether a server greets on the port; waits a moment when nobody listens. */
-async function sendsInfo(port: number): Promise<boolean> {
-  const socket = createConnection({ host: "127.0.0.1", port });
-  const greeting = new Promise<boolean>((resolve) => {
-    socket.on("data", (bytes) => resolve(bytes.toString().startsWith("INFO ")));
-    socket.on("error", () => setTimeout(() => resolve(false), 20));
-  });
-  const isReady = await greeting;
-  socket.destroy();
-  return isReady;
 }
 
 /** Runs a client to its end and returns the lines it printed. */

@@ -94,12 +94,12 @@ function checkJetStreamLimits(limits: AccountLimits, issues: Issues): void {
 }
 
 function checkImports(imports: readonly Import[], account: string, issues: Issues): void {
-  const servicesOf = new Map<string, string[]>();
+  const servicesOf = new Map<string, Set<string>>();
   for (const imported of imports) {
     if (imported.kind === "service") {
-      const earlier = servicesOf.get(imported.account) ?? [];
-      checkOverlap(exportedSubject(imported), earlier, imported.account, issues);
-      servicesOf.set(imported.account, [...earlier, exportedSubject(imported)]);
+      const services = servicesOf.get(imported.account) ?? new Set();
+      checkOverlap(exportedSubject(imported), services, imported.account, issues);
+      servicesOf.set(imported.account, services.add(exportedSubject(imported)));
     }
     checkImport(imported, account, issues);
   }
@@ -110,15 +110,16 @@ function exportedSubject({ to, localSubject, subject }: Import): string {
   return to || withoutReferences(localSubject) || subject;
 }
 
-function checkOverlap(subject: string, earlier: readonly string[], account: string, issues: Issues): void {
-  for (const other of new Set(earlier)) {
+/** `earlier` are the services of the same account before this one. */
+function checkOverlap(subject: string, earlier: ReadonlySet<string>, account: string, issues: Issues): void {
+  for (const other of earlier) {
     if (isContainedIn(subject, other) || isContainedIn(other, subject)) {
       issues.block(
         `overlapping subject namespace for ${quoted(subject)} and ${quoted(other)} in same account ${quoted(account)}`,
       );
     }
   }
-  if (earlier.includes(subject)) {
+  if (earlier.has(subject)) {
     issues.block(`overlapping subject namespace for ${quoted(subject)} in account ${quoted(account)}`);
   }
 }
@@ -175,10 +176,16 @@ function checkExports(exports: readonly Export[], issues: Issues): void {
 
 /** No export may hold another one of its kind; one issue for each subject that does. */
 function checkContainment(kind: string, subjects: readonly string[], issues: Issues): void {
+  const counts = new Map<string, number>();
+  for (const subject of subjects) counts.set(subject, (counts.get(subject) ?? 0) + 1);
+  // A subject without wildcards holds only its like, so that accounts with many exports are not all compared.
+  const patterns = [...counts.keys()].filter(hasWildcards);
   const held = new Map<string, string>();
-  for (const [i, inner] of subjects.entries()) {
-    for (const [j, outer] of subjects.entries()) {
-      if (i !== j && !held.has(outer) && isContainedIn(inner, outer)) held.set(outer, inner);
+  for (const inner of subjects) {
+    const isRepeated = counts.get(inner) !== 1;
+    if (isRepeated && !held.has(inner)) held.set(inner, inner);
+    for (const outer of patterns) {
+      if (outer !== inner && !held.has(outer) && isContainedIn(inner, outer)) held.set(outer, inner);
     }
   }
   for (const [outer, inner] of held) {

@@ -91,7 +91,8 @@ export function readArguments(command: Command, args: readonly string[]): Argume
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new CommandError(`${(error as Error).message.split("\n", 1)[0]}\n${usageLine(command)}`);
+    const [problem] = (error as Error).message.split(/\. |\n/, 1);
+    throw new CommandError(`${command.name}: ${problem}\n${usageLine(command)}`);
   }
   checkOperandCount(command, parsed.positionals);
   const values = Object.entries(parsed.values)

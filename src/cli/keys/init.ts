@@ -1,18 +1,16 @@
 /** `midge init`: all it takes to start a server and log in, in one folder. */
-import { writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { Export } from "../../auth/jwt/claims.ts";
 import { account as accountCodec } from "../../auth/jwt/codec.ts";
 import { newAccount, newOperator, newUser } from "../../auth/jwt/new_claims.ts";
 import type { KeyPair } from "../../auth/nkey.ts";
 import { type Arguments, type Command, CommandError, type Session } from "./command.ts";
-import { serverConfigText } from "./server_config.ts";
+import { DEFAULT_PORT, PORT_OPTION, readPort, writeServerConfig } from "./server_config.ts";
 import { findUserSigner, saveAccount, saveOperator, saveUser } from "./signing.ts";
 import { Store } from "./store.ts";
 
 export const SYSTEM_ACCOUNT = "SYS";
 const SYSTEM_USER = "sys";
-const DEFAULT_PORT = 4222;
 
 /** What accounts may ask of the system account about themselves, as nsc has it. */
 export const SYSTEM_EXPORTS: readonly Export[] = accountCodec.read({
@@ -49,7 +47,7 @@ export const INIT: Command = {
     },
     { name: "account", short: "a", value: "NAME", doc: "name of the account (default: app)" },
     { name: "user", short: "u", value: "NAME", doc: "name of its user (default: app)" },
-    { name: "port", short: "p", value: "PORT", doc: `port the server listens on (default: ${DEFAULT_PORT})` },
+    PORT_OPTION,
   ],
   doc: `Makes, in FOLDER or here: an operator with a signing key, the system account with a user, an account
 with a user, their creds files, and server.conf, with which a server starts at once.`,
@@ -61,7 +59,7 @@ function init(args: Arguments, session: Session): void {
   const operatorName = args.text("operator") ?? basename(resolve(folder));
   const accountName = args.text("account") ?? "app";
   const userName = args.text("user") ?? "app";
-  const port = readPort(args.text("port"));
+  const port = readPort(args.text("port")) ?? DEFAULT_PORT;
   if (accountName === SYSTEM_ACCOUNT) {
     throw new CommandError(
       `--account ${SYSTEM_ACCOUNT}: this is the name of the system account, choose another`,
@@ -76,21 +74,15 @@ function init(args: Arguments, session: Session): void {
 
   const config = join(folder, "server.conf");
   const accountsFolder = resolve(folder, "jwt");
-  writeFileSync(config, serverConfigText(store, { port, accountsFolder }));
+  writeServerConfig(config, store, { port, accountsFolder });
   session.print(`operator        ${operatorName}, with a signing key
 system account  ${SYSTEM_ACCOUNT}, user ${SYSTEM_USER}: ${systemCreds}
 account         ${accountName}, user ${userName}: ${creds}
 server          ${config}, listens on port ${port}
 
 Start it:    midge -c ${config}
-Log in:      nats --creds ${creds} pub hello world
+Log in:      nats ${port === DEFAULT_PORT ? "" : `-s nats://localhost:${port} `}--creds ${creds} pub hello world
 Keep keys/ safe and secret: whoever has it can make accounts and users.`);
-}
-
-function readPort(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_PORT;
-  if (/^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535) return Number(text);
-  throw new CommandError(`--port ${JSON.stringify(text)}: use 1 to 65535`);
 }
 
 function makeOperator(store: Store, systemAccount: string, port: number, session: Session): void {

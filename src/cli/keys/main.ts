@@ -5,6 +5,7 @@ import { DESCRIBE } from "./describe.ts";
 import { INIT } from "./init.ts";
 import { OPERATOR_COMMANDS } from "./operator.ts";
 import { PUSH } from "./push.ts";
+import { CONFIG } from "./server_config.ts";
 import { SHARE_COMMANDS } from "./shares.ts";
 import { USER_COMMANDS } from "./user.ts";
 
@@ -14,6 +15,7 @@ export const COMMANDS: readonly Command[] = [
   ...ACCOUNT_COMMANDS,
   ...SHARE_COMMANDS,
   ...USER_COMMANDS,
+  CONFIG,
   PUSH,
   DESCRIBE,
 ];

@@ -69,6 +69,14 @@ export function findUserSigner(store: Store, account: AccountClaims, role: strin
   throw missingSeed(`account ${account.name}`, allowed);
 }
 
+export interface SavedUser {
+  readonly stored: Stored<UserClaims>;
+  /** Undefined if the user's seed is not here. */
+  readonly credsPath: string | undefined;
+  /** Unix seconds; the account revokes what it issued to this user until then, and so this token. */
+  readonly revokedUntilSeconds: number | undefined;
+}
+
 /** Signs a user, puts it into the store, and writes its creds file if its seed is here. */
 export function saveUser(
   store: Store,
@@ -76,12 +84,21 @@ export function saveUser(
   claims: UserClaims,
   signer: UserSigner,
   nowSeconds: number,
-): { readonly stored: Stored<UserClaims>; readonly credsPath: string | undefined } {
+): SavedUser {
+  const { revocations } = account.nats;
+  const revokedUntil = Math.max(revocations.get(claims.subject) ?? 0, revocations.get("*") ?? 0);
+  const now = Math.floor(nowSeconds);
+  // What is signed in the second of a revocation would be revoked with the rest.
+  const issuedAt = revokedUntil === now ? now + 1 : now;
   const isIdentity = signer.key.publicKey === account.subject;
   const nats = { ...claims.nats, issuerAccount: isIdentity ? "" : account.subject };
-  const stored = sign({ ...claims, nats }, signer.key, nowSeconds);
+  const stored = sign({ ...claims, nats }, signer.key, issuedAt);
   store.writeUser(account.name, claims.name, stored.token);
-  return { stored, credsPath: store.writeCreds(account.name, stored) };
+  return {
+    stored,
+    credsPath: store.writeCreds(account.name, stored),
+    revokedUntilSeconds: revokedUntil >= issuedAt ? revokedUntil : undefined,
+  };
 }
 
 /** The pair of the first of these public keys whose seed is here. */

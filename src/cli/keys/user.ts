@@ -18,7 +18,7 @@ import { showClaims } from "./describe.ts";
 import { editRights, hasRights, RIGHTS_OPTIONS } from "./permission_options.ts";
 import { findUserSigner, saveAccount, saveUser } from "./signing.ts";
 import { type Store, writeSecret } from "./store.ts";
-import { readTime } from "./values.ts";
+import { readTime, showTime } from "./values.ts";
 
 const WHERE: readonly Option[] = [...STORE_OPTIONS, ACCOUNT_OPTION];
 
@@ -163,13 +163,22 @@ function saveEdited(
   const nats = signer.isScoped
     ? { ...newScopedUser(before.subject, name).nats, tags }
     : editRights(edited.nats, args);
-  const { credsPath } = saveUser(store, account, { ...edited, nats }, signer, session.nowSeconds());
+  const { credsPath, revokedUntilSeconds } = saveUser(
+    store,
+    account,
+    { ...edited, nats },
+    signer,
+    session.nowSeconds(),
+  );
   session.print(`user ${name} of account ${account.name} ${edited.subject}`);
   session.print(
     credsPath === undefined
       ? `its seed is not here; its token: midge user describe ${name} -a ${account.name} --raw`
       : `creds file ${credsPath}`,
   );
+  if (revokedUntilSeconds !== undefined) {
+    session.print(`it is revoked in account ${account.name} until ${showTime(revokedUntilSeconds)}`);
+  }
 }
 
 function revokeUser(args: Arguments, session: Session): void {
