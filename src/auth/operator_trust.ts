@@ -58,7 +58,8 @@ export function compileTrust(operators: readonly OperatorClaims[], options: Trus
     const problem = `trusted Keys ${JSON.stringify(invalid)} are required to be a valid public operator nkey`;
     return { ok: false, problem };
   }
-  const systemAccount = options.systemAccount || first?.nats.systemAccount || "";
+  // Of several operators none speaks for the server.
+  const systemAccount = options.systemAccount || (operators.length === 1 && first?.nats.systemAccount) || "";
   const { pinnedAccounts } = options;
   return {
     ok: true,

@@ -1,0 +1,42 @@
+import type { ResolverOptions } from "../config/operator.ts";
+import type { OperatorClaims } from "./jwt/claims.ts";
+import { decodeAs } from "./jwt/decode.ts";
+import { readToken } from "./jwt/decorated.ts";
+
+/** What the configuration's `operator` comes to. */
+
+export type OperatorsResult =
+  | { readonly ok: true; readonly operators: readonly OperatorClaims[] }
+  /** The text a server refuses to start with. */
+  | { readonly ok: false; readonly problem: string };
+
+/** Decodes operators: JWTs as they are, or files that hold one, decorated or not. `readFile` may throw. */
+export function readOperators(
+  entries: readonly string[],
+  readFile: (path: string) => string,
+): OperatorsResult {
+  const operators: OperatorClaims[] = [];
+  for (const entry of entries) {
+    let text: string;
+    try {
+      text = entry.startsWith("eyJ") ? entry : readFile(entry);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { ok: false, problem: `error parsing operator JWT: ${why}` };
+    }
+    const decoded = decodeAs("operator", readToken(text));
+    if (!decoded.ok) return { ok: false, problem: `error parsing operator JWT: ${decoded.text}` };
+    operators.push(decoded.claims);
+  }
+  return { ok: true, operators };
+}
+
+/** The resolver of the configuration; without one, the account server that a single operator names. */
+export function resolverOf(
+  configured: ResolverOptions | undefined,
+  operators: readonly OperatorClaims[],
+): ResolverOptions | undefined {
+  const [operator, ...more] = operators;
+  if (configured !== undefined || operator === undefined || more.length > 0) return configured;
+  return { kind: "url", url: `${operator.nats.accountServerUrl}/accounts/` };
+}

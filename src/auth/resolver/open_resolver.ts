@@ -1,0 +1,97 @@
+import type { ResolverOptions } from "../../config/operator.ts";
+import { decodeAs } from "../jwt/decode.ts";
+import { areBlocking } from "../jwt/issues.ts";
+import { validate } from "../jwt/validate.ts";
+import { type AskServers, DirectoryResolver } from "./directory_resolver.ts";
+import { JwtStore, type JwtStoreEvents } from "./jwt_store.ts";
+import { MemoryResolver } from "./memory_resolver.ts";
+import type { Resolver } from "./resolver.ts";
+import { type HttpGet, UrlResolver } from "./url_resolver.ts";
+
+/** What resolvers do to the world. */
+export interface ResolverEffects {
+  readonly get: HttpGet;
+  readonly ask: AskServers;
+  readonly storeEvents: JwtStoreEvents;
+  /** Unix milliseconds. */
+  readonly nowMs: () => number;
+}
+
+export interface OpenResolver {
+  readonly resolver: Resolver;
+  /** The folder of a full resolver or of a cache; to be swept every `checkIntervalMs`. */
+  readonly store: JwtStore | undefined;
+  /** Whether requests to delete are obeyed. */
+  readonly canDelete: boolean;
+}
+
+export type OpenResolverResult =
+  | ({ readonly ok: true } & OpenResolver)
+  /** The text a server refuses to start with. */
+  | { readonly ok: false; readonly problem: string };
+
+/** Makes the resolver of a configuration and puts the preloaded accounts into it, where they are newer. */
+export function openResolver(
+  options: ResolverOptions,
+  preload: ReadonlyMap<string, string>,
+  effects: ResolverEffects,
+): OpenResolverResult {
+  for (const [accountKey, jwt] of preload) {
+    const decoded = decodeAs("account", jwt);
+    if (decoded.ok) continue;
+    const problem = `preload account error for ${JSON.stringify(accountKey)}: ${decoded.text}`;
+    return { ok: false, problem };
+  }
+  switch (options.kind) {
+    case "memory":
+      return { ok: true, resolver: new MemoryResolver(preload), store: undefined, canDelete: false };
+    case "url":
+      if (preload.size === 0) {
+        return {
+          ok: true,
+          resolver: new UrlResolver(options.url, effects.get),
+          store: undefined,
+          canDelete: false,
+        };
+      }
+      return {
+        ok: false,
+        problem: "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR",
+      };
+    default:
+      return openDirectory(options, preload, effects);
+  }
+}
+
+type DirectoryOptions = Extract<ResolverOptions, { readonly kind: "full" | "cache" }>;
+
+function openDirectory(
+  options: DirectoryOptions,
+  preload: ReadonlyMap<string, string>,
+  { ask, storeEvents, nowMs }: ResolverEffects,
+): OpenResolverResult {
+  const isCache = options.kind === "cache";
+  const deletes = isCache ? "remove" : options.deletes;
+  let store: JwtStore;
+  try {
+    const { dir, limit } = options;
+    const ttlMs = isCache ? options.ttlMs : 0;
+    store = new JwtStore({ dir, limit, evicts: isCache, ttlMs, deletes, nowMs }, storeEvents);
+  } catch (error) {
+    return { ok: false, problem: error instanceof Error ? error.message : String(error) };
+  }
+  const resolver = new DirectoryResolver(options.kind, store, ask);
+  for (const [accountKey, jwt] of preload) resolver.store(accountKey, jwt);
+  return { ok: true, resolver, store, canDelete: deletes !== "no" };
+}
+
+/** What the log says at start of preloaded accounts that nobody can log in to: one that has expired, for instance. */
+export function findPreloadWarnings(preload: ReadonlyMap<string, string>, nowMs: number): readonly string[] {
+  return [...preload].flatMap(([accountKey, jwt]) => {
+    const decoded = decodeAs("account", jwt);
+    if (!decoded.ok) return [];
+    const issues = validate(decoded.claims, nowMs / 1000);
+    if (!areBlocking(issues, { withTimeChecks: true })) return [];
+    return [`Account [${accountKey}] has validation issues:`, ...issues.map(({ text }) => `  - ${text}`)];
+  });
+}
