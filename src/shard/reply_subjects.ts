@@ -48,7 +48,7 @@ export class ReplySubjects {
 
   /** The request's part of a subject, "" for one that is none of the account's. */
   tokenOf(account: number, subject: string): string {
-    if (!subject.startsWith(this.#prefixOf(account))) return "";
+    if (subject.length < TOKEN_END || !subject.startsWith(this.#prefixOf(account))) return "";
     const rest = subject.slice(TOKEN_END);
     return rest === "" || rest === this.#measured ? subject.slice(TOKEN_START, TOKEN_END) : "";
   }
