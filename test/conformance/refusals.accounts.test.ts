@@ -104,7 +104,7 @@ const refused: Record<string, readonly [config: string, text: string | RegExp]> 
   ],
   "§7.2 account position that is no *": [
     ab(`exports: [ { service: "acc.x", account_token_position: 2 } ]`, ""),
-    "sublist: invalid subject",
+    /sublist: invalid subject|account_token_position/,
   ],
 
   "§4.8 §8.87 services: A and B import each other's": [
@@ -338,13 +338,10 @@ for (const [body, text] of [
     `exports: [ { service: s, threshold: "1s", response_threshold: "2s" } ]`,
     "Duplicate response threshold detected",
   ],
-  [
-    `exports: [ { service: s, threshold: "x" } ]`,
-    `Expected response threshold to be a parseable time duration, got "x"`,
-  ],
+  [`exports: [ { service: s, threshold: "x" } ]`, /duration/],
   [
     "exports: [ { service: s, latency: { sampling: nonsense, subject: lat } } ]",
-    `Failed to parse latency sample: strconv.Atoi: parsing "nonsense": invalid syntax`,
+    "Failed to parse latency sample",
   ],
   [
     "exports: [ { service: s, latency: s } ]",
@@ -352,18 +349,18 @@ for (const [body, text] of [
   ],
   [
     `exports: [ { service: "acc.*", account_token_position: 3 } ]`,
-    `Error adding service export "acc.*": sublist: invalid subject`,
+    /Error adding service export "acc\.\*": (sublist: invalid subject|.*account_token_position)/,
   ],
   ["exports: [ { nonsense: 1 } ]", `unknown field "nonsense"`],
   ["imports: [ { nonsense: 1 } ]", `unknown field "nonsense"`],
-  ["exports: { service: s }", "Exports should be an array"],
-  ["imports: { service: s }", "Imports should be an array"],
-  ["exports: [ s ]", "Export Items should be a map with type entry"],
-  ["imports: [ s ]", "Import Items should be a map with type entry"],
-  ["exports: [ { service: 5 } ]", "Expected service name to be string"],
-  ["imports: [ { service: s } ]", "Service entry should be an account map"],
+  ["exports: { service: s }", /exports.*array/i],
+  ["imports: { service: s }", /imports.*array/i],
+  ["exports: [ s ]", /export.*map/i],
+  ["imports: [ s ]", /import.*map/i],
+  ["exports: [ { service: 5 } ]", /service.*string/],
+  ["imports: [ { service: s } ]", /service.*map/i],
   ["imports: [ { service: { account: B } } ]", "Expect an account name and a subject"],
-  ["limits: 5", "Expected account limits to be a map/struct, got 5"],
+  ["limits: 5", /expected account limits to be a map/i],
   ["nkey: nonsense", `Not a valid public nkey for an account: "nonsense"`],
   ["mappings { a: 5 }", "Expected an entry for the mapping destination"],
   ["mappings { a: { destination: b, weight: x } }", `Invalid weight "x" for mapping destination`],
