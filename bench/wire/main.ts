@@ -95,7 +95,8 @@ async function measureAll(series: readonly Series[], repetitions: number, option
 
 async function main(): Promise<number> {
   if (values.help || values.list) {
-    console.log(values.help ? usage : allRows.map((row) => `${row.id.padEnd(20)}${row.title}`).join("\n"));
+    const width = Math.max(...allRows.map((row) => row.id.length)) + 2;
+    console.log(values.help ? usage : allRows.map((row) => row.id.padEnd(width) + row.title).join("\n"));
     return 0;
   }
   const seconds = number("seconds", values.seconds ?? (values.quick ? "0.5" : "2"), 0.01);

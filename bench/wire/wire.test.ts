@@ -107,7 +107,7 @@ describe("the load refuses a server that", () => {
   });
   afterAll(() => wrongServer.close());
 
-  function runOn(change: (deliveries: string[]) => string[]): Promise<string> {
+  function runOn(change: (deliveries: string[]) => string[], ...more: string[]): Promise<string> {
     corrupt = change;
     const load = [
       "--kind",
@@ -121,7 +121,7 @@ describe("the load refuses a server that", () => {
       "--drain-seconds",
       "0.2",
     ];
-    return runLoad(buildLoad(), [...load, "--seconds", "0.1"], MS_MAX, () => {}).then(
+    return runLoad(buildLoad(), [...load, ...more, "--seconds", "0.1"], MS_MAX, () => {}).then(
       () => "accepted",
       (error) => error.message,
     );
@@ -158,5 +158,40 @@ describe("the load refuses a server that", () => {
     expect(await runOn(() => ["-ERR 'Unknown Protocol Operation'\r\n"])).toMatch(
       /Unknown Protocol Operation/,
     );
+  });
+
+  /** As a service import delivers: with a header block, of one length or another. */
+  const headed = (all: string[]) =>
+    all.map((delivery, index) => {
+      const [, subject, payload] = /^MSG (\S+) 1 16\r\n(.*)\r\n$/.exec(delivery)!;
+      const block = `NATS/1.0\r\nNats-Request-Info: {"acc":"A","rtt":${10 ** (index % 7)}}\r\n\r\n`;
+      return `HMSG ${subject} 1 ${block.length} ${block.length + 16}\r\n${block}${payload}\r\n`;
+    });
+  test("adds headers of any length: only where they are due", async () => {
+    expect(await runOn(headed, "--headed")).toBe("accepted");
+    expect(await runOn(headed)).toMatch(/unexpected line/);
+    expect(await runOn((all) => all, "--headed")).toMatch(/differs from what was sent/);
+  });
+  test("alters, swaps or loses what has headers", async () => {
+    const change = (index: number, to: (delivery: string) => string) => (all: string[]) =>
+      headed(all).map((delivery, at) => (at === index ? to(delivery) : delivery));
+    expect(
+      await runOn(
+        change(7, (text) => text.replace(/.\r\n$/, "#\r\n")),
+        "--headed",
+      ),
+    ).toMatch(/differs from what was sent/);
+    expect(await runOn((all) => headed(all.with(7, all[8]!).with(8, all[7]!)), "--headed")).toMatch(
+      /out of order/,
+    );
+    expect(await runOn((all) => headed(all.slice(0, -1)), "--headed")).toMatch(/49 of 50 deliveries/);
+  });
+  test("delivers under another subject than the import's", async () => {
+    expect(await runOn((all) => all, "--delivered", "orders.fetched")).toMatch(/differs from what was sent/);
+    const renamed = (all: string[]) => all.map((each) => each.replace("orders.created", "orders.fetched"));
+    expect(await runOn(renamed, "--delivered", "orders.fetched")).toBe("accepted");
+  });
+  test("wants a nonce signed, but sends none", async () => {
+    expect(await runOn((all) => all, "--seed", "00".repeat(32))).toMatch(/no nonce to sign/);
   });
 });

@@ -3,6 +3,7 @@ import { account, login, loginAll, settle, subscribe } from "../support/account_
 import { headerValues, readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
+import { REWRITTEN_REPLY } from "../support/services.ts";
 
 // The way of a request from an account into the system account and back, as a client of the system account sees it.
 // What the server itself answers there is another matter.
@@ -37,7 +38,7 @@ for (const [local, remote] of Object.entries(IMPORTS)) {
     a!.send(`PUB ${local} in.1 5\r\nwhat?\r\n`);
     const message = await readUntilPayload(system!, "what?");
     expect(message.subject).toBe(remote);
-    expect(message.reply).toMatch(/^_R_\.[0-9A-Za-z]{6}\.[0-9A-Za-z]{6}$/);
+    expect(message.reply).toMatch(REWRITTEN_REPLY);
     const info = JSON.parse(headerValues(message, "Nats-Request-Info")[0]!);
     expect(info).toMatchObject({ acc: "A", server: "S1" });
     const isShared = local === "$SYS.REQ.USER.INFO";

@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { Buffer } from "node:buffer";
 import { account, login, subscribe } from "../support/account_config.ts";
 import { readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
@@ -66,6 +67,34 @@ const transforms: readonly Transform[] = [
   t("*.*", "{{split(1,-)}}.{{slicefromleft(2,2)}}.end", ["a-b.1234", "a.b.12.34.end"]),
   t("*.mid.*", "$2.{{partition(5,1)}}.{{splitfromleft(1,1)}}", ["ab.mid.x", `x.${partition(5, "ab")}.a.b`]),
   t("*", "{{random(0)}}", ["a", "0"]),
+  t("lit", "y.{{random(1)}}", ["lit", "y.0"]),
+
+  t("*", "{{splitfromleft(1,0)}}", ["abc", "abc"]),
+  t("*", "{{splitfromleft(1,-2)}}", ["abc", "abc"]),
+  t("*", "{{splitfromright(1,0)}}", ["abc", "abc"]),
+  t("*", "{{slicefromleft(1,0)}}", ["abc", "abc"]),
+  t("*", "{{slicefromright(1,-1)}}", ["abc", "abc"]),
+  t("*", "{{left(1,0)}}", ["abc", "abc"]),
+  t("*", "{{right(1,-1)}}", ["abc", "abc"]),
+  t("*.>", "{{splitfromleft(1,2)}}.>", ["abcd.x.y", "ab.cd.x.y"]),
+  t("*.>", "x.{{partition(5,1)}}.>", ["abcd.x.y", `x.${partition(5, "abcd")}.x.y`]),
+  t("*.>", "{{partition(5)}}.>", ["abcd.x.y", `${partition(5, "abcd.x.y")}.x.y`]),
+  t("a.*.c.*.e.*", "$3.$2.$1", ["a.b.c.d.e.f", "f.d.b"]),
+  t(">", "x.>", ["a.b", "x.a.b"]),
+  t("a.>", "a.>", ["a.b", "a.b"]),
+  t("*", "{{partition(3,1,1)}}", ["a", String(partition(3, "aa"))]),
+  t("*", "{{partition(2147483647,1)}}", ["a", String(partition(2147483647, "a"))]),
+
+  // Any case of the first letter of each word, blanks and zeros, but nothing else, make a function.
+  t("*", "{{splitFromLeft(1,1)}}", ["abc", "a.bc"]),
+  t("*", "{{Splitfromleft(1,1)}}", ["abc", "a.bc"]),
+  t("*", "{{ Wildcard (01) }}", ["a", "a"]),
+  t("*.*", "x$1.$2", ["a.b", "x$1.b"]),
+  t("*.*", "pre{{wildcard(1)}}", ["a.b", "pre{{wildcard(1)}}"]),
+  t("*", "wildcard(1)}}", ["x", "wildcard(1)}}"]),
+  t("*", "y.{{}}", ["x", "y.{{}}"]),
+  t("*", "{{partition(3,1.1)}}", ["x", "{{partition(3,1.1)}}"]),
+  t("*", "{{split(1,(()}}", ["x((y", "x.y"]),
   t("*", "{{random(1)}}", ["a", "0"]),
 ];
 
@@ -90,6 +119,8 @@ const server = sharedServer({
         account(accountOf(index), `mappings { "${source}": "${destination}" }`),
       )
       .join("")}
+    ${account("BYTES", `mappings { "*": "{{splitfromleft(1,1)}}", "*.*": "{{slicefromright(1,2)}}.{{left(2,1)}}" }`)}
+    ${account("EMPTY", `mappings { "*": "{{split(1,a)}}" }`)}
     ${account("WHOLE", `mappings { "*": "{{partition(10)}}" }`)}
     ${account("WHOLE2", `mappings { "*.*": "{{partition(10)}}" }`)}
     ${account("RANDOM", `mappings { "*": "r.{{random(4)}}.$1", "lit.x": "{{Random(3)}}" }`)}
@@ -116,6 +147,23 @@ transforms.forEach(({ source, destination, examples }, index) => {
     }
     client.destroy();
   });
+});
+
+row("§3.5 tokens are cut between bytes, also inside of a character", async () => {
+  const client = await listenAs("BYTES");
+  client.send("PUB éa 0\r\n\r\n");
+  await client.expect(Buffer.from("MSG \xc3.\xa9a 1 0\r\n\r\n", "latin1"));
+  client.send("PUB éabc.é 0\r\n\r\n");
+  await client.expect(Buffer.from("MSG \xc3.\xa9a.bc.\xc3 1 0\r\n\r\n", "latin1"));
+  client.destroy();
+});
+
+row("§3.5 a split that leaves nothing: the message goes nowhere", async () => {
+  const client = await listenAs("EMPTY");
+  expect(await send(client, "bab")).toBe("b.b");
+  client.send("PUB aaa 0\r\n\r\n");
+  await client.roundTrip();
+  client.destroy();
 });
 
 row("§3.5 §8.68 {{partition(10)}} hashes the whole subject, dots included", async () => {
