@@ -3,12 +3,15 @@ import type { Login, LoginRefusal, LoginRequest, NeedsCallout } from "./login.ts
 import type { LoginJudge } from "./login_judge.ts";
 import type { AccountBook } from "./resolver/account_book.ts";
 
+/** Where accounts are loaded from: the book, or who adds something to it. */
+export type AccountSource = Pick<AccountBook, "load">;
+
 /** Verdicts that wait for an account, which only operator mode has. `book` is undefined elsewhere. */
 
 /** Judges a login, with the account fetched where it takes one. Never rejects. */
 export async function decideLogin(
   judge: LoginJudge,
-  book: AccountBook | undefined,
+  book: AccountSource | undefined,
   request: LoginRequest,
 ): Promise<Login | LoginRefusal | NeedsCallout> {
   const verdict = judge.judge(request);
@@ -22,7 +25,7 @@ export async function decideLogin(
 export async function decideCalloutAnswer(
   payload: Uint8Array,
   context: CalloutAnswerContext,
-  book: AccountBook | undefined,
+  book: AccountSource | undefined,
 ): Promise<Login | LoginRefusal> {
   const verdict = judgeCalloutAnswer(payload, context);
   if (verdict.kind !== "needs account") return verdict;
@@ -31,7 +34,7 @@ export async function decideCalloutAnswer(
   throw new Error("an answer was judged by an account and asks for one again");
 }
 
-async function load(book: AccountBook | undefined, accountKey: string) {
+async function load(book: AccountSource | undefined, accountKey: string) {
   return book === undefined
     ? ({ ok: false, problem: "account missing" } as const)
     : await book.load(accountKey);

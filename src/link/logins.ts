@@ -1,5 +1,6 @@
 /** Judges the logins that take more than comparing texts. */
 import type { LoginRequest, Verdict } from "../auth/login.ts";
+import { decideLogin } from "../auth/login_flow.ts";
 import { type JudgeTools, LoginJudge } from "../auth/login_judge.ts";
 import { type LoginRules, needsHashComparison } from "../auth/login_rules.ts";
 import { verifySignature } from "../auth/nkey.ts";
@@ -21,10 +22,7 @@ export class Logins {
   }
 
   async judge(request: LoginRequest): Promise<Verdict> {
-    const judge = await this.#judge;
-    const verdict = judge.judge(request);
-    if (verdict.kind !== "needs account") return verdict;
-    return judge.judge(request, await this.#operator!.load(verdict.account));
+    return await decideLogin(await this.#judge, this.#operator ?? undefined, request);
   }
 
   async #createJudge(rules: LoginRules): Promise<LoginJudge> {

@@ -23,9 +23,10 @@ import {
   mergePack,
   PACK,
 } from "../auth/resolver/claim_requests.ts";
-import { DirectoryResolver, LookupAnswers } from "../auth/resolver/directory_resolver.ts";
-import { JwtStore } from "../auth/resolver/jwt_store.ts";
+import { LookupAnswers } from "../auth/resolver/directory_resolver.ts";
+import type { JwtStore } from "../auth/resolver/jwt_store.ts";
 import { MemoryResolver } from "../auth/resolver/memory_resolver.ts";
+import { findPreloadWarnings, openResolver } from "../auth/resolver/open_resolver.ts";
 import type { FetchResult, Resolver } from "../auth/resolver/resolver.ts";
 import { type HttpAnswer, UrlResolver } from "../auth/resolver/url_resolver.ts";
 import { randomDigits } from "../base/nuid.ts";
@@ -68,10 +69,11 @@ export class OperatorMode {
   readonly #registry: AccountRegistry;
   readonly #store: JwtStore | undefined;
   readonly #resolver: Resolver;
+  readonly #canDelete: boolean;
   /** Exporters that an import of an account in the book waits for. */
   readonly #searches = new Set<Promise<unknown>>();
 
-  /** Throws where the folder of a resolver cannot be used. */
+  /** Throws what a server does not start with: a folder that cannot be used, a preload that is no JWT. */
   constructor(
     setup: OperatorSetup,
     client: InternalClient,
@@ -90,8 +92,21 @@ export class OperatorMode {
       verifyActivation,
       nowSeconds: () => Date.now() / 1000,
     });
-    this.#store = this.#createStore();
-    this.#resolver = this.#createResolver();
+    const { resolver, preload } = setup;
+    const timeoutMs = "timeoutMs" in resolver ? resolver.timeoutMs : 0;
+    const opened = openResolver(resolver, new Map(preload), {
+      get: httpGet,
+      ask: (accountKey) => this.#askServers(accountKey, timeoutMs),
+      storeEvents: {
+        onChanged: (accountKey) => this.#onStored(accountKey),
+        onDeleted: (accountKey) => this.book.markDeleted(accountKey),
+      },
+      nowMs: () => Date.now(),
+    });
+    if (!opened.ok) throw new Error(opened.problem);
+    this.#store = opened.store;
+    this.#resolver = opened.resolver;
+    this.#canDelete = opened.canDelete;
     this.book = new AccountBook({
       trust: setup.trust,
       resolver: this.#resolver,
@@ -99,7 +114,7 @@ export class OperatorMode {
       onChange: (change) => this.#onChange(change),
       onLog: ({ level, text }) => events.onLog(level === "notice" ? "info" : level, text),
     });
-    for (const [accountKey, jwt] of setup.preload) this.#store?.saveIfNewer(accountKey, jwt);
+    for (const text of findPreloadWarnings(new Map(preload), Date.now())) events.onLog("warning", text);
   }
 
   /** All accounts that shards know. */
@@ -134,37 +149,6 @@ export class OperatorMode {
     this.#store?.reload();
     if (this.#setup.resolver.kind === "memory") {
       await this.book.changeResolver(new MemoryResolver(new Map(preload)));
-    }
-  }
-
-  #createStore(): JwtStore | undefined {
-    const { resolver } = this.#setup;
-    if (resolver.kind !== "full" && resolver.kind !== "cache") return undefined;
-    const { dir, limit } = resolver;
-    const options =
-      resolver.kind === "full"
-        ? { dir, limit, evicts: false, ttlMs: 0, deletes: resolver.deletes }
-        : { dir, limit, evicts: true, ttlMs: resolver.ttlMs, deletes: "remove" as const };
-    return new JwtStore(
-      { ...options, nowMs: () => Date.now() },
-      {
-        onChanged: (accountKey) => this.#onStored(accountKey),
-        onDeleted: (accountKey) => this.book.markDeleted(accountKey),
-      },
-    );
-  }
-
-  #createResolver(): Resolver {
-    const { resolver, preload } = this.#setup;
-    switch (resolver.kind) {
-      case "memory":
-        return new MemoryResolver(new Map(preload));
-      case "url":
-        return new UrlResolver(resolver.url, httpGet);
-      default:
-        return new DirectoryResolver(resolver.kind, this.#store!, (accountKey) =>
-          this.#askServers(accountKey, resolver.timeoutMs),
-        );
     }
   }
 
@@ -248,7 +232,7 @@ export class OperatorMode {
       kind,
       operator: this.trust.operator,
       systemAccount: this.trust.systemAccount,
-      canDelete: this.#setup.resolver.kind === "full" && this.#setup.resolver.deletes !== "no",
+      canDelete: this.#canDelete,
       findMappingProblem: (claims) => mappingProblem(claims),
       nowMs: () => Date.now(),
       onLog: ({ level, text }) => this.#events.onLog(level, text),

@@ -1,10 +1,8 @@
 /** What the configuration says of operators, verified: loaded only where a server runs in operator mode. */
 import { readFileSync } from "node:fs";
-import type { OperatorClaims } from "../auth/jwt/claims.ts";
 import { decodeAs } from "../auth/jwt/decode.ts";
-import { readToken } from "../auth/jwt/decorated.ts";
+import { readOperators, resolverOf } from "../auth/operator_files.ts";
 import { compileTrust } from "../auth/operator_trust.ts";
-import type { ResolverOptions } from "../config/operator.ts";
 import type { Options } from "../config/option_table.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import { NATS_VERSION } from "./version.ts";
@@ -16,13 +14,10 @@ export type OperatorSetupResult =
 
 /** Reads and checks the operators' JWTs. `serverHash` is what names the server in subjects. */
 export function setUpOperators(options: Options, serverHash: string): OperatorSetupResult {
-  const operators: OperatorClaims[] = [];
-  for (const text of options.operators) {
-    const decoded = decodeAs("operator", operatorJwt(text));
-    if (!decoded.ok) return { ok: false, problem: `error parsing operator JWT: ${decoded.text}` };
-    operators.push(decoded.claims);
-  }
-  const resolver = options.resolver ?? resolverOf(operators);
+  const read = readOperators(options.operators, (path) => readFileSync(path, "utf8"));
+  if (!read.ok) return read;
+  const { operators } = read;
+  const resolver = resolverOf(options.resolver, operators) ?? { kind: "memory" };
   const { defaultSentinel } = options;
   const sentinel = defaultSentinel === undefined ? undefined : decodeAs("user", defaultSentinel);
   const result = compileTrust(operators, {
@@ -45,17 +40,4 @@ export function setUpOperators(options: Options, serverHash: string): OperatorSe
     serverHash,
   };
   return { ok: true, setup };
-}
-
-/** Where accounts come from if the configuration does not say: the account server of the only operator. */
-function resolverOf(operators: readonly OperatorClaims[]): ResolverOptions {
-  const [operator] = operators;
-  if (operators.length !== 1 || operator === undefined) return { kind: "memory" };
-  return { kind: "url", url: `${operator.nats.accountServerUrl}/accounts/` };
-}
-
-/** An operator's JWT itself, or what is in the file of that name. */
-function operatorJwt(text: string): string {
-  if (/^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(text)) return text;
-  return readToken(readFileSync(text, "utf8"));
 }

@@ -1,40 +1,26 @@
 /** The accounts as a shard goes by them: definitions with their transforms compiled. Subjects are byte strings. */
-import {
-  type AccountDefinition,
-  GLOBAL_ACCOUNT_ID,
-  type ServiceImport,
-  type StreamImport,
-} from "../account/definition.ts";
+import { AppliedServiceImport, AppliedStreamImport } from "../account/applied_imports.ts";
+import { type AccountDefinition, GLOBAL_ACCOUNT_ID } from "../account/definition.ts";
 import { AccountMappings } from "../account/mapping.ts";
-import { assert } from "../base/assert.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
-import { areTokensSubset } from "../subject/subset.ts";
 import { isLiteralText } from "../subject/text.ts";
-import { compileTransform } from "../subject/transform.ts";
 import type { StreamLeg } from "./plan_cache.ts";
 import { isResponseSubject } from "./reserved.ts";
 
-const NO_SERVICES: readonly Service[] = [];
+const NO_SERVICES: readonly AppliedServiceImport[] = [];
 const STAR = 0x2a;
 const GREATER = 0x3e;
-
-/** A service of another account, as one that imports it sees it. */
-export interface Service {
-  readonly import: ServiceImport;
-  /** From the subject here to the one there; null where it does not match. */
-  apply(subject: string): string | null;
-}
-
-/** What another account imports of this one's messages. */
-interface Importer {
-  readonly account: number;
-  apply(subject: string): string | null;
-}
 
 /** What this shard has counted of an account since it started. */
 export interface AccountTally {
   subscriptionsAdded: number;
   subscriptionsRemoved: number;
+}
+
+/** An account that imports messages of this one, and how. */
+interface Importer {
+  readonly account: number;
+  readonly imported: AppliedStreamImport;
 }
 
 export class ShardAccount {
@@ -45,8 +31,8 @@ export class ShardAccount {
   /** Accounts whose stream imports take messages of this one; set once all accounts are known. */
   importers: readonly Importer[] = [];
   readonly #mappings: AccountMappings | null;
-  readonly #literalServices = new Map<string, Service[]>();
-  readonly #wildcardServices: Service[] = [];
+  readonly #literalServices = new Map<string, AppliedServiceImport[]>();
+  readonly #wildcardServices: AppliedServiceImport[] = [];
   /** Per first byte of a subject: 1 where a service import may match it. */
   readonly #firstBytes = new Uint8Array(256);
 
@@ -59,7 +45,7 @@ export class ShardAccount {
     this.#mappings = mappings.isEmpty ? null : mappings;
     for (const imported of definition.serviceImports) {
       const local = byteStringOfText(imported.local);
-      const service: Service = { import: imported, apply: renaming(imported.local, imported.remote) };
+      const service = new AppliedServiceImport(imported);
       if (isLiteralText(imported.local))
         this.#literalServices.getOrInsertComputed(local, () => []).push(service);
       else this.#wildcardServices.push(service);
@@ -102,18 +88,18 @@ export class ShardAccount {
   }
 
   /** The service imports that take a message on a subject, after mapping. */
-  servicesFor(subject: string): readonly Service[] {
+  servicesFor(subject: string): readonly AppliedServiceImport[] {
     const literal = this.#literalServices.get(subject) ?? NO_SERVICES;
     if (this.#wildcardServices.length === 0) return literal;
-    return [...literal, ...this.#wildcardServices.filter((service) => service.apply(subject) !== null)];
+    return [...literal, ...this.#wildcardServices.filter((service) => service.covers(subject))];
   }
 
   /** The message on a subject as other accounts import it. */
   legsOf(subject: string): StreamLeg[] {
     const legs: StreamLeg[] = [];
-    for (const { account, apply } of this.importers) {
-      const local = apply(subject);
-      if (local !== null) legs.push({ account, subject: bytesOf(local) });
+    for (const { account, imported } of this.importers) {
+      if (!imported.covers(subject)) continue;
+      legs.push({ account, subject: bytesOf(imported.localSubject(subject)) });
     }
     return legs;
   }
@@ -159,7 +145,9 @@ export class ShardAccounts {
       this.#byId.set(account.id, account);
       this.#byName.set(account.name, account);
       for (const imported of definition.streamImports) {
-        importers.getOrInsertComputed(imported.exporter, () => []).push(importerOf(account.id, imported));
+        importers
+          .getOrInsertComputed(imported.exporter, () => [])
+          .push({ account: account.id, imported: new AppliedStreamImport(imported) });
       }
     }
     for (const [id, list] of importers) {
@@ -184,21 +172,6 @@ export class ShardAccounts {
   get global(): ShardAccount {
     return this.#byId.get(GLOBAL_ACCOUNT_ID)!;
   }
-}
-
-function importerOf(account: number, { from, to }: StreamImport): Importer {
-  return { account, apply: renaming(from, to) };
-}
-
-/** From a subject that `source` matches to the one `destination` makes of it; null for others. */
-function renaming(source: string, destination: string): (subject: string) => string | null {
-  if (source === destination) {
-    const pattern = byteStringOfText(source).split(".");
-    return (subject) => (areTokensSubset(subject.split("."), pattern) ? subject : null);
-  }
-  const transform = compileTransform(source, destination);
-  assert(!("problem" in transform), "the imports of a definition are sound");
-  return (subject) => transform.match(subject, randomBelow);
 }
 
 export function randomBelow(bound: number): number {

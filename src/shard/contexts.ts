@@ -3,6 +3,7 @@
  * before anybody's interest in it is asked. Once per plan, and once per message of subjects that the engine hands over.
  */
 
+import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import { UserPermissions } from "../account/permissions.ts";
 import { assert } from "../base/assert.ts";
 import type { Permissions } from "../config/permissions.ts";
@@ -13,12 +14,12 @@ import {
   CONTEXT_IS_STREAMLESS,
 } from "../memory/layout.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
-import type { Service, ShardAccount, ShardAccounts } from "./accounts.ts";
+import type { ShardAccount, ShardAccounts } from "./accounts.ts";
 import type { PlanRules, Resolution, StreamLeg } from "./plan_cache.ts";
 import { isReservedSubject, isResponseSubject } from "./reserved.ts";
 
 const NO_LEGS: readonly StreamLeg[] = [];
-const NO_SERVICES: readonly Service[] = [];
+const NO_SERVICES: readonly AppliedServiceImport[] = [];
 
 interface ClientContext {
   readonly key: string;
@@ -42,7 +43,7 @@ export type Route =
       readonly subject: string;
       /** Whether the lists of its user's permissions let it through. */
       readonly isAllowed: boolean;
-      readonly services: readonly Service[];
+      readonly services: readonly AppliedServiceImport[];
       readonly isResponse: boolean;
     };
 

@@ -3,6 +3,7 @@
  * Hot: once per read, and once per cache miss.
  */
 
+import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import { HeldMessage } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import {
@@ -42,7 +43,7 @@ import {
   replyViolationText,
 } from "../protocol/errors.ts";
 import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
-import type { Service } from "./accounts.ts";
+
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { isReservedReply } from "./reserved.ts";
@@ -62,7 +63,7 @@ const SCRATCH_INBOUND = 160 * 1024;
 export interface Admission {
   /** After mapping; null when the mapping has no destination for it. */
   readonly subject: string | null;
-  readonly services: readonly Service[];
+  readonly services: readonly AppliedServiceImport[];
   readonly isResponse: boolean;
 }
 

@@ -5,6 +5,7 @@
  *
  * Subjects are byte strings. Source: nats-server `processServiceImport`, `addRespServiceImport`.
  */
+import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import type { ClientInfo } from "../account/client_info.ts";
 import type { ResponseType, ServiceLatency } from "../account/definition.ts";
 import {
@@ -33,7 +34,7 @@ import { readMimeHeaders } from "../protocol/mime_headers.ts";
 import { dropHeader, withHeader } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
-import { randomBelow, type Service, type ShardAccount } from "./accounts.ts";
+import { randomBelow, type ShardAccount } from "./accounts.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { Publishing } from "./publishing.ts";
@@ -73,7 +74,7 @@ interface Pending {
 /** A request on its way: who asks, and the imports it came through. */
 interface Journey {
   readonly connection: Connection;
-  readonly passed: readonly Service[];
+  readonly passed: readonly AppliedServiceImport[];
   readonly info: RequestInfo | null;
 }
 
@@ -98,7 +99,12 @@ export class Services {
   }
 
   /** Forwards a client's request, published on `subject` of its account; returns how many took it. */
-  request(connection: Connection, service: Service, subject: string, message: HeldMessage): number {
+  request(
+    connection: Connection,
+    service: AppliedServiceImport,
+    subject: string,
+    message: HeldMessage,
+  ): number {
     return this.#forward(
       { connection, passed: [], info: null },
       connection.account,
@@ -166,24 +172,23 @@ export class Services {
   #forward(
     journey: Journey,
     importer: ShardAccount,
-    service: Service,
+    service: AppliedServiceImport,
     subject: string,
     message: HeldMessage,
   ): number {
     const { connection, passed } = journey;
     const { accounts, info, options } = this.#shard;
     const { clusterName } = options;
-    const exporter = accounts.byId(service.import.exporter);
+    const exporter = accounts.byId(service.definition.exporter);
     if (exporter === undefined || passed.includes(service) || passed.length > HOPS_MAX) return 0;
-    const remote = service.apply(subject);
-    const mapped = remote === null ? null : exporter.map(remote);
+    const mapped = exporter.map(service.remoteSubject(subject));
     if (mapped === null) return 0;
 
     const place = { server: info.serverName, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
     const told =
       journey.info === null
-        ? firstHop(this.#detailsOf(connection), place, service.import)
-        : nextHop(journey.info, importer.name, place, service.import);
+        ? firstHop(this.#detailsOf(connection), place, service.definition)
+        : nextHop(journey.info, importer.name, place, service.definition);
     const measurement = this.#measure(service, exporter, told, message);
     const pending = this.#remember(importer, service, message, measurement);
     const content = withHeader(message.content, REQUEST_INFO_HEADER, encodeRequestInfo(told));
@@ -207,7 +212,7 @@ export class Services {
 
   /** Null for a request whose latency is nobody's business. */
   #measure(
-    { import: { latency } }: Service,
+    { definition: { latency } }: AppliedServiceImport,
     exporter: ShardAccount,
     { client }: RequestInfo,
     { bytes, headerLength }: HeldMessage,
@@ -224,14 +229,14 @@ export class Services {
   /** Notes what becomes of answers; null where there can be none. */
   #remember(
     importer: ShardAccount,
-    service: Service,
+    service: AppliedServiceImport,
     message: HeldMessage,
     measurement: Measurement | null,
   ): Pending | null {
     if (message.replyLength === 0) return null;
     const reply = byteStringOf(message.reply);
     if (isReplyKept(reply)) return null;
-    const { responseType, responseThresholdMs } = service.import;
+    const { responseType, responseThresholdMs } = service.definition;
     return this.#add(importer.id, reply, responseType, responseThresholdMs, measurement);
   }
 
