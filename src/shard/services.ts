@@ -115,20 +115,23 @@ export class Services {
   }
 
   /**
-   * Takes what was published to a reply subject of ours, by `responder` if that is a client of this shard. Returns 1
-   * when it answers a request, as far as is known here.
+   * Takes what a client published to a reply subject of ours. Returns 1 when it answers a request, as far as is known
+   * here.
    */
-  answer(account: ShardAccount, message: HeldMessage, responder: Connection | null): number {
+  answer(account: ShardAccount, message: HeldMessage, responder: Connection): number {
+    const isMeasured = isMeasuredReply(byteStringOf(message.subject));
+    return this.#passOn(account, message, isMeasured ? this.#detailsOf(responder) : undefined);
+  }
+
+  /** Hands an answer to the shard that remembers the request; `responder` is whoever is to be named in its latency. */
+  #passOn(account: ShardAccount, message: HeldMessage, responder: ClientInfo | undefined): number {
     const subject = byteStringOf(message.subject);
     const node = this.#replies.nodeOf(account.id, subject);
-    if (node === this.#shard.node) {
-      const info = responder !== null && isMeasuredReply(subject) ? this.#detailsOf(responder) : undefined;
-      return this.#answerHere(account.id, subject, message, info);
-    }
+    if (node === this.#shard.node) return this.#answerHere(account.id, subject, message, responder);
     if (node < NODE_SHARD_FIRST || node >= this.#shard.shared.map.nodeCount) return 0;
-    if (responder !== null && isMeasuredReply(subject)) {
+    if (responder !== undefined && isMeasuredReply(subject)) {
       const token = this.#replies.tokenOf(account.id, subject);
-      this.#rings.sendControl(node, { type: "responder", token, info: this.#detailsOf(responder) });
+      this.#rings.sendControl(node, { type: "responder", token, info: responder });
     }
     this.#rings.send(node, message.under(account.id | CONTEXT_IS_RESPONSE, message.subject));
     return 1;
@@ -317,10 +320,10 @@ export class Services {
       back,
       dropHeader(message.content, REQUEST_INFO_HEADER),
     );
-    const delivered = this.#publishing.deliver(answer) + this.answer(account, answer, null);
+    const who = responder ?? pending.responder;
+    const delivered = this.#publishing.deliver(answer) + this.#passOn(account, answer, who);
     if (delivered === 0) this.#fail(pending, "service unavailable");
     else if (measurement !== null) {
-      const who = responder ?? pending.responder;
       this.#publish(
         measurement,
         answeredSample(measurement.request, who, answeredAtMs, this.#shard.wallMs()),

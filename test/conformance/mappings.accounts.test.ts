@@ -181,19 +181,6 @@ row("§3.4 verbose, pedantic and large messages are mapped alike", async () => {
 
 rowsInParallel(
   {
-    "§3.4 §8.67 a server of that cluster uses its destinations": async () => {
-      await using clustered = await ServerProcess.start({
-        config: `
-          cluster { name: C1, listen: "127.0.0.1:-1" }
-          mappings { here: [ { dest: here.mine, weight: 100, cluster: C1 }, { dest: here.any, weight: 100 } ] }
-        `,
-      });
-      const client = await clustered.connectAs();
-      await subscribe(client, ">");
-      client.send("PUB here 0\r\n\r\n".repeat(5));
-      await client.expect("MSG here.mine 1 0\r\n\r\n".repeat(5));
-    },
-
     "§3.4 reload adds, changes and removes mappings for live connections, from the next message on":
       async () => {
         const config = (mappings: string) => `accounts { ${account("A", mappings)} }`;

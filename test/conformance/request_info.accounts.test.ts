@@ -121,32 +121,6 @@ row("§4.6 what JSON may escape is escaped as Go does it", async () => {
   for (const client of [responder, named]) client.destroy();
 });
 
-row("§4.6 share on a server of a cluster names the cluster", async () => {
-  await using clustered = await ServerProcess.start({
-    config: `
-      server_name: S1
-      cluster { name: C1, listen: "127.0.0.1:-1" }
-      accounts {
-        ${account("A", "exports: [ { service: svc }, { service: open } ]")}
-        ${account(
-          "B",
-          `imports: [ { service: { account: A, subject: svc } }, { service: { account: A, subject: open }, share: true } ]`,
-        )}
-      }
-    `,
-  });
-  const [responder, requester] = await loginAll(clustered, "A", "B");
-  await subscribe(responder!, "svc", "open");
-  requester!.send("PUB svc 1\r\n1\r\nPUB open 1\r\n2\r\n");
-  const [plain, shared] = [await readMessage(responder!), await readMessage(responder!)];
-  expect(Object.keys(JSON.parse(headerValues(plain, "Nats-Request-Info")[0]!))).toEqual(["acc", "rtt"]);
-  const info = JSON.parse(headerValues(shared, "Nats-Request-Info")[0]!);
-  expect(Object.keys(info)).toEqual([
-    ...["start", "host", "id", "acc", "user", "rtt", "server", "cluster", "kind", "client_type"],
-  ]);
-  expect([info.server, info.cluster]).toEqual(["S1", "C1"]);
-});
-
 row("§4.6 the info header may make a message longer than max_payload", async () => {
   await using small = await ServerProcess.start({
     config: `max_payload: 1000\naccounts {

@@ -149,7 +149,7 @@ describe("JwtStore", () => {
     store.save(B, tokenOf(1));
     store.load(A);
     expect(store.save(C, tokenOf(2))).toBeUndefined();
-    expect(readdirSync(dir)).toEqual([`${A}.jwt`, `${C}.jwt`]);
+    expect(readdirSync(dir).sort()).toEqual([`${A}.jwt`, `${C}.jwt`].sort());
     expect(told.some((line) => line.startsWith("deleted"))).toBe(false);
   });
 
