@@ -52,9 +52,8 @@ export async function serve(flags: Flags, args: readonly string[]): Promise<numb
     const server = await starting;
     return (await server.ended) === "stopped" ? 0 : 1;
   } catch (error) {
-    // The log has said why.
-    if (error instanceof ServerStartError) return 1;
-    throw error;
+    if (!(error instanceof ServerStartError)) throw error;
+    return error.isLogged ? 1 : refuse(error.message);
   }
 }
 

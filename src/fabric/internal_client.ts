@@ -113,7 +113,7 @@ export class InternalClient {
     };
   }
 
-  /** Publishes in an account; returns how many nodes and queue groups take it. */
+  /** Publishes in an account, to others than itself; returns how many nodes and queue groups take it. */
   publish(account: number, subject: string, payload: Uint8Array, reply = "", headers = NO_HEADERS): number {
     const content = contentOf(headers, payload);
     const name = bytesOf(byteStringOfText(subject));
@@ -127,6 +127,7 @@ export class InternalClient {
     const queues = this.#pickQueues(match);
     let count = 0;
     for (let node = 0; node < this.#shared.map.nodeCount; node++) {
+      if (node === this.#node) continue;
       const isPlain = (match.plainNodes & (1 << node)) !== 0;
       const picked = queues.get(node) ?? [];
       if (!isPlain && picked.length === 0) continue;
@@ -136,8 +137,7 @@ export class InternalClient {
         isPlain,
         queues: picked.length === 0 ? NO_QUEUES : Int32Array.from(picked),
       };
-      if (node === this.#node) this.#deliver(delivery);
-      else this.#queue.sendMessage(node, delivery);
+      this.#queue.sendMessage(node, delivery);
     }
     return count;
   }
@@ -147,6 +147,7 @@ export class InternalClient {
     const byQueue = new Map<number, { node: number; members: number }[]>();
     for (let i = 0; i < match.queueCount; i++) {
       const [queueId, node, members] = match.queues.subarray(i * 3, i * 3 + 3);
+      if (node === this.#node) continue;
       byQueue.getOrInsertComputed(queueId!, () => []).push({ node: node!, members: members! });
     }
     const picked = new Map<number, number[]>();

@@ -177,12 +177,11 @@ export class OperatorMode {
 
   #waitForSystemAccount(systemAccount: string): void {
     const timer = setInterval(async () => {
-      if (this.book.get(systemAccount)?.jwt !== "") {
-        clearInterval(timer);
-        return;
+      // It may have been pushed meanwhile.
+      if (this.book.get(systemAccount)?.jwt === "") {
+        const fetched = await this.#resolver.fetch(systemAccount);
+        if (!fetched.ok || this.book.update(systemAccount, fetched.jwt) !== undefined) return;
       }
-      const fetched = await this.#resolver.fetch(systemAccount);
-      if (!fetched.ok || this.book.update(systemAccount, fetched.jwt) !== undefined) return;
       clearInterval(timer);
       this.#events.onLog("info", "System account fetched and updated");
     }, BOOTSTRAP_RETRY_MS);
@@ -314,6 +313,10 @@ function mappingProblem({ nats }: AccountClaims): string | undefined {
 }
 
 async function httpGet(url: string, timeoutMs: number): Promise<HttpAnswer> {
+  const scheme = /^([a-z]+):/i.exec(url)?.[1] ?? "";
+  if (!/^https?$/i.test(scheme)) {
+    throw new Error(`Get ${JSON.stringify(url)}: unsupported protocol scheme ${JSON.stringify(scheme)}`);
+  }
   const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
   const { status, statusText } = response;
   return { status, statusText, body: await response.text() };

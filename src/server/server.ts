@@ -61,9 +61,16 @@ export type ServerEnd = "stopped" | "failed";
 
 export type ReloadResult = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
-/** Thrown where a server does not start; the log has the message as a fatal line. */
+/** Thrown where a server does not start. */
 export class ServerStartError extends Error {
   override name = "ServerStartError";
+  /** The log has the message as a fatal line; otherwise the options asked for what cannot be, and the log has nothing. */
+  readonly isLogged: boolean;
+
+  constructor(message: string, isLogged: boolean) {
+    super(message);
+    this.isLogged = isLogged;
+  }
 }
 
 /** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
@@ -95,6 +102,7 @@ export class Server {
   #options: Options;
   #resolved: ResolvedOptions;
   #info: ServerInfo;
+  #hasLoggedStart = false;
   #port = 0;
   #http: HttpMonitor | null = null;
   #portsFile: string | null = null;
@@ -116,10 +124,11 @@ export class Server {
       return server;
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      settings.logger.fatal(text);
+      const isLogged = server !== null && server.#hasLoggedStart;
+      if (isLogged) settings.logger.fatal(text);
       if (server !== null) await server.#abandon();
       settings.logger.close();
-      throw new ServerStartError(text);
+      throw new ServerStartError(text, isLogged);
     }
   }
 
@@ -162,7 +171,10 @@ export class Server {
           this.#fleetMonitor.addClosed(connection);
           growth.check(performance.now());
         },
-        onAccounts: (change) => this.#fleetMonitor.changeAccounts(change),
+        onAccounts: (change) => {
+          this.#fleetMonitor.changeAccounts(change);
+          for (const account of change.changed) void this.#fleet.limitClients(account);
+        },
         fatal: (text) => void this.#fail(text),
       },
     );
@@ -272,6 +284,9 @@ export class Server {
     // The threads take a while to come up; everything else happens meanwhile.
     const shardsStart = this.#fleet.start();
     shardsStart.catch(() => {});
+    // With an operator, what it says may be a reason not to start at all.
+    if (isOperatorMode(this.#options)) await shardsStart;
+    this.#hasLoggedStart = true;
     this.#logStart();
     const { pidFile, host } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);

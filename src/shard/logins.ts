@@ -147,6 +147,15 @@ export class Logins {
     this.#shard.plans.forgetAll();
   }
 
+  /** Accounts are gone, and so are those who are in them. */
+  expel(accountIds: readonly number[]): void {
+    for (const connection of this.#shard.connections) {
+      if (connection === null || !accountIds.includes(connection.account.id)) continue;
+      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
+      this.begin(connection);
+    }
+  }
+
   /** Accounts have changed: some who are logged in are out, or may do something else. */
   applyTerms(terms: readonly AccountTerms[]): void {
     const byAccount = new Map(terms.map((each) => [each.account, each]));
@@ -164,7 +173,7 @@ export class Logins {
   }
 
   #end(connection: Connection, end: NonNullable<ReturnType<typeof findEnd>>): void {
-    if (end === "issuer changed") this.#shard.close(connection, CloseReason.ClientClosed);
+    if (end === "issuer changed") this.#shard.close(connection, CloseReason.AuthenticationFailure);
     else this.#shard.fail(connection, ENDS[end]);
   }
 
@@ -249,7 +258,10 @@ export class Logins {
     }
     if (hasUserMoved(this.#shard.options.login.rules, login)) {
       this.#shard.close(connection, CloseReason.ClientClosed);
-    } else this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
+    } else {
+      const reason = verdict.kind === "refusal" ? verdict.reason : "authorization violation";
+      this.#shard.fail(connection, REFUSALS[reason]);
+    }
   }
 
   /** Swaps the permissions, and removes the subscriptions that they do not allow. */

@@ -479,6 +479,7 @@ export class Shard implements ShardContext {
         break;
       case "accounts": {
         const { changed, removed, terms } = message.change;
+        this.#protocol.logins.expel(removed);
         this.accounts.update(changed, removed);
         this.#protocol.logins.applyTerms(terms);
         this.#protocol.logins.refresh(false);
