@@ -180,7 +180,8 @@ export const operators: Reader<readonly string[]> = {
   type: "operator JWT or file, or several",
   read: (value, site) => {
     const read = strings.read(value, site);
-    for (const text of read ?? []) if (!isJwtShaped(text)) site.needsFile(text);
+    for (const text of read ?? [])
+      if (!isJwtShaped(text)) site.needsFile(text, "error parsing operator JWT: ");
     return read;
   },
 };

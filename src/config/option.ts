@@ -135,6 +135,7 @@ export interface Findings {
 
 export interface NamedFile {
   readonly path: string;
+  readonly problem: string;
   readonly at: Position;
 }
 
@@ -163,9 +164,9 @@ export class Site {
     });
   }
 
-  /** Names a file that must be there. */
-  needsFile(path: string): void {
-    this.#findings.files.push({ path, at: this.at });
+  /** Names a file that must be there; `problem` stands before what is said of one that is not. */
+  needsFile(path: string, problem = ""): void {
+    this.#findings.files.push({ path, problem, at: this.at });
   }
 
   /** The number of errors so far, to tell whether a part was read without any. */

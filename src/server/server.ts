@@ -124,7 +124,7 @@ export class Server {
       return server;
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      const isLogged = server !== null && server.#hasLoggedStart;
+      const isLogged = server === null ? false : server.#hasLoggedStart;
       if (isLogged) settings.logger.fatal(text);
       if (server !== null) await server.#abandon();
       settings.logger.close();
