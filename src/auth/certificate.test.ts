@@ -14,6 +14,8 @@ function find(parts: Partial<PeerIdentity> | null, ...names: string[]): string {
 
 const TYPES = {
   C: "2.5.4.6",
+  ST: "2.5.4.8",
+  L: "2.5.4.7",
   O: "2.5.4.10",
   OU: "2.5.4.11",
   CN: "2.5.4.3",
@@ -71,6 +73,8 @@ describe("findCertificateUser()", () => {
   });
 
   test("writes the subject in Go's order, whatever that of the certificate", () => {
+    const places = subjectOf("OU=b", "O=A", "L=SF", "ST=CA", "C=US", "CN=z");
+    expect(find(places)).toBe('User in cert ["CN=z,OU=b,O=A,L=SF,ST=CA,C=US"], not found');
     const certificate = subjectOf("UID=7", "CN=old", "OU=b", "C=US", "CN=a,b", "OU=a");
     expect(find(certificate)).toBe('User in cert ["CN=a\\\\,b,OU=b+OU=a,C=US"], not found');
     expect(find(certificate, "CN=a\\,b,OU=b+OU=a,C=US")).toBe("CN=a\\,b,OU=b+OU=a,C=US");

@@ -68,12 +68,12 @@ const DOMAIN_COMPONENT = "0.9.2342.19200300.100.1.25";
 /** The attributes with names, in the order in which Go lists those of a subject from the back. */
 const ATTRIBUTE_NAMES: ReadonlyMap<string, string> = new Map([
   ["2.5.4.6", "C"],
-  ["2.5.4.10", "O"],
-  ["2.5.4.11", "OU"],
-  ["2.5.4.7", "L"],
   ["2.5.4.8", "ST"],
+  ["2.5.4.7", "L"],
   ["2.5.4.9", "STREET"],
   ["2.5.4.17", "POSTALCODE"],
+  ["2.5.4.10", "O"],
+  ["2.5.4.11", "OU"],
   ["2.5.4.3", "CN"],
   ["2.5.4.5", "SERIALNUMBER"],
 ]);
