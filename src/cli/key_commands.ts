@@ -10,6 +10,7 @@ export const KEY_COMMANDS: Readonly<Record<string, string>> = {
   config: "write the configuration of a server for what the folder holds now",
   push: "send accounts to running servers",
   describe: "show what a JWT or a file with one says",
+  nkey: "make a key by itself",
 };
 
 /** Whether these arguments are for the key tool, given what the program was called as. */

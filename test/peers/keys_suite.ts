@@ -23,26 +23,32 @@ import { findFreePort, sendsInfo } from "./ports.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const cache = `${root}.cache/peers`;
-const natsServer = `${cache}/bin/nats-server-2.15.2`;
 const midge = `${root}bin/midge`;
 
 const READY_MS_MAX = 20_000;
 const CLIENT_MS_MAX = 30_000;
 
-/** The key tool runs on each runtime. */
-for (const runtime of ["bun", "deno"] as const) {
-  describe(`nats-server 2.15.2 and the key tool on ${runtime}:`, () => {
+/** Servers that what the tool writes is given to. */
+const PROGRAMS: readonly [name: string, program: string][] = [
+  ["nats-server 2.15.2", `${cache}/bin/nats-server-2.15.2`],
+];
+
+const RUNTIMES = ["bun", "deno"] as const;
+
+const CASES = PROGRAMS.flatMap(([name, program]) => RUNTIMES.map((runtime) => ({ name, program, runtime })));
+
+for (const { name, program, runtime } of CASES) {
+  describe(`${name} and the key tool on ${runtime}:`, () => {
     let folder: string;
     let port: number;
     let server: ChildProcess;
     const connections: NatsConnection[] = [];
 
     beforeAll(async () => {
-      if (!existsSync(natsServer)) throw new Error(`${natsServer} is not there: run "npm run peers"`);
       folder = mkdtempSync(join(tmpdir(), "midge-init-"));
       port = await findFreePort();
       await tool("init", "--operator", "acme", "--port", String(port));
-      server = await startServer(join(folder, "server.conf"), port);
+      server = await startServer(program, join(folder, "server.conf"), port);
     }, READY_MS_MAX);
 
     afterAll(async () => {
@@ -98,7 +104,7 @@ for (const runtime of ["bun", "deno"] as const) {
       async () => {
         const client = await logIn("SYS", "sys");
         const answer = await client.request("$SYS.REQ.SERVER.PING", "", { timeout: CLIENT_MS_MAX });
-        expect(answer.json()).toMatchObject({ server: { ver: "2.15.2" } });
+        expect(answer.json()).toMatchObject({ server: { name: "acme-1" } });
       },
       CLIENT_MS_MAX,
     );
@@ -147,7 +153,7 @@ for (const runtime of ["bun", "deno"] as const) {
       async () => {
         await tool("account", "add", "buyer");
         await tool("user", "add", "ann", "-a", "buyer");
-        await tool("account", "export", "app", "price.*", "--service", "--private");
+        await tool("account", "export", "app", "price.*", "--service", "--private", "yes");
         const share = ["price.*", "buyer.jwt", "--importer", "buyer", "--service", "--expiry", "1h"];
         await tool("account", "activate", "app", ...share);
         const import_ = [
@@ -181,7 +187,7 @@ for (const runtime of ["bun", "deno"] as const) {
         const text = readFileSync(config, "utf8").replace('/jwt"', '/jwt-of-tls"');
         const files = `cert_file: "${fixtures}/server_cert.pem", key_file: "${fixtures}/server_key.pem"`;
         writeFileSync(config, `${text}\ntls { ${files} }\n`);
-        const secure = await startServer(config, securePort);
+        const secure = await startServer(program, config, securePort);
         try {
           const url = ["--url", `tls://127.0.0.1:${securePort}`];
           const trusted = `${fixtures}/server_cert.pem`;
@@ -208,7 +214,7 @@ for (const runtime of ["bun", "deno"] as const) {
         await tool("config", "--port", String(port));
         await stopServer(server);
         rmSync(join(folder, "jwt"), { recursive: true });
-        server = await startServer(join(folder, "server.conf"), port);
+        server = await startServer(program, join(folder, "server.conf"), port);
         expect(await tool("push", "--all")).toMatch(/account app: \S+: jwt updated/);
         const client = await logIn("app", "app");
         await client.flush();
@@ -242,7 +248,7 @@ describe("docs/operations/keys.md", () => {
             .replace(` -s nats://localhost:${port}`, "")
             .replaceAll(String(port), "4222");
           expect(`$ ${command}\n${masked(asThere)}`).toBe(`$ ${command}\n${masked(output)}`);
-          server ??= await startServer(join(folder, "acme/server.conf"), port);
+          server ??= await startServer(PROGRAMS[0]![1], join(folder, "acme/server.conf"), port);
         }
       } finally {
         if (server !== undefined) await stopServer(server);
@@ -279,18 +285,19 @@ function masked(text: string): string {
   return text.replace(/\b[A-Z][A-Z2-7]{55}\b/g, "KEY").replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "TIME");
 }
 
-/** Starts nats-server with the configuration and waits until it greets on the port. */
-async function startServer(config: string, port: number): Promise<ChildProcess> {
+/** Starts a server with the configuration and waits until it greets on the port. */
+async function startServer(program: string, config: string, port: number): Promise<ChildProcess> {
+  if (!existsSync(program)) throw new Error(`${program} is not there: run "npm run peers"`);
   mkdirSync(`${cache}/logs`, { recursive: true });
-  const log = openSync(`${cache}/logs/nats-server-keys.log`, "a");
-  const child = spawn(natsServer, ["-c", config, "-a", "127.0.0.1"], { stdio: ["ignore", log, log] });
+  const log = openSync(`${cache}/logs/keys.log`, "a");
+  const child = spawn(program, ["-c", config, "-a", "127.0.0.1"], { stdio: ["ignore", log, log] });
   closeSync(log);
   const deadlineMs = Date.now() + READY_MS_MAX;
   while (!(await sendsInfo(port))) {
     if (child.exitCode !== null)
-      throw new Error(`nats-server ended with ${child.exitCode}; see ${cache}/logs`);
+      throw new Error(`${program} ended with ${child.exitCode}; see ${cache}/logs`);
     if (Date.now() > deadlineMs)
-      throw new Error(`nats-server did not serve port ${port} in ${READY_MS_MAX} ms`);
+      throw new Error(`${program} did not serve port ${port} in ${READY_MS_MAX} ms`);
   }
   return child;
 }

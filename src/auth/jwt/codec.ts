@@ -39,6 +39,7 @@ import {
   at,
   bool,
   type Codec,
+  compareUtf8,
   type Fields,
   integer,
   isJsonObject,
@@ -298,7 +299,7 @@ const signingKeys: Codec<Account["signingKeys"]> = {
   },
   write: (keys) => {
     if (keys.size === 0) return undefined;
-    const sorted = [...keys].sort(([a], [b]) => (a < b ? -1 : 1));
+    const sorted = [...keys].sort(([a], [b]) => compareUtf8(a, b));
     return sorted.map(([key, scope]) =>
       scope === undefined ? key : userScope.write({ ...scope, kind: USER_SCOPE }),
     );

@@ -1,7 +1,7 @@
 /**
  * Tokens in, claims out: format, signature and the kind of the issuer are checked, what the claims say is not (that
  * is validate.ts). Whoever calls decides whether the issuer is to be trusted.
- * Source: nats-io/jwt, decoder.go and v1compat; the texts are its own, JSON's excepted.
+ * Source: nats-io/jwt, decoder.go and v1compat; the texts are its own, but for values of a wrong type.
  */
 import { Buffer } from "node:buffer";
 import { goQuoteText } from "../../protocol/go_quote.ts";
@@ -10,6 +10,7 @@ import { type Role, roleOf, verifySignature } from "../nkey.ts";
 import type { Claims, ClaimType, GenericClaims } from "./claims.ts";
 import * as codec from "./codec.ts";
 import { isJsonObject, Mismatch, readValue, text } from "./json_codec.ts";
+import { describeJsonFault } from "./json_syntax.ts";
 import { isVersion1Type, migrateVersion1 } from "./version1.ts";
 
 export type Decoded<C extends Claims = Claims> =
@@ -146,12 +147,11 @@ function parseObject(
   decoded: DecodedBase64,
 ): { ok: true; json: Readonly<Record<string, unknown>> } | Refused {
   if (!decoded.ok) return decoded;
-  if (decoded.bytes.length === 0) return { ok: false, text: "unexpected end of JSON input" };
   let json: unknown;
   try {
     json = JSON.parse(UTF8.decode(decoded.bytes));
   } catch {
-    return { ok: false, text: "invalid JSON" };
+    return { ok: false, text: describeJsonFault(decoded.bytes) };
   }
   if (!isJsonObject(json)) return { ok: false, text: Mismatch.of(json, "struct").message };
   return { ok: true, json: withLowerCaseKeys(json) };

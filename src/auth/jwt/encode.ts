@@ -7,7 +7,7 @@ import { type KeyPair, type Role, roleOf } from "../nkey.ts";
 import type { Claims, ClaimType, StandardClaims } from "./claims.ts";
 import * as codec from "./codec.ts";
 import { ISSUER_ROLES, VERSION, wrongIssuer } from "./decode.ts";
-import { goJson } from "./json_codec.ts";
+import { compareUtf8, goJson } from "./json_codec.ts";
 
 export type Encoded =
   | { readonly ok: true; readonly token: string }
@@ -84,5 +84,5 @@ function writeKnown(claims: Exclude<Claims, { readonly type: "generic" }>): unkn
 }
 
 function bySubject<T extends { readonly subject: string }>(shares: readonly T[]): readonly T[] {
-  return shares.toSorted((a, b) => (a.subject < b.subject ? -1 : a.subject > b.subject ? 1 : 0));
+  return shares.toSorted((a, b) => compareUtf8(a.subject, b.subject));
 }

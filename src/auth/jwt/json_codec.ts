@@ -4,6 +4,8 @@
  * written, and a value of another type is an error.
  */
 
+import { Buffer } from "node:buffer";
+
 export interface Codec<T> {
   /** The value of an absent field. */
   readonly absent: T;
@@ -103,9 +105,14 @@ export function mapOf<T>(item: Codec<T>): Codec<ReadonlyMap<string, T>> {
     write: (map) => {
       if (map.size === 0) return undefined;
       const entries = [...map].map(([key, value]) => [key, item.write(value) ?? item.absent] as const);
-      return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+      return Object.fromEntries(entries.sort(([a], [b]) => compareUtf8(a, b)));
     },
   };
+}
+
+/** Orders texts by their bytes in UTF-8, as Go does; JavaScript alone goes by UTF-16. */
+export function compareUtf8(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 /** A value that need not be there. */

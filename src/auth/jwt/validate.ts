@@ -129,6 +129,8 @@ export function isTimeOfDay(text: string): boolean {
 /** Whether this is an IANA zone; "" and `Local` are that of the server. */
 export function isTimeZone(name: string): boolean {
   if (name === "" || name === "Local") return true;
+  // Offsets, such as +01:00, are no names.
+  if (!/^[A-Za-z]/.test(name)) return false;
   try {
     new Intl.DateTimeFormat("en", { timeZone: name });
     return true;

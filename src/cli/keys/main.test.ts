@@ -239,7 +239,17 @@ describe("midge account", () => {
   test("export, activate and import share a private subject", async () => {
     await here("account", "add", "buyer");
     const token = join(folder, "activation.jwt");
-    await here("account", "export", "app", "orders.*", "--private", "--service", "--response-type", "Stream");
+    await here(
+      "account",
+      "export",
+      "app",
+      "orders.*",
+      "--private",
+      "yes",
+      "--service",
+      "--response-type",
+      "Stream",
+    );
     await here(
       "account",
       "activate",
@@ -263,7 +273,12 @@ describe("midge account", () => {
     expect(validate(account("buyer"), NOW_SECONDS)).toEqual([]);
     expect(await run("describe", token)).toMatch(/May import\s+service orders\.\*/);
     await here("account", "export", "app", "orders.*", "--service", "--revoke", "buyer");
+    await here("account", "export", "app", "orders.*", "--service", "--private", "no");
+    expect(account().nats.exports[0]).toMatchObject({ tokenRequired: false, responseType: "Stream" });
     expect(account().nats.exports[0]?.revocations.get(account("buyer").subject)).toBe(NOW_SECONDS);
+    expect(await refused("account", "export", "app", "a.*", "--account-token-position", "x")).toMatch(
+      /use a number/,
+    );
     await here(...share, "--delete");
     expect(account("buyer").nats.imports).toEqual([]);
     expect(await refused(...share, "--delete")).toMatch(/has no import of the service "orders\.\*"/);
@@ -424,6 +439,36 @@ describe("midge describe", () => {
   });
 });
 
+describe("midge nkey", () => {
+  test("writes a seed that nobody else can read, and prints its public key", async () => {
+    for (const [role, letter] of [
+      ["user", "U"],
+      ["curve", "X"],
+      ["server", "N"],
+    ] as const) {
+      const path = join(folder, `${role}.nk`);
+      const publicKey = (await run("nkey", role, path)).trimEnd();
+      expect(publicKey.slice(0, 1)).toBe(letter);
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      expect(readKey(readFileSync(path, "utf8"))?.publicKey).toBe(publicKey);
+      expect(await run("nkey", path)).toBe(`${publicKey}\n`);
+      expect((await attempt(["nkey", role, path])).complaint).toMatch(
+        /is there already, and is not overwritten/,
+      );
+    }
+  });
+
+  test("prints a seed only when asked, and the public key of a creds file", async () => {
+    const { printed } = await attempt(["nkey", "user", "--print"]);
+    const [seed = "", publicKey] = printed.split("\n");
+    expect(KeyPair.fromSeed(seed)?.publicKey).toBe(publicKey ?? "");
+    expect(await run("nkey", store().credsPath("app", "app"))).toBe(`${user().subject}\n`);
+    expect((await attempt(["nkey", "user"])).complaint).toMatch(/name a file for the seed, such as user\.nk/);
+    expect((await attempt(["nkey", "king"])).complaint).toMatch(/use one of user, account/);
+    expect((await attempt(["nkey", join(folder, "server.conf")])).complaint).toMatch(/holds no seed/);
+  });
+});
+
 describe("the store", () => {
   test("refuses a token that was damaged, and a seed of another key", async () => {
     const path = join(folder, "stores/acme/accounts/app/app.jwt");
@@ -435,6 +480,16 @@ describe("the store", () => {
       KeyPair.create("operator").encodeSeed(),
     );
     expect(await refused("operator", "edit")).toMatch(/does not hold the seed of its key/);
+  });
+
+  test("says which file could not be written", async () => {
+    const { code, complaint } = await attempt(["init", join(folder, "server.conf", "x")]);
+    expect([code, complaint]).toEqual([
+      1,
+      expect.stringMatching(/^midge: (ENOTDIR|EEXIST|ENOENT).*server\.conf/),
+    ]);
+    await here("operator", "add", "other");
+    expect(await refused("config", "--operator", "other")).toMatch(/operator other has no system account/);
   });
 
   test("says when a seed is missing", async () => {

@@ -3,6 +3,7 @@ import { ACCOUNT_COMMANDS } from "./account.ts";
 import { type Command, CommandError, describeCommand, readArguments, type Session } from "./command.ts";
 import { DESCRIBE } from "./describe.ts";
 import { INIT } from "./init.ts";
+import { NKEY } from "./nkey.ts";
 import { OPERATOR_COMMANDS } from "./operator.ts";
 import { PUSH } from "./push.ts";
 import { CONFIG } from "./server_config.ts";
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Command[] = [
   CONFIG,
   PUSH,
   DESCRIBE,
+  NKEY,
 ];
 
 /** Runs the command that `words` ask for, and returns the exit code. What is wrong goes to `complain`. */
@@ -44,10 +46,15 @@ export async function runKeyTool(
     await command.run(readArguments(command, args), session);
     return 0;
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof CommandError) && !isFileError(error)) throw error;
     complain(`midge: ${error.message}`);
     return 1;
   }
+}
+
+/** A file that could not be read or written; the message names it and the reason. */
+function isFileError(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && "path" in error;
 }
 
 const DOC_COLUMN = 20;

@@ -199,6 +199,11 @@ export class Connection {
       const verb = words[0]?.toUpperCase();
       const isMessage = verb === "MSG" || verb === "HMSG";
       const bodyBytes = isMessage ? Number(words.at(-1)) : 0;
+      if (!Number.isSafeInteger(bodyBytes) || bodyBytes < 0) {
+        lines.error("it does not speak the NATS protocol");
+        this.close();
+        return;
+      }
       const bodyStart = end + CR_LF.length;
       const next = isMessage ? bodyStart + bodyBytes + CR_LF.length : bodyStart;
       if (this.#received.length < next) return;

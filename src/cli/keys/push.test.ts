@@ -128,6 +128,15 @@ test("reports what a server refuses", async () => {
   });
 });
 
+test.each([
+  ["MSG x 1 3\r\n{a}\r\n", /a server answered something that is no answer: "\{a\}"/],
+  ["MSG x 1 many\r\n", /it does not speak the NATS protocol/],
+  ["MSG x 1 -1\r\n", /it does not speak the NATS protocol/],
+])("copes with a server that answers %j", async (answer, complaint) => {
+  const url = await play((line) => (line === "PING" ? "PONG\r\n" : line.startsWith("PUB ") ? answer : ""));
+  expect((await push(url, "app")).complaint).toMatch(complaint);
+});
+
 test("says that no server takes accounts", async () => {
   const url = await play((line) => {
     if (line === "PING") return "PONG\r\n";

@@ -137,7 +137,17 @@ async function ask(
     firstMs: ANSWER_TIMEOUT_MS,
     furtherMs: FURTHER_ANSWER_MS,
   });
-  return answers.map((answer) => JSON.parse(answer) as ServerAnswer);
+  return answers.map(readAnswer);
+}
+
+function readAnswer(answer: string): ServerAnswer {
+  try {
+    return JSON.parse(answer) as ServerAnswer;
+  } catch {
+    throw new CommandError(
+      `a server answered something that is no answer: ${JSON.stringify(answer.slice(0, 100))}`,
+    );
+  }
 }
 
 /** Specified with the subjects of the system account. */

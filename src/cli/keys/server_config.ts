@@ -44,11 +44,7 @@ function portOf(store: Store): number | undefined {
 }
 
 export function writeServerConfig(path: string, store: Store, options: ServerConfigOptions): void {
-  try {
-    writeFileSync(path, serverConfigText(store, options));
-  } catch (error) {
-    throw new CommandError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code}`);
-  }
+  writeFileSync(path, serverConfigText(store, options));
 }
 
 export interface ServerConfigOptions {
@@ -64,6 +60,11 @@ export interface ServerConfigOptions {
  */
 function serverConfigText(store: Store, { port, accountsFolder }: ServerConfigOptions): string {
   const operator = store.operator();
+  if (operator.claims.nats.systemAccount === "") {
+    throw new CommandError(
+      `operator ${store.operatorName} has no system account: midge account add SYS, midge operator edit --system-account SYS`,
+    );
+  }
   const serverName = `${store.operatorName.replace(/\s+/g, "-")}-1`;
   const preload = store
     .accounts()

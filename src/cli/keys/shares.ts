@@ -9,6 +9,7 @@ import { roleOf } from "../../auth/nkey.ts";
 import { pushHint } from "./account.ts";
 import { type Arguments, type Command, CommandError, type Option, type Session } from "./command.ts";
 import { CLAIM_OPTIONS, editClaims, openStore, STORE_OPTIONS } from "./common_options.ts";
+import { limitOf, yesNoOf } from "./permission_options.ts";
 import { findUserSigner, saveAccount, sign } from "./signing.ts";
 import { type Store, writeSecret } from "./store.ts";
 import { readTime } from "./values.ts";
@@ -26,7 +27,7 @@ export const SHARE_COMMANDS: readonly Command[] = [
     options: [
       ...STORE_OPTIONS,
       SERVICE_OPTION,
-      { name: "private", doc: "importers need an activation token" },
+      { name: "private", value: "YES|NO", doc: "whether importers need an activation token" },
       { name: "account-token-position", value: "N", doc: "the N-th token must be the importer's key" },
       { name: "response-type", value: "TYPE", doc: "of a service: Singleton, Stream or Chunked" },
       {
@@ -50,7 +51,7 @@ export const SHARE_COMMANDS: readonly Command[] = [
       SERVICE_OPTION,
       { name: "local-subject", value: "SUBJECT", doc: "its name here; $1 stands for its first wildcard" },
       { name: "token", value: "FILE", doc: "file with the activation token, for a private export" },
-      { name: "share", doc: "of a service: tell the exporter who asks" },
+      { name: "share", value: "YES|NO", doc: "of a service: whether to tell the exporter who asks" },
       DELETE_OPTION,
     ],
     doc: "Imports SUBJECT, which another account exports.",
@@ -93,8 +94,8 @@ function editExport(args: Arguments, session: Session): void {
   }
   const edited: Export = {
     ...before,
-    tokenRequired: before.tokenRequired || args.has("private"),
-    accountTokenPosition: Number(args.text("account-token-position") ?? before.accountTokenPosition),
+    tokenRequired: yesNoOf(args, "private", before.tokenRequired),
+    accountTokenPosition: limitOf(args, "account-token-position", before.accountTokenPosition),
     responseType: args.text("response-type") ?? before.responseType,
     description: args.text("description") ?? before.description,
     revocations,
@@ -122,7 +123,7 @@ function editImport(args: Arguments, session: Session): void {
     ...before,
     localSubject: args.text("local-subject") ?? before.localSubject,
     token: readActivation(args.text("token")) ?? before.token,
-    share: before.share || args.has("share"),
+    share: yesNoOf(args, "share", before.share),
   };
   const others = claims.nats.imports.filter((other) => !isIt(other));
   const imports = args.has("delete") ? others : [...others, edited];
