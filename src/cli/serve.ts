@@ -27,7 +27,7 @@ export async function serve(flags: Flags, args: readonly string[]): Promise<numb
   const obstacle = findObstacle(options);
   if (obstacle !== undefined) return refuse(obstacle);
 
-  const openLog = (chosen: Options) => openLogTarget(chosen, EXECUTABLE);
+  const openLog = (chosen: Options) => openLogTarget(chosen, EXECUTABLE, runtime);
   let logger: Logger;
   try {
     logger = new Logger(await openLog(options), { debug: options.debug, trace: options.trace });

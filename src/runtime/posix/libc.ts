@@ -92,9 +92,11 @@ export const ECONNRESET = 104;
 export const ECONNREFUSED = 111;
 export const EINPROGRESS = 115;
 
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
