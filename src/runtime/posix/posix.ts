@@ -255,15 +255,6 @@ export class Posix {
     return this.#outcome(this.functions.poll(pollfdsAddress, count, timeoutMs));
   }
 
-  /** Sends a signal by number (0 only asks whether the process exists). Returns 0 or a negated errno. */
-  kill(pid: number, signal: number): number {
-    return this.#outcome(this.functions.kill(pid, signal));
-  }
-
-  processId(): number {
-    return this.functions.getpid();
-  }
-
   /**
    * Names the calling thread, and from the main thread the process, as ps, pgrep and killall know it. The kernel keeps
    * the first 15 bytes. Returns 0 or a negated errno.
@@ -272,6 +263,15 @@ export class Posix {
     const text = new Uint8Array(new ArrayBuffer(16));
     new TextEncoder().encodeInto(name, text.subarray(0, 15));
     return this.#outcome(this.functions.prctl(PR_SET_NAME, this.addressOf(text)));
+  }
+
+  /** Sends a signal by number (0 only asks whether the process exists). Returns 0 or a negated errno. */
+  kill(pid: number, signal: number): number {
+    return this.#outcome(this.functions.kill(pid, signal));
+  }
+
+  processId(): number {
+    return this.functions.getpid();
   }
 
   #socket(isIpv6: boolean): number {
