@@ -22,6 +22,7 @@ import type {
   SubscriptionSnapshot,
 } from "../monitor/snapshot.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import { certificateEndMs } from "../runtime/tls_files.ts";
 import type {
   ConnectionPage,
   ConnectionRecord,
@@ -31,9 +32,9 @@ import type {
 import { subjectsCollideText } from "../subject/text.ts";
 import { CpuMeter } from "./cpu_meter.ts";
 import type { Fleet } from "./fleet.ts";
+import { authenticationTimeoutMs } from "./shard_settings.ts";
 
 const SYSTEM_ACCOUNT = "$SYS";
-const AUTHENTICATION_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS = 2000;
 const NONE_BY_KIND = { routes: 0, gateways: 0, leafnodes: 0 };
 const NO_MESSAGES = { messages: 0, bytes: 0 };
@@ -73,6 +74,8 @@ export class FleetMonitor implements MonitorSource {
   readonly #closed: ClosedRing<ConnectionSnapshot>;
   #options: Options;
   #configDigest: string;
+  /** Of the listener's certificate; null without TLS. */
+  #certificateEndMs: number | null;
   #configLoadMs = this.#startMs;
 
   constructor(fleet: Fleet, server: MonitoredServer) {
@@ -80,6 +83,7 @@ export class FleetMonitor implements MonitorSource {
     this.#server = server;
     this.#options = server.options;
     this.#configDigest = server.configDigest;
+    this.#certificateEndMs = certificateEndOf(server.options);
     this.info = server.info;
     this.#closed = new ClosedRing(Math.max(server.options.maxClosedClients, 1));
   }
@@ -88,6 +92,7 @@ export class FleetMonitor implements MonitorSource {
   configure(options: Options, configDigest: string): void {
     this.#options = options;
     this.#configDigest = configDigest;
+    this.#certificateEndMs = certificateEndOf(options);
     this.#configLoadMs = Date.now();
   }
 
@@ -116,7 +121,7 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: monitoredOptions(this.#options, info),
+      options: monitoredOptions(this.#options, info, this.#certificateEndMs),
       resources: {
         residentBytes: memory.rss,
         heapUsedBytes: memory.heapUsed,
@@ -278,7 +283,15 @@ export class FleetMonitor implements MonitorSource {
   }
 }
 
-function monitoredOptions(options: Options, info: ServerInfo): MonitoredOptions {
+function certificateEndOf({ tls }: Options): number | null {
+  return tls === undefined ? null : certificateEndMs(tls);
+}
+
+function monitoredOptions(
+  options: Options,
+  info: ServerInfo,
+  certificateEnd: number | null,
+): MonitoredOptions {
   return {
     isAuthRequired: info.authRequired ?? false,
     isTlsRequired: info.tlsRequired ?? false,
@@ -291,14 +304,14 @@ function monitoredOptions(options: Options, info: ServerInfo): MonitoredOptions 
     httpPort: options.httpPort,
     httpBasePath: options.httpBasePath,
     httpsPort: options.httpsPort,
-    authTimeoutMs: options.authorization?.timeoutMs ?? AUTHENTICATION_TIMEOUT_MS,
+    authTimeoutMs: authenticationTimeoutMs(options),
     controlLineBytesMax: options.maxControlLineBytes,
     payloadBytesMax: options.maxPayloadBytes,
     pendingBytesMax: options.maxPendingBytes,
-    tlsTimeoutMs: TLS_TIMEOUT_MS,
+    tlsTimeoutMs: options.tls?.timeoutMs ?? TLS_TIMEOUT_MS,
     writeDeadlineMs: options.writeDeadlineMs,
     writeTimeoutPolicy: options.writeTimeout === "default" ? "" : options.writeTimeout,
-    tlsCertNotAfterMs: null,
+    tlsCertNotAfterMs: certificateEnd,
     tags: options.serverTags,
     metadata: options.serverMetadata,
     featureFlags: new Map(),
@@ -334,7 +347,7 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
     name: record.name,
     language: record.lang,
     version: record.version,
-    tls: null,
+    tls: record.tls,
     user: record.user,
     account: GLOBAL_ACCOUNT,
     accountNameTag: GLOBAL_ACCOUNT,

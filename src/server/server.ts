@@ -1,17 +1,21 @@
 /** The main thread: one server from its options to its end. It installs no signal handlers and never exits. */
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { GrowthWatch } from "../base/growth_watch.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
-import type { HttpMonitor } from "../monitor/http_server.ts";
+import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { Posix } from "../runtime/posix/posix.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { ShardLogLevel } from "../shard/shard_options.ts";
+import type { TlsContext } from "../runtime/tls.ts";
+import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
+import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
 import { FleetMonitor } from "./monitor_source.ts";
@@ -20,8 +24,10 @@ import { writePidFile } from "./pid_file.ts";
 import { portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
 import { announcedAddress, newServerId, serverInfo } from "./server_info.ts";
 import { shardOptions } from "./shard_settings.ts";
+import { TlsContexts } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
+const REJECTIONS_TOLD_MS = 1000;
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
 
 export interface ServerSettings {
@@ -63,7 +69,9 @@ export class ServerStartError extends Error {
 
 /** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
 export function findObstacle(options: Options): string | undefined {
-  return validateForStart(options) ?? findNotYetSupported(options);
+  const { tls } = options;
+  const fileProblem = () => (tls === undefined ? undefined : findTlsFileProblem(tls));
+  return validateForStart(options) ?? findNotYetSupported(options) ?? fileProblem();
 }
 
 /** Threads that serve clients, where nobody says how many. */
@@ -83,11 +91,15 @@ export class Server {
   readonly #settings: ServerSettings;
   readonly #logger: Logger;
   readonly #fleet: Fleet;
+  readonly #tlsContexts: TlsContexts;
   readonly #fleetMonitor: FleetMonitor;
   readonly #end = Promise.withResolvers<ServerEnd>();
   #state: State = "starting";
   #options: Options;
   #info: ServerInfo;
+  /** What handshakes are made with now. */
+  #tlsContext: TlsContext | null;
+  #rejections: ReturnType<typeof setInterval> | undefined;
   #port = 0;
   #http: HttpMonitor | null = null;
   #portsFile: string | null = null;
@@ -122,11 +134,16 @@ export class Server {
     this.#options = options;
     this.ended = this.#end.promise;
     const wanted = options.midge.transport;
-    const opened = wanted === "runtime" ? null : runtime.openPosix();
-    if (wanted === "epoll" && opened !== null && !opened.ok)
-      throw new Error(`transport epoll: ${opened.reason}`);
+    const transport = chooseTransport(runtime, options);
+    if (wanted === "epoll" && transport.reason !== "")
+      throw new Error(`transport epoll: ${transport.reason}`);
+    const { posix } = transport;
     const cpuCount = availableParallelism();
-    const sharded = shardOptions(options);
+    this.#tlsContexts = new TlsContexts(runtime, posix);
+    const tls = this.#tlsContexts.create(options.tls);
+    if (!tls.ok) throw new Error(tls.reason);
+    this.#tlsContext = tls.context;
+    const sharded = this.#shardOptions();
     this.#info = serverInfo(options, this.#identity(), options, sharded.credentials.kind !== "none");
     const growth = new GrowthWatch(
       () => process.memoryUsage.rss(),
@@ -136,7 +153,7 @@ export class Server {
       {
         shardCount: options.midge.shards || defaultShardCount(cpuCount),
         cpuCount,
-        posix: opened?.ok ? opened.posix : null,
+        posix,
         host: options.host,
         port: options.port === -1 ? 0 : options.port,
       },
@@ -161,10 +178,8 @@ export class Server {
       info: this.#info,
     });
     this.monitor = this.#fleetMonitor;
-    if (opened !== null && !opened.ok) {
-      this.#logger.info(
-        `Serving sockets with the runtime's own, because there is no epoll: ${opened.reason}`,
-      );
+    if (transport.reason !== "") {
+      this.#logger.info(`Serving with the runtime's own sockets and TLS: ${transport.reason}`);
     }
   }
 
@@ -266,8 +281,25 @@ export class Server {
     if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
     this.#logger.info(`Listening for client connections on ${hostPortText(host, this.#port)}`);
+    const { tls, allowNonTls } = this.#options;
+    if (tls !== undefined) {
+      this.#logger.info(`TLS ${allowNonTls ? "available" : "required"} for client connections`);
+    }
+    if ((tls?.connectionRateLimit ?? 0) > 0) this.#tellRejections();
     this.#writePortsFile();
     this.#logger.info("Server is ready");
+  }
+
+  #shardOptions(): ShardOptions {
+    return shardOptions(this.#options, this.#tlsContext);
+  }
+
+  /** Says once a second how many clients were turned away for `tls.connection_rate_limit`. */
+  #tellRejections(): void {
+    this.#rejections = setInterval(() => {
+      const count = this.#fleet.takeRejectedHandshakes();
+      if (count > 0) this.#logger.warn(`Rejected ${count} connections due to TLS rate limiting`);
+    }, REJECTIONS_TOLD_MS);
   }
 
   #logStart(): void {
@@ -306,7 +338,7 @@ export class Server {
       httpPort,
       httpsPort,
       basePath: httpBasePath,
-      tls: null,
+      tls: this.#monitorTls(),
       requestCounts: this.#fleetMonitor.requestCounts,
       log: {
         notice: (text) => this.#logger.info(text),
@@ -314,6 +346,14 @@ export class Server {
         error: (text) => this.#logger.error(text),
       },
     });
+  }
+
+  /** Of the client listener; without its client certificates. */
+  #monitorTls(): MonitorTls | null {
+    const [pair] = this.#options.tls === undefined ? [] : certificatePairs(this.#options.tls);
+    if (pair === undefined) return null;
+    const minVersion = this.#options.tls?.minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2";
+    return { cert: readFileSync(pair.certFile, "utf8"), key: readFileSync(pair.keyFile, "utf8"), minVersion };
   }
 
   /** The port is known: what clients are told of it. */
@@ -326,7 +366,7 @@ export class Server {
         `Error setting server INFO with ClientAdvertise value of ${value}, err=${address.reason}`,
       );
     }
-    const isAuthRequired = shardOptions(this.#options).credentials.kind !== "none";
+    const isAuthRequired = this.#shardOptions().credentials.kind !== "none";
     this.#info = serverInfo(this.#options, this.#identity(), address, isAuthRequired);
     this.#fleetMonitor.info = this.#info;
     return this.#info;
@@ -376,6 +416,8 @@ export class Server {
     if (!difference.ok) return refuse(difference.reason);
     const address = announcedAddress(read.options, this.#port);
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
+    const tls = this.#tlsContexts.create(read.options.tls);
+    if (!tls.ok) return refuse(tls.reason);
 
     const changed = new Set(difference.changes.map(({ key }) => key));
     const isLogMoved = openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key));
@@ -385,6 +427,7 @@ export class Server {
       if (changed.has("pid_file") && read.options.pidFile) writePidFile(read.options.pidFile, process.pid);
     } catch (error) {
       sink?.close();
+      this.#tlsContexts.release(tls.context);
       return refuse((error as Error).message);
     }
 
@@ -394,7 +437,13 @@ export class Server {
     if (sink !== null) this.#logger.setSink(sink);
     this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
-    await this.#fleet.changeOptions(shardOptions(this.#options), this.#infoOn(this.#port));
+    const oldContext = this.#tlsContext;
+    this.#tlsContext = tls.context;
+    await this.#fleet.changeOptions(this.#shardOptions(), this.#infoOn(this.#port));
+    this.#tlsContexts.release(oldContext);
+    const monitorTls = this.#monitorTls();
+    if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
+    if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
     if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
     if (changed.has("max_connections")) this.#shrink();
     if (changed.has("ports_file_dir")) {
@@ -406,6 +455,12 @@ export class Server {
     return { ok: true };
   }
 
+  async #closeUnpinned(): Promise<void> {
+    const counts = await this.#fleet.query<number>({ what: "closeUnpinned" });
+    const count = counts.reduce((sum, closed) => sum + closed, 0);
+    if (count > 0) this.#logger.info(`Disconnect ${count} clients due to pinned certs reload`);
+  }
+
   /** After max_connections was lowered: the surplus goes. */
   #shrink(): void {
     const surplus = this.#fleet.counters().connections - this.#options.maxConnections;
@@ -414,11 +469,17 @@ export class Server {
     this.#logger.info(`Closed ${surplus} connections to fall within max_connections`);
   }
 
+  async #stopThreads(): Promise<void> {
+    clearInterval(this.#rejections);
+    await this.#fleet.stop();
+    this.#tlsContexts.release(this.#tlsContext);
+    await this.#http?.stop();
+  }
+
   /** Gives back what a start that failed had opened. */
   async #abandon(): Promise<void> {
     this.#state = "ended";
-    await this.#fleet.stop();
-    await this.#http?.stop();
+    await this.#stopThreads();
     this.#end.resolve("failed");
   }
 
@@ -432,8 +493,7 @@ export class Server {
   }
 
   async #close(end: ServerEnd): Promise<void> {
-    await this.#fleet.stop();
-    await this.#http?.stop();
+    await this.#stopThreads();
     this.#removePortsFile();
     this.#state = "ended";
     this.#logger.info("Server Exiting..");
@@ -444,6 +504,22 @@ export class Server {
   #log(level: ShardLogLevel, text: string): void {
     this.#logger.log(level === "warning" ? "warn" : level, text);
   }
+}
+
+/**
+ * libc for the epoll transport; null, and the reason for it if it was not asked for, where the runtime's own sockets
+ * serve. TLS comes from OpenSSL with the one, from the runtime with the other.
+ */
+function chooseTransport(
+  runtime: Runtime,
+  { midge, tls }: Options,
+): { readonly posix: Posix | null; readonly reason: string } {
+  if (midge.transport === "runtime") return { posix: null, reason: "" };
+  const opened = runtime.openPosix();
+  if (!opened.ok) return { posix: null, reason: opened.reason };
+  const { posix } = opened;
+  const library = tls === undefined ? null : runtime.openOpenSsl(posix);
+  return library === null || library.ok ? { posix, reason: "" } : { posix: null, reason: library.reason };
 }
 
 /** Options whose change means that the log is opened anew. */

@@ -44,6 +44,9 @@ export function serverInfo(
     port: address.port,
     headers: !options.noHeaderSupport,
     authRequired: isAuthRequired,
+    tlsRequired: options.tls !== undefined && !options.allowNonTls,
+    tlsVerify: options.tls?.verify ?? false,
+    tlsAvailable: options.tls !== undefined && options.allowNonTls,
     maxPayloadBytes: options.maxPayloadBytes,
     jetStreamApiLevel: API_LEVEL,
   };

@@ -21,7 +21,7 @@ import { decodeJson, jsonMembers } from "../protocol/json_members.ts";
 import { errorLine, OK_LINE, PONG_LINE } from "../protocol/messages.ts";
 import { traceConnect, traceOperation, tracePayload } from "../protocol/trace.ts";
 import { isValidPublishSubject, isValidSubscription, tokenCount } from "../subject/tokens.ts";
-import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW } from "./connection.ts";
+import { type Connection, PHASE_SETTLED, STATE_CLOSING, STATE_CONNECTED, STATE_NEW } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { judge } from "./credentials.ts";
 import { LargeMessage, plainLine } from "./large_message.ts";
@@ -39,6 +39,7 @@ const RESERVED_QUEUE = new TextEncoder().encode("_sys_");
 
 /** Timers of a connection; the id of one is its slot times three plus this. */
 export const TIMER_PING = 0;
+/** Of the TLS handshake first, then of CONNECT. */
 export const TIMER_AUTHENTICATION = 1;
 export const TIMER_WRITE = 2;
 export const TIMERS_PER_CONNECTION = 3;
@@ -82,18 +83,25 @@ export class ClientProtocol {
     return connection.state < STATE_CLOSING ? at : end;
   }
 
-  /** A fresh connection: INFO, and the timers that wait for CONNECT. */
+  /** The INFO of a fresh connection. */
   greet(connection: Connection): void {
-    const { credentials, pingIntervalMs } = this.#shard.options;
-    const { info, nowMs, outbound, timers } = this.#shard;
+    const { credentials } = this.#shard.options;
+    const { info, outbound } = this.#shard;
     const hidesAuth = credentials.kind === "users" && credentials.noAuthUser !== "";
     const { authRequired: _, ...shown } = info;
-    outbound.append(connection, this.#infoFor(connection, hidesAuth ? shown : info));
+    // Whoever began with TLS is told that it is needed, whatever others may do.
+    const ofTls = connection.isTlsFirst ? { tlsRequired: true } : {};
+    outbound.append(connection, this.#infoFor(connection, { ...(hidesAuth ? shown : info), ...ofTls }));
+  }
+
+  /** The protocol begins: the timers that wait for CONNECT. */
+  begin(connection: Connection): void {
+    const { credentials, pingIntervalMs } = this.#shard.options;
+    const { nowMs, timers } = this.#shard;
     timers.set(timerId(connection, TIMER_PING), nowMs + pingIntervalMs);
     if (credentials.kind !== "none") {
       timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + credentials.timeoutMs);
     }
-    this.applyOptions(connection);
   }
 
   /** INFO at any time, to those who take it. */
@@ -130,6 +138,7 @@ export class ClientProtocol {
     const { credentials } = this.#shard.options;
     if (connection.state >= STATE_CLOSING || credentials.kind === "none") return;
     if (connection.state === STATE_NEW) {
+      if (connection.phase !== PHASE_SETTLED) return;
       const deadlineMs = this.#shard.nowMs + credentials.timeoutMs;
       this.#shard.timers.set(timerId(connection, TIMER_AUTHENTICATION), deadlineMs);
       return;

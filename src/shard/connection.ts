@@ -1,6 +1,7 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
+import type { TlsSession } from "../runtime/tls.ts";
 import type { LargeMessage } from "./large_message.ts";
 import type { PendingQueue } from "./pending_queue.ts";
 
@@ -13,6 +14,15 @@ export const STATE_CLOSING = 2;
 /** The socket is gone; the slot is free again once the turn ends. */
 export const STATE_CLOSED = 3;
 
+/** What stands between a connection and its protocol; see `handshakes.ts`. */
+export const PHASE_SETTLED = 0;
+/** Nothing is sent: a client that comes with TLS first has a moment to do so. */
+export const PHASE_AWAITS_HELLO = 1;
+/** INFO is sent; the first byte decides between TLS and plain text. */
+export const PHASE_AWAITS_FIRST_BYTE = 2;
+/** In the TLS handshake. */
+export const PHASE_HANDSHAKE = 3;
+
 export class Connection {
   readonly slot: number;
   /** Address of its record. */
@@ -24,6 +34,11 @@ export class Connection {
   /** What a signed nonce must sign, "" when the server asks for none. */
   readonly nonce: string;
   state = STATE_NEW;
+  phase = PHASE_SETTLED;
+  /** What a handshake agreed on; null on a plain connection. */
+  tls: TlsSession | null = null;
+  /** The handshake comes, or came, before INFO. */
+  isTlsFirst = false;
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
   /** Name it authenticated under, "" if none. */
   user = "";

@@ -66,6 +66,7 @@ import {
   WOULD_BLOCK,
   WRITABLE,
 } from "../runtime/poller.ts";
+import type { TlsLayer } from "../runtime/tls.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import {
   ClientProtocol,
@@ -75,8 +76,9 @@ import {
   TIMERS_PER_CONNECTION,
   timerId,
 } from "./client_protocol.ts";
-import { Connection, STATE_CLOSED, STATE_CLOSING, STATE_NEW } from "./connection.ts";
+import { Connection, PHASE_SETTLED, STATE_CLOSED, STATE_CLOSING, STATE_NEW } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import { Handshakes } from "./handshakes.ts";
 import { LocalInterest } from "./local_interest.ts";
 import { Outbound, type OutboundOptions } from "./outbound.ts";
 import { PlanCache } from "./plan_cache.ts";
@@ -112,6 +114,8 @@ export interface ShardDependencies {
   collectGarbage(): void;
   /** Memory of the process. */
   residentBytes(): number;
+  /** The TLS of `poller`; null where there is none. */
+  readonly tls: TlsLayer | null;
   /** Stops taking connections, where the shard listens by itself. */
   stopListening(): void;
 }
@@ -136,6 +140,7 @@ export class Shard implements ShardContext {
   readonly #rings: Rings;
   readonly #publishing: Publishing;
   readonly #protocol: ClientProtocol;
+  readonly #handshakes: Handshakes;
   readonly #words: Int32Array;
   readonly #receive: number;
   readonly #spinMs: number;
@@ -199,6 +204,8 @@ export class Shard implements ShardContext {
     this.#publishing = new Publishing(this, this.#rings);
     this.#rings.publishing = this.#publishing;
     this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings);
+    this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
+    this.#handshakes.configure();
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
     // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
     if (poller.kind === "runtime") Atomics.store(words, nodeWord(this.node, NODE_IS_ASLEEP), 1);
@@ -245,10 +252,9 @@ export class Shard implements ShardContext {
     this.poller.add(slot, source);
     connection.lastInputMs = this.nowMs;
     if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
-    this.#protocol.greet(connection);
-    if (open > this.options.maxConnections || this.options.maxConnections <= 0) {
-      this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
-    }
+    this.#protocol.applyOptions(connection);
+    const isTooMany = open > this.options.maxConnections || this.options.maxConnections <= 0;
+    this.#handshakes.begin(connection, isTooMany);
     this.#shareOutboxes();
   }
 
@@ -308,6 +314,7 @@ export class Shard implements ShardContext {
   #turn(): void {
     const events = this.#wait();
     this.nowMs = performance.now();
+    this.#handshakes.startTurn();
     let isBusy = this.#rings.drainAll();
     for (let i = 0; i < events; i++) {
       const flags = this.poller.eventFlags(i);
@@ -368,6 +375,7 @@ export class Shard implements ShardContext {
       if ((flags & HANGUP) !== 0) this.#end(connection);
       return;
     }
+    if (connection.phase !== PHASE_SETTLED && !this.#handshakes.proceed(connection)) return;
     if (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0) return;
     // The receive buffer is about to be written over.
     if (this.outbound.hasGathered) this.outbound.flushAll();
@@ -452,6 +460,7 @@ export class Shard implements ShardContext {
 
   #answer(query: Extract<ShardControl, { type: "query" }>["query"]): unknown {
     if (query.what === "done") return null;
+    if (query.what === "closeUnpinned") return this.#handshakes.closeUnpinned();
     if (query.what === "subscriptions") return subscriptionPage(this, query.subject, query.count);
     return connectionPage(this, query);
   }
@@ -460,6 +469,7 @@ export class Shard implements ShardContext {
     const hasNewCredentials =
       JSON.stringify(options.credentials) !== JSON.stringify(this.options.credentials);
     this.options = options;
+    this.#handshakes.configure();
     this.outbound.options = outboundOptions(options);
     this.#limitLines();
     for (const connection of this.connections) {
@@ -495,7 +505,8 @@ export class Shard implements ShardContext {
         this.#onPingTimer(connection);
         break;
       case TIMER_AUTHENTICATION:
-        if (connection.state === STATE_NEW) this.fail(connection, errors.ERROR_AUTHENTICATION_TIMEOUT);
+        if (connection.phase !== PHASE_SETTLED) this.#handshakes.onTimer(connection);
+        else if (connection.state === STATE_NEW) this.fail(connection, errors.ERROR_AUTHENTICATION_TIMEOUT);
         break;
       case TIMER_WRITE:
         this.#onWriteDeadline(connection);

@@ -1,5 +1,6 @@
 /** What a shard is started with, and what a reload may change. Plain data: it crosses threads. */
 import type { ServerInfo } from "../protocol/info.ts";
+import type { TlsContext } from "../runtime/tls.ts";
 
 export interface ShardOptions {
   readonly maxConnections: number;
@@ -21,6 +22,23 @@ export interface ShardOptions {
   readonly tracesHeadersOnly: boolean;
   readonly maxTracedBytes: number;
   readonly credentials: Credentials;
+  /** TLS for clients; null for none. */
+  readonly tls: ShardTls | null;
+}
+
+export interface ShardTls {
+  readonly context: TlsContext;
+  /** Clients without TLS are served on the same port. */
+  readonly allowsPlain: boolean;
+  /** The handshake comes before INFO. */
+  readonly isFirst: boolean;
+  /** How long clients that come first have before INFO is sent in clear; 0: they must come first. */
+  readonly fallbackDelayMs: number;
+  readonly timeoutMs: number;
+  /** SHA-256 of the public keys that clients may have, lower-case hex; empty for any. */
+  readonly pinnedCerts: readonly string[];
+  /** Handshakes a second of all shards together, 0 for any number. */
+  readonly connectionRateLimit: number;
 }
 
 /** Who may connect. One of the ways; `none` accepts everybody. */
@@ -67,6 +85,8 @@ export type ShardControl =
 export type ShardQuery =
   /** Nothing: the answer says that every command before it has been carried out. */
   | { readonly what: "done" }
+  /** Closes connections whose certificate is not pinned any more: how many. */
+  | { readonly what: "closeUnpinned" }
   /** Open connections: a `ConnectionPage`. */
   | ({ readonly what: "connections" } & ConnectionPick)
   /** All, or those that a message on a subject would reach: a `SubscriptionPage` with the first `count` of them. */
@@ -113,7 +133,24 @@ export interface ConnectionRecord {
   readonly version: string;
   readonly user: string;
   readonly account: number;
+  readonly tls: ConnectionTlsRecord | null;
   readonly subscriptions: readonly SubscriptionSnapshot[] | null;
+}
+
+export interface ConnectionTlsRecord {
+  /** `1.2` or `1.3`. */
+  readonly version: string;
+  /** The IANA name. */
+  readonly cipherSuite: string;
+  /** The handshake came before INFO. */
+  readonly isFirst: boolean;
+  readonly peerCertificates: readonly PeerCertificateRecord[];
+}
+
+export interface PeerCertificateRecord {
+  readonly subject: string;
+  readonly publicKeySha256Hex: string;
+  readonly certificateSha256Hex: string;
 }
 
 /** Which connections are wanted. */

@@ -2,6 +2,7 @@
 import { type CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import { subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
+import { tlsRecord } from "./peer_identity.ts";
 import type { Shard } from "./shard.ts";
 import type {
   ConnectionOrder,
@@ -110,6 +111,7 @@ export function connectionRecord(
     version: options.version,
     user: connection.user,
     account: connection.account,
+    tls: tlsRecord(connection),
     subscriptions: withSubscriptions
       ? [...recordsOf(shard, connection)].map((record) => subscriptionSnapshot(shard, connection, record))
       : null,

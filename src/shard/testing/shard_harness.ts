@@ -29,6 +29,7 @@ export const OPTIONS: ShardOptions = {
   tracesHeadersOnly: false,
   maxTracedBytes: 0,
   credentials: { kind: "none" },
+  tls: null,
 };
 
 const INFO: ServerInfo = {
@@ -96,6 +97,7 @@ export class ShardHarness {
       };
       const shard = new Shard(start, {
         poller,
+        tls: null,
         wake: (handle) => this.#wake(handle),
         report: (report) => this.reports.push(report),
         collectGarbage: () => {},

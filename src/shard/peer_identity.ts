@@ -1,0 +1,51 @@
+/** Who the peer of a TLS connection is, as its certificate says. Cold: at login, for pins, for monitoring. */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { type DistinguishedName, nameText, parseCertificate } from "../base/x509.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionTlsRecord } from "./shard_options.ts";
+
+/** What users can be named after; see `verify_and_map`. Lists in the order of the certificate. */
+export interface PeerIdentity {
+  readonly emails: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly uris: readonly string[];
+  /** Relative names with all their attributes, in the order of the certificate. */
+  readonly subject: DistinguishedName;
+  /** The subject as RFC 2253 writes it and Go shows it: `CN=x,OU=Eng,O=Acme,C=US`. */
+  readonly rfc2253: string;
+}
+
+/** The identities in the peer's certificate, which is verified; null where it sent none. */
+export function peerIdentity({ tls }: Connection): PeerIdentity | null {
+  const [leaf] = tls?.peerCertificates ?? [];
+  const certificate = leaf === undefined ? null : parseCertificate(leaf);
+  if (certificate === null) return null;
+  const { emails, dnsNames, uris, subject } = certificate;
+  return { emails, dnsNames, uris, subject, rfc2253: nameText(subject) };
+}
+
+/** SHA-256 of the peer's public key, lower-case hex; "" where it has no certificate. Source: `pinned_certs`. */
+export function peerKeyId({ tls }: Connection): string {
+  const [leaf] = tls?.peerCertificates ?? [];
+  return leaf === undefined ? "" : keyIdOf(leaf);
+}
+
+export function tlsRecord({ tls, isTlsFirst }: Connection): ConnectionTlsRecord | null {
+  if (tls === null) return null;
+  return {
+    version: tls.version,
+    cipherSuite: tls.cipherSuite,
+    isFirst: isTlsFirst,
+    peerCertificates: tls.peerCertificates.map((certificate) => ({
+      subject: nameText(parseCertificate(certificate)?.subject ?? []),
+      publicKeySha256Hex: keyIdOf(certificate),
+      certificateSha256Hex: bytesToHex(sha256(certificate)),
+    })),
+  };
+}
+
+function keyIdOf(certificate: Uint8Array): string {
+  const parsed = parseCertificate(certificate);
+  return parsed === null ? "" : bytesToHex(sha256(parsed.publicKeyInfo));
+}
