@@ -57,7 +57,11 @@ function findPairProblem({ certFile, keyFile }: CertificatePair): string | undef
     return "x509: malformed certificate";
   }
   try {
-    const isPair = parsed.checkPrivateKey(createPrivateKey(key.text));
+    const privateKey = createPrivateKey(key.text);
+    if (parsed.publicKey.asymmetricKeyType !== privateKey.asymmetricKeyType) {
+      return "tls: private key type does not match public key type";
+    }
+    const isPair = parsed.checkPrivateKey(privateKey);
     return isPair ? undefined : "tls: private key does not match public key";
   } catch {
     return "tls: failed to parse private key";

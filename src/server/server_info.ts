@@ -44,10 +44,13 @@ export function serverInfo(
     port: address.port,
     headers: !options.noHeaderSupport,
     authRequired: isAuthRequired,
-    tlsRequired: options.tls !== undefined && !options.allowNonTls,
-    tlsVerify: options.tls?.verify ?? false,
-    tlsAvailable: options.tls !== undefined && options.allowNonTls,
+    ...tlsInfo(options),
     maxPayloadBytes: options.maxPayloadBytes,
     jetStreamApiLevel: API_LEVEL,
   };
+}
+
+function tlsInfo({ tls, allowNonTls }: Options): Partial<ServerInfo> {
+  if (tls === undefined) return {};
+  return { tlsRequired: !allowNonTls, tlsVerify: tls.verify, tlsAvailable: allowNonTls };
 }
