@@ -23,8 +23,8 @@ export interface Row {
   readonly isIdle?: boolean;
   /** Before the measured part, where it takes longer than `MeasureOptions.warmSeconds` for the server to settle. */
   readonly warmSeconds?: number;
-  /** The floor has no such feature. */
-  readonly needs?: "wildcards";
+  /** The floor has no such feature. With `tls` servers are started with a certificate. */
+  readonly needs?: "wildcards" | "tls";
 }
 
 /** Where rows of one kind differ in payload only. */
@@ -176,6 +176,43 @@ export const rows: readonly Row[] = [
     load: request(100),
     isQuick: false,
     shards: 2,
+  },
+  ...[16, 1024, 16384].map(
+    (bytes): Row => ({
+      id: `tls-1-1-${bytes}`,
+      title: `1 → 1, ${bytes} B, TLS`,
+      unit: "delivery",
+      load: stream(1, 1, bytes, "--between", "1", "--tls"),
+      isQuick: false,
+      needs: "tls",
+    }),
+  ),
+  {
+    id: "tls-storm",
+    title: "connection storm, 32 at a time, TLS",
+    unit: "connection",
+    load: ["--kind", "storm", "--connections", "32", "--tls"],
+    isQuick: false,
+    needs: "tls",
+  },
+  {
+    id: "tls-storm-resumed",
+    title: "connection storm, 32 at a time, TLS resumed",
+    unit: "connection",
+    load: ["--kind", "storm", "--connections", "32", "--tls", "--resumed"],
+    isQuick: false,
+    needs: "tls",
+  },
+  {
+    id: "tls-idle-1000",
+    title: "1,000 idle connections, TLS",
+    unit: "connection",
+    load: ["--kind", "idle", "--connections", "1000", "--tls"],
+    isQuick: false,
+    heldCount: 1000,
+    isIdle: true,
+    warmSeconds: 3,
+    needs: "tls",
   },
   { id: "start", title: "start, two shards", unit: "start", load: null, isQuick: true, shards: 2 },
 ];

@@ -1,7 +1,8 @@
 /** One server under test: started, waited for, read, ended. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import process from "node:process";
+import { connect as connectTls } from "node:tls";
 import { findListener, readUsage, type Usage } from "./process_usage.ts";
 
 const READY_MS_MAX = 20_000;
@@ -26,6 +27,7 @@ export interface ServerProcess {
 export async function startServer(
   command: readonly string[],
   env: Record<string, string> = {},
+  isSecure = false,
 ): Promise<ServerProcess> {
   const port = await findFreePort();
   const [program, ...commandArguments] = command.map((argument) => argument.replaceAll("{port}", `${port}`));
@@ -52,7 +54,7 @@ export async function startServer(
     });
   });
   for (;;) {
-    const info = await greet(port);
+    const info = await greet(port, isSecure);
     const elapsedMs = performance.now() - startedMs;
     if (info !== null) {
       const pid = findListener(child.pid!, port) ?? child.pid!;
@@ -107,7 +109,7 @@ function findFreePort(): Promise<number> {
 }
 
 /** Connects, sends CONNECT and PING, and returns the server's INFO once the PONG is there; null if that fails. */
-function greet(port: number): Promise<string | null> {
+function greet(port: number, isSecure: boolean): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     let text = "";
@@ -118,11 +120,19 @@ function greet(port: number): Promise<string | null> {
     socket.setTimeout(READY_MS_MAX, () => finish(null));
     socket.on("error", () => finish(null));
     socket.on("close", () => finish(null));
-    socket.on("data", (chunk) => {
-      const isFirst = text === "";
+    const hear = (on: Socket) => {
+      on.on("data", (chunk) => {
+        text += chunk.toString();
+        if (text.includes("PONG\r\n")) finish(text.match(/^INFO (.*)\r\n/)?.[1]?.trim() ?? "{}");
+      });
+      on.write('CONNECT {"verbose":false}\r\nPING\r\n');
+    };
+    socket.once("data", (chunk) => {
       text += chunk.toString();
-      if (isFirst) socket.write('CONNECT {"verbose":false}\r\nPING\r\n');
-      if (text.includes("PONG\r\n")) finish(text.match(/^INFO (.*)\r\n/)?.[1]?.trim() ?? "{}");
+      if (!isSecure) return hear(socket);
+      const secure = connectTls({ socket, rejectUnauthorized: false });
+      secure.on("error", () => finish(null));
+      secure.once("secureConnect", () => hear(secure));
     });
   });
 }

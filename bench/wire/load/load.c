@@ -112,7 +112,7 @@ int open_socket(const struct options *options, unsigned source) {
 
 void write_all(int fd, const char *bytes, size_t count) {
   while (count) {
-    ssize_t written = write(fd, bytes, count);
+    ssize_t written = send_bytes(fd, bytes, count);
     if (written <= 0) fail("write: %s", strerror(errno));
     bytes += written;
     count -= (size_t)written;
@@ -124,19 +124,19 @@ void check_control_line(const char *line, size_t length) {
   if (length && !strchr("+PI", line[0])) fail("an unexpected line from the server: %.*s", (int)length, line);
 }
 
-// Reads lines one at a time until one starts with PONG. Used while preparing only, so a byte a call is fast enough.
-static void read_until_pong(int fd) {
+// Reads lines one at a time until one starts with `word`. Used while preparing only, so a byte a call is fast enough.
+static void read_until(int fd, const char *word) {
   char line[8192];
   size_t length = 0;
   for (;;) {
-    ssize_t got = read(fd, line + length, 1);
+    ssize_t got = receive_bytes(fd, line + length, 1);
     if (got <= 0) fail("the server closed a connection while it was prepared (%zu bytes: %.*s)", length, (int)length, line);
     if (line[length] != '\n') {
       if (++length == sizeof line) fail("a line of more than %zu bytes from the server", sizeof line);
       continue;
     }
     check_control_line(line, length);
-    if (length >= 4 && !memcmp(line, "PONG", 4)) return;
+    if (length >= 4 && !memcmp(line, word, 4)) return;
     length = 0;
   }
 }
@@ -146,14 +146,29 @@ int open_connection(const struct options *options) {
   int fd = open_socket(options, opened++ / 20000);
   struct timeval patience = {.tv_sec = 20};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  if (options->tls) {
+    read_until(fd, "INFO");
+    begin_tls(fd, false);
+    if (!handshake(fd)) fail("a TLS handshake took more than %ld s", (long)patience.tv_sec);
+  }
   write_all(fd, CONNECT_AND_PING, sizeof CONNECT_AND_PING - 1);
-  read_until_pong(fd);
+  read_until(fd, "PONG");
   return fd;
 }
 
 void await_pong(int fd) {
   write_all(fd, "PING\r\n", 6);
-  read_until_pong(fd);
+  read_until(fd, "PONG");
+}
+
+void write_line(int fd, const char *format, ...) {
+  char line[256];
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  if (length < 0 || (size_t)length >= sizeof line) fail("a line of more than %zu bytes to send", sizeof line);
+  write_all(fd, line, (size_t)length);
 }
 
 void set_nonblocking(int fd) {
@@ -205,6 +220,14 @@ int main(int argument_count, char **arguments) {
     }
     if (is_flag(argument, "fresh-inbox")) {
       options.fresh_inbox = true;
+      continue;
+    }
+    if (is_flag(argument, "tls")) {
+      options.tls = true;
+      continue;
+    }
+    if (is_flag(argument, "resumed")) {
+      options.resumed = true;
       continue;
     }
     if (i + 1 == argument_count) fail("%s: unknown, or its value is missing", argument);

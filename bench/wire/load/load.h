@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct options {
   const char *kind;       // stream, request, storm or idle
@@ -22,6 +23,8 @@ struct options {
   int between;            // idle connections opened between the subscribers and the publishers
   int connections;        // request, storm (at the same time), idle
   bool fresh_inbox;       // request: SUB and UNSUB for each request
+  bool tls;               // each connection is upgraded after INFO
+  bool resumed;           // storm: handshakes resume the session of an earlier connection
   uint64_t count;         // messages, requests or connections at most; 0: no bound but time
   double seconds;         // of the measured part at most
   double warm_seconds;    // of the part before it
@@ -62,6 +65,16 @@ void write_all(int fd, const char *bytes, size_t count);
 void await_pong(int fd);                            // sends PING, reads until PONG; fails on -ERR
 void set_nonblocking(int fd);
 extern const char CONNECT_AND_PING[];
+
+// A line, formatted and written whole.
+void write_line(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// As read and write, of plain text on connections with TLS. One that was begun is closed with close_connection.
+void begin_tls(int fd, bool is_resumed);
+bool handshake(int fd); // whether it is done; else to be called again when the socket has an event
+void close_connection(int fd);
+ssize_t receive_bytes(int fd, void *bytes, size_t count);
+ssize_t send_bytes(int fd, const void *bytes, size_t count);
 
 // The end of one line from the server that is not a message: fails when it is an error.
 void check_control_line(const char *line, size_t length);
