@@ -61,7 +61,8 @@ export class SocketPoller implements Poller, TlsLayer {
   #eventSlots: number[] = [];
   #eventFlags: number[] = [];
   #lastError = "";
-  #tls: SocketTls | null = null;
+  /** By listener. */
+  readonly #tls: SocketTls[] = [];
   #handshakeError: HandshakeError = { text: "", isNoise: false };
 
   readonly #wakeWords: Int32Array;
@@ -170,18 +171,19 @@ export class SocketPoller implements Poller, TlsLayer {
     return this.#lastError;
   }
 
-  useContext(context: TlsContext): void {
+  useContext(listener: number, context: TlsContext): void {
     assert(context.kind === "runtime", "SocketPoller.useContext: the context is not the runtime's");
-    this.#tls = new SocketTls(context.options);
+    this.#tls[listener] = new SocketTls(context.options);
   }
 
   peek(slot: number): number {
     return this.#streamOf(slot).peek();
   }
 
-  startTls(slot: number): void {
-    assert(this.#tls !== null, "SocketPoller: TLS without a context");
-    this.#streamOf(slot).awaitTls(this.#tls);
+  startTls(slot: number, listener: number): void {
+    const tls = this.#tls[listener];
+    assert(tls !== undefined, "SocketPoller.startTls: the listener has no context");
+    this.#streamOf(slot).awaitTls(tls);
   }
 
   handshake(slot: number): number {

@@ -32,12 +32,15 @@ export interface TlsSession {
 
 /** The TLS of a poller: puts it on streams that the poller serves. Afterwards reads and writes are of plain text. */
 export interface TlsLayer {
-  /** Handshakes begun from now on use this. Throws where it cannot be used; what was used before stays. */
-  useContext(context: TlsContext): void;
+  /**
+   * Handshakes begun from now on for this listener, a small integer, use the context. Throws where it cannot be used;
+   * what was used before stays.
+   */
+  useContext(listener: number, context: TlsContext): void;
   /** The first byte that waits to be read, which stays; WOULD_BLOCK, or READ_FAILED where there will be none. */
   peek(slot: number): number;
   /** Begins a handshake as the server, on a stream whose written bytes are out. */
-  startTls(slot: number): void;
+  startTls(slot: number, listener: number): void;
   /**
    * Goes on with the handshake whenever the stream has an event: HANDSHAKE_DONE, WOULD_BLOCK or HANDSHAKE_FAILED.
    * After HANDSHAKE_DONE there may be something to read without a further event.

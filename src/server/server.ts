@@ -21,7 +21,7 @@ import { LameDuck } from "./lame_duck.ts";
 import { FleetMonitor } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
 import { writePidFile } from "./pid_file.ts";
-import { portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
+import { type Listener, portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
 import { announcedAddress, newServerId, serverInfo } from "./server_info.ts";
 import { shardOptions } from "./shard_settings.ts";
 import { TlsContexts } from "./tls_contexts.ts";
@@ -192,7 +192,11 @@ export class Server {
   get clientUrl(): string {
     const { host } = this.#options;
     const isEvery = host === "" || host === "0.0.0.0" || host === "::";
-    return `nats://${hostPortText(isEvery ? "127.0.0.1" : host, this.#port)}`;
+    return `${this.#scheme}://${hostPortText(isEvery ? "127.0.0.1" : host, this.#port)}`;
+  }
+
+  get #scheme(): "nats" | "tls" {
+    return this.#info.tlsRequired ? "tls" : "nats";
   }
 
   /** Port of HTTP monitoring, 0 without. */
@@ -373,23 +377,26 @@ export class Server {
   }
 
   #writePortsFile(): void {
-    const { portsFileDir, httpHost, host } = this.#options;
+    const { portsFileDir, host } = this.#options;
     if (!portsFileDir) return;
     const path = portsFilePath(portsFileDir, this.#settings.executableName, process.pid);
     try {
       writePortsFile(
         path,
         portsOf({
-          nats: { scheme: "nats", host, port: this.#port },
-          ...(this.#http === null
-            ? {}
-            : { monitoring: { scheme: "http", host: httpHost ?? host, port: this.#http.port } }),
+          nats: { scheme: this.#scheme, host, port: this.#port },
+          ...(this.#http === null ? {} : { monitoring: this.#monitoringListener(this.#http) }),
         }),
       );
       this.#portsFile = path;
     } catch (error) {
       this.#logger.error((error as Error).message);
     }
+  }
+
+  #monitoringListener({ isSecure, port }: HttpMonitor): Listener {
+    const { httpHost, host } = this.#options;
+    return { scheme: isSecure ? "https" : "http", host: httpHost ?? host, port };
   }
 
   #removePortsFile(): void {
@@ -433,7 +440,12 @@ export class Server {
 
     const before = this.#options;
     // A port that was chosen at random stays.
-    this.#options = { ...read.options, port: before.port, httpPort: before.httpPort };
+    this.#options = {
+      ...read.options,
+      port: before.port,
+      httpPort: before.httpPort,
+      httpsPort: before.httpsPort,
+    };
     if (sink !== null) this.#logger.setSink(sink);
     this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);

@@ -38,6 +38,8 @@ const STEPS_PER_TURN = 4;
 /** First byte of a TLS record that carries a handshake. */
 const TLS_HANDSHAKE_BYTE = 0x16;
 const RATE_WINDOW_MS = 1000;
+/** The client port's, among the listeners of the TLS layer. */
+const CLIENT_LISTENER = 0;
 
 export class Handshakes {
   readonly #shard: ShardContext;
@@ -57,7 +59,7 @@ export class Handshakes {
     if (tls === null) return;
     assert(this.#layer !== null, "a shard with TLS has a poller that can do it");
     try {
-      this.#layer.useContext(tls.context);
+      this.#layer.useContext(CLIENT_LISTENER, tls.context);
     } catch (error) {
       this.#shard.log("error", `TLS certificates stay as they were: ${(error as Error).message}`);
     }
@@ -163,7 +165,7 @@ export class Handshakes {
     }
     connection.phase = PHASE_HANDSHAKE;
     this.#setTimer(connection, tls.timeoutMs);
-    this.#layer!.startTls(connection.slot);
+    this.#layer!.startTls(connection.slot, CLIENT_LISTENER);
     return true;
   }
 

@@ -51,8 +51,8 @@ export class TlsPoller implements Poller, TlsLayer {
   readonly #posix: Posix;
   readonly #openLibrary: () => OpenSsl;
   #openSsl: OpenSsl | null = null;
-  /** The `SSL_CTX` for new handshakes. */
-  #context = 0;
+  /** The `SSL_CTX` for new handshakes of each listener. */
+  readonly #contexts: number[] = [];
 
   readonly #states: Uint8Array;
   /** The `SSL` of each slot that is not plain; addresses. */
@@ -202,10 +202,10 @@ export class TlsPoller implements Poller, TlsLayer {
     this.#inner.dispose();
   }
 
-  useContext(context: TlsContext): void {
+  useContext(listener: number, context: TlsContext): void {
     assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
     this.#openSsl ??= this.#openLibrary();
-    this.#context = context.address;
+    this.#contexts[listener] = context.address;
   }
 
   peek(slot: number): number {
@@ -217,10 +217,12 @@ export class TlsPoller implements Poller, TlsLayer {
     return errno === EAGAIN || errno === EINTR ? WOULD_BLOCK : READ_FAILED;
   }
 
-  startTls(slot: number): void {
+  startTls(slot: number, listener: number): void {
     assert(this.#states[slot] === PLAIN, "TlsPoller.startTls: the stream is encrypted already");
     const { functions } = this.#library();
-    const connection = functions.SSL_new(this.#context);
+    const context = this.#contexts[listener];
+    assert(context !== undefined, "TlsPoller.startTls: the listener has no context");
+    const connection = functions.SSL_new(context);
     assert(connection !== 0, "OpenSSL makes a connection");
     functions.SSL_set_fd(connection, this.#inner.fdOf(slot));
     this.#connections[slot] = connection;
