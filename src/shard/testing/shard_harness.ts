@@ -10,6 +10,7 @@ import { Rings } from "../rings.ts";
 import { Shard } from "../shard.ts";
 import type { ShardControl, ShardOptions, ShardReport } from "../shard_options.ts";
 import { FakePoller, FakeSocket } from "./fake_poller.ts";
+import { FakeTls } from "./fake_tls.ts";
 
 export const OPTIONS: ShardOptions = {
   maxConnections: 65536,
@@ -63,6 +64,7 @@ export class ShardHarness {
   readonly index: InterestIndex;
   readonly shards: Shard[] = [];
   readonly pollers: FakePoller[] = [];
+  readonly tls: FakeTls[] = [];
   readonly reports: ShardReport[] = [];
   readonly #rings: Rings[] = [];
   readonly #engine: Engine;
@@ -85,6 +87,7 @@ export class ShardHarness {
       const node = NODE_SHARD_FIRST + i;
       words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;
       const poller = new FakePoller(this.shared.bytes, i);
+      const tls = new FakeTls(poller);
       const start = {
         node,
         memory: this.shared.memory,
@@ -97,7 +100,7 @@ export class ShardHarness {
       };
       const shard = new Shard(start, {
         poller,
-        tls: null,
+        tls,
         wake: (handle) => this.#wake(handle),
         report: (report) => this.reports.push(report),
         collectGarbage: () => {},
@@ -108,6 +111,7 @@ export class ShardHarness {
       poller.turn();
       this.#rings.push(lastDrained!);
       this.pollers.push(poller);
+      this.tls.push(tls);
       this.shards.push(shard);
     }
   }
