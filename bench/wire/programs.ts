@@ -57,7 +57,7 @@ function build(
     execFileSync(compiler, words, { stdio: "pipe" });
   } catch (error) {
     throw new Error(
-      `${compiler} could not compile ${name}; install a C compiler or name one in CC, for TLS libssl-dev, too: ${error}`,
+      `${compiler} could not compile ${name}; install a C compiler or name one in CC, for TLS also OpenSSL with its headers (bun run peers libssl-dev): ${error}`,
     );
   }
   return program;

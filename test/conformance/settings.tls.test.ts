@@ -38,11 +38,6 @@ row("§16.1 TLS 1.2 and 1.3 are served, 1.1 is refused with an alert", async () 
   await server.waitForLog("TLS handshake error: tls: client offered only unsupported versions");
 });
 
-row("§5.3 TLS 1.3 has AES-128 first", async () => {
-  await using server = await start(`${TLS}, handshake_first: true`);
-  expect(await sClient(server.clientPort, ["-tls1_3"])).toContain("Cipher is TLS_AES_128_GCM_SHA256");
-});
-
 row("§5.3 cipher_suites names the suites of TLS 1.2", async () => {
   await using server = await start(
     `${TLS}, handshake_first: true, cipher_suites: ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"]`,
