@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { TLS_DEFAULTS, type TlsOptions } from "../config/tls.ts";
-import { createServerContext } from "./openssl/server_context.ts";
+import { createServerContexts } from "./openssl/server_context.ts";
 import { type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
 import { writeIovec } from "./posix/posix.ts";
 import { openSslForTests, runtimeSubject, tlsSubject } from "./testing/poller_subjects.ts";
@@ -28,9 +28,9 @@ type SecurePoller = Poller & TlsLayer;
 
 const contexts: Record<Poller["kind"], () => TlsContext> = {
   epoll() {
-    const created = createServerContext(openSslForTests(), OPTIONS);
+    const created = createServerContexts(openSslForTests(), OPTIONS);
     if (!created.ok) throw new Error(created.reason);
-    return { kind: "openssl", address: created.address };
+    return { kind: "openssl", contexts: created.contexts };
   },
   runtime: () => ({ kind: "runtime", options: OPTIONS }),
 };

@@ -8,10 +8,20 @@ export const HANDSHAKE_FAILED = -2;
 
 /** What handshakes are made with. Plain data: it crosses threads. */
 export type TlsContext =
-  /** An `SSL_CTX` of this process, which whoever made it frees once no thread uses it for new connections. */
-  | { readonly kind: "openssl"; readonly address: number }
+  /**
+   * An `SSL_CTX` of this process for each certificate, the first for who asks for none of them. Whoever made them frees
+   * them once no thread uses them for new connections.
+   */
+  | { readonly kind: "openssl"; readonly contexts: readonly OpenSslContext[] }
   /** The options themselves: each thread reads the files. */
   | { readonly kind: "runtime"; readonly options: TlsOptions };
+
+export interface OpenSslContext {
+  /** Of the `SSL_CTX`. */
+  readonly address: number;
+  /** DNS names of its certificate. */
+  readonly names: readonly string[];
+}
 
 /** Why a handshake failed, in Go's words as nats-server logs them. */
 export interface HandshakeError {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { parseCertificate } from "../base/x509.ts";
 import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { errnoTextOf } from "./posix/errno.ts";
 
@@ -33,6 +34,14 @@ export function certificateEndMs(files: TlsFiles): number | null {
   if (pair === undefined) return null;
   const { X509Certificate } = process.getBuiltinModule("node:crypto");
   return Date.parse(new X509Certificate(readFileSync(pair.certFile)).validTo);
+}
+
+/** What tells a listener's certificates apart. Throws where the file cannot be read. */
+export function certificateTraits(certFile: string): { names: readonly string[]; keyKind: string } {
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
+  const certificate = new X509Certificate(readFileSync(certFile));
+  const names = parseCertificate(certificate.raw)?.dnsNames ?? [];
+  return { names, keyKind: certificate.publicKey.asymmetricKeyType ?? "" };
 }
 
 /** The certificates with their keys, whichever way the options name them. */

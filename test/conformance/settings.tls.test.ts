@@ -75,6 +75,29 @@ row("§5.3 certs: one of several serves who can use it", async () => {
   expect(rsa).toContain("Cipher is ECDHE-RSA-AES128-GCM-SHA256");
 });
 
+row("§5.3 certs: of several of one kind the name that the client asks for decides", async () => {
+  const named = (name: string) =>
+    maker.make({
+      subject: `/CN=${name}`,
+      extensions: [`subjectAltName=DNS:${name}`, "extendedKeyUsage=serverAuth"],
+      issuer: authority,
+    });
+  const certificates = [listener, named("a.test"), named("*.b.test")];
+  const pairs = certificates.map(
+    ({ certFile, keyFile }) => `{ cert_file: "${certFile}", key_file: "${keyFile}" }`,
+  );
+  await using server = await start(`certs: [ ${pairs.join(", ")} ], handshake_first: true`);
+  for (const [name, subject] of [
+    ["a.test", "a.test"],
+    ["x.b.test", "*.b.test"],
+    ["unknown.test", "localhost"],
+  ] as const) {
+    const said = await sClient(server.clientPort, ["-servername", name]);
+    expect(said).toContain(`subject=CN = ${subject}\n`);
+  }
+  expect(await sClient(server.clientPort, ["-noservername"])).toContain("subject=CN = localhost\n");
+});
+
 for (const version of ["-tls1_2", "-tls1_3"]) {
   row(`§16 a session resumes, ${version}`, async () => {
     await using server = await start(`${TLS}, handshake_first: true`);

@@ -45,6 +45,7 @@ export const LIBSSL_FUNCTIONS = {
   SSL_load_client_CA_file: { parameters: ["pointer"], result: "pointer" },
   SSL_new: { parameters: ["pointer"], result: "pointer" },
   SSL_read: { parameters: ["pointer", "pointer", "i32"], result: "i32" },
+  SSL_set_SSL_CTX: { parameters: ["pointer", "pointer"], result: "pointer" },
   SSL_set_fd: { parameters: ["pointer", "i32"], result: "i32" },
   SSL_shutdown: { parameters: ["pointer"], result: "i32" },
   SSL_version: { parameters: ["pointer"], result: "i32" },

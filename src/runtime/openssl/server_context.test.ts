@@ -3,20 +3,20 @@ import { fileURLToPath } from "node:url";
 import { TLS_DEFAULTS, type TlsOptions } from "../../config/tls.ts";
 import { openSslForTests } from "../testing/poller_subjects.ts";
 import { openSslCipherNames } from "./cipher_names.ts";
-import { createServerContext, freeContext } from "./server_context.ts";
+import { createServerContexts, freeContexts } from "./server_context.ts";
 
 const FIXTURES = fileURLToPath(new URL("../../../test/conformance/fixtures/", import.meta.url));
 const openSsl = openSslForTests();
 const pair = { certFile: `${FIXTURES}server_cert.pem`, keyFile: `${FIXTURES}server_key.pem` };
 
 function reasonFor(options: Partial<TlsOptions>): string {
-  const created = createServerContext(openSsl, { ...TLS_DEFAULTS, ...pair, ...options });
+  const created = createServerContexts(openSsl, { ...TLS_DEFAULTS, ...pair, ...options });
   if (!created.ok) return created.reason;
-  freeContext(openSsl, created.address);
+  freeContexts(openSsl, created.contexts);
   return "";
 }
 
-describe("createServerContext()", () => {
+describe("createServerContexts()", () => {
   test("makes one of a certificate with its key, of several, and of none", () => {
     expect(reasonFor({})).toBe("");
     expect(reasonFor({ certFile: undefined, keyFile: undefined, certs: [pair] })).toBe("");

@@ -1,6 +1,7 @@
 import { assert } from "../../base/assert.ts";
-import type { TlsOptions } from "../../config/tls.ts";
-import { certificatePairs } from "../tls_files.ts";
+import type { CertificatePair, TlsOptions } from "../../config/tls.ts";
+import type { OpenSslContext } from "../tls.ts";
+import { certificatePairs, certificateTraits } from "../tls_files.ts";
 import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./cipher_names.ts";
 import {
   SSL_CTRL_CLEAR_MODE,
@@ -35,32 +36,75 @@ const TICKETS_PER_HANDSHAKE = 1;
 /** Sessions of one server are good on it alone; tickets are sealed with keys of the context anyway. */
 const SESSION_CONTEXT = "midge";
 
-export type ServerContextResult =
-  | { readonly ok: true; readonly address: number }
+export type ServerContextsResult =
+  | { readonly ok: true; readonly contexts: readonly OpenSslContext[] }
   | { readonly ok: false; readonly reason: string };
 
 /**
- * An `SSL_CTX` for a listener, or what is wrong with its options. It may be used by all threads of the process; live
- * connections hold it too, so `freeContext` may come while they last.
+ * An `SSL_CTX` for each certificate of a listener, or what is wrong with its options. All threads of the process may use
+ * them; live connections hold them too, so `freeContexts` may come while they last.
  *
- * The files are known to be readable and to fit together (`readTlsFiles`).
+ * The files are known to be readable and to fit together (`findTlsFileProblem`).
  */
-export function createServerContext(openSsl: OpenSsl, options: TlsOptions): ServerContextResult {
+export function createServerContexts(openSsl: OpenSsl, options: TlsOptions): ServerContextsResult {
+  const contexts: OpenSslContext[] = [];
+  for (const { names, pairs } of certificateSets(options)) {
+    const created = createContext(openSsl, options, pairs);
+    if (typeof created === "string") {
+      freeContexts(openSsl, contexts);
+      return { ok: false, reason: created };
+    }
+    contexts.push({ address: created, names });
+  }
+  return { ok: true, contexts };
+}
+
+export function freeContexts(openSsl: OpenSsl, contexts: readonly OpenSslContext[]): void {
+  for (const { address } of contexts) openSsl.functions.SSL_CTX_free(address);
+}
+
+/**
+ * What each context has: its certificate and, for clients that cannot use a key of that kind, the first of each other
+ * kind. OpenSSL keeps one of a kind in a context.
+ */
+function certificateSets(
+  options: TlsOptions,
+): readonly { readonly names: readonly string[]; readonly pairs: readonly CertificatePair[] }[] {
+  const all = certificatePairs(options);
+  if (all.length <= 1) return [{ names: [], pairs: all }];
+  const traits = all.map(({ certFile }) => certificateTraits(certFile));
+  const firstOfKind = all.filter(
+    (_, i) => traits.findIndex((one) => one.keyKind === traits[i]!.keyKind) === i,
+  );
+  return all.map((pair, i) => {
+    const { names, keyKind } = traits[i]!;
+    const others = firstOfKind.filter((other) => traits[all.indexOf(other)]!.keyKind !== keyKind);
+    return { names, pairs: [...others, pair] };
+  });
+}
+
+/** The context's address, or what is wrong. */
+function createContext(
+  openSsl: OpenSsl,
+  options: TlsOptions,
+  pairs: readonly CertificatePair[],
+): number | string {
   const { functions } = openSsl;
   const context = functions.SSL_CTX_new(functions.TLS_server_method());
   assert(context !== 0, "OpenSSL makes a context");
-  const problem = configure(openSsl, context, options);
+  const problem = configure(openSsl, context, options, pairs);
   openSsl.takeErrors();
-  if (problem === undefined) return { ok: true, address: context };
+  if (problem === undefined) return context;
   functions.SSL_CTX_free(context);
-  return { ok: false, reason: problem };
+  return problem;
 }
 
-export function freeContext(openSsl: OpenSsl, context: number): void {
-  openSsl.functions.SSL_CTX_free(context);
-}
-
-function configure(openSsl: OpenSsl, context: number, options: TlsOptions): string | undefined {
+function configure(
+  openSsl: OpenSsl,
+  context: number,
+  options: TlsOptions,
+  pairs: readonly CertificatePair[],
+): string | undefined {
   const { functions } = openSsl;
   functions.SSL_CTX_set_options(
     context,
@@ -86,7 +130,7 @@ function configure(openSsl: OpenSsl, context: number, options: TlsOptions): stri
   return (
     useCiphers(openSsl, context, options) ??
     useGroups(openSsl, context, options) ??
-    useCertificates(openSsl, context, options) ??
+    useCertificates(openSsl, context, pairs) ??
     useVerification(openSsl, context, options)
   );
 }
@@ -121,9 +165,13 @@ function useGroups(openSsl: OpenSsl, context: number, { curvePreferences }: TlsO
   return undefined;
 }
 
-function useCertificates(openSsl: OpenSsl, context: number, options: TlsOptions): string | undefined {
+function useCertificates(
+  openSsl: OpenSsl,
+  context: number,
+  pairs: readonly CertificatePair[],
+): string | undefined {
   const { functions } = openSsl;
-  for (const { certFile, keyFile } of certificatePairs(options)) {
+  for (const { certFile, keyFile } of pairs) {
     const isUsed =
       functions.SSL_CTX_use_certificate_chain_file(context, openSsl.addressOfText(certFile)) === 1 &&
       functions.SSL_CTX_use_PrivateKey_file(context, openSsl.addressOfText(keyFile), SSL_FILETYPE_PEM) ===

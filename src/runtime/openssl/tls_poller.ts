@@ -10,6 +10,7 @@ import {
   HANDSHAKE_DONE,
   HANDSHAKE_FAILED,
   type HandshakeError,
+  type OpenSslContext,
   type TlsContext,
   type TlsLayer,
   type TlsSession,
@@ -23,6 +24,7 @@ import {
   SSL_ERROR_ZERO_RETURN,
 } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
+import { coversServerName, serverNameOf } from "./server_name.ts";
 import { readSession } from "./session.ts";
 
 /** What a slot is; one byte each. */
@@ -31,14 +33,16 @@ const SHAKING = 1;
 const SECURE = 2;
 /** OpenSSL said that the connection is beyond use: it may only be freed. */
 const BROKEN = 3;
+/** Before the handshake, where the client's first message is to say which certificate it wants. */
+const UNNAMED = 4;
 
 /**
  * TLS on top of a poller, through OpenSSL on the sockets themselves. A slot is plain until `startTls`; what a plain one
  * pays is a call and the look at one byte.
  *
- *   PLAIN ─startTls─▶ SHAKING ─handshake─▶ SECURE
- *                        └────────────┬───────┘
- *                                  BROKEN
+ *   PLAIN ─startTls─▶ (UNNAMED ─▶) SHAKING ─handshake─▶ SECURE
+ *                                     └────────────┬───────┘
+ *                                               BROKEN
  *
  * OpenSSL reads ahead, so bytes can be waiting in it that epoll knows nothing of: `wait` reports such slots itself.
  */
@@ -51,8 +55,10 @@ export class TlsPoller implements Poller, TlsLayer {
   readonly #posix: Posix;
   readonly #openLibrary: () => OpenSsl;
   #openSsl: OpenSsl | null = null;
-  /** The `SSL_CTX` for new handshakes of each listener. */
-  readonly #contexts: number[] = [];
+  /** For new handshakes, by listener. */
+  readonly #contexts: (readonly OpenSslContext[])[] = [];
+  /** Listener of each slot that is UNNAMED. */
+  readonly #listeners: Uint8Array;
 
   readonly #states: Uint8Array;
   /** The `SSL` of each slot that is not plain; addresses. */
@@ -98,6 +104,7 @@ export class TlsPoller implements Poller, TlsLayer {
     this.wakeHandle = inner.wakeHandle;
     this.#memoryWords = new Uint32Array(memory.buffer, 0, Math.floor(memory.length / 4));
     this.#states = new Uint8Array(slotsMax);
+    this.#listeners = new Uint8Array(slotsMax);
     this.#connections = new Float64Array(slotsMax);
     this.#wantsRead = new Uint8Array(slotsMax);
     this.#wantsWrite = new Uint8Array(slotsMax);
@@ -205,7 +212,7 @@ export class TlsPoller implements Poller, TlsLayer {
   useContext(listener: number, context: TlsContext): void {
     assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
     this.#openSsl ??= this.#openLibrary();
-    this.#contexts[listener] = context.address;
+    this.#contexts[listener] = context.contexts;
   }
 
   peek(slot: number): number {
@@ -220,13 +227,14 @@ export class TlsPoller implements Poller, TlsLayer {
   startTls(slot: number, listener: number): void {
     assert(this.#states[slot] === PLAIN, "TlsPoller.startTls: the stream is encrypted already");
     const { functions } = this.#library();
-    const context = this.#contexts[listener];
-    assert(context !== undefined, "TlsPoller.startTls: the listener has no context");
-    const connection = functions.SSL_new(context);
+    const contexts = this.#contexts[listener];
+    assert(contexts !== undefined, "TlsPoller.startTls: the listener has no context");
+    const connection = functions.SSL_new(contexts[0]!.address);
     assert(connection !== 0, "OpenSSL makes a connection");
     functions.SSL_set_fd(connection, this.#inner.fdOf(slot));
     this.#connections[slot] = connection;
-    this.#states[slot] = SHAKING;
+    this.#listeners[slot] = listener;
+    this.#states[slot] = contexts.length > 1 ? UNNAMED : SHAKING;
     this.#needsWrite[slot] = 0;
     this.#owedBytes[slot] = 0;
     this.#creditBytes[slot] = 0;
@@ -235,6 +243,7 @@ export class TlsPoller implements Poller, TlsLayer {
   handshake(slot: number): number {
     const openSsl = this.#library();
     const connection = this.#connections[slot]!;
+    if (this.#states[slot] === UNNAMED) this.#chooseContext(slot, connection);
     const result = openSsl.functions.SSL_accept(connection);
     if (result === 1) {
       this.#states[slot] = SECURE;
@@ -265,6 +274,18 @@ export class TlsPoller implements Poller, TlsLayer {
 
   session(slot: number): TlsSession {
     return readSession(this.#library(), this.#connections[slot]!);
+  }
+
+  /** Takes the certificate that the client's first bytes ask for; the first one where they ask for none. */
+  #chooseContext(slot: number, connection: number): void {
+    this.#states[slot] = SHAKING;
+    const fd = this.#inner.fdOf(slot);
+    const count = this.#posix.recv(fd, this.#recordAddress, this.#record.length, MSG_PEEK);
+    const name = count > 0 ? serverNameOf(this.#record.subarray(0, count)) : "";
+    if (name === "") return;
+    const contexts = this.#contexts[this.#listeners[slot]!]!;
+    const chosen = contexts.find(({ names }) => coversServerName(names, name));
+    if (chosen !== undefined) this.#library().functions.SSL_set_SSL_CTX(connection, chosen.address);
   }
 
   #library(): OpenSsl {
