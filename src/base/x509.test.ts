@@ -35,6 +35,7 @@ describe("parseCertificate()", () => {
   });
 
   test("reads when it ends, and the public key as pins are made of it", () => {
+    expect(new Date(certificate.notBeforeMs).toISOString()).toBe("2026-11-28T22:45:24.000Z");
     expect(new Date(certificate.notAfterMs).toISOString()).toBe("2026-12-28T22:45:24.000Z");
     expect(certificate.publicKeyInfo.length).toBe(91);
     expect(readDer(certificate.publicKeyInfo, 0, 91)?.end).toBe(91);

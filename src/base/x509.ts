@@ -27,6 +27,8 @@ export interface Certificate {
   readonly emails: readonly string[];
   readonly dnsNames: readonly string[];
   readonly uris: readonly string[];
+  /** It holds from here to there, milliseconds since 1970. */
+  readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** The DER of SubjectPublicKeyInfo, which pins are made of. */
   readonly publicKeyInfo: Uint8Array;
@@ -47,8 +49,8 @@ export function parseCertificate(der: Uint8Array): Certificate | null {
   const fields = [...derChildren(der, body)].filter(({ tag }) => tag !== VERSION_TAG);
   const [, , , validity, subject, publicKeyInfo, ...optional] = fields;
   if (validity === undefined || subject === undefined || publicKeyInfo === undefined) return null;
-  const [, notAfter] = [...derChildren(der, validity)];
-  if (notAfter === undefined) return null;
+  const [notBefore, notAfter] = [...derChildren(der, validity)];
+  if (notBefore === undefined || notAfter === undefined) return null;
   const names = alternativeNames(
     der,
     optional.find(({ tag }) => tag === EXTENSIONS_TAG),
@@ -59,6 +61,7 @@ export function parseCertificate(der: Uint8Array): Certificate | null {
     emails: texts(EMAIL_TAG),
     dnsNames: texts(DNS_TAG),
     uris: texts(URI_TAG),
+    notBeforeMs: derTimeMs(der, notBefore),
     notAfterMs: derTimeMs(der, notAfter),
     publicKeyInfo: der.slice(publicKeyInfo.start, publicKeyInfo.end),
   };

@@ -375,7 +375,9 @@ class SocketStream {
 
   handshakeError(): HandshakeError {
     // Whoever begins in another way is not answered, as a TLS library might.
-    return this.#awaitedTls !== null && this.#unreadBytes > 0 ? NOT_TLS : socketHandshakeError(this.#error);
+    return this.#awaitedTls !== null && this.#unreadBytes > 0
+      ? NOT_TLS
+      : socketHandshakeError(this.#socket, this.#error);
   }
 
   session(): TlsSession {

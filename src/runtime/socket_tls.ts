@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { TlsOptions } from "../config/tls.ts";
+import { type CertificateFault, certificateErrorText } from "./certificate_error.ts";
 import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./openssl/cipher_names.ts";
 import { errnoTextOf } from "./posix/errno.ts";
 import type { HandshakeError, TlsSession } from "./tls.ts";
@@ -83,19 +84,20 @@ const TEXTS: Readonly<Record<string, string>> = {
   ERR_SSL_DECODE_ERROR: "local error: tls: error decoding message",
   ERR_SSL_UNEXPECTED_MESSAGE: "local error: tls: unexpected message",
   ERR_SSL_UNEXPECTED_RECORD: "local error: tls: unexpected message",
-  CERT_HAS_EXPIRED: "tls: failed to verify certificate: x509: certificate has expired or is not yet valid",
-  CERT_NOT_YET_VALID: "tls: failed to verify certificate: x509: certificate has expired or is not yet valid",
-  INVALID_PURPOSE: "tls: failed to verify certificate: x509: certificate specifies an incompatible key usage",
 };
-const UNKNOWN_AUTHORITY = "tls: failed to verify certificate: x509: certificate signed by unknown authority";
-const UNKNOWN_AUTHORITY_CODES: ReadonlySet<string> = new Set([
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "CERT_SIGNATURE_FAILURE",
-]);
+const FAULTS: Readonly<Record<string, CertificateFault>> = {
+  CERT_HAS_EXPIRED: "outside its time",
+  CERT_NOT_YET_VALID: "outside its time",
+  INVALID_PURPOSE: "wrong purpose",
+  PATH_LENGTH_EXCEEDED: "path too long",
+  INVALID_CA: "unfit authority",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "unknown authority",
+  SELF_SIGNED_CERT_IN_CHAIN: "unknown authority",
+  UNABLE_TO_GET_ISSUER_CERT: "unknown authority",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "unknown authority",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "unknown authority",
+  CERT_SIGNATURE_FAILURE: "unknown authority",
+};
 const NOISE_CODES: ReadonlySet<string> = new Set([
   "ERR_SSL_HTTP_REQUEST",
   "ERR_SSL_HTTPS_PROXY_REQUEST",
@@ -103,12 +105,18 @@ const NOISE_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /** Why a handshake failed, of a socket that ended with this error or without one. */
-export function socketHandshakeError(error: (Error & { code?: string }) | undefined): HandshakeError {
+export function socketHandshakeError(
+  socket: Socket | TLSSocket,
+  error: (Error & { code?: string }) | undefined,
+): HandshakeError {
   const known = (text: string): HandshakeError => ({ text, isNoise: false });
   const code = error?.code ?? "";
   if (error === undefined || error.message === "socket hang up") return known("EOF");
   if (NOISE_CODES.has(code)) return NOT_TLS;
-  if (UNKNOWN_AUTHORITY_CODES.has(code)) return known(UNKNOWN_AUTHORITY);
+  const fault = FAULTS[code];
+  if (fault !== undefined) {
+    return known(certificateErrorText(fault, socket instanceof TLSSocket ? peerCertificates(socket) : []));
+  }
   if (code.startsWith("E") && !code.startsWith("ERR_")) return known(`read: ${errnoTextOf(error)}`);
   return known(TEXTS[code] ?? error.message);
 }

@@ -1,3 +1,4 @@
+import { type CertificateFault, certificateErrorText } from "../certificate_error.ts";
 import type { HandshakeError } from "../tls.ts";
 import { ERR_REASON_MASK } from "./libssl.ts";
 
@@ -65,10 +66,25 @@ const ALERTS: ReadonlyMap<number, string> = new Map([
   [120, "no application protocol"],
 ]);
 
-/** `reasonText` gives OpenSSL's own words, `verifyResult` is X509_V_…. */
+/** X509_V_ERR_… of certificates that are refused for what they are, not for who signed them. */
+const FAULTS: ReadonlyMap<number, CertificateFault> = new Map([
+  [9, "outside its time"],
+  [10, "outside its time"],
+  [24, "unfit authority"],
+  [25, "path too long"],
+  [26, "wrong purpose"],
+  [37, "unfit authority"],
+  [79, "unfit authority"],
+]);
+
+/**
+ * `reasonText` gives OpenSSL's own words. Where a certificate is refused, `verifyResult` is X509_V_… and
+ * `certificates` the peer's first and what else is known of its chain, DER.
+ */
 export function handshakeErrorOf(
   code: number,
   verifyResult: number,
+  certificates: readonly Uint8Array[],
   reasonText: (code: number) => string,
 ): HandshakeError {
   const reason = code & ERR_REASON_MASK;
@@ -76,31 +92,13 @@ export function handshakeErrorOf(
     return { text: "tls: first record does not look like a TLS handshake", isNoise: true };
   }
   const known = (text: string): HandshakeError => ({ text, isNoise: false });
-  if (reason === VERIFY_FAILED)
-    return known(`tls: failed to verify certificate: ${verifyText(verifyResult)}`);
+  if (reason === VERIFY_FAILED) {
+    return known(certificateErrorText(FAULTS.get(verifyResult) ?? "unknown authority", certificates));
+  }
   if (reason === UNEXPECTED_EOF) return known("EOF");
   if (DECODING_REASONS.has(reason)) return known("local error: tls: error decoding message");
   if (UNEXPECTED_REASONS.has(reason)) return known("local error: tls: unexpected message");
   const alert = ALERTS.get(reason - ALERT_BASE);
   if (alert !== undefined) return known(`remote error: tls: ${alert}`);
   return known(TEXTS.get(reason) ?? `tls: ${reasonText(code)}`);
-}
-
-/** X509_V_ERR_… in Go's words. */
-function verifyText(result: number): string {
-  switch (result) {
-    case 9:
-    case 10:
-      return `x509: certificate has expired or is not yet valid: current time ${new Date().toISOString().slice(0, 19)}Z`;
-    case 26:
-      return "x509: certificate specifies an incompatible key usage";
-    case 25:
-      return "x509: too many intermediates for path length constraint";
-    case 24:
-    case 37:
-    case 79:
-      return "x509: invalid signature: parent certificate cannot sign this kind of certificate";
-    default:
-      return "x509: certificate signed by unknown authority";
-  }
 }

@@ -28,9 +28,19 @@ function peerCertificates(openSsl: OpenSsl, connection: number): Uint8Array[] {
   const certificates = verified === 0 ? [encode(openSsl, leaf)] : [];
   functions.X509_free(leaf);
   const chain = verified === 0 ? functions.SSL_get_peer_cert_chain(connection) : verified;
+  return [...certificates, ...encodeAll(openSsl, chain)];
+}
+
+/** The chain whose verification failed, as far as it was built, the peer's own certificate first; DER. */
+export function refusedCertificates(openSsl: OpenSsl, connection: number): Uint8Array[] {
+  return encodeAll(openSsl, openSsl.functions.SSL_get0_verified_chain(connection));
+}
+
+/** The DER forms of a `STACK_OF(X509)`, of which 0 is an empty one. */
+function encodeAll(openSsl: OpenSsl, chain: number): Uint8Array[] {
+  const { functions } = openSsl;
   const count = chain === 0 ? 0 : Math.min(functions.OPENSSL_sk_num(chain), CERTIFICATES_MAX);
-  for (let i = 0; i < count; i++) certificates.push(encode(openSsl, functions.OPENSSL_sk_value(chain, i)));
-  return certificates;
+  return Array.from({ length: count }, (_, i) => encode(openSsl, functions.OPENSSL_sk_value(chain, i)));
 }
 
 /** The DER form of an `X509`. */

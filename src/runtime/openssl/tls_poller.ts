@@ -25,7 +25,7 @@ import {
 } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
 import { coversServerName, serverNameOf } from "./server_name.ts";
-import { readSession } from "./session.ts";
+import { readSession, refusedCertificates } from "./session.ts";
 
 /** What a slot is; one byte each. */
 const PLAIN = 0;
@@ -260,7 +260,10 @@ export class TlsPoller implements Poller, TlsLayer {
     const [cause] = openSsl.takeErrors();
     if (cause !== undefined && code !== SSL_ERROR_SYSCALL) {
       const verifyResult = openSsl.functions.SSL_get_verify_result(connection);
-      this.#handshakeError = handshakeErrorOf(cause, verifyResult, (reason) => openSsl.reasonText(reason));
+      const certificates = verifyResult === 0 ? [] : refusedCertificates(openSsl, connection);
+      this.#handshakeError = handshakeErrorOf(cause, verifyResult, certificates, (reason) =>
+        openSsl.reasonText(reason),
+      );
     } else {
       const isEnd = code === SSL_ERROR_ZERO_RETURN || errno === 0 || errno === EAGAIN;
       this.#handshakeError = { text: isEnd ? "EOF" : `read: ${errnoText(errno)}`, isNoise: false };
@@ -437,7 +440,7 @@ export class TlsPoller implements Poller, TlsLayer {
     const openSsl = this.#openSsl!;
     const [cause] = openSsl.takeErrors();
     if (code === SSL_ERROR_SYSCALL || cause === undefined) this.#lastError = errnoText(errno);
-    else this.#lastError = handshakeErrorOf(cause, 0, (reason) => openSsl.reasonText(reason)).text;
+    else this.#lastError = handshakeErrorOf(cause, 0, [], (reason) => openSsl.reasonText(reason)).text;
   }
 
   #setBuffered(slot: number, isBuffered: 0 | 1): void {
