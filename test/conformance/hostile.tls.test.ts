@@ -159,6 +159,21 @@ row("§16.1 a client cannot ask for another handshake", async () => {
   (await upgrade(await RawClient.open(first.clientPort), trusting)).destroy();
 });
 
+row("§16 a client may ask for new keys, as often as it likes", async () => {
+  await using first = await ServerProcess.start({
+    config: TLS.replace("timeout: 2", "handshake_first: true"),
+  });
+  // OpenSSL's client takes a line that begins with K for a command: new keys for both sides.
+  const commands = Array.from({ length: 20 }, () => "K\n");
+  const said = await sClient(
+    first.clientPort,
+    ["-tls1_3"],
+    [...commands, 'CONNECT {"verbose":false}\r\nPING\r\n'],
+  );
+  expect(said.split("KEYUPDATE").length).toBeGreaterThan(5);
+  expect(said).toContain("PONG");
+});
+
 row("§16 a TLS client that does not read is a slow consumer, and nobody else waits", async () => {
   await using small = await ServerProcess.start({
     config: `${TLS}\nwrite_deadline: "1s"\nmax_pending: 4194304\nmax_payload: 1048576`,

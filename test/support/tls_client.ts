@@ -4,6 +4,9 @@ import type { KeyPair } from "./certificates.ts";
 import { RawClient } from "./raw_client.ts";
 import type { ServerProcess } from "./server_process.ts";
 
+/** Between inputs, so that each is read by itself. */
+const PIECE_MS = 5;
+
 /** Takes over a plain connection with a TLS handshake, which must succeed. */
 export function upgrade(client: RawClient, options: ConnectionOptions = {}): Promise<RawClient> {
   return new Promise((resolve, reject) => {
@@ -56,23 +59,34 @@ export function identity({ cert, key }: KeyPair, authority: KeyPair): Connection
 
 /**
  * What `openssl s_client` says of a handshake with a server that has `handshake_first`, stdout and stderr: another
- * library's view, with choices that `node:tls` does not give. It sends `input` once it is connected and ends by itself.
+ * library's view, with choices that `node:tls` does not give. It sends the inputs, one after the other, once it is
+ * connected and ends by itself.
  */
-export function sClient(port: number, flags: readonly string[], input = "", waitMs = 300): Promise<string> {
+export function sClient(
+  port: number,
+  flags: readonly string[],
+  input: string | readonly string[] = "",
+  waitMs = 300,
+): Promise<string> {
   return new Promise((resolve) => {
     const child = spawn("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, ...flags], {
       stdio: ["pipe", "pipe", "pipe"],
     });
     let output = "";
     let hasSent = false;
-    const end = () => setTimeout(() => child.stdin.end(), waitMs);
+    const sendAll = async () => {
+      for (const piece of typeof input === "string" ? [input] : input) {
+        child.stdin.write(piece);
+        await new Promise((next) => setTimeout(next, PIECE_MS));
+      }
+      setTimeout(() => child.stdin.end(), waitMs);
+    };
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         output += text;
         if (hasSent || !output.includes("INFO {")) return;
         hasSent = true;
-        child.stdin.write(input);
-        end();
+        void sendAll();
       });
     }
     child.stdin.on("error", () => {});
