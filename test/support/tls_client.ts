@@ -4,8 +4,9 @@ import type { KeyPair } from "./certificates.ts";
 import { RawClient } from "./raw_client.ts";
 import type { ServerProcess } from "./server_process.ts";
 
-/** Between inputs, so that each is read by itself. */
-const PIECE_MS = 5;
+/** How long an input may stay without an echo before the next one follows, and how often that is looked at. */
+const PIECE_MS = 500;
+const STEP_MS = 5;
 
 /** Takes over a plain connection with a TLS handshake, which must succeed. */
 export function upgrade(client: RawClient, options: ConnectionOptions = {}): Promise<RawClient> {
@@ -76,8 +77,11 @@ export function sClient(
     let hasSent = false;
     const sendAll = async () => {
       for (const piece of typeof input === "string" ? [input] : input) {
+        const said = output.length;
         child.stdin.write(piece);
-        await new Promise((next) => setTimeout(next, PIECE_MS));
+        for (let waited = 0; output.length === said && waited < PIECE_MS; waited += STEP_MS) {
+          await new Promise((next) => setTimeout(next, STEP_MS));
+        }
       }
       setTimeout(() => child.stdin.end(), waitMs);
     };

@@ -169,19 +169,20 @@ export class TlsPoller implements Poller, TlsLayer {
   }
 
   read(slot: number, offset: number, lengthBytes: number): number {
-    if (this.#states[slot] === PLAIN) return this.#inner.read(slot, offset, lengthBytes);
+    if (this.#states[slot] === PLAIN) return this.#plainly(this.#inner.read(slot, offset, lengthBytes));
     return this.#readSecure(slot, this.memoryBase + offset, lengthBytes);
   }
 
   writeGathered(slot: number, iovecOffset: number, count: number): number {
-    if (this.#states[slot] === PLAIN) return this.#inner.writeGathered(slot, iovecOffset, count);
+    if (this.#states[slot] === PLAIN)
+      return this.#plainly(this.#inner.writeGathered(slot, iovecOffset, count));
     return count === 1
       ? this.#writePiece(slot, iovecOffset >>> 2)
       : this.#writePieces(slot, iovecOffset >>> 2, count);
   }
 
   write(slot: number, bytes: Uint8Array, start: number, end: number): number {
-    if (this.#states[slot] === PLAIN) return this.#inner.write(slot, bytes, start, end);
+    if (this.#states[slot] === PLAIN) return this.#plainly(this.#inner.write(slot, bytes, start, end));
     let address = this.#addresses.get(bytes);
     if (address === undefined) {
       address = this.#posix.addressOf(bytes);
@@ -289,6 +290,12 @@ export class TlsPoller implements Poller, TlsLayer {
     const contexts = this.#contexts[this.#listeners[slot]!]!;
     const chosen = contexts.find(({ names }) => coversServerName(names, name));
     if (chosen !== undefined) this.#library().functions.SSL_set_SSL_CTX(connection, chosen.address);
+  }
+
+  /** The result of a plain call, whose error is the inner poller's to tell. */
+  #plainly(result: number): number {
+    if (result < WOULD_BLOCK) this.#lastError = "";
+    return result;
   }
 
   #library(): OpenSsl {
