@@ -1,5 +1,4 @@
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { sha256Hex } from "../base/sha256.ts";
 import { nameText, parseCertificate } from "../base/x509.ts";
 
 /** What is wrong with a certificate. */
@@ -22,7 +21,7 @@ export function certificateErrorText(
   const [parsed = null] = certificates.map(parseCertificate);
   const named = certificates.map((certificate) => {
     const subject = parseCertificate(certificate)?.subject ?? [];
-    return `${nameText(subject)} SHA-256: ${bytesToHex(sha256(certificate))}`;
+    return `${nameText(subject)} SHA-256: ${sha256Hex(certificate)}`;
   });
   const detail = named.length === 0 ? "" : ` (${named.join("; ")})`;
   return `tls: failed to verify certificate: x509: ${faultText(fault)}${detail}`;

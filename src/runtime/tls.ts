@@ -49,7 +49,7 @@ export interface TlsLayer {
   useContext(listener: number, context: TlsContext): void;
   /** The first byte that waits to be read, which stays; WOULD_BLOCK, or READ_FAILED where there will be none. */
   peek(slot: number): number;
-  /** Begins a handshake as the server, on a stream whose written bytes are out. */
+  /** Begins a handshake as the server, on a stream that is read and whose written bytes are out. */
   startTls(slot: number, listener: number): void;
   /**
    * Goes on with the handshake whenever the stream has an event: HANDSHAKE_DONE, WOULD_BLOCK or HANDSHAKE_FAILED.

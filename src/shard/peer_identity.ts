@@ -1,6 +1,5 @@
 /** Who the peer of a TLS connection is, as its certificate says. Cold: at login, for pins, for monitoring. */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { sha256Hex } from "../base/sha256.ts";
 import { type DistinguishedName, nameText, parseCertificate } from "../base/x509.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionTlsRecord } from "./shard_options.ts";
@@ -40,12 +39,12 @@ export function tlsRecord({ tls, isTlsFirst }: Connection): ConnectionTlsRecord 
     peerCertificates: tls.peerCertificates.map((certificate) => ({
       subject: nameText(parseCertificate(certificate)?.subject ?? []),
       publicKeySha256Hex: keyIdOf(certificate),
-      certificateSha256Hex: bytesToHex(sha256(certificate)),
+      certificateSha256Hex: sha256Hex(certificate),
     })),
   };
 }
 
 function keyIdOf(certificate: Uint8Array): string {
   const parsed = parseCertificate(certificate);
-  return parsed === null ? "" : bytesToHex(sha256(parsed.publicKeyInfo));
+  return parsed === null ? "" : sha256Hex(parsed.publicKeyInfo);
 }

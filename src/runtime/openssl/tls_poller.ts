@@ -57,25 +57,26 @@ export class TlsPoller implements Poller, TlsLayer {
   #openSsl: OpenSsl | null = null;
   /** For new handshakes, by listener. */
   readonly #contexts: (readonly OpenSslContext[])[] = [];
-  /** Listener of each slot that is UNNAMED. */
-  readonly #listeners: Uint8Array;
 
   readonly #states: Uint8Array;
-  /** The `SSL` of each slot that is not plain; addresses. */
-  readonly #connections: Float64Array;
+  // Of slots that are not plain. They are made with the first context: most servers have none.
+  /** Listener of each slot that is UNNAMED. */
+  #listeners = new Uint8Array(0);
+  /** The `SSL` of each slot; addresses. */
+  #connections = new Float64Array(0);
   /** 1 while the caller wants to hear of bytes to read, of room to write. */
-  readonly #wantsRead: Uint8Array;
-  readonly #wantsWrite: Uint8Array;
+  #wantsRead = new Uint8Array(0);
+  #wantsWrite = new Uint8Array(0);
   /** 1 while OpenSSL cannot read on before it has written something. */
-  readonly #needsWrite: Uint8Array;
+  #needsWrite = new Uint8Array(0);
   /** 1 for slots of #buffered. */
-  readonly #isBuffered: Uint8Array;
+  #isBuffered = new Uint8Array(0);
   /** Slots whose bytes may be waiting in OpenSSL. */
   #buffered: number[] = [];
   /** Bytes of a record that OpenSSL has made and the kernel has not taken whole; the caller still offers them. */
-  readonly #owedBytes: Uint16Array;
+  #owedBytes = new Uint16Array(0);
   /** Bytes that went out with such a record before the caller offered them again. */
-  readonly #creditBytes: Uint16Array;
+  #creditBytes = new Uint16Array(0);
 
   /** One record, filled from many pieces. */
   readonly #record = new Uint8Array(new ArrayBuffer(RECORD_BYTES_MAX));
@@ -104,28 +105,21 @@ export class TlsPoller implements Poller, TlsLayer {
     this.wakeHandle = inner.wakeHandle;
     this.#memoryWords = new Uint32Array(memory.buffer, 0, Math.floor(memory.length / 4));
     this.#states = new Uint8Array(slotsMax);
-    this.#listeners = new Uint8Array(slotsMax);
-    this.#connections = new Float64Array(slotsMax);
-    this.#wantsRead = new Uint8Array(slotsMax);
-    this.#wantsWrite = new Uint8Array(slotsMax);
-    this.#needsWrite = new Uint8Array(slotsMax);
-    this.#isBuffered = new Uint8Array(slotsMax);
-    this.#owedBytes = new Uint16Array(slotsMax);
-    this.#creditBytes = new Uint16Array(slotsMax);
     this.#recordAddress = posix.addressOf(this.#record);
   }
 
   add(slot: number, source: StreamSource): void {
     this.#inner.add(slot, source);
-    this.#wantsRead[slot] = 1;
-    this.#wantsWrite[slot] = 0;
   }
 
   setInterest(slot: number, readable: boolean, writable: boolean): void {
+    if (this.#states[slot] === PLAIN) {
+      this.#inner.setInterest(slot, readable, writable);
+      return;
+    }
     this.#wantsRead[slot] = readable ? 1 : 0;
     this.#wantsWrite[slot] = writable ? 1 : 0;
-    if (this.#states[slot] === PLAIN) this.#inner.setInterest(slot, readable, writable);
-    else this.#applyInterest(slot);
+    this.#applyInterest(slot);
   }
 
   close(slot: number): void {
@@ -212,7 +206,7 @@ export class TlsPoller implements Poller, TlsLayer {
 
   useContext(listener: number, context: TlsContext): void {
     assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
-    this.#openSsl ??= this.#openLibrary();
+    if (this.#openSsl === null) this.#open();
     this.#contexts[listener] = context.contexts;
   }
 
@@ -236,6 +230,9 @@ export class TlsPoller implements Poller, TlsLayer {
     this.#connections[slot] = connection;
     this.#listeners[slot] = listener;
     this.#states[slot] = contexts.length > 1 ? UNNAMED : SHAKING;
+    // As after `add`: nobody writes before the handshake, and nobody is slowed down.
+    this.#wantsRead[slot] = 1;
+    this.#wantsWrite[slot] = 0;
     this.#needsWrite[slot] = 0;
     this.#owedBytes[slot] = 0;
     this.#creditBytes[slot] = 0;
@@ -278,6 +275,19 @@ export class TlsPoller implements Poller, TlsLayer {
 
   session(slot: number): TlsSession {
     return readSession(this.#library(), this.#connections[slot]!);
+  }
+
+  #open(): void {
+    this.#openSsl = this.#openLibrary();
+    const slotsMax = this.#states.length;
+    this.#listeners = new Uint8Array(slotsMax);
+    this.#connections = new Float64Array(slotsMax);
+    this.#wantsRead = new Uint8Array(slotsMax);
+    this.#wantsWrite = new Uint8Array(slotsMax);
+    this.#needsWrite = new Uint8Array(slotsMax);
+    this.#isBuffered = new Uint8Array(slotsMax);
+    this.#owedBytes = new Uint16Array(slotsMax);
+    this.#creditBytes = new Uint16Array(slotsMax);
   }
 
   /** Takes the certificate that the client's first bytes ask for; the first one where they ask for none. */
