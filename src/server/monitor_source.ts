@@ -1,6 +1,7 @@
 /** What monitoring shows of a fleet: the server's own words, counters from shared memory, lists asked of the shards. */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
+import type { Export } from "../account/exports.ts";
 import type { Options } from "../config/option_table.ts";
 import { ClosedRing } from "../monitor/closed_ring.ts";
 import { selectConnections } from "../monitor/select_connections.ts";
@@ -28,18 +29,21 @@ import type {
   AccountCounters,
   ConnectionPage,
   ConnectionRecord,
+  ResponseRecord,
   SubscriptionPage,
   SubscriptionSnapshot as SubscriptionRecord,
 } from "../shard/shard_options.ts";
 import { NO_COUNTERS } from "../shard/snapshot.ts";
 import { subjectsCollideText } from "../subject/text.ts";
+import { accountSnapshot, claimsSnapshot, describedAccount, responseSnapshot } from "./account_snapshots.ts";
 import { CpuMeter } from "./cpu_meter.ts";
 import type { Fleet } from "./fleet.ts";
+import { isOperatorMode } from "./operator_mode.ts";
+import type { MonitoredOperator } from "./operator_setup.ts";
 
 const AUTHENTICATION_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS = 2000;
 const NONE_BY_KIND = { routes: 0, gateways: 0, leafnodes: 0 };
-const NO_MESSAGES = { messages: 0, bytes: 0 };
 const NO_INTEREST: InterestStatistics = {
   subscriptions: 0,
   cacheEntries: 0,
@@ -61,7 +65,16 @@ export interface MonitoredServer {
   readonly options: Options;
   readonly configDigest: string;
   readonly info: ServerInfo;
-  readonly accounts: readonly AccountDefinition[];
+  readonly accounts: MonitoredAccounts;
+  /** Whose word is believed in operator mode; empty elsewhere. */
+  readonly operators: readonly MonitoredOperator[];
+}
+
+/** The accounts of the configuration. */
+export interface MonitoredAccounts {
+  readonly definitions: readonly AccountDefinition[];
+  /** By the account's name. */
+  readonly exports: ReadonlyMap<string, readonly Export[]>;
 }
 
 export class FleetMonitor implements MonitorSource {
@@ -77,6 +90,7 @@ export class FleetMonitor implements MonitorSource {
   readonly #closed: ClosedRing<ConnectionSnapshot>;
   #options: Options;
   #accounts: ReadonlyMap<string, AccountDefinition>;
+  #exports: ReadonlyMap<string, readonly Export[]>;
   #configDigest: string;
   #configLoadMs = this.#startMs;
 
@@ -84,16 +98,19 @@ export class FleetMonitor implements MonitorSource {
     this.#fleet = fleet;
     this.#server = server;
     this.#options = server.options;
-    this.#accounts = byName(server.accounts);
+    this.#accounts = byName(server.accounts.definitions);
+    this.#exports = server.accounts.exports;
     this.#configDigest = server.configDigest;
     this.info = server.info;
     this.#closed = new ClosedRing(Math.max(server.options.maxClosedClients, 1));
   }
 
   /** A reload took place. */
-  configure(options: Options, accounts: readonly AccountDefinition[], configDigest: string): void {
+  configure(options: Options, { definitions, exports }: MonitoredAccounts, configDigest: string): void {
     this.#options = options;
-    this.#accounts = byName(accounts);
+    // Those that operator mode has loaded stay.
+    this.#accounts = new Map([...(isOperatorMode(options) ? this.#accounts : []), ...byName(definitions)]);
+    this.#exports = exports;
     this.#configDigest = configDigest;
     this.#configLoadMs = Date.now();
   }
@@ -131,7 +148,7 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: monitoredOptions(this.#options, info),
+      options: monitoredOptions(this.#options, info, this.#server.operators),
       resources: {
         residentBytes: memory.rss,
         heapUsedBytes: memory.heapUsed,
@@ -180,19 +197,35 @@ export class FleetMonitor implements MonitorSource {
 
   async accounts(): Promise<readonly AccountSnapshot[]> {
     const counters = await this.#accountCounters();
-    return this.#accountNames().map((name) => accountSnapshot(name, counters.get(name) ?? NO_COUNTERS));
+    return [...this.#accounts.values()].map((account) =>
+      accountSnapshot(account, counters.get(account.name) ?? NO_COUNTERS),
+    );
   }
 
   async account(name: string): Promise<AccountDetailSnapshot | null> {
-    if (!this.#accountNames().includes(name)) return null;
-    const counters = await this.#accountCounters();
+    const definition = this.#accounts.get(name);
+    if (definition === undefined) return null;
+    const [counters, interest, responses, details] = await Promise.all([
+      this.#accountCounters(),
+      this.#interest(name),
+      this.#fleet.query<ResponseRecord[]>({ what: "responses", account: name }),
+      this.#fleet.describeAccount(name),
+    ]);
+    const configured = {
+      definition,
+      exports: this.#exports.get(name) ?? [],
+      lapsedImports: [],
+      isComplete: true,
+    };
+    const claims = details?.claims ?? null;
     return {
-      ...accountSnapshot(name, counters.get(name) ?? NO_COUNTERS),
-      ...accountDetail(this.#accounts.get(name)!),
-      updateMs: this.#configLoadMs,
-      responses: new Map(),
-      interest: await this.#interest(name),
-      claims: null,
+      ...accountSnapshot(definition, counters.get(name) ?? NO_COUNTERS),
+      ...describedAccount(details ?? configured),
+      updateMs: details?.updatedAtMs ?? this.#configLoadMs,
+      isExpired: details?.isExpired ?? false,
+      responses: new Map(responses.flat().map((response) => [response.subject, responseSnapshot(response)])),
+      interest,
+      claims: claims === null ? null : claimsSnapshot(claims),
     };
   }
 
@@ -275,12 +308,16 @@ export class FleetMonitor implements MonitorSource {
       subscriptions: counters.subscriptions,
       slowConsumersByKind: { ...NONE_BY_KIND, clients: counters.slowConsumers },
       staleConnectionsByKind: { ...NONE_BY_KIND, clients: counters.staleConnections },
-      pinnedAccountFailures: 0,
+      pinnedAccountFailures: counters.pinnedAccountFailures,
     };
   }
 }
 
-function monitoredOptions(options: Options, info: ServerInfo): MonitoredOptions {
+function monitoredOptions(
+  options: Options,
+  info: ServerInfo,
+  operators: readonly MonitoredOperator[],
+): MonitoredOptions {
   return {
     isAuthRequired: info.authRequired ?? false,
     isTlsRequired: info.tlsRequired ?? false,
@@ -304,9 +341,9 @@ function monitoredOptions(options: Options, info: ServerInfo): MonitoredOptions 
     tags: options.serverTags,
     metadata: options.serverMetadata,
     featureFlags: new Map(),
-    trustedOperatorJwts: [],
-    trustedOperatorClaims: [],
-    trustedProxyKeys: null,
+    trustedOperatorJwts: operators.map(({ jwt }) => jwt),
+    trustedOperatorClaims: operators.map(({ claims }) => claims),
+    trustedProxyKeys: options.trustedProxies.length === 0 ? null : options.trustedProxies,
     cluster: {},
     gateway: {},
     leafnodes: {},
@@ -333,30 +370,6 @@ function added(a: AccountCounters, b: AccountCounters): AccountCounters {
   };
 }
 
-function accountSnapshot(name: string, counters: AccountCounters): AccountSnapshot {
-  const traffic = (messages: number, bytes: number) => ({
-    messages,
-    bytes,
-    gateways: NO_MESSAGES,
-    routes: NO_MESSAGES,
-    leafnodes: NO_MESSAGES,
-  });
-  return {
-    name,
-    nameTag: name,
-    clients: counters.connections,
-    leafnodes: 0,
-    subscriptions: counters.subscriptions,
-    sent: traffic(counters.outMessages, counters.outBytes),
-    received: traffic(counters.inMessages, counters.inBytes),
-    slowConsumers: counters.slowConsumers,
-  };
-}
-
-function accountDetail({ isSystem }: AccountDefinition) {
-  return { isSystem, isExpired: false, isComplete: true, mappings: new Map(), exports: [], imports: [] };
-}
-
 function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
   return {
     id: record.clientId,
@@ -381,13 +394,13 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
     tls: null,
     user: record.user,
     account: record.account,
-    accountNameTag: record.account,
+    accountNameTag: record.accountNameTag || record.account,
     userNameTag: record.userNameTag,
     jwt: record.jwt,
     issuerKey: record.issuerKey,
     tags: record.tags,
     mqttClient: "",
-    proxyKey: "",
+    proxyKey: record.proxyKey,
     subscriptions: (record.subscriptions ?? []).map(subscriptionSnapshot),
   };
 }
@@ -395,7 +408,7 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
 function subscriptionSnapshot(record: SubscriptionRecord): SubscriptionSnapshot {
   return {
     account: record.account,
-    accountNameTag: record.account,
+    accountNameTag: record.accountNameTag || record.account,
     subject: record.subject,
     queue: record.queue,
     sid: record.sid,

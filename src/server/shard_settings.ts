@@ -1,5 +1,6 @@
 /** What the options of a config mean for a shard. */
 import type { AccountDefinition } from "../account/definition.ts";
+import type { Export } from "../account/exports.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Options } from "../config/option_table.ts";
 import type { ShardOptions } from "../shard/shard_options.ts";
@@ -10,6 +11,8 @@ const AUTHENTICATION_TIMEOUT_MS = 2000;
 export interface ResolvedOptions {
   readonly rules: LoginRules;
   readonly accounts: readonly AccountDefinition[];
+  /** What they offer each other, by the account's name. */
+  readonly exports: ReadonlyMap<string, readonly Export[]>;
   readonly replySecret: readonly number[];
   readonly serverHash: string;
 }
