@@ -92,6 +92,7 @@ export function decideJwt(
   return isShown ? { ...decision, jwt: chosen.jwt } : decision;
 }
 
+/** Decides by a user JWT that is one; `claimed` has it. */
 function decideUserJwt(
   claimed: Claimed,
   user: UserClaims,

@@ -5,7 +5,7 @@ import { until } from "../support/deadline.ts";
 import { encodeJwt, seconds } from "../support/jwt.ts";
 import { expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { Operator } from "../support/operator.ts";
+import { Operator, signature } from "../support/operator.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
@@ -251,6 +251,61 @@ row("§3.5 a closed connection keeps the token it was refused with, unless that 
 });
 
 rowsInParallel({
+  "§1.9 varz names the trusted proxies, connz the one a connection came through, refused or not":
+    async () => {
+      const [first, second] = [new NKey("user"), new NKey("server")];
+      const config = (...proxies: NKey[]) => `
+      proxies { trusted: [ ${proxies.map(({ publicKey }) => `{key: ${publicKey}}`).join(", ")} ] }
+      authorization { users: [ {user: a, password: p} ] }`;
+      await using own = await ServerProcess.start({ config: config(first), monitoring: true });
+      const proxies = async () => (await own.json<{ proxies?: Json }>("/varz")).proxies;
+      expect(await proxies()).toEqual({ trusted: [{ key: first.publicKey }] });
+      const through = (pass: string) => (nonce: string) => ({
+        user: "a",
+        pass,
+        proxy_sig: signature(first, nonce),
+      });
+      const refused = await expectRefused(own, through("wrong"));
+      const gone = await login(own, through("p"));
+      gone.end();
+      await gone.expectClosed();
+      for (const client of [refused, gone]) {
+        const { cid } = await closedConnection(own, client);
+        const [entry] = await connectionsOf(own, `state=closed&auth=1&cid=${cid}`);
+        expect(entry).toMatchObject({ authorized_user: "a", proxy: { key: first.publicKey } });
+      }
+      await own.reload(config(first, second));
+      expect(await proxies()).toEqual({ trusted: [{ key: first.publicKey }, { key: second.publicKey }] });
+    },
+
+  "§1.6 a closed connection keeps who tried: user, nkey, token; not by a token that says nothing here":
+    async () => {
+      await using own = await ServerProcess.start({
+        config: "authorization { users: [ {user: a, password: p} ] }",
+        monitoring: true,
+      });
+      const anywhere = new Operator().account("x").user().jwt;
+      for (const [connect, user] of [
+        [{ user: "a", pass: "x" }, "a"],
+        [{ user: "", pass: "x" }, undefined],
+        [{ nkey: revoked, sig: "x" }, revoked],
+        [{ auth_token: "secret" }, "[REDACTED]"],
+        [{ nkey: revoked, user: "a", pass: "x" }, revoked],
+        [{ jwt: anywhere }, undefined],
+        [{ jwt: anywhere, auth_token: "secret" }, "[REDACTED]"],
+      ] as const) {
+        const { cid } = await closedConnection(own, await expectRefused(own, connect));
+        const [entry] = await connectionsOf(own, `state=closed&auth=1&cid=${cid}`);
+        expect([connect, entry!.authorized_user, entry!.account, entry!.jwt]).toEqual([
+          connect,
+          user,
+          undefined,
+          undefined,
+        ]);
+      }
+      expect((await connectionsOf(own, "state=closed&user=a")).length).toBe(1);
+    },
+
   "§8.1 accountz of an account whose time is over": async () => {
     const brief = operator.account("brief");
     await using own = await ServerProcess.start({
