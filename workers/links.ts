@@ -36,7 +36,7 @@ self.onmessage = async ({ data }: MessageEvent<LinksMessage>) => {
       await (await links.promise).reload(data);
       break;
     case "describe":
-      (await links.promise).describe(data.id, data.account);
+      await (await links.promise).describe(data);
       break;
   }
 };
@@ -44,7 +44,7 @@ self.onmessage = async ({ data }: MessageEvent<LinksMessage>) => {
 interface Links {
   listen(node: number, port: MessagePort): void;
   reload(message: Extract<LinksMessage, { type: "reload" }>): Promise<void>;
-  describe(id: number, account: string): void;
+  describe(message: Extract<LinksMessage, { type: "describe" }>): Promise<void>;
 }
 
 /** Null where the server cannot start; main has been told why. */
@@ -107,7 +107,8 @@ async function start(message: LinksStart): Promise<Links | null> {
       logins.changeRules(rules);
       await operator?.reload(preload);
     },
-    describe(id, account) {
+    async describe({ id, account, loads }) {
+      if (loads) await operator?.load(account);
       report({ type: "details", id, details: operator?.describe(account) });
     },
   };

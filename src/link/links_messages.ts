@@ -26,8 +26,8 @@ export type LinksMessage =
       readonly rules: LoginRules;
       readonly preload: OperatorSetup["preload"];
     }
-  /** Main asks about an account of operator mode; answered under the same id. */
-  | { readonly type: "describe"; readonly id: number; readonly account: string };
+  /** Main asks about an account of operator mode, to be loaded if it is not; answered under the same id. */
+  | { readonly type: "describe"; readonly id: number; readonly account: string; readonly loads: boolean };
 
 /** Links → main, by postMessage. */
 export type LinksReport =

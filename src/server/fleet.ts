@@ -321,7 +321,12 @@ export class Fleet {
 
   /** An account of operator mode, as the links thread has it. */
   describeAccount(name: string): Promise<AccountDetails | undefined> {
-    return this.#links.describe(name);
+    return this.#links.describe(name, false);
+  }
+
+  /** Sees to it that an account is known that operator mode can find. */
+  async loadAccount(name: string): Promise<void> {
+    await this.#links.describe(name, true);
   }
 
   /** Asks every shard; its answers in the order of the shards. One that is dead, or dies meanwhile, answers nothing. */

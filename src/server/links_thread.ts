@@ -68,8 +68,11 @@ export class LinksThread {
     else this.#worker.postMessage({ type: "reload", rules, preload } satisfies LinksMessage);
   }
 
-  /** Undefined for an account that operator mode has not loaded, and outside operator mode. */
-  describe(account: string): Promise<AccountDetails | undefined> {
+  /**
+   * Undefined outside operator mode, and for an account that nobody has asked for yet; with `loads` for one that cannot
+   * be had. If that makes it known, `onAccounts` hears of it first.
+   */
+  describe(account: string, loads: boolean): Promise<AccountDetails | undefined> {
     const worker = this.#worker;
     if (worker === null || this.#isStopped || this.#settings.operator === null) {
       return Promise.resolve(undefined);
@@ -77,7 +80,7 @@ export class LinksThread {
     const id = ++this.#lastQuestion;
     return new Promise((resolve) => {
       this.#questions.set(id, resolve);
-      worker.postMessage({ type: "describe", id, account } satisfies LinksMessage);
+      worker.postMessage({ type: "describe", id, account, loads } satisfies LinksMessage);
     });
   }
 

@@ -166,7 +166,7 @@ export class FleetMonitor implements MonitorSource {
   }
 
   async connections(query: ConnectionQuery): Promise<ConnectionSelection | null> {
-    if (query.account !== "" && !this.#accountNames().includes(query.account)) return null;
+    if (query.account !== "" && !(await this.#knows(query.account))) return null;
     const pages = query.state === "closed" ? [] : await this.#openConnections(query);
     const open = pages.flatMap(({ connections }) => connections.map(connectionSnapshot));
     const openCount = pages.reduce((sum, page) => sum + page.openCount, 0);
@@ -268,8 +268,10 @@ export class FleetMonitor implements MonitorSource {
     });
   }
 
-  #accountNames(): string[] {
-    return [...this.#accounts.keys()];
+  /** Operator mode looks for an account that nobody has asked for yet. */
+  async #knows(account: string): Promise<boolean> {
+    if (!this.#accounts.has(account)) await this.#fleet.loadAccount(account);
+    return this.#accounts.has(account);
   }
 
   /** Sums over the shards. */

@@ -87,6 +87,18 @@ async function connectionsOf(process: ServerProcess, query: string): Promise<Jso
   return (await process.json<{ connections: Json[] }>(`/connz?${query}`)).connections;
 }
 
+row("§3.1 connz of an account asks for it, as a login does", async () => {
+  await using own = await ServerProcess.start({
+    config: operator.configWithMemory(quiet),
+    monitoring: true,
+  });
+  const page = await own.json<Json>(`/connz?acc=${quiet.publicKey}`);
+  expect([page.server_id === "", page.connections, page.total]).toEqual([false, [], 0]);
+  expect((await detailOf(own, quiet.publicKey)).name_tag).toBe("quiet");
+  const unknown = await own.json<Json>(`/connz?acc=${new NKey("account").publicKey}`);
+  expect([unknown.server_id, unknown.connections]).toEqual(["", null]);
+});
+
 row("§8.1 accountz knows an account once somebody has asked for it", async () => {
   await using own = await ServerProcess.start({
     config: operator.configWithMemory(quiet),
@@ -309,11 +321,12 @@ rowsInParallel({
   "§8.1 accountz of an account whose time is over": async () => {
     const brief = operator.account("brief");
     await using own = await ServerProcess.start({
-      config: operator.configWithMemory(brief.with({}, { exp: seconds(3) })),
+      config: operator.configWithMemory(brief),
       monitoring: true,
     });
     (await login(own, brief.user().credentials)).destroy();
     expect((await detailOf(own, brief.publicKey)).expired).toBe(false);
+    await own.reload(operator.configWithMemory(brief.with({}, { exp: seconds(3) })));
     await until(
       async () => (await detailOf(own, brief.publicKey)).expired === true,
       () => "the account has not expired",
