@@ -25,6 +25,7 @@ import type {
   SubscriptionSnapshot,
 } from "../monitor/snapshot.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import { certificateEndMs } from "../runtime/tls_files.ts";
 import type {
   AccountCounters,
   ConnectionPage,
@@ -40,8 +41,8 @@ import { CpuMeter } from "./cpu_meter.ts";
 import type { Fleet } from "./fleet.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { MonitoredOperator } from "./operator_setup.ts";
+import { authenticationTimeoutMs } from "./shard_settings.ts";
 
-const AUTHENTICATION_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS = 2000;
 const NONE_BY_KIND = { routes: 0, gateways: 0, leafnodes: 0 };
 const NO_INTEREST: InterestStatistics = {
@@ -92,6 +93,8 @@ export class FleetMonitor implements MonitorSource {
   #accounts: ReadonlyMap<string, AccountDefinition>;
   #exports: ReadonlyMap<string, readonly Export[]>;
   #configDigest: string;
+  /** Of the listener's certificate; null without TLS. */
+  #certificateEndMs: number | null;
   #configLoadMs = this.#startMs;
 
   constructor(fleet: Fleet, server: MonitoredServer) {
@@ -101,6 +104,7 @@ export class FleetMonitor implements MonitorSource {
     this.#accounts = byName(server.accounts.definitions);
     this.#exports = server.accounts.exports;
     this.#configDigest = server.configDigest;
+    this.#certificateEndMs = certificateEndOf(server.options);
     this.info = server.info;
     this.#closed = new ClosedRing(Math.max(server.options.maxClosedClients, 1));
   }
@@ -112,6 +116,7 @@ export class FleetMonitor implements MonitorSource {
     this.#accounts = new Map([...(isOperatorMode(options) ? this.#accounts : []), ...byName(definitions)]);
     this.#exports = exports;
     this.#configDigest = configDigest;
+    this.#certificateEndMs = certificateEndOf(options);
     this.#configLoadMs = Date.now();
   }
 
@@ -148,7 +153,7 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: monitoredOptions(this.#options, info, this.#server.operators),
+      options: monitoredOptions(this.#options, info, this.#server.operators, this.#certificateEndMs),
       resources: {
         residentBytes: memory.rss,
         // Bun 1.4 counts the addresses that the shared memory reserves as used.
@@ -316,10 +321,15 @@ export class FleetMonitor implements MonitorSource {
   }
 }
 
+function certificateEndOf({ tls }: Options): number | null {
+  return tls === undefined ? null : certificateEndMs(tls);
+}
+
 function monitoredOptions(
   options: Options,
   info: ServerInfo,
   operators: readonly MonitoredOperator[],
+  certificateEnd: number | null,
 ): MonitoredOptions {
   return {
     isAuthRequired: info.authRequired ?? false,
@@ -333,14 +343,14 @@ function monitoredOptions(
     httpPort: options.httpPort,
     httpBasePath: options.httpBasePath,
     httpsPort: options.httpsPort,
-    authTimeoutMs: options.authorization?.timeoutMs ?? AUTHENTICATION_TIMEOUT_MS,
+    authTimeoutMs: authenticationTimeoutMs(options),
     controlLineBytesMax: options.maxControlLineBytes,
     payloadBytesMax: options.maxPayloadBytes,
     pendingBytesMax: options.maxPendingBytes,
-    tlsTimeoutMs: TLS_TIMEOUT_MS,
+    tlsTimeoutMs: options.tls?.timeoutMs ?? TLS_TIMEOUT_MS,
     writeDeadlineMs: options.writeDeadlineMs,
     writeTimeoutPolicy: options.writeTimeout === "default" ? "" : options.writeTimeout,
-    tlsCertNotAfterMs: null,
+    tlsCertNotAfterMs: certificateEnd,
     tags: options.serverTags,
     metadata: options.serverMetadata,
     featureFlags: new Map(),
@@ -394,7 +404,7 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
     name: record.name,
     language: record.lang,
     version: record.version,
-    tls: null,
+    tls: record.tls,
     user: record.user,
     account: record.account,
     accountNameTag: record.accountNameTag || record.account,
