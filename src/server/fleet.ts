@@ -13,12 +13,14 @@ import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
+import type { AccountDetails } from "../link/account_details.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import {
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
   AREA_OUT_BYTES,
   AREA_OUT_MESSAGES,
+  AREA_PINNED_ACCOUNT_FAILURES,
   AREA_SLOW_CONSUMERS,
   AREA_STALE_CONNECTIONS,
   AREA_STALLS,
@@ -106,6 +108,8 @@ export interface FleetCounters {
   readonly staleConnections: number;
   /** How often a producer was kept waiting. */
   readonly stalls: number;
+  /** Logins into accounts that are not among `resolver_pinned_accounts`. */
+  readonly pinnedAccountFailures: number;
 }
 
 /** One life of a shard. */
@@ -316,6 +320,16 @@ export class Fleet {
     this.#broadcast({ type: "accountFull", clientIds });
   }
 
+  /** An account of operator mode, as the links thread has it. */
+  describeAccount(name: string): Promise<AccountDetails | undefined> {
+    return this.#links.describe(name, false);
+  }
+
+  /** Sees to it that an account is known that operator mode can find. */
+  async loadAccount(name: string): Promise<void> {
+    await this.#links.describe(name, true);
+  }
+
   /** Asks every shard; its answers in the order of the shards. One that is dead, or dies meanwhile, answers nothing. */
   async query<T>(query: ShardQuery): Promise<T[]> {
     const alive = this.#isStopping ? [] : this.#shards.filter(({ hasFailed }) => !hasFailed);
@@ -352,6 +366,7 @@ export class Fleet {
       slowConsumers: sum(AREA_SLOW_CONSUMERS),
       staleConnections: sum(AREA_STALE_CONNECTIONS),
       stalls: sum(AREA_STALLS),
+      pinnedAccountFailures: sum(AREA_PINNED_ACCOUNT_FAILURES),
     };
   }
 
