@@ -29,6 +29,8 @@ for (const [text, key] of [
   ["authorization { users: [ { user: a, connection_types: [WEBSOCKET] } ] }", "allowed_connection_types"],
   ["authorization { users: [ { user: a, proxy_required: true } ] }", "authorization.users: proxy_required"],
   ["authorization { proxy_required: true }", "authorization.proxy_required"],
+  ["tls { verify_and_map: true }", "tls.verify_and_map"],
+  ["tls { ocsp_peer: true }", "tls.ocsp_peer"],
   ["proxy_protocol: true", "proxy_protocol"],
   ["cluster { port: 6222 }", "cluster"],
   ["gateway { name: a, port: 7222 }", "gateway"],
@@ -50,6 +52,7 @@ for (const text of [
   "no_system_account: true",
   `system_account: "$SYS"`,
   "cluster { name: c }",
+  "tls { verify: true }",
   "feature_flags { a: true }",
 ]) {
   test(`findNotYetSupported() has nothing against: ${text}`, () => {

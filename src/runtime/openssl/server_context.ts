@@ -2,7 +2,7 @@ import { assert } from "../../base/assert.ts";
 import type { CertificatePair, TlsOptions } from "../../config/tls.ts";
 import type { OpenSslContext } from "../tls.ts";
 import { certificatePairs, certificateTraits } from "../tls_files.ts";
-import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./cipher_names.ts";
+import { openSslCipherName, openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./cipher_names.ts";
 import {
   SSL_CTRL_CLEAR_MODE,
   SSL_CTRL_MODE,
@@ -137,13 +137,16 @@ function configure(
 
 function useCiphers(openSsl: OpenSsl, context: number, { cipherSuites }: TlsOptions): string | undefined {
   const { functions } = openSsl;
-  const names = openSslCipherNames(cipherSuites);
-  for (const name of names) {
-    if (functions.SSL_CTX_set_cipher_list(context, openSsl.addressOfText(name)) !== 1) {
-      return `cipher_suites: OpenSSL ${openSsl.version} does not offer ${name}; leave that suite out`;
-    }
+  const setSuites = (names: readonly string[]) =>
+    functions.SSL_CTX_set_cipher_list(context, openSsl.addressOfText(names.join(":"))) === 1;
+  const unknown = cipherSuites.find((suite) => {
+    const name = openSslCipherName(suite);
+    return name !== undefined && !setSuites([name]);
+  });
+  if (unknown !== undefined) {
+    return `cipher_suites: OpenSSL ${openSsl.version} does not offer ${unknown}; leave it out`;
   }
-  functions.SSL_CTX_set_cipher_list(context, openSsl.addressOfText(names.join(":")));
+  setSuites(openSslCipherNames(cipherSuites));
   functions.SSL_CTX_set_ciphersuites(context, openSsl.addressOfText(TLS13_SUITES));
   return undefined;
 }
