@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
@@ -342,9 +343,10 @@ class SocketStream {
     const plain = this.#socket;
     for (const event of ["data", "end", "error", "close"]) plain.removeAllListeners(event);
     plain.pause();
-    for (const chunk of this.#incoming.splice(0).reverse()) plain.unshift(chunk);
+    const firstBytes = Buffer.concat(this.#incoming.splice(0));
+    plain.unshift(firstBytes);
     this.#unreadBytes = 0;
-    const socket = tls.secure(plain);
+    const socket = tls.secure(plain, firstBytes);
     this.#socket = socket;
     // The handshake tells of these by the socket on top, if at all.
     plain.on("error", () => {});

@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { CertificatePair, TlsOptions } from "../../config/tls.ts";
+import { certificateSets } from "../certificate_sets.ts";
 import type { OpenSslContext } from "../tls.ts";
-import { certificatePairs, certificateTraits } from "../tls_files.ts";
 import { openSslCipherName, openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./cipher_names.ts";
 import {
   SSL_CTRL_CLEAR_MODE,
@@ -61,26 +61,6 @@ export function createServerContexts(openSsl: OpenSsl, options: TlsOptions): Ser
 
 export function freeContexts(openSsl: OpenSsl, contexts: readonly OpenSslContext[]): void {
   for (const { address } of contexts) openSsl.functions.SSL_CTX_free(address);
-}
-
-/**
- * What each context has: its certificate and, for clients that cannot use a key of that kind, the first of each other
- * kind. OpenSSL keeps one of a kind in a context.
- */
-function certificateSets(
-  options: TlsOptions,
-): readonly { readonly names: readonly string[]; readonly pairs: readonly CertificatePair[] }[] {
-  const all = certificatePairs(options);
-  if (all.length <= 1) return [{ names: [], pairs: all }];
-  const traits = all.map(({ certFile }) => certificateTraits(certFile));
-  const firstOfKind = all.filter(
-    (_, i) => traits.findIndex((one) => one.keyKind === traits[i]!.keyKind) === i,
-  );
-  return all.map((pair, i) => {
-    const { names, keyKind } = traits[i]!;
-    const others = firstOfKind.filter((other) => traits[all.indexOf(other)]!.keyKind !== keyKind);
-    return { names, pairs: [...others, pair] };
-  });
 }
 
 /** The context's address, or what is wrong. */
