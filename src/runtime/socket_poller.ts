@@ -172,7 +172,11 @@ export class SocketPoller implements Poller, TlsLayer {
     return this.#lastError;
   }
 
-  useContext(listener: number, context: TlsContext): void {
+  useContext(listener: number, context: TlsContext | null): void {
+    if (context === null) {
+      delete this.#tls[listener];
+      return;
+    }
     assert(context.kind === "runtime", "SocketPoller.useContext: the context is not the runtime's");
     this.#tls[listener] = new SocketTls(context.options);
   }

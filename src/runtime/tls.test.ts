@@ -158,6 +158,17 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       expect(poller.peek(SLOT)).toBe(READ_FAILED);
     });
 
+    test("a handshake that has begun goes on when the listener's context is gone, and no other begins", async () => {
+      const { poller, socket } = await connectPlain();
+      poller.startTls(SLOT, LISTENER);
+      poller.useContext(LISTENER, null);
+      const client = connectTls({ socket, rejectUnauthorized: false });
+      client.on("error", () => {});
+      cleanups.push(() => client.destroy());
+      expect(await shake(poller)).toBe(HANDSHAKE_DONE);
+      expect(() => poller.startTls(SLOT, LISTENER)).toThrow();
+    });
+
     test("who does not speak TLS is told nothing", async () => {
       const { poller, socket } = await connectPlain();
       const received: Buffer[] = [];

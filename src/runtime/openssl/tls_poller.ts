@@ -205,7 +205,11 @@ export class TlsPoller implements Poller, TlsLayer {
     this.#inner.dispose();
   }
 
-  useContext(listener: number, context: TlsContext): void {
+  useContext(listener: number, context: TlsContext | null): void {
+    if (context === null) {
+      delete this.#contexts[listener];
+      return;
+    }
     assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
     if (this.#openSsl === null) this.#open();
     this.#contexts[listener] = context.contexts;
@@ -297,7 +301,10 @@ export class TlsPoller implements Poller, TlsLayer {
     const fd = this.#inner.fdOf(slot);
     const count = this.#posix.recv(fd, this.#recordAddress, this.#record.length, MSG_PEEK);
     const name = count > 0 ? serverNameOf(this.#record.subarray(0, count)) : "";
-    const { address } = chooseByServerName(this.#contexts[this.#listeners[slot]!]!, name);
+    const contexts = this.#contexts[this.#listeners[slot]!];
+    // Gone since this handshake began: it goes on with what it was given then.
+    if (contexts === undefined) return;
+    const { address } = chooseByServerName(contexts, name);
     this.#library().functions.SSL_set_SSL_CTX(connection, address);
   }
 
