@@ -151,7 +151,7 @@ export class Fleet {
   #port = 0;
   #isListening = false;
   #isStopping = false;
-  #stopping: Promise<void> | null = null;
+  #stopping: Promise<boolean> | null = null;
   #lastQuery = 0;
   readonly #answers = new Map<number, { readonly node: number; resolve(data: unknown): void }>();
 
@@ -252,13 +252,13 @@ export class Fleet {
     await this.#acceptor.stopped.promise;
   }
 
-  /** Closes every connection and ends the threads. May be called again. */
-  stop(): Promise<void> {
+  /** Closes every connection and ends the threads; false where one did not end in time. May be called again. */
+  stop(): Promise<boolean> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(): Promise<boolean> {
     this.#isStopping = true;
     for (const timer of this.#restartTimers) clearTimeout(timer);
     await this.stopListening();
@@ -274,11 +274,13 @@ export class Fleet {
     if (!isStopped) this.#events.log("error", `Shards did not stop within ${STOP_MS_MAX} ms`);
     // Only now can nobody wake a shard any more, by a descriptor that it is about to close.
     for (const { worker } of this.#shards) worker.postMessage({ type: "dispose" } satisfies ShardDispose);
-    if (isStopped)
-      await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise)));
+    const isDisposed =
+      isStopped &&
+      (await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise))));
     for (const { worker } of this.#shards) worker.terminate();
     this.#acceptor?.worker.terminate();
     this.#links.stop();
+    return isDisposed;
   }
 
   /** Gives every shard new options; what clients are told changes with them. Resolves when all go by them. */

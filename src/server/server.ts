@@ -502,7 +502,7 @@ export class Server {
     const preload = [...this.#options.resolverPreload];
     await this.#fleet.changeOptions(this.#shardOptions(), this.#infoOn(this.#port), preload);
     this.#tlsContexts.release(oldContext);
-    const monitorTls = this.#monitorTls();
+    const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
     for (const account of this.#resolved.accounts) await this.#fleet.limitClients(account);
@@ -533,8 +533,8 @@ export class Server {
 
   async #stopThreads(): Promise<void> {
     clearInterval(this.#rejections);
-    await this.#fleet.stop();
-    this.#tlsContexts.release(this.#tlsContext);
+    // A thread that did not end may still use what it was given.
+    if (await this.#fleet.stop()) this.#tlsContexts.release(this.#tlsContext);
     await this.#http?.stop();
   }
 
