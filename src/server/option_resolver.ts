@@ -1,6 +1,7 @@
 /** What options mean where that takes more than reading them: accounts with their imports, and who may log in. */
 import { AccountIds } from "../account/account_ids.ts";
 import { configureAccounts, systemAccountOf } from "../account/config_accounts.ts";
+import { compileCalloutTargets } from "../auth/callout_targets.ts";
 import { compileLoginRules } from "../auth/login_rules.ts";
 import type { Options } from "../config/option_table.ts";
 import { isOperatorMode } from "./operator_mode.ts";
@@ -34,11 +35,14 @@ export class OptionResolver {
     );
     if (problems.length > 0) return { ok: false, problem: problems[0]! };
     const rules = compileLoginRules(options, this.#automaticUser);
+    const { callout } = rules;
+    const askedId = definitions.find(({ name }) => name === callout?.account)?.id;
     return {
       ok: true,
       resolved: {
         rules,
         accounts: definitions,
+        calloutAccounts: callout && { askedId, targets: compileCalloutTargets(options) },
         replySecret: this.#replySecret,
         serverHash: this.#serverHash,
       },

@@ -23,8 +23,9 @@ import { isOperatorMode } from "./operator_mode.ts";
 import { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
-import { announcedAddress, newServerId, serverIdentity, serverInfo } from "./server_info.ts";
-import { type ResolvedOptions, shardOptions } from "./shard_settings.ts";
+import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
+import { newServerKeys, type ServerKeys } from "./server_keys.ts";
+import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
@@ -93,6 +94,7 @@ export class Server {
   readonly monitor: MonitorSource;
 
   readonly #settings: ServerSettings;
+  readonly #xkey: string;
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #fleetMonitor: FleetMonitor;
@@ -117,9 +119,9 @@ export class Server {
   static async start(settings: ServerSettings): Promise<Server> {
     let server: Server | null = null;
     try {
-      const id = await newServerId();
-      const hash = await serverHash(settings.options.serverName || id);
-      server = new Server(settings, id, hash, await operatorSetup(settings.options, hash));
+      const keys = await newServerKeys();
+      const hash = await serverHash(settings.options.serverName || keys.id);
+      server = new Server(settings, keys, hash, await operatorSetup(settings.options, hash));
       await server.#start();
       return server;
     } catch (error) {
@@ -132,9 +134,15 @@ export class Server {
     }
   }
 
-  private constructor(settings: ServerSettings, id: string, hash: string, operator: OperatorSetup | null) {
+  private constructor(
+    settings: ServerSettings,
+    keys: ServerKeys,
+    hash: string,
+    operator: OperatorSetup | null,
+  ) {
     const { options, runtime, logger } = settings;
-    this.id = id;
+    this.id = keys.id;
+    this.#xkey = keys.xkey;
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;
@@ -160,7 +168,9 @@ export class Server {
         posix: opened?.ok ? opened.posix : null,
         host: options.host,
         port: options.port === -1 ? 0 : options.port,
-        server: serverIdentity(options, id),
+        server: serverIdentity(options, keys.id),
+        serverHash: hash,
+        secrets: keys.secrets,
         operator,
       },
       shardOptions(options, this.#resolved),
@@ -277,12 +287,12 @@ export class Server {
 
   #identity() {
     const { runtime } = this.#settings;
-    return { id: this.id, runtime: `${runtime.name} ${runtime.version}` };
+    return { id: this.id, xkey: this.#xkey, runtime: `${runtime.name} ${runtime.version}` };
   }
 
   async #start(): Promise<void> {
     // The threads take a while to come up; everything else happens meanwhile.
-    const shardsStart = this.#fleet.start();
+    const shardsStart = this.#fleet.start(loginsSettings(this.#options, this.#resolved));
     shardsStart.catch(() => {});
     // With an operator, what it says may be a reason not to start at all.
     if (isOperatorMode(this.#options)) await shardsStart;
@@ -431,9 +441,12 @@ export class Server {
     if (sink !== null) this.#logger.setSink(sink);
     this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
-    await this.#fleet.changeOptions(shardOptions(this.#options, this.#resolved), this.#infoOn(this.#port), [
-      ...this.#options.resolverPreload,
-    ]);
+    await this.#fleet.changeOptions(
+      shardOptions(this.#options, this.#resolved),
+      this.#infoOn(this.#port),
+      loginsSettings(this.#options, this.#resolved),
+      [...this.#options.resolverPreload],
+    );
     for (const account of this.#resolved.accounts) await this.#fleet.limitClients(account);
     if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
     if (changed.has("max_connections")) this.#shrink();

@@ -1,7 +1,9 @@
-/** What the options of a config mean for a shard. */
+/** What the options of a config mean for a shard, and for the links thread. */
 import type { AccountDefinition } from "../account/definition.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Options } from "../config/option_table.ts";
+import type { CalloutAccounts } from "../link/callouts.ts";
+import type { LoginsSettings } from "../link/logins.ts";
 import type { ShardOptions } from "../shard/shard_options.ts";
 
 const AUTHENTICATION_TIMEOUT_MS = 2000;
@@ -10,6 +12,8 @@ const AUTHENTICATION_TIMEOUT_MS = 2000;
 export interface ResolvedOptions {
   readonly rules: LoginRules;
   readonly accounts: readonly AccountDefinition[];
+  /** Null without an auth callout. */
+  readonly calloutAccounts: CalloutAccounts | null;
   readonly replySecret: readonly number[];
   readonly serverHash: string;
 }
@@ -35,10 +39,21 @@ export function shardOptions(
     logsTrace: options.trace,
     tracesHeadersOnly: options.traceHeaders,
     maxTracedBytes: options.maxTracedMessageBytes,
-    login: { rules, timeoutMs: options.authorization?.timeoutMs ?? AUTHENTICATION_TIMEOUT_MS },
+    login: { rules, timeoutMs: authenticationTimeoutMs(options) },
     accounts,
     replySecret,
     serverHash,
     clusterName: options.cluster.name,
   };
+}
+
+export function loginsSettings(
+  options: Options,
+  { rules, calloutAccounts }: ResolvedOptions,
+): LoginsSettings {
+  return { rules, timeoutMs: authenticationTimeoutMs(options), calloutAccounts };
+}
+
+function authenticationTimeoutMs({ authorization }: Options): number {
+  return authorization?.timeoutMs ?? AUTHENTICATION_TIMEOUT_MS;
 }

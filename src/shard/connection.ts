@@ -35,6 +35,8 @@ export class Connection {
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
   /** Who it is; null before CONNECT was accepted. */
   login: Login | null = null;
+  /** Number of the login rules by which its login is judged elsewhere. */
+  judgedByRules = 0;
   account: ShardAccount;
   /** What it publishes under: its account with its user's permissions. */
   context = NO_CONTEXT;
