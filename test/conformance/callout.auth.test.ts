@@ -7,6 +7,7 @@ import {
   CalloutService,
   respond,
 } from "../support/callout_service.ts";
+import { until } from "../support/deadline.ts";
 import { decodeJwt, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
@@ -343,6 +344,59 @@ rowsInParallel({
       `Account "${elsewhere.publicKey}" not permitted as valid account option for auth callout for account`,
     );
     await login(own, target.user().credentials);
+  },
+
+  "§1.8 callout: after a reload it decides again, about users that the configuration has in the account":
+    async () => {
+      await using own = await ServerProcess.start({ config: config() });
+      const { service } = await serviceOn(own);
+      const loggedIn = async (fields: Record<string, unknown>) => {
+        const [client] = await Promise.all([
+          login(own, fields),
+          service.answer((asked) => accept(asked, issuer, { claims: { aud: "FOO" } })),
+        ]);
+        return client;
+      };
+      const foo = await loggedIn({ user: "foo", pass: "p" });
+      const reloading = own.reload(config().replace(`timeout: "1s"`, `timeout: "2s"`));
+      const { message, request: asked } = await service.next();
+      expect(asked.nats.client_info.user).toBe("foo");
+      service.reply(
+        message,
+        accept(asked, issuer, { claims: { aud: "FOO" }, nats: { pub: { allow: ["only"] } } }),
+      );
+      await reloading;
+      await until(
+        async () => {
+          foo.send("PUB other 0\r\n\r\nPING\r\n");
+          return (await foo.readLine()) !== "PONG";
+        },
+        () => "a message to a subject that is no longer allowed is refused",
+      );
+      const refused = own.reload(config().replace(`timeout: "1s"`, `timeout: "3s"`));
+      await service.answer((each) => respond(each, issuer, { error: "not any more" }));
+      await refused;
+      expect(await foo.readToEnd()).toContain(AUTHORIZATION_VIOLATION);
+    },
+
+  "§1.8 callout: after a reload it is not asked about others, who are gone": async () => {
+    await using own = await ServerProcess.start({ config: config() });
+    const { service } = await serviceOn(own);
+    const [dave] = await Promise.all([
+      login(own, { user: "dave", pass: "q" }),
+      service.answer((asked) => accept(asked, issuer, { claims: { aud: "FOO" } })),
+    ]);
+    await own.reload(config().replace(`timeout: "1s"`, `timeout: "2s"`));
+    expect(await dave.readToEnd()).toBe("");
+    await service.expectNoRequest();
+  },
+
+  "§1.8 callout: of an account there is not": async () => {
+    await using own = await ServerProcess.start({
+      config: config().replace("account: AUTH", "account: NOPE"),
+    });
+    await expectRefused(own, { user: "dave", pass: "q" });
+    await own.waitForLog(/\[WRN\].*No valid account "NOPE" for auth callout request: account missing/);
   },
 
   "§1.8 callout: a bad answer is the violation, whatever it says": async () => {
