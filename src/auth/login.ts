@@ -31,10 +31,16 @@ export interface PeerIdentity {
   readonly emails: readonly string[];
   readonly dnsNames: readonly string[];
   readonly uris: readonly string[];
-  /** Attributes of the subject in the order of the certificate, by short type: `["CN", "alice"]`. */
-  readonly subject: readonly (readonly [type: string, value: string])[];
-  /** The subject as RFC 2253 writes it, last attribute first, without `DC`: `CN=alice,OU=Eng`. */
+  /** The subject: relative names in the order of the certificate, each with all its attributes. */
+  readonly subject: readonly (readonly NameAttribute[])[];
+  /** The subject as Go shows it, for people: `CN=alice,OU=Eng`. */
   readonly rfc2253: string;
+}
+
+export interface NameAttribute {
+  /** An object identifier, dotted: `2.5.4.3` for a common name. */
+  readonly type: string;
+  readonly value: string;
 }
 
 export interface LoginRequest {

@@ -134,7 +134,8 @@ export class FleetMonitor implements MonitorSource {
       options: monitoredOptions(this.#options, info),
       resources: {
         residentBytes: memory.rss,
-        heapUsedBytes: memory.heapUsed,
+        // Bun 1.4 counts the addresses that the shared memory reserves as used.
+        heapUsedBytes: Math.min(memory.heapUsed, memory.heapTotal),
         heapReservedBytes: memory.heapTotal,
         cpuCount,
         threadCount: this.#fleet.threadCount,

@@ -34,6 +34,7 @@ export const LIBC_FUNCTIONS = {
   kill: { parameters: ["i32", "i32"], result: "i32" },
   listen: { parameters: ["i32", "i32"], result: "i32" },
   poll: { parameters: ["pointer", "size", "i32"], result: "i32" },
+  prctl: { parameters: ["i32", "pointer"], result: "i32" },
   readv: { parameters: ["i32", "pointer", "i32"], result: "i32" },
   recv: { parameters: ["i32", "pointer", "size", "i32"], result: "i32" },
   send: { parameters: ["i32", "pointer", "size", "i32"], result: "i32" },
@@ -92,9 +93,11 @@ export const ECONNRESET = 104;
 export const ECONNREFUSED = 111;
 export const EINPROGRESS = 115;
 
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
@@ -111,6 +114,8 @@ export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
 
 export const MSG_NOSIGNAL = 0x4000;
+
+export const PR_SET_NAME = 15;
 
 export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;

@@ -10,6 +10,7 @@ import {
   IPPROTO_IPV6,
   IPV6_V6ONLY,
   type LIBC_FUNCTIONS,
+  PR_SET_NAME,
   SO_REUSEADDR,
   SO_REUSEPORT,
   SOCK_CLOEXEC,
@@ -252,6 +253,16 @@ export class Posix {
   /** Waits on `count` `struct pollfd`; returns how many are ready, or a negated errno. */
   poll(pollfdsAddress: number, count: number, timeoutMs: number): number {
     return this.#outcome(this.functions.poll(pollfdsAddress, count, timeoutMs));
+  }
+
+  /**
+   * Names the calling thread, and from the main thread the process, as ps, pgrep and killall know it. The kernel keeps
+   * the first 15 bytes. Returns 0 or a negated errno.
+   */
+  nameThread(name: string): number {
+    const text = new Uint8Array(new ArrayBuffer(16));
+    new TextEncoder().encodeInto(name, text.subarray(0, 15));
+    return this.#outcome(this.functions.prctl(PR_SET_NAME, this.addressOf(text)));
   }
 
   /** Sends a signal by number (0 only asks whether the process exists). Returns 0 or a negated errno. */
