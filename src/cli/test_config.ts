@@ -1,8 +1,9 @@
 import { loadConfigFile } from "../config/load.ts";
+import { checkAccounts } from "../server/load_accounts.ts";
 
 /** `-t`: says whether a configuration file could be used, warnings included; returns the exit code. */
 export function testConfig(file: string): number {
-  const loaded = loadConfigFile(file);
+  const loaded = checkAccounts(loadConfigFile(file));
   const lines = loaded.ok ? loaded.warnings : loaded.lines;
   if (!loaded.ok || lines.length > 0) {
     console.error(`nats-server: ${lines.join("\n")}`);

@@ -90,7 +90,7 @@ export class Callouts {
     const { pending, request, clientId, timeoutMs } = login;
     const { server } = this.#surroundings;
     const found = findWhom(pending, ask);
-    if (!found.ok) return calloutFailed({ pending }, found.problem);
+    if (!found.ok) return calloutFailed(pending, found.problem);
     const { accountId, issuer, xkey, mode } = found.whom;
     const seal: CalloutSeal | undefined = xkey === "" ? undefined : { key: this.#sealingKey, xkey };
     const userNkey = KeyPair.create("user").publicKey;
@@ -117,10 +117,10 @@ export class Callouts {
       this.#serverKey,
       seal,
     );
-    if (!encoded.ok) return calloutFailed({ pending }, encoded.problem);
+    if (!encoded.ok) return calloutFailed(pending, encoded.problem);
     const answer = await this.#request(accountId, encoded.message, timeoutMs);
     if (!login.isWanted()) return null;
-    if (answer === null) return calloutTimedOut({ pending });
+    if (answer === null) return calloutTimedOut(pending);
     const context: CalloutAnswerContext = {
       pending,
       request,
