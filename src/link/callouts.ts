@@ -57,7 +57,7 @@ export interface CalloutLogin {
 }
 
 export interface CalloutSurroundings {
-  readonly client: InternalClient;
+  readonly client: Pick<InternalClient, "publish" | "subscribe">;
   readonly server: ServerIdentity;
   /** What names this server in subjects. */
   readonly serverHash: string;

@@ -1,12 +1,11 @@
 /** What the options of a config mean for a shard, and for the links thread. */
 import type { AccountDefinition } from "../account/definition.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
+import { authorizationTimeoutMs } from "../config/authorization.ts";
 import type { Options } from "../config/option_table.ts";
 import type { CalloutAccounts } from "../link/callouts.ts";
 import type { LoginsSettings } from "../link/logins.ts";
 import type { ShardOptions } from "../shard/shard_options.ts";
-
-const AUTHENTICATION_TIMEOUT_MS = 2000;
 
 /** What is not in the options themselves, or made from them once for all who need it. */
 export interface ResolvedOptions {
@@ -54,6 +53,6 @@ export function loginsSettings(
   return { rules, timeoutMs: authenticationTimeoutMs(options), calloutAccounts };
 }
 
-function authenticationTimeoutMs({ authorization }: Options): number {
-  return authorization?.timeoutMs ?? AUTHENTICATION_TIMEOUT_MS;
+function authenticationTimeoutMs({ authorization, tls }: Options): number {
+  return authorizationTimeoutMs(authorization?.timeoutMs, tls);
 }
