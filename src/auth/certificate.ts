@@ -1,3 +1,4 @@
+import { ATTRIBUTE_NAMES, type DistinguishedName, knownNameText } from "../base/x509.ts";
 import { goQuoteText } from "./identity.ts";
 import type { LoginLog, PeerIdentity } from "./login.ts";
 
@@ -41,7 +42,7 @@ export function findCertificateUser<User>(
   }
   const byName = findByDistinguishedName(subject, users);
   if (byName !== undefined) return hit(byName.user, byName.name, "DistinguishedNameMatch");
-  const text = subjectText(subject);
+  const text = knownNameText(subject);
   const components = subject
     .flat()
     .flatMap(({ type, value }) => (type === DOMAIN_COMPONENT ? `DC=${value}` : []));
@@ -65,42 +66,8 @@ function miss<User>(text: string): CertificateMatch<User> {
 
 const DOMAIN_COMPONENT = "0.9.2342.19200300.100.1.25";
 
-/** The attributes with names, in the order in which Go lists those of a subject from the back. */
-const ATTRIBUTE_NAMES: ReadonlyMap<string, string> = new Map([
-  ["2.5.4.6", "C"],
-  ["2.5.4.8", "ST"],
-  ["2.5.4.7", "L"],
-  ["2.5.4.9", "STREET"],
-  ["2.5.4.17", "POSTALCODE"],
-  ["2.5.4.10", "O"],
-  ["2.5.4.11", "OU"],
-  ["2.5.4.3", "CN"],
-  ["2.5.4.5", "SERIALNUMBER"],
-]);
-
-/** Of these a subject keeps the last. */
-const SINGLE_NAMES = ["CN", "SERIALNUMBER"];
-
-/**
- * The subject in Go's order, which is not that of the certificate, without attributes that have no name:
- * `CN=x,OU=a+OU=b,C=US`. Source: Go crypto/x509/pkix, Name.ToRDNSequence, RDNSequence.String.
- */
-function subjectText(subject: PeerIdentity["subject"]): string {
-  const attributes = subject.flat();
-  const parts = [...ATTRIBUTE_NAMES].flatMap(([type, name]) => {
-    const values = attributes.filter((attribute) => attribute.type === type).map(({ value }) => value);
-    const kept = SINGLE_NAMES.includes(name) ? values.slice(-1).filter((value) => value !== "") : values;
-    return kept.length === 0 ? [] : kept.map((value) => `${name}=${escapeValue(value)}`).join("+");
-  });
-  return parts.reverse().join(",");
-}
-
-function escapeValue(value: string): string {
-  return value.replace(/[,+"\\<>;]|^[ #]|(?!^) $/g, (character) => `\\${character}`);
-}
-
 /** The user whose name, read as a distinguished name, equals the subject; else one that has the same parts. */
-function findByDistinguishedName<User>(subject: PeerIdentity["subject"], users: MappableUsers<User>) {
+function findByDistinguishedName<User>(subject: DistinguishedName, users: MappableUsers<User>) {
   const wanted: string[] = [];
   for (const part of subject) {
     if (part.length === 0) continue;

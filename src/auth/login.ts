@@ -1,3 +1,4 @@
+import type { DistinguishedName } from "../base/x509.ts";
 import type { ConnectionType } from "../config/authorization.ts";
 import type { Permissions } from "../config/permissions.ts";
 import type { ConnectOptions } from "../protocol/connect_options.ts";
@@ -32,15 +33,9 @@ export interface PeerIdentity {
   readonly dnsNames: readonly string[];
   readonly uris: readonly string[];
   /** The subject: relative names in the order of the certificate, each with all its attributes. */
-  readonly subject: readonly (readonly NameAttribute[])[];
+  readonly subject: DistinguishedName;
   /** The subject as Go shows it, for people: `CN=alice,OU=Eng`. */
   readonly rfc2253: string;
-}
-
-export interface NameAttribute {
-  /** An object identifier, dotted: `2.5.4.3` for a common name. */
-  readonly type: string;
-  readonly value: string;
 }
 
 export interface LoginRequest {

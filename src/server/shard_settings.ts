@@ -5,7 +5,8 @@ import { authorizationTimeoutMs } from "../config/authorization.ts";
 import type { Options } from "../config/option_table.ts";
 import type { CalloutAccounts } from "../link/callouts.ts";
 import type { LoginsSettings } from "../link/logins.ts";
-import type { ShardOptions } from "../shard/shard_options.ts";
+import type { TlsContext } from "../runtime/tls.ts";
+import type { ShardOptions, ShardTls } from "../shard/shard_options.ts";
 
 /** What is not in the options themselves, or made from them once for all who need it. */
 export interface ResolvedOptions {
@@ -17,9 +18,11 @@ export interface ResolvedOptions {
   readonly serverHash: string;
 }
 
+/** `tlsContext` is what handshakes are made with, null on a server without TLS. */
 export function shardOptions(
   options: Options,
   { rules, accounts, replySecret, serverHash }: ResolvedOptions,
+  tlsContext: TlsContext | null,
 ): ShardOptions {
   return {
     maxConnections: options.maxConnections,
@@ -43,6 +46,25 @@ export function shardOptions(
     replySecret,
     serverHash,
     clusterName: options.cluster.name,
+    tls: shardTls(options, tlsContext),
+  };
+}
+
+/** How long clients have to say who they are. */
+export function authenticationTimeoutMs({ authorization, tls }: Options): number {
+  return authorizationTimeoutMs(authorization?.timeoutMs, tls);
+}
+
+function shardTls({ tls, allowNonTls }: Options, context: TlsContext | null): ShardTls | null {
+  if (tls === undefined || context === null) return null;
+  return {
+    context,
+    allowsPlain: allowNonTls,
+    isFirst: tls.handshakeFirst.enabled,
+    fallbackDelayMs: tls.handshakeFirst.fallbackDelayMs,
+    timeoutMs: tls.timeoutMs,
+    pinnedCerts: tls.pinnedCerts,
+    connectionRateLimit: tls.connectionRateLimit,
   };
 }
 
@@ -51,8 +73,4 @@ export function loginsSettings(
   { rules, calloutAccounts }: ResolvedOptions,
 ): LoginsSettings {
   return { rules, timeoutMs: authenticationTimeoutMs(options), calloutAccounts };
-}
-
-function authenticationTimeoutMs({ authorization, tls }: Options): number {
-  return authorizationTimeoutMs(authorization?.timeoutMs, tls);
 }

@@ -2,6 +2,7 @@
 import { type CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import { subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
+import { tlsRecord } from "./peer_identity.ts";
 import type { Shard } from "./shard.ts";
 import type {
   AccountCounters,
@@ -180,6 +181,7 @@ export function connectionRecord(
     jwt: connection.login?.jwt ?? "",
     issuerKey: connection.login?.issuerKey ?? "",
     tags: connection.login?.tags ?? [],
+    tls: tlsRecord(connection),
     subscriptions: withSubscriptions
       ? [...recordsOf(shard, connection)].map((record) => subscriptionSnapshot(shard, connection, record))
       : null,

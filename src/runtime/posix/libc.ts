@@ -33,6 +33,8 @@ export const LIBC_FUNCTIONS = {
   getsockopt: { parameters: ["i32", "i32", "i32", "pointer", "pointer"], result: "i32" },
   kill: { parameters: ["i32", "i32"], result: "i32" },
   listen: { parameters: ["i32", "i32"], result: "i32" },
+  /** Returns its first argument, which nobody needs. */
+  memcpy: { parameters: ["pointer", "pointer", "size"], result: "i32" },
   poll: { parameters: ["pointer", "size", "i32"], result: "i32" },
   prctl: { parameters: ["i32", "pointer"], result: "i32" },
   readv: { parameters: ["i32", "pointer", "i32"], result: "i32" },
@@ -41,6 +43,7 @@ export const LIBC_FUNCTIONS = {
   setsockopt: { parameters: ["i32", "i32", "i32", "pointer", "u32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  strlen: { parameters: ["pointer"], result: "size" },
   writev: { parameters: ["i32", "pointer", "i32"], result: "i32" },
 } as const satisfies Record<string, NativeFunction>;
 
@@ -113,6 +116,7 @@ export const SO_RCVBUF = 8;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
 
+export const MSG_PEEK = 0x2;
 export const MSG_NOSIGNAL = 0x4000;
 
 export const PR_SET_NAME = 15;
