@@ -97,13 +97,14 @@ async function start(message: LinksStart): Promise<Links | null> {
       const change: AccountsChange = { changed, removed: [], terms: [] };
       if (changed.length > 0) queue.sendControl(node, { type: "accounts", change } satisfies ShardControl);
       port.onmessage = ({ data }: MessageEvent<LoginQuestion>) => {
-        const { slot, clientId, isAgain, request } = data;
+        const { slot, clientId, isAgain, request, clientTls } = data;
         const clientWord = (map.area(node).connections + slot * CONNECTION_BYTES + CONNECTION_CLIENT) >> 2;
         logins.add({
           node,
           clientId,
           isAgain,
           request,
+          clientTls,
           isWanted: () => Atomics.load(words, clientWord) === (clientId | 0),
           conclude: (verdict) => {
             const answer: ShardControl = { type: "verdict", slot, clientId, isAgain, verdict };

@@ -91,6 +91,7 @@ function loginOfDave(more: Partial<CalloutLogin> = {}): CalloutLogin {
     },
     request: requestOf({ user: "dave", password: "q" }),
     clientId: 1,
+    clientTls: null,
     timeoutMs: 1000,
     isWanted: () => true,
     ...more,

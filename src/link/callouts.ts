@@ -6,6 +6,7 @@ import {
   calloutTimedOut,
 } from "../auth/callout_answer.ts";
 import { type CalloutMessage, type CalloutSeal, encodeCallout } from "../auth/callout_request.ts";
+import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { GrantTarget } from "../auth/jwt_login.ts";
 import type { Login, LoginRefusal, LoginRequest, NeedsCallout } from "../auth/login.ts";
 import { type AccountSource, decideCalloutAnswer } from "../auth/login_flow.ts";
@@ -50,6 +51,8 @@ export interface CalloutLogin {
   readonly pending: NeedsCallout;
   readonly request: LoginRequest;
   readonly clientId: number;
+  /** Null without TLS. */
+  readonly clientTls: ClientTls | null;
   /** How long an answer is waited for. */
   readonly timeoutMs: number;
   /** Whether the connection still waits. */
@@ -87,7 +90,7 @@ export class Callouts {
 
   /** What the service says of a login. Null where nobody wants to know any more. Never rejects. */
   async decide(login: CalloutLogin, ask: CalloutAsk): Promise<Login | LoginRefusal | null> {
-    const { pending, request, clientId, timeoutMs } = login;
+    const { pending, request, clientId, clientTls, timeoutMs } = login;
     const { server } = this.#surroundings;
     const found = findWhom(pending, ask);
     if (!found.ok) return calloutFailed(pending, found.problem);
@@ -110,7 +113,7 @@ export class Callouts {
           xkey: seal === undefined ? "" : this.#sealingKey.publicKey,
         },
         clientId,
-        tls: null,
+        tls: clientTls,
         timeoutMs,
         nowMs: Date.now(),
       },

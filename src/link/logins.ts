@@ -1,4 +1,5 @@
 /** Judges the logins that take more than comparing texts. */
+import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { Login, LoginRefusal, LoginRequest, NeedsCallout } from "../auth/login.ts";
 import { decideLogin } from "../auth/login_flow.ts";
 import { type JudgeTools, LoginJudge } from "../auth/login_judge.ts";
@@ -27,6 +28,8 @@ export interface AskedLogin {
   /** The client is in already; asked after a reload. */
   readonly isAgain: boolean;
   readonly request: LoginRequest;
+  /** For a callout service. */
+  readonly clientTls: ClientTls | null;
   /** Whether the connection is still there. */
   isWanted(): boolean;
   conclude(verdict: Login | LoginRefusal): void;
@@ -97,10 +100,11 @@ export class Logins {
   }
 
   async #callOut(login: AskedLogin, pending: NeedsCallout, settings: LoginsSettings) {
-    const { request, clientId } = login;
+    const { request, clientId, clientTls } = login;
+    const { timeoutMs } = settings;
     const callouts = await this.#loadCallouts();
     return callouts.decide(
-      { pending, request, clientId, timeoutMs: settings.timeoutMs, isWanted: () => login.isWanted() },
+      { pending, request, clientId, clientTls, timeoutMs, isWanted: () => login.isWanted() },
       this.#askOf(settings),
     );
   }

@@ -36,7 +36,7 @@ import {
   STATE_WAITING,
 } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { peerIdentity } from "./peer_identity.ts";
+import { clientTls, peerIdentity } from "./peer_identity.ts";
 import { ResponsePermits } from "./response_permits.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_EXPIRY, timerId } from "./timers.ts";
@@ -395,7 +395,16 @@ export class Logins {
 
   #ask(connection: Connection, request: LoginRequest, isAgain: boolean): void {
     const { slot, clientId } = connection;
-    this.#shard.ask({ node: this.#shard.node, slot, clientId, isAgain, request });
+    const { rules } = this.#shard.options.login;
+    const mayCallOut = rules.callout !== null || rules.isOperatorMode;
+    this.#shard.ask({
+      node: this.#shard.node,
+      slot,
+      clientId,
+      isAgain,
+      request,
+      clientTls: mayCallOut ? clientTls(connection) : null,
+    });
   }
 
   #logAll(connection: Connection, { logs }: Login | LoginRefusal): void {
