@@ -79,8 +79,7 @@ export class Logins {
     const { node, isAgain, request } = login;
     const { timeoutMs } = this.#inForce.settings;
     this.#queue.add({
-      // Who is in waits in a lane of its own, so that a reload with many connections keeps nobody out.
-      lane: isAgain ? `${node} again` : `${node}`,
+      lane: `${node} ${laneOf(login)}`,
       expiresAtMs: isAgain ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs,
       isWanted: () => login.isWanted(),
       judge: () => void this.#judge(login),
@@ -123,6 +122,15 @@ export class Logins {
     );
     return this.#callouts;
   }
+}
+
+/**
+ * Who is in waits apart, so that a reload with many connections keeps nobody out; so do those who sign, who take a
+ * thousandth of what a password takes whose hash has to be compared.
+ */
+function laneOf({ isAgain, request }: AskedLogin): string {
+  if (isAgain) return "again";
+  return request.connect.signature === "" ? "secret" : "signature";
 }
 
 async function prepare(settings: LoginsSettings, operator: OperatorMode | null): Promise<InForce> {
