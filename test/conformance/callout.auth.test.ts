@@ -8,6 +8,7 @@ import {
   respond,
 } from "../support/callout_service.ts";
 import { CertificateMaker } from "../support/certificates.ts";
+import { push } from "../support/claims_requests.ts";
 import { until } from "../support/deadline.ts";
 import { decodeJwt, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
@@ -430,6 +431,54 @@ rowsInParallel({
     });
     await expectRefused(own, { user: "dave", pass: "q" });
     await own.waitForLog(/\[WRN\].*No valid account "NOPE" for auth callout request: account missing/);
+  },
+
+  "§1.8 callout in operator mode: the key that was made for the question can be revoked": async () => {
+    const operator = new Operator();
+    const [delegating, target] = [operator.account("delegating"), operator.account("target")];
+    const serviceUser = delegating.user();
+    await using own = await ServerProcess.start({
+      config: `authorization { timeout: "1s" }\n${operator.configWithMemory(
+        target,
+        delegating.with({
+          authorization: { auth_users: [serviceUser.key.publicKey], allowed_accounts: ["*"] },
+        }),
+      )}`,
+    });
+    const system = await login(own, operator.systemAccount.user().credentials);
+    const service = await CalloutService.over(await login(own, serviceUser.credentials));
+    const [client, asked] = await Promise.all([
+      login(own, delegating.user().credentials),
+      service.answer((each) =>
+        accept(each, delegating.key, { signer: target.key, claims: { aud: undefined } }),
+      ),
+    ]);
+    await push(system, target, { revocations: { [asked.nats.user_nkey]: seconds(10) } });
+    await client.expect("-ERR 'User Authentication Revoked'\r\n");
+    await client.expectClosed();
+  },
+
+  "§1.8 callout in operator mode: requests and answers sealed with the account's xkey": async () => {
+    const operator = new Operator();
+    const delegating = operator.account("delegating");
+    const serviceUser = delegating.user();
+    const curve = createCurve();
+    await using own = await ServerProcess.start({
+      config: `authorization { timeout: "1s" }\n${operator.configWithMemory(
+        delegating.with({
+          authorization: { auth_users: [serviceUser.key.publicKey], xkey: curve.getPublicKey() },
+        }),
+      )}`,
+    });
+    const serving = await login(own, serviceUser.credentials);
+    const service = await CalloutService.over(serving);
+    const connecting = login(own, delegating.user().credentials);
+    const message = await readSealed(serving);
+    const serverKey = String(serving.info.xkey);
+    const opened = new TextDecoder().decode(curve.open(message.bytes, serverKey)!);
+    const answer = accept(decodeJwt<CalloutRequest>(opened), delegating.key, { claims: { aud: undefined } });
+    service.reply(message, curve.seal(new TextEncoder().encode(answer), serverKey));
+    await (await connecting).roundTrip();
   },
 
   "§1.8 callout: a bad answer is the violation, whatever it says": async () => {
