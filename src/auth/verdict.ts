@@ -56,6 +56,8 @@ export function refusalOf(
     reason,
     account,
     eventReason,
+    jwt: "",
+    proxyKey: "",
     isPinnedAccountFailure: false,
     logs,
     ...more,

@@ -1,6 +1,7 @@
 /** What main and the shards tell the links thread, and what it tells main. Plain data: it crosses threads. */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
+import type { AccountDetails } from "./account_details.ts";
 import type { CalloutSecrets } from "./callouts.ts";
 import type { LoginsSettings } from "./logins.ts";
 import type { OperatorSetup } from "./operator_mode.ts";
@@ -28,7 +29,9 @@ export type LinksMessage =
       readonly type: "reload";
       readonly logins: LoginsSettings;
       readonly preload: OperatorSetup["preload"];
-    };
+    }
+  /** Main asks about an account of operator mode, to be loaded if it is not; answered under the same id. */
+  | { readonly type: "describe"; readonly id: number; readonly account: string; readonly loads: boolean };
 
 /** Links → main, by postMessage. */
 export type LinksReport =
@@ -37,6 +40,8 @@ export type LinksReport =
   /** A reload has been carried out: questions from now on are judged by it. */
   | { readonly type: "reloaded" }
   | { readonly type: "accounts"; readonly change: AccountsChange }
+  /** Undefined details: there is no such account. */
+  | { readonly type: "details"; readonly id: number; readonly details: AccountDetails | undefined }
   | {
       readonly type: "log";
       readonly level: "info" | "warning" | "error" | "debug";

@@ -1,5 +1,6 @@
 /** The links thread as main sees it: started once there is something for it to do, and told of reloads. */
 import type { AccountsChange } from "../account/accounts_change.ts";
+import type { AccountDetails } from "../link/account_details.ts";
 import type { LinksMessage, LinksReport, LinksStart } from "../link/links_messages.ts";
 import type { LoginsSettings } from "../link/logins.ts";
 import { needsLinks } from "../link/needs_links.ts";
@@ -24,6 +25,9 @@ export class LinksThread {
   /** The shards' lines to the thread, while it is not there. */
   readonly #ports = new Map<number, MessagePort>();
   readonly #ready = Promise.withResolvers<void>();
+  /** By id: who waits for the answer to a question. */
+  readonly #questions = new Map<number, (details: AccountDetails | undefined) => void>();
+  #lastQuestion = 0;
   #worker: Worker | null = null;
   #reloaded = Promise.withResolvers<void>();
   #isStopped = false;
@@ -74,10 +78,27 @@ export class LinksThread {
     await this.#reloaded.promise;
   }
 
+  /**
+   * Undefined outside operator mode, and for an account that nobody has asked for yet; with `loads` for one that cannot
+   * be had. If that makes it known, `onAccounts` hears of it first.
+   */
+  describe(account: string, loads: boolean): Promise<AccountDetails | undefined> {
+    const worker = this.#worker;
+    if (worker === null || this.#isStopped || this.#settings.operator === null) {
+      return Promise.resolve(undefined);
+    }
+    const id = ++this.#lastQuestion;
+    return new Promise((resolve) => {
+      this.#questions.set(id, resolve);
+      worker.postMessage({ type: "describe", id, account, loads } satisfies LinksMessage);
+    });
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#reloaded.resolve();
     this.#worker?.terminate();
+    for (const resolve of this.#questions.values()) resolve(undefined);
     for (const port of this.#ports.values()) port.close();
   }
 
@@ -92,6 +113,10 @@ export class LinksThread {
         break;
       case "accounts":
         this.#events.onAccounts(report.change);
+        break;
+      case "details":
+        this.#questions.get(report.id)?.(report.details);
+        this.#questions.delete(report.id);
         break;
       case "log":
         this.#events.log(report.level, report.text);

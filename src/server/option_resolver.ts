@@ -28,7 +28,7 @@ export class OptionResolver {
   }
 
   resolve(options: Options): Resolution {
-    const { definitions, problems } = accountsOf(options, this.#ids);
+    const { definitions, exports, problems } = accountsOf(options, this.#ids);
     if (problems[0] !== undefined) return { ok: false, problem: problems[0].text };
     const rules = compileLoginRules(options, this.#automaticUser);
     const { callout } = rules;
@@ -38,6 +38,7 @@ export class OptionResolver {
       resolved: {
         rules,
         accounts: definitions,
+        exports,
         calloutAccounts: callout && { askedId, targets: compileCalloutTargets(options) },
         replySecret: this.#replySecret,
         serverHash: this.#serverHash,

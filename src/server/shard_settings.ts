@@ -1,5 +1,6 @@
 /** What the options of a config mean for a shard, and for the links thread. */
 import type { AccountDefinition } from "../account/definition.ts";
+import type { Export } from "../account/exports.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import { authorizationTimeoutMs } from "../config/authorization.ts";
 import type { Options } from "../config/option_table.ts";
@@ -12,6 +13,8 @@ import type { ShardOptions, ShardTls } from "../shard/shard_options.ts";
 export interface ResolvedOptions {
   readonly rules: LoginRules;
   readonly accounts: readonly AccountDefinition[];
+  /** What they offer each other, by the account's name. */
+  readonly exports: ReadonlyMap<string, readonly Export[]>;
   /** Null without an auth callout. */
   readonly calloutAccounts: CalloutAccounts | null;
   readonly replySecret: readonly number[];

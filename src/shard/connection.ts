@@ -1,5 +1,5 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
-import type { Login } from "../auth/login.ts";
+import type { Login, LoginRefusal } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
@@ -52,6 +52,8 @@ export class Connection {
   login: Login | null = null;
   /** Number of the login rules by which its login is judged elsewhere. */
   judgedByRules = 0;
+  /** Why it was not let in; then it is about to close. */
+  refusal: LoginRefusal | null = null;
   account: ShardAccount;
   /** What it publishes under: its account with its user's permissions. */
   context = NO_CONTEXT;
@@ -130,12 +132,12 @@ export class Connection {
     this.lastActivityMs = fields.startMs;
   }
 
-  /** As log lines name it: address and id, then what CONNECT told. */
-  /** Name it authenticated under, "" if none. */
+  /** Name it authenticated under, or tried to; "" if none. */
   get user(): string {
-    return this.login?.user ?? "";
+    return this.login?.user ?? this.refusal?.user ?? "";
   }
 
+  /** As log lines name it: address and id, then what CONNECT told. */
   get label(): string {
     const { name, lang, version, user, nkey, authToken } = this.options;
     const parts = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "");

@@ -575,6 +575,10 @@ export class Shard implements ShardContext {
         return connectionPage(this, query);
       case "subscriptions":
         return subscriptionPage(this, query);
+      case "responses": {
+        const account = this.accounts.byName(query.account);
+        return account === undefined ? [] : this.#services.responsesOf(account.id);
+      }
       case "clients":
         return clientsOf(this, query.account);
       case "accounts":
