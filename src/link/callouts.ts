@@ -23,8 +23,8 @@ import type { ServerIdentity } from "../protocol/server_object.ts";
 const INBOX_CHARACTERS = 8;
 const encoder = new TextEncoder();
 
-/** 32 secret bytes each, for this process alone. */
-export interface CalloutSecrets {
+/** 32 bytes each, for this process alone: never in a log, a message or an error. */
+export interface ServerSecrets {
   readonly signing: Uint8Array;
   readonly sealing: Uint8Array;
 }
@@ -64,7 +64,7 @@ export interface CalloutSurroundings {
   readonly server: ServerIdentity;
   /** What names this server in subjects. */
   readonly serverHash: string;
-  readonly secrets: CalloutSecrets;
+  readonly secrets: ServerSecrets;
   /** Fetches an account of operator mode; undefined elsewhere. */
   readonly source: AccountSource | undefined;
 }

@@ -2,7 +2,7 @@
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import type { AccountDetails } from "./account_details.ts";
-import type { CalloutSecrets } from "./callouts.ts";
+import type { ServerSecrets } from "./callouts.ts";
 import type { LoginsSettings } from "./logins.ts";
 import type { OperatorSetup } from "./operator_mode.ts";
 
@@ -14,7 +14,7 @@ export interface LinksStart {
   readonly server: ServerIdentity;
   /** What names this server in subjects. */
   readonly serverHash: string;
-  readonly secrets: CalloutSecrets;
+  readonly secrets: ServerSecrets;
   /** Null outside operator mode. */
   readonly operator: OperatorSetup | null;
 }

@@ -14,6 +14,7 @@ import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
 import type { AccountDetails } from "../link/account_details.ts";
+import type { ServerSecrets } from "../link/callouts.ts";
 import type { LoginsSettings } from "../link/logins.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import {
@@ -62,7 +63,6 @@ import type {
 import { LinksThread } from "./links_thread.ts";
 import { closeSockets, resetNode } from "./node_reset.ts";
 import { RestartPolicy } from "./restart_policy.ts";
-import type { ServerSecrets } from "./server_keys.ts";
 
 const BACKLOG = 4096;
 /** How long a shard looks for work before it sleeps; less where threads outnumber cores. */

@@ -1,5 +1,6 @@
 /** The two keys a server has for as long as it runs: one it is known by and signs with, one it seals with. */
 import { curvePublicKey, serverPublicKey } from "../config/nkey_text.ts";
+import type { ServerSecrets } from "../link/callouts.ts";
 
 /** Plain data: it crosses threads. */
 export interface ServerKeys {
@@ -8,12 +9,6 @@ export interface ServerKeys {
   /** The public curve key, `X…`. */
   readonly xkey: string;
   readonly secrets: ServerSecrets;
-}
-
-/** 32 bytes each, for this process alone: never in a log, a message or an error. */
-export interface ServerSecrets {
-  readonly signing: Uint8Array;
-  readonly sealing: Uint8Array;
 }
 
 /**
