@@ -267,10 +267,10 @@ export const RECORD_KIND_STALL = 6;
 /** The sender's subscribers have caught up: connections it had stalled may go on. */
 export const RECORD_KIND_RESUME = 7;
 
-// The plan cache: sets of four (hash, plan address) pairs.
-export const PLAN_SET_BYTES = 32;
-export const PLAN_SET_WAYS = 4;
-export const PLAN_SET_COUNT = 32768;
+// The plan cache: sets of eight (hash, plan address) pairs.
+export const PLAN_SET_BYTES = 64;
+export const PLAN_SET_WAYS = 8;
+export const PLAN_SET_COUNT = 65536;
 
 /** Payloads of at least this many bytes are sent from where they were received instead of copied. */
 export const GATHER_BYTES_MIN = 512;
