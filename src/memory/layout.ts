@@ -39,6 +39,9 @@ export const CONNECTION_ACCOUNT = 72;
 /** File descriptor, −1 for none; main closes it when a shard dies. */
 export const CONNECTION_FD = 68;
 
+/** Its client id; 0 once it is to close. The links thread reads it before it judges a login. Atomics. */
+export const CONNECTION_CLIENT = 76;
+
 export const CONNECTION_IS_CLOSED = 1;
 export const CONNECTION_HAS_NO_ECHO = 2;
 export const CONNECTION_TAKES_HEADERS = 4;
