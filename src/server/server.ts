@@ -15,6 +15,7 @@ import type { ServerInfo } from "../protocol/info.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ShardLogLevel } from "../shard/shard_options.ts";
+import type { SystemServices } from "../system/system_services.ts";
 import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
 import { FleetMonitor } from "./monitor_source.ts";
@@ -25,6 +26,7 @@ import { writePidFile } from "./pid_file.ts";
 import { portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
 import { announcedAddress, newServerId, serverIdentity, serverInfo } from "./server_info.ts";
 import { type ResolvedOptions, shardOptions } from "./shard_settings.ts";
+import { ServerSystemHost } from "./system_host.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
@@ -96,6 +98,10 @@ export class Server {
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #fleetMonitor: FleetMonitor;
+  readonly #systemHost: ServerSystemHost;
+  readonly #hasSystemAccount: boolean;
+  /** Null without a system account, and before the server serves. */
+  #system: SystemServices | null = null;
   readonly #end = Promise.withResolvers<ServerEnd>();
   #state: State = "starting";
   readonly #resolver: OptionResolver;
@@ -167,12 +173,16 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
-        closed: (connection) => {
+        opened: (event) => this.#system?.announce({ ...event, end: null }),
+        closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);
+          const end = { reason: connection.reason, traffic: connection };
+          if (event !== null) this.#system?.announce({ ...event, end });
           growth.check(performance.now());
         },
         onAccounts: (change) => {
           this.#fleetMonitor.changeAccounts(change);
+          this.#systemHost.changeAccounts(change);
           for (const account of change.changed) void this.#fleet.limitClients(account);
         },
         fatal: (text) => void this.#fail(text),
@@ -189,6 +199,14 @@ export class Server {
       accounts: this.#resolved.accounts,
     });
     this.monitor = this.#fleetMonitor;
+    this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, options.cluster.name, {
+      reload: () => this.reload(),
+      logError: (text) => this.#logger.error(text),
+    });
+    this.#hasSystemAccount =
+      operator === null
+        ? this.#resolved.accounts.some(({ isSystem }) => isSystem)
+        : operator.trust.systemAccount !== "";
     if (opened !== null && !opened.ok) {
       this.#logger.info(
         `Serving sockets with the runtime's own, because there is no epoll: ${opened.reason}`,
@@ -236,6 +254,7 @@ export class Server {
     if (this.#state !== "running") return;
     this.#state = "lame duck";
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
+    this.#system?.enterLameDuck();
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
     await this.#fleet.stopListening();
     if (!this.isLameDuck) return this.stop();
@@ -291,6 +310,7 @@ export class Server {
     const { pidFile, host } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
+    if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
     const listening = await this.#fleet.listen((port) => this.#infoOn(port));
     if (!listening.ok) {
@@ -303,6 +323,12 @@ export class Server {
     this.#logger.info(`Listening for client connections on ${hostPortText(host, this.#port)}`);
     this.#writePortsFile();
     this.#logger.info("Server is ready");
+  }
+
+  async #startSystemServices(): Promise<void> {
+    const { SystemServices } = await import("../system/system_services.ts");
+    const client = this.#fleet.createClient(this.#systemHost);
+    this.#system = new SystemServices(client, serverIdentity(this.#options, this.id), this.#systemHost);
   }
 
   #logStart(): void {
@@ -441,6 +467,8 @@ export class Server {
       this.#removePortsFile();
       this.#writePortsFile();
     }
+    this.#systemHost.configure(this.#resolved, this.#options.cluster.name);
+    this.#system?.changeIdentity(serverIdentity(this.#options, this.id));
     this.#fleetMonitor.configure(this.#options, this.#resolved.accounts, read.digest);
     this.#logger.info(`Reloaded server configuration (${read.digest})`);
     return { ok: true };
@@ -457,6 +485,7 @@ export class Server {
   /** Gives back what a start that failed had opened. */
   async #abandon(): Promise<void> {
     this.#state = "ended";
+    this.#system?.stop();
     await this.#fleet.stop();
     await this.#http?.stop();
     this.#end.resolve("failed");
@@ -472,6 +501,7 @@ export class Server {
   }
 
   async #close(end: ServerEnd): Promise<void> {
+    this.#system?.stop();
     await this.#fleet.stop();
     await this.#http?.stop();
     this.#removePortsFile();

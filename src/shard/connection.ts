@@ -1,5 +1,5 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
-import type { Login } from "../auth/login.ts";
+import type { Login, LoginRefusal } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
@@ -35,6 +35,8 @@ export class Connection {
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
   /** Who it is; null before CONNECT was accepted. */
   login: Login | null = null;
+  /** Why it is not let in, once that has been said. */
+  refusal: LoginRefusal | null = null;
   account: ShardAccount;
   /** What it publishes under: its account with its user's permissions. */
   context = NO_CONTEXT;
@@ -44,6 +46,8 @@ export class Connection {
   notesReplies = false;
   /** Id of the account it is counted as a connection of, 0 for none. */
   countedIn = 0;
+  /** The account it was counted in before a second CONNECT, until that is told. */
+  leftAccount = "";
   /** It has as many subscriptions as a limit that came later allows, or more. */
   isOverSubscribed = false;
   maxPayloadBytes: number;

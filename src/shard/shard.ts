@@ -67,6 +67,7 @@ import {
 import { byteStringOf } from "../subject/byte_string.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
+import { ClientEvents } from "./client_events.ts";
 import { ClientProtocol } from "./client_protocol.ts";
 import { Connection, STATE_CLOSED, STATE_CLOSING, STATE_NEW, STATE_WAITING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
@@ -91,7 +92,10 @@ import {
   connectionPage,
   connectionRecord,
   NO_COUNTERS,
+  openConnection,
+  subscriberCount,
   subscriptionPage,
+  userRecord,
   withTraffic,
 } from "./snapshot.ts";
 import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
@@ -159,6 +163,7 @@ export class Shard implements ShardContext {
   readonly #publishing: Publishing;
   readonly #services: Services;
   readonly #protocol: ClientProtocol;
+  readonly #events: ClientEvents;
   readonly #words: Int32Array;
   readonly #receive: number;
   readonly #spinMs: number;
@@ -232,6 +237,7 @@ export class Shard implements ShardContext {
     this.#services = new Services(this, this.#publishing, this.#rings);
     this.#publishing.services = this.#services;
     this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings);
+    this.#events = new ClientEvents(this);
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
     // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
     if (poller.kind === "runtime") Atomics.store(words, nodeWord(this.node, NODE_IS_ASLEEP), 1);
@@ -330,6 +336,11 @@ export class Shard implements ShardContext {
 
   ask(question: LoginQuestion): void {
     this.#dependencies.ask(question);
+  }
+
+  reportOpened(connection: Connection): void {
+    const event = this.#events.opened(connection);
+    if (event !== null) this.#dependencies.report({ type: "opened", event });
   }
 
   holdInput(connection: Connection): void {
@@ -550,6 +561,20 @@ export class Shard implements ShardContext {
         return connectionPage(this, query);
       case "subscriptions":
         return subscriptionPage(this, query);
+      case "user":
+        return userRecord(this, query.clientId);
+      case "kick": {
+        const connection = openConnection(this, query.clientId);
+        if (connection === undefined) return false;
+        this.close(connection, CloseReason.Kicked);
+        return true;
+      }
+      case "lameDuck": {
+        const connection = openConnection(this, query.clientId);
+        return connection === undefined ? null : this.#protocol.sendLameDuck(connection);
+      }
+      case "subscribers":
+        return subscriberCount(this, query);
       case "clients":
         return clientsOf(this, query.account);
       case "accounts":
@@ -724,7 +749,8 @@ export class Shard implements ShardContext {
     });
     const isListed = connection.subscriptionCount <= CLOSED_SUBSCRIPTIONS_MAX;
     const record = connectionRecord(this, connection, isListed);
-    this.#dependencies.report({ type: "closed", connection: record });
+    const event = this.#events.closed(connection, record);
+    this.#dependencies.report({ type: "closed", connection: record, event });
     if (this.options.logsDebug) {
       this.log("debug", `${connection.label} - Client connection closed: ${record.reason}`);
     }
