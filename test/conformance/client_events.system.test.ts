@@ -183,26 +183,24 @@ row("§8.13 the last connection's end is told too", async () => {
 
 row("§3.4 the numbers of what was sent and received are the server's", async () => {
   await withSystem(["$SYS.ACCOUNT.B.SERVER.CONNS"], async (system) => {
-    const before = await nextCountAfter(system, async () => (await loginAs(server(), "b")).destroy());
+    const nextNumber = async (connections: number) => {
+      for (;;) {
+        const { json } = await nextMessage(system);
+        if (json.total_conns === connections) return json;
+      }
+    };
     const client = await loginAs(server(), "b");
+    const before = await nextNumber(1);
     client.send("SUB x 1\r\nSUB * 2\r\n", "PUB x 11\r\nhello world\r\n".repeat(10));
     for (let i = 0; i < 20; i++) await readMessage(client);
-    const after = await nextCountAfter(system, async () => client.destroy());
+    client.destroy();
+    const after = await nextNumber(0);
     const grown = (key: string, of: string) =>
       Number((after[key] as Json)[of]) - Number((before[key] as Json)[of]);
     expect([grown("received", "msgs"), grown("received", "bytes")]).toEqual([10, 110]);
     expect([grown("sent", "msgs"), grown("sent", "bytes")]).toEqual([20, 220]);
   });
 });
-
-/** Does something that ends with no connection of the account, and returns the count that says so. */
-async function nextCountAfter(system: RawClient, act: () => Promise<void>): Promise<Json> {
-  await act();
-  for (;;) {
-    const { json } = await nextMessage(system);
-    if (json.total_conns === 0) return json;
-  }
-}
 
 row("§3.1 users of the system account are told of like others", async () => {
   await withSystem(["$SYS.ACCOUNT.$SYS.>"], async (system) => {
@@ -321,8 +319,10 @@ rowsInParallel({
     await using quiet = await ServerProcess.start({ config: SYSTEM_ACCOUNTS });
     const system = await loginAs(quiet, "sys");
     await listen(system, "$SYS.ACCOUNT.A.SERVER.CONNS");
-    (await loginAs(quiet, "a")).destroy();
-    while ((await nextMessage(system)).json.conns !== 0);
+    const client = await loginAs(quiet, "a");
+    expect((await nextMessage(system)).json.conns).toBe(1);
+    client.destroy();
+    expect((await nextMessage(system)).json.conns).toBe(0);
     await new Promise((resolve) => setTimeout(resolve, 32_000));
     await system.roundTrip();
   },
