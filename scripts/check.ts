@@ -10,6 +10,8 @@ const CHECKS: [name: string, ...command: [string, ...string[]]][] = [
   ["format and lint", `${programs}/biome`, "check"],
   ["rooms", `${programs}/bun`, "scripts/rooms.ts"],
   ["the committed engine", `${programs}/bun`, "scripts/engine.ts", "--check"],
+  ["links between documents", `${programs}/bun`, "scripts/links.ts"],
+  ["the reference of keys and flags", `${programs}/bun`, "scripts/config_reference.ts", "--check"],
 ];
 
 const failed: string[] = [];

@@ -2,9 +2,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
@@ -71,6 +81,30 @@ describe("bin/nats-server", () => {
     const path = `${join(root, "links")}${delimiter}${process.env.PATH}`;
     expect(JSON.parse((await run("sh", ["-c", "midge"], { PATH: path })).stdout).executable).toBe("midge");
   });
+
+  test.each(["bun", "deno"])(
+    "gives the process its own name on %s, for pgrep and killall",
+    async (runtime) => {
+      const server = spawn(join(repository, "bin/nats-server"), ["-a", "127.0.0.1", "-p", "-1"], {
+        env: { ...process.env, MIDGE_RUNTIME: runtime },
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      const exit = once(server, "exit");
+      // Before that the name is the shell's, which is called what the script is.
+      await new Promise<void>((resolve) => {
+        let log = "";
+        server.stderr.on("data", (chunk) => {
+          log += chunk;
+          if (log.includes("Server is ready")) resolve();
+        });
+      });
+      const readName = () => readFileSync(`/proc/${server.pid}/comm`, "utf8").trimEnd();
+      while (server.exitCode === null && readName() !== "nats-server") await setTimeout(10);
+      // Not `server.kill`, after which Deno 2.9 reports the signal whatever the exit code.
+      process.kill(server.pid!, "SIGINT");
+      expect(await exit).toEqual([0, null]);
+    },
+  );
 
   test("refuses a runtime it does not know", async () => {
     const { code, stderr } = await run(launcher, [], { MIDGE_RUNTIME: "node" });

@@ -38,6 +38,12 @@ const PEERS: Record<string, Peer> = {
     isBuiltHere: false,
     install: installPythonClient,
   },
+  // The load of the wire bench needs it for its rows over TLS.
+  "libssl-dev": {
+    path: "/usr/include/openssl/ssl.h",
+    isBuiltHere: false,
+    install: () => installDebianPackage("libssl-dev"),
+  },
 };
 
 function installServer(path: string): void {

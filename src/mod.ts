@@ -20,6 +20,7 @@ import type { Outcome } from "./monitor/outcome.ts";
 import { type Subsz, type SubszOptions, subsz } from "./monitor/subsz.ts";
 import { type Varz, varz } from "./monitor/varz.ts";
 import { loadRuntime } from "./runtime/mod.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 import { openLogTarget } from "./server/log_target.ts";
 import {
   type ConfigOrigin,
@@ -83,12 +84,13 @@ export class Midge {
                 : { ok: false, reason: again.lines.join("\n") };
             },
           };
-    const openLog = log === undefined && isLogAsked(options) ? openLogOfLibrary : null;
+    const runtime = await loadRuntime();
+    const openLog = log === undefined && isLogAsked(options) ? openLogOn(runtime) : null;
     try {
       const sink = openLog === null ? callbackSink(log) : await openLog(options);
       const server = await Server.start({
         options,
-        runtime: await loadRuntime(),
+        runtime,
         logger: new Logger(sink, { debug: options.debug, trace: options.trace }),
         openLog,
         config: origin,
@@ -204,8 +206,9 @@ function isLogAsked({ logFile, remoteSyslog, syslog }: Options): boolean {
   return Boolean(logFile || remoteSyslog || syslog);
 }
 
-function openLogOfLibrary(options: Options): Promise<LogSink> {
-  return isLogAsked(options) ? openLogTarget(options, EXECUTABLE) : Promise.resolve(callbackSink(undefined));
+function openLogOn(runtime: Runtime): (options: Options) => Promise<LogSink> {
+  return async (options) =>
+    isLogAsked(options) ? openLogTarget(options, EXECUTABLE, runtime) : callbackSink(undefined);
 }
 
 function callbackSink(log: MidgeOptions["log"]): LogSink {

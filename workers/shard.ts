@@ -4,7 +4,9 @@ import { CONNECTIONS_PER_SHARD_MAX, NODE_WAKE_WORD } from "../src/memory/map.ts"
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { EpollPoller, wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
+import { TlsPoller } from "../src/runtime/openssl/tls_poller.ts";
 import type { Poller } from "../src/runtime/poller.ts";
+import type { TlsLayer } from "../src/runtime/tls.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
 import type { ShardReport, ShardStart } from "../src/shard/shard_options.ts";
 
@@ -40,15 +42,22 @@ async function serve(start: ShardStart): Promise<void> {
   const { bytes, words } = openSharedMemory(start.memory);
   const runtime = await loadRuntime();
   let wake: ShardDependencies["wake"];
+  let secured: Poller & TlsLayer;
   if (start.transport === "epoll") {
     const opened = runtime.openPosix();
     if (!opened.ok) throw new Error(opened.reason);
     const { posix } = opened;
-    poller = new EpollPoller(posix, bytes, CONNECTIONS_PER_SHARD_MAX);
+    const openOpenSsl = () => {
+      const library = runtime.openOpenSsl(posix);
+      if (!library.ok) throw new Error(library.reason);
+      return library.openSsl;
+    };
+    const epoll = new EpollPoller(posix, bytes, CONNECTIONS_PER_SHARD_MAX);
+    secured = new TlsPoller(epoll, posix, bytes, CONNECTIONS_PER_SHARD_MAX, openOpenSsl);
     wake = (handle) => wakeEpollPoller(posix, handle);
   } else {
     const { SocketPoller, wakeSocketPoller } = await import("../src/runtime/socket_poller.ts");
-    poller = new SocketPoller({
+    secured = new SocketPoller({
       memory: bytes,
       slotsMax: CONNECTIONS_PER_SHARD_MAX,
       wakeWords: words,
@@ -56,8 +65,10 @@ async function serve(start: ShardStart): Promise<void> {
     });
     wake = (handle) => wakeSocketPoller(words, handle);
   }
+  poller = secured;
   const shard = new Shard(start, {
     poller,
+    tls: secured,
     wake,
     report,
     ask: (question) => start.links.postMessage(question),

@@ -82,14 +82,14 @@ export const limits: readonly Limit[] = [
   },
   {
     title: "server CPU over TLS, small messages",
-    rows: [],
+    rows: ["tls-1-1-16"],
     figure: "cpuNs",
     must: { most: 0.5, of: "nats-server" },
     aim: { most: 0.35, of: "nats-server" },
   },
   {
     title: "server CPU over TLS, 1 KB and more",
-    rows: [],
+    rows: ["tls-1-1-1024", "tls-1-1-16384"],
     figure: "cpuNs",
     must: { most: 0.9, of: "nats-server" },
     aim: { most: 0.7, of: "nats-server" },

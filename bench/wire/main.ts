@@ -11,7 +11,7 @@ import { cpuChart } from "./chart.ts";
 import { type Figures, type Summary, summarise } from "./figures.ts";
 import { limits } from "./limits.ts";
 import { type MeasureOptions, measure } from "./measure.ts";
-import { buildLoad } from "./programs.ts";
+import { buildLoad, makeCertificate } from "./programs.ts";
 import { rows as allRows, pickRows, type Row } from "./rows.ts";
 import { failureList, limitTable, nanoseconds, resultTable } from "./table.ts";
 import { findTarget, parseTarget, type Target, targetNames } from "./targets.ts";
@@ -110,8 +110,10 @@ async function main(): Promise<number> {
       .filter((target) => !(target.isFloor && row.needs))
       .map((target): Series => ({ row, target, figures: [], failures: [] })),
   );
+  const hasTls = rows.some((row) => row.needs === "tls");
   const versions = await measureAll(series, repetitions, {
-    loadProgram: buildLoad(),
+    loadProgram: buildLoad(hasTls),
+    certificate: hasTls ? makeCertificate() : null,
     seconds,
     warmSeconds: seconds / 4,
     count: 0,

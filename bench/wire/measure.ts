@@ -2,6 +2,7 @@
 import type { Figures } from "./figures.ts";
 import { type Phase, runLoad } from "./load_process.ts";
 import { cpuBetween, machineCpuNs, type Usage } from "./process_usage.ts";
+import { type Certificate, tlsFlags } from "./programs.ts";
 import type { Row } from "./rows.ts";
 import { type ServerProcess, startServer } from "./server_process.ts";
 import type { Target } from "./targets.ts";
@@ -14,6 +15,8 @@ export interface MeasureOptions {
   readonly count: number;
   /** Shards of a Midge target, where the row does not say. */
   readonly shards: number;
+  /** Of the server; null where no row has TLS. */
+  readonly certificate: Certificate | null;
 }
 
 /** What preparing (a million subscriptions), draining and ending may take beside the time that is measured. */
@@ -25,7 +28,13 @@ export interface Measurement {
 }
 
 export async function measure(row: Row, target: Target, options: MeasureOptions): Promise<Measurement> {
-  const server = await startServer(target.command(row.shards ?? options.shards), target.env, row.config);
+  const command = target.command(row.shards ?? options.shards);
+  const isSecure = row.needs === "tls";
+  const server = await startServer(
+    isSecure ? [...command, ...tlsFlags(options.certificate!)] : command,
+    target.env,
+    { isSecure, config: row.config },
+  );
   try {
     return { figures: await measureOn(server, row, options), serverVersion: server.version };
   } catch (error) {

@@ -6,10 +6,32 @@ import { fileURLToPath } from "node:url";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 
-/** Path of the load generator. Throws when it can't be compiled. */
-export function buildLoad(): string {
+/** Path of the load generator, with TLS where it is asked for: that needs OpenSSL's headers. Throws when it can't be compiled. */
+export function buildLoad(withTls: boolean): string {
   const sources = readdirSync(`${here}load`).map((name) => `${here}load/${name}`);
-  return build("load", sources);
+  return withTls ? build("load-tls", sources, ["-DWITH_TLS"], ["-lssl", "-lcrypto"]) : build("load", sources);
+}
+
+/** PEM files. */
+export interface Certificate {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/** What turns TLS on, as nats-server and Midge take it. */
+export function tlsFlags({ certFile, keyFile }: Certificate): string[] {
+  return ["--tls", "--tlscert", certFile, "--tlskey", keyFile];
+}
+
+/** A certificate for servers under test and its key, both PEM files. Throws without the `openssl` program. */
+export function makeCertificate(): Certificate {
+  const certFile = `${here}build/server.pem`;
+  const keyFile = `${here}build/server.key`;
+  mkdirSync(`${here}build`, { recursive: true });
+  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+  const words = ["req", "-x509", ...kind, "-subj", "/CN=localhost", "-keyout", keyFile, "-out", certFile];
+  execFileSync("openssl", words, { stdio: "pipe" });
+  return { certFile, keyFile };
 }
 
 /** Path of the floor, the server without features. Throws when it can't be compiled. */
@@ -17,7 +39,12 @@ export function buildFloor(): string {
   return build("floor", [`${here}floor.c`]);
 }
 
-function build(name: string, sources: readonly string[]): string {
+function build(
+  name: string,
+  sources: readonly string[],
+  flags: readonly string[] = [],
+  libraries: readonly string[] = [],
+): string {
   const program = `${here}build/${name}`;
   const changedMs = Math.max(...sources.map((source) => statSync(source).mtimeMs));
   if ((statSync(program, { throwIfNoEntry: false })?.mtimeMs ?? 0) > changedMs) return program;
@@ -25,12 +52,12 @@ function build(name: string, sources: readonly string[]): string {
   const compiler = process.env.CC ?? "cc";
   const inputs = sources.filter((source) => source.endsWith(".c"));
   try {
-    execFileSync(compiler, ["-std=c11", "-O2", "-Wall", "-Wextra", "-o", program, ...inputs], {
-      stdio: "pipe",
-    });
+    const warnings = ["-Wall", "-Wextra"];
+    const words = ["-std=c11", "-O2", ...warnings, ...flags, "-o", program, ...inputs, ...libraries];
+    execFileSync(compiler, words, { stdio: "pipe" });
   } catch (error) {
     throw new Error(
-      `${compiler} could not compile ${name}; install a C compiler or name one in CC: ${error}`,
+      `${compiler} could not compile ${name}; install a C compiler or name one in CC, for TLS also OpenSSL with its headers (bun run peers libssl-dev): ${error}`,
     );
   }
   return program;

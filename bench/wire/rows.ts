@@ -27,8 +27,8 @@ export interface Row {
   readonly warmSeconds?: number;
   /** Configuration of the server, where it is not empty. */
   readonly config?: string;
-  /** The floor has no such feature. */
-  readonly needs?: "wildcards" | "accounts";
+  /** The floor has no such feature. With `tls` servers are started with a certificate. */
+  readonly needs?: "wildcards" | "accounts" | "tls";
 }
 
 /** Where rows of one kind differ in payload only. */
@@ -259,6 +259,43 @@ export const rows: readonly Row[] = [
     isQuick: false,
     shards: 2,
     ...loggedIn(logins.serviceImport, request(100, "--headed")),
+  },
+  ...[16, 1024, 16384].map(
+    (bytes): Row => ({
+      id: `tls-1-1-${bytes}`,
+      title: `1 → 1, ${bytes} B, TLS`,
+      unit: "delivery",
+      load: stream(1, 1, bytes, "--between", "1", "--tls"),
+      isQuick: false,
+      needs: "tls",
+    }),
+  ),
+  {
+    id: "tls-storm",
+    title: "connection storm, 32 at a time, TLS",
+    unit: "connection",
+    load: ["--kind", "storm", "--connections", "32", "--tls"],
+    isQuick: false,
+    needs: "tls",
+  },
+  {
+    id: "tls-storm-resumed",
+    title: "connection storm, 32 at a time, TLS resumed",
+    unit: "connection",
+    load: ["--kind", "storm", "--connections", "32", "--tls", "--resumed"],
+    isQuick: false,
+    needs: "tls",
+  },
+  {
+    id: "tls-idle-1000",
+    title: "1,000 idle connections, TLS",
+    unit: "connection",
+    load: ["--kind", "idle", "--connections", "1000", "--tls"],
+    isQuick: false,
+    heldCount: 1000,
+    isIdle: true,
+    warmSeconds: 3,
+    needs: "tls",
   },
   { id: "start", title: "start, two shards", unit: "start", load: null, isQuick: true, shards: 2 },
 ];

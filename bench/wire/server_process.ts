@@ -1,9 +1,10 @@
 /** One server under test: started, waited for, read, ended. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
+import { connect as connectTls } from "node:tls";
 import { findListener, readUsage, type Usage } from "./process_usage.ts";
 
 const READY_MS_MAX = 20_000;
@@ -28,23 +29,35 @@ export interface ServerProcess {
  * Starts a server, with `-c` and a file of this configuration if there is one, and waits until it answers a PING or
  * refuses to for want of a login. `{port}` in an argument stands for the port. Throws if it can't.
  */
+/** What the server of a row is asked for. */
+export interface ServerNeeds {
+  /** It speaks TLS: its flags name a certificate. */
+  readonly isSecure?: boolean;
+  /** The text of its configuration. */
+  readonly config?: string | undefined;
+}
+
 export async function startServer(
   command: readonly string[],
   env: Record<string, string> = {},
-  config?: string,
+  { isSecure = false, config }: ServerNeeds = {},
 ): Promise<ServerProcess> {
   const folder = config === undefined ? null : mkdtempSync(`${tmpdir()}/midge-bench-`);
-  if (folder === null) return await start(command, env);
+  if (folder === null) return await start(command, env, isSecure);
   try {
     // The server has read the file by the time it answers.
     writeFileSync(`${folder}/server.conf`, config!);
-    return await start([...command, "-c", `${folder}/server.conf`], env);
+    return await start([...command, "-c", `${folder}/server.conf`], env, isSecure);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-async function start(command: readonly string[], env: Record<string, string>): Promise<ServerProcess> {
+async function start(
+  command: readonly string[],
+  env: Record<string, string>,
+  isSecure: boolean,
+): Promise<ServerProcess> {
   const port = await findFreePort();
   const [program, ...commandArguments] = command.map((argument) => argument.replaceAll("{port}", `${port}`));
   const startedMs = performance.now();
@@ -70,7 +83,7 @@ async function start(command: readonly string[], env: Record<string, string>): P
     });
   });
   for (;;) {
-    const info = await greet(port);
+    const info = await greet(port, isSecure);
     const elapsedMs = performance.now() - startedMs;
     if (info !== null) {
       const pid = findListener(child.pid!, port) ?? child.pid!;
@@ -125,7 +138,7 @@ function findFreePort(): Promise<number> {
 }
 
 /** Connects, sends CONNECT and PING, and returns the server's INFO once it is answered; null if that fails. */
-function greet(port: number): Promise<string | null> {
+function greet(port: number, isSecure: boolean): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     let text = "";
@@ -136,12 +149,20 @@ function greet(port: number): Promise<string | null> {
     socket.setTimeout(READY_MS_MAX, () => finish(null));
     socket.on("error", () => finish(null));
     socket.on("close", () => finish(null));
-    socket.on("data", (chunk) => {
-      const isFirst = text === "";
+    const hear = (on: Socket) => {
+      on.on("data", (chunk) => {
+        text += chunk.toString();
+        if (text.includes("PONG\r\n") || text.includes("-ERR 'Authorization Violation'\r\n"))
+          finish(text.match(/^INFO (.*)\r\n/)?.[1]?.trim() ?? "{}");
+      });
+      on.write('CONNECT {"verbose":false}\r\nPING\r\n');
+    };
+    socket.once("data", (chunk) => {
       text += chunk.toString();
-      if (isFirst) socket.write('CONNECT {"verbose":false}\r\nPING\r\n');
-      if (text.includes("PONG\r\n") || text.includes("-ERR 'Authorization Violation'\r\n"))
-        finish(text.match(/^INFO (.*)\r\n/)?.[1]?.trim() ?? "{}");
+      if (!isSecure) return hear(socket);
+      const secure = connectTls({ socket, rejectUnauthorized: false });
+      secure.on("error", () => finish(null));
+      secure.once("secureConnect", () => hear(secure));
     });
   });
 }

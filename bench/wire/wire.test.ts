@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { type LoadResult, runLoad } from "./load_process.ts";
-import { buildFloor, buildLoad } from "./programs.ts";
+import { buildFloor, buildLoad, makeCertificate, tlsFlags } from "./programs.ts";
 import { type Row, rows } from "./rows.ts";
 import { startServer } from "./server_process.ts";
 import { findTarget } from "./targets.ts";
@@ -29,9 +29,11 @@ function tinyArguments(row: Row, port: number): string[] {
 }
 
 async function runTiny(row: Row, command: readonly string[]): Promise<LoadResult> {
-  const server = await startServer(command, {}, row.config);
+  const isSecure = row.needs === "tls";
+  const words = isSecure ? [...command, ...tlsFlags(makeCertificate())] : command;
+  const server = await startServer(words, {}, { isSecure, config: row.config });
   try {
-    return await runLoad(buildLoad(), tinyArguments(row, server.port), MS_MAX, () => server.usage());
+    return await runLoad(buildLoad(isSecure), tinyArguments(row, server.port), MS_MAX, () => server.usage());
   } finally {
     await server.end();
   }
@@ -121,7 +123,7 @@ describe("the load refuses a server that", () => {
       "--drain-seconds",
       "0.2",
     ];
-    return runLoad(buildLoad(), [...load, ...more, "--seconds", "0.1"], MS_MAX, () => {}).then(
+    return runLoad(buildLoad(false), [...load, ...more, "--seconds", "0.1"], MS_MAX, () => {}).then(
       () => "accepted",
       (error) => error.message,
     );

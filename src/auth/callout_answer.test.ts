@@ -385,12 +385,12 @@ describe("judgeCalloutAnswer() refuses", () => {
   });
 
   test("after the time for an answer, or where no question could be put", () => {
-    expect(calloutTimedOut(contextOf())).toMatchObject({
+    expect(calloutTimedOut(contextOf().pending)).toMatchObject({
       eventReason: "",
       account: "AUTH",
       logs: [{ level: "debug" }],
     });
-    expect(calloutFailed(contextOf(), "no")).toMatchObject({
+    expect(calloutFailed(contextOf().pending, "no")).toMatchObject({
       eventReason: "no",
       logs: [{ level: "warning", text: "no" }],
     });

@@ -96,28 +96,17 @@ export function judgeCalloutAnswer(
 }
 
 /** The refusal when nobody answered in time, or nobody was there to answer. */
-export function calloutTimedOut({ pending }: Pick<CalloutAnswerContext, "pending">): LoginRefusal {
+export function calloutTimedOut(pending: NeedsCallout): LoginRefusal {
   const text = `Authorization callout response not received in time on account ${goQuoteText(pending.account)}`;
-  return refusalOf(
-    claimedBy(pending),
-    "authorization violation",
-    pending.account,
-    [{ level: "debug", text }],
-    {
-      eventReason: "",
-    },
-  );
+  const logs = [{ level: "debug", text }] as const;
+  return refusalOf(claimedBy(pending), "authorization violation", pending.account, logs, { eventReason: "" });
 }
 
 /** The refusal when no question could be put. */
-export function calloutFailed(
-  { pending }: Pick<CalloutAnswerContext, "pending">,
-  problem: string,
-): LoginRefusal {
-  const log = { level: "warning", text: problem } as const;
-  return refusalOf(claimedBy(pending), "authorization violation", pending.account, [log], {
-    eventReason: problem,
-  });
+export function calloutFailed(pending: NeedsCallout, problem: string): LoginRefusal {
+  const logs = [{ level: "warning", text: problem }] as const;
+  const more = { eventReason: problem };
+  return refusalOf(claimedBy(pending), "authorization violation", pending.account, logs, more);
 }
 
 /** The user JWT in the answer, if the answer is one to this question by the one who was asked. */

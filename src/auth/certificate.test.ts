@@ -12,15 +12,29 @@ function find(parts: Partial<PeerIdentity> | null, ...names: string[]): string {
   return user ?? log.text;
 }
 
-const SUBJECT = {
-  subject: [
-    ["C", "US"],
-    ["O", "Acme"],
-    ["OU", "Eng"],
-    ["CN", "x"],
-  ],
-  rfc2253: "CN=x,OU=Eng,O=Acme,C=US",
-} as const;
+const TYPES = {
+  C: "2.5.4.6",
+  ST: "2.5.4.8",
+  L: "2.5.4.7",
+  O: "2.5.4.10",
+  OU: "2.5.4.11",
+  CN: "2.5.4.3",
+  DC: "0.9.2342.19200300.100.1.25",
+  UID: "0.9.2342.19200300.100.1.1",
+};
+
+/** A subject of parts like `CN=x` or `CN=x+OU=y`, in the order of the certificate. */
+function subjectOf(...parts: string[]) {
+  const subject = parts.map((part) =>
+    part.split("+").map((attribute) => {
+      const [name = "", value = ""] = attribute.split("=");
+      return { type: TYPES[name as keyof typeof TYPES], value };
+    }),
+  );
+  return { subject };
+}
+
+const SUBJECT = subjectOf("C=US", "O=Acme", "OU=Eng", "CN=x");
 
 describe("findCertificateUser()", () => {
   test("tries email, DNS and URI names, then the subject", () => {
@@ -32,7 +46,7 @@ describe("findCertificateUser()", () => {
   });
 
   test("takes names as they are, without wildcards", () => {
-    expect(find({ dnsNames: ["x.acme.com"], rfc2253: "CN=x" }, "*.acme.com")).toBe(
+    expect(find({ dnsNames: ["x.acme.com"], ...subjectOf("CN=x") }, "*.acme.com")).toBe(
       'User in cert ["CN=x"], not found',
     );
   });
@@ -52,15 +66,24 @@ describe("findCertificateUser()", () => {
   });
 
   test("knows domain components in the order of the certificate, and the subject without them", () => {
-    const subject = [
-      ["DC", "com"],
-      ["DC", "acme"],
-      ["CN", "x"],
-    ] as const;
-    const certificate = { subject, rfc2253: "CN=x" };
+    const certificate = subjectOf("DC=com", "DC=acme", "CN=x");
     expect(find(certificate, "CN=x,DC=com,DC=acme")).toBe("CN=x,DC=com,DC=acme");
     expect(find(certificate, "CN=x")).toBe("CN=x");
     expect(find(certificate, "DC=acme,CN=x")).toBe('User in cert ["CN=x"], not found');
+  });
+
+  test("writes the subject in Go's order, whatever that of the certificate", () => {
+    const places = subjectOf("OU=b", "O=A", "L=SF", "ST=CA", "C=US", "CN=z");
+    expect(find(places)).toBe('User in cert ["CN=z,OU=b,O=A,L=SF,ST=CA,C=US"], not found');
+    const certificate = subjectOf("UID=7", "CN=old", "OU=b", "C=US", "CN=a,b", "OU=a");
+    expect(find(certificate)).toBe('User in cert ["CN=a\\\\,b,OU=b+OU=a,C=US"], not found');
+    expect(find(certificate, "CN=a\\,b,OU=b+OU=a,C=US")).toBe("CN=a\\,b,OU=b+OU=a,C=US");
+  });
+
+  test("compares parts of several attributes, in any order of these", () => {
+    expect(find(subjectOf("C=US", "CN=x+OU=y"), "OU=y+CN=x,C=US")).toBe("OU=y+CN=x,C=US");
+    expect(find(subjectOf("C=US", "CN=x+OU=y"), "CN=x,OU=y,C=US")).toBe("CN=x,OU=y,C=US"); // as Go's text
+    expect(find(subjectOf("CN=x", "UID=7"), "cn=x")).toBe('User in cert ["CN=x"], not found');
   });
 
   test("says what is missing", () => {

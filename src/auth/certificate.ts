@@ -1,3 +1,5 @@
+import { ATTRIBUTE_NAMES, type DistinguishedName, knownNameText } from "../base/x509.ts";
+import { goQuoteText } from "./identity.ts";
 import type { LoginLog, PeerIdentity } from "./login.ts";
 
 /**
@@ -23,8 +25,8 @@ export function findCertificateUser<User>(
   users: MappableUsers<User>,
 ): CertificateMatch<User> {
   if (identity === null) return miss("User required in cert, no peer certificates found");
-  const { emails, dnsNames, uris, subject, rfc2253 } = identity;
-  if (emails.length + dnsNames.length + uris.length === 0 && rfc2253 === "") {
+  const { emails, dnsNames, uris, subject } = identity;
+  if (emails.length + dnsNames.length + uris.length + subject.flat().length === 0) {
     return miss("User required in cert, none found");
   }
   const lists = [
@@ -34,35 +36,49 @@ export function findCertificateUser<User>(
   ];
   for (const { names, what } of lists) {
     for (const name of names) {
-      const user = users.find(name);
+      const user = name === "" ? undefined : users.find(name);
       if (user !== undefined) return hit(user, name, what);
     }
   }
   const byName = findByDistinguishedName(subject, users);
   if (byName !== undefined) return hit(byName.user, byName.name, "DistinguishedNameMatch");
-  const components = subject.filter(([type]) => type === "DC").map(([, value]) => `DC=${value}`);
+  const text = knownNameText(subject);
+  const components = subject
+    .flat()
+    .flatMap(({ type, value }) => (type === DOMAIN_COMPONENT ? `DC=${value}` : []));
   if (components.length > 0) {
-    const name = [rfc2253, ...components].join(",");
+    const name = [text, ...components].join(",");
     const user = users.find(name);
     if (user !== undefined) return hit(user, name, "RDNSequence");
   }
-  const user = rfc2253 === "" ? undefined : users.find(rfc2253);
-  if (user !== undefined) return hit(user, rfc2253, "certificate subject");
-  return miss(`User in cert [${JSON.stringify(rfc2253)}], not found`);
+  const user = text === "" ? undefined : users.find(text);
+  if (user !== undefined) return hit(user, text, "certificate subject");
+  return miss(`User in cert [${goQuoteText(text)}], not found`);
 }
 
 function hit<User>(user: User, name: string, what: string): CertificateMatch<User> {
-  return { user, log: { level: "debug", text: `Using ${what} for auth [${JSON.stringify(name)}]` } };
+  return { user, log: { level: "debug", text: `Using ${what} for auth [${goQuoteText(name)}]` } };
 }
 
 function miss<User>(text: string): CertificateMatch<User> {
   return { user: undefined, log: { level: "debug", text } };
 }
 
+const DOMAIN_COMPONENT = "0.9.2342.19200300.100.1.25";
+
 /** The user whose name, read as a distinguished name, equals the subject; else one that has the same parts. */
-function findByDistinguishedName<User>(subject: PeerIdentity["subject"], users: MappableUsers<User>) {
-  // Names are written last attribute first. The attributes of a certificate come one by one.
-  const wanted = subject.map((attribute) => keyOf([attribute])).reverse();
+function findByDistinguishedName<User>(subject: DistinguishedName, users: MappableUsers<User>) {
+  const wanted: string[] = [];
+  for (const part of subject) {
+    if (part.length === 0) continue;
+    const named: Attribute[] = [];
+    for (const { type, value } of part) {
+      const name = type === DOMAIN_COMPONENT ? "DC" : ATTRIBUTE_NAMES.get(type);
+      if (name === undefined) return undefined; // what cannot be named cannot be compared
+      named.push([name, value]);
+    }
+    wanted.unshift(keyOf(named)); // names are written last part first
+  }
   if (wanted.length === 0) return undefined;
   const sorted = [...wanted].sort().join();
   let reordered: { readonly name: string; readonly user: User } | undefined;

@@ -1,3 +1,4 @@
+import type { DistinguishedName } from "../base/x509.ts";
 import type { ConnectionType } from "../config/authorization.ts";
 import type { Permissions } from "../config/permissions.ts";
 import type { ConnectOptions } from "../protocol/connect_options.ts";
@@ -31,9 +32,9 @@ export interface PeerIdentity {
   readonly emails: readonly string[];
   readonly dnsNames: readonly string[];
   readonly uris: readonly string[];
-  /** Attributes of the subject in the order of the certificate, by short type: `["CN", "alice"]`. */
-  readonly subject: readonly (readonly [type: string, value: string])[];
-  /** The subject as RFC 2253 writes it, last attribute first, without `DC`: `CN=alice,OU=Eng`. */
+  /** The subject: relative names in the order of the certificate, each with all its attributes. */
+  readonly subject: DistinguishedName;
+  /** The subject as Go shows it, for people: `CN=alice,OU=Eng`. */
   readonly rfc2253: string;
 }
 

@@ -33,7 +33,6 @@ function makeFolder(): string {
 const EFFECTS = {
   get: async () => ({ status: 200, statusText: "OK", body: ACCOUNT_JWT }),
   ask: async () => ({ ok: true, jwt: ACCOUNT_JWT }) as const,
-  storeEvents: { onChanged: () => {}, onDeleted: () => {} },
   nowMs: () => NOW_MS,
 };
 

@@ -28,6 +28,7 @@ describe("expandScope()", () => {
 
   test("makes an entry for each value of a tag, and for each combination", () => {
     expect(allow("{{tag(team)}}.z")).toEqual({ allow: ["blue.z", "red.z"], deny: [] });
+    expect(allow("{{tag(team)}}.{{tag(team)}}")).toEqual({ allow: ["blue.blue", "red.red"], deny: [] });
     expect(allow("KV_{{tag(TEAM)}}.{{account-tag(plan)}}.{{tag(dc)}}")).toEqual({
       allow: ["KV_blue.gold.eu", "KV_red.gold.eu"],
       deny: [],
@@ -77,6 +78,28 @@ describe("expandScope()", () => {
     expect(expand({ allow: ["{{account-name()}}.{{tag(n)}}"] }, tags64)).toMatchObject({ deny: [] });
     const lists = Array.from({ length: 65 }, () => "{{tag(n)}}");
     expect(expand({ allow: lists }, tags64)).toBe(problem);
+  });
+
+  test("stops before subjects fill the memory, and takes no time to find nothing", () => {
+    const tags = Array.from({ length: 4000 }, (_, index) => `n:${index}`);
+    const many = { ...SUBJECTS, user: { ...SUBJECTS.user, tags } };
+    const problem = "template expansion exceeds limit: 1048576";
+    expect(expand({ allow: [`${"a".repeat(500_000)}.{{tag(n)}}`] }, many)).toBe(problem);
+    const longName = { ...SUBJECTS, user: { ...SUBJECTS.user, name: "n".repeat(10_000) } };
+    expect(expand({ allow: ["{{name()}}.".repeat(1000)] }, longName)).toBe(problem);
+    const startMs = performance.now();
+    expect(allow("{{name()}}.".repeat(50_000))).toBe("template expansion exceeds limit: 4096");
+    expect(allow("{".repeat(500_000))).toMatchObject({ deny: [] });
+    expect(performance.now() - startMs).toBeLessThan(1000);
+  });
+
+  test("finds placeholders as a leftmost match does", () => {
+    expect(allow("{{}}", "{{name()}", "{{name()}}")).toEqual({
+      allow: ["{{}}", "{{name()}", "bob"],
+      deny: [],
+    });
+    expect(allow("{{{name()}}")).toBe('template operation in "{{{name()}}": "{name()" is not defined');
+    expect(allow("{{name()}.{{name()}}")).toEqual({ allow: ["{{name()}.bob"], deny: [] });
   });
 });
 

@@ -10,7 +10,8 @@ import type { AccountClaims, SubjectPermission, UserClaims, UserRights } from ".
 /** Subjects that one list of a template may come to. */
 const EXPANSION_MAX = 4096;
 
-const PLACEHOLDER = /\{\{([^}]+)\}\}/g;
+/** What these may hold together: tenants write templates and tags, and must not fill the memory of the server. */
+const EXPANSION_CHARACTERS_MAX = 1024 * 1024;
 
 export type Expansion =
   | { readonly ok: true; readonly rights: UserRights }
@@ -68,29 +69,108 @@ function expandList(
   subjects: ScopeSubjects,
   onInvalid: "drop" | "refuse",
 ): readonly string[] | string {
-  if (!list.some((entry) => entry.search(PLACEHOLDER) >= 0)) return list;
+  if (!list.some((entry) => findPlaceholders(entry).length > 0)) return list;
   const expanded: string[] = [];
+  let characterCount = 0;
   for (const entry of list) {
-    let drafts = [entry];
-    for (const [placeholder, operation = ""] of entry.matchAll(PLACEHOLDER)) {
-      const values = valuesOf(operation.trim(), subjects);
-      if (values === undefined) {
-        return `template operation in ${goQuoteText(entry)}: ${goQuoteText(operation.trim())} is not defined`;
-      }
-      if (values.length === 0 && onInvalid === "refuse") {
-        return `generated invalid subject ${goQuoteText(entry)}: ${goQuoteText(tagIn(operation.trim()))} is not defined`;
-      }
-      if (drafts.length * values.length > EXPANSION_MAX)
-        return `template expansion exceeds limit: ${EXPANSION_MAX}`;
-      drafts = drafts.flatMap((draft) => values.map((value) => draft.replaceAll(placeholder, () => value)));
+    const fillings = findFillings(entry, subjects, EXPANSION_MAX - expanded.length);
+    if (typeof fillings === "string") return fillings;
+    const undefinedTag = fillings.find(({ values }) => values.length === 0);
+    if (undefinedTag !== undefined && onInvalid === "refuse") {
+      const tag = goQuoteText(tagIn(undefinedTag.operation));
+      return `generated invalid subject ${goQuoteText(entry)}: ${tag} is not defined`;
     }
-    if (expanded.length + drafts.length > EXPANSION_MAX)
-      return `template expansion exceeds limit: ${EXPANSION_MAX}`;
+    const drafts = fillIn(entry, fillings, EXPANSION_CHARACTERS_MAX - characterCount);
+    if (drafts === undefined) return exceeding(EXPANSION_CHARACTERS_MAX);
+    characterCount += lengthOf(drafts);
     const valid = drafts.filter(isValidSubscriptionText);
     if (valid.length < drafts.length && onInvalid === "refuse") return "generated invalid subject";
     expanded.push(...valid);
   }
   return expanded;
+}
+
+/** A placeholder of an entry, and what takes its place. */
+interface Filling {
+  readonly text: string;
+  readonly operation: string;
+  readonly values: readonly string[];
+  /** How often it stands in the entry. */
+  count: number;
+}
+
+/**
+ * What takes the place of each placeholder, once for those that are the same; else what is wrong. A tag that stands
+ * there twice counts twice towards the `subjectMax` subjects the entry may come to, though it has one value at a time.
+ */
+function findFillings(
+  entry: string,
+  subjects: ScopeSubjects,
+  subjectMax: number,
+): readonly Filling[] | string {
+  const fillings = new Map<string, Filling>();
+  const placeholders = findPlaceholders(entry);
+  if (placeholders.length > EXPANSION_MAX) return exceeding(EXPANSION_MAX);
+  let subjectCount = 1;
+  for (const { text, operation } of placeholders) {
+    const known = fillings.get(text);
+    const values = known?.values ?? valuesOf(operation, subjects);
+    if (values === undefined) {
+      return `template operation in ${goQuoteText(entry)}: ${goQuoteText(operation)} is not defined`;
+    }
+    subjectCount *= values.length || 1;
+    if (subjectCount > subjectMax) return exceeding(EXPANSION_MAX);
+    if (known === undefined) fillings.set(text, { text, operation, values, count: 1 });
+    else known.count++;
+  }
+  return [...fillings.values()];
+}
+
+/** The entry with every combination of values; undefined if these hold more than `characterMax` together. */
+function fillIn(
+  entry: string,
+  fillings: readonly Filling[],
+  characterMax: number,
+): readonly string[] | undefined {
+  let drafts = [entry];
+  for (const { text, values, count } of fillings) {
+    const characterCount = lengthOf(drafts) * values.length + lengthOf(values) * count * drafts.length;
+    if (characterCount > characterMax) return undefined;
+    drafts = drafts.flatMap((draft) => values.map((value) => draft.replaceAll(text, () => value)));
+  }
+  return drafts;
+}
+
+function exceeding(limit: number): string {
+  return `template expansion exceeds limit: ${limit}`;
+}
+
+function lengthOf(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + text.length, 0);
+}
+
+interface Placeholder {
+  /** With its braces. */
+  readonly text: string;
+  readonly operation: string;
+}
+
+/**
+ * Every `{{…}}` without a closing brace inside, from left to right. By hand, in linear time: a regular expression
+ * takes quadratic time for a megabyte of opening braces.
+ */
+function findPlaceholders(entry: string): readonly Placeholder[] {
+  const found: Placeholder[] = [];
+  for (let start = entry.indexOf("{{"); start >= 0; ) {
+    const end = entry.indexOf("}", start + 2);
+    if (end < 0) break;
+    const isClosed = end > start + 2 && entry[end + 1] === "}";
+    if (isClosed) {
+      found.push({ text: entry.slice(start, end + 2), operation: entry.slice(start + 2, end).trim() });
+    }
+    start = entry.indexOf("{{", isClosed ? end + 2 : end + 1);
+  }
+  return found;
 }
 
 const TAG_FUNCTION = /^(account-)?tag\(.*\)$/is;

@@ -71,66 +71,68 @@ export function decideUser(
   proxyKey: string,
   checks: CredentialChecks,
 ): UserDecision {
-  const { connect, connectionType } = request;
-  const { nkey, user, password, authToken } = connect;
+  const { nkey, user, password, authToken } = request.connect;
   // A JWT means nothing here, and is forgotten.
   const sent: Claimed = { nkey, user, password, authToken, jwt: "", publicKey: "" };
-  const listener = listenerRules(rules, connectionType);
+  const listener = listenerRules(rules, request.connectionType);
   if (!listener.isAuthRequired) return accept(sent, { account: GLOBAL_ACCOUNT, permissions: null });
 
-  const nkeySelection = selectNkey(table, listener, sent, connectionType);
-  if (nkeySelection === "refused") return refuse(sent);
-  if (nkeySelection !== undefined) return judgeNkey(nkeySelection, listener, request, sent, proxyKey, checks);
+  const circumstances = { rules, table, listener, request, proxyKey, checks };
+  const nkeyRule = selectNkey(sent, circumstances);
+  if (nkeyRule === "refused") return refuse(sent);
+  if (nkeyRule !== undefined) return judgeNkey(nkeyRule, sent, circumstances);
 
-  if (table.users.size > 0 && listener.mapsCertificates) {
-    return judgeCertificate(table, request, sent, proxyKey, checks);
-  }
-  const { claimed, selected } = selectUser(table, listener, sent);
-  if (selected === undefined && table.users.size > 0 && claimed.user !== "") return refuse(claimed);
-  if (selected === undefined) return judgeSingle(rules, listener, claimed, proxyKey, checks);
-  if (!isAllowedType(selected, connectionType)) return refuse(claimed);
-  const isAnonymous = selected.name === listener.noAuthUser;
-  if (
-    selected.isCertificateIdentity &&
-    selected.password === "" &&
-    !isAnonymous &&
-    passesProxy(selected, proxyKey)
-  ) {
-    return refuse(claimed, [debug(`User ${goQuoteText(selected.name)} requires a client certificate`)]);
-  }
-  return judgeUser(selected, claimed, proxyKey, checks, []);
+  if (table.users.size === 0) return judgeSingle(sent, circumstances);
+  if (listener.mapsCertificates) return judgeCertificate(sent, circumstances);
+  const claimed = withStandIn(sent, circumstances);
+  if (claimed.user === "") return judgeSingle(claimed, circumstances);
+  const rule = table.users.get(claimed.user);
+  if (rule === undefined || !isAllowedType(rule, request.connectionType)) return refuse(claimed);
+  const needsCertificate =
+    rule.isCertificateIdentity && rule.password === "" && rule.name !== listener.noAuthUser;
+  return judgeUser(rule, claimed, { needsCertificate, logs: [] }, circumstances);
 }
 
+/** What the steps of one decision look at. */
+interface Circumstances {
+  readonly rules: LoginRules;
+  readonly table: UserTable;
+  readonly listener: ListenerRules;
+  readonly request: LoginRequest;
+  readonly proxyKey: string;
+  readonly checks: CredentialChecks;
+}
+
+/** The nkey that CONNECT names, or that stands in for no credentials at all; undefined if it is none of these. */
 function selectNkey(
-  table: UserTable,
-  { noAuthUser }: ListenerRules,
   { nkey, user, password, authToken }: Claimed,
-  type: ConnectionType,
+  { table: { nkeys }, listener: { noAuthUser }, request }: Circumstances,
 ): UserRule | "refused" | undefined {
-  if (table.nkeys.size === 0) return undefined;
+  if (nkeys.size === 0) return undefined;
   const isAnonymous = user === "" && password === "" && authToken === "" && nkey === "";
-  if (isAnonymous && !table.nkeys.has(noAuthUser)) return undefined;
-  const name = isAnonymous ? noAuthUser : nkey;
-  if (name === "") return undefined;
-  const selected = table.nkeys.get(name);
-  return selected !== undefined && isAllowedType(selected, type) ? selected : "refused";
+  if (isAnonymous) {
+    const standIn = nkeys.get(noAuthUser);
+    if (standIn === undefined || isAllowedType(standIn, request.connectionType)) return standIn;
+    return "refused";
+  }
+  if (nkey === "") return undefined;
+  const rule = nkeys.get(nkey);
+  return rule !== undefined && isAllowedType(rule, request.connectionType) ? rule : "refused";
 }
 
 function judgeNkey(
   rule: UserRule,
-  { noAuthUser }: ListenerRules,
-  { connect, nonce }: LoginRequest,
   sent: Claimed,
-  proxyKey: string,
-  checks: CredentialChecks,
+  { listener, request: { connect, nonce }, proxyKey, checks }: Circumstances,
 ): UserDecision {
+  const { isProxyRequired } = rule;
   const claimed = { ...sent, nkey: rule.name };
-  if (!passesProxy(rule, proxyKey)) return refuseWithoutProxy(claimed);
-  if (rule.name !== noAuthUser) {
+  if (isProxyRequired && proxyKey === "") return refuseWithoutProxy(claimed);
+  if (rule.name !== listener.noAuthUser) {
     const problem = findSignatureProblem(rule.name, nonce, connect.signature, checks.verifySignature);
-    if (problem !== undefined) return refuse(claimed, [debug(problem)], rule.isProxyRequired);
+    if (problem !== undefined) return refuse(claimed, [debug(problem)], isProxyRequired);
   }
-  return accept(claimed, rule, rule.isProxyRequired);
+  return accept(claimed, rule, isProxyRequired);
 }
 
 /** What is wrong with the signed nonce, for the log; undefined for nothing. */
@@ -147,15 +149,10 @@ export function findSignatureProblem(
 }
 
 /** The certificate says which user; CONNECT may not, and its password is still compared. */
-function judgeCertificate(
-  table: UserTable,
-  { tls, connectionType }: LoginRequest,
-  sent: Claimed,
-  proxyKey: string,
-  checks: CredentialChecks,
-): UserDecision {
-  const admitted = [...table.users.values()].filter((user) => isAllowedType(user, connectionType));
-  const { user, log } = findCertificateUser(tls, {
+function judgeCertificate(sent: Claimed, circumstances: Circumstances): UserDecision {
+  const { table, request } = circumstances;
+  const admitted = [...table.users.values()].filter((user) => isAllowedType(user, request.connectionType));
+  const { user, log } = findCertificateUser(request.tls, {
     find: (name) => admitted.find((candidate) => candidate.name === name),
     all: () => admitted.map((candidate) => ({ name: candidate.name, user: candidate })),
   });
@@ -165,36 +162,36 @@ function judgeCertificate(
     const text = `User ${goQuoteText(sent.user)} found in connect proto, but user required from cert`;
     logs.push({ level: "warning", text });
   }
-  return judgeUser(user, { ...sent, user: user.name }, proxyKey, checks, logs);
+  return judgeUser(user, { ...sent, user: user.name }, { needsCertificate: false, logs }, circumstances);
 }
 
-/** The user that CONNECT names, or the one for clients that send no credentials, with its password. */
-function selectUser({ users }: UserTable, { noAuthUser }: ListenerRules, sent: Claimed) {
+/** What was sent, or without credentials the name and password of the user that stands in for that. */
+function withStandIn(sent: Claimed, { table, listener }: Circumstances): Claimed {
   const isAnonymous = sent.user === "" && sent.password === "" && sent.authToken === "";
-  const standIn = isAnonymous ? users.get(noAuthUser) : undefined;
-  if (standIn === undefined) return { claimed: sent, selected: users.get(sent.user) };
-  return { claimed: { ...sent, user: standIn.name, password: standIn.password }, selected: standIn };
+  const standIn = isAnonymous ? table.users.get(listener.noAuthUser) : undefined;
+  return standIn === undefined ? sent : { ...sent, user: standIn.name, password: standIn.password };
 }
 
 function judgeUser(
   rule: UserRule,
   claimed: Claimed,
-  proxyKey: string,
-  checks: CredentialChecks,
-  logs: readonly LoginLog[],
+  { needsCertificate, logs }: { readonly needsCertificate: boolean; readonly logs: readonly LoginLog[] },
+  { proxyKey, checks }: Circumstances,
 ): UserDecision {
-  if (!passesProxy(rule, proxyKey)) return refuseWithoutProxy(claimed, logs);
-  if (!isSecret(claimed.password, rule.password, checks)) return refuse(claimed, logs, rule.isProxyRequired);
-  return accept(claimed, rule, rule.isProxyRequired, logs);
+  const { isProxyRequired } = rule;
+  if (isProxyRequired && proxyKey === "") return refuseWithoutProxy(claimed, logs);
+  if (needsCertificate) {
+    const log = debug(`User ${goQuoteText(rule.name)} requires a client certificate`);
+    return refuse(claimed, [...logs, log], isProxyRequired);
+  }
+  if (!isSecret(claimed.password, rule.password, checks)) return refuse(claimed, logs, isProxyRequired);
+  return accept(claimed, rule, isProxyRequired, logs);
 }
 
 /** The single token or the single user of the listener. */
 function judgeSingle(
-  { isProxyRequired }: LoginRules,
-  { token, user, password }: ListenerRules,
   claimed: Claimed,
-  proxyKey: string,
-  checks: CredentialChecks,
+  { rules: { isProxyRequired }, listener: { token, user, password }, proxyKey, checks }: Circumstances,
 ): UserDecision {
   if (isProxyRequired && proxyKey === "") return refuseWithoutProxy(claimed);
   const isKnown =
@@ -213,10 +210,6 @@ function isSecret(given: string, stored: string, checks: CredentialChecks): bool
 
 function isAllowedType({ connectionTypes }: UserRule, type: ConnectionType): boolean {
   return connectionTypes === null || connectionTypes.includes(type);
-}
-
-function passesProxy({ isProxyRequired }: UserRule, proxyKey: string): boolean {
-  return !isProxyRequired || proxyKey !== "";
 }
 
 function accept(

@@ -1,6 +1,6 @@
 import { AUTHORIZATION_DEFAULTS } from "../config/authorization.ts";
 import { DEFAULT_HOST } from "../config/listener.ts";
-import { DEFAULT_PORT, type Options, type Transport } from "../config/option_table.ts";
+import { DEFAULT_PORT, type Options, SHARDS_MAX, type Transport } from "../config/option_table.ts";
 import { splitHostPort } from "../config/readers.ts";
 import { TLS_DEFAULTS } from "../config/tls.ts";
 
@@ -102,11 +102,10 @@ function bool(names: string, fields: FieldOf<boolean> | readonly FieldOf<boolean
   return { names: names.split(" "), kind: "bool", sets: [fields].flat(), value: "", doc };
 }
 
-const SHARDS_MAX = 256;
 const TRANSPORTS: readonly Transport[] = ["auto", "epoll", "runtime"];
 
 const shards: Flag = {
-  ...integer("shards", "shards", "N", "threads that serve clients; 0 chooses (Midge only)"),
+  ...integer("shards", "shards", "N", "threads that serve clients, at most 16; 0 chooses (Midge only)"),
   check: (count) =>
     Number(count) >= 0 && Number(count) <= SHARDS_MAX ? undefined : `use 0 to ${SHARDS_MAX}`,
 };

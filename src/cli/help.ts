@@ -29,8 +29,13 @@ ${lines.join("\n")}
 
 const DOC_COLUMN = 34;
 
+/** A flag as it is usually written: short ones and runs of capitals with one dash. */
+export function writtenFlag(name: string): string {
+  return /^(..?|[A-Z]+)$/.test(name) ? `-${name}` : `--${name}`;
+}
+
 function describeFlag({ names, value, doc }: Flag): string {
-  const written = names.map((name) => (/^(..?|[A-Z]+)$/.test(name) ? `-${name}` : `--${name}`)).join(", ");
+  const written = names.map(writtenFlag).join(", ");
   const left = `    ${written} ${value}`.trimEnd();
   return left.length < DOC_COLUMN
     ? `${left.padEnd(DOC_COLUMN)}${doc}`

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { defaultOptions, type Options } from "../config/option_table.ts";
 import { Logger } from "../log/logger.ts";
 import { loadRuntime } from "../runtime/mod.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { openLogTarget } from "../server/log_target.ts";
 import {
   type ConfigOrigin,
@@ -27,7 +28,7 @@ export async function serve(flags: Flags, args: readonly string[]): Promise<numb
   const obstacle = findObstacle(options);
   if (obstacle !== undefined) return refuse(obstacle);
 
-  const openLog = (chosen: Options) => openLogTarget(chosen, EXECUTABLE);
+  const openLog = (chosen: Options) => openLogTarget(chosen, EXECUTABLE, runtime);
   let logger: Logger;
   try {
     logger = new Logger(await openLog(options), { debug: options.debug, trace: options.trace });
@@ -50,6 +51,7 @@ export async function serve(flags: Flags, args: readonly string[]): Promise<numb
     });
     handleSignals(starting, runtime, logger);
     const server = await starting;
+    nameProcess(runtime);
     return (await server.ended) === "stopped" ? 0 : 1;
   } catch (error) {
     if (!(error instanceof ServerStartError)) throw error;
@@ -89,6 +91,12 @@ async function readOptions(flags: Flags): Promise<Read> {
     },
   };
   return { ...applied, warnings: loaded.warnings, config };
+}
+
+/** For those who look for a nats-server with ps, pgrep or killall, as --signal does. */
+function nameProcess(runtime: Runtime): void {
+  const opened = runtime.openPosix();
+  if (opened.ok) opened.posix.nameThread(EXECUTABLE);
 }
 
 /** What nobody caught is a mistake of ours: the server's state cannot be trusted any more. */

@@ -1,8 +1,14 @@
 import { loadConfigFile } from "../config/load.ts";
+import { findTlsFileProblem } from "../runtime/tls_files.ts";
 
 /** `-t`: says whether a configuration file could be used, warnings included; returns the exit code. */
 export function testConfig(file: string): number {
   const loaded = loadConfigFile(file);
+  const fileProblem = loaded.ok && loaded.options.tls ? findTlsFileProblem(loaded.options.tls) : undefined;
+  if (fileProblem !== undefined) {
+    console.error(`nats-server: ${fileProblem}`);
+    return 1;
+  }
   const lines = loaded.ok ? loaded.warnings : loaded.lines;
   if (!loaded.ok || lines.length > 0) {
     console.error(`nats-server: ${lines.join("\n")}`);

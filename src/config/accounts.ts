@@ -237,6 +237,7 @@ const EXPORT_BLOCK = block("export", {
 
 const exportItem: Reader<ExportOptions> = {
   type: "export",
+  blocks: [EXPORT_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "an export to be a map with a stream or service");
     refuseRepeats(value, site, EXPORT_BLOCK.table.responseType, "Duplicate response type definition");
@@ -308,6 +309,7 @@ type ImportSource = OptionsOf<typeof SOURCE_BLOCK.table>;
 
 const importSource: Reader<ImportSource> = {
   type: "map of account and subject",
+  blocks: [SOURCE_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "a map of account and subject");
     const read = readBlock(SOURCE_BLOCK, value, site);
@@ -352,6 +354,7 @@ const IMPORT_BLOCK = block("import", {
 
 const importItem: Reader<ImportOptions> = {
   type: "import",
+  blocks: [IMPORT_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "an import to be a map with a stream or service");
     const { stream, service, ...read } = readBlock(IMPORT_BLOCK, value, site);
@@ -376,6 +379,7 @@ const importItem: Reader<ImportOptions> = {
 
 const imports: Reader<readonly ImportOptions[]> = {
   type: "array of imports",
+  blocks: [IMPORT_BLOCK],
   read: (value, site) => {
     if (value.kind !== "array") return wrongType(value, site, "imports to be an array");
     const read: ImportOptions[] = [];
@@ -496,6 +500,7 @@ const ACCOUNT_BLOCK = block(
       key: "limits",
       reader: {
         type: "limits block",
+        blocks: [LIMITS_BLOCK],
         read: (value, site) =>
           value.kind === "map"
             ? readBlock(LIMITS_BLOCK, value, site)
@@ -507,7 +512,7 @@ const ACCOUNT_BLOCK = block(
     messageTrace: option<MessageTraceOptions | undefined>({
       key: "msg_trace",
       aliases: ["trace_dest"],
-      reader: { type: "subject or trace block", read: readMessageTrace },
+      reader: { type: "subject or trace block", blocks: [TRACE_BLOCK], read: readMessageTrace },
       default: undefined,
       doc: "Where traces of its messages go.",
     }),
@@ -517,6 +522,7 @@ const ACCOUNT_BLOCK = block(
 
 export const accounts: Reader<readonly AccountOptions[]> = {
   type: "accounts",
+  blocks: [ACCOUNT_BLOCK],
   read: (value, site) => {
     if (value.kind === "array") return readNames(value.items, site);
     if (value.kind !== "map") return wrongType(value, site, "accounts to be a map or an array of names");

@@ -44,7 +44,7 @@ export interface UserOptions {
 /** A public key of one kind, or an error. */
 export function publicKey(kind: PublicKeyKind, message: (text: string) => string): Reader<string> {
   return {
-    type: `public ${kind} key`,
+    type: kind === "any" ? "public key" : `public ${kind} key`,
     read: (value, site) => {
       const text = string.read(value, site);
       return text === undefined || isPublicKey(text, kind) ? text : site.error(message(text));
@@ -110,6 +110,7 @@ const USER_BLOCK = block("user", {
 
 const user: Reader<UserOptions> = {
   type: "user",
+  blocks: [USER_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "a user entry to be a map");
     const read = readBlock(USER_BLOCK, value, site);
@@ -178,6 +179,7 @@ export type AuthCalloutOptions = OptionsOf<typeof CALLOUT_BLOCK.table>;
 
 const authCallout: Reader<AuthCalloutOptions> = {
   type: "auth_callout block",
+  blocks: [CALLOUT_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "authorization callout to be a map");
     const errorsBefore = site.errorCount;
@@ -271,6 +273,7 @@ export type AuthorizationOptions = OptionsOf<typeof AUTHORIZATION_BLOCK.table>;
 
 export const authorization: Reader<AuthorizationOptions> = {
   type: "authorization block",
+  blocks: [AUTHORIZATION_BLOCK],
   read: (value, site) => {
     const read = readAuthorization(value, site);
     if (read === undefined) return undefined;
@@ -324,6 +327,7 @@ export type SimpleAuthorization = OptionsOf<typeof SIMPLE_AUTHORIZATION_BLOCK.ta
 
 export const simpleAuthorization: Reader<SimpleAuthorization> = {
   type: "authorization block",
+  blocks: [SIMPLE_AUTHORIZATION_BLOCK],
   read: (value, site) =>
     value.kind === "map"
       ? readBlock(SIMPLE_AUTHORIZATION_BLOCK, value, site)

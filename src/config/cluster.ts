@@ -54,7 +54,7 @@ const CLUSTER_TABLE = {
     reader: { type: "authorization block", read: readAuthorization },
     default: undefined,
     reload: changed,
-    doc: "The single user that routes log in with.",
+    doc: "The single user that routes log in with: user, password and timeout.",
   }),
   routes: option<readonly string[]>({
     key: "routes",
@@ -101,7 +101,7 @@ const CLUSTER_TABLE = {
   }),
   permissions: option<RoutePermissions | undefined>({
     key: "permissions",
-    reader: { type: "permissions block", read: readRoutePermissions },
+    reader: { ...permissions, read: readRoutePermissions },
     default: undefined,
     reload: changed,
     doc: "Which interest crosses routes.",
@@ -167,6 +167,7 @@ export const clusterReload = nested("cluster", "cluster ", CLUSTER_TABLE);
 
 export const cluster: Reader<ClusterOptions> = {
   type: "cluster block",
+  blocks: [CLUSTER_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "a map to define cluster");
     const read = readBlock(CLUSTER_BLOCK, value, site);

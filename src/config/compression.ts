@@ -25,7 +25,7 @@ export function compression(modeForOn: string, defaultMode: string): Reader<Comp
       key: "mode",
       reader: string,
       default: defaultMode,
-      doc: "How routes or leaf nodes compress.",
+      doc: "How routes or leaf nodes compress; s2_auto is the default of the latter.",
     }),
     rttThresholdsMs: option<readonly number[]>({
       key: "rtt_thresholds",
@@ -37,6 +37,7 @@ export function compression(modeForOn: string, defaultMode: string): Reader<Comp
   });
   return {
     type: "mode, bool or compression block",
+    blocks: [modes],
     read: (value, site) => {
       if (value.kind === "bool") return { mode: value.value ? modeForOn : "off", rttThresholdsMs: [] };
       if (value.kind === "string") return { mode: value.value, rttThresholdsMs: [] };

@@ -66,7 +66,7 @@ const GATEWAY_TABLE = {
     },
     default: undefined,
     reload: fixed('field "Authorization"'),
-    doc: "The single user that gateways log in with.",
+    doc: "The single user that gateways log in with: user, password and timeout.",
   }),
   tls: option<TlsOptions | undefined>({
     key: "tls",

@@ -114,6 +114,7 @@ export type LeafAuthorizationOptions = OptionsOf<typeof LEAF_AUTHORIZATION_BLOCK
 
 const authorization: Reader<LeafAuthorizationOptions> = {
   type: "authorization block",
+  blocks: [LEAF_AUTHORIZATION_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "a map to define leafnode authorization");
     const read = readBlock(LEAF_AUTHORIZATION_BLOCK, value, site);
@@ -144,7 +145,7 @@ const PROXY_BLOCK = block("proxy", {
   }),
   tls: option<TlsOptions | undefined>({
     key: "tls",
-    reader: { type: "tls block", read: readProxyTls },
+    reader: { ...tls("listener"), read: readProxyTls },
     default: undefined,
     doc: "TLS towards an https proxy.",
   }),
@@ -324,7 +325,7 @@ const REMOTE_TABLE = {
   }),
   proxy: option<LeafProxyOptions | undefined>({
     key: "proxy",
-    reader: { type: "proxy block", read: readProxy },
+    reader: { type: "proxy block", blocks: [PROXY_BLOCK], read: readProxy },
     default: undefined,
     reload: fixed('field "Proxy"'),
     doc: "An HTTP proxy for ws:// and wss://.",
@@ -371,6 +372,7 @@ function isWebSocket(text: string): boolean {
 
 const remote: Reader<LeafRemoteOptions> = {
   type: "remote leafnode block",
+  blocks: [REMOTE_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "a remote leafnode entry to be a map");
     const read = readBlock(REMOTE_BLOCK, value, site);
@@ -395,6 +397,7 @@ function checkProxyUse({ urls: hubUrls, tls: hubTls }: LeafRemoteOptions, site: 
 
 const remotes: Reader<readonly LeafRemoteOptions[]> = {
   type: "array of remotes",
+  blocks: [REMOTE_BLOCK],
   read: (value, site) => {
     const read = arrayOf(remote).read(value, site);
     const ids = read?.map(remoteId) ?? [];

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { ConfigError, type ConfigProblem, formatProblem, type Position } from "./config_tree.ts";
+import { ConfigError, type ConfigProblem, formatProblem } from "./config_tree.ts";
 import { configDigest } from "./digest.ts";
+import type { NamedFile } from "./option.ts";
 import type { Options } from "./option_table.ts";
 import { type ParseSurroundings, parseConfig } from "./parser.ts";
 import { readOptions } from "./read_options.ts";
@@ -24,7 +25,7 @@ export function loadConfigText(text: string, file: string, surroundings: ParseSu
   try {
     const tree = parseConfig(text, file, surroundings);
     const { options, problems, files } = readOptions(tree);
-    const missing = files.flatMap(({ path, at }) => problemOfFile(path, at, surroundings.readFile));
+    const missing = files.flatMap((named) => problemOfFile(named, surroundings.readFile));
     const lines = [...problems, ...missing].map(formatProblem);
     if (missing.length > 0 || problems.some(isError)) return { ok: false, lines };
     return { ok: true, options, digest: configDigest(tree), warnings: lines };
@@ -50,15 +51,15 @@ export function loadConfigFile(
 
 /** A file that cannot be read is better found now than when the first client connects. */
 function problemOfFile(
-  path: string,
-  at: Position,
+  { path, problem, at }: NamedFile,
   readFile: (path: string) => string,
 ): readonly ConfigProblem[] {
   try {
     readFile(path);
     return [];
   } catch (error) {
-    return [{ severity: "error", at, text: error instanceof Error ? error.message : String(error) }];
+    const why = error instanceof Error ? error.message : String(error);
+    return [{ severity: "error", at, text: problem + why }];
   }
 }
 

@@ -47,6 +47,7 @@ const DESTINATION_BLOCK = block(
 
 export const mappings: Reader<readonly MappingOptions[]> = {
   type: "mappings block",
+  blocks: [DESTINATION_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "a map of subject mappings");
     return [...value.entries.values()].flatMap(

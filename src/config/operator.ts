@@ -69,6 +69,7 @@ const BAD_FORM =
 
 export const resolver: Reader<ResolverOptions> = {
   type: 'MEM, URL("…") or resolver block',
+  blocks: [RESOLVER_BLOCK],
   read: (value, site) => {
     if (value.kind === "string") return readResolverText(value.value, site);
     if (value.kind !== "map") return wrongType(value, site, "a resolver");
@@ -154,6 +155,7 @@ const PROXY_BLOCK = block("trusted proxy", {
 /** `proxies { trusted: [ { key } ] }`: the keys of the proxies that are believed. */
 export const trustedProxies: Reader<readonly string[]> = {
   type: "proxies block",
+  blocks: [PROXY_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "proxies to be a map");
     const keys: string[] = [];
@@ -180,7 +182,8 @@ export const operators: Reader<readonly string[]> = {
   type: "operator JWT or file, or several",
   read: (value, site) => {
     const read = strings.read(value, site);
-    for (const text of read ?? []) if (!isJwtShaped(text)) site.needsFile(text);
+    for (const text of read ?? [])
+      if (!isJwtShaped(text)) site.needsFile(text, "error parsing operator JWT: ");
     return read;
   },
 };

@@ -20,6 +20,8 @@ export interface Option<T> {
 export interface Reader<T> {
   /** What a user writes: `duration`, `size`, `bool` … */
   readonly type: string;
+  /** The blocks whose keys such a value may have, for the reference; absent for plain values. */
+  readonly blocks?: readonly DescribedBlock[];
   /** Returns undefined after reporting to `site` what is wrong; the option then keeps its default. */
   readonly read: (value: ConfigValue, site: Site) => T | undefined;
 }
@@ -31,7 +33,11 @@ export type Reload<T> =
   /** The whole reload is refused, naming the option as nats-server does. */
   | { readonly kind: "refused"; readonly name: string }
   /** The block decides, comparing its own options. */
-  | { readonly kind: "compared"; compare(before: T, after: T): readonly ReloadStep[] }
+  | {
+      readonly kind: "compared";
+      readonly isPort?: boolean;
+      compare(before: T, after: T): readonly ReloadStep[];
+    }
   /** Has no effect on a running server, or is of no interest to it. */
   | { readonly kind: "ignored" };
 
@@ -65,10 +71,16 @@ export interface SharedKey<Fields> {
   readonly read: (value: ConfigValue, site: Site, draft: Draft<Fields>) => void;
 }
 
-/** A map of the configuration whose keys are known. */
-export interface Block<Table extends OptionTable> {
+/** What the reference says of a block. */
+export interface DescribedBlock {
   /** Names the block in messages: "cluster", "user". */
   readonly name: string;
+  readonly table: OptionTable;
+  readonly sharedKeys: readonly Pick<SharedKey<never>, "key" | "aliases" | "doc">[];
+}
+
+/** A map of the configuration whose keys are known. */
+export interface Block<Table extends OptionTable> extends DescribedBlock {
   readonly table: Table;
   /** By key and alias, lower case: reads the value into the draft of the block's options. */
   readonly keys: ReadonlyMap<string, SharedKey<OptionsOf<Table>>["read"]>;
@@ -116,7 +128,7 @@ export function block<Table extends OptionTable>(
   for (const { key, aliases, read } of sharedKeys) {
     for (const spelling of [key, ...aliases]) keys.set(spelling, read);
   }
-  return { name, table, keys, unknownKey };
+  return { name, table, sharedKeys, keys, unknownKey };
 }
 
 /** What holds when the configuration says nothing. */
@@ -135,6 +147,7 @@ export interface Findings {
 
 export interface NamedFile {
   readonly path: string;
+  readonly problem: string;
   readonly at: Position;
 }
 
@@ -163,9 +176,9 @@ export class Site {
     });
   }
 
-  /** Names a file that must be there. */
-  needsFile(path: string): void {
-    this.#findings.files.push({ path, at: this.at });
+  /** Names a file that must be there; `problem` stands before what is said of one that is not. */
+  needsFile(path: string, problem = ""): void {
+    this.#findings.files.push({ path, problem, at: this.at });
   }
 
   /** The number of errors so far, to tell whether a part was read without any. */
@@ -213,6 +226,7 @@ export function readBlock<Table extends OptionTable>(
 export function blockReader<Table extends OptionTable>(known: Block<Table>): Reader<OptionsOf<Table>> {
   return {
     type: `${known.name} block`,
+    blocks: [known],
     read: (value, site) =>
       value.kind === "map"
         ? readBlock(known, value, site)

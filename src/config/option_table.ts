@@ -68,13 +68,16 @@ const LAME_DUCK_DURATION_MS_MIN = 30_000;
 /** How a shard talks to sockets: its own epoll loop, or the runtime's sockets. */
 export type Transport = "auto" | "epoll" | "runtime";
 
+/** As many as the shared memory is laid out for (`memory/map.ts`). */
+export const SHARDS_MAX = 16;
+
 const MIDGE_TABLE = {
   shards: option({
     key: "shards",
-    reader: integer(0, 256),
+    reader: integer(0, SHARDS_MAX),
     default: 0,
     reload: fixed('field "Shards"'),
-    doc: "Threads that serve clients; 0 for what suits the machine.",
+    doc: "Threads that serve clients, at most 16; 0 for what suits the machine.",
   }),
   transport: option<Transport>({
     key: "transport",

@@ -66,6 +66,7 @@ const RESPONSE_BLOCK = block(
 
 const responses: Reader<ResponsePermission | "none"> = {
   type: "bool or allow_responses block",
+  blocks: [RESPONSE_BLOCK],
   read: (value, site) => {
     if (value.kind === "bool") return value.value ? RESPONSE_DEFAULTS : "none";
     if (value.kind === "map") return readBlock(RESPONSE_BLOCK, value, site);
@@ -125,6 +126,7 @@ function subjectPermission(allowQueue: boolean): Reader<SubjectPermission> {
   );
   return {
     type: "subjects or map of allow and deny",
+    blocks: [allowAndDeny],
     read: (value, site) => {
       const read =
         value.kind === "map" ? readBlock(allowAndDeny, value, site) : { allow: list.read(value, site) };
@@ -166,6 +168,7 @@ const PERMISSIONS_BLOCK = block("permissions", PERMISSIONS_TABLE, {
 /** The permissions of a user, of an account's users, or of a cluster. */
 export const permissions: Reader<Permissions> = {
   type: "permissions block",
+  blocks: [PERMISSIONS_BLOCK],
   read: (value: ConfigValue, site: Site) => {
     if (value.kind !== "map") return wrongType(value, site, "permissions to be a map");
     const read: Draft<OptionsOf<typeof PERMISSIONS_TABLE>> = readBlock(PERMISSIONS_BLOCK, value, site);

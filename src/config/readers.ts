@@ -196,6 +196,7 @@ export const strings: Reader<readonly string[]> = {
 export function arrayOf<T>(reader: Reader<T>): Reader<readonly T[]> {
   return {
     type: `array of ${reader.type}`,
+    ...blocksOf(reader),
     read: (value, site) => {
       if (value.kind !== "array") return wrongType(value, site, "an array");
       const items: T[] = [];
@@ -206,6 +207,11 @@ export function arrayOf<T>(reader: Reader<T>): Reader<readonly T[]> {
       return items;
     },
   };
+}
+
+/** What a reader that wraps another one says of blocks. */
+function blocksOf({ blocks }: Reader<unknown>): Pick<Reader<unknown>, "blocks"> {
+  return blocks === undefined ? {} : { blocks };
 }
 
 /** A map with any keys whose values `reader` reads. */
@@ -284,6 +290,7 @@ export function boolOr<T>(
 ): Reader<T> {
   return {
     type: `bool or ${otherwise.type}`,
+    ...blocksOf(otherwise),
     read: (value: ConfigValue, site) =>
       value.kind === "bool" ? fromBool(value.value, site) : otherwise.read(value, site),
   };

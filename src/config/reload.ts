@@ -28,6 +28,7 @@ export function fixed<T>(name: string): Reload<T> {
 export function fixedPort(name: string): Reload<number> {
   return {
     kind: "compared",
+    isPort: true,
     compare: (old, now) =>
       old === now || (now === -1 && old !== 0)
         ? []

@@ -118,8 +118,18 @@ const pinnedCerts: Reader<readonly string[]> = {
   },
 };
 
+const CERTIFICATE_BLOCK = block(
+  "certificate",
+  {
+    certFile: option({ key: "cert_file", reader: file, default: "", doc: "The certificate, a PEM file." }),
+    keyFile: option({ key: "key_file", reader: file, default: "", doc: "Its private key, a PEM file." }),
+  },
+  { unknownKey: (key) => `error parsing tls certs config, unknown field "${key}"` },
+);
+
 const certs: Reader<readonly CertificatePair[]> = arrayOf({
   type: "map of cert_file and key_file",
+  blocks: [CERTIFICATE_BLOCK],
   read: (value, site) => {
     if (value.kind !== "map") return wrongType(value, site, "a map of cert_file and key_file");
     const { certFile, keyFile } = readBlock(CERTIFICATE_BLOCK, value, site);
@@ -129,15 +139,6 @@ const certs: Reader<readonly CertificatePair[]> = arrayOf({
     );
   },
 });
-
-const CERTIFICATE_BLOCK = block(
-  "certificate",
-  {
-    certFile: option({ key: "cert_file", reader: file, default: "", doc: "The certificate, a PEM file." }),
-    keyFile: option({ key: "key_file", reader: file, default: "", doc: "Its private key, a PEM file." }),
-  },
-  { unknownKey: (key) => `error parsing tls certs config, unknown field "${key}"` },
-);
 
 /** Only 1.2 and 1.3 are safe; older names are known so that the message can say so. */
 const minVersion: Reader<"1.2" | "1.3"> = {
@@ -192,6 +193,7 @@ const ocspPeer: Reader<OcspPeerOptions> = boolOr<OcspPeerOptions>(
   (verify) => ({ ...defaultsOf(OCSP_PEER_BLOCK.table), verify }),
   {
     type: "ocsp_peer block",
+    blocks: [OCSP_PEER_BLOCK],
     read: (value, site) =>
       value.kind === "map"
         ? readBlock(OCSP_PEER_BLOCK, value, site)
@@ -352,6 +354,7 @@ export const TLS_DEFAULTS: TlsOptions = defaultsOf(TLS_TABLE);
 export function tls(role: "listener" | "link"): Reader<TlsOptions> {
   return {
     type: "tls block",
+    blocks: [TLS_BLOCK],
     read: (value, site) => {
       if (value.kind !== "map") return wrongType(value, site, "a map to define tls");
       const errorsBefore = site.errorCount;
@@ -409,6 +412,7 @@ export const ocsp: Reader<OcspOptions> = boolOr<OcspOptions>(
   (enabled) => ({ mode: enabled ? "auto" : "never", urls: [] }),
   {
     type: "ocsp block",
+    blocks: [OCSP_BLOCK],
     read: (value, site) =>
       value.kind === "map" ? readBlock(OCSP_BLOCK, value, site) : wrongType(value, site, "a bool or a map"),
   },
@@ -448,6 +452,7 @@ export const ocspCache: Reader<OcspCacheOptions> = boolOr<OcspCacheOptions>(
   (enabled) => ({ ...defaultsOf(OCSP_CACHE_BLOCK.table), type: enabled ? "local" : "none" }),
   {
     type: "ocsp_cache block",
+    blocks: [OCSP_CACHE_BLOCK],
     read: (value, site) =>
       value.kind === "map"
         ? readBlock(OCSP_CACHE_BLOCK, value, site)

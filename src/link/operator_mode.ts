@@ -97,16 +97,16 @@ export class OperatorMode {
     const opened = openResolver(resolver, new Map(preload), {
       get: httpGet,
       ask: (accountKey) => this.#askServers(accountKey, timeoutMs),
-      storeEvents: {
-        onChanged: (accountKey) => this.#onStored(accountKey),
-        onDeleted: (accountKey) => this.book.markDeleted(accountKey),
-      },
       nowMs: () => Date.now(),
     });
     if (!opened.ok) throw new Error(opened.problem);
     this.#store = opened.store;
     this.#resolver = opened.resolver;
     this.#canDelete = opened.canDelete;
+    opened.store?.watch({
+      onChanged: (accountKey) => this.#onStored(accountKey),
+      onDeleted: (accountKey) => this.book.markDeleted(accountKey),
+    });
     this.book = new AccountBook({
       trust: setup.trust,
       resolver: this.#resolver,
@@ -154,7 +154,7 @@ export class OperatorMode {
 
   /** A file of the store says something else: for an account in the book it holds at once. */
   #onStored(accountKey: string): void {
-    if (this.book?.get(accountKey) === undefined) return;
+    if (this.book.get(accountKey) === undefined) return;
     const loaded = this.#store!.load(accountKey);
     if (!loaded.ok) return;
     const problem = this.book.update(accountKey, loaded.jwt);

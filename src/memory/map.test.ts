@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import * as config from "../config/option_table.ts";
 import {
   AREA_HEADER_BYTES,
   CONNECTION_BYTES,
@@ -59,6 +60,10 @@ function regionsOf(map: MemoryMap): Region[] {
   }
   return regions.sort((a, b) => a.start - b.start);
 }
+
+test("a configuration can ask for as many shards as there is room for", () => {
+  expect(config.SHARDS_MAX).toBe(SHARDS_MAX);
+});
 
 describe("memoryMap()", () => {
   for (let shardCount = 1; shardCount <= SHARDS_MAX; shardCount++) {

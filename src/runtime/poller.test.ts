@@ -2,23 +2,9 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
-import { EpollPoller, wakeEpollPoller } from "./epoll_poller.ts";
-import { loadRuntime } from "./mod.ts";
-import {
-  HANGUP,
-  type Poller,
-  READ_FAILED,
-  READABLE,
-  type StreamSource,
-  WOULD_BLOCK,
-  WRITABLE,
-  WRITE_FAILED,
-} from "./poller.ts";
-import { POLLIN } from "./posix/libc.ts";
-import { listenTcp } from "./posix/listen.ts";
+import { HANGUP, type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
 import { writeIovec } from "./posix/posix.ts";
-import { listenWithRuntime } from "./socket_listener.ts";
-import { SocketPoller, wakeSocketPoller } from "./socket_poller.ts";
+import { epollSubject, type PollerSubject, runtimeSubject, tlsSubject } from "./testing/poller_subjects.ts";
 import {
   HANDLE_WORD,
   REPLY_WORD,
@@ -27,78 +13,18 @@ import {
   type WakeWorkerStart,
 } from "./testing/wake_worker.ts";
 
-const opened = (await loadRuntime()).openPosix();
-if (!opened.ok) throw new Error(opened.reason);
-const posix = opened.posix;
-
-const SLOTS_MAX = 64;
-const BACKLOG = 64;
 const IOVEC_OFFSET = 1024;
 const DATA_OFFSET = 65536;
 const MEMORY_PAGES = 32;
 
-/** What differs between the pollers: how they are made, where connections come from, how they are woken. */
-interface Subject {
-  open(memory: WebAssembly.Memory): Poller;
-  listen(onConnection: (source: StreamSource) => void): Promise<{ port: number; close(): void }>;
-  wake(memory: WebAssembly.Memory, wakeHandle: number): void;
-}
-
-const subjects: Record<Poller["kind"], Subject> = {
-  epoll: {
-    open: (memory) => new EpollPoller(posix, new Uint8Array(memory.buffer), SLOTS_MAX),
-    async listen(onConnection) {
-      const listener = await listenTcp(posix, "127.0.0.1", 0, BACKLOG);
-      if (!listener.ok) throw new Error(listener.error);
-      const pollfd = new DataView(new ArrayBuffer(8));
-      pollfd.setInt32(0, listener.fd, true);
-      pollfd.setInt16(4, POLLIN, true);
-      let isOpen = true;
-      const acceptAll = async () => {
-        while (isOpen) {
-          if (posix.poll(posix.addressOf(pollfd), 1, 0) > 0) {
-            const accepted = posix.accept(listener.fd);
-            if (typeof accepted !== "number") onConnection(accepted.fd);
-          }
-          await setImmediate();
-        }
-        posix.close(listener.fd);
-      };
-      void acceptAll();
-      return {
-        port: listener.port,
-        close: () => {
-          isOpen = false;
-        },
-      };
-    },
-    wake: (_memory, wakeHandle) => wakeEpollPoller(posix, wakeHandle),
-  },
-  runtime: {
-    open: (memory) =>
-      new SocketPoller({
-        memory: new Uint8Array(memory.buffer),
-        slotsMax: SLOTS_MAX,
-        wakeWords: new Int32Array(memory.buffer),
-        wakeIndex: WAKE_WORD,
-      }),
-    async listen(onConnection) {
-      const listener = await listenWithRuntime({
-        host: "127.0.0.1",
-        port: 0,
-        backlog: BACKLOG,
-        reusePort: false,
-        onConnection,
-      });
-      if (!listener.ok) throw new Error(listener.error);
-      return listener;
-    },
-    wake: (memory, wakeHandle) => wakeSocketPoller(new Int32Array(memory.buffer), wakeHandle),
-  },
+const subjects: Record<string, PollerSubject> = {
+  epoll: epollSubject,
+  "epoll, with TLS for other streams": tlsSubject,
+  runtime: runtimeSubject,
 };
 
-for (const [kind, subject] of Object.entries(subjects)) {
-  describe(`Poller (${kind})`, () => {
+for (const [name, subject] of Object.entries(subjects)) {
+  describe(`Poller (${name})`, () => {
     const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
     const bytes = new Uint8Array(memory.buffer);
     const iovecs = new Uint32Array(memory.buffer, IOVEC_OFFSET, 64);
@@ -336,7 +262,7 @@ for (const [kind, subject] of Object.entries(subjects)) {
       const words = new Int32Array(memory.buffer);
       for (const word of [WAKE_WORD, REPLY_WORD, HANDLE_WORD, STOP_WORD]) words[word] = 0;
       const worker = new Worker(new URL("./testing/wake_worker.ts", import.meta.url), { type: "module" });
-      worker.postMessage({ kind: kind as Poller["kind"], memory } satisfies WakeWorkerStart);
+      worker.postMessage({ kind: subject.kind, memory } satisfies WakeWorkerStart);
       await wordIsNot(words, HANDLE_WORD, 0);
       const wakeHandle = words[HANDLE_WORD]! - 1;
       for (let round = 0; round < 20; round++) {

@@ -1,3 +1,5 @@
+import type { TlsOptions } from "../config/tls.ts";
+import type { OpenSsl } from "./openssl/openssl.ts";
 import type { Posix } from "./posix/posix.ts";
 
 /**
@@ -25,6 +27,13 @@ export interface Runtime {
    * Deno without `--allow-ffi`. Never prompts. The server then falls back to the runtime's own sockets.
    */
   openPosix(): PosixResult;
+  /** The system's OpenSSL for the calling thread, or why there is none. Never prompts; some milliseconds. */
+  openOpenSsl(posix: Posix): OpenSslResult;
+  /**
+   * What of these options the runtime's own TLS (`node:tls`, over its own sockets) cannot do, and what to do instead;
+   * undefined for nothing.
+   */
+  findTlsLimit(options: TlsOptions): string | undefined;
   /** Frees the calling thread's garbage now, where the runtime lets a program ask for that; some milliseconds. */
   collectGarbage(): void;
   /**
@@ -36,6 +45,10 @@ export interface Runtime {
 
 export type PosixResult =
   | { readonly ok: true; readonly posix: Posix }
+  | { readonly ok: false; readonly reason: string };
+
+export type OpenSslResult =
+  | { readonly ok: true; readonly openSsl: OpenSsl }
   | { readonly ok: false; readonly reason: string };
 
 /** The signals nats-server gives a meaning. */

@@ -1,9 +1,19 @@
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers";
+import type { TLSSocket } from "node:tls";
 import { assert } from "../base/assert.ts";
 import type { Poller, StreamSource } from "./poller.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
 import { errnoTextOf } from "./posix/errno.ts";
+import { NOT_TLS, SocketTls, sessionOf, socketHandshakeError, TLS_HANDSHAKE_BYTE } from "./socket_tls.ts";
+import {
+  HANDSHAKE_DONE,
+  HANDSHAKE_FAILED,
+  type HandshakeError,
+  type TlsContext,
+  type TlsLayer,
+  type TlsSession,
+} from "./tls.ts";
 
 /** A stream takes writes while fewer bytes than this wait in its socket. */
 const UNSENT_BYTES_MAX = 256 * 1024;
@@ -37,7 +47,7 @@ export interface SocketPollerOptions {
  * A `Poller` over the runtime's own sockets (`node:net`), for macOS and for Deno without `--allow-ffi`.
  * It copies what epoll does not and allocates per chunk: the fallback, not the fast path.
  */
-export class SocketPoller implements Poller {
+export class SocketPoller implements Poller, TlsLayer {
   readonly kind = "runtime";
   readonly memoryBase = 0;
   readonly wakeHandle: number;
@@ -51,6 +61,9 @@ export class SocketPoller implements Poller {
   #eventSlots: number[] = [];
   #eventFlags: number[] = [];
   #lastError = "";
+  /** By listener. */
+  readonly #tls: SocketTls[] = [];
+  #handshakeError: HandshakeError = { text: "", isNoise: false };
 
   readonly #wakeWords: Int32Array;
   #wakesSeen: number;
@@ -158,6 +171,36 @@ export class SocketPoller implements Poller {
     return this.#lastError;
   }
 
+  useContext(listener: number, context: TlsContext): void {
+    assert(context.kind === "runtime", "SocketPoller.useContext: the context is not the runtime's");
+    this.#tls[listener] = new SocketTls(context.options);
+  }
+
+  peek(slot: number): number {
+    return this.#streamOf(slot).peek();
+  }
+
+  startTls(slot: number, listener: number): void {
+    const tls = this.#tls[listener];
+    assert(tls !== undefined, "SocketPoller.startTls: the listener has no context");
+    this.#streamOf(slot).awaitTls(tls);
+  }
+
+  handshake(slot: number): number {
+    const stream = this.#streamOf(slot);
+    const result = stream.handshake();
+    if (result === HANDSHAKE_FAILED) this.#handshakeError = stream.handshakeError();
+    return result;
+  }
+
+  handshakeError(): HandshakeError {
+    return this.#handshakeError;
+  }
+
+  session(slot: number): TlsSession {
+    return this.#streamOf(slot).session();
+  }
+
   run(turn: () => void): Promise<void> {
     assert(this.#turn === undefined, "SocketPoller.run: it runs already");
     this.#turn = turn;
@@ -238,7 +281,7 @@ export class SocketPoller implements Poller {
 
 /** One socket, with the reading and writing sides a `Poller` wants. */
 class SocketStream {
-  readonly #socket: Socket;
+  #socket: Socket | TLSSocket;
   readonly #onReady: () => void;
   readonly #incoming: Uint8Array[] = [];
   /** Bytes of `#incoming[0]` already read. */
@@ -249,29 +292,96 @@ class SocketStream {
   #error: Error | undefined;
   #isReadWanted = true;
   #isWriteWanted = false;
+  /** A handshake to begin with the first byte. */
+  #awaitedTls: SocketTls | null = null;
+  /** The handshake is over, and nobody has been told. */
+  #isHandshakeNews = false;
+  #isHandshakeDone = false;
 
   constructor(socket: Socket, onReady: () => void) {
     this.#socket = socket;
     this.#onReady = onReady;
     socket.setNoDelay(true);
+    this.#listen(socket);
+  }
+
+  #listen(socket: Socket): void {
     socket.on("data", (chunk: Uint8Array) => {
       this.#incoming.push(chunk);
       this.#unreadBytes += chunk.length;
       if (this.#unreadBytes >= UNREAD_BYTES_MAX) socket.pause();
-      onReady();
+      this.#onReady();
     });
     socket.on("end", () => {
       this.#hasEnded = true;
-      onReady();
+      this.#onReady();
     });
     socket.on("error", (error) => {
-      this.#error = error;
-      onReady();
+      this.#error ??= error;
+      this.#onReady();
     });
     socket.on("close", () => {
       this.#hasEnded = true;
-      onReady();
+      this.#onReady();
     });
+  }
+
+  /** The first unread byte, WOULD_BLOCK or READ_FAILED. */
+  peek(): number {
+    if (this.#unreadBytes > 0) return this.#incoming[0]![this.#headReadBytes]!;
+    return this.#hasEnded || this.#error !== undefined ? READ_FAILED : WOULD_BLOCK;
+  }
+
+  /** A handshake is to come, which begins with the peer's first byte. */
+  awaitTls(tls: SocketTls): void {
+    this.#awaitedTls = tls;
+  }
+
+  /** Puts TLS between the socket and what is read and written; what arrived before goes to it. */
+  #startTls(tls: SocketTls): void {
+    const plain = this.#socket;
+    for (const event of ["data", "end", "error", "close"]) plain.removeAllListeners(event);
+    plain.pause();
+    for (const chunk of this.#incoming.splice(0).reverse()) plain.unshift(chunk);
+    this.#unreadBytes = 0;
+    const socket = tls.secure(plain);
+    this.#socket = socket;
+    // The handshake tells of these by the socket on top, if at all.
+    plain.on("error", () => {});
+    plain.on("close", () => {
+      this.#hasEnded = true;
+      this.#onReady();
+    });
+    socket.on("secure", () => {
+      this.#isHandshakeDone = true;
+      this.#isHandshakeNews = true;
+      this.#onReady();
+    });
+    this.#listen(socket);
+  }
+
+  handshake(): number {
+    this.#isHandshakeNews = false;
+    if (this.#awaitedTls !== null) {
+      const first = this.peek();
+      if (first === WOULD_BLOCK) return WOULD_BLOCK;
+      if (first !== TLS_HANDSHAKE_BYTE) return HANDSHAKE_FAILED;
+      this.#startTls(this.#awaitedTls);
+      this.#awaitedTls = null;
+    }
+    if (this.#isHandshakeDone) return HANDSHAKE_DONE;
+    return this.#error === undefined && !this.#hasEnded ? WOULD_BLOCK : HANDSHAKE_FAILED;
+  }
+
+  handshakeError(): HandshakeError {
+    // Whoever begins in another way is not answered, as a TLS library might.
+    return this.#awaitedTls !== null && this.#unreadBytes > 0
+      ? NOT_TLS
+      : socketHandshakeError(this.#socket, this.#error);
+  }
+
+  session(): TlsSession {
+    return sessionOf(this.#socket as TLSSocket);
   }
 
   setInterest(readable: boolean, writable: boolean): void {
@@ -286,7 +396,8 @@ class SocketStream {
 
   readyFlags(): number {
     let flags = 0;
-    if (this.#isReadWanted && (this.#unreadBytes > 0 || this.#hasEnded || this.#error)) flags |= READABLE;
+    const hasNews = this.#unreadBytes > 0 || this.#hasEnded || this.#error || this.#isHandshakeNews;
+    if (this.#isReadWanted && hasNews) flags |= READABLE;
     if (this.#isWriteWanted && this.#unsentBytes < UNSENT_BYTES_MAX) flags |= WRITABLE;
     if (this.#error !== undefined) flags |= HANGUP;
     return flags;

@@ -31,6 +31,7 @@ import {
   HEADER_ACCEPTOR_STOP,
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
+  HEADER_HANDSHAKES_REJECTED,
   NODE_IS_ASLEEP,
   NODE_IS_DEAD,
   NODE_IS_UP,
@@ -373,6 +374,11 @@ export class Fleet {
       staleConnections: sum(AREA_STALE_CONNECTIONS),
       stalls: sum(AREA_STALLS),
     };
+  }
+
+  /** How many clients shards turned away for `tls.connection_rate_limit` since the last call. */
+  takeRejectedHandshakes(): number {
+    return Atomics.exchange(this.#shared.words, HEADER_HANDSHAKES_REJECTED, 0);
   }
 
   /** Makes one shard throw; for the test of what happens then. */

@@ -24,6 +24,7 @@ import type {
   SubscriptionSnapshot,
 } from "../monitor/snapshot.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import { certificateEndMs } from "../runtime/tls_files.ts";
 import type {
   AccountCounters,
   ConnectionPage,
@@ -35,8 +36,8 @@ import { NO_COUNTERS } from "../shard/snapshot.ts";
 import { subjectsCollideText } from "../subject/text.ts";
 import { CpuMeter } from "./cpu_meter.ts";
 import type { Fleet } from "./fleet.ts";
+import { authenticationTimeoutMs } from "./shard_settings.ts";
 
-const AUTHENTICATION_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS = 2000;
 const NONE_BY_KIND = { routes: 0, gateways: 0, leafnodes: 0 };
 const NO_MESSAGES = { messages: 0, bytes: 0 };
@@ -78,6 +79,8 @@ export class FleetMonitor implements MonitorSource {
   #options: Options;
   #accounts: ReadonlyMap<string, AccountDefinition>;
   #configDigest: string;
+  /** Of the listener's certificate; null without TLS. */
+  #certificateEndMs: number | null;
   #configLoadMs = this.#startMs;
 
   constructor(fleet: Fleet, server: MonitoredServer) {
@@ -86,6 +89,7 @@ export class FleetMonitor implements MonitorSource {
     this.#options = server.options;
     this.#accounts = byName(server.accounts);
     this.#configDigest = server.configDigest;
+    this.#certificateEndMs = certificateEndOf(server.options);
     this.info = server.info;
     this.#closed = new ClosedRing(Math.max(server.options.maxClosedClients, 1));
   }
@@ -95,6 +99,7 @@ export class FleetMonitor implements MonitorSource {
     this.#options = options;
     this.#accounts = byName(accounts);
     this.#configDigest = configDigest;
+    this.#certificateEndMs = certificateEndOf(options);
     this.#configLoadMs = Date.now();
   }
 
@@ -131,10 +136,11 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: monitoredOptions(this.#options, info),
+      options: monitoredOptions(this.#options, info, this.#certificateEndMs),
       resources: {
         residentBytes: memory.rss,
-        heapUsedBytes: memory.heapUsed,
+        // Bun 1.4 counts the addresses that the shared memory reserves as used.
+        heapUsedBytes: Math.min(memory.heapUsed, memory.heapTotal),
         heapReservedBytes: memory.heapTotal,
         cpuCount,
         threadCount: this.#fleet.threadCount,
@@ -280,7 +286,15 @@ export class FleetMonitor implements MonitorSource {
   }
 }
 
-function monitoredOptions(options: Options, info: ServerInfo): MonitoredOptions {
+function certificateEndOf({ tls }: Options): number | null {
+  return tls === undefined ? null : certificateEndMs(tls);
+}
+
+function monitoredOptions(
+  options: Options,
+  info: ServerInfo,
+  certificateEnd: number | null,
+): MonitoredOptions {
   return {
     isAuthRequired: info.authRequired ?? false,
     isTlsRequired: info.tlsRequired ?? false,
@@ -293,14 +307,14 @@ function monitoredOptions(options: Options, info: ServerInfo): MonitoredOptions 
     httpPort: options.httpPort,
     httpBasePath: options.httpBasePath,
     httpsPort: options.httpsPort,
-    authTimeoutMs: options.authorization?.timeoutMs ?? AUTHENTICATION_TIMEOUT_MS,
+    authTimeoutMs: authenticationTimeoutMs(options),
     controlLineBytesMax: options.maxControlLineBytes,
     payloadBytesMax: options.maxPayloadBytes,
     pendingBytesMax: options.maxPendingBytes,
-    tlsTimeoutMs: TLS_TIMEOUT_MS,
+    tlsTimeoutMs: options.tls?.timeoutMs ?? TLS_TIMEOUT_MS,
     writeDeadlineMs: options.writeDeadlineMs,
     writeTimeoutPolicy: options.writeTimeout === "default" ? "" : options.writeTimeout,
-    tlsCertNotAfterMs: null,
+    tlsCertNotAfterMs: certificateEnd,
     tags: options.serverTags,
     metadata: options.serverMetadata,
     featureFlags: new Map(),
@@ -378,7 +392,7 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
     name: record.name,
     language: record.lang,
     version: record.version,
-    tls: null,
+    tls: record.tls,
     user: record.user,
     account: record.account,
     accountNameTag: record.account,

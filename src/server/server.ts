@@ -1,4 +1,5 @@
 /** The main thread: one server from its options to its end. It installs no signal handlers and never exits. */
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { serverHash } from "../account/reply_subject.ts";
 import { announcesAuthRequired, findLoginWarnings } from "../auth/login_rules.ts";
@@ -8,13 +9,16 @@ import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
-import type { HttpMonitor } from "../monitor/http_server.ts";
+import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { Posix } from "../runtime/posix/posix.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { ShardLogLevel } from "../shard/shard_options.ts";
+import type { TlsContext } from "../runtime/tls.ts";
+import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
+import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
 import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
@@ -23,12 +27,14 @@ import { findNotYetSupported } from "./not_yet.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
-import { portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
+import { type Listener, portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
 import { announcedAddress, newServerId, serverIdentity, serverInfo } from "./server_info.ts";
 import { type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
+import { TlsContexts } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
+const REJECTIONS_TOLD_MS = 1000;
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
 
 export interface ServerSettings {
@@ -77,7 +83,9 @@ export class ServerStartError extends Error {
 
 /** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
 export function findObstacle(options: Options): string | undefined {
-  return validateForStart(options) ?? findNotYetSupported(options);
+  const { tls } = options;
+  const fileProblem = () => (tls === undefined ? undefined : findTlsFileProblem(tls));
+  return validateForStart(options) ?? findNotYetSupported(options) ?? fileProblem();
 }
 
 /** Threads that serve clients, where nobody says how many. */
@@ -97,6 +105,7 @@ export class Server {
   readonly #settings: ServerSettings;
   readonly #logger: Logger;
   readonly #fleet: Fleet;
+  readonly #tlsContexts: TlsContexts;
   readonly #fleetMonitor: FleetMonitor;
   readonly #systemHost: ServerSystemHost;
   readonly #hasSystemAccount: boolean;
@@ -109,6 +118,9 @@ export class Server {
   #resolved: ResolvedOptions;
   #info: ServerInfo;
   #hasLoggedStart = false;
+  /** What handshakes are made with now. */
+  #tlsContext: TlsContext | null;
+  #rejections: ReturnType<typeof setInterval> | undefined;
   #port = 0;
   #http: HttpMonitor | null = null;
   #portsFile: string | null = null;
@@ -130,7 +142,7 @@ export class Server {
       return server;
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      const isLogged = server !== null && server.#hasLoggedStart;
+      const isLogged = server === null ? false : server.#hasLoggedStart;
       if (isLogged) settings.logger.fatal(text);
       if (server !== null) await server.#abandon();
       settings.logger.close();
@@ -146,10 +158,15 @@ export class Server {
     this.#options = options;
     this.ended = this.#end.promise;
     const wanted = options.midge.transport;
-    const opened = wanted === "runtime" ? null : runtime.openPosix();
-    if (wanted === "epoll" && opened !== null && !opened.ok)
-      throw new Error(`transport epoll: ${opened.reason}`);
+    const transport = chooseTransport(runtime, options);
+    if (wanted === "epoll" && transport.reason !== "")
+      throw new Error(`transport epoll: ${transport.reason}`);
+    const { posix } = transport;
     const cpuCount = availableParallelism();
+    this.#tlsContexts = new TlsContexts(runtime, posix);
+    const tls = this.#tlsContexts.create(options.tls);
+    if (!tls.ok) throw new Error(tls.reason);
+    this.#tlsContext = tls.context;
     this.#resolver = new OptionResolver(options, hash);
     const resolution = this.#resolver.resolve(options);
     if (!resolution.ok) throw new Error(resolution.problem);
@@ -163,13 +180,13 @@ export class Server {
       {
         shardCount: options.midge.shards || defaultShardCount(cpuCount),
         cpuCount,
-        posix: opened?.ok ? opened.posix : null,
+        posix,
         host: options.host,
         port: options.port === -1 ? 0 : options.port,
         server: serverIdentity(options, id),
         operator,
       },
-      shardOptions(options, this.#resolved),
+      this.#shardOptions(),
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
@@ -207,10 +224,8 @@ export class Server {
       operator === null
         ? this.#resolved.accounts.some(({ isSystem }) => isSystem)
         : operator.trust.systemAccount !== "";
-    if (opened !== null && !opened.ok) {
-      this.#logger.info(
-        `Serving sockets with the runtime's own, because there is no epoll: ${opened.reason}`,
-      );
+    if (transport.reason !== "") {
+      this.#logger.info(`Serving with the runtime's own sockets and TLS: ${transport.reason}`);
     }
   }
 
@@ -223,7 +238,11 @@ export class Server {
   get clientUrl(): string {
     const { host } = this.#options;
     const isEvery = host === "" || host === "0.0.0.0" || host === "::";
-    return `nats://${hostPortText(isEvery ? "127.0.0.1" : host, this.#port)}`;
+    return `${this.#scheme}://${hostPortText(isEvery ? "127.0.0.1" : host, this.#port)}`;
+  }
+
+  get #scheme(): "nats" | "tls" {
+    return this.#info.tlsRequired ? "tls" : "nats";
   }
 
   /** Port of HTTP monitoring, 0 without. */
@@ -321,6 +340,11 @@ export class Server {
     if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
     this.#logger.info(`Listening for client connections on ${hostPortText(host, this.#port)}`);
+    const { tls, allowNonTls } = this.#options;
+    if (tls !== undefined) {
+      this.#logger.info(`TLS ${allowNonTls ? "available" : "required"} for client connections`);
+    }
+    if ((tls?.connectionRateLimit ?? 0) > 0) this.#tellRejections();
     this.#writePortsFile();
     this.#logger.info("Server is ready");
   }
@@ -329,6 +353,18 @@ export class Server {
     const { SystemServices } = await import("../system/system_services.ts");
     const client = this.#fleet.createClient(this.#systemHost);
     this.#system = new SystemServices(client, serverIdentity(this.#options, this.id), this.#systemHost);
+  }
+
+  #shardOptions(): ShardOptions {
+    return shardOptions(this.#options, this.#resolved, this.#tlsContext);
+  }
+
+  /** Says once a second how many clients were turned away for `tls.connection_rate_limit`. */
+  #tellRejections(): void {
+    this.#rejections = setInterval(() => {
+      const count = this.#fleet.takeRejectedHandshakes();
+      if (count > 0) this.#logger.warn(`Rejected ${count} connections due to TLS rate limiting`);
+    }, REJECTIONS_TOLD_MS);
   }
 
   #logStart(): void {
@@ -367,7 +403,7 @@ export class Server {
       httpPort,
       httpsPort,
       basePath: httpBasePath,
-      tls: null,
+      tls: this.#monitorTls(),
       requestCounts: this.#fleetMonitor.requestCounts,
       log: {
         notice: (text) => this.#logger.info(text),
@@ -375,6 +411,14 @@ export class Server {
         error: (text) => this.#logger.error(text),
       },
     });
+  }
+
+  /** Of the client listener; without its client certificates. */
+  #monitorTls(): MonitorTls | null {
+    const [pair] = this.#options.tls === undefined ? [] : certificatePairs(this.#options.tls);
+    if (pair === undefined) return null;
+    const minVersion = this.#options.tls?.minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2";
+    return { cert: readFileSync(pair.certFile, "utf8"), key: readFileSync(pair.keyFile, "utf8"), minVersion };
   }
 
   /** The port is known: what clients are told of it. */
@@ -393,23 +437,26 @@ export class Server {
   }
 
   #writePortsFile(): void {
-    const { portsFileDir, httpHost, host } = this.#options;
+    const { portsFileDir, host } = this.#options;
     if (!portsFileDir) return;
     const path = portsFilePath(portsFileDir, this.#settings.executableName, process.pid);
     try {
       writePortsFile(
         path,
         portsOf({
-          nats: { scheme: "nats", host, port: this.#port },
-          ...(this.#http === null
-            ? {}
-            : { monitoring: { scheme: "http", host: httpHost ?? host, port: this.#http.port } }),
+          nats: { scheme: this.#scheme, host, port: this.#port },
+          ...(this.#http === null ? {} : { monitoring: this.#monitoringListener(this.#http) }),
         }),
       );
       this.#portsFile = path;
     } catch (error) {
       this.#logger.error((error as Error).message);
     }
+  }
+
+  #monitoringListener({ isSecure, port }: HttpMonitor): Listener {
+    const { httpHost, host } = this.#options;
+    return { scheme: isSecure ? "https" : "http", host: httpHost ?? host, port };
   }
 
   #removePortsFile(): void {
@@ -438,6 +485,8 @@ export class Server {
     if (!resolution.ok) return refuse(resolution.problem);
     const address = announcedAddress(read.options, this.#port);
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
+    const tls = this.#tlsContexts.create(read.options.tls);
+    if (!tls.ok) return refuse(tls.reason);
 
     const changed = new Set(difference.changes.map(({ key }) => key));
     const isLogMoved = openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key));
@@ -447,19 +496,30 @@ export class Server {
       if (changed.has("pid_file") && read.options.pidFile) writePidFile(read.options.pidFile, process.pid);
     } catch (error) {
       sink?.close();
+      this.#tlsContexts.release(tls.context);
       return refuse((error as Error).message);
     }
 
     const before = this.#options;
     // A port that was chosen at random stays.
-    this.#options = { ...read.options, port: before.port, httpPort: before.httpPort };
+    this.#options = {
+      ...read.options,
+      port: before.port,
+      httpPort: before.httpPort,
+      httpsPort: before.httpsPort,
+    };
     this.#resolved = resolution.resolved;
     if (sink !== null) this.#logger.setSink(sink);
     this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
-    await this.#fleet.changeOptions(shardOptions(this.#options, this.#resolved), this.#infoOn(this.#port), [
-      ...this.#options.resolverPreload,
-    ]);
+    const oldContext = this.#tlsContext;
+    this.#tlsContext = tls.context;
+    const preload = [...this.#options.resolverPreload];
+    await this.#fleet.changeOptions(this.#shardOptions(), this.#infoOn(this.#port), preload);
+    this.#tlsContexts.release(oldContext);
+    const monitorTls = this.#monitorTls();
+    if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
+    if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
     for (const account of this.#resolved.accounts) await this.#fleet.limitClients(account);
     if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
     if (changed.has("max_connections")) this.#shrink();
@@ -474,6 +534,12 @@ export class Server {
     return { ok: true };
   }
 
+  async #closeUnpinned(): Promise<void> {
+    const counts = await this.#fleet.query<number>({ what: "closeUnpinned" });
+    const count = counts.reduce((sum, closed) => sum + closed, 0);
+    if (count > 0) this.#logger.info(`Disconnect ${count} clients due to pinned certs reload`);
+  }
+
   /** After max_connections was lowered: the surplus goes. */
   #shrink(): void {
     const surplus = this.#fleet.counters().connections - this.#options.maxConnections;
@@ -482,12 +548,18 @@ export class Server {
     this.#logger.info(`Closed ${surplus} connections to fall within max_connections`);
   }
 
+  async #stopThreads(): Promise<void> {
+    this.#system?.stop();
+    clearInterval(this.#rejections);
+    await this.#fleet.stop();
+    this.#tlsContexts.release(this.#tlsContext);
+    await this.#http?.stop();
+  }
+
   /** Gives back what a start that failed had opened. */
   async #abandon(): Promise<void> {
     this.#state = "ended";
-    this.#system?.stop();
-    await this.#fleet.stop();
-    await this.#http?.stop();
+    await this.#stopThreads();
     this.#end.resolve("failed");
   }
 
@@ -501,9 +573,7 @@ export class Server {
   }
 
   async #close(end: ServerEnd): Promise<void> {
-    this.#system?.stop();
-    await this.#fleet.stop();
-    await this.#http?.stop();
+    await this.#stopThreads();
     this.#removePortsFile();
     this.#state = "ended";
     this.#logger.info("Server Exiting..");
@@ -514,6 +584,22 @@ export class Server {
   #log(level: ShardLogLevel, text: string): void {
     this.#logger.log(level === "warning" ? "warn" : level, text);
   }
+}
+
+/**
+ * libc for the epoll transport; null, and the reason for it if it was not asked for, where the runtime's own sockets
+ * serve. TLS comes from OpenSSL with the one, from the runtime with the other.
+ */
+function chooseTransport(
+  runtime: Runtime,
+  { midge, tls }: Options,
+): { readonly posix: Posix | null; readonly reason: string } {
+  if (midge.transport === "runtime") return { posix: null, reason: "" };
+  const opened = runtime.openPosix();
+  if (!opened.ok) return { posix: null, reason: opened.reason };
+  const { posix } = opened;
+  const library = tls === undefined ? null : runtime.openOpenSsl(posix);
+  return library === null || library.ok ? { posix, reason: "" } : { posix: null, reason: library.reason };
 }
 
 /** Options whose change means that the log is opened anew. */

@@ -45,6 +45,7 @@ export function serverInfo(
     port: address.port,
     headers: !options.noHeaderSupport,
     authRequired: isAuthRequired,
+    ...tlsInfo(options),
     maxPayloadBytes: options.maxPayloadBytes,
     jetStreamApiLevel: API_LEVEL,
   };
@@ -61,4 +62,9 @@ export function serverIdentity(options: Options, id: string): ServerIdentity {
     tags: options.serverTags,
     metadata: options.serverMetadata,
   };
+}
+
+function tlsInfo({ tls, allowNonTls }: Options): Partial<ServerInfo> {
+  if (tls === undefined) return {};
+  return { tlsRequired: !allowNonTls, tlsVerify: tls.verify, tlsAvailable: allowNonTls };
 }

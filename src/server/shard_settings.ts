@@ -2,9 +2,12 @@
 import type { AccountDefinition } from "../account/definition.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Options } from "../config/option_table.ts";
-import type { ShardOptions } from "../shard/shard_options.ts";
+import type { TlsContext } from "../runtime/tls.ts";
+import type { ShardOptions, ShardTls } from "../shard/shard_options.ts";
 
 const AUTHENTICATION_TIMEOUT_MS = 2000;
+/** With TLS clients have as long as the handshake may take, and a second. */
+const AUTHENTICATION_AFTER_TLS_MS = 1000;
 
 /** What is not in the options themselves, or made from them once for all who need it. */
 export interface ResolvedOptions {
@@ -14,9 +17,11 @@ export interface ResolvedOptions {
   readonly serverHash: string;
 }
 
+/** `tlsContext` is what handshakes are made with, null on a server without TLS. */
 export function shardOptions(
   options: Options,
   { rules, accounts, replySecret, serverHash }: ResolvedOptions,
+  tlsContext: TlsContext | null,
 ): ShardOptions {
   return {
     maxConnections: options.maxConnections,
@@ -35,10 +40,31 @@ export function shardOptions(
     logsTrace: options.trace,
     tracesHeadersOnly: options.traceHeaders,
     maxTracedBytes: options.maxTracedMessageBytes,
-    login: { rules, timeoutMs: options.authorization?.timeoutMs ?? AUTHENTICATION_TIMEOUT_MS },
+    login: { rules, timeoutMs: authenticationTimeoutMs(options) },
     accounts,
     replySecret,
     serverHash,
     clusterName: options.cluster.name,
+    tls: shardTls(options, tlsContext),
+  };
+}
+
+/** How long clients have to say who they are. */
+export function authenticationTimeoutMs({ authorization, tls }: Options): number {
+  const defaultMs =
+    tls === undefined ? AUTHENTICATION_TIMEOUT_MS : tls.timeoutMs + AUTHENTICATION_AFTER_TLS_MS;
+  return authorization?.timeoutMs ?? defaultMs;
+}
+
+function shardTls({ tls, allowNonTls }: Options, context: TlsContext | null): ShardTls | null {
+  if (tls === undefined || context === null) return null;
+  return {
+    context,
+    allowsPlain: allowNonTls,
+    isFirst: tls.handshakeFirst.enabled,
+    fallbackDelayMs: tls.handshakeFirst.fallbackDelayMs,
+    timeoutMs: tls.timeoutMs,
+    pinnedCerts: tls.pinnedCerts,
+    connectionRateLimit: tls.connectionRateLimit,
   };
 }

@@ -81,17 +81,22 @@ export class ClientProtocol {
     return connection.state < STATE_CLOSING ? at : end;
   }
 
-  /** A fresh connection: INFO, and the timers that wait for CONNECT. */
+  /** The INFO of a fresh connection. */
   greet(connection: Connection): void {
+    const { info, outbound } = this.#shard;
+    // Whoever began with TLS is told that it is needed, whatever others may do.
+    const ofTls = connection.isTlsFirst ? { tlsRequired: true } : {};
+    outbound.append(connection, this.#infoFor(connection, { ...info, ...ofTls, nonce: connection.nonce }));
+  }
+
+  /** The protocol begins: the timers that wait for CONNECT. */
+  begin(connection: Connection): void {
     const { login, pingIntervalMs } = this.#shard.options;
-    const { info, nowMs, outbound, timers } = this.#shard;
-    this.logins.begin(connection);
-    outbound.append(connection, this.#infoFor(connection, { ...info, nonce: connection.nonce }));
+    const { nowMs, timers } = this.#shard;
     timers.set(timerId(connection, TIMER_PING), nowMs + pingIntervalMs);
     if (this.logins.isRequired) {
       timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + login.timeoutMs);
     }
-    this.applyOptions(connection);
   }
 
   /** INFO at any time, to those who take it. */

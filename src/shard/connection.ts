@@ -3,6 +3,7 @@ import type { Login, LoginRefusal } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
+import type { TlsSession } from "../runtime/tls.ts";
 import type { ShardAccount } from "./accounts.ts";
 import type { PendingQueue } from "./pending_queue.ts";
 import type { ResponsePermits } from "./response_permits.ts";
@@ -21,6 +22,15 @@ export const STATE_CLOSED = 4;
 /** Of a connection that is in no account yet. */
 export const NO_CONTEXT = 0;
 
+/** What stands between a connection and its protocol; see `handshakes.ts`. */
+export const PHASE_SETTLED = 0;
+/** Nothing is sent: a client that comes with TLS first has a moment to do so. */
+export const PHASE_AWAITS_HELLO = 1;
+/** INFO is sent; the first byte decides between TLS and plain text. */
+export const PHASE_AWAITS_FIRST_BYTE = 2;
+/** In the TLS handshake. */
+export const PHASE_HANDSHAKE = 3;
+
 export class Connection {
   readonly slot: number;
   /** Address of its record. */
@@ -32,6 +42,11 @@ export class Connection {
   /** What a signed nonce must sign, "" when the server asks for none. */
   readonly nonce: string;
   state = STATE_NEW;
+  phase = PHASE_SETTLED;
+  /** What a handshake agreed on; null on a plain connection. */
+  tls: TlsSession | null = null;
+  /** The handshake comes, or came, before INFO. */
+  isTlsFirst = false;
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
   /** Who it is; null before CONNECT was accepted. */
   login: Login | null = null;

@@ -26,8 +26,16 @@ import * as errors from "../protocol/errors.ts";
 import { errorLine } from "../protocol/messages.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
 import type { ShardAccount } from "./accounts.ts";
-import { type Connection, NO_CONTEXT, STATE_CLOSING, STATE_NEW, STATE_WAITING } from "./connection.ts";
+import {
+  type Connection,
+  NO_CONTEXT,
+  PHASE_SETTLED,
+  STATE_CLOSING,
+  STATE_NEW,
+  STATE_WAITING,
+} from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import { peerIdentity } from "./peer_identity.ts";
 import { ResponsePermits } from "./response_permits.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_EXPIRY, timerId } from "./timers.ts";
@@ -238,7 +246,7 @@ export class Logins {
 
   /** A reload may have taken the user away, or given it other permissions. */
   #judgeAgain(connection: Connection): void {
-    if (connection.state === STATE_WAITING) return;
+    if (connection.state === STATE_WAITING || connection.phase !== PHASE_SETTLED) return;
     const { timers, nowMs, options } = this.#shard;
     if (connection.login === null) {
       if (!this.isRequired) return;
@@ -382,8 +390,16 @@ export class Logins {
   }
 }
 
-function requestOf({ options, ip, nonce }: Connection, isImplicit: boolean): LoginRequest {
-  return { connectionType: "STANDARD", ip, nonce, connect: options, tls: null, isImplicit };
+function requestOf(connection: Connection, isImplicit: boolean): LoginRequest {
+  const { options, ip, nonce } = connection;
+  return {
+    connectionType: "STANDARD",
+    ip,
+    nonce,
+    connect: options,
+    tls: peerIdentity(connection),
+    isImplicit,
+  };
 }
 
 /** The least of limits of which −1 is none. */

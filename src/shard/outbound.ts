@@ -129,12 +129,13 @@ export class Outbound {
     this.#afterQueueing(connection);
   }
 
-  /** Writes out a connection's outbox; afterwards it is empty and still lent. */
+  /** Writes out a connection's outbox, if it has one; afterwards it is empty and still lent. */
   flush(slot: number): void {
     const record = this.#records + ((slot * CONNECTION_BYTES) >> 2);
     const words = this.#words;
-    const connection = this.#connections[slot];
     const outbox = words[record + (CONNECTION_OUTBOX >> 2)]!;
+    if (outbox === 0) return;
+    const connection = this.#connections[slot];
     if (connection != null && !this.#isGone(connection)) {
       this.#engine.closeSegment(connection.address);
       const count = words[record + (CONNECTION_IOVECS >> 2)]!;

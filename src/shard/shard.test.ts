@@ -140,6 +140,23 @@ describe("Shard", () => {
     expect(harness.logLines.some((line) => line.includes("MaxPending of 100000 Exceeded"))).toBe(true);
   });
 
+  test("cuts headers off behind a reply with any control byte in it", () => {
+    const harness = new ShardHarness(1);
+    const [publisher, plain] = [harness.open(), harness.open()];
+    publisher.send('CONNECT {"verbose":false,"headers":true}\r\n');
+    plain.send('CONNECT {"verbose":false}\r\nSUB a 1\r\n');
+    harness.settle();
+    plain.take();
+    const controls = Array.from({ length: 0x20 }, (_, code) => String.fromCharCode(code)).filter(
+      (text) => !/[\t\n\r]/.test(text),
+    );
+    for (const control of controls) {
+      publisher.send(`HPUB a in${control}.box 12 17\r\nNATS/1.0\r\n\r\nhello\r\n`);
+      harness.settle();
+      expect(plain.take()).toBe(`MSG a 1 in${control}.box 5\r\nhello\r\n`);
+    }
+  });
+
   const SCRIPT =
     'CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB a.* 1\r\nsub a.b  q\t2\r\n' +
     "PUB a.b 5\r\nhello\r\nPUB  a.b r\t3\r\nabc\r\nHPUB a.c 12 13\r\nNATS/1.0\r\n\r\nx\r\n" +

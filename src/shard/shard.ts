@@ -64,14 +64,23 @@ import {
   WOULD_BLOCK,
   WRITABLE,
 } from "../runtime/poller.ts";
+import type { TlsLayer } from "../runtime/tls.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientEvents } from "./client_events.ts";
 import { ClientProtocol } from "./client_protocol.ts";
-import { Connection, STATE_CLOSED, STATE_CLOSING, STATE_NEW, STATE_WAITING } from "./connection.ts";
+import {
+  Connection,
+  PHASE_SETTLED,
+  STATE_CLOSED,
+  STATE_CLOSING,
+  STATE_NEW,
+  STATE_WAITING,
+} from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { Contexts } from "./contexts.ts";
+import { Handshakes } from "./handshakes.ts";
 import { LocalInterest } from "./local_interest.ts";
 import { Outbound, type OutboundOptions } from "./outbound.ts";
 import { PlanCache } from "./plan_cache.ts";
@@ -136,6 +145,8 @@ export interface ShardDependencies {
   collectGarbage(): void;
   /** Memory of the process. */
   residentBytes(): number;
+  /** The TLS of `poller`; null where there is none. */
+  readonly tls: TlsLayer | null;
   /** Stops taking connections, where the shard listens by itself. */
   stopListening(): void;
 }
@@ -164,6 +175,7 @@ export class Shard implements ShardContext {
   readonly #services: Services;
   readonly #protocol: ClientProtocol;
   readonly #events: ClientEvents;
+  readonly #handshakes: Handshakes;
   readonly #words: Int32Array;
   readonly #receive: number;
   readonly #spinMs: number;
@@ -238,6 +250,8 @@ export class Shard implements ShardContext {
     this.#publishing.services = this.#services;
     this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings);
     this.#events = new ClientEvents(this);
+    this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
+    this.#handshakes.configure();
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
     // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
     if (poller.kind === "runtime") Atomics.store(words, nodeWord(this.node, NODE_IS_ASLEEP), 1);
@@ -282,10 +296,10 @@ export class Shard implements ShardContext {
     this.poller.add(slot, source);
     connection.lastInputMs = this.nowMs;
     if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
-    this.#protocol.greet(connection);
-    if (open > this.options.maxConnections || this.options.maxConnections <= 0) {
-      this.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
-    }
+    this.#protocol.logins.begin(connection);
+    this.#protocol.applyOptions(connection);
+    const isTooMany = open > this.options.maxConnections || this.options.maxConnections <= 0;
+    this.#handshakes.begin(connection, isTooMany);
     this.#shareOutboxes();
   }
 
@@ -375,6 +389,7 @@ export class Shard implements ShardContext {
   #turn(): void {
     const events = this.#wait();
     this.nowMs = performance.now();
+    this.#handshakes.startTurn();
     let isBusy = this.#rings.drainAll();
     this.#services.deliverAnswers();
     if (this.#resumable.length > 0) this.#takeHeldInput();
@@ -437,6 +452,7 @@ export class Shard implements ShardContext {
       if ((flags & HANGUP) !== 0) this.#end(connection);
       return;
     }
+    if (connection.phase !== PHASE_SETTLED && !this.#handshakes.proceed(connection)) return;
     if (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0) return;
     if (connection.state === STATE_WAITING) {
       if ((flags & HANGUP) !== 0) this.close(connection, CloseReason.ClientClosed);
@@ -557,6 +573,8 @@ export class Shard implements ShardContext {
     switch (query.what) {
       case "done":
         return null;
+      case "closeUnpinned":
+        return this.#handshakes.closeUnpinned();
       case "connections":
         return connectionPage(this, query);
       case "subscriptions":
@@ -585,6 +603,7 @@ export class Shard implements ShardContext {
   #changeOptions(options: ShardOptions): void {
     const haveRulesChanged = JSON.stringify(options.login) !== JSON.stringify(this.options.login);
     this.options = options;
+    this.#handshakes.configure();
     this.outbound.options = outboundOptions(options);
     this.#limitLines();
     this.accounts.configure(options.accounts, options.clusterName);
@@ -621,7 +640,8 @@ export class Shard implements ShardContext {
         this.#onPingTimer(connection);
         break;
       case TIMER_AUTHENTICATION:
-        if (connection.state === STATE_NEW) this.fail(connection, errors.ERROR_AUTHENTICATION_TIMEOUT);
+        if (connection.phase !== PHASE_SETTLED) this.#handshakes.onTimer(connection);
+        else if (connection.state === STATE_NEW) this.fail(connection, errors.ERROR_AUTHENTICATION_TIMEOUT);
         break;
       case TIMER_WRITE:
         this.#onWriteDeadline(connection);

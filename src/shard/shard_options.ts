@@ -7,6 +7,7 @@ import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { TlsContext } from "../runtime/tls.ts";
 
 export interface ShardOptions {
   readonly maxConnections: number;
@@ -36,6 +37,23 @@ export interface ShardOptions {
   readonly serverHash: string;
   /** Decides which destinations of mappings count; undefined outside a cluster. */
   readonly clusterName: string | undefined;
+  /** TLS for clients; null for none. */
+  readonly tls: ShardTls | null;
+}
+
+export interface ShardTls {
+  readonly context: TlsContext;
+  /** Clients without TLS are served on the same port. */
+  readonly allowsPlain: boolean;
+  /** The handshake comes before INFO. */
+  readonly isFirst: boolean;
+  /** How long clients that come first have before INFO is sent in clear; 0: they must come first. */
+  readonly fallbackDelayMs: number;
+  readonly timeoutMs: number;
+  /** SHA-256 of the public keys that clients may have, lower-case hex; empty for any. */
+  readonly pinnedCerts: readonly string[];
+  /** Handshakes a second of all shards together, 0 for any number. */
+  readonly connectionRateLimit: number;
 }
 
 export interface LoginSettings {
@@ -102,6 +120,8 @@ export type ShardControl =
 export type ShardQuery =
   /** Nothing: the answer says that every command before it has been carried out. */
   | { readonly what: "done" }
+  /** Closes connections whose certificate is not pinned any more: how many. */
+  | { readonly what: "closeUnpinned" }
   /** Open connections: a `ConnectionPage`. */
   | ({ readonly what: "connections" } & ConnectionPick)
   /**
@@ -200,7 +220,24 @@ export interface ConnectionRecord {
   readonly jwt: string;
   readonly issuerKey: string;
   readonly tags: readonly string[];
+  readonly tls: ConnectionTlsRecord | null;
   readonly subscriptions: readonly SubscriptionSnapshot[] | null;
+}
+
+export interface ConnectionTlsRecord {
+  /** `1.2` or `1.3`. */
+  readonly version: string;
+  /** The IANA name. */
+  readonly cipherSuite: string;
+  /** The handshake came before INFO. */
+  readonly isFirst: boolean;
+  readonly peerCertificates: readonly PeerCertificateRecord[];
+}
+
+export interface PeerCertificateRecord {
+  readonly subject: string;
+  readonly publicKeySha256Hex: string;
+  readonly certificateSha256Hex: string;
 }
 
 /** Which connections are wanted. */

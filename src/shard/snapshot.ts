@@ -4,6 +4,7 @@ import { byteStringOf, byteStringOfText } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { isLiteralText, subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
+import { tlsRecord } from "./peer_identity.ts";
 import type { Shard } from "./shard.ts";
 import type {
   AccountCounters,
@@ -195,6 +196,7 @@ export function connectionRecord(
     jwt: connection.login?.jwt ?? "",
     issuerKey: connection.login?.issuerKey ?? "",
     tags: connection.login?.tags ?? [],
+    tls: tlsRecord(connection),
     subscriptions: withSubscriptions
       ? [...recordsOf(shard, connection)].map((record) => subscriptionSnapshot(shard, connection, record))
       : null,

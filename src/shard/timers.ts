@@ -2,6 +2,7 @@
 import type { Connection } from "./connection.ts";
 
 export const TIMER_PING = 0;
+/** Of the TLS handshake first, then of CONNECT. */
 export const TIMER_AUTHENTICATION = 1;
 export const TIMER_WRITE = 2;
 /** The end of a login. */

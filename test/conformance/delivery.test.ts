@@ -444,6 +444,22 @@ row("§8.6 a subscriber without headers gets MSG with the header block cut off",
   plain.destroy();
 });
 
+row("§8.6 headers are cut off behind a reply with control bytes in it", async () => {
+  const plain = await server().connectAs({ headers: false, no_responders: false });
+  plain.send("SUB strip 1\r\n");
+  await plain.roundTrip();
+  const client = await server().connectAs();
+  client.send(
+    "SUB strip 7\r\nHPUB strip in\u0016.box 12 17\r\nNATS/1.0\r\n\r\nhello\r\nHPUB strip \u0001\u0002 0 2\r\nhi\r\n",
+  );
+  await client.expect(
+    "HMSG strip 7 in\u0016.box 12 17\r\nNATS/1.0\r\n\r\nhello\r\nMSG strip 7 \u0001\u0002 2\r\nhi\r\n",
+  );
+  await plain.expect("MSG strip 1 in\u0016.box 5\r\nhello\r\nMSG strip 1 \u0001\u0002 2\r\nhi\r\n");
+  client.destroy();
+  plain.destroy();
+});
+
 row("§8.6 a large header block", async () => {
   const header = `NATS/1.0\r\nBig: ${"v".repeat(100_000)}\r\n\r\n`;
   const text = `${header.length} ${header.length + 3}\r\n${header}xyz\r\n`;

@@ -1,23 +1,13 @@
 import { expect } from "bun:test";
-import { connect as connectTls } from "node:tls";
 import { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
+import { upgrade } from "../support/tls_client.ts";
 
 const FIXTURES = new URL("./fixtures/", import.meta.url).pathname;
 const TLS = `tls { cert_file: "${FIXTURES}server_cert.pem", key_file: "${FIXTURES}server_key.pem", timeout: 1 }`;
 
 const server = sharedServer({ config: TLS });
-
-/** Takes over a plain connection with a TLS handshake. */
-function upgrade(client: RawClient): Promise<RawClient> {
-  return new Promise((resolve, reject) => {
-    client.release();
-    const socket = connectTls({ socket: client.socket, rejectUnauthorized: false });
-    socket.once("error", reject);
-    socket.once("secureConnect", () => resolve(RawClient.over(socket)));
-  });
-}
 
 row("§16.1 INFO in clear says tls_required, then the handshake, then the protocol", async () => {
   const plain = await server().connect();

@@ -13,8 +13,9 @@ enum { LATENCIES_MAX = 2000000, EVENTS = 256, LINE_BYTES = 8192, PORTS_PER_ADDRE
 struct visitor {
   int fd;
   uint64_t started_ns;
-  bool is_greeted; // INFO is complete, CONNECT and PING are sent
-  char received[LINE_BYTES];
+  bool is_shaking; // INFO is complete, the TLS handshake is not
+  bool is_greeted; // CONNECT and PING are sent
+  char received[LINE_BYTES]; // starts with INFO, a string, while the handshake lasts
   size_t received_bytes;
 };
 
@@ -24,6 +25,7 @@ static int epoll_fd;
 static void arrive(struct visitor *visitor, uint64_t tag) {
   static unsigned arrivals;
   visitor->started_ns = now_ns();
+  visitor->is_shaking = false;
   visitor->is_greeted = false;
   visitor->received_bytes = 0;
   visitor->fd = open_socket(options, arrivals++ / PORTS_PER_ADDRESS % LOCAL_ADDRESSES);
@@ -32,9 +34,22 @@ static void arrive(struct visitor *visitor, uint64_t tag) {
   if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, visitor->fd, &event)) fail("epoll_ctl: %s", strerror(errno));
 }
 
+// `received` is INFO; it is forgotten.
+static void greet(struct visitor *visitor) {
+  char greeting[CONNECT_BYTES_MAX];
+  write_all(visitor->fd, greeting, write_connect(greeting, options, options->login, visitor->received));
+  visitor->is_greeted = true;
+  visitor->received_bytes = 0;
+}
+
 // Returns whether this visitor has its PONG.
 static bool hear(struct visitor *visitor) {
-  ssize_t got = read(visitor->fd, visitor->received + visitor->received_bytes, LINE_BYTES - visitor->received_bytes);
+  if (visitor->is_shaking) {
+    if (!handshake(visitor->fd)) return false;
+    visitor->is_shaking = false;
+    greet(visitor);
+  }
+  ssize_t got = receive_bytes(visitor->fd, visitor->received + visitor->received_bytes, LINE_BYTES - visitor->received_bytes);
   if (got < 0 && errno == EAGAIN) return false;
   if (got <= 0) fail("the server closed a new connection");
   visitor->received_bytes += (size_t)got;
@@ -43,14 +58,21 @@ static bool hear(struct visitor *visitor) {
     size_t length = (size_t)(line_feed - visitor->received) + 1;
     check_control_line(visitor->received, length);
     if (!memcmp(visitor->received, "PONG", 4)) return true;
-    if (!visitor->is_greeted) {
-      char greeting[CONNECT_BYTES_MAX];
-      *line_feed = 0; // INFO as a string
-      write_all(visitor->fd, greeting, write_connect(greeting, options, options->login, visitor->received));
-      visitor->is_greeted = true;
+    if (visitor->is_greeted) {
+      visitor->received_bytes -= length;
+      memmove(visitor->received, visitor->received + length, visitor->received_bytes);
+      continue;
     }
-    visitor->received_bytes -= length;
-    memmove(visitor->received, visitor->received + length, visitor->received_bytes);
+    if (length < visitor->received_bytes) fail("the server sent more than INFO before CONNECT");
+    *line_feed = 0;
+    if (!options->tls) {
+      greet(visitor);
+      return false;
+    }
+    begin_tls(visitor->fd, options->resumed);
+    visitor->is_shaking = true;
+    handshake(visitor->fd);
+    return false;
   }
   return false;
 }
@@ -73,7 +95,7 @@ static struct result storm(double seconds, uint64_t count, uint32_t *latencies_n
       if (!hear(visitor)) continue;
       uint64_t now = now_ns();
       if (result.latency_count < LATENCIES_MAX) latencies_ns[result.latency_count++] = (uint32_t)(now - visitor->started_ns);
-      close(visitor->fd);
+      close_connection(visitor->fd);
       result.messages++;
       if (now < deadline_ns && (!count || started < count)) arrive(visitor, tag), started++;
       else under_way--;
@@ -104,7 +126,7 @@ void run_idle(const struct options *given) {
   reach_phase("base");
   for (int c = 0; c < options->connections; c++) {
     last = open_connection(options, options->login);
-    dprintf(last, "SUB idle.%06d 1\r\n", c);
+    write_line(last, "SUB idle.%06d 1\r\n", c);
     await_pong(last);
   }
   reach_phase("prepared");

@@ -108,7 +108,7 @@ int open_socket(const struct options *options, unsigned source) {
 
 void write_all(int fd, const char *bytes, size_t count) {
   while (count) {
-    ssize_t written = write(fd, bytes, count);
+    ssize_t written = send_bytes(fd, bytes, count);
     if (written <= 0) fail("write: %s", strerror(errno));
     bytes += written;
     count -= (size_t)written;
@@ -126,7 +126,7 @@ enum { LINE_BYTES = 8192 };
 // enough.
 static void read_line(int fd, char line[LINE_BYTES]) {
   for (size_t length = 0; length < LINE_BYTES; length++) {
-    ssize_t got = read(fd, line + length, 1);
+    ssize_t got = receive_bytes(fd, line + length, 1);
     if (got <= 0) fail("the server closed a connection while it was prepared (%zu bytes: %.*s)", length, (int)length, line);
     if (line[length] != '\n') continue;
     line[length] = 0;
@@ -149,6 +149,10 @@ int open_connection(const struct options *options, const char *login) {
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   char info[LINE_BYTES], greeting[CONNECT_BYTES_MAX];
   read_line(fd, info);
+  if (options->tls) {
+    begin_tls(fd, false);
+    if (!handshake(fd)) fail("a TLS handshake took more than %ld s", (long)patience.tv_sec);
+  }
   write_all(fd, greeting, write_connect(greeting, options, login, info));
   read_until_pong(fd);
   return fd;
@@ -157,6 +161,16 @@ int open_connection(const struct options *options, const char *login) {
 void await_pong(int fd) {
   write_all(fd, "PING\r\n", 6);
   read_until_pong(fd);
+}
+
+void write_line(int fd, const char *format, ...) {
+  char line[256];
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  if (length < 0 || (size_t)length >= sizeof line) fail("a line of more than %zu bytes to send", sizeof line);
+  write_all(fd, line, (size_t)length);
 }
 
 void set_nonblocking(int fd) {
@@ -222,6 +236,14 @@ int main(int argument_count, char **arguments) {
     }
     if (is_flag(argument, "headed")) {
       options.headed = true;
+      continue;
+    }
+    if (is_flag(argument, "tls")) {
+      options.tls = true;
+      continue;
+    }
+    if (is_flag(argument, "resumed")) {
+      options.resumed = true;
       continue;
     }
     if (i + 1 == argument_count) fail("%s: unknown, or its value is missing", argument);

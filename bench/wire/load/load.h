@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct options {
   const char *kind;       // stream, request, storm or idle
@@ -27,6 +28,8 @@ struct options {
   const char *login;            // fields of CONNECT, as JSON without braces; NULL: none
   const char *subscriber_login; // stream, request: of subscribers and responder, where it is another
   const char *seed;             // hexadecimal; each connection signs its nonce with this Ed25519 key
+  bool tls;               // each connection is upgraded after INFO
+  bool resumed;           // storm: handshakes resume the session of an earlier connection
   uint64_t count;         // messages, requests or connections at most; 0: no bound but time
   double seconds;         // of the measured part at most
   double warm_seconds;    // of the part before it
@@ -79,6 +82,16 @@ struct delivery {
 };
 // Takes apart the delivery at the start of `bytes`. Returns its length, or 0: it is not complete.
 size_t parse_delivery(const char *bytes, size_t count, struct delivery *delivery);
+
+// A line, formatted and written whole.
+void write_line(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// As read and write, of plain text on connections with TLS. One that was begun is closed with close_connection.
+void begin_tls(int fd, bool is_resumed);
+bool handshake(int fd); // whether it is done; else to be called again when the socket has an event
+void close_connection(int fd);
+ssize_t receive_bytes(int fd, void *bytes, size_t count);
+ssize_t send_bytes(int fd, const void *bytes, size_t count);
 
 // The end of one line from the server that is not a message: fails when it is an error.
 void check_control_line(const char *line, size_t length);

@@ -82,13 +82,13 @@ static void lay_out(struct requester *requester) {
 static void send_request(struct requester *requester) {
   encode(requester);
   requester->sent_ns = now_ns();
-  ssize_t written = write(requester->fd, requester->request, request_bytes);
+  ssize_t written = send_bytes(requester->fd, requester->request, request_bytes);
   if (written != (ssize_t)request_bytes) fail("a request of %zu bytes did not fit into the socket", request_bytes);
 }
 
 // Reads part of a reply. Returns whether it is complete and right.
 static bool receive_reply(struct requester *requester) {
-  ssize_t got = read(requester->fd, requester->received + requester->received_bytes,
+  ssize_t got = receive_bytes(requester->fd, requester->received + requester->received_bytes,
                      CONTROL_BYTES + reply_bytes - requester->received_bytes);
   if (got < 0 && errno == EAGAIN) return false;
   if (got <= 0)
@@ -134,7 +134,7 @@ static size_t answer_headed(const char *bytes, size_t count, char *out, size_t *
 }
 
 static void answer(void) {
-  ssize_t got = read(responder_fd, heard + heard_length, READ_BYTES - heard_length);
+  ssize_t got = receive_bytes(responder_fd, heard + heard_length, READ_BYTES - heard_length);
   if (got < 0 && errno == EAGAIN) return;
   if (got <= 0) fail("the server closed the responder");
   heard_length += (size_t)got;
@@ -156,7 +156,7 @@ static void answer(void) {
   heard_length -= at;
   memmove(heard, heard + at, heard_length);
   for (size_t sent = 0; sent < length;) {
-    ssize_t written = write(responder_fd, answers + sent, length - sent);
+    ssize_t written = send_bytes(responder_fd, answers + sent, length - sent);
     if (written < 0 && errno != EAGAIN) fail("write: %s", strerror(errno));
     if (written > 0) sent += (size_t)written;
   }
@@ -212,7 +212,7 @@ void run_request(const struct options *given) {
     lay_out(&requesters[c]);
   }
   reach_phase("base");
-  dprintf(responder_fd, "SUB %s 1\r\n", SERVICE);
+  write_line(responder_fd, "SUB %s 1\r\n", SERVICE);
   await_pong(responder_fd);
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = RESPONDER};
   set_nonblocking(responder_fd);
@@ -222,7 +222,7 @@ void run_request(const struct options *given) {
     if (!options->fresh_inbox) {
       char inbox[64];
       write_inbox(inbox, requester);
-      dprintf(requester->fd, "SUB %s 1\r\n", inbox);
+      write_line(requester->fd, "SUB %s 1\r\n", inbox);
     }
     await_pong(requester->fd);
     set_nonblocking(requester->fd);

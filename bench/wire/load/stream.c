@@ -138,7 +138,7 @@ static void subscribe_all(void) {
   for (int s = 0; s < options->subscribers; s++) {
     int fd = subscribers[s].fd;
     if (!many) {
-      dprintf(fd, "SUB %s%s 1\r\n", options->delivered ? options->delivered : PUBLISHED, options->queue ? " workers" : "");
+      write_line(fd, "SUB %s%s 1\r\n", options->delivered ? options->delivered : PUBLISHED, options->queue ? " workers" : "");
       await_pong(fd);
       continue;
     }
@@ -232,7 +232,7 @@ static size_t take_control_bytes(struct subscriber *subscriber, const char *byte
 }
 
 static uint64_t receive(struct subscriber *subscriber) {
-  ssize_t got = read(subscriber->fd, read_buffer, READ_BYTES);
+  ssize_t got = receive_bytes(subscriber->fd, read_buffer, READ_BYTES);
   if (got < 0 && errno == EAGAIN) return 0;
   if (got <= 0) fail("the server closed a subscriber after %llu deliveries", (unsigned long long)subscriber->deliveries);
   size_t count = (size_t)got, at = 0;
@@ -267,7 +267,7 @@ static uint64_t receive(struct subscriber *subscriber) {
 static uint64_t receive_headed(struct subscriber *subscriber) {
   if (!subscriber->kept) subscriber->kept = allocate(READ_BYTES);
   char *bytes = subscriber->kept;
-  ssize_t got = read(subscriber->fd, bytes + subscriber->kept_bytes, READ_BYTES - subscriber->kept_bytes);
+  ssize_t got = receive_bytes(subscriber->fd, bytes + subscriber->kept_bytes, READ_BYTES - subscriber->kept_bytes);
   if (got < 0 && errno == EAGAIN) return 0;
   if (got <= 0) fail("the server closed a subscriber after %llu deliveries", (unsigned long long)subscriber->deliveries);
   size_t count = subscriber->kept_bytes + (size_t)got, at = 0, length;
@@ -310,20 +310,20 @@ static void send_frames(struct publisher *publisher) {
     size_t offset = publisher->sent_bytes % batch_bytes, count = batch_bytes - offset;
     if (count > WRITE_BYTES) count = WRITE_BYTES;
     if (count > publisher->limit_bytes - publisher->sent_bytes) count = publisher->limit_bytes - publisher->sent_bytes;
-    ssize_t written = write(publisher->fd, publisher->batch + offset, count);
+    ssize_t written = send_bytes(publisher->fd, publisher->batch + offset, count);
     if (written < 0 && errno == EAGAIN) return;
     if (written < 0) fail("write: %s", strerror(errno));
     publisher->sent_bytes += (size_t)written;
     return; // one write a turn, so that the subscribers are read in between
   }
-  ssize_t written = write(publisher->fd, &"PING\r\n"[publisher->ping_bytes_sent], (size_t)(6 - publisher->ping_bytes_sent));
+  ssize_t written = send_bytes(publisher->fd, &"PING\r\n"[publisher->ping_bytes_sent], (size_t)(6 - publisher->ping_bytes_sent));
   if (written > 0) publisher->ping_bytes_sent += (int)written;
   if (publisher->ping_bytes_sent == 6) want_write(publisher, false);
 }
 
 static void hear(struct publisher *publisher) {
   char bytes[4096];
-  ssize_t got = read(publisher->fd, bytes, sizeof bytes);
+  ssize_t got = receive_bytes(publisher->fd, bytes, sizeof bytes);
   if (got < 0 && errno == EAGAIN) return;
   if (got <= 0) fail("the server closed a publisher");
   check_control_line(bytes, (size_t)got);

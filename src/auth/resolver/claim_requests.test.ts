@@ -65,27 +65,10 @@ async function serve(kind: Resolver["kind"], { limit = 0, loaded, ...parts }: Se
   const logs: string[] = [];
   const nowMs = () => NOW_MS;
   const hasStore = kind === "full" || kind === "cache";
+  const deletes = kind === "full" ? "rename" : "remove";
   const store = hasStore
-    ? new JwtStore(
-        {
-          dir,
-          limit,
-          evicts: kind === "cache",
-          ttlMs: 0,
-          deletes: kind === "full" ? "rename" : "remove",
-          nowMs,
-        },
-        {
-          onChanged: (key) => applied.push(book.update(key, textOf(key)) ?? "applied"),
-          onDeleted: (key) => book.markDeleted(key),
-        },
-      )
+    ? new JwtStore({ dir, limit, evicts: kind === "cache", ttlMs: 0, deletes, nowMs })
     : undefined;
-  const applied: string[] = [];
-  const textOf = (key: string) => {
-    const result = store?.load(key);
-    return result?.ok ? result.jwt : "";
-  };
   const resolver =
     store === undefined
       ? new MemoryResolver(new Map(loaded === undefined ? [] : [[A, loaded]]))
@@ -95,7 +78,11 @@ async function serve(kind: Resolver["kind"], { limit = 0, loaded, ...parts }: Se
     store?.save(A, loaded);
     expect((await book.load(A)).ok).toBe(true);
   }
-  applied.length = 0;
+  const applied: string[] = [];
+  store?.watch({
+    onChanged: (key, jwt) => applied.push(book.update(key, jwt) ?? "applied"),
+    onDeleted: (key) => book.markDeleted(key),
+  });
   const context: ClaimContext = {
     book,
     store,
@@ -171,7 +158,8 @@ describe("an update of a full resolver", () => {
     expect(ask("update any", UPDATE_ANY, user)).toEqual(failure(`${error} - not account claim`, "n/a"));
     const other = sign(accountClaims(OTHER), OPERATOR);
     expect(ask("update", UPDATE, other)).toEqual(failure(`${error} - subject does not match jwt content`));
-    const invalid = tokenOf({ nats: { signingKeys: new Map([["x", undefined]]) } });
+    const expiresAtSeconds = NOW_S - 1;
+    const invalid = tokenOf({ expiresAtSeconds, nats: { signingKeys: new Map([["x", undefined]]) } });
     expect(ask("update", UPDATE, invalid)).toEqual(
       failure('jwt validation failed - validation errors: ["x" is not a valid account signing key]'),
     );

@@ -201,9 +201,7 @@ function isSignedByStrictIdentity({ issuer }: AccountClaims, { operator }: Claim
 function findInvalid(claims: AccountClaims, { nowMs, findMappingProblem }: ClaimContext): string | undefined {
   const issues = validate(claims, nowMs() / 1000);
   if (!areBlocking(issues, { withTimeChecks: false })) return findMappingProblem(claims);
-  const texts = issues
-    .filter(({ isBlocking, isTimeCheck }) => isBlocking || isTimeCheck)
-    .map(({ text }) => text);
+  const texts = issues.filter(({ isBlocking }) => isBlocking).map(({ text }) => text);
   return `validation errors: [${texts.join(" ")}]`;
 }
 

@@ -33,10 +33,19 @@ function openStore(parts: Partial<JwtStoreOptions> = {}) {
   const dir = parts.dir ?? join(makeFolder(), "jwt");
   const clock = { nowMs: NOW_MS };
   const told: string[] = [];
-  const store = new JwtStore(
-    { dir, limit: 0, evicts: false, ttlMs: 0, deletes: "no", nowMs: () => clock.nowMs, ...parts },
-    { onChanged: (key) => told.push(`changed ${key}`), onDeleted: (key) => told.push(`deleted ${key}`) },
-  );
+  const store = new JwtStore({
+    dir,
+    limit: 0,
+    evicts: false,
+    ttlMs: 0,
+    deletes: "no",
+    nowMs: () => clock.nowMs,
+    ...parts,
+  });
+  store.watch({
+    onChanged: (key) => told.push(`changed ${key}`),
+    onDeleted: (key) => told.push(`deleted ${key}`),
+  });
   return { store, dir, clock, told };
 }
 

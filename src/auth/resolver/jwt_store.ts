@@ -36,8 +36,8 @@ export interface JwtStoreOptions {
 }
 
 export interface JwtStoreEvents {
-  /** A file is new or says something else. */
-  onChanged(accountKey: string): void;
+  /** A file is new or says something else: this token. */
+  onChanged(accountKey: string, jwt: string): void;
   /** A file was deleted on request: not when it expired or made room. */
   onDeleted(accountKey: string): void;
 }
@@ -62,21 +62,25 @@ export class JwtStore {
   /** How often `removeExpired` is to be called. */
   readonly checkIntervalMs: number;
   readonly #options: JwtStoreOptions;
-  readonly #events: JwtStoreEvents;
+  #events: JwtStoreEvents | undefined;
   /** By account key, the one not used for longest first. */
   readonly #entries = new Map<string, Entry>();
   /** The hashes of all entries, XORed. */
   readonly #hash = new Uint8Array(HASH_BYTES);
 
   /** Makes the folder and reads what is in it. Throws where the file system refuses. */
-  constructor(options: JwtStoreOptions, events: JwtStoreEvents) {
+  constructor(options: JwtStoreOptions) {
     this.#options = options;
-    this.#events = events;
     const halfMs = options.ttlMs / 2;
     this.checkIntervalMs = halfMs > 0 ? Math.min(halfMs, CHECK_INTERVAL_MS_MAX) : CHECK_INTERVAL_MS_MAX;
     mkdirSync(options.dir, { recursive: true, mode: DIR_MODE });
     if (!statSync(options.dir).isDirectory()) throw new Error(`the path [${options.dir}] is not a directory`);
     for (const { accountKey, jwt } of this.#files()) this.#track(accountKey, jwt);
+  }
+
+  /** Tells of changes from now on. */
+  watch(events: JwtStoreEvents): void {
+    this.#events = events;
   }
 
   get size(): number {
@@ -167,7 +171,7 @@ export class JwtStore {
       return isMissing(error) ? undefined : messageOf(error);
     }
     this.#untrack(accountKey);
-    this.#events.onDeleted(accountKey);
+    this.#events?.onDeleted(accountKey);
     return undefined;
   }
 
@@ -186,13 +190,13 @@ export class JwtStore {
     const before = new Map(this.#entries);
     this.#entries.clear();
     this.#hash.fill(0);
-    const changed: string[] = [];
+    const changed: { readonly accountKey: string; readonly jwt: string }[] = [];
     for (const { accountKey, jwt } of this.#files()) {
       this.#track(accountKey, jwt);
       const [old, now] = [before.get(accountKey)?.hash, this.#entries.get(accountKey)?.hash];
-      if (old === undefined || now === undefined || !isSameHash(old, now)) changed.push(accountKey);
+      if (old === undefined || now === undefined || !isSameHash(old, now)) changed.push({ accountKey, jwt });
     }
-    for (const accountKey of changed) this.#events.onChanged(accountKey);
+    for (const { accountKey, jwt } of changed) this.#events?.onChanged(accountKey, jwt);
   }
 
   #write(accountKey: string, jwt: string): string | undefined {
@@ -209,7 +213,7 @@ export class JwtStore {
       return messageOf(error);
     }
     this.#track(accountKey, jwt);
-    this.#events.onChanged(accountKey);
+    this.#events?.onChanged(accountKey, jwt);
     return undefined;
   }
 

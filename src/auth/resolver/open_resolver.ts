@@ -3,7 +3,7 @@ import { decodeAs } from "../jwt/decode.ts";
 import { areBlocking } from "../jwt/issues.ts";
 import { validate } from "../jwt/validate.ts";
 import { type AskServers, DirectoryResolver } from "./directory_resolver.ts";
-import { JwtStore, type JwtStoreEvents } from "./jwt_store.ts";
+import { JwtStore } from "./jwt_store.ts";
 import { MemoryResolver } from "./memory_resolver.ts";
 import type { Resolver } from "./resolver.ts";
 import { type HttpGet, UrlResolver } from "./url_resolver.ts";
@@ -12,14 +12,13 @@ import { type HttpGet, UrlResolver } from "./url_resolver.ts";
 export interface ResolverEffects {
   readonly get: HttpGet;
   readonly ask: AskServers;
-  readonly storeEvents: JwtStoreEvents;
   /** Unix milliseconds. */
   readonly nowMs: () => number;
 }
 
 export interface OpenResolver {
   readonly resolver: Resolver;
-  /** The folder of a full resolver or of a cache; to be swept every `checkIntervalMs`. */
+  /** The folder of a full resolver or of a cache: to be watched, and swept every `checkIntervalMs`. */
   readonly store: JwtStore | undefined;
   /** Whether requests to delete are obeyed. */
   readonly canDelete: boolean;
@@ -68,7 +67,7 @@ type DirectoryOptions = Extract<ResolverOptions, { readonly kind: "full" | "cach
 function openDirectory(
   options: DirectoryOptions,
   preload: ReadonlyMap<string, string>,
-  { ask, storeEvents, nowMs }: ResolverEffects,
+  { ask, nowMs }: ResolverEffects,
 ): OpenResolverResult {
   const isCache = options.kind === "cache";
   const deletes = isCache ? "remove" : options.deletes;
@@ -76,7 +75,7 @@ function openDirectory(
   try {
     const { dir, limit } = options;
     const ttlMs = isCache ? options.ttlMs : 0;
-    store = new JwtStore({ dir, limit, evicts: isCache, ttlMs, deletes, nowMs }, storeEvents);
+    store = new JwtStore({ dir, limit, evicts: isCache, ttlMs, deletes, nowMs });
   } catch (error) {
     return { ok: false, problem: error instanceof Error ? error.message : String(error) };
   }

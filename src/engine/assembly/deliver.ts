@@ -57,7 +57,7 @@ import {
   TARGET_SUBSCRIPTION,
 } from "../../memory/layout";
 import { area, picks, slotOf } from "./area";
-import { copy, findBlank, writeDecimal } from "./bytes";
+import { copy, writeDecimal } from "./bytes";
 import { attach, note, sendLarge } from "./host";
 import { gather, room } from "./outbox";
 import { commit, reserve } from "./ring";
@@ -220,10 +220,12 @@ function frame(connection: u32, prefix: u32, prefixLength: u32): void {
 
 /** The same as a MSG: `[reply ]size␍␊payload`, for a peer that takes no headers and for empty ones. */
 function frameWithoutHeaders(connection: u32, prefix: u32, prefixLength: u32): void {
-  const end = rest + lineLength;
-  const first = findBlank(rest, end);
-  const second = findBlank(first + 1, end);
-  const replyLength = load<u8>(second) == 0x20 ? first + 1 - rest : 0;
+  // Back over both sizes: a reply may hold any byte but a blank, other controls included.
+  let sizes = rest + lineLength - 2;
+  while (load<u8>(sizes - 1) != 0x20) sizes--;
+  sizes--;
+  while (sizes > rest && load<u8>(sizes - 1) != 0x20) sizes--;
+  const replyLength = sizes - rest;
   const body = payloadLength - headerLength;
   const isCopied = body < <u32>GATHER_BYTES_MIN && !isLarge;
   let cursor = room(connection, prefixLength + replyLength + 12 + (isCopied ? body + 2 : 0));

@@ -1,4 +1,6 @@
+import { LIBSSL_FILE } from "../openssl/libssl.ts";
 import type { Runtime } from "../runtime.ts";
+import { openBunOpenSsl } from "./openssl.ts";
 import { openBunPosix } from "./posix.ts";
 
 export const bunRuntime: Runtime = {
@@ -19,6 +21,14 @@ export const bunRuntime: Runtime = {
       return { ok: true, posix: openBunPosix() };
     } catch (error) {
       return { ok: false, reason: `cannot open libc: ${(error as Error).message}` };
+    }
+  },
+  findTlsLimit: () => undefined,
+  openOpenSsl(posix) {
+    try {
+      return { ok: true, openSsl: openBunOpenSsl(LIBSSL_FILE, posix) };
+    } catch (error) {
+      return { ok: false, reason: `cannot open OpenSSL 3: ${(error as Error).message}` };
     }
   },
 };

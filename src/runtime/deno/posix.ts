@@ -1,7 +1,8 @@
 import { assert } from "../../base/assert.ts";
-import { LIBC_FILE, LIBC_FUNCTIONS, type NativeFunction } from "../posix/libc.ts";
+import { LIBC_FILE, LIBC_FUNCTIONS } from "../posix/libc.ts";
 import { type NativeFunctions, Posix } from "../posix/posix.ts";
 import { deno } from "./globals.ts";
+import { coldFunctions, type DenoFunction, openDenoSymbols } from "./library.ts";
 
 /**
  * libc through `Deno.dlopen`. Needs `--allow-ffi`; throws without it, or without libc.
@@ -13,48 +14,26 @@ import { deno } from "./globals.ts";
  * nothing promises that the register's upper half is clear.
  */
 export function openDenoPosix(): Posix {
-  const declarations: Record<string, { parameters: readonly string[]; result: string }> = {};
-  for (const [name, { parameters, result }] of Object.entries(LIBC_FUNCTIONS)) {
-    declarations[name] = { parameters: parameters.map(denoType), result: denoType(result) };
-  }
-  const symbols = deno.dlopen(LIBC_FILE, declarations).symbols as Record<string, DenoFunction>;
+  const symbols = openDenoSymbols(LIBC_FILE, LIBC_FUNCTIONS);
+  const pointerTo = (address: number) => {
+    const pointer = deno.UnsafePointer.create(BigInt(address));
+    assert(pointer !== null, "nothing lies at address 0");
+    return pointer;
+  };
   return new Posix(
     {
-      // The table is the type; both parts below follow it.
-      functions: { ...coldFunctions(symbols), ...hotFunctions(symbols) } as unknown as NativeFunctions,
+      functions: { ...coldFunctions(symbols, LIBC_FUNCTIONS), ...hotFunctions(symbols) },
       addressOf(view) {
         const pointer = deno.UnsafePointer.of(view);
         assert(pointer !== null, "addressOf: an empty view has no address");
         return Number(deno.UnsafePointer.value(pointer));
       },
-      wordAt(address) {
-        const pointer = deno.UnsafePointer.create(BigInt(address));
-        assert(pointer !== null, "wordAt: nothing lies at address 0");
-        return new Int32Array(deno.UnsafePointerView.getArrayBuffer(pointer, 4));
-      },
+      wordAt: (address) => new Int32Array(deno.UnsafePointerView.getArrayBuffer(pointerTo(address), 4)),
+      bytesAt: (address, lengthBytes) =>
+        new Uint8Array(deno.UnsafePointerView.getArrayBuffer(pointerTo(address), lengthBytes)).slice(),
     },
     process.arch,
   );
-}
-
-type DenoFunction = (...values: (number | bigint)[]) => number | bigint;
-
-function denoType(type: NativeFunction["result"]): string {
-  return type === "pointer" || type === "size" ? "usize" : type;
-}
-
-/** Any function of the table, at the cost of an array and a BigInt or two: fine for cold calls. */
-function coldFunctions(
-  symbols: Record<string, DenoFunction>,
-): Record<string, (...values: number[]) => number> {
-  const functions: Record<string, (...values: number[]) => number> = {};
-  for (const [name, { parameters }] of Object.entries(LIBC_FUNCTIONS)) {
-    const call = symbols[name]!;
-    const isWide = parameters.map((type) => type === "pointer" || type === "size");
-    functions[name] = (...values) =>
-      Number(call(...values.map((value, i) => (isWide[i] ? BigInt(value) : value))));
-  }
-  return functions;
 }
 
 /** The calls of the data plane, written out so that each is a fast call that allocates nothing. */
@@ -65,8 +44,9 @@ function hotFunctions(symbols: Record<string, DenoFunction>): Partial<NativeFunc
   const writev = symbols.writev as Fast<[number, bigint, number]>;
   const recv = symbols.recv as Fast<[number, bigint, bigint, number]>;
   const send = symbols.send as Fast<[number, bigint, bigint, number]>;
-  // Words 0 and 1: the address; words 2 and 3: the size, whose upper half stays 0.
-  const words = new Uint32Array(new ArrayBuffer(16));
+  const memcpy = symbols.memcpy as Fast<[bigint, bigint, bigint]>;
+  // Words 0 and 1: the address; words 2 and 3: the size, whose upper half stays 0; words 4 and 5: a second address.
+  const words = new Uint32Array(new ArrayBuffer(24));
   const wide = new BigUint64Array(words.buffer);
   return {
     epoll_wait(epollFd, address, maxEvents, timeoutMs) {
@@ -95,6 +75,14 @@ function hotFunctions(symbols: Record<string, DenoFunction>): Partial<NativeFunc
       words[1] = (address / 4294967296) >>> 0;
       words[2] = lengthBytes;
       return send(fd, wide[0]!, wide[1]!, flags);
+    },
+    memcpy(target, source, lengthBytes) {
+      words[0] = target >>> 0;
+      words[1] = (target / 4294967296) >>> 0;
+      words[2] = lengthBytes;
+      words[4] = source >>> 0;
+      words[5] = (source / 4294967296) >>> 0;
+      return memcpy(wide[0]!, wide[2]!, wide[1]!);
     },
   };
 }

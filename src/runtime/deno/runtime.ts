@@ -1,8 +1,22 @@
+import type { TlsOptions } from "../../config/tls.ts";
+import { LIBSSL_FILE } from "../openssl/libssl.ts";
 import { LIBC_FILE } from "../posix/libc.ts";
 import type { Runtime } from "../runtime.ts";
 import { deno } from "./globals.ts";
+import { openDenoOpenSsl } from "./openssl.ts";
 import { openDenoPosix } from "./posix.ts";
 import { onDenoSignal } from "./signals.ts";
+
+const INSTEAD = "serve with OpenSSL (Linux, --allow-ffi), or run on Bun";
+
+/** Tried on Deno 2.9.6: its node:tls takes these options and does not go by them. */
+function findDenoTlsLimit({ verify, cipherSuites, curvePreferences }: TlsOptions): string | undefined {
+  if (verify) return `tls: Deno's own TLS does not verify client certificates; ${INSTEAD}`;
+  if (cipherSuites.length > 0) return `tls: Deno's own TLS has no choice of cipher_suites; ${INSTEAD}`;
+  if (curvePreferences.length > 0)
+    return `tls: Deno's own TLS has no choice of curve_preferences; ${INSTEAD}`;
+  return undefined;
+}
 
 export const denoRuntime: Runtime = {
   name: "deno",
@@ -22,6 +36,14 @@ export const denoRuntime: Runtime = {
       return { ok: true, posix: openDenoPosix() };
     } catch (error) {
       return { ok: false, reason: `cannot open libc: ${(error as Error).message}` };
+    }
+  },
+  findTlsLimit: findDenoTlsLimit,
+  openOpenSsl(posix) {
+    try {
+      return { ok: true, openSsl: openDenoOpenSsl(LIBSSL_FILE, posix) };
+    } catch (error) {
+      return { ok: false, reason: `cannot open OpenSSL 3: ${(error as Error).message}` };
     }
   },
 };

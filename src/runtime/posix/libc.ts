@@ -33,13 +33,17 @@ export const LIBC_FUNCTIONS = {
   getsockopt: { parameters: ["i32", "i32", "i32", "pointer", "pointer"], result: "i32" },
   kill: { parameters: ["i32", "i32"], result: "i32" },
   listen: { parameters: ["i32", "i32"], result: "i32" },
+  /** Returns its first argument, which nobody needs. */
+  memcpy: { parameters: ["pointer", "pointer", "size"], result: "i32" },
   poll: { parameters: ["pointer", "size", "i32"], result: "i32" },
+  prctl: { parameters: ["i32", "pointer"], result: "i32" },
   readv: { parameters: ["i32", "pointer", "i32"], result: "i32" },
   recv: { parameters: ["i32", "pointer", "size", "i32"], result: "i32" },
   send: { parameters: ["i32", "pointer", "size", "i32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "pointer", "u32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  strlen: { parameters: ["pointer"], result: "size" },
   writev: { parameters: ["i32", "pointer", "i32"], result: "i32" },
 } as const satisfies Record<string, NativeFunction>;
 
@@ -92,9 +96,11 @@ export const ECONNRESET = 104;
 export const ECONNREFUSED = 111;
 export const EINPROGRESS = 115;
 
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
@@ -110,7 +116,10 @@ export const SO_RCVBUF = 8;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
 
+export const MSG_PEEK = 0x2;
 export const MSG_NOSIGNAL = 0x4000;
+
+export const PR_SET_NAME = 15;
 
 export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;

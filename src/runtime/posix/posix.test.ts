@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { loadRuntime } from "../mod.ts";
 import { errnoName, errnoText, errnoTextOf } from "./errno.ts";
 import {
@@ -196,6 +197,15 @@ describe("Posix", () => {
     posix.close(eventFd);
     posix.close(epollFd);
   });
+});
+
+test("nameThread() names this thread in the 15 bytes there are", () => {
+  const readName = () => readFileSync("/proc/thread-self/comm", "utf8").trimEnd();
+  const before = readName();
+  expect(posix.nameThread("a-name-of-17-byte")).toBe(0);
+  expect(readName()).toBe("a-name-of-17-by");
+  posix.nameThread(before);
+  expect(readName()).toBe(before);
 });
 
 describe("listenTcp()", () => {

@@ -10,6 +10,8 @@ import {
   IPPROTO_IPV6,
   IPV6_V6ONLY,
   type LIBC_FUNCTIONS,
+  type NativeFunction,
+  PR_SET_NAME,
   SO_REUSEADDR,
   SO_REUSEPORT,
   SOCK_CLOEXEC,
@@ -25,12 +27,12 @@ export type NativeView = Uint8Array | Int32Array | Uint32Array | DataView;
 
 type NumberPerParameter<P extends readonly unknown[]> = { -readonly [I in keyof P]: number };
 
-/** The functions of `LIBC_FUNCTIONS`, callable with plain numbers. */
-export type NativeFunctions = {
-  readonly [N in keyof typeof LIBC_FUNCTIONS]: (
-    ...values: NumberPerParameter<(typeof LIBC_FUNCTIONS)[N]["parameters"]>
-  ) => number;
+/** A table of functions, callable with plain numbers. */
+export type Callable<Table extends Readonly<Record<string, NativeFunction>>> = {
+  readonly [N in keyof Table]: (...values: NumberPerParameter<Table[N]["parameters"]>) => number;
 };
+
+export type NativeFunctions = Callable<typeof LIBC_FUNCTIONS>;
 
 /** All that `bun/posix.ts` and `deno/posix.ts` give; the rest is built on it once, below. */
 export interface Native {
@@ -46,6 +48,8 @@ export interface Native {
   addressOf(view: NativeView): number;
   /** The four bytes of native memory at `address`, as a view that stays valid. */
   wordAt(address: number): Int32Array;
+  /** A copy of native memory; `lengthBytes` is above 0. */
+  bytesAt(address: number, lengthBytes: number): Uint8Array<ArrayBuffer>;
 }
 
 /** What `listenSocket` is asked for. */
@@ -78,6 +82,8 @@ export class Posix {
   readonly epollEvent: { readonly bytes: number; readonly dataOffset: number };
   /** See `Native.addressOf`. */
   readonly addressOf: Native["addressOf"];
+  /** See `Native.bytesAt`. */
+  readonly bytesAt: Native["bytesAt"];
 
   /** Hot. `epollWait(epollFd, eventsAddress, maxEvents, timeoutMs)`: number of events, or −1. */
   readonly epollWait: NativeFunctions["epoll_wait"];
@@ -89,6 +95,8 @@ export class Posix {
   readonly recv: NativeFunctions["recv"];
   /** Hot. `send(fd, address, lengthBytes, flags)`: as `writev` for one piece. */
   readonly send: NativeFunctions["send"];
+  /** Hot. `memcpy(target, source, lengthBytes)` between addresses that do not overlap. */
+  readonly memcpy: NativeFunctions["memcpy"];
 
   /** The rest of the table, for a caller who needs what has no method here. */
   readonly functions: NativeFunctions;
@@ -107,6 +115,8 @@ export class Posix {
   constructor(native: Native, architecture: string) {
     this.epollEvent = epollEventLayout(architecture);
     this.addressOf = native.addressOf;
+    this.bytesAt = native.bytesAt;
+    this.memcpy = native.functions.memcpy;
     this.functions = native.functions;
     this.epollWait = native.functions.epoll_wait;
     this.readv = native.functions.readv;
@@ -254,6 +264,16 @@ export class Posix {
     return this.#outcome(this.functions.poll(pollfdsAddress, count, timeoutMs));
   }
 
+  /**
+   * Names the calling thread, and from the main thread the process, as ps, pgrep and killall know it. The kernel keeps
+   * the first 15 bytes. Returns 0 or a negated errno.
+   */
+  nameThread(name: string): number {
+    const text = new Uint8Array(new ArrayBuffer(16));
+    new TextEncoder().encodeInto(name, text.subarray(0, 15));
+    return this.#outcome(this.functions.prctl(PR_SET_NAME, this.addressOf(text)));
+  }
+
   /** Sends a signal by number (0 only asks whether the process exists). Returns 0 or a negated errno. */
   kill(pid: number, signal: number): number {
     return this.#outcome(this.functions.kill(pid, signal));
@@ -261,6 +281,12 @@ export class Posix {
 
   processId(): number {
     return this.functions.getpid();
+  }
+
+  /** The text of a C string, "" for address 0. */
+  textAt(address: number): string {
+    const length = address === 0 ? 0 : this.functions.strlen(address);
+    return length === 0 ? "" : new TextDecoder().decode(this.bytesAt(address, length));
   }
 
   #socket(isIpv6: boolean): number {

@@ -12,6 +12,7 @@ import { Rings } from "../rings.ts";
 import { Shard } from "../shard.ts";
 import type { LoginQuestion, ShardControl, ShardOptions, ShardReport } from "../shard_options.ts";
 import { FakePoller, FakeSocket } from "./fake_poller.ts";
+import { FakeTls } from "./fake_tls.ts";
 
 const OPEN: ListenerRules = {
   noAuthUser: "",
@@ -72,6 +73,7 @@ export const OPTIONS: ShardOptions = {
   replySecret: [1, 2, 3, 4],
   serverHash: "TESTHASH",
   clusterName: undefined,
+  tls: null,
 };
 
 const INFO: ServerInfo = {
@@ -105,6 +107,7 @@ export class ShardHarness {
   readonly index: InterestIndex;
   readonly shards: Shard[] = [];
   readonly pollers: FakePoller[] = [];
+  readonly tls: FakeTls[] = [];
   readonly reports: ShardReport[] = [];
   /** Logins that shards want a verdict on. */
   readonly questions: LoginQuestion[] = [];
@@ -129,6 +132,7 @@ export class ShardHarness {
       const node = NODE_SHARD_FIRST + i;
       words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;
       const poller = new FakePoller(this.shared.bytes, i);
+      const tls = new FakeTls(poller);
       const start = {
         node,
         memory: this.shared.memory,
@@ -142,6 +146,7 @@ export class ShardHarness {
       };
       const shard = new Shard(start, {
         poller,
+        tls,
         wake: (handle) => this.#wake(handle),
         report: (report) => this.reports.push(report),
         ask: (question) => this.questions.push(question),
@@ -153,6 +158,7 @@ export class ShardHarness {
       poller.turn();
       this.#rings.push(lastDrained!);
       this.pollers.push(poller);
+      this.tls.push(tls);
       this.shards.push(shard);
     }
   }

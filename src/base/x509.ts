@@ -1,0 +1,150 @@
+/** What a certificate says of whom it names. It checks nothing: whoever accepted the certificate has. */
+import {
+  DER_OCTET_STRING,
+  DER_PRINTABLE_STRING,
+  DER_SEQUENCE,
+  DER_UTF8_STRING,
+  type DerValue,
+  derChildren,
+  derObjectIdentifier,
+  derText,
+  derTimeMs,
+  readDer,
+} from "./der.ts";
+
+export interface NameAttribute {
+  /** Object identifier, `2.5.4.3` for CN. */
+  readonly type: string;
+  readonly value: string;
+}
+
+/** A distinguished name: relative names in the order of the certificate, each of one attribute or more. */
+export type DistinguishedName = readonly (readonly NameAttribute[])[];
+
+export interface Certificate {
+  readonly subject: DistinguishedName;
+  /** Subject alternative names, in the order of the certificate. */
+  readonly emails: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly uris: readonly string[];
+  /** It holds from here to there, milliseconds since 1970. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** The DER of SubjectPublicKeyInfo, which pins are made of. */
+  readonly publicKeyInfo: Uint8Array;
+}
+
+const VERSION_TAG = 0xa0;
+const EXTENSIONS_TAG = 0xa3;
+const SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
+const EMAIL_TAG = 0x81;
+const DNS_TAG = 0x82;
+const URI_TAG = 0x86;
+
+/** Reads a DER certificate (RFC 5280, section 4.1); null where it is none. */
+export function parseCertificate(der: Uint8Array): Certificate | null {
+  const certificate = readDer(der, 0, der.length);
+  const body = certificate === null ? null : readDer(der, certificate.contentStart, certificate.end);
+  if (body === null || body.tag !== DER_SEQUENCE) return null;
+  const fields = [...derChildren(der, body)].filter(({ tag }) => tag !== VERSION_TAG);
+  const [, , , validity, subject, publicKeyInfo, ...optional] = fields;
+  if (validity === undefined || subject === undefined || publicKeyInfo === undefined) return null;
+  const [notBefore, notAfter] = [...derChildren(der, validity)];
+  if (notBefore === undefined || notAfter === undefined) return null;
+  const names = alternativeNames(
+    der,
+    optional.find(({ tag }) => tag === EXTENSIONS_TAG),
+  );
+  const texts = (tag: number) => names.filter((name) => name.tag === tag).map((name) => derText(der, name));
+  return {
+    subject: distinguishedName(der, subject),
+    emails: texts(EMAIL_TAG),
+    dnsNames: texts(DNS_TAG),
+    uris: texts(URI_TAG),
+    notBeforeMs: derTimeMs(der, notBefore),
+    notAfterMs: derTimeMs(der, notAfter),
+    publicKeyInfo: der.slice(publicKeyInfo.start, publicKeyInfo.end),
+  };
+}
+
+function distinguishedName(der: Uint8Array, name: DerValue): DistinguishedName {
+  return [...derChildren(der, name)].map((relative) =>
+    [...derChildren(der, relative)].flatMap((attribute) => {
+      const [type, value] = [...derChildren(der, attribute)];
+      if (type === undefined || value === undefined) return [];
+      return { type: derObjectIdentifier(der, type), value: derText(der, value) };
+    }),
+  );
+}
+
+function alternativeNames(der: Uint8Array, extensions: DerValue | undefined): DerValue[] {
+  if (extensions === undefined) return [];
+  const list = readDer(der, extensions.contentStart, extensions.end);
+  for (const extension of list === null ? [] : derChildren(der, list)) {
+    const parts = [...derChildren(der, extension)];
+    const value = parts.at(-1);
+    if (parts[0] === undefined || value?.tag !== DER_OCTET_STRING) continue;
+    if (derObjectIdentifier(der, parts[0]) !== SUBJECT_ALTERNATIVE_NAME) continue;
+    const names = readDer(der, value.contentStart, value.end);
+    return names === null ? [] : [...derChildren(der, names)];
+  }
+  return [];
+}
+
+/** The attributes that Go knows by name, in the order it puts them; those of one name stand together. */
+export const ATTRIBUTE_NAMES: ReadonlyMap<string, string> = new Map([
+  ["2.5.4.6", "C"],
+  ["2.5.4.8", "ST"],
+  ["2.5.4.7", "L"],
+  ["2.5.4.9", "STREET"],
+  ["2.5.4.17", "POSTALCODE"],
+  ["2.5.4.10", "O"],
+  ["2.5.4.11", "OU"],
+  ["2.5.4.3", "CN"],
+  ["2.5.4.5", "SERIALNUMBER"],
+]);
+/** Of these Go keeps the last. */
+const SINGLE_ATTRIBUTES: ReadonlySet<string> = new Set(["2.5.4.3", "2.5.4.5"]);
+
+/**
+ * A name without the attributes that Go has no name for: `CN=x,OU=a+OU=b,C=US`, in Go's order, which is not that of
+ * the certificate. Source: Go crypto/x509/pkix `Name.ToRDNSequence`, `RDNSequence.String`.
+ */
+export function knownNameText(name: DistinguishedName): string {
+  const attributes = name.flat();
+  const parts = [...ATTRIBUTE_NAMES].flatMap(([type, shortName]) => {
+    const values = attributes.filter((attribute) => attribute.type === type).map(({ value }) => value);
+    const kept = SINGLE_ATTRIBUTES.has(type) ? values.slice(-1).filter((value) => value !== "") : values;
+    return kept.length === 0 ? [] : kept.map((value) => `${shortName}=${escapeValue(value)}`).join("+");
+  });
+  return parts.reverse().join(",");
+}
+
+/**
+ * A name as nats-server shows it, `CN=x,OU=Eng,O=Acme,C=US`, with attributes that Go has no name for at the end, as
+ * `0.9.2342.19200300.100.1.25=#130461636d65`. Source: Go crypto/x509/pkix `Name.String`.
+ */
+export function nameText(name: DistinguishedName): string {
+  const others = name
+    .flat()
+    .filter(({ type }) => !ATTRIBUTE_NAMES.has(type))
+    .map(({ type, value }) => `${type}=#${encodedHex(value)}`);
+  return [knownNameText(name), ...others.reverse()].filter((text) => text !== "").join(",");
+}
+
+function escapeValue(value: string): string {
+  return value.replace(/[,+"\\<>;]|^[ #]|(?!^) $/g, (character) => `\\${character}`);
+}
+
+/** The DER of a string as Go writes it: printable where it can be, else UTF-8. */
+function encodedHex(value: string): string {
+  const content = new TextEncoder().encode(value);
+  const tag = /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(value) ? DER_PRINTABLE_STRING : DER_UTF8_STRING;
+  const length =
+    content.length < 0x80
+      ? [content.length]
+      : content.length < 0x100
+        ? [0x81, content.length]
+        : [0x82, content.length >> 8, content.length & 0xff];
+  return [tag, ...length, ...content].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,59 @@
+import { sha256Hex } from "../base/sha256.ts";
+import { nameText, parseCertificate } from "../base/x509.ts";
+
+/** What is wrong with a certificate. */
+export type CertificateFault =
+  | "outside its time"
+  | "wrong purpose"
+  | "path too long"
+  | "unfit authority"
+  | "unknown authority";
+
+/**
+ * Why a client's certificate is refused, in the words of nats-server's log, which name it and its chain: DER, the
+ * client's own first, empty where they are not known. Source: Go crypto/x509 `CertificateInvalidError`; nats-server `doTLSHandshake`.
+ */
+export function certificateErrorText(
+  fault: CertificateFault,
+  certificates: readonly Uint8Array[],
+  nowMs = Date.now(),
+): string {
+  const [parsed = null] = certificates.map(parseCertificate);
+  const named = certificates.map((certificate) => {
+    const subject = parseCertificate(certificate)?.subject ?? [];
+    return `${nameText(subject)} SHA-256: ${sha256Hex(certificate)}`;
+  });
+  const detail = named.length === 0 ? "" : ` (${named.join("; ")})`;
+  return `tls: failed to verify certificate: x509: ${faultText(fault)}${detail}`;
+
+  function faultText(what: CertificateFault): string {
+    switch (what) {
+      case "outside its time":
+        return `certificate has expired or is not yet valid${timeText()}`;
+      case "wrong purpose":
+        return "certificate specifies an incompatible key usage";
+      case "path too long":
+        return "too many intermediates for path length constraint";
+      case "unfit authority":
+        return "invalid signature: parent certificate cannot sign this kind of certificate";
+      case "unknown authority":
+        return "certificate signed by unknown authority";
+    }
+  }
+
+  /** Of the peer's own certificate, where that is the one. */
+  function timeText(): string {
+    if (parsed !== null && nowMs > parsed.notAfterMs) {
+      return `: current time ${goTime(nowMs)} is after ${goTime(parsed.notAfterMs)}`;
+    }
+    if (parsed !== null && nowMs < parsed.notBeforeMs) {
+      return `: current time ${goTime(nowMs)} is before ${goTime(parsed.notBeforeMs)}`;
+    }
+    return "";
+  }
+}
+
+/** RFC 3339 in seconds. */
+function goTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}

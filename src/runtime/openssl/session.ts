@@ -1,0 +1,58 @@
+import { assert } from "../../base/assert.ts";
+import type { TlsSession } from "../tls.ts";
+import { TLS1_3_VERSION } from "./libssl.ts";
+import type { OpenSsl } from "./openssl.ts";
+
+/** Certificates of a peer that we look at; it chooses how many it sends. */
+const CERTIFICATES_MAX = 16;
+
+/** What a connection agreed on whose handshake is done. */
+export function readSession(openSsl: OpenSsl, connection: number): TlsSession {
+  const { functions, posix } = openSsl;
+  return {
+    version: functions.SSL_version(connection) === TLS1_3_VERSION ? "1.3" : "1.2",
+    cipherSuite: posix.textAt(
+      functions.SSL_CIPHER_standard_name(functions.SSL_get_current_cipher(connection)),
+    ),
+    peerCertificates: peerCertificates(openSsl, connection),
+  };
+}
+
+/** The chain that was verified or, after a resumption, what the session kept of it. */
+function peerCertificates(openSsl: OpenSsl, connection: number): Uint8Array[] {
+  const { functions } = openSsl;
+  const leaf = functions.SSL_get1_peer_certificate(connection);
+  if (leaf === 0) return [];
+  const verified = functions.SSL_get0_verified_chain(connection);
+  // The server's view of what was sent leaves the peer's own certificate out.
+  const certificates = verified === 0 ? [encode(openSsl, leaf)] : [];
+  functions.X509_free(leaf);
+  const chain = verified === 0 ? functions.SSL_get_peer_cert_chain(connection) : verified;
+  return [...certificates, ...encodeAll(openSsl, chain)];
+}
+
+/** The chain whose verification failed, as far as it was built, the peer's own certificate first; DER. */
+export function refusedCertificates(openSsl: OpenSsl, connection: number): Uint8Array[] {
+  return encodeAll(openSsl, openSsl.functions.SSL_get0_verified_chain(connection));
+}
+
+/** The DER forms of a `STACK_OF(X509)`, of which 0 is an empty one. */
+function encodeAll(openSsl: OpenSsl, chain: number): Uint8Array[] {
+  const { functions } = openSsl;
+  const count = chain === 0 ? 0 : Math.min(functions.OPENSSL_sk_num(chain), CERTIFICATES_MAX);
+  return Array.from({ length: count }, (_, i) => encode(openSsl, functions.OPENSSL_sk_value(chain, i)));
+}
+
+/** The DER form of an `X509`. */
+function encode({ functions, posix }: OpenSsl, certificate: number): Uint8Array {
+  const length = functions.i2d_X509(certificate, 0);
+  assert(length > 0, "a certificate that OpenSSL took has a DER form");
+  const bytes = new Uint8Array(new ArrayBuffer(length));
+  // i2d writes through a pointer to a pointer.
+  const pointer = new Uint32Array(new ArrayBuffer(8));
+  const address = posix.addressOf(bytes);
+  pointer[0] = address >>> 0;
+  pointer[1] = (address / 4294967296) >>> 0;
+  functions.i2d_X509(certificate, posix.addressOf(pointer));
+  return bytes;
+}

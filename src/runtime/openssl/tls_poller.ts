@@ -1,0 +1,498 @@
+// Hot: the reads and writes run once per batch of messages.
+import { assert } from "../../base/assert.ts";
+import type { EpollPoller } from "../epoll_poller.ts";
+import type { Poller, StreamSource } from "../poller.ts";
+import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "../poller.ts";
+import { errnoText } from "../posix/errno.ts";
+import { EAGAIN, EINTR, MSG_PEEK } from "../posix/libc.ts";
+import type { Posix } from "../posix/posix.ts";
+import {
+  HANDSHAKE_DONE,
+  HANDSHAKE_FAILED,
+  type HandshakeError,
+  type OpenSslContext,
+  type TlsContext,
+  type TlsLayer,
+  type TlsSession,
+} from "../tls.ts";
+import { handshakeErrorOf } from "./handshake_errors.ts";
+import {
+  RECORD_BYTES_MAX,
+  SSL_ERROR_SYSCALL,
+  SSL_ERROR_WANT_READ,
+  SSL_ERROR_WANT_WRITE,
+  SSL_ERROR_ZERO_RETURN,
+} from "./libssl.ts";
+import type { OpenSsl } from "./openssl.ts";
+import { coversServerName, serverNameOf } from "./server_name.ts";
+import { readSession, refusedCertificates } from "./session.ts";
+
+/** What a slot is; one byte each. */
+const PLAIN = 0;
+const SHAKING = 1;
+const SECURE = 2;
+/** OpenSSL said that the connection is beyond use: it may only be freed. */
+const BROKEN = 3;
+/** Before the handshake, where the client's first message is to say which certificate it wants. */
+const UNNAMED = 4;
+
+/**
+ * TLS on top of a poller, through OpenSSL on the sockets themselves. A slot is plain until `startTls`; what a plain one
+ * pays is a call and the look at one byte.
+ *
+ *   PLAIN ─startTls─▶ (UNNAMED ─▶) SHAKING ─handshake─▶ SECURE
+ *                                     └────────────┬───────┘
+ *                                               BROKEN
+ *
+ * OpenSSL reads ahead, so bytes can be waiting in it that epoll knows nothing of: `wait` reports such slots itself.
+ */
+export class TlsPoller implements Poller, TlsLayer {
+  readonly kind = "epoll";
+  readonly memoryBase: number;
+  readonly wakeHandle: number;
+
+  readonly #inner: EpollPoller;
+  readonly #posix: Posix;
+  readonly #openLibrary: () => OpenSsl;
+  #openSsl: OpenSsl | null = null;
+  /** For new handshakes, by listener. */
+  readonly #contexts: (readonly OpenSslContext[])[] = [];
+
+  readonly #states: Uint8Array;
+  // Of slots that are not plain. They are made with the first context: most servers have none.
+  /** Listener of each slot that is UNNAMED. */
+  #listeners = new Uint8Array(0);
+  /** The `SSL` of each slot; addresses. */
+  #connections = new Float64Array(0);
+  /** 1 while the caller wants to hear of bytes to read, of room to write. */
+  #wantsRead = new Uint8Array(0);
+  #wantsWrite = new Uint8Array(0);
+  /** 1 while OpenSSL cannot read on before it has written something. */
+  #needsWrite = new Uint8Array(0);
+  /** 1 for slots of #buffered. */
+  #isBuffered = new Uint8Array(0);
+  /** Slots whose bytes may be waiting in OpenSSL. */
+  #buffered: number[] = [];
+  /** Bytes of a record that OpenSSL has made and the kernel has not taken whole; the caller still offers them. */
+  #owedBytes = new Uint16Array(0);
+  /** Bytes that went out with such a record before the caller offered them again. */
+  #creditBytes = new Uint16Array(0);
+
+  /** One record, filled from many pieces. */
+  readonly #record = new Uint8Array(new ArrayBuffer(RECORD_BYTES_MAX));
+  readonly #recordAddress: number;
+  readonly #memoryWords: Uint32Array;
+  /** Address of each buffer given to `write`. */
+  readonly #addresses = new WeakMap<Uint8Array, number>();
+  /** Slots that this poller reports after those of the kernel, in one wait. */
+  #ownEvents: number[] = [];
+  #kernelEventCount = 0;
+  #lastError = "";
+  #handshakeError: HandshakeError = { text: "", isNoise: false };
+
+  /** `memory` covers the shared memory; `openLibrary` is called for the first context, and may throw. */
+  constructor(
+    inner: EpollPoller,
+    posix: Posix,
+    memory: Uint8Array,
+    slotsMax: number,
+    openLibrary: () => OpenSsl,
+  ) {
+    this.#inner = inner;
+    this.#posix = posix;
+    this.#openLibrary = openLibrary;
+    this.memoryBase = inner.memoryBase;
+    this.wakeHandle = inner.wakeHandle;
+    this.#memoryWords = new Uint32Array(memory.buffer, 0, Math.floor(memory.length / 4));
+    this.#states = new Uint8Array(slotsMax);
+    this.#recordAddress = posix.addressOf(this.#record);
+  }
+
+  add(slot: number, source: StreamSource): void {
+    this.#inner.add(slot, source);
+  }
+
+  setInterest(slot: number, readable: boolean, writable: boolean): void {
+    if (this.#states[slot] === PLAIN) {
+      this.#inner.setInterest(slot, readable, writable);
+      return;
+    }
+    this.#wantsRead[slot] = readable ? 1 : 0;
+    this.#wantsWrite[slot] = writable ? 1 : 0;
+    this.#applyInterest(slot);
+  }
+
+  close(slot: number): void {
+    const state = this.#states[slot]!;
+    if (state !== PLAIN) this.#free(slot, state);
+    this.#inner.close(slot);
+    for (const [i, own] of this.#ownEvents.entries()) {
+      if (own === slot) this.#ownEvents[i] = -1;
+    }
+  }
+
+  wait(timeoutMs: number): number {
+    if (this.#buffered.length === 0) {
+      if (this.#ownEvents.length > 0) this.#ownEvents = [];
+      this.#kernelEventCount = this.#inner.wait(timeoutMs);
+      return this.#kernelEventCount;
+    }
+    this.#ownEvents = this.#buffered.filter((slot) => this.#wantsRead[slot] === 1);
+    this.#kernelEventCount = this.#inner.wait(this.#ownEvents.length > 0 ? 0 : timeoutMs);
+    return this.#kernelEventCount + this.#ownEvents.length;
+  }
+
+  eventSlot(i: number): number {
+    if (i < this.#kernelEventCount) return this.#inner.eventSlot(i);
+    return Math.max(this.#ownEvents[i - this.#kernelEventCount]!, 0);
+  }
+
+  eventFlags(i: number): number {
+    if (i >= this.#kernelEventCount) {
+      const slot = this.#ownEvents[i - this.#kernelEventCount]!;
+      // Served by an event of the kernel's in the meantime, or closed.
+      return slot < 0 || this.#isBuffered[slot] === 0 ? 0 : READABLE;
+    }
+    const flags = this.#inner.eventFlags(i);
+    if ((flags & WRITABLE) === 0) return flags;
+    const slot = this.#inner.eventSlot(i);
+    if (this.#states[slot] === PLAIN) return flags;
+    const isForReading = this.#states[slot] === SHAKING || this.#needsWrite[slot] === 1;
+    const other = flags & (READABLE | HANGUP);
+    return other | (isForReading ? READABLE : 0) | (this.#wantsWrite[slot] === 1 ? WRITABLE : 0);
+  }
+
+  read(slot: number, offset: number, lengthBytes: number): number {
+    if (this.#states[slot] === PLAIN) return this.#plainly(this.#inner.read(slot, offset, lengthBytes));
+    return this.#readSecure(slot, this.memoryBase + offset, lengthBytes);
+  }
+
+  writeGathered(slot: number, iovecOffset: number, count: number): number {
+    if (this.#states[slot] === PLAIN)
+      return this.#plainly(this.#inner.writeGathered(slot, iovecOffset, count));
+    return count === 1
+      ? this.#writePiece(slot, iovecOffset >>> 2)
+      : this.#writePieces(slot, iovecOffset >>> 2, count);
+  }
+
+  write(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    if (this.#states[slot] === PLAIN) return this.#plainly(this.#inner.write(slot, bytes, start, end));
+    let address = this.#addresses.get(bytes);
+    if (address === undefined) {
+      address = this.#posix.addressOf(bytes);
+      this.#addresses.set(bytes, address);
+    }
+    return this.#writeRange(slot, address + start, end - start);
+  }
+
+  lastError(): string {
+    return this.#lastError === "" ? this.#inner.lastError() : this.#lastError;
+  }
+
+  run(turn: () => void): Promise<void> {
+    return this.#inner.run(turn);
+  }
+
+  stop(): void {
+    this.#inner.stop();
+  }
+
+  dispose(): void {
+    for (const [slot, state] of this.#states.entries()) {
+      if (state !== PLAIN) this.close(slot);
+    }
+    this.#inner.dispose();
+  }
+
+  useContext(listener: number, context: TlsContext): void {
+    assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
+    if (this.#openSsl === null) this.#open();
+    this.#contexts[listener] = context.contexts;
+  }
+
+  peek(slot: number): number {
+    const fd = this.#inner.fdOf(slot);
+    const count = this.#posix.recv(fd, this.#recordAddress, 1, MSG_PEEK);
+    if (count > 0) return this.#record[0]!;
+    if (count === 0) return READ_FAILED;
+    const errno = this.#posix.errno();
+    return errno === EAGAIN || errno === EINTR ? WOULD_BLOCK : READ_FAILED;
+  }
+
+  startTls(slot: number, listener: number): void {
+    assert(this.#states[slot] === PLAIN, "TlsPoller.startTls: the stream is encrypted already");
+    const { functions } = this.#library();
+    const contexts = this.#contexts[listener];
+    assert(contexts !== undefined, "TlsPoller.startTls: the listener has no context");
+    const connection = functions.SSL_new(contexts[0]!.address);
+    assert(connection !== 0, "OpenSSL makes a connection");
+    functions.SSL_set_fd(connection, this.#inner.fdOf(slot));
+    this.#connections[slot] = connection;
+    this.#listeners[slot] = listener;
+    this.#states[slot] = contexts.length > 1 ? UNNAMED : SHAKING;
+    // As after `add`: nobody writes before the handshake, and nobody is slowed down.
+    this.#wantsRead[slot] = 1;
+    this.#wantsWrite[slot] = 0;
+    this.#needsWrite[slot] = 0;
+    this.#owedBytes[slot] = 0;
+    this.#creditBytes[slot] = 0;
+  }
+
+  handshake(slot: number): number {
+    const openSsl = this.#library();
+    const connection = this.#connections[slot]!;
+    if (this.#states[slot] === UNNAMED) this.#chooseContext(slot, connection);
+    const result = openSsl.functions.SSL_accept(connection);
+    if (result === 1) {
+      this.#states[slot] = SECURE;
+      this.#setNeedsWrite(slot, 0);
+      return HANDSHAKE_DONE;
+    }
+    const code = openSsl.getError(connection, result);
+    const errno = this.#posix.errno();
+    if (code === SSL_ERROR_WANT_READ || code === SSL_ERROR_WANT_WRITE) {
+      this.#setNeedsWrite(slot, code === SSL_ERROR_WANT_WRITE ? 1 : 0);
+      return WOULD_BLOCK;
+    }
+    this.#states[slot] = BROKEN;
+    const [cause] = openSsl.takeErrors();
+    if (cause !== undefined && code !== SSL_ERROR_SYSCALL) {
+      const verifyResult = openSsl.functions.SSL_get_verify_result(connection);
+      const certificates = verifyResult === 0 ? [] : refusedCertificates(openSsl, connection);
+      this.#handshakeError = handshakeErrorOf(cause, verifyResult, certificates, (reason) =>
+        openSsl.reasonText(reason),
+      );
+    } else {
+      const isEnd = code === SSL_ERROR_ZERO_RETURN || errno === 0 || errno === EAGAIN;
+      this.#handshakeError = { text: isEnd ? "EOF" : `read: ${errnoText(errno)}`, isNoise: false };
+    }
+    return HANDSHAKE_FAILED;
+  }
+
+  handshakeError(): HandshakeError {
+    return this.#handshakeError;
+  }
+
+  session(slot: number): TlsSession {
+    return readSession(this.#library(), this.#connections[slot]!);
+  }
+
+  #open(): void {
+    this.#openSsl = this.#openLibrary();
+    const slotsMax = this.#states.length;
+    this.#listeners = new Uint8Array(slotsMax);
+    this.#connections = new Float64Array(slotsMax);
+    this.#wantsRead = new Uint8Array(slotsMax);
+    this.#wantsWrite = new Uint8Array(slotsMax);
+    this.#needsWrite = new Uint8Array(slotsMax);
+    this.#isBuffered = new Uint8Array(slotsMax);
+    this.#owedBytes = new Uint16Array(slotsMax);
+    this.#creditBytes = new Uint16Array(slotsMax);
+  }
+
+  /** Takes the certificate that the client's first bytes ask for; the first one where they ask for none. */
+  #chooseContext(slot: number, connection: number): void {
+    this.#states[slot] = SHAKING;
+    const fd = this.#inner.fdOf(slot);
+    const count = this.#posix.recv(fd, this.#recordAddress, this.#record.length, MSG_PEEK);
+    const name = count > 0 ? serverNameOf(this.#record.subarray(0, count)) : "";
+    if (name === "") return;
+    const contexts = this.#contexts[this.#listeners[slot]!]!;
+    const chosen = contexts.find(({ names }) => coversServerName(names, name));
+    if (chosen !== undefined) this.#library().functions.SSL_set_SSL_CTX(connection, chosen.address);
+  }
+
+  /** The result of a plain call, whose error is the inner poller's to tell. */
+  #plainly(result: number): number {
+    if (result < WOULD_BLOCK) this.#lastError = "";
+    return result;
+  }
+
+  #library(): OpenSsl {
+    const openSsl = this.#openSsl;
+    assert(openSsl !== null, "TlsPoller: TLS without a context");
+    return openSsl;
+  }
+
+  /** Reads records until the buffer is full or nothing is left, so that one turn serves what one read of a socket would. */
+  #readSecure(slot: number, address: number, lengthBytes: number): number {
+    const openSsl = this.#openSsl!;
+    const connection = this.#connections[slot]!;
+    let filled = 0;
+    while (filled < lengthBytes) {
+      const count =
+        this.#states[slot] === BROKEN ? -1 : openSsl.read(connection, address + filled, lengthBytes - filled);
+      if (count <= 0) {
+        const outcome = this.#states[slot] === BROKEN ? READ_FAILED : this.#readFailure(slot, count);
+        if (filled === 0) {
+          this.#setBuffered(slot, 0);
+          return outcome;
+        }
+        // What ended the stream is found again by the next read, of which epoll might not tell.
+        this.#setBuffered(slot, outcome === WOULD_BLOCK ? 0 : 1);
+        return filled;
+      }
+      filled += count;
+      if (openSsl.hasPending(connection) === 0) {
+        this.#setBuffered(slot, 0);
+        return filled;
+      }
+    }
+    this.#setBuffered(slot, 1);
+    return filled;
+  }
+
+  /** 0, WOULD_BLOCK or READ_FAILED, for a read that gave no bytes. Directly after it. */
+  #readFailure(slot: number, result: number): number {
+    const openSsl = this.#openSsl!;
+    const code = openSsl.getError(this.#connections[slot]!, result);
+    const errno = this.#posix.errno();
+    // Nothing to read means that what was read ahead is used up.
+    if (code === SSL_ERROR_WANT_READ) {
+      if (this.#needsWrite[slot] === 1) this.#setNeedsWrite(slot, 0);
+      return WOULD_BLOCK;
+    }
+    if (code === SSL_ERROR_WANT_WRITE) {
+      this.#setNeedsWrite(slot, 1);
+      return WOULD_BLOCK;
+    }
+    if (code === SSL_ERROR_ZERO_RETURN) return 0;
+    this.#break(slot, code, errno);
+    return READ_FAILED;
+  }
+
+  /** The one piece of an iovec array at `word` of the memory. */
+  #writePiece(slot: number, word: number): number {
+    const words = this.#memoryWords;
+    return this.#writeRange(slot, words[word]! + words[word + 1]! * 4294967296, words[word + 2]!);
+  }
+
+  /** Several pieces: records are filled from them, since each costs a system call and its framing. */
+  #writePieces(slot: number, firstWord: number, count: number): number {
+    const words = this.#memoryWords;
+    const { memcpy } = this.#posix;
+    let total = 0;
+    for (let i = 0; i < count; i++) total += words[firstWord + i * 4 + 2]!;
+    let taken = this.#settle(slot, total);
+    if (taken < 0) return taken;
+    // Where `taken` falls: the piece, and the bytes of it that are out.
+    let word = firstWord;
+    let skipped = taken;
+    while (taken < total) {
+      while (skipped >= words[word + 2]!) {
+        skipped -= words[word + 2]!;
+        word += 4;
+      }
+      let filled = 0;
+      let ahead = word;
+      let from = skipped;
+      while (filled < RECORD_BYTES_MAX && taken + filled < total) {
+        const length = Math.min(words[ahead + 2]! - from, RECORD_BYTES_MAX - filled);
+        memcpy(this.#recordAddress + filled, words[ahead]! + words[ahead + 1]! * 4294967296 + from, length);
+        filled += length;
+        ahead += 4;
+        from = 0;
+      }
+      const written = this.#writeRecord(slot, this.#recordAddress, filled);
+      if (written < 0) return taken > 0 ? taken : written;
+      taken += written;
+      skipped += written;
+    }
+    return taken;
+  }
+
+  #writeRange(slot: number, address: number, lengthBytes: number): number {
+    let taken = this.#settle(slot, lengthBytes);
+    if (taken < 0) return taken;
+    while (taken < lengthBytes) {
+      const written = this.#writeRecord(
+        slot,
+        address + taken,
+        Math.min(lengthBytes - taken, RECORD_BYTES_MAX),
+      );
+      if (written < 0) return taken > 0 ? taken : written;
+      taken += written;
+    }
+    return taken;
+  }
+
+  /**
+   * Sends what OpenSSL holds of an unfinished record and counts what the caller offers again of it. Returns how many of
+   * `lengthBytes` are thereby out, or WOULD_BLOCK or WRITE_FAILED.
+   */
+  #settle(slot: number, lengthBytes: number): number {
+    const owed = this.#owedBytes[slot]!;
+    if (owed > 0) {
+      // The record is made: OpenSSL looks at the length alone.
+      const written = this.#writeRecord(slot, this.#recordAddress, owed);
+      if (written < 0) return written;
+      this.#owedBytes[slot] = 0;
+      this.#creditBytes[slot]! += written;
+    }
+    const credit = Math.min(this.#creditBytes[slot]!, lengthBytes);
+    this.#creditBytes[slot]! -= credit;
+    return credit;
+  }
+
+  /** One record of at most RECORD_BYTES_MAX: how much of it is out, WOULD_BLOCK or WRITE_FAILED. */
+  #writeRecord(slot: number, address: number, lengthBytes: number): number {
+    if (this.#states[slot] !== SECURE) return WRITE_FAILED;
+    const openSsl = this.#openSsl!;
+    const connection = this.#connections[slot]!;
+    const written = openSsl.write(connection, address, lengthBytes);
+    if (written > 0) return written;
+    const code = openSsl.getError(connection, written);
+    const errno = this.#posix.errno();
+    if (code === SSL_ERROR_WANT_WRITE || code === SSL_ERROR_WANT_READ) {
+      this.#owedBytes[slot] = lengthBytes;
+      return WOULD_BLOCK;
+    }
+    this.#break(slot, code, errno);
+    return WRITE_FAILED;
+  }
+
+  /** The connection is beyond use. */
+  #break(slot: number, code: number, errno: number): void {
+    this.#states[slot] = BROKEN;
+    const openSsl = this.#openSsl!;
+    const [cause] = openSsl.takeErrors();
+    if (code === SSL_ERROR_SYSCALL || cause === undefined) this.#lastError = errnoText(errno);
+    else this.#lastError = handshakeErrorOf(cause, 0, [], (reason) => openSsl.reasonText(reason)).text;
+  }
+
+  #setBuffered(slot: number, isBuffered: 0 | 1): void {
+    if (this.#isBuffered[slot] === isBuffered) return;
+    this.#isBuffered[slot] = isBuffered;
+    if (isBuffered === 1) this.#buffered.push(slot);
+    else this.#buffered = this.#buffered.filter((other) => other !== slot);
+  }
+
+  #setNeedsWrite(slot: number, needsWrite: 0 | 1): void {
+    this.#needsWrite[slot] = needsWrite;
+    this.#applyInterest(slot);
+  }
+
+  #applyInterest(slot: number): void {
+    // What waits for room to write is not read meanwhile: it would be reported again and again.
+    const needsWrite = this.#needsWrite[slot] === 1;
+    this.#inner.setInterest(
+      slot,
+      this.#wantsRead[slot] === 1 && !needsWrite,
+      this.#wantsWrite[slot] === 1 || needsWrite,
+    );
+  }
+
+  /** Says goodbye where the connection is whole, as far as the kernel takes it, and gives back what OpenSSL holds. */
+  #free(slot: number, state: number): void {
+    const openSsl = this.#library();
+    const connection = this.#connections[slot]!;
+    if (state === SECURE) {
+      openSsl.functions.SSL_shutdown(connection);
+      openSsl.functions.ERR_clear_error();
+    }
+    openSsl.functions.SSL_free(connection);
+    this.#connections[slot] = 0;
+    this.#states[slot] = PLAIN;
+    this.#setBuffered(slot, 0);
+  }
+}

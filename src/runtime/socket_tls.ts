@@ -1,0 +1,122 @@
+/** TLS on the runtime's own sockets, by `node:tls`. */
+import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import type { TlsOptions } from "../config/tls.ts";
+import { type CertificateFault, certificateErrorText } from "./certificate_error.ts";
+import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./openssl/cipher_names.ts";
+import { errnoTextOf } from "./posix/errno.ts";
+import type { HandshakeError, TlsSession } from "./tls.ts";
+import { certificatePairs } from "./tls_files.ts";
+
+/** First byte of a TLS record that carries a handshake. */
+export const TLS_HANDSHAKE_BYTE = 0x16;
+
+export const NOT_TLS: HandshakeError = {
+  text: "tls: first record does not look like a TLS handshake",
+  isNoise: true,
+};
+
+/** Certificates of a peer that we look at; it chooses how many it sends. */
+const CERTIFICATES_MAX = 16;
+
+/** What handshakes are made with. Throws where the files cannot be read or used. */
+export class SocketTls {
+  readonly #secureContext: SecureContext;
+  readonly #verify: boolean;
+
+  constructor(options: TlsOptions) {
+    const { caFile, cipherSuites, curvePreferences, minVersion, verify } = options;
+    const pairs = certificatePairs(options);
+    this.#verify = verify;
+    this.#secureContext = createSecureContext({
+      cert: pairs.map(({ certFile }) => readFileSync(certFile)),
+      key: pairs.map(({ keyFile }) => readFileSync(keyFile)),
+      minVersion: minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2",
+      ...(verify && caFile !== undefined ? { ca: readFileSync(caFile) } : {}),
+      ...(cipherSuites.length > 0
+        ? { ciphers: [TLS13_SUITES, ...openSslCipherNames(cipherSuites)].join(":") }
+        : {}),
+      ...(curvePreferences.length > 0 ? { ecdhCurve: curvePreferences.map(openSslGroupName).join(":") } : {}),
+    });
+  }
+
+  /** The server's side of a handshake on a connected socket, which it begins to read. */
+  secure(socket: Socket): TLSSocket {
+    return new TLSSocket(socket, {
+      isServer: true,
+      secureContext: this.#secureContext,
+      requestCert: this.#verify,
+      rejectUnauthorized: this.#verify,
+    });
+  }
+}
+
+/** What a connection agreed on whose handshake is done. */
+export function sessionOf(socket: TLSSocket): TlsSession {
+  const { standardName, name } = socket.getCipher();
+  return {
+    version: (socket.getProtocol() ?? "").replace(/^TLSv/, ""),
+    cipherSuite: standardName ?? name,
+    peerCertificates: peerCertificates(socket),
+  };
+}
+
+function peerCertificates(socket: TLSSocket): Uint8Array[] {
+  const certificates: Uint8Array[] = [];
+  let certificate = socket.getPeerCertificate(true) ?? {};
+  while (certificate.raw !== undefined && certificates.length < CERTIFICATES_MAX) {
+    certificates.push(new Uint8Array(certificate.raw));
+    // A root names itself as its issuer.
+    if (certificate.issuerCertificate === certificate) break;
+    certificate = certificate.issuerCertificate ?? {};
+  }
+  return certificates;
+}
+
+/** Error codes of `node:tls`, of BoringSSL on Bun and of rustls on Deno, in Go's words. */
+const TEXTS: Readonly<Record<string, string>> = {
+  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "tls: client didn't provide a certificate",
+  ERR_SSL_NO_SHARED_CIPHER: "tls: no cipher suite supported by both client and server",
+  ERR_SSL_NO_SHARED_GROUP: "tls: no ECDHE curve supported by both the client and server",
+  ERR_SSL_UNSUPPORTED_PROTOCOL: "tls: client offered only unsupported versions",
+  ERR_SSL_CLIENTHELLO_PARSE_FAILED: "local error: tls: error decoding message",
+  ERR_SSL_DECODE_ERROR: "local error: tls: error decoding message",
+  ERR_SSL_UNEXPECTED_MESSAGE: "local error: tls: unexpected message",
+  ERR_SSL_UNEXPECTED_RECORD: "local error: tls: unexpected message",
+};
+const FAULTS: Readonly<Record<string, CertificateFault>> = {
+  CERT_HAS_EXPIRED: "outside its time",
+  CERT_NOT_YET_VALID: "outside its time",
+  INVALID_PURPOSE: "wrong purpose",
+  PATH_LENGTH_EXCEEDED: "path too long",
+  INVALID_CA: "unfit authority",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "unknown authority",
+  SELF_SIGNED_CERT_IN_CHAIN: "unknown authority",
+  UNABLE_TO_GET_ISSUER_CERT: "unknown authority",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "unknown authority",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "unknown authority",
+  CERT_SIGNATURE_FAILURE: "unknown authority",
+};
+const NOISE_CODES: ReadonlySet<string> = new Set([
+  "ERR_SSL_HTTP_REQUEST",
+  "ERR_SSL_HTTPS_PROXY_REQUEST",
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+]);
+
+/** Why a handshake failed, of a socket that ended with this error or without one. */
+export function socketHandshakeError(
+  socket: Socket | TLSSocket,
+  error: (Error & { code?: string }) | undefined,
+): HandshakeError {
+  const known = (text: string): HandshakeError => ({ text, isNoise: false });
+  const code = error?.code ?? "";
+  if (error === undefined || error.message === "socket hang up") return known("EOF");
+  if (NOISE_CODES.has(code)) return NOT_TLS;
+  const fault = FAULTS[code];
+  if (fault !== undefined) {
+    return known(certificateErrorText(fault, socket instanceof TLSSocket ? peerCertificates(socket) : []));
+  }
+  if (code.startsWith("E") && !code.startsWith("ERR_")) return known(`read: ${errnoTextOf(error)}`);
+  return known(TEXTS[code] ?? error.message);
+}

@@ -1,0 +1,63 @@
+/** TLS as a shard sees it, whichever library does it. */
+import type { TlsOptions } from "../config/tls.ts";
+
+/** The connection is encrypted from now on. */
+export const HANDSHAKE_DONE = 1;
+/** The handshake is lost, an alert is sent where there is one; `handshakeError()` says why. */
+export const HANDSHAKE_FAILED = -2;
+
+/** What handshakes are made with. Plain data: it crosses threads. */
+export type TlsContext =
+  /**
+   * An `SSL_CTX` of this process for each certificate, the first for who asks for none of them. Whoever made them frees
+   * them once no thread uses them for new connections.
+   */
+  | { readonly kind: "openssl"; readonly contexts: readonly OpenSslContext[] }
+  /** The options themselves: each thread reads the files. */
+  | { readonly kind: "runtime"; readonly options: TlsOptions };
+
+export interface OpenSslContext {
+  /** Of the `SSL_CTX`. */
+  readonly address: number;
+  /** DNS names of its certificate. */
+  readonly names: readonly string[];
+}
+
+/** Why a handshake failed, in Go's words as nats-server logs them. */
+export interface HandshakeError {
+  readonly text: string;
+  /** Whoever connected does not speak TLS at all: a scanner, or a plain client. */
+  readonly isNoise: boolean;
+}
+
+/** What the two sides agreed on. */
+export interface TlsSession {
+  /** `1.2` or `1.3`. */
+  readonly version: string;
+  /** The IANA name. */
+  readonly cipherSuite: string;
+  /** The peer's certificate and those it sent with it, DER; empty where it sent none. */
+  readonly peerCertificates: readonly Uint8Array[];
+}
+
+/** The TLS of a poller: puts it on streams that the poller serves. Afterwards reads and writes are of plain text. */
+export interface TlsLayer {
+  /**
+   * Handshakes begun from now on for this listener, a small integer, use the context. Throws where it cannot be used;
+   * what was used before stays.
+   */
+  useContext(listener: number, context: TlsContext): void;
+  /** The first byte that waits to be read, which stays; WOULD_BLOCK, or READ_FAILED where there will be none. */
+  peek(slot: number): number;
+  /** Begins a handshake as the server, on a stream that is read and whose written bytes are out. */
+  startTls(slot: number, listener: number): void;
+  /**
+   * Goes on with the handshake whenever the stream has an event: HANDSHAKE_DONE, WOULD_BLOCK or HANDSHAKE_FAILED.
+   * After HANDSHAKE_DONE there may be something to read without a further event.
+   */
+  handshake(slot: number): number;
+  /** Why the last handshake failed. */
+  handshakeError(): HandshakeError;
+  /** Of a stream whose handshake is done. */
+  session(slot: number): TlsSession;
+}

@@ -1,0 +1,105 @@
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { parseCertificate } from "../base/x509.ts";
+import type { CertificatePair, TlsOptions } from "../config/tls.ts";
+import { errnoTextOf } from "./posix/errno.ts";
+
+/** The files of a `tls` block. */
+type TlsFiles = Pick<TlsOptions, "certFile" | "keyFile" | "caFile" | "certs">;
+
+const PEM_BLOCK = /-----BEGIN [A-Z0-9 ]+-----[\s\S]+?-----END [A-Z0-9 ]+-----/;
+const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/**
+ * What is wrong with the certificates and keys that a `tls` block names, undefined for nothing: each file is there, is
+ * PEM, and keys belong to their certificates. Source: nats-server `GenTLSConfig`; Go `tls.X509KeyPair`.
+ */
+export function findTlsFileProblem({ certFile, keyFile, caFile, certs }: TlsFiles): string | undefined {
+  if (certFile !== undefined && keyFile !== undefined) {
+    const problem = findPairProblem({ certFile, keyFile });
+    if (problem !== undefined) return `error parsing X509 certificate/key pair: ${problem}`;
+  }
+  for (const [i, pair] of certs.entries()) {
+    const problem = findPairProblem(pair);
+    if (problem !== undefined) {
+      return `error parsing X509 certificate/key pair ${i + 1}/${certs.length}: ${problem}`;
+    }
+  }
+  return caFile === undefined ? undefined : findAuthorityProblem(caFile);
+}
+
+/** When the first of a listener's own certificates ends, milliseconds since 1970; null where there is none. */
+export function certificateEndMs(files: TlsFiles): number | null {
+  const [pair] = certificatePairs(files);
+  if (pair === undefined) return null;
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
+  return Date.parse(new X509Certificate(readFileSync(pair.certFile)).validTo);
+}
+
+/** What tells a listener's certificates apart. Throws where the file cannot be read. */
+export function certificateTraits(certFile: string): { names: readonly string[]; keyKind: string } {
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
+  const certificate = new X509Certificate(readFileSync(certFile));
+  const names = parseCertificate(certificate.raw)?.dnsNames ?? [];
+  return { names, keyKind: certificate.publicKey.asymmetricKeyType ?? "" };
+}
+
+/** The certificates with their keys, whichever way the options name them. */
+export function certificatePairs({ certs, certFile, keyFile }: TlsFiles): readonly CertificatePair[] {
+  return certFile === undefined || keyFile === undefined ? certs : [{ certFile, keyFile }];
+}
+
+function findPairProblem({ certFile, keyFile }: CertificatePair): string | undefined {
+  const certificate = readText(certFile);
+  if (!certificate.ok) return certificate.reason;
+  const key = readText(keyFile);
+  if (!key.ok) return key.reason;
+  // Asked for here, because most servers have no TLS and loading it takes 9 ms on Bun.
+  const { createPrivateKey, X509Certificate } = process.getBuiltinModule("node:crypto");
+  const [leaf] = certificate.text.match(PEM_CERTIFICATES) ?? [];
+  if (leaf === undefined) return "tls: failed to find any PEM data in certificate input";
+  if (!PEM_BLOCK.test(key.text)) return "tls: failed to find any PEM data in key input";
+  let parsed: InstanceType<typeof X509Certificate>;
+  try {
+    parsed = new X509Certificate(leaf);
+  } catch {
+    return "x509: malformed certificate";
+  }
+  try {
+    const privateKey = createPrivateKey(key.text);
+    if (parsed.publicKey.asymmetricKeyType !== privateKey.asymmetricKeyType) {
+      return "tls: private key type does not match public key type";
+    }
+    const isPair = parsed.checkPrivateKey(privateKey);
+    return isPair ? undefined : "tls: private key does not match public key";
+  } catch {
+    return "tls: failed to parse private key";
+  }
+}
+
+function findAuthorityProblem(caFile: string): string | undefined {
+  const authorities = readText(caFile);
+  if (!authorities.ok) return authorities.reason;
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
+  const isCertificate = (pem: string) => {
+    try {
+      return new X509Certificate(pem).raw.length > 0;
+    } catch {
+      return false;
+    }
+  };
+  const found = authorities.text.match(PEM_CERTIFICATES) ?? [];
+  return found.some(isCertificate) ? undefined : "failed to parse root ca certificate";
+}
+
+type ReadResult =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly reason: string };
+
+function readText(path: string): ReadResult {
+  try {
+    return { ok: true, text: readFileSync(path, "utf8") };
+  } catch (error) {
+    return { ok: false, reason: `open ${path}: ${errnoTextOf(error as Error)}` };
+  }
+}

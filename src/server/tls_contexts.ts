@@ -1,0 +1,57 @@
+/** What TLS handshakes are made with: main makes it from the files, every shard uses it, a reload replaces it. */
+import type { TlsOptions } from "../config/tls.ts";
+import type { OpenSsl } from "../runtime/openssl/openssl.ts";
+import { createServerContexts, freeContexts } from "../runtime/openssl/server_context.ts";
+import type { Posix } from "../runtime/posix/posix.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { TlsContext } from "../runtime/tls.ts";
+import { certificatePairs, certificateTraits } from "../runtime/tls_files.ts";
+
+export type TlsContextResult =
+  | { readonly ok: true; readonly context: TlsContext | null }
+  | { readonly ok: false; readonly reason: string };
+
+export class TlsContexts {
+  readonly #runtime: Runtime;
+  readonly #posix: Posix | null;
+  /** Opened with the first context: most servers have no TLS. */
+  #openSsl: OpenSsl | null = null;
+
+  /** `posix` is null where sockets are the runtime's own, and so is TLS. */
+  constructor(runtime: Runtime, posix: Posix | null) {
+    this.#runtime = runtime;
+    this.#posix = posix;
+  }
+
+  /** A context for these options, null for none. Their files are read and nothing else changes. */
+  create(options: TlsOptions | undefined): TlsContextResult {
+    if (options === undefined) return { ok: true, context: null };
+    if (this.#posix === null) {
+      const limit = this.#runtime.findTlsLimit(options) ?? findCertificateLimit(options);
+      if (limit !== undefined) return { ok: false, reason: limit };
+      return { ok: true, context: { kind: "runtime", options } };
+    }
+    if (this.#openSsl === null) {
+      const opened = this.#runtime.openOpenSsl(this.#posix);
+      if (!opened.ok)
+        return { ok: false, reason: `tls: ${opened.reason}; restart to use the runtime's own TLS` };
+      this.#openSsl = opened.openSsl;
+    }
+    const created = createServerContexts(this.#openSsl, options);
+    return created.ok ? { ok: true, context: { kind: "openssl", contexts: created.contexts } } : created;
+  }
+
+  /** No new connection uses the context any more; those that do keep it alive. */
+  release(context: TlsContext | null): void {
+    if (context?.kind === "openssl" && this.#openSsl !== null) freeContexts(this.#openSsl, context.contexts);
+  }
+}
+
+/** `node:tls` takes one certificate of a kind, whatever names clients ask for. */
+function findCertificateLimit(options: TlsOptions): string | undefined {
+  const pairs = certificatePairs(options);
+  if (pairs.length <= 1) return undefined;
+  const kinds = new Set(pairs.map(({ certFile }) => certificateTraits(certFile).keyKind));
+  if (kinds.size === pairs.length) return undefined;
+  return "tls: the runtime's own TLS serves one certificate for each kind of key, not several; serve with OpenSSL";
+}

@@ -1,0 +1,243 @@
+/**
+ * What comes before the client protocol: INFO, and TLS where the server has it.
+ *
+ *   accepted ─▶ AWAITS_HELLO ──bytes──▶ HANDSHAKE ─▶ SETTLED
+ *                   │ moment over: INFO     ▲
+ *                   ▼                       │ the first byte is TLS's
+ *              AWAITS_FIRST_BYTE ───────────┘
+ *                   └ another, or none in time ─▶ SETTLED, plain
+ *
+ * A server without `handshake_first` sends INFO at once; one without `allow_non_tls` leaves AWAITS_FIRST_BYTE out.
+ * Source: nats-server `createClientEx`, `doTLSHandshake`.
+ */
+import { assert } from "../base/assert.ts";
+import {
+  HEADER_HANDSHAKE_COUNT,
+  HEADER_HANDSHAKE_WINDOW,
+  HEADER_HANDSHAKES_REJECTED,
+} from "../memory/map.ts";
+import { CloseReason } from "../protocol/close_reason.ts";
+import * as errors from "../protocol/errors.ts";
+import { WOULD_BLOCK } from "../runtime/poller.ts";
+import { HANDSHAKE_DONE, type TlsLayer } from "../runtime/tls.ts";
+import type { ClientProtocol } from "./client_protocol.ts";
+import {
+  type Connection,
+  PHASE_AWAITS_FIRST_BYTE,
+  PHASE_AWAITS_HELLO,
+  PHASE_HANDSHAKE,
+  PHASE_SETTLED,
+  STATE_CLOSING,
+} from "./connection.ts";
+import type { ShardContext } from "./context.ts";
+import { peerKeyId } from "./peer_identity.ts";
+import type { ShardTls } from "./shard_options.ts";
+import { TIMER_AUTHENTICATION, timerId } from "./timers.ts";
+
+/** Steps of handshakes taken in one turn, of up to a millisecond each: others are served in between. */
+const STEPS_PER_TURN = 4;
+/** First byte of a TLS record that carries a handshake. */
+const TLS_HANDSHAKE_BYTE = 0x16;
+const RATE_WINDOW_MS = 1000;
+/** The client port's, among the listeners of the TLS layer. */
+const CLIENT_LISTENER = 0;
+
+export class Handshakes {
+  readonly #shard: ShardContext;
+  readonly #protocol: ClientProtocol;
+  readonly #layer: TlsLayer | null;
+  #stepsLeft = STEPS_PER_TURN;
+
+  constructor(shard: ShardContext, protocol: ClientProtocol, layer: TlsLayer | null) {
+    this.#shard = shard;
+    this.#protocol = protocol;
+    this.#layer = layer;
+  }
+
+  /** The options are new: handshakes from now on go by them. */
+  configure(): void {
+    const { tls } = this.#shard.options;
+    if (tls === null) return;
+    assert(this.#layer !== null, "a shard with TLS has a poller that can do it");
+    try {
+      this.#layer.useContext(CLIENT_LISTENER, tls.context);
+    } catch (error) {
+      this.#shard.log("error", `TLS certificates stay as they were: ${(error as Error).message}`);
+    }
+  }
+
+  startTurn(): void {
+    this.#stepsLeft = STEPS_PER_TURN;
+  }
+
+  /** A fresh connection. One too many is told so, in clear. */
+  begin(connection: Connection, isTooMany: boolean): void {
+    const { tls } = this.#shard.options;
+    connection.isTlsFirst = tls?.isFirst ?? false;
+    if (!connection.isTlsFirst) this.#protocol.greet(connection);
+    if (isTooMany) this.#shard.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
+    else if (tls === null) this.#settle(connection);
+    else if (!connection.isTlsFirst) this.#afterInfo(connection, tls);
+    else if (tls.fallbackDelayMs > 0) {
+      connection.phase = PHASE_AWAITS_HELLO;
+      this.#setTimer(connection, tls.fallbackDelayMs);
+    } else this.#start(connection, tls);
+  }
+
+  /**
+   * The socket has an event. True when the connection is settled and may have something to read; false when there is
+   * more to wait for, or when it is lost.
+   */
+  proceed(connection: Connection): boolean {
+    const { tls } = this.#shard.options;
+    if (connection.phase !== PHASE_HANDSHAKE) {
+      const first = this.#layer!.peek(connection.slot);
+      if (first === WOULD_BLOCK) return false;
+      // The options may have changed while the connection waited.
+      const isTls = connection.phase === PHASE_AWAITS_HELLO || first === TLS_HANDSHAKE_BYTE;
+      if (!isTls || tls === null) {
+        this.#settle(connection);
+        return true;
+      }
+      if (!this.#start(connection, tls)) return false;
+    }
+    if (this.#stepsLeft === 0) return false;
+    this.#stepsLeft--;
+    const result = this.#layer!.handshake(connection.slot);
+    if (result === WOULD_BLOCK) return false;
+    return result === HANDSHAKE_DONE ? this.#finish(connection) : this.#failHandshake(connection);
+  }
+
+  /** The time of the connection's phase is over. */
+  onTimer(connection: Connection): void {
+    const { tls } = this.#shard.options;
+    if (connection.state >= STATE_CLOSING) return;
+    if (connection.phase === PHASE_HANDSHAKE) {
+      this.#shard.log(
+        "debug",
+        `${connection.label} - TLS handshake error: ${this.#onSocket(connection, "i/o timeout")}`,
+      );
+      this.#shard.log("debug", `${connection.label} - TLS handshake timeout`);
+      this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+    } else if (connection.phase === PHASE_AWAITS_HELLO && tls !== null) {
+      connection.isTlsFirst = false;
+      this.#protocol.greet(connection);
+      this.#afterInfo(connection, tls);
+    } else this.#settle(connection);
+  }
+
+  /** Closes connections whose key is not among the pinned ones, after a reload; returns how many. */
+  closeUnpinned(): number {
+    let count = 0;
+    for (const connection of this.#shard.connections) {
+      if (connection === null || connection.tls === null || connection.state >= STATE_CLOSING) continue;
+      if (this.#isPinned(connection)) continue;
+      this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+      count++;
+    }
+    return count;
+  }
+
+  /** INFO is sent in clear. */
+  #afterInfo(connection: Connection, tls: ShardTls): void {
+    if (!tls.allowsPlain) {
+      this.#start(connection, tls);
+      return;
+    }
+    connection.phase = PHASE_AWAITS_FIRST_BYTE;
+    this.#setTimer(connection, tls.timeoutMs);
+  }
+
+  /** Begins the handshake; false when too many have begun. */
+  #start(connection: Connection, tls: ShardTls): boolean {
+    const { outbound } = this.#shard;
+    if (!this.#isWithinRate(tls)) {
+      connection.phase = PHASE_SETTLED;
+      this.#shard.fail(connection, errors.ERROR_CONNECTION_THROTTLING);
+      return false;
+    }
+    this.#debug(connection, "Starting TLS client connection handshake");
+    // What is still to be said in clear.
+    outbound.flush(connection.slot);
+    if (connection.state >= STATE_CLOSING) return false;
+    if (connection.pending !== null) {
+      this.#shard.close(connection, CloseReason.WriteError);
+      return false;
+    }
+    connection.phase = PHASE_HANDSHAKE;
+    this.#setTimer(connection, tls.timeoutMs);
+    this.#layer!.startTls(connection.slot, CLIENT_LISTENER);
+    return true;
+  }
+
+  #finish(connection: Connection): boolean {
+    connection.tls = this.#layer!.session(connection.slot);
+    if (!this.#isPinned(connection)) {
+      this.#shard.log("error", `${connection.label} - TLS handshake error: certificate not pinned`);
+      this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+      return false;
+    }
+    if (connection.isTlsFirst) this.#protocol.greet(connection);
+    this.#settle(connection);
+    const { version, cipherSuite } = connection.tls;
+    this.#debug(connection, "TLS handshake complete");
+    this.#debug(connection, `TLS version ${version}, cipher suite ${cipherSuite}`);
+    return true;
+  }
+
+  #failHandshake(connection: Connection): false {
+    const { text, isNoise } = this.#layer!.handshakeError();
+    const shown = text.startsWith("read: ") ? this.#onSocket(connection, text) : text;
+    this.#shard.log(isNoise ? "debug" : "error", `${connection.label} - TLS handshake error: ${shown}`);
+    this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+    return false;
+  }
+
+  /** What happened to the socket, as Go tells it. */
+  #onSocket({ ip, port }: Connection, what: string): string {
+    const { info } = this.#shard;
+    return `read tcp ${info.host}:${info.port}->${ip}:${port}: ${what}`;
+  }
+
+  #settle(connection: Connection): void {
+    connection.phase = PHASE_SETTLED;
+    this.#shard.timers.clear(timerId(connection, TIMER_AUTHENTICATION));
+    this.#protocol.begin(connection);
+  }
+
+  #isPinned(connection: Connection): boolean {
+    const pins = this.#shard.options.tls?.pinnedCerts ?? [];
+    if (pins.length === 0) return true;
+    const keyId = peerKeyId(connection);
+    if (pins.includes(keyId)) return true;
+    this.#debug(connection, `Failed pinned cert test for key id: ${keyId}`);
+    return false;
+  }
+
+  /**
+   * Counts a handshake against the server's limit a second. All shards count in the same words; two that meet at the
+   * turn of a window may let one too many through.
+   */
+  #isWithinRate({ connectionRateLimit }: ShardTls): boolean {
+    if (connectionRateLimit <= 0) return true;
+    const { words } = this.#shard.shared;
+    const now = Date.now() | 0;
+    const sinceStart = (now - Atomics.load(words, HEADER_HANDSHAKE_WINDOW)) | 0;
+    if (sinceStart < 0 || sinceStart > RATE_WINDOW_MS) {
+      Atomics.store(words, HEADER_HANDSHAKE_WINDOW, now);
+      Atomics.store(words, HEADER_HANDSHAKE_COUNT, 0);
+    }
+    if (Atomics.add(words, HEADER_HANDSHAKE_COUNT, 1) < connectionRateLimit) return true;
+    Atomics.add(words, HEADER_HANDSHAKES_REJECTED, 1);
+    return false;
+  }
+
+  #setTimer(connection: Connection, delayMs: number): void {
+    const { nowMs, timers } = this.#shard;
+    timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + delayMs);
+  }
+
+  #debug(connection: Connection, text: string): void {
+    if (this.#shard.options.logsDebug) this.#shard.log("debug", `${connection.label} - ${text}`);
+  }
+}

@@ -1,0 +1,58 @@
+import { WOULD_BLOCK } from "../../runtime/poller.ts";
+import {
+  HANDSHAKE_DONE,
+  HANDSHAKE_FAILED,
+  type HandshakeError,
+  type TlsContext,
+  type TlsLayer,
+  type TlsSession,
+} from "../../runtime/tls.ts";
+import type { FakePoller } from "./fake_poller.ts";
+
+/** What a client sends for a handshake: one piece, which begins as TLS does. What follows is plain, as if decrypted. */
+export const HELLO = "\x16hello";
+/** The handshake fails. */
+export const BAD_HELLO = "\x16bad";
+
+/** TLS without cryptography: the handshake is one piece. */
+export class FakeTls implements TlsLayer {
+  /** Contexts that were made known. */
+  readonly contexts: TlsContext[] = [];
+  /** Slots whose handshake has begun. */
+  readonly begun: number[] = [];
+  /** Calls of handshake() that did something. */
+  steps = 0;
+  peerCertificates: readonly Uint8Array[] = [];
+  readonly #poller: FakePoller;
+
+  constructor(poller: FakePoller) {
+    this.#poller = poller;
+  }
+
+  useContext(_listener: number, context: TlsContext): void {
+    this.contexts.push(context);
+  }
+
+  peek(slot: number): number {
+    return this.#poller.sockets.get(slot)?.toServer[0]?.[0] ?? WOULD_BLOCK;
+  }
+
+  startTls(slot: number): void {
+    this.begun.push(slot);
+  }
+
+  handshake(slot: number): number {
+    const piece = this.#poller.sockets.get(slot)!.toServer.shift();
+    if (piece === undefined) return WOULD_BLOCK;
+    this.steps++;
+    return new TextDecoder().decode(piece) === HELLO ? HANDSHAKE_DONE : HANDSHAKE_FAILED;
+  }
+
+  handshakeError(): HandshakeError {
+    return { text: "tls: bad", isNoise: false };
+  }
+
+  session(): TlsSession {
+    return { version: "1.3", cipherSuite: "TLS_FAKE", peerCertificates: this.peerCertificates };
+  }
+}
