@@ -1,48 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
-import { createEngine } from "../engine/engine.ts";
-import { NO_HOST } from "../engine/no_host.ts";
-import { createInterestIndex } from "../interest/interest_index.ts";
 import { CONTEXT_IS_RESPONSE } from "../memory/layout.ts";
-import { NODE_IS_UP, NODE_LINKS, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../memory/map.ts";
-import { createSharedMemory, nodeWord } from "../memory/shared_memory.ts";
+import { NODE_SHARD_FIRST } from "../memory/map.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
-import { InternalClient, type InternalMessage, type InternalRoutes } from "./internal_client.ts";
-import { readRecord } from "./message_record.ts";
-import { RecordQueue } from "./record_queue.ts";
-import { Wake } from "./wake.ts";
+import type { InternalClient, InternalMessage } from "./internal_client.ts";
+import { twoClients } from "./testing/two_clients.ts";
 
 const ACCOUNT = 7;
 const IMPORTER = 8;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-
-/** Two clients on nodes of their own, and a shard that never takes anything. */
-function start(routes?: InternalRoutes) {
-  const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]));
-  const { words, map } = shared;
-  const index = createInterestIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
-  const client = (node: number) => {
-    words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;
-    const engine = createEngine(shared.memory, map.area(node).area, NO_HOST);
-    const queue = new RecordQueue(engine, shared, new Wake(words, () => {}));
-    return new InternalClient(shared, engine, index, queue, node, node === NODE_MAIN ? routes : undefined);
-  };
-  const [main, links] = [client(NODE_MAIN), client(NODE_LINKS)];
-  const running = Promise.all([main.run(), links.run()]);
-  const stop = async () => {
-    main.stop();
-    links.stop();
-    await running;
-  };
-  const shardEngine = createEngine(shared.memory, map.area(NODE_SHARD_FIRST).area, NO_HOST);
-  /** The message that the shard was sent. */
-  const sentToShard = () => {
-    const record = shardEngine.peek(NODE_MAIN);
-    return record === 0 ? null : readRecord(shared, record).message;
-  };
-  return { main, links, stop, sentToShard };
-}
 
 /** Subscribes, and collects what comes. */
 function collect(client: InternalClient, subject: string, queue = "") {
@@ -65,7 +32,7 @@ const payloadOf = ({ content: { bytes, headerBytes } }: InternalMessage) =>
 
 describe("publish()", () => {
   test("reaches another node's subscriptions, with reply and headers", async () => {
-    const { main, links, stop } = start();
+    const { main, links, stop } = twoClients();
     const inbox = collect(links, "a.*");
     expect(main.publish(ACCOUNT, "a.b", encoder.encode("hi"), "reply.to")).toBe(1);
     const plain = await inbox.next();
@@ -87,7 +54,7 @@ describe("publish()", () => {
   });
 
   test("hands large payloads over whole", async () => {
-    const { main, links, stop } = start();
+    const { main, links, stop } = twoClients();
     const inbox = collect(links, "large");
     const payload = new Uint8Array(1 << 20).map((_, i) => i % 251);
     main.publish(ACCOUNT, "large", payload);
@@ -97,7 +64,7 @@ describe("publish()", () => {
   });
 
   test("reaches neither itself nor other accounts, nor what was unsubscribed", async () => {
-    const { main, links, stop } = start();
+    const { main, links, stop } = twoClients();
     const own = collect(main, ">");
     const gone = collect(links, "a");
     gone.unsubscribe();
@@ -109,7 +76,7 @@ describe("publish()", () => {
   });
 
   test("serves each queue group once", async () => {
-    const { main, links, stop } = start();
+    const { main, links, stop } = twoClients();
     const members = [collect(links, "job", "q"), collect(links, "job", "q"), collect(links, "job", "other")];
     const last = collect(links, "done");
     for (let i = 0; i < 20; i++) expect(main.publish(ACCOUNT, "job", new Uint8Array(0))).toBe(2);
@@ -121,7 +88,7 @@ describe("publish()", () => {
   });
 
   test("sends answers to the shard that waits for them, whatever the interest", async () => {
-    const { main, sentToShard, stop } = start({
+    const { main, sentToShard, stop } = twoClients({
       nodeOfReply: (account, subject) =>
         account === ACCOUNT && subject.startsWith("_R_.") ? NODE_SHARD_FIRST : -1,
       legsOf: () => [],
@@ -135,7 +102,7 @@ describe("publish()", () => {
   });
 
   test("reaches who imports the message", async () => {
-    const { main, links, stop } = start({
+    const { main, links, stop } = twoClients({
       nodeOfReply: () => -1,
       legsOf: (account, subject) =>
         account === ACCOUNT ? [{ account: IMPORTER, subject: bytesOf(`mine.${subject}`) }] : [],
@@ -149,7 +116,7 @@ describe("publish()", () => {
 });
 
 test("hasInterest() leaves the client's own subscriptions out", async () => {
-  const { main, links, stop } = start();
+  const { main, links, stop } = twoClients();
   collect(main, "a");
   expect(main.hasInterest(ACCOUNT, "a")).toBe(false);
   collect(links, "*", "q");

@@ -353,6 +353,7 @@ export class Server {
     const { SystemServices } = await import("../system/system_services.ts");
     const client = this.#fleet.createClient(this.#systemHost);
     this.#system = new SystemServices(client, serverIdentity(this.#options, this.id), this.#systemHost);
+    client.run().catch((error) => this.#fail(`The system account is not served: ${error}`));
   }
 
   #shardOptions(): ShardOptions {

@@ -21,7 +21,7 @@ export class SystemServices {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
 
-  /** Serves from now on. */
+  /** Serves while `client` runs, until `stop()` stops that. */
   constructor(client: InternalClient, identity: ServerIdentity, host: SystemHost) {
     this.#host = host;
     this.#client = client;
@@ -29,7 +29,6 @@ export class SystemServices {
     this.#announcer = new ClientAnnouncer(host, this.#messenger);
     new RequestService(host, this.#messenger, this.#announcer, (reply) => this.#sendRequested(reply));
     this.#watchSchedule();
-    void client.run();
   }
 
   /** A client came or went, and somebody listened. */
