@@ -35,12 +35,16 @@ self.onmessage = async ({ data }: MessageEvent<LinksMessage>) => {
     case "reload":
       await (await links.promise).reload(data);
       break;
+    case "describe":
+      await (await links.promise).describe(data);
+      break;
   }
 };
 
 interface Links {
   listen(node: number, port: MessagePort): void;
   reload(message: Extract<LinksMessage, { type: "reload" }>): Promise<void>;
+  describe(message: Extract<LinksMessage, { type: "describe" }>): Promise<void>;
 }
 
 /** Null where the server cannot start; main has been told why. */
@@ -102,6 +106,10 @@ async function start(message: LinksStart): Promise<Links | null> {
     async reload({ rules, preload }) {
       logins.changeRules(rules);
       await operator?.reload(preload);
+    },
+    async describe({ id, account, loads }) {
+      if (loads) await operator?.load(account);
+      report({ type: "details", id, details: operator?.describe(account) });
     },
   };
 }

@@ -13,6 +13,9 @@ export class LinkedAccount implements ImportingAccount {
   exports = new ExportTable();
   readonly streamImports: AcceptedStream[] = [];
   readonly serviceImports: AcceptedService[] = [];
+  /** See `AccountDescription`. */
+  lapsedImports: readonly (StreamImport | ServiceImport)[] = [];
+  isComplete = true;
 
   constructor(id: number, isSystem: boolean, source: AccountSource) {
     this.id = id;
@@ -24,13 +27,18 @@ export class LinkedAccount implements ImportingAccount {
     return this.source.name;
   }
 
+  /** The imports that have been accepted. */
+  get imports(): readonly (StreamImport | ServiceImport)[] {
+    return [...this.streamImports, ...this.serviceImports].map(({ definition }) => definition);
+  }
+
   forgetImports(): void {
     this.streamImports.length = 0;
     this.serviceImports.length = 0;
   }
 
   definition(): AccountDefinition {
-    const { name, nkey, limits, mappings, defaultPermissions } = this.source;
+    const { name, nkey, nameTag, limits, mappings, defaultPermissions } = this.source;
     return {
       id: this.id,
       name,
@@ -40,6 +48,7 @@ export class LinkedAccount implements ImportingAccount {
       streamImports: this.streamImports.map(({ definition }) => definition),
       serviceImports: this.serviceImports.map(({ definition }) => definition),
       ...(nkey === undefined ? {} : { nkey }),
+      ...(nameTag === undefined ? {} : { nameTag }),
       ...(defaultPermissions === undefined ? {} : { defaultPermissions }),
     };
   }

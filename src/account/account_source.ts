@@ -11,6 +11,8 @@ export interface AccountSource {
   /** In operator mode the account's public key. */
   readonly name: string;
   readonly nkey?: string;
+  /** See `AccountDefinition`. */
+  readonly nameTag?: string;
   readonly limits: AccountLimits;
   /** Found sound by `findMappingProblem`. */
   readonly mappings: readonly MappingOptions[];

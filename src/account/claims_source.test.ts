@@ -87,10 +87,11 @@ function source(nats: Partial<Account>, defaultPermissions: Parameters<typeof so
 }
 
 describe("sourceOfClaims()", () => {
-  test("names an account by its key", () => {
+  test("names an account by its key, and keeps what it calls itself", () => {
     expect(source({ signingKeys: new Map([["SK", undefined]]) })).toEqual({
       name: "AKEY",
       nkey: "AKEY",
+      nameTag: "acme",
       limits: { maxConnections: 4, maxSubscriptions: 1, maxPayloadBytes: 3, maxLeafnodes: -1 },
       mappings: [],
       exports: [],

@@ -14,7 +14,7 @@ const INT32_MAX = 0x7fffffff;
  * Source: nats-server updateAccountClaimsWithRefresh.
  */
 export function sourceOfClaims(
-  { subject, nats }: AccountClaims,
+  { subject, name, nats }: AccountClaims,
   defaultPermissions: Permissions | null,
 ): AccountSource {
   return {
@@ -25,6 +25,7 @@ export function sourceOfClaims(
     exports: nats.exports.flatMap((each) => exportRule(each) ?? []),
     imports: nats.imports.flatMap((each) => importRule(each) ?? []),
     signingKeys: new Set(nats.signingKeys.keys()),
+    ...(name === "" ? {} : { nameTag: name }),
     ...(defaultPermissions === null ? {} : { defaultPermissions }),
   };
 }

@@ -5,6 +5,7 @@ import type { AccountIds } from "./account_ids.ts";
 import { plainSource } from "./account_source.ts";
 import { sourceOfOptions } from "./config_source.ts";
 import type { AccountDefinition } from "./definition.ts";
+import type { Export } from "./exports.ts";
 import { addSystemExports, systemImports, systemImportsOfItself } from "./system_services.ts";
 
 /** What of a configuration says which accounts there are. */
@@ -19,6 +20,8 @@ export interface AccountsOptions {
 export interface ConfiguredAccounts {
   /** `$G` first, then those of the configuration in its order, then a system account that it does not list. */
   readonly definitions: readonly AccountDefinition[];
+  /** What each of them offers the others, by its name. */
+  readonly exports: ReadonlyMap<string, readonly Export[]>;
   /** What is wrong, in nats-server's words, which gives the place of `accounts` for each. Empty if all is well. */
   readonly problems: readonly string[];
 }
@@ -47,7 +50,11 @@ export function configureAccounts(options: AccountsOptions, ids: AccountIds): Co
     ...addImports(accounts, "service"),
   ];
   if (system !== undefined) addSystemServices(accounts, system);
-  return { definitions: [...accounts.values()].map((account) => account.definition()), problems };
+  return {
+    definitions: [...accounts.values()].map((account) => account.definition()),
+    exports: new Map([...accounts].map(([name, account]) => [name, account.exports.list()])),
+    problems,
+  };
 }
 
 function addExports(account: LinkedAccount, hasSystemAccount: boolean): string[] {

@@ -13,6 +13,8 @@ export interface AccountDefinition {
   /** In operator mode the account's public key. */
   readonly name: string;
   readonly nkey?: string;
+  /** What the account's JWT calls it; absent where it says nothing, and outside operator mode. */
+  readonly nameTag?: string;
   readonly isSystem: boolean;
   /** -1 for none. */
   readonly limits: AccountLimits;

@@ -6,8 +6,9 @@ import type { ResponseType, ServiceLatency } from "./definition.ts";
 /** How long a service may take to answer, unless its export says. */
 export const RESPONSE_THRESHOLD_MS_DEFAULT = 120_000;
 
-/** What an account offers under one subject, all that was said of it taken together. */
+/** What an account offers under one subject, all that was said of it taken together. Fit for a structured clone. */
 export interface Export {
+  readonly kind: ShareKind;
   readonly subject: string;
   /** Accounts that may import it; everyone, if that is not asked otherwise. */
   readonly importers: ReadonlySet<string>;
@@ -38,6 +39,7 @@ export class ExportTable {
     const before = this.#exports[kind].get(subject);
     const restricts = importers.length > 0 || rule.needsToken || accountTokenPosition > 0;
     this.#exports[kind].set(subject, {
+      kind,
       subject,
       importers: new Set([...(before?.importers ?? []), ...importers]),
       needsToken: rule.needsToken || before?.needsToken === true,
@@ -67,6 +69,11 @@ export class ExportTable {
     if (service.responseType !== "singleton") return "bad service response type";
     this.#exports.service.set(subject, { ...service, latency });
     return undefined;
+  }
+
+  /** All of them, services first. */
+  list(): readonly Export[] {
+    return [...this.#exports.service.values(), ...this.#exports.stream.values()];
   }
 
   /** The export of exactly this subject, else the first that covers it. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { findMappingProblem, type MappingOptions } from "../config/mappings.ts";
 import { subjectMatchesText } from "../subject/text.ts";
-import { AccountMappings } from "./mapping.ts";
+import { AccountMappings, mappingShares } from "./mapping.ts";
 
 type Entry = readonly [subject: string, weight?: number, cluster?: string];
 
@@ -54,6 +54,41 @@ describe("find()", () => {
   test("compares bytes", () => {
     const mappings = new AccountMappings([mapping("é.*", ["x.$1"])], undefined);
     expect(mappings.find("\xc3\xa9.\xff")?.choose("\xc3\xa9.\xff", () => 0)).toBe("x.\xff");
+  });
+});
+
+describe("mappingShares()", () => {
+  const shown = (each: MappingOptions) =>
+    mappingShares(each).map(({ subject, below, cluster }) => [subject, below, cluster]);
+
+  test("adds up weights, the least first, with the rest on the source", () => {
+    expect(shown(mapping("x", ["a", 50], ["b", 20]))).toEqual([
+      ["b", 20, ""],
+      ["x", 50, ""],
+      ["a", 100, ""],
+    ]);
+    expect(shown(mapping("x.*.>", ["y.$1.>", 20]))).toEqual([
+      ["y.$1.>", 20, ""],
+      ["x.$1.>", 100, ""],
+    ]);
+    expect(shown(mapping("x", ["y"]))).toEqual([["y", 100, ""]]);
+  });
+
+  test("leaves out the rest if the source is listed", () => {
+    expect(shown(mapping("x", ["x", 20], ["y", 30]))).toEqual([
+      ["x", 20, ""],
+      ["y", 50, ""],
+    ]);
+    expect(shown(mapping("x", ["x", 0]))).toEqual([["x", 0, ""]]);
+  });
+
+  test("has a group for each cluster after the one of the others", () => {
+    expect(shown(mapping("x", ["y", 30, "C1"], ["z"]))).toEqual([
+      ["z", 100, ""],
+      ["y", 30, "C1"],
+      ["x", 100, "C1"],
+    ]);
+    expect(shown(mapping("x", ["y", 30, "C1"]))[0]).toEqual(["x", 100, ""]);
   });
 });
 

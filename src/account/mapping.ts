@@ -135,15 +135,49 @@ function sharesOf(
   const group = own.length > 0 ? own : destinations.filter(({ cluster }) => !cluster);
   const shares: Share[] = [];
   let total = 0;
-  for (const { subject, weight } of group) {
+  for (const { subject, weight } of withRest(source, destinations, group)) {
     if (weight === 0) continue;
     total += weight;
     shares.push({ transform: compileChecked(source, subject), below: total });
   }
-  if (total < 100 && !destinations.some(({ subject }) => subject === source)) {
-    shares.push({ transform: compileChecked(source, numberWildcards(source)), below: 100 });
-  }
   return shares;
+}
+
+/** The destinations of one group, and the source itself where something of it stays there. */
+function withRest(
+  source: string,
+  destinations: readonly MappingDestination[],
+  group: readonly MappingDestination[],
+): readonly Pick<MappingDestination, "subject" | "weight">[] {
+  const total = group.reduce((sum, { weight }) => sum + weight, 0);
+  const isLost = destinations.some(({ subject }) => subject === source);
+  if (total >= 100 || isLost) return group;
+  return [...group, { subject: numberWildcards(source), weight: 100 - total }];
+}
+
+/** What an operator is shown of a mapping: one share of it, in the order of weights. */
+export interface MappingShare {
+  /** Transform destination. */
+  readonly subject: string;
+  /** Percent: its weight and that of the shares of its group before it. */
+  readonly below: number;
+  /** "" for the group of all clusters that no destination names. */
+  readonly cluster: string;
+}
+
+/** The shares of all groups, that of most clusters first. Source: nats-server AddWeightedMappings. */
+export function mappingShares({ source, destinations }: MappingOptions): readonly MappingShare[] {
+  const clusters = new Set(["", ...destinations.map(({ cluster }) => cluster ?? "")]);
+  return [...clusters].flatMap((cluster) => {
+    const group = destinations.filter((each) => (each.cluster ?? "") === cluster);
+    let below = 0;
+    return withRest(source, destinations, group)
+      .toSorted((a, b) => a.weight - b.weight)
+      .map(({ subject, weight }) => {
+        below += weight;
+        return { subject, below, cluster };
+      });
+  });
 }
 
 function compileChecked(source: string, destination: string): SubjectTransform {

@@ -85,6 +85,50 @@ function services(definition: AccountDefinition | undefined): string[] {
   return (definition?.serviceImports ?? []).map(({ exporterName, local }) => `${exporterName} ${local}`);
 }
 
+describe("AccountRegistry describes", () => {
+  test("what an account offers, the system account's own services among it", () => {
+    const registry = registryAt({ nowSeconds: 0 }, "SYS");
+    registry.set(source("SYS", []));
+    registry.set(source("A", [stream("st"), service("svc", { responseType: "chunked" })]));
+    expect(registry.describe("A")).toMatchObject({
+      definition: { name: "A" },
+      exports: [
+        { kind: "service", subject: "svc", responseType: "chunked" },
+        { kind: "stream", subject: "st" },
+      ],
+      lapsedImports: [],
+      isComplete: true,
+    });
+    const offered = registry.describe("SYS")?.exports.map(({ subject }) => subject);
+    expect(offered).toContain("$SYS.REQ.USER.*.INFO");
+    expect(registry.describe("B")).toBe(undefined);
+  });
+
+  test("an account as incomplete while an import of it was never accepted", () => {
+    const registry = registryAt({ nowSeconds: 0 });
+    registry.set(source("IMP", [], [use("EXP", "svc")]));
+    expect(registry.describe("IMP")).toMatchObject({ isComplete: false, lapsedImports: [] });
+    registry.set(source("EXP", [service("svc")]));
+    expect(registry.describe("IMP")).toMatchObject({ isComplete: true, lapsedImports: [] });
+  });
+
+  test("imports that lapse as long as their exporter does not want them back", () => {
+    const registry = registryAt({ nowSeconds: 0 });
+    const wishes = [use("EXP", "svc"), use("EXP", "st", { kind: "stream" })];
+    registry.set(source("EXP", [service("svc"), stream("st")]));
+    registry.set(source("IMP", [], wishes));
+    registry.set(source("EXP", []));
+    const lapsed = [{ from: "st" }, { local: "svc", remote: "svc" }];
+    expect(registry.describe("IMP")).toMatchObject({ isComplete: true, lapsedImports: lapsed });
+    registry.set(source("EXP", [service("other")]));
+    expect(registry.describe("IMP")).toMatchObject({ isComplete: true, lapsedImports: lapsed });
+    registry.set(source("EXP", [service("svc")]));
+    expect(registry.describe("IMP")?.lapsedImports).toMatchObject([{ from: "st" }]);
+    registry.set(source("IMP", [], wishes));
+    expect(registry.describe("IMP")).toMatchObject({ isComplete: false, lapsedImports: [] });
+  });
+});
+
 describe("AccountRegistry", () => {
   test("knows accounts by name, with a number that stays", () => {
     const registry = registryAt({ nowSeconds: 0 });

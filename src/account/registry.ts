@@ -2,7 +2,8 @@ import { acceptService, acceptStream, type CheckToken, LinkedAccount, linkServic
 import type { AccountIds } from "./account_ids.ts";
 import type { AccountSource, ImportRule } from "./account_source.ts";
 import { activationProblem, type VerifyActivation } from "./activation.ts";
-import type { AccountDefinition } from "./definition.ts";
+import type { AccountDefinition, ServiceImport, StreamImport } from "./definition.ts";
+import type { AccountDescription } from "./description.ts";
 import { ExportTable } from "./exports.ts";
 import { isCycle } from "./import_cycles.ts";
 import { addSystemExports, systemImports, systemImportsOfItself } from "./system_services.ts";
@@ -58,6 +59,13 @@ export class AccountRegistry {
     return this.#definitions.get(name);
   }
 
+  describe(name: string): AccountDescription | undefined {
+    const [account, definition] = [this.#accounts.get(name), this.#definitions.get(name)];
+    if (account === undefined || definition === undefined) return undefined;
+    const { exports, lapsedImports, isComplete } = account;
+    return { definition, exports: exports.list(), lapsedImports, isComplete };
+  }
+
   /** When `expireActivations` is due, in Unix seconds; undefined for never. */
   get nextExpirySeconds(): number | undefined {
     let next: number | undefined;
@@ -83,6 +91,8 @@ export class AccountRegistry {
       const importers = this.#importers.get(exporter) ?? new Set();
       this.#importers.set(exporter, importers.add(name));
     }
+    account.forgetImports();
+    account.lapsedImports = [];
     return this.#look(this.#concernedBy(name));
   }
 
@@ -150,11 +160,12 @@ export class AccountRegistry {
 
   /** Decides about the imports of one account; returns those left out. */
   #link(account: LinkedAccount): SkippedImport[] {
+    const before = [...account.imports, ...account.lapsedImports];
     account.forgetImports();
     this.#cyclic.delete(account.name);
     this.#expiries.delete(account.name);
     this.#linkSystem(account);
-    return account.source.imports.flatMap((rule) => {
+    const skipped = account.source.imports.flatMap((rule) => {
       const exporter = this.#accounts.get(rule.exporter);
       const skip = (reason: string, isExporterMissing: boolean) => {
         return { account: account.name, rule, reason, isExporterMissing };
@@ -166,6 +177,10 @@ export class AccountRegistry {
       if (isCycle(reason)) this.#cyclic.add(account.name);
       return skip(reason, false);
     });
+    const kept = new Set(account.imports.map(importKey));
+    account.lapsedImports = before.filter((each) => !kept.has(importKey(each)));
+    account.isComplete = skipped.length === account.lapsedImports.length;
+    return skipped;
   }
 
   #linkSystem(account: LinkedAccount): void {
@@ -189,4 +204,11 @@ export class AccountRegistry {
       return problem;
     };
   }
+}
+
+/** What tells the imports of an account from one another. */
+function importKey(each: StreamImport | ServiceImport): string {
+  return "from" in each
+    ? JSON.stringify(["stream", each.exporter, each.from])
+    : JSON.stringify(["service", each.exporter, each.local]);
 }

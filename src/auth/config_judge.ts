@@ -41,7 +41,7 @@ export function judgeByRules(
 
 function boundBy(decision: UserDecision, table: UserTable, proxyKey: string): Login | LoginRefusal {
   const { claimed, outcome, logs } = decision;
-  if (typeof outcome === "string") return refusalOf(claimed, outcome, GLOBAL_ACCOUNT, logs);
+  if (typeof outcome === "string") return refusalOf(claimed, outcome, GLOBAL_ACCOUNT, logs, { proxyKey });
   // nats-server names the account as the issuer of an nkey of the configuration.
   const issuerKey = table.nkeys.has(claimed.nkey) ? outcome.account : "";
   return loginOf(claimed, { ...outcome, proxyKey, issuerKey, logs });

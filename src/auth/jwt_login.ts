@@ -47,6 +47,8 @@ export interface JwtRefusal {
   readonly kind: "refused";
   readonly claimed: Claimed;
   readonly reason: RefusalReason;
+  /** See `LoginRefusal`. */
+  readonly jwt: string;
   readonly isPinnedAccountFailure: boolean;
   readonly log: LoginLog;
 }
@@ -79,13 +81,27 @@ export function decideJwt(
   context: JwtContext,
   fetched?: AccountResult,
 ): JwtDecision {
-  const { trust, nowMs } = context;
   const { nkey, user: userName, password, authToken, jwt } = request.connect;
   const sent: Claimed = { nkey, user: userName, password, authToken, jwt, publicKey: "" };
-  const chosen = chooseJwt(jwt, trust.defaultSentinel);
+  const chosen = chooseJwt(jwt, context.trust.defaultSentinel);
   if (chosen === undefined) return refused(sent, "Authentication requires a user JWT");
   const { user } = chosen;
   const claimed = { ...sent, jwt: chosen.jwt };
+  const decision = decideUserJwt(claimed, user, request, proxyKey, context, fetched);
+  const isShown = decision.kind === "refused" && !user.nats.bearerToken;
+  return isShown ? { ...decision, jwt: chosen.jwt } : decision;
+}
+
+/** Decides by a user JWT that is one; `claimed` has it. */
+function decideUserJwt(
+  claimed: Claimed,
+  user: UserClaims,
+  request: LoginRequest,
+  proxyKey: string,
+  context: JwtContext,
+  fetched: AccountResult | undefined,
+): JwtDecision {
+  const { trust, nowMs } = context;
   if (user.nats.proxyRequired && proxyKey === "") return refusedWithoutProxy(claimed);
   const issues = validate(user, nowMs / 1000);
   if (areBlocking(issues, { withTimeChecks: true })) {
@@ -241,7 +257,7 @@ function earlier(aMs: number | null, bMs: number | null): number | null {
 
 function refused(claimed: Claimed, text: string): JwtRefusal {
   const reason = "authorization violation";
-  return { kind: "refused", claimed, reason, isPinnedAccountFailure: false, log: debug(text) };
+  return { kind: "refused", claimed, reason, jwt: "", isPinnedAccountFailure: false, log: debug(text) };
 }
 
 function refusedWithoutProxy(claimed: Claimed): JwtRefusal {

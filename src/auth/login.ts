@@ -117,6 +117,10 @@ export interface LoginRefusal {
   /** As in a Login: who the client says it is. */
   readonly identityKind: IdentityKind;
   readonly user: string;
+  /** The user JWT it came with, where that is one and no bearer's: whoever has it cannot log in by it. */
+  readonly jwt: string;
+  /** As in a Login. */
+  readonly proxyKey: string;
   /** The reason in the event of the failure: a closed reason, or what the callout service said. */
   readonly eventReason: string;
   /** The account is not among `resolver_pinned_accounts`, which varz counts. */

@@ -507,6 +507,20 @@ describe("LoginJudge in operator mode refuses", () => {
     expect(JSON.stringify(refusal)).not.toContain("hidden");
   });
 
+  test("with the user's JWT for whoever looks into it, unless whoever has it could log in by it", () => {
+    const refused = asUser({ issuer: "", nats: { issuerAccount: OTHER_ACCOUNT.publicKey } });
+    const fetched = { ok: false, problem: "account missing" } as const;
+    expect(judge(refused, {}, fetched)).toMatchObject({ kind: "refusal", user: "", jwt: refused.jwt });
+    const bearer = asUser({ nats: { bearerToken: true, issuerAccount: OTHER_ACCOUNT.publicKey } });
+    expect(judge(bearer, {}, fetched)).toMatchObject({ kind: "refusal", jwt: "" });
+    expect(judge({ jwt: "no JWT" })).toMatchObject({ kind: "refusal", jwt: "" });
+  });
+
+  test("with the proxy that vouched for the connection", () => {
+    const request = { ...asUser({}), signature: "", proxySignature: signNonce(PROXY) };
+    expect(judge(request)).toMatchObject({ kind: "refusal", proxyKey: PROXY.publicKey });
+  });
+
   test("unpinned accounts in a way that can be counted", () => {
     const world = { trust: { pinnedAccounts: [OTHER_ACCOUNT.publicKey] } };
     expect(judge(asUser({}), world)).toMatchObject({ isPinnedAccountFailure: true });

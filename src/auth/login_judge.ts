@@ -60,8 +60,8 @@ function judgeByJwt(
   const decision = decideJwt(request, proxyKey, context, fetched);
   if (decision.kind === "needs account") return decision;
   if (decision.kind === "refused") {
-    const { claimed, reason, isPinnedAccountFailure, log } = decision;
-    return refusalOf(claimed, reason, GLOBAL_ACCOUNT, [log], { isPinnedAccountFailure });
+    const { claimed, reason, jwt, isPinnedAccountFailure, log } = decision;
+    return refusalOf(claimed, reason, GLOBAL_ACCOUNT, [log], { jwt, proxyKey, isPinnedAccountFailure });
   }
   const { claimed, grant, isProxyRequired } = decision;
   const log = { level: "debug", text: describe(decision, request) } as const;

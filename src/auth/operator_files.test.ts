@@ -27,6 +27,7 @@ test("readOperators() takes JWTs, decorated files and plain ones", () => {
   expect(result.ok && result.operators.map(({ subject }) => subject)).toEqual(
     Array(3).fill(OPERATOR.publicKey),
   );
+  expect(result.ok && result.jwts).toEqual([TOKEN, TOKEN, TOKEN]);
 });
 
 test("readOperators() says what it could not read", () => {

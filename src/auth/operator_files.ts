@@ -6,7 +6,12 @@ import { readToken } from "./jwt/decorated.ts";
 /** What the configuration's `operator` comes to. */
 
 export type OperatorsResult =
-  | { readonly ok: true; readonly operators: readonly OperatorClaims[] }
+  | {
+      readonly ok: true;
+      readonly operators: readonly OperatorClaims[];
+      /** Of each of them, in the same order. */
+      readonly jwts: readonly string[];
+    }
   /** The text a server refuses to start with. */
   | { readonly ok: false; readonly problem: string };
 
@@ -16,6 +21,7 @@ export function readOperators(
   readFile: (path: string) => string,
 ): OperatorsResult {
   const operators: OperatorClaims[] = [];
+  const jwts: string[] = [];
   for (const entry of entries) {
     let text: string;
     try {
@@ -24,11 +30,13 @@ export function readOperators(
       const why = error instanceof Error ? error.message : String(error);
       return { ok: false, problem: `error parsing operator JWT: ${why}` };
     }
-    const decoded = decodeAs("operator", readToken(text));
+    const jwt = readToken(text);
+    const decoded = decodeAs("operator", jwt);
     if (!decoded.ok) return { ok: false, problem: `error parsing operator JWT: ${decoded.text}` };
     operators.push(decoded.claims);
+    jwts.push(jwt);
   }
-  return { ok: true, operators };
+  return { ok: true, operators, jwts };
 }
 
 /** The resolver of the configuration; without one, the account server that a single operator names. */

@@ -54,6 +54,8 @@ export function refusalOf(
     reason,
     account,
     eventReason,
+    jwt: "",
+    proxyKey: "",
     isPinnedAccountFailure: false,
     logs,
     ...more,

@@ -288,6 +288,7 @@ const BAD: readonly (readonly [string, ...string[]])[] = [
     "tls { cipher_suites: [TLS_RSA_WITH_RC4_128_SHA] }",
     "1:0: insecure cipher suites configured without 'allow_insecure_cipher_suites' option set: TLS_RSA_WITH_RC4_128_SHA",
   ],
+  ["tls { cert_store: WindowsCurrentUser }", "1:6: cert_store not compatible with current operating system"],
   ["tls { curve_preferences: [FOO] }", "1:6: unrecognized curve preference FOO"],
   [
     "tls { pinned_certs: [abc] }",

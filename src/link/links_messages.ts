@@ -2,6 +2,7 @@
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
+import type { AccountDetails } from "./account_details.ts";
 import type { OperatorSetup } from "./operator_mode.ts";
 
 export interface LinksStart {
@@ -24,13 +25,17 @@ export type LinksMessage =
       readonly type: "reload";
       readonly rules: LoginRules;
       readonly preload: OperatorSetup["preload"];
-    };
+    }
+  /** Main asks about an account of operator mode, to be loaded if it is not; answered under the same id. */
+  | { readonly type: "describe"; readonly id: number; readonly account: string; readonly loads: boolean };
 
 /** Links → main, by postMessage. */
 export type LinksReport =
   /** It serves, or why it cannot: the text a server does not start with. */
   | { readonly type: "ready"; readonly problem: string | undefined }
   | { readonly type: "accounts"; readonly change: AccountsChange }
+  /** Undefined details: there is no such account. */
+  | { readonly type: "details"; readonly id: number; readonly details: AccountDetails | undefined }
   | {
       readonly type: "log";
       readonly level: "info" | "warning" | "error" | "debug";

@@ -34,6 +34,7 @@ import { findMappingProblem } from "../config/mappings.ts";
 import type { ResolverOptions } from "../config/operator.ts";
 import type { InternalClient, InternalMessage } from "../fabric/internal_client.ts";
 import type { ServerObject } from "../protocol/server_object.ts";
+import { type AccountDetails, accountDetails } from "./account_details.ts";
 
 /** How often accounts, tokens and files are looked at for their end. */
 const EXPIRY_LOOK_MS = 500;
@@ -120,6 +121,13 @@ export class OperatorMode {
   /** All accounts that shards know. */
   get definitions(): readonly AccountDefinition[] {
     return [...this.book.accounts()].flatMap(({ key }) => this.#registry.get(key) ?? []);
+  }
+
+  /** Undefined for an account that nobody has asked for. */
+  describe(accountKey: string): AccountDetails | undefined {
+    const [account, description] = [this.book.get(accountKey), this.#registry.describe(accountKey)];
+    if (account === undefined || description === undefined) return undefined;
+    return accountDetails(description, account, Date.now());
   }
 
   /** Finds the system account and serves requests. Returns why the server cannot start. */

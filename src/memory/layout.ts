@@ -199,6 +199,8 @@ export const AREA_SUBSCRIPTIONS_REMOVED = 168;
 export const AREA_SLOW_CONSUMERS = 176;
 export const AREA_STALE_CONNECTIONS = 184;
 export const AREA_STALLS = 192;
+/** Logins of operator mode into accounts that are not among `resolver_pinned_accounts`. */
+export const AREA_PINNED_ACCOUNT_FAILURES = 200;
 /** Rings to and from each node. */
 export const AREA_OUT_RINGS = 2048;
 export const AREA_IN_RINGS = 3072;

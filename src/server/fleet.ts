@@ -14,12 +14,14 @@ import { InternalClient, type InternalRoutes } from "../fabric/internal_client.t
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
+import type { AccountDetails } from "../link/account_details.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import {
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
   AREA_OUT_BYTES,
   AREA_OUT_MESSAGES,
+  AREA_PINNED_ACCOUNT_FAILURES,
   AREA_SLOW_CONSUMERS,
   AREA_STALE_CONNECTIONS,
   AREA_STALLS,
@@ -112,6 +114,8 @@ export interface FleetCounters {
   readonly staleConnections: number;
   /** How often a producer was kept waiting. */
   readonly stalls: number;
+  /** Logins into accounts that are not among `resolver_pinned_accounts`. */
+  readonly pinnedAccountFailures: number;
 }
 
 /** One life of a shard. */
@@ -154,7 +158,7 @@ export class Fleet {
   #port = 0;
   #isListening = false;
   #isStopping = false;
-  #stopping: Promise<void> | null = null;
+  #stopping: Promise<boolean> | null = null;
   #lastQuery = 0;
   readonly #answers = new Map<number, { readonly node: number; resolve(data: unknown): void }>();
 
@@ -269,13 +273,13 @@ export class Fleet {
     await this.#acceptor.stopped.promise;
   }
 
-  /** Closes every connection and ends the threads. May be called again. */
-  stop(): Promise<void> {
+  /** Closes every connection and ends the threads; false where one did not end in time. May be called again. */
+  stop(): Promise<boolean> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(): Promise<boolean> {
     this.#isStopping = true;
     for (const timer of this.#restartTimers) clearTimeout(timer);
     await this.stopListening();
@@ -291,11 +295,13 @@ export class Fleet {
     if (!isStopped) this.#events.log("error", `Shards did not stop within ${STOP_MS_MAX} ms`);
     // Only now can nobody wake a shard any more, by a descriptor that it is about to close.
     for (const { worker } of this.#shards) worker.postMessage({ type: "dispose" } satisfies ShardDispose);
-    if (isStopped)
-      await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise)));
+    const isDisposed =
+      isStopped &&
+      (await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise))));
     for (const { worker } of this.#shards) worker.terminate();
     this.#acceptor?.worker.terminate();
     this.#links.stop();
+    return isDisposed;
   }
 
   /** Gives every shard new options; what clients are told changes with them. Resolves when all go by them. */
@@ -337,6 +343,16 @@ export class Fleet {
     this.#broadcast({ type: "accountFull", clientIds });
   }
 
+  /** An account of operator mode, as the links thread has it. */
+  describeAccount(name: string): Promise<AccountDetails | undefined> {
+    return this.#links.describe(name, false);
+  }
+
+  /** Sees to it that an account is known that operator mode can find. */
+  async loadAccount(name: string): Promise<void> {
+    await this.#links.describe(name, true);
+  }
+
   /** Asks every shard; its answers in the order of the shards. One that is dead, or dies meanwhile, answers nothing. */
   async query<T>(query: ShardQuery): Promise<T[]> {
     const alive = this.#isStopping ? [] : this.#shards.filter(({ hasFailed }) => !hasFailed);
@@ -373,6 +389,7 @@ export class Fleet {
       slowConsumers: sum(AREA_SLOW_CONSUMERS),
       staleConnections: sum(AREA_STALE_CONNECTIONS),
       stalls: sum(AREA_STALLS),
+      pinnedAccountFailures: sum(AREA_PINNED_ACCOUNT_FAILURES),
     };
   }
 

@@ -1,6 +1,7 @@
 /** The links thread as main sees it: started once there is something for it to do, and told of reloads. */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
+import type { AccountDetails } from "../link/account_details.ts";
 import type { LinksMessage, LinksReport, LinksStart } from "../link/links_messages.ts";
 import { needsLinks } from "../link/needs_links.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
@@ -21,6 +22,9 @@ export class LinksThread {
   /** The shards' lines to the thread, while it is not there. */
   readonly #ports = new Map<number, MessagePort>();
   readonly #ready = Promise.withResolvers<void>();
+  /** By id: who waits for the answer to a question. */
+  readonly #questions = new Map<number, (details: AccountDetails | undefined) => void>();
+  #lastQuestion = 0;
   #worker: Worker | null = null;
   #isStopped = false;
 
@@ -64,9 +68,26 @@ export class LinksThread {
     else this.#worker.postMessage({ type: "reload", rules, preload } satisfies LinksMessage);
   }
 
+  /**
+   * Undefined outside operator mode, and for an account that nobody has asked for yet; with `loads` for one that cannot
+   * be had. If that makes it known, `onAccounts` hears of it first.
+   */
+  describe(account: string, loads: boolean): Promise<AccountDetails | undefined> {
+    const worker = this.#worker;
+    if (worker === null || this.#isStopped || this.#settings.operator === null) {
+      return Promise.resolve(undefined);
+    }
+    const id = ++this.#lastQuestion;
+    return new Promise((resolve) => {
+      this.#questions.set(id, resolve);
+      worker.postMessage({ type: "describe", id, account, loads } satisfies LinksMessage);
+    });
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#worker?.terminate();
+    for (const resolve of this.#questions.values()) resolve(undefined);
     for (const port of this.#ports.values()) port.close();
   }
 
@@ -78,6 +99,10 @@ export class LinksThread {
         break;
       case "accounts":
         this.#events.onAccounts(report.change);
+        break;
+      case "details":
+        this.#questions.get(report.id)?.(report.details);
+        this.#questions.delete(report.id);
         break;
       case "log":
         this.#events.log(report.level, report.text);

@@ -1,6 +1,7 @@
 /** What monitoring shows of a fleet: the server's own words, counters from shared memory, lists asked of the shards. */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
+import type { Export } from "../account/exports.ts";
 import type { Options } from "../config/option_table.ts";
 import { ClosedRing } from "../monitor/closed_ring.ts";
 import { selectConnections } from "../monitor/select_connections.ts";
@@ -29,18 +30,21 @@ import type {
   AccountCounters,
   ConnectionPage,
   ConnectionRecord,
+  ResponseRecord,
   SubscriptionPage,
   SubscriptionSnapshot as SubscriptionRecord,
 } from "../shard/shard_options.ts";
 import { NO_COUNTERS } from "../shard/snapshot.ts";
 import { subjectsCollideText } from "../subject/text.ts";
+import { accountSnapshot, claimsSnapshot, describedAccount, responseSnapshot } from "./account_snapshots.ts";
 import { CpuMeter } from "./cpu_meter.ts";
 import type { Fleet } from "./fleet.ts";
+import { isOperatorMode } from "./operator_mode.ts";
+import type { MonitoredOperator } from "./operator_setup.ts";
 import { authenticationTimeoutMs } from "./shard_settings.ts";
 
 const TLS_TIMEOUT_MS = 2000;
 const NONE_BY_KIND = { routes: 0, gateways: 0, leafnodes: 0 };
-const NO_MESSAGES = { messages: 0, bytes: 0 };
 const NO_INTEREST: InterestStatistics = {
   subscriptions: 0,
   cacheEntries: 0,
@@ -62,7 +66,16 @@ export interface MonitoredServer {
   readonly options: Options;
   readonly configDigest: string;
   readonly info: ServerInfo;
-  readonly accounts: readonly AccountDefinition[];
+  readonly accounts: MonitoredAccounts;
+  /** Whose word is believed in operator mode; empty elsewhere. */
+  readonly operators: readonly MonitoredOperator[];
+}
+
+/** The accounts of the configuration. */
+export interface MonitoredAccounts {
+  readonly definitions: readonly AccountDefinition[];
+  /** By the account's name. */
+  readonly exports: ReadonlyMap<string, readonly Export[]>;
 }
 
 export class FleetMonitor implements MonitorSource {
@@ -78,6 +91,7 @@ export class FleetMonitor implements MonitorSource {
   readonly #closed: ClosedRing<ConnectionSnapshot>;
   #options: Options;
   #accounts: ReadonlyMap<string, AccountDefinition>;
+  #exports: ReadonlyMap<string, readonly Export[]>;
   #configDigest: string;
   /** Of the listener's certificate; null without TLS. */
   #certificateEndMs: number | null;
@@ -87,7 +101,8 @@ export class FleetMonitor implements MonitorSource {
     this.#fleet = fleet;
     this.#server = server;
     this.#options = server.options;
-    this.#accounts = byName(server.accounts);
+    this.#accounts = byName(server.accounts.definitions);
+    this.#exports = server.accounts.exports;
     this.#configDigest = server.configDigest;
     this.#certificateEndMs = certificateEndOf(server.options);
     this.info = server.info;
@@ -95,9 +110,11 @@ export class FleetMonitor implements MonitorSource {
   }
 
   /** A reload took place. */
-  configure(options: Options, accounts: readonly AccountDefinition[], configDigest: string): void {
+  configure(options: Options, { definitions, exports }: MonitoredAccounts, configDigest: string): void {
     this.#options = options;
-    this.#accounts = byName(accounts);
+    // Those that operator mode has loaded stay.
+    this.#accounts = new Map([...(isOperatorMode(options) ? this.#accounts : []), ...byName(definitions)]);
+    this.#exports = exports;
     this.#configDigest = configDigest;
     this.#certificateEndMs = certificateEndOf(options);
     this.#configLoadMs = Date.now();
@@ -136,7 +153,7 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: monitoredOptions(this.#options, info, this.#certificateEndMs),
+      options: monitoredOptions(this.#options, info, this.#server.operators, this.#certificateEndMs),
       resources: {
         residentBytes: memory.rss,
         // Bun 1.4 counts the addresses that the shared memory reserves as used.
@@ -154,7 +171,7 @@ export class FleetMonitor implements MonitorSource {
   }
 
   async connections(query: ConnectionQuery): Promise<ConnectionSelection | null> {
-    if (query.account !== "" && !this.#accountNames().includes(query.account)) return null;
+    if (query.account !== "" && !(await this.#knows(query.account))) return null;
     const pages = query.state === "closed" ? [] : await this.#openConnections(query);
     const open = pages.flatMap(({ connections }) => connections.map(connectionSnapshot));
     const openCount = pages.reduce((sum, page) => sum + page.openCount, 0);
@@ -186,19 +203,35 @@ export class FleetMonitor implements MonitorSource {
 
   async accounts(): Promise<readonly AccountSnapshot[]> {
     const counters = await this.#accountCounters();
-    return this.#accountNames().map((name) => accountSnapshot(name, counters.get(name) ?? NO_COUNTERS));
+    return [...this.#accounts.values()].map((account) =>
+      accountSnapshot(account, counters.get(account.name) ?? NO_COUNTERS),
+    );
   }
 
   async account(name: string): Promise<AccountDetailSnapshot | null> {
-    if (!this.#accountNames().includes(name)) return null;
-    const counters = await this.#accountCounters();
+    const definition = this.#accounts.get(name);
+    if (definition === undefined) return null;
+    const [counters, interest, responses, details] = await Promise.all([
+      this.#accountCounters(),
+      this.#interest(name),
+      this.#fleet.query<ResponseRecord[]>({ what: "responses", account: name }),
+      this.#fleet.describeAccount(name),
+    ]);
+    const configured = {
+      definition,
+      exports: this.#exports.get(name) ?? [],
+      lapsedImports: [],
+      isComplete: true,
+    };
+    const claims = details?.claims ?? null;
     return {
-      ...accountSnapshot(name, counters.get(name) ?? NO_COUNTERS),
-      ...accountDetail(this.#accounts.get(name)!),
-      updateMs: this.#configLoadMs,
-      responses: new Map(),
-      interest: await this.#interest(name),
-      claims: null,
+      ...accountSnapshot(definition, counters.get(name) ?? NO_COUNTERS),
+      ...describedAccount(details ?? configured),
+      updateMs: details?.updatedAtMs ?? this.#configLoadMs,
+      isExpired: details?.isExpired ?? false,
+      responses: new Map(responses.flat().map((response) => [response.subject, responseSnapshot(response)])),
+      interest,
+      claims: claims === null ? null : claimsSnapshot(claims),
     };
   }
 
@@ -240,8 +273,10 @@ export class FleetMonitor implements MonitorSource {
     });
   }
 
-  #accountNames(): string[] {
-    return [...this.#accounts.keys()];
+  /** Operator mode looks for an account that nobody has asked for yet. */
+  async #knows(account: string): Promise<boolean> {
+    if (!this.#accounts.has(account)) await this.#fleet.loadAccount(account);
+    return this.#accounts.has(account);
   }
 
   /** Sums over the shards. */
@@ -281,7 +316,7 @@ export class FleetMonitor implements MonitorSource {
       subscriptions: counters.subscriptions,
       slowConsumersByKind: { ...NONE_BY_KIND, clients: counters.slowConsumers },
       staleConnectionsByKind: { ...NONE_BY_KIND, clients: counters.staleConnections },
-      pinnedAccountFailures: 0,
+      pinnedAccountFailures: counters.pinnedAccountFailures,
     };
   }
 }
@@ -293,6 +328,7 @@ function certificateEndOf({ tls }: Options): number | null {
 function monitoredOptions(
   options: Options,
   info: ServerInfo,
+  operators: readonly MonitoredOperator[],
   certificateEnd: number | null,
 ): MonitoredOptions {
   return {
@@ -318,9 +354,9 @@ function monitoredOptions(
     tags: options.serverTags,
     metadata: options.serverMetadata,
     featureFlags: new Map(),
-    trustedOperatorJwts: [],
-    trustedOperatorClaims: [],
-    trustedProxyKeys: null,
+    trustedOperatorJwts: operators.map(({ jwt }) => jwt),
+    trustedOperatorClaims: operators.map(({ claims }) => claims),
+    trustedProxyKeys: options.trustedProxies.length === 0 ? null : options.trustedProxies,
     cluster: {},
     gateway: {},
     leafnodes: {},
@@ -347,30 +383,6 @@ function added(a: AccountCounters, b: AccountCounters): AccountCounters {
   };
 }
 
-function accountSnapshot(name: string, counters: AccountCounters): AccountSnapshot {
-  const traffic = (messages: number, bytes: number) => ({
-    messages,
-    bytes,
-    gateways: NO_MESSAGES,
-    routes: NO_MESSAGES,
-    leafnodes: NO_MESSAGES,
-  });
-  return {
-    name,
-    nameTag: name,
-    clients: counters.connections,
-    leafnodes: 0,
-    subscriptions: counters.subscriptions,
-    sent: traffic(counters.outMessages, counters.outBytes),
-    received: traffic(counters.inMessages, counters.inBytes),
-    slowConsumers: counters.slowConsumers,
-  };
-}
-
-function accountDetail({ isSystem }: AccountDefinition) {
-  return { isSystem, isExpired: false, isComplete: true, mappings: new Map(), exports: [], imports: [] };
-}
-
 function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
   return {
     id: record.clientId,
@@ -395,13 +407,13 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
     tls: record.tls,
     user: record.user,
     account: record.account,
-    accountNameTag: record.account,
+    accountNameTag: record.accountNameTag || record.account,
     userNameTag: record.userNameTag,
     jwt: record.jwt,
     issuerKey: record.issuerKey,
     tags: record.tags,
     mqttClient: "",
-    proxyKey: "",
+    proxyKey: record.proxyKey,
     subscriptions: (record.subscriptions ?? []).map(subscriptionSnapshot),
   };
 }
@@ -409,7 +421,7 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
 function subscriptionSnapshot(record: SubscriptionRecord): SubscriptionSnapshot {
   return {
     account: record.account,
-    accountNameTag: record.account,
+    accountNameTag: record.accountNameTag || record.account,
     subject: record.subject,
     queue: record.queue,
     sid: record.sid,

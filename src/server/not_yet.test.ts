@@ -15,6 +15,7 @@ for (const [text, key] of [
     `authorization { auth_callout { issuer: ${ACCOUNT}, auth_users: [ a ] }, users: [ { user: a } ] }`,
     "authorization.auth_callout",
   ],
+  ["tls { ocsp_peer: true }", "tls.ocsp_peer"],
   ["proxy_protocol: true", "proxy_protocol"],
   ["cluster { port: 6222 }", "cluster"],
   ["gateway { name: a, port: 7222 }", "gateway"],
@@ -38,6 +39,7 @@ for (const text of [
   "no_system_account: true",
   `system_account: "$SYS"`,
   "cluster { name: c }",
+  "tls { verify: true }",
   "feature_flags { a: true }",
 ]) {
   test(`findNotYetSupported() has nothing against: ${text}`, () => {

@@ -1,14 +1,27 @@
 /** What the configuration says of operators, verified: loaded only where a server runs in operator mode. */
 import { readFileSync } from "node:fs";
 import { decodeAs } from "../auth/jwt/decode.ts";
+import { claimsJson } from "../auth/jwt/encode.ts";
 import { readOperators, resolverOf } from "../auth/operator_files.ts";
 import { compileTrust } from "../auth/operator_trust.ts";
 import type { Options } from "../config/option_table.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import { NATS_VERSION } from "./version.ts";
 
+export interface VerifiedOperators {
+  readonly setup: OperatorSetup;
+  readonly operators: readonly MonitoredOperator[];
+}
+
+/** An operator as monitoring shows it. */
+export interface MonitoredOperator {
+  readonly jwt: string;
+  /** As JSON has them. */
+  readonly claims: object;
+}
+
 export type OperatorSetupResult =
-  | { readonly ok: true; readonly setup: OperatorSetup }
+  | ({ readonly ok: true } & VerifiedOperators)
   /** The text a server refuses to start with. */
   | { readonly ok: false; readonly problem: string };
 
@@ -16,7 +29,7 @@ export type OperatorSetupResult =
 export function setUpOperators(options: Options, serverHash: string): OperatorSetupResult {
   const read = readOperators(options.operators, (path) => readFileSync(path, "utf8"));
   if (!read.ok) return read;
-  const { operators } = read;
+  const { operators, jwts } = read;
   const resolver = resolverOf(options.resolver, operators) ?? { kind: "memory" };
   const { defaultSentinel } = options;
   const sentinel = defaultSentinel === undefined ? undefined : decodeAs("user", defaultSentinel);
@@ -39,5 +52,6 @@ export function setUpOperators(options: Options, serverHash: string): OperatorSe
     mayBootstrap: operators.length === 1 && resolver.kind !== "memory",
     serverHash,
   };
-  return { ok: true, setup };
+  const monitored = operators.map((claims, place) => ({ jwt: jwts[place]!, claims: claimsJson(claims) }));
+  return { ok: true, setup, operators: monitored };
 }

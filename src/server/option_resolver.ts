@@ -27,7 +27,7 @@ export class OptionResolver {
   }
 
   resolve(options: Options): Resolution {
-    const { definitions, problems } = configureAccounts(
+    const { definitions, exports, problems } = configureAccounts(
       // With an operator, accounts come from JWTs, the system account too.
       isOperatorMode(options) ? { ...options, systemAccount: undefined, noSystemAccount: true } : options,
       this.#ids,
@@ -39,6 +39,7 @@ export class OptionResolver {
       resolved: {
         rules,
         accounts: definitions,
+        exports,
         replySecret: this.#replySecret,
         serverHash: this.#serverHash,
       },

@@ -7,7 +7,6 @@ import { GrowthWatch } from "../base/growth_watch.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
-import type { OperatorSetup } from "../link/operator_mode.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
 import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
@@ -22,9 +21,10 @@ import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
 import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
-import { FleetMonitor } from "./monitor_source.ts";
+import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
 import { isOperatorMode } from "./operator_mode.ts";
+import type { VerifiedOperators } from "./operator_setup.ts";
 import { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { type Listener, portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
@@ -137,7 +137,7 @@ export class Server {
     try {
       const id = await newServerId();
       const hash = await serverHash(settings.options.serverName || id);
-      server = new Server(settings, id, hash, await operatorSetup(settings.options, hash));
+      server = new Server(settings, id, hash, await verifyOperators(settings.options, hash));
       await server.#start();
       return server;
     } catch (error) {
@@ -150,7 +150,12 @@ export class Server {
     }
   }
 
-  private constructor(settings: ServerSettings, id: string, hash: string, operator: OperatorSetup | null) {
+  private constructor(
+    settings: ServerSettings,
+    id: string,
+    hash: string,
+    operator: VerifiedOperators | null,
+  ) {
     const { options, runtime, logger } = settings;
     this.id = id;
     this.#settings = settings;
@@ -184,7 +189,7 @@ export class Server {
         host: options.host,
         port: options.port === -1 ? 0 : options.port,
         server: serverIdentity(options, id),
-        operator,
+        operator: operator?.setup ?? null,
       },
       this.#shardOptions(),
       this.#info,
@@ -213,7 +218,8 @@ export class Server {
       options,
       configDigest: settings.config?.digest ?? "",
       info: this.#info,
-      accounts: this.#resolved.accounts,
+      accounts: this.#monitoredAccounts,
+      operators: operator?.operators ?? [],
     });
     this.monitor = this.#fleetMonitor;
     this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, options.cluster.name, {
@@ -223,7 +229,7 @@ export class Server {
     this.#hasSystemAccount =
       operator === null
         ? this.#resolved.accounts.some(({ isSystem }) => isSystem)
-        : operator.trust.systemAccount !== "";
+        : operator.setup.trust.systemAccount !== "";
     if (transport.reason !== "") {
       this.#logger.info(`Serving with the runtime's own sockets and TLS: ${transport.reason}`);
     }
@@ -311,6 +317,11 @@ export class Server {
 
   get #isAuthAnnounced(): boolean {
     return announcesAuthRequired(this.#resolved.rules, "client");
+  }
+
+  get #monitoredAccounts(): MonitoredAccounts {
+    const { accounts, exports } = this.#resolved;
+    return { definitions: accounts, exports };
   }
 
   #identity() {
@@ -518,7 +529,7 @@ export class Server {
     const preload = [...this.#options.resolverPreload];
     await this.#fleet.changeOptions(this.#shardOptions(), this.#infoOn(this.#port), preload);
     this.#tlsContexts.release(oldContext);
-    const monitorTls = this.#monitorTls();
+    const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
     for (const account of this.#resolved.accounts) await this.#fleet.limitClients(account);
@@ -530,7 +541,7 @@ export class Server {
     }
     this.#systemHost.configure(this.#resolved, this.#options.cluster.name);
     this.#system?.changeIdentity(serverIdentity(this.#options, this.id));
-    this.#fleetMonitor.configure(this.#options, this.#resolved.accounts, read.digest);
+    this.#fleetMonitor.configure(this.#options, this.#monitoredAccounts, read.digest);
     this.#logger.info(`Reloaded server configuration (${read.digest})`);
     return { ok: true };
   }
@@ -552,8 +563,8 @@ export class Server {
   async #stopThreads(): Promise<void> {
     this.#system?.stop();
     clearInterval(this.#rejections);
-    await this.#fleet.stop();
-    this.#tlsContexts.release(this.#tlsContext);
+    // A thread that did not end may still use what it was given.
+    if (await this.#fleet.stop()) this.#tlsContexts.release(this.#tlsContext);
     await this.#http?.stop();
   }
 
@@ -607,12 +618,12 @@ function chooseTransport(
 const LOG_TARGET_KEYS = ["log_file", "remote_syslog", "syslog", "logtime", "logtime_utc"];
 
 /** Loads what verifies JWTs, where there is something to verify. */
-async function operatorSetup(options: Options, hash: string): Promise<OperatorSetup | null> {
+async function verifyOperators(options: Options, hash: string): Promise<VerifiedOperators | null> {
   if (!isOperatorMode(options)) return null;
   const { setUpOperators } = await import("./operator_setup.ts");
   const result = setUpOperators(options, hash);
   if (!result.ok) throw new Error(result.problem);
-  return result.setup;
+  return result;
 }
 
 function logFeatureFlags(log: Logger, flags: ReadonlyMap<string, boolean>): void {

@@ -1,5 +1,6 @@
 /** What the options of a config mean for a shard. */
 import type { AccountDefinition } from "../account/definition.ts";
+import type { Export } from "../account/exports.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Options } from "../config/option_table.ts";
 import type { TlsContext } from "../runtime/tls.ts";
@@ -13,6 +14,8 @@ const AUTHENTICATION_AFTER_TLS_MS = 1000;
 export interface ResolvedOptions {
   readonly rules: LoginRules;
   readonly accounts: readonly AccountDefinition[];
+  /** What they offer each other, by the account's name. */
+  readonly exports: ReadonlyMap<string, readonly Export[]>;
   readonly replySecret: readonly number[];
   readonly serverHash: string;
 }

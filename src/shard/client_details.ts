@@ -19,12 +19,12 @@ export function detailsForServices(connection: Connection, serverName: string): 
 
 /** A client that came; who was refused is told too. A JWT is shown as it was presented. */
 export function detailsForEvents(connection: Connection): ClientInfo {
-  const { account, login, options } = connection;
+  const { account, options } = connection;
   return {
     ...identityOf(connection),
     jwt: options.jwt,
     // The account's name tag, or its name.
-    nameTag: login?.accountNameTag || account.name,
+    nameTag: account.definition.nameTag ?? account.name,
   };
 }
 
@@ -40,13 +40,13 @@ export function detailsAtEnd(connection: Connection, stoppedAtMs: number): Clien
   };
 }
 
-function identityOf({ account, login, refusal, options, ip, clientId, startMs }: Connection) {
+function identityOf({ account, login, user, options, ip, clientId, startMs }: Connection) {
   return {
     startedAtMs: startMs,
     host: ip,
     clientId,
     account: account.name,
-    user: login?.user ?? refusal?.user ?? "",
+    user,
     name: options.name,
     language: options.lang,
     version: options.version,

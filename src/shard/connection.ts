@@ -50,7 +50,7 @@ export class Connection {
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
   /** Who it is; null before CONNECT was accepted. */
   login: Login | null = null;
-  /** Why it is not let in, once that has been said. */
+  /** Why it was not let in; then it is about to close. */
   refusal: LoginRefusal | null = null;
   account: ShardAccount;
   /** What it publishes under: its account with its user's permissions. */
@@ -132,12 +132,12 @@ export class Connection {
     this.lastActivityMs = fields.startMs;
   }
 
-  /** As log lines name it: address and id, then what CONNECT told. */
-  /** Name it authenticated under, "" if none. */
+  /** Name it authenticated under, or tried to; "" if none. */
   get user(): string {
-    return this.login?.user ?? "";
+    return this.login?.user ?? this.refusal?.user ?? "";
   }
 
+  /** As log lines name it: address and id, then what CONNECT told. */
   get label(): string {
     const { name, lang, version, user, nkey, authToken } = this.options;
     const parts = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "");

@@ -13,6 +13,7 @@ import { hasUserMoved } from "../auth/reload_login.ts";
 import { assert } from "../base/assert.ts";
 import type { Permissions } from "../config/permissions.ts";
 import {
+  AREA_PINNED_ACCOUNT_FAILURES,
   CONNECTION_ACCOUNT,
   CONNECTION_CONTEXT,
   CONNECTION_FLAGS,
@@ -21,6 +22,7 @@ import {
   CONNECTION_PAYLOAD_MAX,
 } from "../memory/layout.ts";
 import { accountWord } from "../memory/map.ts";
+import { increment } from "../memory/shared_memory.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine } from "../protocol/messages.ts";
@@ -238,8 +240,12 @@ export class Logins {
   }
 
   #refuse(connection: Connection, refusal: LoginRefusal): void {
-    this.#logAll(connection, refusal);
+    const { node, shared } = this.#shard;
     connection.refusal = refusal;
+    if (refusal.isPinnedAccountFailure) {
+      increment(shared.words, shared.map.area(node).area + AREA_PINNED_ACCOUNT_FAILURES);
+    }
+    this.#logAll(connection, refusal);
     this.#shard.log("error", `${connection.label} - ${refusalLogText(refusal)}`);
     this.#shard.fail(connection, REFUSALS[refusal.reason]);
   }

@@ -41,6 +41,7 @@ import type { ShardContext } from "./context.ts";
 import type { Publishing } from "./publishing.ts";
 import { ReplySubjects } from "./reply_subjects.ts";
 import type { Rings } from "./rings.ts";
+import type { ResponseRecord } from "./shard_options.ts";
 import { TIMER_SERVICES } from "./timers.ts";
 
 /** How often requests that are too old are looked for. */
@@ -60,9 +61,13 @@ interface Measurement {
 /** A request that may be answered. */
 interface Pending {
   readonly token: string;
+  /** Where the reply subject stands for it. */
+  readonly exporter: number;
   /** Where the answer is delivered: the requestor's account and its reply subject. */
   readonly requestor: number;
   readonly reply: string;
+  /** Whether the exporter was told who asks. */
+  readonly isShared: boolean;
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
   deadlineMs: number;
@@ -164,6 +169,21 @@ export class Services {
     }
   }
 
+  /** The answers that an account owes, as monitoring shows them. */
+  responsesOf(exporter: number): ResponseRecord[] {
+    const decoder = new TextDecoder();
+    const text = (subject: string) => decoder.decode(bytesOf(subject));
+    return [...this.#pending.values()]
+      .filter((pending) => pending.exporter === exporter)
+      .map((pending) => ({
+        subject: text(this.#replies.subjectOf(exporter, pending)),
+        account: this.#shard.accounts.byId(pending.requestor)?.name ?? "",
+        reply: text(pending.reply),
+        isShared: pending.isShared,
+        latency: pending.measurement?.latency ?? null,
+      }));
+  }
+
   /** Forgets requests that waited too long. */
   expire(): void {
     const { nowMs } = this.#shard;
@@ -197,7 +217,7 @@ export class Services {
         ? firstHop(detailsForServices(connection, info.serverName), place, service.definition)
         : nextHop(journey.info, importer.name, place, service.definition);
     const measurement = this.#measure(service, exporter, told, message);
-    const pending = this.#remember(importer, service, message, measurement);
+    const pending = this.#remember(importer, exporter, service, message, measurement);
     const content = withHeader(message.content, REQUEST_INFO_HEADER, encodeRequestInfo(told));
     const forwarded = HeldMessage.of(
       exporter.id | CONTEXT_IS_STREAMLESS,
@@ -236,6 +256,7 @@ export class Services {
   /** Notes what becomes of answers; null where there can be none. */
   #remember(
     importer: ShardAccount,
+    exporter: ShardAccount,
     service: AppliedServiceImport,
     message: HeldMessage,
     measurement: Measurement | null,
@@ -243,23 +264,28 @@ export class Services {
     if (message.replyLength === 0) return null;
     const reply = byteStringOf(message.reply);
     if (isReplyKept(reply)) return null;
-    const { responseType, responseThresholdMs } = service.definition;
-    return this.#add(importer.id, reply, responseType, responseThresholdMs, measurement);
+    const { share, responseType, responseThresholdMs } = service.definition;
+    return this.#add({
+      exporter: exporter.id,
+      requestor: importer.id,
+      reply,
+      isShared: share,
+      responseType,
+      thresholdMs: responseThresholdMs,
+      measurement,
+    });
   }
 
-  #add(
-    requestor: number,
-    reply: string,
-    responseType: ResponseType,
-    thresholdMs: number,
-    measurement: Measurement | null,
-  ): Pending {
+  #add(request: Omit<Pending, "token" | "deadlineMs" | "responder">): Pending {
+    const { exporter, requestor, reply, isShared, responseType, thresholdMs, measurement } = request;
     const token = this.#replies.newToken((taken) => this.#pending.has(taken));
     const deadlineMs = this.#shard.nowMs + thresholdMs;
     const pending: Pending = {
       token,
+      exporter,
       requestor,
       reply,
+      isShared,
       responseType,
       thresholdMs,
       deadlineMs,
@@ -304,7 +330,7 @@ export class Services {
     const pending = this.#pending.get(this.#replies.tokenOf(exporter, subject));
     if (pending === undefined) return 0;
     const answeredAtMs = this.#shard.wallMs();
-    const { requestor, reply, responseType, thresholdMs, measurement } = pending;
+    const { requestor, reply, isShared, responseType, thresholdMs, measurement } = pending;
     // A streamed answer ends with one that is empty.
     if (responseType === "singleton" || message.payloadLength === 0) this.#forget(pending);
     else this.#renew(pending);
@@ -314,7 +340,15 @@ export class Services {
     // Whoever answers may want an answer itself, which goes the other way.
     let back: Uint8Array = NO_REPLY;
     if (message.replyLength > 0) {
-      const reverse = this.#add(exporter, byteStringOf(message.reply), "singleton", thresholdMs, null);
+      const reverse = this.#add({
+        exporter: requestor,
+        requestor: exporter,
+        reply: byteStringOf(message.reply),
+        isShared,
+        responseType: "singleton",
+        thresholdMs,
+        measurement: null,
+      });
       back = bytesOf(this.#replies.subjectOf(requestor, reverse));
     }
     const answer = HeldMessage.of(

@@ -593,6 +593,10 @@ export class Shard implements ShardContext {
       }
       case "subscribers":
         return subscriberCount(this, query);
+      case "responses": {
+        const account = this.accounts.byName(query.account);
+        return account === undefined ? [] : this.#services.responsesOf(account.id);
+      }
       case "clients":
         return clientsOf(this, query.account);
       case "accounts":

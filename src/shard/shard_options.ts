@@ -2,7 +2,7 @@
 
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ClientInfo } from "../account/client_info.ts";
-import type { AccountDefinition } from "../account/definition.ts";
+import type { AccountDefinition, ServiceLatency } from "../account/definition.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
@@ -148,6 +148,8 @@ export type ShardQuery =
       /** Only members of this queue group; null for all subscriptions. */
       readonly queue: string | null;
     }
+  /** Answers that are due to requests of clients of this shard, from the account of that name: `ResponseRecord[]`. */
+  | { readonly what: "responses"; readonly account: string }
   /** Ids of the clients of an account, by its name. */
   | { readonly what: "clients"; readonly account: string }
   /** What each account has here: `AccountCounters` by name. */
@@ -213,13 +215,18 @@ export interface ConnectionRecord {
   readonly name: string;
   readonly lang: string;
   readonly version: string;
+  /** Who it is, or whom a client that was refused said it was. */
   readonly user: string;
-  /** Names of the account and of the user JWT; the JWT itself, who issued it, and its tags. */
+  /** Name of the account, and what its JWT calls it, "" for nothing. */
   readonly account: string;
+  readonly accountNameTag: string;
+  /** Name in the user JWT; the JWT itself unless it is a bearer's, who issued it, and its tags. */
   readonly userNameTag: string;
   readonly jwt: string;
   readonly issuerKey: string;
   readonly tags: readonly string[];
+  /** Key of the trusted proxy it came through, "" for none. */
+  readonly proxyKey: string;
   readonly tls: ConnectionTlsRecord | null;
   readonly subscriptions: readonly SubscriptionSnapshot[] | null;
 }
@@ -290,6 +297,18 @@ export interface ConnectionPage {
   readonly openCount: number;
 }
 
+/** An answer that a service owes. */
+export interface ResponseRecord {
+  /** What it is to be published on. */
+  readonly subject: string;
+  /** Who waits for it, and on what subject. */
+  readonly account: string;
+  readonly reply: string;
+  readonly isShared: boolean;
+  /** Null where this request's latency is not measured. */
+  readonly latency: ServiceLatency | null;
+}
+
 export interface SubscriptionPage {
   readonly subscriptions: readonly SubscriptionSnapshot[];
   /** How many there are in all. */
@@ -298,6 +317,8 @@ export interface SubscriptionPage {
 
 export interface SubscriptionSnapshot {
   readonly account: string;
+  /** As in a `ConnectionRecord`. */
+  readonly accountNameTag: string;
   readonly clientId: number;
   readonly subject: string;
   readonly queue: string;

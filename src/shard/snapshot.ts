@@ -54,8 +54,9 @@ export function openConnection(shard: Shard, clientId: number): Connection | und
 export function userRecord(shard: Shard, clientId: number): UserRecord | null {
   const connection = openConnection(shard, clientId);
   if (connection?.login == null) return null;
-  const { permissions, expiresAtMs, accountNameTag } = connection.login;
-  return { permissions, expiresAtMs, accountNameTag: accountNameTag || connection.account.name };
+  const { login, account } = connection;
+  const { permissions, expiresAtMs } = login;
+  return { permissions, expiresAtMs, accountNameTag: account.definition.nameTag ?? account.name };
 }
 
 /** Ids of an account's open clients. */
@@ -169,7 +170,7 @@ export function connectionRecord(
   connection: Connection,
   withSubscriptions: boolean,
 ): ConnectionRecord {
-  const { options, closeReason } = connection;
+  const { options, closeReason, account, login, refusal } = connection;
   const [inMessages, inBytes, outMessages, outBytes] = shard.countersOf(connection);
   return {
     clientId: connection.clientId,
@@ -191,16 +192,24 @@ export function connectionRecord(
     lang: options.lang,
     version: options.version,
     user: connection.user,
-    account: connection.account.name,
-    userNameTag: connection.login?.nameTag ?? "",
-    jwt: connection.login?.jwt ?? "",
-    issuerKey: connection.login?.issuerKey ?? "",
-    tags: connection.login?.tags ?? [],
+    account: account.name,
+    accountNameTag: account.definition.nameTag ?? "",
+    userNameTag: login?.nameTag ?? "",
+    jwt: shownJwt(connection),
+    issuerKey: login?.issuerKey ?? "",
+    tags: login?.tags ?? [],
+    proxyKey: login?.proxyKey ?? refusal?.proxyKey ?? "",
     tls: tlsRecord(connection),
     subscriptions: withSubscriptions
       ? [...recordsOf(shard, connection)].map((record) => subscriptionSnapshot(shard, connection, record))
       : null,
   };
+}
+
+/** Whoever has a bearer's token is who it names. */
+function shownJwt({ login, refusal }: Connection): string {
+  if (login === null) return refusal?.jwt ?? "";
+  return login.isBearer ? "" : login.jwt;
 }
 
 /** The first `count` subscriptions of an account, or of all (""): all or those that a message on `subject` would reach. */
@@ -259,8 +268,10 @@ function subjectOf({ index, table }: Shard, record: number): string {
 function subscriptionSnapshot(shard: Shard, connection: Connection, record: number): SubscriptionSnapshot {
   const { index, table } = shard;
   const queue = table.queueOf(record);
+  const { name, definition } = connection.account;
   return {
-    account: connection.account.name,
+    account: name,
+    accountNameTag: definition.nameTag ?? "",
     clientId: connection.clientId,
     subject: subjectOf(shard, record),
     queue: queue === 0 ? "" : decoder.decode(index.queueNameOf(queue - 1)),

@@ -52,13 +52,19 @@ export function formatClaims(claims: Claims): string {
   return JSON.stringify({ ...writeStandard(claims), nats: writeNats(claims) }, undefined, 2);
 }
 
+/** The claims as the JSON that a token of version 2 holds, in their own order. */
+export function claimsJson(claims: Exclude<Claims, { readonly type: "generic" }>): object {
+  const { version, ...nats } = writeKnown(claims) as Record<string, unknown>;
+  return { ...writeStandard(claims), nats: { ...nats, type: claims.type, version } };
+}
+
 function writeStandard(claims: StandardClaims): object {
   return codec.standardClaims.write(claims) as object;
 }
 
 function writeNats(claims: Claims): object {
   if (claims.type === "generic") return { ...claims.nats, version: VERSION };
-  const { version, ...nats } = writeKnown(claims) as Record<string, unknown>;
+  const { version, ...nats } = writeKnown(inOrder(claims)) as Record<string, unknown>;
   return { ...nats, type: claims.type, version: VERSION };
 }
 
@@ -67,11 +73,7 @@ function writeKnown(claims: Exclude<Claims, { readonly type: "generic" }>): unkn
     case "operator":
       return codec.operator.write(claims.nats);
     case "account":
-      return codec.account.write({
-        ...claims.nats,
-        exports: bySubject(claims.nats.exports),
-        imports: bySubject(claims.nats.imports),
-      });
+      return codec.account.write(claims.nats);
     case "user":
       return codec.user.write(claims.nats);
     case "activation":
@@ -81,6 +83,14 @@ function writeKnown(claims: Exclude<Claims, { readonly type: "generic" }>): unkn
     case "authorization_response":
       return codec.authorizationResponse.write(claims.nats);
   }
+}
+
+/** As nats-io/jwt signs them. */
+function inOrder<C extends Claims>(claims: C): C {
+  if (claims.type !== "account") return claims;
+  const { exports, imports } = claims.nats;
+  const nats = { ...claims.nats, exports: bySubject(exports), imports: bySubject(imports) };
+  return { ...claims, nats };
 }
 
 function bySubject<T extends { readonly subject: string }>(shares: readonly T[]): readonly T[] {
