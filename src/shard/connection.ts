@@ -137,8 +137,10 @@ export class Connection {
     return this.login?.user ?? this.refusal?.user ?? "";
   }
 
-  /** As log lines name it: address and id, then what CONNECT told. */
+  /** As log lines name it: address and id and, once it is let in, what CONNECT told. */
   get label(): string {
+    const address = `${this.ip}:${this.port} - cid:${this.clientId}`;
+    if (this.login === null) return address;
     const { name, lang, version, user, nkey, authToken } = this.options;
     const parts = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "");
     const client = parts.length === 0 ? "" : ` - "${parts.join(":")}"`;
@@ -147,6 +149,6 @@ export class Connection {
     else if (user !== "") who = `user:${user}`;
     else if (authToken !== "") who = "token";
     const identity = who === "" ? "" : ` - "${this.account.name}/${who}"`;
-    return `${this.ip}:${this.port} - cid:${this.clientId}${client}${identity}`;
+    return `${address}${client}${identity}`;
   }
 }

@@ -162,7 +162,7 @@ export class Logins {
   expel(accountIds: readonly number[]): void {
     for (const connection of this.#shard.connections) {
       if (connection === null || !accountIds.includes(connection.account.id)) continue;
-      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
+      this.#turnOut(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
       this.begin(connection);
     }
   }
@@ -185,7 +185,7 @@ export class Logins {
 
   #end(connection: Connection, end: NonNullable<ReturnType<typeof findEnd>>): void {
     if (end === "issuer changed") this.#shard.close(connection, CloseReason.AuthenticationFailure);
-    else this.#shard.fail(connection, ENDS[end]);
+    else this.#turnOut(connection, ENDS[end]);
   }
 
   /** The time that a login lasts may be over. */
@@ -277,8 +277,16 @@ export class Logins {
       this.#shard.close(connection, CloseReason.ClientClosed);
     } else {
       const reason = verdict.kind === "refusal" ? verdict.reason : "authorization violation";
-      this.#shard.fail(connection, REFUSALS[reason]);
+      this.#turnOut(connection, REFUSALS[reason]);
     }
+  }
+
+  /** Ends the connection of someone who was let in. */
+  #turnOut(connection: Connection, code: number): void {
+    if (code === errors.ERROR_AUTHORIZATION_VIOLATION && connection.login !== null) {
+      this.#shard.log("error", `${connection.label} - ${refusalLogText(connection.login)}`);
+    }
+    this.#shard.fail(connection, code);
   }
 
   /** Swaps the permissions, and removes the subscriptions that they do not allow. */
