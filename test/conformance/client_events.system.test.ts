@@ -211,6 +211,23 @@ row("§3.1 users of the system account are told of like others", async () => {
   });
 });
 
+row("§3.1 §3.2 nothing is throttled: each of many that come and go is told", async () => {
+  await withSystem(["$SYS.ACCOUNT.B.CONNECT", "$SYS.ACCOUNT.B.DISCONNECT"], async (system) => {
+    const clients = await Promise.all(Array.from({ length: 100 }, () => loginAs(server(), "b")));
+    for (const client of clients) client.destroy();
+    const told = new Map<unknown, string[]>();
+    for (let i = 0; i < 200; i++) {
+      const { subject, json } = await nextMessage(system);
+      const { id } = clientOf(json);
+      told.set(id, [...(told.get(id) ?? []), subject]);
+    }
+    expect(told.size).toBe(100);
+    for (const { info } of clients) {
+      expect(told.get(info.client_id)).toEqual(["$SYS.ACCOUNT.B.CONNECT", "$SYS.ACCOUNT.B.DISCONNECT"]);
+    }
+  });
+});
+
 row("§2 queue groups of the system account take an event once", async () => {
   const [one, two] = [await loginAs(server(), "sys"), await loginAs(server(), "sys")];
   for (const system of [one, two]) {
@@ -271,6 +288,26 @@ rowsInParallel({
     client.showsKeepAlive = true;
     const event = await nextEventAnsweringPings(system);
     expect(event.reason).toBe("Stale Connection");
+  },
+
+  "§8.6 a slow consumer's reason": async () => {
+    await using small = await ServerProcess.start({
+      config: `max_pending: 200KB\nmax_payload: 100KB\n${SYSTEM_ACCOUNTS}`,
+    });
+    const system = await loginAs(small, "sys");
+    await listen(system, "$SYS.ACCOUNT.A.DISCONNECT");
+    const slow = await loginAs(small, "a");
+    await listen(slow, "flood");
+    slow.socket.pause();
+    const publisher = await loginAs(small, "a");
+    const message = `PUB flood 50000\r\n${"x".repeat(50_000)}\r\n`;
+    while (system.waitingBytes === 0) {
+      await publisher.sendAll(message.repeat(20));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const event = await nextEventAnsweringPings(system);
+    expect(event).toMatchObject({ client: { id: slow.info.client_id } });
+    expect(event.reason).toMatch(/^Slow Consumer \((Pending Bytes|Write Deadline)\)$/);
   },
 
   "§8.6 over its account's limit: DISCONNECT alone": async () => {
