@@ -7,9 +7,10 @@
  */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
-import { createEngine } from "../engine/engine.ts";
+import { createEngine, type Engine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
+import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
@@ -30,6 +31,7 @@ import {
   AREA_SUBSCRIPTIONS_REMOVED,
 } from "../memory/layout.ts";
 import {
+  accountWord,
   HEADER_ACCEPTOR_STOP,
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
@@ -50,6 +52,7 @@ import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { wakeSocketPoller } from "../runtime/socket_poller.ts";
 import type {
+  ClientEvent,
   ConnectionRecord,
   ShardControl,
   ShardDispose,
@@ -90,7 +93,10 @@ export interface FleetOptions {
 
 export interface FleetEvents {
   log(level: ShardLogLevel, text: string): void;
-  closed(connection: ConnectionRecord): void;
+  /** A client is in, and somebody listens to events of such. */
+  opened(event: ClientEvent): void;
+  /** `event` is null where nobody listens. */
+  closed(connection: ConnectionRecord, event: ClientEvent | null): void;
   onAccounts(change: AccountsChange): void;
   /** Something that main cannot mend: the server stops. */
   fatal(text: string): void;
@@ -144,6 +150,7 @@ export class Fleet {
   readonly #shared: SharedMemory;
   readonly #seeds: Uint32Array;
   readonly #index: InterestIndex;
+  readonly #engine: Engine;
   readonly #commands: RecordQueue;
   readonly #shards: ShardThread[] = [];
   readonly #restarts: RestartPolicy[] = [];
@@ -166,7 +173,7 @@ export class Fleet {
     this.#events = events;
     this.#seeds = crypto.getRandomValues(new Uint32Array(4));
     this.#shared = createSharedMemory(options.shardCount, this.#seeds);
-    const engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
+    this.#engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
     this.#index = createInterestIndex(
       { buffer: this.#shared.buffer, ...this.#shared.map.index },
       { hashSeed: [...crypto.getRandomValues(new Uint32Array(4))].map((seed) => seed | 0) },
@@ -176,7 +183,7 @@ export class Fleet {
       if (posix !== null) wakeEpollPoller(posix, handle);
       else wakeSocketPoller(this.#shared.words, handle);
     });
-    this.#commands = new RecordQueue(engine, this.#shared, wake);
+    this.#commands = new RecordQueue(this.#engine, this.#shared, wake);
     const { server, serverHash, secrets, operator } = options;
     const { memory } = this.#shared;
     this.#links = new LinksThread(
@@ -189,6 +196,20 @@ export class Fleet {
   /** Interest of the whole process, for monitoring. */
   get index(): InterestIndex {
     return this.#index;
+  }
+
+  /** A client on this thread, which is a node like any other; one at most. */
+  createClient(routes: InternalRoutes): InternalClient {
+    return new InternalClient(this.#shared, this.#engine, this.#index, this.#commands, NODE_MAIN, routes);
+  }
+
+  isShard(node: number): boolean {
+    return node >= NODE_SHARD_FIRST && node < this.#shared.map.nodeCount;
+  }
+
+  /** How many connections an account has on all shards. */
+  connectionsOf(accountId: number): number {
+    return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
   }
 
   get shardCount(): number {
@@ -466,7 +487,10 @@ export class Fleet {
         this.#events.log(report.level, report.text);
         break;
       case "closed":
-        this.#events.closed(report.connection);
+        this.#events.closed(report.connection, report.event);
+        break;
+      case "opened":
+        this.#events.opened(report.event);
         break;
       case "answer":
         this.#answers.get(report.id)?.resolve(report.data);

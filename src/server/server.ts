@@ -18,6 +18,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
+import type { SystemServices } from "../system/system_services.ts";
 import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
@@ -30,6 +31,7 @@ import { type Listener, portsFilePath, portsOf, removePortsFile, writePortsFile 
 import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
+import { ServerSystemHost } from "./system_host.ts";
 import { TlsContexts } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
@@ -107,6 +109,10 @@ export class Server {
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
   readonly #fleetMonitor: FleetMonitor;
+  readonly #systemHost: ServerSystemHost;
+  readonly #hasSystemAccount: boolean;
+  /** Null without a system account, and before the server serves. */
+  #system: SystemServices | null = null;
   readonly #end = Promise.withResolvers<ServerEnd>();
   #state: State = "starting";
   readonly #resolver: OptionResolver;
@@ -194,12 +200,16 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
-        closed: (connection) => {
+        opened: (event) => this.#system?.announce({ ...event, end: null }),
+        closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);
+          const end = { reason: connection.reason, traffic: connection };
+          if (event !== null) this.#system?.announce({ ...event, end });
           growth.check(performance.now());
         },
         onAccounts: (change) => {
           this.#fleetMonitor.changeAccounts(change);
+          this.#systemHost.changeAccounts(change);
           for (const account of change.changed) void this.#fleet.limitClients(account);
         },
         fatal: (text) => void this.#fail(text),
@@ -217,6 +227,14 @@ export class Server {
       operators: operator?.operators ?? [],
     });
     this.monitor = this.#fleetMonitor;
+    this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, options.cluster.name, {
+      reload: () => this.reload(),
+      logError: (text) => this.#logger.error(text),
+    });
+    this.#hasSystemAccount =
+      operator === null
+        ? this.#resolved.accounts.some(({ isSystem }) => isSystem)
+        : operator.setup.trust.systemAccount !== "";
     if (transport.reason !== "") {
       this.#logger.info(`Serving with the runtime's own sockets and TLS: ${transport.reason}`);
     }
@@ -266,6 +284,7 @@ export class Server {
     if (this.#state !== "running") return;
     this.#state = "lame duck";
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
+    this.#system?.enterLameDuck();
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
     await this.#fleet.stopListening();
     if (!this.isLameDuck) return this.stop();
@@ -326,6 +345,7 @@ export class Server {
     const { pidFile, host } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
+    if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
     const listening = await this.#fleet.listen((port) => this.#infoOn(port));
     if (!listening.ok) {
@@ -343,6 +363,13 @@ export class Server {
     if ((tls?.connectionRateLimit ?? 0) > 0) this.#tellRejections();
     this.#writePortsFile();
     this.#logger.info("Server is ready");
+  }
+
+  async #startSystemServices(): Promise<void> {
+    const { SystemServices } = await import("../system/system_services.ts");
+    const client = this.#fleet.createClient(this.#systemHost);
+    this.#system = new SystemServices(client, serverIdentity(this.#options, this.id), this.#systemHost);
+    client.run().catch((error) => this.#fail(`The system account is not served: ${error}`));
   }
 
   #shardOptions(): ShardOptions {
@@ -521,6 +548,8 @@ export class Server {
       this.#removePortsFile();
       this.#writePortsFile();
     }
+    this.#systemHost.configure(this.#resolved, this.#options.cluster.name);
+    this.#system?.changeIdentity(serverIdentity(this.#options, this.id));
     this.#fleetMonitor.configure(this.#options, this.#monitoredAccounts, read.digest);
     this.#logger.info(`Reloaded server configuration (${read.digest})`);
     return { ok: true };
@@ -541,6 +570,7 @@ export class Server {
   }
 
   async #stopThreads(): Promise<void> {
+    this.#system?.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
     if (await this.#fleet.stop()) this.#tlsContexts.release(this.#tlsContext);

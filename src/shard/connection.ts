@@ -63,6 +63,8 @@ export class Connection {
   notesReplies = false;
   /** Id of the account it is counted as a connection of, 0 for none. */
   countedIn = 0;
+  /** The account it was counted in before a second CONNECT, until that is told. */
+  leftAccount = "";
   /** It has as many subscriptions as a limit that came later allows, or more. */
   isOverSubscribed = false;
   maxPayloadBytes: number;

@@ -131,6 +131,7 @@ export class Logins {
   /** Puts a connection that is new, or about to log in again, into the global account. */
   begin(connection: Connection): void {
     const { accounts, contexts } = this.#shard;
+    if (connection.countedIn !== 0) connection.leftAccount = connection.account.name;
     this.#uncount(connection);
     connection.login = null;
     connection.permits = null;
@@ -244,6 +245,7 @@ export class Logins {
     this.#permit(connection, login.permissions);
     this.#writeLimits(connection);
     this.#watchExpiry(connection);
+    this.#shard.reportOpened(connection);
     return true;
   }
 

@@ -70,6 +70,7 @@ import type { TlsLayer } from "../runtime/tls.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
+import { ClientEvents } from "./client_events.ts";
 import { ClientProtocol } from "./client_protocol.ts";
 import {
   Connection,
@@ -102,7 +103,10 @@ import {
   connectionPage,
   connectionRecord,
   NO_COUNTERS,
+  openConnection,
+  subscriberCount,
   subscriptionPage,
+  userRecord,
   withTraffic,
 } from "./snapshot.ts";
 import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
@@ -172,6 +176,7 @@ export class Shard implements ShardContext {
   readonly #publishing: Publishing;
   readonly #services: Services;
   readonly #protocol: ClientProtocol;
+  readonly #events: ClientEvents;
   readonly #handshakes: Handshakes;
   readonly #words: Int32Array;
   readonly #receive: number;
@@ -246,6 +251,7 @@ export class Shard implements ShardContext {
     this.#services = new Services(this, this.#publishing, this.#rings);
     this.#publishing.services = this.#services;
     this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings);
+    this.#events = new ClientEvents(this);
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
@@ -348,6 +354,11 @@ export class Shard implements ShardContext {
 
   ask(question: LoginQuestion): void {
     this.#dependencies.ask(question);
+  }
+
+  reportOpened(connection: Connection): void {
+    const event = this.#events.opened(connection);
+    if (event !== null) this.#dependencies.report({ type: "opened", event });
   }
 
   holdInput(connection: Connection): void {
@@ -575,6 +586,20 @@ export class Shard implements ShardContext {
         return connectionPage(this, query);
       case "subscriptions":
         return subscriptionPage(this, query);
+      case "user":
+        return userRecord(this, query.clientId);
+      case "kick": {
+        const connection = openConnection(this, query.clientId);
+        if (connection === undefined) return false;
+        this.close(connection, CloseReason.Kicked);
+        return true;
+      }
+      case "lameDuck": {
+        const connection = openConnection(this, query.clientId);
+        return connection === undefined ? null : this.#protocol.sendLameDuck(connection);
+      }
+      case "subscribers":
+        return subscriberCount(this, query);
       case "responses": {
         const account = this.accounts.byName(query.account);
         return account === undefined ? [] : this.#services.responsesOf(account.id);
@@ -755,7 +780,8 @@ export class Shard implements ShardContext {
     });
     const isListed = connection.subscriptionCount <= CLOSED_SUBSCRIPTIONS_MAX;
     const record = connectionRecord(this, connection, isListed);
-    this.#dependencies.report({ type: "closed", connection: record });
+    const event = this.#events.closed(connection, record);
+    this.#dependencies.report({ type: "closed", connection: record, event });
     if (this.options.logsDebug) {
       this.log("debug", `${connection.label} - Client connection closed: ${record.reason}`);
     }
