@@ -38,6 +38,9 @@ export class AppliedServiceImport {
   readonly definition: ServiceImport;
   readonly #local: string;
   readonly #rename: Renaming;
+  /** Of the last request: requests are often on one subject. */
+  #lastSubject = "";
+  #lastRemote = "";
 
   constructor(definition: ServiceImport) {
     this.definition = definition;
@@ -52,7 +55,11 @@ export class AppliedServiceImport {
 
   /** The subject in the exporting account, before its mappings, of a request that is covered. */
   remoteSubject(subject: string): string {
-    return this.#rename(subject);
+    if (subject !== this.#lastSubject) {
+      this.#lastRemote = this.#rename(subject);
+      this.#lastSubject = subject;
+    }
+    return this.#lastRemote;
   }
 }
 

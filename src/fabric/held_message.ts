@@ -1,12 +1,12 @@
 import { IN_PLACE_BYTES_MAX } from "../memory/layout.ts";
 import type { MessageBytes } from "../protocol/set_header.ts";
+import { bytesOf } from "../subject/byte_string.ts";
 
 /** The connection slot that stands for whoever is no client of this shard. */
 export const FABRIC_SLOT = 0;
 const SPACE = 0x20;
 const CR_LF_BYTES = 2;
 const NO_HEADERS = new Uint8Array(0);
-const encoder = new TextEncoder();
 
 /**
  * A message outside the shared memory: one too large for the receive buffer, whose payload is collected here, or one
@@ -87,7 +87,7 @@ export class HeldMessage {
     return new HeldMessage(context, origin, subject, line, reply.length, headerLength, payloadLength, bytes);
   }
 
-  /** A message by its subject and line, whose payload is still to be filled in. */
+  /** A message by its subject and line; without `bytes` its payload is still to be filled in. */
   static parse(
     context: number,
     subject: Uint8Array,
@@ -95,6 +95,7 @@ export class HeldMessage {
     headerLength: number,
     payloadLength: number,
     origin = FABRIC_SLOT,
+    bytes?: Uint8Array<ArrayBuffer>,
   ): HeldMessage {
     const first = line.indexOf(SPACE);
     // `[reply ]size`, or `[reply ]header-size size`.
@@ -107,6 +108,7 @@ export class HeldMessage {
       isReplied ? first : 0,
       headerLength,
       payloadLength,
+      bytes,
     );
   }
 
@@ -115,7 +117,7 @@ export class HeldMessage {
     const headerLength = headerBytes === 0 ? -1 : headerBytes;
     const payloadLength = bytes.length - CR_LF_BYTES;
     const sizes = headerBytes === 0 ? `${payloadLength}` : `${headerBytes} ${payloadLength}`;
-    const line = encoder.encode(` ${sizes}\r\n`);
+    const line = bytesOf(` ${sizes}\r\n`);
     return new HeldMessage(context, FABRIC_SLOT, subject, line, 0, headerLength, payloadLength, bytes);
   }
 
@@ -169,7 +171,7 @@ export function messageBytes(payload: Uint8Array, headers: Uint8Array = NO_HEADE
 /** The plain form of what follows a subject in a PUB or HPUB line. */
 export function plainLine(reply: Uint8Array, headerLength: number, payloadLength: number): Uint8Array {
   const sizes = headerLength < 0 ? `${payloadLength}\r\n` : `${headerLength} ${payloadLength}\r\n`;
-  const text = encoder.encode(sizes);
+  const text = bytesOf(sizes);
   if (reply.length === 0) return text;
   const line = new Uint8Array(reply.length + 1 + text.length);
   line.set(reply);

@@ -31,6 +31,19 @@ export function withHeader({ bytes, headerBytes }: MessageBytes, name: string, v
   return { bytes: changed, headerBytes: header.length };
 }
 
+/** A header block with nothing but this header. */
+export function headerBlock(name: string, value: string): Uint8Array {
+  return Buffer.from(`${VERSION_LINE}${name}: ${value}${LINE_END}${LINE_END}`);
+}
+
+/** A message that has no headers, with this block. */
+export function withBlock(bytes: Uint8Array, block: Uint8Array): MessageBytes {
+  const changed = new Uint8Array(block.length + bytes.length);
+  changed.set(block);
+  changed.set(bytes, block.length);
+  return { bytes: changed, headerBytes: block.length };
+}
+
 /** The message without the header `name`; without any block if no other header is left. */
 export function dropHeader({ bytes, headerBytes }: MessageBytes, name: string): MessageBytes {
   const block = latin1(bytes.subarray(0, Math.max(headerBytes - LINE_END.length, 0)));

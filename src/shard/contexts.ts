@@ -21,6 +21,9 @@ import { isReservedSubject, isResponseSubject } from "./reserved.ts";
 const NO_LEGS: readonly StreamLeg[] = [];
 const NO_SERVICES: readonly AppliedServiceImport[] = [];
 
+/** Of subjects the host publishes, those whose way is remembered. */
+const ROUTES_MAX = 1024;
+
 interface ClientContext {
   readonly key: string;
   account: ShardAccount;
@@ -29,6 +32,8 @@ interface ClientContext {
   uses: number;
   /** The answer for subjects that nothing special happens to. */
   readonly plain: Resolution;
+  /** What became of subjects that always go the same way, until the definition of the account changes. */
+  readonly routes: Map<string, Route>;
 }
 
 /** What becomes of one message of a client; subjects are byte strings. */
@@ -41,6 +46,7 @@ export type Route =
       readonly kind: "deliver";
       /** After mapping. */
       readonly subject: string;
+      readonly bytes: Uint8Array;
       /** Whether the lists of its user's permissions let it through. */
       readonly isAllowed: boolean;
       readonly services: readonly AppliedServiceImport[];
@@ -76,6 +82,7 @@ export class Contexts implements PlanRules {
         permissions: permissions === null ? null : new UserPermissions(permissions),
         uses: 0,
         plain: { account: account.id, isForHost: false, delivered: null, imports: NO_LEGS },
+        routes: new Map(),
       });
     }
     this.#contexts.get(id)!.uses++;
@@ -103,6 +110,7 @@ export class Contexts implements PlanRules {
       const account = this.#accounts.byId(context.account.id);
       assert(account !== undefined, "an account in use is defined");
       context.account = account;
+      context.routes.clear();
     }
   }
 
@@ -130,19 +138,29 @@ export class Contexts implements PlanRules {
 
   /** What becomes of this message; a mapping with several destinations may decide otherwise the next time. */
   route(context: number, bytes: Uint8Array, start: number, end: number): Route {
-    const { account, permissions } = this.#contexts.get(context)!;
+    const { account, permissions, routes } = this.#contexts.get(context)!;
+    const published = byteStringOf(bytes, start, end);
+    const known = routes.get(published);
+    if (known !== undefined) return known;
     if (isReservedSubject(bytes, start, end)) return { kind: "reserved" };
-    const subject = account.map(byteStringOf(bytes, start, end));
+    const subject = account.map(published);
     if (subject === null) return { kind: "lost" };
     const isAllowed = permissions === null || permissions.canPublish(subject);
     const services = account.hasServices ? account.servicesFor(subject) : NO_SERVICES;
-    return {
+    const isResponse = isResponseSubject(bytes, start, end);
+    const route: Route = {
       kind: "deliver",
       subject,
+      bytes: bytesOf(subject),
       isAllowed,
       services,
-      isResponse: isResponseSubject(bytes, start, end),
+      isResponse,
     };
+    if (!isResponse && account.constantMapping(published) !== null) {
+      if (routes.size === ROUTES_MAX) routes.clear();
+      routes.set(published, route);
+    }
+    return route;
   }
 
   mayDeliver(connection: number, subject: Uint8Array, queue: number): boolean {

@@ -46,13 +46,10 @@ import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
 
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { isReservedReply } from "./reserved.ts";
+import { isReservedReply, isResponseSubject } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import type { Services } from "./services.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
-
-const NO_BYTES = new Uint8Array(0);
-const encoder = new TextEncoder();
 
 /** Where a message the host publishes lies in the shard's scratch: its subject, then its line and payload. */
 const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
@@ -63,11 +60,13 @@ const SCRATCH_INBOUND = 160 * 1024;
 export interface Admission {
   /** After mapping; null when the mapping has no destination for it. */
   readonly subject: string | null;
+  /** The subject as bytes. */
+  readonly bytes: Uint8Array;
   readonly services: readonly AppliedServiceImport[];
   readonly isResponse: boolean;
 }
 
-const LOST: Admission = { subject: null, services: [], isResponse: false };
+const LOST: Admission = { subject: null, bytes: new Uint8Array(0), services: [], isResponse: false };
 
 export class Publishing {
   readonly #shard: ShardContext;
@@ -151,7 +150,7 @@ export class Publishing {
     }
     if (route.kind === "lost") return LOST;
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) {
-      this.#refuse(connection, encoder.encode(route.subject));
+      this.#refuse(connection, route.bytes);
       return null;
     }
     return route;
@@ -159,12 +158,11 @@ export class Publishing {
 
   /** Publishes a client's message: in its account, and as a request or an answer in others. */
   publish(connection: Connection, message: HeldMessage, admission: Admission): void {
-    const { subject, services, isResponse } = admission;
+    const { subject, bytes, services, isResponse } = admission;
     const { account } = connection;
-    const mapped = subject === null ? NO_BYTES : encoder.encode(subject);
     let delivered = 0;
     if (subject !== null) {
-      const published = message.under(account.id, mapped);
+      const published = message.under(account.id, bytes);
       delivered = this.deliver(published);
       for (const service of services)
         delivered += this.#services!.request(connection, service, subject, published);
@@ -172,7 +170,7 @@ export class Publishing {
     }
     const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
     if (delivered === 0 && message.replyLength !== 0 && (flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0) {
-      this.#sendNoResponders(connection, mapped, message.reply);
+      this.#sendNoResponders(connection, bytes, message.reply);
     }
   }
 
@@ -301,9 +299,11 @@ export class Publishing {
 
   /** Builds the plan that scan() missed; returns where to go on. */
   #onMiss(connection: Connection, at: number): number {
-    const { plans } = this.#shard;
+    const { plans, shared } = this.#shard;
     const subject = this.#word(AREA_SUBJECT);
     const length = this.#word(AREA_SUBJECT_LENGTH);
+    // An answer has a subject of its own: a plan that says so would be used once.
+    if (isResponseSubject(shared.bytes, subject, subject + length)) return this.#onHostPlan(connection);
     const context = this.#word(AREA_CONTEXT);
     const hash = this.#word(AREA_SUBJECT_HASH);
     const plan = plans.build(connection.address, context, subject, length, hash);
@@ -361,11 +361,19 @@ export class Publishing {
     payloadLength: number,
   ): HeldMessage {
     const { bytes } = this.#shard.shared;
-    const line = bytes.slice(rest, rest + lineLength);
     const name = bytes.slice(subject, subject + length);
-    const message = HeldMessage.parse(context, name, line, headerLength, payloadLength, origin);
-    message.fill(bytes, rest + lineLength, rest + lineLength + payloadLength + 2);
-    return message;
+    const held = new Uint8Array(lineLength + payloadLength + 2);
+    held.set(bytes.subarray(rest, rest + held.length));
+    const line = held.subarray(0, lineLength);
+    return HeldMessage.parse(
+      context,
+      name,
+      line,
+      headerLength,
+      payloadLength,
+      origin,
+      held.subarray(lineLength),
+    );
   }
 
   /**

@@ -10,13 +10,16 @@ const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const PART_LENGTH = 6;
 const TOKEN_START = PREFIX.length + PART_LENGTH + 1;
 const TOKEN_END = TOKEN_START + PART_LENGTH;
+/** A call for random bytes costs as much as all the rest of a token. */
+const TOKENS_AT_ONCE = 256;
 
 export class ReplySubjects {
   readonly #secret: Uint32Array;
   readonly #measured: string;
   readonly #node: number;
   readonly #prefixes = new Map<number, string>();
-  readonly #random = new Uint8Array(PART_LENGTH);
+  readonly #random = new Uint8Array(PART_LENGTH * TOKENS_AT_ONCE);
+  #randomUsed = this.#random.length;
 
   /** The secret is the same on all shards, and nobody else's. */
   constructor(secret: readonly number[], serverHash: string, node: number) {
@@ -28,9 +31,14 @@ export class ReplySubjects {
   /** Six characters that no pending request has. */
   newToken(isTaken: (token: string) => boolean): string {
     for (;;) {
-      crypto.getRandomValues(this.#random);
+      if (this.#randomUsed === this.#random.length) {
+        crypto.getRandomValues(this.#random);
+        this.#randomUsed = 0;
+      }
       let token = ALPHABET[this.#node]!;
-      for (let i = 1; i < PART_LENGTH; i++) token += ALPHABET[this.#random[i]! % ALPHABET.length];
+      for (let i = 1; i < PART_LENGTH; i++)
+        token += ALPHABET[this.#random[this.#randomUsed + i]! % ALPHABET.length];
+      this.#randomUsed += PART_LENGTH;
       if (!isTaken(token)) return token;
     }
   }

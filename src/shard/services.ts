@@ -6,7 +6,7 @@
  * Subjects are byte strings. Source: nats-server `processServiceImport`, `addRespServiceImport`.
  */
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
-import type { ClientInfo } from "../account/client_info.ts";
+import type { ClientInfo, ServerPlace } from "../account/client_info.ts";
 import type { ResponseType, ServiceLatency } from "../account/definition.ts";
 import {
   answeredSample,
@@ -31,7 +31,7 @@ import { MatchResult } from "../interest/match_result.ts";
 import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
 import { NODE_SHARD_FIRST } from "../memory/map.ts";
 import { readMimeHeaders } from "../protocol/mime_headers.ts";
-import { dropHeader, withHeader } from "../protocol/set_header.ts";
+import { dropHeader, headerBlock, withBlock, withHeader } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { randomBelow, type ShardAccount } from "./accounts.ts";
@@ -76,6 +76,20 @@ interface Pending {
   responder: ClientInfo | undefined;
 }
 
+/** What a request carries of its requestor. */
+interface Told {
+  readonly info: RequestInfo;
+  readonly header: string;
+  /** The header block of a request that has no other headers. */
+  readonly block: Uint8Array;
+}
+
+/** The same at the first hop, while the client is who it was. */
+interface ToldOfClient extends Told {
+  readonly login: Connection["login"];
+  readonly rttMs: number;
+}
+
 /** A request on its way: who asks, and the imports it came through. */
 interface Journey {
   readonly connection: Connection;
@@ -89,6 +103,7 @@ export class Services {
   readonly #rings: Rings;
   readonly #replies: ReplySubjects;
   readonly #match = new MatchResult();
+  readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
   readonly #pending = new Map<string, Pending>();
   /** By how long they wait at most, each in the order in which their time ends. */
   readonly #byThreshold = new Map<number, Map<string, Pending>>();
@@ -204,21 +219,22 @@ export class Services {
     message: HeldMessage,
   ): number {
     const { connection, passed } = journey;
-    const { accounts, info, options } = this.#shard;
-    const { clusterName } = options;
+    const { accounts } = this.#shard;
     const exporter = accounts.byId(service.definition.exporter);
     if (exporter === undefined || passed.includes(service) || passed.length > HOPS_MAX) return 0;
     const mapped = exporter.map(service.remoteSubject(subject));
     if (mapped === null) return 0;
 
-    const place = { server: info.serverName, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
     const told =
       journey.info === null
-        ? firstHop(detailsForServices(connection, info.serverName), place, service.definition)
-        : nextHop(journey.info, importer.name, place, service.definition);
-    const measurement = this.#measure(service, exporter, told, message);
+        ? this.#toldOf(connection, service)
+        : toldBy(nextHop(journey.info, importer.name, this.#place(), service.definition));
+    const measurement = this.#measure(service, exporter, told.info, message);
     const pending = this.#remember(importer, exporter, service, message, measurement);
-    const content = withHeader(message.content, REQUEST_INFO_HEADER, encodeRequestInfo(told));
+    const content =
+      message.headerLength < 0
+        ? withBlock(message.bytes, told.block)
+        : withHeader(message.content, REQUEST_INFO_HEADER, told.header);
     const forwarded = HeldMessage.of(
       exporter.id | CONTEXT_IS_STREAMLESS,
       message.origin,
@@ -227,14 +243,32 @@ export class Services {
       content,
     );
     let delivered = this.#publishing.deliver(forwarded);
-    const onward = { connection, passed: [...passed, service], info: told };
-    for (const next of exporter.servicesFor(mapped)) {
+    for (const next of exporter.hasServices ? exporter.servicesFor(mapped) : []) {
+      const onward = { connection, passed: [...passed, service], info: told.info };
       delivered += this.#forward(onward, exporter, next, mapped, forwarded);
     }
     if (pending === null) {
       if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, "bad request"));
     } else if (delivered === 0) this.#fail(pending, "service unavailable");
     return delivered;
+  }
+
+  /** What a service is told of a client that asks it. */
+  #toldOf(connection: Connection, service: AppliedServiceImport): Told {
+    const byConnection = this.#told.getOrInsertComputed(service, () => new WeakMap());
+    const known = byConnection.get(connection);
+    const { login, rttMs } = connection;
+    if (known !== undefined && known.login === login && known.rttMs === rttMs) return known;
+    const details = detailsForServices(connection, this.#shard.info.serverName);
+    const told = { ...toldBy(firstHop(details, this.#place(), service.definition)), login, rttMs };
+    byConnection.set(connection, told);
+    return told;
+  }
+
+  #place(): ServerPlace {
+    const { info, options } = this.#shard;
+    const { clusterName } = options;
+    return { server: info.serverName, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
   }
 
   /** Null for a request whose latency is nobody's business. */
@@ -395,4 +429,9 @@ export class Services {
       if (this.#match.entryCount === 0) this.#fail(pending, "request timeout");
     }
   }
+}
+
+function toldBy(info: RequestInfo): Told {
+  const header = encodeRequestInfo(info);
+  return { info, header, block: headerBlock(REQUEST_INFO_HEADER, header) };
 }

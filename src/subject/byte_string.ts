@@ -12,7 +12,9 @@ export function byteStringOf(bytes: Uint8Array, start = 0, end = bytes.length): 
 
 /** The bytes of a byte string. */
 export function bytesOf(byteString: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(byteString, "latin1"));
+  const bytes = new Uint8Array(byteString.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = byteString.charCodeAt(i);
+  return bytes;
 }
 
 /** The byte string of text that comes as text: from a configuration or a JWT. */
