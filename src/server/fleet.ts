@@ -15,6 +15,8 @@ import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
 import type { AccountDetails } from "../link/account_details.ts";
+import type { ServerSecrets } from "../link/callouts.ts";
+import type { LoginsSettings } from "../link/logins.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import {
   AREA_IN_BYTES,
@@ -89,6 +91,8 @@ export interface FleetOptions {
   /** 0 for a free port. */
   readonly port: number;
   readonly server: ServerIdentity;
+  readonly serverHash: string;
+  readonly secrets: ServerSecrets;
   /** Null outside operator mode. */
   readonly operator: OperatorSetup | null;
 }
@@ -186,9 +190,12 @@ export class Fleet {
       else wakeSocketPoller(this.#shared.words, handle);
     });
     this.#commands = new RecordQueue(this.#engine, this.#shared, wake);
-    const { server, operator } = options;
+    const { server, serverHash, secrets, operator } = options;
     const { memory } = this.#shared;
-    this.#links = new LinksThread({ memory, transport: this.transport, server, operator }, events);
+    this.#links = new LinksThread(
+      { memory, transport: this.transport, server, serverHash, secrets, operator },
+      events,
+    );
     Atomics.store(this.#shared.words, nodeWord(NODE_MAIN, NODE_STATE), NODE_IS_UP);
   }
 
@@ -244,8 +251,8 @@ export class Fleet {
   }
 
   /** Starts the shards; they serve nobody before listen(). */
-  async start(): Promise<void> {
-    const links = this.#links.start(this.#shardOptions.login.rules);
+  async start(logins: LoginsSettings): Promise<void> {
+    const links = this.#links.start(logins);
     if (this.#options.posix === null) return links;
     for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, null));
     this.#acceptor = this.#startAcceptor();
@@ -319,11 +326,13 @@ export class Fleet {
   async changeOptions(
     options: ShardOptions,
     info: ServerInfo,
+    logins: LoginsSettings,
     preload: OperatorSetup["preload"],
   ): Promise<void> {
     this.#shardOptions = options;
     this.#info = info;
-    await this.#links.reload(options.login.rules, preload);
+    // First the links thread: what a shard asks by its new rules must not be judged by the old ones.
+    await this.#links.reload(logins, preload);
     this.#broadcast({ type: "options", options, info });
     await this.query({ what: "done" });
   }

@@ -29,8 +29,9 @@ import type { VerifiedOperators } from "./operator_setup.ts";
 import { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { type Listener, portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
-import { announcedAddress, newServerId, serverIdentity, serverInfo } from "./server_info.ts";
-import { type ResolvedOptions, shardOptions } from "./shard_settings.ts";
+import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
+import { newServerKeys, type ServerKeys } from "./server_keys.ts";
+import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
 import { TlsContexts } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
@@ -104,6 +105,7 @@ export class Server {
   readonly monitor: MonitorSource;
 
   readonly #settings: ServerSettings;
+  readonly #xkey: string;
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
@@ -136,9 +138,9 @@ export class Server {
   static async start(settings: ServerSettings): Promise<Server> {
     let server: Server | null = null;
     try {
-      const id = await newServerId();
-      const hash = await serverHash(settings.options.serverName || id);
-      server = new Server(settings, id, hash, await verifyOperators(settings.options, hash));
+      const keys = await newServerKeys();
+      const hash = await serverHash(settings.options.serverName || keys.id);
+      server = new Server(settings, keys, hash, await verifyOperators(settings.options, hash));
       await server.#start();
       return server;
     } catch (error) {
@@ -153,12 +155,13 @@ export class Server {
 
   private constructor(
     settings: ServerSettings,
-    id: string,
+    keys: ServerKeys,
     hash: string,
     operator: VerifiedOperators | null,
   ) {
     const { options, runtime, logger } = settings;
-    this.id = id;
+    this.id = keys.id;
+    this.#xkey = keys.xkey;
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;
@@ -189,7 +192,9 @@ export class Server {
         posix,
         host: options.host,
         port: options.port === -1 ? 0 : options.port,
-        server: serverIdentity(options, id),
+        server: serverIdentity(options, keys.id),
+        serverHash: hash,
+        secrets: keys.secrets,
         operator: operator?.setup ?? null,
       },
       this.#shardOptions(),
@@ -327,12 +332,12 @@ export class Server {
 
   #identity() {
     const { runtime } = this.#settings;
-    return { id: this.id, runtime: `${runtime.name} ${runtime.version}` };
+    return { id: this.id, xkey: this.#xkey, runtime: `${runtime.name} ${runtime.version}` };
   }
 
   async #start(): Promise<void> {
     // The threads take a while to come up; everything else happens meanwhile.
-    const shardsStart = this.#fleet.start();
+    const shardsStart = this.#fleet.start(loginsSettings(this.#options, this.#resolved));
     shardsStart.catch(() => {});
     // With an operator, what it says may be a reason not to start at all.
     if (isOperatorMode(this.#options)) await shardsStart;
@@ -529,8 +534,12 @@ export class Server {
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
     const oldContext = this.#tlsContext;
     this.#tlsContext = tls.context;
-    const preload = [...this.#options.resolverPreload];
-    await this.#fleet.changeOptions(this.#shardOptions(), this.#infoOn(this.#port), preload);
+    await this.#fleet.changeOptions(
+      this.#shardOptions(),
+      this.#infoOn(this.#port),
+      loginsSettings(this.#options, this.#resolved),
+      [...this.#options.resolverPreload],
+    );
     this.#tlsContexts.release(oldContext);
     const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);

@@ -50,6 +50,8 @@ export class Connection {
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
   /** Who it is; null before CONNECT was accepted. */
   login: Login | null = null;
+  /** Number of the login rules by which its login is judged elsewhere. */
+  judgedByRules = 0;
   /** Why it was not let in; then it is about to close. */
   refusal: LoginRefusal | null = null;
   account: ShardAccount;

@@ -24,6 +24,7 @@ import {
 import { accountWord } from "../memory/map.ts";
 import { increment } from "../memory/shared_memory.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
+import { DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine } from "../protocol/messages.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
@@ -37,7 +38,7 @@ import {
   STATE_WAITING,
 } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { peerIdentity } from "./peer_identity.ts";
+import { clientTls, peerIdentity } from "./peer_identity.ts";
 import { ResponsePermits } from "./response_permits.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_EXPIRY, timerId } from "./timers.ts";
@@ -47,6 +48,7 @@ const NONCE_BYTES = 11;
 
 const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
   "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
+  "authentication timeout": errors.ERROR_AUTHENTICATION_TIMEOUT,
   "account connections": errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS,
   "proxy not trusted": errors.ERROR_PROXY_NOT_TRUSTED,
   "proxy required": errors.ERROR_PROXY_REQUIRED,
@@ -70,6 +72,8 @@ export class Logins {
   readonly #shard: ShardContext;
   readonly #onDecided: Continuation;
   #judge: InlineJudge;
+  /** Counts the reloads that changed the rules. */
+  #rulesNumber = 0;
 
   constructor(shard: ShardContext, onDecided: Continuation) {
     this.#shard = shard;
@@ -106,6 +110,7 @@ export class Logins {
       return;
     }
     connection.state = STATE_WAITING;
+    connection.judgedByRules = this.#rulesNumber;
     this.#shard.holdInput(connection);
     this.#ask(connection, request, false);
   }
@@ -116,8 +121,10 @@ export class Logins {
     if (isAgain) this.#applyAgain(connection, verdict);
     else if (connection.state === STATE_WAITING) {
       connection.state = STATE_NEW;
-      this.#conclude(connection, verdict);
-      this.#shard.resumeInput(connection);
+      if (connection.judgedByRules === this.#rulesNumber) this.#conclude(connection, verdict);
+      // A reload came between, by which the client may not be who it was.
+      else this.decide(connection, connection.options === DEFAULT_CONNECT_OPTIONS);
+      if (connection.state !== STATE_WAITING) this.#shard.resumeInput(connection);
     }
   }
 
@@ -141,7 +148,10 @@ export class Logins {
 
   /** After a reload, or a change of accounts: connections go by what is now said of them. */
   refresh(haveRulesChanged: boolean): void {
-    if (haveRulesChanged) this.#judge = new InlineJudge(this.#shard.options.login.rules);
+    if (haveRulesChanged) {
+      this.#judge = new InlineJudge(this.#shard.options.login.rules);
+      this.#rulesNumber++;
+    }
     for (const connection of this.#shard.connections) {
       if (connection === null || connection.state >= STATE_CLOSING) continue;
       const account = this.#shard.accounts.byId(connection.account.id);
@@ -257,6 +267,12 @@ export class Logins {
     if (connection.login === null) {
       if (!this.isRequired) return;
       timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + options.login.timeoutMs);
+      return;
+    }
+    const { rules } = options.login;
+    if (rules.callout !== null && hasUserMoved(rules, connection.login)) {
+      // A callout service is asked again only about users that the configuration has in this account too.
+      this.#shard.close(connection, CloseReason.ClientClosed);
       return;
     }
     const request = requestOf(connection, !connection.hasConnected);
@@ -396,7 +412,16 @@ export class Logins {
 
   #ask(connection: Connection, request: LoginRequest, isAgain: boolean): void {
     const { slot, clientId } = connection;
-    this.#shard.ask({ node: this.#shard.node, slot, clientId, isAgain, request });
+    const { rules } = this.#shard.options.login;
+    const mayCallOut = rules.callout !== null || rules.isOperatorMode;
+    this.#shard.ask({
+      node: this.#shard.node,
+      slot,
+      clientId,
+      isAgain,
+      request,
+      clientTls: mayCallOut ? clientTls(connection) : null,
+    });
   }
 
   #logAll(connection: Connection, { logs }: Login | LoginRefusal): void {

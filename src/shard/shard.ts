@@ -24,6 +24,7 @@ import {
   AREA_STALE_CONNECTIONS,
   AREA_STALLS,
   CONNECTION_BYTES,
+  CONNECTION_CLIENT,
   CONNECTION_FD,
   CONNECTION_FLAGS,
   CONNECTION_IN_BYTES,
@@ -44,6 +45,7 @@ import {
   NODE_STATE,
   NODE_WAKE,
   READ_BYTES,
+  READ_BYTES_BEFORE_LOGIN,
 } from "../memory/map.ts";
 import {
   counterValue,
@@ -292,6 +294,7 @@ export class Shard implements ShardContext {
       maxSubscriptions: -1,
     });
     this.connections[slot] = connection;
+    Atomics.store(words, (address + CONNECTION_CLIENT) >> 2, connection.clientId);
     this.plans.slotsUsed = this.connections.length;
     this.poller.add(slot, source);
     connection.lastInputMs = this.nowMs;
@@ -336,6 +339,7 @@ export class Shard implements ShardContext {
     connection.state = STATE_CLOSING;
     connection.closeReason = reason;
     this.#words[(connection.address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
+    Atomics.store(this.#words, (connection.address + CONNECTION_CLIENT) >> 2, 0);
     this.#closing.push(connection);
   }
 
@@ -463,7 +467,10 @@ export class Shard implements ShardContext {
     const start = this.#receive;
     const kept = connection.keptLength;
     if (kept > 0) this.shared.bytes.set(connection.kept!.subarray(0, kept), start);
-    const count = this.poller.read(connection.slot, start + kept, READ_BYTES);
+    // Whoever may have to wait for its login is not to have the server keep much more than its CONNECT meanwhile.
+    const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired;
+    const bytesMax = mayWait ? READ_BYTES_BEFORE_LOGIN : READ_BYTES;
+    const count = this.poller.read(connection.slot, start + kept, bytesMax);
     if (count === WOULD_BLOCK) return;
     if (count <= 0) {
       this.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);

@@ -3,6 +3,7 @@
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ClientInfo } from "../account/client_info.ts";
 import type { AccountDefinition, ServiceLatency } from "../account/definition.ts";
+import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
@@ -85,6 +86,8 @@ export interface LoginQuestion {
   /** The client is in already; asked after a reload. */
   readonly isAgain: boolean;
   readonly request: LoginRequest;
+  /** For a callout service; null without TLS, and where no service is asked. */
+  readonly clientTls: ClientTls | null;
 }
 
 /** Main, the links thread or the acceptor → shard, in a ring. */
