@@ -11,7 +11,7 @@ import { Logins } from "../src/link/logins.ts";
 import { OperatorMode } from "../src/link/operator_mode.ts";
 import { CONNECTION_BYTES, CONNECTION_CLIENT } from "../src/memory/layout.ts";
 import { NODE_IS_UP, NODE_LINKS, NODE_SHARD_FIRST, NODE_STATE } from "../src/memory/map.ts";
-import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
+import { nextMessageNumber, nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { ServerObjects } from "../src/protocol/server_object.ts";
 import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
@@ -72,7 +72,7 @@ async function start(message: LinksStart): Promise<Links | null> {
     }
     report({ type: "accounts", change });
   };
-  const servers = new ServerObjects(server);
+  const servers = new ServerObjects(server, () => nextMessageNumber(words));
   let operator: OperatorMode | null = null;
   try {
     operator =

@@ -48,6 +48,8 @@ export const HEADER_BLOCK_LOCK = 5;
 export const HEADER_BLOCK_FREE = 6;
 /** 1 once the acceptor is to stop. */
 export const HEADER_ACCEPTOR_STOP = 7;
+/** Messages sent so far that say which server sends them, u32: main and links count together. */
+export const HEADER_MESSAGE_NUMBER = 8;
 /** `connection_rate_limit`: when the second began that is counted (low bits of the time of day, ms), handshakes in it. */
 export const HEADER_HANDSHAKE_WINDOW = 8;
 export const HEADER_HANDSHAKE_COUNT = 9;

@@ -42,6 +42,7 @@ import {
   HEADER_BLOCK_LOCK,
   HEADER_BLOCKS_USED,
   HEADER_MAGIC,
+  HEADER_MESSAGE_NUMBER,
   HEADER_NODES,
   HEADER_SHARD_COUNT,
   MAGIC,
@@ -183,4 +184,9 @@ function withBlockLock(words: Int32Array, work: () => number): number {
   const result = work();
   Atomics.store(words, HEADER_BLOCK_LOCK, 0);
   return result;
+}
+
+/** Counts one more message that says which server sends it, on whatever thread. */
+export function nextMessageNumber(words: Int32Array): number {
+  return (Atomics.add(words, HEADER_MESSAGE_NUMBER, 1) + 1) >>> 0;
 }

@@ -27,15 +27,16 @@ const FEATURE_FLAGS = {
 export class ServerObjects {
   /** A reload may change it. */
   identity: ServerIdentity;
-  #sequence = 0;
+  readonly #nextSequence: () => number;
 
-  constructor(identity: ServerIdentity) {
+  /** `nextSequence` counts for all threads of the server. */
+  constructor(identity: ServerIdentity, nextSequence: () => number) {
     this.identity = identity;
+    this.#nextSequence = nextSequence;
   }
 
   next(nowMs: number): ServerObject {
     const { name, host, id, cluster, version, tags, metadata } = this.identity;
-    this.#sequence++;
     return {
       name,
       host,
@@ -47,7 +48,7 @@ export class ServerObjects {
       feature_flags: FEATURE_FLAGS,
       jetstream: false,
       flags: 0,
-      seq: this.#sequence,
+      seq: this.#nextSequence(),
       time: formatTime(nowMs),
     };
   }

@@ -44,7 +44,13 @@ import {
   NODE_SHARD_FIRST,
   NODE_STATE,
 } from "../memory/map.ts";
-import { counterValue, createSharedMemory, nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
+import {
+  counterValue,
+  createSharedMemory,
+  nextMessageNumber,
+  nodeWord,
+  type SharedMemory,
+} from "../memory/shared_memory.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
@@ -201,6 +207,11 @@ export class Fleet {
   /** A client on this thread, which is a node like any other; one at most. */
   createClient(routes: InternalRoutes): InternalClient {
     return new InternalClient(this.#shared, this.#engine, this.#index, this.#commands, NODE_MAIN, routes);
+  }
+
+  /** Of the next message that says which server sends it. */
+  nextMessageNumber(): number {
+    return nextMessageNumber(this.#shared.words);
   }
 
   isShard(node: number): boolean {

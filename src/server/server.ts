@@ -12,6 +12,7 @@ import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import { ServerObjects } from "../protocol/server_object.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -368,7 +369,9 @@ export class Server {
   async #startSystemServices(): Promise<void> {
     const { SystemServices } = await import("../system/system_services.ts");
     const client = this.#fleet.createClient(this.#systemHost);
-    this.#system = new SystemServices(client, serverIdentity(this.#options, this.id), this.#systemHost);
+    const identity = serverIdentity(this.#options, this.id);
+    const servers = new ServerObjects(identity, () => this.#fleet.nextMessageNumber());
+    this.#system = new SystemServices(client, servers, this.#systemHost);
     client.run().catch((error) => this.#fail(`The system account is not served: ${error}`));
   }
 

@@ -40,8 +40,8 @@ export class Messenger {
   }
 
   /** Answers a request in the encoding that it asks for. */
-  sendEncoded({ reply, content }: InternalMessage, body: unknown): void {
-    const { payload, headers } = encodeAnswer(encoder.encode(encodeGoJson(body, 0)), content);
+  async sendEncoded({ reply, content }: InternalMessage, body: unknown): Promise<void> {
+    const { payload, headers } = await encodeAnswer(encoder.encode(encodeGoJson(body, 0)), content);
     this.#client.publish(SYSTEM_ACCOUNT_ID, reply, payload, "", headers);
   }
 }

@@ -112,7 +112,7 @@ export class RequestService {
         case "silence":
           break;
         case "data":
-          this.#messenger.sendEncoded(message, { server: this.#messenger.server(), data: result.data });
+          await this.#messenger.sendEncoded(message, { server: this.#messenger.server(), data: result.data });
           break;
         case "failure":
           this.#send(message, { data: null, error: { code: FAILED, description: result.text } });

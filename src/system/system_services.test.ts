@@ -3,7 +3,7 @@ import { SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
 import type { InternalClient, InternalMessage } from "../fabric/internal_client.ts";
 import { twoClients } from "../fabric/testing/two_clients.ts";
 import { accountDetailSnapshot, FakeSource } from "../monitor/fake_source.ts";
-import type { ServerIdentity } from "../protocol/server_object.ts";
+import { type ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import type { ClientChange } from "./client_announcer.ts";
 import type { HostedAccount, SystemHost } from "./host.ts";
 import { SystemServices } from "./system_services.ts";
@@ -121,8 +121,9 @@ async function withServices(
 ): Promise<void> {
   const { main, links, stop } = twoClients();
   const host = new FakeHost();
+  let sequence = 0;
   host.monitor.accountList = [accountDetailSnapshot("A", { clients: 2 })];
-  const services = new SystemServices(main, IDENTITY, host);
+  const services = new SystemServices(main, new ServerObjects(IDENTITY, () => ++sequence), host);
   await body(new User(links), services, host);
   services.stop();
   await stop();

@@ -4,7 +4,7 @@
  */
 import { lameDuckSubject, shutdownSubject, statisticsSubject } from "../account/system_events.ts";
 import type { InternalClient } from "../fabric/internal_client.ts";
-import { type ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
+import type { ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import { ClientAnnouncer, type ClientChange } from "./client_announcer.ts";
 import type { SystemHost } from "./host.ts";
 import { Messenger } from "./messenger.ts";
@@ -22,10 +22,10 @@ export class SystemServices {
   #isStopped = false;
 
   /** Serves while `client` runs, until `stop()` stops that. */
-  constructor(client: InternalClient, identity: ServerIdentity, host: SystemHost) {
+  constructor(client: InternalClient, servers: ServerObjects, host: SystemHost) {
     this.#host = host;
     this.#client = client;
-    this.#messenger = new Messenger(client, new ServerObjects(identity));
+    this.#messenger = new Messenger(client, servers);
     this.#announcer = new ClientAnnouncer(host, this.#messenger);
     new RequestService(host, this.#messenger, this.#announcer, (reply) => this.#sendRequested(reply));
     this.#watchSchedule();
