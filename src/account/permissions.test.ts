@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Permissions } from "../config/permissions.ts";
+import { byteStringOfText } from "../subject/byte_string.ts";
 import { subjectMatchesText } from "../subject/text.ts";
 import { UserPermissions } from "./permissions.ts";
 
@@ -19,6 +20,15 @@ describe("canPublish()", () => {
     for (const subject of ["foo.secret", "foo", "bar", "other", "foo.a.b"]) {
       expect([subject, user.canPublish(subject)]).toEqual([subject, false]);
     }
+  });
+
+  test("takes entries in any script", () => {
+    const user = permissions({ publish: lists(["voilà.*"]), subscribe: lists(undefined, ["à.b à"]) });
+    expect(user.canPublish(byteStringOfText("voilà.a"))).toBe(true);
+    expect(user.canPublish(byteStringOfText("voil"))).toBe(false);
+    const name = byteStringOfText("à");
+    expect([user.canSubscribe(`${name}.b`, name), user.canSubscribe(`${name}.b`, "")]).toEqual([false, true]);
+    expect(user.filterFor(`${name}.*`, name)).toBe(`${name}.b`);
   });
 
   test("without lists everything is allowed, with an empty one nothing", () => {

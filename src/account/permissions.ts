@@ -85,7 +85,8 @@ function rulesOf(permission: SubjectPermission | undefined): Rules {
 }
 
 function parseEntry(text: string): Entry {
-  const [pattern = "", queue = ""] = byteStringOfText(text).split(/\s+/);
+  // Before it is bytes: one of those of "à" would be a blank to the expression.
+  const [pattern = "", queue = ""] = text.split(/\s+/).map(byteStringOfText);
   return { pattern, tokens: pattern.split("."), queue };
 }
 
