@@ -1,6 +1,6 @@
 // Asks a running server whether it behaves like a NATS server:
 //   bun run scripts/conformance.ts --server "<command that takes nats-server's flags>" [--group NAME] [file …]
-// Groups: `core` (a server without users; the default), `auth`, `accounts`, `tls`, `websocket`, `cluster`, and `all`. A
+// Groups: `core` (a server without users; the default), `auth`, `accounts`, `tls`, `websocket`, `system`, `cluster`, and `all`. A
 // test file belongs to the group in its name (`users.auth.test.ts` to `auth`), else to `core`.
 
 import { spawn } from "node:child_process";

@@ -25,6 +25,7 @@ const ROOMS = [
   "link",
   "workers",
   "monitor",
+  "system",
   "server",
   "mod.ts",
   "cli",

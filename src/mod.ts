@@ -21,6 +21,7 @@ import { type Subsz, type SubszOptions, subsz } from "./monitor/subsz.ts";
 import { type Varz, varz } from "./monitor/varz.ts";
 import { loadRuntime } from "./runtime/mod.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { checkAccounts } from "./server/load_accounts.ts";
 import { openLogTarget } from "./server/log_target.ts";
 import {
   type ConfigOrigin,
@@ -65,7 +66,8 @@ export class Midge {
       throw new TypeError("Midge.start: give config or configFile, not both");
     }
     const text = config === undefined ? null : new ConfigText(config);
-    const load = text === null ? configFile && (() => loadConfigFile(configFile)) : () => text.load();
+    const read = text === null ? configFile && (() => loadConfigFile(configFile)) : () => text.load();
+    const load = read && (() => checkAccounts(read()));
     const loaded = load ? load() : null;
     if (loaded?.ok === false) throw new MidgeStartError(loaded.lines.join("\n"));
     const options = { ...(loaded?.options ?? defaultOptions()), ...overrides };

@@ -9,6 +9,7 @@ import { openInterestIndex } from "../src/interest/interest_index.ts";
 import type { LinksMessage, LinksReport, LinksStart } from "../src/link/links_messages.ts";
 import { Logins } from "../src/link/logins.ts";
 import { OperatorMode } from "../src/link/operator_mode.ts";
+import { CONNECTION_BYTES, CONNECTION_CLIENT } from "../src/memory/layout.ts";
 import { NODE_IS_UP, NODE_LINKS, NODE_SHARD_FIRST, NODE_STATE } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { ServerObjects } from "../src/protocol/server_object.ts";
@@ -49,7 +50,7 @@ interface Links {
 
 /** Null where the server cannot start; main has been told why. */
 async function start(message: LinksStart): Promise<Links | null> {
-  const { memory, transport, rules } = message;
+  const { memory, transport, server, serverHash, secrets } = message;
   const shared = openSharedMemory(memory);
   const { words, map } = shared;
   const engine = createEngine(memory, map.area(NODE_LINKS).area, NO_HOST);
@@ -71,7 +72,7 @@ async function start(message: LinksStart): Promise<Links | null> {
     }
     report({ type: "accounts", change });
   };
-  const servers = new ServerObjects(message.server);
+  const servers = new ServerObjects(server);
   let operator: OperatorMode | null = null;
   try {
     operator =
@@ -86,9 +87,12 @@ async function start(message: LinksStart): Promise<Links | null> {
     return null;
   }
   const problem = await operator?.start();
-  report({ type: "ready", problem });
-  if (problem !== undefined) return null;
-  const logins = new Logins(rules, operator);
+  if (problem !== undefined) {
+    report({ type: "ready", problem });
+    return null;
+  }
+  const logins = await Logins.create(message.logins, operator, { client, server, serverHash, secrets });
+  report({ type: "ready", problem: undefined });
 
   return {
     listen(node, port) {
@@ -96,16 +100,27 @@ async function start(message: LinksStart): Promise<Links | null> {
       const changed = operator?.definitions ?? [];
       const change: AccountsChange = { changed, removed: [], terms: [] };
       if (changed.length > 0) queue.sendControl(node, { type: "accounts", change } satisfies ShardControl);
-      port.onmessage = async ({ data }: MessageEvent<LoginQuestion>) => {
-        const { slot, clientId, isAgain, request } = data;
-        const verdict = await logins.judge(request);
-        const answer: ShardControl = { type: "verdict", slot, clientId, isAgain, verdict };
-        queue.sendControl(data.node, answer);
+      port.onmessage = ({ data }: MessageEvent<LoginQuestion>) => {
+        const { slot, clientId, isAgain, request, clientTls } = data;
+        const clientWord = (map.area(node).connections + slot * CONNECTION_BYTES + CONNECTION_CLIENT) >> 2;
+        logins.add({
+          node,
+          clientId,
+          isAgain,
+          request,
+          clientTls,
+          isWanted: () => Atomics.load(words, clientWord) === (clientId | 0),
+          conclude: (verdict) => {
+            const answer: ShardControl = { type: "verdict", slot, clientId, isAgain, verdict };
+            queue.sendControl(node, answer);
+          },
+        });
       };
     },
-    async reload({ rules, preload }) {
-      logins.changeRules(rules);
+    async reload({ logins: settings, preload }) {
+      await logins.changeSettings(settings);
       await operator?.reload(preload);
+      report({ type: "reloaded" });
     },
     async describe({ id, account, loads }) {
       if (loads) await operator?.load(account);

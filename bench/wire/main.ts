@@ -93,6 +93,18 @@ async function measureAll(series: readonly Series[], repetitions: number, option
   return versions;
 }
 
+/** The load generator; without a certificate where no row needs TLS or this machine has no OpenSSL to build it with. */
+function prepareLoad(rows: readonly Row[]): Pick<MeasureOptions, "loadProgram" | "certificate"> {
+  if (rows.some((row) => row.needs === "tls")) {
+    try {
+      return { loadProgram: buildLoad(true), certificate: makeCertificate() };
+    } catch (error) {
+      console.error(`rows over TLS are left out: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  return { loadProgram: buildLoad(false), certificate: null };
+}
+
 async function main(): Promise<number> {
   if (values.help || values.list) {
     const width = Math.max(...allRows.map((row) => row.id.length)) + 2;
@@ -101,19 +113,19 @@ async function main(): Promise<number> {
   }
   const seconds = number("seconds", values.seconds ?? (values.quick ? "0.5" : "2"), 0.01);
   const repetitions = number("repetitions", values.repetitions ?? (values.quick ? "1" : "3"), 1);
-  const rows = values.rows
+  const wanted = values.rows
     ? pickRows(values.rows.split(","))
     : allRows.filter((row) => row.isQuick || !values.quick);
+  const load = prepareLoad(wanted);
+  const rows = wanted.filter((row) => row.needs !== "tls" || load.certificate !== null);
   const targets = chooseTargets();
   const series = rows.flatMap((row) =>
     targets
       .filter((target) => !(target.isFloor && row.needs))
       .map((target): Series => ({ row, target, figures: [], failures: [] })),
   );
-  const hasTls = rows.some((row) => row.needs === "tls");
   const versions = await measureAll(series, repetitions, {
-    loadProgram: buildLoad(hasTls),
-    certificate: hasTls ? makeCertificate() : null,
+    ...load,
     seconds,
     warmSeconds: seconds / 4,
     count: 0,

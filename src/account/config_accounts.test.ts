@@ -10,6 +10,10 @@ function configure(text: string): ConfiguredAccounts {
   return configureAccounts(loaded.options, new AccountIds(systemAccountOf(loaded.options)));
 }
 
+function problemsOf(text: string): readonly string[] {
+  return configure(text).problems.map((problem) => problem.text);
+}
+
 /** Accounts A and B with what stands in the braces of each. */
 function pair(a: string, b: string, more = ""): string {
   return `accounts { A { ${a} }, B { ${b} } ${more} }`;
@@ -17,7 +21,8 @@ function pair(a: string, b: string, more = ""): string {
 
 function account(configured: ConfiguredAccounts, name: string): AccountDefinition {
   const found = configured.definitions.find((definition) => definition.name === name);
-  if (found === undefined || configured.problems.length > 0) throw new Error(configured.problems.join("\n"));
+  if (found === undefined || configured.problems.length > 0)
+    throw new Error(configured.problems.map(({ text }) => text).join("\n"));
   return found;
 }
 
@@ -173,11 +178,11 @@ describe("configureAccounts() says of", () => {
     ],
   ];
   for (const [what, text, problem] of problems) {
-    test(what, () => expect(configure(text).problems).toEqual([problem]));
+    test(what, () => expect(problemsOf(text)).toEqual([problem]));
   }
 
   test("everything that is wrong", () => {
-    const { problems } = configure(
+    const problems = problemsOf(
       pair(
         "exports: [{ service: a }]",
         "imports: [{ service: { account: A, subject: b } }, { stream: { account: A, subject: c } }]",
@@ -187,6 +192,12 @@ describe("configureAccounts() says of", () => {
       'Error adding stream import "c": stream import not authorized',
       'Error adding service import "b": service import not authorized',
     ]);
+  });
+
+  test("which part of the options is wrong", () => {
+    const text = pair("exports: [{ service: a }]", "imports: [{ service: { account: A, subject: b } }]");
+    const [problem] = configure(text).problems;
+    expect(problem?.part).toMatchObject({ kind: "service", account: "A", subject: "b" });
   });
 });
 

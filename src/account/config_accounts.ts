@@ -1,8 +1,14 @@
-import { type AccountOptions, DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import {
+  type AccountOptions,
+  DEFAULT_SYSTEM_ACCOUNT,
+  type ExportOptions,
+  GLOBAL_ACCOUNT,
+  type ImportOptions,
+} from "../config/accounts.ts";
 import type { MappingOptions } from "../config/mappings.ts";
 import { acceptService, acceptStream, type CheckToken, LinkedAccount, linkService } from "./account_graph.ts";
 import type { AccountIds } from "./account_ids.ts";
-import { plainSource } from "./account_source.ts";
+import { type ExportRule, type ImportRule, plainSource, type ShareKind } from "./account_source.ts";
 import { sourceOfOptions } from "./config_source.ts";
 import type { AccountDefinition } from "./definition.ts";
 import type { Export } from "./exports.ts";
@@ -22,8 +28,15 @@ export interface ConfiguredAccounts {
   readonly definitions: readonly AccountDefinition[];
   /** What each of them offers the others, by its name. */
   readonly exports: ReadonlyMap<string, readonly Export[]>;
-  /** What is wrong, in nats-server's words, which gives the place of `accounts` for each. Empty if all is well. */
-  readonly problems: readonly string[];
+  /** Empty if all is well. */
+  readonly problems: readonly AccountProblem[];
+}
+
+export interface AccountProblem {
+  /** In nats-server's words. */
+  readonly text: string;
+  /** What of the options is wrong. */
+  readonly part: ExportOptions | ImportOptions;
 }
 
 /** The name of the system account a configuration asks for, undefined for none. */
@@ -45,9 +58,11 @@ export function configureAccounts(options: AccountsOptions, ids: AccountIds): Co
   );
   const system = systemName === undefined ? undefined : accounts.get(systemName);
   const problems = [
-    ...[...accounts.values()].flatMap((account) => addExports(account, system !== undefined)),
-    ...addImports(accounts, "stream"),
-    ...addImports(accounts, "service"),
+    ...options.accounts.flatMap((account) =>
+      addExports(account, accounts.get(account.name)!, system !== undefined),
+    ),
+    ...addImports(options.accounts, accounts, "stream"),
+    ...addImports(options.accounts, accounts, "service"),
   ];
   if (system !== undefined) addSystemServices(accounts, system);
   return {
@@ -57,36 +72,56 @@ export function configureAccounts(options: AccountsOptions, ids: AccountIds): Co
   };
 }
 
-function addExports(account: LinkedAccount, hasSystemAccount: boolean): string[] {
-  return account.source.exports.flatMap((rule) => {
-    const { kind, subject, latency } = rule;
-    const what = JSON.stringify(subject);
-    const problem = account.exports.add(rule);
-    if (problem !== undefined) return `Error adding ${kind} export ${what}: ${problem}`;
-    if (latency === undefined) return [];
-    if (!hasSystemAccount)
-      return `Error adding service latency sampling for ${what}: system account not setup`;
-    const latencyProblem = account.exports.track(subject, latency);
-    if (latencyProblem === undefined) return [];
-    const where = JSON.stringify(latency.subject);
-    return `Error adding service latency sampling for ${what} on subject ${where}: ${latencyProblem}`;
+function addExports(
+  options: AccountOptions,
+  account: LinkedAccount,
+  hasSystemAccount: boolean,
+): AccountProblem[] {
+  return account.source.exports.flatMap((rule, index) => {
+    const problem = addExport(account, rule, hasSystemAccount);
+    return problem === undefined ? [] : [{ text: problem, part: options.exports[index]! }];
   });
 }
 
-function addImports(accounts: ReadonlyMap<string, LinkedAccount>, kind: "stream" | "service"): string[] {
+function addExport(account: LinkedAccount, rule: ExportRule, hasSystemAccount: boolean): string | undefined {
+  const { kind, subject, latency } = rule;
+  const what = JSON.stringify(subject);
+  const problem = account.exports.add(rule);
+  if (problem !== undefined) return `Error adding ${kind} export ${what}: ${problem}`;
+  if (latency === undefined) return undefined;
+  if (!hasSystemAccount) return `Error adding service latency sampling for ${what}: system account not setup`;
+  const latencyProblem = account.exports.track(subject, latency);
+  if (latencyProblem === undefined) return undefined;
+  const where = JSON.stringify(latency.subject);
+  return `Error adding service latency sampling for ${what} on subject ${where}: ${latencyProblem}`;
+}
+
+function addImports(
+  options: readonly AccountOptions[],
+  accounts: ReadonlyMap<string, LinkedAccount>,
+  kind: ShareKind,
+): AccountProblem[] {
+  return options.flatMap(({ name, imports }) => {
+    const importer = accounts.get(name)!;
+    return importer.source.imports.flatMap((rule, index) => {
+      const problem = rule.kind === kind ? addImport(accounts, importer, rule) : undefined;
+      return problem === undefined ? [] : [{ text: problem, part: imports[index]! }];
+    });
+  });
+}
+
+function addImport(
+  accounts: ReadonlyMap<string, LinkedAccount>,
+  importer: LinkedAccount,
+  rule: ImportRule,
+): string | undefined {
+  const { kind } = rule;
+  const exporter = accounts.get(rule.exporter);
+  if (exporter === undefined)
+    return `${JSON.stringify(rule.exporter)} account not defined for ${kind} import`;
   const accept = kind === "stream" ? acceptStream : acceptService;
-  return [...accounts.values()].flatMap((importer) =>
-    importer.source.imports.flatMap((rule) => {
-      if (rule.kind !== kind) return [];
-      const exporter = accounts.get(rule.exporter);
-      if (exporter === undefined)
-        return `${JSON.stringify(rule.exporter)} account not defined for ${kind} import`;
-      const problem = accept(importer, exporter, rule, noTokens);
-      return problem === undefined
-        ? []
-        : `Error adding ${kind} import ${JSON.stringify(rule.remote)}: ${problem}`;
-    }),
-  );
+  const problem = accept(importer, exporter, rule, noTokens);
+  return problem && `Error adding ${kind} import ${JSON.stringify(rule.remote)}: ${problem}`;
 }
 
 /** Only JWTs ask for activation tokens. */

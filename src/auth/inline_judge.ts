@@ -21,7 +21,7 @@ export class InlineJudge {
     if (this.#rules.isOperatorMode) return null;
     const checks = new AbsentChecks();
     const verdict = judgeByRules(this.#rules, this.#table, request, checks);
-    return checks.wereAsked ? null : verdict;
+    return checks.wereAsked || verdict.kind === "needs callout" ? null : verdict;
   }
 
   isCheap(request: LoginRequest): boolean {

@@ -100,11 +100,13 @@ export interface Login {
 }
 
 /**
- * Why not. The client is told `Authorization Violation` in every case but `account connections`, which is for
- * whoever counts an account's connections to say.
+ * Why not. The client is told `Authorization Violation` in every case but two; `account connections` is for whoever
+ * counts an account's connections to say.
  */
 export type RefusalReason =
   | "authorization violation"
+  /** So many logins came at once that this one was not judged in time: the client is told so. */
+  | "authentication timeout"
   | "account connections"
   | "proxy not trusted"
   | "proxy required";

@@ -90,6 +90,11 @@ export class KeyPair {
     return new KeyPair({ role, bytes: randomBytes(KEY_BYTES) });
   }
 
+  /** From the 32 secret bytes of a key that was made elsewhere. */
+  static fromSecret(role: Role, bytes: Uint8Array): KeyPair {
+    return new KeyPair({ role, bytes });
+  }
+
   /** Undefined if `text` is no seed. */
   static fromSeed(text: string): KeyPair | undefined {
     const seed = decodeSeed(text);

@@ -1,7 +1,8 @@
+import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
 import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import { type Claimed, identityOf } from "./identity.ts";
 import { denyPublish } from "./jwt_permissions.ts";
-import type { Login, LoginLog, LoginRefusal, RefusalReason } from "./login.ts";
+import type { Login, LoginLog, LoginRefusal, LoginRequest, RefusalReason } from "./login.ts";
 
 /** How decisions become verdicts. */
 
@@ -35,6 +36,7 @@ export function loginOf(
 
 const EVENT_REASONS: Readonly<Record<RefusalReason, CloseReason>> = {
   "authorization violation": CloseReason.AuthenticationFailure,
+  "authentication timeout": CloseReason.AuthenticationTimeout,
   "account connections": CloseReason.MaximumAccountConnectionsExceeded,
   "proxy not trusted": CloseReason.ProxyNotTrusted,
   "proxy required": CloseReason.ProxyRequired,
@@ -60,6 +62,12 @@ export function refusalOf(
     logs,
     ...more,
   };
+}
+
+/** The refusal of a login about which nothing was decided. */
+export function undecidedRefusal({ connect }: LoginRequest, reason: RefusalReason): LoginRefusal {
+  const { nkey, user, password, authToken, jwt } = connect;
+  return refusalOf({ nkey, user, password, authToken, jwt, publicKey: "" }, reason, GLOBAL_ACCOUNT, []);
 }
 
 /** A client in the account of a callout service may not put its own questions. */

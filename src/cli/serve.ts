@@ -4,6 +4,7 @@ import { defaultOptions, type Options } from "../config/option_table.ts";
 import { Logger } from "../log/logger.ts";
 import { loadRuntime } from "../runtime/mod.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { checkAccounts } from "../server/load_accounts.ts";
 import { openLogTarget } from "../server/log_target.ts";
 import {
   type ConfigOrigin,
@@ -76,7 +77,8 @@ async function readOptions(flags: Flags): Promise<Read> {
     return applied.ok ? { ...applied, warnings: [], config: null } : { ok: false, reason: applied.text };
   }
   const { loadConfigFile } = await import("../config/load.ts");
-  const loaded = loadConfigFile(configFile);
+  const load = () => checkAccounts(loadConfigFile(configFile));
+  const loaded = load();
   if (!loaded.ok) return { ok: false, reason: loaded.lines.join("\n") };
   const applied = applyFlags(loaded.options, flags);
   if (!applied.ok) return { ok: false, reason: applied.text };
@@ -84,7 +86,7 @@ async function readOptions(flags: Flags): Promise<Read> {
     file: configFile,
     digest: loaded.digest,
     read: (): ReadAgain => {
-      const again = loadConfigFile(configFile);
+      const again = load();
       if (!again.ok) return { ok: false, reason: again.lines.join("\n") };
       const flagged = applyFlags(again.options, flags);
       return flagged.ok ? { ...flagged, digest: again.digest } : { ok: false, reason: flagged.text };

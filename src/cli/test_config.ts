@@ -1,9 +1,10 @@
 import { loadConfigFile } from "../config/load.ts";
 import { findTlsFileProblem } from "../runtime/tls_files.ts";
+import { checkAccounts } from "../server/load_accounts.ts";
 
 /** `-t`: says whether a configuration file could be used, warnings included; returns the exit code. */
 export function testConfig(file: string): number {
-  const loaded = loadConfigFile(file);
+  const loaded = checkAccounts(loadConfigFile(file));
   const fileProblem = loaded.ok && loaded.options.tls ? findTlsFileProblem(loaded.options.tls) : undefined;
   if (fileProblem !== undefined) {
     console.error(`nats-server: ${fileProblem}`);

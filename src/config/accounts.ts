@@ -269,22 +269,22 @@ const exportItem: Reader<ExportOptions> = {
       const kind = stream === undefined ? "service" : "stream";
       return site.error(`Error adding ${kind} export ${JSON.stringify(exported)}: ${problem}`);
     }
-    return {
+    return site.place<ExportOptions>({
       ...read,
       kind: stream === undefined ? "service" : "stream",
       subject: exported,
       accounts: importers,
       responseType: read.responseType ?? "singleton",
       allowTrace: read.allowTrace ?? false,
-    };
+    });
   },
 };
 
 /** The token at `accountTokenPosition`, from 1, is where the importer's name goes, so it must be a wildcard. */
 function checkExport(subject: string, accountTokenPosition: number): string | undefined {
   if (!isValidSubscriptionText(subject)) return "invalid subject";
-  if (accountTokenPosition === 0 || subject.split(".")[accountTokenPosition - 1] === "*") return undefined;
-  return `token ${accountTokenPosition} is no "*", so it cannot be the account_token_position`;
+  const isSound = accountTokenPosition === 0 || subject.split(".")[accountTokenPosition - 1] === "*";
+  return isSound ? undefined : "sublist: invalid subject";
 }
 
 /** Reports keys that say the same thing under two names. */
@@ -368,12 +368,12 @@ const importItem: Reader<ImportOptions> = {
     }
     const source = stream ?? service;
     if (source === undefined) return undefined;
-    return {
+    return site.place<ImportOptions>({
       ...read,
       ...source,
       kind: stream === undefined ? "service" : "stream",
       allowTrace: read.allowTrace ?? false,
-    };
+    });
   },
 };
 
@@ -538,7 +538,7 @@ export const accounts: Reader<readonly AccountOptions[]> = {
       ];
     });
     if (site.errorCount === errorsBefore) refuseUnknownAccounts(read, site);
-    return read;
+    return site.place(read);
   },
 };
 

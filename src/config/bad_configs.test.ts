@@ -288,6 +288,7 @@ const BAD: readonly (readonly [string, ...string[]])[] = [
     "tls { cipher_suites: [TLS_RSA_WITH_RC4_128_SHA] }",
     "1:0: insecure cipher suites configured without 'allow_insecure_cipher_suites' option set: TLS_RSA_WITH_RC4_128_SHA",
   ],
+  ["tls { cert_store: WindowsCurrentUser }", "1:6: cert_store not compatible with current operating system"],
   ["tls { curve_preferences: [FOO] }", "1:6: unrecognized curve preference FOO"],
   [
     "tls { pinned_certs: [abc] }",
@@ -385,11 +386,11 @@ const QUESTIONABLE: readonly (readonly [string, ...string[]])[] = [
   ],
   [
     "authorization { timeout: 61 }",
-    '1:16: invalid use of field "timeout": timeout of 1m1s is high, consider keeping it under 60 seconds; quote durations: "1m", for 1m is a million',
+    "1:16: invalid use of field \"timeout\": timeout of 61 (61.000000 seconds) is high, consider keeping it under 60 seconds. possibly caused by unquoted duration; use '1m' instead of 1m, for example",
   ],
   [
     "authorization { timeout: 1m }",
-    '1:16: invalid use of field "timeout": timeout of 277h46m40s is high, consider keeping it under 60 seconds; quote durations: "1m", for 1m is a million',
+    "1:16: invalid use of field \"timeout\": timeout of 1000000 (1000000.000000 seconds) is high, consider keeping it under 60 seconds. possibly caused by unquoted duration; use '1m' instead of 1m, for example",
   ],
   [
     'cluster { ping_interval: "1m" }',

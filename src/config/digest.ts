@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
+import { sha256Hex } from "../base/sha256.ts";
 import type { ConfigMap, ConfigValue } from "./config_tree.ts";
 
 /**
@@ -7,9 +7,7 @@ import type { ConfigMap, ConfigValue } from "./config_tree.ts";
  * Comments, layout, and how a variable was defined make no difference; values do.
  */
 export function configDigest(tree: ConfigMap): string {
-  return `sha256:${createHash("sha256")
-    .update(`${toGoJson(tree)}\n`)
-    .digest("hex")}`;
+  return `sha256:${sha256Hex(new TextEncoder().encode(`${toGoJson(tree)}\n`))}`;
 }
 
 /** JSON as Go's encoder writes it: keys sorted by their bytes, `<`, `>`, `&` and two line separators escaped. */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { ConfigError, type ConfigProblem, formatProblem } from "./config_tree.ts";
+import { ConfigError, type ConfigProblem, formatProblem, type Position } from "./config_tree.ts";
 import { configDigest } from "./digest.ts";
 import type { NamedFile } from "./option.ts";
 import type { Options } from "./option_table.ts";
@@ -11,6 +11,8 @@ export interface LoadedConfig {
   readonly options: Options;
   /** `sha256:<hex>`, as nats-server shows it. */
   readonly digest: string;
+  /** Where the accounts stand, and their exports and imports. */
+  readonly places: ReadonlyMap<object, Position>;
   /** Lines for stderr; the server starts nevertheless, but `-t` fails. */
   readonly warnings: readonly string[];
 }
@@ -24,11 +26,11 @@ export type LoadResult =
 export function loadConfigText(text: string, file: string, surroundings: ParseSurroundings): LoadResult {
   try {
     const tree = parseConfig(text, file, surroundings);
-    const { options, problems, files } = readOptions(tree);
+    const { options, problems, places, files } = readOptions(tree);
     const missing = files.flatMap((named) => problemOfFile(named, surroundings.readFile));
     const lines = [...problems, ...missing].map(formatProblem);
     if (missing.length > 0 || problems.some(isError)) return { ok: false, lines };
-    return { ok: true, options, digest: configDigest(tree), warnings: lines };
+    return { ok: true, options, digest: configDigest(tree), places, warnings: lines };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { ok: false, lines: [error.message] };

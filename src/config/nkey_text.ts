@@ -20,6 +20,7 @@ const PUBLIC_KEY_CHARACTERS = 56;
 /** One prefix byte more. */
 const SEED_CHARACTERS = 58;
 const SERVER_PREFIX = 13 << 3;
+const CURVE_PREFIX = 23 << 3;
 /** A prefix, anything, and the checksum. */
 const KEY_BYTES_MIN = 4;
 
@@ -36,6 +37,11 @@ export function isUserSeed(text: string): boolean {
 /** The encoded public key of a server, `N…`, from the 32 bytes of its Ed25519 key. */
 export function serverPublicKey(key: Uint8Array): string {
   return encodeKeyText([SERVER_PREFIX, ...key]);
+}
+
+/** The encoded public curve key, `X…`, from the 32 bytes of an X25519 key. */
+export function curvePublicKey(key: Uint8Array): string {
+  return encodeKeyText([CURVE_PREFIX, ...key]);
 }
 
 /** Base32 of `bytes`, prefix and key, with their checksum, low byte first. */

@@ -141,6 +141,8 @@ export function defaultsOf<Table extends OptionTable>(table: Table): OptionsOf<T
 /** What reading a configuration comes upon. */
 export interface Findings {
   readonly problems: ConfigProblem[];
+  /** Where parts stand of which more is found out once all is read. */
+  readonly places: Map<object, Position>;
   /** Files that must be there for the configuration to be of use, such as certificates. */
   readonly files: NamedFile[];
 }
@@ -174,6 +176,12 @@ export class Site {
       at: this.at,
       text: `invalid use of field "${this.key}": ${reason}`,
     });
+  }
+
+  /** Remembers where a part stands that was read here; returns it. */
+  place<Part extends object>(part: Part): Part {
+    this.#findings.places.set(part, this.at);
+    return part;
   }
 
   /** Names a file that must be there; `problem` stands before what is said of one that is not. */

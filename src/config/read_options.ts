@@ -1,5 +1,5 @@
 import type { UserOptions } from "./authorization.ts";
-import type { ConfigEntry, ConfigMap, ConfigProblem } from "./config_tree.ts";
+import type { ConfigEntry, ConfigMap, ConfigProblem, Position } from "./config_tree.ts";
 import { type NamedFile, readBlock, Site } from "./option.ts";
 import { OPTIONS_BLOCK, type Options } from "./option_table.ts";
 
@@ -8,6 +8,8 @@ export interface ReadResult {
   readonly options: Options;
   /** Warnings first. */
   readonly problems: readonly ConfigProblem[];
+  /** Where the accounts stand, and their exports and imports. */
+  readonly places: ReadonlyMap<object, Position>;
   /** Files the configuration names that must be there. */
   readonly files: readonly NamedFile[];
 }
@@ -19,17 +21,18 @@ export interface ReadResult {
 export function readOptions(tree: ConfigMap): ReadResult {
   const problems: ConfigProblem[] = [];
   const files: NamedFile[] = [];
+  const places = new Map<object, Position>();
   if (tree.entries.size === 0) {
     problems.push({ severity: "warning", text: `${tree.at.file}: config has no values or is empty` });
   }
-  const site = new Site("", tree.at, { problems, files });
+  const site = new Site("", tree.at, { problems, places, files });
   const read = readBlock(OPTIONS_BLOCK, tree, site);
   refuseMixedCredentials(tree, read, site);
   refuseDuplicateUsers(tree, read, site);
   refuseUnknownCalloutAccounts(tree, read, site);
   const bySeverity = [...problems.filter(isWarning), ...problems.filter((problem) => !isWarning(problem))];
   const trace = read.trace || read.traceVerbose || read.traceHeaders;
-  return { options: { ...read, trace }, problems: bySeverity, files };
+  return { options: { ...read, trace }, problems: bySeverity, places, files };
 }
 
 function isWarning({ severity }: ConfigProblem): boolean {

@@ -1,5 +1,5 @@
 import type { ConfigValue } from "./config_tree.ts";
-import { formatDuration, parseDuration } from "./duration.ts";
+import { parseDuration } from "./duration.ts";
 import { type Reader, type Site, wrongType } from "./option.ts";
 
 /** Readers for the value types that options of several blocks share. */
@@ -129,8 +129,11 @@ export const authorizationTimeout: Reader<number> = {
   read: (value, site) => {
     const timeoutMs = timeout.read(value, site);
     if (timeoutMs !== undefined && timeoutMs > 60_000) {
+      const written = "value" in value ? value.value : "";
+      const seconds = (timeoutMs / 1000).toFixed(6);
       site.warn(
-        `timeout of ${formatDuration(timeoutMs)} is high, consider keeping it under 60 seconds; quote durations: "1m", for 1m is a million`,
+        `timeout of ${written} (${seconds} seconds) is high, consider keeping it under 60 seconds. ` +
+          "possibly caused by unquoted duration; use '1m' instead of 1m, for example",
       );
     }
     return timeoutMs;

@@ -201,6 +201,12 @@ const ocspPeer: Reader<OcspPeerOptions> = boolOr<OcspPeerOptions>(
   },
 );
 
+/** Known so that the message can say why it is refused: certificates are files here. */
+const certStore: Reader<string> = {
+  type: "certificate store",
+  read: (_value, site) => site.error("cert_store not compatible with current operating system"),
+};
+
 const TLS_TABLE = {
   certFile: option<string | undefined>({
     key: "cert_file",
@@ -308,7 +314,7 @@ const TLS_TABLE = {
   }),
   certStore: option<string | undefined>({
     key: "cert_store",
-    reader: oneOf("WindowsCurrentUser", "WindowsLocalMachine"),
+    reader: certStore,
     default: undefined,
     doc: "A Windows certificate store; no other system has one.",
   }),

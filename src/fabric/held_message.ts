@@ -4,7 +4,8 @@ import type { MessageBytes } from "../protocol/set_header.ts";
 /** The connection slot that stands for whoever is no client of this shard. */
 export const FABRIC_SLOT = 0;
 const SPACE = 0x20;
-const CR_LF = new Uint8Array([0x0d, 0x0a]);
+const CR_LF_BYTES = 2;
+const NO_HEADERS = new Uint8Array(0);
 const encoder = new TextEncoder();
 
 /**
@@ -109,13 +110,13 @@ export class HeldMessage {
     );
   }
 
-  /** A plain message of the server itself: its reply is there and empty, which reads as two blanks. */
-  static fromServer(context: number, subject: Uint8Array, payload: Uint8Array): HeldMessage {
-    const line = encoder.encode(` ${payload.length}\r\n`);
-    const message = new HeldMessage(context, FABRIC_SLOT, subject, line, 0, -1, payload.length);
-    message.fill(payload, 0, payload.length);
-    message.fill(CR_LF, 0, CR_LF.length);
-    return message;
+  /** A message of the server itself: its reply is there and empty, which reads as two blanks. */
+  static fromServer(context: number, subject: Uint8Array, { bytes, headerBytes }: MessageBytes): HeldMessage {
+    const headerLength = headerBytes === 0 ? -1 : headerBytes;
+    const payloadLength = bytes.length - CR_LF_BYTES;
+    const sizes = headerBytes === 0 ? `${payloadLength}` : `${headerBytes} ${payloadLength}`;
+    const line = encoder.encode(` ${sizes}\r\n`);
+    return new HeldMessage(context, FABRIC_SLOT, subject, line, 0, headerLength, payloadLength, bytes);
   }
 
   /** Its headers and payload. */
@@ -154,6 +155,15 @@ export class HeldMessage {
     const { bytes } = this;
     return bytes[bytes.length - 2] === 0x0d && bytes[bytes.length - 1] === 0x0a;
   }
+}
+
+/** The content of a message that is at hand in parts. */
+export function messageBytes(payload: Uint8Array, headers: Uint8Array = NO_HEADERS): MessageBytes {
+  const bytes = new Uint8Array(headers.length + payload.length + CR_LF_BYTES);
+  bytes.set(headers);
+  bytes.set(payload, headers.length);
+  bytes.set([0x0d, 0x0a], headers.length + payload.length);
+  return { bytes, headerBytes: headers.length };
 }
 
 /** The plain form of what follows a subject in a PUB or HPUB line. */

@@ -7,6 +7,7 @@ import type { Engine } from "../engine/engine.ts";
 import { INDEX_FULL, type InterestIndex } from "../interest/interest_index.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import {
+  CONTEXT_IS_RESPONSE,
   RECORD_BODY,
   RECORD_KIND,
   RECORD_KIND_LARGE,
@@ -19,7 +20,7 @@ import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
 import type { MessageBytes } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../subject/byte_string.ts";
 import { areTokensSubset } from "../subject/subset.ts";
-import { FABRIC_SLOT, HeldMessage } from "./held_message.ts";
+import { FABRIC_SLOT, HeldMessage, messageBytes } from "./held_message.ts";
 import { type Delivery, readRecord } from "./message_record.ts";
 import type { RecordQueue } from "./record_queue.ts";
 
@@ -35,6 +36,17 @@ export interface InternalMessage {
 
 export type InternalHandler = (message: InternalMessage) => void;
 
+/** What accounts make of what is published in them, besides interest. Subjects are byte strings. */
+export interface InternalRoutes {
+  /** The shard that waits for an answer on this subject; below 0 for a subject nobody waits on so. */
+  nodeOfReply(account: number, subject: string): number;
+  /** The message as other accounts import it. */
+  legsOf(
+    account: number,
+    subject: string,
+  ): readonly { readonly account: number; readonly subject: Uint8Array }[];
+}
+
 interface InternalSubscription {
   readonly account: number;
   readonly pattern: readonly string[];
@@ -45,8 +57,8 @@ interface InternalSubscription {
 }
 
 const NO_QUEUES = new Int32Array(0);
-const NO_REPLY = new Uint8Array(0);
 const ACCOUNT_MASK = 0xffff;
+const NO_ROUTES: InternalRoutes = { nodeOfReply: () => -1, legsOf: () => [] };
 
 export class InternalClient {
   readonly #shared: SharedMemory;
@@ -54,6 +66,7 @@ export class InternalClient {
   readonly #index: InterestIndex;
   readonly #queue: RecordQueue;
   readonly #node: number;
+  readonly #routes: InternalRoutes;
   readonly #wakeWord: number;
   readonly #subscriptions = new Set<InternalSubscription>();
   readonly #match = new MatchResult();
@@ -61,7 +74,15 @@ export class InternalClient {
   readonly #incoming = new Map<number, Delivery>();
   #isStopped = false;
 
-  constructor(shared: SharedMemory, engine: Engine, index: InterestIndex, queue: RecordQueue, node: number) {
+  constructor(
+    shared: SharedMemory,
+    engine: Engine,
+    index: InterestIndex,
+    queue: RecordQueue,
+    node: number,
+    routes = NO_ROUTES,
+  ) {
+    this.#routes = routes;
     this.#shared = shared;
     this.#engine = engine;
     this.#index = index;
@@ -113,33 +134,60 @@ export class InternalClient {
     };
   }
 
+  /** Whether anybody else would take a message on a subject of an account, or of one that imports it. */
+  hasInterest(account: number, subject: string): boolean {
+    const text = byteStringOfText(subject);
+    return this.#routes.nodeOfReply(account, text) >= 0 || this.#nodesFor(account, text).size > 0;
+  }
+
   /** Publishes in an account, to others than itself; returns how many nodes and queue groups take it. */
-  publish(account: number, subject: string, payload: Uint8Array, reply = "", headers = NO_HEADERS): number {
-    const content = contentOf(headers, payload);
-    const name = bytesOf(byteStringOfText(subject));
-    const replyBytes = reply === "" ? NO_REPLY : bytesOf(byteStringOfText(reply));
+  publish(account: number, subject: string, payload: Uint8Array, reply = "", headers?: Uint8Array): number {
+    const content = messageBytes(payload, headers);
+    const text = byteStringOfText(subject);
+    const name = bytesOf(text);
+    const answered = this.#routes.nodeOfReply(account, text);
+    if (answered >= 0) {
+      const context = account | CONTEXT_IS_RESPONSE;
+      const message = HeldMessage.of(context, FABRIC_SLOT, name, bytesOf(byteStringOfText(reply)), content);
+      this.#queue.sendMessage(answered, { message, isPlain: true, queues: NO_QUEUES });
+      return 1;
+    }
     const message =
-      reply === "" && headers.length === 0
-        ? HeldMessage.fromServer(account, name, payload)
-        : HeldMessage.of(account, FABRIC_SLOT, name, replyBytes, content);
-    const match = this.#match;
-    this.#index.match(account, name, 0, name.length, match);
-    const queues = this.#pickQueues(match);
+      reply === ""
+        ? HeldMessage.fromServer(account, name, content)
+        : HeldMessage.of(account, FABRIC_SLOT, name, bytesOf(byteStringOfText(reply)), content);
     let count = 0;
-    for (let node = 0; node < this.#shared.map.nodeCount; node++) {
-      if (node === this.#node) continue;
-      const isPlain = (match.plainNodes & (1 << node)) !== 0;
-      const picked = queues.get(node) ?? [];
-      if (!isPlain && picked.length === 0) continue;
-      count += (isPlain ? 1 : 0) + picked.length;
+    for (const [node, { isPlain, queues }] of this.#nodesFor(account, text)) {
+      count += (isPlain ? 1 : 0) + queues.length;
       const delivery = {
         message,
         isPlain,
-        queues: picked.length === 0 ? NO_QUEUES : Int32Array.from(picked),
+        queues: queues.length === 0 ? NO_QUEUES : Int32Array.from(queues),
       };
+
       this.#queue.sendMessage(node, delivery);
     }
     return count;
+  }
+
+  /** Who takes a message: the nodes with interest in it, and which queue groups each serves. */
+  #nodesFor(account: number, subject: string): Map<number, { isPlain: boolean; queues: number[] }> {
+    const nodes = new Map<number, { isPlain: boolean; queues: number[] }>();
+    const match = this.#match;
+    for (const leg of [{ account, subject: bytesOf(subject) }, ...this.#routes.legsOf(account, subject)]) {
+      this.#index.match(leg.account, leg.subject, 0, leg.subject.length, match);
+      const queues = this.#pickQueues(match);
+      for (let node = 0; node < this.#shared.map.nodeCount; node++) {
+        if (node === this.#node) continue;
+        const isPlain = (match.plainNodes & (1 << node)) !== 0;
+        const picked = queues.get(node) ?? [];
+        if (!isPlain && picked.length === 0) continue;
+        const served = nodes.getOrInsertComputed(node, () => ({ isPlain: false, queues: [] }));
+        served.isPlain ||= isPlain;
+        served.queues.push(...picked);
+      }
+    }
+    return nodes;
   }
 
   /** Which node serves each queue group: drawn by the number of its members. */
@@ -216,14 +264,4 @@ function drawNode(candidates: readonly { readonly node: number; readonly members
     if (left < 0) return node;
   }
   return candidates[0]!.node;
-}
-
-const NO_HEADERS = new Uint8Array(0);
-
-function contentOf(headers: Uint8Array, payload: Uint8Array): MessageBytes {
-  const bytes = new Uint8Array(headers.length + payload.length + 2);
-  bytes.set(headers);
-  bytes.set(payload, headers.length);
-  bytes.set([0x0d, 0x0a], headers.length + payload.length);
-  return { bytes, headerBytes: headers.length };
 }

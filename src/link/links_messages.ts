@@ -1,16 +1,20 @@
 /** What main and the shards tell the links thread, and what it tells main. Plain data: it crosses threads. */
 import type { AccountsChange } from "../account/accounts_change.ts";
-import type { LoginRules } from "../auth/login_rules.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import type { AccountDetails } from "./account_details.ts";
+import type { ServerSecrets } from "./callouts.ts";
+import type { LoginsSettings } from "./logins.ts";
 import type { OperatorSetup } from "./operator_mode.ts";
 
 export interface LinksStart {
   readonly type: "start";
   readonly memory: WebAssembly.Memory;
   readonly transport: "epoll" | "runtime";
-  readonly rules: LoginRules;
+  readonly logins: LoginsSettings;
   readonly server: ServerIdentity;
+  /** What names this server in subjects. */
+  readonly serverHash: string;
+  readonly secrets: ServerSecrets;
   /** Null outside operator mode. */
   readonly operator: OperatorSetup | null;
 }
@@ -23,7 +27,7 @@ export type LinksMessage =
   /** A reload took place. */
   | {
       readonly type: "reload";
-      readonly rules: LoginRules;
+      readonly logins: LoginsSettings;
       readonly preload: OperatorSetup["preload"];
     }
   /** Main asks about an account of operator mode, to be loaded if it is not; answered under the same id. */
@@ -33,6 +37,8 @@ export type LinksMessage =
 export type LinksReport =
   /** It serves, or why it cannot: the text a server does not start with. */
   | { readonly type: "ready"; readonly problem: string | undefined }
+  /** A reload has been carried out: questions from now on are judged by it. */
+  | { readonly type: "reloaded" }
   | { readonly type: "accounts"; readonly change: AccountsChange }
   /** Undefined details: there is no such account. */
   | { readonly type: "details"; readonly id: number; readonly details: AccountDetails | undefined }

@@ -1,41 +1,148 @@
 /** Judges the logins that take more than comparing texts. */
-import type { LoginRequest, Verdict } from "../auth/login.ts";
+import type { ClientTls } from "../auth/jwt/claims.ts";
+import type { Login, LoginRefusal, LoginRequest, NeedsCallout } from "../auth/login.ts";
 import { decideLogin } from "../auth/login_flow.ts";
 import { type JudgeTools, LoginJudge } from "../auth/login_judge.ts";
 import { type LoginRules, needsHashComparison } from "../auth/login_rules.ts";
 import { verifySignature } from "../auth/nkey.ts";
 import { loadHashComparison } from "../auth/password.ts";
+import { undecidedRefusal } from "../auth/verdict.ts";
+import type { CalloutAccounts, CalloutAsk, CalloutSurroundings, Callouts } from "./callouts.ts";
+import { LoginQueue } from "./login_queue.ts";
 import type { OperatorMode } from "./operator_mode.ts";
+
+/** What a reload may change. Plain data. */
+export interface LoginsSettings {
+  readonly rules: LoginRules;
+  /** How long a login may wait to be judged, and a question to a callout service for its answer. */
+  readonly timeoutMs: number;
+  /** Of the configuration; null without a callout in it. */
+  readonly calloutAccounts: CalloutAccounts | null;
+}
+
+/** A login as a shard asks about it. */
+export interface AskedLogin {
+  /** The shard. */
+  readonly node: number;
+  readonly clientId: number;
+  /** The client is in already; asked after a reload. */
+  readonly isAgain: boolean;
+  readonly request: LoginRequest;
+  /** For a callout service. */
+  readonly clientTls: ClientTls | null;
+  /** Whether the connection is still there. */
+  isWanted(): boolean;
+  conclude(verdict: Login | LoginRefusal): void;
+}
+
+/** Settings, and what was made of them. */
+interface InForce {
+  readonly settings: LoginsSettings;
+  readonly judge: LoginJudge;
+}
 
 export class Logins {
   readonly #operator: OperatorMode | null;
-  #judge: Promise<LoginJudge>;
+  readonly #calloutSurroundings: Omit<CalloutSurroundings, "source">;
+  readonly #queue = new LoginQueue({
+    nowMs: () => performance.now(),
+    yield: (resume) => void setTimeout(resume, 0),
+  });
+  #inForce: InForce;
+  #callouts: Promise<Callouts> | null = null;
 
-  constructor(rules: LoginRules, operator: OperatorMode | null) {
+  static async create(
+    settings: LoginsSettings,
+    operator: OperatorMode | null,
+    calloutSurroundings: Omit<CalloutSurroundings, "source">,
+  ): Promise<Logins> {
+    return new Logins(await prepare(settings, operator), operator, calloutSurroundings);
+  }
+
+  private constructor(
+    inForce: InForce,
+    operator: OperatorMode | null,
+    calloutSurroundings: Omit<CalloutSurroundings, "source">,
+  ) {
+    this.#inForce = inForce;
     this.#operator = operator;
-    this.#judge = this.#createJudge(rules);
+    this.#calloutSurroundings = calloutSurroundings;
   }
 
-  /** After a reload. Logins that wait are judged by what was in force when they came. */
-  changeRules(rules: LoginRules): void {
-    this.#judge = this.#createJudge(rules);
+  /** After a reload. Who is being judged already is judged by what was in force before. */
+  async changeSettings(settings: LoginsSettings): Promise<void> {
+    this.#inForce = await prepare(settings, this.#operator);
   }
 
-  async judge(request: LoginRequest): Promise<Verdict> {
-    return await decideLogin(await this.#judge, this.#operator ?? undefined, request);
+  /** Has the login judged in its turn. One whose connection goes meanwhile comes to no conclusion. */
+  add(login: AskedLogin): void {
+    const { node, isAgain, request } = login;
+    const { timeoutMs } = this.#inForce.settings;
+    this.#queue.add({
+      lane: `${node} ${laneOf(login)}`,
+      expiresAtMs: isAgain ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs,
+      isWanted: () => login.isWanted(),
+      judge: () => void this.#judge(login),
+      expire: () => login.conclude(undecidedRefusal(request, "authentication timeout")),
+    });
   }
 
-  async #createJudge(rules: LoginRules): Promise<LoginJudge> {
+  async #judge(login: AskedLogin): Promise<void> {
+    const { judge, settings } = this.#inForce;
+    const verdict = await decideLogin(judge, this.#operator ?? undefined, login.request);
+    if (verdict.kind !== "needs callout") {
+      login.conclude(verdict);
+      return;
+    }
+    const answer = await this.#callOut(login, verdict, settings);
+    if (answer !== null) login.conclude(answer);
+  }
+
+  async #callOut(login: AskedLogin, pending: NeedsCallout, settings: LoginsSettings) {
+    const { request, clientId, clientTls } = login;
+    const { timeoutMs } = settings;
+    const callouts = await this.#loadCallouts();
+    return callouts.decide(
+      { pending, request, clientId, clientTls, timeoutMs, isWanted: () => login.isWanted() },
+      this.#askOf(settings),
+    );
+  }
+
+  #askOf({ rules, calloutAccounts }: LoginsSettings): CalloutAsk {
     const operator = this.#operator;
-    const tools: JudgeTools = {
-      verifySignature,
-      compareHash: needsHashComparison(rules) ? await loadHashComparison() : () => false,
-      nowMs: () => Date.now(),
-      operatorMode:
-        operator === null
-          ? undefined
-          : { trust: operator.trust, findAccount: (key) => operator.book.find(key) },
-    };
-    return new LoginJudge(rules, tools);
+    if (operator === null) return { kind: "config", callout: rules.callout!, accounts: calloutAccounts! };
+    const { trust, book } = operator;
+    return { kind: "operator", trust, book, idOf: (accountKey) => operator.idOf(accountKey) };
   }
+
+  /** Loads what encrypts and signs questions, once there is one. */
+  #loadCallouts(): Promise<Callouts> {
+    this.#callouts ??= import("./callouts.ts").then(
+      ({ Callouts }) => new Callouts({ ...this.#calloutSurroundings, source: this.#operator ?? undefined }),
+    );
+    return this.#callouts;
+  }
+}
+
+/**
+ * Who is in waits apart, so that a reload with many connections keeps nobody out; so do those who sign, who take a
+ * thousandth of what a password takes whose hash has to be compared.
+ */
+function laneOf({ isAgain, request }: AskedLogin): string {
+  if (isAgain) return "again";
+  return request.connect.signature === "" ? "secret" : "signature";
+}
+
+async function prepare(settings: LoginsSettings, operator: OperatorMode | null): Promise<InForce> {
+  const { rules } = settings;
+  const tools: JudgeTools = {
+    verifySignature,
+    compareHash: needsHashComparison(rules) ? await loadHashComparison() : () => false,
+    nowMs: () => Date.now(),
+    operatorMode:
+      operator === null
+        ? undefined
+        : { trust: operator.trust, findAccount: (key) => operator.book.find(key) },
+  };
+  return { settings, judge: new LoginJudge(rules, tools) };
 }

@@ -145,6 +145,11 @@ export class OperatorMode {
     return undefined;
   }
 
+  /** The number by which an account in the book is known. */
+  idOf(accountKey: string): number | undefined {
+    return this.#registry.get(accountKey)?.id;
+  }
+
   /** An account by its key, with the accounts it imports from. */
   async load(accountKey: string): Promise<AccountResult> {
     const result = await this.book.load(accountKey);

@@ -39,6 +39,9 @@ export const CONNECTION_ACCOUNT = 72;
 /** File descriptor, −1 for none; main closes it when a shard dies. */
 export const CONNECTION_FD = 68;
 
+/** Its client id; 0 once it is to close. The links thread reads it before it judges a login. Atomics. */
+export const CONNECTION_CLIENT = 76;
+
 export const CONNECTION_IS_CLOSED = 1;
 export const CONNECTION_HAS_NO_ECHO = 2;
 export const CONNECTION_TAKES_HEADERS = 4;
@@ -262,10 +265,10 @@ export const RECORD_KIND_STALL = 6;
 /** The sender's subscribers have caught up: connections it had stalled may go on. */
 export const RECORD_KIND_RESUME = 7;
 
-// The plan cache: sets of four (hash, plan address) pairs.
-export const PLAN_SET_BYTES = 32;
-export const PLAN_SET_WAYS = 4;
-export const PLAN_SET_COUNT = 32768;
+// The plan cache: sets of eight (hash, plan address) pairs.
+export const PLAN_SET_BYTES = 64;
+export const PLAN_SET_WAYS = 8;
+export const PLAN_SET_COUNT = 65536;
 
 /** Payloads of at least this many bytes are sent from where they were received instead of copied. */
 export const GATHER_BYTES_MIN = 512;

@@ -77,6 +77,7 @@ export const CONNECTIONS_PER_SHARD_MAX = 65536;
 /** Receive buffer: what a connection kept, one read, and room for reads past the end. */
 export const RECEIVE_BYTES = 512 * 1024;
 export const READ_BYTES = 128 * 1024;
+export const READ_BYTES_BEFORE_LOGIN = 16 * 1024;
 export const BLOCK_BYTES = 256 * 1024;
 
 const INDEX_BYTES = 640 * 1024 * 1024;

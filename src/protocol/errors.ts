@@ -67,9 +67,10 @@ const ENTRIES: readonly (ErrorEntry | undefined)[] = (() => {
   add(ERROR_MAXIMUM_PAYLOAD, "Maximum Payload Violation", R.MaximumPayloadExceeded, "error");
   add(ERROR_JSON, null, R.ProtocolViolation, "error");
   add(ERROR_PEER_ERROR, null, R.ParseError, "error");
-  add(ERROR_AUTHORIZATION_VIOLATION, "Authorization Violation", R.AuthenticationFailure, "error");
-  add(ERROR_PROXY_NOT_TRUSTED, "Authorization Violation", R.ProxyNotTrusted, "error");
-  add(ERROR_PROXY_REQUIRED, "Authorization Violation", R.ProxyRequired, "error");
+  // The log says who was refused, instead of this text.
+  add(ERROR_AUTHORIZATION_VIOLATION, "Authorization Violation", R.AuthenticationFailure, "none");
+  add(ERROR_PROXY_NOT_TRUSTED, "Authorization Violation", R.ProxyNotTrusted, "none");
+  add(ERROR_PROXY_REQUIRED, "Authorization Violation", R.ProxyRequired, "none");
   add(ERROR_AUTHENTICATION_TIMEOUT, "Authentication Timeout", R.AuthenticationTimeout, "debug");
   add(ERROR_USER_AUTHENTICATION_EXPIRED, "User Authentication Expired", R.AuthenticationExpired, "debug");
   add(

@@ -1,7 +1,7 @@
 /** The `server` object of events and of answers to system requests. Source: nats-server `ServerInfo` of events.go. */
 import { formatTime } from "./go_json.ts";
 
-/** What does not change while the server runs. Plain data. */
+/** Who a server is. Plain data. */
 export interface ServerIdentity {
   readonly name: string;
   /** The host that clients are listened to on, as configured. */
@@ -25,15 +25,16 @@ const FEATURE_FLAGS = {
 
 /** Makes the object anew for each message that carries it: they are counted. */
 export class ServerObjects {
-  readonly #identity: ServerIdentity;
+  /** A reload may change it. */
+  identity: ServerIdentity;
   #sequence = 0;
 
   constructor(identity: ServerIdentity) {
-    this.#identity = identity;
+    this.identity = identity;
   }
 
   next(nowMs: number): ServerObject {
-    const { name, host, id, cluster, version, tags, metadata } = this.#identity;
+    const { name, host, id, cluster, version, tags, metadata } = this.identity;
     this.#sequence++;
     return {
       name,

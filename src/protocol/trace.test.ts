@@ -41,11 +41,11 @@ test("tracePayload() shows the header block alone where asked", () => {
 test("traceConnect() hides secrets and keeps the rest as written", () => {
   expect(
     connectLine(
-      '{"verbose":true,"user":"u","pass":"s","auth_token" : "t" ,"nkey":"n","sig":"q","proxy_sig":"z","jwt":"j"}',
+      '{"verbose":true,"user":"u","pass":"s","auth_token" : "t" ,"nkey":"n","sig":"q","proxy_sig":"z","jwt":"h.p.s"}',
     ),
   ).toBe(
     '<<- [CONNECT {"verbose":true,"user":"u","pass":"[REDACTED]","auth_token" : "[REDACTED]" ,"nkey":"[REDACTED]",' +
-      '"sig":"[REDACTED]","proxy_sig":"[REDACTED]","jwt":"j"}]',
+      '"sig":"[REDACTED]","proxy_sig":"[REDACTED]","jwt":"h.p.[REDACTED]"}]',
   );
 });
 

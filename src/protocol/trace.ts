@@ -61,10 +61,14 @@ export function tracePayload(
   return `${ARROWS[direction]} MSG_PAYLOAD: [${isCut ? `${quoted.slice(0, -1)}..."` : quoted}]`;
 }
 
-/**
- * Keys whose values the log must not hold. A JWT is not among them: without its key it opens nothing.
- */
+/** Keys whose values the log must not hold. */
 const SECRET_KEY = /^(?:pass.*|auth_token.*|sig|proxy_sig|nkey)$/i;
+/**
+ * Of a JWT everything is shown but its signature, which nats-server shows too: with it whoever reads the log could log
+ * in by a bearer token.
+ */
+const JWT_KEY = /^jwt$/i;
+const SIGNED_PART = /^"[\w-]+\.[\w-]+\./;
 
 /**
  * Replaces the values of secret fields by `[REDACTED]`. Where nats-server searches the text for what
@@ -77,8 +81,11 @@ function redactSecrets(document: string): string {
   let shown = "";
   let shownTo = 0;
   for (const { key, json, jsonStart } of members) {
-    if (!SECRET_KEY.test(key)) continue;
-    shown += document.slice(shownTo, jsonStart) + (json.startsWith('"') ? '"[REDACTED]"' : "[REDACTED]");
+    const isJwt = JWT_KEY.test(key);
+    if (!isJwt && !SECRET_KEY.test(key)) continue;
+    const quote = json.startsWith('"') ? '"' : "";
+    const kept = (isJwt && SIGNED_PART.exec(json)?.[0]) || quote;
+    shown += `${document.slice(shownTo, jsonStart)}${kept}[REDACTED]${quote}`;
     shownTo = jsonStart + json.length;
   }
   return shown + document.slice(shownTo);

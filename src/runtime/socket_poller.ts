@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
@@ -171,7 +172,11 @@ export class SocketPoller implements Poller, TlsLayer {
     return this.#lastError;
   }
 
-  useContext(listener: number, context: TlsContext): void {
+  useContext(listener: number, context: TlsContext | null): void {
+    if (context === null) {
+      delete this.#tls[listener];
+      return;
+    }
     assert(context.kind === "runtime", "SocketPoller.useContext: the context is not the runtime's");
     this.#tls[listener] = new SocketTls(context.options);
   }
@@ -342,9 +347,10 @@ class SocketStream {
     const plain = this.#socket;
     for (const event of ["data", "end", "error", "close"]) plain.removeAllListeners(event);
     plain.pause();
-    for (const chunk of this.#incoming.splice(0).reverse()) plain.unshift(chunk);
+    const firstBytes = Buffer.concat(this.#incoming.splice(0));
+    plain.unshift(firstBytes);
     this.#unreadBytes = 0;
-    const socket = tls.secure(plain);
+    const socket = tls.secure(plain, firstBytes);
     this.#socket = socket;
     // The handshake tells of these by the socket on top, if at all.
     plain.on("error", () => {});

@@ -2,12 +2,13 @@
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
-import type { TlsOptions } from "../config/tls.ts";
+import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { type CertificateFault, certificateErrorText } from "./certificate_error.ts";
+import { certificateSets, chooseByServerName } from "./certificate_sets.ts";
 import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./openssl/cipher_names.ts";
 import { errnoTextOf } from "./posix/errno.ts";
+import { serverNameOf } from "./server_name.ts";
 import type { HandshakeError, TlsSession } from "./tls.ts";
-import { certificatePairs } from "./tls_files.ts";
 
 /** First byte of a TLS record that carries a handshake. */
 export const TLS_HANDSHAKE_BYTE = 0x16;
@@ -22,14 +23,20 @@ const CERTIFICATES_MAX = 16;
 
 /** What handshakes are made with. Throws where the files cannot be read or used. */
 export class SocketTls {
-  readonly #secureContext: SecureContext;
+  readonly #contexts: readonly { readonly names: readonly string[]; readonly secureContext: SecureContext }[];
   readonly #verify: boolean;
 
   constructor(options: TlsOptions) {
+    this.#verify = options.verify;
+    this.#contexts = certificateSets(options).map(({ names, pairs }) => ({
+      names,
+      secureContext: this.#createContext(options, pairs),
+    }));
+  }
+
+  #createContext(options: TlsOptions, pairs: readonly CertificatePair[]): SecureContext {
     const { caFile, cipherSuites, curvePreferences, minVersion, verify } = options;
-    const pairs = certificatePairs(options);
-    this.#verify = verify;
-    this.#secureContext = createSecureContext({
+    return createSecureContext({
       cert: pairs.map(({ certFile }) => readFileSync(certFile)),
       key: pairs.map(({ keyFile }) => readFileSync(keyFile)),
       minVersion: minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2",
@@ -41,11 +48,11 @@ export class SocketTls {
     });
   }
 
-  /** The server's side of a handshake on a connected socket, which it begins to read. */
-  secure(socket: Socket): TLSSocket {
+  /** The server's side of a handshake on a connected socket, whose next bytes are `firstBytes`. */
+  secure(socket: Socket, firstBytes: Uint8Array): TLSSocket {
     return new TLSSocket(socket, {
       isServer: true,
-      secureContext: this.#secureContext,
+      secureContext: chooseByServerName(this.#contexts, serverNameOf(firstBytes)).secureContext,
       requestCert: this.#verify,
       rejectUnauthorized: this.#verify,
     });

@@ -43,10 +43,10 @@ export interface TlsSession {
 /** The TLS of a poller: puts it on streams that the poller serves. Afterwards reads and writes are of plain text. */
 export interface TlsLayer {
   /**
-   * Handshakes begun from now on for this listener, a small integer, use the context. Throws where it cannot be used;
-   * what was used before stays.
+   * Handshakes begun from now on for this listener, a small integer, use the context; with null there are none, and
+   * what was used before is not touched again. Throws where it cannot be used; what was used before stays.
    */
-  useContext(listener: number, context: TlsContext): void;
+  useContext(listener: number, context: TlsContext | null): void;
   /** The first byte that waits to be read, which stays; WOULD_BLOCK, or READ_FAILED where there will be none. */
   peek(slot: number): number;
   /** Begins a handshake as the server, on a stream that is read and whose written bytes are out. */

@@ -7,13 +7,16 @@
  */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
-import { createEngine } from "../engine/engine.ts";
+import { createEngine, type Engine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
+import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
 import type { AccountDetails } from "../link/account_details.ts";
+import type { ServerSecrets } from "../link/callouts.ts";
+import type { LoginsSettings } from "../link/logins.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import {
   AREA_IN_BYTES,
@@ -28,6 +31,7 @@ import {
   AREA_SUBSCRIPTIONS_REMOVED,
 } from "../memory/layout.ts";
 import {
+  accountWord,
   HEADER_ACCEPTOR_STOP,
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
@@ -48,6 +52,7 @@ import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { wakeSocketPoller } from "../runtime/socket_poller.ts";
 import type {
+  ClientEvent,
   ConnectionRecord,
   ShardControl,
   ShardDispose,
@@ -80,13 +85,18 @@ export interface FleetOptions {
   /** 0 for a free port. */
   readonly port: number;
   readonly server: ServerIdentity;
+  readonly serverHash: string;
+  readonly secrets: ServerSecrets;
   /** Null outside operator mode. */
   readonly operator: OperatorSetup | null;
 }
 
 export interface FleetEvents {
   log(level: ShardLogLevel, text: string): void;
-  closed(connection: ConnectionRecord): void;
+  /** A client is in, and somebody listens to events of such. */
+  opened(event: ClientEvent): void;
+  /** `event` is null where nobody listens. */
+  closed(connection: ConnectionRecord, event: ClientEvent | null): void;
   onAccounts(change: AccountsChange): void;
   /** Something that main cannot mend: the server stops. */
   fatal(text: string): void;
@@ -140,6 +150,7 @@ export class Fleet {
   readonly #shared: SharedMemory;
   readonly #seeds: Uint32Array;
   readonly #index: InterestIndex;
+  readonly #engine: Engine;
   readonly #commands: RecordQueue;
   readonly #shards: ShardThread[] = [];
   readonly #restarts: RestartPolicy[] = [];
@@ -151,7 +162,7 @@ export class Fleet {
   #port = 0;
   #isListening = false;
   #isStopping = false;
-  #stopping: Promise<void> | null = null;
+  #stopping: Promise<boolean> | null = null;
   #lastQuery = 0;
   readonly #answers = new Map<number, { readonly node: number; resolve(data: unknown): void }>();
 
@@ -162,7 +173,7 @@ export class Fleet {
     this.#events = events;
     this.#seeds = crypto.getRandomValues(new Uint32Array(4));
     this.#shared = createSharedMemory(options.shardCount, this.#seeds);
-    const engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
+    this.#engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
     this.#index = createInterestIndex(
       { buffer: this.#shared.buffer, ...this.#shared.map.index },
       { hashSeed: [...crypto.getRandomValues(new Uint32Array(4))].map((seed) => seed | 0) },
@@ -172,16 +183,33 @@ export class Fleet {
       if (posix !== null) wakeEpollPoller(posix, handle);
       else wakeSocketPoller(this.#shared.words, handle);
     });
-    this.#commands = new RecordQueue(engine, this.#shared, wake);
-    const { server, operator } = options;
+    this.#commands = new RecordQueue(this.#engine, this.#shared, wake);
+    const { server, serverHash, secrets, operator } = options;
     const { memory } = this.#shared;
-    this.#links = new LinksThread({ memory, transport: this.transport, server, operator }, events);
+    this.#links = new LinksThread(
+      { memory, transport: this.transport, server, serverHash, secrets, operator },
+      events,
+    );
     Atomics.store(this.#shared.words, nodeWord(NODE_MAIN, NODE_STATE), NODE_IS_UP);
   }
 
   /** Interest of the whole process, for monitoring. */
   get index(): InterestIndex {
     return this.#index;
+  }
+
+  /** A client on this thread, which is a node like any other; one at most. */
+  createClient(routes: InternalRoutes): InternalClient {
+    return new InternalClient(this.#shared, this.#engine, this.#index, this.#commands, NODE_MAIN, routes);
+  }
+
+  isShard(node: number): boolean {
+    return node >= NODE_SHARD_FIRST && node < this.#shared.map.nodeCount;
+  }
+
+  /** How many connections an account has on all shards. */
+  connectionsOf(accountId: number): number {
+    return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
   }
 
   get shardCount(): number {
@@ -212,8 +240,8 @@ export class Fleet {
   }
 
   /** Starts the shards; they serve nobody before listen(). */
-  async start(): Promise<void> {
-    const links = this.#links.start(this.#shardOptions.login.rules);
+  async start(logins: LoginsSettings): Promise<void> {
+    const links = this.#links.start(logins);
     if (this.#options.posix === null) return links;
     for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, null));
     this.#acceptor = this.#startAcceptor();
@@ -252,13 +280,13 @@ export class Fleet {
     await this.#acceptor.stopped.promise;
   }
 
-  /** Closes every connection and ends the threads. May be called again. */
-  stop(): Promise<void> {
+  /** Closes every connection and ends the threads; false where one did not end in time. May be called again. */
+  stop(): Promise<boolean> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(): Promise<boolean> {
     this.#isStopping = true;
     for (const timer of this.#restartTimers) clearTimeout(timer);
     await this.stopListening();
@@ -274,22 +302,26 @@ export class Fleet {
     if (!isStopped) this.#events.log("error", `Shards did not stop within ${STOP_MS_MAX} ms`);
     // Only now can nobody wake a shard any more, by a descriptor that it is about to close.
     for (const { worker } of this.#shards) worker.postMessage({ type: "dispose" } satisfies ShardDispose);
-    if (isStopped)
-      await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise)));
+    const isDisposed =
+      isStopped &&
+      (await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise))));
     for (const { worker } of this.#shards) worker.terminate();
     this.#acceptor?.worker.terminate();
     this.#links.stop();
+    return isDisposed;
   }
 
   /** Gives every shard new options; what clients are told changes with them. Resolves when all go by them. */
   async changeOptions(
     options: ShardOptions,
     info: ServerInfo,
+    logins: LoginsSettings,
     preload: OperatorSetup["preload"],
   ): Promise<void> {
     this.#shardOptions = options;
     this.#info = info;
-    await this.#links.reload(options.login.rules, preload);
+    // First the links thread: what a shard asks by its new rules must not be judged by the old ones.
+    await this.#links.reload(logins, preload);
     this.#broadcast({ type: "options", options, info });
     await this.query({ what: "done" });
   }
@@ -455,7 +487,10 @@ export class Fleet {
         this.#events.log(report.level, report.text);
         break;
       case "closed":
-        this.#events.closed(report.connection);
+        this.#events.closed(report.connection, report.event);
+        break;
+      case "opened":
+        this.#events.opened(report.event);
         break;
       case "answer":
         this.#answers.get(report.id)?.resolve(report.data);

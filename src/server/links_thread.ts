@@ -1,13 +1,16 @@
 /** The links thread as main sees it: started once there is something for it to do, and told of reloads. */
 import type { AccountsChange } from "../account/accounts_change.ts";
-import type { LoginRules } from "../auth/login_rules.ts";
 import type { AccountDetails } from "../link/account_details.ts";
 import type { LinksMessage, LinksReport, LinksStart } from "../link/links_messages.ts";
+import type { LoginsSettings } from "../link/logins.ts";
 import { needsLinks } from "../link/needs_links.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import type { ShardLogLevel } from "../shard/shard_options.ts";
 
 const LINKS_WORKER = new URL("../../workers/links.ts", import.meta.url);
+
+/** What does not change while the server runs. */
+export type LinksThreadSettings = Omit<LinksStart, "type" | "logins">;
 
 export interface LinksEvents {
   log(level: ShardLogLevel, text: string): void;
@@ -17,7 +20,7 @@ export interface LinksEvents {
 }
 
 export class LinksThread {
-  readonly #settings: Omit<LinksStart, "type" | "rules">;
+  readonly #settings: LinksThreadSettings;
   readonly #events: LinksEvents;
   /** The shards' lines to the thread, while it is not there. */
   readonly #ports = new Map<number, MessagePort>();
@@ -26,9 +29,10 @@ export class LinksThread {
   readonly #questions = new Map<number, (details: AccountDetails | undefined) => void>();
   #lastQuestion = 0;
   #worker: Worker | null = null;
+  #reloaded = Promise.withResolvers<void>();
   #isStopped = false;
 
-  constructor(settings: Omit<LinksStart, "type" | "rules">, events: LinksEvents) {
+  constructor(settings: LinksThreadSettings, events: LinksEvents) {
     this.#settings = settings;
     this.#events = events;
     this.#ready.promise.catch(() => {});
@@ -47,8 +51,8 @@ export class LinksThread {
   }
 
   /** Starts the thread if these rules want it. Rejects with the text a server does not start with. */
-  async start(rules: LoginRules): Promise<void> {
-    if (!needsLinks(rules)) return;
+  async start(logins: LoginsSettings): Promise<void> {
+    if (!needsLinks(logins.rules)) return;
     const worker = new Worker(LINKS_WORKER, { type: "module" });
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<LinksReport>) => this.#onReport(data);
@@ -57,15 +61,21 @@ export class LinksThread {
       this.#ready.reject(new Error(event.message));
       if (!this.#isStopped) this.#events.fatal(`The links thread failed: ${event.message}`);
     };
-    worker.postMessage({ type: "start", ...this.#settings, rules } satisfies LinksMessage);
+    worker.postMessage({ type: "start", ...this.#settings, logins } satisfies LinksMessage);
     for (const [node, port] of this.#ports) this.connect(node, port);
     this.#ports.clear();
     await this.#ready.promise;
   }
 
-  async reload(rules: LoginRules, preload: OperatorSetup["preload"]): Promise<void> {
-    if (this.#worker === null) await this.start(rules);
-    else this.#worker.postMessage({ type: "reload", rules, preload } satisfies LinksMessage);
+  /** Resolves once logins are judged by these settings. Reloads come one after the other. */
+  async reload(logins: LoginsSettings, preload: OperatorSetup["preload"]): Promise<void> {
+    if (this.#worker === null) {
+      await this.start(logins);
+      return;
+    }
+    this.#reloaded = Promise.withResolvers();
+    this.#worker.postMessage({ type: "reload", logins, preload } satisfies LinksMessage);
+    await this.#reloaded.promise;
   }
 
   /**
@@ -86,6 +96,7 @@ export class LinksThread {
 
   stop(): void {
     this.#isStopped = true;
+    this.#reloaded.resolve();
     this.#worker?.terminate();
     for (const resolve of this.#questions.values()) resolve(undefined);
     for (const port of this.#ports.values()) port.close();
@@ -96,6 +107,9 @@ export class LinksThread {
       case "ready":
         if (report.problem === undefined) this.#ready.resolve();
         else this.#ready.reject(new Error(report.problem));
+        break;
+      case "reloaded":
+        this.#reloaded.resolve();
         break;
       case "accounts":
         this.#events.onAccounts(report.change);

@@ -8,13 +8,8 @@ function find(text: string): string | undefined {
   return findNotYetSupported(loaded.options);
 }
 
-const ACCOUNT = "AAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3QPZV";
-
 for (const [text, key] of [
-  [
-    `authorization { auth_callout { issuer: ${ACCOUNT}, auth_users: [ a ] }, users: [ { user: a } ] }`,
-    "authorization.auth_callout",
-  ],
+  ["tls { ocsp_peer: true }", "tls.ocsp_peer"],
   ["proxy_protocol: true", "proxy_protocol"],
   ["cluster { port: 6222 }", "cluster"],
   ["gateway { name: a, port: 7222 }", "gateway"],
@@ -38,6 +33,7 @@ for (const text of [
   "no_system_account: true",
   `system_account: "$SYS"`,
   "cluster { name: c }",
+  "tls { verify: true }",
   "feature_flags { a: true }",
 ]) {
   test(`findNotYetSupported() has nothing against: ${text}`, () => {

@@ -9,7 +9,6 @@ type Finder = (options: Options) => string | undefined;
 
 /** Shrinks as features come; each line is one feature. */
 const NOT_YET: readonly Finder[] = [
-  when("authorization.auth_callout", ({ authorization }) => authorization?.authCallout !== undefined),
   when("tls.ocsp_peer", ({ tls }) => tls?.ocspPeer !== undefined),
   when("ocsp", ({ ocsp }) => ocsp !== undefined),
   when("proxy_protocol", ({ proxyProtocol }) => proxyProtocol),

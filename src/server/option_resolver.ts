@@ -1,9 +1,10 @@
 /** What options mean where that takes more than reading them: accounts with their imports, and who may log in. */
 import { AccountIds } from "../account/account_ids.ts";
-import { configureAccounts, systemAccountOf } from "../account/config_accounts.ts";
+import { systemAccountOf } from "../account/config_accounts.ts";
+import { compileCalloutTargets } from "../auth/callout_targets.ts";
 import { compileLoginRules } from "../auth/login_rules.ts";
 import type { Options } from "../config/option_table.ts";
-import { isOperatorMode } from "./operator_mode.ts";
+import { accountsOf } from "./load_accounts.ts";
 import type { ResolvedOptions } from "./shard_settings.ts";
 
 const AUTOMATIC_USER_CHARACTERS = 8;
@@ -27,19 +28,18 @@ export class OptionResolver {
   }
 
   resolve(options: Options): Resolution {
-    const { definitions, exports, problems } = configureAccounts(
-      // With an operator, accounts come from JWTs, the system account too.
-      isOperatorMode(options) ? { ...options, systemAccount: undefined, noSystemAccount: true } : options,
-      this.#ids,
-    );
-    if (problems.length > 0) return { ok: false, problem: problems[0]! };
+    const { definitions, exports, problems } = accountsOf(options, this.#ids);
+    if (problems[0] !== undefined) return { ok: false, problem: problems[0].text };
     const rules = compileLoginRules(options, this.#automaticUser);
+    const { callout } = rules;
+    const askedId = definitions.find(({ name }) => name === callout?.account)?.id;
     return {
       ok: true,
       resolved: {
         rules,
         accounts: definitions,
         exports,
+        calloutAccounts: callout && { askedId, targets: compileCalloutTargets(options) },
         replySecret: this.#replySecret,
         serverHash: this.#serverHash,
       },

@@ -18,6 +18,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
+import type { SystemServices } from "../system/system_services.ts";
 import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
@@ -27,8 +28,10 @@ import type { VerifiedOperators } from "./operator_setup.ts";
 import { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { type Listener, portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
-import { announcedAddress, newServerId, serverIdentity, serverInfo } from "./server_info.ts";
-import { type ResolvedOptions, shardOptions } from "./shard_settings.ts";
+import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
+import { newServerKeys, type ServerKeys } from "./server_keys.ts";
+import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
+import { ServerSystemHost } from "./system_host.ts";
 import { TlsContexts } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
@@ -101,10 +104,15 @@ export class Server {
   readonly monitor: MonitorSource;
 
   readonly #settings: ServerSettings;
+  readonly #xkey: string;
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
   readonly #fleetMonitor: FleetMonitor;
+  readonly #systemHost: ServerSystemHost;
+  readonly #hasSystemAccount: boolean;
+  /** Null without a system account, and before the server serves. */
+  #system: SystemServices | null = null;
   readonly #end = Promise.withResolvers<ServerEnd>();
   #state: State = "starting";
   readonly #resolver: OptionResolver;
@@ -129,9 +137,9 @@ export class Server {
   static async start(settings: ServerSettings): Promise<Server> {
     let server: Server | null = null;
     try {
-      const id = await newServerId();
-      const hash = await serverHash(settings.options.serverName || id);
-      server = new Server(settings, id, hash, await verifyOperators(settings.options, hash));
+      const keys = await newServerKeys();
+      const hash = await serverHash(settings.options.serverName || keys.id);
+      server = new Server(settings, keys, hash, await verifyOperators(settings.options, hash));
       await server.#start();
       return server;
     } catch (error) {
@@ -146,12 +154,13 @@ export class Server {
 
   private constructor(
     settings: ServerSettings,
-    id: string,
+    keys: ServerKeys,
     hash: string,
     operator: VerifiedOperators | null,
   ) {
     const { options, runtime, logger } = settings;
-    this.id = id;
+    this.id = keys.id;
+    this.#xkey = keys.xkey;
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;
@@ -182,19 +191,25 @@ export class Server {
         posix,
         host: options.host,
         port: options.port === -1 ? 0 : options.port,
-        server: serverIdentity(options, id),
+        server: serverIdentity(options, keys.id),
+        serverHash: hash,
+        secrets: keys.secrets,
         operator: operator?.setup ?? null,
       },
       this.#shardOptions(),
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
-        closed: (connection) => {
+        opened: (event) => this.#system?.announce({ ...event, end: null }),
+        closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);
+          const end = { reason: connection.reason, traffic: connection };
+          if (event !== null) this.#system?.announce({ ...event, end });
           growth.check(performance.now());
         },
         onAccounts: (change) => {
           this.#fleetMonitor.changeAccounts(change);
+          this.#systemHost.changeAccounts(change);
           for (const account of change.changed) void this.#fleet.limitClients(account);
         },
         fatal: (text) => void this.#fail(text),
@@ -212,6 +227,14 @@ export class Server {
       operators: operator?.operators ?? [],
     });
     this.monitor = this.#fleetMonitor;
+    this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, options.cluster.name, {
+      reload: () => this.reload(),
+      logError: (text) => this.#logger.error(text),
+    });
+    this.#hasSystemAccount =
+      operator === null
+        ? this.#resolved.accounts.some(({ isSystem }) => isSystem)
+        : operator.setup.trust.systemAccount !== "";
     if (transport.reason !== "") {
       this.#logger.info(`Serving with the runtime's own sockets and TLS: ${transport.reason}`);
     }
@@ -261,6 +284,7 @@ export class Server {
     if (this.#state !== "running") return;
     this.#state = "lame duck";
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
+    this.#system?.enterLameDuck();
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
     await this.#fleet.stopListening();
     if (!this.isLameDuck) return this.stop();
@@ -307,12 +331,12 @@ export class Server {
 
   #identity() {
     const { runtime } = this.#settings;
-    return { id: this.id, runtime: `${runtime.name} ${runtime.version}` };
+    return { id: this.id, xkey: this.#xkey, runtime: `${runtime.name} ${runtime.version}` };
   }
 
   async #start(): Promise<void> {
     // The threads take a while to come up; everything else happens meanwhile.
-    const shardsStart = this.#fleet.start();
+    const shardsStart = this.#fleet.start(loginsSettings(this.#options, this.#resolved));
     shardsStart.catch(() => {});
     // With an operator, what it says may be a reason not to start at all.
     if (isOperatorMode(this.#options)) await shardsStart;
@@ -321,6 +345,7 @@ export class Server {
     const { pidFile, host } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
+    if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
     const listening = await this.#fleet.listen((port) => this.#infoOn(port));
     if (!listening.ok) {
@@ -338,6 +363,13 @@ export class Server {
     if ((tls?.connectionRateLimit ?? 0) > 0) this.#tellRejections();
     this.#writePortsFile();
     this.#logger.info("Server is ready");
+  }
+
+  async #startSystemServices(): Promise<void> {
+    const { SystemServices } = await import("../system/system_services.ts");
+    const client = this.#fleet.createClient(this.#systemHost);
+    this.#system = new SystemServices(client, serverIdentity(this.#options, this.id), this.#systemHost);
+    client.run().catch((error) => this.#fail(`The system account is not served: ${error}`));
   }
 
   #shardOptions(): ShardOptions {
@@ -499,10 +531,14 @@ export class Server {
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
     const oldContext = this.#tlsContext;
     this.#tlsContext = tls.context;
-    const preload = [...this.#options.resolverPreload];
-    await this.#fleet.changeOptions(this.#shardOptions(), this.#infoOn(this.#port), preload);
+    await this.#fleet.changeOptions(
+      this.#shardOptions(),
+      this.#infoOn(this.#port),
+      loginsSettings(this.#options, this.#resolved),
+      [...this.#options.resolverPreload],
+    );
     this.#tlsContexts.release(oldContext);
-    const monitorTls = this.#monitorTls();
+    const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
     for (const account of this.#resolved.accounts) await this.#fleet.limitClients(account);
@@ -512,6 +548,8 @@ export class Server {
       this.#removePortsFile();
       this.#writePortsFile();
     }
+    this.#systemHost.configure(this.#resolved, this.#options.cluster.name);
+    this.#system?.changeIdentity(serverIdentity(this.#options, this.id));
     this.#fleetMonitor.configure(this.#options, this.#monitoredAccounts, read.digest);
     this.#logger.info(`Reloaded server configuration (${read.digest})`);
     return { ok: true };
@@ -532,9 +570,10 @@ export class Server {
   }
 
   async #stopThreads(): Promise<void> {
+    this.#system?.stop();
     clearInterval(this.#rejections);
-    await this.#fleet.stop();
-    this.#tlsContexts.release(this.#tlsContext);
+    // A thread that did not end may still use what it was given.
+    if (await this.#fleet.stop()) this.#tlsContexts.release(this.#tlsContext);
     await this.#http?.stop();
   }
 

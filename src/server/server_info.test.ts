@@ -1,16 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { isPublicKey } from "../config/nkey_text.ts";
 import { defaultOptions } from "../config/option_table.ts";
-import { announcedAddress, newServerId, serverInfo } from "./server_info.ts";
+import { announcedAddress, serverInfo } from "./server_info.ts";
 import { MIDGE_VERSION } from "./version.ts";
-
-test("newServerId() gives another valid server key each time", async () => {
-  const [one, two] = [await newServerId(), await newServerId()];
-  expect(one === two).toBe(false);
-  expect(one.startsWith("N")).toBe(true);
-  expect(isPublicKey(one, "any")).toBe(true);
-});
 
 describe("announcedAddress()", () => {
   const announced = (clientAdvertise: string | undefined) => {
@@ -35,7 +27,7 @@ describe("announcedAddress()", () => {
 });
 
 test("serverInfo() names the server by its id where it has no name", () => {
-  const server = { id: "NID", runtime: "bun 1" };
+  const server = { id: "NID", xkey: "XID", runtime: "bun 1" };
   const address = { host: "h", port: 1 };
   expect(serverInfo(defaultOptions(), server, address, false).serverName).toBe("NID");
   expect(serverInfo({ ...defaultOptions(), serverName: "n" }, server, address, true)).toEqual({
@@ -49,6 +41,7 @@ test("serverInfo() names the server by its id where it has no name", () => {
     authRequired: true,
     maxPayloadBytes: 1_048_576,
     jetStreamApiLevel: 5,
+    xkey: "XID",
   });
 });
 

@@ -1,5 +1,4 @@
 /** Who a server is, and what it tells clients of itself. */
-import { serverPublicKey } from "../config/nkey_text.ts";
 import type { Options } from "../config/option_table.ts";
 import { splitHostPort } from "../config/readers.ts";
 import type { ServerInfo } from "../protocol/info.ts";
@@ -8,13 +7,6 @@ import { NATS_VERSION } from "./version.ts";
 
 /** Of the API that JetStream clients ask for; sent by servers without JetStream, too. */
 const API_LEVEL = 5;
-
-/** A server id, `N…`: the public half of a key made for this start. */
-export async function newServerId(): Promise<string> {
-  // WebCrypto is there already, while importing node:crypto takes 9 ms on Bun.
-  const { publicKey } = await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]);
-  return serverPublicKey(new Uint8Array(await crypto.subtle.exportKey("raw", publicKey)));
-}
 
 /** The address that clients are told to use, or what is wrong with `client_advertise`. */
 export function announcedAddress(
@@ -32,7 +24,7 @@ export function announcedAddress(
 /** INFO as every client gets it; `runtime` is shown where nats-server shows its Go version. */
 export function serverInfo(
   options: Options,
-  server: { readonly id: string; readonly runtime: string },
+  server: { readonly id: string; readonly xkey: string; readonly runtime: string },
   address: { readonly host: string; readonly port: number },
   isAuthRequired: boolean,
 ): ServerInfo {
@@ -48,6 +40,7 @@ export function serverInfo(
     ...tlsInfo(options),
     maxPayloadBytes: options.maxPayloadBytes,
     jetStreamApiLevel: API_LEVEL,
+    xkey: server.xkey,
   };
 }
 

@@ -1,14 +1,13 @@
-/** What the options of a config mean for a shard. */
+/** What the options of a config mean for a shard, and for the links thread. */
 import type { AccountDefinition } from "../account/definition.ts";
 import type { Export } from "../account/exports.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
+import { authorizationTimeoutMs } from "../config/authorization.ts";
 import type { Options } from "../config/option_table.ts";
+import type { CalloutAccounts } from "../link/callouts.ts";
+import type { LoginsSettings } from "../link/logins.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import type { ShardOptions, ShardTls } from "../shard/shard_options.ts";
-
-const AUTHENTICATION_TIMEOUT_MS = 2000;
-/** With TLS clients have as long as the handshake may take, and a second. */
-const AUTHENTICATION_AFTER_TLS_MS = 1000;
 
 /** What is not in the options themselves, or made from them once for all who need it. */
 export interface ResolvedOptions {
@@ -16,6 +15,8 @@ export interface ResolvedOptions {
   readonly accounts: readonly AccountDefinition[];
   /** What they offer each other, by the account's name. */
   readonly exports: ReadonlyMap<string, readonly Export[]>;
+  /** Null without an auth callout. */
+  readonly calloutAccounts: CalloutAccounts | null;
   readonly replySecret: readonly number[];
   readonly serverHash: string;
 }
@@ -54,9 +55,7 @@ export function shardOptions(
 
 /** How long clients have to say who they are. */
 export function authenticationTimeoutMs({ authorization, tls }: Options): number {
-  const defaultMs =
-    tls === undefined ? AUTHENTICATION_TIMEOUT_MS : tls.timeoutMs + AUTHENTICATION_AFTER_TLS_MS;
-  return authorization?.timeoutMs ?? defaultMs;
+  return authorizationTimeoutMs(authorization?.timeoutMs, tls);
 }
 
 function shardTls({ tls, allowNonTls }: Options, context: TlsContext | null): ShardTls | null {
@@ -70,4 +69,11 @@ function shardTls({ tls, allowNonTls }: Options, context: TlsContext | null): Sh
     pinnedCerts: tls.pinnedCerts,
     connectionRateLimit: tls.connectionRateLimit,
   };
+}
+
+export function loginsSettings(
+  options: Options,
+  { rules, calloutAccounts }: ResolvedOptions,
+): LoginsSettings {
+  return { rules, timeoutMs: authenticationTimeoutMs(options), calloutAccounts };
 }

@@ -5,7 +5,6 @@ import { createServerContexts, freeContexts } from "../runtime/openssl/server_co
 import type { Posix } from "../runtime/posix/posix.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsContext } from "../runtime/tls.ts";
-import { certificatePairs, certificateTraits } from "../runtime/tls_files.ts";
 
 export type TlsContextResult =
   | { readonly ok: true; readonly context: TlsContext | null }
@@ -27,7 +26,7 @@ export class TlsContexts {
   create(options: TlsOptions | undefined): TlsContextResult {
     if (options === undefined) return { ok: true, context: null };
     if (this.#posix === null) {
-      const limit = this.#runtime.findTlsLimit(options) ?? findCertificateLimit(options);
+      const limit = this.#runtime.findTlsLimit(options);
       if (limit !== undefined) return { ok: false, reason: limit };
       return { ok: true, context: { kind: "runtime", options } };
     }
@@ -45,13 +44,4 @@ export class TlsContexts {
   release(context: TlsContext | null): void {
     if (context?.kind === "openssl" && this.#openSsl !== null) freeContexts(this.#openSsl, context.contexts);
   }
-}
-
-/** `node:tls` takes one certificate of a kind, whatever names clients ask for. */
-function findCertificateLimit(options: TlsOptions): string | undefined {
-  const pairs = certificatePairs(options);
-  if (pairs.length <= 1) return undefined;
-  const kinds = new Set(pairs.map(({ certFile }) => certificateTraits(certFile).keyKind));
-  if (kinds.size === pairs.length) return undefined;
-  return "tls: the runtime's own TLS serves one certificate for each kind of key, not several; serve with OpenSSL";
 }

@@ -101,8 +101,13 @@ export class ClientProtocol {
 
   /** INFO at any time, to those who take it. */
   sendInfo(connection: Connection, info: ServerInfo): void {
-    if (connection.options.protocol < 1 || !connection.hasSentFirstPong) return;
-    this.#shard.outbound.append(connection, this.#infoFor(connection, info));
+    if (takesInfo(connection)) this.#shard.outbound.append(connection, this.#infoFor(connection, info));
+  }
+
+  /** Asks one client to go by itself; false where it takes no INFO. */
+  sendLameDuck(connection: Connection): boolean {
+    this.sendInfo(connection, { ...this.#shard.info, lameDuckMode: true });
+    return takesInfo(connection);
   }
 
   /** Writes what CONNECT and the server's options say into the record that the engine reads. */
@@ -414,6 +419,7 @@ export class ClientProtocol {
       return;
     }
     connection.options = result.options;
+    this.#estimateRoundTrip(connection);
     // A second CONNECT begins anew, in the global account and without subscriptions: it may lead elsewhere.
     if (connection.hasConnected) {
       while (connection.firstSubscription !== NO_SUBSCRIPTION) {
@@ -438,13 +444,18 @@ export class ClientProtocol {
       this.#shard.fail(connection, errors.ERROR_NO_RESPONDERS_REQUIRES_HEADERS);
       return;
     }
-    if (connection.rttMs === 0) connection.rttMs = Math.max(this.#shard.wallMs() - connection.startMs, 0.001);
+    this.#estimateRoundTrip(connection);
     connection.state = STATE_CONNECTED;
     // Whoever begins without CONNECT has the options of one that says nothing, and is answered nothing for it.
     const hasAsked = connect !== DEFAULT_CONNECT_OPTIONS;
     connection.hasConnected ||= hasAsked;
     this.applyOptions(connection);
     if (connect.verbose && hasAsked) this.#send(connection, OK_LINE, "OK");
+  }
+
+  /** Before the first PONG: what passed between INFO and the answer to it. */
+  #estimateRoundTrip(connection: Connection): void {
+    if (connection.rttMs === 0) connection.rttMs = Math.max(this.#shard.wallMs() - connection.startMs, 0.001);
   }
 
   #info(connection: Connection): void {
@@ -510,6 +521,11 @@ export class ClientProtocol {
     const sid = this.#shard.table.sidOf(record);
     this.#shard.log("trace", `${connection.label} - ${traceOperation("internal", "DELSUB", sid)}`);
   }
+}
+
+/** Whether a client takes INFO at any time. */
+function takesInfo({ options, hasSentFirstPong }: Connection): boolean {
+  return options.protocol >= 1 && hasSentFirstPong;
 }
 
 function isRange(bytes: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {

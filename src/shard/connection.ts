@@ -50,6 +50,8 @@ export class Connection {
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
   /** Who it is; null before CONNECT was accepted. */
   login: Login | null = null;
+  /** Number of the login rules by which its login is judged elsewhere. */
+  judgedByRules = 0;
   /** Why it was not let in; then it is about to close. */
   refusal: LoginRefusal | null = null;
   account: ShardAccount;
@@ -61,6 +63,8 @@ export class Connection {
   notesReplies = false;
   /** Id of the account it is counted as a connection of, 0 for none. */
   countedIn = 0;
+  /** The account it was counted in before a second CONNECT, until that is told. */
+  leftAccount = "";
   /** It has as many subscriptions as a limit that came later allows, or more. */
   isOverSubscribed = false;
   maxPayloadBytes: number;
@@ -135,8 +139,10 @@ export class Connection {
     return this.login?.user ?? this.refusal?.user ?? "";
   }
 
-  /** As log lines name it: address and id, then what CONNECT told. */
+  /** As log lines name it: address and id and, once it is let in, what CONNECT told. */
   get label(): string {
+    const address = `${this.ip}:${this.port} - cid:${this.clientId}`;
+    if (this.login === null) return address;
     const { name, lang, version, user, nkey, authToken } = this.options;
     const parts = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "");
     const client = parts.length === 0 ? "" : ` - "${parts.join(":")}"`;
@@ -145,6 +151,6 @@ export class Connection {
     else if (user !== "") who = `user:${user}`;
     else if (authToken !== "") who = "token";
     const identity = who === "" ? "" : ` - "${this.account.name}/${who}"`;
-    return `${this.ip}:${this.port} - cid:${this.clientId}${client}${identity}`;
+    return `${address}${client}${identity}`;
   }
 }

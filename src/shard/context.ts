@@ -39,6 +39,8 @@ export interface ShardContext {
   /** Ends a connection for one of the protocol's errors: -ERR where there is one, then what is queued, then close. */
   fail(connection: Connection, code: number): void;
   close(connection: Connection, reason: CloseReason): void;
+  /** Tells main that a client is in, where somebody wants to hear of it. */
+  reportOpened(connection: Connection): void;
   /** Removes the subscriptions whose last message was just delivered; before anything else may touch them. */
   removeExpired(): void;
   /** Asks the links thread for a verdict on a login, which comes back by control(). */

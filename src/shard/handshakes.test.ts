@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { HEADER_HANDSHAKES_REJECTED } from "../memory/map.ts";
 import type { ShardTls } from "./shard_options.ts";
 import type { FakeSocket } from "./testing/fake_poller.ts";
-import { BAD_HELLO, HELLO } from "./testing/fake_tls.ts";
+import { BAD_HELLO, FakeTls, HELLO } from "./testing/fake_tls.ts";
 import { OPTIONS, ShardHarness } from "./testing/shard_harness.ts";
 
 const TLS: ShardTls = {
@@ -186,7 +186,18 @@ describe("Handshakes", () => {
     const { info } = harness.shards[0]!;
     harness.control(0, { type: "options", options: { ...OPTIONS, tls: { ...TLS, context } }, info });
     harness.settle();
-    expect(harness.tls[0]!.contexts).toEqual([TLS.context, context]);
+    harness.control(0, { type: "options", options: OPTIONS, info });
+    harness.settle();
+    expect(harness.tls[0]!.contexts).toEqual([TLS.context, context, null]);
+  });
+
+  test("without a context that can be used clients are turned away, and the log has said why", () => {
+    FakeTls.isBroken = true;
+    const harness = harnessWith({});
+    FakeTls.isBroken = false;
+    const client = open(harness);
+    expect(client.isClosed).toBe(true);
+    expect(harness.logLines.join("\n")).toContain("TLS has no certificates: no such file");
   });
 
   test("too many connections: the error comes in clear, and no handshake begins", () => {

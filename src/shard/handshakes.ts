@@ -47,6 +47,8 @@ export class Handshakes {
   readonly #protocol: ClientProtocol;
   readonly #layer: TlsLayer | null;
   #stepsLeft = STEPS_PER_TURN;
+  /** There is something to make handshakes with. */
+  #hasContext = false;
 
   constructor(shard: ShardContext, protocol: ClientProtocol, layer: TlsLayer | null) {
     this.#shard = shard;
@@ -56,13 +58,14 @@ export class Handshakes {
 
   /** The options are new: handshakes from now on go by them. */
   configure(): void {
-    const { tls } = this.#shard.options;
-    if (tls === null) return;
-    assert(this.#layer !== null, "a shard with TLS has a poller that can do it");
+    const context = this.#shard.options.tls?.context ?? null;
+    assert(context === null || this.#layer !== null, "a shard with TLS has a poller that can do it");
     try {
-      this.#layer.useContext(CLIENT_LISTENER, tls.context);
+      this.#layer?.useContext(CLIENT_LISTENER, context);
+      this.#hasContext = context !== null;
     } catch (error) {
-      this.#shard.log("error", `TLS certificates stay as they were: ${(error as Error).message}`);
+      const what = this.#hasContext ? "TLS certificates stay as they were" : "TLS has no certificates";
+      this.#shard.log("error", `${what}: ${(error as Error).message}`);
     }
   }
 
@@ -151,6 +154,10 @@ export class Handshakes {
   /** Begins the handshake; false when too many have begun. */
   #start(connection: Connection, tls: ShardTls): boolean {
     const { outbound } = this.#shard;
+    if (!this.#hasContext) {
+      this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+      return false;
+    }
     if (!this.#isWithinRate(tls)) {
       connection.phase = PHASE_SETTLED;
       this.#shard.fail(connection, errors.ERROR_CONNECTION_THROTTLING);

@@ -22,6 +22,7 @@ import {
 import { accountWord } from "../memory/map.ts";
 import { increment } from "../memory/shared_memory.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
+import { DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine } from "../protocol/messages.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
@@ -35,7 +36,7 @@ import {
   STATE_WAITING,
 } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { peerIdentity } from "./peer_identity.ts";
+import { clientTls, peerIdentity } from "./peer_identity.ts";
 import { ResponsePermits } from "./response_permits.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_EXPIRY, timerId } from "./timers.ts";
@@ -45,6 +46,7 @@ const NONCE_BYTES = 11;
 
 const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
   "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
+  "authentication timeout": errors.ERROR_AUTHENTICATION_TIMEOUT,
   "account connections": errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS,
   "proxy not trusted": errors.ERROR_PROXY_NOT_TRUSTED,
   "proxy required": errors.ERROR_PROXY_REQUIRED,
@@ -68,6 +70,8 @@ export class Logins {
   readonly #shard: ShardContext;
   readonly #onDecided: Continuation;
   #judge: InlineJudge;
+  /** Counts the reloads that changed the rules. */
+  #rulesNumber = 0;
 
   constructor(shard: ShardContext, onDecided: Continuation) {
     this.#shard = shard;
@@ -104,6 +108,7 @@ export class Logins {
       return;
     }
     connection.state = STATE_WAITING;
+    connection.judgedByRules = this.#rulesNumber;
     this.#shard.holdInput(connection);
     this.#ask(connection, request, false);
   }
@@ -114,14 +119,17 @@ export class Logins {
     if (isAgain) this.#applyAgain(connection, verdict);
     else if (connection.state === STATE_WAITING) {
       connection.state = STATE_NEW;
-      this.#conclude(connection, verdict);
-      this.#shard.resumeInput(connection);
+      if (connection.judgedByRules === this.#rulesNumber) this.#conclude(connection, verdict);
+      // A reload came between, by which the client may not be who it was.
+      else this.decide(connection, connection.options === DEFAULT_CONNECT_OPTIONS);
+      if (connection.state !== STATE_WAITING) this.#shard.resumeInput(connection);
     }
   }
 
   /** Puts a connection that is new, or about to log in again, into the global account. */
   begin(connection: Connection): void {
     const { accounts, contexts } = this.#shard;
+    if (connection.countedIn !== 0) connection.leftAccount = connection.account.name;
     this.#uncount(connection);
     connection.login = null;
     connection.permits = null;
@@ -138,7 +146,10 @@ export class Logins {
 
   /** After a reload, or a change of accounts: connections go by what is now said of them. */
   refresh(haveRulesChanged: boolean): void {
-    if (haveRulesChanged) this.#judge = new InlineJudge(this.#shard.options.login.rules);
+    if (haveRulesChanged) {
+      this.#judge = new InlineJudge(this.#shard.options.login.rules);
+      this.#rulesNumber++;
+    }
     for (const connection of this.#shard.connections) {
       if (connection === null || connection.state >= STATE_CLOSING) continue;
       const account = this.#shard.accounts.byId(connection.account.id);
@@ -159,7 +170,7 @@ export class Logins {
   expel(accountIds: readonly number[]): void {
     for (const connection of this.#shard.connections) {
       if (connection === null || !accountIds.includes(connection.account.id)) continue;
-      this.#shard.fail(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
+      this.#turnOut(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
       this.begin(connection);
     }
   }
@@ -182,7 +193,7 @@ export class Logins {
 
   #end(connection: Connection, end: NonNullable<ReturnType<typeof findEnd>>): void {
     if (end === "issuer changed") this.#shard.close(connection, CloseReason.AuthenticationFailure);
-    else this.#shard.fail(connection, ENDS[end]);
+    else this.#turnOut(connection, ENDS[end]);
   }
 
   /** The time that a login lasts may be over. */
@@ -230,6 +241,7 @@ export class Logins {
     this.#permit(connection, login.permissions);
     this.#writeLimits(connection);
     this.#watchExpiry(connection);
+    this.#shard.reportOpened(connection);
     return true;
   }
 
@@ -253,6 +265,12 @@ export class Logins {
       timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + options.login.timeoutMs);
       return;
     }
+    const { rules } = options.login;
+    if (rules.callout !== null && hasUserMoved(rules, connection.login)) {
+      // A callout service is asked again only about users that the configuration has in this account too.
+      this.#shard.close(connection, CloseReason.ClientClosed);
+      return;
+    }
     const request = requestOf(connection, !connection.hasConnected);
     const verdict = this.#judge.judge(request);
     if (verdict === null) this.#ask(connection, request, true);
@@ -271,8 +289,16 @@ export class Logins {
       this.#shard.close(connection, CloseReason.ClientClosed);
     } else {
       const reason = verdict.kind === "refusal" ? verdict.reason : "authorization violation";
-      this.#shard.fail(connection, REFUSALS[reason]);
+      this.#turnOut(connection, REFUSALS[reason]);
     }
+  }
+
+  /** Ends the connection of someone who was let in. */
+  #turnOut(connection: Connection, code: number): void {
+    if (code === errors.ERROR_AUTHORIZATION_VIOLATION && connection.login !== null) {
+      this.#shard.log("error", `${connection.label} - ${refusalLogText(connection.login)}`);
+    }
+    this.#shard.fail(connection, code);
   }
 
   /** Swaps the permissions, and removes the subscriptions that they do not allow or that have no room under them. */
@@ -376,7 +402,16 @@ export class Logins {
 
   #ask(connection: Connection, request: LoginRequest, isAgain: boolean): void {
     const { slot, clientId } = connection;
-    this.#shard.ask({ node: this.#shard.node, slot, clientId, isAgain, request });
+    const { rules } = this.#shard.options.login;
+    const mayCallOut = rules.callout !== null || rules.isOperatorMode;
+    this.#shard.ask({
+      node: this.#shard.node,
+      slot,
+      clientId,
+      isAgain,
+      request,
+      clientTls: mayCallOut ? clientTls(connection) : null,
+    });
   }
 
   #logAll(connection: Connection, { logs }: Login | LoginRefusal): void {

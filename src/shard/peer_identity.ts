@@ -1,5 +1,6 @@
 /** Who the peer of a TLS connection is, as its certificate says. Cold: at login, for pins, for monitoring. */
 
+import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { PeerIdentity } from "../auth/login.ts";
 import { sha256Hex } from "../base/sha256.ts";
 import { nameText, parseCertificate } from "../base/x509.ts";
@@ -13,6 +14,14 @@ export function peerIdentity({ tls }: Connection): PeerIdentity | null {
   if (certificate === null) return null;
   const { emails, dnsNames, uris, subject } = certificate;
   return { emails, dnsNames, uris, subject, rfc2253: nameText(subject) };
+}
+
+/** What an auth callout service is told; null without TLS. A server asks for certificates only to verify them. */
+export function clientTls({ tls }: Connection): ClientTls | null {
+  if (tls === null) return null;
+  const { version, cipherSuite, peerCertificates } = tls;
+  const verifiedChains = peerCertificates.length === 0 ? [] : [peerCertificates.map(pemOf)];
+  return { version, cipher: cipherSuite, certificates: [], verifiedChains };
 }
 
 /** SHA-256 of the peer's public key, lower-case hex; "" where it has no certificate. Source: `pinned_certs`. */
@@ -38,4 +47,9 @@ export function tlsRecord({ tls, isTlsFirst }: Connection): ConnectionTlsRecord 
 function keyIdOf(certificate: Uint8Array): string {
   const parsed = parseCertificate(certificate);
   return parsed === null ? "" : sha256Hex(parsed.publicKeyInfo);
+}
+
+function pemOf(certificate: Uint8Array): string {
+  const lines = certificate.toBase64().replace(/.{1,64}/g, "$&\n");
+  return `-----BEGIN CERTIFICATE-----\n${lines}-----END CERTIFICATE-----\n`;
 }

@@ -1,9 +1,10 @@
 /**
  * Builds delivery plans on a cache miss and keeps those that are asked for twice. Hot: once per miss.
  *
- * Plans lie one after the other in the shard's arena. When it is full everything is forgotten and it starts again,
- * larger if the memory allows: what is in use comes back within a message each. A plan asked for the first time is
- * built behind the last kept one and overwritten by the next, so that subjects used once (inboxes) leave no trace.
+ * Plans lie one after the other in the shard's arena, which grows while most of them are for subjects that had none.
+ * When it is full otherwise everything is forgotten: what is in use comes back within a few messages each. A plan asked
+ * for the first time is built behind the last kept one and overwritten by the next, so that subjects used once (inboxes)
+ * leave no trace.
  */
 import type { Engine } from "../engine/engine.ts";
 import type { InterestIndex } from "../interest/interest_index.ts";
@@ -55,12 +56,12 @@ import type { SharedMemory } from "../memory/shared_memory.ts";
 import { NO_SUBSCRIPTION, type SubscriptionTable } from "./subscription_table.ts";
 
 const ARENA_BYTES_FIRST = 4 << 20;
-/** Room kept behind every plan for reads of 16 bytes at a time. */
+/** Room kept behind the last plan for reads of 16 bytes at a time. */
 const SLACK_BYTES = 64;
 /** Members of a group that a plan names: any of them may be picked, so a part serves as well as all. */
 const GROUP_LOCALS_MAX = 8192;
-/** Direct-mapped memory of the last misses: a subject missed twice is kept. */
-const DOOR_SLOTS = 8192;
+/** Direct-mapped memory of the last misses: a subject missed twice is kept. Some for every plan there is room for. */
+const DOOR_SLOTS = 1 << 18;
 
 const SPACE = 0x20;
 const HMSG = [0x48, 0x4d, 0x53, 0x47, SPACE] as const;
@@ -146,12 +147,14 @@ export class PlanCache {
   #legCount = 1;
   #isForHost = false;
   readonly #door = new Int32Array(DOOR_SLOTS);
+  #coin = 1;
   readonly #groups: Group[] = [];
   readonly #groupsByQueue = new Map<number, Group>();
   /** Where the next plan goes. */
   #at: number;
   #limit: number;
   #nextWay = 0;
+  #hasKept = false;
   /** Bytes of plans kept for subjects that had none, since everything was last forgotten. */
   #bytesOfNew = 0;
   /** The connection whose last plan is one that was not kept. */
@@ -198,7 +201,7 @@ export class PlanCache {
     this.#startOver();
     let plan = this.#write(context, subject, length, hash, true);
     while (this.hasMore && !this.#isWholeArena) {
-      this.#forgetAll();
+      this.#makeRoom();
       this.#startOver();
       plan = this.#write(context, subject, length, hash, true);
     }
@@ -209,11 +212,13 @@ export class PlanCache {
     if (this.hasMore) return plan;
     this.#words[(connection + CONNECTION_LAST_PLAN) >> 2] = plan;
     const door = hash & (DOOR_SLOTS - 1);
-    if (this.#door[door] === hash) {
+    const waiting = this.#door[door]!;
+    if (waiting === hash) {
       this.#keep(plan, hash);
       this.#at = this.#end;
     } else {
-      this.#door[door] = hash;
+      // Two subjects that take turns would push each other out for ever.
+      if (waiting === 0 || this.#toss()) this.#door[door] = hash;
       this.#unkeptFor = connection;
     }
     return plan;
@@ -238,6 +243,12 @@ export class PlanCache {
     this.#resumeLeg = 0;
     this.#resumeIndex = 0;
     this.#resumeRecord = NO_SUBSCRIPTION;
+  }
+
+  /** Heads or tails. */
+  #toss(): boolean {
+    this.#coin = (Math.imul(this.#coin, 1664525) + 1013904223) | 0;
+    return this.#coin < 0;
   }
 
   /** What does not fit now fits nowhere. */
@@ -371,7 +382,7 @@ export class PlanCache {
     const plainNodes = isFirst ? this.#plainNodes() & ~(1 << this.#node) : 0;
     words[at + (PLAN_PLAIN_NODES >> 2)] = plainNodes;
     words[at + (PLAN_ALL_NODES >> 2)] = isFirst ? plainNodes | this.#queueNodes() : 0;
-    this.#end = end + SLACK_BYTES;
+    this.#end = end;
     return plan;
   }
 
@@ -550,22 +561,33 @@ export class PlanCache {
     if (isNew) this.#bytesOfNew += this.#end - plan;
     words[set + way * 2] = hash;
     words[set + way * 2 + 1] = plan;
+    this.#hasKept = true;
   }
 
   #isSameContext(plan: number, other: number): boolean {
     return this.#words[(plan + PLAN_CONTEXT) >> 2] === this.#words[(other + PLAN_CONTEXT) >> 2];
   }
 
+  /** The arena is full: it grows, or everything in it is forgotten. */
+  #makeRoom(): void {
+    const { planArena, planArenaEnd } = this.#regions;
+    const size = this.#limit - planArena;
+    const isForOnePlan = this.#at === planArena;
+    // Rebuilt plans fill the arena as well; only a working set that does not fit is worth more memory.
+    const isWorkingSet = this.#bytesOfNew > size / 2;
+    if (this.#limit < planArenaEnd && (isForOnePlan || isWorkingSet)) {
+      this.#limit = Math.min(planArenaEnd, planArena + size * 2);
+    } else this.#forgetAll();
+  }
+
   #forgetAll(): void {
     const words = this.#words;
-    const { planSets, planArena, planArenaEnd, connections } = this.#regions;
-    words.fill(0, planSets >> 2, (planSets + PLAN_SET_COUNT * PLAN_SET_BYTES) >> 2);
+    const { planSets, planArena, connections } = this.#regions;
+    if (this.#hasKept) words.fill(0, planSets >> 2, (planSets + PLAN_SET_COUNT * PLAN_SET_BYTES) >> 2);
+    this.#hasKept = false;
     for (let slot = 0; slot < this.slotsUsed; slot++) {
       words[(connections + slot * CONNECTION_BYTES + CONNECTION_LAST_PLAN) >> 2] = 0;
     }
-    // Rebuilt plans fill the arena as well; only a working set that does not fit is worth more memory.
-    const isTooSmall = this.hasMore || this.#bytesOfNew > (this.#limit - planArena) / 2;
-    if (isTooSmall) this.#limit = Math.min(planArenaEnd, planArena + (this.#limit - planArena) * 2);
     this.#bytesOfNew = 0;
     this.#at = planArena;
   }

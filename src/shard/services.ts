@@ -26,7 +26,7 @@ import {
   type RequestInfo,
 } from "../account/request_info.ts";
 import { newNuid } from "../base/nuid.ts";
-import { HeldMessage } from "../fabric/held_message.ts";
+import { HeldMessage, messageBytes } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
 import { NODE_SHARD_FIRST } from "../memory/map.ts";
@@ -35,6 +35,7 @@ import { dropHeader, withHeader } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { randomBelow, type ShardAccount } from "./accounts.ts";
+import { detailsForServices } from "./client_details.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { Publishing } from "./publishing.ts";
@@ -48,7 +49,6 @@ const EXPIRY_LOOK_MS = 50;
 /** Accounts a request crosses on its way at most. */
 const HOPS_MAX = 32;
 const NO_REPLY = new Uint8Array(0);
-const NS_PER_MS = 1e6;
 
 /** A request whose latency is published. */
 interface Measurement {
@@ -125,7 +125,11 @@ export class Services {
    */
   answer(account: ShardAccount, message: HeldMessage, responder: Connection): number {
     const isMeasured = isMeasuredReply(byteStringOf(message.subject));
-    return this.#passOn(account, message, isMeasured ? this.#detailsOf(responder) : undefined);
+    return this.#passOn(
+      account,
+      message,
+      isMeasured ? detailsForServices(responder, this.#shard.info.serverName) : undefined,
+    );
   }
 
   /** Hands an answer to the shard that remembers the request; `responder` is whoever is to be named in its latency. */
@@ -210,7 +214,7 @@ export class Services {
     const place = { server: info.serverName, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
     const told =
       journey.info === null
-        ? firstHop(this.#detailsOf(connection), place, service.definition)
+        ? firstHop(detailsForServices(connection, info.serverName), place, service.definition)
         : nextHop(journey.info, importer.name, place, service.definition);
     const measurement = this.#measure(service, exporter, told, message);
     const pending = this.#remember(importer, exporter, service, message, measurement);
@@ -370,30 +374,7 @@ export class Services {
   #publish({ latency, exporter }: Measurement, sample: LatencySample): void {
     const json = new TextEncoder().encode(encodeLatency(sample, newNuid(), this.#shard.wallMs()));
     const subject = bytesOf(byteStringOfText(latency.subject));
-    this.#publishing.deliver(HeldMessage.fromServer(exporter, subject, json));
-  }
-
-  /** All that a service may be told of a client. */
-  #detailsOf(connection: Connection): ClientInfo {
-    const { account, login, options, ip, clientId, startMs, rttMs } = connection;
-    return {
-      startedAtMs: startMs,
-      host: ip,
-      clientId,
-      account: account.name,
-      user: login?.user ?? "",
-      name: options.name,
-      language: options.lang,
-      version: options.version,
-      rttNs: Math.round(rttMs * NS_PER_MS),
-      server: this.#shard.info.serverName,
-      jwt: login?.jwt ?? "",
-      issuerKey: login?.issuerKey ?? "",
-      nameTag: login?.nameTag ?? "",
-      tags: login?.tags ?? [],
-      kind: "Client",
-      clientType: "nats",
-    };
+    this.#publishing.deliver(HeldMessage.fromServer(exporter, subject, messageBytes(json)));
   }
 
   /** Each answer of a stream gives the next one as long as the first had. */

@@ -24,6 +24,7 @@ import {
   AREA_STALE_CONNECTIONS,
   AREA_STALLS,
   CONNECTION_BYTES,
+  CONNECTION_CLIENT,
   CONNECTION_FD,
   CONNECTION_FLAGS,
   CONNECTION_IN_BYTES,
@@ -44,6 +45,7 @@ import {
   NODE_STATE,
   NODE_WAKE,
   READ_BYTES,
+  READ_BYTES_BEFORE_LOGIN,
 } from "../memory/map.ts";
 import {
   counterValue,
@@ -68,6 +70,7 @@ import type { TlsLayer } from "../runtime/tls.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
+import { ClientEvents } from "./client_events.ts";
 import { ClientProtocol } from "./client_protocol.ts";
 import {
   Connection,
@@ -100,7 +103,10 @@ import {
   connectionPage,
   connectionRecord,
   NO_COUNTERS,
+  openConnection,
+  subscriberCount,
   subscriptionPage,
+  userRecord,
   withTraffic,
 } from "./snapshot.ts";
 import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
@@ -170,6 +176,7 @@ export class Shard implements ShardContext {
   readonly #publishing: Publishing;
   readonly #services: Services;
   readonly #protocol: ClientProtocol;
+  readonly #events: ClientEvents;
   readonly #handshakes: Handshakes;
   readonly #words: Int32Array;
   readonly #receive: number;
@@ -242,6 +249,7 @@ export class Shard implements ShardContext {
     this.#services = new Services(this, this.#publishing, this.#rings);
     this.#publishing.services = this.#services;
     this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings);
+    this.#events = new ClientEvents(this);
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
@@ -284,6 +292,7 @@ export class Shard implements ShardContext {
       maxSubscriptions: -1,
     });
     this.connections[slot] = connection;
+    Atomics.store(words, (address + CONNECTION_CLIENT) >> 2, connection.clientId);
     this.plans.slotsUsed = this.connections.length;
     this.poller.add(slot, source);
     connection.lastInputMs = this.nowMs;
@@ -328,6 +337,7 @@ export class Shard implements ShardContext {
     connection.state = STATE_CLOSING;
     connection.closeReason = reason;
     this.#words[(connection.address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
+    Atomics.store(this.#words, (connection.address + CONNECTION_CLIENT) >> 2, 0);
     this.#closing.push(connection);
   }
 
@@ -342,6 +352,11 @@ export class Shard implements ShardContext {
 
   ask(question: LoginQuestion): void {
     this.#dependencies.ask(question);
+  }
+
+  reportOpened(connection: Connection): void {
+    const event = this.#events.opened(connection);
+    if (event !== null) this.#dependencies.report({ type: "opened", event });
   }
 
   holdInput(connection: Connection): void {
@@ -450,7 +465,10 @@ export class Shard implements ShardContext {
     const start = this.#receive;
     const kept = connection.keptLength;
     if (kept > 0) this.shared.bytes.set(connection.kept!.subarray(0, kept), start);
-    const count = this.poller.read(connection.slot, start + kept, READ_BYTES);
+    // Whoever may have to wait for its login is not to have the server keep much more than its CONNECT meanwhile.
+    const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired;
+    const bytesMax = mayWait ? READ_BYTES_BEFORE_LOGIN : READ_BYTES;
+    const count = this.poller.read(connection.slot, start + kept, bytesMax);
     if (count === WOULD_BLOCK) return;
     if (count <= 0) {
       this.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);
@@ -566,6 +584,20 @@ export class Shard implements ShardContext {
         return connectionPage(this, query);
       case "subscriptions":
         return subscriptionPage(this, query);
+      case "user":
+        return userRecord(this, query.clientId);
+      case "kick": {
+        const connection = openConnection(this, query.clientId);
+        if (connection === undefined) return false;
+        this.close(connection, CloseReason.Kicked);
+        return true;
+      }
+      case "lameDuck": {
+        const connection = openConnection(this, query.clientId);
+        return connection === undefined ? null : this.#protocol.sendLameDuck(connection);
+      }
+      case "subscribers":
+        return subscriberCount(this, query);
       case "responses": {
         const account = this.accounts.byName(query.account);
         return account === undefined ? [] : this.#services.responsesOf(account.id);
@@ -746,7 +778,8 @@ export class Shard implements ShardContext {
     });
     const isListed = connection.subscriptionCount <= CLOSED_SUBSCRIPTIONS_MAX;
     const record = connectionRecord(this, connection, isListed);
-    this.#dependencies.report({ type: "closed", connection: record });
+    const event = this.#events.closed(connection, record);
+    this.#dependencies.report({ type: "closed", connection: record, event });
     if (this.options.logsDebug) {
       this.log("debug", `${connection.label} - Client connection closed: ${record.reason}`);
     }

@@ -3,8 +3,10 @@
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ClientInfo } from "../account/client_info.ts";
 import type { AccountDefinition, ServiceLatency } from "../account/definition.ts";
+import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
+import type { Permissions } from "../config/permissions.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 
@@ -84,6 +86,8 @@ export interface LoginQuestion {
   /** The client is in already; asked after a reload. */
   readonly isAgain: boolean;
   readonly request: LoginRequest;
+  /** For a callout service; null without TLS, and where no service is asked. */
+  readonly clientTls: ClientTls | null;
 }
 
 /** Main, the links thread or the acceptor → shard, in a ring. */
@@ -133,6 +137,20 @@ export type ShardQuery =
       readonly subject: string | null;
       readonly count: number;
     }
+  /** What an open client may do: a `UserRecord`, or null where it is not. */
+  | { readonly what: "user"; readonly clientId: number }
+  /** Closes a client: true where it was here. */
+  | { readonly what: "kick"; readonly clientId: number }
+  /** Tells a client to go by itself: whether it can be told, null where it is not here. */
+  | { readonly what: "lameDuck"; readonly clientId: number }
+  /** How many subscriptions of an account a message on a subject, or on any of a pattern, may reach. */
+  | {
+      readonly what: "subscribers";
+      readonly account: string;
+      readonly subject: string;
+      /** Only members of this queue group; null for all subscriptions. */
+      readonly queue: string | null;
+    }
   /** Answers that are due to requests of clients of this shard, from the account of that name: `ResponseRecord[]`. */
   | { readonly what: "responses"; readonly account: string }
   /** Ids of the clients of an account, by its name. */
@@ -145,7 +163,10 @@ export type ShardReport =
   | { readonly type: "ready"; readonly port: number }
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
-  | { readonly type: "closed"; readonly connection: ConnectionRecord }
+  /** A client is in. Only where somebody listens to events of such. */
+  | { readonly type: "opened"; readonly event: ClientEvent }
+  /** Without an event where nobody listens. */
+  | { readonly type: "closed"; readonly connection: ConnectionRecord; readonly event: ClientEvent | null }
   /** Where shards listen by themselves. The thread has served nobody and stops. */
   | { readonly type: "cannotListen"; readonly error: string }
   | { readonly type: "failed"; readonly error: string }
@@ -158,6 +179,24 @@ export interface ShardDispose {
 }
 
 export type ShardLogLevel = "info" | "warning" | "error" | "debug" | "trace";
+
+/** What events of the system account tell of a client that came or went. */
+export interface ClientEvent {
+  readonly client: ClientInfo;
+  /** The accounts whose number of connections it changed, the one it left by a second CONNECT first. */
+  readonly countedAccounts: readonly string[];
+  /** Of a client that was refused: the account that hears of it too, null for none, and why. */
+  readonly failure: { readonly account: string | null; readonly reason: string } | null;
+}
+
+/** What a client may ask of itself. */
+export interface UserRecord {
+  /** Null permits everything. */
+  readonly permissions: Permissions | null;
+  readonly expiresAtMs: number | null;
+  /** The account's name tag, or its name. */
+  readonly accountNameTag: string;
+}
 
 /** A connection as monitoring shows it, open or closed. */
 export interface ConnectionRecord {

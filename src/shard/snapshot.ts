@@ -1,6 +1,8 @@
 /** A shard's connections and subscriptions as monitoring shows them. Cold. */
 import { type CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
-import { subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
+import { byteStringOf, byteStringOfText } from "../subject/byte_string.ts";
+import { isSubset } from "../subject/subset.ts";
+import { isLiteralText, subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import { tlsRecord } from "./peer_identity.ts";
 import type { Shard } from "./shard.ts";
@@ -13,6 +15,7 @@ import type {
   ShardQuery,
   SubscriptionPage,
   SubscriptionSnapshot,
+  UserRecord,
 } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 
@@ -41,6 +44,19 @@ function openConnections({ connections }: Shard): Connection[] {
   return connections.filter(
     (connection): connection is Connection => connection !== null && connection.state < STATE_CLOSING,
   );
+}
+
+/** The open client of that id, if it is here. */
+export function openConnection(shard: Shard, clientId: number): Connection | undefined {
+  return openConnections(shard).find((connection) => connection.clientId === clientId);
+}
+
+export function userRecord(shard: Shard, clientId: number): UserRecord | null {
+  const connection = openConnection(shard, clientId);
+  if (connection?.login == null) return null;
+  const { login, account } = connection;
+  const { permissions, expiresAtMs } = login;
+  return { permissions, expiresAtMs, accountNameTag: account.definition.nameTag ?? account.name };
 }
 
 /** Ids of an account's open clients. */
@@ -216,6 +232,28 @@ export function subscriptionPage(
     }
   }
   return { subscriptions, matchCount };
+}
+
+/** How many subscriptions take a message on a subject; of a pattern, those that are subsets of it. */
+export function subscriberCount(
+  shard: Shard,
+  { account, subject, queue }: Extract<ShardQuery, { what: "subscribers" }>,
+): number {
+  const isLiteral = isLiteralText(subject);
+  const pattern = byteStringOfText(subject);
+  const wanted = queue === null ? null : byteStringOfText(queue);
+  let count = 0;
+  for (const connection of openConnections(shard)) {
+    if (connection.account.name !== account) continue;
+    for (const record of recordsOf(shard, connection)) {
+      const group = shard.table.queueOf(record);
+      const name = group === 0 ? "" : byteStringOf(shard.index.queueNameOf(group - 1));
+      if (wanted !== null && name !== wanted) continue;
+      const own = byteStringOf(shard.index.subjectOf(shard.table.entryOf(record)));
+      if (isLiteral ? isSubset(pattern, own) : isSubset(own, pattern)) count++;
+    }
+  }
+  return count;
 }
 
 function* recordsOf({ table }: Shard, connection: Connection): Iterable<number> {

@@ -7,6 +7,9 @@ import {
   CalloutService,
   respond,
 } from "../support/callout_service.ts";
+import { CertificateMaker } from "../support/certificates.ts";
+import { push } from "../support/claims_requests.ts";
+import { until } from "../support/deadline.ts";
 import { decodeJwt, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
@@ -15,6 +18,7 @@ import type { RawClient } from "../support/raw_client.ts";
 import { readMessage, request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
+import { connectSecurely, identity } from "../support/tls_client.ts";
 
 const issuer = new NKey("account");
 const stranger = new NKey("account");
@@ -343,6 +347,138 @@ rowsInParallel({
       `Account "${elsewhere.publicKey}" not permitted as valid account option for auth callout for account`,
     );
     await login(own, target.user().credentials);
+  },
+
+  "§1.8 callout: after a reload it decides again, about users that the configuration has in the account":
+    async () => {
+      await using own = await ServerProcess.start({ config: config() });
+      const { service } = await serviceOn(own);
+      const loggedIn = async (fields: Record<string, unknown>) => {
+        const [client] = await Promise.all([
+          login(own, fields),
+          service.answer((asked) => accept(asked, issuer, { claims: { aud: "FOO" } })),
+        ]);
+        return client;
+      };
+      const foo = await loggedIn({ user: "foo", pass: "p" });
+      const reloading = own.reload(config().replace(`timeout: "1s"`, `timeout: "2s"`));
+      const { message, request: asked } = await service.next();
+      expect(asked.nats.client_info.user).toBe("foo");
+      service.reply(
+        message,
+        accept(asked, issuer, { claims: { aud: "FOO" }, nats: { pub: { allow: ["only"] } } }),
+      );
+      await reloading;
+      await until(
+        async () => {
+          foo.send("PUB other 0\r\n\r\nPING\r\n");
+          return (await foo.readLine()) !== "PONG";
+        },
+        () => "a message to a subject that is no longer allowed is refused",
+      );
+      const refused = own.reload(config().replace(`timeout: "1s"`, `timeout: "3s"`));
+      await service.answer((each) => respond(each, issuer, { error: "not any more" }));
+      await refused;
+      expect(await foo.readToEnd()).toContain(AUTHORIZATION_VIOLATION);
+    },
+
+  "§1.8 callout: after a reload it is not asked about others, who are gone": async () => {
+    await using own = await ServerProcess.start({ config: config() });
+    const { service } = await serviceOn(own);
+    const [dave] = await Promise.all([
+      login(own, { user: "dave", pass: "q" }),
+      service.answer((asked) => accept(asked, issuer, { claims: { aud: "FOO" } })),
+    ]);
+    await own.reload(config().replace(`timeout: "1s"`, `timeout: "2s"`));
+    expect(await dave.readToEnd()).toBe("");
+    await service.expectNoRequest();
+  },
+
+  "§1.8 callout: a client's TLS and its certificate": async () => {
+    const certificates = new CertificateMaker();
+    try {
+      const authority = certificates.makeAuthority("authority");
+      const { certFile, keyFile } = certificates.makeServer("server", authority);
+      const holder = certificates.makeClient("/CN=holder", authority);
+      const files = `cert_file: "${certFile}", key_file: "${keyFile}", ca_file: "${authority.certFile}"`;
+      for (const isVerified of [true, false]) {
+        await using own = await ServerProcess.start({
+          config: `${config()}\ntls { ${files}, verify: ${isVerified} }`,
+        });
+        const serving = await connectSecurely(own, identity(holder, authority), { user: "auth", pass: "p" });
+        const service = await CalloutService.over(serving);
+        const [client, asked] = await Promise.all([
+          connectSecurely(own, identity(holder, authority), { user: "dave", pass: "q" }),
+          service.answer((each) => accept(each, issuer)),
+        ]);
+        const { version, cipher, certs, verified_chains: chains } = asked.nats.client_tls ?? {};
+        expect(version).toBe("1.3");
+        expect(String(cipher)).toMatch(
+          /^TLS_(AES_128_GCM_SHA256|AES_256_GCM_SHA384|CHACHA20_POLY1305_SHA256)$/,
+        );
+        expect(certs).toBe(undefined);
+        expect(chains).toEqual(isVerified ? [[holder.cert, authority.cert]] : undefined);
+        await client.roundTrip();
+      }
+    } finally {
+      certificates.remove();
+    }
+  },
+
+  "§1.8 callout: of an account there is not": async () => {
+    await using own = await ServerProcess.start({
+      config: config().replace("account: AUTH", "account: NOPE"),
+    });
+    await expectRefused(own, { user: "dave", pass: "q" });
+    await own.waitForLog(/\[WRN\].*No valid account "NOPE" for auth callout request: account missing/);
+  },
+
+  "§1.8 callout in operator mode: the key that was made for the question can be revoked": async () => {
+    const operator = new Operator();
+    const [delegating, target] = [operator.account("delegating"), operator.account("target")];
+    const serviceUser = delegating.user();
+    await using own = await ServerProcess.start({
+      config: `authorization { timeout: "1s" }\n${operator.configWithMemory(
+        target,
+        delegating.with({
+          authorization: { auth_users: [serviceUser.key.publicKey], allowed_accounts: ["*"] },
+        }),
+      )}`,
+    });
+    const system = await login(own, operator.systemAccount.user().credentials);
+    const service = await CalloutService.over(await login(own, serviceUser.credentials));
+    const [client, asked] = await Promise.all([
+      login(own, delegating.user().credentials),
+      service.answer((each) =>
+        accept(each, delegating.key, { signer: target.key, claims: { aud: undefined } }),
+      ),
+    ]);
+    await push(system, target, { revocations: { [asked.nats.user_nkey]: seconds(10) } });
+    await client.expect("-ERR 'User Authentication Revoked'\r\n");
+    await client.expectClosed();
+  },
+
+  "§1.8 callout in operator mode: requests and answers sealed with the account's xkey": async () => {
+    const operator = new Operator();
+    const delegating = operator.account("delegating");
+    const serviceUser = delegating.user();
+    const curve = createCurve();
+    await using own = await ServerProcess.start({
+      config: `authorization { timeout: "1s" }\n${operator.configWithMemory(
+        delegating.with({
+          authorization: { auth_users: [serviceUser.key.publicKey], xkey: curve.getPublicKey() },
+        }),
+      )}`,
+    });
+    const serving = await login(own, serviceUser.credentials);
+    const service = await CalloutService.over(serving);
+    const connecting = login(own, delegating.user().credentials);
+    const message = await readSealed(serving);
+    const serverKey = String(serving.info.xkey);
+    const opened = new TextDecoder().decode(curve.open(message.bytes, serverKey)!);
+    const answer = accept(decodeJwt<CalloutRequest>(opened), delegating.key, { claims: { aud: undefined } });
+    service.reply(message, curve.seal(new TextEncoder().encode(answer), serverKey));
+    await (await connecting).roundTrip();
   },
 
   "§1.8 callout: a bad answer is the violation, whatever it says": async () => {

@@ -44,7 +44,11 @@ describe("Midge.start()", () => {
       /^config:1:0: unknown field "nonsense"\n/,
     );
     expect(await startError({ config: "max_payload: 2\nmax_pending: 1" })).toContain("cannot be higher than");
-    expect(await startError({ config: "accounts { A {} }" })).toContain("accounts: not supported");
+    expect(await startError({ config: "proxy_protocol: true" })).toContain("proxy_protocol: not supported");
+    const imports = "imports: [ { service: { account: A, subject: a } } ]";
+    expect(await startError({ config: `accounts { A {}, B { ${imports} } }` })).toBe(
+      'config:1:32: Error adding service import "a": service import not authorized',
+    );
     expect(await startError({ httpPort: -1, httpsPort: -1 })).toContain("Can't start monitoring: ");
   });
 

@@ -14,6 +14,7 @@ export interface CalloutRequest {
     readonly server_id: { readonly id: string; readonly name: string; readonly xkey?: string };
     readonly user_nkey: string;
     readonly client_info: Readonly<Record<string, unknown>>;
+    readonly client_tls?: Readonly<Record<string, unknown>>;
     readonly connect_opts: Readonly<Record<string, unknown>>;
     readonly type: string;
     readonly version: number;

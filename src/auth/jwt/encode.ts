@@ -1,6 +1,6 @@
 /** Claims in, a signed token of version 2 out. Source: nats-io/jwt, claims.go. */
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
+import { sha512_256 } from "@noble/hashes/sha2.js";
 import { encodeBase32 } from "../../config/nkey_text.ts";
 import { encodeBase64Url } from "../base64.ts";
 import { type KeyPair, type Role, roleOf } from "../nkey.ts";
@@ -44,7 +44,7 @@ export function encode(claims: Claims, signer: KeyPair, nowSeconds: number): Enc
 /** The `jti` of claims: SHA-512/256 over the other standard claims, in base32. */
 export function hashClaims(claims: StandardClaims): string {
   const json = goJson(writeStandard({ ...claims, id: "" }));
-  return encodeBase32(createHash("sha512-256").update(json).digest());
+  return encodeBase32(sha512_256(new TextEncoder().encode(json)));
 }
 
 /** The claims as JSON that people read: what is in the token, indented. */

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
@@ -10,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { sha256 } from "@noble/hashes/sha2.js";
 import { isPublicKey } from "../../config/nkey_text.ts";
 import { decodeBase64Url } from "../base64.ts";
 import { goQuoteText } from "../identity.ts";
@@ -303,7 +303,7 @@ function readIfThere(path: string): string | undefined {
 }
 
 function hashOf(jwt: string): Uint8Array {
-  return createHash("sha256").update(jwt).digest();
+  return sha256(new TextEncoder().encode(jwt));
 }
 
 function isSameHash(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,4 +1,5 @@
 import type { TlsOptions } from "../../config/tls.ts";
+import { certificateSets } from "../certificate_sets.ts";
 import { LIBSSL_FILE } from "../openssl/libssl.ts";
 import { LIBC_FILE } from "../posix/libc.ts";
 import type { Runtime } from "../runtime.ts";
@@ -10,12 +11,14 @@ import { onDenoSignal } from "./signals.ts";
 const INSTEAD = "serve with OpenSSL (Linux, --allow-ffi), or run on Bun";
 
 /** Tried on Deno 2.9.6: its node:tls takes these options and does not go by them. */
-function findDenoTlsLimit({ verify, cipherSuites, curvePreferences }: TlsOptions): string | undefined {
+function findDenoTlsLimit(options: TlsOptions): string | undefined {
+  const { verify, cipherSuites, curvePreferences } = options;
   if (verify) return `tls: Deno's own TLS does not verify client certificates; ${INSTEAD}`;
   if (cipherSuites.length > 0) return `tls: Deno's own TLS has no choice of cipher_suites; ${INSTEAD}`;
   if (curvePreferences.length > 0)
     return `tls: Deno's own TLS has no choice of curve_preferences; ${INSTEAD}`;
-  return undefined;
+  const isMixed = certificateSets(options).some(({ pairs }) => pairs.length > 1);
+  return isMixed ? `tls: Deno's own TLS has one kind of key for all certs; ${INSTEAD}` : undefined;
 }
 
 export const denoRuntime: Runtime = {

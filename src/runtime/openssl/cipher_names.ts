@@ -37,6 +37,11 @@ const DEFAULT_SUITES = [
 /** Those of TLS 1.3 in Go's order on processors with AES. */
 export const TLS13_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
+/** OpenSSL's name of one suite; undefined for one of TLS 1.3. */
+export function openSslCipherName(suite: string): string | undefined {
+  return OPENSSL_NAMES.get(suite);
+}
+
 /**
  * OpenSSL's names of the TLS 1.2 suites to allow, in order of preference. Names of TLS 1.3 suites say nothing, as in
  * nats-server: where there are only such, TLS 1.2 has the default suites.

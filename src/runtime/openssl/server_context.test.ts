@@ -38,7 +38,7 @@ describe("createServerContexts()", () => {
 
   test("names a suite that this OpenSSL does not offer", () => {
     expect(reasonFor({ cipherSuites: ["TLS_RSA_WITH_RC4_128_SHA"] })).toBe(
-      `cipher_suites: OpenSSL ${openSsl.version} does not offer RC4-SHA; leave that suite out`,
+      `cipher_suites: OpenSSL ${openSsl.version} does not offer TLS_RSA_WITH_RC4_128_SHA; leave it out`,
     );
   });
 

@@ -1,8 +1,8 @@
 import { assert } from "../../base/assert.ts";
 import type { CertificatePair, TlsOptions } from "../../config/tls.ts";
+import { certificateSets } from "../certificate_sets.ts";
 import type { OpenSslContext } from "../tls.ts";
-import { certificatePairs, certificateTraits } from "../tls_files.ts";
-import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./cipher_names.ts";
+import { openSslCipherName, openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./cipher_names.ts";
 import {
   SSL_CTRL_CLEAR_MODE,
   SSL_CTRL_MODE,
@@ -63,26 +63,6 @@ export function freeContexts(openSsl: OpenSsl, contexts: readonly OpenSslContext
   for (const { address } of contexts) openSsl.functions.SSL_CTX_free(address);
 }
 
-/**
- * What each context has: its certificate and, for clients that cannot use a key of that kind, the first of each other
- * kind. OpenSSL keeps one of a kind in a context.
- */
-function certificateSets(
-  options: TlsOptions,
-): readonly { readonly names: readonly string[]; readonly pairs: readonly CertificatePair[] }[] {
-  const all = certificatePairs(options);
-  if (all.length <= 1) return [{ names: [], pairs: all }];
-  const traits = all.map(({ certFile }) => certificateTraits(certFile));
-  const firstOfKind = all.filter(
-    (_, i) => traits.findIndex((one) => one.keyKind === traits[i]!.keyKind) === i,
-  );
-  return all.map((pair, i) => {
-    const { names, keyKind } = traits[i]!;
-    const others = firstOfKind.filter((other) => traits[all.indexOf(other)]!.keyKind !== keyKind);
-    return { names, pairs: [...others, pair] };
-  });
-}
-
 /** The context's address, or what is wrong. */
 function createContext(
   openSsl: OpenSsl,
@@ -137,13 +117,16 @@ function configure(
 
 function useCiphers(openSsl: OpenSsl, context: number, { cipherSuites }: TlsOptions): string | undefined {
   const { functions } = openSsl;
-  const names = openSslCipherNames(cipherSuites);
-  for (const name of names) {
-    if (functions.SSL_CTX_set_cipher_list(context, openSsl.addressOfText(name)) !== 1) {
-      return `cipher_suites: OpenSSL ${openSsl.version} does not offer ${name}; leave that suite out`;
-    }
+  const setSuites = (names: readonly string[]) =>
+    functions.SSL_CTX_set_cipher_list(context, openSsl.addressOfText(names.join(":"))) === 1;
+  const unknown = cipherSuites.find((suite) => {
+    const name = openSslCipherName(suite);
+    return name !== undefined && !setSuites([name]);
+  });
+  if (unknown !== undefined) {
+    return `cipher_suites: OpenSSL ${openSsl.version} does not offer ${unknown}; leave it out`;
   }
-  functions.SSL_CTX_set_cipher_list(context, openSsl.addressOfText(names.join(":")));
+  setSuites(openSslCipherNames(cipherSuites));
   functions.SSL_CTX_set_ciphersuites(context, openSsl.addressOfText(TLS13_SUITES));
   return undefined;
 }

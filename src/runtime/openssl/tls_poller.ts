@@ -1,11 +1,13 @@
 // Hot: the reads and writes run once per batch of messages.
 import { assert } from "../../base/assert.ts";
+import { chooseByServerName } from "../certificate_sets.ts";
 import type { EpollPoller } from "../epoll_poller.ts";
 import type { Poller, StreamSource } from "../poller.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "../poller.ts";
 import { errnoText } from "../posix/errno.ts";
 import { EAGAIN, EINTR, MSG_PEEK } from "../posix/libc.ts";
 import type { Posix } from "../posix/posix.ts";
+import { serverNameOf } from "../server_name.ts";
 import {
   HANDSHAKE_DONE,
   HANDSHAKE_FAILED,
@@ -24,7 +26,6 @@ import {
   SSL_ERROR_ZERO_RETURN,
 } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
-import { coversServerName, serverNameOf } from "./server_name.ts";
 import { readSession, refusedCertificates } from "./session.ts";
 
 /** What a slot is; one byte each. */
@@ -204,7 +205,11 @@ export class TlsPoller implements Poller, TlsLayer {
     this.#inner.dispose();
   }
 
-  useContext(listener: number, context: TlsContext): void {
+  useContext(listener: number, context: TlsContext | null): void {
+    if (context === null) {
+      delete this.#contexts[listener];
+      return;
+    }
     assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
     if (this.#openSsl === null) this.#open();
     this.#contexts[listener] = context.contexts;
@@ -296,10 +301,11 @@ export class TlsPoller implements Poller, TlsLayer {
     const fd = this.#inner.fdOf(slot);
     const count = this.#posix.recv(fd, this.#recordAddress, this.#record.length, MSG_PEEK);
     const name = count > 0 ? serverNameOf(this.#record.subarray(0, count)) : "";
-    if (name === "") return;
-    const contexts = this.#contexts[this.#listeners[slot]!]!;
-    const chosen = contexts.find(({ names }) => coversServerName(names, name));
-    if (chosen !== undefined) this.#library().functions.SSL_set_SSL_CTX(connection, chosen.address);
+    const contexts = this.#contexts[this.#listeners[slot]!];
+    // Gone since this handshake began: it goes on with what it was given then.
+    if (contexts === undefined) return;
+    const { address } = chooseByServerName(contexts, name);
+    this.#library().functions.SSL_set_SSL_CTX(connection, address);
   }
 
   /** The result of a plain call, whose error is the inner poller's to tell. */

@@ -17,11 +17,13 @@ export const BAD_HELLO = "\x16bad";
 /** TLS without cryptography: the handshake is one piece. */
 export class FakeTls implements TlsLayer {
   /** Contexts that were made known. */
-  readonly contexts: TlsContext[] = [];
+  readonly contexts: (TlsContext | null)[] = [];
   /** Slots whose handshake has begun. */
   readonly begun: number[] = [];
   /** Calls of handshake() that did something. */
   steps = 0;
+  /** useContext() throws: the files are gone, say. */
+  static isBroken = false;
   peerCertificates: readonly Uint8Array[] = [];
   readonly #poller: FakePoller;
 
@@ -29,7 +31,8 @@ export class FakeTls implements TlsLayer {
     this.#poller = poller;
   }
 
-  useContext(_listener: number, context: TlsContext): void {
+  useContext(_listener: number, context: TlsContext | null): void {
+    if (FakeTls.isBroken) throw new Error("no such file");
     this.contexts.push(context);
   }
 

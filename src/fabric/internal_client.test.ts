@@ -1,0 +1,125 @@
+import { describe, expect, test } from "bun:test";
+import { Buffer } from "node:buffer";
+import { CONTEXT_IS_RESPONSE } from "../memory/layout.ts";
+import { NODE_SHARD_FIRST } from "../memory/map.ts";
+import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
+import type { InternalClient, InternalMessage } from "./internal_client.ts";
+import { twoClients } from "./testing/two_clients.ts";
+
+const ACCOUNT = 7;
+const IMPORTER = 8;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Subscribes, and collects what comes. */
+function collect(client: InternalClient, subject: string, queue = "") {
+  const messages: InternalMessage[] = [];
+  let arrived = Promise.withResolvers<void>();
+  const unsubscribe = client.subscribe(ACCOUNT, subject, queue, (message) => {
+    messages.push(message);
+    arrived.resolve();
+    arrived = Promise.withResolvers();
+  });
+  const next = async () => {
+    if (messages.length === 0) await arrived.promise;
+    return messages.shift()!;
+  };
+  return { messages, next, unsubscribe };
+}
+
+const payloadOf = ({ content: { bytes, headerBytes } }: InternalMessage) =>
+  decoder.decode(bytes.subarray(headerBytes));
+
+describe("publish()", () => {
+  test("reaches another node's subscriptions, with reply and headers", async () => {
+    const { main, links, stop } = twoClients();
+    const inbox = collect(links, "a.*");
+    expect(main.publish(ACCOUNT, "a.b", encoder.encode("hi"), "reply.to")).toBe(1);
+    const plain = await inbox.next();
+    expect([plain.account, plain.subject, plain.reply, payloadOf(plain)]).toEqual([
+      ACCOUNT,
+      "a.b",
+      "reply.to",
+      "hi",
+    ]);
+    const headers = encoder.encode("NATS/1.0\r\nA: b\r\n\r\n");
+    main.publish(ACCOUNT, "a.c", encoder.encode("with"), "", headers);
+    const withHeaders = await inbox.next();
+    expect([withHeaders.reply, withHeaders.content.headerBytes, payloadOf(withHeaders)]).toEqual([
+      "",
+      headers.length,
+      "with",
+    ]);
+    await stop();
+  });
+
+  test("hands large payloads over whole", async () => {
+    const { main, links, stop } = twoClients();
+    const inbox = collect(links, "large");
+    const payload = new Uint8Array(1 << 20).map((_, i) => i % 251);
+    main.publish(ACCOUNT, "large", payload);
+    const { content } = await inbox.next();
+    expect(Buffer.compare(content.bytes, payload)).toBe(0);
+    await stop();
+  });
+
+  test("reaches neither itself nor other accounts, nor what was unsubscribed", async () => {
+    const { main, links, stop } = twoClients();
+    const own = collect(main, ">");
+    const gone = collect(links, "a");
+    gone.unsubscribe();
+    expect(main.publish(ACCOUNT, "a", new Uint8Array(0))).toBe(0);
+    collect(links, "a");
+    expect(main.publish(ACCOUNT + 1, "a", new Uint8Array(0))).toBe(0);
+    expect(own.messages).toEqual([]);
+    await stop();
+  });
+
+  test("serves each queue group once", async () => {
+    const { main, links, stop } = twoClients();
+    const members = [collect(links, "job", "q"), collect(links, "job", "q"), collect(links, "job", "other")];
+    const last = collect(links, "done");
+    for (let i = 0; i < 20; i++) expect(main.publish(ACCOUNT, "job", new Uint8Array(0))).toBe(2);
+    main.publish(ACCOUNT, "done", new Uint8Array(0));
+    await last.next();
+    const [first, second, other] = members.map(({ messages }) => messages.length);
+    expect([first! + second!, other]).toEqual([20, 20]);
+    await stop();
+  });
+
+  test("sends answers to the shard that waits for them, whatever the interest", async () => {
+    const { main, sentToShard, stop } = twoClients({
+      nodeOfReply: (account, subject) =>
+        account === ACCOUNT && subject.startsWith("_R_.") ? NODE_SHARD_FIRST : -1,
+      legsOf: () => [],
+    });
+    expect(main.hasInterest(ACCOUNT, "_R_.x.y")).toBe(true);
+    expect(main.publish(ACCOUNT, "_R_.x.y", encoder.encode("answer"))).toBe(1);
+    const message = sentToShard()!;
+    expect(message.context).toBe(ACCOUNT | CONTEXT_IS_RESPONSE);
+    expect(byteStringOf(message.subject)).toBe("_R_.x.y");
+    await stop();
+  });
+
+  test("reaches who imports the message", async () => {
+    const { main, links, stop } = twoClients({
+      nodeOfReply: () => -1,
+      legsOf: (account, subject) =>
+        account === ACCOUNT ? [{ account: IMPORTER, subject: bytesOf(`mine.${subject}`) }] : [],
+    });
+    expect(main.hasInterest(ACCOUNT, "event")).toBe(false);
+    links.subscribe(IMPORTER, "mine.*", "", () => {});
+    expect(main.hasInterest(ACCOUNT, "event")).toBe(true);
+    expect(main.publish(ACCOUNT, "event", new Uint8Array(0))).toBe(1);
+    await stop();
+  });
+});
+
+test("hasInterest() leaves the client's own subscriptions out", async () => {
+  const { main, links, stop } = twoClients();
+  collect(main, "a");
+  expect(main.hasInterest(ACCOUNT, "a")).toBe(false);
+  collect(links, "*", "q");
+  expect(main.hasInterest(ACCOUNT, "a")).toBe(true);
+  await stop();
+});

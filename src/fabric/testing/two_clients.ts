@@ -1,0 +1,37 @@
+/** Clients of two threads in one, over one memory, for tests: what one publishes the other is sent by ring. */
+import { createEngine } from "../../engine/engine.ts";
+import { NO_HOST } from "../../engine/no_host.ts";
+import { createInterestIndex } from "../../interest/interest_index.ts";
+import { NODE_IS_UP, NODE_LINKS, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
+import { createSharedMemory, nodeWord } from "../../memory/shared_memory.ts";
+import { InternalClient, type InternalRoutes } from "../internal_client.ts";
+import { readRecord } from "../message_record.ts";
+import { RecordQueue } from "../record_queue.ts";
+import { Wake } from "../wake.ts";
+
+/** Two clients on nodes of their own, and a shard that never takes anything. */
+export function twoClients(routes?: InternalRoutes) {
+  const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]));
+  const { words, map } = shared;
+  const index = createInterestIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
+  const client = (node: number) => {
+    words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;
+    const engine = createEngine(shared.memory, map.area(node).area, NO_HOST);
+    const queue = new RecordQueue(engine, shared, new Wake(words, () => {}));
+    return new InternalClient(shared, engine, index, queue, node, node === NODE_MAIN ? routes : undefined);
+  };
+  const [main, links] = [client(NODE_MAIN), client(NODE_LINKS)];
+  const running = Promise.all([main.run(), links.run()]);
+  const stop = async () => {
+    main.stop();
+    links.stop();
+    await running;
+  };
+  const shardEngine = createEngine(shared.memory, map.area(NODE_SHARD_FIRST).area, NO_HOST);
+  /** The message that the shard was sent. */
+  const sentToShard = () => {
+    const record = shardEngine.peek(NODE_MAIN);
+    return record === 0 ? null : readRecord(shared, record).message;
+  };
+  return { main, links, stop, sentToShard };
+}

@@ -1,0 +1,203 @@
+/** Puts the questions of auth callouts to the subscribers of an account, and waits for their answers. */
+import {
+  type CalloutAnswerContext,
+  type CalloutMode,
+  calloutFailed,
+  calloutTimedOut,
+} from "../auth/callout_answer.ts";
+import { type CalloutMessage, type CalloutSeal, encodeCallout } from "../auth/callout_request.ts";
+import type { ClientTls } from "../auth/jwt/claims.ts";
+import type { GrantTarget } from "../auth/jwt_login.ts";
+import type { Login, LoginRefusal, LoginRequest, NeedsCallout } from "../auth/login.ts";
+import { type AccountSource, decideCalloutAnswer } from "../auth/login_flow.ts";
+import { KeyPair } from "../auth/nkey.ts";
+import type { OperatorTrust } from "../auth/operator_trust.ts";
+import type { AccountBook } from "../auth/resolver/account_book.ts";
+import { AUTH_CALLOUT_SUBJECT } from "../auth/verdict.ts";
+import { SealingKey } from "../auth/xkey.ts";
+import { randomDigits } from "../base/nuid.ts";
+import type { AuthCalloutOptions } from "../config/authorization.ts";
+import type { InternalClient, InternalMessage } from "../fabric/internal_client.ts";
+import type { ServerIdentity } from "../protocol/server_object.ts";
+
+const INBOX_CHARACTERS = 8;
+const encoder = new TextEncoder();
+
+/** 32 bytes each, for this process alone: never in a log, a message or an error. */
+export interface ServerSecrets {
+  readonly signing: Uint8Array;
+  readonly sealing: Uint8Array;
+}
+
+/** The accounts of a configuration that a callout concerns. Plain data. */
+export interface CalloutAccounts {
+  /** Number of the account that is asked; undefined if there is none of its name. */
+  readonly askedId: number | undefined;
+  /** By name: those that the service may put users into. */
+  readonly targets: ReadonlyMap<string, GrantTarget>;
+}
+
+/** Whom a question is put to, and by what rules its answer is judged: as they are when it is put. */
+export type CalloutAsk =
+  | { readonly kind: "config"; readonly callout: AuthCalloutOptions; readonly accounts: CalloutAccounts }
+  | {
+      readonly kind: "operator";
+      readonly trust: OperatorTrust;
+      readonly book: AccountBook;
+      readonly idOf: (accountKey: string) => number | undefined;
+    };
+
+export interface CalloutLogin {
+  readonly pending: NeedsCallout;
+  readonly request: LoginRequest;
+  readonly clientId: number;
+  /** Null without TLS. */
+  readonly clientTls: ClientTls | null;
+  /** How long an answer is waited for. */
+  readonly timeoutMs: number;
+  /** Whether the connection still waits. */
+  isWanted(): boolean;
+}
+
+export interface CalloutSurroundings {
+  readonly client: Pick<InternalClient, "publish" | "subscribe">;
+  readonly server: ServerIdentity;
+  /** What names this server in subjects. */
+  readonly serverHash: string;
+  readonly secrets: ServerSecrets;
+  /** Fetches an account of operator mode; undefined elsewhere. */
+  readonly source: AccountSource | undefined;
+}
+
+/** Takes an answer, or null once it is too late for one. */
+type Waiting = (payload: Uint8Array | null) => void;
+
+export class Callouts {
+  readonly #surroundings: CalloutSurroundings;
+  readonly #serverKey: KeyPair;
+  readonly #sealingKey: SealingKey;
+  /** Accounts whose inboxes are listened to: once asked, an account is likely to be asked again. */
+  readonly #listening = new Set<number>();
+  /** By inbox. */
+  readonly #waiting = new Map<string, Waiting>();
+
+  constructor(surroundings: CalloutSurroundings) {
+    this.#surroundings = surroundings;
+    const { signing, sealing } = surroundings.secrets;
+    this.#serverKey = KeyPair.fromSecret("server", signing);
+    this.#sealingKey = new SealingKey(KeyPair.fromSecret("curve", sealing));
+  }
+
+  /** What the service says of a login. Null where nobody wants to know any more. Never rejects. */
+  async decide(login: CalloutLogin, ask: CalloutAsk): Promise<Login | LoginRefusal | null> {
+    const { pending, request, clientId, clientTls, timeoutMs } = login;
+    const { server } = this.#surroundings;
+    const found = findWhom(pending, ask);
+    if (!found.ok) return calloutFailed(pending, found.problem);
+    const { accountId, issuer, xkey, mode } = found.whom;
+    const seal: CalloutSeal | undefined = xkey === "" ? undefined : { key: this.#sealingKey, xkey };
+    const userNkey = KeyPair.create("user").publicKey;
+    const encoded = encodeCallout(
+      {
+        pending,
+        request,
+        userNkey,
+        issuer,
+        server: {
+          name: server.name,
+          host: server.host,
+          id: server.id,
+          version: server.version,
+          cluster: server.cluster,
+          tags: server.tags,
+          xkey: seal === undefined ? "" : this.#sealingKey.publicKey,
+        },
+        clientId,
+        tls: clientTls,
+        timeoutMs,
+        nowMs: Date.now(),
+      },
+      this.#serverKey,
+      seal,
+    );
+    if (!encoded.ok) return calloutFailed(pending, encoded.problem);
+    const answer = await this.#request(accountId, encoded.message, timeoutMs);
+    if (!login.isWanted()) return null;
+    if (answer === null) return calloutTimedOut(pending);
+    const context: CalloutAnswerContext = {
+      pending,
+      request,
+      userNkey,
+      serverId: server.id,
+      seal,
+      mode,
+      nowMs: Date.now(),
+    };
+    return await decideCalloutAnswer(answer, context, this.#surroundings.source);
+  }
+
+  /** The first answer, or null where none came in time. */
+  #request(
+    account: number,
+    { payload, header }: CalloutMessage,
+    timeoutMs: number,
+  ): Promise<Uint8Array | null> {
+    const { client } = this.#surroundings;
+    const prefix = `$SYS._INBOX.${this.#surroundings.serverHash}.`;
+    if (!this.#listening.has(account)) {
+      this.#listening.add(account);
+      client.subscribe(account, `${prefix}*`, "", (message) => this.#onAnswer(message));
+    }
+    const inbox = prefix + randomDigits(INBOX_CHARACTERS);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => settle(null), timeoutMs);
+      const settle: Waiting = (answer) => {
+        clearTimeout(timer);
+        this.#waiting.delete(inbox);
+        resolve(answer);
+      };
+      this.#waiting.set(inbox, settle);
+      const headers =
+        header === null ? undefined : encoder.encode(`NATS/1.0\r\n${header.join(": ")}\r\n\r\n`);
+      client.publish(account, AUTH_CALLOUT_SUBJECT, payload, inbox, headers);
+    });
+  }
+
+  #onAnswer({ subject, content: { bytes, headerBytes } }: InternalMessage): void {
+    this.#waiting.get(subject)?.(bytes.subarray(headerBytes));
+  }
+}
+
+interface Whom {
+  readonly accountId: number;
+  readonly issuer: string;
+  /** The service's curve key; empty if questions are not sealed. */
+  readonly xkey: string;
+  readonly mode: CalloutMode;
+}
+
+type FoundWhom =
+  | { readonly ok: true; readonly whom: Whom }
+  | { readonly ok: false; readonly problem: string };
+
+function findWhom({ account }: NeedsCallout, ask: CalloutAsk): FoundWhom {
+  if (ask.kind === "config") {
+    const { issuer, xkey = "" } = ask.callout;
+    const { askedId, targets } = ask.accounts;
+    if (askedId === undefined) return noAccount(account);
+    const mode: CalloutMode = { kind: "config", issuer, findTarget: (name) => targets.get(name) };
+    return { ok: true, whom: { accountId: askedId, issuer, xkey, mode } };
+  }
+  const { trust, book } = ask;
+  const asked = book.find(account);
+  const accountId = ask.idOf(account);
+  if (asked === undefined || accountId === undefined) return noAccount(account);
+  const mode: CalloutMode = { kind: "operator", trust, asked, findAccount: (key) => book.find(key) };
+  const { xkey } = asked.claims.nats.authorization;
+  return { ok: true, whom: { accountId, issuer: account, xkey, mode } };
+}
+
+function noAccount(name: string): FoundWhom {
+  const problem = `No valid account ${JSON.stringify(name)} for auth callout request: account missing`;
+  return { ok: false, problem };
+}

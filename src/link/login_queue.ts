@@ -1,0 +1,76 @@
+/**
+ * Logins that wait to be judged on the links thread. They come from all shards and take from 0.1 ms (a signature) to
+ * a second (a bcrypt hash of high cost) each, so a flood of them must not keep the thread from its messages, one shard
+ * must not push the others' aside, and nobody is judged who is gone or has waited for as long as a login may take.
+ */
+
+export interface QueuedLogin {
+  /** Logins of one lane are judged in the order they came; lanes take turns. */
+  readonly lane: string;
+  /** When it is too late to begin, in milliseconds of the steady clock. */
+  readonly expiresAtMs: number;
+  /** Whether the connection still waits for it. */
+  isWanted(): boolean;
+  /** Does what takes time at once; what is waited for goes on by itself. */
+  judge(): void;
+  expire(): void;
+}
+
+export interface QueueSurroundings {
+  /** Steady clock, milliseconds. */
+  nowMs(): number;
+  /** Calls back once the thread has done what else there is to do. */
+  yield(resume: () => void): void;
+}
+
+/** After so much judging everything else on the thread has its turn. */
+const SLICE_MS = 5;
+
+export class LoginQueue {
+  readonly #surroundings: QueueSurroundings;
+  /** Lanes with somebody in them; the first is next. A Set keeps the order and gives up its first in no time. */
+  readonly #lanes = new Map<string, Set<QueuedLogin>>();
+  /** Spent judging since the last pause. */
+  #spentMs = 0;
+  #isPaused = false;
+
+  constructor(surroundings: QueueSurroundings) {
+    this.#surroundings = surroundings;
+  }
+
+  add(login: QueuedLogin): void {
+    this.#lanes.getOrInsertComputed(login.lane, () => new Set()).add(login);
+    if (!this.#isPaused) this.#work();
+  }
+
+  #work(): void {
+    for (let login = this.#take(); login !== undefined; login = this.#take()) {
+      if (!login.isWanted()) continue;
+      const startMs = this.#surroundings.nowMs();
+      if (startMs > login.expiresAtMs) login.expire();
+      else login.judge();
+      this.#spentMs += this.#surroundings.nowMs() - startMs;
+      if (this.#spentMs < SLICE_MS) continue;
+      this.#isPaused = true;
+      this.#surroundings.yield(() => {
+        this.#isPaused = false;
+        this.#spentMs = 0;
+        this.#work();
+      });
+      return;
+    }
+  }
+
+  /** The next login; its lane goes to the end of the line. */
+  #take(): QueuedLogin | undefined {
+    for (const [name, lane] of this.#lanes) {
+      const [login] = lane;
+      this.#lanes.delete(name);
+      if (login === undefined) continue;
+      lane.delete(login);
+      if (lane.size > 0) this.#lanes.set(name, lane);
+      return login;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,103 @@
+/** The server as its services in the system account see it, and the ways of what they publish. */
+import type { AccountsChange } from "../account/accounts_change.ts";
+import type { InternalRoutes } from "../fabric/internal_client.ts";
+import { NODE_MAIN } from "../memory/map.ts";
+import type { MonitorSource } from "../monitor/snapshot.ts";
+import { ShardAccounts } from "../shard/accounts.ts";
+import type { StreamLeg } from "../shard/plan_cache.ts";
+import { ReplySubjects } from "../shard/reply_subjects.ts";
+import type { UserRecord } from "../shard/shard_options.ts";
+import type { HostedAccount, SystemHost } from "../system/host.ts";
+import type { Fleet } from "./fleet.ts";
+import type { ReloadResult } from "./server.ts";
+import type { ResolvedOptions } from "./shard_settings.ts";
+
+/** What only the server itself can do. */
+export interface ServerActions {
+  reload(): Promise<ReloadResult>;
+  logError(text: string): void;
+}
+
+export class ServerSystemHost implements SystemHost, InternalRoutes {
+  readonly monitor: MonitorSource;
+  readonly #fleet: Fleet;
+  readonly #actions: ServerActions;
+  readonly #accounts: ShardAccounts;
+  readonly #replies: ReplySubjects;
+
+  constructor(
+    fleet: Fleet,
+    monitor: MonitorSource,
+    { accounts, replySecret, serverHash }: ResolvedOptions,
+    clusterName: string | undefined,
+    actions: ServerActions,
+  ) {
+    this.#fleet = fleet;
+    this.monitor = monitor;
+    this.#actions = actions;
+    this.#accounts = new ShardAccounts(accounts, clusterName);
+    this.#replies = new ReplySubjects(replySecret, serverHash, NODE_MAIN);
+  }
+
+  /** A reload took place. */
+  configure({ accounts }: ResolvedOptions, clusterName: string | undefined): void {
+    this.#accounts.configure(accounts, clusterName);
+  }
+
+  /** Operator mode: accounts were loaded, or changed. */
+  changeAccounts({ changed, removed }: AccountsChange): void {
+    this.#accounts.update(changed, removed);
+  }
+
+  nodeOfReply(account: number, subject: string): number {
+    const node = this.#replies.nodeOf(account, subject);
+    return this.#fleet.isShard(node) ? node : -1;
+  }
+
+  legsOf(account: number, subject: string): StreamLeg[] {
+    const published = this.#accounts.byId(account);
+    return published?.isImported ? published.legsOf(subject) : [];
+  }
+
+  accounts(): readonly HostedAccount[] {
+    return [...this.#accounts.all()].map((account) => this.#hosted(account));
+  }
+
+  account(name: string): HostedAccount | undefined {
+    const account = this.#accounts.byName(name);
+    return account && this.#hosted(account);
+  }
+
+  async reload(): Promise<string | undefined> {
+    const result = await this.#actions.reload();
+    return result.ok ? undefined : result.reason;
+  }
+
+  async kick(clientId: number): Promise<boolean> {
+    return (await this.#fleet.query<boolean>({ what: "kick", clientId })).includes(true);
+  }
+
+  async sendLameDuck(clientId: number): Promise<boolean | null> {
+    const answers = await this.#fleet.query<boolean | null>({ what: "lameDuck", clientId });
+    return answers.find((answer) => answer !== null) ?? null;
+  }
+
+  async userTerms(clientId: number): Promise<UserRecord | null> {
+    if (clientId === 0) return null;
+    const answers = await this.#fleet.query<UserRecord | null>({ what: "user", clientId });
+    return answers.find((answer) => answer !== null) ?? null;
+  }
+
+  async countSubscribers(account: string, subject: string, queue: string | null): Promise<number> {
+    const counts = await this.#fleet.query<number>({ what: "subscribers", account, subject, queue });
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  logError(text: string): void {
+    this.#actions.logError(text);
+  }
+
+  #hosted({ id, name }: { readonly id: number; readonly name: string }): HostedAccount {
+    return { id, name, connections: this.#fleet.connectionsOf(id) };
+  }
+}

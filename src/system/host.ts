@@ -1,0 +1,28 @@
+import type { MonitorSource } from "../monitor/snapshot.ts";
+import type { UserTerms } from "./user_info.ts";
+
+/** An account that this server knows. */
+export interface HostedAccount {
+  readonly id: number;
+  readonly name: string;
+  /** Connections it has on this server. */
+  readonly connections: number;
+}
+
+/** The server, as its services in the system account see it. Shards are asked, so most of it takes a moment. */
+export interface SystemHost {
+  readonly monitor: MonitorSource;
+  accounts(): readonly HostedAccount[];
+  account(name: string): HostedAccount | undefined;
+  /** Reads the configuration again; returns what is wrong with it, undefined for nothing. */
+  reload(): Promise<string | undefined>;
+  /** Closes a client; false if there is none of that id. */
+  kick(clientId: number): Promise<boolean>;
+  /** Asks a client to go by itself; false if it cannot be asked, null if there is none of that id. */
+  sendLameDuck(clientId: number): Promise<boolean | null>;
+  /** Null if there is no such client. */
+  userTerms(clientId: number): Promise<UserTerms | null>;
+  /** Subscriptions of an account that a subject may reach; of a queue group only, unless null. */
+  countSubscribers(account: string, subject: string, queue: string | null): Promise<number>;
+  logError(text: string): void;
+}

@@ -1,0 +1,47 @@
+/** Puts bodies into messages of the system account. */
+import { SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
+import type { InternalClient, InternalHandler, InternalMessage } from "../fabric/internal_client.ts";
+import { encodeGoJson } from "../protocol/go_json.ts";
+import type { ServerObject, ServerObjects } from "../protocol/server_object.ts";
+import { encodeAnswer } from "./content_encoding.ts";
+
+const encoder = new TextEncoder();
+
+export class Messenger {
+  readonly servers: ServerObjects;
+  readonly #client: InternalClient;
+
+  constructor(client: InternalClient, servers: ServerObjects) {
+    this.#client = client;
+    this.servers = servers;
+  }
+
+  subscribe(subject: string, handle: InternalHandler): void {
+    this.#client.subscribe(SYSTEM_ACCOUNT_ID, subject, "", handle);
+  }
+
+  /** The `server` of a message that is sent now: each counts. */
+  server(): ServerObject {
+    return this.servers.next(Date.now());
+  }
+
+  /** Whether anybody listens, in the system account or another one. */
+  isHeard(subject: string, account = SYSTEM_ACCOUNT_ID): boolean {
+    return this.#client.hasInterest(account, subject);
+  }
+
+  /** Sends a body as JSON. */
+  send(subject: string, body: unknown, account = SYSTEM_ACCOUNT_ID): void {
+    this.sendText(subject, encodeGoJson(body, 0), account);
+  }
+
+  sendText(subject: string, text: string, account = SYSTEM_ACCOUNT_ID): void {
+    this.#client.publish(account, subject, encoder.encode(text));
+  }
+
+  /** Answers a request in the encoding that it asks for. */
+  sendEncoded({ reply, content }: InternalMessage, body: unknown): void {
+    const { payload, headers } = encodeAnswer(encoder.encode(encodeGoJson(body, 0)), content);
+    this.#client.publish(SYSTEM_ACCOUNT_ID, reply, payload, "", headers);
+  }
+}

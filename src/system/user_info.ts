@@ -1,0 +1,45 @@
+/** What a user is told of itself. Source: nats-server userInfoReq, publicPermissions. */
+import type { ClientInfo } from "../account/client_info.ts";
+import type { Permissions, SubjectPermission } from "../config/permissions.ts";
+import { omitEmpty } from "../protocol/go_json.ts";
+
+const NS_PER_MS = 1e6;
+const NS_PER_S = 1e9;
+
+/** What only the shard of a client knows. */
+export interface UserTerms {
+  /** Null permits everything. */
+  readonly permissions: Permissions | null;
+  readonly expiresAtMs: number | null;
+  /** The account's name tag, or its name. */
+  readonly accountNameTag: string;
+}
+
+export function userInfo(client: ClientInfo, terms: UserTerms, nowMs: number) {
+  const { permissions, expiresAtMs, accountNameTag } = terms;
+  return {
+    user: client.user ?? "",
+    account: client.account,
+    account_name: omitEmpty(accountNameTag),
+    user_name: omitEmpty(client.nameTag),
+    permissions: permissions === null ? undefined : permissionsReport(permissions),
+    // Whole seconds.
+    expires:
+      expiresAtMs === null ? undefined : omitEmpty(Math.trunc((expiresAtMs - nowMs) / 1000) * NS_PER_S),
+  };
+}
+
+function permissionsReport({ publish, subscribe, responses }: Permissions) {
+  return {
+    publish: subjectsReport(publish),
+    subscribe: subjectsReport(subscribe),
+    responses:
+      responses === undefined
+        ? undefined
+        : { max: responses.maxMessages, ttl: Math.round(responses.ttlMs * NS_PER_MS) },
+  };
+}
+
+function subjectsReport(permission: SubjectPermission | undefined) {
+  return { allow: omitEmpty(permission?.allow), deny: omitEmpty(permission?.deny) };
+}
