@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Permissions } from "../config/permissions.ts";
+import { byteStringOfText } from "../subject/byte_string.ts";
 import { subjectMatchesText } from "../subject/text.ts";
 import { UserPermissions } from "./permissions.ts";
 
@@ -19,6 +20,15 @@ describe("canPublish()", () => {
     for (const subject of ["foo.secret", "foo", "bar", "other", "foo.a.b"]) {
       expect([subject, user.canPublish(subject)]).toEqual([subject, false]);
     }
+  });
+
+  test("takes entries in any script", () => {
+    const user = permissions({ publish: lists(["voilà.*"]), subscribe: lists(undefined, ["à.b à"]) });
+    expect(user.canPublish(byteStringOfText("voilà.a"))).toBe(true);
+    expect(user.canPublish(byteStringOfText("voil"))).toBe(false);
+    const name = byteStringOfText("à");
+    expect([user.canSubscribe(`${name}.b`, name), user.canSubscribe(`${name}.b`, "")]).toEqual([false, true]);
+    expect(user.filterFor(`${name}.*`, name)).toBe(`${name}.b`);
   });
 
   test("without lists everything is allowed, with an empty one nothing", () => {
@@ -95,8 +105,8 @@ describe("canSubscribe()", () => {
           if (!user.canSubscribe(subscription, "")) return;
           if (!subjectMatchesText(subscription, subject)) return;
           const isDenied = deny.some((entry) => subjectMatchesText(entry, subject));
-          const isDelivered = !user.needsFilter(subscription) || user.mayDeliver(subject, "");
-          expect(isDelivered).toBe(!isDenied);
+          const filter = user.filterFor(subscription, "").split(" ");
+          expect(filter.some((entry) => subjectMatchesText(entry, subject))).toBe(isDenied);
           expect(allow.some((entry) => subjectMatchesText(entry, subject))).toBe(true);
         },
       ),
@@ -105,20 +115,17 @@ describe("canSubscribe()", () => {
   });
 });
 
-describe("mayDeliver()", () => {
-  test("holds back what is denied, to members of a denied queue group as well", () => {
-    const user = permissions({ subscribe: lists(undefined, ["x.y", "q.* adm"]) });
-    expect(user.needsFilter("x.>")).toBe(true);
-    expect(user.needsFilter("z.>")).toBe(false);
-    expect([user.mayDeliver("x.y", ""), user.mayDeliver("x.y", "q"), user.mayDeliver("x.z", "")]).toEqual([
-      false,
-      false,
-      true,
+describe("filterFor()", () => {
+  test("names what is denied of a subscription's messages, by queue group where an entry has one", () => {
+    const user = permissions({ subscribe: lists(undefined, ["x.y", "*.z", "q.* adm", "w.> *.dev"]) });
+    expect([user.filterFor("x.>", ""), user.filterFor("x.>", "q"), user.filterFor("z.y", "")]).toEqual([
+      "x.y *.z",
+      "x.y *.z",
+      "",
     ]);
-    expect([
-      user.mayDeliver("q.1", "adm"),
-      user.mayDeliver("q.1", "other"),
-      user.mayDeliver("q.1", ""),
-    ]).toEqual([false, true, true]);
+    expect([user.filterFor("q.1", "adm"), user.filterFor("q.1", "other"), user.filterFor("q.1", "")]).toEqual(
+      ["q.*", "", ""],
+    );
+    expect([user.filterFor(">", "a.dev"), user.filterFor("w.*", "a.prod")]).toEqual(["x.y *.z w.>", "*.z"]);
   });
 });

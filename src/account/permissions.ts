@@ -63,17 +63,17 @@ export class UserPermissions {
     return denying.length === 0 || !isNamed(denying, queue);
   }
 
-  /** Whether a subscription that is allowed can be sent subjects that are denied. */
-  needsFilter(subject: string): boolean {
-    return this.#subscribe.deny.some(({ pattern }) => intersection(pattern, subject) !== null);
-  }
-
-  /** Whether a message may be delivered, to a member of `queue` or to a plain subscription (""). */
-  mayDeliver(subject: string, queue: string): boolean {
-    const tokens = subject.split(".");
-    return !this.#subscribe.deny.some(
-      (entry) => meets(entry, tokens) && (entry.queue === "" || isQueueMatch(entry.queue, queue)),
+  /**
+   * The denied patterns that an allowed subscription meets, with a blank between them: a message that one of them
+   * matches is not delivered to it. "" where there are none; `queue` is "" for a plain subscription.
+   */
+  filterFor(subject: string, queue: string): string {
+    const met = this.#subscribe.deny.filter(
+      (entry) =>
+        (entry.queue === "" || isQueueMatch(entry.queue, queue)) &&
+        intersection(entry.pattern, subject) !== null,
     );
+    return met.map(({ pattern }) => pattern).join(" ");
   }
 }
 
@@ -85,7 +85,8 @@ function rulesOf(permission: SubjectPermission | undefined): Rules {
 }
 
 function parseEntry(text: string): Entry {
-  const [pattern = "", queue = ""] = byteStringOfText(text).split(/\s+/);
+  // Before it is bytes: one of those of "à" would be a blank to the expression.
+  const [pattern = "", queue = ""] = text.split(/\s+/).map(byteStringOfText);
   return { pattern, tokens: pattern.split("."), queue };
 }
 

@@ -34,6 +34,30 @@ function addQueue(
   return index.addQueue(node, accountId, bytes, 0, subject.length, bytes, subject.length + 1, bytes.length);
 }
 
+/** A member of a queue, or with "" a plain subscription, that is not to be sent what a pattern of `filter` matches. */
+function addFiltered(
+  index: InterestIndex,
+  node: number,
+  accountId: number,
+  subject: string,
+  queue: string,
+  filter: string,
+): number {
+  const bytes = encoder.encode(`${subject} ${queue}`);
+  const from = subject.length;
+  return index.addFiltered(
+    node,
+    accountId,
+    bytes,
+    0,
+    from,
+    bytes,
+    from + 1,
+    bytes.length,
+    encoder.encode(filter),
+  );
+}
+
 function find(index: InterestIndex, accountId: number, subject: string): number {
   const bytes = encoder.encode(subject);
   return index.find(accountId, bytes, 0, bytes.length);
@@ -109,6 +133,27 @@ describe("match()", () => {
     expect(outcome(index, 1, "a.c").queues).toEqual(["other/2=1", "q/0=1", "q/2=1"]);
   });
 
+  test("leaves out whom a filter keeps the subject from, and counts the rest together", () => {
+    const index = newIndex();
+    const id = addFiltered(index, 3, 1, "a.>", "", "a.secret a.*.secret");
+    addFiltered(index, 4, 1, "a.>", "", "a.b");
+    addFiltered(index, 3, 1, "a.>", "q", "a.secret a.*.secret");
+    addFiltered(index, 3, 1, "a.>", "q", "a.b");
+    addQueue(index, 3, 1, "a.>", "q");
+    addQueue(index, 4, 1, "a.secret", "q");
+    const all = [1 << 3, 1 << 4];
+    expect(outcome(index, 1, "a.c")).toEqual({
+      plainNodes: all[0]! | all[1]!,
+      queues: ["q/3=3"],
+      entryIds: [id],
+    });
+    expect(outcome(index, 1, "a.b")).toEqual({ plainNodes: all[0]!, queues: ["q/3=2"], entryIds: [id] });
+    expect(outcome(index, 1, "a.x.secret").plainNodes).toBe(all[1]!);
+    expect(outcome(index, 1, "a.secret").plainNodes).toBe(all[1]!);
+    expect(outcome(index, 1, "a.secret").queues).toEqual(["q/3=2", "q/4=1"]);
+    index.invariants();
+  });
+
   test("has no cap: ten thousand patterns and ten thousand queues all match", () => {
     const index = newIndex(16 * MEBIBYTE);
     const tokens = Array.from({ length: 13 }, (_, bit) => `t${bit}`);
@@ -171,10 +216,38 @@ describe("entries", () => {
     expect(decoder.decode(index.queueNameOf(first))).toBe("workers");
   });
 
+  test("addFiltered() counts by queue and filter, and keeps a filter for as long as somebody is under it", () => {
+    const index = newIndex();
+    const { bytesLive } = index.statistics();
+    const id = addFiltered(index, 0, 1, "a.*", "", "a.b a.c");
+    const { lastFilterId } = index;
+    expect(index.lastQueueId).toBe(0);
+    addFiltered(index, 0, 1, "a.*", "", "a.b a.c");
+    addFiltered(index, 1, 2, ">", "q", "a.b a.c");
+    expect(index.lastFilterId).toBe(lastFilterId);
+    expect(decoder.decode(index.filterOf(lastFilterId))).toBe("a.b a.c");
+    expect(index.isHeldBack(lastFilterId, encoder.encode("a.c"), 0, 3)).toBe(true);
+    expect(index.isHeldBack(lastFilterId, encoder.encode("a.d"), 0, 3)).toBe(false);
+    index.removeFiltered(0, id, 0, lastFilterId);
+    expect(outcome(index, 1, "a.d").plainNodes).toBe(1);
+    index.removeFiltered(1, id, 0, lastFilterId); // node 1 has none there: nothing happens
+    index.removeFiltered(0, id, 0, lastFilterId);
+    expect(find(index, 1, "a.*")).toBe(-1);
+    index.invariants();
+    index.removeNode(1);
+    index.invariants();
+    // What is left are the tables: of entries, edges, texts and pairs.
+    const tables = index.statistics().bytesLive;
+    addFiltered(index, 0, 1, "a.*", "", "a.b a.c");
+    index.removeNode(0);
+    expect(index.statistics().bytesLive).toBe(tables);
+    expect(tables).toBeGreaterThan(bytesLive);
+  });
+
   test("find() takes wildcard patterns as keys, describe() and subjectOf() tell what they are", () => {
     const index = newIndex();
     const id = addPlain(index, 31, 65535, "a.*.>");
-    addQueue(index, 2, 65535, "a.*.>", "q");
+    addFiltered(index, 2, 65535, "a.*.>", "q", "a.b");
     expect(find(index, 65535, "a.*.>")).toBe(id);
     expect(find(index, 65535, "a.b.c")).toBe(-1);
     expect(decoder.decode(index.subjectOf(id))).toBe("a.*.>");
@@ -184,7 +257,16 @@ describe("entries", () => {
       subject: encoder.encode("a.*.>"),
       isWildcard: true,
       plainNodes: 1 << 31,
-      queues: [{ queueId: index.lastQueueId, node: 2, members: 1, name: encoder.encode("q") }],
+      members: [
+        {
+          queueId: index.lastQueueId,
+          filterId: index.lastFilterId,
+          node: 2,
+          members: 1,
+          queue: encoder.encode("q"),
+          filter: encoder.encode("a.b"),
+        },
+      ],
     });
     expect(index.describe(id + 1)).toBe(undefined);
   });
@@ -196,6 +278,8 @@ describe("entries", () => {
     addQueue(index, 0, 1, "s.*", "q");
     addQueue(index, 0, 1, "s.*", "q");
     addQueue(index, 1, 1, "s.*", "q");
+    addFiltered(index, 0, 1, "s.*", "", "s.1");
+    addFiltered(index, 0, 1, "s.*", "q", "s.1");
     index.removeNode(0);
     index.invariants();
     expect(index.statistics().entries).toBe(1501);
@@ -275,6 +359,10 @@ describe("generations", () => {
     index.removePlain(0, id);
     index.removePlain(0, id);
     expect(generations(1, "x.y")).toEqual([bucket + 5, wildcard]);
+    const filtered = addFiltered(index, 0, 1, "x.y", "", "x.*");
+    expect(generations(1, "x.y")).toEqual([bucket + 6, wildcard]);
+    index.removeFiltered(0, filtered, 0, index.lastFilterId);
+    expect(generations(1, "x.y")).toEqual([bucket + 7, wildcard]);
   });
 
   test("a wildcard change bumps its account's word alone", () => {
@@ -302,11 +390,13 @@ describe("model", () => {
     .tuple(fc.array(token, { minLength: 1, maxLength: 4 }), fc.boolean())
     .map(([tokens, isOpen]) => (isOpen ? [...tokens.slice(1), ">"] : tokens).join("."));
   const operation = fc.record({
-    kind: fc.constantFrom("plain", "plain", "queue", "remove", "remove", "removeNode"),
+    kind: fc.constantFrom("plain", "plain", "queue", "filtered", "remove", "remove", "removeNode"),
     node: fc.constantFrom(0, 1, 31),
     accountId: fc.constantFrom(1, 2),
     subject,
     queue: fc.constantFrom("q", "workers", "a.b.*"),
+    isPlain: fc.boolean(),
+    filter: fc.constantFrom("a", "a.b *.c", "*.*", "b.> a.>"),
     pick: fc.nat(),
   });
 
@@ -319,17 +409,16 @@ describe("model", () => {
           const index = newIndex(2 * MEBIBYTE);
           const model = new NaiveInterest();
           const result = new MatchResult();
-          for (const { kind, node, accountId, subject, queue, pick } of operations) {
+          for (const { kind, node, accountId, subject, queue, isPlain, filter, pick } of operations) {
             if (kind === "plain") {
               model.addPlain(node, accountId, subject, addPlain(index, node, accountId, subject));
             } else if (kind === "queue") {
-              model.addQueue(
-                node,
-                accountId,
-                subject,
-                queue,
-                addQueue(index, node, accountId, subject, queue),
-              );
+              const entryId = addQueue(index, node, accountId, subject, queue);
+              model.addMember({ node, accountId, subject, entryId, queue, filter: "" });
+            } else if (kind === "filtered") {
+              const name = isPlain ? "" : queue;
+              const entryId = addFiltered(index, node, accountId, subject, name, filter);
+              model.addMember({ node, accountId, subject, entryId, queue: name, filter });
             } else if (kind === "removeNode" && pick % 4 === 0) {
               model.removeNode(node);
               index.removeNode(node);
@@ -354,7 +443,7 @@ describe("model", () => {
     );
   });
 
-  /** Removes one plain interest or queue member that the model says is there. */
+  /** Removes one plain interest or member that the model says is there. */
   function removeSome(index: InterestIndex, model: NaiveInterest, pick: number): void {
     const entries = [...model.entries.values()];
     const entry = entries[pick % entries.length]!;
@@ -364,13 +453,19 @@ describe("model", () => {
       model.removePlain(node, entry.accountId, entry.subject);
       return;
     }
-    const [key] = [...entry.queues.keys()];
-    const [queue, queueNode] = key!.split("/") as [string, string];
-    const pair = index
+    const members = model.membersOf(entry);
+    const member = members[pick % members.length]!;
+    const { queueId, filterId } = index
       .describe(entry.entryId)!
-      .queues.find((found) => decoder.decode(found.name) === queue && found.node === Number(queueNode))!;
-    index.removeQueue(pair.node, entry.entryId, pair.queueId);
-    model.removeQueue(pair.node, entry.accountId, entry.subject, queue);
+      .members.find(
+        (found) =>
+          found.node === member.node &&
+          decoder.decode(found.queue) === member.queue &&
+          decoder.decode(found.filter) === member.filter,
+      )!;
+    if (member.filter === "") index.removeQueue(member.node, entry.entryId, queueId);
+    else index.removeFiltered(member.node, entry.entryId, queueId, filterId);
+    model.removeMember(member);
   }
 });
 
@@ -380,10 +475,11 @@ describe("memory", () => {
     const ids: number[] = [];
     let adds = 0;
     for (let id = 0; id !== INDEX_FULL && adds < 100_000; adds++) {
-      const kind = adds % 3;
+      const kind = adds % 4;
       if (kind === 0) id = addPlain(index, 0, 1, `literal.subject.${adds}`);
       if (kind === 1) id = addPlain(index, 0, 1, `wildcard.*.${adds}.some.more.tokens`);
       if (kind === 2) id = addQueue(index, 0, 1, `queue.subject.${adds}`, `queue-name-${adds}`);
+      if (kind === 3) id = addFiltered(index, 0, 1, `filter.*.${adds}`, "", `filter.${adds}.>`);
       if (id !== INDEX_FULL) ids.push(id);
     }
     expect(adds).toBeLessThan(100_000);
@@ -393,11 +489,13 @@ describe("memory", () => {
       addPlain(index, 0, 1, `p${more}.x${"x".repeat(more % 700)}`);
       addPlain(index, 0, 1, `w${more}.*.${"y.".repeat(more % 20)}z`);
       addQueue(index, 0, 1, `q${more}`, "n".repeat(1 + (more % 900)));
+      addFiltered(index, 0, 1, `f${more}`, more % 2 === 0 ? "" : `q${more}`, "f".repeat(1 + (more % 800)));
     }
     index.invariants();
     expect(addPlain(index, 0, 1, `too.long.${"x".repeat(100_000)}`)).toBe(INDEX_FULL);
     expect(addPlain(index, 0, 1, `too.many.*.${"x.".repeat(50_000)}x`)).toBe(INDEX_FULL);
     expect(addQueue(index, 0, 1, "long.queue", "x".repeat(100_000))).toBe(INDEX_FULL);
+    expect(addFiltered(index, 0, 1, "long.filter", "q", "x".repeat(100_000))).toBe(INDEX_FULL);
     expect(find(index, 1, "long.queue")).toBe(-1);
     expect(outcome(index, 1, "literal.subject.0").entryIds).toEqual([ids[0]!]);
     index.removeNode(0);
@@ -409,7 +507,7 @@ describe("memory", () => {
   test("an addition that runs out of memory at any step leaves nothing behind", () => {
     const region = newRegion(REGION_PAGES_MIN * PAGE_BYTES);
     const index = createInterestIndex(region, { hashSeed: [1, 2, 3, 4] });
-    addQueue(index, 1, 1, "kept.*.pattern", "kept");
+    addFiltered(index, 1, 1, "kept.*.pattern", "kept", "kept.filter");
     const arena = new Arena(new InterestMemory(region));
     const hogged: number[] = [];
     let [full, added, seed] = [0, 0, 1];
@@ -429,8 +527,12 @@ describe("memory", () => {
       }
       const { bytesLive } = index.statistics();
       const subject = ["kept.*.a.longer-token.b", "other.a-longer-token.>", "*.*.x", "a.literal"][round % 4]!;
-      const id =
-        round % 3 === 0 ? addPlain(index, 0, 1, subject) : addQueue(index, 0, 1, subject, `name${round % 7}`);
+      const queue = round % 2 === 0 ? `name${round % 7}` : "";
+      const id = [
+        () => addPlain(index, 0, 1, subject),
+        () => addQueue(index, 0, 1, subject, `name${round % 7}`),
+        () => addFiltered(index, 0, 1, subject, queue, `filter${round % 5}.* some.more`),
+      ][round % 3]!();
       index.invariants();
       if (id === INDEX_FULL) {
         full++;

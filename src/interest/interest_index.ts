@@ -2,6 +2,7 @@
 import { assert } from "../base/assert.ts";
 import { Arena } from "./arena.ts";
 import { Entries } from "./entries.ts";
+import { InternedTexts } from "./interned_texts.ts";
 import {
   ACCOUNT_COUNT_MAX,
   ACCOUNT_GENERATION,
@@ -35,7 +36,7 @@ import {
   WILDCARD_COUNT,
 } from "./layout.ts";
 import type { MatchResult } from "./match_result.ts";
-import { QueueCounts, type QueuePair } from "./queue_counts.ts";
+import { type MemberCount, MemberCounts } from "./member_counts.ts";
 import { isWildcardPattern, WildcardTrie } from "./wildcard_trie.ts";
 import { WriteLock } from "./write_lock.ts";
 
@@ -48,7 +49,7 @@ export const READER_OWNER = NODE_COUNT_MAX;
 /** Returned by `find`. */
 export const NOT_FOUND = -1;
 
-const NO_QUEUE = new Uint8Array(0);
+const NO_TEXT = new Uint8Array(0);
 const ATTEMPT_COUNT_MAX = 64;
 const ENTRIES_PER_SWEEP = 1024;
 
@@ -58,9 +59,15 @@ export interface EntryDescription {
   readonly accountId: number;
   readonly subject: Uint8Array;
   readonly isWildcard: boolean;
-  /** Bit n: node n has plain interest. */
+  /** Bit n: node n has plain interest without a filter. */
   readonly plainNodes: number;
-  readonly queues: readonly (QueuePair & { readonly name: Uint8Array })[];
+  readonly members: readonly MemberDescription[];
+}
+
+/** Members of a queue, or filtered plain subscriptions; `queue` and `filter` are empty for none. */
+export interface MemberDescription extends MemberCount {
+  readonly queue: Uint8Array;
+  readonly filter: Uint8Array;
 }
 
 export interface InterestStatistics {
@@ -107,21 +114,20 @@ export function openInterestIndex(region: InterestRegion): InterestIndex {
  *
  * An entry id is a small dense integer, taken when the first interest in a subject appears and given back
  * with the last one, so a node may keep an array by entry id for as long as it holds interest there.
- * A queue id is one u32 per distinct queue name in the process, not dense, with the same lifetime.
+ * A queue id is one u32 per distinct queue name in the process, not dense, with the same lifetime; a filter id, for a
+ * set of patterns that a subscriber is not to be sent, is another of the kind.
  * Subjects are `bytes[start, end)`, valid as the protocol defines it (no empty token, `>` last); node ids
  * are 0 to 31, account ids 0 to 65535. Writers wait for each other, readers for nobody.
  */
 export class InterestIndex {
-  /** The queue id of the last `addQueue` that succeeded on this thread. */
-  lastQueueId = 0;
-
   readonly #memory: InterestMemory;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #lock: WriteLock;
   readonly #arena: Arena;
   readonly #entries: Entries;
   readonly #trie: WildcardTrie;
-  readonly #queues: QueueCounts;
+  readonly #texts: InternedTexts;
+  readonly #members: MemberCounts;
 
   constructor(region: InterestRegion) {
     const memory = new InterestMemory(region);
@@ -136,12 +142,23 @@ export class InterestIndex {
     this.#arena = new Arena(memory);
     this.#entries = new Entries(memory);
     this.#trie = new WildcardTrie(memory);
-    this.#queues = new QueueCounts(memory);
+    this.#texts = new InternedTexts(memory);
+    this.#members = new MemberCounts(memory, this.#texts);
+  }
+
+  /** The queue id of the last `addQueue` or `addFiltered` that succeeded on this thread, 0 for a plain one. */
+  get lastQueueId(): number {
+    return this.#members.lastQueueId;
+  }
+
+  /** The filter id of the last `addFiltered` that succeeded on this thread. */
+  get lastFilterId(): number {
+    return this.#members.lastFilterId;
   }
 
   /** Says that `node` has plain interest in the subject; the entry id, or `INDEX_FULL`. Idempotent. */
   addPlain(node: number, accountId: number, bytes: Uint8Array, start: number, end: number): number {
-    return this.#add(node, accountId, bytes, start, end, NO_QUEUE, 0, 0);
+    return this.#add(node, accountId, bytes, start, end, NO_TEXT, 0, 0, NO_TEXT);
   }
 
   /** Takes back `addPlain`; the entry may cease to exist. Does nothing if the node has no such interest. */
@@ -173,18 +190,36 @@ export class InterestIndex {
     queueEnd: number,
   ): number {
     assert(queueEnd > queueStart, "interest: queue name is empty");
-    return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd);
+    return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd, NO_TEXT);
   }
 
   /** Takes back one `addQueue`. Does nothing if the node has no member there. */
   removeQueue(node: number, entryId: number, queueId: number): void {
-    assertNode(node);
-    const entry = this.#entryHeld(entryId);
-    this.#lock.acquire(node);
-    this.#lock.beginChange();
-    if (this.#queues.remove(entry, queueId, node, 1, this.#arena)) this.#finishRemoval(entry);
-    this.#lock.endChange();
-    this.#lock.release();
+    this.#removeMember(node, entryId, queueId, 0);
+  }
+
+  /**
+   * Counts one subscription more, of a queue or with an empty range a plain one, that is not to be sent what a pattern
+   * in `filter` matches; these are valid, with a blank between them. Returns as `addQueue`, and tells `lastFilterId`.
+   */
+  addFiltered(
+    node: number,
+    accountId: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    queueBytes: Uint8Array,
+    queueStart: number,
+    queueEnd: number,
+    filter: Uint8Array,
+  ): number {
+    assert(filter.length > 0, "interest: filter is empty");
+    return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd, filter);
+  }
+
+  /** Takes back one `addFiltered`, of queue id 0 for a plain one. Does nothing if the node has none there. */
+  removeFiltered(node: number, entryId: number, queueId: number, filterId: number): void {
+    this.#removeMember(node, entryId, queueId, filterId);
   }
 
   /** Drops all interest of `node`, whose thread is gone. Others read and write in between. */
@@ -222,7 +257,7 @@ export class InterestIndex {
   /**
    * Fills `result` with everything that matches the subject as published: `*` and `>` in it are ordinary
    * tokens, which the same token of a pattern matches like any other; a subject with an empty token matches
-   * nothing. Allocates only where the result's arrays must grow. A literal subject costs one probe.
+   * nothing. Whom a filter keeps it from is in no node or queue, but its entry is there. Allocates only where the result's arrays must grow. A literal subject costs one probe.
    */
   match(accountId: number, bytes: Uint8Array, start: number, end: number, result: MatchResult): void {
     const words = this.#words;
@@ -253,7 +288,17 @@ export class InterestIndex {
 
   /** A copy of the queue's name, for a node that has a member in it. */
   queueNameOf(queueId: number): Uint8Array {
-    return this.#queues.nameOf(queueId);
+    return this.#texts.textOf(queueId);
+  }
+
+  /** A copy of the filter's patterns, for a node that has a subscription under it. */
+  filterOf(filterId: number): Uint8Array {
+    return this.#texts.textOf(filterId);
+  }
+
+  /** Whether a filter, under which the caller's node has a subscription, holds back the literal subject. */
+  isHeldBack(filterId: number, bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#texts.matchesAny(filterId, this.#texts.lengthOf(filterId), bytes, start, end);
   }
 
   /** The entry whole, or undefined when the id is free. */
@@ -303,7 +348,7 @@ export class InterestIndex {
     this.#lock.acquire(READER_OWNER);
     this.#arena.invariants(this.#memory.pageCount);
     const entries = this.#entries.invariants();
-    this.#queues.invariants(entries);
+    this.#members.invariants(entries);
     const patterns = new Set(entries.filter((entry) => this.#entries.isWildcard(entry)));
     for (const entry of entries) assert(this.#hasInterest(entry), "interest: entry without interest is kept");
     this.#trie.invariants(ACCOUNT_COUNT_MAX, (accountId, entry) => {
@@ -314,7 +359,7 @@ export class InterestIndex {
     this.#lock.release();
   }
 
-  /** `addQueue`, or `addPlain` where the queue is `NO_QUEUE`. */
+  /** `addFiltered`; `addQueue` or `addPlain` where texts are empty. */
   #add(
     node: number,
     accountId: number,
@@ -324,11 +369,12 @@ export class InterestIndex {
     queueBytes: Uint8Array,
     queueStart: number,
     queueEnd: number,
+    filter: Uint8Array,
   ): number {
     assertNode(node);
     assert(accountId >= 0 && accountId < ACCOUNT_COUNT_MAX, "interest: account id is out of bounds");
     const isWildcard = isWildcardPattern(bytes, start, end);
-    const isQueue = queueBytes !== NO_QUEUE;
+    const isCounted = queueEnd > queueStart || filter.length > 0;
     const hash = this.#entries.hash(accountId, bytes, start, end);
     const lock = this.#lock;
     lock.acquire(node);
@@ -337,13 +383,13 @@ export class InterestIndex {
     // Tables grow before the change begins, because readers can go on meanwhile.
     if (
       (found !== 0 || this.#reserveEntry(isWildcard, bytes, start, end)) &&
-      (!isQueue || this.#queues.reserve(this.#arena, lock))
+      (!isCounted || this.#members.reserve(this.#arena, lock))
     ) {
       lock.beginChange();
       const entry = found !== 0 ? found : this.#addEntry(hash, accountId, isWildcard, bytes, start, end);
       if (entry !== 0) {
-        const isAdded = isQueue
-          ? this.#addMember(entry, node, queueBytes, queueStart, queueEnd)
+        const isAdded = isCounted
+          ? this.#addMember(entry, node, queueBytes, queueStart, queueEnd, filter)
           : this.#addNode(entry, node);
         if (isAdded) id = this.#words[entry + ENTRY_ID]!;
         else this.#removeIfWithoutInterest(entry);
@@ -387,13 +433,28 @@ export class InterestIndex {
   }
 
   /** False when full. */
-  #addMember(entry: number, node: number, queueBytes: Uint8Array, start: number, end: number): boolean {
-    const queueId = this.#queues.add(entry, node, queueBytes, start, end, this.#arena);
-    if (queueId === 0) return false;
-    this.lastQueueId = queueId;
+  #addMember(
+    entry: number,
+    node: number,
+    queueBytes: Uint8Array,
+    start: number,
+    end: number,
+    filter: Uint8Array,
+  ): boolean {
+    if (!this.#members.add(entry, node, queueBytes, start, end, filter, this.#arena)) return false;
     this.#words[INSERT_COUNT]! += 1;
     this.#bumpGeneration(entry);
     return true;
+  }
+
+  #removeMember(node: number, entryId: number, queueId: number, filterId: number): void {
+    assertNode(node);
+    const entry = this.#entryHeld(entryId);
+    this.#lock.acquire(node);
+    this.#lock.beginChange();
+    if (this.#members.remove(entry, queueId, filterId, node, 1, this.#arena)) this.#finishRemoval(entry);
+    this.#lock.endChange();
+    this.#lock.release();
   }
 
   /** The entry of an id in which the caller's node has interest, so that it cannot go meanwhile. */
@@ -405,12 +466,14 @@ export class InterestIndex {
 
   #removeNodeFrom(node: number, entry: number): void {
     const words = this.#words;
-    const pairs = this.#queues.pairsOf(entry).filter((pair) => pair.node === node);
+    const pairs = this.#members.pairsOf(entry).filter((pair) => pair.node === node);
     const hasPlain = (words[entry + ENTRY_NODES]! & (1 << node)) !== 0;
     if (!hasPlain && pairs.length === 0) return;
     this.#lock.beginChange();
     words[entry + ENTRY_NODES]! &= ~(1 << node);
-    for (const pair of pairs) this.#queues.remove(entry, pair.queueId, node, pair.members, this.#arena);
+    for (const { queueId, filterId, members } of pairs) {
+      this.#members.remove(entry, queueId, filterId, node, members, this.#arena);
+    }
     this.#finishRemoval(entry);
     this.#lock.endChange();
   }
@@ -463,18 +526,18 @@ export class InterestIndex {
     const root = words[ACCOUNTS + accountId * ACCOUNT_WORDS + ACCOUNT_ROOT]!;
     if (root !== 0 && !this.#trie.match(root, bytes, start, end, result, this.#lock, version)) return false;
     // So far they are references; what is read of them may be torn, until the version says otherwise.
-    let withQueuesCount = 0;
+    let withPairsCount = 0;
     for (let index = 0; index < result.entryCount; index++) {
       const entry = result.entryIds[index]!;
       if (!isInside(this.#memory, entry, ENTRY_SUBJECT)) return false;
       result.entryIds[index] = words[entry + ENTRY_ID]!;
       result.plainNodes |= words[entry + ENTRY_NODES]!;
       if (words[entry + ENTRY_PAIRS] === 0) continue;
-      withQueuesCount++;
-      if (!this.#queues.collect(entry, result, this.#lock, version)) return false;
+      withPairsCount++;
+      if (!this.#members.collect(entry, bytes, start, end, result, this.#lock, version)) return false;
     }
     if (!this.#lock.isUnchanged(version)) return false;
-    if (withQueuesCount > 1) result.mergeQueues();
+    if (withPairsCount > 1 || result.hasFiltered) result.mergeQueues();
     return true;
   }
 
@@ -485,10 +548,16 @@ export class InterestIndex {
       subject: this.#entries.subjectOf(entry),
       isWildcard: this.#entries.isWildcard(entry),
       plainNodes: this.#words[entry + ENTRY_NODES]!,
-      queues: this.#queues
-        .pairsOf(entry)
-        .map((pair) => ({ ...pair, name: this.#queues.nameOf(pair.queueId) })),
+      members: this.#members.pairsOf(entry).map((pair) => ({
+        ...pair,
+        queue: this.#textOf(pair.queueId),
+        filter: this.#textOf(pair.filterId),
+      })),
     };
+  }
+
+  #textOf(id: number): Uint8Array {
+    return id === 0 ? NO_TEXT : this.#texts.textOf(id);
   }
 }
 

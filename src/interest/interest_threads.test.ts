@@ -53,12 +53,9 @@ test("threads that add, remove and match at once see every match whole, and leav
   index.invariants();
   expect(index.lockOwner()).toBe(-1);
   expect(index.statistics().entries).toBeGreaterThan(THREAD_COUNT * 20_000);
-  for (const [thread, { plain, queued }] of reports.entries()) {
+  for (const [thread, { plain, members }] of reports.entries()) {
     for (const subject of plain) model.addPlain(thread + 1, ACCOUNT_ID, subject, 0);
-    for (const member of queued) {
-      const [subject, queue] = member.split(" ") as [string, string];
-      model.addQueue(thread + 1, ACCOUNT_ID, subject, queue, 0);
-    }
+    for (const member of members) model.addMember(member);
   }
   expect(dumpIndex()).toEqual(dumpModel());
 
@@ -72,20 +69,23 @@ test("threads that add, remove and match at once see every match whole, and leav
 
   function dumpIndex(): string[] {
     const lines: string[] = [];
-    index.forEachEntry(({ accountId, subject, plainNodes, queues }) => {
+    index.forEachEntry(({ accountId, subject, plainNodes, members }) => {
       if (accountId !== ACCOUNT_ID) return;
-      const members = queues.map(({ name, node, members }) => `${decoder.decode(name)}/${node}=${members}`);
-      lines.push(`${decoder.decode(subject)} ${plainNodes} ${members.sort().join()}`);
+      const counts = members.map(
+        ({ queue, filter, node, members }) =>
+          `${decoder.decode(queue)}|${decoder.decode(filter)}|${node}=${members}`,
+      );
+      lines.push(`${decoder.decode(subject)} ${plainNodes} ${counts.sort().join()}`);
     });
     return lines.sort();
   }
 
   function dumpModel(): string[] {
     return [...model.entries.values()]
-      .map(({ subject, nodes, queues }) => {
+      .map(({ subject, nodes, members }) => {
         const plainNodes = [...nodes].reduce((bits, node) => bits | (1 << node), 0);
-        const members = [...queues].map(([key, count]) => `${key}=${count}`);
-        return `${subject} ${plainNodes} ${members.sort().join()}`;
+        const counts = [...members].map(([key, count]) => `${key}=${count}`);
+        return `${subject} ${plainNodes} ${counts.sort().join()}`;
       })
       .sort();
   }

@@ -41,8 +41,8 @@ export const REGION_PAGES_MAX = 1 << (RUN_ORDER_COUNT - 1);
 //      56  BLOCK_WORDS      words      lock        plain       words of live blocks, rounded to their class
 //      64  ENTRY_TABLE      4 words    lock        plain       slot table: (account, subject) → entry
 //      68  EDGE_TABLE       4 words    lock        plain       slot table: (parent node, token) → trie node
-//      72  QUEUE_TABLE      4 words    lock        plain       slot table: queue name → queue id
-//      76  PAIR_TABLE       4 words    lock        plain       slot table: (entry, queue id, node) → count
+//      72  TEXT_TABLE       4 words    lock        plain       slot table: queue name or filter → its id
+//      76  PAIR_TABLE       4 words    lock        plain       slot table: (entry, queue, filter, node) → pair
 //      80  FREE_RUNS        19 refs    lock        plain       free runs of 2^order pages, one list an order
 //     104  OPEN_CHUNKS      80 refs    lock        plain       chunks with a free block, one list a class
 //    1024  BUCKETS          16384 u32  lock        Atomics     generation of the literal subjects hashed there
@@ -72,7 +72,7 @@ export const RUN_PAGE_COUNT = 55;
 export const BLOCK_WORDS = 56;
 export const ENTRY_TABLE = 64;
 export const EDGE_TABLE = 68;
-export const QUEUE_TABLE = 72;
+export const TEXT_TABLE = 72;
 export const PAIR_TABLE = 76;
 export const FREE_RUNS = 80;
 export const OPEN_CHUNKS = 104;
@@ -97,8 +97,8 @@ export const SLOT_VALUE = 1;
 // One entry: a (account, subject) that some node has interest in; the subject's bytes follow at
 // ENTRY_SUBJECT, so that finding one costs two cache misses: its slot and this.
 export const ENTRY_ACCOUNT = 0; // account id, with ENTRY_IS_WILDCARD
-export const ENTRY_NODES = 1; // bit n: node n has plain interest
-export const ENTRY_PAIRS = 2; // first queue pair, 0 none
+export const ENTRY_NODES = 1; // bit n: node n has plain interest without a filter
+export const ENTRY_PAIRS = 2; // first pair, 0 none
 export const ENTRY_ID = 3;
 export const ENTRY_HASH = 4; // of account and subject
 export const ENTRY_SUBJECT_BYTES = 5;
@@ -117,20 +117,21 @@ export const NODE_TOKEN = 7;
 export const NODE_IS_STAR = -1;
 export const NODE_IS_ROOT = -2;
 
-// One queue name, interned for the process; its reference is the queue id.
-export const QUEUE_REFERENCES = 0; // pairs that name it
-export const QUEUE_HASH = 1;
-export const QUEUE_NAME_BYTES = 2;
-export const QUEUE_NAME = 3;
+// One queue name or filter, interned for the process; its reference is its id.
+export const TEXT_REFERENCES = 0; // pairs that name it
+export const TEXT_HASH = 1;
+export const TEXT_BYTES = 2;
+export const TEXT = 3;
 
-// One queue pair: how many members of one queue one node has in one entry.
-export const PAIR_WORDS = 6;
+// One pair: how many members of one queue one node has in one entry, of those that share a filter.
+export const PAIR_WORDS = 7;
 export const PAIR_ENTRY = 0;
-export const PAIR_QUEUE = 1;
-export const PAIR_NODE = 2;
-export const PAIR_MEMBERS = 3;
-export const PAIR_NEXT = 4; // within the entry
-export const PAIR_PREVIOUS = 5;
+export const PAIR_QUEUE = 1; // 0 for plain subscriptions, which are counted here only when they are filtered
+export const PAIR_FILTER = 2; // patterns that the members are not to be sent, 0 none
+export const PAIR_NODE = 3;
+export const PAIR_MEMBERS = 4;
+export const PAIR_NEXT = 5; // within the entry
+export const PAIR_PREVIOUS = 6;
 
 // The smallest region holds the head, one page of entry ids and one page for each table.
 export const REGION_PAGES_MIN = ENTRIES / PAGE_WORDS + 16;

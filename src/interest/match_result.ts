@@ -16,6 +16,8 @@ export class MatchResult {
   /** `(queueId, node, members)` triples in `[0, 3 × queueCount)`, one for each queue and node. */
   queues = new Int32Array(8 * QUEUE_WORDS);
   queueCount = 0;
+  /** Some of it is filtered; until `mergeQueues` a queue and node may then come twice. */
+  hasFiltered = false;
   bucketGeneration = 0;
   /** Byte address of that generation in the shared memory; the engine compares the int32 there. */
   bucketGenerationAddress = 0;
@@ -29,6 +31,7 @@ export class MatchResult {
     this.entryCount = 0;
     this.plainNodes = 0;
     this.queueCount = 0;
+    this.hasFiltered = false;
   }
 
   addEntry(entryId: number): void {

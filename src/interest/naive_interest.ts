@@ -14,7 +14,19 @@ interface NaiveEntry {
   readonly accountId: number;
   readonly subject: string;
   readonly nodes: Set<number>;
-  readonly queues: Map<string, number>;
+  /** Members by `queue|filter|node`. */
+  readonly members: Map<string, number>;
+}
+
+/** A member of a queue, or a filtered plain subscription ("" for the queue). */
+export interface NaiveMember {
+  readonly node: number;
+  readonly accountId: number;
+  readonly subject: string;
+  readonly entryId: number;
+  readonly queue: string;
+  /** Patterns with a blank between them, "" for none. */
+  readonly filter: string;
 }
 
 export class NaiveInterest {
@@ -30,39 +42,51 @@ export class NaiveInterest {
     this.#forgetEmpty();
   }
 
-  addQueue(node: number, accountId: number, subject: string, queue: string, entryId: number): void {
-    const { queues } = this.#entry(accountId, subject, entryId);
-    queues.set(`${queue}/${node}`, (queues.get(`${queue}/${node}`) ?? 0) + 1);
+  addMember({ node, accountId, subject, entryId, queue, filter }: NaiveMember): void {
+    const { members } = this.#entry(accountId, subject, entryId);
+    const key = `${queue}|${filter}|${node}`;
+    members.set(key, (members.get(key) ?? 0) + 1);
   }
 
-  removeQueue(node: number, accountId: number, subject: string, queue: string): void {
-    const { queues } = this.#entry(accountId, subject, -1);
-    const members = (queues.get(`${queue}/${node}`) ?? 1) - 1;
-    if (members > 0) queues.set(`${queue}/${node}`, members);
-    else queues.delete(`${queue}/${node}`);
+  removeMember({ node, accountId, subject, queue, filter }: NaiveMember): void {
+    const { members } = this.#entry(accountId, subject, -1);
+    const key = `${queue}|${filter}|${node}`;
+    const left = (members.get(key) ?? 1) - 1;
+    if (left > 0) members.set(key, left);
+    else members.delete(key);
     this.#forgetEmpty();
   }
 
+  /** One of each kind in an entry. */
+  membersOf({ accountId, subject, entryId, members }: NaiveEntry): NaiveMember[] {
+    return [...members.keys()].map((key) => ({ ...partsOf(key), accountId, subject, entryId }));
+  }
+
   removeNode(node: number): void {
-    for (const { nodes, queues } of this.entries.values()) {
+    for (const { nodes, members } of this.entries.values()) {
       nodes.delete(node);
-      for (const key of [...queues.keys()]) if (key.endsWith(`/${node}`)) queues.delete(key);
+      for (const key of [...members.keys()]) if (partsOf(key).node === node) members.delete(key);
     }
     this.#forgetEmpty();
   }
 
   match(accountId: number, subject: string): MatchOutcome {
     let plainNodes = 0;
-    const members = new Map<string, number>();
+    const queues = new Map<string, number>();
     const entryIds: number[] = [];
     for (const entry of this.entries.values()) {
       if (entry.accountId !== accountId || !isMatch(entry.subject, subject)) continue;
       for (const node of entry.nodes) plainNodes |= 1 << node;
-      for (const [key, count] of entry.queues) members.set(key, (members.get(key) ?? 0) + count);
+      for (const [key, count] of entry.members) {
+        const { queue, filter, node } = partsOf(key);
+        if (filter.split(" ").some((pattern) => isMatch(pattern, subject))) continue;
+        if (queue === "") plainNodes |= 1 << node;
+        else queues.set(`${queue}/${node}`, (queues.get(`${queue}/${node}`) ?? 0) + count);
+      }
       entryIds.push(entry.entryId);
     }
-    const queues = [...members].map(([key, count]) => `${key}=${count}`).sort();
-    return { plainNodes, queues, entryIds: entryIds.sort((a, b) => a - b) };
+    const lines = [...queues].map(([key, count]) => `${key}=${count}`).sort();
+    return { plainNodes, queues: lines, entryIds: entryIds.sort((a, b) => a - b) };
   }
 
   #entry(accountId: number, subject: string, entryId: number): NaiveEntry {
@@ -74,15 +98,15 @@ export class NaiveInterest {
       accountId,
       subject,
       nodes: new Set<number>(),
-      queues: new Map<string, number>(),
+      members: new Map<string, number>(),
     };
     this.entries.set(key, entry);
     return entry;
   }
 
   #forgetEmpty(): void {
-    for (const [key, { nodes, queues }] of this.entries) {
-      if (nodes.size === 0 && queues.size === 0) this.entries.delete(key);
+    for (const [key, { nodes, members }] of this.entries) {
+      if (nodes.size === 0 && members.size === 0) this.entries.delete(key);
     }
   }
 }
@@ -96,6 +120,11 @@ export function outcomeOf(result: MatchResult, nameOf: (queueId: number) => stri
   }
   const entryIds = [...result.entryIds.subarray(0, result.entryCount)].sort((a, b) => a - b);
   return { plainNodes: result.plainNodes, queues: queues.sort(), entryIds };
+}
+
+function partsOf(key: string): { queue: string; filter: string; node: number } {
+  const [queue, filter, node] = key.split("|") as [string, string, string];
+  return { queue, filter, node: Number(node) };
 }
 
 function isMatch(pattern: string, subject: string): boolean {

@@ -7,7 +7,7 @@ import { assert } from "../base/assert.ts";
 import { type InterestIndex, openInterestIndex } from "./interest_index.ts";
 import type { InterestRegion } from "./layout.ts";
 import { MatchResult } from "./match_result.ts";
-import { type MatchOutcome, NaiveInterest, outcomeOf } from "./naive_interest.ts";
+import { type MatchOutcome, NaiveInterest, type NaiveMember, outcomeOf } from "./naive_interest.ts";
 
 export interface StressTask {
   readonly region: InterestRegion;
@@ -26,12 +26,13 @@ export interface StressTask {
 
 export interface StressReport {
   readonly error: string;
-  /** What is left: subjects with plain interest, and `subject queue` for each queue member. */
+  /** What is left: subjects with plain interest, and each member of a queue or filtered subscription. */
   readonly plain: readonly string[];
-  readonly queued: readonly string[];
+  readonly members: readonly NaiveMember[];
 }
 
-const QUEUES = ["q", "workers"];
+const QUEUES = ["q", "workers", ""];
+const FILTERS = ["", "", "s.a", "s.*.b s.b", "s.*.c *.b"];
 const MEMBERS_MAX = 16;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -41,7 +42,7 @@ addEventListener("message", (event: MessageEvent<StressTask>) => {
   try {
     report = new StressRun(event.data).run();
   } catch (error) {
-    report = { error: error instanceof Error ? `${error.stack}` : String(error), plain: [], queued: [] };
+    report = { error: error instanceof Error ? `${error.stack}` : String(error), plain: [], members: [] };
   }
   postMessage(report);
 });
@@ -52,7 +53,7 @@ class StressRun {
   readonly #shared: Int32Array;
   readonly #model = new NaiveInterest();
   readonly #plain = new Map<string, number>();
-  readonly #queued: { subject: string; queue: string; entryId: number; queueId: number }[] = [];
+  readonly #members: (NaiveMember & { queueId: number; filterId: number })[] = [];
   readonly #first = new MatchResult();
   readonly #second = new MatchResult();
   #random: number;
@@ -79,7 +80,7 @@ class StressRun {
     return {
       error: "",
       plain: [...this.#plain.keys()],
-      queued: this.#queued.map(({ subject, queue }) => `${subject} ${queue}`),
+      members: this.#members,
     };
   }
 
@@ -90,7 +91,7 @@ class StressRun {
     if (choice < 2) this.#togglePlain(subject);
     else if (choice === 2) this.#addMember(subject);
     else this.#removeMember();
-    const isHeld = this.#plain.has(subject) || this.#queued.some((member) => member.subject === subject);
+    const isHeld = this.#plain.has(subject) || this.#members.some((member) => member.subject === subject);
     if (!isHeld) return;
     const bytes = encoder.encode(subject);
     assert(this.#index.find(accountId, bytes, 0, bytes.length) >= 0, "held entry is not found");
@@ -114,22 +115,32 @@ class StressRun {
   }
 
   #addMember(subject: string): void {
-    if (this.#queued.length === MEMBERS_MAX) return;
+    if (this.#members.length === MEMBERS_MAX) return;
     const { accountId, node } = this.#task;
+    const index = this.#index;
     const bytes = encoder.encode(subject);
+    const { length } = bytes;
     const queue = QUEUES[this.#below(QUEUES.length)]!;
+    const shared = FILTERS[this.#below(FILTERS.length)]!;
+    // Some filters are this thread's alone, so that they come and go while others read them.
+    const filter = queue === "" || this.#below(2) === 0 ? `own.${node} ${shared}`.trim() : shared;
     const name = encoder.encode(queue);
-    const entryId = this.#index.addQueue(node, accountId, bytes, 0, bytes.length, name, 0, name.length);
-    this.#queued.push({ subject, queue, entryId, queueId: this.#index.lastQueueId });
-    this.#model.addQueue(node, accountId, subject, queue, entryId);
+    const patterns = encoder.encode(filter);
+    const entryId =
+      filter === ""
+        ? index.addQueue(node, accountId, bytes, 0, length, name, 0, name.length)
+        : index.addFiltered(node, accountId, bytes, 0, length, name, 0, name.length, patterns);
+    const member = { node, accountId, subject, entryId, queue, filter };
+    this.#members.push({ ...member, queueId: index.lastQueueId, filterId: index.lastFilterId });
+    this.#model.addMember(member);
   }
 
   #removeMember(): void {
-    const { accountId, node } = this.#task;
-    const [member] = this.#queued.splice(this.#below(MEMBERS_MAX), 1);
+    const { node } = this.#task;
+    const [member] = this.#members.splice(this.#below(MEMBERS_MAX), 1);
     if (member === undefined) return;
-    this.#index.removeQueue(node, member.entryId, member.queueId);
-    this.#model.removeQueue(node, accountId, member.subject, member.queue);
+    this.#index.removeFiltered(node, member.entryId, member.queueId, member.filterId);
+    this.#model.removeMember(member);
   }
 
   #checkPublished(): void {

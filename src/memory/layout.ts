@@ -52,8 +52,6 @@ export const CONNECTION_IS_CONGESTED = 16;
 export const CONNECTION_DROPS = 32;
 /** Each delivery is reported to the host: for the trace log, or because the reply subject may be answered. */
 export const CONNECTION_IS_NOTED = 64;
-/** Some deliveries are denied: the host asks about each when it builds a plan. */
-export const CONNECTION_IS_FILTERED = 128;
 
 // An outbox: where frames for one connection are written, lent from a shard's pool while there is something to send.
 export const OUTBOX_BYTES = 65536;

@@ -294,7 +294,8 @@ export class ClientProtocol {
       this.#shard.log("error", `${connection.label} - ${text}`);
       return;
     }
-    if (!this.#maySubscribe(connection)) return;
+    const filter = this.#filterForSubscription(connection);
+    if (filter === null) return;
     if (connection.maxSubscriptions >= 0 && connection.subscriptionCount >= connection.maxSubscriptions) {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_SUBSCRIPTIONS);
       return;
@@ -313,6 +314,7 @@ export class ClientProtocol {
         queueEnd,
         sidStart,
         sidEnd,
+        filter,
       );
       if (record === NO_SUBSCRIPTION) {
         this.#sendError(connection, "maximum subscriptions of the server exceeded");
@@ -322,22 +324,23 @@ export class ClientProtocol {
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
   }
 
-  /** False when the subscription that was parsed is not for this client to make; it was told. */
-  #maySubscribe(connection: Connection): boolean {
+  /** What the subscription that was parsed is not to be sent; null when it is not for this client, which was told. */
+  #filterForSubscription(connection: Connection): string | null {
     const bytes = this.#bytes;
     const { subjectStart, subjectEnd, queueStart, queueEnd, sidStart, sidEnd } = this.#parser;
     const isForServers = isRange(bytes, queueStart, queueEnd, RESERVED_QUEUE);
     if (!isForServers) {
       const subject = byteStringOf(bytes, subjectStart, subjectEnd);
       const queue = byteStringOf(bytes, queueStart, queueEnd);
-      if (this.logins.maySubscribe(connection, subject, queue)) return true;
+      const filter = this.logins.filterFor(connection, subject, queue);
+      if (filter !== null) return filter;
     }
     const subject = bytes.slice(subjectStart, subjectEnd);
     const queue = queueStart === queueEnd ? null : bytes.slice(queueStart, queueEnd);
     this.#sendError(connection, errors.subscribeViolationText(subject, queue));
     const text = errors.subscribeViolationLogText(subject, queue, bytes.slice(sidStart, sidEnd));
     this.#shard.log("error", `${connection.label} - ${text}`);
-    return false;
+    return null;
   }
 
   #unsubscribe(connection: Connection): void {

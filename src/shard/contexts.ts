@@ -53,19 +53,14 @@ export type Route =
       readonly isResponse: boolean;
     };
 
-/** Whether a connection that is filtered may be sent a subject; `queue` is a queue id + 1, or 0. */
-export type DeliveryFilter = (connection: number, subject: string, queue: number) => boolean;
-
 export class Contexts implements PlanRules {
   readonly #accounts: ShardAccounts;
-  readonly #filter: DeliveryFilter;
   readonly #contexts = new Map<number, ClientContext>();
   readonly #ids = new Map<string, number>();
   #lastId = CONTEXT_CLIENTS;
 
-  constructor(accounts: ShardAccounts, filter: DeliveryFilter) {
+  constructor(accounts: ShardAccounts) {
     this.#accounts = accounts;
-    this.#filter = filter;
   }
 
   /** The context of one more connection of that account with those permissions; given back with release(). */
@@ -161,10 +156,6 @@ export class Contexts implements PlanRules {
       routes.set(published, route);
     }
     return route;
-  }
-
-  mayDeliver(connection: number, subject: Uint8Array, queue: number): boolean {
-    return this.#filter(connection, byteStringOf(subject), queue);
   }
 
   /** What the host publishes and what other nodes sent: mapped and permitted already. */

@@ -1,6 +1,7 @@
 /**
  * What this shard's connections subscribe to: the shard's own subscription table, and its part of the shared index,
- * which is touched only when the shard's first subscriber of a subject comes or its last one goes.
+ * which is touched only when the shard's first subscriber of a subject comes or its last one goes. Queue members and
+ * filtered subscriptions are counted there one by one.
  */
 import type { Engine } from "../engine/engine.ts";
 import { INDEX_FULL, type InterestIndex } from "../interest/interest_index.ts";
@@ -12,9 +13,12 @@ import {
   AREA_SUBSCRIPTIONS_REMOVED,
 } from "../memory/layout.ts";
 import { increment, type SharedMemory } from "../memory/shared_memory.ts";
+import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 import { isLiteral } from "../subject/tokens.ts";
 import type { Connection } from "./connection.ts";
 import { grown, NO_SUBSCRIPTION, type SubscriptionTable } from "./subscription_table.ts";
+
+const NO_QUEUE = new Uint8Array(0);
 
 export class LocalInterest {
   readonly #shared: SharedMemory;
@@ -23,7 +27,7 @@ export class LocalInterest {
   readonly #table: SubscriptionTable;
   readonly #node: number;
   readonly #area: number;
-  /** Plain subscriptions of this shard, by entry id. */
+  /** Plain subscriptions of this shard without a filter, by entry id. */
   #plainCounts = new Int32Array(1024);
   /** Index of the generation word that a change to the entry's subscriptions bumps, by entry id. */
   #generationWords = new Int32Array(1024);
@@ -47,7 +51,8 @@ export class LocalInterest {
 
   /**
    * Adds a subscription to `bytes[subjectStart, subjectEnd)`, a valid subject in the shared memory; an empty queue
-   * range means a plain one. Returns its record, or NO_SUBSCRIPTION when the index or the memory is full.
+   * range means a plain one. `filter` is what it is not to be sent (`UserPermissions.filterFor`), "" for nothing.
+   * Returns its record, or NO_SUBSCRIPTION when the index or the memory is full.
    */
   subscribe(
     connection: Connection,
@@ -58,32 +63,22 @@ export class LocalInterest {
     queueEnd: number,
     sidStart: number,
     sidEnd: number,
+    filter: string,
   ): number {
     const account = connection.account.id;
-    const isPlain = queueStart === queueEnd;
-    const index = this.#index;
-    let entry: number;
-    let queue = 0;
-    if (isPlain) {
-      entry = index.find(account, bytes, subjectStart, subjectEnd);
-      if (entry < 0 || !(this.#plainCounts[entry]! > 0)) {
-        entry = index.addPlain(this.#node, account, bytes, subjectStart, subjectEnd);
-      }
-    } else {
-      entry = index.addQueue(
-        this.#node,
-        account,
-        bytes,
-        subjectStart,
-        subjectEnd,
-        bytes,
-        queueStart,
-        queueEnd,
-      );
-      queue = index.lastQueueId + 1;
-    }
+    const entry = this.#announce(
+      account,
+      bytes,
+      subjectStart,
+      subjectEnd,
+      bytes,
+      queueStart,
+      queueEnd,
+      filter,
+    );
     if (entry === INDEX_FULL) return NO_SUBSCRIPTION;
-    this.#makeRoom(entry);
+    const queue = queueStart === queueEnd ? 0 : this.#index.lastQueueId + 1;
+    const filterId = filter === "" ? 0 : this.#index.lastFilterId;
     const record = this.#table.add(
       connection.address,
       connection.firstSubscription,
@@ -94,10 +89,10 @@ export class LocalInterest {
       sidEnd,
     );
     if (record === NO_SUBSCRIPTION) {
-      this.#withdraw(entry, queue, 0);
+      this.#withdraw(entry, queue, filterId);
       return NO_SUBSCRIPTION;
     }
-    if (isPlain) this.#plainCounts[entry]!++;
+    if (filterId !== 0) this.#table.setFilter(record, filterId);
     connection.firstSubscription = record;
     connection.subscriptionCount++;
     connection.account.tally.subscriptionsAdded++;
@@ -111,27 +106,82 @@ export class LocalInterest {
     const table = this.#table;
     const entry = table.entryOf(record);
     const queue = table.queueOf(record);
+    const filterId = table.filterOf(record);
     connection.firstSubscription = table.remove(record, connection.firstSubscription);
     connection.subscriptionCount--;
     connection.account.tally.subscriptionsRemoved++;
     increment(this.#shared.words, this.#area + AREA_SUBSCRIPTIONS_REMOVED);
     this.#bump(entry);
-    if (this.onRemoved === null) this.#withdraw(entry, queue, 1);
+    if (this.onRemoved === null) this.#withdraw(entry, queue, filterId);
     else {
       const subject = this.#index.subjectOf(entry);
-      this.#withdraw(entry, queue, 1);
+      this.#withdraw(entry, queue, filterId);
       this.onRemoved(connection.account.id, subject);
     }
   }
 
-  /** Takes back what the index holds for one subscription that is gone (`counted` 1) or never came to be (0). */
-  #withdraw(entry: number, queue: number, counted: number): void {
-    if (queue !== 0) {
-      this.#index.removeQueue(this.#node, entry, queue - 1);
-      return;
+  /** Says anew what a subscription is not to be sent; false, with nothing changed, when the index is full. */
+  refilter(connection: Connection, record: number, filter: string): boolean {
+    const table = this.#table;
+    const index = this.#index;
+    const before = table.filterOf(record);
+    if (filter === (before === 0 ? "" : byteStringOf(index.filterOf(before)))) return true;
+    const entry = table.entryOf(record);
+    const queue = table.queueOf(record);
+    const subject = index.subjectOf(entry);
+    const queueName = queue === 0 ? NO_QUEUE : index.queueNameOf(queue - 1);
+    // Its new interest comes before the old one goes, so that entry and queue keep their ids.
+    const account = connection.account.id;
+    if (
+      this.#announce(account, subject, 0, subject.length, queueName, 0, queueName.length, filter) ===
+      INDEX_FULL
+    ) {
+      return false;
     }
-    this.#plainCounts[entry]! -= counted;
-    if (this.#plainCounts[entry] === 0) this.#index.removePlain(this.#node, entry);
+    table.setFilter(record, filter === "" ? 0 : index.lastFilterId);
+    this.#withdraw(entry, queue, before);
+    this.#bump(entry);
+    return true;
+  }
+
+  /** Tells the index of one subscription; returns its entry, or INDEX_FULL. */
+  #announce(
+    account: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    queueBytes: Uint8Array,
+    queueStart: number,
+    queueEnd: number,
+    filter: string,
+  ): number {
+    const index = this.#index;
+    const node = this.#node;
+    const isPlain = queueStart === queueEnd;
+    let entry: number;
+    if (filter !== "") {
+      const patterns = bytesOf(filter);
+      entry = index.addFiltered(node, account, bytes, start, end, queueBytes, queueStart, queueEnd, patterns);
+    } else if (!isPlain) {
+      entry = index.addQueue(node, account, bytes, start, end, queueBytes, queueStart, queueEnd);
+    } else {
+      entry = index.find(account, bytes, start, end);
+      if (entry < 0 || !(this.#plainCounts[entry]! > 0)) {
+        entry = index.addPlain(node, account, bytes, start, end);
+      }
+    }
+    if (entry === INDEX_FULL) return INDEX_FULL;
+    this.#makeRoom(entry);
+    if (isPlain && filter === "") this.#plainCounts[entry]!++;
+    return entry;
+  }
+
+  /** Takes back what the index was told of one subscription. */
+  #withdraw(entry: number, queue: number, filterId: number): void {
+    const index = this.#index;
+    if (filterId !== 0) index.removeFiltered(this.#node, entry, queue === 0 ? 0 : queue - 1, filterId);
+    else if (queue !== 0) index.removeQueue(this.#node, entry, queue - 1);
+    else if (--this.#plainCounts[entry]! === 0) index.removePlain(this.#node, entry);
   }
 
   #makeRoom(entry: number): void {

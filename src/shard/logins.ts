@@ -16,8 +16,6 @@ import {
   AREA_PINNED_ACCOUNT_FAILURES,
   CONNECTION_ACCOUNT,
   CONNECTION_CONTEXT,
-  CONNECTION_FLAGS,
-  CONNECTION_IS_FILTERED,
   CONNECTION_LAST_PLAN,
   CONNECTION_PAYLOAD_MAX,
 } from "../memory/layout.ts";
@@ -209,13 +207,11 @@ export class Logins {
     } else this.#watchExpiry(connection);
   }
 
-  /** Whether a subscription is allowed; tells the client and the log where it is not. Subjects are byte strings. */
-  maySubscribe(connection: Connection, subject: string, queue: string): boolean {
+  /** What a subscription is not to be sent (`UserPermissions.filterFor`); null where it is not allowed. In byte strings. */
+  filterFor(connection: Connection, subject: string, queue: string): string | null {
     const permissions = this.#shard.contexts.permissionsOf(connection.context);
-    if (permissions === null) return true;
-    if (!permissions.canSubscribe(subject, queue)) return false;
-    if (permissions.needsFilter(subject)) this.#setFiltered(connection, true);
-    return true;
+    if (permissions === null) return "";
+    return permissions.canSubscribe(subject, queue) ? permissions.filterFor(subject, queue) : null;
   }
 
   #conclude(connection: Connection, verdict: Verdict): void {
@@ -305,7 +301,7 @@ export class Logins {
     this.#shard.fail(connection, code);
   }
 
-  /** Swaps the permissions, and removes the subscriptions that they do not allow. */
+  /** Swaps the permissions, and removes the subscriptions that they do not allow or that have no room under them. */
   #changePermissions(connection: Connection, login: Login): void {
     const { contexts, index, interest, table, outbound } = this.#shard;
     const before = connection.login?.permissions ?? null;
@@ -313,14 +309,18 @@ export class Logins {
     if (JSON.stringify(before) === JSON.stringify(login.permissions)) return;
     this.#setContext(connection, contexts.take(connection.account, login.permissions));
     this.#permit(connection, login.permissions);
-    this.#setFiltered(connection, false);
     let record = connection.firstSubscription;
     while (record !== NO_SUBSCRIPTION) {
       const next = table.nextOfConnection(record);
       const subject = index.subjectOf(table.entryOf(record));
       const queueId = table.queueOf(record);
       const queue = queueId === 0 ? null : index.queueNameOf(queueId - 1);
-      if (!this.maySubscribe(connection, byteStringOf(subject), queue === null ? "" : byteStringOf(queue))) {
+      const filter = this.filterFor(
+        connection,
+        byteStringOf(subject),
+        queue === null ? "" : byteStringOf(queue),
+      );
+      if (filter === null || !interest.refilter(connection, record, filter)) {
         const sid = table.sidOf(record);
         outbound.append(connection, errorLine(errors.subscriptionRemovedText(subject, queue, sid)));
         this.#shard.log("info", errors.subscriptionRemovedLogText(subject, sid, login.user));
@@ -343,16 +343,6 @@ export class Logins {
     shared.words[(connection.address + CONNECTION_CONTEXT) >> 2] = context;
     shared.words[(connection.address + CONNECTION_LAST_PLAN) >> 2] = 0;
     plans.forgetConnection(connection.address);
-  }
-
-  #setFiltered(connection: Connection, isFiltered: boolean): void {
-    const { words } = this.#shard.shared;
-    const word = (connection.address + CONNECTION_FLAGS) >> 2;
-    const wasFiltered = (words[word]! & CONNECTION_IS_FILTERED) !== 0;
-    if (wasFiltered === isFiltered) return;
-    words[word]! ^= CONNECTION_IS_FILTERED;
-    // What it subscribed to before is filtered too.
-    this.#shard.plans.forgetAll();
   }
 
   /** The least of what server, account and user allow. */

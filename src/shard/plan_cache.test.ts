@@ -3,6 +3,7 @@ import {
   CONNECTION_LAST_PLAN,
   GROUP_LOCAL_COUNT,
   GROUP_LOCALS,
+  GROUP_WEIGHT,
   PLAN_ALL_NODES,
   PLAN_GROUP_COUNT,
   PLAN_GROUPS,
@@ -66,6 +67,30 @@ function setUp(arenaBytes: number) {
   return { harness, index, plans, build, buildMore, find, forgetLast, plainRecords, word };
 }
 
+/** Another node's filtered subscription, of a queue or with "" a plain one; returns how to take it back. */
+function addFiltered(
+  index: ReturnType<typeof setUp>["index"],
+  pattern: string,
+  queue: string,
+  filter: string,
+): () => void {
+  const bytes = encoder.encode(pattern);
+  const name = encoder.encode(queue);
+  const entry = index.addFiltered(
+    NODE_LINKS,
+    ACCOUNT,
+    bytes,
+    0,
+    bytes.length,
+    name,
+    0,
+    name.length,
+    encoder.encode(filter),
+  );
+  const { lastQueueId, lastFilterId } = index;
+  return () => index.removeFiltered(NODE_LINKS, entry, lastQueueId, lastFilterId);
+}
+
 function addInterest(index: ReturnType<typeof setUp>["index"], pattern: string): void {
   const bytes = encoder.encode(pattern);
   index.addPlain(NODE_LINKS, ACCOUNT, bytes, 0, bytes.length);
@@ -106,6 +131,29 @@ describe("PlanCache", () => {
     expect(word(plan, PLAN_GROUP_COUNT)).toBe(1);
     expect(word(group, GROUP_LOCAL_COUNT)).toBeGreaterThan(10);
     expect(word(word(word(group, GROUP_LOCALS), 0), TARGET_SUBSCRIPTION)).toBeGreaterThan(0);
+  });
+
+  test("names no node or member that a filter keeps the subject from", () => {
+    const { index, build, find, word } = setUp(1 << 20);
+    const removals = [
+      addFiltered(index, "a.*", "", "a.b"),
+      addFiltered(index, "a.*", "group", "a.b"),
+      addFiltered(index, "a.*", "group", "a.c"),
+    ];
+    const denied = build("a.b");
+    expect(word(denied, PLAN_PLAIN_NODES)).toBe(0);
+    expect(word(denied, PLAN_ALL_NODES)).toBe(1 << NODE_LINKS);
+    expect(word(denied, PLAN_GROUP_COUNT)).toBe(1);
+    expect(word(word(denied, PLAN_GROUPS), GROUP_WEIGHT)).toBe(1);
+    const free = build("a.d");
+    expect(word(free, PLAN_PLAIN_NODES)).toBe(1 << NODE_LINKS);
+    expect(word(word(free, PLAN_GROUPS), GROUP_WEIGHT)).toBe(2);
+    expect(find("a.d")).toBe(free);
+    removals[2]!();
+    expect(find("a.d")).toBe(0);
+    expect(word(build("a.b"), PLAN_ALL_NODES)).toBe(0);
+    addInterest(index, "a.b");
+    expect(word(build("a.b"), PLAN_ALL_NODES)).toBe(1 << NODE_LINKS);
   });
 
   test("keeps a plan from the second time on", () => {

@@ -14,8 +14,6 @@ import {
   AREA_LOCAL_BUCKETS,
   AREA_LOCAL_WILDCARDS,
   CONNECTION_BYTES,
-  CONNECTION_FLAGS,
-  CONNECTION_IS_FILTERED,
   CONNECTION_LAST_PLAN,
   GROUP_BYTES,
   GROUP_LOCAL_COUNT,
@@ -94,8 +92,6 @@ export interface StreamLeg {
 export interface PlanRules {
   /** `bytes[start, end)` as published under the context. */
   resolve(context: number, bytes: Uint8Array, start: number, end: number): Resolution;
-  /** Whether a connection that is CONNECTION_IS_FILTERED may be sent a subject; `queue` is 0 or a queue id + 1. */
-  mayDeliver(connection: number, subject: Uint8Array, queue: number): boolean;
 }
 
 /** One account's part of the plan under construction. */
@@ -329,12 +325,10 @@ export class PlanCache {
     return group;
   }
 
-  /** Whether the connection of a subscription may be sent the subject of a leg. */
-  #mayTake(record: number, leg: Leg): boolean {
-    const connection = this.#table.connectionOf(record);
-    if ((this.#words[(connection + CONNECTION_FLAGS) >> 2]! & CONNECTION_IS_FILTERED) === 0) return true;
-    const bytes = leg.bytes ?? this.#bytes.slice(leg.start, leg.start + leg.length);
-    return this.#rules.mayDeliver(connection, bytes, this.#table.queueOf(record));
+  /** Whether a subscription may be sent the subject of a leg. Of other nodes' the index has said so already. */
+  #mayTake(record: number, { bytes, start, length }: Leg): boolean {
+    const filter = this.#table.filterOf(record);
+    return filter === 0 || !this.#index.isHeldBack(filter, bytes ?? this.#bytes, start, start + length);
   }
 
   /** Even an empty cache has no room for the groups: fewer members of each may be picked, then fewer groups. */

@@ -224,9 +224,7 @@ export class Shard implements ShardContext {
     this.table = new SubscriptionTable(this.shared, start.hashSeed);
     this.interest = new LocalInterest(this.shared, this.engine, this.index, this.table, this.node);
     this.accounts = new ShardAccounts(start.options.accounts, start.options.clusterName);
-    this.contexts = new Contexts(this.accounts, (address, subject, queue) =>
-      this.#mayDeliver(address, subject, queue),
-    );
+    this.contexts = new Contexts(this.accounts);
     this.plans = new PlanCache(this.shared, this.engine, this.index, this.table, this.node, this.contexts);
     this.outbound = new Outbound(
       this.shared,
@@ -843,17 +841,6 @@ export class Shard implements ShardContext {
   #permitReply(connection: Connection, reply: string): void {
     if (this.contexts.permissionsOf(connection.context)?.canPublish(reply)) return;
     connection.permits?.add(reply, this.nowMs);
-  }
-
-  /** Whether a connection some of whose deliveries are denied may be sent a subject. */
-  #mayDeliver(address: number, subject: string, queue: number): boolean {
-    const slot = (address - this.shared.map.area(this.node).connections) / CONNECTION_BYTES;
-    const permissions = this.contexts.permissionsOf(this.connections[slot]!.context);
-    if (permissions === null) return true;
-    return permissions.mayDeliver(
-      subject,
-      queue === 0 ? "" : byteStringOf(this.index.queueNameOf(queue - 1)),
-    );
   }
 
   /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */

@@ -36,6 +36,8 @@ export class SubscriptionTable {
   #sidBuckets = new Int32Array(SID_BUCKETS_MIN);
   /** Sids too long for their record. */
   readonly #longSids = new Map<number, Uint8Array>();
+  /** Filter ids of the few that have one. */
+  readonly #filters = new Map<number, number>();
   /** Records that were freed, chained through their first word. */
   #free = NO_SUBSCRIPTION;
   #blockAt = 0;
@@ -103,6 +105,7 @@ export class SubscriptionTable {
 
     this.#removeFromBucket(record);
     this.#longSids.delete(record);
+    this.#filters.delete(record);
     words[at] = this.#free;
     this.#free = record;
     this.count--;
@@ -142,6 +145,16 @@ export class SubscriptionTable {
   /** Queue id + 1, or 0 for a plain subscription. */
   queueOf(record: number): number {
     return this.#words[(record + SUBSCRIPTION_QUEUE) >> 2]!;
+  }
+
+  /** The filter that decides what it is sent, 0 for none. */
+  filterOf(record: number): number {
+    return this.#filters.size === 0 ? 0 : (this.#filters.get(record) ?? 0);
+  }
+
+  setFilter(record: number, filter: number): void {
+    if (filter === 0) this.#filters.delete(record);
+    else this.#filters.set(record, filter);
   }
 
   connectionOf(record: number): number {

@@ -103,6 +103,54 @@ row("§8.46 of a queue over every connection those get a message who may have it
   for (const client of all) client.destroy();
 });
 
+const withHeaders = { headers: true, no_responders: true };
+const noResponders = (inbox: string, subject: string) => {
+  const header = `NATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n`;
+  return `HMSG ${inbox} 1 ${header.length} ${header.length}\r\n${header}\r\n`;
+};
+
+/** Eight connections that are told when nobody responds, each with an inbox of its own. */
+async function openRequestors(on = server()): Promise<RawClient[]> {
+  const requestors: RawClient[] = [];
+  for (let index = 0; index < CONNECTION_COUNT; index++) {
+    const requestor = await login(on, { user: "free", pass: "p" }, withHeaders);
+    requestor.send(`SUB inbox.${index} 1\r\n`);
+    requestors.push(requestor);
+  }
+  return requestors;
+}
+
+/** From each connection a request to each subject, to which nobody responds. */
+async function expectNoResponders(requestors: readonly RawClient[], subjects: readonly string[]) {
+  for (const [index, requestor] of requestors.entries()) {
+    for (const subject of subjects) requestor.send(`PUB ${subject} inbox.${index} 1\r\nx\r\n`);
+    await requestor.expect(subjects.map((subject) => noResponders(`inbox.${index}`, subject)).join(""));
+  }
+}
+
+for (const queue of ["", " workers"]) {
+  row(`§2.3 who anywhere may not have a request is no responder, SUB out.>${queue}`, async () => {
+    const { free, narrow, all } = await open();
+    const requestors = await openRequestors();
+    await subscribeAll(narrow, `SUB out.>${queue} 1\r\nSUB end.> end\r\n`);
+    await expectNoResponders(requestors, ["out.secret", "out.a.secret"]);
+    await subscribeAll(free.slice(0, 1), `SUB out.>${queue} 1\r\n`);
+    for (const [index, requestor] of requestors.entries()) {
+      requestor.send(`PUB out.secret inbox.${index} 1\r\nx\r\n`);
+      await free[0]!.expect(`MSG out.secret 1 inbox.${index} 1\r\nx\r\n`);
+    }
+    free[0]!.send("UNSUB 1\r\n");
+    await free[0]!.roundTrip();
+    await expectNoResponders(requestors, ["out.secret"]);
+    for (const requestor of requestors) {
+      requestor.send("PUB end.mark 0\r\n\r\n");
+      await requestor.roundTrip();
+    }
+    for (const client of narrow) await client.expect("MSG end.mark end 0\r\n\r\n".repeat(CONNECTION_COUNT));
+    for (const client of [...all, ...requestors]) client.destroy();
+  });
+}
+
 row("§8.48 a responder anywhere may answer who asks anywhere, once", async () => {
   const { free, narrow, all } = await open();
   for (const [index, responder] of narrow.entries())
@@ -154,6 +202,39 @@ rowsInParallel({
     for (const client of narrow) client.send("PUB in.other 0\r\n\r\nPUB in.secret 0\r\n\r\nPING\r\n");
     for (const client of narrow) await client.expect(`${publishViolation("in.other")}PONG\r\n`);
     for (const client of all) client.destroy();
+  },
+
+  "§8.54 a reload that changes what is denied changes who responds, wherever they sit": async () => {
+    const denying = (subjects: string) => users(`{ subscribe: { deny: [${subjects}] } }`);
+    await using own = await ServerProcess.start({ config: denying(`"out.a"`) });
+    const { narrow, all } = await open(own);
+    const requestors = await openRequestors(own);
+    await subscribeAll(narrow, "SUB out.> workers 1\r\nSUB end.> end\r\n");
+    await expectNoResponders(requestors, ["out.a"]);
+    await own.reload(denying(`"out.b"`));
+    await expectNoResponders(requestors, ["out.b"]);
+    await own.reload(denying(""));
+    await own.reload(denying(`"out.a", "out.*.a", "other"`));
+    await expectNoResponders(requestors, ["out.a", "out.x.a"]);
+    const count = 100;
+    for (let number = 0; number < count; number++) {
+      const index = number % CONNECTION_COUNT;
+      requestors[index]!.send(`PUB out.b inbox.${index} 1\r\nx\r\n`);
+    }
+    for (const requestor of requestors) {
+      requestor.send("PUB end.mark 0\r\n\r\n");
+      await requestor.roundTrip();
+    }
+    let delivered = 0;
+    for (const client of narrow) {
+      let text = "";
+      for (let left = CONNECTION_COUNT; left > 0; left--)
+        text += await client.readUntil("MSG end.mark end 0\r\n\r\n");
+      expect(text).not.toContain("out.a");
+      delivered += text.split("MSG out.b 1 inbox.").length - 1;
+    }
+    expect(delivered).toBe(count);
+    for (const client of [...all, ...requestors]) client.destroy();
   },
 
   "§8.55 a reload that changes a password closes every connection of that user": async () => {
