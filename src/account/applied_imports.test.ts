@@ -61,7 +61,7 @@ describe("AppliedServiceImport", () => {
     test(`${remote} as ${local} delivers ${request} as ${delivered}`, () => {
       const applied = service(local, remote);
       expect(applied.covers(request)).toBe(true);
-      expect(applied.remoteSubject(request)).toBe(delivered);
+      expect(applied.remoteSubject(request).text).toBe(delivered);
     });
   }
 

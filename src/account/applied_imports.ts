@@ -1,4 +1,4 @@
-import { byteStringOfText } from "../subject/byte_string.ts";
+import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { isLiteralText } from "../subject/text.ts";
 import { compileTransform } from "../subject/transform.ts";
@@ -33,14 +33,20 @@ export class AppliedStreamImport {
   }
 }
 
+/** A subject in both its forms. */
+interface RemoteSubject {
+  readonly text: string;
+  readonly bytes: Uint8Array;
+}
+
 /** A service import: which messages here are requests, and how they are called in the exporting account. */
 export class AppliedServiceImport {
   readonly definition: ServiceImport;
   readonly #local: string;
   readonly #rename: Renaming;
   /** Of the last request: requests are often on one subject. */
-  #lastSubject = "";
-  #lastRemote = "";
+  #lastSubject: string | null = null;
+  #lastRemote: RemoteSubject = { text: "", bytes: new Uint8Array(0) };
 
   constructor(definition: ServiceImport) {
     this.definition = definition;
@@ -54,9 +60,10 @@ export class AppliedServiceImport {
   }
 
   /** The subject in the exporting account, before its mappings, of a request that is covered. */
-  remoteSubject(subject: string): string {
+  remoteSubject(subject: string): RemoteSubject {
     if (subject !== this.#lastSubject) {
-      this.#lastRemote = this.#rename(subject);
+      const text = this.#rename(subject);
+      this.#lastRemote = { text, bytes: bytesOf(text) };
       this.#lastSubject = subject;
     }
     return this.#lastRemote;

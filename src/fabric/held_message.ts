@@ -1,6 +1,6 @@
 import { IN_PLACE_BYTES_MAX } from "../memory/layout.ts";
 import type { MessageBytes } from "../protocol/set_header.ts";
-import { bytesOf } from "../subject/byte_string.ts";
+import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 
 /** The connection slot that stands for whoever is no client of this shard. */
 export const FABRIC_SLOT = 0;
@@ -59,7 +59,7 @@ export class HeldMessage {
     payloadStart: number,
     payloadLength: number,
   ): HeldMessage {
-    const line = plainLine(reply, headerLength, payloadLength);
+    const line = plainLine(byteStringOf(reply), headerLength, payloadLength);
     const message = new HeldMessage(
       context,
       origin,
@@ -73,12 +73,15 @@ export class HeldMessage {
     return message;
   }
 
-  /** A message whose payload, with the CR LF after it, is at hand; `headerBytes` is 0 for a plain one. */
+  /**
+   * A message whose payload, with the CR LF after it, is at hand; `headerBytes` is 0 for a plain one. The reply is a byte
+   * string.
+   */
   static of(
     context: number,
     origin: number,
     subject: Uint8Array,
-    reply: Uint8Array,
+    reply: string,
     { bytes, headerBytes }: MessageBytes,
   ): HeldMessage {
     const headerLength = headerBytes === 0 ? -1 : headerBytes;
@@ -130,6 +133,11 @@ export class HeldMessage {
     return this.line.subarray(0, this.replyLength);
   }
 
+  /** The reply as a byte string. */
+  get replyText(): string {
+    return byteStringOf(this.line, 0, this.replyLength);
+  }
+
   /** Nobody has looked at its payload: it is handed on without being copied into the shared memory. */
   get isLarge(): boolean {
     return this.payloadLength > IN_PLACE_BYTES_MAX;
@@ -168,14 +176,20 @@ export function messageBytes(payload: Uint8Array, headers: Uint8Array = NO_HEADE
   return { bytes, headerBytes: headers.length };
 }
 
-/** The plain form of what follows a subject in a PUB or HPUB line. */
-export function plainLine(reply: Uint8Array, headerLength: number, payloadLength: number): Uint8Array {
+/** The last line without a reply, of a PUB and of an HPUB: messages often have the size of the one before. */
+const last = { pub: { sizes: "", line: bytesOf("") }, hpub: { sizes: "", line: bytesOf("") } };
+
+/**
+ * The plain form of what follows a subject in a PUB or HPUB line. The reply is a byte string; the line is not to be
+ * changed.
+ */
+export function plainLine(reply: string, headerLength: number, payloadLength: number): Uint8Array {
   const sizes = headerLength < 0 ? `${payloadLength}\r\n` : `${headerLength} ${payloadLength}\r\n`;
-  const text = bytesOf(sizes);
-  if (reply.length === 0) return text;
-  const line = new Uint8Array(reply.length + 1 + text.length);
-  line.set(reply);
-  line[reply.length] = 0x20;
-  line.set(text, reply.length + 1);
-  return line;
+  if (reply !== "") return bytesOf(`${reply} ${sizes}`);
+  const known = headerLength < 0 ? last.pub : last.hpub;
+  if (sizes !== known.sizes) {
+    known.sizes = sizes;
+    known.line = bytesOf(sizes);
+  }
+  return known.line;
 }

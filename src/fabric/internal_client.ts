@@ -148,14 +148,14 @@ export class InternalClient {
     const answered = this.#routes.nodeOfReply(account, text);
     if (answered >= 0) {
       const context = account | CONTEXT_IS_RESPONSE;
-      const message = HeldMessage.of(context, FABRIC_SLOT, name, bytesOf(byteStringOfText(reply)), content);
+      const message = HeldMessage.of(context, FABRIC_SLOT, name, byteStringOfText(reply), content);
       this.#queue.sendMessage(answered, { message, isPlain: true, queues: NO_QUEUES });
       return 1;
     }
     const message =
       reply === ""
         ? HeldMessage.fromServer(account, name, content)
-        : HeldMessage.of(account, FABRIC_SLOT, name, bytesOf(byteStringOfText(reply)), content);
+        : HeldMessage.of(account, FABRIC_SLOT, name, byteStringOfText(reply), content);
     let count = 0;
     for (const [node, { isPlain, queues }] of this.#nodesFor(account, text)) {
       count += (isPlain ? 1 : 0) + queues.length;
@@ -245,7 +245,7 @@ export class InternalClient {
     const given: InternalMessage = {
       account,
       subject: textOf(subject),
-      reply: textOf(byteStringOf(message.reply)),
+      reply: textOf(message.replyText),
       content: { bytes: message.bytes.subarray(0, -2), headerBytes: Math.max(message.headerLength, 0) },
     };
     const served = new Set(queues);

@@ -46,6 +46,7 @@ export function withBlock(bytes: Uint8Array, block: Uint8Array): MessageBytes {
 
 /** The message without the header `name`; without any block if no other header is left. */
 export function dropHeader({ bytes, headerBytes }: MessageBytes, name: string): MessageBytes {
+  if (headerBytes === 0) return { bytes, headerBytes };
   const block = latin1(bytes.subarray(0, Math.max(headerBytes - LINE_END.length, 0)));
   if (!block.includes(`${LINE_END}${name}:`)) return { bytes, headerBytes };
   const kept = withoutHeader(block, name);

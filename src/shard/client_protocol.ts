@@ -229,7 +229,7 @@ export class ClientProtocol {
   }
 
   #publishHeld(connection: Connection, message: HeldMessage): void {
-    const admission = this.#publishing.admit(connection, message);
+    const admission = this.#publishing.admit(connection, message, byteStringOf(message.subject));
     if (admission === null) return;
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
     this.#publishing.publish(connection, message, admission);
@@ -259,7 +259,7 @@ export class ClientProtocol {
       connection.account.id,
       connection.slot,
       bytes.slice(parser.subjectStart, parser.subjectEnd),
-      plainLine(reply, headerLength, parser.totalSize),
+      plainLine(byteStringOf(reply), headerLength, parser.totalSize),
       reply.length,
       headerLength,
       parser.totalSize,

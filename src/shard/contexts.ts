@@ -131,22 +131,23 @@ export class Contexts implements PlanRules {
     };
   }
 
-  /** What becomes of this message; a mapping with several destinations may decide otherwise the next time. */
-  route(context: number, bytes: Uint8Array, start: number, end: number): Route {
+  /** What becomes of a message published on this subject; a mapping with several destinations may decide otherwise the next time. */
+  route(context: number, published: string): Route {
     const { account, permissions, routes } = this.#contexts.get(context)!;
-    const published = byteStringOf(bytes, start, end);
     const known = routes.get(published);
     if (known !== undefined) return known;
-    if (isReservedSubject(bytes, start, end)) return { kind: "reserved" };
+    const bytes = bytesOf(published);
+    if (isReservedSubject(bytes, 0, bytes.length)) return { kind: "reserved" };
     const subject = account.map(published);
     if (subject === null) return { kind: "lost" };
     const isAllowed = permissions === null || permissions.canPublish(subject);
     const services = account.hasServices ? account.servicesFor(subject) : NO_SERVICES;
-    const isResponse = isResponseSubject(bytes, start, end);
+    const isResponse = isResponseSubject(bytes, 0, bytes.length);
+    const delivered = subject === published ? bytes : bytesOf(subject);
     const route: Route = {
       kind: "deliver",
       subject,
-      bytes: bytesOf(subject),
+      bytes: delivered,
       isAllowed,
       services,
       isResponse,

@@ -3,8 +3,9 @@
  * Hot: once per read, and once per cache miss.
  */
 
+import { Buffer } from "node:buffer";
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
-import { HeldMessage } from "../fabric/held_message.ts";
+import { FABRIC_SLOT, HeldMessage, plainLine } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import {
   AREA_CONTEXT,
@@ -43,13 +44,15 @@ import {
   replyViolationText,
 } from "../protocol/errors.ts";
 import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
-
+import { bytesOf } from "../subject/byte_string.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { isReservedReply, isResponseSubject } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import type { Services } from "./services.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
+
+const NO_BYTES = new Uint8Array(0);
 
 /** Where a message the host publishes lies in the shard's scratch: its subject, then its line and payload. */
 const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
@@ -66,7 +69,7 @@ export interface Admission {
   readonly isResponse: boolean;
 }
 
-const LOST: Admission = { subject: null, bytes: new Uint8Array(0), services: [], isResponse: false };
+const LOST: Admission = { subject: null, bytes: NO_BYTES, services: [], isResponse: false };
 
 export class Publishing {
   readonly #shard: ShardContext;
@@ -75,6 +78,8 @@ export class Publishing {
   /** Word index of the area header. */
   readonly #area: number;
   readonly #scratch: number;
+  /** The shared memory, to take texts from. */
+  readonly #text: Buffer;
   readonly #match = new MatchResult();
   /** The large message being delivered, for attach() and sendLarge(). */
   #large: HeldMessage | null = null;
@@ -87,6 +92,7 @@ export class Publishing {
     const regions = shard.shared.map.area(shard.node);
     this.#area = regions.area >> 2;
     this.#scratch = regions.scratch;
+    this.#text = Buffer.from(shard.shared.bytes.buffer);
   }
 
   /** Publishing and services need each other; set once, right after both are made. */
@@ -134,14 +140,15 @@ export class Publishing {
     return isStalled;
   }
 
-  /** Whether a client may publish a message; null when it was told that it may not. Counts the message as received. */
-  admit(connection: Connection, message: HeldMessage): Admission | null {
+  /**
+   * Whether a client may publish a message, on this byte string; null when it was told that it may not. Counts the message
+   * as received.
+   */
+  admit(connection: Connection, message: HeldMessage, subject: string): Admission | null {
     this.#count(connection, message.payloadLength);
-    const { contexts } = this.#shard;
-    const { subject } = message;
-    const route = contexts.route(connection.context, subject, 0, subject.length);
+    const route = this.#shard.contexts.route(connection.context, subject);
     if (route.kind === "reserved") {
-      this.#refuse(connection, subject);
+      this.#refuse(connection, bytesOf(subject));
       return null;
     }
     if (message.replyLength > 0 && isReservedReply(message.line, 0, message.replyLength)) {
@@ -260,7 +267,15 @@ export class Publishing {
     const rest = subject + length;
     if ((context & CONTEXT_IS_RESPONSE) !== 0) {
       this.#services!.takeAnswer(
-        this.#hold(0, context, subject, length, rest, lineLength, headerLength, restLength - lineLength - 2),
+        this.#hold(
+          FABRIC_SLOT,
+          context,
+          shared.bytes.slice(subject, subject + length),
+          rest,
+          lineLength,
+          headerLength,
+          restLength - lineLength - 2,
+        ),
       );
       return true;
     }
@@ -334,46 +349,41 @@ export class Publishing {
     const end = this.#word(AREA_MESSAGE_END);
     const rest = this.#word(AREA_REST);
     const lineLength = this.#word(AREA_LINE_LENGTH);
+    const start = this.#word(AREA_SUBJECT);
+    const subject = this.#text.toString("latin1", start, start + this.#word(AREA_SUBJECT_LENGTH));
     const message = this.#hold(
       connection.slot,
       connection.account.id,
-      this.#word(AREA_SUBJECT),
-      this.#word(AREA_SUBJECT_LENGTH),
+      NO_BYTES, // the subject comes with the admission
       rest,
       lineLength,
       this.#word(AREA_HEADER_LENGTH),
       end - 2 - rest - lineLength,
     );
-    const admission = this.admit(connection, message);
+    const admission = this.admit(connection, message, subject);
     if (admission !== null) this.publish(connection, message, admission);
     return end;
   }
 
-  /** Copies a message that lies in the shared memory in plain form. */
+  /** Copies a message that lies in the shared memory in plain form, but for its subject. */
   #hold(
     origin: number,
     context: number,
-    subject: number,
-    length: number,
+    subject: Uint8Array,
     rest: number,
     lineLength: number,
     headerLength: number,
     payloadLength: number,
   ): HeldMessage {
     const { bytes } = this.#shard.shared;
-    const name = bytes.slice(subject, subject + length);
-    const held = new Uint8Array(lineLength + payloadLength + 2);
-    held.set(bytes.subarray(rest, rest + held.length));
-    const line = held.subarray(0, lineLength);
-    return HeldMessage.parse(
-      context,
-      name,
-      line,
-      headerLength,
-      payloadLength,
-      origin,
-      held.subarray(lineLength),
-    );
+    const payload = rest + lineLength;
+    const content = bytes.slice(payload, payload + payloadLength + 2);
+    const bare = plainLine("", headerLength, payloadLength);
+    if (bare.length === lineLength) {
+      return new HeldMessage(context, origin, subject, bare, 0, headerLength, payloadLength, content);
+    }
+    const line = bytes.slice(rest, payload);
+    return HeldMessage.parse(context, subject, line, headerLength, payloadLength, origin, content);
   }
 
   /**

@@ -34,6 +34,7 @@ import { readMimeHeaders } from "../protocol/mime_headers.ts";
 import { dropHeader, headerBlock, withBlock, withHeader } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
+import { isLiteral } from "../subject/tokens.ts";
 import { randomBelow, type ShardAccount } from "./accounts.ts";
 import { detailsForServices } from "./client_details.ts";
 import type { Connection } from "./connection.ts";
@@ -48,7 +49,6 @@ import { TIMER_SERVICES } from "./timers.ts";
 const EXPIRY_LOOK_MS = 50;
 /** Accounts a request crosses on its way at most. */
 const HOPS_MAX = 32;
-const NO_REPLY = new Uint8Array(0);
 
 /** A request whose latency is published. */
 interface Measurement {
@@ -105,6 +105,8 @@ export class Services {
   readonly #match = new MatchResult();
   readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
   readonly #pending = new Map<string, Pending>();
+  /** By requestor's account and reply: whoever unsubscribes need not look at everybody's. */
+  readonly #byReply = new Map<string, Pending[]>();
   /** By how long they wait at most, each in the order in which their time ends. */
   readonly #byThreshold = new Map<number, Map<string, Pending>>();
   /** Answers that other nodes sent, until the turn comes to them. */
@@ -222,7 +224,8 @@ export class Services {
     const { accounts } = this.#shard;
     const exporter = accounts.byId(service.definition.exporter);
     if (exporter === undefined || passed.includes(service) || passed.length > HOPS_MAX) return 0;
-    const mapped = exporter.map(service.remoteSubject(subject));
+    const remote = service.remoteSubject(subject);
+    const mapped = exporter.map(remote.text);
     if (mapped === null) return 0;
 
     const told =
@@ -238,8 +241,8 @@ export class Services {
     const forwarded = HeldMessage.of(
       exporter.id | CONTEXT_IS_STREAMLESS,
       message.origin,
-      bytesOf(mapped),
-      pending === null ? message.reply : bytesOf(this.#replies.subjectOf(exporter.id, pending)),
+      mapped === remote.text ? remote.bytes : bytesOf(mapped),
+      pending === null ? message.replyText : this.#replies.subjectOf(exporter.id, pending),
       content,
     );
     let delivered = this.#publishing.deliver(forwarded);
@@ -296,7 +299,7 @@ export class Services {
     measurement: Measurement | null,
   ): Pending | null {
     if (message.replyLength === 0) return null;
-    const reply = byteStringOf(message.reply);
+    const reply = message.replyText;
     if (isReplyKept(reply)) return null;
     const { share, responseType, responseThresholdMs } = service.definition;
     return this.#add({
@@ -327,6 +330,7 @@ export class Services {
       responder: undefined,
     };
     this.#pending.set(token, pending);
+    this.#byReply.getOrInsertComputed(replyKey(requestor, reply), () => []).push(pending);
     this.#byThreshold.getOrInsertComputed(thresholdMs, () => new Map()).set(token, pending);
     if (this.#pending.size === 1) {
       this.#watch();
@@ -342,8 +346,13 @@ export class Services {
     if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
   }
 
-  #forget({ token, thresholdMs }: Pending): void {
+  #forget(pending: Pending): void {
+    const { token, thresholdMs, requestor, reply } = pending;
     this.#pending.delete(token);
+    const key = replyKey(requestor, reply);
+    const rest = this.#byReply.get(key)?.filter((each) => each !== pending) ?? [];
+    if (rest.length === 0) this.#byReply.delete(key);
+    else this.#byReply.set(key, rest);
     const requests = this.#byThreshold.get(thresholdMs);
     requests?.delete(token);
     if (requests?.size === 0) this.#byThreshold.delete(thresholdMs);
@@ -372,18 +381,18 @@ export class Services {
     if (account === undefined) return 0;
 
     // Whoever answers may want an answer itself, which goes the other way.
-    let back: Uint8Array = NO_REPLY;
+    let back = "";
     if (message.replyLength > 0) {
       const reverse = this.#add({
         exporter: requestor,
         requestor: exporter,
-        reply: byteStringOf(message.reply),
+        reply: message.replyText,
         isShared,
         responseType: "singleton",
         thresholdMs,
         measurement: null,
       });
-      back = bytesOf(this.#replies.subjectOf(requestor, reverse));
+      back = this.#replies.subjectOf(requestor, reverse);
     }
     const answer = HeldMessage.of(
       requestor | CONTEXT_IS_STREAMLESS,
@@ -422,13 +431,21 @@ export class Services {
   /** A subscription is gone: answers that nobody is left to take are not waited for. */
   #onInterestRemoved(account: number, subject: Uint8Array): void {
     const name = byteStringOf(subject);
-    for (const pending of this.#pending.values()) {
+    const isLiteralName = isLiteral(subject, 0, subject.length);
+    const pendings = isLiteralName
+      ? (this.#byReply.get(replyKey(account, name)) ?? [])
+      : this.#pending.values();
+    for (const pending of pendings) {
       if (pending.requestor !== account || !isSubset(pending.reply, name)) continue;
       const reply = bytesOf(pending.reply);
       this.#shard.index.match(account, reply, 0, reply.length, this.#match);
       if (this.#match.entryCount === 0) this.#fail(pending, "request timeout");
     }
   }
+}
+
+function replyKey(requestor: number, reply: string): string {
+  return `${requestor} ${reply}`;
 }
 
 function toldBy(info: RequestInfo): Told {
