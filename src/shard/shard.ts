@@ -315,6 +315,8 @@ export class Shard implements ShardContext {
       return;
     }
     Atomics.add(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+    // The last turn may have been long ago, and the connection's time begins now.
+    this.nowMs = performance.now();
     this.accept(socket, ip, port);
     this.outbound.flushAll();
     if (this.#closing.length > 0) this.#finishClosing();

@@ -7,7 +7,6 @@ import {
   CalloutService,
   respond,
 } from "../support/callout_service.ts";
-import { CertificateMaker } from "../support/certificates.ts";
 import { push } from "../support/claims_requests.ts";
 import { until } from "../support/deadline.ts";
 import { decodeJwt, seconds } from "../support/jwt.ts";
@@ -18,7 +17,6 @@ import type { RawClient } from "../support/raw_client.ts";
 import { readMessage, request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
-import { connectSecurely, identity } from "../support/tls_client.ts";
 
 const issuer = new NKey("account");
 const stranger = new NKey("account");
@@ -392,37 +390,6 @@ rowsInParallel({
     await own.reload(config().replace(`timeout: "1s"`, `timeout: "2s"`));
     expect(await dave.readToEnd()).toBe("");
     await service.expectNoRequest();
-  },
-
-  "§1.8 callout: a client's TLS and its certificate": async () => {
-    const certificates = new CertificateMaker();
-    try {
-      const authority = certificates.makeAuthority("authority");
-      const { certFile, keyFile } = certificates.makeServer("server", authority);
-      const holder = certificates.makeClient("/CN=holder", authority);
-      const files = `cert_file: "${certFile}", key_file: "${keyFile}", ca_file: "${authority.certFile}"`;
-      for (const isVerified of [true, false]) {
-        await using own = await ServerProcess.start({
-          config: `${config()}\ntls { ${files}, verify: ${isVerified} }`,
-        });
-        const serving = await connectSecurely(own, identity(holder, authority), { user: "auth", pass: "p" });
-        const service = await CalloutService.over(serving);
-        const [client, asked] = await Promise.all([
-          connectSecurely(own, identity(holder, authority), { user: "dave", pass: "q" }),
-          service.answer((each) => accept(each, issuer)),
-        ]);
-        const { version, cipher, certs, verified_chains: chains } = asked.nats.client_tls ?? {};
-        expect(version).toBe("1.3");
-        expect(String(cipher)).toMatch(
-          /^TLS_(AES_128_GCM_SHA256|AES_256_GCM_SHA384|CHACHA20_POLY1305_SHA256)$/,
-        );
-        expect(certs).toBe(undefined);
-        expect(chains).toEqual(isVerified ? [[holder.cert, authority.cert]] : undefined);
-        await client.roundTrip();
-      }
-    } finally {
-      certificates.remove();
-    }
   },
 
   "§1.8 callout: of an account there is not": async () => {
