@@ -13,7 +13,7 @@ import { GrowthWatch } from "../base/growth_watch.ts";
 import { TimerWheel } from "../base/timer_wheel.ts";
 import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
-import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
+import { createEngine, type Engine } from "../engine/engine.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
 import {
@@ -57,7 +57,7 @@ import {
 import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine, PING_LINE } from "../protocol/messages.ts";
-import { traceOperation, tracePayload } from "../protocol/trace.ts";
+import { traceOperation } from "../protocol/trace.ts";
 import {
   HANGUP,
   type Poller,
@@ -67,7 +67,6 @@ import {
   WRITABLE,
 } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
-import { byteStringOf } from "../subject/byte_string.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientEvents } from "./client_events.ts";
@@ -84,7 +83,9 @@ import type { ShardContext } from "./context.ts";
 import { Contexts } from "./contexts.ts";
 import { Handshakes } from "./handshakes.ts";
 import { LocalInterest } from "./local_interest.ts";
+import { NotedDeliveries } from "./noted_deliveries.ts";
 import { Outbound, type OutboundOptions } from "./outbound.ts";
+import { PausedProducers } from "./paused_producers.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { Publishing } from "./publishing.ts";
 import { Rings } from "./rings.ts";
@@ -121,8 +122,6 @@ import {
 } from "./timers.ts";
 
 const TICK_MS = 10;
-/** A producer stays unread this long at most, whatever its consumers do. */
-const PAUSE_MS = 10;
 /** What is queued for a connection that is being closed has this long to leave. */
 const CLOSING_MS = 1000;
 /** Connections that may hold an outbox when the next one is served: each outbox ever lent is memory touched. */
@@ -132,9 +131,6 @@ const TIDY_AFTER_MS = 1000;
 const HOUR_MS = 3_600_000;
 /** Subscriptions of a closed connection that monitoring still shows. */
 const CLOSED_SUBSCRIPTIONS_MAX = 256;
-
-type NotedMessage = Parameters<EngineHost["note"]>;
-const decoder = new TextDecoder();
 
 export interface ShardDependencies {
   readonly poller: Poller;
@@ -178,6 +174,7 @@ export class Shard implements ShardContext {
   readonly #protocol: ClientProtocol;
   readonly #events: ClientEvents;
   readonly #handshakes: Handshakes;
+  readonly #notedDeliveries = new NotedDeliveries(this);
   readonly #words: Int32Array;
   readonly #receive: number;
   readonly #spinMs: number;
@@ -189,7 +186,7 @@ export class Shard implements ShardContext {
   #resumable: Connection[] = [];
   /** What closed connections have counted, by account. */
   readonly #goneCounters = new Map<string, AccountCounters>();
-  #paused: Connection[] = [];
+  readonly #paused: PausedProducers;
   #lastBusyMs = 0;
   #isTidy = true;
   readonly #growth: GrowthWatch;
@@ -201,6 +198,7 @@ export class Shard implements ShardContext {
     this.options = start.options;
     this.info = start.info;
     this.poller = poller;
+    this.#paused = new PausedProducers(poller);
     this.#dependencies = dependencies;
     this.#growth = new GrowthWatch(dependencies.residentBytes, dependencies.collectGarbage);
     this.#spinMs = start.spinMs;
@@ -217,7 +215,7 @@ export class Shard implements ShardContext {
       reclaim: () => this.outbound.reclaim(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
       sendLarge: (node, isPlain, pickCount) => this.#publishing.sendLarge(node, isPlain !== 0, pickCount),
-      note: (...message) => this.#noteDelivery(...message),
+      note: (...message) => this.#notedDeliveries.note(...message),
     });
     this.index = openInterestIndex({ buffer: this.shared.buffer, ...map.index });
     this.timers = new TimerWheel(TICK_MS, this.nowMs);
@@ -345,11 +343,8 @@ export class Shard implements ShardContext {
 
   pause(connection: Connection): void {
     if (connection.state >= STATE_CLOSING) return;
-    connection.stalls++;
     this.#count(AREA_STALLS);
-    if (connection.pausedUntilMs === 0) this.#paused.push(connection);
-    connection.pausedUntilMs = performance.now() + PAUSE_MS;
-    this.poller.setInterest(connection.slot, false, connection.isWriteWanted);
+    this.#paused.add(connection);
   }
 
   ask(question: LoginQuestion): void {
@@ -415,7 +410,7 @@ export class Shard implements ShardContext {
       this.#growth.check(this.nowMs);
     }
     this.timers.advance(this.nowMs, (id) => this.#onTimer(id));
-    if (this.#paused.length > 0) this.#resumeDue();
+    this.#paused.resumeDue();
     this.#rings.publishAll();
     if (this.outbound.dirtyCount > 0) this.outbound.flushAll();
     if (this.#closing.length > 0) this.#finishClosing();
@@ -440,7 +435,7 @@ export class Shard implements ShardContext {
         this.#dependencies.collectGarbage();
       }
     }
-    if (this.#paused.length > 0) timeoutMs = Math.min(timeoutMs, 1);
+    if (!this.#paused.isEmpty) timeoutMs = Math.min(timeoutMs, 1);
     const wholeMs = timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.ceil(timeoutMs);
     if (this.poller.kind === "runtime") return this.poller.wait(this.engine.hasInbound() ? 0 : wholeMs);
     const asleep = nodeWord(this.node, NODE_IS_ASLEEP);
@@ -803,74 +798,8 @@ export class Shard implements ShardContext {
     }
   }
 
-  #resumeDue(): void {
-    const now = performance.now();
-    this.#paused = this.#paused.filter((connection) => {
-      if (connection.state >= STATE_CLOSING) return false;
-      if (connection.pausedUntilMs > now) return true;
-      this.#resume(connection);
-      return false;
-    });
-  }
-
   resumeProducers(): void {
-    for (const connection of this.#paused.splice(0)) {
-      if (connection.state < STATE_CLOSING) this.#resume(connection);
-    }
-  }
-
-  #resume(connection: Connection): void {
-    connection.pausedUntilMs = 0;
-    this.poller.setInterest(connection.slot, true, connection.isWriteWanted);
-  }
-
-  /** A delivery to a connection that is CONNECTION_IS_NOTED. */
-  #noteDelivery(...message: NotedMessage): void {
-    const [slot, , rest, lineLength, header] = message;
-    const connection = this.connections[slot];
-    if (connection == null) return;
-    if (connection.permits !== null) {
-      const words = byteStringOf(this.shared.bytes, rest, rest + lineLength)
-        .trimEnd()
-        .split(" ");
-      const isReplied = words.length > (header < 0 ? 1 : 2);
-      if (isReplied && words[0] !== "") this.#permitReply(connection, words[0]!);
-    }
-    if (this.options.logsTrace) this.#traceDelivery(connection, ...message);
-  }
-
-  /** A client with allow_responses was sent a request: it may answer, if it may not publish there anyway. */
-  #permitReply(connection: Connection, reply: string): void {
-    if (this.contexts.permissionsOf(connection.context)?.canPublish(reply)) return;
-    connection.permits?.add(reply, this.nowMs);
-  }
-
-  /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */
-  #traceDelivery(
-    connection: Connection,
-    ...[, subscription, rest, lineLength, header, length, isLarge]: NotedMessage
-  ): void {
-    const { bytes } = this.shared;
-    const takesHeaders = connection.options.headers && header > 0;
-    const words = decoder
-      .decode(bytes.slice(rest, rest + lineLength))
-      .trimEnd()
-      .split(" ");
-    // An HPUB's line ends in two sizes; a peer without headers sees one, that of the payload alone.
-    if (header >= 0 && !takesHeaders) words.splice(-2, 2, `${length - header}`);
-    const subject = decoder.decode(this.index.subjectOf(this.table.entryOf(subscription)));
-    const sid = decoder.decode(this.table.sidOf(subscription));
-    const verb = takesHeaders ? "HMSG" : "MSG";
-    const text = traceOperation("out", verb, `${subject} ${sid} ${words.join(" ")}`);
-    this.log("trace", `${connection.label} - ${text}`);
-    if (isLarge) return;
-    const start = rest + lineLength + (takesHeaders ? 0 : Math.max(header, 0));
-    const message = bytes.slice(start, rest + lineLength + length);
-    const payload = tracePayload("out", message, takesHeaders ? header : 0, {
-      maxTracedBytes: this.options.maxTracedBytes,
-      headersOnly: this.options.tracesHeadersOnly,
-    });
-    if (payload !== null) this.log("trace", `${connection.label} - ${payload}`);
+    this.#paused.resumeAll();
   }
 
   /** u64 counters of a connection: messages and bytes in, messages and bytes out. */

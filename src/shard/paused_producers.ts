@@ -1,0 +1,49 @@
+/** Connections that are not read for a moment, because somebody they publish to cannot take more. */
+import type { Poller } from "../runtime/poller.ts";
+import { type Connection, STATE_CLOSING } from "./connection.ts";
+
+/** A producer stays unread this long at most, whatever its consumers do. */
+const PAUSE_MS = 10;
+
+export class PausedProducers {
+  readonly #poller: Poller;
+  #paused: Connection[] = [];
+
+  constructor(poller: Poller) {
+    this.#poller = poller;
+  }
+
+  get isEmpty(): boolean {
+    return this.#paused.length === 0;
+  }
+
+  add(connection: Connection): void {
+    connection.stalls++;
+    if (connection.pausedUntilMs === 0) this.#paused.push(connection);
+    connection.pausedUntilMs = performance.now() + PAUSE_MS;
+    this.#poller.setInterest(connection.slot, false, connection.isWriteWanted);
+  }
+
+  /** Reads those again whose moment is over. */
+  resumeDue(): void {
+    if (this.isEmpty) return;
+    const now = performance.now();
+    this.#paused = this.#paused.filter((connection) => {
+      if (connection.state >= STATE_CLOSING) return false;
+      if (connection.pausedUntilMs > now) return true;
+      this.#resume(connection);
+      return false;
+    });
+  }
+
+  resumeAll(): void {
+    for (const connection of this.#paused.splice(0)) {
+      if (connection.state < STATE_CLOSING) this.#resume(connection);
+    }
+  }
+
+  #resume(connection: Connection): void {
+    connection.pausedUntilMs = 0;
+    this.#poller.setInterest(connection.slot, true, connection.isWriteWanted);
+  }
+}
