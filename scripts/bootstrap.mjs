@@ -119,7 +119,16 @@ function findTestFolders() {
   return folders.filter((folder) => existsSync(join(root, folder)) && !needServer.includes(folder));
 }
 
+/** Tests of TLS make their certificates with the `openssl` program. */
+function needOpenSsl() {
+  if (spawnSync("openssl", ["version"], { stdio: "ignore" }).status === 0) return;
+  say("installing openssl, which tests of TLS need");
+  const code = runHere([RUNTIMES.bun.program, "scripts/peers.ts", "openssl"]);
+  if (code !== 0) fail("there is no openssl program; install it and try again");
+}
+
 function test(wanted) {
+  needOpenSsl();
   const paths = (wanted.length > 0 ? wanted : findTestFolders()).map((path) => `./${path}`);
   say("unit tests on Bun");
   const bunCode = runHere([RUNTIMES.bun.program, "test", ...paths]);

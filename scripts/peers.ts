@@ -38,6 +38,12 @@ const PEERS: Record<string, Peer> = {
     isBuiltHere: false,
     install: installPythonClient,
   },
+  // Tests of TLS make their certificates with it.
+  openssl: {
+    path: "/usr/bin/openssl",
+    isBuiltHere: false,
+    install: () => installDebianPackage("openssl"),
+  },
   // The load of the wire bench needs it for its rows over TLS.
   "libssl-dev": {
     path: "/usr/include/openssl/ssl.h",
