@@ -88,10 +88,13 @@ Keep keys/ safe and secret: whoever has it can make accounts and users.`);
 function makeOperator(store: Store, systemAccount: string, port: number, session: Session): void {
   const identity = store.createKey("operator");
   const claims = newOperator(identity.publicKey, store.operatorName);
+  const url = `nats://localhost:${port}`;
   const nats = {
     ...claims.nats,
     signingKeys: [store.createKey("operator").publicKey],
-    operatorServiceUrls: [`nats://localhost:${port}`],
+    operatorServiceUrls: [url],
+    // Where "nsc push" and "nsc pull" find the resolver.
+    accountServerUrl: url,
     systemAccount,
   };
   saveOperator(store, { ...claims, nats }, session.nowSeconds());

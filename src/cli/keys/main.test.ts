@@ -93,6 +93,10 @@ describe("midge init", () => {
     expect(operator).toMatchObject({ name: "acme", issuer: operator.subject, issuedAtSeconds: NOW_SECONDS });
     const [signingKey = ""] = operator.nats.signingKeys;
     expect(account("SYS").subject).toBe(operator.nats.systemAccount);
+    expect(operator.nats).toMatchObject({
+      operatorServiceUrls: ["nats://localhost:4222"],
+      accountServerUrl: "nats://localhost:4222",
+    });
     for (const name of ["SYS", "app"]) expect(account(name).issuer).toBe(signingKey);
     for (const claims of [operator, account("SYS"), account("app"), user("sys", "SYS"), user()]) {
       expect(validate(claims, NOW_SECONDS)).toEqual([]);
@@ -210,7 +214,9 @@ describe("midge account", () => {
     expect(nats.limits).toMatchObject({ maxConnections: -1, maxPayloadBytes: 65_536, maxSubscriptions: -1 });
     expect(nats.defaultPermissions.publish).toEqual({ allow: [], deny: ["b.>"] });
     expect(nats.description).toBe("of orders");
-    expect(await here("account", "list")).toMatch(/^SYS .*system account\napp .*1 user\norders .*0 users\n$/);
+    expect(await here("account", "list")).toMatch(
+      /^SYS {5}A.*system account\napp {5}A.*1 user\norders {2}A.*0 users\n$/,
+    );
     expect(await refused("account", "add", "orders")).toMatch(/account orders is there already/);
     expect(await refused("account", "edit", "nobody")).toBe(
       'midge: no account "nobody" of acme: there is SYS, app, orders',
