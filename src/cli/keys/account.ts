@@ -104,10 +104,13 @@ export const ACCOUNT_COMMANDS: readonly Command[] = [
     run: (args, session) => {
       const store = openStore(args);
       const { systemAccount } = store.operator().claims.nats;
-      for (const { claims } of store.accounts()) {
+      const accounts = store.accounts();
+      const nameWidth = Math.max(...accounts.map(({ claims }) => claims.name.length));
+      for (const { claims } of accounts) {
         const users = store.userNames(claims.name).length;
         const mark = claims.subject === systemAccount ? ", system account" : "";
-        session.print(`${claims.name}  ${claims.subject}  ${users} ${users === 1 ? "user" : "users"}${mark}`);
+        const name = claims.name.padEnd(nameWidth);
+        session.print(`${name}  ${claims.subject}  ${users} ${users === 1 ? "user" : "users"}${mark}`);
       }
     },
   },

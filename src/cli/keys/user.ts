@@ -105,11 +105,14 @@ export const USER_COMMANDS: readonly Command[] = [
     doc: "Lists the users of an account.",
     run: (args, session) => {
       const { store, account } = openAccount(args);
-      for (const name of store.userNames(account.name)) {
+      const names = store.userNames(account.name);
+      const nameWidth = Math.max(...names.map((name) => name.length));
+      for (const name of names) {
         const { claims } = store.user(account.name, name);
         const revokedAt =
           account.nats.revocations.get(claims.subject) ?? account.nats.revocations.get("*") ?? -1;
-        session.print(`${name}  ${claims.subject}${revokedAt >= claims.issuedAtSeconds ? "  revoked" : ""}`);
+        const mark = revokedAt >= claims.issuedAtSeconds ? "  revoked" : "";
+        session.print(`${name.padEnd(nameWidth)}  ${claims.subject}${mark}`);
       }
     },
   },
