@@ -3,6 +3,7 @@
  * operators' tools ask by messages in the system account. Shards are told of every change.
  */
 import { AccountIds } from "../account/account_ids.ts";
+import type { ImportRule } from "../account/account_source.ts";
 import type { AccountsChange } from "../account/accounts_change.ts";
 import { sourceOfClaims } from "../account/claims_source.ts";
 import { type AccountDefinition, SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
@@ -212,15 +213,24 @@ export class OperatorMode {
     this.#lookForExporters(change);
   }
 
-  /** Imports work once the accounts that export are there. */
+  /** Says which imports are left out, and why. They work once the accounts that export are there. */
   #lookForExporters({ skipped }: RegistryChange): void {
     for (const { account, rule, reason, isExporterMissing } of skipped) {
-      const what = `${rule.kind} import ${JSON.stringify(rule.local || rule.remote)}`;
-      this.#events.onLog("debug", `Error adding ${what} to account [${account}]: ${reason}`);
-      if (!isExporterMissing || this.book.get(rule.exporter) !== undefined) continue;
-      const search = this.book.load(rule.exporter).finally(() => this.#searches.delete(search));
-      this.#searches.add(search);
+      if (!isExporterMissing) {
+        const what = `${rule.kind} import ${JSON.stringify(rule.local || rule.remote)}`;
+        this.#events.onLog("debug", `Error adding ${what} to account [${account}]: ${reason}`);
+      } else if (this.book.get(rule.exporter) === undefined) {
+        const search = this.#searchExporter(rule).finally(() => this.#searches.delete(search));
+        this.#searches.add(search);
+      }
     }
+  }
+
+  async #searchExporter({ exporter, remote, kind }: ImportRule): Promise<void> {
+    const result = await this.book.load(exporter);
+    if (result.ok) return;
+    const what = `import of [${remote}] ${kind}`;
+    this.#events.onLog("error", `Can't locate account [${exporter}] for ${what} (err=${result.problem})`);
   }
 
   #tell(change: AccountsChange): void {

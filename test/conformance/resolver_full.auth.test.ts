@@ -296,6 +296,26 @@ rowsInParallel(
       await push(system, first, { description: "again" });
     },
 
+    "§7.2 FULL: an importer's users get in without its exporter, which is missed in the log only then":
+      async () => {
+        await using own = await ServerProcess.start({ config: `debug: true\n${config()}` });
+        const system = await asSystem(own);
+        const [there, nowhere] = [operator.account("there"), operator.account("nowhere")];
+        const importing = (from: Account) => ({
+          imports: [{ subject: "s", account: from.publicKey, type: "service" }],
+        });
+        await push(system, there, { exports: [{ subject: "s", type: "service" }] });
+        const [complete, lacking] = [operator.account("complete"), operator.account("lacking")];
+        await push(system, complete, importing(there));
+        await push(system, lacking, importing(nowhere));
+        await login(own, complete.user().credentials);
+        expect(own.log).not.toMatch(/Error adding|Can't locate/);
+        await login(own, lacking.user().credentials);
+        await own.waitForLog(
+          `[ERR] Can't locate account [${nowhere.publicKey}] for import of [s] service (err=fetching jwt timed out)`,
+        );
+      },
+
     "§6.4 FULL: an expired token that is pushed is taken, and its users are refused": async () => {
       await using own = await ServerProcess.start({ config: config() });
       const system = await asSystem(own);
