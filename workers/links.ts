@@ -62,7 +62,9 @@ async function start(message: LinksStart): Promise<Links | null> {
   });
   const queue = new RecordQueue(engine, shared, wake);
   const index = openInterestIndex({ buffer: shared.buffer, ...map.index });
-  const client = new InternalClient(shared, engine, index, queue, NODE_LINKS);
+  const client = new InternalClient(shared, engine, index, queue, NODE_LINKS, (text) =>
+    report({ type: "log", level: "error", text }),
+  );
   Atomics.store(words, nodeWord(NODE_LINKS, NODE_STATE), NODE_IS_UP);
   void client.run();
 

@@ -2,7 +2,6 @@
  * A client inside the server, on a thread with an event loop: it subscribes by interest of its node and publishes into
  * the rings, so that to shards it is a node like any other. Cold: for the services of the system account.
  */
-import { assert } from "../base/assert.ts";
 import type { Engine } from "../engine/engine.ts";
 import { INDEX_FULL, type InterestIndex } from "../interest/interest_index.ts";
 import { MatchResult } from "../interest/match_result.ts";
@@ -66,6 +65,7 @@ export class InternalClient {
   readonly #index: InterestIndex;
   readonly #queue: RecordQueue;
   readonly #node: number;
+  readonly #onError: (text: string) => void;
   readonly #routes: InternalRoutes;
   readonly #wakeWord: number;
   readonly #subscriptions = new Set<InternalSubscription>();
@@ -80,8 +80,10 @@ export class InternalClient {
     index: InterestIndex,
     queue: RecordQueue,
     node: number,
+    onError: (text: string) => void,
     routes = NO_ROUTES,
   ) {
+    this.#onError = onError;
     this.#routes = routes;
     this.#shared = shared;
     this.#engine = engine;
@@ -112,7 +114,10 @@ export class InternalClient {
     Atomics.notify(this.#shared.words, this.#wakeWord);
   }
 
-  /** Subscribes in an account; returns how to take it back. `queue` is "" for a plain subscription. */
+  /**
+   * Subscribes in an account; returns how to take it back. `queue` is "" for a plain subscription. Where clients have filled
+   * the index nothing will be heard, and an error says so.
+   */
   subscribe(account: number, subject: string, queue: string, handle: InternalHandler): () => void {
     const name = byteStringOfText(subject);
     const bytes = bytesOf(name);
@@ -121,7 +126,10 @@ export class InternalClient {
       queue === ""
         ? this.#index.addPlain(this.#node, account, bytes, 0, bytes.length)
         : this.#index.addQueue(this.#node, account, bytes, 0, bytes.length, queueBytes, 0, queueBytes.length);
-    assert(entry !== INDEX_FULL, "the index has room for the server's own subscriptions");
+    if (entry === INDEX_FULL) {
+      this.#onError(`No room to subscribe to [${subject}]: nothing will be heard there`);
+      return () => {};
+    }
     const queueId = queue === "" ? 0 : this.#index.lastQueueId;
     const subscription = { account, pattern: name.split("."), queueId, entry, handle };
     this.#subscriptions.add(subscription);
@@ -251,7 +259,16 @@ export class InternalClient {
     const served = new Set(queues);
     for (const { account: own, pattern, queueId, handle } of [...this.#subscriptions]) {
       if (own !== account || !areTokensSubset(tokens, pattern)) continue;
-      if (queueId === 0 ? isPlain : served.delete(queueId)) handle(given);
+      if (queueId === 0 ? isPlain : served.delete(queueId)) this.#handle(handle, given);
+    }
+  }
+
+  /** One message that a handler cannot cope with must not end the thread. */
+  #handle(handle: InternalHandler, message: InternalMessage): void {
+    try {
+      handle(message);
+    } catch (error) {
+      this.#onError(`Error handling a message on [${message.subject}]: ${(error as Error).message}`);
     }
   }
 }

@@ -142,8 +142,18 @@ export class OperatorMode {
     this.#subscribe();
     setInterval(() => this.#expire(), EXPIRY_LOOK_MS);
     const store = this.#store;
-    if (store !== undefined) setInterval(() => store.removeExpired(), store.checkIntervalMs);
+    if (store !== undefined)
+      setInterval(() => this.#tryWith("clean up", () => store.removeExpired()), store.checkIntervalMs);
     return undefined;
+  }
+
+  /** The folder of the resolver may be gone, or refuse: what is known stays in force. */
+  #tryWith(what: string, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#events.onLog("error", `Cannot ${what} the resolver's directory: ${(error as Error).message}`);
+    }
   }
 
   /** The number by which an account in the book is known. */
@@ -160,7 +170,7 @@ export class OperatorMode {
 
   /** A reload: files may have changed by hand. */
   async reload(preload: readonly (readonly [string, string])[]): Promise<void> {
-    this.#store?.reload();
+    this.#tryWith("read", () => this.#store?.reload());
     if (this.#setup.resolver.kind === "memory") {
       await this.book.changeResolver(new MemoryResolver(new Map(preload)));
     }

@@ -206,7 +206,16 @@ export class Fleet {
 
   /** A client on this thread, which is a node like any other; one at most. */
   createClient(routes: InternalRoutes): InternalClient {
-    return new InternalClient(this.#shared, this.#engine, this.#index, this.#commands, NODE_MAIN, routes);
+    const onError = (text: string) => this.#events.log("error", text);
+    return new InternalClient(
+      this.#shared,
+      this.#engine,
+      this.#index,
+      this.#commands,
+      NODE_MAIN,
+      onError,
+      routes,
+    );
   }
 
   /** Of the next message that says which server sends it. */

@@ -2,6 +2,7 @@
 import { AppliedServiceImport, AppliedStreamImport } from "../account/applied_imports.ts";
 import { type AccountDefinition, GLOBAL_ACCOUNT_ID } from "../account/definition.ts";
 import { AccountMappings } from "../account/mapping.ts";
+import { MESSAGE_LINE_BYTES_MAX } from "../memory/layout.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isLiteralText } from "../subject/text.ts";
 import type { StreamLeg } from "./plan_cache.ts";
@@ -77,14 +78,14 @@ export class ShardAccount {
   /** The subject a message goes on under, drawn anew where a mapping has several; null when it goes nowhere. */
   map(subject: string): string | null {
     const mapping = this.#mappings?.find(subject);
-    return mapping === undefined ? subject : mapping.choose(subject, randomBelow);
+    return mapping === undefined ? subject : orLost(mapping.choose(subject, randomBelow));
   }
 
   /** The same where it is always the same one; null where it goes nowhere, or must be drawn for each message. */
   constantMapping(subject: string): string | null {
     const mapping = this.#mappings?.find(subject);
     if (mapping === undefined) return subject;
-    return mapping.isDeterministic ? mapping.choose(subject, randomBelow) : null;
+    return mapping.isDeterministic ? orLost(mapping.choose(subject, randomBelow)) : null;
   }
 
   /** The service imports that take a message on a subject, after mapping. */
@@ -99,7 +100,8 @@ export class ShardAccount {
     const legs: StreamLeg[] = [];
     for (const { account, imported } of this.importers) {
       if (!imported.covers(subject)) continue;
-      legs.push({ account, subject: bytesOf(imported.localSubject(subject)) });
+      const local = orLost(imported.localSubject(subject));
+      if (local !== null) legs.push({ account, subject: bytesOf(local) });
     }
     return legs;
   }
@@ -176,4 +178,9 @@ export class ShardAccounts {
 
 export function randomBelow(bound: number): number {
   return Math.floor(Math.random() * bound);
+}
+
+/** A subject that was made of another; null for one that is longer than any that a client can write. */
+export function orLost(subject: string | null): string | null {
+  return subject !== null && subject.length > MESSAGE_LINE_BYTES_MAX ? null : subject;
 }

@@ -52,6 +52,8 @@ export class Connection {
   login: Login | null = null;
   /** Number of the login rules by which its login is judged elsewhere. */
   judgedByRules = 0;
+  /** The login that is judged again elsewhere. */
+  rejudged: Login | null = null;
   /** Why it was not let in; then it is about to close. */
   refusal: LoginRefusal | null = null;
   account: ShardAccount;

@@ -5,7 +5,6 @@
 
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import { UserPermissions } from "../account/permissions.ts";
-import { assert } from "../base/assert.ts";
 import type { Permissions } from "../config/permissions.ts";
 import {
   CONTEXT_ACCOUNTS,
@@ -86,9 +85,10 @@ export class Contexts implements PlanRules {
 
   release(id: number): void {
     const context = this.#contexts.get(id)!;
-    if (--context.uses > 0) return;
+    // That of an account without permissions is soon wanted again, and numbers are not.
+    if (--context.uses > 0 || (context.permissions === null && this.#ids.get(context.key) === id)) return;
     this.#contexts.delete(id);
-    this.#ids.delete(context.key);
+    if (this.#ids.get(context.key) === id) this.#ids.delete(context.key);
   }
 
   permissionsOf(id: number): UserPermissions | null {
@@ -99,11 +99,15 @@ export class Contexts implements PlanRules {
     return this.#contexts.get(id)!.account;
   }
 
-  /** The definitions of accounts have changed; those in use are all still there. */
+  /** The definitions of accounts have changed. Under one that is gone there are only connections that are being closed. */
   refresh(): void {
-    for (const context of this.#contexts.values()) {
+    for (const [id, context] of this.#contexts) {
       const account = this.#accounts.byId(context.account.id);
-      assert(account !== undefined, "an account in use is defined");
+      if (account === undefined) {
+        this.#ids.delete(context.key);
+        if (context.uses === 0) this.#contexts.delete(id);
+        continue;
+      }
       context.account = account;
       context.routes.clear();
     }

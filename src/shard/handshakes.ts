@@ -99,6 +99,8 @@ export class Handshakes {
       // The options may have changed while the connection waited.
       const isTls = connection.phase === PHASE_AWAITS_HELLO || first === TLS_HANDSHAKE_BYTE;
       if (!isTls || tls === null) {
+        // TLS is gone with a reload, and INFO is still due.
+        if (connection.phase === PHASE_AWAITS_HELLO) this.#greetPlainly(connection);
         this.#settle(connection);
         return true;
       }
@@ -122,11 +124,16 @@ export class Handshakes {
       );
       this.#shard.log("debug", `${connection.label} - TLS handshake timeout`);
       this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
-    } else if (connection.phase === PHASE_AWAITS_HELLO && tls !== null) {
-      connection.isTlsFirst = false;
-      this.#protocol.greet(connection);
-      this.#afterInfo(connection, tls);
+    } else if (connection.phase === PHASE_AWAITS_HELLO) {
+      this.#greetPlainly(connection);
+      if (tls === null) this.#settle(connection);
+      else this.#afterInfo(connection, tls);
     } else this.#settle(connection);
+  }
+
+  #greetPlainly(connection: Connection): void {
+    connection.isTlsFirst = false;
+    this.#protocol.greet(connection);
   }
 
   /** Closes connections whose key is not among the pinned ones, after a reload; returns how many. */

@@ -16,6 +16,8 @@ import {
   AREA_PINNED_ACCOUNT_FAILURES,
   CONNECTION_ACCOUNT,
   CONNECTION_CONTEXT,
+  CONNECTION_FLAGS,
+  CONNECTION_IS_NOTED,
   CONNECTION_LAST_PLAN,
   CONNECTION_PAYLOAD_MAX,
 } from "../memory/layout.ts";
@@ -116,8 +118,12 @@ export class Logins {
   /** The links thread's answer. */
   answer(connection: Connection, verdict: Verdict, isAgain: boolean): void {
     if (connection.state >= STATE_CLOSING) return;
-    if (isAgain) this.#applyAgain(connection, verdict);
-    else if (connection.state === STATE_WAITING) {
+    if (isAgain) {
+      // Another reload or another CONNECT came between: what they asked for is on its way.
+      const isCurrent =
+        connection.judgedByRules === this.#rulesNumber && connection.login === connection.rejudged;
+      if (isCurrent) this.#applyAgain(connection, verdict);
+    } else if (connection.state === STATE_WAITING) {
       connection.state = STATE_NEW;
       if (connection.judgedByRules === this.#rulesNumber) this.#conclude(connection, verdict);
       // A reload came between, by which the client may not be who it was.
@@ -155,7 +161,7 @@ export class Logins {
       const account = this.#shard.accounts.byId(connection.account.id);
       if (account === undefined) {
         this.#shard.close(connection, CloseReason.ClientClosed);
-        this.begin(connection);
+        this.#uncount(connection);
         continue;
       }
       connection.account = account;
@@ -169,9 +175,10 @@ export class Logins {
   /** Accounts are gone, and so are those who are in them. */
   expel(accountIds: readonly number[]): void {
     for (const connection of this.#shard.connections) {
-      if (connection === null || !accountIds.includes(connection.account.id)) continue;
+      if (connection === null || connection.state >= STATE_CLOSING) continue;
+      if (!accountIds.includes(connection.account.id)) continue;
       this.#turnOut(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
-      this.begin(connection);
+      this.#uncount(connection);
     }
   }
 
@@ -273,8 +280,11 @@ export class Logins {
     }
     const request = requestOf(connection, !connection.hasConnected);
     const verdict = this.#judge.judge(request);
-    if (verdict === null) this.#ask(connection, request, true);
-    else this.#applyAgain(connection, verdict);
+    if (verdict === null) {
+      connection.judgedByRules = this.#rulesNumber;
+      connection.rejudged = connection.login;
+      this.#ask(connection, request, true);
+    } else this.#applyAgain(connection, verdict);
   }
 
   #applyAgain(connection: Connection, verdict: Verdict): void {
@@ -334,6 +344,10 @@ export class Logins {
     connection.permits =
       permissions?.responses === undefined ? null : new ResponsePermits(permissions.responses);
     connection.notesReplies = connection.permits !== null;
+    const { options, shared } = this.#shard;
+    const word = (connection.address + CONNECTION_FLAGS) >> 2;
+    if (options.logsTrace || connection.notesReplies) shared.words[word]! |= CONNECTION_IS_NOTED;
+    else shared.words[word]! &= ~CONNECTION_IS_NOTED;
   }
 
   #setContext(connection: Connection, context: number): void {

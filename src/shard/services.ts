@@ -35,7 +35,7 @@ import { dropHeader, headerBlock, withBlock, withHeader } from "../protocol/set_
 import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { isLiteral } from "../subject/tokens.ts";
-import { randomBelow, type ShardAccount } from "./accounts.ts";
+import { orLost, randomBelow, type ShardAccount } from "./accounts.ts";
 import { detailsForServices } from "./client_details.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
@@ -106,11 +106,13 @@ export class Services {
   readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
   readonly #pending = new Map<string, Pending>();
   /** By requestor's account and reply: whoever unsubscribes need not look at everybody's. */
-  readonly #byReply = new Map<string, Pending[]>();
+  readonly #byReply = new Map<string, Set<Pending>>();
   /** By how long they wait at most, each in the order in which their time ends. */
   readonly #byThreshold = new Map<number, Map<string, Pending>>();
   /** Answers that other nodes sent, until the turn comes to them. */
   #answers: HeldMessage[] = [];
+  /** Subscriptions that went while requests wait, until the turn comes to them: a message of ours may be under way. */
+  #removed: { readonly account: number; readonly subject: Uint8Array }[] = [];
 
   constructor(shard: ShardContext, publishing: Publishing, rings: Rings) {
     this.#shard = shard;
@@ -174,8 +176,14 @@ export class Services {
     this.#answers.push(message);
   }
 
-  /** Delivers the answers put aside. */
-  deliverAnswers(): void {
+  /** Whether something is put aside for the start of a turn. */
+  get hasWork(): boolean {
+    return this.#answers.length > 0 || this.#removed.length > 0;
+  }
+
+  /** Does what was put aside: delivers answers, and gives up requests whose answers nobody is left to take. */
+  doWork(): void {
+    for (const { account, subject } of this.#removed.splice(0)) this.#onInterestRemoved(account, subject);
     while (this.#answers.length > 0) {
       const answers = this.#answers;
       this.#answers = [];
@@ -225,7 +233,7 @@ export class Services {
     const exporter = accounts.byId(service.definition.exporter);
     if (exporter === undefined || passed.includes(service) || passed.length > HOPS_MAX) return 0;
     const remote = service.remoteSubject(subject);
-    const mapped = exporter.map(remote.text);
+    const mapped = orLost(remote.text) === null ? null : exporter.map(remote.text);
     if (mapped === null) return 0;
 
     const told =
@@ -330,11 +338,11 @@ export class Services {
       responder: undefined,
     };
     this.#pending.set(token, pending);
-    this.#byReply.getOrInsertComputed(replyKey(requestor, reply), () => []).push(pending);
+    this.#byReply.getOrInsertComputed(replyKey(requestor, reply), () => new Set()).add(pending);
     this.#byThreshold.getOrInsertComputed(thresholdMs, () => new Map()).set(token, pending);
     if (this.#pending.size === 1) {
       this.#watch();
-      this.#shard.interest.onRemoved = (account, subject) => this.#onInterestRemoved(account, subject);
+      this.#shard.interest.onRemoved = (account, subject) => this.#removed.push({ account, subject });
     }
     return pending;
   }
@@ -350,9 +358,9 @@ export class Services {
     const { token, thresholdMs, requestor, reply } = pending;
     this.#pending.delete(token);
     const key = replyKey(requestor, reply);
-    const rest = this.#byReply.get(key)?.filter((each) => each !== pending) ?? [];
-    if (rest.length === 0) this.#byReply.delete(key);
-    else this.#byReply.set(key, rest);
+    const others = this.#byReply.get(key);
+    others?.delete(pending);
+    if (others?.size === 0) this.#byReply.delete(key);
     const requests = this.#byThreshold.get(thresholdMs);
     requests?.delete(token);
     if (requests?.size === 0) this.#byThreshold.delete(thresholdMs);

@@ -390,7 +390,7 @@ export class Shard implements ShardContext {
     this.nowMs = performance.now();
     this.#handshakes.startTurn();
     let isBusy = this.#rings.drainAll();
-    this.#services.deliverAnswers();
+    this.#services.doWork();
     if (this.#resumable.length > 0) this.#takeHeldInput();
     for (let i = 0; i < events; i++) {
       const flags = this.poller.eventFlags(i);
@@ -416,6 +416,11 @@ export class Shard implements ShardContext {
     if (this.#closing.length > 0) this.#finishClosing();
   }
 
+  /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
+  get #hasWork(): boolean {
+    return this.#resumable.length > 0 || this.#services.hasWork;
+  }
+
   #shareOutboxes(): void {
     if (this.outbound.dirtyCount < OUTBOXES_HELD_MAX) return;
     this.#rings.publishAll();
@@ -425,7 +430,7 @@ export class Shard implements ShardContext {
   /** Waits for sockets, rings or timers; looks for a while before it sleeps. */
   #wait(): number {
     const now = performance.now();
-    if (now - this.#lastBusyMs < this.#spinMs) return this.poller.wait(0);
+    if (now - this.#lastBusyMs < this.#spinMs || this.#hasWork) return this.poller.wait(0);
     let timeoutMs = this.timers.waitMs(now);
     if (!this.#isTidy) {
       const leftMs = this.#lastBusyMs + TIDY_AFTER_MS - now;

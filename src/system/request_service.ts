@@ -24,6 +24,8 @@ import { userInfo } from "./user_info.ts";
 
 const BAD_REQUEST = 400;
 const FAILED = 500;
+/** Requests of one kind that wait for their turn. A client of any account may ask, as fast as it can. */
+const WAITING_MAX = 4096;
 /** Of `$SYS.REQ.ACCOUNT.<account>.<name>`. */
 const ACCOUNT_TOKEN = 3;
 
@@ -41,8 +43,7 @@ export class RequestService {
   readonly #messenger: Messenger;
   readonly #announcer: ClientAnnouncer;
   readonly #sendStatistics: SendStatistics;
-  /** Requests are answered one after the other; summaries do not wait for the rest. */
-  #last: Promise<void> = Promise.resolve();
+  /** Summaries are sent one after the other. */
   #lastSummary: Promise<void> = Promise.resolve();
 
   constructor(
@@ -92,10 +93,17 @@ export class RequestService {
     );
   }
 
+  /** Requests of one kind are answered one after the other; what comes while too many wait is left unanswered. */
   #queued(subject: string, handle: (message: InternalMessage) => Promise<void>): void {
+    let last = Promise.resolve();
+    let waitingCount = 0;
     this.#messenger.subscribe(subject, (message) => {
-      if (message.reply === "") return;
-      this.#last = this.#last.then(() => handle(message)).catch((error) => this.#log(message, error));
+      if (message.reply === "" || waitingCount === WAITING_MAX) return;
+      waitingCount++;
+      last = last
+        .then(() => handle(message))
+        .catch((error) => this.#log(message, error))
+        .finally(() => waitingCount--);
     });
   }
 

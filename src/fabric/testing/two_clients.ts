@@ -14,11 +14,21 @@ export function twoClients(routes?: InternalRoutes) {
   const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]));
   const { words, map } = shared;
   const index = createInterestIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
+  const errors: string[] = [];
   const client = (node: number) => {
     words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;
     const engine = createEngine(shared.memory, map.area(node).area, NO_HOST);
     const queue = new RecordQueue(engine, shared, new Wake(words, () => {}));
-    return new InternalClient(shared, engine, index, queue, node, node === NODE_MAIN ? routes : undefined);
+    const onError = (text: string) => errors.push(text);
+    return new InternalClient(
+      shared,
+      engine,
+      index,
+      queue,
+      node,
+      onError,
+      node === NODE_MAIN ? routes : undefined,
+    );
   };
   const [main, links] = [client(NODE_MAIN), client(NODE_LINKS)];
   const running = Promise.all([main.run(), links.run()]);
@@ -33,5 +43,5 @@ export function twoClients(routes?: InternalRoutes) {
     const record = shardEngine.peek(NODE_MAIN);
     return record === 0 ? null : readRecord(shared, record).message;
   };
-  return { main, links, stop, sentToShard };
+  return { main, links, stop, sentToShard, errors };
 }
