@@ -38,6 +38,24 @@ async function expectNobody(requester: RawClient, subject: string): Promise<void
 
 rowsInParallel(
   {
+    "§8.1 an account goes while a client of it is still being closed": async () => {
+      await using server = await ServerProcess.start({ config: accounts({}) });
+      const [slow, publisher] = await loginAll(server, "B", "B");
+      await subscribe(slow!, "flood");
+      slow!.pause();
+      const payload = "y".repeat(60_000);
+      for (let i = 0; i < 300; i++) publisher!.send(`PUB flood ${payload.length}\r\n${payload}\r\n`);
+      await publisher!.roundTrip();
+      // What is queued for it may still leave for a while, but it reads nothing.
+      slow!.send("NONSENSE\r\n");
+      const neighbour = await login(server, "A");
+      await reload(server, `accounts { ${account("A")} ${account("C")} }`);
+      await neighbour.roundTrip();
+      await publisher!.expectClosed();
+      expect(server.log).not.toContain("Shard 0 ");
+      for (const client of [slow!, neighbour]) client.destroy();
+    },
+
     "§2.6 §4.2 a service moves to another account by reload, and its clients notice nothing": async () => {
       const config = (exporter: "A" | "C") =>
         accounts({

@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 import { closedConnection } from "../support/closed_connection.ts";
+import { until } from "../support/deadline.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
 import { signature } from "../support/operator.ts";
@@ -10,8 +11,40 @@ const users = (...list: string[]) => `authorization { users: [ ${list.join("\n")
 
 const removed = (what: string) => `-ERR 'Permissions Violation for Subscription to ${what}'\r\n`;
 
+/** Of the password "secret", with a cost of 4. */
+const BCRYPT = "$2b$04$icAL8pUJvk.ETrHG/4awf.xy8vYDt.AahxeWFmGmJQV0DgIfYGpV.";
+
 rowsInParallel(
   {
+    "§8.54 reload: allow_responses holds from then on, also for who is judged by a hash": async () => {
+      for (const password of ["secret", BCRYPT]) {
+        const config = (responses: string) =>
+          users(
+            `{user: a, password: "${password}", permissions: {publish: none, subscribe: ">" ${responses}}}`,
+            "{user: b, password: p}",
+          );
+        await using server = await ServerProcess.start({ config: config("") });
+        const responder = await login(server, { user: "a", pass: "secret" });
+        responder.send("SUB ask 1\r\n");
+        await responder.roundTrip();
+        await server.reload(config(", allow_responses: true"));
+        const requester = await login(server, { user: "b", pass: "p" });
+        requester.send("SUB box 1\r\n");
+        await requester.roundTrip();
+        // The hash may still be compared.
+        await until(
+          async () => {
+            requester.send("PUB ask box 2\r\nhi\r\n");
+            await responder.expect("MSG ask 1 box 2\r\nhi\r\n");
+            responder.send("PUB box 2\r\nok\r\nPING\r\n");
+            return !(await responder.readUntil("PONG\r\n")).includes("-ERR");
+          },
+          () => `${password}: the answer is refused`,
+        );
+        await requester.expect("MSG box 1 2\r\nok\r\n");
+      }
+    },
+
     "§8.54 reload: subscriptions that are no longer allowed go, by name and sid; the others still receive":
       async () => {
         await using server = await ServerProcess.start({
