@@ -15,6 +15,7 @@ async function pair(resolver: string, other = resolver) {
     ${operator.configWith(own)}\n${preload([operator.systemAccount])}
     cluster { name: C, listen: "127.0.0.1:-1", routes: [ ${routes} ] }`;
   const first = await ServerProcess.start({ config: config(resolver, "") });
+  await first.waitForLog(/Listening for route connections on \S+:\d+/);
   const port = first.listenerPort("Listening for route connections on ");
   const second = await ServerProcess.start({ config: config(other, `"nats://127.0.0.1:${port}"`) });
   await first.waitForLog("Route connection created");
@@ -71,7 +72,8 @@ rowsInParallel({
       files: { [`${account.publicKey}.jwt`]: account.jwt },
       config: config(""),
     });
-    const port = first.listenerPort("Listening for route connections on ");
+    await first.waitForLog(/Listening for route connections on \S+:\d+/);
+  const port = first.listenerPort("Listening for route connections on ");
     await using second = await ServerProcess.start({ config: config(`"nats://127.0.0.1:${port}"`) });
     await until(
       () => existsSync(second.path(`${account.publicKey}.jwt`)),
