@@ -73,7 +73,7 @@ rowsInParallel({
       config: config(""),
     });
     await first.waitForLog(/Listening for route connections on \S+:\d+/);
-  const port = first.listenerPort("Listening for route connections on ");
+    const port = first.listenerPort("Listening for route connections on ");
     await using second = await ServerProcess.start({ config: config(`"nats://127.0.0.1:${port}"`) });
     await until(
       () => existsSync(second.path(`${account.publicKey}.jwt`)),
