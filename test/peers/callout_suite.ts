@@ -3,10 +3,8 @@
  * nats-server at random, mostly soundly, and the same answer is judged here: `npm run test:peers`. What must agree: in
  * or out, the account, and the line of the log that says why not. A failure names the seed.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import type { CalloutMode } from "../../src/auth/callout_answer.ts";
 import { compileCalloutTargets } from "../../src/auth/callout_targets.ts";
@@ -36,25 +34,14 @@ import { MemoryResolver } from "../../src/auth/resolver/memory_resolver.ts";
 import { optionsOf, requestOf, signNonce } from "../../src/auth/testing/requests.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { ServerProcess } from "../support/server_process.ts";
+import { startNatsServers } from "./nats_server.ts";
 import { NOW_S, tokenOf } from "./tokens.ts";
-
-const natsServer = fileURLToPath(new URL("../../.cache/peers/bin/nats-server-2.15.2", import.meta.url));
 
 const ANSWER_COUNT = 250;
 const MS_MAX = 60_000;
 const SEED = Number(process.env.LOGIN_SEED ?? Date.now() % 1_000_000);
 
-const commandBefore = process.env.CONFORMANCE_SERVER;
-
-beforeAll(() => {
-  if (!existsSync(natsServer)) throw new Error(`${natsServer} is not there: run "npm run peers"`);
-  process.env.CONFORMANCE_SERVER = natsServer;
-});
-
-afterAll(() => {
-  if (commandBefore === undefined) delete process.env.CONFORMANCE_SERVER;
-  else process.env.CONFORMANCE_SERVER = commandBefore;
-});
+startNatsServers();
 
 const oneOf = <T>(...values: readonly T[]) => fc.constantFrom(...values);
 /** Mostly `usual`. */

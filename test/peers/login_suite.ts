@@ -3,11 +3,9 @@
  * same configuration: `npm run test:peers`. What must agree: in or out, the account, and in operator mode the line
  * of the log that says why. A failure names the seed.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
-import { existsSync } from "node:fs";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { hashSync } from "bcryptjs";
 import fc from "fast-check";
 import { judgeByRules } from "../../src/auth/config_judge.ts";
@@ -26,26 +24,15 @@ import { MemoryResolver } from "../../src/auth/resolver/memory_resolver.ts";
 import { optionsOf, requestOf } from "../../src/auth/testing/requests.ts";
 import { UserTable } from "../../src/auth/user_login.ts";
 import { ServerProcess } from "../support/server_process.ts";
+import { startNatsServers } from "./nats_server.ts";
 import { NOW_S, tokenOf } from "./tokens.ts";
-
-const natsServer = fileURLToPath(new URL("../../.cache/peers/bin/nats-server-2.15.2", import.meta.url));
 
 /** Logins a configuration. */
 const LOGIN_COUNT = 60;
 const MS_MAX = 60_000;
 const SEED = Number(process.env.LOGIN_SEED ?? Date.now() % 1_000_000);
 
-const commandBefore = process.env.CONFORMANCE_SERVER;
-
-beforeAll(() => {
-  if (!existsSync(natsServer)) throw new Error(`${natsServer} is not there: run "npm run peers"`);
-  process.env.CONFORMANCE_SERVER = natsServer;
-});
-
-afterAll(() => {
-  if (commandBefore === undefined) delete process.env.CONFORMANCE_SERVER;
-  else process.env.CONFORMANCE_SERVER = commandBefore;
-});
+startNatsServers();
 
 const [KEY, OTHER_KEY, PROXY] = [0, 1, 2].map(() => KeyPair.create("user")) as [KeyPair, KeyPair, KeyPair];
 const HASH = hashSync("hh", 4);

@@ -3,12 +3,11 @@
  * account go to a nats-server with each kind of resolver and are answered here: `npm run test:peers`. Answers must be
  * the same byte for byte, and so must the files in the folder at the end. A failure names the seed.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import type { AccountClaims } from "../../src/auth/jwt/claims.ts";
 import { newAccount, newGeneric, newOperator, newUser } from "../../src/auth/jwt/new_claims.ts";
@@ -27,25 +26,14 @@ import { openResolver } from "../../src/auth/resolver/open_resolver.ts";
 import { optionsOf, signNonce } from "../../src/auth/testing/requests.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { ServerProcess } from "../support/server_process.ts";
+import { startNatsServers } from "./nats_server.ts";
 import { NOW_S, tokenOf } from "./tokens.ts";
-
-const natsServer = fileURLToPath(new URL("../../.cache/peers/bin/nats-server-2.15.2", import.meta.url));
 
 const REQUEST_COUNT = 300;
 const MS_MAX = 60_000;
 const SEED = Number(process.env.LOGIN_SEED ?? Date.now() % 1_000_000);
 
-const commandBefore = process.env.CONFORMANCE_SERVER;
-
-beforeAll(() => {
-  if (!existsSync(natsServer)) throw new Error(`${natsServer} is not there: run "npm run peers"`);
-  process.env.CONFORMANCE_SERVER = natsServer;
-});
-
-afterAll(() => {
-  if (commandBefore === undefined) delete process.env.CONFORMANCE_SERVER;
-  else process.env.CONFORMANCE_SERVER = commandBefore;
-});
+startNatsServers();
 
 const OPERATOR = KeyPair.create("operator");
 const SIGNING = KeyPair.create("operator");

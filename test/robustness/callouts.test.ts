@@ -1,11 +1,10 @@
 import { expect, test } from "bun:test";
 import { accept, type CalloutRequest, CalloutService } from "../support/callout_service.ts";
-import { until } from "../support/deadline.ts";
 import { login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
 import type { Message } from "../support/request.ts";
 import { ServerProcess } from "../support/server_process.ts";
-import { NumberedStream, numbered } from "./numbered_stream.ts";
+import { beside } from "./beside.ts";
 import { LIMIT_MS, scaled, tell } from "./scale.ts";
 import { backTo, megabytes, residentBelow, serverState } from "./server_state.ts";
 import { StreamClient } from "./stream_client.ts";
@@ -27,41 +26,11 @@ const config = (timeout: string) => `
 const OWN = { user: "auth", pass: "p" };
 
 /** Messages between two of the callout's own users, for as long as `body` takes. */
-async function beside<T>(server: ServerProcess, body: () => Promise<T>): Promise<T> {
-  const stream = new NumberedStream("stream");
-  const sentAtMs: number[] = [];
-  let delayMaxMs = 0;
-  const reader = await StreamClient.open(
-    server.clientPort,
-    {
-      message: (subject, sid, payload) => {
-        delayMaxMs = Math.max(delayMaxMs, performance.now() - (sentAtMs[stream.next] ?? 0));
-        stream.take(subject, sid, payload);
-      },
-    },
-    OWN,
-  );
-  reader.send("SUB stream 1\r\n");
-  await reader.roundTrip();
-  const publisher = await StreamClient.open(server.clientPort, {}, OWN);
-  const publishing = setInterval(() => {
-    sentAtMs.push(performance.now());
-    publisher.send(numbered("stream", sentAtMs.length - 1));
-  }, 5);
-  try {
-    return await body();
-  } finally {
-    clearInterval(publishing);
-    await publisher.roundTrip();
-    await until(
-      () => stream.next === sentAtMs.length,
-      () => `${stream.next} of ${sentAtMs.length} messages came`,
-    );
-    expect(stream.failure).toBe(undefined);
-    tell(`${sentAtMs.length} messages meanwhile, none later than ${delayMaxMs.toFixed(0)} ms`);
-    expect(delayMaxMs).toBeLessThan(DELAY_MAX_MS);
-    for (const client of [reader, publisher]) client.destroy();
-  }
+async function besideOwn<T>(server: ServerProcess, body: () => Promise<T>): Promise<T> {
+  const { result, messageCount, delayMaxMs } = await beside(server, OWN, body);
+  tell(`${messageCount} messages meanwhile, none later than ${delayMaxMs.toFixed(0)} ms`);
+  expect(delayMaxMs).toBeLessThan(DELAY_MAX_MS);
+  return result;
 }
 
 test(
@@ -71,7 +40,7 @@ test(
     const service = await CalloutService.over(await login(server, OWN));
     const before = await serverState(server);
     const asked: { message: Message; request: CalloutRequest }[] = [];
-    const clients = await beside(server, async () => {
+    const clients = await besideOwn(server, async () => {
       const opening: Promise<StreamClient>[] = [];
       while (opening.length < CLIENTS) {
         const user = { user: `user ${opening.length}`, pass: "p" };
@@ -112,7 +81,7 @@ test(
       );
       expect(refused.filter(({ status }) => status === "fulfilled").length).toBe(0);
     };
-    await beside(server, async () => {
+    await besideOwn(server, async () => {
       await refuse();
       const warm = server.residentBytes();
       await refuse();
