@@ -40,7 +40,10 @@ export interface LinkTls {
 export interface LinkPeer {
   /** The connection is there; the protocol may send or handshake. */
   begin(): void;
-  /** The peer sent an operation, whole and well-formed for this kind of link. Messages come here before registration only. */
+  /**
+   * The peer sent an operation, whole and well-formed for this kind of link. Of messages, those that the engine does not
+   * deliver by itself.
+   */
   take(operation: LinkOperation): void;
   /** The connection is gone, for whatever reason; called once, after which the host calls nothing more. */
   ended(): void;
