@@ -48,13 +48,13 @@ export const HEADER_BLOCK_LOCK = 5;
 export const HEADER_BLOCK_FREE = 6;
 /** 1 once the acceptor is to stop. */
 export const HEADER_ACCEPTOR_STOP = 7;
-/** Messages sent so far that say which server sends them, u32: main and links count together. */
-export const HEADER_MESSAGE_NUMBER = 8;
 /** `connection_rate_limit`: when the second began that is counted (low bits of the time of day, ms), handshakes in it. */
 export const HEADER_HANDSHAKE_WINDOW = 8;
 export const HEADER_HANDSHAKE_COUNT = 9;
 /** Connections turned away for it; main takes them from here as it tells of them. */
 export const HEADER_HANDSHAKES_REJECTED = 10;
+/** Messages sent so far that say which server sends them, u32: main and links count together. */
+export const HEADER_MESSAGE_NUMBER = 11;
 export const MAGIC = 0x4d494447;
 
 /** A node's block of words in the header: each has one writer and its own cache line. */
