@@ -141,7 +141,8 @@ export class Publishing {
     if (route.kind !== "deliver") return null;
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) return null;
     const entered = message.under(connection.account.id, route.bytes);
-    for (const service of route.services) this.#services!.request(connection, service, route.subject, entered);
+    for (const service of route.services)
+      this.#services!.request(connection, service, route.subject, entered);
     if (route.isResponse) this.#services!.answer(connection.account, entered, connection);
     return route.subject;
   }

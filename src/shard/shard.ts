@@ -14,8 +14,8 @@ import { TimerWheel } from "../base/timer_wheel.ts";
 import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine } from "../engine/engine.ts";
-import type { ListenerKind } from "../fabric/listeners.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
@@ -443,7 +443,8 @@ export class Shard implements LinkShard {
       const connection = this.connections[this.poller.eventSlot(i)];
       if (flags === 0 || connection == null) continue;
       isBusy = true;
-      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#links!.proceed(connection, flags)) continue;
+      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#links!.proceed(connection, flags))
+        continue;
       if ((flags & WRITABLE) !== 0) {
         this.outbound.onWritable(connection);
         if (connection.state === STATE_CLOSING && connection.pending === null) this.#end(connection);
@@ -470,7 +471,7 @@ export class Shard implements LinkShard {
 
   /** Another node has something for this one. */
   get #hasNews(): boolean {
-    return this.engine.hasInbound() || (this.#links?.hasNews ?? false);
+    return this.engine.hasInbound() !== 0 || (this.#links?.hasNews ?? false);
   }
 
   #shareOutboxes(): void {

@@ -176,7 +176,11 @@ export class LinkConnections implements LinkDialer {
     connection.phase = PHASE_HANDSHAKE;
     this.#handshakes.set(link, then);
     this.#startTimeout(link, timeoutMs, () => this.#failSecuring(link, "TLS handshake timeout"));
-    tls.startTls(connection.slot, context, link.isDialled ? { serverName: serverName ?? link.remoteIp } : null);
+    tls.startTls(
+      connection.slot,
+      context,
+      link.isDialled ? { serverName: serverName ?? link.remoteIp } : null,
+    );
     this.#goOnSecuring(link);
   }
 

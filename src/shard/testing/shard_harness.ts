@@ -153,6 +153,7 @@ export class ShardHarness {
         collectGarbage: () => {},
         residentBytes: () => 0,
         stopListening: () => {},
+        createLinks: null,
       });
       void shard.run();
       poller.turn();
