@@ -9,8 +9,8 @@ import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import { createEngine, type Engine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
-import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
 import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
+import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
@@ -32,7 +32,6 @@ import {
 } from "../memory/layout.ts";
 import {
   accountWord,
-  HEADER_ACCEPTOR_STOP,
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
   HEADER_HANDSHAKES_REJECTED,
@@ -60,6 +59,7 @@ import { wakeSocketPoller } from "../runtime/socket_poller.ts";
 import type {
   ClientEvent,
   ConnectionRecord,
+  OwnListener,
   ShardControl,
   ShardDispose,
   ShardLogLevel,
@@ -69,7 +69,9 @@ import type {
   ShardStart,
 } from "../shard/shard_options.ts";
 
+import { AcceptorThread } from "./acceptor_thread.ts";
 import { LinksThread } from "./links_thread.ts";
+import type { ListenerOptions } from "./listeners.ts";
 import { closeSockets, resetNode } from "./node_reset.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 
@@ -80,22 +82,29 @@ const SPIN_CROWDED_MS = 0.01;
 /** A thread that does not stop by then is left to the end of the process. */
 const STOP_MS_MAX = 5000;
 const SHARD_WORKER = new URL("../../workers/shard.ts", import.meta.url);
-const ACCEPTOR_WORKER = new URL("../../workers/acceptor.ts", import.meta.url);
 
 export interface FleetOptions {
   readonly shardCount: number;
   readonly cpuCount: number;
   /** libc, for the epoll transport; null for the runtime's sockets. */
   readonly posix: Posix | null;
-  readonly host: string;
-  /** 0 for a free port. */
-  readonly port: number;
+  /** The ports to open, the clients' first. */
+  readonly listeners: readonly ListenerOptions[];
+  /** There is a shard for links: other servers connect to this one, or it to them. */
+  readonly hasLinks: boolean;
   readonly server: ServerIdentity;
   readonly serverHash: string;
   readonly secrets: ServerSecrets;
   /** Null outside operator mode. */
   readonly operator: OperatorSetup | null;
 }
+
+/** The port that each kind of connection comes to. */
+export type Ports = ReadonlyMap<ListenerKind, number>;
+
+export type FleetListenResult =
+  | { readonly ok: true; readonly ports: Ports }
+  | { readonly ok: false; readonly listener: ListenerOptions; readonly error: string };
 
 export interface FleetEvents {
   log(level: ShardLogLevel, text: string): void;
@@ -133,9 +142,10 @@ interface ShardThread {
   readonly index: number;
   readonly node: number;
   readonly worker: Worker;
-  readonly listen: ShardStart["listen"];
-  /** Resolves when it serves; with the port it listens on, if it does by itself. */
-  readonly ready: PromiseWithResolvers<number>;
+  /** What its successor listens on, too. */
+  listen: readonly OwnListener[];
+  /** Resolves when it serves, with the ports it listens on by itself. */
+  readonly ready: PromiseWithResolvers<readonly number[]>;
   /** Resolves when its loop has ended. */
   readonly stopped: PromiseWithResolvers<void>;
   /** Resolves when it has given back what it opened. */
@@ -143,11 +153,14 @@ interface ShardThread {
   hasFailed: boolean;
 }
 
-interface AcceptorThread {
-  readonly worker: Worker;
-  /** Resolves with its wake handle when it accepts. */
-  readonly ready: PromiseWithResolvers<number>;
-  readonly stopped: PromiseWithResolvers<void>;
+/** A port that a shard was to listen on is not to be had; the message says why. */
+class CannotListen extends Error {
+  readonly listener: ListenerOptions;
+
+  constructor(listener: ListenerOptions, message: string) {
+    super(message);
+    this.listener = listener;
+  }
 }
 
 export class Fleet {
@@ -165,7 +178,6 @@ export class Fleet {
   readonly #links: LinksThread;
   #shardOptions: ShardOptions;
   #info: ServerInfo;
-  #port = 0;
   #isListening = false;
   #isStopping = false;
   #stopping: Promise<boolean> | null = null;
@@ -178,7 +190,7 @@ export class Fleet {
     this.#info = info;
     this.#events = events;
     this.#seeds = crypto.getRandomValues(new Uint32Array(4));
-    this.#shared = createSharedMemory(options.shardCount, this.#seeds);
+    this.#shared = createSharedMemory(options.shardCount, this.#seeds, options.hasLinks);
     this.#engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
     this.#index = createInterestIndex(
       { buffer: this.#shared.buffer, ...this.#shared.map.index },
@@ -223,8 +235,9 @@ export class Fleet {
     return nextMessageNumber(this.#shared.words);
   }
 
-  isShard(node: number): boolean {
-    return node >= NODE_SHARD_FIRST && node < this.#shared.map.nodeCount;
+  /** Whether a node serves connections, of clients or of links: only such are told of answers. */
+  hasConnections(node: number): boolean {
+    return this.#shared.map.hasConnections(node);
   }
 
   /** How many connections an account has on all shards. */
@@ -263,41 +276,39 @@ export class Fleet {
   async start(logins: LoginsSettings): Promise<void> {
     const links = this.#links.start(logins);
     if (this.#options.posix === null) return links;
-    for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, null));
-    this.#acceptor = this.#startAcceptor();
+    for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, []));
+    this.#acceptor = new AcceptorThread(this.#shared, this.#options.posix, this.#events);
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
   }
 
-  /** Opens the client port and returns it. `onPort` hears of it before anybody can connect. */
-  async listen(
-    onPort: (port: number) => ServerInfo,
-  ): Promise<{ ok: true; port: number } | { ok: false; error: string }> {
-    const { posix, host, port } = this.#options;
-    if (posix === null) return this.#listenByShards(onPort);
-    const result = await listenTcp(posix, host, port, BACKLOG);
-    if (!result.ok) return result;
-    this.#port = result.port;
-    this.#info = onPort(result.port);
+  /** Opens the ports. `onPorts` hears of them before anybody can connect. */
+  async listen(onPorts: (ports: Ports) => ServerInfo): Promise<FleetListenResult> {
+    const { posix, listeners } = this.#options;
+    if (posix === null) return this.#listenByShards(onPorts);
+    const opened: { kind: ListenerKind; fd: number; port: number }[] = [];
+    for (const listener of listeners) {
+      const result = await listenTcp(posix, listener.host, listener.port, BACKLOG);
+      if (!result.ok) {
+        for (const { fd } of opened) posix.close(fd);
+        return { ok: false, listener, error: result.error };
+      }
+      opened.push({ kind: listener.kind, fd: result.fd, port: result.port });
+    }
+    const ports = new Map(opened.map(({ kind, port }) => [kind, port]));
+    this.#info = onPorts(ports);
     this.#broadcast({ type: "options", options: this.#shardOptions, info: this.#info });
-    const start: AcceptorStart = { memory: this.#shared.memory, listenFd: result.fd };
-    this.#acceptor!.worker.postMessage(start);
-    await this.#acceptor!.ready.promise;
+    await this.#acceptor!.accept(opened.map(({ kind, fd }) => ({ kind, fd })));
     this.#isListening = true;
     for (const shard of this.#shards) if (shard.hasFailed) this.#scheduleRestart(shard);
-    return { ok: true, port: result.port };
+    return { ok: true, ports };
   }
 
-  /** No new clients from now on. */
-  async stopListening(): Promise<void> {
+  /** Takes no connections of these kinds from now on. */
+  async stopListening(kinds: readonly ListenerKind[]): Promise<void> {
     if (!this.#isListening) return;
-    this.#isListening = false;
-    if (this.#acceptor === null) {
-      this.#broadcast({ type: "stopListening" });
-      return;
-    }
-    Atomics.store(this.#shared.words, HEADER_ACCEPTOR_STOP, 1);
-    this.#options.posix!.signalEventfd(await this.#acceptor.ready.promise);
-    await this.#acceptor.stopped.promise;
+    if (kinds.some(servesClients)) this.#isListening = false;
+    if (this.#acceptor === null) this.#broadcast({ type: "stopListening", listeners: kinds });
+    else await this.#acceptor.close(kinds);
   }
 
   /** Closes every connection and ends the threads; false where one did not end in time. May be called again. */
@@ -309,7 +320,8 @@ export class Fleet {
   async #stop(): Promise<boolean> {
     this.#isStopping = true;
     for (const timer of this.#restartTimers) clearTimeout(timer);
-    await this.stopListening();
+    this.#isListening = false;
+    await this.#acceptor?.stop();
     // A thread that is not up yet takes no commands.
     const ready = this.#shards.map((shard) => shard.ready.promise.catch(() => {}));
     const isStopped = await within(
@@ -326,7 +338,6 @@ export class Fleet {
       isStopped &&
       (await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise))));
     for (const { worker } of this.#shards) worker.terminate();
-    this.#acceptor?.worker.terminate();
     this.#links.stop();
     return isDisposed;
   }
@@ -432,35 +443,39 @@ export class Fleet {
     this.#send(NODE_SHARD_FIRST + index, { type: "fail" });
   }
 
-  async #listenByShards(
-    onPort: (port: number) => ServerInfo,
-  ): Promise<{ ok: true; port: number } | { ok: false; error: string }> {
-    const { host, port, shardCount } = this.#options;
+  async #listenByShards(onPorts: (ports: Ports) => ServerInfo): Promise<FleetListenResult> {
+    const { listeners, shardCount } = this.#options;
+    const forClients = listeners.filter(({ kind }) => servesClients(kind));
     // Only Linux spreads connections over several listeners of one port.
     const reusePort = process.platform === "linux" && shardCount > 1;
     const listening = reusePort ? shardCount : 1;
+    let own: readonly OwnListener[] = forClients.map((listener) => ({ ...listener, reusePort }));
+    let ports: Ports = new Map();
     try {
       for (let i = 0; i < shardCount; i++) {
-        const listen = i < listening ? { host, port: i === 0 ? port : this.#port, reusePort } : null;
-        const shard = this.#startShard(i, listen);
+        const shard = this.#startShard(i, i < listening ? own : []);
         this.#shards.push(shard);
         const listened = await shard.ready.promise;
         if (i === 0) {
-          this.#port = listened;
-          this.#info = onPort(listened);
+          // The others listen on the ports that the first one got.
+          own = own.map((listener, at) => ({ ...listener, port: listened[at]! }));
+          shard.listen = own;
+          ports = new Map(own.map(({ kind, port }) => [kind, port]));
+          this.#info = onPorts(ports);
           this.#send(shard.node, { type: "options", options: this.#shardOptions, info: this.#info });
         }
       }
     } catch (error) {
-      return { ok: false, error: (error as Error).message };
+      if (!(error instanceof CannotListen)) throw error;
+      return { ok: false, listener: error.listener, error: error.message };
     }
     // The first one has heard only now which port it listens on.
     await this.query({ what: "done" });
     this.#isListening = true;
-    return { ok: true, port: this.#port };
+    return { ok: true, ports };
   }
 
-  #startShard(index: number, listen: ShardStart["listen"]): ShardThread {
+  #startShard(index: number, listen: readonly OwnListener[]): ShardThread {
     const node = NODE_SHARD_FIRST + index;
     const { posix, shardCount, cpuCount } = this.#options;
     const shard: ShardThread = {
@@ -501,7 +516,7 @@ export class Fleet {
   #onReport(shard: ShardThread, report: ShardReport): void {
     switch (report.type) {
       case "ready":
-        shard.ready.resolve(report.port);
+        shard.ready.resolve(report.ports);
         break;
       case "log":
         this.#events.log(report.level, report.text);
@@ -525,7 +540,7 @@ export class Fleet {
       case "cannotListen":
         // At the start that is for the operator to mend; a successor that cannot have the port back has failed.
         if (this.#isListening) this.#onFailure(shard, report.error);
-        else shard.ready.reject(new Error(report.error));
+        else shard.ready.reject(new CannotListen(report.listener, report.error));
         break;
       case "failed":
         this.#onFailure(shard, report.error);
@@ -575,7 +590,7 @@ export class Fleet {
       this.#restartTimers.delete(timer);
       // Other threads went on sending while they thought it alive.
       resetNode(this.#shared, NODE_SHARD_FIRST + index, this.#seeds);
-      const shard = this.#startShard(index, listen === null ? null : { ...listen, port: this.#port });
+      const shard = this.#startShard(index, listen);
       this.#shards[index] = shard;
       shard.ready.promise.then(
         () => this.#events.log("info", `Shard ${index} is replaced`),
@@ -595,28 +610,6 @@ export class Fleet {
     Atomics.sub(words, HEADER_CONNECTION_COUNT, lost);
     Atomics.sub(words, nodeWord(node, NODE_LOAD), lost);
     return lost;
-  }
-
-  /** The thread alone: it accepts nothing before it is given a socket. */
-  #startAcceptor(): AcceptorThread {
-    const acceptor: AcceptorThread = {
-      worker: new Worker(ACCEPTOR_WORKER, { type: "module" }),
-      ready: Promise.withResolvers(),
-      stopped: Promise.withResolvers(),
-    };
-    acceptor.ready.promise.catch(() => {});
-    acceptor.worker.onmessage = ({ data }: MessageEvent<AcceptorReport>) => {
-      if (data.type === "ready") acceptor.ready.resolve(data.wakeHandle);
-      else if (data.type === "paused") this.#events.log("error", data.text);
-      else acceptor.stopped.resolve();
-    };
-    acceptor.worker.onerror = (event) => {
-      event.preventDefault();
-      acceptor.ready.reject(new Error(event.message));
-      acceptor.stopped.resolve();
-      if (!this.#isStopping) this.#events.fatal(`The acceptor failed: ${event.message}`);
-    };
-    return acceptor;
   }
 
   #broadcast(message: ShardControl): void {

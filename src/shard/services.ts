@@ -29,7 +29,6 @@ import { newNuid } from "../base/nuid.ts";
 import { HeldMessage, messageBytes } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
-import { NODE_SHARD_FIRST } from "../memory/map.ts";
 import { readMimeHeaders } from "../protocol/mime_headers.ts";
 import { dropHeader, headerBlock, withBlock, withHeader } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
@@ -156,7 +155,7 @@ export class Services {
     const subject = byteStringOf(message.subject);
     const node = this.#replies.nodeOf(account.id, subject);
     if (node === this.#shard.node) return this.#answerHere(account.id, subject, message, responder);
-    if (node < NODE_SHARD_FIRST || node >= this.#shard.shared.map.nodeCount) return 0;
+    if (!this.#shard.shared.map.hasConnections(node)) return 0;
     if (responder !== undefined && isMeasuredReply(subject)) {
       const token = this.#replies.tokenOf(account.id, subject);
       this.#rings.sendControl(node, { type: "responder", token, info: responder });

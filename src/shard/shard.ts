@@ -14,6 +14,7 @@ import { TimerWheel } from "../base/timer_wheel.ts";
 import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine } from "../engine/engine.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
 import {
@@ -36,7 +37,6 @@ import {
   SUBSCRIPTION_EXPIRED_NEXT,
 } from "../memory/layout.ts";
 import {
-  CONNECTIONS_PER_SHARD_MAX,
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
   NODE_IS_ABSENT,
@@ -145,8 +145,8 @@ export interface ShardDependencies {
   residentBytes(): number;
   /** The TLS of `poller`; null where there is none. */
   readonly tls: TlsLayer | null;
-  /** Stops taking connections, where the shard listens by itself. */
-  stopListening(): void;
+  /** Takes no more connections of these kinds, or of any, where the shard listens by itself. */
+  stopListening(listeners: readonly ListenerKind[] | "all"): void;
 }
 
 export class Shard implements ShardContext {
@@ -271,8 +271,8 @@ export class Shard implements ShardContext {
   /** Takes a connected socket. */
   accept(source: StreamSource, ip: string, port: number): void {
     const slot = this.#freeSlots.pop() ?? this.connections.length;
-    assert(slot < CONNECTIONS_PER_SHARD_MAX, "connections go to shards with room");
     const { words, map } = this.shared;
+    assert(slot < map.slotCount(this.node), "connections go to shards with room");
     const address = map.area(this.node).connections + slot * CONNECTION_BYTES;
     words.fill(0, address >> 2, (address + CONNECTION_BYTES) >> 2);
     words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
@@ -304,7 +304,7 @@ export class Shard implements ShardContext {
 
   /** Takes a socket that this shard accepted by itself. */
   acceptOwn(socket: Socket, ip: string, port: number): void {
-    if (this.#freeSlots.length === 0 && this.connections.length >= CONNECTIONS_PER_SHARD_MAX) {
+    if (this.#freeSlots.length === 0 && this.connections.length >= this.shared.map.slotCount(this.node)) {
       this.log(
         "error",
         `Cannot serve ${ip}:${port}: the shard has ${this.connections.length - 1} connections, its most`,
@@ -557,7 +557,7 @@ export class Shard implements ShardContext {
         break;
       }
       case "stopListening":
-        this.#dependencies.stopListening();
+        this.#dependencies.stopListening(message.listeners);
         break;
       case "stop":
         for (const connection of this.connections) {
@@ -566,7 +566,7 @@ export class Shard implements ShardContext {
         this.#rings.publishAll();
         this.outbound.flushAll();
         this.#finishClosing();
-        this.#dependencies.stopListening();
+        this.#dependencies.stopListening("all");
         // Whoever waits for room in a ring to this shard waits no more.
         Atomics.store(this.#words, nodeWord(this.node, NODE_STATE), NODE_IS_ABSENT);
         this.poller.stop();

@@ -7,6 +7,7 @@ import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 
@@ -67,8 +68,8 @@ export interface ShardStart {
   readonly node: number;
   readonly memory: WebAssembly.Memory;
   readonly transport: "epoll" | "runtime";
-  /** With the runtime's sockets every shard listens by itself. */
-  readonly listen: { readonly host: string; readonly port: number; readonly reusePort: boolean } | null;
+  /** With the runtime's sockets shards listen by themselves. */
+  readonly listen: readonly OwnListener[];
   readonly info: ServerInfo;
   readonly options: ShardOptions;
   /** Steady-clock milliseconds it looks again before it sleeps. */
@@ -76,6 +77,16 @@ export interface ShardStart {
   readonly hashSeed: number;
   /** Takes `LoginQuestion`s to the links thread. */
   readonly links: MessagePort;
+}
+
+/** A port that a shard listens on by itself. */
+export interface OwnListener {
+  readonly kind: ListenerKind;
+  readonly host: string;
+  /** 0 for a free one. */
+  readonly port: number;
+  /** Other shards listen on it, too. */
+  readonly reusePort: boolean;
 }
 
 /** Shard → the links thread: a login that takes more than comparing texts. */
@@ -104,7 +115,13 @@ export type ShardControl =
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }
-  | { readonly type: "accept"; readonly fd: number; readonly ip: string; readonly port: number }
+  | {
+      readonly type: "accept";
+      readonly listener: ListenerKind;
+      readonly fd: number;
+      readonly ip: string;
+      readonly port: number;
+    }
   | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
   | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
   /** Sends INFO to clients that take it at any time. */
@@ -115,7 +132,8 @@ export type ShardControl =
   | { readonly type: "shrink"; readonly count: number }
   /** Closes these clients, of which their account has too many. */
   | { readonly type: "accountFull"; readonly clientIds: readonly number[] }
-  | { readonly type: "stopListening" }
+  /** Takes no more connections of these kinds, where the shard listens by itself. */
+  | { readonly type: "stopListening"; readonly listeners: readonly ListenerKind[] }
   | { readonly type: "stop" }
   /** Throws inside the shard; the test of what happens then. */
   | { readonly type: "fail" };
@@ -160,7 +178,8 @@ export type ShardQuery =
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
-  | { readonly type: "ready"; readonly port: number }
+  /** With the ports it listens on by itself, in the order it was told to. */
+  | { readonly type: "ready"; readonly ports: readonly number[] }
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
   /** A client is in. Only where somebody listens to events of such. */
@@ -168,7 +187,7 @@ export type ShardReport =
   /** Without an event where nobody listens. */
   | { readonly type: "closed"; readonly connection: ConnectionRecord; readonly event: ClientEvent | null }
   /** Where shards listen by themselves. The thread has served nobody and stops. */
-  | { readonly type: "cannotListen"; readonly error: string }
+  | { readonly type: "cannotListen"; readonly listener: OwnListener; readonly error: string }
   | { readonly type: "failed"; readonly error: string }
   | { readonly type: "stopped" }
   | { readonly type: "disposed" };

@@ -137,7 +137,7 @@ export class ShardHarness {
         node,
         memory: this.shared.memory,
         transport: "runtime" as const,
-        listen: null,
+        listen: [],
         info: INFO,
         options: { ...OPTIONS, ...options },
         spinMs: 0,
