@@ -35,7 +35,8 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
   readonly #remotes = new Map<string, RemoteGateway>();
   /** Unregistered ones too. */
   readonly #inbounds = new Set<InboundGateway>();
-  #outbounds: readonly OutboundGateway[] = [];
+  /** By cluster. */
+  readonly #outbounds = new Map<string, OutboundGateway>();
   readonly #accounts = new Set<string>();
   #isStopped = false;
   #cancelStart = () => {};
@@ -95,13 +96,13 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
     if (this.#accounts.has(account)) return;
     this.#accounts.add(account);
     for (const inbound of this.#inbounds) inbound.accountKnown(account);
-    for (const outbound of this.#outbounds) outbound.accountKnown(account);
+    for (const outbound of this.#outbounds.values()) outbound.accountKnown(account);
   }
 
   /** It has it no more. */
   accountGone(account: string): void {
     if (!this.#accounts.delete(account)) return;
-    for (const outbound of this.#outbounds) outbound.accountGone(account);
+    for (const outbound of this.#outbounds.values()) outbound.accountGone(account);
   }
 
   get accounts(): Iterable<string> {
@@ -110,14 +111,17 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   // ── messages ──────────────────────────────────────────────────────────────────────────────────
 
-  /** In the order in which messages are offered to them: nearest first, by round trip. */
-  get outbounds(): readonly OutboundGateway[] {
-    return this.#outbounds;
+  /** In the order in which messages are offered to them: nearest first, those not measured yet before all others. */
+  outbounds(): OutboundGateway[] {
+    return [...this.#outbounds.values()].sort((a, b) => a.rttMs - b.rttMs);
   }
 
   /** The connection to the cluster of that hash, undefined if there is none now. */
   outboundTo(clusterHash: string): OutboundGateway | undefined {
-    return this.#outbounds.find(({ remote }) => remote.hash === clusterHash);
+    for (const outbound of this.#outbounds.values()) {
+      if (outbound.remote.hash === clusterHash) return outbound;
+    }
+    return undefined;
   }
 
   // ── the cluster ───────────────────────────────────────────────────────────────────────────────
@@ -133,7 +137,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   /** What a new route is told: the clusters that this server is connected to. */
   infoForRoute(): string {
-    return this.#outbounds
+    return this.outbounds()
       .filter(({ remote }) => remote.addresses.length > 0)
       .map(({ remote }) => gossipToRoute(this.settings.serverId, "", remote.name, remote.addresses))
       .join("");
@@ -149,7 +153,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   status(): GatewayGroupStatus {
     const { name, host, port } = this.settings;
-    const outbound = this.#outbounds.map((link) => statusOf(link, !link.remote.isImplicit));
+    const outbound = this.outbounds().map((link) => statusOf(link, !link.remote.isImplicit));
     const inbound = this.#registeredInbounds().map((link) => statusOf(link, false));
     return { name, host, port, outbound, inbound };
   }
@@ -186,8 +190,8 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
   }
 
   outboundRegistered(link: OutboundGateway): boolean {
-    if (this.#outbounds.some(({ remote }) => remote.name === link.remote.name)) return false;
-    this.#order([...this.#outbounds, link]);
+    if (this.#outbounds.has(link.remote.name)) return false;
+    this.#outbounds.set(link.remote.name, link);
     return true;
   }
 
@@ -201,12 +205,8 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
     if (!this.isRejected(cluster)) this.#discovered(cluster, urls);
   }
 
-  outboundMeasured(): void {
-    this.#order(this.#outbounds);
-  }
-
   outboundEnded(link: OutboundGateway): void {
-    if (this.#outbounds.includes(link)) this.#order(this.#outbounds.filter((other) => other !== link));
+    if (this.#outbounds.get(link.remote.name) === link) this.#outbounds.delete(link.remote.name);
   }
 
   connected(remote: RemoteGateway, url: GatewayUrl, connection: LinkConnection): LinkPeer {
@@ -246,15 +246,6 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   #registeredInbounds(): InboundGateway[] {
     return [...this.#inbounds].filter(({ cluster }) => cluster !== "");
-  }
-
-  /** Nearest first; those that were not measured yet before all others. */
-  #order(links: readonly OutboundGateway[]): void {
-    const before = this.#outbounds;
-    const ordered = links.toSorted((a, b) => a.rttMs - b.rttMs);
-    this.#outbounds = ordered;
-    const isSame = ordered.length === before.length && ordered.every((link, i) => link === before[i]);
-    if (!isSame) this.hooks.outboundsChanged();
   }
 }
 

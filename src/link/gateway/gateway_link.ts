@@ -91,7 +91,6 @@ export abstract class GatewayLink implements LinkPeer, Link {
         break;
       case "pong":
         this.heartbeat.pong();
-        this.measured();
         break;
       case "ok":
         break;
@@ -165,12 +164,10 @@ export abstract class GatewayLink implements LinkPeer, Link {
   protected abstract takeInterest(
     operation: Extract<LinkOperation, { kind: "subscribe" | "unsubscribe" | "account" }>,
   ): void;
-  /** A round trip was measured. */
-  protected abstract measured(): void;
 
   /** Nothing once the connection is being closed. */
   protected send(bytes: Uint8Array | string): void {
-    if (!this.#isClosing) this.connection.send(bytes);
+    if (!this.#isClosing && bytes.length > 0) this.connection.send(bytes);
   }
 
   protected log(level: LinkLogLevel, text: string): void {

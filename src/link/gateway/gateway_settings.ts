@@ -50,6 +50,4 @@ export interface GatewayHooks {
   isMemberName(serverName: string): boolean;
   /** Sends a line to all routes. */
   tellRoutes(line: string): void;
-  /** `outbounds` of the group are others than before, or in another order. */
-  outboundsChanged(): void;
 }

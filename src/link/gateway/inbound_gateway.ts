@@ -3,13 +3,10 @@ import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { InterestKey, LinkConnection, LinkTls } from "../core/link.ts";
 import { decodeLinkConnect, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
-import { AnnouncedInterest, GROUP_WEIGHT, interestLine } from "./announced_interest.ts";
 import { accountCommand, GATEWAY_COMMAND } from "./gateway_info.ts";
 import { type GatewayHost, GatewayLink } from "./gateway_link.ts";
 import type { GatewayAccountStatus } from "./gateway_status.ts";
 import { quoted } from "./quoted.ts";
-
-const LINES_BYTES_AT_ONCE = 32_768;
 
 /** Whose accepted connection it is. */
 export interface InboundHost extends GatewayHost {
@@ -35,10 +32,11 @@ export interface InboundHost extends GatewayHost {
 export class InboundGateway extends GatewayLink {
   readonly role = "inbound";
   readonly #host: InboundHost;
-  readonly #announced = new AnnouncedInterest();
   /** Accounts whose interest has been told, and is since. */
   readonly #told = new Set<string>();
   readonly #refused = new Set<string>();
+  /** What is announced while the peer is being registered. */
+  #burst: Burst | null = null;
   #state: "expectsConnect" | "expectsInfo" | "registered" = "expectsConnect";
   #connectCluster = "";
   #stopAuthTimer = () => {};
@@ -55,31 +53,15 @@ export class InboundGateway extends GatewayLink {
   }
 
   announce(key: InterestKey, weight: number): void {
-    const { account, subject, queue } = key;
-    const change = this.#announced.change(key, weight);
-    if (change === "none" || this.#state !== "registered") return;
-    const verb = change === "first" ? "RS+" : "RS-";
-    if (queue !== "") {
-      const end = change === "first" ? ` ${GROUP_WEIGHT}` : "";
-      this.send(interestLine(verb, account, `${subject} ${queue}${end}`));
-    } else if (this.#told.has(account)) {
-      this.send(interestLine(verb, account, subject));
-    } else {
-      this.accountKnown(account);
-    }
+    if (this.#burst !== null) this.#burst.add(key);
+    else if (key.queue !== "" || this.#told.has(key.account)) this.send(interestLine(key, weight));
+    else if (weight > 0) this.#tell(key.account, interestLine(key, weight));
   }
 
   /** An account has come into being: its interest is told from now on. Nothing if it is told already. */
   accountKnown(account: string): void {
-    if (this.#state !== "registered" || this.#told.has(account)) return;
-    this.#told.add(account);
-    this.log(
-      "debug",
-      `Gateway ${quoted(this.cluster)}: switching account ${quoted(account)} to Interest-Only mode`,
-    );
-    this.send(accountCommand(this.#host.settings.name, GATEWAY_COMMAND.allStart, account));
-    this.#sendAll(this.#announced.plainLines(account));
-    this.send(accountCommand(this.#host.settings.name, GATEWAY_COMMAND.allComplete, account));
+    // Whatever was wanted of it before has made it known.
+    if (this.isRegistered && !this.#told.has(account)) this.#tell(account, "");
   }
 
   /** A message came for an account that this server does not have: no more of them. Said once. */
@@ -157,16 +139,17 @@ export class InboundGateway extends GatewayLink {
     const cluster = info.gateway === "" ? this.#connectCluster : info.gateway;
     if (this.#isRejected(cluster) || !this.identify(info)) return;
     this.cluster = cluster;
+    this.#state = "registered";
     this.isRegistered = true;
     this.log("info", `Inbound gateway connection from ${quoted(cluster)} (${this.remoteId}) registered`);
-    // The burst: announce() only takes notes until it is over.
+    const burst = new Burst();
+    this.#burst = burst;
     this.#host.hooks.events.joined(this);
-    this.#state = "registered";
-    this.#sendAll(this.#announced.queueLines());
-    const gossip = this.#host.inboundRegistered(cluster, info.gatewayUrls);
-    if (gossip !== "") this.send(gossip);
-    for (const account of new Set([...this.#host.accounts, ...this.#announced.accounts()]))
-      this.accountKnown(account);
+    this.#burst = null;
+    this.send(burst.queues);
+    this.send(this.#host.inboundRegistered(cluster, info.gatewayUrls));
+    for (const account of new Set([...this.#host.accounts, ...burst.plain.keys()]))
+      this.#tell(account, burst.plain.get(account) ?? "");
   }
 
   protected takeInterest(
@@ -174,8 +157,6 @@ export class InboundGateway extends GatewayLink {
   ): void {
     this.violated(`Received ${verbOf(operation)} from gateway on inbound connection`);
   }
-
-  protected measured(): void {}
 
   /** True if the cluster is refused: then the connection is closed. */
   #isRejected(cluster: string): boolean {
@@ -188,17 +169,34 @@ export class InboundGateway extends GatewayLink {
     return true;
   }
 
-  /** In pieces, so that no string grows with the number of subscriptions. */
-  #sendAll(lines: Iterable<string>): void {
-    let piece = "";
-    for (const line of lines) {
-      piece += line;
-      if (piece.length < LINES_BYTES_AT_ONCE) continue;
-      this.send(piece);
-      piece = "";
-    }
-    if (piece !== "") this.send(piece);
+  /** All plain interest in an account: what there is now as lines, then each change. */
+  #tell(account: string, lines: string): void {
+    this.#told.add(account);
+    const whose = `Gateway ${quoted(this.cluster)}: switching account ${quoted(account)}`;
+    this.log("debug", `${whose} to Interest-Only mode`);
+    const { name } = this.#host.settings;
+    const start = accountCommand(name, GATEWAY_COMMAND.allStart, account);
+    this.send(start + lines + accountCommand(name, GATEWAY_COMMAND.allComplete, account));
   }
+}
+
+/** Interest collected as lines: groups of all accounts, and plain interest of each. */
+class Burst {
+  queues = "";
+  readonly plain = new Map<string, string>();
+
+  add(key: InterestKey): void {
+    const line = interestLine(key, 1);
+    if (key.queue !== "") this.queues += line;
+    else this.plain.set(key.account, (this.plain.get(key.account) ?? "") + line);
+  }
+}
+
+/** A group counts once for its cluster, however many members it has there. */
+function interestLine({ account, subject, queue }: InterestKey, weight: number): string {
+  const group = queue === "" ? "" : ` ${queue}`;
+  if (weight === 0) return `RS- ${account} ${subject}${group}\r\n`;
+  return `RS+ ${account} ${subject}${group}${queue === "" ? "" : " 1"}\r\n`;
 }
 
 function verbOf(

@@ -21,7 +21,6 @@ export interface OutboundHost extends GatewayHost {
   remoteInfo(link: OutboundGateway, urls: readonly string[]): void;
   /** The peer tells of another cluster. */
   gossiped(cluster: string, urls: readonly string[]): void;
-  outboundMeasured(): void;
   outboundEnded(link: OutboundGateway): void;
 }
 
@@ -88,12 +87,8 @@ export class OutboundGateway extends GatewayLink {
     const { account, subject } = message;
     const isWanted = queues.length > 0 || interest.isExact(account) || interest.wants(account, subject).plain;
     if (!isWanted) return;
-    this.#frame(message, queues);
-  }
-
-  /** A reply that comes back to where the request was made: sent whatever interest there is. */
-  sendMapped(message: LinkMessage): void {
-    if (this.#interest !== null) this.#frame(message, []);
+    const form = { hasOrigin: false, takesHeaders: this.takesHeaders };
+    this.send(frameMessage(this.messagePrefix(account, subject), message, queues, form));
   }
 
   accountStatus(): GatewayAccountStatus[] {
@@ -146,10 +141,6 @@ export class OutboundGateway extends GatewayLink {
     if (operation.kind === "account") interest.account(account, operation.hasInterest);
     else if (operation.kind === "subscribe") interest.subscribe(account, operation.subject, operation.queue);
     else interest.unsubscribe(account, operation.subject, operation.queue);
-  }
-
-  protected measured(): void {
-    if (this.isRegistered) this.#host.outboundMeasured();
   }
 
   #register(info: LinkInfo): void {
@@ -220,11 +211,5 @@ export class OutboundGateway extends GatewayLink {
       if (isStart) this.#interest?.startAll(account);
       else this.#interest?.completeAll(account);
     }
-  }
-
-  #frame(message: LinkMessage, queues: readonly string[]): void {
-    const prefix = this.messagePrefix(message.account, message.subject);
-    const form = { hasOrigin: false, takesHeaders: this.takesHeaders };
-    this.send(frameMessage(prefix, message, queues, form));
   }
 }

@@ -3,12 +3,13 @@
  * request leaves with the reply `_GR_.<cluster>.<server>.<reply>`, which names where it came from. Source: nats-server
  * shouldMapReplyForGatewaySend, handleGatewayReply.
  */
+import type { Link, LinkKind } from "../core/link.ts";
+import type { MappedWay } from "../core/link_core.ts";
 import { NAME_HASH_LENGTH, nameHash } from "./name_hash.ts";
 
 const PREFIX = "_GR_.";
 const SERVER_START = PREFIX.length + NAME_HASH_LENGTH + 1;
 const SUBJECT_START = SERVER_START + NAME_HASH_LENGTH + 1;
-const SERVICE_REPLY_PREFIX = "_R_.";
 
 /** A mapped subject taken apart. */
 export interface MappedSubject {
@@ -28,12 +29,7 @@ export function parseMapped(subject: string): MappedSubject | null {
   };
 }
 
-/** The reply as clients see it: without what a gateway put before it. */
-export function stripMapping(reply: string): string {
-  return parseMapped(reply)?.subject ?? reply;
-}
-
-/** Prefix and all of a mapped reply whose delivered form is `delivered`: an acknowledgement loses what follows its `@`. */
+/** Prefix and all of a mapped reply of which clients see `delivered`: an acknowledgement loses what follows its `@`. */
 export function mappingOf(mappedReply: string, delivered: string): string {
   return mappedReply.slice(0, SUBJECT_START + delivered.length);
 }
@@ -59,40 +55,22 @@ export class ReplyAddress {
   }
 }
 
-/** What becomes of a message by its subject. */
-export type MappedRoute =
-  /** It is not mapped, or this server has no gateways: a subject like any other. */
-  | { readonly kind: "ordinary" }
-  | { readonly kind: "drop" }
-  /** To that member of the cluster, the subject as it is. */
-  | { readonly kind: "member"; readonly serverHash: string }
-  /** To that cluster and to the hub of a leaf node alone, the subject as it is; local subscriptions are not asked. */
-  | { readonly kind: "cluster"; readonly clusterHash: string }
-  /**
-   * To everybody here under the original subject: clients, queue groups even though none is named, leaf nodes, and
-   * routes, whatever brought it. To other gateways too where `offersToGateways`.
-   */
-  | { readonly kind: "origin"; readonly subject: string; readonly offersToGateways: boolean };
-
-/** Where a message came from, as far as mapped subjects are concerned; `local`: client, internal or leaf node. */
-export type MappedSource = "gateway" | "route" | "local";
-
-/** `address` is null on a server without gateways; `hasRouteTo` tells whether a member of that hash is connected. */
-export function routeMapped(
+/**
+ * What becomes of a message by its subject and the kind of link it came over. `address` is null on a server without
+ * gateways, `routeTo` the route to the member of the cluster whose id has that hash. Mapped subjects of leaf nodes go to
+ * the cluster they name: see `gatewayOf`.
+ */
+export function wayOfMapped(
   subject: string,
-  source: MappedSource,
+  from: LinkKind,
   address: ReplyAddress | null,
-  hasRouteTo: (serverHash: string) => boolean,
-): MappedRoute {
-  const mapped = address === null ? null : parseMapped(subject);
+  routeTo: (serverHash: string) => Link | undefined,
+): MappedWay {
+  const mapped = address === null || from === "leaf" ? null : parseMapped(subject);
   if (mapped === null || address === null) return { kind: "ordinary" };
-  if (source === "local") return { kind: "cluster", clusterHash: mapped.clusterHash };
   if (mapped.clusterHash !== address.clusterHash) return { kind: "drop" };
-  const isForMember = source === "gateway" && mapped.serverHash !== address.serverHash;
-  if (isForMember && hasRouteTo(mapped.serverHash)) return { kind: "member", serverHash: mapped.serverHash };
-  return {
-    kind: "origin",
-    subject: mapped.subject,
-    offersToGateways: !mapped.subject.startsWith(SERVICE_REPLY_PREFIX),
-  };
+  // One that came over a route has been through this already.
+  const isOther = from === "gateway" && mapped.serverHash !== address.serverHash;
+  const to = isOther ? routeTo(mapped.serverHash) : undefined;
+  return to === undefined ? { kind: "strip", subject: mapped.subject } : { kind: "forward", to };
 }
