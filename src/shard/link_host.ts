@@ -38,6 +38,8 @@ export interface LinkHost {
   receive(connection: Connection, start: number, end: number): number;
   /** A link is gone: its wishes go with it. */
   ended(connection: Connection): void;
+  /** Publishes a message of this shard's own, an answer or a request to a service, to everybody; returns how many took it. */
+  publish(message: HeldMessage): number;
   /** A message of another node that the engine left to the host. */
   takeMessage(delivery: Delivery): void;
   /** Tells links what this server wants, as of now: before any message that was published later is sent. */

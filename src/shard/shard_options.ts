@@ -135,8 +135,14 @@ export type ShardControl =
   /** Takes no more connections of these kinds, where the shard listens by itself. */
   | { readonly type: "stopListening"; readonly listeners: readonly ListenerKind[] }
   | { readonly type: "stop" }
+  | LinkControl
   /** Throws inside the shard; the test of what happens then. */
   | { readonly type: "fail" };
+
+/** Main → the links shard. */
+export type LinkControl =
+  /** Lame duck mode begins. */
+  { readonly type: "link"; readonly what: "lameDuck" };
 
 export type ShardQuery =
   /** Nothing: the answer says that every command before it has been carried out. */

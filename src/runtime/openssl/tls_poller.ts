@@ -1,12 +1,14 @@
 // Hot: the reads and writes run once per batch of messages.
 import { assert } from "../../base/assert.ts";
 import { chooseByServerName } from "../certificate_sets.ts";
+import type { Dialler } from "../dialling.ts";
 import type { EpollPoller } from "../epoll_poller.ts";
 import type { Poller, StreamSource } from "../poller.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "../poller.ts";
 import { errnoText } from "../posix/errno.ts";
 import { EAGAIN, EINTR, MSG_PEEK } from "../posix/libc.ts";
 import type { Posix } from "../posix/posix.ts";
+import type { SocketAddress } from "../posix/socket_address.ts";
 import { serverNameOf } from "../server_name.ts";
 import {
   HANDSHAKE_DONE,
@@ -47,7 +49,7 @@ const UNNAMED = 4;
  *
  * OpenSSL reads ahead, so bytes can be waiting in it that epoll knows nothing of: `wait` reports such slots itself.
  */
-export class TlsPoller implements Poller, TlsLayer {
+export class TlsPoller implements Poller, Dialler, TlsLayer {
   readonly kind = "epoll";
   readonly memoryBase: number;
   readonly wakeHandle: number;
@@ -111,6 +113,22 @@ export class TlsPoller implements Poller, TlsLayer {
 
   add(slot: number, source: StreamSource): void {
     this.#inner.add(slot, source);
+  }
+
+  connect(slot: number, ip: string, port: number): number {
+    return this.#inner.connect(slot, ip, port);
+  }
+
+  finishConnect(slot: number): number {
+    return this.#inner.finishConnect(slot);
+  }
+
+  dialError(): string {
+    return this.#inner.dialError();
+  }
+
+  localAddress(slot: number): SocketAddress {
+    return this.#inner.localAddress(slot);
   }
 
   setInterest(slot: number, readable: boolean, writable: boolean): void {
