@@ -1,4 +1,5 @@
-import { CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
+import { type CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
+import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkLog, LinkLogLevel } from "../core/link.ts";
 import { errorLine, type LinkFault } from "../core/link_fault.ts";
 
@@ -29,10 +30,16 @@ export class LeafChannel {
     if (!this.isClosed) this.connection.send(bytes);
   }
 
-  /** Tells the peer, a byte string, and the log what is wrong, and ends the connection. */
+  /** Tells peer and log what it did not get; the connection stays. */
+  complain(text: string): void {
+    this.send(errorLine(byteStringOfText(text)));
+    this.say("error", text);
+  }
+
+  /** Tells peer and log what is wrong, and ends the connection. */
   fail(text: string, reason: CloseReason, level: LinkLogLevel = "error", logText = text): void {
     if (this.isClosed) return;
-    this.send(errorLine(text));
+    this.send(errorLine(byteStringOfText(text)));
     if (logText !== "") this.say(level, logText);
     this.close(reason);
   }
@@ -53,10 +60,7 @@ export class LeafChannel {
   /** The connection is gone; says so. */
   ended(reason: CloseReason): void {
     this.isClosed = true;
-    const remote = this.serverName === "" ? "" : ` - Remote: ${this.serverName}`;
+    const remote = this.serverName === "" ? "" : ` - Remote: ${textOf(this.serverName)}`;
     this.say("info", `Leafnode connection closed: ${closeReasonEntry(reason).text}${remote}`);
   }
 }
-
-/** What ended a connection whose peer was heard of no more within a time: its socket is as good as broken. */
-export const READ_TIMEOUT = CloseReason.ReadError;

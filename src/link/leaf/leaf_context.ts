@@ -1,7 +1,7 @@
 /** What the leaf links of one server share: options, the server's answers, and where they tell what happens. */
 import type { Login, LoginRefusal, LoginRequest } from "../../auth/login.ts";
-import type { LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
-import type { LeafLink } from "./leaf_link.ts";
+import type { CloseReason } from "../../protocol/close_reason.ts";
+import type { Link, LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
 import type { LeafReport } from "./leaf_report.ts";
 
 /** Of the server and of its `leafnodes` block. Texts are byte strings. A reload replaces it. */
@@ -82,11 +82,24 @@ export interface LeafNotices {
   /** A leaf link is up. `announces`: its account is told of the connection. */
   opened(report: LeafReport, announces: boolean): void;
   /** A link that was up is over. */
-  closed(report: LeafReport, reason: string): void;
+  closed(report: LeafReport, reason: CloseReason): void;
   /** A leaf could not log in. */
   refused(connection: LinkConnection, refusal: LoginRefusal): void;
   /** With gateways: a leaf has connected in the account, so it goes by interest from now on (LEAFNODE.CONNECT). */
   accountConnected(account: string): void;
+}
+
+/** A link as the register of links knows it. */
+export interface RegisteredLeaf extends Link {
+  report(): LeafReport;
+  /** Ends the connection: the server wants it no more. */
+  close(reason: CloseReason): void;
+  /** Makes room for a newer connection of the same server. */
+  closeAsDuplicate(): void;
+  /** Sends this server's INFO anew: the leaf listeners of its cluster have changed. */
+  sendInfo(line: string): void;
+  /** What the account wants beside subscriptions has changed. */
+  refreshAlwaysWanted(): void;
 }
 
 /** The links of all leaf connections, as one of them needs to know the others. */
@@ -101,9 +114,14 @@ export interface LeafRegister {
   /** Whether a leaf node of this cluster is connected to us in the account. */
   hasSpokeOf(account: string, cluster: string): boolean;
   /** What came from the same server as the one described, which that one replaces. */
-  findDuplicate(serverName: string, cluster: string, account: string, remoteAccount: string): LeafLink | null;
-  add(link: LeafLink): void;
-  remove(link: LeafLink): void;
+  findDuplicate(
+    serverName: string,
+    cluster: string,
+    account: string,
+    remoteAccount: string,
+  ): RegisteredLeaf | null;
+  add(link: RegisteredLeaf): void;
+  remove(link: RegisteredLeaf): void;
 }
 
 export interface LeafContext {
@@ -114,11 +132,15 @@ export interface LeafContext {
   /** `host:port` of the leaf listeners of the cluster, own first, and of the WebSocket ones. */
   readonly leafUrls: () => readonly string[];
   readonly webSocketUrls: () => readonly string[];
-  readonly accounts: (name: string) => LeafAccount | undefined;
+  readonly account: (name: string) => LeafAccount | undefined;
   readonly logins: LeafLogins;
   readonly register: LeafRegister;
   readonly events: LinkEvents;
   readonly notices: LeafNotices;
+  /** Text of a file; may throw. */
+  readonly readFile: (path: string) => string;
+  /** What a login signs: 15 characters nobody can foresee. */
+  readonly newNonce: () => string;
   readonly clock: LinkClock;
   readonly log: LinkLog;
 }

@@ -30,9 +30,9 @@ describe("of a hub", () => {
   test("maySend() goes by what the leaf may subscribe to and asked not to be sent", () => {
     expect(hub.maySend("ss.1")).toBe(true);
     expect(hub.maySend("_GR_.F2cAWZ.SRVHSH.ss.1")).toBe(true);
-    expect(["ss.no", "ss.di", "zz", "$JS.API.INFO", "_GR_.F2cAWZ.SRVHSH.zz"].some((s) => hub.maySend(s))).toBe(
-      false,
-    );
+    expect(
+      ["ss.no", "ss.di", "zz", "$JS.API.INFO", "_GR_.F2cAWZ.SRVHSH.zz"].some((s) => hub.maySend(s)),
+    ).toBe(false);
   });
 
   test("mayReceive() goes by what the user may publish, without what the server denies itself", () => {
