@@ -36,6 +36,11 @@ export interface LinkTls {
   readonly context: string;
   readonly timeoutMs: number;
   readonly serverName?: string;
+  /**
+   * For a peer that may or may not begin by itself: `send` is called once, before the handshake, if no byte has come from
+   * it after `afterMs`, and sends in clear what it waits for.
+   */
+  readonly fallback?: { readonly afterMs: number; readonly send: () => void };
 }
 
 /** The protocol on one connection. The host calls it; nothing in it throws for what a peer sends. */

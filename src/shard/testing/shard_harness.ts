@@ -32,6 +32,8 @@ const NO_RULES: LoginRules = {
   websocket: OPEN,
   leafnode: OPEN,
   leafnodeWebSocket: OPEN,
+  leafCredentials: null,
+  leafAccount: "$G",
   isProxyRequired: false,
   trustedProxies: [],
   callout: null,
