@@ -247,7 +247,7 @@ export class Publishing {
         true,
       );
       if (!hasMore) break;
-      plan = plans.buildMore(context, subject, length, hash);
+      plan = plans.buildMore(subject, length, hash);
     }
     this.#large = outer;
   }
@@ -296,7 +296,7 @@ export class Publishing {
         false,
       );
       if (!hasMore) return true;
-      plan = plans.buildMore(context, subject, length, hash);
+      plan = plans.buildMore(subject, length, hash);
     }
   }
 
@@ -417,7 +417,7 @@ export class Publishing {
       let delivered = publish(plan);
       if (delivered >= 0) {
         while (hasMore) {
-          plan = plans.buildMore(context, subject, length, hash);
+          plan = plans.buildMore(subject, length, hash);
           hasMore = plans.hasMore;
           delivered += publish(plan);
         }
