@@ -318,12 +318,16 @@ export class Fleet {
     return { ok: true, ports };
   }
 
-  /** Takes no connections of these kinds from now on. */
+  /** Takes no connections of these kinds any more; resolves when nobody can connect. */
   async stopListening(kinds: readonly ListenerKind[]): Promise<void> {
     if (!this.#isListening) return;
     if (kinds.some(servesClients)) this.#isListening = false;
-    if (this.#acceptor === null) this.#broadcast({ type: "stopListening", listeners: kinds });
-    else await this.#acceptor.close(kinds);
+    if (this.#acceptor !== null) {
+      await this.#acceptor.close(kinds);
+      return;
+    }
+    this.#broadcast({ type: "stopListening", listeners: kinds });
+    await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
   }
 
   /** Closes every connection and ends the threads; false where one did not end in time. May be called again. */
