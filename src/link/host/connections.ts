@@ -116,6 +116,10 @@ export class LinkConnections implements LinkDialer {
     this.#options = options;
   }
 
+  ofSlot(slot: number): HostLink {
+    return this.#bySlot[slot]!;
+  }
+
   of(connection: Connection): HostLink {
     return this.#bySlot[connection.slot]!;
   }
