@@ -2,7 +2,11 @@
  * The links of a server, put together: the protocols of routes, gateways and leaf nodes on the sockets of the links shard,
  * their interest in its index, their messages in its rings.
  */
-import { HeldMessage } from "../../fabric/held_message.ts";
+
+import type { Verdict } from "../../auth/login.ts";
+import type { HashComparison } from "../../auth/password.ts";
+import type { HeldMessage } from "../../fabric/held_message.ts";
+import type { ListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import {
   CONNECTION_CONTEXT,
@@ -19,16 +23,21 @@ import {
 import { CloseReason } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
-import type { HashComparison } from "../../auth/password.ts";
-import type { Verdict } from "../../auth/login.ts";
-import type { ListenerKind } from "../../fabric/listeners.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
 import type { LinkControl } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
-import type { InterestKey, Link, LinkConnection, LinkEvents, LinkKind, LinkMessage, LinkPeer } from "../core/link.ts";
+import type {
+  InterestKey,
+  Link,
+  LinkConnection,
+  LinkEvents,
+  LinkKind,
+  LinkMessage,
+  LinkPeer,
+} from "../core/link.ts";
 import { LinkCore } from "../core/link_core.ts";
 import { GatewayReplies } from "../gateway/gateway_replies.ts";
 import { ReplyAddress } from "../gateway/reply_mapping.ts";
@@ -231,7 +240,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const shard = this.#shard;
     const clock = this.#timers;
     const clusterName = byteStringOfText(setup.gateway?.options.name ?? "");
-    const address = setup.gateway === null ? null : new ReplyAddress(clusterName, byteStringOfText(setup.serverId));
+    const address =
+      setup.gateway === null ? null : new ReplyAddress(clusterName, byteStringOfText(setup.serverId));
     const replies: GatewayReplies = new GatewayReplies(address, {
       clock,
       wasSubscribedLately: (account, reply) => {
@@ -328,7 +338,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
         replies.set(account, { account, subject: this.#shard.replyPattern(exporter), queue: "", origin: "" });
       }
     }
-    for (const [account, key] of this.#serviceReplies) if (!replies.has(account)) core.wantsHere("answers", key, 0);
+    for (const [account, key] of this.#serviceReplies)
+      if (!replies.has(account)) core.wantsHere("answers", key, 0);
     for (const key of replies.values()) core.wantsHere("answers", key, 1);
     this.#serviceReplies = replies;
   }
