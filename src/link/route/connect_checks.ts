@@ -1,6 +1,6 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { goQuote } from "../../protocol/go_quote.ts";
-import { bytesOf, textOf } from "../../subject/byte_string.ts";
+import { byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
 import type { LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect } from "../core/link_info.ts";
 import { RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
@@ -40,7 +40,7 @@ export function dedicatedRouteFault(account: string): LinkFault {
   return refusal(text, CloseReason.ProtocolViolation);
 }
 
-/** A byte string as Go's `%q` shows it. */
+/** A byte string as Go's `%q` shows it: text. */
 export function quoted(byteString: string): string {
   return goQuote(bytesOf(byteString));
 }
@@ -50,5 +50,5 @@ function isAuthorized({ user, password }: LinkConnect, credentials: RouteCredent
 }
 
 function refusal(text: string, closeReason: CloseReason): LinkFault {
-  return { logText: textOf(text), wireText: text, closeReason };
+  return { logText: text, wireText: byteStringOfText(text), closeReason };
 }

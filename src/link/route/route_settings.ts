@@ -1,7 +1,10 @@
 import type { RoutePermissions } from "../../config/cluster.ts";
 import type { HeartbeatSettings } from "../core/heartbeat.ts";
 
-/** What routes take from the configuration and from the rest of the server. Plain data but for the passwords' check. */
+/**
+ * What routes take from the configuration and from the rest of the server. Plain data but for the passwords' check; what is
+ * text is text, no byte strings.
+ */
 export interface RouteSettings {
   readonly serverId: string;
   readonly serverName: string;
