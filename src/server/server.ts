@@ -34,7 +34,7 @@ import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
-import { TlsContexts } from "./tls_contexts.ts";
+import { linkContextPlans, TlsContexts, usesTls } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
 /** Routes and gateways stay until the end, for what the last clients say. */
@@ -88,9 +88,12 @@ export class ServerStartError extends Error {
 
 /** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
 export function findObstacle(options: Options): string | undefined {
-  const { tls } = options;
-  const fileProblem = () => (tls === undefined ? undefined : findTlsFileProblem(tls));
-  return validateForStart(options) ?? findNotYetSupported(options) ?? fileProblem();
+  const tlsProblem = () => {
+    const ofLinks = linkContextPlans(options).map((plan) => plan.options);
+    const blocks = options.tls === undefined ? ofLinks : [options.tls, ...ofLinks];
+    return blocks.map(findTlsFileProblem).find((problem) => problem !== undefined);
+  };
+  return validateForStart(options) ?? findNotYetSupported(options) ?? tlsProblem();
 }
 
 /** Threads that serve clients, where nobody says how many. */
@@ -616,13 +619,13 @@ export class Server {
  */
 function chooseTransport(
   runtime: Runtime,
-  { midge, tls }: Options,
+  options: Options,
 ): { readonly posix: Posix | null; readonly reason: string } {
-  if (midge.transport === "runtime") return { posix: null, reason: "" };
+  if (options.midge.transport === "runtime") return { posix: null, reason: "" };
   const opened = runtime.openPosix();
   if (!opened.ok) return { posix: null, reason: opened.reason };
   const { posix } = opened;
-  const library = tls === undefined ? null : runtime.openOpenSsl(posix);
+  const library = usesTls(options) ? runtime.openOpenSsl(posix) : null;
   return library === null || library.ok ? { posix, reason: "" } : { posix: null, reason: library.reason };
 }
 

@@ -2,8 +2,9 @@
  * The links shard: a shard whose connections are links to other servers, not clients. What is special about them lies behind
  * `LinkHost`, which `link/host/` implements; other shards have none.
  */
-import type { Delivery } from "../fabric/message_record.ts";
+
 import type { HeldMessage } from "../fabric/held_message.ts";
+import type { Delivery } from "../fabric/message_record.ts";
 import type { StreamSource } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
 import type { Connection } from "./connection.ts";
@@ -38,6 +39,8 @@ export interface LinkHost {
   receive(connection: Connection, start: number, end: number): number;
   /** A link is gone: its wishes go with it. */
   ended(connection: Connection): void;
+  /** Publishes a message of this shard's own, an answer or a request to a service, to everybody; returns how many took it. */
+  publish(message: HeldMessage): number;
   /** A message of another node that the engine left to the host. */
   takeMessage(delivery: Delivery): void;
   /** Tells links what this server wants, as of now: before any message that was published later is sent. */

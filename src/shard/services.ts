@@ -49,6 +49,8 @@ const EXPIRY_LOOK_MS = 50;
 /** Accounts a request crosses on its way at most. */
 const HOPS_MAX = 32;
 
+const NO_QUEUES = new Int32Array(0);
+
 /** A request whose latency is published. */
 interface Measurement {
   readonly request: MeasuredRequest;
@@ -160,8 +162,14 @@ export class Services {
       const token = this.#replies.tokenOf(account.id, subject);
       this.#rings.sendControl(node, { type: "responder", token, info: responder });
     }
-    this.#rings.send(node, message.under(account.id | CONTEXT_IS_RESPONSE, message.subject));
+    const answer = message.under(account.id | CONTEXT_IS_RESPONSE, message.subject);
+    this.#rings.send(node, { message: answer, isPlain: true, queues: NO_QUEUES });
     return 1;
+  }
+
+  /** The shard that waits for an answer on this subject of an account, below 0 for none. */
+  nodeOfReply(account: number, subject: string): number {
+    return this.#replies.nodeOf(account, subject);
   }
 
   /** Another shard tells who is about to answer a request that is measured. */

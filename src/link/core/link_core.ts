@@ -109,6 +109,11 @@ export class LinkCore implements LinkEvents {
     else this.#send(LOCAL_ORIGIN, message, isPlain, queues, false);
   }
 
+  /** A message of this server's that goes to everybody, here and beyond; returns how many take it. */
+  publish(message: LinkMessage): number {
+    return this.#send(LOCAL_ORIGIN, message, true, null, true);
+  }
+
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
     const origin: Origin = { link, cluster: link.kind === "leaf" ? link.cluster : message.origin };
     const way = this.#replies.wayOf(link, message.subject);
@@ -149,14 +154,14 @@ export class LinkCore implements LinkEvents {
     return [...links];
   }
 
-  /** `queues` null: every group that matches. */
+  /** `queues` null: every group that matches. Returns how many take it. */
   #send(
     origin: Origin,
     message: LinkMessage,
     isPlain: boolean,
     queues: readonly string[] | null,
-    isFromLink: boolean,
-  ): void {
+    goesHere: boolean,
+  ): number {
     const { account, subject } = message;
     const matches = this.#fabric.match(account, subject);
     const groups = new Map<Link, string[]>();
@@ -167,7 +172,7 @@ export class LinkCore implements LinkEvents {
       const candidates = matches.links.filter(
         (wish) => wish.queue === queue && wish.link.maySend(account, subject),
       );
-      const membersHere = isFromLink ? (matches.membersHere.get(queue) ?? 0) : 0;
+      const membersHere = goesHere ? (matches.membersHere.get(queue) ?? 0) : 0;
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
       if (picked === "here") queuesHere.push(queue);
       else if (picked !== null) groups.getOrInsertComputed(picked.link, () => []).push(queue);
@@ -179,8 +184,9 @@ export class LinkCore implements LinkEvents {
         link.sendMessage(afar, named);
       } else link.sendMessage(message, named);
     }
-    const isPlainHere = isFromLink && isPlain && matches.isPlainHere;
+    const isPlainHere = goesHere && isPlain && matches.isPlainHere;
     if (isPlainHere || queuesHere.length > 0) this.#deliver(message, isPlainHere, queuesHere);
+    return groups.size + queuesHere.length + (isPlainHere ? 1 : 0);
   }
 
   /** To this server's own subscribers, as they are to see it. */
