@@ -46,7 +46,7 @@ export function quoted(byteString: string): string {
 }
 
 function isAuthorized({ user, password }: LinkConnect, credentials: RouteCredentials): boolean {
-  return textOf(user) === credentials.user && credentials.isPassword(textOf(password));
+  return textOf(user) === credentials.user && credentials.isPassword(password);
 }
 
 function refusal(text: string, closeReason: CloseReason): LinkFault {

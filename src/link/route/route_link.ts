@@ -13,7 +13,7 @@
 import { CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
-import { Heartbeat } from "../core/heartbeat.ts";
+import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { InterestKey, Link, LinkConnection, LinkLogLevel, LinkMessage, LinkPeer } from "../core/link.ts";
 import { errorLine, type LinkFault } from "../core/link_fault.ts";
 import {
@@ -73,12 +73,14 @@ export class RouteLink implements LinkPeer, Link {
     this.startedMs = owner.clock.nowMs();
     this.#owner = owner;
     this.#origin = origin;
-    this.#heartbeat = new Heartbeat(connection, owner.clock, owner.settings.heartbeat, (fault) =>
+    const { heartbeat, controlLineBytesMax } = owner.settings;
+    const intervalMs = linkPingIntervalMs("route", heartbeat.intervalMs);
+    this.#heartbeat = new Heartbeat(connection, owner.clock, { ...heartbeat, intervalMs }, (fault) =>
       this.refuse(fault),
     );
     this.#rules = {
       kind: "route",
-      controlLineBytesMax: owner.settings.controlLineBytesMax,
+      controlLineBytesMax,
       payloadBytesMax: null,
       unsubscribeHasOrigin: false,
       firstLetters: origin.url === null ? "c" : "",
