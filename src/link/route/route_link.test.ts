@@ -158,6 +158,18 @@ describe("RouteLink, accepted", () => {
     expect(good.isClosed).toBe(false);
   });
 
+  test("lets the certificate decide where that is configured, whatever the credentials", () => {
+    const n = member({ credentials: { user: "u", password: "p", timeoutMs: 1000, isPassword: () => true } });
+    n.certificateVerdict = { isAuthorized: true, log: { level: "debug", text: "Using SAN" } };
+    network.raw(PORT).say('CONNECT {"cluster":"C1"}', infoOf("R"));
+    expect(n.peers).toEqual(["R"]);
+    n.certificateVerdict = { isAuthorized: false, log: { level: "debug", text: "not found" } };
+    const raw = network.raw(PORT);
+    raw.say('CONNECT {"cluster":"C1","user":"u","pass":"p"}');
+    expect(raw.heard().slice(1)).toEqual(["-ERR 'Authorization Violation'", "(closed)"]);
+    expect(n.logged("not found")).toEqual(["debug 127.0.0.1:50004 - rid:4 - not found"]);
+  });
+
   test("handshakes before the first byte where TLS is configured", () => {
     member({ tlsTimeoutMs: 2000 });
     const raw = network.raw(PORT);

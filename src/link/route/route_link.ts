@@ -20,13 +20,20 @@ import {
   decodeLinkConnect,
   decodeLinkInfo,
   EMPTY_LINK_INFO,
+  type LinkConnect,
   type LinkInfo,
   ownInfoLine,
 } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { type ClusterName, RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
-import { clusterNameFault, connectFault, dedicatedRouteFault, quoted } from "./connect_checks.ts";
+import {
+  clusterNameFault,
+  connectFault,
+  dedicatedRouteFault,
+  hasCredentials,
+  quoted,
+} from "./connect_checks.ts";
 import { routeConnectLine } from "./route_info.ts";
 import { RouteInterest } from "./route_interest.ts";
 import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
@@ -265,8 +272,8 @@ export class RouteLink implements LinkPeer, Link {
       return;
     }
     const connect = read.values;
-    const { settings, cluster } = this.#owner;
-    const fault = connectFault(connect, settings.credentials);
+    const { cluster } = this.#owner;
+    const fault = connectFault(connect, this.#isAuthorized(connect));
     if (fault !== null) {
       this.refuse(fault);
       return;
@@ -282,6 +289,13 @@ export class RouteLink implements LinkPeer, Link {
         this.refuse(clusterNameFault(connect.cluster, cluster.name));
         break;
     }
+  }
+
+  #isAuthorized(connect: LinkConnect): boolean {
+    const verdict = this.#owner.certificateVerdict(this.connection);
+    if (verdict === null) return hasCredentials(connect, this.#owner.settings.credentials);
+    this.log(verdict.log.level, verdict.log.text);
+    return verdict.isAuthorized;
   }
 
   #takeInfo(json: string): void {

@@ -1,5 +1,6 @@
 import { byteStringOf, textOf } from "../../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkClock, LinkMessage } from "../../core/link.ts";
+import type { CertificateVerdict } from "../../core/link_certificate.ts";
 import type { LinkInfo } from "../../core/link_info.ts";
 import type { FakeNetwork } from "../../core/testing/fake_network.ts";
 import { RouteMesh } from "../route_mesh.ts";
@@ -15,6 +16,8 @@ export class Member {
   readonly messages: { readonly message: LinkMessage; readonly queues: readonly string[] }[] = [];
   readonly renamed: string[] = [];
   readonly gateways: LinkInfo[] = [];
+  /** What it makes of every certificate. */
+  certificateVerdict: CertificateVerdict | null = null;
   clientUrls: readonly string[] = [];
   gatewayUrls: readonly string[] = [];
   leafNodeUrls: readonly string[] = [];
@@ -33,6 +36,7 @@ export class Member {
       clock,
       dialer: network.dialer,
       log: (level, text) => this.log.push(`${level} ${text}`),
+      certificateVerdict: () => this.certificateVerdict,
       hasAccount: (account) => account !== "NOPE",
       announced: () => this.#wishes.values(),
       clusterRenamed: (cluster) => this.renamed.push(cluster),
