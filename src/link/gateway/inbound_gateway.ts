@@ -34,6 +34,7 @@ export class InboundGateway extends GatewayLink {
   readonly #host: InboundHost;
   /** Accounts whose interest has been told, and is since. */
   readonly #told = new Set<string>();
+  /** Accounts that there are none of here. */
   readonly #refused = new Set<string>();
   /** What is announced while the peer is being registered. */
   #burst: Burst | null = null;
@@ -62,13 +63,6 @@ export class InboundGateway extends GatewayLink {
   accountKnown(account: string): void {
     // Whatever was wanted of it before has made it known.
     if (this.isRegistered && !this.#told.has(account)) this.#tell(account, "");
-  }
-
-  /** A message came for an account that this server does not have: no more of them. Said once. */
-  accountUnknown(account: string): void {
-    if (this.#told.has(account) || this.#refused.has(account)) return;
-    this.#refused.add(account);
-    this.send(`A- ${account}\r\n`);
   }
 
   /** What the cluster's servers say of where they are has changed. */
@@ -158,6 +152,16 @@ export class InboundGateway extends GatewayLink {
     this.violated(`Received ${verbOf(operation)} from gateway on inbound connection`);
   }
 
+  /** Of an account that is not here, the peer is told once that nobody wants messages. */
+  protected override takeMessage(operation: Extract<LinkOperation, { kind: "message" }>): void {
+    const { account } = operation;
+    if (!this.#host.accounts.has(account) && !this.#told.has(account) && !this.#refused.has(account)) {
+      this.#refused.add(account);
+      this.send(`A- ${account}\r\n`);
+    }
+    super.takeMessage(operation);
+  }
+
   /** True if the cluster is refused: then the connection is closed. */
   #isRejected(cluster: string): boolean {
     if (!this.#host.isRejected(cluster)) return false;
@@ -172,6 +176,7 @@ export class InboundGateway extends GatewayLink {
   /** All plain interest in an account: what there is now as lines, then each change. */
   #tell(account: string, lines: string): void {
     this.#told.add(account);
+    this.#refused.delete(account);
     const whose = `Gateway ${quoted(this.cluster)}: switching account ${quoted(account)}`;
     this.log("debug", `${whose} to Interest-Only mode`);
     const { name } = this.#host.settings;
