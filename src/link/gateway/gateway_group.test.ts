@@ -142,11 +142,11 @@ describe("GatewayGroup", () => {
     connection.take();
     unregistered.connection.take();
     server.group.memberUrlsChanged(["10.0.0.2:1"]);
-    expect(connection.take()).toInclude('"gateway_urls":["127.0.0.1:1001","10.0.0.2:1"]');
+    expect(connection.take()).toContain('"gateway_urls":["127.0.0.1:1001","10.0.0.2:1"]');
     server.group.memberUrlsChanged(["10.0.0.2:1", "127.0.0.1:1001"]);
     expect(connection.take()).toBe("");
     server.group.memberUrlsChanged([]);
-    expect(connection.take()).toInclude('"gateway_urls":["127.0.0.1:1001"]');
+    expect(connection.take()).toContain('"gateway_urls":["127.0.0.1:1001"]');
     expect(unregistered.connection.take()).toBe("");
   });
 

@@ -55,7 +55,7 @@ describe("InboundGateway handshake", () => {
     expect(connection.take()).toBe("");
     expect(connection.tls).toEqual(tls);
     connection.finishTls();
-    expect(connection.take()).toInclude('"tls_required":true,"tls_verify":true');
+    expect(connection.take()).toContain('"tls_required":true,"tls_verify":true');
   });
 
   test.each(["PING\r\n", INFO, "RS+ $G a\r\n"])("wants CONNECT first, not %p", (first) => {
@@ -85,7 +85,7 @@ describe("InboundGateway handshake", () => {
     };
     const server = new LoneGateways({ credentials: { user: "u", password: "p" } }, { isAuthorized });
     const { connection, peer } = server.accept();
-    expect(connection.take()).toInclude('"auth_required":true');
+    expect(connection.take()).toContain('"auth_required":true');
     feed(peer, 'CONNECT {"gateway":"GX","user":"u","pass":"bad"}\r\n');
     expect(seen).toEqual(["u/bad"]);
     expect(connection.take()).toBe("-ERR 'Authorization Violation'\r\n");
@@ -123,7 +123,7 @@ describe("InboundGateway handshake", () => {
     feed(peer, CONNECT + infoText({ gateway: "GX", server_name: name }));
     expect(connection.take()).toBe("");
     expect(connection.closed).toBe("Duplicate Server Name");
-    expect(server.log.at(-1)).toInclude(`Remote server has a duplicate name: "${name}"`);
+    expect(server.log.at(-1)).toContain(`Remote server has a duplicate name: "${name}"`);
   });
 
   test.each([
@@ -204,7 +204,7 @@ describe("InboundGateway interest", () => {
       expect(connection.take()).toBe("");
       expect(connection.closed).toBe("Protocol Violation");
       const verb = line.split(" ")[0];
-      expect(server.log.at(-1)).toInclude(`Received ${verb} from gateway on inbound connection`);
+      expect(server.log.at(-1)).toContain(`Received ${verb} from gateway on inbound connection`);
     }
   });
 });

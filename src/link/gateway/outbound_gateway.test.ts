@@ -53,11 +53,11 @@ describe("OutboundGateway handshake", () => {
     const credentials = { user: "own", password: "pw" };
     const own = dialled({ credentials });
     feed(own.peer, infoText(INFO));
-    expect(own.connection.take()).toInclude('"user":"own","pass":"pw","tls_required"');
+    expect(own.connection.take()).toContain('"user":"own","pass":"pw","tls_required"');
     const remotes = [{ name: "GB", urls: ["nats://url:secret@127.0.0.1:1002"], tls: null }];
     const other = dialled({ credentials, remotes });
     feed(other.peer, infoText(INFO));
-    expect(other.connection.take()).toInclude('"user":"url","pass":"secret","tls_required"');
+    expect(other.connection.take()).toContain('"user":"url","pass":"secret","tls_required"');
   });
 
   test("handshakes with TLS first; the certificate is to name a host where one is known", () => {
@@ -111,7 +111,7 @@ describe("OutboundGateway handshake", () => {
     const { server, peer } = registered();
     peer.ended(CloseReason.ReadError);
     expect(server.events).toEqual(["outbound left GB"]);
-    expect(server.log.at(-1)).toInclude("Gateway connection closed: Read Error - Remote: B");
+    expect(server.log.at(-1)).toContain("Gateway connection closed: Read Error - Remote: B");
   });
 });
 
