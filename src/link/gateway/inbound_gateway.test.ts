@@ -59,9 +59,11 @@ describe("InboundGateway handshake", () => {
   });
 
   test.each(["PING\r\n", INFO, "RS+ $G a\r\n"])("wants CONNECT first, not %p", (first) => {
-    const { connection, peer } = new LoneGateways().accept();
+    const server = new LoneGateways();
+    const { connection, peer } = server.accept();
     connection.take();
     feed(peer, first);
+    expect(server.log.at(-1)).toBe("error 127.0.0.1:40001 - gid:1 - authentication error");
     expect(connection.take()).toBe("-ERR 'Authorization Violation'\r\n");
     expect(connection.closed).toBe("Authentication Failure");
   });
@@ -88,6 +90,7 @@ describe("InboundGateway handshake", () => {
     expect(connection.take()).toContain('"auth_required":true');
     feed(peer, 'CONNECT {"gateway":"GX","user":"u","pass":"bad"}\r\n');
     expect(seen).toEqual(["u/bad"]);
+    expect(server.log.at(-1)).toContain('gid:1 - authentication error - User "u"');
     expect(connection.take()).toBe("-ERR 'Authorization Violation'\r\n");
     expect(connection.closed).toBe("Authentication Failure");
   });

@@ -1,6 +1,7 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { InterestKey, LinkConnection, LinkTls } from "../core/link.ts";
+import type { LinkFault } from "../core/link_fault.ts";
 import { decodeLinkConnect, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { accountCommand, GATEWAY_COMMAND } from "./gateway_info.ts";
@@ -51,6 +52,12 @@ export class InboundGateway extends GatewayLink {
     this.#stopAuthTimer();
     super.ended(reason);
     this.#host.inboundEnded(this);
+  }
+
+  /** Who may not come in is told of no more than that; the log says it in words of its own. */
+  override refuse(fault: LinkFault): void {
+    const isLogin = fault.closeReason === CloseReason.AuthenticationFailure;
+    super.refuse(isLogin ? { ...fault, logText: `authentication error${fault.logText}` } : fault);
   }
 
   announce(key: InterestKey, weight: number): void {
@@ -117,8 +124,9 @@ export class InboundGateway extends GatewayLink {
     const { user, password, gateway } = read.values;
     this.#stopAuthTimer();
     if (!this.#host.hooks.isAuthorized(this.connection, user, password)) {
+      const logText = user === "" ? "" : ` - User ${quoted(user)}`;
       const closeReason = CloseReason.AuthenticationFailure;
-      this.refuse({ logText: "authentication error", wireText: "Authorization Violation", closeReason });
+      this.refuse({ logText, wireText: "Authorization Violation", closeReason });
     } else if (gateway === "") {
       this.fail("attempted to connect to gateway port", CloseReason.IncorrectPort);
     } else if (!this.#isRejected(gateway)) {
@@ -177,11 +185,12 @@ export class InboundGateway extends GatewayLink {
   #tell(account: string, lines: string): void {
     this.#told.add(account);
     this.#refused.delete(account);
-    const whose = `Gateway ${quoted(this.cluster)}: switching account ${quoted(account)}`;
-    this.log("debug", `${whose} to Interest-Only mode`);
     const { name } = this.#host.settings;
+    const switching = `Gateway ${quoted(this.cluster)}: switching account ${quoted(account)} to Interest-Only mode`;
+    this.log("debug", switching);
     const start = accountCommand(name, GATEWAY_COMMAND.allStart, account);
     this.send(start + lines + accountCommand(name, GATEWAY_COMMAND.allComplete, account));
+    this.log("debug", `${switching} complete`);
   }
 }
 
