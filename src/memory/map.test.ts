@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import * as config from "../config/option_table.ts";
 import {
+  ACCOUNT_NAME_BYTES,
+  ACCOUNT_NAME_SLOTS,
   AREA_HEADER_BYTES,
   CONNECTION_BYTES,
   OUTBOX_BYTES,
@@ -30,6 +32,7 @@ function regionsOf(map: MemoryMap): Region[] {
   const regions: Region[] = [
     { name: "header", start: 0, length: 65536 },
     { name: "index", start: map.index.byteOffset, length: map.index.byteLength },
+    { name: "journal", start: map.index.journal.byteOffset, length: map.index.journal.byteLength },
     { name: "blocks", start: map.blocks, length: map.blockCount * BLOCK_BYTES },
   ];
   for (let from = 0; from < map.nodeCount; from++) {
@@ -52,6 +55,7 @@ function regionsOf(map: MemoryMap): Region[] {
     add("scratch", area.scratch, SCRATCH_BYTES);
     if (!map.hasConnections(from)) continue;
     add("plan sets", area.planSets, PLAN_SET_BYTES * PLAN_SET_COUNT);
+    add("account names", area.accountNames, ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES);
     add("receive", area.receive, RECEIVE_BYTES);
     add("plan arena", area.planArena, area.planArenaEnd - area.planArena);
     add("outboxes", area.outboxes, area.outboxCount * OUTBOX_BYTES);

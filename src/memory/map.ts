@@ -2,7 +2,7 @@
  * The map of the one shared memory: which region lies where. Laid out once at start, the same in every thread.
  *
  *   header   magic, layout parameters, process-wide words, one block of words per node
- *   index    the interest index
+ *   index    the interest index, and the journal of its changes
  *   accounts what is counted of each account
  *   rings    one per ordered pair of nodes that talk
  *   areas    one per node: header, connections, plan cache, receive buffer, outboxes
@@ -13,6 +13,8 @@
  */
 import { assert } from "../base/assert.ts";
 import {
+  ACCOUNT_NAME_BYTES,
+  ACCOUNT_NAME_SLOTS,
   AREA_ACCOUNTS_MAX,
   AREA_HEADER_BYTES,
   CONNECTION_BYTES,
@@ -37,6 +39,13 @@ export const NODE_LINKS = 1;
 export const NODE_ACCEPTOR = 2;
 export const NODE_SHARD_FIRST = 3;
 export const SHARDS_MAX = 16;
+/**
+ * No thread: whose interest is that of queue groups on other servers which serve only where no nearer member does (leaf
+ * nodes, gateways). Messages for them go to the node with the links.
+ */
+export const NODE_FAR = NODES_MAX - 1;
+/** In place of the node with the links, of a process without. */
+export const NO_LINKS_NODE = -1;
 
 /** What the header page holds, in words of 4 bytes. */
 export const HEADER_MAGIC = 0;
@@ -90,6 +99,8 @@ export const READ_BYTES_BEFORE_LOGIN = 16 * 1024;
 export const BLOCK_BYTES = 256 * 1024;
 
 const INDEX_BYTES = 640 * 1024 * 1024;
+/** Each of 2^24 entries once, and a bit for it; interest/journal.ts checks that it is enough. */
+const JOURNAL_BYTES = 2 ** 24 * 4 + 2 ** 24 / 8 + 4096;
 const AREA_BYTES_MAX = 320 * 1024 * 1024;
 const AREAS_BYTES_MAX = 640 * 1024 * 1024;
 const OUTBOXES_MAX = 2048;
@@ -109,6 +120,8 @@ export interface AreaMap {
   readonly receive: number;
   /** A few pages for lines that are rewritten before the engine sees them. */
   readonly scratch: number;
+  /** The table of account names, of a shard that has links. */
+  readonly accountNames: number;
   readonly outboxes: number;
   readonly outboxCount: number;
 }
@@ -125,7 +138,11 @@ export interface MemoryMap {
   hasConnections(node: number): boolean;
   /** Slots for connections, the fabric's included, which every node has. */
   slotCount(node: number): number;
-  readonly index: { readonly byteOffset: number; readonly byteLength: number };
+  readonly index: {
+    readonly byteOffset: number;
+    readonly byteLength: number;
+    readonly journal: { readonly byteOffset: number; readonly byteLength: number };
+  };
   /** Bytes a ring between two shards can hold; others are smaller. */
   readonly ringBytes: number;
   /** Address of the ring from one node to another, 0 if the two never talk. */
@@ -152,7 +169,7 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
   assert(shardCount >= 1 && shardCount <= SHARDS_MAX, "a process has 1 to 16 shards");
   const linksNode = hasLinksShard ? NODE_SHARD_FIRST + shardCount : 0;
   const nodeCount = NODE_SHARD_FIRST + shardCount + (hasLinksShard ? 1 : 0);
-  assert(nodeCount < NODES_MAX, "sets of nodes are 32-bit maps, the last bit of which is no node");
+  assert(nodeCount <= NODE_FAR, "sets of nodes are 32-bit maps");
   const hasConnections = (node: number) => node >= NODE_SHARD_FIRST && node < nodeCount;
   const isShard = (node: number) => hasConnections(node) && node !== linksNode;
   const slotCount = (node: number) =>
@@ -165,7 +182,11 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
     return start;
   };
 
-  const index = { byteOffset: take(INDEX_BYTES), byteLength: INDEX_BYTES };
+  const index = {
+    byteOffset: take(INDEX_BYTES),
+    byteLength: INDEX_BYTES,
+    journal: { byteOffset: take(JOURNAL_BYTES), byteLength: JOURNAL_BYTES },
+  };
 
   const accounts = take(AREA_ACCOUNTS_MAX * ACCOUNT_BYTES);
 
@@ -201,6 +222,9 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
     const planSets = take(isServing ? PLAN_SET_BYTES * PLAN_SET_COUNT : 0);
     const receive = take(isServing ? RECEIVE_BYTES : 0);
     const scratch = take(SCRATCH_BYTES);
+    const accountNames = take(
+      node === linksNode && hasLinksShard ? ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES : 0,
+    );
     const left = start + (isServing ? areaBytes : 0) - at;
     const arenaBytes = Math.min(PLAN_ARENA_BYTES_MAX, Math.max(0, left >> 1));
     const planArena = take(arenaBytes);
@@ -220,6 +244,7 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
       planArenaEnd,
       receive,
       scratch,
+      accountNames,
       outboxes,
       outboxCount,
     });

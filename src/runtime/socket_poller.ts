@@ -8,6 +8,7 @@ import type { SocketAddress } from "./posix/socket_address.ts";
 import { SocketStream } from "./socket_stream.ts";
 import { SocketTls } from "./socket_tls.ts";
 import {
+  type DialledServer,
   HANDSHAKE_FAILED,
   type HandshakeError,
   type TlsContext,
@@ -56,8 +57,8 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
   #eventFlags: number[] = [];
   #lastError = "";
   #dialError = "";
-  /** By listener. */
-  readonly #tls: SocketTls[] = [];
+  /** By name. */
+  readonly #tls = new Map<string, SocketTls>();
   #handshakeError: HandshakeError = { text: "", isNoise: false };
 
   readonly #wakeWords: Int32Array;
@@ -182,23 +183,27 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
     return this.#lastError;
   }
 
-  useContext(listener: number, context: TlsContext | null): void {
+  useContext(name: string, context: TlsContext | null): void {
     if (context === null) {
-      delete this.#tls[listener];
+      this.#tls.delete(name);
       return;
     }
     assert(context.kind === "runtime", "SocketPoller.useContext: the context is not the runtime's");
-    this.#tls[listener] = new SocketTls(context.options);
+    this.#tls.set(name, new SocketTls(context.options));
+  }
+
+  hasContext(name: string): boolean {
+    return this.#tls.has(name);
   }
 
   peek(slot: number): number {
     return this.#streamOf(slot).peek();
   }
 
-  startTls(slot: number, listener: number): void {
-    const tls = this.#tls[listener];
-    assert(tls !== undefined, "SocketPoller.startTls: the listener has no context");
-    this.#streamOf(slot).awaitTls(tls);
+  startTls(slot: number, name: string, dialled: DialledServer | null): void {
+    const tls = this.#tls.get(name);
+    assert(tls !== undefined, "SocketPoller.startTls: there is no context of that name");
+    this.#streamOf(slot).awaitTls(tls, dialled);
   }
 
   handshake(slot: number): number {

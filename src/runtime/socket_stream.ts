@@ -15,7 +15,13 @@ import {
   socketHandshakeError,
   TLS_HANDSHAKE_BYTE,
 } from "./socket_tls.ts";
-import { HANDSHAKE_DONE, HANDSHAKE_FAILED, type HandshakeError, type TlsSession } from "./tls.ts";
+import {
+  type DialledServer,
+  HANDSHAKE_DONE,
+  HANDSHAKE_FAILED,
+  type HandshakeError,
+  type TlsSession,
+} from "./tls.ts";
 
 /** A stream takes writes while fewer bytes than this wait in its socket. */
 const UNSENT_BYTES_MAX = 256 * 1024;
@@ -37,8 +43,9 @@ export class SocketStream {
   #error: Error | undefined;
   #isReadWanted = true;
   #isWriteWanted = false;
-  /** A handshake to begin with the first byte. */
+  /** A handshake to begin: with the peer's first byte, or with the next call as its client. */
   #awaitedTls: SocketTls | null = null;
+  #dialled: DialledServer | null = null;
   /** The handshake is over, and nobody has been told. */
   #isHandshakeNews = false;
   #isHandshakeDone = false;
@@ -104,9 +111,10 @@ export class SocketStream {
     return this.#hasEnded || this.#error !== undefined ? READ_FAILED : WOULD_BLOCK;
   }
 
-  /** A handshake is to come, which begins with the peer's first byte. */
-  awaitTls(tls: SocketTls): void {
+  /** A handshake is to come. */
+  awaitTls(tls: SocketTls, dialled: DialledServer | null): void {
     this.#awaitedTls = tls;
+    this.#dialled = dialled;
   }
 
   /** Puts TLS between the socket and what is read and written; what arrived before goes to it. */
@@ -115,9 +123,11 @@ export class SocketStream {
     for (const event of ["data", "end", "error", "close"]) plain.removeAllListeners(event);
     plain.pause();
     const firstBytes = Buffer.concat(this.#incoming.splice(0));
-    plain.unshift(firstBytes);
+    if (firstBytes.length > 0) plain.unshift(firstBytes);
     this.#unreadBytes = 0;
-    const socket = tls.secure(plain, firstBytes);
+    const dialled = this.#dialled;
+    const socket =
+      dialled === null ? tls.secure(plain, firstBytes) : tls.secureAsClient(plain, dialled.serverName);
     this.#socket = socket;
     // The handshake tells of these by the socket on top, if at all.
     plain.on("error", () => {});
@@ -125,7 +135,8 @@ export class SocketStream {
       this.#hasEnded = true;
       this.#onReady();
     });
-    socket.on("secure", () => {
+    // `secure` comes before the client has looked at the server's certificate.
+    socket.on(dialled === null ? "secure" : "secureConnect", () => {
       this.#isHandshakeDone = true;
       this.#isHandshakeNews = true;
       this.#onReady();
@@ -136,7 +147,7 @@ export class SocketStream {
   handshake(): number {
     this.#isHandshakeNews = false;
     if (this.#awaitedTls !== null) {
-      const first = this.peek();
+      const first = this.#dialled === null ? this.peek() : TLS_HANDSHAKE_BYTE;
       if (first === WOULD_BLOCK) return WOULD_BLOCK;
       if (first !== TLS_HANDSHAKE_BYTE) return HANDSHAKE_FAILED;
       this.#startTls(this.#awaitedTls);

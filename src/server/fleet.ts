@@ -35,6 +35,7 @@ import {
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
   HEADER_HANDSHAKES_REJECTED,
+  NODE_FAR,
   NODE_IS_ASLEEP,
   NODE_IS_DEAD,
   NODE_IS_UP,
@@ -53,12 +54,15 @@ import {
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
+import { lookUpHost } from "../runtime/host_lookup.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { wakeSocketPoller } from "../runtime/socket_poller.ts";
+import type { LinksNews, LinksSetup } from "../shard/links_setup.ts";
 import type {
   ClientEvent,
   ConnectionRecord,
+  LinkControl,
   OwnListener,
   ShardControl,
   ShardDispose,
@@ -107,6 +111,10 @@ export type FleetListenResult =
   | { readonly ok: false; readonly listener: ListenerOptions; readonly error: string };
 
 export interface FleetEvents {
+  /** What the links shard is to do, on these ports. */
+  linksSetup(ports: Ports): LinksSetup;
+  /** The links shard tells of something. */
+  onLinks(news: LinksNews): void;
   log(level: ShardLogLevel, text: string): void;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
@@ -179,6 +187,7 @@ export class Fleet {
   #shardOptions: ShardOptions;
   #info: ServerInfo;
   #isListening = false;
+  #linksSetup: LinksSetup | null = null;
   #isStopping = false;
   #stopping: Promise<boolean> | null = null;
   #lastQuery = 0;
@@ -262,7 +271,7 @@ export class Fleet {
   /** All but main. */
   get threadNames(): readonly string[] {
     return [
-      ...this.#shards.map((_, index) => `shard ${index}`),
+      ...this.#shards.map((shard) => nameOf(shard, this.#shared.map.linksNode)),
       ...(this.#acceptor === null ? [] : ["acceptor"]),
       ...(this.#links.isRunning ? ["links"] : []),
     ];
@@ -276,9 +285,14 @@ export class Fleet {
   async start(logins: LoginsSettings): Promise<void> {
     const links = this.#links.start(logins);
     if (this.#options.posix === null) return links;
-    for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, []));
+    for (let i = 0; i < this.#servingCount; i++) this.#shards.push(this.#startShard(i, []));
     this.#acceptor = new AcceptorThread(this.#shared, this.#options.posix, this.#events);
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
+  }
+
+  /** Shards, the one for links among them: it comes behind the others. */
+  get #servingCount(): number {
+    return this.#options.shardCount + (this.#options.hasLinks ? 1 : 0);
   }
 
   /** Opens the ports. `onPorts` hears of them before anybody can connect. */
@@ -297,6 +311,7 @@ export class Fleet {
     const ports = new Map(opened.map(({ kind, port }) => [kind, port]));
     this.#info = onPorts(ports);
     this.#broadcast({ type: "options", options: this.#shardOptions, info: this.#info });
+    this.#setUpLinks(ports);
     await this.#acceptor!.accept(opened.map(({ kind, fd }) => ({ kind, fd })));
     this.#isListening = true;
     for (const shard of this.#shards) if (shard.hasFailed) this.#scheduleRestart(shard);
@@ -354,7 +369,7 @@ export class Fleet {
     // First the links thread: what a shard asks by its new rules must not be judged by the old ones.
     await this.#links.reload(logins, preload);
     this.#broadcast({ type: "options", options, info });
-    await this.query({ what: "done" });
+    await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
   }
 
   /** Sends INFO to the clients that take it at any time. */
@@ -395,16 +410,34 @@ export class Fleet {
 
   /** Asks every shard; its answers in the order of the shards. One that is dead, or dies meanwhile, answers nothing. */
   async query<T>(query: ShardQuery): Promise<T[]> {
-    const alive = this.#isStopping ? [] : this.#shards.filter(({ hasFailed }) => !hasFailed);
-    const answers = alive.map(({ node }) => {
-      const id = ++this.#lastQuery;
-      const answer = new Promise<T | undefined>((resolve) => {
-        this.#answers.set(id, { node, resolve: resolve as (data: unknown) => void });
-      });
-      this.#send(node, { type: "query", id, query });
-      return answer;
-    });
+    const answers = this.#clientShards.map(({ node }) => this.#ask<T>(node, query));
     return (await Promise.all(answers)).filter((answer) => answer !== undefined);
+  }
+
+  /** Asks the links shard; undefined where there is none, or it is dead. */
+  async queryLinks<T>(query: ShardQuery): Promise<T | undefined> {
+    const { linksNode } = this.#shared.map;
+    return linksNode === 0 ? undefined : this.#ask<T>(linksNode, query);
+  }
+
+  /** Tells the links shard something, where there is one. */
+  tellLinks(message: LinkControl): void {
+    const { linksNode } = this.#shared.map;
+    if (linksNode !== 0) this.#send(linksNode, message);
+  }
+
+  #ask<T>(node: number, query: ShardQuery): Promise<T | undefined> {
+    const isAlive = this.#shards.some((shard) => shard.node === node && !shard.hasFailed);
+    if (this.#isStopping || !isAlive) return Promise.resolve(undefined);
+    const id = ++this.#lastQuery;
+    return new Promise((resolve) => {
+      this.#answers.set(id, { node, resolve: resolve as (data: unknown) => void });
+      this.#send(node, { type: "query", id, query });
+    });
+  }
+
+  get #clientShards(): ShardThread[] {
+    return this.#shards.filter(({ node }) => this.#shared.map.isShard(node));
   }
 
   counters(): FleetCounters {
@@ -444,23 +477,33 @@ export class Fleet {
   }
 
   async #listenByShards(onPorts: (ports: Ports) => ServerInfo): Promise<FleetListenResult> {
-    const { listeners, shardCount } = this.#options;
+    const { listeners, shardCount, hasLinks } = this.#options;
     const forClients = listeners.filter(({ kind }) => servesClients(kind));
+    const forLinks = listeners.filter(({ kind }) => !servesClients(kind));
     // Only Linux spreads connections over several listeners of one port.
     const reusePort = process.platform === "linux" && shardCount > 1;
     const listening = reusePort ? shardCount : 1;
     let own: readonly OwnListener[] = forClients.map((listener) => ({ ...listener, reusePort }));
-    let ports: Ports = new Map();
+    const ports = new Map<ListenerKind, number>();
     try {
+      if (hasLinks) {
+        const links = this.#startShard(
+          shardCount,
+          forLinks.map((listener) => ({ ...listener, reusePort: false })),
+        );
+        this.#shards[shardCount] = links;
+        const listened = await links.ready.promise;
+        for (const [at, { kind }] of forLinks.entries()) ports.set(kind, listened[at]!);
+      }
       for (let i = 0; i < shardCount; i++) {
         const shard = this.#startShard(i, i < listening ? own : []);
-        this.#shards.push(shard);
+        this.#shards[i] = shard;
         const listened = await shard.ready.promise;
         if (i === 0) {
           // The others listen on the ports that the first one got.
           own = own.map((listener, at) => ({ ...listener, port: listened[at]! }));
           shard.listen = own;
-          ports = new Map(own.map(({ kind, port }) => [kind, port]));
+          for (const { kind, port } of own) ports.set(kind, port);
           this.#info = onPorts(ports);
           this.#send(shard.node, { type: "options", options: this.#shardOptions, info: this.#info });
         }
@@ -469,10 +512,19 @@ export class Fleet {
       if (!(error instanceof CannotListen)) throw error;
       return { ok: false, listener: error.listener, error: error.message };
     }
+    this.#setUpLinks(ports);
     // The first one has heard only now which port it listens on.
     await this.query({ what: "done" });
     this.#isListening = true;
     return { ok: true, ports };
+  }
+
+  /** Tells the links shard what it is to do, now that all ports are known, and again when it is replaced. */
+  #setUpLinks(ports: Ports): void {
+    const { linksNode } = this.#shared.map;
+    if (linksNode === 0) return;
+    this.#linksSetup = this.#events.linksSetup(ports);
+    this.#send(linksNode, { type: "link", what: "start", setup: this.#linksSetup });
   }
 
   #startShard(index: number, listen: readonly OwnListener[]): ShardThread {
@@ -527,6 +579,14 @@ export class Fleet {
       case "opened":
         this.#events.opened(report.event);
         break;
+      case "links":
+        this.#events.onLinks(report.news);
+        break;
+      case "resolve":
+        lookUpHost(report.host).then((found) =>
+          this.tellLinks({ type: "link", what: "addresses", host: report.host, ...found }),
+        );
+        break;
       case "answer":
         this.#answers.get(report.id)?.resolve(report.data);
         this.#answers.delete(report.id);
@@ -556,7 +616,7 @@ export class Fleet {
     shard.stopped.resolve();
     shard.disposed.resolve();
     shard.worker.terminate();
-    const { node, index } = shard;
+    const { node } = shard;
     const { words } = this.#shared;
     Atomics.store(words, nodeWord(node, NODE_STATE), NODE_IS_DEAD);
     Atomics.store(words, nodeWord(node, NODE_IS_ASLEEP), 0);
@@ -568,22 +628,26 @@ export class Fleet {
     }
     const lost = this.#closeSockets(node);
     if (this.#isStopping) return;
-    this.#events.log("error", `Shard ${index} failed, its ${lost} connections are closed: ${error}`);
+    const text = capitalised(nameOf(shard, this.#shared.map.linksNode));
+    this.#events.log("error", `${text} failed, its ${lost} connections are closed: ${error}`);
     if (this.#index.lockOwner() === node) {
-      this.#events.fatal(`Shard ${index} failed while it changed the interest index`);
+      this.#events.fatal(`${text} failed while it changed the interest index`);
       return;
     }
     this.#index.removeNode(node);
+    if (node === this.#shared.map.linksNode) this.#index.removeNode(NODE_FAR);
     resetNode(this.#shared, node, this.#seeds);
     if (this.#isListening) this.#scheduleRestart(shard);
   }
 
-  #scheduleRestart({ index, listen }: ShardThread): void {
+  #scheduleRestart(failed: ShardThread): void {
+    const { index, listen } = failed;
     this.#restarts[index] ??= new RestartPolicy();
     const policy = this.#restarts[index];
     const pauseMs = policy.onFailure(performance.now());
     if (pauseMs === null) {
-      this.#events.fatal(`Shard ${index} failed ${policy.failureCount} times within a minute`);
+      const name = capitalised(nameOf(failed, this.#shared.map.linksNode));
+      this.#events.fatal(`${name} failed ${policy.failureCount} times within a minute`);
       return;
     }
     const timer = setTimeout(() => {
@@ -592,8 +656,12 @@ export class Fleet {
       resetNode(this.#shared, NODE_SHARD_FIRST + index, this.#seeds);
       const shard = this.#startShard(index, listen);
       this.#shards[index] = shard;
+      if (this.#linksSetup !== null && shard.node === this.#shared.map.linksNode) {
+        this.tellLinks({ type: "link", what: "start", setup: this.#linksSetup });
+      }
       shard.ready.promise.then(
-        () => this.#events.log("info", `Shard ${index} is replaced`),
+        () =>
+          this.#events.log("info", `${capitalised(nameOf(shard, this.#shared.map.linksNode))} is replaced`),
         () => {},
       );
     }, pauseMs);
@@ -607,7 +675,7 @@ export class Fleet {
     // The runtime's own sockets went with their thread.
     const closed = closeSockets(this.#shared, node, (fd) => posix?.close(fd));
     const lost = posix === null ? Atomics.load(words, nodeWord(node, NODE_LOAD)) : closed;
-    Atomics.sub(words, HEADER_CONNECTION_COUNT, lost);
+    if (this.#shared.map.isShard(node)) Atomics.sub(words, HEADER_CONNECTION_COUNT, lost);
     Atomics.sub(words, nodeWord(node, NODE_LOAD), lost);
     return lost;
   }
@@ -623,7 +691,7 @@ export class Fleet {
 
   /** Splits a number over the shards by the connections they have. */
   #shares(count: number): [node: number, share: number][] {
-    const loads = this.#shards.map(({ node }): [number, number] => [
+    const loads = this.#clientShards.map(({ node }): [number, number] => [
       node,
       Atomics.load(this.#shared.words, nodeWord(node, NODE_LOAD)),
     ]);
@@ -637,6 +705,14 @@ export class Fleet {
     }
     return shares.filter(([, share]) => share > 0);
   }
+}
+
+function nameOf({ index, node }: ShardThread, linksNode: number): string {
+  return node === linksNode ? "links shard" : `shard ${index}`;
+}
+
+function capitalised(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 /** Whether the work ends within a time. */

@@ -18,6 +18,7 @@ import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
+import type { LinkTlsBlocks } from "../shard/links_setup.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
 import { Fleet } from "./fleet.ts";
@@ -34,7 +35,7 @@ import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
-import { TlsContexts } from "./tls_contexts.ts";
+import { linkContextPlans, TlsContexts, usesTls } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
 /** Routes and gateways stay until the end, for what the last clients say. */
@@ -88,9 +89,12 @@ export class ServerStartError extends Error {
 
 /** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
 export function findObstacle(options: Options): string | undefined {
-  const { tls } = options;
-  const fileProblem = () => (tls === undefined ? undefined : findTlsFileProblem(tls));
-  return validateForStart(options) ?? findNotYetSupported(options) ?? fileProblem();
+  const tlsProblem = () => {
+    const ofLinks = linkContextPlans(options).map((plan) => plan.options);
+    const blocks = options.tls === undefined ? ofLinks : [options.tls, ...ofLinks];
+    return blocks.map(findTlsFileProblem).find((problem) => problem !== undefined);
+  };
+  return validateForStart(options) ?? findNotYetSupported(options) ?? tlsProblem();
 }
 
 /** Threads that serve clients, where nobody says how many. */
@@ -126,6 +130,7 @@ export class Server {
   #hasLoggedStart = false;
   /** What handshakes are made with now. */
   #tlsContext: TlsContext | null;
+  #linkTls: LinkTlsBlocks;
   #rejections: ReturnType<typeof setInterval> | undefined;
   #port = 0;
   #http: HttpMonitor | null = null;
@@ -179,6 +184,9 @@ export class Server {
     const tls = this.#tlsContexts.create(options.tls);
     if (!tls.ok) throw new Error(tls.reason);
     this.#tlsContext = tls.context;
+    const linkTls = this.#tlsContexts.createForLinks(options);
+    if (!linkTls.ok) throw new Error(linkTls.reason);
+    this.#linkTls = linkTls.blocks;
     this.#resolver = new OptionResolver(options, hash);
     const resolution = this.#resolver.resolve(options);
     if (!resolution.ok) throw new Error(resolution.problem);
@@ -507,6 +515,11 @@ export class Server {
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
     const tls = this.#tlsContexts.create(read.options.tls);
     if (!tls.ok) return refuse(tls.reason);
+    const linkTls = this.#tlsContexts.createForLinks(read.options);
+    if (!linkTls.ok) {
+      this.#tlsContexts.release(tls.context);
+      return refuse(linkTls.reason);
+    }
 
     const changed = new Set(difference.changes.map(({ key }) => key));
     const isLogMoved = openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key));
@@ -517,6 +530,7 @@ export class Server {
     } catch (error) {
       sink?.close();
       this.#tlsContexts.release(tls.context);
+      this.#tlsContexts.releaseLinks(linkTls.blocks);
       return refuse((error as Error).message);
     }
 
@@ -534,6 +548,8 @@ export class Server {
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
     const oldContext = this.#tlsContext;
     this.#tlsContext = tls.context;
+    const oldLinkTls = this.#linkTls;
+    this.#linkTls = linkTls.blocks;
     await this.#fleet.changeOptions(
       this.#shardOptions(),
       this.#infoOn(this.#port),
@@ -541,6 +557,7 @@ export class Server {
       [...this.#options.resolverPreload],
     );
     this.#tlsContexts.release(oldContext);
+    this.#tlsContexts.releaseLinks(oldLinkTls);
     const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
@@ -576,7 +593,10 @@ export class Server {
     this.#system?.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
-    if (await this.#fleet.stop()) this.#tlsContexts.release(this.#tlsContext);
+    if (await this.#fleet.stop()) {
+      this.#tlsContexts.release(this.#tlsContext);
+      this.#tlsContexts.releaseLinks(this.#linkTls);
+    }
     await this.#http?.stop();
   }
 
@@ -616,13 +636,13 @@ export class Server {
  */
 function chooseTransport(
   runtime: Runtime,
-  { midge, tls }: Options,
+  options: Options,
 ): { readonly posix: Posix | null; readonly reason: string } {
-  if (midge.transport === "runtime") return { posix: null, reason: "" };
+  if (options.midge.transport === "runtime") return { posix: null, reason: "" };
   const opened = runtime.openPosix();
   if (!opened.ok) return { posix: null, reason: opened.reason };
   const { posix } = opened;
-  const library = tls === undefined ? null : runtime.openOpenSsl(posix);
+  const library = usesTls(options) ? runtime.openOpenSsl(posix) : null;
   return library === null || library.ok ? { posix, reason: "" } : { posix: null, reason: library.reason };
 }
 

@@ -2,8 +2,9 @@
  * The links shard: a shard whose connections are links to other servers, not clients. What is special about them lies behind
  * `LinkHost`, which `link/host/` implements; other shards have none.
  */
-import type { Delivery } from "../fabric/message_record.ts";
+
 import type { HeldMessage } from "../fabric/held_message.ts";
+import type { Delivery } from "../fabric/message_record.ts";
 import type { StreamSource } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
 import type { Connection } from "./connection.ts";

@@ -141,7 +141,8 @@ export class Publishing {
     if (route.kind !== "deliver") return null;
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) return null;
     const entered = message.under(connection.account.id, route.bytes);
-    for (const service of route.services) this.#services!.request(connection, service, route.subject, entered);
+    for (const service of route.services)
+      this.#services!.request(connection, service, route.subject, entered);
     if (route.isResponse) this.#services!.answer(connection.account, entered, connection);
     return route.subject;
   }
@@ -266,7 +267,7 @@ export class Publishing {
         true,
       );
       if (!hasMore) break;
-      plan = plans.buildMore(context, subject, length, hash);
+      plan = plans.buildMore(subject, length, hash);
     }
     this.#large = outer;
   }
@@ -315,7 +316,7 @@ export class Publishing {
         false,
       );
       if (!hasMore) return true;
-      plan = plans.buildMore(context, subject, length, hash);
+      plan = plans.buildMore(subject, length, hash);
     }
   }
 
@@ -436,7 +437,7 @@ export class Publishing {
       let delivered = publish(plan);
       if (delivered >= 0) {
         while (hasMore) {
-          plan = plans.buildMore(context, subject, length, hash);
+          plan = plans.buildMore(subject, length, hash);
           hasMore = plans.hasMore;
           delivered += publish(plan);
         }

@@ -14,8 +14,8 @@ import { TimerWheel } from "../base/timer_wheel.ts";
 import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine } from "../engine/engine.ts";
-import type { ListenerKind } from "../fabric/listeners.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
@@ -41,6 +41,7 @@ import {
 import {
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
+  NO_LINKS_NODE,
   NODE_IS_ABSENT,
   NODE_IS_ASLEEP,
   NODE_LOAD,
@@ -73,6 +74,7 @@ import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientEvents } from "./client_events.ts";
 import { ClientProtocol } from "./client_protocol.ts";
+import { ClientTargets } from "./client_targets.ts";
 import {
   Connection,
   PHASE_SETTLED,
@@ -231,7 +233,16 @@ export class Shard implements LinkShard {
     this.interest = new LocalInterest(this.shared, this.engine, this.index, this.table, this.node);
     this.accounts = new ShardAccounts(start.options.accounts, start.options.clusterName);
     this.contexts = new Contexts(this.accounts);
-    this.plans = new PlanCache(this.shared, this.engine, this.index, this.table, this.node, this.contexts);
+    const targets = new ClientTargets(this.shared.bytes, this.index, this.table);
+    this.plans = new PlanCache(
+      this.shared,
+      this.engine,
+      this.index,
+      this.node,
+      NO_LINKS_NODE,
+      this.contexts,
+      targets,
+    );
     this.outbound = new Outbound(
       this.shared,
       this.node,
@@ -443,7 +454,8 @@ export class Shard implements LinkShard {
       const connection = this.connections[this.poller.eventSlot(i)];
       if (flags === 0 || connection == null) continue;
       isBusy = true;
-      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#links!.proceed(connection, flags)) continue;
+      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#links!.proceed(connection, flags))
+        continue;
       if ((flags & WRITABLE) !== 0) {
         this.outbound.onWritable(connection);
         if (connection.state === STATE_CLOSING && connection.pending === null) this.#end(connection);
@@ -470,7 +482,7 @@ export class Shard implements LinkShard {
 
   /** Another node has something for this one. */
   get #hasNews(): boolean {
-    return this.engine.hasInbound() || (this.#links?.hasNews ?? false);
+    return this.engine.hasInbound() !== 0 || (this.#links?.hasNews ?? false);
   }
 
   #shareOutboxes(): void {

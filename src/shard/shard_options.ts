@@ -9,7 +9,9 @@ import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { HostAddresses } from "../runtime/host_lookup.ts";
 import type { TlsContext } from "../runtime/tls.ts";
+import type { LinksNews, LinksSetup } from "./links_setup.ts";
 
 export interface ShardOptions {
   readonly maxConnections: number;
@@ -141,8 +143,12 @@ export type ShardControl =
 
 /** Main → the links shard. */
 export type LinkControl =
+  /** What it is to do; first of all, and again after a reload that changed it. */
+  | { readonly type: "link"; readonly what: "start"; readonly setup: LinksSetup }
+  /** The answer to a `resolve` report. */
+  | ({ readonly type: "link"; readonly what: "addresses"; readonly host: string } & HostAddresses)
   /** Lame duck mode begins. */
-  { readonly type: "link"; readonly what: "lameDuck" };
+  | { readonly type: "link"; readonly what: "lameDuck" };
 
 export type ShardQuery =
   /** Nothing: the answer says that every command before it has been carried out. */
@@ -180,7 +186,11 @@ export type ShardQuery =
   /** Ids of the clients of an account, by its name. */
   | { readonly what: "clients"; readonly account: string }
   /** What each account has here: `AccountCounters` by name. */
-  | { readonly what: "accounts" };
+  | { readonly what: "accounts" }
+  /** The links shard's alone: its links, as monitoring shows them. */
+  | { readonly what: "routes" }
+  | { readonly what: "gateways" }
+  | { readonly what: "leafs" };
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
@@ -192,6 +202,10 @@ export type ShardReport =
   | { readonly type: "opened"; readonly event: ClientEvent }
   /** Without an event where nobody listens. */
   | { readonly type: "closed"; readonly connection: ConnectionRecord; readonly event: ClientEvent | null }
+  /** The links shard's alone. */
+  | { readonly type: "links"; readonly news: LinksNews }
+  /** The links shard wants the addresses of a host. */
+  | { readonly type: "resolve"; readonly host: string }
   /** Where shards listen by themselves. The thread has served nobody and stops. */
   | { readonly type: "cannotListen"; readonly listener: OwnListener; readonly error: string }
   | { readonly type: "failed"; readonly error: string }

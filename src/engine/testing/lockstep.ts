@@ -33,7 +33,8 @@ import {
   RING_TAIL,
 } from "../../memory/layout.ts";
 import { CrowdedMemory } from "./crowded_memory.ts";
-import { ModelNode, parseLine, type ScanResult } from "./model_node.ts";
+import { parseLine } from "./model_lines.ts";
+import { ModelNode, type ScanResult } from "./model_node.ts";
 import { ModelRing } from "./model_ring.ts";
 import { joinByRing, RealNode } from "./real_node.ts";
 import {

@@ -9,12 +9,13 @@ import { NODE_FAR } from "../../memory/map.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
 import type { Connection } from "../../shard/connection.ts";
-import type { ShardContext } from "../../shard/context.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
-import { bytesOf, textOf } from "../../subject/byte_string.ts";
+import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
 import type { LinkFabric, Matches } from "../core/link_core.ts";
+import type { LinkInterest } from "../core/routing.ts";
 import type { LocalWishes } from "./local_wishes.ts";
+import { standIn } from "./stand_in.ts";
 import type { LinkWishes } from "./wishes.ts";
 
 interface Member {
@@ -29,7 +30,12 @@ interface NearMatch {
   readonly groups: Map<string, Member[]>;
 }
 
-const NOTHING: Matches = { isPlainHere: false, membersHere: new Map(), links: [] };
+const NO_QUEUES = new Int32Array(0);
+
+/** Wants the replies to requests of other clusters, so that they come to this shard whoever else wants them. */
+const REPLIES = standIn("gateway", "inbound");
+
+const NOTHING: Matches = { isPlainHere: false, membersHere: new Map(), links: [], imports: [] };
 
 export class ShardFabric implements LinkFabric {
   readonly #shard: LinkShard;
@@ -37,6 +43,8 @@ export class ShardFabric implements LinkFabric {
   readonly #connectionOf: (link: Link) => Connection;
   readonly #log: LinkLog;
   readonly #match = new MatchResult();
+  /** Accounts may come that nobody has defined yet. */
+  mayLoadAccounts = false;
   /** Set once, right after both are made. */
   local: LocalWishes | null = null;
   /** Wishes for accounts that nobody has defined yet, by account. */
@@ -55,8 +63,11 @@ export class ShardFabric implements LinkFabric {
       this.#keep(link, key, weight);
       return;
     }
-    if (!this.#wishes.set(link, this.#connectionOf(link), account.id, key, weight)) {
-      this.#log("error", `No room for interest in [${textOf(key.subject)}]: messages on it do not cross the link`);
+    if (!this.#wishes.set(link, account.id, key, weight)) {
+      this.#log(
+        "error",
+        `No room for interest in [${textOf(key.subject)}]: messages on it do not cross the link`,
+      );
     }
   }
 
@@ -70,7 +81,8 @@ export class ShardFabric implements LinkFabric {
     for (const [name, waiting] of [...this.#waiting]) {
       if (this.#account(name) === undefined) continue;
       this.#waiting.delete(name);
-      for (const [link, wishes] of waiting) for (const { key, weight } of wishes) this.want(link, key, weight);
+      for (const [link, wishes] of waiting)
+        for (const { key, weight } of wishes) this.want(link, key, weight);
     }
   }
 
@@ -80,12 +92,27 @@ export class ShardFabric implements LinkFabric {
     const near = this.#near(own, subject);
     const membersHere = new Map<string, number>();
     for (const [queue, members] of near.groups) {
-      membersHere.set(queue, members.reduce((sum, member) => sum + member.members, 0));
+      membersHere.set(
+        queue,
+        members.reduce((sum, member) => sum + member.members, 0),
+      );
     }
-    const bytes = bytesOf(subject);
-    this.#shard.index.match(own.id, bytes, 0, bytes.length, this.#match);
     const isPlainHere = near.plainNodes !== 0 || this.#shard.nodeOfReply(own.id, subject) >= 0;
-    return { isPlainHere, membersHere, links: this.#wishes.of(this.#match) };
+    const links = this.#linksFor(own.id, bytesOf(subject));
+    const imports = (own.isImported ? own.legsOf(subject) : []).flatMap((leg) => {
+      const importer = this.#shard.accounts.byId(leg.account);
+      if (importer === undefined) return [];
+      const wishes = this.#linksFor(leg.account, leg.subject);
+      return [
+        { account: byteStringOfText(importer.name), subject: byteStringOf(leg.subject), links: wishes },
+      ];
+    });
+    return { isPlainHere, membersHere, links, imports };
+  }
+
+  #linksFor(account: number, subject: Uint8Array): LinkInterest[] {
+    this.#shard.index.match(account, subject, 0, subject.length, this.#match);
+    return this.#wishes.of(this.#match);
   }
 
   deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
@@ -93,7 +120,11 @@ export class ShardFabric implements LinkFabric {
     if (account === undefined) return;
     const waiting = this.#shard.nodeOfReply(account.id, message.subject);
     if (waiting >= 0) {
-      this.#shard.sendToNode(waiting, { message: held(account.id | CONTEXT_IS_RESPONSE, message), isPlain: true, queues: [] });
+      this.#shard.sendToNode(waiting, {
+        message: held(account.id | CONTEXT_IS_RESPONSE, message),
+        isPlain: true,
+        queues: NO_QUEUES,
+      });
       return;
     }
     const near = this.#near(account, message.subject);
@@ -105,8 +136,9 @@ export class ShardFabric implements LinkFabric {
     const body = held(account.id, message);
     for (let node = 0; node < NODE_FAR; node++) {
       const isWanted = isPlain && (near.plainNodes & (1 << node)) !== 0;
-      const picked = queueIds.get(node) ?? [];
-      if (isWanted || picked.length > 0) this.#shard.sendToNode(node, { message: body, isPlain: isWanted, queues: picked });
+      const picked = Int32Array.from(queueIds.get(node) ?? []);
+      if (isWanted || picked.length > 0)
+        this.#shard.sendToNode(node, { message: body, isPlain: isWanted, queues: picked });
     }
   }
 
@@ -114,6 +146,10 @@ export class ShardFabric implements LinkFabric {
     const connection = this.#connectionOf(link);
     const entered = this.#shard.enter(connection, held(connection.account.id, message), message.subject);
     return entered === null ? null : { ...message, subject: entered };
+  }
+
+  watchReply(account: string, subject: string, isWatched: boolean): void {
+    this.want(REPLIES, { account, subject, queue: "", origin: "" }, isWatched ? 1 : 0);
   }
 
   linkChanged(link: Link): void {
@@ -124,7 +160,8 @@ export class ShardFabric implements LinkFabric {
   #near(account: ShardAccount, subject: string): NearMatch {
     const near: NearMatch = { plainNodes: 0, groups: new Map() };
     this.#addNear(near, account.id, bytesOf(subject));
-    for (const leg of account.isImported ? account.legsOf(subject) : []) this.#addNear(near, leg.account, leg.subject);
+    for (const leg of account.isImported ? account.legsOf(subject) : [])
+      this.#addNear(near, leg.account, leg.subject);
     return near;
   }
 
@@ -138,7 +175,9 @@ export class ShardFabric implements LinkFabric {
       if (node === own || node === NODE_FAR) continue;
       const name = this.local?.queueName(queueId!);
       if (name === undefined) continue;
-      near.groups.getOrInsertComputed(name, () => []).push({ node: node!, queueId: queueId!, members: members! });
+      near.groups
+        .getOrInsertComputed(name, () => [])
+        .push({ node: node!, queueId: queueId!, members: members! });
     }
   }
 
@@ -147,8 +186,11 @@ export class ShardFabric implements LinkFabric {
   }
 
   #keep(link: Link, key: InterestKey, weight: number): void {
-    if (!this.#shard.mayLoadAccounts) {
-      this.#log("warning", `Unknown account ${JSON.stringify(textOf(key.account))} for remote subject ${JSON.stringify(textOf(key.subject))}`);
+    if (!this.mayLoadAccounts) {
+      this.#log(
+        "warning",
+        `Unknown account ${JSON.stringify(textOf(key.account))} for remote subject ${JSON.stringify(textOf(key.subject))}`,
+      );
       return;
     }
     const waiting = this.#waiting.getOrInsertComputed(key.account, () => new Map());

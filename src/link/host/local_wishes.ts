@@ -3,11 +3,12 @@
  * is, and as what it amounts to in accounts whose streams are imported.
  */
 import { shadowSubject } from "../../account/shadow_interest.ts";
+import { EntryView } from "../../interest/entry_view.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
-import type { EntryInterest, InterestJournal } from "../../interest/interest_journal.ts";
+import type { InterestJournal } from "../../interest/journal.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { ShardAccounts } from "../../shard/accounts.ts";
-import { byteStringOf, byteStringOfText } from "../../subject/byte_string.ts";
+import { byteStringOfText } from "../../subject/byte_string.ts";
 import { isSubset } from "../../subject/subset.ts";
 import type { InterestKey } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
@@ -53,20 +54,31 @@ export class LocalWishes {
   /** Oldest first. */
   #recent: Recent[] = [];
 
+  readonly #view = new EntryView();
+
   constructor(
-    journal: InterestJournal,
     index: InterestIndex,
     node: number,
     accounts: ShardAccounts,
     core: LinkCore,
     nowMs: () => number,
   ) {
-    this.#journal = journal;
+    this.#journal = index.journal!;
     this.#index = index;
     this.#node = node;
     this.#accounts = accounts;
     this.#core = core;
     this.#nowMs = nowMs;
+  }
+
+  /** Tells of everything there is; from then on read() tells what changes. */
+  start(): void {
+    this.#journal.enable(this.#node);
+    for (let id = 0; id < this.#index.entryIdEnd; id++) this.#compare(id);
+  }
+
+  get hasNews(): boolean {
+    return !this.#journal.isEmpty;
   }
 
   /** Tells of everything that changed since the last call. */
@@ -98,9 +110,8 @@ export class LocalWishes {
   }
 
   #compare(entryId: number): void {
-    const now = this.#index.interestOf(entryId);
     const known = this.#known.get(entryId);
-    const found = now === undefined ? undefined : this.#knownOf(now);
+    const found = this.#index.read(entryId, this.#view) ? this.#knownOf(this.#view) : undefined;
     const isSame = known?.accountId === found?.accountId && known?.subject === found?.subject;
     if (known !== undefined && !isSame) this.#tell(known, known.groups, NOTHING);
     if (found === undefined || found.groups.size === 0) {
@@ -114,20 +125,18 @@ export class LocalWishes {
     this.#known.set(entryId, found);
   }
 
-  #knownOf({ accountId, subject, plainNodes, members }: EntryInterest): Known {
+  #knownOf(view: EntryView): Known {
+    const { accountId, subject, plainNodes } = view;
     const groups = new Map<string, number>();
     if ((plainNodes & ~(1 << this.#node) & ~(1 << NODE_FAR)) !== 0) groups.set("", 1);
-    for (const { node, queueId, queue, members: count } of members) {
+    for (let i = 0; i < view.memberCount; i++) {
+      const node = view.nodes[i]!;
       if (node === this.#node || node === NODE_FAR) continue;
-      const name = byteStringOf(queue);
-      if (name === "") groups.set("", 1);
-      else {
-        this.#queueNames.set(queueId, name);
-        groups.set(name, (groups.get(name) ?? 0) + count);
-      }
+      const queue = view.queues[i]!;
+      this.#queueNames.set(view.queueIds[i]!, queue);
+      groups.set(queue, (groups.get(queue) ?? 0) + view.members[i]!);
     }
-    const text = byteStringOf(subject);
-    return { accountId, subject: text, groups, places: this.#placesOf({ accountId, subject: text }) };
+    return { accountId, subject, groups, places: this.#placesOf({ accountId, subject }) };
   }
 
   #remember({ accountId, subject }: Known): void {

@@ -2,7 +2,6 @@
  * What other servers send, from bytes to effect: plain messages by the engine, everything else parsed and given to the
  * protocol of its link. Hot: once per read.
  */
-import { Buffer } from "node:buffer";
 import {
   AREA_CONTEXT,
   AREA_FULL_NODE,
@@ -20,6 +19,7 @@ import { type Connection, STATE_CLOSING } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import type { LinkPeer } from "../core/link.ts";
 import { parseOperation } from "../core/operation_parser.ts";
+import type { AccountNames } from "./account_names.ts";
 
 /** A link as its bytes come in. */
 export interface ReceivingLink {
@@ -40,17 +40,14 @@ export class Receiving {
   readonly #shard: LinkShard;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
-  readonly #text: Buffer;
   readonly #area: number;
-  /** Tells the engine which account a name on the wire is; false for a name that is no account's. */
-  readonly #teachAccount: (name: string) => boolean;
+  readonly #names: AccountNames;
 
-  constructor(shard: LinkShard, teachAccount: (name: string) => boolean) {
+  constructor(shard: LinkShard, names: AccountNames) {
     this.#shard = shard;
-    this.#teachAccount = teachAccount;
+    this.#names = names;
     this.#words = shard.shared.words;
     this.#bytes = shard.shared.bytes;
-    this.#text = Buffer.from(shard.shared.bytes.buffer);
     this.#area = shard.shared.map.area(shard.node).area >> 2;
   }
 
@@ -86,7 +83,7 @@ export class Receiving {
           if (!this.#buildPlan(connection)) return at;
           break;
         case REASON_ACCOUNT:
-          if (!this.#teachAccount(this.#found())) return at;
+          if (!this.#names.learn()) return at;
           break;
         case REASON_RING_FULL:
           this.#shard.waitForRoom(this.#word(AREA_FULL_NODE));
@@ -106,12 +103,6 @@ export class Receiving {
     const length = this.#word(AREA_SUBJECT_LENGTH);
     plans.build(connection.address, this.#word(AREA_CONTEXT), subject, length, this.#word(AREA_SUBJECT_HASH));
     return !plans.hasMore;
-  }
-
-  /** What the engine points at, as a byte string. */
-  #found(): string {
-    const start = this.#word(AREA_SUBJECT);
-    return this.#text.toString("latin1", start, start + this.#word(AREA_SUBJECT_LENGTH));
   }
 
   /** Takes one operation of `bytes[at, end)`; returns where the next begins, or minus where one begins that is not complete. */

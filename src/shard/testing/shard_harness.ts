@@ -32,6 +32,8 @@ const NO_RULES: LoginRules = {
   websocket: OPEN,
   leafnode: OPEN,
   leafnodeWebSocket: OPEN,
+  leafCredentials: null,
+  leafAccount: "$G",
   isProxyRequired: false,
   trustedProxies: [],
   callout: null,
@@ -153,6 +155,7 @@ export class ShardHarness {
         collectGarbage: () => {},
         residentBytes: () => 0,
         stopListening: () => {},
+        createLinks: null,
       });
       void shard.run();
       poller.turn();
