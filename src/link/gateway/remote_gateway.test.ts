@@ -137,8 +137,24 @@ describe("RemoteGateway, implicit", () => {
     const server = implicit(["127.0.0.1:1"]);
     const { peer } = server.open();
     feed(peer, INFO);
+    server.clock.advance(1000);
+    server.clock.chance = 0.99;
     peer.ended(CloseReason.ReadError);
-    server.clock.advance(0);
+    server.clock.advance(98);
+    expect(server.dialled).toEqual([]);
+    server.clock.advance(1);
+    expect(server.dialled).toHaveLength(1);
+  });
+
+  test("is left alone for a second where a connection does not last", () => {
+    const server = implicit(["127.0.0.1:1"]);
+    const { peer } = server.open();
+    feed(peer, INFO);
+    feed(peer, "-ERR 'Authorization Violation'\r\n");
+    peer.ended(CloseReason.ParseError);
+    server.clock.advance(999);
+    expect(server.dialled).toEqual([]);
+    server.clock.advance(1);
     expect(server.dialled).toHaveLength(1);
   });
 });
