@@ -111,7 +111,10 @@ describe("OutboundGateway handshake", () => {
     const { server, peer } = registered();
     peer.ended(CloseReason.ReadError);
     expect(server.events).toEqual(["outbound left GB"]);
-    expect(server.log.at(-1)).toContain("Gateway connection closed: Read Error - Remote: B");
+    expect(server.log.slice(-2)).toEqual([
+      "info 127.0.0.1:40001 - gid:1 - Gateway connection closed: Read Error - Remote: B",
+      'debug Attempting reconnect for gateway "GB"',
+    ]);
   });
 });
 

@@ -15,7 +15,7 @@ export interface DialPolicy {
   readonly connectRetries: number;
   /** Whether pauses between rounds double, up to 30 s. */
   readonly connectBackoff: boolean;
-  /** Every so manieth failed round is logged, at first and after a loss. */
+  /** Of so many failed rounds one is logged, beside the first: before the first connection, and after one was lost. */
   readonly connectErrorReports: number;
   readonly reconnectErrorReports: number;
 }
