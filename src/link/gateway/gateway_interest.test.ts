@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { isSubset } from "../../subject/subset.ts";
 import { GatewayInterest } from "./gateway_interest.ts";
 
 /** What a gateway wants of account AC, which this server has, and what was reported of it. */
@@ -215,5 +216,63 @@ describe("GatewayInterest reports", () => {
         ],
       },
     ]);
+  });
+});
+
+describe("GatewayInterest, whatever happens", () => {
+  const SUBJECTS = ["a", "b.1", "b.*", ">"];
+  const LITERALS = ["a", "b.1", "c"];
+
+  /** Numbers that look random, the same ones for a seed. */
+  function pickerOf(seed: number) {
+    let state = seed;
+    return <T>(items: readonly T[]): T => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return items[Math.floor((state / 2 ** 32) * items.length)]!;
+    };
+  }
+
+  test("reports exactly what it wants, but for what is refused", () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const pick = pickerOf(seed);
+      const reported = new Map<string, { subject: string; queue: string }>();
+      const interest = new GatewayInterest(seed % 2 === 0, {
+        interest: ({ subject, queue }, weight) => {
+          const name = `${subject} ${queue}`;
+          expect(reported.has(name)).toBe(weight === 0);
+          if (weight === 0) reported.delete(name);
+          else reported.set(name, { subject, queue });
+        },
+        changed: () => {},
+      });
+      let isKnown = false;
+      for (let step = 0; step < 60; step++) {
+        pick([
+          () => {
+            interest.accountKnown("AC");
+            isKnown = true;
+          },
+          () => {
+            interest.accountGone("AC");
+            isKnown = false;
+          },
+          () => interest.account("AC", pick([true, false])),
+          () => interest.subscribe("AC", pick(SUBJECTS), pick(["", "q"])),
+          () => interest.unsubscribe("AC", pick(SUBJECTS), pick(["", "q"])),
+          () => interest.startAll("AC"),
+          () => interest.completeAll("AC"),
+        ])();
+        if (!isKnown) expect(reported.size).toBe(0);
+        if (!isKnown) continue;
+        for (const literal of LITERALS) {
+          const matching = [...reported.values()].filter(({ subject }) => isSubset(literal, subject));
+          const { plain, queues } = interest.wants("AC", literal);
+          const isReported = matching.some(({ queue }) => queue === "");
+          if (interest.isExact("AC")) expect(isReported).toBe(plain);
+          else expect(isReported).toBe(true);
+          expect(matching.some(({ queue }) => queue === "q")).toBe(queues.has("q"));
+        }
+      }
+    }
   });
 });

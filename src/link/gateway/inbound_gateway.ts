@@ -9,6 +9,9 @@ import { type GatewayHost, GatewayLink } from "./gateway_link.ts";
 import type { GatewayAccountStatus } from "./gateway_status.ts";
 import { quoted } from "./quoted.ts";
 
+/** Of accounts beyond these that are not here, messages are dropped without a word. */
+const REFUSED_ACCOUNTS_MAX = 1024;
+
 /** Whose accepted connection it is. */
 export interface InboundHost extends GatewayHost {
   readonly inboundTls: LinkTls | null;
@@ -160,14 +163,17 @@ export class InboundGateway extends GatewayLink {
     this.violated(`Received ${verbOf(operation)} from gateway on inbound connection`);
   }
 
-  /** Of an account that is not here, the peer is told once that nobody wants messages. */
   protected override takeMessage(operation: Extract<LinkOperation, { kind: "message" }>): void {
     const { account } = operation;
-    if (!this.#host.accounts.has(account) && !this.#told.has(account) && !this.#refused.has(account)) {
-      this.#refused.add(account);
-      this.send(`A- ${account}\r\n`);
-    }
+    if (!this.#host.accounts.has(account) && !this.#told.has(account)) this.#refuseAccount(account);
     super.takeMessage(operation);
+  }
+
+  /** Tells the peer, once, that nobody wants messages of an account. */
+  #refuseAccount(account: string): void {
+    if (this.#refused.has(account) || this.#refused.size >= REFUSED_ACCOUNTS_MAX) return;
+    this.#refused.add(account);
+    this.send(`A- ${account}\r\n`);
   }
 
   /** True if the cluster is refused: then the connection is closed. */

@@ -151,9 +151,9 @@ export class RemoteGateway {
         this.#connectedMs = this.#host.hooks.clock.nowMs();
         return this.#host.connected(this, url, connection);
       },
-      (reason) => {
+      (reason, isSelf) => {
         if (this.#state !== "dialling") return;
-        this.#report("Error connecting to", address, `: ${reason}`);
+        if (!isSelf) this.#report("Error connecting to", address, `: ${reason}`);
         this.#dialNext(others);
       },
     );

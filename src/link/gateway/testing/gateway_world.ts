@@ -62,7 +62,7 @@ export const SETTINGS: GatewaySettings = {
 type Dialled = {
   readonly target: DialTarget;
   opened(connection: LinkConnection): LinkPeer;
-  failed(reason: string): void;
+  failed(reason: string, isSelf?: boolean): void;
 };
 
 /** One server's gateways with nothing around them: dials wait to be answered. */
@@ -112,7 +112,7 @@ export class LoneGateways {
       log: (level, text) => this.log.push(`${level} ${text}`),
       dialer: {
         dial: (target, opened, failed) =>
-          this.dialled.push({ target, opened, failed: (reason) => failed(reason, false) }),
+          this.dialled.push({ target, opened, failed: (reason, isSelf = false) => failed(reason, isSelf) }),
       },
       isAuthorized: () => true,
       isMemberName: (name) => this.memberNames.has(name),
