@@ -103,7 +103,8 @@ export class AcceptedLeaf implements LinkPeer {
   }
 
   refuse(fault: LinkFault): void {
-    this.#channel.refuse(fault);
+    const isTooEarly = fault.closeReason === CloseReason.AuthenticationFailure;
+    this.#channel.refuse(isTooEarly ? { ...fault, logText: "authentication error" } : fault);
   }
 
   ended(reason: CloseReason): void {
@@ -169,7 +170,7 @@ export class AcceptedLeaf implements LinkPeer {
       this.#failWith(errors.ERROR_AUTHORIZATION_VIOLATION);
       return;
     }
-    if (!this.#hasRoom(account, name) || !this.#isWelcome(connect)) return;
+    if (!this.#hasRoom(account, name) || !this.#isWelcome(connect, verdict, account)) return;
     this.#join(connect, verdict, account);
   }
 
@@ -197,7 +198,7 @@ export class AcceptedLeaf implements LinkPeer {
   }
 
   /** Whether it is a leaf node, of another cluster, and new enough. */
-  #isWelcome({ lang, cluster, gateway, version }: LinkConnect): boolean {
+  #isWelcome({ lang, cluster, gateway, version }: LinkConnect, login: Login, account: LeafAccount): boolean {
     const channel = this.#channel;
     const { versionMin } = this.#context.options;
     if (lang !== "") this.#failWith(errors.ERROR_CONNECTED_TO_LEAF_NODE_PORT);
@@ -215,9 +216,7 @@ export class AcceptedLeaf implements LinkPeer {
       );
     } else if (versionMin !== null && !isVersionAtLeast(version, versionMin)) {
       // The INFO lets newer servers take the rejection for what it is.
-      channel.send(
-        ownInfoLine({ ...leafInfo(this.#context), clientId: channel.connection.id, connectInfo: true }),
-      );
+      this.#sendSecondInfo(login, account);
       channel.fail(
         `connection rejected since minimum version required is ${goQuoteText(versionMin)}`,
         CloseReason.MinimumVersionRequired,

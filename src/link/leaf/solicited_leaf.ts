@@ -250,7 +250,8 @@ export class SolicitedLeaf implements LinkPeer {
   /** What /leafz shows on both ends; this server never compresses. */
   #compressMode({ compression }: LinkInfo): string {
     const { mode } = this.#remote.options.compression;
-    return compression === "" || mode === "disabled" || mode !== "off" ? NOT_COMPRESSED : "off";
+    const isKnown = compression !== "" && mode !== "disabled";
+    return isKnown && (compression === "off" || mode === "off") ? "off" : NOT_COMPRESSED;
   }
 
   #isHub({ clientId, leafNodeUrls, infoOnConnect, cluster, compression }: LinkInfo): boolean {
