@@ -15,7 +15,7 @@ import { LeafRemote } from "./leaf_remote.ts";
 import type { LeafReport } from "./leaf_report.ts";
 import { checkRemoteLogin } from "./remote_login.ts";
 
-/** A cluster that shares its system account with a hub learns of its own members first. */
+/** A server among others that shares its system account with a hub learns of its own neighbours first. */
 const SHARED_SYSTEM_DELAY_MS = 250;
 
 /** The certificates of a remote, by its number in the configuration (`LinkTls.context`). */
@@ -122,7 +122,8 @@ export class LeafNodes {
   }
 
   #firstDelayMs(options: LeafRemoteOptions): number {
-    return this.#isSystem(options) && this.#context.clusterName() !== "" ? SHARED_SYSTEM_DELAY_MS : 0;
+    const isShared = this.#isSystem(options) && !this.#context.options.isStandAlone;
+    return isShared ? SHARED_SYSTEM_DELAY_MS : 0;
   }
 
   #isSystem({ account }: LeafRemoteOptions): boolean {

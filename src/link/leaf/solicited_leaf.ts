@@ -237,7 +237,7 @@ export class SolicitedLeaf implements LinkPeer {
       serverId: options.serverId,
       name: options.serverName,
       isHub: hub,
-      cluster: this.#context.leafClusterName(),
+      cluster: this.#context.clusterName(),
       headers: options.hasHeaders && info.headers,
       denyPublish: denyImports.map(byteStringOfText),
       isolate: requestIsolation,
