@@ -22,6 +22,7 @@ import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
 import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
+import { hasLinks, listenErrorText, listenersOf } from "./listeners.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
 import { isOperatorMode } from "./operator_mode.ts";
@@ -33,9 +34,11 @@ import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
-import { TlsContexts } from "./tls_contexts.ts";
+import { linkContextPlans, TlsContexts, usesTls } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
+/** Routes and gateways stay until the end, for what the last clients say. */
+const CLOSED_IN_LAME_DUCK_MODE = ["client", "leafnodes"] as const;
 const REJECTIONS_TOLD_MS = 1000;
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
 
@@ -85,9 +88,12 @@ export class ServerStartError extends Error {
 
 /** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
 export function findObstacle(options: Options): string | undefined {
-  const { tls } = options;
-  const fileProblem = () => (tls === undefined ? undefined : findTlsFileProblem(tls));
-  return validateForStart(options) ?? findNotYetSupported(options) ?? fileProblem();
+  const tlsProblem = () => {
+    const ofLinks = linkContextPlans(options).map((plan) => plan.options);
+    const blocks = options.tls === undefined ? ofLinks : [options.tls, ...ofLinks];
+    return blocks.map(findTlsFileProblem).find((problem) => problem !== undefined);
+  };
+  return validateForStart(options) ?? findNotYetSupported(options) ?? tlsProblem();
 }
 
 /** Threads that serve clients, where nobody says how many. */
@@ -190,8 +196,8 @@ export class Server {
         shardCount: options.midge.shards || defaultShardCount(cpuCount),
         cpuCount,
         posix,
-        host: options.host,
-        port: options.port === -1 ? 0 : options.port,
+        listeners: listenersOf(options),
+        hasLinks: hasLinks(options),
         server: serverIdentity(options, keys.id),
         serverHash: hash,
         secrets: keys.secrets,
@@ -287,7 +293,7 @@ export class Server {
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
     this.#system?.enterLameDuck();
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
-    await this.#fleet.stopListening();
+    await this.#fleet.stopListening(CLOSED_IN_LAME_DUCK_MODE);
     if (!this.isLameDuck) return this.stop();
     const lameDuck = new LameDuck({
       durationMs: lameDuckDurationMs,
@@ -348,11 +354,8 @@ export class Server {
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
-    const listening = await this.#fleet.listen((port) => this.#infoOn(port));
-    if (!listening.ok) {
-      const where = hostPortText(host, this.#options.port === -1 ? 0 : this.#options.port);
-      throw new Error(`Error listening on port: ${where}, ${JSON.stringify(listening.error)}`);
-    }
+    const listening = await this.#fleet.listen((ports) => this.#infoOn(ports.get("client")!));
+    if (!listening.ok) throw new Error(listenErrorText(listening.listener, listening.error));
     // Not sooner: whoever waits until monitoring answers, as scripts do, may connect at once.
     if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
@@ -616,13 +619,13 @@ export class Server {
  */
 function chooseTransport(
   runtime: Runtime,
-  { midge, tls }: Options,
+  options: Options,
 ): { readonly posix: Posix | null; readonly reason: string } {
-  if (midge.transport === "runtime") return { posix: null, reason: "" };
+  if (options.midge.transport === "runtime") return { posix: null, reason: "" };
   const opened = runtime.openPosix();
   if (!opened.ok) return { posix: null, reason: opened.reason };
   const { posix } = opened;
-  const library = tls === undefined ? null : runtime.openOpenSsl(posix);
+  const library = usesTls(options) ? runtime.openOpenSsl(posix) : null;
   return library === null || library.ok ? { posix, reason: "" } : { posix: null, reason: library.reason };
 }
 

@@ -16,6 +16,7 @@ import {
   AREA_PICKS,
   AREA_RESUME,
   AREA_UNPUBLISHED,
+  REASON_HOST_PLAN,
   REASON_MISS,
   REASON_OTHER,
   REASON_STALLED,
@@ -39,6 +40,7 @@ import {
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
 import type { ShardContext } from "./context.ts";
+import type { LinkHost } from "./link_host.ts";
 import type { Publishing } from "./publishing.ts";
 import type { ShardControl } from "./shard_options.ts";
 
@@ -52,8 +54,6 @@ const FULL_SLEEP_MS = 1;
 /** One producer is told to slow down at most once in this time. */
 const STALL_EVERY_MS = 2;
 const STALLED_MAX = 1024;
-
-const NO_QUEUES = new Int32Array(0);
 
 /** A message on its way to one node. */
 interface Outgoing extends Delivery {
@@ -80,6 +80,8 @@ export class Rings {
   readonly #stalledAt = new Map<number, number>();
   /** Bitmap of the nodes that were told so. */
   #stalledNodes = 0;
+  /** Set once in the links shard. */
+  links: LinkHost | null = null;
 
   constructor(shard: ShardContext, wake: Wake, onControl: (message: unknown) => void) {
     this.#shard = shard;
@@ -110,14 +112,28 @@ export class Rings {
    * message of ours is under way, whose stall is not theirs.
    */
   drainAll(): boolean {
-    const { map } = this.#shard.shared;
+    const { shared, engine } = this.#shard;
+    const { nodeCount } = shared.map;
     const stalledWord = this.#area + (AREA_IS_STALLED >> 2);
     const isStalled = this.#words[stalledWord]!;
     let isAny = false;
-    for (let node = 0; node < map.nodeCount; node++) {
-      if (this.#shard.engine.peek(node) === 0) continue;
-      this.#drain(node);
-      isAny = true;
+    if (this.links !== null) {
+      // What was wanted before a message was published is announced before the message is sent; so of each ring no more is
+      // taken than is there now.
+      const there = Array.from({ length: nodeCount }, (_, node) => engine.available(node));
+      isAny = this.links.hasNews;
+      this.links.announce();
+      for (const [node, bytes] of there.entries()) {
+        if (bytes === 0) continue;
+        this.#drain(node, Math.min(bytes, DRAIN_BYTES_MAX));
+        isAny = true;
+      }
+    } else {
+      for (let node = 0; node < nodeCount; node++) {
+        if (engine.peek(node) === 0) continue;
+        this.#drain(node, DRAIN_BYTES_MAX);
+        isAny = true;
+      }
     }
     this.#words[stalledWord] = isStalled;
     return isAny;
@@ -157,8 +173,8 @@ export class Rings {
   }
 
   /** Sends a message to one node, whatever its interest; waits for room where there is none. */
-  send(node: number, message: HeldMessage): void {
-    this.#send({ message, node, isPlain: true, queues: NO_QUEUES });
+  send(node: number, { message, isPlain, queues }: Delivery): void {
+    this.#send({ message, node, isPlain, queues });
   }
 
   /** Tells another shard something; waits for room where there is none. */
@@ -218,10 +234,10 @@ export class Rings {
     this.#shard.engine.commit(node, this.#words[(record + RECORD_LENGTH) >> 2]!);
   }
 
-  #drain(node: number): void {
+  #drain(node: number, bytesMax: number): void {
     const { engine, outbound } = this.#shard;
     const publishing = this.#publishing!;
-    for (let budget = DRAIN_BYTES_MAX; ; ) {
+    for (let budget = bytesMax; ; ) {
       const reason = engine.drain(node, budget);
       const resume = this.#words[this.#area + (AREA_RESUME >> 2)]!;
       this.#shard.removeExpired();
@@ -238,6 +254,10 @@ export class Rings {
         this.#tellIfStalled(node, origin);
       } else if (reason === REASON_STALLED) {
         this.#tellIfStalled(node, resume);
+      } else if (reason === REASON_HOST_PLAN) {
+        const delivery = readRecord(this.#shard.shared, resume);
+        engine.skip(node, resume);
+        this.links!.takeMessage(delivery);
       } else if (reason === REASON_OTHER) {
         this.#takeOther(node, resume);
       } else break;

@@ -54,6 +54,8 @@ export interface LinkPeer {
    * here only where the engine does not deliver them itself.
    */
   take(operation: LinkOperation): void;
+  /** The engine took messages of the peer: it is alive. */
+  heard?(): void;
   /** The peer sent what is no operation: the protocol says so to it and to the log, and closes. */
   refuse(fault: LinkFault): void;
   /** The connection is gone, for this reason, whoever closed it; called once, after which the host calls nothing more. */

@@ -139,7 +139,7 @@ export class ShardHarness {
         node,
         memory: this.shared.memory,
         transport: "runtime" as const,
-        listen: null,
+        listen: [],
         info: INFO,
         options: { ...OPTIONS, ...options },
         spinMs: 0,
@@ -155,6 +155,7 @@ export class ShardHarness {
         collectGarbage: () => {},
         residentBytes: () => 0,
         stopListening: () => {},
+        createLinks: null,
       });
       void shard.run();
       poller.turn();

@@ -1,0 +1,57 @@
+/** What the links shard is told to be, and what it tells main. Plain data: it crosses threads. */
+
+import type { ClusterOptions } from "../config/cluster.ts";
+import type { GatewayOptions } from "../config/gateway.ts";
+import type { LeafnodesOptions } from "../config/leafnodes.ts";
+import type { ClientEvent } from "./shard_options.ts";
+
+export interface LinksSetup {
+  readonly serverId: string;
+  readonly serverName: string;
+  /** The NATS version that other servers are told, and what runs this one. */
+  readonly version: string;
+  readonly goVersion: string;
+  readonly gitCommit: string;
+  readonly maxPayloadBytes: number;
+  readonly maxControlLineBytes: number;
+  readonly pingIntervalMs: number;
+  readonly pingsOutMax: number;
+  readonly supportsHeaders: boolean;
+  /** Of a connection, −1 for any number. */
+  readonly maxSubscriptions: number;
+  readonly systemAccount: string;
+  /** Accounts may come that no configuration names. */
+  readonly isOperatorMode: boolean;
+  readonly connectErrorReports: number;
+  readonly reconnectErrorReports: number;
+  /** `host:port` at which clients reach this server, and the same for WebSocket. */
+  readonly connectUrls: readonly string[];
+  readonly webSocketUrls: readonly string[];
+  /** IP addresses of this machine. */
+  readonly ownAddresses: readonly string[];
+  /** Null without; `port` of each is the one that is open. */
+  readonly cluster: LinksBlock<ClusterOptions> | null;
+  readonly gateway: LinksBlock<GatewayOptions> | null;
+  /** With a port of 0 where leaf nodes are only dialled. */
+  readonly leafnodes: LinksBlock<LeafnodesOptions> | null;
+}
+
+export interface LinksBlock<T> {
+  readonly options: T;
+  readonly port: number;
+}
+
+/** The links shard → main, besides what every shard reports. */
+export type LinksNews =
+  /** Where clients reach the cluster's other servers has changed. */
+  | {
+      readonly type: "clientUrls";
+      readonly connectUrls: readonly string[];
+      readonly webSocketUrls: readonly string[];
+    }
+  /** The cluster has another name than before. */
+  | { readonly type: "clusterName"; readonly name: string }
+  /** A leaf node came or went; see `ClientEvent`. */
+  | { readonly type: "leafEvent"; readonly event: ClientEvent; readonly end: string | null }
+  /** A leaf node connected in an account, which other clusters are to know. */
+  | { readonly type: "leafConnected"; readonly account: string };
