@@ -75,6 +75,13 @@ export class LeafNodes {
     for (const link of this.#links.of()) link.sendInfo(line);
   }
 
+  /** The cluster has another name: hubs are told by connecting anew. */
+  reconnectRemotes(): void {
+    for (const link of this.#links.of()) {
+      if (link.report().isSolicited) link.close(CloseReason.ClusterNameConflict);
+    }
+  }
+
   /** What an account wants beside subscriptions has changed. */
   refreshAccount(account: string): void {
     for (const link of this.#links.of(account)) link.refreshAlwaysWanted();
