@@ -14,7 +14,7 @@ import {
   RECORD_KIND_PIECE,
   RECORD_REST_LENGTH,
 } from "../memory/layout.ts";
-import { NODE_IS_ASLEEP, NODE_WAKE, NODE_WAKE_WORD } from "../memory/map.ts";
+import { NO_LINKS_NODE, NODE_FAR, NODE_IS_ASLEEP, NODE_WAKE, NODE_WAKE_WORD } from "../memory/map.ts";
 import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
 import type { MessageBytes } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../subject/byte_string.ts";
@@ -67,6 +67,8 @@ export class InternalClient {
   readonly #node: number;
   readonly #onError: (text: string) => void;
   readonly #routes: InternalRoutes;
+  /** Gets what only members of queue groups far away take, or is NO_LINKS_NODE. */
+  readonly #linksNode: number;
   readonly #wakeWord: number;
   readonly #subscriptions = new Set<InternalSubscription>();
   readonly #match = new MatchResult();
@@ -82,7 +84,9 @@ export class InternalClient {
     node: number,
     onError: (text: string) => void,
     routes = NO_ROUTES,
+    linksNode = NO_LINKS_NODE,
   ) {
+    this.#linksNode = linksNode;
     this.#onError = onError;
     this.#routes = routes;
     this.#shared = shared;
@@ -198,17 +202,23 @@ export class InternalClient {
     return nodes;
   }
 
-  /** Which node serves each queue group: drawn by the number of its members. */
+  /** Which node serves each queue group: drawn by the number of its members, those far away if there are no others. */
   #pickQueues(match: MatchResult): Map<number, number[]> {
     const byQueue = new Map<number, { node: number; members: number }[]>();
+    const farQueues: number[] = [];
     for (let i = 0; i < match.queueCount; i++) {
       const [queueId, node, members] = match.queues.subarray(i * 3, i * 3 + 3);
       if (node === this.#node) continue;
-      byQueue.getOrInsertComputed(queueId!, () => []).push({ node: node!, members: members! });
+      if (node === NODE_FAR) farQueues.push(queueId!);
+      else byQueue.getOrInsertComputed(queueId!, () => []).push({ node: node!, members: members! });
     }
     const picked = new Map<number, number[]>();
     for (const [queueId, candidates] of byQueue) {
       picked.getOrInsertComputed(drawNode(candidates), () => []).push(queueId);
+    }
+    if (this.#linksNode === NO_LINKS_NODE) return picked;
+    for (const queueId of farQueues) {
+      if (!byQueue.has(queueId)) picked.getOrInsertComputed(this.#linksNode, () => []).push(queueId);
     }
     return picked;
   }

@@ -54,6 +54,7 @@ import {
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
+import { lookUpHost } from "../runtime/host_lookup.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { wakeSocketPoller } from "../runtime/socket_poller.ts";
@@ -580,6 +581,11 @@ export class Fleet {
         break;
       case "links":
         this.#events.onLinks(report.news);
+        break;
+      case "resolve":
+        lookUpHost(report.host).then((found) =>
+          this.tellLinks({ type: "link", what: "addresses", host: report.host, ...found }),
+        );
         break;
       case "answer":
         this.#answers.get(report.id)?.resolve(report.data);

@@ -3,7 +3,7 @@ import { networkInterfaces } from "node:os";
 import type { Options } from "../config/option_table.ts";
 import { splitHostPort } from "../config/readers.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
-import type { LinksBlock, LinksSetup } from "../shard/links_setup.ts";
+import type { LinksBlock, LinksSetup, LinkTlsBlocks } from "../shard/links_setup.ts";
 import type { Ports } from "./fleet.ts";
 import { NATS_VERSION } from "./version.ts";
 
@@ -15,7 +15,12 @@ export interface LinksIdentity {
   readonly isOperatorMode: boolean;
 }
 
-export function linksSetup(options: Options, identity: LinksIdentity, ports: Ports): LinksSetup {
+export function linksSetup(
+  options: Options,
+  identity: LinksIdentity,
+  ports: Ports,
+  tls: LinkTlsBlocks,
+): LinksSetup {
   const { cluster, gateway, leafnodes, clientAdvertise, host } = options;
   const ownAddresses = addressesOfThisMachine();
   const clientPort = ports.get("client") ?? 0;
@@ -40,6 +45,7 @@ export function linksSetup(options: Options, identity: LinksIdentity, ports: Por
       : urlsOf(host, clientPort, ownAddresses),
     webSocketUrls: [],
     ownAddresses,
+    tls,
     cluster: block(cluster, ports.get("cluster")),
     gateway: gateway.name === undefined ? null : { options: gateway, port: ports.get("gateway") ?? 0 },
     leafnodes:

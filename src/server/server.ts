@@ -18,6 +18,7 @@ import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
+import type { LinkTlsBlocks } from "../shard/links_setup.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
 import { Fleet } from "./fleet.ts";
@@ -129,6 +130,7 @@ export class Server {
   #hasLoggedStart = false;
   /** What handshakes are made with now. */
   #tlsContext: TlsContext | null;
+  #linkTls: LinkTlsBlocks;
   #rejections: ReturnType<typeof setInterval> | undefined;
   #port = 0;
   #http: HttpMonitor | null = null;
@@ -182,6 +184,9 @@ export class Server {
     const tls = this.#tlsContexts.create(options.tls);
     if (!tls.ok) throw new Error(tls.reason);
     this.#tlsContext = tls.context;
+    const linkTls = this.#tlsContexts.createForLinks(options);
+    if (!linkTls.ok) throw new Error(linkTls.reason);
+    this.#linkTls = linkTls.blocks;
     this.#resolver = new OptionResolver(options, hash);
     const resolution = this.#resolver.resolve(options);
     if (!resolution.ok) throw new Error(resolution.problem);
@@ -510,6 +515,11 @@ export class Server {
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
     const tls = this.#tlsContexts.create(read.options.tls);
     if (!tls.ok) return refuse(tls.reason);
+    const linkTls = this.#tlsContexts.createForLinks(read.options);
+    if (!linkTls.ok) {
+      this.#tlsContexts.release(tls.context);
+      return refuse(linkTls.reason);
+    }
 
     const changed = new Set(difference.changes.map(({ key }) => key));
     const isLogMoved = openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key));
@@ -520,6 +530,7 @@ export class Server {
     } catch (error) {
       sink?.close();
       this.#tlsContexts.release(tls.context);
+      this.#tlsContexts.releaseLinks(linkTls.blocks);
       return refuse((error as Error).message);
     }
 
@@ -537,6 +548,8 @@ export class Server {
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
     const oldContext = this.#tlsContext;
     this.#tlsContext = tls.context;
+    const oldLinkTls = this.#linkTls;
+    this.#linkTls = linkTls.blocks;
     await this.#fleet.changeOptions(
       this.#shardOptions(),
       this.#infoOn(this.#port),
@@ -544,6 +557,7 @@ export class Server {
       [...this.#options.resolverPreload],
     );
     this.#tlsContexts.release(oldContext);
+    this.#tlsContexts.releaseLinks(oldLinkTls);
     const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
@@ -579,7 +593,10 @@ export class Server {
     this.#system?.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
-    if (await this.#fleet.stop()) this.#tlsContexts.release(this.#tlsContext);
+    if (await this.#fleet.stop()) {
+      this.#tlsContexts.release(this.#tlsContext);
+      this.#tlsContexts.releaseLinks(this.#linkTls);
+    }
     await this.#http?.stop();
   }
 

@@ -4,7 +4,7 @@ import type { InternalRoutes } from "../fabric/internal_client.ts";
 import { NODE_MAIN } from "../memory/map.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
 import { ShardAccounts } from "../shard/accounts.ts";
-import type { StreamLeg } from "../shard/plan_cache.ts";
+import type { StreamLeg } from "../shard/plan_rules.ts";
 import { ReplySubjects } from "../shard/reply_subjects.ts";
 import type { UserRecord } from "../shard/shard_options.ts";
 import type { HostedAccount, SystemHost } from "../system/host.ts";

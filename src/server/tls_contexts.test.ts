@@ -60,7 +60,7 @@ describe("TlsContexts", () => {
     const contexts = new TlsContexts(runtime, posix);
     const created = contexts.createForLinks(options(EVERY_KIND));
     if (!created.ok) throw new Error(created.reason);
-    const sides = Object.entries(created.contexts).map(([name, context]) => {
+    const sides = Object.entries(created.blocks).map(([name, { context }]) => {
       if (context.kind !== "openssl") throw new Error(`${name} is not OpenSSL's`);
       return [name, context.contexts.length, context.clientContext !== null];
     });
@@ -72,7 +72,7 @@ describe("TlsContexts", () => {
       ["leaf:0", 0, true],
       ["leaf:1", 0, true],
     ]);
-    contexts.releaseAll(created.contexts);
+    contexts.releaseLinks(created.blocks);
   });
 
   test("createForLinks() says what OpenSSL cannot do, unless nobody asked for it", () => {
@@ -87,7 +87,7 @@ describe("TlsContexts", () => {
       posix,
     );
     const untold = withoutLibrary.createForLinks(options("leafnodes { remotes: [ { url: nats://h } ] }"));
-    expect(untold).toEqual({ ok: true, contexts: {} });
+    expect(untold).toEqual({ ok: true, blocks: {} });
     expect(withoutLibrary.createForLinks(options(EVERY_KIND)).ok).toBe(false);
   });
 });

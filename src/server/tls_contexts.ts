@@ -7,16 +7,18 @@ import { createServerContexts, freeContexts } from "../runtime/openssl/server_co
 import type { Posix } from "../runtime/posix/posix.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { HandshakeRole, TlsContext } from "../runtime/tls.ts";
+import type { LinkTlsBlock, LinkTlsBlocks } from "../shard/links_setup.ts";
 
 export type TlsContextResult =
   | { readonly ok: true; readonly context: TlsContext | null }
   | { readonly ok: false; readonly reason: string };
 
-/** By the names under which pollers know them. */
-export type LinkContexts = Readonly<Record<string, TlsContext>>;
+export type LinkTlsResult =
+  | { readonly ok: true; readonly blocks: LinkTlsBlocks }
+  | { readonly ok: false; readonly reason: string };
 
-export type LinkContextsResult =
-  | { readonly ok: true; readonly contexts: LinkContexts }
+type CreatedContext =
+  | { readonly ok: true; readonly context: TlsContext }
   | { readonly ok: false; readonly reason: string };
 
 /** A context that links need. */
@@ -71,18 +73,17 @@ export class TlsContexts {
   }
 
   /** The contexts of a configuration's links. */
-  createForLinks(options: Options): LinkContextsResult {
-    const contexts: Record<string, TlsContext> = {};
+  createForLinks(options: Options): LinkTlsResult {
+    const blocks: Record<string, LinkTlsBlock> = {};
     for (const { name, options: tls, roles, isOptional } of linkContextPlans(options)) {
       const created = this.#create(tls, roles);
-      if (created.ok) {
-        if (created.context !== null) contexts[name] = created.context;
-      } else if (!isOptional) {
-        this.releaseAll(contexts);
+      if (created.ok) blocks[name] = { context: created.context, pinnedCerts: tls.pinnedCerts };
+      else if (!isOptional) {
+        this.releaseLinks(blocks);
         return created;
       }
     }
-    return { ok: true, contexts };
+    return { ok: true, blocks };
   }
 
   /** No new connection uses the context any more; those that do keep it alive. */
@@ -92,11 +93,11 @@ export class TlsContexts {
     if (context.clientContext !== null) this.#openSsl.functions.SSL_CTX_free(context.clientContext);
   }
 
-  releaseAll(contexts: LinkContexts): void {
-    for (const context of Object.values(contexts)) this.release(context);
+  releaseLinks(blocks: LinkTlsBlocks): void {
+    for (const { context } of Object.values(blocks)) this.release(context);
   }
 
-  #create(options: TlsOptions, roles: readonly HandshakeRole[]): TlsContextResult {
+  #create(options: TlsOptions, roles: readonly HandshakeRole[]): CreatedContext {
     if (this.#posix === null) {
       const limit = this.#runtime.findTlsLimit(options, roles);
       if (limit !== undefined) return { ok: false, reason: limit };

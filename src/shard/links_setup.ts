@@ -3,6 +3,7 @@
 import type { ClusterOptions } from "../config/cluster.ts";
 import type { GatewayOptions } from "../config/gateway.ts";
 import type { LeafnodesOptions } from "../config/leafnodes.ts";
+import type { TlsContext } from "../runtime/tls.ts";
 import type { ClientEvent } from "./shard_options.ts";
 
 export interface LinksSetup {
@@ -29,11 +30,21 @@ export interface LinksSetup {
   readonly webSocketUrls: readonly string[];
   /** IP addresses of this machine. */
   readonly ownAddresses: readonly string[];
+  /** By the names of contexts: `cluster`, `gateway`, `gateway:<name>`, `leafnodes`, `leaf:<index>`. */
+  readonly tls: LinkTlsBlocks;
   /** Null without; `port` of each is the one that is open. */
   readonly cluster: LinksBlock<ClusterOptions> | null;
   readonly gateway: LinksBlock<GatewayOptions> | null;
   /** With a port of 0 where leaf nodes are only dialled. */
   readonly leafnodes: LinksBlock<LeafnodesOptions> | null;
+}
+
+export type LinkTlsBlocks = Readonly<Record<string, LinkTlsBlock>>;
+
+export interface LinkTlsBlock {
+  readonly context: TlsContext;
+  /** SHA-256 of the public keys that the other side may have, lower-case hex; empty for any. */
+  readonly pinnedCerts: readonly string[];
 }
 
 export interface LinksBlock<T> {

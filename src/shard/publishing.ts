@@ -267,7 +267,7 @@ export class Publishing {
         true,
       );
       if (!hasMore) break;
-      plan = plans.buildMore(context, subject, length, hash);
+      plan = plans.buildMore(subject, length, hash);
     }
     this.#large = outer;
   }
@@ -316,7 +316,7 @@ export class Publishing {
         false,
       );
       if (!hasMore) return true;
-      plan = plans.buildMore(context, subject, length, hash);
+      plan = plans.buildMore(subject, length, hash);
     }
   }
 
@@ -437,7 +437,7 @@ export class Publishing {
       let delivered = publish(plan);
       if (delivered >= 0) {
         while (hasMore) {
-          plan = plans.buildMore(context, subject, length, hash);
+          plan = plans.buildMore(subject, length, hash);
           hasMore = plans.hasMore;
           delivered += publish(plan);
         }

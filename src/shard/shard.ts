@@ -41,6 +41,7 @@ import {
 import {
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
+  NO_LINKS_NODE,
   NODE_IS_ABSENT,
   NODE_IS_ASLEEP,
   NODE_LOAD,
@@ -73,6 +74,7 @@ import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientEvents } from "./client_events.ts";
 import { ClientProtocol } from "./client_protocol.ts";
+import { ClientTargets } from "./client_targets.ts";
 import {
   Connection,
   PHASE_SETTLED,
@@ -231,7 +233,16 @@ export class Shard implements LinkShard {
     this.interest = new LocalInterest(this.shared, this.engine, this.index, this.table, this.node);
     this.accounts = new ShardAccounts(start.options.accounts, start.options.clusterName);
     this.contexts = new Contexts(this.accounts);
-    this.plans = new PlanCache(this.shared, this.engine, this.index, this.table, this.node, this.contexts);
+    const targets = new ClientTargets(this.shared.bytes, this.index, this.table);
+    this.plans = new PlanCache(
+      this.shared,
+      this.engine,
+      this.index,
+      this.node,
+      NO_LINKS_NODE,
+      this.contexts,
+      targets,
+    );
     this.outbound = new Outbound(
       this.shared,
       this.node,

@@ -9,6 +9,7 @@ import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { HostAddresses } from "../runtime/host_lookup.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import type { LinksNews, LinksSetup } from "./links_setup.ts";
 
@@ -144,6 +145,8 @@ export type ShardControl =
 export type LinkControl =
   /** What it is to do; first of all, and again after a reload that changed it. */
   | { readonly type: "link"; readonly what: "start"; readonly setup: LinksSetup }
+  /** The answer to a `resolve` report. */
+  | ({ readonly type: "link"; readonly what: "addresses"; readonly host: string } & HostAddresses)
   /** Lame duck mode begins. */
   | { readonly type: "link"; readonly what: "lameDuck" };
 
@@ -201,6 +204,8 @@ export type ShardReport =
   | { readonly type: "closed"; readonly connection: ConnectionRecord; readonly event: ClientEvent | null }
   /** The links shard's alone. */
   | { readonly type: "links"; readonly news: LinksNews }
+  /** The links shard wants the addresses of a host. */
+  | { readonly type: "resolve"; readonly host: string }
   /** Where shards listen by themselves. The thread has served nobody and stops. */
   | { readonly type: "cannotListen"; readonly listener: OwnListener; readonly error: string }
   | { readonly type: "failed"; readonly error: string }

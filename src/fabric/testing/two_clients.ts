@@ -9,7 +9,7 @@ import { readRecord } from "../message_record.ts";
 import { RecordQueue } from "../record_queue.ts";
 import { Wake } from "../wake.ts";
 
-/** Two clients on nodes of their own, and a shard that never takes anything. */
+/** Two clients on nodes of their own, the second where the links are, and a shard that never takes anything. */
 export function twoClients(routes?: InternalRoutes) {
   const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]));
   const { words, map } = shared;
@@ -28,6 +28,7 @@ export function twoClients(routes?: InternalRoutes) {
       node,
       onError,
       node === NODE_MAIN ? routes : undefined,
+      NODE_LINKS,
     );
   };
   const [main, links] = [client(NODE_MAIN), client(NODE_LINKS)];
@@ -38,10 +39,12 @@ export function twoClients(routes?: InternalRoutes) {
     await running;
   };
   const shardEngine = createEngine(shared.memory, map.area(NODE_SHARD_FIRST).area, NO_HOST);
-  /** The message that the shard was sent. */
+  /** The next delivery that the shard was sent. */
   const sentToShard = () => {
     const record = shardEngine.peek(NODE_MAIN);
-    return record === 0 ? null : readRecord(shared, record).message;
+    if (record === 0) return null;
+    shardEngine.skip(NODE_MAIN, record);
+    return readRecord(shared, record);
   };
-  return { main, links, stop, sentToShard, errors };
+  return { main, links, stop, sentToShard, errors, index };
 }

@@ -141,6 +141,8 @@ export interface Link {
   announce(key: InterestKey, weight: number): void;
   /** Whether a message on this subject may go out at all (permissions of leaf nodes, interest state of gateways). */
   maySend(account: string, subject: string): boolean;
+  /** Whether a message on this subject may come in, where that is restricted. */
+  mayReceive?(subject: string): boolean;
   /**
    * The line up to the blank after the subject, for messages without queue groups: `RMSG <account> <subject> `,
    * `LMSG <origin> <account> <subject> ` or `LMSG <subject> `. The sizes follow; see `frameMessage`.

@@ -15,6 +15,15 @@ export interface Matches {
   readonly membersHere: ReadonlyMap<string, number>;
   /** Every wish of a link for it. */
   readonly links: readonly LinkInterest[];
+  /** Accounts that import it as a stream, and what links want of them. */
+  readonly imports: readonly ImportMatch[];
+}
+
+/** A message as another account imports it. */
+export interface ImportMatch {
+  readonly account: string;
+  readonly subject: string;
+  readonly links: readonly LinkInterest[];
 }
 
 /** The rest of the server, as links see it. */
@@ -183,6 +192,13 @@ export class LinkCore implements LinkEvents {
         afar ??= { ...message, reply: this.#replies.outgoingReply(account, message.reply) };
         link.sendMessage(afar, named);
       } else link.sendMessage(message, named);
+    }
+    for (const imported of isPlain ? matches.imports : []) {
+      // Other servers import by themselves what they get; leaf nodes are in one account alone.
+      for (const link of this.plainLinks(origin, imported.subject, imported.account, imported.links)) {
+        if (link.kind !== "leaf") continue;
+        link.sendMessage({ ...message, account: imported.account, subject: imported.subject }, []);
+      }
     }
     const isPlainHere = goesHere && isPlain && matches.isPlainHere;
     if (isPlainHere || queuesHere.length > 0) this.#deliver(message, isPlainHere, queuesHere);

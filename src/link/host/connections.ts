@@ -23,12 +23,14 @@ import type {
   LinkPeer,
   LinkTls,
 } from "../core/link.ts";
+import type { LinkTlsContexts } from "./link_tls.ts";
 import type { ReceivingLink } from "./receiving.ts";
 
 export interface ConnectionsOptions {
   readonly shard: LinkShard;
   readonly dialler: Dialler;
   readonly tls: TlsLayer;
+  readonly tlsContexts: LinkTlsContexts;
   readonly clock: LinkClock;
   readonly log: LinkLog;
   /** The addresses of a host, or why there are none. */
@@ -104,13 +106,18 @@ export class LinkConnections implements LinkDialer {
   readonly #options: ConnectionsOptions;
   readonly #bySlot: (HostLink | null)[] = [];
   readonly #dials = new Map<HostLink, Dial>();
-  readonly #handshakes = new Map<HostLink, () => void>();
+  /** Under way: the name of the context, and who waits for the end. */
+  readonly #handshakes = new Map<HostLink, { readonly context: string; readonly then: () => void }>();
   readonly #secured = new WeakSet<HostLink>();
   /** Calls off what ends a connection that takes too long to connect or to be secured. */
   readonly #timeouts = new Map<HostLink, () => void>();
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+  }
+
+  ofSlot(slot: number): HostLink {
+    return this.#bySlot[slot]!;
   }
 
   of(connection: Connection): HostLink {
@@ -169,12 +176,16 @@ export class LinkConnections implements LinkDialer {
   }
 
   startTls(link: HostLink, { context, timeoutMs, serverName }: LinkTls, then: () => void): void {
-    const { shard, tls } = this.#options;
+    const { shard, tls, tlsContexts } = this.#options;
     const { connection } = link;
+    if (!tlsContexts.has(context)) {
+      this.#failSecuring(link, "tls: no library for it; see the log of the start");
+      return;
+    }
     // Records come right behind what was sent in clear.
     shard.outbound.flush(connection.slot);
     connection.phase = PHASE_HANDSHAKE;
-    this.#handshakes.set(link, then);
+    this.#handshakes.set(link, { context, then });
     this.#startTimeout(link, timeoutMs, () => this.#failSecuring(link, "TLS handshake timeout"));
     tls.startTls(
       connection.slot,
@@ -232,7 +243,7 @@ export class LinkConnections implements LinkDialer {
   }
 
   #goOnSecuring(link: HostLink): boolean {
-    const { tls } = this.#options;
+    const { tls, tlsContexts } = this.#options;
     const outcome = tls.handshake(link.connection.slot);
     if (outcome === WOULD_BLOCK) return false;
     this.#stopTimeout(link);
@@ -240,8 +251,12 @@ export class LinkConnections implements LinkDialer {
       this.#failSecuring(link, tls.handshakeError().text);
       return false;
     }
-    const then = this.#handshakes.get(link)!;
+    const { context, then } = this.#handshakes.get(link)!;
     this.#handshakes.delete(link);
+    if (!tlsContexts.isPinned(context, tls.session(link.connection.slot))) {
+      this.#failSecuring(link, "certificate not pinned");
+      return false;
+    }
     this.#secured.add(link);
     link.connection.phase = PHASE_SETTLED;
     then();

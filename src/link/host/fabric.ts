@@ -10,11 +10,12 @@ import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
-import { bytesOf, textOf } from "../../subject/byte_string.ts";
+import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
 import type { LinkFabric, Matches } from "../core/link_core.ts";
+import type { LinkInterest } from "../core/routing.ts";
 import type { LocalWishes } from "./local_wishes.ts";
-import { REPLIES } from "./watched_replies.ts";
+import { standIn } from "./stand_in.ts";
 import type { LinkWishes } from "./wishes.ts";
 
 interface Member {
@@ -31,7 +32,10 @@ interface NearMatch {
 
 const NO_QUEUES = new Int32Array(0);
 
-const NOTHING: Matches = { isPlainHere: false, membersHere: new Map(), links: [] };
+/** Wants the replies to requests of other clusters, so that they come to this shard whoever else wants them. */
+const REPLIES = standIn("gateway", "inbound");
+
+const NOTHING: Matches = { isPlainHere: false, membersHere: new Map(), links: [], imports: [] };
 
 export class ShardFabric implements LinkFabric {
   readonly #shard: LinkShard;
@@ -93,10 +97,22 @@ export class ShardFabric implements LinkFabric {
         members.reduce((sum, member) => sum + member.members, 0),
       );
     }
-    const bytes = bytesOf(subject);
-    this.#shard.index.match(own.id, bytes, 0, bytes.length, this.#match);
     const isPlainHere = near.plainNodes !== 0 || this.#shard.nodeOfReply(own.id, subject) >= 0;
-    return { isPlainHere, membersHere, links: this.#wishes.of(this.#match) };
+    const links = this.#linksFor(own.id, bytesOf(subject));
+    const imports = (own.isImported ? own.legsOf(subject) : []).flatMap((leg) => {
+      const importer = this.#shard.accounts.byId(leg.account);
+      if (importer === undefined) return [];
+      const wishes = this.#linksFor(leg.account, leg.subject);
+      return [
+        { account: byteStringOfText(importer.name), subject: byteStringOf(leg.subject), links: wishes },
+      ];
+    });
+    return { isPlainHere, membersHere, links, imports };
+  }
+
+  #linksFor(account: number, subject: Uint8Array): LinkInterest[] {
+    this.#shard.index.match(account, subject, 0, subject.length, this.#match);
+    return this.#wishes.of(this.#match);
   }
 
   deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {

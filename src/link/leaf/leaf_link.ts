@@ -164,9 +164,13 @@ export class LeafLink implements RegisteredLeaf {
     return this.#permissions.maySend(subject);
   }
 
+  mayReceive(subject: string): boolean {
+    return this.#permissions.mayReceive(subject);
+  }
+
   /** Whether a message from the peer is delivered; `refuseMessage` is for one that is not. Uses up a permitted answer. */
   takesMessage(subject: string): boolean {
-    if (this.#permissions.mayReceive(subject)) return true;
+    if (this.mayReceive(subject)) return true;
     return this.#permits?.use(subject, this.#context.clock.nowMs()) ?? false;
   }
 

@@ -20,7 +20,7 @@ const SHARED_SYSTEM_DELAY_MS = 250;
 
 /** The certificates of a remote, by its number in the configuration (`LinkTls.context`). */
 export function remoteTlsContext(index: number): string {
-  return `leafnodes.remotes.${index}`;
+  return `leaf:${index}`;
 }
 
 export class LeafNodes {
