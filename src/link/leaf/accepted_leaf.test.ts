@@ -48,12 +48,12 @@ describe("AcceptedLeaf", () => {
       leafnode_urls: ["127.0.0.1:7422"],
     });
     expect(first?.endsWith("} ")).toBe(true);
-    expect(infoOf(first)["compression"]).toBeUndefined();
+    expect(infoOf(first).compression).toBeUndefined();
 
     end.feed(connect({ remote_account: "R" }));
     const [second, ...interest] = end.lines();
     expect(infoOf(second)).toMatchObject({ connect_info: true, remote_account: "A" });
-    expect(infoOf(second)["nonce"]).toBeUndefined();
+    expect(infoOf(second).nonce).toBeUndefined();
     expect(interest).toEqual(["LS+ $LDS.0000000000000000000000", "LS+ foo"]);
     expect(server.told).toEqual(["joined A spoke LC", "opened L true"]);
     expect(server.nodes.report()).toMatchObject([
@@ -102,11 +102,7 @@ describe("AcceptedLeaf", () => {
 
   test("refuses clients, gateways, its own cluster, and names no cluster can have", () => {
     refused({ lang: "go" }, "attempted to connect to leaf node port", "Incorrect Port");
-    refused(
-      { gateway: "G" },
-      'Rejecting connection from gateway "G" on the leafnode port',
-      "Wrong Gateway",
-    );
+    refused({ gateway: "G" }, 'Rejecting connection from gateway "G" on the leafnode port', "Wrong Gateway");
     refused({ cluster: "HC" }, "remote leafnode has same cluster name", "Cluster Names Identical");
     refused({ cluster: "a b" }, "cluster name cannot contain spaces", "Protocol Violation");
     refused({ cluster: "_" }, "cluster name is reserved", "Protocol Violation");
@@ -152,7 +148,7 @@ describe("AcceptedLeaf", () => {
     polite.feed(`INFO {}\r\n${connect()}`);
     expect(polite.connection.closed).toBe("");
     const strict = serve({ compressionMode: "off" }).server.accept();
-    expect(infoOf(strict.lines()[0])["compression"]).toBe("off");
+    expect(infoOf(strict.lines()[0]).compression).toBe("off");
     strict.feed("INFO {}\r\n");
     expect(strict.connection.closed).toBe("Authentication Failure");
   });

@@ -102,6 +102,10 @@ export class AcceptedLeaf implements LinkPeer {
     }
   }
 
+  heard(): void {
+    this.#link?.heard();
+  }
+
   refuse(fault: LinkFault): void {
     const isTooEarly = fault.closeReason === CloseReason.AuthenticationFailure;
     this.#channel.refuse(isTooEarly ? { ...fault, logText: "authentication error" } : fault);

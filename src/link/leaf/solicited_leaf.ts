@@ -137,6 +137,10 @@ export class SolicitedLeaf implements LinkPeer {
     }
   }
 
+  heard(): void {
+    this.#link?.heard();
+  }
+
   refuse(fault: LinkFault): void {
     this.#channel.refuse(fault);
   }

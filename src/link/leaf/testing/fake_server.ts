@@ -6,8 +6,16 @@ import { LEAFNODES_DEFAULTS } from "../../../config/leafnodes.ts";
 import { loadConfigText } from "../../../config/load.ts";
 import type { Permissions } from "../../../config/permissions.ts";
 import { closeReasonEntry } from "../../../protocol/close_reason.ts";
-import { bytesOf, byteStringOf } from "../../../subject/byte_string.ts";
-import type { DialTarget, Link, LinkConnection, LinkDialer, LinkMessage, LinkPeer } from "../../core/link.ts";
+import { byteStringOf, bytesOf } from "../../../subject/byte_string.ts";
+import type {
+  DialTarget,
+  InterestKey,
+  Link,
+  LinkConnection,
+  LinkDialer,
+  LinkMessage,
+  LinkPeer,
+} from "../../core/link.ts";
 import { parseOperation } from "../../core/operation_parser.ts";
 import type { FakeClock } from "../../core/testing/fake_clock.ts";
 import { FakeConnection } from "../../core/testing/fake_connection.ts";
@@ -142,6 +150,8 @@ export class FakeServer {
   files = new Map<string, string>();
   /** Called for each link that comes up: announces what is wanted here. */
   onJoined: (link: Link) => void = () => {};
+  /** Called for what peers want. */
+  onInterest: (link: Link, key: InterestKey, weight: number) => void = () => {};
   /** Verdicts wait until the test lets them go. */
   holdsVerdicts = false;
   readonly held: (() => void)[] = [];
@@ -191,8 +201,11 @@ export class FakeServer {
           this.onJoined(link);
         },
         left: (link) => void this.told.push(`left ${link.account}`),
-        interest: (_link, { account, subject, queue, origin }, weight) =>
-          void this.told.push(`interest ${account} ${subject} ${queue} ${origin} ${weight}`),
+        interest: (link, key, weight) => {
+          const { account, subject, queue, origin } = key;
+          this.told.push(`interest ${account} ${subject} ${queue} ${origin} ${weight}`);
+          this.onInterest(link, key, weight);
+        },
         message: (_link, message, queues) => void this.messages.push({ message, queues }),
         changed: () => void this.told.push("changed"),
       },
