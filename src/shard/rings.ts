@@ -96,7 +96,7 @@ export class Rings {
     this.#publishing = publishing;
   }
 
-  /** Shows the other nodes everything committed for them, and wakes those that sleep. */
+  /** Shows the other nodes everything committed for them, and wakes those that sleep; the links shard for new interest, too. */
   publishAll(): void {
     let nodes = this.#words[this.#area + (AREA_UNPUBLISHED >> 2)]!;
     while (nodes !== 0) {
@@ -104,6 +104,11 @@ export class Rings {
       this.#shard.engine.publish(node);
       this.#wake.ifAsleep(node);
       nodes &= nodes - 1;
+    }
+    const { index, shared } = this.#shard;
+    const { linksNode } = shared.map;
+    if (linksNode !== 0 && linksNode !== this.#shard.node && !index.journal!.isEmpty) {
+      this.#wake.ifAsleep(linksNode);
     }
   }
 

@@ -61,6 +61,9 @@ export class Protocols {
 
   /** Says who this server is, and dials. */
   start(): void {
+    if (this.routes?.cluster.isDynamic) {
+      this.#host.tell({ type: "clusterName", name: textOf(this.routes.cluster.name) });
+    }
     this.gateways?.start();
     this.routes?.start();
     this.leafs?.setRemotes(this.#setup.leafnodes!.options.remotes);
@@ -93,6 +96,32 @@ export class Protocols {
     this.gateways?.stop();
     this.routes?.stop();
     this.leafs?.closeAll();
+  }
+
+  /** A new configuration: what may change does, without a link being closed that may stay. */
+  reload(setup: LinksSetup): void {
+    const { cluster, gateway, leafnodes } = setup;
+    if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster, this.#host.compareHash));
+    if (gateway !== null) {
+      const { tls, remotes } = gatewaySettings(setup, gateway);
+      this.gateways?.reload(tls, remotes);
+    }
+    if (leafnodes !== null) {
+      this.leafs?.setOptions(leafOptions(setup, leafnodes));
+      this.leafs?.setRemotes(leafnodes.options.remotes);
+    }
+  }
+
+  /** The links, as monitoring shows them. */
+  report(what: "routes" | "gateways" | "leafs"): unknown {
+    switch (what) {
+      case "routes":
+        return this.routes?.reports() ?? [];
+      case "gateways":
+        return this.gateways?.status() ?? null;
+      case "leafs":
+        return this.leafs?.report() ?? [];
+    }
   }
 
   /** A route is up: it is told of the clusters that this server is connected to. */
