@@ -189,11 +189,12 @@ export class Protocols {
     const { clock, dialer, log, events, logins, notices, account } = this.#host;
     const own = leafUrl(this.#setup);
     const serverName = byteStringOfText(this.#setup.serverName);
+    // A server that is a leaf node is a cluster of its own.
+    const loneCluster = leafnodes.options.remotes.length > 0 ? serverName : "";
     return new LeafNodes(
       {
         options: leafOptions(this.#setup, leafnodes),
-        clusterName: () => this.#clusterName,
-        leafClusterName: () => this.#clusterName || serverName,
+        clusterName: () => this.#clusterName || loneCluster,
         leafUrls: () => (own === "" ? this.#leafUrls : [own, ...this.#leafUrls]),
         webSocketUrls: () => [],
         account,
