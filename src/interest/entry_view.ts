@@ -7,9 +7,10 @@ export class EntryView {
   subject = "";
   /** Bit n: node n has plain interest, filtered or not; negative when node 31 has. */
   plainNodes = 0;
-  /** Queue groups in `[0, memberCount)` of the three arrays; the same queue and node once for each filter. */
+  /** Queue groups in `[0, memberCount)` of the four arrays; the same queue and node once for each filter. */
   memberCount = 0;
   readonly queues: string[] = [];
+  readonly queueIds: number[] = [];
   readonly nodes: number[] = [];
   readonly members: number[] = [];
 
@@ -20,9 +21,10 @@ export class EntryView {
     this.memberCount = 0;
   }
 
-  addMembers(queue: string, node: number, members: number): void {
+  addMembers(queue: string, queueId: number, node: number, members: number): void {
     const at = this.memberCount++;
     this.queues[at] = queue;
+    this.queueIds[at] = queueId;
     this.nodes[at] = node;
     this.members[at] = members;
   }

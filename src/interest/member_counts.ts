@@ -172,7 +172,7 @@ export class MemberCounts {
       const queueId = words[pair + PAIR_QUEUE]!;
       const node = words[pair + PAIR_NODE]!;
       if (queueId === 0) view.plainNodes |= 1 << node;
-      else view.addMembers(this.#texts.byteStringOf(queueId), node, words[pair + PAIR_MEMBERS]!);
+      else view.addMembers(this.#texts.byteStringOf(queueId), queueId, node, words[pair + PAIR_MEMBERS]!);
     }
   }
 

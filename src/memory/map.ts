@@ -30,7 +30,10 @@ import {
 export const MEMORY_PAGES = 65536;
 const MEMORY_BYTES_USED = 2 ** 31;
 
-/** Threads of a process, by what they do. Shards come last and take as many as there are. */
+/**
+ * Threads of a process, by what they do: NODE_LINKS judges logins. Shards come after the others, as many as there are, and
+ * behind them the links shard, whose connections are routes, gateways and leaf nodes.
+ */
 export const NODE_MAIN = 0;
 export const NODE_LINKS = 1;
 export const NODE_ACCEPTOR = 2;
@@ -47,6 +50,8 @@ export const NO_LINKS_NODE = -1;
 /** What the header page holds, in words of 4 bytes. */
 export const HEADER_MAGIC = 0;
 export const HEADER_SHARD_COUNT = 1;
+/** 1 where the process has a links shard. */
+export const HEADER_HAS_LINKS_SHARD = 12;
 /** Last client id given out, u32: ids are the process's own. */
 export const HEADER_CLIENT_ID = 2;
 /** Connections open on all shards. */
@@ -55,15 +60,15 @@ export const HEADER_CONNECTION_COUNT = 3;
 export const HEADER_BLOCKS_USED = 4;
 export const HEADER_BLOCK_LOCK = 5;
 export const HEADER_BLOCK_FREE = 6;
-/** 1 once the acceptor is to stop. */
-export const HEADER_ACCEPTOR_STOP = 7;
-/** `connection_rate_limit`: when the second began that is counted (low bits of the time of day, ms), handshakes in it. */
-export const HEADER_HANDSHAKE_WINDOW = 8;
-export const HEADER_HANDSHAKE_COUNT = 9;
-/** Connections turned away for it; main takes them from here as it tells of them. */
-export const HEADER_HANDSHAKES_REJECTED = 10;
+/** Listeners that the acceptor is to close, a bit each by their place among those it was started with; −1: all, and stop. */
+export const HEADER_LISTENERS_CLOSED = 7;
 /** Messages sent so far that say which server sends them, u32: main and links count together. */
-export const HEADER_MESSAGE_NUMBER = 11;
+export const HEADER_MESSAGE_NUMBER = 8;
+/** `connection_rate_limit`: when the second began that is counted (low bits of the time of day, ms), handshakes in it. */
+export const HEADER_HANDSHAKE_WINDOW = 9;
+export const HEADER_HANDSHAKE_COUNT = 10;
+/** Connections turned away for it; main takes them from here as it tells of them. */
+export const HEADER_HANDSHAKES_REJECTED = 11;
 export const MAGIC = 0x4d494447;
 
 /** A node's block of words in the header: each has one writer and its own cache line. */
@@ -84,7 +89,9 @@ export const NODE_IS_ABSENT = 0;
 export const NODE_IS_UP = 1;
 export const NODE_IS_DEAD = 2;
 
-export const CONNECTIONS_PER_SHARD_MAX = 65536;
+/** Slots for connections; the first is the fabric's. */
+export const SLOTS_PER_SHARD = 65536;
+const SLOTS_FOR_LINKS = 4096;
 /** Receive buffer: what a connection kept, one read, and room for reads past the end. */
 export const RECEIVE_BYTES = 512 * 1024;
 export const READ_BYTES = 128 * 1024;
@@ -121,7 +128,16 @@ export interface AreaMap {
 
 export interface MemoryMap {
   readonly nodeCount: number;
+  /** Shards that serve clients. */
   readonly shardCount: number;
+  /** The node whose connections are links, 0 for none. */
+  readonly linksNode: number;
+  /** Whether the node is one of the shards that serve clients. */
+  isShard(node: number): boolean;
+  /** Whether the node has connections: a shard, or the links shard. */
+  hasConnections(node: number): boolean;
+  /** Slots for connections, the fabric's included, which every node has. */
+  slotCount(node: number): number;
   readonly index: {
     readonly byteOffset: number;
     readonly byteLength: number;
@@ -149,11 +165,15 @@ export function accountWord(map: MemoryMap, id: number): number {
 
 export const SCRATCH_BYTES = 256 * 1024;
 
-export function memoryMap(shardCount: number): MemoryMap {
+export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap {
   assert(shardCount >= 1 && shardCount <= SHARDS_MAX, "a process has 1 to 16 shards");
-  const nodeCount = NODE_SHARD_FIRST + shardCount;
+  const linksNode = hasLinksShard ? NODE_SHARD_FIRST + shardCount : 0;
+  const nodeCount = NODE_SHARD_FIRST + shardCount + (hasLinksShard ? 1 : 0);
   assert(nodeCount <= NODE_FAR, "sets of nodes are 32-bit maps");
-  const isShard = (node: number) => node >= NODE_SHARD_FIRST;
+  const hasConnections = (node: number) => node >= NODE_SHARD_FIRST && node < nodeCount;
+  const isShard = (node: number) => hasConnections(node) && node !== linksNode;
+  const slotCount = (node: number) =>
+    node === linksNode && hasLinksShard ? SLOTS_FOR_LINKS : hasConnections(node) ? SLOTS_PER_SHARD : 1;
 
   let at = PAGE;
   const take = (bytes: number) => {
@@ -170,13 +190,14 @@ export function memoryMap(shardCount: number): MemoryMap {
 
   const accounts = take(AREA_ACCOUNTS_MAX * ACCOUNT_BYTES);
 
-  const busyPairs = shardCount * (shardCount + 1);
+  const servingCount = nodeCount - NODE_SHARD_FIRST;
+  const busyPairs = servingCount * (servingCount + 1);
   const ringBytes = Math.min(
     4 << 20,
     Math.max(256 << 10, 2 ** Math.floor(Math.log2(RINGS_BYTES_MAX / busyPairs))),
   );
   const ringCapacity = (from: number, to: number) => {
-    if (from === to || to === NODE_ACCEPTOR || (from === NODE_ACCEPTOR && !isShard(to))) return 0;
+    if (from === to || to === NODE_ACCEPTOR || (from === NODE_ACCEPTOR && !hasConnections(to))) return 0;
     if (from === NODE_ACCEPTOR || from === NODE_MAIN || to === NODE_MAIN) return 256 << 10;
     return ringBytes;
   };
@@ -188,20 +209,23 @@ export function memoryMap(shardCount: number): MemoryMap {
     }
   }
 
-  const areaBytes = Math.min(AREA_BYTES_MAX, Math.floor(AREAS_BYTES_MAX / (shardCount + 1)));
+  const areaBytes = Math.min(AREA_BYTES_MAX, Math.floor(AREAS_BYTES_MAX / (servingCount + 1)));
   const areas: AreaMap[] = [];
   for (let node = 0; node < nodeCount; node++) {
-    const slots = isShard(node) ? CONNECTIONS_PER_SHARD_MAX : 1;
+    const isServing = hasConnections(node);
+    const slots = slotCount(node);
     const start = at;
     const area = take(AREA_HEADER_BYTES);
     const connections = take(slots * CONNECTION_BYTES);
     const dirty = take(slots * 4);
     const picks = take(PLAN_GROUPS_MAX * 8);
-    const planSets = take(isShard(node) ? PLAN_SET_BYTES * PLAN_SET_COUNT : 0);
-    const receive = take(isShard(node) ? RECEIVE_BYTES : 0);
+    const planSets = take(isServing ? PLAN_SET_BYTES * PLAN_SET_COUNT : 0);
+    const receive = take(isServing ? RECEIVE_BYTES : 0);
     const scratch = take(SCRATCH_BYTES);
-    const accountNames = take(isShard(node) ? ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES : 0);
-    const left = start + (isShard(node) ? areaBytes : 0) - at;
+    const accountNames = take(
+      node === linksNode && hasLinksShard ? ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES : 0,
+    );
+    const left = start + (isServing ? areaBytes : 0) - at;
     const arenaBytes = Math.min(PLAN_ARENA_BYTES_MAX, Math.max(0, left >> 1));
     const planArena = take(arenaBytes);
     const outboxCount = Math.max(
@@ -233,6 +257,10 @@ export function memoryMap(shardCount: number): MemoryMap {
   return {
     nodeCount,
     shardCount,
+    linksNode,
+    isShard,
+    hasConnections,
+    slotCount,
     index,
     ringBytes,
     ring: (from, to) => rings[from * nodeCount + to]!,

@@ -47,6 +47,7 @@ import {
   HEADER_BLOCK_FREE,
   HEADER_BLOCK_LOCK,
   HEADER_BLOCKS_USED,
+  HEADER_HAS_LINKS_SHARD,
   HEADER_MAGIC,
   HEADER_MESSAGE_NUMBER,
   HEADER_NODES,
@@ -88,31 +89,36 @@ export interface SharedMemory {
 }
 
 /** Makes and lays out the memory; main does, once. `seeds` are four random words of 32 bits. */
-export function createSharedMemory(shardCount: number, seeds: Uint32Array): SharedMemory {
+export function createSharedMemory(
+  shardCount: number,
+  seeds: Uint32Array,
+  hasLinksShard = false,
+): SharedMemory {
   const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
-  const shared = view(memory, shardCount);
+  const shared = view(memory, shardCount, hasLinksShard);
   const { words, map } = shared;
   words[HEADER_MAGIC] = MAGIC;
   words[HEADER_SHARD_COUNT] = shardCount;
+  words[HEADER_HAS_LINKS_SHARD] = hasLinksShard ? 1 : 0;
   for (let node = 0; node < map.nodeCount; node++) layOutArea(shared, node, seeds);
   return shared;
 }
 
 /** The same memory in another thread. */
 export function openSharedMemory(memory: WebAssembly.Memory): SharedMemory {
-  const header = new Int32Array(memory.buffer, 0, 2);
+  const header = new Int32Array(memory.buffer, 0, HEADER_HAS_LINKS_SHARD + 1);
   assert(header[HEADER_MAGIC] === MAGIC, "the shared memory is laid out before a thread opens it");
-  return view(memory, header[HEADER_SHARD_COUNT]!);
+  return view(memory, header[HEADER_SHARD_COUNT]!, header[HEADER_HAS_LINKS_SHARD] === 1);
 }
 
-function view(memory: WebAssembly.Memory, shardCount: number): SharedMemory {
+function view(memory: WebAssembly.Memory, shardCount: number, hasLinksShard: boolean): SharedMemory {
   const buffer = memory.buffer as unknown as SharedArrayBuffer;
   return {
     memory,
     buffer,
     bytes: new Uint8Array(buffer),
     words: new Int32Array(buffer),
-    map: memoryMap(shardCount),
+    map: memoryMap(shardCount, hasLinksShard),
   };
 }
 

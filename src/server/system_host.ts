@@ -51,7 +51,7 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
 
   nodeOfReply(account: number, subject: string): number {
     const node = this.#replies.nodeOf(account, subject);
-    return this.#fleet.isShard(node) ? node : -1;
+    return this.#fleet.hasConnections(node) ? node : -1;
   }
 
   legsOf(account: number, subject: string): StreamLeg[] {

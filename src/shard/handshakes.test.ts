@@ -7,7 +7,7 @@ import { BAD_HELLO, FakeTls, HELLO } from "./testing/fake_tls.ts";
 import { OPTIONS, ShardHarness } from "./testing/shard_harness.ts";
 
 const TLS: ShardTls = {
-  context: { kind: "openssl", contexts: [{ address: 1, names: [] }] },
+  context: { kind: "openssl", contexts: [{ address: 1, names: [] }], clientContext: null },
   allowsPlain: false,
   isFirst: false,
   fallbackDelayMs: 0,
@@ -186,7 +186,7 @@ describe("Handshakes", () => {
 
   test("options with another context are for handshakes from then on", () => {
     const harness = harnessWith({});
-    const context = { kind: "openssl" as const, contexts: [{ address: 2, names: [] }] };
+    const context = { kind: "openssl" as const, contexts: [{ address: 2, names: [] }], clientContext: null };
     const { info } = harness.shards[0]!;
     harness.control(0, { type: "options", options: { ...OPTIONS, tls: { ...TLS, context } }, info });
     harness.settle();

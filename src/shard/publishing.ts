@@ -51,6 +51,7 @@ import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
 import { bytesOf } from "../subject/byte_string.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import type { LinkHost } from "./link_host.ts";
 import { isReservedReply, isResponseSubject } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import type { Services } from "./services.ts";
@@ -88,6 +89,8 @@ export class Publishing {
   /** The large message being delivered, for attach() and sendLarge(). */
   #large: HeldMessage | null = null;
   #services: Services | null = null;
+  /** Set once in the links shard: there nobody but the host serves queue groups. */
+  links: LinkHost | null = null;
 
   constructor(shard: ShardContext, rings: Rings) {
     this.#shard = shard;
@@ -134,6 +137,18 @@ export class Publishing {
       }
       if (connection.state >= STATE_CLOSING) return end;
     }
+  }
+
+  /** See `LinkShard`. */
+  enter(connection: Connection, message: HeldMessage, subject: string): string | null {
+    const route = this.#shard.contexts.route(connection.context, subject);
+    if (route.kind !== "deliver") return null;
+    if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) return null;
+    const entered = message.under(connection.account.id, route.bytes);
+    for (const service of route.services)
+      this.#services!.request(connection, service, route.subject, entered);
+    if (route.isResponse) this.#services!.answer(connection.account, entered, connection);
+    return route.subject;
   }
 
   /** Whether the last messages went to a congested connection; asking forgets it. */
@@ -187,6 +202,7 @@ export class Publishing {
 
   /** Delivers a message under its context to everyone with interest; returns how many took it. */
   deliver(message: HeldMessage): number {
+    if (this.links !== null) return this.links.publish(message);
     const { outbound, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
     const { subject, line, bytes } = message;

@@ -55,8 +55,6 @@ const FULL_SLEEP_MS = 1;
 const STALL_EVERY_MS = 2;
 const STALLED_MAX = 1024;
 
-const NO_QUEUES = new Int32Array(0);
-
 /** A message on its way to one node. */
 interface Outgoing extends Delivery {
   readonly node: number;
@@ -110,7 +108,7 @@ export class Rings {
     this.#publishing = publishing;
   }
 
-  /** Shows the other nodes everything committed for them, and wakes those that sleep. */
+  /** Shows the other nodes everything committed for them, and wakes those that sleep; the links shard for new interest, too. */
   publishAll(): void {
     let nodes = this.#words[this.#area + (AREA_UNPUBLISHED >> 2)]!;
     while (nodes !== 0) {
@@ -118,6 +116,11 @@ export class Rings {
       this.#shard.engine.publish(node);
       this.#wake.ifAsleep(node);
       nodes &= nodes - 1;
+    }
+    const { index, shared } = this.#shard;
+    const { linksNode } = shared.map;
+    if (linksNode !== 0 && linksNode !== this.#shard.node && !index.journal!.isEmpty) {
+      this.#wake.ifAsleep(linksNode);
     }
   }
 
@@ -189,8 +192,8 @@ export class Rings {
   }
 
   /** Sends a message to one node, whatever its interest; waits for room where there is none. */
-  send(node: number, message: HeldMessage): void {
-    this.#send({ message, node, isPlain: true, queues: NO_QUEUES });
+  send(node: number, { message, isPlain, queues }: Delivery): void {
+    this.#send({ message, node, isPlain, queues });
   }
 
   /** Tells another shard something; waits for room where there is none. */

@@ -7,7 +7,9 @@
  */
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
+import type { LinkFault } from "./link_fault.ts";
 import type { LinkOperation } from "./operation.ts";
+import type { OperationRules } from "./operation_parser.ts";
 
 export type LinkKind = "route" | "gateway" | "leaf";
 
@@ -34,16 +36,30 @@ export interface LinkTls {
   readonly context: string;
   readonly timeoutMs: number;
   readonly serverName?: string;
+  /**
+   * For a peer that may or may not begin by itself: `send` is called once, before the handshake, if no byte has come from
+   * it after `afterMs`, and sends in clear what it waits for.
+   */
+  readonly fallback?: { readonly afterMs: number; readonly send: () => void };
 }
 
 /** The protocol on one connection. The host calls it; nothing in it throws for what a peer sends. */
 export interface LinkPeer {
+  /** What the host parses this connection's bytes by; to be read anew for every operation. */
+  readonly rules: OperationRules;
   /** The connection is there; the protocol may send or handshake. */
   begin(): void;
-  /** The peer sent an operation, whole and well-formed for this kind of link. Messages come here before registration only. */
+  /**
+   * The peer sent an operation, whole and well-formed for this kind of link. Once the link is registered, messages come
+   * here only where the engine does not deliver them itself.
+   */
   take(operation: LinkOperation): void;
-  /** The connection is gone, for whatever reason; called once, after which the host calls nothing more. */
-  ended(): void;
+  /** The engine took messages of the peer: it is alive. */
+  heard?(): void;
+  /** The peer sent what is no operation: the protocol says so to it and to the log, and closes. */
+  refuse(fault: LinkFault): void;
+  /** The connection is gone, for this reason, whoever closed it; called once, after which the host calls nothing more. */
+  ended(reason: CloseReason): void;
 }
 
 /** Time and chance, given from outside. */
@@ -125,6 +141,8 @@ export interface Link {
   announce(key: InterestKey, weight: number): void;
   /** Whether a message on this subject may go out at all (permissions of leaf nodes, interest state of gateways). */
   maySend(account: string, subject: string): boolean;
+  /** Whether a message on this subject may come in, where that is restricted. */
+  mayReceive?(subject: string): boolean;
   /**
    * The line up to the blank after the subject, for messages without queue groups: `RMSG <account> <subject> `,
    * `LMSG <origin> <account> <subject> ` or `LMSG <subject> `. The sizes follow; see `frameMessage`.

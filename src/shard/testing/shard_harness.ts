@@ -32,6 +32,8 @@ const NO_RULES: LoginRules = {
   websocket: OPEN,
   leafnode: OPEN,
   leafnodeWebSocket: OPEN,
+  leafCredentials: null,
+  leafAccount: "$G",
   isProxyRequired: false,
   trustedProxies: [],
   callout: null,
@@ -137,7 +139,7 @@ export class ShardHarness {
         node,
         memory: this.shared.memory,
         transport: "runtime" as const,
-        listen: null,
+        listen: [],
         info: INFO,
         options: { ...OPTIONS, ...options },
         spinMs: 0,
@@ -153,6 +155,7 @@ export class ShardHarness {
         collectGarbage: () => {},
         residentBytes: () => 0,
         stopListening: () => {},
+        createLinks: null,
       });
       void shard.run();
       poller.turn();
