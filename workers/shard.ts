@@ -1,8 +1,10 @@
 /** A shard's thread: waits for its start message, builds the shard, runs it. */
 import process from "node:process";
+import { loadHashComparison } from "../src/auth/password.ts";
 import type { ListenerKind } from "../src/fabric/listeners.ts";
 import { NODE_WAKE_WORD } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
+import type { Dialler } from "../src/runtime/dialling.ts";
 import { EpollPoller, wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 import { TlsPoller } from "../src/runtime/openssl/tls_poller.ts";
@@ -48,7 +50,7 @@ async function serve(start: ShardStart): Promise<void> {
   const slotsMax = map.slotCount(start.node);
   const runtime = await loadRuntime();
   let wake: ShardDependencies["wake"];
-  let secured: Poller & TlsLayer;
+  let secured: Poller & TlsLayer & Dialler;
   if (start.transport === "epoll") {
     const opened = runtime.openPosix();
     if (!opened.ok) throw new Error(opened.reason);
@@ -72,6 +74,12 @@ async function serve(start: ShardStart): Promise<void> {
     wake = (handle) => wakeSocketPoller(words, handle);
   }
   poller = secured;
+  let createLinks: ShardDependencies["createLinks"] = null;
+  if (start.node === map.linksNode) {
+    const { ShardLinks } = await import("../src/link/host/link_host.ts");
+    const compareHash = await loadHashComparison();
+    createLinks = (shard) => new ShardLinks(shard, { dialler: secured, compareHash });
+  }
   const shard = new Shard(start, {
     poller,
     tls: secured,
@@ -81,6 +89,7 @@ async function serve(start: ShardStart): Promise<void> {
     collectGarbage: () => runtime.collectGarbage(),
     residentBytes: () => process.memoryUsage.rss(),
     stopListening,
+    createLinks,
   });
   const failedToAccept = Promise.withResolvers<never>();
   const ports: number[] = [];
@@ -91,7 +100,7 @@ async function serve(start: ShardStart): Promise<void> {
       backlog: BACKLOG,
       onConnection: (socket, ip, peerPort) => {
         try {
-          shard.acceptOwn(socket, ip, peerPort);
+          shard.acceptOwn(own.kind, socket, ip, peerPort);
         } catch (error) {
           failedToAccept.reject(error);
         }

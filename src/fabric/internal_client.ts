@@ -137,8 +137,10 @@ export class InternalClient {
     const queueId = queue === "" ? 0 : this.#index.lastQueueId;
     const subscription = { account, pattern: name.split("."), queueId, entry, handle };
     this.#subscriptions.add(subscription);
+    this.#queue.wakeLinks();
     return () => {
       if (!this.#subscriptions.delete(subscription)) return;
+      queueMicrotask(() => this.#queue.wakeLinks());
       if (queueId !== 0) this.#index.removeQueue(this.#node, entry, queueId);
       else if (![...this.#subscriptions].some((other) => other.entry === entry && other.queueId === 0)) {
         this.#index.removePlain(this.#node, entry);

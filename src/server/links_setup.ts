@@ -11,7 +11,6 @@ export interface LinksIdentity {
   readonly id: string;
   /** What runs the server, shown where nats-server shows its Go version. */
   readonly runtime: string;
-  readonly systemAccount: string;
   readonly isOperatorMode: boolean;
 }
 
@@ -21,9 +20,8 @@ export function linksSetup(
   ports: Ports,
   tls: LinkTlsBlocks,
 ): LinksSetup {
-  const { cluster, gateway, leafnodes, clientAdvertise, host } = options;
+  const { cluster, gateway, leafnodes } = options;
   const ownAddresses = addressesOfThisMachine();
-  const clientPort = ports.get("client") ?? 0;
   return {
     serverId: identity.id,
     serverName: options.serverName || identity.id,
@@ -36,13 +34,10 @@ export function linksSetup(
     pingsOutMax: options.maxPingsOut,
     supportsHeaders: !options.noHeaderSupport,
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
-    systemAccount: identity.systemAccount,
     isOperatorMode: identity.isOperatorMode,
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,
-    connectUrls: clientAdvertise
-      ? [withPort(clientAdvertise, clientPort)]
-      : urlsOf(host, clientPort, ownAddresses),
+    connectUrls: clientUrls(options, ports.get("client") ?? 0),
     webSocketUrls: [],
     ownAddresses,
     tls,
@@ -53,6 +48,12 @@ export function linksSetup(
         ? null
         : { options: leafnodes, port: ports.get("leafnodes") ?? 0 },
   };
+}
+
+/** `host:port` at which clients reach this server: as advertised, else wherever it listens. */
+export function clientUrls({ clientAdvertise, host }: Options, port: number): string[] {
+  if (clientAdvertise) return [withPort(clientAdvertise, port)];
+  return urlsOf(host, port, addressesOfThisMachine());
 }
 
 function block<T>(options: T, port: number | undefined): LinksBlock<T> | null {

@@ -18,11 +18,12 @@ import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
-import type { LinkTlsBlocks } from "../shard/links_setup.ts";
+import type { LinksNews, LinkTlsBlocks } from "../shard/links_setup.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
 import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
+import { clientUrls, type LinksIdentity, linksSetup } from "./links_setup.ts";
 import { hasLinks, listenErrorText, listenersOf } from "./listeners.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
@@ -127,6 +128,8 @@ export class Server {
   #options: Options;
   #resolved: ResolvedOptions;
   #info: ServerInfo;
+  /** What the cluster has added to it. */
+  #clusterInfo: Partial<ServerInfo> = {};
   #hasLoggedStart = false;
   /** What handshakes are made with now. */
   #tlsContext: TlsContext | null;
@@ -225,6 +228,8 @@ export class Server {
           for (const account of change.changed) void this.#fleet.limitClients(account);
         },
         fatal: (text) => void this.#fail(text),
+        linksSetup: (ports) => linksSetup(this.#options, this.#linksIdentity(), ports, this.#linkTls),
+        onLinks: (news) => this.#onLinks(news),
       },
     );
     this.#fleetMonitor = new FleetMonitor(this.#fleet, {
@@ -330,6 +335,40 @@ export class Server {
   /** Makes one shard throw, for tests of what happens then. */
   failShard(index: number): void {
     this.#fleet.failShard(index);
+  }
+
+  #linksIdentity(): LinksIdentity {
+    const { runtime } = this.#settings;
+    return {
+      id: this.id,
+      runtime: `${runtime.name} ${runtime.version}`,
+      isOperatorMode: isOperatorMode(this.#options),
+    };
+  }
+
+  /** The cluster, the leaf nodes and the hubs of this server have changed. */
+  #onLinks(news: LinksNews): void {
+    switch (news.type) {
+      case "clientUrls":
+        this.#tellCluster({ connectUrls: [...clientUrls(this.#options, this.#port), ...news.connectUrls] });
+        break;
+      case "clusterName":
+        this.#tellCluster({ cluster: news.name });
+        break;
+      case "leafOpened":
+      case "leafClosed":
+      case "leafRefused":
+      case "leafConnected":
+        break;
+    }
+  }
+
+  /** Clients that take INFO at any time hear what is new of the cluster. */
+  #tellCluster(news: Partial<ServerInfo>): void {
+    this.#clusterInfo = { ...this.#clusterInfo, ...news };
+    this.#info = { ...this.#info, ...this.#clusterInfo };
+    this.#fleetMonitor.info = this.#info;
+    this.#fleet.sendInfo({ ...this.#info, lameDuckMode: this.isLameDuck });
   }
 
   get #isAuthAnnounced(): boolean {
@@ -459,7 +498,8 @@ export class Server {
         `Error setting server INFO with ClientAdvertise value of ${value}, err=${address.reason}`,
       );
     }
-    this.#info = serverInfo(this.#options, this.#identity(), address, this.#isAuthAnnounced);
+    const info = serverInfo(this.#options, this.#identity(), address, this.#isAuthAnnounced);
+    this.#info = { ...info, ...this.#clusterInfo };
     this.#fleetMonitor.info = this.#info;
     return this.#info;
   }

@@ -3,12 +3,15 @@
  * `LinkHost`, which `link/host/` implements; other shards have none.
  */
 
+import type { Verdict } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import type { StreamSource } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import type { PlanRules, TargetRules } from "./plan_rules.ts";
 import type { LinkControl, ShardReport } from "./shard_options.ts";
 
 /** The shard as its links see it. */
@@ -19,6 +22,8 @@ export interface LinkShard extends ShardContext {
   report(report: ShardReport): void;
   /** The shard that waits for an answer on this subject of an account; below 0 for a subject nobody waits on so. */
   nodeOfReply(account: number, subject: string): number;
+  /** What answers to the requests of services are published on that an account offers. */
+  replyPattern(account: number): string;
   /** Hands a message to one node; waits for room where there is none. */
   sendToNode(node: number, delivery: Delivery): void;
   waitForRoom(node: number): void;
@@ -31,10 +36,12 @@ export interface LinkShard extends ShardContext {
 
 /** The links as their shard drives them. */
 export interface LinkHost {
+  /** What plans of this shard follow from. */
+  readonly plans: PlanRules & TargetRules;
   /** A socket that a listener of this kind took. */
-  accept(kind: string, source: StreamSource, ip: string, port: number): void;
+  accept(kind: ListenerKind, source: StreamSource, ip: string, port: number): void;
   /** A link that is not open yet has an event. True when it has become open and may have something to read. */
-  proceed(connection: Connection, flags: number): boolean;
+  proceed(connection: Connection): boolean;
   /** Does what `[start, end)` of the shared memory says; returns where an operation begins that is not complete. */
   receive(connection: Connection, start: number, end: number): number;
   /** A link is gone: its wishes go with it. */
@@ -51,4 +58,10 @@ export interface LinkHost {
   /** Accounts or options are new. */
   refresh(): void;
   control(message: LinkControl): void;
+  /** The verdict on the login of a leaf node. */
+  answer(connection: Connection, verdict: Verdict): void;
+  /** Nothing is dialled any more; connections are closed by the shard. */
+  stop(): void;
+  /** The links, as monitoring shows them. */
+  report(what: "routes" | "gateways" | "leafs"): unknown;
 }

@@ -1,10 +1,10 @@
 /** What the links shard is told to be, and what it tells main. Plain data: it crosses threads. */
 
+import type { ClientInfo } from "../account/client_info.ts";
 import type { ClusterOptions } from "../config/cluster.ts";
 import type { GatewayOptions } from "../config/gateway.ts";
 import type { LeafnodesOptions } from "../config/leafnodes.ts";
 import type { TlsContext } from "../runtime/tls.ts";
-import type { ClientEvent } from "./shard_options.ts";
 
 export interface LinksSetup {
   readonly serverId: string;
@@ -20,7 +20,6 @@ export interface LinksSetup {
   readonly supportsHeaders: boolean;
   /** Of a connection, −1 for any number. */
   readonly maxSubscriptions: number;
-  readonly systemAccount: string;
   /** Accounts may come that no configuration names. */
   readonly isOperatorMode: boolean;
   readonly connectErrorReports: number;
@@ -62,7 +61,11 @@ export type LinksNews =
     }
   /** The cluster has another name than before. */
   | { readonly type: "clusterName"; readonly name: string }
-  /** A leaf node came or went; see `ClientEvent`. */
-  | { readonly type: "leafEvent"; readonly event: ClientEvent; readonly end: string | null }
+  /** A leaf link is up. */
+  | { readonly type: "leafOpened"; readonly leaf: ClientInfo; readonly announces: boolean }
+  /** One that was is over. */
+  | { readonly type: "leafClosed"; readonly leaf: ClientInfo; readonly reason: string }
+  /** A leaf node could not log in. */
+  | { readonly type: "leafRefused"; readonly leaf: ClientInfo; readonly reason: string }
   /** A leaf node connected in an account, which other clusters are to know. */
   | { readonly type: "leafConnected"; readonly account: string };

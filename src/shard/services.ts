@@ -172,6 +172,11 @@ export class Services {
     return this.#replies.nodeOf(account, subject);
   }
 
+  /** See `LinkShard`. */
+  replyPattern(account: number): string {
+    return this.#replies.patternOf(account);
+  }
+
   /** Another shard tells who is about to answer a request that is measured. */
   setResponder(token: string, info: ClientInfo): void {
     const pending = this.#pending.get(token);

@@ -15,7 +15,7 @@ import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine } from "../engine/engine.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
-import type { ListenerKind } from "../fabric/listeners.ts";
+import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
@@ -233,14 +233,16 @@ export class Shard implements LinkShard {
     this.interest = new LocalInterest(this.shared, this.engine, this.index, this.table, this.node);
     this.accounts = new ShardAccounts(start.options.accounts, start.options.clusterName);
     this.contexts = new Contexts(this.accounts);
-    const targets = new ClientTargets(this.shared.bytes, this.index, this.table);
+    this.tls = dependencies.tls;
+    this.#links = dependencies.createLinks?.(this) ?? null;
+    const targets = this.#links?.plans ?? new ClientTargets(this.shared.bytes, this.index, this.table);
     this.plans = new PlanCache(
       this.shared,
       this.engine,
       this.index,
       this.node,
-      NO_LINKS_NODE,
-      this.contexts,
+      map.linksNode === 0 ? NO_LINKS_NODE : map.linksNode,
+      this.#links?.plans ?? this.contexts,
       targets,
     );
     this.outbound = new Outbound(
@@ -269,10 +271,12 @@ export class Shard implements LinkShard {
     this.#events = new ClientEvents(this);
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
-    this.tls = dependencies.tls;
-    this.#links = dependencies.createLinks?.(this) ?? null;
     this.#publishing.links = this.#links;
-    this.#rings.links = this.#links;
+    if (this.#links !== null) {
+      const links = this.#links;
+      this.#rings.beforeDrain = () => links.announce();
+      this.#rings.onHostDelivery = (delivery) => links.takeMessage(delivery);
+    }
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
     // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
     if (poller.kind === "runtime") Atomics.store(words, nodeWord(this.node, NODE_IS_ASLEEP), 1);
@@ -289,6 +293,11 @@ export class Shard implements LinkShard {
       }
     });
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  #accept(listener: ListenerKind, source: StreamSource, ip: string, port: number): void {
+    if (servesClients(listener)) this.accept(source, ip, port);
+    else this.#links!.accept(listener, source, ip, port);
   }
 
   /** Takes a connected socket of a client. */
@@ -339,7 +348,7 @@ export class Shard implements LinkShard {
   }
 
   /** Takes a socket that this shard accepted by itself. */
-  acceptOwn(socket: Socket, ip: string, port: number): void {
+  acceptOwn(listener: ListenerKind, socket: Socket, ip: string, port: number): void {
     if (this.#freeSlots.length === 0 && this.connections.length >= this.shared.map.slotCount(this.node)) {
       this.log(
         "error",
@@ -351,7 +360,7 @@ export class Shard implements LinkShard {
     Atomics.add(this.#words, nodeWord(this.node, NODE_LOAD), 1);
     // The last turn may have been long ago, and the connection's time begins now.
     this.nowMs = performance.now();
-    this.accept(socket, ip, port);
+    this.#accept(listener, socket, ip, port);
     this.outbound.flushAll();
     if (this.#closing.length > 0) this.#finishClosing();
   }
@@ -422,6 +431,10 @@ export class Shard implements LinkShard {
     return this.#services.nodeOfReply(account, subject);
   }
 
+  replyPattern(account: number): string {
+    return this.#services.replyPattern(account);
+  }
+
   sendToNode(node: number, delivery: Delivery): void {
     this.#rings.send(node, delivery);
   }
@@ -447,6 +460,7 @@ export class Shard implements LinkShard {
     this.nowMs = performance.now();
     this.#handshakes.startTurn();
     let isBusy = this.#rings.drainAll();
+    this.#links?.announce();
     this.#services.doWork();
     if (this.#resumable.length > 0) this.#takeHeldInput();
     for (let i = 0; i < events; i++) {
@@ -454,7 +468,7 @@ export class Shard implements LinkShard {
       const connection = this.connections[this.poller.eventSlot(i)];
       if (flags === 0 || connection == null) continue;
       isBusy = true;
-      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#links!.proceed(connection, flags))
+      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#links!.proceed(connection))
         continue;
       if ((flags & WRITABLE) !== 0) {
         this.outbound.onWritable(connection);
@@ -571,7 +585,7 @@ export class Shard implements LinkShard {
   #control(message: ShardControl): void {
     switch (message.type) {
       case "accept":
-        this.accept(message.fd, message.ip, message.port);
+        this.#accept(message.listener, message.fd, message.ip, message.port);
         break;
       case "options":
         this.#changeOptions(message.options);
@@ -594,7 +608,9 @@ export class Shard implements LinkShard {
         break;
       case "verdict": {
         const connection = this.connections[message.slot];
-        if (connection?.clientId === message.clientId) {
+        if (connection?.clientId !== message.clientId) break;
+        if (connection.isLink) this.#links!.answer(connection, message.verdict);
+        else {
           this.#protocol.logins.answer(connection, message.verdict, message.isAgain);
         }
         break;
@@ -630,6 +646,7 @@ export class Shard implements LinkShard {
         this.#dependencies.stopListening(message.listeners);
         break;
       case "stop":
+        this.#links?.stop();
         for (const connection of this.connections) {
           if (connection !== null) this.close(connection, CloseReason.ServerShutdown);
         }
@@ -678,6 +695,10 @@ export class Shard implements LinkShard {
         return clientsOf(this, query.account);
       case "accounts":
         return accountCounters(this, this.#goneCounters);
+      case "routes":
+      case "gateways":
+      case "leafs":
+        return this.#links?.report(query.what) ?? null;
     }
   }
 

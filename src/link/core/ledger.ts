@@ -92,6 +92,11 @@ export class InterestLedger {
     return known;
   }
 
+  /** Everything that a link was told. */
+  *announcedTo(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }> {
+    for (const account of this.#rows.keys()) yield* this.toldOf(link, account);
+  }
+
   #set(source: Source, { account, subject, queue }: InterestKey, weight: number): void {
     const rows = this.#rows.getOrInsertComputed(account, () => new Map<string, Row>());
     const name = queue === "" ? subject : `${subject} ${queue}`;

@@ -2,7 +2,11 @@
  * The links of a server, put together: the protocols of routes, gateways and leaf nodes on the sockets of the links shard,
  * their interest in its index, their messages in its rings.
  */
-import { HeldMessage } from "../../fabric/held_message.ts";
+
+import type { Verdict } from "../../auth/login.ts";
+import type { HashComparison } from "../../auth/password.ts";
+import type { HeldMessage } from "../../fabric/held_message.ts";
+import type { ListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import {
   CONNECTION_CONTEXT,
@@ -16,19 +20,16 @@ import {
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
 } from "../../memory/layout.ts";
-import { CloseReason } from "../../protocol/close_reason.ts";
+import { closeReasonEntry } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
-import type { HashComparison } from "../../auth/password.ts";
-import type { Verdict } from "../../auth/login.ts";
-import type { ListenerKind } from "../../fabric/listeners.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
 import type { LinkControl } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
-import type { InterestKey, Link, LinkConnection, LinkEvents, LinkKind, LinkMessage, LinkPeer } from "../core/link.ts";
+import type { InterestKey, Link, LinkEvents, LinkKind, LinkMessage } from "../core/link.ts";
 import { LinkCore } from "../core/link_core.ts";
 import { GatewayReplies } from "../gateway/gateway_replies.ts";
 import { ReplyAddress } from "../gateway/reply_mapping.ts";
@@ -37,7 +38,9 @@ import { AccountNames } from "./account_names.ts";
 import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
+import { leafInfoOf } from "./leaf_client_info.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
+import { LinkTlsContexts } from "./link_tls.ts";
 import { LocalWishes } from "./local_wishes.ts";
 import { CONTEXT_FROM_LEAF, LinkPlanRules } from "./plan_rules.ts";
 import { Protocols } from "./protocols.ts";
@@ -74,6 +77,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   readonly #timers: LinkTimers;
   readonly #hostNames: HostNames;
   readonly #names: AccountNames;
+  readonly #tlsContexts: LinkTlsContexts;
   readonly #wishes: LinkWishes;
   readonly #connections: LinkConnections;
   readonly #receiving: Receiving;
@@ -94,14 +98,16 @@ export class ShardLinks implements LinkHost, LinkEvents {
       () => performance.now(),
       (dueMs) => shard.timers.set(TIMER_LINKS, dueMs),
     );
-    this.#hostNames = new HostNames((host) => shard.report({ type: "lookUp", host }));
+    this.#hostNames = new HostNames((host) => shard.report({ type: "resolve", host }));
     this.#names = new AccountNames(shard);
+    this.#tlsContexts = new LinkTlsContexts(shard.tls!);
     this.#wishes = new LinkWishes(shard);
     const log = shard.log.bind(shard);
     this.#connections = new LinkConnections({
       shard,
       dialler: dependencies.dialler,
       tls: shard.tls!,
+      tlsContexts: this.#tlsContexts,
       clock: this.#timers,
       log,
       resolve: (host, done) => this.#hostNames.resolve(host, done),
@@ -178,6 +184,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
   control(message: LinkControl): void {
     switch (message.what) {
       case "start":
+        for (const problem of this.#tlsContexts.configure(message.setup.tls))
+          this.#shard.log("error", problem);
         if (this.#running === null) this.#start(message.setup);
         else this.#running.protocols.reload(message.setup);
         break;
@@ -192,6 +200,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   stop(): void {
     this.#running?.protocols.stop();
+  }
+
+  report(what: "routes" | "gateways" | "leafs"): unknown {
+    return this.#running === null ? null : this.#running.protocols.report(what);
   }
 
   // What protocols tell.
@@ -231,7 +243,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const shard = this.#shard;
     const clock = this.#timers;
     const clusterName = byteStringOfText(setup.gateway?.options.name ?? "");
-    const address = setup.gateway === null ? null : new ReplyAddress(clusterName, byteStringOfText(setup.serverId));
+    const address =
+      setup.gateway === null ? null : new ReplyAddress(clusterName, byteStringOfText(setup.serverId));
     const replies: GatewayReplies = new GatewayReplies(address, {
       clock,
       wasSubscribedLately: (account, reply) => {
@@ -328,7 +341,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
         replies.set(account, { account, subject: this.#shard.replyPattern(exporter), queue: "", origin: "" });
       }
     }
-    for (const [account, key] of this.#serviceReplies) if (!replies.has(account)) core.wantsHere("answers", key, 0);
+    for (const [account, key] of this.#serviceReplies)
+      if (!replies.has(account)) core.wantsHere("answers", key, 0);
     for (const key of replies.values()) core.wantsHere("answers", key, 1);
     this.#serviceReplies = replies;
   }
@@ -374,10 +388,13 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   #notices(): LeafNotices {
     return {
-      opened: (report, announces) => this.#tell({ type: "leafOpened", report, announces }),
-      closed: (report, reason) => this.#tell({ type: "leafClosed", report, reason }),
-      refused: (connection, refusal) => {
-        this.#tell({ type: "leafRefused", id: connection.id, ip: connection.remoteIp, refusal });
+      opened: (report, announces) => this.#tell({ type: "leafOpened", leaf: leafInfoOf(report), announces }),
+      closed: (report, reason) => {
+        this.#tell({ type: "leafClosed", leaf: leafInfoOf(report), reason: closeReasonEntry(reason).text });
+      },
+      refused: ({ id, remoteIp }, { account, user, eventReason }) => {
+        const leaf = { clientId: id, host: remoteIp, account, user, kind: "Leafnode" };
+        this.#tell({ type: "leafRefused", leaf, reason: eventReason });
       },
       accountConnected: (account) => this.#tell({ type: "leafConnected", account: textOf(account) }),
     };

@@ -62,6 +62,9 @@ export class Protocols {
 
   /** Says who this server is, and dials. */
   start(): void {
+    if (this.routes?.cluster.isDynamic) {
+      this.#host.tell({ type: "clusterName", name: textOf(this.routes.cluster.name) });
+    }
     this.gateways?.start();
     this.routes?.start();
     this.leafs?.setRemotes(this.#setup.leafnodes!.options.remotes);
@@ -94,6 +97,32 @@ export class Protocols {
     this.gateways?.stop();
     this.routes?.stop();
     this.leafs?.closeAll();
+  }
+
+  /** A new configuration: what may change does, without a link being closed that may stay. */
+  reload(setup: LinksSetup): void {
+    const { cluster, gateway, leafnodes } = setup;
+    if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster, this.#host.compareHash));
+    if (gateway !== null) {
+      const { tls, remotes } = gatewaySettings(setup, gateway);
+      this.gateways?.reload(tls, remotes);
+    }
+    if (leafnodes !== null) {
+      this.leafs?.setOptions(leafOptions(setup, leafnodes));
+      this.leafs?.setRemotes(leafnodes.options.remotes);
+    }
+  }
+
+  /** The links, as monitoring shows them. */
+  report(what: "routes" | "gateways" | "leafs"): unknown {
+    switch (what) {
+      case "routes":
+        return this.routes?.reports() ?? [];
+      case "gateways":
+        return this.gateways?.status() ?? null;
+      case "leafs":
+        return this.leafs?.report() ?? [];
+    }
   }
 
   /** A route is up: it is told of the clusters that this server is connected to. */
@@ -160,11 +189,12 @@ export class Protocols {
     const { clock, dialer, log, events, logins, notices, account } = this.#host;
     const own = leafUrl(this.#setup);
     const serverName = byteStringOfText(this.#setup.serverName);
+    // A server that is a leaf node is a cluster of its own.
+    const loneCluster = leafnodes.options.remotes.length > 0 ? serverName : "";
     return new LeafNodes(
       {
         options: leafOptions(this.#setup, leafnodes),
-        clusterName: () => this.#clusterName,
-        leafClusterName: () => this.#clusterName || serverName,
+        clusterName: () => this.#clusterName || loneCluster,
         leafUrls: () => (own === "" ? this.#leafUrls : [own, ...this.#leafUrls]),
         webSocketUrls: () => [],
         account,
