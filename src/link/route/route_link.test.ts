@@ -242,6 +242,15 @@ describe("RouteLink, registered", () => {
     ]);
   });
 
+  test("refuses a subject that is none, and goes on", () => {
+    const n = member();
+    const raw = joined();
+    raw.say("RS+ $G foo..bar", "RS+ $G foo.>.bar", "RS+ $G ok");
+    expect(raw.heard()).toEqual(["-ERR 'Invalid Subscription'", "-ERR 'Invalid Subscription'"]);
+    expect(n.interest).toEqual(["$G ok 1"]);
+    expect(n.logged("Could not insert subscription: invalid subject")).toHaveLength(2);
+  });
+
   test("reads LS- of a peer without `lnocu` as account and subject", () => {
     const n = member();
     joined("R", '"lnoc":true').say("LS+ LC $G lf", "LS-  $G lf");
