@@ -371,8 +371,11 @@ describe("RouteMesh, URLs", () => {
     expect(info).toContain('"gateway_url":"g:1","leafnode_urls":["l:1"]');
     raw.say(CONNECT, infoOf("R", 7000));
     n.mesh.enterLameDuck();
-    expect(raw.heard()[0]).toContain('"ldm":true');
+    expect(raw.heard()[0]).toContain('"connect_urls":["N:4222"],"ldm":true');
     expect(raw.isClosed).toBe(false);
+    const [late] = network.raw(PORT).heard();
+    expect(late).not.toContain("ldm");
+    expect(late).not.toContain("connect_urls");
   });
 });
 

@@ -66,6 +66,7 @@ export class RouteMesh implements RouteOwner {
   readonly #routes = new Map<string, RouteLink>();
   /** Those still in their handshake. */
   readonly #newcomers = new Set<RouteLink>();
+  /** No client is to be sent here any more. */
   #isLameDuck = false;
   #isStopped = false;
   /** The first host name among the configured routes: what certificates of bare addresses are checked by. */
@@ -153,8 +154,8 @@ export class RouteMesh implements RouteOwner {
 
   /** Clients are to go elsewhere: other members stop naming this server to theirs. Routes stay. */
   enterLameDuck(): void {
+    this.#tellAll(ownInfoLine({ ...this.ownInfo(), isLameDuck: true }));
     this.#isLameDuck = true;
-    this.#tellAll(ownInfoLine(this.ownInfo()));
   }
 
   /** Closes everything and dials no more. */
@@ -191,7 +192,7 @@ export class RouteMesh implements RouteOwner {
   }
 
   ownInfo(): LinkInfo {
-    return routeInfo(this.#settings, this.cluster, this.#isLameDuck);
+    return routeInfo(this.#settings, this.cluster, !this.#isLameDuck);
   }
 
   tlsServerName(): string {
