@@ -99,6 +99,7 @@ describe("RouteLink, accepted", () => {
     raw.say(CONNECT);
     raw.heard();
     raw.say(line);
+    clock.advance(1000, network.settle);
     expect(raw.heard()).toEqual(["(closed)"]);
     expect(n.log.at(-1)).toContain(`Router connection closed: ${reason}`);
   });
@@ -107,6 +108,7 @@ describe("RouteLink, accepted", () => {
     const n = member();
     const raw = network.raw(PORT);
     raw.say(CONNECT, 'INFO {"server_id":"NR","server_name":"N"}');
+    clock.advance(1000, network.settle);
     expect(n.logged("duplicate name")).toEqual([
       'error 127.0.0.1:50002 - rid:2 - Remote server has a duplicate name: "N"',
     ]);
@@ -142,7 +144,11 @@ describe("RouteLink, accepted", () => {
 
     const bad = network.raw(PORT);
     bad.heard();
-    bad.say('CONNECT {"cluster":"C1","user":"u","pass":"q"}');
+    bad.say('CONNECT {"cluster":"C1","user":"u","pass":"q"}', infoOf("B"), "PING");
+    // Not at once: nats-server would try again as fast as it is refused.
+    clock.advance(999, network.settle);
+    expect(bad.heard()).toEqual(["PONG"]);
+    clock.advance(1, network.settle);
     expect(bad.heard()).toEqual(["-ERR 'Authorization Violation'", "(closed)"]);
     expect(n.logged("authentication error")).toEqual([
       'error 127.0.0.1:50004 - rid:4 - authentication error - User "u"',
@@ -166,6 +172,7 @@ describe("RouteLink, accepted", () => {
     n.certificateVerdict = { isAuthorized: false, log: { level: "debug", text: "not found" } };
     const raw = network.raw(PORT);
     raw.say('CONNECT {"cluster":"C1","user":"u","pass":"p"}');
+    clock.advance(1000, network.settle);
     expect(raw.heard().slice(1)).toEqual(["-ERR 'Authorization Violation'", "(closed)"]);
     expect(n.logged("not found")).toEqual(["debug 127.0.0.1:50004 - rid:4 - not found"]);
   });
