@@ -63,7 +63,7 @@ export class RouteLink implements LinkPeer, Link {
   remoteId = "";
   /** What the peer said last of itself. */
   info: LinkInfo = EMPTY_LINK_INFO;
-  startedMs: number;
+  readonly startedMs: number;
 
   readonly #owner: RouteOwner;
   readonly #origin: RouteOrigin;
@@ -99,10 +99,6 @@ export class RouteLink implements LinkPeer, Link {
 
   get rules(): OperationRules {
     return this.#rules;
-  }
-
-  get isRegistered(): boolean {
-    return this.#state === "registered";
   }
 
   get cluster(): string {

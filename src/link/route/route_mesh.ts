@@ -119,14 +119,6 @@ export class RouteMesh implements RouteOwner {
     return this.#routes.values();
   }
 
-  get routeCount(): number {
-    return this.#routes.size;
-  }
-
-  routeTo(serverId: string): RouteLink | undefined {
-    return this.#routes.get(serverId);
-  }
-
   /** Says who the cluster is, where this server listens for the others, and dials the configured routes. */
   start(): void {
     this.#host.log("info", `Cluster name is ${textOf(this.cluster.name)}`);
