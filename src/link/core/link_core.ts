@@ -184,10 +184,17 @@ export class LinkCore implements LinkEvents {
     if (isPlain)
       for (const link of this.plainLinks(origin, subject, account, matches.links)) groups.set(link, []);
     const queuesHere: string[] = [];
+    // A member of the cluster with plain interest has the message from where it came; named for a group it would deliver
+    // it again.
+    const isServed = (link: Link) =>
+      origin.link?.kind === "route" &&
+      !origin.isAnswer &&
+      link.kind === "route" &&
+      matches.links.some((wish) => wish.link === link && wish.queue === "");
     for (const queue of queues ?? namesOf(matches)) {
-      const candidates = matches.links.filter(
-        (wish) => wish.queue === queue && wish.link.maySend(account, subject),
-      );
+      const candidates = matches.links.filter((wish) => {
+        return wish.queue === queue && wish.link.maySend(account, subject) && !isServed(wish.link);
+      });
       const membersHere = goesHere ? (matches.membersHere.get(queue) ?? 0) : 0;
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
       if (picked === "here") queuesHere.push(queue);
