@@ -303,6 +303,7 @@ export class Server {
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
     this.#system?.enterLameDuck();
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
+    this.#fleet.tellLinks({ type: "link", what: "lameDuck" });
     await this.#fleet.stopListening(CLOSED_IN_LAME_DUCK_MODE);
     if (!this.isLameDuck) return this.stop();
     const lameDuck = new LameDuck({
@@ -310,7 +311,10 @@ export class Server {
       gracePeriodMs: lameDuckGracePeriodMs,
       clientCount: () => this.#fleet.counters().connections,
       announce: () => this.#fleet.sendInfo({ ...this.#info, lameDuckMode: true }),
-      beginClosing: () => this.#logger.info("Closing existing clients"),
+      beginClosing: () => {
+        this.#logger.info("Closing existing clients");
+        this.#fleet.tellLinks({ type: "link", what: "closeLeafs" });
+      },
       close: (count) => this.#fleet.closeSome(count, CloseReason.ServerShutdown),
     });
     this.#lameDuck = lameDuck;

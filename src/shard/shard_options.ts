@@ -148,7 +148,9 @@ export type LinkControl =
   /** The answer to a `resolve` report. */
   | ({ readonly type: "link"; readonly what: "addresses"; readonly host: string } & HostAddresses)
   /** Lame duck mode begins. */
-  | { readonly type: "link"; readonly what: "lameDuck" };
+  | { readonly type: "link"; readonly what: "lameDuck" }
+  /** Leaf nodes are to go, as clients are. */
+  | { readonly type: "link"; readonly what: "closeLeafs" };
 
 export type ShardQuery =
   /** Nothing: the answer says that every command before it has been carried out. */

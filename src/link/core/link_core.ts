@@ -205,6 +205,9 @@ export class LinkCore implements LinkEvents {
       if (link.kind === "gateway") {
         afar ??= { ...message, reply: this.#replies.outgoingReply(account, message.reply) };
         link.sendMessage(afar, named);
+      } else if (link.kind === "route" && origin.link?.kind === "route") {
+        // On its second route it is a message like any other.
+        link.sendMessage({ ...message, origin: "" }, named);
       } else link.sendMessage(message, named);
     }
     for (const imported of isPlain ? matches.imports : []) {

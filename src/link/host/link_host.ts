@@ -195,6 +195,9 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "lameDuck":
         this.#running?.protocols.enterLameDuck();
         break;
+      case "closeLeafs":
+        this.#running?.protocols.leafs?.closeAll();
+        break;
     }
   }
 
