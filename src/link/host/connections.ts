@@ -8,6 +8,7 @@ import type { CloseReason as CloseReasonType } from "../../protocol/close_reason
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { HANDSHAKE_DONE, type TlsLayer, type TlsSession } from "../../runtime/tls.ts";
 import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
@@ -108,7 +109,8 @@ export class LinkConnections implements LinkDialer {
   readonly #dials = new Map<HostLink, Dial>();
   /** Under way: the name of the context, and who waits for the end. */
   readonly #handshakes = new Map<HostLink, { readonly context: string; readonly then: () => void }>();
-  readonly #secured = new WeakSet<HostLink>();
+  /** By link: the name of the context that its handshake was made with. */
+  readonly #secured = new Map<HostLink, string>();
   /** Calls off what ends a connection that takes too long to connect or to be secured. */
   readonly #timeouts = new Map<HostLink, () => void>();
 
@@ -160,6 +162,7 @@ export class LinkConnections implements LinkDialer {
     this.#bySlot[connection.slot] = null;
     this.#stopTimeout(link);
     this.#handshakes.delete(link);
+    this.#secured.delete(link);
     const dial = this.#dials.get(link);
     if (dial !== undefined) {
       this.#dials.delete(link);
@@ -184,15 +187,38 @@ export class LinkConnections implements LinkDialer {
     }
     // Records come right behind what was sent in clear.
     shard.outbound.flush(connection.slot);
+    if (connection.state >= STATE_CLOSING) return;
+    if (connection.pending !== null) {
+      shard.close(connection, CloseReason.WriteError);
+      return;
+    }
+    const side = link.isDialled ? "client" : "server";
+    this.#say(link, "debug", `Starting TLS ${NAMES[link.kind]} ${side} handshake`);
     connection.phase = PHASE_HANDSHAKE;
     this.#handshakes.set(link, { context, then });
-    this.#startTimeout(link, timeoutMs, () => this.#failSecuring(link, "TLS handshake timeout"));
+    this.#startTimeout(link, timeoutMs, () => {
+      this.#failSecuring(link, "read: i/o timeout");
+      this.#say(link, "error", "TLS handshake timeout");
+    });
     tls.startTls(
       connection.slot,
       context,
       link.isDialled ? { serverName: serverName ?? link.remoteIp } : null,
     );
     this.#goOnSecuring(link);
+  }
+
+  /** Closes links whose key is not among the pinned ones, after a reload; returns how many. */
+  closeUnpinned(): number {
+    const { shard, tls, tlsContexts } = this.#options;
+    let count = 0;
+    for (const [{ connection }, context] of this.#secured) {
+      if (connection.state >= STATE_CLOSING) continue;
+      if (tlsContexts.isPinned(context, tls.session(connection.slot))) continue;
+      shard.close(connection, CloseReason.TlsHandshakeFailure);
+      count++;
+    }
+    return count;
   }
 
   sessionOf(link: HostLink): TlsSession | null {
@@ -253,22 +279,32 @@ export class LinkConnections implements LinkDialer {
     }
     const { context, then } = this.#handshakes.get(link)!;
     this.#handshakes.delete(link);
-    if (!tlsContexts.isPinned(context, tls.session(link.connection.slot))) {
+    const session = tls.session(link.connection.slot);
+    if (!tlsContexts.isPinned(context, session)) {
       this.#failSecuring(link, "certificate not pinned");
       return false;
     }
-    this.#secured.add(link);
+    this.#say(link, "debug", "TLS handshake complete");
+    this.#say(link, "debug", `TLS version ${session.version}, cipher suite ${session.cipherSuite}`);
+    this.#secured.set(link, context);
     link.connection.phase = PHASE_SETTLED;
     then();
     return true;
   }
 
+  /** What happened to the socket, `read: <what>`, is told as Go tells it, with both its ends. */
   #failSecuring(link: HostLink, problem: string): void {
-    const { log, shard } = this.#options;
-    const { remoteIp, remotePort, id } = link;
-    const label = `${remoteIp}:${remotePort} - ${LABELS[link.kind]}:${id}`;
-    log("error", `${label} - TLS ${NAMES[link.kind]} handshake error: ${problem}`);
-    shard.close(link.connection, CloseReason.TlsHandshakeFailure);
+    const { shard, dialler } = this.#options;
+    const { remoteIp, remotePort, connection } = link;
+    const local = dialler.localAddress(connection.slot);
+    const ends = `${hostPortText(local.ip, local.port)}->${hostPortText(remoteIp, remotePort)}`;
+    const text = problem.replace(/^read: /, `read tcp ${ends}: `);
+    this.#say(link, "error", `TLS ${NAMES[link.kind]} handshake error: ${text}`);
+    shard.close(connection, CloseReason.TlsHandshakeFailure);
+  }
+
+  #say({ kind, remoteIp, remotePort, id }: HostLink, level: "debug" | "error", text: string): void {
+    this.#options.log(level, `${remoteIp}:${remotePort} - ${LABELS[kind]}:${id} - ${text}`);
   }
 
   #startTimeout(link: HostLink, ms: number, onTimeout: () => void): void {

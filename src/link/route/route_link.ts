@@ -179,7 +179,7 @@ export class RouteLink implements LinkPeer, Link {
     this.#stop();
     const { serverName } = this.info;
     const remote = serverName === "" ? "" : ` - Remote: ${textOf(serverName)}`;
-    this.log("info", `Route connection closed: ${closeReasonEntry(reason).text}${remote}`);
+    this.log("info", `Router connection closed: ${closeReasonEntry(reason).text}${remote}`);
     this.#owner.gone(this);
   }
 
