@@ -120,6 +120,7 @@ export function leafOptions(
     pingIntervalMs: setup.pingIntervalMs,
     pingsOutMax: setup.pingsOutMax,
     hasGateways: setup.gateway !== null,
+    isStandAlone: setup.cluster === null && setup.gateway === null && port === 0,
     connectErrorReports: setup.connectErrorReports,
     reconnectErrorReports: setup.reconnectErrorReports,
     ...address,

@@ -14,13 +14,13 @@ import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { EarlyOperations } from "./early_operations.ts";
 import { LeafChannel } from "./leaf_channel.ts";
+import { findLeafFault, findVersionFault, mayCompress } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
 import { leafInfo, toLinkPermission } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { hubGrants } from "./leaf_permissions.ts";
 import { announceJetStream, deniesOf, leastOf, NOT_COMPRESSED } from "./leaf_terms.ts";
 import { takePeerError } from "./peer_errors.ts";
-import { isVersionAtLeast } from "./version.ts";
 
 /**
  * ```
@@ -58,13 +58,12 @@ export class AcceptedLeaf implements LinkPeer {
 
   get rules(): OperationRules {
     const { controlLineBytesMax, compressionMode } = this.#context.options;
-    const mayBeginWithInfo = compressionMode.startsWith("s2_") || compressionMode === "accept";
     return {
       kind: "leaf",
       controlLineBytesMax,
       payloadBytesMax: this.#payloadBytesMax,
       unsubscribeHasOrigin: false,
-      firstLetters: this.#state === "new" ? (mayBeginWithInfo ? "ci" : "c") : "",
+      firstLetters: this.#state === "new" ? (mayCompress(compressionMode) ? "ci" : "c") : "",
     };
   }
 
@@ -102,8 +101,13 @@ export class AcceptedLeaf implements LinkPeer {
     }
   }
 
+  heard(): void {
+    this.#link?.heard();
+  }
+
   refuse(fault: LinkFault): void {
-    this.#channel.refuse(fault);
+    const isTooEarly = fault.closeReason === CloseReason.AuthenticationFailure;
+    this.#channel.refuse(isTooEarly ? { ...fault, logText: "authentication error" } : fault);
   }
 
   ended(reason: CloseReason): void {
@@ -169,7 +173,7 @@ export class AcceptedLeaf implements LinkPeer {
       this.#failWith(errors.ERROR_AUTHORIZATION_VIOLATION);
       return;
     }
-    if (!this.#hasRoom(account, name) || !this.#isWelcome(connect)) return;
+    if (!this.#hasRoom(account, name) || !this.#isWelcome(connect, verdict, account)) return;
     this.#join(connect, verdict, account);
   }
 
@@ -197,32 +201,13 @@ export class AcceptedLeaf implements LinkPeer {
   }
 
   /** Whether it is a leaf node, of another cluster, and new enough. */
-  #isWelcome({ lang, cluster, gateway, version }: LinkConnect): boolean {
-    const channel = this.#channel;
-    const { versionMin } = this.#context.options;
-    if (lang !== "") this.#failWith(errors.ERROR_CONNECTED_TO_LEAF_NODE_PORT);
-    else if (cluster.includes(" ")) {
-      channel.fail("cluster name cannot contain spaces", CloseReason.ProtocolViolation);
-    } else if (cluster === "_") {
-      channel.fail("cluster name is reserved", CloseReason.ProtocolViolation);
-    } else if (cluster !== "" && cluster === this.#context.clusterName()) {
-      channel.fail("remote leafnode has same cluster name", CloseReason.ClusterNamesIdentical);
-    } else if (gateway !== "") {
-      const name = goQuoteText(textOf(gateway));
-      channel.fail(
-        `Rejecting connection from gateway ${name} on the leafnode port`,
-        CloseReason.WrongGateway,
-      );
-    } else if (versionMin !== null && !isVersionAtLeast(version, versionMin)) {
-      // The INFO lets newer servers take the rejection for what it is.
-      channel.send(
-        ownInfoLine({ ...leafInfo(this.#context), clientId: channel.connection.id, connectInfo: true }),
-      );
-      channel.fail(
-        `connection rejected since minimum version required is ${goQuoteText(versionMin)}`,
-        CloseReason.MinimumVersionRequired,
-      );
-    } else return true;
+  #isWelcome(connect: LinkConnect, login: Login, account: LeafAccount): boolean {
+    const ofVersion = findVersionFault(connect, this.#context.options.versionMin);
+    const fault = findLeafFault(connect, this.#context.clusterName()) ?? ofVersion;
+    if (fault === null) return true;
+    // The INFO lets newer servers take the rejection for what it is.
+    if (fault === ofVersion) this.#sendSecondInfo(login, account);
+    this.#channel.refuse(fault);
     return false;
   }
 

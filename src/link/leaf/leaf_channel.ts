@@ -31,9 +31,9 @@ export class LeafChannel {
   }
 
   /** Tells peer and log what it did not get; the connection stays. */
-  complain(text: string): void {
+  complain(text: string, logText: string): void {
     this.send(errorLine(byteStringOfText(text)));
-    this.say("error", text);
+    this.say("error", logText);
   }
 
   /** Tells peer and log what is wrong, and ends the connection. */

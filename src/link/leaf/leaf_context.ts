@@ -21,6 +21,8 @@ export interface LeafOptions {
   readonly pingIntervalMs: number;
   readonly pingsOutMax: number;
   readonly hasGateways: boolean;
+  /** No cluster, no gateways, no leaf listener. */
+  readonly isStandAlone: boolean;
   /** The first of so many failures to connect is an error in the log, the others are for debugging. */
   readonly connectErrorReports: number;
   readonly reconnectErrorReports: number;
@@ -126,9 +128,8 @@ export interface LeafRegister {
 
 export interface LeafContext {
   options: LeafOptions;
-  /** This server's cluster as it is now, "" for none, and the one it is of as a leaf node: its own name without one. */
+  /** This server's cluster as it is now; without one the server's name if it has remotes, else "". */
   readonly clusterName: () => string;
-  readonly leafClusterName: () => string;
   /** `host:port` of the leaf listeners of the cluster, own first, and of the WebSocket ones. */
   readonly leafUrls: () => readonly string[];
   readonly webSocketUrls: () => readonly string[];

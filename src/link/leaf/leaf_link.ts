@@ -152,7 +152,11 @@ export class LeafLink implements RegisteredLeaf {
     if (this.#isJoined) this.#context.events.changed(this);
   }
 
-  announce({ subject, queue, origin }: InterestKey, weight: number): void {
+  announce({ account, subject, queue, origin }: InterestKey, weight: number): void {
+    if (weight > 0 && !this.#permissions.mayAnnounce(subject)) {
+      const text = `Not permitted to subscribe to ${quote(subject)} on behalf of ${textOf(account)}`;
+      this.#channel.say("debug", text);
+    }
     this.#interest.set(subject, queue, origin, weight);
   }
 
@@ -288,7 +292,7 @@ export class LeafLink implements RegisteredLeaf {
 
   #tell(change: WantsChange): void {
     if (change.kind === "changed") this.#context.events.interest(this, change.key, change.weight);
-    else if (change.kind === "refused") this.#channel.complain(change.text);
+    else if (change.kind === "refused") this.#channel.complain(change.text, change.logText);
   }
 
   #deliver({ subject, reply, content, queues }: Message): void {

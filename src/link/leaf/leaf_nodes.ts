@@ -15,7 +15,7 @@ import { LeafRemote } from "./leaf_remote.ts";
 import type { LeafReport } from "./leaf_report.ts";
 import { checkRemoteLogin } from "./remote_login.ts";
 
-/** A cluster that shares its system account with a hub learns of its own members first. */
+/** A server among others that shares its system account with a hub learns of its own neighbours first. */
 const SHARED_SYSTEM_DELAY_MS = 250;
 
 /** The certificates of a remote, by its number in the configuration (`LinkTls.context`). */
@@ -75,6 +75,13 @@ export class LeafNodes {
     for (const link of this.#links.of()) link.sendInfo(line);
   }
 
+  /** The cluster has another name: hubs are told by connecting anew. */
+  reconnectRemotes(): void {
+    for (const link of this.#links.of()) {
+      if (link.report().isSolicited) link.close(CloseReason.ClusterNameConflict);
+    }
+  }
+
   /** What an account wants beside subscriptions has changed. */
   refreshAccount(account: string): void {
     for (const link of this.#links.of(account)) link.refreshAlwaysWanted();
@@ -90,13 +97,6 @@ export class LeafNodes {
     const link = this.#links.byId(id);
     link?.close(CloseReason.Kicked);
     return link !== undefined;
-  }
-
-  /** This server's cluster is called otherwise: hubs are to hear of it from the first word on. */
-  reconnectRemotes(): void {
-    for (const link of this.#links.of()) {
-      if (link.report().isSolicited) link.close(CloseReason.ClusterNameConflict);
-    }
   }
 
   /** Nothing is dialled any more; links stay until `closeOne` or `closeAll`. */
@@ -129,7 +129,8 @@ export class LeafNodes {
   }
 
   #firstDelayMs(options: LeafRemoteOptions): number {
-    return this.#isSystem(options) && this.#context.clusterName() !== "" ? SHARED_SYSTEM_DELAY_MS : 0;
+    const isShared = this.#isSystem(options) && !this.#context.options.isStandAlone;
+    return isShared ? SHARED_SYSTEM_DELAY_MS : 0;
   }
 
   #isSystem({ account }: LeafRemoteOptions): boolean {

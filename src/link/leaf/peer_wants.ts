@@ -7,8 +7,8 @@ const NO_CLUSTER = "_";
 export type WantsChange =
   | { readonly kind: "changed"; readonly key: InterestKey; readonly weight: number }
   | { readonly kind: "unchanged" }
-  /** What the peer is told; the connection stays. */
-  | { readonly kind: "refused"; readonly text: string };
+  /** What the peer and the log are told; the connection stays. */
+  | { readonly kind: "refused"; readonly text: string; readonly logText: string };
 
 /** What the peer of one leaf link wants: subjects and queue groups with their weights. */
 export class PeerWants {
@@ -44,9 +44,13 @@ export class PeerWants {
       return { kind: "changed", key: known.key, weight };
     }
     if (this.#countMax >= 0 && this.#entries.size >= this.#countMax) {
-      return { kind: "refused", text: "maximum subscriptions exceeded" };
+      const text = "maximum subscriptions exceeded";
+      return { kind: "refused", text, logText: text };
     }
-    if (!isValidSubscriptionText(subject)) return { kind: "refused", text: "Invalid Subscription" };
+    if (!isValidSubscriptionText(subject)) {
+      const logText = "Could not insert subscription: sublist: invalid subject";
+      return { kind: "refused", text: "Invalid Subscription", logText };
+    }
     const key = { account: this.#account, subject, queue, origin: this.#origin };
     this.#entries.set(id, { key, weight });
     return { kind: "changed", key, weight };

@@ -19,11 +19,12 @@ import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { EarlyOperations } from "./early_operations.ts";
 import { LeafChannel } from "./leaf_channel.ts";
+import { compressModeFor, findHubFault } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
 import { fromLinkPermission } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { type LeafGrants, spokeGrants } from "./leaf_permissions.ts";
-import { announceJetStream, deniesOf, leastOf, NOT_COMPRESSED } from "./leaf_terms.ts";
+import { announceJetStream, deniesOf, leastOf } from "./leaf_terms.ts";
 import { failWithLoop, takePeerError } from "./peer_errors.ts";
 import { remoteLogin } from "./remote_login.ts";
 import type { RemoteUrls } from "./remote_urls.ts";
@@ -31,19 +32,6 @@ import type { RemoteUrls } from "./remote_urls.ts";
 /** How long the hub may take to answer CONNECT with its second INFO. */
 const SECOND_INFO_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS_DEFAULT = 2000;
-
-const COMPRESSION_MODES = [
-  "",
-  "not supported",
-  "disabled",
-  "off",
-  "accept",
-  "s2_auto",
-  "s2_fast",
-  "s2_better",
-  "s2_best",
-  "s2_uncompressed",
-];
 
 /** The remote that a connection was dialled for. */
 export interface RemoteSide {
@@ -137,6 +125,10 @@ export class SolicitedLeaf implements LinkPeer {
     }
   }
 
+  heard(): void {
+    this.#link?.heard();
+  }
+
   refuse(fault: LinkFault): void {
     this.#channel.refuse(fault);
   }
@@ -202,9 +194,13 @@ export class SolicitedLeaf implements LinkPeer {
 
   /** Sends CONNECT, if what answered is a hub. */
   #connect(info: LinkInfo): void {
-    if (!this.#isHub(info)) return;
-    this.#learnUrls(info);
     const { options, urls } = this.#remote;
+    const fault = findHubFault(info, options.compression.mode);
+    if (fault !== null) {
+      this.#channel.refuse(fault);
+      return;
+    }
+    this.#learnUrls(info);
     if (options.credentials !== undefined) {
       this.#channel.say("debug", `Authenticating with credentials file ${goQuoteText(options.credentials)}`);
     }
@@ -230,44 +226,21 @@ export class SolicitedLeaf implements LinkPeer {
 
   #connectFields(info: LinkInfo): LinkConnect {
     const { options } = this.#context;
-    const { hub, denyImports, requestIsolation } = this.#remote.options;
+    const { hub, denyImports, requestIsolation, compression } = this.#remote.options;
     return {
       ...EMPTY_LINK_CONNECT,
       version: options.version,
       serverId: options.serverId,
       name: options.serverName,
       isHub: hub,
-      cluster: this.#context.leafClusterName(),
+      cluster: this.#context.clusterName(),
       headers: options.hasHeaders && info.headers,
       denyPublish: denyImports.map(byteStringOfText),
       isolate: requestIsolation,
-      compressMode: this.#compressMode(info),
+      compressMode: compressModeFor(info, compression.mode),
       remoteAccount: this.#accountName,
       protocol: options.protocol,
     };
-  }
-
-  /** What /leafz shows on both ends; this server never compresses. */
-  #compressMode({ compression }: LinkInfo): string {
-    const { mode } = this.#remote.options.compression;
-    return compression === "" || mode === "disabled" || mode !== "off" ? NOT_COMPRESSED : "off";
-  }
-
-  #isHub({ clientId, leafNodeUrls, infoOnConnect, cluster, compression }: LinkInfo): boolean {
-    const channel = this.#channel;
-    const { mode } = this.#remote.options.compression;
-    if (clientId === 0 || (leafNodeUrls.length === 0 && !infoOnConnect)) {
-      channel.say("error", "attempted to connect to wrong port");
-      channel.close(CloseReason.IncorrectPort);
-    } else if (mode !== "off" && mode !== "disabled" && !COMPRESSION_MODES.includes(compression)) {
-      const quoted = goQuoteText(textOf(compression));
-      channel.fail(`unsupported route compression mode ${quoted}`, CloseReason.ProtocolViolation);
-    } else if (cluster.includes(" ")) {
-      channel.fail("cluster name cannot contain spaces", CloseReason.ProtocolViolation);
-    } else if (cluster === "_") {
-      channel.fail("cluster name is reserved", CloseReason.ProtocolViolation);
-    } else return true;
-    return false;
   }
 
   #takeLaterInfo(info: LinkInfo): void {
@@ -334,7 +307,7 @@ export class SolicitedLeaf implements LinkPeer {
         isSolicited: true,
         isIsolated: options.isolatesInterest || remote.isolateLeafnodeInterest,
         takesHeaders: options.hasHeaders && (this.#hub?.headers ?? false),
-        compression: this.#compressMode(this.#hub ?? info),
+        compression: compressModeFor(this.#hub ?? info, remote.compression.mode),
         payloadBytesMax: this.#payloadBytesMax,
         subscriptionsMax: leastOf(options.subscriptionsMax, account.subscriptionsMax),
         grants: this.#grantsOf(info),

@@ -7,7 +7,6 @@ const RETRY_MS = 1000;
 const RETRY_MS_MAX = 30_000;
 /** A lost route is dialled again after up to this, so that two servers do not drop each other's attempts for ever. */
 const RECONNECT_SPREAD_MS = 100;
-const RECONNECT_EXPLICIT_MS = 1000;
 
 export interface RouteTarget {
   readonly url: RouteUrl;
@@ -46,12 +45,12 @@ export class RouteDialler {
     this.#try(this.#started(target, true));
   }
 
-  /** Dials again after a connection was lost. */
-  reconnect(target: RouteTarget): void {
+  /** Dials again after a connection was lost: at once, or after a pause. */
+  reconnect(target: RouteTarget, isHasty: boolean): void {
     if (this.#isStopped || this.#isUnderWay(target)) return;
     const attempt = this.#started(target, false);
     const spreadMs = Math.floor(this.#clock.random() * RECONNECT_SPREAD_MS);
-    this.#later(attempt, spreadMs + (target.isExplicit ? RECONNECT_EXPLICIT_MS : 0));
+    this.#later(attempt, isHasty ? spreadMs : RETRY_MS + spreadMs);
   }
 
   isConfigured({ text }: RouteUrl): boolean {

@@ -1,9 +1,9 @@
 import { byteStringOfText } from "../../subject/byte_string.ts";
-import { EMPTY_LINK_INFO, type LinkInfo } from "../core/link_info.ts";
+import { connectLine, EMPTY_LINK_CONNECT, EMPTY_LINK_INFO, type LinkInfo } from "../core/link_info.ts";
 import type { ClusterName } from "./cluster_name.ts";
 import { linkPermission } from "./route_permissions.ts";
 import type { RouteSettings } from "./route_settings.ts";
-import { routeUrlOf } from "./route_url.ts";
+import { type RouteUrl, routeUrlOf } from "./route_url.ts";
 
 /** Async INFO and origins are understood; message traces, which 3 would promise, are not. */
 const ROUTE_PROTOCOL = 2;
@@ -41,4 +41,21 @@ export function routeInfo(settings: RouteSettings, cluster: ClusterName, isLameD
     gatewayUrl: byteStringOfText(gatewayUrl),
     leafNodeUrls: leafNodeUrl === "" ? [] : [byteStringOfText(leafNodeUrl)],
   };
+}
+
+/** What this server says first where it dials. */
+export function routeConnectLine(settings: RouteSettings, cluster: ClusterName, url: RouteUrl): string {
+  return connectLine("route", {
+    ...EMPTY_LINK_CONNECT,
+    echo: true,
+    user: byteStringOfText(url.user),
+    password: byteStringOfText(url.password),
+    tlsRequired: settings.tlsTimeoutMs !== null,
+    headers: settings.headers,
+    name: byteStringOfText(settings.serverId),
+    cluster: cluster.name,
+    isClusterDynamic: cluster.wasGenerated,
+    lnoc: true,
+    ln: true,
+  });
 }

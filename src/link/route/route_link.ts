@@ -13,22 +13,28 @@
 import { CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
-import { Heartbeat } from "../core/heartbeat.ts";
+import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { InterestKey, Link, LinkConnection, LinkLogLevel, LinkMessage, LinkPeer } from "../core/link.ts";
 import { errorLine, type LinkFault } from "../core/link_fault.ts";
 import {
-  connectLine,
   decodeLinkConnect,
   decodeLinkInfo,
-  EMPTY_LINK_CONNECT,
   EMPTY_LINK_INFO,
+  type LinkConnect,
   type LinkInfo,
   ownInfoLine,
 } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { type ClusterName, RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
-import { clusterNameFault, connectFault, dedicatedRouteFault, quoted } from "./connect_checks.ts";
+import {
+  clusterNameFault,
+  connectFault,
+  dedicatedRouteFault,
+  hasCredentials,
+  quoted,
+} from "./connect_checks.ts";
+import { routeConnectLine } from "./route_info.ts";
 import { RouteInterest } from "./route_interest.ts";
 import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
 import { peerFilter, type RouteFilter } from "./route_permissions.ts";
@@ -48,6 +54,8 @@ export class RouteLink implements LinkPeer, Link {
   /** Dialled again even if it was accepted, for both sides may have dropped the connection that the other one kept. */
   isRetried = false;
   mayReconnect = true;
+  /** Whether it got through its handshake. */
+  wasRegistered = false;
 
   /** "" until the peer said. */
   remoteId = "";
@@ -72,12 +80,14 @@ export class RouteLink implements LinkPeer, Link {
     this.startedMs = owner.clock.nowMs();
     this.#owner = owner;
     this.#origin = origin;
-    this.#heartbeat = new Heartbeat(connection, owner.clock, owner.settings.heartbeat, (fault) =>
+    const { heartbeat, controlLineBytesMax } = owner.settings;
+    const intervalMs = linkPingIntervalMs("route", heartbeat.intervalMs);
+    this.#heartbeat = new Heartbeat(connection, owner.clock, { ...heartbeat, intervalMs }, (fault) =>
       this.refuse(fault),
     );
     this.#rules = {
       kind: "route",
-      controlLineBytesMax: owner.settings.controlLineBytesMax,
+      controlLineBytesMax,
       payloadBytesMax: null,
       unsubscribeHasOrigin: false,
       firstLetters: origin.url === null ? "c" : "",
@@ -231,10 +241,11 @@ export class RouteLink implements LinkPeer, Link {
     if (this.#state === "closed") return;
     this.log("info", "Route connection created");
     this.#heartbeat.start();
+    const { settings, cluster } = this.#owner;
     const { url } = this.#origin;
-    if (url !== null) this.connection.send(this.#connectLine(url));
+    if (url !== null) this.connection.send(routeConnectLine(settings, cluster, url));
     this.connection.send(ownInfoLine(this.#owner.ownInfo()));
-    const { credentials } = this.#owner.settings;
+    const { credentials } = settings;
     if (url !== null || credentials === null) return;
     this.#cancelAuthTimer = this.#owner.clock.after(credentials.timeoutMs, () => {
       this.log("debug", AUTHENTICATION_TIMEOUT_TEXT);
@@ -243,23 +254,6 @@ export class RouteLink implements LinkPeer, Link {
         wireText: AUTHENTICATION_TIMEOUT_TEXT,
         closeReason: CloseReason.AuthenticationTimeout,
       });
-    });
-  }
-
-  #connectLine({ user, password }: RouteUrl): string {
-    const { cluster, settings } = this.#owner;
-    return connectLine("route", {
-      ...EMPTY_LINK_CONNECT,
-      echo: true,
-      user,
-      password,
-      tlsRequired: settings.tlsTimeoutMs !== null,
-      headers: settings.headers,
-      name: settings.serverId,
-      cluster: cluster.name,
-      isClusterDynamic: cluster.wasGenerated,
-      lnoc: true,
-      ln: true,
     });
   }
 
@@ -278,8 +272,8 @@ export class RouteLink implements LinkPeer, Link {
       return;
     }
     const connect = read.values;
-    const { settings, cluster } = this.#owner;
-    const fault = connectFault(connect, settings.credentials);
+    const { cluster } = this.#owner;
+    const fault = connectFault(connect, this.#isAuthorized(connect));
     if (fault !== null) {
       this.refuse(fault);
       return;
@@ -297,6 +291,13 @@ export class RouteLink implements LinkPeer, Link {
     }
   }
 
+  #isAuthorized(connect: LinkConnect): boolean {
+    const verdict = this.#owner.certificateVerdict(this.connection);
+    if (verdict === null) return hasCredentials(connect, this.#owner.settings.credentials);
+    this.log(verdict.log.level, verdict.log.text);
+    return verdict.isAuthorized;
+  }
+
   #takeInfo(json: string): void {
     const read = decodeLinkInfo(json);
     if (!read.ok) {
@@ -305,7 +306,7 @@ export class RouteLink implements LinkPeer, Link {
     }
     const info = read.values;
     const { settings, cluster } = this.#owner;
-    if (info.serverId === settings.serverId) {
+    if (textOf(info.serverId) === settings.serverId) {
       this.remoteId = info.serverId;
       this.close(CloseReason.DuplicateRoute);
       return;
@@ -326,7 +327,7 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   #register(info: LinkInfo): void {
-    if (this.#origin.url === null && info.serverName === this.#owner.settings.serverName) {
+    if (this.#origin.url === null && textOf(info.serverName) === this.#owner.settings.serverName) {
       this.log("error", `Remote server has a duplicate name: ${quoted(info.serverName)}`);
       this.close(CloseReason.DuplicateServerName);
       return;
@@ -345,6 +346,7 @@ export class RouteLink implements LinkPeer, Link {
       return;
     }
     this.#state = "registered";
+    this.wasRegistered = true;
     this.log("debug", `Registering remote route ${quoted(info.serverId)}`);
     const interest = new RouteInterest(this, this.#owner);
     this.#interest = interest;

@@ -17,9 +17,11 @@ import type {
   LinkLogLevel,
   LinkPeer,
 } from "../core/link.ts";
-import { infoLine, type LinkInfo, ownInfoLine } from "../core/link_info.ts";
+import type { CertificateVerdict } from "../core/link_certificate.ts";
+import { type LinkInfo, ownInfoLine } from "../core/link_info.ts";
 import { ClusterName } from "./cluster_name.ts";
 import { quoted } from "./connect_checks.ts";
+import { gossipedUrl, gossipLine } from "./gossip.ts";
 import { MemberUrls, type MemberUrlsSink } from "./member_urls.ts";
 import { RouteDialler, type RouteTarget } from "./route_dialler.ts";
 import { routeInfo } from "./route_info.ts";
@@ -28,14 +30,7 @@ import type { RouteOwner } from "./route_owner.ts";
 import { exportFilter, importFilter, isSamePermission, type RouteFilter } from "./route_permissions.ts";
 import { type RouteReport, routeReport } from "./route_report.ts";
 import type { RouteSettings } from "./route_settings.ts";
-import {
-  isIpAddress,
-  joinHostPort,
-  parseRouteUrl,
-  type RouteUrl,
-  redacted,
-  routeUrlOf,
-} from "./route_url.ts";
+import { isIpAddress, parseRouteUrl, type RouteUrl, redacted, routeUrlOf } from "./route_url.ts";
 
 /** The rest of the server, as the mesh sees it. */
 export interface RouteMeshHost extends MemberUrlsSink {
@@ -46,6 +41,8 @@ export interface RouteMeshHost extends MemberUrlsSink {
   hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
+  /** What the peer's certificate decides; null where the configuration leaves it to credentials. */
+  certificateVerdict(connection: LinkConnection): CertificateVerdict | null;
   /** The cluster is called otherwise from now on: clients are told, and leaf nodes' connections to hubs made anew. */
   clusterRenamed(name: string): void;
   /** A member knows of another cluster; false without gateways. */
@@ -54,9 +51,6 @@ export interface RouteMeshHost extends MemberUrlsSink {
 
 /** Async INFO is understood from this `proto` on. */
 const ASYNC_INFO_PROTOCOL = 1;
-
-/** A peer's `gossip_mode` that asks not to tell others of it. */
-const GOSSIP_DISABLED = 1;
 
 export class RouteMesh implements RouteOwner {
   readonly clock: LinkClock;
@@ -192,6 +186,10 @@ export class RouteMesh implements RouteOwner {
     return this.#host.announced(link);
   }
 
+  certificateVerdict(connection: LinkConnection): CertificateVerdict | null {
+    return this.#host.certificateVerdict(connection);
+  }
+
   ownInfo(): LinkInfo {
     return routeInfo(this.#settings, this.cluster, this.#isLameDuck);
   }
@@ -219,7 +217,8 @@ export class RouteMesh implements RouteOwner {
     const { info, connection } = route;
     route.url ??= routeUrlOf(info.host, info.port);
     this.#newcomers.delete(route);
-    this.#gossip(info, connection.remoteIp);
+    const gossip = gossipLine(info, connection.remoteIp);
+    if (gossip !== null) this.#tellAll(gossip);
     this.#routes.set(route.remoteId, route);
     this.#urls.add(route, !this.#settings.noAdvertise);
     return true;
@@ -271,7 +270,8 @@ export class RouteMesh implements RouteOwner {
       return;
     }
     this.#host.log("debug", `Attempting reconnect for solicited route ${JSON.stringify(redacted(url))}`);
-    this.#dialler.reconnect({ url, isExplicit });
+    // nats-server is as hasty with what gossip named and does not let this server in, and never stops.
+    this.#dialler.reconnect({ url, isExplicit }, !isExplicit && route.wasRegistered);
   }
 
   #dialled(connection: LinkConnection, { url, isExplicit }: RouteTarget, isWanted: boolean): LinkPeer {
@@ -323,37 +323,14 @@ export class RouteMesh implements RouteOwner {
     }
   }
 
-  /** Tells the members of a new one, so that they dial it; it learns nothing itself. */
-  #gossip(info: LinkInfo, remoteIp: string): void {
-    if (info.gossipMode === GOSSIP_DISABLED) return;
-    const ip = info.ip === "" ? routeUrlOf(remoteIp, info.port).text : info.ip;
-    this.#tellAll(infoLine({ ...info, ip, nonce: "", gossipMode: 0 }));
-  }
-
   /** A member says that there is another one. */
   #meetByGossip(info: LinkInfo): void {
     if (this.#routes.has(info.serverId)) return;
-    const url = parseRouteUrl(info.ip);
-    if (this.#isConfigured(info, url)) return;
-    if (url === undefined) {
-      this.#host.log("error", `Error parsing URL from INFO: ${JSON.stringify(textOf(info.ip))}`);
-      return;
+    const met = gossipedUrl(info, this.#settings);
+    if (met.kind === "new") this.#dialler.connect({ url: met.url, isExplicit: false });
+    else if (met.kind === "malformed") {
+      this.#host.log("error", `Error parsing URL from INFO: ${quoted(info.ip)}`);
     }
-    const { credentials } = this.#settings;
-    const { user, password } = info.authRequired && credentials !== null ? credentials : url;
-    this.#dialler.connect({ url: { ...url, user, password }, isExplicit: false });
-  }
-
-  /** Whether what gossip names is a configured route: that one is dialled already. */
-  #isConfigured({ host, port }: LinkInfo, url: RouteUrl | undefined): boolean {
-    const announced = [joinHostPort(host, port)];
-    if (url !== undefined) announced.push(joinHostPort(url.host, port));
-    const addresses = announced.map((address) => textOf(address).toLowerCase());
-    return this.#settings.routes.some((text) => {
-      const configured = parseRouteUrl(text);
-      if (configured === undefined) return false;
-      return addresses.includes(joinHostPort(configured.host, configured.port).toLowerCase());
-    });
   }
 
   #tellAll(line: string): void {
