@@ -200,11 +200,9 @@ export class LinkConnections implements LinkDialer {
       this.#failSecuring(link, "read: i/o timeout");
       this.#say(link, "error", "TLS handshake timeout");
     });
-    tls.startTls(
-      connection.slot,
-      context,
-      link.isDialled ? { serverName: serverName ?? link.remoteIp } : null,
-    );
+    // A server of which only the address is known is verified by that.
+    const dialled = link.isDialled ? { serverName: serverName || link.remoteIp } : null;
+    tls.startTls(connection.slot, context, dialled);
     this.#goOnSecuring(link);
   }
 
