@@ -568,6 +568,9 @@ export class Server {
     if (obstacle !== undefined) return refuse(obstacle);
     const difference = diffOptions(this.#options, read.options);
     if (!difference.ok) return refuse(difference.reason);
+    if (hasLinks(read.options) && !this.#fleet.hasLinks) {
+      return refuse("config reload not supported for the first links to other servers: restart this server");
+    }
     const resolution = this.#resolver.resolve(read.options);
     if (!resolution.ok) return refuse(resolution.problem);
     const address = announcedAddress(read.options, this.#port);
