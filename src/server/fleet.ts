@@ -643,7 +643,9 @@ export class Fleet {
     if (this.#isStopping) return;
     const text = capitalised(nameOf(shard, this.#shared.map.linksNode));
     this.#events.log("error", `${text} failed, its ${lost} connections are closed: ${error}`);
-    if (this.#index.lockOwner() === node) {
+    const lockOwner = this.#index.lockOwner();
+    const isFarOwner = lockOwner === NODE_FAR && node === this.#shared.map.linksNode;
+    if (lockOwner === node || isFarOwner) {
       this.#events.fatal(`${text} failed while it changed the interest index`);
       return;
     }
