@@ -255,6 +255,11 @@ export class Fleet {
     return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
   }
 
+  /** Whether there is a shard for links, which is for the whole life of the process. */
+  get hasLinks(): boolean {
+    return this.#options.hasLinks;
+  }
+
   get shardCount(): number {
     return this.#options.shardCount;
   }
