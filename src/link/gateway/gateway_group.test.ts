@@ -211,12 +211,25 @@ describe("GatewayGroup", () => {
     world.advance(1500);
     const { name, host, port, inbound, outbound } = a.group.status();
     expect({ name, host, port }).toEqual({ name: "GA", host: "127.0.0.1", port: 1001 });
-    expect(outbound.map(({ name, remoteId, isConfigured }) => [name, remoteId, isConfigured])).toEqual([
-      ["GB", "NGB1002", true],
-    ]);
+    const [first] = outbound;
+    expect({ ...first, ageMs: 0, accounts: [] }).toEqual({
+      name: "GB",
+      isConfigured: true,
+      id: 1,
+      remoteId: "NGB1002",
+      ip: "127.0.0.1",
+      port: 40_001,
+      ageMs: 0,
+      roundTripNs: 0,
+      subscriptionCount: 0,
+      accounts: [],
+    });
     const modes = [...outbound, ...inbound].map(({ accounts }) =>
       accounts.map(({ interestMode }) => interestMode),
     );
     expect(modes).toEqual([["Interest-Only"], ["Interest-Only"]]);
+    expect(first!.ageMs).toBe(500);
+    const brief = a.group.status({ listsAccounts: false, listsSubscriptions: false });
+    expect(brief.outbound[0]!.accounts).toEqual([]);
   });
 });
