@@ -3,6 +3,7 @@ import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import type { Export } from "../account/exports.ts";
 import type { Options } from "../config/option_table.ts";
+import type { GatewayGroupStatus } from "../link/gateway/gateway_status.ts";
 import { ClosedRing } from "../monitor/closed_ring.ts";
 import { selectConnections } from "../monitor/select_connections.ts";
 import type {
@@ -11,6 +12,8 @@ import type {
   ConnectionQuery,
   ConnectionSelection,
   ConnectionSnapshot,
+  GatewayQuery,
+  GatewaysSnapshot,
   HealthSnapshot,
   InterestStatistics,
   LeafnodeSnapshot,
@@ -30,6 +33,7 @@ import type {
   AccountCounters,
   ConnectionPage,
   ConnectionRecord,
+  LinksAnswer,
   ResponseRecord,
   SubscriptionPage,
   SubscriptionSnapshot as SubscriptionRecord,
@@ -39,6 +43,7 @@ import { subjectsCollideText } from "../subject/text.ts";
 import { accountSnapshot, claimsSnapshot, describedAccount, responseSnapshot } from "./account_snapshots.ts";
 import { CpuMeter } from "./cpu_meter.ts";
 import type { Fleet } from "./fleet.ts";
+import { gatewaysSnapshot } from "./gateway_snapshots.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { MonitoredOperator } from "./operator_setup.ts";
 import { authenticationTimeoutMs } from "./shard_settings.ts";
@@ -239,8 +244,13 @@ export class FleetMonitor implements MonitorSource {
     return { importPermission: null, exportPermission: null, routes: [] };
   }
 
-  async gateways(): Promise<null> {
-    return null;
+  async gateways(query: GatewayQuery): Promise<GatewaysSnapshot | null> {
+    const answer = await this.#fleet.queryLinks<LinksAnswer<GatewayGroupStatus>>({
+      what: "gateways",
+      ...query,
+    });
+    if (answer === undefined || answer.report === null) return null;
+    return gatewaysSnapshot(answer.report, answer.connections.map(connectionSnapshot), query);
   }
 
   async leafnodes(): Promise<readonly LeafnodeSnapshot[]> {

@@ -108,6 +108,7 @@ import {
   clientsOf,
   connectionPage,
   connectionRecord,
+  linksAnswer,
   NO_COUNTERS,
   openConnection,
   subscriberCount,
@@ -698,7 +699,7 @@ export class Shard implements LinkShard {
       case "routes":
       case "gateways":
       case "leafs":
-        return this.#links?.report(query.what) ?? null;
+        return linksAnswer(this, this.#links?.report(query) ?? null);
     }
   }
 

@@ -20,8 +20,6 @@ import { RemoteGateway, type RemoteGatewayHost } from "./remote_gateway.ts";
 /** A chance for the cluster to form first, so that its gateways are known to whoever is dialled. */
 const SOLICIT_DELAY_MS = 1000;
 
-const EVERYTHING: GatewayStatusQuery = { listsAccounts: true, listsSubscriptions: true };
-
 /**
  * All gateways of a server: one outbound connection to each other cluster, whatever inbound ones those open, and what
  * clusters tell each other of where they are. Source: nats-server srvGateway, processImplicitGateway,
@@ -150,8 +148,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   // ── reports ───────────────────────────────────────────────────────────────────────────────────
 
-  /** Everything unless asked for less. */
-  status(query: GatewayStatusQuery = EVERYTHING): GatewayGroupStatus {
+  status(query: GatewayStatusQuery): GatewayGroupStatus {
     const { name, host, port } = this.settings;
     return {
       name: textOf(name),
