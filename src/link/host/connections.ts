@@ -8,7 +8,7 @@ import type { CloseReason as CloseReasonType } from "../../protocol/close_reason
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
-import { HANDSHAKE_DONE, type TlsLayer, type TlsSession } from "../../runtime/tls.ts";
+import { HANDSHAKE_DONE, type TlsLayer } from "../../runtime/tls.ts";
 import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
@@ -77,11 +77,6 @@ export class HostLink implements LinkConnection, ReceivingLink {
     return this.registered !== null && this.registered.role !== "outbound";
   }
 
-  /** TLS of the connection; null in clear. */
-  get session(): TlsSession | null {
-    return this.#owner.sessionOf(this);
-  }
-
   send(bytes: Uint8Array | string): void {
     this.#owner.send(this, typeof bytes === "string" ? bytesOf(bytes) : bytes);
   }
@@ -108,7 +103,6 @@ export class LinkConnections implements LinkDialer {
   readonly #dials = new Map<HostLink, Dial>();
   /** Under way: the name of the context, and who waits for the end. */
   readonly #handshakes = new Map<HostLink, { readonly context: string; readonly then: () => void }>();
-  readonly #secured = new WeakSet<HostLink>();
   /** Calls off what ends a connection that takes too long to connect or to be secured. */
   readonly #timeouts = new Map<HostLink, () => void>();
 
@@ -195,10 +189,6 @@ export class LinkConnections implements LinkDialer {
     this.#goOnSecuring(link);
   }
 
-  sessionOf(link: HostLink): TlsSession | null {
-    return this.#secured.has(link) ? this.#options.tls.session(link.connection.slot) : null;
-  }
-
   #add(kind: LinkKind, connection: Connection, isDialled: boolean): HostLink {
     const link = new HostLink(this, kind, connection, isDialled);
     this.#bySlot[connection.slot] = link;
@@ -253,11 +243,12 @@ export class LinkConnections implements LinkDialer {
     }
     const { context, then } = this.#handshakes.get(link)!;
     this.#handshakes.delete(link);
-    if (!tlsContexts.isPinned(context, tls.session(link.connection.slot))) {
+    const session = tls.session(link.connection.slot);
+    if (!tlsContexts.isPinned(context, session)) {
       this.#failSecuring(link, "certificate not pinned");
       return false;
     }
-    this.#secured.add(link);
+    link.connection.tls = session;
     link.connection.phase = PHASE_SETTLED;
     then();
     return true;
