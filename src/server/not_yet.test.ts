@@ -11,10 +11,6 @@ function find(text: string): string | undefined {
 for (const [text, key] of [
   ["tls { ocsp_peer: true }", "tls.ocsp_peer"],
   ["proxy_protocol: true", "proxy_protocol"],
-  ["cluster { port: 6222 }", "cluster"],
-  ["gateway { name: a, port: 7222 }", "gateway"],
-  ["leafnodes { port: 7422 }", "leafnodes"],
-  ["leafnodes { remotes: [ { url: nats://a } ] }", "leafnodes"],
   ["websocket { port: 80, no_tls: true }", "websocket"],
 ] as const) {
   test(`findNotYetSupported() names the key of: ${text}`, () => {
