@@ -296,6 +296,11 @@ export class Fleet {
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
   }
 
+  /** What it listens on, as far as it does yet. */
+  get ports(): Ports {
+    return this.#ports;
+  }
+
   /** Shards, the one for links among them: it comes behind the others. */
   get #servingCount(): number {
     return this.#options.shardCount + (this.#options.hasLinks ? 1 : 0);
