@@ -1,4 +1,5 @@
 /** What the leaf links of one server share: options, the server's answers, and where they tell what happens. */
+import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Login, LoginRefusal, LoginRequest } from "../../auth/login.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { Link, LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
@@ -102,6 +103,8 @@ export interface RegisteredLeaf extends Link {
   sendInfo(line: string): void;
   /** What the account wants beside subscriptions has changed. */
   refreshAlwaysWanted(): void;
+  /** The account has changed, and may not have the login so any more. */
+  applyTerms(terms: AccountTerms): void;
 }
 
 /** The links of all leaf connections, as one of them needs to know the others. */
@@ -143,5 +146,7 @@ export interface LeafContext {
   /** What a login signs: 15 characters nobody can foresee. */
   readonly newNonce: () => string;
   readonly clock: LinkClock;
+  /** Unix time, milliseconds: logins end by it. */
+  readonly wallMs: () => number;
   readonly log: LinkLog;
 }

@@ -3,6 +3,7 @@
  * Source: leafnodes.md 4, 5, 7, 8; nats-server leafnode.go, processLeafSub, processInboundLeafMsg.
  */
 
+import type { AccountTerms } from "../../auth/account_terms.ts";
 import { goQuoteText } from "../../auth/identity.ts";
 import type { Login } from "../../auth/login.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
@@ -17,6 +18,7 @@ import type { LeafContext, RegisteredLeaf } from "./leaf_context.ts";
 import { LeafInterest } from "./leaf_interest.ts";
 import { type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
 import type { LeafReport } from "./leaf_report.ts";
+import { applyTerms, watchExpiry } from "./login_end.ts";
 import { failWithLoop } from "./peer_errors.ts";
 import { PeerWants, type WantsChange } from "./peer_wants.ts";
 import { withRemoteAccount } from "./request_account.ts";
@@ -67,6 +69,7 @@ export class LeafLink implements RegisteredLeaf {
   #permits: ResponsePermits | null;
   readonly #wants: PeerWants;
   #isJoined = false;
+  #cancelExpiry = () => {};
 
   constructor(
     channel: LeafChannel,
@@ -114,7 +117,7 @@ export class LeafLink implements RegisteredLeaf {
 
   /** Announces the link and what this server wants over it. */
   join(): void {
-    const { events, register, notices } = this.#context;
+    const { events, register, notices, clock, wallMs } = this.#context;
     register.add(this);
     this.#isJoined = true;
     this.#interest.together(() => {
@@ -122,12 +125,15 @@ export class LeafLink implements RegisteredLeaf {
       events.joined(this);
     });
     this.#heartbeat.start();
+    const { login } = this.facts;
+    if (login !== null) this.#cancelExpiry = watchExpiry(login, this.#channel, clock, wallMs);
     notices.opened(this.report(), !this.#hasOwnLogin());
   }
 
   /** The connection is gone. */
   leave(reason: CloseReason): void {
     this.#heartbeat.stop();
+    this.#cancelExpiry();
     if (!this.#isJoined) return;
     this.#isJoined = false;
     const { events, register, notices } = this.#context;
@@ -233,6 +239,10 @@ export class LeafLink implements RegisteredLeaf {
       case "error":
         break; // for the handshake's side of the connection, or nothing here
     }
+  }
+
+  applyTerms(terms: AccountTerms): void {
+    applyTerms(this.#channel, this.facts.login, terms);
   }
 
   /** This server's own subject, or its hub's cluster, has come back to it. */

@@ -2,6 +2,7 @@
  * The leaf nodes of this server and the hubs it is a leaf node of: the door through which the host of links, reloads,
  * monitoring and lame duck reach them.
  */
+import type { AccountTerms } from "../../auth/account_terms.ts";
 import { type LeafRemoteOptions, remoteId } from "../../config/leafnodes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
@@ -75,13 +76,6 @@ export class LeafNodes {
     for (const link of this.#links.of()) link.sendInfo(line);
   }
 
-  /** The cluster has another name: hubs are told by connecting anew. */
-  reconnectRemotes(): void {
-    for (const link of this.#links.of()) {
-      if (link.report().isSolicited) link.close(CloseReason.ClusterNameConflict);
-    }
-  }
-
   /** What an account wants beside subscriptions has changed. */
   refreshAccount(account: string): void {
     for (const link of this.#links.of(account)) link.refreshAlwaysWanted();
@@ -90,6 +84,13 @@ export class LeafNodes {
   /** An account is gone, and so are its leaf links. */
   expel(account: string): void {
     for (const link of this.#links.of(account)) link.close(CloseReason.AuthenticationExpired);
+  }
+
+  /** Accounts of operator mode have changed: some who are logged in are out. */
+  applyTerms(terms: readonly AccountTerms[]): void {
+    for (const each of terms) {
+      for (const link of this.#links.of(byteStringOfText(each.account))) link.applyTerms(each);
+    }
   }
 
   /** Closes one connection without a word; false if there is no such link. */
