@@ -55,7 +55,8 @@ function regionsOf(map: MemoryMap): Region[] {
     add("scratch", area.scratch, SCRATCH_BYTES);
     if (!map.hasConnections(from)) continue;
     add("plan sets", area.planSets, PLAN_SET_BYTES * PLAN_SET_COUNT);
-    add("account names", area.accountNames, ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES);
+    if (from === map.linksNode)
+      add("account names", area.accountNames, ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES);
     add("receive", area.receive, RECEIVE_BYTES);
     add("plan arena", area.planArena, area.planArenaEnd - area.planArena);
     add("outboxes", area.outboxes, area.outboxCount * OUTBOX_BYTES);

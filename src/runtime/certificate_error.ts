@@ -13,7 +13,7 @@ export type CertificateFault =
 
 /**
  * Why a peer's certificate is refused, in the words of nats-server's log, which name it and its chain: DER, the peer's own
- * first, empty where they are not known. A server is to have `serverName`, of which Go tells before it looks for an
+ * first, empty where they are not known. Go looks at its time first, then whether a server has `serverName`, then for an
  * authority. Source: Go crypto/x509 `CertificateInvalidError`; nats-server `doTLSHandshake`.
  */
 export function certificateErrorText(
@@ -30,8 +30,7 @@ export function certificateErrorText(
   const detail = named.length === 0 ? "" : ` (${named.join("; ")})`;
   const wrongName =
     parsed === null || serverName === undefined ? undefined : serverIdentityProblem(parsed, serverName);
-  const isOutOfTime = fault === "outside its time" && timeText() !== "";
-  const text = isOutOfTime ? faultText(fault) : (wrongName ?? faultText(fault));
+  const text = timeText() !== "" ? faultText("outside its time") : (wrongName ?? faultText(fault));
   return `tls: failed to verify certificate: x509: ${text}${detail}`;
 
   function faultText(what: CertificateFault): string {

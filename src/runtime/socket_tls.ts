@@ -10,6 +10,7 @@ import {
   type SecureContextOptions,
   TLSSocket,
 } from "node:tls";
+import { assert } from "../base/assert.ts";
 import { parseCertificate } from "../base/x509.ts";
 import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { type CertificateFault, certificateErrorText } from "./certificate_error.ts";
@@ -69,6 +70,7 @@ export class SocketTls {
   /** The client's side, of a server with this host name or IP address. */
   secureAsClient(socket: Socket, serverName: string): TLSSocket {
     const name = serverName.replace(/\.$/, "");
+    assert(name !== "", "a server that is dialled has a name to be verified");
     return connect({
       ...this.#clientOptions,
       socket,

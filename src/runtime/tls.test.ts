@@ -435,6 +435,11 @@ for (const subject of [tlsSubject, runtimeSubject]) {
         expect((await dial(port, "localhost", trusting)).result).toBe(HANDSHAKE_DONE);
       });
 
+      test("a server without a name is not dialled: nothing would be verified", async () => {
+        const { port } = await serve(localhost);
+        await expect(dial(port, "", trusting)).rejects.toThrow("has a name to be verified");
+      });
+
       test("a server that speaks no TLS, or says nothing and goes", async () => {
         const plain = createPlainServer((socket) => {
           socket.on("error", () => {});

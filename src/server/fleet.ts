@@ -188,6 +188,7 @@ export class Fleet {
   #info: ServerInfo;
   #isListening = false;
   #linksSetup: LinksSetup | null = null;
+  #ports: Ports = new Map();
   #isStopping = false;
   #stopping: Promise<boolean> | null = null;
   #lastQuery = 0;
@@ -311,19 +312,24 @@ export class Fleet {
     const ports = new Map(opened.map(({ kind, port }) => [kind, port]));
     this.#info = onPorts(ports);
     this.#broadcast({ type: "options", options: this.#shardOptions, info: this.#info });
-    this.#setUpLinks(ports);
+    this.#ports = ports;
+    this.#setUpLinks();
     await this.#acceptor!.accept(opened.map(({ kind, fd }) => ({ kind, fd })));
     this.#isListening = true;
     for (const shard of this.#shards) if (shard.hasFailed) this.#scheduleRestart(shard);
     return { ok: true, ports };
   }
 
-  /** Takes no connections of these kinds from now on. */
+  /** Takes no connections of these kinds any more; resolves when nobody can connect. */
   async stopListening(kinds: readonly ListenerKind[]): Promise<void> {
     if (!this.#isListening) return;
     if (kinds.some(servesClients)) this.#isListening = false;
-    if (this.#acceptor === null) this.#broadcast({ type: "stopListening", listeners: kinds });
-    else await this.#acceptor.close(kinds);
+    if (this.#acceptor !== null) {
+      await this.#acceptor.close(kinds);
+      return;
+    }
+    this.#broadcast({ type: "stopListening", listeners: kinds });
+    await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
   }
 
   /** Closes every connection and ends the threads; false where one did not end in time. May be called again. */
@@ -369,6 +375,7 @@ export class Fleet {
     // First the links thread: what a shard asks by its new rules must not be judged by the old ones.
     await this.#links.reload(logins, preload);
     this.#broadcast({ type: "options", options, info });
+    this.#setUpLinks();
     await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
   }
 
@@ -512,7 +519,8 @@ export class Fleet {
       if (!(error instanceof CannotListen)) throw error;
       return { ok: false, listener: error.listener, error: error.message };
     }
-    this.#setUpLinks(ports);
+    this.#ports = ports;
+    this.#setUpLinks();
     // The first one has heard only now which port it listens on.
     await this.query({ what: "done" });
     this.#isListening = true;
@@ -520,10 +528,10 @@ export class Fleet {
   }
 
   /** Tells the links shard what it is to do, now that all ports are known, and again when it is replaced. */
-  #setUpLinks(ports: Ports): void {
+  #setUpLinks(): void {
     const { linksNode } = this.#shared.map;
     if (linksNode === 0) return;
-    this.#linksSetup = this.#events.linksSetup(ports);
+    this.#linksSetup = this.#events.linksSetup(this.#ports);
     this.#send(linksNode, { type: "link", what: "start", setup: this.#linksSetup });
   }
 

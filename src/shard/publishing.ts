@@ -30,6 +30,10 @@ import {
   CONNECTION_WANTS_NO_RESPONDERS,
   CONTEXT_IS_RESPONSE,
   MESSAGE_LINE_BYTES_MAX,
+  PLAN_FLAGS,
+  PLAN_IS_FOR_HOST,
+  PLAN_QUEUES_ARE_FOR_HOST,
+  PLAN_REPLIES_ARE_FOR_HOST,
   REASON_DONE,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -228,15 +232,11 @@ export class Publishing {
     return delivered;
   }
 
-  /** Delivers a large message that another node sent. */
-  deliverLarge(large: HeldMessage, isPlain: boolean, queues: Int32Array): void {
+  /** Delivers a large message that another node sent; false where its plan leaves that to the host. */
+  deliverLarge(large: HeldMessage, isPlain: boolean, queues: Int32Array): boolean {
     if ((large.context & CONTEXT_IS_RESPONSE) !== 0) {
       this.#services!.takeAnswer(large);
-      return;
-    }
-    if (this.links !== null) {
-      this.links.takeMessage({ message: large, isPlain, queues });
-      return;
+      return true;
     }
     const { engine, outbound, plans, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
@@ -247,12 +247,13 @@ export class Publishing {
     shared.bytes.set(large.line, rest);
     const queuesAt = (rest + large.line.length + 64) & ~15;
     shared.words.set(queues, queuesAt >> 2);
-    const outer = this.#large;
-    this.#large = large;
     const { context } = large;
     const { length } = large.subject;
     const hash = engine.hash(subject, length);
     let plan = plans.build(fabric, context, subject, length, hash);
+    if (this.#isForHost(plan, queues.length, large.replyLength)) return false;
+    const outer = this.#large;
+    this.#large = large;
     for (;;) {
       const { hasMore } = plans;
       engine.deliverOne(
@@ -270,6 +271,7 @@ export class Publishing {
       plan = plans.buildMore(subject, length, hash);
     }
     this.#large = outer;
+    return true;
   }
 
   /**
@@ -318,6 +320,16 @@ export class Publishing {
       if (!hasMore) return true;
       plan = plans.buildMore(subject, length, hash);
     }
+  }
+
+  /** What drain() says of messages in a ring by REASON_HOST_PLAN, of one that was collected from it. */
+  #isForHost(plan: number, queueCount: number, replyLength: number): boolean {
+    const flags = this.#words[(plan + PLAN_FLAGS) >> 2]!;
+    return (
+      (flags & PLAN_IS_FOR_HOST) !== 0 ||
+      (queueCount > 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) !== 0) ||
+      (replyLength > 0 && (flags & PLAN_REPLIES_ARE_FOR_HOST) !== 0)
+    );
   }
 
   /** Engine → the large message at hand goes behind a connection's outbox. */

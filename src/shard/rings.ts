@@ -16,6 +16,7 @@ import {
   AREA_PICKS,
   AREA_RESUME,
   AREA_UNPUBLISHED,
+  NODES_MAX,
   REASON_HOST_PLAN,
   REASON_MISS,
   REASON_OTHER,
@@ -40,7 +41,6 @@ import {
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
 import type { ShardContext } from "./context.ts";
-import type { LinkHost } from "./link_host.ts";
 import type { Publishing } from "./publishing.ts";
 import type { ShardControl } from "./shard_options.ts";
 
@@ -72,6 +72,7 @@ export class Rings {
   readonly #onControl: (message: unknown) => void;
   readonly #words: Int32Array;
   readonly #area: number;
+  readonly #nodeCount: number;
   #publishing: Publishing | null = null;
   readonly #incoming: (Incoming | null)[] = [];
   readonly #controls: ControlReader[] = [];
@@ -80,8 +81,18 @@ export class Rings {
   readonly #stalledAt = new Map<number, number>();
   /** Bitmap of the nodes that were told so. */
   #stalledNodes = 0;
-  /** Set once in the links shard. */
-  links: LinkHost | null = null;
+  /** Where in each node's ring drainAll() stops: what will have been taken by then, an int32 that wraps. */
+  readonly #until = new Int32Array(NODES_MAX);
+  /**
+   * Called before anything is taken of what other nodes have published; then nothing is that they publish later, as
+   * interest of theirs must be told other servers before a message that follows it.
+   */
+  beforeDrain: (() => void) | null = null;
+  /**
+   * Serves what plans leave to the host of messages of other nodes: plain subscribers and the groups named. null where
+   * none do.
+   */
+  onHostDelivery: ((delivery: Delivery) => void) | null = null;
 
   constructor(shard: ShardContext, wake: Wake, onControl: (message: unknown) => void) {
     this.#shard = shard;
@@ -89,6 +100,7 @@ export class Rings {
     this.#onControl = onControl;
     this.#words = shard.shared.words;
     this.#area = shard.shared.map.area(shard.node).area >> 2;
+    this.#nodeCount = shard.shared.map.nodeCount;
   }
 
   /** Publishing and rings need each other; set once, right after both are made. */
@@ -117,31 +129,33 @@ export class Rings {
    * message of ours is under way, whose stall is not theirs.
    */
   drainAll(): boolean {
-    const { shared, engine } = this.#shard;
-    const { nodeCount } = shared.map;
+    let nodes = this.#look();
+    if (nodes === 0) return false;
+    this.beforeDrain?.();
     const stalledWord = this.#area + (AREA_IS_STALLED >> 2);
     const isStalled = this.#words[stalledWord]!;
-    let isAny = false;
-    if (this.links !== null) {
-      // What was wanted before a message was published is announced before the message is sent; so of each ring no more is
-      // taken than is there now.
-      const there = Array.from({ length: nodeCount }, (_, node) => engine.available(node));
-      isAny = this.links.hasNews;
-      this.links.announce();
-      for (const [node, bytes] of there.entries()) {
-        if (bytes === 0) continue;
-        this.#drain(node, Math.min(bytes, DRAIN_BYTES_MAX));
-        isAny = true;
-      }
-    } else {
-      for (let node = 0; node < nodeCount; node++) {
-        if (engine.peek(node) === 0) continue;
-        this.#drain(node, DRAIN_BYTES_MAX);
-        isAny = true;
-      }
-    }
+    for (; nodes !== 0; nodes &= nodes - 1) this.#drain(31 - Math.clz32(nodes & -nodes));
     this.#words[stalledWord] = isStalled;
-    return isAny;
+    return true;
+  }
+
+  /** Bitmap of the nodes that have published something; says how much of theirs is taken this time. */
+  #look(): number {
+    const { engine } = this.#shard;
+    let nodes = 0;
+    for (let node = 0; node < this.#nodeCount; node++) {
+      const available = engine.available(node);
+      if (available === 0) continue;
+      nodes |= 1 << node;
+      const bytes = this.beforeDrain === null ? DRAIN_BYTES_MAX : Math.min(available, DRAIN_BYTES_MAX);
+      this.#until[node] = engine.taken(node) + bytes;
+    }
+    return nodes;
+  }
+
+  /** Bytes of a node's ring that are still to be taken this time. */
+  #left(node: number): number {
+    return (this.#until[node]! - this.#shard.engine.taken(node)) | 0;
   }
 
   /** Returns once a ring that the engine found full has more room, or its node is gone. */
@@ -239,11 +253,11 @@ export class Rings {
     this.#shard.engine.commit(node, this.#words[(record + RECORD_LENGTH) >> 2]!);
   }
 
-  #drain(node: number, bytesMax: number): void {
-    const { engine, outbound } = this.#shard;
+  #drain(node: number): void {
+    const { engine, outbound, shared } = this.#shard;
     const publishing = this.#publishing!;
-    for (let budget = bytesMax; ; ) {
-      const reason = engine.drain(node, budget);
+    for (let left = this.#left(node); left > 0; left = this.#left(node)) {
+      const reason = engine.drain(node, left);
       const resume = this.#words[this.#area + (AREA_RESUME >> 2)]!;
       this.#shard.removeExpired();
       if (reason === REASON_MISS) {
@@ -259,19 +273,22 @@ export class Rings {
         this.#tellIfStalled(node, origin);
       } else if (reason === REASON_STALLED) {
         this.#tellIfStalled(node, resume);
-      } else if (reason === REASON_HOST_PLAN) {
-        const delivery = readRecord(this.#shard.shared, resume);
-        engine.skip(node, resume);
-        this.links!.takeMessage(delivery);
       } else if (reason === REASON_OTHER) {
         this.#takeOther(node, resume);
+      } else if (reason === REASON_HOST_PLAN) {
+        const delivery = readRecord(shared, resume);
+        engine.skip(node, resume);
+        this.#deliverByHost(delivery);
       } else break;
-      budget -= RECORD_BODY;
-      if (budget <= 0) break;
     }
     // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
     if (outbound.hasGathered) outbound.flushAll();
     engine.release(node);
+  }
+
+  #deliverByHost(delivery: Delivery): void {
+    assert(this.onHostDelivery !== null, "plans leave messages of other nodes to a host that serves them");
+    this.onHostDelivery(delivery);
   }
 
   #takeOther(node: number, record: number): void {
@@ -305,7 +322,7 @@ export class Rings {
         if (incoming.message.isComplete) {
           this.#incoming[node] = null;
           const { message, isPlain, queues, origin } = incoming;
-          this.#publishing!.deliverLarge(message, isPlain, queues);
+          if (!this.#publishing!.deliverLarge(message, isPlain, queues)) this.#deliverByHost(incoming);
           this.#shard.removeExpired();
           this.#tellIfStalled(node, origin);
         }

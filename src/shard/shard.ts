@@ -272,7 +272,11 @@ export class Shard implements LinkShard {
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
     this.#publishing.links = this.#links;
-    this.#rings.links = this.#links;
+    if (this.#links !== null) {
+      const links = this.#links;
+      this.#rings.beforeDrain = () => links.announce();
+      this.#rings.onHostDelivery = (delivery) => links.takeMessage(delivery);
+    }
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
     // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
     if (poller.kind === "runtime") Atomics.store(words, nodeWord(this.node, NODE_IS_ASLEEP), 1);
@@ -456,6 +460,7 @@ export class Shard implements LinkShard {
     this.nowMs = performance.now();
     this.#handshakes.startTurn();
     let isBusy = this.#rings.drainAll();
+    this.#links?.announce();
     this.#services.doWork();
     if (this.#resumable.length > 0) this.#takeHeldInput();
     for (let i = 0; i < events; i++) {

@@ -37,7 +37,8 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
   readonly #inbounds = new Set<InboundGateway>();
   /** By cluster. */
   readonly #outbounds = new Map<string, OutboundGateway>();
-  readonly #accounts = new Set<string>();
+  /** Of this server. */
+  readonly accounts: Set<string> = new Set();
   #isStopped = false;
   #cancelStart = () => {};
 
@@ -93,20 +94,16 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   /** This server has the account: its interest is told to inbound gateways, outbound ones may be sent its messages. */
   accountKnown(account: string): void {
-    if (this.#accounts.has(account)) return;
-    this.#accounts.add(account);
+    if (this.accounts.has(account)) return;
+    this.accounts.add(account);
     for (const inbound of this.#inbounds) inbound.accountKnown(account);
     for (const outbound of this.#outbounds.values()) outbound.accountKnown(account);
   }
 
   /** It has it no more. */
   accountGone(account: string): void {
-    if (!this.#accounts.delete(account)) return;
+    if (!this.accounts.delete(account)) return;
     for (const outbound of this.#outbounds.values()) outbound.accountGone(account);
-  }
-
-  get accounts(): Iterable<string> {
-    return this.#accounts;
   }
 
   // ── messages ──────────────────────────────────────────────────────────────────────────────────

@@ -23,7 +23,7 @@ export interface GatewayHost {
   readonly settings: GatewaySettings;
   readonly hooks: Pick<GatewayHooks, "clock" | "log" | "events" | "isAuthorized">;
   /** Of this server. */
-  readonly accounts: Iterable<string>;
+  readonly accounts: ReadonlySet<string>;
   /** This server's INFO, with the gateways of its cluster as they are now. */
   ownInfo(): string;
   /** Whether this server or a member of its cluster is called so. */
@@ -112,11 +112,8 @@ export abstract class GatewayLink implements LinkPeer, Link {
       case "account":
         this.takeInterest(operation);
         break;
-      case "message": {
-        if (!this.isRegistered) break;
-        const { account, origin, subject, reply, queues, content } = operation;
-        this.#host.hooks.events.message(this, { account, origin, subject, reply, content }, queues);
-      }
+      case "message":
+        if (this.isRegistered) this.takeMessage(operation);
     }
   }
 
@@ -164,6 +161,11 @@ export abstract class GatewayLink implements LinkPeer, Link {
   protected abstract takeInterest(
     operation: Extract<LinkOperation, { kind: "subscribe" | "unsubscribe" | "account" }>,
   ): void;
+
+  protected takeMessage(operation: Extract<LinkOperation, { kind: "message" }>): void {
+    const { account, origin, subject, reply, queues, content } = operation;
+    this.#host.hooks.events.message(this, { account, origin, subject, reply, content }, queues);
+  }
 
   /** Nothing once the connection is being closed. */
   protected send(bytes: Uint8Array | string): void {

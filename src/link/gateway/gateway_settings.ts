@@ -33,6 +33,7 @@ export interface GatewaySettings extends DialPolicy {
 /** A configured cluster. */
 export interface RemoteSettings {
   readonly name: string;
+  /** `nats://[user:password@]host:port`, byte strings. */
   readonly urls: readonly string[];
   /** Its own, or the gateway's. */
   readonly tls: LinkTls | null;

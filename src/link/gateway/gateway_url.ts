@@ -1,4 +1,3 @@
-import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { GatewayCredentials } from "./gateway_settings.ts";
 
 /** Where a gateway listens, and who to be there. */
@@ -15,7 +14,7 @@ export interface GatewayUrl {
 const URL_PATTERN =
   /^(?:[a-z][a-z\d+.-]*:\/\/)?(?:(?<userInfo>[^@/?#]*)@)?(?<host>\[[^\]]+\]|[^:/?#[\]]+):(?<port>\d+)(?:[/?#].*)?$/i;
 
-/** Reads `scheme://user:password@host:port`, or `host:port` as gossip has it; null without a host or a port. */
+/** Reads a byte string `scheme://user:password@host:port`, or `host:port` as gossip has it; null without a host or a port. */
 export function parseGatewayUrl(url: string): GatewayUrl | null {
   const { userInfo, host, port: digits } = URL_PATTERN.exec(url)?.groups ?? {};
   const port = Number(digits);
@@ -39,10 +38,8 @@ function readCredentials(userInfo: string | undefined): GatewayCredentials | nul
 }
 
 /** Escapes that are none stay as they are. */
-function unescapeUrl(text: string): string {
-  try {
-    return byteStringOfText(decodeURIComponent(text));
-  } catch {
-    return byteStringOfText(text);
-  }
+function unescapeUrl(byteString: string): string {
+  return byteString.replace(/%([\da-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
 }

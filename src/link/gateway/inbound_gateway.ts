@@ -1,12 +1,16 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { InterestKey, LinkConnection, LinkTls } from "../core/link.ts";
+import type { LinkFault } from "../core/link_fault.ts";
 import { decodeLinkConnect, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { accountCommand, GATEWAY_COMMAND } from "./gateway_info.ts";
 import { type GatewayHost, GatewayLink } from "./gateway_link.ts";
 import type { GatewayAccountStatus } from "./gateway_status.ts";
 import { quoted } from "./quoted.ts";
+
+/** Of accounts beyond these that are not here, messages are dropped without a word. */
+const REFUSED_ACCOUNTS_MAX = 1024;
 
 /** Whose accepted connection it is. */
 export interface InboundHost extends GatewayHost {
@@ -34,6 +38,7 @@ export class InboundGateway extends GatewayLink {
   readonly #host: InboundHost;
   /** Accounts whose interest has been told, and is since. */
   readonly #told = new Set<string>();
+  /** Accounts that there are none of here. */
   readonly #refused = new Set<string>();
   /** What is announced while the peer is being registered. */
   #burst: Burst | null = null;
@@ -52,6 +57,12 @@ export class InboundGateway extends GatewayLink {
     this.#host.inboundEnded(this);
   }
 
+  /** Who may not come in is told of no more than that; the log says it in words of its own. */
+  override refuse(fault: LinkFault): void {
+    const isLogin = fault.closeReason === CloseReason.AuthenticationFailure;
+    super.refuse(isLogin ? { ...fault, logText: `authentication error${fault.logText}` } : fault);
+  }
+
   announce(key: InterestKey, weight: number): void {
     if (this.#burst !== null) this.#burst.add(key);
     else if (key.queue !== "" || this.#told.has(key.account)) this.send(interestLine(key, weight));
@@ -62,13 +73,6 @@ export class InboundGateway extends GatewayLink {
   accountKnown(account: string): void {
     // Whatever was wanted of it before has made it known.
     if (this.isRegistered && !this.#told.has(account)) this.#tell(account, "");
-  }
-
-  /** A message came for an account that this server does not have: no more of them. Said once. */
-  accountUnknown(account: string): void {
-    if (this.#told.has(account) || this.#refused.has(account)) return;
-    this.#refused.add(account);
-    this.send(`A- ${account}\r\n`);
   }
 
   /** What the cluster's servers say of where they are has changed. */
@@ -123,8 +127,9 @@ export class InboundGateway extends GatewayLink {
     const { user, password, gateway } = read.values;
     this.#stopAuthTimer();
     if (!this.#host.hooks.isAuthorized(this.connection, user, password)) {
+      const logText = user === "" ? "" : ` - User ${quoted(user)}`;
       const closeReason = CloseReason.AuthenticationFailure;
-      this.refuse({ logText: "authentication error", wireText: "Authorization Violation", closeReason });
+      this.refuse({ logText, wireText: "Authorization Violation", closeReason });
     } else if (gateway === "") {
       this.fail("attempted to connect to gateway port", CloseReason.IncorrectPort);
     } else if (!this.#isRejected(gateway)) {
@@ -158,6 +163,19 @@ export class InboundGateway extends GatewayLink {
     this.violated(`Received ${verbOf(operation)} from gateway on inbound connection`);
   }
 
+  protected override takeMessage(operation: Extract<LinkOperation, { kind: "message" }>): void {
+    const { account } = operation;
+    if (!this.#host.accounts.has(account) && !this.#told.has(account)) this.#refuseAccount(account);
+    super.takeMessage(operation);
+  }
+
+  /** Tells the peer, once, that nobody wants messages of an account. */
+  #refuseAccount(account: string): void {
+    if (this.#refused.has(account) || this.#refused.size >= REFUSED_ACCOUNTS_MAX) return;
+    this.#refused.add(account);
+    this.send(`A- ${account}\r\n`);
+  }
+
   /** True if the cluster is refused: then the connection is closed. */
   #isRejected(cluster: string): boolean {
     if (!this.#host.isRejected(cluster)) return false;
@@ -172,11 +190,13 @@ export class InboundGateway extends GatewayLink {
   /** All plain interest in an account: what there is now as lines, then each change. */
   #tell(account: string, lines: string): void {
     this.#told.add(account);
-    const whose = `Gateway ${quoted(this.cluster)}: switching account ${quoted(account)}`;
-    this.log("debug", `${whose} to Interest-Only mode`);
+    this.#refused.delete(account);
     const { name } = this.#host.settings;
+    const switching = `Gateway ${quoted(this.cluster)}: switching account ${quoted(account)} to Interest-Only mode`;
+    this.log("debug", switching);
     const start = accountCommand(name, GATEWAY_COMMAND.allStart, account);
     this.send(start + lines + accountCommand(name, GATEWAY_COMMAND.allComplete, account));
+    this.log("debug", `${switching} complete`);
   }
 }
 

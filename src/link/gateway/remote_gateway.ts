@@ -15,7 +15,7 @@ export interface DialPolicy {
   readonly connectRetries: number;
   /** Whether pauses between rounds double, up to 30 s. */
   readonly connectBackoff: boolean;
-  /** Every so manieth failed round is logged, at first and after a loss. */
+  /** Of so many failed rounds one is logged, beside the first: before the first connection, and after one was lost. */
   readonly connectErrorReports: number;
   readonly reconnectErrorReports: number;
 }
@@ -52,6 +52,7 @@ export class RemoteGateway {
   #isFirst = true;
   #attempts = 0;
   #delayMs = SOLICIT_DELAY_MS;
+  #connectedMs = 0;
   #cancel = () => {};
 
   constructor(
@@ -88,11 +89,18 @@ export class RemoteGateway {
     if (this.#state === "idle") this.#startRounds(true);
   }
 
-  /** The connection is gone; dials again after a while. */
+  /**
+   * The connection is gone; dials again after a while. One that did not last is not dialled at once, where nats-server
+   * asks a gateway that refuses it ten times a second.
+   */
   lost(): void {
     if (this.#state !== "connected") return;
+    this.#host.hooks.log("debug", `Attempting reconnect for gateway ${quoted(this.name)}`);
+    const hasLasted = this.#host.hooks.clock.nowMs() - this.#connectedMs >= RECONNECT_DELAY_MS;
     const spreadMs = Math.floor(this.#host.hooks.clock.random() * RECONNECT_SPREAD_MS);
-    this.#wait((this.isImplicit ? 0 : RECONNECT_DELAY_MS) + spreadMs, () => this.#startRounds(false));
+    this.#wait((this.isImplicit && hasLasted ? 0 : RECONNECT_DELAY_MS) + spreadMs, () =>
+      this.#startRounds(false),
+    );
   }
 
   stop(): void {
@@ -140,11 +148,12 @@ export class RemoteGateway {
       { kind: "gateway", host, port, timeoutMs: DIAL_TIMEOUT_MS },
       (connection) => {
         if (this.#state === "dialling") this.#state = "connected";
+        this.#connectedMs = this.#host.hooks.clock.nowMs();
         return this.#host.connected(this, url, connection);
       },
-      (reason) => {
+      (reason, isSelf) => {
         if (this.#state !== "dialling") return;
-        this.#report("Error connecting to", address, `: ${reason}`);
+        if (!isSelf) this.#report("Error connecting to", address, `: ${reason}`);
         this.#dialNext(others);
       },
     );

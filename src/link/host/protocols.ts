@@ -21,6 +21,7 @@ import { nameHash } from "../gateway/name_hash.ts";
 import type { LeafAccount, LeafLogins, LeafNotices } from "../leaf/leaf_context.ts";
 import { LeafNodes } from "../leaf/leaf_nodes.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
+import { certificateVerdict } from "./certificates.ts";
 import { gatewaySettings, isPassword, leafOptions, leafUrl, routeSettings } from "./settings.ts";
 
 /** 11 random bytes, 15 characters. Source: nats-server `generateNonce`. */
@@ -138,6 +139,10 @@ export class Protocols {
       log,
       events,
       hasAccount: (name) => account(name) !== undefined || this.#setup.isOperatorMode,
+      certificateVerdict: (connection) => {
+        const { authorization, tls, routes } = cluster.options;
+        return certificateVerdict(connection, tls, authorization?.user ?? "", routes);
+      },
       announced: (link) => ledger.announcedTo(link),
       clusterRenamed: (name) => {
         this.#clusterName = name;
@@ -166,9 +171,13 @@ export class Protocols {
       dialer,
       log,
       events,
-      isAuthorized: (_connection, user, password) =>
-        !authorization?.user ||
-        (textOf(user) === authorization.user && isPassword(password, authorization, compareHash)),
+      isAuthorized: (connection, user, password) => {
+        const urls = gateway.options.gateways.flatMap((remote) => remote.urls);
+        const verdict = certificateVerdict(connection, gateway.options.tls, authorization?.user ?? "", urls);
+        if (verdict !== null) return verdict.isAuthorized;
+        if (!authorization?.user) return true;
+        return textOf(user) === authorization.user && isPassword(password, authorization, compareHash);
+      },
       isMemberName: (name) => [...(this.routes?.routes ?? [])].some(({ info }) => info.serverName === name),
       tellRoutes: (line) => {
         for (const route of this.routes?.routes ?? []) route.sendLine(line);

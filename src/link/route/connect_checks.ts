@@ -7,8 +7,8 @@ import { RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
 import type { RouteCredentials } from "./route_settings.ts";
 
 /** Whom a CONNECT on the route port may not come from, in the order of nats-server's checks; null for a route. */
-export function connectFault(connect: LinkConnect, credentials: RouteCredentials | null): LinkFault | null {
-  if (credentials !== null && !isAuthorized(connect, credentials)) {
+export function connectFault(connect: LinkConnect, isAuthorized: boolean): LinkFault | null {
+  if (!isAuthorized) {
     const who = connect.user === "" ? "" : ` - User ${quoted(connect.user)}`;
     return {
       logText: `authentication error${who}`,
@@ -28,6 +28,14 @@ export function connectFault(connect: LinkConnect, credentials: RouteCredentials
   return null;
 }
 
+/** Whether a CONNECT has the cluster's credentials, if there are any. */
+export function hasCredentials(
+  { user, password }: LinkConnect,
+  credentials: RouteCredentials | null,
+): boolean {
+  return credentials === null || (textOf(user) === credentials.user && credentials.isPassword(password));
+}
+
 /** A cluster name that is not ours and does not become so; an empty one is another. */
 export function clusterNameFault(theirs: string, ours: string): LinkFault {
   const text = `Rejecting connection, cluster name ${quoted(theirs)} does not match ${quoted(ours)}`;
@@ -43,10 +51,6 @@ export function dedicatedRouteFault(account: string): LinkFault {
 /** A byte string as Go's `%q` shows it: text. */
 export function quoted(byteString: string): string {
   return goQuote(bytesOf(byteString));
-}
-
-function isAuthorized({ user, password }: LinkConnect, credentials: RouteCredentials): boolean {
-  return textOf(user) === credentials.user && credentials.isPassword(textOf(password));
 }
 
 function refusal(text: string, closeReason: CloseReason): LinkFault {

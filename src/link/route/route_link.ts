@@ -13,20 +13,27 @@
 import { CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
-import { Heartbeat } from "../core/heartbeat.ts";
+import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { InterestKey, Link, LinkConnection, LinkLogLevel, LinkMessage, LinkPeer } from "../core/link.ts";
 import { errorLine, type LinkFault } from "../core/link_fault.ts";
 import {
   decodeLinkConnect,
   decodeLinkInfo,
   EMPTY_LINK_INFO,
+  type LinkConnect,
   type LinkInfo,
   ownInfoLine,
 } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { type ClusterName, RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
-import { clusterNameFault, connectFault, dedicatedRouteFault, quoted } from "./connect_checks.ts";
+import {
+  clusterNameFault,
+  connectFault,
+  dedicatedRouteFault,
+  hasCredentials,
+  quoted,
+} from "./connect_checks.ts";
 import { routeConnectLine } from "./route_info.ts";
 import { RouteInterest } from "./route_interest.ts";
 import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
@@ -73,12 +80,14 @@ export class RouteLink implements LinkPeer, Link {
     this.startedMs = owner.clock.nowMs();
     this.#owner = owner;
     this.#origin = origin;
-    this.#heartbeat = new Heartbeat(connection, owner.clock, owner.settings.heartbeat, (fault) =>
+    const { heartbeat, controlLineBytesMax } = owner.settings;
+    const intervalMs = linkPingIntervalMs("route", heartbeat.intervalMs);
+    this.#heartbeat = new Heartbeat(connection, owner.clock, { ...heartbeat, intervalMs }, (fault) =>
       this.refuse(fault),
     );
     this.#rules = {
       kind: "route",
-      controlLineBytesMax: owner.settings.controlLineBytesMax,
+      controlLineBytesMax,
       payloadBytesMax: null,
       unsubscribeHasOrigin: false,
       firstLetters: origin.url === null ? "c" : "",
@@ -263,8 +272,8 @@ export class RouteLink implements LinkPeer, Link {
       return;
     }
     const connect = read.values;
-    const { settings, cluster } = this.#owner;
-    const fault = connectFault(connect, settings.credentials);
+    const { cluster } = this.#owner;
+    const fault = connectFault(connect, this.#isAuthorized(connect));
     if (fault !== null) {
       this.refuse(fault);
       return;
@@ -280,6 +289,13 @@ export class RouteLink implements LinkPeer, Link {
         this.refuse(clusterNameFault(connect.cluster, cluster.name));
         break;
     }
+  }
+
+  #isAuthorized(connect: LinkConnect): boolean {
+    const verdict = this.#owner.certificateVerdict(this.connection);
+    if (verdict === null) return hasCredentials(connect, this.#owner.settings.credentials);
+    this.log(verdict.log.level, verdict.log.text);
+    return verdict.isAuthorized;
   }
 
   #takeInfo(json: string): void {

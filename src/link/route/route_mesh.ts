@@ -17,6 +17,7 @@ import type {
   LinkLogLevel,
   LinkPeer,
 } from "../core/link.ts";
+import type { CertificateVerdict } from "../core/link_certificate.ts";
 import { type LinkInfo, ownInfoLine } from "../core/link_info.ts";
 import { ClusterName } from "./cluster_name.ts";
 import { quoted } from "./connect_checks.ts";
@@ -40,6 +41,8 @@ export interface RouteMeshHost extends MemberUrlsSink {
   hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
+  /** What the peer's certificate decides; null where the configuration leaves it to credentials. */
+  certificateVerdict(connection: LinkConnection): CertificateVerdict | null;
   /** The cluster is called otherwise from now on: clients are told, and leaf nodes' connections to hubs made anew. */
   clusterRenamed(name: string): void;
   /** A member knows of another cluster; false without gateways. */
@@ -181,6 +184,10 @@ export class RouteMesh implements RouteOwner {
 
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }> {
     return this.#host.announced(link);
+  }
+
+  certificateVerdict(connection: LinkConnection): CertificateVerdict | null {
+    return this.#host.certificateVerdict(connection);
   }
 
   ownInfo(): LinkInfo {

@@ -1,4 +1,5 @@
-import type { InterestKey, Link, LinkClock, LinkEvents, LinkLogLevel } from "../core/link.ts";
+import type { InterestKey, Link, LinkClock, LinkConnection, LinkEvents, LinkLogLevel } from "../core/link.ts";
+import type { CertificateVerdict } from "../core/link_certificate.ts";
 import type { LinkInfo } from "../core/link_info.ts";
 import type { ClusterName } from "./cluster_name.ts";
 import type { RouteLink } from "./route_link.ts";
@@ -21,6 +22,8 @@ export interface RouteOwner {
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
   /** What this server says of itself. */
   ownInfo(): LinkInfo;
+  /** What the peer's certificate decides; null where credentials do. */
+  certificateVerdict(connection: LinkConnection): CertificateVerdict | null;
   /** The name to check certificates of bare addresses by; "" for none. */
   tlsServerName(): string;
   /** The cluster's name is now that of the peer with this id. */

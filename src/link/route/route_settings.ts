@@ -36,6 +36,7 @@ export interface RouteSettings {
   /** Every how manyth failed attempt is an error in the log; before the first connection, and after one was lost. */
   readonly connectErrorReports: number;
   readonly reconnectErrorReports: number;
+  /** As configured; a route pings every 30 s at least. */
   readonly heartbeat: HeartbeatSettings;
   readonly controlLineBytesMax: number;
   /** `host:port` of this server's listeners for clients. */
@@ -52,6 +53,6 @@ export interface RouteCredentials {
   /** In clear: what this server says when it learns of a route by gossip. */
   readonly password: string;
   readonly timeoutMs: number;
-  /** Whether what a peer sent is the password, which may be configured as a bcrypt hash. */
+  /** Whether what a peer sent, a byte string, is the password, which may be configured as a bcrypt hash. */
   isPassword(given: string): boolean;
 }

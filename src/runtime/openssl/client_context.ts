@@ -1,6 +1,6 @@
 /** What OpenSSL dials with: whom it trusts, and the certificate that it shows to who asks. */
-
 import { isIP } from "node:net";
+import { assert } from "../../base/assert.ts";
 import type { TlsOptions } from "../../config/tls.ts";
 import { certificateSets } from "../certificate_sets.ts";
 import {
@@ -21,7 +21,8 @@ export type ClientContextResult =
 
 /** An `SSL_CTX` for connections that we open, or what is wrong with the options. As `createServerContexts` otherwise. */
 export function createClientContext(openSsl: OpenSsl, options: TlsOptions): ClientContextResult {
-  const [{ pairs }] = certificateSets(options) as [ReturnType<typeof certificateSets>[number]];
+  // The first set has the first certificate of each kind of key.
+  const { pairs } = certificateSets(options)[0]!;
   const created = createContext(openSsl, "client", options, pairs);
   return typeof created === "string" ? { ok: false, reason: created } : { ok: true, address: created };
 }
@@ -35,7 +36,9 @@ export function setServerName(openSsl: OpenSsl, connection: number, serverName: 
   const name = serverName.replace(/\.$/, "");
   functions.SSL_set_connect_state(connection);
   functions.SSL_set_hostflags(connection, NAME_FLAGS);
-  functions.SSL_set1_host(connection, openSsl.addressOfText(name));
+  // Without a name OpenSSL would take any.
+  const isTaken = name !== "" && functions.SSL_set1_host(connection, openSsl.addressOfText(name)) === 1;
+  assert(isTaken, "a server that is dialled has a name to be verified");
   if (isIP(name) !== 0) return;
   functions.SSL_ctrl(
     connection,

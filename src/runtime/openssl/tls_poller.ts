@@ -302,7 +302,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     const [cause] = openSsl.takeErrors();
     if (cause !== undefined && code !== SSL_ERROR_SYSCALL) {
       const verifyResult = openSsl.functions.SSL_get_verify_result(connection);
-      const certificates = verifyResult === 0 ? [] : refusedCertificates(openSsl, connection);
+      const certificates = verifyResult === 0 ? [] : refusedCertificates(openSsl, connection, verifyResult);
       this.#handshakeError = handshakeErrorOf(
         cause,
         verifyResult,

@@ -113,7 +113,7 @@ export class ShardHarness {
   readonly reports: ShardReport[] = [];
   /** Logins that shards want a verdict on. */
   readonly questions: LoginQuestion[] = [];
-  readonly #rings: Rings[] = [];
+  readonly rings: Rings[] = [];
   readonly #engine: Engine;
   /** Shards whose turn is on the stack: a shard that waits for a ring runs the others. */
   readonly #inTurn = new Set<number>();
@@ -159,7 +159,7 @@ export class ShardHarness {
       });
       void shard.run();
       poller.turn();
-      this.#rings.push(lastDrained!);
+      this.rings.push(lastDrained!);
       this.pollers.push(poller);
       this.tls.push(tls);
       this.shards.push(shard);
@@ -248,7 +248,7 @@ export class ShardHarness {
     if (this.#inTurn.size === 0) return;
     if (++this.#wakes < WAKES_BEFORE_TURN) return;
     if (this.#wakes > NESTED_TURNS_MAX) throw new Error("two shards wait for each other for ever");
-    if (this.#inTurn.has(handle)) drainAll.call(this.#rings[handle]!);
+    if (this.#inTurn.has(handle)) drainAll.call(this.rings[handle]!);
     else this.turn(handle);
   }
 }

@@ -1,5 +1,5 @@
 import { CloseReason } from "../../../protocol/close_reason.ts";
-import { bytesOf, byteStringOf } from "../../../subject/byte_string.ts";
+import { byteStringOf, bytesOf } from "../../../subject/byte_string.ts";
 import type { DialTarget, LinkConnection, LinkDialer, LinkPeer, LinkTls } from "../link.ts";
 import { parseOperation } from "../operation_parser.ts";
 
@@ -225,4 +225,3 @@ export class RawPeer implements LinkPeer {
     return this.isClosed ? [...lines, "(closed)"] : lines;
   }
 }
-
