@@ -100,6 +100,13 @@ export class LeafNodes {
     return link !== undefined;
   }
 
+  /** This server's cluster is called otherwise: hubs are to hear of it from the first word on. */
+  reconnectRemotes(): void {
+    for (const link of this.#links.of()) {
+      if (link.report().isSolicited) link.close(CloseReason.ClusterNameConflict);
+    }
+  }
+
   /** Nothing is dialled any more; links stay until `closeOne` or `closeAll`. */
   enterLameDuck(): void {
     this.#isLameDuck = true;
