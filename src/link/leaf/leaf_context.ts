@@ -3,6 +3,7 @@ import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Login, LoginRefusal, LoginRequest } from "../../auth/login.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { Link, LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
+import type { LeafFacts } from "./leaf_facts.ts";
 import type { LeafReport } from "./leaf_report.ts";
 
 /** Of the server and of its `leafnodes` block. Texts are byte strings. A reload replaces it. */
@@ -94,7 +95,8 @@ export interface LeafNotices {
 
 /** A link as the register of links knows it. */
 export interface RegisteredLeaf extends Link {
-  report(): LeafReport;
+  readonly facts: LeafFacts;
+  report(listsSubscriptions: boolean): LeafReport;
   /** Ends the connection: the server wants it no more. */
   close(reason: CloseReason): void;
   /** Makes room for a newer connection of the same server. */

@@ -5,7 +5,6 @@
 
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import { goQuoteText } from "../../auth/identity.ts";
-import type { Login } from "../../auth/login.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { ResponsePermits } from "../../shard/response_permits.ts";
 import { textOf } from "../../subject/byte_string.ts";
@@ -15,6 +14,7 @@ import type { InterestKey, LinkMessage } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { LeafChannel } from "./leaf_channel.ts";
 import type { LeafContext, RegisteredLeaf } from "./leaf_context.ts";
+import type { LeafFacts } from "./leaf_facts.ts";
 import { LeafInterest } from "./leaf_interest.ts";
 import { type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
 import type { LeafReport } from "./leaf_report.ts";
@@ -28,27 +28,6 @@ const VIOLATION_DELAY_MS = 30_000;
 
 type Subscribe = LinkOperation & { readonly kind: "subscribe" };
 type Message = LinkOperation & { readonly kind: "message" };
-
-/** What the handshake found out. Texts are byte strings. */
-export interface LeafFacts {
-  readonly account: string;
-  readonly remoteAccount: string;
-  readonly serverName: string;
-  readonly version: string;
-  readonly cluster: string;
-  /** This server is the leaf node of the other. */
-  readonly isSpoke: boolean;
-  readonly isSolicited: boolean;
-  readonly isIsolated: boolean;
-  readonly takesHeaders: boolean;
-  readonly compression: string;
-  readonly payloadBytesMax: number;
-  /** −1 for any number. */
-  readonly subscriptionsMax: number;
-  readonly grants: LeafGrants;
-  /** Null on the side that dialled. */
-  readonly login: Login | null;
-}
 
 export class LeafLink implements RegisteredLeaf {
   readonly kind = "leaf";
@@ -99,7 +78,7 @@ export class LeafLink implements RegisteredLeaf {
     );
     const { pingIntervalMs, pingsOutMax } = context.options;
     this.#heartbeat = new Heartbeat(
-      channel.connection,
+      channel,
       context.clock,
       { intervalMs: pingIntervalMs, pingsOutMax },
       (fault) => channel.refuse(fault),
@@ -127,7 +106,7 @@ export class LeafLink implements RegisteredLeaf {
     this.#heartbeat.start();
     const { login } = this.facts;
     if (login !== null) this.#cancelExpiry = watchExpiry(login, this.#channel, clock, wallMs);
-    notices.opened(this.report(), !this.#hasOwnLogin());
+    notices.opened(this.report(false), !this.#hasOwnLogin());
   }
 
   /** The connection is gone. */
@@ -139,7 +118,7 @@ export class LeafLink implements RegisteredLeaf {
     const { events, register, notices } = this.#context;
     register.remove(this);
     events.left(this);
-    notices.closed(this.report(), reason);
+    notices.closed(this.report(false), reason);
   }
 
   refreshAlwaysWanted(): void {
@@ -250,7 +229,7 @@ export class LeafLink implements RegisteredLeaf {
     failWithLoop(this.#channel, this.account, this.#delayReconnect);
   }
 
-  report(): LeafReport {
+  report(listsSubscriptions: boolean): LeafReport {
     const { facts, connection } = this;
     return {
       id: connection.id,
@@ -266,7 +245,7 @@ export class LeafLink implements RegisteredLeaf {
       port: connection.remotePort,
       rttMs: this.rttMs,
       subscriptionCount: this.#wants.count,
-      subscriptions: this.#wants.subjects,
+      subscriptions: listsSubscriptions ? this.#wants.subjects : [],
       compression: facts.compression,
       isWebSocket: this.#channel.isWebSocket,
       proxyKey: facts.login?.proxyKey ?? "",

@@ -103,7 +103,7 @@ export class LeafNodes {
   /** This server's cluster is called otherwise: hubs are to hear of it from the first word on. */
   reconnectRemotes(): void {
     for (const link of this.#links.of()) {
-      if (link.report().isSolicited) link.close(CloseReason.ClusterNameConflict);
+      if (link.facts.isSolicited) link.close(CloseReason.ClusterNameConflict);
     }
   }
 
@@ -126,8 +126,8 @@ export class LeafNodes {
   }
 
   /** For /leafz and accounts; of one account, or all. */
-  report(account?: string): readonly LeafReport[] {
-    return this.#links.of(account).map((link) => link.report());
+  report(account?: string, listsSubscriptions = true): readonly LeafReport[] {
+    return this.#links.of(account).map((link) => link.report(listsSubscriptions));
   }
 
   #newRemote(options: LeafRemoteOptions, index: number): LeafRemote {
