@@ -54,11 +54,10 @@ export class LeafNodes {
     this.#remotes = new Map();
     for (const [index, options] of configured.entries()) {
       const id = remoteId(options);
-      const remote = before.get(id) ?? this.#newRemote(options, index);
+      const remote = before.get(id) ?? this.#newRemote(options);
       before.delete(id);
       this.#remotes.set(id, remote);
-      remote.tlsContext = remoteTlsContext(index);
-      remote.options = options;
+      remote.configure(options, remoteTlsContext(index));
       if (options.disabled) remote.stop();
       else if (!this.#isLameDuck) remote.start(this.#firstDelayMs(options));
     }
@@ -121,8 +120,9 @@ export class LeafNodes {
   }
 
   closeAll(): void {
-    this.enterLameDuck();
+    this.#isLameDuck = true;
     for (const link of this.#links.of()) link.close(CloseReason.ServerShutdown);
+    for (const remote of this.#remotes.values()) remote.stop();
   }
 
   /** For /leafz and accounts; of one account, or all. */
@@ -130,10 +130,10 @@ export class LeafNodes {
     return this.#links.of(account).map((link) => link.report(listsSubscriptions));
   }
 
-  #newRemote(options: LeafRemoteOptions, index: number): LeafRemote {
+  #newRemote(options: LeafRemoteOptions): LeafRemote {
     const { log, readFile } = this.#context;
     checkRemoteLogin(options, this.#isSystem(options), readFile, log);
-    return new LeafRemote(options, remoteTlsContext(index), this.#context, this.#dialer);
+    return new LeafRemote(options, this.#context, this.#dialer);
   }
 
   #firstDelayMs(options: LeafRemoteOptions): number {
