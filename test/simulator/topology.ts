@@ -12,6 +12,9 @@ export interface PlannedServer extends ServerPlan {
   readonly isLeaf: boolean;
 }
 
+/** What was learned by gossip is not given up before everything heals. */
+const PATIENCE = "connect_retries: 120";
+
 export const ACCOUNTS = ["$G", "ACC"];
 
 export function randomTopology(random: SeededRandom): Topology {
@@ -57,7 +60,7 @@ function leafCluster(number: number, hubs: readonly string[], random: SeededRand
 
 function clusterBlock(cluster: string, name: string, seeds: readonly string[]): string {
   const routes = seeds.map((seed) => `"nats-route://${seed}:${ROUTE_PORT}"`).join(", ");
-  return `cluster { name: ${cluster}, listen: "${name}:${ROUTE_PORT}", routes: [ ${routes} ] }`;
+  return `cluster { name: ${cluster}, listen: "${name}:${ROUTE_PORT}", routes: [ ${routes} ], ${PATIENCE} }`;
 }
 
 /** Every server knows the first one; some know all. */
@@ -69,5 +72,5 @@ function seedsOf(names: readonly string[], own: number, random: SeededRandom): r
 function gatewayBlock(cluster: number, name: string, random: SeededRandom): string {
   const known = cluster === 0 ? (random.oneIn(2) ? [1] : []) : [0];
   const remotes = known.map((other) => `{ name: C${other}, url: "nats://c${other}s0:${GATEWAY_PORT}" }`);
-  return `gateway { name: C${cluster}, listen: "${name}:${GATEWAY_PORT}", gateways: [ ${remotes.join(", ")} ] }`;
+  return `gateway { name: C${cluster}, listen: "${name}:${GATEWAY_PORT}", gateways: [ ${remotes.join(", ")} ], ${PATIENCE} }`;
 }

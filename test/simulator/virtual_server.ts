@@ -34,7 +34,6 @@ export interface VirtualSubscription {
   readonly account: string;
   readonly subject: string;
   readonly queue: string;
-  readonly sinceMs: number;
 }
 
 /** A server of a topology: what its configuration says. */
@@ -56,8 +55,6 @@ interface Wish extends LinkInterest {
   readonly account: string;
   readonly subject: string;
 }
-
-const RECENT_MS = 2000;
 
 export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
   readonly name: string;
@@ -141,7 +138,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
   // Clients.
 
   subscribe(id: string, account: string, subject: string, queue: string): VirtualSubscription {
-    const subscription = { id, server: this, account, subject, queue, sinceMs: this.#time.nowMs };
+    const subscription = { id, server: this, account, subject, queue };
     this.subscriptions.add(subscription);
     this.#tellWish(subscription);
     return subscription;
@@ -281,9 +278,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
         : new ReplyAddress(byteStringOfText(cluster), byteStringOfText(setup.serverId));
     return new GatewayReplies(address, {
       clock,
-      wasSubscribedLately: (account, reply) => {
-        return this.#matching(account, reply).some(({ sinceMs }) => clock.nowMs() - sinceMs < RECENT_MS);
-      },
+      wasSubscribedLately: (account, reply) => this.#core?.recent.covers(account, reply) ?? false,
       routeTo: (hash) => this.#protocols?.routeTo(hash),
       gatewayTo: (hash) => this.#protocols?.gateways?.outboundTo(hash),
       watchReply: (account, subject, isWatched) => this.watchReply(account, subject, isWatched),

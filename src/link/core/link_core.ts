@@ -5,6 +5,7 @@
  */
 import { InterestLedger, type LocalTag } from "./ledger.ts";
 import type { InterestKey, Link, LinkClock, LinkEvents, LinkMessage } from "./link.ts";
+import { RecentInterest } from "./recent_interest.ts";
 import { type LinkInterest, LOCAL_ORIGIN, mayCross, type Origin, pickMember } from "./routing.ts";
 
 /** Who wants a message on a subject, of this server and behind its links. */
@@ -70,6 +71,7 @@ export type MappedWay =
 
 export class LinkCore implements LinkEvents {
   readonly ledger = new InterestLedger();
+  readonly recent: RecentInterest;
   readonly #fabric: LinkFabric;
   readonly #clock: LinkClock;
   readonly #replies: ReplyRouting;
@@ -78,6 +80,7 @@ export class LinkCore implements LinkEvents {
   constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting) {
     this.#fabric = fabric;
     this.#clock = clock;
+    this.recent = new RecentInterest(() => clock.nowMs());
     this.#replies = replies;
   }
 
@@ -88,6 +91,7 @@ export class LinkCore implements LinkEvents {
 
   /** This server's own interest has changed. */
   wantsHere(tag: LocalTag, key: InterestKey, weight: number): void {
+    if (weight > 0) this.recent.note(key.account, key.subject);
     this.ledger.setLocal(tag, key, weight);
   }
 
@@ -103,6 +107,7 @@ export class LinkCore implements LinkEvents {
   }
 
   interest(link: Link, key: InterestKey, weight: number): void {
+    if (weight > 0 && link.role === "spoke") this.recent.note(key.account, key.subject);
     this.#fabric.want(link, key, weight);
     this.ledger.setRemote(link, key, weight);
   }

@@ -247,15 +247,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
       setup.gateway === null ? null : new ReplyAddress(clusterName, byteStringOfText(setup.serverId));
     const replies: GatewayReplies = new GatewayReplies(address, {
       clock,
-      wasSubscribedLately: (account, reply) => {
-        const known = shard.accounts.byName(textOf(account));
-        return known !== undefined && local.isRecent(known.id, reply);
-      },
+      wasSubscribedLately: (account, reply) => core.recent.covers(account, reply),
       routeTo: (hash) => protocols.routeTo(hash),
       gatewayTo: (hash) => protocols.gateways?.outboundTo(hash),
       watchReply: (account, subject, isWatched) => this.#fabric.watchReply(account, subject, isWatched),
     });
-    const core = new LinkCore(this.#fabric, clock, replies);
+    const core: LinkCore = new LinkCore(this.#fabric, clock, replies);
     const protocols = new Protocols(setup, {
       clock,
       dialer: this.#connections,
@@ -268,7 +265,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       account: (name) => this.#leafAccount(name),
       tell: (news) => this.#tell(news),
     });
-    const local = new LocalWishes(shard.index, shard.node, shard.accounts, core, () => clock.nowMs());
+    const local = new LocalWishes(shard.index, shard.node, shard.accounts, core);
     this.#fabric.local = local;
     this.#fabric.mayLoadAccounts = setup.isOperatorMode;
     this.#running = { setup, core, protocols, replies, local };

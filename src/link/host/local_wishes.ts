@@ -9,12 +9,8 @@ import type { InterestJournal } from "../../interest/journal.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { ShardAccounts } from "../../shard/accounts.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
-import { isSubset } from "../../subject/subset.ts";
 import type { InterestKey } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
-
-/** Replies to subscriptions made this long ago or later may overtake the news of them on their way to other clusters. */
-const RECENT_MS = 2000;
 
 /** What one entry of the index was known to hold. */
 interface Known {
@@ -32,12 +28,6 @@ interface Place {
   readonly isImport: boolean;
 }
 
-interface Recent {
-  readonly account: number;
-  readonly subject: string;
-  readonly atMs: number;
-}
-
 const NOTHING: ReadonlyMap<string, number> = new Map();
 
 export class LocalWishes {
@@ -46,29 +36,18 @@ export class LocalWishes {
   readonly #node: number;
   readonly #accounts: ShardAccounts;
   readonly #core: LinkCore;
-  readonly #nowMs: () => number;
   readonly #known = new Map<number, Known>();
   readonly #queueNames = new Map<number, string>();
   /** Members of this server that a stream import makes of exporters' subjects, by (account, subject, queue). */
   readonly #imported = new Map<string, number>();
-  /** Oldest first. */
-  #recent: Recent[] = [];
-
   readonly #view = new EntryView();
 
-  constructor(
-    index: InterestIndex,
-    node: number,
-    accounts: ShardAccounts,
-    core: LinkCore,
-    nowMs: () => number,
-  ) {
+  constructor(index: InterestIndex, node: number, accounts: ShardAccounts, core: LinkCore) {
     this.#journal = index.journal!;
     this.#index = index;
     this.#node = node;
     this.#accounts = accounts;
     this.#core = core;
-    this.#nowMs = nowMs;
   }
 
   /** Tells of everything there is; from then on read() tells what changes. */
@@ -103,12 +82,6 @@ export class LocalWishes {
     }
   }
 
-  /** Whether somebody here subscribed lately to what a reply would come to. */
-  isRecent(account: number, reply: string): boolean {
-    this.#forgetOld();
-    return this.#recent.some((recent) => recent.account === account && isSubset(reply, recent.subject));
-  }
-
   #compare(entryId: number): void {
     const known = this.#known.get(entryId);
     const found = this.#index.read(entryId, this.#view) ? this.#knownOf(this.#view) : undefined;
@@ -120,7 +93,6 @@ export class LocalWishes {
       return;
     }
     const before = isSame && known !== undefined ? known.groups : NOTHING;
-    if (before.size === 0) this.#remember(found);
     this.#tell(found, before, found.groups);
     this.#known.set(entryId, found);
   }
@@ -137,17 +109,6 @@ export class LocalWishes {
       groups.set(queue, (groups.get(queue) ?? 0) + view.members[i]!);
     }
     return { accountId, subject, groups, places: this.#placesOf({ accountId, subject }) };
-  }
-
-  #remember({ accountId, subject }: Known): void {
-    this.#forgetOld();
-    this.#recent.push({ account: accountId, subject, atMs: this.#nowMs() });
-  }
-
-  #forgetOld(): void {
-    const oldest = this.#nowMs() - RECENT_MS;
-    const first = this.#recent.findIndex(({ atMs }) => atMs >= oldest);
-    if (first !== 0) this.#recent = first < 0 ? [] : this.#recent.slice(first);
   }
 
   /** Says what is different between two states of one subject. */
