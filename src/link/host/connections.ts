@@ -108,6 +108,8 @@ export class LinkConnections implements LinkDialer {
   readonly #dials = new Map<HostLink, Dial>();
   /** Under way: the name of the context, and who waits for the end. */
   readonly #handshakes = new Map<HostLink, { readonly context: string; readonly then: () => void }>();
+  /** Those whose peer may be the first to speak: what begins the handshake. */
+  readonly #hesitations = new Map<HostLink, () => void>();
   readonly #secured = new WeakSet<HostLink>();
   /** Calls off what ends a connection that takes too long to connect or to be secured. */
   readonly #timeouts = new Map<HostLink, () => void>();
@@ -151,7 +153,9 @@ export class LinkConnections implements LinkDialer {
     const link = this.of(connection);
     if (connection.state >= STATE_CLOSING) return false;
     const dial = this.#dials.get(link);
-    return dial === undefined ? this.#goOnSecuring(link) : this.#goOnConnecting(link, dial);
+    if (dial !== undefined) return this.#goOnConnecting(link, dial);
+    const begin = this.#hesitations.get(link);
+    return begin === undefined ? this.#goOnSecuring(link) : this.#goOnWaiting(link, begin);
   }
 
   /** The socket is gone. */
@@ -160,6 +164,7 @@ export class LinkConnections implements LinkDialer {
     this.#bySlot[connection.slot] = null;
     this.#stopTimeout(link);
     this.#handshakes.delete(link);
+    this.#hesitations.delete(link);
     const dial = this.#dials.get(link);
     if (dial !== undefined) {
       this.#dials.delete(link);
@@ -175,7 +180,33 @@ export class LinkConnections implements LinkDialer {
     this.#options.shard.close(link.connection, reason);
   }
 
-  startTls(link: HostLink, { context, timeoutMs, serverName }: LinkTls, then: () => void): void {
+  startTls(link: HostLink, options: LinkTls, then: () => void): void {
+    const { fallback } = options;
+    if (fallback === undefined) {
+      this.#beginTls(link, options, then);
+      return;
+    }
+    const begin = () => {
+      this.#stopTimeout(link);
+      this.#hesitations.delete(link);
+      this.#beginTls(link, options, then);
+    };
+    link.connection.phase = PHASE_HANDSHAKE;
+    this.#hesitations.set(link, begin);
+    this.#startTimeout(link, fallback.afterMs, () => {
+      fallback.send();
+      begin();
+    });
+  }
+
+  /** A peer that may begin by itself is not told anything once it has. */
+  #goOnWaiting(link: HostLink, begin: () => void): boolean {
+    if (this.#options.tls.peek(link.connection.slot) === WOULD_BLOCK) return false;
+    begin();
+    return this.#handshakes.has(link) && this.#goOnSecuring(link);
+  }
+
+  #beginTls(link: HostLink, { context, timeoutMs, serverName }: LinkTls, then: () => void): void {
     const { shard, tls, tlsContexts } = this.#options;
     const { connection } = link;
     if (!tlsContexts.has(context)) {
@@ -192,7 +223,8 @@ export class LinkConnections implements LinkDialer {
       context,
       link.isDialled ? { serverName: serverName ?? link.remoteIp } : null,
     );
-    this.#goOnSecuring(link);
+    // Whoever dialled has the first word. What comes behind a handshake is read in its event, so as a server we wait for one.
+    if (link.isDialled) this.#goOnSecuring(link);
   }
 
   sessionOf(link: HostLink): TlsSession | null {
