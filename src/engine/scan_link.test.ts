@@ -16,7 +16,13 @@ import {
 import { foreignTo } from "./testing/foreign_lines.ts";
 import { Lockstep, memory } from "./testing/lockstep.ts";
 import type { RealNode } from "./testing/real_node.ts";
-import { type LinkKind, type PlanSpecification, text, write } from "./testing/specification.ts";
+import {
+  CONTROL_LINE_BYTES_MAX,
+  type LinkKind,
+  type PlanSpecification,
+  text,
+  write,
+} from "./testing/specification.ts";
 
 const NODE = 3;
 const LINKS: readonly LinkKind[] = ["route", "gateway", "leaf"];
@@ -187,6 +193,31 @@ describe("scanLink()", () => {
         lockstep.send(NODE, slot, message.repeat(2), [cut], cut % 16);
       lockstep.compare();
       expect(lockstep.handed).toEqual([]);
+    }
+  });
+
+  test("takes lines of up to CONTROL_LINE_BYTES_MAX, the account among their words", () => {
+    for (const [slot, start] of [
+      [ROUTE, "RMSG $G a "],
+      [LEAF, "LMSG a "],
+    ] as const) {
+      for (const more of [0, 1]) {
+        const { lockstep } = setUp();
+        const reply = "r".repeat(CONTROL_LINE_BYTES_MAX - (start.length - 5) - 2 + more);
+        lockstep.send(NODE, slot, `${start}${reply} 0\r\n\r\n`, []);
+        lockstep.compare();
+        // A foreign line, and the empty one that was its payload.
+        expect(lockstep.handed.length).toBe(2 * more);
+      }
+    }
+  });
+
+  test("flushes before the frames that are written anew fill an outbox", () => {
+    for (const size of [0, 1, 2, 3, 10, 100, 511]) {
+      const { lockstep } = setUp(0);
+      const message = `HMSG $G a r 3 ${size + 3}\r\nhhh${"p".repeat(size)}\r\n`;
+      lockstep.send(NODE, GATEWAY, message.repeat(Math.ceil(140_000 / (size + 12))), []);
+      lockstep.compare();
     }
   });
 

@@ -88,9 +88,10 @@ describe("publish()", () => {
   });
 
   test("has groups far away served by the node with the links, and only where nobody nearer does", async () => {
-    const { main, index, sentToShard, stop } = twoClients();
+    const { main, index, sentToShard, sentToLinks, stop } = twoClients();
     const [job, far, near] = [bytesOf("job"), bytesOf("far"), bytesOf("near")];
     index.addQueue(NODE_FAR, ACCOUNT, job, 0, job.length, far, 0, far.length, 100);
+    const farId = index.lastQueueId;
     index.addQueue(NODE_FAR, ACCOUNT, job, 0, job.length, near, 0, near.length, 100);
     index.addQueue(NODE_SHARD_FIRST, ACCOUNT, job, 0, job.length, near, 0, near.length);
     const nearId = index.lastQueueId;
@@ -98,6 +99,7 @@ describe("publish()", () => {
     for (let i = 0; i < 20; i++) {
       expect(main.publish(ACCOUNT, "job", new Uint8Array(0))).toBe(2);
       expect([...sentToShard()!.queues]).toEqual([nearId]);
+      expect([...sentToLinks()!.queues]).toEqual([farId]);
     }
     await stop();
   });

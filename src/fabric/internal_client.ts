@@ -14,7 +14,7 @@ import {
   RECORD_KIND_PIECE,
   RECORD_REST_LENGTH,
 } from "../memory/layout.ts";
-import { NO_LINKS_NODE, NODE_FAR, NODE_IS_ASLEEP, NODE_WAKE, NODE_WAKE_WORD } from "../memory/map.ts";
+import { NODE_FAR, NODE_IS_ASLEEP, NODE_WAKE, NODE_WAKE_WORD } from "../memory/map.ts";
 import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
 import type { MessageBytes } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../subject/byte_string.ts";
@@ -67,8 +67,6 @@ export class InternalClient {
   readonly #node: number;
   readonly #onError: (text: string) => void;
   readonly #routes: InternalRoutes;
-  /** Gets what only members of queue groups far away take, or is NO_LINKS_NODE. */
-  readonly #linksNode: number;
   readonly #wakeWord: number;
   readonly #subscriptions = new Set<InternalSubscription>();
   readonly #match = new MatchResult();
@@ -84,9 +82,7 @@ export class InternalClient {
     node: number,
     onError: (text: string) => void,
     routes = NO_ROUTES,
-    linksNode = NO_LINKS_NODE,
   ) {
-    this.#linksNode = linksNode;
     this.#onError = onError;
     this.#routes = routes;
     this.#shared = shared;
@@ -218,9 +214,10 @@ export class InternalClient {
     for (const [queueId, candidates] of byQueue) {
       picked.getOrInsertComputed(drawNode(candidates), () => []).push(queueId);
     }
-    if (this.#linksNode === NO_LINKS_NODE) return picked;
+    const { linksNode } = this.#shared.map;
+    if (linksNode === 0) return picked;
     for (const queueId of farQueues) {
-      if (!byQueue.has(queueId)) picked.getOrInsertComputed(this.#linksNode, () => []).push(queueId);
+      if (!byQueue.has(queueId)) picked.getOrInsertComputed(linksNode, () => []).push(queueId);
     }
     return picked;
   }

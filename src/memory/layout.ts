@@ -143,6 +143,8 @@ export const PLAN_IS_FOR_HOST = 1;
 export const PLAN_QUEUES_ARE_FOR_HOST = 2;
 /** The host handles messages with a reply. */
 export const PLAN_REPLIES_ARE_FOR_HOST = 4;
+/** The host handles messages with a reply and a header block. */
+export const PLAN_HEADED_REPLIES_ARE_FOR_HOST = 8;
 
 // A plan's entry for one local subscription, or one link: three words, then the prefix padded to 16. A client's is
 // `HMSG <subject> <sid> `, of which the first byte is left out where there are no headers.

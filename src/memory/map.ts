@@ -44,8 +44,6 @@ export const SHARDS_MAX = 16;
  * nodes, gateways). Messages for them go to the node with the links.
  */
 export const NODE_FAR = NODES_MAX - 1;
-/** In place of the node with the links, of a process without. */
-export const NO_LINKS_NODE = -1;
 
 /** What the header page holds, in words of 4 bytes. */
 export const HEADER_MAGIC = 0;

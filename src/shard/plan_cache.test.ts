@@ -24,7 +24,7 @@ import {
   TARGET_STRIDE,
   TARGET_SUBSCRIPTION,
 } from "../memory/layout.ts";
-import { NO_LINKS_NODE, NODE_FAR, NODE_LINKS, NODE_SHARD_FIRST } from "../memory/map.ts";
+import { NODE_FAR, NODE_LINKS, NODE_SHARD_FIRST } from "../memory/map.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 import { ClientTargets } from "./client_targets.ts";
 import { PlanCache } from "./plan_cache.ts";
@@ -36,7 +36,7 @@ const ACCOUNT = 1;
 const encoder = new TextEncoder();
 
 /** A shard, and a plan cache for it whose arena holds `arenaBytes`. */
-function setUp(arenaBytes: number, linksNode = NO_LINKS_NODE, targets?: TargetRules) {
+function setUp(arenaBytes: number, linksNode = 0, targets?: TargetRules) {
   const harness = new ShardHarness(1);
   const shard = harness.shards[0]!;
   const { shared, engine, index, table } = shard;
@@ -44,11 +44,10 @@ function setUp(arenaBytes: number, linksNode = NO_LINKS_NODE, targets?: TargetRu
   const regions = map.area(NODE_SHARD_FIRST);
   const area = () => ({ ...regions, planArenaEnd: regions.planArena + arenaBytes });
   const plans = new PlanCache(
-    { ...shared, map: { ...map, area } },
+    { ...shared, map: { ...map, area, linksNode } },
     engine,
     index,
     NODE_SHARD_FIRST,
-    linksNode,
     shard.contexts,
     targets ?? new ClientTargets(bytes, index, table),
   );

@@ -45,19 +45,17 @@ export class PlanCache {
   /** Slots in use end here: their last plans are forgotten with the arena. */
   slotsUsed = 1;
 
-  /** `linksNode` gets what only servers far away take (NODE_FAR), or is NO_LINKS_NODE. */
   constructor(
     shared: SharedMemory,
     engine: Engine,
     index: InterestIndex,
     node: number,
-    linksNode: number,
     rules: PlanRules,
     targets: TargetRules,
   ) {
     this.#words = shared.words;
     this.#regions = shared.map.area(node);
-    this.#match = new PlanMatch(shared.bytes, index, node, linksNode, rules, targets);
+    this.#match = new PlanMatch(shared.bytes, index, node, shared.map.linksNode, rules, targets);
     const { area } = this.#regions;
     this.#writer = new PlanWriter(shared.words, shared.bytes, engine, area, this.#match, targets);
     this.#at = this.#regions.planArena;

@@ -1,5 +1,5 @@
 /** Queue groups while a plan is built. Members of one name are one group, whatever their accounts. Hot: once per miss. */
-import { NO_LINKS_NODE, NODE_FAR } from "../memory/map.ts";
+import { NODE_FAR } from "../memory/map.ts";
 import type { Leg } from "./plan_match.ts";
 
 /** Members of a group that a plan names: any of them may be picked, so a part serves as well as all. */
@@ -38,7 +38,7 @@ export class QueueGroups {
   readonly #byQueue = new Map<number, QueueGroup>();
   readonly #linksNode: number;
 
-  /** `linksNode` gets messages for members far away, or is NO_LINKS_NODE. */
+  /** `linksNode` gets messages for members far away; 0 for none. */
   constructor(linksNode: number) {
     this.#linksNode = linksNode;
   }
@@ -64,7 +64,7 @@ export class QueueGroups {
     let kept = 0;
     for (const group of this.all) {
       if (group.locals.length === 0 && group.nodes.length === 0) {
-        if (this.#linksNode === NO_LINKS_NODE) continue;
+        if (this.#linksNode === 0) continue;
         group.addNode(this.#linksNode, group.far);
       }
       this.all[kept++] = group;

@@ -41,7 +41,6 @@ import {
 import {
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
-  NO_LINKS_NODE,
   NODE_IS_ABSENT,
   NODE_IS_ASLEEP,
   NODE_LOAD,
@@ -241,7 +240,6 @@ export class Shard implements LinkShard {
       this.engine,
       this.index,
       this.node,
-      map.linksNode === 0 ? NO_LINKS_NODE : map.linksNode,
       this.#links?.plans ?? this.contexts,
       targets,
     );

@@ -9,9 +9,9 @@ import { readRecord } from "../message_record.ts";
 import { RecordQueue } from "../record_queue.ts";
 import { Wake } from "../wake.ts";
 
-/** Two clients on nodes of their own, the second where the links are, and a shard that never takes anything. */
+/** Two clients on nodes of their own, a shard and a links shard; these take nothing by themselves. */
 export function twoClients(routes?: InternalRoutes) {
-  const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]));
+  const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]), true);
   const { words, map } = shared;
   const index = createInterestIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
   const errors: string[] = [];
@@ -28,7 +28,6 @@ export function twoClients(routes?: InternalRoutes) {
       node,
       onError,
       node === NODE_MAIN ? routes : undefined,
-      NODE_LINKS,
     );
   };
   const [main, links] = [client(NODE_MAIN), client(NODE_LINKS)];
@@ -38,13 +37,17 @@ export function twoClients(routes?: InternalRoutes) {
     links.stop();
     await running;
   };
-  const shardEngine = createEngine(shared.memory, map.area(NODE_SHARD_FIRST).area, NO_HOST);
-  /** The next delivery that the shard was sent. */
-  const sentToShard = () => {
-    const record = shardEngine.peek(NODE_MAIN);
-    if (record === 0) return null;
-    shardEngine.skip(NODE_MAIN, record);
-    return readRecord(shared, record);
+  /** Gives the next delivery that main has sent a node. */
+  const takenBy = (node: number) => {
+    const engine = createEngine(shared.memory, map.area(node).area, NO_HOST);
+    return () => {
+      const record = engine.peek(NODE_MAIN);
+      if (record === 0) return null;
+      engine.skip(NODE_MAIN, record);
+      return readRecord(shared, record);
+    };
   };
-  return { main, links, stop, sentToShard, errors, index };
+  const sentToShard = takenBy(NODE_SHARD_FIRST);
+  const sentToLinks = takenBy(map.linksNode);
+  return { main, links, stop, sentToShard, sentToLinks, errors, index };
 }

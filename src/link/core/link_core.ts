@@ -43,6 +43,8 @@ export interface LinkFabric {
   enter(link: Link, message: LinkMessage): LinkMessage | null;
   /** Says whether messages on a subject are to come to `fromHere`, whoever else wants them. */
   watchReply(account: string, subject: string, isWatched: boolean): void;
+  /** What becomes of messages with a reply is no longer what it was. */
+  plansChanged(): void;
   /** What may cross a link is no longer what it was. */
   linkChanged(link: Link): void;
 }
@@ -80,7 +82,7 @@ export class LinkCore implements LinkEvents {
   constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting) {
     this.#fabric = fabric;
     this.#clock = clock;
-    this.recent = new RecentInterest(() => clock.nowMs());
+    this.recent = new RecentInterest(clock, () => fabric.plansChanged());
     this.#replies = replies;
   }
 

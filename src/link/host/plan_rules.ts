@@ -6,6 +6,7 @@ import {
   CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
+  PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_REPLIES_ARE_FOR_HOST,
 } from "../../memory/layout.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
@@ -68,9 +69,15 @@ export class LinkPlanRules implements PlanRules, TargetRules {
   }
 
   flagsOf(): number {
-    for (const { kind } of this.#sources.core()?.links ?? [])
-      if (kind !== "route") return PLAN_REPLIES_ARE_FOR_HOST;
-    return 0;
+    const core = this.#sources.core();
+    let flags = 0;
+    for (const { kind, notesReplies } of core?.links ?? []) {
+      // What is told of who asks is put right for the other side of a leaf link.
+      if (kind === "leaf")
+        flags |= notesReplies ? PLAN_REPLIES_ARE_FOR_HOST : PLAN_HEADED_REPLIES_ARE_FOR_HOST;
+      if (kind === "gateway" && !core!.recent.isEmpty) flags |= PLAN_REPLIES_ARE_FOR_HOST;
+    }
+    return flags;
   }
 
   writePlain(leg: Leg, context: number, from: number, targets: TargetWriter): boolean {
