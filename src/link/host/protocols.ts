@@ -204,6 +204,7 @@ export class Protocols {
         notices,
         readFile: (path) => readFileSync(path, "utf8"),
         newNonce: () => randomBytes(NONCE_BYTES).toString("base64url"),
+        wallMs: Date.now,
         clock,
         log,
       },
