@@ -99,6 +99,8 @@ export interface FleetOptions {
 
 export interface FleetEvents {
   log(level: ShardLogLevel, text: string): void;
+  /** Whether a client with this verified chain may come in, DER, its own certificate first. */
+  checkPeer(chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
   /** `event` is null where nobody listens. */
@@ -346,6 +348,12 @@ export class Fleet {
     await this.query({ what: "done" });
   }
 
+  /** Gives every shard options that mean the same to the links thread and to clients. */
+  refreshOptions(options: ShardOptions): void {
+    this.#shardOptions = options;
+    this.#broadcast({ type: "options", options, info: this.#info });
+  }
+
   /** Sends INFO to the clients that take it at any time. */
   sendInfo(info: ServerInfo): void {
     this.#info = info;
@@ -512,6 +520,9 @@ export class Fleet {
       case "opened":
         this.#events.opened(report.event);
         break;
+      case "peer":
+        void this.#checkPeer(shard.node, report);
+        break;
       case "answer":
         this.#answers.get(report.id)?.resolve(report.data);
         this.#answers.delete(report.id);
@@ -531,6 +542,15 @@ export class Fleet {
         this.#onFailure(shard, report.error);
         break;
     }
+  }
+
+  async #checkPeer(
+    node: number,
+    { slot, clientId, chain }: Extract<ShardReport, { type: "peer" }>,
+  ): Promise<void> {
+    // Whatever goes wrong with the question, nobody comes in by it.
+    const isValid = await this.#events.checkPeer(chain).catch(() => false);
+    this.#send(node, { type: "peer", slot, clientId, isValid });
   }
 
   /** A shard died: its clients are disconnected and find another one, and a new thread takes its place. */

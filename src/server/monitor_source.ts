@@ -16,6 +16,7 @@ import type {
   LeafnodeSnapshot,
   MonitoredOptions,
   MonitorSource,
+  OcspMonitor,
   QueueSnapshot,
   RoutesSnapshot,
   ServerCounters,
@@ -69,6 +70,8 @@ export interface MonitoredServer {
   readonly accounts: MonitoredAccounts;
   /** Whose word is believed in operator mode; empty elsewhere. */
   readonly operators: readonly MonitoredOperator[];
+  /** Checks of clients' certificates, as they stand when they are asked for. */
+  readonly ocsp: { readonly monitored: OcspMonitor | null };
 }
 
 /** The accounts of the configuration. */
@@ -153,7 +156,10 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: monitoredOptions(this.#options, info, this.#server.operators, this.#certificateEndMs),
+      options: {
+        ...monitoredOptions(this.#options, info, this.#server.operators, this.#certificateEndMs),
+        ocspPeers: this.#server.ocsp.monitored,
+      },
       resources: {
         residentBytes: memory.rss,
         // Bun 1.4 counts the addresses that the shared memory reserves as used.
@@ -330,7 +336,7 @@ function monitoredOptions(
   info: ServerInfo,
   operators: readonly MonitoredOperator[],
   certificateEnd: number | null,
-): MonitoredOptions {
+): Omit<MonitoredOptions, "ocspPeers"> {
   return {
     isAuthRequired: info.authRequired ?? false,
     isTlsRequired: info.tlsRequired ?? false,

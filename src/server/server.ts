@@ -24,6 +24,7 @@ import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
+import { OcspService } from "./ocsp_service.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { VerifiedOperators } from "./operator_setup.ts";
 import { OptionResolver } from "./option_resolver.ts";
@@ -109,6 +110,7 @@ export class Server {
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
+  readonly #ocsp: OcspService;
   readonly #fleetMonitor: FleetMonitor;
   readonly #systemHost: ServerSystemHost;
   readonly #hasSystemAccount: boolean;
@@ -176,6 +178,12 @@ export class Server {
     const tls = this.#tlsContexts.create(options.tls);
     if (!tls.ok) throw new Error(tls.reason);
     this.#tlsContext = tls.context;
+    this.#ocsp = new OcspService(logger, {
+      restaple: () => this.#restaple(),
+      stop: () => void this.stop(),
+      linkInvalid: (peer, link, reason) => this.#system?.tellOfInvalidLink(peer, link, reason),
+      peerRejected: (peer, reason) => this.#system?.tellOfRejectedPeer(peer, reason),
+    });
     this.#resolver = new OptionResolver(options, hash);
     const resolution = this.#resolver.resolve(options);
     if (!resolution.ok) throw new Error(resolution.problem);
@@ -201,6 +209,7 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
+        checkPeer: (chain) => this.#ocsp.isPeerValid(chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);
@@ -226,6 +235,7 @@ export class Server {
       info: this.#info,
       accounts: this.#monitoredAccounts,
       operators: operator?.operators ?? [],
+      ocsp: this.#ocsp,
     });
     this.monitor = this.#fleetMonitor;
     this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, options.cluster.name, {
@@ -336,6 +346,8 @@ export class Server {
   }
 
   async #start(): Promise<void> {
+    const ocsp = await this.#ocsp.open(this.#options, this.#tlsContext, "fail");
+    if (!ocsp.ok) throw new Error(ocsp.reason);
     // The threads take a while to come up; everything else happens meanwhile.
     const shardsStart = this.#fleet.start(loginsSettings(this.#options, this.#resolved));
     shardsStart.catch(() => {});
@@ -345,6 +357,8 @@ export class Server {
     this.#logStart();
     const { pidFile, host } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
+    this.#ocsp.use(ocsp.ocsp);
+    this.#restaple();
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
@@ -376,7 +390,12 @@ export class Server {
   }
 
   #shardOptions(): ShardOptions {
-    return shardOptions(this.#options, this.#resolved, this.#tlsContext);
+    return shardOptions(this.#options, this.#resolved, this.#ocsp.stapled(this.#tlsContext));
+  }
+
+  /** Staples have come, or come anew: handshakes from now on carry them. */
+  #restaple(): void {
+    if (this.#tlsContext !== null) this.#fleet.refreshOptions(this.#shardOptions());
   }
 
   /** Says once a second how many clients were turned away for `tls.connection_rate_limit`. */
@@ -507,6 +526,11 @@ export class Server {
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
     const tls = this.#tlsContexts.create(read.options.tls);
     if (!tls.ok) return refuse(tls.reason);
+    const ocsp = await this.#ocsp.open(read.options, tls.context, "go on");
+    if (!ocsp.ok || this.#state !== "running") {
+      this.#tlsContexts.release(tls.context);
+      return refuse(ocsp.ok ? `the server is ${this.#state}, not running` : ocsp.reason);
+    }
 
     const changed = new Set(difference.changes.map(({ key }) => key));
     const isLogMoved = openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key));
@@ -534,6 +558,7 @@ export class Server {
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
     const oldContext = this.#tlsContext;
     this.#tlsContext = tls.context;
+    this.#ocsp.use(ocsp.ocsp);
     await this.#fleet.changeOptions(
       this.#shardOptions(),
       this.#infoOn(this.#port),
@@ -574,6 +599,7 @@ export class Server {
 
   async #stopThreads(): Promise<void> {
     this.#system?.stop();
+    this.#ocsp.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
     if (await this.#fleet.stop()) this.#tlsContexts.release(this.#tlsContext);

@@ -30,6 +30,8 @@ export const PHASE_AWAITS_HELLO = 1;
 export const PHASE_AWAITS_FIRST_BYTE = 2;
 /** In the TLS handshake. */
 export const PHASE_HANDSHAKE = 3;
+/** The handshake is done; main asks whether the client's certificates still hold. No input is taken meanwhile. */
+export const PHASE_PEER_CHECK = 4;
 
 export class Connection {
   readonly slot: number;

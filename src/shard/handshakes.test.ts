@@ -7,13 +7,14 @@ import { BAD_HELLO, FakeTls, HELLO } from "./testing/fake_tls.ts";
 import { OPTIONS, ShardHarness } from "./testing/shard_harness.ts";
 
 const TLS: ShardTls = {
-  context: { kind: "openssl", contexts: [{ address: 1, names: [] }] },
+  context: { kind: "openssl", contexts: [{ address: 1, names: [], staple: null }] },
   allowsPlain: false,
   isFirst: false,
   fallbackDelayMs: 0,
   timeoutMs: 60_000,
   pinnedCerts: [],
   connectionRateLimit: 0,
+  checksPeers: false,
 };
 const CONNECT = 'CONNECT {"verbose":false}\r\nPING\r\n';
 /** Longer than a tick of the timers. */
@@ -186,7 +187,7 @@ describe("Handshakes", () => {
 
   test("options with another context are for handshakes from then on", () => {
     const harness = harnessWith({});
-    const context = { kind: "openssl" as const, contexts: [{ address: 2, names: [] }] };
+    const context = { kind: "openssl" as const, contexts: [{ address: 2, names: [], staple: null }] };
     const { info } = harness.shards[0]!;
     harness.control(0, { type: "options", options: { ...OPTIONS, tls: { ...TLS, context } }, info });
     harness.settle();

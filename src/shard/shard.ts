@@ -73,6 +73,7 @@ import { ClientEvents } from "./client_events.ts";
 import { ClientProtocol } from "./client_protocol.ts";
 import {
   Connection,
+  PHASE_PEER_CHECK,
   PHASE_SETTLED,
   STATE_CLOSED,
   STATE_CLOSING,
@@ -351,6 +352,10 @@ export class Shard implements ShardContext {
     this.#dependencies.ask(question);
   }
 
+  askAboutPeer({ slot, clientId, tls }: Connection): void {
+    this.#dependencies.report({ type: "peer", slot, clientId, chain: tls?.peerCertificates ?? [] });
+  }
+
   reportOpened(connection: Connection): void {
     const event = this.#events.opened(connection);
     if (event !== null) this.#dependencies.report({ type: "opened", event });
@@ -364,13 +369,17 @@ export class Shard implements ShardContext {
     this.#resumable.push(connection);
   }
 
-  /** Takes what connections sent while their logins were judged. */
+  /** Takes what connections sent while their logins were judged, or their certificates. */
   #takeHeldInput(): void {
     for (const connection of this.#resumable.splice(0)) {
       if (connection.state >= STATE_CLOSING || connection.state === STATE_WAITING) continue;
       this.poller.setInterest(connection.slot, true, connection.isWriteWanted);
       const kept = connection.keptLength;
-      if (kept === 0) continue;
+      if (kept === 0) {
+        // TLS may have read ahead, of which no socket tells.
+        this.#read(connection, READABLE);
+        continue;
+      }
       if (this.outbound.hasGathered) this.outbound.flushAll();
       this.shared.bytes.set(connection.kept!.subarray(0, kept), this.#receive);
       this.#take(connection, this.#receive, this.#receive + kept);
@@ -456,6 +465,10 @@ export class Shard implements ShardContext {
       if ((flags & HANGUP) !== 0) this.#end(connection);
       return;
     }
+    if (connection.phase === PHASE_PEER_CHECK) {
+      if ((flags & HANGUP) !== 0) this.close(connection, CloseReason.TlsHandshakeFailure);
+      return;
+    }
     if (connection.phase !== PHASE_SETTLED && !this.#handshakes.proceed(connection)) return;
     if (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0) return;
     if (connection.state === STATE_WAITING) {
@@ -526,6 +539,13 @@ export class Shard implements ShardContext {
         const connection = this.connections[message.slot];
         if (connection?.clientId === message.clientId) {
           this.#protocol.logins.answer(connection, message.verdict, message.isAgain);
+        }
+        break;
+      }
+      case "peer": {
+        const connection = this.connections[message.slot];
+        if (connection?.clientId === message.clientId) {
+          this.#handshakes.onPeerChecked(connection, message.isValid);
         }
         break;
       }

@@ -55,6 +55,8 @@ export interface ShardTls {
   readonly pinnedCerts: readonly string[];
   /** Handshakes a second of all shards together, 0 for any number. */
   readonly connectionRateLimit: number;
+  /** Main is asked whether the authorities of a client's certificates stand by them. */
+  readonly checksPeers: boolean;
 }
 
 export interface LoginSettings {
@@ -104,6 +106,8 @@ export type ShardControl =
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }
+  /** Whether the client of a `peer` report may come in. */
+  | { readonly type: "peer"; readonly slot: number; readonly clientId: number; readonly isValid: boolean }
   | { readonly type: "accept"; readonly fd: number; readonly ip: string; readonly port: number }
   | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
   | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
@@ -163,6 +167,13 @@ export type ShardReport =
   | { readonly type: "ready"; readonly port: number }
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
+  /** A client whose certificates are to be checked: its verified chain, DER, its own first. Answered by `peer`. */
+  | {
+      readonly type: "peer";
+      readonly slot: number;
+      readonly clientId: number;
+      readonly chain: readonly Uint8Array[];
+    }
   /** A client is in. Only where somebody listens to events of such. */
   | { readonly type: "opened"; readonly event: ClientEvent }
   /** Without an event where nobody listens. */

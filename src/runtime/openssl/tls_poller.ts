@@ -27,6 +27,12 @@ import {
 } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
 import { readSession, refusedCertificates } from "./session.ts";
+import { giveStaple } from "./stapling.ts";
+
+/** What a handshake is made with, as this thread uses it. */
+interface UsableContext extends Pick<OpenSslContext, "address" | "names"> {
+  readonly staple: Uint8Array<ArrayBuffer> | null;
+}
 
 /** What a slot is; one byte each. */
 const PLAIN = 0;
@@ -57,7 +63,7 @@ export class TlsPoller implements Poller, TlsLayer {
   readonly #openLibrary: () => OpenSsl;
   #openSsl: OpenSsl | null = null;
   /** For new handshakes, by listener. */
-  readonly #contexts: (readonly OpenSslContext[])[] = [];
+  readonly #contexts: (readonly UsableContext[])[] = [];
 
   readonly #states: Uint8Array;
   // Of slots that are not plain. They are made with the first context: most servers have none.
@@ -212,7 +218,11 @@ export class TlsPoller implements Poller, TlsLayer {
     }
     assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
     if (this.#openSsl === null) this.#open();
-    this.#contexts[listener] = context.contexts;
+    this.#contexts[listener] = context.contexts.map(({ address, names, staple }) => ({
+      address,
+      names,
+      staple: staple === null ? null : Uint8Array.fromBase64(staple),
+    }));
   }
 
   peek(slot: number): number {
@@ -226,11 +236,14 @@ export class TlsPoller implements Poller, TlsLayer {
 
   startTls(slot: number, listener: number): void {
     assert(this.#states[slot] === PLAIN, "TlsPoller.startTls: the stream is encrypted already");
-    const { functions } = this.#library();
+    const openSsl = this.#library();
+    const { functions } = openSsl;
     const contexts = this.#contexts[listener];
     assert(contexts !== undefined, "TlsPoller.startTls: the listener has no context");
-    const connection = functions.SSL_new(contexts[0]!.address);
+    const [{ address, staple }] = contexts as readonly [UsableContext];
+    const connection = functions.SSL_new(address);
     assert(connection !== 0, "OpenSSL makes a connection");
+    if (contexts.length === 1 && staple !== null) giveStaple(openSsl, connection, staple);
     functions.SSL_set_fd(connection, this.#inner.fdOf(slot));
     this.#connections[slot] = connection;
     this.#listeners[slot] = listener;
@@ -304,8 +317,10 @@ export class TlsPoller implements Poller, TlsLayer {
     const contexts = this.#contexts[this.#listeners[slot]!];
     // Gone since this handshake began: it goes on with what it was given then.
     if (contexts === undefined) return;
-    const { address } = chooseByServerName(contexts, name);
-    this.#library().functions.SSL_set_SSL_CTX(connection, address);
+    const { address, staple } = chooseByServerName(contexts, name);
+    const openSsl = this.#library();
+    openSsl.functions.SSL_set_SSL_CTX(connection, address);
+    if (staple !== null) giveStaple(openSsl, connection, staple);
   }
 
   /** The result of a plain call, whose error is the inner poller's to tell. */
