@@ -9,7 +9,6 @@ function find(text: string): string | undefined {
 }
 
 for (const [text, key] of [
-  ["tls { ocsp_peer: true }", "tls.ocsp_peer"],
   ["proxy_protocol: true", "proxy_protocol"],
   ["cluster { port: 6222 }", "cluster"],
   ["gateway { name: a, port: 7222 }", "gateway"],
@@ -33,7 +32,8 @@ for (const text of [
   "no_system_account: true",
   `system_account: "$SYS"`,
   "cluster { name: c }",
-  "tls { verify: true }",
+  "tls { verify: true, ocsp_peer: true }",
+  "ocsp { mode: always }",
   "feature_flags { a: true }",
 ]) {
   test(`findNotYetSupported() has nothing against: ${text}`, () => {

@@ -41,6 +41,22 @@ export interface StapleEvents {
   stop(): void;
 }
 
+/** Time, and what happens later. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  nowMs(): number;
+  /** Runs something after a while; returns what calls it off. */
+  after(ms: number, run: () => void): () => void;
+}
+
+const SYSTEM_CLOCK: Clock = {
+  nowMs: Date.now,
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
 interface Held {
   readonly raw: Uint8Array<ArrayBuffer>;
   readonly response: OcspResponse;
@@ -54,10 +70,19 @@ export class Staple {
   readonly #log: CacheLog;
   readonly #events: StapleEvents;
   #held: Held | null = null;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #clock: Clock;
+  /** Calls the next request off. */
+  #cancel: () => void = () => {};
   #isStopped = false;
 
-  constructor(settings: StapleSettings, ask: Ask, log: CacheLog, events: StapleEvents) {
+  constructor(
+    settings: StapleSettings,
+    ask: Ask,
+    log: CacheLog,
+    events: StapleEvents,
+    clock: Clock = SYSTEM_CLOCK,
+  ) {
+    this.#clock = clock;
     this.#settings = settings;
     this.#ask = ask;
     this.#log = log;
@@ -98,12 +123,12 @@ export class Staple {
 
   stop(): void {
     this.#isStopped = true;
-    clearTimeout(this.#timer);
+    this.#cancel();
   }
 
   #schedule(): void {
     if (this.#isStopped) return;
-    this.#timer = setTimeout(() => void this.#renew(), this.#pauseMs());
+    this.#cancel = this.#clock.after(this.#pauseMs(), () => void this.#renew());
   }
 
   async #renew(): Promise<void> {
@@ -115,7 +140,7 @@ export class Staple {
       this.#log.error(
         `Bad OCSP status update for certificate '${certFile}': ${obtained.reason}, trying again in ${pause}`,
       );
-      if (this.#held !== null && findTimeFault(this.#held.response, Date.now()) !== undefined) {
+      if (this.#held !== null && findTimeFault(this.#held.response, this.#clock.nowMs()) !== undefined) {
         this.#held = null;
         this.#events.changed();
       }
@@ -147,7 +172,7 @@ export class Staple {
     if (this.#held === null) return LATE_MS;
     const { nextUpdateMs } = this.#held.response;
     if (nextUpdateMs === null) return UNTIMED_MS;
-    const leftMs = nextUpdateMs - Date.now();
+    const leftMs = nextUpdateMs - this.#clock.nowMs();
     return leftMs < 0 ? LATE_MS : Math.max(Math.floor(leftMs / 2), PAUSE_MS_MIN);
   }
 
@@ -158,7 +183,7 @@ export class Staple {
     if (!answer.ok) return answer;
     const parsed = this.#parse(answer.bytes);
     if (!parsed.ok) return { ok: false, reason: `failed to get remote status: ${parsed.reason}` };
-    const fault = findTimeFault(parsed.response, Date.now());
+    const fault = findTimeFault(parsed.response, this.#clock.nowMs());
     if (fault !== undefined) return { ok: false, reason: fault };
     const problem = this.#store(answer.bytes);
     if (problem !== undefined) return { ok: false, reason: `failed to write ocsp status: ${problem}` };
@@ -168,7 +193,7 @@ export class Staple {
   /** A response by a delegate that may not sign is none. */
   #parse(raw: Uint8Array): OcspResult {
     const { certificate, issuer } = this.#settings;
-    const parsed = parseOcspResponse(raw, certificate, issuer.der, Date.now());
+    const parsed = parseOcspResponse(raw, certificate, issuer.der, this.#clock.nowMs());
     if (!parsed.ok || parsed.response.delegate?.isAllowed !== false) return parsed;
     return { ok: false, reason: "ocsp: the signer may not sign responses" };
   }
@@ -186,7 +211,7 @@ export class Staple {
     try {
       const raw = Uint8Array.from(readFileSync(path));
       const parsed = this.#parse(raw);
-      if (!parsed.ok || findTimeFault(parsed.response, Date.now()) !== undefined) return null;
+      if (!parsed.ok || findTimeFault(parsed.response, this.#clock.nowMs()) !== undefined) return null;
       return { raw, response: parsed.response };
     } catch {
       // Not kept yet, or not to be read: a responder is asked.
