@@ -1,4 +1,5 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
+import { goQuoteText } from "../auth/identity.ts";
 import type { Login, LoginRefusal } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
@@ -112,6 +113,8 @@ export class Connection {
   hasComplained = false;
 
   closeReason: CloseReason | 0 = 0;
+  /** What log lines tell of it behind its id. */
+  #told = "";
 
   constructor(fields: {
     slot: number;
@@ -143,18 +146,29 @@ export class Connection {
     return this.login?.user ?? this.refusal?.user ?? "";
   }
 
-  /** As log lines name it: address and id and, once it is let in, what CONNECT told. */
+  /** As log lines name it: address and id and, from its first CONNECT on, what that told. */
   get label(): string {
-    const address = `${this.ip}:${this.port} - cid:${this.clientId}`;
-    if (this.login === null) return address;
-    const { name, lang, version, user, nkey, authToken } = this.options;
-    const parts = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "");
-    const client = parts.length === 0 ? "" : ` - "${parts.join(":")}"`;
-    let who = "";
-    if (nkey !== "") who = `nkey:${nkey}`;
-    else if (user !== "") who = `user:${user}`;
-    else if (authToken !== "") who = "token";
-    const identity = who === "" ? "" : ` - "${this.account.name}/${who}"`;
-    return `${address}${client}${identity}`;
+    return `${this.ip}:${this.port} - cid:${this.clientId}${this.#told}`;
+  }
+
+  /** Its first CONNECT is accepted: log lines tell its client and who it is. Source: nats-server `processConnect`. */
+  showInLogs(): void {
+    const { name, lang, version } = this.options;
+    const client = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "").join(":");
+    const identity = this.#identityInLogs;
+    const parts = [client, identity === "" ? "" : `${this.#accountInLogs}/${identity}`];
+    // A name may hold what would end the line.
+    this.#told = parts.map((part) => (part === "" ? "" : ` - ${goQuoteText(part)}`)).join("");
+  }
+
+  get #accountInLogs(): string {
+    const nameTag = this.login?.accountNameTag ?? "";
+    return nameTag === "" ? this.account.name : `${this.account.name}/${nameTag}`;
+  }
+
+  get #identityInLogs(): string {
+    const { identityKind, user } = this.login ?? { identityKind: "none", user: "" };
+    if (identityKind === "token") return "token";
+    return identityKind === "none" ? "" : `${identityKind}:${user}`;
   }
 }
