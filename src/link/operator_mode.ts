@@ -156,9 +156,9 @@ export class OperatorMode {
     }
   }
 
-  /** The number by which an account in the book is known. */
-  idOf(accountKey: string): number | undefined {
-    return this.#registry.get(accountKey)?.id;
+  /** An account in the book, as shards know it. */
+  definitionOf(accountKey: string): AccountDefinition | undefined {
+    return this.#registry.get(accountKey);
   }
 
   /** An account by its key, with the accounts it imports from. */

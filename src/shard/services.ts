@@ -26,7 +26,7 @@ import {
   type RequestInfo,
 } from "../account/request_info.ts";
 import { newNuid } from "../base/nuid.ts";
-import { HeldMessage, messageBytes } from "../fabric/held_message.ts";
+import { FABRIC_SLOT, HeldMessage, messageBytes } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
 import { NODE_SHARD_FIRST } from "../memory/map.ts";
@@ -42,7 +42,7 @@ import type { ShardContext } from "./context.ts";
 import type { Publishing } from "./publishing.ts";
 import { ReplySubjects } from "./reply_subjects.ts";
 import type { Rings } from "./rings.ts";
-import type { ResponseRecord } from "./shard_options.ts";
+import type { ResponseRecord, ShardControl } from "./shard_options.ts";
 import { TIMER_SERVICES } from "./timers.ts";
 
 /** How often requests that are too old are looked for. */
@@ -57,6 +57,8 @@ interface Measurement {
   /** Where it is published. */
   readonly exporter: number;
 }
+
+type OwnRequest = Extract<ShardControl, { type: "request" }>;
 
 /** A request that may be answered. */
 interface Pending {
@@ -92,7 +94,8 @@ interface ToldOfClient extends Told {
 
 /** A request on its way: who asks, and the imports it came through. */
 interface Journey {
-  readonly connection: Connection;
+  /** Null for the server itself. */
+  readonly connection: Connection | null;
   readonly passed: readonly AppliedServiceImport[];
   readonly info: RequestInfo | null;
 }
@@ -111,6 +114,8 @@ export class Services {
   readonly #byThreshold = new Map<number, Map<string, Pending>>();
   /** Answers that other nodes sent, until the turn comes to them. */
   #answers: HeldMessage[] = [];
+  /** Requests of the server itself, likewise. */
+  #ownRequests: HeldMessage[] = [];
   /** Subscriptions that went while requests wait, until the turn comes to them: a message of ours may be under way. */
   #removed: { readonly account: number; readonly subject: Uint8Array }[] = [];
 
@@ -176,13 +181,24 @@ export class Services {
     this.#answers.push(message);
   }
 
-  /** Whether something is put aside for the start of a turn. */
-  get hasWork(): boolean {
-    return this.#answers.length > 0 || this.#removed.length > 0;
+  /** Puts a request of the server's aside, for the services that its account imports. */
+  takeRequest({ account, subject, reply, headers, payload }: OwnRequest): void {
+    const content = messageBytes(Uint8Array.fromBase64(payload), Uint8Array.fromBase64(headers));
+    const name = bytesOf(byteStringOfText(subject));
+    this.#ownRequests.push(HeldMessage.of(account, FABRIC_SLOT, name, byteStringOfText(reply), content));
   }
 
-  /** Does what was put aside: delivers answers, and gives up requests whose answers nobody is left to take. */
+  /** Whether something is put aside for the start of a turn. */
+  get hasWork(): boolean {
+    return this.#answers.length > 0 || this.#removed.length > 0 || this.#ownRequests.length > 0;
+  }
+
+  /**
+   * Does what was put aside: requests of the server itself, answers, and giving up requests whose answers nobody is left
+   * to take.
+   */
   doWork(): void {
+    for (const message of this.#ownRequests.splice(0)) this.#requestOwn(message);
     for (const { account, subject } of this.#removed.splice(0)) this.#onInterestRemoved(account, subject);
     while (this.#answers.length > 0) {
       const answers = this.#answers;
@@ -191,6 +207,15 @@ export class Services {
         const account = message.context & (CONTEXT_ACCOUNTS - 1);
         this.#answerHere(account, byteStringOf(message.subject), message, undefined);
       }
+    }
+  }
+
+  #requestOwn(message: HeldMessage): void {
+    const account = this.#shard.accounts.byId(message.context);
+    if (account === undefined) return;
+    const subject = byteStringOf(message.subject);
+    for (const service of account.servicesFor(subject)) {
+      this.#forward({ connection: null, passed: [], info: null }, account, service, subject, message);
     }
   }
 
@@ -238,7 +263,7 @@ export class Services {
 
     const told =
       journey.info === null
-        ? this.#toldOf(connection, service)
+        ? this.#toldOf(connection, importer, service)
         : toldBy(nextHop(journey.info, importer.name, this.#place(), service.definition));
     const measurement = this.#measure(service, exporter, told.info, message);
     const pending = this.#remember(importer, exporter, service, message, measurement);
@@ -264,8 +289,11 @@ export class Services {
     return delivered;
   }
 
-  /** What a service is told of a client that asks it. */
-  #toldOf(connection: Connection, service: AppliedServiceImport): Told {
+  /** What a service is told of who asks it. */
+  #toldOf(connection: Connection | null, importer: ShardAccount, service: AppliedServiceImport): Told {
+    if (connection === null) {
+      return toldBy(firstHop({ account: importer.name }, this.#place(), service.definition));
+    }
     const byConnection = this.#told.getOrInsertComputed(service, () => new WeakMap());
     const known = byConnection.get(connection);
     const { login, rttMs } = connection;

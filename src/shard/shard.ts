@@ -532,6 +532,9 @@ export class Shard implements ShardContext {
         this.#protocol.logins.refresh(false);
         break;
       }
+      case "request":
+        this.#services.takeRequest(message);
+        break;
       case "responder":
         this.#services.setResponder(message.token, message.info);
         break;

@@ -98,6 +98,18 @@ export type ShardControl =
   | { readonly type: "accounts"; readonly change: AccountsChange }
   /** From another shard: who is about to answer a request to a service whose latency is measured. */
   | { readonly type: "responder"; readonly token: string; readonly info: ClientInfo }
+  /**
+   * From the links thread: a request of the server's in an account, to the services that this one imports. Headers, ""
+   * for none, and payload are base64.
+   */
+  | {
+      readonly type: "request";
+      readonly account: number;
+      readonly subject: string;
+      readonly reply: string;
+      readonly headers: string;
+      readonly payload: string;
+    }
   /** The answer to a `LoginQuestion`. */
   | {
       readonly type: "verdict";
