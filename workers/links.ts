@@ -119,7 +119,7 @@ async function start(message: LinksStart): Promise<Links | null> {
       const change: AccountsChange = { changed, removed: [], terms: [] };
       if (changed.length > 0) queue.sendControl(node, { type: "accounts", change } satisfies ShardControl);
       port.onmessage = ({ data }: MessageEvent<LoginQuestion>) => {
-        const { slot, clientId, isAgain, request, clientTls } = data;
+        const { slot, clientId, loginNumber, isAgain, request, clientTls } = data;
         const clientWord = (map.area(node).connections + slot * CONNECTION_BYTES + CONNECTION_CLIENT) >> 2;
         logins.add({
           node,
@@ -129,7 +129,7 @@ async function start(message: LinksStart): Promise<Links | null> {
           clientTls,
           isWanted: () => Atomics.load(words, clientWord) === (clientId | 0),
           conclude: (verdict) => {
-            const answer: ShardControl = { type: "verdict", slot, clientId, isAgain, verdict };
+            const answer: ShardControl = { type: "verdict", slot, clientId, loginNumber, isAgain, verdict };
             queue.sendControl(node, answer);
           },
         });

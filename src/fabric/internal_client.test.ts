@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
+import { INDEX_FULL } from "../interest/interest_index.ts";
+import { PAGE_BYTES, REGION_PAGES_MIN } from "../interest/layout.ts";
 import { CONTEXT_IS_RESPONSE } from "../memory/layout.ts";
 import { NODE_SHARD_FIRST } from "../memory/map.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
@@ -122,4 +124,47 @@ test("hasInterest() leaves the client's own subscriptions out", async () => {
   collect(links, "*", "q");
   expect(main.hasInterest(ACCOUNT, "a")).toBe(true);
   await stop();
+});
+
+describe("where clients have filled the index", () => {
+  /** Nothing of this length finds room any more. */
+  const SUBJECT = `own.${"x".repeat(200)}`;
+
+  function filled() {
+    const clients = twoClients(undefined, REGION_PAGES_MIN * PAGE_BYTES);
+    const { index } = clients;
+    for (let i = 0; ; i++) {
+      const bytes = encoder.encode(`${SUBJECT}.${i}`);
+      if (index.addPlain(NODE_SHARD_FIRST, ACCOUNT, bytes, 0, bytes.length) === INDEX_FULL) return clients;
+    }
+  }
+
+  for (const queue of ["", "q"]) {
+    test(`subscribe() of the server's own is told about and heard of no more, queue "${queue}"`, async () => {
+      const { main, index, stop, errors } = filled();
+      const unsubscribe = main.subscribe(ACCOUNT, SUBJECT, queue, () => {});
+      expect(errors).toEqual([`No room to subscribe to [${SUBJECT}]: nothing will be heard there`]);
+      unsubscribe();
+      index.invariants();
+      await stop();
+    });
+  }
+
+  test("what was subscribed before goes on, and there is room again once something goes", async () => {
+    const { main, links, index, stop, errors } = twoClients(undefined, REGION_PAGES_MIN * PAGE_BYTES);
+    const before = collect(links, "before");
+    const added: number[] = [];
+    for (let i = 0; added.at(-1) !== INDEX_FULL; i++) {
+      const bytes = encoder.encode(`${SUBJECT}.${i}`);
+      added.push(index.addPlain(NODE_SHARD_FIRST, ACCOUNT, bytes, 0, bytes.length));
+    }
+    main.publish(ACCOUNT, "before", encoder.encode("hi"));
+    expect(payloadOf(await before.next())).toBe("hi");
+    for (const entry of added.slice(0, -1)) index.removePlain(NODE_SHARD_FIRST, entry);
+    const after = collect(links, SUBJECT);
+    main.publish(ACCOUNT, SUBJECT, encoder.encode("again"));
+    expect(payloadOf(await after.next())).toBe("again");
+    expect(errors).toEqual([]);
+    await stop();
+  });
 });

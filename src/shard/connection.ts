@@ -55,8 +55,8 @@ export class Connection {
   login: Login | null = null;
   /** Number of the login rules by which its login is judged elsewhere. */
   judgedByRules = 0;
-  /** The login that is judged again elsewhere. */
-  rejudged: Login | null = null;
+  /** Counts what was asked or decided about its login: a verdict on something before that comes too late. */
+  loginNumber = 0;
   /** Why it was not let in; then it is about to close. */
   refusal: LoginRefusal | null = null;
   account: ShardAccount;
@@ -139,6 +139,11 @@ export class Connection {
     this.maxPayloadBytes = fields.maxPayloadBytes;
     this.maxSubscriptions = fields.maxSubscriptions;
     this.lastActivityMs = fields.startMs;
+  }
+
+  /** Something about it is being decided elsewhere: its input waits. */
+  get isHeld(): boolean {
+    return this.state === STATE_WAITING || this.phase === PHASE_PEER_CHECK;
   }
 
   /** Name it authenticated under, or tried to; "" if none. */

@@ -213,6 +213,29 @@ describe("Handshakes", () => {
     expect(harness.tls[0]!.begun.length).toBe(1);
   });
 
+  test("TLS is reloaded away while a client has its moment: INFO comes, after that or with its first byte", async () => {
+    for (const comesFirst of [true, false]) {
+      const harness = harnessWith({ isFirst: true, fallbackDelayMs: SOON_MS / 2 });
+      const client = open(harness);
+      expect(client.take()).toBe("");
+      const { info } = harness.shards[0]!;
+      harness.control(0, { type: "options", options: { ...OPTIONS, tls: null }, info });
+      harness.turn();
+      if (comesFirst) {
+        client.send(CONNECT);
+        harness.settle();
+        expect(client.take()).toMatch(/^INFO .*\r\nPONG\r\n$/);
+      } else {
+        await soon(harness);
+        expect(client.take()).toMatch(/^INFO .*\r\n$/);
+        client.send(CONNECT);
+        harness.settle();
+        expect(client.take()).toBe("PONG\r\n");
+      }
+      expect(harness.tls[0]!.begun).toEqual([]);
+    }
+  });
+
   describe("with checks of the client's certificates", () => {
     const asked = (harness: ShardHarness) =>
       harness.reports.flatMap((report) => (report.type === "peer" ? [report] : []));

@@ -7,14 +7,12 @@
  */
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import type { ClientInfo, ServerPlace } from "../account/client_info.ts";
-import type { ResponseType, ServiceLatency } from "../account/definition.ts";
 import {
   answeredSample,
   encodeLatency,
   failedSample,
   type LatencyFailure,
   type LatencySample,
-  type MeasuredRequest,
 } from "../account/latency.ts";
 import { sampleRequest } from "../account/latency_sampling.ts";
 import { isMeasuredReply, isReplyKept } from "../account/reply_subject.ts";
@@ -33,12 +31,11 @@ import { NODE_SHARD_FIRST } from "../memory/map.ts";
 import { readMimeHeaders } from "../protocol/mime_headers.ts";
 import { dropHeader, headerBlock, withBlock, withHeader } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
-import { isSubset } from "../subject/subset.ts";
-import { isLiteral } from "../subject/tokens.ts";
 import { orLost, randomBelow, type ShardAccount } from "./accounts.ts";
 import { detailsForServices } from "./client_details.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import { type Measurement, type PendingRequest, PendingRequests } from "./pending_requests.ts";
 import type { Publishing } from "./publishing.ts";
 import { ReplySubjects } from "./reply_subjects.ts";
 import type { Rings } from "./rings.ts";
@@ -50,33 +47,7 @@ const EXPIRY_LOOK_MS = 50;
 /** Accounts a request crosses on its way at most. */
 const HOPS_MAX = 32;
 
-/** A request whose latency is published. */
-interface Measurement {
-  readonly request: MeasuredRequest;
-  readonly latency: ServiceLatency;
-  /** Where it is published. */
-  readonly exporter: number;
-}
-
 type OwnRequest = Extract<ShardControl, { type: "request" }>;
-
-/** A request that may be answered. */
-interface Pending {
-  readonly token: string;
-  /** Where the reply subject stands for it. */
-  readonly exporter: number;
-  /** Where the answer is delivered: the requestor's account and its reply subject. */
-  readonly requestor: number;
-  readonly reply: string;
-  /** Whether the exporter was told who asks. */
-  readonly isShared: boolean;
-  readonly responseType: ResponseType;
-  readonly thresholdMs: number;
-  deadlineMs: number;
-  readonly measurement: Measurement | null;
-  /** Who answers, told by the shard that it is on. */
-  responder: ClientInfo | undefined;
-}
 
 /** What a request carries of its requestor. */
 interface Told {
@@ -107,11 +78,7 @@ export class Services {
   readonly #replies: ReplySubjects;
   readonly #match = new MatchResult();
   readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
-  readonly #pending = new Map<string, Pending>();
-  /** By requestor's account and reply: whoever unsubscribes need not look at everybody's. */
-  readonly #byReply = new Map<string, Set<Pending>>();
-  /** By how long they wait at most, each in the order in which their time ends. */
-  readonly #byThreshold = new Map<number, Map<string, Pending>>();
+  readonly #pending = new PendingRequests();
   /** Answers that other nodes sent, until the turn comes to them. */
   #answers: HeldMessage[] = [];
   /** Requests of the server itself, likewise. */
@@ -199,7 +166,7 @@ export class Services {
    */
   doWork(): void {
     for (const message of this.#ownRequests.splice(0)) this.#requestOwn(message);
-    for (const { account, subject } of this.#removed.splice(0)) this.#onInterestRemoved(account, subject);
+    if (this.#removed.length > 0) this.#giveUpUnheard(this.#removed.splice(0));
     while (this.#answers.length > 0) {
       const answers = this.#answers;
       this.#answers = [];
@@ -223,7 +190,7 @@ export class Services {
   responsesOf(exporter: number): ResponseRecord[] {
     const decoder = new TextDecoder();
     const text = (subject: string) => decoder.decode(bytesOf(subject));
-    return [...this.#pending.values()]
+    return [...this.#pending.all()]
       .filter((pending) => pending.exporter === exporter)
       .map((pending) => ({
         subject: text(this.#replies.subjectOf(exporter, pending)),
@@ -236,13 +203,7 @@ export class Services {
 
   /** Forgets requests that waited too long. */
   expire(): void {
-    const { nowMs } = this.#shard;
-    for (const requests of this.#byThreshold.values()) {
-      for (const pending of requests.values()) {
-        if (pending.deadlineMs > nowMs) break;
-        this.#fail(pending, "service timeout");
-      }
-    }
+    for (const pending of this.#pending.overdue(this.#shard.nowMs)) this.#fail(pending, "service timeout");
     if (this.#pending.size > 0) this.#watch();
   }
 
@@ -333,7 +294,7 @@ export class Services {
     service: AppliedServiceImport,
     message: HeldMessage,
     measurement: Measurement | null,
-  ): Pending | null {
+  ): PendingRequest | null {
     if (message.replyLength === 0) return null;
     const reply = message.replyText;
     if (isReplyKept(reply)) return null;
@@ -349,11 +310,11 @@ export class Services {
     });
   }
 
-  #add(request: Omit<Pending, "token" | "deadlineMs" | "responder">): Pending {
+  #add(request: Omit<PendingRequest, "token" | "deadlineMs" | "responder">): PendingRequest {
     const { exporter, requestor, reply, isShared, responseType, thresholdMs, measurement } = request;
     const token = this.#replies.newToken((taken) => this.#pending.has(taken));
     const deadlineMs = this.#shard.nowMs + thresholdMs;
-    const pending: Pending = {
+    const pending: PendingRequest = {
       token,
       exporter,
       requestor,
@@ -365,9 +326,7 @@ export class Services {
       measurement,
       responder: undefined,
     };
-    this.#pending.set(token, pending);
-    this.#byReply.getOrInsertComputed(replyKey(requestor, reply), () => new Set()).add(pending);
-    this.#byThreshold.getOrInsertComputed(thresholdMs, () => new Map()).set(token, pending);
+    this.#pending.add(pending);
     if (this.#pending.size === 1) {
       this.#watch();
       this.#shard.interest.onRemoved = (account, subject) => this.#removed.push({ account, subject });
@@ -376,22 +335,14 @@ export class Services {
   }
 
   /** A request that gets no answer any more. */
-  #fail(pending: Pending, failure: LatencyFailure): void {
+  #fail(pending: PendingRequest, failure: LatencyFailure): void {
     this.#forget(pending);
     const { measurement } = pending;
     if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
   }
 
-  #forget(pending: Pending): void {
-    const { token, thresholdMs, requestor, reply } = pending;
-    this.#pending.delete(token);
-    const key = replyKey(requestor, reply);
-    const others = this.#byReply.get(key);
-    others?.delete(pending);
-    if (others?.size === 0) this.#byReply.delete(key);
-    const requests = this.#byThreshold.get(thresholdMs);
-    requests?.delete(token);
-    if (requests?.size === 0) this.#byThreshold.delete(thresholdMs);
+  #forget(pending: PendingRequest): void {
+    this.#pending.remove(pending);
     if (this.#pending.size === 0) this.#shard.interest.onRemoved = null;
   }
 
@@ -412,7 +363,8 @@ export class Services {
     const { requestor, reply, isShared, responseType, thresholdMs, measurement } = pending;
     // A streamed answer ends with one that is empty.
     if (responseType === "singleton" || message.payloadLength === 0) this.#forget(pending);
-    else this.#renew(pending);
+    // Each answer of a stream gives the next one as long as the first had.
+    else this.#pending.renew(pending, this.#shard.nowMs);
     const account = this.#shard.accounts.byId(requestor);
     if (account === undefined) return 0;
 
@@ -456,32 +408,23 @@ export class Services {
     this.#publishing.deliver(HeldMessage.fromServer(exporter, subject, messageBytes(json)));
   }
 
-  /** Each answer of a stream gives the next one as long as the first had. */
-  #renew(pending: Pending): void {
-    pending.deadlineMs = this.#shard.nowMs + pending.thresholdMs;
-    const requests = this.#byThreshold.get(pending.thresholdMs)!;
-    requests.delete(pending.token);
-    requests.set(pending.token, pending);
-  }
-
-  /** A subscription is gone: answers that nobody is left to take are not waited for. */
-  #onInterestRemoved(account: number, subject: Uint8Array): void {
-    const name = byteStringOf(subject);
-    const isLiteralName = isLiteral(subject, 0, subject.length);
-    const pendings = isLiteralName
-      ? (this.#byReply.get(replyKey(account, name)) ?? [])
-      : this.#pending.values();
-    for (const pending of pendings) {
-      if (pending.requestor !== account || !isSubset(pending.reply, name)) continue;
-      const reply = bytesOf(pending.reply);
-      this.#shard.index.match(account, reply, 0, reply.length, this.#match);
-      if (this.#match.entryCount === 0) this.#fail(pending, "request timeout");
+  /** Subscriptions are gone: answers that nobody is left to take are not waited for. */
+  #giveUpUnheard(removed: readonly { readonly account: number; readonly subject: Uint8Array }[]): void {
+    // Whoever comes and goes on one subject again and again is looked at once.
+    const names = new Map(
+      removed.map(({ account, subject }) => {
+        const name = byteStringOf(subject);
+        return [`${account} ${name}`, { account, name }];
+      }),
+    );
+    for (const { account, name } of names.values()) {
+      for (const pending of this.#pending.answeredTo(account, name)) {
+        const reply = bytesOf(pending.reply);
+        this.#shard.index.match(account, reply, 0, reply.length, this.#match);
+        if (this.#match.entryCount === 0) this.#fail(pending, "request timeout");
+      }
     }
   }
-}
-
-function replyKey(requestor: number, reply: string): string {
-  return `${requestor} ${reply}`;
 }
 
 function toldBy(info: RequestInfo): Told {

@@ -541,7 +541,7 @@ export class Shard implements ShardContext {
       case "verdict": {
         const connection = this.connections[message.slot];
         if (connection?.clientId === message.clientId) {
-          this.#protocol.logins.answer(connection, message.verdict, message.isAgain);
+          this.#protocol.logins.answer(connection, message);
         }
         break;
       }

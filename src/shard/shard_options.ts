@@ -85,6 +85,8 @@ export interface LoginQuestion {
   readonly node: number;
   readonly slot: number;
   readonly clientId: number;
+  /** Comes back with the verdict (`Connection.loginNumber`). */
+  readonly loginNumber: number;
   /** The client is in already; asked after a reload. */
   readonly isAgain: boolean;
   readonly request: LoginRequest;
@@ -115,6 +117,7 @@ export type ShardControl =
       readonly type: "verdict";
       readonly slot: number;
       readonly clientId: number;
+      readonly loginNumber: number;
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }

@@ -9,11 +9,15 @@ import { readRecord } from "../message_record.ts";
 import { RecordQueue } from "../record_queue.ts";
 import { Wake } from "../wake.ts";
 
-/** Two clients on nodes of their own, and a shard that never takes anything. */
-export function twoClients(routes?: InternalRoutes) {
+/** Two clients on nodes of their own, and a shard that never takes anything; `indexBytes` for an index of its size. */
+export function twoClients(routes?: InternalRoutes, indexBytes?: number) {
   const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]));
   const { words, map } = shared;
-  const index = createInterestIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
+  const { byteOffset, byteLength } = map.index;
+  const index = createInterestIndex(
+    { buffer: shared.buffer, byteOffset, byteLength: indexBytes ?? byteLength },
+    { hashSeed: [1, 2, 3, 4] },
+  );
   const errors: string[] = [];
   const client = (node: number) => {
     words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;
@@ -43,5 +47,5 @@ export function twoClients(routes?: InternalRoutes) {
     const record = shardEngine.peek(NODE_MAIN);
     return record === 0 ? null : readRecord(shared, record).message;
   };
-  return { main, links, stop, sentToShard, errors };
+  return { main, links, stop, sentToShard, index, errors };
 }
