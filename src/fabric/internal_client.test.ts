@@ -10,6 +10,8 @@ import { twoClients } from "./testing/two_clients.ts";
 
 const ACCOUNT = 7;
 const IMPORTER = 8;
+/** How long a handler takes that has something to do. */
+const HANDLER_MS = 1;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -165,6 +167,25 @@ describe("where clients have filled the index", () => {
     main.publish(ACCOUNT, SUBJECT, encoder.encode("again"));
     expect(payloadOf(await after.next())).toBe("again");
     expect(errors).toEqual([]);
+    await stop();
+  });
+});
+
+describe("run()", () => {
+  test("leaves the thread time for others, however much comes", async () => {
+    const { main, links, stop } = twoClients();
+    let count = 0;
+    main.subscribe(ACCOUNT, "again", "", () => {
+      count++;
+      links.publish(ACCOUNT, "again", encoder.encode("and again"));
+      for (const endMs = performance.now() + HANDLER_MS; performance.now() < endMs; );
+    });
+    links.publish(ACCOUNT, "again", encoder.encode("once"));
+    const startMs = performance.now();
+    for (let timers = 0; timers < 5; timers++) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(count).toBeGreaterThan(0);
+    // A ring holds some thousand of these.
+    expect(performance.now() - startMs).toBeLessThan(1000 * HANDLER_MS);
     await stop();
   });
 });
