@@ -28,6 +28,7 @@ export interface Certificate {
   readonly emails: readonly string[];
   readonly dnsNames: readonly string[];
   readonly uris: readonly string[];
+  readonly ipAddresses: readonly string[];
   /** It holds from here to there, milliseconds since 1970. */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
@@ -41,6 +42,7 @@ const SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
 const EMAIL_TAG = 0x81;
 const DNS_TAG = 0x82;
 const URI_TAG = 0x86;
+const IP_TAG = 0x87;
 
 /** Reads a DER certificate (RFC 5280, section 4.1); null where it is none. */
 export function parseCertificate(der: Uint8Array): Certificate | null {
@@ -56,6 +58,9 @@ export function parseCertificate(der: Uint8Array): Certificate | null {
     emails: texts(EMAIL_TAG),
     dnsNames: texts(DNS_TAG),
     uris: texts(URI_TAG),
+    ipAddresses: names
+      .filter(({ tag }) => tag === IP_TAG)
+      .map((name) => ipText(der.subarray(name.contentStart, name.end))),
     notBeforeMs: derTimeMs(der, notBefore),
     notAfterMs: derTimeMs(der, notAfter),
     publicKeyInfo: der.slice(publicKeyInfo.start, publicKeyInfo.end),
@@ -116,6 +121,14 @@ export function extensionValue(
     return readDer(der, value.contentStart, value.end);
   }
   return null;
+}
+
+/** An address of 4 or 16 bytes as text, "" for any other. */
+function ipText(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length !== 16) return "";
+  const words = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! * 256 + bytes[2 * i + 1]!).toString(16));
+  return new URL(`http://[${words.join(":")}]/`).hostname.slice(1, -1);
 }
 
 /** The attributes that Go knows by name, in the order it puts them; those of one name stand together. */

@@ -22,6 +22,7 @@ export interface Engine {
   attach(area: number): void;
   hash(address: number, length: number): number;
   scan(slot: number, start: number, end: number): number;
+  scanLink(slot: number, start: number, end: number): number;
   findPlan(slot: number, context: number, subject: number, length: number): number;
   publishOne(
     slot: number,
@@ -52,6 +53,9 @@ export interface Engine {
   publish(node: number): void;
   peek(node: number): number;
   skip(node: number, record: number): void;
+  available(node: number): number;
+  /** An int32 that wraps: compare by differences. */
+  taken(node: number): number;
   release(node: number): void;
 }
 

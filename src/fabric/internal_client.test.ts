@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { INDEX_FULL } from "../interest/interest_index.ts";
 import { PAGE_BYTES, REGION_PAGES_MIN } from "../interest/layout.ts";
 import { CONTEXT_IS_RESPONSE } from "../memory/layout.ts";
-import { NODE_SHARD_FIRST } from "../memory/map.ts";
+import { NODE_FAR, NODE_SHARD_FIRST } from "../memory/map.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 import type { InternalClient, InternalMessage } from "./internal_client.ts";
 import { twoClients } from "./testing/two_clients.ts";
@@ -91,6 +91,23 @@ describe("publish()", () => {
     await stop();
   });
 
+  test("has groups far away served by the node with the links, and only where nobody nearer does", async () => {
+    const { main, index, sentToShard, sentToLinks, stop } = twoClients();
+    const [job, far, near] = [bytesOf("job"), bytesOf("far"), bytesOf("near")];
+    index.addQueue(NODE_FAR, ACCOUNT, job, 0, job.length, far, 0, far.length, 100);
+    const farId = index.lastQueueId;
+    index.addQueue(NODE_FAR, ACCOUNT, job, 0, job.length, near, 0, near.length, 100);
+    index.addQueue(NODE_SHARD_FIRST, ACCOUNT, job, 0, job.length, near, 0, near.length);
+    const nearId = index.lastQueueId;
+    expect(main.hasInterest(ACCOUNT, "job")).toBe(true);
+    for (let i = 0; i < 20; i++) {
+      expect(main.publish(ACCOUNT, "job", new Uint8Array(0))).toBe(2);
+      expect([...sentToShard()!.queues]).toEqual([nearId]);
+      expect([...sentToLinks()!.queues]).toEqual([farId]);
+    }
+    await stop();
+  });
+
   test("sends answers to the shard that waits for them, whatever the interest", async () => {
     const { main, sentToShard, stop } = twoClients({
       nodeOfReply: (account, subject) =>
@@ -99,7 +116,7 @@ describe("publish()", () => {
     });
     expect(main.hasInterest(ACCOUNT, "_R_.x.y")).toBe(true);
     expect(main.publish(ACCOUNT, "_R_.x.y", encoder.encode("answer"))).toBe(1);
-    const message = sentToShard()!;
+    const { message } = sentToShard()!;
     expect(message.context).toBe(ACCOUNT | CONTEXT_IS_RESPONSE);
     expect(byteStringOf(message.subject)).toBe("_R_.x.y");
     await stop();

@@ -15,7 +15,7 @@ import {
   RECORD_KIND_PIECE,
   RECORD_REST_LENGTH,
 } from "../memory/layout.ts";
-import { NODE_IS_ASLEEP, NODE_WAKE, NODE_WAKE_WORD } from "../memory/map.ts";
+import { NODE_FAR, NODE_IS_ASLEEP, NODE_WAKE, NODE_WAKE_WORD } from "../memory/map.ts";
 import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
 import type { MessageBytes } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../subject/byte_string.ts";
@@ -139,8 +139,10 @@ export class InternalClient {
     const queueId = queue === "" ? 0 : this.#index.lastQueueId;
     const subscription = { account, pattern: name.split("."), queueId, entry, handle };
     this.#subscriptions.add(subscription);
+    this.#queue.wakeLinks();
     return () => {
       if (!this.#subscriptions.delete(subscription)) return;
+      queueMicrotask(() => this.#queue.wakeLinks());
       if (queueId !== 0) this.#index.removeQueue(this.#node, entry, queueId);
       else if (![...this.#subscriptions].some((other) => other.entry === entry && other.queueId === 0)) {
         this.#index.removePlain(this.#node, entry);
@@ -204,17 +206,24 @@ export class InternalClient {
     return nodes;
   }
 
-  /** Which node serves each queue group: drawn by the number of its members. */
+  /** Which node serves each queue group: drawn by the number of its members, those far away if there are no others. */
   #pickQueues(match: MatchResult): Map<number, number[]> {
     const byQueue = new Map<number, { node: number; members: number }[]>();
+    const farQueues: number[] = [];
     for (let i = 0; i < match.queueCount; i++) {
       const [queueId, node, members] = match.queues.subarray(i * 3, i * 3 + 3);
       if (node === this.#node) continue;
-      byQueue.getOrInsertComputed(queueId!, () => []).push({ node: node!, members: members! });
+      if (node === NODE_FAR) farQueues.push(queueId!);
+      else byQueue.getOrInsertComputed(queueId!, () => []).push({ node: node!, members: members! });
     }
     const picked = new Map<number, number[]>();
     for (const [queueId, candidates] of byQueue) {
       picked.getOrInsertComputed(drawNode(candidates), () => []).push(queueId);
+    }
+    const { linksNode } = this.#shared.map;
+    if (linksNode === 0) return picked;
+    for (const queueId of farQueues) {
+      if (!byQueue.has(queueId)) picked.getOrInsertComputed(linksNode, () => []).push(queueId);
     }
     return picked;
   }

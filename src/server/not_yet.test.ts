@@ -10,10 +10,6 @@ function find(text: string): string | undefined {
 
 for (const [text, key] of [
   ["proxy_protocol: true", "proxy_protocol"],
-  ["cluster { port: 6222 }", "cluster"],
-  ["gateway { name: a, port: 7222 }", "gateway"],
-  ["leafnodes { port: 7422 }", "leafnodes"],
-  ["leafnodes { remotes: [ { url: nats://a } ] }", "leafnodes"],
   ["websocket { port: 80, no_tls: true }", "websocket"],
 ] as const) {
   test(`findNotYetSupported() names the key of: ${text}`, () => {
@@ -31,7 +27,10 @@ for (const text of [
   "mappings { a: b }",
   "no_system_account: true",
   `system_account: "$SYS"`,
-  "cluster { name: c }",
+  "cluster { name: c, port: 6222 }",
+  "gateway { name: a, port: 7222 }",
+  "leafnodes { port: 7422 }",
+  "leafnodes { remotes: [ { url: nats://a } ] }",
   "tls { verify: true, ocsp_peer: true }",
   "ocsp { mode: always }",
   "feature_flags { a: true }",

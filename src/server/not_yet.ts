@@ -10,9 +10,6 @@ type Finder = (options: Options) => string | undefined;
 /** Shrinks as features come; each line is one feature. */
 const NOT_YET: readonly Finder[] = [
   when("proxy_protocol", ({ proxyProtocol }) => proxyProtocol),
-  when("cluster", ({ cluster }) => cluster.port !== 0 || cluster.routes.length > 0),
-  when("gateway", ({ gateway }) => gateway.port !== 0 || gateway.name !== undefined),
-  when("leafnodes", ({ leafnodes }) => leafnodes.port !== 0 || leafnodes.remotes.length > 0),
   when("websocket", ({ websocket }) => websocket.port !== 0),
 ];
 

@@ -18,10 +18,13 @@ import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
+import type { LinksNews, LinkTlsBlocks } from "../shard/links_setup.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
 import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
+import { clientUrls, type LinksIdentity, linksSetup } from "./links_setup.ts";
+import { hasLinks, listenErrorText, listenersOf } from "./listeners.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
 import { OcspService } from "./ocsp_service.ts";
@@ -34,9 +37,11 @@ import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
-import { TlsContexts } from "./tls_contexts.ts";
+import { linkContextPlans, TlsContexts, usesTls } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
+/** Routes and gateways stay until the end, for what the last clients say. */
+const CLOSED_IN_LAME_DUCK_MODE = ["client", "leafnodes"] as const;
 const REJECTIONS_TOLD_MS = 1000;
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
 
@@ -86,9 +91,12 @@ export class ServerStartError extends Error {
 
 /** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
 export function findObstacle(options: Options): string | undefined {
-  const { tls } = options;
-  const fileProblem = () => (tls === undefined ? undefined : findTlsFileProblem(tls));
-  return validateForStart(options) ?? findNotYetSupported(options) ?? fileProblem();
+  const tlsProblem = () => {
+    const ofLinks = linkContextPlans(options).map((plan) => plan.options);
+    const blocks = options.tls === undefined ? ofLinks : [options.tls, ...ofLinks];
+    return blocks.map(findTlsFileProblem).find((problem) => problem !== undefined);
+  };
+  return validateForStart(options) ?? findNotYetSupported(options) ?? tlsProblem();
 }
 
 /** Threads that serve clients, where nobody says how many. */
@@ -122,9 +130,12 @@ export class Server {
   #options: Options;
   #resolved: ResolvedOptions;
   #info: ServerInfo;
+  /** What the cluster has added to it. */
+  #clusterInfo: Partial<ServerInfo> = {};
   #hasLoggedStart = false;
   /** What handshakes are made with now. */
   #tlsContext: TlsContext | null;
+  #linkTls: LinkTlsBlocks;
   #rejections: ReturnType<typeof setInterval> | undefined;
   #port = 0;
   #http: HttpMonitor | null = null;
@@ -184,6 +195,9 @@ export class Server {
       linkInvalid: (peer, link, reason) => this.#system?.tellOfInvalidLink(peer, link, reason),
       peerRejected: (peer, reason) => this.#system?.tellOfRejectedPeer(peer, reason),
     });
+    const linkTls = this.#tlsContexts.createForLinks(options);
+    if (!linkTls.ok) throw new Error(linkTls.reason);
+    this.#linkTls = linkTls.blocks;
     this.#resolver = new OptionResolver(options, hash);
     const resolution = this.#resolver.resolve(options);
     if (!resolution.ok) throw new Error(resolution.problem);
@@ -198,8 +212,8 @@ export class Server {
         shardCount: options.midge.shards || defaultShardCount(cpuCount),
         cpuCount,
         posix,
-        host: options.host,
-        port: options.port === -1 ? 0 : options.port,
+        listeners: listenersOf(options),
+        hasLinks: hasLinks(options),
         server: serverIdentity(options, keys.id),
         serverHash: hash,
         secrets: keys.secrets,
@@ -223,6 +237,8 @@ export class Server {
           for (const account of change.changed) void this.#fleet.limitClients(account);
         },
         fatal: (text) => void this.#fail(text),
+        linksSetup: (ports) => linksSetup(this.#options, this.#linksIdentity(), ports, this.#linkTls),
+        onLinks: (news) => this.#onLinks(news),
       },
     );
     this.#fleetMonitor = new FleetMonitor(this.#fleet, {
@@ -297,7 +313,7 @@ export class Server {
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
     this.#system?.enterLameDuck();
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
-    await this.#fleet.stopListening();
+    await this.#fleet.stopListening(CLOSED_IN_LAME_DUCK_MODE);
     if (!this.isLameDuck) return this.stop();
     const lameDuck = new LameDuck({
       durationMs: lameDuckDurationMs,
@@ -331,6 +347,40 @@ export class Server {
     this.#fleet.failShard(index);
   }
 
+  #linksIdentity(): LinksIdentity {
+    const { runtime } = this.#settings;
+    return {
+      id: this.id,
+      runtime: `${runtime.name} ${runtime.version}`,
+      isOperatorMode: isOperatorMode(this.#options),
+    };
+  }
+
+  /** The cluster, the leaf nodes and the hubs of this server have changed. */
+  #onLinks(news: LinksNews): void {
+    switch (news.type) {
+      case "clientUrls":
+        this.#tellCluster({ connectUrls: [...clientUrls(this.#options, this.#port), ...news.connectUrls] });
+        break;
+      case "clusterName":
+        this.#tellCluster({ cluster: news.name });
+        break;
+      case "leafOpened":
+      case "leafClosed":
+      case "leafRefused":
+      case "leafConnected":
+        break;
+    }
+  }
+
+  /** Clients that take INFO at any time hear what is new of the cluster. */
+  #tellCluster(news: Partial<ServerInfo>): void {
+    this.#clusterInfo = { ...this.#clusterInfo, ...news };
+    this.#info = { ...this.#info, ...this.#clusterInfo };
+    this.#fleetMonitor.info = this.#info;
+    this.#fleet.sendInfo({ ...this.#info, lameDuckMode: this.isLameDuck });
+  }
+
   get #isAuthAnnounced(): boolean {
     return announcesAuthRequired(this.#resolved.rules, "client");
   }
@@ -362,11 +412,8 @@ export class Server {
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
-    const listening = await this.#fleet.listen((port) => this.#infoOn(port));
-    if (!listening.ok) {
-      const where = hostPortText(host, this.#options.port === -1 ? 0 : this.#options.port);
-      throw new Error(`Error listening on port: ${where}, ${JSON.stringify(listening.error)}`);
-    }
+    const listening = await this.#fleet.listen((ports) => this.#infoOn(ports.get("client")!));
+    if (!listening.ok) throw new Error(listenErrorText(listening.listener, listening.error));
     // Not sooner: whoever waits until monitoring answers, as scripts do, may connect at once.
     if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
@@ -470,7 +517,8 @@ export class Server {
         `Error setting server INFO with ClientAdvertise value of ${value}, err=${address.reason}`,
       );
     }
-    this.#info = serverInfo(this.#options, this.#identity(), address, this.#isAuthAnnounced);
+    const info = serverInfo(this.#options, this.#identity(), address, this.#isAuthAnnounced);
+    this.#info = { ...info, ...this.#clusterInfo };
     this.#fleetMonitor.info = this.#info;
     return this.#info;
   }
@@ -526,9 +574,15 @@ export class Server {
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
     const tls = this.#tlsContexts.create(read.options.tls);
     if (!tls.ok) return refuse(tls.reason);
+    const linkTls = this.#tlsContexts.createForLinks(read.options);
+    if (!linkTls.ok) {
+      this.#tlsContexts.release(tls.context);
+      return refuse(linkTls.reason);
+    }
     const ocsp = await this.#ocsp.open(read.options, tls.context, "go on");
     if (!ocsp.ok || this.#state !== "running") {
       this.#tlsContexts.release(tls.context);
+      this.#tlsContexts.releaseLinks(linkTls.blocks);
       return refuse(ocsp.ok ? `the server is ${this.#state}, not running` : ocsp.reason);
     }
 
@@ -541,6 +595,7 @@ export class Server {
     } catch (error) {
       sink?.close();
       this.#tlsContexts.release(tls.context);
+      this.#tlsContexts.releaseLinks(linkTls.blocks);
       return refuse((error as Error).message);
     }
 
@@ -559,6 +614,8 @@ export class Server {
     const oldContext = this.#tlsContext;
     this.#tlsContext = tls.context;
     this.#ocsp.use(ocsp.ocsp);
+    const oldLinkTls = this.#linkTls;
+    this.#linkTls = linkTls.blocks;
     await this.#fleet.changeOptions(
       this.#shardOptions(),
       this.#infoOn(this.#port),
@@ -566,6 +623,7 @@ export class Server {
       [...this.#options.resolverPreload],
     );
     this.#tlsContexts.release(oldContext);
+    this.#tlsContexts.releaseLinks(oldLinkTls);
     const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
@@ -602,7 +660,10 @@ export class Server {
     this.#ocsp.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
-    if (await this.#fleet.stop()) this.#tlsContexts.release(this.#tlsContext);
+    if (await this.#fleet.stop()) {
+      this.#tlsContexts.release(this.#tlsContext);
+      this.#tlsContexts.releaseLinks(this.#linkTls);
+    }
     await this.#http?.stop();
   }
 
@@ -642,13 +703,13 @@ export class Server {
  */
 function chooseTransport(
   runtime: Runtime,
-  { midge, tls }: Options,
+  options: Options,
 ): { readonly posix: Posix | null; readonly reason: string } {
-  if (midge.transport === "runtime") return { posix: null, reason: "" };
+  if (options.midge.transport === "runtime") return { posix: null, reason: "" };
   const opened = runtime.openPosix();
   if (!opened.ok) return { posix: null, reason: opened.reason };
   const { posix } = opened;
-  const library = tls === undefined ? null : runtime.openOpenSsl(posix);
+  const library = usesTls(options) ? runtime.openOpenSsl(posix) : null;
   return library === null || library.ok ? { posix, reason: "" } : { posix: null, reason: library.reason };
 }
 

@@ -38,6 +38,7 @@ export function serverInfo(
     headers: !options.noHeaderSupport,
     authRequired: isAuthRequired,
     ...tlsInfo(options),
+    ...clusterOf(options),
     maxPayloadBytes: options.maxPayloadBytes,
     jetStreamApiLevel: API_LEVEL,
     xkey: server.xkey,
@@ -55,6 +56,11 @@ export function serverIdentity(options: Options, id: string): ServerIdentity {
     tags: options.serverTags,
     metadata: options.serverMetadata,
   };
+}
+
+function clusterOf({ cluster, gateway }: Options): Partial<ServerInfo> {
+  const name = cluster.name ?? gateway.name;
+  return cluster.port === 0 || name === undefined ? {} : { cluster: name };
 }
 
 function tlsInfo({ tls, allowNonTls }: Options): Partial<ServerInfo> {

@@ -93,6 +93,10 @@ export class Connection {
   writtenBytes = 0;
   deadlineMark = 0;
   isDeadlineSet = false;
+  /** To another server, not to a client; see `link_host.ts`. */
+  isLink = false;
+  /** It has a socket; false only for a link that could not be dialled. */
+  hasStream = true;
   deadlineWrittenBytes = 0;
 
   /** Not read before this time, 0 when reading. */

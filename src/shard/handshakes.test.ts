@@ -7,7 +7,7 @@ import { BAD_HELLO, FakeTls, HELLO } from "./testing/fake_tls.ts";
 import { OPTIONS, ShardHarness } from "./testing/shard_harness.ts";
 
 const TLS: ShardTls = {
-  context: { kind: "openssl", contexts: [{ address: 1, names: [], staple: null }] },
+  context: { kind: "openssl", contexts: [{ address: 1, names: [], staple: null }], clientContext: null },
   allowsPlain: false,
   isFirst: false,
   fallbackDelayMs: 0,
@@ -187,7 +187,11 @@ describe("Handshakes", () => {
 
   test("options with another context are for handshakes from then on", () => {
     const harness = harnessWith({});
-    const context = { kind: "openssl" as const, contexts: [{ address: 2, names: [], staple: null }] };
+    const context = {
+      kind: "openssl" as const,
+      contexts: [{ address: 2, names: [], staple: null }],
+      clientContext: null,
+    };
     const { info } = harness.shards[0]!;
     harness.control(0, { type: "options", options: { ...OPTIONS, tls: { ...TLS, context } }, info });
     harness.settle();

@@ -41,16 +41,14 @@ const STEPS_PER_TURN = 4;
 /** First byte of a TLS record that carries a handshake. */
 const TLS_HANDSHAKE_BYTE = 0x16;
 const RATE_WINDOW_MS = 1000;
-/** The client port's, among the listeners of the TLS layer. */
-const CLIENT_LISTENER = 0;
+/** Among those of the TLS layer. */
+const CLIENT_CONTEXT = "client";
 
 export class Handshakes {
   readonly #shard: ShardContext;
   readonly #protocol: ClientProtocol;
   readonly #layer: TlsLayer | null;
   #stepsLeft = STEPS_PER_TURN;
-  /** There is something to make handshakes with. */
-  #hasContext = false;
 
   constructor(shard: ShardContext, protocol: ClientProtocol, layer: TlsLayer | null) {
     this.#shard = shard;
@@ -63,12 +61,16 @@ export class Handshakes {
     const context = this.#shard.options.tls?.context ?? null;
     assert(context === null || this.#layer !== null, "a shard with TLS has a poller that can do it");
     try {
-      this.#layer?.useContext(CLIENT_LISTENER, context);
-      this.#hasContext = context !== null;
+      this.#layer?.useContext(CLIENT_CONTEXT, context);
     } catch (error) {
       const what = this.#hasContext ? "TLS certificates stay as they were" : "TLS has no certificates";
       this.#shard.log("error", `${what}: ${(error as Error).message}`);
     }
+  }
+
+  /** There is something to make handshakes with. */
+  get #hasContext(): boolean {
+    return this.#layer?.hasContext(CLIENT_CONTEXT) ?? false;
   }
 
   startTurn(): void {
@@ -193,7 +195,7 @@ export class Handshakes {
     }
     connection.phase = PHASE_HANDSHAKE;
     this.#setTimer(connection, tls.timeoutMs);
-    this.#layer!.startTls(connection.slot, CLIENT_LISTENER);
+    this.#layer!.startTls(connection.slot, CLIENT_CONTEXT, null);
     return true;
   }
 

@@ -284,7 +284,8 @@ export class Outbound {
       connection.isDeadlineSet = true;
       this.#events.startDeadline(connection);
     }
-    if (length > this.options.maxPendingBytes) {
+    // However far another server is behind, only its write deadline ends it.
+    if (length > this.options.maxPendingBytes && !connection.isLink) {
       this.#events.fail(connection, CloseReason.SlowConsumerPendingBytes);
     } else if (length > this.#stallBytes) this.#setCongested(connection, true);
   }

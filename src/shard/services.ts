@@ -27,7 +27,6 @@ import { newNuid } from "../base/nuid.ts";
 import { FABRIC_SLOT, HeldMessage, messageBytes } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
-import { NODE_SHARD_FIRST } from "../memory/map.ts";
 import { readMimeHeaders } from "../protocol/mime_headers.ts";
 import { dropHeader, headerBlock, withBlock, withHeader } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
@@ -46,6 +45,8 @@ import { TIMER_SERVICES } from "./timers.ts";
 const EXPIRY_LOOK_MS = 50;
 /** Accounts a request crosses on its way at most. */
 const HOPS_MAX = 32;
+
+const NO_QUEUES = new Int32Array(0);
 
 type OwnRequest = Extract<ShardControl, { type: "request" }>;
 
@@ -128,13 +129,24 @@ export class Services {
     const subject = byteStringOf(message.subject);
     const node = this.#replies.nodeOf(account.id, subject);
     if (node === this.#shard.node) return this.#answerHere(account.id, subject, message, responder);
-    if (node < NODE_SHARD_FIRST || node >= this.#shard.shared.map.nodeCount) return 0;
+    if (!this.#shard.shared.map.hasConnections(node)) return 0;
     if (responder !== undefined && isMeasuredReply(subject)) {
       const token = this.#replies.tokenOf(account.id, subject);
       this.#rings.sendControl(node, { type: "responder", token, info: responder });
     }
-    this.#rings.send(node, message.under(account.id | CONTEXT_IS_RESPONSE, message.subject));
+    const answer = message.under(account.id | CONTEXT_IS_RESPONSE, message.subject);
+    this.#rings.send(node, { message: answer, isPlain: true, queues: NO_QUEUES });
     return 1;
+  }
+
+  /** The shard that waits for an answer on this subject of an account, below 0 for none. */
+  nodeOfReply(account: number, subject: string): number {
+    return this.#replies.nodeOf(account, subject);
+  }
+
+  /** See `LinkShard`. */
+  replyPattern(account: number): string {
+    return this.#replies.patternOf(account);
   }
 
   /** Another shard tells who is about to answer a request that is measured. */

@@ -7,8 +7,11 @@ import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { HostAddresses } from "../runtime/host_lookup.ts";
 import type { TlsContext } from "../runtime/tls.ts";
+import type { LinksNews, LinksSetup } from "./links_setup.ts";
 
 export interface ShardOptions {
   readonly maxConnections: number;
@@ -69,8 +72,8 @@ export interface ShardStart {
   readonly node: number;
   readonly memory: WebAssembly.Memory;
   readonly transport: "epoll" | "runtime";
-  /** With the runtime's sockets every shard listens by itself. */
-  readonly listen: { readonly host: string; readonly port: number; readonly reusePort: boolean } | null;
+  /** With the runtime's sockets shards listen by themselves. */
+  readonly listen: readonly OwnListener[];
   readonly info: ServerInfo;
   readonly options: ShardOptions;
   /** Steady-clock milliseconds it looks again before it sleeps. */
@@ -78,6 +81,16 @@ export interface ShardStart {
   readonly hashSeed: number;
   /** Takes `LoginQuestion`s to the links thread. */
   readonly links: MessagePort;
+}
+
+/** A port that a shard listens on by itself. */
+export interface OwnListener {
+  readonly kind: ListenerKind;
+  readonly host: string;
+  /** 0 for a free one. */
+  readonly port: number;
+  /** Other shards listen on it, too. */
+  readonly reusePort: boolean;
 }
 
 /** Shard → the links thread: a login that takes more than comparing texts. */
@@ -123,7 +136,13 @@ export type ShardControl =
     }
   /** Whether the client of a `peer` report may come in. */
   | { readonly type: "peer"; readonly slot: number; readonly clientId: number; readonly isValid: boolean }
-  | { readonly type: "accept"; readonly fd: number; readonly ip: string; readonly port: number }
+  | {
+      readonly type: "accept";
+      readonly listener: ListenerKind;
+      readonly fd: number;
+      readonly ip: string;
+      readonly port: number;
+    }
   | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
   | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
   /** Sends INFO to clients that take it at any time. */
@@ -134,10 +153,21 @@ export type ShardControl =
   | { readonly type: "shrink"; readonly count: number }
   /** Closes these clients, of which their account has too many. */
   | { readonly type: "accountFull"; readonly clientIds: readonly number[] }
-  | { readonly type: "stopListening" }
+  /** Takes no more connections of these kinds, where the shard listens by itself. */
+  | { readonly type: "stopListening"; readonly listeners: readonly ListenerKind[] }
   | { readonly type: "stop" }
+  | LinkControl
   /** Throws inside the shard; the test of what happens then. */
   | { readonly type: "fail" };
+
+/** Main → the links shard. */
+export type LinkControl =
+  /** What it is to do; first of all, and again after a reload that changed it. */
+  | { readonly type: "link"; readonly what: "start"; readonly setup: LinksSetup }
+  /** The answer to a `resolve` report. */
+  | ({ readonly type: "link"; readonly what: "addresses"; readonly host: string } & HostAddresses)
+  /** Lame duck mode begins. */
+  | { readonly type: "link"; readonly what: "lameDuck" };
 
 export type ShardQuery =
   /** Nothing: the answer says that every command before it has been carried out. */
@@ -175,11 +205,16 @@ export type ShardQuery =
   /** Ids of the clients of an account, by its name. */
   | { readonly what: "clients"; readonly account: string }
   /** What each account has here: `AccountCounters` by name. */
-  | { readonly what: "accounts" };
+  | { readonly what: "accounts" }
+  /** The links shard's alone: its links, as monitoring shows them. */
+  | { readonly what: "routes" }
+  | { readonly what: "gateways" }
+  | { readonly what: "leafs" };
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
-  | { readonly type: "ready"; readonly port: number }
+  /** With the ports it listens on by itself, in the order it was told to. */
+  | { readonly type: "ready"; readonly ports: readonly number[] }
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
   /** A client whose certificates are to be checked: its verified chain, DER, its own first. Answered by `peer`. */
@@ -193,8 +228,12 @@ export type ShardReport =
   | { readonly type: "opened"; readonly event: ClientEvent }
   /** Without an event where nobody listens. */
   | { readonly type: "closed"; readonly connection: ConnectionRecord; readonly event: ClientEvent | null }
+  /** The links shard's alone. */
+  | { readonly type: "links"; readonly news: LinksNews }
+  /** The links shard wants the addresses of a host. */
+  | { readonly type: "resolve"; readonly host: string }
   /** Where shards listen by themselves. The thread has served nobody and stops. */
-  | { readonly type: "cannotListen"; readonly error: string }
+  | { readonly type: "cannotListen"; readonly listener: OwnListener; readonly error: string }
   | { readonly type: "failed"; readonly error: string }
   | { readonly type: "stopped" }
   | { readonly type: "disposed" };
