@@ -255,6 +255,11 @@ export class Fleet {
     return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
   }
 
+  /** Whether there is a shard for links, which is for the whole life of the process. */
+  get hasLinks(): boolean {
+    return this.#options.hasLinks;
+  }
+
   get shardCount(): number {
     return this.#options.shardCount;
   }
@@ -289,6 +294,11 @@ export class Fleet {
     for (let i = 0; i < this.#servingCount; i++) this.#shards.push(this.#startShard(i, []));
     this.#acceptor = new AcceptorThread(this.#shared, this.#options.posix, this.#events);
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
+  }
+
+  /** What it listens on, as far as it does yet. */
+  get ports(): Ports {
+    return this.#ports;
   }
 
   /** Shards, the one for links among them: it comes behind the others. */
@@ -638,7 +648,9 @@ export class Fleet {
     if (this.#isStopping) return;
     const text = capitalised(nameOf(shard, this.#shared.map.linksNode));
     this.#events.log("error", `${text} failed, its ${lost} connections are closed: ${error}`);
-    if (this.#index.lockOwner() === node) {
+    const lockOwner = this.#index.lockOwner();
+    const isFarOwner = lockOwner === NODE_FAR && node === this.#shared.map.linksNode;
+    if (lockOwner === node || isFarOwner) {
       this.#events.fatal(`${text} failed while it changed the interest index`);
       return;
     }

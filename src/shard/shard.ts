@@ -107,6 +107,7 @@ import {
   clientsOf,
   connectionPage,
   connectionRecord,
+  linksAnswer,
   NO_COUNTERS,
   openConnection,
   subscriberCount,
@@ -696,7 +697,7 @@ export class Shard implements LinkShard {
       case "routes":
       case "gateways":
       case "leafs":
-        return this.#links?.report(query.what) ?? null;
+        return linksAnswer(this, this.#links?.report(query) ?? null);
     }
   }
 

@@ -26,7 +26,7 @@ import type { StreamSource } from "../../runtime/poller.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
-import type { LinkControl } from "../../shard/shard_options.ts";
+import type { LinkControl, LinksQuery } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkEvents, LinkKind, LinkMessage } from "../core/link.ts";
@@ -186,6 +186,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "start":
         for (const problem of this.#tlsContexts.configure(message.setup.tls))
           this.#shard.log("error", problem);
+        this.#closeUnpinned();
         if (this.#running === null) this.#start(message.setup);
         else this.#running.protocols.reload(message.setup);
         break;
@@ -195,6 +196,9 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "lameDuck":
         this.#running?.protocols.enterLameDuck();
         break;
+      case "closeLeafs":
+        this.#running?.protocols.leafs?.closeAll();
+        break;
     }
   }
 
@@ -202,8 +206,13 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#running?.protocols.stop();
   }
 
-  report(what: "routes" | "gateways" | "leafs"): unknown {
-    return this.#running === null ? null : this.#running.protocols.report(what);
+  #closeUnpinned(): void {
+    const count = this.#connections.closeUnpinned();
+    if (count > 0) this.#shard.log("info", `Disconnect ${count} clients due to pinned certs reload`);
+  }
+
+  report(query: LinksQuery): unknown {
+    return this.#running === null ? null : this.#running.protocols.report(query);
   }
 
   // What protocols tell.
