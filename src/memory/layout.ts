@@ -286,7 +286,7 @@ export const RECORD_REST_LENGTH = 20;
 /** Length of the message's headers, −1 for a PUB. */
 export const RECORD_HEADER_LENGTH = 24;
 export const RECORD_QUEUE_COUNT = 28;
-/** 1 when plain subscriptions are served too. */
+/** 1 when plain subscriptions are served too. Of a control record: which piece of a message it is (`fabric/control.ts`). */
 export const RECORD_IS_PLAIN = 32;
 /** Slot of the publishing connection at the sending shard, told back when it is to be slowed. */
 export const RECORD_ORIGIN = 36;

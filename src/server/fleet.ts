@@ -116,6 +116,8 @@ export interface FleetEvents {
   /** The links shard tells of something. */
   onLinks(news: LinksNews): void;
   log(level: ShardLogLevel, text: string): void;
+  /** Whether a client with this verified chain may come in, DER, its own certificate first. */
+  checkPeer(chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
   /** `event` is null where nobody listens. */
@@ -389,6 +391,12 @@ export class Fleet {
     await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
   }
 
+  /** Gives every shard options that mean the same to the links thread and to clients. */
+  refreshOptions(options: ShardOptions): void {
+    this.#shardOptions = options;
+    this.#broadcast({ type: "options", options, info: this.#info });
+  }
+
   /** Sends INFO to the clients that take it at any time. */
   sendInfo(info: ServerInfo): void {
     this.#info = info;
@@ -597,6 +605,9 @@ export class Fleet {
       case "opened":
         this.#events.opened(report.event);
         break;
+      case "peer":
+        void this.#checkPeer(shard.node, report);
+        break;
       case "links":
         this.#events.onLinks(report.news);
         break;
@@ -624,6 +635,15 @@ export class Fleet {
         this.#onFailure(shard, report.error);
         break;
     }
+  }
+
+  async #checkPeer(
+    node: number,
+    { slot, clientId, chain }: Extract<ShardReport, { type: "peer" }>,
+  ): Promise<void> {
+    // Whatever goes wrong with the question, nobody comes in by it.
+    const isValid = await this.#events.checkPeer(chain).catch(() => false);
+    this.#send(node, { type: "peer", slot, clientId, isValid });
   }
 
   /** A shard died: its clients are disconnected and find another one, and a new thread takes its place. */

@@ -19,6 +19,7 @@ import type {
   LeafnodeSnapshot,
   MonitoredOptions,
   MonitorSource,
+  OcspMonitor,
   QueueSnapshot,
   RoutesSnapshot,
   ServerCounters,
@@ -75,6 +76,8 @@ export interface MonitoredServer {
   readonly accounts: MonitoredAccounts;
   /** Whose word is believed in operator mode; empty elsewhere. */
   readonly operators: readonly MonitoredOperator[];
+  /** Checks of clients' certificates, as they stand when they are asked for. */
+  readonly ocsp: { readonly monitored: OcspMonitor | null };
 }
 
 /** The accounts of the configuration. */
@@ -320,6 +323,7 @@ export class FleetMonitor implements MonitorSource {
       // A cluster is called like its gateway, even one that has no routes.
       cluster: gateway.name === undefined ? {} : { name: gateway.name },
       gateway: monitoredGateway(gateway, port, this.#gatewayCertificateEndMs),
+      ocspPeers: this.#server.ocsp.monitored,
     };
   }
 
@@ -355,7 +359,7 @@ function monitoredOptions(
   info: ServerInfo,
   operators: readonly MonitoredOperator[],
   certificateEnd: number | null,
-): MonitoredOptions {
+): Omit<MonitoredOptions, "ocspPeers"> {
   return {
     isAuthRequired: info.authRequired ?? false,
     isTlsRequired: info.tlsRequired ?? false,

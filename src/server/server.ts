@@ -28,6 +28,7 @@ import { clientUrls, type LinksIdentity, linksSetup } from "./links_setup.ts";
 import { hasLinks, listenErrorText, listenersOf, listeningText } from "./listeners.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
+import { OcspService } from "./ocsp_service.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { VerifiedOperators } from "./operator_setup.ts";
 import { OptionResolver } from "./option_resolver.ts";
@@ -118,6 +119,7 @@ export class Server {
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
+  readonly #ocsp: OcspService;
   readonly #fleetMonitor: FleetMonitor;
   readonly #systemHost: ServerSystemHost;
   readonly #hasSystemAccount: boolean;
@@ -190,6 +192,12 @@ export class Server {
     const tls = this.#tlsContexts.create(options.tls);
     if (!tls.ok) throw new Error(tls.reason);
     this.#tlsContext = tls.context;
+    this.#ocsp = new OcspService(logger, {
+      restaple: () => this.#restaple(),
+      stop: () => void this.stop(),
+      linkInvalid: (peer, link, reason) => this.#system?.tellOfInvalidLink(peer, link, reason),
+      peerRejected: (peer, reason) => this.#system?.tellOfRejectedPeer(peer, reason),
+    });
     const linkTls = this.#tlsContexts.createForLinks(options);
     if (!linkTls.ok) throw new Error(linkTls.reason);
     this.#linkTls = linkTls.blocks;
@@ -218,6 +226,7 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
+        checkPeer: (chain) => this.#ocsp.isPeerValid(chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);
@@ -245,6 +254,7 @@ export class Server {
       info: this.#info,
       accounts: this.#monitoredAccounts,
       operators: operator?.operators ?? [],
+      ocsp: this.#ocsp,
     });
     this.monitor = this.#fleetMonitor;
     const cluster = clusterName(options, this.id);
@@ -394,6 +404,8 @@ export class Server {
   }
 
   async #start(): Promise<void> {
+    const ocsp = await this.#ocsp.open(this.#options, this.#tlsContext, "fail");
+    if (!ocsp.ok) throw new Error(ocsp.reason);
     // The threads take a while to come up; everything else happens meanwhile.
     const shardsStart = this.#fleet.start(loginsSettings(this.#options, this.#resolved));
     shardsStart.catch(() => {});
@@ -403,6 +415,8 @@ export class Server {
     this.#logStart();
     const { pidFile } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
+    this.#ocsp.use(ocsp.ocsp);
+    this.#restaple();
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
@@ -442,7 +456,12 @@ export class Server {
 
   #shardOptions(): ShardOptions {
     const cluster = clusterName(this.#options, this.id);
-    return shardOptions(this.#options, this.#resolved, this.#tlsContext, cluster);
+    return shardOptions(this.#options, this.#resolved, this.#ocsp.stapled(this.#tlsContext), cluster);
+  }
+
+  /** Staples have come, or come anew: handshakes from now on carry them. */
+  #restaple(): void {
+    if (this.#tlsContext !== null) this.#fleet.refreshOptions(this.#shardOptions());
   }
 
   /** Says once a second how many clients were turned away for `tls.connection_rate_limit`. */
@@ -462,8 +481,8 @@ export class Server {
     log.info(`  Version:  ${NATS_VERSION}`);
     log.info("  Git:      [not set]");
     log.info(`  Midge:    ${MIDGE_VERSION} on ${runtime.name} ${runtime.version}, ${shards}, ${transport}`);
-    const clusterName = options.cluster.name ?? options.gateway.name;
-    if (clusterName !== undefined) log.info(`  Cluster:  ${clusterName}`);
+    const cluster = options.cluster.name ?? options.gateway.name;
+    if (cluster !== undefined) log.info(`  Cluster:  ${cluster}`);
     log.info(`  Name:     ${this.#info.serverName}`);
     log.info(`  ID:       ${this.id}`);
     logFeatureFlags(log, options.featureFlags);
@@ -588,6 +607,12 @@ export class Server {
       this.#tlsContexts.release(tls.context);
       return refuse(linkTls.reason);
     }
+    const ocsp = await this.#ocsp.open(read.options, tls.context, "go on");
+    if (!ocsp.ok || this.#state !== "running") {
+      this.#tlsContexts.release(tls.context);
+      this.#tlsContexts.releaseLinks(linkTls.blocks);
+      return refuse(ocsp.ok ? `the server is ${this.#state}, not running` : ocsp.reason);
+    }
 
     const changed = new Set(difference.changes.map(({ key }) => key));
     const isLogMoved = openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key));
@@ -616,6 +641,7 @@ export class Server {
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
     const oldContext = this.#tlsContext;
     this.#tlsContext = tls.context;
+    this.#ocsp.use(ocsp.ocsp);
     const oldLinkTls = this.#linkTls;
     this.#linkTls = linkTls.blocks;
     await this.#fleet.changeOptions(
@@ -659,6 +685,7 @@ export class Server {
 
   async #stopThreads(): Promise<void> {
     this.#system?.stop();
+    this.#ocsp.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
     if (await this.#fleet.stop()) {

@@ -58,6 +58,8 @@ export interface ShardTls {
   readonly pinnedCerts: readonly string[];
   /** Handshakes a second of all shards together, 0 for any number. */
   readonly connectionRateLimit: number;
+  /** Main is asked whether the authorities of a client's certificates stand by them. */
+  readonly checksPeers: boolean;
 }
 
 export interface LoginSettings {
@@ -96,6 +98,8 @@ export interface LoginQuestion {
   readonly node: number;
   readonly slot: number;
   readonly clientId: number;
+  /** Comes back with the verdict (`Connection.loginNumber`). */
+  readonly loginNumber: number;
   /** The client is in already; asked after a reload. */
   readonly isAgain: boolean;
   readonly request: LoginRequest;
@@ -109,14 +113,29 @@ export type ShardControl =
   | { readonly type: "accounts"; readonly change: AccountsChange }
   /** From another shard: who is about to answer a request to a service whose latency is measured. */
   | { readonly type: "responder"; readonly token: string; readonly info: ClientInfo }
+  /**
+   * From the links thread: a request of the server's in an account, to the services that this one imports. Headers, ""
+   * for none, and payload are base64.
+   */
+  | {
+      readonly type: "request";
+      readonly account: number;
+      readonly subject: string;
+      readonly reply: string;
+      readonly headers: string;
+      readonly payload: string;
+    }
   /** The answer to a `LoginQuestion`. */
   | {
       readonly type: "verdict";
       readonly slot: number;
       readonly clientId: number;
+      readonly loginNumber: number;
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }
+  /** Whether the client of a `peer` report may come in. */
+  | { readonly type: "peer"; readonly slot: number; readonly clientId: number; readonly isValid: boolean }
   | {
       readonly type: "accept";
       readonly listener: ListenerKind;
@@ -211,6 +230,13 @@ export type ShardReport =
   | { readonly type: "ready"; readonly ports: readonly number[] }
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
+  /** A client whose certificates are to be checked: its verified chain, DER, its own first. Answered by `peer`. */
+  | {
+      readonly type: "peer";
+      readonly slot: number;
+      readonly clientId: number;
+      readonly chain: readonly Uint8Array[];
+    }
   /** A client is in. Only where somebody listens to events of such. */
   | { readonly type: "opened"; readonly event: ClientEvent }
   /** Without an event where nobody listens. */

@@ -39,6 +39,8 @@ export class ShardLeafLogins implements LeafLogins {
       node: this.#shard.node,
       slot,
       clientId,
+      // A leaf node logs in once.
+      loginNumber: 0,
       isAgain: false,
       request,
       clientTls: clientTls(connection),
