@@ -160,9 +160,10 @@ describe("LinkHandshakes", () => {
   });
 
   test("a key that is not pinned ends the link, at once or when a reload pins others", () => {
-    const { done, logged, layer, start } = open({}, [PIN]);
+    const { done, logged, layer, start, handshakes, securable } = open({}, [PIN]);
     layer.outcome = HANDSHAKE_DONE;
     start();
+    handshakes.proceed(securable);
     expect(done.at(-1)).toBe("closes: TlsHandshakeFailure");
     expect(logged.at(-1)).toBe(
       "error 10.0.0.2:6222 - rid:7 - TLS route handshake error: certificate not pinned",
@@ -170,11 +171,21 @@ describe("LinkHandshakes", () => {
     const later = open();
     later.layer.outcome = HANDSHAKE_DONE;
     later.start();
+    later.handshakes.proceed(later.securable);
     expect(later.handshakes.closeUnpinned()).toBe(0);
     later.tlsContexts.configure({ cluster: { context: later.context, pinnedCerts: [PIN] } });
     expect(later.handshakes.closeUnpinned()).toBe(1);
     expect(later.handshakes.closeUnpinned()).toBe(0);
     expect(later.done.at(-1)).toBe("closes: TlsHandshakeFailure");
+  });
+
+  test("as a server wait for an event, in which what comes right behind is read", () => {
+    const { connection, layer, start, handshakes, securable } = open();
+    layer.outcome = HANDSHAKE_DONE;
+    start();
+    expect(connection.phase).toBe(PHASE_HANDSHAKE);
+    expect(handshakes.proceed(securable)).toBe(true);
+    expect(connection.phase).toBe(PHASE_SETTLED);
   });
 
   test("without a library for TLS there is none", () => {

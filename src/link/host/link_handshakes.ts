@@ -65,15 +65,16 @@ export class LinkHandshakes {
     const { fallback } = options;
     const handshake: Handshake = { options, then, isAwaited: fallback !== undefined, stopTimeout: () => {} };
     this.#underWay.set(link, handshake);
-    if (fallback === undefined) {
-      this.#shake(link, handshake);
+    if (fallback !== undefined) {
+      handshake.stopTimeout = clock.after(fallback.afterMs, () => {
+        fallback.send();
+        this.#begin(link, handshake);
+      });
       return;
     }
-    handshake.stopTimeout = clock.after(fallback.afterMs, () => {
-      fallback.send();
-      this.#shake(link, handshake);
-    });
-    this.proceed(link);
+    // Whoever dialled has the first word. What comes right behind a handshake is read in the event that ends it, and there
+    // is none after this call: a server waits for the one that brings the hello.
+    if (this.#begin(link, handshake) && link.isDialled) this.#goOn(link, handshake);
   }
 
   /** The socket has an event. True when the link is secured and may have something to read. */
@@ -83,7 +84,7 @@ export class LinkHandshakes {
     if (!handshake.isAwaited) return this.#goOn(link, handshake);
     if (this.#options.tls.peek(link.connection.slot) === WOULD_BLOCK) return false;
     handshake.stopTimeout();
-    return this.#shake(link, handshake);
+    return this.#begin(link, handshake) && this.#goOn(link, handshake);
   }
 
   /** The socket is gone. */
@@ -106,7 +107,8 @@ export class LinkHandshakes {
     return count;
   }
 
-  #shake(link: SecurableLink, handshake: Handshake): boolean {
+  /** False where the connection is lost. */
+  #begin(link: SecurableLink, handshake: Handshake): boolean {
     const { shard, tls, clock } = this.#options;
     const { connection, isDialled, remoteIp } = link;
     const { context, timeoutMs, serverName } = handshake.options;
@@ -125,7 +127,7 @@ export class LinkHandshakes {
     });
     // A server of which only the address is known is verified by that.
     tls.startTls(connection.slot, context, isDialled ? { serverName: serverName || remoteIp } : null);
-    return this.#goOn(link, handshake);
+    return true;
   }
 
   #goOn(link: SecurableLink, handshake: Handshake): boolean {
