@@ -3,6 +3,7 @@
  * `LinkHost`, which `link/host/` implements; other shards have none.
  */
 
+import type { AccountTerms } from "../auth/account_terms.ts";
 import type { Verdict } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
@@ -55,8 +56,8 @@ export interface LinkHost {
   /** Something is to be announced. */
   readonly hasNews: boolean;
   onTimer(): void;
-  /** Accounts or options are new. */
-  refresh(): void;
+  /** Accounts or options are new; `terms` say who is logged in no more. */
+  refresh(terms: readonly AccountTerms[]): void;
   control(message: LinkControl): void;
   /** The verdict on the login of a leaf node. */
   answer(connection: Connection, verdict: Verdict): void;

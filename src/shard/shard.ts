@@ -609,7 +609,7 @@ export class Shard implements LinkShard {
         this.accounts.update(changed, removed);
         this.#protocol.logins.applyTerms(terms);
         this.#protocol.logins.refresh(false);
-        this.#links?.refresh();
+        this.#links?.refresh(terms);
         break;
       }
       case "request":
@@ -733,7 +733,7 @@ export class Shard implements LinkShard {
     for (const connection of this.connections) {
       if (connection !== null && !connection.isLink) this.#protocol.applyOptions(connection);
     }
-    this.#links?.refresh();
+    this.#links?.refresh([]);
   }
 
   /** Tells the engine how long the lines are that it may take. */
