@@ -2,14 +2,20 @@
  * The sockets of the links shard as links see them: accepted or dialled, secured where the protocol says so, and given
  * their bytes.
  *
- *   dialled ─▶ CONNECTING ─▶ OPEN ⇄ SECURING      accepted ─▶ OPEN
+ *   dialled ─▶ CONNECTING ─▶ OPEN ⇄ SECURING (─▶ PEER_CHECK)      accepted ─▶ OPEN
  */
 import type { CloseReason as CloseReasonType } from "../../protocol/close_reason.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
 import { HANDSHAKE_DONE, type TlsLayer, type TlsSession } from "../../runtime/tls.ts";
-import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
+import {
+  type Connection,
+  PHASE_HANDSHAKE,
+  PHASE_PEER_CHECK,
+  PHASE_SETTLED,
+  STATE_CLOSING,
+} from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
 import type {
@@ -150,6 +156,8 @@ export class LinkConnections implements LinkDialer {
   proceed(connection: Connection): boolean {
     const link = this.of(connection);
     if (connection.state >= STATE_CLOSING) return false;
+    // Nothing to be done, but the shard is to see whether the connection is still there.
+    if (connection.phase === PHASE_PEER_CHECK) return true;
     const dial = this.#dials.get(link);
     return dial === undefined ? this.#goOnSecuring(link) : this.#goOnConnecting(link, dial);
   }
@@ -243,16 +251,37 @@ export class LinkConnections implements LinkDialer {
   }
 
   #goOnSecuring(link: HostLink): boolean {
-    const { tls, tlsContexts } = this.#options;
-    const outcome = tls.handshake(link.connection.slot);
+    const { shard, tls, tlsContexts } = this.#options;
+    const { connection } = link;
+    const outcome = tls.handshake(connection.slot);
     if (outcome === WOULD_BLOCK) return false;
-    this.#stopTimeout(link);
     if (outcome !== HANDSHAKE_DONE) {
       this.#failSecuring(link, tls.handshakeError().text);
       return false;
     }
+    const { context } = this.#handshakes.get(link)!;
+    if (!tlsContexts.checksPeers(context)) return this.#finishSecuring(link);
+    connection.phase = PHASE_PEER_CHECK;
+    shard.holdInput(connection);
+    shard.askAboutPeer(connection, context, tls.session(connection.slot).peerCertificates);
+    return false;
+  }
+
+  /** Main's answer about the other side's certificates. */
+  peerChecked(connection: Connection, isValid: boolean): void {
+    if (connection.state >= STATE_CLOSING || connection.phase !== PHASE_PEER_CHECK) return;
+    const link = this.of(connection);
+    if (!isValid) {
+      this.#failSecuring(link, `${link.isDialled ? "server" : "client"} not OCSP valid`);
+    } else if (this.#finishSecuring(link)) this.#options.shard.resumeInput(connection);
+  }
+
+  /** The handshake is done, and nothing is to be said against the other side's certificates. */
+  #finishSecuring(link: HostLink): boolean {
+    const { tls, tlsContexts } = this.#options;
     const { context, then } = this.#handshakes.get(link)!;
     this.#handshakes.delete(link);
+    this.#stopTimeout(link);
     if (!tlsContexts.isPinned(context, tls.session(link.connection.slot))) {
       this.#failSecuring(link, "certificate not pinned");
       return false;
@@ -266,6 +295,7 @@ export class LinkConnections implements LinkDialer {
   #failSecuring(link: HostLink, problem: string): void {
     const { log, shard } = this.#options;
     const { remoteIp, remotePort, id } = link;
+    this.#stopTimeout(link);
     const label = `${remoteIp}:${remotePort} - ${LABELS[link.kind]}:${id}`;
     log("error", `${label} - TLS ${NAMES[link.kind]} handshake error: ${problem}`);
     shard.close(link.connection, CloseReason.TlsHandshakeFailure);
