@@ -116,8 +116,8 @@ export interface FleetEvents {
   /** The links shard tells of something. */
   onLinks(news: LinksNews): void;
   log(level: ShardLogLevel, text: string): void;
-  /** Whether a client with this verified chain may come in, DER, its own certificate first. */
-  checkPeer(chain: readonly Uint8Array[]): Promise<boolean>;
+  /** Whether a peer with this verified chain may connect, DER, its own certificate first; by the TLS block of that name. */
+  checkPeer(block: string, chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
   /** `event` is null where nobody listens. */
@@ -639,10 +639,10 @@ export class Fleet {
 
   async #checkPeer(
     node: number,
-    { slot, clientId, chain }: Extract<ShardReport, { type: "peer" }>,
+    { slot, clientId, block, chain }: Extract<ShardReport, { type: "peer" }>,
   ): Promise<void> {
     // Whatever goes wrong with the question, nobody comes in by it.
-    const isValid = await this.#events.checkPeer(chain).catch(() => false);
+    const isValid = await this.#events.checkPeer(block, chain).catch(() => false);
     this.#send(node, { type: "peer", slot, clientId, isValid });
   }
 

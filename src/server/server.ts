@@ -196,7 +196,7 @@ export class Server {
       restaple: () => this.#restaple(),
       stop: () => void this.stop(),
       linkInvalid: (peer, link, reason) => this.#system?.tellOfInvalidLink(peer, link, reason),
-      peerRejected: (peer, reason) => this.#system?.tellOfRejectedPeer(peer, reason),
+      peerRejected: (kind, peer, reason) => this.#system?.tellOfRejectedPeer(kind, peer, reason),
     });
     const linkTls = this.#tlsContexts.createForLinks(options);
     if (!linkTls.ok) throw new Error(linkTls.reason);
@@ -226,7 +226,7 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
-        checkPeer: (chain) => this.#ocsp.isPeerValid(chain),
+        checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);

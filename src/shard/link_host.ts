@@ -61,6 +61,8 @@ export interface LinkHost {
   control(message: LinkControl): void;
   /** The verdict on the login of a leaf node. */
   answer(connection: Connection, verdict: Verdict): void;
+  /** Main's answer about the certificates of a link's other side. */
+  peerChecked(connection: Connection, isValid: boolean): void;
   /** Nothing is dialled any more; connections are closed by the shard. */
   stop(): void;
   /** What protocols know of their links; null where there are none of that kind. */

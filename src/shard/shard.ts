@@ -397,8 +397,8 @@ export class Shard implements LinkShard {
     this.#dependencies.ask(question);
   }
 
-  askAboutPeer({ slot, clientId, tls }: Connection): void {
-    this.#dependencies.report({ type: "peer", slot, clientId, chain: tls?.peerCertificates ?? [] });
+  askAboutPeer({ slot, clientId }: Connection, block: string, chain: readonly Uint8Array[]): void {
+    this.#dependencies.report({ type: "peer", slot, clientId, block, chain });
   }
 
   reportOpened(connection: Connection): void {
@@ -630,9 +630,9 @@ export class Shard implements LinkShard {
       }
       case "peer": {
         const connection = this.connections[message.slot];
-        if (connection?.clientId === message.clientId) {
-          this.#handshakes.onPeerChecked(connection, message.isValid);
-        }
+        if (connection?.clientId !== message.clientId) break;
+        if (connection.isLink) this.#links!.peerChecked(connection, message.isValid);
+        else this.#handshakes.onPeerChecked(connection, message.isValid);
         break;
       }
       case "query":

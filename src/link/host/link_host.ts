@@ -155,6 +155,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#logins.answer(connection.slot, connection.clientId, verdict);
   }
 
+  peerChecked(connection: Connection, isValid: boolean): void {
+    this.#connections.peerChecked(connection, isValid);
+  }
+
   publish(message: HeldMessage): number {
     const carried = this.#carried(message);
     return carried === null ? 0 : this.#running!.core.publish(carried);
