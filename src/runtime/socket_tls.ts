@@ -134,6 +134,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   ERR_SSL_UNSUPPORTED_PROTOCOL: "tls: client offered only unsupported versions",
   ERR_SSL_CLIENTHELLO_PARSE_FAILED: "local error: tls: error decoding message",
   ERR_SSL_DECODE_ERROR: "local error: tls: error decoding message",
+  ERR_SSL_BAD_PACKET_LENGTH: "local error: tls: bad record MAC",
   ERR_SSL_UNEXPECTED_MESSAGE: "local error: tls: unexpected message",
   ERR_SSL_UNEXPECTED_RECORD: "local error: tls: unexpected message",
 };

@@ -7,6 +7,7 @@ import { GrowthWatch } from "../base/growth_watch.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
 import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
@@ -21,10 +22,10 @@ import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
 import type { LinksNews, LinkTlsBlocks } from "../shard/links_setup.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
-import { Fleet } from "./fleet.ts";
+import { Fleet, type Ports } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
 import { clientUrls, type LinksIdentity, linksSetup } from "./links_setup.ts";
-import { hasLinks, listenErrorText, listenersOf } from "./listeners.ts";
+import { hasLinks, listenErrorText, listenersOf, listeningText } from "./listeners.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
 import { isOperatorMode } from "./operator_mode.ts";
@@ -134,6 +135,8 @@ export class Server {
   /** What handshakes are made with now. */
   #tlsContext: TlsContext | null;
   #linkTls: LinkTlsBlocks;
+  /** Of what is listened on. */
+  #ports: Ports = new Map();
   #rejections: ReturnType<typeof setInterval> | undefined;
   #port = 0;
   #http: HttpMonitor | null = null;
@@ -393,7 +396,7 @@ export class Server {
     if (isOperatorMode(this.#options)) await shardsStart;
     this.#hasLoggedStart = true;
     this.#logStart();
-    const { pidFile, host } = this.#options;
+    const { pidFile } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     if (this.#hasSystemAccount) await this.#startSystemServices();
@@ -403,14 +406,24 @@ export class Server {
     // Not sooner: whoever waits until monitoring answers, as scripts do, may connect at once.
     if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
-    this.#logger.info(`Listening for client connections on ${hostPortText(host, this.#port)}`);
+    this.#ports = listening.ports;
+    for (const kind of ["gateway", "leafnodes", "client"] as const) this.#logListening(kind);
     const { tls, allowNonTls } = this.#options;
     if (tls !== undefined) {
       this.#logger.info(`TLS ${allowNonTls ? "available" : "required"} for client connections`);
     }
     if ((tls?.connectionRateLimit ?? 0) > 0) this.#tellRejections();
     this.#writePortsFile();
+    this.#logListening("cluster");
     this.#logger.info("Server is ready");
+  }
+
+  #logListening(kind: ListenerKind): void {
+    const port = this.#ports.get(kind);
+    const listener = listenersOf(this.#options).find((each) => each.kind === kind);
+    if (port !== undefined && listener !== undefined) {
+      this.#logger.info(listeningText({ ...listener, port }));
+    }
   }
 
   async #startSystemServices(): Promise<void> {
@@ -443,6 +456,8 @@ export class Server {
     log.info(`  Version:  ${NATS_VERSION}`);
     log.info("  Git:      [not set]");
     log.info(`  Midge:    ${MIDGE_VERSION} on ${runtime.name} ${runtime.version}, ${shards}, ${transport}`);
+    const clusterName = options.cluster.name ?? options.gateway.name;
+    if (clusterName !== undefined) log.info(`  Cluster:  ${clusterName}`);
     log.info(`  Name:     ${this.#info.serverName}`);
     log.info(`  ID:       ${this.id}`);
     logFeatureFlags(log, options.featureFlags);
@@ -505,7 +520,8 @@ export class Server {
   }
 
   #writePortsFile(): void {
-    const { portsFileDir, host } = this.#options;
+    const { portsFileDir, host, cluster } = this.#options;
+    const clusterPort = this.#ports.get("cluster");
     if (!portsFileDir) return;
     const path = portsFilePath(portsFileDir, this.#settings.executableName, process.pid);
     try {
@@ -514,6 +530,9 @@ export class Server {
         portsOf({
           nats: { scheme: this.#scheme, host, port: this.#port },
           ...(this.#http === null ? {} : { monitoring: this.#monitoringListener(this.#http) }),
+          ...(clusterPort === undefined
+            ? {}
+            : { cluster: { scheme: "nats", host: cluster.host, port: clusterPort } }),
         }),
       );
       this.#portsFile = path;

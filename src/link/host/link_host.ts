@@ -186,6 +186,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "start":
         for (const problem of this.#tlsContexts.configure(message.setup.tls))
           this.#shard.log("error", problem);
+        this.#closeUnpinned();
         if (this.#running === null) this.#start(message.setup);
         else this.#running.protocols.reload(message.setup);
         break;
@@ -200,6 +201,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   stop(): void {
     this.#running?.protocols.stop();
+  }
+
+  #closeUnpinned(): void {
+    const count = this.#connections.closeUnpinned();
+    if (count > 0) this.#shard.log("info", `Disconnect ${count} clients due to pinned certs reload`);
   }
 
   report(what: "routes" | "gateways" | "leafs"): unknown {
