@@ -143,6 +143,8 @@ export const PLAN_IS_FOR_HOST = 1;
 export const PLAN_QUEUES_ARE_FOR_HOST = 2;
 /** The host handles messages with a reply. */
 export const PLAN_REPLIES_ARE_FOR_HOST = 4;
+/** The host handles messages with a reply and a header block. */
+export const PLAN_HEADED_REPLIES_ARE_FOR_HOST = 8;
 
 // A plan's entry for one local subscription, or one link: three words, then the prefix padded to 16. A client's is
 // `HMSG <subject> <sid> `, of which the first byte is left out where there are no headers.
@@ -284,7 +286,7 @@ export const RECORD_REST_LENGTH = 20;
 /** Length of the message's headers, −1 for a PUB. */
 export const RECORD_HEADER_LENGTH = 24;
 export const RECORD_QUEUE_COUNT = 28;
-/** 1 when plain subscriptions are served too. */
+/** 1 when plain subscriptions are served too. Of a control record: which piece of a message it is (`fabric/control.ts`). */
 export const RECORD_IS_PLAIN = 32;
 /** Slot of the publishing connection at the sending shard, told back when it is to be slowed. */
 export const RECORD_ORIGIN = 36;

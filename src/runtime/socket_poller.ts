@@ -252,6 +252,8 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
   #register(slot: number, socket: Socket, target: SocketAddress | null): void {
     assert(slot < this.#slotsMax && !this.#streams.has(slot), "SocketPoller: the slot is taken or too large");
     this.#streams.set(slot, new SocketStream(socket, target, () => this.#noteReady(slot)));
+    // A stream may come between turns, and bring timers that the last wait knew nothing of.
+    this.#scheduleTurn();
   }
 
   #streamOf(slot: number): SocketStream {

@@ -33,6 +33,8 @@ export interface OpenSslContext {
   readonly address: number;
   /** DNS names of its certificate. */
   readonly names: readonly string[];
+  /** The OCSP response that goes with its certificate to clients that ask for one, DER in base64; null for none. */
+  readonly staple: string | null;
 }
 
 /** Why a handshake failed, in Go's words as nats-server logs them. */

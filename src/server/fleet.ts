@@ -116,6 +116,8 @@ export interface FleetEvents {
   /** The links shard tells of something. */
   onLinks(news: LinksNews): void;
   log(level: ShardLogLevel, text: string): void;
+  /** Whether a client with this verified chain may come in, DER, its own certificate first. */
+  checkPeer(chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
   /** `event` is null where nobody listens. */
@@ -255,6 +257,11 @@ export class Fleet {
     return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
   }
 
+  /** Whether there is a shard for links, which is for the whole life of the process. */
+  get hasLinks(): boolean {
+    return this.#options.hasLinks;
+  }
+
   get shardCount(): number {
     return this.#options.shardCount;
   }
@@ -289,6 +296,11 @@ export class Fleet {
     for (let i = 0; i < this.#servingCount; i++) this.#shards.push(this.#startShard(i, []));
     this.#acceptor = new AcceptorThread(this.#shared, this.#options.posix, this.#events);
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
+  }
+
+  /** What it listens on, as far as it does yet. */
+  get ports(): Ports {
+    return this.#ports;
   }
 
   /** Shards, the one for links among them: it comes behind the others. */
@@ -377,6 +389,12 @@ export class Fleet {
     this.#broadcast({ type: "options", options, info });
     this.#setUpLinks();
     await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
+  }
+
+  /** Gives every shard options that mean the same to the links thread and to clients. */
+  refreshOptions(options: ShardOptions): void {
+    this.#shardOptions = options;
+    this.#broadcast({ type: "options", options, info: this.#info });
   }
 
   /** Sends INFO to the clients that take it at any time. */
@@ -587,6 +605,9 @@ export class Fleet {
       case "opened":
         this.#events.opened(report.event);
         break;
+      case "peer":
+        void this.#checkPeer(shard.node, report);
+        break;
       case "links":
         this.#events.onLinks(report.news);
         break;
@@ -616,6 +637,15 @@ export class Fleet {
     }
   }
 
+  async #checkPeer(
+    node: number,
+    { slot, clientId, chain }: Extract<ShardReport, { type: "peer" }>,
+  ): Promise<void> {
+    // Whatever goes wrong with the question, nobody comes in by it.
+    const isValid = await this.#events.checkPeer(chain).catch(() => false);
+    this.#send(node, { type: "peer", slot, clientId, isValid });
+  }
+
   /** A shard died: its clients are disconnected and find another one, and a new thread takes its place. */
   #onFailure(shard: ShardThread, error: string): void {
     if (shard.hasFailed) return;
@@ -638,7 +668,9 @@ export class Fleet {
     if (this.#isStopping) return;
     const text = capitalised(nameOf(shard, this.#shared.map.linksNode));
     this.#events.log("error", `${text} failed, its ${lost} connections are closed: ${error}`);
-    if (this.#index.lockOwner() === node) {
+    const lockOwner = this.#index.lockOwner();
+    const isFarOwner = lockOwner === NODE_FAR && node === this.#shared.map.linksNode;
+    if (lockOwner === node || isFarOwner) {
       this.#events.fatal(`${text} failed while it changed the interest index`);
       return;
     }

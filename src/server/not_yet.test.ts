@@ -9,7 +9,6 @@ function find(text: string): string | undefined {
 }
 
 for (const [text, key] of [
-  ["tls { ocsp_peer: true }", "tls.ocsp_peer"],
   ["proxy_protocol: true", "proxy_protocol"],
   ["websocket { port: 80, no_tls: true }", "websocket"],
 ] as const) {
@@ -31,8 +30,12 @@ for (const text of [
   "mappings { a: b }",
   "no_system_account: true",
   `system_account: "$SYS"`,
-  "cluster { name: c }",
-  "tls { verify: true }",
+  "cluster { name: c, port: 6222 }",
+  "gateway { name: a, port: 7222 }",
+  "leafnodes { port: 7422 }",
+  "leafnodes { remotes: [ { url: nats://a } ] }",
+  "tls { verify: true, ocsp_peer: true }",
+  "ocsp { mode: always }",
   "feature_flags { a: true }",
 ]) {
   test(`findNotYetSupported() has nothing against: ${text}`, () => {

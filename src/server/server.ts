@@ -28,6 +28,7 @@ import { clientUrls, type LinksIdentity, linksSetup } from "./links_setup.ts";
 import { hasLinks, listenErrorText, listenersOf, listeningText } from "./listeners.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
+import { OcspService } from "./ocsp_service.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { VerifiedOperators } from "./operator_setup.ts";
 import { OptionResolver } from "./option_resolver.ts";
@@ -118,6 +119,7 @@ export class Server {
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
+  readonly #ocsp: OcspService;
   readonly #fleetMonitor: FleetMonitor;
   readonly #systemHost: ServerSystemHost;
   readonly #hasSystemAccount: boolean;
@@ -190,6 +192,12 @@ export class Server {
     const tls = this.#tlsContexts.create(options.tls);
     if (!tls.ok) throw new Error(tls.reason);
     this.#tlsContext = tls.context;
+    this.#ocsp = new OcspService(logger, {
+      restaple: () => this.#restaple(),
+      stop: () => void this.stop(),
+      linkInvalid: (peer, link, reason) => this.#system?.tellOfInvalidLink(peer, link, reason),
+      peerRejected: (peer, reason) => this.#system?.tellOfRejectedPeer(peer, reason),
+    });
     const linkTls = this.#tlsContexts.createForLinks(options);
     if (!linkTls.ok) throw new Error(linkTls.reason);
     this.#linkTls = linkTls.blocks;
@@ -218,6 +226,7 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
+        checkPeer: (chain) => this.#ocsp.isPeerValid(chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);
@@ -245,6 +254,7 @@ export class Server {
       info: this.#info,
       accounts: this.#monitoredAccounts,
       operators: operator?.operators ?? [],
+      ocsp: this.#ocsp,
     });
     this.monitor = this.#fleetMonitor;
     this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, options.cluster.name, {
@@ -306,6 +316,7 @@ export class Server {
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
     this.#system?.enterLameDuck();
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
+    this.#fleet.tellLinks({ type: "link", what: "lameDuck" });
     await this.#fleet.stopListening(CLOSED_IN_LAME_DUCK_MODE);
     if (!this.isLameDuck) return this.stop();
     const lameDuck = new LameDuck({
@@ -313,7 +324,10 @@ export class Server {
       gracePeriodMs: lameDuckGracePeriodMs,
       clientCount: () => this.#fleet.counters().connections,
       announce: () => this.#fleet.sendInfo({ ...this.#info, lameDuckMode: true }),
-      beginClosing: () => this.#logger.info("Closing existing clients"),
+      beginClosing: () => {
+        this.#logger.info("Closing existing clients");
+        this.#fleet.tellLinks({ type: "link", what: "closeLeafs" });
+      },
       close: (count) => this.#fleet.closeSome(count, CloseReason.ServerShutdown),
     });
     this.#lameDuck = lameDuck;
@@ -389,6 +403,8 @@ export class Server {
   }
 
   async #start(): Promise<void> {
+    const ocsp = await this.#ocsp.open(this.#options, this.#tlsContext, "fail");
+    if (!ocsp.ok) throw new Error(ocsp.reason);
     // The threads take a while to come up; everything else happens meanwhile.
     const shardsStart = this.#fleet.start(loginsSettings(this.#options, this.#resolved));
     shardsStart.catch(() => {});
@@ -398,6 +414,8 @@ export class Server {
     this.#logStart();
     const { pidFile } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
+    this.#ocsp.use(ocsp.ocsp);
+    this.#restaple();
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
@@ -436,7 +454,12 @@ export class Server {
   }
 
   #shardOptions(): ShardOptions {
-    return shardOptions(this.#options, this.#resolved, this.#tlsContext);
+    return shardOptions(this.#options, this.#resolved, this.#ocsp.stapled(this.#tlsContext));
+  }
+
+  /** Staples have come, or come anew: handshakes from now on carry them. */
+  #restaple(): void {
+    if (this.#tlsContext !== null) this.#fleet.refreshOptions(this.#shardOptions());
   }
 
   /** Says once a second how many clients were turned away for `tls.connection_rate_limit`. */
@@ -568,6 +591,9 @@ export class Server {
     if (obstacle !== undefined) return refuse(obstacle);
     const difference = diffOptions(this.#options, read.options);
     if (!difference.ok) return refuse(difference.reason);
+    if (hasLinks(read.options) && !this.#fleet.hasLinks) {
+      return refuse("config reload not supported for the first links to other servers: restart this server");
+    }
     const resolution = this.#resolver.resolve(read.options);
     if (!resolution.ok) return refuse(resolution.problem);
     const address = announcedAddress(read.options, this.#port);
@@ -578,6 +604,12 @@ export class Server {
     if (!linkTls.ok) {
       this.#tlsContexts.release(tls.context);
       return refuse(linkTls.reason);
+    }
+    const ocsp = await this.#ocsp.open(read.options, tls.context, "go on");
+    if (!ocsp.ok || this.#state !== "running") {
+      this.#tlsContexts.release(tls.context);
+      this.#tlsContexts.releaseLinks(linkTls.blocks);
+      return refuse(ocsp.ok ? `the server is ${this.#state}, not running` : ocsp.reason);
     }
 
     const changed = new Set(difference.changes.map(({ key }) => key));
@@ -607,6 +639,7 @@ export class Server {
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
     const oldContext = this.#tlsContext;
     this.#tlsContext = tls.context;
+    this.#ocsp.use(ocsp.ocsp);
     const oldLinkTls = this.#linkTls;
     this.#linkTls = linkTls.blocks;
     await this.#fleet.changeOptions(
@@ -650,6 +683,7 @@ export class Server {
 
   async #stopThreads(): Promise<void> {
     this.#system?.stop();
+    this.#ocsp.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
     if (await this.#fleet.stop()) {

@@ -12,7 +12,7 @@ import type { TlsLayer } from "../runtime/tls.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { PlanRules, TargetRules } from "./plan_rules.ts";
-import type { LinkControl, ShardReport } from "./shard_options.ts";
+import type { LinkControl, LinksQuery, ShardReport } from "./shard_options.ts";
 
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
@@ -62,6 +62,6 @@ export interface LinkHost {
   answer(connection: Connection, verdict: Verdict): void;
   /** Nothing is dialled any more; connections are closed by the shard. */
   stop(): void;
-  /** The links, as monitoring shows them. */
-  report(what: "routes" | "gateways" | "leafs"): unknown;
+  /** What protocols know of their links; null where there are none of that kind. */
+  report(query: LinksQuery): unknown;
 }

@@ -76,6 +76,7 @@ import { ClientProtocol } from "./client_protocol.ts";
 import { ClientTargets } from "./client_targets.ts";
 import {
   Connection,
+  PHASE_PEER_CHECK,
   PHASE_SETTLED,
   STATE_CLOSED,
   STATE_CLOSING,
@@ -107,6 +108,7 @@ import {
   clientsOf,
   connectionPage,
   connectionRecord,
+  linksAnswer,
   NO_COUNTERS,
   openConnection,
   subscriberCount,
@@ -395,6 +397,10 @@ export class Shard implements LinkShard {
     this.#dependencies.ask(question);
   }
 
+  askAboutPeer({ slot, clientId, tls }: Connection): void {
+    this.#dependencies.report({ type: "peer", slot, clientId, chain: tls?.peerCertificates ?? [] });
+  }
+
   reportOpened(connection: Connection): void {
     const event = this.#events.opened(connection);
     if (event !== null) this.#dependencies.report({ type: "opened", event });
@@ -408,13 +414,17 @@ export class Shard implements LinkShard {
     this.#resumable.push(connection);
   }
 
-  /** Takes what connections sent while their logins were judged. */
+  /** Takes what connections sent while their logins were judged, or their certificates. */
   #takeHeldInput(): void {
     for (const connection of this.#resumable.splice(0)) {
       if (connection.state >= STATE_CLOSING || connection.state === STATE_WAITING) continue;
       this.poller.setInterest(connection.slot, true, connection.isWriteWanted);
       const kept = connection.keptLength;
-      if (kept === 0) continue;
+      if (kept === 0) {
+        // TLS may have read ahead, of which no socket tells.
+        this.#read(connection, READABLE);
+        continue;
+      }
       if (this.outbound.hasGathered) this.outbound.flushAll();
       this.shared.bytes.set(connection.kept!.subarray(0, kept), this.#receive);
       this.#take(connection, this.#receive, this.#receive + kept);
@@ -532,6 +542,10 @@ export class Shard implements LinkShard {
       if ((flags & HANGUP) !== 0) this.#end(connection);
       return;
     }
+    if (connection.phase === PHASE_PEER_CHECK) {
+      if ((flags & HANGUP) !== 0) this.close(connection, CloseReason.TlsHandshakeFailure);
+      return;
+    }
     if (connection.phase !== PHASE_SETTLED && !this.#handshakes.proceed(connection)) return;
     if (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0) return;
     if (connection.state === STATE_WAITING) {
@@ -598,6 +612,9 @@ export class Shard implements LinkShard {
         this.#links?.refresh();
         break;
       }
+      case "request":
+        this.#services.takeRequest(message);
+        break;
       case "link":
         this.#links?.control(message);
         break;
@@ -608,8 +625,13 @@ export class Shard implements LinkShard {
         const connection = this.connections[message.slot];
         if (connection?.clientId !== message.clientId) break;
         if (connection.isLink) this.#links!.answer(connection, message.verdict);
-        else {
-          this.#protocol.logins.answer(connection, message.verdict, message.isAgain);
+        else this.#protocol.logins.answer(connection, message);
+        break;
+      }
+      case "peer": {
+        const connection = this.connections[message.slot];
+        if (connection?.clientId === message.clientId) {
+          this.#handshakes.onPeerChecked(connection, message.isValid);
         }
         break;
       }
@@ -696,7 +718,7 @@ export class Shard implements LinkShard {
       case "routes":
       case "gateways":
       case "leafs":
-        return this.#links?.report(query.what) ?? null;
+        return linksAnswer(this, this.#links?.report(query) ?? null);
     }
   }
 

@@ -58,6 +58,8 @@ export interface ShardTls {
   readonly pinnedCerts: readonly string[];
   /** Handshakes a second of all shards together, 0 for any number. */
   readonly connectionRateLimit: number;
+  /** Main is asked whether the authorities of a client's certificates stand by them. */
+  readonly checksPeers: boolean;
 }
 
 export interface LoginSettings {
@@ -96,6 +98,8 @@ export interface LoginQuestion {
   readonly node: number;
   readonly slot: number;
   readonly clientId: number;
+  /** Comes back with the verdict (`Connection.loginNumber`). */
+  readonly loginNumber: number;
   /** The client is in already; asked after a reload. */
   readonly isAgain: boolean;
   readonly request: LoginRequest;
@@ -109,14 +113,29 @@ export type ShardControl =
   | { readonly type: "accounts"; readonly change: AccountsChange }
   /** From another shard: who is about to answer a request to a service whose latency is measured. */
   | { readonly type: "responder"; readonly token: string; readonly info: ClientInfo }
+  /**
+   * From the links thread: a request of the server's in an account, to the services that this one imports. Headers, ""
+   * for none, and payload are base64.
+   */
+  | {
+      readonly type: "request";
+      readonly account: number;
+      readonly subject: string;
+      readonly reply: string;
+      readonly headers: string;
+      readonly payload: string;
+    }
   /** The answer to a `LoginQuestion`. */
   | {
       readonly type: "verdict";
       readonly slot: number;
       readonly clientId: number;
+      readonly loginNumber: number;
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }
+  /** Whether the client of a `peer` report may come in. */
+  | { readonly type: "peer"; readonly slot: number; readonly clientId: number; readonly isValid: boolean }
   | {
       readonly type: "accept";
       readonly listener: ListenerKind;
@@ -148,7 +167,9 @@ export type LinkControl =
   /** The answer to a `resolve` report. */
   | ({ readonly type: "link"; readonly what: "addresses"; readonly host: string } & HostAddresses)
   /** Lame duck mode begins. */
-  | { readonly type: "link"; readonly what: "lameDuck" };
+  | { readonly type: "link"; readonly what: "lameDuck" }
+  /** Leaf nodes are to go, as clients are. */
+  | { readonly type: "link"; readonly what: "closeLeafs" };
 
 export type ShardQuery =
   /** Nothing: the answer says that every command before it has been carried out. */
@@ -187,10 +208,21 @@ export type ShardQuery =
   | { readonly what: "clients"; readonly account: string }
   /** What each account has here: `AccountCounters` by name. */
   | { readonly what: "accounts" }
-  /** The links shard's alone: its links, as monitoring shows them. */
+  /** The links shard's alone: `LinksAnswer`. */
+  | LinksQuery;
+
+/** The links of a kind, as monitoring shows them. */
+export type LinksQuery =
   | { readonly what: "routes" }
-  | { readonly what: "gateways" }
+  | { readonly what: "gateways"; readonly listsAccounts: boolean; readonly listsSubscriptions: boolean }
   | { readonly what: "leafs" };
+
+/** What their protocol knows of them, and what the shard has counted, of links of all kinds. */
+export interface LinksAnswer<Report> {
+  /** Null where there are none of that kind. */
+  readonly report: Report | null;
+  readonly connections: readonly ConnectionRecord[];
+}
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
@@ -198,6 +230,13 @@ export type ShardReport =
   | { readonly type: "ready"; readonly ports: readonly number[] }
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
+  /** A client whose certificates are to be checked: its verified chain, DER, its own first. Answered by `peer`. */
+  | {
+      readonly type: "peer";
+      readonly slot: number;
+      readonly clientId: number;
+      readonly chain: readonly Uint8Array[];
+    }
   /** A client is in. Only where somebody listens to events of such. */
   | { readonly type: "opened"; readonly event: ClientEvent }
   /** Without an event where nobody listens. */

@@ -8,7 +8,7 @@ import type { CloseReason as CloseReasonType } from "../../protocol/close_reason
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
-import type { TlsLayer, TlsSession } from "../../runtime/tls.ts";
+import type { TlsLayer } from "../../runtime/tls.ts";
 import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
@@ -76,11 +76,6 @@ export class HostLink implements LinkConnection, ReceivingLink {
   /** Messages of links that others only send to are scanned by the engine. */
   get isRegistered(): boolean {
     return this.registered !== null && this.registered.role !== "outbound";
-  }
-
-  /** TLS of the connection; null in clear. */
-  get session(): TlsSession | null {
-    return this.#owner.sessionOf(this);
   }
 
   send(bytes: Uint8Array | string): void {
@@ -182,10 +177,6 @@ export class LinkConnections implements LinkDialer {
   /** Closes links whose key is not among the pinned ones, after a reload; returns how many. */
   closeUnpinned(): number {
     return this.#handshakes.closeUnpinned();
-  }
-
-  sessionOf(link: HostLink): TlsSession | null {
-    return this.#handshakes.sessionOf(link);
   }
 
   #add(kind: LinkKind, connection: Connection, isDialled: boolean): HostLink {

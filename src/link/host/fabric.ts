@@ -134,9 +134,13 @@ export class ShardFabric implements LinkFabric {
       if (member !== null) queueIds.getOrInsertComputed(member.node, () => []).push(member.queueId);
     }
     const body = held(account.id, message);
-    for (let node = 0; node < NODE_FAR; node++) {
+    let nodes = isPlain ? near.plainNodes : 0;
+    for (const node of queueIds.keys()) nodes |= 1 << node;
+    for (; nodes !== 0; nodes &= nodes - 1) {
+      const node = 31 - Math.clz32(nodes & -nodes);
       const isWanted = isPlain && (near.plainNodes & (1 << node)) !== 0;
-      const picked = Int32Array.from(queueIds.get(node) ?? []);
+      const ids = queueIds.get(node);
+      const picked = ids === undefined ? NO_QUEUES : Int32Array.from(ids);
       if (isWanted || picked.length > 0)
         this.#shard.sendToNode(node, { message: body, isPlain: isWanted, queues: picked });
     }
@@ -150,6 +154,10 @@ export class ShardFabric implements LinkFabric {
 
   watchReply(account: string, subject: string, isWatched: boolean): void {
     this.want(REPLIES, { account, subject, queue: "", origin: "" }, isWatched ? 1 : 0);
+  }
+
+  plansChanged(): void {
+    this.#shard.plans.forgetAll();
   }
 
   linkChanged(link: Link): void {

@@ -78,12 +78,11 @@ describe("LinkHandshakes", () => {
     expect(done.splice(0)).toEqual(["flushes", "starts cluster with a client"]);
     expect(connection.phase).toBe(PHASE_HANDSHAKE);
     expect(handshakes.proceed(securable)).toBe(false);
-    expect(handshakes.sessionOf(securable)).toBe(null);
     layer.outcome = HANDSHAKE_DONE;
     expect(handshakes.proceed(securable)).toBe(true);
     expect(done).toEqual(["secured"]);
     expect(connection.phase).toBe(PHASE_SETTLED);
-    expect(handshakes.sessionOf(securable)?.version).toBe("1.3");
+    expect(connection.tls?.version).toBe("1.3");
     expect(logged).toEqual([
       "debug 10.0.0.2:6222 - rid:7 - Starting TLS route server handshake",
       "debug 10.0.0.2:6222 - rid:7 - TLS handshake complete",

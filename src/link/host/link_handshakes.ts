@@ -10,7 +10,7 @@ import { CloseReason } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import { WOULD_BLOCK } from "../../runtime/poller.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
-import { HANDSHAKE_DONE, type TlsLayer, type TlsSession } from "../../runtime/tls.ts";
+import { HANDSHAKE_DONE, type TlsLayer } from "../../runtime/tls.ts";
 import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import type { LinkClock, LinkKind, LinkLog, LinkTls } from "../core/link.ts";
@@ -93,11 +93,6 @@ export class LinkHandshakes {
     this.#secured.delete(link);
   }
 
-  /** Of a link whose handshake is done; null in clear. */
-  sessionOf(link: SecurableLink): TlsSession | null {
-    return this.#secured.has(link) ? this.#options.tls.session(link.connection.slot) : null;
-  }
-
   /** Closes links whose key is not among the pinned ones, after a reload; returns how many. */
   closeUnpinned(): number {
     const { shard, tls, tlsContexts } = this.#options;
@@ -153,6 +148,7 @@ export class LinkHandshakes {
     this.#say(link, "debug", "TLS handshake complete");
     this.#say(link, "debug", `TLS version ${session.version}, cipher suite ${session.cipherSuite}`);
     this.#secured.set(link, context);
+    connection.tls = session;
     connection.phase = PHASE_SETTLED;
     handshake.then();
     return true;

@@ -26,7 +26,7 @@ import type { StreamSource } from "../../runtime/poller.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
-import type { LinkControl } from "../../shard/shard_options.ts";
+import type { LinkControl, LinksQuery } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkEvents, LinkKind, LinkMessage } from "../core/link.ts";
@@ -196,6 +196,9 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "lameDuck":
         this.#running?.protocols.enterLameDuck();
         break;
+      case "closeLeafs":
+        this.#running?.protocols.leafs?.closeAll();
+        break;
     }
   }
 
@@ -208,8 +211,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
     if (count > 0) this.#shard.log("info", `Disconnect ${count} clients due to pinned certs reload`);
   }
 
-  report(what: "routes" | "gateways" | "leafs"): unknown {
-    return this.#running === null ? null : this.#running.protocols.report(what);
+  report(query: LinksQuery): unknown {
+    return this.#running === null ? null : this.#running.protocols.report(query);
   }
 
   // What protocols tell.
