@@ -135,9 +135,24 @@ row("clusters 9: a forwarded INFO of another cluster closes the route without a 
 
 row("clusters 43: bad arguments close the route without a word", async () => {
   const lines = [
-    ...["RMSG $G", "RMSG $G foo", "RMSG $G a b c d 2", "RMSG $G foo x", "RMSG $G foo -1", "RMSG $G foo 1234567890"],
+    ...[
+      "RMSG $G",
+      "RMSG $G foo",
+      "RMSG $G a b c d 2",
+      "RMSG $G foo x",
+      "RMSG $G foo -1",
+      "RMSG $G foo 1234567890",
+    ],
     ...["HMSG $G foo 20 10", "HMSG $G foo 2", "LMSG LC $G foo 2", "LMSG LC $G foo 9 2"],
-    ...["RS+ $G foo q", "RS+ $G", "RS+ $G foo q 1 2", "RS- $G", "RS- $G foo q 1", "LS+ LC $G", "LS+ LC $G foo q"],
+    ...[
+      "RS+ $G foo q",
+      "RS+ $G",
+      "RS+ $G foo q 1 2",
+      "RS- $G",
+      "RS- $G foo q 1",
+      "LS+ LC $G",
+      "LS+ LC $G foo q",
+    ],
     ...['INFO {"server_id":7}', "INFO {", "INFO nothing", 'CONNECT {"cluster":7}'],
   ];
   const witness = await registered();
@@ -302,10 +317,7 @@ rowsInParallel({
     const make = (name: string) =>
       certificates.make({
         subject: `/CN=${name}`,
-        extensions: [
-          "subjectAltName=DNS:localhost,IP:127.0.0.1",
-          "extendedKeyUsage=serverAuth,clientAuth",
-        ],
+        extensions: ["subjectAltName=DNS:localhost,IP:127.0.0.1", "extendedKeyUsage=serverAuth,clientAuth"],
         issuer: authority,
       });
     const [first, second] = [make("first"), make("second")];

@@ -91,18 +91,21 @@ row("clusters 30: a queue group is told with its weight at every change", async 
   });
 });
 
-row("clusters 30: a client with several members leaves with one update or more, the last one right", async () => {
-  await withRoute(async (route, client) => {
-    client.send("SUB foo q 1\r\n");
-    await route.expect("RS+ $G foo q 1");
-    const other = await server().connectAs();
-    other.send("SUB foo q 1\r\nSUB foo q 2\r\nSUB foo q 3\r\n");
-    while ((await route.next()) !== "RS+ $G foo q 4");
-    other.destroy();
-    while ((await route.next()) !== "RS+ $G foo q 1");
-    await route.expectNoInterest(client);
-  });
-});
+row(
+  "clusters 30: a client with several members leaves with one update or more, the last one right",
+  async () => {
+    await withRoute(async (route, client) => {
+      client.send("SUB foo q 1\r\n");
+      await route.expect("RS+ $G foo q 1");
+      const other = await server().connectAs();
+      other.send("SUB foo q 1\r\nSUB foo q 2\r\nSUB foo q 3\r\n");
+      while ((await route.next()) !== "RS+ $G foo q 4");
+      other.destroy();
+      while ((await route.next()) !== "RS+ $G foo q 1");
+      await route.expectNoInterest(client);
+    });
+  },
+);
 
 row("clusters 31: a subscription that ends itself is told when it comes and when it has ended", async () => {
   await withRoute(async (route, client) => {
@@ -143,7 +146,8 @@ row("clusters 33: the interest of a route that is gone is gone", async () => {
     route.destroy();
     await server().waitForLog(/Router connection closed/);
     let answer = await request(client, "only.there");
-    for (let tries = 0; answer.headers === "" && tries < 50; tries++) answer = await request(client, "only.there");
+    for (let tries = 0; answer.headers === "" && tries < 50; tries++)
+      answer = await request(client, "only.there");
     if (!answer.headers.startsWith("NATS/1.0 503")) throw new Error("there is still somebody who responds");
   });
 });
@@ -178,18 +182,28 @@ row("clusters 46b: weight 0 counts as 1", async () => {
   });
 });
 
-row("clusters 3.11: repeated and unknown lines change nothing, a repeated queue line replaces the weight", async () => {
-  await withRoute(async (route, client) => {
-    route.send("RS+ $G foo", "RS+ $G foo", "RS- $G bar", "RS- $G foo q", "RS+ $G q.s q 5", "RS+ $G q.s q 1");
-    await route.roundTrip();
-    client.send("PUB foo 1\r\n1\r\nPUB q.s 1\r\n2\r\n");
-    await route.expect("RMSG $G foo 1\r\n1", "RMSG $G q.s | q 1\r\n2");
-    route.send("RS- $G foo", "RS- $G q.s q");
-    await route.roundTrip();
-    client.send("PUB foo 1\r\n1\r\nPUB q.s 1\r\n2\r\n");
-    await expectNoMessage(route, client);
-  });
-});
+row(
+  "clusters 3.11: repeated and unknown lines change nothing, a repeated queue line replaces the weight",
+  async () => {
+    await withRoute(async (route, client) => {
+      route.send(
+        "RS+ $G foo",
+        "RS+ $G foo",
+        "RS- $G bar",
+        "RS- $G foo q",
+        "RS+ $G q.s q 5",
+        "RS+ $G q.s q 1",
+      );
+      await route.roundTrip();
+      client.send("PUB foo 1\r\n1\r\nPUB q.s 1\r\n2\r\n");
+      await route.expect("RMSG $G foo 1\r\n1", "RMSG $G q.s | q 1\r\n2");
+      route.send("RS- $G foo", "RS- $G q.s q");
+      await route.roundTrip();
+      client.send("PUB foo 1\r\n1\r\nPUB q.s 1\r\n2\r\n");
+      await expectNoMessage(route, client);
+    });
+  },
+);
 
 row("clusters 46c: what a leaf node subscribes to of a stream import is told without origin", async () => {
   await using importing = await ServerProcess.start({
@@ -259,42 +273,45 @@ row("clusters 3.11: a leaf node's interest has its origin, for those who know of
   });
 });
 
-row("clusters 49: a leaf node's interest and a client's in one subject end apart at an old server, too", async () => {
-  await using servers = new Servers();
-  const seed = await servers.start({
-    config: `
+row(
+  "clusters 49: a leaf node's interest and a client's in one subject end apart at an old server, too",
+  async () => {
+    await using servers = new Servers();
+    const seed = await servers.start({
+      config: `
       server_name: S
       cluster { name: C1, listen: "127.0.0.1:-1" }
       leafnodes { listen: "127.0.0.1:-1" }
     `,
-  });
-  const peer = await servers.start({
-    role: "peer",
-    config: `
+    });
+    const peer = await servers.start({
+      role: "peer",
+      config: `
       server_name: P
       cluster { name: C1, listen: "127.0.0.1:-1", routes: [ "nats://${await linkAddress(seed, "route")}" ] }
     `,
-  });
-  const [subscriber, publisher] = [await seed.connectAs(), await peer.connectAs()];
-  const leaf = await joinLeaf(await linkPort(seed, "leafnode"));
-  subscriber.send("SUB foo 1\r\n");
-  leaf.send("LS+ foo");
-  await leaf.roundTrip();
-  await untilReached(publisher, subscriber);
-  leaf.send("LS- foo");
-  await leaf.roundTrip();
-  await untilReached(publisher, subscriber);
-  publisher.send("PUB foo 2\r\nhi\r\n");
-  // nats-server 2.15 takes the one for the other when it speaks to 2.9, which has one counter for both.
-  if ((await kindOf(seed)).isNatsServer && (await kindOf(peer)).isOld) return;
-  await subscriber.expect("MSG foo 1 2\r\nhi\r\n");
-  leaf.send("LS+ foo");
-  await leaf.roundTrip();
-  subscriber.send("UNSUB 1\r\n");
-  await untilReached(publisher, subscriber);
-  publisher.send("PUB foo 2\r\nhi\r\n");
-  await leaf.expectMessage("LMSG foo 2\r\nhi");
-});
+    });
+    const [subscriber, publisher] = [await seed.connectAs(), await peer.connectAs()];
+    const leaf = await joinLeaf(await linkPort(seed, "leafnode"));
+    subscriber.send("SUB foo 1\r\n");
+    leaf.send("LS+ foo");
+    await leaf.roundTrip();
+    await untilReached(publisher, subscriber);
+    leaf.send("LS- foo");
+    await leaf.roundTrip();
+    await untilReached(publisher, subscriber);
+    publisher.send("PUB foo 2\r\nhi\r\n");
+    // nats-server 2.15 takes the one for the other when it speaks to 2.9, which has one counter for both.
+    if ((await kindOf(seed)).isNatsServer && (await kindOf(peer)).isOld) return;
+    await subscriber.expect("MSG foo 1 2\r\nhi\r\n");
+    leaf.send("LS+ foo");
+    await leaf.roundTrip();
+    subscriber.send("UNSUB 1\r\n");
+    await untilReached(publisher, subscriber);
+    publisher.send("PUB foo 2\r\nhi\r\n");
+    await leaf.expectMessage("LMSG foo 2\r\nhi");
+  },
+);
 
 row("clusters 53: permissions of the cluster are about interest, not about messages", async () => {
   await using limited = await ServerProcess.start({

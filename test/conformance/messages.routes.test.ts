@@ -184,7 +184,9 @@ row("clusters 42: members of a group are chosen by their number, wherever they a
 
 row("clusters 42: the same of two real servers, each with members and publishers", async () => {
   await using servers = new Servers();
-  const seed = await servers.start({ config: `server_name: S\ncluster { name: C1, listen: "127.0.0.1:-1" }` });
+  const seed = await servers.start({
+    config: `server_name: S\ncluster { name: C1, listen: "127.0.0.1:-1" }`,
+  });
   const peer = await servers.start({
     role: "peer",
     config: `
@@ -244,7 +246,9 @@ row("clusters 51: every form of LMSG is understood", async () => {
     await subscribe(client, route, "foo");
     route.send("LMSG LC $G foo 0 1", "1", "LMSG LC $G foo rep 0 1", "2", "LMSG LC $G foo | q 0 1", "3");
     route.send("LMSG LC $G foo + rep q 0 1", "4", "LMSG LC $G foo rep 18 20", `${HEADER}hi`);
-    await client.expect("MSG foo 1 1\r\n1\r\nMSG foo 1 rep 1\r\n2\r\nMSG foo 1 1\r\n3\r\nMSG foo 1 rep 1\r\n4\r\n");
+    await client.expect(
+      "MSG foo 1 1\r\n1\r\nMSG foo 1 rep 1\r\n2\r\nMSG foo 1 1\r\n3\r\nMSG foo 1 rep 1\r\n4\r\n",
+    );
     await client.expect(`HMSG foo 1 rep 18 20\r\n${HEADER}hi\r\n`);
   });
 });
@@ -293,7 +297,8 @@ row("clusters 1.6: messages of one client arrive in order, whatever their size",
     route.send("RS+ $G size.*");
     await route.roundTrip();
     const sizes = [0, 1, 100, 1000, 70_000, 5, 200_000, 3, 1_048_576, 0, 40_000, 2];
-    for (const [at, size] of sizes.entries()) client.send(`PUB size.${at} ${size}\r\n${"x".repeat(size)}\r\n`);
+    for (const [at, size] of sizes.entries())
+      client.send(`PUB size.${at} ${size}\r\n${"x".repeat(size)}\r\n`);
     for (const [at, size] of sizes.entries()) {
       expect(await route.next()).toBe(`RMSG $G size.${at} ${size}\r\n${"x".repeat(size)}`);
     }

@@ -106,5 +106,7 @@ export async function expectNothing(publisher: RawClient, subscriber: RawClient)
 
 /** Takes messages until `count` have come, of any subject, as `subject payload`. */
 export function messagesIn(text: string): string[] {
-  return [...text.matchAll(/^MSG (\S+) .*\r\n(.*)\r\n/gm)].map(([, subject, payload]) => `${subject} ${payload}`);
+  return [...text.matchAll(/^MSG (\S+) .*\r\n(.*)\r\n/gm)].map(
+    ([, subject, payload]) => `${subject} ${payload}`,
+  );
 }

@@ -125,7 +125,9 @@ export class RawLink {
   /** The connection ends, after these lines only. */
   async expectEnd(...lines: string[]): Promise<void> {
     const text = await this.client.readToEnd();
-    const entries = [...this.#kept, ...text.split("\r\n")].filter((entry) => entry !== "" && !NOISE.test(entry));
+    const entries = [...this.#kept, ...text.split("\r\n")].filter(
+      (entry) => entry !== "" && !NOISE.test(entry),
+    );
     expect(entries).toEqual(lines);
   }
 

@@ -27,7 +27,14 @@ export function routeInfo(fields: Fields = {}): Fields {
 
 /** CONNECT of a route. */
 export function routeConnect(fields: Fields = {}): Fields {
-  const flags = { echo: true, verbose: false, pedantic: false, tls_required: false, headers: true, lnoc: true };
+  const flags = {
+    echo: true,
+    verbose: false,
+    pedantic: false,
+    tls_required: false,
+    headers: true,
+    lnoc: true,
+  };
   return { ...flags, name: "NX", cluster: "C1", ...fields };
 }
 
