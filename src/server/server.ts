@@ -324,7 +324,7 @@ export class Server {
       durationMs: lameDuckDurationMs,
       gracePeriodMs: lameDuckGracePeriodMs,
       clientCount: () => this.#fleet.counters().connections,
-      announce: () => this.#fleet.sendInfo({ ...this.#info, lameDuckMode: true }),
+      announce: () => this.#fleet.sendInfo(this.#infoForClients),
       beginClosing: () => {
         this.#logger.info("Closing existing clients");
         this.#fleet.tellLinks({ type: "link", what: "closeLeafs" });
@@ -386,7 +386,15 @@ export class Server {
     this.#clusterInfo = { ...this.#clusterInfo, ...news };
     this.#info = { ...this.#info, ...this.#clusterInfo };
     this.#fleetMonitor.info = this.#info;
-    this.#fleet.sendInfo({ ...this.#info, lameDuckMode: this.isLameDuck });
+    this.#fleet.sendInfo(this.#infoForClients);
+  }
+
+  /** What connected clients are told: in lame duck mode of the other servers only. */
+  get #infoForClients(): ServerInfo {
+    if (!this.isLameDuck) return this.#info;
+    const own = new Set(clientUrls(this.#options, this.#port));
+    const connectUrls = (this.#info.connectUrls ?? []).filter((url) => !own.has(url));
+    return { ...this.#info, connectUrls, lameDuckMode: true };
   }
 
   get #isAuthAnnounced(): boolean {
