@@ -10,7 +10,7 @@ import { loadRuntime } from "../src/runtime/mod.ts";
 
 const CLIENT_LISTENER = 0;
 /** Connections after which garbage is collected: this thread never returns to its event loop, which would do it. */
-const ACCEPTED_PER_COLLECTION = 4096;
+const ACCEPTED_PER_COLLECTION = 1024;
 
 const report = (message: AcceptorReport) => self.postMessage(message);
 
@@ -26,7 +26,7 @@ self.onmessage = async ({ data }: MessageEvent<AcceptorStart>) => {
   const acceptor = new Acceptor(posix, {
     onConnection: (_listener, fd, ip, port) => {
       if (!placement.place(fd, ip, port)) posix.close(fd);
-      if (++accepted % ACCEPTED_PER_COLLECTION === 0) runtime.collectGarbage();
+      if (++accepted % ACCEPTED_PER_COLLECTION === 0) runtime.collectRecentGarbage();
     },
     onPause: (_listener, error, pauseMs) =>
       report({ type: "paused", text: `Cannot accept connections: ${error}; trying again in ${pauseMs} ms` }),

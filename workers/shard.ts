@@ -73,6 +73,7 @@ async function serve(start: ShardStart): Promise<void> {
     report,
     ask: (question) => start.links.postMessage(question),
     collectGarbage: () => runtime.collectGarbage(),
+    collectRecentGarbage: () => runtime.collectRecentGarbage(),
     residentBytes: () => process.memoryUsage.rss(),
     stopListening: () => stopListening(),
   });

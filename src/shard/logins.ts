@@ -39,6 +39,7 @@ import {
 } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { clientTls, peerIdentity } from "./peer_identity.ts";
+import { RecentValues } from "./recent_values.ts";
 import { ResponsePermits } from "./response_permits.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_EXPIRY, timerId } from "./timers.ts";
@@ -71,6 +72,7 @@ type Continuation = (connection: Connection, isIn: boolean) => void;
 export class Logins {
   readonly #shard: ShardContext;
   readonly #onDecided: Continuation;
+  readonly #recentLogins = new RecentValues<Login>();
   #judge: InlineJudge;
   /** Counts the reloads that changed the rules. */
   #rulesNumber = 0;
@@ -120,9 +122,8 @@ export class Logins {
     if (connection.state >= STATE_CLOSING) return;
     if (isAgain) {
       // Another reload or another CONNECT came between: what they asked for is on its way.
-      const isCurrent =
-        connection.judgedByRules === this.#rulesNumber && connection.login === connection.rejudged;
-      if (isCurrent) this.#applyAgain(connection, verdict);
+      const isCurrent = connection.judgedByRules === this.#rulesNumber && connection.rejudged !== null;
+      if (isCurrent && connection.login === connection.rejudged) this.#applyAgain(connection, verdict);
     } else if (connection.state === STATE_WAITING) {
       connection.state = STATE_NEW;
       if (connection.judgedByRules === this.#rulesNumber) this.#conclude(connection, verdict);
@@ -138,6 +139,7 @@ export class Logins {
     if (connection.countedIn !== 0) connection.leftAccount = connection.account.name;
     this.#uncount(connection);
     connection.login = null;
+    connection.rejudged = null;
     connection.permits = null;
     connection.account = accounts.global;
     this.#setContext(connection, contexts.take(accounts.global, null));
@@ -238,7 +240,7 @@ export class Logins {
       return false;
     }
     this.#uncount(connection);
-    connection.login = login;
+    connection.login = this.#recentLogins.share(login);
     connection.account = account;
     if (!this.#countIn(connection, account)) {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);

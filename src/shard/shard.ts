@@ -122,6 +122,11 @@ import {
 } from "./timers.ts";
 
 const TICK_MS = 10;
+/**
+ * Connections accepted after which what their coming left behind is freed. On Bun what stays of them would lie scattered
+ * over a heap of garbage, and keep all of it: 7 KiB a connection instead of 3.
+ */
+const ACCEPTED_PER_COLLECTION = 256;
 /** What is queued for a connection that is being closed has this long to leave. */
 const CLOSING_MS = 1000;
 /** Connections that may hold an outbox when the next one is served: each outbox ever lent is memory touched. */
@@ -141,6 +146,8 @@ export interface ShardDependencies {
   ask(question: LoginQuestion): void;
   /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
   collectGarbage(): void;
+  /** Frees what has become garbage lately. */
+  collectRecentGarbage(): void;
   /** Memory of the process. */
   residentBytes(): number;
   /** The TLS of `poller`; null where there is none. */
@@ -187,6 +194,7 @@ export class Shard implements ShardContext {
   /** What closed connections have counted, by account. */
   readonly #goneCounters = new Map<string, AccountCounters>();
   readonly #paused: PausedProducers;
+  #acceptedSinceCollection = 0;
   #lastBusyMs = 0;
   #isTidy = true;
   readonly #growth: GrowthWatch;
@@ -300,6 +308,9 @@ export class Shard implements ShardContext {
     const isTooMany = open > this.options.maxConnections || this.options.maxConnections <= 0;
     this.#handshakes.begin(connection, isTooMany);
     this.#shareOutboxes();
+    if (++this.#acceptedSinceCollection < ACCEPTED_PER_COLLECTION) return;
+    this.#acceptedSinceCollection = 0;
+    this.#dependencies.collectRecentGarbage();
   }
 
   /** Takes a socket that this shard accepted by itself. */

@@ -1,3 +1,4 @@
+import { edenGC } from "bun:jsc";
 import { LIBSSL_FILE } from "../openssl/libssl.ts";
 import type { Runtime } from "../runtime.ts";
 import { openBunOpenSsl } from "./openssl.ts";
@@ -8,6 +9,9 @@ export const bunRuntime: Runtime = {
   version: Bun.version,
   collectGarbage() {
     Bun.gc(true);
+  },
+  collectRecentGarbage() {
+    edenGC();
   },
   onSignal(name, handler) {
     process.on(name, handler);

@@ -26,6 +26,7 @@ export const denoRuntime: Runtime = {
   version: deno.version.deno,
   // V8 offers it only behind --expose-gc, and its heaps grow less.
   collectGarbage() {},
+  collectRecentGarbage() {},
   onSignal: onDenoSignal,
   openPosix() {
     if (process.platform !== "linux") {

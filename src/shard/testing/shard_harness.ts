@@ -151,6 +151,7 @@ export class ShardHarness {
         report: (report) => this.reports.push(report),
         ask: (question) => this.questions.push(question),
         collectGarbage: () => {},
+        collectRecentGarbage: () => {},
         residentBytes: () => 0,
         stopListening: () => {},
       });
