@@ -5,8 +5,8 @@ import { Placement } from "../src/fabric/placement.ts";
 import { HEADER_ACCEPTOR_STOP } from "../src/memory/map.ts";
 import { openSharedMemory } from "../src/memory/shared_memory.ts";
 import { Acceptor } from "../src/runtime/acceptor.ts";
-import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
+import { wakeEpollPoller } from "../src/runtime/wake_poller.ts";
 
 const CLIENT_LISTENER = 0;
 /** Connections after which garbage is collected: this thread never returns to its event loop, which would do it. */

@@ -13,9 +13,8 @@ import { CONNECTION_BYTES, CONNECTION_CLIENT } from "../src/memory/layout.ts";
 import { NODE_IS_UP, NODE_LINKS, NODE_SHARD_FIRST, NODE_STATE } from "../src/memory/map.ts";
 import { nextMessageNumber, nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { ServerObjects } from "../src/protocol/server_object.ts";
-import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
-import { wakeSocketPoller } from "../src/runtime/socket_poller.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
 import type { LoginQuestion, ShardControl } from "../src/shard/shard_options.ts";
 
 const report = (message: LinksReport) => self.postMessage(message);

@@ -2,11 +2,12 @@
 import process from "node:process";
 import { CONNECTIONS_PER_SHARD_MAX, NODE_WAKE_WORD } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
-import { EpollPoller, wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
+import { EpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 import { TlsPoller } from "../src/runtime/openssl/tls_poller.ts";
 import type { Poller } from "../src/runtime/poller.ts";
 import type { TlsLayer } from "../src/runtime/tls.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
 import type { ShardReport, ShardStart } from "../src/shard/shard_options.ts";
 
@@ -56,7 +57,7 @@ async function serve(start: ShardStart): Promise<void> {
     secured = new TlsPoller(epoll, posix, bytes, CONNECTIONS_PER_SHARD_MAX, openOpenSsl);
     wake = (handle) => wakeEpollPoller(posix, handle);
   } else {
-    const { SocketPoller, wakeSocketPoller } = await import("../src/runtime/socket_poller.ts");
+    const { SocketPoller } = await import("../src/runtime/socket_poller.ts");
     secured = new SocketPoller({
       memory: bytes,
       slotsMax: CONNECTIONS_PER_SHARD_MAX,

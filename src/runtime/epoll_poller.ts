@@ -24,11 +24,6 @@ const EVENTS_PER_WAIT_MAX = 512;
 const WAKE_DATA = 0xffffffff;
 const NO_FD = -1;
 
-/** Adds 1 to the poller's eventfd. From any thread; about a microsecond, so only when the other side sleeps. */
-export function wakeEpollPoller(posix: Posix, wakeHandle: number): void {
-  posix.signalEventfd(wakeHandle);
-}
-
 /** A `Poller` on Linux: epoll, `recv`, `send` and `writev` through FFI. */
 export class EpollPoller implements Poller {
   readonly kind = "epoll";

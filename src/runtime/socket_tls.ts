@@ -4,10 +4,10 @@ import type { Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { type CertificateFault, certificateErrorText } from "./certificate_error.ts";
-import { certificateSets, chooseByServerName } from "./certificate_sets.ts";
+import { certificateSets } from "./certificate_sets.ts";
 import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./openssl/cipher_names.ts";
 import { errnoTextOf } from "./posix/errno.ts";
-import { serverNameOf } from "./server_name.ts";
+import { chooseByServerName, serverNameOf } from "./server_name.ts";
 import type { HandshakeError, TlsSession } from "./tls.ts";
 
 /** First byte of a TLS record that carries a handshake. */

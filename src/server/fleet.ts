@@ -53,10 +53,9 @@ import {
 } from "../memory/shared_memory.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
-import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
-import { wakeSocketPoller } from "../runtime/socket_poller.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../runtime/wake_poller.ts";
 import type {
   ClientEvent,
   ConnectionRecord,

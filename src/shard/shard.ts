@@ -67,6 +67,7 @@ import {
   WRITABLE,
 } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
+import { NO_COUNTERS, withTraffic } from "./account_counters.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientEvents } from "./client_events.ts";
@@ -103,12 +104,10 @@ import {
   clientsOf,
   connectionPage,
   connectionRecord,
-  NO_COUNTERS,
   openConnection,
   subscriberCount,
   subscriptionPage,
   userRecord,
-  withTraffic,
 } from "./snapshot.ts";
 import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
 import {

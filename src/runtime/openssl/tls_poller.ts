@@ -1,13 +1,12 @@
 // Hot: the reads and writes run once per batch of messages.
 import { assert } from "../../base/assert.ts";
-import { chooseByServerName } from "../certificate_sets.ts";
 import type { EpollPoller } from "../epoll_poller.ts";
 import type { Poller, StreamSource } from "../poller.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "../poller.ts";
 import { errnoText } from "../posix/errno.ts";
 import { EAGAIN, EINTR, MSG_PEEK } from "../posix/libc.ts";
 import type { Posix } from "../posix/posix.ts";
-import { serverNameOf } from "../server_name.ts";
+import { chooseByServerName, serverNameOf } from "../server_name.ts";
 import {
   HANDSHAKE_DONE,
   HANDSHAKE_FAILED,
