@@ -22,7 +22,7 @@ self.onmessage = async ({ data }: MessageEvent<AcceptorStart>) => {
   const { posix } = opened;
   const shared = openSharedMemory(data.memory);
   let accepted = 0;
-  const placement = new Placement(shared, (handle) => wakeEpollPoller(posix, handle));
+  const placement = new Placement(shared, data.engineCode, (handle) => wakeEpollPoller(posix, handle));
   const acceptor = new Acceptor(posix, {
     onConnection: (_listener, fd, ip, port) => {
       if (!placement.place(fd, ip, port)) posix.close(fd);

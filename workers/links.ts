@@ -49,10 +49,10 @@ interface Links {
 
 /** Null where the server cannot start; main has been told why. */
 async function start(message: LinksStart): Promise<Links | null> {
-  const { memory, transport, server, serverHash, secrets } = message;
+  const { memory, engineCode, transport, server, serverHash, secrets } = message;
   const shared = openSharedMemory(memory);
   const { words, map } = shared;
-  const engine = createEngine(memory, map.area(NODE_LINKS).area, NO_HOST);
+  const engine = createEngine(memory, map.area(NODE_LINKS).area, NO_HOST, engineCode);
   const opened = transport === "epoll" ? (await loadRuntime()).openPosix() : null;
   if (opened !== null && !opened.ok) throw new Error(opened.reason);
   const wake = new Wake(words, (handle) => {

@@ -1,5 +1,4 @@
 /** A shard's thread: waits for its start message, builds the shard, runs it. */
-import process from "node:process";
 import { CONNECTIONS_PER_SHARD_MAX, NODE_WAKE_WORD } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { EpollPoller } from "../src/runtime/epoll_poller.ts";
@@ -75,7 +74,7 @@ async function serve(start: ShardStart): Promise<void> {
     ask: (question) => start.links.postMessage(question),
     collectGarbage: () => runtime.collectGarbage(),
     collectRecentGarbage: () => runtime.collectRecentGarbage(),
-    residentBytes: () => process.memoryUsage.rss(),
+    residentBytes: () => runtime.residentBytes(),
     stopListening: () => stopListening(),
   });
   const failedToAccept = Promise.withResolvers<never>();

@@ -1,5 +1,3 @@
-import process from "node:process";
-
 /**
  * SHA-256 of bytes, as lower-case hex. `node:crypto` is loaded for the first of them, in 6 ms on Bun and 17 on Deno: it
  * is for threads that mostly hash nothing.

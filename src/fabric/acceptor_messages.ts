@@ -1,6 +1,7 @@
 /** What main and the acceptor's thread tell each other. */
 export interface AcceptorStart {
   readonly memory: WebAssembly.Memory;
+  readonly engineCode: WebAssembly.Module;
   readonly listenFd: number;
 }
 

@@ -34,6 +34,8 @@ export interface Runtime {
    * undefined for nothing.
    */
   findTlsLimit(options: TlsOptions): string | undefined;
+  /** Memory of the process. */
+  residentBytes(): number;
   /** Frees the calling thread's garbage now, where the runtime lets a program ask for that; some milliseconds. */
   collectGarbage(): void;
   /**

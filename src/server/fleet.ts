@@ -7,7 +7,7 @@
  */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
-import { createEngine, type Engine } from "../engine/engine.ts";
+import { createEngine, type Engine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
 import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
@@ -155,6 +155,7 @@ export class Fleet {
   readonly #shared: SharedMemory;
   readonly #seeds: Uint32Array;
   readonly #index: InterestIndex;
+  readonly #engineCode = loadEngineCode();
   readonly #engine: Engine;
   readonly #commands: RecordQueue;
   readonly #shards: ShardThread[] = [];
@@ -178,7 +179,8 @@ export class Fleet {
     this.#events = events;
     this.#seeds = crypto.getRandomValues(new Uint32Array(4));
     this.#shared = createSharedMemory(options.shardCount, this.#seeds);
-    this.#engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
+    const { memory, map } = this.#shared;
+    this.#engine = createEngine(memory, map.area(NODE_MAIN).area, NO_HOST, this.#engineCode);
     this.#index = createInterestIndex(
       { buffer: this.#shared.buffer, ...this.#shared.map.index },
       { hashSeed: [...crypto.getRandomValues(new Uint32Array(4))].map((seed) => seed | 0) },
@@ -190,9 +192,16 @@ export class Fleet {
     });
     this.#commands = new RecordQueue(this.#engine, this.#shared, wake);
     const { server, serverHash, secrets, operator } = options;
-    const { memory } = this.#shared;
     this.#links = new LinksThread(
-      { memory, transport: this.transport, server, serverHash, secrets, operator },
+      {
+        memory,
+        engineCode: this.#engineCode,
+        transport: this.transport,
+        server,
+        serverHash,
+        secrets,
+        operator,
+      },
       events,
     );
     Atomics.store(this.#shared.words, nodeWord(NODE_MAIN, NODE_STATE), NODE_IS_UP);
@@ -278,7 +287,11 @@ export class Fleet {
     this.#port = result.port;
     this.#info = onPort(result.port);
     this.#broadcast({ type: "options", options: this.#shardOptions, info: this.#info });
-    const start: AcceptorStart = { memory: this.#shared.memory, listenFd: result.fd };
+    const start: AcceptorStart = {
+      memory: this.#shared.memory,
+      engineCode: this.#engineCode,
+      listenFd: result.fd,
+    };
     this.#acceptor!.worker.postMessage(start);
     await this.#acceptor!.ready.promise;
     this.#isListening = true;
@@ -483,6 +496,7 @@ export class Fleet {
     const start: ShardStart = {
       node,
       memory: this.#shared.memory,
+      engineCode: this.#engineCode,
       transport: posix === null ? "runtime" : "epoll",
       listen,
       info: this.#info,

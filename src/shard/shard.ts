@@ -13,7 +13,7 @@ import { GrowthWatch } from "../base/growth_watch.ts";
 import { TimerWheel } from "../base/timer_wheel.ts";
 import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
-import { createEngine, type Engine } from "../engine/engine.ts";
+import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
 import {
@@ -217,13 +217,14 @@ export class Shard implements ShardContext {
     this.#limitLines();
     words[(regions.area + AREA_MEMORY_BASE) >> 2] = (poller.memoryBase % 2 ** 32) | 0;
     words[((regions.area + AREA_MEMORY_BASE) >> 2) + 1] = Math.floor(poller.memoryBase / 2 ** 32);
-    this.engine = createEngine(start.memory, regions.area, {
+    const host: EngineHost = {
       flush: (slot) => this.outbound.flush(slot),
       reclaim: () => this.outbound.reclaim(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
       sendLarge: (node, isPlain, pickCount) => this.#publishing.sendLarge(node, isPlain !== 0, pickCount),
       note: (...message) => this.#notedDeliveries.note(...message),
-    });
+    };
+    this.engine = createEngine(start.memory, regions.area, host, start.engineCode);
     this.index = openInterestIndex({ buffer: this.shared.buffer, ...map.index });
     this.timers = new TimerWheel(TICK_MS, this.nowMs);
     this.table = new SubscriptionTable(this.shared, start.hashSeed);

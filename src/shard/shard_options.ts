@@ -66,6 +66,7 @@ export interface LoginSettings {
 export interface ShardStart {
   readonly node: number;
   readonly memory: WebAssembly.Memory;
+  readonly engineCode: WebAssembly.Module;
   readonly transport: "epoll" | "runtime";
   /** With the runtime's sockets every shard listens by itself. */
   readonly listen: { readonly host: string; readonly port: number; readonly reusePort: boolean } | null;

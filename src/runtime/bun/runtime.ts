@@ -7,6 +7,7 @@ import { openBunPosix } from "./posix.ts";
 export const bunRuntime: Runtime = {
   name: "bun",
   version: Bun.version,
+  residentBytes: () => process.memoryUsage.rss(),
   collectGarbage() {
     Bun.gc(true);
   },
