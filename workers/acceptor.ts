@@ -1,14 +1,13 @@
-/** The acceptor's thread: accepts for main and hands each connection to the shard that has the fewest. */
+/** The acceptor's thread: accepts for main and hands each connection to a shard. */
 
-import type { AcceptorReport, AcceptorStart } from "../src/fabric/acceptor_messages.ts";
+import type { AcceptorReport, AcceptorStart } from "../src/fabric/listeners.ts";
 import { Placement } from "../src/fabric/placement.ts";
-import { HEADER_ACCEPTOR_STOP } from "../src/memory/map.ts";
+import { HEADER_LISTENERS_CLOSED } from "../src/memory/map.ts";
 import { openSharedMemory } from "../src/memory/shared_memory.ts";
 import { Acceptor } from "../src/runtime/acceptor.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 import { wakeEpollPoller } from "../src/runtime/wake_poller.ts";
 
-const CLIENT_LISTENER = 0;
 /** Connections after which garbage is collected: this thread never returns to its event loop, which would do it. */
 const ACCEPTED_PER_COLLECTION = 1024;
 
@@ -20,21 +19,33 @@ self.onmessage = async ({ data }: MessageEvent<AcceptorStart>) => {
   const opened = runtime.openPosix();
   if (!opened.ok) throw new Error(opened.reason);
   const { posix } = opened;
-  const shared = openSharedMemory(data.memory);
+  const { memory, engineCode, listeners } = data;
+  const shared = openSharedMemory(memory);
   let accepted = 0;
-  const placement = new Placement(shared, data.engineCode, (handle) => wakeEpollPoller(posix, handle));
+  let closed = 0;
+  const placement = new Placement(shared, engineCode, (handle) => wakeEpollPoller(posix, handle));
   const acceptor = new Acceptor(posix, {
-    onConnection: (_listener, fd, ip, port) => {
-      if (!placement.place(fd, ip, port)) posix.close(fd);
+    onConnection: (index, fd, ip, port) => {
+      if (!placement.place(listeners[index]!.kind, fd, ip, port)) posix.close(fd);
       if (++accepted % ACCEPTED_PER_COLLECTION === 0) runtime.collectRecentGarbage();
     },
-    onPause: (_listener, error, pauseMs) =>
+    onPause: (_index, error, pauseMs) =>
       report({ type: "paused", text: `Cannot accept connections: ${error}; trying again in ${pauseMs} ms` }),
     onWake: () => {
-      if (Atomics.load(shared.words, HEADER_ACCEPTOR_STOP) !== 0) acceptor.stop();
+      const wanted = Atomics.load(shared.words, HEADER_LISTENERS_CLOSED);
+      if (wanted === -1) {
+        acceptor.stop();
+        return;
+      }
+      for (const index of listeners.keys()) {
+        if ((wanted & ~closed & (1 << index)) === 0) continue;
+        acceptor.removeListener(index);
+        report({ type: "closed", index });
+      }
+      closed = wanted;
     },
   });
-  acceptor.addListener(CLIENT_LISTENER, data.listenFd);
+  for (const [index, { fd }] of listeners.entries()) acceptor.addListener(index, fd);
   report({ type: "ready", wakeHandle: acceptor.wakeHandle });
   acceptor.run();
   acceptor.dispose();

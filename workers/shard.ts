@@ -1,6 +1,9 @@
 /** A shard's thread: waits for its start message, builds the shard, runs it. */
-import { CONNECTIONS_PER_SHARD_MAX, NODE_WAKE_WORD } from "../src/memory/map.ts";
+import { loadHashComparison } from "../src/auth/password.ts";
+import type { ListenerKind } from "../src/fabric/listeners.ts";
+import { NODE_WAKE_WORD } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
+import type { Dialler } from "../src/runtime/dialling.ts";
 import { EpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 import { TlsPoller } from "../src/runtime/openssl/tls_poller.ts";
@@ -16,7 +19,11 @@ const report = (message: ShardReport) => self.postMessage(message);
 
 /** What this thread has open. */
 let poller: Poller | null = null;
-let stopListening = () => {};
+const listeners: { readonly kind: ListenerKind; close(): void }[] = [];
+
+function stopListening(kinds: readonly ListenerKind[] | "all"): void {
+  for (const { kind, close } of listeners) if (kinds === "all" || kinds.includes(kind)) close();
+}
 
 self.onmessage = async ({ data }: MessageEvent<ShardStart>) => {
   // The next message comes after the shard has stopped: to dispose.
@@ -28,7 +35,7 @@ self.onmessage = async ({ data }: MessageEvent<ShardStart>) => {
     await serve(data);
     report({ type: "stopped" });
   } catch (error) {
-    stopListening();
+    stopListening("all");
     // Descriptors are closed by main: other threads may be about to write to this one's eventfd.
     if (poller?.kind === "runtime") poller.dispose();
     report({
@@ -39,10 +46,11 @@ self.onmessage = async ({ data }: MessageEvent<ShardStart>) => {
 };
 
 async function serve(start: ShardStart): Promise<void> {
-  const { bytes, words } = openSharedMemory(start.memory);
+  const { bytes, words, map } = openSharedMemory(start.memory);
+  const slotsMax = map.slotCount(start.node);
   const runtime = await loadRuntime();
   let wake: ShardDependencies["wake"];
-  let secured: Poller & TlsLayer;
+  let secured: Poller & TlsLayer & Dialler;
   if (start.transport === "epoll") {
     const opened = runtime.openPosix();
     if (!opened.ok) throw new Error(opened.reason);
@@ -52,20 +60,26 @@ async function serve(start: ShardStart): Promise<void> {
       if (!library.ok) throw new Error(library.reason);
       return library.openSsl;
     };
-    const epoll = new EpollPoller(posix, bytes, CONNECTIONS_PER_SHARD_MAX);
-    secured = new TlsPoller(epoll, posix, bytes, CONNECTIONS_PER_SHARD_MAX, openOpenSsl);
+    const epoll = new EpollPoller(posix, bytes, slotsMax);
+    secured = new TlsPoller(epoll, posix, bytes, slotsMax, openOpenSsl);
     wake = (handle) => wakeEpollPoller(posix, handle);
   } else {
     const { SocketPoller } = await import("../src/runtime/socket_poller.ts");
     secured = new SocketPoller({
       memory: bytes,
-      slotsMax: CONNECTIONS_PER_SHARD_MAX,
+      slotsMax,
       wakeWords: words,
       wakeIndex: nodeWord(start.node, NODE_WAKE_WORD),
     });
     wake = (handle) => wakeSocketPoller(words, handle);
   }
   poller = secured;
+  let createLinks: ShardDependencies["createLinks"] = null;
+  if (start.node === map.linksNode) {
+    const { ShardLinks } = await import("../src/link/host/link_host.ts");
+    const compareHash = await loadHashComparison();
+    createLinks = (shard) => new ShardLinks(shard, { dialler: secured, compareHash });
+  }
   const shard = new Shard(start, {
     poller,
     tls: secured,
@@ -75,30 +89,32 @@ async function serve(start: ShardStart): Promise<void> {
     collectGarbage: () => runtime.collectGarbage(),
     collectRecentGarbage: () => runtime.collectRecentGarbage(),
     residentBytes: () => runtime.residentBytes(),
-    stopListening: () => stopListening(),
+    stopListening,
+    createLinks,
   });
   const failedToAccept = Promise.withResolvers<never>();
-  let port = 0;
-  if (start.listen !== null) {
+  const ports: number[] = [];
+  for (const own of start.listen) {
     const { listenWithRuntime } = await import("../src/runtime/socket_listener.ts");
     const listener = await listenWithRuntime({
-      ...start.listen,
+      ...own,
       backlog: BACKLOG,
       onConnection: (socket, ip, peerPort) => {
         try {
-          shard.acceptOwn(socket, ip, peerPort);
+          shard.acceptOwn(own.kind, socket, ip, peerPort);
         } catch (error) {
           failedToAccept.reject(error);
         }
       },
     });
     if (!listener.ok) {
-      report({ type: "cannotListen", error: listener.error });
+      report({ type: "cannotListen", listener: own, error: listener.error });
+      stopListening("all");
       return;
     }
-    port = listener.port;
-    stopListening = () => listener.close();
+    ports.push(listener.port);
+    listeners.push({ kind: own.kind, close: () => listener.close() });
   }
-  report({ type: "ready", port });
+  report({ type: "ready", ports });
   await Promise.race([shard.run(), failedToAccept.promise]);
 }

@@ -5,8 +5,18 @@
 import { measure } from "mitata";
 import { CrowdedMemory } from "../../src/engine/testing/crowded_memory.ts";
 import { joinByRing, RealNode } from "../../src/engine/testing/real_node.ts";
-import { type PlanSpecification, write } from "../../src/engine/testing/specification.ts";
-import { REASON_DONE, REASON_OTHER } from "../../src/memory/layout.ts";
+import {
+  type ConnectionSpecification,
+  type LinkKind,
+  type PlanSpecification,
+  write,
+} from "../../src/engine/testing/specification.ts";
+import {
+  CONNECTION_TAKES_HEADERS,
+  CONTEXT_FROM_ROUTE,
+  REASON_DONE,
+  REASON_OTHER,
+} from "../../src/memory/layout.ts";
 
 const NODE = 3;
 const OTHER_NODE = 4;
@@ -18,17 +28,18 @@ const PLAN = { context: 1, account: 1, isForHost: false, groups: [], plainNodes:
 
 const memory = new CrowdedMemory();
 
-/** A publisher in slot 1 and subscribers in the slots after it, on a node joined to another by a ring. */
-function makeNodes() {
+/** A publisher in slot 1 and subscribers in the slots after it, on a node joined to another by a ring; clients or links. */
+function makeNodes(publisherLink?: LinkKind, subscriberLink?: LinkKind) {
   memory.clear();
-  const connections = Array.from({ length: SUBSCRIBERS + 1 }, () => ({
-    flags: 0,
-    payloadBytesMax: 1 << 20,
-    context: 1,
-  }));
+  const connections = Array.from({ length: SUBSCRIBERS + 1 }, (_, index): ConnectionSpecification => {
+    const link = index === 0 ? publisherLink : subscriberLink;
+    const connection = { flags: CONNECTION_TAKES_HEADERS, payloadBytesMax: 1 << 20 };
+    if (link === undefined) return { ...connection, context: 1 };
+    return { ...connection, link, context: link === "route" ? CONTEXT_FROM_ROUTE : 1 };
+  });
   const subscriptions = Array.from({ length: SUBSCRIBERS }, (_, index) => ({
     slot: index + 2,
-    sid: `${index + 1}`,
+    sid: subscriberLink === undefined ? `${index + 1}` : "$G",
     max: 0,
   }));
   const sizes = { outboxCount: 16, receiveBytes: 512 << 10, arenaBytes: 1 << 20, isCollecting: false };
@@ -36,6 +47,7 @@ function makeNodes() {
     new RealNode(memory, { node, connections, subscriptions, plans: [] }, sizes, 1n);
   const [node, other] = [make(NODE), make(OTHER_NODE)];
   joinByRing(memory, node, other, 4 << 20, 0);
+  node.nameAccount("$G", 1);
   return { node, other };
 }
 
@@ -46,10 +58,10 @@ function subscribe(node: RealNode, plan: Partial<PlanSpecification>, subject = S
 const firstSubscribers = (count: number) => Array.from({ length: count }, (_, index) => index);
 
 /** Fills a receive buffer with MESSAGES publications, one subject after the other, and returns their end. */
-function receive(node: RealNode, payloadBytes: number, subjects = [SUBJECT]): number {
+function receive(node: RealNode, payloadBytes: number, subjects = [SUBJECT], verb = "PUB"): number {
   let at = node.receive;
   for (let index = 0; index < MESSAGES; index++) {
-    const message = `PUB ${subjects[index % subjects.length]} ${payloadBytes}\r\n${"x".repeat(payloadBytes)}\r\n`;
+    const message = `${verb} ${subjects[index % subjects.length]} ${payloadBytes}\r\n${"x".repeat(payloadBytes)}\r\n`;
     write(memory.bytes, at, message);
     at += message.length;
   }
@@ -112,6 +124,32 @@ for (const payloadBytes of [16, 128]) {
     for (let record = other.engine.peek(NODE); record !== 0; record = other.engine.peek(NODE)) {
       other.engine.skip(NODE, record);
     }
+    other.engine.release(NODE);
+  });
+}
+
+for (const [link, verb, context] of [
+  ["route", "RMSG $G", CONTEXT_FROM_ROUTE | 1],
+  ["leaf", "LMSG", 1],
+] as const) {
+  for (const subscribers of [1, 10]) {
+    const { node } = makeNodes(link);
+    subscribe(node, { context, plain: firstSubscribers(subscribers) });
+    const end = receive(node, 16, [SUBJECT], verb);
+    await report(`scanLink, 16 B of a ${link} to ${subscribers} subscribers`, MESSAGES, () => {
+      check(node.engine.scanLink(1, node.receive, end), REASON_DONE);
+      node.flushAll();
+    });
+  }
+  const { node, other } = makeNodes(undefined, link);
+  subscribe(node, { plainNodes: [OTHER_NODE] });
+  subscribe(other, { plain: firstSubscribers(1) });
+  const end = receive(node, 16);
+  await report(`scan to a ring, drain to a ${link}, 16 B`, MESSAGES, () => {
+    check(node.engine.scan(1, node.receive, end), REASON_DONE);
+    node.engine.publish(OTHER_NODE);
+    check(other.engine.drain(NODE, other.engine.available(NODE)), REASON_DONE);
+    other.flushAll();
     other.engine.release(NODE);
   });
 }

@@ -1,6 +1,7 @@
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { AuthCalloutOptions } from "../config/authorization.ts";
 import { type Claimed, identityOf } from "./identity.ts";
+import { judgeLeaf } from "./leaf_login.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "./login.ts";
 import type { LoginRules } from "./login_rules.ts";
 import { checkProxy } from "./proxy.ts";
@@ -21,6 +22,8 @@ export function judgeByRules(
   request: LoginRequest,
   checks: CredentialChecks,
 ): Verdict {
+  const ofLeaf = judgeLeaf(rules, request, checks);
+  if (ofLeaf !== null) return ofLeaf;
   const sent = claimedBy(request);
   if (isRefusedOutright(rules, table, request)) {
     return refusalOf(sent, "authorization violation", GLOBAL_ACCOUNT, []);

@@ -2,6 +2,7 @@ import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import { judgeByRules } from "./config_judge.ts";
 import { type Claimed, goQuoteText } from "./identity.ts";
 import { type AccountResult, decideJwt, type JwtAcceptance, type JwtContext } from "./jwt_login.ts";
+import { judgeLeaf } from "./leaf_login.ts";
 import type { LoadedAccount } from "./loaded_account.ts";
 import type { LoginRequest, Verdict } from "./login.ts";
 import type { LoginRules } from "./login_rules.ts";
@@ -38,6 +39,8 @@ export class LoginJudge {
   judge(request: LoginRequest, fetched?: AccountResult): Verdict {
     const { operatorMode, verifySignature, nowMs } = this.#tools;
     if (operatorMode === undefined) return judgeByRules(this.#rules, this.#table, request, this.#tools);
+    const ofLeaf = judgeLeaf(this.#rules, request, this.#tools);
+    if (ofLeaf !== null) return ofLeaf;
     return judgeByJwt(this.#rules, request, { ...operatorMode, verifySignature, nowMs: nowMs() }, fetched);
   }
 }

@@ -19,6 +19,10 @@ export interface LoginRules {
   /** Leafs, where `leafnodes` has no credentials of its own. */
   readonly leafnode: ListenerRules;
   readonly leafnodeWebSocket: ListenerRules;
+  /** Credentials of the `leafnodes` block, which stand in for all others; null where it has none. */
+  readonly leafCredentials: LeafCredentials | null;
+  /** The account of leafs on a server where nobody has to log in. */
+  readonly leafAccount: string;
   /** `proxy_required` of `authorization`, for logins that are no user of the table. */
   readonly isProxyRequired: boolean;
   /** Public keys of the proxies that are believed. */
@@ -40,6 +44,21 @@ export interface UserRule {
   readonly isProxyRequired: boolean;
   /** Some listener could take this user from a certificate, so no password is not an empty password. */
   readonly isCertificateIdentity: boolean;
+}
+
+/** Who may connect as a leaf, and into which account. */
+export type LeafCredentials =
+  | ({ readonly kind: "user" } & LeafUserRule)
+  | ({ readonly kind: "nkey" } & LeafUserRule)
+  | { readonly kind: "users"; readonly users: readonly LeafUserRule[]; readonly mapsCertificates: boolean };
+
+export interface LeafUserRule {
+  /** A name, or a public user key. */
+  readonly name: string;
+  /** In clear or a bcrypt hash; empty for an nkey. */
+  readonly password: string;
+  readonly account: string;
+  readonly isProxyRequired: boolean;
 }
 
 export interface ListenerRules {
@@ -95,6 +114,8 @@ export function compileLoginRules(options: Options, automaticUserName: string): 
       noAuthUser: options.websocket.noAuthUser || client.noAuthUser,
       mapsCertificates: options.leafnodes.tls?.verifyAndMap ?? false,
     },
+    leafCredentials: compileLeafCredentials(options.leafnodes),
+    leafAccount: options.leafnodes.authorization?.account || GLOBAL_ACCOUNT,
     isProxyRequired: authorization?.proxyRequired ?? false,
     trustedProxies: options.trustedProxies,
     callout: authorization?.authCallout ?? null,
@@ -153,6 +174,29 @@ function canBeMapped(types: readonly ConnectionType[] | null, options: Options):
   return admits("LEAFNODE") || (Boolean(websocketHasCertificates) && admits("LEAFNODE_WS"));
 }
 
+function compileLeafCredentials({ authorization, tls }: Options["leafnodes"]): LeafCredentials | null {
+  if (authorization === undefined) return null;
+  const { user, password, nkey, account, users, proxyRequired } = authorization;
+  const rule = (
+    name: string,
+    secret = "",
+    into = account,
+    isProxyRequired = proxyRequired,
+  ): LeafUserRule => ({
+    name,
+    password: secret,
+    account: into || GLOBAL_ACCOUNT,
+    isProxyRequired,
+  });
+  if (user) return { kind: "user", ...rule(user, password) };
+  if (nkey) return { kind: "nkey", ...rule(nkey) };
+  if (users.length === 0) return null;
+  const rules = users.map((each) =>
+    rule(each.user, each.password, each.account ?? "", each.proxyRequired || proxyRequired),
+  );
+  return { kind: "users", users: rules, mapsCertificates: tls?.verifyAndMap ?? false };
+}
+
 /** Credentials of the `websocket` block, if it has any, stand in for all of those at the top. */
 function compileWebSocket({ websocket }: Options, client: ListenerRules): ListenerRules {
   const { user = "", password = "", token = "" } = websocket.authorization ?? {};
@@ -175,9 +219,15 @@ export function needsNonce(rules: LoginRules): boolean {
 }
 
 /** Whether some stored secret is a bcrypt hash, so that whoever decides needs a `HashComparison`. */
-export function needsHashComparison({ users, client, websocket }: LoginRules): boolean {
+export function needsHashComparison({ users, client, websocket, leafCredentials }: LoginRules): boolean {
   const listeners = [client, websocket].flatMap(({ password, token }) => [password, token]);
-  return [...users.map(({ password }) => password), ...listeners].some(isBcryptHash);
+  const leafs = leafUsers(leafCredentials).map(({ password }) => password);
+  return [...users.map(({ password }) => password), ...listeners, ...leafs].some(isBcryptHash);
+}
+
+function leafUsers(credentials: LeafCredentials | null): readonly LeafUserRule[] {
+  if (credentials === null) return [];
+  return credentials.kind === "users" ? credentials.users : [credentials];
 }
 
 /** What the server says of the rules at start and reload. */

@@ -39,6 +39,10 @@ export class UserTable {
   }
 }
 
+export function isLeafType(type: ConnectionType): boolean {
+  return type === "LEAFNODE" || type === "LEAFNODE_WS";
+}
+
 /** What belongs to the listener a client came in by. */
 export function listenerRules(rules: LoginRules, type: ConnectionType): ListenerRules {
   switch (type) {
@@ -75,7 +79,10 @@ export function decideUser(
   // A JWT means nothing here, and is forgotten.
   const sent: Claimed = { nkey, user, password, authToken, jwt: "", publicKey: "" };
   const listener = listenerRules(rules, request.connectionType);
-  if (!listener.isAuthRequired) return accept(sent, { account: GLOBAL_ACCOUNT, permissions: null });
+  if (!listener.isAuthRequired) {
+    const account = isLeafType(request.connectionType) ? rules.leafAccount : GLOBAL_ACCOUNT;
+    return accept(sent, { account, permissions: null });
+  }
 
   const circumstances = { rules, table, listener, request, proxyKey, checks };
   const nkeyRule = selectNkey(sent, circumstances);
@@ -202,7 +209,8 @@ function judgeSingle(
   return accept(claimed, { account: GLOBAL_ACCOUNT, permissions: null }, isProxyRequired);
 }
 
-function isSecret(given: string, stored: string, checks: CredentialChecks): boolean {
+/** Whether what was sent is the secret that is stored, in clear or as a hash. */
+export function isSecret(given: string, stored: string, checks: CredentialChecks): boolean {
   if (!isBcryptHash(stored)) return isSameSecret(given, stored);
   // The hash itself is no password: sent by somebody who saw it, or taken over from the user of anonymous clients.
   return given !== stored && checks.compareHash(given, stored);

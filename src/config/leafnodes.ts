@@ -408,7 +408,7 @@ const remotes: Reader<readonly LeafRemoteOptions[]> = {
 };
 
 /** What makes two remotes the same one: where they connect, and as whom. */
-function remoteId({ urls: hubUrls, account, credentials, nkey }: LeafRemoteOptions): string {
+export function remoteId({ urls: hubUrls, account, credentials, nkey }: LeafRemoteOptions): string {
   return JSON.stringify([hubUrls, account, credentials, nkey]);
 }
 

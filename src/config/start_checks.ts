@@ -32,6 +32,7 @@ const CHECKS: readonly Check[] = [
   checkCluster,
   checkWebSocket,
   checkSystemAccount,
+  checkOcspPeers,
 ];
 
 function checkLimits({
@@ -221,4 +222,12 @@ function checkSystemAccount({ systemAccount, accounts, operators, trustedKeys }:
     return undefined;
   const isThere = accounts.some(({ name }) => name === systemAccount);
   return isThere ? undefined : "error resolving system account: account missing";
+}
+
+/** Who shows no certificate cannot be asked about. Source: nats-server `plugTLSOCSPPeer`. */
+function checkOcspPeers({ tls }: Options) {
+  const isLacking = tls?.ocspPeer?.verify === true && !tls.verify;
+  return isLacking
+    ? "OCSP peer verification for client connections requires TLS verify (mTLS) to be enabled"
+    : undefined;
 }

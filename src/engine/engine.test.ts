@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
+  ACCOUNT,
+  CONTEXTS,
   flags,
   messageOf,
   NODES,
@@ -19,17 +21,18 @@ type Action =
   | { kind: "publish"; node: number }
   | { kind: "drain"; from: number; to: number; bytesMax: number; isAll: boolean }
   | { kind: "setFlags"; node: number; slot: number; flags: number }
+  | { kind: "forgetAccounts"; node: number }
   | { kind: "replan"; plan: PlanSpecification; node: number; generation: number };
 
 function actionIn(world: WorldSpecification, scale: (typeof SCALES)[number]): fc.Arbitrary<Action> {
   const client = fc.constantFrom(
     ...world.nodes.flatMap(({ node, connections }) =>
-      connections.map((_, index) => ({ node, slot: index + 1 })),
+      connections.map(({ link }, index) => ({ node, slot: index + 1, link })),
     ),
   );
   const pair = fc.constantFrom(...NODES.flatMap((from) => NODES.map((to) => ({ from, to }))));
   const plan = fc
-    .record({ index: fc.nat(NODES.length - 1), context: fc.constantFrom(1, 2), generation: fc.nat(7) })
+    .record({ index: fc.nat(NODES.length - 1), context: fc.constantFrom(...CONTEXTS), generation: fc.nat(7) })
     .chain(({ index, context, generation }) => {
       const { node, subscriptions } = world.nodes[index]!;
       return fc.constantFrom(...SUBJECTS).chain((subject) =>
@@ -37,21 +40,23 @@ function actionIn(world: WorldSpecification, scale: (typeof SCALES)[number]): fc
           kind: fc.constant("replan" as const),
           node: fc.constant(node),
           generation: fc.constant(generation),
-          plan: planOf(node, subscriptions.length, context, subject, context === 1),
+          plan: planOf(node, subscriptions.length, context, subject, context === ACCOUNT),
         }),
       );
     });
   return fc.oneof(
     {
       weight: 8,
-      arbitrary: fc
-        .record({
-          client,
-          input: streamOf(scale.sizes),
+      arbitrary: client.chain(({ node, slot, link }) =>
+        fc.record({
+          kind: fc.constant("send" as const),
+          node: fc.constant(node),
+          slot: fc.constant(slot),
+          input: streamOf(scale.sizes, link),
           cuts: fc.array(fc.nat(), { maxLength: 4 }),
           offset: fc.nat(15),
-        })
-        .map(({ client, ...rest }) => ({ kind: "send" as const, ...client, ...rest })),
+        }),
+      ),
     },
     {
       weight: 1,
@@ -80,6 +85,10 @@ function actionIn(world: WorldSpecification, scale: (typeof SCALES)[number]): fc
         flags,
       })),
     },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(...NODES).map((node) => ({ kind: "forgetAccounts" as const, node })),
+    },
     { weight: 1, arbitrary: plan },
   );
 }
@@ -103,6 +112,9 @@ function act(lockstep: Lockstep, world: WorldSpecification, action: Action): voi
       break;
     case "setFlags":
       lockstep.setFlags(action.node, action.slot, action.flags);
+      break;
+    case "forgetAccounts":
+      lockstep.real.get(action.node)!.forgetAccounts();
       break;
     case "replan":
       lockstep.replan(action.node, action.plan, action.generation);

@@ -21,6 +21,7 @@ export interface Engine {
   attach(area: number): void;
   hash(address: number, length: number): number;
   scan(slot: number, start: number, end: number): number;
+  scanLink(slot: number, start: number, end: number): number;
   findPlan(slot: number, context: number, subject: number, length: number): number;
   publishOne(
     slot: number,
@@ -51,6 +52,9 @@ export interface Engine {
   publish(node: number): void;
   peek(node: number): number;
   skip(node: number, record: number): void;
+  available(node: number): number;
+  /** An int32 that wraps: compare by differences. */
+  taken(node: number): number;
   release(node: number): void;
 }
 

@@ -9,7 +9,7 @@ import {
   REASON_MISS,
   REASON_OTHER,
 } from "../memory/layout.ts";
-import { FOREIGN } from "./testing/arbitraries.ts";
+import { foreignTo } from "./testing/foreign_lines.ts";
 import { Lockstep, memory } from "./testing/lockstep.ts";
 import { CONTROL_LINE_BYTES_MAX, write } from "./testing/specification.ts";
 
@@ -82,7 +82,7 @@ describe("scan()", () => {
       plainNodes: [],
     });
     const before = snapshot(real);
-    for (const line of FOREIGN) {
+    for (const line of foreignTo(undefined)) {
       for (let offset = 0; offset < 16; offset++) {
         const start = real.receive + offset;
         write(memory.bytes, start, line);

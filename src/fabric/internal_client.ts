@@ -2,6 +2,7 @@
  * A client inside the server, on a thread with an event loop: it subscribes by interest of its node and publishes into
  * the rings, so that to shards it is a node like any other. Cold: for the services of the system account.
  */
+import { setImmediate } from "node:timers/promises";
 import type { Engine } from "../engine/engine.ts";
 import { INDEX_FULL, type InterestIndex } from "../interest/interest_index.ts";
 import { MatchResult } from "../interest/match_result.ts";
@@ -14,7 +15,7 @@ import {
   RECORD_KIND_PIECE,
   RECORD_REST_LENGTH,
 } from "../memory/layout.ts";
-import { NODE_IS_ASLEEP, NODE_WAKE, NODE_WAKE_WORD } from "../memory/map.ts";
+import { NODE_FAR, NODE_IS_ASLEEP, NODE_WAKE, NODE_WAKE_WORD } from "../memory/map.ts";
 import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
 import type { MessageBytes } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../subject/byte_string.ts";
@@ -55,6 +56,8 @@ interface InternalSubscription {
   readonly handle: InternalHandler;
 }
 
+/** How long messages are taken before timers, sockets and signals of the thread have their turn. */
+const TURN_MS = 5;
 const NO_QUEUES = new Int32Array(0);
 const ACCOUNT_MASK = 0xffff;
 const NO_ROUTES: InternalRoutes = { nodeOfReply: () => -1, legsOf: () => [] };
@@ -72,6 +75,8 @@ export class InternalClient {
   readonly #match = new MatchResult();
   /** Large messages on their way here, by the node they come from. */
   readonly #incoming = new Map<number, Delivery>();
+  /** Whose messages are taken next. */
+  #nextNode = 0;
   #isStopped = false;
 
   constructor(
@@ -97,14 +102,15 @@ export class InternalClient {
     Atomics.store(words, nodeWord(node, NODE_IS_ASLEEP), 1);
   }
 
-  /** Takes what comes until it is stopped. */
+  /** Takes what comes until it is stopped. However much that is, the thread does something else in between. */
   async run(): Promise<void> {
     const { words } = this.#shared;
     while (!this.#isStopped) {
       const seen = Atomics.load(words, this.#wakeWord);
-      this.#drainAll();
-      const waiting = Atomics.waitAsync(words, this.#wakeWord, seen);
-      if (waiting.async) await waiting.value;
+      const isAll = this.#drainAll();
+      const waiting = isAll ? Atomics.waitAsync(words, this.#wakeWord, seen) : null;
+      if (waiting?.async === true) await waiting.value;
+      else await setImmediate();
     }
   }
 
@@ -133,8 +139,10 @@ export class InternalClient {
     const queueId = queue === "" ? 0 : this.#index.lastQueueId;
     const subscription = { account, pattern: name.split("."), queueId, entry, handle };
     this.#subscriptions.add(subscription);
+    this.#queue.wakeLinks();
     return () => {
       if (!this.#subscriptions.delete(subscription)) return;
+      queueMicrotask(() => this.#queue.wakeLinks());
       if (queueId !== 0) this.#index.removeQueue(this.#node, entry, queueId);
       else if (![...this.#subscriptions].some((other) => other.entry === entry && other.queueId === 0)) {
         this.#index.removePlain(this.#node, entry);
@@ -198,29 +206,49 @@ export class InternalClient {
     return nodes;
   }
 
-  /** Which node serves each queue group: drawn by the number of its members. */
+  /** Which node serves each queue group: drawn by the number of its members, those far away if there are no others. */
   #pickQueues(match: MatchResult): Map<number, number[]> {
     const byQueue = new Map<number, { node: number; members: number }[]>();
+    const farQueues: number[] = [];
     for (let i = 0; i < match.queueCount; i++) {
       const [queueId, node, members] = match.queues.subarray(i * 3, i * 3 + 3);
       if (node === this.#node) continue;
-      byQueue.getOrInsertComputed(queueId!, () => []).push({ node: node!, members: members! });
+      if (node === NODE_FAR) farQueues.push(queueId!);
+      else byQueue.getOrInsertComputed(queueId!, () => []).push({ node: node!, members: members! });
     }
     const picked = new Map<number, number[]>();
     for (const [queueId, candidates] of byQueue) {
       picked.getOrInsertComputed(drawNode(candidates), () => []).push(queueId);
     }
+    const { linksNode } = this.#shared.map;
+    if (linksNode === 0) return picked;
+    for (const queueId of farQueues) {
+      if (!byQueue.has(queueId)) picked.getOrInsertComputed(linksNode, () => []).push(queueId);
+    }
     return picked;
   }
 
-  #drainAll(): void {
-    for (let node = 0; node < this.#shared.map.nodeCount; node++) {
-      for (let record = this.#engine.peek(node); record !== 0; record = this.#engine.peek(node)) {
-        this.#take(node, record);
-        this.#engine.skip(node, record);
-      }
+  /** Takes what there is, for a while; true when nothing is left. Where one pass ends the next one begins. */
+  #drainAll(): boolean {
+    const { nodeCount } = this.#shared.map;
+    const endMs = performance.now() + TURN_MS;
+    for (let nodes = 0; nodes < nodeCount; nodes++) {
+      const node = this.#nextNode;
+      this.#nextNode = (node + 1) % nodeCount;
+      const isAll = this.#drain(node, endMs);
       this.#engine.release(node);
+      if (!isAll) return false;
     }
+    return true;
+  }
+
+  #drain(node: number, endMs: number): boolean {
+    for (let record = this.#engine.peek(node); record !== 0; record = this.#engine.peek(node)) {
+      this.#take(node, record);
+      this.#engine.skip(node, record);
+      if (performance.now() >= endMs) return false;
+    }
+    return true;
   }
 
   #take(node: number, record: number): void {

@@ -1,16 +1,10 @@
-/** Which shard a new connection goes to: the one that serves the fewest. */
+/** Which shard a new connection goes to: a client to the one that serves the fewest, a link to the links shard. */
 import { createEngine, type Engine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
-import {
-  CONNECTIONS_PER_SHARD_MAX,
-  NODE_ACCEPTOR,
-  NODE_IS_UP,
-  NODE_LOAD,
-  NODE_SHARD_FIRST,
-  NODE_STATE,
-} from "../memory/map.ts";
+import { NODE_ACCEPTOR, NODE_IS_UP, NODE_LOAD, NODE_SHARD_FIRST, NODE_STATE } from "../memory/map.ts";
 import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
 import { controlPieces, sendPiece } from "./control.ts";
+import { type ListenerKind, servesClients } from "./listeners.ts";
 import { Wake } from "./wake.ts";
 
 export class Placement {
@@ -27,12 +21,12 @@ export class Placement {
   }
 
   /** Hands a connected socket over; false when no shard can take it, which stays the caller's then. */
-  place(fd: number, ip: string, port: number): boolean {
+  place(listener: ListenerKind, fd: number, ip: string, port: number): boolean {
     const { words } = this.#shared;
-    const node = this.#leastLoaded();
+    const node = servesClients(listener) ? this.#leastLoaded() : this.#linksNode();
     if (node < 0) return false;
     Atomics.add(words, nodeWord(node, NODE_LOAD), 1);
-    const [piece] = controlPieces({ type: "accept", fd, ip, port });
+    const [piece] = controlPieces({ type: "accept", listener, fd, ip, port });
     while (!sendPiece(this.#engine, this.#shared, node, piece!)) {
       this.#wake.ifAsleep(node);
       if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) {
@@ -45,20 +39,34 @@ export class Placement {
     return true;
   }
 
+  /** The links shard, or −1 where it cannot take a connection. */
+  #linksNode(): number {
+    const { linksNode } = this.#shared.map;
+    return linksNode !== 0 && this.#loadOf(linksNode) < Number.POSITIVE_INFINITY ? linksNode : -1;
+  }
+
+  /** Of all shards, or −1 where none can take a connection. */
   #leastLoaded(): number {
-    const { words, map } = this.#shared;
+    const { map } = this.#shared;
     let best = -1;
     let bestLoad = Number.POSITIVE_INFINITY;
     for (let i = 0; i < map.shardCount; i++) {
       const node = NODE_SHARD_FIRST + ((this.#next + i) % map.shardCount);
-      if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) continue;
-      const load = Atomics.load(words, nodeWord(node, NODE_LOAD));
-      if (load < bestLoad && load < CONNECTIONS_PER_SHARD_MAX - 1) {
+      const load = this.#loadOf(node);
+      if (load < bestLoad) {
         best = node;
         bestLoad = load;
       }
     }
     this.#next = best < 0 ? 0 : best - NODE_SHARD_FIRST + 1;
     return best;
+  }
+
+  /** Connections of a node; infinite where it takes no more. */
+  #loadOf(node: number): number {
+    const { words, map } = this.#shared;
+    if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) return Number.POSITIVE_INFINITY;
+    const load = Atomics.load(words, nodeWord(node, NODE_LOAD));
+    return load < map.slotCount(node) - 1 ? load : Number.POSITIVE_INFINITY;
   }
 }

@@ -57,6 +57,12 @@ export class RecordQueue {
     this.#send(node, writers);
   }
 
+  /** There is interest that other servers are to be told of. */
+  wakeLinks(): void {
+    const { linksNode } = this.#shared.map;
+    if (linksNode !== 0) this.#wake.ifAsleep(linksNode);
+  }
+
   /** Forgets what waits for a node that is gone. */
   forget(node: number): void {
     this.#waiting.delete(node);

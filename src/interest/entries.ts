@@ -84,6 +84,12 @@ export class Entries {
     return copy;
   }
 
+  /** The entry's subject as a byte string, where `subjectOf` may be asked. */
+  byteStringOf(entry: number): string {
+    const start = (entry + ENTRY_SUBJECT) * 4;
+    return this.#memory.byteString(start, start + this.#words[entry + ENTRY_SUBJECT_BYTES]!);
+  }
+
   reserve(arena: Arena, lock: WriteLock): boolean {
     return this.#table.reserve(1, arena, lock);
   }

@@ -2,7 +2,9 @@
 import { assert } from "../base/assert.ts";
 import { Arena } from "./arena.ts";
 import { Entries } from "./entries.ts";
+import type { EntryView } from "./entry_view.ts";
 import { InternedTexts } from "./interned_texts.ts";
+import { InterestJournal } from "./journal.ts";
 import {
   ACCOUNT_COUNT_MAX,
   ACCOUNT_GENERATION,
@@ -42,6 +44,9 @@ import { WriteLock } from "./write_lock.ts";
 
 /** Returned instead of an entry id when the region has no room; nothing has changed then. */
 export const INDEX_FULL = -2;
+
+/** Most members of a queue that one call can add. */
+export const MEMBERS_MAX = 65535;
 
 /** The lock owner that a reader counts as, when writers kept it from an undisturbed read. */
 export const READER_OWNER = NODE_COUNT_MAX;
@@ -128,6 +133,8 @@ export class InterestIndex {
   readonly #trie: WildcardTrie;
   readonly #texts: InternedTexts;
   readonly #members: MemberCounts;
+  /** The changes that one node tells other servers; null where the region has none. */
+  readonly journal: InterestJournal | null;
 
   constructor(region: InterestRegion) {
     const memory = new InterestMemory(region);
@@ -144,6 +151,8 @@ export class InterestIndex {
     this.#trie = new WildcardTrie(memory);
     this.#texts = new InternedTexts(memory);
     this.#members = new MemberCounts(memory, this.#texts);
+    const { buffer, byteLength, journal } = region;
+    this.journal = journal === undefined ? null : new InterestJournal(buffer, journal, byteLength);
   }
 
   /** The queue id of the last `addQueue` or `addFiltered` that succeeded on this thread, 0 for a plain one. */
@@ -158,7 +167,7 @@ export class InterestIndex {
 
   /** Says that `node` has plain interest in the subject; the entry id, or `INDEX_FULL`. Idempotent. */
   addPlain(node: number, accountId: number, bytes: Uint8Array, start: number, end: number): number {
-    return this.#add(node, accountId, bytes, start, end, NO_TEXT, 0, 0, NO_TEXT);
+    return this.#add(node, accountId, bytes, start, end, NO_TEXT, 0, 0, NO_TEXT, 1);
   }
 
   /** Takes back `addPlain`; the entry may cease to exist. Does nothing if the node has no such interest. */
@@ -169,15 +178,15 @@ export class InterestIndex {
     if ((this.#words[entry + ENTRY_NODES]! & (1 << node)) !== 0) {
       this.#lock.beginChange();
       this.#words[entry + ENTRY_NODES]! &= ~(1 << node);
-      this.#finishRemoval(entry);
+      this.#finishRemoval(entry, node);
       this.#lock.endChange();
     }
     this.#lock.release();
   }
 
   /**
-   * Counts one member more of the queue `queueBytes[queueStart, queueEnd)`, a name of at least one byte, on
-   * `node`; the entry id, or `INDEX_FULL`. `lastQueueId` then tells the queue id.
+   * Counts `members` more, 1 to `MEMBERS_MAX`, of the queue `queueBytes[queueStart, queueEnd)`, a name of at least one
+   * byte, on `node`; the entry id, or `INDEX_FULL`. `lastQueueId` then tells the queue id.
    */
   addQueue(
     node: number,
@@ -188,14 +197,16 @@ export class InterestIndex {
     queueBytes: Uint8Array,
     queueStart: number,
     queueEnd: number,
+    members = 1,
   ): number {
     assert(queueEnd > queueStart, "interest: queue name is empty");
-    return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd, NO_TEXT);
+    assert(members > 0 && members <= MEMBERS_MAX, "interest: queue members are out of bounds");
+    return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd, NO_TEXT, members);
   }
 
-  /** Takes back one `addQueue`. Does nothing if the node has no member there. */
-  removeQueue(node: number, entryId: number, queueId: number): void {
-    this.#removeMember(node, entryId, queueId, 0);
+  /** Takes back `members` of those added, at most all. Does nothing if the node has no member there. */
+  removeQueue(node: number, entryId: number, queueId: number, members = 1): void {
+    this.#removeMember(node, entryId, queueId, 0, members);
   }
 
   /**
@@ -214,12 +225,12 @@ export class InterestIndex {
     filter: Uint8Array,
   ): number {
     assert(filter.length > 0, "interest: filter is empty");
-    return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd, filter);
+    return this.#add(node, accountId, bytes, start, end, queueBytes, queueStart, queueEnd, filter, 1);
   }
 
   /** Takes back one `addFiltered`, of queue id 0 for a plain one. Does nothing if the node has none there. */
   removeFiltered(node: number, entryId: number, queueId: number, filterId: number): void {
-    this.#removeMember(node, entryId, queueId, filterId);
+    this.#removeMember(node, entryId, queueId, filterId, 1);
   }
 
   /** Drops all interest of `node`, whose thread is gone. Others read and write in between. */
@@ -310,6 +321,24 @@ export class InterestIndex {
     return description;
   }
 
+  /** Reads the entry into `view`; false when the id is free. Cheap: once per change that the journal tells. */
+  read(entryId: number, view: EntryView): boolean {
+    this.#lock.acquire(READER_OWNER);
+    const entry = this.#entries.byId(entryId);
+    if (entry !== 0) {
+      const subject = this.#entries.byteStringOf(entry);
+      view.clear(this.#entries.accountOf(entry), subject, this.#words[entry + ENTRY_NODES]!);
+      this.#members.read(entry, view);
+    }
+    this.#lock.release();
+    return entry !== 0;
+  }
+
+  /** Every entry's id is below this one. */
+  get entryIdEnd(): number {
+    return this.#words[ENTRY_NEXT]!;
+  }
+
   /** Calls `visit` for each entry, without the lock; entries that come or go meanwhile may be missed. */
   forEachEntry(visit: (description: EntryDescription) => void): void {
     for (let id = 0; id < this.#words[ENTRY_NEXT]!; id++) {
@@ -370,6 +399,7 @@ export class InterestIndex {
     queueStart: number,
     queueEnd: number,
     filter: Uint8Array,
+    members: number,
   ): number {
     assertNode(node);
     assert(accountId >= 0 && accountId < ACCOUNT_COUNT_MAX, "interest: account id is out of bounds");
@@ -389,7 +419,7 @@ export class InterestIndex {
       const entry = found !== 0 ? found : this.#addEntry(hash, accountId, isWildcard, bytes, start, end);
       if (entry !== 0) {
         const isAdded = isCounted
-          ? this.#addMember(entry, node, queueBytes, queueStart, queueEnd, filter)
+          ? this.#addMembers(entry, node, queueBytes, queueStart, queueEnd, filter, members)
           : this.#addNode(entry, node);
         if (isAdded) id = this.#words[entry + ENTRY_ID]!;
         else this.#removeIfWithoutInterest(entry);
@@ -427,32 +457,35 @@ export class InterestIndex {
     if ((this.#words[entry + ENTRY_NODES]! & (1 << node)) === 0) {
       this.#words[entry + ENTRY_NODES]! |= 1 << node;
       this.#words[INSERT_COUNT]! += 1;
-      this.#bumpGeneration(entry);
+      this.#noteChange(entry, node);
     }
     return true;
   }
 
   /** False when full. */
-  #addMember(
+  #addMembers(
     entry: number,
     node: number,
     queueBytes: Uint8Array,
     start: number,
     end: number,
     filter: Uint8Array,
+    members: number,
   ): boolean {
-    if (!this.#members.add(entry, node, queueBytes, start, end, filter, this.#arena)) return false;
+    if (!this.#members.add(entry, node, queueBytes, start, end, filter, members, this.#arena)) return false;
     this.#words[INSERT_COUNT]! += 1;
-    this.#bumpGeneration(entry);
+    this.#noteChange(entry, node);
     return true;
   }
 
-  #removeMember(node: number, entryId: number, queueId: number, filterId: number): void {
+  #removeMember(node: number, entryId: number, queueId: number, filterId: number, members: number): void {
     assertNode(node);
     const entry = this.#entryHeld(entryId);
     this.#lock.acquire(node);
     this.#lock.beginChange();
-    if (this.#members.remove(entry, queueId, filterId, node, 1, this.#arena)) this.#finishRemoval(entry);
+    if (this.#members.remove(entry, queueId, filterId, node, members, this.#arena)) {
+      this.#finishRemoval(entry, node);
+    }
     this.#lock.endChange();
     this.#lock.release();
   }
@@ -474,13 +507,13 @@ export class InterestIndex {
     for (const { queueId, filterId, members } of pairs) {
       this.#members.remove(entry, queueId, filterId, node, members, this.#arena);
     }
-    this.#finishRemoval(entry);
+    this.#finishRemoval(entry, node);
     this.#lock.endChange();
   }
 
-  #finishRemoval(entry: number): void {
+  #finishRemoval(entry: number, node: number): void {
     this.#words[REMOVE_COUNT]! += 1;
-    this.#bumpGeneration(entry);
+    this.#noteChange(entry, node);
     this.#removeIfWithoutInterest(entry);
   }
 
@@ -498,9 +531,10 @@ export class InterestIndex {
     this.#entries.remove(entry, this.#arena);
   }
 
-  /** Ends the validity of the plans that the entry may be part of. Inside a change. */
-  #bumpGeneration(entry: number): void {
+  /** Ends the validity of the plans that the entry may be part of, and tells the journal. Inside a change. */
+  #noteChange(entry: number, node: number): void {
     const words = this.#words;
+    this.journal?.note(words[entry + ENTRY_ID]!, node);
     const generation = this.#entries.isWildcard(entry)
       ? ACCOUNTS + this.#entries.accountOf(entry) * ACCOUNT_WORDS + ACCOUNT_GENERATION
       : BUCKETS + (words[entry + ENTRY_HASH]! >>> (32 - BUCKET_BITS));

@@ -66,6 +66,12 @@ export class InternedTexts {
     return copy;
   }
 
+  /** A text as a byte string, where `textOf` may be asked. */
+  byteStringOf(id: number): string {
+    const start = (id + TEXT) * 4;
+    return this.#memory.byteString(start, start + this.#words[id + TEXT_BYTES]!);
+  }
+
   /** Length of a text in bytes; anything, but within the region, when torn. */
   lengthOf(id: number): number {
     if (!isInside(this.#memory, id, TEXT)) return 0;

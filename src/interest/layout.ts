@@ -1,5 +1,7 @@
 /** Where everything in the interest index's region lies; the one place with offsets. */
+import { Buffer } from "node:buffer";
 import { assert } from "../base/assert.ts";
+import type { JournalRegion } from "./journal.ts";
 
 /**
  * A part of the process's shared memory. `byteOffset` and `byteLength` are multiples of `PAGE_BYTES`, and
@@ -9,6 +11,8 @@ export interface InterestRegion {
   readonly buffer: SharedArrayBuffer;
   readonly byteOffset: number;
   readonly byteLength: number;
+  /** In the same buffer; without one, changes cannot be followed. */
+  readonly journal?: JournalRegion;
 }
 
 export const PAGE_BYTES = 4096;
@@ -159,6 +163,7 @@ export class InterestMemory {
   readonly byteOffset: number;
   readonly wordCount: number;
   readonly pageCount: number;
+  readonly #text: Buffer;
 
   constructor(region: InterestRegion) {
     const { buffer, byteOffset, byteLength } = region;
@@ -172,6 +177,12 @@ export class InterestMemory {
     this.byteOffset = byteOffset;
     this.wordCount = byteLength / 4;
     this.pageCount = byteLength / PAGE_BYTES;
+    this.#text = Buffer.from(buffer, byteOffset, byteLength);
+  }
+
+  /** The bytes `[start, end)` as a byte string. */
+  byteString(start: number, end: number): string {
+    return this.#text.toString("latin1", start, end);
   }
 }
 

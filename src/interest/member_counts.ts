@@ -1,6 +1,7 @@
 // Hot: `collect` runs once per matching entry.
 import { assert } from "../base/assert.ts";
 import type { Arena } from "./arena.ts";
+import type { EntryView } from "./entry_view.ts";
 import type { InternedTexts } from "./interned_texts.ts";
 import {
   ENTRY_PAIRS,
@@ -60,7 +61,7 @@ export class MemberCounts {
     return this.#texts.reserve(2, arena, lock) && this.#pairs.reserve(1, arena, lock);
   }
 
-  /** Counts one member more of `queue[start, end)` with that filter, each empty for none; false when full. */
+  /** Counts `members` more of `queue[start, end)` with that filter, each empty for none; false when full. */
   add(
     entry: number,
     node: number,
@@ -68,6 +69,7 @@ export class MemberCounts {
     start: number,
     end: number,
     filter: Uint8Array,
+    members: number,
     arena: Arena,
   ): boolean {
     const texts = this.#texts;
@@ -75,8 +77,8 @@ export class MemberCounts {
     const filterId = filter.length > 0 ? texts.take(filter, 0, filter.length, arena) : 0;
     const hasTexts = (queueId !== 0 || end === start) && (filterId !== 0 || filter.length === 0);
     const pair = hasTexts ? this.#find(entry, queueId, filterId, node) : 0;
-    if (pair !== 0) this.#words[pair + PAIR_MEMBERS]! += 1;
-    const isNew = hasTexts && pair === 0 && this.#insert(entry, queueId, filterId, node, arena);
+    if (pair !== 0) this.#words[pair + PAIR_MEMBERS]! += members;
+    const isNew = hasTexts && pair === 0 && this.#insert(entry, queueId, filterId, node, members, arena);
     if (!isNew) this.#release(queueId, filterId, arena);
     if (!isNew && pair === 0) return false;
     this.lastQueueId = queueId;
@@ -163,6 +165,17 @@ export class MemberCounts {
     return found;
   }
 
+  /** Adds the entry's pairs to a view of it; the lock is held. */
+  read(entry: number, view: EntryView): void {
+    const words = this.#words;
+    for (let pair = words[entry + ENTRY_PAIRS]!; pair !== 0; pair = words[pair + PAIR_NEXT]!) {
+      const queueId = words[pair + PAIR_QUEUE]!;
+      const node = words[pair + PAIR_NODE]!;
+      if (queueId === 0) view.plainNodes |= 1 << node;
+      else view.addMembers(this.#texts.byteStringOf(queueId), queueId, node, words[pair + PAIR_MEMBERS]!);
+    }
+  }
+
   /** Checks lists, counts, table and texts against each other; for tests. The lock is held. */
   invariants(entries: number[]): void {
     const words = this.#words;
@@ -205,7 +218,14 @@ export class MemberCounts {
   }
 
   /** A pair with one member; false when full. */
-  #insert(entry: number, queueId: number, filterId: number, node: number, arena: Arena): boolean {
+  #insert(
+    entry: number,
+    queueId: number,
+    filterId: number,
+    node: number,
+    members: number,
+    arena: Arena,
+  ): boolean {
     const words = this.#words;
     const pair = arena.allocate(PAIR_WORDS);
     if (pair === 0) return false;
@@ -215,7 +235,7 @@ export class MemberCounts {
     words[pair + PAIR_QUEUE] = queueId;
     words[pair + PAIR_FILTER] = filterId;
     words[pair + PAIR_NODE] = node;
-    words[pair + PAIR_MEMBERS] = 1;
+    words[pair + PAIR_MEMBERS] = members;
     words[pair + PAIR_NEXT] = next;
     words[pair + PAIR_PREVIOUS] = 0;
     if (next !== 0) words[next + PAIR_PREVIOUS] = pair;

@@ -41,6 +41,8 @@ export const CONNECTION_FD = 68;
 
 /** Its client id; 0 once it is to close. The links thread reads it before it judges a login. Atomics. */
 export const CONNECTION_CLIENT = 76;
+/** A link that names accounts: address of the table slot of the account its last message named, 0 for none. Engine. */
+export const CONNECTION_LAST_ACCOUNT = 80;
 
 export const CONNECTION_IS_CLOSED = 1;
 export const CONNECTION_HAS_NO_ECHO = 2;
@@ -52,6 +54,13 @@ export const CONNECTION_IS_CONGESTED = 16;
 export const CONNECTION_DROPS = 32;
 /** Each delivery is reported to the host: for the trace log, or because the reply subject may be answered. */
 export const CONNECTION_IS_NOTED = 64;
+/**
+ * A connection to another server: the prefixes of its targets are written whole (`RMSG <account> <subject> `,
+ * `LMSG <subject> `), with an `H` for their first byte where a header block follows. No subscription counts what it gets.
+ */
+export const CONNECTION_IS_LINK = 128;
+/** A link on which a prefix that begins with `L` keeps its verb, and two sizes follow it even without headers. */
+export const CONNECTION_IS_ROUTE = 256;
 
 // An outbox: where frames for one connection are written, lent from a shard's pool while there is something to send.
 export const OUTBOX_BYTES = 65536;
@@ -95,6 +104,12 @@ export const CONTEXT_IS_STREAMLESS = 65536;
 /** Set for answers to a service's requests, on their way to the node that forwarded the request. */
 export const CONTEXT_IS_RESPONSE = 131072;
 export const CONTEXT_CLIENTS = 262144;
+/**
+ * Set beside the account id for messages from routes and from gateways. A link whose CONNECTION_CONTEXT has one of them
+ * names the account in each message. Contexts of clients count up from CONTEXT_CLIENTS and never get there.
+ */
+export const CONTEXT_FROM_ROUTE = 1 << 28;
+export const CONTEXT_FROM_GATEWAY = 1 << 29;
 
 // A delivery plan: the answer to "who gets a message on this subject", cached per (context, subject).
 export const PLAN_HASH = 0;
@@ -124,9 +139,17 @@ export const PLAN_SUBJECT = 96;
 
 /** The host handles messages of this plan by itself (denied, reserved, a service of another account). */
 export const PLAN_IS_FOR_HOST = 1;
+/** The host handles records of other nodes that name queue groups. */
+export const PLAN_QUEUES_ARE_FOR_HOST = 2;
+/** The host handles messages with a reply. */
+export const PLAN_REPLIES_ARE_FOR_HOST = 4;
+/** The host handles messages with a reply and a header block. */
+export const PLAN_HEADED_REPLIES_ARE_FOR_HOST = 8;
 
-// A plan's entry for one local subscription: three words, then the prefix `HMSG <subject> <sid> ` padded to 16.
+// A plan's entry for one local subscription, or one link: three words, then the prefix padded to 16. A client's is
+// `HMSG <subject> <sid> `, of which the first byte is left out where there are no headers.
 export const TARGET_CONNECTION = 0;
+/** The record that counts its deliveries; nothing is read of a link's. */
 export const TARGET_SUBSCRIPTION = 4;
 export const TARGET_PREFIX_LENGTH = 8;
 /** Bytes from this entry to the next. */
@@ -145,6 +168,18 @@ export const GROUP_NODES = 20;
 /** Address of an array with the address of each local entry. */
 export const GROUP_LOCALS = 24;
 export const GROUP_BYTES = 32;
+
+// Account names as links write them, each in the one slot that its hash (the engine's, low bits) leads to. The host
+// fills slots as names come, and empties all of them when accounts change.
+export const ACCOUNT_NAME_SLOTS = 512;
+export const ACCOUNT_NAME_SHIFT = 7;
+export const ACCOUNT_NAME_BYTES = 128;
+/** Bytes of the name, 0 while the slot is empty. */
+export const ACCOUNT_NAME_LENGTH = 0;
+export const ACCOUNT_NAME_ID = 4;
+export const ACCOUNT_NAME_TEXT = 16;
+/** Messages that name longer ones are left to the host. */
+export const ACCOUNT_NAME_LENGTH_MAX = 112;
 
 // The area of a node: its private working memory. The header below, then the regions it names.
 export const AREA_NODE = 0;
@@ -186,7 +221,7 @@ export const AREA_CONTEXT = 108;
 export const AREA_HAS_GATHERED = 112;
 /** Bitmap of the nodes whose ring holds records they have not been shown yet. */
 export const AREA_UNPUBLISHED = 116;
-/** Longest argument part of a PUB or HPUB line, bytes. */
+/** Longest argument part of a PUB or HPUB line, or of a link's message, bytes. */
 export const AREA_CONTROL_LINE_MAX = 120;
 // Counters of the node, u64, one writer. They outlive a shard that is replaced.
 export const AREA_COUNTERS = 128;
@@ -202,6 +237,11 @@ export const AREA_STALE_CONNECTIONS = 184;
 export const AREA_STALLS = 192;
 /** Logins of operator mode into accounts that are not among `resolver_pinned_accounts`. */
 export const AREA_PINNED_ACCOUNT_FAILURES = 200;
+/** The table of account names of a node with links. */
+export const AREA_ACCOUNT_NAMES = 256;
+/** REASON_ACCOUNT: address and length of the name that was not found in it. */
+export const AREA_ACCOUNT = 260;
+export const AREA_ACCOUNT_LENGTH = 264;
 /** Rings to and from each node. */
 export const AREA_OUT_RINGS = 2048;
 export const AREA_IN_RINGS = 3072;
@@ -246,7 +286,7 @@ export const RECORD_REST_LENGTH = 20;
 /** Length of the message's headers, −1 for a PUB. */
 export const RECORD_HEADER_LENGTH = 24;
 export const RECORD_QUEUE_COUNT = 28;
-/** 1 when plain subscriptions are served too. */
+/** 1 when plain subscriptions are served too. Of a control record: which piece of a message it is (`fabric/control.ts`). */
 export const RECORD_IS_PLAIN = 32;
 /** Slot of the publishing connection at the sending shard, told back when it is to be slowed. */
 export const RECORD_ORIGIN = 36;
@@ -281,6 +321,8 @@ export const IN_PLACE_BYTES_MAX = 98304;
  * (twice the subject, a sid, a reply) must fit an outbox and the scratch.
  */
 export const MESSAGE_LINE_BYTES_MAX = 16384;
+/** Longest prefix of a target: with the line and a small payload behind it, it must fit an outbox. */
+export const TARGET_PREFIX_BYTES_MAX = 2 * MESSAGE_LINE_BYTES_MAX + 1024;
 
 /** Most nodes (threads) a process can have: their sets are u32 bitmaps. */
 export const NODES_MAX = 32;
@@ -300,3 +342,5 @@ export const REASON_NO_RESPONDERS = 4;
 export const REASON_RING_FULL = 5;
 /** drain(): the message of the connection ORIGIN (in RESUME) went to a congested subscriber. */
 export const REASON_STALLED = 6;
+/** scanLink(): the table has no id for the account that the message at RESUME names. */
+export const REASON_ACCOUNT = 7;

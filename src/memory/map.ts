@@ -2,7 +2,7 @@
  * The map of the one shared memory: which region lies where. Laid out once at start, the same in every thread.
  *
  *   header   magic, layout parameters, process-wide words, one block of words per node
- *   index    the interest index
+ *   index    the interest index, and the journal of its changes
  *   accounts what is counted of each account
  *   rings    one per ordered pair of nodes that talk
  *   areas    one per node: header, connections, plan cache, receive buffer, outboxes
@@ -13,6 +13,8 @@
  */
 import { assert } from "../base/assert.ts";
 import {
+  ACCOUNT_NAME_BYTES,
+  ACCOUNT_NAME_SLOTS,
   AREA_ACCOUNTS_MAX,
   AREA_HEADER_BYTES,
   CONNECTION_BYTES,
@@ -28,16 +30,26 @@ import {
 export const MEMORY_PAGES = 65536;
 const MEMORY_BYTES_USED = 2 ** 31;
 
-/** Threads of a process, by what they do. Shards come last and take as many as there are. */
+/**
+ * Threads of a process, by what they do: NODE_LINKS judges logins. Shards come after the others, as many as there are, and
+ * behind them the links shard, whose connections are routes, gateways and leaf nodes.
+ */
 export const NODE_MAIN = 0;
 export const NODE_LINKS = 1;
 export const NODE_ACCEPTOR = 2;
 export const NODE_SHARD_FIRST = 3;
 export const SHARDS_MAX = 16;
+/**
+ * No thread: whose interest is that of queue groups on other servers which serve only where no nearer member does (leaf
+ * nodes, gateways). Messages for them go to the node with the links.
+ */
+export const NODE_FAR = NODES_MAX - 1;
 
 /** What the header page holds, in words of 4 bytes. */
 export const HEADER_MAGIC = 0;
 export const HEADER_SHARD_COUNT = 1;
+/** 1 where the process has a links shard. */
+export const HEADER_HAS_LINKS_SHARD = 12;
 /** Last client id given out, u32: ids are the process's own. */
 export const HEADER_CLIENT_ID = 2;
 /** Connections open on all shards. */
@@ -46,15 +58,15 @@ export const HEADER_CONNECTION_COUNT = 3;
 export const HEADER_BLOCKS_USED = 4;
 export const HEADER_BLOCK_LOCK = 5;
 export const HEADER_BLOCK_FREE = 6;
-/** 1 once the acceptor is to stop. */
-export const HEADER_ACCEPTOR_STOP = 7;
+/** Listeners that the acceptor is to close, a bit each by their place among those it was started with; −1: all, and stop. */
+export const HEADER_LISTENERS_CLOSED = 7;
 /** Messages sent so far that say which server sends them, u32: main and links count together. */
 export const HEADER_MESSAGE_NUMBER = 8;
 /** `connection_rate_limit`: when the second began that is counted (low bits of the time of day, ms), handshakes in it. */
-export const HEADER_HANDSHAKE_WINDOW = 8;
-export const HEADER_HANDSHAKE_COUNT = 9;
+export const HEADER_HANDSHAKE_WINDOW = 9;
+export const HEADER_HANDSHAKE_COUNT = 10;
 /** Connections turned away for it; main takes them from here as it tells of them. */
-export const HEADER_HANDSHAKES_REJECTED = 10;
+export const HEADER_HANDSHAKES_REJECTED = 11;
 export const MAGIC = 0x4d494447;
 
 /** A node's block of words in the header: each has one writer and its own cache line. */
@@ -75,7 +87,9 @@ export const NODE_IS_ABSENT = 0;
 export const NODE_IS_UP = 1;
 export const NODE_IS_DEAD = 2;
 
-export const CONNECTIONS_PER_SHARD_MAX = 65536;
+/** Slots for connections; the first is the fabric's. */
+export const SLOTS_PER_SHARD = 65536;
+const SLOTS_FOR_LINKS = 4096;
 /** Receive buffer: what a connection kept, one read, and room for reads past the end. */
 export const RECEIVE_BYTES = 512 * 1024;
 export const READ_BYTES = 128 * 1024;
@@ -83,6 +97,8 @@ export const READ_BYTES_BEFORE_LOGIN = 16 * 1024;
 export const BLOCK_BYTES = 256 * 1024;
 
 const INDEX_BYTES = 640 * 1024 * 1024;
+/** Each of 2^24 entries once, and a bit for it; interest/journal.ts checks that it is enough. */
+const JOURNAL_BYTES = 2 ** 24 * 4 + 2 ** 24 / 8 + 4096;
 const AREA_BYTES_MAX = 320 * 1024 * 1024;
 const AREAS_BYTES_MAX = 640 * 1024 * 1024;
 const OUTBOXES_MAX = 2048;
@@ -102,14 +118,29 @@ export interface AreaMap {
   readonly receive: number;
   /** A few pages for lines that are rewritten before the engine sees them. */
   readonly scratch: number;
+  /** The table of account names, of a shard that has links. */
+  readonly accountNames: number;
   readonly outboxes: number;
   readonly outboxCount: number;
 }
 
 export interface MemoryMap {
   readonly nodeCount: number;
+  /** Shards that serve clients. */
   readonly shardCount: number;
-  readonly index: { readonly byteOffset: number; readonly byteLength: number };
+  /** The node whose connections are links, 0 for none. */
+  readonly linksNode: number;
+  /** Whether the node is one of the shards that serve clients. */
+  isShard(node: number): boolean;
+  /** Whether the node has connections: a shard, or the links shard. */
+  hasConnections(node: number): boolean;
+  /** Slots for connections, the fabric's included, which every node has. */
+  slotCount(node: number): number;
+  readonly index: {
+    readonly byteOffset: number;
+    readonly byteLength: number;
+    readonly journal: { readonly byteOffset: number; readonly byteLength: number };
+  };
   /** Bytes a ring between two shards can hold; others are smaller. */
   readonly ringBytes: number;
   /** Address of the ring from one node to another, 0 if the two never talk. */
@@ -132,11 +163,15 @@ export function accountWord(map: MemoryMap, id: number): number {
 
 export const SCRATCH_BYTES = 256 * 1024;
 
-export function memoryMap(shardCount: number): MemoryMap {
+export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap {
   assert(shardCount >= 1 && shardCount <= SHARDS_MAX, "a process has 1 to 16 shards");
-  const nodeCount = NODE_SHARD_FIRST + shardCount;
-  assert(nodeCount <= NODES_MAX, "sets of nodes are 32-bit maps");
-  const isShard = (node: number) => node >= NODE_SHARD_FIRST;
+  const linksNode = hasLinksShard ? NODE_SHARD_FIRST + shardCount : 0;
+  const nodeCount = NODE_SHARD_FIRST + shardCount + (hasLinksShard ? 1 : 0);
+  assert(nodeCount <= NODE_FAR, "sets of nodes are 32-bit maps");
+  const hasConnections = (node: number) => node >= NODE_SHARD_FIRST && node < nodeCount;
+  const isShard = (node: number) => hasConnections(node) && node !== linksNode;
+  const slotCount = (node: number) =>
+    node === linksNode && hasLinksShard ? SLOTS_FOR_LINKS : hasConnections(node) ? SLOTS_PER_SHARD : 1;
 
   let at = PAGE;
   const take = (bytes: number) => {
@@ -145,17 +180,22 @@ export function memoryMap(shardCount: number): MemoryMap {
     return start;
   };
 
-  const index = { byteOffset: take(INDEX_BYTES), byteLength: INDEX_BYTES };
+  const index = {
+    byteOffset: take(INDEX_BYTES),
+    byteLength: INDEX_BYTES,
+    journal: { byteOffset: take(JOURNAL_BYTES), byteLength: JOURNAL_BYTES },
+  };
 
   const accounts = take(AREA_ACCOUNTS_MAX * ACCOUNT_BYTES);
 
-  const busyPairs = shardCount * (shardCount + 1);
+  const servingCount = nodeCount - NODE_SHARD_FIRST;
+  const busyPairs = servingCount * (servingCount + 1);
   const ringBytes = Math.min(
     4 << 20,
     Math.max(256 << 10, 2 ** Math.floor(Math.log2(RINGS_BYTES_MAX / busyPairs))),
   );
   const ringCapacity = (from: number, to: number) => {
-    if (from === to || to === NODE_ACCEPTOR || (from === NODE_ACCEPTOR && !isShard(to))) return 0;
+    if (from === to || to === NODE_ACCEPTOR || (from === NODE_ACCEPTOR && !hasConnections(to))) return 0;
     if (from === NODE_ACCEPTOR || from === NODE_MAIN || to === NODE_MAIN) return 256 << 10;
     return ringBytes;
   };
@@ -167,19 +207,23 @@ export function memoryMap(shardCount: number): MemoryMap {
     }
   }
 
-  const areaBytes = Math.min(AREA_BYTES_MAX, Math.floor(AREAS_BYTES_MAX / (shardCount + 1)));
+  const areaBytes = Math.min(AREA_BYTES_MAX, Math.floor(AREAS_BYTES_MAX / (servingCount + 1)));
   const areas: AreaMap[] = [];
   for (let node = 0; node < nodeCount; node++) {
-    const slots = isShard(node) ? CONNECTIONS_PER_SHARD_MAX : 1;
+    const isServing = hasConnections(node);
+    const slots = slotCount(node);
     const start = at;
     const area = take(AREA_HEADER_BYTES);
     const connections = take(slots * CONNECTION_BYTES);
     const dirty = take(slots * 4);
     const picks = take(PLAN_GROUPS_MAX * 8);
-    const planSets = take(isShard(node) ? PLAN_SET_BYTES * PLAN_SET_COUNT : 0);
-    const receive = take(isShard(node) ? RECEIVE_BYTES : 0);
+    const planSets = take(isServing ? PLAN_SET_BYTES * PLAN_SET_COUNT : 0);
+    const receive = take(isServing ? RECEIVE_BYTES : 0);
     const scratch = take(SCRATCH_BYTES);
-    const left = start + (isShard(node) ? areaBytes : 0) - at;
+    const accountNames = take(
+      node === linksNode && hasLinksShard ? ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES : 0,
+    );
+    const left = start + (isServing ? areaBytes : 0) - at;
     const arenaBytes = Math.min(PLAN_ARENA_BYTES_MAX, Math.max(0, left >> 1));
     const planArena = take(arenaBytes);
     const outboxCount = Math.max(
@@ -198,6 +242,7 @@ export function memoryMap(shardCount: number): MemoryMap {
       planArenaEnd,
       receive,
       scratch,
+      accountNames,
       outboxes,
       outboxCount,
     });
@@ -210,6 +255,10 @@ export function memoryMap(shardCount: number): MemoryMap {
   return {
     nodeCount,
     shardCount,
+    linksNode,
+    isShard,
+    hasConnections,
+    slotCount,
     index,
     ringBytes,
     ring: (from, to) => rings[from * nodeCount + to]!,

@@ -34,8 +34,15 @@ describe("the shared memory", () => {
   test("is the same to a thread that opens it", () => {
     const opened = openSharedMemory(shared.memory);
     expect(opened.map.shardCount).toBe(3);
+    expect(opened.map.linksNode).toBe(0);
     opened.words[nodeWord(2, 1)] = 77;
     expect(shared.words[nodeWord(2, 1)]).toBe(77);
+  });
+
+  test("says whether there is a shard for links", () => {
+    const { memory, map } = createSharedMemory(2, SEEDS, true);
+    expect(openSharedMemory(memory).map.linksNode).toBe(map.linksNode);
+    expect(map.linksNode).toBe(map.nodeCount - 1);
   });
 
   test("is not opened before it is laid out", () => {

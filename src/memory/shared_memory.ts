@@ -1,6 +1,11 @@
 /** The one shared memory as TypeScript sees it: typed arrays over the whole, and the header's words. */
 import { assert } from "../base/assert.ts";
 import {
+  ACCOUNT_NAME_BYTES,
+  ACCOUNT_NAME_LENGTH_MAX,
+  ACCOUNT_NAME_SHIFT,
+  ACCOUNT_NAME_TEXT,
+  AREA_ACCOUNT_NAMES,
   AREA_CONNECTIONS,
   AREA_CONTROL_LINE_MAX,
   AREA_COUNTERS,
@@ -35,12 +40,14 @@ import {
   SUBSCRIPTION_EXPIRED_NEXT,
   SUBSCRIPTION_SID,
   SUBSCRIPTION_SID_INLINE_MAX,
+  TARGET_PREFIX_BYTES_MAX,
 } from "./layout.ts";
 import {
   BLOCK_BYTES,
   HEADER_BLOCK_FREE,
   HEADER_BLOCK_LOCK,
   HEADER_BLOCKS_USED,
+  HEADER_HAS_LINKS_SHARD,
   HEADER_MAGIC,
   HEADER_MESSAGE_NUMBER,
   HEADER_NODES,
@@ -55,9 +62,12 @@ import {
 assert(CONNECTION_BYTES === 1 << CONNECTION_SHIFT, "a connection's address is its slot, shifted");
 assert(RING_END_BYTES === 1 << RING_END_SHIFT, "a ring end's address is its node, shifted");
 assert(
-  3 * MESSAGE_LINE_BYTES_MAX + GATHER_BYTES_MIN + 64 <= OUTBOX_BYTES - OUTBOX_DATA - OUTBOX_SLACK,
-  "the longest frame fits an outbox: subject and sid, the line, a small payload",
+  TARGET_PREFIX_BYTES_MAX + MESSAGE_LINE_BYTES_MAX + GATHER_BYTES_MIN + 64 <=
+    OUTBOX_BYTES - OUTBOX_DATA - OUTBOX_SLACK,
+  "the longest frame fits an outbox: a prefix, the line, a small payload",
 );
+assert(ACCOUNT_NAME_BYTES === 1 << ACCOUNT_NAME_SHIFT, "an account name's address is its slot, shifted");
+assert(ACCOUNT_NAME_TEXT + ACCOUNT_NAME_LENGTH_MAX <= ACCOUNT_NAME_BYTES, "an account name ends in its slot");
 assert(PLAN_SUBJECT % 16 === 0, "a plan's subject is compared 16 bytes at a time");
 assert(OUTBOX_DATA < OUTBOX_BYTES / 2, "an outbox is mostly room for frames");
 assert(AREA_OUT_RINGS + NODES_MAX * RING_END_BYTES <= AREA_IN_RINGS, "ring ends do not overlap");
@@ -79,31 +89,36 @@ export interface SharedMemory {
 }
 
 /** Makes and lays out the memory; main does, once. `seeds` are four random words of 32 bits. */
-export function createSharedMemory(shardCount: number, seeds: Uint32Array): SharedMemory {
+export function createSharedMemory(
+  shardCount: number,
+  seeds: Uint32Array,
+  hasLinksShard = false,
+): SharedMemory {
   const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
-  const shared = view(memory, shardCount);
+  const shared = view(memory, shardCount, hasLinksShard);
   const { words, map } = shared;
   words[HEADER_MAGIC] = MAGIC;
   words[HEADER_SHARD_COUNT] = shardCount;
+  words[HEADER_HAS_LINKS_SHARD] = hasLinksShard ? 1 : 0;
   for (let node = 0; node < map.nodeCount; node++) layOutArea(shared, node, seeds);
   return shared;
 }
 
 /** The same memory in another thread. */
 export function openSharedMemory(memory: WebAssembly.Memory): SharedMemory {
-  const header = new Int32Array(memory.buffer, 0, 2);
+  const header = new Int32Array(memory.buffer, 0, HEADER_HAS_LINKS_SHARD + 1);
   assert(header[HEADER_MAGIC] === MAGIC, "the shared memory is laid out before a thread opens it");
-  return view(memory, header[HEADER_SHARD_COUNT]!);
+  return view(memory, header[HEADER_SHARD_COUNT]!, header[HEADER_HAS_LINKS_SHARD] === 1);
 }
 
-function view(memory: WebAssembly.Memory, shardCount: number): SharedMemory {
+function view(memory: WebAssembly.Memory, shardCount: number, hasLinksShard: boolean): SharedMemory {
   const buffer = memory.buffer as unknown as SharedArrayBuffer;
   return {
     memory,
     buffer,
     bytes: new Uint8Array(buffer),
     words: new Int32Array(buffer),
-    map: memoryMap(shardCount),
+    map: memoryMap(shardCount, hasLinksShard),
   };
 }
 
@@ -126,6 +141,7 @@ export function layOutArea({ words, map }: SharedMemory, node: number, seeds: Ui
   words[at + (AREA_DIRTY >> 2)] = regions.dirty;
   words[at + (AREA_PICKS >> 2)] = regions.picks;
   words[at + (AREA_PLAN_SLOTS >> 2)] = regions.planSets;
+  words[at + (AREA_ACCOUNT_NAMES >> 2)] = regions.accountNames;
   words[at + (AREA_CONTROL_LINE_MAX >> 2)] = MESSAGE_LINE_BYTES_MAX;
   for (let other = 0; other < map.nodeCount; other++) {
     const out = (regions.area + AREA_OUT_RINGS + other * RING_END_BYTES) >> 2;

@@ -22,7 +22,7 @@ test("certificateErrorText() names the rest of the chain, too", () => {
 });
 
 test("certificateErrorText() says on which side of its time a certificate is", () => {
-  const text = (nowMs: number) => certificateErrorText("outside its time", [der], nowMs);
+  const text = (nowMs: number) => certificateErrorText("outside its time", [der], undefined, nowMs);
   expect(text(notAfterMs + 1000)).toContain(
     "is not yet valid: current time 2126-10-29T11:07:13Z is after 2126-10-29T11:07:12Z (CN=localhost ",
   );

@@ -1,5 +1,6 @@
 import { sha256Hex } from "../base/sha256.ts";
 import { nameText, parseCertificate } from "../base/x509.ts";
+import { serverIdentityProblem } from "./server_identity.ts";
 
 /** What is wrong with a certificate. */
 export type CertificateFault =
@@ -7,15 +8,18 @@ export type CertificateFault =
   | "wrong purpose"
   | "path too long"
   | "unfit authority"
-  | "unknown authority";
+  | "unknown authority"
+  | "wrong name";
 
 /**
- * Why a client's certificate is refused, in the words of nats-server's log, which name it and its chain: DER, the
- * client's own first, empty where they are not known. Source: Go crypto/x509 `CertificateInvalidError`; nats-server `doTLSHandshake`.
+ * Why a peer's certificate is refused, in the words of nats-server's log, which name it and its chain: DER, the peer's own
+ * first, empty where they are not known. Go looks at its time first, then whether a server has `serverName`, then for an
+ * authority. Source: Go crypto/x509 `CertificateInvalidError`; nats-server `doTLSHandshake`.
  */
 export function certificateErrorText(
   fault: CertificateFault,
   certificates: readonly Uint8Array[],
+  serverName: string | undefined = undefined,
   nowMs = Date.now(),
 ): string {
   const [parsed = null] = certificates.map(parseCertificate);
@@ -24,7 +28,10 @@ export function certificateErrorText(
     return `${nameText(subject)} SHA-256: ${sha256Hex(certificate)}`;
   });
   const detail = named.length === 0 ? "" : ` (${named.join("; ")})`;
-  return `tls: failed to verify certificate: x509: ${faultText(fault)}${detail}`;
+  const wrongName =
+    parsed === null || serverName === undefined ? undefined : serverIdentityProblem(parsed, serverName);
+  const text = timeText() !== "" ? faultText("outside its time") : (wrongName ?? faultText(fault));
+  return `tls: failed to verify certificate: x509: ${text}${detail}`;
 
   function faultText(what: CertificateFault): string {
     switch (what) {
@@ -38,6 +45,8 @@ export function certificateErrorText(
         return "invalid signature: parent certificate cannot sign this kind of certificate";
       case "unknown authority":
         return "certificate signed by unknown authority";
+      case "wrong name":
+        return `certificate is not valid for ${serverName}`;
     }
   }
 

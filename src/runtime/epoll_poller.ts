@@ -1,11 +1,16 @@
 // Hot: `wait`, `read` and the writes run once per batch of messages.
 import { assert } from "../base/assert.ts";
+import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText, isToItself } from "./dialling.ts";
 import type { Poller, StreamSource } from "./poller.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
 import { errnoText } from "./posix/errno.ts";
 import {
+  EAFNOSUPPORT,
   EAGAIN,
+  ECONNREFUSED,
   EINTR,
+  EMFILE,
+  ENFILE,
   EPOLL_CTL_ADD,
   EPOLL_CTL_MOD,
   EPOLLERR,
@@ -14,18 +19,23 @@ import {
   EPOLLOUT,
   IPPROTO_TCP,
   MSG_NOSIGNAL,
+  SO_ERROR,
+  SOL_SOCKET,
   TCP_NODELAY,
 } from "./posix/libc.ts";
 import type { Posix } from "./posix/posix.ts";
+import type { SocketAddress } from "./posix/socket_address.ts";
 
 /** Events taken from the kernel in one wait; what is left comes with the next. */
 const EVENTS_PER_WAIT_MAX = 512;
 /** `data` of the eventfd that wakes us; no slot is this large. */
 const WAKE_DATA = 0xffffffff;
 const NO_FD = -1;
+/** What only `socket`, the first step of a connection, fails with. */
+const SOCKET_ERRNOS: ReadonlySet<number> = new Set([EMFILE, ENFILE, EAFNOSUPPORT]);
 
 /** A `Poller` on Linux: epoll, `recv`, `send` and `writev` through FFI. */
-export class EpollPoller implements Poller {
+export class EpollPoller implements Poller, Dialler {
   readonly kind = "epoll";
   readonly memoryBase: number;
   readonly wakeHandle: number;
@@ -47,7 +57,10 @@ export class EpollPoller implements Poller {
   #eventCount = 0;
   /** Address of each buffer given to `write`. */
   readonly #addresses = new WeakMap<Uint8Array, number>();
+  /** By slot: where connections under way lead. */
+  readonly #connecting = new Map<number, SocketAddress>();
   #lastErrno = 0;
+  #dialError = "";
   #isRunning = false;
 
   /** `memory` covers the shared memory from its first byte. Throws where the kernel refuses an epoll or eventfd. */
@@ -80,10 +93,47 @@ export class EpollPoller implements Poller {
     assert(typeof source === "number" && source >= 0, "EpollPoller.add: the source is no fd");
     assert(this.#fds[slot] === NO_FD, "EpollPoller.add: the slot is taken or beyond slotsMax");
     this.#posix.setSocketOption(source, IPPROTO_TCP, TCP_NODELAY, 1);
-    const result = this.#posix.epollControl(this.#epollFd, EPOLL_CTL_ADD, source, EPOLLIN, slot);
-    assert(result === 0, "EpollPoller.add: epoll refused the fd");
-    this.#fds[slot] = source;
-    this.#interests[slot] = EPOLLIN;
+    this.#register(slot, source, EPOLLIN);
+  }
+
+  connect(slot: number, ip: string, port: number): number {
+    assert(this.#fds[slot] === NO_FD, "EpollPoller.connect: the slot is taken or beyond slotsMax");
+    const fd = this.#posix.connectSocket(ip, port);
+    if (fd < 0) {
+      const step = SOCKET_ERRNOS.has(-fd) ? "socket" : "connect";
+      this.#dialError = dialErrorText(ip, port, `${step}: ${errnoText(-fd)}`);
+      return CONNECT_FAILED;
+    }
+    this.#register(slot, fd, EPOLLOUT);
+    this.#connecting.set(slot, { ip, port });
+    return WOULD_BLOCK;
+  }
+
+  finishConnect(slot: number): number {
+    const target = this.#connecting.get(slot);
+    assert(target !== undefined, "EpollPoller.finishConnect: the slot is not connecting");
+    const { ip, port } = target;
+    const fd = this.#fds[slot]!;
+    let errno = Math.abs(this.#posix.socketOption(fd, SOL_SOCKET, SO_ERROR));
+    if (errno === 0 && typeof this.#posix.peerAddress(fd) === "number") return WOULD_BLOCK;
+    if (errno === 0 && isToItself(this.localAddress(slot), ip, port)) errno = ECONNREFUSED;
+    if (errno !== 0) {
+      this.#dialError = dialErrorText(ip, port, `connect: ${errnoText(errno)}`);
+      return CONNECT_FAILED;
+    }
+    this.#connecting.delete(slot);
+    this.#posix.setSocketOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    this.setInterest(slot, true, false);
+    return CONNECTED;
+  }
+
+  dialError(): string {
+    return this.#dialError;
+  }
+
+  localAddress(slot: number): SocketAddress {
+    const address = this.#posix.localAddress(this.#fds[slot]!);
+    return typeof address === "number" ? { ip: "", port: 0 } : address;
   }
 
   setInterest(slot: number, readable: boolean, writable: boolean): void {
@@ -101,6 +151,7 @@ export class EpollPoller implements Poller {
     assert(fd !== NO_FD, "EpollPoller.close: no stream in this slot");
     this.#fds[slot] = NO_FD;
     this.#interests[slot] = 0;
+    this.#connecting.delete(slot);
     // Closing the only descriptor of a socket takes it out of the epoll.
     this.#posix.close(fd);
     for (let i = 0; i < this.#eventCount; i++) {
@@ -186,6 +237,13 @@ export class EpollPoller implements Poller {
   /** The socket behind a slot, for a layer (TLS) that reads and writes it by itself. */
   fdOf(slot: number): number {
     return this.#fds[slot]!;
+  }
+
+  #register(slot: number, fd: number, interest: number): void {
+    const result = this.#posix.epollControl(this.#epollFd, EPOLL_CTL_ADD, fd, interest, slot);
+    assert(result === 0, "EpollPoller: epoll refused the fd");
+    this.#fds[slot] = fd;
+    this.#interests[slot] = interest;
   }
 
   /** WOULD_BLOCK, or `code` after noting why. Directly after the failed call. */

@@ -1,10 +1,17 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
+import { CONNECT_FAILED, CONNECTED, type Dialler } from "./dialling.ts";
 import { HANGUP, type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
 import { writeIovec } from "./posix/posix.ts";
-import { epollSubject, type PollerSubject, runtimeSubject, tlsSubject } from "./testing/poller_subjects.ts";
+import {
+  epollSubject,
+  listenWithoutRoom,
+  type PollerSubject,
+  runtimeSubject,
+  tlsSubject,
+} from "./testing/poller_subjects.ts";
 import {
   HANDLE_WORD,
   REPLY_WORD,
@@ -34,7 +41,7 @@ for (const [name, subject] of Object.entries(subjects)) {
       for (const cleanup of cleanups.splice(0).reverse()) cleanup();
     });
 
-    function openPoller(): Poller {
+    function openPoller(): Poller & Dialler {
       const poller = subject.open(memory);
       cleanups.push(() => poller.dispose());
       return poller;
@@ -229,6 +236,102 @@ for (const [name, subject] of Object.entries(subjects)) {
       expect(Buffer.concat(chunks).length).toBe(64);
     });
 
+    /** A server of the runtime's, and what connects to it. */
+    async function serve(host: string): Promise<{ port: number; accepted: Promise<Socket> }> {
+      const server = createServer();
+      const accepted = once(server, "connection").then(([socket]) => {
+        cleanups.push(() => (socket as Socket).destroy());
+        return socket as Socket;
+      });
+      server.listen(0, host);
+      await once(server, "listening");
+      cleanups.push(() => server.close());
+      const address = server.address();
+      return { port: typeof address === "object" ? (address?.port ?? 0) : 0, accepted };
+    }
+
+    /** The outcome of a connection, driven by events as a shard does. */
+    async function dial(poller: Poller & Dialler, slot: number, ip: string, port: number): Promise<number> {
+      let result = poller.connect(slot, ip, port);
+      while (result === WOULD_BLOCK) {
+        const events = poller.wait(0);
+        for (let i = 0; i < events && result === WOULD_BLOCK; i++) {
+          if (poller.eventSlot(i) === slot && poller.eventFlags(i) !== 0) result = poller.finishConnect(slot);
+        }
+        await setImmediate();
+      }
+      return result;
+    }
+
+    for (const ip of ["127.0.0.1", "::1"]) {
+      test(`connect() reaches who listens on ${ip}, and the stream is like one that came in`, async () => {
+        const poller = openPoller();
+        const { port, accepted } = await serve(ip);
+        expect(await dial(poller, 3, ip, port)).toBe(CONNECTED);
+        const peer = await accepted;
+        expect(poller.localAddress(3)).toEqual({ ip, port: peer.remotePort! });
+        expect(poller.read(3, DATA_OFFSET, 100)).toBe(WOULD_BLOCK);
+        peer.write("INFO");
+        expect((await readText(poller, 3, 4)).text).toBe("INFO");
+        const chunks = collect(peer);
+        expect(poller.write(3, new Uint8Array(new ArrayBuffer(4)).fill(0x2b), 0, 4)).toBe(4);
+        while (chunks.length === 0) await setImmediate();
+        expect(Buffer.concat(chunks).toString()).toBe("++++");
+        peer.end();
+        expect((await readText(poller, 3, 1)).result).toBe(0);
+      });
+    }
+
+    test("connect() says why there is no connection, and the slot may be used again", async () => {
+      const poller = openPoller();
+      const { port, accepted } = await serve("127.0.0.1");
+      const closed = createServer().listen(0, "127.0.0.1");
+      await once(closed, "listening");
+      const { port: closedPort } = closed.address() as { port: number };
+      closed.close();
+      await once(closed, "close");
+      expect(await dial(poller, 3, "127.0.0.1", closedPort)).toBe(CONNECT_FAILED);
+      expect(poller.dialError()).toBe(`dial tcp 127.0.0.1:${closedPort}: connect: connection refused`);
+      poller.close(3);
+      expect(await dial(poller, 3, "127.0.0.1", port)).toBe(CONNECTED);
+      await accepted;
+    });
+
+    test("connect() to an address without a way to it fails in words, too", async () => {
+      const poller = openPoller();
+      expect(await dial(poller, 3, "255.255.255.255", 4222)).toBe(CONNECT_FAILED);
+      // The sockets of Bun 1.4 have one word for whatever fails at once.
+      const why = poller.dialError().replace("connection refused", "network is unreachable");
+      expect(subject.kind === "runtime" ? why : poller.dialError()).toBe(
+        "dial tcp 255.255.255.255:4222: connect: network is unreachable",
+      );
+    });
+
+    test("a connection without an outcome has no events, and is closed at once", async () => {
+      const poller = openPoller();
+      const { port, close } = listenWithoutRoom();
+      cleanups.push(close);
+      let slot = 10;
+      const eventsOf = async () => {
+        let events = 0;
+        for (let i = 0; i < 20 && events === 0; i++) {
+          events = poller.wait(0);
+          await setImmediate();
+        }
+        return events;
+      };
+      // The kernel keeps a few for who does not accept.
+      for (; slot < 16; slot++) {
+        expect(poller.connect(slot, "127.0.0.1", port)).toBe(WOULD_BLOCK);
+        if ((await eventsOf()) === 0) break;
+        expect(poller.finishConnect(slot)).toBe(CONNECTED);
+      }
+      expect(slot < 16).toBe(true);
+      expect(poller.finishConnect(slot)).toBe(WOULD_BLOCK);
+      poller.close(slot);
+      expect(await eventsOf()).toBe(0);
+    });
+
     test("add() refuses a slot that is taken", async () => {
       const poller = openPoller();
       await connectTo(poller, 7);
@@ -278,6 +381,30 @@ for (const [name, subject] of Object.entries(subjects)) {
     });
   });
 }
+
+test("the runtime's poller takes a turn for a stream that comes between turns, which may bring timers", async () => {
+  const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
+  const poller = runtimeSubject.open(memory);
+  const added = Promise.withResolvers<void>();
+  let hasStream = false;
+  const running = poller.run(() => {
+    poller.wait(-1);
+    if (!hasStream) return;
+    poller.stop();
+    added.resolve();
+  });
+  const listener = await runtimeSubject.listen((source) => {
+    hasStream = true;
+    poller.add(0, source);
+  });
+  // It sends nothing: there is no other event.
+  const client = connect({ port: listener.port, host: "127.0.0.1" });
+  await added.promise;
+  await running;
+  client.destroy();
+  listener.close();
+  poller.dispose();
+});
 
 async function wordIsNot(words: Int32Array, index: number, value: number): Promise<void> {
   const waiting = Atomics.waitAsync(words, index, value);

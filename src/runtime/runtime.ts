@@ -1,6 +1,7 @@
 import type { TlsOptions } from "../config/tls.ts";
 import type { OpenSsl } from "./openssl/openssl.ts";
 import type { Posix } from "./posix/posix.ts";
+import type { HandshakeRole } from "./tls.ts";
 
 /**
  * What the server needs from the program it runs in, in our words. `mod.ts` picks the implementation;
@@ -30,10 +31,10 @@ export interface Runtime {
   /** The system's OpenSSL for the calling thread, or why there is none. Never prompts; some milliseconds. */
   openOpenSsl(posix: Posix): OpenSslResult;
   /**
-   * What of these options the runtime's own TLS (`node:tls`, over its own sockets) cannot do, and what to do instead;
-   * undefined for nothing.
+   * What of these options the runtime's own TLS (`node:tls`, over its own sockets) cannot do on these sides of a
+   * handshake, and what to do instead; undefined for nothing.
    */
-  findTlsLimit(options: TlsOptions): string | undefined;
+  findTlsLimit(options: TlsOptions, roles: readonly HandshakeRole[]): string | undefined;
   /** Memory of the process. */
   residentBytes(): number;
   /** Frees the calling thread's garbage now, where the runtime lets a program ask for that; some milliseconds. */

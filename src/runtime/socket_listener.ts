@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { errnoTextOf } from "./posix/errno.ts";
 import { lookupErrorText } from "./posix/listen.ts";
-import { hostPortText } from "./posix/socket_address.ts";
+import { hostPortText, withoutMapping } from "./posix/socket_address.ts";
 
 /** What `listenWithRuntime` is asked for. */
 export interface SocketListenOptions {
@@ -59,8 +59,4 @@ function startListening(server: Server, options: object): Promise<SystemError | 
       resolve(undefined);
     });
   });
-}
-
-function withoutMapping(ip: string): string {
-  return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice("::ffff:".length) : ip;
 }

@@ -1,14 +1,14 @@
-import { Buffer } from "node:buffer";
-import type { Socket } from "node:net";
+import { createConnection, type Socket } from "node:net";
 import { setImmediate } from "node:timers";
-import type { TLSSocket } from "node:tls";
 import { assert } from "../base/assert.ts";
+import { CONNECT_FAILED, type Dialler } from "./dialling.ts";
 import type { Poller, StreamSource } from "./poller.ts";
-import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
-import { errnoTextOf } from "./posix/errno.ts";
-import { NOT_TLS, SocketTls, sessionOf, socketHandshakeError, TLS_HANDSHAKE_BYTE } from "./socket_tls.ts";
+import { READ_FAILED, WOULD_BLOCK, WRITE_FAILED } from "./poller.ts";
+import type { SocketAddress } from "./posix/socket_address.ts";
+import { SocketStream } from "./socket_stream.ts";
+import { SocketTls } from "./socket_tls.ts";
 import {
-  HANDSHAKE_DONE,
+  type DialledServer,
   HANDSHAKE_FAILED,
   type HandshakeError,
   type TlsContext,
@@ -17,12 +17,6 @@ import {
 } from "./tls.ts";
 import { wakeSocketPoller } from "./wake_poller.ts";
 
-/** A stream takes writes while fewer bytes than this wait in its socket. */
-const UNSENT_BYTES_MAX = 256 * 1024;
-/** A socket whose unread bytes exceed this is paused. */
-const UNREAD_BYTES_MAX = 256 * 1024;
-/** How long a closed connection may take to send what was written before. */
-const LINGER_MS = 2000;
 /** A timer that only keeps the event loop from ending. */
 const FOR_EVER_MS = 2 ** 31 - 1;
 
@@ -40,7 +34,7 @@ export interface SocketPollerOptions {
  * A `Poller` over the runtime's own sockets (`node:net`), for macOS and for Deno without `--allow-ffi`.
  * It copies what epoll does not and allocates per chunk: the fallback, not the fast path.
  */
-export class SocketPoller implements Poller, TlsLayer {
+export class SocketPoller implements Poller, Dialler, TlsLayer {
   readonly kind = "runtime";
   readonly memoryBase = 0;
   readonly wakeHandle: number;
@@ -54,8 +48,9 @@ export class SocketPoller implements Poller, TlsLayer {
   #eventSlots: number[] = [];
   #eventFlags: number[] = [];
   #lastError = "";
-  /** By listener. */
-  readonly #tls: SocketTls[] = [];
+  #dialError = "";
+  /** By name. */
+  readonly #tls = new Map<string, SocketTls>();
   #handshakeError: HandshakeError = { text: "", isNoise: false };
 
   readonly #wakeWords: Int32Array;
@@ -81,11 +76,27 @@ export class SocketPoller implements Poller, TlsLayer {
   /** `source` is a connected `node:net` socket nobody has read from, in the turn of the event that gave it. */
   add(slot: number, source: StreamSource): void {
     assert(typeof source === "object", "SocketPoller.add: the source is no socket");
-    assert(
-      slot < this.#slotsMax && !this.#streams.has(slot),
-      "SocketPoller.add: the slot is taken or too large",
-    );
-    this.#streams.set(slot, new SocketStream(source, () => this.#noteReady(slot)));
+    this.#register(slot, source, null);
+  }
+
+  connect(slot: number, ip: string, port: number): number {
+    const socket = createConnection({ host: ip, port, allowHalfOpen: true });
+    this.#register(slot, socket, { ip, port });
+    return WOULD_BLOCK;
+  }
+
+  finishConnect(slot: number): number {
+    const result = this.#streamOf(slot).finishConnect();
+    if (result === CONNECT_FAILED) this.#dialError = this.#streamOf(slot).dialError();
+    return result;
+  }
+
+  dialError(): string {
+    return this.#dialError;
+  }
+
+  localAddress(slot: number): SocketAddress {
+    return this.#streamOf(slot).localAddress();
   }
 
   setInterest(slot: number, readable: boolean, writable: boolean): void {
@@ -164,23 +175,27 @@ export class SocketPoller implements Poller, TlsLayer {
     return this.#lastError;
   }
 
-  useContext(listener: number, context: TlsContext | null): void {
+  useContext(name: string, context: TlsContext | null): void {
     if (context === null) {
-      delete this.#tls[listener];
+      this.#tls.delete(name);
       return;
     }
     assert(context.kind === "runtime", "SocketPoller.useContext: the context is not the runtime's");
-    this.#tls[listener] = new SocketTls(context.options);
+    this.#tls.set(name, new SocketTls(context.options));
+  }
+
+  hasContext(name: string): boolean {
+    return this.#tls.has(name);
   }
 
   peek(slot: number): number {
     return this.#streamOf(slot).peek();
   }
 
-  startTls(slot: number, listener: number): void {
-    const tls = this.#tls[listener];
-    assert(tls !== undefined, "SocketPoller.startTls: the listener has no context");
-    this.#streamOf(slot).awaitTls(tls);
+  startTls(slot: number, name: string, dialled: DialledServer | null): void {
+    const tls = this.#tls.get(name);
+    assert(tls !== undefined, "SocketPoller.startTls: there is no context of that name");
+    this.#streamOf(slot).awaitTls(tls, dialled);
   }
 
   handshake(slot: number): number {
@@ -224,6 +239,13 @@ export class SocketPoller implements Poller, TlsLayer {
   dispose(): void {
     if (this.#turn !== undefined) this.stop();
     for (const slot of [...this.#streams.keys()]) this.close(slot);
+  }
+
+  #register(slot: number, socket: Socket, target: SocketAddress | null): void {
+    assert(slot < this.#slotsMax && !this.#streams.has(slot), "SocketPoller: the slot is taken or too large");
+    this.#streams.set(slot, new SocketStream(socket, target, () => this.#noteReady(slot)));
+    // A stream may come between turns, and bring timers that the last wait knew nothing of.
+    this.#scheduleTurn();
   }
 
   #streamOf(slot: number): SocketStream {
@@ -273,188 +295,5 @@ export class SocketPoller implements Poller, TlsLayer {
       if (waiting.async) await waiting.value;
       this.#scheduleTurn();
     }
-  }
-}
-
-/** One socket, with the reading and writing sides a `Poller` wants. */
-class SocketStream {
-  #socket: Socket | TLSSocket;
-  readonly #onReady: () => void;
-  readonly #incoming: Uint8Array[] = [];
-  /** Bytes of `#incoming[0]` already read. */
-  #headReadBytes = 0;
-  #unreadBytes = 0;
-  #unsentBytes = 0;
-  #hasEnded = false;
-  #error: Error | undefined;
-  #isReadWanted = true;
-  #isWriteWanted = false;
-  /** A handshake to begin with the first byte. */
-  #awaitedTls: SocketTls | null = null;
-  /** The handshake is over, and nobody has been told. */
-  #isHandshakeNews = false;
-  #isHandshakeDone = false;
-
-  constructor(socket: Socket, onReady: () => void) {
-    this.#socket = socket;
-    this.#onReady = onReady;
-    socket.setNoDelay(true);
-    this.#listen(socket);
-  }
-
-  #listen(socket: Socket): void {
-    socket.on("data", (chunk: Uint8Array) => {
-      this.#incoming.push(chunk);
-      this.#unreadBytes += chunk.length;
-      if (this.#unreadBytes >= UNREAD_BYTES_MAX) socket.pause();
-      this.#onReady();
-    });
-    socket.on("end", () => {
-      this.#hasEnded = true;
-      this.#onReady();
-    });
-    socket.on("error", (error) => {
-      this.#error ??= error;
-      this.#onReady();
-    });
-    socket.on("close", () => {
-      this.#hasEnded = true;
-      this.#onReady();
-    });
-  }
-
-  /** The first unread byte, WOULD_BLOCK or READ_FAILED. */
-  peek(): number {
-    if (this.#unreadBytes > 0) return this.#incoming[0]![this.#headReadBytes]!;
-    return this.#hasEnded || this.#error !== undefined ? READ_FAILED : WOULD_BLOCK;
-  }
-
-  /** A handshake is to come, which begins with the peer's first byte. */
-  awaitTls(tls: SocketTls): void {
-    this.#awaitedTls = tls;
-  }
-
-  /** Puts TLS between the socket and what is read and written; what arrived before goes to it. */
-  #startTls(tls: SocketTls): void {
-    const plain = this.#socket;
-    for (const event of ["data", "end", "error", "close"]) plain.removeAllListeners(event);
-    plain.pause();
-    const firstBytes = Buffer.concat(this.#incoming.splice(0));
-    plain.unshift(firstBytes);
-    this.#unreadBytes = 0;
-    const socket = tls.secure(plain, firstBytes);
-    this.#socket = socket;
-    // The handshake tells of these by the socket on top, if at all.
-    plain.on("error", () => {});
-    plain.on("close", () => {
-      this.#hasEnded = true;
-      this.#onReady();
-    });
-    socket.on("secure", () => {
-      this.#isHandshakeDone = true;
-      this.#isHandshakeNews = true;
-      this.#onReady();
-    });
-    this.#listen(socket);
-  }
-
-  handshake(): number {
-    this.#isHandshakeNews = false;
-    if (this.#awaitedTls !== null) {
-      const first = this.peek();
-      if (first === WOULD_BLOCK) return WOULD_BLOCK;
-      if (first !== TLS_HANDSHAKE_BYTE) return HANDSHAKE_FAILED;
-      this.#startTls(this.#awaitedTls);
-      this.#awaitedTls = null;
-    }
-    if (this.#isHandshakeDone) return HANDSHAKE_DONE;
-    return this.#error === undefined && !this.#hasEnded ? WOULD_BLOCK : HANDSHAKE_FAILED;
-  }
-
-  handshakeError(): HandshakeError {
-    // Whoever begins in another way is not answered, as a TLS library might.
-    return this.#awaitedTls !== null && this.#unreadBytes > 0
-      ? NOT_TLS
-      : socketHandshakeError(this.#socket, this.#error);
-  }
-
-  session(): TlsSession {
-    return sessionOf(this.#socket as TLSSocket);
-  }
-
-  setInterest(readable: boolean, writable: boolean): void {
-    if (readable !== this.#isReadWanted) {
-      this.#isReadWanted = readable;
-      if (!readable) this.#socket.pause();
-      else if (this.#unreadBytes < UNREAD_BYTES_MAX) this.#socket.resume();
-    }
-    this.#isWriteWanted = writable;
-    this.#onReady();
-  }
-
-  readyFlags(): number {
-    let flags = 0;
-    const hasNews = this.#unreadBytes > 0 || this.#hasEnded || this.#error || this.#isHandshakeNews;
-    if (this.#isReadWanted && hasNews) flags |= READABLE;
-    if (this.#isWriteWanted && this.#unsentBytes < UNSENT_BYTES_MAX) flags |= WRITABLE;
-    if (this.#error !== undefined) flags |= HANGUP;
-    return flags;
-  }
-
-  read(target: Uint8Array, offset: number, lengthBytes: number): number {
-    if (this.#unreadBytes === 0) {
-      if (this.#error !== undefined) return READ_FAILED;
-      return this.#hasEnded ? 0 : WOULD_BLOCK;
-    }
-    const result = Math.min(lengthBytes, this.#unreadBytes);
-    let readBytes = 0;
-    while (readBytes < result) {
-      const head = this.#incoming[0]!;
-      const pieceBytes = Math.min(head.length - this.#headReadBytes, result - readBytes);
-      target.set(head.subarray(this.#headReadBytes, this.#headReadBytes + pieceBytes), offset + readBytes);
-      readBytes += pieceBytes;
-      this.#headReadBytes += pieceBytes;
-      if (this.#headReadBytes === head.length) {
-        this.#incoming.shift();
-        this.#headReadBytes = 0;
-      }
-    }
-    this.#unreadBytes -= result;
-    if (this.#isReadWanted && this.#unreadBytes < UNREAD_BYTES_MAX && this.#socket.isPaused()) {
-      this.#socket.resume();
-    }
-    return result;
-  }
-
-  /** Bytes it takes now, WOULD_BLOCK or WRITE_FAILED. */
-  roomBytes(): number {
-    if (this.#error !== undefined || !this.#socket.writable) return WRITE_FAILED;
-    const roomBytes = UNSENT_BYTES_MAX - this.#unsentBytes;
-    return roomBytes > 0 ? roomBytes : WOULD_BLOCK;
-  }
-
-  /** `bytes` belong to the socket from now on. */
-  send(bytes: Uint8Array): void {
-    this.#unsentBytes += bytes.length;
-    this.#socket.write(bytes, () => {
-      this.#unsentBytes -= bytes.length;
-      if (this.#isWriteWanted) this.#onReady();
-    });
-  }
-
-  errorText(): string {
-    if (this.#error === undefined) return "use of closed network connection";
-    return errnoTextOf(this.#error);
-  }
-
-  close(): void {
-    if (this.#socket.destroyed) return;
-    const timer = setTimeout(() => this.#socket.destroy(), LINGER_MS);
-    this.#socket.once("close", () => clearTimeout(timer));
-    // What still comes in is dropped, and must not hold up the end.
-    this.#isReadWanted = false;
-    this.#socket.removeAllListeners("data");
-    this.#socket.resume();
-    this.#socket.end(() => this.#socket.destroy());
   }
 }

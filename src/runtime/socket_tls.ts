@@ -1,12 +1,23 @@
 /** TLS on the runtime's own sockets, by `node:tls`. */
 import { readFileSync } from "node:fs";
-import type { Socket } from "node:net";
-import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { isIP, type Socket } from "node:net";
+import {
+  type ConnectionOptions,
+  connect,
+  createSecureContext,
+  type PeerCertificate,
+  type SecureContext,
+  type SecureContextOptions,
+  TLSSocket,
+} from "node:tls";
+import { assert } from "../base/assert.ts";
+import { parseCertificate } from "../base/x509.ts";
 import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { type CertificateFault, certificateErrorText } from "./certificate_error.ts";
 import { certificateSets } from "./certificate_sets.ts";
 import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./openssl/cipher_names.ts";
 import { errnoTextOf } from "./posix/errno.ts";
+import { serverIdentityProblem } from "./server_identity.ts";
 import { chooseByServerName, serverNameOf } from "./server_name.ts";
 import type { HandshakeError, TlsSession } from "./tls.ts";
 
@@ -18,6 +29,9 @@ export const NOT_TLS: HandshakeError = {
   isNoise: true,
 };
 
+/** Of an error of `checkIdentity`. */
+const WRONG_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
+
 /** Certificates of a peer that we look at; it chooses how many it sends. */
 const CERTIFICATES_MAX = 16;
 
@@ -25,27 +39,22 @@ const CERTIFICATES_MAX = 16;
 export class SocketTls {
   readonly #contexts: readonly { readonly names: readonly string[]; readonly secureContext: SecureContext }[];
   readonly #verify: boolean;
+  /** What we dial with. */
+  readonly #clientOptions: ConnectionOptions;
 
   constructor(options: TlsOptions) {
-    this.#verify = options.verify;
-    this.#contexts = certificateSets(options).map(({ names, pairs }) => ({
+    const { caFile, verify, insecure } = options;
+    this.#verify = verify;
+    const ca = caFile === undefined ? {} : { ca: readFileSync(caFile) };
+    const sets = certificateSets(options).map(({ names, pairs }) => ({
       names,
-      secureContext: this.#createContext(options, pairs),
+      contextOptions: contextOptions(options, pairs),
     }));
-  }
-
-  #createContext(options: TlsOptions, pairs: readonly CertificatePair[]): SecureContext {
-    const { caFile, cipherSuites, curvePreferences, minVersion, verify } = options;
-    return createSecureContext({
-      cert: pairs.map(({ certFile }) => readFileSync(certFile)),
-      key: pairs.map(({ keyFile }) => readFileSync(keyFile)),
-      minVersion: minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2",
-      ...(verify && caFile !== undefined ? { ca: readFileSync(caFile) } : {}),
-      ...(cipherSuites.length > 0
-        ? { ciphers: [TLS13_SUITES, ...openSslCipherNames(cipherSuites)].join(":") }
-        : {}),
-      ...(curvePreferences.length > 0 ? { ecdhCurve: curvePreferences.map(openSslGroupName).join(":") } : {}),
-    });
+    this.#contexts = sets.map(({ names, contextOptions }) => ({
+      names,
+      secureContext: createSecureContext({ ...contextOptions, ...(verify ? ca : {}) }),
+    }));
+    this.#clientOptions = { ...sets[0]!.contextOptions, ...ca, rejectUnauthorized: !insecure };
   }
 
   /** The server's side of a handshake on a connected socket, whose next bytes are `firstBytes`. */
@@ -57,6 +66,42 @@ export class SocketTls {
       rejectUnauthorized: this.#verify,
     });
   }
+
+  /** The client's side, of a server with this host name or IP address. */
+  secureAsClient(socket: Socket, serverName: string): TLSSocket {
+    const name = serverName.replace(/\.$/, "");
+    assert(name !== "", "a server that is dialled has a name to be verified");
+    return connect({
+      ...this.#clientOptions,
+      socket,
+      // A server is not told an address that it is asked for.
+      ...(isIP(name) === 0 ? { servername: name } : { host: name }),
+      checkServerIdentity: (_host, certificate) => checkIdentity(serverName, certificate),
+    });
+  }
+}
+
+function contextOptions(
+  { cipherSuites, curvePreferences, minVersion }: TlsOptions,
+  pairs: readonly CertificatePair[],
+): SecureContextOptions {
+  return {
+    cert: pairs.map(({ certFile }) => readFileSync(certFile)),
+    key: pairs.map(({ keyFile }) => readFileSync(keyFile)),
+    minVersion: minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2",
+    ...(cipherSuites.length > 0
+      ? { ciphers: [TLS13_SUITES, ...openSslCipherNames(cipherSuites)].join(":") }
+      : {}),
+    ...(curvePreferences.length > 0 ? { ecdhCurve: curvePreferences.map(openSslGroupName).join(":") } : {}),
+  };
+}
+
+/** As `node:tls` wants it: what is wrong with a certificate that an authority stands by. */
+function checkIdentity(serverName: string, { raw }: PeerCertificate): Error | undefined {
+  const certificate = parseCertificate(new Uint8Array(raw));
+  if (certificate !== null && serverIdentityProblem(certificate, serverName) === undefined) return undefined;
+  const text = certificateErrorText("wrong name", [new Uint8Array(raw)], serverName);
+  return Object.assign(new Error(text), { code: WRONG_NAME });
 }
 
 /** What a connection agreed on whose handshake is done. */
@@ -89,6 +134,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   ERR_SSL_UNSUPPORTED_PROTOCOL: "tls: client offered only unsupported versions",
   ERR_SSL_CLIENTHELLO_PARSE_FAILED: "local error: tls: error decoding message",
   ERR_SSL_DECODE_ERROR: "local error: tls: error decoding message",
+  ERR_SSL_BAD_PACKET_LENGTH: "local error: tls: bad record MAC",
   ERR_SSL_UNEXPECTED_MESSAGE: "local error: tls: unexpected message",
   ERR_SSL_UNEXPECTED_RECORD: "local error: tls: unexpected message",
 };
@@ -105,6 +151,11 @@ const FAULTS: Readonly<Record<string, CertificateFault>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "unknown authority",
   CERT_SIGNATURE_FAILURE: "unknown authority",
 };
+/** What `node:tls` says, as a server and as a client, when the peer ends the stream in the handshake. */
+const END_MESSAGES: ReadonlySet<string> = new Set([
+  "socket hang up",
+  "Client network socket disconnected before secure TLS connection was established",
+]);
 const NOISE_CODES: ReadonlySet<string> = new Set([
   "ERR_SSL_HTTP_REQUEST",
   "ERR_SSL_HTTPS_PROXY_REQUEST",
@@ -118,7 +169,7 @@ export function socketHandshakeError(
 ): HandshakeError {
   const known = (text: string): HandshakeError => ({ text, isNoise: false });
   const code = error?.code ?? "";
-  if (error === undefined || error.message === "socket hang up") return known("EOF");
+  if (error === undefined || END_MESSAGES.has(error.message)) return known("EOF");
   if (NOISE_CODES.has(code)) return NOT_TLS;
   const fault = FAULTS[code];
   if (fault !== undefined) {

@@ -1,11 +1,21 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect, createServer as createPlainServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
-import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createServer,
+  type TlsOptions as ServerOptions,
+  type TLSSocket,
+} from "node:tls";
 import { fileURLToPath } from "node:url";
+import { CertificateMaker } from "../../test/support/certificates.ts";
+import { nameText, parseCertificate } from "../base/x509.ts";
 import { TLS_DEFAULTS, type TlsOptions } from "../config/tls.ts";
+import { CONNECTED, type Dialler } from "./dialling.ts";
+import { createClientContext } from "./openssl/client_context.ts";
 import { createServerContexts } from "./openssl/server_context.ts";
 import { type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
 import { writeIovec } from "./posix/posix.ts";
@@ -19,21 +29,47 @@ const OPTIONS: TlsOptions = {
   keyFile: `${FIXTURES}server_key.pem`,
 };
 const SLOT = 5;
-const LISTENER = 1;
+const CONTEXT = "client";
 const IOVEC_OFFSET = 1024;
 const DATA_OFFSET = 65536;
 const MEMORY_PAGES = 64;
 
-type SecurePoller = Poller & TlsLayer;
+type SecurePoller = Poller & Dialler & TlsLayer;
 
-const contexts: Record<Poller["kind"], () => TlsContext> = {
-  epoll() {
-    const created = createServerContexts(openSslForTests(), OPTIONS);
-    if (!created.ok) throw new Error(created.reason);
-    return { kind: "openssl", contexts: created.contexts };
+/** For both sides. */
+const contexts: Record<Poller["kind"], (options: TlsOptions) => TlsContext> = {
+  epoll(options) {
+    const server = createServerContexts(openSslForTests(), options);
+    if (!server.ok) throw new Error(server.reason);
+    const client = createClientContext(openSslForTests(), options);
+    if (!client.ok) throw new Error(client.reason);
+    return { kind: "openssl", contexts: server.contexts, clientContext: client.address };
   },
-  runtime: () => ({ kind: "runtime", options: OPTIONS }),
+  runtime: (options) => ({ kind: "runtime", options }),
 };
+
+const certificates = new CertificateMaker();
+const authority = certificates.makeAuthority("authority");
+const stranger = certificates.makeAuthority("stranger");
+const localhost = certificates.makeServer("server", authority);
+const client = certificates.makeClient("/CN=client", authority);
+const nameless = certificates.make({ subject: "/CN=nameless", issuer: authority });
+const expired = certificates.make({
+  subject: "/CN=expired",
+  extensions: ["subjectAltName=DNS:localhost"],
+  issuer: authority,
+  days: -1,
+});
+const intermediate = certificates.make({
+  subject: "/CN=intermediate",
+  extensions: ["basicConstraints=critical,CA:TRUE"],
+  issuer: authority,
+});
+const chained = certificates.makeServer("chained", intermediate);
+/** What we take a server's word on. */
+const trusting = { caFile: authority.certFile };
+
+afterAll(() => certificates.remove());
 
 for (const subject of [tlsSubject, runtimeSubject]) {
   describe(`TlsLayer (${subject.kind})`, () => {
@@ -50,7 +86,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
     async function connectPlain(): Promise<{ poller: SecurePoller; socket: Socket }> {
       const poller = subject.open(memory);
       cleanups.push(() => poller.dispose());
-      poller.useContext(LISTENER, contexts[subject.kind]());
+      poller.useContext(CONTEXT, contexts[subject.kind](OPTIONS));
       const added = Promise.withResolvers<void>();
       const listener = await subject.listen((source) => {
         poller.add(SLOT, source);
@@ -78,7 +114,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       options: ConnectionOptions = {},
     ): Promise<{ poller: SecurePoller; client: Socket; received: Buffer[]; socket: Socket }> {
       const { poller, socket } = await connectPlain();
-      poller.startTls(SLOT, LISTENER);
+      poller.startTls(SLOT, CONTEXT, null);
       const client = connectTls({ socket, rejectUnauthorized: false, ...options });
       client.on("error", () => {});
       cleanups.push(() => client.destroy());
@@ -139,7 +175,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       expect(poller.write(SLOT, new Uint8Array(Buffer.from("INFO\r\n")), 0, 6)).toBe(6);
       const [info] = await once(socket, "data");
       expect(String(info)).toBe("INFO\r\n");
-      poller.startTls(SLOT, LISTENER);
+      poller.startTls(SLOT, CONTEXT, null);
       const client = connectTls({ socket, rejectUnauthorized: false });
       client.on("error", () => {});
       cleanups.push(() => client.destroy());
@@ -160,20 +196,20 @@ for (const subject of [tlsSubject, runtimeSubject]) {
 
     test("a handshake that has begun goes on when the listener's context is gone, and no other begins", async () => {
       const { poller, socket } = await connectPlain();
-      poller.startTls(SLOT, LISTENER);
-      poller.useContext(LISTENER, null);
+      poller.startTls(SLOT, CONTEXT, null);
+      poller.useContext(CONTEXT, null);
       const client = connectTls({ socket, rejectUnauthorized: false });
       client.on("error", () => {});
       cleanups.push(() => client.destroy());
       expect(await shake(poller)).toBe(HANDSHAKE_DONE);
-      expect(() => poller.startTls(SLOT, LISTENER)).toThrow();
+      expect(() => poller.startTls(SLOT, CONTEXT, null)).toThrow();
     });
 
     test("who does not speak TLS is told nothing", async () => {
       const { poller, socket } = await connectPlain();
       const received: Buffer[] = [];
       socket.on("data", (chunk: Buffer) => received.push(chunk));
-      poller.startTls(SLOT, LISTENER);
+      poller.startTls(SLOT, CONTEXT, null);
       socket.write("CONNECT {}\r\nPING\r\n");
       expect(await shake(poller)).toBe(HANDSHAKE_FAILED);
       expect(poller.handshakeError()).toEqual({
@@ -187,7 +223,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
 
     test("an end in the handshake is an EOF", async () => {
       const { poller, socket } = await connectPlain();
-      poller.startTls(SLOT, LISTENER);
+      poller.startTls(SLOT, CONTEXT, null);
       socket.write(Buffer.from("1603010040", "hex"));
       await waitFor(poller, READABLE);
       expect(poller.handshake(SLOT)).toBe(WOULD_BLOCK);
@@ -287,6 +323,161 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       client.write("old");
       expect((await read(poller, 3)).content.toString()).toBe("old");
       expect(poller.session(SLOT).version).toBe("1.2");
+    });
+
+    describe("as the client", () => {
+      /** A server of the runtime's that greets whoever comes in, and what it knows of who did. */
+      async function serve(options: ServerOptions) {
+        const accepted = Promise.withResolvers<TLSSocket>();
+        const server = createServer({ minVersion: "TLSv1.2", ...options }, (socket) => {
+          socket.on("error", () => {});
+          socket.write("INFO");
+          accepted.resolve(socket);
+        });
+        server.on("tlsClientError", () => {});
+        server.listen(0, "127.0.0.1");
+        await once(server, "listening");
+        cleanups.push(() => server.close());
+        return { port: (server.address() as { port: number }).port, accepted: accepted.promise };
+      }
+
+      /** Connects, and shakes hands with these options; the result, and the poller. */
+      async function dial(port: number, serverName: string, options: Partial<TlsOptions>) {
+        const poller = subject.open(memory);
+        cleanups.push(() => poller.dispose());
+        poller.useContext(CONTEXT, contexts[subject.kind]({ ...TLS_DEFAULTS, ...options }));
+        expect(poller.connect(SLOT, "127.0.0.1", port)).toBe(WOULD_BLOCK);
+        await waitFor(poller, WRITABLE);
+        expect(poller.finishConnect(SLOT)).toBe(CONNECTED);
+        poller.startTls(SLOT, CONTEXT, { serverName });
+        const first = poller.handshake(SLOT);
+        return { poller, result: first === WOULD_BLOCK ? await shake(poller) : first };
+      }
+
+      test("text goes both ways; the server hears the name, and shows its certificate", async () => {
+        const { port, accepted } = await serve(localhost);
+        const { poller, result } = await dial(port, "localhost", trusting);
+        expect(result).toBe(HANDSHAKE_DONE);
+        expect((await read(poller, 4)).content.toString()).toBe("INFO");
+        const peer = await accepted;
+        const received: Buffer[] = [];
+        peer.on("data", (chunk: Buffer) => received.push(chunk));
+        expect(poller.write(SLOT, new Uint8Array(Buffer.from("CONNECT")), 0, 7)).toBe(7);
+        await until(() => length(received) === 7);
+        expect(Buffer.concat(received).toString()).toBe("CONNECT");
+        expect(peer.servername).toBe("localhost");
+        const { version, peerCertificates } = poller.session(SLOT);
+        expect(version).toBe("1.3");
+        expect(nameText(parseCertificate(peerCertificates[0]!)!.subject)).toBe("CN=server");
+        peer.end("bye");
+        expect((await read(poller, 3)).content.toString()).toBe("bye");
+        expect((await read(poller, 1)).result).toBe(0);
+      });
+
+      test("an address is looked for among the addresses", async () => {
+        const { port, accepted } = await serve(localhost);
+        expect((await dial(port, "127.0.0.1", trusting)).result).toBe(HANDSHAKE_DONE);
+        // What stands for no name depends on the runtime.
+        expect((await accepted).servername || false).toBe(false);
+      });
+
+      test("a certificate shows who we are, to a server that asks", async () => {
+        const asking = { ...localhost, ca: authority.cert, requestCert: true, rejectUnauthorized: true };
+        const { port, accepted } = await serve(asking);
+        const own = { certFile: client.certFile, keyFile: client.keyFile };
+        expect((await dial(port, "localhost", { ...trusting, ...own })).result).toBe(HANDSHAKE_DONE);
+        expect((await accepted).getPeerCertificate().subject.CN).toBe("client");
+      });
+
+      for (const [what, names, serverName, options, words] of [
+        [
+          "another name",
+          localhost,
+          "other.example",
+          {},
+          "certificate is valid for localhost, not other.example",
+        ],
+        ["another address", localhost, "127.0.0.2", {}, "certificate is valid for 127.0.0.1, not 127.0.0.2"],
+        [
+          "a common name only",
+          nameless,
+          "nameless",
+          {},
+          "certificate relies on legacy Common Name field, use SANs instead",
+        ],
+        [
+          "another authority",
+          localhost,
+          "localhost",
+          { caFile: stranger.certFile },
+          "certificate signed by unknown authority",
+        ],
+        ["a time that is over", expired, "localhost", {}, "certificate has expired or is not yet valid"],
+      ] as const) {
+        test(`a server with ${what} is refused, unless we are not to look`, async () => {
+          const { port } = await serve(names);
+          const { poller, result } = await dial(port, serverName, { ...trusting, ...options });
+          expect(result).toBe(HANDSHAKE_FAILED);
+          const { text, isNoise } = poller.handshakeError();
+          expect(text).toContain(`tls: failed to verify certificate: x509: ${words}`);
+          expect(isNoise).toBe(false);
+          const insecure = await dial(port, serverName, { ...trusting, ...options, insecure: true });
+          expect(insecure.result).toBe(HANDSHAKE_DONE);
+          expect((await read(insecure.poller, 4)).content.toString()).toBe("INFO");
+        });
+      }
+
+      test("a server without a version that we take is refused", async () => {
+        const { port } = await serve({ ...localhost, maxVersion: "TLSv1.2" });
+        expect((await dial(port, "localhost", { ...trusting, minVersion: "1.3" })).result).toBe(
+          HANDSHAKE_FAILED,
+        );
+        expect((await dial(port, "localhost", trusting)).result).toBe(HANDSHAKE_DONE);
+      });
+
+      test("a server without a name is not dialled: nothing would be verified", async () => {
+        const { port } = await serve(localhost);
+        await expect(dial(port, "", trusting)).rejects.toThrow("has a name to be verified");
+      });
+
+      test("a server that speaks no TLS, or says nothing and goes", async () => {
+        const plain = createPlainServer((socket) => {
+          socket.on("error", () => {});
+          socket.write("INFO {}\r\n");
+        });
+        const silent = createPlainServer((socket) => {
+          socket.on("error", () => {});
+          socket.once("data", () => socket.end());
+        });
+        const said: string[] = [];
+        for (const server of [plain, silent]) {
+          server.listen(0, "127.0.0.1");
+          await once(server, "listening");
+          cleanups.push(() => server.close());
+          const { poller, result } = await dial((server.address() as { port: number }).port, "localhost", {});
+          expect(result).toBe(HANDSHAKE_FAILED);
+          said.push(poller.handshakeError().text);
+          poller.close(SLOT);
+        }
+        expect(said).toEqual(["tls: first record does not look like a TLS handshake", "EOF"]);
+      });
+
+      // node:tls has words of its own for the end of a connection, and that of Bun wants the root.
+      if (subject.kind !== "epoll") return;
+
+      test("an authority between a root and the server is enough", async () => {
+        const { port } = await serve(chained);
+        const { result } = await dial(port, "localhost", { caFile: intermediate.certFile });
+        expect(result).toBe(HANDSHAKE_DONE);
+      });
+
+      test("a server that asks in vain says so once the handshake is done", async () => {
+        const { port } = await serve({ ...localhost, ca: authority.cert, requestCert: true });
+        const { poller, result } = await dial(port, "localhost", trusting);
+        expect(result).toBe(HANDSHAKE_DONE);
+        expect((await read(poller, 1)).result).toBe(READ_FAILED);
+        expect(poller.lastError()).toBe("remote error: tls: certificate required");
+      });
     });
 
     // node:tls leaves the order to the client, and what becomes of a broken record is the runtime's affair.

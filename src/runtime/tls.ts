@@ -6,13 +6,25 @@ export const HANDSHAKE_DONE = 1;
 /** The handshake is lost, an alert is sent where there is one; `handshakeError()` says why. */
 export const HANDSHAKE_FAILED = -2;
 
+/** The client of a handshake is who opened the connection. */
+export type HandshakeRole = "server" | "client";
+
+/** Whom we opened a connection to. */
+export interface DialledServer {
+  /** The host name or IP address that its certificate is to have. */
+  readonly serverName: string;
+}
+
 /** What handshakes are made with. Plain data: it crosses threads. */
 export type TlsContext =
-  /**
-   * An `SSL_CTX` of this process for each certificate, the first for who asks for none of them. Whoever made them frees
-   * them once no thread uses them for new connections.
-   */
-  | { readonly kind: "openssl"; readonly contexts: readonly OpenSslContext[] }
+  /** `SSL_CTX`s of this process. Whoever made them frees them once no thread uses them for new connections. */
+  | {
+      readonly kind: "openssl";
+      /** As the server: one for each certificate, the first for who asks for none of them; empty for who only dials. */
+      readonly contexts: readonly OpenSslContext[];
+      /** As the client: the address of an `SSL_CTX`, null for who only listens. */
+      readonly clientContext: number | null;
+    }
   /** The options themselves: each thread reads the files. */
   | { readonly kind: "runtime"; readonly options: TlsOptions };
 
@@ -21,6 +33,8 @@ export interface OpenSslContext {
   readonly address: number;
   /** DNS names of its certificate. */
   readonly names: readonly string[];
+  /** The OCSP response that goes with its certificate to clients that ask for one, DER in base64; null for none. */
+  readonly staple: string | null;
 }
 
 /** Why a handshake failed, in Go's words as nats-server logs them. */
@@ -43,14 +57,20 @@ export interface TlsSession {
 /** The TLS of a poller: puts it on streams that the poller serves. Afterwards reads and writes are of plain text. */
 export interface TlsLayer {
   /**
-   * Handshakes begun from now on for this listener, a small integer, use the context; with null there are none, and
-   * what was used before is not touched again. Throws where it cannot be used; what was used before stays.
+   * Handshakes begun from now on under this name use the context; with null there are none, and what was used before is
+   * not touched again. Throws where it cannot be used; what was used before stays.
    */
-  useContext(listener: number, context: TlsContext | null): void;
+  useContext(name: string, context: TlsContext | null): void;
+  /** Whether there is something to make handshakes with under this name. */
+  hasContext(name: string): boolean;
   /** The first byte that waits to be read, which stays; WOULD_BLOCK, or READ_FAILED where there will be none. */
   peek(slot: number): number;
-  /** Begins a handshake as the server, on a stream that is read and whose written bytes are out. */
-  startTls(slot: number, listener: number): void;
+  /**
+   * Begins a handshake with the context of this name, on a stream that is read and whose written bytes are out: as the
+   * server, or as the client of the one that we dialled. The client has the first word: `handshake` is to be called at
+   * once then.
+   */
+  startTls(slot: number, name: string, dialled: DialledServer | null): void;
   /**
    * Goes on with the handshake whenever the stream has an event: HANDSHAKE_DONE, WOULD_BLOCK or HANDSHAKE_FAILED.
    * After HANDSHAKE_DONE there may be something to read without a further event.

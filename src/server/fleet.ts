@@ -9,8 +9,8 @@ import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import { createEngine, type Engine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
-import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
 import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
+import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
@@ -32,10 +32,10 @@ import {
 } from "../memory/layout.ts";
 import {
   accountWord,
-  HEADER_ACCEPTOR_STOP,
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
   HEADER_HANDSHAKES_REJECTED,
+  NODE_FAR,
   NODE_IS_ASLEEP,
   NODE_IS_DEAD,
   NODE_IS_UP,
@@ -53,12 +53,16 @@ import {
 } from "../memory/shared_memory.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
+import { lookUpHost } from "../runtime/host_lookup.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { wakeEpollPoller, wakeSocketPoller } from "../runtime/wake_poller.ts";
+import type { LinksNews, LinksSetup } from "../shard/links_setup.ts";
 import type {
   ClientEvent,
   ConnectionRecord,
+  LinkControl,
+  OwnListener,
   ShardControl,
   ShardDispose,
   ShardLogLevel,
@@ -68,7 +72,9 @@ import type {
   ShardStart,
 } from "../shard/shard_options.ts";
 
+import { AcceptorThread } from "./acceptor_thread.ts";
 import { LinksThread } from "./links_thread.ts";
+import type { ListenerOptions } from "./listeners.ts";
 import { closeSockets, resetNode } from "./node_reset.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 
@@ -79,16 +85,16 @@ const SPIN_CROWDED_MS = 0.01;
 /** A thread that does not stop by then is left to the end of the process. */
 const STOP_MS_MAX = 5000;
 const SHARD_WORKER = new URL("../../workers/shard.ts", import.meta.url);
-const ACCEPTOR_WORKER = new URL("../../workers/acceptor.ts", import.meta.url);
 
 export interface FleetOptions {
   readonly shardCount: number;
   readonly cpuCount: number;
   /** libc, for the epoll transport; null for the runtime's sockets. */
   readonly posix: Posix | null;
-  readonly host: string;
-  /** 0 for a free port. */
-  readonly port: number;
+  /** The ports to open, the clients' first. */
+  readonly listeners: readonly ListenerOptions[];
+  /** There is a shard for links: other servers connect to this one, or it to them. */
+  readonly hasLinks: boolean;
   readonly server: ServerIdentity;
   readonly serverHash: string;
   readonly secrets: ServerSecrets;
@@ -96,8 +102,21 @@ export interface FleetOptions {
   readonly operator: OperatorSetup | null;
 }
 
+/** The port that each kind of connection comes to. */
+export type Ports = ReadonlyMap<ListenerKind, number>;
+
+export type FleetListenResult =
+  | { readonly ok: true; readonly ports: Ports }
+  | { readonly ok: false; readonly listener: ListenerOptions; readonly error: string };
+
 export interface FleetEvents {
+  /** What the links shard is to do, on these ports. */
+  linksSetup(ports: Ports): LinksSetup;
+  /** The links shard tells of something. */
+  onLinks(news: LinksNews): void;
   log(level: ShardLogLevel, text: string): void;
+  /** Whether a client with this verified chain may come in, DER, its own certificate first. */
+  checkPeer(chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
   /** `event` is null where nobody listens. */
@@ -132,9 +151,10 @@ interface ShardThread {
   readonly index: number;
   readonly node: number;
   readonly worker: Worker;
-  readonly listen: ShardStart["listen"];
-  /** Resolves when it serves; with the port it listens on, if it does by itself. */
-  readonly ready: PromiseWithResolvers<number>;
+  /** What its successor listens on, too. */
+  listen: readonly OwnListener[];
+  /** Resolves when it serves, with the ports it listens on by itself. */
+  readonly ready: PromiseWithResolvers<readonly number[]>;
   /** Resolves when its loop has ended. */
   readonly stopped: PromiseWithResolvers<void>;
   /** Resolves when it has given back what it opened. */
@@ -142,11 +162,14 @@ interface ShardThread {
   hasFailed: boolean;
 }
 
-interface AcceptorThread {
-  readonly worker: Worker;
-  /** Resolves with its wake handle when it accepts. */
-  readonly ready: PromiseWithResolvers<number>;
-  readonly stopped: PromiseWithResolvers<void>;
+/** A port that a shard was to listen on is not to be had; the message says why. */
+class CannotListen extends Error {
+  readonly listener: ListenerOptions;
+
+  constructor(listener: ListenerOptions, message: string) {
+    super(message);
+    this.listener = listener;
+  }
 }
 
 export class Fleet {
@@ -165,8 +188,9 @@ export class Fleet {
   readonly #links: LinksThread;
   #shardOptions: ShardOptions;
   #info: ServerInfo;
-  #port = 0;
   #isListening = false;
+  #linksSetup: LinksSetup | null = null;
+  #ports: Ports = new Map();
   #isStopping = false;
   #stopping: Promise<boolean> | null = null;
   #lastQuery = 0;
@@ -178,7 +202,7 @@ export class Fleet {
     this.#info = info;
     this.#events = events;
     this.#seeds = crypto.getRandomValues(new Uint32Array(4));
-    this.#shared = createSharedMemory(options.shardCount, this.#seeds);
+    this.#shared = createSharedMemory(options.shardCount, this.#seeds, options.hasLinks);
     const { memory, map } = this.#shared;
     this.#engine = createEngine(memory, map.area(NODE_MAIN).area, NO_HOST, this.#engineCode);
     this.#index = createInterestIndex(
@@ -231,13 +255,19 @@ export class Fleet {
     return nextMessageNumber(this.#shared.words);
   }
 
-  isShard(node: number): boolean {
-    return node >= NODE_SHARD_FIRST && node < this.#shared.map.nodeCount;
+  /** Whether a node serves connections, of clients or of links: only such are told of answers. */
+  hasConnections(node: number): boolean {
+    return this.#shared.map.hasConnections(node);
   }
 
   /** How many connections an account has on all shards. */
   connectionsOf(accountId: number): number {
     return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
+  }
+
+  /** Whether there is a shard for links, which is for the whole life of the process. */
+  get hasLinks(): boolean {
+    return this.#options.hasLinks;
   }
 
   get shardCount(): number {
@@ -257,7 +287,7 @@ export class Fleet {
   /** All but main. */
   get threadNames(): readonly string[] {
     return [
-      ...this.#shards.map((_, index) => `shard ${index}`),
+      ...this.#shards.map((shard) => nameOf(shard, this.#shared.map.linksNode)),
       ...(this.#acceptor === null ? [] : ["acceptor"]),
       ...(this.#links.isRunning ? ["links"] : []),
     ];
@@ -271,45 +301,55 @@ export class Fleet {
   async start(logins: LoginsSettings): Promise<void> {
     const links = this.#links.start(logins);
     if (this.#options.posix === null) return links;
-    for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, null));
-    this.#acceptor = this.#startAcceptor();
+    for (let i = 0; i < this.#servingCount; i++) this.#shards.push(this.#startShard(i, []));
+    this.#acceptor = new AcceptorThread(this.#shared, this.#engineCode, this.#options.posix, this.#events);
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
   }
 
-  /** Opens the client port and returns it. `onPort` hears of it before anybody can connect. */
-  async listen(
-    onPort: (port: number) => ServerInfo,
-  ): Promise<{ ok: true; port: number } | { ok: false; error: string }> {
-    const { posix, host, port } = this.#options;
-    if (posix === null) return this.#listenByShards(onPort);
-    const result = await listenTcp(posix, host, port, BACKLOG);
-    if (!result.ok) return result;
-    this.#port = result.port;
-    this.#info = onPort(result.port);
-    this.#broadcast({ type: "options", options: this.#shardOptions, info: this.#info });
-    const start: AcceptorStart = {
-      memory: this.#shared.memory,
-      engineCode: this.#engineCode,
-      listenFd: result.fd,
-    };
-    this.#acceptor!.worker.postMessage(start);
-    await this.#acceptor!.ready.promise;
-    this.#isListening = true;
-    for (const shard of this.#shards) if (shard.hasFailed) this.#scheduleRestart(shard);
-    return { ok: true, port: result.port };
+  /** What it listens on, as far as it does yet. */
+  get ports(): Ports {
+    return this.#ports;
   }
 
-  /** No new clients from now on. */
-  async stopListening(): Promise<void> {
+  /** Shards, the one for links among them: it comes behind the others. */
+  get #servingCount(): number {
+    return this.#options.shardCount + (this.#options.hasLinks ? 1 : 0);
+  }
+
+  /** Opens the ports. `onPorts` hears of them before anybody can connect. */
+  async listen(onPorts: (ports: Ports) => ServerInfo): Promise<FleetListenResult> {
+    const { posix, listeners } = this.#options;
+    if (posix === null) return this.#listenByShards(onPorts);
+    const opened: { kind: ListenerKind; fd: number; port: number }[] = [];
+    for (const listener of listeners) {
+      const result = await listenTcp(posix, listener.host, listener.port, BACKLOG);
+      if (!result.ok) {
+        for (const { fd } of opened) posix.close(fd);
+        return { ok: false, listener, error: result.error };
+      }
+      opened.push({ kind: listener.kind, fd: result.fd, port: result.port });
+    }
+    const ports = new Map(opened.map(({ kind, port }) => [kind, port]));
+    this.#info = onPorts(ports);
+    this.#broadcast({ type: "options", options: this.#shardOptions, info: this.#info });
+    this.#ports = ports;
+    this.#setUpLinks();
+    await this.#acceptor!.accept(opened.map(({ kind, fd }) => ({ kind, fd })));
+    this.#isListening = true;
+    for (const shard of this.#shards) if (shard.hasFailed) this.#scheduleRestart(shard);
+    return { ok: true, ports };
+  }
+
+  /** Takes no connections of these kinds any more; resolves when nobody can connect. */
+  async stopListening(kinds: readonly ListenerKind[]): Promise<void> {
     if (!this.#isListening) return;
-    this.#isListening = false;
-    if (this.#acceptor === null) {
-      this.#broadcast({ type: "stopListening" });
+    if (kinds.some(servesClients)) this.#isListening = false;
+    if (this.#acceptor !== null) {
+      await this.#acceptor.close(kinds);
       return;
     }
-    Atomics.store(this.#shared.words, HEADER_ACCEPTOR_STOP, 1);
-    this.#options.posix!.signalEventfd(await this.#acceptor.ready.promise);
-    await this.#acceptor.stopped.promise;
+    this.#broadcast({ type: "stopListening", listeners: kinds });
+    await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
   }
 
   /** Closes every connection and ends the threads; false where one did not end in time. May be called again. */
@@ -321,7 +361,8 @@ export class Fleet {
   async #stop(): Promise<boolean> {
     this.#isStopping = true;
     for (const timer of this.#restartTimers) clearTimeout(timer);
-    await this.stopListening();
+    this.#isListening = false;
+    await this.#acceptor?.stop();
     // A thread that is not up yet takes no commands.
     const ready = this.#shards.map((shard) => shard.ready.promise.catch(() => {}));
     const isStopped = await within(
@@ -338,7 +379,6 @@ export class Fleet {
       isStopped &&
       (await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise))));
     for (const { worker } of this.#shards) worker.terminate();
-    this.#acceptor?.worker.terminate();
     this.#links.stop();
     return isDisposed;
   }
@@ -355,7 +395,14 @@ export class Fleet {
     // First the links thread: what a shard asks by its new rules must not be judged by the old ones.
     await this.#links.reload(logins, preload);
     this.#broadcast({ type: "options", options, info });
-    await this.query({ what: "done" });
+    this.#setUpLinks();
+    await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
+  }
+
+  /** Gives every shard options that mean the same to the links thread and to clients. */
+  refreshOptions(options: ShardOptions): void {
+    this.#shardOptions = options;
+    this.#broadcast({ type: "options", options, info: this.#info });
   }
 
   /** Sends INFO to the clients that take it at any time. */
@@ -396,16 +443,34 @@ export class Fleet {
 
   /** Asks every shard; its answers in the order of the shards. One that is dead, or dies meanwhile, answers nothing. */
   async query<T>(query: ShardQuery): Promise<T[]> {
-    const alive = this.#isStopping ? [] : this.#shards.filter(({ hasFailed }) => !hasFailed);
-    const answers = alive.map(({ node }) => {
-      const id = ++this.#lastQuery;
-      const answer = new Promise<T | undefined>((resolve) => {
-        this.#answers.set(id, { node, resolve: resolve as (data: unknown) => void });
-      });
-      this.#send(node, { type: "query", id, query });
-      return answer;
-    });
+    const answers = this.#clientShards.map(({ node }) => this.#ask<T>(node, query));
     return (await Promise.all(answers)).filter((answer) => answer !== undefined);
+  }
+
+  /** Asks the links shard; undefined where there is none, or it is dead. */
+  async queryLinks<T>(query: ShardQuery): Promise<T | undefined> {
+    const { linksNode } = this.#shared.map;
+    return linksNode === 0 ? undefined : this.#ask<T>(linksNode, query);
+  }
+
+  /** Tells the links shard something, where there is one. */
+  tellLinks(message: LinkControl): void {
+    const { linksNode } = this.#shared.map;
+    if (linksNode !== 0) this.#send(linksNode, message);
+  }
+
+  #ask<T>(node: number, query: ShardQuery): Promise<T | undefined> {
+    const isAlive = this.#shards.some((shard) => shard.node === node && !shard.hasFailed);
+    if (this.#isStopping || !isAlive) return Promise.resolve(undefined);
+    const id = ++this.#lastQuery;
+    return new Promise((resolve) => {
+      this.#answers.set(id, { node, resolve: resolve as (data: unknown) => void });
+      this.#send(node, { type: "query", id, query });
+    });
+  }
+
+  get #clientShards(): ShardThread[] {
+    return this.#shards.filter(({ node }) => this.#shared.map.isShard(node));
   }
 
   counters(): FleetCounters {
@@ -444,35 +509,59 @@ export class Fleet {
     this.#send(NODE_SHARD_FIRST + index, { type: "fail" });
   }
 
-  async #listenByShards(
-    onPort: (port: number) => ServerInfo,
-  ): Promise<{ ok: true; port: number } | { ok: false; error: string }> {
-    const { host, port, shardCount } = this.#options;
+  async #listenByShards(onPorts: (ports: Ports) => ServerInfo): Promise<FleetListenResult> {
+    const { listeners, shardCount, hasLinks } = this.#options;
+    const forClients = listeners.filter(({ kind }) => servesClients(kind));
+    const forLinks = listeners.filter(({ kind }) => !servesClients(kind));
     // Only Linux spreads connections over several listeners of one port.
     const reusePort = process.platform === "linux" && shardCount > 1;
     const listening = reusePort ? shardCount : 1;
+    let own: readonly OwnListener[] = forClients.map((listener) => ({ ...listener, reusePort }));
+    const ports = new Map<ListenerKind, number>();
     try {
+      if (hasLinks) {
+        const links = this.#startShard(
+          shardCount,
+          forLinks.map((listener) => ({ ...listener, reusePort: false })),
+        );
+        this.#shards[shardCount] = links;
+        const listened = await links.ready.promise;
+        for (const [at, { kind }] of forLinks.entries()) ports.set(kind, listened[at]!);
+      }
       for (let i = 0; i < shardCount; i++) {
-        const listen = i < listening ? { host, port: i === 0 ? port : this.#port, reusePort } : null;
-        const shard = this.#startShard(i, listen);
-        this.#shards.push(shard);
+        const shard = this.#startShard(i, i < listening ? own : []);
+        this.#shards[i] = shard;
         const listened = await shard.ready.promise;
         if (i === 0) {
-          this.#port = listened;
-          this.#info = onPort(listened);
+          // The others listen on the ports that the first one got.
+          own = own.map((listener, at) => ({ ...listener, port: listened[at]! }));
+          shard.listen = own;
+          for (const { kind, port } of own) ports.set(kind, port);
+          this.#info = onPorts(ports);
           this.#send(shard.node, { type: "options", options: this.#shardOptions, info: this.#info });
         }
       }
     } catch (error) {
-      return { ok: false, error: (error as Error).message };
+      if (!(error instanceof CannotListen)) throw error;
+      return { ok: false, listener: error.listener, error: error.message };
     }
+    this.#ports = ports;
+    this.#setUpLinks();
     // The first one has heard only now which port it listens on.
     await this.query({ what: "done" });
     this.#isListening = true;
-    return { ok: true, port: this.#port };
+    return { ok: true, ports };
   }
 
-  #startShard(index: number, listen: ShardStart["listen"]): ShardThread {
+  /** Tells the links shard what it is to do, now that all ports are known, and again when it is replaced. */
+  #setUpLinks(): void {
+    const { linksNode } = this.#shared.map;
+    if (linksNode === 0) return;
+    this.#linksSetup = this.#events.linksSetup(this.#ports);
+    this.#send(linksNode, { type: "link", what: "start", setup: this.#linksSetup });
+  }
+
+  #startShard(index: number, listen: readonly OwnListener[]): ShardThread {
     const node = NODE_SHARD_FIRST + index;
     const { posix, shardCount, cpuCount } = this.#options;
     const shard: ShardThread = {
@@ -514,7 +603,7 @@ export class Fleet {
   #onReport(shard: ShardThread, report: ShardReport): void {
     switch (report.type) {
       case "ready":
-        shard.ready.resolve(report.port);
+        shard.ready.resolve(report.ports);
         break;
       case "log":
         this.#events.log(report.level, report.text);
@@ -524,6 +613,17 @@ export class Fleet {
         break;
       case "opened":
         this.#events.opened(report.event);
+        break;
+      case "peer":
+        void this.#checkPeer(shard.node, report);
+        break;
+      case "links":
+        this.#events.onLinks(report.news);
+        break;
+      case "resolve":
+        lookUpHost(report.host).then((found) =>
+          this.tellLinks({ type: "link", what: "addresses", host: report.host, ...found }),
+        );
         break;
       case "answer":
         this.#answers.get(report.id)?.resolve(report.data);
@@ -538,12 +638,21 @@ export class Fleet {
       case "cannotListen":
         // At the start that is for the operator to mend; a successor that cannot have the port back has failed.
         if (this.#isListening) this.#onFailure(shard, report.error);
-        else shard.ready.reject(new Error(report.error));
+        else shard.ready.reject(new CannotListen(report.listener, report.error));
         break;
       case "failed":
         this.#onFailure(shard, report.error);
         break;
     }
+  }
+
+  async #checkPeer(
+    node: number,
+    { slot, clientId, chain }: Extract<ShardReport, { type: "peer" }>,
+  ): Promise<void> {
+    // Whatever goes wrong with the question, nobody comes in by it.
+    const isValid = await this.#events.checkPeer(chain).catch(() => false);
+    this.#send(node, { type: "peer", slot, clientId, isValid });
   }
 
   /** A shard died: its clients are disconnected and find another one, and a new thread takes its place. */
@@ -554,7 +663,7 @@ export class Fleet {
     shard.stopped.resolve();
     shard.disposed.resolve();
     shard.worker.terminate();
-    const { node, index } = shard;
+    const { node } = shard;
     const { words } = this.#shared;
     Atomics.store(words, nodeWord(node, NODE_STATE), NODE_IS_DEAD);
     Atomics.store(words, nodeWord(node, NODE_IS_ASLEEP), 0);
@@ -566,32 +675,42 @@ export class Fleet {
     }
     const lost = this.#closeSockets(node);
     if (this.#isStopping) return;
-    this.#events.log("error", `Shard ${index} failed, its ${lost} connections are closed: ${error}`);
-    if (this.#index.lockOwner() === node) {
-      this.#events.fatal(`Shard ${index} failed while it changed the interest index`);
+    const text = capitalised(nameOf(shard, this.#shared.map.linksNode));
+    this.#events.log("error", `${text} failed, its ${lost} connections are closed: ${error}`);
+    const lockOwner = this.#index.lockOwner();
+    const isFarOwner = lockOwner === NODE_FAR && node === this.#shared.map.linksNode;
+    if (lockOwner === node || isFarOwner) {
+      this.#events.fatal(`${text} failed while it changed the interest index`);
       return;
     }
     this.#index.removeNode(node);
+    if (node === this.#shared.map.linksNode) this.#index.removeNode(NODE_FAR);
     resetNode(this.#shared, node, this.#seeds);
     if (this.#isListening) this.#scheduleRestart(shard);
   }
 
-  #scheduleRestart({ index, listen }: ShardThread): void {
+  #scheduleRestart(failed: ShardThread): void {
+    const { index, listen } = failed;
     this.#restarts[index] ??= new RestartPolicy();
     const policy = this.#restarts[index];
     const pauseMs = policy.onFailure(performance.now());
     if (pauseMs === null) {
-      this.#events.fatal(`Shard ${index} failed ${policy.failureCount} times within a minute`);
+      const name = capitalised(nameOf(failed, this.#shared.map.linksNode));
+      this.#events.fatal(`${name} failed ${policy.failureCount} times within a minute`);
       return;
     }
     const timer = setTimeout(() => {
       this.#restartTimers.delete(timer);
       // Other threads went on sending while they thought it alive.
       resetNode(this.#shared, NODE_SHARD_FIRST + index, this.#seeds);
-      const shard = this.#startShard(index, listen === null ? null : { ...listen, port: this.#port });
+      const shard = this.#startShard(index, listen);
       this.#shards[index] = shard;
+      if (this.#linksSetup !== null && shard.node === this.#shared.map.linksNode) {
+        this.tellLinks({ type: "link", what: "start", setup: this.#linksSetup });
+      }
       shard.ready.promise.then(
-        () => this.#events.log("info", `Shard ${index} is replaced`),
+        () =>
+          this.#events.log("info", `${capitalised(nameOf(shard, this.#shared.map.linksNode))} is replaced`),
         () => {},
       );
     }, pauseMs);
@@ -605,31 +724,9 @@ export class Fleet {
     // The runtime's own sockets went with their thread.
     const closed = closeSockets(this.#shared, node, (fd) => posix?.close(fd));
     const lost = posix === null ? Atomics.load(words, nodeWord(node, NODE_LOAD)) : closed;
-    Atomics.sub(words, HEADER_CONNECTION_COUNT, lost);
+    if (this.#shared.map.isShard(node)) Atomics.sub(words, HEADER_CONNECTION_COUNT, lost);
     Atomics.sub(words, nodeWord(node, NODE_LOAD), lost);
     return lost;
-  }
-
-  /** The thread alone: it accepts nothing before it is given a socket. */
-  #startAcceptor(): AcceptorThread {
-    const acceptor: AcceptorThread = {
-      worker: new Worker(ACCEPTOR_WORKER, { type: "module" }),
-      ready: Promise.withResolvers(),
-      stopped: Promise.withResolvers(),
-    };
-    acceptor.ready.promise.catch(() => {});
-    acceptor.worker.onmessage = ({ data }: MessageEvent<AcceptorReport>) => {
-      if (data.type === "ready") acceptor.ready.resolve(data.wakeHandle);
-      else if (data.type === "paused") this.#events.log("error", data.text);
-      else acceptor.stopped.resolve();
-    };
-    acceptor.worker.onerror = (event) => {
-      event.preventDefault();
-      acceptor.ready.reject(new Error(event.message));
-      acceptor.stopped.resolve();
-      if (!this.#isStopping) this.#events.fatal(`The acceptor failed: ${event.message}`);
-    };
-    return acceptor;
   }
 
   #broadcast(message: ShardControl): void {
@@ -643,7 +740,7 @@ export class Fleet {
 
   /** Splits a number over the shards by the connections they have. */
   #shares(count: number): [node: number, share: number][] {
-    const loads = this.#shards.map(({ node }): [number, number] => [
+    const loads = this.#clientShards.map(({ node }): [number, number] => [
       node,
       Atomics.load(this.#shared.words, nodeWord(node, NODE_LOAD)),
     ]);
@@ -657,6 +754,14 @@ export class Fleet {
     }
     return shares.filter(([, share]) => share > 0);
   }
+}
+
+function nameOf({ index, node }: ShardThread, linksNode: number): string {
+  return node === linksNode ? "links shard" : `shard ${index}`;
+}
+
+function capitalised(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 /** Whether the work ends within a time. */

@@ -13,7 +13,7 @@ import {
   RING_HEAD,
   RING_TAIL,
 } from "../memory/layout.ts";
-import { accountWord, CONNECTIONS_PER_SHARD_MAX, NODE_ACCEPTOR } from "../memory/map.ts";
+import { accountWord, NODE_ACCEPTOR } from "../memory/map.ts";
 import { layOutArea, type SharedMemory } from "../memory/shared_memory.ts";
 
 /** Calls `close` for each socket the shard had open, and empties its connections; returns how many there were. */
@@ -24,7 +24,8 @@ export function closeSockets(
 ): number {
   const first = map.area(node).connections;
   let count = 0;
-  for (let slot = 1; slot < CONNECTIONS_PER_SHARD_MAX; slot++) {
+  const slotCount = map.slotCount(node);
+  for (let slot = 1; slot < slotCount; slot++) {
     const at = (first + slot * CONNECTION_BYTES) >> 2;
     const fd = words[at + (CONNECTION_FD >> 2)]!;
     // A slot that was never used holds zeroes, and its page is not to be touched; a free one holds −1.

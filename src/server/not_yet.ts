@@ -9,12 +9,7 @@ type Finder = (options: Options) => string | undefined;
 
 /** Shrinks as features come; each line is one feature. */
 const NOT_YET: readonly Finder[] = [
-  when("tls.ocsp_peer", ({ tls }) => tls?.ocspPeer !== undefined),
-  when("ocsp", ({ ocsp }) => ocsp !== undefined),
   when("proxy_protocol", ({ proxyProtocol }) => proxyProtocol),
-  when("cluster", ({ cluster }) => cluster.port !== 0 || cluster.routes.length > 0),
-  when("gateway", ({ gateway }) => gateway.port !== 0 || gateway.name !== undefined),
-  when("leafnodes", ({ leafnodes }) => leafnodes.port !== 0 || leafnodes.remotes.length > 0),
   when("websocket", ({ websocket }) => websocket.port !== 0),
 ];
 

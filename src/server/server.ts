@@ -7,6 +7,7 @@ import { GrowthWatch } from "../base/growth_watch.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
 import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
@@ -18,12 +19,16 @@ import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
+import type { LinksNews, LinkTlsBlocks } from "../shard/links_setup.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
-import { Fleet } from "./fleet.ts";
+import { Fleet, type Ports } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
+import { clientUrls, type LinksIdentity, linksSetup } from "./links_setup.ts";
+import { hasLinks, listenErrorText, listenersOf, listeningText } from "./listeners.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
+import { OcspService } from "./ocsp_service.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { VerifiedOperators } from "./operator_setup.ts";
 import { OptionResolver } from "./option_resolver.ts";
@@ -33,9 +38,11 @@ import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
-import { TlsContexts } from "./tls_contexts.ts";
+import { linkContextPlans, TlsContexts, usesTls } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 
+/** Routes and gateways stay until the end, for what the last clients say. */
+const CLOSED_IN_LAME_DUCK_MODE = ["client", "leafnodes"] as const;
 const REJECTIONS_TOLD_MS = 1000;
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
 
@@ -85,9 +92,12 @@ export class ServerStartError extends Error {
 
 /** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
 export function findObstacle(options: Options): string | undefined {
-  const { tls } = options;
-  const fileProblem = () => (tls === undefined ? undefined : findTlsFileProblem(tls));
-  return validateForStart(options) ?? findNotYetSupported(options) ?? fileProblem();
+  const tlsProblem = () => {
+    const ofLinks = linkContextPlans(options).map((plan) => plan.options);
+    const blocks = options.tls === undefined ? ofLinks : [options.tls, ...ofLinks];
+    return blocks.map(findTlsFileProblem).find((problem) => problem !== undefined);
+  };
+  return validateForStart(options) ?? findNotYetSupported(options) ?? tlsProblem();
 }
 
 /** Threads that serve clients, where nobody says how many. */
@@ -109,6 +119,7 @@ export class Server {
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
+  readonly #ocsp: OcspService;
   readonly #fleetMonitor: FleetMonitor;
   readonly #systemHost: ServerSystemHost;
   readonly #hasSystemAccount: boolean;
@@ -120,9 +131,14 @@ export class Server {
   #options: Options;
   #resolved: ResolvedOptions;
   #info: ServerInfo;
+  /** What the cluster has added to it. */
+  #clusterInfo: Partial<ServerInfo> = {};
   #hasLoggedStart = false;
   /** What handshakes are made with now. */
   #tlsContext: TlsContext | null;
+  #linkTls: LinkTlsBlocks;
+  /** Of what is listened on. */
+  #ports: Ports = new Map();
   #rejections: ReturnType<typeof setInterval> | undefined;
   #port = 0;
   #http: HttpMonitor | null = null;
@@ -176,6 +192,15 @@ export class Server {
     const tls = this.#tlsContexts.create(options.tls);
     if (!tls.ok) throw new Error(tls.reason);
     this.#tlsContext = tls.context;
+    this.#ocsp = new OcspService(logger, {
+      restaple: () => this.#restaple(),
+      stop: () => void this.stop(),
+      linkInvalid: (peer, link, reason) => this.#system?.tellOfInvalidLink(peer, link, reason),
+      peerRejected: (peer, reason) => this.#system?.tellOfRejectedPeer(peer, reason),
+    });
+    const linkTls = this.#tlsContexts.createForLinks(options);
+    if (!linkTls.ok) throw new Error(linkTls.reason);
+    this.#linkTls = linkTls.blocks;
     this.#resolver = new OptionResolver(options, hash);
     const resolution = this.#resolver.resolve(options);
     if (!resolution.ok) throw new Error(resolution.problem);
@@ -190,8 +215,8 @@ export class Server {
         shardCount: options.midge.shards || defaultShardCount(cpuCount),
         cpuCount,
         posix,
-        host: options.host,
-        port: options.port === -1 ? 0 : options.port,
+        listeners: listenersOf(options),
+        hasLinks: hasLinks(options),
         server: serverIdentity(options, keys.id),
         serverHash: hash,
         secrets: keys.secrets,
@@ -201,6 +226,7 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
+        checkPeer: (chain) => this.#ocsp.isPeerValid(chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);
@@ -214,6 +240,8 @@ export class Server {
           for (const account of change.changed) void this.#fleet.limitClients(account);
         },
         fatal: (text) => void this.#fail(text),
+        linksSetup: (ports) => linksSetup(this.#options, this.#linksIdentity(), ports, this.#linkTls),
+        onLinks: (news) => this.#onLinks(news),
       },
     );
     this.#fleetMonitor = new FleetMonitor(this.#fleet, {
@@ -226,6 +254,7 @@ export class Server {
       info: this.#info,
       accounts: this.#monitoredAccounts,
       operators: operator?.operators ?? [],
+      ocsp: this.#ocsp,
     });
     this.monitor = this.#fleetMonitor;
     this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, options.cluster.name, {
@@ -287,14 +316,18 @@ export class Server {
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
     this.#system?.enterLameDuck();
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
-    await this.#fleet.stopListening();
+    this.#fleet.tellLinks({ type: "link", what: "lameDuck" });
+    await this.#fleet.stopListening(CLOSED_IN_LAME_DUCK_MODE);
     if (!this.isLameDuck) return this.stop();
     const lameDuck = new LameDuck({
       durationMs: lameDuckDurationMs,
       gracePeriodMs: lameDuckGracePeriodMs,
       clientCount: () => this.#fleet.counters().connections,
       announce: () => this.#fleet.sendInfo({ ...this.#info, lameDuckMode: true }),
-      beginClosing: () => this.#logger.info("Closing existing clients"),
+      beginClosing: () => {
+        this.#logger.info("Closing existing clients");
+        this.#fleet.tellLinks({ type: "link", what: "closeLeafs" });
+      },
       close: (count) => this.#fleet.closeSome(count, CloseReason.ServerShutdown),
     });
     this.#lameDuck = lameDuck;
@@ -321,6 +354,40 @@ export class Server {
     this.#fleet.failShard(index);
   }
 
+  #linksIdentity(): LinksIdentity {
+    const { runtime } = this.#settings;
+    return {
+      id: this.id,
+      runtime: `${runtime.name} ${runtime.version}`,
+      isOperatorMode: isOperatorMode(this.#options),
+    };
+  }
+
+  /** The cluster, the leaf nodes and the hubs of this server have changed. */
+  #onLinks(news: LinksNews): void {
+    switch (news.type) {
+      case "clientUrls":
+        this.#tellCluster({ connectUrls: [...clientUrls(this.#options, this.#port), ...news.connectUrls] });
+        break;
+      case "clusterName":
+        this.#tellCluster({ cluster: news.name });
+        break;
+      case "leafOpened":
+      case "leafClosed":
+      case "leafRefused":
+      case "leafConnected":
+        break;
+    }
+  }
+
+  /** Clients that take INFO at any time hear what is new of the cluster. */
+  #tellCluster(news: Partial<ServerInfo>): void {
+    this.#clusterInfo = { ...this.#clusterInfo, ...news };
+    this.#info = { ...this.#info, ...this.#clusterInfo };
+    this.#fleetMonitor.info = this.#info;
+    this.#fleet.sendInfo({ ...this.#info, lameDuckMode: this.isLameDuck });
+  }
+
   get #isAuthAnnounced(): boolean {
     return announcesAuthRequired(this.#resolved.rules, "client");
   }
@@ -336,6 +403,8 @@ export class Server {
   }
 
   async #start(): Promise<void> {
+    const ocsp = await this.#ocsp.open(this.#options, this.#tlsContext, "fail");
+    if (!ocsp.ok) throw new Error(ocsp.reason);
     // The threads take a while to come up; everything else happens meanwhile.
     const shardsStart = this.#fleet.start(loginsSettings(this.#options, this.#resolved));
     shardsStart.catch(() => {});
@@ -343,27 +412,36 @@ export class Server {
     if (isOperatorMode(this.#options)) await shardsStart;
     this.#hasLoggedStart = true;
     this.#logStart();
-    const { pidFile, host } = this.#options;
+    const { pidFile } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
+    this.#ocsp.use(ocsp.ocsp);
+    this.#restaple();
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
-    const listening = await this.#fleet.listen((port) => this.#infoOn(port));
-    if (!listening.ok) {
-      const where = hostPortText(host, this.#options.port === -1 ? 0 : this.#options.port);
-      throw new Error(`Error listening on port: ${where}, ${JSON.stringify(listening.error)}`);
-    }
+    const listening = await this.#fleet.listen((ports) => this.#infoOn(ports.get("client")!));
+    if (!listening.ok) throw new Error(listenErrorText(listening.listener, listening.error));
     // Not sooner: whoever waits until monitoring answers, as scripts do, may connect at once.
     if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
-    this.#logger.info(`Listening for client connections on ${hostPortText(host, this.#port)}`);
+    this.#ports = listening.ports;
+    for (const kind of ["gateway", "leafnodes", "client"] as const) this.#logListening(kind);
     const { tls, allowNonTls } = this.#options;
     if (tls !== undefined) {
       this.#logger.info(`TLS ${allowNonTls ? "available" : "required"} for client connections`);
     }
     if ((tls?.connectionRateLimit ?? 0) > 0) this.#tellRejections();
     this.#writePortsFile();
+    this.#logListening("cluster");
     this.#logger.info("Server is ready");
+  }
+
+  #logListening(kind: ListenerKind): void {
+    const port = this.#ports.get(kind);
+    const listener = listenersOf(this.#options).find((each) => each.kind === kind);
+    if (port !== undefined && listener !== undefined) {
+      this.#logger.info(listeningText({ ...listener, port }));
+    }
   }
 
   async #startSystemServices(): Promise<void> {
@@ -376,7 +454,12 @@ export class Server {
   }
 
   #shardOptions(): ShardOptions {
-    return shardOptions(this.#options, this.#resolved, this.#tlsContext);
+    return shardOptions(this.#options, this.#resolved, this.#ocsp.stapled(this.#tlsContext));
+  }
+
+  /** Staples have come, or come anew: handshakes from now on carry them. */
+  #restaple(): void {
+    if (this.#tlsContext !== null) this.#fleet.refreshOptions(this.#shardOptions());
   }
 
   /** Says once a second how many clients were turned away for `tls.connection_rate_limit`. */
@@ -396,6 +479,8 @@ export class Server {
     log.info(`  Version:  ${NATS_VERSION}`);
     log.info("  Git:      [not set]");
     log.info(`  Midge:    ${MIDGE_VERSION} on ${runtime.name} ${runtime.version}, ${shards}, ${transport}`);
+    const clusterName = options.cluster.name ?? options.gateway.name;
+    if (clusterName !== undefined) log.info(`  Cluster:  ${clusterName}`);
     log.info(`  Name:     ${this.#info.serverName}`);
     log.info(`  ID:       ${this.id}`);
     logFeatureFlags(log, options.featureFlags);
@@ -451,13 +536,15 @@ export class Server {
         `Error setting server INFO with ClientAdvertise value of ${value}, err=${address.reason}`,
       );
     }
-    this.#info = serverInfo(this.#options, this.#identity(), address, this.#isAuthAnnounced);
+    const info = serverInfo(this.#options, this.#identity(), address, this.#isAuthAnnounced);
+    this.#info = { ...info, ...this.#clusterInfo };
     this.#fleetMonitor.info = this.#info;
     return this.#info;
   }
 
   #writePortsFile(): void {
-    const { portsFileDir, host } = this.#options;
+    const { portsFileDir, host, cluster } = this.#options;
+    const clusterPort = this.#ports.get("cluster");
     if (!portsFileDir) return;
     const path = portsFilePath(portsFileDir, this.#settings.executableName, process.pid);
     try {
@@ -466,6 +553,9 @@ export class Server {
         portsOf({
           nats: { scheme: this.#scheme, host, port: this.#port },
           ...(this.#http === null ? {} : { monitoring: this.#monitoringListener(this.#http) }),
+          ...(clusterPort === undefined
+            ? {}
+            : { cluster: { scheme: "nats", host: cluster.host, port: clusterPort } }),
         }),
       );
       this.#portsFile = path;
@@ -501,12 +591,26 @@ export class Server {
     if (obstacle !== undefined) return refuse(obstacle);
     const difference = diffOptions(this.#options, read.options);
     if (!difference.ok) return refuse(difference.reason);
+    if (hasLinks(read.options) && !this.#fleet.hasLinks) {
+      return refuse("config reload not supported for the first links to other servers: restart this server");
+    }
     const resolution = this.#resolver.resolve(read.options);
     if (!resolution.ok) return refuse(resolution.problem);
     const address = announcedAddress(read.options, this.#port);
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
     const tls = this.#tlsContexts.create(read.options.tls);
     if (!tls.ok) return refuse(tls.reason);
+    const linkTls = this.#tlsContexts.createForLinks(read.options);
+    if (!linkTls.ok) {
+      this.#tlsContexts.release(tls.context);
+      return refuse(linkTls.reason);
+    }
+    const ocsp = await this.#ocsp.open(read.options, tls.context, "go on");
+    if (!ocsp.ok || this.#state !== "running") {
+      this.#tlsContexts.release(tls.context);
+      this.#tlsContexts.releaseLinks(linkTls.blocks);
+      return refuse(ocsp.ok ? `the server is ${this.#state}, not running` : ocsp.reason);
+    }
 
     const changed = new Set(difference.changes.map(({ key }) => key));
     const isLogMoved = openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key));
@@ -517,6 +621,7 @@ export class Server {
     } catch (error) {
       sink?.close();
       this.#tlsContexts.release(tls.context);
+      this.#tlsContexts.releaseLinks(linkTls.blocks);
       return refuse((error as Error).message);
     }
 
@@ -534,6 +639,9 @@ export class Server {
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
     const oldContext = this.#tlsContext;
     this.#tlsContext = tls.context;
+    this.#ocsp.use(ocsp.ocsp);
+    const oldLinkTls = this.#linkTls;
+    this.#linkTls = linkTls.blocks;
     await this.#fleet.changeOptions(
       this.#shardOptions(),
       this.#infoOn(this.#port),
@@ -541,6 +649,7 @@ export class Server {
       [...this.#options.resolverPreload],
     );
     this.#tlsContexts.release(oldContext);
+    this.#tlsContexts.releaseLinks(oldLinkTls);
     const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
@@ -574,9 +683,13 @@ export class Server {
 
   async #stopThreads(): Promise<void> {
     this.#system?.stop();
+    this.#ocsp.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
-    if (await this.#fleet.stop()) this.#tlsContexts.release(this.#tlsContext);
+    if (await this.#fleet.stop()) {
+      this.#tlsContexts.release(this.#tlsContext);
+      this.#tlsContexts.releaseLinks(this.#linkTls);
+    }
     await this.#http?.stop();
   }
 
@@ -616,13 +729,13 @@ export class Server {
  */
 function chooseTransport(
   runtime: Runtime,
-  { midge, tls }: Options,
+  options: Options,
 ): { readonly posix: Posix | null; readonly reason: string } {
-  if (midge.transport === "runtime") return { posix: null, reason: "" };
+  if (options.midge.transport === "runtime") return { posix: null, reason: "" };
   const opened = runtime.openPosix();
   if (!opened.ok) return { posix: null, reason: opened.reason };
   const { posix } = opened;
-  const library = tls === undefined ? null : runtime.openOpenSsl(posix);
+  const library = usesTls(options) ? runtime.openOpenSsl(posix) : null;
   return library === null || library.ok ? { posix, reason: "" } : { posix: null, reason: library.reason };
 }
 

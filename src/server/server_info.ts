@@ -38,6 +38,7 @@ export function serverInfo(
     headers: !options.noHeaderSupport,
     authRequired: isAuthRequired,
     ...tlsInfo(options),
+    ...clusterOf(options, server.id),
     maxPayloadBytes: options.maxPayloadBytes,
     jetStreamApiLevel: API_LEVEL,
     xkey: server.xkey,
@@ -50,11 +51,23 @@ export function serverIdentity(options: Options, id: string): ServerIdentity {
     name: options.serverName || id,
     host: options.host,
     id,
-    cluster: options.cluster.name ?? "",
+    cluster: options.cluster.name ?? options.gateway.name ?? loneCluster(options, id) ?? "",
     version: NATS_VERSION,
     tags: options.serverTags,
     metadata: options.serverMetadata,
   };
+}
+
+function clusterOf(options: Options, id: string): Partial<ServerInfo> {
+  const { cluster, gateway } = options;
+  const name = cluster.port === 0 ? loneCluster(options, id) : (cluster.name ?? gateway.name);
+  return name === undefined ? {} : { cluster: name };
+}
+
+/** A server that is a leaf node without a cluster is one by itself, under its own name. */
+function loneCluster({ cluster, gateway, leafnodes, serverName }: Options, id: string): string | undefined {
+  const isLone = cluster.port === 0 && cluster.name === undefined && gateway.name === undefined;
+  return isLone && leafnodes.remotes.length > 0 ? serverName || id : undefined;
 }
 
 function tlsInfo({ tls, allowNonTls }: Options): Partial<ServerInfo> {

@@ -68,6 +68,7 @@ function shardTls({ tls, allowNonTls }: Options, context: TlsContext | null): Sh
     timeoutMs: tls.timeoutMs,
     pinnedCerts: tls.pinnedCerts,
     connectionRateLimit: tls.connectionRateLimit,
+    checksPeers: tls.ocspPeer?.verify ?? false,
   };
 }
 

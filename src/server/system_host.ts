@@ -4,7 +4,7 @@ import type { InternalRoutes } from "../fabric/internal_client.ts";
 import { NODE_MAIN } from "../memory/map.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
 import { ShardAccounts } from "../shard/accounts.ts";
-import type { StreamLeg } from "../shard/plan_cache.ts";
+import type { StreamLeg } from "../shard/plan_rules.ts";
 import { ReplySubjects } from "../shard/reply_subjects.ts";
 import type { UserRecord } from "../shard/shard_options.ts";
 import type { HostedAccount, SystemHost } from "../system/host.ts";
@@ -51,7 +51,7 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
 
   nodeOfReply(account: number, subject: string): number {
     const node = this.#replies.nodeOf(account, subject);
-    return this.#fleet.isShard(node) ? node : -1;
+    return this.#fleet.hasConnections(node) ? node : -1;
   }
 
   legsOf(account: number, subject: string): StreamLeg[] {

@@ -5,7 +5,7 @@ import { AccountMappings } from "../account/mapping.ts";
 import { MESSAGE_LINE_BYTES_MAX } from "../memory/layout.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isLiteralText } from "../subject/text.ts";
-import type { StreamLeg } from "./plan_cache.ts";
+import type { StreamLeg } from "./plan_rules.ts";
 import { isResponseSubject } from "./reserved.ts";
 
 const NO_SERVICES: readonly AppliedServiceImport[] = [];

@@ -441,6 +441,9 @@ export class ClientProtocol {
     if (!isIn) return;
     const { options } = this.#shard;
     const connect = connection.options;
+    // Whoever begins without CONNECT has the options of one that says nothing, and is answered nothing for it.
+    const hasAsked = connect !== DEFAULT_CONNECT_OPTIONS;
+    if (hasAsked && !connection.hasConnected) connection.showInLogs();
     this.#shard.timers.clear(timerId(connection, TIMER_AUTHENTICATION));
     if (connect.protocol < 0 || connect.protocol > PROTOCOL_MAX) {
       this.#shard.fail(connection, errors.ERROR_INVALID_CLIENT_PROTOCOL);
@@ -452,8 +455,6 @@ export class ClientProtocol {
     }
     this.#estimateRoundTrip(connection);
     connection.state = STATE_CONNECTED;
-    // Whoever begins without CONNECT has the options of one that says nothing, and is answered nothing for it.
-    const hasAsked = connect !== DEFAULT_CONNECT_OPTIONS;
     connection.hasConnected ||= hasAsked;
     this.applyOptions(connection);
     if (connect.verbose && hasAsked) this.#send(connection, OK_LINE, "OK");

@@ -45,6 +45,8 @@ export interface ShardContext {
   removeExpired(): void;
   /** Asks the links thread for a verdict on a login, which comes back by control(). */
   ask(question: LoginQuestion): void;
+  /** Asks main whether a client's certificates hold, which comes back by control(). */
+  askAboutPeer(connection: Connection): void;
   /** Stops taking input until resumeInput(). */
   holdInput(connection: Connection): void;
   /** Takes what a connection sent meanwhile, at the start of the next turn, and reads it again. */

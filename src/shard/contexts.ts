@@ -14,7 +14,7 @@ import {
 } from "../memory/layout.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 import type { ShardAccount, ShardAccounts } from "./accounts.ts";
-import type { PlanRules, Resolution, StreamLeg } from "./plan_cache.ts";
+import type { PlanRules, Resolution, StreamLeg } from "./plan_rules.ts";
 import { isReservedSubject, isResponseSubject } from "./reserved.ts";
 
 const NO_LEGS: readonly StreamLeg[] = [];

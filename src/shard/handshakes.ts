@@ -1,13 +1,14 @@
 /**
  * What comes before the client protocol: INFO, and TLS where the server has it.
  *
- *   accepted ─▶ AWAITS_HELLO ──bytes──▶ HANDSHAKE ─▶ SETTLED
+ *   accepted ─▶ AWAITS_HELLO ──bytes──▶ HANDSHAKE ─▶ (PEER_CHECK ─▶) SETTLED
  *                   │ moment over: INFO     ▲
  *                   ▼                       │ the first byte is TLS's
  *              AWAITS_FIRST_BYTE ───────────┘
  *                   └ another, or none in time ─▶ SETTLED, plain
  *
- * A server without `handshake_first` sends INFO at once; one without `allow_non_tls` leaves AWAITS_FIRST_BYTE out.
+ * A server without `handshake_first` sends INFO at once; one without `allow_non_tls` leaves AWAITS_FIRST_BYTE out; one
+ * with `ocsp_peer` asks main about the client's certificates once the handshake has verified them.
  * Source: nats-server `createClientEx`, `doTLSHandshake`.
  */
 import { assert } from "../base/assert.ts";
@@ -26,6 +27,7 @@ import {
   PHASE_AWAITS_FIRST_BYTE,
   PHASE_AWAITS_HELLO,
   PHASE_HANDSHAKE,
+  PHASE_PEER_CHECK,
   PHASE_SETTLED,
   STATE_CLOSING,
 } from "./connection.ts";
@@ -39,16 +41,14 @@ const STEPS_PER_TURN = 4;
 /** First byte of a TLS record that carries a handshake. */
 const TLS_HANDSHAKE_BYTE = 0x16;
 const RATE_WINDOW_MS = 1000;
-/** The client port's, among the listeners of the TLS layer. */
-const CLIENT_LISTENER = 0;
+/** Among those of the TLS layer. */
+const CLIENT_CONTEXT = "client";
 
 export class Handshakes {
   readonly #shard: ShardContext;
   readonly #protocol: ClientProtocol;
   readonly #layer: TlsLayer | null;
   #stepsLeft = STEPS_PER_TURN;
-  /** There is something to make handshakes with. */
-  #hasContext = false;
 
   constructor(shard: ShardContext, protocol: ClientProtocol, layer: TlsLayer | null) {
     this.#shard = shard;
@@ -61,12 +61,16 @@ export class Handshakes {
     const context = this.#shard.options.tls?.context ?? null;
     assert(context === null || this.#layer !== null, "a shard with TLS has a poller that can do it");
     try {
-      this.#layer?.useContext(CLIENT_LISTENER, context);
-      this.#hasContext = context !== null;
+      this.#layer?.useContext(CLIENT_CONTEXT, context);
     } catch (error) {
       const what = this.#hasContext ? "TLS certificates stay as they were" : "TLS has no certificates";
       this.#shard.log("error", `${what}: ${(error as Error).message}`);
     }
+  }
+
+  /** There is something to make handshakes with. */
+  get #hasContext(): boolean {
+    return this.#layer?.hasContext(CLIENT_CONTEXT) ?? false;
   }
 
   startTurn(): void {
@@ -110,14 +114,14 @@ export class Handshakes {
     this.#stepsLeft--;
     const result = this.#layer!.handshake(connection.slot);
     if (result === WOULD_BLOCK) return false;
-    return result === HANDSHAKE_DONE ? this.#finish(connection) : this.#failHandshake(connection);
+    return result === HANDSHAKE_DONE ? this.#onShaken(connection) : this.#failHandshake(connection);
   }
 
   /** The time of the connection's phase is over. */
   onTimer(connection: Connection): void {
     const { tls } = this.#shard.options;
     if (connection.state >= STATE_CLOSING) return;
-    if (connection.phase === PHASE_HANDSHAKE) {
+    if (connection.phase === PHASE_HANDSHAKE || connection.phase === PHASE_PEER_CHECK) {
       this.#shard.log(
         "debug",
         `${connection.label} - TLS handshake error: ${this.#onSocket(connection, "i/o timeout")}`,
@@ -129,6 +133,17 @@ export class Handshakes {
       if (tls === null) this.#settle(connection);
       else this.#afterInfo(connection, tls);
     } else this.#settle(connection);
+  }
+
+  /** Main's answer about a client's certificates. */
+  onPeerChecked(connection: Connection, isValid: boolean): void {
+    if (connection.state >= STATE_CLOSING || connection.phase !== PHASE_PEER_CHECK) return;
+    if (isValid) {
+      if (this.#finish(connection)) this.#shard.resumeInput(connection);
+      return;
+    }
+    this.#shard.log("error", `${connection.label} - TLS handshake error: client not OCSP valid`);
+    this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
   }
 
   #greetPlainly(connection: Connection): void {
@@ -180,12 +195,21 @@ export class Handshakes {
     }
     connection.phase = PHASE_HANDSHAKE;
     this.#setTimer(connection, tls.timeoutMs);
-    this.#layer!.startTls(connection.slot, CLIENT_LISTENER);
+    this.#layer!.startTls(connection.slot, CLIENT_CONTEXT, null);
     return true;
   }
 
-  #finish(connection: Connection): boolean {
+  #onShaken(connection: Connection): boolean {
     connection.tls = this.#layer!.session(connection.slot);
+    if (this.#shard.options.tls?.checksPeers !== true) return this.#finish(connection);
+    connection.phase = PHASE_PEER_CHECK;
+    this.#shard.holdInput(connection);
+    this.#shard.askAboutPeer(connection);
+    return false;
+  }
+
+  /** The handshake is done, and nothing is to be said against the client's certificates. */
+  #finish(connection: Connection): boolean {
     if (!this.#isPinned(connection)) {
       this.#shard.log("error", `${connection.label} - TLS handshake error: certificate not pinned`);
       this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
@@ -193,9 +217,11 @@ export class Handshakes {
     }
     if (connection.isTlsFirst) this.#protocol.greet(connection);
     this.#settle(connection);
-    const { version, cipherSuite } = connection.tls;
     this.#debug(connection, "TLS handshake complete");
-    this.#debug(connection, `TLS version ${version}, cipher suite ${cipherSuite}`);
+    const { tls } = connection;
+    if (tls !== null) {
+      this.#debug(connection, `TLS version ${tls.version}, cipher suite ${tls.cipherSuite}`);
+    }
     return true;
   }
 

@@ -5,28 +5,22 @@
  */
 import type { Engine } from "../engine/engine.ts";
 import { INDEX_FULL, type InterestIndex } from "../interest/interest_index.ts";
-import {
-  AREA_LOCAL_BUCKET_COUNT,
-  AREA_LOCAL_BUCKETS,
-  AREA_LOCAL_WILDCARDS,
-  AREA_SUBSCRIPTIONS_ADDED,
-  AREA_SUBSCRIPTIONS_REMOVED,
-} from "../memory/layout.ts";
+import { AREA_SUBSCRIPTIONS_ADDED, AREA_SUBSCRIPTIONS_REMOVED } from "../memory/layout.ts";
 import { increment, type SharedMemory } from "../memory/shared_memory.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
-import { isLiteral } from "../subject/tokens.ts";
 import type { Connection } from "./connection.ts";
+import { LocalGenerations } from "./local_generations.ts";
 import { grown, NO_SUBSCRIPTION, type SubscriptionTable } from "./subscription_table.ts";
 
 const NO_QUEUE = new Uint8Array(0);
 
 export class LocalInterest {
   readonly #shared: SharedMemory;
-  readonly #engine: Engine;
   readonly #index: InterestIndex;
   readonly #table: SubscriptionTable;
   readonly #node: number;
   readonly #area: number;
+  readonly #generations: LocalGenerations;
   /** Plain subscriptions of this shard without a filter, by entry id. */
   #plainCounts = new Int32Array(1024);
   /** Index of the generation word that a change to the entry's subscriptions bumps, by entry id. */
@@ -42,11 +36,11 @@ export class LocalInterest {
     node: number,
   ) {
     this.#shared = shared;
-    this.#engine = engine;
     this.#index = index;
     this.#table = table;
     this.#node = node;
     this.#area = shared.map.area(node).area;
+    this.#generations = new LocalGenerations(shared, engine, node);
   }
 
   /**
@@ -97,7 +91,7 @@ export class LocalInterest {
     connection.subscriptionCount++;
     connection.account.tally.subscriptionsAdded++;
     increment(this.#shared.words, this.#area + AREA_SUBSCRIPTIONS_ADDED);
-    this.#generationWords[entry] = this.#generationWord(account, bytes, subjectStart, subjectEnd);
+    this.#generationWords[entry] = this.#generations.wordOf(account, bytes, subjectStart, subjectEnd);
     this.#bump(entry);
     return record;
   }
@@ -190,13 +184,7 @@ export class LocalInterest {
     this.#generationWords = grown(this.#generationWords, entry + 1);
   }
 
-  #generationWord(account: number, bytes: Uint8Array, start: number, end: number): number {
-    if (!isLiteral(bytes, start, end)) return (this.#area + AREA_LOCAL_WILDCARDS + account * 4) >> 2;
-    const bucket = this.#engine.hash(start, end - start) & (AREA_LOCAL_BUCKET_COUNT - 1);
-    return (this.#area + AREA_LOCAL_BUCKETS + bucket * 4) >> 2;
-  }
-
   #bump(entry: number): void {
-    this.#shared.words[this.#generationWords[entry]!]!++;
+    this.#generations.bump(this.#generationWords[entry]!);
   }
 }

@@ -44,7 +44,8 @@ export function tlsRecord({ tls, isTlsFirst }: Connection): ConnectionTlsRecord 
   };
 }
 
-function keyIdOf(certificate: Uint8Array): string {
+/** SHA-256 of the public key in a certificate, lower-case hex; "" where it cannot be read. */
+export function keyIdOf(certificate: Uint8Array): string {
   const parsed = parseCertificate(certificate);
   return parsed === null ? "" : sha256Hex(parsed.publicKeyInfo);
 }

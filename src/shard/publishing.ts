@@ -30,6 +30,11 @@ import {
   CONNECTION_WANTS_NO_RESPONDERS,
   CONTEXT_IS_RESPONSE,
   MESSAGE_LINE_BYTES_MAX,
+  PLAN_FLAGS,
+  PLAN_HEADED_REPLIES_ARE_FOR_HOST,
+  PLAN_IS_FOR_HOST,
+  PLAN_QUEUES_ARE_FOR_HOST,
+  PLAN_REPLIES_ARE_FOR_HOST,
   REASON_DONE,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -47,6 +52,7 @@ import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
 import { bytesOf } from "../subject/byte_string.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import type { LinkHost } from "./link_host.ts";
 import { isReservedReply, isResponseSubject } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import type { Services } from "./services.ts";
@@ -84,6 +90,8 @@ export class Publishing {
   /** The large message being delivered, for attach() and sendLarge(). */
   #large: HeldMessage | null = null;
   #services: Services | null = null;
+  /** Set once in the links shard: there nobody but the host serves queue groups. */
+  links: LinkHost | null = null;
 
   constructor(shard: ShardContext, rings: Rings) {
     this.#shard = shard;
@@ -130,6 +138,18 @@ export class Publishing {
       }
       if (connection.state >= STATE_CLOSING) return end;
     }
+  }
+
+  /** See `LinkShard`. */
+  enter(connection: Connection, message: HeldMessage, subject: string): string | null {
+    const route = this.#shard.contexts.route(connection.context, subject);
+    if (route.kind !== "deliver") return null;
+    if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) return null;
+    const entered = message.under(connection.account.id, route.bytes);
+    for (const service of route.services)
+      this.#services!.request(connection, service, route.subject, entered);
+    if (route.isResponse) this.#services!.answer(connection.account, entered, connection);
+    return route.subject;
   }
 
   /** Whether the last messages went to a congested connection; asking forgets it. */
@@ -183,6 +203,7 @@ export class Publishing {
 
   /** Delivers a message under its context to everyone with interest; returns how many took it. */
   deliver(message: HeldMessage): number {
+    if (this.links !== null) return this.links.publish(message);
     const { outbound, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
     const { subject, line, bytes } = message;
@@ -212,11 +233,11 @@ export class Publishing {
     return delivered;
   }
 
-  /** Delivers a large message that another node sent. */
-  deliverLarge(large: HeldMessage, isPlain: boolean, queues: Int32Array): void {
+  /** Delivers a large message that another node sent; false where its plan leaves that to the host. */
+  deliverLarge(large: HeldMessage, isPlain: boolean, queues: Int32Array): boolean {
     if ((large.context & CONTEXT_IS_RESPONSE) !== 0) {
       this.#services!.takeAnswer(large);
-      return;
+      return true;
     }
     const { engine, outbound, plans, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
@@ -227,12 +248,13 @@ export class Publishing {
     shared.bytes.set(large.line, rest);
     const queuesAt = (rest + large.line.length + 64) & ~15;
     shared.words.set(queues, queuesAt >> 2);
-    const outer = this.#large;
-    this.#large = large;
     const { context } = large;
     const { length } = large.subject;
     const hash = engine.hash(subject, length);
     let plan = plans.build(fabric, context, subject, length, hash);
+    if (this.#isForHost(plan, queues.length, large)) return false;
+    const outer = this.#large;
+    this.#large = large;
     for (;;) {
       const { hasMore } = plans;
       engine.deliverOne(
@@ -247,9 +269,10 @@ export class Publishing {
         true,
       );
       if (!hasMore) break;
-      plan = plans.buildMore(context, subject, length, hash);
+      plan = plans.buildMore(subject, length, hash);
     }
     this.#large = outer;
+    return true;
   }
 
   /**
@@ -296,8 +319,22 @@ export class Publishing {
         false,
       );
       if (!hasMore) return true;
-      plan = plans.buildMore(context, subject, length, hash);
+      plan = plans.buildMore(subject, length, hash);
     }
+  }
+
+  /** What drain() says of messages in a ring by REASON_HOST_PLAN, of one that was collected from it. */
+  #isForHost(plan: number, queueCount: number, { replyLength, headerLength }: HeldMessage): boolean {
+    const ofReplies =
+      headerLength > 0
+        ? PLAN_REPLIES_ARE_FOR_HOST | PLAN_HEADED_REPLIES_ARE_FOR_HOST
+        : PLAN_REPLIES_ARE_FOR_HOST;
+    const flags = this.#words[(plan + PLAN_FLAGS) >> 2]!;
+    return (
+      (flags & PLAN_IS_FOR_HOST) !== 0 ||
+      (queueCount > 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) !== 0) ||
+      (replyLength > 0 && (flags & ofReplies) !== 0)
+    );
   }
 
   /** Engine → the large message at hand goes behind a connection's outbox. */
@@ -417,7 +454,7 @@ export class Publishing {
       let delivered = publish(plan);
       if (delivered >= 0) {
         while (hasMore) {
-          plan = plans.buildMore(context, subject, length, hash);
+          plan = plans.buildMore(subject, length, hash);
           hasMore = plans.hasMore;
           delivered += publish(plan);
         }

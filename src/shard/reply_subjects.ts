@@ -61,6 +61,11 @@ export class ReplySubjects {
     return rest === "" || rest === this.#measured ? subject.slice(TOKEN_START, TOKEN_END) : "";
   }
 
+  /** What all reply subjects of an account match. */
+  patternOf(account: number): string {
+    return `${this.#prefixOf(account)}>`;
+  }
+
   /** `_R_.<account>.` */
   #prefixOf(account: number): string {
     return this.#prefixes.getOrInsertComputed(account, () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { PLAN_FLAGS, PLAN_QUEUES_ARE_FOR_HOST } from "../memory/layout.ts";
 import type { FakeSocket } from "./testing/fake_poller.ts";
 import { msg, pub, ShardHarness } from "./testing/shard_harness.ts";
 
@@ -64,5 +65,57 @@ describe("waitForRoom()", () => {
       );
       expect(numbers).toEqual(Array.from({ length: MESSAGES }, (_, i) => `${i}`));
     }
+  });
+});
+
+describe("drainAll()", () => {
+  test("lets beforeDrain() see what is there first, and takes nothing that is published in it", () => {
+    const harness = new ShardHarness(2);
+    const publisher = harness.connect(0);
+    const subscriber = harness.connect(1);
+    subscriber.send("SUB a 1\r\n");
+    harness.settle();
+    const rings = harness.rings[1]!;
+    const seen: string[] = [];
+    let isFirst = true;
+    rings.beforeDrain = () => {
+      seen.push(subscriber.take());
+      if (!isFirst) return;
+      isFirst = false;
+      publisher.send(pub("a", "later"));
+      readAll(harness, 0, publisher);
+    };
+    publisher.send(pub("a", "1"), pub("a", PAYLOAD), pub("a", "3"));
+    readAll(harness, 0, publisher);
+    harness.turn(1);
+    seen.push(subscriber.take());
+    harness.settle();
+    seen.push(subscriber.take());
+    const first = msg("a", 1, "1") + msg("a", 1, PAYLOAD) + msg("a", 1, "3");
+    expect(seen.join("|")).toBe(`|${first}||${msg("a", 1, "later")}`);
+  });
+
+  test("hands over what plans leave to the host: records and large messages, to be served and not again", () => {
+    const harness = new ShardHarness(2);
+    const publisher = harness.connect(0);
+    const subscriber = harness.connect(1);
+    subscriber.send("SUB a 1\r\nSUB a q 2\r\n");
+    harness.settle();
+    const { shared, plans } = harness.shards[1]!;
+    const handed: string[] = [];
+    harness.rings[1]!.onHostDelivery = ({ message, isPlain, queues }) => {
+      handed.push(`${message.payloadLength} ${isPlain} ${queues.length}`);
+    };
+    // What a plan of a shard with links would say.
+    const build = plans.build.bind(plans);
+    plans.build = (...subject) => {
+      const plan = build(...subject);
+      shared.words[(plan + PLAN_FLAGS) >> 2]! |= PLAN_QUEUES_ARE_FOR_HOST;
+      return plan;
+    };
+    publisher.send(pub("a", "small"), pub("a", "x".repeat(200_000)), pub("a", "last"));
+    harness.settle();
+    expect(handed).toEqual(["5 true 1", "200000 true 1", "4 true 1"]);
+    expect(subscriber.take()).toBe("");
   });
 });

@@ -16,6 +16,8 @@ import {
   AREA_PICKS,
   AREA_RESUME,
   AREA_UNPUBLISHED,
+  NODES_MAX,
+  REASON_HOST_PLAN,
   REASON_MISS,
   REASON_OTHER,
   REASON_STALLED,
@@ -53,8 +55,6 @@ const FULL_SLEEP_MS = 1;
 const STALL_EVERY_MS = 2;
 const STALLED_MAX = 1024;
 
-const NO_QUEUES = new Int32Array(0);
-
 /** A message on its way to one node. */
 interface Outgoing extends Delivery {
   readonly node: number;
@@ -72,6 +72,7 @@ export class Rings {
   readonly #onControl: (message: unknown) => void;
   readonly #words: Int32Array;
   readonly #area: number;
+  readonly #nodeCount: number;
   #publishing: Publishing | null = null;
   readonly #incoming: (Incoming | null)[] = [];
   readonly #controls: ControlReader[] = [];
@@ -80,6 +81,18 @@ export class Rings {
   readonly #stalledAt = new Map<number, number>();
   /** Bitmap of the nodes that were told so. */
   #stalledNodes = 0;
+  /** Where in each node's ring drainAll() stops: what will have been taken by then, an int32 that wraps. */
+  readonly #until = new Int32Array(NODES_MAX);
+  /**
+   * Called before anything is taken of what other nodes have published; then nothing is that they publish later, as
+   * interest of theirs must be told other servers before a message that follows it.
+   */
+  beforeDrain: (() => void) | null = null;
+  /**
+   * Serves what plans leave to the host of messages of other nodes: plain subscribers and the groups named. null where
+   * none do.
+   */
+  onHostDelivery: ((delivery: Delivery) => void) | null = null;
 
   constructor(shard: ShardContext, wake: Wake, onControl: (message: unknown) => void) {
     this.#shard = shard;
@@ -87,6 +100,7 @@ export class Rings {
     this.#onControl = onControl;
     this.#words = shard.shared.words;
     this.#area = shard.shared.map.area(shard.node).area >> 2;
+    this.#nodeCount = shard.shared.map.nodeCount;
   }
 
   /** Publishing and rings need each other; set once, right after both are made. */
@@ -94,7 +108,7 @@ export class Rings {
     this.#publishing = publishing;
   }
 
-  /** Shows the other nodes everything committed for them, and wakes those that sleep. */
+  /** Shows the other nodes everything committed for them, and wakes those that sleep; the links shard for new interest, too. */
   publishAll(): void {
     let nodes = this.#words[this.#area + (AREA_UNPUBLISHED >> 2)]!;
     while (nodes !== 0) {
@@ -103,6 +117,11 @@ export class Rings {
       this.#wake.ifAsleep(node);
       nodes &= nodes - 1;
     }
+    const { index, shared } = this.#shard;
+    const { linksNode } = shared.map;
+    if (linksNode !== 0 && linksNode !== this.#shard.node && !index.journal!.isEmpty) {
+      this.#wake.ifAsleep(linksNode);
+    }
   }
 
   /**
@@ -110,17 +129,33 @@ export class Rings {
    * message of ours is under way, whose stall is not theirs.
    */
   drainAll(): boolean {
-    const { map } = this.#shard.shared;
+    let nodes = this.#look();
+    if (nodes === 0) return false;
+    this.beforeDrain?.();
     const stalledWord = this.#area + (AREA_IS_STALLED >> 2);
     const isStalled = this.#words[stalledWord]!;
-    let isAny = false;
-    for (let node = 0; node < map.nodeCount; node++) {
-      if (this.#shard.engine.peek(node) === 0) continue;
-      this.#drain(node);
-      isAny = true;
-    }
+    for (; nodes !== 0; nodes &= nodes - 1) this.#drain(31 - Math.clz32(nodes & -nodes));
     this.#words[stalledWord] = isStalled;
-    return isAny;
+    return true;
+  }
+
+  /** Bitmap of the nodes that have published something; says how much of theirs is taken this time. */
+  #look(): number {
+    const { engine } = this.#shard;
+    let nodes = 0;
+    for (let node = 0; node < this.#nodeCount; node++) {
+      const available = engine.available(node);
+      if (available === 0) continue;
+      nodes |= 1 << node;
+      const bytes = this.beforeDrain === null ? DRAIN_BYTES_MAX : Math.min(available, DRAIN_BYTES_MAX);
+      this.#until[node] = engine.taken(node) + bytes;
+    }
+    return nodes;
+  }
+
+  /** Bytes of a node's ring that are still to be taken this time. */
+  #left(node: number): number {
+    return (this.#until[node]! - this.#shard.engine.taken(node)) | 0;
   }
 
   /** Returns once a ring that the engine found full has more room, or its node is gone. */
@@ -157,8 +192,8 @@ export class Rings {
   }
 
   /** Sends a message to one node, whatever its interest; waits for room where there is none. */
-  send(node: number, message: HeldMessage): void {
-    this.#send({ message, node, isPlain: true, queues: NO_QUEUES });
+  send(node: number, { message, isPlain, queues }: Delivery): void {
+    this.#send({ message, node, isPlain, queues });
   }
 
   /** Tells another shard something; waits for room where there is none. */
@@ -219,10 +254,10 @@ export class Rings {
   }
 
   #drain(node: number): void {
-    const { engine, outbound } = this.#shard;
+    const { engine, outbound, shared } = this.#shard;
     const publishing = this.#publishing!;
-    for (let budget = DRAIN_BYTES_MAX; ; ) {
-      const reason = engine.drain(node, budget);
+    for (let left = this.#left(node); left > 0; left = this.#left(node)) {
+      const reason = engine.drain(node, left);
       const resume = this.#words[this.#area + (AREA_RESUME >> 2)]!;
       this.#shard.removeExpired();
       if (reason === REASON_MISS) {
@@ -240,13 +275,20 @@ export class Rings {
         this.#tellIfStalled(node, resume);
       } else if (reason === REASON_OTHER) {
         this.#takeOther(node, resume);
+      } else if (reason === REASON_HOST_PLAN) {
+        const delivery = readRecord(shared, resume);
+        engine.skip(node, resume);
+        this.#deliverByHost(delivery);
       } else break;
-      budget -= RECORD_BODY;
-      if (budget <= 0) break;
     }
     // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
     if (outbound.hasGathered) outbound.flushAll();
     engine.release(node);
+  }
+
+  #deliverByHost(delivery: Delivery): void {
+    assert(this.onHostDelivery !== null, "plans leave messages of other nodes to a host that serves them");
+    this.onHostDelivery(delivery);
   }
 
   #takeOther(node: number, record: number): void {
@@ -280,7 +322,7 @@ export class Rings {
         if (incoming.message.isComplete) {
           this.#incoming[node] = null;
           const { message, isPlain, queues, origin } = incoming;
-          this.#publishing!.deliverLarge(message, isPlain, queues);
+          if (!this.#publishing!.deliverLarge(message, isPlain, queues)) this.#deliverByHost(incoming);
           this.#shard.removeExpired();
           this.#tellIfStalled(node, origin);
         }

@@ -14,6 +14,9 @@ import { TimerWheel } from "../base/timer_wheel.ts";
 import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
+import type { HeldMessage } from "../fabric/held_message.ts";
+import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
+import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
 import {
@@ -36,7 +39,6 @@ import {
   SUBSCRIPTION_EXPIRED_NEXT,
 } from "../memory/layout.ts";
 import {
-  CONNECTIONS_PER_SHARD_MAX,
   HEADER_CLIENT_ID,
   HEADER_CONNECTION_COUNT,
   NODE_IS_ABSENT,
@@ -72,17 +74,20 @@ import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientEvents } from "./client_events.ts";
 import { ClientProtocol } from "./client_protocol.ts";
+import { ClientTargets } from "./client_targets.ts";
 import {
   Connection,
+  PHASE_PEER_CHECK,
   PHASE_SETTLED,
   STATE_CLOSED,
   STATE_CLOSING,
+  STATE_CONNECTED,
   STATE_NEW,
   STATE_WAITING,
 } from "./connection.ts";
-import type { ShardContext } from "./context.ts";
 import { Contexts } from "./contexts.ts";
 import { Handshakes } from "./handshakes.ts";
+import type { LinkHost, LinkShard } from "./link_host.ts";
 import { LocalInterest } from "./local_interest.ts";
 import { NotedDeliveries } from "./noted_deliveries.ts";
 import { Outbound, type OutboundOptions } from "./outbound.ts";
@@ -104,6 +109,7 @@ import {
   clientsOf,
   connectionPage,
   connectionRecord,
+  linksAnswer,
   openConnection,
   subscriberCount,
   subscriptionPage,
@@ -113,6 +119,7 @@ import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
 import {
   TIMER_AUTHENTICATION,
   TIMER_EXPIRY,
+  TIMER_LINKS,
   TIMER_PING,
   TIMER_SERVICES,
   TIMER_WRITE,
@@ -151,11 +158,13 @@ export interface ShardDependencies {
   residentBytes(): number;
   /** The TLS of `poller`; null where there is none. */
   readonly tls: TlsLayer | null;
-  /** Stops taking connections, where the shard listens by itself. */
-  stopListening(): void;
+  /** Takes no more connections of these kinds, or of any, where the shard listens by itself. */
+  stopListening(listeners: readonly ListenerKind[] | "all"): void;
+  /** Makes what the links shard has besides; null for shards of clients. */
+  readonly createLinks: ((shard: LinkShard) => LinkHost) | null;
 }
 
-export class Shard implements ShardContext {
+export class Shard implements LinkShard {
   readonly node: number;
   readonly shared: SharedMemory;
   readonly engine: Engine;
@@ -169,6 +178,7 @@ export class Shard implements ShardContext {
   readonly outbound: Outbound;
   readonly timers: TimerWheel;
   readonly connections: (Connection | null)[] = [null];
+  readonly tls: TlsLayer | null;
   options: ShardOptions;
   info;
   nowMs = performance.now();
@@ -180,6 +190,7 @@ export class Shard implements ShardContext {
   readonly #protocol: ClientProtocol;
   readonly #events: ClientEvents;
   readonly #handshakes: Handshakes;
+  readonly #links: LinkHost | null;
   readonly #notedDeliveries = new NotedDeliveries(this);
   readonly #words: Int32Array;
   readonly #receive: number;
@@ -231,7 +242,17 @@ export class Shard implements ShardContext {
     this.interest = new LocalInterest(this.shared, this.engine, this.index, this.table, this.node);
     this.accounts = new ShardAccounts(start.options.accounts, start.options.clusterName);
     this.contexts = new Contexts(this.accounts);
-    this.plans = new PlanCache(this.shared, this.engine, this.index, this.table, this.node, this.contexts);
+    this.tls = dependencies.tls;
+    this.#links = dependencies.createLinks?.(this) ?? null;
+    const targets = this.#links?.plans ?? new ClientTargets(this.shared.bytes, this.index, this.table);
+    this.plans = new PlanCache(
+      this.shared,
+      this.engine,
+      this.index,
+      this.node,
+      this.#links?.plans ?? this.contexts,
+      targets,
+    );
     this.outbound = new Outbound(
       this.shared,
       this.node,
@@ -258,6 +279,12 @@ export class Shard implements ShardContext {
     this.#events = new ClientEvents(this);
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
+    this.#publishing.links = this.#links;
+    if (this.#links !== null) {
+      const links = this.#links;
+      this.#rings.beforeDrain = () => links.announce();
+      this.#rings.onHostDelivery = (delivery) => links.takeMessage(delivery);
+    }
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
     // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
     if (poller.kind === "runtime") Atomics.store(words, nodeWord(this.node, NODE_IS_ASLEEP), 1);
@@ -276,15 +303,41 @@ export class Shard implements ShardContext {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Takes a connected socket. */
+  #accept(listener: ListenerKind, source: StreamSource, ip: string, port: number): void {
+    if (servesClients(listener)) this.accept(source, ip, port);
+    else this.#links!.accept(listener, source, ip, port);
+  }
+
+  /** Takes a connected socket of a client. */
   accept(source: StreamSource, ip: string, port: number): void {
+    const open = Atomics.add(this.#words, HEADER_CONNECTION_COUNT, 1) + 1;
+    const connection = this.#open(source, ip, port);
+    if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
+    this.#protocol.logins.begin(connection);
+    this.#protocol.applyOptions(connection);
+    const isTooMany = open > this.options.maxConnections || this.options.maxConnections <= 0;
+    this.#handshakes.begin(connection, isTooMany);
+    this.#shareOutboxes();
+    if (++this.#acceptedSinceCollection < ACCEPTED_PER_COLLECTION) return;
+    this.#acceptedSinceCollection = 0;
+    this.#dependencies.collectRecentGarbage();
+  }
+
+  openLink(source: StreamSource | null, ip: string, port: number): Connection {
+    const connection = this.#open(source, ip, port);
+    connection.isLink = true;
+    connection.hasStream = source !== null;
+    connection.state = STATE_CONNECTED;
+    return connection;
+  }
+
+  #open(source: StreamSource | null, ip: string, port: number): Connection {
     const slot = this.#freeSlots.pop() ?? this.connections.length;
-    assert(slot < CONNECTIONS_PER_SHARD_MAX, "connections go to shards with room");
     const { words, map } = this.shared;
+    assert(slot < map.slotCount(this.node), "connections go to shards with room");
     const address = map.area(this.node).connections + slot * CONNECTION_BYTES;
     words.fill(0, address >> 2, (address + CONNECTION_BYTES) >> 2);
     words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
-    const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
     const connection = new Connection({
       slot,
       address,
@@ -300,22 +353,14 @@ export class Shard implements ShardContext {
     this.connections[slot] = connection;
     Atomics.store(words, (address + CONNECTION_CLIENT) >> 2, connection.clientId);
     this.plans.slotsUsed = this.connections.length;
-    this.poller.add(slot, source);
+    if (source !== null) this.poller.add(slot, source);
     connection.lastInputMs = this.nowMs;
-    if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
-    this.#protocol.logins.begin(connection);
-    this.#protocol.applyOptions(connection);
-    const isTooMany = open > this.options.maxConnections || this.options.maxConnections <= 0;
-    this.#handshakes.begin(connection, isTooMany);
-    this.#shareOutboxes();
-    if (++this.#acceptedSinceCollection < ACCEPTED_PER_COLLECTION) return;
-    this.#acceptedSinceCollection = 0;
-    this.#dependencies.collectRecentGarbage();
+    return connection;
   }
 
   /** Takes a socket that this shard accepted by itself. */
-  acceptOwn(socket: Socket, ip: string, port: number): void {
-    if (this.#freeSlots.length === 0 && this.connections.length >= CONNECTIONS_PER_SHARD_MAX) {
+  acceptOwn(listener: ListenerKind, socket: Socket, ip: string, port: number): void {
+    if (this.#freeSlots.length === 0 && this.connections.length >= this.shared.map.slotCount(this.node)) {
       this.log(
         "error",
         `Cannot serve ${ip}:${port}: the shard has ${this.connections.length - 1} connections, its most`,
@@ -326,7 +371,7 @@ export class Shard implements ShardContext {
     Atomics.add(this.#words, nodeWord(this.node, NODE_LOAD), 1);
     // The last turn may have been long ago, and the connection's time begins now.
     this.nowMs = performance.now();
-    this.accept(socket, ip, port);
+    this.#accept(listener, socket, ip, port);
     this.outbound.flushAll();
     if (this.#closing.length > 0) this.#finishClosing();
   }
@@ -353,13 +398,18 @@ export class Shard implements ShardContext {
   }
 
   pause(connection: Connection): void {
-    if (connection.state >= STATE_CLOSING) return;
+    // One slow client must not hold up a link, nor everybody behind it.
+    if (connection.state >= STATE_CLOSING || connection.isLink) return;
     this.#count(AREA_STALLS);
     this.#paused.add(connection);
   }
 
   ask(question: LoginQuestion): void {
     this.#dependencies.ask(question);
+  }
+
+  askAboutPeer({ slot, clientId, tls }: Connection): void {
+    this.#dependencies.report({ type: "peer", slot, clientId, chain: tls?.peerCertificates ?? [] });
   }
 
   reportOpened(connection: Connection): void {
@@ -375,17 +425,45 @@ export class Shard implements ShardContext {
     this.#resumable.push(connection);
   }
 
-  /** Takes what connections sent while their logins were judged. */
+  /** Takes what connections sent while their logins were judged, or their certificates. */
   #takeHeldInput(): void {
     for (const connection of this.#resumable.splice(0)) {
       if (connection.state >= STATE_CLOSING || connection.state === STATE_WAITING) continue;
       this.poller.setInterest(connection.slot, true, connection.isWriteWanted);
       const kept = connection.keptLength;
-      if (kept === 0) continue;
+      if (kept === 0) {
+        // TLS may have read ahead, of which no socket tells.
+        this.#read(connection, READABLE);
+        continue;
+      }
       if (this.outbound.hasGathered) this.outbound.flushAll();
       this.shared.bytes.set(connection.kept!.subarray(0, kept), this.#receive);
       this.#take(connection, this.#receive, this.#receive + kept);
     }
+  }
+
+  report(report: ShardReport): void {
+    this.#dependencies.report(report);
+  }
+
+  nodeOfReply(account: number, subject: string): number {
+    return this.#services.nodeOfReply(account, subject);
+  }
+
+  replyPattern(account: number): string {
+    return this.#services.replyPattern(account);
+  }
+
+  sendToNode(node: number, delivery: Delivery): void {
+    this.#rings.send(node, delivery);
+  }
+
+  waitForRoom(node: number): void {
+    this.#rings.waitForRoom(node);
+  }
+
+  enter(connection: Connection, message: HeldMessage, subject: string): string | null {
+    return this.#publishing.enter(connection, message, subject);
   }
 
   wallMs(): number {
@@ -401,6 +479,7 @@ export class Shard implements ShardContext {
     this.nowMs = performance.now();
     this.#handshakes.startTurn();
     let isBusy = this.#rings.drainAll();
+    this.#links?.announce();
     this.#services.doWork();
     if (this.#resumable.length > 0) this.#takeHeldInput();
     for (let i = 0; i < events; i++) {
@@ -408,6 +487,8 @@ export class Shard implements ShardContext {
       const connection = this.connections[this.poller.eventSlot(i)];
       if (flags === 0 || connection == null) continue;
       isBusy = true;
+      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#links!.proceed(connection))
+        continue;
       if ((flags & WRITABLE) !== 0) {
         this.outbound.onWritable(connection);
         if (connection.state === STATE_CLOSING && connection.pending === null) this.#end(connection);
@@ -429,7 +510,12 @@ export class Shard implements ShardContext {
 
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
   get #hasWork(): boolean {
-    return this.#resumable.length > 0 || this.#services.hasWork;
+    return this.#resumable.length > 0 || this.#services.hasWork || (this.#links?.hasNews ?? false);
+  }
+
+  /** Another node has something for this one. */
+  get #hasNews(): boolean {
+    return this.engine.hasInbound() !== 0 || (this.#links?.hasNews ?? false);
   }
 
   #shareOutboxes(): void {
@@ -453,11 +539,11 @@ export class Shard implements ShardContext {
     }
     if (!this.#paused.isEmpty) timeoutMs = Math.min(timeoutMs, 1);
     const wholeMs = timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.ceil(timeoutMs);
-    if (this.poller.kind === "runtime") return this.poller.wait(this.engine.hasInbound() ? 0 : wholeMs);
+    if (this.poller.kind === "runtime") return this.poller.wait(this.#hasNews ? 0 : wholeMs);
     const asleep = nodeWord(this.node, NODE_IS_ASLEEP);
     // Say that we sleep, then look once more: whoever publishes does it the other way round.
     Atomics.store(this.#words, asleep, 1);
-    const events = this.poller.wait(this.engine.hasInbound() ? 0 : wholeMs);
+    const events = this.poller.wait(this.#hasNews ? 0 : wholeMs);
     Atomics.store(this.#words, asleep, 0);
     return events;
   }
@@ -465,6 +551,10 @@ export class Shard implements ShardContext {
   #read(connection: Connection, flags: number): void {
     if (connection.state >= STATE_CLOSING) {
       if ((flags & HANGUP) !== 0) this.#end(connection);
+      return;
+    }
+    if (connection.phase === PHASE_PEER_CHECK) {
+      if ((flags & HANGUP) !== 0) this.close(connection, CloseReason.TlsHandshakeFailure);
       return;
     }
     if (connection.phase !== PHASE_SETTLED && !this.#handshakes.proceed(connection)) return;
@@ -492,7 +582,9 @@ export class Shard implements ShardContext {
 
   /** Takes the input in the receive buffer. */
   #take(connection: Connection, start: number, end: number): void {
-    const rest = this.#protocol.receive(connection, start, end);
+    const rest = connection.isLink
+      ? this.#links!.receive(connection, start, end)
+      : this.#protocol.receive(connection, start, end);
     this.#keep(connection, rest, end);
     if (this.#publishing.takeStalled()) this.pause(connection);
   }
@@ -516,7 +608,7 @@ export class Shard implements ShardContext {
   #control(message: ShardControl): void {
     switch (message.type) {
       case "accept":
-        this.accept(message.fd, message.ip, message.port);
+        this.#accept(message.listener, message.fd, message.ip, message.port);
         break;
       case "options":
         this.#changeOptions(message.options);
@@ -528,15 +620,29 @@ export class Shard implements ShardContext {
         this.accounts.update(changed, removed);
         this.#protocol.logins.applyTerms(terms);
         this.#protocol.logins.refresh(false);
+        this.#links?.refresh();
         break;
       }
+      case "request":
+        this.#services.takeRequest(message);
+        break;
+      case "link":
+        this.#links?.control(message);
+        break;
       case "responder":
         this.#services.setResponder(message.token, message.info);
         break;
       case "verdict": {
         const connection = this.connections[message.slot];
+        if (connection?.clientId !== message.clientId) break;
+        if (connection.isLink) this.#links!.answer(connection, message.verdict);
+        else this.#protocol.logins.answer(connection, message);
+        break;
+      }
+      case "peer": {
+        const connection = this.connections[message.slot];
         if (connection?.clientId === message.clientId) {
-          this.#protocol.logins.answer(connection, message.verdict, message.isAgain);
+          this.#handshakes.onPeerChecked(connection, message.isValid);
         }
         break;
       }
@@ -546,7 +652,7 @@ export class Shard implements ShardContext {
       case "info":
         if (message.clientId === undefined) this.info = message.info;
         for (const connection of this.connections) {
-          if (connection === null || connection.state >= STATE_CLOSING) continue;
+          if (connection === null || connection.state >= STATE_CLOSING || connection.isLink) continue;
           if (message.clientId !== undefined && message.clientId !== connection.clientId) continue;
           this.#protocol.sendInfo(connection, message.info);
         }
@@ -568,16 +674,17 @@ export class Shard implements ShardContext {
         break;
       }
       case "stopListening":
-        this.#dependencies.stopListening();
+        this.#dependencies.stopListening(message.listeners);
         break;
       case "stop":
+        this.#links?.stop();
         for (const connection of this.connections) {
           if (connection !== null) this.close(connection, CloseReason.ServerShutdown);
         }
         this.#rings.publishAll();
         this.outbound.flushAll();
         this.#finishClosing();
-        this.#dependencies.stopListening();
+        this.#dependencies.stopListening("all");
         // Whoever waits for room in a ring to this shard waits no more.
         Atomics.store(this.#words, nodeWord(this.node, NODE_STATE), NODE_IS_ABSENT);
         this.poller.stop();
@@ -619,6 +726,10 @@ export class Shard implements ShardContext {
         return clientsOf(this, query.account);
       case "accounts":
         return accountCounters(this, this.#goneCounters);
+      case "routes":
+      case "gateways":
+      case "leafs":
+        return linksAnswer(this, this.#links?.report(query) ?? null);
     }
   }
 
@@ -630,8 +741,10 @@ export class Shard implements ShardContext {
     this.#limitLines();
     this.accounts.configure(options.accounts, options.clusterName);
     this.#protocol.logins.refresh(haveRulesChanged);
-    for (const connection of this.connections)
-      if (connection !== null) this.#protocol.applyOptions(connection);
+    for (const connection of this.connections) {
+      if (connection !== null && !connection.isLink) this.#protocol.applyOptions(connection);
+    }
+    this.#links?.refresh();
   }
 
   /** Tells the engine how long the lines are that it may take. */
@@ -653,6 +766,10 @@ export class Shard implements ShardContext {
   #onTimer(id: number): void {
     if (id === TIMER_SERVICES) {
       this.#services.expire();
+      return;
+    }
+    if (id === TIMER_LINKS) {
+      this.#links?.onTimer();
       return;
     }
     const connection = this.connections[Math.floor(id / TIMERS_PER_CONNECTION)];
@@ -714,7 +831,7 @@ export class Shard implements ShardContext {
     if (connection.pending === null) return;
     const isLate = connection.writtenBytes < connection.deadlineMark;
     const hasMoved = connection.writtenBytes > connection.deadlineWrittenBytes;
-    if (isLate && !(this.options.retriesWrites && hasMoved)) {
+    if (isLate && !((this.options.retriesWrites || connection.isLink) && hasMoved)) {
       this.#failOutput(connection, CloseReason.SlowConsumerWriteDeadline);
     } else this.#startDeadline(connection);
   }
@@ -744,9 +861,12 @@ export class Shard implements ShardContext {
   #finishClosing(): void {
     for (const connection of this.#closing.splice(0)) {
       if (connection.state === STATE_CLOSED) continue;
-      this.#reportClosed(connection);
-      while (connection.firstSubscription !== NO_SUBSCRIPTION) {
-        this.interest.unsubscribe(connection, connection.firstSubscription);
+      if (connection.isLink) this.#links!.ended(connection);
+      else {
+        this.#reportClosed(connection);
+        while (connection.firstSubscription !== NO_SUBSCRIPTION) {
+          this.interest.unsubscribe(connection, connection.firstSubscription);
+        }
       }
       const reason = connection.closeReason as CloseReason;
       const isFlushed = closeReasonEntry(reason).flushesPending && connection.pending !== null;
@@ -769,13 +889,13 @@ export class Shard implements ShardContext {
     this.outbound.discard(connection);
     this.#forget(connection);
     for (let timer = 0; timer < TIMERS_PER_CONNECTION; timer++) this.timers.clear(timerId(connection, timer));
-    this.#protocol.logins.leave(connection);
+    if (!connection.isLink) this.#protocol.logins.leave(connection);
     this.plans.forgetConnection(connection.address);
     this.#words[(connection.address + CONNECTION_FD) >> 2] = -1;
-    this.poller.close(slot);
+    if (connection.hasStream) this.poller.close(slot);
     this.connections[slot] = null;
     this.#freeSlots.push(slot);
-    Atomics.sub(this.#words, HEADER_CONNECTION_COUNT, 1);
+    if (!connection.isLink) Atomics.sub(this.#words, HEADER_CONNECTION_COUNT, 1);
     Atomics.sub(this.#words, nodeWord(this.node, NODE_LOAD), 1);
   }
 

@@ -7,8 +7,11 @@ import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { HostAddresses } from "../runtime/host_lookup.ts";
 import type { TlsContext } from "../runtime/tls.ts";
+import type { LinksNews, LinksSetup } from "./links_setup.ts";
 
 export interface ShardOptions {
   readonly maxConnections: number;
@@ -55,6 +58,8 @@ export interface ShardTls {
   readonly pinnedCerts: readonly string[];
   /** Handshakes a second of all shards together, 0 for any number. */
   readonly connectionRateLimit: number;
+  /** Main is asked whether the authorities of a client's certificates stand by them. */
+  readonly checksPeers: boolean;
 }
 
 export interface LoginSettings {
@@ -68,8 +73,8 @@ export interface ShardStart {
   readonly memory: WebAssembly.Memory;
   readonly engineCode: WebAssembly.Module;
   readonly transport: "epoll" | "runtime";
-  /** With the runtime's sockets every shard listens by itself. */
-  readonly listen: { readonly host: string; readonly port: number; readonly reusePort: boolean } | null;
+  /** With the runtime's sockets shards listen by themselves. */
+  readonly listen: readonly OwnListener[];
   readonly info: ServerInfo;
   readonly options: ShardOptions;
   /** Steady-clock milliseconds it looks again before it sleeps. */
@@ -79,11 +84,23 @@ export interface ShardStart {
   readonly links: MessagePort;
 }
 
+/** A port that a shard listens on by itself. */
+export interface OwnListener {
+  readonly kind: ListenerKind;
+  readonly host: string;
+  /** 0 for a free one. */
+  readonly port: number;
+  /** Other shards listen on it, too. */
+  readonly reusePort: boolean;
+}
+
 /** Shard → the links thread: a login that takes more than comparing texts. */
 export interface LoginQuestion {
   readonly node: number;
   readonly slot: number;
   readonly clientId: number;
+  /** Comes back with the verdict (`Connection.loginNumber`). */
+  readonly loginNumber: number;
   /** The client is in already; asked after a reload. */
   readonly isAgain: boolean;
   readonly request: LoginRequest;
@@ -97,15 +114,36 @@ export type ShardControl =
   | { readonly type: "accounts"; readonly change: AccountsChange }
   /** From another shard: who is about to answer a request to a service whose latency is measured. */
   | { readonly type: "responder"; readonly token: string; readonly info: ClientInfo }
+  /**
+   * From the links thread: a request of the server's in an account, to the services that this one imports. Headers, ""
+   * for none, and payload are base64.
+   */
+  | {
+      readonly type: "request";
+      readonly account: number;
+      readonly subject: string;
+      readonly reply: string;
+      readonly headers: string;
+      readonly payload: string;
+    }
   /** The answer to a `LoginQuestion`. */
   | {
       readonly type: "verdict";
       readonly slot: number;
       readonly clientId: number;
+      readonly loginNumber: number;
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }
-  | { readonly type: "accept"; readonly fd: number; readonly ip: string; readonly port: number }
+  /** Whether the client of a `peer` report may come in. */
+  | { readonly type: "peer"; readonly slot: number; readonly clientId: number; readonly isValid: boolean }
+  | {
+      readonly type: "accept";
+      readonly listener: ListenerKind;
+      readonly fd: number;
+      readonly ip: string;
+      readonly port: number;
+    }
   | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
   | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
   /** Sends INFO to clients that take it at any time. */
@@ -116,10 +154,23 @@ export type ShardControl =
   | { readonly type: "shrink"; readonly count: number }
   /** Closes these clients, of which their account has too many. */
   | { readonly type: "accountFull"; readonly clientIds: readonly number[] }
-  | { readonly type: "stopListening" }
+  /** Takes no more connections of these kinds, where the shard listens by itself. */
+  | { readonly type: "stopListening"; readonly listeners: readonly ListenerKind[] }
   | { readonly type: "stop" }
+  | LinkControl
   /** Throws inside the shard; the test of what happens then. */
   | { readonly type: "fail" };
+
+/** Main → the links shard. */
+export type LinkControl =
+  /** What it is to do; first of all, and again after a reload that changed it. */
+  | { readonly type: "link"; readonly what: "start"; readonly setup: LinksSetup }
+  /** The answer to a `resolve` report. */
+  | ({ readonly type: "link"; readonly what: "addresses"; readonly host: string } & HostAddresses)
+  /** Lame duck mode begins. */
+  | { readonly type: "link"; readonly what: "lameDuck" }
+  /** Leaf nodes are to go, as clients are. */
+  | { readonly type: "link"; readonly what: "closeLeafs" };
 
 export type ShardQuery =
   /** Nothing: the answer says that every command before it has been carried out. */
@@ -157,19 +208,46 @@ export type ShardQuery =
   /** Ids of the clients of an account, by its name. */
   | { readonly what: "clients"; readonly account: string }
   /** What each account has here: `AccountCounters` by name. */
-  | { readonly what: "accounts" };
+  | { readonly what: "accounts" }
+  /** The links shard's alone: `LinksAnswer`. */
+  | LinksQuery;
+
+/** The links of a kind, as monitoring shows them. */
+export type LinksQuery =
+  | { readonly what: "routes" }
+  | { readonly what: "gateways"; readonly listsAccounts: boolean; readonly listsSubscriptions: boolean }
+  | { readonly what: "leafs" };
+
+/** What their protocol knows of them, and what the shard has counted, of links of all kinds. */
+export interface LinksAnswer<Report> {
+  /** Null where there are none of that kind. */
+  readonly report: Report | null;
+  readonly connections: readonly ConnectionRecord[];
+}
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
-  | { readonly type: "ready"; readonly port: number }
+  /** With the ports it listens on by itself, in the order it was told to. */
+  | { readonly type: "ready"; readonly ports: readonly number[] }
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
+  /** A client whose certificates are to be checked: its verified chain, DER, its own first. Answered by `peer`. */
+  | {
+      readonly type: "peer";
+      readonly slot: number;
+      readonly clientId: number;
+      readonly chain: readonly Uint8Array[];
+    }
   /** A client is in. Only where somebody listens to events of such. */
   | { readonly type: "opened"; readonly event: ClientEvent }
   /** Without an event where nobody listens. */
   | { readonly type: "closed"; readonly connection: ConnectionRecord; readonly event: ClientEvent | null }
+  /** The links shard's alone. */
+  | { readonly type: "links"; readonly news: LinksNews }
+  /** The links shard wants the addresses of a host. */
+  | { readonly type: "resolve"; readonly host: string }
   /** Where shards listen by themselves. The thread has served nobody and stops. */
-  | { readonly type: "cannotListen"; readonly error: string }
+  | { readonly type: "cannotListen"; readonly listener: OwnListener; readonly error: string }
   | { readonly type: "failed"; readonly error: string }
   | { readonly type: "stopped" }
   | { readonly type: "disposed" };

@@ -13,6 +13,7 @@ import type {
   ConnectionPage,
   ConnectionPick,
   ConnectionRecord,
+  LinksAnswer,
   ShardQuery,
   SubscriptionPage,
   SubscriptionSnapshot,
@@ -138,6 +139,12 @@ function ascendingKey(shard: Shard, connection: Connection, order: ConnectionOrd
     case "rtt":
       return -connection.rttMs;
   }
+}
+
+/** What the links shard answers about its links. */
+export function linksAnswer(shard: Shard, report: unknown): LinksAnswer<unknown> {
+  const links = shard.connections.filter((connection) => connection?.isLink);
+  return { report, connections: links.map((link) => connectionRecord(shard, link!, false)) };
 }
 
 export function connectionRecord(

@@ -8,8 +8,9 @@ export const TIMER_WRITE = 2;
 /** The end of a login. */
 export const TIMER_EXPIRY = 3;
 export const TIMERS_PER_CONNECTION = 4;
-/** Slot 0 is no connection: its first timer is that of requests to services. */
+/** Slot 0 is no connection: its timers are those of requests to services, and of links. */
 export const TIMER_SERVICES = 0;
+export const TIMER_LINKS = 1;
 
 export function timerId(connection: Connection, timer: number): number {
   return connection.slot * TIMERS_PER_CONNECTION + timer;

@@ -86,11 +86,13 @@ export class ClientAnnouncer {
       if (snapshot !== undefined) this.#tellCount(snapshot, connectionCountSubjects(name));
     }
     if (end === null) {
-      this.#send(connectSubject(client.account), () => connectEvent(this.#head(Date.now()), client));
+      this.#send(connectSubject(client.account), () =>
+        connectEvent(this.#messenger.head(Date.now()), client),
+      );
       return;
     }
     const body = (as: ClientInfo, reason: string) =>
-      disconnectEvent(this.#head(as.stoppedAtMs ?? Date.now()), as, end.traffic, reason);
+      disconnectEvent(this.#messenger.head(as.stoppedAtMs ?? Date.now()), as, end.traffic, reason);
     if (failure !== null) {
       this.#tellFailedAccount(client, failure, body);
       const { id } = this.#messenger.servers.identity;
@@ -127,10 +129,6 @@ export class ClientAnnouncer {
 
   #send(subject: string, body: () => unknown): void {
     if (this.#messenger.isHeard(subject)) this.#messenger.send(subject, body());
-  }
-
-  #head(atMs: number) {
-    return { id: newNuid(), atMs, server: this.#messenger.server() };
   }
 
   #watchCounts(): void {

@@ -2,12 +2,19 @@
  * The server as a client of its own system account: it tells of clients that come and go and of itself, and answers
  * who asks. Everything here is a message; what the server knows and does comes from its host.
  */
-import { lameDuckSubject, shutdownSubject, statisticsSubject } from "../account/system_events.ts";
+import {
+  invalidLinkSubject,
+  lameDuckSubject,
+  peerRejectedSubject,
+  shutdownSubject,
+  statisticsSubject,
+} from "../account/system_events.ts";
 import type { InternalClient } from "../fabric/internal_client.ts";
 import type { ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import { ClientAnnouncer, type ClientChange } from "./client_announcer.ts";
 import type { SystemHost } from "./host.ts";
 import { Messenger } from "./messenger.ts";
+import { invalidLinkEvent, peerRejectedEvent, type ToldCertificate } from "./ocsp_events.ts";
 import { RequestService } from "./request_service.ts";
 import { statsz } from "./statistics.ts";
 import { StatisticsSchedule } from "./statistics_schedule.ts";
@@ -34,6 +41,20 @@ export class SystemServices {
   /** A client came or went, and somebody listened. */
   announce(change: ClientChange): void {
     if (!this.#isStopped) this.#announcer.announce(change);
+  }
+
+  /** A client is not let in, since its certificates do not hold. */
+  tellOfRejectedPeer(peer: ToldCertificate, reason: string): void {
+    const subject = peerRejectedSubject(this.#id);
+    if (this.#isStopped || !this.#messenger.isHeard(subject)) return;
+    this.#messenger.send(subject, peerRejectedEvent(this.#messenger.head(), peer, reason));
+  }
+
+  /** One certificate of a client's chain does not hold. */
+  tellOfInvalidLink(peer: ToldCertificate, link: ToldCertificate, reason: string): void {
+    const subject = invalidLinkSubject(this.#id);
+    if (this.#isStopped || !this.#messenger.isHeard(subject)) return;
+    this.#messenger.send(subject, invalidLinkEvent(this.#messenger.head(), peer, link, reason));
   }
 
   /** A reload took place; the summary tells what servers are tagged with. */

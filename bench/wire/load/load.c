@@ -142,6 +142,12 @@ static void read_until_pong(int fd) {
   while (memcmp(line, "PONG", 4));
 }
 
+struct options on_subscriber_port(const struct options *options) {
+  struct options other = *options;
+  if (other.subscriber_port != 0) other.port = other.subscriber_port;
+  return other;
+}
+
 int open_connection(const struct options *options, const char *login) {
   static unsigned opened;
   int fd = open_socket(options, opened++ / 20000);
@@ -206,6 +212,7 @@ int main(int argument_count, char **arguments) {
     int *value;
   } integers[] = {
       {"port", &options.port},
+      {"subscriber-port", &options.subscriber_port},
       {"publishers", &options.publishers},
       {"subscribers", &options.subscribers},
       {"payload-bytes", &options.payload_bytes},

@@ -14,6 +14,7 @@
 struct options {
   const char *kind;       // stream, request, storm or idle
   int port;               // on 127.0.0.1
+  int subscriber_port;    // stream, request: of subscribers and responder, on another server; 0: the same
   int publishers;         // stream
   int subscribers;        // stream: connections that subscribe
   int payload_bytes;      // stream, request
@@ -65,6 +66,7 @@ void report(struct result *result); // reaches "ended", prints the result
 
 // Connections. The first group blocks, for preparing; after `set_nonblocking` only the load's own loop touches the fd.
 int open_connection(const struct options *options, const char *login); // connected, CONNECT sent, first PONG received
+struct options on_subscriber_port(const struct options *options); // the same, for who is on the subscribers' server
 int open_socket(const struct options *options, unsigned source); // TCP only; `source` spreads local addresses
 void write_all(int fd, const char *bytes, size_t count);
 void await_pong(int fd);                            // sends PING, reads until PONG; fails on -ERR

@@ -204,7 +204,8 @@ void run_request(const struct options *given) {
   requesters = allocate((size_t)options->connections * sizeof *requesters);
   heard = allocate(READ_BYTES);
   answers = allocate(READ_BYTES);
-  responder_fd = open_connection(options, options->subscriber_login);
+  const struct options responder = on_subscriber_port(options);
+  responder_fd = open_connection(&responder, options->subscriber_login);
   for (int b = 0; b < options->between; b++) open_connection(options, options->login);
   for (int c = 0; c < options->connections; c++) {
     requesters[c].number = (unsigned)c;

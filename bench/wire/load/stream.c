@@ -414,7 +414,8 @@ void run_stream(const struct options *given) {
   deliveries_per_message = options->wildcards ? WILDCARD_KINDS
                            : options->literals || options->queue ? 1
                                                                  : options->subscribers;
-  for (int s = 0; s < options->subscribers; s++) subscribers[s].fd = open_connection(options, options->subscriber_login);
+  const struct options subscribing = on_subscriber_port(options);
+  for (int s = 0; s < options->subscribers; s++) subscribers[s].fd = open_connection(&subscribing, options->subscriber_login);
   for (int b = 0; b < options->between; b++) open_connection(options, options->login); // stays open until the process ends
   for (int p = 0; p < options->publishers; p++) publishers[p].fd = open_connection(options, options->login);
   reach_phase("base");

@@ -1,6 +1,5 @@
-// Hot: one message to everyone its plan names. The message at hand is described by the module's variables, set by
-// scan(), drain() or the host just before; a delivery is two copies: the entry's prefix, then what followed the
-// subject in the PUB line.
+// Hot: the message at hand to everyone its plan names: local subscribers, links, one member of each queue group, other
+// nodes.
 
 import {
   AREA_EXPIRED,
@@ -8,17 +7,15 @@ import {
   AREA_OUT_BYTES,
   AREA_OUT_MESSAGES,
   AREA_RANDOM,
-  CONNECTION_CURSOR,
   CONNECTION_DROPS,
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
   CONNECTION_IS_CLOSED,
   CONNECTION_IS_CONGESTED,
+  CONNECTION_IS_LINK,
   CONNECTION_IS_NOTED,
   CONNECTION_OUT_BYTES,
   CONNECTION_OUT_MESSAGES,
-  CONNECTION_TAKES_HEADERS,
-  GATHER_BYTES_MIN,
   GROUP_LOCAL_COUNT,
   GROUP_LOCALS,
   GROUP_NODE_COUNT,
@@ -51,37 +48,15 @@ import {
   SUBSCRIPTION_EXPIRED_NEXT,
   SUBSCRIPTION_MAX,
   TARGET_CONNECTION,
-  TARGET_PREFIX,
-  TARGET_PREFIX_LENGTH,
   TARGET_STRIDE,
   TARGET_SUBSCRIPTION,
 } from "../../memory/layout";
 import { area, picks, slotOf } from "./area";
-import { copy, writeDecimal } from "./bytes";
-import { attach, note, sendLarge } from "./host";
-import { gather, room } from "./outbox";
+import { copy } from "./bytes";
+import { frameForClient, frameForLink } from "./frames";
+import { note, sendLarge } from "./host";
+import { headerLength, isLarge, lineLength, payloadLength, publisher, rest } from "./message";
 import { commit, reserve } from "./ring";
-
-/** Record address of the connection that published it, or of slot 0. */
-export let publisher: u32 = 0;
-/** Address of what follows the subject and its blank in the line: `[reply ][header size ]size␍␊`. */
-export let rest: u32 = 0;
-export let lineLength: u32 = 0;
-/** Length of its headers, −1 for a PUB. */
-export let headerLength: i32 = -1;
-/** Length of headers and payload together. */
-export let payloadLength: u32 = 0;
-/** The payload lies outside the memory: the host attaches it. */
-export let isLarge: bool = false;
-
-export function describe(from: u32, at: u32, line: u32, header: i32, payload: u32, large: bool): void {
-  publisher = from;
-  rest = at;
-  lineLength = line;
-  headerLength = header;
-  payloadLength = payload;
-  isLarge = large;
-}
 
 /** Whether every ring that a message of this plan may need has room for it; else the node whose ring has none. */
 export function fullNode(plan: u32): i32 {
@@ -168,6 +143,7 @@ function deliverTo(target: u32): bool {
   const flags = load<u32>(connection, CONNECTION_FLAGS);
   if ((flags & (CONNECTION_IS_CLOSED | CONNECTION_DROPS)) != 0) return false;
   if (connection == publisher && (flags & CONNECTION_HAS_NO_ECHO) != 0) return false;
+  if ((flags & CONNECTION_IS_LINK) != 0) return deliverToLink(connection, flags, target);
   const subscription = load<u32>(target, TARGET_SUBSCRIPTION);
   const deliveredSoFar = load<u64>(subscription, SUBSCRIPTION_DELIVERED) + 1;
   const max = load<u32>(subscription, SUBSCRIPTION_MAX);
@@ -178,71 +154,30 @@ function deliverTo(target: u32): bool {
   store<u64>(subscription, deliveredSoFar, SUBSCRIPTION_DELIVERED);
   if ((flags & CONNECTION_IS_CONGESTED) != 0) store<u32>(area, 1, AREA_IS_STALLED);
 
-  let bytes = payloadLength;
-  if (headerLength < 0) {
-    frame(connection, target + TARGET_PREFIX + 1, load<u32>(target, TARGET_PREFIX_LENGTH) - 1);
-  } else if ((flags & CONNECTION_TAKES_HEADERS) != 0 && headerLength > 0) {
-    frame(connection, target + TARGET_PREFIX, load<u32>(target, TARGET_PREFIX_LENGTH));
-  } else {
-    frameWithoutHeaders(connection, target + TARGET_PREFIX + 1, load<u32>(target, TARGET_PREFIX_LENGTH) - 1);
-    bytes -= headerLength;
-  }
+  const bytes = frameForClient(connection, flags, target);
+  countSent(connection, flags, subscription, bytes);
+  return true;
+}
+
+/** One copy to a link; false when it cannot take the message. */
+function deliverToLink(connection: u32, flags: u32, target: u32): bool {
+  if ((flags & CONNECTION_IS_CONGESTED) != 0) store<u32>(area, 1, AREA_IS_STALLED);
+  const bytes = frameForLink(connection, flags, target);
+  countSent(connection, flags, load<u32>(target, TARGET_SUBSCRIPTION), bytes);
+  return true;
+}
+
+function countSent(connection: u32, flags: u32, subscription: u32, bytes: u32): void {
   store<u64>(connection, load<u64>(connection, CONNECTION_OUT_MESSAGES) + 1, CONNECTION_OUT_MESSAGES);
   store<u64>(connection, load<u64>(connection, CONNECTION_OUT_BYTES) + bytes, CONNECTION_OUT_BYTES);
   if ((flags & CONNECTION_IS_NOTED) != 0) {
     note(slotOf(connection), subscription, rest, lineLength, headerLength, payloadLength, isLarge);
   }
-  return true;
 }
 
 function expire(subscription: u32): void {
   store<u32>(subscription, load<u32>(area, AREA_EXPIRED), SUBSCRIPTION_EXPIRED_NEXT);
   store<u32>(area, subscription, AREA_EXPIRED);
-}
-
-/** `prefix`, then the line's rest and the payload as they came. */
-function frame(connection: u32, prefix: u32, prefixLength: u32): void {
-  if (payloadLength < <u32>GATHER_BYTES_MIN && !isLarge) {
-    const length = lineLength + payloadLength + 2;
-    const cursor = room(connection, prefixLength + length);
-    copy(cursor, prefix, prefixLength);
-    copy(cursor + prefixLength, rest, length);
-    store<u32>(connection, cursor + prefixLength + length, CONNECTION_CURSOR);
-    return;
-  }
-  const cursor = room(connection, prefixLength + lineLength);
-  copy(cursor, prefix, prefixLength);
-  copy(cursor + prefixLength, rest, lineLength);
-  store<u32>(connection, cursor + prefixLength + lineLength, CONNECTION_CURSOR);
-  if (isLarge) attach(slotOf(connection), 0);
-  else gather(connection, rest + lineLength, payloadLength + 2);
-}
-
-/** The same as a MSG: `[reply ]size␍␊payload`, for a peer that takes no headers and for empty ones. */
-function frameWithoutHeaders(connection: u32, prefix: u32, prefixLength: u32): void {
-  // Back over both sizes: a reply may hold any byte but a blank, other controls included.
-  let sizes = rest + lineLength - 2;
-  while (load<u8>(sizes - 1) != 0x20) sizes--;
-  sizes--;
-  while (sizes > rest && load<u8>(sizes - 1) != 0x20) sizes--;
-  const replyLength = sizes - rest;
-  const body = payloadLength - headerLength;
-  const isCopied = body < <u32>GATHER_BYTES_MIN && !isLarge;
-  let cursor = room(connection, prefixLength + replyLength + 12 + (isCopied ? body + 2 : 0));
-  copy(cursor, prefix, prefixLength);
-  cursor += prefixLength;
-  copy(cursor, rest, replyLength);
-  cursor = writeDecimal(cursor + replyLength, body);
-  store<u16>(cursor, 0x0a0d);
-  cursor += 2;
-  const payload = rest + lineLength + headerLength;
-  if (isCopied) {
-    copy(cursor, payload, body + 2);
-    cursor += body + 2;
-  }
-  store<u32>(connection, cursor, CONNECTION_CURSOR);
-  if (isLarge) attach(slotOf(connection), headerLength);
-  else if (!isCopied) gather(connection, payload, body + 2);
 }
 
 const TAKEN_HERE: i32 = -1;

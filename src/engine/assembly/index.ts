@@ -6,20 +6,8 @@ import {
   AREA_CONTEXT,
   AREA_CONTROL_LINE_MAX,
   AREA_FULL_NODE,
-  AREA_HEADER_LENGTH,
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
-  AREA_IS_STALLED,
-  AREA_LINE_LENGTH,
-  AREA_MESSAGE_END,
-  AREA_NODE_COUNT,
-  AREA_REPLY,
-  AREA_REPLY_LENGTH,
-  AREA_REST,
-  AREA_RESUME,
-  AREA_SUBJECT,
-  AREA_SUBJECT_HASH,
-  AREA_SUBJECT_LENGTH,
   CONNECTION_CONTEXT,
   CONNECTION_FLAGS,
   CONNECTION_IN_BYTES,
@@ -31,7 +19,6 @@ import {
   PLAN_DELIVERED,
   PLAN_DELIVERED_LENGTH,
   PLAN_FLAGS,
-  PLAN_HASH,
   PLAN_IS_FOR_HOST,
   REASON_DONE,
   REASON_HOST_PLAN,
@@ -39,29 +26,19 @@ import {
   REASON_NO_RESPONDERS,
   REASON_OTHER,
   REASON_RING_FULL,
-  REASON_STALLED,
-  RECORD_BODY,
-  RECORD_CONTEXT,
-  RECORD_HEADER_LENGTH,
-  RECORD_IS_PLAIN,
-  RECORD_KIND,
-  RECORD_KIND_MESSAGE,
-  RECORD_LENGTH,
-  RECORD_LINE_LENGTH,
-  RECORD_ORIGIN,
-  RECORD_QUEUE_COUNT,
-  RECORD_REST_LENGTH,
-  RECORD_SUBJECT_LENGTH,
 } from "../../memory/layout";
+import { found, resume } from "./answer";
 import { area, attachArea, connectionAt, hashSeed } from "./area";
 import { findBlank, hashBytes } from "./bytes";
-import { deliver, deliverHere, describe, fullNode } from "./deliver";
-import { lookedUpHash, planFor } from "./plan";
-import { peek, skip } from "./ring";
+import { deliver, deliverHere, fullNode } from "./deliver";
+import { describe } from "./message";
+import { mayBeReserved, number, readNumber } from "./message_line";
+import { planFor } from "./plan";
 
-export { room } from "./outbox";
-export { closeSegment } from "./outbox";
-export { commit, peek, publish, release, reserve, skip } from "./ring";
+export { drain, hasInbound } from "./drain";
+export { closeSegment, room } from "./outbox";
+export { available, commit, peek, publish, release, reserve, skip, taken } from "./ring";
+export { scanLink } from "./scan_link";
 
 const PUB_: u32 = 0x20425550;
 const HPUB: u32 = 0x42555048;
@@ -75,29 +52,6 @@ export function attach(address: u32): void {
 /** The hash of `length` bytes at `address` as plans hold it. */
 export function hash(address: u32, length: u32): u32 {
   return hashBytes(address, length, hashSeed);
-}
-
-/** Length of a plain decimal at `at` (no sign, no leading zero, at most nine digits), 0 if there is none. Its value is in `number`. */
-let number: u32 = 0;
-function readNumber(at: u32): u32 {
-  let value: u32 = 0;
-  let length: u32 = 0;
-  for (;;) {
-    const digit = <u32>load<u8>(at + length) - 0x30;
-    if (digit > 9) break;
-    if (length == 9) return 0;
-    value = value * 10 + digit;
-    length++;
-  }
-  if (length > 1 && load<u8>(at) == 0x30) return 0;
-  number = value;
-  return length;
-}
-
-/** `_R…`, `_G…`, `$J…` and `$G…` may be reply subjects that only servers use: the host looks closer. */
-function mayBeReserved(reply: u32): bool {
-  const start = load<u16>(reply);
-  return start == 0x525f || start == 0x475f || start == 0x4a24 || start == 0x4724;
 }
 
 /**
@@ -195,32 +149,6 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
   return resume(REASON_DONE, at);
 }
 
-function resume(reason: i32, at: u32): i32 {
-  store<u32>(area, at, AREA_RESUME);
-  return reason;
-}
-
-function found(
-  plan: u32,
-  subject: u32,
-  subjectLength: u32,
-  rest: u32,
-  replyLength: u32,
-  lineLength: u32,
-  headerLength: i32,
-  messageEnd: u32,
-): void {
-  store<u32>(area, subject, AREA_SUBJECT);
-  store<u32>(area, subjectLength, AREA_SUBJECT_LENGTH);
-  store<u32>(area, plan != 0 ? load<u32>(plan, PLAN_HASH) : lookedUpHash, AREA_SUBJECT_HASH);
-  store<u32>(area, rest, AREA_REST);
-  store<u32>(area, rest, AREA_REPLY);
-  store<u32>(area, replyLength, AREA_REPLY_LENGTH);
-  store<u32>(area, lineLength, AREA_LINE_LENGTH);
-  store<i32>(area, headerLength, AREA_HEADER_LENGTH);
-  store<u32>(area, messageEnd, AREA_MESSAGE_END);
-}
-
 /** The valid plan for a subject, for a message that the host has taken apart; 0 when it has to be built. */
 export function findPlan(slot: u32, context: u32, subject: u32, length: u32): u32 {
   return planFor(connectionAt(slot), context, subject, length);
@@ -262,54 +190,4 @@ export function deliverOne(
 ): u32 {
   describe(connectionAt(0), rest, lineLength, headerLength, payloadLength, isLarge);
   return deliverHere(plan, isPlain, queues, queueCount);
-}
-
-/** Whether any node has published records that were not taken yet. */
-export function hasInbound(): bool {
-  const nodes = load<u32>(area, AREA_NODE_COUNT);
-  for (let node: u32 = 0; node < nodes; node++) {
-    if (peek(node) != 0) return true;
-  }
-  return false;
-}
-
-/**
- * Delivers the messages another node sent, up to about `bytesMax` of them. Their bytes may be named by iovecs: flush
- * before release(). Returns REASON_DONE (RESUME is 1 if there may be more), REASON_MISS (RESUME is the record),
- * REASON_STALLED, or REASON_OTHER for a record of another kind.
- */
-export function drain(node: u32, bytesMax: u32): i32 {
-  let bytes: u32 = 0;
-  while (bytes < bytesMax) {
-    const record = peek(node);
-    if (record == 0) return resume(REASON_DONE, 0);
-    if (load<u32>(record, RECORD_KIND) != RECORD_KIND_MESSAGE) return resume(REASON_OTHER, record);
-    const queueCount = load<u32>(record, RECORD_QUEUE_COUNT);
-    const subjectLength = load<u32>(record, RECORD_SUBJECT_LENGTH);
-    const subject = (record + RECORD_BODY + (queueCount << 2) + 15) & ~15;
-    const context = load<u32>(record, RECORD_CONTEXT);
-    const rest = subject + subjectLength;
-    const lineLength = load<u32>(record, RECORD_LINE_LENGTH);
-    const plan = planFor(connectionAt(0), context, subject, subjectLength);
-    if (plan == 0) {
-      found(0, subject, subjectLength, rest, 0, lineLength, load<i32>(record, RECORD_HEADER_LENGTH), 0);
-      store<u32>(area, context, AREA_CONTEXT);
-      return resume(REASON_MISS, record);
-    }
-    const payloadLength = load<u32>(record, RECORD_REST_LENGTH) - lineLength - 2;
-    describe(
-      connectionAt(0),
-      rest,
-      lineLength,
-      load<i32>(record, RECORD_HEADER_LENGTH),
-      payloadLength,
-      false,
-    );
-    deliverHere(plan, load<u32>(record, RECORD_IS_PLAIN) != 0, record + RECORD_BODY, queueCount);
-    bytes += load<u32>(record, RECORD_LENGTH);
-    skip(node, record);
-    if (load<u32>(area, AREA_IS_STALLED) != 0)
-      return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
-  }
-  return resume(REASON_DONE, 1);
 }

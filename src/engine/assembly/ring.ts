@@ -117,6 +117,17 @@ export function skip(node: u32, record: u32): void {
   store<u32>(end, load<u32>(end, RING_END_POSITION) + load<u32>(record, RECORD_LENGTH), RING_END_POSITION);
 }
 
+/** Bytes of a node's ring taken since it began, skipped ends included; wraps at 2³². */
+export function taken(node: u32): u32 {
+  return load<u32>(consumerEnd(node), RING_END_POSITION);
+}
+
+/** Bytes that a node has published by now and that were not taken yet, skipped ends included. */
+export function available(node: u32): u32 {
+  const ring = load<u32>(consumerEnd(node), RING_END_RING);
+  return ring == 0 ? 0 : atomic.load<u32>(ring, RING_HEAD) - taken(node);
+}
+
 /** Gives the producer back the room of everything skipped. */
 export function release(node: u32): void {
   const end = consumerEnd(node);

@@ -8,9 +8,12 @@ import {
   CONNECTION_IS_NOTED,
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
+  CONTEXT_FROM_GATEWAY,
+  CONTEXT_FROM_ROUTE,
 } from "../../memory/layout.ts";
-import type { WorldSpecification } from "./lockstep.ts";
-import type { Message, NodeSpecification, PlanSpecification } from "./specification.ts";
+import { foreignTo } from "./foreign_lines.ts";
+import { ACCOUNTS, type WorldSpecification } from "./lockstep.ts";
+import type { LinkKind, Message, NodeSpecification, PlanSpecification } from "./specification.ts";
 
 /** The first, one between and the last that fit the bitmaps. */
 export const NODES = [0, 5, 31];
@@ -29,9 +32,10 @@ export const SUBJECTS = [
 ];
 /** Some are sent again and again, so that a connection's last plan is met. */
 const sentSubject = fc.oneof(fc.constantFrom("a", "orders.created"), fc.constantFrom(...SUBJECTS));
-const CONTEXTS = [1, 2];
-/** Context 2 is a user of account 1. */
-const ACCOUNT = 1;
+/** Context 2 is a user of account 1, or a leaf node. */
+export const CONTEXTS = [1, 2, CONTEXT_FROM_ROUTE | 1, CONTEXT_FROM_GATEWAY | 1];
+export const ACCOUNT = 1;
+const NAMES = [...ACCOUNTS.keys(), "$G", "$G", "NOBODY"];
 
 /** How large messages are, and the rings they must fit in twice. */
 export const SCALES = [
@@ -83,7 +87,9 @@ export function planOf(
     // What came from another node is mapped already.
     delivered: receives ? fc.constant(subject) : fc.constantFrom(subject, subject, ...SUBJECTS),
     moreGenerations: fc.constantFrom(0, 0, 1, 3),
-    isForHost: fc.integer({ min: 0, max: 9 }).map((n) => n === 0 && !receives),
+    isForHost: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+    queuesAreForHost: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
+    repliesAreForHost: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
     plain: sometimes(subset(subscriptions, 6)),
     groups: sometimes(fc.uniqueArray(group, { selector: ({ queue }) => queue, maxLength: 3 })),
     plainNodes: sometimes(fc.uniqueArray(fc.constantFrom(...others), { maxLength: 2 })),
@@ -97,11 +103,19 @@ function nodeOf(node: number, payloadBytesMax: number): fc.Arbitrary<NodeSpecifi
       fc.record({
         node: fc.constant(node),
         connections: fc.array(
-          fc.record({
-            flags,
-            payloadBytesMax: fc.constantFrom(payloadBytesMax, payloadBytesMax, payloadBytesMax >> 1),
-            context: fc.constantFrom(...CONTEXTS),
-          }),
+          fc
+            .record({
+              flags,
+              payloadBytesMax: fc.constantFrom(payloadBytesMax, payloadBytesMax, payloadBytesMax >> 1),
+              link: fc.constantFrom<LinkKind | undefined>(undefined, undefined, "route", "gateway", "leaf"),
+              clientContext: fc.constantFrom(1, 2),
+            })
+            .map(({ link, clientContext, ...rest }) => {
+              if (link === undefined) return { ...rest, context: clientContext };
+              const context =
+                link === "leaf" ? 2 : link === "route" ? CONTEXT_FROM_ROUTE : CONTEXT_FROM_GATEWAY;
+              return { ...rest, link, context };
+            }),
           { minLength: connectionCount, maxLength: connectionCount },
         ),
         subscriptions: fc.array(
@@ -150,77 +164,36 @@ const reply = fc.constantFrom(
   "_r",
 );
 
-export function messageOf(sizes: number[]): fc.Arbitrary<Message> {
+export function messageOf(sizes: number[]): fc.Arbitrary<Message & { account: string }> {
   return fc
     .record({
+      account: fc.constantFrom(...NAMES),
       subject: sentSubject,
       reply,
       size: fc.constantFrom(...sizes),
       headers: fc.constantFrom(-1, -1, 0, 1, 12, 1e9),
       seed: fc.nat(255),
     })
-    .map(({ subject, reply, size, headers, seed }) => {
+    .map(({ account, subject, reply, size, headers, seed }) => {
       const headerLength = Math.min(headers, size);
       const numbers = headerLength < 0 ? `${size}` : `${headerLength} ${size}`;
       const line = `${reply === "" ? "" : `${reply} `}${numbers}\r\n`;
-      return { subject, reply, headerLength, line, payload: fill(size, seed) };
+      return { account, subject, reply, headerLength, line, payload: fill(size, seed) };
     });
 }
 
-export function wire({ subject, line, headerLength, payload }: Message): string {
-  return `${headerLength < 0 ? "PUB" : "HPUB"} ${subject} ${line}${payload}\r\n`;
+/** A message as a client sends it, or another server. */
+export function wire({ account, subject, line, headerLength, payload }: Message, link?: LinkKind): string {
+  const verb = link === undefined ? "PUB" : link === "leaf" ? "MSG" : `MSG ${account}`;
+  const letter = headerLength >= 0 ? "H" : link === undefined ? "" : link === "leaf" ? "L" : "R";
+  return `${letter}${verb} ${subject} ${line}${payload}\r\n`;
 }
 
-/** Lines that are the host's: other verbs, unusual forms, mistakes. */
-export const FOREIGN = [
-  "PING\r\n",
-  "SUB a 1\r\n",
-  "UNSUB 1\r\n",
-  "\r\n",
-  "pub a 0\r\n\r\n",
-  "PUB  a 0\r\n\r\n",
-  "PUB a  0\r\n\r\n",
-  "PUB a 0 \r\n\r\n",
-  "PUB\ta 0\r\n\r\n",
-  "PUB a\t0\r\n\r\n",
-  "PUB a 0\n\r\n",
-  "PUB a 0\r\r\n",
-  "PUB a 00\r\n\r\n",
-  "PUB a 01\r\nx\r\n",
-  "PUB a +1\r\nx\r\n",
-  "PUB a -1\r\nx\r\n",
-  "PUB a 1x\r\nx\r\n",
-  "PUB a\r\n",
-  "PUB a 1\r\nxyz\r\n",
-  "PUB a 2\r\nx\r\n",
-  "PUB a 1\r\nx\n\n",
-  "PUB a b c 1\r\nx\r\n",
-  "PUB a _R_.1 1\r\nx\r\n",
-  "PUB a _GR_.x.y 1\r\nx\r\n",
-  "PUB a $JS.ACK.1 1\r\nx\r\n",
-  "PUB a $GR.1 1\r\nx\r\n",
-  "PUB a 4294967297\r\nx\r\n",
-  "PUB a 1000000000000\r\nx\r\n",
-  "PUB a 999999999\r\nx\r\n",
-  "HPUB a 1\r\nx\r\n",
-  "HPUB a 2 1\r\nx\r\n",
-  "HPUB a 1 \r\nx\r\n",
-  "HPUB a  1 1\r\nx\r\n",
-  "HPUB a 1  1\r\nx\r\n",
-  "HPUB a r  1\r\nx\r\n",
-  "HPUB a 00 1\r\nx\r\n",
-  "HPUB a x 1\r\nx\r\n",
-  "HPUB a $JS.ACK 1 1\r\nx\r\n",
-  "HPUBa 0 0\r\n\r\n",
-  `PUB a ${"r".repeat(5000)} 0\r\n\r\n`,
-  `PUB ${"s".repeat(5000)} 0\r\n\r\n`,
-];
-
-/** A stream of a client: mostly messages, some lines for the host, some of either with a byte changed. */
-export function streamOf(sizes: number[]): fc.Arbitrary<string> {
+/** A stream of a connection: mostly messages, some lines for the host, some of either with a byte changed. */
+export function streamOf(sizes: number[], link?: LinkKind): fc.Arbitrary<string> {
   const whole = fc.oneof(
-    { weight: 8, arbitrary: messageOf(sizes).map(wire) },
-    { weight: 1, arbitrary: fc.constantFrom(...FOREIGN) },
+    { weight: 8, arbitrary: messageOf(sizes).map((message) => wire(message, link)) },
+    { weight: 1, arbitrary: fc.constantFrom(...foreignTo(link)) },
   );
   const changed = fc
     .record({ item: whole, at: fc.nat(), byte: fc.constantFrom(..." \r\n\t0159aP\0\u0080"), kind: fc.nat(2) })

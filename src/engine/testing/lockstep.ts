@@ -1,5 +1,7 @@
 /** Nodes joined by rings, each a real one and its model, that are told the same and must do the same. */
 import {
+  AREA_ACCOUNT,
+  AREA_ACCOUNT_LENGTH,
   AREA_CONTEXT,
   AREA_EXPIRED,
   AREA_FULL_NODE,
@@ -16,6 +18,7 @@ import {
   AREA_SUBJECT,
   AREA_SUBJECT_HASH,
   AREA_SUBJECT_LENGTH,
+  REASON_ACCOUNT,
   REASON_DONE,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -30,7 +33,8 @@ import {
   RING_TAIL,
 } from "../../memory/layout.ts";
 import { CrowdedMemory } from "./crowded_memory.ts";
-import { ModelNode, parseLine, type ScanResult } from "./model_node.ts";
+import { parseLine } from "./model_lines.ts";
+import { ModelNode, type ScanResult } from "./model_node.ts";
 import { ModelRing } from "./model_ring.ts";
 import { joinByRing, RealNode } from "./real_node.ts";
 import {
@@ -54,6 +58,12 @@ export interface WorldSpecification {
 
 /** One memory for all tests: making one reserves 4 GiB of addresses. */
 export const memory = new CrowdedMemory();
+/** The accounts that the host knows by name, and their ids. */
+export const ACCOUNTS: ReadonlyMap<string, number> = new Map([
+  ["$G", 1],
+  ["A".repeat(56), 2],
+  ["n".repeat(112), 1],
+]);
 const RECEIVE_BYTES = 192 * 1024;
 /** What one read brings at most, so that it fits behind a message that was kept. */
 const READ_BYTES = 80 * 1024;
@@ -127,8 +137,10 @@ export class Lockstep {
     let at = 0;
     let fullAt = "";
     for (;;) {
-      const reason = real.engine.scan(slot, base + at, base + input.length);
-      const expected = model.scan(input, at, slot, (context, subject) => real.hasPlan(context, subject));
+      const isLink = model.connections[slot - 1]!.link !== undefined;
+      const scan = isLink ? real.engine.scanLink : real.engine.scan;
+      const reason = scan(slot, base + at, base + input.length);
+      const expected = model.scan(input, at, slot, real);
       const resume = real.get(AREA_RESUME) - base;
       same("scan()", [reason, resume], [expected.reason, expected.resume]);
       at = resume;
@@ -146,10 +158,17 @@ export class Lockstep {
         this.publish(node);
         this.drain(node, expected.fullNode!, 1 << 30, true);
       } else {
-        this.#checkFound(real, base, expected, model.connections[slot - 1]!.context, reason);
+        this.#checkFound(real, base, expected, reason);
         const { message } = expected;
-        if (reason === REASON_MISS) this.#install(node, model.connections[slot - 1]!.context, message!);
-        else if (reason === REASON_HOST_PLAN) {
+        if (reason === REASON_MISS) this.#install(node, expected.context!, message!);
+        else if (reason === REASON_ACCOUNT) {
+          const id = ACCOUNTS.get(message!.account!);
+          if (id !== undefined) real.nameAccount(message!.account!, id);
+          else {
+            this.handed.push(`unknown ${message!.account}`);
+            at = expected.messageEnd!;
+          }
+        } else if (reason === REASON_HOST_PLAN) {
           this.handed.push(`planned ${message!.subject} ${message!.line}${message!.payload}`);
           at = expected.messageEnd!;
         } else if (reason === REASON_NO_RESPONDERS) this.handed.push(`unanswered ${message!.reply}`);
@@ -159,7 +178,7 @@ export class Lockstep {
     real.flushAll();
   }
 
-  #checkFound(real: RealNode, base: number, expected: ScanResult, context: number, reason: number): void {
+  #checkFound(real: RealNode, base: number, expected: ScanResult, reason: number): void {
     const message = expected.message!;
     const range = (address: number, length: number) => text(memory.bytes, address, address + length);
     const found = {
@@ -177,8 +196,12 @@ export class Lockstep {
       messageEnd: expected.messageEnd,
     });
     if (reason === REASON_NO_RESPONDERS) return;
+    if (reason === REASON_ACCOUNT) {
+      same("the account", range(real.get(AREA_ACCOUNT), real.get(AREA_ACCOUNT_LENGTH)), message.account);
+      return;
+    }
     same("the hash", real.get(AREA_SUBJECT_HASH), real.hashOf(message.subject));
-    same("the context", real.get(AREA_CONTEXT), context);
+    same("the context", real.get(AREA_CONTEXT), expected.context);
   }
 
   #install(node: number, context: number, { subject }: Message): void {
@@ -244,14 +267,19 @@ export class Lockstep {
     const model = this.model.get(to)!;
     const ring = this.model.get(from)!.rings.get(to)!;
     for (;;) {
+      same("available()", real.engine.available(from), ring.available);
       const reason = real.engine.drain(from, bytesMax);
-      const expected = model.drain(ring, bytesMax, (context, subject) => real.hasPlan(context, subject));
+      const expected = model.drain(ring, bytesMax, real);
       same("drain()", reason, expected.reason);
       const resume = real.get(AREA_RESUME);
       if (reason === REASON_MISS) {
         same("the record's kind", real.word(resume + RECORD_KIND), RECORD_KIND_MESSAGE);
         same("the context", real.get(AREA_CONTEXT), expected.context);
         this.#install(to, expected.context!, expected.message!);
+      } else if (reason === REASON_HOST_PLAN) {
+        this.handed.push(`recorded ${expected.message!.subject} ${expected.message!.line}`);
+        real.engine.skip(from, resume);
+        ring.take();
       } else if (reason === REASON_STALLED) {
         same("the origin", resume, expected.origin);
         real.clear(AREA_IS_STALLED);
@@ -349,10 +377,9 @@ export class Lockstep {
 
 /** Where to go on after something that is not for the engine, −1 to wait for more bytes. */
 function afterForeign(input: string, at: number, model: ModelNode, slot: number): number {
-  const { flags, payloadBytesMax } = model.connections[slot - 1]!;
   const feed = input.indexOf("\n", at);
   if (feed < 0) return input.length - at > 2 * CONTROL_LINE_BYTES_MAX ? input.length : -1;
-  const line = parseLine(input, at, flags, payloadBytesMax);
+  const line = parseLine(input, at, model.connections[slot - 1]!);
   if (line !== undefined && input.length < line.payloadEnd + 2) return -1;
   return feed + 1;
 }

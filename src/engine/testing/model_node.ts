@@ -7,7 +7,7 @@ import {
   CONNECTION_IS_NOTED,
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
-  IN_PLACE_BYTES_MAX,
+  REASON_ACCOUNT,
   REASON_DONE,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -17,19 +17,16 @@ import {
   REASON_STALLED,
   RECORD_BODY,
 } from "../../memory/layout.ts";
+import { parse } from "./model_lines.ts";
 import type { ModelRing } from "./model_ring.ts";
 import {
-  CONTROL_LINE_BYTES_MAX,
   type GroupSpecification,
   type Message,
   type NodeSpecification,
   type PlanSpecification,
   planKey,
+  prefixOf,
 } from "./specification.ts";
-
-const PUB = /PUB ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9})\r\n/y;
-const HPUB = /HPUB ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9}) ([0-9]{1,9})\r\n/y;
-const RESERVED = /^(_R|_G|\$J|\$G)/;
 
 export interface ScanResult {
   reason: number;
@@ -37,7 +34,16 @@ export interface ScanResult {
   /** The message at hand, where the reason names one. */
   message?: Message;
   messageEnd?: number;
+  /** What the message at hand is looked up under. */
+  context?: number;
   fullNode?: number;
+}
+
+/** What the tables of the real node hold: the host fills them, in an order that the model does not know. */
+export interface ModelCache {
+  /** Whether there is a valid plan. */
+  hasPlan(context: number, subject: string): boolean;
+  idOfAccount(name: string): number | undefined;
 }
 
 export class ModelNode {
@@ -78,24 +84,24 @@ export class ModelNode {
     this.random = random;
   }
 
-  /** Publishes the messages of `input` from `start` on. `hasPlan` says whether the cache holds a valid plan. */
-  scan(
-    input: string,
-    start: number,
-    slot: number,
-    hasPlan: (context: number, subject: string) => boolean,
-  ): ScanResult {
+  /** Publishes the messages of `input` from `start` on. `cache` says what the node's tables hold. */
+  scan(input: string, start: number, slot: number, cache: ModelCache): ScanResult {
     const connection = this.connections[slot - 1]!;
+    const isClient = connection.link === undefined;
     let at = start;
     while (at < input.length) {
-      const parsed = parse(input, at, connection.flags, connection.payloadBytesMax);
+      const parsed = parse(input, at, connection);
       if (parsed === undefined) return { reason: REASON_OTHER, resume: at };
       const { message, end } = parsed;
-      if (!hasPlan(connection.context, message.subject)) {
-        return { reason: REASON_MISS, resume: at, message, messageEnd: end };
+      const accountId = message.account === "" ? 0 : cache.idOfAccount(message.account!);
+      if (accountId === undefined) return { reason: REASON_ACCOUNT, resume: at, message, messageEnd: end };
+      const context = connection.context | accountId;
+      if (!cache.hasPlan(context, message.subject)) {
+        return { reason: REASON_MISS, resume: at, message, messageEnd: end, context };
       }
-      const plan = this.plans.get(planKey(connection.context, message.subject))!;
-      if (plan.isForHost) return { reason: REASON_HOST_PLAN, resume: at, message, messageEnd: end };
+      const plan = this.plans.get(planKey(context, message.subject))!;
+      const isForHost = plan.isForHost || (!isClient && plan.repliesAreForHost && message.reply !== "");
+      if (isForHost) return { reason: REASON_HOST_PLAN, resume: at, message, messageEnd: end, context };
       const fullNode = this.fullNode(plan, message, false);
       if (fullNode >= 0) return { reason: REASON_RING_FULL, resume: at, fullNode };
       for (const counter of [this.received[slot]!]) {
@@ -106,6 +112,7 @@ export class ModelNode {
       this.total.inBytes += message.payload.length;
       at = end;
       const taken = this.publish(plan, message, slot, false);
+      if (!isClient) continue;
       if (taken === 0 && message.reply !== "" && connection.flags & CONNECTION_WANTS_NO_RESPONDERS) {
         return {
           reason: REASON_NO_RESPONDERS,
@@ -169,21 +176,25 @@ export class ModelNode {
     return delivered;
   }
 
-  /** Takes records of `ring` until there are none, or `bytesMax` of them. `isMore` is RESUME of REASON_DONE. */
+  /** Takes records of `ring` until there are none, or `bytesMax` of it. `isMore` is RESUME of REASON_DONE. */
   drain(
     ring: ModelRing,
     bytesMax: number,
-    hasPlan: (context: number, subject: string) => boolean,
+    cache: ModelCache,
   ): { reason: number; isMore?: boolean; origin?: number; message?: Message; context?: number } {
-    let bytes = 0;
-    while (bytes < bytesMax) {
+    const start = ring.taken;
+    while (ring.taken - start < bytesMax) {
       const record = ring.next();
       if (record === undefined) return { reason: REASON_DONE, isMore: false };
-      const { context, message } = record;
-      if (!hasPlan(context, message.subject)) return { reason: REASON_MISS, message, context };
+      const { context, message, queues } = record;
+      if (!cache.hasPlan(context, message.subject)) return { reason: REASON_MISS, message, context };
       const plan = this.plans.get(planKey(context, message.subject))!;
-      this.deliverHere(plan, message, record.isPlain, record.queues);
-      bytes += record.length;
+      const isForHost =
+        plan.isForHost ||
+        (plan.queuesAreForHost && queues.length > 0) ||
+        (plan.repliesAreForHost && message.reply !== "");
+      if (isForHost) return { reason: REASON_HOST_PLAN, message, context };
+      this.deliverHere(plan, message, record.isPlain, queues);
       ring.take();
       if (this.isStalled) return { reason: REASON_STALLED, origin: record.origin };
     }
@@ -193,22 +204,25 @@ export class ModelNode {
   /** 1 when the subscription took the message. */
   #deliverTo(index: number, message: Message, publisher: number): number {
     const { slot, sid, max } = this.subscriptions[index]!;
-    const { flags } = this.connections[slot - 1]!;
+    const { flags, link } = this.connections[slot - 1]!;
     if (flags & (CONNECTION_IS_CLOSED | CONNECTION_DROPS)) return 0;
     if (slot === publisher && flags & CONNECTION_HAS_NO_ECHO) return 0;
-    if (max !== 0 && this.delivered[index]! >= max) return 0;
-    this.delivered[index]!++;
-    if (this.delivered[index] === max) this.expired.unshift(index);
+    if (link === undefined) {
+      if (max !== 0 && this.delivered[index]! >= max) return 0;
+      this.delivered[index]!++;
+      if (this.delivered[index] === max) this.expired.unshift(index);
+    }
     if (flags & CONNECTION_IS_CONGESTED) this.isStalled = true;
 
+    let prefix = prefixOf(link, message.subject, sid);
+    const isWithOrigin = link === "route" && prefix.startsWith("L");
     const reply = message.reply === "" ? "" : `${message.reply} `;
-    let payload = message.payload;
-    if (message.headerLength > 0 && flags & CONNECTION_TAKES_HEADERS) {
-      this.output[slot] += `HMSG ${message.subject} ${sid} ${message.line}${payload}\r\n`;
-    } else {
-      if (message.headerLength > 0) payload = payload.slice(message.headerLength);
-      this.output[slot] += `MSG ${message.subject} ${sid} ${reply}${payload.length}\r\n${payload}\r\n`;
-    }
+    const headers = Math.max(message.headerLength, 0);
+    const hasHeaders = headers > 0 && (flags & CONNECTION_TAKES_HEADERS) !== 0;
+    const payload = hasHeaders ? message.payload : message.payload.slice(headers);
+    if (hasHeaders && !isWithOrigin) prefix = link === undefined ? `H${prefix}` : `H${prefix.slice(1)}`;
+    const headerSize = hasHeaders ? `${headers} ` : isWithOrigin ? "0 " : "";
+    this.output[slot] += `${prefix}${reply}${headerSize}${payload.length}\r\n${payload}\r\n`;
     this.sent[slot]!.messages++;
     this.sent[slot]!.bytes += payload.length;
     if (flags & CONNECTION_IS_NOTED) this.traced.push([slot, index]);
@@ -274,43 +288,4 @@ export function recordLength(message: Message, queueCount: number, isLarge: bool
   const body = message.line.length + (isLarge ? 0 : message.payload.length + 2);
   const bytes = RECORD_BODY + queueCount * 4 + 15 + message.subject.length + body + 15;
   return Math.ceil(bytes / 16) * 16;
-}
-
-/** The complete, plain publication at `at`, or undefined. */
-export function parse(
-  input: string,
-  at: number,
-  flags: number,
-  payloadBytesMax: number,
-): { message: Message; end: number } | undefined {
-  const line = parseLine(input, at, flags, payloadBytesMax);
-  if (line === undefined) return undefined;
-  const { payloadStart, payloadEnd, ...message } = line;
-  if (input.slice(payloadEnd, payloadEnd + 2) !== "\r\n") return undefined;
-  return {
-    message: { ...message, payload: input.slice(payloadStart, payloadEnd) },
-    end: payloadEnd + 2,
-  };
-}
-
-/** The plain line at `at` and where its payload lies, whether or not that is there yet. */
-export function parseLine(input: string, at: number, flags: number, payloadBytesMax: number) {
-  PUB.lastIndex = at;
-  HPUB.lastIndex = at;
-  const pub = PUB.exec(input);
-  const hpub = pub === null && flags & CONNECTION_TAKES_HEADERS ? HPUB.exec(input) : null;
-  const found = pub ?? hpub;
-  if (found === null || found[0].trimEnd().length - found[0].indexOf(" ") - 1 > CONTROL_LINE_BYTES_MAX)
-    return undefined;
-  const numbers = found.slice(3);
-  if (numbers.some((digits) => digits.length > 1 && digits.startsWith("0"))) return undefined;
-  const reply = found[2] ?? "";
-  if (RESERVED.test(reply)) return undefined;
-  const size = Number(numbers.at(-1));
-  const headerLength = hpub === null ? -1 : Number(numbers[0]);
-  if (headerLength > size || size > payloadBytesMax || size > IN_PLACE_BYTES_MAX) return undefined;
-  const subject = found[1]!;
-  const line = found[0].slice(found[0].indexOf(" ") + 1 + subject.length + 1);
-  const payloadStart = at + found[0].length;
-  return { subject, line, reply, headerLength, payloadStart, payloadEnd: payloadStart + size };
 }

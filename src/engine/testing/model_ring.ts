@@ -9,6 +9,8 @@ export interface ModelRecord {
   isPlain: boolean;
   origin: number;
   length: number;
+  /** Behind what it skips of the ring's end. */
+  start: number;
   end: number;
 }
 
@@ -42,21 +44,28 @@ export class ModelRing {
     return start + length - this.tail > this.capacity ? -1 : start;
   }
 
-  add(record: Omit<ModelRecord, "end">): void {
+  add(record: Omit<ModelRecord, "start" | "end">): void {
     const start = this.place(record.length);
     if (start < 0) throw new Error("the model adds a record only where there is room");
     this.position = start + record.length;
-    this.records.push({ ...record, end: this.position });
+    this.records.push({ ...record, start, end: this.position });
   }
 
   publish(): void {
     this.head = this.position;
   }
 
-  /** The next record that was shown, or undefined. */
+  /** The next record that was shown, or undefined. What lies skipped before it is taken. */
   next(): ModelRecord | undefined {
     const [record] = this.records;
-    return record !== undefined && record.end <= this.head ? record : undefined;
+    if (record === undefined || record.end > this.head) return undefined;
+    this.taken = record.start;
+    return record;
+  }
+
+  /** Bytes shown and not taken. */
+  get available(): number {
+    return this.head - this.taken;
   }
 
   take(): void {

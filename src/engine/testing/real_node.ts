@@ -1,5 +1,11 @@
 /** A node with a real engine in a crowded memory, and the smallest host that can serve it: what it sends is collected. */
 import {
+  ACCOUNT_NAME_BYTES,
+  ACCOUNT_NAME_ID,
+  ACCOUNT_NAME_LENGTH,
+  ACCOUNT_NAME_SLOTS,
+  ACCOUNT_NAME_TEXT,
+  AREA_ACCOUNT_NAMES,
   AREA_CONNECTIONS,
   AREA_CONTROL_LINE_MAX,
   AREA_DIRTY,
@@ -64,6 +70,8 @@ import {
   PLAN_PLAIN,
   PLAN_PLAIN_COUNT,
   PLAN_PLAIN_NODES,
+  PLAN_QUEUES_ARE_FOR_HOST,
+  PLAN_REPLIES_ARE_FOR_HOST,
   PLAN_SET_BYTES,
   PLAN_SET_COUNT,
   PLAN_SET_WAYS,
@@ -104,9 +112,11 @@ import type { CrowdedMemory } from "./crowded_memory.ts";
 import { allNodes } from "./model_node.ts";
 import {
   CONTROL_LINE_BYTES_MAX,
+  flagsOf,
   type NodeSpecification,
   type PlanSpecification,
   planKey,
+  prefixOf,
   text,
   write,
 } from "./specification.ts";
@@ -143,6 +153,7 @@ export class RealNode {
   readonly #dirty: number;
   readonly #picks: number;
   readonly #planSets: number;
+  readonly #accountNames: number;
   readonly #arenaEnd: number;
   readonly #generations: number;
   readonly #isCollecting: boolean;
@@ -177,6 +188,7 @@ export class RealNode {
     this.#arenaEnd = this.#arenaAt + sizes.arenaBytes;
     this.receive = memory.take(name("receive buffer"), sizes.receiveBytes);
     this.scratch = memory.take(name("scratch"), 8192);
+    this.#accountNames = memory.take(name("account names"), ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES);
 
     const { area } = this;
     this.#set(area + AREA_NODE, this.node);
@@ -189,13 +201,14 @@ export class RealNode {
     this.#set(area + AREA_DIRTY, this.#dirty);
     this.#set(area + AREA_PICKS, this.#picks);
     this.#set(area + AREA_PLAN_SLOTS, this.#planSets);
+    this.#set(area + AREA_ACCOUNT_NAMES, this.#accountNames);
     for (let index = 0; index < sizes.outboxCount; index++) {
       this.#giveOutbox(memory.take(name(`outbox ${index}`), OUTBOX_BYTES));
     }
     for (let slot = 0; slot < slots; slot++) this.output.push("");
     for (const [index, connection] of specification.connections.entries()) {
       const address = this.connection(index + 1);
-      this.#set(address + CONNECTION_FLAGS, connection.flags);
+      this.#set(address + CONNECTION_FLAGS, flagsOf(connection));
       this.#set(address + CONNECTION_CONTEXT, connection.context);
       this.#set(address + CONNECTION_PAYLOAD_MAX, connection.payloadBytesMax);
     }
@@ -239,7 +252,8 @@ export class RealNode {
   }
 
   setFlags(slot: number, flags: number): void {
-    this.#set(this.connection(slot) + CONNECTION_FLAGS, flags);
+    const connection = { ...this.#specification.connections[slot - 1]!, flags };
+    this.#set(this.connection(slot) + CONNECTION_FLAGS, flagsOf(connection));
   }
 
   counters(slot: number) {
@@ -426,7 +440,13 @@ export class RealNode {
     this.#set(plan + PLAN_HASH, hash);
     this.#set(plan + PLAN_SUBJECT_LENGTH, subject.length);
     this.#set(plan + PLAN_CONTEXT, context);
-    this.#set(plan + PLAN_FLAGS, specification.isForHost ? PLAN_IS_FOR_HOST : 0);
+    const { isForHost, queuesAreForHost, repliesAreForHost } = specification;
+    this.#set(
+      plan + PLAN_FLAGS,
+      (isForHost ? PLAN_IS_FOR_HOST : 0) |
+        (queuesAreForHost ? PLAN_QUEUES_ARE_FOR_HOST : 0) |
+        (repliesAreForHost ? PLAN_REPLIES_ARE_FOR_HOST : 0),
+    );
     this.#set(plan + PLAN_ACCOUNT, specification.account);
     const bits = (nodes: Iterable<number>) => [...nodes].reduce((map, node) => map | (1 << node), 0);
     this.#set(plan + PLAN_PLAIN_NODES, bits(specification.plainNodes));
@@ -479,7 +499,8 @@ export class RealNode {
 
   #writeTarget(subject: string, index: number): number {
     const { slot, sid } = this.#specification.subscriptions[index]!;
-    const prefix = `HMSG ${subject} ${sid} `;
+    const { link } = this.#specification.connections[slot - 1]!;
+    const prefix = `${link === undefined ? "H" : ""}${prefixOf(link, subject, sid)}`;
     const target = this.#takeArena(TARGET_PREFIX + prefix.length);
     this.#set(target + TARGET_CONNECTION, this.connection(slot));
     this.#set(target + TARGET_SUBSCRIPTION, this.subscription(index));
@@ -502,6 +523,33 @@ export class RealNode {
       return;
     }
     throw new Error("the test's subjects share a set");
+  }
+
+  // Accounts.
+
+  /** Enters a name into its slot, over whatever is there. */
+  nameAccount(name: string, id: number): void {
+    const slot = this.#slotOfAccount(name);
+    this.#set(slot + ACCOUNT_NAME_LENGTH, name.length);
+    this.#set(slot + ACCOUNT_NAME_ID, id);
+    write(this.#memory.bytes, slot + ACCOUNT_NAME_TEXT, name);
+  }
+
+  /** The id that the table has for a name. */
+  idOfAccount(name: string): number | undefined {
+    const slot = this.#slotOfAccount(name);
+    const start = slot + ACCOUNT_NAME_TEXT;
+    const named = text(this.#memory.bytes, start, start + this.word(slot + ACCOUNT_NAME_LENGTH));
+    return named === name ? this.word(slot + ACCOUNT_NAME_ID) : undefined;
+  }
+
+  forgetAccounts(): void {
+    const end = this.#accountNames + ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES;
+    this.#memory.bytes.fill(0, this.#accountNames, end);
+  }
+
+  #slotOfAccount(name: string): number {
+    return this.#accountNames + (this.hashOf(name) & (ACCOUNT_NAME_SLOTS - 1)) * ACCOUNT_NAME_BYTES;
   }
 
   // Rings.

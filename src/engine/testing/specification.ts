@@ -1,13 +1,20 @@
 /** What a node of a test looks like, in plain words: both the real node and the model are built from it. */
 
+import { CONNECTION_IS_LINK, CONNECTION_IS_ROUTE } from "../../memory/layout.ts";
+
 /** What the tests' nodes set max_control_line to: lines that fit their small rings. */
 export const CONTROL_LINE_BYTES_MAX = 4096;
 
+export type LinkKind = "route" | "gateway" | "leaf";
+
 export interface ConnectionSpecification {
-  /** CONNECTION_IS_… bits. */
+  /** CONNECTION_IS_… bits, but for those that say that it is a link. */
   flags: number;
   payloadBytesMax: number;
+  /** Of a route or gateway: without the account. */
   context: number;
+  /** Another server's connection; a client's without it. */
+  link?: LinkKind;
 }
 
 export interface SubscriptionSpecification {
@@ -33,6 +40,9 @@ export interface PlanSpecification {
   /** Generation words it rests on besides its own four. */
   moreGenerations?: number;
   isForHost: boolean;
+  /** Only the host serves queue groups that a record names, and messages with a reply. */
+  queuesAreForHost?: boolean;
+  repliesAreForHost?: boolean;
   /** Indexes of subscriptions. */
   plain: number[];
   groups: GroupSpecification[];
@@ -48,6 +58,8 @@ export interface NodeSpecification {
 
 /** A message taken apart. Strings hold one byte a character. */
 export interface Message {
+  /** As a route or gateway named it; "" elsewhere. */
+  account?: string;
   subject: string;
   /** `[reply ][header size ]size␍␊`. */
   line: string;
@@ -56,6 +68,19 @@ export interface Message {
   headerLength: number;
   /** Headers and payload. */
   payload: string;
+}
+
+/** All CONNECTION_IS_… bits of a connection. */
+export function flagsOf({ flags, link }: ConnectionSpecification): number {
+  if (link === undefined) return flags;
+  return flags | CONNECTION_IS_LINK | (link === "route" ? CONNECTION_IS_ROUTE : 0);
+}
+
+/** What goes before the line of a message without headers; `sid` is what tells one subscription from another. */
+export function prefixOf(link: LinkKind | undefined, subject: string, sid: string): string {
+  if (link === undefined) return `MSG ${subject} ${sid} `;
+  if (link === "leaf") return `LMSG ${subject} `;
+  return link === "route" && sid.startsWith("l") ? `LMSG ${sid} $G ${subject} ` : `RMSG ${sid} ${subject} `;
 }
 
 export function planKey(context: number, subject: string): string {

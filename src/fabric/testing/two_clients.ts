@@ -9,11 +9,18 @@ import { readRecord } from "../message_record.ts";
 import { RecordQueue } from "../record_queue.ts";
 import { Wake } from "../wake.ts";
 
-/** Two clients on nodes of their own, and a shard that never takes anything. */
-export function twoClients(routes?: InternalRoutes) {
-  const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]));
+/**
+ * Two clients on nodes of their own, a shard and a links shard; these take nothing by themselves. `indexBytes` for an
+ * index of its size.
+ */
+export function twoClients(routes?: InternalRoutes, indexBytes?: number) {
+  const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]), true);
   const { words, map } = shared;
-  const index = createInterestIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
+  const { byteOffset, byteLength } = map.index;
+  const index = createInterestIndex(
+    { buffer: shared.buffer, byteOffset, byteLength: indexBytes ?? byteLength },
+    { hashSeed: [1, 2, 3, 4] },
+  );
   const errors: string[] = [];
   const client = (node: number) => {
     words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;
@@ -37,11 +44,17 @@ export function twoClients(routes?: InternalRoutes) {
     links.stop();
     await running;
   };
-  const shardEngine = createEngine(shared.memory, map.area(NODE_SHARD_FIRST).area, NO_HOST);
-  /** The message that the shard was sent. */
-  const sentToShard = () => {
-    const record = shardEngine.peek(NODE_MAIN);
-    return record === 0 ? null : readRecord(shared, record).message;
+  /** Gives the next delivery that main has sent a node. */
+  const takenBy = (node: number) => {
+    const engine = createEngine(shared.memory, map.area(node).area, NO_HOST);
+    return () => {
+      const record = engine.peek(NODE_MAIN);
+      if (record === 0) return null;
+      engine.skip(NODE_MAIN, record);
+      return readRecord(shared, record);
+    };
   };
-  return { main, links, stop, sentToShard, errors };
+  const sentToShard = takenBy(NODE_SHARD_FIRST);
+  const sentToLinks = takenBy(map.linksNode);
+  return { main, links, stop, sentToShard, sentToLinks, errors, index };
 }

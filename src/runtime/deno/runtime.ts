@@ -3,6 +3,7 @@ import { certificateSets } from "../certificate_sets.ts";
 import { LIBSSL_FILE } from "../openssl/libssl.ts";
 import { LIBC_FILE } from "../posix/libc.ts";
 import type { Runtime } from "../runtime.ts";
+import type { HandshakeRole } from "../tls.ts";
 import { deno } from "./globals.ts";
 import { openDenoOpenSsl } from "./openssl.ts";
 import { openDenoPosix } from "./posix.ts";
@@ -11,9 +12,10 @@ import { onDenoSignal } from "./signals.ts";
 const INSTEAD = "serve with OpenSSL (Linux, --allow-ffi), or run on Bun";
 
 /** Tried on Deno 2.9.6: its node:tls takes these options and does not go by them. */
-function findDenoTlsLimit(options: TlsOptions): string | undefined {
+function findDenoTlsLimit(options: TlsOptions, roles: readonly HandshakeRole[]): string | undefined {
   const { verify, cipherSuites, curvePreferences } = options;
-  if (verify) return `tls: Deno's own TLS does not verify client certificates; ${INSTEAD}`;
+  if (verify && roles.includes("server"))
+    return `tls: Deno's own TLS does not verify client certificates; ${INSTEAD}`;
   if (cipherSuites.length > 0) return `tls: Deno's own TLS has no choice of cipher_suites; ${INSTEAD}`;
   if (curvePreferences.length > 0)
     return `tls: Deno's own TLS has no choice of curve_preferences; ${INSTEAD}`;

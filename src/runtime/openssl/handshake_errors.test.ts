@@ -5,7 +5,7 @@ import { handshakeErrorOf } from "./handshake_errors.ts";
 const LIBRARY = 20 << 23;
 const reasonText = (code: number) => `openssl's words for ${code & 0x7fffff}`;
 const textOf = (reason: number, verifyResult = 0) =>
-  handshakeErrorOf(LIBRARY | reason, verifyResult, [], reasonText);
+  handshakeErrorOf(LIBRARY | reason, verifyResult, [], undefined, reasonText);
 
 for (const [reason, text] of [
   [199, "tls: client didn't provide a certificate"],

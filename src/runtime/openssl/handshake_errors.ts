@@ -74,17 +74,20 @@ const FAULTS: ReadonlyMap<number, CertificateFault> = new Map([
   [25, "path too long"],
   [26, "wrong purpose"],
   [37, "unfit authority"],
+  [62, "wrong name"],
+  [64, "wrong name"],
   [79, "unfit authority"],
 ]);
 
 /**
  * `reasonText` gives OpenSSL's own words. Where a certificate is refused, `verifyResult` is X509_V_… and
- * `certificates` the peer's first and what else is known of its chain, DER.
+ * `certificates` the peer's first and what else is known of its chain, DER; `serverName` what a server is called.
  */
 export function handshakeErrorOf(
   code: number,
   verifyResult: number,
   certificates: readonly Uint8Array[],
+  serverName: string | undefined,
   reasonText: (code: number) => string,
 ): HandshakeError {
   const reason = code & ERR_REASON_MASK;
@@ -93,7 +96,9 @@ export function handshakeErrorOf(
   }
   const known = (text: string): HandshakeError => ({ text, isNoise: false });
   if (reason === VERIFY_FAILED) {
-    return known(certificateErrorText(FAULTS.get(verifyResult) ?? "unknown authority", certificates));
+    return known(
+      certificateErrorText(FAULTS.get(verifyResult) ?? "unknown authority", certificates, serverName),
+    );
   }
   if (reason === UNEXPECTED_EOF) return known("EOF");
   if (DECODING_REASONS.has(reason)) return known("local error: tls: error decoding message");

@@ -8,6 +8,7 @@ import type { NativeFunction } from "../posix/libc.ts";
 export const LIBSSL_FILE = "libssl.so.3";
 
 export const LIBSSL_FUNCTIONS = {
+  CRYPTO_malloc: { parameters: ["size", "pointer", "i32"], result: "pointer" },
   ERR_clear_error: { parameters: [], result: "i32" },
   ERR_get_error: { parameters: [], result: "size" },
   ERR_reason_error_string: { parameters: ["size"], result: "pointer" },
@@ -16,8 +17,10 @@ export const LIBSSL_FUNCTIONS = {
   OPENSSL_sk_value: { parameters: ["pointer", "i32"], result: "pointer" },
   OpenSSL_version: { parameters: ["i32"], result: "pointer" },
   SSL_CIPHER_standard_name: { parameters: ["pointer"], result: "pointer" },
+  SSL_CTX_callback_ctrl: { parameters: ["pointer", "i32", "pointer"], result: "i32" },
   SSL_CTX_check_private_key: { parameters: ["pointer"], result: "i32" },
   SSL_CTX_ctrl: { parameters: ["pointer", "i32", "size", "pointer"], result: "i32" },
+  SSL_CTX_get0_param: { parameters: ["pointer"], result: "pointer" },
   SSL_CTX_free: { parameters: ["pointer"], result: "i32" },
   SSL_CTX_load_verify_file: { parameters: ["pointer", "pointer"], result: "i32" },
   SSL_CTX_new: { parameters: ["pointer"], result: "pointer" },
@@ -33,7 +36,8 @@ export const LIBSSL_FUNCTIONS = {
   SSL_CTX_set_verify: { parameters: ["pointer", "i32", "pointer"], result: "i32" },
   SSL_CTX_use_PrivateKey_file: { parameters: ["pointer", "pointer", "i32"], result: "i32" },
   SSL_CTX_use_certificate_chain_file: { parameters: ["pointer", "pointer"], result: "i32" },
-  SSL_accept: { parameters: ["pointer"], result: "i32" },
+  SSL_ctrl: { parameters: ["pointer", "i32", "size", "pointer"], result: "i32" },
+  SSL_do_handshake: { parameters: ["pointer"], result: "i32" },
   SSL_free: { parameters: ["pointer"], result: "i32" },
   SSL_get1_peer_certificate: { parameters: ["pointer"], result: "pointer" },
   SSL_get0_verified_chain: { parameters: ["pointer"], result: "pointer" },
@@ -46,12 +50,20 @@ export const LIBSSL_FUNCTIONS = {
   SSL_new: { parameters: ["pointer"], result: "pointer" },
   SSL_read: { parameters: ["pointer", "pointer", "i32"], result: "i32" },
   SSL_set_SSL_CTX: { parameters: ["pointer", "pointer"], result: "pointer" },
+  SSL_set1_host: { parameters: ["pointer", "pointer"], result: "i32" },
+  SSL_set_accept_state: { parameters: ["pointer"], result: "i32" },
+  SSL_set_connect_state: { parameters: ["pointer"], result: "i32" },
+  SSL_set_hostflags: { parameters: ["pointer", "u32"], result: "i32" },
   SSL_set_fd: { parameters: ["pointer", "i32"], result: "i32" },
   SSL_shutdown: { parameters: ["pointer"], result: "i32" },
   SSL_version: { parameters: ["pointer"], result: "i32" },
   SSL_write: { parameters: ["pointer", "pointer", "i32"], result: "i32" },
+  TLS_client_method: { parameters: [], result: "pointer" },
   TLS_server_method: { parameters: [], result: "pointer" },
+  X509_VERIFY_PARAM_set_flags: { parameters: ["pointer", "size"], result: "i32" },
   X509_free: { parameters: ["pointer"], result: "i32" },
+  dlopen: { parameters: ["pointer", "i32"], result: "pointer" },
+  dlsym: { parameters: ["pointer", "pointer"], result: "pointer" },
   i2d_X509: { parameters: ["pointer", "pointer"], result: "i32" },
 } as const satisfies Record<string, NativeFunction>;
 
@@ -71,13 +83,22 @@ export const SSL_VERIFY_NONE = 0;
 export const SSL_VERIFY_PEER = 1;
 export const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
 
-/** `cmd` of `SSL_CTX_ctrl`. */
+/** `flag` of `dlopen`. */
+export const RTLD_NOW = 2;
+
+/** `cmd` of `SSL_CTX_ctrl`, `SSL_CTX_callback_ctrl` and `SSL_ctrl`. */
 export const SSL_CTRL_MODE = 33;
 export const SSL_CTRL_SET_READ_AHEAD = 41;
 export const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
+export const SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB = 63;
+export const SSL_CTRL_SET_TLSEXT_STATUS_REQ_OCSP_RESP = 71;
 export const SSL_CTRL_CLEAR_MODE = 78;
 export const SSL_CTRL_SET_GROUPS_LIST = 92;
 export const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
+
+/** `cmd` of `SSL_ctrl`, and what goes with it. */
+export const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
+export const TLSEXT_NAMETYPE_HOST_NAME = 0;
 
 export const SSL_MODE_ENABLE_PARTIAL_WRITE = 0x1;
 export const SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 0x2;
@@ -85,10 +106,16 @@ export const SSL_MODE_AUTO_RETRY = 0x4;
 export const SSL_MODE_RELEASE_BUFFERS = 0x10;
 
 export const SSL_OP_IGNORE_UNEXPECTED_EOF = 0x80;
+export const SSL_OP_NO_TICKET = 0x4000;
 export const SSL_OP_CIPHER_SERVER_PREFERENCE = 0x400000;
 export const SSL_OP_NO_RENEGOTIATION = 0x40000000;
 
 export const SSL_SESS_CACHE_OFF = 0;
+
+/** Whatever is in the file of authorities is trusted, intermediate ones included. */
+export const X509_V_FLAG_PARTIAL_CHAIN = 0x80000;
+export const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x4;
+export const X509_CHECK_FLAG_NEVER_CHECK_SUBJECT = 0x20;
 
 export const TLS1_2_VERSION = 0x303;
 export const TLS1_3_VERSION = 0x304;

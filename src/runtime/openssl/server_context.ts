@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { CertificatePair, TlsOptions } from "../../config/tls.ts";
 import { certificateSets } from "../certificate_sets.ts";
-import type { OpenSslContext } from "../tls.ts";
+import type { HandshakeRole, OpenSslContext } from "../tls.ts";
 import { openSslCipherName, openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./cipher_names.ts";
 import {
   SSL_CTRL_CLEAR_MODE,
@@ -18,14 +18,17 @@ import {
   SSL_OP_CIPHER_SERVER_PREFERENCE,
   SSL_OP_IGNORE_UNEXPECTED_EOF,
   SSL_OP_NO_RENEGOTIATION,
+  SSL_OP_NO_TICKET,
   SSL_SESS_CACHE_OFF,
   SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
   SSL_VERIFY_NONE,
   SSL_VERIFY_PEER,
   TLS1_2_VERSION,
   TLS1_3_VERSION,
+  X509_V_FLAG_PARTIAL_CHAIN,
 } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
+import { allowStapling } from "./stapling.ts";
 
 /** Ciphertext taken from the socket at a time. */
 const READ_AHEAD_BYTES = 64 * 1024;
@@ -49,12 +52,12 @@ export type ServerContextsResult =
 export function createServerContexts(openSsl: OpenSsl, options: TlsOptions): ServerContextsResult {
   const contexts: OpenSslContext[] = [];
   for (const { names, pairs } of certificateSets(options)) {
-    const created = createContext(openSsl, options, pairs);
+    const created = createContext(openSsl, "server", options, pairs);
     if (typeof created === "string") {
       freeContexts(openSsl, contexts);
       return { ok: false, reason: created };
     }
-    contexts.push({ address: created, names });
+    contexts.push({ address: created, names, staple: null });
   }
   return { ok: true, contexts };
 }
@@ -63,16 +66,19 @@ export function freeContexts(openSsl: OpenSsl, contexts: readonly OpenSslContext
   for (const { address } of contexts) openSsl.functions.SSL_CTX_free(address);
 }
 
-/** The context's address, or what is wrong. */
-function createContext(
+/** The address of a context for one side of handshakes, or what is wrong. */
+export function createContext(
   openSsl: OpenSsl,
+  role: HandshakeRole,
   options: TlsOptions,
   pairs: readonly CertificatePair[],
 ): number | string {
   const { functions } = openSsl;
-  const context = functions.SSL_CTX_new(functions.TLS_server_method());
+  const context = functions.SSL_CTX_new(
+    role === "server" ? functions.TLS_server_method() : functions.TLS_client_method(),
+  );
   assert(context !== 0, "OpenSSL makes a context");
-  const problem = configure(openSsl, context, options, pairs);
+  const problem = configure(openSsl, context, role, options, pairs);
   openSsl.takeErrors();
   if (problem === undefined) return context;
   functions.SSL_CTX_free(context);
@@ -82,6 +88,7 @@ function createContext(
 function configure(
   openSsl: OpenSsl,
   context: number,
+  role: HandshakeRole,
   options: TlsOptions,
   pairs: readonly CertificatePair[],
 ): string | undefined {
@@ -98,7 +105,12 @@ function configure(
   functions.SSL_CTX_ctrl(context, SSL_CTRL_SET_READ_AHEAD, 1, 0);
   functions.SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD_BYTES);
   functions.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, 0);
-  functions.SSL_CTX_set_num_tickets(context, TICKETS_PER_HANDSHAKE);
+  if (options.ocspPeer?.verify === true) {
+    // A session that is resumed keeps nothing of the chain but the peer's own certificate, and all of it is checked.
+    functions.SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    functions.SSL_CTX_set_num_tickets(context, 0);
+  } else functions.SSL_CTX_set_num_tickets(context, TICKETS_PER_HANDSHAKE);
+  allowStapling(openSsl, context);
   functions.SSL_CTX_set_session_id_context(
     context,
     openSsl.addressOfText(SESSION_CONTEXT),
@@ -111,7 +123,7 @@ function configure(
     useCiphers(openSsl, context, options) ??
     useGroups(openSsl, context, options) ??
     useCertificates(openSsl, context, pairs) ??
-    useVerification(openSsl, context, options)
+    useVerification(openSsl, context, role, options)
   );
 }
 
@@ -170,23 +182,28 @@ function useCertificates(
 function useVerification(
   openSsl: OpenSsl,
   context: number,
-  { caFile, verify }: TlsOptions,
+  role: HandshakeRole,
+  { caFile, verify, insecure }: TlsOptions,
 ): string | undefined {
   const { functions } = openSsl;
-  if (!verify) {
+  if (role === "server" ? !verify : insecure) {
     functions.SSL_CTX_set_verify(context, SSL_VERIFY_NONE, 0);
     return undefined;
   }
   functions.SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, 0);
+  functions.X509_VERIFY_PARAM_set_flags(functions.SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
   if (caFile === undefined) {
     functions.SSL_CTX_set_default_verify_paths(context);
     return undefined;
   }
-  const names = functions.SSL_load_client_CA_file(openSsl.addressOfText(caFile));
-  if (names === 0 || functions.SSL_CTX_load_verify_file(context, openSsl.addressOfText(caFile)) !== 1) {
+  if (functions.SSL_CTX_load_verify_file(context, openSsl.addressOfText(caFile)) !== 1) {
     return `failed to parse root ca certificate: ${caFile}: ${whyFailed(openSsl)}`;
   }
-  functions.SSL_CTX_set_client_CA_list(context, names);
+  if (role === "server") {
+    // The names are the context's from then on.
+    const names = functions.SSL_load_client_CA_file(openSsl.addressOfText(caFile));
+    functions.SSL_CTX_set_client_CA_list(context, names);
+  }
   return undefined;
 }
 

@@ -6,6 +6,9 @@ import type { OpenSsl } from "./openssl.ts";
 /** Certificates of a peer that we look at; it chooses how many it sends. */
 const CERTIFICATES_MAX = 16;
 
+/** X509_V_ERR_… of chains that lead to nobody we know. */
+const UNKNOWN_AUTHORITIES: ReadonlySet<number> = new Set([2, 18, 19, 20, 21]);
+
 /** What a connection agreed on whose handshake is done. */
 export function readSession(openSsl: OpenSsl, connection: number): TlsSession {
   const { functions, posix } = openSsl;
@@ -31,9 +34,17 @@ function peerCertificates(openSsl: OpenSsl, connection: number): Uint8Array[] {
   return [...certificates, ...encodeAll(openSsl, chain)];
 }
 
-/** The chain whose verification failed, as far as it was built, the peer's own certificate first; DER. */
-export function refusedCertificates(openSsl: OpenSsl, connection: number): Uint8Array[] {
-  return encodeAll(openSsl, openSsl.functions.SSL_get0_verified_chain(connection));
+/**
+ * What is known of the certificates that a peer sent when its chain, as far as it was built, was refused for
+ * `verifyResult`; its own first, DER. A chain that has no other fault than its authority ends in one of ours.
+ */
+export function refusedCertificates(
+  openSsl: OpenSsl,
+  connection: number,
+  verifyResult: number,
+): Uint8Array[] {
+  const chain = encodeAll(openSsl, openSsl.functions.SSL_get0_verified_chain(connection));
+  return chain.length > 1 && !UNKNOWN_AUTHORITIES.has(verifyResult) ? chain.slice(0, -1) : chain;
 }
 
 /** The DER forms of a `STACK_OF(X509)`, of which 0 is an empty one. */

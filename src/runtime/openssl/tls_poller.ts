@@ -1,21 +1,24 @@
 // Hot: the reads and writes run once per batch of messages.
 import { assert } from "../../base/assert.ts";
+import type { Dialler } from "../dialling.ts";
 import type { EpollPoller } from "../epoll_poller.ts";
 import type { Poller, StreamSource } from "../poller.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "../poller.ts";
 import { errnoText } from "../posix/errno.ts";
 import { EAGAIN, EINTR, MSG_PEEK } from "../posix/libc.ts";
 import type { Posix } from "../posix/posix.ts";
+import type { SocketAddress } from "../posix/socket_address.ts";
 import { chooseByServerName, serverNameOf } from "../server_name.ts";
 import {
+  type DialledServer,
   HANDSHAKE_DONE,
   HANDSHAKE_FAILED,
   type HandshakeError,
-  type OpenSslContext,
   type TlsContext,
   type TlsLayer,
   type TlsSession,
 } from "../tls.ts";
+import { setServerName } from "./client_context.ts";
 import { handshakeErrorOf } from "./handshake_errors.ts";
 import {
   RECORD_BYTES_MAX,
@@ -26,6 +29,19 @@ import {
 } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
 import { readSession, refusedCertificates } from "./session.ts";
+import { giveStaple } from "./stapling.ts";
+
+/** What handshakes are made with, as this thread uses it. */
+interface UsableContext {
+  /** For those who come; see `OpenSslContext`. */
+  readonly contexts: readonly {
+    readonly address: number;
+    readonly names: readonly string[];
+    readonly staple: Uint8Array<ArrayBuffer> | null;
+  }[];
+  /** Of the `SSL_CTX` for those who are dialled. */
+  readonly clientContext: number | null;
+}
 
 /** What a slot is; one byte each. */
 const PLAIN = 0;
@@ -46,7 +62,7 @@ const UNNAMED = 4;
  *
  * OpenSSL reads ahead, so bytes can be waiting in it that epoll knows nothing of: `wait` reports such slots itself.
  */
-export class TlsPoller implements Poller, TlsLayer {
+export class TlsPoller implements Poller, Dialler, TlsLayer {
   readonly kind = "epoll";
   readonly memoryBase: number;
   readonly wakeHandle: number;
@@ -55,13 +71,11 @@ export class TlsPoller implements Poller, TlsLayer {
   readonly #posix: Posix;
   readonly #openLibrary: () => OpenSsl;
   #openSsl: OpenSsl | null = null;
-  /** For new handshakes, by listener. */
-  readonly #contexts: (readonly OpenSslContext[])[] = [];
+  /** For new handshakes, by name. */
+  readonly #contexts = new Map<string, UsableContext>();
 
   readonly #states: Uint8Array;
   // Of slots that are not plain. They are made with the first context: most servers have none.
-  /** Listener of each slot that is UNNAMED. */
-  #listeners = new Uint8Array(0);
   /** The `SSL` of each slot; addresses. */
   #connections = new Float64Array(0);
   /** 1 while the caller wants to hear of bytes to read, of room to write. */
@@ -77,6 +91,11 @@ export class TlsPoller implements Poller, TlsLayer {
   #owedBytes = new Uint16Array(0);
   /** Bytes that went out with such a record before the caller offered them again. */
   #creditBytes = new Uint16Array(0);
+
+  /** Name of the context of each slot that is UNNAMED. */
+  readonly #contextNames = new Map<number, string>();
+  /** Whom we dialled, by the slot of a handshake under way. */
+  readonly #serverNames = new Map<number, string>();
 
   /** One record, filled from many pieces. */
   readonly #record = new Uint8Array(new ArrayBuffer(RECORD_BYTES_MAX));
@@ -110,6 +129,22 @@ export class TlsPoller implements Poller, TlsLayer {
 
   add(slot: number, source: StreamSource): void {
     this.#inner.add(slot, source);
+  }
+
+  connect(slot: number, ip: string, port: number): number {
+    return this.#inner.connect(slot, ip, port);
+  }
+
+  finishConnect(slot: number): number {
+    return this.#inner.finishConnect(slot);
+  }
+
+  dialError(): string {
+    return this.#inner.dialError();
+  }
+
+  localAddress(slot: number): SocketAddress {
+    return this.#inner.localAddress(slot);
   }
 
   setInterest(slot: number, readable: boolean, writable: boolean): void {
@@ -204,14 +239,23 @@ export class TlsPoller implements Poller, TlsLayer {
     this.#inner.dispose();
   }
 
-  useContext(listener: number, context: TlsContext | null): void {
+  useContext(name: string, context: TlsContext | null): void {
     if (context === null) {
-      delete this.#contexts[listener];
+      this.#contexts.delete(name);
       return;
     }
     assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
     if (this.#openSsl === null) this.#open();
-    this.#contexts[listener] = context.contexts;
+    const contexts = context.contexts.map(({ address, names, staple }) => ({
+      address,
+      names,
+      staple: staple === null ? null : Uint8Array.fromBase64(staple),
+    }));
+    this.#contexts.set(name, { contexts, clientContext: context.clientContext });
+  }
+
+  hasContext(name: string): boolean {
+    return this.#contexts.has(name);
   }
 
   peek(slot: number): number {
@@ -223,17 +267,30 @@ export class TlsPoller implements Poller, TlsLayer {
     return errno === EAGAIN || errno === EINTR ? WOULD_BLOCK : READ_FAILED;
   }
 
-  startTls(slot: number, listener: number): void {
+  startTls(slot: number, name: string, dialled: DialledServer | null): void {
     assert(this.#states[slot] === PLAIN, "TlsPoller.startTls: the stream is encrypted already");
-    const { functions } = this.#library();
-    const contexts = this.#contexts[listener];
-    assert(contexts !== undefined, "TlsPoller.startTls: the listener has no context");
-    const connection = functions.SSL_new(contexts[0]!.address);
+    const openSsl = this.#library();
+    const { functions } = openSsl;
+    const context = this.#contexts.get(name);
+    assert(context !== undefined, "TlsPoller.startTls: there is no context of that name");
+    const [listening] = context.contexts;
+    const address = dialled === null ? listening?.address : context.clientContext;
+    assert(address != null, "TlsPoller.startTls: the context is for the other side");
+    const connection = functions.SSL_new(address);
     assert(connection !== 0, "OpenSSL makes a connection");
     functions.SSL_set_fd(connection, this.#inner.fdOf(slot));
     this.#connections[slot] = connection;
-    this.#listeners[slot] = listener;
-    this.#states[slot] = contexts.length > 1 ? UNNAMED : SHAKING;
+    this.#states[slot] = SHAKING;
+    if (dialled !== null) {
+      setServerName(openSsl, connection, dialled.serverName);
+      this.#serverNames.set(slot, dialled.serverName);
+    } else {
+      functions.SSL_set_accept_state(connection);
+      if (context.contexts.length > 1) {
+        this.#states[slot] = UNNAMED;
+        this.#contextNames.set(slot, name);
+      } else if (listening?.staple != null) giveStaple(openSsl, connection, listening.staple);
+    }
     // As after `add`: nobody writes before the handshake, and nobody is slowed down.
     this.#wantsRead[slot] = 1;
     this.#wantsWrite[slot] = 0;
@@ -246,9 +303,10 @@ export class TlsPoller implements Poller, TlsLayer {
     const openSsl = this.#library();
     const connection = this.#connections[slot]!;
     if (this.#states[slot] === UNNAMED) this.#chooseContext(slot, connection);
-    const result = openSsl.functions.SSL_accept(connection);
+    const result = openSsl.functions.SSL_do_handshake(connection);
     if (result === 1) {
       this.#states[slot] = SECURE;
+      this.#serverNames.delete(slot);
       this.#setNeedsWrite(slot, 0);
       return HANDSHAKE_DONE;
     }
@@ -262,9 +320,13 @@ export class TlsPoller implements Poller, TlsLayer {
     const [cause] = openSsl.takeErrors();
     if (cause !== undefined && code !== SSL_ERROR_SYSCALL) {
       const verifyResult = openSsl.functions.SSL_get_verify_result(connection);
-      const certificates = verifyResult === 0 ? [] : refusedCertificates(openSsl, connection);
-      this.#handshakeError = handshakeErrorOf(cause, verifyResult, certificates, (reason) =>
-        openSsl.reasonText(reason),
+      const certificates = verifyResult === 0 ? [] : refusedCertificates(openSsl, connection, verifyResult);
+      this.#handshakeError = handshakeErrorOf(
+        cause,
+        verifyResult,
+        certificates,
+        this.#serverNames.get(slot),
+        (reason) => openSsl.reasonText(reason),
       );
     } else {
       const isEnd = code === SSL_ERROR_ZERO_RETURN || errno === 0 || errno === EAGAIN;
@@ -284,7 +346,6 @@ export class TlsPoller implements Poller, TlsLayer {
   #open(): void {
     this.#openSsl = this.#openLibrary();
     const slotsMax = this.#states.length;
-    this.#listeners = new Uint8Array(slotsMax);
     this.#connections = new Float64Array(slotsMax);
     this.#wantsRead = new Uint8Array(slotsMax);
     this.#wantsWrite = new Uint8Array(slotsMax);
@@ -300,11 +361,14 @@ export class TlsPoller implements Poller, TlsLayer {
     const fd = this.#inner.fdOf(slot);
     const count = this.#posix.recv(fd, this.#recordAddress, this.#record.length, MSG_PEEK);
     const name = count > 0 ? serverNameOf(this.#record.subarray(0, count)) : "";
-    const contexts = this.#contexts[this.#listeners[slot]!];
+    const { contexts = [] } = this.#contexts.get(this.#contextNames.get(slot)!) ?? {};
+    this.#contextNames.delete(slot);
     // Gone since this handshake began: it goes on with what it was given then.
-    if (contexts === undefined) return;
-    const { address } = chooseByServerName(contexts, name);
-    this.#library().functions.SSL_set_SSL_CTX(connection, address);
+    if (contexts.length === 0) return;
+    const { address, staple } = chooseByServerName(contexts, name);
+    const openSsl = this.#library();
+    openSsl.functions.SSL_set_SSL_CTX(connection, address);
+    if (staple !== null) giveStaple(openSsl, connection, staple);
   }
 
   /** The result of a plain call, whose error is the inner poller's to tell. */
@@ -462,7 +526,10 @@ export class TlsPoller implements Poller, TlsLayer {
     const openSsl = this.#openSsl!;
     const [cause] = openSsl.takeErrors();
     if (code === SSL_ERROR_SYSCALL || cause === undefined) this.#lastError = errnoText(errno);
-    else this.#lastError = handshakeErrorOf(cause, 0, [], (reason) => openSsl.reasonText(reason)).text;
+    else
+      this.#lastError = handshakeErrorOf(cause, 0, [], undefined, (reason) =>
+        openSsl.reasonText(reason),
+      ).text;
   }
 
   #setBuffered(slot: number, isBuffered: 0 | 1): void {
@@ -497,6 +564,8 @@ export class TlsPoller implements Poller, TlsLayer {
     }
     openSsl.functions.SSL_free(connection);
     this.#connections[slot] = 0;
+    this.#contextNames.delete(slot);
+    this.#serverNames.delete(slot);
     this.#states[slot] = PLAIN;
     this.#setBuffered(slot, 0);
   }

@@ -88,6 +88,7 @@ export const ERRNO_TEXTS: ReadonlyMap<number, readonly [name: string, text: stri
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EINVAL = 22;
+export const ENFILE = 23;
 export const EMFILE = 24;
 export const EPIPE = 32;
 export const EAFNOSUPPORT = 97;

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import type { Dialler } from "../dialling.ts";
 import { EpollPoller } from "../epoll_poller.ts";
 import { loadRuntime } from "../mod.ts";
 import { TlsPoller } from "../openssl/tls_poller.ts";
@@ -20,7 +21,7 @@ if (!opened.ok) throw new Error(opened.reason);
 const { posix } = opened;
 
 /** What differs between pollers: how they are made, where connections come from, how they are woken. */
-export interface PollerSubject<P extends Poller = Poller> {
+export interface PollerSubject<P extends Poller & Dialler = Poller & Dialler> {
   readonly kind: Poller["kind"];
   open(memory: WebAssembly.Memory): P;
   listen(onConnection: (source: StreamSource) => void): Promise<{ port: number; close(): void }>;
@@ -53,6 +54,14 @@ async function listenWithEpoll(onConnection: (source: StreamSource) => void) {
   };
 }
 
+/** A port where connections are not taken: after the first few they have no outcome. */
+export function listenWithoutRoom(): { port: number; close(): void } {
+  const fd = posix.listenSocket("127.0.0.1", 0, { backlog: 0, isDualStack: false });
+  if (typeof fd === "object") throw new Error(`${fd.step}: ${fd.errno}`);
+  const address = posix.localAddress(fd);
+  return { port: typeof address === "number" ? 0 : address.port, close: () => posix.close(fd) };
+}
+
 /** OpenSSL of this thread, which the tests that need it must have. */
 export function openSslForTests() {
   const library = runtime.openOpenSsl(posix);
@@ -67,7 +76,7 @@ export const epollSubject: PollerSubject = {
   wake: (_memory, wakeHandle) => wakeEpollPoller(posix, wakeHandle),
 };
 
-export const tlsSubject: PollerSubject<Poller & TlsLayer> = {
+export const tlsSubject: PollerSubject<Poller & Dialler & TlsLayer> = {
   ...epollSubject,
   open(memory) {
     const bytes = new Uint8Array(memory.buffer);
@@ -76,7 +85,7 @@ export const tlsSubject: PollerSubject<Poller & TlsLayer> = {
   },
 };
 
-export const runtimeSubject: PollerSubject<Poller & TlsLayer> = {
+export const runtimeSubject: PollerSubject<Poller & Dialler & TlsLayer> = {
   kind: "runtime",
   open: (memory) =>
     new SocketPoller({

@@ -31,9 +31,13 @@ export class FakeTls implements TlsLayer {
     this.#poller = poller;
   }
 
-  useContext(_listener: number, context: TlsContext | null): void {
+  useContext(_name: string, context: TlsContext | null): void {
     if (FakeTls.isBroken) throw new Error("no such file");
     this.contexts.push(context);
+  }
+
+  hasContext(): boolean {
+    return (this.contexts.at(-1) ?? null) !== null;
   }
 
   peek(slot: number): number {

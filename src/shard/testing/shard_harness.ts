@@ -32,6 +32,8 @@ const NO_RULES: LoginRules = {
   websocket: OPEN,
   leafnode: OPEN,
   leafnodeWebSocket: OPEN,
+  leafCredentials: null,
+  leafAccount: "$G",
   isProxyRequired: false,
   trustedProxies: [],
   callout: null,
@@ -111,7 +113,7 @@ export class ShardHarness {
   readonly reports: ShardReport[] = [];
   /** Logins that shards want a verdict on. */
   readonly questions: LoginQuestion[] = [];
-  readonly #rings: Rings[] = [];
+  readonly rings: Rings[] = [];
   readonly #engine: Engine;
   /** Shards whose turn is on the stack: a shard that waits for a ring runs the others. */
   readonly #inTurn = new Set<number>();
@@ -139,7 +141,7 @@ export class ShardHarness {
         memory: this.shared.memory,
         engineCode,
         transport: "runtime" as const,
-        listen: null,
+        listen: [],
         info: INFO,
         options: { ...OPTIONS, ...options },
         spinMs: 0,
@@ -156,10 +158,11 @@ export class ShardHarness {
         collectRecentGarbage: () => {},
         residentBytes: () => 0,
         stopListening: () => {},
+        createLinks: null,
       });
       void shard.run();
       poller.turn();
-      this.#rings.push(lastDrained!);
+      this.rings.push(lastDrained!);
       this.pollers.push(poller);
       this.tls.push(tls);
       this.shards.push(shard);
@@ -248,7 +251,7 @@ export class ShardHarness {
     if (this.#inTurn.size === 0) return;
     if (++this.#wakes < WAKES_BEFORE_TURN) return;
     if (this.#wakes > NESTED_TURNS_MAX) throw new Error("two shards wait for each other for ever");
-    if (this.#inTurn.has(handle)) drainAll.call(this.#rings[handle]!);
+    if (this.#inTurn.has(handle)) drainAll.call(this.rings[handle]!);
     else this.turn(handle);
   }
 }

@@ -1,0 +1,91 @@
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
+import { findCertificateUser } from "./certificate.ts";
+import { type Claimed, goQuoteText } from "./identity.ts";
+import type { Login, LoginLog, LoginRefusal, LoginRequest, RefusalReason } from "./login.ts";
+import type { LeafCredentials, LeafUserRule, LoginRules } from "./login_rules.ts";
+import { checkProxy } from "./proxy.ts";
+import { type CredentialChecks, findSignatureProblem, isLeafType, isSecret } from "./user_login.ts";
+import { loginOf, refusalOf } from "./verdict.ts";
+
+/**
+ * The decision about a leaf where the `leafnodes` block has credentials of its own: nobody else's count, also in operator
+ * mode. Source: nats-server auth.go, isLeafNodeAuthorized.
+ */
+
+/** The verdict on a leaf; null for whoever is no leaf, and where the ordinary credentials count for leafs too. */
+export function judgeLeaf(
+  { leafCredentials, trustedProxies }: LoginRules,
+  request: LoginRequest,
+  checks: CredentialChecks,
+): Login | LoginRefusal | null {
+  if (leafCredentials === null || !isLeafType(request.connectionType)) return null;
+  const { nkey, user, password, authToken } = request.connect;
+  const sent: Claimed = { nkey, user, password, authToken, jwt: "", publicKey: "" };
+  const proxy = checkProxy(request, trustedProxies, checks.verifySignature);
+  const refuse = (reason: RefusalReason, logs: readonly LoginLog[] = []): LoginRefusal =>
+    refusalOf(sent, reason, GLOBAL_ACCOUNT, logs, { proxyKey: proxy.proxyKey });
+
+  if (request.connect.account !== "" || request.connect.isNewAccount)
+    return refuse("authorization violation");
+  if (proxy.isRefused) return refuse("proxy not trusted", proxy.logs);
+  const { rule, claimed, logs } = findRule(leafCredentials, sent, request);
+  if (rule === undefined) return refuse("authorization violation", logs);
+  if (rule.isProxyRequired && proxy.proxyKey === "") return refuse("proxy required", logs);
+  const problem = findProblem(leafCredentials.kind, rule, claimed, request, checks);
+  if (problem !== undefined) {
+    return refuse("authorization violation", problem === "" ? logs : [{ level: "debug", text: problem }]);
+  }
+  const issuerKey = leafCredentials.kind === "nkey" ? rule.account : "";
+  return loginOf(claimed, {
+    account: rule.account,
+    permissions: null,
+    proxyKey: proxy.proxyKey,
+    issuerKey,
+    logs,
+  });
+}
+
+interface FoundRule {
+  readonly rule: LeafUserRule | undefined;
+  /** What CONNECT said, with the user of the certificate where that is what counts. */
+  readonly claimed: Claimed;
+  readonly logs: readonly LoginLog[];
+}
+
+function findRule(credentials: LeafCredentials, sent: Claimed, { tls }: LoginRequest): FoundRule {
+  if (credentials.kind === "user") {
+    return { rule: sent.user === credentials.name ? credentials : undefined, claimed: sent, logs: [] };
+  }
+  if (credentials.kind === "nkey") {
+    return { rule: sent.nkey === credentials.name ? credentials : undefined, claimed: sent, logs: [] };
+  }
+  const { users, mapsCertificates } = credentials;
+  const find = (name: string) => users.find((rule) => rule.name === name);
+  if (!mapsCertificates) return { rule: find(sent.user), claimed: sent, logs: [] };
+  const match = findCertificateUser(tls, {
+    find,
+    all: () => users.map((user) => ({ name: user.name, user })),
+  });
+  const rule = match.user;
+  const claimed = rule === undefined ? sent : { ...sent, user: rule.name };
+  const logs: LoginLog[] = [match.log];
+  if (rule !== undefined && sent.user !== "") {
+    const text = `User ${goQuoteText(sent.user)} found in connect proto, but user required from cert`;
+    logs.push({ level: "warning", text });
+  }
+  return { rule, claimed, logs };
+}
+
+/** What is wrong with password or signature, for the log; empty for what is not logged, undefined for nothing. */
+function findProblem(
+  kind: LeafCredentials["kind"],
+  rule: LeafUserRule,
+  { password }: Claimed,
+  { connect, nonce }: LoginRequest,
+  checks: CredentialChecks,
+): string | undefined {
+  if (kind === "nkey") {
+    return findSignatureProblem(rule.name, nonce, connect.signature, checks.verifySignature);
+  }
+  return isSecret(password, rule.password, checks) ? undefined : "";
+}

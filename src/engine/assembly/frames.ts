@@ -1,0 +1,107 @@
+// Hot: one copy of the message at hand in the form that its receiver expects: the target's prefix, then what followed
+// the subject in the line it came with, rewritten only where the receiver takes no headers or wants other sizes.
+
+import {
+  CONNECTION_CURSOR,
+  CONNECTION_IS_ROUTE,
+  CONNECTION_TAKES_HEADERS,
+  GATHER_BYTES_MIN,
+  TARGET_PREFIX,
+  TARGET_PREFIX_LENGTH,
+} from "../../memory/layout";
+import { slotOf } from "./area";
+import { copy, writeDecimal } from "./bytes";
+import { attach } from "./host";
+import { headerLength, isLarge, lineLength, payloadLength, rest, sizesAt } from "./message";
+import { gather, room } from "./outbox";
+
+const LETTER_H: u8 = 0x48;
+const LETTER_L: u8 = 0x4c;
+const CR_LF: u16 = 0x0a0d;
+
+/** A MSG or HMSG. Returns how many bytes of headers and payload it holds. */
+export function frameForClient(connection: u32, flags: u32, target: u32): u32 {
+  const prefix = target + TARGET_PREFIX;
+  const prefixLength = load<u32>(target, TARGET_PREFIX_LENGTH);
+  if (headerLength < 0) {
+    frame(connection, prefix + 1, prefixLength - 1);
+    return payloadLength;
+  }
+  if ((flags & CONNECTION_TAKES_HEADERS) != 0 && headerLength > 0) {
+    frame(connection, prefix, prefixLength);
+    return payloadLength;
+  }
+  frameWithSizes(connection, prefix + 1, prefixLength - 1, false);
+  return payloadLength - headerLength;
+}
+
+/** An RMSG, LMSG or HMSG. Returns how many bytes of headers and payload it holds. */
+export function frameForLink(connection: u32, flags: u32, target: u32): u32 {
+  const prefix = target + TARGET_PREFIX;
+  const prefixLength = load<u32>(target, TARGET_PREFIX_LENGTH);
+  const hasTwoSizes = (flags & CONNECTION_IS_ROUTE) != 0 && load<u8>(prefix) == LETTER_L;
+  if (headerLength > 0 && (flags & CONNECTION_TAKES_HEADERS) != 0) {
+    frameLetter(connection, hasTwoSizes ? LETTER_L : LETTER_H);
+    frame(connection, prefix + 1, prefixLength - 1);
+    return payloadLength;
+  }
+  // Without a header block the line came with one size (PUB), or with an empty one with two.
+  if (hasTwoSizes ? headerLength == 0 : headerLength < 0) {
+    frame(connection, prefix, prefixLength);
+    return payloadLength;
+  }
+  frameWithSizes(connection, prefix, prefixLength, hasTwoSizes);
+  return headerLength > 0 ? payloadLength - headerLength : payloadLength;
+}
+
+/** `prefix`, then the line's rest and the payload as they came. */
+function frame(connection: u32, prefix: u32, prefixLength: u32): void {
+  if (payloadLength < <u32>GATHER_BYTES_MIN && !isLarge) {
+    const length = lineLength + payloadLength + 2;
+    const cursor = room(connection, prefixLength + length);
+    copy(cursor, prefix, prefixLength);
+    copy(cursor + prefixLength, rest, length);
+    store<u32>(connection, cursor + prefixLength + length, CONNECTION_CURSOR);
+    return;
+  }
+  const cursor = room(connection, prefixLength + lineLength);
+  copy(cursor, prefix, prefixLength);
+  copy(cursor + prefixLength, rest, lineLength);
+  store<u32>(connection, cursor + prefixLength + lineLength, CONNECTION_CURSOR);
+  if (isLarge) attach(slotOf(connection), 0);
+  else gather(connection, rest + lineLength, payloadLength + 2);
+}
+
+function frameLetter(connection: u32, letter: u8): void {
+  const cursor = room(connection, 1);
+  store<u8>(cursor, letter);
+  store<u32>(connection, cursor + 1, CONNECTION_CURSOR);
+}
+
+/** `prefix`, then `[reply ]size␍␊` or with `hasTwoSizes` `[reply ]0 size␍␊`, and the payload without its headers. */
+function frameWithSizes(connection: u32, prefix: u32, prefixLength: u32, hasTwoSizes: bool): void {
+  const replyLength = sizesAt() - rest;
+  const skipped: u32 = headerLength > 0 ? headerLength : 0;
+  const body = payloadLength - skipped;
+  const isCopied = body < <u32>GATHER_BYTES_MIN && !isLarge;
+  let cursor = room(connection, prefixLength + replyLength + 14 + (isCopied ? body + 2 : 0));
+  copy(cursor, prefix, prefixLength);
+  cursor += prefixLength;
+  copy(cursor, rest, replyLength);
+  cursor += replyLength;
+  if (hasTwoSizes) {
+    store<u16>(cursor, 0x2030);
+    cursor += 2;
+  }
+  cursor = writeDecimal(cursor, body);
+  store<u16>(cursor, CR_LF);
+  cursor += 2;
+  const payload = rest + lineLength + skipped;
+  if (isCopied) {
+    copy(cursor, payload, body + 2);
+    cursor += body + 2;
+  }
+  store<u32>(connection, cursor, CONNECTION_CURSOR);
+  if (isLarge) attach(slotOf(connection), skipped);
+  else if (!isCopied) gather(connection, payload, body + 2);
+}

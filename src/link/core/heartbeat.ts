@@ -1,0 +1,102 @@
+import { CloseReason } from "../../protocol/close_reason.ts";
+import type { LinkClock, LinkConnection, LinkKind } from "./link.ts";
+import type { LinkFault } from "./link_fault.ts";
+
+const FIRST_PING_MS_MAX = 1000;
+/** The first ping comes later by up to this part of its delay, so that links made together do not ping together. */
+const FIRST_PING_SPREAD = 0.2;
+
+const ROUTE_INTERVAL_MS_MAX = 30_000;
+const GATEWAY_INTERVAL_MS_MAX = 15_000;
+
+const STALE_FAULT: LinkFault = {
+  logText: "",
+  wireText: "Stale Connection",
+  closeReason: CloseReason.StaleConnection,
+};
+
+export interface HeartbeatSettings {
+  readonly intervalMs: number;
+  /** Unanswered pings at most. */
+  readonly pingsOutMax: number;
+}
+
+/** The pause between pings on such a link, of the one that is configured. Source: clusters.md 1.4. */
+export function linkPingIntervalMs(kind: LinkKind, configuredMs: number): number {
+  if (kind === "route") return Math.min(configuredMs, ROUTE_INTERVAL_MS_MAX);
+  return kind === "gateway" ? Math.min(configuredMs, GATEWAY_INTERVAL_MS_MAX) : configuredMs;
+}
+
+/**
+ * Pings one link, measures its round trip, and tells when nobody answers any more. Routes, gateways and the spoke's side
+ * of a leaf link ping always; the hub's side only after silence, of which its `heard()` calls tell.
+ */
+export class Heartbeat {
+  /** Last measured, in milliseconds; 0 before the first answer. */
+  rttMs = 0;
+  readonly #connection: Pick<LinkConnection, "send">;
+  readonly #clock: LinkClock;
+  readonly #settings: HeartbeatSettings;
+  readonly #onStale: (fault: LinkFault) => void;
+  #pingsOut = 0;
+  #sentMs = 0;
+  #heardMs = Number.NEGATIVE_INFINITY;
+  #cancel = () => {};
+
+  /** `onStale` is called once, with what the peer is to be told; nothing is sent after it. */
+  constructor(
+    connection: Pick<LinkConnection, "send">,
+    clock: LinkClock,
+    settings: HeartbeatSettings,
+    onStale: (fault: LinkFault) => void,
+  ) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#onStale = onStale;
+  }
+
+  start(): void {
+    const firstMs = Math.min(this.#settings.intervalMs, FIRST_PING_MS_MAX);
+    this.#schedule(firstMs + firstMs * FIRST_PING_SPREAD * this.#clock.random());
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  /** The peer sent something, which spares it the next ping once its round trip is known. */
+  heard(): void {
+    this.#heardMs = this.#clock.nowMs();
+  }
+
+  pong(): void {
+    if (this.#pingsOut === 0) return;
+    this.#pingsOut = 0;
+    this.rttMs = this.#clock.nowMs() - this.#sentMs;
+  }
+
+  /** Pings now, beyond the schedule. */
+  ping(): void {
+    this.#pingsOut++;
+    this.#sentMs = this.#clock.nowMs();
+    this.#connection.send("PING\r\n");
+  }
+
+  #schedule(ms: number): void {
+    this.#cancel = this.#clock.after(ms, () => this.#beat());
+  }
+
+  #beat(): void {
+    const { intervalMs, pingsOutMax } = this.#settings;
+    const isHeard = this.rttMs > 0 && this.#clock.nowMs() - this.#heardMs < intervalMs;
+    if (!isHeard) {
+      if (this.#pingsOut >= pingsOutMax) {
+        this.#onStale(STALE_FAULT);
+        return;
+      }
+      this.ping();
+    }
+    this.#schedule(intervalMs);
+  }
+}

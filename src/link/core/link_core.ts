@@ -1,0 +1,245 @@
+/**
+ * What links of all kinds do together: interest that comes over one is told to the others, and messages that the engine
+ * leaves to the host find their way. Pure: the rest of the server is a `LinkFabric`, here the links shard, in the simulator
+ * a model of one.
+ */
+import { InterestLedger, type LocalTag } from "./ledger.ts";
+import type { InterestKey, Link, LinkClock, LinkEvents, LinkMessage } from "./link.ts";
+import { RecentInterest } from "./recent_interest.ts";
+import { type LinkInterest, LOCAL_ORIGIN, mayCross, type Origin, pickMember } from "./routing.ts";
+
+/** Who wants a message on a subject, of this server and behind its links. */
+export interface Matches {
+  /** Somebody here has plain interest. */
+  readonly isPlainHere: boolean;
+  /** Members of this server, by queue group. */
+  readonly membersHere: ReadonlyMap<string, number>;
+  /** Every wish of a link for it. */
+  readonly links: readonly LinkInterest[];
+  /** Accounts that import it as a stream, and what links want of them. */
+  readonly imports: readonly ImportMatch[];
+}
+
+/** A message as another account imports it. */
+export interface ImportMatch {
+  readonly account: string;
+  readonly subject: string;
+  readonly links: readonly LinkInterest[];
+}
+
+/** The rest of the server, as links see it. */
+export interface LinkFabric {
+  /** A link wants messages from now on; `weight` 0: no more. */
+  want(link: Link, key: InterestKey, weight: number): void;
+  /** A link wants nothing any more. */
+  forget(link: Link): void;
+  match(account: string, subject: string): Matches;
+  /** Hands a message to this server's own subscribers: to those with plain interest, and to a member of each group. */
+  deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void;
+  /**
+   * A message of a leaf node enters an account as a client's does: mappings change its subject, service imports answer it.
+   * Returns it as it goes on in its account, null where it does not.
+   */
+  enter(link: Link, message: LinkMessage): LinkMessage | null;
+  /** Says whether messages on a subject are to come to `fromHere`, whoever else wants them. */
+  watchReply(account: string, subject: string, isWatched: boolean): void;
+  /** What becomes of messages with a reply is no longer what it was. */
+  plansChanged(): void;
+  /** What may cross a link is no longer what it was. */
+  linkChanged(link: Link): void;
+}
+
+/** Replies that find their way back through gateways: `gateway/reply_mapping.ts`; without gateways none is mapped. */
+export interface ReplyRouting {
+  /** The reply as other clusters are to see it. */
+  outgoingReply(account: string, reply: string): string;
+  /** A reply as clients here are to see it; remembers what it stood for. */
+  incomingReply(account: string, reply: string): string;
+  /** What a subject stands for that is the reply of a request from another cluster; undefined for any other. */
+  mappedSubject(account: string, subject: string): string | undefined;
+  /** The gateway to the cluster that a mapped subject names, if there is one. */
+  gatewayOf(mapped: string): Link | undefined;
+  /** What becomes of a message whose subject is mapped. */
+  wayOf(from: Link, subject: string): MappedWay;
+}
+
+export type MappedWay =
+  | { readonly kind: "ordinary" }
+  | { readonly kind: "drop" }
+  /** To the member of the cluster that asked, as it is. */
+  | { readonly kind: "forward"; readonly to: Link }
+  /** It is for here: goes on under its own subject, to everybody. */
+  | { readonly kind: "strip"; readonly subject: string };
+
+export class LinkCore implements LinkEvents {
+  readonly ledger = new InterestLedger();
+  readonly recent: RecentInterest;
+  readonly #fabric: LinkFabric;
+  readonly #clock: LinkClock;
+  readonly #replies: ReplyRouting;
+  readonly #links = new Set<Link>();
+
+  constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting) {
+    this.#fabric = fabric;
+    this.#clock = clock;
+    this.recent = new RecentInterest(clock, () => fabric.plansChanged());
+    this.#replies = replies;
+  }
+
+  /** Every link whose handshake is done. */
+  get links(): ReadonlySet<Link> {
+    return this.#links;
+  }
+
+  /** This server's own interest has changed. */
+  wantsHere(tag: LocalTag, key: InterestKey, weight: number): void {
+    if (weight > 0) this.recent.note(key.account, key.subject);
+    this.ledger.setLocal(tag, key, weight);
+  }
+
+  joined(link: Link): void {
+    this.#links.add(link);
+    this.ledger.attach(link);
+  }
+
+  left(link: Link): void {
+    if (!this.#links.delete(link)) return;
+    this.#fabric.forget(link);
+    this.ledger.detach(link);
+  }
+
+  interest(link: Link, key: InterestKey, weight: number): void {
+    if (weight > 0 && link.role === "spoke") this.recent.note(key.account, key.subject);
+    this.#fabric.want(link, key, weight);
+    this.ledger.setRemote(link, key, weight);
+  }
+
+  changed(link: Link): void {
+    this.#fabric.linkChanged(link);
+  }
+
+  /** A message of this server's own that the engine left to the host: for links with plain interest, and for the groups. */
+  fromHere(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
+    const mapped = this.#replies.mappedSubject(message.account, message.subject);
+    if (mapped !== undefined) this.#answerAfar({ ...message, subject: mapped });
+    else this.#send(LOCAL_ORIGIN, message, isPlain, queues, false);
+  }
+
+  /** A message of this server's that goes to everybody, here and beyond; returns how many take it. */
+  publish(message: LinkMessage): number {
+    return this.#send(LOCAL_ORIGIN, message, true, null, true);
+  }
+
+  message(link: Link, message: LinkMessage, queues: readonly string[]): void {
+    const origin: Origin = { link, cluster: link.kind === "leaf" ? link.cluster : message.origin };
+    const way = this.#replies.wayOf(link, message.subject);
+    switch (way.kind) {
+      case "drop":
+        return;
+      case "forward":
+        way.to.sendMessage(message, []);
+        return;
+      case "strip":
+        this.#send({ ...origin, isAnswer: true }, { ...message, subject: way.subject }, true, null, true);
+        return;
+      case "ordinary":
+        break;
+    }
+    if (link.kind !== "leaf") {
+      this.#send(origin, message, true, queues, true);
+      return;
+    }
+    if (link.role === "spoke" && message.subject.startsWith("_GR_.")) {
+      this.#answerAfar(message);
+      return;
+    }
+    const entered = this.#fabric.enter(link, { ...message, origin: link.cluster });
+    if (entered === null) return;
+    const isMapped = entered.subject !== message.subject;
+    this.#send(origin, entered, true, isMapped && queues.length === 0 ? null : queues, true);
+  }
+
+  /** Which links a message goes to for plain interest: what plans of the links shard are made of. */
+  plainLinks(origin: Origin, subject: string, account: string, wishes: readonly LinkInterest[]): Link[] {
+    const links = new Set<Link>();
+    for (const { link, queue, origin: of } of wishes) {
+      if (queue !== "" || links.has(link) || !mayCross(origin, link, subject)) continue;
+      if (of !== "" && of === origin.cluster) continue;
+      if (link.maySend(account, subject)) links.add(link);
+    }
+    return [...links];
+  }
+
+  /** `queues` null: every group that matches. Returns how many take it. */
+  #send(
+    origin: Origin,
+    message: LinkMessage,
+    isPlain: boolean,
+    queues: readonly string[] | null,
+    goesHere: boolean,
+  ): number {
+    const { account, subject } = message;
+    const matches = this.#fabric.match(account, subject);
+    const groups = new Map<Link, string[]>();
+    if (isPlain)
+      for (const link of this.plainLinks(origin, subject, account, matches.links)) groups.set(link, []);
+    const queuesHere: string[] = [];
+    // A member of the cluster with plain interest has the message from where it came; named for a group it would deliver
+    // it again.
+    const isServed = (link: Link) =>
+      origin.link?.kind === "route" &&
+      !origin.isAnswer &&
+      link.kind === "route" &&
+      matches.links.some((wish) => wish.link === link && wish.queue === "");
+    for (const queue of queues ?? namesOf(matches)) {
+      const candidates = matches.links.filter((wish) => {
+        return wish.queue === queue && wish.link.maySend(account, subject) && !isServed(wish.link);
+      });
+      const membersHere = goesHere ? (matches.membersHere.get(queue) ?? 0) : 0;
+      const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
+      if (picked === "here") queuesHere.push(queue);
+      else if (picked !== null) groups.getOrInsertComputed(picked.link, () => []).push(queue);
+    }
+    let afar: LinkMessage | null = null;
+    for (const [link, named] of groups) {
+      if (link.kind === "gateway") {
+        afar ??= { ...message, reply: this.#replies.outgoingReply(account, message.reply) };
+        link.sendMessage(afar, named);
+      } else if (link.kind === "route" && origin.link?.kind === "route") {
+        // On its second route it is a message like any other.
+        link.sendMessage({ ...message, origin: "" }, named);
+      } else link.sendMessage(message, named);
+    }
+    for (const imported of isPlain ? matches.imports : []) {
+      // Other servers import by themselves what they get; leaf nodes are in one account alone.
+      for (const link of this.plainLinks(origin, imported.subject, imported.account, imported.links)) {
+        if (link.kind !== "leaf") continue;
+        link.sendMessage({ ...message, account: imported.account, subject: imported.subject }, []);
+      }
+    }
+    const isPlainHere = goesHere && isPlain && matches.isPlainHere;
+    if (isPlainHere || queuesHere.length > 0) this.#deliver(message, isPlainHere, queuesHere);
+    return groups.size + queuesHere.length + (isPlainHere ? 1 : 0);
+  }
+
+  /** To this server's own subscribers, as they are to see it. */
+  #deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
+    const { account, reply } = message;
+    this.#fabric.deliver({ ...message, reply: this.#replies.incomingReply(account, reply) }, isPlain, queues);
+  }
+
+  /** A client's answer to a request from another cluster goes straight back. */
+  #answerAfar(message: LinkMessage): void {
+    for (const link of this.#links) {
+      const isHub = link.kind === "leaf" && link.role === "hub" && link.account === message.account;
+      if (isHub && link.maySend(message.account, message.subject)) link.sendMessage(message, []);
+    }
+    this.#replies.gatewayOf(message.subject)?.sendMessage(message, []);
+  }
+}
+
+function namesOf({ membersHere, links }: Matches): Set<string> {
+  const names = new Set(membersHere.keys());
+  for (const { queue } of links) if (queue !== "") names.add(queue);
+  return names;
+}

@@ -1,0 +1,131 @@
+/**
+ * Who gets a message, by how it came to this server: the table that keeps messages from looping and from arriving twice.
+ * Pure rules over links; who wants a message at all was asked before.
+ *
+ *   origin ↓ to →   route   gateway   leaf node of ours        our hub
+ *   local           yes     yes       yes                      yes
+ *   route           no      no        unless of its cluster    answers to services
+ *   gateway         yes     no        yes                      yes
+ *   leaf node       yes     yes       unless of its cluster    yes
+ *   hub             no      yes       unless of its cluster    other hubs
+ *
+ * Source: nats-server `processMsgResults`, `processInboundRoutedMsg`, `processInboundGatewayMsg`.
+ */
+import type { Link } from "./link.ts";
+
+/** How a message came here. */
+export interface Origin {
+  /** The link it came over; null for what this server's own clients and services publish. */
+  readonly link: Link | null;
+  /** Cluster of the leaf node through which it entered, "" where it entered otherwise or nobody knows. */
+  readonly cluster: string;
+  /** An answer from another cluster that is on its last way to whoever asked: it may go one hop further than others. */
+  readonly isAnswer?: boolean;
+}
+
+export const LOCAL_ORIGIN: Origin = { link: null, cluster: "" };
+
+/** A link that wants a message: for itself with `queue` "", or for members of a group. */
+export interface LinkInterest {
+  readonly link: Link;
+  readonly queue: string;
+  readonly weight: number;
+  /** Cluster of the leaf nodes that the interest is of; "" for anybody else. */
+  readonly origin: string;
+}
+
+const SERVICE_REPLY = "_R_.";
+
+/** Whether a message may go over a link at all, for plain interest or for a group. */
+export function mayCross(origin: Origin, to: Link, subject: string): boolean {
+  const { link: from, cluster } = origin;
+  if (to === from || to.role === "inbound") return false;
+  const isOfCluster = to.kind === "leaf" && cluster !== "" && to.cluster === cluster;
+  if (from === null) return true;
+  if (origin.isAnswer) return to.kind !== "gateway" || !subject.startsWith(SERVICE_REPLY);
+  switch (from.kind) {
+    case "route":
+      if (to.kind !== "leaf") return false;
+      return to.role === "hub" ? subject.startsWith(SERVICE_REPLY) : !isOfCluster;
+    case "gateway":
+      return to.kind !== "gateway";
+    case "leaf":
+      if (to.kind === "route") return from.role === "spoke";
+      return to.kind === "gateway" || to.role === "hub" || !isOfCluster;
+  }
+}
+
+/** Who serves a queue group: members of this server (`here`), one link, or nobody. */
+export type Pick = "here" | LinkInterest | null;
+
+/**
+ * One member of a group for a message. `membersHere` are those of this server, `candidates` the links that want it for
+ * the group. Members of the cluster are drawn by weight; leaf nodes serve where the cluster has none, gateways, the nearest
+ * first, where nobody else does.
+ */
+export function pickMember(
+  origin: Origin,
+  subject: string,
+  membersHere: number,
+  candidates: readonly LinkInterest[],
+  random: () => number,
+): Pick {
+  const from = origin.link;
+  if (from?.kind === "route" && !origin.isAnswer)
+    return pickForRoute(origin, membersHere, candidates, random);
+  const reachable = candidates.filter(({ link, origin: of }) => {
+    return mayCross(origin, link, subject) && (of === "" || of !== origin.cluster);
+  });
+  const near = reachable.filter(({ link, origin: of }) => link.kind === "route" && of === "");
+  const picked = draw(membersHere, near, random);
+  if (picked !== null) return picked;
+  const leafs = reachable.filter(
+    ({ link, origin: of }) => link.kind === "leaf" || (link.kind === "route" && of !== ""),
+  );
+  return draw(0, leafs, random) ?? nearest(reachable.filter(({ link }) => link.kind === "gateway"));
+}
+
+/** The group is named by a server that has none of its members: ours come first, and one more hop is allowed. */
+function pickForRoute(
+  origin: Origin,
+  membersHere: number,
+  candidates: readonly LinkInterest[],
+  random: () => number,
+): Pick {
+  if (membersHere > 0) return "here";
+  const others = candidates.filter(
+    ({ link, origin: of }) => link !== origin.link && (of === "" || of !== origin.cluster),
+  );
+  const leafs = others.filter(
+    ({ link }) =>
+      link.kind === "leaf" &&
+      link.role === "spoke" &&
+      (origin.cluster === "" || link.cluster !== origin.cluster),
+  );
+  return (
+    draw(0, leafs, random) ??
+    draw(
+      0,
+      others.filter(({ link }) => link.kind === "route"),
+      random,
+    )
+  );
+}
+
+/** Each as likely as it has members; null where there are none. */
+function draw(membersHere: number, candidates: readonly LinkInterest[], random: () => number): Pick {
+  let left = random() * candidates.reduce((sum, { weight }) => sum + weight, membersHere);
+  if (left < membersHere) return "here";
+  left -= membersHere;
+  for (const candidate of candidates) {
+    if (left < candidate.weight) return candidate;
+    left -= candidate.weight;
+  }
+  return candidates[0] ?? null;
+}
+
+function nearest(gateways: readonly LinkInterest[]): LinkInterest | null {
+  let best: LinkInterest | null = null;
+  for (const gateway of gateways) if (best === null || gateway.link.rttMs < best.link.rttMs) best = gateway;
+  return best;
+}

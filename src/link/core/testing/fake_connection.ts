@@ -1,0 +1,49 @@
+import { type CloseReason, closeReasonEntry } from "../../../protocol/close_reason.ts";
+import { byteStringOf } from "../../../subject/byte_string.ts";
+import type { LinkConnection, LinkTls } from "../link.ts";
+
+/** A connection that keeps what it is sent, as byte strings, until it is taken. */
+export class FakeConnection implements LinkConnection {
+  readonly id: number;
+  readonly remoteIp: string;
+  readonly remotePort: number;
+  /** How it was closed, "" while it is open. */
+  closed = "";
+  closeReason: CloseReason | null = null;
+  tls: LinkTls | null = null;
+  #sent = "";
+  #thenTls = () => {};
+
+  constructor(id: number, remoteIp = "127.0.0.1", remotePort = 40_000 + id) {
+    this.id = id;
+    this.remoteIp = remoteIp;
+    this.remotePort = remotePort;
+  }
+
+  send(bytes: Uint8Array | string): void {
+    if (this.closed !== "") throw new Error("sent after close");
+    this.#sent += typeof bytes === "string" ? bytes : byteStringOf(bytes);
+  }
+
+  close(reason: CloseReason): void {
+    if (this.closed !== "") return;
+    this.closed = closeReasonEntry(reason).text;
+    this.closeReason = reason;
+  }
+
+  startTls(options: LinkTls, then: () => void): void {
+    this.tls = options;
+    this.#thenTls = then;
+  }
+
+  finishTls(): void {
+    this.#thenTls();
+  }
+
+  /** What has been sent since the last call. */
+  take(): string {
+    const sent = this.#sent;
+    this.#sent = "";
+    return sent;
+  }
+}

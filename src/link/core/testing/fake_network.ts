@@ -1,0 +1,271 @@
+import { CloseReason } from "../../../protocol/close_reason.ts";
+import { byteStringOf, bytesOf } from "../../../subject/byte_string.ts";
+import type { DialTarget, LinkClock, LinkConnection, LinkDialer, LinkPeer, LinkTls } from "../link.ts";
+import { parseOperation } from "../operation_parser.ts";
+
+type Accept = (connection: LinkConnection) => LinkPeer;
+
+/** How long bytes and hang-ups are on their way; those of one direction stay in order. */
+export interface Latency {
+  readonly clock: LinkClock;
+  readonly nextMs: () => number;
+}
+
+/** Connections in memory: what is sent arrives when `settle()` is called, in order, or after its latency. */
+export class FakeNetwork {
+  readonly #listeners = new Map<string, Accept>();
+  #queue: (() => void)[] = [];
+  #connectionCount = 0;
+  /** Addresses that were dialled, in order. */
+  readonly dialled: string[] = [];
+  readonly #latency: Latency | null;
+  readonly #ends = new Set<FakeEnd>();
+
+  constructor(latency: Latency | null = null) {
+    this.#latency = latency;
+  }
+
+  /** Breaks one connection, the `index`th of those open, for both its ends; does nothing where there are none. */
+  cut(index: number): void {
+    const ends = [...this.#ends];
+    ends[index % ends.length]?.break();
+  }
+
+  listen(port: number, accept: Accept): void {
+    this.#listeners.set(`127.0.0.1:${port}`, accept);
+  }
+
+  /** Nobody listens there any more. */
+  unlisten(port: number): void {
+    this.#listeners.delete(`127.0.0.1:${port}`);
+  }
+
+  readonly dialer: LinkDialer = {
+    dial: ({ host, port }: DialTarget, opened, failed) => {
+      const address = `${host}:${port}`;
+      this.dialled.push(address);
+      const accept = this.#listeners.get(address);
+      if (accept === undefined) {
+        this.later(() => failed(`dial tcp ${address}: connect: connection refused`, false));
+        return;
+      }
+      const here = new FakeEnd(this, ++this.#connectionCount, host, port);
+      const there = new FakeEnd(this, ++this.#connectionCount, "127.0.0.1", 50_000 + this.#connectionCount);
+      here.join(there);
+      this.#ends.add(here);
+      here.onEnd = () => this.#ends.delete(here);
+      this.later(() => {
+        there.begin(accept(there));
+        here.begin(opened(here));
+      });
+    },
+  };
+
+  /** A scripted peer that connects. */
+  raw(port: number): RawPeer {
+    let end: FakeEnd | null = null;
+    const peer = new RawPeer(this);
+    this.dialer.dial(
+      { kind: "route", host: "127.0.0.1", port, timeoutMs: 1000 },
+      (connection) => {
+        end = connection as FakeEnd;
+        end.raw = peer;
+        peer.end = end;
+        return peer;
+      },
+      (reason) => {
+        throw new Error(reason);
+      },
+    );
+    this.settle();
+    return peer;
+  }
+
+  /** Scripted peers that are connected to; each connection is added to the list that is returned. */
+  listenRaw(port: number): RawPeer[] {
+    const peers: RawPeer[] = [];
+    this.listen(port, (connection) => {
+      const peer = new RawPeer(this);
+      const end = connection as FakeEnd;
+      end.raw = peer;
+      peer.end = end;
+      peers.push(peer);
+      return peer;
+    });
+    return peers;
+  }
+
+  later(event: () => void): void {
+    this.#queue.push(event);
+  }
+
+  /** Lets an event happen at the other end, after those sent before it; returns when. */
+  arrive(event: () => void, notBeforeMs: number): number {
+    if (this.#latency === null) {
+      this.later(event);
+      return 0;
+    }
+    const { clock, nextMs } = this.#latency;
+    const atMs = Math.max(notBeforeMs, clock.nowMs() + nextMs());
+    clock.after(atMs - clock.nowMs(), event);
+    return atMs;
+  }
+
+  settle = (): void => {
+    while (this.#queue.length > 0) {
+      const queue = this.#queue;
+      this.#queue = [];
+      for (const event of queue) event();
+    }
+  };
+}
+
+class FakeEnd implements LinkConnection {
+  readonly id: number;
+  readonly remoteIp: string;
+  readonly remotePort: number;
+  raw: RawPeer | null = null;
+  readonly #network: FakeNetwork;
+  #other: FakeEnd | null = null;
+  #peer: LinkPeer | null = null;
+  #kept: Uint8Array = new Uint8Array(0);
+  #isClosed = false;
+  #hasEnded = false;
+  #tls: (() => void) | null = null;
+  tlsOptions: LinkTls | null = null;
+  onEnd = () => {};
+  /** When what was sent last arrives. */
+  #lastArrivalMs = 0;
+
+  constructor(network: FakeNetwork, id: number, remoteIp: string, remotePort: number) {
+    this.#network = network;
+    this.id = id;
+    this.remoteIp = remoteIp;
+    this.remotePort = remotePort;
+  }
+
+  join(other: FakeEnd): void {
+    this.#other = other;
+    other.#other = this;
+  }
+
+  begin(peer: LinkPeer): void {
+    this.#peer = peer;
+    peer.begin();
+  }
+
+  send(sent: Uint8Array | string): void {
+    if (this.#isClosed) throw new Error("sent after close");
+    const bytes = typeof sent === "string" ? bytesOf(sent) : sent.slice();
+    this.#arrive(() => this.#other!.#receive(bytes));
+  }
+
+  close(reason: CloseReason): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#network.later(() => this.#end(reason));
+    this.#arrive(() => this.#other!.#end(CloseReason.ClientClosed));
+  }
+
+  /** The connection is lost: this end learns of it now, the other one later. */
+  break(): void {
+    this.#end(CloseReason.ReadError);
+    this.#arrive(() => this.#other!.#end(CloseReason.ReadError));
+  }
+
+  startTls(options: LinkTls, then: () => void): void {
+    this.tlsOptions = options;
+    this.#tls = then;
+    const other = this.#other!;
+    if (other.#tls === null) return;
+    this.#network.later(other.#tls);
+    this.#network.later(then);
+  }
+
+  #arrive(event: () => void): void {
+    this.#lastArrivalMs = this.#network.arrive(event, this.#lastArrivalMs);
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#isClosed || this.#hasEnded) return;
+    if (this.raw !== null) {
+      this.raw.receive(byteStringOf(bytes));
+      return;
+    }
+    const peer = this.#peer!;
+    const all = Uint8Array.of(...this.#kept, ...bytes);
+    let next = 0;
+    while (!this.#isClosed) {
+      const parsed = parseOperation(all, next, all.length, peer.rules);
+      if (parsed.state === "error") {
+        peer.refuse(parsed.fault);
+        return;
+      }
+      next = parsed.next;
+      if (parsed.state === "incomplete") break;
+      peer.take(parsed.operation);
+    }
+    this.#kept = all.slice(next);
+  }
+
+  #end(reason: CloseReason): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#isClosed = true;
+    this.onEnd();
+    if (this.raw !== null) this.raw.isClosed = true;
+    else this.#peer?.ended(reason);
+  }
+}
+
+/** One end of a connection in the hands of a test. */
+export class RawPeer implements LinkPeer {
+  readonly rules = {
+    kind: "route",
+    controlLineBytesMax: 1,
+    payloadBytesMax: null,
+    unsubscribeHasOrigin: true,
+    firstLetters: "",
+  } as const;
+  end: FakeEnd | null = null;
+  isClosed = false;
+  #received = "";
+  readonly #network: FakeNetwork;
+
+  constructor(network: FakeNetwork) {
+    this.#network = network;
+  }
+
+  begin(): void {}
+  take(): void {}
+  refuse(): void {}
+  ended(): void {}
+
+  receive(text: string): void {
+    this.#received += text;
+  }
+
+  /** Sends each line, and lets what follows happen. */
+  say(...lines: string[]): void {
+    this.end!.send(lines.map((line) => `${line}\r\n`).join(""));
+    this.#network.settle();
+  }
+
+  close(): void {
+    this.end!.close(CloseReason.ClientClosed);
+    this.#network.settle();
+  }
+
+  startTls(): void {
+    this.end!.startTls({ context: "", timeoutMs: 0 }, () => {});
+    this.#network.settle();
+  }
+
+  /** The lines received since the last call, without pings; "(closed)" at the end of them all. */
+  heard(): string[] {
+    this.#network.settle();
+    const lines = this.#received.split("\r\n").filter((line) => line !== "" && line !== "PING");
+    this.#received = "";
+    return this.isClosed ? [...lines, "(closed)"] : lines;
+  }
+}

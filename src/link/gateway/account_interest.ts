@@ -1,0 +1,117 @@
+import { isSubset } from "../../subject/subset.ts";
+
+/**
+ * What a remote cluster wants of one account, as its gateway has told. Source: nats-server outsie.
+ *
+ *   optimistic ──2──▶ transitioning ──3──▶ interest-only
+ *        ▲                 ▲                     │
+ *        └── RS-, queue    └──────────2──────────┘
+ *
+ * Of an account that the gateway has not spoken of there is no object; `none` is one that it refuses as a whole.
+ */
+export type InterestMode =
+  /** Nothing of this account is wanted. */
+  | "none"
+  /** What is not refused may be wanted. */
+  | "optimistic"
+  /** All interest is being told. */
+  | "transitioning"
+  /** All interest is told. */
+  | "interest-only";
+
+export interface QueueInterest {
+  readonly subject: string;
+  readonly queue: string;
+}
+
+export class AccountInterest {
+  mode: InterestMode;
+  /** Literal subjects that nobody there wants; null once the gateway tells what is wanted instead. */
+  refused: Set<string> | null;
+  readonly #literals = new Set<string>();
+  readonly #wildcards = new Set<string>();
+  readonly #queues = new Map<string, QueueInterest>();
+
+  constructor(mode: InterestMode) {
+    this.mode = mode;
+    this.refused = mode === "optimistic" ? new Set() : null;
+  }
+
+  get plainCount(): number {
+    return this.#literals.size + this.#wildcards.size;
+  }
+
+  get queueCount(): number {
+    return this.#queues.size;
+  }
+
+  plain(): Iterable<string> {
+    return [...this.#literals, ...this.#wildcards];
+  }
+
+  queues(): Iterable<QueueInterest> {
+    return this.#queues.values();
+  }
+
+  hasPlain(subject: string): boolean {
+    return this.#literals.has(subject) || this.#wildcards.has(subject);
+  }
+
+  /** Whether it is new. */
+  addPlain(subject: string): boolean {
+    if (this.hasPlain(subject)) return false;
+    (hasWildcard(subject) ? this.#wildcards : this.#literals).add(subject);
+    return true;
+  }
+
+  /** Whether it was there. */
+  removePlain(subject: string): boolean {
+    return this.#literals.delete(subject) || this.#wildcards.delete(subject);
+  }
+
+  /** Whether it is new. */
+  addQueue(subject: string, queue: string): boolean {
+    const key = `${subject} ${queue}`;
+    if (this.#queues.has(key)) return false;
+    this.#queues.set(key, { subject, queue });
+    return true;
+  }
+
+  /** Whether it was there. */
+  removeQueue(subject: string, queue: string): boolean {
+    return this.#queues.delete(`${subject} ${queue}`);
+  }
+
+  /** Takes back the refusal of a subject, or of all that a wildcard covers. */
+  unrefuse(subject: string): boolean {
+    if (this.refused === null) return false;
+    if (!hasWildcard(subject)) return this.refused.delete(subject);
+    const sizeBefore = this.refused.size;
+    for (const refused of this.refused) {
+      if (isSubset(refused, subject)) this.refused.delete(refused);
+    }
+    return this.refused.size < sizeBefore;
+  }
+
+  /** Whether a plain subscription that was told receives messages on `subject`, a literal. */
+  matchesPlain(subject: string): boolean {
+    if (this.#literals.has(subject)) return true;
+    for (const pattern of this.#wildcards) {
+      if (isSubset(subject, pattern)) return true;
+    }
+    return false;
+  }
+
+  /** The groups that receive messages on `subject`, a literal; each once. */
+  matchingQueues(subject: string): Set<string> {
+    const matching = new Set<string>();
+    for (const { subject: pattern, queue } of this.#queues.values()) {
+      if (isSubset(subject, pattern)) matching.add(queue);
+    }
+    return matching;
+  }
+}
+
+export function hasWildcard(subject: string): boolean {
+  return subject.split(".").some((token) => token === "*" || token === ">");
+}

@@ -1,0 +1,251 @@
+import { CloseReason } from "../../protocol/close_reason.ts";
+import { textOf } from "../../subject/byte_string.ts";
+import type { LinkConnection, LinkPeer, LinkTls } from "../core/link.ts";
+import type { LinkInfo } from "../core/link_info.ts";
+import {
+  GATEWAY_COMMAND,
+  gossipToGateway,
+  gossipToRoute,
+  ownGatewayInfo,
+  ownGatewayUrl,
+} from "./gateway_info.ts";
+import type { GatewayHooks, GatewaySettings, RemoteSettings } from "./gateway_settings.ts";
+import type { GatewayGroupStatus, GatewayStatusQuery } from "./gateway_status.ts";
+import type { GatewayUrl } from "./gateway_url.ts";
+import { InboundGateway, type InboundHost } from "./inbound_gateway.ts";
+import { OutboundGateway, type OutboundHost } from "./outbound_gateway.ts";
+import { quoted } from "./quoted.ts";
+import { RemoteGateway, type RemoteGatewayHost } from "./remote_gateway.ts";
+
+/** A chance for the cluster to form first, so that its gateways are known to whoever is dialled. */
+const SOLICIT_DELAY_MS = 1000;
+
+/**
+ * All gateways of a server: one outbound connection to each other cluster, whatever inbound ones those open, and what
+ * clusters tell each other of where they are. Source: nats-server srvGateway, processImplicitGateway,
+ * forwardNewGatewayToLocalCluster.
+ */
+export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHost {
+  readonly settings: GatewaySettings;
+  readonly hooks: GatewayHooks;
+  /** TLS that inbound connections begin with. */
+  inboundTls: LinkTls | null;
+  /** Of this cluster's members, its own first. */
+  #clusterUrls: readonly string[];
+  readonly #remotes = new Map<string, RemoteGateway>();
+  /** Unregistered ones too. */
+  readonly #inbounds = new Set<InboundGateway>();
+  /** By cluster. */
+  readonly #outbounds = new Map<string, OutboundGateway>();
+  /** Of this server. */
+  readonly accounts: Set<string> = new Set();
+  #isStopped = false;
+  #cancelStart = () => {};
+
+  constructor(settings: GatewaySettings, hooks: GatewayHooks) {
+    this.settings = settings;
+    this.hooks = hooks;
+    this.inboundTls = settings.tls;
+    this.#clusterUrls = [ownGatewayUrl(settings)];
+    for (const remote of settings.remotes) {
+      // One of the own name is there for reports alone.
+      if (remote.name !== settings.name) this.#addRemote(remote, false);
+    }
+  }
+
+  /** Says who this is, and dials the configured clusters a second later. */
+  start(): void {
+    const { name, isAdvertised } = this.settings;
+    const url = ownGatewayUrl(this.settings);
+    this.hooks.log("info", `Gateway name is ${textOf(name)}`);
+    const address = isAdvertised
+      ? `Advertise address for gateway ${quoted(name)} is set to ${url}`
+      : `Address for gateway ${quoted(name)} is ${url}`;
+    this.hooks.log("info", address);
+    this.#cancelStart = this.hooks.clock.after(SOLICIT_DELAY_MS, () => {
+      for (const remote of this.#remotes.values()) if (!remote.isImplicit) remote.solicit();
+    });
+  }
+
+  /** Dials nobody any more. Connections are left to whoever closes them. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelStart();
+    for (const remote of this.#remotes.values()) remote.stop();
+  }
+
+  /** The protocol for a connection to the gateway port. */
+  accept(connection: LinkConnection): InboundGateway {
+    const inbound = new InboundGateway(this, connection);
+    this.#inbounds.add(inbound);
+    return inbound;
+  }
+
+  /** TLS as a new configuration has it, by which new connections go. */
+  reload(tls: LinkTls | null, remotes: readonly RemoteSettings[]): void {
+    this.inboundTls = tls;
+    for (const remote of this.#remotes.values()) {
+      const configured = remotes.find(({ name }) => name === remote.name);
+      remote.tls = configured === undefined ? tls : configured.tls;
+    }
+  }
+
+  // ── accounts ──────────────────────────────────────────────────────────────────────────────────
+
+  /** This server has the account: its interest is told to inbound gateways, outbound ones may be sent its messages. */
+  accountKnown(account: string): void {
+    if (this.accounts.has(account)) return;
+    this.accounts.add(account);
+    for (const inbound of this.#inbounds) inbound.accountKnown(account);
+    for (const outbound of this.#outbounds.values()) outbound.accountKnown(account);
+  }
+
+  /** It has it no more. */
+  accountGone(account: string): void {
+    if (!this.accounts.delete(account)) return;
+    for (const outbound of this.#outbounds.values()) outbound.accountGone(account);
+  }
+
+  // ── messages ──────────────────────────────────────────────────────────────────────────────────
+
+  /** In the order in which messages are offered to them: nearest first, those not measured yet before all others. */
+  outbounds(): OutboundGateway[] {
+    return [...this.#outbounds.values()].sort((a, b) => a.rttMs - b.rttMs);
+  }
+
+  /** The connection to the cluster of that hash, undefined if there is none now. */
+  outboundTo(clusterHash: string): OutboundGateway | undefined {
+    for (const outbound of this.#outbounds.values()) {
+      if (outbound.remote.hash === clusterHash) return outbound;
+    }
+    return undefined;
+  }
+
+  // ── the cluster ───────────────────────────────────────────────────────────────────────────────
+
+  /** `gateway_url` of the members that routes lead to, as they are now. */
+  memberUrlsChanged(urls: readonly string[]): void {
+    const all = [...new Set([ownGatewayUrl(this.settings), ...urls])];
+    const before = this.#clusterUrls;
+    if (all.length === before.length && all.every((url) => before.includes(url))) return;
+    this.#clusterUrls = all;
+    for (const inbound of this.#inbounds) inbound.sendInfo();
+  }
+
+  /** What a new route is told: the clusters that this server is connected to. */
+  infoForRoute(): string {
+    return this.outbounds()
+      .filter(({ remote }) => remote.addresses.length > 0)
+      .map(({ remote }) => gossipToRoute(this.settings.serverId, "", remote.name, remote.addresses))
+      .join("");
+  }
+
+  /** An INFO with `gateway` that came on a route. */
+  takeRouteInfo(info: LinkInfo, routeServerId: string): void {
+    if (info.gatewayCommand === GATEWAY_COMMAND.gossip) this.#discovered(info.gateway, info.gatewayUrls);
+    else this.hooks.log("error", `Unknown command ${info.gatewayCommand} from server ${routeServerId}`);
+  }
+
+  // ── reports ───────────────────────────────────────────────────────────────────────────────────
+
+  status(query: GatewayStatusQuery): GatewayGroupStatus {
+    const { name, host, port } = this.settings;
+    return {
+      name: textOf(name),
+      host,
+      port,
+      outbound: this.outbounds().map((link) => link.status(!link.remote.isImplicit, query)),
+      inbound: this.#registeredInbounds().map((link) => link.status(false, query)),
+    };
+  }
+
+  /** The clusters known, configured and discovered, with their addresses as they are known now. */
+  remotes(): { readonly name: string; readonly addresses: readonly string[] }[] {
+    return Array.from(this.#remotes.values(), ({ name, addresses }) => ({ name, addresses }));
+  }
+
+  // ── what connections and remotes ask for ──────────────────────────────────────────────────────
+
+  ownInfo(): string {
+    return ownGatewayInfo(this.settings, this.#clusterUrls, this.inboundTls !== null);
+  }
+
+  isDuplicateName(serverName: string): boolean {
+    return serverName === this.settings.serverName || this.hooks.isMemberName(serverName);
+  }
+
+  isRejected(cluster: string): boolean {
+    return this.settings.rejectsUnknown && !this.#remotes.has(cluster);
+  }
+
+  inboundRegistered(cluster: string, urls: readonly string[]): string {
+    this.#discovered(cluster, urls);
+    return Array.from(this.#remotes.values())
+      .filter(({ name, addresses }) => name !== cluster && addresses.length > 0)
+      .map(({ name, addresses }) => gossipToGateway(this.settings.serverId, name, addresses))
+      .join("");
+  }
+
+  inboundEnded(link: InboundGateway): void {
+    this.#inbounds.delete(link);
+  }
+
+  outboundRegistered(link: OutboundGateway): boolean {
+    if (this.#outbounds.has(link.remote.name)) return false;
+    this.#outbounds.set(link.remote.name, link);
+    return true;
+  }
+
+  remoteInfo({ remote }: OutboundGateway, urls: readonly string[]): void {
+    if (urls.length > 0) remote.replaceUrls(urls);
+    const { serverId, serverName } = this.settings;
+    this.hooks.tellRoutes(gossipToRoute(serverId, serverName, remote.name, urls));
+  }
+
+  gossiped(cluster: string, urls: readonly string[]): void {
+    if (!this.isRejected(cluster)) this.#discovered(cluster, urls);
+  }
+
+  outboundEnded(link: OutboundGateway): void {
+    if (this.#outbounds.get(link.remote.name) === link) this.#outbounds.delete(link.remote.name);
+  }
+
+  connected(remote: RemoteGateway, url: GatewayUrl, connection: LinkConnection): LinkPeer {
+    const link = new OutboundGateway(this, connection, remote, url);
+    if (this.#isStopped) link.close(CloseReason.ServerShutdown);
+    return link;
+  }
+
+  hasInbound(cluster: string): boolean {
+    return this.#registeredInbounds().some((inbound) => inbound.cluster === cluster);
+  }
+
+  gaveUp(remote: RemoteGateway): void {
+    this.#remotes.delete(remote.name);
+  }
+
+  // ── within ────────────────────────────────────────────────────────────────────────────────────
+
+  /** A cluster that somebody tells of: dialled if it is new. */
+  #discovered(name: string, urls: readonly string[]): void {
+    if (name === this.settings.name || this.#isStopped) return;
+    const known = this.#remotes.get(name);
+    if (known !== undefined) {
+      known.addUrls(urls);
+      return;
+    }
+    const remote = this.#addRemote({ name, urls, tls: this.inboundTls }, true);
+    if (remote.addresses.length === 0) this.#remotes.delete(name);
+    else remote.solicit();
+  }
+
+  #addRemote(remote: RemoteSettings, isImplicit: boolean): RemoteGateway {
+    const added = new RemoteGateway({ ...remote, isImplicit }, this);
+    this.#remotes.set(remote.name, added);
+    return added;
+  }
+
+  #registeredInbounds(): InboundGateway[] {
+    return [...this.#inbounds].filter(({ cluster }) => cluster !== "");
+  }
+}

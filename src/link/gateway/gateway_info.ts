@@ -1,0 +1,76 @@
+import { EMPTY_LINK_INFO, infoLine } from "../core/link_info.ts";
+import type { GatewaySettings } from "./gateway_settings.ts";
+
+/** What gateways say by INFO. Lines are byte strings. */
+
+export const GATEWAY_COMMAND = {
+  /** Here is another cluster. */
+  gossip: 1,
+  /** All plain interest in an account follows, */
+  allStart: 2,
+  /** and that was it. */
+  allComplete: 3,
+} as const;
+
+/** `host:port` as others are told it. */
+export function ownGatewayUrl({ host, port }: GatewaySettings): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Who this server is, and where the gateways of its cluster are. */
+export function ownGatewayInfo(
+  settings: GatewaySettings,
+  clusterUrls: readonly string[],
+  isTls: boolean,
+): string {
+  const { name, serverId, serverName, version, host, port, credentials, maxPayloadBytes } = settings;
+  return infoLine({
+    ...EMPTY_LINK_INFO,
+    serverId,
+    serverName,
+    version,
+    host,
+    port,
+    headers: true,
+    authRequired: credentials !== null,
+    tlsRequired: isTls,
+    tlsVerify: isTls,
+    maxPayloadBytes,
+    gateway: name,
+    gatewayUrls: clusterUrls,
+    gatewayUrl: ownGatewayUrl(settings),
+    gatewayNrp: true,
+    gatewayIom: true,
+  });
+}
+
+/** Tells the cluster that dialled of another one. */
+export function gossipToGateway(serverId: string, cluster: string, urls: readonly string[]): string {
+  return gossip(serverId, "", cluster, urls);
+}
+
+/** Tells members of a cluster. The id is none of a server, so that nobody takes it for a route to be dialled. */
+export function gossipToRoute(
+  serverId: string,
+  serverName: string,
+  cluster: string,
+  urls: readonly string[],
+): string {
+  return gossip(`GW${serverId}`, serverName, cluster, urls);
+}
+
+/** Command 2 or 3 of cluster `name` for one of its accounts. */
+export function accountCommand(name: string, command: number, account: string): string {
+  const gatewayCommandPayload = account;
+  return infoLine({
+    ...EMPTY_LINK_INFO,
+    gateway: name,
+    gatewayCommand: command,
+    gatewayCommandPayload,
+  });
+}
+
+function gossip(serverId: string, serverName: string, gateway: string, gatewayUrls: readonly string[]) {
+  const gatewayCommand = GATEWAY_COMMAND.gossip;
+  return infoLine({ ...EMPTY_LINK_INFO, serverId, serverName, gateway, gatewayUrls, gatewayCommand });
+}

@@ -1,0 +1,226 @@
+import { type CloseReason, closeReasonEntry, CloseReason as Reason } from "../../protocol/close_reason.ts";
+import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
+import type {
+  InterestKey,
+  Link,
+  LinkConnection,
+  LinkLogLevel,
+  LinkMessage,
+  LinkPeer,
+  LinkTls,
+} from "../core/link.ts";
+import { errorLine, type LinkFault } from "../core/link_fault.ts";
+import { decodeLinkInfo, type LinkInfo } from "../core/link_info.ts";
+import type { LinkOperation } from "../core/operation.ts";
+import type { OperationRules } from "../core/operation_parser.ts";
+import type { GatewayHooks, GatewaySettings } from "./gateway_settings.ts";
+import type { GatewayAccountStatus, GatewayLinkStatus, GatewayStatusQuery } from "./gateway_status.ts";
+import { quoted } from "./quoted.ts";
+
+/** Whose connection it is. */
+export interface GatewayHost {
+  readonly settings: GatewaySettings;
+  readonly hooks: Pick<GatewayHooks, "clock" | "log" | "events" | "isAuthorized">;
+  /** Of this server. */
+  readonly accounts: ReadonlySet<string>;
+  /** This server's INFO, with the gateways of its cluster as they are now. */
+  ownInfo(): string;
+  /** Whether this server or a member of its cluster is called so. */
+  isDuplicateName(serverName: string): boolean;
+}
+
+/**
+ * A connection to a server of another cluster, from its first byte. Messages go from the side that dialled to the side
+ * that accepted, interest the other way: see `InboundGateway` and `OutboundGateway`.
+ */
+export abstract class GatewayLink implements LinkPeer, Link {
+  readonly kind = "gateway";
+  readonly account = null;
+  readonly isIsolated = false;
+  abstract readonly role: "inbound" | "outbound";
+  readonly connection: LinkConnection;
+  /** The other cluster; "" before it is known. */
+  cluster = "";
+  remoteId = "";
+  remoteName = "";
+  takesHeaders = false;
+  protected readonly heartbeat: Heartbeat;
+  protected isRegistered = false;
+  readonly #host: GatewayHost;
+  readonly #tls: LinkTls | null;
+  readonly #startedMs: number;
+  #isClosing = false;
+
+  constructor(host: GatewayHost, connection: LinkConnection, tls: LinkTls | null) {
+    this.#host = host;
+    this.connection = connection;
+    this.#tls = tls;
+    this.#startedMs = host.hooks.clock.nowMs();
+    const settings = {
+      intervalMs: linkPingIntervalMs("gateway", host.settings.pingIntervalMs),
+      pingsOutMax: host.settings.pingsOutMax,
+    };
+    this.heartbeat = new Heartbeat(connection, host.hooks.clock, settings, (fault) => this.refuse(fault));
+  }
+
+  get rttMs(): number {
+    return this.heartbeat.rttMs;
+  }
+
+  get rules(): OperationRules {
+    return {
+      kind: "gateway",
+      controlLineBytesMax: this.#host.settings.controlLineBytesMax,
+      payloadBytesMax: null,
+      unsubscribeHasOrigin: false,
+      firstLetters: this.firstLetters,
+    };
+  }
+
+  begin(): void {
+    if (this.#isClosing) return;
+    this.logCreation();
+    if (this.#tls === null) this.start();
+    else this.connection.startTls(this.#tls, () => this.start());
+  }
+
+  take(operation: LinkOperation): void {
+    if (this.#isClosing) return;
+    switch (operation.kind) {
+      case "ping":
+        this.send("PONG\r\n");
+        break;
+      case "pong":
+        this.heartbeat.pong();
+        break;
+      case "ok":
+        break;
+      case "error":
+        this.log("error", `Gateway Error '${textOf(operation.text)}'`);
+        this.close(Reason.ParseError);
+        break;
+      case "info": {
+        const read = decodeLinkInfo(operation.json);
+        if (read.ok) this.takeInfo(read.values);
+        else this.violated(read.problem);
+        break;
+      }
+      case "connect":
+        this.takeConnect(operation.json);
+        break;
+      case "subscribe":
+      case "unsubscribe":
+      case "account":
+        this.takeInterest(operation);
+        break;
+      case "message":
+        if (this.isRegistered) this.takeMessage(operation);
+    }
+  }
+
+  refuse({ logText, wireText, closeReason }: LinkFault): void {
+    if (this.#isClosing) return;
+    if (logText !== "") this.log("error", logText);
+    if (wireText !== null) this.send(errorLine(wireText));
+    this.close(closeReason);
+  }
+
+  ended(reason: CloseReason): void {
+    this.#isClosing = true;
+    this.heartbeat.stop();
+    const remote = this.remoteName === "" ? "" : ` - Remote: ${textOf(this.remoteName)}`;
+    this.log("info", `Gateway connection closed: ${closeReasonEntry(reason).text}${remote}`);
+    if (this.isRegistered) this.#host.hooks.events.left(this);
+    this.isRegistered = false;
+  }
+
+  /** Ends the connection, quietly. */
+  close(reason: CloseReason): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.heartbeat.stop();
+    this.connection.close(reason);
+  }
+
+  /** What /gatewayz shows. */
+  status(
+    isConfigured: boolean,
+    { listsAccounts, listsSubscriptions }: GatewayStatusQuery,
+  ): GatewayLinkStatus {
+    const { id, remoteIp: ip, remotePort: port } = this.connection;
+    return {
+      name: textOf(this.cluster),
+      isConfigured,
+      id,
+      remoteId: textOf(this.remoteId),
+      ip,
+      port,
+      ageMs: this.#host.hooks.clock.nowMs() - this.#startedMs,
+      roundTripNs: Math.round(this.rttMs * 1e6),
+      subscriptionCount: this.subscriptionCount,
+      accounts: listsAccounts ? this.accountStatus(listsSubscriptions) : [],
+    };
+  }
+
+  abstract announce(key: InterestKey, weight: number): void;
+  abstract maySend(account: string, subject: string): boolean;
+  abstract sendMessage(message: LinkMessage, queues: readonly string[]): void;
+
+  messagePrefix(account: string, subject: string): string {
+    return `RMSG ${account} ${subject} `;
+  }
+
+  /** Interest that the peer has told, all accounts. */
+  protected abstract readonly subscriptionCount: number;
+  protected abstract accountStatus(listsSubscriptions: boolean): GatewayAccountStatus[];
+  /** See `OperationRules`. */
+  protected abstract readonly firstLetters: string;
+  protected abstract logCreation(): void;
+  /** The bytes flow, encrypted if they are to be. */
+  protected abstract start(): void;
+  protected abstract takeConnect(json: string): void;
+  protected abstract takeInfo(info: LinkInfo): void;
+  protected abstract takeInterest(
+    operation: Extract<LinkOperation, { kind: "subscribe" | "unsubscribe" | "account" }>,
+  ): void;
+
+  protected takeMessage(operation: Extract<LinkOperation, { kind: "message" }>): void {
+    const { account, origin, subject, reply, queues, content } = operation;
+    this.#host.hooks.events.message(this, { account, origin, subject, reply, content }, queues);
+  }
+
+  /** Nothing once the connection is being closed. */
+  protected send(bytes: Uint8Array | string): void {
+    if (!this.#isClosing && bytes.length > 0) this.connection.send(bytes);
+  }
+
+  protected log(level: LinkLogLevel, text: string): void {
+    const { remoteIp, remotePort, id } = this.connection;
+    const ip = remoteIp.includes(":") ? `[${remoteIp}]` : remoteIp;
+    this.#host.hooks.log(level, `${ip}:${remotePort} - gid:${id} - ${text}`);
+  }
+
+  /** Tells the peer and the log the same. */
+  protected fail(text: string, closeReason: CloseReason): void {
+    this.refuse({ logText: text, wireText: byteStringOfText(text), closeReason });
+  }
+
+  /** Only the log is told; also what is wrong with a document. */
+  protected violated(logText: string): void {
+    this.refuse({ logText, wireText: null, closeReason: Reason.ProtocolViolation });
+  }
+
+  /** Who the peer says it is, in its first INFO; false if it may not be: then the connection is closed. */
+  protected identify(info: LinkInfo): boolean {
+    if (info.serverName !== "" && this.#host.isDuplicateName(info.serverName)) {
+      this.log("error", `Remote server has a duplicate name: ${quoted(info.serverName)}`);
+      this.close(Reason.DuplicateServerName);
+      return false;
+    }
+    this.remoteId = info.serverId;
+    this.remoteName = info.serverName;
+    this.takesHeaders = info.headers;
+    return true;
+  }
+}

@@ -1,0 +1,81 @@
+import type { Link, LinkClock } from "../core/link.ts";
+import type { MappedWay, ReplyRouting } from "../core/link_core.ts";
+import { MappedReplies } from "./mapped_replies.ts";
+import { parseMapped, type ReplyAddress, wayOfMapped } from "./reply_mapping.ts";
+
+/** What replies depend on elsewhere. */
+export interface ReplySurroundings {
+  readonly clock: LinkClock;
+  /** Whether somebody subscribed here within `MAPPED_REPLY_MS` to what this reply comes to. */
+  wasSubscribedLately(account: string, reply: string): boolean;
+  /** The route to the member of the cluster whose id has that hash. */
+  routeTo(serverHash: string): Link | undefined;
+  /** The gateway to the cluster whose name has that hash. */
+  gatewayTo(clusterHash: string): Link | undefined;
+  /** Messages of this server on the subject are, or are no more, answers that go to another cluster. */
+  watchReply(account: string, subject: string, isWatched: boolean): void;
+}
+
+const ACKNOWLEDGEMENT_PREFIX = "$JS.ACK.";
+/** An acknowledgement has as many dots, at least, before the `@` that its deliver subject follows. */
+const ACKNOWLEDGEMENT_DOTS_MIN = 8;
+
+/**
+ * Replies of requests that cross clusters. A server without gateways, whose address is null, maps none, but sends back
+ * what others have mapped: by a route or its hub.
+ */
+export class GatewayReplies implements ReplyRouting {
+  readonly #address: ReplyAddress | null;
+  readonly #surroundings: ReplySurroundings;
+  readonly #memory: MappedReplies;
+
+  constructor(address: ReplyAddress | null, surroundings: ReplySurroundings) {
+    this.#address = address;
+    this.#surroundings = surroundings;
+    this.#memory = new MappedReplies(surroundings.clock, (account, reply) => {
+      surroundings.watchReply(account, reply, false);
+    });
+  }
+
+  outgoingReply(account: string, reply: string): string {
+    const { wasSubscribedLately } = this.#surroundings;
+    return this.#address?.outgoing(reply, () => wasSubscribedLately(account, reply)) ?? reply;
+  }
+
+  incomingReply(account: string, reply: string): string {
+    const mapped = parseMapped(reply);
+    if (mapped === null) return reply;
+    const answered = withoutDeliverSubject(mapped.subject);
+    this.#memory.remember(account, reply, answered);
+    this.#surroundings.watchReply(account, answered, true);
+    return mapped.subject;
+  }
+
+  mappedSubject(account: string, subject: string): string | undefined {
+    return this.#memory.mapped(account, subject) ?? undefined;
+  }
+
+  gatewayOf(mapped: string): Link | undefined {
+    const parts = parseMapped(mapped);
+    return parts === null ? undefined : this.#surroundings.gatewayTo(parts.clusterHash);
+  }
+
+  wayOf(from: Link, subject: string): MappedWay {
+    return wayOfMapped(subject, from.kind, this.#address, (hash) => this.#surroundings.routeTo(hash));
+  }
+
+  stop(): void {
+    this.#memory.stop();
+  }
+}
+
+/**
+ * What a client answers to: an acknowledgement travels as `$JS.ACK.…@<subject of the message>`, and is cut at its `@`
+ * where it is delivered. Source: nats-server jsAckDeliverIdx.
+ */
+export function withoutDeliverSubject(reply: string): string {
+  if (!reply.startsWith(ACKNOWLEDGEMENT_PREFIX)) return reply;
+  const at = reply.split(".", ACKNOWLEDGEMENT_DOTS_MIN).join(".").length;
+  const cut = reply.indexOf("@", at + 1);
+  return at < reply.length && cut >= 0 && cut < reply.length - 1 ? reply.slice(0, cut) : reply;
+}

@@ -1,0 +1,15 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesOf } from "../../subject/byte_string.ts";
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+export const NAME_HASH_LENGTH = 6;
+
+/**
+ * By what gateways call a cluster (its name) or a server (its id) in mapped replies: six characters, `GA` is `F2cAWZ`.
+ * Names are byte strings. Source: nats-server getGWHash.
+ */
+export function nameHash(name: string): string {
+  const digest = sha256(bytesOf(name)).subarray(0, NAME_HASH_LENGTH);
+  return Array.from(digest, (byte) => DIGITS[byte % DIGITS.length]).join("");
+}

@@ -1,0 +1,202 @@
+import type { LinkClock, LinkConnection, LinkDialer, LinkLog, LinkPeer, LinkTls } from "../core/link.ts";
+import { type GatewayUrl, isHostName, parseGatewayUrl } from "./gateway_url.ts";
+import { nameHash } from "./name_hash.ts";
+import { quoted } from "./quoted.ts";
+
+const DIAL_TIMEOUT_MS = 1000;
+const SOLICIT_DELAY_MS = 1000;
+const SOLICIT_DELAY_MS_MAX = 30_000;
+const RECONNECT_DELAY_MS = 1000;
+const RECONNECT_SPREAD_MS = 100;
+
+/** How remote clusters are dialled: the same for all of them. */
+export interface DialPolicy {
+  /** Rounds that an implicit remote gets beyond the first. */
+  readonly connectRetries: number;
+  /** Whether pauses between rounds double, up to 30 s. */
+  readonly connectBackoff: boolean;
+  /** Of so many failed rounds one is logged, beside the first: before the first connection, and after one was lost. */
+  readonly connectErrorReports: number;
+  readonly reconnectErrorReports: number;
+}
+
+/** Whose remote it is. */
+export interface RemoteGatewayHost {
+  readonly settings: DialPolicy;
+  readonly hooks: { readonly clock: LinkClock; readonly dialer: LinkDialer; readonly log: LinkLog };
+  /** The protocol for a connection that was opened to `url`. */
+  connected(remote: RemoteGateway, url: GatewayUrl, connection: LinkConnection): LinkPeer;
+  /** Whether this cluster has a connection to us, which proves that it is there. */
+  hasInbound(name: string): boolean;
+  /** An implicit remote could not be reached: nobody needs to know of it any more. */
+  gaveUp(remote: RemoteGateway): void;
+}
+
+/**
+ * A cluster to have one outbound connection to: `idle ─▶ dialling ─▶ connected ─▶ waiting ─▶ dialling …`. A round dials
+ * its URLs one after the other, in random order. Source: nats-server gatewayCfg, solicitGateway, reconnectGateway.
+ */
+export class RemoteGateway {
+  readonly name: string;
+  readonly hash: string;
+  /** Learned from others, not configured. */
+  readonly isImplicit: boolean;
+  tls: LinkTls | null;
+  readonly #configured: readonly GatewayUrl[];
+  readonly #host: RemoteGatewayHost;
+  /** By address. */
+  #urls = new Map<string, GatewayUrl>();
+  /** The first host name seen: what a certificate must name where the URL has but an address. */
+  #certificateName = "";
+  #state: "idle" | "dialling" | "connected" | "waiting" | "stopped" = "idle";
+  #isFirst = true;
+  #attempts = 0;
+  #delayMs = SOLICIT_DELAY_MS;
+  #connectedMs = 0;
+  #cancel = () => {};
+
+  constructor(
+    remote: { name: string; urls: readonly string[]; tls: LinkTls | null; isImplicit: boolean },
+    host: RemoteGatewayHost,
+  ) {
+    this.name = remote.name;
+    this.hash = nameHash(remote.name);
+    this.isImplicit = remote.isImplicit;
+    this.tls = remote.tls;
+    this.#host = host;
+    this.#configured = remote.isImplicit ? [] : readUrls(remote.urls);
+    this.#addAll(readUrls(remote.urls));
+  }
+
+  /** `host:port` of each place it can be reached at. */
+  get addresses(): readonly string[] {
+    return [...this.#urls.keys()];
+  }
+
+  /** More places, as gossip has them. */
+  addUrls(urls: readonly string[]): void {
+    this.#addAll(readUrls(urls));
+  }
+
+  /** All places, as the cluster itself says: what was learned before is forgotten, what is configured stays. */
+  replaceUrls(urls: readonly string[]): void {
+    this.#urls = new Map();
+    this.#addAll([...this.#configured, ...readUrls(urls)]);
+  }
+
+  /** Dials for the first time; nothing if it does already. */
+  solicit(): void {
+    if (this.#state === "idle") this.#startRounds(true);
+  }
+
+  /**
+   * The connection is gone; dials again after a while. One that did not last is not dialled at once, where nats-server
+   * asks a gateway that refuses it ten times a second.
+   */
+  lost(): void {
+    if (this.#state !== "connected") return;
+    this.#host.hooks.log("debug", `Attempting reconnect for gateway ${quoted(this.name)}`);
+    const hasLasted = this.#host.hooks.clock.nowMs() - this.#connectedMs >= RECONNECT_DELAY_MS;
+    const spreadMs = Math.floor(this.#host.hooks.clock.random() * RECONNECT_SPREAD_MS);
+    this.#wait((this.isImplicit && hasLasted ? 0 : RECONNECT_DELAY_MS) + spreadMs, () =>
+      this.#startRounds(false),
+    );
+  }
+
+  stop(): void {
+    this.#cancel();
+    this.#state = "stopped";
+  }
+
+  /** TLS for a connection to `url`: what the other side's certificate must name is a host name if any is known. */
+  tlsFor(url: GatewayUrl): LinkTls | null {
+    if (this.tls === null) return null;
+    const isNamed = isHostName(url) || this.#certificateName === "";
+    return { ...this.tls, serverName: isNamed ? url.host : this.#certificateName };
+  }
+
+  #addAll(urls: readonly GatewayUrl[]): void {
+    for (const url of urls) {
+      if (this.#urls.has(url.address)) continue;
+      this.#urls.set(url.address, url);
+      if (this.#certificateName === "" && isHostName(url)) this.#certificateName = url.host;
+    }
+  }
+
+  #startRounds(isFirst: boolean): void {
+    this.#isFirst = isFirst;
+    this.#attempts = 0;
+    this.#delayMs = SOLICIT_DELAY_MS;
+    this.#startRound();
+  }
+
+  #startRound(): void {
+    this.#state = "dialling";
+    this.#attempts++;
+    this.#dialNext(shuffled([...this.#urls.values()], this.#host.hooks.clock));
+  }
+
+  #dialNext(urls: readonly GatewayUrl[]): void {
+    const [url, ...others] = urls;
+    if (url === undefined) {
+      this.#roundFailed();
+      return;
+    }
+    const { host, port, address } = url;
+    this.#report("Connecting to", address, "");
+    this.#host.hooks.dialer.dial(
+      { kind: "gateway", host, port, timeoutMs: DIAL_TIMEOUT_MS },
+      (connection) => {
+        if (this.#state === "dialling") this.#state = "connected";
+        this.#connectedMs = this.#host.hooks.clock.nowMs();
+        return this.#host.connected(this, url, connection);
+      },
+      (reason, isSelf) => {
+        if (this.#state !== "dialling") return;
+        if (!isSelf) this.#report("Error connecting to", address, `: ${reason}`);
+        this.#dialNext(others);
+      },
+    );
+  }
+
+  #roundFailed(): void {
+    const isOver = this.isImplicit && this.#attempts > this.#host.settings.connectRetries;
+    if (isOver && !this.#host.hasInbound(this.name)) {
+      this.stop();
+      this.#host.gaveUp(this);
+      return;
+    }
+    const delayMs = this.#delayMs;
+    if (this.#host.settings.connectBackoff) this.#delayMs = Math.min(delayMs * 2, SOLICIT_DELAY_MS_MAX);
+    this.#wait(delayMs, () => this.#startRound());
+  }
+
+  #wait(ms: number, then: () => void): void {
+    this.#state = "waiting";
+    this.#cancel = this.#host.hooks.clock.after(ms, then);
+  }
+
+  #report(what: string, address: string, end: string): void {
+    const every = this.#isFirst
+      ? this.#host.settings.connectErrorReports
+      : this.#host.settings.reconnectErrorReports;
+    const isReported = this.#attempts === 1 || this.#attempts % every === 0;
+    const level = isReported ? (end === "" ? "info" : "error") : "debug";
+    const type = this.isImplicit ? "implicit" : "explicit";
+    const whom = `${type} gateway ${quoted(this.name)} (${address}) at ${address}`;
+    this.#host.hooks.log(level, `${what} ${whom} (attempt ${this.#attempts})${end}`);
+  }
+}
+
+function readUrls(urls: readonly string[]): GatewayUrl[] {
+  return urls.map(parseGatewayUrl).filter((url) => url !== null);
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(items: T[], clock: LinkClock): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(clock.random() * (i + 1));
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+  return items;
+}

@@ -1,0 +1,50 @@
+/** The accounts that links name, where the engine looks them up: one slot of its table for each hash. */
+import {
+  ACCOUNT_NAME_BYTES,
+  ACCOUNT_NAME_ID,
+  ACCOUNT_NAME_LENGTH,
+  ACCOUNT_NAME_SLOTS,
+  ACCOUNT_NAME_TEXT,
+  AREA_ACCOUNT,
+  AREA_ACCOUNT_LENGTH,
+  AREA_ACCOUNT_NAMES,
+} from "../../memory/layout.ts";
+import type { ShardContext } from "../../shard/context.ts";
+import { byteStringOf, textOf } from "../../subject/byte_string.ts";
+
+export class AccountNames {
+  readonly #shard: ShardContext;
+  readonly #area: number;
+
+  constructor(shard: ShardContext) {
+    this.#shard = shard;
+    this.#area = shard.shared.map.area(shard.node).area >> 2;
+  }
+
+  /** Enters the name that the engine asked for; false where no account has it. */
+  learn(): boolean {
+    const { shared, engine, accounts } = this.#shard;
+    const { words, bytes } = shared;
+    const start = this.#word(AREA_ACCOUNT);
+    const length = this.#word(AREA_ACCOUNT_LENGTH);
+    const account = accounts.byName(textOf(byteStringOf(bytes, start, start + length)));
+    if (account === undefined) return false;
+    const index = engine.hash(start, length) & (ACCOUNT_NAME_SLOTS - 1);
+    const slot = this.#word(AREA_ACCOUNT_NAMES) + index * ACCOUNT_NAME_BYTES;
+    bytes.copyWithin(slot + ACCOUNT_NAME_TEXT, start, start + length);
+    words[(slot + ACCOUNT_NAME_ID) >> 2] = account.id;
+    words[(slot + ACCOUNT_NAME_LENGTH) >> 2] = length;
+    return true;
+  }
+
+  /** Accounts have changed: every name is asked for anew. */
+  forgetAll(): void {
+    const { words } = this.#shard.shared;
+    const table = this.#word(AREA_ACCOUNT_NAMES) >> 2;
+    words.fill(0, table, table + ((ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES) >> 2));
+  }
+
+  #word(offset: number): number {
+    return this.#shard.shared.words[this.#area + (offset >> 2)]!;
+  }
+}

@@ -1,0 +1,25 @@
+import type { TlsOptions } from "../../config/tls.ts";
+import { peerIdentity } from "../../shard/peer_identity.ts";
+import type { LinkConnection } from "../core/link.ts";
+import { type CertificateVerdict, judgeCertificate } from "../core/link_certificate.ts";
+import { parseRouteUrl } from "../route/route_url.ts";
+import type { HostLink } from "./connections.ts";
+
+/**
+ * Whether a peer may connect by its certificate; null where the block does not ask certificates that. `urls` are those of
+ * the members or clusters that are configured.
+ */
+export function certificateVerdict(
+  link: LinkConnection,
+  tls: TlsOptions | undefined,
+  user: string,
+  urls: readonly string[],
+): CertificateVerdict | null {
+  if (!tls?.verifyAndMap && !tls?.verifyAndCheckKnownUrls) return null;
+  const { connection } = link as HostLink;
+  const hosts = urls.flatMap((url) => parseRouteUrl(url)?.host ?? []);
+  return judgeCertificate(peerIdentity(connection), {
+    user: tls.verifyAndMap ? user : null,
+    hosts: tls.verifyAndCheckKnownUrls ? hosts : null,
+  });
+}

@@ -1,0 +1,233 @@
+/**
+ * The sockets of the links shard as links see them: accepted or dialled, secured where the protocol says so, and given
+ * their bytes.
+ *
+ *   dialled ─▶ CONNECTING ─▶ OPEN ⇄ SECURING      accepted ─▶ OPEN
+ */
+import type { CloseReason as CloseReasonType } from "../../protocol/close_reason.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
+import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
+import type { TlsLayer } from "../../runtime/tls.ts";
+import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
+import type { LinkShard } from "../../shard/link_host.ts";
+import { bytesOf } from "../../subject/byte_string.ts";
+import type {
+  DialTarget,
+  Link,
+  LinkClock,
+  LinkConnection,
+  LinkDialer,
+  LinkKind,
+  LinkLog,
+  LinkPeer,
+  LinkTls,
+} from "../core/link.ts";
+import { LinkHandshakes } from "./link_handshakes.ts";
+import type { LinkTlsContexts } from "./link_tls.ts";
+import type { ReceivingLink } from "./receiving.ts";
+
+export interface ConnectionsOptions {
+  readonly shard: LinkShard;
+  readonly dialler: Dialler;
+  readonly tls: TlsLayer;
+  readonly tlsContexts: LinkTlsContexts;
+  readonly clock: LinkClock;
+  readonly log: LinkLog;
+  /** The addresses of a host, or why there are none. */
+  resolve(host: string, done: (addresses: readonly string[], problem: string) => void): void;
+  /** Whether this server itself listens there for links of that kind. */
+  isOwn(kind: LinkKind, ip: string, port: number): boolean;
+  /** The protocol for a connection that a listener took. */
+  accepted(kind: LinkKind, connection: LinkConnection): LinkPeer;
+}
+
+/** One socket. */
+export class HostLink implements LinkConnection, ReceivingLink {
+  readonly kind: LinkKind;
+  readonly connection: Connection;
+  readonly remoteIp: string;
+  readonly remotePort: number;
+  readonly isDialled: boolean;
+  /** Null until it is connected. */
+  protocol: LinkPeer | null = null;
+  /** The link whose connection it is, once its handshake is done. */
+  registered: Link | null = null;
+  collected: ReceivingLink["collected"] = null;
+  readonly #owner: LinkConnections;
+
+  constructor(owner: LinkConnections, kind: LinkKind, connection: Connection, isDialled: boolean) {
+    this.#owner = owner;
+    this.kind = kind;
+    this.connection = connection;
+    this.remoteIp = connection.ip;
+    this.remotePort = connection.port;
+    this.isDialled = isDialled;
+  }
+
+  get id(): number {
+    return this.connection.clientId;
+  }
+
+  get peer(): LinkPeer {
+    return this.protocol!;
+  }
+
+  /** Messages of links that others only send to are scanned by the engine. */
+  get isRegistered(): boolean {
+    return this.registered !== null && this.registered.role !== "outbound";
+  }
+
+  send(bytes: Uint8Array | string): void {
+    this.#owner.send(this, typeof bytes === "string" ? bytesOf(bytes) : bytes);
+  }
+
+  close(reason: CloseReasonType): void {
+    this.#owner.close(this, reason);
+  }
+
+  startTls(options: LinkTls, then: () => void): void {
+    this.#owner.startTls(this, options, then);
+  }
+}
+
+interface Dial {
+  readonly target: DialTarget;
+  readonly opened: (connection: LinkConnection) => LinkPeer;
+  readonly failed: (reason: string, isSelf: boolean) => void;
+  problem: string;
+}
+
+export class LinkConnections implements LinkDialer {
+  readonly #options: ConnectionsOptions;
+  readonly #bySlot: (HostLink | null)[] = [];
+  readonly #dials = new Map<HostLink, Dial>();
+  readonly #handshakes: LinkHandshakes;
+  /** Calls off what ends a connection that takes too long to connect. */
+  readonly #timeouts = new Map<HostLink, () => void>();
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    this.#handshakes = new LinkHandshakes(options);
+  }
+
+  ofSlot(slot: number): HostLink {
+    return this.#bySlot[slot]!;
+  }
+
+  of(connection: Connection): HostLink {
+    return this.#bySlot[connection.slot]!;
+  }
+
+  accept(kind: LinkKind, source: StreamSource, ip: string, port: number): void {
+    const { shard, accepted } = this.#options;
+    const link = this.#add(kind, shard.openLink(source, ip, port), false);
+    link.protocol = accepted(kind, link);
+    link.protocol.begin();
+  }
+
+  dial(target: DialTarget, opened: Dial["opened"], failed: Dial["failed"]): void {
+    const { resolve, isOwn, clock } = this.#options;
+    const { kind, host, port } = target;
+    resolve(host, (addresses, problem) => {
+      if (addresses.length === 0) {
+        failed(problem, false);
+        return;
+      }
+      const others = addresses.filter((ip) => !isOwn(kind, ip, port));
+      const ip = others[Math.floor(clock.random() * others.length)];
+      if (ip === undefined) failed("", true);
+      else this.#connect(ip, { target, opened, failed, problem: "" });
+    });
+  }
+
+  /** See `LinkHost`. */
+  proceed(connection: Connection): boolean {
+    const link = this.of(connection);
+    if (connection.state >= STATE_CLOSING) return false;
+    const dial = this.#dials.get(link);
+    return dial === undefined ? this.#handshakes.proceed(link) : this.#goOnConnecting(link, dial);
+  }
+
+  /** The socket is gone. */
+  ended(connection: Connection): void {
+    const link = this.of(connection);
+    this.#bySlot[connection.slot] = null;
+    this.#stopTimeout(link);
+    this.#handshakes.ended(link);
+    const dial = this.#dials.get(link);
+    if (dial !== undefined) {
+      this.#dials.delete(link);
+      dial.failed(dial.problem, false);
+    } else link.protocol!.ended(connection.closeReason as CloseReasonType);
+  }
+
+  send(link: HostLink, bytes: Uint8Array): void {
+    if (link.connection.state < STATE_CLOSING) this.#options.shard.outbound.append(link.connection, bytes);
+  }
+
+  close(link: HostLink, reason: CloseReasonType): void {
+    this.#options.shard.close(link.connection, reason);
+  }
+
+  startTls(link: HostLink, options: LinkTls, then: () => void): void {
+    this.#handshakes.start(link, options, then);
+  }
+
+  /** Closes links whose key is not among the pinned ones, after a reload; returns how many. */
+  closeUnpinned(): number {
+    return this.#handshakes.closeUnpinned();
+  }
+
+  #add(kind: LinkKind, connection: Connection, isDialled: boolean): HostLink {
+    const link = new HostLink(this, kind, connection, isDialled);
+    this.#bySlot[connection.slot] = link;
+    return link;
+  }
+
+  #connect(ip: string, dial: Dial): void {
+    const { shard, dialler } = this.#options;
+    const { kind, port, timeoutMs } = dial.target;
+    const connection = shard.openLink(null, ip, port);
+    const link = this.#add(kind, connection, true);
+    this.#dials.set(link, dial);
+    connection.phase = PHASE_HANDSHAKE;
+    if (dialler.connect(connection.slot, ip, port) === CONNECT_FAILED) {
+      dial.problem = dialler.dialError();
+      shard.close(connection, CloseReason.ReadError);
+      return;
+    }
+    connection.hasStream = true;
+    this.#startTimeout(link, timeoutMs, () => {
+      dial.problem = dialErrorText(ip, port, "i/o timeout");
+      shard.close(connection, CloseReason.ReadError);
+    });
+  }
+
+  #goOnConnecting(link: HostLink, dial: Dial): boolean {
+    const { shard, dialler } = this.#options;
+    const { connection } = link;
+    const outcome = dialler.finishConnect(connection.slot);
+    if (outcome === WOULD_BLOCK) return false;
+    this.#stopTimeout(link);
+    if (outcome !== CONNECTED) {
+      dial.problem = dialler.dialError();
+      shard.close(connection, CloseReason.ReadError);
+      return false;
+    }
+    this.#dials.delete(link);
+    connection.phase = PHASE_SETTLED;
+    link.protocol = dial.opened(link);
+    link.protocol.begin();
+    return connection.phase === PHASE_SETTLED;
+  }
+
+  #startTimeout(link: HostLink, ms: number, onTimeout: () => void): void {
+    this.#timeouts.set(link, this.#options.clock.after(ms, onTimeout));
+  }
+
+  #stopTimeout(link: HostLink): void {
+    this.#timeouts.get(link)?.();
+    this.#timeouts.delete(link);
+  }
+}

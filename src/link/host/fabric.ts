@@ -1,0 +1,229 @@
+/**
+ * The rest of the server as links see it: who wants a message here, and the rings that take it there. Cold: what the engine
+ * delivers by plans does not come here.
+ */
+import { HeldMessage } from "../../fabric/held_message.ts";
+import { MatchResult } from "../../interest/match_result.ts";
+import { CONTEXT_IS_RESPONSE } from "../../memory/layout.ts";
+import { NODE_FAR } from "../../memory/map.ts";
+import type { MessageBytes } from "../../protocol/set_header.ts";
+import type { ShardAccount } from "../../shard/accounts.ts";
+import type { Connection } from "../../shard/connection.ts";
+import type { LinkShard } from "../../shard/link_host.ts";
+import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
+import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
+import type { LinkFabric, Matches } from "../core/link_core.ts";
+import type { LinkInterest } from "../core/routing.ts";
+import type { LocalWishes } from "./local_wishes.ts";
+import { standIn } from "./stand_in.ts";
+import type { LinkWishes } from "./wishes.ts";
+
+interface Member {
+  readonly node: number;
+  readonly queueId: number;
+  readonly members: number;
+}
+
+/** What of a message other threads want: plainly, and per queue group. */
+interface NearMatch {
+  plainNodes: number;
+  readonly groups: Map<string, Member[]>;
+}
+
+const NO_QUEUES = new Int32Array(0);
+
+/** Wants the replies to requests of other clusters, so that they come to this shard whoever else wants them. */
+const REPLIES = standIn("gateway", "inbound");
+
+const NOTHING: Matches = { isPlainHere: false, membersHere: new Map(), links: [], imports: [] };
+
+export class ShardFabric implements LinkFabric {
+  readonly #shard: LinkShard;
+  readonly #wishes: LinkWishes;
+  readonly #connectionOf: (link: Link) => Connection;
+  readonly #log: LinkLog;
+  readonly #match = new MatchResult();
+  /** Accounts may come that nobody has defined yet. */
+  mayLoadAccounts = false;
+  /** Set once, right after both are made. */
+  local: LocalWishes | null = null;
+  /** Wishes for accounts that nobody has defined yet, by account. */
+  readonly #waiting = new Map<string, Map<Link, { readonly key: InterestKey; readonly weight: number }[]>>();
+
+  constructor(shard: LinkShard, wishes: LinkWishes, connectionOf: (link: Link) => Connection, log: LinkLog) {
+    this.#shard = shard;
+    this.#wishes = wishes;
+    this.#connectionOf = connectionOf;
+    this.#log = log;
+  }
+
+  want(link: Link, key: InterestKey, weight: number): void {
+    const account = this.#account(key.account);
+    if (account === undefined) {
+      this.#keep(link, key, weight);
+      return;
+    }
+    if (!this.#wishes.set(link, account.id, key, weight)) {
+      this.#log(
+        "error",
+        `No room for interest in [${textOf(key.subject)}]: messages on it do not cross the link`,
+      );
+    }
+  }
+
+  forget(link: Link): void {
+    this.#wishes.forget(link);
+    for (const waiting of this.#waiting.values()) waiting.delete(link);
+  }
+
+  /** Accounts were defined anew: wishes that waited for one are wishes now. */
+  accountsChanged(): void {
+    for (const [name, waiting] of [...this.#waiting]) {
+      if (this.#account(name) === undefined) continue;
+      this.#waiting.delete(name);
+      for (const [link, wishes] of waiting)
+        for (const { key, weight } of wishes) this.want(link, key, weight);
+    }
+  }
+
+  match(account: string, subject: string): Matches {
+    const own = this.#account(account);
+    if (own === undefined) return NOTHING;
+    const near = this.#near(own, subject);
+    const membersHere = new Map<string, number>();
+    for (const [queue, members] of near.groups) {
+      membersHere.set(
+        queue,
+        members.reduce((sum, member) => sum + member.members, 0),
+      );
+    }
+    const isPlainHere = near.plainNodes !== 0 || this.#shard.nodeOfReply(own.id, subject) >= 0;
+    const links = this.#linksFor(own.id, bytesOf(subject));
+    const imports = (own.isImported ? own.legsOf(subject) : []).flatMap((leg) => {
+      const importer = this.#shard.accounts.byId(leg.account);
+      if (importer === undefined) return [];
+      const wishes = this.#linksFor(leg.account, leg.subject);
+      return [
+        { account: byteStringOfText(importer.name), subject: byteStringOf(leg.subject), links: wishes },
+      ];
+    });
+    return { isPlainHere, membersHere, links, imports };
+  }
+
+  #linksFor(account: number, subject: Uint8Array): LinkInterest[] {
+    this.#shard.index.match(account, subject, 0, subject.length, this.#match);
+    return this.#wishes.of(this.#match);
+  }
+
+  deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
+    const account = this.#account(message.account);
+    if (account === undefined) return;
+    const waiting = this.#shard.nodeOfReply(account.id, message.subject);
+    if (waiting >= 0) {
+      this.#shard.sendToNode(waiting, {
+        message: held(account.id | CONTEXT_IS_RESPONSE, message),
+        isPlain: true,
+        queues: NO_QUEUES,
+      });
+      return;
+    }
+    const near = this.#near(account, message.subject);
+    const queueIds = new Map<number, number[]>();
+    for (const queue of queues) {
+      const member = drawMember(near.groups.get(queue) ?? []);
+      if (member !== null) queueIds.getOrInsertComputed(member.node, () => []).push(member.queueId);
+    }
+    const body = held(account.id, message);
+    let nodes = isPlain ? near.plainNodes : 0;
+    for (const node of queueIds.keys()) nodes |= 1 << node;
+    for (; nodes !== 0; nodes &= nodes - 1) {
+      const node = 31 - Math.clz32(nodes & -nodes);
+      const isWanted = isPlain && (near.plainNodes & (1 << node)) !== 0;
+      const ids = queueIds.get(node);
+      const picked = ids === undefined ? NO_QUEUES : Int32Array.from(ids);
+      if (isWanted || picked.length > 0)
+        this.#shard.sendToNode(node, { message: body, isPlain: isWanted, queues: picked });
+    }
+  }
+
+  enter(link: Link, message: LinkMessage): LinkMessage | null {
+    const connection = this.#connectionOf(link);
+    const entered = this.#shard.enter(connection, held(connection.account.id, message), message.subject);
+    return entered === null ? null : { ...message, subject: entered };
+  }
+
+  watchReply(account: string, subject: string, isWatched: boolean): void {
+    this.want(REPLIES, { account, subject, queue: "", origin: "" }, isWatched ? 1 : 0);
+  }
+
+  plansChanged(): void {
+    this.#shard.plans.forgetAll();
+  }
+
+  linkChanged(link: Link): void {
+    this.#wishes.bumpAll(link);
+  }
+
+  /** What other threads of this server want of a message, in its account and where its streams are imported. */
+  #near(account: ShardAccount, subject: string): NearMatch {
+    const near: NearMatch = { plainNodes: 0, groups: new Map() };
+    this.#addNear(near, account.id, bytesOf(subject));
+    for (const leg of account.isImported ? account.legsOf(subject) : [])
+      this.#addNear(near, leg.account, leg.subject);
+    return near;
+  }
+
+  #addNear(near: NearMatch, account: number, subject: Uint8Array): void {
+    const match = this.#match;
+    const { node: own } = this.#shard;
+    this.#shard.index.match(account, subject, 0, subject.length, match);
+    near.plainNodes |= match.plainNodes & ~(1 << own) & ~(1 << NODE_FAR);
+    for (let i = 0; i < match.queueCount; i++) {
+      const [queueId, node, members] = match.queues.subarray(i * 3, i * 3 + 3);
+      if (node === own || node === NODE_FAR) continue;
+      const name = this.local?.queueName(queueId!);
+      if (name === undefined) continue;
+      near.groups
+        .getOrInsertComputed(name, () => [])
+        .push({ node: node!, queueId: queueId!, members: members! });
+    }
+  }
+
+  #account(name: string): ShardAccount | undefined {
+    return this.#shard.accounts.byName(textOf(name));
+  }
+
+  #keep(link: Link, key: InterestKey, weight: number): void {
+    if (!this.mayLoadAccounts) {
+      this.#log(
+        "warning",
+        `Unknown account ${JSON.stringify(textOf(key.account))} for remote subject ${JSON.stringify(textOf(key.subject))}`,
+      );
+      return;
+    }
+    const waiting = this.#waiting.getOrInsertComputed(key.account, () => new Map());
+    waiting.getOrInsertComputed(link, () => []).push({ key, weight });
+  }
+}
+
+function held(context: number, { subject, reply, content }: LinkMessage): HeldMessage {
+  return HeldMessage.of(context, 0, bytesOf(subject), reply, withLineBreak(content));
+}
+
+/** The content of records ends in CR LF. */
+function withLineBreak({ bytes, headerBytes }: MessageBytes): MessageBytes {
+  const longer = new Uint8Array(bytes.length + 2);
+  longer.set(bytes);
+  longer.set([0x0d, 0x0a], bytes.length);
+  return { bytes: longer, headerBytes };
+}
+
+/** Each as likely as it has members; null for none. */
+function drawMember(members: readonly Member[]): Member | null {
+  let left = Math.random() * members.reduce((sum, member) => sum + member.members, 0);
+  for (const member of members) {
+    if (left < member.members) return member;
+    left -= member.members;
+  }
+  return members[0] ?? null;
+}

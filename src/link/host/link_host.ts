@@ -1,0 +1,417 @@
+/**
+ * The links of a server, put together: the protocols of routes, gateways and leaf nodes on the sockets of the links shard,
+ * their interest in its index, their messages in its rings.
+ */
+
+import type { Verdict } from "../../auth/login.ts";
+import type { HashComparison } from "../../auth/password.ts";
+import type { HeldMessage } from "../../fabric/held_message.ts";
+import type { ListenerKind } from "../../fabric/listeners.ts";
+import type { Delivery } from "../../fabric/message_record.ts";
+import {
+  CONNECTION_CONTEXT,
+  CONNECTION_FLAGS,
+  CONNECTION_HAS_NO_ECHO,
+  CONNECTION_IS_LINK,
+  CONNECTION_IS_ROUTE,
+  CONNECTION_PAYLOAD_MAX,
+  CONNECTION_TAKES_HEADERS,
+  CONTEXT_ACCOUNTS,
+  CONTEXT_FROM_GATEWAY,
+  CONTEXT_FROM_ROUTE,
+} from "../../memory/layout.ts";
+import { closeReasonEntry } from "../../protocol/close_reason.ts";
+import type { Dialler } from "../../runtime/dialling.ts";
+import type { StreamSource } from "../../runtime/poller.ts";
+import type { Connection } from "../../shard/connection.ts";
+import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
+import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
+import type { LinkControl, LinksQuery } from "../../shard/shard_options.ts";
+import { TIMER_LINKS } from "../../shard/timers.ts";
+import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import type { InterestKey, Link, LinkEvents, LinkKind, LinkMessage } from "../core/link.ts";
+import { LinkCore } from "../core/link_core.ts";
+import { GatewayReplies } from "../gateway/gateway_replies.ts";
+import { ReplyAddress } from "../gateway/reply_mapping.ts";
+import type { LeafAccount, LeafNotices } from "../leaf/leaf_context.ts";
+import { AccountNames } from "./account_names.ts";
+import { type HostLink, LinkConnections } from "./connections.ts";
+import { ShardFabric } from "./fabric.ts";
+import { HostNames } from "./host_names.ts";
+import { leafInfoOf } from "./leaf_client_info.ts";
+import { ShardLeafLogins } from "./leaf_logins.ts";
+import { LinkTlsContexts } from "./link_tls.ts";
+import { LocalWishes } from "./local_wishes.ts";
+import { CONTEXT_FROM_LEAF, LinkPlanRules } from "./plan_rules.ts";
+import { Protocols } from "./protocols.ts";
+import { Receiving } from "./receiving.ts";
+import { LinkTimers } from "./timers.ts";
+import { LinkWishes } from "./wishes.ts";
+
+const NO_LIMIT = 0x7fffffff;
+const KINDS: Readonly<Record<Exclude<ListenerKind, "client">, LinkKind>> = {
+  cluster: "route",
+  gateway: "gateway",
+  leafnodes: "leaf",
+};
+
+/** What the links shard's worker gives its links. */
+export interface LinkHostDependencies {
+  readonly dialler: Dialler;
+  readonly compareHash: HashComparison;
+}
+
+/** What there is once main has told what to be. */
+interface Running {
+  readonly setup: LinksSetup;
+  readonly core: LinkCore;
+  readonly protocols: Protocols;
+  readonly replies: GatewayReplies;
+  readonly local: LocalWishes;
+}
+
+export class ShardLinks implements LinkHost, LinkEvents {
+  readonly plans: LinkPlanRules;
+  readonly #shard: LinkShard;
+  readonly #dependencies: LinkHostDependencies;
+  readonly #timers: LinkTimers;
+  readonly #hostNames: HostNames;
+  readonly #names: AccountNames;
+  readonly #tlsContexts: LinkTlsContexts;
+  readonly #wishes: LinkWishes;
+  readonly #connections: LinkConnections;
+  readonly #receiving: Receiving;
+  readonly #logins: ShardLeafLogins;
+  readonly #fabric: ShardFabric;
+  #running: Running | null = null;
+  /** Sockets that came before the setup. */
+  #early: (() => void)[] = [];
+  /** Accounts that are known, as links call them, by id. */
+  #accounts: ReadonlyMap<number, string> = new Map();
+  /** Answers to services that are waited for, as interest of the accounts that offer them. */
+  #serviceReplies: ReadonlyMap<string, InterestKey> = new Map();
+
+  constructor(shard: LinkShard, dependencies: LinkHostDependencies) {
+    this.#shard = shard;
+    this.#dependencies = dependencies;
+    this.#timers = new LinkTimers(
+      () => performance.now(),
+      (dueMs) => shard.timers.set(TIMER_LINKS, dueMs),
+    );
+    this.#hostNames = new HostNames((host) => shard.report({ type: "resolve", host }));
+    this.#names = new AccountNames(shard);
+    this.#tlsContexts = new LinkTlsContexts(shard.tls!);
+    this.#wishes = new LinkWishes(shard);
+    const log = shard.log.bind(shard);
+    this.#connections = new LinkConnections({
+      shard,
+      dialler: dependencies.dialler,
+      tls: shard.tls!,
+      tlsContexts: this.#tlsContexts,
+      clock: this.#timers,
+      log,
+      resolve: (host, done) => this.#hostNames.resolve(host, done),
+      isOwn: (kind, ip, port) => this.#isOwn(kind, ip, port),
+      accepted: (kind, connection) => this.#running!.protocols.accept(kind, connection),
+    });
+    this.#receiving = new Receiving(shard, this.#names);
+    this.#logins = new ShardLeafLogins(shard);
+    this.#fabric = new ShardFabric(shard, this.#wishes, (link) => hostOf(link).connection, log);
+    this.plans = new LinkPlanRules({
+      shard,
+      wishes: this.#wishes,
+      core: () => this.#running?.core ?? null,
+      linkOfSlot: (slot) => this.#connections.ofSlot(slot),
+      addressOf: (link) => hostOf(link).connection.address,
+      isMapped: (account, subject) => this.#running?.replies.mappedSubject(account, subject) !== undefined,
+    });
+  }
+
+  // What the shard asks of its links.
+
+  accept(kind: ListenerKind, source: StreamSource, ip: string, port: number): void {
+    if (kind === "client") return;
+    if (this.#running === null) this.#early.push(() => this.accept(kind, source, ip, port));
+    else this.#connections.accept(KINDS[kind], source, ip, port);
+  }
+
+  proceed(connection: Connection): boolean {
+    return this.#connections.proceed(connection);
+  }
+
+  receive(connection: Connection, start: number, end: number): number {
+    return this.#receiving.receive(this.#connections.of(connection), start, end);
+  }
+
+  ended(connection: Connection): void {
+    this.#logins.forget(connection.slot);
+    this.#connections.ended(connection);
+  }
+
+  answer(connection: Connection, verdict: Verdict): void {
+    this.#logins.answer(connection.slot, connection.clientId, verdict);
+  }
+
+  publish(message: HeldMessage): number {
+    const carried = this.#carried(message);
+    return carried === null ? 0 : this.#running!.core.publish(carried);
+  }
+
+  takeMessage({ message, isPlain, queues }: Delivery): void {
+    const carried = this.#carried(message);
+    if (carried === null) return;
+    const named = Array.from(queues, (queueId) => byteStringOf(this.#shard.index.queueNameOf(queueId)));
+    this.#running!.core.fromHere(carried, isPlain, named);
+  }
+
+  announce(): void {
+    this.#running?.local.read();
+  }
+
+  get hasNews(): boolean {
+    return this.#running?.local.hasNews ?? false;
+  }
+
+  onTimer(): void {
+    this.#timers.fire();
+  }
+
+  refresh(): void {
+    this.#logins.refresh();
+    if (this.#running !== null) this.#accountsChanged(this.#running);
+  }
+
+  control(message: LinkControl): void {
+    switch (message.what) {
+      case "start":
+        for (const problem of this.#tlsContexts.configure(message.setup.tls))
+          this.#shard.log("error", problem);
+        this.#closeUnpinned();
+        if (this.#running === null) this.#start(message.setup);
+        else this.#running.protocols.reload(message.setup);
+        break;
+      case "addresses":
+        this.#hostNames.answer(message.host, message.addresses, message.problem);
+        break;
+      case "lameDuck":
+        this.#running?.protocols.enterLameDuck();
+        break;
+      case "closeLeafs":
+        this.#running?.protocols.leafs?.closeAll();
+        break;
+    }
+  }
+
+  stop(): void {
+    this.#running?.protocols.stop();
+  }
+
+  #closeUnpinned(): void {
+    const count = this.#connections.closeUnpinned();
+    if (count > 0) this.#shard.log("info", `Disconnect ${count} clients due to pinned certs reload`);
+  }
+
+  report(query: LinksQuery): unknown {
+    return this.#running === null ? null : this.#running.protocols.report(query);
+  }
+
+  // What protocols tell.
+
+  joined(link: Link): void {
+    const { core, protocols } = this.#running!;
+    this.#register(link);
+    // Plans say which kinds of links there are.
+    this.#shard.plans.forgetAll();
+    if (link.kind === "route") protocols.greetRoute(link);
+    core.joined(link);
+  }
+
+  left(link: Link): void {
+    const { connection } = hostOf(link);
+    hostOf(link).registered = null;
+    if (link.kind === "leaf") this.#leaveAccount(connection);
+    this.#shard.plans.forgetAll();
+    this.#running!.core.left(link);
+  }
+
+  interest(link: Link, key: InterestKey, weight: number): void {
+    this.#running!.core.interest(link, key, weight);
+  }
+
+  message(link: Link, message: LinkMessage, queues: readonly string[]): void {
+    this.#running!.core.message(link, message, queues);
+  }
+
+  changed(link: Link): void {
+    this.#running!.core.changed(link);
+  }
+
+  // Within.
+
+  #start(setup: LinksSetup): void {
+    const shard = this.#shard;
+    const clock = this.#timers;
+    const clusterName = byteStringOfText(setup.gateway?.options.name ?? "");
+    const address =
+      setup.gateway === null ? null : new ReplyAddress(clusterName, byteStringOfText(setup.serverId));
+    const replies: GatewayReplies = new GatewayReplies(address, {
+      clock,
+      wasSubscribedLately: (account, reply) => core.recent.covers(account, reply),
+      routeTo: (hash) => protocols.routeTo(hash),
+      gatewayTo: (hash) => protocols.gateways?.outboundTo(hash),
+      watchReply: (account, subject, isWatched) => this.#fabric.watchReply(account, subject, isWatched),
+    });
+    const core: LinkCore = new LinkCore(this.#fabric, clock, replies);
+    const protocols = new Protocols(setup, {
+      clock,
+      dialer: this.#connections,
+      log: shard.log.bind(shard),
+      events: this,
+      ledger: core.ledger,
+      logins: this.#logins,
+      notices: this.#notices(),
+      compareHash: this.#dependencies.compareHash,
+      account: (name) => this.#leafAccount(name),
+      tell: (news) => this.#tell(news),
+    });
+    const local = new LocalWishes(shard.index, shard.node, shard.accounts, core);
+    this.#fabric.local = local;
+    this.#fabric.mayLoadAccounts = setup.isOperatorMode;
+    this.#running = { setup, core, protocols, replies, local };
+    this.#accountsChanged(this.#running);
+    local.start();
+    protocols.start();
+    for (const accept of this.#early.splice(0)) accept();
+  }
+
+  /** Tells the engine what it may do with the bytes of a link, and shows monitoring whose it is. */
+  #register(link: Link): void {
+    const { words } = this.#shard.shared;
+    const host = hostOf(link);
+    const { connection } = host;
+    host.registered = link;
+    let flags = CONNECTION_IS_LINK | CONNECTION_HAS_NO_ECHO;
+    if (link.takesHeaders) flags |= CONNECTION_TAKES_HEADERS;
+    let context = CONTEXT_FROM_GATEWAY;
+    if (link.kind === "route") {
+      flags |= CONNECTION_IS_ROUTE;
+      context = CONTEXT_FROM_ROUTE;
+    } else if (link.kind === "leaf") {
+      context = CONTEXT_FROM_LEAF | connection.slot;
+      this.#enterAccount(connection, link.account!);
+    }
+    words[(connection.address + CONNECTION_FLAGS) >> 2]! |= flags;
+    words[(connection.address + CONNECTION_CONTEXT) >> 2] = context;
+    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] =
+      link.kind === "leaf" ? this.#shard.options.maxPayloadBytes : NO_LIMIT;
+  }
+
+  #enterAccount(connection: Connection, name: string): void {
+    const { accounts, contexts } = this.#shard;
+    connection.account = accounts.byName(textOf(name)) ?? accounts.global;
+    // What a leaf node may do its protocol says; accounts do the same to its messages as to clients'.
+    connection.context = contexts.take(connection.account, null);
+  }
+
+  #leaveAccount(connection: Connection): void {
+    this.#shard.contexts.release(connection.context);
+  }
+
+  #accountsChanged({ core, protocols, local }: Running): void {
+    const { accounts } = this.#shard;
+    this.#names.forgetAll();
+    const before = this.#accounts;
+    const now = new Map<number, string>();
+    for (const { id, name } of accounts.all()) now.set(id, byteStringOfText(name));
+    this.#accounts = now;
+    for (const [id, name] of now) if (!before.has(id)) protocols.gateways?.accountKnown(name);
+    for (const [id, name] of before) {
+      if (now.has(id)) continue;
+      protocols.gateways?.accountGone(name);
+      protocols.leafs?.expel(name);
+    }
+    this.#announceServiceReplies(core);
+    this.#fabric.accountsChanged();
+    local.accountsChanged();
+    for (const name of now.values()) protocols.leafs?.refreshAccount(name);
+  }
+
+  /** Answers to requests of this server's accounts come from wherever the service is. */
+  #announceServiceReplies(core: LinkCore): void {
+    const { accounts } = this.#shard;
+    const replies = new Map<string, InterestKey>();
+    for (const { definition } of accounts.all()) {
+      for (const { exporter } of definition.serviceImports) {
+        const account = this.#accounts.get(exporter);
+        if (account === undefined) continue;
+        replies.set(account, { account, subject: this.#shard.replyPattern(exporter), queue: "", origin: "" });
+      }
+    }
+    for (const [account, key] of this.#serviceReplies)
+      if (!replies.has(account)) core.wantsHere("answers", key, 0);
+    for (const key of replies.values()) core.wantsHere("answers", key, 1);
+    this.#serviceReplies = replies;
+  }
+
+  #leafAccount(name: string): LeafAccount | undefined {
+    const account = this.#shard.accounts.byName(textOf(name));
+    if (account === undefined) return undefined;
+    const { definition } = account;
+    const { limits, serviceImports, mappings } = definition;
+    const wanted = [...serviceImports.map(({ local }) => local), ...mappings.map(({ source }) => source)];
+    const answers = this.#serviceReplies.get(name);
+    return {
+      label: definition.name,
+      isSystem: definition.isSystem,
+      leafsMax: limits.maxLeafnodes,
+      leafsElsewhere: 0,
+      payloadBytesMax: limits.maxPayloadBytes,
+      subscriptionsMax: limits.maxSubscriptions,
+      alwaysWanted: [...wanted.map(byteStringOfText), ...(answers === undefined ? [] : [answers.subject])],
+    };
+  }
+
+  #carried(message: HeldMessage): LinkMessage | null {
+    const account = this.#accounts.get(message.context & (CONTEXT_ACCOUNTS - 1));
+    if (account === undefined) return null;
+    return {
+      account,
+      origin: "",
+      subject: byteStringOf(message.subject),
+      reply: message.replyText,
+      content: { bytes: message.bytes.subarray(0, -2), headerBytes: Math.max(message.headerLength, 0) },
+    };
+  }
+
+  #isOwn(kind: LinkKind, ip: string, port: number): boolean {
+    const setup = this.#running?.setup;
+    const block = kind === "route" ? setup?.cluster : kind === "gateway" ? setup?.gateway : setup?.leafnodes;
+    if (block == null || block.port !== port) return false;
+    const { host } = block.options;
+    const isEvery = host === "" || host === "0.0.0.0" || host === "::";
+    return isEvery ? setup!.ownAddresses.includes(ip) : ip === host;
+  }
+
+  #notices(): LeafNotices {
+    return {
+      opened: (report, announces) => this.#tell({ type: "leafOpened", leaf: leafInfoOf(report), announces }),
+      closed: (report, reason) => {
+        this.#tell({ type: "leafClosed", leaf: leafInfoOf(report), reason: closeReasonEntry(reason).text });
+      },
+      refused: ({ id, remoteIp }, { account, user, eventReason }) => {
+        const leaf = { clientId: id, host: remoteIp, account, user, kind: "Leafnode" };
+        this.#tell({ type: "leafRefused", leaf, reason: eventReason });
+      },
+      accountConnected: (account) => this.#tell({ type: "leafConnected", account: textOf(account) }),
+    };
+  }
+
+  #tell(news: LinksNews): void {
+    this.#shard.report({ type: "links", news });
+  }
+}
+
+/** The socket of a link of this shard. */
+function hostOf(link: Link): HostLink {
+  return link.connection as HostLink;
+}

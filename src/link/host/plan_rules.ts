@@ -1,0 +1,130 @@
+/**
+ * What plans of the links shard say: which links get a message for plain interest, by how it came here. Queue groups, and
+ * replies that may have to find their way back through other clusters, are for the host. Once per cache miss.
+ */
+import {
+  CONTEXT_ACCOUNTS,
+  CONTEXT_FROM_GATEWAY,
+  CONTEXT_FROM_ROUTE,
+  PLAN_HEADED_REPLIES_ARE_FOR_HOST,
+  PLAN_REPLIES_ARE_FOR_HOST,
+  TARGET_PREFIX_BYTES_MAX,
+} from "../../memory/layout.ts";
+import type { LinkShard } from "../../shard/link_host.ts";
+import type { Leg } from "../../shard/plan_match.ts";
+import {
+  NO_ROOM,
+  type PlanRules,
+  type Resolution,
+  type TargetRules,
+  type TargetWriter,
+} from "../../shard/plan_rules.ts";
+import { byteStringOf, byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
+import type { Link } from "../core/link.ts";
+import type { LinkCore } from "../core/link_core.ts";
+import { LOCAL_ORIGIN, type Origin } from "../core/routing.ts";
+import type { HostLink } from "./connections.ts";
+import { standIn } from "./stand_in.ts";
+import type { LinkWishes } from "./wishes.ts";
+
+/** Set beside a slot: what the leaf node or hub of that connection sends. */
+export const CONTEXT_FROM_LEAF = 1 << 30;
+
+/** A route or gateway as origin: which one does not matter, for none of its kind gets the message. */
+const FROM_ROUTE: Origin = { link: standIn("route", "both"), cluster: "" };
+const FROM_GATEWAY: Origin = { link: standIn("gateway", "inbound"), cluster: "" };
+
+export interface LinkPlanSources {
+  readonly shard: LinkShard;
+  readonly wishes: LinkWishes;
+  /** Null before there is something to be linked with. */
+  core(): LinkCore | null;
+  linkOfSlot(slot: number): HostLink;
+  addressOf(link: Link): number;
+  /** Whether messages on a subject are answers that go to another cluster. */
+  isMapped(account: string, subject: string): boolean;
+}
+
+export class LinkPlanRules implements PlanRules, TargetRules {
+  readonly members = null;
+  readonly #sources: LinkPlanSources;
+
+  constructor(sources: LinkPlanSources) {
+    this.#sources = sources;
+  }
+
+  resolve(context: number, bytes: Uint8Array, start: number, end: number): Resolution {
+    const { shard, isMapped, linkOfSlot } = this.#sources;
+    if ((context & CONTEXT_FROM_LEAF) !== 0) {
+      const { connection, registered } = linkOfSlot(context & ~CONTEXT_FROM_LEAF);
+      const resolution = shard.contexts.resolve(connection.context, bytes, start, end);
+      const mayPass = registered?.mayReceive?.(byteStringOf(bytes, start, end)) ?? true;
+      return mayPass ? resolution : { ...resolution, isForHost: true };
+    }
+    const resolution = shard.contexts.resolve(context, bytes, start, end);
+    if (isFromLink(context)) return resolution;
+    const account = this.#nameOf(resolution.account);
+    return isMapped(account, byteStringOf(bytes, start, end))
+      ? { ...resolution, isForHost: true }
+      : resolution;
+  }
+
+  flagsOf(): number {
+    const core = this.#sources.core();
+    let flags = 0;
+    for (const { kind, notesReplies } of core?.links ?? []) {
+      // What is told of who asks is put right for the other side of a leaf link.
+      if (kind === "leaf")
+        flags |= notesReplies ? PLAN_REPLIES_ARE_FOR_HOST : PLAN_HEADED_REPLIES_ARE_FOR_HOST;
+      if (kind === "gateway" && !core!.recent.isEmpty) flags |= PLAN_REPLIES_ARE_FOR_HOST;
+    }
+    return flags;
+  }
+
+  writePlain(leg: Leg, context: number, from: number, targets: TargetWriter): boolean {
+    const { shard, wishes, core, addressOf } = this.#sources;
+    const links = core();
+    const wanted = wishes.of(leg.match);
+    if (links === null || wanted.length === 0) return true;
+    const { bytes } = shard.shared;
+    const subject = byteStringOf(leg.bytes ?? bytes, leg.start, leg.start + leg.length);
+    const account = this.#nameOf(leg.account);
+    const origin = this.#originOf(context);
+    const isImport = leg.account !== this.#accountOf(context);
+    const reached = links
+      .plainLinks(origin, subject, account, wanted)
+      // Other servers import by themselves what they get; leaf nodes are in one account alone.
+      .filter(({ kind }) => !isImport || kind === "leaf");
+    for (const link of reached.slice(from)) {
+      const prefix = bytesOf(link.messagePrefix(account, subject, origin.cluster));
+      // Only names that no configuration has are so long.
+      if (prefix.length > TARGET_PREFIX_BYTES_MAX) continue;
+      const at = targets.add(addressOf(link), 0, prefix.length);
+      if (at === NO_ROOM) return false;
+      bytes.set(prefix, at);
+    }
+    return true;
+  }
+
+  #originOf(context: number): Origin {
+    if ((context & CONTEXT_FROM_LEAF) !== 0) {
+      const link = this.#sources.linkOfSlot(context & ~CONTEXT_FROM_LEAF).registered;
+      return link === null ? LOCAL_ORIGIN : { link, cluster: link.cluster };
+    }
+    if ((context & CONTEXT_FROM_ROUTE) !== 0) return FROM_ROUTE;
+    return (context & CONTEXT_FROM_GATEWAY) !== 0 ? FROM_GATEWAY : LOCAL_ORIGIN;
+  }
+
+  #accountOf(context: number): number {
+    if ((context & CONTEXT_FROM_LEAF) === 0) return context & (CONTEXT_ACCOUNTS - 1);
+    return this.#sources.linkOfSlot(context & ~CONTEXT_FROM_LEAF).connection.account.id;
+  }
+
+  #nameOf(account: number): string {
+    return byteStringOfText(this.#sources.shard.accounts.byId(account)?.name ?? "");
+  }
+}
+
+function isFromLink(context: number): boolean {
+  return (context & (CONTEXT_FROM_ROUTE | CONTEXT_FROM_GATEWAY | CONTEXT_FROM_LEAF)) !== 0;
+}

@@ -1,0 +1,214 @@
+/** The protocols of a server's links, as its setup asks for them, and what they need of each other. */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { HashComparison } from "../../auth/password.ts";
+import { newNuid } from "../../base/nuid.ts";
+import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
+import type { LinksQuery } from "../../shard/shard_options.ts";
+import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import type { InterestLedger } from "../core/ledger.ts";
+import type {
+  Link,
+  LinkClock,
+  LinkConnection,
+  LinkDialer,
+  LinkEvents,
+  LinkKind,
+  LinkLog,
+  LinkPeer,
+} from "../core/link.ts";
+import { GatewayGroup } from "../gateway/gateway_group.ts";
+import { nameHash } from "../gateway/name_hash.ts";
+import type { LeafAccount, LeafLogins, LeafNotices } from "../leaf/leaf_context.ts";
+import { LeafNodes } from "../leaf/leaf_nodes.ts";
+import { RouteMesh } from "../route/route_mesh.ts";
+import { certificateVerdict } from "./certificates.ts";
+import { gatewaySettings, isPassword, leafOptions, leafUrl, routeSettings } from "./settings.ts";
+
+/** 11 random bytes, 15 characters. Source: nats-server `generateNonce`. */
+const NONCE_BYTES = 11;
+
+export interface ProtocolsHost {
+  readonly clock: LinkClock;
+  readonly dialer: LinkDialer;
+  readonly log: LinkLog;
+  readonly events: LinkEvents;
+  readonly ledger: InterestLedger;
+  readonly logins: LeafLogins;
+  readonly notices: LeafNotices;
+  readonly compareHash: HashComparison;
+  account(name: string): LeafAccount | undefined;
+  tell(news: LinksNews): void;
+}
+
+export class Protocols {
+  readonly routes: RouteMesh | null;
+  readonly gateways: GatewayGroup | null;
+  readonly leafs: LeafNodes | null;
+  readonly #setup: LinksSetup;
+  readonly #host: ProtocolsHost;
+  #clusterName: string;
+  /** Of the cluster's other members. */
+  #leafUrls: readonly string[] = [];
+
+  constructor(setup: LinksSetup, host: ProtocolsHost) {
+    this.#setup = setup;
+    this.#host = host;
+    const { cluster, gateway, leafnodes } = setup;
+    this.routes = cluster === null ? null : this.#createRoutes(cluster);
+    this.#clusterName = this.routes?.cluster.name ?? byteStringOfText(gateway?.options.name ?? "");
+    this.gateways = gateway === null ? null : this.#createGateways(gateway);
+    this.leafs = leafnodes === null ? null : this.#createLeafs(leafnodes);
+  }
+
+  /** Says who this server is, and dials. */
+  start(): void {
+    if (this.routes?.cluster.isDynamic) {
+      this.#host.tell({ type: "clusterName", name: textOf(this.routes.cluster.name) });
+    }
+    this.gateways?.start();
+    this.routes?.start();
+    this.leafs?.setRemotes(this.#setup.leafnodes!.options.remotes);
+  }
+
+  /** The protocol for a connection that a listener took. */
+  accept(kind: LinkKind, connection: LinkConnection): LinkPeer {
+    switch (kind) {
+      case "route":
+        return this.routes!.accept(connection);
+      case "gateway":
+        return this.gateways!.accept(connection);
+      case "leaf":
+        return this.leafs!.accept(connection, false);
+    }
+  }
+
+  /** The route to the member of the cluster whose id has that hash. */
+  routeTo(serverHash: string): Link | undefined {
+    for (const route of this.routes?.routes ?? []) if (nameHash(route.remoteId) === serverHash) return route;
+    return undefined;
+  }
+
+  enterLameDuck(): void {
+    this.routes?.enterLameDuck();
+    this.leafs?.enterLameDuck();
+  }
+
+  stop(): void {
+    this.gateways?.stop();
+    this.routes?.stop();
+    this.leafs?.closeAll();
+  }
+
+  /** A new configuration: what may change does, without a link being closed that may stay. */
+  reload(setup: LinksSetup): void {
+    const { cluster, gateway, leafnodes } = setup;
+    if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster, this.#host.compareHash));
+    if (gateway !== null) {
+      const { tls, remotes } = gatewaySettings(setup, gateway);
+      this.gateways?.reload(tls, remotes);
+    }
+    if (leafnodes !== null) {
+      this.leafs?.setOptions(leafOptions(setup, leafnodes));
+      this.leafs?.setRemotes(leafnodes.options.remotes);
+    }
+  }
+
+  /** The links, as monitoring shows them. */
+  report(query: LinksQuery): unknown {
+    switch (query.what) {
+      case "routes":
+        return this.routes?.reports() ?? [];
+      case "gateways":
+        return this.gateways?.status(query) ?? null;
+      case "leafs":
+        return this.leafs?.report() ?? [];
+    }
+  }
+
+  /** A route is up: it is told of the clusters that this server is connected to. */
+  greetRoute(route: Link): void {
+    const lines = this.gateways?.infoForRoute() ?? "";
+    if (lines !== "") route.connection.send(lines);
+  }
+
+  #createRoutes(cluster: NonNullable<LinksSetup["cluster"]>): RouteMesh {
+    const { clock, dialer, log, events, ledger, compareHash, tell, account } = this.#host;
+    return new RouteMesh(routeSettings(this.#setup, cluster, compareHash), newNuid(), {
+      clock,
+      dialer,
+      log,
+      events,
+      hasAccount: (name) => account(name) !== undefined || this.#setup.isOperatorMode,
+      certificateVerdict: (connection) => {
+        const { authorization, tls, routes } = cluster.options;
+        return certificateVerdict(connection, tls, authorization?.user ?? "", routes);
+      },
+      announced: (link) => ledger.announcedTo(link),
+      clusterRenamed: (name) => {
+        this.#clusterName = name;
+        tell({ type: "clusterName", name: textOf(name) });
+        this.leafs?.reconnectRemotes();
+      },
+      gatewayGossip: (info) => {
+        this.gateways?.takeRouteInfo(info, "");
+        return this.gateways !== null;
+      },
+      clientUrlsChanged: (connectUrls, webSocketUrls) =>
+        tell({ type: "clientUrls", connectUrls, webSocketUrls }),
+      gatewayUrlsChanged: (urls) => this.gateways?.memberUrlsChanged(urls),
+      leafNodeUrlsChanged: (urls) => {
+        this.#leafUrls = urls;
+        this.leafs?.tellUrls();
+      },
+    });
+  }
+
+  #createGateways(gateway: NonNullable<LinksSetup["gateway"]>): GatewayGroup {
+    const { clock, dialer, log, events, compareHash } = this.#host;
+    const { authorization } = gateway.options;
+    return new GatewayGroup(gatewaySettings(this.#setup, gateway), {
+      clock,
+      dialer,
+      log,
+      events,
+      isAuthorized: (connection, user, password) => {
+        const urls = gateway.options.gateways.flatMap((remote) => remote.urls);
+        const verdict = certificateVerdict(connection, gateway.options.tls, authorization?.user ?? "", urls);
+        if (verdict !== null) return verdict.isAuthorized;
+        if (!authorization?.user) return true;
+        return textOf(user) === authorization.user && isPassword(password, authorization, compareHash);
+      },
+      isMemberName: (name) => [...(this.routes?.routes ?? [])].some(({ info }) => info.serverName === name),
+      tellRoutes: (line) => {
+        for (const route of this.routes?.routes ?? []) route.sendLine(line);
+      },
+    });
+  }
+
+  #createLeafs(leafnodes: NonNullable<LinksSetup["leafnodes"]>): LeafNodes {
+    const { clock, dialer, log, events, logins, notices, account } = this.#host;
+    const own = leafUrl(this.#setup);
+    const serverName = byteStringOfText(this.#setup.serverName);
+    // A server that is a leaf node is a cluster of its own.
+    const loneCluster = leafnodes.options.remotes.length > 0 ? serverName : "";
+    return new LeafNodes(
+      {
+        options: leafOptions(this.#setup, leafnodes),
+        clusterName: () => this.#clusterName || loneCluster,
+        leafUrls: () => (own === "" ? this.#leafUrls : [own, ...this.#leafUrls]),
+        webSocketUrls: () => [],
+        account,
+        logins,
+        events,
+        notices,
+        readFile: (path) => readFileSync(path, "utf8"),
+        newNonce: () => randomBytes(NONCE_BYTES).toString("base64url"),
+        wallMs: Date.now,
+        clock,
+        log,
+      },
+      dialer,
+    );
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * What other servers send, from bytes to effect: plain messages by the engine, everything else parsed and given to the
+ * protocol of its link. Hot: once per read.
+ */
+import {
+  AREA_CONTEXT,
+  AREA_FULL_NODE,
+  AREA_RESUME,
+  AREA_SUBJECT,
+  AREA_SUBJECT_HASH,
+  AREA_SUBJECT_LENGTH,
+  IN_PLACE_BYTES_MAX,
+  REASON_ACCOUNT,
+  REASON_DONE,
+  REASON_MISS,
+  REASON_RING_FULL,
+} from "../../memory/layout.ts";
+import { type Connection, STATE_CLOSING } from "../../shard/connection.ts";
+import type { LinkShard } from "../../shard/link_host.ts";
+import type { LinkPeer } from "../core/link.ts";
+import { parseOperation } from "../core/operation_parser.ts";
+import type { AccountNames } from "./account_names.ts";
+
+/** A link as its bytes come in. */
+export interface ReceivingLink {
+  readonly connection: Connection;
+  readonly peer: LinkPeer;
+  /** Its handshake is done: the engine may deliver what it sends. */
+  readonly isRegistered: boolean;
+  /** An operation too long for the receive buffer, being collected; null for none. */
+  collected: Collected | null;
+}
+
+interface Collected {
+  readonly bytes: Uint8Array;
+  length: number;
+}
+
+export class Receiving {
+  readonly #shard: LinkShard;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #area: number;
+  readonly #names: AccountNames;
+
+  constructor(shard: LinkShard, names: AccountNames) {
+    this.#shard = shard;
+    this.#names = names;
+    this.#words = shard.shared.words;
+    this.#bytes = shard.shared.bytes;
+    this.#area = shard.shared.map.area(shard.node).area >> 2;
+  }
+
+  /** Does what `[start, end)` of the shared memory says; returns where an operation begins that is not complete. */
+  receive(link: ReceivingLink, start: number, end: number): number {
+    const { connection } = link;
+    let at = start;
+    while (at < end && connection.state < STATE_CLOSING) {
+      if (link.collected !== null) {
+        at += this.#collect(link, link.collected, at, end);
+        continue;
+      }
+      if (link.isRegistered) {
+        at = this.#scan(connection, at, end);
+        if (at === end || connection.state >= STATE_CLOSING) break;
+      }
+      const next = this.#takeOne(link, this.#bytes, at, end);
+      if (next < 0) return -next;
+      at = next;
+    }
+    return end;
+  }
+
+  /** Delivers plain messages by the engine; returns where it stopped. */
+  #scan(connection: Connection, start: number, end: number): number {
+    const { engine } = this.#shard;
+    let at = start;
+    for (;;) {
+      const reason = engine.scanLink(connection.slot, at, end);
+      at = this.#word(AREA_RESUME);
+      switch (reason) {
+        case REASON_MISS:
+          if (!this.#buildPlan(connection)) return at;
+          break;
+        case REASON_ACCOUNT:
+          if (!this.#names.learn()) return at;
+          break;
+        case REASON_RING_FULL:
+          this.#shard.waitForRoom(this.#word(AREA_FULL_NODE));
+          break;
+        case REASON_DONE:
+          return at;
+        default:
+          return at;
+      }
+    }
+  }
+
+  /** False for a message with more takers than a plan holds: it goes the slow way. */
+  #buildPlan(connection: Connection): boolean {
+    const { plans } = this.#shard;
+    const subject = this.#word(AREA_SUBJECT);
+    const length = this.#word(AREA_SUBJECT_LENGTH);
+    plans.build(connection.address, this.#word(AREA_CONTEXT), subject, length, this.#word(AREA_SUBJECT_HASH));
+    return !plans.hasMore;
+  }
+
+  /** Takes one operation of `bytes[at, end)`; returns where the next begins, or minus where one begins that is not complete. */
+  #takeOne(link: ReceivingLink, bytes: Uint8Array, at: number, end: number): number {
+    const parsed = parseOperation(bytes, at, end, link.peer.rules);
+    switch (parsed.state) {
+      case "operation":
+        link.peer.take(parsed.operation);
+        return parsed.next;
+      case "error":
+        link.peer.refuse(parsed.fault);
+        return end;
+      case "incomplete": {
+        if (parsed.bytesWanted <= IN_PLACE_BYTES_MAX) return -parsed.next;
+        // What has come of it moves out of the receive buffer at once.
+        link.collected = { bytes: new Uint8Array(parsed.bytesWanted), length: 0 };
+        this.#collect(link, link.collected, parsed.next, end);
+        return end;
+      }
+    }
+  }
+
+  /** Takes what a collected operation still needs; does it once it is whole. Returns how many bytes that was. */
+  #collect(link: ReceivingLink, collected: Collected, start: number, end: number): number {
+    const { bytes, length } = collected;
+    const count = Math.min(end - start, bytes.length - length);
+    bytes.set(this.#bytes.subarray(start, start + count), length);
+    collected.length += count;
+    if (collected.length === bytes.length) {
+      link.collected = null;
+      this.#takeOne(link, bytes, 0, bytes.length);
+    }
+    return count;
+  }
+
+  #word(offset: number): number {
+    return this.#words[this.#area + (offset >> 2)]!;
+  }
+}

@@ -1,0 +1,190 @@
+/** What the setup of the links shard means for each kind of link. */
+import { type HashComparison, isBcryptHash, isSameSecret } from "../../auth/password.ts";
+import { authorizationTimeoutMs, type LinkAuthorization } from "../../config/authorization.ts";
+import { splitHostPort } from "../../config/readers.ts";
+import type { TlsOptions } from "../../config/tls.ts";
+import type { LinksSetup } from "../../shard/links_setup.ts";
+import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import type { LinkTls } from "../core/link.ts";
+import type { GatewaySettings } from "../gateway/gateway_settings.ts";
+import type { LeafOptions } from "../leaf/leaf_context.ts";
+import type { RouteSettings } from "../route/route_settings.ts";
+
+/** Lines of other servers may be so many times longer than clients'. */
+const CONTROL_LINE_FACTOR = 16;
+const LEAF_PROTOCOL = 1;
+const DIAL_TIMEOUT_MS = 1000;
+
+export function routeSettings(
+  setup: LinksSetup,
+  { options, port }: NonNullable<LinksSetup["cluster"]>,
+  compareHash: HashComparison,
+): RouteSettings {
+  const { authorization, tls } = options;
+  const advertised = options.advertise === undefined ? null : addressOf(options.advertise, port);
+  return {
+    serverId: setup.serverId,
+    serverName: setup.serverName,
+    version: setup.version,
+    runtime: setup.goVersion,
+    headers: setup.supportsHeaders,
+    maxPayloadBytes: setup.maxPayloadBytes,
+    clusterName: options.name ?? setup.gateway?.options.name ?? "",
+    host: options.host,
+    port,
+    advertise: advertised,
+    noAdvertise: options.noAdvertise,
+    credentials: authorization?.user
+      ? {
+          user: authorization.user,
+          password: authorization.password ?? "",
+          timeoutMs: authorizationTimeoutMs(authorization.timeoutMs, tls),
+          isPassword: (given) => isPassword(given, authorization, compareHash),
+        }
+      : null,
+    tlsTimeoutMs: tls?.timeoutMs ?? null,
+    permissions: options.permissions ?? null,
+    routes: options.routes,
+    connectRetries: options.connectRetries,
+    connectBackoff: options.connectBackoff,
+    connectErrorReports: setup.connectErrorReports,
+    reconnectErrorReports: setup.reconnectErrorReports,
+    heartbeat: {
+      intervalMs: options.pingIntervalMs ?? setup.pingIntervalMs,
+      pingsOutMax: options.maxPingsOut ?? setup.pingsOutMax,
+    },
+    controlLineBytesMax: setup.maxControlLineBytes * CONTROL_LINE_FACTOR,
+    connectUrls: setup.connectUrls,
+    webSocketConnectUrls: setup.webSocketUrls,
+    gatewayUrl: setup.gateway === null ? "" : urlOf(gatewayAddress(setup, setup.gateway)),
+    leafNodeUrl: leafUrl(setup),
+  };
+}
+
+export function gatewaySettings(
+  setup: LinksSetup,
+  gateway: NonNullable<LinksSetup["gateway"]>,
+): GatewaySettings {
+  const { options } = gateway;
+  const { authorization, tls } = options;
+  const text = byteStringOfText;
+  return {
+    ...gatewayAddress(setup, gateway),
+    name: text(options.name ?? ""),
+    serverId: text(setup.serverId),
+    serverName: text(setup.serverName),
+    version: text(setup.version),
+    maxPayloadBytes: setup.maxPayloadBytes,
+    isAdvertised: options.advertise !== undefined,
+    credentials: authorization?.user
+      ? { user: text(authorization.user), password: text(authorization.password ?? "") }
+      : null,
+    authTimeoutMs: authorizationTimeoutMs(authorization?.timeoutMs, tls),
+    tls: linkTls(tls, "gateway"),
+    remotes: options.gateways.map((remote) => ({
+      name: text(remote.name ?? ""),
+      urls: remote.urls.map(text),
+      tls: linkTls(remote.tls, `gateway:${remote.name}`) ?? linkTls(tls, "gateway"),
+    })),
+    rejectsUnknown: options.rejectUnknownCluster,
+    controlLineBytesMax: setup.maxControlLineBytes * CONTROL_LINE_FACTOR,
+    pingIntervalMs: setup.pingIntervalMs,
+    pingsOutMax: setup.pingsOutMax,
+    connectRetries: options.connectRetries,
+    connectBackoff: options.connectBackoff,
+    connectErrorReports: setup.connectErrorReports,
+    reconnectErrorReports: setup.reconnectErrorReports,
+  };
+}
+
+export function leafOptions(
+  setup: LinksSetup,
+  { options, port }: NonNullable<LinksSetup["leafnodes"]>,
+): LeafOptions {
+  const { tls, authorization } = options;
+  const text = byteStringOfText;
+  const address =
+    options.advertise === undefined ? { host: options.host, port } : addressOf(options.advertise, port);
+  const { user, nkey, users } = authorization ?? {};
+  return {
+    serverId: text(setup.serverId),
+    serverName: text(setup.serverName),
+    version: text(setup.version),
+    goVersion: text(setup.goVersion),
+    gitCommit: text(setup.gitCommit),
+    protocol: LEAF_PROTOCOL,
+    hasHeaders: setup.supportsHeaders,
+    payloadBytesMax: setup.maxPayloadBytes,
+    subscriptionsMax: setup.maxSubscriptions,
+    controlLineBytesMax: setup.maxControlLineBytes * CONTROL_LINE_FACTOR,
+    pingIntervalMs: setup.pingIntervalMs,
+    pingsOutMax: setup.pingsOutMax,
+    hasGateways: setup.gateway !== null,
+    isStandAlone: setup.cluster === null && setup.gateway === null && port === 0,
+    connectErrorReports: setup.connectErrorReports,
+    reconnectErrorReports: setup.reconnectErrorReports,
+    ...address,
+    tls:
+      tls === undefined
+        ? null
+        : {
+            verifies: tls.verify,
+            timeoutMs: tls.timeoutMs,
+            isFirst: tls.handshakeFirst.enabled,
+            fallbackMs: tls.handshakeFirst.fallbackDelayMs,
+          },
+    authTimeoutMs: authorizationTimeoutMs(authorization?.timeoutMs, tls),
+    hasOwnCredentials: Boolean(user) || nkey !== undefined || (users?.length ?? 0) > 0,
+    versionMin: options.minVersion ?? null,
+    compressionMode: options.compression.mode,
+    isolatesInterest: options.isolateLeafnodeInterest,
+    reconnectIntervalMs: options.reconnectIntervalMs,
+    dialTimeoutMs: options.dialTimeoutMs || DIAL_TIMEOUT_MS,
+  };
+}
+
+/** `host:port` at which leaf nodes reach this server, "" where nobody is to know or listens. */
+export function leafUrl({ leafnodes, ownAddresses }: LinksSetup): string {
+  if (leafnodes === null || leafnodes.port === 0 || leafnodes.options.noAdvertise) return "";
+  const { options, port } = leafnodes;
+  if (options.advertise !== undefined) return urlOf(addressOf(options.advertise, port));
+  return urlOf({ host: reachableHost(options.host, ownAddresses), port });
+}
+
+/** Whether a password is the one that is configured, maybe as a hash. Byte strings are the peer's. */
+export function isPassword(
+  given: string,
+  authorization: LinkAuthorization,
+  compareHash: HashComparison,
+): boolean {
+  const stored = authorization.password ?? "";
+  const secret = textOf(given);
+  return isBcryptHash(stored) ? compareHash(secret, stored) : isSameSecret(secret, stored);
+}
+
+function gatewayAddress(
+  { ownAddresses }: LinksSetup,
+  { options, port }: NonNullable<LinksSetup["gateway"]>,
+): { host: string; port: number } {
+  if (options.advertise !== undefined) return addressOf(options.advertise, port);
+  return { host: reachableHost(options.host, ownAddresses), port };
+}
+
+/** A host that stands for every address is replaced by one that others can dial. */
+function reachableHost(host: string, ownAddresses: readonly string[]): string {
+  if (host !== "" && host !== "0.0.0.0" && host !== "::") return host;
+  return ownAddresses.find((ip) => !ip.startsWith("127.") && ip !== "::1") ?? "127.0.0.1";
+}
+
+function addressOf(advertised: string, port: number): { host: string; port: number } {
+  const parts = splitHostPort(advertised) ?? { host: advertised, port: "0" };
+  return { host: parts.host, port: Number(parts.port) <= 0 ? port : Number(parts.port) };
+}
+
+function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function linkTls(tls: TlsOptions | undefined, context: string): LinkTls | null {
+  return tls === undefined ? null : { context, timeoutMs: tls.timeoutMs };
+}

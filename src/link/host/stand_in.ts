@@ -1,0 +1,19 @@
+import type { Link } from "../core/link.ts";
+
+/** A link that nothing crosses: it stands for all of its kind, or for the links shard itself. */
+export function standIn(kind: Link["kind"], role: Link["role"]): Link {
+  return {
+    kind,
+    role,
+    connection: { id: 0, remoteIp: "", remotePort: 0, send() {}, close() {}, startTls() {} },
+    account: null,
+    cluster: "",
+    isIsolated: false,
+    takesHeaders: true,
+    rttMs: 0,
+    announce() {},
+    maySend: () => false,
+    messagePrefix: () => "",
+    sendMessage() {},
+  };
+}

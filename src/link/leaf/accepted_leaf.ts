@@ -1,0 +1,288 @@
+/**
+ * The accepting side of a leaf connection until the link is up: INFO, TLS, CONNECT, login, checks, INFO again.
+ * Source: leafnodes.md 2 and 3; nats-server leafnode.go, createLeafNode, processLeafNodeConnect.
+ */
+import { goQuoteText, refusalLogText } from "../../auth/identity.ts";
+import type { Login, LoginRefusal } from "../../auth/login.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import * as errors from "../../protocol/errors.ts";
+import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import type { LinkConnection, LinkPeer } from "../core/link.ts";
+import type { LinkFault } from "../core/link_fault.ts";
+import { decodeLinkConnect, type LinkConnect, ownInfoLine } from "../core/link_info.ts";
+import type { LinkOperation } from "../core/operation.ts";
+import type { OperationRules } from "../core/operation_parser.ts";
+import { EarlyOperations } from "./early_operations.ts";
+import { LeafChannel } from "./leaf_channel.ts";
+import { findLeafFault, findVersionFault, mayCompress } from "./leaf_checks.ts";
+import type { LeafAccount, LeafContext } from "./leaf_context.ts";
+import { leafInfo, toLinkPermission } from "./leaf_info.ts";
+import { LeafLink } from "./leaf_link.ts";
+import { hubGrants } from "./leaf_permissions.ts";
+import { announceJetStream, deniesOf, leastOf, NOT_COMPRESSED } from "./leaf_terms.ts";
+import { failWith } from "./login_end.ts";
+import { takePeerError } from "./peer_errors.ts";
+
+/**
+ * ```
+ * new ── CONNECT ──▶ judging ── let in ──▶ up
+ *                       └────── refused ──▶ (closed)
+ * ```
+ */
+type State = "new" | "judging" | "up";
+
+const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
+  "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
+  "authentication timeout": errors.ERROR_AUTHENTICATION_TIMEOUT,
+  "account connections": errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS,
+  "proxy not trusted": errors.ERROR_PROXY_NOT_TRUSTED,
+  "proxy required": errors.ERROR_PROXY_REQUIRED,
+};
+
+export class AcceptedLeaf implements LinkPeer {
+  readonly #channel: LeafChannel;
+  readonly #context: LeafContext;
+  readonly #nonce: string;
+  readonly #early = new EarlyOperations();
+  #state: State = "new";
+  #link: LeafLink | null = null;
+  #payloadBytesMax: number;
+  #cancelTimer = () => {};
+
+  /** `isWebSocket`: it came in by the WebSocket listener, whose TLS is no affair of ours. */
+  constructor(connection: LinkConnection, isWebSocket: boolean, context: LeafContext) {
+    this.#channel = new LeafChannel(connection, isWebSocket, context.log);
+    this.#context = context;
+    this.#nonce = context.newNonce();
+    this.#payloadBytesMax = context.options.payloadBytesMax;
+  }
+
+  get rules(): OperationRules {
+    const { controlLineBytesMax, compressionMode } = this.#context.options;
+    return {
+      kind: "leaf",
+      controlLineBytesMax,
+      payloadBytesMax: this.#payloadBytesMax,
+      unsubscribeHasOrigin: false,
+      firstLetters: this.#state === "new" ? (mayCompress(compressionMode) ? "ci" : "c") : "",
+    };
+  }
+
+  begin(): void {
+    this.#channel.say("info", "Leafnode connection created ");
+    const { tls } = this.#context.options;
+    if (tls === null || this.#channel.isWebSocket) {
+      this.#sendInfo();
+      this.#awaitConnect();
+      return;
+    }
+    let isInfoSent = !tls.isFirst;
+    const sendInfo = () => {
+      isInfoSent = true;
+      this.#sendInfo();
+    };
+    if (isInfoSent) this.#sendInfo();
+    const fallback =
+      tls.isFirst && tls.fallbackMs > 0 ? { afterMs: tls.fallbackMs, send: sendInfo } : undefined;
+    const options = { context: "leafnodes", timeoutMs: tls.timeoutMs };
+    this.#channel.connection.startTls(fallback === undefined ? options : { ...options, fallback }, () => {
+      if (!isInfoSent) this.#sendInfo();
+      this.#awaitConnect();
+    });
+  }
+
+  take(operation: LinkOperation): void {
+    if (this.#channel.isClosed) return;
+    if (this.#link !== null) this.#takeUp(this.#link, operation);
+    else if (operation.kind === "ping") this.#channel.send("PONG\r\n");
+    else if (operation.kind === "connect" && this.#state === "new") this.#connect(operation.json);
+    else if (this.#state === "judging" && !this.#early.add(operation)) {
+      this.#channel.say("error", "Too much was sent before the login was decided");
+      this.#channel.close(CloseReason.ProtocolViolation);
+    }
+  }
+
+  heard(): void {
+    this.#link?.heard();
+  }
+
+  refuse(fault: LinkFault): void {
+    const isTooEarly = fault.closeReason === CloseReason.AuthenticationFailure;
+    this.#channel.refuse(isTooEarly ? { ...fault, logText: "authentication error" } : fault);
+  }
+
+  ended(reason: CloseReason): void {
+    this.#cancelTimer();
+    this.#channel.ended(reason);
+    this.#link?.leave(reason);
+  }
+
+  #sendInfo(): void {
+    const { compressionMode } = this.#context.options;
+    const info = {
+      ...leafInfo(this.#context),
+      clientId: this.#channel.connection.id,
+      nonce: this.#nonce,
+      // Any other mode is an offer, and this server makes none.
+      compression: compressionMode === "off" ? "off" : "",
+    };
+    this.#channel.send(ownInfoLine(info));
+  }
+
+  #awaitConnect(): void {
+    this.#cancelTimer = this.#context.clock.after(this.#context.options.authTimeoutMs, () => {
+      this.#channel.fail("Authentication Timeout", CloseReason.AuthenticationTimeout, "debug");
+    });
+  }
+
+  #connect(json: string): void {
+    const read = decodeLinkConnect(json);
+    if (!read.ok) {
+      this.#channel.say("error", read.problem);
+      this.#channel.close(CloseReason.ProtocolViolation);
+      return;
+    }
+    this.#state = "judging";
+    const connect = read.values;
+    this.#context.logins.judge(
+      this.#channel.connection,
+      {
+        connectionType: this.#channel.isWebSocket ? "LEAFNODE_WS" : "LEAFNODE",
+        nonce: this.#nonce,
+        connect: loginFieldsOf(connect),
+        isImplicit: false,
+      },
+      (verdict) => this.#conclude(connect, verdict),
+    );
+  }
+
+  #conclude(connect: LinkConnect, verdict: Login | LoginRefusal): void {
+    if (this.#channel.isClosed) return;
+    this.#cancelTimer();
+    for (const { level, text } of verdict.logs) this.#channel.say(level, text);
+    if (verdict.kind === "refusal") {
+      this.#refuseLogin(verdict);
+      return;
+    }
+    const name = byteStringOfText(verdict.account);
+    const account = this.#context.account(name);
+    if (account === undefined) {
+      this.#channel.say(
+        "error",
+        `authentication of user ${goQuoteText(verdict.user)} failed, unable to lookup account ${goQuoteText(verdict.account)}: account missing`,
+      );
+      failWith(this.#channel, errors.ERROR_AUTHORIZATION_VIOLATION);
+      return;
+    }
+    if (!this.#hasRoom(account, name) || !this.#isWelcome(connect, verdict, account)) return;
+    this.#join(connect, verdict, account);
+  }
+
+  #refuseLogin(refusal: LoginRefusal): void {
+    this.#channel.say("error", refusalLogText(refusal));
+    failWith(this.#channel, REFUSALS[refusal.reason]);
+    this.#context.notices.refused(this.#channel.connection, refusal);
+  }
+
+  #hasRoom({ leafsMax, leafsElsewhere }: LeafAccount, name: string): boolean {
+    const { register, options } = this.#context;
+    if (leafsMax < 0 || register.countOf(name) + leafsElsewhere < leafsMax) return true;
+    failWith(
+      this.#channel,
+      options.hasOwnCredentials
+        ? errors.ERROR_AUTHORIZATION_VIOLATION
+        : errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS,
+    );
+    return false;
+  }
+
+  /** Whether it is a leaf node, of another cluster, and new enough. */
+  #isWelcome(connect: LinkConnect, login: Login, account: LeafAccount): boolean {
+    const ofVersion = findVersionFault(connect, this.#context.options.versionMin);
+    const fault = findLeafFault(connect, this.#context.clusterName()) ?? ofVersion;
+    if (fault === null) return true;
+    // The INFO lets newer servers take the rejection for what it is.
+    if (fault === ofVersion) this.#sendSecondInfo(login, account);
+    this.#channel.refuse(fault);
+    return false;
+  }
+
+  #join(connect: LinkConnect, login: Login, account: LeafAccount): void {
+    const { options, register, notices } = this.#context;
+    const channel = this.#channel;
+    const { name, cluster, remoteAccount, isHub } = connect;
+    const accountName = byteStringOfText(login.account);
+    this.#payloadBytesMax = leastOf(options.payloadBytesMax, account.payloadBytesMax, login.maxPayloadBytes);
+    channel.serverName = name;
+    const duplicate = name === "" ? null : register.findDuplicate(name, cluster, accountName, remoteAccount);
+    const grants = hubGrants(login.permissions, connect.denyPublish.map(textOf), deniesOf(account));
+    const link = new LeafLink(
+      channel,
+      this.#context,
+      {
+        account: accountName,
+        remoteAccount,
+        serverName: name,
+        version: connect.version,
+        cluster,
+        isSpoke: isHub,
+        isSolicited: false,
+        isIsolated: options.isolatesInterest || connect.isolate,
+        takesHeaders: options.hasHeaders && connect.headers,
+        compression: connect.compressMode === "" ? NOT_COMPRESSED : connect.compressMode,
+        payloadBytesMax: this.#payloadBytesMax,
+        subscriptionsMax: leastOf(options.subscriptionsMax, account.subscriptionsMax, login.maxSubscriptions),
+        grants,
+        login,
+      },
+      () => {},
+    );
+    this.#link = link;
+    this.#state = "up";
+    if (duplicate !== null) {
+      duplicate.closeAsDuplicate();
+      channel.say("warning", "Replacing connection from same server");
+    }
+    announceJetStream(channel, account, name, cluster, connect.domain);
+    this.#sendSecondInfo(login, account);
+    link.join();
+    if (options.hasGateways) notices.accountConnected(accountName);
+    for (const operation of this.#early.takeAll()) this.take(operation);
+  }
+
+  #sendSecondInfo({ account, permissions }: Login, { isSystem }: LeafAccount): void {
+    const info = {
+      ...leafInfo(this.#context),
+      clientId: this.#channel.connection.id,
+      connectInfo: true,
+      remoteAccount: byteStringOfText(account),
+      accountIsSystem: isSystem,
+      import: toLinkPermission(permissions?.subscribe),
+      export: toLinkPermission(permissions?.publish),
+    };
+    this.#channel.send(ownInfoLine(info));
+  }
+
+  #takeUp(link: LeafLink, operation: LinkOperation): void {
+    if (operation.kind === "error") takePeerError(this.#channel, link.account, operation.text, () => {});
+    else link.take(operation);
+  }
+}
+
+function loginFieldsOf(connect: LinkConnect) {
+  return {
+    user: textOf(connect.user),
+    password: textOf(connect.password),
+    authToken: textOf(connect.authToken),
+    nkey: textOf(connect.nkey),
+    signature: textOf(connect.signature),
+    jwt: textOf(connect.jwt),
+    proxySignature: textOf(connect.proxySignature),
+    name: textOf(connect.name),
+    lang: textOf(connect.lang),
+    version: textOf(connect.version),
+    protocol: connect.protocol,
+    account: textOf(connect.account),
+    isNewAccount: connect.isNewAccount,
+  };
+}

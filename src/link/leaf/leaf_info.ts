@@ -1,0 +1,53 @@
+import type { SubjectPermission } from "../../config/permissions.ts";
+import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import { EMPTY_LINK_INFO, type LinkInfo, type LinkPermission } from "../core/link_info.ts";
+import type { LeafContext } from "./leaf_context.ts";
+
+/** JetStream's API, which tools ask about also where there is no JetStream. */
+const JETSTREAM_API_LEVEL = 5;
+
+/** The INFO of this server's leaf listener: what every leaf hears when something in it changes. */
+export function leafInfo({ options, clusterName, leafUrls, webSocketUrls }: LeafContext): LinkInfo {
+  return {
+    ...EMPTY_LINK_INFO,
+    serverId: options.serverId,
+    serverName: options.serverName,
+    version: options.version,
+    protocol: options.protocol,
+    gitCommit: options.gitCommit,
+    goVersion: options.goVersion,
+    host: options.host,
+    port: options.port,
+    headers: options.hasHeaders,
+    authRequired: true,
+    tlsRequired: options.tls !== null,
+    tlsVerify: options.tls?.verifies ?? false,
+    maxPayloadBytes: options.payloadBytesMax,
+    ip: hostPort(options.host, options.port),
+    cluster: clusterName(),
+    webSocketConnectUrls: webSocketUrls(),
+    jetStreamApiLevel: JETSTREAM_API_LEVEL,
+    infoOnConnect: true,
+    leafNodeUrls: leafUrls(),
+  };
+}
+
+export function hostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export function toLinkPermission(permission: SubjectPermission | undefined): LinkPermission | null {
+  if (permission === undefined) return null;
+  const { allow = [], deny = [] } = permission;
+  return { allow: allow.map(byteStringOfText), deny: deny.map(byteStringOfText) };
+}
+
+/** Lists that are empty were left out, and say nothing. */
+export function fromLinkPermission(permission: LinkPermission | null): SubjectPermission | undefined {
+  if (permission === null) return undefined;
+  const { allow, deny } = permission;
+  return {
+    allow: allow.length > 0 ? allow.map(textOf) : undefined,
+    deny: deny.length > 0 ? deny.map(textOf) : undefined,
+  };
+}

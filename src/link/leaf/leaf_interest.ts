@@ -1,0 +1,104 @@
+/**
+ * What one leaf link has announced: the interest that the ledger tells of and what its account always wants, one line
+ * for each subject and queue group, whoever it is for. Source: leafnodes.md 4.1; nats-server leafnode.go, updateSmap.
+ */
+
+/** Weights by the cluster on whose behalf the interest is; the peer is told their sum. */
+type Shares = Map<string, number>;
+
+export interface AnnouncementRules {
+  /** Whether the peer may be told, by permissions as they are now. */
+  mayAnnounce(subject: string): boolean;
+  /** Whether permissions count for what the account always wants. On a hub they do not. */
+  readonly checksAlwaysWanted: boolean;
+}
+
+export class LeafInterest {
+  readonly #rules: AnnouncementRules;
+  readonly #send: (lines: string) => void;
+  /** By what stands behind the verb: the subject, or the subject, a blank and the queue group. */
+  readonly #shares = new Map<string, Shares>();
+  #alwaysWanted: ReadonlySet<string> = new Set();
+  readonly #announced = new Map<string, number>();
+  /** Lines that wait for the end of `together`; null outside. */
+  #waiting: string[] | null = null;
+
+  constructor(rules: AnnouncementRules, send: (lines: string) => void) {
+    this.#rules = rules;
+    this.#send = send;
+  }
+
+  /** Subjects and queue groups the peer knows of: what /leafz calls subscriptions is what the peer told us, not this. */
+  get announcedCount(): number {
+    return this.#announced.size;
+  }
+
+  set(subject: string, queue: string, origin: string, weight: number): void {
+    const key = queue === "" ? subject : `${subject} ${queue}`;
+    const shares = this.#shares.get(key) ?? new Map<string, number>();
+    if (weight > 0) shares.set(origin, weight);
+    else shares.delete(origin);
+    if (shares.size > 0) this.#shares.set(key, shares);
+    else this.#shares.delete(key);
+    this.#update(key);
+  }
+
+  /** Subjects wanted whatever the ledger says: imports, mappings, the subject that finds loops. */
+  setAlwaysWanted(subjects: Iterable<string>): void {
+    const before = this.#alwaysWanted;
+    this.#alwaysWanted = new Set(subjects);
+    for (const subject of before.union(this.#alwaysWanted)) {
+      if (before.has(subject) !== this.#alwaysWanted.has(subject)) this.#update(subject);
+    }
+  }
+
+  /** Permissions have changed. */
+  refresh(): void {
+    this.together(() => {
+      const keys = new Set([...this.#shares.keys(), ...this.#alwaysWanted, ...this.#announced.keys()]);
+      for (const key of keys) this.#update(key);
+    });
+  }
+
+  /** Sends the lines of all changes that `change` makes in one piece. */
+  together(change: () => void): void {
+    if (this.#waiting !== null) {
+      change();
+      return;
+    }
+    const waiting: string[] = [];
+    this.#waiting = waiting;
+    change();
+    this.#waiting = null;
+    if (waiting.length > 0) this.#send(waiting.join(""));
+  }
+
+  #update(key: string): void {
+    const [subject = "", queue] = key.split(" ");
+    const weight = this.#weightOf(key, subject, queue !== undefined);
+    const announced = this.#announced.get(key) ?? 0;
+    if (weight === announced) return;
+    if (weight === 0) {
+      this.#announced.delete(key);
+      this.#write(`LS- ${key}\r\n`);
+    } else {
+      this.#announced.set(key, weight);
+      this.#write(queue === undefined ? `LS+ ${key}\r\n` : `LS+ ${key} ${weight}\r\n`);
+    }
+  }
+
+  #weightOf(key: string, subject: string, isQueue: boolean): number {
+    const shares = this.#shares.get(key);
+    const isAlwaysWanted = this.#alwaysWanted.has(key);
+    if (shares === undefined && !isAlwaysWanted) return 0;
+    const isExempt = isAlwaysWanted && !this.#rules.checksAlwaysWanted;
+    if (!isExempt && !this.#rules.mayAnnounce(subject)) return 0;
+    if (!isQueue) return 1;
+    return [...(shares?.values() ?? [])].reduce((sum, weight) => sum + weight, 0);
+  }
+
+  #write(line: string): void {
+    if (this.#waiting === null) this.#send(line);
+    else this.#waiting.push(line);
+  }
+}

@@ -1,0 +1,319 @@
+/**
+ * A leaf link that is up: the same on the side that was dialled and on the one that dialled, as hub and as spoke.
+ * Source: leafnodes.md 4, 5, 7, 8; nats-server leafnode.go, processLeafSub, processInboundLeafMsg.
+ */
+
+import type { AccountTerms } from "../../auth/account_terms.ts";
+import { goQuoteText } from "../../auth/identity.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import { ResponsePermits } from "../../shard/response_permits.ts";
+import { textOf } from "../../subject/byte_string.ts";
+import { frameMessage } from "../core/frame_message.ts";
+import { Heartbeat } from "../core/heartbeat.ts";
+import type { InterestKey, LinkMessage } from "../core/link.ts";
+import type { LinkOperation } from "../core/operation.ts";
+import type { LeafChannel } from "./leaf_channel.ts";
+import type { LeafContext, RegisteredLeaf } from "./leaf_context.ts";
+import type { LeafFacts } from "./leaf_facts.ts";
+import { LeafInterest } from "./leaf_interest.ts";
+import { type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
+import type { LeafReport } from "./leaf_report.ts";
+import { applyTerms, watchExpiry } from "./login_end.ts";
+import { failWithLoop } from "./peer_errors.ts";
+import { PeerWants, type WantsChange } from "./peer_wants.ts";
+import { withRemoteAccount } from "./request_account.ts";
+
+/** How long a hub that dialled stays away from a leaf that did what it may not. */
+const VIOLATION_DELAY_MS = 30_000;
+
+type Subscribe = LinkOperation & { readonly kind: "subscribe" };
+type Message = LinkOperation & { readonly kind: "message" };
+
+export class LeafLink implements RegisteredLeaf {
+  readonly kind = "leaf";
+  readonly connection;
+  readonly account: string;
+  readonly cluster: string;
+  readonly role: "spoke" | "hub";
+  readonly isIsolated: boolean;
+  readonly takesHeaders: boolean;
+  readonly facts: LeafFacts;
+  readonly #channel: LeafChannel;
+  readonly #context: LeafContext;
+  /** Tells whoever dialled to stay away for a while. */
+  readonly #delayReconnect: (ms: number) => void;
+  readonly #heartbeat: Heartbeat;
+  readonly #interest: LeafInterest;
+  #permissions: LeafPermissions;
+  #permits: ResponsePermits | null;
+  readonly #wants: PeerWants;
+  #isJoined = false;
+  #cancelExpiry = () => {};
+
+  constructor(
+    channel: LeafChannel,
+    context: LeafContext,
+    facts: LeafFacts,
+    delayReconnect: (ms: number) => void,
+  ) {
+    this.connection = channel.connection;
+    this.account = facts.account;
+    this.cluster = facts.cluster;
+    this.role = facts.isSpoke ? "hub" : "spoke";
+    this.isIsolated = facts.isIsolated;
+    this.takesHeaders = facts.takesHeaders;
+    this.facts = facts;
+    this.#channel = channel;
+    this.#context = context;
+    this.#delayReconnect = delayReconnect;
+    this.#wants = new PeerWants(facts.account, facts.cluster, facts.subscriptionsMax);
+    this.#permissions = new LeafPermissions(facts.isSpoke, facts.grants);
+    this.#permits = permitsOf(this.#permissions);
+    this.#interest = new LeafInterest(
+      {
+        mayAnnounce: (subject) => this.#permissions.mayAnnounce(subject),
+        checksAlwaysWanted: facts.isSpoke,
+      },
+      (lines) => channel.send(lines),
+    );
+    const { pingIntervalMs, pingsOutMax } = context.options;
+    this.#heartbeat = new Heartbeat(
+      channel,
+      context.clock,
+      { intervalMs: pingIntervalMs, pingsOutMax },
+      (fault) => channel.refuse(fault),
+    );
+  }
+
+  get rttMs(): number {
+    return this.#heartbeat.rttMs;
+  }
+
+  /** Whether deliveries with a reply are to be told to `noteReply`. */
+  get notesReplies(): boolean {
+    return this.#permits !== null;
+  }
+
+  /** Announces the link and what this server wants over it. */
+  join(): void {
+    const { events, register, notices, clock, wallMs } = this.#context;
+    register.add(this);
+    this.#isJoined = true;
+    this.#interest.together(() => {
+      this.refreshAlwaysWanted();
+      events.joined(this);
+    });
+    this.#heartbeat.start();
+    const { login } = this.facts;
+    if (login !== null) this.#cancelExpiry = watchExpiry(login, this.#channel, clock, wallMs);
+    notices.opened(this.report(false), !this.#hasOwnLogin());
+  }
+
+  /** The connection is gone. */
+  leave(reason: CloseReason): void {
+    this.#heartbeat.stop();
+    this.#cancelExpiry();
+    if (!this.#isJoined) return;
+    this.#isJoined = false;
+    const { events, register, notices } = this.#context;
+    register.remove(this);
+    events.left(this);
+    notices.closed(this.report(false), reason);
+  }
+
+  refreshAlwaysWanted(): void {
+    const { account, options, register } = this.#context;
+    const subjects = [...(account(this.account)?.alwaysWanted ?? [])];
+    if (options.hasGateways) subjects.push("_GR_.>");
+    subjects.push(register.loopSubject(this.account));
+    this.#interest.together(() => this.#interest.setAlwaysWanted(subjects));
+  }
+
+  /** The hub has told other permissions. */
+  changeGrants(grants: LeafGrants): void {
+    this.#permissions = new LeafPermissions(this.facts.isSpoke, grants);
+    this.#permits = permitsOf(this.#permissions);
+    this.#interest.refresh();
+    if (this.#isJoined) this.#context.events.changed(this);
+  }
+
+  announce({ account, subject, queue, origin }: InterestKey, weight: number): void {
+    if (weight > 0 && !this.#permissions.mayAnnounce(subject)) {
+      const text = `Not permitted to subscribe to ${quote(subject)} on behalf of ${textOf(account)}`;
+      this.#channel.say("debug", text);
+    }
+    this.#interest.set(subject, queue, origin, weight);
+  }
+
+  maySend(_account: string, subject: string): boolean {
+    return this.#permissions.maySend(subject);
+  }
+
+  mayReceive(subject: string): boolean {
+    return this.#permissions.mayReceive(subject);
+  }
+
+  /** Whether a message from the peer is delivered; `refuseMessage` is for one that is not. Uses up a permitted answer. */
+  takesMessage(subject: string): boolean {
+    if (this.mayReceive(subject)) return true;
+    return this.#permits?.use(subject, this.#context.clock.nowMs()) ?? false;
+  }
+
+  /** A hub does not keep a leaf that publishes what it may not; a spoke drops the message. */
+  refuseMessage(subject: string): void {
+    if (!this.facts.isSpoke) this.#violate("Publish", subject);
+  }
+
+  /** A message with this reply subject was sent: the peer may answer it. */
+  noteReply(reply: string): void {
+    if (reply !== "") this.#permits?.add(reply, this.#context.clock.nowMs());
+  }
+
+  messagePrefix(_account: string, subject: string): string {
+    return `LMSG ${subject} `;
+  }
+
+  sendMessage(message: LinkMessage, queues: readonly string[]): void {
+    const { register } = this.#context;
+    const { account, subject, reply, content } = message;
+    if (!this.maySend(account, subject)) {
+      this.#channel.say("debug", `Not permitted to deliver to ${quote(subject)}`);
+      return;
+    }
+    this.noteReply(reply);
+    const isRequest = reply !== "" && this.takesHeaders;
+    const sent = isRequest ? withRemoteAccount(content, (name) => register.remoteAccountOf(name)) : content;
+    const form = { hasOrigin: false, takesHeaders: this.takesHeaders };
+    const prefix = this.messagePrefix(account, subject);
+    this.#channel.send(frameMessage(prefix, { ...message, content: sent }, queues, form));
+  }
+
+  /** The peer sent something the engine took: it is alive. */
+  heard(): void {
+    if (!this.facts.isSpoke) this.#heartbeat.heard();
+  }
+
+  take(operation: LinkOperation): void {
+    this.heard();
+    switch (operation.kind) {
+      case "ping":
+        this.#channel.send("PONG\r\n");
+        break;
+      case "pong":
+        this.#heartbeat.pong();
+        break;
+      case "subscribe":
+        this.#subscribe(operation);
+        break;
+      case "unsubscribe":
+        this.#tell(this.#wants.remove(operation.subject, operation.queue));
+        break;
+      case "message":
+        this.#deliver(operation);
+        break;
+      case "ok":
+      case "info":
+      case "connect":
+      case "account":
+      case "error":
+        break; // for the handshake's side of the connection, or nothing here
+    }
+  }
+
+  applyTerms(terms: AccountTerms): void {
+    applyTerms(this.#channel, this.facts.login, terms);
+  }
+
+  /** This server's own subject, or its hub's cluster, has come back to it. */
+  refuseLoop(): void {
+    failWithLoop(this.#channel, this.account, this.#delayReconnect);
+  }
+
+  report(listsSubscriptions: boolean): LeafReport {
+    const { facts, connection } = this;
+    return {
+      id: connection.id,
+      serverName: facts.serverName,
+      version: facts.version,
+      isSpoke: facts.isSpoke,
+      isSolicited: facts.isSolicited,
+      isIsolated: facts.isIsolated,
+      account: facts.account,
+      remoteAccount: facts.remoteAccount,
+      cluster: facts.cluster,
+      ip: connection.remoteIp,
+      port: connection.remotePort,
+      rttMs: this.rttMs,
+      subscriptionCount: this.#wants.count,
+      subscriptions: listsSubscriptions ? this.#wants.subjects : [],
+      compression: facts.compression,
+      isWebSocket: this.#channel.isWebSocket,
+      proxyKey: facts.login?.proxyKey ?? "",
+      user: facts.login?.user ?? "",
+    };
+  }
+
+  close(reason: CloseReason): void {
+    this.#channel.close(reason);
+  }
+
+  closeAsDuplicate(): void {
+    this.#channel.fail("Duplicate Remote LeafNode Connection", CloseReason.DuplicateRemoteLeafNodeConnection);
+  }
+
+  sendInfo(line: string): void {
+    this.#channel.send(line);
+  }
+
+  #subscribe({ subject, queue, weight }: Subscribe): void {
+    const { register } = this.#context;
+    if (subject === register.loopSubject(this.account)) {
+      this.refuseLoop();
+      return;
+    }
+    if (!this.#permissions.mayTakeInterest(subject)) {
+      if (!this.facts.isSpoke) this.#violate("Subscription", subject);
+      else this.#channel.say("debug", `Permissions Violation for Subscription to ${quote(subject)}`);
+      return;
+    }
+    this.#tell(this.#wants.add(subject, queue, weight));
+  }
+
+  #tell(change: WantsChange): void {
+    if (change.kind === "changed") this.#context.events.interest(this, change.key, change.weight);
+    else if (change.kind === "refused") this.#channel.complain(change.text, change.logText);
+  }
+
+  #deliver({ subject, reply, content, queues }: Message): void {
+    if (!this.takesMessage(subject)) {
+      this.refuseMessage(subject);
+      return;
+    }
+    const message = { account: this.account, origin: this.cluster, subject, reply, content };
+    this.#context.events.message(this, message, queues);
+  }
+
+  #violate(action: "Publish" | "Subscription", subject: string): void {
+    this.#delayReconnect(VIOLATION_DELAY_MS);
+    const quoted = quote(subject);
+    this.#channel.fail(
+      `Permissions Violation for ${action} to ${quoted}`,
+      CloseReason.ProtocolViolation,
+      "error",
+      `${action} Violation on ${quoted} - Check other side configuration`,
+    );
+  }
+
+  /** Who came by the credentials of the `leafnodes` block is no user whose account hears of it. */
+  #hasOwnLogin(): boolean {
+    return !this.facts.isSolicited && this.#context.options.hasOwnCredentials;
+  }
+}
+
+function permitsOf({ responses }: LeafPermissions): ResponsePermits | null {
+  return responses === null ? null : new ResponsePermits(responses);
+}
+
+function quote(byteString: string): string {
+  return goQuoteText(textOf(byteString));
+}

@@ -1,0 +1,87 @@
+import type { LinkClock } from "../core/link.ts";
+import type { LeafRegister, RegisteredLeaf } from "./leaf_context.ts";
+
+/** Interest that travels like any other, and is known by whoever finds its own come back. */
+const LOOP_SUBJECT_PREFIX = "$LDS.";
+const LOOP_SUBJECT_DIGITS = 22;
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** All leaf links of this server that are up, accepted and solicited. */
+export class LeafLinks implements LeafRegister {
+  readonly #clock: LinkClock;
+  readonly #links = new Map<number, RegisteredLeaf>();
+  readonly #loopSubjects = new Map<string, string>();
+  readonly #remoteAccounts = new Map<string, string>();
+
+  constructor(clock: LinkClock) {
+    this.#clock = clock;
+  }
+
+  get count(): number {
+    return this.#links.size;
+  }
+
+  /** By the number of the connection. */
+  byId(id: number): RegisteredLeaf | undefined {
+    return this.#links.get(id);
+  }
+
+  /** Of one account, or all. */
+  of(account?: string): readonly RegisteredLeaf[] {
+    const links = [...this.#links.values()];
+    return account === undefined ? links : links.filter((link) => link.account === account);
+  }
+
+  loopSubject(account: string): string {
+    const known = this.#loopSubjects.get(account);
+    if (known !== undefined) return known;
+    let subject = LOOP_SUBJECT_PREFIX;
+    for (let i = 0; i < LOOP_SUBJECT_DIGITS; i++) {
+      subject += DIGITS[Math.floor(this.#clock.random() * DIGITS.length)];
+    }
+    this.#loopSubjects.set(account, subject);
+    return subject;
+  }
+
+  remoteAccountOf(account: string): string | undefined {
+    return this.#remoteAccounts.get(account);
+  }
+
+  noteRemoteAccount(account: string, remoteAccount: string): void {
+    this.#remoteAccounts.set(account, remoteAccount);
+  }
+
+  countOf(account: string): number {
+    return this.of(account).length;
+  }
+
+  hasSpokeOf(account: string, cluster: string): boolean {
+    return this.of(account).some(
+      ({ facts }) => facts.cluster === cluster && !facts.isSpoke && !facts.isSolicited,
+    );
+  }
+
+  findDuplicate(
+    serverName: string,
+    cluster: string,
+    account: string,
+    remoteAccount: string,
+  ): RegisteredLeaf | null {
+    // Without the name of its account a server may well mean two connections.
+    if (remoteAccount === "") return null;
+    const isSame = ({ facts }: RegisteredLeaf) =>
+      !facts.isSolicited &&
+      facts.serverName === serverName &&
+      facts.cluster === cluster &&
+      facts.remoteAccount === remoteAccount;
+    return this.of(account).find(isSame) ?? null;
+  }
+
+  add(link: RegisteredLeaf): void {
+    this.#links.set(link.connection.id, link);
+  }
+
+  remove(link: RegisteredLeaf): void {
+    this.#links.delete(link.connection.id);
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * One remote of the configuration: dials its URLs in turn, for ever, and again when a connection is lost.
+ * Source: leafnodes.md 10; nats-server leafnode.go, connectToRemoteLeafNode, reConnectToRemoteLeafNode.
+ */
+import { goQuoteText } from "../../auth/identity.ts";
+import type { LeafRemoteOptions } from "../../config/leafnodes.ts";
+import type { DialTarget, LinkConnection, LinkDialer, LinkPeer } from "../core/link.ts";
+import type { LeafContext } from "./leaf_context.ts";
+import { hostPort } from "./leaf_info.ts";
+import type { RemoteUrl } from "./remote_url.ts";
+import { RemoteUrls } from "./remote_urls.ts";
+import { type RemoteSide, SolicitedLeaf } from "./solicited_leaf.ts";
+
+/**
+ * ```
+ * idle ── start ──▶ waiting ── time ──▶ dialling ── opened ──▶ connected
+ *   ▲                  ▲  ▲                │ failed               │ lost
+ *   └──── stop ────────┘  └────────────────┴──────────────────────┘
+ * ```
+ */
+type State = "idle" | "waiting" | "dialling" | "connected";
+
+export class LeafRemote implements RemoteSide {
+  readonly urls: RemoteUrls;
+  tlsContext = "";
+  options: LeafRemoteOptions;
+  needsTls: boolean;
+  readonly #context: LeafContext;
+  readonly #dialer: LinkDialer;
+  #state: State = "idle";
+  #isStopped = true;
+  #peer: SolicitedLeaf | null = null;
+  /** Added to the next pause. */
+  #delayMs = 0;
+  /** Failures since there was a connection, or since the start. */
+  #attempts = 0;
+  #hasConnected = false;
+  #cancelTimer = () => {};
+
+  constructor(options: LeafRemoteOptions, context: LeafContext, dialer: LinkDialer) {
+    const { urls, noRandomize } = options;
+    this.options = options;
+    this.urls = new RemoteUrls(urls, noRandomize ? undefined : () => context.clock.random());
+    this.needsTls = this.urls.wantsTls;
+    this.#context = context;
+    this.#dialer = dialer;
+  }
+
+  get isWanted(): boolean {
+    return !this.#isStopped;
+  }
+
+  /** What the configuration says of it now, and whose certificates its handshakes take (`LinkTls.context`). */
+  configure(options: LeafRemoteOptions, tlsContext: string): void {
+    this.options = options;
+    this.tlsContext = tlsContext;
+    if (options.tls !== undefined) this.needsTls = true;
+  }
+
+  /** Begins to dial, after that many milliseconds. */
+  start(firstDelayMs = 0): void {
+    if (!this.#isStopped || this.urls.isEmpty) return;
+    this.#isStopped = false;
+    this.#attempts = 0;
+    this.#hasConnected = false;
+    if (this.#state !== "idle") return;
+    if (firstDelayMs > 0) this.#wait(firstDelayMs);
+    else this.#dial();
+  }
+
+  /** Dials no more, and ends the connection there is. */
+  stop(): void {
+    this.stopDialling();
+    this.#peer?.close();
+  }
+
+  /** Dials no more; a connection there is stays. */
+  stopDialling(): void {
+    this.#isStopped = true;
+    this.#cancelTimer();
+    if (this.#state === "waiting") this.#state = "idle";
+  }
+
+  delayReconnect(ms: number): void {
+    this.#delayMs = ms;
+  }
+
+  lost(): void {
+    this.#peer = null;
+    this.#wait(this.#context.options.reconnectIntervalMs + this.#delayMs);
+    this.#delayMs = 0;
+  }
+
+  #dial(): void {
+    this.#state = "dialling";
+    const url = this.urls.next();
+    this.#context.log(
+      "debug",
+      `Trying to connect as leafnode to remote server on ${goQuoteText(hostPort(url.host, url.port))}`,
+    );
+    this.#dialer.dial(
+      this.#targetOf(url),
+      (connection) => this.#open(connection),
+      (reason) => this.#fail(url, reason),
+    );
+  }
+
+  #targetOf({ host, port, path, scheme }: RemoteUrl): DialTarget {
+    const { dialTimeoutMs, webSocketCompression, webSocketNoMasking } = this.options;
+    const timeoutMs = dialTimeoutMs > 0 ? dialTimeoutMs : this.#context.options.dialTimeoutMs;
+    const target = { kind: "leaf", host, port, timeoutMs } as const;
+    if (!this.urls.isWebSocket) return target;
+    return {
+      ...target,
+      webSocket: {
+        path: `${path.replace(/\/$/, "")}/leafnode`,
+        isTls: scheme === "wss" || this.needsTls,
+        compression: webSocketCompression,
+        noMasking: webSocketNoMasking,
+      },
+    };
+  }
+
+  #open(connection: LinkConnection): LinkPeer {
+    this.#state = "connected";
+    this.#attempts = 0;
+    this.#hasConnected = true;
+    const peer = new SolicitedLeaf(connection, this, this.#context);
+    this.#peer = peer;
+    return peer;
+  }
+
+  #fail({ host, port }: RemoteUrl, reason: string): void {
+    this.#attempts++;
+    const { reconnectIntervalMs } = this.#context.options;
+    const where = goQuoteText(hostPort(host, port));
+    this.#context.log(
+      this.#isReported() ? "error" : "debug",
+      `Error trying to connect as leafnode to remote server ${where} (attempt ${this.#attempts}): ${reason}`,
+    );
+    this.#wait(reconnectIntervalMs + this.#context.clock.random() * reconnectIntervalMs);
+  }
+
+  #isReported(): boolean {
+    const { connectErrorReports, reconnectErrorReports } = this.#context.options;
+    const every = this.#hasConnected ? reconnectErrorReports : connectErrorReports;
+    return this.#attempts === 1 || this.#attempts % every === 0;
+  }
+
+  #wait(ms: number): void {
+    if (this.#isStopped) {
+      this.#state = "idle";
+      return;
+    }
+    this.#state = "waiting";
+    this.#cancelTimer = this.#context.clock.after(ms, () => this.#dial());
+  }
+}

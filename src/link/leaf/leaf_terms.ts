@@ -1,0 +1,37 @@
+/** What both sides of a leaf connection settle in the same way when the link comes up. */
+import { goQuoteText } from "../../auth/identity.ts";
+import { textOf } from "../../subject/byte_string.ts";
+import type { LeafChannel } from "./leaf_channel.ts";
+import type { LeafAccount } from "./leaf_context.ts";
+import { JETSTREAM_DENIES, SYSTEM_JETSTREAM_DENIES } from "./leaf_permissions.ts";
+
+/** How /leafz calls the compression of a link that has none because one side knows none. */
+export const NOT_COMPRESSED = "not supported";
+
+/** What a server without JetStream keeps to itself. */
+export function deniesOf({ isSystem }: LeafAccount): readonly string[] {
+  return isSystem ? SYSTEM_JETSTREAM_DENIES : JETSTREAM_DENIES;
+}
+
+/** Says in the log that JetStream does not reach over the link, as nats-server does. */
+export function announceJetStream(
+  channel: LeafChannel,
+  { isSystem }: LeafAccount,
+  serverName: string,
+  cluster: string,
+  remoteDomain: string,
+): void {
+  if (isSystem) {
+    const from = cluster === "" ? serverName : `${serverName}/${cluster}`;
+    channel.say("info", `System account connected from ${textOf(from)}`);
+    channel.say("info", "JetStream not extended, domains differ");
+  } else {
+    channel.say("info", `JetStream using domains: local "", remote ${goQuoteText(textOf(remoteDomain))}`);
+  }
+}
+
+/** The least of limits of which −1 is none. */
+export function leastOf(...limits: readonly number[]): number {
+  const set = limits.filter((limit) => limit >= 0);
+  return set.length === 0 ? -1 : Math.min(...set);
+}

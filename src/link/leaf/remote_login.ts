@@ -1,0 +1,114 @@
+/**
+ * As whom this server logs in at a hub: credentials file, nkey, and what stands in the URL.
+ * Source: leafnodes.md 2.3; nats-server leafnode.go, sendLeafConnect.
+ */
+import { Buffer } from "node:buffer";
+import { goQuoteText } from "../../auth/identity.ts";
+import { decodeAs } from "../../auth/jwt/decode.ts";
+import { readKey, readToken } from "../../auth/jwt/decorated.ts";
+import { permissionsOf } from "../../auth/jwt_permissions.ts";
+import { KeyPair } from "../../auth/nkey.ts";
+import type { LeafRemoteOptions } from "../../config/leafnodes.ts";
+import { byteStringOfText } from "../../subject/byte_string.ts";
+import type { LinkLog } from "../core/link.ts";
+import type { LinkConnect } from "../core/link_info.ts";
+import type { RemoteUser } from "./remote_url.ts";
+
+/** Fields of CONNECT, byte strings. */
+export type RemoteLogin = Partial<
+  Pick<LinkConnect, "jwt" | "nkey" | "signature" | "user" | "password" | "authToken">
+>;
+
+export type RemoteLoginResult =
+  | { readonly ok: true; readonly login: RemoteLogin }
+  /** For the log; holds no secret. */
+  | { readonly ok: false; readonly problem: string };
+
+/** `readFile` may throw; `nonce` is a byte string as the hub's INFO has it. */
+export function remoteLogin(
+  { credentials, nkey }: Pick<LeafRemoteOptions, "credentials" | "nkey">,
+  user: RemoteUser | null,
+  nonce: string,
+  readFile: (path: string) => string,
+): RemoteLoginResult {
+  const ofUrl = user === null ? {} : userFields(user);
+  if (credentials !== undefined) {
+    const read = readCredentials(credentials, readFile);
+    if (!read.ok) return read;
+    const { jwt, key } = read;
+    return { ok: true, login: { jwt: byteStringOfText(jwt), signature: sign(key, nonce), ...ofUrl } };
+  }
+  if (nkey !== undefined) {
+    const key = KeyPair.fromSeed(nkey);
+    if (key === undefined) return { ok: false, problem: "Remote nkey has malformed seed" };
+    return { ok: true, login: { nkey: key.publicKey, signature: sign(key, nonce), ...ofUrl } };
+  }
+  return { ok: true, login: ofUrl };
+}
+
+type CredentialsResult =
+  | { readonly ok: true; readonly jwt: string; readonly key: KeyPair }
+  | { readonly ok: false; readonly problem: string };
+
+/** The user JWT and key of a credentials file; the problem is in nats-server's words. */
+export function readCredentials(path: string, readFile: (path: string) => string): CredentialsResult {
+  let text: string;
+  try {
+    text = readFile(path);
+  } catch (error) {
+    return { ok: false, problem: error instanceof Error ? error.message : String(error) };
+  }
+  const jwt = readToken(text);
+  if (jwt === text.trim()) return { ok: false, problem: "Credentials file malformed" };
+  const key = readKey(text);
+  return key === undefined
+    ? { ok: false, problem: "Credentials file has malformed seed" }
+    : { ok: true, jwt, key };
+}
+
+/** A name without a password may be a token as well as a user. */
+function userFields({ user, password }: RemoteUser): RemoteLogin {
+  const name = byteStringOfText(user);
+  return password === ""
+    ? { user: name, authToken: name }
+    : { user: name, password: byteStringOfText(password) };
+}
+
+function sign(key: KeyPair, nonce: string): string {
+  return Buffer.from(key.sign(Buffer.from(nonce, "latin1"))).toString("base64url");
+}
+
+/** Says at start what is wrong with the credentials of a remote, and what they keep from it. */
+export function checkRemoteLogin(
+  { credentials, account, denyExports, denyImports }: LeafRemoteOptions,
+  isSystem: boolean,
+  readFile: (path: string) => string,
+  log: LinkLog,
+): void {
+  if (isSystem && denyExports.length > 0) {
+    log("info", "Remote for System Account uses restricted export permissions");
+  }
+  if (isSystem && denyImports.length > 0) {
+    log("info", "Remote for System Account uses restricted import permissions");
+  }
+  if (credentials === undefined) return;
+  const file = `LeafNode Remote Credentials file ${goQuoteText(credentials)}`;
+  const read = readCredentials(credentials, readFile);
+  if (!read.ok) {
+    const isMalformed = read.problem.startsWith("Credentials file ");
+    const how = read.problem.endsWith("seed") ? "has malformed seed" : "malformed";
+    log("error", isMalformed ? `${file} ${how}` : `Error reading ${file}: ${read.problem}`);
+    return;
+  }
+  const user = decodeAs("user", read.jwt);
+  if (!user.ok) {
+    log("error", `${file} has malformed user jwt`);
+    return;
+  }
+  if (permissionsOf(user.claims.nats) === null) return;
+  const who = isSystem ? "System Account" : `Account ${account}`;
+  log(
+    "info",
+    `LeafNode Remote for ${who} uses credentials file ${goQuoteText(credentials)} with restricted permissions`,
+  );
+}

@@ -1,0 +1,91 @@
+/**
+ * The URLs of one remote: those of the file and those its hub has told of, tried in turn.
+ * Source: leafnodes.md 10; nats-server leafnode.go, pickNextURL, doUpdateLNURLs.
+ */
+import {
+  isIpAddress,
+  isTlsUrl,
+  isWebSocketUrl,
+  parseRemoteUrl,
+  type RemoteUrl,
+  type RemoteUser,
+} from "./remote_url.ts";
+
+export class RemoteUrls {
+  /** All of them are WebSocket URLs, or none is. */
+  readonly isWebSocket: boolean;
+  readonly #configured: readonly RemoteUrl[];
+  #urls: RemoteUrl[];
+  #current: RemoteUrl | null = null;
+  #user: RemoteUser | null = null;
+  #serverName = "";
+
+  /** `random` shuffles the URLs of the file; undefined keeps them in order. */
+  constructor(texts: readonly string[], random: (() => number) | undefined) {
+    this.#configured = texts.map(parseRemoteUrl).filter((url) => url !== null);
+    this.isWebSocket = this.#configured.some(isWebSocketUrl);
+    this.#urls = random === undefined ? [...this.#configured] : shuffled(this.#configured, random);
+    for (const url of this.#urls) {
+      this.#user ??= url.user;
+      this.#noteServerName(url);
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#urls.length === 0;
+  }
+
+  /** Whether a URL of the file asks for TLS. */
+  get wantsTls(): boolean {
+    return this.#configured.some(isTlsUrl);
+  }
+
+  /** The name in the hub's certificate: the first that was seen, for URLs that have only an address. "" for none. */
+  get serverName(): string {
+    return this.#serverName;
+  }
+
+  /** Who logs in at the current URL: the user it names, else the first one that any did. */
+  get user(): RemoteUser | null {
+    return this.#current?.user ?? this.#user;
+  }
+
+  /** The URL to try now; one that was tried goes to the end of the line. Must not be empty. */
+  next(): RemoteUrl {
+    if (this.#urls.length > 1 && this.#current === this.#urls[0]) this.#urls.push(this.#urls.shift()!);
+    this.#current = this.#urls[0]!;
+    return this.#current;
+  }
+
+  /** The hub's list of where it can be reached replaces the one before; they come before those of the file. */
+  learn(hostPorts: readonly string[]): void {
+    const scheme = this.isWebSocket ? (this.wantsTls ? "wss" : "ws") : "nats-leaf";
+    const isConfigured = ({ host, port }: RemoteUrl) =>
+      this.#configured.some((url) => url.host === host && url.port === port);
+    const told = hostPorts
+      .map((hostPort) => parseRemoteUrl(`${scheme}://${hostPort}`))
+      .filter((url) => url !== null && !isConfigured(url)) as RemoteUrl[];
+    for (const url of told) this.#noteServerName(url);
+    const current = this.#current;
+    this.#urls = [...told, ...this.#configured].map((url) =>
+      current !== null && isSame(url, current) ? current : url,
+    );
+  }
+
+  #noteServerName({ host }: RemoteUrl): void {
+    if (this.#serverName === "" && !isIpAddress(host)) this.#serverName = host;
+  }
+}
+
+function isSame(a: RemoteUrl, b: RemoteUrl): boolean {
+  return a.scheme === b.scheme && a.host === b.host && a.port === b.port && a.path === b.path;
+}
+
+function shuffled<T>(list: readonly T[], random: () => number): T[] {
+  const result = [...list];
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [result[i], result[j]] = [result[j]!, result[i]!];
+  }
+  return result;
+}

@@ -1,0 +1,324 @@
+/**
+ * The dialling side of a leaf connection until the link is up: INFO, TLS, CONNECT, INFO again.
+ * Source: leafnodes.md 2; nats-server leafnode.go, processLeafnodeInfo, leafNodeFinishConnectProcess.
+ */
+import { goQuoteText } from "../../auth/identity.ts";
+import type { LeafRemoteOptions } from "../../config/leafnodes.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import type { LinkConnection, LinkPeer } from "../core/link.ts";
+import type { LinkFault } from "../core/link_fault.ts";
+import {
+  connectLine,
+  decodeLinkInfo,
+  EMPTY_LINK_CONNECT,
+  type LinkConnect,
+  type LinkInfo,
+} from "../core/link_info.ts";
+import type { LinkOperation } from "../core/operation.ts";
+import type { OperationRules } from "../core/operation_parser.ts";
+import { EarlyOperations } from "./early_operations.ts";
+import { LeafChannel } from "./leaf_channel.ts";
+import { compressModeFor, findHubFault } from "./leaf_checks.ts";
+import type { LeafAccount, LeafContext } from "./leaf_context.ts";
+import { fromLinkPermission } from "./leaf_info.ts";
+import { LeafLink } from "./leaf_link.ts";
+import { type LeafGrants, spokeGrants } from "./leaf_permissions.ts";
+import { announceJetStream, deniesOf, leastOf } from "./leaf_terms.ts";
+import { failWithLoop, takePeerError } from "./peer_errors.ts";
+import { remoteLogin } from "./remote_login.ts";
+import type { RemoteUrls } from "./remote_urls.ts";
+
+/** How long the hub may take to answer CONNECT with its second INFO. */
+const SECOND_INFO_TIMEOUT_MS = 2000;
+const TLS_TIMEOUT_MS_DEFAULT = 2000;
+
+/** The remote that a connection was dialled for. */
+export interface RemoteSide {
+  readonly options: LeafRemoteOptions;
+  readonly urls: RemoteUrls;
+  /** Whose certificates a handshake takes (`LinkTls.context`). */
+  readonly tlsContext: string;
+  /** Configuration, URL, or what a hub has once said. */
+  needsTls: boolean;
+  /** Neither removed nor disabled since. */
+  readonly isWanted: boolean;
+  /** Waits so long, beyond the ordinary pause, before it dials again. */
+  delayReconnect(ms: number): void;
+  /** The connection is over. */
+  lost(): void;
+}
+
+/**
+ * ```
+ * info ── first INFO ──▶ tls ── encrypted, or no need ──▶ connecting ── second INFO ──▶ up
+ * ```
+ */
+type State = "info" | "tls" | "connecting" | "up";
+
+export class SolicitedLeaf implements LinkPeer {
+  readonly #channel: LeafChannel;
+  readonly #remote: RemoteSide;
+  readonly #context: LeafContext;
+  readonly #early = new EarlyOperations();
+  #state: State = "info";
+  #link: LeafLink | null = null;
+  /** The hub's first INFO. */
+  #hub: LinkInfo | null = null;
+  #isEncrypted = false;
+  #payloadBytesMax: number;
+  #cancelTimer = () => {};
+
+  constructor(connection: LinkConnection, remote: RemoteSide, context: LeafContext) {
+    this.#channel = new LeafChannel(connection, remote.urls.isWebSocket, context.log);
+    this.#remote = remote;
+    this.#context = context;
+    this.#payloadBytesMax = context.options.payloadBytesMax;
+  }
+
+  get rules(): OperationRules {
+    return {
+      kind: "leaf",
+      controlLineBytesMax: this.#context.options.controlLineBytesMax,
+      payloadBytesMax: this.#payloadBytesMax,
+      unsubscribeHasOrigin: false,
+      firstLetters: "",
+    };
+  }
+
+  begin(): void {
+    const { options, isWanted } = this.#remote;
+    if (!isWanted) {
+      this.close();
+      return;
+    }
+    const account = this.#localAccount();
+    if (account === undefined) {
+      const text = `Unable to lookup account ${options.account} for solicited leafnode connection: account missing`;
+      this.#context.log("error", text);
+      this.#channel.close(CloseReason.MissingAccount);
+      return;
+    }
+    this.#channel.say("info", `Leafnode connection created for account: ${account.label} `);
+    const isTlsFirst = this.#remote.needsTls && (options.tls?.handshakeFirst.enabled ?? false);
+    if (isTlsFirst && !this.#channel.isWebSocket) this.#startTls(() => this.#awaitInfo());
+    else this.#awaitInfo();
+  }
+
+  take(operation: LinkOperation): void {
+    if (this.#channel.isClosed) return;
+    switch (operation.kind) {
+      case "info":
+        this.#takeInfo(operation.json);
+        return;
+      case "error":
+        takePeerError(this.#channel, this.#accountName, operation.text, (ms) =>
+          this.#remote.delayReconnect(ms),
+        );
+        return;
+    }
+    if (this.#link !== null) this.#link.take(operation);
+    else if (operation.kind === "ping") this.#channel.send("PONG\r\n");
+    else if (this.#state === "connecting" && !this.#early.add(operation)) {
+      this.#channel.say("error", "Too much was sent before the second INFO");
+      this.#channel.close(CloseReason.ProtocolViolation);
+    }
+  }
+
+  heard(): void {
+    this.#link?.heard();
+  }
+
+  refuse(fault: LinkFault): void {
+    this.#channel.refuse(fault);
+  }
+
+  ended(reason: CloseReason): void {
+    this.#cancelTimer();
+    this.#channel.ended(reason);
+    this.#link?.leave(reason);
+    this.#remote.lost();
+  }
+
+  /** Ends the connection because its remote is no longer wanted. */
+  close(): void {
+    this.#channel.close(CloseReason.ClientClosed);
+  }
+
+  get #accountName(): string {
+    return byteStringOfText(this.#remote.options.account);
+  }
+
+  #localAccount(): LeafAccount | undefined {
+    return this.#context.account(this.#accountName);
+  }
+
+  #startTls(then: () => void): void {
+    const { options, urls, tlsContext } = this.#remote;
+    const timeoutMs = options.tls?.timeoutMs ?? TLS_TIMEOUT_MS_DEFAULT;
+    const tls = { context: tlsContext, timeoutMs, serverName: urls.serverName };
+    this.#channel.connection.startTls(tls, () => {
+      this.#isEncrypted = true;
+      then();
+    });
+  }
+
+  #awaitInfo(): void {
+    const { firstInfoTimeoutMs } = this.#remote.options;
+    this.#cancelTimer = this.#context.clock.after(firstInfoTimeoutMs, () => {
+      this.#channel.close(CloseReason.ReadError);
+    });
+  }
+
+  #takeInfo(json: string): void {
+    const read = decodeLinkInfo(json);
+    if (!read.ok) {
+      this.#channel.say("error", read.problem);
+      this.#channel.close(CloseReason.ProtocolViolation);
+      return;
+    }
+    const info = read.values;
+    if (this.#state === "info") this.#takeFirstInfo(info);
+    else if (this.#state !== "tls") this.#takeLaterInfo(info);
+  }
+
+  #takeFirstInfo(info: LinkInfo): void {
+    this.#cancelTimer();
+    this.#state = "tls";
+    this.#hub = info;
+    if (info.tlsRequired) this.#remote.needsTls = true;
+    const isTlsDue = this.#remote.needsTls && !this.#isEncrypted && !this.#channel.isWebSocket;
+    if (isTlsDue) this.#startTls(() => this.#connect(info));
+    else this.#connect(info);
+  }
+
+  /** Sends CONNECT, if what answered is a hub. */
+  #connect(info: LinkInfo): void {
+    const { options, urls } = this.#remote;
+    const fault = findHubFault(info, options.compression.mode);
+    if (fault !== null) {
+      this.#channel.refuse(fault);
+      return;
+    }
+    this.#learnUrls(info);
+    if (options.credentials !== undefined) {
+      this.#channel.say("debug", `Authenticating with credentials file ${goQuoteText(options.credentials)}`);
+    }
+    const login = remoteLogin(options, urls.user, info.nonce, this.#context.readFile);
+    if (!login.ok) {
+      this.#channel.say("error", login.problem);
+      this.#channel.close(CloseReason.WriteError);
+      return;
+    }
+    this.#channel.serverName = info.serverName === "" ? info.serverId : info.serverName;
+    this.#channel.send(connectLine("leaf", { ...this.#connectFields(info), ...login.login }));
+    this.#channel.say("debug", "Remote leafnode connect msg sent");
+    this.#state = "connecting";
+    // Hubs of before 2.4 answer with nothing but their interest.
+    if (!info.infoOnConnect || info.connectInfo) {
+      this.#join(info);
+      return;
+    }
+    this.#cancelTimer = this.#context.clock.after(SECOND_INFO_TIMEOUT_MS, () => {
+      this.#channel.fail("Stale Leaf Node Connection - Closing", CloseReason.StaleConnection, "debug");
+    });
+  }
+
+  #connectFields(info: LinkInfo): LinkConnect {
+    const { options } = this.#context;
+    const { hub, denyImports, requestIsolation, compression } = this.#remote.options;
+    return {
+      ...EMPTY_LINK_CONNECT,
+      version: options.version,
+      serverId: options.serverId,
+      name: options.serverName,
+      isHub: hub,
+      cluster: this.#context.clusterName(),
+      headers: options.hasHeaders && info.headers,
+      denyPublish: denyImports.map(byteStringOfText),
+      isolate: requestIsolation,
+      compressMode: compressModeFor(info, compression.mode),
+      remoteAccount: this.#accountName,
+      protocol: options.protocol,
+    };
+  }
+
+  #takeLaterInfo(info: LinkInfo): void {
+    this.#learnUrls(info);
+    if (this.#link === null) {
+      if (info.connectInfo) this.#join(info);
+    } else if (info.import !== null || info.export !== null) {
+      this.#link.changeGrants(this.#grantsOf(info));
+    }
+  }
+
+  #learnUrls({ leafNodeUrls, webSocketConnectUrls }: LinkInfo): void {
+    const { options, urls } = this.#remote;
+    if (options.ignoreDiscoveredServers) return;
+    if (leafNodeUrls.length === 0 && webSocketConnectUrls.length === 0) return;
+    urls.learn((urls.isWebSocket ? webSocketConnectUrls : leafNodeUrls).map(textOf));
+  }
+
+  #grantsOf(info: LinkInfo): LeafGrants {
+    const told = { import: fromLinkPermission(info.import), export: fromLinkPermission(info.export) };
+    const account = this.#localAccount();
+    return spokeGrants(told, this.#remote.options, account === undefined ? [] : deniesOf(account));
+  }
+
+  #join(info: LinkInfo): void {
+    this.#cancelTimer();
+    const { options, register, notices } = this.#context;
+    const { options: remote } = this.#remote;
+    const channel = this.#channel;
+    const account = this.#localAccount();
+    const cluster = this.#hub?.cluster ?? "";
+    if (account === undefined) {
+      channel.fail("Authorization Violation", CloseReason.ProtocolViolation);
+      return;
+    }
+    if (info.remoteAccount !== "") register.noteRemoteAccount(this.#accountName, info.remoteAccount);
+    const delayReconnect = (ms: number) => this.#remote.delayReconnect(ms);
+    if (cluster !== "" && register.hasSpokeOf(this.#accountName, cluster)) {
+      failWithLoop(channel, this.#accountName, delayReconnect);
+      return;
+    }
+    const { leafsMax, leafsElsewhere } = account;
+    if (leafsMax >= 0 && register.countOf(this.#accountName) + leafsElsewhere >= leafsMax) {
+      const text = "maximum account active connections exceeded";
+      channel.fail(text, CloseReason.MaximumAccountConnectionsExceeded);
+      return;
+    }
+    if (!this.#remote.isWanted) {
+      this.close();
+      return;
+    }
+    this.#payloadBytesMax = leastOf(options.payloadBytesMax, account.payloadBytesMax);
+    announceJetStream(channel, account, channel.serverName, cluster, this.#hub?.domain ?? "");
+    const link = new LeafLink(
+      channel,
+      this.#context,
+      {
+        account: this.#accountName,
+        remoteAccount: info.remoteAccount,
+        serverName: channel.serverName,
+        version: this.#hub?.version ?? "",
+        cluster,
+        isSpoke: !remote.hub,
+        isSolicited: true,
+        isIsolated: options.isolatesInterest || remote.isolateLeafnodeInterest,
+        takesHeaders: options.hasHeaders && (this.#hub?.headers ?? false),
+        compression: compressModeFor(this.#hub ?? info, remote.compression.mode),
+        payloadBytesMax: this.#payloadBytesMax,
+        subscriptionsMax: leastOf(options.subscriptionsMax, account.subscriptionsMax),
+        grants: this.#grantsOf(info),
+        login: null,
+      },
+      delayReconnect,
+    );
+    this.#link = link;
+    this.#state = "up";
+    link.join();
+    if (remote.hub && options.hasGateways) notices.accountConnected(this.#accountName);
+    for (const operation of this.#early.takeAll()) this.take(operation);
+  }
+}

@@ -1,0 +1,61 @@
+import { describe, expect, test } from "bun:test";
+import { InterestLines } from "./interest_lines.ts";
+
+const NEWEST = { lnoc: true, lnocu: true, ln: true };
+const WITHOUT_ANY = { lnoc: true, lnocu: true, ln: false };
+const V29 = { lnoc: true, lnocu: false, ln: false };
+const OLDEST = { lnoc: false, lnocu: false, ln: false };
+
+function key(subject: string, queue = "", origin = "") {
+  return { account: "$G", subject, queue, origin };
+}
+
+describe("InterestLines", () => {
+  test("says everything as it is to a peer that understands it", () => {
+    const lines = new InterestLines(NEWEST);
+    expect(lines.change(key("foo.>"), 1)).toBe("RS+ $G foo.>\r\n");
+    expect(lines.change(key("foo", "q"), 3)).toBe("RS+ $G foo q 3\r\n");
+    expect(lines.change(key("foo", "q"), 0)).toBe("RS- $G foo q\r\n");
+    expect(lines.change(key("lf", "", "LC"), 1)).toBe("LS+ LC $G lf\r\n");
+    expect(lines.change(key("lf", "", "LC"), 0)).toBe("LS- LC $G lf\r\n");
+    expect(lines.change(key("lf", "q", "_"), 2)).toBe("LS+ _ $G lf q 2\r\n");
+    expect(lines.change(key("lf", "q", "_"), 0)).toBe("LS- _ $G lf q\r\n");
+  });
+
+  test("says `_` as no origin to a peer that does not know it, and adds it to the rest", () => {
+    const lines = new InterestLines(WITHOUT_ANY);
+    expect(lines.change(key("lf", "", "_"), 1)).toBe("RS+ $G lf\r\n");
+    expect(lines.change(key("lf"), 1)).toBe("");
+    expect(lines.change(key("lf", "", "_"), 0)).toBe("");
+    expect(lines.change(key("lf"), 0)).toBe("RS- $G lf\r\n");
+    expect(lines.change(key("lf", "", "LC"), 1)).toBe("LS+ LC $G lf\r\n");
+  });
+
+  test("adds up origins for a peer that takes none back", () => {
+    const lines = new InterestLines(V29);
+    expect(lines.change(key("lf", "", "LC"), 1)).toBe("LS+ LC $G lf\r\n");
+    expect(lines.change(key("lf"), 1)).toBe("");
+    expect(lines.change(key("lf", "", "LC"), 0)).toBe("");
+    expect(lines.change(key("lf"), 0)).toBe("RS- $G lf\r\n");
+    expect(lines.change(key("lf", "", "LC"), 1)).toBe("LS+ LC $G lf\r\n");
+    expect(lines.change(key("lf", "", "LC"), 0)).toBe("LS- $G lf\r\n");
+  });
+
+  test("adds up members of a group over all origins", () => {
+    const lines = new InterestLines(V29);
+    expect(lines.change(key("lf", "q", "LC"), 1)).toBe("LS+ LC $G lf q 1\r\n");
+    expect(lines.change(key("lf", "q"), 1)).toBe("RS+ $G lf q 2\r\n");
+    expect(lines.change(key("lf", "q", "LD"), 3)).toBe("RS+ $G lf q 5\r\n");
+    expect([...lines.shared()]).toEqual([{ key: key("lf", "q"), weight: 5 }]);
+    expect(lines.change(key("lf", "q"), 0)).toBe("RS+ $G lf q 4\r\n");
+    expect(lines.change(key("lf", "q", "LD"), 0)).toBe("LS+ LC $G lf q 1\r\n");
+    expect(lines.change(key("lf", "q", "LC"), 0)).toBe("LS- $G lf q\r\n");
+    expect([...lines.shared()]).toEqual([]);
+  });
+
+  test("names no origin to a peer without them", () => {
+    const lines = new InterestLines(OLDEST);
+    expect(lines.change(key("lf", "", "LC"), 1)).toBe("RS+ $G lf\r\n");
+    expect(lines.change(key("lf", "", "LC"), 0)).toBe("RS- $G lf\r\n");
+  });
+});

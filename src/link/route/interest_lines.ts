@@ -1,0 +1,91 @@
+import type { InterestKey } from "../core/link.ts";
+
+/** Which spellings of leaf nodes' interest the peer understands, as its INFO says. */
+export interface InterestAbilities {
+  /** `LS+` and `LMSG` with an origin. */
+  readonly lnoc: boolean;
+  /** `LS-` with an origin. */
+  readonly lnocu: boolean;
+  /** The origin `_`. */
+  readonly ln: boolean;
+}
+
+/** The origin of leaf nodes whose cluster does not matter. */
+const ANY_ORIGIN = "_";
+
+/**
+ * Interest as lines for one peer, in the words it understands.
+ *
+ * A peer that takes no origins back files interest with different origins under one name. For it they are added up here,
+ * and taken back when the sum is 0: nats-server 2.15 does not, and makes 2.9 forget interest that is still there.
+ */
+export class InterestLines {
+  readonly #abilities: InterestAbilities;
+  /** What the peer files under one name: members by origin. Only where names are shared. */
+  readonly #shared = new Map<string, Map<string, number>>();
+
+  constructor(abilities: InterestAbilities) {
+    this.#abilities = abilities;
+  }
+
+  /** What to send now that interest is as `weight` says; "" for nothing. */
+  change(key: InterestKey, weight: number): string {
+    if (!this.isShared(key)) return this.line(key, weight);
+    const name = this.#nameOf(key);
+    const members = this.#shared.get(name) ?? new Map<string, number>();
+    const before = sumOf(members);
+    if (weight === 0) members.delete(key.origin);
+    else members.set(key.origin, weight);
+    const after = sumOf(members);
+    if (members.size === 0) this.#shared.delete(name);
+    else this.#shared.set(name, members);
+    if (key.queue === "" ? before > 0 === after > 0 : before === after) return "";
+    return this.line(this.#asFiled(key, members), after);
+  }
+
+  /** The line for interest by itself, whatever was said before. */
+  line({ account, subject, queue, origin }: InterestKey, weight: number): string {
+    const spoken = this.#spokenOrigin(origin);
+    const group = queue === "" ? "" : weight > 0 ? ` ${queue} ${weight}` : ` ${queue}`;
+    const sign = weight > 0 ? "+" : "-";
+    if (spoken === "") return `RS${sign} ${account} ${subject}${group}\r\n`;
+    const named = weight > 0 || this.#abilities.lnocu ? `${spoken} ` : "";
+    return `LS${sign} ${named}${account} ${subject}${group}\r\n`;
+  }
+
+  /** Whether the peer files this interest under a name with other origins. */
+  isShared({ origin }: InterestKey): boolean {
+    const { lnocu, ln } = this.#abilities;
+    return !(lnocu && (ln || (origin !== "" && origin !== ANY_ORIGIN)));
+  }
+
+  /** Everything that names are shared for, as it stands: for saying it anew. */
+  *shared(): Iterable<{ readonly key: InterestKey; readonly weight: number }> {
+    for (const [name, members] of this.#shared) {
+      const [account, subject, queue] = name.split(" ") as [string, string, string];
+      const key = this.#asFiled({ account, subject, queue, origin: "" }, members);
+      yield { key, weight: sumOf(members) };
+    }
+  }
+
+  #nameOf({ account, subject, queue }: InterestKey): string {
+    return `${account} ${subject} ${queue}`;
+  }
+
+  /** Interest of one leaf cluster alone is said with its origin, of several, or of others too, without. */
+  #asFiled(key: InterestKey, members: ReadonlyMap<string, number>): InterestKey {
+    const [origin = key.origin] = members.keys();
+    return { ...key, origin: members.size > 1 ? "" : origin };
+  }
+
+  #spokenOrigin(origin: string): string {
+    if (!this.#abilities.lnoc) return "";
+    return origin === ANY_ORIGIN && !this.#abilities.ln ? "" : origin;
+  }
+}
+
+function sumOf(members: ReadonlyMap<string, number>): number {
+  let sum = 0;
+  for (const weight of members.values()) sum += weight;
+  return sum;
+}

@@ -1,0 +1,70 @@
+import type { RouteLink } from "./route_link.ts";
+import { UrlCounts } from "./url_counts.ts";
+
+/** Whom the members' URLs concern. Byte strings, without this server's own; called when the set has changed. */
+export interface MemberUrlsSink {
+  clientUrlsChanged(connectUrls: readonly string[], webSocketConnectUrls: readonly string[]): void;
+  gatewayUrlsChanged(urls: readonly string[]): void;
+  leafNodeUrlsChanged(urls: readonly string[]): void;
+}
+
+interface Announced {
+  connectUrls: readonly string[];
+  webSocketConnectUrls: readonly string[];
+  readonly gatewayUrls: readonly string[];
+  readonly leafNodeUrls: readonly string[];
+}
+
+/** Where clients, other clusters and leaf nodes find the other members. Source: clusters.md 3.4, 3.8. */
+export class MemberUrls {
+  readonly #sink: MemberUrlsSink;
+  readonly #clients = new UrlCounts();
+  readonly #webSockets = new UrlCounts();
+  readonly #gateways = new UrlCounts();
+  readonly #leafNodes = new UrlCounts();
+  readonly #announced = new Map<RouteLink, Announced>();
+
+  constructor(sink: MemberUrlsSink) {
+    this.#sink = sink;
+  }
+
+  /** Takes what a peer announced; URLs for clients only where members advertise each other's. */
+  add(route: RouteLink, advertises: boolean): void {
+    const { info } = route;
+    const announced: Announced = {
+      connectUrls: advertises ? info.connectUrls : [],
+      webSocketConnectUrls: advertises ? info.webSocketConnectUrls : [],
+      gatewayUrls: info.gatewayUrl === "" ? [] : [info.gatewayUrl],
+      // A route has one; whatever else a list may be is not for members.
+      leafNodeUrls: info.leafNodeUrls.length === 1 ? info.leafNodeUrls : [],
+    };
+    this.#announced.set(route, announced);
+    const hasClients = this.#clients.add(announced.connectUrls);
+    if (this.#webSockets.add(announced.webSocketConnectUrls) || hasClients) this.#tellClients();
+    if (this.#gateways.add(announced.gatewayUrls)) this.#sink.gatewayUrlsChanged(this.#gateways.urls);
+    if (this.#leafNodes.add(announced.leafNodeUrls)) this.#sink.leafNodeUrlsChanged(this.#leafNodes.urls);
+  }
+
+  /** The peer is in lame duck mode: no client is to go there. */
+  forgetClients(route: RouteLink): void {
+    const announced = this.#announced.get(route);
+    if (announced === undefined) return;
+    const hasClients = this.#clients.remove(announced.connectUrls);
+    if (this.#webSockets.remove(announced.webSocketConnectUrls) || hasClients) this.#tellClients();
+    announced.connectUrls = [];
+    announced.webSocketConnectUrls = [];
+  }
+
+  remove(route: RouteLink): void {
+    const announced = this.#announced.get(route);
+    if (announced === undefined) return;
+    this.forgetClients(route);
+    this.#announced.delete(route);
+    if (this.#gateways.remove(announced.gatewayUrls)) this.#sink.gatewayUrlsChanged(this.#gateways.urls);
+    if (this.#leafNodes.remove(announced.leafNodeUrls)) this.#sink.leafNodeUrlsChanged(this.#leafNodes.urls);
+  }
+
+  #tellClients(): void {
+    this.#sink.clientUrlsChanged(this.#clients.urls, this.#webSockets.urls);
+  }
+}

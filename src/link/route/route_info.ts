@@ -1,0 +1,64 @@
+import { byteStringOfText } from "../../subject/byte_string.ts";
+import { connectLine, EMPTY_LINK_CONNECT, EMPTY_LINK_INFO, type LinkInfo } from "../core/link_info.ts";
+import type { ClusterName } from "./cluster_name.ts";
+import { linkPermission } from "./route_permissions.ts";
+import type { RouteSettings } from "./route_settings.ts";
+import { type RouteUrl, routeUrlOf } from "./route_url.ts";
+
+/** Async INFO and origins are understood; message traces, which 3 would promise, are not. */
+const ROUTE_PROTOCOL = 2;
+
+/**
+ * What this server says of itself to other members. `takesClients`: theirs may be told of it, unless the configuration keeps
+ * it from them. Source: nats-server `startRouteAcceptLoop`; clusters.md 3.4, 3.9.
+ */
+export function routeInfo(settings: RouteSettings, cluster: ClusterName, takesClients: boolean): LinkInfo {
+  const { advertise, permissions, gatewayUrl, leafNodeUrl } = settings;
+  const isAdvertised = takesClients && !settings.noAdvertise;
+  const { host, port } = advertise ?? settings;
+  const hasTls = settings.tlsTimeoutMs !== null;
+  return {
+    ...EMPTY_LINK_INFO,
+    serverId: byteStringOfText(settings.serverId),
+    serverName: byteStringOfText(settings.serverName),
+    version: byteStringOfText(settings.version),
+    protocol: ROUTE_PROTOCOL,
+    goVersion: byteStringOfText(settings.runtime),
+    host: byteStringOfText(host),
+    port,
+    headers: settings.headers,
+    authRequired: settings.credentials !== null,
+    tlsRequired: hasTls,
+    tlsVerify: hasTls,
+    maxPayloadBytes: settings.maxPayloadBytes,
+    ip: advertise === null ? "" : byteStringOfText(routeUrlOf(host, port).text),
+    cluster: cluster.name,
+    isClusterDynamic: cluster.wasGenerated,
+    connectUrls: isAdvertised ? settings.connectUrls.map(byteStringOfText) : [],
+    webSocketConnectUrls: isAdvertised ? settings.webSocketConnectUrls.map(byteStringOfText) : [],
+    import: linkPermission(permissions?.import),
+    export: linkPermission(permissions?.export),
+    lnoc: true,
+    lnocu: true,
+    ln: true,
+    gatewayUrl: byteStringOfText(gatewayUrl),
+    leafNodeUrls: leafNodeUrl === "" ? [] : [byteStringOfText(leafNodeUrl)],
+  };
+}
+
+/** What this server says first where it dials. */
+export function routeConnectLine(settings: RouteSettings, cluster: ClusterName, url: RouteUrl): string {
+  return connectLine("route", {
+    ...EMPTY_LINK_CONNECT,
+    echo: true,
+    user: byteStringOfText(url.user),
+    password: byteStringOfText(url.password),
+    tlsRequired: settings.tlsTimeoutMs !== null,
+    headers: settings.headers,
+    name: byteStringOfText(settings.serverId),
+    cluster: cluster.name,
+    isClusterDynamic: cluster.wasGenerated,
+    lnoc: true,
+    ln: true,
+  });
+}

@@ -1,0 +1,396 @@
+/**
+ * One connection to another server of the cluster, from its first byte to its last. Who else there is in the cluster, and
+ * what becomes of a route that ends, is its owner's to know (`route_mesh.ts`).
+ *
+ *   accepted:  TLS → INFO sent → CONNECT → INFO → registered      or, after CONNECT or INFO, refused → closed
+ *   dialled:   TLS → CONNECT, INFO sent → INFO → registered
+ *
+ * A route is registered by its INFO, never by CONNECT: nats-server opens more connections under the name of a peer that is
+ * connected already. Pools, connections for single accounts and compression are declined by not mentioning them.
+ *
+ * Source: nats-server route.go; clusters.md 3.
+ */
+import { CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
+import { textOf } from "../../subject/byte_string.ts";
+import { frameMessage } from "../core/frame_message.ts";
+import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
+import type { InterestKey, Link, LinkConnection, LinkLogLevel, LinkMessage, LinkPeer } from "../core/link.ts";
+import { errorLine, type LinkFault } from "../core/link_fault.ts";
+import {
+  decodeLinkConnect,
+  decodeLinkInfo,
+  EMPTY_LINK_INFO,
+  type LinkConnect,
+  type LinkInfo,
+  ownInfoLine,
+} from "../core/link_info.ts";
+import type { LinkOperation } from "../core/operation.ts";
+import type { OperationRules } from "../core/operation_parser.ts";
+import { type ClusterName, RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
+import {
+  authorizationFault,
+  clusterNameFault,
+  connectFault,
+  dedicatedRouteFault,
+  duplicateNameFault,
+  hasCredentials,
+  quoted,
+} from "./connect_checks.ts";
+import { routeConnectLine } from "./route_info.ts";
+import { RouteInterest } from "./route_interest.ts";
+import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
+import { peerFilter, type RouteFilter } from "./route_permissions.ts";
+import { isIpAddress, joinHostPort, type RouteUrl } from "./route_url.ts";
+
+export class RouteLink implements LinkPeer, Link {
+  readonly kind = "route";
+  readonly account = null;
+  readonly role = "both";
+  readonly isIsolated = false;
+  readonly connection: LinkConnection;
+
+  // How it may be dialled again; the owner moves these on from duplicates to the connection that stays.
+  url: RouteUrl | null;
+  isSolicited: boolean;
+  isExplicit: boolean;
+  /** Dialled again even if it was accepted, for both sides may have dropped the connection that the other one kept. */
+  isRetried = false;
+  mayReconnect = true;
+  /** Whether it got through its handshake. */
+  wasRegistered = false;
+
+  /** "" until the peer said. */
+  remoteId = "";
+  /** What the peer said last of itself. */
+  info: LinkInfo = EMPTY_LINK_INFO;
+  readonly startedMs: number;
+
+  readonly #owner: RouteOwner;
+  readonly #origin: RouteOrigin;
+  readonly #heartbeat: Heartbeat;
+  #state: "handshake" | "refused" | "registered" | "closed" = "handshake";
+  #rules: OperationRules;
+  /** Calls off what ends the handshake: CONNECT is overdue, or a refusal due. */
+  #cancelTimer = () => {};
+  /** Of a registered route. */
+  #interest: RouteInterest | null = null;
+
+  constructor(connection: LinkConnection, origin: RouteOrigin, owner: RouteOwner) {
+    this.connection = connection;
+    this.url = origin.url;
+    this.isSolicited = origin.url !== null;
+    this.isExplicit = origin.isExplicit;
+    this.startedMs = owner.clock.nowMs();
+    this.#owner = owner;
+    this.#origin = origin;
+    const { heartbeat, controlLineBytesMax } = owner.settings;
+    const intervalMs = linkPingIntervalMs("route", heartbeat.intervalMs);
+    this.#heartbeat = new Heartbeat(connection, owner.clock, { ...heartbeat, intervalMs }, (fault) =>
+      this.refuse(fault),
+    );
+    this.#rules = {
+      kind: "route",
+      controlLineBytesMax,
+      payloadBytesMax: null,
+      unsubscribeHasOrigin: false,
+      firstLetters: origin.url === null ? "c" : "",
+    };
+  }
+
+  get rules(): OperationRules {
+    return this.#rules;
+  }
+
+  get cluster(): string {
+    return this.info.cluster === "" ? this.#owner.cluster.name : this.info.cluster;
+  }
+
+  get takesHeaders(): boolean {
+    return this.#owner.settings.headers && this.info.headers;
+  }
+
+  get rttMs(): number {
+    return this.#heartbeat.rttMs;
+  }
+
+  get subscriptionCount(): number {
+    return this.#interest?.peerCount ?? 0;
+  }
+
+  /** As monitoring shows it: a peer that can compress is kept from it, another one cannot. */
+  get compression(): string {
+    return this.info.compression === "" ? "not supported" : "off";
+  }
+
+  begin(): void {
+    if (this.#origin.isUnwanted) {
+      this.close(CloseReason.RouteRemoved);
+      return;
+    }
+    const { tlsTimeoutMs } = this.#owner.settings;
+    if (tlsTimeoutMs === null) {
+      this.#greet();
+      return;
+    }
+    const options = { context: "cluster", timeoutMs: tlsTimeoutMs };
+    const { url } = this.#origin;
+    this.connection.startTls(
+      url === null ? options : { ...options, serverName: this.#certificateName(url) },
+      () => this.#greet(),
+    );
+  }
+
+  take(operation: LinkOperation): void {
+    if (this.#state === "closed") return;
+    if (this.#state === "refused" && operation.kind !== "ping") return;
+    switch (operation.kind) {
+      case "ping":
+        this.connection.send("PONG\r\n");
+        break;
+      case "pong":
+        this.#heartbeat.pong();
+        break;
+      case "connect":
+        this.#connect(operation.json);
+        break;
+      case "info":
+        this.#takeInfo(operation.json);
+        break;
+      case "error":
+        this.#peerError(operation.text);
+        break;
+      case "subscribe":
+      case "unsubscribe":
+        this.#interest?.take(operation);
+        break;
+      case "message":
+        if (this.#state === "registered") this.#message(operation);
+        break;
+      case "ok":
+      case "account":
+        break;
+    }
+  }
+
+  refuse({ logText, wireText, closeReason }: LinkFault): void {
+    if (this.#state === "closed") return;
+    if (logText !== "") this.log("error", logText);
+    if (wireText !== null) this.connection.send(errorLine(wireText));
+    this.close(closeReason);
+  }
+
+  close(reason: CloseReason): void {
+    if (this.#state === "closed") return;
+    this.#stop();
+    this.connection.close(reason);
+  }
+
+  ended(reason: CloseReason): void {
+    this.#stop();
+    const { serverName } = this.info;
+    const remote = serverName === "" ? "" : ` - Remote: ${textOf(serverName)}`;
+    this.log("info", `Router connection closed: ${closeReasonEntry(reason).text}${remote}`);
+    this.#owner.gone(this);
+  }
+
+  announce(key: InterestKey, weight: number): void {
+    this.#interest?.announce(key, weight);
+  }
+
+  maySend(): boolean {
+    return true;
+  }
+
+  messagePrefix(account: string, subject: string, origin: string): string {
+    return this.#namesOrigin(origin)
+      ? `LMSG ${origin} ${account} ${subject} `
+      : `RMSG ${account} ${subject} `;
+  }
+
+  sendMessage(message: LinkMessage, queues: readonly string[]): void {
+    if (this.#state !== "registered") return;
+    const { account, subject, origin } = message;
+    const form = { hasOrigin: this.#namesOrigin(origin), takesHeaders: this.takesHeaders };
+    const prefix = this.messagePrefix(account, subject, origin);
+    this.connection.send(frameMessage(prefix, message, queues, form));
+  }
+
+  /** Sends what is no handshake: interest, gossip, news of this server. */
+  sendLine(line: string): void {
+    if (this.#state === "registered") this.connection.send(line);
+  }
+
+  /** This server's permissions have changed from these. */
+  permissionsChanged(oldImport: RouteFilter): void {
+    this.#interest?.permissionsChanged(oldImport);
+  }
+
+  /** The peer lets other interest through than it said before. */
+  adoptPermissions(info: LinkInfo): void {
+    const before = peerFilter(this.info.export);
+    this.info = { ...this.info, import: info.import, export: info.export };
+    this.#interest?.peerPermissionsChanged(before, peerFilter(info.export));
+  }
+
+  log(level: LinkLogLevel, text: string): void {
+    const { remoteIp, remotePort, id } = this.connection;
+    this.#owner.log(level, `${joinHostPort(remoteIp, remotePort)} - rid:${id} - ${text}`);
+  }
+
+  #greet(): void {
+    if (this.#state === "closed") return;
+    this.log("info", "Route connection created");
+    this.#heartbeat.start();
+    const { settings, cluster } = this.#owner;
+    const { url } = this.#origin;
+    if (url !== null) this.connection.send(routeConnectLine(settings, cluster, url));
+    this.connection.send(ownInfoLine(this.#owner.ownInfo()));
+    const { credentials } = settings;
+    if (url !== null || credentials === null) return;
+    this.#cancelTimer = this.#owner.clock.after(credentials.timeoutMs, () => {
+      this.log("debug", AUTHENTICATION_TIMEOUT_TEXT);
+      this.refuse({
+        logText: "",
+        wireText: AUTHENTICATION_TIMEOUT_TEXT,
+        closeReason: CloseReason.AuthenticationTimeout,
+      });
+    });
+  }
+
+  #certificateName({ host }: RouteUrl): string {
+    return isIpAddress(host) ? this.#owner.tlsServerName() || host : host;
+  }
+
+  #connect(json: string): void {
+    // Only the side that dials says CONNECT.
+    if (this.#origin.url !== null) return;
+    this.#cancelTimer();
+    this.#rules = { ...this.#rules, firstLetters: "" };
+    const read = decodeLinkConnect(json);
+    if (!read.ok) {
+      this.refuse(violation(read.problem));
+      return;
+    }
+    const connect = read.values;
+    const { cluster } = this.#owner;
+    if (!this.#isAuthorized(connect)) {
+      this.#refuseLater(authorizationFault(connect));
+      return;
+    }
+    const fault = connectFault(connect);
+    if (fault !== null) {
+      this.refuse(fault);
+      return;
+    }
+    if (this.remoteId === "") this.remoteId = connect.name;
+    switch (cluster.meet(connect.cluster, connect.isClusterDynamic, true)) {
+      case "same":
+        break;
+      case "adopted":
+        this.#owner.clusterAdopted(connect.name);
+        break;
+      case "conflict":
+        this.refuse(clusterNameFault(connect.cluster, cluster.name));
+        break;
+    }
+  }
+
+  /**
+   * Refuses what the peer will not have changed when it tries again. nats-server 2.15 takes a member without pools for
+   * registered once it has its INFO, and dials again at once when that is closed: 2,000 times a second, if refused at once.
+   */
+  #refuseLater(fault: LinkFault): void {
+    this.#state = "refused";
+    this.#cancelTimer = this.#owner.clock.after(REFUSAL_MS, () => this.refuse(fault));
+  }
+
+  #isAuthorized(connect: LinkConnect): boolean {
+    const verdict = this.#owner.certificateVerdict(this.connection);
+    if (verdict === null) return hasCredentials(connect, this.#owner.settings.credentials);
+    this.log(verdict.log.level, verdict.log.text);
+    return verdict.isAuthorized;
+  }
+
+  #takeInfo(json: string): void {
+    const read = decodeLinkInfo(json);
+    if (!read.ok) {
+      this.refuse(violation(read.problem));
+      return;
+    }
+    const info = read.values;
+    const { settings, cluster } = this.#owner;
+    if (textOf(info.serverId) === settings.serverId) {
+      this.remoteId = info.serverId;
+      this.close(CloseReason.DuplicateRoute);
+      return;
+    }
+    if (info.cluster !== "" && !this.#isOfCluster(info, cluster)) {
+      this.close(CloseReason.ClusterNameConflict);
+      return;
+    }
+    if (this.#state === "registered") this.#owner.update(this, info);
+    else this.#register(info);
+  }
+
+  #isOfCluster(info: LinkInfo, cluster: ClusterName): boolean {
+    if (info.cluster === RESERVED_CLUSTER_NAME) return false;
+    const meeting = cluster.meet(info.cluster, info.isClusterDynamic, false);
+    if (meeting === "adopted") this.#owner.clusterAdopted(info.serverId);
+    return meeting !== "conflict";
+  }
+
+  #register(info: LinkInfo): void {
+    if (this.#origin.url === null && textOf(info.serverName) === this.#owner.settings.serverName) {
+      this.#refuseLater(duplicateNameFault(info.serverName));
+      return;
+    }
+    if (info.routeAccount !== "") {
+      this.mayReconnect = false;
+      this.refuse(dedicatedRouteFault(info.routeAccount));
+      return;
+    }
+    this.info = info;
+    this.remoteId = info.serverId;
+    this.#rules = { ...this.#rules, unsubscribeHasOrigin: info.lnocu };
+    if (!this.#owner.admit(this)) {
+      this.log("debug", `Detected duplicate remote route ${quoted(info.serverId)}`);
+      this.close(CloseReason.DuplicateRoute);
+      return;
+    }
+    this.#state = "registered";
+    this.wasRegistered = true;
+    this.log("debug", `Registering remote route ${quoted(info.serverId)}`);
+    const interest = new RouteInterest(this, this.#owner);
+    this.#interest = interest;
+    interest.inBurst(() => this.#owner.events.joined(this));
+  }
+
+  #message(operation: Extract<LinkOperation, { kind: "message" }>): void {
+    const { account, origin, subject, reply, queues, content } = operation;
+    this.#owner.events.message(this, { account, origin, subject, reply, content }, queues);
+  }
+
+  #peerError(text: string): void {
+    const isUsual = this.#state === "handshake" && text.startsWith("Not possible to have a dedicated route");
+    this.log(isUsual ? "debug" : "error", `Route Error '${textOf(text)}'`);
+    this.close(CloseReason.ParseError);
+  }
+
+  #namesOrigin(origin: string): boolean {
+    return origin !== "" && this.info.lnoc;
+  }
+
+  #stop(): void {
+    this.#state = "closed";
+    this.#heartbeat.stop();
+    this.#cancelTimer();
+  }
+}
+
+const REFUSAL_MS = 1000;
+
+const AUTHENTICATION_TIMEOUT_TEXT = "Authentication Timeout";
+
+function violation(logText: string): LinkFault {
+  return { logText, wireText: null, closeReason: CloseReason.ProtocolViolation };
+}

@@ -1,0 +1,47 @@
+import type { InterestKey, Link, LinkClock, LinkConnection, LinkEvents, LinkLogLevel } from "../core/link.ts";
+import type { CertificateVerdict } from "../core/link_certificate.ts";
+import type { LinkInfo } from "../core/link_info.ts";
+import type { ClusterName } from "./cluster_name.ts";
+import type { RouteLink } from "./route_link.ts";
+import type { RouteFilter } from "./route_permissions.ts";
+import type { RouteSettings } from "./route_settings.ts";
+import type { RouteUrl } from "./route_url.ts";
+
+/** What a route asks of whoever keeps all of them. */
+export interface RouteOwner {
+  readonly settings: RouteSettings;
+  readonly cluster: ClusterName;
+  readonly clock: LinkClock;
+  readonly events: LinkEvents;
+  /** Of `settings.permissions`: what is announced, what is taken. */
+  readonly importFilter: RouteFilter;
+  readonly exportFilter: RouteFilter;
+  log(level: LinkLogLevel, text: string): void;
+  hasAccount(account: string): boolean;
+  /** Everything that has been announced over a link, permitted or not. */
+  announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
+  /** What this server says of itself. */
+  ownInfo(): LinkInfo;
+  /** What the peer's certificate decides; null where credentials do. */
+  certificateVerdict(connection: LinkConnection): CertificateVerdict | null;
+  /** The name to check certificates of bare addresses by; "" for none. */
+  tlsServerName(): string;
+  /** The cluster's name is now that of the peer with this id. */
+  clusterAdopted(byId: string): void;
+  /** The first INFO has passed all checks; false if the peer is connected already. */
+  admit(route: RouteLink): boolean;
+  /** The peer sent another INFO. */
+  update(route: RouteLink, info: LinkInfo): void;
+  /** It has ended; called once. */
+  gone(route: RouteLink): void;
+}
+
+/** How a connection came about. */
+export interface RouteOrigin {
+  /** What was dialled; null for an accepted connection. */
+  readonly url: RouteUrl | null;
+  /** The URL stands in the configuration. */
+  readonly isExplicit: boolean;
+  /** Configured no more since it was dialled: to be closed at once. */
+  readonly isUnwanted: boolean;
+}

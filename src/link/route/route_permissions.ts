@@ -1,0 +1,59 @@
+import type { RoutePermissions } from "../../config/cluster.ts";
+import type { SubjectPermission } from "../../config/permissions.ts";
+import { byteStringOfText } from "../../subject/byte_string.ts";
+import { subjectMatchesText } from "../../subject/text.ts";
+import type { LinkPermission } from "../core/link_info.ts";
+
+/** Which subjects of interest one direction lets through. Subjects and patterns are byte strings. */
+export class RouteFilter {
+  readonly #allow: readonly string[] | null;
+  readonly #deny: readonly string[];
+
+  /** `allow` null lets everything through that is not denied. */
+  constructor(allow: readonly string[] | null, deny: readonly string[]) {
+    this.#allow = allow;
+    this.#deny = deny;
+  }
+
+  /** Whether it lets a subject through. Wildcards in it are plain text: `foo.*` passes where `foo.>` is allowed. */
+  passes(subject: string): boolean {
+    const isMatch = (pattern: string) => subjectMatchesText(pattern, subject);
+    return (this.#allow === null || this.#allow.some(isMatch)) && !this.#deny.some(isMatch);
+  }
+}
+
+const OPEN_FILTER = new RouteFilter(null, []);
+
+/** Of this server's interest, what is announced. */
+export function importFilter(permissions: RoutePermissions | null): RouteFilter {
+  return configuredFilter(permissions?.import);
+}
+
+/** Of a peer's interest, what is taken. */
+export function exportFilter(permissions: RoutePermissions | null): RouteFilter {
+  return configuredFilter(permissions?.export);
+}
+
+/** What a peer says that it takes. */
+export function peerFilter(permission: LinkPermission | null): RouteFilter {
+  if (permission === null) return OPEN_FILTER;
+  return new RouteFilter(permission.allow.length === 0 ? null : permission.allow, permission.deny);
+}
+
+/** As INFO carries it. */
+export function linkPermission(permission: SubjectPermission | undefined): LinkPermission | null {
+  if (permission === undefined) return null;
+  const { allow = [], deny = [] } = permission;
+  return { allow: allow.map(byteStringOfText), deny: deny.map(byteStringOfText) };
+}
+
+function configuredFilter(permission: SubjectPermission | undefined): RouteFilter {
+  if (permission === undefined) return OPEN_FILTER;
+  const { allow, deny = [] } = permission;
+  return new RouteFilter(allow?.map(byteStringOfText) ?? null, deny.map(byteStringOfText));
+}
+
+/** Whether two servers' permissions are the same, list by list. */
+export function isSamePermission(a: LinkPermission | null, b: LinkPermission | null): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

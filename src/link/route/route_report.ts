@@ -1,0 +1,47 @@
+import { textOf } from "../../subject/byte_string.ts";
+import type { LinkPermission } from "../core/link_info.ts";
+import type { RouteLink } from "./route_link.ts";
+
+/** What monitoring shows of a route, as far as its protocol knows it. Texts are texts again. */
+export interface RouteReport {
+  readonly id: number;
+  readonly remoteId: string;
+  readonly remoteName: string;
+  readonly isSolicited: boolean;
+  /** Its URL stands in this server's configuration. */
+  readonly isConfigured: boolean;
+  readonly ip: string;
+  readonly port: number;
+  readonly ageMs: number;
+  /** 0 before the first measurement. */
+  readonly roundTripNs: number;
+  /** As the peer sent them, null without. */
+  readonly importPermission: LinkPermission | null;
+  readonly exportPermission: LinkPermission | null;
+  readonly subscriptionCount: number;
+  readonly compression: string;
+}
+
+export function routeReport(route: RouteLink, nowMs: number): RouteReport {
+  const { connection, info } = route;
+  return {
+    id: connection.id,
+    remoteId: textOf(route.remoteId),
+    remoteName: textOf(info.serverName),
+    isSolicited: route.isSolicited,
+    isConfigured: route.isExplicit,
+    ip: connection.remoteIp,
+    port: connection.remotePort,
+    ageMs: nowMs - route.startedMs,
+    roundTripNs: Math.round(route.rttMs * 1e6),
+    importPermission: shown(info.import),
+    exportPermission: shown(info.export),
+    subscriptionCount: route.subscriptionCount,
+    compression: route.compression,
+  };
+}
+
+function shown(permission: LinkPermission | null): LinkPermission | null {
+  if (permission === null) return null;
+  return { allow: permission.allow.map(textOf), deny: permission.deny.map(textOf) };
+}

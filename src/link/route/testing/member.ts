@@ -1,0 +1,178 @@
+import { byteStringOf, textOf } from "../../../subject/byte_string.ts";
+import type { InterestKey, Link, LinkClock, LinkMessage } from "../../core/link.ts";
+import type { CertificateVerdict } from "../../core/link_certificate.ts";
+import type { LinkInfo } from "../../core/link_info.ts";
+import type { FakeNetwork } from "../../core/testing/fake_network.ts";
+import { RouteMesh } from "../route_mesh.ts";
+import type { RouteSettings } from "../route_settings.ts";
+
+/** A server of a cluster, as far as its routes go: notes what they tell it. It listens on 127.0.0.1. */
+export class Member {
+  readonly mesh: RouteMesh;
+  readonly port: number;
+  readonly log: string[] = [];
+  /** `<account> <subject>[ <queue>][ @<origin>] <weight>` for each change of what peers want. */
+  readonly interest: string[] = [];
+  readonly messages: { readonly message: LinkMessage; readonly queues: readonly string[] }[] = [];
+  readonly renamed: string[] = [];
+  readonly gateways: LinkInfo[] = [];
+  /** What it makes of every certificate. */
+  certificateVerdict: CertificateVerdict | null = null;
+  clientUrls: readonly string[] = [];
+  gatewayUrls: readonly string[] = [];
+  leafNodeUrls: readonly string[] = [];
+  readonly #wishes = new Map<string, { readonly key: InterestKey; readonly weight: number }>();
+  readonly #links = new Set<Link>();
+  /** What each peer wants. */
+  readonly #wanted = new Map<Link, Map<string, number>>();
+
+  constructor(
+    network: FakeNetwork,
+    clock: LinkClock,
+    name: string,
+    port: number,
+    changes: Partial<RouteSettings> = {},
+  ) {
+    this.port = port;
+    this.mesh = new RouteMesh(settingsOf(name, port, changes), "GENERATED", {
+      clock,
+      dialer: network.dialer,
+      log: (level, text) => this.log.push(`${level} ${text}`),
+      certificateVerdict: () => this.certificateVerdict,
+      hasAccount: (account) => account !== "NOPE",
+      announced: () => this.#wishes.values(),
+      clusterRenamed: (cluster) => this.renamed.push(cluster),
+      gatewayGossip: (info) => {
+        this.gateways.push(info);
+        return info.gateway !== "unknown";
+      },
+      clientUrlsChanged: (urls) => {
+        this.clientUrls = urls;
+      },
+      gatewayUrlsChanged: (urls) => {
+        this.gatewayUrls = urls;
+      },
+      leafNodeUrlsChanged: (urls) => {
+        this.leafNodeUrls = urls;
+      },
+      events: {
+        joined: (link) => {
+          this.#links.add(link);
+          for (const { key, weight } of this.#wishes.values()) link.announce(key, weight);
+        },
+        left: (link) => {
+          this.#links.delete(link);
+          this.#wanted.delete(link);
+        },
+        interest: (link, key, weight) => {
+          this.interest.push(shown(key, weight));
+          this.#note(link, key, weight);
+        },
+        message: (_link, message, queues) => this.messages.push({ message, queues }),
+        changed: () => {},
+      },
+    });
+    network.listen(port, (connection) => this.mesh.accept(connection));
+  }
+
+  /** Names of the peers, sorted. */
+  get peers(): string[] {
+    return [...this.mesh.routes].map(({ info }) => textOf(info.serverName)).sort();
+  }
+
+  /** This server wants a subject: `weight` members of the queue group, 0 for no more. */
+  want(subject: string, weight = 1, queue = "", origin = ""): void {
+    const key = { account: "$G", subject, queue, origin };
+    const name = shown(key, 0);
+    if (weight === 0) this.#wishes.delete(name);
+    else this.#wishes.set(name, { key, weight });
+    for (const link of this.#links) link.announce(key, weight);
+  }
+
+  send(
+    subject: string,
+    text: string,
+    parts: Partial<LinkMessage> = {},
+    queues: readonly string[] = [],
+  ): void {
+    const content = { bytes: new TextEncoder().encode(text), headerBytes: 0 };
+    for (const link of this.#links) {
+      link.sendMessage({ account: "$G", origin: "", subject, reply: "", content, ...parts }, queues);
+    }
+  }
+
+  /** What peers want of this server's messages now, sorted: `<peer>: <account> <subject>… <weight>`. */
+  wanted(): string[] {
+    return [...this.mesh.routes]
+      .flatMap((route) => {
+        const wishes = this.#wanted.get(route) ?? new Map<string, number>();
+        return [...wishes].map(([name, weight]) => `${textOf(route.info.serverName)}: ${name} ${weight}`);
+      })
+      .sort();
+  }
+
+  /** What this server wants, as a peer should know it. */
+  wishes(name: string): string[] {
+    return [...this.#wishes.values()].map(({ key, weight }) => `${name}: ${shown(key, weight)}`);
+  }
+
+  #note(link: Link, key: InterestKey, weight: number): void {
+    const wishes = this.#wanted.get(link) ?? new Map<string, number>();
+    this.#wanted.set(link, wishes);
+    const name = shown(key, 0).slice(0, -2);
+    if (weight === 0) wishes.delete(name);
+    else wishes.set(name, weight);
+  }
+
+  /** Messages since the last call: `<account> <subject> <payload>`. */
+  received(): string[] {
+    return this.messages
+      .splice(0)
+      .map(({ message }) => `${message.account} ${message.subject} ${byteStringOf(message.content.bytes)}`);
+  }
+
+  logged(part: string): string[] {
+    return this.log.filter((line) => line.includes(part));
+  }
+}
+
+export function settingsOf(name: string, port: number, changes: Partial<RouteSettings> = {}): RouteSettings {
+  return {
+    serverId: `N${name}`,
+    serverName: name,
+    version: "2.15.2",
+    runtime: "test",
+    headers: true,
+    maxPayloadBytes: 1024,
+    clusterName: "C1",
+    host: "127.0.0.1",
+    port,
+    advertise: null,
+    noAdvertise: false,
+    credentials: null,
+    tlsTimeoutMs: null,
+    permissions: null,
+    routes: [],
+    connectRetries: 0,
+    connectBackoff: false,
+    connectErrorReports: 3600,
+    reconnectErrorReports: 1,
+    heartbeat: { intervalMs: 120_000, pingsOutMax: 2 },
+    controlLineBytesMax: 65_536,
+    connectUrls: [`${name}:4222`],
+    webSocketConnectUrls: [],
+    gatewayUrl: "",
+    leafNodeUrl: "",
+    ...changes,
+  };
+}
+
+/** The URL of a member's route port. */
+export function routeTo(port: number): string {
+  return `nats-route://127.0.0.1:${port}`;
+}
+
+function shown({ account, subject, queue, origin }: InterestKey, weight: number): string {
+  const words = [account, subject, queue, origin === "" ? "" : `@${origin}`, `${weight}`];
+  return words.filter((word) => word !== "").join(" ");
+}

@@ -1,0 +1,67 @@
+/**
+ * The links shard: a shard whose connections are links to other servers, not clients. What is special about them lies behind
+ * `LinkHost`, which `link/host/` implements; other shards have none.
+ */
+
+import type { Verdict } from "../auth/login.ts";
+import type { HeldMessage } from "../fabric/held_message.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
+import type { Delivery } from "../fabric/message_record.ts";
+import type { StreamSource } from "../runtime/poller.ts";
+import type { TlsLayer } from "../runtime/tls.ts";
+import type { Connection } from "./connection.ts";
+import type { ShardContext } from "./context.ts";
+import type { PlanRules, TargetRules } from "./plan_rules.ts";
+import type { LinkControl, LinksQuery, ShardReport } from "./shard_options.ts";
+
+/** The shard as its links see it. */
+export interface LinkShard extends ShardContext {
+  readonly tls: TlsLayer | null;
+  /** A slot for a link: over an accepted socket, or to an address that is dialled. */
+  openLink(source: StreamSource | null, ip: string, port: number): Connection;
+  report(report: ShardReport): void;
+  /** The shard that waits for an answer on this subject of an account; below 0 for a subject nobody waits on so. */
+  nodeOfReply(account: number, subject: string): number;
+  /** What answers to the requests of services are published on that an account offers. */
+  replyPattern(account: number): string;
+  /** Hands a message to one node; waits for room where there is none. */
+  sendToNode(node: number, delivery: Delivery): void;
+  waitForRoom(node: number): void;
+  /**
+   * A message enters an account as a client's does: service imports take it as a request, answers go to who asked. Returns the
+   * subject it goes on under after mapping; null where it does not.
+   */
+  enter(connection: Connection, message: HeldMessage, subject: string): string | null;
+}
+
+/** The links as their shard drives them. */
+export interface LinkHost {
+  /** What plans of this shard follow from. */
+  readonly plans: PlanRules & TargetRules;
+  /** A socket that a listener of this kind took. */
+  accept(kind: ListenerKind, source: StreamSource, ip: string, port: number): void;
+  /** A link that is not open yet has an event. True when it has become open and may have something to read. */
+  proceed(connection: Connection): boolean;
+  /** Does what `[start, end)` of the shared memory says; returns where an operation begins that is not complete. */
+  receive(connection: Connection, start: number, end: number): number;
+  /** A link is gone: its wishes go with it. */
+  ended(connection: Connection): void;
+  /** Publishes a message of this shard's own, an answer or a request to a service, to everybody; returns how many took it. */
+  publish(message: HeldMessage): number;
+  /** A message of another node that the engine left to the host. */
+  takeMessage(delivery: Delivery): void;
+  /** Tells links what this server wants, as of now: before any message that was published later is sent. */
+  announce(): void;
+  /** Something is to be announced. */
+  readonly hasNews: boolean;
+  onTimer(): void;
+  /** Accounts or options are new. */
+  refresh(): void;
+  control(message: LinkControl): void;
+  /** The verdict on the login of a leaf node. */
+  answer(connection: Connection, verdict: Verdict): void;
+  /** Nothing is dialled any more; connections are closed by the shard. */
+  stop(): void;
+  /** What protocols know of their links; null where there are none of that kind. */
+  report(query: LinksQuery): unknown;
+}

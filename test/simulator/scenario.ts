@@ -1,0 +1,191 @@
+/**
+ * One seed: a deployment comes up, lives through a few seconds of clients that come and go, links that break, slow down and
+ * heal, and servers that die and come back; then everything is left alone, and must be as it should.
+ */
+import { Observations } from "./observations.ts";
+import { SeededRandom } from "./random.ts";
+import { ACCOUNTS, type PlannedServer, randomTopology } from "./topology.ts";
+import { VirtualNetwork } from "./virtual_network.ts";
+import { VirtualServer, type VirtualSubscription } from "./virtual_server.ts";
+import { VirtualTime } from "./virtual_time.ts";
+
+export interface Outcome {
+  readonly seed: number;
+  readonly servers: readonly string[];
+  readonly events: number;
+  readonly messages: number;
+  readonly deliveries: number;
+  /** What went against a rule, in the order it was found; empty for a seed that passes. */
+  readonly violations: readonly string[];
+}
+
+const START_MS = 4000;
+const LIFE_MS = 12_000;
+/** Longer than any server waits before it dials again. */
+const REST_MS = 40_000;
+const ANSWER_MS = 1500;
+const EVENTS_MAX = 2_000_000;
+
+const SUBJECTS = ["a.b", "a.c", "x", "deep.er.still"];
+const PATTERNS = [...SUBJECTS, "a.*", ">", "deep.>"];
+const QUEUES = ["", "", "", "q", "r"];
+
+export function runSeed(seed: number): Outcome {
+  const scenario = new Scenario(seed);
+  return scenario.run();
+}
+
+class Scenario {
+  readonly #seed: number;
+  readonly #random: SeededRandom;
+  readonly #time = new VirtualTime();
+  readonly #network: VirtualNetwork;
+  readonly #observations: Observations;
+  readonly #plans: readonly PlannedServer[];
+  readonly #servers: readonly VirtualServer[];
+  readonly #violations: string[] = [];
+  #subscriptionCount = 0;
+  #messageCount = 0;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.#random = new SeededRandom(seed);
+    this.#network = new VirtualNetwork(this.#time, this.#random);
+    this.#observations = new Observations((text) => this.#violations.push(text));
+    this.#plans = randomTopology(this.#random).servers;
+    this.#servers = this.#plans.map((plan) => {
+      return new VirtualServer(plan, ACCOUNTS, this.#network, this.#random, (subscription, message) => {
+        this.#observations.delivered(subscription, message);
+        this.#answer(subscription, message.reply, message.account);
+      });
+    });
+  }
+
+  run(): Outcome {
+    for (const server of this.#servers) {
+      this.#time.after(this.#random.between(0, 2000), () => server.start());
+    }
+    this.#runUntil(START_MS);
+    this.#liveUntil(START_MS + LIFE_MS);
+    this.#rest();
+    this.#judge();
+    return {
+      seed: this.#seed,
+      servers: this.#plans.map(({ name }) => name),
+      events: this.#time.count,
+      messages: this.#messageCount,
+      deliveries: this.#observations.count,
+      violations: this.#violations,
+    };
+  }
+
+  #runUntil(untilMs: number): void {
+    this.#time.runUntil(untilMs);
+    if (this.#time.count > EVENTS_MAX) throw new Error(`seed ${this.#seed}: ${EVENTS_MAX} events and no end`);
+  }
+
+  #liveUntil(endMs: number): void {
+    while (this.#time.nowMs < endMs) {
+      this.#happen();
+      this.#runUntil(Math.min(this.#time.nowMs + this.#random.between(5, 150), endMs));
+    }
+  }
+
+  /** One thing that happens. */
+  #happen(): void {
+    const random = this.#random;
+    const server = random.pick(this.#servers);
+    const kind = random.below(100);
+    if (!server.isUp) {
+      if (kind < 30) server.start();
+      return;
+    }
+    if (kind < 30) this.#subscribe(server);
+    else if (kind < 40) this.#unsubscribe(server);
+    else if (kind < 85) this.#publish(server);
+    else if (kind < 88) server.crash();
+    else {
+      const other = random.pick(this.#servers);
+      if (other === server) return;
+      if (kind < 91) this.#network.breakConnections(server, other);
+      else if (kind < 94) this.#network.cut(server, other);
+      else if (kind < 97) this.#network.heal(server, other);
+      else this.#network.slow(server, other, random.between(0, 200));
+    }
+  }
+
+  #subscribe(server: VirtualServer): void {
+    const random = this.#random;
+    const id = `sub${++this.#subscriptionCount}`;
+    server.subscribe(id, random.pick(ACCOUNTS), random.pick(PATTERNS), random.pick(QUEUES));
+  }
+
+  #unsubscribe(server: VirtualServer): void {
+    const subscriptions = [...server.subscriptions];
+    if (subscriptions.length > 0) server.unsubscribe(this.#random.pick(subscriptions));
+  }
+
+  #publish(server: VirtualServer): void {
+    this.#send(server, this.#random.pick(ACCOUNTS), this.#random.pick(SUBJECTS));
+  }
+
+  #send(server: VirtualServer, account: string, subject: string): number {
+    const number = ++this.#messageCount;
+    this.#observations.published(number, server, this.#clusterOf(server));
+    server.publish(account, subject, `${number}`);
+    return number;
+  }
+
+  /** Everything heals, every server is up, every subject has seen its last change; links settle. */
+  #rest(): void {
+    this.#network.healAll();
+    for (const server of this.#servers) if (!server.isUp) server.start();
+    for (const server of this.#servers) {
+      for (let i = this.#random.below(3); i > 0; i--) this.#subscribe(server);
+      if (this.#random.oneIn(2)) this.#unsubscribe(server);
+    }
+    this.#runUntil(this.#time.nowMs + REST_MS);
+    this.#observations.rest();
+  }
+
+  /** Sends to every subject from every server, asks a question from each, and compares who got what with who should. */
+  #judge(): void {
+    for (const server of this.#servers) {
+      for (const account of ACCOUNTS) {
+        for (const subject of SUBJECTS) {
+          const number = this.#send(server, account, subject);
+          this.#observations.expect(number, account, subject, this.#servers);
+        }
+      }
+      this.#ask(server);
+    }
+    this.#runUntil(this.#time.nowMs + ANSWER_MS);
+    this.#observations.judge(this.#random);
+  }
+
+  /** A request, with an inbox made just before; whoever serves it answers at once. */
+  #ask(server: VirtualServer): void {
+    const inbox = `_INBOX.${server.name}`;
+    const service = this.#servers.find((other) => this.#random.oneIn(2) && other !== server) ?? server;
+    const responder = service.subscribe(`service of ${service.name}`, "$G", `ask.${server.name}`, "");
+    this.#runUntil(this.#time.nowMs + ANSWER_MS);
+    const answers = server.subscribe(`inbox of ${server.name}`, "$G", inbox, "");
+    const number = ++this.#messageCount;
+    this.#observations.asked(number, answers);
+    server.publish("$G", `ask.${server.name}`, `question ${number}`, inbox);
+    this.#runUntil(this.#time.nowMs + ANSWER_MS);
+    service.unsubscribe(responder);
+    server.unsubscribe(answers);
+  }
+
+  #answer(subscription: VirtualSubscription, reply: string, account: string): void {
+    if (reply === "" || !subscription.id.startsWith("service")) return;
+    this.#time.after(this.#random.between(0, 2), () => {
+      if (subscription.server.isUp) subscription.server.publish(account, reply, "answer");
+    });
+  }
+
+  #clusterOf(server: VirtualServer): string {
+    return this.#plans.find(({ name }) => name === server.name)!.cluster;
+  }
+}
