@@ -207,7 +207,7 @@ export class Server {
     this.#resolved = resolution.resolved;
     this.#info = serverInfo(options, this.#identity(), options, this.#isAuthAnnounced);
     const growth = new GrowthWatch(
-      () => process.memoryUsage.rss(),
+      () => runtime.residentBytes(),
       () => runtime.collectGarbage(),
     );
     this.#fleet = new Fleet(

@@ -71,6 +71,7 @@ export interface LoginSettings {
 export interface ShardStart {
   readonly node: number;
   readonly memory: WebAssembly.Memory;
+  readonly engineCode: WebAssembly.Module;
   readonly transport: "epoll" | "runtime";
   /** With the runtime's sockets shards listen by themselves. */
   readonly listen: readonly OwnListener[];
