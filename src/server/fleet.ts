@@ -590,7 +590,7 @@ export class Fleet {
       listen,
       info: this.#info,
       options: this.#shardOptions,
-      spinMs: shardCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
+      spinMs: this.#servingCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
       hashSeed: crypto.getRandomValues(new Int32Array(1))[0]!,
       links: port1,
     };
