@@ -563,7 +563,7 @@ export class Fleet {
 
   #startShard(index: number, listen: readonly OwnListener[]): ShardThread {
     const node = NODE_SHARD_FIRST + index;
-    const { posix, shardCount, cpuCount } = this.#options;
+    const { posix, cpuCount } = this.#options;
     const shard: ShardThread = {
       index,
       node,
