@@ -389,7 +389,7 @@ rowsInParallel(
         server_name: H
         leafnodes {
           listen: "127.0.0.1:-1"
-          tls { cert_file: "${own.certFile}", key_file: "${own.keyFile}", timeout: 1 }
+          tls { cert_file: "${own.certFile}", key_file: "${own.keyFile}", timeout: 3 }
         }
       `;
       const server = await servers.start({ config });
