@@ -1,4 +1,4 @@
-import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "./accounts.ts";
+import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "./account_names.ts";
 import { checkCompression } from "./compression.ts";
 import { formatDuration } from "./duration.ts";
 import { withoutUser } from "./leafnodes.ts";

@@ -3,6 +3,7 @@ import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import type { Export } from "../account/exports.ts";
 import type { Options } from "../config/option_table.ts";
+import type { GatewayGroupStatus } from "../link/gateway/gateway_status.ts";
 import { ClosedRing } from "../monitor/closed_ring.ts";
 import { selectConnections } from "../monitor/select_connections.ts";
 import type {
@@ -11,6 +12,8 @@ import type {
   ConnectionQuery,
   ConnectionSelection,
   ConnectionSnapshot,
+  GatewayQuery,
+  GatewaysSnapshot,
   HealthSnapshot,
   InterestStatistics,
   LeafnodeSnapshot,
@@ -27,19 +30,22 @@ import type {
 } from "../monitor/snapshot.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { certificateEndMs } from "../runtime/tls_files.ts";
+import { NO_COUNTERS } from "../shard/account_counters.ts";
 import type {
   AccountCounters,
   ConnectionPage,
   ConnectionRecord,
+  LinksAnswer,
   ResponseRecord,
   SubscriptionPage,
   SubscriptionSnapshot as SubscriptionRecord,
 } from "../shard/shard_options.ts";
-import { NO_COUNTERS } from "../shard/snapshot.ts";
 import { subjectsCollideText } from "../subject/text.ts";
 import { accountSnapshot, claimsSnapshot, describedAccount, responseSnapshot } from "./account_snapshots.ts";
 import { CpuMeter } from "./cpu_meter.ts";
 import type { Fleet } from "./fleet.ts";
+import { gatewaysSnapshot } from "./gateway_snapshots.ts";
+import { monitoredGateway } from "./monitored_gateway.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { MonitoredOperator } from "./operator_setup.ts";
 import { authenticationTimeoutMs } from "./shard_settings.ts";
@@ -96,8 +102,9 @@ export class FleetMonitor implements MonitorSource {
   #accounts: ReadonlyMap<string, AccountDefinition>;
   #exports: ReadonlyMap<string, readonly Export[]>;
   #configDigest: string;
-  /** Of the listener's certificate; null without TLS. */
+  /** Of the listeners' certificates; null without TLS. */
   #certificateEndMs: number | null;
+  #gatewayCertificateEndMs: number | null;
   #configLoadMs = this.#startMs;
 
   constructor(fleet: Fleet, server: MonitoredServer) {
@@ -108,6 +115,7 @@ export class FleetMonitor implements MonitorSource {
     this.#exports = server.accounts.exports;
     this.#configDigest = server.configDigest;
     this.#certificateEndMs = certificateEndOf(server.options);
+    this.#gatewayCertificateEndMs = certificateEndOf(server.options.gateway);
     this.info = server.info;
     this.#closed = new ClosedRing(Math.max(server.options.maxClosedClients, 1));
   }
@@ -120,6 +128,7 @@ export class FleetMonitor implements MonitorSource {
     this.#exports = exports;
     this.#configDigest = configDigest;
     this.#certificateEndMs = certificateEndOf(options);
+    this.#gatewayCertificateEndMs = certificateEndOf(options.gateway);
     this.#configLoadMs = Date.now();
   }
 
@@ -156,10 +165,7 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: {
-        ...monitoredOptions(this.#options, info, this.#server.operators, this.#certificateEndMs),
-        ocspPeers: this.#server.ocsp.monitored,
-      },
+      options: this.#monitoredOptions(),
       resources: {
         residentBytes: memory.rss,
         // Bun 1.4 counts the addresses that the shared memory reserves as used.
@@ -245,8 +251,13 @@ export class FleetMonitor implements MonitorSource {
     return { importPermission: null, exportPermission: null, routes: [] };
   }
 
-  async gateways(): Promise<null> {
-    return null;
+  async gateways(query: GatewayQuery): Promise<GatewaysSnapshot | null> {
+    const answer = await this.#fleet.queryLinks<LinksAnswer<GatewayGroupStatus>>({
+      what: "gateways",
+      ...query,
+    });
+    if (answer === undefined || answer.report === null) return null;
+    return gatewaysSnapshot(answer.report, answer.connections.map(connectionSnapshot), query);
   }
 
   async leafnodes(): Promise<readonly LeafnodeSnapshot[]> {
@@ -304,6 +315,18 @@ export class FleetMonitor implements MonitorSource {
     return { ...NO_INTEREST, subscriptions, inserts: subscriptionsAdded, removes: subscriptionsRemoved };
   }
 
+  #monitoredOptions(): MonitoredOptions {
+    const { gateway } = this.#options;
+    const port = this.#fleet.ports.get("gateway") ?? gateway.port;
+    return {
+      ...monitoredOptions(this.#options, this.info, this.#server.operators, this.#certificateEndMs),
+      // A cluster is called like its gateway, even one that has no routes.
+      cluster: gateway.name === undefined ? {} : { name: gateway.name },
+      gateway: monitoredGateway(gateway, port, this.#gatewayCertificateEndMs),
+      ocspPeers: this.#server.ocsp.monitored,
+    };
+  }
+
   #counters(): ServerCounters {
     const counters = this.#fleet.counters();
     const { inMessages, inBytes, outMessages, outBytes } = counters;
@@ -327,7 +350,7 @@ export class FleetMonitor implements MonitorSource {
   }
 }
 
-function certificateEndOf({ tls }: Options): number | null {
+function certificateEndOf({ tls }: Pick<Options, "tls">): number | null {
   return tls === undefined ? null : certificateEndMs(tls);
 }
 

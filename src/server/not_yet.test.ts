@@ -20,6 +20,9 @@ for (const [text, key] of [
 
 for (const text of [
   "port: 4222",
+  "cluster { port: 6222 }",
+  "gateway { name: a, port: 7222 }",
+  "leafnodes { port: 7422, remotes: [ { url: nats://a } ] }",
   "authorization { user: a, password: b }",
   "authorization { token: a, timeout: 1 }",
   `authorization { users: [ { user: a, password: "$2", connection_types: [standard, websocket] } ] }\nno_auth_user: a`,

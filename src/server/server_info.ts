@@ -38,7 +38,7 @@ export function serverInfo(
     headers: !options.noHeaderSupport,
     authRequired: isAuthRequired,
     ...tlsInfo(options),
-    ...clusterOf(options),
+    ...clusterOf(options, server.id),
     maxPayloadBytes: options.maxPayloadBytes,
     jetStreamApiLevel: API_LEVEL,
     xkey: server.xkey,
@@ -51,16 +51,30 @@ export function serverIdentity(options: Options, id: string): ServerIdentity {
     name: options.serverName || id,
     host: options.host,
     id,
-    cluster: options.cluster.name ?? "",
+    cluster: clusterName(options, id) ?? "",
     version: NATS_VERSION,
     tags: options.serverTags,
     metadata: options.serverMetadata,
   };
 }
 
-function clusterOf({ cluster, gateway }: Options): Partial<ServerInfo> {
+/**
+ * The cluster as the configuration has it: with gateways theirs; a server that is a leaf node without a cluster is one by
+ * itself, under its own name. Undefined for none.
+ */
+export function clusterName(
+  { cluster, gateway, leafnodes, serverName }: Options,
+  id: string,
+): string | undefined {
   const name = cluster.name ?? gateway.name;
-  return cluster.port === 0 || name === undefined ? {} : { cluster: name };
+  if (name !== undefined || cluster.port !== 0 || leafnodes.remotes.length === 0) return name;
+  return serverName || id;
+}
+
+function clusterOf(options: Options, id: string): Partial<ServerInfo> {
+  const isAnnounced = options.cluster.port !== 0 || options.leafnodes.remotes.length > 0;
+  const name = clusterName(options, id);
+  return !isAnnounced || name === undefined ? {} : { cluster: name };
 }
 
 function tlsInfo({ tls, allowNonTls }: Options): Partial<ServerInfo> {

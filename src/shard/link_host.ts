@@ -3,6 +3,7 @@
  * `LinkHost`, which `link/host/` implements; other shards have none.
  */
 
+import type { AccountTerms } from "../auth/account_terms.ts";
 import type { Verdict } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
@@ -12,7 +13,7 @@ import type { TlsLayer } from "../runtime/tls.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { PlanRules, TargetRules } from "./plan_rules.ts";
-import type { LinkControl, ShardReport } from "./shard_options.ts";
+import type { LinkControl, LinksQuery, ShardReport } from "./shard_options.ts";
 
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
@@ -55,8 +56,8 @@ export interface LinkHost {
   /** Something is to be announced. */
   readonly hasNews: boolean;
   onTimer(): void;
-  /** Accounts or options are new. */
-  refresh(): void;
+  /** Accounts or options are new; `terms` say who is logged in no more. */
+  refresh(terms: readonly AccountTerms[]): void;
   control(message: LinkControl): void;
   /** The verdict on the login of a leaf node. */
   answer(connection: Connection, verdict: Verdict): void;
@@ -64,6 +65,6 @@ export interface LinkHost {
   peerChecked(connection: Connection, isValid: boolean): void;
   /** Nothing is dialled any more; connections are closed by the shard. */
   stop(): void;
-  /** The links, as monitoring shows them. */
-  report(what: "routes" | "gateways" | "leafs"): unknown;
+  /** What protocols know of their links; null where there are none of that kind. */
+  report(query: LinksQuery): unknown;
 }

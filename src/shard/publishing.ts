@@ -31,6 +31,7 @@ import {
   CONTEXT_IS_RESPONSE,
   MESSAGE_LINE_BYTES_MAX,
   PLAN_FLAGS,
+  PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_IS_FOR_HOST,
   PLAN_QUEUES_ARE_FOR_HOST,
   PLAN_REPLIES_ARE_FOR_HOST,
@@ -251,7 +252,7 @@ export class Publishing {
     const { length } = large.subject;
     const hash = engine.hash(subject, length);
     let plan = plans.build(fabric, context, subject, length, hash);
-    if (this.#isForHost(plan, queues.length, large.replyLength)) return false;
+    if (this.#isForHost(plan, queues.length, large)) return false;
     const outer = this.#large;
     this.#large = large;
     for (;;) {
@@ -323,12 +324,16 @@ export class Publishing {
   }
 
   /** What drain() says of messages in a ring by REASON_HOST_PLAN, of one that was collected from it. */
-  #isForHost(plan: number, queueCount: number, replyLength: number): boolean {
+  #isForHost(plan: number, queueCount: number, { replyLength, headerLength }: HeldMessage): boolean {
+    const ofReplies =
+      headerLength > 0
+        ? PLAN_REPLIES_ARE_FOR_HOST | PLAN_HEADED_REPLIES_ARE_FOR_HOST
+        : PLAN_REPLIES_ARE_FOR_HOST;
     const flags = this.#words[(plan + PLAN_FLAGS) >> 2]!;
     return (
       (flags & PLAN_IS_FOR_HOST) !== 0 ||
       (queueCount > 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) !== 0) ||
-      (replyLength > 0 && (flags & PLAN_REPLIES_ARE_FOR_HOST) !== 0)
+      (replyLength > 0 && (flags & ofReplies) !== 0)
     );
   }
 

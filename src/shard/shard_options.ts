@@ -71,6 +71,7 @@ export interface LoginSettings {
 export interface ShardStart {
   readonly node: number;
   readonly memory: WebAssembly.Memory;
+  readonly engineCode: WebAssembly.Module;
   readonly transport: "epoll" | "runtime";
   /** With the runtime's sockets shards listen by themselves. */
   readonly listen: readonly OwnListener[];
@@ -167,7 +168,9 @@ export type LinkControl =
   /** The answer to a `resolve` report. */
   | ({ readonly type: "link"; readonly what: "addresses"; readonly host: string } & HostAddresses)
   /** Lame duck mode begins. */
-  | { readonly type: "link"; readonly what: "lameDuck" };
+  | { readonly type: "link"; readonly what: "lameDuck" }
+  /** Leaf nodes are to go, as clients are. */
+  | { readonly type: "link"; readonly what: "closeLeafs" };
 
 export type ShardQuery =
   /** Nothing: the answer says that every command before it has been carried out. */
@@ -206,10 +209,21 @@ export type ShardQuery =
   | { readonly what: "clients"; readonly account: string }
   /** What each account has here: `AccountCounters` by name. */
   | { readonly what: "accounts" }
-  /** The links shard's alone: its links, as monitoring shows them. */
+  /** The links shard's alone: `LinksAnswer`. */
+  | LinksQuery;
+
+/** The links of a kind, as monitoring shows them. */
+export type LinksQuery =
   | { readonly what: "routes" }
-  | { readonly what: "gateways" }
+  | { readonly what: "gateways"; readonly listsAccounts: boolean; readonly listsSubscriptions: boolean }
   | { readonly what: "leafs" };
+
+/** What their protocol knows of them, and what the shard has counted, of links of all kinds. */
+export interface LinksAnswer<Report> {
+  /** Null where there are none of that kind. */
+  readonly report: Report | null;
+  readonly connections: readonly ConnectionRecord[];
+}
 
 /** Shard → main, by postMessage. */
 export type ShardReport =

@@ -229,6 +229,8 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
 
   linkChanged(): void {}
 
+  plansChanged(): void {}
+
   // What protocols tell.
 
   joined(link: Link): void {

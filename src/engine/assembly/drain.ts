@@ -5,6 +5,7 @@ import {
   AREA_IS_STALLED,
   AREA_NODE_COUNT,
   PLAN_FLAGS,
+  PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_IS_FOR_HOST,
   PLAN_QUEUES_ARE_FOR_HOST,
   PLAN_REPLIES_ARE_FOR_HOST,
@@ -70,7 +71,7 @@ export function drain(node: u32, bytesMax: u32): i32 {
     const payloadLength = load<u32>(record, RECORD_REST_LENGTH) - lineLength - 2;
     describe(connectionAt(0), line, lineLength, headerLength, payloadLength, false);
     const flags = load<u32>(plan, PLAN_FLAGS);
-    if (flags != 0 && isForHost(flags, queueCount)) return resume(REASON_HOST_PLAN, record);
+    if (flags != 0 && isForHost(flags, queueCount, headerLength)) return resume(REASON_HOST_PLAN, record);
     deliverHere(plan, load<u32>(record, RECORD_IS_PLAIN) != 0, record + RECORD_BODY, queueCount);
     skip(node, record);
     if (load<u32>(area, AREA_IS_STALLED) != 0)
@@ -80,8 +81,10 @@ export function drain(node: u32, bytesMax: u32): i32 {
 }
 
 /** Whether the host serves the message at hand, of a record that names `queueCount` groups. */
-function isForHost(flags: u32, queueCount: u32): bool {
+function isForHost(flags: u32, queueCount: u32, headerLength: i32): bool {
   if ((flags & PLAN_IS_FOR_HOST) != 0) return true;
   if (queueCount != 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) != 0) return true;
-  return (flags & PLAN_REPLIES_ARE_FOR_HOST) != 0 && sizesAt() != rest;
+  let reasons: u32 = PLAN_REPLIES_ARE_FOR_HOST;
+  if (headerLength > 0) reasons |= PLAN_HEADED_REPLIES_ARE_FOR_HOST;
+  return (flags & reasons) != 0 && sizesAt() != rest;
 }

@@ -25,6 +25,7 @@ import {
   CONTEXT_FROM_ROUTE,
   IN_PLACE_BYTES_MAX,
   PLAN_FLAGS,
+  PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_IS_FOR_HOST,
   PLAN_REPLIES_ARE_FOR_HOST,
   REASON_ACCOUNT,
@@ -46,6 +47,7 @@ const RMSG: u32 = 0x47534d52;
 const LMSG: u32 = 0x47534d4c;
 const HMSG: u32 = 0x47534d48;
 const CR_LF: u16 = 0x0a0d;
+const REPLIES_FOR_HOST: u32 = PLAN_REPLIES_ARE_FOR_HOST | PLAN_HEADED_REPLIES_ARE_FOR_HOST;
 /** `| ` and `+ `, which stand where a reply would and mean that queue groups follow. */
 const GROUPS_WITHOUT_REPLY: u16 = 0x207c;
 const GROUPS_WITH_REPLY: u16 = 0x202b;
@@ -137,7 +139,7 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
     }
     const plan = planFor(connection, context, subject, subjectLength);
     describe(connection, rest, lineLength, headerLength, payloadLength, false);
-    if (plan == 0 || isForHost(load<u32>(plan, PLAN_FLAGS), replyLength)) {
+    if (plan == 0 || isForHost(load<u32>(plan, PLAN_FLAGS), replyLength, headerLength)) {
       found(plan, subject, subjectLength, rest, replyLength, lineLength, headerLength, messageEnd);
       store<u32>(area, context, AREA_CONTEXT);
       return resume(plan == 0 ? REASON_MISS : REASON_HOST_PLAN, at);
@@ -163,11 +165,12 @@ function announcesGroups(word: u32): bool {
   return start == GROUPS_WITHOUT_REPLY || start == GROUPS_WITH_REPLY;
 }
 
-function isForHost(flags: u32, replyLength: u32): bool {
-  return (
-    flags != 0 &&
-    ((flags & PLAN_IS_FOR_HOST) != 0 || (replyLength != 0 && (flags & PLAN_REPLIES_ARE_FOR_HOST) != 0))
-  );
+function isForHost(flags: u32, replyLength: u32, headerLength: i32): bool {
+  if (flags == 0) return false;
+  if ((flags & PLAN_IS_FOR_HOST) != 0) return true;
+  if (replyLength == 0) return false;
+  const reasons = headerLength > 0 ? REPLIES_FOR_HOST : PLAN_REPLIES_ARE_FOR_HOST;
+  return (flags & reasons) != 0;
 }
 
 /** The slot that holds a name, 0 if none does. Most messages name the account of the connection's last one. */

@@ -141,6 +141,8 @@ export interface Link {
   announce(key: InterestKey, weight: number): void;
   /** Whether a message on this subject may go out at all (permissions of leaf nodes, interest state of gateways). */
   maySend(account: string, subject: string): boolean;
+  /** Messages with a reply let the other side answer what it otherwise may not: they are to go through `sendMessage`. */
+  readonly notesReplies?: boolean;
   /** Whether a message on this subject may come in, where that is restricted. */
   mayReceive?(subject: string): boolean;
   /**

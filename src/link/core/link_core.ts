@@ -43,6 +43,8 @@ export interface LinkFabric {
   enter(link: Link, message: LinkMessage): LinkMessage | null;
   /** Says whether messages on a subject are to come to `fromHere`, whoever else wants them. */
   watchReply(account: string, subject: string, isWatched: boolean): void;
+  /** What becomes of messages with a reply is no longer what it was. */
+  plansChanged(): void;
   /** What may cross a link is no longer what it was. */
   linkChanged(link: Link): void;
 }
@@ -80,7 +82,7 @@ export class LinkCore implements LinkEvents {
   constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting) {
     this.#fabric = fabric;
     this.#clock = clock;
-    this.recent = new RecentInterest(() => clock.nowMs());
+    this.recent = new RecentInterest(clock, () => fabric.plansChanged());
     this.#replies = replies;
   }
 
@@ -182,10 +184,17 @@ export class LinkCore implements LinkEvents {
     if (isPlain)
       for (const link of this.plainLinks(origin, subject, account, matches.links)) groups.set(link, []);
     const queuesHere: string[] = [];
+    // A member of the cluster with plain interest has the message from where it came; named for a group it would deliver
+    // it again.
+    const isServed = (link: Link) =>
+      origin.link?.kind === "route" &&
+      !origin.isAnswer &&
+      link.kind === "route" &&
+      matches.links.some((wish) => wish.link === link && wish.queue === "");
     for (const queue of queues ?? namesOf(matches)) {
-      const candidates = matches.links.filter(
-        (wish) => wish.queue === queue && wish.link.maySend(account, subject),
-      );
+      const candidates = matches.links.filter((wish) => {
+        return wish.queue === queue && wish.link.maySend(account, subject) && !isServed(wish.link);
+      });
       const membersHere = goesHere ? (matches.membersHere.get(queue) ?? 0) : 0;
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
       if (picked === "here") queuesHere.push(queue);
@@ -196,6 +205,9 @@ export class LinkCore implements LinkEvents {
       if (link.kind === "gateway") {
         afar ??= { ...message, reply: this.#replies.outgoingReply(account, message.reply) };
         link.sendMessage(afar, named);
+      } else if (link.kind === "route" && origin.link?.kind === "route") {
+        // On its second route it is a message like any other.
+        link.sendMessage({ ...message, origin: "" }, named);
       } else link.sendMessage(message, named);
     }
     for (const imported of isPlain ? matches.imports : []) {

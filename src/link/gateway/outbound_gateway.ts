@@ -91,8 +91,12 @@ export class OutboundGateway extends GatewayLink {
     this.send(frameMessage(this.messagePrefix(account, subject), message, queues, form));
   }
 
-  accountStatus(): GatewayAccountStatus[] {
-    return this.#interest?.status() ?? [];
+  protected get subscriptionCount(): number {
+    return this.#interest?.subscriptionCount ?? 0;
+  }
+
+  protected accountStatus(listsSubscriptions: boolean): GatewayAccountStatus[] {
+    return this.#interest?.status(listsSubscriptions) ?? [];
   }
 
   protected readonly firstLetters = "";

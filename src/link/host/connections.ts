@@ -8,7 +8,7 @@ import type { CloseReason as CloseReasonType } from "../../protocol/close_reason
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
-import { HANDSHAKE_DONE, type TlsLayer, type TlsSession } from "../../runtime/tls.ts";
+import type { TlsLayer } from "../../runtime/tls.ts";
 import {
   type Connection,
   PHASE_HANDSHAKE,
@@ -29,6 +29,7 @@ import type {
   LinkPeer,
   LinkTls,
 } from "../core/link.ts";
+import { LinkHandshakes } from "./link_handshakes.ts";
 import type { LinkTlsContexts } from "./link_tls.ts";
 import type { ReceivingLink } from "./receiving.ts";
 
@@ -83,11 +84,6 @@ export class HostLink implements LinkConnection, ReceivingLink {
     return this.registered !== null && this.registered.role !== "outbound";
   }
 
-  /** TLS of the connection; null in clear. */
-  get session(): TlsSession | null {
-    return this.#owner.sessionOf(this);
-  }
-
   send(bytes: Uint8Array | string): void {
     this.#owner.send(this, typeof bytes === "string" ? bytesOf(bytes) : bytes);
   }
@@ -112,14 +108,13 @@ export class LinkConnections implements LinkDialer {
   readonly #options: ConnectionsOptions;
   readonly #bySlot: (HostLink | null)[] = [];
   readonly #dials = new Map<HostLink, Dial>();
-  /** Under way: the name of the context, and who waits for the end. */
-  readonly #handshakes = new Map<HostLink, { readonly context: string; readonly then: () => void }>();
-  readonly #secured = new WeakSet<HostLink>();
-  /** Calls off what ends a connection that takes too long to connect or to be secured. */
+  readonly #handshakes: LinkHandshakes;
+  /** Calls off what ends a connection that takes too long to connect. */
   readonly #timeouts = new Map<HostLink, () => void>();
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.#handshakes = new LinkHandshakes(options);
   }
 
   ofSlot(slot: number): HostLink {
@@ -159,7 +154,7 @@ export class LinkConnections implements LinkDialer {
     // Nothing to be done, but the shard is to see whether the connection is still there.
     if (connection.phase === PHASE_PEER_CHECK) return true;
     const dial = this.#dials.get(link);
-    return dial === undefined ? this.#goOnSecuring(link) : this.#goOnConnecting(link, dial);
+    return dial === undefined ? this.#handshakes.proceed(link) : this.#goOnConnecting(link, dial);
   }
 
   /** The socket is gone. */
@@ -167,7 +162,7 @@ export class LinkConnections implements LinkDialer {
     const link = this.of(connection);
     this.#bySlot[connection.slot] = null;
     this.#stopTimeout(link);
-    this.#handshakes.delete(link);
+    this.#handshakes.ended(link);
     const dial = this.#dials.get(link);
     if (dial !== undefined) {
       this.#dials.delete(link);
@@ -183,28 +178,13 @@ export class LinkConnections implements LinkDialer {
     this.#options.shard.close(link.connection, reason);
   }
 
-  startTls(link: HostLink, { context, timeoutMs, serverName }: LinkTls, then: () => void): void {
-    const { shard, tls, tlsContexts } = this.#options;
-    const { connection } = link;
-    if (!tlsContexts.has(context)) {
-      this.#failSecuring(link, "tls: no library for it; see the log of the start");
-      return;
-    }
-    // Records come right behind what was sent in clear.
-    shard.outbound.flush(connection.slot);
-    connection.phase = PHASE_HANDSHAKE;
-    this.#handshakes.set(link, { context, then });
-    this.#startTimeout(link, timeoutMs, () => this.#failSecuring(link, "TLS handshake timeout"));
-    tls.startTls(
-      connection.slot,
-      context,
-      link.isDialled ? { serverName: serverName ?? link.remoteIp } : null,
-    );
-    this.#goOnSecuring(link);
+  startTls(link: HostLink, options: LinkTls, then: () => void): void {
+    this.#handshakes.start(link, options, then);
   }
 
-  sessionOf(link: HostLink): TlsSession | null {
-    return this.#secured.has(link) ? this.#options.tls.session(link.connection.slot) : null;
+  /** Closes links whose key is not among the pinned ones, after a reload; returns how many. */
+  closeUnpinned(): number {
+    return this.#handshakes.closeUnpinned();
   }
 
   #add(kind: LinkKind, connection: Connection, isDialled: boolean): HostLink {
@@ -250,55 +230,11 @@ export class LinkConnections implements LinkDialer {
     return connection.phase === PHASE_SETTLED;
   }
 
-  #goOnSecuring(link: HostLink): boolean {
-    const { shard, tls, tlsContexts } = this.#options;
-    const { connection } = link;
-    const outcome = tls.handshake(connection.slot);
-    if (outcome === WOULD_BLOCK) return false;
-    if (outcome !== HANDSHAKE_DONE) {
-      this.#failSecuring(link, tls.handshakeError().text);
-      return false;
-    }
-    const { context } = this.#handshakes.get(link)!;
-    if (!tlsContexts.checksPeers(context)) return this.#finishSecuring(link);
-    connection.phase = PHASE_PEER_CHECK;
-    shard.holdInput(connection);
-    shard.askAboutPeer(connection, context, tls.session(connection.slot).peerCertificates);
-    return false;
-  }
-
   /** Main's answer about the other side's certificates. */
   peerChecked(connection: Connection, isValid: boolean): void {
     if (connection.state >= STATE_CLOSING || connection.phase !== PHASE_PEER_CHECK) return;
-    const link = this.of(connection);
-    if (!isValid) {
-      this.#failSecuring(link, `${link.isDialled ? "server" : "client"} not OCSP valid`);
-    } else if (this.#finishSecuring(link)) this.#options.shard.resumeInput(connection);
-  }
-
-  /** The handshake is done, and nothing is to be said against the other side's certificates. */
-  #finishSecuring(link: HostLink): boolean {
-    const { tls, tlsContexts } = this.#options;
-    const { context, then } = this.#handshakes.get(link)!;
-    this.#handshakes.delete(link);
-    this.#stopTimeout(link);
-    if (!tlsContexts.isPinned(context, tls.session(link.connection.slot))) {
-      this.#failSecuring(link, "certificate not pinned");
-      return false;
-    }
-    this.#secured.add(link);
-    link.connection.phase = PHASE_SETTLED;
-    then();
-    return true;
-  }
-
-  #failSecuring(link: HostLink, problem: string): void {
-    const { log, shard } = this.#options;
-    const { remoteIp, remotePort, id } = link;
-    this.#stopTimeout(link);
-    const label = `${remoteIp}:${remotePort} - ${LABELS[link.kind]}:${id}`;
-    log("error", `${label} - TLS ${NAMES[link.kind]} handshake error: ${problem}`);
-    shard.close(link.connection, CloseReason.TlsHandshakeFailure);
+    if (this.#handshakes.peerChecked(this.of(connection), isValid))
+      this.#options.shard.resumeInput(connection);
   }
 
   #startTimeout(link: HostLink, ms: number, onTimeout: () => void): void {
@@ -310,6 +246,3 @@ export class LinkConnections implements LinkDialer {
     this.#timeouts.delete(link);
   }
 }
-
-const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
-const NAMES: Readonly<Record<LinkKind, string>> = { route: "route", gateway: "gateway", leaf: "leafnode" };

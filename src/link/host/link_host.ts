@@ -3,6 +3,7 @@
  * their interest in its index, their messages in its rings.
  */
 
+import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
 import type { HashComparison } from "../../auth/password.ts";
 import type { HeldMessage } from "../../fabric/held_message.ts";
@@ -26,7 +27,7 @@ import type { StreamSource } from "../../runtime/poller.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
-import type { LinkControl } from "../../shard/shard_options.ts";
+import type { LinkControl, LinksQuery } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkEvents, LinkKind, LinkMessage } from "../core/link.ts";
@@ -39,6 +40,7 @@ import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
 import { leafInfoOf } from "./leaf_client_info.ts";
+import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
 import { LinkTlsContexts } from "./link_tls.ts";
 import { LocalWishes } from "./local_wishes.ts";
@@ -68,6 +70,7 @@ interface Running {
   readonly protocols: Protocols;
   readonly replies: GatewayReplies;
   readonly local: LocalWishes;
+  readonly leafImports: LeafImports;
 }
 
 export class ShardLinks implements LinkHost, LinkEvents {
@@ -180,9 +183,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#timers.fire();
   }
 
-  refresh(): void {
+  refresh(terms: readonly AccountTerms[]): void {
     this.#logins.refresh();
-    if (this.#running !== null) this.#accountsChanged(this.#running);
+    if (this.#running === null) return;
+    this.#accountsChanged(this.#running);
+    this.#running.protocols.leafs?.applyTerms(terms);
   }
 
   control(message: LinkControl): void {
@@ -190,6 +195,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "start":
         for (const problem of this.#tlsContexts.configure(message.setup.tls))
           this.#shard.log("error", problem);
+        this.#closeUnpinned();
         if (this.#running === null) this.#start(message.setup);
         else this.#running.protocols.reload(message.setup);
         break;
@@ -199,6 +205,9 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "lameDuck":
         this.#running?.protocols.enterLameDuck();
         break;
+      case "closeLeafs":
+        this.#running?.protocols.leafs?.closeAll();
+        break;
     }
   }
 
@@ -206,8 +215,13 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#running?.protocols.stop();
   }
 
-  report(what: "routes" | "gateways" | "leafs"): unknown {
-    return this.#running === null ? null : this.#running.protocols.report(what);
+  #closeUnpinned(): void {
+    const count = this.#connections.closeUnpinned();
+    if (count > 0) this.#shard.log("info", `Disconnect ${count} clients due to pinned certs reload`);
+  }
+
+  report(query: LinksQuery): unknown {
+    return this.#running === null ? null : this.#running.protocols.report(query);
   }
 
   // What protocols tell.
@@ -226,11 +240,14 @@ export class ShardLinks implements LinkHost, LinkEvents {
     hostOf(link).registered = null;
     if (link.kind === "leaf") this.#leaveAccount(connection);
     this.#shard.plans.forgetAll();
+    this.#running!.leafImports.forget(link);
     this.#running!.core.left(link);
   }
 
   interest(link: Link, key: InterestKey, weight: number): void {
-    this.#running!.core.interest(link, key, weight);
+    const { core, leafImports } = this.#running!;
+    if (link.role === "spoke") leafImports.set(link, key, weight);
+    core.interest(link, key, weight);
   }
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
@@ -272,7 +289,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const local = new LocalWishes(shard.index, shard.node, shard.accounts, core);
     this.#fabric.local = local;
     this.#fabric.mayLoadAccounts = setup.isOperatorMode;
-    this.#running = { setup, core, protocols, replies, local };
+    const leafImports = new LeafImports(shard.accounts, core);
+    this.#running = { setup, core, protocols, replies, local, leafImports };
     this.#accountsChanged(this.#running);
     local.start();
     protocols.start();

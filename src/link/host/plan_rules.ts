@@ -6,7 +6,9 @@ import {
   CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
+  PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_REPLIES_ARE_FOR_HOST,
+  TARGET_PREFIX_BYTES_MAX,
 } from "../../memory/layout.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import type { Leg } from "../../shard/plan_match.ts";
@@ -68,9 +70,15 @@ export class LinkPlanRules implements PlanRules, TargetRules {
   }
 
   flagsOf(): number {
-    for (const { kind } of this.#sources.core()?.links ?? [])
-      if (kind !== "route") return PLAN_REPLIES_ARE_FOR_HOST;
-    return 0;
+    const core = this.#sources.core();
+    let flags = 0;
+    for (const { kind, notesReplies } of core?.links ?? []) {
+      // What is told of who asks is put right for the other side of a leaf link.
+      if (kind === "leaf")
+        flags |= notesReplies ? PLAN_REPLIES_ARE_FOR_HOST : PLAN_HEADED_REPLIES_ARE_FOR_HOST;
+      if (kind === "gateway" && !core!.recent.isEmpty) flags |= PLAN_REPLIES_ARE_FOR_HOST;
+    }
+    return flags;
   }
 
   writePlain(leg: Leg, context: number, from: number, targets: TargetWriter): boolean {
@@ -89,6 +97,8 @@ export class LinkPlanRules implements PlanRules, TargetRules {
       .filter(({ kind }) => !isImport || kind === "leaf");
     for (const link of reached.slice(from)) {
       const prefix = bytesOf(link.messagePrefix(account, subject, origin.cluster));
+      // Only names that no configuration has are so long.
+      if (prefix.length > TARGET_PREFIX_BYTES_MAX) continue;
       const at = targets.add(addressOf(link), 0, prefix.length);
       if (at === NO_ROOM) return false;
       bytes.set(prefix, at);

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import type { HashComparison } from "../../auth/password.ts";
 import { newNuid } from "../../base/nuid.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
+import type { LinksQuery } from "../../shard/shard_options.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestLedger } from "../core/ledger.ts";
 import type {
@@ -114,12 +115,12 @@ export class Protocols {
   }
 
   /** The links, as monitoring shows them. */
-  report(what: "routes" | "gateways" | "leafs"): unknown {
-    switch (what) {
+  report(query: LinksQuery): unknown {
+    switch (query.what) {
       case "routes":
         return this.routes?.reports() ?? [];
       case "gateways":
-        return this.gateways?.status() ?? null;
+        return this.gateways?.status(query) ?? null;
       case "leafs":
         return this.leafs?.report() ?? [];
     }
@@ -203,6 +204,7 @@ export class Protocols {
         notices,
         readFile: (path) => readFileSync(path, "utf8"),
         newNonce: () => randomBytes(NONCE_BYTES).toString("base64url"),
+        wallMs: Date.now,
         clock,
         log,
       },

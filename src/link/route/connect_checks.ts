@@ -6,16 +6,17 @@ import type { LinkConnect } from "../core/link_info.ts";
 import { RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
 import type { RouteCredentials } from "./route_settings.ts";
 
-/** Whom a CONNECT on the route port may not come from, in the order of nats-server's checks; null for a route. */
-export function connectFault(connect: LinkConnect, isAuthorized: boolean): LinkFault | null {
-  if (!isAuthorized) {
-    const who = connect.user === "" ? "" : ` - User ${quoted(connect.user)}`;
-    return {
-      logText: `authentication error${who}`,
-      wireText: "Authorization Violation",
-      closeReason: CloseReason.AuthenticationFailure,
-    };
-  }
+export function authorizationFault({ user }: LinkConnect): LinkFault {
+  const who = user === "" ? "" : ` - User ${quoted(user)}`;
+  return {
+    logText: `authentication error${who}`,
+    wireText: "Authorization Violation",
+    closeReason: CloseReason.AuthenticationFailure,
+  };
+}
+
+/** What besides routes connects to their port, in the order of nats-server's checks; null for a route. */
+export function connectFault(connect: LinkConnect): LinkFault | null {
   if (connect.lang !== "") return refusal("attempted to connect to route port", CloseReason.IncorrectPort);
   if (connect.gateway !== "") {
     const text = `Rejecting connection from gateway ${quoted(connect.gateway)} on the Route port`;
@@ -40,6 +41,14 @@ export function hasCredentials(
 export function clusterNameFault(theirs: string, ours: string): LinkFault {
   const text = `Rejecting connection, cluster name ${quoted(theirs)} does not match ${quoted(ours)}`;
   return refusal(text, CloseReason.ClusterNameConflict);
+}
+
+export function duplicateNameFault(serverName: string): LinkFault {
+  return {
+    logText: `Remote server has a duplicate name: ${quoted(serverName)}`,
+    wireText: null,
+    closeReason: CloseReason.DuplicateServerName,
+  };
 }
 
 /** A connection for one account alone, which this server does not make. */

@@ -45,15 +45,12 @@ export class InterestLines {
 
   /** The line for interest by itself, whatever was said before. */
   line({ account, subject, queue, origin }: InterestKey, weight: number): string {
-    const sign = weight > 0 ? "+" : "-";
     const spoken = this.#spokenOrigin(origin);
-    const verb = spoken === "" ? `RS${sign}` : `LS${sign}`;
-    const words = [verb];
-    if (spoken !== "" && (weight > 0 || this.#abilities.lnocu)) words.push(spoken);
-    words.push(account, subject);
-    if (queue !== "") words.push(queue);
-    if (queue !== "" && weight > 0) words.push(`${weight}`);
-    return `${words.join(" ")}\r\n`;
+    const group = queue === "" ? "" : weight > 0 ? ` ${queue} ${weight}` : ` ${queue}`;
+    const sign = weight > 0 ? "+" : "-";
+    if (spoken === "") return `RS${sign} ${account} ${subject}${group}\r\n`;
+    const named = weight > 0 || this.#abilities.lnocu ? `${spoken} ` : "";
+    return `LS${sign} ${named}${account} ${subject}${group}\r\n`;
   }
 
   /** Whether the peer files this interest under a name with other origins. */

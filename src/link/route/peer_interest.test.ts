@@ -61,5 +61,11 @@ describe("PeerInterest", () => {
     interest.take(subscribe("bar"));
     expect(interest.keepOnly((subject) => subject === "foo")).toEqual([{ key: key("bar"), weight: 0 }]);
     expect(interest.size).toBe(1);
+    for (const unsubscribeHasOrigin of [true, false]) {
+      const ofLeafs = new PeerInterest(unsubscribeHasOrigin);
+      ofLeafs.take(subscribe("bar", "q", 2, "LC"));
+      expect(ofLeafs.keepOnly(() => false)).toEqual([{ key: key("bar", "q", "LC"), weight: 0 }]);
+      expect(ofLeafs.take(subscribe("bar", "q"))).toEqual([{ key: key("bar", "q"), weight: 1 }]);
+    }
   });
 });

@@ -8,9 +8,13 @@ import { type RouteUrl, routeUrlOf } from "./route_url.ts";
 /** Async INFO and origins are understood; message traces, which 3 would promise, are not. */
 const ROUTE_PROTOCOL = 2;
 
-/** What this server says of itself to other members. Source: nats-server `startRouteAcceptLoop`; clusters.md 3.4, 3.9. */
-export function routeInfo(settings: RouteSettings, cluster: ClusterName, isLameDuck: boolean): LinkInfo {
-  const { advertise, permissions, noAdvertise, gatewayUrl, leafNodeUrl } = settings;
+/**
+ * What this server says of itself to other members. `takesClients`: theirs may be told of it, unless the configuration keeps
+ * it from them. Source: nats-server `startRouteAcceptLoop`; clusters.md 3.4, 3.9.
+ */
+export function routeInfo(settings: RouteSettings, cluster: ClusterName, takesClients: boolean): LinkInfo {
+  const { advertise, permissions, gatewayUrl, leafNodeUrl } = settings;
+  const isAdvertised = takesClients && !settings.noAdvertise;
   const { host, port } = advertise ?? settings;
   const hasTls = settings.tlsTimeoutMs !== null;
   return {
@@ -30,9 +34,8 @@ export function routeInfo(settings: RouteSettings, cluster: ClusterName, isLameD
     ip: advertise === null ? "" : byteStringOfText(routeUrlOf(host, port).text),
     cluster: cluster.name,
     isClusterDynamic: cluster.wasGenerated,
-    connectUrls: noAdvertise ? [] : settings.connectUrls.map(byteStringOfText),
-    webSocketConnectUrls: noAdvertise ? [] : settings.webSocketConnectUrls.map(byteStringOfText),
-    isLameDuck,
+    connectUrls: isAdvertised ? settings.connectUrls.map(byteStringOfText) : [],
+    webSocketConnectUrls: isAdvertised ? settings.webSocketConnectUrls.map(byteStringOfText) : [],
     import: linkPermission(permissions?.import),
     export: linkPermission(permissions?.export),
     lnoc: true,

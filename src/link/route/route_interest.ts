@@ -1,4 +1,6 @@
+import { isValidSubscriptionText } from "../../subject/text.ts";
 import type { InterestKey } from "../core/link.ts";
+import { errorLine } from "../core/link_fault.ts";
 import type { InterestOperation } from "../core/operation_arguments.ts";
 import { quoted } from "./connect_checks.ts";
 import { InterestLines } from "./interest_lines.ts";
@@ -44,17 +46,7 @@ export class RouteInterest {
 
   /** The peer's `RS+` and its kin. */
   take(operation: InterestOperation): void {
-    const { account, subject } = operation;
-    if (operation.kind === "subscribe") {
-      if (!this.#owner.hasAccount(account)) {
-        this.#route.log("error", `Unknown account ${quoted(account)} for remote subject ${quoted(subject)}`);
-        return;
-      }
-      if (!this.#owner.exportFilter.passes(subject)) {
-        this.#route.log("debug", `Can not export ${quoted(subject)}, ignoring remote subscription request`);
-        return;
-      }
-    }
+    if (operation.kind === "subscribe" && !this.#mayWant(operation)) return;
     for (const { key, weight } of this.#peer.take(operation)) {
       this.#owner.events.interest(this.#route, key, weight);
     }
@@ -78,6 +70,23 @@ export class RouteInterest {
     this.#repeat((subject, weight) =>
       now.passes(subject) && !before.passes(subject) && importFilter.passes(subject) ? weight : null,
     );
+  }
+
+  #mayWant({ account, subject }: InterestOperation): boolean {
+    if (!this.#owner.hasAccount(account)) {
+      this.#route.log("error", `Unknown account ${quoted(account)} for remote subject ${quoted(subject)}`);
+      return false;
+    }
+    if (!this.#owner.exportFilter.passes(subject)) {
+      this.#route.log("debug", `Can not export ${quoted(subject)}, ignoring remote subscription request`);
+      return false;
+    }
+    if (!isValidSubscriptionText(subject)) {
+      this.#route.log("error", "Could not insert subscription: invalid subject");
+      this.#route.sendLine(errorLine("Invalid Subscription"));
+      return false;
+    }
+    return true;
   }
 
   /** Goes through everything announced and says it again with the weight that `choose` gives; null for not at all. */

@@ -99,6 +99,7 @@ describe("RouteLink, accepted", () => {
     raw.say(CONNECT);
     raw.heard();
     raw.say(line);
+    clock.advance(1000, network.settle);
     expect(raw.heard()).toEqual(["(closed)"]);
     expect(n.log.at(-1)).toContain(`Router connection closed: ${reason}`);
   });
@@ -107,6 +108,7 @@ describe("RouteLink, accepted", () => {
     const n = member();
     const raw = network.raw(PORT);
     raw.say(CONNECT, 'INFO {"server_id":"NR","server_name":"N"}');
+    clock.advance(1000, network.settle);
     expect(n.logged("duplicate name")).toEqual([
       'error 127.0.0.1:50002 - rid:2 - Remote server has a duplicate name: "N"',
     ]);
@@ -142,7 +144,11 @@ describe("RouteLink, accepted", () => {
 
     const bad = network.raw(PORT);
     bad.heard();
-    bad.say('CONNECT {"cluster":"C1","user":"u","pass":"q"}');
+    bad.say('CONNECT {"cluster":"C1","user":"u","pass":"q"}', infoOf("B"), "PING");
+    // Not at once: nats-server would try again as fast as it is refused.
+    clock.advance(999, network.settle);
+    expect(bad.heard()).toEqual(["PONG"]);
+    clock.advance(1, network.settle);
     expect(bad.heard()).toEqual(["-ERR 'Authorization Violation'", "(closed)"]);
     expect(n.logged("authentication error")).toEqual([
       'error 127.0.0.1:50004 - rid:4 - authentication error - User "u"',
@@ -166,6 +172,7 @@ describe("RouteLink, accepted", () => {
     n.certificateVerdict = { isAuthorized: false, log: { level: "debug", text: "not found" } };
     const raw = network.raw(PORT);
     raw.say('CONNECT {"cluster":"C1","user":"u","pass":"p"}');
+    clock.advance(1000, network.settle);
     expect(raw.heard().slice(1)).toEqual(["-ERR 'Authorization Violation'", "(closed)"]);
     expect(n.logged("not found")).toEqual(["debug 127.0.0.1:50004 - rid:4 - not found"]);
   });
@@ -195,6 +202,7 @@ describe("RouteLink, dialled", () => {
     expect(n.peers).toEqual(["R"]);
     expect(n.log).toEqual([
       "info Cluster name is C1",
+      "info Listening for route connections on 127.0.0.1:6222",
       "debug Trying to connect to route on 127.0.0.1:7000 (127.0.0.1:7000)",
       "info 127.0.0.1:7000 - rid:1 - Route connection created",
       'debug 127.0.0.1:7000 - rid:1 - Registering remote route "NR"',
@@ -240,6 +248,15 @@ describe("RouteLink, registered", () => {
     expect(n.logged("Unknown account")).toEqual([
       'error 127.0.0.1:50002 - rid:2 - Unknown account "NOPE" for remote subject "foo"',
     ]);
+  });
+
+  test("refuses a subject that is none, and goes on", () => {
+    const n = member();
+    const raw = joined();
+    raw.say("RS+ $G foo..bar", "RS+ $G foo.>.bar", "RS+ $G ok");
+    expect(raw.heard()).toEqual(["-ERR 'Invalid Subscription'", "-ERR 'Invalid Subscription'"]);
+    expect(n.interest).toEqual(["$G ok 1"]);
+    expect(n.logged("Could not insert subscription: invalid subject")).toHaveLength(2);
   });
 
   test("reads LS- of a peer without `lnocu` as account and subject", () => {

@@ -2,7 +2,7 @@
  * One connection to another server of the cluster, from its first byte to its last. Who else there is in the cluster, and
  * what becomes of a route that ends, is its owner's to know (`route_mesh.ts`).
  *
- *   accepted:  TLS → INFO sent → CONNECT → INFO → registered
+ *   accepted:  TLS → INFO sent → CONNECT → INFO → registered      or, after CONNECT or INFO, refused → closed
  *   dialled:   TLS → CONNECT, INFO sent → INFO → registered
  *
  * A route is registered by its INFO, never by CONNECT: nats-server opens more connections under the name of a peer that is
@@ -28,9 +28,11 @@ import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { type ClusterName, RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
 import {
+  authorizationFault,
   clusterNameFault,
   connectFault,
   dedicatedRouteFault,
+  duplicateNameFault,
   hasCredentials,
   quoted,
 } from "./connect_checks.ts";
@@ -61,14 +63,15 @@ export class RouteLink implements LinkPeer, Link {
   remoteId = "";
   /** What the peer said last of itself. */
   info: LinkInfo = EMPTY_LINK_INFO;
-  startedMs: number;
+  readonly startedMs: number;
 
   readonly #owner: RouteOwner;
   readonly #origin: RouteOrigin;
   readonly #heartbeat: Heartbeat;
-  #state: "handshake" | "registered" | "closed" = "handshake";
+  #state: "handshake" | "refused" | "registered" | "closed" = "handshake";
   #rules: OperationRules;
-  #cancelAuthTimer = () => {};
+  /** Calls off what ends the handshake: CONNECT is overdue, or a refusal due. */
+  #cancelTimer = () => {};
   /** Of a registered route. */
   #interest: RouteInterest | null = null;
 
@@ -96,10 +99,6 @@ export class RouteLink implements LinkPeer, Link {
 
   get rules(): OperationRules {
     return this.#rules;
-  }
-
-  get isRegistered(): boolean {
-    return this.#state === "registered";
   }
 
   get cluster(): string {
@@ -143,6 +142,7 @@ export class RouteLink implements LinkPeer, Link {
 
   take(operation: LinkOperation): void {
     if (this.#state === "closed") return;
+    if (this.#state === "refused" && operation.kind !== "ping") return;
     switch (operation.kind) {
       case "ping":
         this.connection.send("PONG\r\n");
@@ -247,7 +247,7 @@ export class RouteLink implements LinkPeer, Link {
     this.connection.send(ownInfoLine(this.#owner.ownInfo()));
     const { credentials } = settings;
     if (url !== null || credentials === null) return;
-    this.#cancelAuthTimer = this.#owner.clock.after(credentials.timeoutMs, () => {
+    this.#cancelTimer = this.#owner.clock.after(credentials.timeoutMs, () => {
       this.log("debug", AUTHENTICATION_TIMEOUT_TEXT);
       this.refuse({
         logText: "",
@@ -264,7 +264,7 @@ export class RouteLink implements LinkPeer, Link {
   #connect(json: string): void {
     // Only the side that dials says CONNECT.
     if (this.#origin.url !== null) return;
-    this.#cancelAuthTimer();
+    this.#cancelTimer();
     this.#rules = { ...this.#rules, firstLetters: "" };
     const read = decodeLinkConnect(json);
     if (!read.ok) {
@@ -273,7 +273,11 @@ export class RouteLink implements LinkPeer, Link {
     }
     const connect = read.values;
     const { cluster } = this.#owner;
-    const fault = connectFault(connect, this.#isAuthorized(connect));
+    if (!this.#isAuthorized(connect)) {
+      this.#refuseLater(authorizationFault(connect));
+      return;
+    }
+    const fault = connectFault(connect);
     if (fault !== null) {
       this.refuse(fault);
       return;
@@ -289,6 +293,15 @@ export class RouteLink implements LinkPeer, Link {
         this.refuse(clusterNameFault(connect.cluster, cluster.name));
         break;
     }
+  }
+
+  /**
+   * Refuses what the peer will not have changed when it tries again. nats-server 2.15 takes a member without pools for
+   * registered once it has its INFO, and dials again at once when that is closed: 2,000 times a second, if refused at once.
+   */
+  #refuseLater(fault: LinkFault): void {
+    this.#state = "refused";
+    this.#cancelTimer = this.#owner.clock.after(REFUSAL_MS, () => this.refuse(fault));
   }
 
   #isAuthorized(connect: LinkConnect): boolean {
@@ -328,8 +341,7 @@ export class RouteLink implements LinkPeer, Link {
 
   #register(info: LinkInfo): void {
     if (this.#origin.url === null && textOf(info.serverName) === this.#owner.settings.serverName) {
-      this.log("error", `Remote server has a duplicate name: ${quoted(info.serverName)}`);
-      this.close(CloseReason.DuplicateServerName);
+      this.#refuseLater(duplicateNameFault(info.serverName));
       return;
     }
     if (info.routeAccount !== "") {
@@ -371,9 +383,11 @@ export class RouteLink implements LinkPeer, Link {
   #stop(): void {
     this.#state = "closed";
     this.#heartbeat.stop();
-    this.#cancelAuthTimer();
+    this.#cancelTimer();
   }
 }
+
+const REFUSAL_MS = 1000;
 
 const AUTHENTICATION_TIMEOUT_TEXT = "Authentication Timeout";
 

@@ -281,6 +281,7 @@ describe("RouteMesh, cluster names", () => {
     expect(n.log).toEqual([
       "info Cluster name is GENERATED",
       "warning Cluster name was dynamically generated, consider setting one",
+      "info Listening for route connections on 127.0.0.1:6222",
     ]);
     const dynamic = network.raw(PORT);
     dynamic.say(
@@ -371,9 +372,63 @@ describe("RouteMesh, URLs", () => {
     expect(info).toContain('"gateway_url":"g:1","leafnode_urls":["l:1"]');
     raw.say(CONNECT, infoOf("R", 7000));
     n.mesh.enterLameDuck();
-    expect(raw.heard()[0]).toContain('"ldm":true');
+    expect(raw.heard()[0]).toContain('"connect_urls":["N:4222"],"ldm":true');
     expect(raw.isClosed).toBe(false);
+    const [late] = network.raw(PORT).heard();
+    expect(late).not.toContain("ldm");
+    expect(late).not.toContain("connect_urls");
   });
+});
+
+test("a mesh outlives whatever peers say, in whatever order", () => {
+  let state = 7;
+  const pick = <T>(list: readonly T[]): T => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return list[Math.floor((state / 2 ** 32) * list.length)]!;
+  };
+  const ip = '"ip":"nats-route://127.0.0.1:7001/"';
+  const lines = [
+    CONNECT,
+    'CONNECT {"cluster":"C2","cluster_dynamic":true,"name":"NR"}',
+    'CONNECT {"lang":"x"}',
+    "CONNECT {",
+    "INFO {}",
+    "INFO []",
+    'INFO {"server_id":"NN"}',
+    'INFO {"server_id":"NS","cluster":"ZZ","cluster_dynamic":true}',
+    'INFO {"gateway":"unknown"}',
+    'INFO {"route_account":"A"}',
+    'INFO {"route_acc_add_reqid":"A"}',
+    ...["R", "S", "T"].flatMap((name) => [
+      infoOf(name, 7000, '"lnoc":true'),
+      infoOf(name, 7001, ip),
+      infoOf(name, 7002, '"ldm":true,"connect_urls":["a:1"]'),
+      infoOf(name, 0, '"export":{"deny":["foo"]},"lnoc":true,"lnocu":true'),
+    ]),
+    ...["PING", "PONG", "+OK", "-ERR 'x'", "SUB a 1", "A+ x", "RS+ $G foo", "RS- $G foo", "RS+ $G foo q 0"],
+    ...[
+      "LS+ LC $G foo q 3",
+      "LS- LC $G foo q",
+      "LS- $G foo",
+      "RS+ NOPE x",
+      "RS+ $G >.x",
+      "RMSG $G foo 1\r\nx",
+    ],
+  ];
+  const n = started("N", PORT, { clusterName: "", routes: [routeTo(7001)], connectRetries: 1 });
+  network.listenRaw(7001);
+  let peers: RawPeer[] = [];
+  for (let step = 0; step < 5000; step++) {
+    peers = peers.filter(({ isClosed }) => !isClosed);
+    if (peers.length < 4) peers.push(network.raw(PORT));
+    pick(peers).say(pick(lines));
+    if (step % 10 === 0) advance(pick([1, 100, 2000]));
+    if (step % 50 === 0) n.want(pick(["foo", "bar"]), pick([0, 1]), "", pick(["", "LC", "_"]));
+    if (step % 400 === 0) n.mesh.reload(settingsOf("N", PORT, { routes: pick([[], [routeTo(7001)]]) }));
+  }
+  const last = network.raw(PORT);
+  last.say(`CONNECT {"cluster":${JSON.stringify(n.mesh.cluster.name)}}`, 'INFO {"server_id":"LAST"}', "PING");
+  expect(last.heard()).toContain("PONG");
 });
 
 test("reports() shows what /routez does", () => {

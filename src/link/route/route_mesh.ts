@@ -30,7 +30,14 @@ import type { RouteOwner } from "./route_owner.ts";
 import { exportFilter, importFilter, isSamePermission, type RouteFilter } from "./route_permissions.ts";
 import { type RouteReport, routeReport } from "./route_report.ts";
 import type { RouteSettings } from "./route_settings.ts";
-import { isIpAddress, parseRouteUrl, type RouteUrl, redacted, routeUrlOf } from "./route_url.ts";
+import {
+  isIpAddress,
+  joinHostPort,
+  parseRouteUrl,
+  type RouteUrl,
+  redacted,
+  routeUrlOf,
+} from "./route_url.ts";
 
 /** The rest of the server, as the mesh sees it. */
 export interface RouteMeshHost extends MemberUrlsSink {
@@ -66,6 +73,7 @@ export class RouteMesh implements RouteOwner {
   readonly #routes = new Map<string, RouteLink>();
   /** Those still in their handshake. */
   readonly #newcomers = new Set<RouteLink>();
+  /** No client is to be sent here any more. */
   #isLameDuck = false;
   #isStopped = false;
   /** The first host name among the configured routes: what certificates of bare addresses are checked by. */
@@ -111,21 +119,15 @@ export class RouteMesh implements RouteOwner {
     return this.#routes.values();
   }
 
-  get routeCount(): number {
-    return this.#routes.size;
-  }
-
-  routeTo(serverId: string): RouteLink | undefined {
-    return this.#routes.get(serverId);
-  }
-
-  /** Says who the cluster is and dials the configured routes. */
+  /** Says who the cluster is, where this server listens for the others, and dials the configured routes. */
   start(): void {
     this.#host.log("info", `Cluster name is ${textOf(this.cluster.name)}`);
     if (this.cluster.isDynamic) {
       this.#host.log("warning", "Cluster name was dynamically generated, consider setting one");
     }
-    this.#solicit(this.#settings.routes);
+    const { host, port, routes } = this.#settings;
+    this.#host.log("info", `Listening for route connections on ${joinHostPort(host, port)}`);
+    this.#solicit(routes);
   }
 
   /** Somebody connected to the route port. */
@@ -153,8 +155,8 @@ export class RouteMesh implements RouteOwner {
 
   /** Clients are to go elsewhere: other members stop naming this server to theirs. Routes stay. */
   enterLameDuck(): void {
+    this.#tellAll(ownInfoLine({ ...this.ownInfo(), isLameDuck: true }));
     this.#isLameDuck = true;
-    this.#tellAll(ownInfoLine(this.ownInfo()));
   }
 
   /** Closes everything and dials no more. */
@@ -191,7 +193,7 @@ export class RouteMesh implements RouteOwner {
   }
 
   ownInfo(): LinkInfo {
-    return routeInfo(this.#settings, this.cluster, this.#isLameDuck);
+    return routeInfo(this.#settings, this.cluster, !this.#isLameDuck);
   }
 
   tlsServerName(): string {

@@ -16,6 +16,7 @@ export interface RouteSettings {
   readonly maxPayloadBytes: number;
   /** As configured; "" where none is, which makes the generated one give way to others'. */
   readonly clusterName: string;
+  /** Where this server listens for other members. */
   readonly host: string;
   readonly port: number;
   /** The address to be gossiped instead. */

@@ -6,9 +6,10 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** Virtual time: nothing happens until `advance()`. Chance is always the same number. */
+/** Virtual time: nothing happens until `advance()`. */
 export class FakeClock implements LinkClock {
-  chance = 0;
+  /** What `random()` answers, always the same unless a test wants otherwise. */
+  chance: number | (() => number) = 0;
   #nowMs = 1000;
   #timers: Timer[] = [];
   #order = 0;
@@ -18,7 +19,7 @@ export class FakeClock implements LinkClock {
   }
 
   random(): number {
-    return this.chance;
+    return typeof this.chance === "number" ? this.chance : this.chance();
   }
 
   after(ms: number, callback: () => void): () => void {

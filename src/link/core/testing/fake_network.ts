@@ -1,17 +1,35 @@
 import { CloseReason } from "../../../protocol/close_reason.ts";
 import { byteStringOf, bytesOf } from "../../../subject/byte_string.ts";
-import type { DialTarget, LinkConnection, LinkDialer, LinkPeer, LinkTls } from "../link.ts";
+import type { DialTarget, LinkClock, LinkConnection, LinkDialer, LinkPeer, LinkTls } from "../link.ts";
 import { parseOperation } from "../operation_parser.ts";
 
 type Accept = (connection: LinkConnection) => LinkPeer;
 
-/** Connections in memory: what is sent arrives when `settle()` is called, in order. */
+/** How long bytes and hang-ups are on their way; those of one direction stay in order. */
+export interface Latency {
+  readonly clock: LinkClock;
+  readonly nextMs: () => number;
+}
+
+/** Connections in memory: what is sent arrives when `settle()` is called, in order, or after its latency. */
 export class FakeNetwork {
   readonly #listeners = new Map<string, Accept>();
   #queue: (() => void)[] = [];
   #connectionCount = 0;
   /** Addresses that were dialled, in order. */
   readonly dialled: string[] = [];
+  readonly #latency: Latency | null;
+  readonly #ends = new Set<FakeEnd>();
+
+  constructor(latency: Latency | null = null) {
+    this.#latency = latency;
+  }
+
+  /** Breaks one connection, the `index`th of those open, for both its ends; does nothing where there are none. */
+  cut(index: number): void {
+    const ends = [...this.#ends];
+    ends[index % ends.length]?.break();
+  }
 
   listen(port: number, accept: Accept): void {
     this.#listeners.set(`127.0.0.1:${port}`, accept);
@@ -34,6 +52,8 @@ export class FakeNetwork {
       const here = new FakeEnd(this, ++this.#connectionCount, host, port);
       const there = new FakeEnd(this, ++this.#connectionCount, "127.0.0.1", 50_000 + this.#connectionCount);
       here.join(there);
+      this.#ends.add(here);
+      here.onEnd = () => this.#ends.delete(here);
       this.later(() => {
         there.begin(accept(there));
         here.begin(opened(here));
@@ -79,6 +99,18 @@ export class FakeNetwork {
     this.#queue.push(event);
   }
 
+  /** Lets an event happen at the other end, after those sent before it; returns when. */
+  arrive(event: () => void, notBeforeMs: number): number {
+    if (this.#latency === null) {
+      this.later(event);
+      return 0;
+    }
+    const { clock, nextMs } = this.#latency;
+    const atMs = Math.max(notBeforeMs, clock.nowMs() + nextMs());
+    clock.after(atMs - clock.nowMs(), event);
+    return atMs;
+  }
+
   settle = (): void => {
     while (this.#queue.length > 0) {
       const queue = this.#queue;
@@ -101,6 +133,9 @@ class FakeEnd implements LinkConnection {
   #hasEnded = false;
   #tls: (() => void) | null = null;
   tlsOptions: LinkTls | null = null;
+  onEnd = () => {};
+  /** When what was sent last arrives. */
+  #lastArrivalMs = 0;
 
   constructor(network: FakeNetwork, id: number, remoteIp: string, remotePort: number) {
     this.#network = network;
@@ -122,16 +157,20 @@ class FakeEnd implements LinkConnection {
   send(sent: Uint8Array | string): void {
     if (this.#isClosed) throw new Error("sent after close");
     const bytes = typeof sent === "string" ? bytesOf(sent) : sent.slice();
-    this.#network.later(() => this.#other!.#receive(bytes));
+    this.#arrive(() => this.#other!.#receive(bytes));
   }
 
   close(reason: CloseReason): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#network.later(() => {
-      this.#end(reason);
-      this.#other!.#end(CloseReason.ClientClosed);
-    });
+    this.#network.later(() => this.#end(reason));
+    this.#arrive(() => this.#other!.#end(CloseReason.ClientClosed));
+  }
+
+  /** The connection is lost: this end learns of it now, the other one later. */
+  break(): void {
+    this.#end(CloseReason.ReadError);
+    this.#arrive(() => this.#other!.#end(CloseReason.ReadError));
   }
 
   startTls(options: LinkTls, then: () => void): void {
@@ -141,6 +180,10 @@ class FakeEnd implements LinkConnection {
     if (other.#tls === null) return;
     this.#network.later(other.#tls);
     this.#network.later(then);
+  }
+
+  #arrive(event: () => void): void {
+    this.#lastArrivalMs = this.#network.arrive(event, this.#lastArrivalMs);
   }
 
   #receive(bytes: Uint8Array): void {
@@ -169,6 +212,7 @@ class FakeEnd implements LinkConnection {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#isClosed = true;
+    this.onEnd();
     if (this.raw !== null) this.raw.isClosed = true;
     else this.#peer?.ended(reason);
   }

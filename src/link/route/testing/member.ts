@@ -23,6 +23,8 @@ export class Member {
   leafNodeUrls: readonly string[] = [];
   readonly #wishes = new Map<string, { readonly key: InterestKey; readonly weight: number }>();
   readonly #links = new Set<Link>();
+  /** What each peer wants. */
+  readonly #wanted = new Map<Link, Map<string, number>>();
 
   constructor(
     network: FakeNetwork,
@@ -58,8 +60,14 @@ export class Member {
           this.#links.add(link);
           for (const { key, weight } of this.#wishes.values()) link.announce(key, weight);
         },
-        left: (link) => this.#links.delete(link),
-        interest: (_link, key, weight) => this.interest.push(shown(key, weight)),
+        left: (link) => {
+          this.#links.delete(link);
+          this.#wanted.delete(link);
+        },
+        interest: (link, key, weight) => {
+          this.interest.push(shown(key, weight));
+          this.#note(link, key, weight);
+        },
         message: (_link, message, queues) => this.messages.push({ message, queues }),
         changed: () => {},
       },
@@ -91,6 +99,29 @@ export class Member {
     for (const link of this.#links) {
       link.sendMessage({ account: "$G", origin: "", subject, reply: "", content, ...parts }, queues);
     }
+  }
+
+  /** What peers want of this server's messages now, sorted: `<peer>: <account> <subject>… <weight>`. */
+  wanted(): string[] {
+    return [...this.mesh.routes]
+      .flatMap((route) => {
+        const wishes = this.#wanted.get(route) ?? new Map<string, number>();
+        return [...wishes].map(([name, weight]) => `${textOf(route.info.serverName)}: ${name} ${weight}`);
+      })
+      .sort();
+  }
+
+  /** What this server wants, as a peer should know it. */
+  wishes(name: string): string[] {
+    return [...this.#wishes.values()].map(({ key, weight }) => `${name}: ${shown(key, weight)}`);
+  }
+
+  #note(link: Link, key: InterestKey, weight: number): void {
+    const wishes = this.#wanted.get(link) ?? new Map<string, number>();
+    this.#wanted.set(link, wishes);
+    const name = shown(key, 0).slice(0, -2);
+    if (weight === 0) wishes.delete(name);
+    else wishes.set(name, weight);
   }
 
   /** Messages since the last call: `<account> <subject> <payload>`. */
