@@ -563,7 +563,7 @@ export class Fleet {
 
   #startShard(index: number, listen: readonly OwnListener[]): ShardThread {
     const node = NODE_SHARD_FIRST + index;
-    const { posix, shardCount, cpuCount } = this.#options;
+    const { posix, cpuCount } = this.#options;
     const shard: ShardThread = {
       index,
       node,
@@ -590,7 +590,7 @@ export class Fleet {
       listen,
       info: this.#info,
       options: this.#shardOptions,
-      spinMs: shardCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
+      spinMs: this.#servingCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
       hashSeed: crypto.getRandomValues(new Int32Array(1))[0]!,
       links: port1,
     };

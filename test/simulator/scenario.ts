@@ -24,7 +24,8 @@ const LIFE_MS = 12_000;
 /** Longer than any server waits before it dials again. */
 const REST_MS = 40_000;
 const ANSWER_MS = 1500;
-const EVENTS_MAX = 2_000_000;
+/** A hundred times what a seed takes. */
+const EVENTS_MAX = 200_000;
 
 const SUBJECTS = ["a.b", "a.c", "x", "deep.er.still"];
 const PATTERNS = [...SUBJECTS, "a.*", ">", "deep.>"];
@@ -38,7 +39,7 @@ export function runSeed(seed: number): Outcome {
 class Scenario {
   readonly #seed: number;
   readonly #random: SeededRandom;
-  readonly #time = new VirtualTime();
+  readonly #time = new VirtualTime(EVENTS_MAX);
   readonly #network: VirtualNetwork;
   readonly #observations: Observations;
   readonly #plans: readonly PlannedServer[];
@@ -81,7 +82,6 @@ class Scenario {
 
   #runUntil(untilMs: number): void {
     this.#time.runUntil(untilMs);
-    if (this.#time.count > EVENTS_MAX) throw new Error(`seed ${this.#seed}: ${EVENTS_MAX} events and no end`);
   }
 
   #liveUntil(endMs: number): void {

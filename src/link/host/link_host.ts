@@ -343,6 +343,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
       protocols.gateways?.accountGone(name);
       protocols.leafs?.expel(name);
     }
+    for (const link of core.links) {
+      // Leaf links are in one account each, whose definition they go by.
+      const { connection } = hostOf(link);
+      if (link.kind === "leaf")
+        connection.account = accounts.byId(connection.account.id) ?? connection.account;
+    }
     this.#announceServiceReplies(core);
     this.#fabric.accountsChanged();
     local.accountsChanged();
