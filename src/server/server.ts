@@ -12,7 +12,7 @@ import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
-import { ServerObjects } from "../protocol/server_object.ts";
+import { type ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -114,6 +114,8 @@ export class Server {
 
   readonly #settings: ServerSettings;
   readonly #xkey: string;
+  /** What names this server in subjects. */
+  readonly #serverHash: string;
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
@@ -173,6 +175,7 @@ export class Server {
     const { options, runtime, logger } = settings;
     this.id = keys.id;
     this.#xkey = keys.xkey;
+    this.#serverHash = hash;
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;
@@ -225,7 +228,10 @@ export class Server {
         onAccounts: (change) => {
           this.#fleetMonitor.changeAccounts(change);
           this.#systemHost.changeAccounts(change);
-          for (const account of change.changed) void this.#fleet.limitClients(account);
+          for (const account of change.changed) {
+            void this.#fleet.limitClients(account);
+            this.#system?.accountKnown(account.name);
+          }
         },
         fatal: (text) => void this.#fail(text),
         linksSetup: (ports) => linksSetup(this.#options, this.#linksIdentity(), ports, this.#linkTls),
@@ -354,11 +360,23 @@ export class Server {
         break;
       case "clusterName":
         this.#tellCluster({ cluster: news.name });
+        this.#system?.changeIdentity(this.#serverIdentity());
         break;
       case "leafOpened":
+        this.#system?.announceLeaf(news.announces ? news.leaf : null, news.leaf.account, null);
+        break;
       case "leafClosed":
+        this.#fleetMonitor.addClosedLeaf(news.record, news.reason);
+        this.#system?.announceLeaf(news.leaf, news.leaf.account, {
+          reason: news.reason,
+          traffic: news.record,
+        });
+        break;
       case "leafRefused":
+        this.#system?.announceRefusedLeaf(news.leaf, news.reason);
+        break;
       case "leafConnected":
+        this.#system?.announceLeafAccount(news.account);
         break;
     }
   }
@@ -369,6 +387,10 @@ export class Server {
     this.#info = { ...this.#info, ...this.#clusterInfo };
     this.#fleetMonitor.info = this.#info;
     this.#fleet.sendInfo({ ...this.#info, lameDuckMode: this.isLameDuck });
+  }
+
+  #serverIdentity(): ServerIdentity {
+    return serverIdentity(this.#options, this.id, this.#clusterInfo.cluster);
   }
 
   get #isAuthAnnounced(): boolean {
@@ -400,6 +422,8 @@ export class Server {
     await shardsStart;
     const listening = await this.#fleet.listen((ports) => this.#infoOn(ports.get("client")!));
     if (!listening.ok) throw new Error(listenErrorText(listening.listener, listening.error));
+    // It has said by then where other servers reach this one.
+    await this.#fleet.queryLinks({ what: "done" });
     // Not sooner: whoever waits until monitoring answers, as scripts do, may connect at once.
     if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
@@ -416,9 +440,8 @@ export class Server {
   async #startSystemServices(): Promise<void> {
     const { SystemServices } = await import("../system/system_services.ts");
     const client = this.#fleet.createClient(this.#systemHost);
-    const identity = serverIdentity(this.#options, this.id);
-    const servers = new ServerObjects(identity, () => this.#fleet.nextMessageNumber());
-    this.#system = new SystemServices(client, servers, this.#systemHost);
+    const servers = new ServerObjects(this.#serverIdentity(), () => this.#fleet.nextMessageNumber());
+    this.#system = new SystemServices(client, servers, this.#systemHost, this.#serverHash);
     client.run().catch((error) => this.#fail(`The system account is not served: ${error}`));
   }
 
@@ -442,6 +465,8 @@ export class Server {
     log.info("Starting nats-server");
     log.info(`  Version:  ${NATS_VERSION}`);
     log.info("  Git:      [not set]");
+    const cluster = options.gateway.name ?? options.cluster.name;
+    if (options.cluster.port !== 0 && cluster !== undefined) log.info(`  Cluster:  ${cluster}`);
     log.info(`  Midge:    ${MIDGE_VERSION} on ${runtime.name} ${runtime.version}, ${shards}, ${transport}`);
     log.info(`  Name:     ${this.#info.serverName}`);
     log.info(`  ID:       ${this.id}`);
@@ -505,7 +530,8 @@ export class Server {
   }
 
   #writePortsFile(): void {
-    const { portsFileDir, host } = this.#options;
+    const { portsFileDir, host, cluster } = this.#options;
+    const clusterPort = this.#fleet.ports.get("cluster");
     if (!portsFileDir) return;
     const path = portsFilePath(portsFileDir, this.#settings.executableName, process.pid);
     try {
@@ -514,6 +540,9 @@ export class Server {
         portsOf({
           nats: { scheme: this.#scheme, host, port: this.#port },
           ...(this.#http === null ? {} : { monitoring: this.#monitoringListener(this.#http) }),
+          ...(clusterPort === undefined
+            ? {}
+            : { cluster: { scheme: "nats", host: cluster.host, port: clusterPort } }),
         }),
       );
       this.#portsFile = path;
@@ -609,7 +638,7 @@ export class Server {
       this.#writePortsFile();
     }
     this.#systemHost.configure(this.#resolved, this.#options.cluster.name);
-    this.#system?.changeIdentity(serverIdentity(this.#options, this.id));
+    this.#system?.changeIdentity(this.#serverIdentity());
     this.#fleetMonitor.configure(this.#options, this.#monitoredAccounts, read.digest);
     this.#logger.info(`Reloaded server configuration (${read.digest})`);
     return { ok: true };

@@ -45,13 +45,20 @@ export function serverInfo(
   };
 }
 
-/** The server as events and answers to system requests name it. */
-export function serverIdentity(options: Options, id: string): ServerIdentity {
+/**
+ * The server as events and answers to system requests name it. `clusterName` is what its cluster calls itself, where that
+ * is not configured.
+ */
+export function serverIdentity(options: Options, id: string, clusterName = ""): ServerIdentity {
+  const name = options.serverName || id;
+  const { gateway, cluster, leafnodes } = options;
+  // A server that is a leaf node is a cluster of its own.
+  const loneName = cluster.port === 0 && leafnodes.remotes.length > 0 ? name : "";
   return {
-    name: options.serverName || id,
+    name,
     host: options.host,
     id,
-    cluster: options.cluster.name ?? "",
+    cluster: gateway.name ?? cluster.name ?? (clusterName || loneName),
     version: NATS_VERSION,
     tags: options.serverTags,
     metadata: options.serverMetadata,

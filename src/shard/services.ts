@@ -15,6 +15,7 @@ import {
   type LatencyFailure,
   type LatencySample,
   type MeasuredRequest,
+  withResponder,
 } from "../account/latency.ts";
 import { sampleRequest } from "../account/latency_sampling.ts";
 import { isMeasuredReply, isReplyKept } from "../account/reply_subject.ts";
@@ -46,6 +47,8 @@ import { TIMER_SERVICES } from "./timers.ts";
 
 /** How often requests that are too old are looked for. */
 const EXPIRY_LOOK_MS = 50;
+/** How long the responder's server may take to tell what it has measured. */
+const HALF_MS_MAX = 10_000;
 /** Accounts a request crosses on its way at most. */
 const HOPS_MAX = 32;
 
@@ -57,6 +60,13 @@ interface Measurement {
   readonly latency: ServiceLatency;
   /** Where it is published. */
   readonly exporter: number;
+}
+
+/** An answered request whose responder's server has not told yet what it has measured. */
+interface HalfMeasured {
+  readonly measurement: Measurement;
+  readonly sample: LatencySample;
+  readonly deadlineMs: number;
 }
 
 /** A request that may be answered. */
@@ -75,6 +85,8 @@ interface Pending {
   readonly measurement: Measurement | null;
   /** Who answers, told by the shard that it is on. */
   responder: ClientInfo | undefined;
+  /** What the responder's server has measured, if it is another one and has told already. */
+  remote: LatencySample | null;
 }
 
 /** What a request carries of its requestor. */
@@ -106,6 +118,8 @@ export class Services {
   readonly #match = new MatchResult();
   readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
   readonly #pending = new Map<string, Pending>();
+  /** By token. */
+  readonly #halves = new Map<string, HalfMeasured>();
   /** By requestor's account and reply: whoever unsubscribes need not look at everybody's. */
   readonly #byReply = new Map<string, Set<Pending>>();
   /** By how long they wait at most, each in the order in which their time ends. */
@@ -156,6 +170,12 @@ export class Services {
   #passOn(account: ShardAccount, message: HeldMessage, responder: ClientInfo | undefined): number {
     const subject = byteStringOf(message.subject);
     const node = this.#replies.nodeOf(account.id, subject);
+    if (node < 0 && responder !== undefined && isMeasuredReply(subject)) {
+      const { linksNode } = this.#shard.shared.map;
+      if (linksNode !== 0)
+        this.#rings.sendControl(linksNode, { type: "responder", token: subject, info: responder });
+      return 0;
+    }
     if (node === this.#shard.node) return this.#answerHere(account.id, subject, message, responder);
     if (!this.#shard.shared.map.hasConnections(node)) return 0;
     if (responder !== undefined && isMeasuredReply(subject)) {
@@ -181,6 +201,19 @@ export class Services {
   setResponder(token: string, info: ClientInfo): void {
     const pending = this.#pending.get(token);
     if (pending !== undefined) pending.responder = info;
+  }
+
+  /** The responder's server has measured its part of a request whose reply this is. */
+  takeRemoteLatency(exporter: number, subject: string, sample: LatencySample): void {
+    const token = this.#replies.tokenOf(exporter, subject);
+    const half = this.#halves.get(token);
+    if (half !== undefined) {
+      this.#halves.delete(token);
+      this.#publish(half.measurement, withResponder(half.sample, sample));
+      return;
+    }
+    const pending = this.#pending.get(token);
+    if (pending !== undefined) pending.remote = sample;
   }
 
   /** Puts an answer aside that another node sent: a message of ours may be under way. */
@@ -230,7 +263,8 @@ export class Services {
         this.#fail(pending, "service timeout");
       }
     }
-    if (this.#pending.size > 0) this.#watch();
+    for (const [token, { deadlineMs }] of this.#halves) if (deadlineMs <= nowMs) this.#halves.delete(token);
+    if (this.#pending.size + this.#halves.size > 0) this.#watch();
   }
 
   #forward(
@@ -333,7 +367,7 @@ export class Services {
     });
   }
 
-  #add(request: Omit<Pending, "token" | "deadlineMs" | "responder">): Pending {
+  #add(request: Omit<Pending, "token" | "deadlineMs" | "responder" | "remote">): Pending {
     const { exporter, requestor, reply, isShared, responseType, thresholdMs, measurement } = request;
     const token = this.#replies.newToken((taken) => this.#pending.has(taken));
     const deadlineMs = this.#shard.nowMs + thresholdMs;
@@ -348,6 +382,7 @@ export class Services {
       deadlineMs,
       measurement,
       responder: undefined,
+      remote: null,
     };
     this.#pending.set(token, pending);
     this.#byReply.getOrInsertComputed(replyKey(requestor, reply), () => new Set()).add(pending);
@@ -425,12 +460,23 @@ export class Services {
     const delivered = this.#publishing.deliver(answer) + this.#passOn(account, answer, who);
     if (delivered === 0) this.#fail(pending, "service unavailable");
     else if (measurement !== null) {
-      this.#publish(
+      this.#publishAnswered(
+        pending,
         measurement,
         answeredSample(measurement.request, who, answeredAtMs, this.#shard.wallMs()),
       );
     }
     return 1;
+  }
+
+  /** One whose responder is on another server waits for what that one has measured. */
+  #publishAnswered({ token, remote }: Pending, measurement: Measurement, sample: LatencySample): void {
+    if (sample.responder !== undefined) this.#publish(measurement, sample);
+    else if (remote !== null) this.#publish(measurement, withResponder(sample, remote));
+    else {
+      this.#halves.set(token, { measurement, sample, deadlineMs: this.#shard.nowMs + HALF_MS_MAX });
+      this.#watch();
+    }
   }
 
   /** Publishes the latency of a request in the account that offers the service. */

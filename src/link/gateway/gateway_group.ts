@@ -55,9 +55,10 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   /** Says who this is, and dials the configured clusters a second later. */
   start(): void {
-    const { name, isAdvertised } = this.settings;
+    const { name, isAdvertised, listensOn } = this.settings;
     const url = ownGatewayUrl(this.settings);
     this.hooks.log("info", `Gateway name is ${textOf(name)}`);
+    this.hooks.log("info", `Listening for gateways connections on ${listensOn}`);
     const address = isAdvertised
       ? `Advertise address for gateway ${quoted(name)} is set to ${url}`
       : `Address for gateway ${quoted(name)} is ${url}`;

@@ -22,7 +22,7 @@ import type { LeafAccount, LeafLogins, LeafNotices } from "../leaf/leaf_context.
 import { LeafNodes } from "../leaf/leaf_nodes.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
 import { certificateVerdict } from "./certificates.ts";
-import { gatewaySettings, isPassword, leafOptions, leafUrl, routeSettings } from "./settings.ts";
+import { gatewaySettings, isPassword, leafOptions, leafUrl, routeSettings, urlOf } from "./settings.ts";
 
 /** 11 random bytes, 15 characters. Source: nats-server `generateNonce`. */
 const NONCE_BYTES = 11;
@@ -65,9 +65,14 @@ export class Protocols {
     if (this.routes?.cluster.isDynamic) {
       this.#host.tell({ type: "clusterName", name: textOf(this.routes.cluster.name) });
     }
+    const { leafnodes } = this.#setup;
     this.gateways?.start();
+    if (leafnodes !== null && leafnodes.port !== 0) {
+      const address = urlOf({ host: leafnodes.options.host, port: leafnodes.port });
+      this.#host.log("info", `Listening for leafnode connections on ${address}`);
+    }
     this.routes?.start();
-    this.leafs?.setRemotes(this.#setup.leafnodes!.options.remotes);
+    if (leafnodes !== null) this.leafs?.setRemotes(leafnodes.options.remotes);
   }
 
   /** The protocol for a connection that a listener took. */
@@ -110,18 +115,6 @@ export class Protocols {
     if (leafnodes !== null) {
       this.leafs?.setOptions(leafOptions(setup, leafnodes));
       this.leafs?.setRemotes(leafnodes.options.remotes);
-    }
-  }
-
-  /** The links, as monitoring shows them. */
-  report(what: "routes" | "gateways" | "leafs"): unknown {
-    switch (what) {
-      case "routes":
-        return this.routes?.reports() ?? [];
-      case "gateways":
-        return this.gateways?.status() ?? null;
-      case "leafs":
-        return this.leafs?.report() ?? [];
     }
   }
 
