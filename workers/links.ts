@@ -6,6 +6,7 @@ import { InternalClient } from "../src/fabric/internal_client.ts";
 import { RecordQueue } from "../src/fabric/record_queue.ts";
 import { Wake } from "../src/fabric/wake.ts";
 import { openInterestIndex } from "../src/interest/interest_index.ts";
+import type { ServiceRequest } from "../src/link/callouts.ts";
 import type { LinksMessage, LinksReport, LinksStart } from "../src/link/links_messages.ts";
 import { Logins } from "../src/link/logins.ts";
 import { OperatorMode } from "../src/link/operator_mode.ts";
@@ -13,9 +14,8 @@ import { CONNECTION_BYTES, CONNECTION_CLIENT } from "../src/memory/layout.ts";
 import { NODE_IS_UP, NODE_LINKS, NODE_SHARD_FIRST, NODE_STATE } from "../src/memory/map.ts";
 import { nextMessageNumber, nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { ServerObjects } from "../src/protocol/server_object.ts";
-import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
-import { wakeSocketPoller } from "../src/runtime/socket_poller.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
 import type { LoginQuestion, ShardControl } from "../src/shard/shard_options.ts";
 
 const report = (message: LinksReport) => self.postMessage(message);
@@ -50,10 +50,10 @@ interface Links {
 
 /** Null where the server cannot start; main has been told why. */
 async function start(message: LinksStart): Promise<Links | null> {
-  const { memory, transport, server, serverHash, secrets } = message;
+  const { memory, engineCode, transport, server, serverHash, secrets } = message;
   const shared = openSharedMemory(memory);
   const { words, map } = shared;
-  const engine = createEngine(memory, map.area(NODE_LINKS).area, NO_HOST);
+  const engine = createEngine(memory, map.area(NODE_LINKS).area, NO_HOST, engineCode);
   const opened = transport === "epoll" ? (await loadRuntime()).openPosix() : null;
   if (opened !== null && !opened.ok) throw new Error(opened.reason);
   const wake = new Wake(words, (handle) => {
@@ -74,6 +74,15 @@ async function start(message: LinksStart): Promise<Links | null> {
     }
     report({ type: "accounts", change });
   };
+  /** By any shard that is there; without one nobody is logged in. */
+  const askServices = ({ payload, headers, ...request }: ServiceRequest) => {
+    for (let node = NODE_SHARD_FIRST; node < map.nodeCount; node++) {
+      if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) continue;
+      const encoded = { payload: base64(payload), headers: headers === undefined ? "" : base64(headers) };
+      queue.sendControl(node, { type: "request", ...request, ...encoded } satisfies ShardControl);
+      return;
+    }
+  };
   const servers = new ServerObjects(server, () => nextMessageNumber(words));
   let operator: OperatorMode | null = null;
   try {
@@ -93,7 +102,13 @@ async function start(message: LinksStart): Promise<Links | null> {
     report({ type: "ready", problem });
     return null;
   }
-  const logins = await Logins.create(message.logins, operator, { client, server, serverHash, secrets });
+  const logins = await Logins.create(message.logins, operator, {
+    client,
+    askServices,
+    server,
+    serverHash,
+    secrets,
+  });
   report({ type: "ready", problem: undefined });
 
   return {
@@ -103,7 +118,7 @@ async function start(message: LinksStart): Promise<Links | null> {
       const change: AccountsChange = { changed, removed: [], terms: [] };
       if (changed.length > 0) queue.sendControl(node, { type: "accounts", change } satisfies ShardControl);
       port.onmessage = ({ data }: MessageEvent<LoginQuestion>) => {
-        const { slot, clientId, isAgain, request, clientTls } = data;
+        const { slot, clientId, loginNumber, isAgain, request, clientTls } = data;
         const clientWord = (map.area(node).connections + slot * CONNECTION_BYTES + CONNECTION_CLIENT) >> 2;
         logins.add({
           node,
@@ -113,7 +128,7 @@ async function start(message: LinksStart): Promise<Links | null> {
           clientTls,
           isWanted: () => Atomics.load(words, clientWord) === (clientId | 0),
           conclude: (verdict) => {
-            const answer: ShardControl = { type: "verdict", slot, clientId, isAgain, verdict };
+            const answer: ShardControl = { type: "verdict", slot, clientId, loginNumber, isAgain, verdict };
             queue.sendControl(node, answer);
           },
         });
@@ -129,4 +144,8 @@ async function start(message: LinksStart): Promise<Links | null> {
       report({ type: "details", id, details: operator?.describe(account) });
     },
   };
+}
+
+function base64(bytes: Uint8Array): string {
+  return Uint8Array.from(bytes).toBase64();
 }

@@ -2,7 +2,7 @@ import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { isLiteralText } from "../subject/text.ts";
 import { compileTransform } from "../subject/transform.ts";
-import type { ServiceImport, StreamImport } from "./definition.ts";
+import type { AccountDefinition, ServiceImport, StreamImport } from "./definition.ts";
 
 /** Imports as a shard applies them. All subjects are byte strings. */
 
@@ -68,6 +68,11 @@ export class AppliedServiceImport {
     }
     return this.#lastRemote;
   }
+}
+
+/** Whether what is published on a subject of an account is a request to a service that it imports. */
+export function importsService({ serviceImports }: AccountDefinition, subject: string): boolean {
+  return serviceImports.some(({ local }) => isSubset(byteStringOfText(subject), byteStringOfText(local)));
 }
 
 function renaming(source: string, destination: string): Renaming {

@@ -7,6 +7,10 @@ export interface DerValue {
   readonly end: number;
 }
 
+export const DER_BOOLEAN = 0x01;
+export const DER_INTEGER = 0x02;
+export const DER_BIT_STRING = 0x03;
+export const DER_NULL = 0x05;
 export const DER_SEQUENCE = 0x30;
 export const DER_SET = 0x31;
 export const DER_OCTET_STRING = 0x04;
@@ -40,6 +44,30 @@ export function* derChildren(bytes: Uint8Array, parent: DerValue): Iterable<DerV
     yield child;
     at = child.end;
   }
+}
+
+/** The bytes inside a value, and those of all of it. */
+export function derContent(bytes: Uint8Array, { contentStart, end }: DerValue): Uint8Array<ArrayBuffer> {
+  return bytes.slice(contentStart, end);
+}
+export function derWhole(bytes: Uint8Array, { start, end }: DerValue): Uint8Array<ArrayBuffer> {
+  return bytes.slice(start, end);
+}
+
+/** The encoding of a value whose content is these, one after the other. */
+export function encodeDer(tag: number, ...content: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const length = content.reduce((sum, part) => sum + part.length, 0);
+  const lengthBytes: number[] = [];
+  for (let left = length; left > 0; left = Math.floor(left / 256)) lengthBytes.unshift(left % 256);
+  const head = length < 0x80 ? [tag, length] : [tag, 0x80 | lengthBytes.length, ...lengthBytes];
+  const whole = new Uint8Array(head.length + length);
+  whole.set(head);
+  let at = head.length;
+  for (const part of content) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** An object identifier in dots, `2.5.4.3`. */

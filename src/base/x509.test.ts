@@ -13,6 +13,15 @@ lfkpT+LrxV6222XldKy0vkGvU449J5Fpi0j1xjsReYmH+j4rnAVo680PPaOBkzCBkDAdBgNVHQ4EFgQU
 Oi8vYWNtZS9ib2IwEwYDVR0lBAwwCgYIKwYBBQUHAwIwCQYDVR0TBAIwADAKBggqhkjOPQQDAgNJADBGAiEApBvF11EkFHW09P2/
 PYh4WiOkAJArdFZoKi6Lq8UeFvECIQDpTHbyTmX+aOVjZQ/ZUYqXy7gBD4QgCTyzZaQpvN8o2w==`;
 
+/** The same of a server: `DNS:h.example,IP:10.0.0.1,IP:fd00::1`. */
+const SERVER = `
+MIIBnTCCAUSgAwIBAgIUfxBzTZhmHNQqFOMCdblhYWKiUVwwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBczAgFw0yNjExMjkwMjQyMjNa
+GA8yMTI2MTEwNTAyNDIyM1owDDEKMAgGA1UEAwwBczBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJPrL25R0hO38imTrmG1QsyH+UUz
+1bhZd2NuXoskSkbEDhU5Gkw72J+6Amslk/tuewczbjUWvdZ67AnHzlHoMZGjgYEwfzAdBgNVHQ4EFgQU5+ERgRYXeo4K4Wf4vug2myAC
+a8QwHwYDVR0jBBgwFoAU5+ERgRYXeo4K4Wf4vug2myACa8QwDwYDVR0TAQH/BAUwAwEB/zAsBgNVHREEJTAjggloLmV4YW1wbGWHBAoA
+AAGHEP0AAAAAAAAAAAAAAAAAAAEwCgYIKoZIzj0EAwIDRwAwRAIgX+vk5spWNw+5zWBx8coWi6e0GWuAAFHUluP4wbTj9VACIHkF9PU+
+ClpPbB5G12waNvblZ2nO9IuacQTiaHBFqIJL`;
+
 const der = new Uint8Array(Buffer.from(CLIENT.replace(/\s/g, ""), "base64"));
 
 describe("parseCertificate()", () => {
@@ -32,6 +41,13 @@ describe("parseCertificate()", () => {
     expect(certificate.emails).toEqual(["a@b.c"]);
     expect(certificate.dnsNames).toEqual(["bob.local"]);
     expect(certificate.uris).toEqual(["spiffe://acme/bob"]);
+  });
+
+  test("reads addresses, as they are written", () => {
+    expect(certificate.ipAddresses).toEqual([]);
+    const server = parseCertificate(new Uint8Array(Buffer.from(SERVER.replace(/\s/g, ""), "base64")))!;
+    expect(server.ipAddresses).toEqual(["10.0.0.1", "fd00::1"]);
+    expect(server.dnsNames).toEqual(["h.example"]);
   });
 
   test("reads when it ends, and the public key as pins are made of it", () => {

@@ -9,6 +9,7 @@ import {
   derObjectIdentifier,
   derText,
   derTimeMs,
+  encodeDer,
   readDer,
 } from "./der.ts";
 
@@ -45,18 +46,12 @@ const IP_TAG = 0x87;
 
 /** Reads a DER certificate (RFC 5280, section 4.1); null where it is none. */
 export function parseCertificate(der: Uint8Array): Certificate | null {
-  const certificate = readDer(der, 0, der.length);
-  const body = certificate === null ? null : readDer(der, certificate.contentStart, certificate.end);
-  if (body === null || body.tag !== DER_SEQUENCE) return null;
-  const fields = [...derChildren(der, body)].filter(({ tag }) => tag !== VERSION_TAG);
-  const [, , , validity, subject, publicKeyInfo, ...optional] = fields;
-  if (validity === undefined || subject === undefined || publicKeyInfo === undefined) return null;
+  const fields = certificateFields(der);
+  if (fields === null) return null;
+  const { validity, subject, publicKeyInfo, extensions } = fields;
   const [notBefore, notAfter] = [...derChildren(der, validity)];
   if (notBefore === undefined || notAfter === undefined) return null;
-  const names = alternativeNames(
-    der,
-    optional.find(({ tag }) => tag === EXTENSIONS_TAG),
-  );
+  const names = alternativeNames(der, extensions);
   const texts = (tag: number) => names.filter((name) => name.tag === tag).map((name) => derText(der, name));
   return {
     subject: distinguishedName(der, subject),
@@ -72,7 +67,7 @@ export function parseCertificate(der: Uint8Array): Certificate | null {
   };
 }
 
-function distinguishedName(der: Uint8Array, name: DerValue): DistinguishedName {
+export function distinguishedName(der: Uint8Array, name: DerValue): DistinguishedName {
   return [...derChildren(der, name)].map((relative) =>
     [...derChildren(der, relative)].flatMap((attribute) => {
       const [type, value] = [...derChildren(der, attribute)];
@@ -83,17 +78,49 @@ function distinguishedName(der: Uint8Array, name: DerValue): DistinguishedName {
 }
 
 function alternativeNames(der: Uint8Array, extensions: DerValue | undefined): DerValue[] {
-  if (extensions === undefined) return [];
-  const list = readDer(der, extensions.contentStart, extensions.end);
+  const value = extensionValue(der, extensions, SUBJECT_ALTERNATIVE_NAME);
+  return value === null ? [] : [...derChildren(der, value)];
+}
+
+/** What a certificate is made of, as it is encoded. */
+export interface CertificateFields {
+  readonly serialNumber: DerValue;
+  readonly issuer: DerValue;
+  readonly validity: DerValue;
+  readonly subject: DerValue;
+  readonly publicKeyInfo: DerValue;
+  /** Undefined where it has none. */
+  readonly extensions: DerValue | undefined;
+}
+
+/** The fields of a DER certificate; null where it is none. */
+export function certificateFields(der: Uint8Array): CertificateFields | null {
+  const certificate = readDer(der, 0, der.length);
+  const body = certificate === null ? null : readDer(der, certificate.contentStart, certificate.end);
+  if (body === null || body.tag !== DER_SEQUENCE) return null;
+  const fields = [...derChildren(der, body)].filter(({ tag }) => tag !== VERSION_TAG);
+  const [serialNumber, , issuer, validity, subject, publicKeyInfo, ...optional] = fields;
+  if (serialNumber === undefined || issuer === undefined || validity === undefined) return null;
+  if (subject === undefined || publicKeyInfo === undefined) return null;
+  const extensions = optional.find(({ tag }) => tag === EXTENSIONS_TAG);
+  return { serialNumber, issuer, validity, subject, publicKeyInfo, extensions };
+}
+
+/** The value of an extension, which its octet string holds; null where there is none. */
+export function extensionValue(
+  der: Uint8Array,
+  extensions: DerValue | undefined,
+  objectIdentifier: string,
+): DerValue | null {
+  const list = extensions === undefined ? null : readDer(der, extensions.contentStart, extensions.end);
   for (const extension of list === null ? [] : derChildren(der, list)) {
     const parts = [...derChildren(der, extension)];
     const value = parts.at(-1);
     if (parts[0] === undefined || value?.tag !== DER_OCTET_STRING) continue;
-    if (derObjectIdentifier(der, parts[0]) !== SUBJECT_ALTERNATIVE_NAME) continue;
-    const names = readDer(der, value.contentStart, value.end);
-    return names === null ? [] : [...derChildren(der, names)];
+    if (derObjectIdentifier(der, parts[0]) !== objectIdentifier) continue;
+    return readDer(der, value.contentStart, value.end);
   }
-  return [];
+  return null;
 }
 
 /** An address of 4 or 16 bytes as text, "" for any other. */
@@ -151,13 +178,6 @@ function escapeValue(value: string): string {
 
 /** The DER of a string as Go writes it: printable where it can be, else UTF-8. */
 function encodedHex(value: string): string {
-  const content = new TextEncoder().encode(value);
   const tag = /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(value) ? DER_PRINTABLE_STRING : DER_UTF8_STRING;
-  const length =
-    content.length < 0x80
-      ? [content.length]
-      : content.length < 0x100
-        ? [0x81, content.length]
-        : [0x82, content.length >> 8, content.length & 0xff];
-  return [tag, ...length, ...content].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return encodeDer(tag, new TextEncoder().encode(value)).toHex();
 }

@@ -93,7 +93,8 @@ describe("loadConfigText()", () => {
     ["gateway { reject_unknown: true }", "gateway { reject_unknown_cluster: true }"],
     ["tls { first: true }", "tls { handshake_first: true }"],
     ["trace_verbose: true", "trace: true, trace_verbose: true"],
-    ["jetstream: false, store_dir: a", "jetstream: disabled"],
+    ["jetstream: false", "jetstream: disabled"],
+    ["storedir: a", "store_dir: a"],
   ];
   for (const [alias, plain] of aliases) {
     test(`takes ${alias} for ${plain}`, () => expect(load(alias)).toEqual(load(plain)));

@@ -460,6 +460,14 @@ export const OPTION_TABLE = {
     reload: liveAs(() => "Reloaded: OCSP"),
     doc: "Stapling for the server's own certificates.",
   }),
+  storeDir: option<string | undefined>({
+    key: "store_dir",
+    aliases: ["storedir"],
+    reader: string,
+    default: undefined,
+    reload: fixed("StoreDir"),
+    doc: "Where staples are kept over a restart; Midge stores no messages.",
+  }),
   ocspCache: option<OcspCacheOptions | undefined>({
     key: "ocsp_cache",
     reader: ocspCache,
@@ -656,12 +664,6 @@ export const OPTIONS_BLOCK = block("configuration", OPTION_TABLE, {
     },
     monitoringKey("http", "httpPort"),
     monitoringKey("https", "httpsPort"),
-    {
-      key: "store_dir",
-      aliases: ["storedir"],
-      doc: "Accepted and ignored: Midge stores no messages.",
-      read: (value, site) => void string.read(value, site),
-    },
     jetStreamKey("jetstream"),
     refusedKey("default_js_domain", "JetStream"),
     refusedKey("mqtt", "MQTT"),

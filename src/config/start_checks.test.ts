@@ -18,6 +18,10 @@ describe("validateForStart() refuses", () => {
       'lame_duck_grace_period: "30s", lame_duck_duration: "30s"',
       "lame duck grace period (30s) should be strictly lower than lame duck duration (30s)",
     ],
+    [
+      "tls { ocsp_peer: true }",
+      "OCSP peer verification for client connections requires TLS verify (mTLS) to be enabled",
+    ],
     ["no_auth_user: x", 'no_auth_user: "x" present, but users/nkeys are not defined'],
     [
       `no_auth_user: x, ${LOCAL_USER}`,

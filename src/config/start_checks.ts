@@ -1,4 +1,4 @@
-import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "./accounts.ts";
+import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "./account_names.ts";
 import { checkCompression } from "./compression.ts";
 import { formatDuration } from "./duration.ts";
 import { withoutUser } from "./leafnodes.ts";
@@ -32,6 +32,7 @@ const CHECKS: readonly Check[] = [
   checkCluster,
   checkWebSocket,
   checkSystemAccount,
+  checkOcspPeers,
 ];
 
 function checkLimits({
@@ -221,4 +222,12 @@ function checkSystemAccount({ systemAccount, accounts, operators, trustedKeys }:
     return undefined;
   const isThere = accounts.some(({ name }) => name === systemAccount);
   return isThere ? undefined : "error resolving system account: account missing";
+}
+
+/** Who shows no certificate cannot be asked about. Source: nats-server `plugTLSOCSPPeer`. */
+function checkOcspPeers({ tls, leafnodes }: Options) {
+  const isLacking = [tls, leafnodes.tls].some((block) => block?.ocspPeer?.verify === true && !block.verify);
+  return isLacking
+    ? "OCSP peer verification for client connections requires TLS verify (mTLS) to be enabled"
+    : undefined;
 }

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
+import { INDEX_FULL } from "../interest/interest_index.ts";
+import { PAGE_BYTES, REGION_PAGES_MIN } from "../interest/layout.ts";
 import { CONTEXT_IS_RESPONSE } from "../memory/layout.ts";
 import { NODE_FAR, NODE_SHARD_FIRST } from "../memory/map.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
@@ -8,6 +10,8 @@ import { twoClients } from "./testing/two_clients.ts";
 
 const ACCOUNT = 7;
 const IMPORTER = 8;
+/** How long a handler takes that has something to do. */
+const HANDLER_MS = 1;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -139,4 +143,66 @@ test("hasInterest() leaves the client's own subscriptions out", async () => {
   collect(links, "*", "q");
   expect(main.hasInterest(ACCOUNT, "a")).toBe(true);
   await stop();
+});
+
+describe("where clients have filled the index", () => {
+  /** Nothing of this length finds room any more. */
+  const SUBJECT = `own.${"x".repeat(200)}`;
+
+  function filled() {
+    const clients = twoClients(undefined, REGION_PAGES_MIN * PAGE_BYTES);
+    const { index } = clients;
+    for (let i = 0; ; i++) {
+      const bytes = encoder.encode(`${SUBJECT}.${i}`);
+      if (index.addPlain(NODE_SHARD_FIRST, ACCOUNT, bytes, 0, bytes.length) === INDEX_FULL) return clients;
+    }
+  }
+
+  for (const queue of ["", "q"]) {
+    test(`subscribe() of the server's own is told about and heard of no more, queue "${queue}"`, async () => {
+      const { main, index, stop, errors } = filled();
+      const unsubscribe = main.subscribe(ACCOUNT, SUBJECT, queue, () => {});
+      expect(errors).toEqual([`No room to subscribe to [${SUBJECT}]: nothing will be heard there`]);
+      unsubscribe();
+      index.invariants();
+      await stop();
+    });
+  }
+
+  test("what was subscribed before goes on, and there is room again once something goes", async () => {
+    const { main, links, index, stop, errors } = twoClients(undefined, REGION_PAGES_MIN * PAGE_BYTES);
+    const before = collect(links, "before");
+    const added: number[] = [];
+    for (let i = 0; added.at(-1) !== INDEX_FULL; i++) {
+      const bytes = encoder.encode(`${SUBJECT}.${i}`);
+      added.push(index.addPlain(NODE_SHARD_FIRST, ACCOUNT, bytes, 0, bytes.length));
+    }
+    main.publish(ACCOUNT, "before", encoder.encode("hi"));
+    expect(payloadOf(await before.next())).toBe("hi");
+    for (const entry of added.slice(0, -1)) index.removePlain(NODE_SHARD_FIRST, entry);
+    const after = collect(links, SUBJECT);
+    main.publish(ACCOUNT, SUBJECT, encoder.encode("again"));
+    expect(payloadOf(await after.next())).toBe("again");
+    expect(errors).toEqual([]);
+    await stop();
+  });
+});
+
+describe("run()", () => {
+  test("leaves the thread time for others, however much comes", async () => {
+    const { main, links, stop } = twoClients();
+    let count = 0;
+    main.subscribe(ACCOUNT, "again", "", () => {
+      count++;
+      links.publish(ACCOUNT, "again", encoder.encode("and again"));
+      for (const endMs = performance.now() + HANDLER_MS; performance.now() < endMs; );
+    });
+    links.publish(ACCOUNT, "again", encoder.encode("once"));
+    const startMs = performance.now();
+    for (let timers = 0; timers < 5; timers++) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(count).toBeGreaterThan(0);
+    // A ring holds some thousand of these.
+    expect(performance.now() - startMs).toBeLessThan(1000 * HANDLER_MS);
+    await stop();
+  });
 });

@@ -2,6 +2,7 @@
  * A client inside the server, on a thread with an event loop: it subscribes by interest of its node and publishes into
  * the rings, so that to shards it is a node like any other. Cold: for the services of the system account.
  */
+import { setImmediate } from "node:timers/promises";
 import type { Engine } from "../engine/engine.ts";
 import { INDEX_FULL, type InterestIndex } from "../interest/interest_index.ts";
 import { MatchResult } from "../interest/match_result.ts";
@@ -55,6 +56,8 @@ interface InternalSubscription {
   readonly handle: InternalHandler;
 }
 
+/** How long messages are taken before timers, sockets and signals of the thread have their turn. */
+const TURN_MS = 5;
 const NO_QUEUES = new Int32Array(0);
 const ACCOUNT_MASK = 0xffff;
 const NO_ROUTES: InternalRoutes = { nodeOfReply: () => -1, legsOf: () => [] };
@@ -72,6 +75,8 @@ export class InternalClient {
   readonly #match = new MatchResult();
   /** Large messages on their way here, by the node they come from. */
   readonly #incoming = new Map<number, Delivery>();
+  /** Whose messages are taken next. */
+  #nextNode = 0;
   #isStopped = false;
 
   constructor(
@@ -97,14 +102,15 @@ export class InternalClient {
     Atomics.store(words, nodeWord(node, NODE_IS_ASLEEP), 1);
   }
 
-  /** Takes what comes until it is stopped. */
+  /** Takes what comes until it is stopped. However much that is, the thread does something else in between. */
   async run(): Promise<void> {
     const { words } = this.#shared;
     while (!this.#isStopped) {
       const seen = Atomics.load(words, this.#wakeWord);
-      this.#drainAll();
-      const waiting = Atomics.waitAsync(words, this.#wakeWord, seen);
-      if (waiting.async) await waiting.value;
+      const isAll = this.#drainAll();
+      const waiting = isAll ? Atomics.waitAsync(words, this.#wakeWord, seen) : null;
+      if (waiting?.async === true) await waiting.value;
+      else await setImmediate();
     }
   }
 
@@ -222,14 +228,27 @@ export class InternalClient {
     return picked;
   }
 
-  #drainAll(): void {
-    for (let node = 0; node < this.#shared.map.nodeCount; node++) {
-      for (let record = this.#engine.peek(node); record !== 0; record = this.#engine.peek(node)) {
-        this.#take(node, record);
-        this.#engine.skip(node, record);
-      }
+  /** Takes what there is, for a while; true when nothing is left. Where one pass ends the next one begins. */
+  #drainAll(): boolean {
+    const { nodeCount } = this.#shared.map;
+    const endMs = performance.now() + TURN_MS;
+    for (let nodes = 0; nodes < nodeCount; nodes++) {
+      const node = this.#nextNode;
+      this.#nextNode = (node + 1) % nodeCount;
+      const isAll = this.#drain(node, endMs);
       this.#engine.release(node);
+      if (!isAll) return false;
     }
+    return true;
+  }
+
+  #drain(node: number, endMs: number): boolean {
+    for (let record = this.#engine.peek(node); record !== 0; record = this.#engine.peek(node)) {
+      this.#take(node, record);
+      this.#engine.skip(node, record);
+      if (performance.now() >= endMs) return false;
+    }
+    return true;
   }
 
   #take(node: number, record: number): void {

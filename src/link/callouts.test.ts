@@ -10,7 +10,7 @@ import { optionsOf, requestOf } from "../auth/testing/requests.ts";
 import { refusalOf } from "../auth/verdict.ts";
 import { SealingKey } from "../auth/xkey.ts";
 import type { InternalHandler } from "../fabric/internal_client.ts";
-import { type CalloutAsk, type CalloutLogin, Callouts } from "./callouts.ts";
+import { type CalloutAsk, type CalloutLogin, Callouts, type ServiceRequest } from "./callouts.ts";
 
 const ASKED_ID = 7;
 const ISSUER = KeyPair.create("account");
@@ -30,6 +30,7 @@ interface Published {
 /** Callouts over a client that keeps what is published. */
 function setUp() {
   const published: Published[] = [];
+  const services: ServiceRequest[] = [];
   const inboxes: { readonly account: number; readonly subject: string; readonly handle: InternalHandler }[] =
     [];
   const callouts = new Callouts({
@@ -43,6 +44,7 @@ function setUp() {
         return () => {};
       },
     },
+    askServices: (request) => services.push(request),
     server: {
       name: "S1",
       host: "0.0.0.0",
@@ -61,7 +63,7 @@ function setUp() {
     for (const { account, handle } of inboxes)
       handle({ account, subject, reply: "", content: { bytes: Uint8Array.from(bytes), headerBytes: 0 } });
   };
-  return { callouts, published, inboxes, answer };
+  return { callouts, published, services, inboxes, answer };
 }
 
 const asking = (xkey = "", askedId: number | undefined = ASKED_ID): CalloutAsk => {
@@ -73,7 +75,7 @@ const asking = (xkey = "", askedId: number | undefined = ASKED_ID): CalloutAsk =
   return {
     kind: "config",
     callout: callout!,
-    accounts: { askedId, targets: compileCalloutTargets(options) },
+    accounts: { askedId, importsService: false, targets: compileCalloutTargets(options) },
   };
 };
 
@@ -136,6 +138,21 @@ describe("Callouts", () => {
     answer(first!.reply, "");
     expect(await Promise.all(deciding)).toMatchObject([{ kind: "refusal" }, { kind: "login" }]);
     expect(inboxes.length).toBe(1);
+  });
+
+  test("asks the services of other accounts, too, where its account imports some", async () => {
+    const { callouts, published, services, answer } = setUp();
+    const ask = asking();
+    if (ask.kind !== "config") throw new Error(ask.kind);
+    void callouts.decide(loginOfDave(), ask);
+    expect(services).toEqual([]);
+    const accounts = { ...ask.accounts, importsService: true };
+    const deciding = callouts.decide(loginOfDave(), { ...ask, accounts });
+    const { account, subject, payload, reply } = published[1]!;
+    expect(services).toEqual([{ account, subject, payload, reply, headers: undefined }]);
+    answer(reply, acceptance(text(payload)));
+    expect(await deciding).toMatchObject({ kind: "login", account: "FOO" });
+    answer(published[0]!.reply, "");
   });
 
   test("seals the question for a service with a curve key, and opens the answer", async () => {

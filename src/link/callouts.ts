@@ -1,4 +1,6 @@
 /** Puts the questions of auth callouts to the subscribers of an account, and waits for their answers. */
+import { importsService } from "../account/applied_imports.ts";
+import type { AccountDefinition } from "../account/definition.ts";
 import {
   type CalloutAnswerContext,
   type CalloutMode,
@@ -33,6 +35,8 @@ export interface ServerSecrets {
 export interface CalloutAccounts {
   /** Number of the account that is asked; undefined if there is none of its name. */
   readonly askedId: number | undefined;
+  /** That account imports services that answer. */
+  readonly importsService: boolean;
   /** By name: those that the service may put users into. */
   readonly targets: ReadonlyMap<string, GrantTarget>;
 }
@@ -44,7 +48,7 @@ export type CalloutAsk =
       readonly kind: "operator";
       readonly trust: OperatorTrust;
       readonly book: AccountBook;
-      readonly idOf: (accountKey: string) => number | undefined;
+      readonly definitionOf: (accountKey: string) => AccountDefinition | undefined;
     };
 
 export interface CalloutLogin {
@@ -61,12 +65,23 @@ export interface CalloutLogin {
 
 export interface CalloutSurroundings {
   readonly client: Pick<InternalClient, "publish" | "subscribe">;
+  /** Has a shard put a request to services: what crosses accounts is for shards to do. */
+  askServices(request: ServiceRequest): void;
   readonly server: ServerIdentity;
   /** What names this server in subjects. */
   readonly serverHash: string;
   readonly secrets: ServerSecrets;
   /** Fetches an account of operator mode; undefined elsewhere. */
   readonly source: AccountSource | undefined;
+}
+
+/** A request in an account, to the services that it imports. */
+export interface ServiceRequest {
+  readonly account: number;
+  readonly subject: string;
+  readonly reply: string;
+  readonly payload: Uint8Array;
+  readonly headers: Uint8Array | undefined;
 }
 
 /** Takes an answer, or null once it is too late for one. */
@@ -94,7 +109,7 @@ export class Callouts {
     const { server } = this.#surroundings;
     const found = findWhom(pending, ask);
     if (!found.ok) return calloutFailed(pending, found.problem);
-    const { accountId, issuer, xkey, mode } = found.whom;
+    const { issuer, xkey, mode } = found.whom;
     const seal: CalloutSeal | undefined = xkey === "" ? undefined : { key: this.#sealingKey, xkey };
     const userNkey = KeyPair.create("user").publicKey;
     const encoded = encodeCallout(
@@ -121,7 +136,7 @@ export class Callouts {
       seal,
     );
     if (!encoded.ok) return calloutFailed(pending, encoded.problem);
-    const answer = await this.#request(accountId, encoded.message, timeoutMs);
+    const answer = await this.#request(found.whom, encoded.message, timeoutMs);
     if (!login.isWanted()) return null;
     if (answer === null) return calloutTimedOut(pending);
     const context: CalloutAnswerContext = {
@@ -138,7 +153,7 @@ export class Callouts {
 
   /** The first answer, or null where none came in time. */
   #request(
-    account: number,
+    { accountId: account, importsService }: Whom,
     { payload, header }: CalloutMessage,
     timeoutMs: number,
   ): Promise<Uint8Array | null> {
@@ -160,6 +175,9 @@ export class Callouts {
       const headers =
         header === null ? undefined : encoder.encode(`NATS/1.0\r\n${header.join(": ")}\r\n\r\n`);
       client.publish(account, AUTH_CALLOUT_SUBJECT, payload, inbox, headers);
+      if (!importsService) return;
+      const { askServices } = this.#surroundings;
+      askServices({ account, subject: AUTH_CALLOUT_SUBJECT, reply: inbox, payload, headers });
     });
   }
 
@@ -170,6 +188,7 @@ export class Callouts {
 
 interface Whom {
   readonly accountId: number;
+  readonly importsService: boolean;
   readonly issuer: string;
   /** The service's curve key; empty if questions are not sealed. */
   readonly xkey: string;
@@ -183,18 +202,27 @@ type FoundWhom =
 function findWhom({ account }: NeedsCallout, ask: CalloutAsk): FoundWhom {
   if (ask.kind === "config") {
     const { issuer, xkey = "" } = ask.callout;
-    const { askedId, targets } = ask.accounts;
+    const { askedId, importsService, targets } = ask.accounts;
     if (askedId === undefined) return noAccount(account);
     const mode: CalloutMode = { kind: "config", issuer, findTarget: (name) => targets.get(name) };
-    return { ok: true, whom: { accountId: askedId, issuer, xkey, mode } };
+    return { ok: true, whom: { accountId: askedId, importsService, issuer, xkey, mode } };
   }
   const { trust, book } = ask;
   const asked = book.find(account);
-  const accountId = ask.idOf(account);
-  if (asked === undefined || accountId === undefined) return noAccount(account);
+  const definition = ask.definitionOf(account);
+  if (asked === undefined || definition === undefined) return noAccount(account);
   const mode: CalloutMode = { kind: "operator", trust, asked, findAccount: (key) => book.find(key) };
   const { xkey } = asked.claims.nats.authorization;
-  return { ok: true, whom: { accountId, issuer: account, xkey, mode } };
+  return {
+    ok: true,
+    whom: {
+      accountId: definition.id,
+      importsService: importsService(definition, AUTH_CALLOUT_SUBJECT),
+      issuer: account,
+      xkey,
+      mode,
+    },
+  };
 }
 
 function noAccount(name: string): FoundWhom {

@@ -19,6 +19,7 @@ const NKEYS = settings(`authorization { users: [ { nkey: ${USER.publicKey} } ] }
 const create = (chosen: LoginsSettings) =>
   Logins.create(chosen, null, {
     client: { publish: () => 0, subscribe: () => () => {} },
+    askServices: () => {},
     server: { name: "", host: "", id: "", cluster: "", version: "", tags: [], metadata: new Map() },
     serverHash: "",
     secrets: { signing: new Uint8Array(32), sealing: new Uint8Array(32) },

@@ -112,7 +112,7 @@ export class Logins {
     const operator = this.#operator;
     if (operator === null) return { kind: "config", callout: rules.callout!, accounts: calloutAccounts! };
     const { trust, book } = operator;
-    return { kind: "operator", trust, book, idOf: (accountKey) => operator.idOf(accountKey) };
+    return { kind: "operator", trust, book, definitionOf: (key) => operator.definitionOf(key) };
   }
 
   /** Loads what encrypts and signs questions, once there is one. */

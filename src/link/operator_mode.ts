@@ -29,13 +29,15 @@ import type { JwtStore } from "../auth/resolver/jwt_store.ts";
 import { MemoryResolver } from "../auth/resolver/memory_resolver.ts";
 import { findPreloadWarnings, openResolver } from "../auth/resolver/open_resolver.ts";
 import type { FetchResult, Resolver } from "../auth/resolver/resolver.ts";
-import { type HttpAnswer, UrlResolver } from "../auth/resolver/url_resolver.ts";
+import { UrlResolver } from "../auth/resolver/url_resolver.ts";
 import { randomDigits } from "../base/nuid.ts";
 import { findMappingProblem } from "../config/mappings.ts";
 import type { ResolverOptions } from "../config/operator.ts";
 import type { InternalClient, InternalMessage } from "../fabric/internal_client.ts";
 import type { ServerObject } from "../protocol/server_object.ts";
 import { type AccountDetails, accountDetails } from "./account_details.ts";
+import { ExporterSearches } from "./exporter_searches.ts";
+import { httpGet } from "./http_get.ts";
 
 /** How often accounts, tokens and files are looked at for their end. */
 const EXPIRY_LOOK_MS = 500;
@@ -72,8 +74,8 @@ export class OperatorMode {
   readonly #store: JwtStore | undefined;
   readonly #resolver: Resolver;
   readonly #canDelete: boolean;
-  /** Exporters that an import of an account in the book waits for. */
-  readonly #searches = new Set<Promise<unknown>>();
+  /** For exporters that an import of an account in the book waits for. */
+  readonly #searches: ExporterSearches;
 
   /** Throws what a server does not start with: a folder that cannot be used, a preload that is no JWT. */
   constructor(
@@ -116,6 +118,11 @@ export class OperatorMode {
       onChange: (change) => this.#onChange(change),
       onLog: ({ level, text }) => events.onLog(level === "notice" ? "info" : level, text),
     });
+    this.#searches = new ExporterSearches({
+      load: (accountKey) => this.book.load(accountKey),
+      exportersOf: (accountKey) =>
+        this.book.get(accountKey)?.claims.nats.imports.map(({ account }) => account) ?? [],
+    });
     for (const text of findPreloadWarnings(new Map(preload), Date.now())) events.onLog("warning", text);
   }
 
@@ -156,15 +163,15 @@ export class OperatorMode {
     }
   }
 
-  /** The number by which an account in the book is known. */
-  idOf(accountKey: string): number | undefined {
-    return this.#registry.get(accountKey)?.id;
+  /** An account in the book, as shards know it. */
+  definitionOf(accountKey: string): AccountDefinition | undefined {
+    return this.#registry.get(accountKey);
   }
 
   /** An account by its key, with the accounts it imports from. */
   async load(accountKey: string): Promise<AccountResult> {
     const result = await this.book.load(accountKey);
-    while (this.#searches.size > 0) await Promise.all(this.#searches);
+    await this.#searches.finish(accountKey);
     return result;
   }
 
@@ -230,14 +237,13 @@ export class OperatorMode {
         const what = `${rule.kind} import ${JSON.stringify(rule.local || rule.remote)}`;
         this.#events.onLog("debug", `Error adding ${what} to account [${account}]: ${reason}`);
       } else if (this.book.get(rule.exporter) === undefined) {
-        const search = this.#searchExporter(rule).finally(() => this.#searches.delete(search));
-        this.#searches.add(search);
+        void this.#searchExporter(rule);
       }
     }
   }
 
   async #searchExporter({ exporter, remote, kind }: ImportRule): Promise<void> {
-    const result = await this.book.load(exporter);
+    const result = await this.#searches.start(exporter);
     if (result.ok) return;
     const what = `import of [${remote}] ${kind}`;
     this.#events.onLog("error", `Can't locate account [${exporter}] for ${what} (err=${result.problem})`);
@@ -343,14 +349,4 @@ function mappingProblem({ nats }: AccountClaims): string | undefined {
     return `mapping ${JSON.stringify(source)}${to}: ${problem.text}`;
   }
   return undefined;
-}
-
-async function httpGet(url: string, timeoutMs: number): Promise<HttpAnswer> {
-  const scheme = /^([a-z]+):/i.exec(url)?.[1] ?? "";
-  if (!/^https?$/i.test(scheme)) {
-    throw new Error(`Get ${JSON.stringify(url)}: unsupported protocol scheme ${JSON.stringify(scheme)}`);
-  }
-  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
-  const { status, statusText } = response;
-  return { status, statusText, body: await response.text() };
 }

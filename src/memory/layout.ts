@@ -104,6 +104,8 @@ export const CONTEXT_IS_STREAMLESS = 65536;
 /** Set for answers to a service's requests, on their way to the node that forwarded the request. */
 export const CONTEXT_IS_RESPONSE = 131072;
 export const CONTEXT_CLIENTS = 262144;
+/** Set where the subject is two with a blank between them: what it is matched by, and what clients see. */
+export const CONTEXT_IS_RENAMED = 1 << 27;
 /**
  * Set beside the account id for messages from routes and from gateways. A link whose CONNECTION_CONTEXT has one of them
  * names the account in each message. Contexts of clients count up from CONTEXT_CLIENTS and never get there.
@@ -288,7 +290,7 @@ export const RECORD_REST_LENGTH = 20;
 /** Length of the message's headers, −1 for a PUB. */
 export const RECORD_HEADER_LENGTH = 24;
 export const RECORD_QUEUE_COUNT = 28;
-/** 1 when plain subscriptions are served too. */
+/** 1 when plain subscriptions are served too. Of a control record: which piece of a message it is (`fabric/control.ts`). */
 export const RECORD_IS_PLAIN = 32;
 /** Slot of the publishing connection at the sending shard, told back when it is to be slowed. */
 export const RECORD_ORIGIN = 36;

@@ -44,6 +44,7 @@ export const OPTIONS: MonitoredOptions = {
   isAuthRequired: false,
   isTlsRequired: false,
   isTlsVerified: false,
+  ocspPeers: null,
   connectionsMax: 65536,
   subscriptionsMax: 0,
   pingIntervalMs: 120_000,

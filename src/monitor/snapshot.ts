@@ -70,11 +70,27 @@ export interface ServerIdentity {
   readonly commandLine: readonly string[];
 }
 
+/** OCSP checks of peers, and what is cached of the responders' answers; null where nothing is. */
+export interface OcspMonitor {
+  readonly checksClients: boolean;
+  readonly cache: {
+    readonly type: string;
+    readonly hits: number;
+    readonly misses: number;
+    /** Responses kept, by what they say. */
+    readonly good: number;
+    readonly revoked: number;
+    readonly unknown: number;
+  } | null;
+}
+
 /** The configured values that monitoring shows. */
 export interface MonitoredOptions {
   readonly isAuthRequired: boolean;
   readonly isTlsRequired: boolean;
   readonly isTlsVerified: boolean;
+  /** OCSP checks of peers; null where there are none. */
+  readonly ocspPeers: OcspMonitor | null;
   readonly connectionsMax: number;
   /** 0: no limit. */
   readonly subscriptionsMax: number;

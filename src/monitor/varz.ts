@@ -7,6 +7,7 @@ import type {
   ListenerOptions,
   MonitoredOptions,
   MqttOptions,
+  OcspMonitor,
   ServerSnapshot,
   WebSocketOptions,
 } from "./snapshot.ts";
@@ -28,6 +29,7 @@ export function varz(server: ServerSnapshot) {
     auth_required: omitEmpty(options.isAuthRequired),
     tls_required: omitEmpty(options.isTlsRequired),
     tls_verify: omitEmpty(options.isTlsVerified),
+    tls_ocsp_peer_verify: omitEmpty(options.ocspPeers?.checksClients),
     connect_urls: omitEmpty(server.connectUrls),
     ws_connect_urls: omitEmpty(server.webSocketConnectUrls),
     max_connections: options.connectionsMax,
@@ -85,6 +87,7 @@ export function varz(server: ServerSnapshot) {
     trusted_operators_claim: omitEmpty(options.trustedOperatorClaims),
     system_account: omitEmpty(identity.systemAccount),
     pinned_account_fails: omitEmpty(counters.pinnedAccountFailures),
+    ocsp_peer_cache: ocspCache(options.ocspPeers),
     slow_consumer_stats: countByKind(counters.slowConsumersByKind),
     stale_connection_stats: countByKind(counters.staleConnectionsByKind),
     // Only JetStream waits for disks.
@@ -99,6 +102,20 @@ export function varz(server: ServerSnapshot) {
 
 function omitEmptyMap<T>(map: ReadonlyMap<string, T>): Record<string, T> | undefined {
   return map.size === 0 ? undefined : sortedRecord(map);
+}
+
+function ocspCache(peers: OcspMonitor | null) {
+  if (peers === null || peers.cache === null) return undefined;
+  const { type, hits, misses, good, revoked, unknown } = peers.cache;
+  return {
+    cache_type: type,
+    cache_hits: omitEmpty(hits),
+    cache_misses: omitEmpty(misses),
+    cached_responses: omitEmpty(good + revoked + unknown),
+    cached_revoked_responses: omitEmpty(revoked),
+    cached_good_responses: omitEmpty(good),
+    cached_unknown_responses: omitEmpty(unknown),
+  };
 }
 
 function countByKind({ clients, routes, gateways, leafnodes }: CountByKind) {

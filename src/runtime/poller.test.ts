@@ -382,6 +382,30 @@ for (const [name, subject] of Object.entries(subjects)) {
   });
 }
 
+test("the runtime's poller takes a turn for a stream that comes between turns, which may bring timers", async () => {
+  const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
+  const poller = runtimeSubject.open(memory);
+  const added = Promise.withResolvers<void>();
+  let hasStream = false;
+  const running = poller.run(() => {
+    poller.wait(-1);
+    if (!hasStream) return;
+    poller.stop();
+    added.resolve();
+  });
+  const listener = await runtimeSubject.listen((source) => {
+    hasStream = true;
+    poller.add(0, source);
+  });
+  // It sends nothing: there is no other event.
+  const client = connect({ port: listener.port, host: "127.0.0.1" });
+  await added.promise;
+  await running;
+  client.destroy();
+  listener.close();
+  poller.dispose();
+});
+
 async function wordIsNot(words: Int32Array, index: number, value: number): Promise<void> {
   const waiting = Atomics.waitAsync(words, index, value);
   if (waiting.async) await waiting.value;

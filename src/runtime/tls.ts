@@ -15,6 +15,9 @@ export interface DialledServer {
   readonly serverName: string;
 }
 
+/** Name of the context, and of the TLS block, for clients. */
+export const CLIENT_CONTEXT = "client";
+
 /** What handshakes are made with. Plain data: it crosses threads. */
 export type TlsContext =
   /** `SSL_CTX`s of this process. Whoever made them frees them once no thread uses them for new connections. */
@@ -33,6 +36,8 @@ export interface OpenSslContext {
   readonly address: number;
   /** DNS names of its certificate. */
   readonly names: readonly string[];
+  /** The OCSP response that goes with its certificate to clients that ask for one, DER in base64; null for none. */
+  readonly staple: string | null;
 }
 
 /** Why a handshake failed, in Go's words as nats-server logs them. */

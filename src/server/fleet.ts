@@ -8,7 +8,7 @@
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import type { LatencySample } from "../account/latency.ts";
-import { createEngine, type Engine } from "../engine/engine.ts";
+import { createEngine, type Engine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
 import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
@@ -56,11 +56,10 @@ import {
 } from "../memory/shared_memory.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
-import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
 import { lookUpHost } from "../runtime/host_lookup.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
-import { wakeSocketPoller } from "../runtime/socket_poller.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../runtime/wake_poller.ts";
 import type { LinkTraffic } from "../shard/link_records.ts";
 import type { LinksNews, LinksSetup } from "../shard/links_setup.ts";
 import type {
@@ -120,6 +119,8 @@ export interface FleetEvents {
   /** The links shard tells of something. */
   onLinks(news: LinksNews): void;
   log(level: ShardLogLevel, text: string): void;
+  /** Whether a peer with this verified chain may connect, DER, its own certificate first; by the TLS block of that name. */
+  checkPeer(block: string, chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
   /** `event` is null where nobody listens. */
@@ -186,6 +187,7 @@ export class Fleet {
   readonly #shared: SharedMemory;
   readonly #seeds: Uint32Array;
   readonly #index: InterestIndex;
+  readonly #engineCode = loadEngineCode();
   readonly #engine: Engine;
   readonly #commands: RecordQueue;
   readonly #shards: ShardThread[] = [];
@@ -210,7 +212,8 @@ export class Fleet {
     this.#events = events;
     this.#seeds = crypto.getRandomValues(new Uint32Array(4));
     this.#shared = createSharedMemory(options.shardCount, this.#seeds, options.hasLinks);
-    this.#engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
+    const { memory, map } = this.#shared;
+    this.#engine = createEngine(memory, map.area(NODE_MAIN).area, NO_HOST, this.#engineCode);
     this.#index = createInterestIndex(
       { buffer: this.#shared.buffer, ...this.#shared.map.index },
       { hashSeed: [...crypto.getRandomValues(new Uint32Array(4))].map((seed) => seed | 0) },
@@ -222,9 +225,16 @@ export class Fleet {
     });
     this.#commands = new RecordQueue(this.#engine, this.#shared, wake);
     const { server, serverHash, secrets, operator } = options;
-    const { memory } = this.#shared;
     this.#links = new LinksThread(
-      { memory, transport: this.transport, server, serverHash, secrets, operator },
+      {
+        memory,
+        engineCode: this.#engineCode,
+        transport: this.transport,
+        server,
+        serverHash,
+        secrets,
+        operator,
+      },
       events,
     );
     Atomics.store(this.#shared.words, nodeWord(NODE_MAIN, NODE_STATE), NODE_IS_UP);
@@ -264,6 +274,11 @@ export class Fleet {
     return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
   }
 
+  /** Whether there is a shard for links, which is for the whole life of the process. */
+  get hasLinks(): boolean {
+    return this.#options.hasLinks;
+  }
+
   get shardCount(): number {
     return this.#options.shardCount;
   }
@@ -287,11 +302,6 @@ export class Fleet {
     ];
   }
 
-  /** Empty before the server listens. */
-  get ports(): Ports {
-    return this.#ports;
-  }
-
   get isListening(): boolean {
     return this.#isListening;
   }
@@ -301,8 +311,13 @@ export class Fleet {
     const links = this.#links.start(logins);
     if (this.#options.posix === null) return links;
     for (let i = 0; i < this.#servingCount; i++) this.#shards.push(this.#startShard(i, []));
-    this.#acceptor = new AcceptorThread(this.#shared, this.#options.posix, this.#events);
+    this.#acceptor = new AcceptorThread(this.#shared, this.#engineCode, this.#options.posix, this.#events);
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
+  }
+
+  /** What it listens on, as far as it does yet. */
+  get ports(): Ports {
+    return this.#ports;
   }
 
   /** Shards, the one for links among them: it comes behind the others. */
@@ -391,6 +406,12 @@ export class Fleet {
     this.#broadcast({ type: "options", options, info });
     this.#setUpLinks();
     await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
+  }
+
+  /** Gives every shard options that mean the same to the links thread and to clients. */
+  refreshOptions(options: ShardOptions): void {
+    this.#shardOptions = options;
+    this.#broadcast({ type: "options", options, info: this.#info });
   }
 
   /** Sends INFO to the clients that take it at any time. */
@@ -601,6 +622,7 @@ export class Fleet {
     const start: ShardStart = {
       node,
       memory: this.#shared.memory,
+      engineCode: this.#engineCode,
       transport: posix === null ? "runtime" : "epoll",
       listen,
       info: this.#info,
@@ -628,6 +650,9 @@ export class Fleet {
         break;
       case "opened":
         this.#events.opened(report.event);
+        break;
+      case "peer":
+        void this.#checkPeer(shard.node, report);
         break;
       case "links":
         this.#events.onLinks(report.news);
@@ -658,6 +683,15 @@ export class Fleet {
     }
   }
 
+  async #checkPeer(
+    node: number,
+    { slot, clientId, block, chain }: Extract<ShardReport, { type: "peer" }>,
+  ): Promise<void> {
+    // Whatever goes wrong with the question, nobody comes in by it.
+    const isValid = await this.#events.checkPeer(block, chain).catch(() => false);
+    this.#send(node, { type: "peer", slot, clientId, isValid });
+  }
+
   /** A shard died: its clients are disconnected and find another one, and a new thread takes its place. */
   #onFailure(shard: ShardThread, error: string): void {
     if (shard.hasFailed) return;
@@ -680,7 +714,9 @@ export class Fleet {
     if (this.#isStopping) return;
     const text = capitalised(nameOf(shard, this.#shared.map.linksNode));
     this.#events.log("error", `${text} failed, its ${lost} connections are closed: ${error}`);
-    if (this.#index.lockOwner() === node) {
+    const lockOwner = this.#index.lockOwner();
+    const isFarOwner = lockOwner === NODE_FAR && node === this.#shared.map.linksNode;
+    if (lockOwner === node || isFarOwner) {
       this.#events.fatal(`${text} failed while it changed the interest index`);
       return;
     }

@@ -36,7 +36,9 @@ function gatewaySnapshot(record: GatewayRecord): GatewaySnapshot {
     accounts: accounts.map((account) => ({
       ...account,
       interestOnlyThreshold: INTEREST_ONLY_THRESHOLD,
-      subscriptions: account.subscriptions.map((each) => subscriptionSnapshot(each, record.id)),
+      subscriptions: account.subscriptions.map((each) =>
+        subscriptionSnapshot({ ...each, account: account.name, sid: "" }, record.id),
+      ),
     })),
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { loadConfigText } from "../config/load.ts";
-import { hasLinks, listenErrorText, listenersOf } from "./listeners.ts";
+import { hasLinks, listenErrorText, listenersOf, listeningText } from "./listeners.ts";
 
 function options(text: string) {
   const loaded = loadConfigText(text, "test", { readFile: () => "", environment: {} });
@@ -53,4 +53,13 @@ test("listenErrorText() names the port in the words of each kind", () => {
     `Error listening on gateway port: 7 - ${error}`,
     `Error listening on leafnode port: 7 - ${error}`,
   ]);
+});
+
+test("listeningText() has a word for each kind", () => {
+  expect(listeningText({ kind: "gateway", host: "127.0.0.1", port: 7 })).toBe(
+    "Listening for gateways connections on 127.0.0.1:7",
+  );
+  expect(listeningText({ kind: "cluster", host: "::1", port: 7 })).toBe(
+    "Listening for route connections on [::1]:7",
+  );
 });

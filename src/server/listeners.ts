@@ -42,6 +42,18 @@ export function listenErrorText({ kind, host, port }: ListenerOptions, error: st
   }
 }
 
+/** What the log says of a port once it is open. Source: as above. */
+export function listeningText({ kind, host, port }: ListenerOptions): string {
+  return `Listening for ${LISTENED_FOR[kind]} on ${hostPortText(host, port)}`;
+}
+
+const LISTENED_FOR: Readonly<Record<ListenerKind, string>> = {
+  client: "client connections",
+  cluster: "route connections",
+  gateway: "gateways connections",
+  leafnodes: "leafnode connections",
+};
+
 /** −1 in a configuration is for a free port. */
 function freeOr(port: number): number {
   return port === -1 ? 0 : port;

@@ -19,6 +19,7 @@ import type {
   LeafnodeQuery,
   LeafnodeSnapshot,
   MonitorSource,
+  OcspMonitor,
   QueueSnapshot,
   RoutesSnapshot,
   ServerCounters,
@@ -29,6 +30,7 @@ import type {
   SubscriptionSnapshot,
 } from "../monitor/snapshot.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import { NO_COUNTERS } from "../shard/account_counters.ts";
 import type {
   GatewaysRecord,
   LeafRecord,
@@ -45,7 +47,6 @@ import type {
   SubscriptionPage,
   SubscriptionSnapshot as SubscriptionRecord,
 } from "../shard/shard_options.ts";
-import { NO_COUNTERS } from "../shard/snapshot.ts";
 import { subjectsCollideText } from "../subject/text.ts";
 import { accountSnapshot, claimsSnapshot, describedAccount, responseSnapshot } from "./account_snapshots.ts";
 import { CpuMeter } from "./cpu_meter.ts";
@@ -91,6 +92,8 @@ export interface MonitoredServer {
   readonly accounts: MonitoredAccounts;
   /** Whose word is believed in operator mode; empty elsewhere. */
   readonly operators: readonly MonitoredOperator[];
+  /** Checks of clients' certificates, as they stand when they are asked for. */
+  readonly ocsp: { readonly monitored: OcspMonitor | null };
 }
 
 /** The accounts of the configuration. */
@@ -182,6 +185,7 @@ export class FleetMonitor implements MonitorSource {
       options: monitoredOptions(this.#options, {
         info,
         operators: this.#server.operators,
+        ocspPeers: this.#server.ocsp.monitored,
         ports: this.#fleet.ports,
         links,
         certificates: this.#certificates,
@@ -280,9 +284,9 @@ export class FleetMonitor implements MonitorSource {
     };
   }
 
-  async gateways({ listsSubscriptions }: GatewayQuery): Promise<GatewaysSnapshot | null> {
-    const subscriptions = listsSubscriptions;
-    const record = await this.#fleet.queryLinks<GatewaysRecord | null>({ what: "gateways", subscriptions });
+  async gateways({ listsAccounts, listsSubscriptions }: GatewayQuery): Promise<GatewaysSnapshot | null> {
+    const query = { what: "gateways", listsAccounts, listsSubscriptions } as const;
+    const record = await this.#fleet.queryLinks<GatewaysRecord | null>(query);
     return record == null ? null : gatewaysSnapshot(record);
   }
 

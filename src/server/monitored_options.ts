@@ -23,6 +23,7 @@ const TLS_TIMEOUT_MS = 2000;
 export interface MonitoredState {
   readonly info: ServerInfo;
   readonly operators: readonly MonitoredOperator[];
+  readonly ocspPeers: MonitoredOptions["ocspPeers"];
   /** Where the server listens. */
   readonly ports: Ports;
   /** Null where there are no links. */
@@ -49,7 +50,7 @@ export function certificatesOf({ tls, cluster, gateway, leafnodes }: Options): M
 }
 
 export function monitoredOptions(options: Options, state: MonitoredState): MonitoredOptions {
-  const { info, operators, certificates } = state;
+  const { info, operators, ocspPeers, certificates } = state;
   return {
     isAuthRequired: info.authRequired ?? false,
     isTlsRequired: info.tlsRequired ?? false,
@@ -76,6 +77,7 @@ export function monitoredOptions(options: Options, state: MonitoredState): Monit
     trustedOperatorJwts: operators.map(({ jwt }) => jwt),
     trustedOperatorClaims: operators.map(({ claims }) => claims),
     trustedProxyKeys: options.trustedProxies.length === 0 ? null : options.trustedProxies,
+    ocspPeers,
     cluster: clusterBlock(options, state),
     gateway: gatewayBlock(options, state),
     leafnodes: leafnodeBlock(options, state),
@@ -114,7 +116,8 @@ function gatewayBlock({ gateway }: Options, { ports, links, certificates }: Moni
     connectRetries: gateway.connectRetries,
     remotes: gateway.gateways.map(({ name, urls, tls }) => ({
       name,
-      tlsTimeoutMs: (tls ?? gateway.tls)?.timeoutMs ?? 0,
+      // One without TLS of its own shows none.
+      tlsTimeoutMs: tls?.timeoutMs ?? 0,
       urls: known.get(name) ?? urls.map(hostOfUrl),
     })),
     rejectsUnknown: gateway.rejectUnknownCluster,

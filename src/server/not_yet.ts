@@ -9,8 +9,6 @@ type Finder = (options: Options) => string | undefined;
 
 /** Shrinks as features come; each line is one feature. */
 const NOT_YET: readonly Finder[] = [
-  when("tls.ocsp_peer", ({ tls }) => tls?.ocspPeer !== undefined),
-  when("ocsp", ({ ocsp }) => ocsp !== undefined),
   when("proxy_protocol", ({ proxyProtocol }) => proxyProtocol),
   when("websocket", ({ websocket }) => websocket.port !== 0),
 ];

@@ -1,8 +1,10 @@
 /** What options mean where that takes more than reading them: accounts with their imports, and who may log in. */
 import { AccountIds } from "../account/account_ids.ts";
+import { importsService } from "../account/applied_imports.ts";
 import { systemAccountOf } from "../account/config_accounts.ts";
 import { compileCalloutTargets } from "../auth/callout_targets.ts";
 import { compileLoginRules } from "../auth/login_rules.ts";
+import { AUTH_CALLOUT_SUBJECT } from "../auth/verdict.ts";
 import type { Options } from "../config/option_table.ts";
 import { accountsOf } from "./load_accounts.ts";
 import type { ResolvedOptions } from "./shard_settings.ts";
@@ -32,14 +34,18 @@ export class OptionResolver {
     if (problems[0] !== undefined) return { ok: false, problem: problems[0].text };
     const rules = compileLoginRules(options, this.#automaticUser);
     const { callout } = rules;
-    const askedId = definitions.find(({ name }) => name === callout?.account)?.id;
+    const asked = definitions.find(({ name }) => name === callout?.account);
     return {
       ok: true,
       resolved: {
         rules,
         accounts: definitions,
         exports,
-        calloutAccounts: callout && { askedId, targets: compileCalloutTargets(options) },
+        calloutAccounts: callout && {
+          askedId: asked?.id,
+          importsService: asked !== undefined && importsService(asked, AUTH_CALLOUT_SUBJECT),
+          targets: compileCalloutTargets(options),
+        },
         replySecret: this.#replySecret,
         serverHash: this.#serverHash,
       },

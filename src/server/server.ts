@@ -7,6 +7,7 @@ import { GrowthWatch } from "../base/growth_watch.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
 import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
@@ -21,18 +22,19 @@ import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
 import type { LinksNews, LinkTlsBlocks } from "../shard/links_setup.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
-import { Fleet } from "./fleet.ts";
+import { Fleet, type Ports } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
 import { clientUrls, type LinksIdentity, linksSetup } from "./links_setup.ts";
-import { hasLinks, listenErrorText, listenersOf } from "./listeners.ts";
+import { hasLinks, listenErrorText, listenersOf, listeningText } from "./listeners.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
+import { OcspService } from "./ocsp_service.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { VerifiedOperators } from "./operator_setup.ts";
 import { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { type Listener, portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
-import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
+import { announcedAddress, clusterName, serverIdentity, serverInfo } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
@@ -119,6 +121,7 @@ export class Server {
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
+  readonly #ocsp: OcspService;
   readonly #fleetMonitor: FleetMonitor;
   readonly #systemHost: ServerSystemHost;
   readonly #hasSystemAccount: boolean;
@@ -136,6 +139,8 @@ export class Server {
   /** What handshakes are made with now. */
   #tlsContext: TlsContext | null;
   #linkTls: LinkTlsBlocks;
+  /** Of what is listened on. */
+  #ports: Ports = new Map();
   #rejections: ReturnType<typeof setInterval> | undefined;
   #port = 0;
   #http: HttpMonitor | null = null;
@@ -190,6 +195,12 @@ export class Server {
     const tls = this.#tlsContexts.create(options.tls);
     if (!tls.ok) throw new Error(tls.reason);
     this.#tlsContext = tls.context;
+    this.#ocsp = new OcspService(logger, {
+      restaple: () => this.#restaple(),
+      stop: () => void this.stop(),
+      linkInvalid: (peer, link, reason) => this.#system?.tellOfInvalidLink(peer, link, reason),
+      peerRejected: (kind, peer, reason) => this.#system?.tellOfRejectedPeer(kind, peer, reason),
+    });
     const linkTls = this.#tlsContexts.createForLinks(options);
     if (!linkTls.ok) throw new Error(linkTls.reason);
     this.#linkTls = linkTls.blocks;
@@ -199,7 +210,7 @@ export class Server {
     this.#resolved = resolution.resolved;
     this.#info = serverInfo(options, this.#identity(), options, this.#isAuthAnnounced);
     const growth = new GrowthWatch(
-      () => process.memoryUsage.rss(),
+      () => runtime.residentBytes(),
       () => runtime.collectGarbage(),
     );
     this.#fleet = new Fleet(
@@ -218,6 +229,7 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
+        checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);
@@ -248,9 +260,11 @@ export class Server {
       info: this.#info,
       accounts: this.#monitoredAccounts,
       operators: operator?.operators ?? [],
+      ocsp: this.#ocsp,
     });
     this.monitor = this.#fleetMonitor;
-    this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, options.cluster.name, {
+    const cluster = clusterName(options, this.id);
+    this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, cluster, {
       reload: () => this.reload(),
       logError: (text) => this.#logger.error(text),
     });
@@ -309,14 +323,18 @@ export class Server {
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
     this.#system?.enterLameDuck();
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
+    this.#fleet.tellLinks({ type: "link", what: "lameDuck" });
     await this.#fleet.stopListening(CLOSED_IN_LAME_DUCK_MODE);
     if (!this.isLameDuck) return this.stop();
     const lameDuck = new LameDuck({
       durationMs: lameDuckDurationMs,
       gracePeriodMs: lameDuckGracePeriodMs,
       clientCount: () => this.#fleet.counters().connections,
-      announce: () => this.#fleet.sendInfo({ ...this.#info, lameDuckMode: true }),
-      beginClosing: () => this.#logger.info("Closing existing clients"),
+      announce: () => this.#fleet.sendInfo(this.#infoForClients),
+      beginClosing: () => {
+        this.#logger.info("Closing existing clients");
+        this.#fleet.tellLinks({ type: "link", what: "closeLeafs" });
+      },
       close: (count) => this.#fleet.closeSome(count, CloseReason.ServerShutdown),
     });
     this.#lameDuck = lameDuck;
@@ -386,7 +404,15 @@ export class Server {
     this.#clusterInfo = { ...this.#clusterInfo, ...news };
     this.#info = { ...this.#info, ...this.#clusterInfo };
     this.#fleetMonitor.info = this.#info;
-    this.#fleet.sendInfo({ ...this.#info, lameDuckMode: this.isLameDuck });
+    this.#fleet.sendInfo(this.#infoForClients);
+  }
+
+  /** What connected clients are told: in lame duck mode of the other servers only. */
+  get #infoForClients(): ServerInfo {
+    if (!this.isLameDuck) return this.#info;
+    const own = new Set(clientUrls(this.#options, this.#port));
+    const connectUrls = (this.#info.connectUrls ?? []).filter((url) => !own.has(url));
+    return { ...this.#info, connectUrls, lameDuckMode: true };
   }
 
   #serverIdentity(): ServerIdentity {
@@ -408,6 +434,8 @@ export class Server {
   }
 
   async #start(): Promise<void> {
+    const ocsp = await this.#ocsp.open(this.#options, this.#tlsContext, "fail");
+    if (!ocsp.ok) throw new Error(ocsp.reason);
     // The threads take a while to come up; everything else happens meanwhile.
     const shardsStart = this.#fleet.start(loginsSettings(this.#options, this.#resolved));
     shardsStart.catch(() => {});
@@ -415,26 +443,36 @@ export class Server {
     if (isOperatorMode(this.#options)) await shardsStart;
     this.#hasLoggedStart = true;
     this.#logStart();
-    const { pidFile, host } = this.#options;
+    const { pidFile } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
+    this.#ocsp.use(ocsp.ocsp);
+    this.#restaple();
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
     const listening = await this.#fleet.listen((ports) => this.#infoOn(ports.get("client")!));
     if (!listening.ok) throw new Error(listenErrorText(listening.listener, listening.error));
-    // It has said by then where other servers reach this one.
-    await this.#fleet.queryLinks({ what: "done" });
     // Not sooner: whoever waits until monitoring answers, as scripts do, may connect at once.
     if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
-    this.#logger.info(`Listening for client connections on ${hostPortText(host, this.#port)}`);
+    this.#ports = listening.ports;
+    for (const kind of ["gateway", "leafnodes", "client"] as const) this.#logListening(kind);
     const { tls, allowNonTls } = this.#options;
     if (tls !== undefined) {
       this.#logger.info(`TLS ${allowNonTls ? "available" : "required"} for client connections`);
     }
     if ((tls?.connectionRateLimit ?? 0) > 0) this.#tellRejections();
     this.#writePortsFile();
+    this.#logListening("cluster");
     this.#logger.info("Server is ready");
+  }
+
+  #logListening(kind: ListenerKind): void {
+    const port = this.#ports.get(kind);
+    const listener = listenersOf(this.#options).find((each) => each.kind === kind);
+    if (port !== undefined && listener !== undefined) {
+      this.#logger.info(listeningText({ ...listener, port }));
+    }
   }
 
   async #startSystemServices(): Promise<void> {
@@ -446,7 +484,13 @@ export class Server {
   }
 
   #shardOptions(): ShardOptions {
-    return shardOptions(this.#options, this.#resolved, this.#tlsContext);
+    const cluster = clusterName(this.#options, this.id);
+    return shardOptions(this.#options, this.#resolved, this.#ocsp.stapled(this.#tlsContext), cluster);
+  }
+
+  /** Staples have come, or come anew: handshakes from now on carry them. */
+  #restaple(): void {
+    if (this.#tlsContext !== null) this.#fleet.refreshOptions(this.#shardOptions());
   }
 
   /** Says once a second how many clients were turned away for `tls.connection_rate_limit`. */
@@ -465,9 +509,9 @@ export class Server {
     log.info("Starting nats-server");
     log.info(`  Version:  ${NATS_VERSION}`);
     log.info("  Git:      [not set]");
-    const cluster = options.gateway.name ?? options.cluster.name;
-    if (options.cluster.port !== 0 && cluster !== undefined) log.info(`  Cluster:  ${cluster}`);
     log.info(`  Midge:    ${MIDGE_VERSION} on ${runtime.name} ${runtime.version}, ${shards}, ${transport}`);
+    const cluster = options.cluster.name ?? options.gateway.name;
+    if (cluster !== undefined) log.info(`  Cluster:  ${cluster}`);
     log.info(`  Name:     ${this.#info.serverName}`);
     log.info(`  ID:       ${this.id}`);
     logFeatureFlags(log, options.featureFlags);
@@ -531,7 +575,7 @@ export class Server {
 
   #writePortsFile(): void {
     const { portsFileDir, host, cluster } = this.#options;
-    const clusterPort = this.#fleet.ports.get("cluster");
+    const clusterPort = this.#ports.get("cluster");
     if (!portsFileDir) return;
     const path = portsFilePath(portsFileDir, this.#settings.executableName, process.pid);
     try {
@@ -578,6 +622,9 @@ export class Server {
     if (obstacle !== undefined) return refuse(obstacle);
     const difference = diffOptions(this.#options, read.options);
     if (!difference.ok) return refuse(difference.reason);
+    if (hasLinks(read.options) && !this.#fleet.hasLinks) {
+      return refuse("config reload not supported for the first links to other servers: restart this server");
+    }
     const resolution = this.#resolver.resolve(read.options);
     if (!resolution.ok) return refuse(resolution.problem);
     const address = announcedAddress(read.options, this.#port);
@@ -588,6 +635,12 @@ export class Server {
     if (!linkTls.ok) {
       this.#tlsContexts.release(tls.context);
       return refuse(linkTls.reason);
+    }
+    const ocsp = await this.#ocsp.open(read.options, tls.context, "go on");
+    if (!ocsp.ok || this.#state !== "running") {
+      this.#tlsContexts.release(tls.context);
+      this.#tlsContexts.releaseLinks(linkTls.blocks);
+      return refuse(ocsp.ok ? `the server is ${this.#state}, not running` : ocsp.reason);
     }
 
     const changed = new Set(difference.changes.map(({ key }) => key));
@@ -617,6 +670,7 @@ export class Server {
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
     const oldContext = this.#tlsContext;
     this.#tlsContext = tls.context;
+    this.#ocsp.use(ocsp.ocsp);
     const oldLinkTls = this.#linkTls;
     this.#linkTls = linkTls.blocks;
     await this.#fleet.changeOptions(
@@ -637,7 +691,7 @@ export class Server {
       this.#removePortsFile();
       this.#writePortsFile();
     }
-    this.#systemHost.configure(this.#resolved, this.#options.cluster.name);
+    this.#systemHost.configure(this.#resolved, clusterName(this.#options, this.id));
     this.#system?.changeIdentity(this.#serverIdentity());
     this.#fleetMonitor.configure(this.#options, this.#monitoredAccounts, read.digest);
     this.#logger.info(`Reloaded server configuration (${read.digest})`);
@@ -660,6 +714,7 @@ export class Server {
 
   async #stopThreads(): Promise<void> {
     this.#system?.stop();
+    this.#ocsp.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
     if (await this.#fleet.stop()) {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { loadConfigText } from "../config/load.ts";
 import { defaultOptions } from "../config/option_table.ts";
-import { announcedAddress, serverInfo } from "./server_info.ts";
+import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
 import { MIDGE_VERSION } from "./version.ts";
 
 describe("announcedAddress()", () => {
@@ -23,6 +24,25 @@ describe("announcedAddress()", () => {
     expect(announced("a.test:x")).toBe("refused");
     expect(announced("a.test:70000")).toBe("refused");
     expect(announced(":99")).toBe("refused");
+  });
+});
+
+describe("the cluster", () => {
+  function clusters(text: string): readonly [string | undefined, string] {
+    const loaded = loadConfigText(text, "x.conf", { readFile: () => "", environment: {} });
+    if (!loaded.ok) throw new Error(loaded.lines.join("\n"));
+    const { options } = loaded;
+    const server = { id: "NID", xkey: "XID", runtime: "bun 1" };
+    const info = serverInfo(options, server, { host: "h", port: 1 }, false);
+    return [info.cluster, serverIdentity(options, "NID").cluster];
+  }
+
+  test("of a leaf node that is in none is the server itself", () => {
+    const remotes = "leafnodes { remotes: [{ url: nats-leaf://h }] }";
+    expect(clusters(`server_name: n, ${remotes}`)).toEqual(["n", "n"]);
+    expect(clusters(remotes)).toEqual(["NID", "NID"]);
+    expect(clusters(`cluster { name: c, port: 6222 }, ${remotes}`)).toEqual(["c", "c"]);
+    expect(clusters("server_name: n")).toEqual([undefined, ""]);
   });
 });
 

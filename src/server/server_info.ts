@@ -38,7 +38,7 @@ export function serverInfo(
     headers: !options.noHeaderSupport,
     authRequired: isAuthRequired,
     ...tlsInfo(options),
-    ...clusterOf(options),
+    ...clusterOf(options, server.id),
     maxPayloadBytes: options.maxPayloadBytes,
     jetStreamApiLevel: API_LEVEL,
     xkey: server.xkey,
@@ -46,28 +46,38 @@ export function serverInfo(
 }
 
 /**
- * The server as events and answers to system requests name it. `clusterName` is what its cluster calls itself, where that
- * is not configured.
+ * The server as events and answers to system requests name it. `givenName` is what its cluster calls itself, where that is
+ * not configured.
  */
-export function serverIdentity(options: Options, id: string, clusterName = ""): ServerIdentity {
-  const name = options.serverName || id;
-  const { gateway, cluster, leafnodes } = options;
-  // A server that is a leaf node is a cluster of its own.
-  const loneName = cluster.port === 0 && leafnodes.remotes.length > 0 ? name : "";
+export function serverIdentity(options: Options, id: string, givenName = ""): ServerIdentity {
   return {
-    name,
+    name: options.serverName || id,
     host: options.host,
     id,
-    cluster: gateway.name ?? cluster.name ?? (clusterName || loneName),
+    cluster: clusterName(options, id) ?? givenName,
     version: NATS_VERSION,
     tags: options.serverTags,
     metadata: options.serverMetadata,
   };
 }
 
-function clusterOf({ cluster, gateway }: Options): Partial<ServerInfo> {
+/**
+ * The cluster as the configuration has it: with gateways theirs; a server that is a leaf node without a cluster is one by
+ * itself, under its own name. Undefined for none.
+ */
+export function clusterName(
+  { cluster, gateway, leafnodes, serverName }: Options,
+  id: string,
+): string | undefined {
   const name = cluster.name ?? gateway.name;
-  return cluster.port === 0 || name === undefined ? {} : { cluster: name };
+  if (name !== undefined || cluster.port !== 0 || leafnodes.remotes.length === 0) return name;
+  return serverName || id;
+}
+
+function clusterOf(options: Options, id: string): Partial<ServerInfo> {
+  const isAnnounced = options.cluster.port !== 0 || options.leafnodes.remotes.length > 0;
+  const name = clusterName(options, id);
+  return !isAnnounced || name === undefined ? {} : { cluster: name };
 }
 
 function tlsInfo({ tls, allowNonTls }: Options): Partial<ServerInfo> {

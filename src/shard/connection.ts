@@ -1,4 +1,5 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
+import { goQuoteText } from "../auth/identity.ts";
 import type { Login, LoginRefusal } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
@@ -30,6 +31,8 @@ export const PHASE_AWAITS_HELLO = 1;
 export const PHASE_AWAITS_FIRST_BYTE = 2;
 /** In the TLS handshake. */
 export const PHASE_HANDSHAKE = 3;
+/** The handshake is done; main asks whether the client's certificates still hold. No input is taken meanwhile. */
+export const PHASE_PEER_CHECK = 4;
 
 export class Connection {
   readonly slot: number;
@@ -52,8 +55,8 @@ export class Connection {
   login: Login | null = null;
   /** Number of the login rules by which its login is judged elsewhere. */
   judgedByRules = 0;
-  /** The login that is judged again elsewhere. */
-  rejudged: Login | null = null;
+  /** Counts what was asked or decided about its login: a verdict on something before that comes too late. */
+  loginNumber = 0;
   /** Why it was not let in; then it is about to close. */
   refusal: LoginRefusal | null = null;
   account: ShardAccount;
@@ -114,6 +117,8 @@ export class Connection {
   hasComplained = false;
 
   closeReason: CloseReason | 0 = 0;
+  /** What log lines tell of it behind its id. */
+  #told = "";
 
   constructor(fields: {
     slot: number;
@@ -140,23 +145,39 @@ export class Connection {
     this.lastActivityMs = fields.startMs;
   }
 
+  /** Something about it is being decided elsewhere: its input waits. */
+  get isHeld(): boolean {
+    return this.state === STATE_WAITING || this.phase === PHASE_PEER_CHECK;
+  }
+
   /** Name it authenticated under, or tried to; "" if none. */
   get user(): string {
     return this.login?.user ?? this.refusal?.user ?? "";
   }
 
-  /** As log lines name it: address and id and, once it is let in, what CONNECT told. */
+  /** As log lines name it: address and id and, from its first CONNECT on, what that told. */
   get label(): string {
-    const address = `${this.ip}:${this.port} - cid:${this.clientId}`;
-    if (this.login === null) return address;
-    const { name, lang, version, user, nkey, authToken } = this.options;
-    const parts = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "");
-    const client = parts.length === 0 ? "" : ` - "${parts.join(":")}"`;
-    let who = "";
-    if (nkey !== "") who = `nkey:${nkey}`;
-    else if (user !== "") who = `user:${user}`;
-    else if (authToken !== "") who = "token";
-    const identity = who === "" ? "" : ` - "${this.account.name}/${who}"`;
-    return `${address}${client}${identity}`;
+    return `${this.ip}:${this.port} - cid:${this.clientId}${this.#told}`;
+  }
+
+  /** Its first CONNECT is accepted: log lines tell its client and who it is. Source: nats-server `processConnect`. */
+  showInLogs(): void {
+    const { name, lang, version } = this.options;
+    const client = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "").join(":");
+    const identity = this.#identityInLogs;
+    const parts = [client, identity === "" ? "" : `${this.#accountInLogs}/${identity}`];
+    // A name may hold what would end the line.
+    this.#told = parts.map((part) => (part === "" ? "" : ` - ${goQuoteText(part)}`)).join("");
+  }
+
+  get #accountInLogs(): string {
+    const nameTag = this.login?.accountNameTag ?? "";
+    return nameTag === "" ? this.account.name : `${this.account.name}/${nameTag}`;
+  }
+
+  get #identityInLogs(): string {
+    const { identityKind, user } = this.login ?? { identityKind: "none", user: "" };
+    if (identityKind === "token") return "token";
+    return identityKind === "none" ? "" : `${identityKind}:${user}`;
   }
 }

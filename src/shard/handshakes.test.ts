@@ -7,13 +7,14 @@ import { BAD_HELLO, FakeTls, HELLO } from "./testing/fake_tls.ts";
 import { OPTIONS, ShardHarness } from "./testing/shard_harness.ts";
 
 const TLS: ShardTls = {
-  context: { kind: "openssl", contexts: [{ address: 1, names: [] }], clientContext: null },
+  context: { kind: "openssl", contexts: [{ address: 1, names: [], staple: null }], clientContext: null },
   allowsPlain: false,
   isFirst: false,
   fallbackDelayMs: 0,
   timeoutMs: 60_000,
   pinnedCerts: [],
   connectionRateLimit: 0,
+  checksPeers: false,
 };
 const CONNECT = 'CONNECT {"verbose":false}\r\nPING\r\n';
 /** Longer than a tick of the timers. */
@@ -186,7 +187,11 @@ describe("Handshakes", () => {
 
   test("options with another context are for handshakes from then on", () => {
     const harness = harnessWith({});
-    const context = { kind: "openssl" as const, contexts: [{ address: 2, names: [] }], clientContext: null };
+    const context = {
+      kind: "openssl" as const,
+      contexts: [{ address: 2, names: [], staple: null }],
+      clientContext: null,
+    };
     const { info } = harness.shards[0]!;
     harness.control(0, { type: "options", options: { ...OPTIONS, tls: { ...TLS, context } }, info });
     harness.settle();
@@ -210,5 +215,97 @@ describe("Handshakes", () => {
     const second = open(harness);
     expect(second.take()).toContain("-ERR 'maximum connections exceeded'\r\n");
     expect(harness.tls[0]!.begun.length).toBe(1);
+  });
+
+  test("TLS is reloaded away while a client has its moment: INFO comes, after that or with its first byte", async () => {
+    for (const comesFirst of [true, false]) {
+      const harness = harnessWith({ isFirst: true, fallbackDelayMs: SOON_MS / 2 });
+      const client = open(harness);
+      expect(client.take()).toBe("");
+      const { info } = harness.shards[0]!;
+      harness.control(0, { type: "options", options: { ...OPTIONS, tls: null }, info });
+      harness.turn();
+      if (comesFirst) {
+        client.send(CONNECT);
+        harness.settle();
+        expect(client.take()).toMatch(/^INFO .*\r\nPONG\r\n$/);
+      } else {
+        await soon(harness);
+        expect(client.take()).toMatch(/^INFO .*\r\n$/);
+        client.send(CONNECT);
+        harness.settle();
+        expect(client.take()).toBe("PONG\r\n");
+      }
+      expect(harness.tls[0]!.begun).toEqual([]);
+    }
+  });
+
+  describe("with checks of the client's certificates", () => {
+    const asked = (harness: ShardHarness) =>
+      harness.reports.flatMap((report) => (report.type === "peer" ? [report] : []));
+
+    /** A client that is past its handshake and has sent the rest. */
+    function shaken(tls: Partial<ShardTls> = {}) {
+      const harness = harnessWith({ checksPeers: true, ...tls });
+      harness.tls[0]!.peerCertificates = [fixtureCertificate()];
+      const client = open(harness);
+      client.take();
+      client.send(HELLO);
+      harness.settle();
+      client.send(CONNECT);
+      harness.turn();
+      const [question] = asked(harness);
+      if (question === undefined) throw new Error("nobody was asked");
+      return { harness, client, question };
+    }
+
+    test("it is not read before main has asked the authorities, and then at once", () => {
+      const { harness, client, question } = shaken();
+      expect(question.chain).toEqual([fixtureCertificate()]);
+      expect(client.take()).toBe("");
+      expect(client.wantsRead).toBe(false);
+      const { slot, clientId } = question;
+      harness.control(0, { type: "peer", slot, clientId, isValid: true });
+      harness.settle();
+      expect(client.take()).toBe("PONG\r\n");
+      expect(asked(harness).length).toBe(1);
+    });
+
+    test("one that is not valid is closed without a word, and the log says why", () => {
+      const { harness, client, question } = shaken();
+      const { slot, clientId } = question;
+      harness.control(0, { type: "peer", slot, clientId, isValid: false });
+      harness.turn();
+      expect(client.isClosed).toBe(true);
+      expect(client.take()).toBe("");
+      expect(harness.logLines.join("\n")).toContain("TLS handshake error: client not OCSP valid");
+    });
+
+    test("the time for the handshake is the time for this, too", async () => {
+      const { harness, client } = shaken({ timeoutMs: 1 });
+      await new Promise((resolve) => setTimeout(resolve, SOON_MS));
+      harness.turn();
+      expect(client.isClosed).toBe(true);
+      expect(harness.logLines.join("\n")).toContain("TLS handshake timeout");
+    });
+
+    test("an answer about a client that is gone does not touch the next one in its slot", () => {
+      const { harness, client, question } = shaken();
+      client.toServer.length = 0;
+      client.isReset = true;
+      harness.turn();
+      harness.turn();
+      expect(client.isClosed).toBe(true);
+      const next = harness.open();
+      next.send(HELLO);
+      harness.settle();
+      const [, second] = asked(harness);
+      expect(second!.slot).toBe(question.slot);
+      const { slot, clientId } = question;
+      harness.control(0, { type: "peer", slot, clientId, isValid: true });
+      next.send(CONNECT);
+      harness.turn();
+      expect(next.take()).not.toContain("PONG");
+    });
   });
 });

@@ -1,13 +1,14 @@
 /**
  * What comes before the client protocol: INFO, and TLS where the server has it.
  *
- *   accepted ─▶ AWAITS_HELLO ──bytes──▶ HANDSHAKE ─▶ SETTLED
+ *   accepted ─▶ AWAITS_HELLO ──bytes──▶ HANDSHAKE ─▶ (PEER_CHECK ─▶) SETTLED
  *                   │ moment over: INFO     ▲
  *                   ▼                       │ the first byte is TLS's
  *              AWAITS_FIRST_BYTE ───────────┘
  *                   └ another, or none in time ─▶ SETTLED, plain
  *
- * A server without `handshake_first` sends INFO at once; one without `allow_non_tls` leaves AWAITS_FIRST_BYTE out.
+ * A server without `handshake_first` sends INFO at once; one without `allow_non_tls` leaves AWAITS_FIRST_BYTE out; one
+ * with `ocsp_peer` asks main about the client's certificates once the handshake has verified them.
  * Source: nats-server `createClientEx`, `doTLSHandshake`.
  */
 import { assert } from "../base/assert.ts";
@@ -19,13 +20,14 @@ import {
 import { CloseReason } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { WOULD_BLOCK } from "../runtime/poller.ts";
-import { HANDSHAKE_DONE, type TlsLayer } from "../runtime/tls.ts";
+import { CLIENT_CONTEXT, HANDSHAKE_DONE, type TlsLayer } from "../runtime/tls.ts";
 import type { ClientProtocol } from "./client_protocol.ts";
 import {
   type Connection,
   PHASE_AWAITS_FIRST_BYTE,
   PHASE_AWAITS_HELLO,
   PHASE_HANDSHAKE,
+  PHASE_PEER_CHECK,
   PHASE_SETTLED,
   STATE_CLOSING,
 } from "./connection.ts";
@@ -39,8 +41,6 @@ const STEPS_PER_TURN = 4;
 /** First byte of a TLS record that carries a handshake. */
 const TLS_HANDSHAKE_BYTE = 0x16;
 const RATE_WINDOW_MS = 1000;
-/** Among those of the TLS layer. */
-const CLIENT_CONTEXT = "client";
 
 export class Handshakes {
   readonly #shard: ShardContext;
@@ -112,14 +112,14 @@ export class Handshakes {
     this.#stepsLeft--;
     const result = this.#layer!.handshake(connection.slot);
     if (result === WOULD_BLOCK) return false;
-    return result === HANDSHAKE_DONE ? this.#finish(connection) : this.#failHandshake(connection);
+    return result === HANDSHAKE_DONE ? this.#onShaken(connection) : this.#failHandshake(connection);
   }
 
   /** The time of the connection's phase is over. */
   onTimer(connection: Connection): void {
     const { tls } = this.#shard.options;
     if (connection.state >= STATE_CLOSING) return;
-    if (connection.phase === PHASE_HANDSHAKE) {
+    if (connection.phase === PHASE_HANDSHAKE || connection.phase === PHASE_PEER_CHECK) {
       this.#shard.log(
         "debug",
         `${connection.label} - TLS handshake error: ${this.#onSocket(connection, "i/o timeout")}`,
@@ -131,6 +131,17 @@ export class Handshakes {
       if (tls === null) this.#settle(connection);
       else this.#afterInfo(connection, tls);
     } else this.#settle(connection);
+  }
+
+  /** Main's answer about a client's certificates. */
+  onPeerChecked(connection: Connection, isValid: boolean): void {
+    if (connection.state >= STATE_CLOSING || connection.phase !== PHASE_PEER_CHECK) return;
+    if (isValid) {
+      if (this.#finish(connection)) this.#shard.resumeInput(connection);
+      return;
+    }
+    this.#shard.log("error", `${connection.label} - TLS handshake error: client not OCSP valid`);
+    this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
   }
 
   #greetPlainly(connection: Connection): void {
@@ -186,8 +197,17 @@ export class Handshakes {
     return true;
   }
 
-  #finish(connection: Connection): boolean {
+  #onShaken(connection: Connection): boolean {
     connection.tls = this.#layer!.session(connection.slot);
+    if (this.#shard.options.tls?.checksPeers !== true) return this.#finish(connection);
+    connection.phase = PHASE_PEER_CHECK;
+    this.#shard.holdInput(connection);
+    this.#shard.askAboutPeer(connection, CLIENT_CONTEXT, connection.tls.peerCertificates);
+    return false;
+  }
+
+  /** The handshake is done, and nothing is to be said against the client's certificates. */
+  #finish(connection: Connection): boolean {
     if (!this.#isPinned(connection)) {
       this.#shard.log("error", `${connection.label} - TLS handshake error: certificate not pinned`);
       this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
@@ -195,9 +215,11 @@ export class Handshakes {
     }
     if (connection.isTlsFirst) this.#protocol.greet(connection);
     this.#settle(connection);
-    const { version, cipherSuite } = connection.tls;
     this.#debug(connection, "TLS handshake complete");
-    this.#debug(connection, `TLS version ${version}, cipher suite ${cipherSuite}`);
+    const { tls } = connection;
+    if (tls !== null) {
+      this.#debug(connection, `TLS version ${tls.version}, cipher suite ${tls.cipherSuite}`);
+    }
     return true;
   }
 

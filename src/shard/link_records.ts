@@ -74,7 +74,7 @@ export interface GatewayAccountRecord {
   readonly noInterestCount: number;
   readonly subscriptionCount: number;
   readonly queueSubscriptionCount: number;
-  readonly subscriptions: readonly LinkSubscription[];
+  readonly subscriptions: readonly { readonly subject: string; readonly queue: string }[];
 }
 
 export interface LeafRecord extends LinkRecord {

@@ -21,6 +21,9 @@ const rules = (user = "foo"): LoginRules =>
     "",
   );
 
+/** A producer that is paused is read again by then. */
+const PAUSE_IS_OVER_MS = 30;
+
 const CLAIMED = { nkey: "", user: "", password: "", authToken: "", jwt: "", publicKey: "" };
 const entered = (user: string, more: Partial<Login> = {}) =>
   loginOf({ ...CLAIMED, user }, { account: "$G", permissions: null, proxyKey: "", ...more });
@@ -45,8 +48,8 @@ class Asking {
     return question!;
   }
 
-  answer({ slot, clientId, isAgain }: LoginQuestion, verdict: Login | typeof REFUSED): void {
-    this.harness.control(0, { type: "verdict", slot, clientId, isAgain, verdict });
+  answer({ slot, clientId, loginNumber, isAgain }: LoginQuestion, verdict: Login | typeof REFUSED): void {
+    this.harness.control(0, { type: "verdict", slot, clientId, loginNumber, isAgain, verdict });
     this.harness.settle();
   }
 
@@ -79,6 +82,44 @@ describe("a login that is judged elsewhere", () => {
     expect(own.take()).toBe("PONG\r\n");
     asking.answer(asking.question(), entered("dave"));
     expect(client.take()).toBe(`${msg("a", 1, "one")}${msg("a", 1, "two")}PONG\r\n`);
+  });
+
+  test("keeps input held when what the client was sent before has left", () => {
+    const asking = new Asking();
+    const client = asking.harness.connect(0, { user: "auth", pass: "p" });
+    client.roomBytes = 0;
+    client.send("PING\r\n", 'CONNECT {"verbose":false,"user":"dave","pass":"p"}\r\n', "PING\r\n");
+    for (let turns = 0; turns < 5; turns++) asking.harness.turn();
+    expect(client.wantsWrite).toBe(true);
+    client.roomBytes = Number.POSITIVE_INFINITY;
+    for (let turns = 0; turns < 5; turns++) asking.harness.turn();
+    expect(client.take()).toBe("PONG\r\n");
+    expect([client.wantsRead, client.toServer.length]).toEqual([false, 1]);
+    asking.answer(asking.question(), entered("dave"));
+    expect(client.take()).toContain("PONG\r\n");
+  });
+
+  test("keeps input held when a pause of the client is over", async () => {
+    const asking = new Asking();
+    const consumer = asking.harness.connect(0, { user: "auth", pass: "p" });
+    consumer.send("SUB a 1\r\n");
+    asking.harness.settle();
+    consumer.roomBytes = 0;
+    const producer = asking.harness.connect(0, { user: "auth", pass: "p" });
+    producer.send(pub("a", "x".repeat(600 * 1024)));
+    while (producer.toServer.length > 0) asking.harness.turn();
+    // The same read brings what is paused for and what is held for.
+    producer.send(`${pub("a", "y")}CONNECT {"verbose":false,"user":"dave","pass":"p"}\r\n`);
+    while (producer.toServer.length > 0) asking.harness.turn();
+    producer.send("PING\r\n");
+    const paused = asking.harness.shards[0]!.connections.find((each) => (each?.stalls ?? 0) > 0);
+    expect(paused?.isHeld).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_IS_OVER_MS));
+    for (let turns = 0; turns < 5; turns++) asking.harness.turn();
+    expect(paused?.pausedUntilMs).toBe(0);
+    expect([producer.wantsRead, producer.toServer.length]).toEqual([false, 1]);
+    asking.answer(asking.question(), entered("dave"));
+    expect(producer.take()).toContain("PONG\r\n");
   });
 
   test("is refused", () => {
@@ -150,5 +191,45 @@ describe("a reload with a callout", () => {
     other.send(pub("a", "y"));
     asking.harness.settle();
     expect(other.take()).toBe("-ERR 'Permissions Violation for Publish to \"a\"'\r\n");
+  });
+
+  const NOBODY_PUBLISHES = {
+    publish: { allow: ["no"], deny: [] },
+    subscribe: undefined,
+    responses: undefined,
+  };
+
+  test("goes by the last one's verdict, whatever those before come to meanwhile", () => {
+    const asking = new Asking();
+    const client = asking.open("foo");
+    asking.answer(asking.question(), entered("foo"));
+    asking.reload({ ...rules(), trustedProxies: ["N"] });
+    const first = asking.question();
+    asking.reload({ ...rules(), trustedProxies: ["N", "M"] });
+    const second = asking.question();
+    asking.answer(first, REFUSED);
+    asking.answer(first, entered("foo", { permissions: NOBODY_PUBLISHES }));
+    client.send(pub("a", "x"), "PING\r\n");
+    asking.harness.settle();
+    expect(client.take()).toBe("PONG\r\n");
+    asking.answer(second, entered("foo", { permissions: NOBODY_PUBLISHES }));
+    client.send(pub("a", "x"));
+    asking.harness.settle();
+    expect(client.take()).toBe("-ERR 'Permissions Violation for Publish to \"a\"'\r\n");
+  });
+
+  test("comes to nothing about who a client was before another CONNECT", () => {
+    const asking = new Asking();
+    const client = asking.open("foo");
+    asking.answer(asking.question(), entered("foo"));
+    asking.reload({ ...rules(), trustedProxies: ["N"] });
+    const again = asking.question();
+    client.send('CONNECT {"verbose":false,"user":"auth","pass":"p"}\r\n');
+    asking.harness.settle();
+    asking.answer(again, REFUSED);
+    client.send(pub("a", "x"), "PING\r\n");
+    asking.harness.settle();
+    expect(client.isClosed).toBe(false);
+    expect(client.take()).toContain("PONG\r\n");
   });
 });

@@ -39,7 +39,9 @@ import {
 } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { clientTls, peerIdentity } from "./peer_identity.ts";
+import { RecentValues } from "./recent_values.ts";
 import { ResponsePermits } from "./response_permits.ts";
+import type { ShardControl } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_EXPIRY, timerId } from "./timers.ts";
 
@@ -65,12 +67,15 @@ const OVER_SUBSCRIBED_MS = 20;
 /** How often the clock is compared with the end of a login that lasts long: it may be set meanwhile. */
 const EXPIRY_LOOK_MS = 60_000;
 
+type LoginAnswer = Extract<ShardControl, { type: "verdict" }>;
+
 /** What goes on once a verdict is there: `true` if the client is in. */
 type Continuation = (connection: Connection, isIn: boolean) => void;
 
 export class Logins {
   readonly #shard: ShardContext;
   readonly #onDecided: Continuation;
+  readonly #recentLogins = new RecentValues<Login>();
   #judge: InlineJudge;
   /** Counts the reloads that changed the rules. */
   #rulesNumber = 0;
@@ -105,6 +110,7 @@ export class Logins {
   decide(connection: Connection, isImplicit: boolean): void {
     const request = requestOf(connection, isImplicit);
     const verdict = this.#judge.judge(request);
+    connection.loginNumber++;
     if (verdict !== null) {
       this.#conclude(connection, verdict);
       return;
@@ -115,15 +121,11 @@ export class Logins {
     this.#ask(connection, request, false);
   }
 
-  /** The links thread's answer. */
-  answer(connection: Connection, verdict: Verdict, isAgain: boolean): void {
-    if (connection.state >= STATE_CLOSING) return;
-    if (isAgain) {
-      // Another reload or another CONNECT came between: what they asked for is on its way.
-      const isCurrent =
-        connection.judgedByRules === this.#rulesNumber && connection.login === connection.rejudged;
-      if (isCurrent) this.#applyAgain(connection, verdict);
-    } else if (connection.state === STATE_WAITING) {
+  /** The links thread's answer. Too late where another reload or another CONNECT came between. */
+  answer(connection: Connection, { verdict, isAgain, loginNumber }: LoginAnswer): void {
+    if (connection.state >= STATE_CLOSING || loginNumber !== connection.loginNumber) return;
+    if (isAgain) this.#applyAgain(connection, verdict);
+    else if (connection.state === STATE_WAITING) {
       connection.state = STATE_NEW;
       if (connection.judgedByRules === this.#rulesNumber) this.#conclude(connection, verdict);
       // A reload came between, by which the client may not be who it was.
@@ -238,7 +240,7 @@ export class Logins {
       return false;
     }
     this.#uncount(connection);
-    connection.login = login;
+    connection.login = this.#recentLogins.share(login);
     connection.account = account;
     if (!this.#countIn(connection, account)) {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
@@ -280,11 +282,9 @@ export class Logins {
     }
     const request = requestOf(connection, !connection.hasConnected);
     const verdict = this.#judge.judge(request);
-    if (verdict === null) {
-      connection.judgedByRules = this.#rulesNumber;
-      connection.rejudged = connection.login;
-      this.#ask(connection, request, true);
-    } else this.#applyAgain(connection, verdict);
+    connection.loginNumber++;
+    if (verdict === null) this.#ask(connection, request, true);
+    else this.#applyAgain(connection, verdict);
   }
 
   #applyAgain(connection: Connection, verdict: Verdict): void {
@@ -417,13 +417,14 @@ export class Logins {
   }
 
   #ask(connection: Connection, request: LoginRequest, isAgain: boolean): void {
-    const { slot, clientId } = connection;
+    const { slot, clientId, loginNumber } = connection;
     const { rules } = this.#shard.options.login;
     const mayCallOut = rules.callout !== null || rules.isOperatorMode;
     this.#shard.ask({
       node: this.#shard.node,
       slot,
       clientId,
+      loginNumber,
       isAgain,
       request,
       clientTls: mayCallOut ? clientTls(connection) : null,

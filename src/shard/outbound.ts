@@ -29,7 +29,7 @@ import {
 import type { SharedMemory } from "../memory/shared_memory.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import { type Poller, WOULD_BLOCK, WRITE_FAILED } from "../runtime/poller.ts";
-import { type Connection, STATE_CLOSED, STATE_WAITING } from "./connection.ts";
+import { type Connection, STATE_CLOSED } from "./connection.ts";
 import { ChunkPool, PendingQueue } from "./pending_queue.ts";
 
 /** A producer is slowed once one of its consumers has this much pending. */
@@ -311,8 +311,8 @@ export class Outbound {
     if (connection.isWriteWanted === isWanted || this.#isGone(connection)) return;
     connection.isWriteWanted = isWanted;
     const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
-    const isHeld = connection.pausedUntilMs !== 0 || connection.state === STATE_WAITING;
-    const isRead = !isHeld && (flags & CONNECTION_IS_CLOSED) === 0;
+    const isRead =
+      connection.pausedUntilMs === 0 && !connection.isHeld && (flags & CONNECTION_IS_CLOSED) === 0;
     this.#poller.setInterest(connection.slot, isRead, isWanted);
   }
 }

@@ -1,6 +1,6 @@
 /** Connections that are not read for a moment, because somebody they publish to cannot take more. */
 import type { Poller } from "../runtime/poller.ts";
-import { type Connection, STATE_CLOSING, STATE_WAITING } from "./connection.ts";
+import { type Connection, STATE_CLOSING } from "./connection.ts";
 
 /** A producer stays unread this long at most, whatever its consumers do. */
 const PAUSE_MS = 10;
@@ -44,6 +44,6 @@ export class PausedProducers {
 
   #resume(connection: Connection): void {
     connection.pausedUntilMs = 0;
-    this.#poller.setInterest(connection.slot, connection.state !== STATE_WAITING, connection.isWriteWanted);
+    this.#poller.setInterest(connection.slot, !connection.isHeld, connection.isWriteWanted);
   }
 }

@@ -7,14 +7,12 @@
  */
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import type { ClientInfo, ServerPlace } from "../account/client_info.ts";
-import type { ResponseType, ServiceLatency } from "../account/definition.ts";
 import {
   answeredSample,
   encodeLatency,
   failedSample,
   type LatencyFailure,
   type LatencySample,
-  type MeasuredRequest,
   withResponder,
 } from "../account/latency.ts";
 import { sampleRequest } from "../account/latency_sampling.ts";
@@ -27,22 +25,21 @@ import {
   type RequestInfo,
 } from "../account/request_info.ts";
 import { newNuid } from "../base/nuid.ts";
-import { HeldMessage, messageBytes } from "../fabric/held_message.ts";
+import { FABRIC_SLOT, HeldMessage, messageBytes } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
 import { readMimeHeaders } from "../protocol/mime_headers.ts";
 import { dropHeader, headerBlock, withBlock, withHeader } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
-import { isSubset } from "../subject/subset.ts";
-import { isLiteral } from "../subject/tokens.ts";
 import { orLost, randomBelow, type ShardAccount } from "./accounts.ts";
 import { detailsForServices } from "./client_details.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import { type Measurement, type PendingRequest, PendingRequests } from "./pending_requests.ts";
 import type { Publishing } from "./publishing.ts";
 import { ReplySubjects } from "./reply_subjects.ts";
 import type { Rings } from "./rings.ts";
-import type { ResponseRecord } from "./shard_options.ts";
+import type { ResponseRecord, ShardControl } from "./shard_options.ts";
 import { TIMER_SERVICES } from "./timers.ts";
 
 /** How often requests that are too old are looked for. */
@@ -54,14 +51,6 @@ const HOPS_MAX = 32;
 
 const NO_QUEUES = new Int32Array(0);
 
-/** A request whose latency is published. */
-interface Measurement {
-  readonly request: MeasuredRequest;
-  readonly latency: ServiceLatency;
-  /** Where it is published. */
-  readonly exporter: number;
-}
-
 /** An answered request whose responder's server has not told yet what it has measured. */
 interface HalfMeasured {
   readonly measurement: Measurement;
@@ -69,25 +58,7 @@ interface HalfMeasured {
   readonly deadlineMs: number;
 }
 
-/** A request that may be answered. */
-interface Pending {
-  readonly token: string;
-  /** Where the reply subject stands for it. */
-  readonly exporter: number;
-  /** Where the answer is delivered: the requestor's account and its reply subject. */
-  readonly requestor: number;
-  readonly reply: string;
-  /** Whether the exporter was told who asks. */
-  readonly isShared: boolean;
-  readonly responseType: ResponseType;
-  readonly thresholdMs: number;
-  deadlineMs: number;
-  readonly measurement: Measurement | null;
-  /** Who answers, told by the shard that it is on. */
-  responder: ClientInfo | undefined;
-  /** What the responder's server has measured, if it is another one and has told already. */
-  remote: LatencySample | null;
-}
+type OwnRequest = Extract<ShardControl, { type: "request" }>;
 
 /** What a request carries of its requestor. */
 interface Told {
@@ -105,7 +76,8 @@ interface ToldOfClient extends Told {
 
 /** A request on its way: who asks, and the imports it came through. */
 interface Journey {
-  readonly connection: Connection;
+  /** Null for the server itself. */
+  readonly connection: Connection | null;
   readonly passed: readonly AppliedServiceImport[];
   readonly info: RequestInfo | null;
 }
@@ -117,15 +89,13 @@ export class Services {
   readonly #replies: ReplySubjects;
   readonly #match = new MatchResult();
   readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending = new PendingRequests();
   /** By token. */
   readonly #halves = new Map<string, HalfMeasured>();
-  /** By requestor's account and reply: whoever unsubscribes need not look at everybody's. */
-  readonly #byReply = new Map<string, Set<Pending>>();
-  /** By how long they wait at most, each in the order in which their time ends. */
-  readonly #byThreshold = new Map<number, Map<string, Pending>>();
   /** Answers that other nodes sent, until the turn comes to them. */
   #answers: HeldMessage[] = [];
+  /** Requests of the server itself, likewise. */
+  #ownRequests: HeldMessage[] = [];
   /** Subscriptions that went while requests wait, until the turn comes to them: a message of ours may be under way. */
   #removed: { readonly account: number; readonly subject: Uint8Array }[] = [];
 
@@ -221,14 +191,25 @@ export class Services {
     this.#answers.push(message);
   }
 
-  /** Whether something is put aside for the start of a turn. */
-  get hasWork(): boolean {
-    return this.#answers.length > 0 || this.#removed.length > 0;
+  /** Puts a request of the server's aside, for the services that its account imports. */
+  takeRequest({ account, subject, reply, headers, payload }: OwnRequest): void {
+    const content = messageBytes(Uint8Array.fromBase64(payload), Uint8Array.fromBase64(headers));
+    const name = bytesOf(byteStringOfText(subject));
+    this.#ownRequests.push(HeldMessage.of(account, FABRIC_SLOT, name, byteStringOfText(reply), content));
   }
 
-  /** Does what was put aside: delivers answers, and gives up requests whose answers nobody is left to take. */
+  /** Whether something is put aside for the start of a turn. */
+  get hasWork(): boolean {
+    return this.#answers.length > 0 || this.#removed.length > 0 || this.#ownRequests.length > 0;
+  }
+
+  /**
+   * Does what was put aside: requests of the server itself, answers, and giving up requests whose answers nobody is left
+   * to take.
+   */
   doWork(): void {
-    for (const { account, subject } of this.#removed.splice(0)) this.#onInterestRemoved(account, subject);
+    for (const message of this.#ownRequests.splice(0)) this.#requestOwn(message);
+    if (this.#removed.length > 0) this.#giveUpUnheard(this.#removed.splice(0));
     while (this.#answers.length > 0) {
       const answers = this.#answers;
       this.#answers = [];
@@ -239,11 +220,20 @@ export class Services {
     }
   }
 
+  #requestOwn(message: HeldMessage): void {
+    const account = this.#shard.accounts.byId(message.context);
+    if (account === undefined) return;
+    const subject = byteStringOf(message.subject);
+    for (const service of account.servicesFor(subject)) {
+      this.#forward({ connection: null, passed: [], info: null }, account, service, subject, message);
+    }
+  }
+
   /** The answers that an account owes, as monitoring shows them. */
   responsesOf(exporter: number): ResponseRecord[] {
     const decoder = new TextDecoder();
     const text = (subject: string) => decoder.decode(bytesOf(subject));
-    return [...this.#pending.values()]
+    return [...this.#pending.all()]
       .filter((pending) => pending.exporter === exporter)
       .map((pending) => ({
         subject: text(this.#replies.subjectOf(exporter, pending)),
@@ -257,12 +247,7 @@ export class Services {
   /** Forgets requests that waited too long. */
   expire(): void {
     const { nowMs } = this.#shard;
-    for (const requests of this.#byThreshold.values()) {
-      for (const pending of requests.values()) {
-        if (pending.deadlineMs > nowMs) break;
-        this.#fail(pending, "service timeout");
-      }
-    }
+    for (const pending of this.#pending.overdue(nowMs)) this.#fail(pending, "service timeout");
     for (const [token, { deadlineMs }] of this.#halves) if (deadlineMs <= nowMs) this.#halves.delete(token);
     if (this.#pending.size + this.#halves.size > 0) this.#watch();
   }
@@ -284,7 +269,7 @@ export class Services {
 
     const told =
       journey.info === null
-        ? this.#toldOf(connection, service)
+        ? this.#toldOf(connection, importer, service)
         : toldBy(nextHop(journey.info, importer.name, this.#place(), service.definition));
     const measurement = this.#measure(service, exporter, told.info, message);
     const pending = this.#remember(importer, exporter, service, message, measurement);
@@ -310,8 +295,11 @@ export class Services {
     return delivered;
   }
 
-  /** What a service is told of a client that asks it. */
-  #toldOf(connection: Connection, service: AppliedServiceImport): Told {
+  /** What a service is told of who asks it. */
+  #toldOf(connection: Connection | null, importer: ShardAccount, service: AppliedServiceImport): Told {
+    if (connection === null) {
+      return toldBy(firstHop({ account: importer.name }, this.#place(), service.definition));
+    }
     const byConnection = this.#told.getOrInsertComputed(service, () => new WeakMap());
     const known = byConnection.get(connection);
     const { login, rttMs } = connection;
@@ -351,7 +339,7 @@ export class Services {
     service: AppliedServiceImport,
     message: HeldMessage,
     measurement: Measurement | null,
-  ): Pending | null {
+  ): PendingRequest | null {
     if (message.replyLength === 0) return null;
     const reply = message.replyText;
     if (isReplyKept(reply)) return null;
@@ -367,11 +355,11 @@ export class Services {
     });
   }
 
-  #add(request: Omit<Pending, "token" | "deadlineMs" | "responder" | "remote">): Pending {
+  #add(request: Omit<PendingRequest, "token" | "deadlineMs" | "responder" | "remote">): PendingRequest {
     const { exporter, requestor, reply, isShared, responseType, thresholdMs, measurement } = request;
     const token = this.#replies.newToken((taken) => this.#pending.has(taken));
     const deadlineMs = this.#shard.nowMs + thresholdMs;
-    const pending: Pending = {
+    const pending: PendingRequest = {
       token,
       exporter,
       requestor,
@@ -384,9 +372,7 @@ export class Services {
       responder: undefined,
       remote: null,
     };
-    this.#pending.set(token, pending);
-    this.#byReply.getOrInsertComputed(replyKey(requestor, reply), () => new Set()).add(pending);
-    this.#byThreshold.getOrInsertComputed(thresholdMs, () => new Map()).set(token, pending);
+    this.#pending.add(pending);
     if (this.#pending.size === 1) {
       this.#watch();
       this.#shard.interest.onRemoved = (account, subject) => this.#removed.push({ account, subject });
@@ -395,22 +381,14 @@ export class Services {
   }
 
   /** A request that gets no answer any more. */
-  #fail(pending: Pending, failure: LatencyFailure): void {
+  #fail(pending: PendingRequest, failure: LatencyFailure): void {
     this.#forget(pending);
     const { measurement } = pending;
     if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
   }
 
-  #forget(pending: Pending): void {
-    const { token, thresholdMs, requestor, reply } = pending;
-    this.#pending.delete(token);
-    const key = replyKey(requestor, reply);
-    const others = this.#byReply.get(key);
-    others?.delete(pending);
-    if (others?.size === 0) this.#byReply.delete(key);
-    const requests = this.#byThreshold.get(thresholdMs);
-    requests?.delete(token);
-    if (requests?.size === 0) this.#byThreshold.delete(thresholdMs);
+  #forget(pending: PendingRequest): void {
+    this.#pending.remove(pending);
     if (this.#pending.size === 0) this.#shard.interest.onRemoved = null;
   }
 
@@ -431,7 +409,8 @@ export class Services {
     const { requestor, reply, isShared, responseType, thresholdMs, measurement } = pending;
     // A streamed answer ends with one that is empty.
     if (responseType === "singleton" || message.payloadLength === 0) this.#forget(pending);
-    else this.#renew(pending);
+    // Each answer of a stream gives the next one as long as the first had.
+    else this.#pending.renew(pending, this.#shard.nowMs);
     const account = this.#shard.accounts.byId(requestor);
     if (account === undefined) return 0;
 
@@ -470,7 +449,7 @@ export class Services {
   }
 
   /** One whose responder is on another server waits for what that one has measured. */
-  #publishAnswered({ token, remote }: Pending, measurement: Measurement, sample: LatencySample): void {
+  #publishAnswered({ token, remote }: PendingRequest, measurement: Measurement, sample: LatencySample): void {
     if (sample.responder !== undefined) this.#publish(measurement, sample);
     else if (remote !== null) this.#publish(measurement, withResponder(sample, remote));
     else {
@@ -486,32 +465,23 @@ export class Services {
     this.#publishing.deliver(HeldMessage.fromServer(exporter, subject, messageBytes(json)));
   }
 
-  /** Each answer of a stream gives the next one as long as the first had. */
-  #renew(pending: Pending): void {
-    pending.deadlineMs = this.#shard.nowMs + pending.thresholdMs;
-    const requests = this.#byThreshold.get(pending.thresholdMs)!;
-    requests.delete(pending.token);
-    requests.set(pending.token, pending);
-  }
-
-  /** A subscription is gone: answers that nobody is left to take are not waited for. */
-  #onInterestRemoved(account: number, subject: Uint8Array): void {
-    const name = byteStringOf(subject);
-    const isLiteralName = isLiteral(subject, 0, subject.length);
-    const pendings = isLiteralName
-      ? (this.#byReply.get(replyKey(account, name)) ?? [])
-      : this.#pending.values();
-    for (const pending of pendings) {
-      if (pending.requestor !== account || !isSubset(pending.reply, name)) continue;
-      const reply = bytesOf(pending.reply);
-      this.#shard.index.match(account, reply, 0, reply.length, this.#match);
-      if (this.#match.entryCount === 0) this.#fail(pending, "request timeout");
+  /** Subscriptions are gone: answers that nobody is left to take are not waited for. */
+  #giveUpUnheard(removed: readonly { readonly account: number; readonly subject: Uint8Array }[]): void {
+    // Whoever comes and goes on one subject again and again is looked at once.
+    const names = new Map(
+      removed.map(({ account, subject }) => {
+        const name = byteStringOf(subject);
+        return [`${account} ${name}`, { account, name }];
+      }),
+    );
+    for (const { account, name } of names.values()) {
+      for (const pending of this.#pending.answeredTo(account, name)) {
+        const reply = bytesOf(pending.reply);
+        this.#shard.index.match(account, reply, 0, reply.length, this.#match);
+        if (this.#match.entryCount === 0) this.#fail(pending, "request timeout");
+      }
     }
   }
-}
-
-function replyKey(requestor: number, reply: string): string {
-  return `${requestor} ${reply}`;
 }
 
 function toldBy(info: RequestInfo): Told {

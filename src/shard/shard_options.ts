@@ -59,6 +59,8 @@ export interface ShardTls {
   readonly pinnedCerts: readonly string[];
   /** Handshakes a second of all shards together, 0 for any number. */
   readonly connectionRateLimit: number;
+  /** Main is asked whether the authorities of a client's certificates stand by them. */
+  readonly checksPeers: boolean;
 }
 
 export interface LoginSettings {
@@ -70,6 +72,7 @@ export interface LoginSettings {
 export interface ShardStart {
   readonly node: number;
   readonly memory: WebAssembly.Memory;
+  readonly engineCode: WebAssembly.Module;
   readonly transport: "epoll" | "runtime";
   /** With the runtime's sockets shards listen by themselves. */
   readonly listen: readonly OwnListener[];
@@ -97,6 +100,8 @@ export interface LoginQuestion {
   readonly node: number;
   readonly slot: number;
   readonly clientId: number;
+  /** Comes back with the verdict (`Connection.loginNumber`). */
+  readonly loginNumber: number;
   /** The client is in already; asked after a reload. */
   readonly isAgain: boolean;
   readonly request: LoginRequest;
@@ -120,14 +125,29 @@ export type ShardControl =
       readonly subject: string;
       readonly sample: LatencySample;
     }
+  /**
+   * From the links thread: a request of the server's in an account, to the services that this one imports. Headers, ""
+   * for none, and payload are base64.
+   */
+  | {
+      readonly type: "request";
+      readonly account: number;
+      readonly subject: string;
+      readonly reply: string;
+      readonly headers: string;
+      readonly payload: string;
+    }
   /** The answer to a `LoginQuestion`. */
   | {
       readonly type: "verdict";
       readonly slot: number;
       readonly clientId: number;
+      readonly loginNumber: number;
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }
+  /** Whether the connection of a `peer` report may go on. */
+  | { readonly type: "peer"; readonly slot: number; readonly clientId: number; readonly isValid: boolean }
   | {
       readonly type: "accept";
       readonly listener: ListenerKind;
@@ -159,7 +179,9 @@ export type LinkControl =
   /** The answer to a `resolve` report. */
   | ({ readonly type: "link"; readonly what: "addresses"; readonly host: string } & HostAddresses)
   /** Lame duck mode begins. */
-  | { readonly type: "link"; readonly what: "lameDuck" };
+  | { readonly type: "link"; readonly what: "lameDuck" }
+  /** Leaf nodes are to go, as clients are. */
+  | { readonly type: "link"; readonly what: "closeLeafs" };
 
 export type ShardQuery =
   /** Nothing: the answer says that every command before it has been carried out. */
@@ -209,9 +231,16 @@ export type LinkQuery =
   /** `RouteRecord[]` */
   | { readonly what: "routes"; readonly subscriptions: boolean }
   /** `GatewaysRecord`, null without gateways. */
-  | { readonly what: "gateways"; readonly subscriptions: boolean }
+  | { readonly what: "gateways"; readonly listsAccounts: boolean; readonly listsSubscriptions: boolean }
   /** `LeafRecord[]`, of one account, or of all (""). */
   | { readonly what: "leafs"; readonly account: string; readonly subscriptions: boolean };
+
+/** What their protocol knows of them, and what the shard has counted, of links of all kinds. */
+export interface LinksAnswer<Report> {
+  /** Null where there are none of that kind. */
+  readonly report: Report | null;
+  readonly connections: readonly ConnectionRecord[];
+}
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
@@ -219,6 +248,15 @@ export type ShardReport =
   | { readonly type: "ready"; readonly ports: readonly number[] }
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
+  /** A peer whose certificates are to be checked: its verified chain, DER, its own first. Answered by `peer`. */
+  | {
+      readonly type: "peer";
+      readonly slot: number;
+      readonly clientId: number;
+      /** Name of the TLS block that wants it, as of contexts. */
+      readonly block: string;
+      readonly chain: readonly Uint8Array[];
+    }
   /** A client is in. Only where somebody listens to events of such. */
   | { readonly type: "opened"; readonly event: ClientEvent }
   /** Without an event where nobody listens. */

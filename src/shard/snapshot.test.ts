@@ -75,8 +75,8 @@ function connect(shard: ShardHarness, verdict: Login | LoginRefusal) {
   const socket = shard.open();
   socket.send('CONNECT {"verbose":false}\r\n');
   shard.settle();
-  const { slot, clientId, isAgain } = shard.questions.at(-1)!;
-  shard.control(0, { type: "verdict", slot, clientId, isAgain, verdict });
+  const { slot, clientId, loginNumber, isAgain } = shard.questions.at(-1)!;
+  shard.control(0, { type: "verdict", slot, clientId, loginNumber, isAgain, verdict });
   shard.settle();
   socket.take();
   return socket;

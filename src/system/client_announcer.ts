@@ -8,7 +8,7 @@ import {
   disconnectSubject,
 } from "../account/system_events.ts";
 import { newNuid } from "../base/nuid.ts";
-import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { AccountSnapshot, Traffic } from "../monitor/snapshot.ts";
 import { ConnectionCounts } from "./connection_counts.ts";
 import { connectEvent, connectionCountEvent, disconnectEvent } from "./events.ts";
@@ -88,11 +88,13 @@ export class ClientAnnouncer {
     }
     if (client === null) return;
     if (end === null) {
-      this.#send(connectSubject(client.account), () => connectEvent(this.#head(Date.now()), client));
+      this.#send(connectSubject(client.account), () =>
+        connectEvent(this.#messenger.head(Date.now()), client),
+      );
       return;
     }
     const body = (as: ClientInfo, reason: string) =>
-      disconnectEvent(this.#head(as.stoppedAtMs ?? Date.now()), as, end.traffic, reason);
+      disconnectEvent(this.#messenger.head(as.stoppedAtMs ?? Date.now()), as, end.traffic, reason);
     if (failure !== null) {
       this.#tellFailedAccount(client, failure, body);
       const { id } = this.#messenger.servers.identity;
@@ -129,10 +131,6 @@ export class ClientAnnouncer {
 
   #send(subject: string, body: () => unknown): void {
     if (this.#messenger.isHeard(subject)) this.#messenger.send(subject, body());
-  }
-
-  #head(atMs: number) {
-    return { id: newNuid(), atMs, server: this.#messenger.server() };
   }
 
   #watchCounts(): void {

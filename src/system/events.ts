@@ -17,20 +17,21 @@ export interface EventHead {
   readonly server: ServerObject;
 }
 
-function head(type: string, { id, atMs, server }: EventHead) {
+/** Their first keys. */
+export function eventHead(type: string, { id, atMs, server }: EventHead) {
   return { type, id, timestamp: formatTime(atMs), server };
 }
 
 /** A client is in. */
 export function connectEvent(event: EventHead, client: ClientInfo) {
-  return { ...head(CONNECT, event), client: clientInfoMembers(client) };
+  return { ...eventHead(CONNECT, event), client: clientInfoMembers(client) };
 }
 
 /** A client is gone, or was refused. `traffic` is the server's count; the event tells it as the client would. */
 export function disconnectEvent(event: EventHead, client: ClientInfo, traffic: Traffic, reason: string) {
   const { inMessages, inBytes, outMessages, outBytes } = traffic;
   return {
-    ...head(DISCONNECT, event),
+    ...eventHead(DISCONNECT, event),
     client: clientInfoMembers(client),
     sent: { msgs: inMessages, bytes: inBytes },
     received: { msgs: outMessages, bytes: outBytes },
@@ -40,5 +41,5 @@ export function disconnectEvent(event: EventHead, client: ClientInfo, traffic: T
 
 /** How many connections an account has, and what they have done. */
 export function connectionCountEvent(event: EventHead, account: AccountSnapshot) {
-  return { ...head(CONNECTIONS, event), ...accountStatistics(account) };
+  return { ...eventHead(CONNECTIONS, event), ...accountStatistics(account) };
 }

@@ -1,9 +1,11 @@
 /** Puts bodies into messages of the system account. */
 import { SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
+import { newNuid } from "../base/nuid.ts";
 import type { InternalClient, InternalHandler, InternalMessage } from "../fabric/internal_client.ts";
 import { encodeGoJson } from "../protocol/go_json.ts";
 import type { ServerObject, ServerObjects } from "../protocol/server_object.ts";
 import { encodeAnswer } from "./content_encoding.ts";
+import type { EventHead } from "./events.ts";
 
 const encoder = new TextEncoder();
 
@@ -24,6 +26,11 @@ export class Messenger {
   /** The `server` of a message that is sent now: each counts. */
   server(): ServerObject {
     return this.servers.next(Date.now());
+  }
+
+  /** What an event that is told now begins with. */
+  head(atMs = Date.now()): EventHead {
+    return { id: newNuid(), atMs, server: this.server() };
   }
 
   /** Whether anybody listens, in the system account or another one. */

@@ -5,12 +5,14 @@
 import type { ClientInfo } from "../account/client_info.ts";
 import { readRemoteLatency } from "../account/latency.ts";
 import {
+  invalidLinkSubject,
   lameDuckSubject,
   leafConnectSubject,
+  peerRejectedSubject,
   shutdownSubject,
   statisticsSubject,
 } from "../account/system_events.ts";
-import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { InternalClient } from "../fabric/internal_client.ts";
 import type { GatewayQuery } from "../monitor/snapshot.ts";
 import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
@@ -18,6 +20,7 @@ import type { ServerIdentity, ServerObjects } from "../protocol/server_object.ts
 import { ClientAnnouncer, type ClientChange } from "./client_announcer.ts";
 import type { SystemHost } from "./host.ts";
 import { Messenger } from "./messenger.ts";
+import { invalidLinkEvent, peerRejectedEvent, type ToldCertificate } from "./ocsp_events.ts";
 import { RequestService } from "./request_service.ts";
 import { ServerWatch } from "./server_watch.ts";
 import { statsz } from "./statistics.ts";
@@ -88,6 +91,20 @@ export class SystemServices {
   /** A client came or went, and somebody listened. */
   announce(change: ClientChange): void {
     if (!this.#isStopped) this.#announcer.announce(change);
+  }
+
+  /** A peer is turned away, since its certificates do not hold; `kind` is that of its connection. */
+  tellOfRejectedPeer(kind: string, peer: ToldCertificate, reason: string): void {
+    const subject = peerRejectedSubject(this.#id);
+    if (this.#isStopped || !this.#messenger.isHeard(subject)) return;
+    this.#messenger.send(subject, peerRejectedEvent(this.#messenger.head(), kind, peer, reason));
+  }
+
+  /** One certificate of a peer's chain does not hold. */
+  tellOfInvalidLink(peer: ToldCertificate, link: ToldCertificate, reason: string): void {
+    const subject = invalidLinkSubject(this.#id);
+    if (this.#isStopped || !this.#messenger.isHeard(subject)) return;
+    this.#messenger.send(subject, invalidLinkEvent(this.#messenger.head(), peer, link, reason));
   }
 
   /** A reload took place; the summary tells what servers are tagged with. */

@@ -448,6 +448,75 @@ rowsInParallel({
     await (await connecting).roundTrip();
   },
 
+  "§1.8 callout: the service may be in another account, from which the callout's account imports it":
+    async () => {
+      for (const [subject, local] of [
+        ["auth.ask", 'to: "$SYS.REQ.USER.AUTH"'],
+        [CALLOUT_SUBJECT, ""],
+      ] as const) {
+        await using own = await ServerProcess.start({
+          config: `
+          accounts {
+            SERVICE { users: [ {user: service, password: p} ], exports: [ { service: "${subject}" } ] }
+            AUTH {
+              users: [ {user: auth, password: p} ]
+              imports: [ { service: { account: SERVICE, subject: "${subject}" }, ${local} } ]
+            }
+          }
+          authorization {
+            timeout: "1s"
+            auth_callout { issuer: ${issuer.publicKey}, account: AUTH, auth_users: [auth, service] }
+          }`,
+        });
+        const serving = await login(own, { user: "service", pass: "p" });
+        serving.send(`SUB ${subject} 1\r\n`);
+        await serving.roundTrip();
+        const connecting = login(own, { user: "dave", pass: "q" });
+        const message = await readMessage(serving);
+        expect(message.subject).toBe(subject);
+        expect(message.reply).toMatch(/^_R_\.\w{6}\.\w{6}$/);
+        expect(message.headers).toContain('Nats-Request-Info: {"acc":"AUTH"}\r\n');
+        const answer = accept(decodeJwt<CalloutRequest>(message.payload), issuer);
+        serving.send(`PUB ${message.reply} ${answer.length}\r\n${answer}\r\n`);
+        await (await connecting).roundTrip();
+      }
+    },
+
+  "§1.8 callout in operator mode: imported, sealed, the header stays": async () => {
+    const operator = new Operator();
+    const [delegating, central] = [operator.account("delegating"), operator.account("central")];
+    const curve = createCurve();
+    await using own = await ServerProcess.start({
+      config: `authorization { timeout: "1s" }\n${operator.configWithMemory(
+        central.with({ exports: [{ name: "ask", subject: "auth.ask", type: "service" }] }),
+        delegating.with({
+          authorization: { auth_users: [delegating.user().key.publicKey], xkey: curve.getPublicKey() },
+          imports: [
+            {
+              name: "ask",
+              subject: "auth.ask",
+              account: central.publicKey,
+              local_subject: CALLOUT_SUBJECT,
+              type: "service",
+            },
+          ],
+        }),
+      )}`,
+    });
+    const serving = await login(own, central.user().credentials);
+    serving.send("SUB auth.ask 1\r\n");
+    await serving.roundTrip();
+    const connecting = login(own, delegating.user().credentials);
+    const message = await readSealed(serving);
+    expect(message.headers).toContain(`Nats-Server-Xkey: ${String(serving.info.xkey)}\r\n`);
+    expect(message.headers).toContain(`Nats-Request-Info: {"acc":"${delegating.publicKey}"}\r\n`);
+    const opened = new TextDecoder().decode(curve.open(message.bytes, String(serving.info.xkey))!);
+    const answer = accept(decodeJwt<CalloutRequest>(opened), delegating.key, { claims: { aud: undefined } });
+    const sealed = curve.seal(new TextEncoder().encode(answer), String(serving.info.xkey));
+    serving.send(`PUB ${message.reply} ${sealed.length}\r\n`, sealed, "\r\n");
+    await (await connecting).roundTrip();
+  },
+
   "§1.8 callout: a bad answer is the violation, whatever it says": async () => {
     await using own = await ServerProcess.start({ config: config() });
     const { service } = await serviceOn(own);

@@ -163,6 +163,11 @@ describe("reload()", () => {
     await expect(server.reload("max_payload: 2000\nwebsocket { port: -1, no_tls: true }")).rejects.toThrow(
       "websocket: not supported",
     );
+    const remotes = 'leafnodes { remotes: [ { url: "nats://127.0.0.1:1" } ] }';
+    await expect(server.reload(`max_payload: 2000\n${remotes}`)).rejects.toThrow(
+      "config reload not supported for the first links to other servers: restart this server",
+    );
+    expect((await server.varz()).max_payload).toBe(1000);
     await server.stop();
   });
 

@@ -9,11 +9,18 @@ import { readRecord } from "../message_record.ts";
 import { RecordQueue } from "../record_queue.ts";
 import { Wake } from "../wake.ts";
 
-/** Two clients on nodes of their own, a shard and a links shard; these take nothing by themselves. */
-export function twoClients(routes?: InternalRoutes) {
+/**
+ * Two clients on nodes of their own, a shard and a links shard; these take nothing by themselves. `indexBytes` for an
+ * index of its size.
+ */
+export function twoClients(routes?: InternalRoutes, indexBytes?: number) {
   const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]), true);
   const { words, map } = shared;
-  const index = createInterestIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
+  const { byteOffset, byteLength } = map.index;
+  const index = createInterestIndex(
+    { buffer: shared.buffer, byteOffset, byteLength: indexBytes ?? byteLength },
+    { hashSeed: [1, 2, 3, 4] },
+  );
   const errors: string[] = [];
   const client = (node: number) => {
     words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;

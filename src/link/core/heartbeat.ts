@@ -34,7 +34,7 @@ export function linkPingIntervalMs(kind: LinkKind, configuredMs: number): number
 export class Heartbeat {
   /** Last measured, in milliseconds; 0 before the first answer. */
   rttMs = 0;
-  readonly #connection: LinkConnection;
+  readonly #connection: Pick<LinkConnection, "send">;
   readonly #clock: LinkClock;
   readonly #settings: HeartbeatSettings;
   readonly #onStale: (fault: LinkFault) => void;
@@ -45,7 +45,7 @@ export class Heartbeat {
 
   /** `onStale` is called once, with what the peer is to be told; nothing is sent after it. */
   constructor(
-    connection: LinkConnection,
+    connection: Pick<LinkConnection, "send">,
     clock: LinkClock,
     settings: HeartbeatSettings,
     onStale: (fault: LinkFault) => void,

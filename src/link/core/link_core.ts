@@ -184,10 +184,17 @@ export class LinkCore implements LinkEvents {
     if (isPlain)
       for (const link of this.plainLinks(origin, subject, account, matches.links)) groups.set(link, []);
     const queuesHere: string[] = [];
+    // A member of the cluster with plain interest has the message from where it came; named for a group it would deliver
+    // it again.
+    const isServed = (link: Link) =>
+      origin.link?.kind === "route" &&
+      !origin.isAnswer &&
+      link.kind === "route" &&
+      matches.links.some((wish) => wish.link === link && wish.queue === "");
     for (const queue of queues ?? namesOf(matches)) {
-      const candidates = matches.links.filter(
-        (wish) => wish.queue === queue && wish.link.maySend(account, subject),
-      );
+      const candidates = matches.links.filter((wish) => {
+        return wish.queue === queue && wish.link.maySend(account, subject) && !isServed(wish.link);
+      });
       const membersHere = goesHere ? (matches.membersHere.get(queue) ?? 0) : 0;
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
       if (picked === "here") queuesHere.push(queue);
@@ -198,6 +205,9 @@ export class LinkCore implements LinkEvents {
       if (link.kind === "gateway") {
         afar ??= { ...message, reply: this.#replies.outgoingReply(account, message.reply) };
         link.sendMessage(afar, named);
+      } else if (link.kind === "route" && origin.link?.kind === "route") {
+        // On its second route it is a message like any other.
+        link.sendMessage({ ...message, origin: "" }, named);
       } else link.sendMessage(message, named);
     }
     for (const imported of isPlain ? matches.imports : []) {

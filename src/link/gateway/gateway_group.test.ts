@@ -5,6 +5,8 @@ import type { GatewayGroup } from "./gateway_group.ts";
 import { nameHash } from "./name_hash.ts";
 import { feed, GatewayWorld, infoText, LoneGateways } from "./testing/gateway_world.ts";
 
+const EVERYTHING = { listsAccounts: true, listsSubscriptions: true };
+
 function remote(name: string, port: number) {
   return { name, urls: [`nats://127.0.0.1:${port}`], tls: null };
 }
@@ -18,7 +20,7 @@ function outboundNames({ group }: { readonly group: GatewayGroup }): string[] {
 
 function inboundNames({ group }: { readonly group: GatewayGroup }): string[] {
   return group
-    .status()
+    .status(EVERYTHING)
     .inbound.map(({ name }) => name)
     .sort();
 }
@@ -50,8 +52,8 @@ describe("GatewayGroup", () => {
     world.advance(1500);
     for (const server of [a, b]) expect(outboundNames(server)).toEqual(inboundNames(server));
     expect([outboundNames(a), outboundNames(b)]).toEqual([["GB"], ["GA"]]);
-    expect(a.group.status().outbound[0]!.isConfigured).toBe(true);
-    expect(b.group.status().outbound[0]!.isConfigured).toBe(false);
+    expect(a.group.status(EVERYTHING).outbound[0]!.isConfigured).toBe(true);
+    expect(b.group.status(EVERYTHING).outbound[0]!.isConfigured).toBe(false);
   });
 
   test("gathers all clusters by what they tell each other", () => {
@@ -209,14 +211,27 @@ describe("GatewayGroup", () => {
       group.start();
     }
     world.advance(1500);
-    const { name, host, port, inbound, outbound } = a.group.status();
+    const { name, host, port, inbound, outbound } = a.group.status(EVERYTHING);
     expect({ name, host, port }).toEqual({ name: "GA", host: "127.0.0.1", port: 1001 });
-    expect(outbound.map(({ name, remoteId, isConfigured }) => [name, remoteId, isConfigured])).toEqual([
-      ["GB", "NGB1002", true],
-    ]);
+    const [first] = outbound;
+    expect({ ...first, ageMs: 0, accounts: [] }).toEqual({
+      name: "GB",
+      isConfigured: true,
+      id: 1,
+      remoteId: "NGB1002",
+      ip: "127.0.0.1",
+      port: 40_001,
+      ageMs: 0,
+      roundTripNs: 0,
+      subscriptionCount: 0,
+      accounts: [],
+    });
     const modes = [...outbound, ...inbound].map(({ accounts }) =>
       accounts.map(({ interestMode }) => interestMode),
     );
     expect(modes).toEqual([["Interest-Only"], ["Interest-Only"]]);
+    expect(first!.ageMs).toBe(500);
+    const brief = a.group.status({ listsAccounts: false, listsSubscriptions: false });
+    expect(brief.outbound[0]!.accounts).toEqual([]);
   });
 });

@@ -10,7 +10,7 @@ import {
   ownGatewayUrl,
 } from "./gateway_info.ts";
 import type { GatewayHooks, GatewaySettings, RemoteSettings } from "./gateway_settings.ts";
-import type { GatewayGroupStatus, GatewayLinkStatus } from "./gateway_status.ts";
+import type { GatewayGroupStatus, GatewayStatusQuery } from "./gateway_status.ts";
 import type { GatewayUrl } from "./gateway_url.ts";
 import { InboundGateway, type InboundHost } from "./inbound_gateway.ts";
 import { OutboundGateway, type OutboundHost } from "./outbound_gateway.ts";
@@ -55,10 +55,9 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   /** Says who this is, and dials the configured clusters a second later. */
   start(): void {
-    const { name, isAdvertised, listensOn } = this.settings;
+    const { name, isAdvertised } = this.settings;
     const url = ownGatewayUrl(this.settings);
     this.hooks.log("info", `Gateway name is ${textOf(name)}`);
-    this.hooks.log("info", `Listening for gateways connections on ${listensOn}`);
     const address = isAdvertised
       ? `Advertise address for gateway ${quoted(name)} is set to ${url}`
       : `Address for gateway ${quoted(name)} is ${url}`;
@@ -149,11 +148,15 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   // ── reports ───────────────────────────────────────────────────────────────────────────────────
 
-  status(): GatewayGroupStatus {
+  status(query: GatewayStatusQuery): GatewayGroupStatus {
     const { name, host, port } = this.settings;
-    const outbound = this.outbounds().map((link) => statusOf(link, !link.remote.isImplicit));
-    const inbound = this.#registeredInbounds().map((link) => statusOf(link, false));
-    return { name, host, port, outbound, inbound };
+    return {
+      name: textOf(name),
+      host,
+      port,
+      outbound: this.outbounds().map((link) => link.status(!link.remote.isImplicit, query)),
+      inbound: this.#registeredInbounds().map((link) => link.status(false, query)),
+    };
   }
 
   /** The clusters known, configured and discovered, with their addresses as they are known now. */
@@ -245,9 +248,4 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
   #registeredInbounds(): InboundGateway[] {
     return [...this.#inbounds].filter(({ cluster }) => cluster !== "");
   }
-}
-
-function statusOf(link: InboundGateway | OutboundGateway, isConfigured: boolean): GatewayLinkStatus {
-  const { cluster: name, connection, remoteId, rttMs } = link;
-  return { name, isConfigured, connection, remoteId, rttMs, accounts: link.accountStatus() };
 }

@@ -1,3 +1,4 @@
+import { textOf } from "../../subject/byte_string.ts";
 import type { InterestKey } from "../core/link.ts";
 import { AccountInterest } from "./account_interest.ts";
 import type { GatewayAccountStatus } from "./gateway_status.ts";
@@ -145,14 +146,20 @@ export class GatewayInterest {
     return !this.#assumed.has(account);
   }
 
-  status(): GatewayAccountStatus[] {
+  get subscriptionCount(): number {
+    let count = 0;
+    for (const { plainCount, queueCount } of this.#accounts.values()) count += plainCount + queueCount;
+    return count;
+  }
+
+  status(listsSubscriptions: boolean): GatewayAccountStatus[] {
     return Array.from(this.#accounts, ([name, entry]) => ({
-      name,
+      name: textOf(name),
       interestMode: modeText(entry),
       noInterestCount: entry.refused?.size ?? 0,
       subscriptionCount: entry.plainCount + entry.queueCount,
       queueSubscriptionCount: entry.queueCount,
-      subscriptions: [...Array.from(entry.plain(), (subject) => ({ subject, queue: "" })), ...entry.queues()],
+      subscriptions: listsSubscriptions ? subscriptionsOf(entry) : [],
     }));
   }
 
@@ -222,4 +229,12 @@ function interestKey(account: string, subject: string, queue: string): InterestK
 function modeText({ mode }: AccountInterest): GatewayAccountStatus["interestMode"] {
   if (mode === "interest-only") return "Interest-Only";
   return mode === "transitioning" ? "Transitioning" : "Optimistic";
+}
+
+function subscriptionsOf(entry: AccountInterest): GatewayAccountStatus["subscriptions"] {
+  const plain = Array.from(entry.plain(), (subject) => ({ subject, queue: "" }));
+  return [...plain, ...entry.queues()].map(({ subject, queue }) => ({
+    subject: textOf(subject),
+    queue: textOf(queue),
+  }));
 }

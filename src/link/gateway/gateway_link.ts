@@ -15,7 +15,7 @@ import { decodeLinkInfo, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import type { GatewayHooks, GatewaySettings } from "./gateway_settings.ts";
-import type { GatewayAccountStatus } from "./gateway_status.ts";
+import type { GatewayAccountStatus, GatewayLinkStatus, GatewayStatusQuery } from "./gateway_status.ts";
 import { quoted } from "./quoted.ts";
 
 /** Whose connection it is. */
@@ -49,12 +49,14 @@ export abstract class GatewayLink implements LinkPeer, Link {
   protected isRegistered = false;
   readonly #host: GatewayHost;
   readonly #tls: LinkTls | null;
+  readonly #startedMs: number;
   #isClosing = false;
 
   constructor(host: GatewayHost, connection: LinkConnection, tls: LinkTls | null) {
     this.#host = host;
     this.connection = connection;
     this.#tls = tls;
+    this.#startedMs = host.hooks.clock.nowMs();
     const settings = {
       intervalMs: linkPingIntervalMs("gateway", host.settings.pingIntervalMs),
       pingsOutMax: host.settings.pingsOutMax,
@@ -141,8 +143,26 @@ export abstract class GatewayLink implements LinkPeer, Link {
     this.connection.close(reason);
   }
 
-  /** What /gatewayz shows of accounts. */
-  abstract accountStatus(): GatewayAccountStatus[];
+  /** What /gatewayz shows. */
+  status(
+    isConfigured: boolean,
+    { listsAccounts, listsSubscriptions }: GatewayStatusQuery,
+  ): GatewayLinkStatus {
+    const { id, remoteIp: ip, remotePort: port } = this.connection;
+    return {
+      name: textOf(this.cluster),
+      isConfigured,
+      id,
+      remoteId: textOf(this.remoteId),
+      ip,
+      port,
+      ageMs: this.#host.hooks.clock.nowMs() - this.#startedMs,
+      roundTripNs: Math.round(this.rttMs * 1e6),
+      subscriptionCount: this.subscriptionCount,
+      accounts: listsAccounts ? this.accountStatus(listsSubscriptions) : [],
+    };
+  }
+
   abstract announce(key: InterestKey, weight: number): void;
   abstract maySend(account: string, subject: string): boolean;
   abstract sendMessage(message: LinkMessage, queues: readonly string[]): void;
@@ -151,6 +171,9 @@ export abstract class GatewayLink implements LinkPeer, Link {
     return `RMSG ${account} ${subject} `;
   }
 
+  /** Interest that the peer has told, all accounts. */
+  protected abstract readonly subscriptionCount: number;
+  protected abstract accountStatus(listsSubscriptions: boolean): GatewayAccountStatus[];
   /** See `OperationRules`. */
   protected abstract readonly firstLetters: string;
   protected abstract logCreation(): void;

@@ -18,8 +18,6 @@ export interface GatewaySettings extends DialPolicy {
   readonly host: string;
   readonly port: number;
   readonly isAdvertised: boolean;
-  /** `host:port` where it listens. */
-  readonly listensOn: string;
   /** How this server logs in at others, and whether they have to log in here. */
   readonly credentials: GatewayCredentials | null;
   readonly authTimeoutMs: number;

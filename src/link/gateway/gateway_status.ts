@@ -1,6 +1,4 @@
-import type { LinkConnection } from "../core/link.ts";
-
-/** What /gatewayz shows, but for what the connections themselves have counted. Names are byte strings. */
+/** What /gatewayz shows of gateways, as far as their protocol knows it. Plain data; texts are texts again. */
 export interface GatewayGroupStatus {
   readonly name: string;
   readonly host: string;
@@ -14,10 +12,16 @@ export interface GatewayLinkStatus {
   readonly name: string;
   /** False for discovered and for all inbound ones. */
   readonly isConfigured: boolean;
-  readonly connection: LinkConnection;
+  readonly id: number;
   /** Shown as the connection's name. */
   readonly remoteId: string;
-  readonly rttMs: number;
+  readonly ip: string;
+  readonly port: number;
+  readonly ageMs: number;
+  /** 0 before the first measurement. */
+  readonly roundTripNs: number;
+  /** Of all accounts. */
+  readonly subscriptionCount: number;
   readonly accounts: readonly GatewayAccountStatus[];
 }
 
@@ -30,4 +34,10 @@ export interface GatewayAccountStatus {
   readonly subscriptionCount: number;
   readonly queueSubscriptionCount: number;
   readonly subscriptions: readonly { readonly subject: string; readonly queue: string }[];
+}
+
+/** What of it is asked for: lists may be long. */
+export interface GatewayStatusQuery {
+  readonly listsAccounts: boolean;
+  readonly listsSubscriptions: boolean;
 }

@@ -1,5 +1,5 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { byteStringOfText } from "../../subject/byte_string.ts";
+import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, LinkConnection, LinkTls } from "../core/link.ts";
 import type { LinkFault } from "../core/link_fault.ts";
 import { decodeLinkConnect, type LinkInfo } from "../core/link_info.ts";
@@ -88,9 +88,11 @@ export class InboundGateway extends GatewayLink {
   /** None: see `maySend`. */
   sendMessage(): void {}
 
-  accountStatus(): GatewayAccountStatus[] {
+  protected readonly subscriptionCount = 0;
+
+  protected accountStatus(): GatewayAccountStatus[] {
     return Array.from(this.#told, (name) => ({
-      name,
+      name: textOf(name),
       interestMode: "Interest-Only",
       noInterestCount: 0,
       subscriptionCount: 0,

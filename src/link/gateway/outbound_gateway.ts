@@ -92,8 +92,12 @@ export class OutboundGateway extends GatewayLink {
     this.connection.countSent?.(message.content.bytes.length);
   }
 
-  accountStatus(): GatewayAccountStatus[] {
-    return this.#interest?.status() ?? [];
+  protected get subscriptionCount(): number {
+    return this.#interest?.subscriptionCount ?? 0;
+  }
+
+  protected accountStatus(listsSubscriptions: boolean): GatewayAccountStatus[] {
+    return this.#interest?.status(listsSubscriptions) ?? [];
   }
 
   protected readonly firstLetters = "";

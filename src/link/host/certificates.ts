@@ -16,8 +16,7 @@ export function certificateVerdict(
   urls: readonly string[],
 ): CertificateVerdict | null {
   if (!tls?.verifyAndMap && !tls?.verifyAndCheckKnownUrls) return null;
-  const { connection, session } = link as HostLink;
-  connection.tls = session;
+  const { connection } = link as HostLink;
   const hosts = urls.flatMap((url) => parseRouteUrl(url)?.host ?? []);
   return judgeCertificate(peerIdentity(connection), {
     user: tls.verifyAndMap ? user : null,

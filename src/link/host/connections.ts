@@ -2,7 +2,7 @@
  * The sockets of the links shard as links see them: accepted or dialled, secured where the protocol says so, and given
  * their bytes.
  *
- *   dialled ─▶ CONNECTING ─▶ OPEN ⇄ SECURING      accepted ─▶ OPEN
+ *   dialled ─▶ CONNECTING ─▶ OPEN ⇄ SECURING (─▶ PEER_CHECK)      accepted ─▶ OPEN
  */
 
 import {
@@ -16,8 +16,14 @@ import type { CloseReason as CloseReasonType } from "../../protocol/close_reason
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
-import { HANDSHAKE_DONE, type TlsLayer, type TlsSession } from "../../runtime/tls.ts";
-import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
+import type { TlsLayer } from "../../runtime/tls.ts";
+import {
+  type Connection,
+  PHASE_HANDSHAKE,
+  PHASE_PEER_CHECK,
+  PHASE_SETTLED,
+  STATE_CLOSING,
+} from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
 import type {
@@ -32,6 +38,7 @@ import type {
   LinkTls,
 } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
+import { LinkHandshakes } from "./link_handshakes.ts";
 import type { LinkTlsContexts } from "./link_tls.ts";
 import type { ReceivingLink } from "./receiving.ts";
 
@@ -50,6 +57,8 @@ export interface ConnectionsOptions {
   accepted(kind: LinkKind, connection: LinkConnection): LinkPeer;
 }
 
+/** A u64. */
+const COUNTER_BYTES = 8;
 /** What keeps a link up is not what it is there for. */
 const KEEP_ALIVE: ReadonlySet<LinkOperation["kind"]> = new Set(["ping", "pong", "ok"]);
 
@@ -89,11 +98,6 @@ export class HostLink implements LinkConnection, ReceivingLink {
   /** Messages of links that others only send to are scanned by the engine. */
   get isRegistered(): boolean {
     return this.registered !== null && this.registered.role !== "outbound";
-  }
-
-  /** TLS of the connection; null in clear. */
-  get session(): TlsSession | null {
-    return this.#owner.sessionOf(this);
   }
 
   send(bytes: Uint8Array | string): void {
@@ -141,14 +145,13 @@ export class LinkConnections implements LinkDialer {
   readonly #bySlot: (HostLink | null)[] = [];
   readonly #byId = new Map<number, HostLink>();
   readonly #dials = new Map<HostLink, Dial>();
-  /** Under way: the name of the context, and who waits for the end. */
-  readonly #handshakes = new Map<HostLink, { readonly context: string; readonly then: () => void }>();
-  readonly #secured = new WeakSet<HostLink>();
-  /** Calls off what ends a connection that takes too long to connect or to be secured. */
+  readonly #handshakes: LinkHandshakes;
+  /** Calls off what ends a connection that takes too long to connect. */
   readonly #timeouts = new Map<HostLink, () => void>();
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.#handshakes = new LinkHandshakes(options);
   }
 
   ofSlot(slot: number): HostLink {
@@ -190,8 +193,10 @@ export class LinkConnections implements LinkDialer {
   proceed(connection: Connection): boolean {
     const link = this.of(connection);
     if (connection.state >= STATE_CLOSING) return false;
+    // Nothing to be done, but the shard is to see whether the connection is still there.
+    if (connection.phase === PHASE_PEER_CHECK) return true;
     const dial = this.#dials.get(link);
-    return dial === undefined ? this.#goOnSecuring(link) : this.#goOnConnecting(link, dial);
+    return dial === undefined ? this.#handshakes.proceed(link) : this.#goOnConnecting(link, dial);
   }
 
   /** The socket is gone. */
@@ -199,7 +204,7 @@ export class LinkConnections implements LinkDialer {
     const link = this.of(connection);
     this.#bySlot[connection.slot] = null;
     this.#stopTimeout(link);
-    this.#handshakes.delete(link);
+    this.#handshakes.ended(link);
     const dial = this.#dials.get(link);
     if (dial !== undefined) {
       this.#dials.delete(link);
@@ -237,28 +242,13 @@ export class LinkConnections implements LinkDialer {
     return this.#options.shard.wallMs();
   }
 
-  startTls(link: HostLink, { context, timeoutMs, serverName }: LinkTls, then: () => void): void {
-    const { shard, tls, tlsContexts } = this.#options;
-    const { connection } = link;
-    if (!tlsContexts.has(context)) {
-      this.#failSecuring(link, "tls: no library for it; see the log of the start");
-      return;
-    }
-    // Records come right behind what was sent in clear.
-    shard.outbound.flush(connection.slot);
-    connection.phase = PHASE_HANDSHAKE;
-    this.#handshakes.set(link, { context, then });
-    this.#startTimeout(link, timeoutMs, () => this.#failSecuring(link, "TLS handshake timeout"));
-    tls.startTls(
-      connection.slot,
-      context,
-      link.isDialled ? { serverName: serverName ?? link.remoteIp } : null,
-    );
-    this.#goOnSecuring(link);
+  startTls(link: HostLink, options: LinkTls, then: () => void): void {
+    this.#handshakes.start(link, options, then);
   }
 
-  sessionOf(link: HostLink): TlsSession | null {
-    return this.#secured.has(link) ? this.#options.tls.session(link.connection.slot) : null;
+  /** Closes links whose key is not among the pinned ones, after a reload; returns how many. */
+  closeUnpinned(): number {
+    return this.#handshakes.closeUnpinned();
   }
 
   #add(kind: LinkKind, connection: Connection, isDialled: boolean): HostLink {
@@ -305,33 +295,11 @@ export class LinkConnections implements LinkDialer {
     return connection.phase === PHASE_SETTLED;
   }
 
-  #goOnSecuring(link: HostLink): boolean {
-    const { tls, tlsContexts } = this.#options;
-    const outcome = tls.handshake(link.connection.slot);
-    if (outcome === WOULD_BLOCK) return false;
-    this.#stopTimeout(link);
-    if (outcome !== HANDSHAKE_DONE) {
-      this.#failSecuring(link, tls.handshakeError().text);
-      return false;
-    }
-    const { context, then } = this.#handshakes.get(link)!;
-    this.#handshakes.delete(link);
-    if (!tlsContexts.isPinned(context, tls.session(link.connection.slot))) {
-      this.#failSecuring(link, "certificate not pinned");
-      return false;
-    }
-    this.#secured.add(link);
-    link.connection.phase = PHASE_SETTLED;
-    then();
-    return true;
-  }
-
-  #failSecuring(link: HostLink, problem: string): void {
-    const { log, shard } = this.#options;
-    const { remoteIp, remotePort, id } = link;
-    const label = `${remoteIp}:${remotePort} - ${LABELS[link.kind]}:${id}`;
-    log("error", `${label} - TLS ${NAMES[link.kind]} handshake error: ${problem}`);
-    shard.close(link.connection, CloseReason.TlsHandshakeFailure);
+  /** Main's answer about the other side's certificates. */
+  peerChecked(connection: Connection, isValid: boolean): void {
+    if (connection.state >= STATE_CLOSING || connection.phase !== PHASE_PEER_CHECK) return;
+    if (this.#handshakes.peerChecked(this.of(connection), isValid))
+      this.#options.shard.resumeInput(connection);
   }
 
   #startTimeout(link: HostLink, ms: number, onTimeout: () => void): void {
@@ -343,8 +311,3 @@ export class LinkConnections implements LinkDialer {
     this.#timeouts.delete(link);
   }
 }
-
-/** A u64. */
-const COUNTER_BYTES = 8;
-const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
-const NAMES: Readonly<Record<LinkKind, string>> = { route: "route", gateway: "gateway", leaf: "leafnode" };

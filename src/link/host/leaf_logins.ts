@@ -26,8 +26,7 @@ export class ShardLeafLogins implements LeafLogins {
   }
 
   judge(link: LinkConnection, leafRequest: LeafLoginRequest, answer: Answer): void {
-    const { connection, session } = link as HostLink;
-    connection.tls = session;
+    const { connection } = link as HostLink;
     const request: LoginRequest = { ...leafRequest, ip: connection.ip, tls: peerIdentity(connection) };
     const verdict = this.#judge.judge(request);
     if (verdict !== null) {
@@ -40,6 +39,8 @@ export class ShardLeafLogins implements LeafLogins {
       node: this.#shard.node,
       slot,
       clientId,
+      // A leaf node logs in once.
+      loginNumber: 0,
       isAgain: false,
       request,
       clientTls: clientTls(connection),

@@ -6,6 +6,7 @@
 import type { ClientInfo } from "../../account/client_info.ts";
 import { encodeRemoteLatency } from "../../account/latency.ts";
 import { remoteLatencySubject } from "../../account/reply_subject.ts";
+import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
 import type { HashComparison } from "../../auth/password.ts";
 import type { HeldMessage } from "../../fabric/held_message.ts";
@@ -44,6 +45,7 @@ import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
 import { leafInfoOf } from "./leaf_client_info.ts";
+import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
 import { LinkReports } from "./link_reports.ts";
 import { LinkTlsContexts } from "./link_tls.ts";
@@ -75,6 +77,7 @@ interface Running {
   readonly protocols: Protocols;
   readonly replies: GatewayReplies;
   readonly local: LocalWishes;
+  readonly leafImports: LeafImports;
 }
 
 export class ShardLinks implements LinkHost, LinkEvents {
@@ -169,6 +172,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#logins.answer(connection.slot, connection.clientId, verdict);
   }
 
+  peerChecked(connection: Connection, isValid: boolean): void {
+    this.#connections.peerChecked(connection, isValid);
+  }
+
   publish(message: HeldMessage): number {
     const carried = this.#carried(message);
     return carried === null ? 0 : this.#running!.core.publish(carried);
@@ -193,9 +200,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#timers.fire();
   }
 
-  refresh(): void {
+  refresh(terms: readonly AccountTerms[]): void {
     this.#logins.refresh();
-    if (this.#running !== null) this.#accountsChanged(this.#running);
+    if (this.#running === null) return;
+    this.#accountsChanged(this.#running);
+    this.#running.protocols.leafs?.applyTerms(terms);
   }
 
   control(message: LinkControl): void {
@@ -203,6 +212,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "start":
         for (const problem of this.#tlsContexts.configure(message.setup.tls))
           this.#shard.log("error", problem);
+        this.#closeUnpinned();
         if (this.#running === null) this.#start(message.setup);
         else this.#running.protocols.reload(message.setup);
         break;
@@ -212,11 +222,19 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "lameDuck":
         this.#running?.protocols.enterLameDuck();
         break;
+      case "closeLeafs":
+        this.#running?.protocols.leafs?.closeAll();
+        break;
     }
   }
 
   stop(): void {
     this.#running?.protocols.stop();
+  }
+
+  #closeUnpinned(): void {
+    const count = this.#connections.closeUnpinned();
+    if (count > 0) this.#shard.log("info", `Disconnect ${count} clients due to pinned certs reload`);
   }
 
   query(query: LinkQuery): unknown {
@@ -230,7 +248,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "routes":
         return this.#reports.routes(protocols, query.subscriptions);
       case "gateways":
-        return this.#reports.gateways(protocols, query.subscriptions);
+        return this.#reports.gateways(protocols, query);
       case "leafs":
         return this.#reports.leafs(protocols, query.account, query.subscriptions);
     }
@@ -267,11 +285,14 @@ export class ShardLinks implements LinkHost, LinkEvents {
     hostOf(link).registered = null;
     if (link.kind === "leaf") this.#leaveAccount(connection);
     this.#shard.plans.forgetAll();
+    this.#running!.leafImports.forget(link);
     this.#running!.core.left(link);
   }
 
   interest(link: Link, key: InterestKey, weight: number): void {
-    this.#running!.core.interest(link, key, weight);
+    const { core, leafImports } = this.#running!;
+    if (link.role === "spoke") leafImports.set(link, key, weight);
+    core.interest(link, key, weight);
   }
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
@@ -313,7 +334,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const local = new LocalWishes(shard.index, shard.node, shard.accounts, core);
     this.#fabric.local = local;
     this.#fabric.mayLoadAccounts = setup.isOperatorMode;
-    this.#running = { setup, core, protocols, replies, local };
+    const leafImports = new LeafImports(shard.accounts, core);
+    this.#running = { setup, core, protocols, replies, local, leafImports };
     this.#accountsChanged(this.#running);
     local.start();
     protocols.start();

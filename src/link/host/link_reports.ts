@@ -3,7 +3,6 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import type {
-  GatewayAccountRecord,
   GatewayRecord,
   GatewaysRecord,
   LeafRecord,
@@ -19,7 +18,7 @@ import type {
 import { tlsRecord } from "../../shard/peer_identity.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import type { LinkKind } from "../core/link.ts";
-import type { GatewayAccountStatus, GatewayLinkStatus } from "../gateway/gateway_status.ts";
+import type { GatewayLinkStatus, GatewayStatusQuery } from "../gateway/gateway_status.ts";
 import type { LeafReport } from "../leaf/leaf_report.ts";
 import type { HostLink, LinkConnections } from "./connections.ts";
 import type { Protocols } from "./protocols.ts";
@@ -100,17 +99,11 @@ export class LinkReports {
     });
   }
 
-  gateways({ gateways }: Protocols, listsSubscriptions: boolean): GatewaysRecord | null {
+  gateways({ gateways }: Protocols, query: GatewayStatusQuery): GatewaysRecord | null {
     if (gateways === null) return null;
-    const { name, host, port, outbound, inbound } = gateways.status();
-    const record = (link: GatewayLinkStatus) => this.#gateway(link, listsSubscriptions);
-    return {
-      name: textOf(name),
-      host,
-      port,
-      outbound: outbound.map(record),
-      inbound: inbound.map(record),
-    };
+    const { outbound, inbound, ...own } = gateways.status(query);
+    const record = (link: GatewayLinkStatus) => this.#gateway(link);
+    return { ...own, outbound: outbound.map(record), inbound: inbound.map(record) };
   }
 
   /** Of one account, or of all (""). */
@@ -145,17 +138,10 @@ export class LinkReports {
     };
   }
 
-  #gateway(link: GatewayLinkStatus, listsSubscriptions: boolean): GatewayRecord {
-    const { name, isConfigured, connection, remoteId, rttMs, accounts } = link;
-    return {
-      ...this.#record(connection as HostLink, Math.round(rttMs * NS_PER_MS)),
-      name: textOf(name),
-      isConfigured,
-      remoteId: textOf(remoteId),
-      accounts: accounts.map((account) => gatewayAccount(account, listsSubscriptions)),
-      subscriptionCount: accounts.reduce((sum, account) => sum + account.subscriptionCount, 0),
-      subscriptions: [],
-    };
+  #gateway(link: GatewayLinkStatus): GatewayRecord {
+    const { name, isConfigured, id, remoteId, roundTripNs, subscriptionCount, accounts } = link;
+    const connection = this.#record(this.#connections.byId(id), roundTripNs);
+    return { ...connection, name, isConfigured, remoteId, accounts, subscriptionCount, subscriptions: [] };
   }
 
   #record(
@@ -201,20 +187,5 @@ function withTraffic(
     inBytes: traffic.inBytes + inBytes,
     outMessages: traffic.outMessages + outMessages,
     outBytes: traffic.outBytes + outBytes,
-  };
-}
-
-function gatewayAccount(status: GatewayAccountStatus, listsSubscriptions: boolean): GatewayAccountRecord {
-  const account = textOf(status.name);
-  const subscriptions = listsSubscriptions ? status.subscriptions : [];
-  return {
-    ...status,
-    name: account,
-    subscriptions: subscriptions.map(({ subject, queue }) => ({
-      account,
-      subject: textOf(subject),
-      queue: textOf(queue),
-      sid: "",
-    })),
   };
 }

@@ -8,6 +8,7 @@ import {
   CONTEXT_FROM_ROUTE,
   PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_REPLIES_ARE_FOR_HOST,
+  TARGET_PREFIX_BYTES_MAX,
 } from "../../memory/layout.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import type { Leg } from "../../shard/plan_match.ts";
@@ -96,6 +97,8 @@ export class LinkPlanRules implements PlanRules, TargetRules {
       .filter(({ kind }) => !isImport || kind === "leaf");
     for (const link of reached.slice(from)) {
       const prefix = bytesOf(link.messagePrefix(account, subject, origin.cluster));
+      // Only names that no configuration has are so long.
+      if (prefix.length > TARGET_PREFIX_BYTES_MAX) continue;
       const at = targets.add(addressOf(link), 0, prefix.length);
       if (at === NO_ROOM) return false;
       bytes.set(prefix, at);

@@ -22,7 +22,7 @@ import type { LeafAccount, LeafLogins, LeafNotices } from "../leaf/leaf_context.
 import { LeafNodes } from "../leaf/leaf_nodes.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
 import { certificateVerdict } from "./certificates.ts";
-import { gatewaySettings, isPassword, leafOptions, leafUrl, routeSettings, urlOf } from "./settings.ts";
+import { gatewaySettings, isPassword, leafOptions, leafUrl, routeSettings } from "./settings.ts";
 
 /** 11 random bytes, 15 characters. Source: nats-server `generateNonce`. */
 const NONCE_BYTES = 11;
@@ -67,10 +67,6 @@ export class Protocols {
     }
     const { leafnodes } = this.#setup;
     this.gateways?.start();
-    if (leafnodes !== null && leafnodes.port !== 0) {
-      const address = urlOf({ host: leafnodes.options.host, port: leafnodes.port });
-      this.#host.log("info", `Listening for leafnode connections on ${address}`);
-    }
     this.routes?.start();
     if (leafnodes !== null) this.leafs?.setRemotes(leafnodes.options.remotes);
   }
@@ -196,6 +192,7 @@ export class Protocols {
         notices,
         readFile: (path) => readFileSync(path, "utf8"),
         newNonce: () => randomBytes(NONCE_BYTES).toString("base64url"),
+        wallMs: Date.now,
         clock,
         log,
       },

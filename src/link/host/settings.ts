@@ -76,7 +76,6 @@ export function gatewaySettings(
     version: text(setup.version),
     maxPayloadBytes: setup.maxPayloadBytes,
     isAdvertised: options.advertise !== undefined,
-    listensOn: urlOf({ host: options.host, port: gateway.port }),
     credentials: authorization?.user
       ? { user: text(authorization.user), password: text(authorization.password ?? "") }
       : null,
@@ -182,7 +181,7 @@ function addressOf(advertised: string, port: number): { host: string; port: numb
   return { host: parts.host, port: Number(parts.port) <= 0 ? port : Number(parts.port) };
 }
 
-export function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

@@ -4,7 +4,7 @@
  * A group that only leaf nodes or other clusters serve is interest of NODE_FAR: other shards leave it to this one where
  * nobody nearer serves it.
  */
-import { INDEX_FULL } from "../../interest/interest_index.ts";
+import { INDEX_FULL, MEMBERS_MAX } from "../../interest/interest_index.ts";
 import type { MatchResult } from "../../interest/match_result.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { ShardContext } from "../../shard/context.ts";
@@ -42,7 +42,8 @@ export class LinkWishes {
   /**
    * A link wants what `key` says, in the account of that id; `weight` 0: no more. False where the index has no room.
    */
-  set(link: Link, account: number, key: InterestKey, weight: number): boolean {
+  set(link: Link, account: number, key: InterestKey, wanted: number): boolean {
+    const weight = Math.min(wanted, MEMBERS_MAX);
     const wishes = this.#byLink.getOrInsertComputed(link, () => new Map());
     const name = `${account} ${key.subject} ${key.queue} ${key.origin}`;
     const known = wishes.get(name);

@@ -20,6 +20,7 @@ import { leafInfo, toLinkPermission } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { hubGrants } from "./leaf_permissions.ts";
 import { announceJetStream, deniesOf, leastOf, NOT_COMPRESSED } from "./leaf_terms.ts";
+import { failWith } from "./login_end.ts";
 import { takePeerError } from "./peer_errors.ts";
 
 /**
@@ -170,7 +171,7 @@ export class AcceptedLeaf implements LinkPeer {
         "error",
         `authentication of user ${goQuoteText(verdict.user)} failed, unable to lookup account ${goQuoteText(verdict.account)}: account missing`,
       );
-      this.#failWith(errors.ERROR_AUTHORIZATION_VIOLATION);
+      failWith(this.#channel, errors.ERROR_AUTHORIZATION_VIOLATION);
       return;
     }
     if (!this.#hasRoom(account, name) || !this.#isWelcome(connect, verdict, account)) return;
@@ -179,20 +180,15 @@ export class AcceptedLeaf implements LinkPeer {
 
   #refuseLogin(refusal: LoginRefusal): void {
     this.#channel.say("error", refusalLogText(refusal));
-    this.#failWith(REFUSALS[refusal.reason]);
+    failWith(this.#channel, REFUSALS[refusal.reason]);
     this.#context.notices.refused(this.#channel.connection, refusal);
-  }
-
-  #failWith(code: number): void {
-    const { wireText, closeReason, logLevel } = errors.errorEntry(code);
-    if (wireText === null || closeReason === null) return;
-    this.#channel.fail(wireText, closeReason, "error", logLevel === "error" ? wireText : "");
   }
 
   #hasRoom({ leafsMax, leafsElsewhere }: LeafAccount, name: string): boolean {
     const { register, options } = this.#context;
     if (leafsMax < 0 || register.countOf(name) + leafsElsewhere < leafsMax) return true;
-    this.#failWith(
+    failWith(
+      this.#channel,
       options.hasOwnCredentials
         ? errors.ERROR_AUTHORIZATION_VIOLATION
         : errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS,

@@ -1,7 +1,9 @@
 /** What the leaf links of one server share: options, the server's answers, and where they tell what happens. */
+import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Login, LoginRefusal, LoginRequest } from "../../auth/login.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { Link, LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
+import type { LeafFacts } from "./leaf_facts.ts";
 import type { LeafReport } from "./leaf_report.ts";
 
 /** Of the server and of its `leafnodes` block. Texts are byte strings. A reload replaces it. */
@@ -93,7 +95,8 @@ export interface LeafNotices {
 
 /** A link as the register of links knows it. */
 export interface RegisteredLeaf extends Link {
-  report(): LeafReport;
+  readonly facts: LeafFacts;
+  report(listsSubscriptions: boolean): LeafReport;
   /** Ends the connection: the server wants it no more. */
   close(reason: CloseReason): void;
   /** Makes room for a newer connection of the same server. */
@@ -102,6 +105,8 @@ export interface RegisteredLeaf extends Link {
   sendInfo(line: string): void;
   /** What the account wants beside subscriptions has changed. */
   refreshAlwaysWanted(): void;
+  /** The account has changed, and may not have the login so any more. */
+  applyTerms(terms: AccountTerms): void;
 }
 
 /** The links of all leaf connections, as one of them needs to know the others. */
@@ -143,5 +148,7 @@ export interface LeafContext {
   /** What a login signs: 15 characters nobody can foresee. */
   readonly newNonce: () => string;
   readonly clock: LinkClock;
+  /** Unix time, milliseconds: logins end by it. */
+  readonly wallMs: () => number;
   readonly log: LinkLog;
 }

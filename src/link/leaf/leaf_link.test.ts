@@ -21,6 +21,7 @@ function up(options: Partial<LeafOptions> = {}, fields: object = {}): Up {
   const clock = new FakeClock();
   const server = new FakeServer(clock, options);
   server.users.set("u", { account: "A", permissions: USER });
+  server.users.set("keyed", { account: "A", permissions: null, publicKey: "UKEY", issuedAtS: 7 });
   const end = server.accept();
   const connect = { version: "2.15.2", name: "L", cluster: "LC", headers: true, ...fields };
   end.feed(`CONNECT ${JSON.stringify(connect)}\r\n`);
@@ -231,6 +232,46 @@ describe("sendMessage()", () => {
     link!.sendMessage(message("ss.di"), []);
     expect(end.lines()).toEqual([]);
     expect(server.logs).toContain('debug Not permitted to deliver to "ss.di"');
+  });
+});
+
+describe("a login", () => {
+  test("that ends takes the connection with it, by the wall clock", () => {
+    const clock = new FakeClock();
+    const server = new FakeServer(clock);
+    server.anonymous = { account: "A", permissions: null, expiresAtMs: clock.nowMs() + 90_000 };
+    const end = server.accept();
+    end.feed(`CONNECT {"name":"L"}\r\n`);
+    clock.advance(59_000);
+    server.wallOffsetMs = 30_000;
+    clock.advance(999);
+    expect(end.connection.closed).toBe("");
+    clock.advance(1);
+    expect(end.connection.closed).toBe("Authentication Expired");
+    expect(end.lines().at(-1)).toBe("-ERR 'User Authentication Expired'");
+  });
+
+  const TERMS = {
+    account: "A",
+    isExpired: false,
+    disallowsBearer: false,
+    revocations: {},
+    endedIssuers: [],
+    defaultPermissions: null,
+  };
+
+  test("that the account no longer has is told why", () => {
+    const expired = up();
+    expired.server.nodes.applyTerms([{ ...TERMS, account: "B", isExpired: true }]);
+    expect(expired.end.connection.closed).toBe("");
+    expired.server.nodes.applyTerms([{ ...TERMS, isExpired: true }]);
+    expect(expired.end.lines()).toEqual(["-ERR 'Account Authentication Expired'"]);
+    const { server, end } = up({}, { user: "keyed", pass: "keyed" });
+    server.nodes.applyTerms([{ ...TERMS, revocations: { UOTHER: 9 } }]);
+    expect(end.connection.closed).toBe("");
+    server.nodes.applyTerms([{ ...TERMS, revocations: { UKEY: 7 } }]);
+    expect(end.lines()).toEqual(["-ERR 'User Authentication Revoked'"]);
+    expect(end.connection.closed).toBe("Credentials Revoked");
   });
 });
 

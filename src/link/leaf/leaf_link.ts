@@ -3,8 +3,8 @@
  * Source: leafnodes.md 4, 5, 7, 8; nats-server leafnode.go, processLeafSub, processInboundLeafMsg.
  */
 
+import type { AccountTerms } from "../../auth/account_terms.ts";
 import { goQuoteText } from "../../auth/identity.ts";
-import type { Login } from "../../auth/login.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { ResponsePermits } from "../../shard/response_permits.ts";
 import { textOf } from "../../subject/byte_string.ts";
@@ -14,9 +14,11 @@ import type { InterestKey, LinkMessage } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { LeafChannel } from "./leaf_channel.ts";
 import type { LeafContext, RegisteredLeaf } from "./leaf_context.ts";
+import type { LeafFacts } from "./leaf_facts.ts";
 import { LeafInterest } from "./leaf_interest.ts";
 import { type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
 import type { LeafReport } from "./leaf_report.ts";
+import { applyTerms, watchExpiry } from "./login_end.ts";
 import { failWithLoop } from "./peer_errors.ts";
 import { PeerWants, type WantsChange } from "./peer_wants.ts";
 import { withRemoteAccount } from "./request_account.ts";
@@ -26,27 +28,6 @@ const VIOLATION_DELAY_MS = 30_000;
 
 type Subscribe = LinkOperation & { readonly kind: "subscribe" };
 type Message = LinkOperation & { readonly kind: "message" };
-
-/** What the handshake found out. Texts are byte strings. */
-export interface LeafFacts {
-  readonly account: string;
-  readonly remoteAccount: string;
-  readonly serverName: string;
-  readonly version: string;
-  readonly cluster: string;
-  /** This server is the leaf node of the other. */
-  readonly isSpoke: boolean;
-  readonly isSolicited: boolean;
-  readonly isIsolated: boolean;
-  readonly takesHeaders: boolean;
-  readonly compression: string;
-  readonly payloadBytesMax: number;
-  /** −1 for any number. */
-  readonly subscriptionsMax: number;
-  readonly grants: LeafGrants;
-  /** Null on the side that dialled. */
-  readonly login: Login | null;
-}
 
 export class LeafLink implements RegisteredLeaf {
   readonly kind = "leaf";
@@ -67,6 +48,7 @@ export class LeafLink implements RegisteredLeaf {
   #permits: ResponsePermits | null;
   readonly #wants: PeerWants;
   #isJoined = false;
+  #cancelExpiry = () => {};
 
   constructor(
     channel: LeafChannel,
@@ -96,7 +78,7 @@ export class LeafLink implements RegisteredLeaf {
     );
     const { pingIntervalMs, pingsOutMax } = context.options;
     this.#heartbeat = new Heartbeat(
-      channel.connection,
+      channel,
       context.clock,
       { intervalMs: pingIntervalMs, pingsOutMax },
       (fault) => channel.refuse(fault),
@@ -114,7 +96,7 @@ export class LeafLink implements RegisteredLeaf {
 
   /** Announces the link and what this server wants over it. */
   join(): void {
-    const { events, register, notices } = this.#context;
+    const { events, register, notices, clock, wallMs } = this.#context;
     register.add(this);
     this.#isJoined = true;
     this.#interest.together(() => {
@@ -122,18 +104,21 @@ export class LeafLink implements RegisteredLeaf {
       events.joined(this);
     });
     this.#heartbeat.start();
-    notices.opened(this.report(), !this.#hasOwnLogin());
+    const { login } = this.facts;
+    if (login !== null) this.#cancelExpiry = watchExpiry(login, this.#channel, clock, wallMs);
+    notices.opened(this.report(false), !this.#hasOwnLogin());
   }
 
   /** The connection is gone. */
   leave(reason: CloseReason): void {
     this.#heartbeat.stop();
+    this.#cancelExpiry();
     if (!this.#isJoined) return;
     this.#isJoined = false;
     const { events, register, notices } = this.#context;
     register.remove(this);
     events.left(this);
-    notices.closed(this.report(), reason);
+    notices.closed(this.report(false), reason);
   }
 
   refreshAlwaysWanted(): void {
@@ -236,12 +221,16 @@ export class LeafLink implements RegisteredLeaf {
     }
   }
 
+  applyTerms(terms: AccountTerms): void {
+    applyTerms(this.#channel, this.facts.login, terms);
+  }
+
   /** This server's own subject, or its hub's cluster, has come back to it. */
   refuseLoop(): void {
     failWithLoop(this.#channel, this.account, this.#delayReconnect);
   }
 
-  report(): LeafReport {
+  report(listsSubscriptions: boolean): LeafReport {
     const { facts, connection } = this;
     return {
       id: connection.id,
@@ -257,7 +246,7 @@ export class LeafLink implements RegisteredLeaf {
       port: connection.remotePort,
       rttMs: this.rttMs,
       subscriptionCount: this.#wants.count,
-      subscriptions: this.#wants.subjects,
+      subscriptions: listsSubscriptions ? this.#wants.subjects : [],
       compression: facts.compression,
       isWebSocket: this.#channel.isWebSocket,
       proxyKey: facts.login?.proxyKey ?? "",

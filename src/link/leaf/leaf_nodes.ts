@@ -2,6 +2,7 @@
  * The leaf nodes of this server and the hubs it is a leaf node of: the door through which the host of links, reloads,
  * monitoring and lame duck reach them.
  */
+import type { AccountTerms } from "../../auth/account_terms.ts";
 import { type LeafRemoteOptions, remoteId } from "../../config/leafnodes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
@@ -53,11 +54,10 @@ export class LeafNodes {
     this.#remotes = new Map();
     for (const [index, options] of configured.entries()) {
       const id = remoteId(options);
-      const remote = before.get(id) ?? this.#newRemote(options, index);
+      const remote = before.get(id) ?? this.#newRemote(options);
       before.delete(id);
       this.#remotes.set(id, remote);
-      remote.tlsContext = remoteTlsContext(index);
-      remote.options = options;
+      remote.configure(options, remoteTlsContext(index));
       if (options.disabled) remote.stop();
       else if (!this.#isLameDuck) remote.start(this.#firstDelayMs(options));
     }
@@ -75,13 +75,6 @@ export class LeafNodes {
     for (const link of this.#links.of()) link.sendInfo(line);
   }
 
-  /** The cluster has another name: hubs are told by connecting anew. */
-  reconnectRemotes(): void {
-    for (const link of this.#links.of()) {
-      if (link.report().isSolicited) link.close(CloseReason.ClusterNameConflict);
-    }
-  }
-
   /** What an account wants beside subscriptions has changed. */
   refreshAccount(account: string): void {
     for (const link of this.#links.of(account)) link.refreshAlwaysWanted();
@@ -92,11 +85,25 @@ export class LeafNodes {
     for (const link of this.#links.of(account)) link.close(CloseReason.AuthenticationExpired);
   }
 
+  /** Accounts of operator mode have changed: some who are logged in are out. */
+  applyTerms(terms: readonly AccountTerms[]): void {
+    for (const each of terms) {
+      for (const link of this.#links.of(byteStringOfText(each.account))) link.applyTerms(each);
+    }
+  }
+
   /** Closes one connection without a word; false if there is no such link. */
   kick(id: number): boolean {
     const link = this.#links.byId(id);
     link?.close(CloseReason.Kicked);
     return link !== undefined;
+  }
+
+  /** This server's cluster is called otherwise: hubs are to hear of it from the first word on. */
+  reconnectRemotes(): void {
+    for (const link of this.#links.of()) {
+      if (link.facts.isSolicited) link.close(CloseReason.ClusterNameConflict);
+    }
   }
 
   /** Nothing is dialled any more; links stay until `closeOne` or `closeAll`. */
@@ -113,19 +120,20 @@ export class LeafNodes {
   }
 
   closeAll(): void {
-    this.enterLameDuck();
+    this.#isLameDuck = true;
     for (const link of this.#links.of()) link.close(CloseReason.ServerShutdown);
+    for (const remote of this.#remotes.values()) remote.stop();
   }
 
   /** For /leafz and accounts; of one account, or all. */
-  report(account?: string): readonly LeafReport[] {
-    return this.#links.of(account).map((link) => link.report());
+  report(account?: string, listsSubscriptions = true): readonly LeafReport[] {
+    return this.#links.of(account).map((link) => link.report(listsSubscriptions));
   }
 
-  #newRemote(options: LeafRemoteOptions, index: number): LeafRemote {
+  #newRemote(options: LeafRemoteOptions): LeafRemote {
     const { log, readFile } = this.#context;
     checkRemoteLogin(options, this.#isSystem(options), readFile, log);
-    return new LeafRemote(options, remoteTlsContext(index), this.#context, this.#dialer);
+    return new LeafRemote(options, this.#context, this.#dialer);
   }
 
   #firstDelayMs(options: LeafRemoteOptions): number {

@@ -57,7 +57,7 @@ export class LeafLinks implements LeafRegister {
 
   hasSpokeOf(account: string, cluster: string): boolean {
     return this.of(account).some(
-      (link) => link.cluster === cluster && link.role === "spoke" && !link.report().isSolicited,
+      ({ facts }) => facts.cluster === cluster && !facts.isSpoke && !facts.isSolicited,
     );
   }
 
@@ -69,15 +69,11 @@ export class LeafLinks implements LeafRegister {
   ): RegisteredLeaf | null {
     // Without the name of its account a server may well mean two connections.
     if (remoteAccount === "") return null;
-    const isSame = (link: RegisteredLeaf) => {
-      const report = link.report();
-      return (
-        !report.isSolicited &&
-        report.serverName === serverName &&
-        report.cluster === cluster &&
-        report.remoteAccount === remoteAccount
-      );
-    };
+    const isSame = ({ facts }: RegisteredLeaf) =>
+      !facts.isSolicited &&
+      facts.serverName === serverName &&
+      facts.cluster === cluster &&
+      facts.remoteAccount === remoteAccount;
     return this.of(account).find(isSame) ?? null;
   }
 

@@ -176,6 +176,16 @@ describe("setRemotes()", () => {
     expect(end.connection.tls?.context).toBe("leaf:0");
   });
 
+  test("handshakes where a reload has brought certificates", () => {
+    const { server, clock } = start(a);
+    server.nodes.setRemotes(
+      remotesOf(`{ url: "nats-leaf://a:1", account: A, tls { handshake_first: true } }`),
+    );
+    server.dialled[0]!.fail("no");
+    clock.advance(2000);
+    expect(server.open().connection.tls?.context).toBe("leaf:0");
+  });
+
   test("does nothing in a server that is going away", () => {
     const { server, clock } = start(a);
     const end = server.open();

@@ -22,7 +22,7 @@ type State = "idle" | "waiting" | "dialling" | "connected";
 
 export class LeafRemote implements RemoteSide {
   readonly urls: RemoteUrls;
-  tlsContext: string;
+  tlsContext = "";
   options: LeafRemoteOptions;
   needsTls: boolean;
   readonly #context: LeafContext;
@@ -37,18 +37,24 @@ export class LeafRemote implements RemoteSide {
   #hasConnected = false;
   #cancelTimer = () => {};
 
-  constructor(options: LeafRemoteOptions, tlsContext: string, context: LeafContext, dialer: LinkDialer) {
-    const { urls, noRandomize, tls } = options;
+  constructor(options: LeafRemoteOptions, context: LeafContext, dialer: LinkDialer) {
+    const { urls, noRandomize } = options;
     this.options = options;
-    this.tlsContext = tlsContext;
     this.urls = new RemoteUrls(urls, noRandomize ? undefined : () => context.clock.random());
-    this.needsTls = tls !== undefined || this.urls.wantsTls;
+    this.needsTls = this.urls.wantsTls;
     this.#context = context;
     this.#dialer = dialer;
   }
 
   get isWanted(): boolean {
     return !this.#isStopped;
+  }
+
+  /** What the configuration says of it now, and whose certificates its handshakes take (`LinkTls.context`). */
+  configure(options: LeafRemoteOptions, tlsContext: string): void {
+    this.options = options;
+    this.tlsContext = tlsContext;
+    if (options.tls !== undefined) this.needsTls = true;
   }
 
   /** Begins to dial, after that many milliseconds. */

@@ -14,7 +14,7 @@ export interface LeafReport {
   readonly port: number;
   readonly rttMs: number;
   readonly subscriptionCount: number;
-  /** What the peer wants: subjects. */
+  /** What the peer wants: subjects; none where they were not asked for. */
   readonly subscriptions: readonly string[];
   readonly compression: string;
   readonly isWebSocket: boolean;

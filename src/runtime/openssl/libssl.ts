@@ -8,6 +8,7 @@ import type { NativeFunction } from "../posix/libc.ts";
 export const LIBSSL_FILE = "libssl.so.3";
 
 export const LIBSSL_FUNCTIONS = {
+  CRYPTO_malloc: { parameters: ["size", "pointer", "i32"], result: "pointer" },
   ERR_clear_error: { parameters: [], result: "i32" },
   ERR_get_error: { parameters: [], result: "size" },
   ERR_reason_error_string: { parameters: ["size"], result: "pointer" },
@@ -16,6 +17,7 @@ export const LIBSSL_FUNCTIONS = {
   OPENSSL_sk_value: { parameters: ["pointer", "i32"], result: "pointer" },
   OpenSSL_version: { parameters: ["i32"], result: "pointer" },
   SSL_CIPHER_standard_name: { parameters: ["pointer"], result: "pointer" },
+  SSL_CTX_callback_ctrl: { parameters: ["pointer", "i32", "pointer"], result: "i32" },
   SSL_CTX_check_private_key: { parameters: ["pointer"], result: "i32" },
   SSL_CTX_ctrl: { parameters: ["pointer", "i32", "size", "pointer"], result: "i32" },
   SSL_CTX_get0_param: { parameters: ["pointer"], result: "pointer" },
@@ -60,6 +62,8 @@ export const LIBSSL_FUNCTIONS = {
   TLS_server_method: { parameters: [], result: "pointer" },
   X509_VERIFY_PARAM_set_flags: { parameters: ["pointer", "size"], result: "i32" },
   X509_free: { parameters: ["pointer"], result: "i32" },
+  dlopen: { parameters: ["pointer", "i32"], result: "pointer" },
+  dlsym: { parameters: ["pointer", "pointer"], result: "pointer" },
   i2d_X509: { parameters: ["pointer", "pointer"], result: "i32" },
 } as const satisfies Record<string, NativeFunction>;
 
@@ -79,10 +83,15 @@ export const SSL_VERIFY_NONE = 0;
 export const SSL_VERIFY_PEER = 1;
 export const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
 
-/** `cmd` of `SSL_CTX_ctrl`. */
+/** `flag` of `dlopen`. */
+export const RTLD_NOW = 2;
+
+/** `cmd` of `SSL_CTX_ctrl`, `SSL_CTX_callback_ctrl` and `SSL_ctrl`. */
 export const SSL_CTRL_MODE = 33;
 export const SSL_CTRL_SET_READ_AHEAD = 41;
 export const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
+export const SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB = 63;
+export const SSL_CTRL_SET_TLSEXT_STATUS_REQ_OCSP_RESP = 71;
 export const SSL_CTRL_CLEAR_MODE = 78;
 export const SSL_CTRL_SET_GROUPS_LIST = 92;
 export const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
@@ -97,6 +106,7 @@ export const SSL_MODE_AUTO_RETRY = 0x4;
 export const SSL_MODE_RELEASE_BUFFERS = 0x10;
 
 export const SSL_OP_IGNORE_UNEXPECTED_EOF = 0x80;
+export const SSL_OP_NO_TICKET = 0x4000;
 export const SSL_OP_CIPHER_SERVER_PREFERENCE = 0x400000;
 export const SSL_OP_NO_RENEGOTIATION = 0x40000000;
 

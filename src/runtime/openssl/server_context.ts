@@ -18,6 +18,7 @@ import {
   SSL_OP_CIPHER_SERVER_PREFERENCE,
   SSL_OP_IGNORE_UNEXPECTED_EOF,
   SSL_OP_NO_RENEGOTIATION,
+  SSL_OP_NO_TICKET,
   SSL_SESS_CACHE_OFF,
   SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
   SSL_VERIFY_NONE,
@@ -27,6 +28,7 @@ import {
   X509_V_FLAG_PARTIAL_CHAIN,
 } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
+import { allowStapling } from "./stapling.ts";
 
 /** Ciphertext taken from the socket at a time. */
 const READ_AHEAD_BYTES = 64 * 1024;
@@ -55,7 +57,7 @@ export function createServerContexts(openSsl: OpenSsl, options: TlsOptions): Ser
       freeContexts(openSsl, contexts);
       return { ok: false, reason: created };
     }
-    contexts.push({ address: created, names });
+    contexts.push({ address: created, names, staple: null });
   }
   return { ok: true, contexts };
 }
@@ -103,7 +105,12 @@ function configure(
   functions.SSL_CTX_ctrl(context, SSL_CTRL_SET_READ_AHEAD, 1, 0);
   functions.SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD_BYTES);
   functions.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, 0);
-  functions.SSL_CTX_set_num_tickets(context, TICKETS_PER_HANDSHAKE);
+  if (options.ocspPeer?.verify === true) {
+    // A session that is resumed keeps nothing of the chain but the peer's own certificate, and all of it is checked.
+    functions.SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    functions.SSL_CTX_set_num_tickets(context, 0);
+  } else functions.SSL_CTX_set_num_tickets(context, TICKETS_PER_HANDSHAKE);
+  allowStapling(openSsl, context);
   functions.SSL_CTX_set_session_id_context(
     context,
     openSsl.addressOfText(SESSION_CONTEXT),

@@ -1,6 +1,5 @@
 // Hot: the reads and writes run once per batch of messages.
 import { assert } from "../../base/assert.ts";
-import { chooseByServerName } from "../certificate_sets.ts";
 import type { Dialler } from "../dialling.ts";
 import type { EpollPoller } from "../epoll_poller.ts";
 import type { Poller, StreamSource } from "../poller.ts";
@@ -9,7 +8,7 @@ import { errnoText } from "../posix/errno.ts";
 import { EAGAIN, EINTR, MSG_PEEK } from "../posix/libc.ts";
 import type { Posix } from "../posix/posix.ts";
 import type { SocketAddress } from "../posix/socket_address.ts";
-import { serverNameOf } from "../server_name.ts";
+import { chooseByServerName, serverNameOf } from "../server_name.ts";
 import {
   type DialledServer,
   HANDSHAKE_DONE,
@@ -30,6 +29,19 @@ import {
 } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
 import { readSession, refusedCertificates } from "./session.ts";
+import { giveStaple } from "./stapling.ts";
+
+/** What handshakes are made with, as this thread uses it. */
+interface UsableContext {
+  /** For those who come; see `OpenSslContext`. */
+  readonly contexts: readonly {
+    readonly address: number;
+    readonly names: readonly string[];
+    readonly staple: Uint8Array<ArrayBuffer> | null;
+  }[];
+  /** Of the `SSL_CTX` for those who are dialled. */
+  readonly clientContext: number | null;
+}
 
 /** What a slot is; one byte each. */
 const PLAIN = 0;
@@ -60,7 +72,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   readonly #openLibrary: () => OpenSsl;
   #openSsl: OpenSsl | null = null;
   /** For new handshakes, by name. */
-  readonly #contexts = new Map<string, Extract<TlsContext, { kind: "openssl" }>>();
+  readonly #contexts = new Map<string, UsableContext>();
 
   readonly #states: Uint8Array;
   // Of slots that are not plain. They are made with the first context: most servers have none.
@@ -234,7 +246,12 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     }
     assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
     if (this.#openSsl === null) this.#open();
-    this.#contexts.set(name, context);
+    const contexts = context.contexts.map(({ address, names, staple }) => ({
+      address,
+      names,
+      staple: staple === null ? null : Uint8Array.fromBase64(staple),
+    }));
+    this.#contexts.set(name, { contexts, clientContext: context.clientContext });
   }
 
   hasContext(name: string): boolean {
@@ -256,7 +273,8 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     const { functions } = openSsl;
     const context = this.#contexts.get(name);
     assert(context !== undefined, "TlsPoller.startTls: there is no context of that name");
-    const address = dialled === null ? context.contexts[0]?.address : context.clientContext;
+    const [listening] = context.contexts;
+    const address = dialled === null ? listening?.address : context.clientContext;
     assert(address != null, "TlsPoller.startTls: the context is for the other side");
     const connection = functions.SSL_new(address);
     assert(connection !== 0, "OpenSSL makes a connection");
@@ -271,7 +289,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
       if (context.contexts.length > 1) {
         this.#states[slot] = UNNAMED;
         this.#contextNames.set(slot, name);
-      }
+      } else if (listening?.staple != null) giveStaple(openSsl, connection, listening.staple);
     }
     // As after `add`: nobody writes before the handshake, and nobody is slowed down.
     this.#wantsRead[slot] = 1;
@@ -347,8 +365,10 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     this.#contextNames.delete(slot);
     // Gone since this handshake began: it goes on with what it was given then.
     if (contexts.length === 0) return;
-    const { address } = chooseByServerName(contexts, name);
-    this.#library().functions.SSL_set_SSL_CTX(connection, address);
+    const { address, staple } = chooseByServerName(contexts, name);
+    const openSsl = this.#library();
+    openSsl.functions.SSL_set_SSL_CTX(connection, address);
+    if (staple !== null) giveStaple(openSsl, connection, staple);
   }
 
   /** The result of a plain call, whose error is the inner poller's to tell. */

@@ -44,7 +44,6 @@ export const SETTINGS: GatewaySettings = {
   host: "127.0.0.1",
   port: 1001,
   isAdvertised: false,
-  listensOn: "0.0.0.0:7222",
   credentials: null,
   authTimeoutMs: 2000,
   tls: null,

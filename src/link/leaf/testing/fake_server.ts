@@ -4,7 +4,6 @@ import { loginOf, refusalOf } from "../../../auth/verdict.ts";
 import type { LeafRemoteOptions } from "../../../config/leafnodes.ts";
 import { LEAFNODES_DEFAULTS } from "../../../config/leafnodes.ts";
 import { loadConfigText } from "../../../config/load.ts";
-import type { Permissions } from "../../../config/permissions.ts";
 import { closeReasonEntry } from "../../../protocol/close_reason.ts";
 import { byteStringOf, bytesOf } from "../../../subject/byte_string.ts";
 import type {
@@ -62,10 +61,7 @@ export const LEAF_ACCOUNT: LeafAccount = {
 };
 
 /** Who may log in: by name, with a password that is the name. */
-export interface FakeUser {
-  readonly account: string;
-  readonly permissions: Permissions | null;
-}
+export type FakeUser = Pick<Login, "account" | "permissions"> & Partial<Login>;
 
 /** One end of a connection in memory: bytes go in as text, and come out as text. */
 export class FakeEnd {
@@ -148,6 +144,8 @@ export class FakeServer {
   cluster = "";
   leafUrls: readonly string[] = ["127.0.0.1:7422"];
   files = new Map<string, string>();
+  /** How far the wall clock is ahead of the steady one. */
+  wallOffsetMs = 0;
   /** Called for each link that comes up: announces what is wanted here. */
   onJoined: (link: Link) => void = () => {};
   /** Called for what peers want. */
@@ -222,6 +220,7 @@ export class FakeServer {
         return text;
       },
       newNonce: () => "aN5b3xZ9QwErTyU",
+      wallMs: () => clock.nowMs() + this.wallOffsetMs,
       clock,
       log: (level, text) => void this.logs.push(`${level} ${text.replace(/^\S+ - lid(_ws)?:\d+ - /, "")}`),
     };
@@ -232,7 +231,7 @@ export class FakeServer {
     const claimed = { nkey, user, password, authToken, jwt, publicKey: "" };
     const found = user === "" ? this.anonymous : password === user ? this.users.get(user) : undefined;
     if (!found) return refusalOf(claimed, "authorization violation", "$G", []);
-    return loginOf(claimed, { ...found, proxyKey: "" });
+    return loginOf(claimed, { proxyKey: "", ...found });
   }
 }
 

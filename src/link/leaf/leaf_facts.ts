@@ -1,0 +1,23 @@
+import type { Login } from "../../auth/login.ts";
+import type { LeafGrants } from "./leaf_permissions.ts";
+
+/** What the handshake found out. Texts are byte strings. */
+export interface LeafFacts {
+  readonly account: string;
+  readonly remoteAccount: string;
+  readonly serverName: string;
+  readonly version: string;
+  readonly cluster: string;
+  /** This server is the leaf node of the other. */
+  readonly isSpoke: boolean;
+  readonly isSolicited: boolean;
+  readonly isIsolated: boolean;
+  readonly takesHeaders: boolean;
+  readonly compression: string;
+  readonly payloadBytesMax: number;
+  /** −1 for any number. */
+  readonly subscriptionsMax: number;
+  readonly grants: LeafGrants;
+  /** Null on the side that dialled. */
+  readonly login: Login | null;
+}

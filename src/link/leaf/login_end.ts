@@ -1,0 +1,52 @@
+/**
+ * How the login of a leaf ends while it is connected: its time runs out, or the account no longer has it so.
+ * Source: nats-server auth.go, setExpiration; accounts.go, updateAccountClaimsWithRefresh.
+ */
+import { type AccountTerms, findEnd } from "../../auth/account_terms.ts";
+import type { Login } from "../../auth/login.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import * as errors from "../../protocol/errors.ts";
+import type { LinkClock } from "../core/link.ts";
+import type { LeafChannel } from "./leaf_channel.ts";
+
+/** How often the wall clock is looked at, which may be set meanwhile. */
+const LOOK_MS = 60_000;
+
+const CODES = {
+  expired: errors.ERROR_ACCOUNT_AUTHENTICATION_EXPIRED,
+  revoked: errors.ERROR_USER_AUTHENTICATION_REVOKED,
+  "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
+};
+
+/** Ends the connection when the login's time is over; `wallMs` is Unix time. Returns how to call it off. */
+export function watchExpiry(
+  { expiresAtMs }: Login,
+  channel: LeafChannel,
+  clock: LinkClock,
+  wallMs: () => number,
+): () => void {
+  if (expiresAtMs === null) return () => {};
+  let cancel = () => {};
+  const look = () => {
+    const leftMs = expiresAtMs - wallMs();
+    if (leftMs > 0) cancel = clock.after(Math.min(leftMs, LOOK_MS), look);
+    else failWith(channel, errors.ERROR_USER_AUTHENTICATION_EXPIRED);
+  };
+  look();
+  return () => cancel();
+}
+
+/** The account has changed: ends the connection if these terms do. `login` is null on the side that dialled. */
+export function applyTerms(channel: LeafChannel, login: Login | null, terms: AccountTerms): void {
+  const end = login !== null ? findEnd(login, terms) : terms.isExpired ? "expired" : null;
+  if (end === "issuer changed") channel.close(CloseReason.AuthenticationFailure);
+  else if (end !== null) failWith(channel, CODES[end]);
+}
+
+/** Tells the peer, and the log as loudly as the error is. */
+export function failWith(channel: LeafChannel, code: number): void {
+  const { wireText, closeReason, logLevel } = errors.errorEntry(code);
+  if (wireText === null || closeReason === null) return;
+  if (logLevel === "none") channel.fail(wireText, closeReason, "error", "");
+  else channel.fail(wireText, closeReason, logLevel);
+}

@@ -1,0 +1,70 @@
+import { describe, expect, test } from "bun:test";
+import type { Permissions } from "../config/permissions.ts";
+import { ShardAccounts } from "./accounts.ts";
+import { Contexts } from "./contexts.ts";
+import { accountDefinition } from "./testing/shard_harness.ts";
+
+const GLOBAL = accountDefinition(1, "$G");
+const [A, B] = [accountDefinition(5, "A"), accountDefinition(6, "B")];
+const RESTRICTED: Permissions = {
+  publish: { allow: ["a"], deny: [] },
+  subscribe: undefined,
+  responses: undefined,
+};
+
+function setUp() {
+  const accounts = new ShardAccounts([GLOBAL, A, B], undefined);
+  const contexts = new Contexts(accounts);
+  const take = (id: number, permissions: Permissions | null) =>
+    contexts.take(accounts.byId(id)!, permissions);
+  return { accounts, contexts, take };
+}
+
+describe("Contexts", () => {
+  test("equal permissions in one account are one context, others are others", () => {
+    const { take } = setUp();
+    const plain = take(A.id, null);
+    const restricted = take(A.id, RESTRICTED);
+    expect(take(A.id, null)).toBe(plain);
+    expect(take(A.id, { ...RESTRICTED })).toBe(restricted);
+    expect(new Set([plain, restricted, take(B.id, null), take(B.id, RESTRICTED)]).size).toBe(4);
+  });
+
+  test("one without permissions keeps its number while nobody uses it: who comes and goes takes no new one", () => {
+    const { contexts, take } = setUp();
+    const first = take(A.id, null);
+    for (let i = 0; i < 1000; i++) {
+      contexts.release(first);
+      expect(take(A.id, null)).toBe(first);
+    }
+    contexts.release(first);
+    expect(contexts.accountOf(first).name).toBe("A");
+  });
+
+  test("one with permissions is gone with its last connection, and its number is never used again", () => {
+    const { contexts, take } = setUp();
+    const first = take(A.id, RESTRICTED);
+    expect(take(A.id, RESTRICTED)).toBe(first);
+    contexts.release(first);
+    expect(contexts.permissionsOf(first)?.canPublish("b")).toBe(false);
+    contexts.release(first);
+    expect(take(A.id, RESTRICTED)).not.toBe(first);
+  });
+
+  test("of an account that is gone it lasts as long as its connections, and comes back under another number", () => {
+    const { accounts, contexts, take } = setUp();
+    const [used, unused] = [take(A.id, null), take(B.id, null)];
+    contexts.release(unused);
+    accounts.configure([GLOBAL], undefined);
+    contexts.refresh();
+    expect(contexts.accountOf(used).name).toBe("A");
+    accounts.configure([GLOBAL, A, B], undefined);
+    contexts.refresh();
+    const fresh = take(A.id, null);
+    expect(fresh).not.toBe(used);
+    expect(take(B.id, null)).not.toBe(unused);
+    // The old one's last connection goes: that is not the new one's affair.
+    contexts.release(used);
+    expect(take(A.id, null)).toBe(fresh);
+  });
+});
