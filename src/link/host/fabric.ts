@@ -2,6 +2,7 @@
  * The rest of the server as links see it: who wants a message here, and the rings that take it there. Cold: what the engine
  * delivers by plans does not come here.
  */
+import { isMeasuredReply } from "../../account/reply_subject.ts";
 import { HeldMessage } from "../../fabric/held_message.ts";
 import { MatchResult } from "../../interest/match_result.ts";
 import { CONTEXT_IS_RENAMED, CONTEXT_IS_RESPONSE } from "../../memory/layout.ts";
@@ -46,6 +47,8 @@ export class ShardFabric implements LinkFabric {
   readonly #match = new MatchResult();
   /** Accounts may come that nobody has defined yet. */
   mayLoadAccounts = false;
+  /** A request that another server measures goes to a client here. */
+  onRequest: (account: string, reply: string) => void = () => {};
   /** Set once, right after both are made. */
   local: LocalWishes | null = null;
   /** Wishes for accounts that nobody has defined yet, by account. */
@@ -128,6 +131,7 @@ export class ShardFabric implements LinkFabric {
       });
       return;
     }
+    if (isMeasuredReply(message.reply)) this.onRequest(message.account, message.reply);
     const near = this.#near(account, message.subject);
     const queueIds = new Map<number, number[]>();
     for (const queue of queues) {
