@@ -104,6 +104,8 @@ export const CONTEXT_IS_STREAMLESS = 65536;
 /** Set for answers to a service's requests, on their way to the node that forwarded the request. */
 export const CONTEXT_IS_RESPONSE = 131072;
 export const CONTEXT_CLIENTS = 262144;
+/** Set where the subject is two with a blank between them: what it is matched by, and what clients see. */
+export const CONTEXT_IS_RENAMED = 1 << 27;
 /**
  * Set beside the account id for messages from routes and from gateways. A link whose CONNECTION_CONTEXT has one of them
  * names the account in each message. Contexts of clients count up from CONTEXT_CLIENTS and never get there.

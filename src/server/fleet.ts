@@ -7,7 +7,7 @@
  */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
-import { createEngine, type Engine } from "../engine/engine.ts";
+import { createEngine, type Engine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
 import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
@@ -53,11 +53,10 @@ import {
 } from "../memory/shared_memory.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
-import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
 import { lookUpHost } from "../runtime/host_lookup.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
-import { wakeSocketPoller } from "../runtime/socket_poller.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../runtime/wake_poller.ts";
 import type { LinksNews, LinksSetup } from "../shard/links_setup.ts";
 import type {
   ClientEvent,
@@ -116,8 +115,8 @@ export interface FleetEvents {
   /** The links shard tells of something. */
   onLinks(news: LinksNews): void;
   log(level: ShardLogLevel, text: string): void;
-  /** Whether a client with this verified chain may come in, DER, its own certificate first. */
-  checkPeer(chain: readonly Uint8Array[]): Promise<boolean>;
+  /** Whether a peer with this verified chain may connect, DER, its own certificate first; by the TLS block of that name. */
+  checkPeer(block: string, chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
   /** `event` is null where nobody listens. */
@@ -179,6 +178,7 @@ export class Fleet {
   readonly #shared: SharedMemory;
   readonly #seeds: Uint32Array;
   readonly #index: InterestIndex;
+  readonly #engineCode = loadEngineCode();
   readonly #engine: Engine;
   readonly #commands: RecordQueue;
   readonly #shards: ShardThread[] = [];
@@ -203,7 +203,8 @@ export class Fleet {
     this.#events = events;
     this.#seeds = crypto.getRandomValues(new Uint32Array(4));
     this.#shared = createSharedMemory(options.shardCount, this.#seeds, options.hasLinks);
-    this.#engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
+    const { memory, map } = this.#shared;
+    this.#engine = createEngine(memory, map.area(NODE_MAIN).area, NO_HOST, this.#engineCode);
     this.#index = createInterestIndex(
       { buffer: this.#shared.buffer, ...this.#shared.map.index },
       { hashSeed: [...crypto.getRandomValues(new Uint32Array(4))].map((seed) => seed | 0) },
@@ -215,9 +216,16 @@ export class Fleet {
     });
     this.#commands = new RecordQueue(this.#engine, this.#shared, wake);
     const { server, serverHash, secrets, operator } = options;
-    const { memory } = this.#shared;
     this.#links = new LinksThread(
-      { memory, transport: this.transport, server, serverHash, secrets, operator },
+      {
+        memory,
+        engineCode: this.#engineCode,
+        transport: this.transport,
+        server,
+        serverHash,
+        secrets,
+        operator,
+      },
       events,
     );
     Atomics.store(this.#shared.words, nodeWord(NODE_MAIN, NODE_STATE), NODE_IS_UP);
@@ -294,7 +302,7 @@ export class Fleet {
     const links = this.#links.start(logins);
     if (this.#options.posix === null) return links;
     for (let i = 0; i < this.#servingCount; i++) this.#shards.push(this.#startShard(i, []));
-    this.#acceptor = new AcceptorThread(this.#shared, this.#options.posix, this.#events);
+    this.#acceptor = new AcceptorThread(this.#shared, this.#engineCode, this.#options.posix, this.#events);
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
   }
 
@@ -555,7 +563,7 @@ export class Fleet {
 
   #startShard(index: number, listen: readonly OwnListener[]): ShardThread {
     const node = NODE_SHARD_FIRST + index;
-    const { posix, shardCount, cpuCount } = this.#options;
+    const { posix, cpuCount } = this.#options;
     const shard: ShardThread = {
       index,
       node,
@@ -577,11 +585,12 @@ export class Fleet {
     const start: ShardStart = {
       node,
       memory: this.#shared.memory,
+      engineCode: this.#engineCode,
       transport: posix === null ? "runtime" : "epoll",
       listen,
       info: this.#info,
       options: this.#shardOptions,
-      spinMs: shardCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
+      spinMs: this.#servingCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
       hashSeed: crypto.getRandomValues(new Int32Array(1))[0]!,
       links: port1,
     };
@@ -639,10 +648,10 @@ export class Fleet {
 
   async #checkPeer(
     node: number,
-    { slot, clientId, chain }: Extract<ShardReport, { type: "peer" }>,
+    { slot, clientId, block, chain }: Extract<ShardReport, { type: "peer" }>,
   ): Promise<void> {
     // Whatever goes wrong with the question, nobody comes in by it.
-    const isValid = await this.#events.checkPeer(chain).catch(() => false);
+    const isValid = await this.#events.checkPeer(block, chain).catch(() => false);
     this.#send(node, { type: "peer", slot, clientId, isValid });
   }
 

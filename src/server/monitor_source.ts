@@ -30,6 +30,7 @@ import type {
 } from "../monitor/snapshot.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { certificateEndMs } from "../runtime/tls_files.ts";
+import { NO_COUNTERS } from "../shard/account_counters.ts";
 import type {
   AccountCounters,
   ConnectionPage,
@@ -39,7 +40,6 @@ import type {
   SubscriptionPage,
   SubscriptionSnapshot as SubscriptionRecord,
 } from "../shard/shard_options.ts";
-import { NO_COUNTERS } from "../shard/snapshot.ts";
 import { subjectsCollideText } from "../subject/text.ts";
 import { accountSnapshot, claimsSnapshot, describedAccount, responseSnapshot } from "./account_snapshots.ts";
 import { CpuMeter } from "./cpu_meter.ts";

@@ -34,7 +34,7 @@ import type { VerifiedOperators } from "./operator_setup.ts";
 import { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { type Listener, portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
-import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
+import { announcedAddress, clusterName, serverIdentity, serverInfo } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
@@ -196,7 +196,7 @@ export class Server {
       restaple: () => this.#restaple(),
       stop: () => void this.stop(),
       linkInvalid: (peer, link, reason) => this.#system?.tellOfInvalidLink(peer, link, reason),
-      peerRejected: (peer, reason) => this.#system?.tellOfRejectedPeer(peer, reason),
+      peerRejected: (kind, peer, reason) => this.#system?.tellOfRejectedPeer(kind, peer, reason),
     });
     const linkTls = this.#tlsContexts.createForLinks(options);
     if (!linkTls.ok) throw new Error(linkTls.reason);
@@ -207,7 +207,7 @@ export class Server {
     this.#resolved = resolution.resolved;
     this.#info = serverInfo(options, this.#identity(), options, this.#isAuthAnnounced);
     const growth = new GrowthWatch(
-      () => process.memoryUsage.rss(),
+      () => runtime.residentBytes(),
       () => runtime.collectGarbage(),
     );
     this.#fleet = new Fleet(
@@ -226,7 +226,7 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
-        checkPeer: (chain) => this.#ocsp.isPeerValid(chain),
+        checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);
@@ -257,7 +257,8 @@ export class Server {
       ocsp: this.#ocsp,
     });
     this.monitor = this.#fleetMonitor;
-    this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, options.cluster.name, {
+    const cluster = clusterName(options, this.id);
+    this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, cluster, {
       reload: () => this.reload(),
       logError: (text) => this.#logger.error(text),
     });
@@ -323,7 +324,7 @@ export class Server {
       durationMs: lameDuckDurationMs,
       gracePeriodMs: lameDuckGracePeriodMs,
       clientCount: () => this.#fleet.counters().connections,
-      announce: () => this.#fleet.sendInfo({ ...this.#info, lameDuckMode: true }),
+      announce: () => this.#fleet.sendInfo(this.#infoForClients),
       beginClosing: () => {
         this.#logger.info("Closing existing clients");
         this.#fleet.tellLinks({ type: "link", what: "closeLeafs" });
@@ -385,7 +386,15 @@ export class Server {
     this.#clusterInfo = { ...this.#clusterInfo, ...news };
     this.#info = { ...this.#info, ...this.#clusterInfo };
     this.#fleetMonitor.info = this.#info;
-    this.#fleet.sendInfo({ ...this.#info, lameDuckMode: this.isLameDuck });
+    this.#fleet.sendInfo(this.#infoForClients);
+  }
+
+  /** What connected clients are told: in lame duck mode of the other servers only. */
+  get #infoForClients(): ServerInfo {
+    if (!this.isLameDuck) return this.#info;
+    const own = new Set(clientUrls(this.#options, this.#port));
+    const connectUrls = (this.#info.connectUrls ?? []).filter((url) => !own.has(url));
+    return { ...this.#info, connectUrls, lameDuckMode: true };
   }
 
   get #isAuthAnnounced(): boolean {
@@ -454,7 +463,8 @@ export class Server {
   }
 
   #shardOptions(): ShardOptions {
-    return shardOptions(this.#options, this.#resolved, this.#ocsp.stapled(this.#tlsContext));
+    const cluster = clusterName(this.#options, this.id);
+    return shardOptions(this.#options, this.#resolved, this.#ocsp.stapled(this.#tlsContext), cluster);
   }
 
   /** Staples have come, or come anew: handshakes from now on carry them. */
@@ -479,8 +489,8 @@ export class Server {
     log.info(`  Version:  ${NATS_VERSION}`);
     log.info("  Git:      [not set]");
     log.info(`  Midge:    ${MIDGE_VERSION} on ${runtime.name} ${runtime.version}, ${shards}, ${transport}`);
-    const clusterName = options.cluster.name ?? options.gateway.name;
-    if (clusterName !== undefined) log.info(`  Cluster:  ${clusterName}`);
+    const cluster = options.cluster.name ?? options.gateway.name;
+    if (cluster !== undefined) log.info(`  Cluster:  ${cluster}`);
     log.info(`  Name:     ${this.#info.serverName}`);
     log.info(`  ID:       ${this.id}`);
     logFeatureFlags(log, options.featureFlags);
@@ -660,7 +670,7 @@ export class Server {
       this.#removePortsFile();
       this.#writePortsFile();
     }
-    this.#systemHost.configure(this.#resolved, this.#options.cluster.name);
+    this.#systemHost.configure(this.#resolved, clusterName(this.#options, this.id));
     this.#system?.changeIdentity(serverIdentity(this.#options, this.id));
     this.#fleetMonitor.configure(this.#options, this.#monitoredAccounts, read.digest);
     this.#logger.info(`Reloaded server configuration (${read.digest})`);

@@ -3,6 +3,7 @@
  * `LinkHost`, which `link/host/` implements; other shards have none.
  */
 
+import type { AccountTerms } from "../auth/account_terms.ts";
 import type { Verdict } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
@@ -55,11 +56,13 @@ export interface LinkHost {
   /** Something is to be announced. */
   readonly hasNews: boolean;
   onTimer(): void;
-  /** Accounts or options are new. */
-  refresh(): void;
+  /** Accounts or options are new; `terms` say who is logged in no more. */
+  refresh(terms: readonly AccountTerms[]): void;
   control(message: LinkControl): void;
   /** The verdict on the login of a leaf node. */
   answer(connection: Connection, verdict: Verdict): void;
+  /** Main's answer about the certificates of a link's other side. */
+  peerChecked(connection: Connection, isValid: boolean): void;
   /** Nothing is dialled any more; connections are closed by the shard. */
   stop(): void;
   /** What protocols know of their links; null where there are none of that kind. */

@@ -44,6 +44,8 @@ export interface LinkTlsBlock {
   readonly context: TlsContext;
   /** SHA-256 of the public keys that the other side may have, lower-case hex; empty for any. */
   readonly pinnedCerts: readonly string[];
+  /** Main is asked whether the authorities of the other side's certificates stand by them. */
+  readonly checksPeers: boolean;
 }
 
 export interface LinksBlock<T> {

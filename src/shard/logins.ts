@@ -39,6 +39,7 @@ import {
 } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { clientTls, peerIdentity } from "./peer_identity.ts";
+import { RecentValues } from "./recent_values.ts";
 import { ResponsePermits } from "./response_permits.ts";
 import type { ShardControl } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
@@ -74,6 +75,7 @@ type Continuation = (connection: Connection, isIn: boolean) => void;
 export class Logins {
   readonly #shard: ShardContext;
   readonly #onDecided: Continuation;
+  readonly #recentLogins = new RecentValues<Login>();
   #judge: InlineJudge;
   /** Counts the reloads that changed the rules. */
   #rulesNumber = 0;
@@ -238,7 +240,7 @@ export class Logins {
       return false;
     }
     this.#uncount(connection);
-    connection.login = login;
+    connection.login = this.#recentLogins.share(login);
     connection.account = account;
     if (!this.#countIn(connection, account)) {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);

@@ -71,6 +71,7 @@ export interface LoginSettings {
 export interface ShardStart {
   readonly node: number;
   readonly memory: WebAssembly.Memory;
+  readonly engineCode: WebAssembly.Module;
   readonly transport: "epoll" | "runtime";
   /** With the runtime's sockets shards listen by themselves. */
   readonly listen: readonly OwnListener[];
@@ -134,7 +135,7 @@ export type ShardControl =
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }
-  /** Whether the client of a `peer` report may come in. */
+  /** Whether the connection of a `peer` report may go on. */
   | { readonly type: "peer"; readonly slot: number; readonly clientId: number; readonly isValid: boolean }
   | {
       readonly type: "accept";
@@ -230,11 +231,13 @@ export type ShardReport =
   | { readonly type: "ready"; readonly ports: readonly number[] }
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
-  /** A client whose certificates are to be checked: its verified chain, DER, its own first. Answered by `peer`. */
+  /** A peer whose certificates are to be checked: its verified chain, DER, its own first. Answered by `peer`. */
   | {
       readonly type: "peer";
       readonly slot: number;
       readonly clientId: number;
+      /** Name of the TLS block that wants it, as of contexts. */
+      readonly block: string;
       readonly chain: readonly Uint8Array[];
     }
   /** A client is in. Only where somebody listens to events of such. */

@@ -8,7 +8,7 @@ import {
   disconnectSubject,
 } from "../account/system_events.ts";
 import { newNuid } from "../base/nuid.ts";
-import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { AccountSnapshot, Traffic } from "../monitor/snapshot.ts";
 import { ConnectionCounts } from "./connection_counts.ts";
 import { connectEvent, connectionCountEvent, disconnectEvent } from "./events.ts";

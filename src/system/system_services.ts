@@ -43,14 +43,14 @@ export class SystemServices {
     if (!this.#isStopped) this.#announcer.announce(change);
   }
 
-  /** A client is not let in, since its certificates do not hold. */
-  tellOfRejectedPeer(peer: ToldCertificate, reason: string): void {
+  /** A peer is turned away, since its certificates do not hold; `kind` is that of its connection. */
+  tellOfRejectedPeer(kind: string, peer: ToldCertificate, reason: string): void {
     const subject = peerRejectedSubject(this.#id);
     if (this.#isStopped || !this.#messenger.isHeard(subject)) return;
-    this.#messenger.send(subject, peerRejectedEvent(this.#messenger.head(), peer, reason));
+    this.#messenger.send(subject, peerRejectedEvent(this.#messenger.head(), kind, peer, reason));
   }
 
-  /** One certificate of a client's chain does not hold. */
+  /** One certificate of a peer's chain does not hold. */
   tellOfInvalidLink(peer: ToldCertificate, link: ToldCertificate, reason: string): void {
     const subject = invalidLinkSubject(this.#id);
     if (this.#isStopped || !this.#messenger.isHeard(subject)) return;

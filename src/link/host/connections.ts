@@ -2,14 +2,20 @@
  * The sockets of the links shard as links see them: accepted or dialled, secured where the protocol says so, and given
  * their bytes.
  *
- *   dialled ─▶ CONNECTING ─▶ OPEN ⇄ SECURING      accepted ─▶ OPEN
+ *   dialled ─▶ CONNECTING ─▶ OPEN ⇄ SECURING (─▶ PEER_CHECK)      accepted ─▶ OPEN
  */
 import type { CloseReason as CloseReasonType } from "../../protocol/close_reason.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
 import type { TlsLayer } from "../../runtime/tls.ts";
-import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
+import {
+  type Connection,
+  PHASE_HANDSHAKE,
+  PHASE_PEER_CHECK,
+  PHASE_SETTLED,
+  STATE_CLOSING,
+} from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
 import type {
@@ -145,6 +151,8 @@ export class LinkConnections implements LinkDialer {
   proceed(connection: Connection): boolean {
     const link = this.of(connection);
     if (connection.state >= STATE_CLOSING) return false;
+    // Nothing to be done, but the shard is to see whether the connection is still there.
+    if (connection.phase === PHASE_PEER_CHECK) return true;
     const dial = this.#dials.get(link);
     return dial === undefined ? this.#handshakes.proceed(link) : this.#goOnConnecting(link, dial);
   }
@@ -220,6 +228,13 @@ export class LinkConnections implements LinkDialer {
     link.protocol = dial.opened(link);
     link.protocol.begin();
     return connection.phase === PHASE_SETTLED;
+  }
+
+  /** Main's answer about the other side's certificates. */
+  peerChecked(connection: Connection, isValid: boolean): void {
+    if (connection.state >= STATE_CLOSING || connection.phase !== PHASE_PEER_CHECK) return;
+    if (this.#handshakes.peerChecked(this.of(connection), isValid))
+      this.#options.shard.resumeInput(connection);
   }
 
   #startTimeout(link: HostLink, ms: number, onTimeout: () => void): void {

@@ -4,13 +4,14 @@
  */
 import { HeldMessage } from "../../fabric/held_message.ts";
 import { MatchResult } from "../../interest/match_result.ts";
-import { CONTEXT_IS_RESPONSE } from "../../memory/layout.ts";
+import { CONTEXT_IS_RENAMED, CONTEXT_IS_RESPONSE } from "../../memory/layout.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
+import { splitAckReply } from "../core/ack_reply.ts";
 import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
 import type { LinkFabric, Matches } from "../core/link_core.ts";
 import type { LinkInterest } from "../core/routing.ts";
@@ -133,7 +134,7 @@ export class ShardFabric implements LinkFabric {
       const member = drawMember(near.groups.get(queue) ?? []);
       if (member !== null) queueIds.getOrInsertComputed(member.node, () => []).push(member.queueId);
     }
-    const body = held(account.id, message);
+    const body = heldForClients(account.id, message);
     let nodes = isPlain ? near.plainNodes : 0;
     for (const node of queueIds.keys()) nodes |= 1 << node;
     for (; nodes !== 0; nodes &= nodes - 1) {
@@ -204,6 +205,14 @@ export class ShardFabric implements LinkFabric {
     const waiting = this.#waiting.getOrInsertComputed(key.account, () => new Map());
     waiting.getOrInsertComputed(link, () => []).push({ key, weight });
   }
+}
+
+/** The message as subscribers of other threads see it: that of a JetStream consumer under the subject it was stored with. */
+function heldForClients(account: number, message: LinkMessage): HeldMessage {
+  const ack = splitAckReply(message.reply);
+  if (ack === null) return held(account, message);
+  const subject = `${message.subject} ${ack.subject}`;
+  return held(account | CONTEXT_IS_RENAMED, { ...message, subject, reply: ack.reply });
 }
 
 function held(context: number, { subject, reply, content }: LinkMessage): HeldMessage {

@@ -3,6 +3,7 @@
  * their interest in its index, their messages in its rings.
  */
 
+import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
 import type { HashComparison } from "../../auth/password.ts";
 import type { HeldMessage } from "../../fabric/held_message.ts";
@@ -39,6 +40,7 @@ import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
 import { leafInfoOf } from "./leaf_client_info.ts";
+import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
 import { LinkTlsContexts } from "./link_tls.ts";
 import { LocalWishes } from "./local_wishes.ts";
@@ -68,6 +70,7 @@ interface Running {
   readonly protocols: Protocols;
   readonly replies: GatewayReplies;
   readonly local: LocalWishes;
+  readonly leafImports: LeafImports;
 }
 
 export class ShardLinks implements LinkHost, LinkEvents {
@@ -152,6 +155,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#logins.answer(connection.slot, connection.clientId, verdict);
   }
 
+  peerChecked(connection: Connection, isValid: boolean): void {
+    this.#connections.peerChecked(connection, isValid);
+  }
+
   publish(message: HeldMessage): number {
     const carried = this.#carried(message);
     return carried === null ? 0 : this.#running!.core.publish(carried);
@@ -176,9 +183,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#timers.fire();
   }
 
-  refresh(): void {
+  refresh(terms: readonly AccountTerms[]): void {
     this.#logins.refresh();
-    if (this.#running !== null) this.#accountsChanged(this.#running);
+    if (this.#running === null) return;
+    this.#accountsChanged(this.#running);
+    this.#running.protocols.leafs?.applyTerms(terms);
   }
 
   control(message: LinkControl): void {
@@ -231,11 +240,14 @@ export class ShardLinks implements LinkHost, LinkEvents {
     hostOf(link).registered = null;
     if (link.kind === "leaf") this.#leaveAccount(connection);
     this.#shard.plans.forgetAll();
+    this.#running!.leafImports.forget(link);
     this.#running!.core.left(link);
   }
 
   interest(link: Link, key: InterestKey, weight: number): void {
-    this.#running!.core.interest(link, key, weight);
+    const { core, leafImports } = this.#running!;
+    if (link.role === "spoke") leafImports.set(link, key, weight);
+    core.interest(link, key, weight);
   }
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
@@ -277,7 +289,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const local = new LocalWishes(shard.index, shard.node, shard.accounts, core);
     this.#fabric.local = local;
     this.#fabric.mayLoadAccounts = setup.isOperatorMode;
-    this.#running = { setup, core, protocols, replies, local };
+    const leafImports = new LeafImports(shard.accounts, core);
+    this.#running = { setup, core, protocols, replies, local, leafImports };
     this.#accountsChanged(this.#running);
     local.start();
     protocols.start();
@@ -329,6 +342,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
       if (now.has(id)) continue;
       protocols.gateways?.accountGone(name);
       protocols.leafs?.expel(name);
+    }
+    for (const link of core.links) {
+      // Leaf links are in one account each, whose definition they go by.
+      const { connection } = hostOf(link);
+      if (link.kind === "leaf")
+        connection.account = accounts.byId(connection.account.id) ?? connection.account;
     }
     this.#announceServiceReplies(core);
     this.#fabric.accountsChanged();

@@ -1,8 +1,8 @@
 /** What OpenSSL dials with: whom it trusts, and the certificate that it shows to who asks. */
-import { isIP } from "node:net";
 import { assert } from "../../base/assert.ts";
 import type { TlsOptions } from "../../config/tls.ts";
 import { certificateSets } from "../certificate_sets.ts";
+import { isIpAddress } from "../posix/socket_address.ts";
 import {
   SSL_CTRL_SET_TLSEXT_HOSTNAME,
   TLSEXT_NAMETYPE_HOST_NAME,
@@ -39,7 +39,7 @@ export function setServerName(openSsl: OpenSsl, connection: number, serverName: 
   // Without a name OpenSSL would take any.
   const isTaken = name !== "" && functions.SSL_set1_host(connection, openSsl.addressOfText(name)) === 1;
   assert(isTaken, "a server that is dialled has a name to be verified");
-  if (isIP(name) !== 0) return;
+  if (isIpAddress(name)) return;
   functions.SSL_ctrl(
     connection,
     SSL_CTRL_SET_TLSEXT_HOSTNAME,
