@@ -20,6 +20,7 @@ import {
   CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
+  MESSAGE_LINE_BYTES_MAX,
 } from "../../memory/layout.ts";
 import { closeReasonEntry } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
@@ -251,6 +252,13 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
+    const { subject, reply } = message;
+    // Records, plans and outboxes are laid out for the lines of clients.
+    if (subject.length + reply.length > MESSAGE_LINE_BYTES_MAX) {
+      const length = `${subject.length + reply.length} bytes`;
+      this.#shard.log("error", `Dropped a message of a ${link.kind}: its subject and reply have ${length}`);
+      return;
+    }
     this.#running!.core.message(link, message, queues);
   }
 
