@@ -18,8 +18,10 @@ import type { LinkControl, LinksQuery, ShardReport } from "./shard_options.ts";
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
   readonly tls: TlsLayer | null;
-  /** A slot for a link: over an accepted socket, or to an address that is dialled. */
-  openLink(source: StreamSource | null, ip: string, port: number): Connection;
+  /** A slot for a link over an accepted socket. */
+  openLink(source: StreamSource, ip: string, port: number): Connection;
+  /** A slot for a link to an address that is dialled; null where all are taken. */
+  openDialled(ip: string, port: number): Connection | null;
   report(report: ShardReport): void;
   /** The shard that waits for an answer on this subject of an account; below 0 for a subject nobody waits on so. */
   nodeOfReply(account: number, subject: string): number;
