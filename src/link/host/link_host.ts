@@ -263,6 +263,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   changed(link: Link): void {
+    // Plans say as well what may come over a leaf link.
+    if (link.kind === "leaf") this.#shard.plans.forgetAll();
     this.#running!.core.changed(link);
   }
 
@@ -323,8 +325,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     }
     words[(connection.address + CONNECTION_FLAGS) >> 2]! |= flags;
     words[(connection.address + CONNECTION_CONTEXT) >> 2] = context;
-    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] =
-      link.kind === "leaf" ? this.#shard.options.maxPayloadBytes : NO_LIMIT;
+    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = host.peer.rules.payloadBytesMax ?? NO_LIMIT;
   }
 
   #enterAccount(connection: Connection, name: string): void {
