@@ -19,8 +19,10 @@ import type { LinkControl, LinkQuery, ShardReport } from "./shard_options.ts";
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
   readonly tls: TlsLayer | null;
-  /** A slot for a link: over an accepted socket, or to an address that is dialled. */
-  openLink(source: StreamSource | null, ip: string, port: number): Connection;
+  /** A slot for a link over an accepted socket. */
+  openLink(source: StreamSource, ip: string, port: number): Connection;
+  /** A slot for a link to an address that is dialled; null where all are taken. */
+  openDialled(ip: string, port: number): Connection | null;
   report(report: ShardReport): void;
   /** What a connection has counted: messages and bytes in, messages and bytes out. */
   countersOf(connection: Connection): readonly [number, number, number, number];

@@ -327,10 +327,24 @@ export class Shard implements LinkShard {
     this.#dependencies.collectRecentGarbage();
   }
 
-  openLink(source: StreamSource | null, ip: string, port: number): Connection {
+  openLink(source: StreamSource, ip: string, port: number): Connection {
+    const connection = this.#openLink(source, ip, port);
+    connection.hasStream = true;
+    return connection;
+  }
+
+  openDialled(ip: string, port: number): Connection | null {
+    const load = nodeWord(this.node, NODE_LOAD);
+    // The acceptor may be counting one more at this very moment: the last slot is for that.
+    const isFull = Atomics.add(this.#words, load, 1) >= this.shared.map.slotCount(this.node) - 2;
+    if (!isFull) return this.#openLink(null, ip, port);
+    Atomics.sub(this.#words, load, 1);
+    return null;
+  }
+
+  #openLink(source: StreamSource | null, ip: string, port: number): Connection {
     const connection = this.#open(source, ip, port);
     connection.isLink = true;
-    connection.hasStream = source !== null;
     connection.state = STATE_CONNECTED;
     return connection;
   }

@@ -18,6 +18,7 @@ import type { LinkFabric, Matches } from "../core/link_core.ts";
 import type { LinkInterest } from "../core/routing.ts";
 import type { LocalWishes } from "./local_wishes.ts";
 import { standIn } from "./stand_in.ts";
+import { WaitingWishes } from "./waiting_wishes.ts";
 import type { LinkWishes } from "./wishes.ts";
 
 interface Member {
@@ -51,8 +52,7 @@ export class ShardFabric implements LinkFabric {
   onRequest: (account: string, reply: string) => void = () => {};
   /** Set once, right after both are made. */
   local: LocalWishes | null = null;
-  /** Wishes for accounts that nobody has defined yet, by account. */
-  readonly #waiting = new Map<string, Map<Link, { readonly key: InterestKey; readonly weight: number }[]>>();
+  readonly #waiting = new WaitingWishes();
 
   constructor(shard: LinkShard, wishes: LinkWishes, connectionOf: (link: Link) => Connection, log: LinkLog) {
     this.#shard = shard;
@@ -77,16 +77,14 @@ export class ShardFabric implements LinkFabric {
 
   forget(link: Link): void {
     this.#wishes.forget(link);
-    for (const waiting of this.#waiting.values()) waiting.delete(link);
+    this.#waiting.forget(link);
   }
 
   /** Accounts were defined anew: wishes that waited for one are wishes now. */
   accountsChanged(): void {
-    for (const [name, waiting] of [...this.#waiting]) {
+    for (const name of this.#waiting.accounts) {
       if (this.#account(name) === undefined) continue;
-      this.#waiting.delete(name);
-      for (const [link, wishes] of waiting)
-        for (const { key, weight } of wishes) this.want(link, key, weight);
+      for (const { link, key, weight } of this.#waiting.take(name)) this.want(link, key, weight);
     }
   }
 
@@ -206,8 +204,7 @@ export class ShardFabric implements LinkFabric {
       );
       return;
     }
-    const waiting = this.#waiting.getOrInsertComputed(key.account, () => new Map());
-    waiting.getOrInsertComputed(link, () => []).push({ key, weight });
+    this.#waiting.set(link, key, weight);
   }
 }
 

@@ -24,6 +24,7 @@ import {
   CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
+  MESSAGE_LINE_BYTES_MAX,
 } from "../../memory/layout.ts";
 import { accountWord, leafnodesElsewhereWord } from "../../memory/map.ts";
 import { type CloseReason as CloseReasonType, closeReasonEntry } from "../../protocol/close_reason.ts";
@@ -296,10 +297,19 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
+    const { subject, reply } = message;
+    // Records, plans and outboxes are laid out for the lines of clients.
+    if (subject.length + reply.length > MESSAGE_LINE_BYTES_MAX) {
+      const length = `${subject.length + reply.length} bytes`;
+      this.#shard.log("error", `Dropped a message of a ${link.kind}: its subject and reply have ${length}`);
+      return;
+    }
     this.#running!.core.message(link, message, queues);
   }
 
   changed(link: Link): void {
+    // Plans say as well what may come over a leaf link.
+    if (link.kind === "leaf") this.#shard.plans.forgetAll();
     this.#running!.core.changed(link);
   }
 
@@ -360,8 +370,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     }
     words[(connection.address + CONNECTION_FLAGS) >> 2]! |= flags;
     words[(connection.address + CONNECTION_CONTEXT) >> 2] = context;
-    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] =
-      link.kind === "leaf" ? this.#shard.options.maxPayloadBytes : NO_LIMIT;
+    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = host.peer.rules.payloadBytesMax ?? NO_LIMIT;
   }
 
   #enterAccount(connection: Connection, name: string): void {
