@@ -12,37 +12,45 @@ import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { InterestKey } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
 
-/** What one entry of the index was known to hold. */
+/** What one entry of the index was known to hold. There may be millions, nearly all of them wanted plainly and in one place. */
 interface Known {
   readonly accountId: number;
   readonly subject: string;
   /** Members by queue group, "" for plain interest (1). */
   readonly groups: ReadonlyMap<string, number>;
-  /** Where it is told: in its account, and in those whose streams it meets. */
-  readonly places: readonly Place[];
+  /** What its account is called; null for one that is not defined. */
+  readonly account: string | null;
+  /** Where it is told besides: in accounts whose streams it meets. */
+  readonly imports: readonly Place[];
 }
 
 interface Place {
   readonly account: string;
   readonly subject: string;
-  readonly isImport: boolean;
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map();
+const PLAINLY: ReadonlyMap<string, number> = new Map([["", 1]]);
+const NOWHERE: readonly Place[] = [];
 
 export class LocalWishes {
   readonly #journal: InterestJournal;
   readonly #index: InterestIndex;
   readonly #node: number;
   readonly #accounts: ShardAccounts;
-  readonly #core: LinkCore;
+  readonly #core: Pick<LinkCore, "wantsHere">;
   readonly #known = new Map<number, Known>();
   readonly #queueNames = new Map<number, string>();
   /** Members of this server that a stream import makes of exporters' subjects, by (account, subject, queue). */
   readonly #imported = new Map<string, number>();
   readonly #view = new EntryView();
 
-  constructor(index: InterestIndex, node: number, accounts: ShardAccounts, core: LinkCore) {
+  constructor(
+    index: InterestIndex,
+    node: number,
+    accounts: ShardAccounts,
+    core: Pick<LinkCore, "wantsHere">,
+  ) {
     this.#journal = index.journal!;
     this.#index = index;
     this.#node = node;
@@ -73,12 +81,13 @@ export class LocalWishes {
   /** Accounts were defined anew: streams that are imported, and accounts that have got a name. */
   accountsChanged(): void {
     for (const [entryId, known] of this.#known) {
-      const places = this.#placesOf(known);
-      if (JSON.stringify(places) === JSON.stringify(known.places)) continue;
-      const anew = { ...known, places };
+      const anew = { ...known, ...this.#placesOf(known) };
+      if (anew.account === known.account && arePlacesEqual(anew.imports, known.imports)) continue;
       this.#known.set(entryId, anew);
-      this.#tell(anew, NOTHING, anew.groups);
-      this.#tell(known, known.groups, NOTHING);
+      // What is told in its own account goes on, unless that is called something else now.
+      const own = anew.account === known.account ? { account: null } : {};
+      this.#tell({ ...anew, ...own }, NOTHING, anew.groups);
+      this.#tell({ ...known, ...own }, known.groups, NOTHING);
     }
   }
 
@@ -98,9 +107,16 @@ export class LocalWishes {
   }
 
   #knownOf(view: EntryView): Known {
-    const { accountId, subject, plainNodes } = view;
-    const groups = new Map<string, number>();
-    if ((plainNodes & ~(1 << this.#node) & ~(1 << NODE_FAR)) !== 0) groups.set("", 1);
+    const { accountId, subject } = view;
+    const groups = this.#groupsOf(view);
+    return { accountId, subject, groups, ...this.#placesOf({ accountId, subject }) };
+  }
+
+  #groupsOf(view: EntryView): ReadonlyMap<string, number> {
+    const isPlain = (view.plainNodes & ~(1 << this.#node) & ~(1 << NODE_FAR)) !== 0;
+    const few = isPlain ? PLAINLY : NOTHING;
+    if (view.memberCount === 0) return few;
+    const groups = new Map(few);
     for (let i = 0; i < view.memberCount; i++) {
       const node = view.nodes[i]!;
       if (node === this.#node || node === NODE_FAR) continue;
@@ -108,20 +124,24 @@ export class LocalWishes {
       this.#queueNames.set(view.queueIds[i]!, queue);
       groups.set(queue, (groups.get(queue) ?? 0) + view.members[i]!);
     }
-    return { accountId, subject, groups, places: this.#placesOf({ accountId, subject }) };
+    return groups;
   }
 
   /** Says what is different between two states of one subject. */
-  #tell({ places }: Known, before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): void {
-    for (const queue of new Set([...before.keys(), ...after.keys()])) {
-      const weight = after.get(queue) ?? 0;
-      const more = weight - (before.get(queue) ?? 0);
-      if (more === 0) continue;
-      for (const { account, subject, isImport } of places) {
-        const key = { account, subject, queue, origin: "" };
-        if (isImport) this.#core.wantsHere("imports", key, this.#count(key, more));
-        else this.#core.wantsHere("own", key, weight);
-      }
+  #tell(known: Known, before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): void {
+    if (before === after) return;
+    for (const [queue, weight] of before) if (!after.has(queue)) this.#tellGroup(known, queue, 0, -weight);
+    for (const [queue, weight] of after)
+      this.#tellGroup(known, queue, weight, weight - (before.get(queue) ?? 0));
+  }
+
+  /** `more`: by how much the members have become more than they were. */
+  #tellGroup({ account, subject, imports }: Known, queue: string, weight: number, more: number): void {
+    if (more === 0) return;
+    if (account !== null) this.#core.wantsHere("own", { account, subject, queue, origin: "" }, weight);
+    for (const place of imports) {
+      const key = { ...place, queue, origin: "" };
+      this.#core.wantsHere("imports", key, this.#count(key, more));
     }
   }
 
@@ -134,15 +154,27 @@ export class LocalWishes {
     return queue === "" ? Math.min(total, 1) : total;
   }
 
-  #placesOf({ accountId, subject }: { readonly accountId: number; readonly subject: string }): Place[] {
+  #placesOf({
+    accountId,
+    subject,
+  }: Pick<Known, "accountId" | "subject">): Pick<Known, "account" | "imports"> {
     const account = this.#accounts.byId(accountId);
-    if (account === undefined) return [];
-    const places: Place[] = [{ account: byteStringOfText(account.name), subject, isImport: false }];
-    for (const imported of account.definition.streamImports) {
+    if (account === undefined) return { account: null, imports: NOWHERE };
+    const { byteName, definition } = account;
+    if (definition.streamImports.length === 0) return { account: byteName, imports: NOWHERE };
+    const imports: Place[] = [];
+    for (const imported of definition.streamImports) {
       const shadow = shadowSubject(imported, subject);
-      if (shadow === null) continue;
-      places.push({ account: byteStringOfText(imported.exporterName), subject: shadow, isImport: true });
+      if (shadow !== null)
+        imports.push({ account: byteStringOfText(imported.exporterName), subject: shadow });
     }
-    return places;
+    return { account: byteName, imports };
   }
+}
+
+function arePlacesEqual(some: readonly Place[], others: readonly Place[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ account, subject }, i) => others[i]!.account === account && others[i]!.subject === subject)
+  );
 }
