@@ -11,7 +11,7 @@ import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
-import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
+import { byteStringOf, bytesOf, textOf } from "../../subject/byte_string.ts";
 import { splitAckReply } from "../core/ack_reply.ts";
 import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
 import type { LinkFabric, Matches } from "../core/link_core.ts";
@@ -105,9 +105,7 @@ export class ShardFabric implements LinkFabric {
       const importer = this.#shard.accounts.byId(leg.account);
       if (importer === undefined) return [];
       const wishes = this.#linksFor(leg.account, leg.subject);
-      return [
-        { account: byteStringOfText(importer.name), subject: byteStringOf(leg.subject), links: wishes },
-      ];
+      return [{ account: importer.byteName, subject: byteStringOf(leg.subject), links: wishes }];
     });
     return { isPlainHere, membersHere, links, imports };
   }
@@ -193,7 +191,7 @@ export class ShardFabric implements LinkFabric {
   }
 
   #account(name: string): ShardAccount | undefined {
-    return this.#shard.accounts.byName(textOf(name));
+    return this.#shard.accounts.byByteName(name);
   }
 
   #keep(link: Link, key: InterestKey, weight: number): void {

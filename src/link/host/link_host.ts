@@ -338,6 +338,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       logins: this.#logins,
       notices: this.#notices(),
       compareHash: this.#dependencies.compareHash,
+      hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
       account: (name) => this.#leafAccount(name),
       tell: (news) => this.#tell(news),
     });
@@ -375,7 +376,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   #enterAccount(connection: Connection, name: string): void {
     const { accounts, contexts } = this.#shard;
-    connection.account = accounts.byName(textOf(name)) ?? accounts.global;
+    connection.account = accounts.byByteName(name) ?? accounts.global;
     // What a leaf node may do its protocol says; accounts do the same to its messages as to clients'.
     connection.context = contexts.take(connection.account, null);
     this.#count(connection, connection.account.id);
@@ -400,7 +401,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#names.forgetAll();
     const before = this.#accounts;
     const now = new Map<number, string>();
-    for (const { id, name } of accounts.all()) now.set(id, byteStringOfText(name));
+    for (const { id, byteName } of accounts.all()) now.set(id, byteName);
     this.#accounts = now;
     for (const [id, name] of now) if (!before.has(id)) protocols.gateways?.accountKnown(name);
     for (const [id, name] of before) {
@@ -438,7 +439,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   #leafAccount(name: string): LeafAccount | undefined {
-    const account = this.#shard.accounts.byName(textOf(name));
+    const account = this.#shard.accounts.byByteName(name);
     if (account === undefined) return undefined;
     const { definition } = account;
     const { limits, serviceImports, mappings } = definition;
