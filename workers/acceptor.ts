@@ -8,7 +8,6 @@ import { Acceptor } from "../src/runtime/acceptor.ts";
 import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 
-const CLIENT_LISTENER = 0;
 /** Connections after which garbage is collected: this thread never returns to its event loop, which would do it. */
 const ACCEPTED_PER_COLLECTION = 4096;
 
@@ -24,8 +23,8 @@ self.onmessage = async ({ data }: MessageEvent<AcceptorStart>) => {
   let accepted = 0;
   const placement = new Placement(shared, (handle) => wakeEpollPoller(posix, handle));
   const acceptor = new Acceptor(posix, {
-    onConnection: (_listener, fd, ip, port) => {
-      if (!placement.place(fd, ip, port)) posix.close(fd);
+    onConnection: (listener, fd, ip, port) => {
+      if (!placement.place(fd, ip, port, listener)) posix.close(fd);
       if (++accepted % ACCEPTED_PER_COLLECTION === 0) runtime.collectGarbage();
     },
     onPause: (_listener, error, pauseMs) =>
@@ -34,7 +33,7 @@ self.onmessage = async ({ data }: MessageEvent<AcceptorStart>) => {
       if (Atomics.load(shared.words, HEADER_ACCEPTOR_STOP) !== 0) acceptor.stop();
     },
   });
-  acceptor.addListener(CLIENT_LISTENER, data.listenFd);
+  for (const { listener, fd } of data.listeners) acceptor.addListener(listener, fd);
   report({ type: "ready", wakeHandle: acceptor.wakeHandle });
   acceptor.run();
   acceptor.dispose();

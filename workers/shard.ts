@@ -9,6 +9,7 @@ import type { Poller } from "../src/runtime/poller.ts";
 import type { TlsLayer } from "../src/runtime/tls.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
 import type { ShardReport, ShardStart } from "../src/shard/shard_options.ts";
+import type { UpgradeHost } from "../src/shard/upgrades.ts";
 
 const BACKLOG = 4096;
 
@@ -65,10 +66,12 @@ async function serve(start: ShardStart): Promise<void> {
     });
     wake = (handle) => wakeSocketPoller(words, handle);
   }
-  poller = secured;
+  const webSocket = start.options.webSocket === null ? null : await openWebSockets(secured, bytes);
+  poller = webSocket?.layer ?? secured;
   const shard = new Shard(start, {
     poller,
     tls: secured,
+    webSocket,
     wake,
     report,
     ask: (question) => start.links.postMessage(question),
@@ -77,27 +80,42 @@ async function serve(start: ShardStart): Promise<void> {
     stopListening: () => stopListening(),
   });
   const failedToAccept = Promise.withResolvers<never>();
-  let port = 0;
-  if (start.listen !== null) {
+  const ports: number[] = [];
+  for (const { listener, ...listen } of start.listen) {
     const { listenWithRuntime } = await import("../src/runtime/socket_listener.ts");
-    const listener = await listenWithRuntime({
-      ...start.listen,
+    const listening = await listenWithRuntime({
+      ...listen,
       backlog: BACKLOG,
       onConnection: (socket, ip, peerPort) => {
         try {
-          shard.acceptOwn(socket, ip, peerPort);
+          shard.acceptOwn(socket, ip, peerPort, listener);
         } catch (error) {
           failedToAccept.reject(error);
         }
       },
     });
-    if (!listener.ok) {
-      report({ type: "cannotListen", error: listener.error });
+    if (!listening.ok) {
+      stopListening();
+      report({ type: "cannotListen", listener, error: listening.error });
       return;
     }
-    port = listener.port;
-    stopListening = () => listener.close();
+    ports.push(listening.port);
+    const stopOthers = stopListening;
+    stopListening = () => {
+      stopOthers();
+      listening.close();
+    };
   }
-  report({ type: "ready", port });
+  report({ type: "ready", ports });
   await Promise.race([shard.run(), failedToAccept.promise]);
+}
+
+/** What only a server with a port for WebSockets needs, and loads. */
+async function openWebSockets(inner: Poller & TlsLayer, memory: Uint8Array) {
+  const [{ WebSocketPoller }, { Upgrades }] = await Promise.all([
+    import("../src/runtime/websocket/web_socket_poller.ts"),
+    import("../src/shard/upgrades.ts"),
+  ]);
+  const layer = new WebSocketPoller(inner, memory);
+  return { layer, createUpgrades: (host: UpgradeHost) => new Upgrades(host, inner, layer) };
 }

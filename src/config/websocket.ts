@@ -57,9 +57,9 @@ const WEBSOCKET_TABLE = {
   handshakeTimeoutMs: option({
     key: "handshake_timeout",
     reader: timeout,
-    default: 2000,
+    default: 0,
     reload: fixed('field "HandshakeTimeout"'),
-    doc: "How long the upgrade request may take.",
+    doc: "How long TLS and the upgrade request may take; 0 for a minute.",
   }),
   authorization: option<SimpleAuthorization | undefined>({
     key: "authorization",

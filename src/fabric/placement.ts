@@ -26,13 +26,16 @@ export class Placement {
     this.#wake = new Wake(shared.words, wake);
   }
 
-  /** Hands a connected socket over; false when no shard can take it, which stays the caller's then. */
-  place(fd: number, ip: string, port: number): boolean {
+  /**
+   * Hands a connected socket over, and says what it came in by; false when no shard can take it, which stays the
+   * caller's then.
+   */
+  place(fd: number, ip: string, port: number, listener: number): boolean {
     const { words } = this.#shared;
     const node = this.#leastLoaded();
     if (node < 0) return false;
     Atomics.add(words, nodeWord(node, NODE_LOAD), 1);
-    const [piece] = controlPieces({ type: "accept", fd, ip, port });
+    const [piece] = controlPieces({ type: "accept", fd, ip, port, listener });
     while (!sendPiece(this.#engine, this.#shared, node, piece!)) {
       this.#wake.ifAsleep(node);
       if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) {

@@ -52,12 +52,16 @@ export const CONNECTION_IS_CONGESTED = 16;
 export const CONNECTION_DROPS = 32;
 /** Each delivery is reported to the host: for the trace log, or because the reply subject may be answered. */
 export const CONNECTION_IS_NOTED = 64;
+/** No client yet, and not counted as one: it is asking the WebSocket port to let it in. */
+export const CONNECTION_IS_UPGRADING = 128;
 
 // An outbox: where frames for one connection are written, lent from a shard's pool while there is something to send.
 export const OUTBOX_BYTES = 65536;
 /** iovecs of an outbox, each `struct iovec`: u64 address, u64 length. */
 export const OUTBOX_IOVECS_MAX = 128;
 export const OUTBOX_DATA = OUTBOX_IOVECS_MAX * 16;
+/** Bytes before OUTBOX_DATA that a poller may write a frame's header to: the last iovec's, which is never filled. */
+export const OUTBOX_HEADROOM = 16;
 /** Room kept past the limit, for copies that write 16 bytes at a time. */
 export const OUTBOX_SLACK = 64;
 

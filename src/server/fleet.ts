@@ -9,7 +9,7 @@ import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import { createEngine, type Engine } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
-import type { AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
+import type { AcceptorListener, AcceptorReport, AcceptorStart } from "../fabric/acceptor_messages.ts";
 import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
@@ -57,6 +57,7 @@ import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { wakeSocketPoller } from "../runtime/socket_poller.ts";
+import { CLIENT_LISTENER, WEBSOCKET_LISTENER } from "../shard/listeners.ts";
 import type {
   ClientEvent,
   ConnectionRecord,
@@ -82,14 +83,32 @@ const STOP_MS_MAX = 5000;
 const SHARD_WORKER = new URL("../../workers/shard.ts", import.meta.url);
 const ACCEPTOR_WORKER = new URL("../../workers/acceptor.ts", import.meta.url);
 
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 for a free port. */
+  readonly port: number;
+}
+
+/** Ports that are listened on; 0 where the server has none of that kind. */
+export interface ListeningPorts {
+  readonly client: number;
+  readonly webSocket: number;
+}
+
+export type FleetListenResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly isWebSocket: boolean; readonly error: string };
+
+/** What becomes of the options and INFO once the ports are known. */
+type OnPorts = (ports: ListeningPorts) => { readonly info: ServerInfo; readonly options: ShardOptions };
+
 export interface FleetOptions {
   readonly shardCount: number;
   readonly cpuCount: number;
   /** libc, for the epoll transport; null for the runtime's sockets. */
   readonly posix: Posix | null;
-  readonly host: string;
-  /** 0 for a free port. */
-  readonly port: number;
+  readonly client: ListenAddress;
+  readonly webSocket: ListenAddress | null;
   readonly server: ServerIdentity;
   readonly serverHash: string;
   readonly secrets: ServerSecrets;
@@ -134,8 +153,8 @@ interface ShardThread {
   readonly node: number;
   readonly worker: Worker;
   readonly listen: ShardStart["listen"];
-  /** Resolves when it serves; with the port it listens on, if it does by itself. */
-  readonly ready: PromiseWithResolvers<number>;
+  /** Resolves when it serves; with the ports it listens on, if it does by itself. */
+  readonly ready: PromiseWithResolvers<readonly number[]>;
   /** Resolves when its loop has ended. */
   readonly stopped: PromiseWithResolvers<void>;
   /** Resolves when it has given back what it opened. */
@@ -165,7 +184,8 @@ export class Fleet {
   readonly #links: LinksThread;
   #shardOptions: ShardOptions;
   #info: ServerInfo;
-  #port = 0;
+  /** By listener. */
+  #ports: readonly number[] = [];
   #isListening = false;
   #isStopping = false;
   #stopping: Promise<boolean> | null = null;
@@ -263,28 +283,51 @@ export class Fleet {
   async start(logins: LoginsSettings): Promise<void> {
     const links = this.#links.start(logins);
     if (this.#options.posix === null) return links;
-    for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, null));
+    for (let i = 0; i < this.#options.shardCount; i++) this.#shards.push(this.#startShard(i, []));
     this.#acceptor = this.#startAcceptor();
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
   }
 
-  /** Opens the client port and returns it. `onPort` hears of it before anybody can connect. */
-  async listen(
-    onPort: (port: number) => ServerInfo,
-  ): Promise<{ ok: true; port: number } | { ok: false; error: string }> {
-    const { posix, host, port } = this.#options;
-    if (posix === null) return this.#listenByShards(onPort);
-    const result = await listenTcp(posix, host, port, BACKLOG);
-    if (!result.ok) return result;
-    this.#port = result.port;
-    this.#info = onPort(result.port);
+  /** Opens the ports. `onPorts` hears of them before anybody can connect. */
+  async listen(onPorts: OnPorts): Promise<FleetListenResult> {
+    const { posix } = this.#options;
+    if (posix === null) return this.#listenByShards(onPorts);
+    const listeners: (AcceptorListener & { readonly port: number })[] = [];
+    for (const [listener, { host, port }] of this.#addresses()) {
+      const result = await listenTcp(posix, host, port, BACKLOG);
+      if (!result.ok) {
+        for (const { fd } of listeners) posix.close(fd);
+        return { ok: false, isWebSocket: listener === WEBSOCKET_LISTENER, error: result.error };
+      }
+      listeners.push({ listener, fd: result.fd, port: result.port });
+    }
+    this.#takePorts(listeners, onPorts);
     this.#broadcast({ type: "options", options: this.#shardOptions, info: this.#info });
-    const start: AcceptorStart = { memory: this.#shared.memory, listenFd: result.fd };
+    const start: AcceptorStart = { memory: this.#shared.memory, listeners };
     this.#acceptor!.worker.postMessage(start);
     await this.#acceptor!.ready.promise;
     this.#isListening = true;
     for (const shard of this.#shards) if (shard.hasFailed) this.#scheduleRestart(shard);
-    return { ok: true, port: result.port };
+    return { ok: true };
+  }
+
+  /** What is listened on, in this order: listener, address. */
+  #addresses(): (readonly [listener: number, address: ListenAddress])[] {
+    const { client, webSocket } = this.#options;
+    const all = [[WEBSOCKET_LISTENER, webSocket] as const, [CLIENT_LISTENER, client] as const];
+    return all.flatMap(([listener, address]) => (address === null ? [] : [[listener, address] as const]));
+  }
+
+  #takePorts(listening: readonly { readonly listener: number; readonly port: number }[], onPorts: OnPorts) {
+    const ports: number[] = [];
+    for (const { listener, port } of listening) ports[listener] = port;
+    this.#ports = ports;
+    const { info, options } = onPorts({
+      client: ports[CLIENT_LISTENER]!,
+      webSocket: ports[WEBSOCKET_LISTENER] ?? 0,
+    });
+    this.#info = info;
+    this.#shardOptions = options;
   }
 
   /** No new clients from now on. */
@@ -432,32 +475,34 @@ export class Fleet {
     this.#send(NODE_SHARD_FIRST + index, { type: "fail" });
   }
 
-  async #listenByShards(
-    onPort: (port: number) => ServerInfo,
-  ): Promise<{ ok: true; port: number } | { ok: false; error: string }> {
-    const { host, port, shardCount } = this.#options;
+  async #listenByShards(onPorts: OnPorts): Promise<FleetListenResult> {
+    const { shardCount } = this.#options;
+    const addresses = this.#addresses();
     // Only Linux spreads connections over several listeners of one port.
     const reusePort = process.platform === "linux" && shardCount > 1;
     const listening = reusePort ? shardCount : 1;
     try {
       for (let i = 0; i < shardCount; i++) {
-        const listen = i < listening ? { host, port: i === 0 ? port : this.#port, reusePort } : null;
-        const shard = this.#startShard(i, listen);
+        const listen = addresses.map(([listener, { host, port }]) => {
+          return { listener, host, port: this.#ports[listener] ?? port, reusePort };
+        });
+        const shard = this.#startShard(i, i < listening ? listen : []);
         this.#shards.push(shard);
-        const listened = await shard.ready.promise;
+        const ports = await shard.ready.promise;
         if (i === 0) {
-          this.#port = listened;
-          this.#info = onPort(listened);
+          const listened = addresses.map(([listener], at) => ({ listener, port: ports[at]! }));
+          this.#takePorts(listened, onPorts);
           this.#send(shard.node, { type: "options", options: this.#shardOptions, info: this.#info });
         }
       }
     } catch (error) {
-      return { ok: false, error: (error as Error).message };
+      const isWebSocket = error instanceof ListenError && error.listener === WEBSOCKET_LISTENER;
+      return { ok: false, isWebSocket, error: (error as Error).message };
     }
     // The first one has heard only now which port it listens on.
     await this.query({ what: "done" });
     this.#isListening = true;
-    return { ok: true, port: this.#port };
+    return { ok: true };
   }
 
   #startShard(index: number, listen: ShardStart["listen"]): ShardThread {
@@ -501,7 +546,7 @@ export class Fleet {
   #onReport(shard: ShardThread, report: ShardReport): void {
     switch (report.type) {
       case "ready":
-        shard.ready.resolve(report.port);
+        shard.ready.resolve(report.ports);
         break;
       case "log":
         this.#events.log(report.level, report.text);
@@ -525,7 +570,7 @@ export class Fleet {
       case "cannotListen":
         // At the start that is for the operator to mend; a successor that cannot have the port back has failed.
         if (this.#isListening) this.#onFailure(shard, report.error);
-        else shard.ready.reject(new Error(report.error));
+        else shard.ready.reject(new ListenError(report.listener, report.error));
         break;
       case "failed":
         this.#onFailure(shard, report.error);
@@ -575,7 +620,10 @@ export class Fleet {
       this.#restartTimers.delete(timer);
       // Other threads went on sending while they thought it alive.
       resetNode(this.#shared, NODE_SHARD_FIRST + index, this.#seeds);
-      const shard = this.#startShard(index, listen === null ? null : { ...listen, port: this.#port });
+      const shard = this.#startShard(
+        index,
+        listen.map((each) => ({ ...each, port: this.#ports[each.listener]! })),
+      );
       this.#shards[index] = shard;
       shard.ready.promise.then(
         () => this.#events.log("info", `Shard ${index} is replaced`),
@@ -590,9 +638,9 @@ export class Fleet {
     const { words } = this.#shared;
     const { posix } = this.#options;
     // The runtime's own sockets went with their thread.
-    const closed = closeSockets(this.#shared, node, (fd) => posix?.close(fd));
-    const lost = posix === null ? Atomics.load(words, nodeWord(node, NODE_LOAD)) : closed;
-    Atomics.sub(words, HEADER_CONNECTION_COUNT, lost);
+    const { sockets, upgrading } = closeSockets(this.#shared, node, (fd) => posix?.close(fd));
+    const lost = posix === null ? Atomics.load(words, nodeWord(node, NODE_LOAD)) : sockets;
+    Atomics.sub(words, HEADER_CONNECTION_COUNT, lost - upgrading);
     Atomics.sub(words, nodeWord(node, NODE_LOAD), lost);
     return lost;
   }
@@ -643,6 +691,16 @@ export class Fleet {
       shares[most]![1]++;
     }
     return shares.filter(([, share]) => share > 0);
+  }
+}
+
+/** A shard cannot listen by itself. */
+class ListenError extends Error {
+  readonly listener: number;
+
+  constructor(listener: number, message: string) {
+    super(message);
+    this.listener = listener;
   }
 }
 

@@ -15,7 +15,6 @@ const NOT_YET: readonly Finder[] = [
   when("cluster", ({ cluster }) => cluster.port !== 0 || cluster.routes.length > 0),
   when("gateway", ({ gateway }) => gateway.port !== 0 || gateway.name !== undefined),
   when("leafnodes", ({ leafnodes }) => leafnodes.port !== 0 || leafnodes.remotes.length > 0),
-  when("websocket", ({ websocket }) => websocket.port !== 0),
 ];
 
 /** Says which option keeps the server from starting and what to do; undefined when none does. */

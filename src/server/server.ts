@@ -7,6 +7,7 @@ import { GrowthWatch } from "../base/growth_watch.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
+import type { TlsOptions } from "../config/tls.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
 import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
@@ -16,7 +17,6 @@ import { ServerObjects } from "../protocol/server_object.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { TlsContext } from "../runtime/tls.ts";
 import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
@@ -31,10 +31,16 @@ import { writePidFile } from "./pid_file.ts";
 import { type Listener, portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
 import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
-import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
+import {
+  type ListenerContexts,
+  loginsSettings,
+  type ResolvedOptions,
+  shardOptions,
+} from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
 import { TlsContexts } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
+import { hasWebSocket, webSocketScheme } from "./web_socket_settings.ts";
 
 const REJECTIONS_TOLD_MS = 1000;
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
@@ -85,9 +91,14 @@ export class ServerStartError extends Error {
 
 /** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
 export function findObstacle(options: Options): string | undefined {
-  const { tls } = options;
-  const fileProblem = () => (tls === undefined ? undefined : findTlsFileProblem(tls));
-  return validateForStart(options) ?? findNotYetSupported(options) ?? fileProblem();
+  const fileProblem = (tls: TlsOptions | undefined) =>
+    tls === undefined ? undefined : findTlsFileProblem(tls);
+  return (
+    validateForStart(options) ??
+    findNotYetSupported(options) ??
+    fileProblem(options.tls) ??
+    (hasWebSocket(options) ? fileProblem(options.websocket.tls) : undefined)
+  );
 }
 
 /** Threads that serve clients, where nobody says how many. */
@@ -108,7 +119,7 @@ export class Server {
   readonly #xkey: string;
   readonly #logger: Logger;
   readonly #fleet: Fleet;
-  readonly #tlsContexts: TlsContexts;
+  readonly #tls: TlsContexts;
   readonly #fleetMonitor: FleetMonitor;
   readonly #systemHost: ServerSystemHost;
   readonly #hasSystemAccount: boolean;
@@ -122,9 +133,10 @@ export class Server {
   #info: ServerInfo;
   #hasLoggedStart = false;
   /** What handshakes are made with now. */
-  #tlsContext: TlsContext | null;
+  #tlsContexts: ListenerContexts;
   #rejections: ReturnType<typeof setInterval> | undefined;
   #port = 0;
+  #webSocketPort = 0;
   #http: HttpMonitor | null = null;
   #portsFile: string | null = null;
   #lameDuck: LameDuck | null = null;
@@ -172,10 +184,10 @@ export class Server {
       throw new Error(`transport epoll: ${transport.reason}`);
     const { posix } = transport;
     const cpuCount = availableParallelism();
-    this.#tlsContexts = new TlsContexts(runtime, posix);
-    const tls = this.#tlsContexts.create(options.tls);
+    this.#tls = new TlsContexts(runtime, posix);
+    const tls = this.#tls.createAll(listenerTls(options));
     if (!tls.ok) throw new Error(tls.reason);
-    this.#tlsContext = tls.context;
+    this.#tlsContexts = tls.contexts;
     this.#resolver = new OptionResolver(options, hash);
     const resolution = this.#resolver.resolve(options);
     if (!resolution.ok) throw new Error(resolution.problem);
@@ -190,8 +202,10 @@ export class Server {
         shardCount: options.midge.shards || defaultShardCount(cpuCount),
         cpuCount,
         posix,
-        host: options.host,
-        port: options.port === -1 ? 0 : options.port,
+        client: { host: options.host, port: wantedPort(options.port) },
+        webSocket: hasWebSocket(options)
+          ? { host: options.websocket.host, port: wantedPort(options.websocket.port) }
+          : null,
         server: serverIdentity(options, keys.id),
         serverHash: hash,
         secrets: keys.secrets,
@@ -343,19 +357,25 @@ export class Server {
     if (isOperatorMode(this.#options)) await shardsStart;
     this.#hasLoggedStart = true;
     this.#logStart();
-    const { pidFile, host } = this.#options;
+    const { pidFile, host, port } = this.#options;
     if (pidFile) writePidFile(pidFile, process.pid);
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
-    const listening = await this.#fleet.listen((port) => this.#infoOn(port));
+    const listening = await this.#fleet.listen((ports) => {
+      this.#webSocketPort = ports.webSocket;
+      return { info: this.#infoOn(ports.client), options: this.#shardOptions() };
+    });
     if (!listening.ok) {
-      const where = hostPortText(host, this.#options.port === -1 ? 0 : this.#options.port);
-      throw new Error(`Error listening on port: ${where}, ${JSON.stringify(listening.error)}`);
+      const { isWebSocket, error } = listening;
+      if (isWebSocket) throw new Error(`Unable to listen for websocket connections: ${error}`);
+      const where = hostPortText(host, wantedPort(port));
+      throw new Error(`Error listening on port: ${where}, ${JSON.stringify(error)}`);
     }
     // Not sooner: whoever waits until monitoring answers, as scripts do, may connect at once.
     if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
+    if (hasWebSocket(this.#options)) this.#logWebSocketPort();
     this.#logger.info(`Listening for client connections on ${hostPortText(host, this.#port)}`);
     const { tls, allowNonTls } = this.#options;
     if (tls !== undefined) {
@@ -376,7 +396,14 @@ export class Server {
   }
 
   #shardOptions(): ShardOptions {
-    return shardOptions(this.#options, this.#resolved, this.#tlsContext);
+    return shardOptions(this.#options, this.#resolved, this.#tlsContexts, this.#webSocketPort);
+  }
+
+  #logWebSocketPort(): void {
+    const scheme = webSocketScheme(this.#options);
+    const where = hostPortText(this.#options.websocket.host, this.#webSocketPort);
+    this.#logger.info(`Listening for websocket clients on ${scheme}://${where}`);
+    if (scheme === "ws") this.#logger.warn("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
   }
 
   /** Says once a second how many clients were turned away for `tls.connection_rate_limit`. */
@@ -465,6 +492,7 @@ export class Server {
         path,
         portsOf({
           nats: { scheme: this.#scheme, host, port: this.#port },
+          ...(hasWebSocket(this.#options) ? { websocket: this.#webSocketListener() } : {}),
           ...(this.#http === null ? {} : { monitoring: this.#monitoringListener(this.#http) }),
         }),
       );
@@ -472,6 +500,11 @@ export class Server {
     } catch (error) {
       this.#logger.error((error as Error).message);
     }
+  }
+
+  #webSocketListener(): Listener {
+    const { host } = this.#options.websocket;
+    return { scheme: webSocketScheme(this.#options), host, port: this.#webSocketPort };
   }
 
   #monitoringListener({ isSecure, port }: HttpMonitor): Listener {
@@ -505,7 +538,7 @@ export class Server {
     if (!resolution.ok) return refuse(resolution.problem);
     const address = announcedAddress(read.options, this.#port);
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
-    const tls = this.#tlsContexts.create(read.options.tls);
+    const tls = this.#tls.createAll(listenerTls(read.options));
     if (!tls.ok) return refuse(tls.reason);
 
     const changed = new Set(difference.changes.map(({ key }) => key));
@@ -516,7 +549,7 @@ export class Server {
       if (changed.has("pid_file") && read.options.pidFile) writePidFile(read.options.pidFile, process.pid);
     } catch (error) {
       sink?.close();
-      this.#tlsContexts.release(tls.context);
+      this.#releaseTls(tls.contexts);
       return refuse((error as Error).message);
     }
 
@@ -527,23 +560,24 @@ export class Server {
       port: before.port,
       httpPort: before.httpPort,
       httpsPort: before.httpsPort,
+      websocket: { ...read.options.websocket, port: before.websocket.port },
     };
     this.#resolved = resolution.resolved;
     if (sink !== null) this.#logger.setSink(sink);
     this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
-    const oldContext = this.#tlsContext;
-    this.#tlsContext = tls.context;
+    const oldContexts = this.#tlsContexts;
+    this.#tlsContexts = tls.contexts;
     await this.#fleet.changeOptions(
       this.#shardOptions(),
       this.#infoOn(this.#port),
       loginsSettings(this.#options, this.#resolved),
       [...this.#options.resolverPreload],
     );
-    this.#tlsContexts.release(oldContext);
+    this.#releaseTls(oldContexts);
     const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
-    if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
+    if (changed.has("tls.pinned_certs") || changed.has("websocket.tls")) await this.#closeUnpinned();
     for (const account of this.#resolved.accounts) await this.#fleet.limitClients(account);
     if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
     if (changed.has("max_connections")) this.#shrink();
@@ -576,8 +610,13 @@ export class Server {
     this.#system?.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
-    if (await this.#fleet.stop()) this.#tlsContexts.release(this.#tlsContext);
+    if (await this.#fleet.stop()) this.#releaseTls(this.#tlsContexts);
     await this.#http?.stop();
+  }
+
+  #releaseTls({ client, webSocket }: ListenerContexts): void {
+    this.#tls.release(client);
+    this.#tls.release(webSocket);
   }
 
   /** Gives back what a start that failed had opened. */
@@ -616,14 +655,25 @@ export class Server {
  */
 function chooseTransport(
   runtime: Runtime,
-  { midge, tls }: Options,
+  options: Options,
 ): { readonly posix: Posix | null; readonly reason: string } {
-  if (midge.transport === "runtime") return { posix: null, reason: "" };
+  if (options.midge.transport === "runtime") return { posix: null, reason: "" };
   const opened = runtime.openPosix();
   if (!opened.ok) return { posix: null, reason: opened.reason };
   const { posix } = opened;
-  const library = tls === undefined ? null : runtime.openOpenSsl(posix);
+  const { client, webSocket } = listenerTls(options);
+  const library = (client ?? webSocket) === undefined ? null : runtime.openOpenSsl(posix);
   return library === null || library.ok ? { posix, reason: "" } : { posix: null, reason: library.reason };
+}
+
+/** TLS of each port, undefined for none. */
+function listenerTls(options: Options) {
+  return { client: options.tls, webSocket: hasWebSocket(options) ? options.websocket.tls : undefined };
+}
+
+/** The port to ask for: -1 in the configuration is any that is free. */
+function wantedPort(port: number): number {
+  return port === -1 ? 0 : port;
 }
 
 /** Options whose change means that the log is opened anew. */

@@ -6,9 +6,9 @@ import type { Posix } from "../runtime/posix/posix.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 
-export type TlsContextResult =
-  | { readonly ok: true; readonly context: TlsContext | null }
-  | { readonly ok: false; readonly reason: string };
+export type TlsContextFailure = { readonly ok: false; readonly reason: string };
+
+export type TlsContextResult = { readonly ok: true; readonly context: TlsContext | null } | TlsContextFailure;
 
 export class TlsContexts {
   readonly #runtime: Runtime;
@@ -38,6 +38,22 @@ export class TlsContexts {
     }
     const created = createServerContexts(this.#openSsl, options);
     return created.ok ? { ok: true, context: { kind: "openssl", contexts: created.contexts } } : created;
+  }
+
+  /** One for each of several options, or what is wrong with the first that is wrong; then nothing is kept. */
+  createAll<Name extends string>(
+    all: Readonly<Record<Name, TlsOptions | undefined>>,
+  ): { readonly ok: true; readonly contexts: Record<Name, TlsContext | null> } | TlsContextFailure {
+    const contexts: [name: string, context: TlsContext | null][] = [];
+    for (const [name, options] of Object.entries<TlsOptions | undefined>(all)) {
+      const result = this.create(options);
+      if (!result.ok) {
+        for (const [, context] of contexts) this.release(context);
+        return result;
+      }
+      contexts.push([name, result.context]);
+    }
+    return { ok: true, contexts: Object.fromEntries(contexts) as Record<Name, TlsContext | null> };
   }
 
   /** No new connection uses the context any more; those that do keep it alive. */

@@ -30,7 +30,8 @@ import {
   STATE_CLOSING,
 } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { peerKeyId } from "./peer_identity.ts";
+import { CLIENT_LISTENER } from "./listeners.ts";
+import { isPinned, peerKeyId } from "./peer_identity.ts";
 import type { ShardTls } from "./shard_options.ts";
 import { TIMER_AUTHENTICATION, timerId } from "./timers.ts";
 
@@ -39,8 +40,6 @@ const STEPS_PER_TURN = 4;
 /** First byte of a TLS record that carries a handshake. */
 const TLS_HANDSHAKE_BYTE = 0x16;
 const RATE_WINDOW_MS = 1000;
-/** The client port's, among the listeners of the TLS layer. */
-const CLIENT_LISTENER = 0;
 
 export class Handshakes {
   readonly #shard: ShardContext;
@@ -71,6 +70,20 @@ export class Handshakes {
 
   startTurn(): void {
     this.#stepsLeft = STEPS_PER_TURN;
+  }
+
+  /** Whether a step of a handshake may be taken in this turn, which counts it. */
+  takeStep(): boolean {
+    if (this.#stepsLeft === 0) return false;
+    this.#stepsLeft--;
+    return true;
+  }
+
+  /** A connection whose handshakes are behind it, as a WebSocket's are. One too many is told so. */
+  skip(connection: Connection, isTooMany: boolean): void {
+    this.#protocol.greet(connection);
+    if (isTooMany) this.#shard.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
+    else this.#settle(connection);
   }
 
   /** A fresh connection. One too many is told so, in clear. */
@@ -106,8 +119,7 @@ export class Handshakes {
       }
       if (!this.#start(connection, tls)) return false;
     }
-    if (this.#stepsLeft === 0) return false;
-    this.#stepsLeft--;
+    if (!this.takeStep()) return false;
     const result = this.#layer!.handshake(connection.slot);
     if (result === WOULD_BLOCK) return false;
     return result === HANDSHAKE_DONE ? this.#finish(connection) : this.#failHandshake(connection);
@@ -220,11 +232,10 @@ export class Handshakes {
   }
 
   #isPinned(connection: Connection): boolean {
-    const pins = this.#shard.options.tls?.pinnedCerts ?? [];
-    if (pins.length === 0) return true;
-    const keyId = peerKeyId(connection);
-    if (pins.includes(keyId)) return true;
-    this.#debug(connection, `Failed pinned cert test for key id: ${keyId}`);
+    const { tls, webSocket } = this.#shard.options;
+    const settings = connection.webSocket === null ? tls : webSocket?.tls;
+    if (isPinned(connection, settings?.pinnedCerts ?? [])) return true;
+    this.#debug(connection, `Failed pinned cert test for key id: ${peerKeyId(connection)}`);
     return false;
   }
 

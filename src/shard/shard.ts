@@ -30,6 +30,7 @@ import {
   CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
   CONNECTION_IS_CLOSED,
+  CONNECTION_IS_UPGRADING,
   CONNECTION_OUT_BYTES,
   CONNECTION_OUT_MESSAGES,
   MESSAGE_LINE_BYTES_MAX,
@@ -61,16 +62,18 @@ import { traceOperation } from "../protocol/trace.ts";
 import {
   HANGUP,
   type Poller,
+  READ_FAILED,
   READABLE,
   type StreamSource,
   WOULD_BLOCK,
   WRITABLE,
 } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
+import type { WebSocketLayer } from "../runtime/websocket/web_socket.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientEvents } from "./client_events.ts";
-import { ClientProtocol } from "./client_protocol.ts";
+import { ClientProtocol, pingIntervalMs } from "./client_protocol.ts";
 import {
   Connection,
   PHASE_SETTLED,
@@ -78,10 +81,12 @@ import {
   STATE_CLOSING,
   STATE_NEW,
   STATE_WAITING,
+  type WebSocketPeer,
 } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { Contexts } from "./contexts.ts";
 import { Handshakes } from "./handshakes.ts";
+import { CLIENT_LISTENER, WEBSOCKET_LISTENER } from "./listeners.ts";
 import { LocalInterest } from "./local_interest.ts";
 import { NotedDeliveries } from "./noted_deliveries.ts";
 import { Outbound, type OutboundOptions } from "./outbound.ts";
@@ -120,6 +125,7 @@ import {
   TIMERS_PER_CONNECTION,
   timerId,
 } from "./timers.ts";
+import type { Arrival, UpgradeHost, Upgrades } from "./upgrades.ts";
 
 const TICK_MS = 10;
 /** What is queued for a connection that is being closed has this long to leave. */
@@ -145,11 +151,16 @@ export interface ShardDependencies {
   residentBytes(): number;
   /** The TLS of `poller`; null where there is none. */
   readonly tls: TlsLayer | null;
+  /** The framing of `poller`, and who upgrades connections to it; null without a port for WebSockets. */
+  readonly webSocket: {
+    readonly layer: WebSocketLayer;
+    createUpgrades(host: UpgradeHost): Upgrades;
+  } | null;
   /** Stops taking connections, where the shard listens by itself. */
   stopListening(): void;
 }
 
-export class Shard implements ShardContext {
+export class Shard implements ShardContext, UpgradeHost {
   readonly node: number;
   readonly shared: SharedMemory;
   readonly engine: Engine;
@@ -174,9 +185,11 @@ export class Shard implements ShardContext {
   readonly #protocol: ClientProtocol;
   readonly #events: ClientEvents;
   readonly #handshakes: Handshakes;
+  readonly #upgrades: Upgrades | null;
   readonly #notedDeliveries = new NotedDeliveries(this);
   readonly #words: Int32Array;
-  readonly #receive: number;
+  /** Address of the receive buffer. */
+  readonly receive: number;
   readonly #spinMs: number;
   readonly #wallClock = createWallClock();
   readonly #freeSlots: number[] = [];
@@ -206,7 +219,7 @@ export class Shard implements ShardContext {
     const { words, map } = this.shared;
     this.#words = words;
     const regions = map.area(this.node);
-    this.#receive = regions.receive;
+    this.receive = regions.receive;
     this.#limitLines();
     words[(regions.area + AREA_MEMORY_BASE) >> 2] = (poller.memoryBase % 2 ** 32) | 0;
     words[((regions.area + AREA_MEMORY_BASE) >> 2) + 1] = Math.floor(poller.memoryBase / 2 ** 32);
@@ -250,6 +263,8 @@ export class Shard implements ShardContext {
     this.#events = new ClientEvents(this);
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
+    this.#upgrades = dependencies.webSocket?.createUpgrades(this) ?? null;
+    this.#upgrades?.configure();
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
     // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
     if (poller.kind === "runtime") Atomics.store(words, nodeWord(this.node, NODE_IS_ASLEEP), 1);
@@ -268,14 +283,27 @@ export class Shard implements ShardContext {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Takes a connected socket. */
-  accept(source: StreamSource, ip: string, port: number): void {
+  /** Takes a connected socket, which came in by one of `listeners.ts`. */
+  accept(source: StreamSource, ip: string, port: number, listener = CLIENT_LISTENER): void {
     const slot = this.#freeSlots.pop() ?? this.connections.length;
     assert(slot < CONNECTIONS_PER_SHARD_MAX, "connections go to shards with room");
-    const { words, map } = this.shared;
-    const address = map.area(this.node).connections + slot * CONNECTION_BYTES;
+    const words = this.#words;
+    const address = this.#addressOf(slot);
     words.fill(0, address >> 2, (address + CONNECTION_BYTES) >> 2);
     words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
+    this.connections[slot] = null;
+    this.poller.add(slot, source);
+    if (listener !== WEBSOCKET_LISTENER) this.admit(slot, { ip, port, tls: null }, null);
+    else {
+      words[(address + CONNECTION_FLAGS) >> 2] = CONNECTION_IS_UPGRADING;
+      this.#upgrades!.begin(slot, ip, port);
+    }
+  }
+
+  admit(slot: number, { ip, port, tls }: Arrival, webSocket: WebSocketPeer | null): void {
+    const words = this.#words;
+    const address = this.#addressOf(slot);
+    words[(address + CONNECTION_FLAGS) >> 2] = 0;
     const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
     const connection = new Connection({
       slot,
@@ -285,6 +313,8 @@ export class Shard implements ShardContext {
       port,
       startMs: this.wallMs(),
       nonce: this.#protocol.logins.newNonce(),
+      webSocket,
+      tls,
       account: this.accounts.global,
       maxPayloadBytes: this.options.maxPayloadBytes,
       maxSubscriptions: -1,
@@ -292,18 +322,35 @@ export class Shard implements ShardContext {
     this.connections[slot] = connection;
     Atomics.store(words, (address + CONNECTION_CLIENT) >> 2, connection.clientId);
     this.plans.slotsUsed = this.connections.length;
-    this.poller.add(slot, source);
     connection.lastInputMs = this.nowMs;
     if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
     this.#protocol.logins.begin(connection);
     this.#protocol.applyOptions(connection);
     const isTooMany = open > this.options.maxConnections || this.options.maxConnections <= 0;
-    this.#handshakes.begin(connection, isTooMany);
+    if (webSocket === null) this.#handshakes.begin(connection, isTooMany);
+    else this.#handshakes.skip(connection, isTooMany);
     this.#shareOutboxes();
   }
 
+  dismiss(slot: number): void {
+    const address = this.#addressOf(slot);
+    this.#words[(address + CONNECTION_FD) >> 2] = -1;
+    this.#words[(address + CONNECTION_FLAGS) >> 2] = 0;
+    this.poller.close(slot);
+    this.#freeSlots.push(slot);
+    Atomics.sub(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+  }
+
+  takeHandshakeStep(): boolean {
+    return this.#handshakes.takeStep();
+  }
+
+  #addressOf(slot: number): number {
+    return this.shared.map.area(this.node).connections + slot * CONNECTION_BYTES;
+  }
+
   /** Takes a socket that this shard accepted by itself. */
-  acceptOwn(socket: Socket, ip: string, port: number): void {
+  acceptOwn(socket: Socket, ip: string, port: number, listener: number): void {
     if (this.#freeSlots.length === 0 && this.connections.length >= CONNECTIONS_PER_SHARD_MAX) {
       this.log(
         "error",
@@ -315,7 +362,7 @@ export class Shard implements ShardContext {
     Atomics.add(this.#words, nodeWord(this.node, NODE_LOAD), 1);
     // The last turn may have been long ago, and the connection's time begins now.
     this.nowMs = performance.now();
-    this.accept(socket, ip, port);
+    this.accept(socket, ip, port, listener);
     this.outbound.flushAll();
     if (this.#closing.length > 0) this.#finishClosing();
   }
@@ -372,8 +419,8 @@ export class Shard implements ShardContext {
       const kept = connection.keptLength;
       if (kept === 0) continue;
       if (this.outbound.hasGathered) this.outbound.flushAll();
-      this.shared.bytes.set(connection.kept!.subarray(0, kept), this.#receive);
-      this.#take(connection, this.#receive, this.#receive + kept);
+      this.shared.bytes.set(connection.kept!.subarray(0, kept), this.receive);
+      this.#take(connection, this.receive, this.receive + kept);
     }
   }
 
@@ -394,9 +441,14 @@ export class Shard implements ShardContext {
     if (this.#resumable.length > 0) this.#takeHeldInput();
     for (let i = 0; i < events; i++) {
       const flags = this.poller.eventFlags(i);
-      const connection = this.connections[this.poller.eventSlot(i)];
-      if (flags === 0 || connection == null) continue;
+      const slot = this.poller.eventSlot(i);
+      const connection = this.connections[slot];
+      if (flags === 0) continue;
       isBusy = true;
+      if (connection == null) {
+        this.#upgrades?.serve(slot);
+        continue;
+      }
       if ((flags & WRITABLE) !== 0) {
         this.outbound.onWritable(connection);
         if (connection.state === STATE_CLOSING && connection.pending === null) this.#end(connection);
@@ -464,15 +516,18 @@ export class Shard implements ShardContext {
     }
     // The receive buffer is about to be written over.
     if (this.outbound.hasGathered) this.outbound.flushAll();
-    const start = this.#receive;
+    const start = this.receive;
     const kept = connection.keptLength;
     if (kept > 0) this.shared.bytes.set(connection.kept!.subarray(0, kept), start);
     // Whoever may have to wait for its login is not to have the server keep much more than its CONNECT meanwhile.
-    const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired;
+    const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired(connection);
     const bytesMax = mayWait ? READ_BYTES_BEFORE_LOGIN : READ_BYTES;
     const count = this.poller.read(connection.slot, start + kept, bytesMax);
     if (count === WOULD_BLOCK) return;
     if (count <= 0) {
+      if (count === READ_FAILED && connection.webSocket !== null) {
+        this.log("error", `${connection.label} - read error: ${this.poller.lastError()}`);
+      }
       this.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);
       return;
     }
@@ -505,7 +560,7 @@ export class Shard implements ShardContext {
   #control(message: ShardControl): void {
     switch (message.type) {
       case "accept":
-        this.accept(message.fd, message.ip, message.port);
+        this.accept(message.fd, message.ip, message.port, message.listener);
         break;
       case "options":
         this.#changeOptions(message.options);
@@ -615,6 +670,7 @@ export class Shard implements ShardContext {
     const haveRulesChanged = JSON.stringify(options.login) !== JSON.stringify(this.options.login);
     this.options = options;
     this.#handshakes.configure();
+    this.#upgrades?.configure();
     this.outbound.options = outboundOptions(options);
     this.#limitLines();
     this.accounts.configure(options.accounts, options.clusterName);
@@ -645,7 +701,10 @@ export class Shard implements ShardContext {
       return;
     }
     const connection = this.connections[Math.floor(id / TIMERS_PER_CONNECTION)];
-    if (connection == null) return;
+    if (connection == null) {
+      this.#upgrades?.onTimer(Math.floor(id / TIMERS_PER_CONNECTION));
+      return;
+    }
     switch (id % TIMERS_PER_CONNECTION) {
       case TIMER_PING:
         this.#onPingTimer(connection);
@@ -665,9 +724,10 @@ export class Shard implements ShardContext {
 
   #onPingTimer(connection: Connection): void {
     if (connection.state >= STATE_CLOSING) return;
-    const { pingIntervalMs, pingMax } = this.options;
+    const { pingMax } = this.options;
+    const intervalMs = pingIntervalMs(connection, this.options);
     const now = this.nowMs;
-    const isActive = now - connection.lastInputMs < pingIntervalMs;
+    const isActive = now - connection.lastInputMs < intervalMs;
     // The first expiry always measures, and so does one an hour.
     const isDue = connection.pingSentMs === 0 || now - connection.pingSentMs >= HOUR_MS;
     if (!isActive || isDue) {
@@ -683,7 +743,7 @@ export class Shard implements ShardContext {
       }
       this.outbound.append(connection, PING_LINE);
     }
-    this.timers.set(timerId(connection, TIMER_PING), now + pingIntervalMs);
+    this.timers.set(timerId(connection, TIMER_PING), now + intervalMs);
   }
 
   #startDeadline(connection: Connection): void {
@@ -761,11 +821,17 @@ export class Shard implements ShardContext {
     this.#protocol.logins.leave(connection);
     this.plans.forgetConnection(connection.address);
     this.#words[(connection.address + CONNECTION_FD) >> 2] = -1;
+    if (connection.webSocket !== null) this.#sayGoodbye(connection);
     this.poller.close(slot);
     this.connections[slot] = null;
     this.#freeSlots.push(slot);
     Atomics.sub(this.#words, HEADER_CONNECTION_COUNT, 1);
     Atomics.sub(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+  }
+
+  #sayGoodbye({ slot, closeReason }: Connection): void {
+    const { text, webSocketStatus, flushesPending } = closeReasonEntry(closeReason as CloseReason);
+    this.#dependencies.webSocket!.layer.endFrames(slot, flushesPending ? webSocketStatus : 0, text);
   }
 
   #reportClosed(connection: Connection): void {

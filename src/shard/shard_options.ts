@@ -8,6 +8,7 @@ import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { UpgradeRules } from "../protocol/websocket/upgrade.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 
 export interface ShardOptions {
@@ -40,6 +41,24 @@ export interface ShardOptions {
   readonly clusterName: string | undefined;
   /** TLS for clients; null for none. */
   readonly tls: ShardTls | null;
+  /** The port for WebSockets; null for none, which stays so. */
+  readonly webSocket: ShardWebSocket | null;
+}
+
+/** What clients of the WebSocket port go by where it is not what those of the client port do. */
+export interface ShardWebSocket {
+  readonly rules: UpgradeRules;
+  readonly tls: Pick<ShardTls, "context" | "pinnedCerts"> | null;
+  /** For all that comes before INFO; 0 for no time. */
+  readonly handshakeTimeoutMs: number;
+  readonly pingIntervalMs: number;
+  /** How long a client that must log in may take. */
+  readonly loginTimeoutMs: number;
+  /** What INFO says otherwise than on the client port. */
+  readonly info: Pick<
+    ServerInfo,
+    "host" | "port" | "authRequired" | "tlsRequired" | "tlsVerify" | "tlsAvailable" | "connectUrls"
+  >;
 }
 
 export interface ShardTls {
@@ -68,7 +87,7 @@ export interface ShardStart {
   readonly memory: WebAssembly.Memory;
   readonly transport: "epoll" | "runtime";
   /** With the runtime's sockets every shard listens by itself. */
-  readonly listen: { readonly host: string; readonly port: number; readonly reusePort: boolean } | null;
+  readonly listen: readonly ShardListen[];
   readonly info: ServerInfo;
   readonly options: ShardOptions;
   /** Steady-clock milliseconds it looks again before it sleeps. */
@@ -76,6 +95,14 @@ export interface ShardStart {
   readonly hashSeed: number;
   /** Takes `LoginQuestion`s to the links thread. */
   readonly links: MessagePort;
+}
+
+export interface ShardListen {
+  /** One of `listeners.ts`. */
+  readonly listener: number;
+  readonly host: string;
+  readonly port: number;
+  readonly reusePort: boolean;
 }
 
 /** Shard → the links thread: a login that takes more than comparing texts. */
@@ -104,7 +131,14 @@ export type ShardControl =
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }
-  | { readonly type: "accept"; readonly fd: number; readonly ip: string; readonly port: number }
+  | {
+      readonly type: "accept";
+      readonly fd: number;
+      readonly ip: string;
+      readonly port: number;
+      /** One of `listeners.ts`. */
+      readonly listener: number;
+    }
   | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
   | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
   /** Sends INFO to clients that take it at any time. */
@@ -160,7 +194,8 @@ export type ShardQuery =
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
-  | { readonly type: "ready"; readonly port: number }
+  /** With the ports it listens on, in the order they were asked for. */
+  | { readonly type: "ready"; readonly ports: readonly number[] }
   | { readonly type: "log"; readonly level: ShardLogLevel; readonly text: string }
   | { readonly type: "answer"; readonly id: number; readonly data: unknown }
   /** A client is in. Only where somebody listens to events of such. */
@@ -168,7 +203,7 @@ export type ShardReport =
   /** Without an event where nobody listens. */
   | { readonly type: "closed"; readonly connection: ConnectionRecord; readonly event: ClientEvent | null }
   /** Where shards listen by themselves. The thread has served nobody and stops. */
-  | { readonly type: "cannotListen"; readonly error: string }
+  | { readonly type: "cannotListen"; readonly listener: number; readonly error: string }
   | { readonly type: "failed"; readonly error: string }
   | { readonly type: "stopped" }
   | { readonly type: "disposed" };
@@ -230,6 +265,7 @@ export interface ConnectionRecord {
   readonly tags: readonly string[];
   /** Key of the trusted proxy it came through, "" for none. */
   readonly proxyKey: string;
+  readonly isWebSocket: boolean;
   readonly tls: ConnectionTlsRecord | null;
   readonly subscriptions: readonly SubscriptionSnapshot[] | null;
 }

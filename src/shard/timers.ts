@@ -11,6 +11,6 @@ export const TIMERS_PER_CONNECTION = 4;
 /** Slot 0 is no connection: its first timer is that of requests to services. */
 export const TIMER_SERVICES = 0;
 
-export function timerId(connection: Connection, timer: number): number {
-  return connection.slot * TIMERS_PER_CONNECTION + timer;
+export function timerId({ slot }: Pick<Connection, "slot">, timer: number): number {
+  return slot * TIMERS_PER_CONNECTION + timer;
 }

@@ -74,6 +74,7 @@ export const OPTIONS: ShardOptions = {
   serverHash: "TESTHASH",
   clusterName: undefined,
   tls: null,
+  webSocket: null,
 };
 
 const INFO: ServerInfo = {
@@ -137,7 +138,7 @@ export class ShardHarness {
         node,
         memory: this.shared.memory,
         transport: "runtime" as const,
-        listen: null,
+        listen: [],
         info: INFO,
         options: { ...OPTIONS, ...options },
         spinMs: 0,
@@ -147,6 +148,7 @@ export class ShardHarness {
       const shard = new Shard(start, {
         poller,
         tls,
+        webSocket: null,
         wake: (handle) => this.#wake(handle),
         report: (report) => this.reports.push(report),
         ask: (question) => this.questions.push(question),
