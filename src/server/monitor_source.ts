@@ -42,6 +42,8 @@ import type { Fleet } from "./fleet.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { MonitoredOperator } from "./operator_setup.ts";
 import { authenticationTimeoutMs } from "./shard_settings.ts";
+import { webSocketReport } from "./web_socket_report.ts";
+import { hasWebSocket } from "./web_socket_settings.ts";
 
 const TLS_TIMEOUT_MS = 2000;
 const NONE_BY_KIND = { routes: 0, gateways: 0, leafnodes: 0 };
@@ -83,6 +85,8 @@ export class FleetMonitor implements MonitorSource {
   readonly requestCounts = new Map<string, number>();
   /** What clients are told, with the real port once it is known. */
   info: ServerInfo;
+  /** 0 without, and before it is known. */
+  webSocketPort = 0;
 
   readonly #fleet: Fleet;
   readonly #server: MonitoredServer;
@@ -153,7 +157,10 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: monitoredOptions(this.#options, info, this.#server.operators, this.#certificateEndMs),
+      options: {
+        ...monitoredOptions(this.#options, info, this.#server.operators, this.#certificateEndMs),
+        webSocket: webSocketReport(this.#options, this.webSocketPort),
+      },
       resources: {
         residentBytes: memory.rss,
         // Bun 1.4 counts the addresses that the shared memory reserves as used.
@@ -198,7 +205,8 @@ export class FleetMonitor implements MonitorSource {
   }
 
   async health(): Promise<HealthSnapshot> {
-    return { listenersNotReady: this.#fleet.isListening ? [] : ["server"] };
+    if (this.#fleet.isListening) return { listenersNotReady: [] };
+    return { listenersNotReady: ["server", ...(hasWebSocket(this.#options) ? ["websocket"] : [])] };
   }
 
   async accounts(): Promise<readonly AccountSnapshot[]> {
@@ -330,7 +338,7 @@ function monitoredOptions(
   info: ServerInfo,
   operators: readonly MonitoredOperator[],
   certificateEnd: number | null,
-): MonitoredOptions {
+): Omit<MonitoredOptions, "webSocket"> {
   return {
     isAuthRequired: info.authRequired ?? false,
     isTlsRequired: info.tlsRequired ?? false,
@@ -361,7 +369,6 @@ function monitoredOptions(
     gateway: {},
     leafnodes: {},
     mqtt: {},
-    webSocket: {},
   };
 }
 
@@ -387,7 +394,7 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
   return {
     id: record.clientId,
     kind: "Client",
-    type: "nats",
+    type: record.isWebSocket ? "websocket" : "nats",
     ip: record.ip,
     port: record.port,
     startMs: record.startMs,

@@ -15,7 +15,6 @@ for (const [text, key] of [
   ["gateway { name: a, port: 7222 }", "gateway"],
   ["leafnodes { port: 7422 }", "leafnodes"],
   ["leafnodes { remotes: [ { url: nats://a } ] }", "leafnodes"],
-  ["websocket { port: 80, no_tls: true }", "websocket"],
 ] as const) {
   test(`findNotYetSupported() names the key of: ${text}`, () => {
     expect(find(text)).toContain(key);
@@ -33,6 +32,7 @@ for (const text of [
   "no_system_account: true",
   `system_account: "$SYS"`,
   "cluster { name: c }",
+  "websocket { port: 80, no_tls: true }",
   "tls { verify: true }",
   "feature_flags { a: true }",
 ]) {

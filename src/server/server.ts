@@ -271,6 +271,11 @@ export class Server {
     return this.#info.tlsRequired ? "tls" : "nats";
   }
 
+  /** The port that WebSockets connect to, 0 without. */
+  get webSocketPort(): number {
+    return this.#webSocketPort;
+  }
+
   /** Port of HTTP monitoring, 0 without. */
   get monitoringPort(): number {
     return this.#http?.port ?? 0;
@@ -364,6 +369,7 @@ export class Server {
     await shardsStart;
     const listening = await this.#fleet.listen((ports) => {
       this.#webSocketPort = ports.webSocket;
+      this.#fleetMonitor.webSocketPort = ports.webSocket;
       return { info: this.#infoOn(ports.client), options: this.#shardOptions() };
     });
     if (!listening.ok) {
@@ -577,7 +583,7 @@ export class Server {
     this.#releaseTls(oldContexts);
     const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
-    if (changed.has("tls.pinned_certs") || changed.has("websocket.tls")) await this.#closeUnpinned();
+    if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
     for (const account of this.#resolved.accounts) await this.#fleet.limitClients(account);
     if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
     if (changed.has("max_connections")) this.#shrink();
