@@ -17,6 +17,8 @@ import type { FrameMemory } from "./frame_input.ts";
 const PACKED_BYTES_MAX = 64 * 1024;
 /** Answers to pings that wait. More drop the older ones, as RFC 6455, section 5.5.3 has it. */
 const CONTROL_BYTES_MAX = 16 * 1024;
+/** Room for the longest control frame. */
+const CONTROL_BYTES_MIN = 128;
 const NOTHING = new Uint8Array(0);
 const IOVEC_BYTES = 16;
 
@@ -37,6 +39,7 @@ export class FrameOutput {
   #own: Uint8Array = NOTHING;
   /** Control frames, which go between two frames of the caller's. */
   #controls: Uint8Array = NOTHING;
+  #controlBytes = 0;
   /** Payload of the frame that has begun, still to be offered again. */
   #owedBytes = 0;
 
@@ -50,16 +53,17 @@ export class FrameOutput {
 
   /** Something waits here that the caller knows nothing of. */
   get hasOwn(): boolean {
-    return this.#own.length > 0 || (this.#controls.length > 0 && this.#owedBytes === 0);
+    return this.#own.length > 0 || (this.#controlBytes > 0 && this.#owedBytes === 0);
   }
 
   /** Sends what waits here as far as it goes: 0 when nothing does any more, else WOULD_BLOCK or WRITE_FAILED. */
   flush(): number {
     while (true) {
       if (this.#own.length === 0) {
-        if (this.#controls.length === 0 || this.#owedBytes > 0) return 0;
-        this.#own = this.#controls;
+        if (this.#controlBytes === 0 || this.#owedBytes > 0) return 0;
+        this.#own = this.#controls.subarray(0, this.#controlBytes);
         this.#controls = NOTHING;
+        this.#controlBytes = 0;
       }
       const taken = this.#streams.write(this.#slot, this.#own, 0, this.#own.length);
       if (taken < 0) return taken;
@@ -71,11 +75,17 @@ export class FrameOutput {
 
   /** Queues a control frame; flush() sends it. */
   addControl(opcode: number, payload: Uint8Array): void {
-    const before = this.#controls.length + payload.length > CONTROL_BYTES_MAX ? NOTHING : this.#controls;
-    const frame = new Uint8Array(new ArrayBuffer(before.length + 2 + payload.length));
-    frame.set(before);
-    frame.set(payload, writeServerHeader(frame, before.length, FINAL_BIT | opcode, payload.length));
-    this.#controls = frame;
+    const frameBytes = 2 + payload.length;
+    if (this.#controlBytes + frameBytes > CONTROL_BYTES_MAX) this.#controlBytes = 0;
+    const neededBytes = this.#controlBytes + frameBytes;
+    if (neededBytes > this.#controls.length) {
+      const larger = new Uint8Array(new ArrayBuffer(Math.max(CONTROL_BYTES_MIN, 2 * this.#controls.length)));
+      larger.set(this.#controls.subarray(0, this.#controlBytes));
+      this.#controls = larger;
+    }
+    const start = writeServerHeader(this.#controls, this.#controlBytes, FINAL_BIT | opcode, payload.length);
+    this.#controls.set(payload, start);
+    this.#controlBytes = neededBytes;
   }
 
   /** The last frame of all. Nothing is sent where another has not been finished. */
