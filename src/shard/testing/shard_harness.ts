@@ -8,11 +8,14 @@ import { createInterestIndex, type InterestIndex } from "../../interest/interest
 import { NODE_IS_UP, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
 import { createSharedMemory, nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
+import { WebSocketPoller } from "../../runtime/websocket/web_socket_poller.ts";
+import { CLIENT_LISTENER } from "../listeners.ts";
 import { Rings } from "../rings.ts";
 import { Shard } from "../shard.ts";
 import type { LoginQuestion, ShardControl, ShardOptions, ShardReport } from "../shard_options.ts";
+import { Upgrades } from "../upgrades.ts";
 import { FakePoller, FakeSocket } from "./fake_poller.ts";
-import { FakeTls } from "./fake_tls.ts";
+import { FakeTls, securedPoller } from "./fake_tls.ts";
 
 const OPEN: ListenerRules = {
   noAuthUser: "",
@@ -145,10 +148,12 @@ export class ShardHarness {
         hashSeed: 7,
         links: new MessageChannel().port1,
       };
+      const layer =
+        options.webSocket == null ? null : new WebSocketPoller(securedPoller(poller, tls), this.shared.bytes);
       const shard = new Shard(start, {
-        poller,
+        poller: layer ?? poller,
         tls,
-        webSocket: null,
+        webSocket: layer && { layer, createUpgrades: (host) => new Upgrades(host, tls, layer) },
         wake: (handle) => this.#wake(handle),
         report: (report) => this.reports.push(report),
         ask: (question) => this.questions.push(question),
@@ -176,10 +181,10 @@ export class ShardHarness {
   }
 
   /** A client that has said nothing yet. */
-  open(index = 0): FakeSocket {
+  open(index = 0, listener = CLIENT_LISTENER): FakeSocket {
     const socket = new FakeSocket();
     const poller = this.pollers[index]!;
-    this.shards[index]!.accept(poller.offer(socket), "127.0.0.1", 1000 + poller.sockets.size);
+    this.shards[index]!.accept(poller.offer(socket), "127.0.0.1", 1000 + poller.sockets.size, listener);
     return socket;
   }
 
