@@ -33,7 +33,7 @@ export async function measure(row: Row, target: Target, options: MeasureOptions)
   const server = await startServer(
     isSecure ? [...command, ...tlsFlags(options.certificate!)] : command,
     target.env,
-    { isSecure, config: row.config },
+    { isSecure, hasWebSocket: row.needs === "websocket", config: row.config },
   );
   try {
     return { figures: await measureOn(server, row, options), serverVersion: server.version };
@@ -53,7 +53,7 @@ async function measureOn(server: ServerProcess, row: Row, options: MeasureOption
   let machineNs = 0; // in the measured part
   const warmSeconds = row.warmSeconds ?? options.warmSeconds;
   const loadArguments = [
-    ...["--port", `${server.port}`, ...row.load, "--seconds", `${options.seconds}`],
+    ...["--port", `${server.webSocketPort || server.port}`, ...row.load, "--seconds", `${options.seconds}`],
     ...["--warm-seconds", `${warmSeconds}`, "--count", `${options.count}`],
   ];
   const msMax = (options.seconds + warmSeconds) * 1000 + REST_MS_MAX;

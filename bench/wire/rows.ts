@@ -27,8 +27,11 @@ export interface Row {
   readonly warmSeconds?: number;
   /** Configuration of the server, where it is not empty. */
   readonly config?: string;
-  /** The floor has no such feature. With `tls` servers are started with a certificate. */
-  readonly needs?: "wildcards" | "accounts" | "tls";
+  /**
+   * The floor has no such feature. With `tls` servers are started with a certificate, with `websocket` the load goes to
+   * a port of that kind.
+   */
+  readonly needs?: "wildcards" | "accounts" | "tls" | "websocket";
 }
 
 /** Where rows of one kind differ in payload only. */
@@ -297,6 +300,16 @@ export const rows: readonly Row[] = [
     warmSeconds: 3,
     needs: "tls",
   },
+  ...[16, 1024].map(
+    (bytes): Row => ({
+      id: `websocket-1-1-${bytes}`,
+      title: `1 → 1, ${bytes} B, WebSocket`,
+      unit: "delivery",
+      load: stream(1, 1, bytes, "--between", "1", "--web-socket"),
+      isQuick: false,
+      needs: "websocket",
+    }),
+  ),
   { id: "start", title: "start, two shards", unit: "start", load: null, isQuick: true, shards: 2 },
 ];
 

@@ -14,6 +14,8 @@ const OUTPUT_CHARACTERS_MAX = 2_000;
 
 export interface ServerProcess {
   readonly port: number;
+  /** For WebSockets; 0 where the server was not asked for one. */
+  readonly webSocketPort: number;
   /** From spawn to the answer of the first PING. */
   readonly readyMs: number;
   /** `version` of the server's INFO. */
@@ -33,6 +35,8 @@ export interface ServerProcess {
 export interface ServerNeeds {
   /** It speaks TLS: its flags name a certificate. */
   readonly isSecure?: boolean;
+  /** It listens for WebSockets, too. */
+  readonly hasWebSocket?: boolean;
   /** The text of its configuration. */
   readonly config?: string | undefined;
 }
@@ -40,14 +44,17 @@ export interface ServerNeeds {
 export async function startServer(
   command: readonly string[],
   env: Record<string, string> = {},
-  { isSecure = false, config }: ServerNeeds = {},
+  { isSecure = false, hasWebSocket = false, config }: ServerNeeds = {},
 ): Promise<ServerProcess> {
-  const folder = config === undefined ? null : mkdtempSync(`${tmpdir()}/midge-bench-`);
-  if (folder === null) return await start(command, env, isSecure);
+  const webSocketPort = hasWebSocket ? await findFreePort() : 0;
+  const block = `websocket { listen: "127.0.0.1:${webSocketPort}", no_tls: true }`;
+  const text = hasWebSocket ? `${config ?? ""}\n${block}\n` : config;
+  const folder = text === undefined ? null : mkdtempSync(`${tmpdir()}/midge-bench-`);
+  if (folder === null) return await start(command, env, isSecure, webSocketPort);
   try {
     // The server has read the file by the time it answers.
-    writeFileSync(`${folder}/server.conf`, config!);
-    return await start([...command, "-c", `${folder}/server.conf`], env, isSecure);
+    writeFileSync(`${folder}/server.conf`, text!);
+    return await start([...command, "-c", `${folder}/server.conf`], env, isSecure, webSocketPort);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -57,6 +64,7 @@ async function start(
   command: readonly string[],
   env: Record<string, string>,
   isSecure: boolean,
+  webSocketPort: number,
 ): Promise<ServerProcess> {
   const port = await findFreePort();
   const [program, ...commandArguments] = command.map((argument) => argument.replaceAll("{port}", `${port}`));
@@ -89,6 +97,7 @@ async function start(
       const pid = findListener(child.pid!, port) ?? child.pid!;
       return {
         port,
+        webSocketPort,
         readyMs: elapsedMs,
         version: String(JSON.parse(info).version ?? "unknown"),
         usage: () => readUsage(pid),

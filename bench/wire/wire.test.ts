@@ -31,9 +31,22 @@ function tinyArguments(row: Row, port: number): string[] {
 async function runTiny(row: Row, command: readonly string[]): Promise<LoadResult> {
   const isSecure = row.needs === "tls";
   const words = isSecure ? [...command, ...tlsFlags(makeCertificate())] : command;
-  const server = await startServer(words, {}, { isSecure, config: row.config });
+  const server = await startServer(
+    words,
+    {},
+    {
+      isSecure,
+      hasWebSocket: row.needs === "websocket",
+      config: row.config,
+    },
+  );
   try {
-    return await runLoad(buildLoad(isSecure), tinyArguments(row, server.port), MS_MAX, () => server.usage());
+    return await runLoad(
+      buildLoad(isSecure),
+      tinyArguments(row, server.webSocketPort || server.port),
+      MS_MAX,
+      () => server.usage(),
+    );
   } finally {
     await server.end();
   }
