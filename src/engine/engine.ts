@@ -53,6 +53,7 @@ export interface Engine {
   peek(node: number): number;
   skip(node: number, record: number): void;
   release(node: number): void;
+  unmask(to: number, from: number, length: number, mask: number): void;
 }
 
 const ENGINE_FILE = new URL("./engine.wasm", import.meta.url);

@@ -263,6 +263,7 @@ export class Shard implements ShardContext, UpgradeHost {
     this.#events = new ClientEvents(this);
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
+    dependencies.webSocket?.layer.useUnmask(this.engine.unmask);
     this.#upgrades = dependencies.webSocket?.createUpgrades(this) ?? null;
     this.#upgrades?.configure();
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;

@@ -61,6 +61,7 @@ import { peek, skip } from "./ring";
 
 export { room } from "./outbox";
 export { closeSegment } from "./outbox";
+export { unmask } from "./mask";
 export { commit, peek, publish, release, reserve, skip } from "./ring";
 
 const PUB_: u32 = 0x20425550;

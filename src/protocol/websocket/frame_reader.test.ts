@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { FRAMES_CONTROL, FRAMES_PIECE, FRAMES_TAKEN, FRAMES_VIOLATION, FrameReader } from "./frame_reader.ts";
+import { createUnmask } from "./mask.ts";
 import { concat, type FrameParts, frame } from "./testing/frames.ts";
 
 /** What a reader made of bytes that came in pieces. */
@@ -18,13 +19,13 @@ const decoder = new TextDecoder();
 function readAll(reader: FrameReader, pieces: readonly Uint8Array[]): Outcome {
   const outcome: Outcome = { text: "", controls: [], messages: [], violation: "" };
   const memory = new Uint8Array(new ArrayBuffer(1024 * 1024));
-  const words = new Int32Array(memory.buffer);
+  const unmask = createUnmask(memory, new Int32Array(memory.buffer));
   let message = "";
   for (const piece of pieces) {
     const start = 4095;
     memory.set(piece, start);
     const end = start + piece.length;
-    let to = reader.read(memory, words, start, end, start);
+    let to = reader.read(memory, unmask, start, end, start);
     while (reader.reason !== FRAMES_TAKEN) {
       if (reader.reason === FRAMES_CONTROL) {
         const { opcode, control, controlBytes } = reader;
@@ -40,7 +41,7 @@ function readAll(reader: FrameReader, pieces: readonly Uint8Array[]): Outcome {
         outcome.text += decoder.decode(memory.subarray(start, to));
         return outcome;
       }
-      to = reader.read(memory, words, reader.at, end, to);
+      to = reader.read(memory, unmask, reader.at, end, to);
     }
     outcome.text += decoder.decode(memory.subarray(start, to));
   }
@@ -217,13 +218,13 @@ describe("FrameReader", () => {
         (pieces, masks) => {
           const reader = new FrameReader(masks, true);
           const memory = new Uint8Array(256).fill(0xaa);
-          const words = new Int32Array(memory.buffer);
+          const unmask = createUnmask(memory, new Int32Array(memory.buffer));
           for (const piece of pieces) {
             memory.set(piece, 100);
             const end = 100 + piece.length;
-            let to = reader.read(memory, words, 100, end, 100);
+            let to = reader.read(memory, unmask, 100, end, 100);
             while (reader.reason !== FRAMES_TAKEN && reader.reason !== FRAMES_VIOLATION) {
-              to = reader.read(memory, words, reader.at, end, to);
+              to = reader.read(memory, unmask, reader.at, end, to);
             }
             expect(to).toBeLessThanOrEqual(reader.at);
             expect(reader.at).toBeLessThanOrEqual(end);

@@ -13,7 +13,7 @@ import {
   RESERVED_BITS,
   TEXT,
 } from "./frame_header.ts";
-import { applyMask, maskAt, rotateMask } from "./mask.ts";
+import { maskAt, rotateMask, type Unmask } from "./mask.ts";
 
 /** Why `read` came back. */
 /** Everything up to `end` was taken. */
@@ -70,9 +70,9 @@ export class FrameReader {
 
   /**
    * Takes `bytes[start, end)`, which follow what was taken before, and moves payloads to `to` (≤ `start`) and behind.
-   * Returns the end of what was written there. `words` is a view of the same memory; both begin with its first byte.
+   * Returns the end of what was written there. `unmask` works on the memory whose first byte is that of `bytes`.
    */
-  read(bytes: Uint8Array, words: Int32Array, start: number, end: number, to: number): number {
+  read(bytes: Uint8Array, unmask: Unmask, start: number, end: number, to: number): number {
     let at = start;
     this.reason = FRAMES_TAKEN;
     // A frame without payload is complete when its header is.
@@ -83,24 +83,22 @@ export class FrameReader {
         continue;
       }
       const count = Math.min(this.#leftBytes, end - at);
-      if (this.#mask !== 0) {
-        applyMask(bytes, words, at, at + count, this.#mask);
-        this.#mask = rotateMask(this.#mask, count);
-      }
+      const isStream = this.opcode < CLOSE && !this.#isCompressed;
+      const place = isStream ? to : at;
+      if (this.#mask !== 0 || place !== at) unmask(place, at, count, this.#mask);
+      this.#mask = rotateMask(this.#mask, count);
       this.#leftBytes -= count;
       this.#isInPayload = this.#leftBytes > 0;
-      if (this.opcode >= CLOSE) {
+      if (isStream) to += count;
+      else if (this.opcode >= CLOSE) {
         this.control.set(bytes.subarray(at, at + count), this.controlBytes);
         this.controlBytes += count;
         if (!this.#isInPayload) this.reason = FRAMES_CONTROL;
-      } else if (this.#isCompressed) {
+      } else {
         this.reason = FRAMES_PIECE;
         this.pieceStart = at;
         this.pieceEnd = at + count;
         this.isPieceLast = this.#isFinal && !this.#isInPayload;
-      } else {
-        if (to !== at) bytes.copyWithin(to, at, at + count);
-        to += count;
       }
       at += count;
       if (this.reason !== FRAMES_TAKEN) break;

@@ -10,6 +10,7 @@ import {
   FRAMES_VIOLATION,
   FrameReader,
 } from "../../protocol/websocket/frame_reader.ts";
+import type { Unmask } from "../../protocol/websocket/mask.ts";
 import { READ_FAILED, type Streams, WOULD_BLOCK } from "../poller.ts";
 
 /** A compressed message may be so many times as long as what it becomes; more is padding. Source: `wsMaxMessageSize`. */
@@ -17,10 +18,11 @@ const COMPRESSED_TIMES_MAX = 8;
 const COMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
 const NOTHING = new Uint8Array(0);
 
-/** The memory that streams are read into. Both are views of it from its first byte. */
+/** The memory that streams are read into. Both views are of it from its first byte. */
 export interface FrameMemory {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
+  unmask: Unmask;
 }
 
 /**
@@ -68,7 +70,7 @@ export class FrameInput {
   ): number {
     if (this.#inflated.length > 0) return this.#takeInflated(offset, lengthBytes);
     if (this.#end !== WOULD_BLOCK) return this.#end;
-    const { bytes, words } = this.#memory;
+    const { bytes, unmask } = this.#memory;
     const count =
       this.#behind.length > 0
         ? this.#takeBehind(offset, lengthBytes)
@@ -76,7 +78,7 @@ export class FrameInput {
     if (count <= 0) return count;
     const end = offset + count;
     const reader = this.#reader;
-    let to = reader.read(bytes, words, offset, end, offset);
+    let to = reader.read(bytes, unmask, offset, end, offset);
     while (reader.reason !== FRAMES_TAKEN) {
       if (reader.reason === FRAMES_CONTROL) this.#onControl(reader, onPing);
       else if (reader.reason === FRAMES_VIOLATION) this.#violate(reader.violation);
@@ -86,7 +88,7 @@ export class FrameInput {
         this.#behind = joined(bytes.slice(reader.at, end), this.#behind);
         break;
       }
-      to = reader.read(bytes, words, reader.at, end, to);
+      to = reader.read(bytes, unmask, reader.at, end, to);
     }
     if (to > offset) return to - offset;
     return this.#inflated.length > 0 ? this.#takeInflated(offset, lengthBytes) : this.#end;

@@ -3,6 +3,7 @@
 import { closePayload } from "../../protocol/websocket/close_frame.ts";
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import { CLOSE, PONG } from "../../protocol/websocket/frame_header.ts";
+import { createUnmask, type Unmask } from "../../protocol/websocket/mask.ts";
 import { type Poller, READABLE, type StreamSource, WRITABLE } from "../poller.ts";
 import type { HandshakeError, TlsContext, TlsLayer, TlsSession } from "../tls.ts";
 import { FrameInput, type FrameMemory } from "./frame_input.ts";
@@ -53,7 +54,12 @@ export class WebSocketPoller implements Poller, TlsLayer, WebSocketLayer {
     this.kind = inner.kind;
     this.memoryBase = inner.memoryBase;
     this.wakeHandle = inner.wakeHandle;
-    this.#memory = { bytes: memory, words: new Int32Array(memory.buffer, 0, Math.floor(memory.length / 4)) };
+    const words = new Int32Array(memory.buffer, 0, Math.floor(memory.length / 4));
+    this.#memory = { bytes: memory, words, unmask: createUnmask(memory, words) };
+  }
+
+  useUnmask(unmask: Unmask): void {
+    this.#memory.unmask = unmask;
   }
 
   startFrames(slot: number, terms: FrameTerms): void {

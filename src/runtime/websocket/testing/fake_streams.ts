@@ -1,4 +1,5 @@
 /** Streams whose peer and kernel are a test: what comes to be read, and how much room there is to write. */
+import { createUnmask } from "../../../protocol/websocket/mask.ts";
 import { type Streams, WOULD_BLOCK, WRITE_FAILED } from "../../poller.ts";
 import type { FrameMemory } from "../frame_input.ts";
 
@@ -7,7 +8,9 @@ const MEMORY_BYTES = 4 * 1024 * 1024;
 /** A memory as streams are read into, far smaller. */
 export function createFrameMemory(): FrameMemory {
   const buffer = new ArrayBuffer(MEMORY_BYTES);
-  return { bytes: new Uint8Array(buffer), words: new Int32Array(buffer) };
+  const bytes = new Uint8Array(buffer);
+  const words = new Int32Array(buffer);
+  return { bytes, words, unmask: createUnmask(bytes, words) };
 }
 
 /**
