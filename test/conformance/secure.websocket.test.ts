@@ -4,7 +4,7 @@ import { CertificateMaker, type KeyPair } from "../support/certificates.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
-import { identity } from "../support/tls_client.ts";
+import { upgrade } from "../support/tls_client.ts";
 import {
   DEFLATE_LINE,
   openListener,
@@ -18,9 +18,6 @@ afterAll(() => maker.remove());
 
 const authority = maker.makeAuthority("Test CA");
 const listener = maker.makeServer("localhost", authority);
-const alice = maker.makeClient("/CN=alice", authority, {
-  extensions: ["subjectAltName=email:alice@acme.test", "extendedKeyUsage=clientAuth"],
-});
 const TLS = { tls: { ca: authority.cert } };
 
 function tls({ certFile, keyFile }: KeyPair, more = ""): string {
@@ -154,47 +151,6 @@ row("§10.2 HTTP in clear to a port with TLS is told so; what is neither is clos
 });
 
 rowsInParallel({
-  "§1.7 verify: a certificate is needed, and is not who one is": async () => {
-    await using own = await ServerProcess.start({
-      config: `${block("verify: true")}\nauthorization { user: u, password: p }`,
-    });
-    let rest = "";
-    try {
-      const client = await openListener(own, TLS.tls);
-      client.send("GET / HTTP/1.1\r\n\r\n");
-      rest = await client.readToEnd();
-    } catch {
-      rest = "";
-    }
-    expect(rest).toBe("");
-    await own.waitForLog(/websocket: TLS handshake error from .*tls: client didn't provide a certificate/);
-    const peer = await WebSocketPeer.connect(
-      own,
-      { user: "u", pass: "p" },
-      { tls: identity(alice, authority) },
-    );
-    expect(peer.info.tls_verify).toBe(undefined);
-    peer.destroy();
-  },
-
-  "§1.7 verify_and_map of the block names users for WebSockets alone": async () => {
-    await using own = await ServerProcess.start({
-      config: `${block("verify_and_map: true")}
-        authorization { users: [ { user: "alice@acme.test" }, { user: b, password: p } ] }`,
-      monitoring: true,
-    });
-    const peer = await WebSocketPeer.connect(own, {}, { tls: identity(alice, authority) });
-    const page = await own.json<{ connections: { authorized_user?: string }[] }>(
-      `/connz?auth=1&cid=${peer.info.client_id}`,
-    );
-    expect(page.connections[0]?.authorized_user).toBe("alice@acme.test");
-    const { websocket } = await own.json<{ websocket: Record<string, unknown> }>("/varz");
-    expect(websocket.tls_map).toBe(true);
-    const tcp = await own.connectAs({ user: "b", pass: "p" });
-    await tcp.roundTrip();
-    peer.destroy();
-  },
-
   "§9 a reload of the block's certificate is for new connections": async () => {
     const other = maker.makeAuthority("Other CA");
     const next = maker.makeServer("localhost", other);
@@ -227,7 +183,6 @@ rowsInParallel({
     const peer = await WebSocketPeer.connect(own, {}, TLS);
     const tcp = await own.connect();
     expect(tcp.info.tls_required).toBe(true);
-    const { upgrade } = await import("../support/tls_client.ts");
     const secure = await upgrade(tcp, { ca: other.cert });
     await secure.handshake();
     secure.send("SUB t 1\r\n");
