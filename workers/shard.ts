@@ -113,7 +113,7 @@ async function serve(start: ShardStart): Promise<void> {
 /** What only a server with a port for WebSockets needs, and loads. */
 async function openWebSockets(inner: Poller & TlsLayer, memory: Uint8Array) {
   const [{ WebSocketPoller }, { Upgrades }] = await Promise.all([
-    import("../src/runtime/websocket/web_socket_poller.ts"),
+    import("../src/runtime/websocket/websocket_poller.ts"),
     import("../src/shard/upgrades.ts"),
   ]);
   const layer = new WebSocketPoller(inner, memory);

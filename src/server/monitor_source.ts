@@ -42,8 +42,8 @@ import type { Fleet } from "./fleet.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { MonitoredOperator } from "./operator_setup.ts";
 import { authenticationTimeoutMs } from "./shard_settings.ts";
-import { webSocketReport } from "./web_socket_report.ts";
-import { hasWebSocket } from "./web_socket_settings.ts";
+import { webSocketReport } from "./websocket_report.ts";
+import { hasWebSocket } from "./websocket_settings.ts";
 
 const TLS_TIMEOUT_MS = 2000;
 const NONE_BY_KIND = { routes: 0, gateways: 0, leafnodes: 0 };

@@ -40,7 +40,7 @@ import {
 import { ServerSystemHost } from "./system_host.ts";
 import { TlsContexts } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
-import { hasWebSocket, webSocketScheme } from "./web_socket_settings.ts";
+import { hasWebSocket, webSocketScheme } from "./websocket_settings.ts";
 
 const REJECTIONS_TOLD_MS = 1000;
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;

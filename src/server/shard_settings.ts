@@ -8,7 +8,7 @@ import type { CalloutAccounts } from "../link/callouts.ts";
 import type { LoginsSettings } from "../link/logins.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import type { ShardOptions, ShardTls } from "../shard/shard_options.ts";
-import { hasWebSocket, webSocketSettings } from "./web_socket_settings.ts";
+import { hasWebSocket, webSocketSettings } from "./websocket_settings.ts";
 
 /** What is not in the options themselves, or made from them once for all who need it. */
 export interface ResolvedOptions {

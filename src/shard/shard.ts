@@ -69,7 +69,7 @@ import {
   WRITABLE,
 } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
-import type { WebSocketLayer } from "../runtime/websocket/web_socket.ts";
+import type { WebSocketLayer } from "../runtime/websocket/websocket_layer.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientEvents } from "./client_events.ts";

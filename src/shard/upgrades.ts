@@ -18,7 +18,7 @@ import {
 } from "../protocol/websocket/upgrade.ts";
 import { WOULD_BLOCK } from "../runtime/poller.ts";
 import { HANDSHAKE_DONE, type TlsLayer, type TlsSession } from "../runtime/tls.ts";
-import type { WebSocketLayer } from "../runtime/websocket/web_socket.ts";
+import type { WebSocketLayer } from "../runtime/websocket/websocket_layer.ts";
 import type { WebSocketPeer } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { WEBSOCKET_LISTENER } from "./listeners.ts";

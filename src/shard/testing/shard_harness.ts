@@ -8,7 +8,7 @@ import { createInterestIndex, type InterestIndex } from "../../interest/interest
 import { NODE_IS_UP, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
 import { createSharedMemory, nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
-import { WebSocketPoller } from "../../runtime/websocket/web_socket_poller.ts";
+import { WebSocketPoller } from "../../runtime/websocket/websocket_poller.ts";
 import { CLIENT_LISTENER } from "../listeners.ts";
 import { Rings } from "../rings.ts";
 import { Shard } from "../shard.ts";

@@ -2,7 +2,7 @@
 import type { Options } from "../config/option_table.ts";
 import type { WebSocketOptions } from "../monitor/snapshot.ts";
 import { certificateEndMs } from "../runtime/tls_files.ts";
-import { hasWebSocket } from "./web_socket_settings.ts";
+import { hasWebSocket } from "./websocket_settings.ts";
 
 /** Empty without such a port; `port` is the one that is listened on. */
 export function webSocketReport(options: Options, port: number): WebSocketOptions {

@@ -8,7 +8,7 @@ import { type Poller, READABLE, type StreamSource, WRITABLE } from "../poller.ts
 import type { HandshakeError, TlsContext, TlsLayer, TlsSession } from "../tls.ts";
 import { FrameInput, type FrameMemory } from "./frame_input.ts";
 import { FrameOutput } from "./frame_output.ts";
-import type { WebSocketLayer } from "./web_socket.ts";
+import type { WebSocketLayer } from "./websocket_layer.ts";
 
 /** One stream of frames. */
 interface FramedStream {

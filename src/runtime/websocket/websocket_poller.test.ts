@@ -8,7 +8,7 @@ import { frame } from "../../protocol/websocket/testing/frames.ts";
 import { READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE } from "../poller.ts";
 import { writeIovec } from "../posix/posix.ts";
 import { runtimeSubject, tlsSubject } from "../testing/poller_subjects.ts";
-import { WebSocketPoller } from "./web_socket_poller.ts";
+import { WebSocketPoller } from "./websocket_poller.ts";
 
 const SLOT = 5;
 const IOVEC_OFFSET = 1024;
