@@ -51,7 +51,7 @@ function startFor(row: Row, target: Target, options: MeasureOptions): Promise<Se
   const isSecure = row.needs === "tls";
   const command = target.command(shards);
   const words = isSecure ? [...command, ...tlsFlags(options.certificate!)] : command;
-  return startServer(words, target.env, { isSecure, config });
+  return startServer(words, target.env, { isSecure, hasWebSocket: row.needs === "websocket", config });
 }
 
 async function measureOn(
@@ -70,7 +70,7 @@ async function measureOn(
   const loadArguments = [
     ...[
       "--port",
-      `${server.port}`,
+      `${server.webSocketPort || server.port}`,
       ...(pair === null ? [] : ["--subscriber-port", `${pair.subscriberPort}`]),
     ],
     ...[...row.load, "--seconds", `${options.seconds}`],

@@ -32,8 +32,11 @@ export interface Row {
   readonly topology?: Topology;
   /** A login for each account, where connections of a topology log in to several. */
   readonly accountLogins?: readonly string[];
-  /** The floor has no such feature. With `tls` servers are started with a certificate. */
-  readonly needs?: "wildcards" | "accounts" | "tls";
+  /**
+   * The floor has no such feature. With `tls` servers are started with a certificate, with `websocket` the load goes to
+   * a port of that kind.
+   */
+  readonly needs?: "wildcards" | "accounts" | "tls" | "websocket";
 }
 
 /** Where rows of one kind differ in payload only. */
@@ -315,6 +318,16 @@ export const rows: readonly Row[] = [
     warmSeconds: 3,
     needs: "tls",
   },
+  ...[16, 1024].map(
+    (bytes): Row => ({
+      id: `websocket-1-1-${bytes}`,
+      title: `1 → 1, ${bytes} B, WebSocket`,
+      unit: "delivery",
+      load: stream(1, 1, bytes, "--between", "1", "--web-socket"),
+      isQuick: false,
+      needs: "websocket",
+    }),
+  ),
   linkedRow("route", "1-1-16"),
   linkedRow("route", "1-1-1024"),
   linkedRow("gateway", "1-1-16"),

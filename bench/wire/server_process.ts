@@ -14,6 +14,8 @@ const OUTPUT_CHARACTERS_MAX = 2_000;
 
 export interface ServerProcess {
   readonly port: number;
+  /** For WebSockets; 0 where the server was not asked for one. */
+  readonly webSocketPort: number;
   /** From spawn to the answer of the first PING. */
   readonly readyMs: number;
   /** `version` of the server's INFO. */
@@ -31,6 +33,8 @@ export interface ServerProcess {
 export interface ServerNeeds {
   /** It speaks TLS: its flags name a certificate. */
   readonly isSecure?: boolean;
+  /** It listens for WebSockets, too. */
+  readonly hasWebSocket?: boolean;
   /** The text of its configuration. */
   readonly config?: string | undefined;
 }
@@ -42,14 +46,17 @@ export interface ServerNeeds {
 export async function startServer(
   command: readonly string[],
   env: Record<string, string> = {},
-  { isSecure = false, config }: ServerNeeds = {},
+  { isSecure = false, hasWebSocket = false, config }: ServerNeeds = {},
 ): Promise<ServerProcess> {
-  if (config === undefined) return await start(command, env, isSecure, null);
+  const webSocketPort = hasWebSocket ? await findFreePort() : 0;
+  const block = `websocket { listen: "127.0.0.1:${webSocketPort}", no_tls: true }`;
+  const text = hasWebSocket ? `${config ?? ""}\n${block}\n` : config;
+  if (text === undefined) return await start(command, env, isSecure, 0, null);
   const folder = mkdtempSync(`${tmpdir()}/midge-bench-`);
   const file = `${folder}/server.conf`;
   try {
-    writeFileSync(file, config);
-    const server = await start([...command, "-c", file], env, isSecure, file);
+    writeFileSync(file, text);
+    const server = await start([...command, "-c", file], env, isSecure, webSocketPort, file);
     const end = () => server.end().finally(() => rmSync(folder, { recursive: true }));
     return { ...server, end };
   } catch (error) {
@@ -62,6 +69,7 @@ async function start(
   command: readonly string[],
   env: Record<string, string>,
   isSecure: boolean,
+  webSocketPort: number,
   configFile: string | null,
 ): Promise<ServerProcess> {
   const port = await findFreePort();
@@ -95,6 +103,7 @@ async function start(
       const pid = findListener(child.pid!, port) ?? child.pid!;
       return {
         port,
+        webSocketPort,
         readyMs: elapsedMs,
         version: String(JSON.parse(info).version ?? "unknown"),
         usage: () => readUsage(pid),

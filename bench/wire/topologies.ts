@@ -58,6 +58,7 @@ async function start(target: Target, needs: PairNeeds, isLinked: boolean): Promi
   }
   return {
     port: publishers.port,
+    webSocketPort: 0,
     subscriberPort: subscribers.port,
     readyMs: Math.max(subscribers.readyMs, publishers.readyMs),
     version: publishers.version,

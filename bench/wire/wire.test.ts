@@ -33,9 +33,17 @@ async function runTiny(row: Row, target: Target): Promise<LoadResult> {
   const isSecure = row.needs === "tls";
   const command = target.command(1);
   const words = isSecure ? [...command, ...tlsFlags(makeCertificate())] : command;
-  const server = await startServer(words, {}, { isSecure, config: row.config });
+  const server = await startServer(
+    words,
+    {},
+    {
+      isSecure,
+      hasWebSocket: row.needs === "websocket",
+      config: row.config,
+    },
+  );
   try {
-    const load = [...tinyArguments(row), "--port", `${server.port}`];
+    const load = [...tinyArguments(row), "--port", `${server.webSocketPort || server.port}`];
     return await runLoad(buildLoad(isSecure), load, MS_MAX, () => {});
   } finally {
     await server.end();

@@ -60,6 +60,8 @@ import {
 import { certificatesOf, type MonitoredCertificates, monitoredOptions } from "./monitored_options.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { MonitoredOperator } from "./operator_setup.ts";
+import { webSocketReport } from "./websocket_report.ts";
+import { hasWebSocket } from "./websocket_settings.ts";
 
 const NO_LINKS: LinkCounts = {
   routes: 0,
@@ -182,14 +184,17 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: monitoredOptions(this.#options, {
-        info,
-        operators: this.#server.operators,
-        ocspPeers: this.#server.ocsp.monitored,
-        ports: this.#fleet.ports,
-        links,
-        certificates: this.#certificates,
-      }),
+      options: {
+        ...monitoredOptions(this.#options, {
+          info,
+          operators: this.#server.operators,
+          ocspPeers: this.#server.ocsp.monitored,
+          ports: this.#fleet.ports,
+          links,
+          certificates: this.#certificates,
+        }),
+        webSocket: webSocketReport(this.#options, this.#fleet.ports.get("websocket") ?? 0),
+      },
       resources: {
         residentBytes: memory.rss,
         // Bun 1.4 counts the addresses that the shared memory reserves as used.
@@ -236,7 +241,8 @@ export class FleetMonitor implements MonitorSource {
   }
 
   async health(): Promise<HealthSnapshot> {
-    return { listenersNotReady: this.#fleet.isListening ? [] : ["server"] };
+    if (this.#fleet.isListening) return { listenersNotReady: [] };
+    return { listenersNotReady: ["server", ...(hasWebSocket(this.#options) ? ["websocket"] : [])] };
   }
 
   async accounts(): Promise<readonly AccountSnapshot[]> {
@@ -415,7 +421,7 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
   return {
     id: record.clientId,
     kind: "Client",
-    type: "nats",
+    type: record.isWebSocket ? "websocket" : "nats",
     ip: record.ip,
     port: record.port,
     startMs: record.startMs,

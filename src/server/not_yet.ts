@@ -11,7 +11,6 @@ type Finder = (options: Options) => string | undefined;
 const NOT_YET: readonly Finder[] = [
   when("proxy_protocol", ({ proxyProtocol }) => proxyProtocol),
   when("websocket.tls.ocsp_peer", ({ websocket }) => websocket.tls?.ocspPeer?.verify === true),
-  when("websocket", ({ websocket }) => websocket.port !== 0),
 ];
 
 /** Says which option keeps the server from starting and what to do; undefined when none does. */

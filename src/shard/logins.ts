@@ -8,7 +8,7 @@ import { type AccountTerms, findEnd } from "../auth/account_terms.ts";
 import { refusalLogText } from "../auth/identity.ts";
 import { InlineJudge } from "../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "../auth/login.ts";
-import { announcesAuthRequired, needsNonce } from "../auth/login_rules.ts";
+import { needsNonce } from "../auth/login_rules.ts";
 import { hasUserMoved } from "../auth/reload_login.ts";
 import { assert } from "../base/assert.ts";
 import type { Permissions } from "../config/permissions.ts";
@@ -87,13 +87,17 @@ export class Logins {
   }
 
   /** Whether a client must say who it is. */
-  get isRequired(): boolean {
-    return this.#shard.options.login.rules.client.isAuthRequired;
+  isRequired({ webSocket }: Connection): boolean {
+    const { client, websocket } = this.#shard.options.login.rules;
+    return (webSocket === null ? client : websocket).isAuthRequired;
   }
 
-  /** Whether INFO says so. */
-  get isAnnounced(): boolean {
-    return announcesAuthRequired(this.#shard.options.login.rules, "client");
+  /** How long it has for that. */
+  timeoutMs({ webSocket }: Connection): number {
+    const { options } = this.#shard;
+    return webSocket !== null && options.webSocket !== null
+      ? options.webSocket.loginTimeoutMs
+      : options.login.timeoutMs;
   }
 
   /** What a new connection is to sign; "" where nobody signs. */
@@ -270,8 +274,8 @@ export class Logins {
     if (connection.state === STATE_WAITING || connection.phase !== PHASE_SETTLED) return;
     const { timers, nowMs, options } = this.#shard;
     if (connection.login === null) {
-      if (!this.isRequired) return;
-      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + options.login.timeoutMs);
+      if (!this.isRequired(connection)) return;
+      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + this.timeoutMs(connection));
       return;
     }
     const { rules } = options.login;
@@ -437,12 +441,12 @@ export class Logins {
 }
 
 function requestOf(connection: Connection, isImplicit: boolean): LoginRequest {
-  const { options, ip, nonce } = connection;
+  const { options, ip, nonce, webSocket } = connection;
   return {
-    connectionType: "STANDARD",
+    connectionType: webSocket === null ? "STANDARD" : "WEBSOCKET",
     ip,
     nonce,
-    connect: options,
+    connect: connection.withCookies(options),
     tls: peerIdentity(connection),
     isImplicit,
   };

@@ -31,6 +31,7 @@ struct options {
   int logins;                   // stream: > 0: this many; "{n}" in a login becomes the connection's number modulo this
   const char *seed;             // hexadecimal; each connection signs its nonce with this Ed25519 key
   bool tls;               // each connection is upgraded after INFO
+  bool web_socket;        // stream, request: each connection is upgraded before INFO
   bool resumed;           // storm: handshakes resume the session of an earlier connection
   uint64_t count;         // messages, requests or connections at most; 0: no bound but time
   double seconds;         // of the measured part at most
@@ -96,6 +97,11 @@ void write_line(int fd, const char *format, ...) __attribute__((format(printf, 2
 void begin_tls(int fd, bool is_resumed);
 bool handshake(int fd); // whether it is done; else to be called again when the socket has an event
 void close_connection(int fd);
+ssize_t receive_unframed(int fd, void *bytes, size_t count);
+ssize_t send_unframed(int fd, const void *bytes, size_t count);
+
+// The same where a connection may be a WebSocket; without one they are those above.
+void begin_web_socket(int fd); // while the connection blocks
 ssize_t receive_bytes(int fd, void *bytes, size_t count);
 ssize_t send_bytes(int fd, const void *bytes, size_t count);
 

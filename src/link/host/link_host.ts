@@ -10,7 +10,7 @@ import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
 import type { HashComparison } from "../../auth/password.ts";
 import type { HeldMessage } from "../../fabric/held_message.ts";
-import type { ListenerKind } from "../../fabric/listeners.ts";
+import type { LinkListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import {
   CONNECTION_ACCOUNT,
@@ -59,7 +59,7 @@ import { LinkTimers } from "./timers.ts";
 import { LinkWishes } from "./wishes.ts";
 
 const NO_LIMIT = 0x7fffffff;
-const KINDS: Readonly<Record<Exclude<ListenerKind, "client">, LinkKind>> = {
+const KINDS: Readonly<Record<LinkListenerKind, LinkKind>> = {
   cluster: "route",
   gateway: "gateway",
   leafnodes: "leaf",
@@ -145,8 +145,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   // What the shard asks of its links.
 
-  accept(kind: ListenerKind, source: StreamSource, ip: string, port: number): void {
-    if (kind === "client") return;
+  accept(kind: LinkListenerKind, source: StreamSource, ip: string, port: number): void {
     if (this.#running === null) this.#early.push(() => this.accept(kind, source, ip, port));
     else this.#connections.accept(KINDS[kind], source, ip, port);
   }
