@@ -22,6 +22,8 @@ const LANES = 8;
 const SEED = Number(process.env.WEBSOCKET_SEED ?? 20261129);
 /** A server that answers is given this long to end what cannot go on. */
 const ANSWER_MS = 40;
+const WATCH_MS = 20;
+const WAIT_MS = 60_000;
 
 const OPERATIONS = [
   'CONNECT {"verbose":false,"headers":true}\r\n',
@@ -90,12 +92,20 @@ test(
       const random = new Random(SEED, number);
       while (started++ < SESSIONS) await play(port, random);
     };
+    let watched = 0;
+    const watch = async () => {
+      while (started < SESSIONS) {
+        const payload = `${watched++}`;
+        witness.send(`PUB witness ${payload.length}\r\n${payload}\r\n`);
+        await witness.expect(`MSG witness 1 ${payload.length}\r\n${payload}\r\n`, WAIT_MS);
+        await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
+      }
+    };
     const { messageCount, delayMaxMs } = await beside(server, {}, async () => {
-      await Promise.all(Array.from({ length: LANES }, (_, i) => lane(i)));
+      await Promise.all([watch(), ...Array.from({ length: LANES }, (_, i) => lane(i))]);
     });
-    witness.send("PUB witness 2\r\nok\r\n");
-    await witness.expect("MSG witness 1 2\r\nok\r\n");
     const after = await backTo(before, server);
+    expect(watched).toBeGreaterThan(0);
     expect(server.log).not.toContain("failed, its");
     tell(
       `${SESSIONS} sessions, seed ${SEED}: ${messageCount} messages beside them, the slowest took ${delayMaxMs.toFixed(0)} ms; ` +
