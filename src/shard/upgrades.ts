@@ -8,7 +8,7 @@
  * They hold a slot of the poller and nothing else; only the log hears of those that come to nothing.
  * Source: nats-server `startWebsocketServer`, which leaves all this to Go's net/http. Cold.
  */
-import { HeadReader, isBadHead } from "../protocol/websocket/http_head.ts";
+import { type BadHead, HeadReader, type HttpHead, isBadHead } from "../protocol/websocket/http_head.ts";
 import {
   answerUpgrade,
   type Refusal,
@@ -199,7 +199,7 @@ export class Upgrades {
     }
   }
 
-  #judge(request: NonNullable<ReturnType<HeadReader["take"]>>): Upgrade | Refusal {
+  #judge(request: HttpHead | BadHead): Upgrade | Refusal {
     if (isBadHead(request)) return refuseHead(request);
     return answerUpgrade(request, this.#settings.rules, new Date().toUTCString());
   }

@@ -15,7 +15,7 @@ import {
 } from "./frame_header.ts";
 import { maskAt, rotateMask, type Unmask } from "./mask.ts";
 
-/** Why `read` came back. */
+// Why `read` came back.
 /** Everything up to `end` was taken. */
 export const FRAMES_TAKEN = 0;
 /** A ping, pong or close frame is complete: `opcode`, `control` and `controlBytes` tell. */
