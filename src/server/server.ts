@@ -42,7 +42,7 @@ import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
 import { hasWebSocket, webSocketScheme } from "./websocket_settings.ts";
 
 /** Routes and gateways stay until the end, for what the last clients say. */
-const CLOSED_IN_LAME_DUCK_MODE = ["client", "leafnodes"] as const;
+const CLOSED_IN_LAME_DUCK_MODE = ["client", "websocket", "leafnodes"] as const;
 const REJECTIONS_TOLD_MS = 1000;
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
 
