@@ -220,6 +220,7 @@ int main(int argument_count, char **arguments) {
       {"wildcards", &options.wildcards},
       {"between", &options.between},
       {"connections", &options.connections},
+      {"logins", &options.logins},
   };
   struct {
     const char *name;

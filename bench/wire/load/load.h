@@ -28,6 +28,7 @@ struct options {
   bool fresh_inbox;       // request: SUB and UNSUB for each request
   const char *login;            // fields of CONNECT, as JSON without braces; NULL: none
   const char *subscriber_login; // stream, request: of subscribers and responder, where it is another
+  int logins;                   // stream: > 0: this many; "{n}" in a login becomes the connection's number modulo this
   const char *seed;             // hexadecimal; each connection signs its nonce with this Ed25519 key
   bool tls;               // each connection is upgraded after INFO
   bool resumed;           // storm: handshakes resume the session of an earlier connection
@@ -71,6 +72,9 @@ int open_socket(const struct options *options, unsigned source); // TCP only; `s
 void write_all(int fd, const char *bytes, size_t count);
 void await_pong(int fd);                            // sends PING, reads until PONG; fails on -ERR
 void set_nonblocking(int fd);
+
+// The login (or NULL) of the connection with this number, among those of its kind: see `logins`. Valid until the next call.
+const char *numbered_login(const struct options *options, const char *login, int number);
 
 // CONNECT with a login (or NULL) and PING, for the connection that got this INFO, a string. Returns its length; `out`
 // holds CONNECT_BYTES_MAX.

@@ -2,15 +2,14 @@
  * What this server's own clients and services want, read from the journal of the shared index and told to the ledger: as it
  * is, and as what it amounts to in accounts whose streams are imported.
  */
-import { shadowSubject } from "../../account/shadow_interest.ts";
 import { EntryView } from "../../interest/entry_view.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
 import type { InterestJournal } from "../../interest/journal.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { ShardAccounts } from "../../shard/accounts.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
-import type { InterestKey } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
+import { type Shadow, StreamShadows } from "./stream_shadows.ts";
 
 /** What one entry of the index was known to hold. */
 interface Known {
@@ -18,14 +17,9 @@ interface Known {
   readonly subject: string;
   /** Members by queue group, "" for plain interest (1). */
   readonly groups: ReadonlyMap<string, number>;
-  /** Where it is told: in its account, and in those whose streams it meets. */
-  readonly places: readonly Place[];
-}
-
-interface Place {
-  readonly account: string;
-  readonly subject: string;
-  readonly isImport: boolean;
+  /** Its account as links call it; undefined while nobody has defined it. */
+  readonly account: string | undefined;
+  readonly shadows: readonly Shadow[];
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map();
@@ -38,8 +32,7 @@ export class LocalWishes {
   readonly #core: LinkCore;
   readonly #known = new Map<number, Known>();
   readonly #queueNames = new Map<number, string>();
-  /** Members of this server that a stream import makes of exporters' subjects, by (account, subject, queue). */
-  readonly #imported = new Map<string, number>();
+  readonly #imports: StreamShadows;
   readonly #view = new EntryView();
 
   constructor(index: InterestIndex, node: number, accounts: ShardAccounts, core: LinkCore) {
@@ -48,6 +41,7 @@ export class LocalWishes {
     this.#node = node;
     this.#accounts = accounts;
     this.#core = core;
+    this.#imports = new StreamShadows(core, "imports", "");
   }
 
   /** Tells of everything there is; from then on read() tells what changes. */
@@ -73,12 +67,16 @@ export class LocalWishes {
   /** Accounts were defined anew: streams that are imported, and accounts that have got a name. */
   accountsChanged(): void {
     for (const [entryId, known] of this.#known) {
-      const places = this.#placesOf(known);
-      if (JSON.stringify(places) === JSON.stringify(known.places)) continue;
-      const anew = { ...known, places };
+      const anew = this.#named(known);
+      const isSame = anew.account === known.account && isEqual(anew.shadows, known.shadows);
+      if (isSame) continue;
       this.#known.set(entryId, anew);
-      this.#tell(anew, NOTHING, anew.groups);
-      this.#tell(known, known.groups, NOTHING);
+      if (anew.account !== known.account) {
+        this.#tellOwn(known, known.groups, NOTHING);
+        this.#tellOwn(anew, NOTHING, anew.groups);
+      }
+      this.#tellImports(anew, NOTHING, anew.groups);
+      this.#tellImports(known, known.groups, NOTHING);
     }
   }
 
@@ -108,41 +106,53 @@ export class LocalWishes {
       this.#queueNames.set(view.queueIds[i]!, queue);
       groups.set(queue, (groups.get(queue) ?? 0) + view.members[i]!);
     }
-    return { accountId, subject, groups, places: this.#placesOf({ accountId, subject }) };
+    return this.#named({ accountId, subject, groups });
+  }
+
+  #named({ accountId, subject, groups }: Pick<Known, "accountId" | "subject" | "groups">): Known {
+    const account = this.#accounts.byId(accountId);
+    const name = account === undefined ? undefined : byteStringOfText(account.name);
+    return { accountId, subject, groups, account: name, shadows: StreamShadows.of(account, subject) };
   }
 
   /** Says what is different between two states of one subject. */
-  #tell({ places }: Known, before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): void {
-    for (const queue of new Set([...before.keys(), ...after.keys()])) {
+  #tell(known: Known, before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): void {
+    this.#tellOwn(known, before, after);
+    if (known.shadows.length > 0) this.#tellImports(known, before, after);
+  }
+
+  #tellOwn(
+    { account, subject }: Known,
+    before: ReadonlyMap<string, number>,
+    after: ReadonlyMap<string, number>,
+  ): void {
+    if (account === undefined) return;
+    for (const queue of queuesOf(before, after)) {
       const weight = after.get(queue) ?? 0;
-      const more = weight - (before.get(queue) ?? 0);
-      if (more === 0) continue;
-      for (const { account, subject, isImport } of places) {
-        const key = { account, subject, queue, origin: "" };
-        if (isImport) this.#core.wantsHere("imports", key, this.#count(key, more));
-        else this.#core.wantsHere("own", key, weight);
-      }
+      if (weight === (before.get(queue) ?? 0)) continue;
+      this.#core.wantsHere("own", { account, subject, queue, origin: "" }, weight);
     }
   }
 
-  /** How many want something through imports, of all local subjects that amount to it. */
-  #count({ account, subject, queue }: InterestKey, more: number): number {
-    const name = `${account} ${subject} ${queue}`;
-    const total = (this.#imported.get(name) ?? 0) + more;
-    if (total === 0) this.#imported.delete(name);
-    else this.#imported.set(name, total);
-    return queue === "" ? Math.min(total, 1) : total;
-  }
-
-  #placesOf({ accountId, subject }: { readonly accountId: number; readonly subject: string }): Place[] {
-    const account = this.#accounts.byId(accountId);
-    if (account === undefined) return [];
-    const places: Place[] = [{ account: byteStringOfText(account.name), subject, isImport: false }];
-    for (const imported of account.definition.streamImports) {
-      const shadow = shadowSubject(imported, subject);
-      if (shadow === null) continue;
-      places.push({ account: byteStringOfText(imported.exporterName), subject: shadow, isImport: true });
+  #tellImports(
+    { shadows }: Known,
+    before: ReadonlyMap<string, number>,
+    after: ReadonlyMap<string, number>,
+  ): void {
+    for (const queue of queuesOf(before, after)) {
+      this.#imports.add(shadows, queue, (after.get(queue) ?? 0) - (before.get(queue) ?? 0));
     }
-    return places;
   }
+}
+
+function queuesOf(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Iterable<string> {
+  if (before.size === 0) return after.keys();
+  return after.size === 0 ? before.keys() : new Set([...before.keys(), ...after.keys()]);
+}
+
+function isEqual(a: readonly Shadow[], b: readonly Shadow[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ account, subject }, i) => b[i]!.account === account && b[i]!.subject === subject)
+  );
 }
