@@ -69,6 +69,8 @@ const EXPIRY_LOOK_MS = 60_000;
 
 type LoginAnswer = Extract<ShardControl, { type: "verdict" }>;
 
+const NO_LOGS: Login["logs"] = [];
+
 /** What goes on once a verdict is there: `true` if the client is in. */
 type Continuation = (connection: Connection, isIn: boolean) => void;
 
@@ -244,7 +246,7 @@ export class Logins {
       return false;
     }
     this.#uncount(connection);
-    connection.login = this.#recentLogins.share(login);
+    connection.login = login;
     connection.account = account;
     if (!this.#countIn(connection, account)) {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
@@ -252,10 +254,20 @@ export class Logins {
     }
     this.#setContext(connection, contexts.take(account, login.permissions));
     this.#permit(connection, login.permissions);
+    this.#keep(connection, login);
     this.#writeLimits(connection);
     this.#watchExpiry(connection);
     this.#shard.reportOpened(connection);
     return true;
+  }
+
+  /** What stays of a login: shared with those who logged in alike, and one copy of the JWT. */
+  #keep(connection: Connection, login: Login): void {
+    const permissions = this.#shard.contexts.givenPermissionsOf(connection.context);
+    const kept = this.#recentLogins.share({ ...login, permissions, logs: NO_LOGS });
+    connection.login = kept;
+    const { options } = connection;
+    if (kept.jwt !== "" && options.jwt === kept.jwt) connection.options = { ...options, jwt: kept.jwt };
   }
 
   #refuse(connection: Connection, refusal: LoginRefusal): void {
