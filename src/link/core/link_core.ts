@@ -79,13 +79,16 @@ export class LinkCore implements LinkEvents {
   readonly #fabric: LinkFabric;
   readonly #clock: LinkClock;
   readonly #replies: ReplyRouting;
+  readonly #hasRoutesOnly: boolean;
   readonly #links = new Set<Link>();
 
-  constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting) {
+  /** `hasRoutesOnly`: this server has neither gateways nor leaf nodes, nor will have. */
+  constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting, hasRoutesOnly: boolean) {
     this.#fabric = fabric;
     this.#clock = clock;
     this.recent = new RecentInterest(clock, () => fabric.plansChanged());
     this.#replies = replies;
+    this.#hasRoutesOnly = hasRoutesOnly;
   }
 
   /** Every link whose handshake is done. */
@@ -114,7 +117,8 @@ export class LinkCore implements LinkEvents {
     if (weight > 0 && link.role === "spoke" && this.#replies.mapsRecent)
       this.recent.note(key.account, key.subject);
     this.#fabric.want(link, key, weight);
-    this.ledger.setRemote(link, key, weight);
+    // Members of a cluster hear of it from each other.
+    if (!this.#hasRoutesOnly) this.ledger.setRemote(link, key, weight);
   }
 
   changed(link: Link): void {
