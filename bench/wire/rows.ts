@@ -330,6 +330,7 @@ export const rows: readonly Row[] = [
     isQuick: false,
     topology: "gateway",
     load: request(50, "--fresh-inbox"),
+    warmSeconds: 5,
   },
   {
     id: "route-accounts-10",

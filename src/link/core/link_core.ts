@@ -210,7 +210,7 @@ export class LinkCore implements LinkEvents {
     let afar: LinkMessage | null = null;
     for (const [link, named] of groups) {
       if (link.kind === "gateway") {
-        afar ??= { ...message, reply: this.#replies.outgoingReply(account, message.reply) };
+        afar ??= withReply(message, this.#replies.outgoingReply(account, message.reply));
         link.sendMessage(afar, named);
       } else if (link.kind === "route" && origin.link?.kind === "route") {
         // On its second route it is a message like any other.
@@ -232,7 +232,7 @@ export class LinkCore implements LinkEvents {
   /** To this server's own subscribers, as they are to see it. */
   #deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
     const { account, reply } = message;
-    this.#fabric.deliver({ ...message, reply: this.#replies.incomingReply(account, reply) }, isPlain, queues);
+    this.#fabric.deliver(withReply(message, this.#replies.incomingReply(account, reply)), isPlain, queues);
   }
 
   /** A client's answer to a request from another cluster goes straight back. */
@@ -243,6 +243,10 @@ export class LinkCore implements LinkEvents {
     }
     this.#replies.gatewayOf(message.subject)?.sendMessage(message, []);
   }
+}
+
+function withReply(message: LinkMessage, reply: string): LinkMessage {
+  return reply === message.reply ? message : { ...message, reply };
 }
 
 function namesOf({ membersHere, links }: Matches): Set<string> {
