@@ -1,12 +1,13 @@
 // Asks a running server whether it behaves like a NATS server:
 //   bun run scripts/conformance.ts --server "<command that takes nats-server's flags>" [--group NAME] [file …]
-// Groups: `core` (a server without users; the default), `auth`, `accounts`, `tls`, `websocket`, `system`, `cluster`, and `all`. A
-// test file belongs to the group in its name (`users.auth.test.ts` to `auth`), else to `core`.
+// Groups: `core` (a server without users; the default), `auth`, `accounts`, `tls`, `websocket`, `system`, `cluster`, `routes`,
+// `gateways`, `leafs`, and `all`. A test file belongs to the group in its name (`users.auth.test.ts` to `auth`), else to `core`.
+// `--peer "<command>"` names the servers that the one under test is linked with; the same command by default.
 
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import process from "node:process";
-import { runToExit, serverCommand } from "../test/support/server_process.ts";
+import { type Exit, peerCommand, runToExit, serverCommand } from "../test/support/server_process.ts";
 
 const FOLDER = "test/conformance";
 const ROW_LIMIT_MS = 60_000;
@@ -14,21 +15,24 @@ const ROW_LIMIT_MS = 60_000;
 /** What the command line asks for. */
 interface Request {
   readonly server: string | undefined;
+  readonly peer: string | undefined;
   readonly group: string;
   readonly files: readonly string[];
 }
 
 function parseArguments(words: readonly string[]): Request {
   let server: string | undefined;
+  let peer: string | undefined;
   let group = "core";
   const files: string[] = [];
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!;
     if (word === "--server") server = words[++at];
+    else if (word === "--peer") peer = words[++at];
     else if (word === "--group") group = words[++at] ?? group;
     else files.push(word);
   }
-  return { server, group, files };
+  return { server, peer, group, files };
 }
 
 /** Test files of a group, narrowed to those whose name contains one of `names`. */
@@ -72,13 +76,20 @@ function runTests(files: readonly string[]): Promise<{ passed: number; failed: n
   });
 }
 
+/** What `--version` answered. */
+function wordsOf({ stdout, stderr }: Exit): string {
+  return (stdout || stderr).trim();
+}
+
 const request = parseArguments(process.argv.slice(2));
 if (request.server !== undefined) process.env.CONFORMANCE_SERVER = request.server;
+if (request.peer !== undefined) process.env.CONFORMANCE_PEER = request.peer;
 const files = testFiles(request.group, request.files);
 const version = await runToExit({ flags: ["--version"] });
-const said = (version.stdout || version.stderr).trim();
+const said = `${wordsOf(version)} beside ${wordsOf(await runToExit({ flags: ["--version"], role: "peer" }))}`;
 console.log(
-  `server: ${serverCommand().join(" ")}\nversion: ${said}\nfiles: ${files.length}, group ${request.group}`,
+  `server: ${serverCommand().join(" ")}\npeer: ${peerCommand().join(" ")}\nversions: ${said}\n` +
+    `files: ${files.length}, group ${request.group}`,
 );
 if (version.code !== 0 || files.length === 0) {
   console.error(

@@ -5,11 +5,11 @@ import { Placement } from "../src/fabric/placement.ts";
 import { HEADER_LISTENERS_CLOSED } from "../src/memory/map.ts";
 import { openSharedMemory } from "../src/memory/shared_memory.ts";
 import { Acceptor } from "../src/runtime/acceptor.ts";
-import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
+import { wakeEpollPoller } from "../src/runtime/wake_poller.ts";
 
 /** Connections after which garbage is collected: this thread never returns to its event loop, which would do it. */
-const ACCEPTED_PER_COLLECTION = 4096;
+const ACCEPTED_PER_COLLECTION = 1024;
 
 const report = (message: AcceptorReport) => self.postMessage(message);
 
@@ -19,15 +19,15 @@ self.onmessage = async ({ data }: MessageEvent<AcceptorStart>) => {
   const opened = runtime.openPosix();
   if (!opened.ok) throw new Error(opened.reason);
   const { posix } = opened;
-  const { memory, listeners } = data;
+  const { memory, engineCode, listeners } = data;
   const shared = openSharedMemory(memory);
   let accepted = 0;
   let closed = 0;
-  const placement = new Placement(shared, (handle) => wakeEpollPoller(posix, handle));
+  const placement = new Placement(shared, engineCode, (handle) => wakeEpollPoller(posix, handle));
   const acceptor = new Acceptor(posix, {
     onConnection: (index, fd, ip, port) => {
       if (!placement.place(listeners[index]!.kind, fd, ip, port)) posix.close(fd);
-      if (++accepted % ACCEPTED_PER_COLLECTION === 0) runtime.collectGarbage();
+      if (++accepted % ACCEPTED_PER_COLLECTION === 0) runtime.collectRecentGarbage();
     },
     onPause: (_index, error, pauseMs) =>
       report({ type: "paused", text: `Cannot accept connections: ${error}; trying again in ${pauseMs} ms` }),

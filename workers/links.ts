@@ -14,9 +14,8 @@ import { CONNECTION_BYTES, CONNECTION_CLIENT } from "../src/memory/layout.ts";
 import { NODE_IS_UP, NODE_LINKS, NODE_SHARD_FIRST, NODE_STATE } from "../src/memory/map.ts";
 import { nextMessageNumber, nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { ServerObjects } from "../src/protocol/server_object.ts";
-import { wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
-import { wakeSocketPoller } from "../src/runtime/socket_poller.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
 import type { LoginQuestion, ShardControl } from "../src/shard/shard_options.ts";
 
 const report = (message: LinksReport) => self.postMessage(message);
@@ -51,10 +50,10 @@ interface Links {
 
 /** Null where the server cannot start; main has been told why. */
 async function start(message: LinksStart): Promise<Links | null> {
-  const { memory, transport, server, serverHash, secrets } = message;
+  const { memory, engineCode, transport, server, serverHash, secrets } = message;
   const shared = openSharedMemory(memory);
   const { words, map } = shared;
-  const engine = createEngine(memory, map.area(NODE_LINKS).area, NO_HOST);
+  const engine = createEngine(memory, map.area(NODE_LINKS).area, NO_HOST, engineCode);
   const opened = transport === "epoll" ? (await loadRuntime()).openPosix() : null;
   if (opened !== null && !opened.ok) throw new Error(opened.reason);
   const wake = new Wake(words, (handle) => {

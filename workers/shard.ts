@@ -1,15 +1,15 @@
 /** A shard's thread: waits for its start message, builds the shard, runs it. */
-import process from "node:process";
 import { loadHashComparison } from "../src/auth/password.ts";
 import type { ListenerKind } from "../src/fabric/listeners.ts";
 import { NODE_WAKE_WORD } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import type { Dialler } from "../src/runtime/dialling.ts";
-import { EpollPoller, wakeEpollPoller } from "../src/runtime/epoll_poller.ts";
+import { EpollPoller } from "../src/runtime/epoll_poller.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 import { TlsPoller } from "../src/runtime/openssl/tls_poller.ts";
 import type { Poller } from "../src/runtime/poller.ts";
 import type { TlsLayer } from "../src/runtime/tls.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
 import type { ShardReport, ShardStart } from "../src/shard/shard_options.ts";
 
@@ -64,7 +64,7 @@ async function serve(start: ShardStart): Promise<void> {
     secured = new TlsPoller(epoll, posix, bytes, slotsMax, openOpenSsl);
     wake = (handle) => wakeEpollPoller(posix, handle);
   } else {
-    const { SocketPoller, wakeSocketPoller } = await import("../src/runtime/socket_poller.ts");
+    const { SocketPoller } = await import("../src/runtime/socket_poller.ts");
     secured = new SocketPoller({
       memory: bytes,
       slotsMax,
@@ -87,7 +87,8 @@ async function serve(start: ShardStart): Promise<void> {
     report,
     ask: (question) => start.links.postMessage(question),
     collectGarbage: () => runtime.collectGarbage(),
-    residentBytes: () => process.memoryUsage.rss(),
+    collectRecentGarbage: () => runtime.collectRecentGarbage(),
+    residentBytes: () => runtime.residentBytes(),
     stopListening,
     createLinks,
   });

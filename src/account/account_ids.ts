@@ -1,4 +1,4 @@
-import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import { GLOBAL_ACCOUNT_ID, SYSTEM_ACCOUNT_ID } from "./definition.ts";
 
 /**

@@ -1,10 +1,5 @@
-import {
-  type AccountOptions,
-  DEFAULT_SYSTEM_ACCOUNT,
-  type ExportOptions,
-  GLOBAL_ACCOUNT,
-  type ImportOptions,
-} from "../config/accounts.ts";
+import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "../config/account_names.ts";
+import type { AccountOptions, ExportOptions, ImportOptions } from "../config/accounts.ts";
 import type { MappingOptions } from "../config/mappings.ts";
 import { acceptService, acceptStream, type CheckToken, LinkedAccount, linkService } from "./account_graph.ts";
 import type { AccountIds } from "./account_ids.ts";

@@ -1,4 +1,4 @@
-import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { CalloutSeal } from "./callout_request.ts";
 import { connectWindow } from "./connect_times.ts";
 import { type Claimed, goQuoteText } from "./identity.ts";

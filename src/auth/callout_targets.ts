@@ -1,4 +1,4 @@
-import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { Options } from "../config/option_table.ts";
 import type { GrantTarget } from "./jwt_login.ts";
 

@@ -1,4 +1,4 @@
-import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { AuthCalloutOptions } from "../config/authorization.ts";
 import { type Claimed, identityOf } from "./identity.ts";
 import { judgeLeaf } from "./leaf_login.ts";

@@ -1,4 +1,4 @@
-import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import { findCertificateUser } from "./certificate.ts";
 import { type Claimed, goQuoteText } from "./identity.ts";
 import type { Login, LoginLog, LoginRefusal, LoginRequest, RefusalReason } from "./login.ts";

@@ -1,4 +1,4 @@
-import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import { judgeByRules } from "./config_judge.ts";
 import { type Claimed, goQuoteText } from "./identity.ts";
 import { type AccountResult, decideJwt, type JwtAcceptance, type JwtContext } from "./jwt_login.ts";

@@ -1,4 +1,4 @@
-import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { ConnectionType } from "../config/authorization.ts";
 import type { Permissions } from "../config/permissions.ts";
 import { decodeSignature } from "./base64.ts";

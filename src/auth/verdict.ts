@@ -1,4 +1,4 @@
-import { GLOBAL_ACCOUNT } from "../config/accounts.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import { type Claimed, identityOf } from "./identity.ts";
 import { denyPublish } from "./jwt_permissions.ts";

@@ -1,4 +1,5 @@
 import { isLiteralText, isValidSubscriptionText } from "../subject/text.ts";
+import { GLOBAL_ACCOUNT } from "./account_names.ts";
 import { publicKey, type UserOptions, users, withDefaultPermissions } from "./authorization.ts";
 import type { ConfigMap, ConfigValue } from "./config_tree.ts";
 import { type MappingOptions, mappings } from "./mappings.ts";
@@ -17,11 +18,6 @@ import { type Permissions, permissions } from "./permissions.ts";
 import { arrayOf, bool, durationText, integer, string } from "./readers.ts";
 
 /** `accounts { … }`: isolated subject spaces, and what they share with one another. */
-
-/** The account every connection starts in; its name is taken. */
-export const GLOBAL_ACCOUNT = "$G";
-/** The system account unless another is named. */
-export const DEFAULT_SYSTEM_ACCOUNT = "$SYS";
 
 const LIMITS_BLOCK = block(
   "account limits",

@@ -1,13 +1,15 @@
 import { Buffer } from "node:buffer";
-import { sha256Hex } from "../base/sha256.ts";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import type { ConfigMap, ConfigValue } from "./config_tree.ts";
 
 /**
  * `sha256:<hex>` over the JSON form of a configuration, the same as nats-server shows for the same file.
- * Comments, layout, and how a variable was defined make no difference; values do.
+ * Comments, layout, and how a variable was defined make no difference; values do. Not by node:crypto, whose import takes
+ * 6 ms of a start on Bun and 17 on Deno.
  */
 export function configDigest(tree: ConfigMap): string {
-  return `sha256:${sha256Hex(new TextEncoder().encode(`${toGoJson(tree)}\n`))}`;
+  return `sha256:${bytesToHex(sha256(new TextEncoder().encode(`${toGoJson(tree)}\n`)))}`;
 }
 
 /** JSON as Go's encoder writes it: keys sorted by their bytes, `<`, `>`, `&` and two line separators escaped. */

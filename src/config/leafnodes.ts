@@ -1,4 +1,5 @@
-import { GLOBAL_ACCOUNT, jetStreamKey } from "./accounts.ts";
+import { GLOBAL_ACCOUNT } from "./account_names.ts";
+import { jetStreamKey } from "./accounts.ts";
 import { publicKey } from "./authorization.ts";
 import { type CompressionOptions, compression, formatCompression } from "./compression.ts";
 import type { ConfigValue } from "./config_tree.ts";

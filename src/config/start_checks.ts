@@ -1,4 +1,4 @@
-import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "./accounts.ts";
+import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "./account_names.ts";
 import { checkCompression } from "./compression.ts";
 import { formatDuration } from "./duration.ts";
 import { withoutUser } from "./leafnodes.ts";
@@ -225,8 +225,8 @@ function checkSystemAccount({ systemAccount, accounts, operators, trustedKeys }:
 }
 
 /** Who shows no certificate cannot be asked about. Source: nats-server `plugTLSOCSPPeer`. */
-function checkOcspPeers({ tls }: Options) {
-  const isLacking = tls?.ocspPeer?.verify === true && !tls.verify;
+function checkOcspPeers({ tls, leafnodes }: Options) {
+  const isLacking = [tls, leafnodes.tls].some((block) => block?.ocspPeer?.verify === true && !block.verify);
   return isLacking
     ? "OCSP peer verification for client connections requires TLS verify (mTLS) to be enabled"
     : undefined;

@@ -9,6 +9,7 @@ export function servesClients(kind: ListenerKind): boolean {
 
 export interface AcceptorStart {
   readonly memory: WebAssembly.Memory;
+  readonly engineCode: WebAssembly.Module;
   /** At most LISTENERS_MAX; HEADER_LISTENERS_CLOSED names them by their places here. */
   readonly listeners: readonly AcceptedListener[];
 }

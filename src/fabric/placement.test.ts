@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createEngine } from "../engine/engine.ts";
+import { createEngine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import {
   NODE_ACCEPTOR,
@@ -21,7 +21,7 @@ function place(hasLinksShard: boolean) {
   const shared = createSharedMemory(2, SEEDS, hasLinksShard);
   const { words, map } = shared;
   for (let node = FIRST; node < map.nodeCount; node++) words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;
-  return { shared, links: map.linksNode, placement: new Placement(shared, () => {}) };
+  return { shared, links: map.linksNode, placement: new Placement(shared, loadEngineCode(), () => {}) };
 }
 
 /** What was handed to a node. */

@@ -14,9 +14,9 @@ export class Placement {
   /** Where the search starts, so that shards with equal loads take turns. */
   #next = 0;
 
-  constructor(shared: SharedMemory, wake: (handle: number) => void) {
+  constructor(shared: SharedMemory, engineCode: WebAssembly.Module, wake: (handle: number) => void) {
     this.#shared = shared;
-    this.#engine = createEngine(shared.memory, shared.map.area(NODE_ACCEPTOR).area, NO_HOST);
+    this.#engine = createEngine(shared.memory, shared.map.area(NODE_ACCEPTOR).area, NO_HOST, engineCode);
     this.#wake = new Wake(shared.words, wake);
   }
 

@@ -36,9 +36,11 @@ const CLASS_WORDS = new Int32Array([
 ]);
 const CHUNKED_WORDS_MAX = 508;
 /** Class of a block by its words; the first class that holds them. */
-const CLASS_OF_WORDS = Uint8Array.from({ length: CHUNKED_WORDS_MAX + 1 }, (_, words) =>
-  CLASS_WORDS.findIndex((classWords) => classWords >= words),
-);
+const CLASS_OF_WORDS = new Uint8Array(CHUNKED_WORDS_MAX + 1);
+for (let words = 1, of = 0; words <= CHUNKED_WORDS_MAX; words++) {
+  if (words > CLASS_WORDS[of]!) of++;
+  CLASS_OF_WORDS[words] = of;
+}
 
 assert(CLASS_WORDS.length <= BLOCK_CLASS_COUNT, "interest: more block classes than lists");
 

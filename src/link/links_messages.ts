@@ -9,6 +9,7 @@ import type { OperatorSetup } from "./operator_mode.ts";
 export interface LinksStart {
   readonly type: "start";
   readonly memory: WebAssembly.Memory;
+  readonly engineCode: WebAssembly.Module;
   readonly transport: "epoll" | "runtime";
   readonly logins: LoginsSettings;
   readonly server: ServerIdentity;

@@ -104,6 +104,8 @@ export const CONTEXT_IS_STREAMLESS = 65536;
 /** Set for answers to a service's requests, on their way to the node that forwarded the request. */
 export const CONTEXT_IS_RESPONSE = 131072;
 export const CONTEXT_CLIENTS = 262144;
+/** Set where the subject is two with a blank between them: what it is matched by, and what clients see. */
+export const CONTEXT_IS_RENAMED = 1 << 27;
 /**
  * Set beside the account id for messages from routes and from gateways. A link whose CONNECTION_CONTEXT has one of them
  * names the account in each message. Contexts of clients count up from CONTEXT_CLIENTS and never get there.
@@ -237,6 +239,8 @@ export const AREA_STALE_CONNECTIONS = 184;
 export const AREA_STALLS = 192;
 /** Logins of operator mode into accounts that are not among `resolver_pinned_accounts`. */
 export const AREA_PINNED_ACCOUNT_FAILURES = 200;
+/** Clients that were accepted. */
+export const AREA_CLIENTS_EVER = 208;
 /** The table of account names of a node with links. */
 export const AREA_ACCOUNT_NAMES = 256;
 /** REASON_ACCOUNT: address and length of the name that was not found in it. */

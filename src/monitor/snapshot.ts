@@ -70,8 +70,9 @@ export interface ServerIdentity {
   readonly commandLine: readonly string[];
 }
 
-/** OCSP checks of clients, and what is cached of the responders' answers; null where nothing is. */
+/** OCSP checks of peers, and what is cached of the responders' answers; null where nothing is. */
 export interface OcspMonitor {
+  readonly checksClients: boolean;
   readonly cache: {
     readonly type: string;
     readonly hits: number;
@@ -88,7 +89,7 @@ export interface MonitoredOptions {
   readonly isAuthRequired: boolean;
   readonly isTlsRequired: boolean;
   readonly isTlsVerified: boolean;
-  /** OCSP checks of clients; null where there are none. */
+  /** OCSP checks of peers; null where there are none. */
   readonly ocspPeers: OcspMonitor | null;
   readonly connectionsMax: number;
   /** 0: no limit. */

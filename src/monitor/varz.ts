@@ -29,7 +29,7 @@ export function varz(server: ServerSnapshot) {
     auth_required: omitEmpty(options.isAuthRequired),
     tls_required: omitEmpty(options.isTlsRequired),
     tls_verify: omitEmpty(options.isTlsVerified),
-    tls_ocsp_peer_verify: omitEmpty(options.ocspPeers !== null),
+    tls_ocsp_peer_verify: omitEmpty(options.ocspPeers?.checksClients),
     connect_urls: omitEmpty(server.connectUrls),
     ws_connect_urls: omitEmpty(server.webSocketConnectUrls),
     max_connections: options.connectionsMax,

@@ -1,5 +1,4 @@
 import type { CertificatePair, TlsOptions } from "../config/tls.ts";
-import { coversServerName } from "./server_name.ts";
 import { certificatePairs, certificateTraits } from "./tls_files.ts";
 
 /** What one TLS context of a listener has. */
@@ -23,13 +22,4 @@ export function certificateSets(options: TlsOptions): readonly CertificateSet[] 
     const others = all.filter((_, k) => kinds[k] !== kinds[i] && kinds.indexOf(kinds[k]!) === k);
     return { names: traits[i]!.names, pairs: [...others, pair] };
   });
-}
-
-/** The one of several contexts that is for a server name; the first where none is, or the client asks for none. */
-export function chooseByServerName<T extends { readonly names: readonly string[] }>(
-  contexts: readonly T[],
-  serverName: string,
-): T {
-  const chosen = contexts.find(({ names }) => serverName !== "" && coversServerName(names, serverName));
-  return chosen ?? contexts[0]!;
 }

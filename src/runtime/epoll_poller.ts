@@ -34,11 +34,6 @@ const NO_FD = -1;
 /** What only `socket`, the first step of a connection, fails with. */
 const SOCKET_ERRNOS: ReadonlySet<number> = new Set([EMFILE, ENFILE, EAFNOSUPPORT]);
 
-/** Adds 1 to the poller's eventfd. From any thread; about a microsecond, so only when the other side sleeps. */
-export function wakeEpollPoller(posix: Posix, wakeHandle: number): void {
-  posix.signalEventfd(wakeHandle);
-}
-
 /** A `Poller` on Linux: epoll, `recv`, `send` and `writev` through FFI. */
 export class EpollPoller implements Poller, Dialler {
   readonly kind = "epoll";

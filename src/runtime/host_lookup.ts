@@ -1,5 +1,4 @@
 /** The addresses of hosts, for connections that we open. */
-import { lookup } from "node:dns/promises";
 import { lookupErrorText } from "./posix/listen.ts";
 
 export interface HostAddresses {
@@ -11,6 +10,8 @@ export interface HostAddresses {
 
 /** All addresses of a host name or IP address. It may take as long as the system's resolver does. Source: nats-server `getRandomIP`. */
 export async function lookUpHost(host: string): Promise<HostAddresses> {
+  // Asked for here: most servers open no connections.
+  const { lookup } = process.getBuiltinModule("node:dns/promises");
   try {
     const found = await lookup(host, { all: true });
     if (found.length > 0) return { addresses: found.map(({ address }) => address), problem: "" };

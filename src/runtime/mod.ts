@@ -1,12 +1,10 @@
 import type { Runtime } from "./runtime.ts";
 
 /**
- * The runtime this program runs in, chosen once per thread: the only place that asks. Bun defines
- * `process.versions.bun`, Deno `process.versions.deno`.
+ * The runtime this program runs in, chosen once per thread: the only place that asks. Not by `process`, which a thread
+ * of Deno would have to load.
  */
 export async function loadRuntime(): Promise<Runtime> {
-  if (process.versions.bun !== undefined) {
-    return (await import("./bun/runtime.ts")).bunRuntime;
-  }
-  return (await import("./deno/runtime.ts")).denoRuntime;
+  if ("Deno" in globalThis) return (await import("./deno/runtime.ts")).denoRuntime;
+  return (await import("./bun/runtime.ts")).bunRuntime;
 }

@@ -35,8 +35,15 @@ export interface Runtime {
    * handshake, and what to do instead; undefined for nothing.
    */
   findTlsLimit(options: TlsOptions, roles: readonly HandshakeRole[]): string | undefined;
+  /** Memory of the process. */
+  residentBytes(): number;
   /** Frees the calling thread's garbage now, where the runtime lets a program ask for that; some milliseconds. */
   collectGarbage(): void;
+  /**
+   * Frees what has become garbage since the last collection, if the runtime does not see to that itself; about a
+   * millisecond for a megabyte, however much else there is.
+   */
+  collectRecentGarbage(): void;
   /**
    * Calls `handler` for each arrival of a signal, in place of its default action, until the function
    * returned is called. On the main thread only.

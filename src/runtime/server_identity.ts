@@ -1,6 +1,6 @@
 /** Whether a server is the one that was dialled, by its certificate. */
-import { isIP } from "node:net";
 import type { Certificate } from "../base/x509.ts";
+import { isIpAddress } from "./posix/socket_address.ts";
 import { coversServerName } from "./server_name.ts";
 
 /** Names beyond this are counted, not listed. */
@@ -14,7 +14,7 @@ export function serverIdentityProblem(
   { dnsNames, ipAddresses, emails, uris, subject }: Certificate,
   serverName: string,
 ): string | undefined {
-  const isAddress = isIP(serverName) !== 0;
+  const isAddress = isIpAddress(serverName);
   const names = isAddress ? ipAddresses : dnsNames;
   const host = isAddress ? canonicalIp(serverName) : serverName.toLowerCase().replace(/\.$/, "");
   if (isAddress ? names.includes(host) : coversServerName(names, host)) return undefined;
@@ -43,5 +43,5 @@ const COMMON_NAME = "2.5.4.3";
 
 /** An IPv6 address has many forms. */
 function canonicalIp(ip: string): string {
-  return isIP(ip) === 6 ? new URL(`http://[${ip}]/`).hostname.slice(1, -1) : ip;
+  return ip.includes(":") ? new URL(`http://[${ip}]/`).hostname.slice(1, -1) : ip;
 }

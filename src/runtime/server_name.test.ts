@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
-import { coversServerName, serverNameOf } from "./server_name.ts";
+import { chooseByServerName, coversServerName, serverNameOf } from "./server_name.ts";
 
 function u16(value: number): number[] {
   return [value >> 8, value & 0xff];
@@ -72,4 +72,14 @@ test("coversServerName() takes names in any case, and a wildcard for exactly one
   }
   expect(coversServerName(["*.test"], "test")).toBe(false);
   expect(coversServerName([], "a.test")).toBe(false);
+});
+
+test("chooseByServerName() takes the first that is for the name, else the first of all", () => {
+  const contexts = [
+    { id: 1, names: ["a.test"] },
+    { id: 2, names: ["b.test", "*.c.test"] },
+    { id: 3, names: ["b.test"] },
+  ];
+  const chosen = (name: string) => chooseByServerName(contexts, name).id;
+  expect(["a.test", "b.test", "x.c.test", "other.test", ""].map(chosen)).toEqual([1, 2, 2, 1, 1]);
 });

@@ -44,3 +44,12 @@ export function coversServerName(names: readonly string[], serverName: string): 
         name === serverName || (name.startsWith("*.") && parent !== serverName && name.slice(1) === parent),
     );
 }
+
+/** The one of several contexts that is for a server name; the first where none is, or the client asks for none. */
+export function chooseByServerName<T extends { readonly names: readonly string[] }>(
+  contexts: readonly T[],
+  serverName: string,
+): T {
+  const chosen = contexts.find(({ names }) => serverName !== "" && coversServerName(names, serverName));
+  return chosen ?? contexts[0]!;
+}

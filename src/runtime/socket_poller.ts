@@ -15,18 +15,10 @@ import {
   type TlsLayer,
   type TlsSession,
 } from "./tls.ts";
+import { wakeSocketPoller } from "./wake_poller.ts";
 
 /** A timer that only keeps the event loop from ending. */
 const FOR_EVER_MS = 2 ** 31 - 1;
-
-/**
- * Wakes the poller whose wake word is `words[wakeHandle]`, from any thread. `words` is the array given to
- * that poller or another view of the same memory.
- */
-export function wakeSocketPoller(words: Int32Array, wakeHandle: number): void {
-  Atomics.add(words, wakeHandle, 1);
-  Atomics.notify(words, wakeHandle);
-}
 
 /** What a `SocketPoller` is made from. */
 export interface SocketPollerOptions {

@@ -14,11 +14,11 @@ import { assert } from "../base/assert.ts";
 import { parseCertificate } from "../base/x509.ts";
 import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { type CertificateFault, certificateErrorText } from "./certificate_error.ts";
-import { certificateSets, chooseByServerName } from "./certificate_sets.ts";
+import { certificateSets } from "./certificate_sets.ts";
 import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./openssl/cipher_names.ts";
 import { errnoTextOf } from "./posix/errno.ts";
 import { serverIdentityProblem } from "./server_identity.ts";
-import { serverNameOf } from "./server_name.ts";
+import { chooseByServerName, serverNameOf } from "./server_name.ts";
 import type { HandshakeError, TlsSession } from "./tls.ts";
 
 /** First byte of a TLS record that carries a handshake. */

@@ -15,6 +15,9 @@ export interface DialledServer {
   readonly serverName: string;
 }
 
+/** Name of the context, and of the TLS block, for clients. */
+export const CLIENT_CONTEXT = "client";
+
 /** What handshakes are made with. Plain data: it crosses threads. */
 export type TlsContext =
   /** `SSL_CTX`s of this process. Whoever made them frees them once no thread uses them for new connections. */

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import process from "node:process";
 import { parseCertificate } from "../base/x509.ts";
 import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { errnoTextOf } from "./posix/errno.ts";
@@ -33,13 +31,13 @@ export function certificateEndMs(files: TlsFiles): number | null {
   const [pair] = certificatePairs(files);
   if (pair === undefined) return null;
   const { X509Certificate } = process.getBuiltinModule("node:crypto");
-  return Date.parse(new X509Certificate(readFileSync(pair.certFile)).validTo);
+  return Date.parse(new X509Certificate(readFile(pair.certFile)).validTo);
 }
 
 /** What tells a listener's certificates apart. Throws where the file cannot be read. */
 export function certificateTraits(certFile: string): { names: readonly string[]; keyKind: string } {
   const { X509Certificate } = process.getBuiltinModule("node:crypto");
-  const certificate = new X509Certificate(readFileSync(certFile));
+  const certificate = new X509Certificate(readFile(certFile));
   const names = parseCertificate(certificate.raw)?.dnsNames ?? [];
   return { names, keyKind: certificate.publicKey.asymmetricKeyType ?? "" };
 }
@@ -98,8 +96,13 @@ type ReadResult =
 
 function readText(path: string): ReadResult {
   try {
-    return { ok: true, text: readFileSync(path, "utf8") };
+    return { ok: true, text: readFile(path).toString() };
   } catch (error) {
     return { ok: false, reason: `open ${path}: ${errnoTextOf(error as Error)}` };
   }
+}
+
+/** Asked for here: most servers have no TLS, and threads of Deno pay for what they import. */
+function readFile(path: string): Buffer {
+  return process.getBuiltinModule("node:fs").readFileSync(path);
 }

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setImmediate } from "node:timers/promises";
-import { createEngine } from "../engine/engine.ts";
+import { createEngine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import { ControlReader } from "../fabric/control.ts";
 import { NODE_ACCEPTOR, NODE_IS_UP, NODE_SHARD_FIRST, NODE_STATE } from "../memory/map.ts";
@@ -39,7 +39,7 @@ test("AcceptorThread hands over what comes to each port, and closes them one by 
   const { words, map } = shared;
   for (const node of [NODE_SHARD_FIRST, map.linksNode]) words[nodeWord(node, NODE_STATE)] = NODE_IS_UP;
   const problems: string[] = [];
-  const acceptor = new AcceptorThread(shared, posix, {
+  const acceptor = new AcceptorThread(shared, loadEngineCode(), posix, {
     log: (_level, text) => problems.push(text),
     fatal: (text) => problems.push(text),
   });

@@ -22,6 +22,7 @@ export interface AcceptorEvents {
 
 export class AcceptorThread {
   readonly #shared: SharedMemory;
+  readonly #engineCode: WebAssembly.Module;
   readonly #posix: Posix;
   readonly #events: AcceptorEvents;
   readonly #worker = new Worker(ACCEPTOR_WORKER, { type: "module" });
@@ -32,8 +33,9 @@ export class AcceptorThread {
   #isStopping = false;
 
   /** The thread alone: it accepts nothing before accept(). */
-  constructor(shared: SharedMemory, posix: Posix, events: AcceptorEvents) {
+  constructor(shared: SharedMemory, engineCode: WebAssembly.Module, posix: Posix, events: AcceptorEvents) {
     this.#shared = shared;
+    this.#engineCode = engineCode;
     this.#posix = posix;
     this.#events = events;
     this.#ready.promise.catch(() => {});
@@ -50,7 +52,7 @@ export class AcceptorThread {
   async accept(listeners: readonly AcceptedListener[]): Promise<void> {
     assert(listeners.length <= LISTENERS_MAX, "the acceptor has a bit for each listener");
     this.#listeners = listeners.map((listener) => ({ ...listener, closed: Promise.withResolvers() }));
-    const start: AcceptorStart = { memory: this.#shared.memory, listeners };
+    const start: AcceptorStart = { memory: this.#shared.memory, engineCode: this.#engineCode, listeners };
     this.#worker.postMessage(start);
     await this.#ready.promise;
   }

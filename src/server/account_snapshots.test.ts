@@ -4,7 +4,7 @@ import { configureAccounts, systemAccountOf } from "../account/config_accounts.t
 import type { AccountDefinition, ServiceImport } from "../account/definition.ts";
 import type { AccountDescription } from "../account/description.ts";
 import { optionsOf } from "../auth/testing/requests.ts";
-import { NO_COUNTERS } from "../shard/snapshot.ts";
+import { NO_COUNTERS } from "../shard/account_counters.ts";
 import {
   accountSnapshot,
   claimsSnapshot,

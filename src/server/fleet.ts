@@ -7,7 +7,8 @@
  */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
-import { createEngine, type Engine } from "../engine/engine.ts";
+import type { LatencySample } from "../account/latency.ts";
+import { createEngine, type Engine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
 import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
@@ -19,6 +20,7 @@ import type { ServerSecrets } from "../link/callouts.ts";
 import type { LoginsSettings } from "../link/logins.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import {
+  AREA_CLIENTS_EVER,
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
   AREA_OUT_BYTES,
@@ -32,9 +34,10 @@ import {
 } from "../memory/layout.ts";
 import {
   accountWord,
-  HEADER_CLIENT_ID,
+  clientsElsewhereWord,
   HEADER_CONNECTION_COUNT,
   HEADER_HANDSHAKES_REJECTED,
+  leafnodesElsewhereWord,
   NODE_FAR,
   NODE_IS_ASLEEP,
   NODE_IS_DEAD,
@@ -53,11 +56,11 @@ import {
 } from "../memory/shared_memory.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
-import { wakeEpollPoller } from "../runtime/epoll_poller.ts";
 import { lookUpHost } from "../runtime/host_lookup.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
-import { wakeSocketPoller } from "../runtime/socket_poller.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../runtime/wake_poller.ts";
+import type { LinkTraffic } from "../shard/link_records.ts";
 import type { LinksNews, LinksSetup } from "../shard/links_setup.ts";
 import type {
   ClientEvent,
@@ -116,8 +119,8 @@ export interface FleetEvents {
   /** The links shard tells of something. */
   onLinks(news: LinksNews): void;
   log(level: ShardLogLevel, text: string): void;
-  /** Whether a client with this verified chain may come in, DER, its own certificate first. */
-  checkPeer(chain: readonly Uint8Array[]): Promise<boolean>;
+  /** Whether a peer with this verified chain may connect, DER, its own certificate first; by the TLS block of that name. */
+  checkPeer(block: string, chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
   /** `event` is null where nobody listens. */
@@ -140,7 +143,12 @@ export interface FleetCounters {
   readonly subscriptionsAdded: number;
   readonly subscriptionsRemoved: number;
   readonly slowConsumers: number;
-  readonly staleConnections: number;
+  /** Without those of links. */
+  readonly clients: {
+    readonly traffic: LinkTraffic;
+    readonly slowConsumers: number;
+    readonly staleConnections: number;
+  };
   /** How often a producer was kept waiting. */
   readonly stalls: number;
   /** Logins into accounts that are not among `resolver_pinned_accounts`. */
@@ -179,6 +187,7 @@ export class Fleet {
   readonly #shared: SharedMemory;
   readonly #seeds: Uint32Array;
   readonly #index: InterestIndex;
+  readonly #engineCode = loadEngineCode();
   readonly #engine: Engine;
   readonly #commands: RecordQueue;
   readonly #shards: ShardThread[] = [];
@@ -203,7 +212,8 @@ export class Fleet {
     this.#events = events;
     this.#seeds = crypto.getRandomValues(new Uint32Array(4));
     this.#shared = createSharedMemory(options.shardCount, this.#seeds, options.hasLinks);
-    this.#engine = createEngine(this.#shared.memory, this.#shared.map.area(NODE_MAIN).area, NO_HOST);
+    const { memory, map } = this.#shared;
+    this.#engine = createEngine(memory, map.area(NODE_MAIN).area, NO_HOST, this.#engineCode);
     this.#index = createInterestIndex(
       { buffer: this.#shared.buffer, ...this.#shared.map.index },
       { hashSeed: [...crypto.getRandomValues(new Uint32Array(4))].map((seed) => seed | 0) },
@@ -215,9 +225,16 @@ export class Fleet {
     });
     this.#commands = new RecordQueue(this.#engine, this.#shared, wake);
     const { server, serverHash, secrets, operator } = options;
-    const { memory } = this.#shared;
     this.#links = new LinksThread(
-      { memory, transport: this.transport, server, serverHash, secrets, operator },
+      {
+        memory,
+        engineCode: this.#engineCode,
+        transport: this.transport,
+        server,
+        serverHash,
+        secrets,
+        operator,
+      },
       events,
     );
     Atomics.store(this.#shared.words, nodeWord(NODE_MAIN, NODE_STATE), NODE_IS_UP);
@@ -294,7 +311,7 @@ export class Fleet {
     const links = this.#links.start(logins);
     if (this.#options.posix === null) return links;
     for (let i = 0; i < this.#servingCount; i++) this.#shards.push(this.#startShard(i, []));
-    this.#acceptor = new AcceptorThread(this.#shared, this.#options.posix, this.#events);
+    this.#acceptor = new AcceptorThread(this.#shared, this.#engineCode, this.#options.posix, this.#events);
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
   }
 
@@ -414,12 +431,28 @@ export class Fleet {
     for (const [node, share] of this.#shares(count)) this.#send(node, { type: "shrink", count: share });
   }
 
+  /** Other servers have so many connections of an account. */
+  setConnectionsElsewhere(accountId: number, clients: number, leafnodes: number): void {
+    const { words, map } = this.#shared;
+    Atomics.store(words, clientsElsewhereWord(map, accountId), clients);
+    Atomics.store(words, leafnodesElsewhereWord(map, accountId), leafnodes);
+  }
+
+  /** Tells the shard that remembers a measured request what the responder's server has measured. */
+  sendLatency(node: number, account: number, subject: string, sample: LatencySample): void {
+    this.#send(node, { type: "latency", account, subject, sample });
+  }
+
   /** Closes the clients that an account has too many, the newest first. */
-  async limitClients({ name, limits: { maxConnections } }: AccountDefinition): Promise<void> {
+  async limitClients({ id, name, limits: { maxConnections } }: AccountDefinition): Promise<void> {
     if (maxConnections < 0) return;
+    const { words, map } = this.#shared;
+    const elsewhere = Atomics.load(words, clientsElsewhereWord(map, id));
+    if (this.connectionsOf(id) + elsewhere <= maxConnections) return;
     const ids = (await this.query<number[]>({ what: "clients", account: name })).flat();
-    if (ids.length <= maxConnections) return;
-    const clientIds = ids.sort((a, b) => b - a).slice(0, ids.length - maxConnections);
+    const surplus = this.connectionsOf(id) + elsewhere - maxConnections;
+    if (surplus <= 0) return;
+    const clientIds = ids.sort((a, b) => b - a).slice(0, surplus);
     this.#broadcast({ type: "accountFull", clientIds });
   }
 
@@ -467,11 +500,14 @@ export class Fleet {
 
   counters(): FleetCounters {
     const { words, map } = this.#shared;
-    const sum = (offset: number) => {
+    const sumOver = (shards: readonly ShardThread[], offset: number) => {
       let total = 0;
-      for (const { node } of this.#shards) total += counterValue(words, map.area(node).area + offset);
+      for (const { node } of shards) total += counterValue(words, map.area(node).area + offset);
       return total;
     };
+    const sum = (offset: number) => sumOver(this.#shards, offset);
+    const clientShards = this.#clientShards;
+    const ofClients = (offset: number) => sumOver(clientShards, offset);
     const subscriptionsAdded = sum(AREA_SUBSCRIPTIONS_ADDED);
     const subscriptionsRemoved = sum(AREA_SUBSCRIPTIONS_REMOVED);
     return {
@@ -480,12 +516,21 @@ export class Fleet {
       outMessages: sum(AREA_OUT_MESSAGES),
       outBytes: sum(AREA_OUT_BYTES),
       connections: Atomics.load(words, HEADER_CONNECTION_COUNT),
-      connectionsEver: Atomics.load(words, HEADER_CLIENT_ID) >>> 0,
+      connectionsEver: sum(AREA_CLIENTS_EVER),
       subscriptions: subscriptionsAdded - subscriptionsRemoved,
       subscriptionsAdded,
       subscriptionsRemoved,
       slowConsumers: sum(AREA_SLOW_CONSUMERS),
-      staleConnections: sum(AREA_STALE_CONNECTIONS),
+      clients: {
+        traffic: {
+          inMessages: ofClients(AREA_IN_MESSAGES),
+          inBytes: ofClients(AREA_IN_BYTES),
+          outMessages: ofClients(AREA_OUT_MESSAGES),
+          outBytes: ofClients(AREA_OUT_BYTES),
+        },
+        slowConsumers: ofClients(AREA_SLOW_CONSUMERS),
+        staleConnections: ofClients(AREA_STALE_CONNECTIONS),
+      },
       stalls: sum(AREA_STALLS),
       pinnedAccountFailures: sum(AREA_PINNED_ACCOUNT_FAILURES),
     };
@@ -555,7 +600,7 @@ export class Fleet {
 
   #startShard(index: number, listen: readonly OwnListener[]): ShardThread {
     const node = NODE_SHARD_FIRST + index;
-    const { posix, shardCount, cpuCount } = this.#options;
+    const { posix, cpuCount } = this.#options;
     const shard: ShardThread = {
       index,
       node,
@@ -577,11 +622,12 @@ export class Fleet {
     const start: ShardStart = {
       node,
       memory: this.#shared.memory,
+      engineCode: this.#engineCode,
       transport: posix === null ? "runtime" : "epoll",
       listen,
       info: this.#info,
       options: this.#shardOptions,
-      spinMs: shardCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
+      spinMs: this.#servingCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
       hashSeed: crypto.getRandomValues(new Int32Array(1))[0]!,
       links: port1,
     };
@@ -639,10 +685,10 @@ export class Fleet {
 
   async #checkPeer(
     node: number,
-    { slot, clientId, chain }: Extract<ShardReport, { type: "peer" }>,
+    { slot, clientId, block, chain }: Extract<ShardReport, { type: "peer" }>,
   ): Promise<void> {
     // Whatever goes wrong with the question, nobody comes in by it.
-    const isValid = await this.#events.checkPeer(chain).catch(() => false);
+    const isValid = await this.#events.checkPeer(block, chain).catch(() => false);
     this.#send(node, { type: "peer", slot, clientId, isValid });
   }
 

@@ -5,6 +5,7 @@ import type { OcspMonitor } from "../monitor/snapshot.ts";
 import { certificateSets } from "../runtime/certificate_sets.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import type { Ocsp, OcspHost, WithoutStaple } from "./ocsp/ocsp.ts";
+import { usesTls } from "./tls_contexts.ts";
 
 /** What OCSP does to its server. */
 export interface OcspActions extends Pick<OcspHost, "linkInvalid" | "peerRejected" | "stop"> {
@@ -35,13 +36,13 @@ export class OcspService {
     };
   }
 
-  /** What these options ask for, got but not used before `use`; null without TLS. */
+  /** What these options ask for, got but not used before `use`; null without TLS. `context` is that of clients. */
   async open(options: Options, context: TlsContext | null, without: WithoutStaple): Promise<OcspOpened> {
-    if (options.tls === undefined || context === null) return { ok: true, ocsp: null };
+    if (!usesTls(options)) return { ok: true, ocsp: null };
     const { Ocsp } = await import("./ocsp/ocsp.ts");
     const opened = await Ocsp.open(options, this.#host, without);
     if (!opened.ok || !opened.ocsp.hasStaples) return opened;
-    const limit = findStaplingLimit(options.tls, context);
+    const limit = findStaplingLimit(options.tls!, context!);
     return limit === undefined ? opened : { ok: false, reason: limit };
   }
 
@@ -60,9 +61,10 @@ export class OcspService {
     return { ...context, contexts };
   }
 
-  /** Whether a client with this verified chain may come in, DER. Nobody may where peers are not checked. */
-  async isPeerValid(chain: readonly Uint8Array[]): Promise<boolean> {
-    return (await this.#ocsp?.isPeerValid(chain.map((der) => Uint8Array.from(der)))) ?? false;
+  /** Whether a peer with this verified chain may connect, DER. Nobody may where a block's peers are not checked. */
+  async isPeerValid(block: string, chain: readonly Uint8Array[]): Promise<boolean> {
+    const certificates = chain.map((der) => Uint8Array.from(der));
+    return (await this.#ocsp?.isPeerValid(block, certificates)) ?? false;
   }
 
   get monitored(): OcspMonitor | null {

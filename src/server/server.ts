@@ -13,7 +13,7 @@ import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
-import { ServerObjects } from "../protocol/server_object.ts";
+import { type ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -34,7 +34,7 @@ import type { VerifiedOperators } from "./operator_setup.ts";
 import { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { type Listener, portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
-import { announcedAddress, serverIdentity, serverInfo } from "./server_info.ts";
+import { announcedAddress, clusterName, serverIdentity, serverInfo } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
@@ -116,6 +116,8 @@ export class Server {
 
   readonly #settings: ServerSettings;
   readonly #xkey: string;
+  /** What names this server in subjects. */
+  readonly #serverHash: string;
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
@@ -178,6 +180,7 @@ export class Server {
     const { options, runtime, logger } = settings;
     this.id = keys.id;
     this.#xkey = keys.xkey;
+    this.#serverHash = hash;
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;
@@ -196,7 +199,7 @@ export class Server {
       restaple: () => this.#restaple(),
       stop: () => void this.stop(),
       linkInvalid: (peer, link, reason) => this.#system?.tellOfInvalidLink(peer, link, reason),
-      peerRejected: (peer, reason) => this.#system?.tellOfRejectedPeer(peer, reason),
+      peerRejected: (kind, peer, reason) => this.#system?.tellOfRejectedPeer(kind, peer, reason),
     });
     const linkTls = this.#tlsContexts.createForLinks(options);
     if (!linkTls.ok) throw new Error(linkTls.reason);
@@ -207,7 +210,7 @@ export class Server {
     this.#resolved = resolution.resolved;
     this.#info = serverInfo(options, this.#identity(), options, this.#isAuthAnnounced);
     const growth = new GrowthWatch(
-      () => process.memoryUsage.rss(),
+      () => runtime.residentBytes(),
       () => runtime.collectGarbage(),
     );
     this.#fleet = new Fleet(
@@ -226,7 +229,7 @@ export class Server {
       this.#info,
       {
         log: (level, text) => this.#log(level, text),
-        checkPeer: (chain) => this.#ocsp.isPeerValid(chain),
+        checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);
@@ -237,7 +240,10 @@ export class Server {
         onAccounts: (change) => {
           this.#fleetMonitor.changeAccounts(change);
           this.#systemHost.changeAccounts(change);
-          for (const account of change.changed) void this.#fleet.limitClients(account);
+          for (const account of change.changed) {
+            void this.#fleet.limitClients(account);
+            this.#system?.accountKnown(account.name);
+          }
         },
         fatal: (text) => void this.#fail(text),
         linksSetup: (ports) => linksSetup(this.#options, this.#linksIdentity(), ports, this.#linkTls),
@@ -257,7 +263,8 @@ export class Server {
       ocsp: this.#ocsp,
     });
     this.monitor = this.#fleetMonitor;
-    this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, options.cluster.name, {
+    const cluster = clusterName(options, this.id);
+    this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, cluster, {
       reload: () => this.reload(),
       logError: (text) => this.#logger.error(text),
     });
@@ -323,7 +330,7 @@ export class Server {
       durationMs: lameDuckDurationMs,
       gracePeriodMs: lameDuckGracePeriodMs,
       clientCount: () => this.#fleet.counters().connections,
-      announce: () => this.#fleet.sendInfo({ ...this.#info, lameDuckMode: true }),
+      announce: () => this.#fleet.sendInfo(this.#infoForClients),
       beginClosing: () => {
         this.#logger.info("Closing existing clients");
         this.#fleet.tellLinks({ type: "link", what: "closeLeafs" });
@@ -371,11 +378,23 @@ export class Server {
         break;
       case "clusterName":
         this.#tellCluster({ cluster: news.name });
+        this.#system?.changeIdentity(this.#serverIdentity());
         break;
       case "leafOpened":
+        this.#system?.announceLeaf(news.announces ? news.leaf : null, news.leaf.account, null);
+        break;
       case "leafClosed":
+        this.#fleetMonitor.addClosedLeaf(news.record, news.reason);
+        this.#system?.announceLeaf(news.leaf, news.leaf.account, {
+          reason: news.reason,
+          traffic: news.record,
+        });
+        break;
       case "leafRefused":
+        this.#system?.announceRefusedLeaf(news.leaf, news.reason);
+        break;
       case "leafConnected":
+        this.#system?.announceLeafAccount(news.account);
         break;
     }
   }
@@ -385,7 +404,19 @@ export class Server {
     this.#clusterInfo = { ...this.#clusterInfo, ...news };
     this.#info = { ...this.#info, ...this.#clusterInfo };
     this.#fleetMonitor.info = this.#info;
-    this.#fleet.sendInfo({ ...this.#info, lameDuckMode: this.isLameDuck });
+    this.#fleet.sendInfo(this.#infoForClients);
+  }
+
+  /** What connected clients are told: in lame duck mode of the other servers only. */
+  get #infoForClients(): ServerInfo {
+    if (!this.isLameDuck) return this.#info;
+    const own = new Set(clientUrls(this.#options, this.#port));
+    const connectUrls = (this.#info.connectUrls ?? []).filter((url) => !own.has(url));
+    return { ...this.#info, connectUrls, lameDuckMode: true };
+  }
+
+  #serverIdentity(): ServerIdentity {
+    return serverIdentity(this.#options, this.id, this.#clusterInfo.cluster);
   }
 
   get #isAuthAnnounced(): boolean {
@@ -447,14 +478,14 @@ export class Server {
   async #startSystemServices(): Promise<void> {
     const { SystemServices } = await import("../system/system_services.ts");
     const client = this.#fleet.createClient(this.#systemHost);
-    const identity = serverIdentity(this.#options, this.id);
-    const servers = new ServerObjects(identity, () => this.#fleet.nextMessageNumber());
-    this.#system = new SystemServices(client, servers, this.#systemHost);
+    const servers = new ServerObjects(this.#serverIdentity(), () => this.#fleet.nextMessageNumber());
+    this.#system = new SystemServices(client, servers, this.#systemHost, this.#serverHash);
     client.run().catch((error) => this.#fail(`The system account is not served: ${error}`));
   }
 
   #shardOptions(): ShardOptions {
-    return shardOptions(this.#options, this.#resolved, this.#ocsp.stapled(this.#tlsContext));
+    const cluster = clusterName(this.#options, this.id);
+    return shardOptions(this.#options, this.#resolved, this.#ocsp.stapled(this.#tlsContext), cluster);
   }
 
   /** Staples have come, or come anew: handshakes from now on carry them. */
@@ -479,8 +510,8 @@ export class Server {
     log.info(`  Version:  ${NATS_VERSION}`);
     log.info("  Git:      [not set]");
     log.info(`  Midge:    ${MIDGE_VERSION} on ${runtime.name} ${runtime.version}, ${shards}, ${transport}`);
-    const clusterName = options.cluster.name ?? options.gateway.name;
-    if (clusterName !== undefined) log.info(`  Cluster:  ${clusterName}`);
+    const cluster = options.cluster.name ?? options.gateway.name;
+    if (cluster !== undefined) log.info(`  Cluster:  ${cluster}`);
     log.info(`  Name:     ${this.#info.serverName}`);
     log.info(`  ID:       ${this.id}`);
     logFeatureFlags(log, options.featureFlags);
@@ -660,8 +691,8 @@ export class Server {
       this.#removePortsFile();
       this.#writePortsFile();
     }
-    this.#systemHost.configure(this.#resolved, this.#options.cluster.name);
-    this.#system?.changeIdentity(serverIdentity(this.#options, this.id));
+    this.#systemHost.configure(this.#resolved, clusterName(this.#options, this.id));
+    this.#system?.changeIdentity(this.#serverIdentity());
     this.#fleetMonitor.configure(this.#options, this.#monitoredAccounts, read.digest);
     this.#logger.info(`Reloaded server configuration (${read.digest})`);
     return { ok: true };

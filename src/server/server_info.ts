@@ -45,29 +45,39 @@ export function serverInfo(
   };
 }
 
-/** The server as events and answers to system requests name it. */
-export function serverIdentity(options: Options, id: string): ServerIdentity {
+/**
+ * The server as events and answers to system requests name it. `givenName` is what its cluster calls itself, where that is
+ * not configured.
+ */
+export function serverIdentity(options: Options, id: string, givenName = ""): ServerIdentity {
   return {
     name: options.serverName || id,
     host: options.host,
     id,
-    cluster: options.cluster.name ?? options.gateway.name ?? loneCluster(options, id) ?? "",
+    cluster: clusterName(options, id) ?? givenName,
     version: NATS_VERSION,
     tags: options.serverTags,
     metadata: options.serverMetadata,
   };
 }
 
-function clusterOf(options: Options, id: string): Partial<ServerInfo> {
-  const { cluster, gateway } = options;
-  const name = cluster.port === 0 ? loneCluster(options, id) : (cluster.name ?? gateway.name);
-  return name === undefined ? {} : { cluster: name };
+/**
+ * The cluster as the configuration has it: with gateways theirs; a server that is a leaf node without a cluster is one by
+ * itself, under its own name. Undefined for none.
+ */
+export function clusterName(
+  { cluster, gateway, leafnodes, serverName }: Options,
+  id: string,
+): string | undefined {
+  const name = cluster.name ?? gateway.name;
+  if (name !== undefined || cluster.port !== 0 || leafnodes.remotes.length === 0) return name;
+  return serverName || id;
 }
 
-/** A server that is a leaf node without a cluster is one by itself, under its own name. */
-function loneCluster({ cluster, gateway, leafnodes, serverName }: Options, id: string): string | undefined {
-  const isLone = cluster.port === 0 && cluster.name === undefined && gateway.name === undefined;
-  return isLone && leafnodes.remotes.length > 0 ? serverName || id : undefined;
+function clusterOf(options: Options, id: string): Partial<ServerInfo> {
+  const isAnnounced = options.cluster.port !== 0 || options.leafnodes.remotes.length > 0;
+  const name = clusterName(options, id);
+  return !isAnnounced || name === undefined ? {} : { cluster: name };
 }
 
 function tlsInfo({ tls, allowNonTls }: Options): Partial<ServerInfo> {

@@ -26,6 +26,7 @@ export function shardOptions(
   options: Options,
   { rules, accounts, replySecret, serverHash }: ResolvedOptions,
   tlsContext: TlsContext | null,
+  clusterName: string | undefined,
 ): ShardOptions {
   return {
     maxConnections: options.maxConnections,
@@ -48,7 +49,7 @@ export function shardOptions(
     accounts,
     replySecret,
     serverHash,
-    clusterName: options.cluster.name,
+    clusterName,
     tls: shardTls(options, tlsContext),
   };
 }

@@ -50,6 +50,11 @@ export function linkContextPlans({ cluster, gateway, leafnodes }: Options): Link
   return plans;
 }
 
+/** Of leaf nodes that connect, or of one that is dialled. */
+export function isLeafContext(name: string): boolean {
+  return name === "leafnodes" || name.startsWith("leaf:");
+}
+
 /** Whether TLS is asked for at all. */
 export function usesTls(options: Options): boolean {
   return options.tls !== undefined || linkContextPlans(options).some(({ isOptional }) => !isOptional);
@@ -77,8 +82,12 @@ export class TlsContexts {
     const blocks: Record<string, LinkTlsBlock> = {};
     for (const { name, options: tls, roles, isOptional } of linkContextPlans(options)) {
       const created = this.#create(tls, roles);
-      if (created.ok) blocks[name] = { context: created.context, pinnedCerts: tls.pinnedCerts };
-      else if (!isOptional) {
+      if (created.ok) {
+        const { pinnedCerts, ocspPeer } = tls;
+        // Of servers nats-server wants staples instead (`ocsp`), and asks nobody.
+        const checksPeers = ocspPeer?.verify === true && isLeafContext(name);
+        blocks[name] = { context: created.context, pinnedCerts, checksPeers };
+      } else if (!isOptional) {
         this.releaseLinks(blocks);
         return created;
       }

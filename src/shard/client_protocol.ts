@@ -16,7 +16,11 @@ import {
 import { READ_BYTES, RECEIVE_BYTES } from "../memory/map.ts";
 import * as parse from "../protocol/client_parser.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
-import { DEFAULT_CONNECT_OPTIONS, parseConnectOptions } from "../protocol/connect_options.ts";
+import {
+  type ConnectOptions,
+  DEFAULT_CONNECT_OPTIONS,
+  parseConnectOptions,
+} from "../protocol/connect_options.ts";
 import * as errors from "../protocol/errors.ts";
 import { infoLine, type ServerInfo } from "../protocol/info.ts";
 import { decodeJson, jsonMembers } from "../protocol/json_members.ts";
@@ -28,6 +32,7 @@ import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW, STATE_WAITI
 import type { ShardContext } from "./context.ts";
 import { Logins } from "./logins.ts";
 import type { Publishing } from "./publishing.ts";
+import { RecentValues } from "./recent_values.ts";
 import type { Rings } from "./rings.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_PING, timerId } from "./timers.ts";
@@ -45,6 +50,7 @@ export class ClientProtocol {
   readonly #rings: Rings;
   readonly #parser = new parse.ClientParser();
   readonly #bytes: Uint8Array;
+  readonly #recentOptions = new RecentValues<ConnectOptions>();
   readonly logins: Logins;
 
   constructor(shard: ShardContext, publishing: Publishing, rings: Rings) {
@@ -418,7 +424,7 @@ export class ClientProtocol {
       this.#shard.fail(connection, errors.ERROR_JSON);
       return;
     }
-    connection.options = result.options;
+    connection.options = this.#recentOptions.share(result.options);
     this.#estimateRoundTrip(connection);
     // A second CONNECT begins anew, in the global account and without subscriptions: it may lead elsewhere.
     if (connection.hasConnected) {

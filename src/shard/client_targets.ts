@@ -62,7 +62,7 @@ export class ClientTargets implements TargetRules, GroupMembers {
   write(leg: Leg, record: number, targets: TargetWriter): boolean {
     const bytes = this.#bytes;
     const table = this.#table;
-    const { at: subject, length } = leg;
+    const { shownAt: subject, shownLength: length } = leg;
     const prefixLength = HMSG.length + length + 1 + table.sidLength(record) + 1;
     let to = targets.add(table.connectionOf(record), record, prefixLength);
     if (to === NO_ROOM) return false;

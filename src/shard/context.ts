@@ -45,8 +45,11 @@ export interface ShardContext {
   removeExpired(): void;
   /** Asks the links thread for a verdict on a login, which comes back by control(). */
   ask(question: LoginQuestion): void;
-  /** Asks main whether a client's certificates hold, which comes back by control(). */
-  askAboutPeer(connection: Connection): void;
+  /**
+   * Asks main whether the certificates of a verified chain hold, DER, the peer's own first; `block` is the name of the TLS
+   * block that wants it. The answer comes back by control().
+   */
+  askAboutPeer(connection: Connection, block: string, chain: readonly Uint8Array[]): void;
   /** Stops taking input until resumeInput(). */
   holdInput(connection: Connection): void;
   /** Takes what a connection sent meanwhile, at the start of the next turn, and reads it again. */

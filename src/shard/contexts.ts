@@ -9,6 +9,7 @@ import type { Permissions } from "../config/permissions.ts";
 import {
   CONTEXT_ACCOUNTS,
   CONTEXT_CLIENTS,
+  CONTEXT_IS_RENAMED,
   CONTEXT_IS_RESPONSE,
   CONTEXT_IS_STREAMLESS,
 } from "../memory/layout.ts";
@@ -163,8 +164,16 @@ export class Contexts implements PlanRules {
     return route;
   }
 
+  /** Two subjects: what is wanted, and what whoever gets it sees. */
+  #resolveRenamed(context: number, bytes: Uint8Array, start: number, end: number): Resolution {
+    const blank = bytes.subarray(start, end).indexOf(0x20) + start;
+    const resolution = this.#resolveDelivery(context & ~CONTEXT_IS_RENAMED, bytes, start, blank);
+    return { ...resolution, delivered: bytes.slice(start, blank), shown: bytes.slice(blank + 1, end) };
+  }
+
   /** What the host publishes and what other nodes sent: mapped and permitted already. */
   #resolveDelivery(context: number, bytes: Uint8Array, start: number, end: number): Resolution {
+    if ((context & CONTEXT_IS_RENAMED) !== 0) return this.#resolveRenamed(context, bytes, start, end);
     const id = context & (CONTEXT_ACCOUNTS - 1);
     const takesStreams = (context & (CONTEXT_IS_STREAMLESS | CONTEXT_IS_RESPONSE)) === 0;
     const account = takesStreams ? this.#accounts.byId(id) : undefined;

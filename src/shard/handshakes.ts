@@ -20,7 +20,7 @@ import {
 import { CloseReason } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { WOULD_BLOCK } from "../runtime/poller.ts";
-import { HANDSHAKE_DONE, type TlsLayer } from "../runtime/tls.ts";
+import { CLIENT_CONTEXT, HANDSHAKE_DONE, type TlsLayer } from "../runtime/tls.ts";
 import type { ClientProtocol } from "./client_protocol.ts";
 import {
   type Connection,
@@ -41,8 +41,6 @@ const STEPS_PER_TURN = 4;
 /** First byte of a TLS record that carries a handshake. */
 const TLS_HANDSHAKE_BYTE = 0x16;
 const RATE_WINDOW_MS = 1000;
-/** Among those of the TLS layer. */
-const CLIENT_CONTEXT = "client";
 
 export class Handshakes {
   readonly #shard: ShardContext;
@@ -204,7 +202,7 @@ export class Handshakes {
     if (this.#shard.options.tls?.checksPeers !== true) return this.#finish(connection);
     connection.phase = PHASE_PEER_CHECK;
     this.#shard.holdInput(connection);
-    this.#shard.askAboutPeer(connection);
+    this.#shard.askAboutPeer(connection, CLIENT_CONTEXT, connection.tls.peerCertificates);
     return false;
   }
 

@@ -5,6 +5,7 @@ import type { ClusterOptions } from "../config/cluster.ts";
 import type { GatewayOptions } from "../config/gateway.ts";
 import type { LeafnodesOptions } from "../config/leafnodes.ts";
 import type { TlsContext } from "../runtime/tls.ts";
+import type { LeafRecord } from "./link_records.ts";
 
 export interface LinksSetup {
   readonly serverId: string;
@@ -44,6 +45,8 @@ export interface LinkTlsBlock {
   readonly context: TlsContext;
   /** SHA-256 of the public keys that the other side may have, lower-case hex; empty for any. */
   readonly pinnedCerts: readonly string[];
+  /** Main is asked whether the authorities of the other side's certificates stand by them. */
+  readonly checksPeers: boolean;
 }
 
 export interface LinksBlock<T> {
@@ -64,7 +67,12 @@ export type LinksNews =
   /** A leaf link is up. */
   | { readonly type: "leafOpened"; readonly leaf: ClientInfo; readonly announces: boolean }
   /** One that was is over. */
-  | { readonly type: "leafClosed"; readonly leaf: ClientInfo; readonly reason: string }
+  | {
+      readonly type: "leafClosed";
+      readonly leaf: ClientInfo;
+      readonly record: LeafRecord;
+      readonly reason: string;
+    }
   /** A leaf node could not log in. */
   | { readonly type: "leafRefused"; readonly leaf: ClientInfo; readonly reason: string }
   /** A leaf node connected in an account, which other clusters are to know. */

@@ -21,7 +21,7 @@ import {
   CONNECTION_LAST_PLAN,
   CONNECTION_PAYLOAD_MAX,
 } from "../memory/layout.ts";
-import { accountWord } from "../memory/map.ts";
+import { accountWord, clientsElsewhereWord } from "../memory/map.ts";
 import { increment } from "../memory/shared_memory.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import { DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
@@ -39,6 +39,7 @@ import {
 } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import { clientTls, peerIdentity } from "./peer_identity.ts";
+import { RecentValues } from "./recent_values.ts";
 import { ResponsePermits } from "./response_permits.ts";
 import type { ShardControl } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
@@ -74,6 +75,7 @@ type Continuation = (connection: Connection, isIn: boolean) => void;
 export class Logins {
   readonly #shard: ShardContext;
   readonly #onDecided: Continuation;
+  readonly #recentLogins = new RecentValues<Login>();
   #judge: InlineJudge;
   /** Counts the reloads that changed the rules. */
   #rulesNumber = 0;
@@ -238,7 +240,7 @@ export class Logins {
       return false;
     }
     this.#uncount(connection);
-    connection.login = login;
+    connection.login = this.#recentLogins.share(login);
     connection.account = account;
     if (!this.#countIn(connection, account)) {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
@@ -399,7 +401,9 @@ export class Logins {
     const count = Atomics.add(words, word, 1) + 1;
     connection.countedIn = id;
     words[(connection.address + CONNECTION_ACCOUNT) >> 2] = id;
-    if (maxConnections < 0 || count <= maxConnections) return true;
+    if (maxConnections < 0 || count + Atomics.load(words, clientsElsewhereWord(map, id)) <= maxConnections) {
+      return true;
+    }
     this.#uncount(connection);
     return false;
   }

@@ -16,6 +16,10 @@ export class Leg {
   length = 0;
   /** Address in the shared memory where its subject lies while a plan is written. */
   at = 0;
+  /** What subscribers see as its subject, null for the subject itself; and where it lies while a plan is written. */
+  shown: Uint8Array | null = null;
+  shownAt = 0;
+  shownLength = 0;
 }
 
 export class PlanMatch {
@@ -51,7 +55,7 @@ export class PlanMatch {
   /** Finds who wants the subject, which lies in the shared memory, as published under the context. */
   find(context: number, subject: number, length: number): void {
     const end = subject + length;
-    const { account, isForHost, delivered, imports } = this.#rules.resolve(
+    const { account, isForHost, delivered, imports, shown } = this.#rules.resolve(
       context,
       this.#bytes,
       subject,
@@ -62,6 +66,7 @@ export class PlanMatch {
     const own = this.legs[0]!;
     own.account = account;
     own.bytes = delivered;
+    own.shown = shown ?? null;
     own.start = delivered === null ? subject : 0;
     own.length = delivered === null ? length : delivered.length;
     this.#matchLeg(own);
@@ -72,6 +77,7 @@ export class PlanMatch {
       const leg = this.legs[this.legCount++]!;
       leg.account = imported.account;
       leg.bytes = imported.subject;
+      leg.shown = null;
       leg.length = imported.subject.length;
       this.#matchLeg(leg);
     }

@@ -9,6 +9,8 @@ export interface Resolution {
   readonly isForHost: boolean;
   /** The subject it is delivered under, null for the one it has. */
   readonly delivered: Uint8Array | null;
+  /** What its own subscribers see as its subject; absent for the one it is delivered under. */
+  readonly shown?: Uint8Array;
   /** The accounts that import it, in the same order on every shard. */
   readonly imports: readonly StreamLeg[];
 }

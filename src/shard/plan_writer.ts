@@ -124,6 +124,7 @@ export class PlanWriter implements TargetWriter {
     const subjects = more + (legCount - 1) * LEG_GENERATION_BYTES;
     let end = subjects;
     for (let i = 0; i < legCount; i++) if (legs[i]!.bytes !== null) end += padded(legs[i]!.length);
+    if (own.shown !== null) end += padded(own.shown.length);
     if (end + SLACK_BYTES > limit) {
       this.hasMore = true;
       return FULL;
@@ -180,6 +181,13 @@ export class PlanWriter implements TargetWriter {
         this.#bytes.set(leg.bytes, to);
         to += padded(leg.length);
       }
+      leg.shownAt = leg.at;
+      leg.shownLength = leg.length;
+      if (leg.shown === null) continue;
+      leg.shownAt = to;
+      leg.shownLength = leg.shown.length;
+      this.#bytes.set(leg.shown, to);
+      to += padded(leg.shownLength);
     }
   }
 

@@ -8,18 +8,20 @@
  * it having reached the other shards.
  */
 import type { Socket } from "node:net";
+import { SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
 import { assert } from "../base/assert.ts";
 import { GrowthWatch } from "../base/growth_watch.ts";
 import { TimerWheel } from "../base/timer_wheel.ts";
 import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
-import { createEngine, type Engine } from "../engine/engine.ts";
-import type { HeldMessage } from "../fabric/held_message.ts";
+import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
+import { HeldMessage, messageBytes } from "../fabric/held_message.ts";
 import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
 import {
+  AREA_CLIENTS_EVER,
   AREA_CONTROL_LINE_MAX,
   AREA_EXPIRED,
   AREA_MEMORY_BASE,
@@ -69,6 +71,8 @@ import {
   WRITABLE,
 } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
+import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
+import { NO_COUNTERS, withTraffic } from "./account_counters.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientEvents } from "./client_events.ts";
@@ -108,13 +112,10 @@ import {
   clientsOf,
   connectionPage,
   connectionRecord,
-  linksAnswer,
-  NO_COUNTERS,
   openConnection,
   subscriberCount,
   subscriptionPage,
   userRecord,
-  withTraffic,
 } from "./snapshot.ts";
 import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
 import {
@@ -129,6 +130,11 @@ import {
 } from "./timers.ts";
 
 const TICK_MS = 10;
+/**
+ * Connections accepted after which what their coming left behind is freed. On Bun what stays of them would lie scattered
+ * over a heap of garbage, and keep all of it: 7 KiB a connection instead of 3.
+ */
+const ACCEPTED_PER_COLLECTION = 256;
 /** What is queued for a connection that is being closed has this long to leave. */
 const CLOSING_MS = 1000;
 /** Connections that may hold an outbox when the next one is served: each outbox ever lent is memory touched. */
@@ -148,6 +154,8 @@ export interface ShardDependencies {
   ask(question: LoginQuestion): void;
   /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
   collectGarbage(): void;
+  /** Frees what has become garbage lately. */
+  collectRecentGarbage(): void;
   /** Memory of the process. */
   residentBytes(): number;
   /** The TLS of `poller`; null where there is none. */
@@ -198,6 +206,7 @@ export class Shard implements LinkShard {
   /** What closed connections have counted, by account. */
   readonly #goneCounters = new Map<string, AccountCounters>();
   readonly #paused: PausedProducers;
+  #acceptedSinceCollection = 0;
   #lastBusyMs = 0;
   #isTidy = true;
   readonly #growth: GrowthWatch;
@@ -221,13 +230,14 @@ export class Shard implements LinkShard {
     this.#limitLines();
     words[(regions.area + AREA_MEMORY_BASE) >> 2] = (poller.memoryBase % 2 ** 32) | 0;
     words[((regions.area + AREA_MEMORY_BASE) >> 2) + 1] = Math.floor(poller.memoryBase / 2 ** 32);
-    this.engine = createEngine(start.memory, regions.area, {
+    const host: EngineHost = {
       flush: (slot) => this.outbound.flush(slot),
       reclaim: () => this.outbound.reclaim(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
       sendLarge: (node, isPlain, pickCount) => this.#publishing.sendLarge(node, isPlain !== 0, pickCount),
       note: (...message) => this.#notedDeliveries.note(...message),
-    });
+    };
+    this.engine = createEngine(start.memory, regions.area, host, start.engineCode);
     this.index = openInterestIndex({ buffer: this.shared.buffer, ...map.index });
     this.timers = new TimerWheel(TICK_MS, this.nowMs);
     this.table = new SubscriptionTable(this.shared, start.hashSeed);
@@ -255,6 +265,7 @@ export class Shard implements LinkShard {
       {
         fail: (connection, reason) => this.#failOutput(connection, reason),
         startDeadline: (connection) => this.#startDeadline(connection),
+        wroteLink: (connection) => this.#links!.wrote(connection),
         resumeProducers: () => {
           this.resumeProducers();
           this.#rings.tellResumed();
@@ -303,6 +314,7 @@ export class Shard implements LinkShard {
   /** Takes a connected socket of a client. */
   accept(source: StreamSource, ip: string, port: number): void {
     const open = Atomics.add(this.#words, HEADER_CONNECTION_COUNT, 1) + 1;
+    this.#count(AREA_CLIENTS_EVER);
     const connection = this.#open(source, ip, port);
     if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
     this.#protocol.logins.begin(connection);
@@ -310,12 +322,29 @@ export class Shard implements LinkShard {
     const isTooMany = open > this.options.maxConnections || this.options.maxConnections <= 0;
     this.#handshakes.begin(connection, isTooMany);
     this.#shareOutboxes();
+    if (++this.#acceptedSinceCollection < ACCEPTED_PER_COLLECTION) return;
+    this.#acceptedSinceCollection = 0;
+    this.#dependencies.collectRecentGarbage();
   }
 
-  openLink(source: StreamSource | null, ip: string, port: number): Connection {
+  openLink(source: StreamSource, ip: string, port: number): Connection {
+    const connection = this.#openLink(source, ip, port);
+    connection.hasStream = true;
+    return connection;
+  }
+
+  openDialled(ip: string, port: number): Connection | null {
+    const load = nodeWord(this.node, NODE_LOAD);
+    // The acceptor may be counting one more at this very moment: the last slot is for that.
+    const isFull = Atomics.add(this.#words, load, 1) >= this.shared.map.slotCount(this.node) - 2;
+    if (!isFull) return this.#openLink(null, ip, port);
+    Atomics.sub(this.#words, load, 1);
+    return null;
+  }
+
+  #openLink(source: StreamSource | null, ip: string, port: number): Connection {
     const connection = this.#open(source, ip, port);
     connection.isLink = true;
-    connection.hasStream = source !== null;
     connection.state = STATE_CONNECTED;
     return connection;
   }
@@ -397,8 +426,8 @@ export class Shard implements LinkShard {
     this.#dependencies.ask(question);
   }
 
-  askAboutPeer({ slot, clientId, tls }: Connection): void {
-    this.#dependencies.report({ type: "peer", slot, clientId, chain: tls?.peerCertificates ?? [] });
+  askAboutPeer({ slot, clientId }: Connection, block: string, chain: readonly Uint8Array[]): void {
+    this.#dependencies.report({ type: "peer", slot, clientId, block, chain });
   }
 
   reportOpened(connection: Connection): void {
@@ -449,6 +478,12 @@ export class Shard implements LinkShard {
 
   waitForRoom(node: number): void {
     this.#rings.waitForRoom(node);
+  }
+
+  publishSystem(subject: string, json: string): void {
+    const content = messageBytes(new TextEncoder().encode(json));
+    const name = bytesOf(byteStringOfText(subject));
+    this.#publishing.deliver(HeldMessage.fromServer(SYSTEM_ACCOUNT_ID, name, content));
   }
 
   enter(connection: Connection, message: HeldMessage, subject: string): string | null {
@@ -609,7 +644,7 @@ export class Shard implements LinkShard {
         this.accounts.update(changed, removed);
         this.#protocol.logins.applyTerms(terms);
         this.#protocol.logins.refresh(false);
-        this.#links?.refresh();
+        this.#links?.refresh(terms);
         break;
       }
       case "request":
@@ -619,7 +654,11 @@ export class Shard implements LinkShard {
         this.#links?.control(message);
         break;
       case "responder":
-        this.#services.setResponder(message.token, message.info);
+        if (this.#links === null) this.#services.setResponder(message.token, message.info);
+        else this.#links.responds(message.token, message.info);
+        break;
+      case "latency":
+        this.#services.takeRemoteLatency(message.account, message.subject, message.sample);
         break;
       case "verdict": {
         const connection = this.connections[message.slot];
@@ -630,9 +669,9 @@ export class Shard implements LinkShard {
       }
       case "peer": {
         const connection = this.connections[message.slot];
-        if (connection?.clientId === message.clientId) {
-          this.#handshakes.onPeerChecked(connection, message.isValid);
-        }
+        if (connection?.clientId !== message.clientId) break;
+        if (connection.isLink) this.#links!.peerChecked(connection, message.isValid);
+        else this.#handshakes.onPeerChecked(connection, message.isValid);
         break;
       }
       case "query":
@@ -696,6 +735,7 @@ export class Shard implements LinkShard {
       case "user":
         return userRecord(this, query.clientId);
       case "kick": {
+        if (this.#links !== null) return this.#links.kick(query.clientId);
         const connection = openConnection(this, query.clientId);
         if (connection === undefined) return false;
         this.close(connection, CloseReason.Kicked);
@@ -715,10 +755,12 @@ export class Shard implements LinkShard {
         return clientsOf(this, query.account);
       case "accounts":
         return accountCounters(this, this.#goneCounters);
+      case "links":
+      case "linkAccounts":
       case "routes":
       case "gateways":
       case "leafs":
-        return linksAnswer(this, this.#links?.report(query) ?? null);
+        return this.#links?.query(query) ?? null;
     }
   }
 
@@ -733,7 +775,7 @@ export class Shard implements LinkShard {
     for (const connection of this.connections) {
       if (connection !== null && !connection.isLink) this.#protocol.applyOptions(connection);
     }
-    this.#links?.refresh();
+    this.#links?.refresh([]);
   }
 
   /** Tells the engine how long the lines are that it may take. */

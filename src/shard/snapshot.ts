@@ -3,6 +3,7 @@ import { type CloseReason, closeReasonEntry } from "../protocol/close_reason.ts"
 import { byteStringOf, byteStringOfText } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { isLiteralText, subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
+import { NO_COUNTERS, withTraffic } from "./account_counters.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import { tlsRecord } from "./peer_identity.ts";
 import type { Shard } from "./shard.ts";
@@ -12,7 +13,6 @@ import type {
   ConnectionPage,
   ConnectionPick,
   ConnectionRecord,
-  LinksAnswer,
   ShardQuery,
   SubscriptionPage,
   SubscriptionSnapshot,
@@ -92,32 +92,6 @@ export function accountCounters(
   return Object.fromEntries(all);
 }
 
-export const NO_COUNTERS: AccountCounters = {
-  connections: 0,
-  subscriptions: 0,
-  subscriptionsAdded: 0,
-  subscriptionsRemoved: 0,
-  inMessages: 0,
-  inBytes: 0,
-  outMessages: 0,
-  outBytes: 0,
-  slowConsumers: 0,
-};
-
-/** Counters with the messages of a connection added. */
-export function withTraffic(
-  counters: AccountCounters,
-  [inMessages, inBytes, outMessages, outBytes]: readonly [number, number, number, number],
-): AccountCounters {
-  return {
-    ...counters,
-    inMessages: counters.inMessages + inMessages,
-    inBytes: counters.inBytes + inBytes,
-    outMessages: counters.outMessages + outMessages,
-    outBytes: counters.outBytes + outBytes,
-  };
-}
-
 function hasSubject(shard: Shard, connection: Connection, subject: string): boolean {
   for (const record of recordsOf(shard, connection)) {
     if (subjectsCollideText(subjectOf(shard, record), subject)) return true;
@@ -164,12 +138,6 @@ function ascendingKey(shard: Shard, connection: Connection, order: ConnectionOrd
     case "rtt":
       return -connection.rttMs;
   }
-}
-
-/** What the links shard answers about its links. */
-export function linksAnswer(shard: Shard, report: unknown): LinksAnswer<unknown> {
-  const links = shard.connections.filter((connection) => connection?.isLink);
-  return { report, connections: links.map((link) => connectionRecord(shard, link!, false)) };
 }
 
 export function connectionRecord(

@@ -14,13 +14,13 @@ export interface ToldCertificate extends Pick<RevocationFields, "issuer"> {
   readonly der: Uint8Array<ArrayBuffer>;
 }
 
-/** A client is not let in. The server comes late: these events count it among their own keys. */
-export function peerRejectedEvent(event: EventHead, peer: ToldCertificate, reason: string) {
+/** A peer is turned away. The server comes late: these events count it among their own keys. */
+export function peerRejectedEvent(event: EventHead, kind: string, peer: ToldCertificate, reason: string) {
   const { server, ...head } = eventHead(PEER_REJECTED, event);
-  return { ...head, kind: "Client", peer: members(peer), server, reason };
+  return { ...head, kind, peer: members(peer), server, reason };
 }
 
-/** One certificate of a client's chain does not hold: the client's own, or that of an authority. */
+/** One certificate of a peer's chain does not hold: the peer's own, or that of an authority. */
 export function invalidLinkEvent(
   event: EventHead,
   peer: ToldCertificate,

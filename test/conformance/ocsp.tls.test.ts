@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, describe, expect } from "bun:test";
 import { createHash, X509Certificate } from "node:crypto";
+import { type AddressInfo, createServer } from "node:net";
 import { CertificateMaker, type KeyPair } from "../support/certificates.ts";
 import { until } from "../support/deadline.ts";
 import { OcspResponder } from "../support/ocsp_responder.ts";
@@ -34,6 +35,17 @@ const certificateOf = (name: string, usage: string, more: readonly string[] = []
 const listener = certificateOf("server", "serverAuth");
 const client = certificateOf("client", "clientAuth");
 const other = certificateOf("other", "clientAuth");
+
+/** A port that nobody has at the moment. */
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
+}
 
 const MINUTE_TEXT = "good, next update ";
 const fingerprint = ({ cert }: KeyPair) =>
@@ -266,6 +278,70 @@ describe("ocsp_peer", () => {
       peer: told,
       reason: "client not OCSP valid",
     });
+  });
+});
+
+describe("ocsp_peer of leaf nodes", () => {
+  if (IS_RUNTIME) return;
+
+  const tlsOf = (pair: KeyPair, more: string) =>
+    `tls { cert_file: "${pair.certFile}", key_file: "${pair.keyFile}", ca_file: "${authority.certFile}", ${more} }`;
+  const hubConfig = (port: number, more: string) => `
+    server_name: hub
+    leafnodes { listen: "127.0.0.1:${port}", ${tlsOf(listener, more)} }
+    ocsp_cache { type: none }`;
+  const spokeConfig = (port: number, more: string) => `
+    server_name: spoke
+    leafnodes { reconnect: "100ms", remotes: [ { url: "tls://localhost:${port}", ${tlsOf(client, more)} } ] }
+    ocsp_cache { type: none }`;
+
+  /** Returns once what is published on the hub reaches the spoke. */
+  async function untilLinked(hub: ServerProcess, spoke: ServerProcess): Promise<void> {
+    const [publisher, subscriber] = [await hub.connectAs(), await spoke.connectAs()];
+    subscriber.send("SUB over 1\r\n");
+    await subscriber.roundTrip();
+    let isOver = false;
+    void subscriber.expect("MSG over 1 1\r\nx\r\n").then(() => {
+      isOver = true;
+    });
+    await until(
+      async () => {
+        if (!isOver) publisher.send("PUB over 1\r\nx\r\n");
+        await publisher.roundTrip();
+        return isOver;
+      },
+      () => `nothing comes over; the spoke says:\n${spoke.log}`,
+    );
+  }
+
+  row("a hub asks about the certificates of who connects", async () => {
+    const port = await freePort();
+    await using hub = await ServerProcess.start(
+      config(hubConfig(port, "verify: true, timeout: 5, ocsp_peer: true")),
+    );
+    responder.setState(client, "revoked");
+    await using spoke = await ServerProcess.start(config(spokeConfig(port, "timeout: 5")));
+    await hub.waitForLog("OCSP verify fail for [CN=client,O=Acme] with CA status [revoked]");
+    await hub.waitForLog(/TLS leafnode handshake error: .*client not OCSP valid/);
+    responder.setState(client, "good");
+    await untilLinked(hub, spoke);
+  });
+
+  row("who dials asks about the certificates of the hub", async () => {
+    const port = await freePort();
+    await using hub = await ServerProcess.start(config(hubConfig(port, "verify: true, timeout: 5")));
+    responder.setState(listener, "revoked");
+    await using spoke = await ServerProcess.start(config(spokeConfig(port, "timeout: 5, ocsp_peer: true")));
+    await spoke.waitForLog("OCSP verify fail for [CN=server,O=Acme] with CA status [revoked]");
+    await spoke.waitForLog(/TLS leafnode handshake error: .*server not OCSP valid/);
+    responder.setState(listener, "good");
+    await untilLinked(hub, spoke);
+  });
+
+  row("a hub is refused without verify", async () => {
+    expect(await startFailure(hubConfig(-1, "ocsp_peer: true"))).toContain(
+      "OCSP peer verification for client connections requires TLS verify (mTLS) to be enabled",
+    );
   });
 });
 

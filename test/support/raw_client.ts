@@ -170,8 +170,9 @@ export class RawClient {
 
   /** Takes one line, without its CR LF. */
   async readLine(deadlineMs = DEADLINE_MS): Promise<string> {
+    const end = performance.now() + deadlineMs;
     let line = "";
-    while (line === "") line = await this.readUntil("\r\n", deadlineMs);
+    while (line === "") line = await this.readUntil("\r\n", end - performance.now());
     return line.slice(0, -2);
   }
 

@@ -27,7 +27,12 @@ export interface ServerOptions {
   readonly ownListen?: boolean;
   /** File, relative to the server's directory, that the configuration sends the log to instead of stderr. */
   readonly logFile?: string;
+  /** Whose command is started: that of the server under test (the default), or of the servers beside it. */
+  readonly role?: Role;
 }
+
+/** The server under test, or another one that it is linked with. */
+export type Role = "server" | "peer";
 
 /** How a process ended and what it wrote. */
 export interface Exit {
@@ -44,6 +49,12 @@ export interface Exit {
 export function serverCommand(): string[] {
   const named = process.env.CONFORMANCE_SERVER?.trim();
   return named ? named.split(/\s+/) : [fileURLToPath(new URL("../../bin/nats-server", import.meta.url))];
+}
+
+/** The command of the servers beside it: `CONFORMANCE_PEER`, or the one under test. */
+export function peerCommand(): string[] {
+  const named = process.env.CONFORMANCE_PEER?.trim();
+  return named ? named.split(/\s+/) : serverCommand();
 }
 
 /** How long a process may take to start, or to start and end: many start at once on a small machine. */
@@ -80,7 +91,7 @@ export class ServerProcess {
       if (options.monitoring) flags.push("-m", "-1");
     }
     flags.push(...(options.flags ?? []).map((flag) => flag.replaceAll("DIRECTORY", directory)));
-    const [executable, ...ownArguments] = serverCommand();
+    const [executable, ...ownArguments] = options.role === "peer" ? peerCommand() : serverCommand();
     this.#child = spawn(executable!, [...ownArguments, ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { MIDGE_RUNTIME: RUNTIME, ...process.env, ...options.environment },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { FakeClock } from "../core/testing/fake_clock.ts";
 import { testLink } from "../core/testing/test_link.ts";
-import { GatewayReplies, withoutDeliverSubject } from "./gateway_replies.ts";
+import { GatewayReplies } from "./gateway_replies.ts";
 import { MAPPED_REPLY_MS } from "./mapped_replies.ts";
 import { ReplyAddress } from "./reply_mapping.ts";
 
@@ -43,6 +43,14 @@ describe("GatewayReplies", () => {
     expect(watched).toEqual(["$G inbox.1 true", "$G inbox.1 false"]);
   });
 
+  test("watches no reply that is no literal subject, but strips it", () => {
+    const { replies, watched } = repliesOf(null);
+    for (const bad of ["a..b", ".a", "a.", "a.>", "a.*.b", ">"]) {
+      expect(replies.incomingReply("$G", `_GR_.u4xB6R.U18XED.${bad}`)).toBe(bad);
+    }
+    expect(watched).toEqual([]);
+  });
+
   test("leaves other replies as they are", () => {
     const { replies, watched } = repliesOf(null);
     expect(replies.incomingReply("$G", "inbox.1")).toBe("inbox.1");
@@ -67,13 +75,4 @@ describe("GatewayReplies", () => {
     clock.advance(MAPPED_REPLY_MS / 2);
     expect(replies.mappedSubject("$G", "inbox.1")).toBe(undefined);
   });
-});
-
-test("withoutDeliverSubject() cuts at the first @ behind eight dots, where something follows it", () => {
-  const ack = "$JS.ACK.S.C.1.1.1.1620.0";
-  expect(withoutDeliverSubject(`${ack}@a@b`)).toBe(ack);
-  expect(withoutDeliverSubject(`${ack}@`)).toBe(`${ack}@`);
-  expect(withoutDeliverSubject("$JS.ACK.S.C.1@a")).toBe("$JS.ACK.S.C.1@a");
-  expect(withoutDeliverSubject("$JS.ACK.S@x.C.1.1.1.1620.0@a")).toBe("$JS.ACK.S@x.C.1.1.1.1620.0");
-  expect(withoutDeliverSubject("inbox.a.b.c.d.e.f.g.h.i@a")).toBe("inbox.a.b.c.d.e.f.g.h.i@a");
 });

@@ -1,3 +1,5 @@
+import { isLiteralText, isValidSubscriptionText } from "../../subject/text.ts";
+import { splitAckReply } from "../core/ack_reply.ts";
 import type { Link, LinkClock } from "../core/link.ts";
 import type { MappedWay, ReplyRouting } from "../core/link_core.ts";
 import { MappedReplies } from "./mapped_replies.ts";
@@ -15,10 +17,6 @@ export interface ReplySurroundings {
   /** Messages of this server on the subject are, or are no more, answers that go to another cluster. */
   watchReply(account: string, subject: string, isWatched: boolean): void;
 }
-
-const ACKNOWLEDGEMENT_PREFIX = "$JS.ACK.";
-/** An acknowledgement has as many dots, at least, before the `@` that its deliver subject follows. */
-const ACKNOWLEDGEMENT_DOTS_MIN = 8;
 
 /**
  * Replies of requests that cross clusters. A server without gateways, whose address is null, maps none, but sends back
@@ -49,7 +47,9 @@ export class GatewayReplies implements ReplyRouting {
   incomingReply(account: string, reply: string): string {
     const mapped = parseMapped(reply);
     if (mapped === null) return reply;
-    const answered = withoutDeliverSubject(mapped.subject);
+    const answered = splitAckReply(mapped.subject)?.reply ?? mapped.subject;
+    // A peer may send anything: nobody can be watched answering on what is no subject, or on many.
+    if (!isValidSubscriptionText(answered) || !isLiteralText(answered)) return mapped.subject;
     this.#memory.remember(account, reply, answered);
     this.#surroundings.watchReply(account, answered, true);
     return mapped.subject;
@@ -71,15 +71,4 @@ export class GatewayReplies implements ReplyRouting {
   stop(): void {
     this.#memory.stop();
   }
-}
-
-/**
- * What a client answers to: an acknowledgement travels as `$JS.ACK.…@<subject of the message>`, and is cut at its `@`
- * where it is delivered. Source: nats-server jsAckDeliverIdx.
- */
-export function withoutDeliverSubject(reply: string): string {
-  if (!reply.startsWith(ACKNOWLEDGEMENT_PREFIX)) return reply;
-  const at = reply.split(".", ACKNOWLEDGEMENT_DOTS_MIN).join(".").length;
-  const cut = reply.indexOf("@", at + 1);
-  return at < reply.length && cut >= 0 && cut < reply.length - 1 ? reply.slice(0, cut) : reply;
 }

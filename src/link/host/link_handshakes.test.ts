@@ -11,7 +11,7 @@ import { LinkTlsContexts } from "./link_tls.ts";
 const PIN = "00".repeat(32);
 
 /** A link, and TLS that does as it is told. */
-function open(link: Partial<SecurableLink> = {}, pinnedCerts: readonly string[] = []) {
+function open(link: Partial<SecurableLink> = {}, pinnedCerts: readonly string[] = [], checksPeers = false) {
   const clock = new FakeClock();
   const done: string[] = [];
   const logged: string[] = [];
@@ -27,7 +27,7 @@ function open(link: Partial<SecurableLink> = {}, pinnedCerts: readonly string[] 
   };
   const tlsContexts = new LinkTlsContexts(tls);
   const context = { kind: "openssl", contexts: [], clientContext: null } as const;
-  tlsContexts.configure({ cluster: { context, pinnedCerts } });
+  tlsContexts.configure({ cluster: { context, pinnedCerts, checksPeers } });
   const connection = new Connection({
     slot: 1,
     address: 0,
@@ -49,6 +49,8 @@ function open(link: Partial<SecurableLink> = {}, pinnedCerts: readonly string[] 
           `closes: ${Object.keys(CloseReason).find((key) => CloseReason[key as keyof typeof CloseReason] === reason)}`,
         );
       },
+      holdInput: () => done.push("holds input"),
+      askAboutPeer: (_connection, name) => done.push(`asks about the peer of ${name}`),
       outbound: { flush: () => done.push("flushes") },
     },
     dialler: { localAddress: () => ({ ip: "10.0.0.1", port: 40000 }) },
@@ -160,9 +162,10 @@ describe("LinkHandshakes", () => {
   });
 
   test("a key that is not pinned ends the link, at once or when a reload pins others", () => {
-    const { done, logged, layer, start } = open({}, [PIN]);
+    const { done, logged, layer, start, handshakes, securable } = open({}, [PIN]);
     layer.outcome = HANDSHAKE_DONE;
     start();
+    handshakes.proceed(securable);
     expect(done.at(-1)).toBe("closes: TlsHandshakeFailure");
     expect(logged.at(-1)).toBe(
       "error 10.0.0.2:6222 - rid:7 - TLS route handshake error: certificate not pinned",
@@ -170,11 +173,36 @@ describe("LinkHandshakes", () => {
     const later = open();
     later.layer.outcome = HANDSHAKE_DONE;
     later.start();
+    later.handshakes.proceed(later.securable);
     expect(later.handshakes.closeUnpinned()).toBe(0);
-    later.tlsContexts.configure({ cluster: { context: later.context, pinnedCerts: [PIN] } });
+    later.tlsContexts.configure({
+      cluster: { context: later.context, pinnedCerts: [PIN], checksPeers: false },
+    });
     expect(later.handshakes.closeUnpinned()).toBe(1);
     expect(later.handshakes.closeUnpinned()).toBe(0);
     expect(later.done.at(-1)).toBe("closes: TlsHandshakeFailure");
+  });
+
+  test("are done once a certificate that must be asked about is said to be valid", () => {
+    for (const isValid of [true, false]) {
+      const { done, layer, logged, start, handshakes, securable } = open({}, [], true);
+      start();
+      layer.outcome = HANDSHAKE_DONE;
+      expect(handshakes.proceed(securable)).toBe(false);
+      expect(done.slice(-2)).toEqual(["holds input", "asks about the peer of cluster"]);
+      expect(handshakes.peerChecked(securable, isValid)).toBe(isValid);
+      expect(done.at(-1)).toBe(isValid ? "secured" : "closes: TlsHandshakeFailure");
+      if (!isValid) expect(logged.at(-1)).toContain("client not OCSP valid");
+    }
+  });
+
+  test("as a server wait for an event, in which what comes right behind is read", () => {
+    const { connection, layer, start, handshakes, securable } = open();
+    layer.outcome = HANDSHAKE_DONE;
+    start();
+    expect(connection.phase).toBe(PHASE_HANDSHAKE);
+    expect(handshakes.proceed(securable)).toBe(true);
+    expect(connection.phase).toBe(PHASE_SETTLED);
   });
 
   test("without a library for TLS there is none", () => {

@@ -11,13 +11,21 @@ import type { Dialler } from "../../runtime/dialling.ts";
 import { WOULD_BLOCK } from "../../runtime/poller.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { HANDSHAKE_DONE, type TlsLayer } from "../../runtime/tls.ts";
-import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
+import {
+  type Connection,
+  PHASE_HANDSHAKE,
+  PHASE_PEER_CHECK,
+  PHASE_SETTLED,
+  STATE_CLOSING,
+} from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import type { LinkClock, LinkKind, LinkLog, LinkTls } from "../core/link.ts";
 import type { LinkTlsContexts } from "./link_tls.ts";
 
 export interface LinkHandshakesOptions {
-  readonly shard: Pick<LinkShard, "close"> & { readonly outbound: Pick<LinkShard["outbound"], "flush"> };
+  readonly shard: Pick<LinkShard, "close" | "holdInput" | "askAboutPeer"> & {
+    readonly outbound: Pick<LinkShard["outbound"], "flush">;
+  };
   readonly dialler: Pick<Dialler, "localAddress">;
   readonly tls: TlsLayer;
   readonly tlsContexts: LinkTlsContexts;
@@ -65,15 +73,16 @@ export class LinkHandshakes {
     const { fallback } = options;
     const handshake: Handshake = { options, then, isAwaited: fallback !== undefined, stopTimeout: () => {} };
     this.#underWay.set(link, handshake);
-    if (fallback === undefined) {
-      this.#shake(link, handshake);
+    if (fallback !== undefined) {
+      handshake.stopTimeout = clock.after(fallback.afterMs, () => {
+        fallback.send();
+        this.#begin(link, handshake);
+      });
       return;
     }
-    handshake.stopTimeout = clock.after(fallback.afterMs, () => {
-      fallback.send();
-      this.#shake(link, handshake);
-    });
-    this.proceed(link);
+    // Whoever dialled has the first word. What comes right behind a handshake is read in the event that ends it, and there
+    // is none after this call: a server waits for the one that brings the hello.
+    if (this.#begin(link, handshake) && link.isDialled) this.#goOn(link, handshake);
   }
 
   /** The socket has an event. True when the link is secured and may have something to read. */
@@ -83,7 +92,7 @@ export class LinkHandshakes {
     if (!handshake.isAwaited) return this.#goOn(link, handshake);
     if (this.#options.tls.peek(link.connection.slot) === WOULD_BLOCK) return false;
     handshake.stopTimeout();
-    return this.#shake(link, handshake);
+    return this.#begin(link, handshake) && this.#goOn(link, handshake);
   }
 
   /** The socket is gone. */
@@ -106,7 +115,8 @@ export class LinkHandshakes {
     return count;
   }
 
-  #shake(link: SecurableLink, handshake: Handshake): boolean {
+  /** False where the connection is lost. */
+  #begin(link: SecurableLink, handshake: Handshake): boolean {
     const { shard, tls, clock } = this.#options;
     const { connection, isDialled, remoteIp } = link;
     const { context, timeoutMs, serverName } = handshake.options;
@@ -125,21 +135,43 @@ export class LinkHandshakes {
     });
     // A server of which only the address is known is verified by that.
     tls.startTls(connection.slot, context, isDialled ? { serverName: serverName || remoteIp } : null);
-    return this.#goOn(link, handshake);
+    return true;
   }
 
   #goOn(link: SecurableLink, handshake: Handshake): boolean {
-    const { tls, tlsContexts } = this.#options;
+    const { shard, tls, tlsContexts } = this.#options;
     const { connection } = link;
     const outcome = tls.handshake(connection.slot);
     if (outcome === WOULD_BLOCK) return false;
-    handshake.stopTimeout();
-    this.#underWay.delete(link);
     if (outcome !== HANDSHAKE_DONE) {
+      this.#stop(link, handshake);
       this.#fail(link, tls.handshakeError().text);
       return false;
     }
     const { context } = handshake.options;
+    if (!tlsContexts.checksPeers(context)) return this.#finish(link, handshake);
+    connection.phase = PHASE_PEER_CHECK;
+    shard.holdInput(connection);
+    shard.askAboutPeer(connection, context, tls.session(connection.slot).peerCertificates);
+    return false;
+  }
+
+  /** Main's answer about the other side's certificates. True where the link is secured now. */
+  peerChecked(link: SecurableLink, isValid: boolean): boolean {
+    const handshake = this.#underWay.get(link);
+    if (handshake === undefined) return false;
+    if (isValid) return this.#finish(link, handshake);
+    this.#stop(link, handshake);
+    this.#fail(link, `${link.isDialled ? "server" : "client"} not OCSP valid`);
+    return false;
+  }
+
+  /** The handshake is done, and nothing is to be said against the other side's certificates. */
+  #finish(link: SecurableLink, handshake: Handshake): boolean {
+    const { tls, tlsContexts } = this.#options;
+    const { connection } = link;
+    const { context } = handshake.options;
+    this.#stop(link, handshake);
     const session = tls.session(connection.slot);
     if (!tlsContexts.isPinned(context, session)) {
       this.#fail(link, "certificate not pinned");
@@ -152,6 +184,11 @@ export class LinkHandshakes {
     connection.phase = PHASE_SETTLED;
     handshake.then();
     return true;
+  }
+
+  #stop(link: SecurableLink, handshake: Handshake): void {
+    handshake.stopTimeout();
+    this.#underWay.delete(link);
   }
 
   /** What happened to the socket, `read: <what>`, is told as Go tells it, with both its ends. */

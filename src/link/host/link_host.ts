@@ -3,12 +3,17 @@
  * their interest in its index, their messages in its rings.
  */
 
+import type { ClientInfo } from "../../account/client_info.ts";
+import { encodeRemoteLatency } from "../../account/latency.ts";
+import { remoteLatencySubject } from "../../account/reply_subject.ts";
+import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
 import type { HashComparison } from "../../auth/password.ts";
 import type { HeldMessage } from "../../fabric/held_message.ts";
 import type { ListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import {
+  CONNECTION_ACCOUNT,
   CONNECTION_CONTEXT,
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
@@ -19,14 +24,16 @@ import {
   CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
+  MESSAGE_LINE_BYTES_MAX,
 } from "../../memory/layout.ts";
-import { closeReasonEntry } from "../../protocol/close_reason.ts";
+import { accountWord, leafnodesElsewhereWord } from "../../memory/map.ts";
+import { type CloseReason as CloseReasonType, closeReasonEntry } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
-import type { LinkControl, LinksQuery } from "../../shard/shard_options.ts";
+import type { LinkControl, LinkQuery } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkEvents, LinkKind, LinkMessage } from "../core/link.ts";
@@ -39,9 +46,12 @@ import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
 import { leafInfoOf } from "./leaf_client_info.ts";
+import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
+import { LinkReports } from "./link_reports.ts";
 import { LinkTlsContexts } from "./link_tls.ts";
 import { LocalWishes } from "./local_wishes.ts";
+import { MeasuredRequests } from "./measured_requests.ts";
 import { CONTEXT_FROM_LEAF, LinkPlanRules } from "./plan_rules.ts";
 import { Protocols } from "./protocols.ts";
 import { Receiving } from "./receiving.ts";
@@ -68,6 +78,7 @@ interface Running {
   readonly protocols: Protocols;
   readonly replies: GatewayReplies;
   readonly local: LocalWishes;
+  readonly leafImports: LeafImports;
 }
 
 export class ShardLinks implements LinkHost, LinkEvents {
@@ -81,6 +92,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
   readonly #wishes: LinkWishes;
   readonly #connections: LinkConnections;
   readonly #receiving: Receiving;
+  readonly #reports: LinkReports;
+  readonly #measuredRequests = new MeasuredRequests();
   readonly #logins: ShardLeafLogins;
   readonly #fabric: ShardFabric;
   #running: Running | null = null;
@@ -114,9 +127,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
       isOwn: (kind, ip, port) => this.#isOwn(kind, ip, port),
       accepted: (kind, connection) => this.#running!.protocols.accept(kind, connection),
     });
+    this.#reports = new LinkReports(shard, this.#connections, this.#wishes);
     this.#receiving = new Receiving(shard, this.#names);
     this.#logins = new ShardLeafLogins(shard);
     this.#fabric = new ShardFabric(shard, this.#wishes, (link) => hostOf(link).connection, log);
+    this.#fabric.onRequest = (account, reply) =>
+      this.#measuredRequests.note(textOf(account), textOf(reply), shard.wallMs());
     this.plans = new LinkPlanRules({
       shard,
       wishes: this.#wishes,
@@ -140,16 +156,25 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   receive(connection: Connection, start: number, end: number): number {
-    return this.#receiving.receive(this.#connections.of(connection), start, end);
+    const link = this.#connections.of(connection);
+    const rest = this.#receiving.receive(link, start, end);
+    link.noteActivity();
+    return rest;
   }
 
   ended(connection: Connection): void {
     this.#logins.forget(connection.slot);
+    const { kind } = this.#connections.of(connection);
+    this.#reports.noteEnd(kind, connection.closeReason as CloseReasonType);
     this.#connections.ended(connection);
   }
 
   answer(connection: Connection, verdict: Verdict): void {
     this.#logins.answer(connection.slot, connection.clientId, verdict);
+  }
+
+  peerChecked(connection: Connection, isValid: boolean): void {
+    this.#connections.peerChecked(connection, isValid);
   }
 
   publish(message: HeldMessage): number {
@@ -176,9 +201,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#timers.fire();
   }
 
-  refresh(): void {
+  refresh(terms: readonly AccountTerms[]): void {
     this.#logins.refresh();
-    if (this.#running !== null) this.#accountsChanged(this.#running);
+    if (this.#running === null) return;
+    this.#accountsChanged(this.#running);
+    this.#running.protocols.leafs?.applyTerms(terms);
   }
 
   control(message: LinkControl): void {
@@ -211,8 +238,36 @@ export class ShardLinks implements LinkHost, LinkEvents {
     if (count > 0) this.#shard.log("info", `Disconnect ${count} clients due to pinned certs reload`);
   }
 
-  report(query: LinksQuery): unknown {
-    return this.#running === null ? null : this.#running.protocols.report(query);
+  query(query: LinkQuery): unknown {
+    if (this.#running === null) return null;
+    const { protocols } = this.#running;
+    switch (query.what) {
+      case "links":
+        return this.#reports.counts(protocols);
+      case "linkAccounts":
+        return this.#reports.accounts(protocols);
+      case "routes":
+        return this.#reports.routes(protocols, query.subscriptions);
+      case "gateways":
+        return this.#reports.gateways(protocols, query);
+      case "leafs":
+        return this.#reports.leafs(protocols, query.account, query.subscriptions);
+    }
+  }
+
+  responds(reply: string, responder: ClientInfo): void {
+    const latency = this.#measuredRequests.respond(reply, responder, this.#shard.wallMs());
+    const subject = remoteLatencySubject(reply);
+    if (latency !== null && subject !== null)
+      this.#shard.publishSystem(subject, encodeRemoteLatency(latency));
+  }
+
+  kick(id: number): boolean {
+    return this.#running?.protocols.leafs?.kick(id) ?? false;
+  }
+
+  wrote(connection: Connection): void {
+    this.#connections.of(connection).noteActivity();
   }
 
   // What protocols tell.
@@ -231,18 +286,30 @@ export class ShardLinks implements LinkHost, LinkEvents {
     hostOf(link).registered = null;
     if (link.kind === "leaf") this.#leaveAccount(connection);
     this.#shard.plans.forgetAll();
+    this.#running!.leafImports.forget(link);
     this.#running!.core.left(link);
   }
 
   interest(link: Link, key: InterestKey, weight: number): void {
-    this.#running!.core.interest(link, key, weight);
+    const { core, leafImports } = this.#running!;
+    if (link.role === "spoke") leafImports.set(link, key, weight);
+    core.interest(link, key, weight);
   }
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
+    const { subject, reply } = message;
+    // Records, plans and outboxes are laid out for the lines of clients.
+    if (subject.length + reply.length > MESSAGE_LINE_BYTES_MAX) {
+      const length = `${subject.length + reply.length} bytes`;
+      this.#shard.log("error", `Dropped a message of a ${link.kind}: its subject and reply have ${length}`);
+      return;
+    }
     this.#running!.core.message(link, message, queues);
   }
 
   changed(link: Link): void {
+    // Plans say as well what may come over a leaf link.
+    if (link.kind === "leaf") this.#shard.plans.forgetAll();
     this.#running!.core.changed(link);
   }
 
@@ -279,7 +346,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const local = new LocalWishes(shard.index, shard.node, shard.accounts, core);
     this.#fabric.local = local;
     this.#fabric.mayLoadAccounts = setup.isOperatorMode;
-    this.#running = { setup, core, protocols, replies, local };
+    const leafImports = new LeafImports(shard.accounts, core);
+    this.#running = { setup, core, protocols, replies, local, leafImports };
     this.#accountsChanged(this.#running);
     local.start();
     protocols.start();
@@ -304,8 +372,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     }
     words[(connection.address + CONNECTION_FLAGS) >> 2]! |= flags;
     words[(connection.address + CONNECTION_CONTEXT) >> 2] = context;
-    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] =
-      link.kind === "leaf" ? this.#shard.options.maxPayloadBytes : NO_LIMIT;
+    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = host.peer.rules.payloadBytesMax ?? NO_LIMIT;
   }
 
   #enterAccount(connection: Connection, name: string): void {
@@ -313,10 +380,21 @@ export class ShardLinks implements LinkHost, LinkEvents {
     connection.account = accounts.byByteName(name) ?? accounts.global;
     // What a leaf node may do its protocol says; accounts do the same to its messages as to clients'.
     connection.context = contexts.take(connection.account, null);
+    this.#count(connection, connection.account.id);
   }
 
   #leaveAccount(connection: Connection): void {
     this.#shard.contexts.release(connection.context);
+    this.#count(connection, 0);
+  }
+
+  /** Counts a leaf link as a connection of an account, 0 for none any more. */
+  #count(connection: Connection, account: number): void {
+    const { words, map } = this.#shard.shared;
+    if (connection.countedIn !== 0) Atomics.sub(words, accountWord(map, connection.countedIn), 1);
+    connection.countedIn = account;
+    words[(connection.address + CONNECTION_ACCOUNT) >> 2] = account;
+    if (account !== 0) Atomics.add(words, accountWord(map, account), 1);
   }
 
   #accountsChanged({ core, protocols, local }: Running): void {
@@ -331,6 +409,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
       if (now.has(id)) continue;
       protocols.gateways?.accountGone(name);
       protocols.leafs?.expel(name);
+    }
+    for (const link of core.links) {
+      // Leaf links are in one account each, whose definition they go by.
+      const { connection } = hostOf(link);
+      if (link.kind === "leaf")
+        connection.account = accounts.byId(connection.account.id) ?? connection.account;
     }
     this.#announceServiceReplies(core);
     this.#fabric.accountsChanged();
@@ -360,13 +444,14 @@ export class ShardLinks implements LinkHost, LinkEvents {
     if (account === undefined) return undefined;
     const { definition } = account;
     const { limits, serviceImports, mappings } = definition;
+    const { words, map } = this.#shard.shared;
     const wanted = [...serviceImports.map(({ local }) => local), ...mappings.map(({ source }) => source)];
     const answers = this.#serviceReplies.get(name);
     return {
       label: definition.name,
       isSystem: definition.isSystem,
       leafsMax: limits.maxLeafnodes,
-      leafsElsewhere: 0,
+      leafsElsewhere: Atomics.load(words, leafnodesElsewhereWord(map, account.id)),
       payloadBytesMax: limits.maxPayloadBytes,
       subscriptionsMax: limits.maxSubscriptions,
       alwaysWanted: [...wanted.map(byteStringOfText), ...(answers === undefined ? [] : [answers.subject])],
@@ -398,7 +483,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     return {
       opened: (report, announces) => this.#tell({ type: "leafOpened", leaf: leafInfoOf(report), announces }),
       closed: (report, reason) => {
-        this.#tell({ type: "leafClosed", leaf: leafInfoOf(report), reason: closeReasonEntry(reason).text });
+        const record = this.#reports.leaf(report, true);
+        this.#reports.noteLeafEnd(record);
+        const { text } = closeReasonEntry(reason);
+        this.#tell({ type: "leafClosed", leaf: leafInfoOf(report), record, reason: text });
       },
       refused: ({ id, remoteIp }, { account, user, eventReason }) => {
         const leaf = { clientId: id, host: remoteIp, account, user, kind: "Leafnode" };

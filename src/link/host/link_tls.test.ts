@@ -13,6 +13,7 @@ const context = (clientContext: number): TlsContext => ({ kind: "openssl", conte
 const block = (clientContext: number, ...pinnedCerts: string[]) => ({
   context: context(clientContext),
   pinnedCerts,
+  checksPeers: false,
 });
 const session = (...peerCertificates: Uint8Array[]): TlsSession => ({
   version: "1.3",

@@ -36,6 +36,11 @@ export class LinkTlsContexts {
     return this.#layer.hasContext(name);
   }
 
+  /** Whether main is to be asked about a peer's certificates. */
+  checksPeers(name: string): boolean {
+    return this.#blocks[name]?.checksPeers ?? false;
+  }
+
   /** Whether a peer has one of the keys that it must have. */
   isPinned(name: string, { peerCertificates }: TlsSession): boolean {
     const pins = this.#blocks[name]?.pinnedCerts ?? [];

@@ -2,15 +2,13 @@
  * What this server's own clients and services want, read from the journal of the shared index and told to the ledger: as it
  * is, and as what it amounts to in accounts whose streams are imported.
  */
-import { shadowSubject } from "../../account/shadow_interest.ts";
 import { EntryView } from "../../interest/entry_view.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
 import type { InterestJournal } from "../../interest/journal.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { ShardAccounts } from "../../shard/accounts.ts";
-import { byteStringOfText } from "../../subject/byte_string.ts";
-import type { InterestKey } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
+import { type Shadow, StreamShadows } from "./stream_shadows.ts";
 
 /** What one entry of the index was known to hold. There may be millions, nearly all of them wanted plainly and in one place. */
 interface Known {
@@ -21,17 +19,11 @@ interface Known {
   /** What its account is called; null for one that is not defined. */
   readonly account: string | null;
   /** Where it is told besides: in accounts whose streams it meets. */
-  readonly imports: readonly Place[];
-}
-
-interface Place {
-  readonly account: string;
-  readonly subject: string;
+  readonly shadows: readonly Shadow[];
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map();
 const PLAINLY: ReadonlyMap<string, number> = new Map([["", 1]]);
-const NOWHERE: readonly Place[] = [];
 
 export class LocalWishes {
   readonly #journal: InterestJournal;
@@ -41,8 +33,7 @@ export class LocalWishes {
   readonly #core: Pick<LinkCore, "wantsHere">;
   readonly #known = new Map<number, Known>();
   readonly #queueNames = new Map<number, string>();
-  /** Members of this server that a stream import makes of exporters' subjects, by (account, subject, queue). */
-  readonly #imported = new Map<string, number>();
+  readonly #imports: StreamShadows;
   readonly #view = new EntryView();
 
   constructor(
@@ -56,6 +47,7 @@ export class LocalWishes {
     this.#node = node;
     this.#accounts = accounts;
     this.#core = core;
+    this.#imports = new StreamShadows(core, "imports", "");
   }
 
   /** Tells of everything there is; from then on read() tells what changes. */
@@ -82,7 +74,7 @@ export class LocalWishes {
   accountsChanged(): void {
     for (const [entryId, known] of this.#known) {
       const places = this.#placesOf(known);
-      if (places.account === known.account && arePlacesEqual(places.imports, known.imports)) continue;
+      if (places.account === known.account && isEqual(places.shadows, known.shadows)) continue;
       const anew = { ...known, ...places };
       this.#known.set(entryId, anew);
       // What is told in its own account goes on, unless that is called something else now.
@@ -137,43 +129,22 @@ export class LocalWishes {
   }
 
   /** `more`: by how much the members have become more than they were. */
-  #tellGroup({ account, subject, imports }: Known, queue: string, weight: number, more: number): void {
+  #tellGroup({ account, subject, shadows }: Known, queue: string, weight: number, more: number): void {
     if (more === 0) return;
     if (account !== null) this.#core.wantsHere("own", { account, subject, queue, origin: "" }, weight);
-    for (const place of imports) {
-      const key = { ...place, queue, origin: "" };
-      this.#core.wantsHere("imports", key, this.#count(key, more));
-    }
-  }
-
-  /** How many want something through imports, of all local subjects that amount to it. */
-  #count({ account, subject, queue }: InterestKey, more: number): number {
-    const name = `${account} ${subject} ${queue}`;
-    const total = (this.#imported.get(name) ?? 0) + more;
-    if (total === 0) this.#imported.delete(name);
-    else this.#imported.set(name, total);
-    return queue === "" ? Math.min(total, 1) : total;
+    this.#imports.add(shadows, queue, more);
   }
 
   #placesOf({
     accountId,
     subject,
-  }: Pick<Known, "accountId" | "subject">): Pick<Known, "account" | "imports"> {
+  }: Pick<Known, "accountId" | "subject">): Pick<Known, "account" | "shadows"> {
     const account = this.#accounts.byId(accountId);
-    if (account === undefined) return { account: null, imports: NOWHERE };
-    const { byteName, definition } = account;
-    if (definition.streamImports.length === 0) return { account: byteName, imports: NOWHERE };
-    const imports: Place[] = [];
-    for (const imported of definition.streamImports) {
-      const shadow = shadowSubject(imported, subject);
-      if (shadow !== null)
-        imports.push({ account: byteStringOfText(imported.exporterName), subject: shadow });
-    }
-    return { account: byteName, imports };
+    return { account: account?.byteName ?? null, shadows: StreamShadows.of(account, subject) };
   }
 }
 
-function arePlacesEqual(some: readonly Place[], others: readonly Place[]): boolean {
+function isEqual(some: readonly Shadow[], others: readonly Shadow[]): boolean {
   return (
     some.length === others.length &&
     some.every(({ account, subject }, i) => others[i]!.account === account && others[i]!.subject === subject)

@@ -4,7 +4,6 @@ import { readFileSync } from "node:fs";
 import type { HashComparison } from "../../auth/password.ts";
 import { newNuid } from "../../base/nuid.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
-import type { LinksQuery } from "../../shard/shard_options.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestLedger } from "../core/ledger.ts";
 import type {
@@ -68,9 +67,10 @@ export class Protocols {
     if (this.routes?.cluster.isDynamic) {
       this.#host.tell({ type: "clusterName", name: textOf(this.routes.cluster.name) });
     }
+    const { leafnodes } = this.#setup;
     this.gateways?.start();
     this.routes?.start();
-    this.leafs?.setRemotes(this.#setup.leafnodes!.options.remotes);
+    if (leafnodes !== null) this.leafs?.setRemotes(leafnodes.options.remotes);
   }
 
   /** The protocol for a connection that a listener took. */
@@ -113,18 +113,6 @@ export class Protocols {
     if (leafnodes !== null) {
       this.leafs?.setOptions(leafOptions(setup, leafnodes));
       this.leafs?.setRemotes(leafnodes.options.remotes);
-    }
-  }
-
-  /** The links, as monitoring shows them. */
-  report(query: LinksQuery): unknown {
-    switch (query.what) {
-      case "routes":
-        return this.routes?.reports() ?? [];
-      case "gateways":
-        return this.gateways?.status(query) ?? null;
-      case "leafs":
-        return this.leafs?.report() ?? [];
     }
   }
 

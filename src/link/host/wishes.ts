@@ -88,9 +88,12 @@ export class LinkWishes {
   }
 
   /** What a link wants, for monitoring. */
-  list(
-    link: Link,
-  ): readonly { readonly account: number; readonly subject: string; readonly queue: string }[] {
+  list(link: Link): readonly {
+    readonly account: number;
+    readonly subject: string;
+    readonly queue: string;
+    readonly origin: string;
+  }[] {
     return [...(this.#byLink.get(link) ?? NO_WISHES)];
   }
 

@@ -1,3 +1,4 @@
+import { edenGC } from "bun:jsc";
 import { LIBSSL_FILE } from "../openssl/libssl.ts";
 import type { Runtime } from "../runtime.ts";
 import { openBunOpenSsl } from "./openssl.ts";
@@ -6,8 +7,12 @@ import { openBunPosix } from "./posix.ts";
 export const bunRuntime: Runtime = {
   name: "bun",
   version: Bun.version,
+  residentBytes: () => process.memoryUsage.rss(),
   collectGarbage() {
     Bun.gc(true);
+  },
+  collectRecentGarbage() {
+    edenGC();
   },
   onSignal(name, handler) {
     process.on(name, handler);

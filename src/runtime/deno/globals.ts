@@ -4,6 +4,8 @@
  */
 export interface DenoGlobal {
   readonly version: { readonly deno: string };
+  readonly build: { readonly os: string; readonly arch: string };
+  memoryUsage(): { readonly rss: number };
   dlopen(
     file: string,
     functions: Record<string, { parameters: readonly string[]; result: string }>,

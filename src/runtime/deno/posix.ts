@@ -32,7 +32,7 @@ export function openDenoPosix(): Posix {
       bytesAt: (address, lengthBytes) =>
         new Uint8Array(deno.UnsafePointerView.getArrayBuffer(pointerTo(address), lengthBytes)).slice(),
     },
-    process.arch,
+    deno.build.arch === "aarch64" ? "arm64" : "x64",
   );
 }
 

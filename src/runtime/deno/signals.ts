@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { SignalName } from "../runtime.ts";
 
 /** How long Deno may take to open its inspector after SIGUSR1; 4 ms were measured. */
@@ -24,7 +23,7 @@ async function closeInspectorOfSignal(): Promise<void> {
   const inspector = await import("node:inspector");
   if (inspector.url() !== undefined) return;
   for (let waitedMs = 0; waitedMs < INSPECTOR_OPENS_MS; waitedMs += INSPECTOR_CHECK_MS) {
-    await sleep(INSPECTOR_CHECK_MS);
+    await new Promise((resolve) => setTimeout(resolve, INSPECTOR_CHECK_MS));
     if (inspector.url() !== undefined) return inspector.close();
   }
 }

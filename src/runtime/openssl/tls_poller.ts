@@ -1,6 +1,5 @@
 // Hot: the reads and writes run once per batch of messages.
 import { assert } from "../../base/assert.ts";
-import { chooseByServerName } from "../certificate_sets.ts";
 import type { Dialler } from "../dialling.ts";
 import type { EpollPoller } from "../epoll_poller.ts";
 import type { Poller, StreamSource } from "../poller.ts";
@@ -9,7 +8,7 @@ import { errnoText } from "../posix/errno.ts";
 import { EAGAIN, EINTR, MSG_PEEK } from "../posix/libc.ts";
 import type { Posix } from "../posix/posix.ts";
 import type { SocketAddress } from "../posix/socket_address.ts";
-import { serverNameOf } from "../server_name.ts";
+import { chooseByServerName, serverNameOf } from "../server_name.ts";
 import {
   type DialledServer,
   HANDSHAKE_DONE,
@@ -19,7 +18,7 @@ import {
   type TlsLayer,
   type TlsSession,
 } from "../tls.ts";
-import { setServerName } from "./client_context.ts";
+import { setServerName } from "./dialled_name.ts";
 import { handshakeErrorOf } from "./handshake_errors.ts";
 import {
   RECORD_BYTES_MAX,

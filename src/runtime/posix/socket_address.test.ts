@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { decodeSocketAddress, encodeSocketAddress, hostPortText } from "./socket_address.ts";
+import { decodeSocketAddress, encodeSocketAddress, hostPortText, isIpAddress } from "./socket_address.ts";
 
 const view = new DataView(new ArrayBuffer(28));
 
@@ -63,4 +63,21 @@ describe("encodeSocketAddress() and decodeSocketAddress()", () => {
 test("hostPortText() puts brackets around IPv6 alone", () => {
   expect(hostPortText("127.0.0.1", 4222)).toBe("127.0.0.1:4222");
   expect(hostPortText("::1", 4222)).toBe("[::1]:4222");
+});
+
+test("isIpAddress() knows the forms of both families, and nothing else", () => {
+  const addresses = ["127.0.0.1", "0.0.0.0", "::1", "::", "fe80::1:2", "::ffff:1.2.3.4", "2001:DB8::F"];
+  expect(addresses.filter((text) => !isIpAddress(text))).toEqual([]);
+  const others = [
+    "",
+    "localhost",
+    "1.2.3",
+    "1.2.3.256",
+    "01.2.3.4",
+    "1.2.3.4.",
+    "fe80::1%lo",
+    "a:b",
+    "[::1]",
+  ];
+  expect(others.filter(isIpAddress)).toEqual([]);
 });

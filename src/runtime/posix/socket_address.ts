@@ -32,6 +32,11 @@ export function decodeSocketAddress(view: DataView): SocketAddress {
   return { ip: isMapped ? ipv4Text(view, 20) : ipv6Text(view, 8), port };
 }
 
+/** Whether text is an IP address, without a zone. Not `node:net`'s `isIP`, which a shard on Deno would pay 8 MB for. */
+export function isIpAddress(text: string): boolean {
+  return (text.includes(":") ? parseIpv6(text) : parseIpv4(text)) !== undefined;
+}
+
 /** As Go's `net.JoinHostPort` prints it: brackets around an IPv6 address. */
 export function hostPortText(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

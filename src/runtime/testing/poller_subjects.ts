@@ -1,14 +1,15 @@
 import { setImmediate } from "node:timers/promises";
 import type { Dialler } from "../dialling.ts";
-import { EpollPoller, wakeEpollPoller } from "../epoll_poller.ts";
+import { EpollPoller } from "../epoll_poller.ts";
 import { loadRuntime } from "../mod.ts";
 import { TlsPoller } from "../openssl/tls_poller.ts";
 import type { Poller, StreamSource } from "../poller.ts";
 import { POLLIN } from "../posix/libc.ts";
 import { listenTcp } from "../posix/listen.ts";
 import { listenWithRuntime } from "../socket_listener.ts";
-import { SocketPoller, wakeSocketPoller } from "../socket_poller.ts";
+import { SocketPoller } from "../socket_poller.ts";
 import type { TlsLayer } from "../tls.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../wake_poller.ts";
 import { WAKE_WORD } from "./wake_worker.ts";
 
 export const SLOTS_MAX = 64;

@@ -2,8 +2,10 @@
 import type { Options } from "../../config/option_table.ts";
 import type { OcspCacheOptions } from "../../config/tls.ts";
 import type { OcspMonitor } from "../../monitor/snapshot.ts";
+import { CLIENT_CONTEXT } from "../../runtime/tls.ts";
 import type { CheckedCertificate } from "./certificate.ts";
-import { PeerChecks } from "./peer_checks.ts";
+import { checkedBlocks } from "./checked_blocks.ts";
+import { PeerChecks, type PeerKind } from "./peer_checks.ts";
 import { askByGet, askByPost } from "./responder.ts";
 import { type CacheLog, ResponseCache } from "./response_cache.ts";
 import { Staple } from "./staple.ts";
@@ -24,7 +26,7 @@ export interface OcspHost {
   /** One of the server's own certificates is not good. */
   stop(): void;
   linkInvalid(peer: CheckedCertificate, link: CheckedCertificate, reason: string): void;
-  peerRejected(peer: CheckedCertificate, reason: string): void;
+  peerRejected(kind: PeerKind, peer: CheckedCertificate, reason: string): void;
 }
 
 export type OcspResult =
@@ -38,7 +40,8 @@ export class Ocsp {
   readonly #host: OcspHost;
   readonly #staples: readonly (Staple | null)[];
   readonly #cache: ResponseCache | null;
-  readonly #peers: PeerChecks | null;
+  /** By the name of the TLS block. */
+  readonly #peers: ReadonlyMap<string, PeerChecks>;
 
   /** Gets the staples that the options ask for. Nothing runs before `start`. */
   static async open(options: Options, host: OcspHost, withoutStaple: WithoutStaple): Promise<OcspResult> {
@@ -68,10 +71,15 @@ export class Ocsp {
     this.#staples = settings.map((each) =>
       each === null ? null : new Staple(each, askByPost, host.log, events),
     );
-    const peer = options.tls?.ocspPeer;
-    const checksPeers = peer?.verify === true;
-    this.#cache = checksPeers ? new ResponseCache(options.ocspCache ?? CACHE_DEFAULTS, host.log) : null;
-    this.#peers = this.#cache === null ? null : new PeerChecks(peer!, this.#cache, askByGet, host.log, host);
+    const blocks = checkedBlocks(options);
+    const cache = new ResponseCache(options.ocspCache ?? CACHE_DEFAULTS, host.log);
+    this.#cache = blocks.length === 0 ? null : cache;
+    this.#peers = new Map(
+      blocks.map(({ name, peers, options: peer }) => [
+        name,
+        new PeerChecks(peers, peer, cache, askByGet, host.log, host),
+      ]),
+    );
   }
 
   /** By certificate of the listener, base64; null for one without. */
@@ -84,11 +92,14 @@ export class Ocsp {
     return this.#staples.some((staple) => staple !== null);
   }
 
-  /** What monitoring shows; null where peers are not checked. */
+  /** What monitoring shows; null where no peers are checked. */
   get monitored(): OcspMonitor | null {
     const cache = this.#cache;
     if (cache === null) return null;
-    return { cache: cache.type === "none" ? null : { type: cache.type, ...cache.statistics } };
+    return {
+      checksClients: this.#peers.has(CLIENT_CONTEXT),
+      cache: cache.type === "none" ? null : { type: cache.type, ...cache.statistics },
+    };
   }
 
   start(): void {
@@ -97,10 +108,9 @@ export class Ocsp {
     this.#cache?.start();
   }
 
-  /** Whether a client with this verified chain may come in, DER. */
-  async isPeerValid(chain: readonly Uint8Array<ArrayBuffer>[]): Promise<boolean> {
-    this.#host.log.debug("Peer OCSP enabled: 1 TLS client chain(s) will be evaluated");
-    return (await this.#peers?.isValid(chain)) ?? false;
+  /** Whether a peer with this verified chain may connect, DER, by the TLS block of that name. */
+  async isPeerValid(block: string, chain: readonly Uint8Array<ArrayBuffer>[]): Promise<boolean> {
+    return (await this.#peers.get(block)?.isValid(chain)) ?? false;
   }
 
   stop(): void {

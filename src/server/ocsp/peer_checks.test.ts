@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { checked, createAuthority, derOf, keptLog } from "../../../test/support/ocsp_authority.ts";
 import type { OcspPeerOptions } from "../../config/tls.ts";
-import { isCurrent, PeerChecks } from "./peer_checks.ts";
+import { type CheckedPeers, isCurrent, PeerChecks } from "./peer_checks.ts";
 import { ResponseCache } from "./response_cache.ts";
 
 const OPTIONS: OcspPeerOptions = {
@@ -13,6 +13,8 @@ const OPTIONS: OcspPeerOptions = {
   allowWhenCaUnreachable: false,
   cacheTtlMs: 3_600_000,
 };
+
+const CLIENTS: CheckedPeers = { kind: "Client", side: "client", isVerified: true };
 
 const authority = await createAuthority();
 const client = authority.make("/CN=client");
@@ -30,9 +32,9 @@ function checksWith(options: Partial<OcspPeerOptions> = {}, preserveRevoked = fa
   const told: string[] = [];
   const cacheOptions = { type: "local", localStore: "", preserveRevoked, saveIntervalMs: 1000 } as const;
   const cache = new ResponseCache(cacheOptions, log);
-  const checks = new PeerChecks({ ...OPTIONS, ...options }, cache, authority.ask, log, {
+  const checks = new PeerChecks(CLIENTS, { ...OPTIONS, ...options }, cache, authority.ask, log, {
     linkInvalid: (peer, link, reason) => told.push(`link ${link.name} of ${peer.name}: ${reason}`),
-    peerRejected: (peer, reason) => told.push(`peer ${peer.name}: ${reason}`),
+    peerRejected: (kind, peer, reason) => told.push(`${kind} ${peer.name}: ${reason}`),
   });
   return { checks, cache, log, told };
 }
@@ -53,8 +55,23 @@ describe("PeerChecks", () => {
     expect(await checks.isValid(chain)).toBe(false);
     expect(told).toEqual([
       "link CN=client of CN=client: Invalid OCSP response status: revoked",
-      "peer CN=client: client not OCSP valid",
+      "Client CN=client: client not OCSP valid",
     ]);
+  });
+
+  test("a server that was dialled without verification is not valid, whatever it shows", async () => {
+    authority.responder.setState(client, "good");
+    const log = keptLog();
+    const dialled = { kind: "Leafnode", side: "server", isVerified: false } as const;
+    const cache = new ResponseCache(
+      { type: "none", localStore: "", preserveRevoked: false, saveIntervalMs: 1 },
+      log,
+    );
+    const events = { linkInvalid: () => {}, peerRejected: () => {} };
+    const checks = new PeerChecks(dialled, OPTIONS, cache, authority.ask, log, events);
+    expect(await checks.isValid(chain)).toBe(false);
+    expect(log.lines).toContain("error: Peer certificate is nil, rejecting OCSP peer");
+    expect(authority.asked).toEqual([]);
   });
 
   test("asks about every certificate but the root", async () => {
@@ -85,6 +102,7 @@ describe("PeerChecks", () => {
     authority.responder.options = { minutes: 0 };
     authority.responder.setState(client, "revoked");
     const strict = new PeerChecks(
+      CLIENTS,
       { ...OPTIONS, allowWhenCaUnreachable: true, allowedClockSkewMs: 0, cacheTtlMs: -1000 },
       cache,
       authority.ask,

@@ -12,11 +12,20 @@ import type { CacheLog, ResponseCache } from "./response_cache.ts";
 export interface PeerCheckEvents {
   /** A certificate of a peer's chain is invalid. */
   linkInvalid(peer: CheckedCertificate, link: CheckedCertificate, reason: string): void;
-  peerRejected(peer: CheckedCertificate, reason: string): void;
+  peerRejected(kind: PeerKind, peer: CheckedCertificate, reason: string): void;
 }
 
-/** Why the handshake fails, also in the log. */
-export const CLIENT_REJECTED = "client not OCSP valid";
+/** As events name connections. */
+export type PeerKind = "Client" | "Leafnode";
+
+/** Whose certificates are checked. */
+export interface CheckedPeers {
+  readonly kind: PeerKind;
+  /** In the handshake: a server has been dialled. */
+  readonly side: "client" | "server";
+  /** Without verification there is no chain that could hold. */
+  readonly isVerified: boolean;
+}
 
 const CA_TIMEOUT_MS = 2000;
 
@@ -26,21 +35,24 @@ interface Link {
 }
 
 export class PeerChecks {
+  readonly #peers: CheckedPeers;
   readonly #cache: ResponseCache;
   readonly #ask: Ask;
   readonly #log: CacheLog;
   readonly #events: PeerCheckEvents;
-  #options: OcspPeerOptions;
+  readonly #options: OcspPeerOptions;
   /** By fingerprint: peers that come at once with one certificate wait for one answer. */
   readonly #asked = new Map<string, Promise<Answer>>();
 
   constructor(
+    peers: CheckedPeers,
     options: OcspPeerOptions,
     cache: ResponseCache,
     ask: Ask,
     log: CacheLog,
     events: PeerCheckEvents,
   ) {
+    this.#peers = peers;
     this.#options = options;
     this.#cache = cache;
     this.#ask = ask;
@@ -48,9 +60,11 @@ export class PeerChecks {
     this.#events = events;
   }
 
-  /** Whether a client with this verified chain may come in: DER, its own certificate first, the root last. */
+  /** Whether a peer with this verified chain may connect: DER, its own certificate first, the root last. */
   async isValid(chain: readonly Uint8Array<ArrayBuffer>[]): Promise<boolean> {
-    const certificates = chain.map(checkedCertificate);
+    const { kind, side, isVerified } = this.#peers;
+    this.#log.debug(`Peer OCSP enabled: ${isVerified ? 1 : 0} TLS ${side} chain(s) will be evaluated`);
+    const certificates = (isVerified ? chain : []).map(checkedCertificate);
     const [peer = null] = certificates;
     if (peer === null || certificates.includes(null)) {
       this.#log.error("Peer certificate is nil, rejecting OCSP peer");
@@ -59,7 +73,7 @@ export class PeerChecks {
     const isValid = await this.#isChainValid(peer, certificates as CheckedCertificate[]);
     if (isValid) return true;
     this.#log.debug("No OCSP valid chains, thus peer is invalid");
-    this.#events.peerRejected(peer, CLIENT_REJECTED);
+    this.#events.peerRejected(kind, peer, `${side} not OCSP valid`);
     return false;
   }
 

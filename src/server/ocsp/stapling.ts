@@ -6,6 +6,7 @@ import { nameText } from "../../base/x509.ts";
 import type { Options } from "../../config/option_table.ts";
 import type { OcspOptions, TlsOptions } from "../../config/tls.ts";
 import { certificatePairs } from "../../runtime/tls_files.ts";
+import { isLeafContext, linkContextPlans } from "../tls_contexts.ts";
 import { type CheckedCertificate, checkedCertificate } from "./certificate.ts";
 import type { StapleSettings } from "./staple.ts";
 
@@ -17,13 +18,12 @@ export interface StaplingPlan {
   readonly warnings: readonly string[];
 }
 
-/** What the options ask for. Throws where a file cannot be read, or there is no issuer. */
-export function planStapling({ tls, ocsp, storeDir }: Options): StaplingPlan {
-  const warnings: string[] = [];
+/** What the options ask for. Throws where a file cannot be read, there is no issuer, or links want staples. */
+export function planStapling(options: Options): StaplingPlan {
+  const { tls, ocsp, storeDir } = options;
+  const warnings = checkLinks(options);
   const staples = (tls === undefined ? [] : certificatePairs(tls)).map(({ certFile }) => {
-    const chain = readCertificates(certFile);
-    const certificate = chain[0] === undefined ? null : checkedCertificate(derOf(chain[0]));
-    if (certificate === null) throw new Error(`error parsing certificate: ${certFile}`);
+    const { chain, certificate } = readChain(certFile);
     if (ocsp?.mode === "never" && certificate.mustStaple) {
       warnings.push(`Certificate at '${certFile}' has MustStaple but OCSP is disabled`);
     }
@@ -38,6 +38,37 @@ export function planStapling({ tls, ocsp, storeDir }: Options): StaplingPlan {
     };
   });
   return { staples, warnings };
+}
+
+/**
+ * Servers of a cluster whose certificates are stapled want staples of one another, also of who dials, which OpenSSL does
+ * not send. Returns what has no effect there.
+ */
+function checkLinks(options: Options): string[] {
+  const warnings: string[] = [];
+  for (const { name, options: tls } of linkContextPlans(options)) {
+    if (isLeafContext(name)) continue;
+    if (tls.ocspPeer?.verify === true) {
+      warnings.push(`${name}.tls: ocsp_peer has no effect on routes and gateways`);
+    }
+    const stapled = certificatePairs(tls).find(({ certFile }) =>
+      isStapled(options.ocsp, readChain(certFile).certificate),
+    );
+    if (stapled === undefined) continue;
+    throw new Error(
+      `ocsp: staples between routes or gateways are not supported by this version of Midge, and '${stapled.certFile}' of ` +
+        `${name}.tls would need them; set ocsp { mode: never }, or run nats-server where they are needed`,
+    );
+  }
+  return warnings;
+}
+
+/** The certificates of a file, and the first of them. */
+function readChain(certFile: string) {
+  const chain = readCertificates(certFile);
+  const certificate = chain[0] === undefined ? null : checkedCertificate(derOf(chain[0]));
+  if (certificate === null) throw new Error(`error parsing certificate: ${certFile}`);
+  return { chain, certificate };
 }
 
 /** A certificate that must have a staple gets one, unless that is ruled out. */

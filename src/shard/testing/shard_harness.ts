@@ -1,7 +1,7 @@
 /** Whole shards in one thread, over fake pollers and one shared memory, for tests: wire bytes in, wire bytes out. */
 import { type AccountDefinition, GLOBAL_ACCOUNT_ID } from "../../account/definition.ts";
 import type { ListenerRules, LoginRules } from "../../auth/login_rules.ts";
-import { createEngine, type Engine } from "../../engine/engine.ts";
+import { createEngine, type Engine, loadEngineCode } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
 import { controlPieces, sendPiece } from "../../fabric/control.ts";
 import { createInterestIndex, type InterestIndex } from "../../interest/interest_index.ts";
@@ -128,7 +128,8 @@ export class ShardHarness {
       { buffer: this.shared.buffer, ...map.index },
       { hashSeed: [1, 2, 3, 4] },
     );
-    this.#engine = createEngine(this.shared.memory, map.area(NODE_MAIN).area, NO_HOST);
+    const engineCode = loadEngineCode();
+    this.#engine = createEngine(this.shared.memory, map.area(NODE_MAIN).area, NO_HOST, engineCode);
     words[nodeWord(NODE_MAIN, NODE_STATE)] = NODE_IS_UP;
     for (let i = 0; i < shardCount; i++) {
       const node = NODE_SHARD_FIRST + i;
@@ -138,6 +139,7 @@ export class ShardHarness {
       const start = {
         node,
         memory: this.shared.memory,
+        engineCode,
         transport: "runtime" as const,
         listen: [],
         info: INFO,
@@ -153,6 +155,7 @@ export class ShardHarness {
         report: (report) => this.reports.push(report),
         ask: (question) => this.questions.push(question),
         collectGarbage: () => {},
+        collectRecentGarbage: () => {},
         residentBytes: () => 0,
         stopListening: () => {},
         createLinks: null,

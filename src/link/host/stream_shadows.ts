@@ -1,0 +1,53 @@
+/**
+ * What interest in imported streams amounts to in the accounts that export them: other servers publish there, and must know.
+ * Counted, since several local subjects may amount to the same one.
+ */
+import { shadowSubject } from "../../account/shadow_interest.ts";
+import type { ShardAccount } from "../../shard/accounts.ts";
+import { byteStringOfText } from "../../subject/byte_string.ts";
+import type { LinkCore } from "../core/link_core.ts";
+
+export interface Shadow {
+  readonly account: string;
+  readonly subject: string;
+}
+
+const NONE: readonly Shadow[] = [];
+
+export class StreamShadows {
+  readonly #core: Pick<LinkCore, "wantsHere">;
+  readonly #tag: string;
+  /** Under which routes hear of it: "" for this server's own, `_` for leaf nodes'. */
+  readonly #origin: string;
+  /** Members in all, by (account, subject, queue). */
+  readonly #totals = new Map<string, number>();
+
+  constructor(core: Pick<LinkCore, "wantsHere">, tag: string, origin: string) {
+    this.#core = core;
+    this.#tag = tag;
+    this.#origin = origin;
+  }
+
+  /** Where interest of an account in a subject, a byte string, is interest in streams of others. */
+  static of(account: ShardAccount | undefined, subject: string): readonly Shadow[] {
+    const imports = account?.definition.streamImports ?? [];
+    if (imports.length === 0) return NONE;
+    return imports.flatMap((imported) => {
+      const shadow = shadowSubject(imported, subject);
+      return shadow === null ? [] : [{ account: byteStringOfText(imported.exporterName), subject: shadow }];
+    });
+  }
+
+  /** There are `more` members than before, or fewer. */
+  add(shadows: readonly Shadow[], queue: string, more: number): void {
+    if (more === 0) return;
+    for (const { account, subject } of shadows) {
+      const name = `${account} ${subject} ${queue}`;
+      const total = (this.#totals.get(name) ?? 0) + more;
+      if (total === 0) this.#totals.delete(name);
+      else this.#totals.set(name, total);
+      const weight = queue === "" ? Math.min(total, 1) : total;
+      this.#core.wantsHere(this.#tag, { account, subject, queue, origin: this.#origin }, weight);
+    }
+  }
+}
