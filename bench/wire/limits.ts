@@ -51,7 +51,13 @@ const services = {
 /** Two servers with a link between them: what counts is the CPU of both. */
 const linked = [
   ...["route-1-1-16", "route-1-1-1024", "gateway-1-1-16", "leaf-1-1-16", "route-accounts-10"],
-  ...["route-request-100", "gateway-request-100", "leaf-request-100", "route-subscriptions-100000"],
+  ...[
+    "route-request-100",
+    "gateway-request-100",
+    "leaf-request-100",
+    "gateway-inbox-50",
+    "route-subscriptions-100000",
+  ],
 ];
 const KB = 1024;
 const MB = 1024 * 1024;

@@ -76,8 +76,9 @@ function linkedRow(topology: Topology, load: "1-1-16" | "1-1-1024" | "request-10
   const shared = { id: `${topology}-${load}`, isQuick: false, topology };
   if (load === "request-100") {
     const title = `request/reply ${over}, 100 connections`;
-    // Replies to what was subscribed to within two seconds take another way through gateways.
-    return { ...shared, title, unit: "request", load: request(100), warmSeconds: 3 };
+    // Replies to what was subscribed to within two seconds take another way through gateways, and whoever answered them
+    // remembers that for two seconds more.
+    return { ...shared, title, unit: "request", load: request(100), warmSeconds: 5 };
   }
   const bytes = load === "1-1-16" ? 16 : 1024;
   return { ...shared, title: `1 → 1, ${bytes} B, ${over}`, unit: "delivery", load: stream(1, 1, bytes) };
@@ -335,6 +336,15 @@ export const rows: readonly Row[] = [
   linkedRow("route", "request-100"),
   linkedRow("gateway", "request-100"),
   linkedRow("leaf", "request-100"),
+  {
+    id: "gateway-inbox-50",
+    title: "a fresh inbox per request over a gateway, 50 connections",
+    unit: "request",
+    isQuick: false,
+    topology: "gateway",
+    load: request(50, "--fresh-inbox"),
+    warmSeconds: 5,
+  },
   {
     id: "route-accounts-10",
     title: "1 → 1, 16 B, in each of ten accounts over a route",

@@ -79,13 +79,16 @@ export class LinkCore implements LinkEvents {
   readonly #fabric: LinkFabric;
   readonly #clock: LinkClock;
   readonly #replies: ReplyRouting;
+  readonly #hasRoutesOnly: boolean;
   readonly #links = new Set<Link>();
 
-  constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting) {
+  /** `hasRoutesOnly`: this server has neither gateways nor leaf nodes, nor will have. */
+  constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting, hasRoutesOnly: boolean) {
     this.#fabric = fabric;
     this.#clock = clock;
     this.recent = new RecentInterest(clock, () => fabric.plansChanged());
     this.#replies = replies;
+    this.#hasRoutesOnly = hasRoutesOnly;
   }
 
   /** Every link whose handshake is done. */
@@ -114,7 +117,8 @@ export class LinkCore implements LinkEvents {
     if (weight > 0 && link.role === "spoke" && this.#replies.mapsRecent)
       this.recent.note(key.account, key.subject);
     this.#fabric.want(link, key, weight);
-    this.ledger.setRemote(link, key, weight);
+    // Members of a cluster hear of it from each other.
+    if (!this.#hasRoutesOnly) this.ledger.setRemote(link, key, weight);
   }
 
   changed(link: Link): void {
@@ -206,7 +210,7 @@ export class LinkCore implements LinkEvents {
     let afar: LinkMessage | null = null;
     for (const [link, named] of groups) {
       if (link.kind === "gateway") {
-        afar ??= { ...message, reply: this.#replies.outgoingReply(account, message.reply) };
+        afar ??= withReply(message, this.#replies.outgoingReply(account, message.reply));
         link.sendMessage(afar, named);
       } else if (link.kind === "route" && origin.link?.kind === "route") {
         // On its second route it is a message like any other.
@@ -228,7 +232,7 @@ export class LinkCore implements LinkEvents {
   /** To this server's own subscribers, as they are to see it. */
   #deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
     const { account, reply } = message;
-    this.#fabric.deliver({ ...message, reply: this.#replies.incomingReply(account, reply) }, isPlain, queues);
+    this.#fabric.deliver(withReply(message, this.#replies.incomingReply(account, reply)), isPlain, queues);
   }
 
   /** A client's answer to a request from another cluster goes straight back. */
@@ -239,6 +243,10 @@ export class LinkCore implements LinkEvents {
     }
     this.#replies.gatewayOf(message.subject)?.sendMessage(message, []);
   }
+}
+
+function withReply(message: LinkMessage, reply: string): LinkMessage {
+  return reply === message.reply ? message : { ...message, reply };
 }
 
 function namesOf({ membersHere, links }: Matches): Set<string> {

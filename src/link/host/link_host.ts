@@ -327,7 +327,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
       gatewayTo: (hash) => protocols.gateways?.outboundTo(hash),
       watchReply: (account, subject, isWatched) => this.#fabric.watchReply(account, subject, isWatched),
     });
-    const core: LinkCore = new LinkCore(this.#fabric, clock, replies);
+    const hasRoutesOnly = setup.gateway === null && setup.leafnodes === null;
+    const core: LinkCore = new LinkCore(this.#fabric, clock, replies, hasRoutesOnly);
     const protocols = new Protocols(setup, {
       clock,
       dialer: this.#connections,

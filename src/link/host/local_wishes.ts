@@ -73,8 +73,9 @@ export class LocalWishes {
   /** Accounts were defined anew: streams that are imported, and accounts that have got a name. */
   accountsChanged(): void {
     for (const [entryId, known] of this.#known) {
-      const anew = { ...known, ...this.#placesOf(known) };
-      if (anew.account === known.account && isEqual(anew.shadows, known.shadows)) continue;
+      const places = this.#placesOf(known);
+      if (places.account === known.account && isEqual(places.shadows, known.shadows)) continue;
+      const anew = { ...known, ...places };
       this.#known.set(entryId, anew);
       // What is told in its own account goes on, unless that is called something else now.
       const own = anew.account === known.account ? { account: null } : {};
