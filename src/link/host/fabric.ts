@@ -2,6 +2,7 @@
  * The rest of the server as links see it: who wants a message here, and the rings that take it there. Cold: what the engine
  * delivers by plans does not come here.
  */
+import { isMeasuredReply } from "../../account/reply_subject.ts";
 import { HeldMessage } from "../../fabric/held_message.ts";
 import { MatchResult } from "../../interest/match_result.ts";
 import { CONTEXT_IS_RENAMED, CONTEXT_IS_RESPONSE } from "../../memory/layout.ts";
@@ -10,13 +11,14 @@ import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
-import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
+import { byteStringOf, bytesOf, textOf } from "../../subject/byte_string.ts";
 import { splitAckReply } from "../core/ack_reply.ts";
 import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
 import type { LinkFabric, Matches } from "../core/link_core.ts";
 import type { LinkInterest } from "../core/routing.ts";
 import type { LocalWishes } from "./local_wishes.ts";
 import { standIn } from "./stand_in.ts";
+import { WaitingWishes } from "./waiting_wishes.ts";
 import type { LinkWishes } from "./wishes.ts";
 
 interface Member {
@@ -46,10 +48,11 @@ export class ShardFabric implements LinkFabric {
   readonly #match = new MatchResult();
   /** Accounts may come that nobody has defined yet. */
   mayLoadAccounts = false;
+  /** A request that another server measures goes to a client here. */
+  onRequest: (account: string, reply: string) => void = () => {};
   /** Set once, right after both are made. */
   local: LocalWishes | null = null;
-  /** Wishes for accounts that nobody has defined yet, by account. */
-  readonly #waiting = new Map<string, Map<Link, { readonly key: InterestKey; readonly weight: number }[]>>();
+  readonly #waiting = new WaitingWishes();
 
   constructor(shard: LinkShard, wishes: LinkWishes, connectionOf: (link: Link) => Connection, log: LinkLog) {
     this.#shard = shard;
@@ -74,16 +77,14 @@ export class ShardFabric implements LinkFabric {
 
   forget(link: Link): void {
     this.#wishes.forget(link);
-    for (const waiting of this.#waiting.values()) waiting.delete(link);
+    this.#waiting.forget(link);
   }
 
   /** Accounts were defined anew: wishes that waited for one are wishes now. */
   accountsChanged(): void {
-    for (const [name, waiting] of [...this.#waiting]) {
+    for (const name of this.#waiting.accounts) {
       if (this.#account(name) === undefined) continue;
-      this.#waiting.delete(name);
-      for (const [link, wishes] of waiting)
-        for (const { key, weight } of wishes) this.want(link, key, weight);
+      for (const { link, key, weight } of this.#waiting.take(name)) this.want(link, key, weight);
     }
   }
 
@@ -104,9 +105,7 @@ export class ShardFabric implements LinkFabric {
       const importer = this.#shard.accounts.byId(leg.account);
       if (importer === undefined) return [];
       const wishes = this.#linksFor(leg.account, leg.subject);
-      return [
-        { account: byteStringOfText(importer.name), subject: byteStringOf(leg.subject), links: wishes },
-      ];
+      return [{ account: importer.byteName, subject: byteStringOf(leg.subject), links: wishes }];
     });
     return { isPlainHere, membersHere, links, imports };
   }
@@ -128,6 +127,7 @@ export class ShardFabric implements LinkFabric {
       });
       return;
     }
+    if (isMeasuredReply(message.reply)) this.onRequest(message.account, message.reply);
     const near = this.#near(account, message.subject);
     const queueIds = new Map<number, number[]>();
     for (const queue of queues) {
@@ -191,7 +191,7 @@ export class ShardFabric implements LinkFabric {
   }
 
   #account(name: string): ShardAccount | undefined {
-    return this.#shard.accounts.byName(textOf(name));
+    return this.#shard.accounts.byByteName(name);
   }
 
   #keep(link: Link, key: InterestKey, weight: number): void {
@@ -202,8 +202,7 @@ export class ShardFabric implements LinkFabric {
       );
       return;
     }
-    const waiting = this.#waiting.getOrInsertComputed(key.account, () => new Map());
-    waiting.getOrInsertComputed(link, () => []).push({ key, weight });
+    this.#waiting.set(link, key, weight);
   }
 }
 
