@@ -140,7 +140,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CORE}/ledger.ts`,
-        from: "if (hasChanged) this.#tellAll(row);",
+        from: "if (row.wishes !== before) this.#tellAll(row);",
         to: "",
       },
     ],
