@@ -61,6 +61,7 @@ export class ShardFabric implements LinkFabric {
   want(link: Link, key: InterestKey, weight: number): void {
     const account = this.#account(key.account);
     if (account === undefined) {
+      if (weight === 0) this.#wishes.takeBack(link, key);
       this.#keep(link, key, weight);
       return;
     }
@@ -193,7 +194,7 @@ export class ShardFabric implements LinkFabric {
   }
 
   #keep(link: Link, key: InterestKey, weight: number): void {
-    if (!this.mayLoadAccounts) {
+    if (!this.mayLoadAccounts && weight > 0) {
       this.#log(
         "warning",
         `Unknown account ${JSON.stringify(textOf(key.account))} for remote subject ${JSON.stringify(textOf(key.subject))}`,

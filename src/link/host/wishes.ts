@@ -44,21 +44,31 @@ export class LinkWishes {
    */
   set(link: Link, account: number, key: InterestKey, wanted: number): boolean {
     const weight = Math.min(wanted, MEMBERS_MAX);
-    const wishes = this.#byLink.getOrInsertComputed(link, () => new Map());
-    const name = `${account} ${key.subject} ${key.queue} ${key.origin}`;
-    const known = wishes.get(name);
-    if (known !== undefined) {
-      if (weight === 0) {
-        wishes.delete(name);
-        this.#remove(known);
-      } else if (weight !== known.weight) this.#change(known, weight);
+    if (weight === 0) {
+      this.takeBack(link, key);
       return true;
     }
-    if (weight === 0) return true;
+    const wishes = this.#byLink.getOrInsertComputed(link, () => new Map());
+    const name = nameOf(key);
+    const known = wishes.get(name);
+    if (known !== undefined) {
+      if (weight !== known.weight) this.#change(known, weight);
+      return true;
+    }
     const added = this.#add(link, account, key, weight);
     if (added === null) return false;
     wishes.set(name, added);
     return true;
+  }
+
+  /** A link wants this no more, whether or not its account is still there. */
+  takeBack(link: Link, key: InterestKey): void {
+    const wishes = this.#byLink.get(link);
+    const name = nameOf(key);
+    const known = wishes?.get(name);
+    if (known === undefined) return;
+    wishes!.delete(name);
+    this.#remove(known);
   }
 
   /** A link is gone. */
@@ -147,6 +157,10 @@ export class LinkWishes {
     if (queueId !== 0) index.removeQueue(isFar(link, wish) ? NODE_FAR : node, entry, queueId, weight);
     else if (!others.some((other) => other.queueId === 0)) index.removePlain(node, entry);
   }
+}
+
+function nameOf({ account, subject, queue, origin }: InterestKey): string {
+  return `${account} ${subject} ${queue} ${origin}`;
 }
 
 /** Served by members of this server and its cluster first. */
