@@ -339,7 +339,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#shard.contexts.release(connection.context);
   }
 
-  #accountsChanged({ core, protocols, local }: Running): void {
+  #accountsChanged({ core, protocols, local, leafImports }: Running): void {
     const { accounts } = this.#shard;
     this.#names.forgetAll();
     const before = this.#accounts;
@@ -355,6 +355,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#announceServiceReplies(core);
     this.#fabric.accountsChanged();
     local.accountsChanged();
+    for (const link of core.links)
+      if (link.role === "spoke") leafImports.refresh(link, this.#wishes.list(link));
     for (const name of now.values()) protocols.leafs?.refreshAccount(name);
   }
 

@@ -68,7 +68,7 @@ export class LocalWishes {
   accountsChanged(): void {
     for (const [entryId, known] of this.#known) {
       const anew = this.#named(known);
-      const isSame = anew.account === known.account && isEqual(anew.shadows, known.shadows);
+      const isSame = anew.account === known.account && StreamShadows.areSame(anew.shadows, known.shadows);
       if (isSame) continue;
       this.#known.set(entryId, anew);
       if (anew.account !== known.account) {
@@ -148,11 +148,4 @@ export class LocalWishes {
 function queuesOf(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Iterable<string> {
   if (before.size === 0) return after.keys();
   return after.size === 0 ? before.keys() : new Set([...before.keys(), ...after.keys()]);
-}
-
-function isEqual(a: readonly Shadow[], b: readonly Shadow[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every(({ account, subject }, i) => b[i]!.account === account && b[i]!.subject === subject)
-  );
 }

@@ -90,10 +90,8 @@ export class LinkWishes {
     return this.#byLink.get(link)?.size ?? 0;
   }
 
-  /** What a link wants, for monitoring. */
-  list(
-    link: Link,
-  ): readonly { readonly account: number; readonly subject: string; readonly queue: string }[] {
+  /** What a link wants. */
+  list(link: Link): readonly (Pick<Wish, "account" | "subject" | "queue"> & { readonly weight: number })[] {
     return [...(this.#byLink.get(link)?.values() ?? [])];
   }
 
