@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { Midge } from "../../src/mod.ts";
 import { until } from "../support/deadline.ts";
 import { connectTo, roundTripText, startEmbedded } from "../support/embedded.ts";
-import { RawClient } from "../support/raw_client.ts";
+import { connectPeer } from "../support/raw_peer.ts";
 
 const CONFIG = `
   cluster { name: C, listen: "127.0.0.1:-1" }
@@ -67,34 +67,4 @@ async function expectAlive(server: Midge, log: readonly string[]) {
   await roundTripText(peer);
   expect(log.filter((line) => / failed|is replaced/.test(line))).toEqual([]);
   await server.stop();
-}
-
-/** A peer whose handshake is done. */
-async function connectPeer(kind: "leaf" | "route", log: readonly string[], name = "PEER") {
-  const what = kind === "leaf" ? "leafnode" : "route";
-  const listening = new RegExp(`Listening for ${what} connections on .*:(\\d+)`);
-  const port = () => log.map((line) => listening.exec(line)?.[1]).find((found) => found !== undefined);
-  await until(
-    () => port() !== undefined,
-    () => `the port of ${kind}s`,
-  );
-  const peer = await RawClient.open(Number(port()));
-  await peer.readUntil("\r\n");
-  const fields = { server_id: name, version: "2.15.2", headers: true };
-  if (kind === "leaf") peer.send(`CONNECT ${JSON.stringify({ ...fields, name, cluster: name })}\r\n`);
-  else {
-    peer.send(`CONNECT ${JSON.stringify({ name, cluster: "C", headers: true, lnoc: true })}\r\n`);
-    const info = {
-      ...fields,
-      server_name: name,
-      cluster: "C",
-      lnoc: true,
-      lnocu: true,
-      host: "::1",
-      port: 1,
-    };
-    peer.send(`INFO ${JSON.stringify({ ...info, proto: 1, max_payload: 1 << 20 })} \r\n`);
-  }
-  await roundTripText(peer);
-  return peer;
 }

@@ -191,17 +191,17 @@ export class LinkCore implements LinkEvents {
     if (isPlain)
       for (const link of this.plainLinks(origin, subject, account, matches.links)) groups.set(link, []);
     const queuesHere: string[] = [];
+    const wishes = Map.groupBy(matches.links, ({ queue }) => queue);
     // A member of the cluster with plain interest has the message from where it came; named for a group it would deliver
     // it again.
-    const isServed = (link: Link) =>
-      origin.link?.kind === "route" &&
-      !origin.isAnswer &&
-      link.kind === "route" &&
-      matches.links.some((wish) => wish.link === link && wish.queue === "");
-    for (const queue of queues ?? namesOf(matches)) {
-      const candidates = matches.links.filter((wish) => {
-        return wish.queue === queue && wish.link.maySend(account, subject) && !isServed(wish.link);
-      });
+    const isFromRoute = origin.link?.kind === "route" && !origin.isAnswer;
+    const served = new Set<Link>();
+    for (const { link } of wishes.get("") ?? []) if (isFromRoute && link.kind === "route") served.add(link);
+    // A peer may name a group twice: it is served once.
+    for (const queue of new Set(queues ?? namesOf(matches))) {
+      const candidates = (wishes.get(queue) ?? []).filter(
+        ({ link }) => link.maySend(account, subject) && !served.has(link),
+      );
       const membersHere = goesHere ? (matches.membersHere.get(queue) ?? 0) : 0;
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
       if (picked === "here") queuesHere.push(queue);

@@ -53,6 +53,8 @@ export class ShardFabric implements LinkFabric {
   /** Set once, right after both are made. */
   local: LocalWishes | null = null;
   readonly #waiting = new WaitingWishes();
+  /** By account, those that are away now among them: what was wished in one may be taken back meanwhile. */
+  readonly #ids = new Map<string, number>();
 
   constructor(shard: LinkShard, wishes: LinkWishes, connectionOf: (link: Link) => Connection, log: LinkLog) {
     this.#shard = shard;
@@ -64,6 +66,8 @@ export class ShardFabric implements LinkFabric {
   want(link: Link, key: InterestKey, weight: number): void {
     const account = this.#account(key.account);
     if (account === undefined) {
+      const id = this.#ids.get(key.account);
+      if (weight === 0 && id !== undefined) this.#wishes.set(link, id, key, 0);
       this.#keep(link, key, weight);
       return;
     }
@@ -82,6 +86,7 @@ export class ShardFabric implements LinkFabric {
 
   /** Accounts were defined anew: wishes that waited for one are wishes now. */
   accountsChanged(): void {
+    for (const { byteName, id } of this.#shard.accounts.all()) this.#ids.set(byteName, id);
     for (const name of this.#waiting.accounts) {
       if (this.#account(name) === undefined) continue;
       for (const { link, key, weight } of this.#waiting.take(name)) this.want(link, key, weight);
@@ -195,7 +200,7 @@ export class ShardFabric implements LinkFabric {
   }
 
   #keep(link: Link, key: InterestKey, weight: number): void {
-    if (!this.mayLoadAccounts) {
+    if (!this.mayLoadAccounts && weight > 0) {
       this.#log(
         "warning",
         `Unknown account ${JSON.stringify(textOf(key.account))} for remote subject ${JSON.stringify(textOf(key.subject))}`,

@@ -396,7 +396,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     if (account !== 0) Atomics.add(words, accountWord(map, account), 1);
   }
 
-  #accountsChanged({ core, protocols, local }: Running): void {
+  #accountsChanged({ core, protocols, local, leafImports }: Running): void {
     const { accounts } = this.#shard;
     this.#names.forgetAll();
     const before = this.#accounts;
@@ -418,6 +418,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#announceServiceReplies(core);
     this.#fabric.accountsChanged();
     local.accountsChanged();
+    for (const link of core.links)
+      if (link.role === "spoke") leafImports.refresh(link, this.#wishes.list(link));
     for (const name of now.values()) protocols.leafs?.refreshAccount(name);
   }
 

@@ -74,7 +74,7 @@ export class LocalWishes {
   accountsChanged(): void {
     for (const [entryId, known] of this.#known) {
       const places = this.#placesOf(known);
-      if (places.account === known.account && isEqual(places.shadows, known.shadows)) continue;
+      if (places.account === known.account && StreamShadows.areSame(places.shadows, known.shadows)) continue;
       const anew = { ...known, ...places };
       this.#known.set(entryId, anew);
       // What is told in its own account goes on, unless that is called something else now.
@@ -142,11 +142,4 @@ export class LocalWishes {
     const account = this.#accounts.byId(accountId);
     return { account: account?.byteName ?? null, shadows: StreamShadows.of(account, subject) };
   }
-}
-
-function isEqual(some: readonly Shadow[], others: readonly Shadow[]): boolean {
-  return (
-    some.length === others.length &&
-    some.every(({ account, subject }, i) => others[i]!.account === account && others[i]!.subject === subject)
-  );
 }

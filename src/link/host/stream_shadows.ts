@@ -38,6 +38,13 @@ export class StreamShadows {
     });
   }
 
+  static areSame(a: readonly Shadow[], b: readonly Shadow[]): boolean {
+    return (
+      a.length === b.length &&
+      a.every(({ account, subject }, i) => b[i]!.account === account && b[i]!.subject === subject)
+    );
+  }
+
   /** There are `more` members than before, or fewer. */
   add(shadows: readonly Shadow[], queue: string, more: number): void {
     if (more === 0) return;

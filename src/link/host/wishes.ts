@@ -87,12 +87,13 @@ export class LinkWishes {
     return this.#byLink.get(link)?.size ?? 0;
   }
 
-  /** What a link wants, for monitoring. */
+  /** What a link wants. */
   list(link: Link): readonly {
     readonly account: number;
     readonly subject: string;
     readonly queue: string;
     readonly origin: string;
+    readonly weight: number;
   }[] {
     return [...(this.#byLink.get(link) ?? NO_WISHES)];
   }
