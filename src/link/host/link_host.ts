@@ -40,11 +40,12 @@ import { LinkCore } from "../core/link_core.ts";
 import { GatewayReplies } from "../gateway/gateway_replies.ts";
 import { ReplyAddress } from "../gateway/reply_mapping.ts";
 import type { LeafAccount, LeafNotices } from "../leaf/leaf_context.ts";
+import type { LeafReport } from "../leaf/leaf_report.ts";
 import { AccountNames } from "./account_names.ts";
 import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
-import { leafInfoOf } from "./leaf_client_info.ts";
+import { leafInfoOf, refusedInfo } from "./leaf_client_info.ts";
 import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
 import { LinkReports } from "./link_reports.ts";
@@ -464,19 +465,27 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   #notices(): LeafNotices {
     return {
-      opened: (report, announces) => this.#tell({ type: "leafOpened", leaf: leafInfoOf(report), announces }),
+      opened: (report, announces) =>
+        this.#tell({ type: "leafOpened", leaf: this.#infoOf(report), announces }),
       closed: (report, reason) => {
         const record = this.#reports.leaf(report, true);
         this.#reports.noteLeafEnd(record);
         const { text } = closeReasonEntry(reason);
-        this.#tell({ type: "leafClosed", leaf: leafInfoOf(report), record, reason: text });
+        const leaf = { ...this.#infoOf(report), stoppedAtMs: this.#shard.wallMs() };
+        this.#tell({ type: "leafClosed", leaf, record, reason: text });
       },
-      refused: ({ id, remoteIp }, { account, user, eventReason }) => {
-        const leaf = { clientId: id, host: remoteIp, account, user, kind: "Leafnode" };
+      refused: (connection, { user, eventReason }, { name, version }) => {
+        const { startMs } = (connection as HostLink).connection;
+        const leaf = refusedInfo(connection, { user, name, version, startedAtMs: startMs });
         this.#tell({ type: "leafRefused", leaf, reason: eventReason });
       },
       accountConnected: (account) => this.#tell({ type: "leafConnected", account: textOf(account) }),
     };
+  }
+
+  #infoOf(report: LeafReport): ClientInfo {
+    const { startMs, account } = this.#connections.byId(report.id).connection;
+    return leafInfoOf(report, startMs, account.definition.nameTag ?? account.name);
   }
 
   #tell(news: LinksNews): void {

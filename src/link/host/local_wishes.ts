@@ -2,6 +2,8 @@
  * What this server's own clients and services want, read from the journal of the shared index and told to the ledger: as it
  * is, and as what it amounts to in accounts whose streams are imported.
  */
+import { SYSTEM_ACCOUNT_ID } from "../../account/definition.ts";
+import { PRIVATE_SUBJECTS } from "../../account/system_services.ts";
 import { EntryView } from "../../interest/entry_view.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
 import type { InterestJournal } from "../../interest/journal.ts";
@@ -111,7 +113,9 @@ export class LocalWishes {
 
   #named({ accountId, subject, groups }: Pick<Known, "accountId" | "subject" | "groups">): Known {
     const account = this.#accounts.byId(accountId);
-    const name = account === undefined ? undefined : byteStringOfText(account.name);
+    // What every server answers for itself alone.
+    const isPrivate = accountId === SYSTEM_ACCOUNT_ID && PRIVATE_SUBJECTS.has(subject);
+    const name = account === undefined || isPrivate ? undefined : byteStringOfText(account.name);
     return { accountId, subject, groups, account: name, shadows: StreamShadows.of(account, subject) };
   }
 

@@ -88,7 +88,11 @@ export interface LeafNotices {
   /** A link that was up is over. */
   closed(report: LeafReport, reason: CloseReason): void;
   /** A leaf could not log in. */
-  refused(connection: LinkConnection, refusal: LoginRefusal): void;
+  refused(
+    connection: LinkConnection,
+    refusal: LoginRefusal,
+    server: { readonly name: string; readonly version: string },
+  ): void;
   /** With gateways: a leaf has connected in the account, so it goes by interest from now on (LEAFNODE.CONNECT). */
   accountConnected(account: string): void;
 }
