@@ -32,7 +32,7 @@ import type { StreamSource } from "../../runtime/poller.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
-import type { LinkControl, LinkQuery } from "../../shard/shard_options.ts";
+import type { LinkControl, LinkQuery, ShardQuery } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkEvents, LinkKind, LinkMessage } from "../core/link.ts";
@@ -253,6 +253,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "leafs":
         return this.#reports.leafs(protocols, query.account, query.subscriptions);
     }
+  }
+
+  countSubscribers(query: Extract<ShardQuery, { what: "subscribers" }>): number {
+    return this.#running === null ? 0 : this.#reports.countSubscribers(this.#running.core.links, query);
   }
 
   responds(reply: string, responder: ClientInfo): void {
