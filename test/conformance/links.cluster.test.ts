@@ -33,7 +33,11 @@ let leaf: ServerProcess;
 
 beforeAll(async () => {
   const start = (name: string, links: string) =>
-    servers.start({ config: `server_name: ${name}\n${ACCOUNTS}\n${links}`, monitoring: true });
+    servers.start({
+      config: `server_name: ${name}\n${ACCOUNTS}\n${links}`,
+      monitoring: true,
+      role: name === "a1" ? "server" : "peer",
+    });
   a1 = await start(
     "a1",
     `cluster { name: CA, ${LISTEN} }\ngateway { name: CA, ${LISTEN} }\nleafnodes { ${LISTEN} }`,
