@@ -97,6 +97,7 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
     if (account === undefined) return;
     this.#fleet.setConnectionsElsewhere(account.id, clients, leafnodes);
     void this.#fleet.limitClients(account.definition);
+    if (leafnodes > 0) this.#fleet.tellLinks({ type: "link", what: "limitLeafs", account: name });
   }
 
   takeRemoteLatency({ account: name, requestId, sample }: RemoteLatency): void {

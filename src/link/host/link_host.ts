@@ -220,6 +220,9 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "addresses":
         this.#hostNames.answer(message.host, message.addresses, message.problem);
         break;
+      case "limitLeafs":
+        this.#running?.protocols.leafs?.limit(byteStringOfText(message.account));
+        break;
       case "lameDuck":
         this.#running?.protocols.enterLameDuck();
         break;
@@ -407,7 +410,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#announceServiceReplies(core);
     this.#fabric.accountsChanged();
     local.accountsChanged();
-    for (const name of now.values()) protocols.leafs?.refreshAccount(name);
+    for (const name of now.values()) {
+      protocols.leafs?.refreshAccount(name);
+      protocols.leafs?.limit(name);
+    }
   }
 
   /** Answers to requests of this server's accounts come from wherever the service is. */

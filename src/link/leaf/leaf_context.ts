@@ -103,6 +103,8 @@ export interface RegisteredLeaf extends Link {
   report(listsSubscriptions: boolean): LeafReport;
   /** Ends the connection: the server wants it no more. */
   close(reason: CloseReason): void;
+  /** Its account has more leaf connections than it may. */
+  closeAsSurplus(): void;
   /** Makes room for a newer connection of the same server. */
   closeAsDuplicate(): void;
   /** Sends this server's INFO anew: the leaf listeners of its cluster have changed. */
