@@ -25,6 +25,9 @@ const SYSTEM_EXPORTS: readonly ExportRule[] = [
   USER_INFO,
 ];
 
+/** Requests that a server takes of its own clients alone: no other server is told of it. */
+export const PRIVATE_SUBJECTS: ReadonlySet<string> = new Set(["$SYS.DEBUG.SUBSCRIBERS", USER_INFO.subject]);
+
 function systemExport(subject: string, responseType: ResponseType, accountTokenPosition: number): ExportRule {
   return {
     kind: "service",

@@ -201,6 +201,7 @@ export class Fleet {
   #shardOptions: ShardOptions;
   #info: ServerInfo;
   #isListening = false;
+  readonly #openListeners = new Set<ListenerKind>();
   #linksSetup: LinksSetup | null = null;
   #ports: Ports = new Map();
   #isStopping = false;
@@ -305,8 +306,9 @@ export class Fleet {
     ];
   }
 
-  get isListening(): boolean {
-    return this.#isListening;
+  /** Configured listeners that take nobody: not yet, or not any more. */
+  get closedListeners(): readonly ListenerKind[] {
+    return this.#options.listeners.map(({ kind }) => kind).filter((kind) => !this.#openListeners.has(kind));
   }
 
   /** Starts the shards; they serve nobody before listen(). */
@@ -347,6 +349,7 @@ export class Fleet {
     this.#setUpLinks();
     await this.#acceptor!.accept(opened.map(({ kind, fd }) => ({ kind, fd })));
     this.#isListening = true;
+    for (const kind of ports.keys()) this.#openListeners.add(kind);
     for (const shard of this.#shards) if (shard.hasFailed) this.#scheduleRestart(shard);
     return { ok: true, ports };
   }
@@ -354,6 +357,7 @@ export class Fleet {
   /** Takes no connections of these kinds any more; resolves when nobody can connect. */
   async stopListening(kinds: readonly ListenerKind[]): Promise<void> {
     if (!this.#isListening) return;
+    for (const kind of kinds) this.#openListeners.delete(kind);
     if (kinds.some(servesClients)) this.#isListening = false;
     if (this.#acceptor !== null) {
       await this.#acceptor.close(kinds);
@@ -373,6 +377,7 @@ export class Fleet {
     this.#isStopping = true;
     for (const timer of this.#restartTimers) clearTimeout(timer);
     this.#isListening = false;
+    this.#openListeners.clear();
     await this.#acceptor?.stop();
     // A thread that is not up yet takes no commands.
     const ready = this.#shards.map((shard) => shard.ready.promise.catch(() => {}));
@@ -595,6 +600,7 @@ export class Fleet {
     // The first one has heard only now which port it listens on.
     await this.query({ what: "done" });
     this.#isListening = true;
+    for (const kind of ports.keys()) this.#openListeners.add(kind);
     return { ok: true, ports };
   }
 

@@ -4,6 +4,7 @@ import type { AccountDefinition } from "../account/definition.ts";
 import type { Export } from "../account/exports.ts";
 import type { Options } from "../config/option_table.ts";
 import type { SubjectPermission as ConfiguredPermission } from "../config/permissions.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import { ClosedRing } from "../monitor/closed_ring.ts";
 import { selectConnections } from "../monitor/select_connections.ts";
 import type {
@@ -61,8 +62,15 @@ import { certificatesOf, type MonitoredCertificates, monitoredOptions } from "./
 import { isOperatorMode } from "./operator_mode.ts";
 import type { MonitoredOperator } from "./operator_setup.ts";
 import { webSocketReport } from "./websocket_report.ts";
-import { hasWebSocket } from "./websocket_settings.ts";
 
+/** What nats-server calls listeners that are not ready. */
+const LISTENER_NAMES: Readonly<Record<ListenerKind, string>> = {
+  client: "server",
+  websocket: "websocket",
+  cluster: "route",
+  gateway: "gateway",
+  leafnodes: "leafnode",
+};
 const NO_LINKS: LinkCounts = {
   routes: 0,
   leafnodes: 0,
@@ -241,8 +249,7 @@ export class FleetMonitor implements MonitorSource {
   }
 
   async health(): Promise<HealthSnapshot> {
-    if (this.#fleet.isListening) return { listenersNotReady: [] };
-    return { listenersNotReady: ["server", ...(hasWebSocket(this.#options) ? ["websocket"] : [])] };
+    return { listenersNotReady: this.#fleet.closedListeners.map((kind) => LISTENER_NAMES[kind]) };
   }
 
   async accounts(): Promise<readonly AccountSnapshot[]> {

@@ -97,6 +97,7 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
     if (account === undefined) return;
     this.#fleet.setConnectionsElsewhere(account.id, clients, leafnodes);
     void this.#fleet.limitClients(account.definition);
+    if (leafnodes > 0) this.#fleet.tellLinks({ type: "link", what: "limitLeafs", account: name });
   }
 
   takeRemoteLatency({ account: name, requestId, sample }: RemoteLatency): void {
@@ -108,8 +109,10 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
   }
 
   async countSubscribers(account: string, subject: string, queue: string | null): Promise<number> {
-    const counts = await this.#fleet.query<number>({ what: "subscribers", account, subject, queue });
-    return counts.reduce((sum, count) => sum + count, 0);
+    const query = { what: "subscribers", account, subject, queue } as const;
+    const ofLeafnodes = (await this.#fleet.queryLinks<number>(query)) ?? 0;
+    const counts = await this.#fleet.query<number>(query);
+    return counts.reduce((sum, count) => sum + count, ofLeafnodes);
   }
 
   logError(text: string): void {

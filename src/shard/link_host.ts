@@ -14,7 +14,7 @@ import type { TlsLayer } from "../runtime/tls.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { PlanRules, TargetRules } from "./plan_rules.ts";
-import type { LinkControl, LinkQuery, ShardReport } from "./shard_options.ts";
+import type { LinkControl, LinkQuery, ShardQuery, ShardReport } from "./shard_options.ts";
 
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
@@ -76,6 +76,8 @@ export interface LinkHost {
   stop(): void;
   /** Answers what monitoring asks. */
   query(query: LinkQuery): unknown;
+  /** Of leaf nodes of this server; see `subscriberCount` for clients. */
+  countSubscribers(query: Extract<ShardQuery, { what: "subscribers" }>): number;
   /** A client is about to answer the request with this reply, which another server measures. */
   responds(reply: string, responder: ClientInfo): void;
   /** Closes a leaf link; false if there is none of that id. */

@@ -824,7 +824,7 @@ export class Shard implements LinkShard, UpgradeHost {
         return connection === undefined ? null : this.#protocol.sendLameDuck(connection);
       }
       case "subscribers":
-        return subscriberCount(this, query);
+        return this.#links?.countSubscribers(query) ?? subscriberCount(this, query);
       case "responses": {
         const account = this.accounts.byName(query.account);
         return account === undefined ? [] : this.#services.responsesOf(account.id);

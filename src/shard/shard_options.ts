@@ -197,6 +197,8 @@ export type LinkControl =
   | { readonly type: "link"; readonly what: "start"; readonly setup: LinksSetup }
   /** The answer to a `resolve` report. */
   | ({ readonly type: "link"; readonly what: "addresses"; readonly host: string } & HostAddresses)
+  /** Other servers have leaf links of an account: together they may be too many. */
+  | { readonly type: "link"; readonly what: "limitLeafs"; readonly account: string }
   /** Lame duck mode begins. */
   | { readonly type: "link"; readonly what: "lameDuck" }
   /** Leaf nodes are to go, as clients are. */

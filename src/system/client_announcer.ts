@@ -27,6 +27,8 @@ export interface ClientChange {
   readonly end: { readonly reason: string; readonly traffic: Traffic } | null;
 }
 
+const NO_TRAFFIC: Traffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
+
 export class ClientAnnouncer {
   readonly #host: SystemHost;
   readonly #messenger: Messenger;
@@ -58,6 +60,12 @@ export class ClientAnnouncer {
     const snapshot = (await this.#snapshots()).get(account);
     if (snapshot === undefined || snapshot.clients + snapshot.leafnodes === 0) return;
     this.#tellCount(snapshot, [reply]);
+  }
+
+  /** Tells of one that could not log in and was in no account. */
+  tellRefusal(client: ClientInfo, reason: string): void {
+    const subject = authErrorSubject(this.#messenger.servers.identity.id);
+    this.#send(subject, () => disconnectEvent(this.#messenger.head(Date.now()), client, NO_TRAFFIC, reason));
   }
 
   async #tellAll(): Promise<void> {

@@ -312,3 +312,122 @@ describe("SystemServices", () => {
     });
   });
 });
+
+describe("other servers", () => {
+  const server = (seq: number) => ({ id: "NOTHER", name: "n2", seq });
+  const statsz = (seq: number) => JSON.stringify({ server: server(seq), statsz: {} });
+  const conns = (seq: number, clients: number) =>
+    JSON.stringify({ server: server(seq), acc: "A", conns: clients, leafnodes: 1 });
+  const activeServers = async (user: User) => (await user.ask("$SYS.REQ.SERVER.PING")).statsz.active_servers;
+
+  test("are counted once they tell of themselves, and told of this one", async () => {
+    await withServices(async (user) => {
+      user.send("$SYS.SERVER.NID.STATSZ", JSON.stringify({ server: { id: "NID", seq: 99 } }));
+      user.send("$SYS.SERVER.NOTHER.STATSZ", "no JSON");
+      expect(await activeServers(user)).toBe(1);
+      const unsubscribe = user.listen("$SYS.SERVER.NID.STATSZ");
+      user.send("$SYS.SERVER.NOTHER.STATSZ", statsz(1));
+      expect((await user.nextJson()).json.statsz.active_servers).toBe(2);
+      unsubscribe();
+      user.send("$SYS.SERVER.NOTHER.SHUTDOWN", JSON.stringify(server(2)));
+      expect(await activeServers(user)).toBe(1);
+    });
+  });
+
+  test("tell how many connections of an account they have, until they are gone", async () => {
+    await withServices(async (user, _, host) => {
+      user.send("$SYS.SERVER.ACCOUNT.A.CONNS", conns(1, 2));
+      user.send("$SYS._INBOX_.NID", conns(2, 3));
+      user.send("$SYS.SERVER.ACCOUNT.A.CONNS", JSON.stringify({ server: server(3), acc: "?", conns: 1 }));
+      expect(await activeServers(user)).toBe(2);
+      user.send("$SYS.SERVER.NOTHER.LAMEDUCK", JSON.stringify(server(4)));
+      expect(await activeServers(user)).toBe(1);
+      expect(host.actions).toEqual(["elsewhere A 2 1", "elsewhere A 3 1", "elsewhere A 0 0"]);
+    });
+  });
+
+  test("are asked for an account that comes to be known", async () => {
+    await withServices(async (user, services) => {
+      services.accountKnown("A");
+      user.listen("$SYS.REQ.ACCOUNT.A.CONNS");
+      services.accountKnown("A");
+      const { json } = await user.nextJson();
+      expect(json).toMatchObject({ acc: "A", server: { id: "NID" } });
+    });
+  });
+
+  test("count their subscribers, each once, and are answered with those here", async () => {
+    await withServices(async (user) => {
+      user.send("$SYS.SERVER.NOTHER.STATSZ", statsz(1));
+      expect(await activeServers(user)).toBe(2);
+      user.listen("$SYS.REQ.ACCOUNT.NSUBS");
+      user.listen("in.1");
+      user.send("$SYS.DEBUG.SUBSCRIBERS", "foo q", "in.1");
+      const { subject, json } = await user.nextJson();
+      expect([subject, json]).toEqual([
+        "$SYS.REQ.ACCOUNT.NSUBS",
+        { acc: "$SYS", subject: "foo", queue: btoa("q") },
+      ]);
+    });
+    await withServices(async (user, _, host) => {
+      expect(
+        await user.ask(
+          "$SYS.REQ.ACCOUNT.NSUBS",
+          JSON.stringify({ acc: "A", subject: "x", queue: btoa("q") }),
+        ),
+      ).toBe(3);
+      expect(host.actions).toEqual(["count A x q"]);
+    });
+  });
+
+  test("send their part of a latency", async () => {
+    await withServices(async (user, _, host) => {
+      const m2 = { status: 200, service: 7, total: 9, start: "2026-03-02T09:15:04Z" };
+      user.send("$SYS.LATENCY.M2.hash1234", "{}");
+      user.send(
+        "$SYS.LATENCY.M2.hash1234",
+        JSON.stringify({ account: "A", req_id: "_R_.a.b.hash1234.T", m2 }),
+      );
+      await activeServers(user);
+      expect(host.actions).toEqual(["latency A _R_.a.b.hash1234.T 7"]);
+    });
+  });
+});
+
+describe("leaf nodes", () => {
+  const LEAF = { account: "A", user: "a", name: "leaf1", kind: "Leafnode" };
+
+  test("are told of like clients, or with numbers alone", async () => {
+    await withServices(async (user, services) => {
+      user.listen("$SYS.ACCOUNT.A.>");
+      services.announceLeaf(null, "A", null);
+      services.announceLeaf(LEAF, "A", { reason: "Kicked", traffic: TRAFFIC });
+      services.announceLeaf(LEAF, "$G", null);
+      const told = [
+        await user.nextJson(),
+        await user.nextJson(),
+        await user.nextJson(),
+        await user.nextJson(),
+      ];
+      expect(told.map(({ subject }) => subject.split(".").slice(3).join("."))).toEqual([
+        "SERVER.CONNS",
+        "SERVER.CONNS",
+        "DISCONNECT",
+        "CONNECT",
+      ]);
+      expect(told[2]!.json).toMatchObject({ client: { kind: "Leafnode", name: "leaf1" }, reason: "Kicked" });
+    });
+  });
+
+  test("that are refused are no event of an account", async () => {
+    await withServices(async (user, services) => {
+      user.listen("$SYS.ACCOUNT.>");
+      user.listen("$SYS.SERVER.NID.CLIENT.AUTH.ERR");
+      services.announceRefusedLeaf({ ...LEAF, account: "N/A" }, "Authentication Failure");
+      services.announceLeafAccount("A");
+      const [refused, connected] = [await user.nextJson(), await user.nextJson()];
+      expect(refused.json).toMatchObject({ client: { acc: "N/A" }, reason: "Authentication Failure" });
+      expect([connected.subject, connected.json.acc]).toEqual(["$SYS.ACCOUNT.A.LEAFNODE.CONNECT", "A"]);
+    });
+  });
+});

@@ -15,7 +15,6 @@ import {
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { InternalClient } from "../fabric/internal_client.ts";
 import type { GatewayQuery } from "../monitor/snapshot.ts";
-import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import type { ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import { ClientAnnouncer, type ClientChange } from "./client_announcer.ts";
 import type { SystemHost } from "./host.ts";
@@ -33,8 +32,6 @@ const ALL_GATEWAYS: GatewayQuery = {
   account: "",
   listsSubscriptions: false,
 };
-const REFUSED = closeReasonEntry(CloseReason.AuthenticationFailure).text;
-const NO_TRAFFIC = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
 
 export class SystemServices {
   readonly #host: SystemHost;
@@ -45,6 +42,8 @@ export class SystemServices {
   readonly #schedule = new StatisticsSchedule(performance.now());
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
+  /** Others take this server for gone: it sends them no summary that nobody asked for. */
+  #isLameDuck = false;
 
   /** Serves while `client` runs, until `stop()` stops that. `serverHash` names the server in subjects. */
   constructor(client: InternalClient, servers: ServerObjects, host: SystemHost, serverHash: string) {
@@ -71,9 +70,7 @@ export class SystemServices {
 
   /** A leaf node could not log in. */
   announceRefusedLeaf(leaf: ClientInfo, reason: string): void {
-    const client = { ...leaf, account: leaf.account || GLOBAL_ACCOUNT };
-    const failure = { account: null, reason };
-    this.announce({ client, countedAccounts: [], failure, end: { reason: REFUSED, traffic: NO_TRAFFIC } });
+    if (!this.#isStopped) this.#announcer.tellRefusal({ ...leaf, stoppedAtMs: Date.now() }, reason);
   }
 
   /** With gateways: a leaf node is in the account, whose messages other clusters are to send by interest. */
@@ -117,6 +114,7 @@ export class SystemServices {
 
   /** The server takes no more clients. */
   enterLameDuck(): void {
+    this.#isLameDuck = true;
     this.#sendServer(lameDuckSubject(this.#id));
   }
 
@@ -165,7 +163,7 @@ export class SystemServices {
   async #sendToAll(): Promise<void> {
     const isTime = this.#schedule.maySend(performance.now());
     this.#watchSchedule();
-    if (isTime) await this.#sendStatistics(statisticsSubject(this.#id));
+    if (isTime && !this.#isLameDuck) await this.#sendStatistics(statisticsSubject(this.#id));
   }
 
   /** A request without a reply asks for one more for everybody. */

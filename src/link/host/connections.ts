@@ -14,8 +14,10 @@ import {
 import { addToCounter, increment } from "../../memory/shared_memory.ts";
 import type { CloseReason as CloseReasonType } from "../../protocol/close_reason.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
+import type { PayloadTraceOptions } from "../../protocol/trace.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { TlsLayer } from "../../runtime/tls.ts";
 import {
   type Connection,
@@ -40,6 +42,7 @@ import type {
 import type { LinkOperation } from "../core/operation.ts";
 import { LinkHandshakes } from "./link_handshakes.ts";
 import type { LinkTlsContexts } from "./link_tls.ts";
+import { traceSent, traceTaken } from "./link_trace.ts";
 import type { ReceivingLink } from "./receiving.ts";
 
 export interface ConnectionsOptions {
@@ -57,6 +60,7 @@ export interface ConnectionsOptions {
   accepted(kind: LinkKind, connection: LinkConnection): LinkPeer;
 }
 
+const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
 /** A u64. */
 const COUNTER_BYTES = 8;
 /** What keeps a link up is not what it is there for. */
@@ -91,17 +95,24 @@ export class HostLink implements LinkConnection, ReceivingLink {
     return this.connection.clientId;
   }
 
+  /** How log lines name it. */
+  get label(): string {
+    return `${hostPortText(this.remoteIp, this.remotePort)} - ${LABELS[this.kind]}:${this.id}`;
+  }
+
   get peer(): LinkPeer {
     return this.protocol!;
   }
 
   /** Messages of links that others only send to are scanned by the engine. */
   get isRegistered(): boolean {
-    return this.registered !== null && this.registered.role !== "outbound";
+    return this.registered !== null && this.registered.role !== "outbound" && !this.#owner.isTraced;
   }
 
   send(bytes: Uint8Array | string): void {
-    this.#owner.send(this, typeof bytes === "string" ? bytesOf(bytes) : bytes);
+    const sent = typeof bytes === "string" ? bytesOf(bytes) : bytes;
+    if (this.#owner.isTraced) this.#owner.trace(this, traceSent(sent, this.#owner.traceOptions));
+    this.#owner.send(this, sent);
   }
 
   countSent(contentBytes: number): void {
@@ -110,6 +121,9 @@ export class HostLink implements LinkConnection, ReceivingLink {
 
   /** What the engine takes it counts by itself. */
   note(operation: LinkOperation): void {
+    if (this.#owner.isTraced) {
+      this.#owner.trace(this, traceTaken(operation, this.kind, this.#owner.traceOptions));
+    }
     if (operation.kind === "message") {
       const { bytes } = operation.content;
       this.#owner.count(this, CONNECTION_IN_MESSAGES, AREA_IN_MESSAGES, bytes.length);
@@ -240,6 +254,21 @@ export class LinkConnections implements LinkDialer {
 
   wallMs(): number {
     return this.#options.shard.wallMs();
+  }
+
+  /** What crosses links is to be logged: then nothing is left to the engine. */
+  get isTraced(): boolean {
+    return this.#options.shard.options.logsTrace;
+  }
+
+  get traceOptions(): PayloadTraceOptions {
+    const { maxTracedBytes, tracesHeadersOnly } = this.#options.shard.options;
+    return { maxTracedBytes, headersOnly: tracesHeadersOnly };
+  }
+
+  trace(link: HostLink, lines: readonly string[]): void {
+    const { log } = this.#options;
+    for (const line of lines) log("trace", `${link.label} - ${line}`);
   }
 
   startTls(link: HostLink, options: LinkTls, then: () => void): void {

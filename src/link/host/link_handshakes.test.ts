@@ -63,7 +63,7 @@ function open(link: Partial<SecurableLink> = {}, pinnedCerts: readonly string[] 
   });
   const securable: SecurableLink = {
     kind: "route",
-    id: 7,
+    label: `10.0.0.2:6222 - ${link.kind === "leaf" ? "lid" : "rid"}:7`,
     connection,
     remoteIp: "10.0.0.2",
     remotePort: 6222,

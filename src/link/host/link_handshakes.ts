@@ -36,7 +36,8 @@ export interface LinkHandshakesOptions {
 /** What is to be secured. */
 export interface SecurableLink {
   readonly kind: LinkKind;
-  readonly id: number;
+  /** How log lines name it. */
+  readonly label: string;
   readonly connection: Connection;
   readonly remoteIp: string;
   readonly remotePort: number;
@@ -202,10 +203,9 @@ export class LinkHandshakes {
     shard.close(connection, CloseReason.TlsHandshakeFailure);
   }
 
-  #say({ kind, remoteIp, remotePort, id }: SecurableLink, level: "debug" | "error", text: string): void {
-    this.#options.log(level, `${remoteIp}:${remotePort} - ${LABELS[kind]}:${id} - ${text}`);
+  #say({ label }: SecurableLink, level: "debug" | "error", text: string): void {
+    this.#options.log(level, `${label} - ${text}`);
   }
 }
 
-const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
 const NAMES: Readonly<Record<LinkKind, string>> = { route: "route", gateway: "gateway", leaf: "leafnode" };

@@ -33,7 +33,7 @@ import type { StreamSource } from "../../runtime/poller.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
-import type { LinkControl, LinkQuery } from "../../shard/shard_options.ts";
+import type { LinkControl, LinkQuery, ShardQuery } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkEvents, LinkKind, LinkMessage } from "../core/link.ts";
@@ -41,11 +41,12 @@ import { LinkCore } from "../core/link_core.ts";
 import { GatewayReplies } from "../gateway/gateway_replies.ts";
 import { ReplyAddress } from "../gateway/reply_mapping.ts";
 import type { LeafAccount, LeafNotices } from "../leaf/leaf_context.ts";
+import type { LeafReport } from "../leaf/leaf_report.ts";
 import { AccountNames } from "./account_names.ts";
 import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
-import { leafInfoOf } from "./leaf_client_info.ts";
+import { leafInfoOf, refusedInfo } from "./leaf_client_info.ts";
 import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
 import { LinkReports } from "./link_reports.ts";
@@ -219,6 +220,9 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "addresses":
         this.#hostNames.answer(message.host, message.addresses, message.problem);
         break;
+      case "limitLeafs":
+        this.#running?.protocols.leafs?.limit(byteStringOfText(message.account));
+        break;
       case "lameDuck":
         this.#running?.protocols.enterLameDuck();
         break;
@@ -252,6 +256,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
       case "leafs":
         return this.#reports.leafs(protocols, query.account, query.subscriptions);
     }
+  }
+
+  countSubscribers(query: Extract<ShardQuery, { what: "subscribers" }>): number {
+    return this.#running === null ? 0 : this.#reports.countSubscribers(this.#running.core.links, query);
   }
 
   responds(reply: string, responder: ClientInfo): void {
@@ -420,7 +428,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     local.accountsChanged();
     for (const link of core.links)
       if (link.role === "spoke") leafImports.refresh(link, this.#wishes.list(link));
-    for (const name of now.values()) protocols.leafs?.refreshAccount(name);
+    for (const name of now.values()) {
+      protocols.leafs?.refreshAccount(name);
+      protocols.leafs?.limit(name);
+    }
   }
 
   /** Answers to requests of this server's accounts come from wherever the service is. */
@@ -482,19 +493,27 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   #notices(): LeafNotices {
     return {
-      opened: (report, announces) => this.#tell({ type: "leafOpened", leaf: leafInfoOf(report), announces }),
+      opened: (report, announces) =>
+        this.#tell({ type: "leafOpened", leaf: this.#infoOf(report), announces }),
       closed: (report, reason) => {
         const record = this.#reports.leaf(report, true);
         this.#reports.noteLeafEnd(record);
         const { text } = closeReasonEntry(reason);
-        this.#tell({ type: "leafClosed", leaf: leafInfoOf(report), record, reason: text });
+        const leaf = { ...this.#infoOf(report), stoppedAtMs: this.#shard.wallMs() };
+        this.#tell({ type: "leafClosed", leaf, record, reason: text });
       },
-      refused: ({ id, remoteIp }, { account, user, eventReason }) => {
-        const leaf = { clientId: id, host: remoteIp, account, user, kind: "Leafnode" };
+      refused: (connection, { user, eventReason }, { name, version }) => {
+        const { startMs } = (connection as HostLink).connection;
+        const leaf = refusedInfo(connection, { user, name, version, startedAtMs: startMs });
         this.#tell({ type: "leafRefused", leaf, reason: eventReason });
       },
       accountConnected: (account) => this.#tell({ type: "leafConnected", account: textOf(account) }),
     };
+  }
+
+  #infoOf(report: LeafReport): ClientInfo {
+    const { startMs, account } = this.#connections.byId(report.id).connection;
+    return leafInfoOf(report, startMs, account.definition.nameTag ?? account.name);
   }
 
   #tell(news: LinksNews): void {

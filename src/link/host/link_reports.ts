@@ -16,8 +16,11 @@ import type {
   RouteRecord,
 } from "../../shard/link_records.ts";
 import { tlsRecord } from "../../shard/peer_identity.ts";
-import { textOf } from "../../subject/byte_string.ts";
-import type { LinkKind } from "../core/link.ts";
+import type { ShardQuery } from "../../shard/shard_options.ts";
+import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import { isSubset } from "../../subject/subset.ts";
+import { isLiteralText } from "../../subject/text.ts";
+import type { Link, LinkKind } from "../core/link.ts";
 import type { GatewayLinkStatus, GatewayStatusQuery } from "../gateway/gateway_status.ts";
 import type { LeafReport } from "../leaf/leaf_report.ts";
 import type { HostLink, LinkConnections } from "./connections.ts";
@@ -89,6 +92,25 @@ export class LinkReports {
     const { byLeafnodes } = this.#gone.get(account) ?? NO_COUNTERS;
     const counted = withTraffic(byLeafnodes, [inMessages, inBytes, outMessages, outBytes]);
     this.#gone.set(account, { leafnodes: 0, byLeafnodes: counted });
+  }
+
+  /** Subscriptions of leaf nodes of this server, counted as those of clients are. */
+  countSubscribers(
+    links: Iterable<Link>,
+    { account, subject, queue }: Extract<ShardQuery, { what: "subscribers" }>,
+  ): number {
+    const isLiteral = isLiteralText(subject);
+    const pattern = byteStringOfText(subject);
+    const wanted = queue === null ? null : byteStringOfText(queue);
+    let count = 0;
+    for (const link of links) {
+      if (link.role !== "spoke" || link.account !== byteStringOfText(account)) continue;
+      for (const wish of this.#wishes.list(link)) {
+        if (wanted !== null && wish.queue !== wanted) continue;
+        if (isLiteral ? isSubset(pattern, wish.subject) : isSubset(wish.subject, pattern)) count++;
+      }
+    }
+    return count;
   }
 
   routes({ routes }: Protocols, listsSubscriptions: boolean): RouteRecord[] {

@@ -2,6 +2,8 @@
  * What this server's own clients and services want, read from the journal of the shared index and told to the ledger: as it
  * is, and as what it amounts to in accounts whose streams are imported.
  */
+import { SYSTEM_ACCOUNT_ID } from "../../account/definition.ts";
+import { PRIVATE_SUBJECTS } from "../../account/system_services.ts";
 import { EntryView } from "../../interest/entry_view.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
 import type { InterestJournal } from "../../interest/journal.ts";
@@ -140,6 +142,9 @@ export class LocalWishes {
     subject,
   }: Pick<Known, "accountId" | "subject">): Pick<Known, "account" | "shadows"> {
     const account = this.#accounts.byId(accountId);
-    return { account: account?.byteName ?? null, shadows: StreamShadows.of(account, subject) };
+    // What every server answers for itself alone.
+    const isPrivate = accountId === SYSTEM_ACCOUNT_ID && PRIVATE_SUBJECTS.has(subject);
+    const name = account === undefined || isPrivate ? null : account.byteName;
+    return { account: name, shadows: StreamShadows.of(account, subject) };
   }
 }

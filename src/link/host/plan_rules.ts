@@ -64,7 +64,7 @@ export class LinkPlanRules implements PlanRules, TargetRules {
     const resolution = shard.contexts.resolve(context, bytes, start, end);
     if (isFromLink(context)) return resolution;
     const account = this.#nameOf(resolution.account);
-    return isMapped(account, byteStringOf(bytes, start, end))
+    return shard.options.logsTrace || isMapped(account, byteStringOf(bytes, start, end))
       ? { ...resolution, isForHost: true }
       : resolution;
   }

@@ -126,6 +126,20 @@ describe("AcceptedLeaf", () => {
     expect(end.connection.closed).toBe("Maximum Account Connections Exceeded");
   });
 
+  test("closes the newest once other servers have more", () => {
+    const { server } = serve();
+    server.accounts.set("A", { ...LEAF_ACCOUNT, leafsMax: 2, leafsElsewhere: 0 });
+    const first = login(server, { name: "L1" });
+    const second = login(server, { name: "L2" });
+    server.nodes.limit("A");
+    expect(second.connection.closed).toBe("");
+    server.accounts.set("A", { ...LEAF_ACCOUNT, leafsMax: 2, leafsElsewhere: 1 });
+    server.nodes.limit("A");
+    expect(second.lines().at(-1)).toBe("-ERR 'maximum account active connections exceeded'");
+    expect(second.connection.closed).toBe("Maximum Account Connections Exceeded");
+    expect(first.connection.closed).toBe("");
+  });
+
   test("does not tell a full account from a wrong password where leafs have credentials of their own", () => {
     const { server } = serve({ hasOwnCredentials: true });
     server.accounts.set("A", { ...LEAF_ACCOUNT, leafsMax: 0 });

@@ -161,7 +161,7 @@ export class AcceptedLeaf implements LinkPeer {
     this.#cancelTimer();
     for (const { level, text } of verdict.logs) this.#channel.say(level, text);
     if (verdict.kind === "refusal") {
-      this.#refuseLogin(verdict);
+      this.#refuseLogin(verdict, connect);
       return;
     }
     const name = byteStringOfText(verdict.account);
@@ -178,10 +178,10 @@ export class AcceptedLeaf implements LinkPeer {
     this.#join(connect, verdict, account);
   }
 
-  #refuseLogin(refusal: LoginRefusal): void {
+  #refuseLogin(refusal: LoginRefusal, { name, version }: LinkConnect): void {
     this.#channel.say("error", refusalLogText(refusal));
     failWith(this.#channel, REFUSALS[refusal.reason]);
-    this.#context.notices.refused(this.#channel.connection, refusal);
+    this.#context.notices.refused(this.#channel.connection, refusal, { name, version });
   }
 
   #hasRoom({ leafsMax, leafsElsewhere }: LeafAccount, name: string): boolean {

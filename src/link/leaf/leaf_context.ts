@@ -88,7 +88,11 @@ export interface LeafNotices {
   /** A link that was up is over. */
   closed(report: LeafReport, reason: CloseReason): void;
   /** A leaf could not log in. */
-  refused(connection: LinkConnection, refusal: LoginRefusal): void;
+  refused(
+    connection: LinkConnection,
+    refusal: LoginRefusal,
+    server: { readonly name: string; readonly version: string },
+  ): void;
   /** With gateways: a leaf has connected in the account, so it goes by interest from now on (LEAFNODE.CONNECT). */
   accountConnected(account: string): void;
 }
@@ -99,6 +103,8 @@ export interface RegisteredLeaf extends Link {
   report(listsSubscriptions: boolean): LeafReport;
   /** Ends the connection: the server wants it no more. */
   close(reason: CloseReason): void;
+  /** Its account has more leaf connections than it may. */
+  closeAsSurplus(): void;
   /** Makes room for a newer connection of the same server. */
   closeAsDuplicate(): void;
   /** Sends this server's INFO anew: the leaf listeners of its cluster have changed. */

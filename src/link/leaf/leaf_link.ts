@@ -6,6 +6,7 @@
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import { goQuoteText } from "../../auth/identity.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
+import * as errors from "../../protocol/errors.ts";
 import { ResponsePermits } from "../../shard/response_permits.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
@@ -18,7 +19,7 @@ import type { LeafFacts } from "./leaf_facts.ts";
 import { LeafInterest } from "./leaf_interest.ts";
 import { type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
 import type { LeafReport } from "./leaf_report.ts";
-import { applyTerms, watchExpiry } from "./login_end.ts";
+import { applyTerms, failWith, watchExpiry } from "./login_end.ts";
 import { failWithLoop } from "./peer_errors.ts";
 import { PeerWants, type WantsChange } from "./peer_wants.ts";
 import { withRemoteAccount } from "./request_account.ts";
@@ -256,6 +257,10 @@ export class LeafLink implements RegisteredLeaf {
 
   close(reason: CloseReason): void {
     this.#channel.close(reason);
+  }
+
+  closeAsSurplus(): void {
+    failWith(this.#channel, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
   }
 
   closeAsDuplicate(): void {

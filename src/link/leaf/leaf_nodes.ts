@@ -85,6 +85,15 @@ export class LeafNodes {
     for (const link of this.#links.of(account)) link.close(CloseReason.AuthenticationExpired);
   }
 
+  /** Closes the links that an account has too many, the newest first: it may have some on other servers, too. */
+  limit(name: string): void {
+    const account = this.#context.account(name);
+    if (account === undefined || account.leafsMax < 0) return;
+    const links = this.#links.of(name);
+    const surplus = links.length + account.leafsElsewhere - account.leafsMax;
+    if (surplus > 0) for (const link of links.slice(-surplus)) link.closeAsSurplus();
+  }
+
   /** Accounts of operator mode have changed: some who are logged in are out. */
   applyTerms(terms: readonly AccountTerms[]): void {
     for (const each of terms) {
