@@ -97,4 +97,24 @@ describe("findViolations()", () => {
   test("leaves AssemblyScript alone", () => {
     expect(violationsOf({ "src/engine/assembly/a.ts": 'import { x } from "../../shard/x";' })).toEqual([]);
   });
+
+  test("finds what every thread would load, however it comes in, and nothing else", () => {
+    expect(
+      violationsOf({
+        "workers/shard.ts": [
+          'import { a } from "../src/base/a.ts";',
+          'import type { Socket } from "node:net";',
+          'import type { b } from "../src/base/b.ts";',
+          'const c = await import("../src/base/b.ts");',
+        ].join("\n"),
+        "src/base/a.ts": 'import { Buffer } from "node:buffer";\nexport { x } from "./x.ts";\n',
+        "src/base/x.ts":
+          'import {\n  readFileSync,\n} from "node:fs";\nimport { sha256 } from "@noble/hashes/sha2.js";\n',
+        "src/base/b.ts": 'import process from "node:process";\n',
+      }),
+    ).toEqual([
+      "src/base/x.ts:3: each thread loads node:fs: ask process.getBuiltinModule() for it, or import() it",
+      "src/base/x.ts:4: each thread loads @noble/hashes/sha2.js: ask process.getBuiltinModule() for it, or import() it",
+    ]);
+  });
 });

@@ -1,9 +1,10 @@
 /**
  * Checks that the rooms of src/ import only downwards and that src/runtime/ alone names a runtime:
  * `bun run rooms`. Prints each violation as `file:line: what` and exits with 1 if there is any.
- * Type imports count: a room must be readable with just what lies under it.
+ * Type imports count: a room must be readable with just what lies under it. What the threads load that there are most of
+ * is checked as well.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -37,6 +38,13 @@ const ASSEMBLY = join("src", "engine", "assembly");
 const IMPORT =
   /(?:^|[;{}\n])\s*(?:import|export)\s(?:[^;"'`]*?\bfrom\s*)?["']([^"']+)["']|\bimport\s*\(\s*["']([^"']+)["']\s*[,)]/g;
 
+/** Where the code of threads begins that every server has: with each of them a module of `node:` costs Deno 3 to 8 MB. */
+const LEAN_ENTRIES = ["workers/shard.ts", "workers/acceptor.ts", "src/runtime/deno/runtime.ts"];
+
+/** Loads a module before the code runs. */
+const STATIC_IMPORT =
+  /(?:^|[;{}\n])\s*(?:import|export)\s+(?!type\b)(?:[^;"'`(]*?\bfrom\s*)?["']([^"']+)["']/g;
+
 const RUNTIME_NAME = /\b(?:Bun|Deno)\s*[.[]|\bglobalThis\s*\.\s*(?:Bun|Deno)\b/g;
 
 export interface Violation {
@@ -46,12 +54,34 @@ export interface Violation {
   what: string;
 }
 
-/** All violations in `src/` and `workers/` under `root`, in the order of their files and lines. */
+/** All violations in `src/` and `workers/` under `root`, in the order of their files and lines; heavy imports come last. */
 export function findViolations(root: string): Violation[] {
-  return sourceFiles(root).flatMap((file) => {
+  const perFile = sourceFiles(root).flatMap((file) => {
     const text = blankComments(readFileSync(join(root, file), "utf8"));
     return [...findWrongImports(file, text), ...findRuntimeNames(file, text)].sort((a, b) => a.line - b.line);
   });
+  return [...perFile, ...findHeavyImports(root)];
+}
+
+/** Packages and modules of `node:`, `node:buffer` excepted, that every thread of a server would load. */
+function findHeavyImports(root: string): Violation[] {
+  const violations: Violation[] = [];
+  const files = new Set(LEAN_ENTRIES);
+  // What is added to the set meanwhile is walked as well.
+  for (const file of files) {
+    if (!existsSync(join(root, file))) continue;
+    const text = blankComments(readFileSync(join(root, file), "utf8"));
+    for (const match of text.matchAll(STATIC_IMPORT)) {
+      const specifier = match[1]!;
+      if (specifier.startsWith(".")) files.add(relative(".", resolve(dirname(file), specifier)));
+      else if (specifier !== "node:buffer") {
+        const line = lineAt(text, match.index + match[0].indexOf(specifier));
+        const what = `each thread loads ${specifier}: ask process.getBuiltinModule() for it, or import() it`;
+        violations.push({ file, line, what });
+      }
+    }
+  }
+  return violations;
 }
 
 function sourceFiles(root: string): string[] {

@@ -125,6 +125,11 @@ export class Midge {
     return this.#server.port;
   }
 
+  /** The port for WebSockets, 0 without. */
+  get webSocketPort(): number {
+    return this.#server.webSocketPort;
+  }
+
   /** The port of HTTP monitoring, 0 without. */
   get monitoringPort(): number {
     return this.#server.monitoringPort;

@@ -12,6 +12,7 @@ import type { TlsLayer } from "../src/runtime/tls.ts";
 import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
 import type { ShardReport, ShardStart } from "../src/shard/shard_options.ts";
+import type { UpgradeHost } from "../src/shard/upgrades.ts";
 
 const BACKLOG = 4096;
 
@@ -73,16 +74,22 @@ async function serve(start: ShardStart): Promise<void> {
     });
     wake = (handle) => wakeSocketPoller(words, handle);
   }
-  poller = secured;
   let createLinks: ShardDependencies["createLinks"] = null;
+  let webSocket: ShardDependencies["webSocket"] = null;
+  poller = secured;
   if (start.node === map.linksNode) {
     const { ShardLinks } = await import("../src/link/host/link_host.ts");
     const compareHash = await loadHashComparison();
     createLinks = (shard) => new ShardLinks(shard, { dialler: secured, compareHash });
+  } else if (start.options.webSocket !== null) {
+    const { layer, createUpgrades } = await openWebSockets(secured, bytes);
+    poller = layer;
+    webSocket = { layer, createUpgrades };
   }
   const shard = new Shard(start, {
     poller,
     tls: secured,
+    webSocket,
     wake,
     report,
     ask: (question) => start.links.postMessage(question),
@@ -117,4 +124,14 @@ async function serve(start: ShardStart): Promise<void> {
   }
   report({ type: "ready", ports });
   await Promise.race([shard.run(), failedToAccept.promise]);
+}
+
+/** What only a server with a port for WebSockets needs, and loads. */
+async function openWebSockets(inner: Poller & TlsLayer, memory: Uint8Array) {
+  const [{ WebSocketPoller }, { Upgrades }] = await Promise.all([
+    import("../src/runtime/websocket/websocket_poller.ts"),
+    import("../src/shard/upgrades.ts"),
+  ]);
+  const layer = new WebSocketPoller(inner, memory);
+  return { layer, createUpgrades: (host: UpgradeHost) => new Upgrades(host, inner, layer) };
 }

@@ -48,6 +48,17 @@ const services = {
   "service-import-request-100": "request-100",
   "service-import-request-100-apart": "request-100-apart",
 };
+/** Two servers with a link between them: what counts is the CPU of both. */
+const linked = [
+  ...["route-1-1-16", "route-1-1-1024", "gateway-1-1-16", "leaf-1-1-16", "route-accounts-10"],
+  ...[
+    "route-request-100",
+    "gateway-request-100",
+    "leaf-request-100",
+    "gateway-inbox-50",
+    "route-subscriptions-100000",
+  ],
+];
 const KB = 1024;
 const MB = 1024 * 1024;
 
@@ -100,6 +111,20 @@ export const limits: readonly Limit[] = [
     figure: "cpuNs",
     must: { most: 0.45, of: "nats-server" },
     aim: { most: 1.4, of: { row: oneShard } },
+  },
+  {
+    title: "server CPU, over a link",
+    rows: linked,
+    figure: "cpuNs",
+    must: { most: 0.6, of: "nats-server" },
+    aim: { most: 0.3, of: "nats-server" },
+  },
+  {
+    title: "throughput, over a link",
+    rows: linked,
+    figure: "perSecond",
+    must: { least: 1.3, of: "nats-server" },
+    aim: { least: 3, of: "nats-server" },
   },
   {
     title: "throughput, small messages",

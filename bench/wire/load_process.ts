@@ -1,5 +1,6 @@
 /** One run of the load generator, which stops at each phase until it is told to go on. */
 import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 
 export type Phase = "base" | "prepared" | "ready" | "ended";
 
@@ -13,52 +14,49 @@ export interface LoadResult {
   readonly p999Us?: number;
 }
 
-/** Runs the load and calls `onPhase` at each phase, before it goes on. Throws when it fails or exceeds `msMax`. */
-export function runLoad(
+/**
+ * Runs the load and calls `onPhase` at each phase; it goes on when that is done. Throws when the load fails or exceeds
+ * `msMax`, or `onPhase` throws.
+ */
+export async function runLoad(
   program: string,
   loadArguments: readonly string[],
   msMax: number,
-  onPhase: (phase: Phase) => void,
+  onPhase: (phase: Phase) => void | Promise<void>,
 ): Promise<LoadResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, loadArguments, { stdio: ["pipe", "pipe", "pipe"] });
-    let lines = "";
-    let errors = "";
-    let result: LoadResult | null = null;
-    let failure: Error | null = null;
-    const timer = setTimeout(() => {
-      failure = new Error(`the load did not end within ${msMax} ms: ${loadArguments.join(" ")}`);
-      child.kill("SIGKILL");
-    }, msMax);
-    child.stdin.on("error", () => {}); // the load has ended: "close" says how
-    child.stderr.on("data", (chunk) => {
-      errors += chunk;
-    });
-    child.stdout.on("data", (chunk) => {
-      lines += chunk;
-      for (let end = lines.indexOf("\n"); end >= 0; end = lines.indexOf("\n")) {
-        const { phase, ...rest } = JSON.parse(lines.slice(0, end));
-        lines = lines.slice(end + 1);
-        if (phase === "done") {
-          result = rest;
-          continue;
-        }
-        try {
-          onPhase(phase);
-        } catch (error) {
-          failure = error instanceof Error ? error : new Error(String(error));
-          child.kill("SIGKILL");
-        }
-        child.stdin.write("\n");
-      }
-    });
-    child.on("error", (error) => {
-      failure = error;
-    });
-    child.on("close", (code) => {
-      clearTimeout(timer);
-      if (result && code === 0) resolve(result);
-      else reject(failure ?? new Error(errors.trim() || `the load ended with code ${code}`));
-    });
+  const child = spawn(program, loadArguments, { stdio: ["pipe", "pipe", "pipe"] });
+  let errors = "";
+  let result: LoadResult | null = null;
+  let failure: Error | null = null;
+  const fail = (error: unknown) => {
+    failure ??= error instanceof Error ? error : new Error(String(error));
+    child.kill("SIGKILL");
+  };
+  const timer = setTimeout(
+    () => fail(`the load did not end within ${msMax} ms: ${loadArguments.join(" ")}`),
+    msMax,
+  );
+  child.stdin.on("error", () => {}); // the load has ended: "close" says how
+  child.stderr.on("data", (chunk) => {
+    errors += chunk;
   });
+  child.on("error", fail);
+  const closed = new Promise<number | null>((resolve) => child.on("close", resolve));
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { phase, ...rest } = JSON.parse(line);
+      if (phase === "done") {
+        result = rest;
+        continue;
+      }
+      await onPhase(phase);
+      child.stdin.write("\n");
+    }
+  } catch (error) {
+    fail(error);
+  }
+  const code = await closed;
+  clearTimeout(timer);
+  if (failure === null && result !== null && code === 0) return result;
+  throw failure ?? new Error(errors.trim() || `the load ended with code ${code}`);
 }

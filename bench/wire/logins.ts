@@ -94,11 +94,26 @@ function importLogin(exports: string, imports: string, publisher: "exporter" | "
   };
 }
 
+const ACCOUNTS = 10;
+
+/** A user in each of ten accounts that have nothing to do with each other. */
+function accountsLogin(): Login & { readonly each: readonly string[] } {
+  const numbers = Array.from({ length: ACCOUNTS }, (_, number) => number);
+  const fields = (number: number | string) => `"user":"bench${number}","pass":"bench"`;
+  const accounts = numbers.map((n) => `TENANT${n} { users: [ { user: bench${n}, password: bench } ] }`);
+  return {
+    config: `accounts {\n${accounts.join("\n")}\n}`,
+    load: ["--login", fields("{n}"), "--logins", `${ACCOUNTS}`],
+    each: numbers.map(fields),
+  };
+}
+
 export const logins = {
   password: passwordLogin("bench"),
   bcrypt: passwordLogin(BCRYPT_HASH),
   nkey: nkeyLogin(),
   jwt: jwtLogin(),
+  accounts: accountsLogin(),
   permitted: permittedLogin,
   /** What `orders.created` publishes arrives as `shop.orders.created`. */
   streamImport: importLogin(

@@ -12,7 +12,7 @@ import { type Figures, type Summary, summarise } from "./figures.ts";
 import { limits } from "./limits.ts";
 import { type MeasureOptions, measure } from "./measure.ts";
 import { buildLoad, makeCertificate } from "./programs.ts";
-import { rows as allRows, pickRows, type Row } from "./rows.ts";
+import { rows as allRows, isForFloor, pickRows, type Row } from "./rows.ts";
 import { failureList, limitTable, nanoseconds, resultTable } from "./table.ts";
 import { findTarget, parseTarget, type Target, targetNames } from "./targets.ts";
 import { judge } from "./verdicts.ts";
@@ -121,7 +121,7 @@ async function main(): Promise<number> {
   const targets = chooseTargets();
   const series = rows.flatMap((row) =>
     targets
-      .filter((target) => !(target.isFloor && row.needs))
+      .filter((target) => !target.isFloor || isForFloor(row))
       .map((target): Series => ({ row, target, figures: [], failures: [] })),
   );
   const versions = await measureAll(series, repetitions, {

@@ -1,11 +1,13 @@
 /** One measurement: one row on one fresh server. */
 import type { Figures } from "./figures.ts";
 import { type Phase, runLoad } from "./load_process.ts";
+import { measureNewPeer } from "./new_peer.ts";
 import { cpuBetween, machineCpuNs, type Usage } from "./process_usage.ts";
 import { type Certificate, tlsFlags } from "./programs.ts";
 import type { Row } from "./rows.ts";
 import { type ServerProcess, startServer } from "./server_process.ts";
 import type { Target } from "./targets.ts";
+import { type ServerPair, startApart, startPair } from "./topologies.ts";
 
 export interface MeasureOptions {
   readonly loadProgram: string;
@@ -28,13 +30,7 @@ export interface Measurement {
 }
 
 export async function measure(row: Row, target: Target, options: MeasureOptions): Promise<Measurement> {
-  const command = target.command(row.shards ?? options.shards);
-  const isSecure = row.needs === "tls";
-  const server = await startServer(
-    isSecure ? [...command, ...tlsFlags(options.certificate!)] : command,
-    target.env,
-    { isSecure, config: row.config },
-  );
+  const server = await startFor(row, target, options);
   try {
     return { figures: await measureOn(server, row, options), serverVersion: server.version };
   } catch (error) {
@@ -45,19 +41,44 @@ export async function measure(row: Row, target: Target, options: MeasureOptions)
   }
 }
 
-async function measureOn(server: ServerProcess, row: Row, options: MeasureOptions): Promise<Figures> {
+function startFor(row: Row, target: Target, options: MeasureOptions): Promise<ServerProcess | ServerPair> {
+  const shards = row.shards ?? options.shards;
+  const { topology, config, accountLogins: logins } = row;
+  if (topology !== undefined) {
+    const startBoth = row.unit === "subscription" ? startApart : startPair;
+    return startBoth(target, { topology, shards, config, logins });
+  }
+  const isSecure = row.needs === "tls";
+  const command = target.command(shards);
+  const words = isSecure ? [...command, ...tlsFlags(options.certificate!)] : command;
+  return startServer(words, target.env, { isSecure, hasWebSocket: row.needs === "websocket", config });
+}
+
+async function measureOn(
+  server: ServerProcess | ServerPair,
+  row: Row,
+  options: MeasureOptions,
+): Promise<Figures> {
+  const pair = "subscriberPort" in server ? server : null;
   const baseBytes = server.usage().residentBytes;
+  if (pair !== null && row.unit === "subscription") return await measureSubscriptions(pair, row.heldCount!);
   if (row.load === null)
     return { ...noFigures, readyMs: server.readyMs, baseBytes, peakBytes: server.usage().peakBytes };
   const usages = new Map<Phase, Usage>();
   let machineNs = 0; // in the measured part
   const warmSeconds = row.warmSeconds ?? options.warmSeconds;
   const loadArguments = [
-    ...["--port", `${server.port}`, ...row.load, "--seconds", `${options.seconds}`],
+    ...[
+      "--port",
+      `${server.webSocketPort || server.port}`,
+      ...(pair === null ? [] : ["--subscriber-port", `${pair.subscriberPort}`]),
+    ],
+    ...[...row.load, "--seconds", `${options.seconds}`],
     ...["--warm-seconds", `${warmSeconds}`, "--count", `${options.count}`],
   ];
   const msMax = (options.seconds + warmSeconds) * 1000 + REST_MS_MAX;
-  const result = await runLoad(options.loadProgram, loadArguments, msMax, (phase) => {
+  const result = await runLoad(options.loadProgram, loadArguments, msMax, async (phase) => {
+    if (phase === "prepared") await pair?.awaitInterest();
     if (phase === "ended") machineNs += machineCpuNs();
     usages.set(phase, server.usage());
     if (phase === "ready") machineNs -= machineCpuNs();
@@ -87,6 +108,25 @@ async function measureOn(server: ServerProcess, row: Row, options: MeasureOption
     serverCores: cpuNs / 1e9 / result.seconds,
     loadCores: result.loadCpuSeconds / result.seconds,
     otherCores: Math.max(0, (machineNs - cpuNs) / 1e9 - result.loadCpuSeconds) / result.seconds,
+  };
+}
+
+async function measureSubscriptions(pair: ServerPair, count: number): Promise<Figures> {
+  const baseBytes = pair.usage().residentBytes;
+  const { seconds, userNs, systemNs, machineNs, bytes } = await measureNewPeer(pair, count);
+  const cpuNs = userNs + systemNs;
+  return {
+    ...noFigures,
+    perSecond: count / seconds,
+    cpuNs: cpuNs / count,
+    userNs: userNs / count,
+    systemNs: systemNs / count,
+    peakBytes: pair.usage().peakBytes,
+    baseBytes,
+    bytesEach: bytes / count,
+    readyMs: pair.readyMs,
+    serverCores: cpuNs / 1e9 / seconds,
+    otherCores: Math.max(0, machineNs - cpuNs) / 1e9 / seconds,
   };
 }
 

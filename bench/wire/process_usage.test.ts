@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import process from "node:process";
-import { cpuBetween, findListener, machineCpuNs, readUsage, type Usage } from "./process_usage.ts";
+import { addUsages, cpuBetween, findListener, machineCpuNs, readUsage, type Usage } from "./process_usage.ts";
 
 describe("readUsage", () => {
   test("sees the CPU time this process spends", () => {
@@ -19,14 +19,15 @@ describe("readUsage", () => {
   });
 });
 
+const usage = (userTicks: number, systemTicks: number, threads: [string, number][]): Usage => ({
+  userTicks,
+  systemTicks,
+  threadNs: new Map(threads),
+  residentBytes: 100,
+  peakBytes: 200,
+});
+
 describe("cpuBetween", () => {
-  const usage = (userTicks: number, systemTicks: number, threads: [string, number][]): Usage => ({
-    userTicks,
-    systemTicks,
-    threadNs: new Map(threads),
-    residentBytes: 0,
-    peakBytes: 0,
-  });
   test("takes the sum from the threads' clocks and the split from the ticks", () => {
     const before = usage(10, 10, [["1", 1_000]]);
     const after = usage(13, 11, [
@@ -62,5 +63,19 @@ describe("findListener", () => {
     expect(findListener(process.pid, port)).toBe(process.pid);
     await new Promise((resolve) => server.close(resolve));
     expect(findListener(process.pid, port)).toBe(null);
+  });
+});
+
+describe("addUsages", () => {
+  test("adds up everything and keeps all threads", () => {
+    const sum = addUsages(usage(1, 2, [["7", 10]]), usage(3, 4, [["8", 20]]));
+    expect(sum).toEqual({
+      ...usage(4, 6, [
+        ["7", 10],
+        ["8", 20],
+      ]),
+      residentBytes: 200,
+      peakBytes: 400,
+    });
   });
 });

@@ -31,6 +31,17 @@ export function readUsage(pid: number): Usage {
   };
 }
 
+/** The usage of two processes as if they were one. */
+export function addUsages(one: Usage, other: Usage): Usage {
+  return {
+    userTicks: one.userTicks + other.userTicks,
+    systemTicks: one.systemTicks + other.systemTicks,
+    threadNs: new Map([...one.threadNs, ...other.threadNs]),
+    residentBytes: one.residentBytes + other.residentBytes,
+    peakBytes: one.peakBytes + other.peakBytes,
+  };
+}
+
 export interface CpuTime {
   readonly userNs: number;
   readonly systemNs: number;

@@ -1,4 +1,5 @@
 import { type Login, logins } from "./logins.ts";
+import type { Topology } from "./topologies.ts";
 
 /**
  * The rows of the wire bench: what is done to each server, as data.
@@ -12,8 +13,8 @@ export interface Row {
   readonly id: string;
   readonly title: string;
   /** What CPU time and rate are counted per. */
-  readonly unit: "message" | "delivery" | "request" | "connection" | "start";
-  /** Arguments of the load generator; none: the row is the start of the server alone. */
+  readonly unit: "message" | "delivery" | "request" | "connection" | "subscription" | "start";
+  /** Arguments of the load generator; null: the row is the start of the server alone, or the coming of a peer. */
   readonly load: readonly string[] | null;
   /** Whether `--quick` runs it. */
   readonly isQuick: boolean;
@@ -27,8 +28,15 @@ export interface Row {
   readonly warmSeconds?: number;
   /** Configuration of the server, where it is not empty. */
   readonly config?: string;
-  /** The floor has no such feature. With `tls` servers are started with a certificate. */
-  readonly needs?: "wildcards" | "accounts" | "tls";
+  /** Two servers with a link: publishers and requesters on one, subscribers and responders on the other. */
+  readonly topology?: Topology;
+  /** A login for each account, where connections of a topology log in to several. */
+  readonly accountLogins?: readonly string[];
+  /**
+   * The floor has no such feature. With `tls` servers are started with a certificate, with `websocket` the load goes to
+   * a port of that kind.
+   */
+  readonly needs?: "wildcards" | "accounts" | "tls" | "websocket";
 }
 
 /** Where rows of one kind differ in payload only. */
@@ -60,6 +68,20 @@ function request(connections: number, ...more: string[]): string[] {
 /** What a row has whose connections log in; its `load` is to hold the arguments of the login. */
 function loggedIn(login: Login, load: readonly string[]): Pick<Row, "config" | "needs" | "load"> {
   return { config: login.config, needs: "accounts", load: [...load, ...login.load] };
+}
+
+/** A row whose two sides are on two servers. */
+function linkedRow(topology: Topology, load: "1-1-16" | "1-1-1024" | "request-100"): Row {
+  const over = `over a ${topology === "leaf" ? "leaf node" : topology}`;
+  const shared = { id: `${topology}-${load}`, isQuick: false, topology };
+  if (load === "request-100") {
+    const title = `request/reply ${over}, 100 connections`;
+    // Replies to what was subscribed to within two seconds take another way through gateways, and whoever answered them
+    // remembers that for two seconds more.
+    return { ...shared, title, unit: "request", load: request(100), warmSeconds: 5 };
+  }
+  const bytes = load === "1-1-16" ? 16 : 1024;
+  return { ...shared, title: `1 → 1, ${bytes} B, ${over}`, unit: "delivery", load: stream(1, 1, bytes) };
 }
 
 function stormRow(kind: keyof typeof logins, title: string, atOnce: number): Row {
@@ -297,8 +319,57 @@ export const rows: readonly Row[] = [
     warmSeconds: 3,
     needs: "tls",
   },
+  ...[16, 1024].map(
+    (bytes): Row => ({
+      id: `websocket-1-1-${bytes}`,
+      title: `1 → 1, ${bytes} B, WebSocket`,
+      unit: "delivery",
+      load: stream(1, 1, bytes, "--between", "1", "--web-socket"),
+      isQuick: false,
+      needs: "websocket",
+    }),
+  ),
+  linkedRow("route", "1-1-16"),
+  linkedRow("route", "1-1-1024"),
+  linkedRow("gateway", "1-1-16"),
+  linkedRow("leaf", "1-1-16"),
+  linkedRow("route", "request-100"),
+  linkedRow("gateway", "request-100"),
+  linkedRow("leaf", "request-100"),
+  {
+    id: "gateway-inbox-50",
+    title: "a fresh inbox per request over a gateway, 50 connections",
+    unit: "request",
+    isQuick: false,
+    topology: "gateway",
+    load: request(50, "--fresh-inbox"),
+    warmSeconds: 5,
+  },
+  {
+    id: "route-accounts-10",
+    title: "1 → 1, 16 B, in each of ten accounts over a route",
+    unit: "delivery",
+    isQuick: false,
+    topology: "route",
+    accountLogins: logins.accounts.each,
+    ...loggedIn(logins.accounts, stream(10, 10, 16)),
+  },
+  {
+    id: "route-subscriptions-100000",
+    title: "100,000 subscriptions told to a new peer",
+    unit: "subscription",
+    load: null,
+    isQuick: false,
+    topology: "route",
+    heldCount: 100_000,
+  },
   { id: "start", title: "start, two shards", unit: "start", load: null, isQuick: true, shards: 2 },
 ];
+
+/** Whether the floor, a server without features, can do what the row asks for. */
+export function isForFloor(row: Row): boolean {
+  return row.needs === undefined && row.topology === undefined;
+}
 
 /** Rows by a list of ids, `*` at the end of one stands for anything. Throws a RangeError for an id without a row. */
 export function pickRows(patterns: readonly string[]): Row[] {

@@ -14,6 +14,8 @@ const OUTPUT_CHARACTERS_MAX = 2_000;
 
 export interface ServerProcess {
   readonly port: number;
+  /** For WebSockets; 0 where the server was not asked for one. */
+  readonly webSocketPort: number;
   /** From spawn to the answer of the first PING. */
   readonly readyMs: number;
   /** `version` of the server's INFO. */
@@ -21,35 +23,45 @@ export interface ServerProcess {
   usage(): Usage;
   /** How the server ended, while it should not have; null: it runs. */
   endReason(): string | null;
+  /** Gives it another configuration, where it was started with one. It is not waited for. */
+  reload(config: string): void;
   /** SIGTERM, and SIGKILL when it has not ended within some seconds. */
   end(): Promise<void>;
+}
+
+/** What the server of a row is asked for. */
+export interface ServerNeeds {
+  /** It speaks TLS: its flags name a certificate. */
+  readonly isSecure?: boolean;
+  /** It listens for WebSockets, too. */
+  readonly hasWebSocket?: boolean;
+  /** The text of its configuration. */
+  readonly config?: string | undefined;
 }
 
 /**
  * Starts a server, with `-c` and a file of this configuration if there is one, and waits until it answers a PING or
  * refuses to for want of a login. `{port}` in an argument stands for the port. Throws if it can't.
  */
-/** What the server of a row is asked for. */
-export interface ServerNeeds {
-  /** It speaks TLS: its flags name a certificate. */
-  readonly isSecure?: boolean;
-  /** The text of its configuration. */
-  readonly config?: string | undefined;
-}
-
 export async function startServer(
   command: readonly string[],
   env: Record<string, string> = {},
-  { isSecure = false, config }: ServerNeeds = {},
+  { isSecure = false, hasWebSocket = false, config }: ServerNeeds = {},
 ): Promise<ServerProcess> {
-  const folder = config === undefined ? null : mkdtempSync(`${tmpdir()}/midge-bench-`);
-  if (folder === null) return await start(command, env, isSecure);
+  const webSocketPort = hasWebSocket ? await findFreePort() : 0;
+  const block = `websocket { listen: "127.0.0.1:${webSocketPort}", no_tls: true }`;
+  const text = hasWebSocket ? `${config ?? ""}\n${block}\n` : config;
+  if (text === undefined) return await start(command, env, isSecure, 0, null);
+  const folder = mkdtempSync(`${tmpdir()}/midge-bench-`);
+  const file = `${folder}/server.conf`;
   try {
-    // The server has read the file by the time it answers.
-    writeFileSync(`${folder}/server.conf`, config!);
-    return await start([...command, "-c", `${folder}/server.conf`], env, isSecure);
-  } finally {
+    writeFileSync(file, text);
+    const server = await start([...command, "-c", file], env, isSecure, webSocketPort, file);
+    const end = () => server.end().finally(() => rmSync(folder, { recursive: true }));
+    return { ...server, end };
+  } catch (error) {
     rmSync(folder, { recursive: true });
+    throw error;
   }
 }
 
@@ -57,6 +69,8 @@ async function start(
   command: readonly string[],
   env: Record<string, string>,
   isSecure: boolean,
+  webSocketPort: number,
+  configFile: string | null,
 ): Promise<ServerProcess> {
   const port = await findFreePort();
   const [program, ...commandArguments] = command.map((argument) => argument.replaceAll("{port}", `${port}`));
@@ -89,10 +103,16 @@ async function start(
       const pid = findListener(child.pid!, port) ?? child.pid!;
       return {
         port,
+        webSocketPort,
         readyMs: elapsedMs,
         version: String(JSON.parse(info).version ?? "unknown"),
         usage: () => readUsage(pid),
         endReason: () => endReason,
+        reload: (config) => {
+          if (configFile === null) throw new Error("a server that has no configuration cannot take another");
+          writeFileSync(configFile, config);
+          signal(pid, "SIGHUP");
+        },
         end: () => end(child, pid, ended),
       };
     }
@@ -116,7 +136,7 @@ async function end(child: ChildProcess, pid: number | undefined, ended: Promise<
   clearTimeout(timer);
 }
 
-function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
+function signal(pid: number, name: "SIGTERM" | "SIGKILL" | "SIGHUP"): void {
   try {
     process.kill(pid, name);
   } catch {
@@ -125,7 +145,7 @@ function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
 }
 
 /** A port nobody listens on now. Another process may take it before the server does: then the start fails and says so. */
-function findFreePort(): Promise<number> {
+export function findFreePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on("error", reject);

@@ -27,7 +27,7 @@ function resultLine(row: Row, summary: Summary, ofRow: readonly Summary[]): stri
   const cores = [figures.serverCores, figures.loadCores, figures.otherCores].map((one) =>
     text(one, twoDigits),
   );
-  const isStart = row.load === null;
+  const isStart = row.unit === "start";
   return [
     row.title,
     summary.target,
@@ -47,7 +47,7 @@ function resultLine(row: Row, summary: Summary, ofRow: readonly Summary[]): stri
     text(figures.bytesEach, bytes),
     ratio("nats-server"),
     ratio("floor"),
-    row.load === null ? "" : cores.join(", "),
+    isStart ? "" : cores.join(", "),
   ];
 }
 

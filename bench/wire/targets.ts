@@ -12,6 +12,8 @@ export interface Target {
   command(shards: number): string[];
   readonly env: Record<string, string>;
   readonly isFloor: boolean;
+  /** What its `cluster` and `leafnodes` blocks hold so that links are not compressed, as no other row is. */
+  readonly plainLinks: string;
 }
 
 export interface MissingTarget {
@@ -19,6 +21,8 @@ export interface MissingTarget {
   /** What was looked for and what to do. */
   readonly reason: string;
 }
+
+const NO_COMPRESSION = "compression: off";
 
 export const targetNames = ["nats-server", "nats-server-2.9", "floor", "midge-bun", "midge-deno"] as const;
 
@@ -38,7 +42,7 @@ export function findTarget(name: string): Target | MissingTarget {
     case "floor":
       try {
         const program = buildFloor();
-        return { name, command: () => [program, "-p", "{port}"], env: {}, isFloor: true };
+        return { name, command: () => [program, "-p", "{port}"], env: {}, isFloor: true, plainLinks: "" };
       } catch (error) {
         return { name, reason: String(error) };
       }
@@ -69,6 +73,7 @@ export function parseTarget(text: string): Target {
     command: (shards) => words.map((word) => word.replaceAll("{shards}", `${shards}`)),
     env: {},
     isFloor: false,
+    plainLinks: NO_COMPRESSION,
   };
 }
 
@@ -77,7 +82,8 @@ function midge(name: string, launcher: string[], env: Record<string, string>): T
   if (missing)
     return { name, reason: `${missing.replace(root, "")} is not there; run npm install in a full checkout` };
   const flags = (shards: number) => ["-a", "127.0.0.1", "-p", "{port}", "--shards", `${shards}`];
-  return { name, command: (shards) => [...launcher, ...flags(shards)], env, isFloor: false };
+  const command = (shards: number) => [...launcher, ...flags(shards)];
+  return { name, command, env, isFloor: false, plainLinks: NO_COMPRESSION };
 }
 
 interface NatsServer {
@@ -90,7 +96,10 @@ function natsServer(name: string, found: NatsServer | undefined): Target | Missi
     const places = "NATS_SERVER, .cache/peers/bin/nats-server* and PATH";
     return { name, reason: `none among ${places}; install it or set NATS_SERVER to its path` };
   }
-  return { name, command: () => [found.path, "-a", "127.0.0.1", "-p", "{port}"], env: {}, isFloor: false };
+  const command = () => [found.path, "-a", "127.0.0.1", "-p", "{port}"];
+  // Before 2.10 there is no compression, and no word for it either.
+  const plainLinks = found.version.startsWith("2.9.") ? "" : NO_COMPRESSION;
+  return { name, command, env: {}, isFloor: false, plainLinks };
 }
 
 let natsServersFound: NatsServer[] | null = null;

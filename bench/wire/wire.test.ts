@@ -2,10 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { type LoadResult, runLoad } from "./load_process.ts";
-import { buildFloor, buildLoad, makeCertificate, tlsFlags } from "./programs.ts";
-import { type Row, rows } from "./rows.ts";
+import { measureNewPeer } from "./new_peer.ts";
+import { buildLoad, makeCertificate, tlsFlags } from "./programs.ts";
+import { isForFloor, type Row, rows } from "./rows.ts";
 import { startServer } from "./server_process.ts";
-import { findTarget } from "./targets.ts";
+import { findTarget, parseTarget, type Target } from "./targets.ts";
+import { startApart, startPair } from "./topologies.ts";
 
 const COUNT = 2000;
 /** A bcrypt password takes a server 15 ms of a core or more. */
@@ -15,7 +17,7 @@ const MS_MAX = 60_000;
 const countOf = (row: Row) => (row.id === "storm-bcrypt" ? BCRYPT_COUNT : COUNT);
 
 /** The row with few subscriptions and connections, bounded by a count. */
-function tinyArguments(row: Row, port: number): string[] {
+function tinyArguments(row: Row): string[] {
   const load = [...row.load!];
   const shrink = (flag: string, most: number) => {
     const at = load.indexOf(flag) + 1;
@@ -24,18 +26,40 @@ function tinyArguments(row: Row, port: number): string[] {
   shrink("--literals", 4000);
   shrink("--wildcards", 4000);
   shrink("--connections", 100);
-  const seconds = row.isIdle ? "0.01" : "30";
-  return [...load, "--port", `${port}`, "--count", `${countOf(row)}`, "--seconds", seconds];
+  return [...load, "--count", `${countOf(row)}`, "--seconds", row.isIdle ? "0.01" : "30"];
 }
 
-async function runTiny(row: Row, command: readonly string[]): Promise<LoadResult> {
+async function runTiny(row: Row, target: Target): Promise<LoadResult> {
   const isSecure = row.needs === "tls";
+  const command = target.command(1);
   const words = isSecure ? [...command, ...tlsFlags(makeCertificate())] : command;
-  const server = await startServer(words, {}, { isSecure, config: row.config });
+  const server = await startServer(
+    words,
+    {},
+    {
+      isSecure,
+      hasWebSocket: row.needs === "websocket",
+      config: row.config,
+    },
+  );
   try {
-    return await runLoad(buildLoad(isSecure), tinyArguments(row, server.port), MS_MAX, () => server.usage());
+    const load = [...tinyArguments(row), "--port", `${server.webSocketPort || server.port}`];
+    return await runLoad(buildLoad(isSecure), load, MS_MAX, () => {});
   } finally {
     await server.end();
+  }
+}
+
+async function runTinyLinked(row: Row, target: Target): Promise<LoadResult> {
+  const { config, accountLogins: logins } = row;
+  const pair = await startPair(target, { topology: row.topology!, shards: 1, config, logins });
+  try {
+    const ports = ["--port", `${pair.port}`, "--subscriber-port", `${pair.subscriberPort}`];
+    return await runLoad(buildLoad(false), [...tinyArguments(row), ...ports], MS_MAX, async (phase) => {
+      if (phase === "prepared") await pair.awaitInterest();
+    });
+  } finally {
+    await pair.end();
   }
 }
 
@@ -47,35 +71,54 @@ function expectEverything(row: Row, result: LoadResult) {
     ? 4
     : row.load!.includes("--queue")
       ? 1
-      : argument("--subscribers");
+      : argument("--subscribers") / (row.load!.includes("--logins") ? argument("--logins") : 1);
   expect(result.deliveries).toBe(COUNT * each);
 }
 
-function testOn(name: string, command: readonly string[], tested: readonly Row[]): void {
-  describe(`each row, a few thousand messages, on ${name}`, () => {
+function testOn(target: Target, tested: readonly Row[]): void {
+  describe(`each row, a few thousand messages, on ${target.name}`, () => {
     for (const row of tested) {
+      const run = row.topology === undefined ? runTiny : runTinyLinked;
       test(
         `${row.id} sends and receives everything`,
-        async () => expectEverything(row, await runTiny(row, command)),
+        async () => expectEverything(row, await run(row, target)),
         MS_MAX,
       );
     }
+    if (target.isFloor) return;
+    test(
+      "a new peer is told of every subscription",
+      async () => {
+        const pair = await startApart(target, { topology: "route", shards: 1 });
+        try {
+          const { seconds, userNs, systemNs } = await measureNewPeer(pair, COUNT);
+          expect(seconds).toBeGreaterThan(0);
+          expect(userNs + systemNs).toBeGreaterThan(0);
+        } finally {
+          await pair.end();
+        }
+      },
+      MS_MAX,
+    );
   });
 }
 
+function found(name: string): Target | null {
+  const target = findTarget(name);
+  return "reason" in target ? null : target;
+}
+
 const loadedRows = rows.filter((row) => row.load !== null);
-const floorRows = loadedRows.filter((row) => row.needs === undefined);
-testOn("the floor", [buildFloor(), "-p", "{port}"], floorRows);
+testOn(found("floor")!, loadedRows.filter(isForFloor));
 
 // A server command with {port}, to try the rows on any server; else nats-server, for the rows the floor can't run.
-const server = process.env.BENCH_SERVER;
-const reference = findTarget("nats-server");
-if (server) testOn(server, server.split(" "), loadedRows);
-else if (!("reason" in reference)) {
+const command = process.env.BENCH_SERVER;
+const reference = found("nats-server");
+if (command) testOn(parseTarget(`given=${command}`), loadedRows);
+else if (reference !== null) {
   testOn(
-    "nats-server",
-    reference.command(1),
-    loadedRows.filter((row) => row.needs !== undefined),
+    reference,
+    loadedRows.filter((row) => !isForFloor(row)),
   );
 }
 

@@ -1,5 +1,5 @@
+import { DEMO_COMMAND, KEY_COMMANDS } from "./commands.ts";
 import { FLAG_SECTIONS, type Flag } from "./flags.ts";
-import { KEY_COMMANDS } from "./key_commands.ts";
 
 /** What `-h` prints: every flag, by section, and under any name but nats-server the commands beside them. */
 export function usageText(program: string): string {
@@ -24,6 +24,9 @@ function describeCommands(program: string): string {
 
 Commands for operators, accounts and users; --help after each says more:
 ${lines.join("\n")}
+
+And to see servers together:
+    ${DEMO_COMMAND.padEnd(12)}start a cluster, a supercluster, or a hub with a leaf node on this machine
 `;
 }
 

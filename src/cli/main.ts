@@ -1,7 +1,7 @@
 /** The program: says what the command line asks for, does it, and exits with a code that tells how it went. */
 import { basename } from "node:path";
+import { isDemoCommand, isKeyCommand } from "./commands.ts";
 import { parseCommandLine } from "./flags.ts";
-import { isKeyCommand } from "./key_commands.ts";
 
 /** What the start script was called as: `midge` has commands beside the flags. */
 const EXECUTABLE = basename(process.env.MIDGE_EXECUTABLE || "nats-server");
@@ -16,6 +16,10 @@ async function run(args: readonly string[]): Promise<number> {
     const { runKeyTool } = await import("./keys/main.ts");
     const session = { print: console.log, nowSeconds: () => Date.now() / 1000 };
     return runKeyTool(args, session, console.error);
+  }
+  if (isDemoCommand(EXECUTABLE, args)) {
+    const { startDemo } = await import("./demo/start.ts");
+    return startDemo(args.slice(1));
   }
   const command = parseCommandLine(args);
   switch (command.kind) {

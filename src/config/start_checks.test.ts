@@ -89,6 +89,14 @@ describe("validateForStart() refuses", () => {
       'unable to parse allowed origin "ftp://a": allowed origins must be absolute URLs with http or https scheme',
     ],
     [
+      `websocket { port: -1, no_tls: true, advertise: "a:b:c" }`,
+      'websocket: advertise "a:b:c": expected host or host:port',
+    ],
+    [
+      `websocket { port: -1, no_tls: true, advertise: "a:b" }`,
+      'websocket: advertise "a:b": expected host or host:port',
+    ],
+    [
       "websocket { port: -1, no_tls: true, headers { Host: a } }",
       'websocket: invalid header "Host" not allowed',
     ],
@@ -117,6 +125,8 @@ describe("validateForStart() accepts", () => {
     "gateway { name: a, port: -1 }, cluster { name: a, port: -1 }",
     "cluster { compression: on }",
     "websocket { port: -1, no_tls: true, allowed_origins: [ 'https://a:8443' ] }",
+    `websocket { port: -1, no_tls: true, advertise: "a" }`,
+    `websocket { port: -1, no_tls: true, advertise: "[::1]:443" }`,
   ];
   for (const text of fine) test(text, () => expect(problemOf(text)).toBe(undefined));
 

@@ -4,6 +4,7 @@ import { formatDuration } from "./duration.ts";
 import { withoutUser } from "./leafnodes.ts";
 import { isPublicKey } from "./nkey_text.ts";
 import type { Options } from "./option_table.ts";
+import { splitHostPort } from "./readers.ts";
 
 /**
  * What must hold between options before a server starts with them, beyond what each one says by itself. `-t` does
@@ -178,6 +179,9 @@ function checkWebSocket(options: Options) {
   const { websocket, accounts, authorization, operators, trustedKeys } = options;
   if (websocket.port === 0) return undefined;
   if (websocket.tls === undefined && !websocket.noTls) return "websocket requires TLS configuration";
+  if (websocket.advertise && !isAdvertisable(websocket.advertise)) {
+    return `websocket: advertise ${JSON.stringify(websocket.advertise)}: expected host or host:port`;
+  }
   for (const origin of websocket.allowedOrigins) {
     const problem = checkOrigin(origin);
     if (problem !== undefined) return problem;
@@ -204,6 +208,12 @@ function checkWebSocket(options: Options) {
     }
   }
   return undefined;
+}
+
+/** A host, with a port or without. */
+function isAdvertisable(address: string): boolean {
+  const parts = splitHostPort(address);
+  return parts === undefined ? !address.includes(":") : /^[+-]?\d*$/.test(parts.port);
 }
 
 function checkOrigin(origin: string): string | undefined {

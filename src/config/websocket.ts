@@ -1,8 +1,8 @@
 import { type SimpleAuthorization, simpleAuthorization } from "./authorization.ts";
 import { hostOption, listenKey, portOption } from "./listener.ts";
-import { block, blockReader, defaultsOf, type OptionsOf, option } from "./option.ts";
+import { block, blockReader, defaultsOf, type OptionsOf, option, type ReloadStep } from "./option.ts";
 import { bool, duration, mapOf, string, strings, timeout } from "./readers.ts";
-import { fixed, fixedPort, liveAs, nested } from "./reload.ts";
+import { fixed, fixedPort, isEqual, nested } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
 /** `websocket { … }`: the listener for browsers and other WebSocket clients. */
@@ -21,7 +21,7 @@ const WEBSOCKET_TABLE = {
     key: "tls",
     reader: tls("listener"),
     default: undefined,
-    reload: liveAs(() => undefined),
+    reload: { kind: "compared", compare: compareTls },
     doc: "TLS for wss://; required unless no_tls is set.",
   }),
   noTls: option({
@@ -57,9 +57,9 @@ const WEBSOCKET_TABLE = {
   handshakeTimeoutMs: option({
     key: "handshake_timeout",
     reader: timeout,
-    default: 2000,
+    default: 0,
     reload: fixed('field "HandshakeTimeout"'),
-    doc: "How long the upgrade request may take.",
+    doc: "How long TLS and the upgrade request may take; 0 for a minute.",
   }),
   authorization: option<SimpleAuthorization | undefined>({
     key: "authorization",
@@ -127,3 +127,17 @@ export const websocket = blockReader(block("websocket", WEBSOCKET_TABLE, { share
 export const WEBSOCKET_DEFAULTS: WebSocketOptions = defaultsOf(WEBSOCKET_TABLE);
 
 export const websocketReload = nested("websocket", "Websocket: ", WEBSOCKET_TABLE);
+
+/** Certificates and how handshakes are made may change; whom they admit, and whether there is TLS at all, may not. */
+function compareTls(before: TlsOptions | undefined, after: TlsOptions | undefined): readonly ReloadStep[] {
+  if (isEqual(before, after)) return [];
+  const fixedParts = [
+    { name: "TLSConfig", old: before !== undefined, now: after !== undefined },
+    { name: "TLSMap", old: before?.verifyAndMap ?? false, now: after?.verifyAndMap ?? false },
+    { name: "TLSPinnedCerts", old: before?.pinnedCerts ?? [], now: after?.pinnedCerts ?? [] },
+  ];
+  const changed = fixedParts.find(({ old, now }) => !isEqual(old, now));
+  if (changed === undefined) return [{ kind: "change", key: "tls", old: before, new: after }];
+  const { name, old, now } = changed;
+  return [{ kind: "refusal", name: `field "${name}"`, old: `${old}`, new: `${now}` }];
+}

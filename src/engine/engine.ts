@@ -56,6 +56,7 @@ export interface Engine {
   /** An int32 that wraps: compare by differences. */
   taken(node: number): number;
   release(node: number): void;
+  unmask(to: number, from: number, length: number, mask: number): void;
 }
 
 const ENGINE_FILE = new URL("./engine.wasm", import.meta.url);

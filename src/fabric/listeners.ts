@@ -1,10 +1,12 @@
 /** The ports of a server, and what main and the acceptor's thread tell each other of them. */
 
 /** Who connects to a port: clients go to the shards, other servers to the links shard. */
-export type ListenerKind = "client" | "cluster" | "gateway" | "leafnodes";
+export type ListenerKind = ClientListenerKind | LinkListenerKind;
+export type ClientListenerKind = "client" | "websocket";
+export type LinkListenerKind = "cluster" | "gateway" | "leafnodes";
 
-export function servesClients(kind: ListenerKind): boolean {
-  return kind === "client";
+export function servesClients(kind: ListenerKind): kind is ClientListenerKind {
+  return kind === "client" || kind === "websocket";
 }
 
 export interface AcceptorStart {

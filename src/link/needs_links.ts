@@ -5,6 +5,7 @@ export function needsLinks(rules: LoginRules): boolean {
   return (
     rules.isOperatorMode ||
     rules.nkeys.length > 0 ||
+    rules.leafCredentials?.kind === "nkey" ||
     rules.trustedProxies.length > 0 ||
     rules.callout !== null ||
     needsHashComparison(rules)

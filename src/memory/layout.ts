@@ -61,12 +61,16 @@ export const CONNECTION_IS_NOTED = 64;
 export const CONNECTION_IS_LINK = 128;
 /** A link on which a prefix that begins with `L` keeps its verb, and two sizes follow it even without headers. */
 export const CONNECTION_IS_ROUTE = 256;
+/** No client yet, and not counted as one: it is asking the WebSocket port to let it in. */
+export const CONNECTION_IS_UPGRADING = 512;
 
 // An outbox: where frames for one connection are written, lent from a shard's pool while there is something to send.
 export const OUTBOX_BYTES = 65536;
 /** iovecs of an outbox, each `struct iovec`: u64 address, u64 length. */
 export const OUTBOX_IOVECS_MAX = 128;
 export const OUTBOX_DATA = OUTBOX_IOVECS_MAX * 16;
+/** Bytes before OUTBOX_DATA that a poller may write a frame's header to: the last iovec's, which is never filled. */
+export const OUTBOX_HEADROOM = 16;
 /** Room kept past the limit, for copies that write 16 bytes at a time. */
 export const OUTBOX_SLACK = 64;
 

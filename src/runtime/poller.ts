@@ -33,7 +33,8 @@ export interface Streams {
   /**
    * Writes the pieces of an iovec array that lies at byte `iovecOffset` (8-aligned) of the shared memory.
    * Entries are u64 address and u64 length, addresses as `memoryBase` + offset, at most IOV_MAX of them.
-   * Returns the bytes taken (maybe fewer than offered), WOULD_BLOCK or WRITE_FAILED.
+   * Returns the bytes taken (maybe fewer than offered), WOULD_BLOCK or WRITE_FAILED. What is not taken is offered again,
+   * by the next write; the 16 bytes before the first piece are the poller's to write to, in the page of that piece.
    */
   writeGathered(slot: number, iovecOffset: number, count: number): number;
   /**

@@ -17,6 +17,8 @@ export interface DialledServer {
 
 /** Name of the context, and of the TLS block, for clients. */
 export const CLIENT_CONTEXT = "client";
+/** The same for clients that come by WebSocket. */
+export const WEBSOCKET_CONTEXT = "websocket";
 
 /** What handshakes are made with. Plain data: it crosses threads. */
 export type TlsContext =

@@ -90,6 +90,9 @@ const SPIN_CROWDED_MS = 0.01;
 const STOP_MS_MAX = 5000;
 const SHARD_WORKER = new URL("../../workers/shard.ts", import.meta.url);
 
+/** What becomes of the options and INFO once the ports are known. */
+type OnPorts = (ports: Ports) => { readonly info: ServerInfo; readonly options: ShardOptions };
+
 export interface FleetOptions {
   readonly shardCount: number;
   readonly cpuCount: number;
@@ -328,7 +331,7 @@ export class Fleet {
   }
 
   /** Opens the ports. `onPorts` hears of them before anybody can connect. */
-  async listen(onPorts: (ports: Ports) => ServerInfo): Promise<FleetListenResult> {
+  async listen(onPorts: OnPorts): Promise<FleetListenResult> {
     const { posix, listeners } = this.#options;
     if (posix === null) return this.#listenByShards(onPorts);
     const opened: { kind: ListenerKind; fd: number; port: number }[] = [];
@@ -341,9 +344,8 @@ export class Fleet {
       opened.push({ kind: listener.kind, fd: result.fd, port: result.port });
     }
     const ports = new Map(opened.map(({ kind, port }) => [kind, port]));
-    this.#info = onPorts(ports);
+    this.#takePorts(ports, onPorts);
     this.#broadcast({ type: "options", options: this.#shardOptions, info: this.#info });
-    this.#ports = ports;
     this.#setUpLinks();
     await this.#acceptor!.accept(opened.map(({ kind, fd }) => ({ kind, fd })));
     this.#isListening = true;
@@ -551,7 +553,14 @@ export class Fleet {
     this.#send(NODE_SHARD_FIRST + index, { type: "fail" });
   }
 
-  async #listenByShards(onPorts: (ports: Ports) => ServerInfo): Promise<FleetListenResult> {
+  #takePorts(ports: Ports, onPorts: OnPorts): void {
+    this.#ports = ports;
+    const { info, options } = onPorts(ports);
+    this.#info = info;
+    this.#shardOptions = options;
+  }
+
+  async #listenByShards(onPorts: OnPorts): Promise<FleetListenResult> {
     const { listeners, shardCount, hasLinks } = this.#options;
     const forClients = listeners.filter(({ kind }) => servesClients(kind));
     const forLinks = listeners.filter(({ kind }) => !servesClients(kind));
@@ -579,7 +588,7 @@ export class Fleet {
           own = own.map((listener, at) => ({ ...listener, port: listened[at]! }));
           shard.listen = own;
           for (const { kind, port } of own) ports.set(kind, port);
-          this.#info = onPorts(ports);
+          this.#takePorts(ports, onPorts);
           this.#send(shard.node, { type: "options", options: this.#shardOptions, info: this.#info });
         }
       }
@@ -587,7 +596,6 @@ export class Fleet {
       if (!(error instanceof CannotListen)) throw error;
       return { ok: false, listener: error.listener, error: error.message };
     }
-    this.#ports = ports;
     this.#setUpLinks();
     // The first one has heard only now which port it listens on.
     await this.query({ what: "done" });
@@ -606,7 +614,7 @@ export class Fleet {
 
   #startShard(index: number, listen: readonly OwnListener[]): ShardThread {
     const node = NODE_SHARD_FIRST + index;
-    const { posix, shardCount, cpuCount } = this.#options;
+    const { posix, cpuCount } = this.#options;
     const shard: ShardThread = {
       index,
       node,
@@ -633,7 +641,7 @@ export class Fleet {
       listen,
       info: this.#info,
       options: this.#shardOptions,
-      spinMs: shardCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
+      spinMs: this.#servingCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
       hashSeed: crypto.getRandomValues(new Int32Array(1))[0]!,
       links: port1,
     };
@@ -765,9 +773,9 @@ export class Fleet {
     const { words } = this.#shared;
     const { posix } = this.#options;
     // The runtime's own sockets went with their thread.
-    const closed = closeSockets(this.#shared, node, (fd) => posix?.close(fd));
-    const lost = posix === null ? Atomics.load(words, nodeWord(node, NODE_LOAD)) : closed;
-    if (this.#shared.map.isShard(node)) Atomics.sub(words, HEADER_CONNECTION_COUNT, lost);
+    const { sockets, upgrading } = closeSockets(this.#shared, node, (fd) => posix?.close(fd));
+    const lost = posix === null ? Atomics.load(words, nodeWord(node, NODE_LOAD)) : sockets;
+    if (this.#shared.map.isShard(node)) Atomics.sub(words, HEADER_CONNECTION_COUNT, lost - upgrading);
     Atomics.sub(words, nodeWord(node, NODE_LOAD), lost);
     return lost;
   }

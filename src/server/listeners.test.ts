@@ -55,11 +55,17 @@ test("listenErrorText() names the port in the words of each kind", () => {
   ]);
 });
 
-test("listeningText() has a word for each kind", () => {
-  expect(listeningText({ kind: "gateway", host: "127.0.0.1", port: 7 })).toBe(
+test("listeningText() has a word for each kind, and a scheme for WebSockets", () => {
+  expect(
+    listeningText(
+      { kind: "websocket", host: "::1", port: 7 },
+      options("websocket { port: 7, no_tls: true }"),
+    ),
+  ).toBe("Listening for websocket clients on ws://[::1]:7");
+  expect(listeningText({ kind: "gateway", host: "127.0.0.1", port: 7 }, options(""))).toBe(
     "Listening for gateways connections on 127.0.0.1:7",
   );
-  expect(listeningText({ kind: "cluster", host: "::1", port: 7 })).toBe(
+  expect(listeningText({ kind: "cluster", host: "::1", port: 7 }, options(""))).toBe(
     "Listening for route connections on [::1]:7",
   );
 });

@@ -2,6 +2,7 @@
 import type { Options } from "../config/option_table.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
+import { webSocketScheme } from "./websocket_settings.ts";
 
 /** A port to open. */
 export interface ListenerOptions {
@@ -12,9 +13,16 @@ export interface ListenerOptions {
 }
 
 /** The ports of a configuration, that of clients first. */
-export function listenersOf({ host, port, cluster, gateway, leafnodes }: Options): ListenerOptions[] {
+export function listenersOf({
+  host,
+  port,
+  websocket,
+  cluster,
+  gateway,
+  leafnodes,
+}: Options): ListenerOptions[] {
   const listeners: ListenerOptions[] = [{ kind: "client", host, port: freeOr(port) }];
-  for (const [kind, block] of Object.entries({ cluster, gateway, leafnodes } as const)) {
+  for (const [kind, block] of Object.entries({ websocket, cluster, gateway, leafnodes } as const)) {
     if (block.port === 0) continue;
     listeners.push({ kind: kind as ListenerKind, host: block.host, port: freeOr(block.port) });
   }
@@ -33,6 +41,8 @@ export function listenErrorText({ kind, host, port }: ListenerOptions, error: st
   switch (kind) {
     case "client":
       return `Error listening on port: ${hostPortText(host, port)}, ${JSON.stringify(error)}`;
+    case "websocket":
+      return `Unable to listen for websocket connections: ${error}`;
     case "cluster":
       return `Error listening on router port: ${port} - ${error}`;
     case "gateway":
@@ -43,12 +53,14 @@ export function listenErrorText({ kind, host, port }: ListenerOptions, error: st
 }
 
 /** What the log says of a port once it is open. Source: as above. */
-export function listeningText({ kind, host, port }: ListenerOptions): string {
-  return `Listening for ${LISTENED_FOR[kind]} on ${hostPortText(host, port)}`;
+export function listeningText({ kind, host, port }: ListenerOptions, options: Options): string {
+  const scheme = kind === "websocket" ? `${webSocketScheme(options)}://` : "";
+  return `Listening for ${LISTENED_FOR[kind]} on ${scheme}${hostPortText(host, port)}`;
 }
 
 const LISTENED_FOR: Readonly<Record<ListenerKind, string>> = {
   client: "client connections",
+  websocket: "websocket clients",
   cluster: "route connections",
   gateway: "gateways connections",
   leafnodes: "leafnode connections",

@@ -61,10 +61,12 @@ import {
 import { certificatesOf, type MonitoredCertificates, monitoredOptions } from "./monitored_options.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { MonitoredOperator } from "./operator_setup.ts";
+import { webSocketReport } from "./websocket_report.ts";
 
 /** What nats-server calls listeners that are not ready. */
 const LISTENER_NAMES: Readonly<Record<ListenerKind, string>> = {
   client: "server",
+  websocket: "websocket",
   cluster: "route",
   gateway: "gateway",
   leafnodes: "leafnode",
@@ -190,14 +192,17 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: monitoredOptions(this.#options, {
-        info,
-        operators: this.#server.operators,
-        ocspPeers: this.#server.ocsp.monitored,
-        ports: this.#fleet.ports,
-        links,
-        certificates: this.#certificates,
-      }),
+      options: {
+        ...monitoredOptions(this.#options, {
+          info,
+          operators: this.#server.operators,
+          ocspPeers: this.#server.ocsp.monitored,
+          ports: this.#fleet.ports,
+          links,
+          certificates: this.#certificates,
+        }),
+        webSocket: webSocketReport(this.#options, this.#fleet.ports.get("websocket") ?? 0),
+      },
       resources: {
         residentBytes: memory.rss,
         // Bun 1.4 counts the addresses that the shared memory reserves as used.
@@ -423,7 +428,7 @@ function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
   return {
     id: record.clientId,
     kind: "Client",
-    type: "nats",
+    type: record.isWebSocket ? "websocket" : "nats",
     ip: record.ip,
     port: record.port,
     startMs: record.startMs,

@@ -7,6 +7,8 @@ import {
   CONNECTION_ACCOUNT,
   CONNECTION_BYTES,
   CONNECTION_FD,
+  CONNECTION_FLAGS,
+  CONNECTION_IS_UPGRADING,
   RING_END_BYTES,
   RING_END_OTHER,
   RING_END_POSITION,
@@ -16,28 +18,36 @@ import {
 import { accountWord, NODE_ACCEPTOR } from "../memory/map.ts";
 import { layOutArea, type SharedMemory } from "../memory/shared_memory.ts";
 
+/** What a dead shard had open: sockets, and how many of its connections were no clients yet. */
+export interface LostConnections {
+  readonly sockets: number;
+  readonly upgrading: number;
+}
+
 /** Calls `close` for each socket the shard had open, and empties its connections; returns how many there were. */
 export function closeSockets(
   { words, map }: SharedMemory,
   node: number,
   close: (fd: number) => void,
-): number {
+): LostConnections {
   const first = map.area(node).connections;
-  let count = 0;
+  let sockets = 0;
+  let upgrading = 0;
   const slotCount = map.slotCount(node);
   for (let slot = 1; slot < slotCount; slot++) {
     const at = (first + slot * CONNECTION_BYTES) >> 2;
     const fd = words[at + (CONNECTION_FD >> 2)]!;
     // A slot that was never used holds zeroes, and its page is not to be touched; a free one holds −1.
     if (fd === 0) continue;
+    if ((words[at + (CONNECTION_FLAGS >> 2)]! & CONNECTION_IS_UPGRADING) !== 0) upgrading++;
     const account = words[at + (CONNECTION_ACCOUNT >> 2)]!;
     if (account !== 0) Atomics.sub(words, accountWord(map, account), 1);
     words.fill(0, at, at + (CONNECTION_BYTES >> 2));
     if (fd < 0) continue;
     close(fd);
-    count++;
+    sockets++;
   }
-  return count;
+  return { sockets, upgrading };
 }
 
 /**

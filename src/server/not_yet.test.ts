@@ -10,7 +10,7 @@ function find(text: string): string | undefined {
 
 for (const [text, key] of [
   ["proxy_protocol: true", "proxy_protocol"],
-  ["websocket { port: 80, no_tls: true }", "websocket"],
+  ["websocket { port: 443, tls { verify: true, ocsp_peer: true } }", "websocket.tls.ocsp_peer"],
 ] as const) {
   test(`findNotYetSupported() names the key of: ${text}`, () => {
     expect(find(text)).toContain(key);
@@ -34,6 +34,7 @@ for (const text of [
   "gateway { name: a, port: 7222 }",
   "leafnodes { port: 7422 }",
   "leafnodes { remotes: [ { url: nats://a } ] }",
+  "websocket { port: 80, no_tls: true }",
   "tls { verify: true, ocsp_peer: true }",
   "ocsp { mode: always }",
   "feature_flags { a: true }",

@@ -10,7 +10,7 @@ type Finder = (options: Options) => string | undefined;
 /** Shrinks as features come; each line is one feature. */
 const NOT_YET: readonly Finder[] = [
   when("proxy_protocol", ({ proxyProtocol }) => proxyProtocol),
-  when("websocket", ({ websocket }) => websocket.port !== 0),
+  when("websocket.tls.ocsp_peer", ({ websocket }) => websocket.tls?.ocspPeer?.verify === true),
 ];
 
 /** Says which option keeps the server from starting and what to do; undefined when none does. */

@@ -17,9 +17,8 @@ import { type ServerIdentity, ServerObjects } from "../protocol/server_object.ts
 import type { Posix } from "../runtime/posix/posix.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { TlsContext } from "../runtime/tls.ts";
 import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
-import type { LinksNews, LinkTlsBlocks } from "../shard/links_setup.ts";
+import type { LinksNews } from "../shard/links_setup.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
 import { Fleet, type Ports } from "./fleet.ts";
@@ -38,11 +37,12 @@ import { announcedAddress, clusterName, serverIdentity, serverInfo } from "./ser
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./shard_settings.ts";
 import { ServerSystemHost } from "./system_host.ts";
-import { linkContextPlans, TlsContexts, usesTls } from "./tls_contexts.ts";
+import { type ServerContexts, TlsContexts, tlsBlocks, usesTls } from "./tls_contexts.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
+import { hasWebSocket, webSocketScheme } from "./websocket_settings.ts";
 
 /** Routes and gateways stay until the end, for what the last clients say. */
-const CLOSED_IN_LAME_DUCK_MODE = ["client", "leafnodes"] as const;
+const CLOSED_IN_LAME_DUCK_MODE = ["client", "websocket", "leafnodes"] as const;
 const REJECTIONS_TOLD_MS = 1000;
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
 
@@ -92,11 +92,10 @@ export class ServerStartError extends Error {
 
 /** What keeps a server with these options from starting, before anything is opened; undefined for nothing. */
 export function findObstacle(options: Options): string | undefined {
-  const tlsProblem = () => {
-    const ofLinks = linkContextPlans(options).map((plan) => plan.options);
-    const blocks = options.tls === undefined ? ofLinks : [options.tls, ...ofLinks];
-    return blocks.map(findTlsFileProblem).find((problem) => problem !== undefined);
-  };
+  const tlsProblem = () =>
+    tlsBlocks(options)
+      .map(findTlsFileProblem)
+      .find((problem) => problem !== undefined);
   return validateForStart(options) ?? findNotYetSupported(options) ?? tlsProblem();
 }
 
@@ -120,7 +119,7 @@ export class Server {
   readonly #serverHash: string;
   readonly #logger: Logger;
   readonly #fleet: Fleet;
-  readonly #tlsContexts: TlsContexts;
+  readonly #tls: TlsContexts;
   readonly #ocsp: OcspService;
   readonly #fleetMonitor: FleetMonitor;
   readonly #systemHost: ServerSystemHost;
@@ -137,8 +136,7 @@ export class Server {
   #clusterInfo: Partial<ServerInfo> = {};
   #hasLoggedStart = false;
   /** What handshakes are made with now. */
-  #tlsContext: TlsContext | null;
-  #linkTls: LinkTlsBlocks;
+  #contexts: ServerContexts;
   /** Of what is listened on. */
   #ports: Ports = new Map();
   #rejections: ReturnType<typeof setInterval> | undefined;
@@ -191,19 +189,16 @@ export class Server {
       throw new Error(`transport epoll: ${transport.reason}`);
     const { posix } = transport;
     const cpuCount = availableParallelism();
-    this.#tlsContexts = new TlsContexts(runtime, posix);
-    const tls = this.#tlsContexts.create(options.tls);
+    this.#tls = new TlsContexts(runtime, posix);
+    const tls = this.#tls.create(options);
     if (!tls.ok) throw new Error(tls.reason);
-    this.#tlsContext = tls.context;
+    this.#contexts = tls.contexts;
     this.#ocsp = new OcspService(logger, {
       restaple: () => this.#restaple(),
       stop: () => void this.stop(),
       linkInvalid: (peer, link, reason) => this.#system?.tellOfInvalidLink(peer, link, reason),
       peerRejected: (kind, peer, reason) => this.#system?.tellOfRejectedPeer(kind, peer, reason),
     });
-    const linkTls = this.#tlsContexts.createForLinks(options);
-    if (!linkTls.ok) throw new Error(linkTls.reason);
-    this.#linkTls = linkTls.blocks;
     this.#resolver = new OptionResolver(options, hash);
     const resolution = this.#resolver.resolve(options);
     if (!resolution.ok) throw new Error(resolution.problem);
@@ -246,7 +241,7 @@ export class Server {
           }
         },
         fatal: (text) => void this.#fail(text),
-        linksSetup: (ports) => linksSetup(this.#options, this.#linksIdentity(), ports, this.#linkTls),
+        linksSetup: (ports) => linksSetup(this.#options, this.#linksIdentity(), ports, this.#contexts.links),
         onLinks: (news) => this.#onLinks(news),
       },
     );
@@ -291,6 +286,11 @@ export class Server {
 
   get #scheme(): "nats" | "tls" {
     return this.#info.tlsRequired ? "tls" : "nats";
+  }
+
+  /** The port that WebSockets connect to, 0 without. */
+  get webSocketPort(): number {
+    return this.#ports.get("websocket") ?? 0;
   }
 
   /** Port of HTTP monitoring, 0 without. */
@@ -434,7 +434,7 @@ export class Server {
   }
 
   async #start(): Promise<void> {
-    const ocsp = await this.#ocsp.open(this.#options, this.#tlsContext, "fail");
+    const ocsp = await this.#ocsp.open(this.#options, this.#contexts.client, "fail");
     if (!ocsp.ok) throw new Error(ocsp.reason);
     // The threads take a while to come up; everything else happens meanwhile.
     const shardsStart = this.#fleet.start(loginsSettings(this.#options, this.#resolved));
@@ -450,13 +450,15 @@ export class Server {
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
     if (this.#hasSystemAccount) await this.#startSystemServices();
     await shardsStart;
-    const listening = await this.#fleet.listen((ports) => this.#infoOn(ports.get("client")!));
+    const listening = await this.#fleet.listen((ports) => {
+      this.#ports = ports;
+      return { info: this.#infoOn(ports.get("client")!), options: this.#shardOptions() };
+    });
     if (!listening.ok) throw new Error(listenErrorText(listening.listener, listening.error));
     // Not sooner: whoever waits until monitoring answers, as scripts do, may connect at once.
     if (this.#hasMonitoring()) await this.#startMonitoring();
     this.#state = "running";
-    this.#ports = listening.ports;
-    for (const kind of ["gateway", "leafnodes", "client"] as const) this.#logListening(kind);
+    for (const kind of ["gateway", "websocket", "leafnodes", "client"] as const) this.#logListening(kind);
     const { tls, allowNonTls } = this.#options;
     if (tls !== undefined) {
       this.#logger.info(`TLS ${allowNonTls ? "available" : "required"} for client connections`);
@@ -471,7 +473,10 @@ export class Server {
     const port = this.#ports.get(kind);
     const listener = listenersOf(this.#options).find((each) => each.kind === kind);
     if (port !== undefined && listener !== undefined) {
-      this.#logger.info(listeningText({ ...listener, port }));
+      this.#logger.info(listeningText({ ...listener, port }, this.#options));
+    }
+    if (kind === "websocket" && port !== undefined && webSocketScheme(this.#options) === "ws") {
+      this.#logger.warn("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
     }
   }
 
@@ -484,13 +489,15 @@ export class Server {
   }
 
   #shardOptions(): ShardOptions {
+    const { client, webSocket } = this.#contexts;
+    const contexts = { client: this.#ocsp.stapled(client), webSocket };
     const cluster = clusterName(this.#options, this.id);
-    return shardOptions(this.#options, this.#resolved, this.#ocsp.stapled(this.#tlsContext), cluster);
+    return shardOptions(this.#options, this.#resolved, contexts, cluster, this.webSocketPort);
   }
 
   /** Staples have come, or come anew: handshakes from now on carry them. */
   #restaple(): void {
-    if (this.#tlsContext !== null) this.#fleet.refreshOptions(this.#shardOptions());
+    if (this.#contexts.client !== null) this.#fleet.refreshOptions(this.#shardOptions());
   }
 
   /** Says once a second how many clients were turned away for `tls.connection_rate_limit`. */
@@ -583,6 +590,7 @@ export class Server {
         path,
         portsOf({
           nats: { scheme: this.#scheme, host, port: this.#port },
+          ...(hasWebSocket(this.#options) ? { websocket: this.#webSocketListener() } : {}),
           ...(this.#http === null ? {} : { monitoring: this.#monitoringListener(this.#http) }),
           ...(clusterPort === undefined
             ? {}
@@ -593,6 +601,11 @@ export class Server {
     } catch (error) {
       this.#logger.error((error as Error).message);
     }
+  }
+
+  #webSocketListener(): Listener {
+    const { host } = this.#options.websocket;
+    return { scheme: webSocketScheme(this.#options), host, port: this.webSocketPort };
   }
 
   #monitoringListener({ isSecure, port }: HttpMonitor): Listener {
@@ -629,17 +642,11 @@ export class Server {
     if (!resolution.ok) return refuse(resolution.problem);
     const address = announcedAddress(read.options, this.#port);
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
-    const tls = this.#tlsContexts.create(read.options.tls);
+    const tls = this.#tls.create(read.options);
     if (!tls.ok) return refuse(tls.reason);
-    const linkTls = this.#tlsContexts.createForLinks(read.options);
-    if (!linkTls.ok) {
-      this.#tlsContexts.release(tls.context);
-      return refuse(linkTls.reason);
-    }
-    const ocsp = await this.#ocsp.open(read.options, tls.context, "go on");
+    const ocsp = await this.#ocsp.open(read.options, tls.contexts.client, "go on");
     if (!ocsp.ok || this.#state !== "running") {
-      this.#tlsContexts.release(tls.context);
-      this.#tlsContexts.releaseLinks(linkTls.blocks);
+      this.#tls.release(tls.contexts);
       return refuse(ocsp.ok ? `the server is ${this.#state}, not running` : ocsp.reason);
     }
 
@@ -651,8 +658,7 @@ export class Server {
       if (changed.has("pid_file") && read.options.pidFile) writePidFile(read.options.pidFile, process.pid);
     } catch (error) {
       sink?.close();
-      this.#tlsContexts.release(tls.context);
-      this.#tlsContexts.releaseLinks(linkTls.blocks);
+      this.#tls.release(tls.contexts);
       return refuse((error as Error).message);
     }
 
@@ -663,24 +669,22 @@ export class Server {
       port: before.port,
       httpPort: before.httpPort,
       httpsPort: before.httpsPort,
+      websocket: { ...read.options.websocket, port: before.websocket.port },
     };
     this.#resolved = resolution.resolved;
     if (sink !== null) this.#logger.setSink(sink);
     this.#logger.setSwitches({ debug: this.#options.debug, trace: this.#options.trace });
     for (const { logLine } of difference.changes) if (logLine !== undefined) this.#logger.info(logLine);
-    const oldContext = this.#tlsContext;
-    this.#tlsContext = tls.context;
+    const oldContexts = this.#contexts;
+    this.#contexts = tls.contexts;
     this.#ocsp.use(ocsp.ocsp);
-    const oldLinkTls = this.#linkTls;
-    this.#linkTls = linkTls.blocks;
     await this.#fleet.changeOptions(
       this.#shardOptions(),
       this.#infoOn(this.#port),
       loginsSettings(this.#options, this.#resolved),
       [...this.#options.resolverPreload],
     );
-    this.#tlsContexts.release(oldContext);
-    this.#tlsContexts.releaseLinks(oldLinkTls);
+    this.#tls.release(oldContexts);
     const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
@@ -717,10 +721,7 @@ export class Server {
     this.#ocsp.stop();
     clearInterval(this.#rejections);
     // A thread that did not end may still use what it was given.
-    if (await this.#fleet.stop()) {
-      this.#tlsContexts.release(this.#tlsContext);
-      this.#tlsContexts.releaseLinks(this.#linkTls);
-    }
+    if (await this.#fleet.stop()) this.#tls.release(this.#contexts);
     await this.#http?.stop();
   }
 

@@ -8,6 +8,8 @@ import type { CalloutAccounts } from "../link/callouts.ts";
 import type { LoginsSettings } from "../link/logins.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import type { ShardOptions, ShardTls } from "../shard/shard_options.ts";
+import type { ServerContexts } from "./tls_contexts.ts";
+import { hasWebSocket, webSocketSettings } from "./websocket_settings.ts";
 
 /** What is not in the options themselves, or made from them once for all who need it. */
 export interface ResolvedOptions {
@@ -21,13 +23,15 @@ export interface ResolvedOptions {
   readonly serverHash: string;
 }
 
-/** `tlsContext` is what handshakes are made with, null on a server without TLS. */
+/** `webSocketPort` is the one that is listened on, 0 before that is known. */
 export function shardOptions(
   options: Options,
   { rules, accounts, replySecret, serverHash }: ResolvedOptions,
-  tlsContext: TlsContext | null,
+  contexts: Omit<ServerContexts, "links">,
   clusterName: string | undefined,
+  webSocketPort: number,
 ): ShardOptions {
+  const loginTimeoutMs = authenticationTimeoutMs(options);
   return {
     maxConnections: options.maxConnections,
     maxPayloadBytes: options.maxPayloadBytes,
@@ -45,12 +49,13 @@ export function shardOptions(
     logsTrace: options.trace,
     tracesHeadersOnly: options.traceHeaders,
     maxTracedBytes: options.maxTracedMessageBytes,
-    login: { rules, timeoutMs: authenticationTimeoutMs(options) },
+    login: { rules, timeoutMs: loginTimeoutMs },
     accounts,
     replySecret,
     serverHash,
     clusterName,
-    tls: shardTls(options, tlsContext),
+    tls: shardTls(options, contexts.client),
+    webSocket: webSocketSettings(options, rules, loginTimeoutMs, contexts.webSocket, webSocketPort),
   };
 }
 
@@ -77,5 +82,6 @@ export function loginsSettings(
   options: Options,
   { rules, calloutAccounts }: ResolvedOptions,
 ): LoginsSettings {
-  return { rules, timeoutMs: authenticationTimeoutMs(options), calloutAccounts };
+  const webSocketMs = hasWebSocket(options) ? (options.websocket.authorization?.timeoutMs ?? 0) : 0;
+  return { rules, timeoutMs: Math.max(authenticationTimeoutMs(options), webSocketMs), calloutAccounts };
 }

@@ -56,11 +56,11 @@ test("usesTls() is about what is asked for, not about what a hub may want", () =
 });
 
 describe("TlsContexts", () => {
-  test("createForLinks() makes the sides that each is for, of OpenSSL", () => {
+  test("create() makes the sides that each is for, of OpenSSL", () => {
     const contexts = new TlsContexts(runtime, posix);
-    const created = contexts.createForLinks(options(EVERY_KIND));
+    const created = contexts.create(options(EVERY_KIND));
     if (!created.ok) throw new Error(created.reason);
-    const sides = Object.entries(created.blocks).map(([name, { context }]) => {
+    const sides = Object.entries(created.contexts.links).map(([name, { context }]) => {
       if (context.kind !== "openssl") throw new Error(`${name} is not OpenSSL's`);
       return [name, context.contexts.length, context.clientContext !== null];
     });
@@ -72,22 +72,20 @@ describe("TlsContexts", () => {
       ["leaf:0", 0, true],
       ["leaf:1", 0, true],
     ]);
-    contexts.releaseLinks(created.blocks);
+    contexts.release(created.contexts);
   });
 
-  test("createForLinks() says what OpenSSL cannot do, unless nobody asked for it", () => {
+  test("create() says what OpenSSL cannot do, unless nobody asked for it", () => {
     const contexts = new TlsContexts(runtime, posix);
     const weak = 'cipher_suites: ["TLS_RSA_WITH_RC4_128_SHA"], allow_insecure_cipher_suites: true';
-    const created = contexts.createForLinks(
-      options(`leafnodes { remotes: [ { url: h, tls { ${weak} } } ] }`),
-    );
+    const created = contexts.create(options(`leafnodes { remotes: [ { url: h, tls { ${weak} } } ] }`));
     expect(created.ok ? "" : created.reason).toContain("does not offer TLS_RSA_WITH_RC4_128_SHA");
     const withoutLibrary = new TlsContexts(
       { ...runtime, openOpenSsl: () => ({ ok: false, reason: "no" }) },
       posix,
     );
-    const untold = withoutLibrary.createForLinks(options("leafnodes { remotes: [ { url: nats://h } ] }"));
-    expect(untold).toEqual({ ok: true, blocks: {} });
-    expect(withoutLibrary.createForLinks(options(EVERY_KIND)).ok).toBe(false);
+    const untold = withoutLibrary.create(options("leafnodes { remotes: [ { url: nats://h } ] }"));
+    expect(untold).toEqual({ ok: true, contexts: { client: null, webSocket: null, links: {} } });
+    expect(withoutLibrary.create(options(EVERY_KIND)).ok).toBe(false);
   });
 });

@@ -8,18 +8,17 @@ import type { Posix } from "../runtime/posix/posix.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { HandshakeRole, TlsContext } from "../runtime/tls.ts";
 import type { LinkTlsBlock, LinkTlsBlocks } from "../shard/links_setup.ts";
+import { hasWebSocket } from "./websocket_settings.ts";
 
-export type TlsContextResult =
-  | { readonly ok: true; readonly context: TlsContext | null }
-  | { readonly ok: false; readonly reason: string };
+/** What all handshakes of a server are made with; null for clients of a port without TLS. */
+export interface ServerContexts {
+  readonly client: TlsContext | null;
+  readonly webSocket: TlsContext | null;
+  readonly links: LinkTlsBlocks;
+}
 
-export type LinkTlsResult =
-  | { readonly ok: true; readonly blocks: LinkTlsBlocks }
-  | { readonly ok: false; readonly reason: string };
-
-type CreatedContext =
-  | { readonly ok: true; readonly context: TlsContext }
-  | { readonly ok: false; readonly reason: string };
+type Failure = { readonly ok: false; readonly reason: string };
+type Created = { readonly ok: true; readonly context: TlsContext } | Failure;
 
 /** A context that links need. */
 export interface LinkContextPlan {
@@ -55,9 +54,23 @@ export function isLeafContext(name: string): boolean {
   return name === "leafnodes" || name.startsWith("leaf:");
 }
 
+/** The TLS options of the ports for clients, undefined for none. */
+function clientTlsOptions(
+  options: Options,
+): Readonly<Record<"client" | "webSocket", TlsOptions | undefined>> {
+  return { client: options.tls, webSocket: hasWebSocket(options) ? options.websocket.tls : undefined };
+}
+
+/** Every TLS block of a configuration that is used. */
+export function tlsBlocks(options: Options): TlsOptions[] {
+  const { client, webSocket } = clientTlsOptions(options);
+  const links = linkContextPlans(options).filter(({ isOptional }) => !isOptional);
+  return [client, webSocket, ...links.map((plan) => plan.options)].filter((block) => block !== undefined);
+}
+
 /** Whether TLS is asked for at all. */
 export function usesTls(options: Options): boolean {
-  return options.tls !== undefined || linkContextPlans(options).some(({ isOptional }) => !isOptional);
+  return tlsBlocks(options).length > 0;
 }
 
 export class TlsContexts {
@@ -72,41 +85,48 @@ export class TlsContexts {
     this.#posix = posix;
   }
 
-  /** A context for clients with these options, null for none. Their files are read and nothing else changes. */
-  create(options: TlsOptions | undefined): TlsContextResult {
-    return options === undefined ? { ok: true, context: null } : this.#create(options, ["server"]);
-  }
-
-  /** The contexts of a configuration's links. */
-  createForLinks(options: Options): LinkTlsResult {
-    const blocks: Record<string, LinkTlsBlock> = {};
+  /** The contexts of a configuration, or what is wrong with the first that is wrong. Files are read, nothing else changes. */
+  create(options: Options): { readonly ok: true; readonly contexts: ServerContexts } | Failure {
+    const made: Record<"client" | "webSocket", TlsContext | null> & { links: Record<string, LinkTlsBlock> } =
+      {
+        client: null,
+        webSocket: null,
+        links: {},
+      };
+    const { client, webSocket } = clientTlsOptions(options);
+    for (const [name, tls] of [["client", client] as const, ["webSocket", webSocket] as const]) {
+      if (tls === undefined) continue;
+      const created = this.#create(tls, ["server"]);
+      if (!created.ok) return this.#giveUp(made, created);
+      made[name] = created.context;
+    }
     for (const { name, options: tls, roles, isOptional } of linkContextPlans(options)) {
       const created = this.#create(tls, roles);
       if (created.ok) {
         const { pinnedCerts, ocspPeer } = tls;
         // Of servers nats-server wants staples instead (`ocsp`), and asks nobody.
         const checksPeers = ocspPeer?.verify === true && isLeafContext(name);
-        blocks[name] = { context: created.context, pinnedCerts, checksPeers };
-      } else if (!isOptional) {
-        this.releaseLinks(blocks);
-        return created;
-      }
+        made.links[name] = { context: created.context, pinnedCerts, checksPeers };
+      } else if (!isOptional) return this.#giveUp(made, created);
     }
-    return { ok: true, blocks };
+    return { ok: true, contexts: made };
   }
 
-  /** No new connection uses the context any more; those that do keep it alive. */
-  release(context: TlsContext | null): void {
-    if (context?.kind !== "openssl" || this.#openSsl === null) return;
-    freeContexts(this.#openSsl, context.contexts);
-    if (context.clientContext !== null) this.#openSsl.functions.SSL_CTX_free(context.clientContext);
+  /** No new connection uses the contexts any more; those that do keep them alive. */
+  release({ client, webSocket, links }: ServerContexts): void {
+    for (const context of [client, webSocket, ...Object.values(links).map((block) => block.context)]) {
+      if (context?.kind !== "openssl" || this.#openSsl === null) continue;
+      freeContexts(this.#openSsl, context.contexts);
+      if (context.clientContext !== null) this.#openSsl.functions.SSL_CTX_free(context.clientContext);
+    }
   }
 
-  releaseLinks(blocks: LinkTlsBlocks): void {
-    for (const { context } of Object.values(blocks)) this.release(context);
+  #giveUp(made: ServerContexts, failure: Failure): Failure {
+    this.release(made);
+    return failure;
   }
 
-  #create(options: TlsOptions, roles: readonly HandshakeRole[]): CreatedContext {
+  #create(options: TlsOptions, roles: readonly HandshakeRole[]): Created {
     if (this.#posix === null) {
       const limit = this.#runtime.findTlsLimit(options, roles);
       if (limit !== undefined) return { ok: false, reason: limit };

@@ -40,7 +40,8 @@ export function detailsAtEnd(connection: Connection, stoppedAtMs: number): Clien
   };
 }
 
-function identityOf({ account, login, user, options, ip, clientId, startMs }: Connection) {
+function identityOf(connection: Connection) {
+  const { account, login, user, options, ip, clientId, startMs, webSocket } = connection;
   return {
     startedAtMs: startMs,
     host: ip,
@@ -53,6 +54,6 @@ function identityOf({ account, login, user, options, ip, clientId, startMs }: Co
     issuerKey: login?.issuerKey ?? "",
     tags: login?.tags ?? [],
     kind: "Client",
-    clientType: "nats",
+    clientType: webSocket === null ? "nats" : "websocket",
   };
 }

@@ -34,6 +34,7 @@ import { Logins } from "./logins.ts";
 import type { Publishing } from "./publishing.ts";
 import { RecentValues } from "./recent_values.ts";
 import type { Rings } from "./rings.ts";
+import type { ShardOptions } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_PING, timerId } from "./timers.ts";
 
@@ -97,11 +98,10 @@ export class ClientProtocol {
 
   /** The protocol begins: the timers that wait for CONNECT. */
   begin(connection: Connection): void {
-    const { login, pingIntervalMs } = this.#shard.options;
     const { nowMs, timers } = this.#shard;
-    timers.set(timerId(connection, TIMER_PING), nowMs + pingIntervalMs);
-    if (this.logins.isRequired) {
-      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + login.timeoutMs);
+    timers.set(timerId(connection, TIMER_PING), nowMs + pingIntervalMs(connection, this.#shard.options));
+    if (this.logins.isRequired(connection)) {
+      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + this.logins.timeoutMs(connection));
     }
   }
 
@@ -204,7 +204,7 @@ export class ClientProtocol {
    * connection the one of `no_auth_user`.
    */
   #mayProceed(connection: Connection, start: number): boolean {
-    if (!this.logins.isRequired) return true;
+    if (!this.logins.isRequired(connection)) return true;
     if ((this.#bytes[start]! | 0x20) === 0x63) return true;
     this.logins.decide(connection, true);
     return connection.state === STATE_CONNECTED;
@@ -410,7 +410,7 @@ export class ClientProtocol {
     this.#noteActivity(connection);
     timers.clear(timerId(connection, TIMER_AUTHENTICATION));
     const firstPingMs =
-      Math.min(options.pingIntervalMs, FIRST_PING_MS) * (1 + Math.random() * FIRST_PING_JITTER);
+      Math.min(pingIntervalMs(connection, options), FIRST_PING_MS) * (1 + Math.random() * FIRST_PING_JITTER);
     timers.set(timerId(connection, TIMER_PING), nowMs + firstPingMs);
     if (options.logsTrace) {
       this.#shard.log(
@@ -424,7 +424,7 @@ export class ClientProtocol {
       this.#shard.fail(connection, errors.ERROR_JSON);
       return;
     }
-    connection.options = this.#recentOptions.share(result.options);
+    connection.options = this.#recentOptions.share(connection.withCookies(result.options));
     this.#estimateRoundTrip(connection);
     // A second CONNECT begins anew, in the global account and without subscriptions: it may lead elsewhere.
     if (connection.hasConnected) {
@@ -480,8 +480,10 @@ export class ClientProtocol {
   }
 
   #infoFor(connection: Connection, info: ServerInfo): Uint8Array {
+    const { webSocket } = this.#shard.options;
     return infoLine({
       ...info,
+      ...(connection.webSocket === null ? {} : webSocket?.info),
       maxPayloadBytes: connection.maxPayloadBytes,
       clientId: connection.clientId,
       clientIp: connection.ip,
@@ -528,6 +530,13 @@ export class ClientProtocol {
     const sid = this.#shard.table.sidOf(record);
     this.#shard.log("trace", `${connection.label} - ${traceOperation("internal", "DELSUB", sid)}`);
   }
+}
+
+/** How long a client may say nothing before it is pinged. */
+export function pingIntervalMs({ webSocket }: Connection, options: ShardOptions): number {
+  return webSocket === null || options.webSocket === null
+    ? options.pingIntervalMs
+    : options.webSocket.pingIntervalMs;
 }
 
 /** Whether a client takes INFO at any time. */

@@ -4,6 +4,7 @@ import type { Login, LoginRefusal } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
+import type { CookieNames } from "../protocol/websocket/upgrade.ts";
 import type { TlsSession } from "../runtime/tls.ts";
 import type { ShardAccount } from "./accounts.ts";
 import type { PendingQueue } from "./pending_queue.ts";
@@ -34,6 +35,14 @@ export const PHASE_HANDSHAKE = 3;
 /** The handshake is done; main asks whether the client's certificates still hold. No input is taken meanwhile. */
 export const PHASE_PEER_CHECK = 4;
 
+/** What a WebSocket brought with it. */
+export interface WebSocketPeer {
+  /** What cookies say of who it is, "" for nothing. */
+  readonly cookies: CookieNames;
+  /** The address that a proxy says it has, "" where none does. */
+  readonly forwardedFor: string;
+}
+
 export class Connection {
   readonly slot: number;
   /** Address of its record. */
@@ -44,10 +53,12 @@ export class Connection {
   readonly startMs: number;
   /** What a signed nonce must sign, "" when the server asks for none. */
   readonly nonce: string;
+  /** Null where it came in by the client port. */
+  readonly webSocket: WebSocketPeer | null;
   state = STATE_NEW;
   phase = PHASE_SETTLED;
   /** What a handshake agreed on; null on a plain connection. */
-  tls: TlsSession | null = null;
+  tls: TlsSession | null;
   /** The handshake comes, or came, before INFO. */
   isTlsFirst = false;
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
@@ -128,6 +139,8 @@ export class Connection {
     port: number;
     startMs: number;
     nonce: string;
+    webSocket: WebSocketPeer | null;
+    tls: TlsSession | null;
     account: ShardAccount;
     maxPayloadBytes: number;
     maxSubscriptions: number;
@@ -139,6 +152,8 @@ export class Connection {
     this.port = fields.port;
     this.startMs = fields.startMs;
     this.nonce = fields.nonce;
+    this.webSocket = fields.webSocket;
+    this.tls = fields.tls;
     this.account = fields.account;
     this.maxPayloadBytes = fields.maxPayloadBytes;
     this.maxSubscriptions = fields.maxSubscriptions;
@@ -155,9 +170,23 @@ export class Connection {
     return this.login?.user ?? this.refusal?.user ?? "";
   }
 
+  /** What CONNECT says, and what cookies say in the fields that it leaves empty. */
+  withCookies(options: ConnectOptions): ConnectOptions {
+    if (this.webSocket === null) return options;
+    const { jwt, user, password, token } = this.webSocket.cookies;
+    if (jwt === "" && user === "" && password === "" && token === "") return options;
+    return {
+      ...options,
+      jwt: options.jwt || jwt,
+      user: options.user || user,
+      password: options.password || password,
+      authToken: options.authToken || token,
+    };
+  }
+
   /** As log lines name it: address and id and, from its first CONNECT on, what that told. */
   get label(): string {
-    return `${this.ip}:${this.port} - cid:${this.clientId}${this.#told}`;
+    return `${this.#address} - ${this.webSocket === null ? "cid" : "wid"}:${this.clientId}${this.#told}`;
   }
 
   /** Its first CONNECT is accepted: log lines tell its client and who it is. Source: nats-server `processConnect`. */
@@ -179,5 +208,12 @@ export class Connection {
     const { identityKind, user } = this.login ?? { identityKind: "none", user: "" };
     if (identityKind === "token") return "token";
     return identityKind === "none" ? "" : `${identityKind}:${user}`;
+  }
+
+  get #address(): string {
+    const address = `${this.ip}:${this.port}`;
+    const { forwardedFor } = this.webSocket ?? { forwardedFor: "" };
+    if (forwardedFor === "") return address;
+    return `${forwardedFor.includes(":") ? `[${forwardedFor}]` : forwardedFor}/${address}`;
   }
 }

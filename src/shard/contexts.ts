@@ -27,6 +27,8 @@ const ROUTES_MAX = 1024;
 interface ClientContext {
   readonly key: string;
   account: ShardAccount;
+  /** As the first connection had them. */
+  readonly given: Permissions | null;
   readonly permissions: UserPermissions | null;
   /** Connections that publish under it. */
   uses: number;
@@ -74,6 +76,7 @@ export class Contexts implements PlanRules {
       this.#contexts.set(id, {
         key,
         account,
+        given: permissions,
         permissions: permissions === null ? null : new UserPermissions(permissions),
         uses: 0,
         plain: { account: account.id, isForHost: false, delivered: null, imports: NO_LEGS },
@@ -94,6 +97,11 @@ export class Contexts implements PlanRules {
 
   permissionsOf(id: number): UserPermissions | null {
     return this.#contexts.get(id)!.permissions;
+  }
+
+  /** What `take()` was given, or permissions equal to them. */
+  givenPermissionsOf(id: number): Permissions | null {
+    return this.#contexts.get(id)!.given;
   }
 
   accountOf(id: number): ShardAccount {

@@ -32,7 +32,7 @@ import {
   STATE_CLOSING,
 } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { peerKeyId } from "./peer_identity.ts";
+import { isPinned, peerKeyId } from "./peer_identity.ts";
 import type { ShardTls } from "./shard_options.ts";
 import { TIMER_AUTHENTICATION, timerId } from "./timers.ts";
 
@@ -75,6 +75,20 @@ export class Handshakes {
     this.#stepsLeft = STEPS_PER_TURN;
   }
 
+  /** Whether a step of a handshake may be taken in this turn, which counts it. */
+  takeStep(): boolean {
+    if (this.#stepsLeft === 0) return false;
+    this.#stepsLeft--;
+    return true;
+  }
+
+  /** A connection whose handshakes are behind it, as a WebSocket's are. One too many is told so. */
+  skip(connection: Connection, isTooMany: boolean): void {
+    this.#protocol.greet(connection);
+    if (isTooMany) this.#shard.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
+    else this.#settle(connection);
+  }
+
   /** A fresh connection. One too many is told so, in clear. */
   begin(connection: Connection, isTooMany: boolean): void {
     const { tls } = this.#shard.options;
@@ -108,8 +122,7 @@ export class Handshakes {
       }
       if (!this.#start(connection, tls)) return false;
     }
-    if (this.#stepsLeft === 0) return false;
-    this.#stepsLeft--;
+    if (!this.takeStep()) return false;
     const result = this.#layer!.handshake(connection.slot);
     if (result === WOULD_BLOCK) return false;
     return result === HANDSHAKE_DONE ? this.#onShaken(connection) : this.#failHandshake(connection);
@@ -244,11 +257,10 @@ export class Handshakes {
   }
 
   #isPinned(connection: Connection): boolean {
-    const pins = this.#shard.options.tls?.pinnedCerts ?? [];
-    if (pins.length === 0) return true;
-    const keyId = peerKeyId(connection);
-    if (pins.includes(keyId)) return true;
-    this.#debug(connection, `Failed pinned cert test for key id: ${keyId}`);
+    const { tls, webSocket } = this.#shard.options;
+    const settings = connection.webSocket === null ? tls : webSocket?.tls;
+    if (isPinned(connection, settings?.pinnedCerts ?? [])) return true;
+    this.#debug(connection, `Failed pinned cert test for key id: ${peerKeyId(connection)}`);
     return false;
   }
 

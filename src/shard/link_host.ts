@@ -7,7 +7,7 @@ import type { ClientInfo } from "../account/client_info.ts";
 import type { AccountTerms } from "../auth/account_terms.ts";
 import type { Verdict } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
-import type { ListenerKind } from "../fabric/listeners.ts";
+import type { LinkListenerKind } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import type { StreamSource } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
@@ -19,8 +19,10 @@ import type { LinkControl, LinkQuery, ShardQuery, ShardReport } from "./shard_op
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
   readonly tls: TlsLayer | null;
-  /** A slot for a link: over an accepted socket, or to an address that is dialled. */
-  openLink(source: StreamSource | null, ip: string, port: number): Connection;
+  /** A slot for a link over an accepted socket. */
+  openLink(source: StreamSource, ip: string, port: number): Connection;
+  /** A slot for a link to an address that is dialled; null where all are taken. */
+  openDialled(ip: string, port: number): Connection | null;
   report(report: ShardReport): void;
   /** What a connection has counted: messages and bytes in, messages and bytes out. */
   countersOf(connection: Connection): readonly [number, number, number, number];
@@ -45,7 +47,7 @@ export interface LinkHost {
   /** What plans of this shard follow from. */
   readonly plans: PlanRules & TargetRules;
   /** A socket that a listener of this kind took. */
-  accept(kind: ListenerKind, source: StreamSource, ip: string, port: number): void;
+  accept(kind: LinkListenerKind, source: StreamSource, ip: string, port: number): void;
   /** A link that is not open yet has an event. True when it has become open and may have something to read. */
   proceed(connection: Connection): boolean;
   /** Does what `[start, end)` of the shared memory says; returns where an operation begins that is not complete. */

@@ -233,3 +233,25 @@ describe("a reload with a callout", () => {
     expect(client.take()).toContain("PONG\r\n");
   });
 });
+
+test("clients that log in alike share what is kept of it, others do not", () => {
+  const asking = new Asking();
+  const enter = (user: string, allowed: string) => {
+    asking.open(user);
+    const question = asking.question();
+    const publish = { allow: [allowed], deny: undefined };
+    const permissions = { publish, subscribe: undefined, responses: undefined };
+    const logs = [{ level: "debug" as const, text: "seen" }];
+    asking.answer(question, entered(user, { permissions, logs }));
+    return asking.harness.shards[0]!.connections[question.slot]!;
+  };
+  const first = enter("dave", "x");
+  const alike = enter("dave", "x");
+  expect(alike.login).toBe(first.login);
+  expect(alike.options).toBe(first.options);
+  expect(first.login?.logs).toEqual([]);
+  const other = enter("dave", "y");
+  expect(other.login?.permissions?.publish?.allow).toEqual(["y"]);
+  expect(other.options).toBe(first.options);
+  expect(enter("erin", "x").login?.user).toBe("erin");
+});

@@ -8,7 +8,7 @@ import { type AccountTerms, findEnd } from "../auth/account_terms.ts";
 import { refusalLogText } from "../auth/identity.ts";
 import { InlineJudge } from "../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "../auth/login.ts";
-import { announcesAuthRequired, needsNonce } from "../auth/login_rules.ts";
+import { needsNonce } from "../auth/login_rules.ts";
 import { hasUserMoved } from "../auth/reload_login.ts";
 import { assert } from "../base/assert.ts";
 import type { Permissions } from "../config/permissions.ts";
@@ -69,6 +69,8 @@ const EXPIRY_LOOK_MS = 60_000;
 
 type LoginAnswer = Extract<ShardControl, { type: "verdict" }>;
 
+const NO_LOGS: Login["logs"] = [];
+
 /** What goes on once a verdict is there: `true` if the client is in. */
 type Continuation = (connection: Connection, isIn: boolean) => void;
 
@@ -87,13 +89,17 @@ export class Logins {
   }
 
   /** Whether a client must say who it is. */
-  get isRequired(): boolean {
-    return this.#shard.options.login.rules.client.isAuthRequired;
+  isRequired({ webSocket }: Connection): boolean {
+    const { client, websocket } = this.#shard.options.login.rules;
+    return (webSocket === null ? client : websocket).isAuthRequired;
   }
 
-  /** Whether INFO says so. */
-  get isAnnounced(): boolean {
-    return announcesAuthRequired(this.#shard.options.login.rules, "client");
+  /** How long it has for that. */
+  timeoutMs({ webSocket }: Connection): number {
+    const { options } = this.#shard;
+    return webSocket !== null && options.webSocket !== null
+      ? options.webSocket.loginTimeoutMs
+      : options.login.timeoutMs;
   }
 
   /** What a new connection is to sign; "" where nobody signs. */
@@ -240,7 +246,7 @@ export class Logins {
       return false;
     }
     this.#uncount(connection);
-    connection.login = this.#recentLogins.share(login);
+    connection.login = login;
     connection.account = account;
     if (!this.#countIn(connection, account)) {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
@@ -248,10 +254,20 @@ export class Logins {
     }
     this.#setContext(connection, contexts.take(account, login.permissions));
     this.#permit(connection, login.permissions);
+    this.#keep(connection, login);
     this.#writeLimits(connection);
     this.#watchExpiry(connection);
     this.#shard.reportOpened(connection);
     return true;
+  }
+
+  /** What stays of a login: shared with those who logged in alike, and one copy of the JWT. */
+  #keep(connection: Connection, login: Login): void {
+    const permissions = this.#shard.contexts.givenPermissionsOf(connection.context);
+    const kept = this.#recentLogins.share({ ...login, permissions, logs: NO_LOGS });
+    connection.login = kept;
+    const { options } = connection;
+    if (kept.jwt !== "" && options.jwt === kept.jwt) connection.options = { ...options, jwt: kept.jwt };
   }
 
   #refuse(connection: Connection, refusal: LoginRefusal): void {
@@ -270,8 +286,8 @@ export class Logins {
     if (connection.state === STATE_WAITING || connection.phase !== PHASE_SETTLED) return;
     const { timers, nowMs, options } = this.#shard;
     if (connection.login === null) {
-      if (!this.isRequired) return;
-      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + options.login.timeoutMs);
+      if (!this.isRequired(connection)) return;
+      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + this.timeoutMs(connection));
       return;
     }
     const { rules } = options.login;
@@ -437,12 +453,12 @@ export class Logins {
 }
 
 function requestOf(connection: Connection, isImplicit: boolean): LoginRequest {
-  const { options, ip, nonce } = connection;
+  const { options, ip, nonce, webSocket } = connection;
   return {
-    connectionType: "STANDARD",
+    connectionType: webSocket === null ? "STANDARD" : "WEBSOCKET",
     ip,
     nonce,
-    connect: options,
+    connect: connection.withCookies(options),
     tls: peerIdentity(connection),
     isImplicit,
   };

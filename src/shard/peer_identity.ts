@@ -24,8 +24,13 @@ export function clientTls({ tls }: Connection): ClientTls | null {
   return { version, cipher: cipherSuite, certificates: [], verifiedChains };
 }
 
+/** Whether a peer's key is one of those that are pinned, if any are. */
+export function isPinned(connection: Pick<Connection, "tls">, pinnedCerts: readonly string[]): boolean {
+  return pinnedCerts.length === 0 || pinnedCerts.includes(peerKeyId(connection));
+}
+
 /** SHA-256 of the peer's public key, lower-case hex; "" where it has no certificate. Source: `pinned_certs`. */
-export function peerKeyId({ tls }: Connection): string {
+export function peerKeyId({ tls }: Pick<Connection, "tls">): string {
   const [leaf] = tls?.peerCertificates ?? [];
   return leaf === undefined ? "" : keyIdOf(leaf);
 }

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { NODE_LOAD, NODE_SHARD_FIRST } from "../memory/map.ts";
+import { nodeWord } from "../memory/shared_memory.ts";
 import { msg, pub, ShardHarness } from "./testing/shard_harness.ts";
 
 describe("Shard", () => {
@@ -155,6 +157,17 @@ describe("Shard", () => {
       harness.settle();
       expect(plain.take()).toBe(`MSG a 1 in${control}.box 5\r\nhello\r\n`);
     }
+  });
+
+  test("counts connections that it opens like those that come, and opens none where all slots are spoken for", () => {
+    const harness = new ShardHarness(1);
+    const { words, map } = harness.shared;
+    const load = nodeWord(NODE_SHARD_FIRST, NODE_LOAD);
+    expect(harness.shards[0]!.openDialled("127.0.0.1", 1)?.isLink).toBe(true);
+    expect(words[load]).toBe(1);
+    words[load] = map.slotCount(NODE_SHARD_FIRST) - 2;
+    expect(harness.shards[0]!.openDialled("127.0.0.1", 1)).toBe(null);
+    expect(words[load]).toBe(map.slotCount(NODE_SHARD_FIRST) - 2);
   });
 
   const SCRIPT =

@@ -16,7 +16,7 @@ import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
 import { HeldMessage, messageBytes } from "../fabric/held_message.ts";
-import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
@@ -35,6 +35,7 @@ import {
   CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
   CONNECTION_IS_CLOSED,
+  CONNECTION_IS_UPGRADING,
   CONNECTION_OUT_BYTES,
   CONNECTION_OUT_MESSAGES,
   MESSAGE_LINE_BYTES_MAX,
@@ -65,18 +66,20 @@ import { traceOperation } from "../protocol/trace.ts";
 import {
   HANGUP,
   type Poller,
+  READ_FAILED,
   READABLE,
   type StreamSource,
   WOULD_BLOCK,
   WRITABLE,
 } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
+import type { WebSocketLayer } from "../runtime/websocket/websocket_layer.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { NO_COUNTERS, withTraffic } from "./account_counters.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { ClientEvents } from "./client_events.ts";
-import { ClientProtocol } from "./client_protocol.ts";
+import { ClientProtocol, pingIntervalMs } from "./client_protocol.ts";
 import { ClientTargets } from "./client_targets.ts";
 import {
   Connection,
@@ -87,6 +90,7 @@ import {
   STATE_CONNECTED,
   STATE_NEW,
   STATE_WAITING,
+  type WebSocketPeer,
 } from "./connection.ts";
 import { Contexts } from "./contexts.ts";
 import { Handshakes } from "./handshakes.ts";
@@ -128,6 +132,7 @@ import {
   TIMERS_PER_CONNECTION,
   timerId,
 } from "./timers.ts";
+import type { Arrival, UpgradeHost, Upgrades } from "./upgrades.ts";
 
 const TICK_MS = 10;
 /**
@@ -160,13 +165,18 @@ export interface ShardDependencies {
   residentBytes(): number;
   /** The TLS of `poller`; null where there is none. */
   readonly tls: TlsLayer | null;
+  /** The framing of `poller`, and who upgrades connections to it; null without a port for WebSockets. */
+  readonly webSocket: {
+    readonly layer: WebSocketLayer;
+    createUpgrades(host: UpgradeHost): Upgrades;
+  } | null;
   /** Takes no more connections of these kinds, or of any, where the shard listens by itself. */
   stopListening(listeners: readonly ListenerKind[] | "all"): void;
   /** Makes what the links shard has besides; null for shards of clients. */
   readonly createLinks: ((shard: LinkShard) => LinkHost) | null;
 }
 
-export class Shard implements LinkShard {
+export class Shard implements LinkShard, UpgradeHost {
   readonly node: number;
   readonly shared: SharedMemory;
   readonly engine: Engine;
@@ -193,9 +203,11 @@ export class Shard implements LinkShard {
   readonly #events: ClientEvents;
   readonly #handshakes: Handshakes;
   readonly #links: LinkHost | null;
+  readonly #upgrades: Upgrades | null;
   readonly #notedDeliveries = new NotedDeliveries(this);
   readonly #words: Int32Array;
-  readonly #receive: number;
+  /** Address of the receive buffer. */
+  readonly receive: number;
   readonly #spinMs: number;
   readonly #wallClock = createWallClock();
   readonly #freeSlots: number[] = [];
@@ -226,7 +238,7 @@ export class Shard implements LinkShard {
     const { words, map } = this.shared;
     this.#words = words;
     const regions = map.area(this.node);
-    this.#receive = regions.receive;
+    this.receive = regions.receive;
     this.#limitLines();
     words[(regions.area + AREA_MEMORY_BASE) >> 2] = (poller.memoryBase % 2 ** 32) | 0;
     words[((regions.area + AREA_MEMORY_BASE) >> 2) + 1] = Math.floor(poller.memoryBase / 2 ** 32);
@@ -282,6 +294,9 @@ export class Shard implements LinkShard {
     this.#events = new ClientEvents(this);
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
+    dependencies.webSocket?.layer.useUnmask(this.engine.unmask);
+    this.#upgrades = dependencies.webSocket?.createUpgrades(this) ?? null;
+    this.#upgrades?.configure();
     this.#publishing.links = this.#links;
     if (this.#links !== null) {
       const links = this.#links;
@@ -306,42 +321,109 @@ export class Shard implements LinkShard {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  #accept(listener: ListenerKind, source: StreamSource, ip: string, port: number): void {
-    if (servesClients(listener)) this.accept(source, ip, port);
-    else this.#links!.accept(listener, source, ip, port);
+  /** Takes a connected socket. */
+  accept(listener: ListenerKind, source: StreamSource, ip: string, port: number): void {
+    switch (listener) {
+      case "client":
+        this.#admit(this.#takeSlot(source), source, { ip, port, tls: null }, null);
+        break;
+      case "websocket":
+        this.#beginUpgrade(source, ip, port);
+        break;
+      default:
+        this.#links!.accept(listener, source, ip, port);
+    }
   }
 
-  /** Takes a connected socket of a client. */
-  accept(source: StreamSource, ip: string, port: number): void {
+  #beginUpgrade(source: StreamSource, ip: string, port: number): void {
+    const slot = this.#takeSlot(source);
+    this.connections[slot] = null;
+    this.#words[(this.#addressOf(slot) + CONNECTION_FLAGS) >> 2] = CONNECTION_IS_UPGRADING;
+    this.poller.add(slot, source);
+    this.#upgrades!.begin(slot, ip, port);
+  }
+
+  admit(slot: number, peer: Arrival, webSocket: WebSocketPeer): void {
+    this.#words[(this.#addressOf(slot) + CONNECTION_FLAGS) >> 2] = 0;
+    this.#admit(slot, null, peer, webSocket);
+  }
+
+  dismiss(slot: number): void {
+    const address = this.#addressOf(slot);
+    this.#words[(address + CONNECTION_FD) >> 2] = -1;
+    this.#words[(address + CONNECTION_FLAGS) >> 2] = 0;
+    this.poller.close(slot);
+    this.#freeSlots.push(slot);
+    Atomics.sub(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+  }
+
+  takeHandshakeStep(): boolean {
+    return this.#handshakes.takeStep();
+  }
+
+  /** A client, whose stream is `source`, or in the poller already. */
+  #admit(slot: number, source: StreamSource | null, peer: Arrival, webSocket: WebSocketPeer | null): void {
     const open = Atomics.add(this.#words, HEADER_CONNECTION_COUNT, 1) + 1;
     this.#count(AREA_CLIENTS_EVER);
-    const connection = this.#open(source, ip, port);
+    const connection = this.#open(slot, source, peer, webSocket);
     if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
     this.#protocol.logins.begin(connection);
     this.#protocol.applyOptions(connection);
     const isTooMany = open > this.options.maxConnections || this.options.maxConnections <= 0;
-    this.#handshakes.begin(connection, isTooMany);
+    if (webSocket === null) this.#handshakes.begin(connection, isTooMany);
+    else this.#handshakes.skip(connection, isTooMany);
     this.#shareOutboxes();
     if (++this.#acceptedSinceCollection < ACCEPTED_PER_COLLECTION) return;
     this.#acceptedSinceCollection = 0;
     this.#dependencies.collectRecentGarbage();
   }
 
-  openLink(source: StreamSource | null, ip: string, port: number): Connection {
-    const connection = this.#open(source, ip, port);
+  openLink(source: StreamSource, ip: string, port: number): Connection {
+    const connection = this.#openLink(source, ip, port);
+    connection.hasStream = true;
+    return connection;
+  }
+
+  openDialled(ip: string, port: number): Connection | null {
+    const load = nodeWord(this.node, NODE_LOAD);
+    // The acceptor may be counting one more at this very moment: the last slot is for that.
+    const isFull = Atomics.add(this.#words, load, 1) >= this.shared.map.slotCount(this.node) - 2;
+    if (!isFull) return this.#openLink(null, ip, port);
+    Atomics.sub(this.#words, load, 1);
+    return null;
+  }
+
+  #openLink(source: StreamSource | null, ip: string, port: number): Connection {
+    const connection = this.#open(this.#takeSlot(source), source, { ip, port, tls: null }, null);
     connection.isLink = true;
-    connection.hasStream = source !== null;
     connection.state = STATE_CONNECTED;
     return connection;
   }
 
-  #open(source: StreamSource | null, ip: string, port: number): Connection {
+  /** A free slot, with a fresh record for whoever has this socket. */
+  #takeSlot(source: StreamSource | null): number {
     const slot = this.#freeSlots.pop() ?? this.connections.length;
     const { words, map } = this.shared;
     assert(slot < map.slotCount(this.node), "connections go to shards with room");
-    const address = map.area(this.node).connections + slot * CONNECTION_BYTES;
+    const address = this.#addressOf(slot);
     words.fill(0, address >> 2, (address + CONNECTION_BYTES) >> 2);
     words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
+    return slot;
+  }
+
+  #addressOf(slot: number): number {
+    return this.shared.map.area(this.node).connections + slot * CONNECTION_BYTES;
+  }
+
+  /** `source` is null where the poller has the stream already, or nobody has one yet. */
+  #open(
+    slot: number,
+    source: StreamSource | null,
+    { ip, port, tls }: Arrival,
+    webSocket: WebSocketPeer | null,
+  ): Connection {
+    const { words } = this.shared;
+    const address = this.#addressOf(slot);
     const connection = new Connection({
       slot,
       address,
@@ -350,6 +432,8 @@ export class Shard implements LinkShard {
       port,
       startMs: this.wallMs(),
       nonce: this.#protocol.logins.newNonce(),
+      webSocket,
+      tls,
       account: this.accounts.global,
       maxPayloadBytes: this.options.maxPayloadBytes,
       maxSubscriptions: -1,
@@ -375,7 +459,7 @@ export class Shard implements LinkShard {
     Atomics.add(this.#words, nodeWord(this.node, NODE_LOAD), 1);
     // The last turn may have been long ago, and the connection's time begins now.
     this.nowMs = performance.now();
-    this.#accept(listener, socket, ip, port);
+    this.accept(listener, socket, ip, port);
     this.outbound.flushAll();
     if (this.#closing.length > 0) this.#finishClosing();
   }
@@ -441,8 +525,8 @@ export class Shard implements LinkShard {
         continue;
       }
       if (this.outbound.hasGathered) this.outbound.flushAll();
-      this.shared.bytes.set(connection.kept!.subarray(0, kept), this.#receive);
-      this.#take(connection, this.#receive, this.#receive + kept);
+      this.shared.bytes.set(connection.kept!.subarray(0, kept), this.receive);
+      this.#take(connection, this.receive, this.receive + kept);
     }
   }
 
@@ -494,9 +578,14 @@ export class Shard implements LinkShard {
     if (this.#resumable.length > 0) this.#takeHeldInput();
     for (let i = 0; i < events; i++) {
       const flags = this.poller.eventFlags(i);
-      const connection = this.connections[this.poller.eventSlot(i)];
-      if (flags === 0 || connection == null) continue;
+      const slot = this.poller.eventSlot(i);
+      const connection = this.connections[slot];
+      if (flags === 0) continue;
       isBusy = true;
+      if (connection == null) {
+        this.#upgrades?.serve(slot);
+        continue;
+      }
       if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#links!.proceed(connection))
         continue;
       if ((flags & WRITABLE) !== 0) {
@@ -575,15 +664,18 @@ export class Shard implements LinkShard {
     }
     // The receive buffer is about to be written over.
     if (this.outbound.hasGathered) this.outbound.flushAll();
-    const start = this.#receive;
+    const start = this.receive;
     const kept = connection.keptLength;
     if (kept > 0) this.shared.bytes.set(connection.kept!.subarray(0, kept), start);
     // Whoever may have to wait for its login is not to have the server keep much more than its CONNECT meanwhile.
-    const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired;
+    const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired(connection);
     const bytesMax = mayWait ? READ_BYTES_BEFORE_LOGIN : READ_BYTES;
     const count = this.poller.read(connection.slot, start + kept, bytesMax);
     if (count === WOULD_BLOCK) return;
     if (count <= 0) {
+      if (count === READ_FAILED && connection.webSocket !== null) {
+        this.log("error", `${connection.label} - read error: ${this.poller.lastError()}`);
+      }
       this.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);
       return;
     }
@@ -618,7 +710,7 @@ export class Shard implements LinkShard {
   #control(message: ShardControl): void {
     switch (message.type) {
       case "accept":
-        this.#accept(message.listener, message.fd, message.ip, message.port);
+        this.accept(message.listener, message.fd, message.ip, message.port);
         break;
       case "options":
         this.#changeOptions(message.options);
@@ -754,6 +846,7 @@ export class Shard implements LinkShard {
     const haveRulesChanged = JSON.stringify(options.login) !== JSON.stringify(this.options.login);
     this.options = options;
     this.#handshakes.configure();
+    this.#upgrades?.configure();
     this.outbound.options = outboundOptions(options);
     this.#limitLines();
     this.accounts.configure(options.accounts, options.clusterName);
@@ -790,7 +883,10 @@ export class Shard implements LinkShard {
       return;
     }
     const connection = this.connections[Math.floor(id / TIMERS_PER_CONNECTION)];
-    if (connection == null) return;
+    if (connection == null) {
+      this.#upgrades?.onTimer(Math.floor(id / TIMERS_PER_CONNECTION));
+      return;
+    }
     switch (id % TIMERS_PER_CONNECTION) {
       case TIMER_PING:
         this.#onPingTimer(connection);
@@ -810,9 +906,10 @@ export class Shard implements LinkShard {
 
   #onPingTimer(connection: Connection): void {
     if (connection.state >= STATE_CLOSING) return;
-    const { pingIntervalMs, pingMax } = this.options;
+    const { pingMax } = this.options;
+    const intervalMs = pingIntervalMs(connection, this.options);
     const now = this.nowMs;
-    const isActive = now - connection.lastInputMs < pingIntervalMs;
+    const isActive = now - connection.lastInputMs < intervalMs;
     // The first expiry always measures, and so does one an hour.
     const isDue = connection.pingSentMs === 0 || now - connection.pingSentMs >= HOUR_MS;
     if (!isActive || isDue) {
@@ -828,7 +925,7 @@ export class Shard implements LinkShard {
       }
       this.outbound.append(connection, PING_LINE);
     }
-    this.timers.set(timerId(connection, TIMER_PING), now + pingIntervalMs);
+    this.timers.set(timerId(connection, TIMER_PING), now + intervalMs);
   }
 
   #startDeadline(connection: Connection): void {
@@ -909,11 +1006,17 @@ export class Shard implements LinkShard {
     if (!connection.isLink) this.#protocol.logins.leave(connection);
     this.plans.forgetConnection(connection.address);
     this.#words[(connection.address + CONNECTION_FD) >> 2] = -1;
+    if (connection.webSocket !== null) this.#sayGoodbye(connection);
     if (connection.hasStream) this.poller.close(slot);
     this.connections[slot] = null;
     this.#freeSlots.push(slot);
     if (!connection.isLink) Atomics.sub(this.#words, HEADER_CONNECTION_COUNT, 1);
     Atomics.sub(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+  }
+
+  #sayGoodbye({ slot, closeReason }: Connection): void {
+    const { text, webSocketStatus, flushesPending } = closeReasonEntry(closeReason as CloseReason);
+    this.#dependencies.webSocket!.layer.endFrames(slot, flushesPending ? webSocketStatus : 0, text);
   }
 
   #reportClosed(connection: Connection): void {

@@ -10,6 +10,7 @@ import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { UpgradeRules } from "../protocol/websocket/upgrade.ts";
 import type { HostAddresses } from "../runtime/host_lookup.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import type { LinksNews, LinksSetup } from "./links_setup.ts";
@@ -44,6 +45,24 @@ export interface ShardOptions {
   readonly clusterName: string | undefined;
   /** TLS for clients; null for none. */
   readonly tls: ShardTls | null;
+  /** The port for WebSockets; null for none, which stays so. */
+  readonly webSocket: ShardWebSocket | null;
+}
+
+/** What clients of the WebSocket port go by where it is not what those of the client port do. */
+export interface ShardWebSocket {
+  readonly rules: UpgradeRules;
+  readonly tls: Pick<ShardTls, "context" | "pinnedCerts"> | null;
+  /** For all that comes before INFO; 0 for no time. */
+  readonly handshakeTimeoutMs: number;
+  readonly pingIntervalMs: number;
+  /** How long a client that must log in may take. */
+  readonly loginTimeoutMs: number;
+  /** What INFO says otherwise than on the client port. */
+  readonly info: Pick<
+    ServerInfo,
+    "host" | "port" | "authRequired" | "tlsRequired" | "tlsVerify" | "tlsAvailable" | "connectUrls"
+  >;
 }
 
 export interface ShardTls {
@@ -330,6 +349,7 @@ export interface ConnectionRecord {
   readonly tags: readonly string[];
   /** Key of the trusted proxy it came through, "" for none. */
   readonly proxyKey: string;
+  readonly isWebSocket: boolean;
   readonly tls: ConnectionTlsRecord | null;
   readonly subscriptions: readonly SubscriptionSnapshot[] | null;
 }

@@ -174,6 +174,7 @@ export function connectionRecord(
     issuerKey: login?.issuerKey ?? "",
     tags: login?.tags ?? [],
     proxyKey: login?.proxyKey ?? refusal?.proxyKey ?? "",
+    isWebSocket: connection.webSocket !== null,
     tls: tlsRecord(connection),
     subscriptions: withSubscriptions
       ? [...recordsOf(shard, connection)].map((record) => subscriptionSnapshot(shard, connection, record))

@@ -12,6 +12,6 @@ export const TIMERS_PER_CONNECTION = 4;
 export const TIMER_SERVICES = 0;
 export const TIMER_LINKS = 1;
 
-export function timerId(connection: Connection, timer: number): number {
-  return connection.slot * TIMERS_PER_CONNECTION + timer;
+export function timerId({ slot }: Pick<Connection, "slot">, timer: number): number {
+  return slot * TIMERS_PER_CONNECTION + timer;
 }

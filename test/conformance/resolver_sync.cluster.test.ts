@@ -19,19 +19,22 @@ async function pair(resolver: string, other = resolver) {
   const port = first.listenerPort("Listening for route connections on ");
   const second = await ServerProcess.start({ config: config(other, `"nats://127.0.0.1:${port}"`) });
   await first.waitForLog("Route connection created");
-  const system = await login(first, operator.systemAccount.user().credentials);
+  const probe = await login(first, operator.systemAccount.user().credentials);
   await until(
     async () => {
-      const inbox = subscribeInbox(system);
-      system.send(`PUB $SYS.REQ.SERVER.PING.IDZ ${inbox} 0\r\n\r\n`);
-      await readMessage(system);
-      return await readMessage(system, 200).then(
+      const inbox = subscribeInbox(probe);
+      probe.send(`PUB $SYS.REQ.SERVER.PING.IDZ ${inbox} 0\r\n\r\n`);
+      await readMessage(probe);
+      return await readMessage(probe, 200).then(
         () => true,
         () => false,
       );
     },
     () => "the servers' system accounts are not joined",
   );
+  // Answers may still be under way to the probe.
+  probe.destroy();
+  const system = await login(first, operator.systemAccount.user().credentials);
   return {
     operator,
     first,

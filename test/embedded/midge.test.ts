@@ -160,8 +160,11 @@ describe("reload()", () => {
       "config reload not supported for ServerName: old=, new=other",
     );
     expect((await server.varz()).max_payload).toBe(1000);
+    await expect(server.reload("max_payload: 2000\nproxy_protocol: true")).rejects.toThrow(
+      "proxy_protocol: not supported",
+    );
     await expect(server.reload("max_payload: 2000\nwebsocket { port: -1, no_tls: true }")).rejects.toThrow(
-      "websocket: not supported",
+      'config reload not supported for Websocket: field "Port": old=0, new=-1',
     );
     const remotes = 'leafnodes { remotes: [ { url: "nats://127.0.0.1:1" } ] }';
     await expect(server.reload(`max_payload: 2000\n${remotes}`)).rejects.toThrow(

@@ -8,7 +8,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { findFreePort, sendsInfo } from "./ports.ts";
@@ -21,8 +21,21 @@ const midge = `${root}bin/nats-server`;
 
 const STEPS = ["connect", "publish", "request", "queue", "headers", "unsubscribe", "reconnect", "drain"];
 
+/** Those whose name begins so come by WebSocket. */
+const WEB_SOCKET = "WebSocket: ";
+
 const CLIENTS: [name: string, ...command: [string, ...string[]]][] = [
   ["@nats-io/transport-node", `${root}node_modules/.bin/bun`, `${clients}/javascript/nats_core.mjs`],
+  [
+    `${WEB_SOCKET}@nats-io/nats-core on Bun`,
+    `${root}node_modules/.bin/bun`,
+    `${clients}/javascript/nats_core_websocket.mjs`,
+  ],
+  [
+    `${WEB_SOCKET}@nats-io/nats-core on Deno`,
+    `${root}node_modules/.bin/deno`,
+    ...["run", "-A", `${clients}/javascript/nats_core_websocket.mjs`],
+  ],
   ["nats (npm)", `${root}node_modules/.bin/bun`, `${clients}/javascript/nats_2.mjs`],
   ["nats.go", `${cache}/bin/client-go`],
   ["libnats", `${cache}/bin/client-c`],
@@ -61,27 +74,37 @@ function describeMidge(runtime: "Bun" | "Deno", shardCount: number): Server {
   };
 }
 
-/** A server at its port, which may be stopped and started again. What it logs goes to `logFile`. */
+/** A server at its ports, which may be stopped and started again. What it logs goes to `logFile`. */
 class RunningServer {
   readonly #server: Server;
   readonly #port: number;
+  readonly #webSocketPort: number;
   readonly logFile: string;
+  readonly #configFile: string;
   #child: ChildProcess | undefined;
 
-  constructor(server: Server, port: number) {
+  constructor(server: Server, port: number, webSocketPort: number) {
     this.#server = server;
     this.#port = port;
-    this.logFile = `${logs}/${server.name.replaceAll(" ", "-")}.log`;
+    this.#webSocketPort = webSocketPort;
+    const name = `${logs}/${server.name.replaceAll(" ", "-")}`;
+    this.logFile = `${name}.log`;
+    this.#configFile = `${name}.conf`;
+    writeFileSync(
+      this.#configFile,
+      `listen: "127.0.0.1:${port}"\nwebsocket { listen: "127.0.0.1:${webSocketPort}", no_tls: true, compression: true }\n`,
+    );
   }
 
-  get url(): string {
+  urlFor(client: string): string {
+    if (client.startsWith(WEB_SOCKET)) return `ws://127.0.0.1:${this.#webSocketPort}`;
     return `nats://127.0.0.1:${this.#port}`;
   }
 
   async start(): Promise<void> {
     const { program, parameters, environment } = this.#server;
     const log = openSync(this.logFile, "a");
-    const child = spawn(program, [...parameters, "-a", "127.0.0.1", "-p", String(this.#port)], {
+    const child = spawn(program, [...parameters, "-c", this.#configFile], {
       stdio: ["ignore", log, log],
       env: { ...process.env, ...environment },
     });
@@ -115,9 +138,14 @@ class RunningServer {
 }
 
 /** Runs a client to its end and returns the lines it printed. */
-async function runClient(server: RunningServer, program: string, parameters: string[]): Promise<string[]> {
+async function runClient(
+  server: RunningServer,
+  name: string,
+  program: string,
+  parameters: string[],
+): Promise<string[]> {
   if (!existsSync(program)) throw new Error(`${program} is not there: run "npm run peers"`);
-  const client = spawn(program, [...parameters, server.url], {
+  const client = spawn(program, [...parameters, server.urlFor(name)], {
     stdio: ["ignore", "pipe", "inherit"],
     timeout: CLIENT_MS_MAX,
   });
@@ -138,7 +166,7 @@ for (const server of SERVERS) {
 
     beforeAll(async () => {
       mkdirSync(logs, { recursive: true });
-      running = new RunningServer(server, await findFreePort());
+      running = new RunningServer(server, await findFreePort(), await findFreePort());
       await running.start();
     }, READY_MS_MAX);
 
@@ -151,7 +179,7 @@ for (const server of SERVERS) {
       test(
         name,
         async () => {
-          const lines = await runClient(running, program, parameters);
+          const lines = await runClient(running, name, program, parameters);
           expect(lines.filter((line) => line !== "restart the server")).toEqual(
             STEPS.map((step) => `ok ${step}`),
           );

@@ -99,7 +99,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
     const clock = this.#time.clock(this.#random, () => this.isUp && this.#lives === life);
     const setup = this.#setup(`N${this.name.toUpperCase()}${life}`);
     const replies = this.#replies(setup, clock);
-    const core = new LinkCore(this, clock, replies);
+    const core = new LinkCore(this, clock, replies, false);
     this.#core = core;
     this.#protocols = new Protocols(setup, {
       clock,
@@ -115,6 +115,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       },
       notices: { opened() {}, closed() {}, refused() {}, accountConnected() {} },
       compareHash: () => false,
+      hasAccount: (name) => this.accounts.includes(name),
       account: (name) => (this.accounts.includes(name) ? { ...LEAF_ACCOUNT, label: name } : undefined),
       tell: () => {},
     });

@@ -12,8 +12,14 @@ export class VirtualTime {
   nowMs = 0;
   readonly #heap: Event[] = [];
   #order = 0;
+  readonly #eventsMax: number;
   /** Events taken so far. */
   count = 0;
+
+  /** Throws once more than so many events were taken: something goes round in circles. */
+  constructor(eventsMax: number) {
+    this.#eventsMax = eventsMax;
+  }
 
   /** Calls back `ms` from now, behind what is due then already; returns how to call it off. */
   after(ms: number, callback: () => void): () => void {
@@ -39,7 +45,7 @@ export class VirtualTime {
       this.#pop();
       if (first.callback === null) continue;
       this.nowMs = first.dueMs;
-      this.count++;
+      if (++this.count > this.#eventsMax) throw new Error(`${this.#eventsMax} events and no end`);
       first.callback();
     }
     this.nowMs = untilMs;

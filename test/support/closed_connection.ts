@@ -13,7 +13,10 @@ export interface ClosedConnection {
 }
 
 /** The closed connection as the server, which must have monitoring, lists it, as soon as it does. */
-export async function closedConnection(server: ServerProcess, client: RawClient): Promise<ClosedConnection> {
+export async function closedConnection(
+  server: ServerProcess,
+  client: Pick<RawClient, "info">,
+): Promise<ClosedConnection> {
   const cid = client.info.client_id;
   let entry: ClosedConnection | undefined;
   await until(

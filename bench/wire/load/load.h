@@ -28,8 +28,10 @@ struct options {
   bool fresh_inbox;       // request: SUB and UNSUB for each request
   const char *login;            // fields of CONNECT, as JSON without braces; NULL: none
   const char *subscriber_login; // stream, request: of subscribers and responder, where it is another
+  int logins;                   // stream: > 0: this many; "{n}" in a login becomes the connection's number modulo this
   const char *seed;             // hexadecimal; each connection signs its nonce with this Ed25519 key
   bool tls;               // each connection is upgraded after INFO
+  bool web_socket;        // stream, request: each connection is upgraded before INFO
   bool resumed;           // storm: handshakes resume the session of an earlier connection
   uint64_t count;         // messages, requests or connections at most; 0: no bound but time
   double seconds;         // of the measured part at most
@@ -72,6 +74,9 @@ void write_all(int fd, const char *bytes, size_t count);
 void await_pong(int fd);                            // sends PING, reads until PONG; fails on -ERR
 void set_nonblocking(int fd);
 
+// The login (or NULL) of the connection with this number, among those of its kind: see `logins`. Valid until the next call.
+const char *numbered_login(const struct options *options, const char *login, int number);
+
 // CONNECT with a login (or NULL) and PING, for the connection that got this INFO, a string. Returns its length; `out`
 // holds CONNECT_BYTES_MAX.
 enum { CONNECT_BYTES_MAX = 8192 };
@@ -92,6 +97,11 @@ void write_line(int fd, const char *format, ...) __attribute__((format(printf, 2
 void begin_tls(int fd, bool is_resumed);
 bool handshake(int fd); // whether it is done; else to be called again when the socket has an event
 void close_connection(int fd);
+ssize_t receive_unframed(int fd, void *bytes, size_t count);
+ssize_t send_unframed(int fd, const void *bytes, size_t count);
+
+// The same where a connection may be a WebSocket; without one they are those above.
+void begin_web_socket(int fd); // while the connection blocks
 ssize_t receive_bytes(int fd, void *bytes, size_t count);
 ssize_t send_bytes(int fd, const void *bytes, size_t count);
 

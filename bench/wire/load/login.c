@@ -76,6 +76,14 @@ static size_t write_signature(char *out, const char *info) {
   return encode_base64(out, signature, signature_bytes);
 }
 
+const char *numbered_login(const struct options *options, const char *login, int number) {
+  static char numbered[CONNECT_BYTES_MAX / 2];
+  const char *place = login && options->logins ? strstr(login, "{n}") : NULL;
+  if (!place) return login;
+  snprintf(numbered, sizeof numbered, "%.*s%d%s", (int)(place - login), login, number % options->logins, place + 3);
+  return numbered;
+}
+
 size_t write_connect(char *out, const struct options *options, const char *login, const char *info) {
   static const char start[] =
       "CONNECT {\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"name\":\"load\",\"lang\":\"c\","

@@ -399,6 +399,8 @@ void run_stream(const struct options *given) {
   if (options->publishers < 1 || options->publishers > 26) fail("--publishers %d: 1 to 26", options->publishers);
   if (is_varied && (options->delivered || options->headed)) fail("--delivered and --headed go with one subject");
   if (is_varied && !options->subscribers) fail("--literals and --wildcards need --subscribers");
+  if (options->logins && (options->publishers % options->logins || options->subscribers % options->logins))
+    fail("--logins %d: publishers and subscribers are to be multiples of it", options->logins);
   if (options->literals > 1000000 || options->wildcards > 400000) fail("at most 1,000,000 literals or 400,000 wildcards");
   publishers = allocate((size_t)options->publishers * sizeof *publishers);
   subscribers = allocate((size_t)options->subscribers * sizeof *subscribers);
@@ -413,11 +415,14 @@ void run_stream(const struct options *given) {
   delivery_bytes = 4 + delivered_bytes + 1 + sid_bytes + 1 + size_and_payload_bytes;
   deliveries_per_message = options->wildcards ? WILDCARD_KINDS
                            : options->literals || options->queue ? 1
+                           : options->logins                     ? options->subscribers / options->logins
                                                                  : options->subscribers;
   const struct options subscribing = on_subscriber_port(options);
-  for (int s = 0; s < options->subscribers; s++) subscribers[s].fd = open_connection(&subscribing, options->subscriber_login);
+  for (int s = 0; s < options->subscribers; s++)
+    subscribers[s].fd = open_connection(&subscribing, numbered_login(options, options->subscriber_login, s));
   for (int b = 0; b < options->between; b++) open_connection(options, options->login); // stays open until the process ends
-  for (int p = 0; p < options->publishers; p++) publishers[p].fd = open_connection(options, options->login);
+  for (int p = 0; p < options->publishers; p++)
+    publishers[p].fd = open_connection(options, numbered_login(options, options->login, p));
   reach_phase("base");
   subscribe_all();
   for (int s = 0; s < options->subscribers; s++) {

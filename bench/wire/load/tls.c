@@ -66,7 +66,7 @@ static ssize_t failure(SSL *connection, int result) {
   return -1;
 }
 
-ssize_t receive_bytes(int fd, void *bytes, size_t count) {
+ssize_t receive_unframed(int fd, void *bytes, size_t count) {
   SSL *connection = connection_of[fd];
   if (!connection) return read(fd, bytes, count);
   // Without read-ahead, what is left of a read stays in the socket, or in this record, which is read whole.
@@ -79,7 +79,7 @@ ssize_t receive_bytes(int fd, void *bytes, size_t count) {
   return (ssize_t)filled;
 }
 
-ssize_t send_bytes(int fd, const void *bytes, size_t count) {
+ssize_t send_unframed(int fd, const void *bytes, size_t count) {
   SSL *connection = connection_of[fd];
   if (!connection) return write(fd, bytes, count);
   if (owed_bytes_of[fd]) {
@@ -118,11 +118,11 @@ void close_connection(int fd) {
   close(fd);
 }
 
-ssize_t receive_bytes(int fd, void *bytes, size_t count) {
+ssize_t receive_unframed(int fd, void *bytes, size_t count) {
   return read(fd, bytes, count);
 }
 
-ssize_t send_bytes(int fd, const void *bytes, size_t count) {
+ssize_t send_unframed(int fd, const void *bytes, size_t count) {
   return write(fd, bytes, count);
 }
 

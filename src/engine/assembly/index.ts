@@ -36,6 +36,7 @@ import { mayBeReserved, number, readNumber } from "./message_line";
 import { planFor } from "./plan";
 
 export { drain, hasInbound } from "./drain";
+export { unmask } from "./mask";
 export { closeSegment, room } from "./outbox";
 export { available, commit, peek, publish, release, reserve, skip, taken } from "./ring";
 export { scanLink } from "./scan_link";

@@ -51,6 +51,8 @@ export interface LinkFabric {
 
 /** Replies that find their way back through gateways: `gateway/reply_mapping.ts`; without gateways none is mapped. */
 export interface ReplyRouting {
+  /** Whether replies to what was subscribed to lately are mapped when they leave. */
+  readonly mapsRecent: boolean;
   /** The reply as other clusters are to see it. */
   outgoingReply(account: string, reply: string): string;
   /** A reply as clients here are to see it; remembers what it stood for. */
@@ -77,13 +79,16 @@ export class LinkCore implements LinkEvents {
   readonly #fabric: LinkFabric;
   readonly #clock: LinkClock;
   readonly #replies: ReplyRouting;
+  readonly #hasRoutesOnly: boolean;
   readonly #links = new Set<Link>();
 
-  constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting) {
+  /** `hasRoutesOnly`: this server has neither gateways nor leaf nodes, nor will have. */
+  constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting, hasRoutesOnly: boolean) {
     this.#fabric = fabric;
     this.#clock = clock;
     this.recent = new RecentInterest(clock, () => fabric.plansChanged());
     this.#replies = replies;
+    this.#hasRoutesOnly = hasRoutesOnly;
   }
 
   /** Every link whose handshake is done. */
@@ -93,7 +98,7 @@ export class LinkCore implements LinkEvents {
 
   /** This server's own interest has changed. */
   wantsHere(tag: LocalTag, key: InterestKey, weight: number): void {
-    if (weight > 0) this.recent.note(key.account, key.subject);
+    if (weight > 0 && this.#replies.mapsRecent) this.recent.note(key.account, key.subject);
     this.ledger.setLocal(tag, key, weight);
   }
 
@@ -109,9 +114,11 @@ export class LinkCore implements LinkEvents {
   }
 
   interest(link: Link, key: InterestKey, weight: number): void {
-    if (weight > 0 && link.role === "spoke") this.recent.note(key.account, key.subject);
+    if (weight > 0 && link.role === "spoke" && this.#replies.mapsRecent)
+      this.recent.note(key.account, key.subject);
     this.#fabric.want(link, key, weight);
-    this.ledger.setRemote(link, key, weight);
+    // Members of a cluster hear of it from each other.
+    if (!this.#hasRoutesOnly) this.ledger.setRemote(link, key, weight);
   }
 
   changed(link: Link): void {
@@ -184,17 +191,17 @@ export class LinkCore implements LinkEvents {
     if (isPlain)
       for (const link of this.plainLinks(origin, subject, account, matches.links)) groups.set(link, []);
     const queuesHere: string[] = [];
+    const wishes = Map.groupBy(matches.links, ({ queue }) => queue);
     // A member of the cluster with plain interest has the message from where it came; named for a group it would deliver
     // it again.
-    const isServed = (link: Link) =>
-      origin.link?.kind === "route" &&
-      !origin.isAnswer &&
-      link.kind === "route" &&
-      matches.links.some((wish) => wish.link === link && wish.queue === "");
-    for (const queue of queues ?? namesOf(matches)) {
-      const candidates = matches.links.filter((wish) => {
-        return wish.queue === queue && wish.link.maySend(account, subject) && !isServed(wish.link);
-      });
+    const isFromRoute = origin.link?.kind === "route" && !origin.isAnswer;
+    const served = new Set<Link>();
+    for (const { link } of wishes.get("") ?? []) if (isFromRoute && link.kind === "route") served.add(link);
+    // A peer may name a group twice: it is served once.
+    for (const queue of new Set(queues ?? namesOf(matches))) {
+      const candidates = (wishes.get(queue) ?? []).filter(
+        ({ link }) => link.maySend(account, subject) && !served.has(link),
+      );
       const membersHere = goesHere ? (matches.membersHere.get(queue) ?? 0) : 0;
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
       if (picked === "here") queuesHere.push(queue);
@@ -203,7 +210,7 @@ export class LinkCore implements LinkEvents {
     let afar: LinkMessage | null = null;
     for (const [link, named] of groups) {
       if (link.kind === "gateway") {
-        afar ??= { ...message, reply: this.#replies.outgoingReply(account, message.reply) };
+        afar ??= withReply(message, this.#replies.outgoingReply(account, message.reply));
         link.sendMessage(afar, named);
       } else if (link.kind === "route" && origin.link?.kind === "route") {
         // On its second route it is a message like any other.
@@ -225,7 +232,7 @@ export class LinkCore implements LinkEvents {
   /** To this server's own subscribers, as they are to see it. */
   #deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
     const { account, reply } = message;
-    this.#fabric.deliver({ ...message, reply: this.#replies.incomingReply(account, reply) }, isPlain, queues);
+    this.#fabric.deliver(withReply(message, this.#replies.incomingReply(account, reply)), isPlain, queues);
   }
 
   /** A client's answer to a request from another cluster goes straight back. */
@@ -236,6 +243,10 @@ export class LinkCore implements LinkEvents {
     }
     this.#replies.gatewayOf(message.subject)?.sendMessage(message, []);
   }
+}
+
+function withReply(message: LinkMessage, reply: string): LinkMessage {
+  return reply === message.reply ? message : { ...message, reply };
 }
 
 function namesOf({ membersHere, links }: Matches): Set<string> {

@@ -148,7 +148,9 @@ function readerName(kind: LinkKind, hasHeaderSize: boolean, isOriginForm: boolea
 }
 
 function wordsOf(line: string): string[] {
-  return line.split(/[ \t]+/).filter((word) => word !== "");
+  const words = line.split(" ");
+  const isPlain = !words.includes("") && !line.includes("\t");
+  return isPlain ? words : line.split(/[ \t]+/).filter((word) => word !== "");
 }
 
 /** As Go prints a list of byte slices. */

@@ -189,7 +189,7 @@ function parseMessage(
   }
   const next = contentEnd + 2;
   if (next > end) return { state: "incomplete", next: start, bytesWanted: next - start };
-  const content = { bytes: Uint8Array.from(bytes.subarray(contentStart, contentEnd)), headerBytes };
+  const content = { bytes: bytes.slice(contentStart, contentEnd), headerBytes };
   return { state: "operation", operation: { kind: "message", ...head, content }, next };
 }
 

@@ -43,6 +43,14 @@ describe("GatewayReplies", () => {
     expect(watched).toEqual(["$G inbox.1 true", "$G inbox.1 false"]);
   });
 
+  test("watches no reply that is no literal subject, but strips it", () => {
+    const { replies, watched } = repliesOf(null);
+    for (const bad of ["a..b", ".a", "a.", "a.>", "a.*.b", ">"]) {
+      expect(replies.incomingReply("$G", `_GR_.u4xB6R.U18XED.${bad}`)).toBe(bad);
+    }
+    expect(watched).toEqual([]);
+  });
+
   test("leaves other replies as they are", () => {
     const { replies, watched } = repliesOf(null);
     expect(replies.incomingReply("$G", "inbox.1")).toBe("inbox.1");

@@ -1,3 +1,4 @@
+import { isLiteralText, isValidSubscriptionText } from "../../subject/text.ts";
 import { splitAckReply } from "../core/ack_reply.ts";
 import type { Link, LinkClock } from "../core/link.ts";
 import type { MappedWay, ReplyRouting } from "../core/link_core.ts";
@@ -34,6 +35,10 @@ export class GatewayReplies implements ReplyRouting {
     });
   }
 
+  get mapsRecent(): boolean {
+    return this.#address !== null;
+  }
+
   outgoingReply(account: string, reply: string): string {
     const { wasSubscribedLately } = this.#surroundings;
     return this.#address?.outgoing(reply, () => wasSubscribedLately(account, reply)) ?? reply;
@@ -43,6 +48,8 @@ export class GatewayReplies implements ReplyRouting {
     const mapped = parseMapped(reply);
     if (mapped === null) return reply;
     const answered = splitAckReply(mapped.subject)?.reply ?? mapped.subject;
+    // A peer may send anything: nobody can be watched answering on what is no subject, or on many.
+    if (!isValidSubscriptionText(answered) || !isLiteralText(answered)) return mapped.subject;
     this.#memory.remember(account, reply, answered);
     this.#surroundings.watchReply(account, answered, true);
     return mapped.subject;

@@ -132,6 +132,14 @@ describe("OutboundGateway interest", () => {
     ]);
   });
 
+  test("is not in what is no subject", () => {
+    const { server, peer } = registered();
+    const all = infoText({ gateway: "GB", gateway_cmd: 2, gateway_cmd_payload: "QUM=" });
+    feed(peer, `${all}RS+ AC a..b\r\nRS+ AC a.>.b\r\nRS+ AC .a q 1\r\nRS- AC a..b\r\n`);
+    expect(server.events).toEqual([]);
+    expect(server.log.filter((line) => line.includes("Could not insert subscription")).length).toBe(3);
+  });
+
   test("is everything of every account where the peer does not tell it", () => {
     const { server, connection, peer, link } = registeredWithoutIom();
     expect(server.events).toEqual(["outbound joined GB", "outbound $G > 1", "outbound AC > 1"]);

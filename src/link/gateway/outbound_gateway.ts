@@ -1,5 +1,6 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
+import { isValidSubscriptionText } from "../../subject/text.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { LinkConnection, LinkMessage } from "../core/link.ts";
@@ -144,6 +145,8 @@ export class OutboundGateway extends GatewayLink {
     if (interest === null) return;
     const { account } = operation;
     if (operation.kind === "account") interest.account(account, operation.hasInterest);
+    else if (operation.kind === "subscribe" && !isValidSubscriptionText(operation.subject))
+      this.log("error", `Could not insert subscription for account ${quoted(account)}: invalid subject`);
     else if (operation.kind === "subscribe") interest.subscribe(account, operation.subject, operation.queue);
     else interest.unsubscribe(account, operation.subject, operation.queue);
   }

@@ -297,7 +297,11 @@ export class LinkConnections implements LinkDialer {
   #connect(ip: string, dial: Dial): void {
     const { shard, dialler } = this.#options;
     const { kind, port, timeoutMs } = dial.target;
-    const connection = shard.openLink(null, ip, port);
+    const connection = shard.openDialled(ip, port);
+    if (connection === null) {
+      dial.failed(dialErrorText(ip, port, "no more links fit this server"), false);
+      return;
+    }
     const link = this.#add(kind, connection, true);
     this.#dials.set(link, dial);
     connection.phase = PHASE_HANDSHAKE;

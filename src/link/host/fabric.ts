@@ -11,13 +11,14 @@ import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
-import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
+import { byteStringOf, bytesOf, textOf } from "../../subject/byte_string.ts";
 import { splitAckReply } from "../core/ack_reply.ts";
 import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
 import type { LinkFabric, Matches } from "../core/link_core.ts";
 import type { LinkInterest } from "../core/routing.ts";
 import type { LocalWishes } from "./local_wishes.ts";
 import { standIn } from "./stand_in.ts";
+import { WaitingWishes } from "./waiting_wishes.ts";
 import type { LinkWishes } from "./wishes.ts";
 
 interface Member {
@@ -51,8 +52,9 @@ export class ShardFabric implements LinkFabric {
   onRequest: (account: string, reply: string) => void = () => {};
   /** Set once, right after both are made. */
   local: LocalWishes | null = null;
-  /** Wishes for accounts that nobody has defined yet, by account. */
-  readonly #waiting = new Map<string, Map<Link, { readonly key: InterestKey; readonly weight: number }[]>>();
+  readonly #waiting = new WaitingWishes();
+  /** By account, those that are away now among them: what was wished in one may be taken back meanwhile. */
+  readonly #ids = new Map<string, number>();
 
   constructor(shard: LinkShard, wishes: LinkWishes, connectionOf: (link: Link) => Connection, log: LinkLog) {
     this.#shard = shard;
@@ -64,6 +66,8 @@ export class ShardFabric implements LinkFabric {
   want(link: Link, key: InterestKey, weight: number): void {
     const account = this.#account(key.account);
     if (account === undefined) {
+      const id = this.#ids.get(key.account);
+      if (weight === 0 && id !== undefined) this.#wishes.set(link, id, key, 0);
       this.#keep(link, key, weight);
       return;
     }
@@ -77,16 +81,15 @@ export class ShardFabric implements LinkFabric {
 
   forget(link: Link): void {
     this.#wishes.forget(link);
-    for (const waiting of this.#waiting.values()) waiting.delete(link);
+    this.#waiting.forget(link);
   }
 
   /** Accounts were defined anew: wishes that waited for one are wishes now. */
   accountsChanged(): void {
-    for (const [name, waiting] of [...this.#waiting]) {
+    for (const { byteName, id } of this.#shard.accounts.all()) this.#ids.set(byteName, id);
+    for (const name of this.#waiting.accounts) {
       if (this.#account(name) === undefined) continue;
-      this.#waiting.delete(name);
-      for (const [link, wishes] of waiting)
-        for (const { key, weight } of wishes) this.want(link, key, weight);
+      for (const { link, key, weight } of this.#waiting.take(name)) this.want(link, key, weight);
     }
   }
 
@@ -107,9 +110,7 @@ export class ShardFabric implements LinkFabric {
       const importer = this.#shard.accounts.byId(leg.account);
       if (importer === undefined) return [];
       const wishes = this.#linksFor(leg.account, leg.subject);
-      return [
-        { account: byteStringOfText(importer.name), subject: byteStringOf(leg.subject), links: wishes },
-      ];
+      return [{ account: importer.byteName, subject: byteStringOf(leg.subject), links: wishes }];
     });
     return { isPlainHere, membersHere, links, imports };
   }
@@ -195,19 +196,18 @@ export class ShardFabric implements LinkFabric {
   }
 
   #account(name: string): ShardAccount | undefined {
-    return this.#shard.accounts.byName(textOf(name));
+    return this.#shard.accounts.byByteName(name);
   }
 
   #keep(link: Link, key: InterestKey, weight: number): void {
-    if (!this.mayLoadAccounts) {
+    if (!this.mayLoadAccounts && weight > 0) {
       this.#log(
         "warning",
         `Unknown account ${JSON.stringify(textOf(key.account))} for remote subject ${JSON.stringify(textOf(key.subject))}`,
       );
       return;
     }
-    const waiting = this.#waiting.getOrInsertComputed(key.account, () => new Map());
-    waiting.getOrInsertComputed(link, () => []).push({ key, weight });
+    this.#waiting.set(link, key, weight);
   }
 }
 

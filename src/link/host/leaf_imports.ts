@@ -8,6 +8,13 @@ import { type Shadow, StreamShadows } from "./stream_shadows.ts";
 /** Interest of leaf nodes whose cluster does not matter: imports happen here, not there. */
 const NO_CLUSTER = "_";
 
+/** What a leaf node wants, in its account. */
+export interface LeafWish {
+  readonly subject: string;
+  readonly queue: string;
+  readonly weight: number;
+}
+
 interface Wish {
   readonly key: InterestKey;
   readonly shadows: readonly Shadow[];
@@ -26,15 +33,22 @@ export class LeafImports {
 
   /** A leaf node wants this. */
   set(link: Link, key: InterestKey, weight: number): void {
-    const account = this.#accounts.byName(textOf(key.account));
-    const wishes = this.#wishes.getOrInsertComputed(link, () => new Map());
     const name = `${key.subject} ${key.queue}`;
-    const before = wishes.get(name);
-    const shadows = before?.shadows ?? StreamShadows.of(account, key.subject);
-    if (shadows.length === 0) return;
-    if (weight > 0) wishes.set(name, { key, shadows, weight });
-    else wishes.delete(name);
-    this.#shadows.add(shadows, key.queue, weight - (before?.weight ?? 0));
+    const before = this.#wishes.get(link)?.get(name);
+    const shadows = before?.shadows ?? this.#shadowsOf(key);
+    this.#replace(link, name, before, { key, shadows, weight });
+  }
+
+  /** Accounts were defined anew: `wanted` is everything that a leaf node wants of its own. */
+  refresh(link: Link, wanted: Iterable<LeafWish>): void {
+    for (const { subject, queue, weight } of wanted) {
+      const key = { account: link.account!, subject, queue, origin: "" };
+      const name = `${subject} ${queue}`;
+      const before = this.#wishes.get(link)?.get(name);
+      const shadows = this.#shadowsOf(key);
+      if (!StreamShadows.areSame(before?.shadows ?? [], shadows))
+        this.#replace(link, name, before, { key, shadows, weight });
+    }
   }
 
   forget(link: Link): void {
@@ -42,5 +56,20 @@ export class LeafImports {
       this.#shadows.add(shadows, key.queue, -weight);
     }
     this.#wishes.delete(link);
+  }
+
+  #shadowsOf({ account, subject }: InterestKey): readonly Shadow[] {
+    return StreamShadows.of(this.#accounts.byName(textOf(account)), subject);
+  }
+
+  #replace(link: Link, name: string, before: Wish | undefined, { key, shadows, weight }: Wish): void {
+    if (shadows === before?.shadows) this.#shadows.add(shadows, key.queue, weight - before.weight);
+    else {
+      this.#shadows.add(shadows, key.queue, weight);
+      if (before !== undefined) this.#shadows.add(before.shadows, key.queue, -before.weight);
+    }
+    if (shadows.length > 0 && weight > 0)
+      this.#wishes.getOrInsertComputed(link, () => new Map()).set(name, { key, shadows, weight });
+    else this.#wishes.get(link)?.delete(name);
   }
 }

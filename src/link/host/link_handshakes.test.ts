@@ -36,6 +36,8 @@ function open(link: Partial<SecurableLink> = {}, pinnedCerts: readonly string[] 
     port: 6222,
     startMs: 0,
     nonce: "",
+    webSocket: null,
+    tls: null,
     account: new ShardAccounts([], undefined).global,
     maxPayloadBytes: 0,
     maxSubscriptions: -1,

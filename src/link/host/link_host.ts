@@ -10,7 +10,7 @@ import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
 import type { HashComparison } from "../../auth/password.ts";
 import type { HeldMessage } from "../../fabric/held_message.ts";
-import type { ListenerKind } from "../../fabric/listeners.ts";
+import type { LinkListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import {
   CONNECTION_ACCOUNT,
@@ -24,6 +24,7 @@ import {
   CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
+  MESSAGE_LINE_BYTES_MAX,
 } from "../../memory/layout.ts";
 import { accountWord, leafnodesElsewhereWord } from "../../memory/map.ts";
 import { type CloseReason as CloseReasonType, closeReasonEntry } from "../../protocol/close_reason.ts";
@@ -60,7 +61,7 @@ import { LinkTimers } from "./timers.ts";
 import { LinkWishes } from "./wishes.ts";
 
 const NO_LIMIT = 0x7fffffff;
-const KINDS: Readonly<Record<Exclude<ListenerKind, "client">, LinkKind>> = {
+const KINDS: Readonly<Record<LinkListenerKind, LinkKind>> = {
   cluster: "route",
   gateway: "gateway",
   leafnodes: "leaf",
@@ -149,8 +150,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   // What the shard asks of its links.
 
-  accept(kind: ListenerKind, source: StreamSource, ip: string, port: number): void {
-    if (kind === "client") return;
+  accept(kind: LinkListenerKind, source: StreamSource, ip: string, port: number): void {
     if (this.#running === null) this.#early.push(() => this.accept(kind, source, ip, port));
     else this.#connections.accept(KINDS[kind], source, ip, port);
   }
@@ -308,10 +308,19 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
+    const { subject, reply } = message;
+    // Records, plans and outboxes are laid out for the lines of clients.
+    if (subject.length + reply.length > MESSAGE_LINE_BYTES_MAX) {
+      const length = `${subject.length + reply.length} bytes`;
+      this.#shard.log("error", `Dropped a message of a ${link.kind}: its subject and reply have ${length}`);
+      return;
+    }
     this.#running!.core.message(link, message, queues);
   }
 
   changed(link: Link): void {
+    // Plans say as well what may come over a leaf link.
+    if (link.kind === "leaf") this.#shard.plans.forgetAll();
     this.#running!.core.changed(link);
   }
 
@@ -330,7 +339,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
       gatewayTo: (hash) => protocols.gateways?.outboundTo(hash),
       watchReply: (account, subject, isWatched) => this.#fabric.watchReply(account, subject, isWatched),
     });
-    const core: LinkCore = new LinkCore(this.#fabric, clock, replies);
+    const hasRoutesOnly = setup.gateway === null && setup.leafnodes === null;
+    const core: LinkCore = new LinkCore(this.#fabric, clock, replies, hasRoutesOnly);
     const protocols = new Protocols(setup, {
       clock,
       dialer: this.#connections,
@@ -340,6 +350,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       logins: this.#logins,
       notices: this.#notices(),
       compareHash: this.#dependencies.compareHash,
+      hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
       account: (name) => this.#leafAccount(name),
       tell: (news) => this.#tell(news),
     });
@@ -372,13 +383,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
     }
     words[(connection.address + CONNECTION_FLAGS) >> 2]! |= flags;
     words[(connection.address + CONNECTION_CONTEXT) >> 2] = context;
-    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] =
-      link.kind === "leaf" ? this.#shard.options.maxPayloadBytes : NO_LIMIT;
+    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = host.peer.rules.payloadBytesMax ?? NO_LIMIT;
   }
 
   #enterAccount(connection: Connection, name: string): void {
     const { accounts, contexts } = this.#shard;
-    connection.account = accounts.byName(textOf(name)) ?? accounts.global;
+    connection.account = accounts.byByteName(name) ?? accounts.global;
     // What a leaf node may do its protocol says; accounts do the same to its messages as to clients'.
     connection.context = contexts.take(connection.account, null);
     this.#count(connection, connection.account.id);
@@ -398,12 +408,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
     if (account !== 0) Atomics.add(words, accountWord(map, account), 1);
   }
 
-  #accountsChanged({ core, protocols, local }: Running): void {
+  #accountsChanged({ core, protocols, local, leafImports }: Running): void {
     const { accounts } = this.#shard;
     this.#names.forgetAll();
     const before = this.#accounts;
     const now = new Map<number, string>();
-    for (const { id, name } of accounts.all()) now.set(id, byteStringOfText(name));
+    for (const { id, byteName } of accounts.all()) now.set(id, byteName);
     this.#accounts = now;
     for (const [id, name] of now) if (!before.has(id)) protocols.gateways?.accountKnown(name);
     for (const [id, name] of before) {
@@ -411,9 +421,17 @@ export class ShardLinks implements LinkHost, LinkEvents {
       protocols.gateways?.accountGone(name);
       protocols.leafs?.expel(name);
     }
+    for (const link of core.links) {
+      // Leaf links are in one account each, whose definition they go by.
+      const { connection } = hostOf(link);
+      if (link.kind === "leaf")
+        connection.account = accounts.byId(connection.account.id) ?? connection.account;
+    }
     this.#announceServiceReplies(core);
     this.#fabric.accountsChanged();
     local.accountsChanged();
+    for (const link of core.links)
+      if (link.role === "spoke") leafImports.refresh(link, this.#wishes.list(link));
     for (const name of now.values()) {
       protocols.leafs?.refreshAccount(name);
       protocols.leafs?.limit(name);
@@ -438,7 +456,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   #leafAccount(name: string): LeafAccount | undefined {
-    const account = this.#shard.accounts.byName(textOf(name));
+    const account = this.#shard.accounts.byByteName(name);
     if (account === undefined) return undefined;
     const { definition } = account;
     const { limits, serviceImports, mappings } = definition;

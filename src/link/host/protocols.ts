@@ -36,6 +36,8 @@ export interface ProtocolsHost {
   readonly logins: LeafLogins;
   readonly notices: LeafNotices;
   readonly compareHash: HashComparison;
+  /** Whether there is such an account. */
+  hasAccount(name: string): boolean;
   account(name: string): LeafAccount | undefined;
   tell(news: LinksNews): void;
 }
@@ -121,13 +123,13 @@ export class Protocols {
   }
 
   #createRoutes(cluster: NonNullable<LinksSetup["cluster"]>): RouteMesh {
-    const { clock, dialer, log, events, ledger, compareHash, tell, account } = this.#host;
+    const { clock, dialer, log, events, ledger, compareHash, tell, hasAccount } = this.#host;
     return new RouteMesh(routeSettings(this.#setup, cluster, compareHash), newNuid(), {
       clock,
       dialer,
       log,
       events,
-      hasAccount: (name) => account(name) !== undefined || this.#setup.isOperatorMode,
+      hasAccount: (name) => hasAccount(name) || this.#setup.isOperatorMode,
       certificateVerdict: (connection) => {
         const { authorization, tls, routes } = cluster.options;
         return certificateVerdict(connection, tls, authorization?.user ?? "", routes);

@@ -90,6 +90,8 @@ export class Receiving {
           break;
         case REASON_RING_FULL:
           this.#shard.waitForRoom(this.#word(AREA_FULL_NODE));
+          // Much may have been done meanwhile: this link closed, for one.
+          if (connection.state >= STATE_CLOSING) return end;
           break;
         case REASON_DONE:
           return at;

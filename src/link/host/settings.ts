@@ -1,8 +1,11 @@
 /** What the setup of the links shard means for each kind of link. */
+
 import { type HashComparison, isBcryptHash, isSameSecret } from "../../auth/password.ts";
+import { assert } from "../../base/assert.ts";
 import { authorizationTimeoutMs, type LinkAuthorization } from "../../config/authorization.ts";
 import { splitHostPort } from "../../config/readers.ts";
 import type { TlsOptions } from "../../config/tls.ts";
+import { READ_BYTES, RECEIVE_BYTES, SCRATCH_BYTES } from "../../memory/map.ts";
 import type { LinksSetup } from "../../shard/links_setup.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkTls } from "../core/link.ts";
@@ -10,8 +13,13 @@ import type { GatewaySettings } from "../gateway/gateway_settings.ts";
 import type { LeafOptions } from "../leaf/leaf_context.ts";
 import type { RouteSettings } from "../route/route_settings.ts";
 
-/** Lines of other servers may be so many times longer than clients'. */
+/** Lines of other servers may be so many times longer than clients', */
 const CONTROL_LINE_FACTOR = 16;
+/** as far as an unfinished one, blanks before it and all, finds room before what is read next. */
+const CONTROL_LINE_BYTES_MAX = READ_BYTES;
+// `parseOperation` limits blanks and words each; subjects are hashed in the scratch.
+assert(2 * CONTROL_LINE_BYTES_MAX + 64 + READ_BYTES <= RECEIVE_BYTES, "a line is read to its end");
+assert(CONTROL_LINE_BYTES_MAX <= SCRATCH_BYTES, "a subject fits the scratch");
 const LEAF_PROTOCOL = 1;
 const DIAL_TIMEOUT_MS = 1000;
 
@@ -53,7 +61,7 @@ export function routeSettings(
       intervalMs: options.pingIntervalMs ?? setup.pingIntervalMs,
       pingsOutMax: options.maxPingsOut ?? setup.pingsOutMax,
     },
-    controlLineBytesMax: setup.maxControlLineBytes * CONTROL_LINE_FACTOR,
+    controlLineBytesMax: controlLineBytesMax(setup),
     connectUrls: setup.connectUrls,
     webSocketConnectUrls: setup.webSocketUrls,
     gatewayUrl: setup.gateway === null ? "" : urlOf(gatewayAddress(setup, setup.gateway)),
@@ -87,7 +95,7 @@ export function gatewaySettings(
       tls: linkTls(remote.tls, `gateway:${remote.name}`) ?? linkTls(tls, "gateway"),
     })),
     rejectsUnknown: options.rejectUnknownCluster,
-    controlLineBytesMax: setup.maxControlLineBytes * CONTROL_LINE_FACTOR,
+    controlLineBytesMax: controlLineBytesMax(setup),
     pingIntervalMs: setup.pingIntervalMs,
     pingsOutMax: setup.pingsOutMax,
     connectRetries: options.connectRetries,
@@ -116,7 +124,7 @@ export function leafOptions(
     hasHeaders: setup.supportsHeaders,
     payloadBytesMax: setup.maxPayloadBytes,
     subscriptionsMax: setup.maxSubscriptions,
-    controlLineBytesMax: setup.maxControlLineBytes * CONTROL_LINE_FACTOR,
+    controlLineBytesMax: controlLineBytesMax(setup),
     pingIntervalMs: setup.pingIntervalMs,
     pingsOutMax: setup.pingsOutMax,
     hasGateways: setup.gateway !== null,
@@ -149,6 +157,13 @@ export function leafUrl({ leafnodes, ownAddresses }: LinksSetup): string {
   const { options, port } = leafnodes;
   if (options.advertise !== undefined) return urlOf(addressOf(options.advertise, port));
   return urlOf({ host: reachableHost(options.host, ownAddresses), port });
+}
+
+/** The longest line that another server may send. */
+export function controlLineBytesMax({
+  maxControlLineBytes,
+}: Pick<LinksSetup, "maxControlLineBytes">): number {
+  return Math.min(maxControlLineBytes * CONTROL_LINE_FACTOR, CONTROL_LINE_BYTES_MAX);
 }
 
 /** Whether a password is the one that is configured, maybe as a hash. Byte strings are the peer's. */

@@ -9,7 +9,7 @@ import * as errors from "../../protocol/errors.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkPeer } from "../core/link.ts";
 import type { LinkFault } from "../core/link_fault.ts";
-import { decodeLinkConnect, type LinkConnect, ownInfoLine } from "../core/link_info.ts";
+import { decodeLinkConnect, decodeLinkInfo, type LinkConnect, ownInfoLine } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { EarlyOperations } from "./early_operations.ts";
@@ -265,7 +265,16 @@ export class AcceptedLeaf implements LinkPeer {
 
   #takeUp(link: LeafLink, operation: LinkOperation): void {
     if (operation.kind === "error") takePeerError(this.#channel, link.account, operation.text, () => {});
+    else if (operation.kind === "info") this.#takeInfo(operation.json);
     else link.take(operation);
+  }
+
+  /** What a leaf says of itself is not ours to follow, but it must be readable. */
+  #takeInfo(json: string): void {
+    const read = decodeLinkInfo(json);
+    if (read.ok) return;
+    this.#channel.say("error", read.problem);
+    this.#channel.close(CloseReason.ProtocolViolation);
   }
 }
 

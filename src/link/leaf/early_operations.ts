@@ -2,17 +2,17 @@ import type { LinkOperation } from "../core/operation.ts";
 
 /** More than any server sends before it may. */
 const COUNT_MAX = 10_000;
-const CONTENT_BYTES_MAX = 4 * 1024 * 1024;
+const BYTES_MAX = 4 * 1024 * 1024;
 
 /** What a peer sends between CONNECT and the moment the link is up: taken then, in order. */
 export class EarlyOperations {
   #operations: LinkOperation[] = [];
-  #contentBytes = 0;
+  #bytes = 0;
 
   /** False if there is no room: the peer is not one to wait for. */
   add(operation: LinkOperation): boolean {
-    if (operation.kind === "message") this.#contentBytes += operation.content.bytes.length;
-    if (this.#operations.length >= COUNT_MAX || this.#contentBytes > CONTENT_BYTES_MAX) return false;
+    this.#bytes += bytesOf(operation);
+    if (this.#operations.length >= COUNT_MAX || this.#bytes > BYTES_MAX) return false;
     this.#operations.push(operation);
     return true;
   }
@@ -21,5 +21,28 @@ export class EarlyOperations {
     const operations = this.#operations;
     this.#operations = [];
     return operations;
+  }
+}
+
+/** What an operation takes, as far as its peer decides. */
+function bytesOf(operation: LinkOperation): number {
+  switch (operation.kind) {
+    case "info":
+    case "connect":
+      return operation.json.length;
+    case "error":
+      return operation.text.length;
+    case "subscribe":
+    case "unsubscribe":
+      return operation.subject.length + operation.queue.length;
+    case "message": {
+      const { subject, reply, queues, content } = operation;
+      return queues.reduce(
+        (sum, queue) => sum + queue.length,
+        subject.length + reply.length + content.bytes.length,
+      );
+    }
+    default:
+      return 0;
   }
 }

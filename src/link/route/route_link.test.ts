@@ -202,7 +202,6 @@ describe("RouteLink, dialled", () => {
     expect(n.peers).toEqual(["R"]);
     expect(n.log).toEqual([
       "info Cluster name is C1",
-      "info Listening for route connections on 127.0.0.1:6222",
       "debug Trying to connect to route on 127.0.0.1:7000 (127.0.0.1:7000)",
       "info 127.0.0.1:7000 - rid:1 - Route connection created",
       'debug 127.0.0.1:7000 - rid:1 - Registering remote route "NR"',

@@ -281,7 +281,6 @@ describe("RouteMesh, cluster names", () => {
     expect(n.log).toEqual([
       "info Cluster name is GENERATED",
       "warning Cluster name was dynamically generated, consider setting one",
-      "info Listening for route connections on 127.0.0.1:6222",
     ]);
     const dynamic = network.raw(PORT);
     dynamic.say(

@@ -30,14 +30,7 @@ import type { RouteOwner } from "./route_owner.ts";
 import { exportFilter, importFilter, isSamePermission, type RouteFilter } from "./route_permissions.ts";
 import { type RouteReport, routeReport } from "./route_report.ts";
 import type { RouteSettings } from "./route_settings.ts";
-import {
-  isIpAddress,
-  joinHostPort,
-  parseRouteUrl,
-  type RouteUrl,
-  redacted,
-  routeUrlOf,
-} from "./route_url.ts";
+import { isIpAddress, parseRouteUrl, type RouteUrl, redacted, routeUrlOf } from "./route_url.ts";
 
 /** The rest of the server, as the mesh sees it. */
 export interface RouteMeshHost extends MemberUrlsSink {
@@ -119,15 +112,13 @@ export class RouteMesh implements RouteOwner {
     return this.#routes.values();
   }
 
-  /** Says who the cluster is, where this server listens for the others, and dials the configured routes. */
+  /** Says who the cluster is, and dials the configured routes. */
   start(): void {
     this.#host.log("info", `Cluster name is ${textOf(this.cluster.name)}`);
     if (this.cluster.isDynamic) {
       this.#host.log("warning", "Cluster name was dynamically generated, consider setting one");
     }
-    const { host, port, routes } = this.#settings;
-    this.#host.log("info", `Listening for route connections on ${joinHostPort(host, port)}`);
-    this.#solicit(routes);
+    this.#solicit(this.#settings.routes);
   }
 
   /** Somebody connected to the route port. */

@@ -9,8 +9,8 @@ import {
   WRITABLE,
   WRITE_FAILED,
 } from "../../runtime/poller.ts";
+import { byteStringOf } from "../../subject/byte_string.ts";
 
-const decoder = new TextDecoder("latin1");
 const encoder = new TextEncoder();
 
 /** The client's side of a connection. */
@@ -40,7 +40,7 @@ export class FakeSocket {
 
   /** Everything the server wrote since the last call, as text of one character a byte. */
   take(): string {
-    const text = this.#received.map((piece) => decoder.decode(piece)).join("");
+    const text = this.#received.map((piece) => byteStringOf(piece)).join("");
     this.#received.length = 0;
     return text;
   }
@@ -61,6 +61,8 @@ export class FakePoller implements Poller {
   readonly wakeHandle: number;
   readonly sockets = new Map<number, FakeSocket>();
   isStopped = false;
+  /** Most pieces that one call of writeGathered() had. */
+  piecesMax = 0;
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #offered = new Map<number, FakeSocket>();
@@ -163,6 +165,7 @@ export class FakePoller implements Poller {
   writeGathered(slot: number, iovecOffset: number, count: number): number {
     const socket = this.#socket(slot);
     socket.writes++;
+    this.piecesMax = Math.max(this.piecesMax, count);
     if (socket.isReset) return WRITE_FAILED;
     let total = 0;
     for (let i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-import { WOULD_BLOCK } from "../../runtime/poller.ts";
+import { type Poller, READ_FAILED, WOULD_BLOCK } from "../../runtime/poller.ts";
 import {
   HANDSHAKE_DONE,
   HANDSHAKE_FAILED,
@@ -18,34 +18,39 @@ export const BAD_HELLO = "\x16bad";
 export class FakeTls implements TlsLayer {
   /** Contexts that were made known. */
   readonly contexts: (TlsContext | null)[] = [];
-  /** Slots whose handshake has begun. */
+  /** Slots whose handshake has begun, and by which context. */
   readonly begun: number[] = [];
+  readonly begunBy: string[] = [];
   /** Calls of handshake() that did something. */
   steps = 0;
   /** useContext() throws: the files are gone, say. */
   static isBroken = false;
   peerCertificates: readonly Uint8Array[] = [];
   readonly #poller: FakePoller;
+  readonly #byName = new Map<string, TlsContext | null>();
 
   constructor(poller: FakePoller) {
     this.#poller = poller;
   }
 
-  useContext(_name: string, context: TlsContext | null): void {
+  useContext(name: string, context: TlsContext | null): void {
     if (FakeTls.isBroken) throw new Error("no such file");
     this.contexts.push(context);
+    this.#byName.set(name, context);
   }
 
-  hasContext(): boolean {
-    return (this.contexts.at(-1) ?? null) !== null;
+  hasContext(name: string): boolean {
+    return (this.#byName.get(name) ?? null) !== null;
   }
 
   peek(slot: number): number {
-    return this.#poller.sockets.get(slot)?.toServer[0]?.[0] ?? WOULD_BLOCK;
+    const socket = this.#poller.sockets.get(slot);
+    return socket?.toServer[0]?.[0] ?? (socket?.isEnded ? READ_FAILED : WOULD_BLOCK);
   }
 
-  startTls(slot: number): void {
+  startTls(slot: number, name: string): void {
     this.begun.push(slot);
+    this.begunBy.push(name);
   }
 
   handshake(slot: number): number {
@@ -62,4 +67,15 @@ export class FakeTls implements TlsLayer {
   session(): TlsSession {
     return { version: "1.3", cipherSuite: "TLS_FAKE", peerCertificates: this.peerCertificates };
   }
+}
+
+/** One object that is both, as a thread's poller with TLS is. */
+export function securedPoller(poller: FakePoller, tls: FakeTls): Poller & TlsLayer {
+  return new Proxy(poller, {
+    get(target, name) {
+      const owner = name in target ? target : tls;
+      const value: unknown = Reflect.get(owner, name, owner);
+      return typeof value === "function" ? value.bind(owner) : value;
+    },
+  }) as unknown as Poller & TlsLayer;
 }

@@ -4,15 +4,18 @@ import type { ListenerRules, LoginRules } from "../../auth/login_rules.ts";
 import { createEngine, type Engine, loadEngineCode } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
 import { controlPieces, sendPiece } from "../../fabric/control.ts";
+import type { ListenerKind } from "../../fabric/listeners.ts";
 import { createInterestIndex, type InterestIndex } from "../../interest/interest_index.ts";
 import { NODE_IS_UP, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
 import { createSharedMemory, nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
+import { WebSocketPoller } from "../../runtime/websocket/websocket_poller.ts";
 import { Rings } from "../rings.ts";
 import { Shard } from "../shard.ts";
 import type { LoginQuestion, ShardControl, ShardOptions, ShardReport } from "../shard_options.ts";
+import { Upgrades } from "../upgrades.ts";
 import { FakePoller, FakeSocket } from "./fake_poller.ts";
-import { FakeTls } from "./fake_tls.ts";
+import { FakeTls, securedPoller } from "./fake_tls.ts";
 
 const OPEN: ListenerRules = {
   noAuthUser: "",
@@ -76,6 +79,7 @@ export const OPTIONS: ShardOptions = {
   serverHash: "TESTHASH",
   clusterName: undefined,
   tls: null,
+  webSocket: null,
 };
 
 const INFO: ServerInfo = {
@@ -148,9 +152,12 @@ export class ShardHarness {
         hashSeed: 7,
         links: new MessageChannel().port1,
       };
+      const layer =
+        options.webSocket == null ? null : new WebSocketPoller(securedPoller(poller, tls), this.shared.bytes);
       const shard = new Shard(start, {
-        poller,
+        poller: layer ?? poller,
         tls,
+        webSocket: layer && { layer, createUpgrades: (host) => new Upgrades(host, tls, layer) },
         wake: (handle) => this.#wake(handle),
         report: (report) => this.reports.push(report),
         ask: (question) => this.questions.push(question),
@@ -180,10 +187,10 @@ export class ShardHarness {
   }
 
   /** A client that has said nothing yet. */
-  open(index = 0): FakeSocket {
+  open(index = 0, listener: ListenerKind = "client"): FakeSocket {
     const socket = new FakeSocket();
     const poller = this.pollers[index]!;
-    this.shards[index]!.accept(poller.offer(socket), "127.0.0.1", 1000 + poller.sockets.size);
+    this.shards[index]!.accept(listener, poller.offer(socket), "127.0.0.1", 1000 + poller.sockets.size);
     return socket;
   }
 

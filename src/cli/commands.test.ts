@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
+import { isKeyCommand, KEY_COMMANDS } from "./commands.ts";
 import { usageText } from "./help.ts";
-import { isKeyCommand, KEY_COMMANDS } from "./key_commands.ts";
 import { COMMANDS } from "./keys/main.ts";
 
 test("isKeyCommand() knows the first words of all commands, and leaves nats-server alone", () => {

@@ -1,6 +1,6 @@
 /**
  * The words that `midge` takes in place of flags: the key tool's commands. Apart from the tool, so that a server that
- * starts does not load it. nats-server takes none of them.
+ * starts does not load it. nats-server takes none of them, nor the demonstrations'.
  */
 export const KEY_COMMANDS: Readonly<Record<string, string>> = {
   init: "make an operator, accounts, a user and a server configuration in a folder",
@@ -13,7 +13,15 @@ export const KEY_COMMANDS: Readonly<Record<string, string>> = {
   nkey: "make a key by itself",
 };
 
+/** And the one that shows several servers together. */
+export const DEMO_COMMAND = "demo";
+
 /** Whether these arguments are for the key tool, given what the program was called as. */
 export function isKeyCommand(executable: string, [word = ""]: readonly string[]): boolean {
   return executable !== "nats-server" && Object.hasOwn(KEY_COMMANDS, word);
+}
+
+/** Whether these are for the demonstrations. */
+export function isDemoCommand(executable: string, [word]: readonly string[]): boolean {
+  return executable !== "nats-server" && word === DEMO_COMMAND;
 }

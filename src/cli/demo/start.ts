@@ -1,0 +1,20 @@
+/** The demonstrations as a program: signals end them, and their servers are those of this clone, on this runtime. */
+import { fileURLToPath } from "node:url";
+import { loadRuntime } from "../../runtime/mod.ts";
+import { runDemo } from "./main.ts";
+
+/** Returns the exit code. */
+export async function startDemo(words: readonly string[]): Promise<number> {
+  const runtime = await loadRuntime();
+  const stopping = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    runtime.onSignal(signal, () => stopping.abort());
+  }
+  const path = fileURLToPath(new URL("../../../bin/nats-server", import.meta.url));
+  return runDemo(words, {
+    program: { path, runtime: runtime.name },
+    print: console.log,
+    complain: console.error,
+    stop: stopping.signal,
+  });
+}

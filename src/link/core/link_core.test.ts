@@ -1,0 +1,68 @@
+import { describe, expect, test } from "bun:test";
+import type { Link, LinkMessage } from "./link.ts";
+import { LinkCore, type LinkFabric, type Matches, type ReplyRouting } from "./link_core.ts";
+import { FakeClock } from "./testing/fake_clock.ts";
+import { testLink } from "./testing/test_link.ts";
+
+const MESSAGE: LinkMessage = {
+  account: "$G",
+  origin: "",
+  subject: "a",
+  reply: "",
+  content: { bytes: new Uint8Array(2), headerBytes: 0 },
+};
+
+/** A server with nobody but these: what is delivered here is noted. */
+function coreWith(matches: Partial<Matches>) {
+  const delivered: { isPlain: boolean; queues: readonly string[] }[] = [];
+  const fabric: LinkFabric = {
+    want() {},
+    forget() {},
+    match: () => ({ isPlainHere: false, membersHere: new Map(), links: [], imports: [], ...matches }),
+    deliver: (_message, isPlain, queues) => void delivered.push({ isPlain, queues }),
+    enter: (_link, message) => message,
+    watchReply() {},
+    plansChanged() {},
+    linkChanged() {},
+  };
+  const replies: ReplyRouting = {
+    mapsRecent: false,
+    outgoingReply: (_account, reply) => reply,
+    incomingReply: (_account, reply) => reply,
+    mappedSubject: () => undefined,
+    gatewayOf: () => undefined,
+    wayOf: () => ({ kind: "ordinary" }),
+  };
+  return { core: new LinkCore(fabric, new FakeClock(), replies, false), delivered };
+}
+
+describe("LinkCore.message()", () => {
+  const route = testLink({ kind: "route", role: "both" });
+
+  test("serves a group once that its line names twice", () => {
+    const { core, delivered } = coreWith({ membersHere: new Map([["q", 1]]) });
+    core.message(route, MESSAGE, ["q", "other", "q", "q"]);
+    expect(delivered).toEqual([{ isPlain: false, queues: ["q"] }]);
+  });
+
+  test("names a group once to the link that serves it", () => {
+    const leaf = testLink({ kind: "leaf", role: "spoke", cluster: "LC" });
+    const { core } = coreWith({ links: [{ link: leaf, queue: "q", weight: 1, origin: "LC" }] });
+    core.message(route, MESSAGE, ["q", "q"]);
+    expect(leaf.sent.map(({ queues }) => queues)).toEqual([["q"]]);
+  });
+
+  test("takes as long as groups and wishes are many, not their product", () => {
+    for (const kind of ["leaf", "route"] as const) {
+      let asked = 0;
+      const role = kind === "leaf" ? "spoke" : "both";
+      const link: Link = testLink({ kind, role, maySend: () => ++asked > 0 });
+      const names = Array.from({ length: 20_000 }, (_, i) => `q${i}`);
+      const { core } = coreWith({ links: names.map((queue) => ({ link, queue, weight: 1, origin: "" })) });
+      const startMs = performance.now();
+      core.message(route, MESSAGE, names);
+      expect(asked).toBe(names.length);
+      expect(performance.now() - startMs).toBeLessThan(1000);
+    }
+  });
+});

@@ -1,0 +1,222 @@
+/**
+ * The server's side of the handshake: a request that becomes a WebSocket, or the answer to one that does not.
+ * Source: RFC 6455, section 4.2; nats-server `wsUpgrade`. Cold.
+ */
+import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
+import { acceptKey, isWebSocketKey } from "./accept_key.ts";
+import { cookiesIn } from "./cookies.ts";
+import {
+  compressionIn,
+  DEFLATE_EXTENSION,
+  type FrameTerms,
+  NO_MASKING_HEADER,
+  NO_MASKING_VALUE,
+} from "./extensions.ts";
+import { type BadHead, type HeaderLines, type HttpHead, headerListHas, headerValue } from "./http_head.ts";
+import { findOriginProblem, type OriginRules } from "./origin.ts";
+
+/** What pages and their servers take well. Source: nats-server `wsFrameSizeForBrowsers`. */
+const BROWSER_FRAME_BYTES_MAX = 4096;
+const STATUS_TEXTS = {
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+} as const;
+
+/** How a listener upgrades. Plain data: it crosses threads. */
+export interface UpgradeRules {
+  readonly isSecure: boolean;
+  readonly origins: OriginRules;
+  readonly allowsCompression: boolean;
+  /** Lines that are added to the answer. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly cookieNames: CookieNames;
+}
+
+/** Names of the cookies that stand in for fields of CONNECT; "" for none. */
+export interface CookieNames {
+  readonly jwt: string;
+  readonly user: string;
+  readonly password: string;
+  readonly token: string;
+}
+
+/** What came over is a request to be a client, or a leaf node. */
+export type Endpoint = "client" | "leafnode";
+
+export interface Upgrade {
+  readonly kind: "upgrade";
+  readonly endpoint: Endpoint;
+  readonly response: Uint8Array;
+  readonly terms: FrameTerms;
+  /** What the cookies say, "" for nothing. */
+  readonly cookies: CookieNames;
+  /** The address that a proxy says the peer has, "" where none does. Nothing vouches for it: for the log alone. */
+  readonly forwardedFor: string;
+}
+
+export interface Refusal {
+  readonly kind: "refusal";
+  readonly response: Uint8Array;
+  /** For the log; "" where there is nothing to say. */
+  readonly problem: string;
+  /** The peer may try again on the same connection. */
+  readonly staysOpen: boolean;
+}
+
+/** Judges a request; `date` is as HTTP writes it. */
+export function answerUpgrade(head: HttpHead, rules: UpgradeRules, date: string): Upgrade | Refusal {
+  const request = readRequestLine(head.firstLine);
+  if (request === null) return refuseBadHead("");
+  const isOld = request.version === "HTTP/1.0";
+  const { headers } = head;
+  const hosts = headers.get("host") ?? [];
+  if (hosts.length === 0 && !isOld) return refuseBadHead("missing required Host header");
+  if (hosts.length > 1) return refuseBadHead("");
+  if (!/^[!$%&'()*+,\-.:;=[\]_~0-9A-Za-z]*$/.test(hosts[0] ?? ""))
+    return refuseBadHead("malformed Host header");
+  const host = request.host || (hosts[0] ?? "");
+  const refusal = findRefusal(request, host, headers, rules);
+  if (refusal !== null) return refuse(request, headers, date, ...refusal);
+  const terms = termsOf(headers, rules);
+  return {
+    kind: "upgrade",
+    endpoint: request.path.endsWith("/leafnode") ? "leafnode" : "client",
+    response: switchingProtocols(headerValue(headers, "sec-websocket-key"), terms, rules),
+    terms,
+    cookies: cookiesIn(headers, rules.cookieNames),
+    forwardedFor: forwardedFor(headers),
+  };
+}
+
+/** What is answered to a first line that is none, before anything else is there; null to one that may be good. */
+export function refuseFirstLine(line: string): Refusal | null {
+  const version = /^\S+ \S+ HTTP\/(\d)\.\d$/.exec(line)?.[1];
+  if (version !== undefined && version !== "1") {
+    return plainRefusal("505 HTTP Version Not Supported: unsupported protocol version");
+  }
+  return readRequestLine(line) === null ? refuseBadHead("") : null;
+}
+
+export function refuseHead({ isTooLong, text }: BadHead): Refusal {
+  return isTooLong ? plainRefusal("431 Request Header Fields Too Large") : refuseBadHead(text);
+}
+
+interface RequestLine {
+  readonly method: string;
+  readonly path: string;
+  /** From a target that is a whole URL, else "". */
+  readonly host: string;
+  readonly version: string;
+}
+
+function readRequestLine(line: string): RequestLine | null {
+  const found =
+    /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (?:[a-z][a-z0-9+.-]*:\/\/([^/?#]*))?([/*][^?]*|)(?:\?.*)? (HTTP\/1\.\d)$/i.exec(
+      line,
+    );
+  if (found === null) return null;
+  const [, method, host = "", path, version] = found;
+  return host === "" && path === "" ? null : { method: method!, host, path: path!, version: version! };
+}
+
+type Status = keyof typeof STATUS_TEXTS;
+
+/** The first thing that keeps a request from being an upgrade. */
+function findRefusal(
+  { method, path }: RequestLine,
+  host: string,
+  headers: HeaderLines,
+  rules: UpgradeRules,
+): [status: Status, problem: string] | null {
+  const key = headerValue(headers, "sec-websocket-key");
+  if (path.endsWith("/mqtt")) return [404, "mqtt websocket endpoint not enabled"];
+  if (method !== "GET") return [405, "request method must be GET"];
+  if (host === "") return [400, "'Host' missing in request"];
+  if (!headerListHas(headers, "upgrade", "websocket")) return [400, "invalid value for header 'Upgrade'"];
+  if (!headerListHas(headers, "connection", "upgrade")) return [400, "invalid value for header 'Connection'"];
+  if (key === "") return [400, "key missing"];
+  if (!isWebSocketKey(key)) return [400, "invalid websocket key"];
+  if (!headerListHas(headers, "sec-websocket-version", "13")) return [400, "invalid version"];
+  const origin = headerValue(headers, "origin") || headerValue(headers, "sec-websocket-origin");
+  const problem = findOriginProblem(rules.origins, origin, host, rules.isSecure);
+  return problem === undefined ? null : [403, `origin not allowed: ${problem}`];
+}
+
+function termsOf(headers: HeaderLines, { allowsCompression }: UpgradeRules): FrameTerms {
+  const agent = headerValue(headers, "user-agent");
+  const isBrowser = agent.startsWith("Mozilla/");
+  // Chrome calls itself Safari too, but has no version of its own. Safari fails on compressed messages in pieces.
+  const isSafari = agent.includes("Version/") && agent.includes("Safari/");
+  return {
+    isMasked: headerValue(headers, NO_MASKING_HEADER.toLowerCase()) !== NO_MASKING_VALUE,
+    isCompressed: allowsCompression && compressionIn(headers) !== "none",
+    frameBytesMax: isBrowser ? BROWSER_FRAME_BYTES_MAX : 0,
+    compressedFrameBytesMax: isBrowser && !isSafari ? BROWSER_FRAME_BYTES_MAX : 0,
+  };
+}
+
+function switchingProtocols(key: string, terms: FrameTerms, rules: UpgradeRules): Uint8Array {
+  const lines = [
+    "HTTP/1.1 101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    `Sec-WebSocket-Accept: ${acceptKey(key)}`,
+    ...(terms.isCompressed ? [`Sec-WebSocket-Extensions: ${DEFLATE_EXTENSION}`] : []),
+    ...(terms.isMasked ? [] : [`${NO_MASKING_HEADER}: ${NO_MASKING_VALUE}`]),
+    ...rules.headers.map(([name, value]) => `${name}: ${value}`),
+  ];
+  return bytesOf(byteStringOfText(`${lines.join("\r\n")}\r\n\r\n`));
+}
+
+/** The answer of the HTTP server, in the order of Go's. */
+function refuse(
+  { method, version }: RequestLine,
+  headers: HeaderLines,
+  date: string,
+  status: Status,
+  problem: string,
+): Refusal {
+  const text = `${STATUS_TEXTS[status]}\n`;
+  const isOld = version === "HTTP/1.0";
+  const keepsAlive = isOld && headerListHas(headers, "connection", "keep-alive");
+  // A body that would have to be read first ends the connection instead.
+  const hasBody = headers.has("transfer-encoding") || !/^0*$/.test(headerValue(headers, "content-length"));
+  const staysOpen = (isOld ? keepsAlive : !headerListHas(headers, "connection", "close")) && !hasBody;
+  const lines = [
+    `${isOld ? "HTTP/1.0" : "HTTP/1.1"} ${status} ${STATUS_TEXTS[status]}`,
+    "Content-Type: text/plain; charset=utf-8",
+    "Sec-Websocket-Version: 13",
+    "X-Content-Type-Options: nosniff",
+    `Date: ${date}`,
+    `Content-Length: ${text.length}`,
+    ...(!staysOpen && !isOld ? ["Connection: close"] : []),
+    ...(staysOpen && isOld ? ["Connection: keep-alive"] : []),
+  ];
+  const body = method === "HEAD" ? "" : text;
+  return { kind: "refusal", response: bytesOf(`${lines.join("\r\n")}\r\n\r\n${body}`), problem, staysOpen };
+}
+
+function refuseBadHead(text: string): Refusal {
+  return plainRefusal(`400 Bad Request${text === "" ? "" : `: ${text}`}`);
+}
+
+/** What is answered where there is no request to answer. */
+function plainRefusal(status: string): Refusal {
+  const head = `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`;
+  return { kind: "refusal", response: bytesOf(head + status), problem: "", staysOpen: false };
+}
+
+/** The address in `X-Forwarded-For`, where it is one address and nothing else. */
+function forwardedFor(headers: HeaderLines): string {
+  const text = headerValue(headers, "x-forwarded-for");
+  return isAddress(text) ? text : "";
+}
+
+function isAddress(text: string): boolean {
+  if (/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) {
+    return text.split(".").every((part) => Number(part) < 256);
+  }
+  return text.includes(":") && /^[0-9a-fA-F:.]+$/.test(text) && URL.canParse(`http://[${text}]/`);
+}

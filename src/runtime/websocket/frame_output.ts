@@ -1,0 +1,241 @@
+// Hot: once for each write to a WebSocket.
+import { COMPRESSED_BYTES_MIN, deflateMessage } from "../../protocol/websocket/deflate.ts";
+import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
+import {
+  BINARY,
+  COMPRESSED_BIT,
+  CONTINUATION,
+  FINAL_BIT,
+  SERVER_HEADER_BYTES_MAX,
+  serverHeaderBytes,
+  writeServerHeader,
+} from "../../protocol/websocket/frame_header.ts";
+import { type Streams, WOULD_BLOCK, WRITE_FAILED } from "../poller.ts";
+import type { FrameMemory } from "./frame_input.ts";
+
+/** Payload that is packed at a time: compressed, or cut into frames for a browser. */
+const PACKED_BYTES_MAX = 64 * 1024;
+/** Answers to pings that wait. More drop the older ones, as RFC 6455, section 5.5.3 has it. */
+const CONTROL_BYTES_MAX = 16 * 1024;
+/** Room for the longest control frame. */
+const CONTROL_BYTES_MIN = 128;
+const NOTHING = new Uint8Array(0);
+const IOVEC_BYTES = 16;
+
+/**
+ * The outbound side of one WebSocket: each write becomes a frame. What the socket does not take of a payload stays the
+ * caller's, who offers it again, so a frame that has begun is owed its rest; headers, control frames and what was
+ * compressed wait here.
+ *
+ *   own bytes (ends of headers, packed frames) ─▶ owed payload, the caller's ─▶ control frames ─▶ the next frame
+ */
+export class FrameOutput {
+  readonly #streams: Streams;
+  readonly #slot: number;
+  readonly #terms: FrameTerms;
+  readonly #memory: FrameMemory;
+  readonly #memoryBase: number;
+  /** Bytes that go before anything else. */
+  #own: Uint8Array = NOTHING;
+  /** Control frames, which go between two frames of the caller's. */
+  #controls: Uint8Array = NOTHING;
+  #controlBytes = 0;
+  /** Payload of the frame that has begun, still to be offered again. */
+  #owedBytes = 0;
+
+  constructor(streams: Streams, memoryBase: number, slot: number, terms: FrameTerms, memory: FrameMemory) {
+    this.#streams = streams;
+    this.#memoryBase = memoryBase;
+    this.#slot = slot;
+    this.#terms = terms;
+    this.#memory = memory;
+  }
+
+  /** Something waits here that the caller knows nothing of. */
+  get hasOwn(): boolean {
+    return this.#own.length > 0 || (this.#controlBytes > 0 && this.#owedBytes === 0);
+  }
+
+  /** Sends what waits here as far as it goes: 0 when nothing does any more, else WOULD_BLOCK or WRITE_FAILED. */
+  flush(): number {
+    while (true) {
+      if (this.#own.length === 0) {
+        if (this.#controlBytes === 0 || this.#owedBytes > 0) return 0;
+        this.#own = this.#controls.subarray(0, this.#controlBytes);
+        this.#controls = NOTHING;
+        this.#controlBytes = 0;
+      }
+      const taken = this.#streams.write(this.#slot, this.#own, 0, this.#own.length);
+      if (taken < 0) return taken;
+      const isWhole = taken === this.#own.length;
+      this.#own = isWhole ? NOTHING : ownCopy(this.#own, taken, this.#own.length);
+      if (!isWhole) return WOULD_BLOCK;
+    }
+  }
+
+  /** Queues a control frame; flush() sends it. */
+  addControl(opcode: number, payload: Uint8Array): void {
+    const frameBytes = 2 + payload.length;
+    if (this.#controlBytes + frameBytes > CONTROL_BYTES_MAX) this.#controlBytes = 0;
+    const neededBytes = this.#controlBytes + frameBytes;
+    if (neededBytes > this.#controls.length) {
+      const larger = new Uint8Array(new ArrayBuffer(Math.max(CONTROL_BYTES_MIN, 2 * this.#controls.length)));
+      larger.set(this.#controls.subarray(0, this.#controlBytes));
+      this.#controls = larger;
+    }
+    const start = writeServerHeader(this.#controls, this.#controlBytes, FINAL_BIT | opcode, payload.length);
+    this.#controls.set(payload, start);
+    this.#controlBytes = neededBytes;
+  }
+
+  /** The last frame of all. Nothing is sent where another has not been finished. */
+  sendLast(opcode: number, payload: Uint8Array): void {
+    if (this.#owedBytes > 0) return;
+    this.addControl(opcode, payload);
+    this.flush();
+  }
+
+  /** As `Streams.writeGathered`. The header goes before the first piece, into the room that is there for it. */
+  writeGathered(iovecOffset: number, count: number): number {
+    const flushed = this.flush();
+    if (flushed < 0) return flushed;
+    const { bytes, words } = this.#memory;
+    const first = iovecOffset >> 2;
+    let total = 0;
+    for (let i = 0; i < count; i++) total += words[first + i * 4 + 2]!;
+    if (this.#owedBytes > 0 || this.#isPacked(total)) return this.#writeCopied(iovecOffset, total);
+    const headerBytes = serverHeaderBytes(total);
+    const address = words[first]!;
+    const length = words[first + 2]!;
+    const start = this.#offsetOf(iovecOffset) - headerBytes;
+    writeServerHeader(bytes, start, FINAL_BIT | BINARY, total);
+    // The room lies in the page of the piece, so nothing is borrowed from the upper half of the address.
+    words[first] = address - headerBytes;
+    words[first + 2] = length + headerBytes;
+    const taken = this.#streams.writeGathered(this.#slot, iovecOffset, count);
+    words[first] = address;
+    words[first + 2] = length;
+    if (taken === WRITE_FAILED) return WRITE_FAILED;
+    if (taken >= headerBytes) {
+      this.#owedBytes = total - (taken - headerBytes);
+      return taken > headerBytes ? taken - headerBytes : WOULD_BLOCK;
+    }
+    // Even where nothing is out, a layer below may have made a record of it: the same bytes must follow.
+    this.#own = ownCopy(bytes, start + Math.max(taken, 0), start + headerBytes);
+    this.#owedBytes = total;
+    return WOULD_BLOCK;
+  }
+
+  /** As `Streams.write`. */
+  write(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    let outcome = this.flush();
+    while (outcome === 0 && at < end) {
+      if (this.#owedBytes > 0) {
+        const offered = Math.min(this.#owedBytes, end - at);
+        const taken = this.#streams.write(this.#slot, bytes, at, at + offered);
+        if (taken < 0) outcome = taken;
+        else {
+          at += taken;
+          this.#owedBytes -= taken;
+          outcome = taken < offered ? WOULD_BLOCK : this.flush();
+        }
+      } else if (this.#isPacked(end - at)) {
+        const count = Math.min(end - at, PACKED_BYTES_MAX);
+        this.#own = this.#packed(bytes.subarray(at, at + count));
+        at += count;
+        outcome = this.flush();
+      } else {
+        this.#owedBytes = end - at;
+        const header = new Uint8Array(new ArrayBuffer(SERVER_HEADER_BYTES_MAX));
+        this.#own = header.subarray(0, writeServerHeader(header, 0, FINAL_BIT | BINARY, end - at));
+        outcome = this.flush();
+      }
+    }
+    return at > start ? at - start : outcome;
+  }
+
+  /** The pieces of an iovec array, `total` bytes, where they do not become one frame: copied together, then written. */
+  #writeCopied(iovecOffset: number, total: number): number {
+    const { bytes, words } = this.#memory;
+    const copied = new Uint8Array(new ArrayBuffer(Math.min(total, PACKED_BYTES_MAX)));
+    let iovec = iovecOffset;
+    /** Of the piece at `iovec`, copied before. */
+    let skipped = 0;
+    let written = 0;
+    while (written < total) {
+      let filled = 0;
+      while (filled < copied.length && written + filled < total) {
+        const length = words[(iovec >> 2) + 2]!;
+        const count = Math.min(length - skipped, copied.length - filled);
+        const from = this.#offsetOf(iovec) + skipped;
+        copied.set(bytes.subarray(from, from + count), filled);
+        filled += count;
+        skipped += count;
+        if (skipped < length) continue;
+        iovec += IOVEC_BYTES;
+        skipped = 0;
+      }
+      const taken = this.write(copied, 0, filled);
+      if (taken < 0) return written > 0 ? written : taken;
+      written += taken;
+      if (taken < filled) break;
+    }
+    return written;
+  }
+
+  /** Frames with that payload: one message that is compressed, or, for a browser, messages of one small frame each. */
+  #packed(payload: Uint8Array): Uint8Array {
+    const { isCompressed, frameBytesMax, compressedFrameBytesMax } = this.#terms;
+    if (!isCompressed || payload.length < COMPRESSED_BYTES_MIN) {
+      return framed(payload, frameBytesMax, FINAL_BIT | BINARY, FINAL_BIT | BINARY, FINAL_BIT | BINARY);
+    }
+    const message = deflateMessage(payload);
+    const first = BINARY | COMPRESSED_BIT;
+    return message.length <= compressedFrameBytesMax || compressedFrameBytesMax === 0
+      ? framed(message, message.length, first, first, FINAL_BIT | first)
+      : framed(message, compressedFrameBytesMax, first, CONTINUATION, FINAL_BIT | CONTINUATION);
+  }
+
+  /** Where in the memory the piece of an iovec lies. */
+  #offsetOf(iovecOffset: number): number {
+    const { words } = this.#memory;
+    const iovec = iovecOffset >> 2;
+    return (words[iovec]! >>> 0) + words[iovec + 1]! * 2 ** 32 - this.#memoryBase;
+  }
+
+  #isPacked(payloadBytes: number): boolean {
+    const { isCompressed, frameBytesMax } = this.#terms;
+    if (isCompressed && payloadBytes >= COMPRESSED_BYTES_MIN) return true;
+    return frameBytesMax > 0 && payloadBytes > frameBytesMax;
+  }
+}
+
+/** A payload cut into frames of that many bytes; the first bytes of their headers are given. */
+function framed(
+  payload: Uint8Array,
+  frameBytes: number,
+  first: number,
+  middle: number,
+  last: number,
+): Uint8Array {
+  const frameCount = Math.ceil(payload.length / frameBytes);
+  const headerBytes = frameCount * serverHeaderBytes(frameBytes);
+  const frames = new Uint8Array(new ArrayBuffer(headerBytes + payload.length));
+  let at = 0;
+  for (let i = 0; i < frameCount; i++) {
+    const piece = payload.subarray(i * frameBytes, (i + 1) * frameBytes);
+    const opcode = i === frameCount - 1 ? last : i === 0 ? first : middle;
+    at = writeServerHeader(frames, at, opcode, piece.length);
+    frames.set(piece, at);
+    at += piece.length;
+  }
+  return frames.subarray(0, at);
+}
+
+/** `bytes[start, end)` over a buffer of their own, whose address does not change: what streams write. */
+function ownCopy(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = new Uint8Array(new ArrayBuffer(end - start));
+  copy.set(bytes.subarray(start, end));
+  return copy;
+}
