@@ -146,13 +146,14 @@ describe("scanLink()", () => {
     }
   });
 
-  test("sends nothing back to a link, and counts no subscription of one", () => {
+  test("sends nothing back to a link, and counts messages and bytes where its target says", () => {
     const { lockstep, real, take } = setUp(CONNECTION_HAS_NO_ECHO);
-    lockstep.send(NODE, LEAF, "LMSG a 0\r\n\r\nLMSG a 0\r\n\r\n", []);
+    lockstep.send(NODE, LEAF, "LMSG a 1\r\nx\r\nLMSG a 1\r\nx\r\n", []);
     expect(take()[LEAF - 1]).toEqual(["leaf", ""]);
-    lockstep.send(NODE, ROUTE, "RMSG $G a 0\r\n\r\nRMSG $G a 0\r\n\r\n", []);
-    expect(take()[LEAF - 1]).toEqual(["leaf", "LMSG a 0\r\n\r\n".repeat(2)]);
-    expect([0, 1, 2, 3].map((index) => real.delivered(index))).toEqual([0, 0, 0, 0]);
+    lockstep.send(NODE, ROUTE, "RMSG $G a 1\r\nx\r\nRMSG $G a 1\r\nx\r\n", []);
+    expect(take()[LEAF - 1]).toEqual(["leaf", "LMSG a 1\r\nx\r\n".repeat(2)]);
+    expect([0, 1, 2, 3].map((index) => real.delivered(index))).toEqual([2, 2, 4, 2]);
+    expect([0, 1, 2].map((index) => real.deliveredBytes(index))).toEqual([2, 2, 4]);
     expect(real.delivered(4)).toBe(4);
     lockstep.compare();
   });

@@ -229,6 +229,13 @@ export const AREA_HAS_GATHERED = 112;
 export const AREA_UNPUBLISHED = 116;
 /** Longest argument part of a PUB or HPUB line, or of a link's message, bytes. */
 export const AREA_CONTROL_LINE_MAX = 120;
+// Counters of an account on links, u64, one writer: messages and bytes in, then out, over routes; the same over gateways.
+export const LINK_COUNTERS_SHIFT = 6;
+export const LINK_COUNTERS_BYTES = 64;
+export const LINK_COUNTERS_IN = 0;
+export const LINK_COUNTERS_OUT = 16;
+export const LINK_COUNTERS_OF_GATEWAYS = 32;
+
 // Counters of the node, u64, one writer. They outlive a shard that is replaced.
 export const AREA_COUNTERS = 128;
 export const AREA_COUNTERS_END = 256;
@@ -250,6 +257,8 @@ export const AREA_ACCOUNT_NAMES = 256;
 /** REASON_ACCOUNT: address and length of the name that was not found in it. */
 export const AREA_ACCOUNT = 260;
 export const AREA_ACCOUNT_LENGTH = 264;
+/** What accounts have sent and received over links, of a node with links; 0 elsewhere. */
+export const AREA_LINK_COUNTERS = 268;
 /** Rings to and from each node. */
 export const AREA_OUT_RINGS = 2048;
 export const AREA_IN_RINGS = 3072;

@@ -18,6 +18,7 @@ import {
   AREA_ACCOUNTS_MAX,
   AREA_HEADER_BYTES,
   CONNECTION_BYTES,
+  LINK_COUNTERS_BYTES,
   NODES_MAX,
   OUTBOX_BYTES,
   PLAN_GROUPS_MAX,
@@ -120,6 +121,8 @@ export interface AreaMap {
   readonly scratch: number;
   /** The table of account names, of a shard that has links. */
   readonly accountNames: number;
+  /** LINK_COUNTERS_BYTES for each account id, of a shard that has links. */
+  readonly linkCounters: number;
   readonly outboxes: number;
   readonly outboxCount: number;
 }
@@ -230,9 +233,9 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
     const planSets = take(isServing ? PLAN_SET_BYTES * PLAN_SET_COUNT : 0);
     const receive = take(isServing ? RECEIVE_BYTES : 0);
     const scratch = take(SCRATCH_BYTES);
-    const accountNames = take(
-      node === linksNode && hasLinksShard ? ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES : 0,
-    );
+    const hasLinks = node === linksNode && hasLinksShard;
+    const accountNames = take(hasLinks ? ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES : 0);
+    const linkCounters = take(hasLinks ? AREA_ACCOUNTS_MAX * LINK_COUNTERS_BYTES : 0);
     const left = start + (isServing ? areaBytes : 0) - at;
     const arenaBytes = Math.min(PLAN_ARENA_BYTES_MAX, Math.max(0, left >> 1));
     const planArena = take(arenaBytes);
@@ -253,6 +256,7 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
       receive,
       scratch,
       accountNames,
+      linkCounters: hasLinks ? linkCounters : 0,
       outboxes,
       outboxCount,
     });

@@ -14,6 +14,7 @@ import {
   AREA_HASH_SEED,
   AREA_HEADER_BYTES,
   AREA_IN_RINGS,
+  AREA_LINK_COUNTERS,
   AREA_LOCAL_BUCKET_COUNT,
   AREA_LOCAL_BUCKETS,
   AREA_LOCAL_WILDCARDS,
@@ -142,6 +143,7 @@ export function layOutArea({ words, map }: SharedMemory, node: number, seeds: Ui
   words[at + (AREA_PICKS >> 2)] = regions.picks;
   words[at + (AREA_PLAN_SLOTS >> 2)] = regions.planSets;
   words[at + (AREA_ACCOUNT_NAMES >> 2)] = regions.accountNames;
+  words[at + (AREA_LINK_COUNTERS >> 2)] = regions.linkCounters;
   words[at + (AREA_CONTROL_LINE_MAX >> 2)] = MESSAGE_LINE_BYTES_MAX;
   for (let other = 0; other < map.nodeCount; other++) {
     const out = (regions.area + AREA_OUT_RINGS + other * RING_END_BYTES) >> 2;
@@ -158,6 +160,9 @@ export function nodeWord(node: number, word: number): number {
   return HEADER_NODES + node * NODE_WORDS + word;
 }
 
+/** A u64. */
+const COUNTER_BYTES = 8;
+
 /** Adds one to a u64 counter that only the calling thread writes. */
 export function increment(words: Int32Array, address: number): void {
   const low = address >> 2;
@@ -170,6 +175,12 @@ export function addToCounter(words: Int32Array, address: number, amount: number)
   const low = (words[address >> 2]! >>> 0) + amount;
   words[address >> 2] = low;
   if (low >= 2 ** 32) words[(address >> 2) + 1]!++;
+}
+
+/** Counts a message by two counters, one of messages and behind it one of bytes. */
+export function countMessage(words: Int32Array, address: number, bytes: number): void {
+  increment(words, address);
+  addToCounter(words, address + COUNTER_BYTES, bytes);
 }
 
 /** The value of a u64 counter; exact up to 2^53. */

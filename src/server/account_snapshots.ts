@@ -10,19 +10,22 @@ import type {
   AccountClaimsSnapshot,
   AccountDetailSnapshot,
   AccountSnapshot,
+  AccountTraffic,
   ExportSnapshot,
   ImportSnapshot,
   LatencyOptions,
   MessageCount,
 } from "../monitor/snapshot.ts";
-import type { LinkAccountCounters } from "../shard/link_records.ts";
+import type { LinkAccountCounters, LinkTraffic } from "../shard/link_records.ts";
 import type { AccountCounters, ResponseRecord } from "../shard/shard_options.ts";
 import { isLiteralText } from "../subject/text.ts";
 
-const NO_MESSAGES = { messages: 0, bytes: 0 };
+const NO_TRAFFIC: LinkTraffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
 const NO_LINK_COUNTERS: LinkAccountCounters = {
   leafnodes: 0,
-  byLeafnodes: { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 },
+  byRoutes: NO_TRAFFIC,
+  byGateways: NO_TRAFFIC,
+  byLeafnodes: NO_TRAFFIC,
 };
 
 /** What an account is called: by its JWT, else by its name. */
@@ -34,26 +37,48 @@ export function nameTagOf({ name, nameTag }: AccountDefinition): string {
 export function accountSnapshot(
   definition: AccountDefinition,
   counters: AccountCounters,
-  { leafnodes, byLeafnodes }: LinkAccountCounters = NO_LINK_COUNTERS,
+  links: LinkAccountCounters = NO_LINK_COUNTERS,
 ): AccountSnapshot {
-  const traffic = (messages: number, bytes: number, ofLeafnodes: MessageCount) => ({
-    messages: messages + ofLeafnodes.messages,
-    bytes: bytes + ofLeafnodes.bytes,
-    gateways: NO_MESSAGES,
-    routes: NO_MESSAGES,
-    leafnodes: ofLeafnodes,
-  });
-  const { inMessages, inBytes, outMessages, outBytes } = byLeafnodes;
+  const { byRoutes, byGateways, byLeafnodes } = links;
   return {
     name: definition.name,
     nameTag: nameTagOf(definition),
     clients: counters.connections,
-    leafnodes,
+    leafnodes: links.leafnodes,
     subscriptions: counters.subscriptions,
-    sent: traffic(counters.outMessages, counters.outBytes, { messages: outMessages, bytes: outBytes }),
-    received: traffic(counters.inMessages, counters.inBytes, { messages: inMessages, bytes: inBytes }),
+    sent: accountTraffic(sentBy(counters), sentBy(byGateways), sentBy(byRoutes), sentBy(byLeafnodes)),
+    received: accountTraffic(
+      receivedFrom(counters),
+      receivedFrom(byGateways),
+      receivedFrom(byRoutes),
+      receivedFrom(byLeafnodes),
+    ),
     slowConsumers: counters.slowConsumers,
   };
+}
+
+function accountTraffic(
+  clients: MessageCount,
+  gateways: MessageCount,
+  routes: MessageCount,
+  leafnodes: MessageCount,
+): AccountTraffic {
+  const all = [clients, gateways, routes, leafnodes];
+  return {
+    messages: all.reduce((sum, { messages }) => sum + messages, 0),
+    bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+    gateways,
+    routes,
+    leafnodes,
+  };
+}
+
+function sentBy({ outMessages, outBytes }: LinkTraffic): MessageCount {
+  return { messages: outMessages, bytes: outBytes };
+}
+
+function receivedFrom({ inMessages, inBytes }: LinkTraffic): MessageCount {
+  return { messages: inMessages, bytes: inBytes };
 }
 
 /** The part of an account's details that its definition and its exports say. */

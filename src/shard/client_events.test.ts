@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { GLOBAL_ACCOUNT_ID, SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
-import { NODE_MAIN } from "../memory/map.ts";
+import { NODE_LINKS, NODE_MAIN } from "../memory/map.ts";
 import { accountDefinition, ShardHarness } from "./testing/shard_harness.ts";
 
 const TENANT_ID = 3;
@@ -11,9 +11,9 @@ const encoder = new TextEncoder();
 
 function start(...subjects: string[]) {
   const harness = new ShardHarness(1, { accounts: [GLOBAL, SYSTEM, TENANT] });
-  const listen = (subject: string, account = SYSTEM_ACCOUNT_ID) => {
+  const listen = (subject: string, account = SYSTEM_ACCOUNT_ID, node = NODE_LINKS) => {
     const bytes = encoder.encode(subject);
-    harness.index.addPlain(NODE_MAIN, account, bytes, 0, bytes.length);
+    harness.index.addPlain(node, account, bytes, 0, bytes.length);
   };
   for (const subject of subjects) listen(subject);
   const events = () =>
@@ -25,7 +25,9 @@ function start(...subjects: string[]) {
 
 describe("ClientEvents", () => {
   test("makes nothing where nobody listens, nor without a system account", () => {
-    const { harness, events } = start("$SYS.ACCOUNT.OTHER.>");
+    const { harness, events, listen } = start("$SYS.ACCOUNT.OTHER.>");
+    // What other servers tell main listens to.
+    listen("$SYS.>", SYSTEM_ACCOUNT_ID, NODE_MAIN);
     harness.connect().isEnded = true;
     harness.settle();
     expect(events()).toEqual([["closed", null]]);
@@ -75,7 +77,7 @@ describe("ClientEvents", () => {
     const isTold = () => harness.reports.some(({ type }) => type === "opened");
     expect(isTold()).toBe(false);
     const bytes = encoder.encode("seen.>");
-    harness.index.addPlain(NODE_MAIN, TENANT_ID, bytes, 0, bytes.length);
+    harness.index.addPlain(NODE_LINKS, TENANT_ID, bytes, 0, bytes.length);
     harness.connect();
     expect(isTold()).toBe(true);
   });

@@ -11,6 +11,7 @@ import {
   disconnectSubject,
 } from "../account/system_events.ts";
 import { MatchResult } from "../interest/match_result.ts";
+import { NODE_MAIN } from "../memory/map.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import { DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
@@ -90,7 +91,9 @@ export class ClientEvents {
 
   #hasInterest(account: number, subject: Uint8Array): boolean {
     this.#shard.index.match(account, subject, 0, subject.length, this.#match);
-    return this.#match.entryCount > 0;
+    // Main, which would tell, listens only to what other servers tell.
+    const { plainNodes, queueCount } = this.#match;
+    return (plainNodes & ~(1 << NODE_MAIN)) !== 0 || queueCount > 0;
   }
 }
 

@@ -108,6 +108,8 @@ export type LinkAccounts = Readonly<Record<string, LinkAccountCounters>>;
 
 export interface LinkAccountCounters {
   readonly leafnodes: number;
+  readonly byRoutes: LinkTraffic;
+  readonly byGateways: LinkTraffic;
   readonly byLeafnodes: LinkTraffic;
 }
 

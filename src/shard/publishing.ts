@@ -11,7 +11,6 @@ import {
   AREA_CONTEXT,
   AREA_FULL_NODE,
   AREA_HEADER_LENGTH,
-  AREA_IN_BYTES,
   AREA_IN_MESSAGES,
   AREA_IS_STALLED,
   AREA_LINE_LENGTH,
@@ -25,7 +24,6 @@ import {
   AREA_SUBJECT_LENGTH,
   CONNECTION_BYTES,
   CONNECTION_FLAGS,
-  CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
   CONNECTION_WANTS_NO_RESPONDERS,
   CONTEXT_IS_RESPONSE,
@@ -42,7 +40,7 @@ import {
   REASON_OTHER,
   REASON_RING_FULL,
 } from "../memory/layout.ts";
-import { addToCounter, increment } from "../memory/shared_memory.ts";
+import { countMessage } from "../memory/shared_memory.ts";
 import {
   publishViolationLogText,
   publishViolationText,
@@ -508,10 +506,8 @@ export class Publishing {
 
   #count(connection: Connection, payloadLength: number): void {
     const words = this.#words;
-    increment(words, connection.address + CONNECTION_IN_MESSAGES);
-    addToCounter(words, connection.address + CONNECTION_IN_BYTES, payloadLength);
-    increment(words, this.#area * 4 + AREA_IN_MESSAGES);
-    addToCounter(words, this.#area * 4 + AREA_IN_BYTES, payloadLength);
+    countMessage(words, connection.address + CONNECTION_IN_MESSAGES, payloadLength);
+    countMessage(words, this.#area * 4 + AREA_IN_MESSAGES, payloadLength);
   }
 
   #word(offset: number): number {

@@ -255,9 +255,19 @@ row("§12.32 §12.33 accounts count their leaf links, and what went over them", 
   const { account_statz } = await a1.json<{ account_statz: Entry[] }>("/accstatz");
   const ofA = account_statz.find(({ acc }) => acc === "A")!;
   expect(ofA).toMatchObject({ leafnodes: 1, total_conns: Number(ofA.conns) + 1 });
-  const sent = ofA.sent as { msgs: number; leafs: { msgs: number } };
-  expect(sent.leafs.msgs).toBeGreaterThan(9);
-  expect(sent.msgs).toBeGreaterThan(sent.leafs.msgs - 1);
+  const kinds = ["leafs", "routes", "gateways"] as const;
+  const sent = ofA.sent as Record<(typeof kinds)[number], { msgs: number; bytes: number }> & Json;
+  for (const kind of kinds) {
+    expect([kind, sent[kind].msgs > 9, sent[kind].bytes > 49]).toEqual([kind, true, true]);
+  }
+  expect(Number(sent.msgs)).toBeGreaterThan(29);
+  const far = await b1.json<{ account_statz: Entry[] }>("/accstatz");
+  const received = far.account_statz.find(({ acc }) => acc === "A")!.received as Json;
+  expect((received.gateways as Json).msgs).toBe(received.msgs);
+  expect(Number(received.msgs)).toBeGreaterThan(9);
+  const near = await a2.json<{ account_statz: Entry[] }>("/accstatz");
+  const fromRoute = (near.account_statz.find(({ acc }) => acc === "A")!.received as Json).routes as Json;
+  expect(Number(fromRoute.msgs)).toBeGreaterThan(9);
 });
 
 row("§8.22 §8.23 PING reaches every server, and each answers once", async () => {

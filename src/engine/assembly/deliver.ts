@@ -163,7 +163,10 @@ function deliverTo(target: u32): bool {
 function deliverToLink(connection: u32, flags: u32, target: u32): bool {
   if ((flags & CONNECTION_IS_CONGESTED) != 0) store<u32>(area, 1, AREA_IS_STALLED);
   const bytes = frameForLink(connection, flags, target);
-  countSent(connection, flags, load<u32>(target, TARGET_SUBSCRIPTION), bytes);
+  // Where a subscriber's target names the subscription, a link's names counters of messages and bytes, or nothing.
+  const counters = load<u32>(target, TARGET_SUBSCRIPTION);
+  countSent(connection, flags, counters, bytes);
+  if (counters != 0) countMessage(counters, bytes);
   return true;
 }
 
@@ -173,6 +176,12 @@ function countSent(connection: u32, flags: u32, subscription: u32, bytes: u32): 
   if ((flags & CONNECTION_IS_NOTED) != 0) {
     note(slotOf(connection), subscription, rest, lineLength, headerLength, payloadLength, isLarge);
   }
+}
+
+/** Adds one message to two u64 counters, of messages and of bytes. */
+export function countMessage(counters: u32, bytes: u32): void {
+  store<u64>(counters, load<u64>(counters) + 1);
+  store<u64>(counters, load<u64>(counters, 8) + bytes, 8);
 }
 
 function expire(subscription: u32): void {

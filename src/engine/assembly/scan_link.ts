@@ -16,14 +16,19 @@ import {
   AREA_FULL_NODE,
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
+  AREA_LINK_COUNTERS,
   CONNECTION_CONTEXT,
   CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
   CONNECTION_LAST_ACCOUNT,
   CONNECTION_PAYLOAD_MAX,
+  CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
   IN_PLACE_BYTES_MAX,
+  LINK_COUNTERS_IN,
+  LINK_COUNTERS_OF_GATEWAYS,
+  LINK_COUNTERS_SHIFT,
   PLAN_FLAGS,
   PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_IS_FOR_HOST,
@@ -38,7 +43,7 @@ import {
 import { found, resume } from "./answer";
 import { area, connectionAt, hashSeed } from "./area";
 import { equal, findBlank, hashBytes } from "./bytes";
-import { deliver, fullNode } from "./deliver";
+import { countMessage, deliver, fullNode } from "./deliver";
 import { describe } from "./message";
 import { mayBeReserved, number, readNumber } from "./message_line";
 import { planFor } from "./plan";
@@ -153,10 +158,19 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
     store<u64>(connection, load<u64>(connection, CONNECTION_IN_BYTES) + payloadLength, CONNECTION_IN_BYTES);
     store<u64>(area, load<u64>(area, AREA_IN_MESSAGES) + 1, AREA_IN_MESSAGES);
     store<u64>(area, load<u64>(area, AREA_IN_BYTES) + payloadLength, AREA_IN_BYTES);
+    if (namesAccount) countForAccount(context, payloadLength);
     at = messageEnd;
     deliver(plan);
   }
   return resume(REASON_DONE, at);
+}
+
+function countForAccount(context: u32, bytes: u32): void {
+  const table = load<u32>(area, AREA_LINK_COUNTERS);
+  if (table == 0) return;
+  const ofAccount = table + ((context & (CONTEXT_ACCOUNTS - 1)) << LINK_COUNTERS_SHIFT);
+  const isFromGateway = (context & CONTEXT_FROM_GATEWAY) != 0;
+  countMessage(ofAccount + LINK_COUNTERS_IN + (isFromGateway ? LINK_COUNTERS_OF_GATEWAYS : 0), bytes);
 }
 
 /** Whether the word where a reply would stand says that queue groups follow. */

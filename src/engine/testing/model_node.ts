@@ -58,7 +58,7 @@ export class ModelNode {
   readonly sent: { messages: number; bytes: number }[] = [];
   readonly received: { messages: number; bytes: number }[] = [];
   readonly total = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
-  /** By subscription. */
+  /** By subscription; of a link, by what its target names. */
   readonly delivered: number[];
   /** Subscriptions that reached their maximum, latest first. */
   expired: number[] = [];
@@ -211,7 +211,7 @@ export class ModelNode {
       if (max !== 0 && this.delivered[index]! >= max) return 0;
       this.delivered[index]!++;
       if (this.delivered[index] === max) this.expired.unshift(index);
-    }
+    } else this.delivered[index]!++;
     if (flags & CONNECTION_IS_CONGESTED) this.isStalled = true;
 
     let prefix = prefixOf(link, message.subject, sid);

@@ -284,6 +284,11 @@ export class RealNode {
     return this.long(this.subscription(index) + SUBSCRIPTION_DELIVERED);
   }
 
+  /** The same in bytes, which only the targets of links have counters for. */
+  deliveredBytes(index: number): number {
+    return this.long(this.subscription(index) + SUBSCRIPTION_DELIVERED + 8);
+  }
+
   /** Indexes of the subscriptions on the list of those that reached their maximum. */
   expired(): number[] {
     const indexes: number[] = [];

@@ -10,8 +10,10 @@ import {
   AREA_OUT_MESSAGES,
   CONNECTION_IN_MESSAGES,
   CONNECTION_OUT_MESSAGES,
+  LINK_COUNTERS_IN,
+  LINK_COUNTERS_OUT,
 } from "../../memory/layout.ts";
-import { addToCounter, increment } from "../../memory/shared_memory.ts";
+import { countMessage } from "../../memory/shared_memory.ts";
 import type { CloseReason as CloseReasonType } from "../../protocol/close_reason.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import type { PayloadTraceOptions } from "../../protocol/trace.ts";
@@ -40,6 +42,7 @@ import type {
   LinkTls,
 } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
+import type { AccountTraffic } from "./account_traffic.ts";
 import { LinkHandshakes } from "./link_handshakes.ts";
 import type { LinkTlsContexts } from "./link_tls.ts";
 import { traceSent, traceTaken } from "./link_trace.ts";
@@ -47,6 +50,7 @@ import type { ReceivingLink } from "./receiving.ts";
 
 export interface ConnectionsOptions {
   readonly shard: LinkShard;
+  readonly traffic: AccountTraffic;
   readonly dialler: Dialler;
   readonly tls: TlsLayer;
   readonly tlsContexts: LinkTlsContexts;
@@ -61,8 +65,6 @@ export interface ConnectionsOptions {
 }
 
 const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
-/** A u64. */
-const COUNTER_BYTES = 8;
 /** What keeps a link up is not what it is there for. */
 const KEEP_ALIVE: ReadonlySet<LinkOperation["kind"]> = new Set(["ping", "pong", "ok"]);
 
@@ -115,8 +117,9 @@ export class HostLink implements LinkConnection, ReceivingLink {
     this.#owner.send(this, sent);
   }
 
-  countSent(contentBytes: number): void {
+  countSent(account: string, contentBytes: number): void {
     this.#owner.count(this, CONNECTION_OUT_MESSAGES, AREA_OUT_MESSAGES, contentBytes);
+    this.#owner.traffic.count(account, this.kind, LINK_COUNTERS_OUT, contentBytes);
   }
 
   /** What the engine takes it counts by itself. */
@@ -127,6 +130,7 @@ export class HostLink implements LinkConnection, ReceivingLink {
     if (operation.kind === "message") {
       const { bytes } = operation.content;
       this.#owner.count(this, CONNECTION_IN_MESSAGES, AREA_IN_MESSAGES, bytes.length);
+      this.#owner.traffic.count(operation.account, this.kind, LINK_COUNTERS_IN, bytes.length);
     } else if (!KEEP_ALIVE.has(operation.kind)) this.connection.lastActivityMs = this.#owner.wallMs();
   }
 
@@ -240,8 +244,7 @@ export class LinkConnections implements LinkDialer {
     const { words, map } = this.#options.shard.shared;
     const { area } = map.area(this.#options.shard.node);
     for (const counter of [connection.address + ofConnection, area + ofArea]) {
-      increment(words, counter);
-      addToCounter(words, counter + COUNTER_BYTES, contentBytes);
+      countMessage(words, counter, contentBytes);
     }
   }
 
@@ -250,6 +253,10 @@ export class LinkConnections implements LinkDialer {
     const { words } = this.#options.shard.shared;
     const inMessages = words[(address + CONNECTION_IN_MESSAGES) >> 2]!;
     return (inMessages + words[(address + CONNECTION_OUT_MESSAGES) >> 2]!) | 0;
+  }
+
+  get traffic(): AccountTraffic {
+    return this.#options.traffic;
   }
 
   wallMs(): number {

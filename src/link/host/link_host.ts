@@ -43,6 +43,7 @@ import { ReplyAddress } from "../gateway/reply_mapping.ts";
 import type { LeafAccount, LeafNotices } from "../leaf/leaf_context.ts";
 import type { LeafReport } from "../leaf/leaf_report.ts";
 import { AccountNames } from "./account_names.ts";
+import { AccountTraffic } from "./account_traffic.ts";
 import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
@@ -117,8 +118,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#tlsContexts = new LinkTlsContexts(shard.tls!);
     this.#wishes = new LinkWishes(shard);
     const log = shard.log.bind(shard);
+    const traffic = new AccountTraffic(shard);
     this.#connections = new LinkConnections({
       shard,
+      traffic,
       dialler: dependencies.dialler,
       tls: shard.tls!,
       tlsContexts: this.#tlsContexts,
@@ -128,7 +131,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       isOwn: (kind, ip, port) => this.#isOwn(kind, ip, port),
       accepted: (kind, connection) => this.#running!.protocols.accept(kind, connection),
     });
-    this.#reports = new LinkReports(shard, this.#connections, this.#wishes);
+    this.#reports = new LinkReports(shard, this.#connections, this.#wishes, traffic);
     this.#receiving = new Receiving(shard, this.#names);
     this.#logins = new ShardLeafLogins(shard);
     this.#fabric = new ShardFabric(shard, this.#wishes, (link) => hostOf(link).connection, log);
@@ -138,6 +141,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       shard,
       wishes: this.#wishes,
       core: () => this.#running?.core ?? null,
+      traffic,
       linkOfSlot: (slot) => this.#connections.ofSlot(slot),
       addressOf: (link) => hostOf(link).connection.address,
       isMapped: (account, subject) => this.#running?.replies.mappedSubject(account, subject) !== undefined,

@@ -6,7 +6,6 @@ import type {
   GatewayRecord,
   GatewaysRecord,
   LeafRecord,
-  LinkAccountCounters,
   LinkAccounts,
   LinkCountByKind,
   LinkCounts,
@@ -23,6 +22,7 @@ import { isLiteralText } from "../../subject/text.ts";
 import type { Link, LinkKind } from "../core/link.ts";
 import type { GatewayLinkStatus, GatewayStatusQuery } from "../gateway/gateway_status.ts";
 import type { LeafReport } from "../leaf/leaf_report.ts";
+import type { AccountTraffic } from "./account_traffic.ts";
 import type { HostLink, LinkConnections } from "./connections.ts";
 import type { Protocols } from "./protocols.ts";
 import type { LinkWishes } from "./wishes.ts";
@@ -34,22 +34,21 @@ const COUNTED_AS: Readonly<Record<LinkKind, keyof LinkCountByKind>> = {
   leaf: "leafnodes",
 };
 
-const NO_COUNTERS: LinkAccountCounters = {
-  leafnodes: 0,
-  byLeafnodes: { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 },
-};
+const NO_TRAFFIC: LinkTraffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
 
 export class LinkReports {
   readonly #shard: LinkShard;
   readonly #connections: LinkConnections;
   readonly #wishes: LinkWishes;
+  readonly #traffic: AccountTraffic;
   readonly #slowConsumers = { routes: 0, gateways: 0, leafnodes: 0 };
   /** What leaf links that are over have counted, by account. */
-  readonly #gone = new Map<string, LinkAccountCounters>();
+  readonly #goneLeafs = new Map<string, LinkTraffic>();
   readonly #staleConnections = { routes: 0, gateways: 0, leafnodes: 0 };
 
-  constructor(shard: LinkShard, connections: LinkConnections, wishes: LinkWishes) {
+  constructor(shard: LinkShard, connections: LinkConnections, wishes: LinkWishes, traffic: AccountTraffic) {
     this.#shard = shard;
+    this.#traffic = traffic;
     this.#connections = connections;
     this.#wishes = wishes;
   }
@@ -74,24 +73,32 @@ export class LinkReports {
   }
 
   accounts({ leafs }: Protocols): LinkAccounts {
-    const all = new Map(this.#gone);
+    const ofLeafs = new Map(this.#goneLeafs);
+    const counts = new Map<string, number>();
     for (const { id, account } of leafs?.report() ?? []) {
       const name = textOf(account);
-      const { leafnodes, byLeafnodes } = all.get(name) ?? NO_COUNTERS;
-      all.set(name, {
-        leafnodes: leafnodes + 1,
-        byLeafnodes: withTraffic(byLeafnodes, this.#shard.countersOf(this.#connections.byId(id).connection)),
-      });
+      const counters = this.#shard.countersOf(this.#connections.byId(id).connection);
+      ofLeafs.set(name, withTraffic(ofLeafs.get(name) ?? NO_TRAFFIC, counters));
+      counts.set(name, (counts.get(name) ?? 0) + 1);
     }
-    return Object.fromEntries(all);
+    return Object.fromEntries(
+      Array.from(this.#shard.accounts.all(), ({ id, name }) => [
+        name,
+        {
+          leafnodes: counts.get(name) ?? 0,
+          byRoutes: this.#traffic.of(id, "route"),
+          byGateways: this.#traffic.of(id, "gateway"),
+          byLeafnodes: ofLeafs.get(name) ?? NO_TRAFFIC,
+        },
+      ]),
+    );
   }
 
   /** A leaf link is over; what it counted its account keeps. */
   noteLeafEnd({ account, ...traffic }: LeafRecord): void {
     const { inMessages, inBytes, outMessages, outBytes } = traffic;
-    const { byLeafnodes } = this.#gone.get(account) ?? NO_COUNTERS;
-    const counted = withTraffic(byLeafnodes, [inMessages, inBytes, outMessages, outBytes]);
-    this.#gone.set(account, { leafnodes: 0, byLeafnodes: counted });
+    const before = this.#goneLeafs.get(account) ?? NO_TRAFFIC;
+    this.#goneLeafs.set(account, withTraffic(before, [inMessages, inBytes, outMessages, outBytes]));
   }
 
   /** Subscriptions of leaf nodes of this server, counted as those of clients are. */

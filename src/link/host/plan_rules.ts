@@ -6,6 +6,7 @@ import {
   CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
+  LINK_COUNTERS_OUT,
   PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_REPLIES_ARE_FOR_HOST,
   TARGET_PREFIX_BYTES_MAX,
@@ -23,6 +24,7 @@ import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 import type { Link } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import { LOCAL_ORIGIN, type Origin } from "../core/routing.ts";
+import type { AccountTraffic } from "./account_traffic.ts";
 import type { HostLink } from "./connections.ts";
 import { standIn } from "./stand_in.ts";
 import type { LinkWishes } from "./wishes.ts";
@@ -39,6 +41,7 @@ export interface LinkPlanSources {
   readonly wishes: LinkWishes;
   /** Null before there is something to be linked with. */
   core(): LinkCore | null;
+  readonly traffic: AccountTraffic;
   linkOfSlot(slot: number): HostLink;
   addressOf(link: Link): number;
   /** Whether messages on a subject are answers that go to another cluster. */
@@ -82,7 +85,7 @@ export class LinkPlanRules implements PlanRules, TargetRules {
   }
 
   writePlain(leg: Leg, context: number, from: number, targets: TargetWriter): boolean {
-    const { shard, wishes, core, addressOf } = this.#sources;
+    const { shard, wishes, core, traffic, addressOf } = this.#sources;
     const links = core();
     const wanted = wishes.of(leg.match);
     if (links === null || wanted.length === 0) return true;
@@ -99,7 +102,8 @@ export class LinkPlanRules implements PlanRules, TargetRules {
       const prefix = bytesOf(link.messagePrefix(account, subject, origin.cluster));
       // Only names that no configuration has are so long.
       if (prefix.length > TARGET_PREFIX_BYTES_MAX) continue;
-      const at = targets.add(addressOf(link), 0, prefix.length);
+      const counters = traffic.addressOf(leg.account, link.kind, LINK_COUNTERS_OUT);
+      const at = targets.add(addressOf(link), counters, prefix.length);
       if (at === NO_ROOM) return false;
       bytes.set(prefix, at);
     }

@@ -211,7 +211,7 @@ export class RouteLink implements LinkPeer, Link {
     const form = { hasOrigin: this.#namesOrigin(origin), takesHeaders: this.takesHeaders };
     const prefix = this.messagePrefix(account, subject, origin);
     this.connection.send(frameMessage(prefix, message, queues, form));
-    this.connection.countSent?.(message.content.bytes.length);
+    this.connection.countSent?.(account, message.content.bytes.length);
   }
 
   /** Sends what is no handshake: interest, gossip, news of this server. */
