@@ -9,7 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { applyMutation, MUTATIONS, type Mutation } from "./mutations.ts";
+import { applyEdit, type Edit, MUTATIONS, type Mutation } from "./mutations.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** What the simulator is made of. */
@@ -46,14 +46,17 @@ if (survivors.length > 0) process.exitCode = 1;
 
 /** What the simulator says first of a mutant, with its seed; null if it notices nothing. */
 function simulateWith(mutation: Mutation): string | null {
-  const file = join(copy, mutation.file);
-  const source = readFileSync(file, "utf8");
-  writeFileSync(file, applyMutation(source, mutation));
+  for (const edit of mutation.edits) write(edit, (source) => applyEdit(source, edit));
   const { isFailed, output } = simulate();
-  writeFileSync(file, source);
+  for (const { file } of mutation.edits) cpSync(join(root, file), join(copy, file));
   if (!isFailed) return null;
   const [where = "", what = ""] = output.split("\n");
   return `${where} ${what.trim()}`;
+}
+
+function write({ file }: Edit, change: (source: string) => string): void {
+  const path = join(copy, file);
+  writeFileSync(path, change(readFileSync(path, "utf8")));
 }
 
 function simulate(): { readonly isFailed: boolean; readonly output: string } {

@@ -3,6 +3,11 @@
 export interface Mutation {
   /** The rule that does not hold any more. */
   readonly name: string;
+  /** All it takes: some rules stand in two places, each of which would do. */
+  readonly edits: readonly Edit[];
+}
+
+export interface Edit {
   readonly file: string;
   /** Stands in the file exactly once. */
   readonly from: string;
@@ -17,167 +22,276 @@ const LEAF = "src/link/leaf";
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: "one-hop",
-    file: `${CORE}/routing.ts`,
-    from: 'if (to.kind !== "leaf") return false;',
-    to: 'if (to.kind === "gateway") return false;',
+    edits: [
+      {
+        file: `${CORE}/routing.ts`,
+        from: 'if (to.kind !== "leaf") return false;',
+        to: 'if (to.kind === "gateway") return false;',
+      },
+    ],
   },
   {
     name: "one-gateway",
-    file: `${CORE}/routing.ts`,
-    from: 'return to.kind !== "gateway";',
-    to: "return true;",
+    edits: [
+      {
+        file: `${CORE}/routing.ts`,
+        from: 'return to.kind !== "gateway";',
+        to: "return true;",
+      },
+    ],
   },
   {
     name: "no-echo",
-    file: `${CORE}/routing.ts`,
-    from: 'if (to === from || to.role === "inbound") return false;',
-    to: 'if (to.role === "inbound") return false;',
+    edits: [
+      {
+        file: `${CORE}/routing.ts`,
+        from: 'if (to === from || to.role === "inbound") return false;',
+        to: 'if (to.role === "inbound") return false;',
+      },
+    ],
   },
   {
     name: "no-echo-of-cluster",
-    file: `${CORE}/routing.ts`,
-    from: 'const isOfCluster = to.kind === "leaf" && cluster !== "" && to.cluster === cluster;',
-    to: "const isOfCluster = false as boolean;",
+    edits: [
+      {
+        file: `${CORE}/routing.ts`,
+        from: 'const isOfCluster = to.kind === "leaf" && cluster !== "" && to.cluster === cluster;',
+        to: "const isOfCluster = false as boolean;",
+      },
+      {
+        file: `${CORE}/link_core.ts`,
+        from: 'if (of !== "" && of === origin.cluster) continue;',
+        to: "",
+      },
+    ],
   },
   {
     name: "hub-to-route",
-    file: `${CORE}/routing.ts`,
-    from: 'if (to.kind === "route") return from.role === "spoke";',
-    to: 'if (to.kind === "route") return true;',
+    edits: [
+      {
+        file: `${CORE}/routing.ts`,
+        from: 'if (to.kind === "route") return from.role === "spoke";',
+        to: 'if (to.kind === "route") return true;',
+      },
+    ],
   },
   {
     name: "leafs-where-cluster-has-none",
-    file: `${CORE}/routing.ts`,
-    from: "return draw(0, leafs, random) ?? nearest(",
-    to: "return nearest(",
+    edits: [
+      {
+        file: `${CORE}/routing.ts`,
+        from: "return draw(0, leafs, random) ?? nearest(",
+        to: "return nearest(",
+      },
+    ],
   },
   {
     name: "gateways-where-nobody-else",
-    file: `${CORE}/routing.ts`,
-    from: "return draw(0, leafs, random) ?? nearest(",
-    to: "return draw(0, leafs, random) ?? (([]: readonly LinkInterest[]) => null)(",
+    edits: [
+      {
+        file: `${CORE}/routing.ts`,
+        from: "return draw(0, leafs, random) ?? nearest(",
+        to: "return draw(0, leafs, random) ?? (([]: readonly LinkInterest[]) => null)(",
+      },
+    ],
   },
   {
     name: "routes-are-told-of-leafs",
-    file: `${CORE}/ledger.ts`,
-    from: 'case "both":\n      return from === null || (from.kind === "leaf" && from.role === "spoke");',
-    to: 'case "both":\n      return from === null;',
+    edits: [
+      {
+        file: `${CORE}/ledger.ts`,
+        from: 'case "both":\n      return from === null || (from.kind === "leaf" && from.role === "spoke");',
+        to: 'case "both":\n      return from === null;',
+      },
+    ],
   },
   {
     name: "gateways-are-told-of-routes",
-    file: `${CORE}/ledger.ts`,
-    from: 'from === null || from.kind === "route" || (from.kind',
-    to: "from === null || (from.kind",
+    edits: [
+      {
+        file: `${CORE}/ledger.ts`,
+        from: 'from === null || from.kind === "route" || (from.kind',
+        to: "from === null || (from.kind",
+      },
+    ],
   },
   {
     name: "hubs-are-not-told-of-routes",
-    file: `${CORE}/ledger.ts`,
-    from: 'case "hub":\n      return from === null ||',
-    to: 'case "hub":\n      return from === null || from.kind === "route" ||',
+    edits: [
+      {
+        file: `${CORE}/ledger.ts`,
+        from: 'case "hub":\n      return from === null ||',
+        to: 'case "hub":\n      return from === null || from.kind === "route" ||',
+      },
+    ],
   },
   {
     name: "leafs-are-told-of-gateways",
-    file: `${CORE}/ledger.ts`,
-    from: 'if (leafCluster === "") return true;',
-    to: 'if (leafCluster === "") return from.kind !== "gateway";',
+    edits: [
+      {
+        file: `${CORE}/ledger.ts`,
+        from: 'if (leafCluster === "") return true;',
+        to: 'if (leafCluster === "") return from.kind !== "gateway";',
+      },
+    ],
   },
   {
     name: "lost-links-want-nothing",
-    file: `${CORE}/ledger.ts`,
-    from: "if (hasChanged) this.#tellAll(row);",
-    to: "",
+    edits: [
+      {
+        file: `${CORE}/ledger.ts`,
+        from: "if (hasChanged) this.#tellAll(row);",
+        to: "",
+      },
+    ],
   },
   {
     name: "a-group-goes-once-to-a-member",
-    file: `${CORE}/link_core.ts`,
-    from: "&& !isServed(wish.link)",
-    to: "&& (true || isServed(wish.link))",
+    edits: [
+      {
+        file: `${CORE}/link_core.ts`,
+        from: "&& !isServed(wish.link)",
+        to: "&& (true || isServed(wish.link))",
+      },
+    ],
   },
   {
     name: "a-group-is-bounced",
-    file: `${CORE}/routing.ts`,
-    from: 'others.filter(({ link }) => link.kind === "route"),',
-    to: "others.filter(() => false),",
+    edits: [
+      {
+        file: `${CORE}/routing.ts`,
+        from: 'others.filter(({ link }) => link.kind === "route"),',
+        to: "others.filter(() => false),",
+      },
+    ],
   },
   {
     name: "reply-mapped",
-    file: `${GATEWAY}/reply_mapping.ts`,
-    from: 'return reply !== "" && wasSubscribedLately(reply) ? this.#prefix + reply : reply;',
-    to: 'return reply !== "" && wasSubscribedLately(reply) ? reply : reply;',
+    edits: [
+      {
+        file: `${GATEWAY}/reply_mapping.ts`,
+        from: 'return reply !== "" && wasSubscribedLately(reply) ? this.#prefix + reply : reply;',
+        to: 'return reply !== "" && wasSubscribedLately(reply) ? reply : reply;',
+      },
+    ],
   },
   {
     name: "reply-stripped",
-    file: `${GATEWAY}/gateway_replies.ts`,
-    from: "    return mapped.subject;",
-    to: "    return reply;",
+    edits: [
+      {
+        file: `${GATEWAY}/gateway_replies.ts`,
+        from: "    return mapped.subject;",
+        to: "    return reply;",
+      },
+    ],
   },
   {
     name: "reply-to-its-member",
-    file: `${GATEWAY}/reply_mapping.ts`,
-    from: "const isOther = from",
-    to: "const isOther = (false as boolean) && from",
+    edits: [
+      {
+        file: `${GATEWAY}/reply_mapping.ts`,
+        from: "const isOther = from",
+        to: "const isOther = (false as boolean) && from",
+      },
+    ],
   },
   {
     name: "gateway-bracket",
-    file: `${GATEWAY}/inbound_gateway.ts`,
-    from: "this.send(start + lines + accountCommand(name, GATEWAY_COMMAND.allComplete, account));",
-    to: "this.send(start + lines);",
+    edits: [
+      {
+        file: `${GATEWAY}/inbound_gateway.ts`,
+        from: "this.send(start + lines + accountCommand(name, GATEWAY_COMMAND.allComplete, account));",
+        to: "this.send(start.slice(start.length) + lines);",
+      },
+    ],
   },
   {
     name: "one-route-for-each-peer",
-    file: `${ROUTE}/route_mesh.ts`,
-    from: "if (known !== undefined) {\n      inherit(known, route);\n      known.isRetried",
-    to: "if (known !== undefined && (false as boolean)) {\n      inherit(known, route);\n      known.isRetried",
+    edits: [
+      {
+        file: `${ROUTE}/route_mesh.ts`,
+        from: "if (known !== undefined) {\n      inherit(known, route);\n      known.isRetried",
+        to: "if (known !== undefined && (false as boolean)) {\n      inherit(known, route);\n      known.isRetried",
+      },
+    ],
   },
   {
     name: "route-gossip",
-    file: `${ROUTE}/route_mesh.ts`,
-    from: "if (gossip !== null) this.#tellAll(gossip);",
-    to: "",
+    edits: [
+      {
+        file: `${ROUTE}/route_mesh.ts`,
+        from: "if (gossip !== null) this.#tellAll(gossip);",
+        to: "",
+      },
+    ],
   },
   {
     name: "gateway-gossip",
-    file: `src/link/host/protocols.ts`,
-    from: 'this.gateways?.takeRouteInfo(info, "");',
-    to: "",
+    edits: [
+      {
+        file: `src/link/host/protocols.ts`,
+        from: 'this.gateways?.takeRouteInfo(info, "");',
+        to: "",
+      },
+    ],
   },
   {
     name: "routes-dial-again",
-    file: `${ROUTE}/route_dialler.ts`,
-    from: "this.#later(attempt, isHasty ? spreadMs : RETRY_MS + spreadMs);",
-    to: "this.#later(attempt, isHasty ? spreadMs : 1e9);",
+    edits: [
+      {
+        file: `${ROUTE}/route_dialler.ts`,
+        from: "this.#later(attempt, isHasty ? spreadMs : RETRY_MS + spreadMs);",
+        to: "this.#later(attempt, isHasty ? spreadMs : 1e9);",
+      },
+    ],
   },
   {
     name: "gateways-dial-again",
-    file: `${GATEWAY}/remote_gateway.ts`,
-    from: 'if (this.#state !== "connected") return;',
-    to: "if (this.#connectedMs >= 0) return;",
+    edits: [
+      {
+        file: `${GATEWAY}/remote_gateway.ts`,
+        from: 'if (this.#state !== "connected") return;',
+        to: "if (this.#connectedMs >= 0) return;",
+      },
+    ],
   },
   {
     name: "leafs-dial-again",
-    file: `${LEAF}/leaf_remote.ts`,
-    from: "this.#wait(this.#context.options.reconnectIntervalMs + this.#delayMs);",
-    to: "this.#wait(1e9);",
+    edits: [
+      {
+        file: `${LEAF}/leaf_remote.ts`,
+        from: "this.#wait(this.#context.options.reconnectIntervalMs + this.#delayMs);",
+        to: "this.#wait(1e9);",
+      },
+    ],
   },
   {
-    name: "leaf-interest-is-added-up",
-    file: `${LEAF}/leaf_interest.ts`,
-    from: "if (weight > 0) shares.set(origin, weight);\n    else shares.delete(origin);",
-    to: "if (weight > 0) shares.set(origin, weight);\n    else shares.clear();",
+    name: "leaf-interest-is-taken-back",
+    edits: [
+      {
+        file: `${LEAF}/leaf_interest.ts`,
+        from: "this.#announced.delete(key);\n      this.#write(",
+        to: "this.#announced.delete(key);\n      ((_line: string) => {})(",
+      },
+    ],
   },
   {
     name: "loops-are-found",
-    file: `${LEAF}/leaf_link.ts`,
-    from: "if (subject === register.loopSubject(this.account)) {",
-    to: 'if (subject === "") {',
+    edits: [
+      {
+        file: `${LEAF}/leaf_link.ts`,
+        from: "if (subject === register.loopSubject(this.account)) {",
+        to: 'if (subject === "") {',
+      },
+    ],
   },
 ];
 
-/** The source with the rule broken. */
-export function applyMutation(source: string, { name, file, from, to }: Mutation): string {
+/** The source with one edit made. */
+export function applyEdit(source: string, { file, from, to }: Edit): string {
   const [before, after, ...more] = source.split(from);
   if (before === undefined || after === undefined || more.length > 0) {
-    throw new Error(`Mutation ${name}: ${JSON.stringify(from)} must stand in ${file} exactly once`);
+    throw new Error(`${JSON.stringify(from)} must stand in ${file} exactly once`);
   }
   return before + to + after;
 }

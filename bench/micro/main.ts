@@ -1,4 +1,4 @@
-/** `bun run bench:micro [engine|index|parser]`: each part in a process of its own, so that none warms up another. */
+/** `bun run bench:micro [engine|index|links|parser]`: each part in a process of its own, so that none warms up another. */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 const PARTS: Readonly<Record<string, string>> = {
   engine: "engine.ts",
   index: "interest.ts",
+  links: "interest_over_links.ts",
   parser: "parser.ts",
 };
 

@@ -44,3 +44,13 @@ export function lameDuckSubject(serverId: string): string {
 export function shutdownSubject(serverId: string): string {
   return `$SYS.SERVER.${serverId}.SHUTDOWN`;
 }
+
+/** The same of any server. */
+export const STATISTICS_SUBJECTS = statisticsSubject("*");
+export const LAME_DUCK_SUBJECTS = lameDuckSubject("*");
+export const SHUTDOWN_SUBJECTS = shutdownSubject("*");
+
+/** A leaf node has connected in the account, which other clusters are to know. */
+export function leafConnectSubject(account: string): string {
+  return `$SYS.ACCOUNT.${account}.LEAFNODE.CONNECT`;
+}

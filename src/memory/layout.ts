@@ -239,6 +239,8 @@ export const AREA_STALE_CONNECTIONS = 184;
 export const AREA_STALLS = 192;
 /** Logins of operator mode into accounts that are not among `resolver_pinned_accounts`. */
 export const AREA_PINNED_ACCOUNT_FAILURES = 200;
+/** Clients that were accepted. */
+export const AREA_CLIENTS_EVER = 208;
 /** The table of account names of a node with links. */
 export const AREA_ACCOUNT_NAMES = 256;
 /** REASON_ACCOUNT: address and length of the name that was not found in it. */

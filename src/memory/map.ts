@@ -154,11 +154,21 @@ export interface MemoryMap {
 }
 
 /** One account of the process: a word that counts its connections on all shards, written with Atomics. */
-export const ACCOUNT_BYTES = 4;
+export const ACCOUNT_BYTES = 16;
 
-/** Index of the word that counts an account's connections. */
+/** Index of the word that counts an account's connections, clients and leaf nodes. */
 export function accountWord(map: MemoryMap, id: number): number {
   return (map.accounts + id * ACCOUNT_BYTES) >> 2;
+}
+
+/** Index of the word that says how many clients an account has on other servers; only main writes it. */
+export function clientsElsewhereWord(map: MemoryMap, id: number): number {
+  return accountWord(map, id) + 1;
+}
+
+/** The same for leaf nodes. */
+export function leafnodesElsewhereWord(map: MemoryMap, id: number): number {
+  return accountWord(map, id) + 2;
 }
 
 export const SCRATCH_BYTES = 256 * 1024;

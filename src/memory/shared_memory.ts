@@ -165,6 +165,13 @@ export function increment(words: Int32Array, address: number): void {
   if (words[low] === 0) words[low + 1]!++;
 }
 
+/** The same for up to 2^32 at once. */
+export function addToCounter(words: Int32Array, address: number, amount: number): void {
+  const low = (words[address >> 2]! >>> 0) + amount;
+  words[address >> 2] = low;
+  if (low >= 2 ** 32) words[(address >> 2) + 1]!++;
+}
+
 /** The value of a u64 counter; exact up to 2^53. */
 export function counterValue(words: Int32Array, address: number): number {
   return (words[address >> 2]! >>> 0) + (words[(address >> 2) + 1]! >>> 0) * 2 ** 32;

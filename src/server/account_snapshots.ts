@@ -13,33 +13,45 @@ import type {
   ExportSnapshot,
   ImportSnapshot,
   LatencyOptions,
+  MessageCount,
 } from "../monitor/snapshot.ts";
+import type { LinkAccountCounters } from "../shard/link_records.ts";
 import type { AccountCounters, ResponseRecord } from "../shard/shard_options.ts";
 import { isLiteralText } from "../subject/text.ts";
 
 const NO_MESSAGES = { messages: 0, bytes: 0 };
+const NO_LINK_COUNTERS: LinkAccountCounters = {
+  leafnodes: 0,
+  byLeafnodes: { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 },
+};
 
 /** What an account is called: by its JWT, else by its name. */
 export function nameTagOf({ name, nameTag }: AccountDefinition): string {
   return nameTag ?? name;
 }
 
-export function accountSnapshot(definition: AccountDefinition, counters: AccountCounters): AccountSnapshot {
-  const traffic = (messages: number, bytes: number) => ({
-    messages,
-    bytes,
+/** What clients and links of an account have counted; the sums stand beside the parts of each kind of link. */
+export function accountSnapshot(
+  definition: AccountDefinition,
+  counters: AccountCounters,
+  { leafnodes, byLeafnodes }: LinkAccountCounters = NO_LINK_COUNTERS,
+): AccountSnapshot {
+  const traffic = (messages: number, bytes: number, ofLeafnodes: MessageCount) => ({
+    messages: messages + ofLeafnodes.messages,
+    bytes: bytes + ofLeafnodes.bytes,
     gateways: NO_MESSAGES,
     routes: NO_MESSAGES,
-    leafnodes: NO_MESSAGES,
+    leafnodes: ofLeafnodes,
   });
+  const { inMessages, inBytes, outMessages, outBytes } = byLeafnodes;
   return {
     name: definition.name,
     nameTag: nameTagOf(definition),
     clients: counters.connections,
-    leafnodes: 0,
+    leafnodes,
     subscriptions: counters.subscriptions,
-    sent: traffic(counters.outMessages, counters.outBytes),
-    received: traffic(counters.inMessages, counters.inBytes),
+    sent: traffic(counters.outMessages, counters.outBytes, { messages: outMessages, bytes: outBytes }),
+    received: traffic(counters.inMessages, counters.inBytes, { messages: inMessages, bytes: inBytes }),
     slowConsumers: counters.slowConsumers,
   };
 }

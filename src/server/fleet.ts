@@ -7,6 +7,7 @@
  */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
+import type { LatencySample } from "../account/latency.ts";
 import { createEngine, type Engine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
@@ -19,6 +20,7 @@ import type { ServerSecrets } from "../link/callouts.ts";
 import type { LoginsSettings } from "../link/logins.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
 import {
+  AREA_CLIENTS_EVER,
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
   AREA_OUT_BYTES,
@@ -32,9 +34,10 @@ import {
 } from "../memory/layout.ts";
 import {
   accountWord,
-  HEADER_CLIENT_ID,
+  clientsElsewhereWord,
   HEADER_CONNECTION_COUNT,
   HEADER_HANDSHAKES_REJECTED,
+  leafnodesElsewhereWord,
   NODE_FAR,
   NODE_IS_ASLEEP,
   NODE_IS_DEAD,
@@ -57,6 +60,7 @@ import { lookUpHost } from "../runtime/host_lookup.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { wakeEpollPoller, wakeSocketPoller } from "../runtime/wake_poller.ts";
+import type { LinkTraffic } from "../shard/link_records.ts";
 import type { LinksNews, LinksSetup } from "../shard/links_setup.ts";
 import type {
   ClientEvent,
@@ -139,7 +143,12 @@ export interface FleetCounters {
   readonly subscriptionsAdded: number;
   readonly subscriptionsRemoved: number;
   readonly slowConsumers: number;
-  readonly staleConnections: number;
+  /** Without those of links. */
+  readonly clients: {
+    readonly traffic: LinkTraffic;
+    readonly slowConsumers: number;
+    readonly staleConnections: number;
+  };
   /** How often a producer was kept waiting. */
   readonly stalls: number;
   /** Logins into accounts that are not among `resolver_pinned_accounts`. */
@@ -422,12 +431,28 @@ export class Fleet {
     for (const [node, share] of this.#shares(count)) this.#send(node, { type: "shrink", count: share });
   }
 
+  /** Other servers have so many connections of an account. */
+  setConnectionsElsewhere(accountId: number, clients: number, leafnodes: number): void {
+    const { words, map } = this.#shared;
+    Atomics.store(words, clientsElsewhereWord(map, accountId), clients);
+    Atomics.store(words, leafnodesElsewhereWord(map, accountId), leafnodes);
+  }
+
+  /** Tells the shard that remembers a measured request what the responder's server has measured. */
+  sendLatency(node: number, account: number, subject: string, sample: LatencySample): void {
+    this.#send(node, { type: "latency", account, subject, sample });
+  }
+
   /** Closes the clients that an account has too many, the newest first. */
-  async limitClients({ name, limits: { maxConnections } }: AccountDefinition): Promise<void> {
+  async limitClients({ id, name, limits: { maxConnections } }: AccountDefinition): Promise<void> {
     if (maxConnections < 0) return;
+    const { words, map } = this.#shared;
+    const elsewhere = Atomics.load(words, clientsElsewhereWord(map, id));
+    if (this.connectionsOf(id) + elsewhere <= maxConnections) return;
     const ids = (await this.query<number[]>({ what: "clients", account: name })).flat();
-    if (ids.length <= maxConnections) return;
-    const clientIds = ids.sort((a, b) => b - a).slice(0, ids.length - maxConnections);
+    const surplus = this.connectionsOf(id) + elsewhere - maxConnections;
+    if (surplus <= 0) return;
+    const clientIds = ids.sort((a, b) => b - a).slice(0, surplus);
     this.#broadcast({ type: "accountFull", clientIds });
   }
 
@@ -475,11 +500,14 @@ export class Fleet {
 
   counters(): FleetCounters {
     const { words, map } = this.#shared;
-    const sum = (offset: number) => {
+    const sumOver = (shards: readonly ShardThread[], offset: number) => {
       let total = 0;
-      for (const { node } of this.#shards) total += counterValue(words, map.area(node).area + offset);
+      for (const { node } of shards) total += counterValue(words, map.area(node).area + offset);
       return total;
     };
+    const sum = (offset: number) => sumOver(this.#shards, offset);
+    const clientShards = this.#clientShards;
+    const ofClients = (offset: number) => sumOver(clientShards, offset);
     const subscriptionsAdded = sum(AREA_SUBSCRIPTIONS_ADDED);
     const subscriptionsRemoved = sum(AREA_SUBSCRIPTIONS_REMOVED);
     return {
@@ -488,12 +516,21 @@ export class Fleet {
       outMessages: sum(AREA_OUT_MESSAGES),
       outBytes: sum(AREA_OUT_BYTES),
       connections: Atomics.load(words, HEADER_CONNECTION_COUNT),
-      connectionsEver: Atomics.load(words, HEADER_CLIENT_ID) >>> 0,
+      connectionsEver: sum(AREA_CLIENTS_EVER),
       subscriptions: subscriptionsAdded - subscriptionsRemoved,
       subscriptionsAdded,
       subscriptionsRemoved,
       slowConsumers: sum(AREA_SLOW_CONSUMERS),
-      staleConnections: sum(AREA_STALE_CONNECTIONS),
+      clients: {
+        traffic: {
+          inMessages: ofClients(AREA_IN_MESSAGES),
+          inBytes: ofClients(AREA_IN_BYTES),
+          outMessages: ofClients(AREA_OUT_MESSAGES),
+          outBytes: ofClients(AREA_OUT_BYTES),
+        },
+        slowConsumers: ofClients(AREA_SLOW_CONSUMERS),
+        staleConnections: ofClients(AREA_STALE_CONNECTIONS),
+      },
       stalls: sum(AREA_STALLS),
       pinnedAccountFailures: sum(AREA_PINNED_ACCOUNT_FAILURES),
     };

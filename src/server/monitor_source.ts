@@ -3,7 +3,7 @@ import type { AccountsChange } from "../account/accounts_change.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import type { Export } from "../account/exports.ts";
 import type { Options } from "../config/option_table.ts";
-import type { GatewayGroupStatus } from "../link/gateway/gateway_status.ts";
+import type { SubjectPermission as ConfiguredPermission } from "../config/permissions.ts";
 import { ClosedRing } from "../monitor/closed_ring.ts";
 import { selectConnections } from "../monitor/select_connections.ts";
 import type {
@@ -16,26 +16,33 @@ import type {
   GatewaysSnapshot,
   HealthSnapshot,
   InterestStatistics,
+  LeafnodeQuery,
   LeafnodeSnapshot,
-  MonitoredOptions,
   MonitorSource,
   OcspMonitor,
   QueueSnapshot,
   RoutesSnapshot,
   ServerCounters,
   ServerSnapshot,
+  SubjectPermission,
   SubscriptionQuery,
   SubscriptionSelection,
   SubscriptionSnapshot,
 } from "../monitor/snapshot.ts";
 import type { ServerInfo } from "../protocol/info.ts";
-import { certificateEndMs } from "../runtime/tls_files.ts";
 import { NO_COUNTERS } from "../shard/account_counters.ts";
+import type {
+  GatewaysRecord,
+  LeafRecord,
+  LinkAccounts,
+  LinkCountByKind,
+  LinkCounts,
+  RouteRecord,
+} from "../shard/link_records.ts";
 import type {
   AccountCounters,
   ConnectionPage,
   ConnectionRecord,
-  LinksAnswer,
   ResponseRecord,
   SubscriptionPage,
   SubscriptionSnapshot as SubscriptionRecord,
@@ -44,14 +51,23 @@ import { subjectsCollideText } from "../subject/text.ts";
 import { accountSnapshot, claimsSnapshot, describedAccount, responseSnapshot } from "./account_snapshots.ts";
 import { CpuMeter } from "./cpu_meter.ts";
 import type { Fleet } from "./fleet.ts";
-import { gatewaysSnapshot } from "./gateway_snapshots.ts";
-import { monitoredGateway } from "./monitored_gateway.ts";
+import {
+  gatewaysSnapshot,
+  leafConnectionSnapshot,
+  leafnodeSnapshot,
+  routeSnapshot,
+} from "./link_snapshots.ts";
+import { certificatesOf, type MonitoredCertificates, monitoredOptions } from "./monitored_options.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 import type { MonitoredOperator } from "./operator_setup.ts";
-import { authenticationTimeoutMs } from "./shard_settings.ts";
 
-const TLS_TIMEOUT_MS = 2000;
-const NONE_BY_KIND = { routes: 0, gateways: 0, leafnodes: 0 };
+const NO_LINKS: LinkCounts = {
+  routes: 0,
+  leafnodes: 0,
+  slowConsumers: { routes: 0, gateways: 0, leafnodes: 0 },
+  staleConnections: { routes: 0, gateways: 0, leafnodes: 0 },
+  remoteGateways: [],
+};
 const NO_INTEREST: InterestStatistics = {
   subscriptions: 0,
   cacheEntries: 0,
@@ -102,9 +118,7 @@ export class FleetMonitor implements MonitorSource {
   #accounts: ReadonlyMap<string, AccountDefinition>;
   #exports: ReadonlyMap<string, readonly Export[]>;
   #configDigest: string;
-  /** Of the listeners' certificates; null without TLS. */
-  #certificateEndMs: number | null;
-  #gatewayCertificateEndMs: number | null;
+  #certificates: MonitoredCertificates;
   #configLoadMs = this.#startMs;
 
   constructor(fleet: Fleet, server: MonitoredServer) {
@@ -114,8 +128,7 @@ export class FleetMonitor implements MonitorSource {
     this.#accounts = byName(server.accounts.definitions);
     this.#exports = server.accounts.exports;
     this.#configDigest = server.configDigest;
-    this.#certificateEndMs = certificateEndOf(server.options);
-    this.#gatewayCertificateEndMs = certificateEndOf(server.options.gateway);
+    this.#certificates = certificatesOf(server.options);
     this.info = server.info;
     this.#closed = new ClosedRing(Math.max(server.options.maxClosedClients, 1));
   }
@@ -127,8 +140,7 @@ export class FleetMonitor implements MonitorSource {
     this.#accounts = new Map([...(isOperatorMode(options) ? this.#accounts : []), ...byName(definitions)]);
     this.#exports = exports;
     this.#configDigest = configDigest;
-    this.#certificateEndMs = certificateEndOf(options);
-    this.#gatewayCertificateEndMs = certificateEndOf(options.gateway);
+    this.#certificates = certificatesOf(options);
     this.#configLoadMs = Date.now();
   }
 
@@ -144,9 +156,14 @@ export class FleetMonitor implements MonitorSource {
     this.#closed.add(connectionSnapshot(record));
   }
 
+  addClosedLeaf(record: LeafRecord, reason: string): void {
+    this.#closed.add({ ...leafConnectionSnapshot(record), stop: { atMs: Date.now(), reason } });
+  }
+
   async server(): Promise<ServerSnapshot> {
     const { id, runtime, commandLine, cpuCount } = this.#server;
     const { info } = this;
+    const links = await this.#linkCounts();
     const memory = process.memoryUsage();
     return {
       identity: {
@@ -165,7 +182,14 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: this.#monitoredOptions(),
+      options: monitoredOptions(this.#options, {
+        info,
+        operators: this.#server.operators,
+        ocspPeers: this.#server.ocsp.monitored,
+        ports: this.#fleet.ports,
+        links,
+        certificates: this.#certificates,
+      }),
       resources: {
         residentBytes: memory.rss,
         // Bun 1.4 counts the addresses that the shared memory reserves as used.
@@ -175,9 +199,9 @@ export class FleetMonitor implements MonitorSource {
         threadCount: this.#fleet.threadCount,
         cpuPercent: this.#cpu.percent(),
       },
-      counters: this.#counters(),
+      counters: this.#counters(links ?? NO_LINKS),
       httpRequestCounts: this.requestCounts,
-      connectUrls: [],
+      connectUrls: info.connectUrls ?? [],
       webSocketConnectUrls: [],
     };
   }
@@ -185,8 +209,10 @@ export class FleetMonitor implements MonitorSource {
   async connections(query: ConnectionQuery): Promise<ConnectionSelection | null> {
     if (query.account !== "" && !(await this.#knows(query.account))) return null;
     const pages = query.state === "closed" ? [] : await this.#openConnections(query);
-    const open = pages.flatMap(({ connections }) => connections.map(connectionSnapshot));
-    const openCount = pages.reduce((sum, page) => sum + page.openCount, 0);
+    const leafs = query.state === "closed" ? [] : await this.#openLeafs(query);
+    const clients = pages.flatMap(({ connections }) => connections.map(connectionSnapshot));
+    const open = [...clients, ...leafs];
+    const openCount = pages.reduce((sum, page) => sum + page.openCount, leafs.length);
     const closed = query.state === "open" ? [] : this.#closed.toArray();
     const selection = selectConnections(open, closed, query, subjectsCollideText);
     return { ...selection, totalCount: selection.totalCount - open.length + openCount };
@@ -214,17 +240,18 @@ export class FleetMonitor implements MonitorSource {
   }
 
   async accounts(): Promise<readonly AccountSnapshot[]> {
-    const counters = await this.#accountCounters();
+    const [counters, links] = await Promise.all([this.#accountCounters(), this.#linkAccounts()]);
     return [...this.#accounts.values()].map((account) =>
-      accountSnapshot(account, counters.get(account.name) ?? NO_COUNTERS),
+      accountSnapshot(account, counters.get(account.name) ?? NO_COUNTERS, links[account.name]),
     );
   }
 
   async account(name: string): Promise<AccountDetailSnapshot | null> {
     const definition = this.#accounts.get(name);
     if (definition === undefined) return null;
-    const [counters, interest, responses, details] = await Promise.all([
+    const [counters, links, interest, responses, details] = await Promise.all([
       this.#accountCounters(),
+      this.#linkAccounts(),
       this.#interest(name),
       this.#fleet.query<ResponseRecord[]>({ what: "responses", account: name }),
       this.#fleet.describeAccount(name),
@@ -237,7 +264,7 @@ export class FleetMonitor implements MonitorSource {
     };
     const claims = details?.claims ?? null;
     return {
-      ...accountSnapshot(definition, counters.get(name) ?? NO_COUNTERS),
+      ...accountSnapshot(definition, counters.get(name) ?? NO_COUNTERS, links[name]),
       ...describedAccount(details ?? configured),
       updateMs: details?.updatedAtMs ?? this.#configLoadMs,
       isExpired: details?.isExpired ?? false,
@@ -247,21 +274,25 @@ export class FleetMonitor implements MonitorSource {
     };
   }
 
-  async routes(): Promise<RoutesSnapshot> {
-    return { importPermission: null, exportPermission: null, routes: [] };
+  async routes(subscriptions: boolean): Promise<RoutesSnapshot> {
+    const { permissions } = this.#options.cluster;
+    const records = await this.#fleet.queryLinks<RouteRecord[]>({ what: "routes", subscriptions });
+    return {
+      importPermission: subjectPermission(permissions?.import),
+      exportPermission: subjectPermission(permissions?.export),
+      routes: (records ?? []).map(routeSnapshot),
+    };
   }
 
-  async gateways(query: GatewayQuery): Promise<GatewaysSnapshot | null> {
-    const answer = await this.#fleet.queryLinks<LinksAnswer<GatewayGroupStatus>>({
-      what: "gateways",
-      ...query,
-    });
-    if (answer === undefined || answer.report === null) return null;
-    return gatewaysSnapshot(answer.report, answer.connections.map(connectionSnapshot), query);
+  async gateways({ listsAccounts, listsSubscriptions }: GatewayQuery): Promise<GatewaysSnapshot | null> {
+    const query = { what: "gateways", listsAccounts, listsSubscriptions } as const;
+    const record = await this.#fleet.queryLinks<GatewaysRecord | null>(query);
+    return record == null ? null : gatewaysSnapshot(record);
   }
 
-  async leafnodes(): Promise<readonly LeafnodeSnapshot[]> {
-    return [];
+  async leafnodes({ account, listsSubscriptions }: LeafnodeQuery): Promise<readonly LeafnodeSnapshot[]> {
+    const query = { what: "leafs", account, subscriptions: listsSubscriptions } as const;
+    return ((await this.#fleet.queryLinks<LeafRecord[]>(query)) ?? []).map(leafnodeSnapshot);
   }
 
   async queues(): Promise<ReadonlyMap<string, QueueSnapshot>> {
@@ -290,6 +321,20 @@ export class FleetMonitor implements MonitorSource {
     });
   }
 
+  async #openLeafs({ account, listsSubscriptions, subject }: ConnectionQuery): Promise<ConnectionSnapshot[]> {
+    const query = { what: "leafs", account, subscriptions: listsSubscriptions || subject !== "" } as const;
+    return ((await this.#fleet.queryLinks<LeafRecord[]>(query)) ?? []).map(leafConnectionSnapshot);
+  }
+
+  /** Null where there are no links. */
+  async #linkCounts(): Promise<LinkCounts | null> {
+    return (await this.#fleet.queryLinks<LinkCounts>({ what: "links" })) ?? null;
+  }
+
+  async #linkAccounts(): Promise<LinkAccounts> {
+    return (await this.#fleet.queryLinks<LinkAccounts>({ what: "linkAccounts" })) ?? {};
+  }
+
   /** Operator mode looks for an account that nobody has asked for yet. */
   async #knows(account: string): Promise<boolean> {
     if (!this.#accounts.has(account)) await this.#fleet.loadAccount(account);
@@ -315,83 +360,37 @@ export class FleetMonitor implements MonitorSource {
     return { ...NO_INTEREST, subscriptions, inserts: subscriptionsAdded, removes: subscriptionsRemoved };
   }
 
-  #monitoredOptions(): MonitoredOptions {
-    const { gateway } = this.#options;
-    const port = this.#fleet.ports.get("gateway") ?? gateway.port;
-    return {
-      ...monitoredOptions(this.#options, this.info, this.#server.operators, this.#certificateEndMs),
-      // A cluster is called like its gateway, even one that has no routes.
-      cluster: gateway.name === undefined ? {} : { name: gateway.name },
-      gateway: monitoredGateway(gateway, port, this.#gatewayCertificateEndMs),
-      ocspPeers: this.#server.ocsp.monitored,
-    };
-  }
-
-  #counters(): ServerCounters {
+  #counters(links: LinkCounts): ServerCounters {
     const counters = this.#fleet.counters();
-    const { inMessages, inBytes, outMessages, outBytes } = counters;
+    const { inMessages, inBytes, outMessages, outBytes, clients } = counters;
+    const { slowConsumers, staleConnections } = links;
     const traffic = { inMessages, inBytes, outMessages, outBytes };
     return {
       connections: counters.connections,
       connectionsEver: counters.connectionsEver,
-      routes: 0,
-      routePeers: 0,
-      leafnodes: 0,
+      routes: links.routes,
+      // One connection to each.
+      routePeers: links.routes,
+      leafnodes: links.leafnodes,
       traffic,
-      clientTraffic: traffic,
+      clientTraffic: clients.traffic,
       slowConsumers: counters.slowConsumers,
-      staleConnections: counters.staleConnections,
+      staleConnections: clients.staleConnections + sumOf(staleConnections),
       stalls: counters.stalls,
       subscriptions: counters.subscriptions,
-      slowConsumersByKind: { ...NONE_BY_KIND, clients: counters.slowConsumers },
-      staleConnectionsByKind: { ...NONE_BY_KIND, clients: counters.staleConnections },
+      slowConsumersByKind: { ...slowConsumers, clients: clients.slowConsumers },
+      staleConnectionsByKind: { ...staleConnections, clients: clients.staleConnections },
       pinnedAccountFailures: counters.pinnedAccountFailures,
     };
   }
 }
 
-function certificateEndOf({ tls }: Pick<Options, "tls">): number | null {
-  return tls === undefined ? null : certificateEndMs(tls);
+function sumOf({ routes, gateways, leafnodes }: LinkCountByKind): number {
+  return routes + gateways + leafnodes;
 }
 
-function monitoredOptions(
-  options: Options,
-  info: ServerInfo,
-  operators: readonly MonitoredOperator[],
-  certificateEnd: number | null,
-): Omit<MonitoredOptions, "ocspPeers"> {
-  return {
-    isAuthRequired: info.authRequired ?? false,
-    isTlsRequired: info.tlsRequired ?? false,
-    isTlsVerified: info.tlsVerify ?? false,
-    connectionsMax: options.maxConnections,
-    subscriptionsMax: options.maxSubscriptions,
-    pingIntervalMs: options.pingIntervalMs,
-    pingsOutMax: options.maxPingsOut,
-    httpHost: options.httpHost ?? options.host,
-    httpPort: options.httpPort,
-    httpBasePath: options.httpBasePath,
-    httpsPort: options.httpsPort,
-    authTimeoutMs: authenticationTimeoutMs(options),
-    controlLineBytesMax: options.maxControlLineBytes,
-    payloadBytesMax: options.maxPayloadBytes,
-    pendingBytesMax: options.maxPendingBytes,
-    tlsTimeoutMs: options.tls?.timeoutMs ?? TLS_TIMEOUT_MS,
-    writeDeadlineMs: options.writeDeadlineMs,
-    writeTimeoutPolicy: options.writeTimeout === "default" ? "" : options.writeTimeout,
-    tlsCertNotAfterMs: certificateEnd,
-    tags: options.serverTags,
-    metadata: options.serverMetadata,
-    featureFlags: new Map(),
-    trustedOperatorJwts: operators.map(({ jwt }) => jwt),
-    trustedOperatorClaims: operators.map(({ claims }) => claims),
-    trustedProxyKeys: options.trustedProxies.length === 0 ? null : options.trustedProxies,
-    cluster: {},
-    gateway: {},
-    leafnodes: {},
-    mqtt: {},
-    webSocket: {},
-  };
+function subjectPermission(configured: ConfiguredPermission | undefined): SubjectPermission | null {
+  return configured === undefined ? null : { allow: configured.allow ?? [], deny: configured.deny ?? [] };
 }
 
 function byName(definitions: readonly AccountDefinition[]): ReadonlyMap<string, AccountDefinition> {

@@ -10,6 +10,7 @@ function find(text: string): string | undefined {
 
 for (const [text, key] of [
   ["proxy_protocol: true", "proxy_protocol"],
+  ["websocket { port: 443, tls { verify: true, ocsp_peer: true } }", "websocket.tls.ocsp_peer"],
   ["websocket { port: 80, no_tls: true }", "websocket"],
 ] as const) {
   test(`findNotYetSupported() names the key of: ${text}`, () => {

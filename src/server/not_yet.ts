@@ -10,6 +10,7 @@ type Finder = (options: Options) => string | undefined;
 /** Shrinks as features come; each line is one feature. */
 const NOT_YET: readonly Finder[] = [
   when("proxy_protocol", ({ proxyProtocol }) => proxyProtocol),
+  when("websocket.tls.ocsp_peer", ({ websocket }) => websocket.tls?.ocspPeer?.verify === true),
   when("websocket", ({ websocket }) => websocket.port !== 0),
 ];
 

@@ -13,7 +13,7 @@ import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
-import { ServerObjects } from "../protocol/server_object.ts";
+import { type ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -116,6 +116,8 @@ export class Server {
 
   readonly #settings: ServerSettings;
   readonly #xkey: string;
+  /** What names this server in subjects. */
+  readonly #serverHash: string;
   readonly #logger: Logger;
   readonly #fleet: Fleet;
   readonly #tlsContexts: TlsContexts;
@@ -178,6 +180,7 @@ export class Server {
     const { options, runtime, logger } = settings;
     this.id = keys.id;
     this.#xkey = keys.xkey;
+    this.#serverHash = hash;
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;
@@ -237,7 +240,10 @@ export class Server {
         onAccounts: (change) => {
           this.#fleetMonitor.changeAccounts(change);
           this.#systemHost.changeAccounts(change);
-          for (const account of change.changed) void this.#fleet.limitClients(account);
+          for (const account of change.changed) {
+            void this.#fleet.limitClients(account);
+            this.#system?.accountKnown(account.name);
+          }
         },
         fatal: (text) => void this.#fail(text),
         linksSetup: (ports) => linksSetup(this.#options, this.#linksIdentity(), ports, this.#linkTls),
@@ -372,11 +378,23 @@ export class Server {
         break;
       case "clusterName":
         this.#tellCluster({ cluster: news.name });
+        this.#system?.changeIdentity(this.#serverIdentity());
         break;
       case "leafOpened":
+        this.#system?.announceLeaf(news.announces ? news.leaf : null, news.leaf.account, null);
+        break;
       case "leafClosed":
+        this.#fleetMonitor.addClosedLeaf(news.record, news.reason);
+        this.#system?.announceLeaf(news.leaf, news.leaf.account, {
+          reason: news.reason,
+          traffic: news.record,
+        });
+        break;
       case "leafRefused":
+        this.#system?.announceRefusedLeaf(news.leaf, news.reason);
+        break;
       case "leafConnected":
+        this.#system?.announceLeafAccount(news.account);
         break;
     }
   }
@@ -395,6 +413,10 @@ export class Server {
     const own = new Set(clientUrls(this.#options, this.#port));
     const connectUrls = (this.#info.connectUrls ?? []).filter((url) => !own.has(url));
     return { ...this.#info, connectUrls, lameDuckMode: true };
+  }
+
+  #serverIdentity(): ServerIdentity {
+    return serverIdentity(this.#options, this.id, this.#clusterInfo.cluster);
   }
 
   get #isAuthAnnounced(): boolean {
@@ -456,9 +478,8 @@ export class Server {
   async #startSystemServices(): Promise<void> {
     const { SystemServices } = await import("../system/system_services.ts");
     const client = this.#fleet.createClient(this.#systemHost);
-    const identity = serverIdentity(this.#options, this.id);
-    const servers = new ServerObjects(identity, () => this.#fleet.nextMessageNumber());
-    this.#system = new SystemServices(client, servers, this.#systemHost);
+    const servers = new ServerObjects(this.#serverIdentity(), () => this.#fleet.nextMessageNumber());
+    this.#system = new SystemServices(client, servers, this.#systemHost, this.#serverHash);
     client.run().catch((error) => this.#fail(`The system account is not served: ${error}`));
   }
 
@@ -671,7 +692,7 @@ export class Server {
       this.#writePortsFile();
     }
     this.#systemHost.configure(this.#resolved, clusterName(this.#options, this.id));
-    this.#system?.changeIdentity(serverIdentity(this.#options, this.id));
+    this.#system?.changeIdentity(this.#serverIdentity());
     this.#fleetMonitor.configure(this.#options, this.#monitoredAccounts, read.digest);
     this.#logger.info(`Reloaded server configuration (${read.digest})`);
     return { ok: true };

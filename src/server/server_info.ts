@@ -45,13 +45,16 @@ export function serverInfo(
   };
 }
 
-/** The server as events and answers to system requests name it. */
-export function serverIdentity(options: Options, id: string): ServerIdentity {
+/**
+ * The server as events and answers to system requests name it. `givenName` is what its cluster calls itself, where that is
+ * not configured.
+ */
+export function serverIdentity(options: Options, id: string, givenName = ""): ServerIdentity {
   return {
     name: options.serverName || id,
     host: options.host,
     id,
-    cluster: clusterName(options, id) ?? "",
+    cluster: clusterName(options, id) ?? givenName,
     version: NATS_VERSION,
     tags: options.serverTags,
     metadata: options.serverMetadata,

@@ -1,5 +1,6 @@
 /** The server as its services in the system account see it, and the ways of what they publish. */
 import type { AccountsChange } from "../account/accounts_change.ts";
+import type { RemoteLatency } from "../account/latency.ts";
 import type { InternalRoutes } from "../fabric/internal_client.ts";
 import { NODE_MAIN } from "../memory/map.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
@@ -7,7 +8,9 @@ import { ShardAccounts } from "../shard/accounts.ts";
 import type { StreamLeg } from "../shard/plan_rules.ts";
 import { ReplySubjects } from "../shard/reply_subjects.ts";
 import type { UserRecord } from "../shard/shard_options.ts";
+import { byteStringOfText } from "../subject/byte_string.ts";
 import type { HostedAccount, SystemHost } from "../system/host.ts";
+import type { ConnectionsElsewhere } from "../system/remote_servers.ts";
 import type { Fleet } from "./fleet.ts";
 import type { ReloadResult } from "./server.ts";
 import type { ResolvedOptions } from "./shard_settings.ts";
@@ -74,7 +77,8 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
   }
 
   async kick(clientId: number): Promise<boolean> {
-    return (await this.#fleet.query<boolean>({ what: "kick", clientId })).includes(true);
+    if ((await this.#fleet.query<boolean>({ what: "kick", clientId })).includes(true)) return true;
+    return (await this.#fleet.queryLinks<boolean>({ what: "kick", clientId })) ?? false;
   }
 
   async sendLameDuck(clientId: number): Promise<boolean | null> {
@@ -86,6 +90,21 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
     if (clientId === 0) return null;
     const answers = await this.#fleet.query<UserRecord | null>({ what: "user", clientId });
     return answers.find((answer) => answer !== null) ?? null;
+  }
+
+  setConnectionsElsewhere(name: string, { clients, leafnodes }: ConnectionsElsewhere): void {
+    const account = this.#accounts.byName(name);
+    if (account === undefined) return;
+    this.#fleet.setConnectionsElsewhere(account.id, clients, leafnodes);
+    void this.#fleet.limitClients(account.definition);
+  }
+
+  takeRemoteLatency({ account: name, requestId, sample }: RemoteLatency): void {
+    const account = this.#accounts.byName(name);
+    if (account === undefined) return;
+    const subject = byteStringOfText(requestId);
+    const node = this.nodeOfReply(account.id, subject);
+    if (node >= 0) this.#fleet.sendLatency(node, account.id, subject, sample);
   }
 
   async countSubscribers(account: string, subject: string, queue: string | null): Promise<number> {

@@ -29,6 +29,8 @@ export class ShardAccount {
   readonly tally: AccountTally;
   readonly id: number;
   readonly name: string;
+  /** The name as a byte string: what links call it. */
+  readonly byteName: string;
   /** Accounts whose stream imports take messages of this one; set once all accounts are known. */
   importers: readonly Importer[] = [];
   readonly #mappings: AccountMappings | null;
@@ -42,6 +44,7 @@ export class ShardAccount {
     this.tally = tally;
     this.id = definition.id;
     this.name = definition.name;
+    this.byteName = byteStringOfText(definition.name);
     const mappings = new AccountMappings(definition.mappings, clusterName);
     this.#mappings = mappings.isEmpty ? null : mappings;
     for (const imported of definition.serviceImports) {
@@ -114,6 +117,7 @@ export class ShardAccounts {
   #clusterName: string | undefined;
   #byId = new Map<number, ShardAccount>();
   #byName = new Map<string, ShardAccount>();
+  #byByteName = new Map<string, ShardAccount>();
   readonly #tallies = new Map<number, AccountTally>();
 
   constructor(configured: readonly AccountDefinition[], clusterName: string | undefined) {
@@ -137,6 +141,7 @@ export class ShardAccounts {
   #compile(): void {
     this.#byId = new Map();
     this.#byName = new Map();
+    this.#byByteName = new Map();
     const importers = new Map<number, Importer[]>();
     for (const definition of [...this.#configured, ...this.#loaded.values()]) {
       const tally = this.#tallies.getOrInsertComputed(definition.id, () => ({
@@ -146,6 +151,7 @@ export class ShardAccounts {
       const account = new ShardAccount(definition, tally, this.#clusterName);
       this.#byId.set(account.id, account);
       this.#byName.set(account.name, account);
+      this.#byByteName.set(account.byteName, account);
       for (const imported of definition.streamImports) {
         importers
           .getOrInsertComputed(imported.exporter, () => [])
@@ -168,6 +174,10 @@ export class ShardAccounts {
 
   byName(name: string): ShardAccount | undefined {
     return this.#byName.get(name);
+  }
+
+  byByteName(byteName: string): ShardAccount | undefined {
+    return this.#byByteName.get(byteName);
   }
 
   /** Where every connection is before it says who it is. */

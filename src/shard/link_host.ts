@@ -3,6 +3,7 @@
  * `LinkHost`, which `link/host/` implements; other shards have none.
  */
 
+import type { ClientInfo } from "../account/client_info.ts";
 import type { AccountTerms } from "../auth/account_terms.ts";
 import type { Verdict } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
@@ -13,7 +14,7 @@ import type { TlsLayer } from "../runtime/tls.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { PlanRules, TargetRules } from "./plan_rules.ts";
-import type { LinkControl, LinksQuery, ShardReport } from "./shard_options.ts";
+import type { LinkControl, LinkQuery, ShardReport } from "./shard_options.ts";
 
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
@@ -23,6 +24,8 @@ export interface LinkShard extends ShardContext {
   /** A slot for a link to an address that is dialled; null where all are taken. */
   openDialled(ip: string, port: number): Connection | null;
   report(report: ShardReport): void;
+  /** What a connection has counted: messages and bytes in, messages and bytes out. */
+  countersOf(connection: Connection): readonly [number, number, number, number];
   /** The shard that waits for an answer on this subject of an account; below 0 for a subject nobody waits on so. */
   nodeOfReply(account: number, subject: string): number;
   /** What answers to the requests of services are published on that an account offers. */
@@ -30,6 +33,8 @@ export interface LinkShard extends ShardContext {
   /** Hands a message to one node; waits for room where there is none. */
   sendToNode(node: number, delivery: Delivery): void;
   waitForRoom(node: number): void;
+  /** Publishes in the system account. */
+  publishSystem(subject: string, json: string): void;
   /**
    * A message enters an account as a client's does: service imports take it as a request, answers go to who asked. Returns the
    * subject it goes on under after mapping; null where it does not.
@@ -47,6 +52,8 @@ export interface LinkHost {
   proceed(connection: Connection): boolean;
   /** Does what `[start, end)` of the shared memory says; returns where an operation begins that is not complete. */
   receive(connection: Connection, start: number, end: number): number;
+  /** Bytes for a link have left, or are queued. */
+  wrote(connection: Connection): void;
   /** A link is gone: its wishes go with it. */
   ended(connection: Connection): void;
   /** Publishes a message of this shard's own, an answer or a request to a service, to everybody; returns how many took it. */
@@ -67,6 +74,10 @@ export interface LinkHost {
   peerChecked(connection: Connection, isValid: boolean): void;
   /** Nothing is dialled any more; connections are closed by the shard. */
   stop(): void;
-  /** What protocols know of their links; null where there are none of that kind. */
-  report(query: LinksQuery): unknown;
+  /** Answers what monitoring asks. */
+  query(query: LinkQuery): unknown;
+  /** A client is about to answer the request with this reply, which another server measures. */
+  responds(reply: string, responder: ClientInfo): void;
+  /** Closes a leaf link; false if there is none of that id. */
+  kick(id: number): boolean;
 }

@@ -5,6 +5,7 @@ import type { ClusterOptions } from "../config/cluster.ts";
 import type { GatewayOptions } from "../config/gateway.ts";
 import type { LeafnodesOptions } from "../config/leafnodes.ts";
 import type { TlsContext } from "../runtime/tls.ts";
+import type { LeafRecord } from "./link_records.ts";
 
 export interface LinksSetup {
   readonly serverId: string;
@@ -66,7 +67,12 @@ export type LinksNews =
   /** A leaf link is up. */
   | { readonly type: "leafOpened"; readonly leaf: ClientInfo; readonly announces: boolean }
   /** One that was is over. */
-  | { readonly type: "leafClosed"; readonly leaf: ClientInfo; readonly reason: string }
+  | {
+      readonly type: "leafClosed";
+      readonly leaf: ClientInfo;
+      readonly record: LeafRecord;
+      readonly reason: string;
+    }
   /** A leaf node could not log in. */
   | { readonly type: "leafRefused"; readonly leaf: ClientInfo; readonly reason: string }
   /** A leaf node connected in an account, which other clusters are to know. */

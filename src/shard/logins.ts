@@ -21,7 +21,7 @@ import {
   CONNECTION_LAST_PLAN,
   CONNECTION_PAYLOAD_MAX,
 } from "../memory/layout.ts";
-import { accountWord } from "../memory/map.ts";
+import { accountWord, clientsElsewhereWord } from "../memory/map.ts";
 import { increment } from "../memory/shared_memory.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import { DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
@@ -401,7 +401,9 @@ export class Logins {
     const count = Atomics.add(words, word, 1) + 1;
     connection.countedIn = id;
     words[(connection.address + CONNECTION_ACCOUNT) >> 2] = id;
-    if (maxConnections < 0 || count <= maxConnections) return true;
+    if (maxConnections < 0 || count + Atomics.load(words, clientsElsewhereWord(map, id)) <= maxConnections) {
+      return true;
+    }
     this.#uncount(connection);
     return false;
   }

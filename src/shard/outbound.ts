@@ -53,6 +53,8 @@ export interface OutboundEvents {
   fail(connection: Connection, reason: CloseReason): void;
   /** Something was queued where nothing was: watch the write deadline. */
   startDeadline(connection: Connection): void;
+  /** Bytes for a link have left, or are queued. */
+  wroteLink(connection: Connection): void;
   /** The last congested connection of the shard has caught up. */
   resumeProducers(): void;
 }
@@ -140,6 +142,7 @@ export class Outbound {
       this.#engine.closeSegment(connection.address);
       const count = words[record + (CONNECTION_IOVECS >> 2)]!;
       if (count !== 0) this.#write(connection, outbox, count);
+      if (connection.isLink) this.#events.wroteLink(connection);
     }
     words[record + (CONNECTION_CURSOR >> 2)] = outbox + OUTBOX_DATA;
     words[record + (CONNECTION_SEGMENT >> 2)] = outbox + OUTBOX_DATA;

@@ -17,6 +17,7 @@ function pendingOf(reply: string, more: Partial<PendingRequest> = {}): PendingRe
     deadlineMs: 100,
     measurement: null,
     responder: undefined,
+    remote: null,
     ...more,
   };
 }

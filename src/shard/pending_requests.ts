@@ -5,7 +5,7 @@
  */
 import type { ClientInfo } from "../account/client_info.ts";
 import type { ResponseType, ServiceLatency } from "../account/definition.ts";
-import type { MeasuredRequest } from "../account/latency.ts";
+import type { LatencySample, MeasuredRequest } from "../account/latency.ts";
 import { isSubset } from "../subject/subset.ts";
 
 /** A request whose latency is published. */
@@ -32,6 +32,8 @@ export interface PendingRequest {
   readonly measurement: Measurement | null;
   /** Who answers, told by the shard that it is on. */
   responder: ClientInfo | undefined;
+  /** What the responder's server has measured, if it is another one and has told already. */
+  remote: LatencySample | null;
 }
 
 /** By reply; several requests may share one. */

@@ -42,6 +42,7 @@ import {
   REASON_OTHER,
   REASON_RING_FULL,
 } from "../memory/layout.ts";
+import { addToCounter, increment } from "../memory/shared_memory.ts";
 import {
   publishViolationLogText,
   publishViolationText,
@@ -506,18 +507,11 @@ export class Publishing {
   }
 
   #count(connection: Connection, payloadLength: number): void {
-    this.#add(connection.address + CONNECTION_IN_MESSAGES, 1);
-    this.#add(connection.address + CONNECTION_IN_BYTES, payloadLength);
-    this.#add(this.#area * 4 + AREA_IN_MESSAGES, 1);
-    this.#add(this.#area * 4 + AREA_IN_BYTES, payloadLength);
-  }
-
-  /** Adds to a u64 counter. */
-  #add(address: number, amount: number): void {
     const words = this.#words;
-    const low = (words[address >> 2]! >>> 0) + amount;
-    words[address >> 2] = low;
-    if (low >= 2 ** 32) words[(address >> 2) + 1]!++;
+    increment(words, connection.address + CONNECTION_IN_MESSAGES);
+    addToCounter(words, connection.address + CONNECTION_IN_BYTES, payloadLength);
+    increment(words, this.#area * 4 + AREA_IN_MESSAGES);
+    addToCounter(words, this.#area * 4 + AREA_IN_BYTES, payloadLength);
   }
 
   #word(offset: number): number {

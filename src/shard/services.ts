@@ -13,6 +13,7 @@ import {
   failedSample,
   type LatencyFailure,
   type LatencySample,
+  withResponder,
 } from "../account/latency.ts";
 import { sampleRequest } from "../account/latency_sampling.ts";
 import { isMeasuredReply, isReplyKept } from "../account/reply_subject.ts";
@@ -43,10 +44,19 @@ import { TIMER_SERVICES } from "./timers.ts";
 
 /** How often requests that are too old are looked for. */
 const EXPIRY_LOOK_MS = 50;
+/** How long the responder's server may take to tell what it has measured. */
+const HALF_MS_MAX = 10_000;
 /** Accounts a request crosses on its way at most. */
 const HOPS_MAX = 32;
 
 const NO_QUEUES = new Int32Array(0);
+
+/** An answered request whose responder's server has not told yet what it has measured. */
+interface HalfMeasured {
+  readonly measurement: Measurement;
+  readonly sample: LatencySample;
+  readonly deadlineMs: number;
+}
 
 type OwnRequest = Extract<ShardControl, { type: "request" }>;
 
@@ -80,6 +90,8 @@ export class Services {
   readonly #match = new MatchResult();
   readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
   readonly #pending = new PendingRequests();
+  /** By token. */
+  readonly #halves = new Map<string, HalfMeasured>();
   /** Answers that other nodes sent, until the turn comes to them. */
   #answers: HeldMessage[] = [];
   /** Requests of the server itself, likewise. */
@@ -128,6 +140,12 @@ export class Services {
   #passOn(account: ShardAccount, message: HeldMessage, responder: ClientInfo | undefined): number {
     const subject = byteStringOf(message.subject);
     const node = this.#replies.nodeOf(account.id, subject);
+    if (node < 0 && responder !== undefined && isMeasuredReply(subject)) {
+      const { linksNode } = this.#shard.shared.map;
+      if (linksNode !== 0)
+        this.#rings.sendControl(linksNode, { type: "responder", token: subject, info: responder });
+      return 0;
+    }
     if (node === this.#shard.node) return this.#answerHere(account.id, subject, message, responder);
     if (!this.#shard.shared.map.hasConnections(node)) return 0;
     if (responder !== undefined && isMeasuredReply(subject)) {
@@ -153,6 +171,19 @@ export class Services {
   setResponder(token: string, info: ClientInfo): void {
     const pending = this.#pending.get(token);
     if (pending !== undefined) pending.responder = info;
+  }
+
+  /** The responder's server has measured its part of a request whose reply this is. */
+  takeRemoteLatency(exporter: number, subject: string, sample: LatencySample): void {
+    const token = this.#replies.tokenOf(exporter, subject);
+    const half = this.#halves.get(token);
+    if (half !== undefined) {
+      this.#halves.delete(token);
+      this.#publish(half.measurement, withResponder(half.sample, sample));
+      return;
+    }
+    const pending = this.#pending.get(token);
+    if (pending !== undefined) pending.remote = sample;
   }
 
   /** Puts an answer aside that another node sent: a message of ours may be under way. */
@@ -215,8 +246,10 @@ export class Services {
 
   /** Forgets requests that waited too long. */
   expire(): void {
-    for (const pending of this.#pending.overdue(this.#shard.nowMs)) this.#fail(pending, "service timeout");
-    if (this.#pending.size > 0) this.#watch();
+    const { nowMs } = this.#shard;
+    for (const pending of this.#pending.overdue(nowMs)) this.#fail(pending, "service timeout");
+    for (const [token, { deadlineMs }] of this.#halves) if (deadlineMs <= nowMs) this.#halves.delete(token);
+    if (this.#pending.size + this.#halves.size > 0) this.#watch();
   }
 
   #forward(
@@ -322,7 +355,7 @@ export class Services {
     });
   }
 
-  #add(request: Omit<PendingRequest, "token" | "deadlineMs" | "responder">): PendingRequest {
+  #add(request: Omit<PendingRequest, "token" | "deadlineMs" | "responder" | "remote">): PendingRequest {
     const { exporter, requestor, reply, isShared, responseType, thresholdMs, measurement } = request;
     const token = this.#replies.newToken((taken) => this.#pending.has(taken));
     const deadlineMs = this.#shard.nowMs + thresholdMs;
@@ -337,6 +370,7 @@ export class Services {
       deadlineMs,
       measurement,
       responder: undefined,
+      remote: null,
     };
     this.#pending.add(pending);
     if (this.#pending.size === 1) {
@@ -405,12 +439,23 @@ export class Services {
     const delivered = this.#publishing.deliver(answer) + this.#passOn(account, answer, who);
     if (delivered === 0) this.#fail(pending, "service unavailable");
     else if (measurement !== null) {
-      this.#publish(
+      this.#publishAnswered(
+        pending,
         measurement,
         answeredSample(measurement.request, who, answeredAtMs, this.#shard.wallMs()),
       );
     }
     return 1;
+  }
+
+  /** One whose responder is on another server waits for what that one has measured. */
+  #publishAnswered({ token, remote }: PendingRequest, measurement: Measurement, sample: LatencySample): void {
+    if (sample.responder !== undefined) this.#publish(measurement, sample);
+    else if (remote !== null) this.#publish(measurement, withResponder(sample, remote));
+    else {
+      this.#halves.set(token, { measurement, sample, deadlineMs: this.#shard.nowMs + HALF_MS_MAX });
+      this.#watch();
+    }
   }
 
   /** Publishes the latency of a request in the account that offers the service. */

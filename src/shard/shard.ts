@@ -8,18 +8,20 @@
  * it having reached the other shards.
  */
 import type { Socket } from "node:net";
+import { SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
 import { assert } from "../base/assert.ts";
 import { GrowthWatch } from "../base/growth_watch.ts";
 import { TimerWheel } from "../base/timer_wheel.ts";
 import { createWallClock } from "../base/wall_clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
-import type { HeldMessage } from "../fabric/held_message.ts";
+import { HeldMessage, messageBytes } from "../fabric/held_message.ts";
 import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
 import {
+  AREA_CLIENTS_EVER,
   AREA_CONTROL_LINE_MAX,
   AREA_EXPIRED,
   AREA_MEMORY_BASE,
@@ -69,6 +71,7 @@ import {
   WRITABLE,
 } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
+import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { NO_COUNTERS, withTraffic } from "./account_counters.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { BufferPool } from "./buffer_pool.ts";
@@ -109,7 +112,6 @@ import {
   clientsOf,
   connectionPage,
   connectionRecord,
-  linksAnswer,
   openConnection,
   subscriberCount,
   subscriptionPage,
@@ -263,6 +265,7 @@ export class Shard implements LinkShard {
       {
         fail: (connection, reason) => this.#failOutput(connection, reason),
         startDeadline: (connection) => this.#startDeadline(connection),
+        wroteLink: (connection) => this.#links!.wrote(connection),
         resumeProducers: () => {
           this.resumeProducers();
           this.#rings.tellResumed();
@@ -311,6 +314,7 @@ export class Shard implements LinkShard {
   /** Takes a connected socket of a client. */
   accept(source: StreamSource, ip: string, port: number): void {
     const open = Atomics.add(this.#words, HEADER_CONNECTION_COUNT, 1) + 1;
+    this.#count(AREA_CLIENTS_EVER);
     const connection = this.#open(source, ip, port);
     if (this.options.logsDebug) this.log("debug", `${connection.label} - Client connection created`);
     this.#protocol.logins.begin(connection);
@@ -474,6 +478,12 @@ export class Shard implements LinkShard {
 
   waitForRoom(node: number): void {
     this.#rings.waitForRoom(node);
+  }
+
+  publishSystem(subject: string, json: string): void {
+    const content = messageBytes(new TextEncoder().encode(json));
+    const name = bytesOf(byteStringOfText(subject));
+    this.#publishing.deliver(HeldMessage.fromServer(SYSTEM_ACCOUNT_ID, name, content));
   }
 
   enter(connection: Connection, message: HeldMessage, subject: string): string | null {
@@ -644,7 +654,11 @@ export class Shard implements LinkShard {
         this.#links?.control(message);
         break;
       case "responder":
-        this.#services.setResponder(message.token, message.info);
+        if (this.#links === null) this.#services.setResponder(message.token, message.info);
+        else this.#links.responds(message.token, message.info);
+        break;
+      case "latency":
+        this.#services.takeRemoteLatency(message.account, message.subject, message.sample);
         break;
       case "verdict": {
         const connection = this.connections[message.slot];
@@ -721,6 +735,7 @@ export class Shard implements LinkShard {
       case "user":
         return userRecord(this, query.clientId);
       case "kick": {
+        if (this.#links !== null) return this.#links.kick(query.clientId);
         const connection = openConnection(this, query.clientId);
         if (connection === undefined) return false;
         this.close(connection, CloseReason.Kicked);
@@ -740,10 +755,12 @@ export class Shard implements LinkShard {
         return clientsOf(this, query.account);
       case "accounts":
         return accountCounters(this, this.#goneCounters);
+      case "links":
+      case "linkAccounts":
       case "routes":
       case "gateways":
       case "leafs":
-        return linksAnswer(this, this.#links?.report(query) ?? null);
+        return this.#links?.query(query) ?? null;
     }
   }
 

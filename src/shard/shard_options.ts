@@ -3,6 +3,7 @@
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ClientInfo } from "../account/client_info.ts";
 import type { AccountDefinition, ServiceLatency } from "../account/definition.ts";
+import type { LatencySample } from "../account/latency.ts";
 import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
@@ -112,8 +113,18 @@ export interface LoginQuestion {
 export type ShardControl =
   /** Operator mode: accounts are new, changed or gone, and what that means for who is logged in. */
   | { readonly type: "accounts"; readonly change: AccountsChange }
-  /** From another shard: who is about to answer a request to a service whose latency is measured. */
+  /**
+   * From another shard: who is about to answer a request to a service whose latency is measured. To the links shard with the
+   * request's reply instead, where another server measures it.
+   */
   | { readonly type: "responder"; readonly token: string; readonly info: ClientInfo }
+  /** From main: what the responder's server has measured of a request; `subject` is the reply of it, a byte string. */
+  | {
+      readonly type: "latency";
+      readonly account: number;
+      readonly subject: string;
+      readonly sample: LatencySample;
+    }
   /**
    * From the links thread: a request of the server's in an account, to the services that this one imports. Headers, ""
    * for none, and payload are base64.
@@ -209,14 +220,20 @@ export type ShardQuery =
   | { readonly what: "clients"; readonly account: string }
   /** What each account has here: `AccountCounters` by name. */
   | { readonly what: "accounts" }
-  /** The links shard's alone: `LinksAnswer`. */
-  | LinksQuery;
+  | LinkQuery;
 
-/** The links of a kind, as monitoring shows them. */
-export type LinksQuery =
-  | { readonly what: "routes" }
+/** The links shard's alone: its links, as monitoring shows them. `subscriptions`: with what their peers want. */
+export type LinkQuery =
+  /** `LinkCounts` */
+  | { readonly what: "links" }
+  /** `LinkAccounts` */
+  | { readonly what: "linkAccounts" }
+  /** `RouteRecord[]` */
+  | { readonly what: "routes"; readonly subscriptions: boolean }
+  /** `GatewaysRecord`, null without gateways. */
   | { readonly what: "gateways"; readonly listsAccounts: boolean; readonly listsSubscriptions: boolean }
-  | { readonly what: "leafs" };
+  /** `LeafRecord[]`, of one account, or of all (""). */
+  | { readonly what: "leafs"; readonly account: string; readonly subscriptions: boolean };
 
 /** What their protocol knows of them, and what the shard has counted, of links of all kinds. */
 export interface LinksAnswer<Report> {

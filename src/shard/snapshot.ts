@@ -13,7 +13,6 @@ import type {
   ConnectionPage,
   ConnectionPick,
   ConnectionRecord,
-  LinksAnswer,
   ShardQuery,
   SubscriptionPage,
   SubscriptionSnapshot,
@@ -139,12 +138,6 @@ function ascendingKey(shard: Shard, connection: Connection, order: ConnectionOrd
     case "rtt":
       return -connection.rttMs;
   }
-}
-
-/** What the links shard answers about its links. */
-export function linksAnswer(shard: Shard, report: unknown): LinksAnswer<unknown> {
-  const links = shard.connections.filter((connection) => connection?.isLink);
-  return { report, connections: links.map((link) => connectionRecord(shard, link!, false)) };
 }
 
 export function connectionRecord(

@@ -17,7 +17,8 @@ import type { Messenger } from "./messenger.ts";
 
 /** What a shard reports of a client, because somebody listened when it happened. */
 export interface ClientChange {
-  readonly client: ClientInfo;
+  /** Null where nothing is told but numbers of connections. */
+  readonly client: ClientInfo | null;
   /** Accounts whose number of connections it changed. */
   readonly countedAccounts: readonly string[];
   /** Of a client that was refused: the account that hears of it too, null for none, and why. */
@@ -85,6 +86,7 @@ export class ClientAnnouncer {
       const snapshot = accounts.get(name);
       if (snapshot !== undefined) this.#tellCount(snapshot, connectionCountSubjects(name));
     }
+    if (client === null) return;
     if (end === null) {
       this.#send(connectSubject(client.account), () =>
         connectEvent(this.#messenger.head(Date.now()), client),

@@ -1,11 +1,13 @@
+import type { RemoteLatency } from "../account/latency.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
+import type { ConnectionsElsewhere } from "./remote_servers.ts";
 import type { UserTerms } from "./user_info.ts";
 
 /** An account that this server knows. */
 export interface HostedAccount {
   readonly id: number;
   readonly name: string;
-  /** Connections it has on this server. */
+  /** Connections it has on this server, leaf nodes among them. */
   readonly connections: number;
 }
 
@@ -22,6 +24,10 @@ export interface SystemHost {
   sendLameDuck(clientId: number): Promise<boolean | null>;
   /** Null if there is no such client. */
   userTerms(clientId: number): Promise<UserTerms | null>;
+  /** What other servers have of an account: its limits hold for all together. */
+  setConnectionsElsewhere(account: string, connections: ConnectionsElsewhere): void;
+  /** The responder's server has measured its part of a request that a client of this one made. */
+  takeRemoteLatency(latency: RemoteLatency): void;
   /** Subscriptions of an account that a subject may reach; of a queue group only, unless null. */
   countSubscribers(account: string, subject: string, queue: string | null): Promise<number>;
   logError(text: string): void;

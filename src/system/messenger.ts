@@ -18,8 +18,9 @@ export class Messenger {
     this.servers = servers;
   }
 
-  subscribe(subject: string, handle: InternalHandler): void {
-    this.#client.subscribe(SYSTEM_ACCOUNT_ID, subject, "", handle);
+  /** Returns how to take it back. */
+  subscribe(subject: string, handle: InternalHandler): () => void {
+    return this.#client.subscribe(SYSTEM_ACCOUNT_ID, subject, "", handle);
   }
 
   /** The `server` of a message that is sent now: each counts. */
@@ -44,6 +45,11 @@ export class Messenger {
 
   sendText(subject: string, text: string, account = SYSTEM_ACCOUNT_ID): void {
     this.#client.publish(account, subject, encoder.encode(text));
+  }
+
+  /** Sends a body as JSON, to be answered on `reply`. */
+  request(subject: string, reply: string, body: unknown): void {
+    this.#client.publish(SYSTEM_ACCOUNT_ID, subject, encoder.encode(encodeGoJson(body, 0)), reply);
   }
 
   /** Answers a request in the encoding that it asks for. */

@@ -20,6 +20,7 @@ import type { SystemHost } from "./host.ts";
 import type { Messenger } from "./messenger.ts";
 import { isMeant } from "./request_filter.ts";
 import { type OptionStruct, type RequestOptions, readOptions } from "./request_options.ts";
+import type { SubscriberCount } from "./subscriber_count.ts";
 import { userInfo } from "./user_info.ts";
 
 const BAD_REQUEST = 400;
@@ -43,6 +44,7 @@ export class RequestService {
   readonly #messenger: Messenger;
   readonly #announcer: ClientAnnouncer;
   readonly #sendStatistics: SendStatistics;
+  readonly #subscribers: SubscriberCount;
   /** Summaries are sent one after the other. */
   #lastSummary: Promise<void> = Promise.resolve();
 
@@ -51,11 +53,13 @@ export class RequestService {
     messenger: Messenger,
     announcer: ClientAnnouncer,
     sendStatistics: SendStatistics,
+    subscribers: SubscriberCount,
   ) {
     this.#host = host;
     this.#messenger = messenger;
     this.#announcer = announcer;
     this.#sendStatistics = sendStatistics;
+    this.#subscribers = subscribers;
     this.#subscribe();
   }
 
@@ -181,7 +185,7 @@ export class RequestService {
     const { systemAccount } = (await this.#host.monitor.server()).identity;
     const account = client.serviceAccount || client.account || systemAccount;
     const [subject = "", queue = null] = new TextDecoder().decode(bodyOf(message)).trim().split(" ");
-    const count = await this.#host.countSubscribers(account, subject, queue);
+    const count = await this.#subscribers.count(account, subject, queue);
     this.#messenger.sendText(message.reply, String(count));
   }
 

@@ -2,7 +2,12 @@ import { expect, test } from "bun:test";
 import { COUNTERS, serverSnapshot } from "../monitor/fake_source.ts";
 import { statsz } from "./statistics.ts";
 
-const SURROUNDINGS = { activeAccounts: 2, activeServers: 1 };
+const SURROUNDINGS = {
+  activeAccounts: 2,
+  activeServers: 1,
+  routes: { importPermission: null, exportPermission: null, routes: [] },
+  gateways: null,
+};
 
 test("statsz() leaves out what did not happen", () => {
   expect(JSON.parse(JSON.stringify(statsz(serverSnapshot(), SURROUNDINGS)))).toEqual({

@@ -1,6 +1,14 @@
 /** The summary of a server that its peers and tools go by. Source: nats-server sendStatsz. */
 
-import type { CountByKind, ServerSnapshot, Traffic } from "../monitor/snapshot.ts";
+import type {
+  CountByKind,
+  GatewaySnapshot,
+  GatewaysSnapshot,
+  RouteSnapshot,
+  RoutesSnapshot,
+  ServerSnapshot,
+  Traffic,
+} from "../monitor/snapshot.ts";
 import { formatTime, omitEmpty } from "../protocol/go_json.ts";
 
 /** What the snapshot of one server does not know. */
@@ -9,12 +17,15 @@ export interface Surroundings {
   readonly activeAccounts: number;
   /** Servers known that share the system account, this one included. */
   readonly activeServers: number;
+  readonly routes: RoutesSnapshot;
+  /** Null without. */
+  readonly gateways: GatewaysSnapshot | null;
 }
 
 /** The body of STATSZ but for its `server`. */
 export function statsz(
   { startMs, resources, counters }: ServerSnapshot,
-  { activeAccounts, activeServers }: Surroundings,
+  { activeAccounts, activeServers, routes, gateways }: Surroundings,
 ) {
   return {
     start: formatTime(startMs),
@@ -34,9 +45,40 @@ export function statsz(
     stale_connections: omitEmpty(counters.staleConnections),
     stale_connection_stats: byKind(counters.staleConnectionsByKind),
     stalled_clients: omitEmpty(counters.stalls),
+    routes: omitEmpty(routes.routes.map(routeReport)),
+    gateways: gateways === null ? undefined : omitEmpty(gatewayReports(gateways)),
     active_servers: activeServers,
     gomaxprocs: resources.cpuCount,
   };
+}
+
+function routeReport(route: RouteSnapshot) {
+  return {
+    rid: route.id,
+    name: route.remoteName,
+    sent: sent(route),
+    received: received(route),
+    pending: route.pendingBytes,
+  };
+}
+
+/** One for each cluster that this server is connected to; what came from there are sums. */
+function gatewayReports({ outbound, inbound }: GatewaysSnapshot) {
+  return outbound.map(({ name, connection }) => {
+    const from = inbound.filter((gateway) => gateway.name === name);
+    const sum = (of: (gateway: GatewaySnapshot) => number) =>
+      from.reduce((total, gateway) => total + of(gateway), 0);
+    return {
+      gwid: connection.id,
+      name,
+      sent: sent(connection),
+      received: {
+        msgs: sum((gateway) => gateway.connection.inMessages),
+        bytes: sum((gateway) => gateway.connection.inBytes),
+      },
+      inbound_connections: from.length,
+    };
+  });
 }
 
 function sent({ outMessages, outBytes }: Traffic) {

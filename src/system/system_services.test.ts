@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
+import type { RemoteLatency } from "../account/latency.ts";
 import type { InternalClient, InternalMessage } from "../fabric/internal_client.ts";
 import { twoClients } from "../fabric/testing/two_clients.ts";
 import { accountDetailSnapshot, FakeSource } from "../monitor/fake_source.ts";
 import { type ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import type { ClientChange } from "./client_announcer.ts";
 import type { HostedAccount, SystemHost } from "./host.ts";
+import type { ConnectionsElsewhere } from "./remote_servers.ts";
 import { SystemServices } from "./system_services.ts";
 
 const TENANT_ID = 3;
@@ -53,6 +55,12 @@ class FakeHost implements SystemHost {
   async countSubscribers(account: string, subject: string, queue: string | null) {
     this.actions.push(`count ${account} ${subject} ${queue}`);
     return 3;
+  }
+  setConnectionsElsewhere(account: string, { clients, leafnodes }: ConnectionsElsewhere) {
+    this.actions.push(`elsewhere ${account} ${clients} ${leafnodes}`);
+  }
+  takeRemoteLatency({ account, requestId, sample }: RemoteLatency) {
+    this.actions.push(`latency ${account} ${requestId} ${sample.serviceNs}`);
   }
   logError(text: string) {
     this.errors.push(text);
@@ -123,7 +131,7 @@ async function withServices(
   const host = new FakeHost();
   let sequence = 0;
   host.monitor.accountList = [accountDetailSnapshot("A", { clients: 2 })];
-  const services = new SystemServices(main, new ServerObjects(IDENTITY, () => ++sequence), host);
+  const services = new SystemServices(main, new ServerObjects(IDENTITY, () => ++sequence), host, "hash1234");
   await body(new User(links), services, host);
   services.stop();
   await stop();

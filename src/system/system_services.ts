@@ -2,40 +2,90 @@
  * The server as a client of its own system account: it tells of clients that come and go and of itself, and answers
  * who asks. Everything here is a message; what the server knows and does comes from its host.
  */
+import type { ClientInfo } from "../account/client_info.ts";
+import { readRemoteLatency } from "../account/latency.ts";
 import {
   invalidLinkSubject,
   lameDuckSubject,
+  leafConnectSubject,
   peerRejectedSubject,
   shutdownSubject,
   statisticsSubject,
 } from "../account/system_events.ts";
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { InternalClient } from "../fabric/internal_client.ts";
+import type { GatewayQuery } from "../monitor/snapshot.ts";
+import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import type { ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import { ClientAnnouncer, type ClientChange } from "./client_announcer.ts";
 import type { SystemHost } from "./host.ts";
 import { Messenger } from "./messenger.ts";
 import { invalidLinkEvent, peerRejectedEvent, type ToldCertificate } from "./ocsp_events.ts";
 import { RequestService } from "./request_service.ts";
+import { ServerWatch } from "./server_watch.ts";
 import { statsz } from "./statistics.ts";
 import { StatisticsSchedule } from "./statistics_schedule.ts";
+import { SubscriberCount } from "./subscriber_count.ts";
+
+const ALL_GATEWAYS: GatewayQuery = {
+  gateway: "",
+  listsAccounts: false,
+  account: "",
+  listsSubscriptions: false,
+};
+const REFUSED = closeReasonEntry(CloseReason.AuthenticationFailure).text;
+const NO_TRAFFIC = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
 
 export class SystemServices {
   readonly #host: SystemHost;
   readonly #client: InternalClient;
   readonly #messenger: Messenger;
   readonly #announcer: ClientAnnouncer;
+  readonly #watch: ServerWatch;
   readonly #schedule = new StatisticsSchedule(performance.now());
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
 
-  /** Serves while `client` runs, until `stop()` stops that. */
-  constructor(client: InternalClient, servers: ServerObjects, host: SystemHost) {
+  /** Serves while `client` runs, until `stop()` stops that. `serverHash` names the server in subjects. */
+  constructor(client: InternalClient, servers: ServerObjects, host: SystemHost, serverHash: string) {
     this.#host = host;
     this.#client = client;
     this.#messenger = new Messenger(client, servers);
     this.#announcer = new ClientAnnouncer(host, this.#messenger);
-    new RequestService(host, this.#messenger, this.#announcer, (reply) => this.#sendRequested(reply));
+    this.#watch = new ServerWatch(host, this.#messenger, () => void this.#onNewServer());
+    this.#messenger.subscribe(`$SYS.LATENCY.M2.${serverHash}`, ({ content: { bytes, headerBytes } }) => {
+      const latency = readRemoteLatency(bytes.subarray(headerBytes));
+      if (latency !== null) host.takeRemoteLatency(latency);
+    });
+    const subscribers = new SubscriberCount(host, this.#messenger, serverHash, () => this.#watch.count);
+    const send = (reply: string) => this.#sendRequested(reply);
+    new RequestService(host, this.#messenger, this.#announcer, send, subscribers);
     this.#watchSchedule();
+  }
+
+  /** A leaf node came to an account, or went; null for one of which only the account's numbers tell. */
+  announceLeaf(leaf: ClientInfo | null, account: string, end: ClientChange["end"]): void {
+    const countedAccounts = account === GLOBAL_ACCOUNT ? [] : [account];
+    this.announce({ client: leaf, countedAccounts, failure: null, end });
+  }
+
+  /** A leaf node could not log in. */
+  announceRefusedLeaf(leaf: ClientInfo, reason: string): void {
+    const client = { ...leaf, account: leaf.account || GLOBAL_ACCOUNT };
+    const failure = { account: null, reason };
+    this.announce({ client, countedAccounts: [], failure, end: { reason: REFUSED, traffic: NO_TRAFFIC } });
+  }
+
+  /** With gateways: a leaf node is in the account, whose messages other clusters are to send by interest. */
+  announceLeafAccount(account: string): void {
+    if (this.#isStopped || !this.#messenger.isHeard(leafConnectSubject(account))) return;
+    const server = this.#messenger.server();
+    this.#messenger.send(leafConnectSubject(account), { server, acc: account });
+  }
+
+  /** Operator mode: an account has come to be known here. */
+  accountKnown(account: string): void {
+    if (!this.#isStopped) this.#watch.askFor(account);
   }
 
   /** A client came or went, and somebody listened. */
@@ -77,6 +127,7 @@ export class SystemServices {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     this.#announcer.stop();
+    this.#watch.stop();
     this.#client.stop();
   }
 
@@ -95,6 +146,19 @@ export class SystemServices {
       this.#schedule.advance(performance.now());
       void this.#sendToAll();
     }, waitMs);
+  }
+
+  /** A server that has just come is to hear of this one, and of the accounts that its leaf nodes are in. */
+  async #onNewServer(): Promise<void> {
+    try {
+      void this.#sendToAll();
+      const { monitor } = this.#host;
+      if ((await monitor.gateways(ALL_GATEWAYS)) === null) return;
+      const leafs = await monitor.leafnodes({ account: "", listsSubscriptions: false });
+      for (const account of new Set(leafs.map((leaf) => leaf.account))) this.announceLeafAccount(account);
+    } catch (error) {
+      this.#host.logError(`A new server is not told of leaf nodes: ${(error as Error).message}`);
+    }
   }
 
   /** Sends the summary to everybody, if it is time. A server alone has nobody to tell but who listens. */
@@ -116,10 +180,16 @@ export class SystemServices {
 
   async #sendStatistics(subject: string): Promise<void> {
     if (this.#isStopped || !this.#messenger.isHeard(subject)) return;
-    const snapshot = await this.#host.monitor.server();
+    const { monitor } = this.#host;
+    const [snapshot, routes, gateways] = await Promise.all([
+      monitor.server(),
+      monitor.routes(false),
+      monitor.gateways(ALL_GATEWAYS),
+    ]);
     const activeAccounts = this.#host.accounts().filter(({ connections }) => connections > 0).length;
     if (this.#isStopped) return;
     const server = this.#messenger.server();
-    this.#messenger.send(subject, { server, statsz: statsz(snapshot, { activeAccounts, activeServers: 1 }) });
+    const surroundings = { activeAccounts, activeServers: this.#watch.count + 1, routes, gateways };
+    this.#messenger.send(subject, { server, statsz: statsz(snapshot, surroundings) });
   }
 }

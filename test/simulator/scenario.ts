@@ -1,10 +1,11 @@
 /**
  * One seed: a deployment comes up, lives through a few seconds of clients that come and go, links that break, slow down and
- * heal, and servers that die and come back; then everything is left alone, and must be as it should.
+ * heal, and servers that die and come back; then everything is left alone, and must be as it should. Some seeds are servers
+ * that are leaf nodes of each other in a circle: they are left alone from the start.
  */
 import { Observations } from "./observations.ts";
 import { SeededRandom } from "./random.ts";
-import { ACCOUNTS, type PlannedServer, randomTopology } from "./topology.ts";
+import { ACCOUNTS, circle, type PlannedServer, randomTopology } from "./topology.ts";
 import { VirtualNetwork } from "./virtual_network.ts";
 import { VirtualServer, type VirtualSubscription } from "./virtual_server.ts";
 import { VirtualTime } from "./virtual_time.ts";
@@ -24,6 +25,13 @@ const LIFE_MS = 12_000;
 /** Longer than any server waits before it dials again. */
 const REST_MS = 40_000;
 const ANSWER_MS = 1500;
+/** Of so many seeds one is a circle. */
+const CIRCLE_EVERY = 20;
+/** Long enough for a circle to be found, and too short for who broke it to dial again. */
+const CIRCLE_MS = 10_000;
+const CIRCLE_MESSAGES = 10;
+/** Messages to a group one of whose members has just gone. */
+const MOVED_MESSAGES = 4;
 /** A hundred times what a seed takes. */
 const EVENTS_MAX = 200_000;
 
@@ -32,12 +40,12 @@ const PATTERNS = [...SUBJECTS, "a.*", ">", "deep.>"];
 const QUEUES = ["", "", "", "q", "r"];
 
 export function runSeed(seed: number): Outcome {
-  const scenario = new Scenario(seed);
-  return scenario.run();
+  return new Scenario(seed).run();
 }
 
 class Scenario {
   readonly #seed: number;
+  readonly #isCircle: boolean;
   readonly #random: SeededRandom;
   readonly #time = new VirtualTime(EVENTS_MAX);
   readonly #network: VirtualNetwork;
@@ -50,10 +58,11 @@ class Scenario {
 
   constructor(seed: number) {
     this.#seed = seed;
+    this.#isCircle = seed % CIRCLE_EVERY === 0;
     this.#random = new SeededRandom(seed);
     this.#network = new VirtualNetwork(this.#time, this.#random);
     this.#observations = new Observations((text) => this.#violations.push(text));
-    this.#plans = randomTopology(this.#random).servers;
+    this.#plans = (this.#isCircle ? circle : randomTopology)(this.#random).servers;
     this.#servers = this.#plans.map((plan) => {
       return new VirtualServer(plan, ACCOUNTS, this.#network, this.#random, (subscription, message) => {
         this.#observations.delivered(subscription, message);
@@ -66,10 +75,14 @@ class Scenario {
     for (const server of this.#servers) {
       this.#time.after(this.#random.between(0, 2000), () => server.start());
     }
-    this.#runUntil(START_MS);
-    this.#liveUntil(START_MS + LIFE_MS);
-    this.#rest();
-    this.#judge();
+    if (this.#isCircle) {
+      this.#goRound();
+    } else {
+      this.#runUntil(START_MS);
+      this.#liveUntil(START_MS + LIFE_MS);
+      this.#rest();
+      this.#judge();
+    }
     return {
       seed: this.#seed,
       servers: this.#plans.map(({ name }) => name),
@@ -78,6 +91,15 @@ class Scenario {
       deliveries: this.#observations.count,
       violations: this.#violations,
     };
+  }
+
+  /** Messages in a circle come to nobody twice. */
+  #goRound(): void {
+    this.#runUntil(START_MS);
+    for (const server of this.#servers) server.subscribe(`all of ${server.name}`, "$G", ">", "");
+    this.#runUntil(CIRCLE_MS);
+    for (let i = 0; i < CIRCLE_MESSAGES; i++) this.#send(this.#random.pick(this.#servers), "$G", "round");
+    this.#runUntil(CIRCLE_MS + ANSWER_MS);
   }
 
   #runUntil(untilMs: number): void {
@@ -159,8 +181,9 @@ class Scenario {
       }
       this.#ask(server);
     }
+    for (const cluster of new Set(this.#plans.map((plan) => plan.cluster))) this.#move(cluster);
     this.#runUntil(this.#time.nowMs + ANSWER_MS);
-    this.#observations.judge(this.#random);
+    this.#observations.judge();
   }
 
   /** A request, with an inbox made just before; whoever serves it answers at once. */
@@ -176,6 +199,28 @@ class Scenario {
     this.#runUntil(this.#time.nowMs + ANSWER_MS);
     service.unsubscribe(responder);
     server.unsubscribe(answers);
+  }
+
+  /**
+   * A member of a group goes while messages for it are under way: its server hands them on to the one that has another. It
+   * may not, and then they are lost, where that one has them anyway for its plain subscribers.
+   */
+  #move(cluster: string): void {
+    const random = this.#random;
+    const members = this.#servers.filter((server) => this.#clusterOf(server) === cluster);
+    if (members.length < 3) return;
+    const [from, left, kept] = members as [VirtualServer, VirtualServer, VirtualServer];
+    const subject = `moving.${cluster}`;
+    const leaving = left.subscribe(`leaving ${cluster}`, "$G", subject, "movers");
+    kept.subscribe(`staying ${cluster}`, "$G", subject, "movers");
+    if (random.oneIn(2)) kept.subscribe(`watching ${cluster}`, "$G", subject, "");
+    this.#runUntil(this.#time.nowMs + ANSWER_MS);
+    left.unsubscribe(leaving);
+    for (let i = 0; i < MOVED_MESSAGES; i++) {
+      const number = this.#send(from, "$G", subject);
+      this.#observations.expect(number, "$G", subject, this.#servers, "unless plain");
+    }
+    this.#runUntil(this.#time.nowMs + ANSWER_MS);
   }
 
   #answer(subscription: VirtualSubscription, reply: string, account: string): void {

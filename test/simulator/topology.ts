@@ -24,9 +24,11 @@ export function randomTopology(random: SeededRandom): Topology {
     const cluster = `C${c}`;
     const size = 1 + random.below(3);
     const names = Array.from({ length: size }, (_, i) => `c${c}s${i}`);
+    // A server by itself needs no cluster, and then has no name that leaf nodes could tell it by.
+    const isAlone = size === 1 && clusterCount === 1 && random.oneIn(2);
     for (const [i, name] of names.entries()) {
       const config = [
-        clusterBlock(cluster, name, seedsOf(names, i, random)),
+        isAlone ? "" : clusterBlock(cluster, name, seedsOf(names, i, random)),
         clusterCount > 1 ? gatewayBlock(c, name, random) : "",
         `leafnodes { listen: "0.0.0.0:${LEAF_PORT}" }`,
         // Gateways and a leaf listener together want it named.
@@ -37,6 +39,18 @@ export function randomTopology(random: SeededRandom): Topology {
     }
     if (!random.oneIn(2)) servers.push(...leafCluster(c, names, random));
   }
+  return { servers };
+}
+
+/** Servers that are leaf nodes of each other in a circle, which they have to break. */
+export function circle(random: SeededRandom): Topology {
+  const names = ["r0", "r1", "r2"].slice(0, 2 + random.below(2));
+  const servers = names.map((name, i) => {
+    const next = names[(i + 1) % names.length]!;
+    const config = `
+      leafnodes { listen: "0.0.0.0:${LEAF_PORT}", remotes: [ { url: "nats-leaf://${next}:${LEAF_PORT}" } ] }`;
+    return { name, cluster: name, isLeaf: true, config };
+  });
   return { servers };
 }
 

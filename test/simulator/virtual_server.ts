@@ -115,6 +115,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       },
       notices: { opened() {}, closed() {}, refused() {}, accountConnected() {} },
       compareHash: () => false,
+      hasAccount: (name) => this.accounts.includes(name),
       account: (name) => (this.accounts.includes(name) ? { ...LEAF_ACCOUNT, label: name } : undefined),
       tell: () => {},
     });

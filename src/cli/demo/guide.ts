@@ -31,13 +31,15 @@ function clusterSteps(urls: readonly string[], children: readonly ServerChild[])
   const [a, b, c] = urls;
   return `Try, each line in a terminal of its own:
 
-  nats -s ${b} sub 'greet.>'                       a subscriber on b
-  nats -s ${c} pub greet.world hello               hears what is published on c
-  nats -s ${a} reply help 'here is help'           a service on a
-  nats -s ${c} request help me                     answers a request on c
-  nats -s ${a},${b},${c} sub 'greet.>'   a client that knows them all
-  nats -s ${a} --user sys --password sys server list
-  nats -s ${a} --user sys --password sys server report routes
+${commands([
+  [`nats -s ${b} sub 'greet.>'`, "a subscriber on b"],
+  [`nats -s ${c} pub greet.world hello`, "hears what is published on c"],
+  [`nats -s ${a} reply help 'here is help'`, "a service on a"],
+  [`nats -s ${c} request help me`, "answers a request on c"],
+  [`nats -s ${a},${b},${c} sub 'greet.>'`],
+  [`nats -s ${a} --user sys --password sys server list`],
+  [`nats -s ${a} --user sys --password sys server report routes`],
+])}
 
 Kill a server; clients that know another one go there, and what b and c say to each other never
 went through a. Five seconds later this program starts it again, and the mesh heals:
@@ -50,13 +52,15 @@ function superclusterSteps(urls: readonly string[], children: readonly ServerChi
   const [east1, east2, west1, west2] = urls;
   return `Try, each line in a terminal of its own:
 
-  nats -s ${west2} sub 'greet.>'                   a subscriber in the west
-  nats -s ${east1} pub greet.world hello           hears what is published in the east
-  nats -s ${west1} reply help 'from the west'      a service in the west
-  nats -s ${east2} request help me                 answers requests from the east,
-  nats -s ${east1} reply help 'from the east'      until the east has one of its own:
-  nats -s ${east2} request help me                 queue groups are served where they are asked
-  nats -s ${east1} --user sys --password sys server report gateways
+${commands([
+  [`nats -s ${west2} sub 'greet.>'`, "a subscriber in the west"],
+  [`nats -s ${east1} pub greet.world hello`, "hears what is published in the east"],
+  [`nats -s ${west1} reply help 'from the west'`, "a service in the west"],
+  [`nats -s ${east2} request help me`, "answers requests from the east,"],
+  [`nats -s ${east1} reply help 'from the east'`, "until the east has one of its own:"],
+  [`nats -s ${east2} request help me`, "queue groups are served where they are asked"],
+  [`nats -s ${east1} --user sys --password sys server report gateways`],
+])}
 
 Kill the server that the east was told of: its gateways go to the other one of the west. Five
 seconds later this program starts it again:
@@ -70,16 +74,28 @@ function leafSteps(urls: readonly string[], children: readonly ServerChild[]): s
   const shop = `nats -s ${leaf} --user shop --password shop`;
   return `Try, each line in a terminal of its own:
 
-  ${shop} sub 'greet.>'                 a client of the leaf node
-  nats -s ${hub} --user hub --password hub pub greet.shop hello   hears the hub
-  ${shop} reply help 'from the shop'
-  nats -s ${hub} --user hub --password hub request help me
-  nats -s ${leaf} --user private --password private sub 'greet.>'   hears nothing: PRIVATE has no link
-  nats -s ${hub} --user sys --password sys server report leafnodes
+${commands([
+  [`${shop} sub 'greet.>'`, "a client of the leaf node"],
+  [`nats -s ${hub} --user hub --password hub pub greet.shop hello`, "hears the hub"],
+  [`${shop} reply help 'from the shop'`],
+  [`nats -s ${hub} --user hub --password hub request help me`],
+  [`nats -s ${leaf} --user private --password private sub 'greet.>'`, "hears nothing: PRIVATE has no link"],
+  [`nats -s ${hub} --user sys --password sys server report leafnodes`],
+])}
 
 Kill the hub: clients of the leaf node go on talking to each other. Five seconds later this program
 starts it again, and the leaf node is back a second after that:
 
   kill -9 ${children[0]!.pid}
 `;
+}
+
+/** Commands, one a line, with what they show behind them. */
+function commands(lines: readonly (readonly [command: string, shows?: string])[]): string {
+  const width = Math.max(...lines.map(([command, shows]) => (shows === undefined ? 0 : command.length)));
+  return lines
+    .map(([command, shows]) =>
+      shows === undefined ? `  ${command}` : `  ${command.padEnd(width)}  # ${shows}`,
+    )
+    .join("\n");
 }

@@ -20,63 +20,85 @@ interface Source {
   readonly link: Link | null;
   /** Cluster of the leaf nodes it is of, "" for none. */
   readonly origin: string;
+  /** The wishes of a row that this source alone wants, as one member. */
+  readonly alone: readonly Wish[];
 }
 
+interface Wish {
+  readonly source: Source;
+  /** Members, > 0. */
+  readonly weight: number;
+}
+
+/** What a link was told of a row. */
+interface Said {
+  readonly link: Link;
+  /** Of the leaf nodes it was said to be of, "" where it was said without. */
+  readonly origin: string;
+  readonly weight: number;
+}
+
+interface Listener {
+  readonly link: Link;
+  /** What it is told of most rows: that somebody is there. */
+  readonly plainly: readonly Said[];
+}
+
+/**
+ * There may be millions, nearly all of one source and told alike: lists are never changed, so that rows share them. A row
+ * takes 64 bytes then.
+ */
 interface Row {
   readonly account: string;
   readonly subject: string;
   readonly queue: string;
-  /** Members by where they come from, each > 0. */
-  readonly weights: Map<Source, number>;
-  /** What was said over each link: weights by origin, "" for those said without. */
-  readonly told: Map<Link, Map<string, number>>;
+  wishes: readonly Wish[];
+  told: readonly Said[];
 }
 
 /** Names one of several wishes of this server for the same thing: its own clients', those that stream imports turn into, … */
 export type LocalTag = string;
 
+const NONE: readonly never[] = [];
+
 export class InterestLedger {
   readonly #rows = new Map<string, Map<string, Row>>();
-  readonly #links = new Set<Link>();
-  readonly #local = new Map<string, Source>();
-  readonly #remote = new Map<Link, Map<string, Source>>();
+  readonly #listeners = new Map<Link, Listener>();
+  /** By whose they are and their origin. */
+  readonly #sources = new Map<LocalTag | Link, Map<string, Source>>();
 
   /** What this server wants: `weight` members, 1 for a plain wish, 0 for none any more. `key.origin` is as to be said. */
   setLocal(tag: LocalTag, key: InterestKey, weight: number): void {
-    const source = this.#local.getOrInsertComputed(`${tag} ${key.origin}`, () => ({
-      link: null,
-      origin: key.origin,
-    }));
-    this.#set(source, key, weight);
+    this.#set(this.#source(tag, null, key.origin), key, weight);
   }
 
   /** What the peer of a link wants. */
   setRemote(link: Link, key: InterestKey, weight: number): void {
-    const sources = this.#remote.getOrInsertComputed(link, () => new Map());
-    const source = sources.getOrInsertComputed(key.origin, () => ({ link, origin: key.origin }));
-    this.#set(source, key, weight);
+    this.#set(this.#source(link, link, key.origin), key, weight);
   }
 
   /** Tells a new link everything it is to know, and from now on what changes. */
   attach(link: Link): void {
-    this.#links.add(link);
+    const listener = { link, plainly: [{ link, origin: "", weight: 1 }] };
+    this.#listeners.set(link, listener);
     const accounts = link.account === null ? this.#rows.keys() : [link.account];
     for (const account of accounts) {
-      for (const row of this.#rows.get(account)?.values() ?? []) this.#tell(link, row);
+      for (const row of this.#rows.get(account)?.values() ?? NONE) this.#tell(listener, row);
     }
   }
 
   /** Forgets a link and what its peer wanted. */
   detach(link: Link): void {
-    this.#links.delete(link);
-    const sources = [...(this.#remote.get(link)?.values() ?? [])];
-    this.#remote.delete(link);
+    this.#listeners.delete(link);
+    const sources = [...(this.#sources.get(link)?.values() ?? NONE)];
+    this.#sources.delete(link);
     for (const rows of [...this.#rows.values()]) {
-      for (const row of [...rows.values()]) {
-        row.told.delete(link);
-        let hasChanged = false;
-        for (const source of sources) hasChanged = row.weights.delete(source) || hasChanged;
-        if (hasChanged) this.#tellAll(row);
+      for (const row of rows.values()) {
+        if (row.told.some((said) => said.link === link))
+          row.told = row.told.filter((said) => said.link !== link);
+        const before = row.wishes;
+        for (const source of sources) row.wishes = withWish(row.wishes, source, 0);
+        if (row.wishes !== before) this.#tellAll(row);
         this.#dropIfEmpty(row);
       }
     }
@@ -85,9 +107,9 @@ export class InterestLedger {
   /** Everything of one account that a link is to know, as it was told: for protocols that repeat it. */
   toldOf(link: Link, account: string): { readonly key: InterestKey; readonly weight: number }[] {
     const known: { key: InterestKey; weight: number }[] = [];
-    for (const { subject, queue, told } of this.#rows.get(account)?.values() ?? []) {
-      for (const [origin, weight] of told.get(link) ?? [])
-        known.push({ key: { account, subject, queue, origin }, weight });
+    for (const { subject, queue, told } of this.#rows.get(account)?.values() ?? NONE) {
+      for (const { link: listener, origin, weight } of told)
+        if (listener === link) known.push({ key: { account, subject, queue, origin }, weight });
     }
     return known;
   }
@@ -97,52 +119,59 @@ export class InterestLedger {
     for (const account of this.#rows.keys()) yield* this.toldOf(link, account);
   }
 
+  #source(owner: LocalTag | Link, link: Link | null, origin: string): Source {
+    const ofOwner = this.#sources.getOrInsertComputed(owner, () => new Map<string, Source>());
+    return ofOwner.getOrInsertComputed(origin, () => newSource(link, origin));
+  }
+
   #set(source: Source, { account, subject, queue }: InterestKey, weight: number): void {
     const rows = this.#rows.getOrInsertComputed(account, () => new Map<string, Row>());
-    const name = queue === "" ? subject : `${subject} ${queue}`;
+    const name = rowName(subject, queue);
     let row = rows.get(name);
     if (row === undefined) {
       if (weight === 0) return;
-      row = { account, subject, queue, weights: new Map(), told: new Map() };
+      row = { account, subject, queue, wishes: NONE, told: NONE };
       rows.set(name, row);
     }
-    if ((row.weights.get(source) ?? 0) === weight) return;
-    if (weight === 0) row.weights.delete(source);
-    else row.weights.set(source, weight);
+    const before = row.wishes;
+    row.wishes = withWish(before, source, weight);
+    if (row.wishes === before) return;
     this.#tellAll(row);
     this.#dropIfEmpty(row);
   }
 
-  #dropIfEmpty({ account, subject, queue, weights }: Row): void {
-    if (weights.size > 0) return;
+  #dropIfEmpty({ account, subject, queue, wishes }: Row): void {
+    if (wishes.length > 0) return;
     const rows = this.#rows.get(account);
-    rows?.delete(queue === "" ? subject : `${subject} ${queue}`);
+    rows?.delete(rowName(subject, queue));
     if (rows?.size === 0) this.#rows.delete(account);
   }
 
   #tellAll(row: Row): void {
-    for (const link of this.#links)
-      if (link.account === null || link.account === row.account) this.#tell(link, row);
+    for (const listener of this.#listeners.values()) {
+      const { account } = listener.link;
+      if (account === null || account === row.account) this.#tell(listener, row);
+    }
   }
 
-  #tell(link: Link, row: Row): void {
-    const wanted = totalsFor(link, row);
-    const told = row.told.get(link);
-    if (told !== undefined) {
-      for (const origin of [...told.keys()]) {
-        if (wanted?.has(origin)) continue;
-        told.delete(origin);
-        this.#say(link, row, origin, 0);
-      }
-      if (told.size === 0 && wanted === null) row.told.delete(link);
+  #tell(listener: Listener, row: Row): void {
+    const { link } = listener;
+    const wanted = wantedBy(listener, row);
+    const before = row.told;
+    if (before.length === 0) {
+      row.told = wanted;
+      for (const { origin, weight } of wanted) this.#say(link, row, origin, weight);
+      return;
     }
-    if (wanted === null) return;
-    const said = told ?? new Map<string, number>();
-    if (told === undefined) row.told.set(link, said);
-    for (const [origin, weight] of wanted) {
-      if (said.get(origin) === weight) continue;
-      said.set(origin, weight);
-      this.#say(link, row, origin, weight);
+    const ofOthers = before.filter((said) => said.link !== link);
+    if (ofOthers.length === before.length && wanted.length === 0) return;
+    row.told = ofOthers.length === 0 ? wanted : [...ofOthers, ...wanted];
+    for (const { link: to, origin } of before) {
+      if (to === link && !wanted.some((said) => said.origin === origin)) this.#say(link, row, origin, 0);
+    }
+    for (const { origin, weight } of wanted) {
+      const known = before.find((said) => said.link === link && said.origin === origin);
+      if (known?.weight !== weight) this.#say(link, row, origin, weight);
     }
   }
 
@@ -151,20 +180,40 @@ export class InterestLedger {
   }
 }
 
-/** What a link is to be told of a row: members by the origin they are said with; null for nothing. */
-function totalsFor(link: Link, { queue, weights }: Row): Map<string, number> | null {
-  let totals: Map<string, number> | null = null;
-  for (const [source, weight] of weights) {
+function rowName(subject: string, queue: string): string {
+  return queue === "" ? subject : `${subject} ${queue}`;
+}
+
+function newSource(link: Link | null, origin: string): Source {
+  const alone: Wish[] = [];
+  const source: Source = { link, origin, alone };
+  alone.push({ source, weight: 1 });
+  return source;
+}
+
+/** The wishes of a row when `source` has one of that weight, 0 for none: the same list where that changes nothing. */
+function withWish(wishes: readonly Wish[], source: Source, weight: number): readonly Wish[] {
+  const known = wishes.find((wish) => wish.source === source);
+  if ((known?.weight ?? 0) === weight) return wishes;
+  const others = known === undefined ? wishes : wishes.filter((wish) => wish !== known);
+  if (weight === 0) return others.length === 0 ? NONE : others;
+  return others.length === 0 && weight === 1 ? source.alone : [...others, { source, weight }];
+}
+
+/** What a link is to be told of a row: one for each origin it is said with. */
+function wantedBy({ link, plainly }: Listener, { queue, wishes }: Row): readonly Said[] {
+  const isOne = queue === "" || link.kind === "gateway";
+  let wanted: readonly Said[] = NONE;
+  for (const { source, weight: members } of wishes) {
     if (!isToldOf(link, source)) continue;
     const origin = link.kind === "route" ? originTold(source) : "";
-    totals ??= new Map();
-    const isOne = queue === "" || link.kind === "gateway";
-    totals.set(
-      origin,
-      isOne ? 1 : (totals.get(origin) ?? 0) + (source.link?.kind === "gateway" ? 1 : weight),
-    );
+    const known = wanted.find((said) => said.origin === origin);
+    const weight = isOne ? 1 : (known?.weight ?? 0) + (source.link?.kind === "gateway" ? 1 : members);
+    if (known?.weight === weight) continue;
+    if (wanted.length === 0 && origin === "" && weight === 1) wanted = plainly;
+    else wanted = [...wanted.filter((said) => said !== known), { link, origin, weight }];
   }
-  return totals;
+  return wanted;
 }
 
 /** The origin under which routes hear of a wish. */

@@ -22,6 +22,8 @@ export interface LinkConnection {
   readonly remotePort: number;
   /** Queues bytes; text is a byte string. Nothing is sent after close(). */
   send(bytes: Uint8Array | string): void;
+  /** What was sent last is a message with so many bytes of content: it is counted, where somebody counts. */
+  countSent?(contentBytes: number): void;
   /** What is queued still leaves where the reason says so. `ended()` of the peer follows. */
   close(reason: CloseReason): void;
   /**

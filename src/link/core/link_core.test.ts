@@ -26,6 +26,7 @@ function coreWith(matches: Partial<Matches>) {
     linkChanged() {},
   };
   const replies: ReplyRouting = {
+    mapsRecent: false,
     outgoingReply: (_account, reply) => reply,
     incomingReply: (_account, reply) => reply,
     mappedSubject: () => undefined,

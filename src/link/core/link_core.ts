@@ -51,6 +51,8 @@ export interface LinkFabric {
 
 /** Replies that find their way back through gateways: `gateway/reply_mapping.ts`; without gateways none is mapped. */
 export interface ReplyRouting {
+  /** Whether replies to what was subscribed to lately are mapped when they leave. */
+  readonly mapsRecent: boolean;
   /** The reply as other clusters are to see it. */
   outgoingReply(account: string, reply: string): string;
   /** A reply as clients here are to see it; remembers what it stood for. */
@@ -93,7 +95,7 @@ export class LinkCore implements LinkEvents {
 
   /** This server's own interest has changed. */
   wantsHere(tag: LocalTag, key: InterestKey, weight: number): void {
-    if (weight > 0) this.recent.note(key.account, key.subject);
+    if (weight > 0 && this.#replies.mapsRecent) this.recent.note(key.account, key.subject);
     this.ledger.setLocal(tag, key, weight);
   }
 
@@ -109,7 +111,8 @@ export class LinkCore implements LinkEvents {
   }
 
   interest(link: Link, key: InterestKey, weight: number): void {
-    if (weight > 0 && link.role === "spoke") this.recent.note(key.account, key.subject);
+    if (weight > 0 && link.role === "spoke" && this.#replies.mapsRecent)
+      this.recent.note(key.account, key.subject);
     this.#fabric.want(link, key, weight);
     this.ledger.setRemote(link, key, weight);
   }

@@ -1,4 +1,5 @@
 import { areTokensSubset } from "../../subject/subset.ts";
+import { isLiteralText } from "../../subject/text.ts";
 import type { LinkClock } from "./link.ts";
 
 /** Interest this young may be overtaken by a request on its way to other clusters. Source: nats-server gwRecSubExpiration. */
@@ -39,8 +40,7 @@ export class RecentInterest {
       return { literals: new Map(), patterns: [] };
     });
     const atMs = this.#clock.nowMs();
-    const tokens = subject.split(".");
-    if (tokens.some((token) => token === "*" || token === ">")) patterns.push({ tokens, atMs });
+    if (!isLiteralText(subject)) patterns.push({ tokens: subject.split("."), atMs });
     else {
       literals.delete(subject);
       literals.set(subject, atMs);

@@ -35,6 +35,10 @@ export class GatewayReplies implements ReplyRouting {
     });
   }
 
+  get mapsRecent(): boolean {
+    return this.#address !== null;
+  }
+
   outgoingReply(account: string, reply: string): string {
     const { wasSubscribedLately } = this.#surroundings;
     return this.#address?.outgoing(reply, () => wasSubscribedLately(account, reply)) ?? reply;

@@ -90,6 +90,7 @@ export class OutboundGateway extends GatewayLink {
     if (!isWanted) return;
     const form = { hasOrigin: false, takesHeaders: this.takesHeaders };
     this.send(frameMessage(this.messagePrefix(account, subject), message, queues, form));
+    this.connection.countSent?.(message.content.bytes.length);
   }
 
   protected get subscriptionCount(): number {

@@ -10,7 +10,7 @@ import {
   AREA_ACCOUNT_NAMES,
 } from "../../memory/layout.ts";
 import type { ShardContext } from "../../shard/context.ts";
-import { byteStringOf, textOf } from "../../subject/byte_string.ts";
+import { byteStringOf } from "../../subject/byte_string.ts";
 
 export class AccountNames {
   readonly #shard: ShardContext;
@@ -27,7 +27,7 @@ export class AccountNames {
     const { words, bytes } = shared;
     const start = this.#word(AREA_ACCOUNT);
     const length = this.#word(AREA_ACCOUNT_LENGTH);
-    const account = accounts.byName(textOf(byteStringOf(bytes, start, start + length)));
+    const account = accounts.byByteName(byteStringOf(bytes, start, start + length));
     if (account === undefined) return false;
     const index = engine.hash(start, length) & (ACCOUNT_NAME_SLOTS - 1);
     const slot = this.#word(AREA_ACCOUNT_NAMES) + index * ACCOUNT_NAME_BYTES;

@@ -4,6 +4,14 @@
  *
  *   dialled ─▶ CONNECTING ─▶ OPEN ⇄ SECURING (─▶ PEER_CHECK)      accepted ─▶ OPEN
  */
+
+import {
+  AREA_IN_MESSAGES,
+  AREA_OUT_MESSAGES,
+  CONNECTION_IN_MESSAGES,
+  CONNECTION_OUT_MESSAGES,
+} from "../../memory/layout.ts";
+import { addToCounter, increment } from "../../memory/shared_memory.ts";
 import type { CloseReason as CloseReasonType } from "../../protocol/close_reason.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
@@ -29,6 +37,7 @@ import type {
   LinkPeer,
   LinkTls,
 } from "../core/link.ts";
+import type { LinkOperation } from "../core/operation.ts";
 import { LinkHandshakes } from "./link_handshakes.ts";
 import type { LinkTlsContexts } from "./link_tls.ts";
 import type { ReceivingLink } from "./receiving.ts";
@@ -48,6 +57,11 @@ export interface ConnectionsOptions {
   accepted(kind: LinkKind, connection: LinkConnection): LinkPeer;
 }
 
+/** A u64. */
+const COUNTER_BYTES = 8;
+/** What keeps a link up is not what it is there for. */
+const KEEP_ALIVE: ReadonlySet<LinkOperation["kind"]> = new Set(["ping", "pong", "ok"]);
+
 /** One socket. */
 export class HostLink implements LinkConnection, ReceivingLink {
   readonly kind: LinkKind;
@@ -60,6 +74,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
   /** The link whose connection it is, once its handshake is done. */
   registered: Link | null = null;
   collected: ReceivingLink["collected"] = null;
+  /** Counters of messages, as they were when it was last active. */
+  #activityMark = 0;
   readonly #owner: LinkConnections;
 
   constructor(owner: LinkConnections, kind: LinkKind, connection: Connection, isDialled: boolean) {
@@ -88,6 +104,26 @@ export class HostLink implements LinkConnection, ReceivingLink {
     this.#owner.send(this, typeof bytes === "string" ? bytesOf(bytes) : bytes);
   }
 
+  countSent(contentBytes: number): void {
+    this.#owner.count(this, CONNECTION_OUT_MESSAGES, AREA_OUT_MESSAGES, contentBytes);
+  }
+
+  /** What the engine takes it counts by itself. */
+  note(operation: LinkOperation): void {
+    if (operation.kind === "message") {
+      const { bytes } = operation.content;
+      this.#owner.count(this, CONNECTION_IN_MESSAGES, AREA_IN_MESSAGES, bytes.length);
+    } else if (!KEEP_ALIVE.has(operation.kind)) this.connection.lastActivityMs = this.#owner.wallMs();
+  }
+
+  /** Something was read or written: whether messages were, the counters tell. */
+  noteActivity(): void {
+    const mark = this.#owner.messageMark(this);
+    if (mark === this.#activityMark) return;
+    this.#activityMark = mark;
+    this.connection.lastActivityMs = this.#owner.wallMs();
+  }
+
   close(reason: CloseReasonType): void {
     this.#owner.close(this, reason);
   }
@@ -107,6 +143,7 @@ interface Dial {
 export class LinkConnections implements LinkDialer {
   readonly #options: ConnectionsOptions;
   readonly #bySlot: (HostLink | null)[] = [];
+  readonly #byId = new Map<number, HostLink>();
   readonly #dials = new Map<HostLink, Dial>();
   readonly #handshakes: LinkHandshakes;
   /** Calls off what ends a connection that takes too long to connect. */
@@ -123,6 +160,11 @@ export class LinkConnections implements LinkDialer {
 
   of(connection: Connection): HostLink {
     return this.#bySlot[connection.slot]!;
+  }
+
+  /** By the number that log lines show; there is one. */
+  byId(id: number): HostLink {
+    return this.#byId.get(id)!;
   }
 
   accept(kind: LinkKind, source: StreamSource, ip: string, port: number): void {
@@ -168,6 +210,7 @@ export class LinkConnections implements LinkDialer {
       this.#dials.delete(link);
       dial.failed(dial.problem, false);
     } else link.protocol!.ended(connection.closeReason as CloseReasonType);
+    this.#byId.delete(link.id);
   }
 
   send(link: HostLink, bytes: Uint8Array): void {
@@ -176,6 +219,27 @@ export class LinkConnections implements LinkDialer {
 
   close(link: HostLink, reason: CloseReasonType): void {
     this.#options.shard.close(link.connection, reason);
+  }
+
+  /** Counts a message where a connection and the shard count such: bytes stand behind messages. */
+  count({ connection }: HostLink, ofConnection: number, ofArea: number, contentBytes: number): void {
+    const { words, map } = this.#options.shard.shared;
+    const { area } = map.area(this.#options.shard.node);
+    for (const counter of [connection.address + ofConnection, area + ofArea]) {
+      increment(words, counter);
+      addToCounter(words, counter + COUNTER_BYTES, contentBytes);
+    }
+  }
+
+  /** Moves with every message, in and out. */
+  messageMark({ connection: { address } }: HostLink): number {
+    const { words } = this.#options.shard.shared;
+    const inMessages = words[(address + CONNECTION_IN_MESSAGES) >> 2]!;
+    return (inMessages + words[(address + CONNECTION_OUT_MESSAGES) >> 2]!) | 0;
+  }
+
+  wallMs(): number {
+    return this.#options.shard.wallMs();
   }
 
   startTls(link: HostLink, options: LinkTls, then: () => void): void {
@@ -190,6 +254,7 @@ export class LinkConnections implements LinkDialer {
   #add(kind: LinkKind, connection: Connection, isDialled: boolean): HostLink {
     const link = new HostLink(this, kind, connection, isDialled);
     this.#bySlot[connection.slot] = link;
+    this.#byId.set(link.id, link);
     return link;
   }
 

@@ -2,6 +2,7 @@
  * The rest of the server as links see it: who wants a message here, and the rings that take it there. Cold: what the engine
  * delivers by plans does not come here.
  */
+import { isMeasuredReply } from "../../account/reply_subject.ts";
 import { HeldMessage } from "../../fabric/held_message.ts";
 import { MatchResult } from "../../interest/match_result.ts";
 import { CONTEXT_IS_RENAMED, CONTEXT_IS_RESPONSE } from "../../memory/layout.ts";
@@ -10,7 +11,7 @@ import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
-import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
+import { byteStringOf, bytesOf, textOf } from "../../subject/byte_string.ts";
 import { splitAckReply } from "../core/ack_reply.ts";
 import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
 import type { LinkFabric, Matches } from "../core/link_core.ts";
@@ -47,9 +48,13 @@ export class ShardFabric implements LinkFabric {
   readonly #match = new MatchResult();
   /** Accounts may come that nobody has defined yet. */
   mayLoadAccounts = false;
+  /** A request that another server measures goes to a client here. */
+  onRequest: (account: string, reply: string) => void = () => {};
   /** Set once, right after both are made. */
   local: LocalWishes | null = null;
   readonly #waiting = new WaitingWishes();
+  /** Of accounts that something was wanted of: they are the same when an account comes back. */
+  readonly #ids = new Map<string, number>();
 
   constructor(shard: LinkShard, wishes: LinkWishes, connectionOf: (link: Link) => Connection, log: LinkLog) {
     this.#shard = shard;
@@ -61,10 +66,12 @@ export class ShardFabric implements LinkFabric {
   want(link: Link, key: InterestKey, weight: number): void {
     const account = this.#account(key.account);
     if (account === undefined) {
-      if (weight === 0) this.#wishes.takeBack(link, key);
+      const id = this.#ids.get(key.account);
+      if (weight === 0 && id !== undefined) this.#wishes.set(link, id, key, 0);
       this.#keep(link, key, weight);
       return;
     }
+    this.#ids.set(key.account, account.id);
     if (!this.#wishes.set(link, account.id, key, weight)) {
       this.#log(
         "error",
@@ -103,9 +110,7 @@ export class ShardFabric implements LinkFabric {
       const importer = this.#shard.accounts.byId(leg.account);
       if (importer === undefined) return [];
       const wishes = this.#linksFor(leg.account, leg.subject);
-      return [
-        { account: byteStringOfText(importer.name), subject: byteStringOf(leg.subject), links: wishes },
-      ];
+      return [{ account: importer.byteName, subject: byteStringOf(leg.subject), links: wishes }];
     });
     return { isPlainHere, membersHere, links, imports };
   }
@@ -127,6 +132,7 @@ export class ShardFabric implements LinkFabric {
       });
       return;
     }
+    if (isMeasuredReply(message.reply)) this.onRequest(message.account, message.reply);
     const near = this.#near(account, message.subject);
     const queueIds = new Map<number, number[]>();
     for (const queue of queues) {
@@ -190,7 +196,7 @@ export class ShardFabric implements LinkFabric {
   }
 
   #account(name: string): ShardAccount | undefined {
-    return this.#shard.accounts.byName(textOf(name));
+    return this.#shard.accounts.byByteName(name);
   }
 
   #keep(link: Link, key: InterestKey, weight: number): void {

@@ -3,6 +3,9 @@
  * their interest in its index, their messages in its rings.
  */
 
+import type { ClientInfo } from "../../account/client_info.ts";
+import { encodeRemoteLatency } from "../../account/latency.ts";
+import { remoteLatencySubject } from "../../account/reply_subject.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
 import type { HashComparison } from "../../auth/password.ts";
@@ -10,6 +13,7 @@ import type { HeldMessage } from "../../fabric/held_message.ts";
 import type { ListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import {
+  CONNECTION_ACCOUNT,
   CONNECTION_CONTEXT,
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
@@ -22,13 +26,14 @@ import {
   CONTEXT_FROM_ROUTE,
   MESSAGE_LINE_BYTES_MAX,
 } from "../../memory/layout.ts";
-import { closeReasonEntry } from "../../protocol/close_reason.ts";
+import { accountWord, leafnodesElsewhereWord } from "../../memory/map.ts";
+import { type CloseReason as CloseReasonType, closeReasonEntry } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
-import type { LinkControl, LinksQuery } from "../../shard/shard_options.ts";
+import type { LinkControl, LinkQuery } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkEvents, LinkKind, LinkMessage } from "../core/link.ts";
@@ -43,8 +48,10 @@ import { HostNames } from "./host_names.ts";
 import { leafInfoOf } from "./leaf_client_info.ts";
 import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
+import { LinkReports } from "./link_reports.ts";
 import { LinkTlsContexts } from "./link_tls.ts";
 import { LocalWishes } from "./local_wishes.ts";
+import { MeasuredRequests } from "./measured_requests.ts";
 import { CONTEXT_FROM_LEAF, LinkPlanRules } from "./plan_rules.ts";
 import { Protocols } from "./protocols.ts";
 import { Receiving } from "./receiving.ts";
@@ -85,6 +92,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
   readonly #wishes: LinkWishes;
   readonly #connections: LinkConnections;
   readonly #receiving: Receiving;
+  readonly #reports: LinkReports;
+  readonly #measuredRequests = new MeasuredRequests();
   readonly #logins: ShardLeafLogins;
   readonly #fabric: ShardFabric;
   #running: Running | null = null;
@@ -118,9 +127,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
       isOwn: (kind, ip, port) => this.#isOwn(kind, ip, port),
       accepted: (kind, connection) => this.#running!.protocols.accept(kind, connection),
     });
+    this.#reports = new LinkReports(shard, this.#connections, this.#wishes);
     this.#receiving = new Receiving(shard, this.#names);
     this.#logins = new ShardLeafLogins(shard);
     this.#fabric = new ShardFabric(shard, this.#wishes, (link) => hostOf(link).connection, log);
+    this.#fabric.onRequest = (account, reply) =>
+      this.#measuredRequests.note(textOf(account), textOf(reply), shard.wallMs());
     this.plans = new LinkPlanRules({
       shard,
       wishes: this.#wishes,
@@ -144,11 +156,16 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   receive(connection: Connection, start: number, end: number): number {
-    return this.#receiving.receive(this.#connections.of(connection), start, end);
+    const link = this.#connections.of(connection);
+    const rest = this.#receiving.receive(link, start, end);
+    link.noteActivity();
+    return rest;
   }
 
   ended(connection: Connection): void {
     this.#logins.forget(connection.slot);
+    const { kind } = this.#connections.of(connection);
+    this.#reports.noteEnd(kind, connection.closeReason as CloseReasonType);
     this.#connections.ended(connection);
   }
 
@@ -221,8 +238,36 @@ export class ShardLinks implements LinkHost, LinkEvents {
     if (count > 0) this.#shard.log("info", `Disconnect ${count} clients due to pinned certs reload`);
   }
 
-  report(query: LinksQuery): unknown {
-    return this.#running === null ? null : this.#running.protocols.report(query);
+  query(query: LinkQuery): unknown {
+    if (this.#running === null) return null;
+    const { protocols } = this.#running;
+    switch (query.what) {
+      case "links":
+        return this.#reports.counts(protocols);
+      case "linkAccounts":
+        return this.#reports.accounts(protocols);
+      case "routes":
+        return this.#reports.routes(protocols, query.subscriptions);
+      case "gateways":
+        return this.#reports.gateways(protocols, query);
+      case "leafs":
+        return this.#reports.leafs(protocols, query.account, query.subscriptions);
+    }
+  }
+
+  responds(reply: string, responder: ClientInfo): void {
+    const latency = this.#measuredRequests.respond(reply, responder, this.#shard.wallMs());
+    const subject = remoteLatencySubject(reply);
+    if (latency !== null && subject !== null)
+      this.#shard.publishSystem(subject, encodeRemoteLatency(latency));
+  }
+
+  kick(id: number): boolean {
+    return this.#running?.protocols.leafs?.kick(id) ?? false;
+  }
+
+  wrote(connection: Connection): void {
+    this.#connections.of(connection).noteActivity();
   }
 
   // What protocols tell.
@@ -293,6 +338,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       logins: this.#logins,
       notices: this.#notices(),
       compareHash: this.#dependencies.compareHash,
+      hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
       account: (name) => this.#leafAccount(name),
       tell: (news) => this.#tell(news),
     });
@@ -330,13 +376,24 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   #enterAccount(connection: Connection, name: string): void {
     const { accounts, contexts } = this.#shard;
-    connection.account = accounts.byName(textOf(name)) ?? accounts.global;
+    connection.account = accounts.byByteName(name) ?? accounts.global;
     // What a leaf node may do its protocol says; accounts do the same to its messages as to clients'.
     connection.context = contexts.take(connection.account, null);
+    this.#count(connection, connection.account.id);
   }
 
   #leaveAccount(connection: Connection): void {
     this.#shard.contexts.release(connection.context);
+    this.#count(connection, 0);
+  }
+
+  /** Counts a leaf link as a connection of an account, 0 for none any more. */
+  #count(connection: Connection, account: number): void {
+    const { words, map } = this.#shard.shared;
+    if (connection.countedIn !== 0) Atomics.sub(words, accountWord(map, connection.countedIn), 1);
+    connection.countedIn = account;
+    words[(connection.address + CONNECTION_ACCOUNT) >> 2] = account;
+    if (account !== 0) Atomics.add(words, accountWord(map, account), 1);
   }
 
   #accountsChanged({ core, protocols, local, leafImports }: Running): void {
@@ -344,13 +401,19 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#names.forgetAll();
     const before = this.#accounts;
     const now = new Map<number, string>();
-    for (const { id, name } of accounts.all()) now.set(id, byteStringOfText(name));
+    for (const { id, byteName } of accounts.all()) now.set(id, byteName);
     this.#accounts = now;
     for (const [id, name] of now) if (!before.has(id)) protocols.gateways?.accountKnown(name);
     for (const [id, name] of before) {
       if (now.has(id)) continue;
       protocols.gateways?.accountGone(name);
       protocols.leafs?.expel(name);
+    }
+    for (const link of core.links) {
+      // Leaf links are in one account each, whose definition they go by.
+      const { connection } = hostOf(link);
+      if (link.kind === "leaf")
+        connection.account = accounts.byId(connection.account.id) ?? connection.account;
     }
     this.#announceServiceReplies(core);
     this.#fabric.accountsChanged();
@@ -378,17 +441,18 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   #leafAccount(name: string): LeafAccount | undefined {
-    const account = this.#shard.accounts.byName(textOf(name));
+    const account = this.#shard.accounts.byByteName(name);
     if (account === undefined) return undefined;
     const { definition } = account;
     const { limits, serviceImports, mappings } = definition;
+    const { words, map } = this.#shard.shared;
     const wanted = [...serviceImports.map(({ local }) => local), ...mappings.map(({ source }) => source)];
     const answers = this.#serviceReplies.get(name);
     return {
       label: definition.name,
       isSystem: definition.isSystem,
       leafsMax: limits.maxLeafnodes,
-      leafsElsewhere: 0,
+      leafsElsewhere: Atomics.load(words, leafnodesElsewhereWord(map, account.id)),
       payloadBytesMax: limits.maxPayloadBytes,
       subscriptionsMax: limits.maxSubscriptions,
       alwaysWanted: [...wanted.map(byteStringOfText), ...(answers === undefined ? [] : [answers.subject])],
@@ -420,7 +484,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     return {
       opened: (report, announces) => this.#tell({ type: "leafOpened", leaf: leafInfoOf(report), announces }),
       closed: (report, reason) => {
-        this.#tell({ type: "leafClosed", leaf: leafInfoOf(report), reason: closeReasonEntry(reason).text });
+        const record = this.#reports.leaf(report, true);
+        this.#reports.noteLeafEnd(record);
+        const { text } = closeReasonEntry(reason);
+        this.#tell({ type: "leafClosed", leaf: leafInfoOf(report), record, reason: text });
       },
       refused: ({ id, remoteIp }, { account, user, eventReason }) => {
         const leaf = { clientId: id, host: remoteIp, account, user, kind: "Leafnode" };

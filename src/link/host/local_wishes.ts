@@ -7,35 +7,41 @@ import type { InterestIndex } from "../../interest/interest_index.ts";
 import type { InterestJournal } from "../../interest/journal.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { ShardAccounts } from "../../shard/accounts.ts";
-import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import { type Shadow, StreamShadows } from "./stream_shadows.ts";
 
-/** What one entry of the index was known to hold. */
+/** What one entry of the index was known to hold. There may be millions, nearly all of them wanted plainly and in one place. */
 interface Known {
   readonly accountId: number;
   readonly subject: string;
   /** Members by queue group, "" for plain interest (1). */
   readonly groups: ReadonlyMap<string, number>;
-  /** Its account as links call it; undefined while nobody has defined it. */
-  readonly account: string | undefined;
+  /** What its account is called; null for one that is not defined. */
+  readonly account: string | null;
+  /** Where it is told besides: in accounts whose streams it meets. */
   readonly shadows: readonly Shadow[];
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map();
+const PLAINLY: ReadonlyMap<string, number> = new Map([["", 1]]);
 
 export class LocalWishes {
   readonly #journal: InterestJournal;
   readonly #index: InterestIndex;
   readonly #node: number;
   readonly #accounts: ShardAccounts;
-  readonly #core: LinkCore;
+  readonly #core: Pick<LinkCore, "wantsHere">;
   readonly #known = new Map<number, Known>();
   readonly #queueNames = new Map<number, string>();
   readonly #imports: StreamShadows;
   readonly #view = new EntryView();
 
-  constructor(index: InterestIndex, node: number, accounts: ShardAccounts, core: LinkCore) {
+  constructor(
+    index: InterestIndex,
+    node: number,
+    accounts: ShardAccounts,
+    core: Pick<LinkCore, "wantsHere">,
+  ) {
     this.#journal = index.journal!;
     this.#index = index;
     this.#node = node;
@@ -67,16 +73,13 @@ export class LocalWishes {
   /** Accounts were defined anew: streams that are imported, and accounts that have got a name. */
   accountsChanged(): void {
     for (const [entryId, known] of this.#known) {
-      const anew = this.#named(known);
-      const isSame = anew.account === known.account && StreamShadows.areSame(anew.shadows, known.shadows);
-      if (isSame) continue;
+      const anew = { ...known, ...this.#placesOf(known) };
+      if (anew.account === known.account && StreamShadows.areSame(anew.shadows, known.shadows)) continue;
       this.#known.set(entryId, anew);
-      if (anew.account !== known.account) {
-        this.#tellOwn(known, known.groups, NOTHING);
-        this.#tellOwn(anew, NOTHING, anew.groups);
-      }
-      this.#tellImports(anew, NOTHING, anew.groups);
-      this.#tellImports(known, known.groups, NOTHING);
+      // What is told in its own account goes on, unless that is called something else now.
+      const own = anew.account === known.account ? { account: null } : {};
+      this.#tell({ ...anew, ...own }, NOTHING, anew.groups);
+      this.#tell({ ...known, ...own }, known.groups, NOTHING);
     }
   }
 
@@ -96,9 +99,16 @@ export class LocalWishes {
   }
 
   #knownOf(view: EntryView): Known {
-    const { accountId, subject, plainNodes } = view;
-    const groups = new Map<string, number>();
-    if ((plainNodes & ~(1 << this.#node) & ~(1 << NODE_FAR)) !== 0) groups.set("", 1);
+    const { accountId, subject } = view;
+    const groups = this.#groupsOf(view);
+    return { accountId, subject, groups, ...this.#placesOf({ accountId, subject }) };
+  }
+
+  #groupsOf(view: EntryView): ReadonlyMap<string, number> {
+    const isPlain = (view.plainNodes & ~(1 << this.#node) & ~(1 << NODE_FAR)) !== 0;
+    const few = isPlain ? PLAINLY : NOTHING;
+    if (view.memberCount === 0) return few;
+    const groups = new Map(few);
     for (let i = 0; i < view.memberCount; i++) {
       const node = view.nodes[i]!;
       if (node === this.#node || node === NODE_FAR) continue;
@@ -106,46 +116,29 @@ export class LocalWishes {
       this.#queueNames.set(view.queueIds[i]!, queue);
       groups.set(queue, (groups.get(queue) ?? 0) + view.members[i]!);
     }
-    return this.#named({ accountId, subject, groups });
-  }
-
-  #named({ accountId, subject, groups }: Pick<Known, "accountId" | "subject" | "groups">): Known {
-    const account = this.#accounts.byId(accountId);
-    const name = account === undefined ? undefined : byteStringOfText(account.name);
-    return { accountId, subject, groups, account: name, shadows: StreamShadows.of(account, subject) };
+    return groups;
   }
 
   /** Says what is different between two states of one subject. */
   #tell(known: Known, before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): void {
-    this.#tellOwn(known, before, after);
-    if (known.shadows.length > 0) this.#tellImports(known, before, after);
+    if (before === after) return;
+    for (const [queue, weight] of before) if (!after.has(queue)) this.#tellGroup(known, queue, 0, -weight);
+    for (const [queue, weight] of after)
+      this.#tellGroup(known, queue, weight, weight - (before.get(queue) ?? 0));
   }
 
-  #tellOwn(
-    { account, subject }: Known,
-    before: ReadonlyMap<string, number>,
-    after: ReadonlyMap<string, number>,
-  ): void {
-    if (account === undefined) return;
-    for (const queue of queuesOf(before, after)) {
-      const weight = after.get(queue) ?? 0;
-      if (weight === (before.get(queue) ?? 0)) continue;
-      this.#core.wantsHere("own", { account, subject, queue, origin: "" }, weight);
-    }
+  /** `more`: by how much the members have become more than they were. */
+  #tellGroup({ account, subject, shadows }: Known, queue: string, weight: number, more: number): void {
+    if (more === 0) return;
+    if (account !== null) this.#core.wantsHere("own", { account, subject, queue, origin: "" }, weight);
+    this.#imports.add(shadows, queue, more);
   }
 
-  #tellImports(
-    { shadows }: Known,
-    before: ReadonlyMap<string, number>,
-    after: ReadonlyMap<string, number>,
-  ): void {
-    for (const queue of queuesOf(before, after)) {
-      this.#imports.add(shadows, queue, (after.get(queue) ?? 0) - (before.get(queue) ?? 0));
-    }
+  #placesOf({
+    accountId,
+    subject,
+  }: Pick<Known, "accountId" | "subject">): Pick<Known, "account" | "shadows"> {
+    const account = this.#accounts.byId(accountId);
+    return { account: account?.byteName ?? null, shadows: StreamShadows.of(account, subject) };
   }
-}
-
-function queuesOf(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Iterable<string> {
-  if (before.size === 0) return after.keys();
-  return after.size === 0 ? before.keys() : new Set([...before.keys(), ...after.keys()]);
 }

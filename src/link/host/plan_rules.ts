@@ -19,7 +19,7 @@ import {
   type TargetRules,
   type TargetWriter,
 } from "../../shard/plan_rules.ts";
-import { byteStringOf, byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
+import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 import type { Link } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import { LOCAL_ORIGIN, type Origin } from "../core/routing.ts";
@@ -121,7 +121,7 @@ export class LinkPlanRules implements PlanRules, TargetRules {
   }
 
   #nameOf(account: number): string {
-    return byteStringOfText(this.#sources.shard.accounts.byId(account)?.name ?? "");
+    return this.#sources.shard.accounts.byId(account)?.byteName ?? "";
   }
 }
 

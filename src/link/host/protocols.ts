@@ -4,7 +4,6 @@ import { readFileSync } from "node:fs";
 import type { HashComparison } from "../../auth/password.ts";
 import { newNuid } from "../../base/nuid.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
-import type { LinksQuery } from "../../shard/shard_options.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestLedger } from "../core/ledger.ts";
 import type {
@@ -37,6 +36,8 @@ export interface ProtocolsHost {
   readonly logins: LeafLogins;
   readonly notices: LeafNotices;
   readonly compareHash: HashComparison;
+  /** Whether there is such an account. */
+  hasAccount(name: string): boolean;
   account(name: string): LeafAccount | undefined;
   tell(news: LinksNews): void;
 }
@@ -66,9 +67,10 @@ export class Protocols {
     if (this.routes?.cluster.isDynamic) {
       this.#host.tell({ type: "clusterName", name: textOf(this.routes.cluster.name) });
     }
+    const { leafnodes } = this.#setup;
     this.gateways?.start();
     this.routes?.start();
-    this.leafs?.setRemotes(this.#setup.leafnodes!.options.remotes);
+    if (leafnodes !== null) this.leafs?.setRemotes(leafnodes.options.remotes);
   }
 
   /** The protocol for a connection that a listener took. */
@@ -114,18 +116,6 @@ export class Protocols {
     }
   }
 
-  /** The links, as monitoring shows them. */
-  report(query: LinksQuery): unknown {
-    switch (query.what) {
-      case "routes":
-        return this.routes?.reports() ?? [];
-      case "gateways":
-        return this.gateways?.status(query) ?? null;
-      case "leafs":
-        return this.leafs?.report() ?? [];
-    }
-  }
-
   /** A route is up: it is told of the clusters that this server is connected to. */
   greetRoute(route: Link): void {
     const lines = this.gateways?.infoForRoute() ?? "";
@@ -133,13 +123,13 @@ export class Protocols {
   }
 
   #createRoutes(cluster: NonNullable<LinksSetup["cluster"]>): RouteMesh {
-    const { clock, dialer, log, events, ledger, compareHash, tell, account } = this.#host;
+    const { clock, dialer, log, events, ledger, compareHash, tell, hasAccount } = this.#host;
     return new RouteMesh(routeSettings(this.#setup, cluster, compareHash), newNuid(), {
       clock,
       dialer,
       log,
       events,
-      hasAccount: (name) => account(name) !== undefined || this.#setup.isOperatorMode,
+      hasAccount: (name) => hasAccount(name) || this.#setup.isOperatorMode,
       certificateVerdict: (connection) => {
         const { authorization, tls, routes } = cluster.options;
         return certificateVerdict(connection, tls, authorization?.user ?? "", routes);

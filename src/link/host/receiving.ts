@@ -18,6 +18,7 @@ import {
 import { type Connection, STATE_CLOSING } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import type { LinkPeer } from "../core/link.ts";
+import type { LinkOperation } from "../core/operation.ts";
 import { parseOperation } from "../core/operation_parser.ts";
 import type { AccountNames } from "./account_names.ts";
 
@@ -29,6 +30,8 @@ export interface ReceivingLink {
   readonly isRegistered: boolean;
   /** An operation too long for the receive buffer, being collected; null for none. */
   collected: Collected | null;
+  /** The peer sent this operation: it counts, and is traced. */
+  note(operation: LinkOperation): void;
 }
 
 interface Collected {
@@ -112,6 +115,7 @@ export class Receiving {
     const parsed = parseOperation(bytes, at, end, link.peer.rules);
     switch (parsed.state) {
       case "operation":
+        link.note(parsed.operation);
         link.peer.take(parsed.operation);
         return parsed.next;
       case "error":

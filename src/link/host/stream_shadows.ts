@@ -12,15 +12,17 @@ export interface Shadow {
   readonly subject: string;
 }
 
+const NONE: readonly Shadow[] = [];
+
 export class StreamShadows {
-  readonly #core: LinkCore;
+  readonly #core: Pick<LinkCore, "wantsHere">;
   readonly #tag: string;
   /** Under which routes hear of it: "" for this server's own, `_` for leaf nodes'. */
   readonly #origin: string;
   /** Members in all, by (account, subject, queue). */
   readonly #totals = new Map<string, number>();
 
-  constructor(core: LinkCore, tag: string, origin: string) {
+  constructor(core: Pick<LinkCore, "wantsHere">, tag: string, origin: string) {
     this.#core = core;
     this.#tag = tag;
     this.#origin = origin;
@@ -28,7 +30,9 @@ export class StreamShadows {
 
   /** Where interest of an account in a subject, a byte string, is interest in streams of others. */
   static of(account: ShardAccount | undefined, subject: string): readonly Shadow[] {
-    return (account?.definition.streamImports ?? []).flatMap((imported) => {
+    const imports = account?.definition.streamImports ?? [];
+    if (imports.length === 0) return NONE;
+    return imports.flatMap((imported) => {
       const shadow = shadowSubject(imported, subject);
       return shadow === null ? [] : [{ account: byteStringOfText(imported.exporterName), subject: shadow }];
     });

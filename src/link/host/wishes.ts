@@ -13,6 +13,7 @@ import { bytesOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link } from "../core/link.ts";
 import type { LinkInterest } from "../core/routing.ts";
 
+/** There may be millions: a list of those of one entry is made of themselves. */
 interface Wish extends LinkInterest {
   readonly account: number;
   readonly subject: string;
@@ -21,19 +22,24 @@ interface Wish extends LinkInterest {
   /** Queue id, 0 for a plain one. */
   readonly queueId: number;
   readonly generationWord: number;
+  /** The next wish of the same entry. */
+  next: Wish | null;
 }
 
-const NO_WISHES: readonly Wish[] = [];
+const NO_WISHES: ReadonlySet<Wish> = new Set();
+
+type WishesShard = Pick<ShardContext, "node" | "shared" | "engine" | "index">;
 
 export class LinkWishes {
-  readonly #shard: ShardContext;
+  readonly #shard: WishesShard;
   readonly #generations: LocalGenerations;
   /** Where subjects lie while they are hashed: the engine reads the shared memory alone. */
   readonly #scratch: number;
-  readonly #byLink = new Map<Link, Map<string, Wish>>();
-  readonly #byEntry = new Map<number, Wish[]>();
+  readonly #byLink = new Map<Link, Set<Wish>>();
+  /** The last wish that was added, the others after it. */
+  readonly #byEntry = new Map<number, Wish>();
 
-  constructor(shard: ShardContext) {
+  constructor(shard: WishesShard) {
     this.#shard = shard;
     this.#generations = new LocalGenerations(shard.shared, shard.engine, shard.node);
     this.#scratch = shard.shared.map.area(shard.node).scratch;
@@ -44,44 +50,35 @@ export class LinkWishes {
    */
   set(link: Link, account: number, key: InterestKey, wanted: number): boolean {
     const weight = Math.min(wanted, MEMBERS_MAX);
-    if (weight === 0) {
-      this.takeBack(link, key);
+    const bytes = bytesOf(key.subject);
+    const known = this.#find(link, account, bytes, key);
+    if (known !== null) {
+      if (weight === 0) {
+        this.#byLink.get(link)!.delete(known);
+        this.#remove(known);
+      } else if (weight !== known.weight) this.#change(known, weight);
       return true;
     }
-    const wishes = this.#byLink.getOrInsertComputed(link, () => new Map());
-    const name = nameOf(key);
-    const known = wishes.get(name);
-    if (known !== undefined) {
-      if (weight !== known.weight) this.#change(known, weight);
-      return true;
-    }
-    const added = this.#add(link, account, key, weight);
+    if (weight === 0) return true;
+    const added = this.#add(link, account, bytes, key, weight);
     if (added === null) return false;
-    wishes.set(name, added);
+    this.#byLink.getOrInsertComputed(link, () => new Set()).add(added);
     return true;
-  }
-
-  /** A link wants this no more, whether or not its account is still there. */
-  takeBack(link: Link, key: InterestKey): void {
-    const wishes = this.#byLink.get(link);
-    const name = nameOf(key);
-    const known = wishes?.get(name);
-    if (known === undefined) return;
-    wishes!.delete(name);
-    this.#remove(known);
   }
 
   /** A link is gone. */
   forget(link: Link): void {
-    for (const wish of this.#byLink.get(link)?.values() ?? []) this.#remove(wish);
+    for (const wish of this.#byLink.get(link) ?? NO_WISHES) this.#remove(wish);
     this.#byLink.delete(link);
   }
 
   /** Every wish for a subject that was matched. */
   of(match: MatchResult): LinkInterest[] {
     const found: LinkInterest[] = [];
-    for (let i = 0; i < match.entryCount; i++)
-      found.push(...(this.#byEntry.get(match.entryIds[i]!) ?? NO_WISHES));
+    for (let i = 0; i < match.entryCount; i++) {
+      let wish = this.#byEntry.get(match.entryIds[i]!) ?? null;
+      for (; wish !== null; wish = wish.next) found.push(wish);
+    }
     return found;
   }
 
@@ -91,22 +88,35 @@ export class LinkWishes {
   }
 
   /** What a link wants. */
-  list(link: Link): readonly (Pick<Wish, "account" | "subject" | "queue"> & { readonly weight: number })[] {
-    return [...(this.#byLink.get(link)?.values() ?? [])];
+  list(link: Link): readonly {
+    readonly account: number;
+    readonly subject: string;
+    readonly queue: string;
+    readonly origin: string;
+    readonly weight: number;
+  }[] {
+    return [...(this.#byLink.get(link) ?? NO_WISHES)];
   }
 
   /** Plans that a link's wishes are part of are void: it lets other subjects through than before. */
   bumpAll(link: Link): void {
-    const words = new Set(
-      [...(this.#byLink.get(link)?.values() ?? [])].map(({ generationWord }) => generationWord),
-    );
+    const words = new Set<number>();
+    for (const { generationWord } of this.#byLink.get(link) ?? NO_WISHES) words.add(generationWord);
     for (const word of words) this.#generations.bump(word);
   }
 
-  #add(link: Link, account: number, key: InterestKey, weight: number): Wish | null {
+  /** The wish of a link that `key` names, its subject as `bytes`. */
+  #find(link: Link, account: number, bytes: Uint8Array, { queue, origin }: InterestKey): Wish | null {
+    const entry = this.#shard.index.find(account, bytes, 0, bytes.length);
+    let wish = this.#byEntry.get(entry) ?? null;
+    while (wish !== null && (wish.link !== link || wish.queue !== queue || wish.origin !== origin))
+      wish = wish.next;
+    return wish;
+  }
+
+  #add(link: Link, account: number, bytes: Uint8Array, key: InterestKey, weight: number): Wish | null {
     const { index, node } = this.#shard;
     const { subject, queue, origin } = key;
-    const bytes = bytesOf(subject);
     const queueBytes = bytesOf(queue);
     const far = isFar(link, key) ? NODE_FAR : node;
     const entry =
@@ -116,8 +126,20 @@ export class LinkWishes {
     if (entry === INDEX_FULL) return null;
     const queueId = queue === "" ? 0 : index.lastQueueId;
     const generationWord = this.#generationWord(account, bytes);
-    const wish: Wish = { link, account, subject, queue, origin, weight, entry, queueId, generationWord };
-    this.#byEntry.getOrInsertComputed(entry, () => []).push(wish);
+    const next = this.#byEntry.get(entry) ?? null;
+    const wish: Wish = {
+      link,
+      account,
+      subject,
+      queue,
+      origin,
+      weight,
+      entry,
+      queueId,
+      generationWord,
+      next,
+    };
+    this.#byEntry.set(entry, wish);
     this.#generations.bump(generationWord);
     return wish;
   }
@@ -148,17 +170,28 @@ export class LinkWishes {
   #remove(wish: Wish): void {
     const { link, entry, queueId, weight } = wish;
     const { index, node } = this.#shard;
-    const others = this.#byEntry.get(entry)!.filter((other) => other !== wish);
-    if (others.length > 0) this.#byEntry.set(entry, others);
-    else this.#byEntry.delete(entry);
+    this.#unlink(wish);
     this.#generations.bump(wish.generationWord);
     if (queueId !== 0) index.removeQueue(isFar(link, wish) ? NODE_FAR : node, entry, queueId, weight);
-    else if (!others.some((other) => other.queueId === 0)) index.removePlain(node, entry);
+    else if (!this.#isWantedPlainly(entry)) index.removePlain(node, entry);
   }
-}
 
-function nameOf({ account, subject, queue, origin }: InterestKey): string {
-  return `${account} ${subject} ${queue} ${origin}`;
+  /** Takes a wish out of the list of its entry. */
+  #unlink(wish: Wish): void {
+    const first = this.#byEntry.get(wish.entry)!;
+    if (first !== wish) {
+      let before = first;
+      while (before.next !== wish) before = before.next!;
+      before.next = wish.next;
+    } else if (wish.next !== null) this.#byEntry.set(wish.entry, wish.next);
+    else this.#byEntry.delete(wish.entry);
+  }
+
+  #isWantedPlainly(entry: number): boolean {
+    let wish = this.#byEntry.get(entry) ?? null;
+    while (wish !== null && wish.queueId !== 0) wish = wish.next;
+    return wish !== null;
+  }
 }
 
 /** Served by members of this server and its cluster first. */

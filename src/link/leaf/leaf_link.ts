@@ -186,6 +186,7 @@ export class LeafLink implements RegisteredLeaf {
     const form = { hasOrigin: false, takesHeaders: this.takesHeaders };
     const prefix = this.messagePrefix(account, subject);
     this.#channel.send(frameMessage(prefix, { ...message, content: sent }, queues, form));
+    this.connection.countSent?.(sent.bytes.length);
   }
 
   /** The peer sent something the engine took: it is alive. */

@@ -63,7 +63,6 @@ export class RouteLink implements LinkPeer, Link {
   remoteId = "";
   /** What the peer said last of itself. */
   info: LinkInfo = EMPTY_LINK_INFO;
-  readonly startedMs: number;
 
   readonly #owner: RouteOwner;
   readonly #origin: RouteOrigin;
@@ -80,7 +79,6 @@ export class RouteLink implements LinkPeer, Link {
     this.url = origin.url;
     this.isSolicited = origin.url !== null;
     this.isExplicit = origin.isExplicit;
-    this.startedMs = owner.clock.nowMs();
     this.#owner = owner;
     this.#origin = origin;
     const { heartbeat, controlLineBytesMax } = owner.settings;
@@ -213,6 +211,7 @@ export class RouteLink implements LinkPeer, Link {
     const form = { hasOrigin: this.#namesOrigin(origin), takesHeaders: this.takesHeaders };
     const prefix = this.messagePrefix(account, subject, origin);
     this.connection.send(frameMessage(prefix, message, queues, form));
+    this.connection.countSent?.(message.content.bytes.length);
   }
 
   /** Sends what is no handshake: interest, gossip, news of this server. */

@@ -437,16 +437,13 @@ test("reports() shows what /routez does", () => {
   raw.say("RS+ $G foo", "RS+ $G bar q 1");
   clock.advance(1000);
   raw.say("PONG");
-  expect(n.mesh.reports()).toEqual([
+  expect(n.mesh.reports()).toMatchObject([
     {
-      id: 2,
+      connection: { id: 2, remoteIp: "127.0.0.1", remotePort: 50_002 },
       remoteId: "NR",
       remoteName: "R",
       isSolicited: false,
       isConfigured: false,
-      ip: "127.0.0.1",
-      port: 50_002,
-      ageMs: 1000,
       roundTripNs: 0,
       importPermission: null,
       exportPermission: null,

@@ -171,7 +171,7 @@ export class RouteMesh implements RouteOwner {
 
   /** What /routez shows of each route; the host adds what it counts. */
   reports(): RouteReport[] {
-    return [...this.#routes.values()].map((route) => routeReport(route, this.clock.nowMs()));
+    return [...this.#routes.values()].map(routeReport);
   }
 
   // What a route asks of its owner.

@@ -1,18 +1,16 @@
 import { textOf } from "../../subject/byte_string.ts";
+import type { LinkConnection } from "../core/link.ts";
 import type { LinkPermission } from "../core/link_info.ts";
 import type { RouteLink } from "./route_link.ts";
 
 /** What monitoring shows of a route, as far as its protocol knows it. Texts are texts again. */
 export interface RouteReport {
-  readonly id: number;
+  readonly connection: LinkConnection;
   readonly remoteId: string;
   readonly remoteName: string;
   readonly isSolicited: boolean;
   /** Its URL stands in this server's configuration. */
   readonly isConfigured: boolean;
-  readonly ip: string;
-  readonly port: number;
-  readonly ageMs: number;
   /** 0 before the first measurement. */
   readonly roundTripNs: number;
   /** As the peer sent them, null without. */
@@ -22,17 +20,14 @@ export interface RouteReport {
   readonly compression: string;
 }
 
-export function routeReport(route: RouteLink, nowMs: number): RouteReport {
+export function routeReport(route: RouteLink): RouteReport {
   const { connection, info } = route;
   return {
-    id: connection.id,
+    connection,
     remoteId: textOf(route.remoteId),
     remoteName: textOf(info.serverName),
     isSolicited: route.isSolicited,
     isConfigured: route.isExplicit,
-    ip: connection.remoteIp,
-    port: connection.remotePort,
-    ageMs: nowMs - route.startedMs,
     roundTripNs: Math.round(route.rttMs * 1e6),
     importPermission: shown(info.import),
     exportPermission: shown(info.export),

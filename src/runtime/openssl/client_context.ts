@@ -1,19 +1,8 @@
 /** What OpenSSL dials with: whom it trusts, and the certificate that it shows to who asks. */
-import { assert } from "../../base/assert.ts";
 import type { TlsOptions } from "../../config/tls.ts";
 import { certificateSets } from "../certificate_sets.ts";
-import { isIpAddress } from "../posix/socket_address.ts";
-import {
-  SSL_CTRL_SET_TLSEXT_HOSTNAME,
-  TLSEXT_NAMETYPE_HOST_NAME,
-  X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
-  X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
-} from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
 import { createContext } from "./server_context.ts";
-
-/** Go looks at alternative names alone, whose `*` stands for a whole label. */
-const NAME_FLAGS = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
 
 export type ClientContextResult =
   | { readonly ok: true; readonly address: number }
@@ -25,25 +14,4 @@ export function createClientContext(openSsl: OpenSsl, options: TlsOptions): Clie
   const { pairs } = certificateSets(options)[0]!;
   const created = createContext(openSsl, "client", options, pairs);
   return typeof created === "string" ? { ok: false, reason: created } : { ok: true, address: created };
-}
-
-/**
- * Makes an `SSL` the client's side, of a server with this host name or IP address. The server is told the name it is asked
- * for, but not an address. Source: Go crypto/tls `hostnameInSNI`.
- */
-export function setServerName(openSsl: OpenSsl, connection: number, serverName: string): void {
-  const { functions } = openSsl;
-  const name = serverName.replace(/\.$/, "");
-  functions.SSL_set_connect_state(connection);
-  functions.SSL_set_hostflags(connection, NAME_FLAGS);
-  // Without a name OpenSSL would take any.
-  const isTaken = name !== "" && functions.SSL_set1_host(connection, openSsl.addressOfText(name)) === 1;
-  assert(isTaken, "a server that is dialled has a name to be verified");
-  if (isIpAddress(name)) return;
-  functions.SSL_ctrl(
-    connection,
-    SSL_CTRL_SET_TLSEXT_HOSTNAME,
-    TLSEXT_NAMETYPE_HOST_NAME,
-    openSsl.addressOfText(name),
-  );
 }

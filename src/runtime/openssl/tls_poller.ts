@@ -18,7 +18,7 @@ import {
   type TlsLayer,
   type TlsSession,
 } from "../tls.ts";
-import { setServerName } from "./client_context.ts";
+import { setServerName } from "./dialled_name.ts";
 import { handshakeErrorOf } from "./handshake_errors.ts";
 import {
   RECORD_BYTES_MAX,

@@ -1,0 +1,191 @@
+/** What monitoring shows of the links of this shard: what their protocols know, and what their connections count. Cold. */
+
+import { CloseReason } from "../../protocol/close_reason.ts";
+import type { LinkShard } from "../../shard/link_host.ts";
+import type {
+  GatewayRecord,
+  GatewaysRecord,
+  LeafRecord,
+  LinkAccountCounters,
+  LinkAccounts,
+  LinkCountByKind,
+  LinkCounts,
+  LinkRecord,
+  LinkSubscription,
+  LinkTraffic,
+  RouteRecord,
+} from "../../shard/link_records.ts";
+import { tlsRecord } from "../../shard/peer_identity.ts";
+import { textOf } from "../../subject/byte_string.ts";
+import type { LinkKind } from "../core/link.ts";
+import type { GatewayLinkStatus, GatewayStatusQuery } from "../gateway/gateway_status.ts";
+import type { LeafReport } from "../leaf/leaf_report.ts";
+import type { HostLink, LinkConnections } from "./connections.ts";
+import type { Protocols } from "./protocols.ts";
+import type { LinkWishes } from "./wishes.ts";
+
+const NS_PER_MS = 1e6;
+const COUNTED_AS: Readonly<Record<LinkKind, keyof LinkCountByKind>> = {
+  route: "routes",
+  gateway: "gateways",
+  leaf: "leafnodes",
+};
+
+const NO_COUNTERS: LinkAccountCounters = {
+  leafnodes: 0,
+  byLeafnodes: { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 },
+};
+
+export class LinkReports {
+  readonly #shard: LinkShard;
+  readonly #connections: LinkConnections;
+  readonly #wishes: LinkWishes;
+  readonly #slowConsumers = { routes: 0, gateways: 0, leafnodes: 0 };
+  /** What leaf links that are over have counted, by account. */
+  readonly #gone = new Map<string, LinkAccountCounters>();
+  readonly #staleConnections = { routes: 0, gateways: 0, leafnodes: 0 };
+
+  constructor(shard: LinkShard, connections: LinkConnections, wishes: LinkWishes) {
+    this.#shard = shard;
+    this.#connections = connections;
+    this.#wishes = wishes;
+  }
+
+  /** A link is over: counts those that were too slow, or silent for too long. */
+  noteEnd(kind: LinkKind, reason: CloseReason): void {
+    if (reason === CloseReason.SlowConsumerWriteDeadline) this.#slowConsumers[COUNTED_AS[kind]]++;
+    else if (reason === CloseReason.StaleConnection) this.#staleConnections[COUNTED_AS[kind]]++;
+  }
+
+  counts({ routes, gateways, leafs }: Protocols): LinkCounts {
+    return {
+      routes: [...(routes?.routes ?? [])].length,
+      leafnodes: leafs?.count ?? 0,
+      slowConsumers: { ...this.#slowConsumers },
+      staleConnections: { ...this.#staleConnections },
+      remoteGateways: (gateways?.remotes() ?? []).map(({ name, addresses }) => ({
+        name: textOf(name),
+        urls: addresses.map(textOf),
+      })),
+    };
+  }
+
+  accounts({ leafs }: Protocols): LinkAccounts {
+    const all = new Map(this.#gone);
+    for (const { id, account } of leafs?.report() ?? []) {
+      const name = textOf(account);
+      const { leafnodes, byLeafnodes } = all.get(name) ?? NO_COUNTERS;
+      all.set(name, {
+        leafnodes: leafnodes + 1,
+        byLeafnodes: withTraffic(byLeafnodes, this.#shard.countersOf(this.#connections.byId(id).connection)),
+      });
+    }
+    return Object.fromEntries(all);
+  }
+
+  /** A leaf link is over; what it counted its account keeps. */
+  noteLeafEnd({ account, ...traffic }: LeafRecord): void {
+    const { inMessages, inBytes, outMessages, outBytes } = traffic;
+    const { byLeafnodes } = this.#gone.get(account) ?? NO_COUNTERS;
+    const counted = withTraffic(byLeafnodes, [inMessages, inBytes, outMessages, outBytes]);
+    this.#gone.set(account, { leafnodes: 0, byLeafnodes: counted });
+  }
+
+  routes({ routes }: Protocols, listsSubscriptions: boolean): RouteRecord[] {
+    return (routes?.reports() ?? []).map(({ connection, subscriptionCount, roundTripNs, ...report }) => {
+      const host = connection as HostLink;
+      const subscriptions = listsSubscriptions ? this.#subscriptionsOf(host) : [];
+      return { ...report, ...this.#record(host, roundTripNs), subscriptionCount, subscriptions };
+    });
+  }
+
+  gateways({ gateways }: Protocols, query: GatewayStatusQuery): GatewaysRecord | null {
+    if (gateways === null) return null;
+    const { outbound, inbound, ...own } = gateways.status(query);
+    const record = (link: GatewayLinkStatus) => this.#gateway(link);
+    return { ...own, outbound: outbound.map(record), inbound: inbound.map(record) };
+  }
+
+  /** Of one account, or of all (""). */
+  leafs({ leafs }: Protocols, account: string, listsSubscriptions: boolean): LeafRecord[] {
+    const records = (leafs?.report() ?? []).map((report) => this.leaf(report, listsSubscriptions));
+    return account === "" ? records : records.filter((leaf) => leaf.account === account);
+  }
+
+  leaf(report: LeafReport, listsSubscriptions: boolean): LeafRecord {
+    const { isSpoke, isSolicited, isIsolated, compression, isWebSocket, subscriptionCount } = report;
+    const account = textOf(report.account);
+    const subscriptions = listsSubscriptions ? report.subscriptions : [];
+    return {
+      ...this.#record(this.#connections.byId(report.id), Math.round(report.rttMs * NS_PER_MS)),
+      name: textOf(report.serverName),
+      version: textOf(report.version),
+      isSpoke,
+      isSolicited,
+      isIsolated,
+      account,
+      user: textOf(report.user),
+      compression,
+      isWebSocket,
+      proxyKey: report.proxyKey,
+      subscriptionCount,
+      subscriptions: subscriptions.map((subject) => ({
+        account,
+        subject: textOf(subject),
+        queue: "",
+        sid: textOf(subject),
+      })),
+    };
+  }
+
+  #gateway(link: GatewayLinkStatus): GatewayRecord {
+    const { name, isConfigured, id, remoteId, roundTripNs, subscriptionCount, accounts } = link;
+    const connection = this.#record(this.#connections.byId(id), roundTripNs);
+    return { ...connection, name, isConfigured, remoteId, accounts, subscriptionCount, subscriptions: [] };
+  }
+
+  #record(
+    { connection }: HostLink,
+    roundTripNs: number,
+  ): Omit<LinkRecord, "subscriptionCount" | "subscriptions"> {
+    const [inMessages, inBytes, outMessages, outBytes] = this.#shard.countersOf(connection);
+    return {
+      id: connection.clientId,
+      ip: connection.ip,
+      port: connection.port,
+      startMs: connection.startMs,
+      lastActivityMs: connection.lastActivityMs,
+      roundTripNs,
+      pendingBytes: this.#shard.outbound.pendingBytes(connection),
+      inMessages,
+      outMessages,
+      inBytes,
+      outBytes,
+      tls: tlsRecord(connection),
+    };
+  }
+
+  /** What the peer of a route wants, under the names that nats-server files it by. */
+  #subscriptionsOf({ registered }: HostLink): LinkSubscription[] {
+    if (registered === null) return [];
+    return this.#wishes.list(registered).map(({ account: id, subject, queue, origin }) => {
+      const account = this.#shard.accounts.byId(id)?.name ?? "";
+      const kind = origin === "" ? "R" : `L ${textOf(origin)}`;
+      const names = { subject: textOf(subject), queue: textOf(queue) };
+      const group = queue === "" ? "" : ` ${names.queue}`;
+      return { account, ...names, sid: `${kind} ${account} ${names.subject}${group}` };
+    });
+  }
+}
+
+function withTraffic(
+  traffic: LinkTraffic,
+  [inMessages, inBytes, outMessages, outBytes]: readonly [number, number, number, number],
+): LinkTraffic {
+  return {
+    inMessages: traffic.inMessages + inMessages,
+    inBytes: traffic.inBytes + inBytes,
+    outMessages: traffic.outMessages + outMessages,
+    outBytes: traffic.outBytes + outBytes,
+  };
+}
