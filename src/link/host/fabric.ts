@@ -125,11 +125,7 @@ export class ShardFabric implements LinkFabric {
     if (account === undefined) return;
     const waiting = this.#shard.nodeOfReply(account.id, message.subject);
     if (waiting >= 0) {
-      this.#shard.sendToNode(waiting, {
-        message: held(account.id | CONTEXT_IS_RESPONSE, message),
-        isPlain: true,
-        queues: NO_QUEUES,
-      });
+      this.#shard.sendAnswer(waiting, held(account.id | CONTEXT_IS_RESPONSE, message));
       return;
     }
     if (isMeasuredReply(message.reply)) this.onRequest(message.account, message.reply);
@@ -154,8 +150,11 @@ export class ShardFabric implements LinkFabric {
 
   enter(link: Link, message: LinkMessage): LinkMessage | null {
     const connection = this.#connectionOf(link);
-    const entered = this.#shard.enter(connection, held(connection.account.id, message), message.subject);
-    return entered === null ? null : { ...message, subject: entered };
+    const { id } = connection.account;
+    const entered = this.#shard.enter(connection, held(id, message), message.subject);
+    // An answer that somebody of this server waits for has reached its end.
+    if (entered === null || this.#shard.nodeOfReply(id, entered) >= 0) return null;
+    return { ...message, subject: entered };
   }
 
   watchReply(account: string, subject: string, isWatched: boolean): void {
