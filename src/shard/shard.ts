@@ -479,7 +479,9 @@ export class Shard implements LinkShard {
 
   sendAnswer(node: number, message: HeldMessage): void {
     if (node === this.node) this.#services.takeAnswer(message);
-    else this.#rings.send(node, { message, isPlain: true, queues: NO_QUEUES });
+    // A peer may make subjects up.
+    else if (this.shared.map.hasConnections(node))
+      this.#rings.send(node, { message, isPlain: true, queues: NO_QUEUES });
   }
 
   waitForRoom(node: number): void {
