@@ -55,13 +55,13 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CORE}/routing.ts`,
-        from: 'const isOfCluster = to.kind === "leaf" && cluster !== "" && to.cluster === cluster;',
-        to: "const isOfCluster = false as boolean;",
+        from: 'to.kind === "leaf" && cluster !== "" && to.cluster === cluster && !isImported(origin, to);',
+        to: "false as boolean;",
       },
       {
-        file: `${CORE}/link_core.ts`,
-        from: 'if (of !== "" && of === origin.cluster) continue;',
-        to: "",
+        file: `${CORE}/routing.ts`,
+        from: 'return of !== "" && of === origin.cluster && !isImported(origin, link);',
+        to: "return false;",
       },
     ],
   },
@@ -150,8 +150,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CORE}/link_core.ts`,
-        from: "&& !isServed(wish.link)",
-        to: "&& (true || isServed(wish.link))",
+        from: "&& !served.has(wish.link)",
+        to: "&& (true || served.has(wish.link))",
       },
     ],
   },

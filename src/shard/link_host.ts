@@ -32,6 +32,8 @@ export interface LinkShard extends ShardContext {
   replyPattern(account: number): string;
   /** Hands a message to one node; waits for room where there is none. */
   sendToNode(node: number, delivery: Delivery): void;
+  /** Hands the answer to a service's request to the shard that waits for it, this one or another. */
+  sendAnswer(node: number, message: HeldMessage): void;
   waitForRoom(node: number): void;
   /** Publishes in the system account. */
   publishSystem(subject: string, json: string): void;

@@ -147,6 +147,7 @@ const OUTBOXES_HELD_MAX = 64;
 /** Idle for this long after work, a shard tidies up. */
 const TIDY_AFTER_MS = 1000;
 const HOUR_MS = 3_600_000;
+const NO_QUEUES = new Int32Array(0);
 /** Subscriptions of a closed connection that monitoring still shows. */
 const CLOSED_SUBSCRIPTIONS_MAX = 256;
 
@@ -544,6 +545,13 @@ export class Shard implements LinkShard, UpgradeHost {
 
   sendToNode(node: number, delivery: Delivery): void {
     this.#rings.send(node, delivery);
+  }
+
+  sendAnswer(node: number, message: HeldMessage): void {
+    if (node === this.node) this.#services.takeAnswer(message);
+    // A peer may make subjects up.
+    else if (this.shared.map.hasConnections(node))
+      this.#rings.send(node, { message, isPlain: true, queues: NO_QUEUES });
   }
 
   waitForRoom(node: number): void {

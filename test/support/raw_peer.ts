@@ -8,6 +8,7 @@ export async function connectPeer(
   kind: "leaf" | "route",
   log: readonly string[],
   name = "PEER",
+  login: { readonly user?: string; readonly pass?: string } = {},
 ): Promise<RawClient> {
   const what = kind === "leaf" ? "leafnode" : "route";
   const listening = new RegExp(`Listening for ${what} connections on .*:(\\d+)`);
@@ -19,7 +20,8 @@ export async function connectPeer(
   const peer = await RawClient.open(Number(port()));
   await peer.readUntil("\r\n");
   const fields = { server_id: name, version: "2.15.2", headers: true };
-  if (kind === "leaf") peer.send(`CONNECT ${JSON.stringify({ ...fields, name, cluster: name })}\r\n`);
+  if (kind === "leaf")
+    peer.send(`CONNECT ${JSON.stringify({ ...fields, ...login, name, cluster: name })}\r\n`);
   else {
     peer.send(`CONNECT ${JSON.stringify({ name, cluster: "C", headers: true, lnoc: true })}\r\n`);
     const info = {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Link, LinkMessage } from "./link.ts";
 import { LinkCore, type LinkFabric, type Matches, type ReplyRouting } from "./link_core.ts";
 import { FakeClock } from "./testing/fake_clock.ts";
-import { testLink } from "./testing/test_link.ts";
+import { type TestLink, testLink } from "./testing/test_link.ts";
 
 const MESSAGE: LinkMessage = {
   account: "$G",
@@ -64,5 +64,40 @@ describe("LinkCore.message()", () => {
       expect(asked).toBe(names.length);
       expect(performance.now() - startMs).toBeLessThan(1000);
     }
+  });
+
+  test("serves groups of leaf nodes by way of their accounts' imports, where nobody here does", () => {
+    const leaf = testLink({ kind: "leaf", role: "spoke", account: "IM", cluster: "LC" });
+    const links = [{ link: leaf, queue: "q", weight: 1, origin: "LC" }];
+    const imports = [{ account: "IM", subject: "in.a", links }];
+    const { core, delivered } = coreWith({ imports });
+    core.fromHere(MESSAGE, false, ["q"]);
+    core.message(route, MESSAGE, ["q"]);
+    expect(leaf.sent.map(({ message, queues }) => [message.account, message.subject, queues.join()])).toEqual(
+      [
+        ["IM", "in.a", "q"],
+        ["IM", "in.a", "q"],
+      ],
+    );
+    const crowded = coreWith({ imports, membersHere: new Map([["q", 1]]) });
+    crowded.core.message(route, MESSAGE, ["q"]);
+    expect([delivered, crowded.delivered, leaf.sent.length]).toEqual([
+      [],
+      [{ isPlain: false, queues: ["q"] }],
+      2,
+    ]);
+  });
+
+  test("keeps a leaf node's message from its own cluster, unless another account imports it", () => {
+    const [from, same, other] = ["$G", "$G", "IM"].map((account) =>
+      testLink({ kind: "leaf", role: "spoke", account, cluster: "LC" }),
+    ) as [TestLink, TestLink, TestLink];
+    const wish = (link: Link) => ({ link, queue: "", weight: 1, origin: "LC" });
+    const { core } = coreWith({
+      links: [wish(same)],
+      imports: [{ account: "IM", subject: "in.a", links: [wish(other)] }],
+    });
+    core.message(from, MESSAGE, []);
+    expect([same.sent.length, other.sent.map(({ message }) => message.subject)]).toEqual([0, ["in.a"]]);
   });
 });

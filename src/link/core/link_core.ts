@@ -6,7 +6,7 @@
 import { InterestLedger, type LocalTag } from "./ledger.ts";
 import type { InterestKey, Link, LinkClock, LinkEvents, LinkMessage } from "./link.ts";
 import { RecentInterest } from "./recent_interest.ts";
-import { type LinkInterest, LOCAL_ORIGIN, mayCross, type Origin, pickMember } from "./routing.ts";
+import { isOfOrigin, type LinkInterest, LOCAL_ORIGIN, mayCross, type Origin, pickMember } from "./routing.ts";
 
 /** Who wants a message on a subject, of this server and behind its links. */
 export interface Matches {
@@ -169,9 +169,10 @@ export class LinkCore implements LinkEvents {
   /** Which links a message goes to for plain interest: what plans of the links shard are made of. */
   plainLinks(origin: Origin, subject: string, account: string, wishes: readonly LinkInterest[]): Link[] {
     const links = new Set<Link>();
-    for (const { link, queue, origin: of } of wishes) {
+    for (const wish of wishes) {
+      const { link, queue } = wish;
       if (queue !== "" || links.has(link) || !mayCross(origin, link, subject)) continue;
-      if (of !== "" && of === origin.cluster) continue;
+      if (isOfOrigin(origin, wish)) continue;
       if (link.maySend(account, subject)) links.add(link);
     }
     return [...links];
@@ -187,46 +188,51 @@ export class LinkCore implements LinkEvents {
   ): number {
     const { account, subject } = message;
     const matches = this.#fabric.match(account, subject);
-    const groups = new Map<Link, string[]>();
-    if (isPlain)
-      for (const link of this.plainLinks(origin, subject, account, matches.links)) groups.set(link, []);
+    const ways = waysOf(message, matches);
+    if (isPlain) {
+      for (const { subject, account, links, groups } of ways)
+        for (const link of this.plainLinks(origin, subject, account, links)) groups.set(link, []);
+    }
     const queuesHere: string[] = [];
-    const wishes = Map.groupBy(matches.links, ({ queue }) => queue);
+    const wayOf = new Map<LinkInterest, Way>();
+    for (const way of ways) for (const wish of way.links) wayOf.set(wish, way);
+    const wishes = Map.groupBy(wayOf.keys(), ({ queue }) => queue);
     // A member of the cluster with plain interest has the message from where it came; named for a group it would deliver
     // it again.
     const isFromRoute = origin.link?.kind === "route" && !origin.isAnswer;
     const served = new Set<Link>();
     for (const { link } of wishes.get("") ?? []) if (isFromRoute && link.kind === "route") served.add(link);
     // A peer may name a group twice: it is served once.
-    for (const queue of new Set(queues ?? namesOf(matches))) {
-      const candidates = (wishes.get(queue) ?? []).filter(
-        ({ link }) => link.maySend(account, subject) && !served.has(link),
-      );
+    for (const queue of new Set(queues ?? [...matches.membersHere.keys(), ...wishes.keys()])) {
+      if (queue === "") continue;
+      const candidates = (wishes.get(queue) ?? []).filter((wish) => {
+        const way = wayOf.get(wish)!;
+        return wish.link.maySend(way.account, way.subject) && !served.has(wish.link);
+      });
       const membersHere = goesHere ? (matches.membersHere.get(queue) ?? 0) : 0;
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
       if (picked === "here") queuesHere.push(queue);
-      else if (picked !== null) groups.getOrInsertComputed(picked.link, () => []).push(queue);
+      else if (picked !== null) {
+        const { groups } = wayOf.get(picked)!;
+        groups.getOrInsertComputed(picked.link, () => []).push(queue);
+      }
     }
     let afar: LinkMessage | null = null;
-    for (const [link, named] of groups) {
-      if (link.kind === "gateway") {
-        afar ??= withReply(message, this.#replies.outgoingReply(account, message.reply));
-        link.sendMessage(afar, named);
-      } else if (link.kind === "route" && origin.link?.kind === "route") {
-        // On its second route it is a message like any other.
-        link.sendMessage({ ...message, origin: "" }, named);
-      } else link.sendMessage(message, named);
-    }
-    for (const imported of isPlain ? matches.imports : []) {
-      // Other servers import by themselves what they get; leaf nodes are in one account alone.
-      for (const link of this.plainLinks(origin, imported.subject, imported.account, imported.links)) {
-        if (link.kind !== "leaf") continue;
-        link.sendMessage({ ...message, account: imported.account, subject: imported.subject }, []);
+    for (const way of ways) {
+      for (const [link, named] of way.groups) {
+        if (link.kind === "gateway") {
+          afar ??= withReply(message, this.#replies.outgoingReply(account, message.reply));
+          link.sendMessage(afar, named);
+        } else if (link.kind === "route" && origin.link?.kind === "route") {
+          // On its second route it is a message like any other.
+          link.sendMessage({ ...message, origin: "" }, named);
+        } else link.sendMessage({ ...message, account: way.account, subject: way.subject }, named);
       }
     }
     const isPlainHere = goesHere && isPlain && matches.isPlainHere;
     if (isPlainHere || queuesHere.length > 0) this.#deliver(message, isPlainHere, queuesHere);
-    return groups.size + queuesHere.length + (isPlainHere ? 1 : 0);
+    const taken = ways.reduce((sum, { groups }) => sum + groups.size, 0);
+    return taken + queuesHere.length + (isPlainHere ? 1 : 0);
   }
 
   /** To this server's own subscribers, as they are to see it. */
@@ -249,8 +255,17 @@ function withReply(message: LinkMessage, reply: string): LinkMessage {
   return reply === message.reply ? message : { ...message, reply };
 }
 
-function namesOf({ membersHere, links }: Matches): Set<string> {
-  const names = new Set(membersHere.keys());
-  for (const { queue } of links) if (queue !== "") names.add(queue);
-  return names;
+/** An account in which a message is wanted, and the links that it goes over there, with the groups it is to serve. */
+interface Way extends ImportMatch {
+  readonly groups: Map<Link, string[]>;
+}
+
+/** Its own account first. Other servers import by themselves what they get; leaf nodes are in one account alone. */
+function waysOf({ account, subject }: LinkMessage, { links, imports }: Matches): Way[] {
+  const own = { account, subject, links, groups: new Map() };
+  const others = imports.map((imported) => {
+    const leafs = imported.links.filter(({ link }) => link.kind === "leaf");
+    return { ...imported, links: leafs, groups: new Map() };
+  });
+  return [own, ...others];
 }

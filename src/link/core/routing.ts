@@ -40,7 +40,8 @@ const SERVICE_REPLY = "_R_.";
 export function mayCross(origin: Origin, to: Link, subject: string): boolean {
   const { link: from, cluster } = origin;
   if (to === from || to.role === "inbound") return false;
-  const isOfCluster = to.kind === "leaf" && cluster !== "" && to.cluster === cluster;
+  const isOfCluster =
+    to.kind === "leaf" && cluster !== "" && to.cluster === cluster && !isImported(origin, to);
   if (from === null) return true;
   if (origin.isAnswer) return to.kind !== "gateway" || !subject.startsWith(SERVICE_REPLY);
   switch (from.kind) {
@@ -53,6 +54,16 @@ export function mayCross(origin: Origin, to: Link, subject: string): boolean {
       if (to.kind === "route") return from.role === "spoke";
       return to.kind === "gateway" || to.role === "hub" || !isOfCluster;
   }
+}
+
+/** Whether interest is of the leaf nodes' cluster that a message came from. */
+export function isOfOrigin(origin: Origin, { link, origin: of }: LinkInterest): boolean {
+  return of !== "" && of === origin.cluster && !isImported(origin, link);
+}
+
+/** A leaf node's message on its way to another account: a server that is a leaf node in both has not had it there. */
+function isImported({ link: from }: Origin, to: Link): boolean {
+  return from?.kind === "leaf" && to.kind === "leaf" && from.account !== to.account;
 }
 
 /** Who serves a queue group: members of this server (`here`), one link, or nobody. */
@@ -73,9 +84,9 @@ export function pickMember(
   const from = origin.link;
   if (from?.kind === "route" && !origin.isAnswer)
     return pickForRoute(origin, membersHere, candidates, random);
-  const reachable = candidates.filter(({ link, origin: of }) => {
-    return mayCross(origin, link, subject) && (of === "" || of !== origin.cluster);
-  });
+  const reachable = candidates.filter(
+    (wish) => mayCross(origin, wish.link, subject) && !isOfOrigin(origin, wish),
+  );
   const near = reachable.filter(({ link, origin: of }) => link.kind === "route" && of === "");
   const picked = draw(membersHere, near, random);
   if (picked !== null) return picked;

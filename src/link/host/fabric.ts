@@ -53,7 +53,7 @@ export class ShardFabric implements LinkFabric {
   /** Set once, right after both are made. */
   local: LocalWishes | null = null;
   readonly #waiting = new WaitingWishes();
-  /** By account, those that are away now among them: what was wished in one may be taken back meanwhile. */
+  /** Of accounts that something was wanted of: it may be taken back while the account is away. */
   readonly #ids = new Map<string, number>();
 
   constructor(shard: LinkShard, wishes: LinkWishes, connectionOf: (link: Link) => Connection, log: LinkLog) {
@@ -71,6 +71,7 @@ export class ShardFabric implements LinkFabric {
       this.#keep(link, key, weight);
       return;
     }
+    this.#ids.set(key.account, account.id);
     if (!this.#wishes.set(link, account.id, key, weight)) {
       this.#log(
         "error",
@@ -86,7 +87,6 @@ export class ShardFabric implements LinkFabric {
 
   /** Accounts were defined anew: wishes that waited for one are wishes now. */
   accountsChanged(): void {
-    for (const { byteName, id } of this.#shard.accounts.all()) this.#ids.set(byteName, id);
     for (const name of this.#waiting.accounts) {
       if (this.#account(name) === undefined) continue;
       for (const { link, key, weight } of this.#waiting.take(name)) this.want(link, key, weight);
@@ -125,11 +125,7 @@ export class ShardFabric implements LinkFabric {
     if (account === undefined) return;
     const waiting = this.#shard.nodeOfReply(account.id, message.subject);
     if (waiting >= 0) {
-      this.#shard.sendToNode(waiting, {
-        message: held(account.id | CONTEXT_IS_RESPONSE, message),
-        isPlain: true,
-        queues: NO_QUEUES,
-      });
+      this.#shard.sendAnswer(waiting, held(account.id | CONTEXT_IS_RESPONSE, message));
       return;
     }
     if (isMeasuredReply(message.reply)) this.onRequest(message.account, message.reply);
@@ -154,8 +150,11 @@ export class ShardFabric implements LinkFabric {
 
   enter(link: Link, message: LinkMessage): LinkMessage | null {
     const connection = this.#connectionOf(link);
-    const entered = this.#shard.enter(connection, held(connection.account.id, message), message.subject);
-    return entered === null ? null : { ...message, subject: entered };
+    const { id } = connection.account;
+    const entered = this.#shard.enter(connection, held(id, message), message.subject);
+    // An answer that somebody of this server waits for has reached its end.
+    if (entered === null || this.#shard.nodeOfReply(id, entered) >= 0) return null;
+    return { ...message, subject: entered };
   }
 
   watchReply(account: string, subject: string, isWatched: boolean): void {
