@@ -511,7 +511,7 @@ rowsInParallel(
 );
 
 row("leafs 4.1: bad arguments end a leaf node without a word", async () => {
-  const lines = ["LS+ a b", "LS+ a b c d", "LS- a b c", "LMSG a", "LMSG a x", "HMSG a 20 10", "HMSG a 3"];
+  const lines = ["LS+ a b", "LS+ a b c d", "LMSG a", "LMSG a x", "HMSG a 20 10", "HMSG a 3"];
   for (const line of lines) {
     const leaf = await joinLeaf(await hubPort());
     leaf.send(line);
