@@ -1,4 +1,5 @@
-/** Time that passes only as events are taken: a heap of callbacks, in the order they are due, then in which they were set. */
+/** Time that passes only as events are taken: callbacks, in the order they are due, then in which they were set. */
+import { Heap } from "../../src/base/heap.ts";
 import type { LinkClock } from "../../src/link/core/link.ts";
 import type { SeededRandom } from "./random.ts";
 
@@ -10,7 +11,7 @@ interface Event {
 
 export class VirtualTime {
   nowMs = 0;
-  readonly #heap: Event[] = [];
+  readonly #heap = new Heap<Event>((a, b) => a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order));
   #order = 0;
   readonly #eventsMax: number;
   /** Events taken so far. */
@@ -24,7 +25,7 @@ export class VirtualTime {
   /** Calls back `ms` from now, behind what is due then already; returns how to call it off. */
   after(ms: number, callback: () => void): () => void {
     const event: Event = { dueMs: this.nowMs + Math.max(ms, 0), order: this.#order++, callback };
-    this.#push(event);
+    this.#heap.push(event);
     return () => {
       event.callback = null;
     };
@@ -41,45 +42,17 @@ export class VirtualTime {
 
   /** Lets time pass up to `untilMs`. */
   runUntil(untilMs: number): void {
-    for (let first = this.#heap[0]; first !== undefined && first.dueMs <= untilMs; first = this.#heap[0]) {
-      this.#pop();
+    for (
+      let first = this.#heap.first;
+      first !== undefined && first.dueMs <= untilMs;
+      first = this.#heap.first
+    ) {
+      this.#heap.pop();
       if (first.callback === null) continue;
       this.nowMs = first.dueMs;
       if (++this.count > this.#eventsMax) throw new Error(`${this.#eventsMax} events and no end`);
       first.callback();
     }
     this.nowMs = untilMs;
-  }
-
-  #isBefore(a: Event, b: Event): boolean {
-    return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
-  }
-
-  #push(event: Event): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!this.#isBefore(event, heap[parent]!)) break;
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = event;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && this.#isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!this.#isBefore(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
   }
 }

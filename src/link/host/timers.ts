@@ -1,4 +1,5 @@
-/** Callbacks in time for the protocols of links, over one timer of the shard: a binary heap by when they are due. */
+/** Callbacks in time for the protocols of links, over one timer of the shard. */
+import { Heap } from "../../base/heap.ts";
 import type { LinkClock } from "../core/link.ts";
 
 interface Timer {
@@ -10,7 +11,7 @@ interface Timer {
 export class LinkTimers implements LinkClock {
   readonly #now: () => number;
   readonly #watch: (dueMs: number) => void;
-  readonly #heap: Timer[] = [];
+  readonly #heap = new Heap<Timer>((a, b) => a.dueMs < b.dueMs);
 
   /** `watch` is told when to call fire() next, in milliseconds of `now`; each call replaces the last. */
   constructor(now: () => number, watch: (dueMs: number) => void) {
@@ -28,8 +29,8 @@ export class LinkTimers implements LinkClock {
 
   after(ms: number, callback: () => void): () => void {
     const timer: Timer = { dueMs: this.#now() + ms, callback };
-    this.#push(timer);
-    if (this.#heap[0] === timer) this.#watch(timer.dueMs);
+    this.#heap.push(timer);
+    if (this.#heap.first === timer) this.#watch(timer.dueMs);
     return () => {
       timer.callback = null;
     };
@@ -38,43 +39,15 @@ export class LinkTimers implements LinkClock {
   /** Calls back what is due. */
   fire(): void {
     const nowMs = this.#now();
-    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
+    for (let first = this.#heap.first; first !== undefined; first = this.#heap.first) {
       if (first.callback !== null && first.dueMs > nowMs) {
         this.#watch(first.dueMs);
         return;
       }
-      this.#pop();
+      this.#heap.pop();
       const { callback } = first;
       first.callback = null;
       callback?.();
     }
-  }
-
-  #push(timer: Timer): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    for (; at > 0; ) {
-      const parent = (at - 1) >> 1;
-      if (heap[parent]!.dueMs <= timer.dueMs) break;
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = timer;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && heap[child + 1]!.dueMs < heap[child]!.dueMs) child++;
-      if (heap[child]!.dueMs >= last.dueMs) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
   }
 }
