@@ -12,6 +12,7 @@ import {
   type Server as SocketServer,
 } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { hostPortText } from "../runtime/posix/socket_address.ts";
 import { normalizeBasePath, parseTarget } from "./http_path.ts";
 import { answerRequest, type HttpContext, type HttpReply } from "./http_routes.ts";
 import type { MonitorSource } from "./snapshot.ts";
@@ -111,7 +112,7 @@ export class HttpMonitor {
     await listen(listener, Math.max(isSecure ? httpsPort : httpPort, 0), host);
 
     const monitor = new HttpMonitor(listener, sockets, tls);
-    log.notice(`Starting ${isSecure ? "https" : "http"} monitor on ${joinHostPort(host, monitor.port)}`);
+    log.notice(`Starting ${isSecure ? "https" : "http"} monitor on ${hostPortText(host, monitor.port)}`);
     return monitor;
   }
 
@@ -150,10 +151,6 @@ async function listen(listener: SocketServer, port: number, host: string): Promi
   } catch (error) {
     throw new MonitorStartError(`can't listen to the monitor port: ${(error as Error).message}`);
   }
-}
-
-function joinHostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /**

@@ -256,13 +256,6 @@ export type LinkQuery =
   /** `LeafRecord[]`, of one account, or of all (""). */
   | { readonly what: "leafs"; readonly account: string; readonly subscriptions: boolean };
 
-/** What their protocol knows of them, and what the shard has counted, of links of all kinds. */
-export interface LinksAnswer<Report> {
-  /** Null where there are none of that kind. */
-  readonly report: Report | null;
-  readonly connections: readonly ConnectionRecord[];
-}
-
 /** Shard → main, by postMessage. */
 export type ShardReport =
   /** With the ports it listens on by itself, in the order it was told to. */

@@ -2,6 +2,7 @@ import { CloseReason } from "../../protocol/close_reason.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkPeer, LinkTls } from "../core/link.ts";
 import type { LinkInfo } from "../core/link_info.ts";
+import { quoted } from "../core/quoted.ts";
 import {
   GATEWAY_COMMAND,
   gossipToGateway,
@@ -14,7 +15,6 @@ import type { GatewayGroupStatus, GatewayStatusQuery } from "./gateway_status.ts
 import type { GatewayUrl } from "./gateway_url.ts";
 import { InboundGateway, type InboundHost } from "./inbound_gateway.ts";
 import { OutboundGateway, type OutboundHost } from "./outbound_gateway.ts";
-import { quoted } from "./quoted.ts";
 import { RemoteGateway, type RemoteGatewayHost } from "./remote_gateway.ts";
 
 /** A chance for the cluster to form first, so that its gateways are known to whoever is dialled. */

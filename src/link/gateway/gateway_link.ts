@@ -14,9 +14,9 @@ import { errorLine, type LinkFault } from "../core/link_fault.ts";
 import { decodeLinkInfo, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
+import { quoted } from "../core/quoted.ts";
 import type { GatewayHooks, GatewaySettings } from "./gateway_settings.ts";
 import type { GatewayAccountStatus, GatewayLinkStatus, GatewayStatusQuery } from "./gateway_status.ts";
-import { quoted } from "./quoted.ts";
 
 /** Whose connection it is. */
 export interface GatewayHost {

@@ -1,3 +1,4 @@
+import { isAddress } from "../core/url_parts.ts";
 import type { GatewayCredentials } from "./gateway_settings.ts";
 
 /** Where a gateway listens, and who to be there. */
@@ -26,7 +27,7 @@ export function parseGatewayUrl(url: string): GatewayUrl | null {
 
 /** Whether a certificate can name it: an address has no name. */
 export function isHostName({ host }: GatewayUrl): boolean {
-  return !host.includes(":") && !/^\d+(\.\d+){3}$/.test(host);
+  return !isAddress(host);
 }
 
 function readCredentials(userInfo: string | undefined): GatewayCredentials | null {

@@ -4,10 +4,10 @@ import type { InterestKey, LinkConnection, LinkTls } from "../core/link.ts";
 import type { LinkFault } from "../core/link_fault.ts";
 import { decodeLinkConnect, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
+import { quoted } from "../core/quoted.ts";
 import { accountCommand, GATEWAY_COMMAND } from "./gateway_info.ts";
 import { type GatewayHost, GatewayLink } from "./gateway_link.ts";
 import type { GatewayAccountStatus } from "./gateway_status.ts";
-import { quoted } from "./quoted.ts";
 
 /** Of accounts beyond these that are not here, messages are dropped without a word. */
 const REFUSED_ACCOUNTS_MAX = 1024;

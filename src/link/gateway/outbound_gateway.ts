@@ -6,12 +6,12 @@ import { linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { LinkConnection, LinkMessage } from "../core/link.ts";
 import { connectLine, EMPTY_LINK_CONNECT, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
+import { quoted } from "../core/quoted.ts";
 import { GATEWAY_COMMAND } from "./gateway_info.ts";
 import { GatewayInterest } from "./gateway_interest.ts";
 import { type GatewayHost, GatewayLink } from "./gateway_link.ts";
 import type { GatewayAccountStatus } from "./gateway_status.ts";
 import type { GatewayUrl } from "./gateway_url.ts";
-import { quoted } from "./quoted.ts";
 import type { RemoteGateway } from "./remote_gateway.ts";
 
 /** Whose dialled connection it is. */

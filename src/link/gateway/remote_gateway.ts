@@ -1,7 +1,7 @@
 import type { LinkClock, LinkConnection, LinkDialer, LinkLog, LinkPeer, LinkTls } from "../core/link.ts";
+import { quoted } from "../core/quoted.ts";
 import { type GatewayUrl, isHostName, parseGatewayUrl } from "./gateway_url.ts";
 import { nameHash } from "./name_hash.ts";
-import { quoted } from "./quoted.ts";
 
 const DIAL_TIMEOUT_MS = 1000;
 const SOLICIT_DELAY_MS = 1000;

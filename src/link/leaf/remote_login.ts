@@ -12,7 +12,7 @@ import type { LeafRemoteOptions } from "../../config/leafnodes.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkLog } from "../core/link.ts";
 import type { LinkConnect } from "../core/link_info.ts";
-import type { RemoteUser } from "./remote_url.ts";
+import type { UrlUser } from "../core/url_parts.ts";
 
 /** Fields of CONNECT, byte strings. */
 export type RemoteLogin = Partial<
@@ -27,7 +27,7 @@ export type RemoteLoginResult =
 /** `readFile` may throw; `nonce` is a byte string as the hub's INFO has it. */
 export function remoteLogin(
   { credentials, nkey }: Pick<LeafRemoteOptions, "credentials" | "nkey">,
-  user: RemoteUser | null,
+  user: UrlUser | null,
   nonce: string,
   readFile: (path: string) => string,
 ): RemoteLoginResult {
@@ -67,7 +67,7 @@ export function readCredentials(path: string, readFile: (path: string) => string
 }
 
 /** A name without a password may be a token as well as a user. */
-function userFields({ user, password }: RemoteUser): RemoteLogin {
+function userFields({ user, password }: UrlUser): RemoteLogin {
   const name = byteStringOfText(user);
   return password === ""
     ? { user: name, authToken: name }

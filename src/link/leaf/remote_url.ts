@@ -1,10 +1,5 @@
 import { LEAF_PORT_DEFAULT } from "../../config/leafnodes.ts";
-
-/** Who a URL says logs in; `password` is "" for none. */
-export interface RemoteUser {
-  readonly user: string;
-  readonly password: string;
-}
+import { readUrlUser, type UrlUser } from "../core/url_parts.ts";
 
 /** Where a hub is. */
 export interface RemoteUrl {
@@ -15,7 +10,7 @@ export interface RemoteUrl {
   readonly port: number;
   /** Of a WebSocket URL, "" for none. */
   readonly path: string;
-  readonly user: RemoteUser | null;
+  readonly user: UrlUser | null;
 }
 
 const URL_PARTS =
@@ -33,7 +28,7 @@ export function parseRemoteUrl(text: string): RemoteUrl | null {
     host: host.replace(/^\[|\]$/g, ""),
     port: portNumber,
     path: path === "/" ? "" : path,
-    user: userInfo === undefined ? null : parseUser(userInfo),
+    user: userInfo === undefined ? null : readUrlUser(userInfo),
   };
 }
 
@@ -44,22 +39,4 @@ export function isWebSocketUrl({ scheme }: RemoteUrl): boolean {
 /** Whether the URL itself asks for TLS. */
 export function isTlsUrl({ scheme }: RemoteUrl): boolean {
   return scheme === "tls" || scheme === "wss";
-}
-
-export function isIpAddress(host: string): boolean {
-  return host.includes(":") || /^\d{1,3}(\.\d{1,3}){3}$/.test(host);
-}
-
-function parseUser(userInfo: string): RemoteUser {
-  const colon = userInfo.indexOf(":");
-  if (colon < 0) return { user: unescaped(userInfo), password: "" };
-  return { user: unescaped(userInfo.slice(0, colon)), password: unescaped(userInfo.slice(colon + 1)) };
-}
-
-function unescaped(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -2,14 +2,8 @@
  * The URLs of one remote: those of the file and those its hub has told of, tried in turn.
  * Source: leafnodes.md 10; nats-server leafnode.go, pickNextURL, doUpdateLNURLs.
  */
-import {
-  isIpAddress,
-  isTlsUrl,
-  isWebSocketUrl,
-  parseRemoteUrl,
-  type RemoteUrl,
-  type RemoteUser,
-} from "./remote_url.ts";
+import { isAddress, type UrlUser } from "../core/url_parts.ts";
+import { isTlsUrl, isWebSocketUrl, parseRemoteUrl, type RemoteUrl } from "./remote_url.ts";
 
 export class RemoteUrls {
   /** All of them are WebSocket URLs, or none is. */
@@ -17,7 +11,7 @@ export class RemoteUrls {
   readonly #configured: readonly RemoteUrl[];
   #urls: RemoteUrl[];
   #current: RemoteUrl | null = null;
-  #user: RemoteUser | null = null;
+  #user: UrlUser | null = null;
   #serverName = "";
 
   /** `random` shuffles the URLs of the file; undefined keeps them in order. */
@@ -46,7 +40,7 @@ export class RemoteUrls {
   }
 
   /** Who logs in at the current URL: the user it names, else the first one that any did. */
-  get user(): RemoteUser | null {
+  get user(): UrlUser | null {
     return this.#current?.user ?? this.#user;
   }
 
@@ -73,7 +67,7 @@ export class RemoteUrls {
   }
 
   #noteServerName({ host }: RemoteUrl): void {
-    if (this.#serverName === "" && !isIpAddress(host)) this.#serverName = host;
+    if (this.#serverName === "" && !isAddress(host)) this.#serverName = host;
   }
 }
 

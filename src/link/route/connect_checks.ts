@@ -1,8 +1,8 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { goQuote } from "../../protocol/go_quote.ts";
-import { byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
+import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect } from "../core/link_info.ts";
+import { quoted } from "../core/quoted.ts";
 import { RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
 import type { RouteCredentials } from "./route_settings.ts";
 
@@ -55,11 +55,6 @@ export function duplicateNameFault(serverName: string): LinkFault {
 export function dedicatedRouteFault(account: string): LinkFault {
   const text = `Not possible to have a dedicated route for account ${quoted(account)} between those servers`;
   return refusal(text, CloseReason.ProtocolViolation);
-}
-
-/** A byte string as Go's `%q` shows it: text. */
-export function quoted(byteString: string): string {
-  return goQuote(bytesOf(byteString));
 }
 
 function refusal(text: string, closeReason: CloseReason): LinkFault {

@@ -1,7 +1,8 @@
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { infoLine, type LinkInfo } from "../core/link_info.ts";
 import type { RouteSettings } from "./route_settings.ts";
-import { joinHostPort, parseRouteUrl, type RouteUrl, routeUrlOf } from "./route_url.ts";
+import { parseRouteUrl, type RouteUrl, routeUrlOf } from "./route_url.ts";
 
 /** A peer's `gossip_mode` that asks not to tell others of it. */
 const GOSSIP_DISABLED = 1;
@@ -26,12 +27,12 @@ export type Gossip =
 /** Where to dial a server that a member told of, with this server's own credentials if it asks for any. */
 export function gossipedUrl(info: LinkInfo, { routes, credentials }: RouteSettings): Gossip {
   const url = parseRouteUrl(textOf(info.ip));
-  const addresses = [joinHostPort(textOf(info.host), info.port).toLowerCase()];
-  if (url !== undefined) addresses.push(joinHostPort(url.host, info.port).toLowerCase());
+  const addresses = [hostPortText(textOf(info.host), info.port).toLowerCase()];
+  if (url !== undefined) addresses.push(hostPortText(url.host, info.port).toLowerCase());
   const isConfigured = routes.some((text) => {
     const configured = parseRouteUrl(text);
     if (configured === undefined) return false;
-    return addresses.includes(joinHostPort(configured.host, configured.port).toLowerCase());
+    return addresses.includes(hostPortText(configured.host, configured.port).toLowerCase());
   });
   if (isConfigured) return { kind: "configured" };
   if (url === undefined) return { kind: "malformed" };

@@ -1,6 +1,8 @@
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { LinkClock, LinkConnection, LinkDialer, LinkLog, LinkPeer } from "../core/link.ts";
+import { isAddress } from "../core/url_parts.ts";
 import type { RouteSettings } from "./route_settings.ts";
-import { isIpAddress, joinHostPort, type RouteUrl, redacted } from "./route_url.ts";
+import { type RouteUrl, redacted } from "./route_url.ts";
 
 const DIAL_TIMEOUT_MS = 1000;
 const RETRY_MS = 1000;
@@ -92,8 +94,8 @@ export class RouteDialler {
       );
       return;
     }
-    const address = joinHostPort(url.host, url.port);
-    const resolved = isIpAddress(url.host) ? ` (${address})` : "";
+    const address = hostPortText(url.host, url.port);
+    const resolved = isAddress(url.host) ? ` (${address})` : "";
     this.#log("debug", `Trying to connect to route on ${address}${resolved}`);
     this.#dialer.dial(
       { kind: "route", host: url.host, port: url.port, timeoutMs: DIAL_TIMEOUT_MS },

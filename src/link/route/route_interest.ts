@@ -2,7 +2,7 @@ import { isValidSubscriptionText } from "../../subject/text.ts";
 import type { InterestKey } from "../core/link.ts";
 import { errorLine } from "../core/link_fault.ts";
 import type { InterestOperation } from "../core/operation_arguments.ts";
-import { quoted } from "./connect_checks.ts";
+import { quoted } from "../core/quoted.ts";
 import { InterestLines } from "./interest_lines.ts";
 import { PeerInterest } from "./peer_interest.ts";
 import type { RouteLink } from "./route_link.ts";

@@ -11,6 +11,7 @@
  * Source: nats-server route.go; clusters.md 3.
  */
 import { CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
@@ -26,6 +27,8 @@ import {
 } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
+import { quoted } from "../core/quoted.ts";
+import { isAddress } from "../core/url_parts.ts";
 import { type ClusterName, RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
 import {
   authorizationFault,
@@ -34,13 +37,12 @@ import {
   dedicatedRouteFault,
   duplicateNameFault,
   hasCredentials,
-  quoted,
 } from "./connect_checks.ts";
 import { routeConnectLine } from "./route_info.ts";
 import { RouteInterest } from "./route_interest.ts";
 import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
 import { peerFilter, type RouteFilter } from "./route_permissions.ts";
-import { isIpAddress, joinHostPort, type RouteUrl } from "./route_url.ts";
+import type { RouteUrl } from "./route_url.ts";
 
 export class RouteLink implements LinkPeer, Link {
   readonly kind = "route";
@@ -233,7 +235,7 @@ export class RouteLink implements LinkPeer, Link {
 
   log(level: LinkLogLevel, text: string): void {
     const { remoteIp, remotePort, id } = this.connection;
-    this.#owner.log(level, `${joinHostPort(remoteIp, remotePort)} - rid:${id} - ${text}`);
+    this.#owner.log(level, `${hostPortText(remoteIp, remotePort)} - rid:${id} - ${text}`);
   }
 
   #greet(): void {
@@ -257,7 +259,7 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   #certificateName({ host }: RouteUrl): string {
-    return isIpAddress(host) ? this.#owner.tlsServerName() || host : host;
+    return isAddress(host) ? this.#owner.tlsServerName() || host : host;
   }
 
   #connect(json: string): void {

@@ -19,8 +19,9 @@ import type {
 } from "../core/link.ts";
 import type { CertificateVerdict } from "../core/link_certificate.ts";
 import { type LinkInfo, ownInfoLine } from "../core/link_info.ts";
+import { quoted } from "../core/quoted.ts";
+import { isAddress } from "../core/url_parts.ts";
 import { ClusterName } from "./cluster_name.ts";
-import { quoted } from "./connect_checks.ts";
 import { gossipedUrl, gossipLine } from "./gossip.ts";
 import { MemberUrls, type MemberUrlsSink } from "./member_urls.ts";
 import { RouteDialler, type RouteTarget } from "./route_dialler.ts";
@@ -30,7 +31,7 @@ import type { RouteOwner } from "./route_owner.ts";
 import { exportFilter, importFilter, isSamePermission, type RouteFilter } from "./route_permissions.ts";
 import { type RouteReport, routeReport } from "./route_report.ts";
 import type { RouteSettings } from "./route_settings.ts";
-import { isIpAddress, parseRouteUrl, type RouteUrl, redacted, routeUrlOf } from "./route_url.ts";
+import { parseRouteUrl, type RouteUrl, redacted, routeUrlOf } from "./route_url.ts";
 
 /** The rest of the server, as the mesh sees it. */
 export interface RouteMeshHost extends MemberUrlsSink {
@@ -290,7 +291,7 @@ export class RouteMesh implements RouteOwner {
         );
         continue;
       }
-      if (this.#tlsServerName === "" && !isIpAddress(url.host)) this.#tlsServerName = url.host;
+      if (this.#tlsServerName === "" && !isAddress(url.host)) this.#tlsServerName = url.host;
       this.#dialler.connect({ url, isExplicit: true });
     }
   }
