@@ -1,40 +1,17 @@
 import { account, login } from "../support/account_config.ts";
+import { clusterOfOne } from "../support/cluster_of_one.ts";
 import { kindOf, linkAddress, linkPort, Servers, untilReached } from "../support/links.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { joinLeaf } from "../support/raw_leaf.ts";
 import type { RawLink } from "../support/raw_link.ts";
-import { type Fields, joinRoute } from "../support/raw_route.ts";
+import { joinRoute } from "../support/raw_route.ts";
 import { readMessage, request } from "../support/request.ts";
-import { row, sharedServer } from "../support/row.ts";
+import { row } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
 // Interest over routes, as raw members of the cluster see it.
 
-const server = sharedServer({
-  config: `
-    server_name: N
-    no_system_account: true
-    cluster { name: C1, listen: "127.0.0.1:-1" }
-    leafnodes { listen: "127.0.0.1:-1" }
-  `,
-});
-
-/** Another member of the server's cluster. */
-async function join(info: Fields = {}): Promise<RawLink> {
-  return await joinRoute(await linkPort(server(), "route"), info);
-}
-
-/** A member and a client of the server, closed after `body`. */
-async function withRoute(body: (route: RawLink, client: RawClient) => Promise<void>, info: Fields = {}) {
-  const route = await join(info);
-  const client = await server().connectAs();
-  try {
-    await body(route, client);
-  } finally {
-    route.destroy();
-    client.destroy();
-  }
-}
+const { server, join, withRoute } = clusterOfOne();
 
 /** The route has been told nothing by way of messages: `client` publishes a mark that comes next. */
 async function expectNoMessage(route: RawLink, client: RawClient): Promise<void> {

@@ -42,6 +42,21 @@ async function start(servers: Servers, member: Member): Promise<ServerProcess> {
   return await servers.start({ role, config: config(member), monitoring: true, flags: ["-D"] });
 }
 
+/** A server S and its peer P, of which one is told of the other and dials it. */
+async function startPair(
+  servers: Servers,
+  dialler: Role,
+): Promise<[seed: ServerProcess, peer: ServerProcess]> {
+  const seedFacts = { name: "S" };
+  const peerFacts = { role: "peer", name: "P" } as const;
+  if (dialler === "peer") {
+    const seed = await start(servers, seedFacts);
+    return [seed, await start(servers, { ...peerFacts, routes: [await linkAddress(seed, "route")] })];
+  }
+  const peer = await start(servers, peerFacts);
+  return [await start(servers, { ...seedFacts, routes: [await linkAddress(peer, "route")] }), peer];
+}
+
 interface Routez {
   readonly num_routes: number;
   readonly routes: readonly { compression?: string; subscriptions: number }[];
@@ -96,12 +111,7 @@ rowsInParallel(
   {
     "clusters 1: another server's route is accepted": async () => {
       await using servers = new Servers();
-      const seed = await start(servers, { name: "S" });
-      const peer = await start(servers, {
-        role: "peer",
-        name: "P",
-        routes: [await linkAddress(seed, "route")],
-      });
+      const [seed, peer] = await startPair(servers, "peer");
       await untilLinked(seed, peer);
       await untilLinked(peer, seed);
       await peer.waitForLog(`Registering remote route "${idOf(seed)}"`);
@@ -111,8 +121,7 @@ rowsInParallel(
 
     "clusters 1: another server is dialled": async () => {
       await using servers = new Servers();
-      const peer = await start(servers, { role: "peer", name: "P" });
-      const seed = await start(servers, { name: "S", routes: [await linkAddress(peer, "route")] });
+      const [seed, peer] = await startPair(servers, "server");
       await untilLinked(seed, peer);
       await untilLinked(peer, seed);
       await peer.waitForLog(`Registering remote route "${idOf(seed)}"`);
@@ -122,12 +131,7 @@ rowsInParallel(
 
     "clusters 3: a server that pools by default is one route to one that does not": async () => {
       await using servers = new Servers();
-      const seed = await start(servers, { name: "S" });
-      const peer = await start(servers, {
-        role: "peer",
-        name: "P",
-        routes: [await linkAddress(seed, "route")],
-      });
+      const [seed, peer] = await startPair(servers, "peer");
       await untilLinked(seed, peer);
       const [ours, theirs] = [await kindOf(seed), await kindOf(peer)];
       const isPooling = ours.isNatsServer && theirs.isNatsServer && !theirs.isOld;
@@ -142,8 +146,7 @@ rowsInParallel(
 
     "clusters 4: the same where it is dialled": async () => {
       await using servers = new Servers();
-      const peer = await start(servers, { role: "peer", name: "P" });
-      const seed = await start(servers, { name: "S", routes: [await linkAddress(peer, "route")] });
+      const [seed, peer] = await startPair(servers, "server");
       await untilLinked(peer, seed);
       const [ours, theirs] = [await kindOf(seed), await kindOf(peer)];
       if (ours.isNatsServer || theirs.isOld || !theirs.isNatsServer) return;

@@ -1,41 +1,17 @@
 import { expect } from "bun:test";
+import { clusterOfOne } from "../support/cluster_of_one.ts";
 import { until } from "../support/deadline.ts";
 import { linkAddress, linkPort, Servers, untilReached } from "../support/links.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { joinLeaf } from "../support/raw_leaf.ts";
 import type { RawLink } from "../support/raw_link.ts";
-import { type Fields, joinRoute } from "../support/raw_route.ts";
-import { row, sharedServer } from "../support/row.ts";
+import { row } from "../support/row.ts";
 
 // Messages over routes, as raw members of the cluster send and receive them.
 
-const server = sharedServer({
-  config: `
-    server_name: N
-    no_system_account: true
-    cluster { name: C1, listen: "127.0.0.1:-1" }
-    leafnodes { listen: "127.0.0.1:-1" }
-  `,
-});
+const { server, join, withRoute } = clusterOfOne();
 
 const HEADER = "NATS/1.0\r\nA: b\r\n\r\n";
-
-/** Another member of the server's cluster. */
-async function join(info: Fields = {}): Promise<RawLink> {
-  return await joinRoute(await linkPort(server(), "route"), info);
-}
-
-/** A member and a client of the server, closed after `body`. */
-async function withRoute(body: (route: RawLink, client: RawClient) => Promise<void>, info: Fields = {}) {
-  const route = await join(info);
-  const client = await server().connectAs();
-  try {
-    await body(route, client);
-  } finally {
-    route.destroy();
-    client.destroy();
-  }
-}
 
 /** Subscribes, known to the whole server on return and told to the route. */
 async function subscribe(client: RawClient, route: RawLink, ...subjects: string[]): Promise<void> {
