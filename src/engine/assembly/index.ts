@@ -12,10 +12,8 @@ import {
   CONNECTION_FLAGS,
   CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
-  CONNECTION_PAYLOAD_MAX,
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
-  IN_PLACE_BYTES_MAX,
   PLAN_DELIVERED,
   PLAN_DELIVERED_LENGTH,
   PLAN_FLAGS,
@@ -32,7 +30,7 @@ import { area, attachArea, connectionAt, hashSeed } from "./area";
 import { findBlank, hashBytes } from "./bytes";
 import { deliver, deliverHere, fullNode } from "./deliver";
 import { describe } from "./message";
-import { mayBeReserved, number, readNumber } from "./message_line";
+import { headerLength, mayBeReserved, payloadLength, readEnd, replyLength } from "./message_line";
 import { planFor } from "./plan";
 
 export { drain, hasInbound } from "./drain";
@@ -43,7 +41,6 @@ export { scanLink } from "./scan_link";
 
 const PUB_: u32 = 0x20425550;
 const HPUB: u32 = 0x42555048;
-const CR_LF: u16 = 0x0a0d;
 
 /** Names the node's area; once, before anything else. */
 export function attach(address: u32): void {
@@ -80,44 +77,11 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
     if (subjectEnd == subject || subjectEnd == end || load<u8>(subjectEnd) != 0x20)
       return resume(REASON_OTHER, at);
 
-    // `[reply ]size` or `[reply ]header-size size`: numbers are told from a reply by how many words there are.
     const rest = subjectEnd + 1;
-    let word = rest;
-    let wordEnd = findBlank(word, end);
-    let replyLength: u32 = 0;
-    const wordsWithoutReply: u32 = isWithHeaders ? 2 : 1;
-    let words: u32 = 1;
-    let previous = word;
-    while (wordEnd != end && load<u8>(wordEnd) == 0x20) {
-      if (++words > 3) return resume(REASON_OTHER, at);
-      previous = word;
-      word = wordEnd + 1;
-      wordEnd = findBlank(word, end);
-    }
-    if (wordEnd + 2 > end || load<u16>(wordEnd) != CR_LF) return resume(REASON_OTHER, at);
-    if (wordEnd - subject > load<u32>(area, AREA_CONTROL_LINE_MAX)) return resume(REASON_OTHER, at);
-    if (words == wordsWithoutReply + 1) {
-      replyLength = findBlank(rest, end) - rest;
-      if (replyLength == 0 || mayBeReserved(rest)) return resume(REASON_OTHER, at);
-    } else if (words != wordsWithoutReply) return resume(REASON_OTHER, at);
-    if (word + readNumber(word) != wordEnd || word == wordEnd) return resume(REASON_OTHER, at);
-    const payloadLength = number;
-    let headerLength: i32 = -1;
-    if (isWithHeaders) {
-      if (previous + readNumber(previous) + 1 != word || previous + 1 == word)
-        return resume(REASON_OTHER, at);
-      if (number > payloadLength) return resume(REASON_OTHER, at);
-      headerLength = number;
-    }
-    if (
-      payloadLength > load<u32>(connection, CONNECTION_PAYLOAD_MAX) ||
-      payloadLength > <u32>IN_PLACE_BYTES_MAX
-    ) {
-      return resume(REASON_OTHER, at);
-    }
-    const payload = wordEnd + 2;
+    const payload = readEnd(connection, rest, end, isWithHeaders);
+    if (payload == 0) return resume(REASON_OTHER, at);
+    if (payload - 2 - subject > load<u32>(area, AREA_CONTROL_LINE_MAX)) return resume(REASON_OTHER, at);
     const messageEnd = payload + payloadLength + 2;
-    if (messageEnd > end || load<u16>(payload + payloadLength) != CR_LF) return resume(REASON_OTHER, at);
 
     const plan = planFor(connection, context, subject, subjectEnd - subject);
     describe(connection, rest, payload - rest, headerLength, payloadLength, false);

@@ -1,5 +1,10 @@
 // Hot: words of the lines that messages come with.
 
+import { CONNECTION_PAYLOAD_MAX, IN_PLACE_BYTES_MAX } from "../../memory/layout";
+import { findBlank } from "./bytes";
+
+const CR_LF: u16 = 0x0a0d;
+
 /** Length of a plain decimal at `at` (no sign, no leading zero, at most nine digits), 0 if there is none. Its value is in `number`. */
 export let number: u32 = 0;
 export function readNumber(at: u32): u32 {
@@ -21,4 +26,52 @@ export function readNumber(at: u32): u32 {
 export function mayBeReserved(subject: u32): bool {
   const start = load<u16>(subject);
   return start == 0x525f || start == 0x475f || start == 0x4a24 || start == 0x4724;
+}
+
+/** What readEnd() found. */
+export let replyLength: u32 = 0;
+/** -1 without headers. */
+export let headerLength: i32 = -1;
+export let payloadLength: u32 = 0;
+
+/**
+ * Reads how a message goes on behind its subject: `[reply ]size` or `[reply ]header-size size`, the line break and the
+ * payload. Returns where the payload begins; 0 where some of it is missing, not plain, or more than the connection may
+ * send, which the host looks at.
+ */
+export function readEnd(connection: u32, rest: u32, end: u32, isWithHeaders: bool): u32 {
+  // Numbers are told from a reply by how many words there are.
+  let word = rest;
+  let wordEnd = findBlank(word, end);
+  const wordsWithoutReply: u32 = isWithHeaders ? 2 : 1;
+  let words: u32 = 1;
+  let previous = word;
+  replyLength = 0;
+  while (wordEnd != end && load<u8>(wordEnd) == 0x20) {
+    if (++words > 3) return 0;
+    if (words == 2) replyLength = wordEnd - word;
+    previous = word;
+    word = wordEnd + 1;
+    wordEnd = findBlank(word, end);
+  }
+  if (wordEnd + 2 > end || load<u16>(wordEnd) != CR_LF) return 0;
+  if (words == wordsWithoutReply + 1) {
+    if (replyLength == 0 || mayBeReserved(rest)) return 0;
+  } else {
+    if (words != wordsWithoutReply) return 0;
+    replyLength = 0;
+  }
+  if (word + readNumber(word) != wordEnd || word == wordEnd) return 0;
+  payloadLength = number;
+  headerLength = -1;
+  if (isWithHeaders) {
+    if (previous + readNumber(previous) + 1 != word || previous + 1 == word) return 0;
+    if (number > payloadLength) return 0;
+    headerLength = number;
+  }
+  if (payloadLength > load<u32>(connection, CONNECTION_PAYLOAD_MAX)) return 0;
+  if (payloadLength > <u32>IN_PLACE_BYTES_MAX) return 0;
+  const payload = wordEnd + 2;
+  if (payload + payloadLength + 2 > end || load<u16>(payload + payloadLength) != CR_LF) return 0;
+  return payload;
 }

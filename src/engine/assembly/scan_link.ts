@@ -21,11 +21,9 @@ import {
   CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
   CONNECTION_LAST_ACCOUNT,
-  CONNECTION_PAYLOAD_MAX,
   CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
-  IN_PLACE_BYTES_MAX,
   LINK_COUNTERS_IN,
   LINK_COUNTERS_OF_GATEWAYS,
   LINK_COUNTERS_SHIFT,
@@ -45,13 +43,12 @@ import { area, connectionAt, hashSeed } from "./area";
 import { equal, findBlank, hashBytes } from "./bytes";
 import { countMessage, deliver, fullNode } from "./deliver";
 import { describe } from "./message";
-import { mayBeReserved, number, readNumber } from "./message_line";
+import { headerLength, mayBeReserved, payloadLength, readEnd, replyLength } from "./message_line";
 import { planFor } from "./plan";
 
 const RMSG: u32 = 0x47534d52;
 const LMSG: u32 = 0x47534d4c;
 const HMSG: u32 = 0x47534d48;
-const CR_LF: u16 = 0x0a0d;
 const REPLIES_FOR_HOST: u32 = PLAN_REPLIES_ARE_FOR_HOST | PLAN_HEADED_REPLIES_ARE_FOR_HOST;
 /** `| ` and `+ `, which stand where a reply would and mean that queue groups follow. */
 const GROUPS_WITHOUT_REPLY: u16 = 0x207c;
@@ -90,44 +87,12 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
       return resume(REASON_OTHER, at);
     if (mayBeReserved(subject)) return resume(REASON_OTHER, at);
 
-    // `[reply ]size` or `[reply ]header-size size`: numbers are told from a reply by how many words there are.
     const rest = subjectEnd + 1;
-    let word = rest;
-    let wordEnd = findBlank(word, end);
-    let replyLength: u32 = 0;
-    const wordsWithoutReply: u32 = isWithHeaders ? 2 : 1;
-    let words: u32 = 1;
-    let previous = word;
-    while (wordEnd != end && load<u8>(wordEnd) == 0x20) {
-      if (++words > 3) return resume(REASON_OTHER, at);
-      previous = word;
-      word = wordEnd + 1;
-      wordEnd = findBlank(word, end);
-    }
-    if (wordEnd + 2 > end || load<u16>(wordEnd) != CR_LF) return resume(REASON_OTHER, at);
-    if (wordEnd - account > load<u32>(area, AREA_CONTROL_LINE_MAX)) return resume(REASON_OTHER, at);
-    if (words == wordsWithoutReply + 1) {
-      replyLength = findBlank(rest, end) - rest;
-      if (replyLength == 0 || mayBeReserved(rest) || announcesGroups(rest)) return resume(REASON_OTHER, at);
-    } else if (words != wordsWithoutReply) return resume(REASON_OTHER, at);
-    if (word + readNumber(word) != wordEnd || word == wordEnd) return resume(REASON_OTHER, at);
-    const payloadLength = number;
-    let headerLength: i32 = -1;
-    if (isWithHeaders) {
-      if (previous + readNumber(previous) + 1 != word || previous + 1 == word)
-        return resume(REASON_OTHER, at);
-      if (number > payloadLength) return resume(REASON_OTHER, at);
-      headerLength = number;
-    }
-    if (
-      payloadLength > load<u32>(connection, CONNECTION_PAYLOAD_MAX) ||
-      payloadLength > <u32>IN_PLACE_BYTES_MAX
-    ) {
-      return resume(REASON_OTHER, at);
-    }
-    const payload = wordEnd + 2;
+    const payload = readEnd(connection, rest, end, isWithHeaders);
+    if (payload == 0) return resume(REASON_OTHER, at);
+    if (payload - 2 - account > load<u32>(area, AREA_CONTROL_LINE_MAX)) return resume(REASON_OTHER, at);
+    if (replyLength != 0 && announcesGroups(rest)) return resume(REASON_OTHER, at);
     const messageEnd = payload + payloadLength + 2;
-    if (messageEnd > end || load<u16>(payload + payloadLength) != CR_LF) return resume(REASON_OTHER, at);
 
     const subjectLength = subjectEnd - subject;
     const lineLength = payload - rest;
