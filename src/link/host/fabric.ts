@@ -53,7 +53,7 @@ export class ShardFabric implements LinkFabric {
   /** Set once, right after both are made. */
   local: LocalWishes | null = null;
   readonly #waiting = new WaitingWishes();
-  /** Of accounts that something was wanted of: it may be taken back while the account is away. */
+  /** Of accounts, those that are away now among them: what was wanted of one may be taken back meanwhile. */
   readonly #ids = new Map<string, number>();
 
   constructor(shard: LinkShard, wishes: LinkWishes, connectionOf: (link: Link) => Connection, log: LinkLog) {
@@ -71,7 +71,6 @@ export class ShardFabric implements LinkFabric {
       this.#keep(link, key, weight);
       return;
     }
-    this.#ids.set(key.account, account.id);
     if (!this.#wishes.set(link, account.id, key, weight)) {
       this.#log(
         "error",
@@ -87,6 +86,7 @@ export class ShardFabric implements LinkFabric {
 
   /** Accounts were defined anew: wishes that waited for one are wishes now. */
   accountsChanged(): void {
+    for (const { byteName, id } of this.#shard.accounts.all()) this.#ids.set(byteName, id);
     for (const name of this.#waiting.accounts) {
       if (this.#account(name) === undefined) continue;
       for (const { link, key, weight } of this.#waiting.take(name)) this.want(link, key, weight);
