@@ -40,7 +40,7 @@ test("UrlResolver.fetch() says why there was no answer, without the password", a
   const { resolver } = resolverOf({ [url + A]: new Error("connection refused") }, url);
   expect(await resolver.fetch(A)).toEqual({
     ok: false,
-    problem: `could not fetch <"http://me:xxxxx@h:1/${A}">: connection refused`,
+    problem: `could not fetch <"http://me:xxxxx@h:1/${A}">: Get "http://me:xxxxx@h:1/${A}": connection refused`,
   });
 });
 

@@ -41,7 +41,8 @@ export class UrlResolver implements Resolver {
       if (status === 200) return { ok: true, jwt: body };
       return { ok: false, problem: problemOf(url, `${status} ${statusText}`.trim()) };
     } catch (error) {
-      return { ok: false, problem: problemOf(url, error instanceof Error ? error.message : String(error)) };
+      const why = error instanceof Error ? error.message : String(error);
+      return { ok: false, problem: problemOf(url, `Get ${goQuoteText(redact(url))}: ${why}`) };
     }
   }
 }
