@@ -247,7 +247,8 @@ export class Shard implements LinkShard, UpgradeHost {
       flush: (slot) => this.outbound.flush(slot),
       reclaim: () => this.outbound.reclaim(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
-      sendLarge: (node, isPlain, pickCount) => this.#publishing.sendLarge(node, isPlain !== 0, pickCount),
+      sendLarge: (node, isPlain, pickCount, wantsTaker) =>
+        this.#publishing.sendLarge(node, isPlain !== 0, pickCount, wantsTaker !== 0),
       note: (...message) => this.#notedDeliveries.note(...message),
     };
     this.engine = createEngine(start.memory, regions.area, host, start.engineCode);
@@ -551,7 +552,7 @@ export class Shard implements LinkShard, UpgradeHost {
     if (node === this.node) this.#services.takeAnswer(message);
     // A peer may make subjects up.
     else if (this.shared.map.hasConnections(node))
-      this.#rings.send(node, { message, isPlain: true, queues: NO_QUEUES });
+      this.#rings.send(node, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
   }
 
   waitForRoom(node: number): void {
@@ -753,6 +754,9 @@ export class Shard implements LinkShard, UpgradeHost {
         else this.#protocol.logins.answer(connection, message);
         break;
       }
+      case "untaken":
+        this.#publishing.untaken(message.slot, message.subject, message.reply);
+        break;
       case "peer": {
         const connection = this.connections[message.slot];
         if (connection?.clientId !== message.clientId) break;
