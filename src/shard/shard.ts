@@ -463,7 +463,11 @@ export class Shard implements LinkShard, UpgradeHost {
     this.nowMs = performance.now();
     this.accept(listener, socket, ip, port);
     this.outbound.flushAll();
-    if (this.#closing.length > 0) this.#finishClosing();
+    if (this.#closing.length > 0) {
+      this.#finishClosing();
+      // What was said of those that went, and the interest that went with them.
+      this.#rings.publishAll();
+    }
   }
 
   fail(connection: Connection, code: number): void {
@@ -613,7 +617,11 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#paused.resumeDue();
     this.#rings.publishAll();
     if (this.outbound.dirtyCount > 0) this.outbound.flushAll();
-    if (this.#closing.length > 0) this.#finishClosing();
+    if (this.#closing.length > 0) {
+      this.#finishClosing();
+      // What was said of those that went, and the interest that went with them.
+      this.#rings.publishAll();
+    }
   }
 
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
