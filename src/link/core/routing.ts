@@ -137,6 +137,11 @@ function draw(membersHere: number, candidates: readonly LinkInterest[], random: 
 
 function nearest(gateways: readonly LinkInterest[]): LinkInterest | null {
   let best: LinkInterest | null = null;
-  for (const gateway of gateways) if (best === null || gateway.link.rttMs < best.link.rttMs) best = gateway;
+  for (const gateway of gateways) if (best === null || distance(gateway) < distance(best)) best = gateway;
   return best;
+}
+
+/** A cluster whose round trip is not measured yet is farther than any other. */
+function distance({ link }: LinkInterest): number {
+  return link.rttMs === 0 ? Number.POSITIVE_INFINITY : link.rttMs;
 }

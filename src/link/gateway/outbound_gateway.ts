@@ -167,6 +167,8 @@ export class OutboundGateway extends GatewayLink {
       `Outbound gateway connection to ${quoted(this.remote.name)} (${this.remoteId}) registered`,
     );
     this.heartbeat.start();
+    // How near the cluster is says who serves a group, and is not to wait for the schedule.
+    this.heartbeat.ping();
     this.isRegistered = true;
     const { events } = this.#host.hooks;
     const interest = new GatewayInterest(info.gatewayIom, {
