@@ -232,7 +232,7 @@ export class Upgrades {
       return;
     }
     this.#forget(visitor);
-    this.#layer.startFrames(slot, upgrade.terms);
+    this.#layer.startFrames(slot, upgrade.terms, "server");
     this.#host.admit(slot, visitor, upgrade);
   }
 

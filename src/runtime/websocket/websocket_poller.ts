@@ -7,7 +7,7 @@ import { createUnmask, type Unmask } from "../../protocol/websocket/mask.ts";
 import { type Poller, READABLE, type StreamSource, WRITABLE } from "../poller.ts";
 import { FrameInput, type FrameMemory } from "./frame_input.ts";
 import { FrameOutput } from "./frame_output.ts";
-import type { WebSocketLayer } from "./websocket_layer.ts";
+import type { FrameSide, WebSocketLayer } from "./websocket_layer.ts";
 
 /** One stream of frames. */
 interface FramedStream {
@@ -61,16 +61,18 @@ export class WebSocketPoller implements Poller, WebSocketLayer {
     this.#memory.unmask = unmask;
   }
 
-  startFrames(slot: number, terms: FrameTerms): void {
-    const output = new FrameOutput(this.#inner, this.memoryBase, slot, terms, this.#memory);
-    this.#streams[slot] = {
+  startFrames(slot: number, terms: FrameTerms, side: FrameSide, behind?: Uint8Array): void {
+    const output = new FrameOutput(this.#inner, this.memoryBase, slot, terms, side, this.#memory);
+    const stream: FramedStream = {
       slot,
-      input: new FrameInput(terms, this.#memory),
+      input: new FrameInput(terms, side, this.#memory, behind),
       output,
       wantsRead: true,
       wantsWrite: false,
       onPing: (payload) => output.addControl(PONG, payload),
     };
+    this.#streams[slot] = stream;
+    if (stream.input.hasNews) this.#withNews.add(stream);
   }
 
   endFrames(slot: number, status: number, text: string): void {
