@@ -78,9 +78,16 @@ async function serve(start: ShardStart): Promise<void> {
   let webSocket: ShardDependencies["webSocket"] = null;
   poller = secured;
   if (start.node === map.linksNode) {
-    const { ShardLinks } = await import("../src/link/host/link_host.ts");
-    const compareHash = await loadHashComparison();
-    createLinks = (shard) => new ShardLinks(shard, { dialler: secured, compareHash });
+    const [{ ShardLinks }, { WebSocketPoller }, compareHash] = await Promise.all([
+      import("../src/link/host/link_host.ts"),
+      import("../src/runtime/websocket/websocket_poller.ts"),
+      loadHashComparison(),
+    ]);
+    // Leaf nodes may come and be dialled by WebSocket, after a reload too.
+    const frames = new WebSocketPoller(secured, bytes);
+    poller = frames;
+    webSocket = { layer: frames, createUpgrades: null };
+    createLinks = (shard) => new ShardLinks(shard, { dialler: secured, frames, compareHash });
   } else if (start.options.webSocket !== null) {
     const { layer, createUpgrades } = await openWebSockets(secured, bytes);
     poller = layer;

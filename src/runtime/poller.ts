@@ -46,6 +46,13 @@ export interface Streams {
   lastError(): string;
 }
 
+/** Writes a few bytes that nobody keeps, as handshakes do; false where the stream does not take all of them. */
+export function writeOnce(streams: Streams, slot: number, bytes: Uint8Array): boolean {
+  const copy = new Uint8Array(new ArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return streams.write(slot, copy, 0, copy.length) === copy.length;
+}
+
 /**
  * One thread's sockets and its sleep. Slots are small integers below the `slotsMax` given at construction,
  * chosen by the caller when it adds a stream. Everything is level-triggered: what is still true is reported

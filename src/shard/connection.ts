@@ -106,6 +106,8 @@ export class Connection {
   isDeadlineSet = false;
   /** To another server, not to a client; see `link_host.ts`. */
   isLink = false;
+  /** What is read and written is in frames of WebSocket. */
+  hasFrames: boolean;
   /** It has a socket; false only for a link that could not be dialled. */
   hasStream = true;
   deadlineWrittenBytes = 0;
@@ -153,6 +155,7 @@ export class Connection {
     this.startMs = fields.startMs;
     this.nonce = fields.nonce;
     this.webSocket = fields.webSocket;
+    this.hasFrames = fields.webSocket !== null;
     this.tls = fields.tls;
     this.account = fields.account;
     this.maxPayloadBytes = fields.maxPayloadBytes;

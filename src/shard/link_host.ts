@@ -19,6 +19,8 @@ import type { LinkControl, LinkQuery, ShardQuery, ShardReport } from "./shard_op
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
   readonly tls: TlsLayer | null;
+  /** Where reads go. */
+  readonly receive: number;
   /** A slot for a link over an accepted socket. */
   openLink(source: StreamSource, ip: string, port: number): Connection;
   /** A slot for a link to an address that is dialled; null where all are taken. */
@@ -54,6 +56,8 @@ export interface LinkHost {
   proceed(connection: Connection): boolean;
   /** Does what `[start, end)` of the shared memory says; returns where an operation begins that is not complete. */
   receive(connection: Connection, start: number, end: number): number;
+  /** How log lines name a link. */
+  labelOf(connection: Connection): string;
   /** Bytes for a link have left, or are queued. */
   wrote(connection: Connection): void;
   /** A link is gone: its wishes go with it. */

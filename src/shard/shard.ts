@@ -166,10 +166,11 @@ export interface ShardDependencies {
   residentBytes(): number;
   /** The TLS of `poller`; null where there is none. */
   readonly tls: TlsLayer | null;
-  /** The framing of `poller`, and who upgrades connections to it; null without a port for WebSockets. */
+  /** The framing of `poller`, and who upgrades connections to it; null where there are no WebSockets. */
   readonly webSocket: {
     readonly layer: WebSocketLayer;
-    createUpgrades(host: UpgradeHost): Upgrades;
+    /** Null where no port for them is this shard's: the links shard dials. */
+    readonly createUpgrades: ((host: UpgradeHost) => Upgrades) | null;
   } | null;
   /** Takes no more connections of these kinds, or of any, where the shard listens by itself. */
   stopListening(listeners: readonly ListenerKind[] | "all"): void;
@@ -296,7 +297,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
     dependencies.webSocket?.layer.useUnmask(this.engine.unmask);
-    this.#upgrades = dependencies.webSocket?.createUpgrades(this) ?? null;
+    this.#upgrades = dependencies.webSocket?.createUpgrades?.(this) ?? null;
     this.#upgrades?.configure();
     this.#publishing.links = this.#links;
     if (this.#links !== null) {
@@ -594,8 +595,7 @@ export class Shard implements LinkShard, UpgradeHost {
         this.#upgrades?.serve(slot);
         continue;
       }
-      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#links!.proceed(connection))
-        continue;
+      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#proceed(connection)) continue;
       if ((flags & WRITABLE) !== 0) {
         this.outbound.onWritable(connection);
         if (connection.state === STATE_CLOSING && connection.pending === null) this.#end(connection);
@@ -655,6 +655,11 @@ export class Shard implements LinkShard, UpgradeHost {
     return events;
   }
 
+  /** Goes on with what stands between a connection and its protocol; true once nothing does. */
+  #proceed(connection: Connection): boolean {
+    return connection.isLink ? this.#links!.proceed(connection) : this.#handshakes.proceed(connection);
+  }
+
   #read(connection: Connection, flags: number): void {
     if (connection.state >= STATE_CLOSING) {
       if ((flags & HANGUP) !== 0) this.#end(connection);
@@ -664,7 +669,7 @@ export class Shard implements LinkShard, UpgradeHost {
       if ((flags & HANGUP) !== 0) this.close(connection, CloseReason.TlsHandshakeFailure);
       return;
     }
-    if (connection.phase !== PHASE_SETTLED && !this.#handshakes.proceed(connection)) return;
+    if (connection.phase !== PHASE_SETTLED && !this.#proceed(connection)) return;
     if (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0) return;
     if (connection.state === STATE_WAITING) {
       if ((flags & HANGUP) !== 0) this.close(connection, CloseReason.ClientClosed);
@@ -681,8 +686,9 @@ export class Shard implements LinkShard, UpgradeHost {
     const count = this.poller.read(connection.slot, start + kept, bytesMax);
     if (count === WOULD_BLOCK) return;
     if (count <= 0) {
-      if (count === READ_FAILED && connection.webSocket !== null) {
-        this.log("error", `${connection.label} - read error: ${this.poller.lastError()}`);
+      if (count === READ_FAILED && connection.hasFrames) {
+        const label = connection.isLink ? this.#links!.labelOf(connection) : connection.label;
+        this.log("error", `${label} - read error: ${this.poller.lastError()}`);
       }
       this.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);
       return;
@@ -1014,7 +1020,7 @@ export class Shard implements LinkShard, UpgradeHost {
     if (!connection.isLink) this.#protocol.logins.leave(connection);
     this.plans.forgetConnection(connection.address);
     this.#words[(connection.address + CONNECTION_FD) >> 2] = -1;
-    if (connection.webSocket !== null) this.#sayGoodbye(connection);
+    if (connection.hasFrames) this.#sayGoodbye(connection);
     if (connection.hasStream) this.poller.close(slot);
     this.connections[slot] = null;
     this.#freeSlots.push(slot);

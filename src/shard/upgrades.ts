@@ -16,7 +16,7 @@ import {
   refuseHead,
   type Upgrade,
 } from "../protocol/websocket/upgrade.ts";
-import { WOULD_BLOCK } from "../runtime/poller.ts";
+import { WOULD_BLOCK, writeOnce } from "../runtime/poller.ts";
 import { HANDSHAKE_DONE, type TlsLayer, type TlsSession, WEBSOCKET_CONTEXT } from "../runtime/tls.ts";
 import type { WebSocketLayer } from "../runtime/websocket/websocket_layer.ts";
 import type { WebSocketPeer } from "./connection.ts";
@@ -236,11 +236,8 @@ export class Upgrades {
     this.#host.admit(slot, visitor, upgrade);
   }
 
-  /** Writes an answer, which is short: a socket that does not take all of it is given up. */
   #send(slot: number, answer: Uint8Array): boolean {
-    const bytes = new Uint8Array(new ArrayBuffer(answer.length));
-    bytes.set(answer);
-    return this.#host.poller.write(slot, bytes, 0, bytes.length) === bytes.length;
+    return writeOnce(this.#host.poller, slot, answer);
   }
 
   #startTimer({ slot }: Visitor): void {

@@ -21,7 +21,7 @@ import { EarlyOperations } from "./early_operations.ts";
 import { LeafChannel } from "./leaf_channel.ts";
 import { compressModeFor, findHubFault } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
-import { fromLinkPermission } from "./leaf_info.ts";
+import { fromLinkPermission, hostPort } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { type LeafGrants, spokeGrants } from "./leaf_permissions.ts";
 import { announceJetStream, deniesOf, leastOf } from "./leaf_terms.ts";
@@ -51,7 +51,7 @@ export interface RemoteSide {
 
 /**
  * ```
- * info ── first INFO ──▶ tls ── encrypted, or no need ──▶ connecting ── second INFO ──▶ up
+ * (TLS and upgrade, by WebSocket ──▶) info ── first INFO ──▶ tls ── encrypted, or no need ──▶ connecting ── second INFO ──▶ up
  * ```
  */
 type State = "info" | "tls" | "connecting" | "up";
@@ -100,9 +100,10 @@ export class SolicitedLeaf implements LinkPeer {
       return;
     }
     this.#channel.say("info", `Leafnode connection created for account: ${account.label} `);
-    const isTlsFirst = this.#remote.needsTls && (options.tls?.handshakeFirst.enabled ?? false);
-    if (isTlsFirst && !this.#channel.isWebSocket) this.#startTls(() => this.#awaitInfo());
-    else this.#awaitInfo();
+    const next = this.#channel.isWebSocket ? () => this.#upgrade() : () => this.#awaitInfo();
+    const isTlsFirst = this.#channel.isWebSocket || (options.tls?.handshakeFirst.enabled ?? false);
+    if (isTlsFirst && this.#remote.needsTls) this.#startTls(next);
+    else next();
   }
 
   take(operation: LinkOperation): void {
@@ -163,6 +164,29 @@ export class SolicitedLeaf implements LinkPeer {
     });
   }
 
+  /** Asks the hub to speak WebSocket. */
+  #upgrade(): void {
+    const { options, urls } = this.#remote;
+    const { host, port, path } = urls.current;
+    const asked = {
+      host: hostPort(host, port),
+      path,
+      wantsCompression: options.webSocketCompression,
+      wantsNoMasking: options.webSocketNoMasking,
+      timeoutMs: options.firstInfoTimeoutMs,
+    };
+    this.#channel.connection.startWebSocket(asked, (outcome) => {
+      if (outcome.ok) {
+        const { isCompressed, isMasked } = outcome;
+        this.#channel.say("debug", `Leafnode compression=${isCompressed} masking=${isMasked}`);
+        this.#awaitInfo();
+      } else {
+        this.#channel.say("error", `Error soliciting websocket connection: ${outcome.problem}`);
+        this.#channel.close(CloseReason.ReadError);
+      }
+    });
+  }
+
   #awaitInfo(): void {
     const { firstInfoTimeoutMs } = this.#remote.options;
     this.#cancelTimer = this.#context.clock.after(firstInfoTimeoutMs, () => {
@@ -186,9 +210,11 @@ export class SolicitedLeaf implements LinkPeer {
     this.#cancelTimer();
     this.#state = "tls";
     this.#hub = info;
-    if (info.tlsRequired) this.#remote.needsTls = true;
-    const isTlsDue = this.#remote.needsTls && !this.#isEncrypted && !this.#channel.isWebSocket;
-    if (isTlsDue) this.#startTls(() => this.#connect(info));
+    // By WebSocket the TLS that INFO tells of is another listener's.
+    const { isWebSocket } = this.#channel;
+    if (info.tlsRequired && !isWebSocket) this.#remote.needsTls = true;
+    if (this.#remote.needsTls && !this.#isEncrypted && !isWebSocket)
+      this.#startTls(() => this.#connect(info));
     else this.#connect(info);
   }
 
