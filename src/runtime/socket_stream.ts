@@ -1,10 +1,12 @@
 /** A socket of the runtime as a poller serves it: with TLS on top where that was asked for, or still connecting. */
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
+import { type Duplex, pipeline } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { assert } from "../base/assert.ts";
 import { CONNECT_FAILED, CONNECTED, dialErrorText, isToItself } from "./dialling.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
+import { PortStream } from "./port_stream.ts";
 import { errnoText, errnoTextOf } from "./posix/errno.ts";
 import { ECONNREFUSED } from "./posix/libc.ts";
 import { type SocketAddress, withoutMapping } from "./posix/socket_address.ts";
@@ -30,9 +32,11 @@ const UNREAD_BYTES_MAX = 256 * 1024;
 /** How long a closed connection may take to send what was written before. */
 const LINGER_MS = 2000;
 
+type StreamSocket = Socket | TLSSocket | PortStream;
+
 /** One socket, with the reading and writing sides a `Poller` wants. */
 export class SocketStream {
-  #socket: Socket | TLSSocket;
+  #socket: StreamSocket;
   readonly #onReady: () => void;
   readonly #incoming: Uint8Array[] = [];
   /** Bytes of `#incoming[0]` already read. */
@@ -52,7 +56,7 @@ export class SocketStream {
   /** Where a connection under way leads. */
   #target: SocketAddress | null;
 
-  constructor(socket: Socket, target: SocketAddress | null, onReady: () => void) {
+  constructor(socket: Socket | PortStream, target: SocketAddress | null, onReady: () => void) {
     this.#socket = socket;
     this.#target = target;
     this.#onReady = onReady;
@@ -84,7 +88,7 @@ export class SocketStream {
     return { ip: withoutMapping(localAddress), port: localPort };
   }
 
-  #listen(socket: Socket): void {
+  #listen(socket: StreamSocket): void {
     socket.on("data", (chunk: Uint8Array) => {
       this.#incoming.push(chunk);
       this.#unreadBytes += chunk.length;
@@ -120,6 +124,7 @@ export class SocketStream {
   /** Puts TLS between the socket and what is read and written; what arrived before goes to it. */
   #startTls(tls: SocketTls): void {
     const plain = this.#socket;
+    assert(!(plain instanceof PortStream), "SocketPoller: TLS begins where the socket is");
     for (const event of ["data", "end", "error", "close"]) plain.removeAllListeners(event);
     plain.pause();
     const firstBytes = Buffer.concat(this.#incoming.splice(0));
@@ -166,6 +171,19 @@ export class SocketStream {
 
   session(): TlsSession {
     return sessionOf(this.#socket as TLSSocket);
+  }
+
+  /** Gives socket and unread bytes to who has the other end of `port`; returns the socket, which closes with it. */
+  relay(port: PortStream): Duplex {
+    const socket = this.#socket;
+    for (const event of ["data", "end", "error", "close"]) socket.removeAllListeners(event);
+    socket.pause();
+    for (const chunk of this.#incoming.splice(0)) port.write(chunk);
+    pipeline(socket, port, socket, () => {
+      socket.destroy();
+      port.destroy();
+    });
+    return socket;
   }
 
   setInterest(readable: boolean, writable: boolean): void {

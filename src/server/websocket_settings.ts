@@ -21,6 +21,7 @@ export function webSocketSettings(
     rules: upgradeRules(options),
     tls: tlsContext && { context: tlsContext, pinnedCerts: websocket.tls?.pinnedCerts ?? [] },
     handshakeTimeoutMs: websocket.handshakeTimeoutMs,
+    takesLeafs: options.leafnodes.port !== 0,
     pingIntervalMs: websocket.pingIntervalMs || options.pingIntervalMs,
     loginTimeoutMs: websocket.authorization?.timeoutMs || loginTimeoutMs,
     info: {

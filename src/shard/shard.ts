@@ -46,6 +46,7 @@ import {
   HEADER_CONNECTION_COUNT,
   NODE_IS_ABSENT,
   NODE_IS_ASLEEP,
+  NODE_IS_UP,
   NODE_LOAD,
   NODE_STATE,
   NODE_WAKE,
@@ -63,6 +64,7 @@ import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine, PING_LINE } from "../protocol/messages.ts";
 import { traceOperation } from "../protocol/trace.ts";
+import type { FrameTerms } from "../protocol/websocket/extensions.ts";
 import {
   HANGUP,
   type Poller,
@@ -93,6 +95,7 @@ import {
   type WebSocketPeer,
 } from "./connection.ts";
 import { Contexts } from "./contexts.ts";
+import { type HandedLeaf, handedLeaf } from "./handed_leaf.ts";
 import { Handshakes } from "./handshakes.ts";
 import type { LinkHost, LinkShard } from "./link_host.ts";
 import { LocalInterest } from "./local_interest.ts";
@@ -155,7 +158,8 @@ export interface ShardDependencies {
   readonly poller: Poller;
   /** Wakes the thread whose poller has this handle. */
   wake(handle: number): void;
-  report(report: ShardReport): void;
+  /** `transfer`: what in it goes to main for good. */
+  report(report: ShardReport, transfer?: Transferable[]): void;
   /** Sends a question to the links thread. */
   ask(question: LoginQuestion): void;
   /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
@@ -351,12 +355,36 @@ export class Shard implements LinkShard, UpgradeHost {
   }
 
   dismiss(slot: number): void {
+    this.poller.close(slot);
+    this.#freeUpgraded(slot);
+  }
+
+  /** The slot of a connection that has not become one of this shard's. */
+  #freeUpgraded(slot: number): void {
     const address = this.#addressOf(slot);
     this.#words[(address + CONNECTION_FD) >> 2] = -1;
     this.#words[(address + CONNECTION_FLAGS) >> 2] = 0;
-    this.poller.close(slot);
     this.#freeSlots.push(slot);
     Atomics.sub(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+  }
+
+  handLeafOver(slot: number, peer: Arrival, terms: FrameTerms): boolean {
+    const { linksNode } = this.shared.map;
+    const isUp = linksNode !== 0 && Atomics.load(this.#words, nodeWord(linksNode, NODE_STATE)) === NODE_IS_UP;
+    if (!isUp || !this.#reserveLink(linksNode)) return false;
+    const stream = this.poller.handOver(slot);
+    this.#freeUpgraded(slot);
+    const leaf = handedLeaf(stream, peer, terms);
+    if (stream.kind === "runtime") this.#dependencies.report(leaf, [stream.port]);
+    else this.#rings.sendControl(linksNode, leaf);
+    return true;
+  }
+
+  /** Takes a leaf node over from another shard, which has counted it as one of this one's. */
+  acceptHanded(leaf: HandedLeaf): void {
+    // As for a socket: the last turn may have been long ago.
+    this.nowMs = performance.now();
+    this.#links!.acceptHanded(leaf);
   }
 
   takeHandshakeStep(): boolean {
@@ -380,23 +408,27 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#dependencies.collectRecentGarbage();
   }
 
-  openLink(source: StreamSource, ip: string, port: number): Connection {
-    const connection = this.#openLink(source, ip, port);
+  openLink(source: StreamSource, peer: Arrival): Connection {
+    const connection = this.#openLink(source, peer);
     connection.hasStream = true;
     return connection;
   }
 
   openDialled(ip: string, port: number): Connection | null {
-    const load = nodeWord(this.node, NODE_LOAD);
-    // The acceptor may be counting one more at this very moment: the last slot is for that.
-    const isFull = Atomics.add(this.#words, load, 1) >= this.shared.map.slotCount(this.node) - 2;
-    if (!isFull) return this.#openLink(null, ip, port);
-    Atomics.sub(this.#words, load, 1);
-    return null;
+    return this.#reserveLink(this.node) ? this.#openLink(null, { ip, port, tls: null }) : null;
   }
 
-  #openLink(source: StreamSource | null, ip: string, port: number): Connection {
-    const connection = this.#open(this.#takeSlot(source), source, { ip, port, tls: null }, null);
+  /** Counts one more link of the links shard; false where it takes none. */
+  #reserveLink(linksNode: number): boolean {
+    const load = nodeWord(linksNode, NODE_LOAD);
+    // The acceptor may be counting one more at this very moment: the last slot is for that.
+    const isFull = Atomics.add(this.#words, load, 1) >= this.shared.map.slotCount(linksNode) - 2;
+    if (isFull) Atomics.sub(this.#words, load, 1);
+    return !isFull;
+  }
+
+  #openLink(source: StreamSource | null, peer: Arrival): Connection {
+    const connection = this.#open(this.#takeSlot(source), source, peer, null);
     connection.isLink = true;
     connection.state = STATE_CONNECTED;
     return connection;
@@ -409,7 +441,7 @@ export class Shard implements LinkShard, UpgradeHost {
     assert(slot < map.slotCount(this.node), "connections go to shards with room");
     const address = this.#addressOf(slot);
     words.fill(0, address >> 2, (address + CONNECTION_BYTES) >> 2);
-    words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
+    words[(address + CONNECTION_FD) >> 2] = source === null ? -1 : fdOf(source);
     return slot;
   }
 
@@ -725,6 +757,9 @@ export class Shard implements LinkShard, UpgradeHost {
     switch (message.type) {
       case "accept":
         this.accept(message.listener, message.fd, message.ip, message.port);
+        break;
+      case "handedLeaf":
+        this.acceptHanded(message);
         break;
       case "options":
         this.#changeOptions(message.options);
@@ -1085,6 +1120,12 @@ export class Shard implements LinkShard, UpgradeHost {
   #count(counter: number): void {
     increment(this.#words, this.shared.map.area(this.node).area + counter);
   }
+}
+
+/** The descriptor that main closes should this thread die; -1 where the runtime does. */
+function fdOf(source: StreamSource): number {
+  if (typeof source === "number") return source;
+  return "fd" in source ? source.fd : -1;
 }
 
 function outboundOptions(options: ShardOptions): OutboundOptions {

@@ -22,6 +22,7 @@ const WEBSOCKET: ShardWebSocket = {
   handshakeTimeoutMs: 0,
   pingIntervalMs: 60_000,
   loginTimeoutMs: 2000,
+  takesLeafs: false,
   info: { host: "ws.host", port: 8080, authRequired: false, tlsRequired: false, tlsAvailable: false },
 };
 const TLS = {

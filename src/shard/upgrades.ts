@@ -1,13 +1,15 @@
 /**
  * Connections of the WebSocket port that are no clients yet: TLS where the port has it, then a request to upgrade.
  *
- *   accepted ─▶ handshake ─▶ request ─▶ upgraded: a client of the shard
+ *   accepted ─▶ handshake ─▶ request ─▶ upgraded: a client of the shard, or a leaf node for the links shard
  *                              ▲  └ refused: the peer may ask again, or is gone
  *                              └──────┘
  *
  * They hold a slot of the poller and nothing else; only the log hears of those that come to nothing.
  * Source: nats-server `startWebsocketServer`, which leaves all this to Go's net/http. Cold.
  */
+
+import type { FrameTerms } from "../protocol/websocket/extensions.ts";
 import { type BadHead, HeadReader, type HttpHead, isBadHead } from "../protocol/websocket/http_head.ts";
 import {
   answerUpgrade,
@@ -44,6 +46,8 @@ export interface UpgradeHost
   takeHandshakeStep(): boolean;
   /** The connection is a client from now on. */
   admit(slot: number, peer: Arrival, webSocket: WebSocketPeer): void;
+  /** The connection is a leaf node's, and the links shard's from now on: its slot is free. False where that takes none. */
+  handLeafOver(slot: number, peer: Arrival, terms: FrameTerms): boolean;
   /** The connection comes to nothing: its slot is free. */
   dismiss(slot: number): void;
 }
@@ -226,14 +230,23 @@ export class Upgrades {
       this.#dismiss(visitor);
       return;
     }
+    this.#forget(visitor);
     if (upgrade.endpoint === "leafnode") {
-      this.#host.log("error", "Not configured to accept leaf node connections");
-      this.#dismiss(visitor);
+      this.#passOn(visitor, upgrade);
       return;
     }
-    this.#forget(visitor);
     this.#layer.startFrames(slot, upgrade.terms, "server");
     this.#host.admit(slot, visitor, upgrade);
+  }
+
+  #passOn(visitor: Visitor, { terms }: Upgrade): void {
+    if (!this.#settings.takesLeafs) {
+      this.#host.log("error", "Not configured to accept leaf node connections");
+      this.#host.dismiss(visitor.slot);
+    } else if (!this.#host.handLeafOver(visitor.slot, visitor, terms)) {
+      this.#logProblem(visitor, "no more leaf nodes fit this server");
+      this.#host.dismiss(visitor.slot);
+    }
   }
 
   #send(slot: number, answer: Uint8Array): boolean {

@@ -133,7 +133,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
   }
 
   accept(kind: LinkKind, connection: LinkConnection): LinkPeer {
-    return this.#protocols!.accept(kind, connection);
+    return this.#protocols!.accept(kind, connection, false);
   }
 
   // Clients.

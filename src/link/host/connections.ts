@@ -29,6 +29,7 @@ import {
   PHASE_SETTLED,
   STATE_CLOSING,
 } from "../../shard/connection.ts";
+import { arrivalOf, type HandedLeaf } from "../../shard/handed_leaf.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
 import type {
@@ -65,8 +66,8 @@ export interface ConnectionsOptions {
   resolve(host: string, done: (addresses: readonly string[], problem: string) => void): void;
   /** Whether this server itself listens there for links of that kind. */
   isOwn(kind: LinkKind, ip: string, port: number): boolean;
-  /** The protocol for a connection that a listener took. */
-  accepted(kind: LinkKind, connection: LinkConnection): LinkPeer;
+  /** The protocol for a connection that a listener took, the WebSocket one where it says so. */
+  accepted(kind: LinkKind, connection: LinkConnection, isWebSocket: boolean): LinkPeer;
 }
 
 const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
@@ -212,10 +213,21 @@ export class LinkConnections implements LinkDialer {
   }
 
   accept(kind: LinkKind, source: StreamSource, ip: string, port: number): void {
-    const { shard, accepted } = this.#options;
-    const origin = { isDialled: false, isWebSocket: false };
-    const link = this.#add(kind, shard.openLink(source, ip, port), origin);
-    link.protocol = accepted(kind, link);
+    const connection = this.#options.shard.openLink(source, { ip, port, tls: null });
+    this.#beginAccepted(kind, connection, false);
+  }
+
+  acceptHanded(leaf: HandedLeaf): void {
+    const { shard, frames } = this.#options;
+    const connection = shard.openLink(leaf.stream, arrivalOf(leaf));
+    frames.startFrames(connection.slot, leaf.terms, "server");
+    connection.hasFrames = true;
+    this.#beginAccepted("leaf", connection, true);
+  }
+
+  #beginAccepted(kind: LinkKind, connection: Connection, isWebSocket: boolean): void {
+    const link = this.#add(kind, connection, { isDialled: false, isWebSocket });
+    link.protocol = this.#options.accepted(kind, link, isWebSocket);
     link.protocol.begin();
   }
 

@@ -32,6 +32,7 @@ import type { Dialler } from "../../runtime/dialling.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { Connection } from "../../shard/connection.ts";
+import type { HandedLeaf } from "../../shard/handed_leaf.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
 import type { LinkControl, LinkQuery, ShardQuery } from "../../shard/shard_options.ts";
@@ -136,7 +137,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
       log,
       resolve: (host, done) => this.#hostNames.resolve(host, done),
       isOwn: (kind, ip, port) => this.#isOwn(kind, ip, port),
-      accepted: (kind, connection) => this.#running!.protocols.accept(kind, connection),
+      accepted: (kind, connection, isWebSocket) =>
+        this.#running!.protocols.accept(kind, connection, isWebSocket),
     });
     this.#reports = new LinkReports(shard, this.#connections, this.#wishes, traffic);
     this.#receiving = new Receiving(shard, this.#names);
@@ -160,6 +162,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
   accept(kind: LinkListenerKind, source: StreamSource, ip: string, port: number): void {
     if (this.#running === null) this.#early.push(() => this.accept(kind, source, ip, port));
     else this.#connections.accept(KINDS[kind], source, ip, port);
+  }
+
+  acceptHanded(leaf: HandedLeaf): void {
+    if (this.#running === null) this.#early.push(() => this.acceptHanded(leaf));
+    else this.#connections.acceptHanded(leaf);
   }
 
   proceed(connection: Connection): boolean {

@@ -74,14 +74,14 @@ export class Protocols {
   }
 
   /** The protocol for a connection that a listener took. */
-  accept(kind: LinkKind, connection: LinkConnection): LinkPeer {
+  accept(kind: LinkKind, connection: LinkConnection, isWebSocket: boolean): LinkPeer {
     switch (kind) {
       case "route":
         return this.routes!.accept(connection);
       case "gateway":
         return this.gateways!.accept(connection);
       case "leaf":
-        return this.leafs!.accept(connection, false);
+        return this.leafs!.accept(connection, isWebSocket);
     }
   }
 

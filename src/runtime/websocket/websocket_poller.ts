@@ -1,10 +1,11 @@
 // Hot: the reads and writes run once per batch of messages.
 
+import { assert } from "../../base/assert.ts";
 import { closePayload } from "../../protocol/websocket/close_frame.ts";
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import { CLOSE, PONG } from "../../protocol/websocket/frame_header.ts";
 import { createUnmask, type Unmask } from "../../protocol/websocket/mask.ts";
-import { type Poller, READABLE, type StreamSource, WRITABLE } from "../poller.ts";
+import { type HandedStream, type Poller, READABLE, type StreamSource, WRITABLE } from "../poller.ts";
 import { FrameInput, type FrameMemory } from "./frame_input.ts";
 import { FrameOutput } from "./frame_output.ts";
 import type { FrameSide, WebSocketLayer } from "./websocket_layer.ts";
@@ -85,6 +86,11 @@ export class WebSocketPoller implements Poller, WebSocketLayer {
 
   add(slot: number, source: StreamSource): void {
     this.#inner.add(slot, source);
+  }
+
+  handOver(slot: number): HandedStream {
+    assert(this.#streams[slot] == null, "WebSocketPoller.handOver: frames have begun");
+    return this.#inner.handOver(slot);
   }
 
   setInterest(slot: number, readable: boolean, writable: boolean): void {
