@@ -205,6 +205,7 @@ export class Rings {
         this.waitForRoom(node);
       }
     }
+    this.#wake.ifAsleep(node);
   }
 
   sendLargeMessages(): void {
