@@ -11,7 +11,7 @@ import type { LatencySample } from "../account/latency.ts";
 import { createEngine, type Engine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
-import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
+import { type ClientListenerKind, type ListenerKind, servesClients } from "../fabric/listeners.ts";
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
@@ -423,10 +423,10 @@ export class Fleet {
     this.#broadcast({ type: "options", options, info: this.#info });
   }
 
-  /** Sends INFO to the clients that take it at any time. */
-  sendInfo(info: ServerInfo): void {
+  /** Sends INFO to the clients that take it at any time: all, or those who came by one port. */
+  sendInfo(info: ServerInfo, listener?: ClientListenerKind): void {
     this.#info = info;
-    this.#broadcast({ type: "info", info });
+    this.#broadcast(listener === undefined ? { type: "info", info } : { type: "info", info, listener });
   }
 
   /** Closes `count` connections for `reason`, taken from the shards in turn. */

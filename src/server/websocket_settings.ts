@@ -30,8 +30,6 @@ export function webSocketSettings(
       authRequired: announcesAuthRequired(rules, "websocket"),
       tlsRequired: isSecure,
       tlsAvailable: isSecure,
-      // Of other servers nothing is known; until a route is up, none are told.
-      connectUrls: [],
     },
   };
 }

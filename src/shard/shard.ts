@@ -809,6 +809,7 @@ export class Shard implements LinkShard, UpgradeHost {
         for (const connection of this.connections) {
           if (connection === null || connection.state >= STATE_CLOSING || connection.isLink) continue;
           if (message.clientId !== undefined && message.clientId !== connection.clientId) continue;
+          if (message.listener !== undefined && message.listener !== connection.listener) continue;
           this.#protocol.sendInfo(connection, message.info);
         }
         break;

@@ -8,7 +8,7 @@ import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
-import type { ListenerKind } from "../fabric/listeners.ts";
+import type { ClientListenerKind, ListenerKind } from "../fabric/listeners.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { UpgradeRules } from "../protocol/websocket/upgrade.ts";
 import type { HostAddresses } from "../runtime/host_lookup.ts";
@@ -64,7 +64,7 @@ export interface ShardWebSocket {
   /** What INFO says otherwise than on the client port. */
   readonly info: Pick<
     ServerInfo,
-    "host" | "port" | "authRequired" | "tlsRequired" | "tlsVerify" | "tlsAvailable" | "connectUrls"
+    "host" | "port" | "authRequired" | "tlsRequired" | "tlsVerify" | "tlsAvailable"
   >;
 }
 
@@ -181,8 +181,13 @@ export type ShardControl =
   | HandedLeaf
   | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
   | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
-  /** Sends INFO to clients that take it at any time. */
-  | { readonly type: "info"; readonly info: ServerInfo; readonly clientId?: number }
+  /** Sends INFO to clients that take it at any time: to all, to those who came by one port, or to one. */
+  | {
+      readonly type: "info";
+      readonly info: ServerInfo;
+      readonly listener?: ClientListenerKind;
+      readonly clientId?: number;
+    }
   /** Closes every `count`-th … the first `count` connections, for lame duck mode. */
   | { readonly type: "closeSome"; readonly count: number; readonly reason: number }
   /** Lowers the shard's connections to `count`, as after a reload of max_connections. */

@@ -51,6 +51,7 @@ export class Protocols {
   #clusterName: string;
   /** Of the cluster's other members. */
   #leafUrls: readonly string[] = [];
+  #webSocketUrls: readonly string[] = [];
 
   constructor(setup: LinksSetup, host: ProtocolsHost) {
     this.#setup = setup;
@@ -144,8 +145,11 @@ export class Protocols {
         this.gateways?.takeRouteInfo(info, "");
         return this.gateways !== null;
       },
-      clientUrlsChanged: (connectUrls, webSocketUrls) =>
-        tell({ type: "clientUrls", connectUrls, webSocketUrls }),
+      clientUrlsChanged: (urls) => tell({ type: "clientUrls", listener: "client", urls }),
+      webSocketUrlsChanged: (urls) => {
+        this.#webSocketUrls = urls;
+        tell({ type: "clientUrls", listener: "websocket", urls });
+      },
       gatewayUrlsChanged: (urls) => this.gateways?.memberUrlsChanged(urls),
       leafNodeUrlsChanged: (urls) => {
         this.#leafUrls = urls;
@@ -187,7 +191,7 @@ export class Protocols {
         options: leafOptions(this.#setup, leafnodes),
         clusterName: () => this.#clusterName || loneCluster,
         leafUrls: () => (own === "" ? this.#leafUrls : [own, ...this.#leafUrls]),
-        webSocketUrls: () => [],
+        webSocketUrls: () => this.#webSocketUrls,
         account,
         logins,
         events,
