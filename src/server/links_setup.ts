@@ -31,6 +31,7 @@ export function linksSetup(
     maxPayloadBytes: options.maxPayloadBytes,
     maxControlLineBytes: options.maxControlLineBytes,
     pingIntervalMs: options.pingIntervalMs,
+    webSocketPingIntervalMs: options.websocket.pingIntervalMs || options.pingIntervalMs,
     pingsOutMax: options.maxPingsOut,
     supportsHeaders: !options.noHeaderSupport,
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,

@@ -18,6 +18,8 @@ export interface LinksSetup {
   readonly maxPayloadBytes: number;
   readonly maxControlLineBytes: number;
   readonly pingIntervalMs: number;
+  /** Of what goes by WebSocket. */
+  readonly webSocketPingIntervalMs: number;
   readonly pingsOutMax: number;
   readonly supportsHeaders: boolean;
   /** Of a connection, −1 for any number. */

@@ -46,6 +46,7 @@ import type {
   LinkUpgradeOutcome,
 } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
+import type { LeafWebSocket } from "../leaf/leaf_channel.ts";
 import type { AccountTraffic } from "./account_traffic.ts";
 import { LinkHandshakes } from "./link_handshakes.ts";
 import type { LinkTlsContexts } from "./link_tls.ts";
@@ -66,8 +67,8 @@ export interface ConnectionsOptions {
   resolve(host: string, done: (addresses: readonly string[], problem: string) => void): void;
   /** Whether this server itself listens there for links of that kind. */
   isOwn(kind: LinkKind, ip: string, port: number): boolean;
-  /** The protocol for a connection that a listener took, the WebSocket one where it says so. */
-  accepted(kind: LinkKind, connection: LinkConnection, isWebSocket: boolean): LinkPeer;
+  /** The protocol for a connection that a listener took; `webSocket` is null but for the WebSocket one. */
+  accepted(kind: LinkKind, connection: LinkConnection, webSocket: LeafWebSocket | null): LinkPeer;
 }
 
 const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
@@ -214,7 +215,7 @@ export class LinkConnections implements LinkDialer {
 
   accept(kind: LinkKind, source: StreamSource, ip: string, port: number): void {
     const connection = this.#options.shard.openLink(source, { ip, port, tls: null });
-    this.#beginAccepted(kind, connection, false);
+    this.#beginAccepted(kind, connection, null);
   }
 
   acceptHanded(leaf: HandedLeaf): void {
@@ -222,12 +223,12 @@ export class LinkConnections implements LinkDialer {
     const connection = shard.openLink(leaf.stream, arrivalOf(leaf));
     frames.startFrames(connection.slot, leaf.terms, "server");
     connection.hasFrames = true;
-    this.#beginAccepted("leaf", connection, true);
+    this.#beginAccepted("leaf", connection, leaf.terms);
   }
 
-  #beginAccepted(kind: LinkKind, connection: Connection, isWebSocket: boolean): void {
-    const link = this.#add(kind, connection, { isDialled: false, isWebSocket });
-    link.protocol = this.#options.accepted(kind, link, isWebSocket);
+  #beginAccepted(kind: LinkKind, connection: Connection, webSocket: LeafWebSocket | null): void {
+    const link = this.#add(kind, connection, { isDialled: false, isWebSocket: webSocket !== null });
+    link.protocol = this.#options.accepted(kind, link, webSocket);
     link.protocol.begin();
   }
 

@@ -19,6 +19,7 @@ import type {
 import { GatewayGroup } from "../gateway/gateway_group.ts";
 import { nameHash } from "../gateway/name_hash.ts";
 import type { LeafAccount, LeafLogins, LeafNotices } from "../leaf/leaf_context.ts";
+import type { LeafWebSocket } from "../leaf/leaf_channel.ts";
 import { LeafNodes } from "../leaf/leaf_nodes.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
 import { certificateVerdict } from "./certificates.ts";
@@ -75,14 +76,14 @@ export class Protocols {
   }
 
   /** The protocol for a connection that a listener took. */
-  accept(kind: LinkKind, connection: LinkConnection, isWebSocket: boolean): LinkPeer {
+  accept(kind: LinkKind, connection: LinkConnection, webSocket: LeafWebSocket | null): LinkPeer {
     switch (kind) {
       case "route":
         return this.routes!.accept(connection);
       case "gateway":
         return this.gateways!.accept(connection);
       case "leaf":
-        return this.leafs!.accept(connection, isWebSocket);
+        return this.leafs!.accept(connection, webSocket);
     }
   }
 

@@ -3,6 +3,11 @@ import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkLog, LinkLogLevel } from "../core/link.ts";
 import { errorLine, type LinkFault } from "../core/link_fault.ts";
 
+/** How a leaf node came by the WebSocket listener. */
+export interface LeafWebSocket {
+  readonly isCompressed: boolean;
+}
+
 /** One leaf connection as its log lines and errors see it: nothing is said or sent once it is closed. */
 export class LeafChannel {
   readonly connection: LinkConnection;

@@ -77,11 +77,12 @@ export class LeafLink implements RegisteredLeaf {
       },
       (lines) => channel.send(lines),
     );
-    const { pingIntervalMs, pingsOutMax } = context.options;
+    const { pingIntervalMs, webSocketPingIntervalMs, pingsOutMax } = context.options;
+    const intervalMs = channel.isWebSocket ? webSocketPingIntervalMs : pingIntervalMs;
     this.#heartbeat = new Heartbeat(
       channel,
       context.clock,
-      { intervalMs: pingIntervalMs, pingsOutMax },
+      { intervalMs, pingsOutMax },
       (fault) => channel.refuse(fault),
     );
   }

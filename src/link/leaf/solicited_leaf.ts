@@ -19,7 +19,7 @@ import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { EarlyOperations } from "./early_operations.ts";
 import { LeafChannel } from "./leaf_channel.ts";
-import { compressModeFor, findHubFault } from "./leaf_checks.ts";
+import { compressModeFor, findHubFault, mayCompress } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
 import { fromLinkPermission, hostPort } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
@@ -66,6 +66,7 @@ export class SolicitedLeaf implements LinkPeer {
   /** The hub's first INFO. */
   #hub: LinkInfo | null = null;
   #isEncrypted = false;
+  #hasCompressedFrames = false;
   #payloadBytesMax: number;
   #cancelTimer = () => {};
 
@@ -178,6 +179,7 @@ export class SolicitedLeaf implements LinkPeer {
     this.#channel.connection.startWebSocket(asked, (outcome) => {
       if (outcome.ok) {
         const { isCompressed, isMasked } = outcome;
+        this.#hasCompressedFrames = isCompressed;
         this.#channel.say("debug", `Leafnode compression=${isCompressed} masking=${isMasked}`);
         this.#awaitInfo();
       } else {
@@ -252,7 +254,7 @@ export class SolicitedLeaf implements LinkPeer {
 
   #connectFields(info: LinkInfo): LinkConnect {
     const { options } = this.#context;
-    const { hub, denyImports, requestIsolation, compression } = this.#remote.options;
+    const { hub, denyImports, requestIsolation } = this.#remote.options;
     return {
       ...EMPTY_LINK_CONNECT,
       version: options.version,
@@ -263,10 +265,16 @@ export class SolicitedLeaf implements LinkPeer {
       headers: options.hasHeaders && info.headers,
       denyPublish: denyImports.map(byteStringOfText),
       isolate: requestIsolation,
-      compressMode: compressModeFor(info, compression.mode),
+      compressMode: this.#compressModeFor(info),
       remoteAccount: this.#accountName,
       protocol: options.protocol,
     };
+  }
+
+  /** What frames compress is not compressed again. */
+  #compressModeFor(info: LinkInfo): string {
+    const { mode } = this.#remote.options.compression;
+    return this.#hasCompressedFrames && mayCompress(mode) ? "off" : compressModeFor(info, mode);
   }
 
   #takeLaterInfo(info: LinkInfo): void {
@@ -333,7 +341,7 @@ export class SolicitedLeaf implements LinkPeer {
         isSolicited: true,
         isIsolated: options.isolatesInterest || remote.isolateLeafnodeInterest,
         takesHeaders: options.hasHeaders && (this.#hub?.headers ?? false),
-        compression: compressModeFor(this.#hub ?? info, remote.compression.mode),
+        compression: this.#compressModeFor(this.#hub ?? info),
         payloadBytesMax: this.#payloadBytesMax,
         subscriptionsMax: leastOf(options.subscriptionsMax, account.subscriptionsMax),
         grants: this.#grantsOf(info),
