@@ -91,10 +91,11 @@ export class EpollPoller implements Poller, Dialler {
    * belongs to the poller.
    */
   add(slot: number, source: StreamSource): void {
-    assert(typeof source === "number" && source >= 0, "EpollPoller.add: the source is no fd");
+    const fd = typeof source === "object" && "ssl" in source && source.ssl === 0 ? source.fd : source;
+    assert(typeof fd === "number" && fd >= 0, "EpollPoller.add: the source is no fd");
     assert(this.#fds[slot] === NO_FD, "EpollPoller.add: the slot is taken or beyond slotsMax");
-    this.#posix.setSocketOption(source, IPPROTO_TCP, TCP_NODELAY, 1);
-    this.#register(slot, source, EPOLLIN);
+    this.#posix.setSocketOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    this.#register(slot, fd, EPOLLIN);
   }
 
   connect(slot: number, ip: string, port: number): number {

@@ -8,6 +8,9 @@ type PortMessage = Uint8Array | "taken" | "end" | "destroyed";
 /** Bytes that wait to be sent, or to be read, before whoever brings more is told to wait. */
 const WAITING_BYTES_MAX = 256 * 1024;
 
+/** How long a closed connection may take to send what was written before. */
+export const LINGER_MS = 2000;
+
 /** Ends what goes through a port that nobody is going to serve. */
 export function hangUp(port: MessagePort): void {
   port.postMessage("destroyed" satisfies PortMessage);
@@ -25,6 +28,8 @@ export class PortStream extends Duplex {
   #sent: ((error?: Error | null) => void) | null = null;
   /** The last chunk has come, and its sender waits. */
   #owesAnswer = false;
+  /** The other end writes no more. */
+  #hasEnded = false;
 
   constructor(port: MessagePort) {
     super({ allowHalfOpen: true, highWaterMark: WAITING_BYTES_MAX });
@@ -75,8 +80,15 @@ export class PortStream extends Duplex {
       const sent = this.#sent;
       this.#sent = null;
       sent?.();
-    } else if (message === "end") this.push(null);
-    else this.destroy();
+    } else if (message === "end") {
+      this.#hasEnded = true;
+      this.push(null);
+    } else if (this.#hasEnded && !this.readableEnded) {
+      // What came before the end is still to be read.
+      const timer = setTimeout(() => this.destroy(), LINGER_MS);
+      this.once("close", () => clearTimeout(timer));
+      this.once("end", () => this.destroy());
+    } else this.destroy();
   }
 
   #sendBytes(chunks: readonly Uint8Array[], callback: (error?: Error | null) => void): void {

@@ -1,12 +1,12 @@
 /** A socket of the runtime as a poller serves it: with TLS on top where that was asked for, or still connecting. */
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
-import { type Duplex, pipeline } from "node:stream";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { assert } from "../base/assert.ts";
 import { CONNECT_FAILED, CONNECTED, dialErrorText, isToItself } from "./dialling.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
-import { PortStream } from "./port_stream.ts";
+import { LINGER_MS, PortStream } from "./port_stream.ts";
 import { errnoText, errnoTextOf } from "./posix/errno.ts";
 import { ECONNREFUSED } from "./posix/libc.ts";
 import { type SocketAddress, withoutMapping } from "./posix/socket_address.ts";
@@ -29,8 +29,6 @@ import {
 const UNSENT_BYTES_MAX = 256 * 1024;
 /** A socket whose unread bytes exceed this is paused. */
 const UNREAD_BYTES_MAX = 256 * 1024;
-/** How long a closed connection may take to send what was written before. */
-const LINGER_MS = 2000;
 
 type StreamSocket = Socket | TLSSocket | PortStream;
 
@@ -178,12 +176,22 @@ export class SocketStream {
     const socket = this.#socket;
     for (const event of ["data", "end", "error", "close"]) socket.removeAllListeners(event);
     socket.pause();
-    for (const chunk of this.#incoming.splice(0)) port.write(chunk);
-    pipeline(socket, port, socket, () => {
-      socket.destroy();
-      port.destroy();
+    for (const chunk of this.#unread()) port.write(chunk);
+    socket.pipe(port);
+    port.pipe(socket);
+    socket.on("error", () => {});
+    socket.once("close", () => port.destroy());
+    port.once("close", () => {
+      if (port.readableEnded) linger(socket);
+      else socket.destroy();
     });
     return socket;
+  }
+
+  /** Takes what has arrived and was not read. */
+  #unread(): Uint8Array[] {
+    const [head, ...rest] = this.#incoming.splice(0);
+    return head === undefined ? [] : [head.subarray(this.#headReadBytes), ...rest];
   }
 
   setInterest(readable: boolean, writable: boolean): void {
@@ -261,12 +269,16 @@ export class SocketStream {
       this.#socket.destroy();
       return;
     }
-    const timer = setTimeout(() => this.#socket.destroy(), LINGER_MS);
-    this.#socket.once("close", () => clearTimeout(timer));
-    // What still comes in is dropped, and must not hold up the end.
     this.#isReadWanted = false;
     this.#socket.removeAllListeners("data");
-    this.#socket.resume();
+    linger(this.#socket);
     this.#socket.end(() => this.#socket.destroy());
   }
+}
+
+/** Gives what was written a moment to leave. What still comes in is dropped, and must not hold up the end. */
+function linger(socket: Duplex): void {
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(timer));
+  socket.resume();
 }

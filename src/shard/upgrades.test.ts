@@ -151,6 +151,15 @@ describe("Upgrades", () => {
     expect(clientCount(harness)).toBe(0);
   });
 
+  test("leaf nodes are not let in where no shard of links takes them", () => {
+    const harness = harnessWith({ takesLeafs: true });
+    const leaf = open(harness);
+    leaf.send(REQUEST.replace("/ ", "/leafnode "));
+    harness.settle();
+    expect(leaf.isClosed).toBe(true);
+    expect(harness.logLines.at(-1)).toContain("no more leaf nodes fit this server");
+  });
+
   test("the time for the request runs out without a word, and ends with the upgrade", async () => {
     const harness = harnessWith({ handshakeTimeoutMs: 10 });
     const silent = open(harness);

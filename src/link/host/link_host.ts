@@ -137,8 +137,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       log,
       resolve: (host, done) => this.#hostNames.resolve(host, done),
       isOwn: (kind, ip, port) => this.#isOwn(kind, ip, port),
-      accepted: (kind, connection, webSocket) =>
-        this.#running!.protocols.accept(kind, connection, webSocket),
+      accepted: (kind, connection, webSocket) => this.#running!.protocols.accept(kind, connection, webSocket),
     });
     this.#reports = new LinkReports(shard, this.#connections, this.#wishes, traffic);
     this.#receiving = new Receiving(shard, this.#names);

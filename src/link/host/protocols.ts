@@ -18,8 +18,8 @@ import type {
 } from "../core/link.ts";
 import { GatewayGroup } from "../gateway/gateway_group.ts";
 import { nameHash } from "../gateway/name_hash.ts";
-import type { LeafAccount, LeafLogins, LeafNotices } from "../leaf/leaf_context.ts";
 import type { LeafWebSocket } from "../leaf/leaf_channel.ts";
+import type { LeafAccount, LeafLogins, LeafNotices } from "../leaf/leaf_context.ts";
 import { LeafNodes } from "../leaf/leaf_nodes.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
 import { certificateVerdict } from "./certificates.ts";

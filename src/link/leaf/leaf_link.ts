@@ -79,11 +79,8 @@ export class LeafLink implements RegisteredLeaf {
     );
     const { pingIntervalMs, webSocketPingIntervalMs, pingsOutMax } = context.options;
     const intervalMs = channel.isWebSocket ? webSocketPingIntervalMs : pingIntervalMs;
-    this.#heartbeat = new Heartbeat(
-      channel,
-      context.clock,
-      { intervalMs, pingsOutMax },
-      (fault) => channel.refuse(fault),
+    this.#heartbeat = new Heartbeat(channel, context.clock, { intervalMs, pingsOutMax }, (fault) =>
+      channel.refuse(fault),
     );
   }
 

@@ -128,12 +128,11 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   }
 
   add(slot: number, source: StreamSource): void {
-    if (typeof source === "number" || !("ssl" in source)) {
+    if (typeof source === "number" || !("ssl" in source) || source.ssl === 0) {
       this.#inner.add(slot, source);
       return;
     }
     this.#inner.add(slot, source.fd);
-    if (source.ssl === 0) return;
     if (this.#openSsl === null) this.#open();
     this.#connections[slot] = source.ssl;
     this.#states[slot] = SECURE;
