@@ -3,6 +3,7 @@
  * but for the port of a stream that cannot change threads.
  */
 import type { FrameTerms } from "../protocol/websocket/extensions.ts";
+import type { Upgrade } from "../protocol/websocket/upgrade.ts";
 import type { HandedStream } from "../runtime/poller.ts";
 import type { TlsSession } from "../runtime/tls.ts";
 import type { Arrival } from "./upgrades.ts";
@@ -13,15 +14,29 @@ export interface HandedLeaf {
   readonly ip: string;
   readonly port: number;
   readonly terms: FrameTerms;
+  /** See `WebSocketPeer`. */
+  readonly forwardedFor: string;
   /** What the handshake agreed on, certificates in base64; null without TLS. */
   readonly tls:
     | (Omit<TlsSession, "peerCertificates"> & { readonly peerCertificates: readonly string[] })
     | null;
 }
 
-export function handedLeaf(stream: HandedStream, { ip, port, tls }: Arrival, terms: FrameTerms): HandedLeaf {
+export function handedLeaf(
+  stream: HandedStream,
+  { ip, port, tls }: Arrival,
+  { terms, forwardedFor }: Pick<Upgrade, "terms" | "forwardedFor">,
+): HandedLeaf {
   const peerCertificates = tls?.peerCertificates.map((certificate) => certificate.toBase64()) ?? [];
-  return { type: "handedLeaf", stream, ip, port, terms, tls: tls && { ...tls, peerCertificates } };
+  return {
+    type: "handedLeaf",
+    stream,
+    ip,
+    port,
+    terms,
+    forwardedFor,
+    tls: tls && { ...tls, peerCertificates },
+  };
 }
 
 /** Who came, as the shard that takes it over knows it. */

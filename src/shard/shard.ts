@@ -64,7 +64,7 @@ import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine, PING_LINE } from "../protocol/messages.ts";
 import { traceOperation } from "../protocol/trace.ts";
-import type { FrameTerms } from "../protocol/websocket/extensions.ts";
+import type { Upgrade } from "../protocol/websocket/upgrade.ts";
 import {
   HANGUP,
   type Poller,
@@ -368,13 +368,13 @@ export class Shard implements LinkShard, UpgradeHost {
     Atomics.sub(this.#words, nodeWord(this.node, NODE_LOAD), 1);
   }
 
-  handLeafOver(slot: number, peer: Arrival, terms: FrameTerms): boolean {
+  handLeafOver(slot: number, peer: Arrival, upgrade: Upgrade): boolean {
     const { linksNode } = this.shared.map;
     const isUp = linksNode !== 0 && Atomics.load(this.#words, nodeWord(linksNode, NODE_STATE)) === NODE_IS_UP;
     if (!isUp || !this.#reserveLink(linksNode)) return false;
     const stream = this.poller.handOver(slot);
     this.#freeUpgraded(slot);
-    const leaf = handedLeaf(stream, peer, terms);
+    const leaf = handedLeaf(stream, peer, upgrade);
     if (stream.kind === "runtime") this.#dependencies.report(leaf, [stream.port]);
     else this.#rings.sendControl(linksNode, leaf);
     return true;

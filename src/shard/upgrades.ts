@@ -9,7 +9,6 @@
  * Source: nats-server `startWebsocketServer`, which leaves all this to Go's net/http. Cold.
  */
 
-import type { FrameTerms } from "../protocol/websocket/extensions.ts";
 import { type BadHead, HeadReader, type HttpHead, isBadHead } from "../protocol/websocket/http_head.ts";
 import {
   answerUpgrade,
@@ -47,7 +46,7 @@ export interface UpgradeHost
   /** The connection is a client from now on. */
   admit(slot: number, peer: Arrival, webSocket: WebSocketPeer): void;
   /** The connection is a leaf node's, and the links shard's from now on: its slot is free. False where that takes none. */
-  handLeafOver(slot: number, peer: Arrival, terms: FrameTerms): boolean;
+  handLeafOver(slot: number, peer: Arrival, upgrade: Upgrade): boolean;
   /** The connection comes to nothing: its slot is free. */
   dismiss(slot: number): void;
 }
@@ -239,11 +238,11 @@ export class Upgrades {
     this.#host.admit(slot, visitor, upgrade);
   }
 
-  #passOn(visitor: Visitor, { terms }: Upgrade): void {
+  #passOn(visitor: Visitor, upgrade: Upgrade): void {
     if (!this.#settings.takesLeafs) {
       this.#host.log("error", "Not configured to accept leaf node connections");
       this.#host.dismiss(visitor.slot);
-    } else if (!this.#host.handLeafOver(visitor.slot, visitor, terms)) {
+    } else if (!this.#host.handLeafOver(visitor.slot, visitor, upgrade)) {
       this.#logProblem(visitor, "no more leaf nodes fit this server");
       this.#host.dismiss(visitor.slot);
     }

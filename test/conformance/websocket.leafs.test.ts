@@ -194,7 +194,10 @@ rowsInParallel(
       await using server = await ServerProcess.start({
         config: hubConfig(`no_tls: true, allowed_origins: [ "http://good.example" ]`),
       });
-      const leaf = await join(server, { headers: ["Origin: http://good.example"] });
+      const leaf = await join(server, {
+        headers: ["Origin: http://good.example", "X-Forwarded-For: 203.0.113.9"],
+      });
+      await server.waitForLog(/203\.0\.113\.9\/127\.0\.0\.1:\d+ - lid_ws:\d+ - Leafnode connection created/);
       leaf.destroy();
       const refused = WebSocketPeer.upgrade(server, {
         path: "/leafnode",

@@ -223,7 +223,10 @@ export class LinkConnections implements LinkDialer {
     const connection = shard.openLink(leaf.stream, arrivalOf(leaf));
     frames.startFrames(connection.slot, leaf.terms, "server");
     connection.hasFrames = true;
-    this.#beginAccepted("leaf", connection, leaf.terms);
+    this.#beginAccepted("leaf", connection, {
+      isCompressed: leaf.terms.isCompressed,
+      forwardedFor: leaf.forwardedFor,
+    });
   }
 
   #beginAccepted(kind: LinkKind, connection: Connection, webSocket: LeafWebSocket | null): void {

@@ -52,7 +52,7 @@ export class AcceptedLeaf implements LinkPeer {
 
   /** `webSocket`: it came in by the WebSocket listener, whose TLS is no affair of ours; null where it did not. */
   constructor(connection: LinkConnection, webSocket: LeafWebSocket | null, context: LeafContext) {
-    this.#channel = new LeafChannel(connection, webSocket !== null, context.log);
+    this.#channel = new LeafChannel(connection, webSocket !== null, context.log, webSocket?.forwardedFor);
     this.#webSocket = webSocket;
     this.#context = context;
     this.#nonce = context.newNonce();

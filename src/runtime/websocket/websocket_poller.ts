@@ -24,7 +24,8 @@ interface FramedStream {
 
 /**
  * WebSocket framing on top of a poller, with or without TLS in it. A slot is as the poller below has it until
- * `startFrames`; what such a one pays is a call and a look. Only servers with a WebSocket port have this poller.
+ * `startFrames`; what such a one pays is a call and a look. Only the links shard and servers with a
+ * WebSocket port have this poller.
  *
  * A read may take in more than its caller has room for, so `wait` reports slots itself whose bytes are here already.
  */
