@@ -5,7 +5,7 @@ export interface EngineHost {
   flush(slot: number): void;
   reclaim(): void;
   attach(slot: number, skipped: number): void;
-  sendLarge(node: number, isPlain: number, pickCount: number): void;
+  sendLarge(node: number, isPlain: number, pickCount: number, wantsTaker: number): void;
   note(
     slot: number,
     subscription: number,
@@ -31,6 +31,7 @@ export interface Engine {
     headerLength: number,
     payloadLength: number,
     isLarge: boolean,
+    wantsTaker: boolean,
   ): number;
   deliverOne(
     plan: number,
@@ -82,8 +83,8 @@ export function createEngine(
       flush: (slot: number) => host.flush(slot),
       reclaim: () => host.reclaim(),
       attach: (slot: number, skipped: number) => host.attach(slot, skipped),
-      sendLarge: (node: number, isPlain: number, pickCount: number) =>
-        host.sendLarge(node, isPlain, pickCount),
+      sendLarge: (node: number, isPlain: number, pickCount: number, wantsTaker: number) =>
+        host.sendLarge(node, isPlain, pickCount, wantsTaker),
       note: (
         slot: number,
         subscription: number,

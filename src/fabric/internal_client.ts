@@ -165,7 +165,7 @@ export class InternalClient {
     if (answered >= 0) {
       const context = account | CONTEXT_IS_RESPONSE;
       const message = HeldMessage.of(context, FABRIC_SLOT, name, byteStringOfText(reply), content);
-      this.#queue.sendMessage(answered, { message, isPlain: true, queues: NO_QUEUES });
+      this.#queue.sendMessage(answered, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
       return 1;
     }
     const message =
@@ -179,8 +179,8 @@ export class InternalClient {
         message,
         isPlain,
         queues: queues.length === 0 ? NO_QUEUES : Int32Array.from(queues),
+        wantsTaker: false,
       };
-
       this.#queue.sendMessage(node, delivery);
     }
     return count;

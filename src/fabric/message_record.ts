@@ -12,6 +12,7 @@ import {
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
   RECORD_SUBJECT_LENGTH,
+  RECORD_WANTS_TAKER,
 } from "../memory/layout.ts";
 import type { SharedMemory } from "../memory/shared_memory.ts";
 import { HeldMessage } from "./held_message.ts";
@@ -24,6 +25,8 @@ export interface Delivery {
   readonly message: HeldMessage;
   readonly isPlain: boolean;
   readonly queues: Int32Array;
+  /** The publisher wants to know if nobody takes it, and nobody but the receiving node can. */
+  readonly wantsTaker: boolean;
 }
 
 /** Bytes of its record; of a large message, of the record that goes before its pieces. */
@@ -37,7 +40,7 @@ export function recordBytes({ message, queues }: Delivery): number {
 export function writeRecord(
   { words, bytes }: SharedMemory,
   record: number,
-  { message, isPlain, queues }: Delivery,
+  { message, isPlain, queues, wantsTaker }: Delivery,
 ): void {
   const { subject, line } = message;
   const at = record >> 2;
@@ -50,6 +53,7 @@ export function writeRecord(
   words[at + (RECORD_QUEUE_COUNT >> 2)] = queues.length;
   words[at + (RECORD_IS_PLAIN >> 2)] = isPlain ? 1 : 0;
   words[at + (RECORD_ORIGIN >> 2)] = message.origin;
+  words[at + (RECORD_WANTS_TAKER >> 2)] = wantsTaker ? 1 : 0;
   words.set(queues, at + (RECORD_BODY >> 2));
   const body = (record + RECORD_BODY + queues.length * 4 + 15) & ~15;
   bytes.set(subject, body);
@@ -80,5 +84,6 @@ export function readRecord({ words, bytes }: SharedMemory, record: number): Deli
     isPlain: word(RECORD_IS_PLAIN) !== 0,
     queues: words.slice(firstQueue, firstQueue + queueCount),
     origin: word(RECORD_ORIGIN),
+    wantsTaker: word(RECORD_WANTS_TAKER) !== 0,
   };
 }

@@ -307,6 +307,8 @@ export const RECORD_QUEUE_COUNT = 28;
 export const RECORD_IS_PLAIN = 32;
 /** Slot of the publishing connection at the sending shard, told back when it is to be slowed. */
 export const RECORD_ORIGIN = 36;
+/** 1 when the publisher wants to know if nobody takes the message, and nobody but this node can. */
+export const RECORD_WANTS_TAKER = 40;
 export const RECORD_BODY = 48;
 
 /** Skip to the start of the ring. */
@@ -361,3 +363,5 @@ export const REASON_RING_FULL = 5;
 export const REASON_STALLED = 6;
 /** scanLink(): the table has no id for the account that the message at RESUME names. */
 export const REASON_ACCOUNT = 7;
+/** drain(): nobody here took the record at RESUME, as its publisher wants to know. */
+export const REASON_UNTAKEN = 8;

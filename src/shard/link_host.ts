@@ -68,8 +68,8 @@ export interface LinkHost {
   ended(connection: Connection): void;
   /** Publishes a message of this shard's own, an answer or a request to a service, to everybody; returns how many took it. */
   publish(message: HeldMessage): number;
-  /** A message of another node that the engine left to the host. */
-  takeMessage(delivery: Delivery): void;
+  /** A message of another node that the engine left to the host; returns how many took it. */
+  takeMessage(delivery: Delivery): number;
   /** Tells links what this server wants, as of now: before any message that was published later is sent. */
   announce(): void;
   /** Something is to be announced. */

@@ -6,6 +6,7 @@
 import { Buffer } from "node:buffer";
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import { FABRIC_SLOT, HeldMessage, plainLine } from "../fabric/held_message.ts";
+import type { Delivery } from "../fabric/message_record.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import {
   AREA_CONTEXT,
@@ -186,22 +187,25 @@ export class Publishing {
   publish(connection: Connection, message: HeldMessage, admission: Admission): void {
     const { subject, bytes, services, isResponse } = admission;
     const { account } = connection;
+    const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
+    const wantsTaker = message.replyLength !== 0 && (flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0;
     let delivered = 0;
     if (subject !== null) {
       const published = message.under(account.id, bytes);
-      delivered = this.deliver(published);
+      const mayHaveOthers = services.length > 0 || isResponse;
+      delivered = this.deliver(published, wantsTaker && !mayHaveOthers);
       for (const service of services)
         delivered += this.#services!.request(connection, service, subject, published);
       if (isResponse) delivered += this.#services!.answer(account, published, connection);
     }
-    const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
-    if (delivered === 0 && message.replyLength !== 0 && (flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0) {
-      this.#sendNoResponders(connection, bytes, message.reply);
-    }
+    if (delivered === 0 && wantsTaker) this.#sendNoResponders(connection, bytes, message.reply);
   }
 
-  /** Delivers a message under its context to everyone with interest; returns how many took it. */
-  deliver(message: HeldMessage): number {
+  /**
+   * Delivers a message under its context to everyone with interest; returns how many took it. `wantsTaker`: see the
+   * engine's deliver().
+   */
+  deliver(message: HeldMessage, wantsTaker = false): number {
     if (this.links !== null) return this.links.publish(message);
     const { outbound, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
@@ -225,6 +229,7 @@ export class Publishing {
       line.length,
       message.headerLength,
       message.payloadLength,
+      wantsTaker,
     );
     this.#large = outer;
     this.#rings.sendLargeMessages();
@@ -232,11 +237,11 @@ export class Publishing {
     return delivered;
   }
 
-  /** Delivers a large message that another node sent; false where its plan leaves that to the host. */
-  deliverLarge(large: HeldMessage, isPlain: boolean, queues: Int32Array): boolean {
+  /** Delivers a large message that another node sent; returns how many took it, null where its plan leaves it to the host. */
+  deliverLarge({ message: large, isPlain, queues }: Delivery): number | null {
     if ((large.context & CONTEXT_IS_RESPONSE) !== 0) {
       this.#services!.takeAnswer(large);
-      return true;
+      return 1;
     }
     const { engine, outbound, plans, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
@@ -251,12 +256,13 @@ export class Publishing {
     const { length } = large.subject;
     const hash = engine.hash(subject, length);
     let plan = plans.build(fabric, context, subject, length, hash);
-    if (this.#isForHost(plan, queues.length, large)) return false;
+    if (this.#isForHost(plan, queues.length, large)) return null;
     const outer = this.#large;
     this.#large = large;
+    let takers = 0;
     for (;;) {
       const { hasMore } = plans;
-      engine.deliverOne(
+      takers += engine.deliverOne(
         plan,
         isPlain,
         queuesAt,
@@ -271,7 +277,7 @@ export class Publishing {
       plan = plans.buildMore(subject, length, hash);
     }
     this.#large = outer;
-    return true;
+    return takers;
   }
 
   /**
@@ -344,8 +350,8 @@ export class Publishing {
   }
 
   /** Engine → the large message at hand goes to another node. */
-  sendLarge(node: number, isPlain: boolean, pickCount: number): void {
-    this.#rings.addLarge(this.#large!, node, isPlain, pickCount);
+  sendLarge(node: number, isPlain: boolean, pickCount: number, wantsTaker: boolean): void {
+    this.#rings.addLarge(this.#large!, node, isPlain, pickCount, wantsTaker);
   }
 
   /** Builds the plan that scan() missed; returns where to go on. */
@@ -375,6 +381,7 @@ export class Publishing {
       lineLength,
       this.#word(AREA_HEADER_LENGTH),
       payloadLength,
+      false, // a plan of many parts has many takers
     );
     this.#shard.removeExpired();
     return end;
@@ -436,13 +443,14 @@ export class Publishing {
     lineLength: number,
     headerLength: number,
     payloadLength: number,
+    wantsTaker: boolean,
   ): number {
     const { engine, plans, shared } = this.#shard;
     const record = shared.map.area(this.#shard.node).connections + slot * CONNECTION_BYTES;
     const hash = engine.hash(subject, length);
     const isLarge = this.#large !== null;
     const publish = (plan: number) =>
-      engine.publishOne(slot, plan, rest, lineLength, headerLength, payloadLength, isLarge);
+      engine.publishOne(slot, plan, rest, lineLength, headerLength, payloadLength, isLarge, wantsTaker);
     let plan = built === 0 ? engine.findPlan(slot, context, subject, length) : built;
     let hasMore = built !== 0 && plans.hasMore;
     for (;;) {
@@ -475,6 +483,14 @@ export class Publishing {
   #refuseReply(connection: Connection, reply: Uint8Array): void {
     this.#shard.outbound.append(connection, errorLine(replyViolationText(reply)));
     this.#shard.log("error", `${connection.label} - ${replyViolationLogText(reply)}`);
+  }
+
+  /** Another node was the only one that could take a message of the client in this slot, and did not. */
+  untaken(slot: number, subject: string, reply: string): void {
+    const connection = this.#shard.connections[slot];
+    // A client that has taken the slot since has no subscription to the inbox of the one before.
+    if (connection != null && connection.state < STATE_CLOSING)
+      this.#sendNoResponders(connection, bytesOf(subject), bytesOf(reply));
   }
 
   /** Nobody took the message that the engine just published. */

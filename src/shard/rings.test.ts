@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { PLAN_FLAGS, PLAN_QUEUES_ARE_FOR_HOST } from "../memory/layout.ts";
+import {
+  CONNECTION_FLAGS,
+  CONNECTION_IS_CLOSED,
+  PLAN_FLAGS,
+  PLAN_QUEUES_ARE_FOR_HOST,
+} from "../memory/layout.ts";
 import type { FakeSocket } from "./testing/fake_poller.ts";
 import { msg, pub, ShardHarness } from "./testing/shard_harness.ts";
 
@@ -73,6 +78,36 @@ describe("waitForRoom()", () => {
   });
 });
 
+describe("a request that only another shard can take", () => {
+  const NOBODY = "HMSG inbox 1 33 33\r\nNATS/1.0 503\r\nNats-Subject: a\r\n\r\n\r\n";
+
+  function setUp() {
+    const harness = new ShardHarness(2);
+    const requester = harness.connect(0, { headers: true, no_responders: true });
+    const responder = harness.connect(1);
+    requester.send("SUB inbox 1\r\n");
+    responder.send("SUB a 1\r\nSUB b q 2\r\n");
+    harness.settle();
+    return { harness, requester, responder };
+  }
+
+  test.each(["a", "b"])("is told to the client if nobody there takes it any more", (subject) => {
+    const { harness, requester, responder } = setUp();
+    for (const payload of ["", PAYLOAD, "x".repeat(200_000)]) {
+      requester.send(pub(`${subject} inbox`, payload));
+      readAll(harness, 0, requester);
+    }
+    // It goes between the turn that published and the one that delivers.
+    const { connections, shared } = harness.shards[1]!;
+    for (const connection of connections)
+      if (connection != null)
+        shared.words[(connection.address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
+    harness.settle();
+    expect(responder.take()).toBe("");
+    expect(messagesOf(requester)).toBe(NOBODY.replace(": a", `: ${subject}`).repeat(3));
+  });
+});
+
 describe("drainAll()", () => {
   test("lets beforeDrain() see what is there first, and takes nothing that is published in it", () => {
     const harness = new ShardHarness(2);
@@ -109,7 +144,7 @@ describe("drainAll()", () => {
     const { shared, plans } = harness.shards[1]!;
     const handed: string[] = [];
     harness.rings[1]!.onHostDelivery = ({ message, isPlain, queues }) => {
-      handed.push(`${message.payloadLength} ${isPlain} ${queues.length}`);
+      return handed.push(`${message.payloadLength} ${isPlain} ${queues.length}`);
     };
     // What a plan of a shard with links would say.
     const build = plans.build.bind(plans);

@@ -21,6 +21,7 @@ import {
   REASON_MISS,
   REASON_OTHER,
   REASON_STALLED,
+  REASON_UNTAKEN,
   RECORD_BODY,
   RECORD_IS_PLAIN,
   RECORD_KIND,
@@ -40,6 +41,7 @@ import {
 } from "../memory/layout.ts";
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
+import { byteStringOf } from "../subject/byte_string.ts";
 import type { ShardContext } from "./context.ts";
 import type { Publishing } from "./publishing.ts";
 import type { ShardControl } from "./shard_options.ts";
@@ -89,10 +91,10 @@ export class Rings {
    */
   beforeDrain: (() => void) | null = null;
   /**
-   * Serves what plans leave to the host of messages of other nodes: plain subscribers and the groups named. null where
-   * none do.
+   * Serves what plans leave to the host of messages of other nodes: plain subscribers and the groups named. Returns how
+   * many took it. null where no plan does.
    */
-  onHostDelivery: ((delivery: Delivery) => void) | null = null;
+  onHostDelivery: ((delivery: Delivery) => number) | null = null;
 
   constructor(shard: ShardContext, wake: Wake, onControl: (message: unknown) => void) {
     this.#shard = shard;
@@ -182,18 +184,24 @@ export class Rings {
   }
 
   /** Notes a large message for a node; it is sent by sendLargeMessages(), once the engine is done with it. */
-  addLarge(message: HeldMessage, node: number, isPlain: boolean, pickCount: number): void {
+  addLarge(
+    message: HeldMessage,
+    node: number,
+    isPlain: boolean,
+    pickCount: number,
+    wantsTaker: boolean,
+  ): void {
     const picks = this.#words[this.#area + (AREA_PICKS >> 2)]! >> 2;
     const queues: number[] = [];
     for (let i = 0; i < pickCount; i++) {
       if (this.#words[picks + i * 2] === node) queues.push(this.#words[picks + i * 2 + 1]!);
     }
-    this.#outgoing.push({ message, node, isPlain, queues: Int32Array.from(queues) });
+    this.#outgoing.push({ message, node, isPlain, queues: Int32Array.from(queues), wantsTaker });
   }
 
   /** Sends a message to one node, whatever its interest; waits for room where there is none. */
-  send(node: number, { message, isPlain, queues }: Delivery): void {
-    this.#send({ message, node, isPlain, queues });
+  send(node: number, delivery: Delivery): void {
+    this.#send({ ...delivery, node });
   }
 
   /** Tells another shard something; waits for room where there is none. */
@@ -277,9 +285,11 @@ export class Rings {
       } else if (reason === REASON_OTHER) {
         this.#takeOther(node, resume);
       } else if (reason === REASON_HOST_PLAN) {
-        const delivery = readRecord(shared, resume);
+        const incoming = readRecord(shared, resume);
         engine.skip(node, resume);
-        this.#deliverByHost(delivery);
+        this.#tellIfUntaken(node, incoming, this.#deliverByHost(incoming));
+      } else if (reason === REASON_UNTAKEN) {
+        this.#tellIfUntaken(node, readRecord(shared, resume), 0);
       } else break;
     }
     // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
@@ -287,9 +297,16 @@ export class Rings {
     engine.release(node);
   }
 
-  #deliverByHost(delivery: Delivery): void {
+  #deliverByHost(delivery: Delivery): number {
     assert(this.onHostDelivery !== null, "plans leave messages of other nodes to a host that serves them");
-    this.onHostDelivery(delivery);
+    return this.onHostDelivery(delivery);
+  }
+
+  /** Tells the publisher's shard that nobody took a message, where nobody else could. */
+  #tellIfUntaken(node: number, { message, origin, wantsTaker }: Incoming, takers: number): void {
+    if (takers > 0 || !wantsTaker) return;
+    const subject = byteStringOf(message.subject);
+    this.sendControl(node, { type: "untaken", slot: origin, subject, reply: message.replyText });
   }
 
   #takeOther(node: number, record: number): void {
@@ -322,10 +339,10 @@ export class Rings {
         incoming.message.fill(shared.bytes, start, start + this.#word(record, RECORD_REST_LENGTH));
         if (incoming.message.isComplete) {
           this.#incoming[node] = null;
-          const { message, isPlain, queues, origin } = incoming;
-          if (!this.#publishing!.deliverLarge(message, isPlain, queues)) this.#deliverByHost(incoming);
+          const takers = this.#publishing!.deliverLarge(incoming) ?? this.#deliverByHost(incoming);
           this.#shard.removeExpired();
-          this.#tellIfStalled(node, origin);
+          this.#tellIfUntaken(node, incoming, takers);
+          this.#tellIfStalled(node, incoming.origin);
         }
       }
     }

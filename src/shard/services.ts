@@ -153,7 +153,7 @@ export class Services {
       this.#rings.sendControl(node, { type: "responder", token, info: responder });
     }
     const answer = message.under(account.id | CONTEXT_IS_RESPONSE, message.subject);
-    this.#rings.send(node, { message: answer, isPlain: true, queues: NO_QUEUES });
+    this.#rings.send(node, { message: answer, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
     return 1;
   }
 

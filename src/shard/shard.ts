@@ -252,7 +252,8 @@ export class Shard implements LinkShard, UpgradeHost {
       flush: (slot) => this.outbound.flush(slot),
       reclaim: () => this.outbound.reclaim(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
-      sendLarge: (node, isPlain, pickCount) => this.#publishing.sendLarge(node, isPlain !== 0, pickCount),
+      sendLarge: (node, isPlain, pickCount, wantsTaker) =>
+        this.#publishing.sendLarge(node, isPlain !== 0, pickCount, wantsTaker !== 0),
       note: (...message) => this.#notedDeliveries.note(...message),
     };
     this.engine = createEngine(start.memory, regions.area, host, start.engineCode);
@@ -495,7 +496,11 @@ export class Shard implements LinkShard, UpgradeHost {
     this.nowMs = performance.now();
     this.accept(listener, socket, ip, port);
     this.outbound.flushAll();
-    if (this.#closing.length > 0) this.#finishClosing();
+    if (this.#closing.length > 0) {
+      this.#finishClosing();
+      // What was said of those that went, and the interest that went with them.
+      this.#rings.publishAll();
+    }
   }
 
   fail(connection: Connection, code: number): void {
@@ -584,7 +589,7 @@ export class Shard implements LinkShard, UpgradeHost {
     if (node === this.node) this.#services.takeAnswer(message);
     // A peer may make subjects up.
     else if (this.shared.map.hasConnections(node))
-      this.#rings.send(node, { message, isPlain: true, queues: NO_QUEUES });
+      this.#rings.send(node, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
   }
 
   waitForRoom(node: number): void {
@@ -644,7 +649,11 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#paused.resumeDue();
     this.#rings.publishAll();
     if (this.outbound.dirtyCount > 0) this.outbound.flushAll();
-    if (this.#closing.length > 0) this.#finishClosing();
+    if (this.#closing.length > 0) {
+      this.#finishClosing();
+      // What was said of those that went, and the interest that went with them.
+      this.#rings.publishAll();
+    }
   }
 
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
@@ -794,6 +803,9 @@ export class Shard implements LinkShard, UpgradeHost {
         else this.#protocol.logins.answer(connection, message);
         break;
       }
+      case "untaken":
+        this.#publishing.untaken(message.slot, message.subject, message.reply);
+        break;
       case "peer": {
         const connection = this.connections[message.slot];
         if (connection?.clientId !== message.clientId) break;

@@ -168,6 +168,11 @@ export type ShardControl =
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }
+  /**
+   * From another shard: nobody there took a message of the client in this slot, and nobody else could. Subject and reply
+   * are byte strings.
+   */
+  | { readonly type: "untaken"; readonly slot: number; readonly subject: string; readonly reply: string }
   /** Whether the connection of a `peer` report may go on. */
   | { readonly type: "peer"; readonly slot: number; readonly clientId: number; readonly isValid: boolean }
   | {

@@ -107,8 +107,9 @@ row("clusters 32: a route that comes back is told everything once", async () => 
     const route = await join(info);
     await route.expectInAnyOrder(...all);
     await route.expectNoInterest(client);
+    const from = server().log.length;
     route.destroy();
-    await server().waitForLog(/Router connection closed/);
+    await server().waitForLog(/Router connection closed/, from);
     await client.roundTrip();
   }
   client.destroy();
@@ -120,8 +121,9 @@ row("clusters 33: the interest of a route that is gone is gone", async () => {
     await route.roundTrip();
     client.send("SUB answers 1\r\nPUB only.there answers 2\r\nhi\r\n");
     await route.expect("RS+ $G answers", "RMSG $G only.there + answers q 2\r\nhi");
+    const from = server().log.length;
     route.destroy();
-    await server().waitForLog(/Router connection closed/);
+    await server().waitForLog(/Router connection closed/, from);
     let answer = await request(client, "only.there");
     for (let tries = 0; answer.headers === "" && tries < 50; tries++)
       answer = await request(client, "only.there");

@@ -30,6 +30,9 @@ export function clusterOfOne() {
       await body(route, client);
     } finally {
       route.destroy();
+      // The next member is to hear nothing of this one's client: the server closes it, and is done with it then.
+      client.send("GOODBYE\r\n");
+      await client.readToEnd().catch(() => "");
       client.destroy();
     }
   };

@@ -44,6 +44,7 @@ import {
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
   RECORD_SUBJECT_LENGTH,
+  RECORD_WANTS_TAKER,
   SUBSCRIPTION_DELIVERED,
   SUBSCRIPTION_EXPIRED_NEXT,
   SUBSCRIPTION_MAX,
@@ -75,8 +76,11 @@ function recordLength(subjectLength: u32, queueCount: u32): u32 {
   return (RECORD_BODY + (queueCount << 2) + 15 + subjectLength + body + 15 + 15) & ~15;
 }
 
-/** Delivers the message at hand to local subscribers and other nodes; returns how many took it. */
-export function deliver(plan: u32): u32 {
+/**
+ * Delivers the message at hand to local subscribers and other nodes; returns how many took it. Another node counts as one
+ * that did; where it is the only one and the publisher `wantsTaker`, it is asked to say so if nobody there does.
+ */
+export function deliver(plan: u32, wantsTaker: bool): u32 {
   let delivered: u32 = 0;
   let target = load<u32>(plan, PLAN_PLAIN);
   for (let left = load<u32>(plan, PLAN_PLAIN_COUNT); left != 0; left--) {
@@ -96,11 +100,12 @@ export function deliver(plan: u32): u32 {
   const plainNodes = load<u32>(plan, PLAN_PLAIN_NODES);
   let nodes = plainNodes;
   for (let i: u32 = 0; i < pickCount; i++) nodes |= 1 << load<u32>(picks + (i << 3));
+  const asks: u32 = <u32>(wantsTaker && local == 0 && (nodes & (nodes - 1)) == 0);
   while (nodes != 0) {
     const node = ctz(nodes);
     const isPlain = (plainNodes >> node) & 1;
-    if (isLarge) sendLarge(node, isPlain, pickCount);
-    else send(plan, node, isPlain, pickCount);
+    if (isLarge) sendLarge(node, isPlain, pickCount, asks);
+    else send(plan, node, isPlain, pickCount, asks);
     delivered += isPlain;
     nodes &= nodes - 1;
   }
@@ -249,7 +254,7 @@ function addPick(count: u32, node: u32, queue: u32): u32 {
 }
 
 /** Writes the message at hand into a node's ring. fullNode() has seen the room. */
-function send(plan: u32, node: u32, isPlain: u32, pickCount: u32): void {
+function send(plan: u32, node: u32, isPlain: u32, pickCount: u32, asks: u32): void {
   const subjectLength = load<u32>(plan, PLAN_DELIVERED_LENGTH);
   const length = recordLength(subjectLength, pickCount);
   const record = reserve(node, length);
@@ -271,6 +276,7 @@ function send(plan: u32, node: u32, isPlain: u32, pickCount: u32): void {
   store<u32>(record, queueCount, RECORD_QUEUE_COUNT);
   store<u32>(record, isPlain, RECORD_IS_PLAIN);
   store<u32>(record, slotOf(publisher), RECORD_ORIGIN);
+  store<u32>(record, asks, RECORD_WANTS_TAKER);
   const subject = (record + RECORD_BODY + (queueCount << 2) + 15) & ~15;
   copy(subject, load<u32>(plan, PLAN_DELIVERED), subjectLength);
   copy(subject + subjectLength, rest, lineLength + payloadLength + 2);

@@ -14,6 +14,7 @@ import {
   REASON_MISS,
   REASON_OTHER,
   REASON_STALLED,
+  REASON_UNTAKEN,
   RECORD_BODY,
   RECORD_CONTEXT,
   RECORD_HEADER_LENGTH,
@@ -25,6 +26,7 @@ import {
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
   RECORD_SUBJECT_LENGTH,
+  RECORD_WANTS_TAKER,
 } from "../../memory/layout";
 import { found, resume } from "./answer";
 import { area, connectionAt } from "./area";
@@ -46,8 +48,8 @@ export function hasInbound(): bool {
  * Delivers the messages another node sent, until `bytesMax` bytes of its ring are taken or a little more: the last
  * record is taken whole. With available() for `bytesMax`, nothing that was published since is taken. Their bytes may be
  * named by iovecs: flush before release(). Returns REASON_DONE (RESUME is 1 if there may be more), REASON_MISS or
- * REASON_HOST_PLAN (RESUME is the record, which was not taken), REASON_STALLED (RESUME is the origin), or REASON_OTHER
- * for a record of another kind.
+ * REASON_HOST_PLAN (RESUME is the record, which was not taken), REASON_UNTAKEN (RESUME is the record, which was),
+ * REASON_STALLED (RESUME is the origin), or REASON_OTHER for a record of another kind.
  */
 export function drain(node: u32, bytesMax: u32): i32 {
   const start = taken(node);
@@ -72,8 +74,14 @@ export function drain(node: u32, bytesMax: u32): i32 {
     describe(connectionAt(0), line, lineLength, headerLength, payloadLength, false);
     const flags = load<u32>(plan, PLAN_FLAGS);
     if (flags != 0 && isForHost(flags, queueCount, headerLength)) return resume(REASON_HOST_PLAN, record);
-    deliverHere(plan, load<u32>(record, RECORD_IS_PLAIN) != 0, record + RECORD_BODY, queueCount);
+    const takers = deliverHere(
+      plan,
+      load<u32>(record, RECORD_IS_PLAIN) != 0,
+      record + RECORD_BODY,
+      queueCount,
+    );
     skip(node, record);
+    if (takers == 0 && load<u32>(record, RECORD_WANTS_TAKER) != 0) return resume(REASON_UNTAKEN, record);
     if (load<u32>(area, AREA_IS_STALLED) != 0)
       return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
   }

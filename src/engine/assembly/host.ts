@@ -9,8 +9,11 @@ export declare function reclaim(): void;
 /** Puts the large message at hand, less its first `skipped` bytes, behind what the connection's outbox holds. */
 export declare function attach(slot: u32, skipped: u32): void;
 
-/** Sends the large message at hand to another node; `pickCount` pairs at AREA_PICKS name the queue groups. */
-export declare function sendLarge(node: u32, isPlain: u32, pickCount: u32): void;
+/**
+ * Sends the large message at hand to another node; `pickCount` pairs at AREA_PICKS name the queue groups. `wantsTaker` is
+ * RECORD_WANTS_TAKER.
+ */
+export declare function sendLarge(node: u32, isPlain: u32, pickCount: u32, wantsTaker: u32): void;
 
 /** The message at hand, described as in describe(), was framed for a connection that is CONNECTION_IS_NOTED. */
 export declare function note(

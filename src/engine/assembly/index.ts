@@ -100,11 +100,9 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
     store<u64>(area, load<u64>(area, AREA_IN_MESSAGES) + 1, AREA_IN_MESSAGES);
     store<u64>(area, load<u64>(area, AREA_IN_BYTES) + payloadLength, AREA_IN_BYTES);
     at = messageEnd;
-    if (
-      deliver(plan) == 0 &&
-      replyLength != 0 &&
-      (load<u32>(connection, CONNECTION_FLAGS) & CONNECTION_WANTS_NO_RESPONDERS) != 0
-    ) {
+    const wantsTaker =
+      replyLength != 0 && (load<u32>(connection, CONNECTION_FLAGS) & CONNECTION_WANTS_NO_RESPONDERS) != 0;
+    if (deliver(plan, wantsTaker) == 0 && wantsTaker) {
       const delivered = load<u32>(plan, PLAN_DELIVERED);
       const length = load<u32>(plan, PLAN_DELIVERED_LENGTH);
       found(plan, delivered, length, rest, replyLength, payload - rest, headerLength, messageEnd);
@@ -122,6 +120,7 @@ export function findPlan(slot: u32, context: u32, subject: u32, length: u32): u3
 /**
  * Publishes one message that the host has taken apart: `[reply ][header size ]size␍␊` in plain form at `rest`,
  * followed by the payload unless it `isLarge`. Returns how many took it, or −1 with FULL_NODE set when a ring is full.
+ * `wantsTaker`: see deliver().
  */
 export function publishOne(
   slot: u32,
@@ -131,6 +130,7 @@ export function publishOne(
   headerLength: i32,
   payloadLength: u32,
   isLarge: bool,
+  wantsTaker: bool,
 ): i32 {
   describe(connectionAt(slot), rest, lineLength, headerLength, payloadLength, isLarge);
   const full = fullNode(plan);
@@ -138,7 +138,7 @@ export function publishOne(
     store<u32>(area, full, AREA_FULL_NODE);
     return -1;
   }
-  return deliver(plan);
+  return deliver(plan, wantsTaker);
 }
 
 /** Delivers a message of another node by a plan of ours; what publishOne() is for the publisher's side. */

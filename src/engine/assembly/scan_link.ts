@@ -125,7 +125,7 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
     store<u64>(area, load<u64>(area, AREA_IN_BYTES) + payloadLength, AREA_IN_BYTES);
     if (namesAccount) countForAccount(context, payloadLength);
     at = messageEnd;
-    deliver(plan);
+    deliver(plan, false);
   }
   return resume(REASON_DONE, at);
 }

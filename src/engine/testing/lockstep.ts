@@ -26,8 +26,10 @@ import {
   REASON_OTHER,
   REASON_RING_FULL,
   REASON_STALLED,
+  REASON_UNTAKEN,
   RECORD_KIND,
   RECORD_KIND_MESSAGE,
+  RECORD_SUBJECT_LENGTH,
   RING_END_BYTES,
   RING_END_POSITION,
   RING_TAIL,
@@ -216,6 +218,7 @@ export class Lockstep {
 
   /** Publishes a message the host took apart, in memory or not. */
   publishOne(node: number, slot: number, context: number, message: Message, isLarge: boolean): void {
+    const wantsTaker = message.reply !== "";
     const real = this.real.get(node)!;
     const model = this.model.get(node)!;
     if (!real.hasPlan(context, message.subject)) this.#install(node, context, message);
@@ -234,8 +237,10 @@ export class Lockstep {
         headerLength,
         payload.length,
         isLarge,
+        wantsTaker,
       );
-      same("publishOne()", taken, full >= 0 ? -1 : model.publish(specification, message, slot, isLarge));
+      const takers = full >= 0 ? -1 : model.publish(specification, message, slot, isLarge, wantsTaker);
+      same("publishOne()", taken, takers);
       real.flushAll();
       if (full < 0) return;
       same("the full node", real.get(AREA_FULL_NODE), full);
@@ -280,6 +285,10 @@ export class Lockstep {
         this.handed.push(`recorded ${expected.message!.subject} ${expected.message!.line}`);
         real.engine.skip(from, resume);
         ring.take();
+      } else if (reason === REASON_UNTAKEN) {
+        this.handed.push(`untaken ${expected.message!.subject} ${expected.message!.line}`);
+        const { length } = expected.message!.subject;
+        same("the record nobody took", real.word(resume + RECORD_SUBJECT_LENGTH), length);
       } else if (reason === REASON_STALLED) {
         same("the origin", resume, expected.origin);
         real.clear(AREA_IS_STALLED);

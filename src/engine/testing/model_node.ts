@@ -15,6 +15,7 @@ import {
   REASON_OTHER,
   REASON_RING_FULL,
   REASON_STALLED,
+  REASON_UNTAKEN,
   RECORD_BODY,
 } from "../../memory/layout.ts";
 import { parse } from "./model_lines.ts";
@@ -67,7 +68,7 @@ export class ModelNode {
   unpublished = new Set<number>();
   /** `[slot, subscription]` of deliveries to traced connections. */
   readonly traced: [number, number][] = [];
-  readonly sentLarge: { node: number; isPlain: boolean; queues: number[] }[] = [];
+  readonly sentLarge: { node: number; isPlain: boolean; queues: number[]; wantsTaker: boolean }[] = [];
   random: bigint;
 
   constructor(specification: NodeSpecification, random: bigint) {
@@ -111,9 +112,9 @@ export class ModelNode {
       this.total.inMessages++;
       this.total.inBytes += message.payload.length;
       at = end;
-      const taken = this.publish(plan, message, slot, false);
-      if (!isClient) continue;
-      if (taken === 0 && message.reply !== "" && connection.flags & CONNECTION_WANTS_NO_RESPONDERS) {
+      const wantsTaker =
+        isClient && message.reply !== "" && (connection.flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0;
+      if (this.publish(plan, message, slot, false, wantsTaker) === 0 && wantsTaker) {
         return {
           reason: REASON_NO_RESPONDERS,
           resume: at,
@@ -135,7 +136,13 @@ export class ModelNode {
   }
 
   /** Delivers one message of `slot` to local subscriptions and other nodes; how many took it. */
-  publish(plan: PlanSpecification, published: Message, slot: number, isLarge: boolean): number {
+  publish(
+    plan: PlanSpecification,
+    published: Message,
+    slot: number,
+    isLarge: boolean,
+    wantsTaker: boolean,
+  ): number {
     const message = delivered(plan, published);
     let local = 0;
     for (const subscription of plan.plain) local += this.#deliverTo(subscription, message, slot);
@@ -146,15 +153,17 @@ export class ModelNode {
       else if (taken !== "nobody") picks.push({ node: taken, queue: group.queue });
     }
     const nodes = new Set([...plan.plainNodes, ...picks.map((pick) => pick.node)]);
+    const asks = wantsTaker && local === 0 && nodes.size === 1;
     for (const node of [...nodes].sort((a, b) => a - b)) {
       const queues = picks.filter((pick) => pick.node === node).map((pick) => pick.queue);
       const isPlain = plan.plainNodes.includes(node);
       if (isLarge) {
-        this.sentLarge.push({ node, isPlain, queues });
+        this.sentLarge.push({ node, isPlain, queues, wantsTaker: asks });
         continue;
       }
       const length = recordLength(message, picks.length, false);
-      this.rings.get(node)!.add({ context: plan.account, message, queues, isPlain, origin: slot, length });
+      const record = { context: plan.account, message, queues, isPlain, origin: slot, wantsTaker: asks };
+      this.rings.get(node)!.add({ ...record, length });
       this.unpublished.add(node);
     }
     this.#countOut(local, message);
@@ -194,8 +203,9 @@ export class ModelNode {
         (plan.queuesAreForHost && queues.length > 0) ||
         (plan.repliesAreForHost && message.reply !== "");
       if (isForHost) return { reason: REASON_HOST_PLAN, message, context };
-      this.deliverHere(plan, message, record.isPlain, queues);
+      const takers = this.deliverHere(plan, message, record.isPlain, queues);
       ring.take();
+      if (takers === 0 && record.wantsTaker) return { reason: REASON_UNTAKEN, message };
       if (this.isStalled) return { reason: REASON_STALLED, origin: record.origin };
     }
     return { reason: REASON_DONE, isMore: true };

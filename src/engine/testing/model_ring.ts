@@ -8,6 +8,7 @@ export interface ModelRecord {
   queues: number[];
   isPlain: boolean;
   origin: number;
+  wantsTaker: boolean;
   length: number;
   /** Behind what it skips of the ring's end. */
   start: number;

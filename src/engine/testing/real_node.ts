@@ -143,7 +143,7 @@ export class RealNode {
   /** By slot: all that was written out. */
   readonly output: string[] = [];
   readonly traced: [number, number][] = [];
-  readonly sentLarge: { node: number; isPlain: boolean; queues: number[] }[] = [];
+  readonly sentLarge: { node: number; isPlain: boolean; queues: number[]; wantsTaker: boolean }[] = [];
   /** Bytes of the message that attach() is to add, while one is at hand. */
   large = "";
   readonly #memory: CrowdedMemory;
@@ -323,12 +323,12 @@ export class RealNode {
         this.#collect(slot, memoryBase);
         this.output[slot] += `${this.large.slice(skipped)}\r\n`;
       },
-      sendLarge: (node, isPlain, pickCount) => {
+      sendLarge: (node, isPlain, pickCount, wantsTaker) => {
         const queues: number[] = [];
         for (let pick = this.#picks; pick < this.#picks + pickCount * 8; pick += 8) {
           if (this.word(pick) === node) queues.push(this.word(pick + 4));
         }
-        this.sentLarge.push({ node, isPlain: isPlain !== 0, queues });
+        this.sentLarge.push({ node, isPlain: isPlain !== 0, queues, wantsTaker: wantsTaker !== 0 });
       },
       note: (slot, subscription) => {
         this.traced.push([slot, (subscription - this.#subscriptions) / SUBSCRIPTION_BYTES]);

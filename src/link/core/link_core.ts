@@ -125,11 +125,15 @@ export class LinkCore implements LinkEvents {
     this.#fabric.linkChanged(link);
   }
 
-  /** A message of this server's own that the engine left to the host: for links with plain interest, and for the groups. */
-  fromHere(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
+  /**
+   * A message of this server's own that the engine left to the host: for links with plain interest, and for the groups.
+   * Returns how many take it.
+   */
+  fromHere(message: LinkMessage, isPlain: boolean, queues: readonly string[]): number {
     const mapped = this.#replies.mappedSubject(message.account, message.subject);
-    if (mapped !== undefined) this.#answerAfar({ ...message, subject: mapped });
-    else this.#send(LOCAL_ORIGIN, message, isPlain, queues, false);
+    if (mapped === undefined) return this.#send(LOCAL_ORIGIN, message, isPlain, queues, false);
+    this.#answerAfar({ ...message, subject: mapped });
+    return 1;
   }
 
   /** A message of this server's that goes to everybody, here and beyond; returns how many take it. */

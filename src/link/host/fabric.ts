@@ -143,8 +143,9 @@ export class ShardFabric implements LinkFabric {
       const isWanted = isPlain && (near.plainNodes & (1 << node)) !== 0;
       const ids = queueIds.get(node);
       const picked = ids === undefined ? NO_QUEUES : Int32Array.from(ids);
-      if (isWanted || picked.length > 0)
-        this.#shard.sendToNode(node, { message: body, isPlain: isWanted, queues: picked });
+      if (!isWanted && picked.length === 0) continue;
+      const delivery = { message: body, isPlain: isWanted, queues: picked, wantsTaker: false };
+      this.#shard.sendToNode(node, delivery);
     }
   }
 

@@ -203,11 +203,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
     return carried === null ? 0 : this.#running!.core.publish(carried);
   }
 
-  takeMessage({ message, isPlain, queues }: Delivery): void {
+  takeMessage({ message, isPlain, queues }: Delivery): number {
     const carried = this.#carried(message);
-    if (carried === null) return;
+    if (carried === null) return 0;
     const named = Array.from(queues, (queueId) => byteStringOf(this.#shard.index.queueNameOf(queueId)));
-    this.#running!.core.fromHere(carried, isPlain, named);
+    return this.#running!.core.fromHere(carried, isPlain, named);
   }
 
   announce(): void {
