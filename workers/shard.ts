@@ -11,15 +11,16 @@ import type { Poller } from "../src/runtime/poller.ts";
 import type { TlsLayer } from "../src/runtime/tls.ts";
 import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
-import type { ShardReport, ShardStart } from "../src/shard/shard_options.ts";
+import type { ShardMessage, ShardReport, ShardStart } from "../src/shard/shard_options.ts";
 import type { UpgradeHost } from "../src/shard/upgrades.ts";
 
 const BACKLOG = 4096;
 
-const report = (message: ShardReport) => self.postMessage(message);
+const report = (message: ShardReport, transfer: Transferable[] = []) => self.postMessage(message, transfer);
 
 /** What this thread has open. */
 let poller: Poller | null = null;
+let shard: Shard | null = null;
 const listeners: { readonly kind: ListenerKind; close(): void }[] = [];
 
 function stopListening(kinds: readonly ListenerKind[] | "all"): void {
@@ -27,10 +28,12 @@ function stopListening(kinds: readonly ListenerKind[] | "all"): void {
 }
 
 self.onmessage = async ({ data }: MessageEvent<ShardStart>) => {
-  // The next message comes after the shard has stopped: to dispose.
-  self.onmessage = () => {
-    poller?.dispose();
-    report({ type: "disposed" });
+  self.onmessage = ({ data: message }: MessageEvent<ShardMessage>) => {
+    if (message.type === "handedLeaf") shard?.acceptHanded(message);
+    else {
+      poller?.dispose();
+      report({ type: "disposed" });
+    }
   };
   try {
     await serve(data);
@@ -78,15 +81,22 @@ async function serve(start: ShardStart): Promise<void> {
   let webSocket: ShardDependencies["webSocket"] = null;
   poller = secured;
   if (start.node === map.linksNode) {
-    const { ShardLinks } = await import("../src/link/host/link_host.ts");
-    const compareHash = await loadHashComparison();
-    createLinks = (shard) => new ShardLinks(shard, { dialler: secured, compareHash });
+    const [{ ShardLinks }, { WebSocketPoller }, compareHash] = await Promise.all([
+      import("../src/link/host/link_host.ts"),
+      import("../src/runtime/websocket/websocket_poller.ts"),
+      loadHashComparison(),
+    ]);
+    // Leaf nodes may come and be dialled by WebSocket, after a reload too.
+    const frames = new WebSocketPoller(secured, bytes);
+    poller = frames;
+    webSocket = { layer: frames, createUpgrades: null };
+    createLinks = (shard) => new ShardLinks(shard, { dialler: secured, frames, compareHash });
   } else if (start.options.webSocket !== null) {
     const { layer, createUpgrades } = await openWebSockets(secured, bytes);
     poller = layer;
     webSocket = { layer, createUpgrades };
   }
-  const shard = new Shard(start, {
+  const served = new Shard(start, {
     poller,
     tls: secured,
     webSocket,
@@ -99,6 +109,7 @@ async function serve(start: ShardStart): Promise<void> {
     stopListening,
     createLinks,
   });
+  shard = served;
   const failedToAccept = Promise.withResolvers<never>();
   const ports: number[] = [];
   for (const own of start.listen) {
@@ -108,7 +119,7 @@ async function serve(start: ShardStart): Promise<void> {
       backlog: BACKLOG,
       onConnection: (socket, ip, peerPort) => {
         try {
-          shard.acceptOwn(own.kind, socket, ip, peerPort);
+          served.acceptOwn(own.kind, socket, ip, peerPort);
         } catch (error) {
           failedToAccept.reject(error);
         }
@@ -123,7 +134,7 @@ async function serve(start: ShardStart): Promise<void> {
     listeners.push({ kind: own.kind, close: () => listener.close() });
   }
   report({ type: "ready", ports });
-  await Promise.race([shard.run(), failedToAccept.promise]);
+  await Promise.race([served.run(), failedToAccept.promise]);
 }
 
 /** What only a server with a port for WebSockets needs, and loads. */

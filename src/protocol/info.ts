@@ -27,6 +27,8 @@ export interface ServerInfo {
   readonly jetStreamDomain?: string;
   /** `host:port` of the cluster's client listeners, this server's own first. */
   readonly connectUrls?: readonly string[];
+  /** The same for WebSocket clients, who are told these instead. */
+  readonly webSocketConnectUrls?: readonly string[];
   readonly lameDuckMode?: boolean;
   /** True in the INFO that follows the first PONG. */
   readonly connectInfo?: boolean;

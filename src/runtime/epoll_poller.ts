@@ -1,7 +1,7 @@
 // Hot: `wait`, `read` and the writes run once per batch of messages.
 import { assert } from "../base/assert.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText, isToItself } from "./dialling.ts";
-import type { Poller, StreamSource } from "./poller.ts";
+import type { HandedStream, Poller, StreamSource } from "./poller.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
 import { errnoText } from "./posix/errno.ts";
 import {
@@ -12,6 +12,7 @@ import {
   EMFILE,
   ENFILE,
   EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
   EPOLLERR,
   EPOLLHUP,
@@ -90,10 +91,11 @@ export class EpollPoller implements Poller, Dialler {
    * belongs to the poller.
    */
   add(slot: number, source: StreamSource): void {
-    assert(typeof source === "number" && source >= 0, "EpollPoller.add: the source is no fd");
+    const fd = typeof source === "object" && "ssl" in source && source.ssl === 0 ? source.fd : source;
+    assert(typeof fd === "number" && fd >= 0, "EpollPoller.add: the source is no fd");
     assert(this.#fds[slot] === NO_FD, "EpollPoller.add: the slot is taken or beyond slotsMax");
-    this.#posix.setSocketOption(source, IPPROTO_TCP, TCP_NODELAY, 1);
-    this.#register(slot, source, EPOLLIN);
+    this.#posix.setSocketOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    this.#register(slot, fd, EPOLLIN);
   }
 
   connect(slot: number, ip: string, port: number): number {
@@ -147,16 +149,15 @@ export class EpollPoller implements Poller, Dialler {
   }
 
   close(slot: number): void {
-    const fd = this.#fds[slot]!;
-    assert(fd !== NO_FD, "EpollPoller.close: no stream in this slot");
-    this.#fds[slot] = NO_FD;
-    this.#interests[slot] = 0;
-    this.#connecting.delete(slot);
     // Closing the only descriptor of a socket takes it out of the epoll.
-    this.#posix.close(fd);
-    for (let i = 0; i < this.#eventCount; i++) {
-      if (this.#eventSlots[i] === slot) this.#eventFlags[i] = 0;
-    }
+    this.#posix.close(this.#forget(slot));
+  }
+
+  handOver(slot: number): HandedStream {
+    const fd = this.#forget(slot);
+    const result = this.#posix.epollControl(this.#epollFd, EPOLL_CTL_DEL, fd, 0, slot);
+    assert(result === 0, "EpollPoller.handOver: epoll does not know the fd");
+    return { kind: "epoll", fd, ssl: 0 };
   }
 
   wait(timeoutMs: number): number {
@@ -237,6 +238,19 @@ export class EpollPoller implements Poller, Dialler {
   /** The socket behind a slot, for a layer (TLS) that reads and writes it by itself. */
   fdOf(slot: number): number {
     return this.#fds[slot]!;
+  }
+
+  /** Frees a slot and drops its events of this turn; returns its fd. */
+  #forget(slot: number): number {
+    const fd = this.#fds[slot]!;
+    assert(fd !== NO_FD, "EpollPoller: no stream in this slot");
+    this.#fds[slot] = NO_FD;
+    this.#interests[slot] = 0;
+    this.#connecting.delete(slot);
+    for (let i = 0; i < this.#eventCount; i++) {
+      if (this.#eventSlots[i] === slot) this.#eventFlags[i] = 0;
+    }
+    return fd;
   }
 
   #register(slot: number, fd: number, interest: number): void {

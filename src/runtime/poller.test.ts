@@ -1,9 +1,19 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { CONNECT_FAILED, CONNECTED, type Dialler } from "./dialling.ts";
-import { HANGUP, type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
+import {
+  HANGUP,
+  type Poller,
+  READ_FAILED,
+  READABLE,
+  WOULD_BLOCK,
+  WRITABLE,
+  WRITE_FAILED,
+  writeOnce,
+} from "./poller.ts";
 import { writeIovec } from "./posix/posix.ts";
 import {
   epollSubject,
@@ -128,6 +138,44 @@ for (const [name, subject] of Object.entries(subjects)) {
       expect(poller.read(1, DATA_OFFSET, 100)).toBe(READ_FAILED);
       expect(poller.lastError()).toBe("connection reset by peer");
       expect(poller.write(1, new Uint8Array(new ArrayBuffer(4)), 0, 4)).toBe(WRITE_FAILED);
+    });
+
+    test("hands a stream to another poller, with what was not read, both ways and to its end", async () => {
+      const first = openPoller();
+      const second = openPoller();
+      const client = await connectTo(first, 3);
+      const received = collect(client);
+      client.write("one two");
+      await waitFor(first, 3, READABLE);
+      expect(first.read(3, DATA_OFFSET, 4)).toBe(4);
+      second.add(7, first.handOver(3));
+      expect(first.wait(0)).toBe(0);
+      expect((await readText(second, 7, 3)).text).toBe("two");
+      expect(writeOnce(second, 7, new TextEncoder().encode("three"))).toBe(true);
+      // More than anything between the two keeps.
+      const long = "x".repeat(2_000_000);
+      client.write(long);
+      expect((await readText(second, 7, long.length)).text).toBe(long);
+      await connectTo(first, 3);
+      client.end("bye");
+      expect((await readText(second, 7, 3)).text).toBe("bye");
+      await waitFor(second, 7, READABLE);
+      expect(second.read(7, DATA_OFFSET, 100)).toBe(0);
+      second.close(7);
+      await once(client, "close");
+      expect(Buffer.concat(received).toString()).toBe("three");
+    });
+
+    test("a stream that was handed over ends for the client when its poller closes it", async () => {
+      const first = openPoller();
+      const second = openPoller();
+      const client = await connectTo(first, 3);
+      const received = collect(client);
+      second.add(7, first.handOver(3));
+      writeOnce(second, 7, new TextEncoder().encode("last words"));
+      second.close(7);
+      await once(client, "end");
+      expect(Buffer.concat(received).toString()).toBe("last words");
     });
 
     test("reports nothing without interest, and what is still true once it is back", async () => {

@@ -17,8 +17,18 @@ export const READ_FAILED = -2;
 /** The connection is lost; `lastError()` says how. */
 export const WRITE_FAILED = -2;
 
-/** A connected non-blocking fd under the epoll poller, a `node:net` socket under the runtime poller. */
-export type StreamSource = number | Socket;
+/**
+ * A connected non-blocking fd under the epoll poller, a `node:net` socket under the runtime poller, or what another thread's
+ * poller has given away.
+ */
+export type StreamSource = number | Socket | HandedStream;
+
+/** A stream on its way from one thread to another. */
+export type HandedStream =
+  /** The socket itself, with its `SSL` (an address, 0 without TLS): plain data. */
+  | { readonly kind: "epoll"; readonly fd: number; readonly ssl: number }
+  /** The bytes in and out of a socket that stays where it is; the port is to be transferred. */
+  | { readonly kind: "runtime"; readonly port: MessagePort };
 
 /**
  * Bytes in and out of connections, each named by its slot. The poller offers this over plain TCP; TLS and
@@ -46,6 +56,13 @@ export interface Streams {
   lastError(): string;
 }
 
+/** Writes a few bytes that nobody keeps, as handshakes do; false where the stream does not take all of them. */
+export function writeOnce(streams: Streams, slot: number, bytes: Uint8Array): boolean {
+  const copy = new Uint8Array(new ArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return streams.write(slot, copy, 0, copy.length) === copy.length;
+}
+
 /**
  * One thread's sockets and its sleep. Slots are small integers below the `slotsMax` given at construction,
  * chosen by the caller when it adds a stream. Everything is level-triggered: what is still true is reported
@@ -71,6 +88,11 @@ export interface Poller extends Streams {
 
   /** Takes over a connected socket: sets TCP_NODELAY and reports READABLE from now on. */
   add(slot: number, source: StreamSource): void;
+  /**
+   * Gives a stream away, whose slot is free then: another thread adds it to its own poller. Nothing has been read of it that
+   * was not taken, and everything written is out.
+   */
+  handOver(slot: number): HandedStream;
   /** Which of READABLE and WRITABLE to report. Cheap where nothing changes. */
   setInterest(slot: number, readable: boolean, writable: boolean): void;
   /** Closes the connection once written bytes are out, and drops its events of this turn. */

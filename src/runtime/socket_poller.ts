@@ -1,9 +1,11 @@
 import { createConnection, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
 import { assert } from "../base/assert.ts";
 import { CONNECT_FAILED, type Dialler } from "./dialling.ts";
-import type { Poller, StreamSource } from "./poller.ts";
+import type { HandedStream, Poller, StreamSource } from "./poller.ts";
 import { READ_FAILED, WOULD_BLOCK, WRITE_FAILED } from "./poller.ts";
+import { PortStream } from "./port_stream.ts";
 import type { SocketAddress } from "./posix/socket_address.ts";
 import { SocketStream } from "./socket_stream.ts";
 import { SocketTls } from "./socket_tls.ts";
@@ -43,6 +45,8 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
   readonly #memoryWords: Uint32Array;
   readonly #slotsMax: number;
   readonly #streams = new Map<number, SocketStream>();
+  /** Sockets whose bytes another thread's poller has. */
+  readonly #relayed = new Set<Duplex>();
   /** Streams that may have an event; `wait` drops those that have none. */
   readonly #candidates = new Set<number>();
   #eventSlots: number[] = [];
@@ -75,8 +79,19 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
 
   /** `source` is a connected `node:net` socket nobody has read from, in the turn of the event that gave it. */
   add(slot: number, source: StreamSource): void {
-    assert(typeof source === "object", "SocketPoller.add: the source is no socket");
-    this.#register(slot, source, null);
+    assert(typeof source === "object" && !("ssl" in source), "SocketPoller.add: the source is no socket");
+    this.#register(slot, "port" in source ? new PortStream(source.port) : source, null);
+  }
+
+  /** A socket is of its thread: it stays here, and its bytes go through a port. */
+  handOver(slot: number): HandedStream {
+    const stream = this.#streamOf(slot);
+    this.#forget(slot);
+    const { port1, port2 } = new MessageChannel();
+    const relay = stream.relay(new PortStream(port1));
+    this.#relayed.add(relay);
+    relay.once("close", () => this.#relayed.delete(relay));
+    return { kind: "runtime", port: port2 };
   }
 
   connect(slot: number, ip: string, port: number): number {
@@ -105,6 +120,10 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
 
   close(slot: number): void {
     this.#streamOf(slot).close();
+    this.#forget(slot);
+  }
+
+  #forget(slot: number): void {
     this.#streams.delete(slot);
     this.#candidates.delete(slot);
     for (const [i, eventSlot] of this.#eventSlots.entries()) {
@@ -239,9 +258,10 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
   dispose(): void {
     if (this.#turn !== undefined) this.stop();
     for (const slot of [...this.#streams.keys()]) this.close(slot);
+    for (const relayed of this.#relayed) relayed.destroy();
   }
 
-  #register(slot: number, socket: Socket, target: SocketAddress | null): void {
+  #register(slot: number, socket: Socket | PortStream, target: SocketAddress | null): void {
     assert(slot < this.#slotsMax && !this.#streams.has(slot), "SocketPoller: the slot is taken or too large");
     this.#streams.set(slot, new SocketStream(socket, target, () => this.#noteReady(slot)));
     // A stream may come between turns, and bring timers that the last wait knew nothing of.

@@ -1,10 +1,12 @@
 /** A socket of the runtime as a poller serves it: with TLS on top where that was asked for, or still connecting. */
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { assert } from "../base/assert.ts";
 import { CONNECT_FAILED, CONNECTED, dialErrorText, isToItself } from "./dialling.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
+import { LINGER_MS, PortStream } from "./port_stream.ts";
 import { errnoText, errnoTextOf } from "./posix/errno.ts";
 import { ECONNREFUSED } from "./posix/libc.ts";
 import { type SocketAddress, withoutMapping } from "./posix/socket_address.ts";
@@ -27,12 +29,12 @@ import {
 const UNSENT_BYTES_MAX = 256 * 1024;
 /** A socket whose unread bytes exceed this is paused. */
 const UNREAD_BYTES_MAX = 256 * 1024;
-/** How long a closed connection may take to send what was written before. */
-const LINGER_MS = 2000;
+
+type StreamSocket = Socket | TLSSocket | PortStream;
 
 /** One socket, with the reading and writing sides a `Poller` wants. */
 export class SocketStream {
-  #socket: Socket | TLSSocket;
+  #socket: StreamSocket;
   readonly #onReady: () => void;
   readonly #incoming: Uint8Array[] = [];
   /** Bytes of `#incoming[0]` already read. */
@@ -52,7 +54,7 @@ export class SocketStream {
   /** Where a connection under way leads. */
   #target: SocketAddress | null;
 
-  constructor(socket: Socket, target: SocketAddress | null, onReady: () => void) {
+  constructor(socket: Socket | PortStream, target: SocketAddress | null, onReady: () => void) {
     this.#socket = socket;
     this.#target = target;
     this.#onReady = onReady;
@@ -84,7 +86,7 @@ export class SocketStream {
     return { ip: withoutMapping(localAddress), port: localPort };
   }
 
-  #listen(socket: Socket): void {
+  #listen(socket: StreamSocket): void {
     socket.on("data", (chunk: Uint8Array) => {
       this.#incoming.push(chunk);
       this.#unreadBytes += chunk.length;
@@ -120,6 +122,7 @@ export class SocketStream {
   /** Puts TLS between the socket and what is read and written; what arrived before goes to it. */
   #startTls(tls: SocketTls): void {
     const plain = this.#socket;
+    assert(!(plain instanceof PortStream), "SocketPoller: TLS begins where the socket is");
     for (const event of ["data", "end", "error", "close"]) plain.removeAllListeners(event);
     plain.pause();
     const firstBytes = Buffer.concat(this.#incoming.splice(0));
@@ -166,6 +169,29 @@ export class SocketStream {
 
   session(): TlsSession {
     return sessionOf(this.#socket as TLSSocket);
+  }
+
+  /** Gives socket and unread bytes to who has the other end of `port`; returns the socket, which closes with it. */
+  relay(port: PortStream): Duplex {
+    const socket = this.#socket;
+    for (const event of ["data", "end", "error", "close"]) socket.removeAllListeners(event);
+    socket.pause();
+    for (const chunk of this.#unread()) port.write(chunk);
+    socket.pipe(port);
+    port.pipe(socket);
+    socket.on("error", () => {});
+    socket.once("close", () => port.destroy());
+    port.once("close", () => {
+      if (port.readableEnded) linger(socket);
+      else socket.destroy();
+    });
+    return socket;
+  }
+
+  /** Takes what has arrived and was not read. */
+  #unread(): Uint8Array[] {
+    const [head, ...rest] = this.#incoming.splice(0);
+    return head === undefined ? [] : [head.subarray(this.#headReadBytes), ...rest];
   }
 
   setInterest(readable: boolean, writable: boolean): void {
@@ -243,12 +269,16 @@ export class SocketStream {
       this.#socket.destroy();
       return;
     }
-    const timer = setTimeout(() => this.#socket.destroy(), LINGER_MS);
-    this.#socket.once("close", () => clearTimeout(timer));
-    // What still comes in is dropped, and must not hold up the end.
     this.#isReadWanted = false;
     this.#socket.removeAllListeners("data");
-    this.#socket.resume();
+    linger(this.#socket);
     this.#socket.end(() => this.#socket.destroy());
   }
+}
+
+/** Gives what was written a moment to leave. What still comes in is dropped, and must not hold up the end. */
+function linger(socket: Duplex): void {
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(timer));
+  socket.resume();
 }

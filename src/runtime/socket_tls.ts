@@ -1,6 +1,7 @@
 /** TLS on the runtime's own sockets, by `node:tls`. */
 import { readFileSync } from "node:fs";
 import { isIP, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import {
   type ConnectionOptions,
   connect,
@@ -164,7 +165,7 @@ const NOISE_CODES: ReadonlySet<string> = new Set([
 
 /** Why a handshake failed, of a socket that ended with this error or without one. */
 export function socketHandshakeError(
-  socket: Socket | TLSSocket,
+  socket: Duplex,
   error: (Error & { code?: string }) | undefined,
 ): HandshakeError {
   const known = (text: string): HandshakeError => ({ text, isNoise: false });

@@ -17,7 +17,15 @@ import { TLS_DEFAULTS, type TlsOptions } from "../config/tls.ts";
 import { CONNECTED, type Dialler } from "./dialling.ts";
 import { createClientContext } from "./openssl/client_context.ts";
 import { createServerContexts } from "./openssl/server_context.ts";
-import { type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "./poller.ts";
+import {
+  type Poller,
+  READ_FAILED,
+  READABLE,
+  WOULD_BLOCK,
+  WRITABLE,
+  WRITE_FAILED,
+  writeOnce,
+} from "./poller.ts";
 import { writeIovec } from "./posix/posix.ts";
 import { openSslForTests, runtimeSubject, tlsSubject } from "./testing/poller_subjects.ts";
 import { HANDSHAKE_DONE, HANDSHAKE_FAILED, type TlsContext, type TlsLayer } from "./tls.ts";
@@ -168,6 +176,23 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       expect(version).toBe("1.3");
       expect(cipherSuite).toMatch(/^TLS_[A-Z0-9_]+$/);
       expect(peerCertificates).toEqual([]);
+    });
+
+    test("an encrypted stream is handed to another poller, with what OpenSSL has read ahead", async () => {
+      const { poller, client, received } = await connectSecure();
+      const other = subject.open(memory);
+      cleanups.push(() => other.dispose());
+      client.write("one two");
+      expect((await read(poller, 4, 4)).content.toString()).toBe("one ");
+      other.add(SLOT, poller.handOver(SLOT));
+      expect((await read(other, 3)).content.toString()).toBe("two");
+      client.write("three");
+      expect((await read(other, 5)).content.toString()).toBe("three");
+      expect(writeOnce(other, SLOT, new TextEncoder().encode("four"))).toBe(true);
+      await until(() => length(received) === 4);
+      expect(Buffer.concat(received).toString()).toBe("four");
+      other.close(SLOT);
+      await once(client, "close");
     });
 
     test("what was sent in clear before the handshake stays in clear", async () => {

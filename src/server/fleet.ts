@@ -11,7 +11,7 @@ import type { LatencySample } from "../account/latency.ts";
 import { createEngine, type Engine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import { InternalClient, type InternalRoutes } from "../fabric/internal_client.ts";
-import { type ListenerKind, servesClients } from "../fabric/listeners.ts";
+import { type ClientListenerKind, type ListenerKind, servesClients } from "../fabric/listeners.ts";
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
@@ -57,9 +57,11 @@ import {
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import { lookUpHost } from "../runtime/host_lookup.ts";
+import { hangUp } from "../runtime/port_stream.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { wakeEpollPoller, wakeSocketPoller } from "../runtime/wake_poller.ts";
+import type { HandedLeaf } from "../shard/handed_leaf.ts";
 import type { LinkTraffic } from "../shard/link_records.ts";
 import type { LinksNews, LinksSetup } from "../shard/links_setup.ts";
 import type {
@@ -68,8 +70,8 @@ import type {
   LinkControl,
   OwnListener,
   ShardControl,
-  ShardDispose,
   ShardLogLevel,
+  ShardMessage,
   ShardOptions,
   ShardQuery,
   ShardReport,
@@ -390,7 +392,7 @@ export class Fleet {
     );
     if (!isStopped) this.#events.log("error", `Shards did not stop within ${STOP_MS_MAX} ms`);
     // Only now can nobody wake a shard any more, by a descriptor that it is about to close.
-    for (const { worker } of this.#shards) worker.postMessage({ type: "dispose" } satisfies ShardDispose);
+    for (const { worker } of this.#shards) worker.postMessage({ type: "dispose" } satisfies ShardMessage);
     const isDisposed =
       isStopped &&
       (await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise))));
@@ -421,10 +423,10 @@ export class Fleet {
     this.#broadcast({ type: "options", options, info: this.#info });
   }
 
-  /** Sends INFO to the clients that take it at any time. */
-  sendInfo(info: ServerInfo): void {
+  /** Sends INFO to the clients that take it at any time: all, or those who came by one port. */
+  sendInfo(info: ServerInfo, listener?: ClientListenerKind): void {
     this.#info = info;
-    this.#broadcast({ type: "info", info });
+    this.#broadcast(listener === undefined ? { type: "info", info } : { type: "info", info, listener });
   }
 
   /** Closes `count` connections for `reason`, taken from the shards in turn. */
@@ -668,6 +670,9 @@ export class Fleet {
       case "peer":
         void this.#checkPeer(shard.node, report);
         break;
+      case "handedLeaf":
+        this.#passOn(report);
+        break;
       case "links":
         this.#events.onLinks(report.news);
         break;
@@ -695,6 +700,15 @@ export class Fleet {
         this.#onFailure(shard, report.error);
         break;
     }
+  }
+
+  /** Gives a leaf node, whose bytes come by a port, to the links shard. */
+  #passOn(leaf: HandedLeaf): void {
+    if (leaf.stream.kind !== "runtime") return;
+    const { linksNode } = this.#shared.map;
+    const links = this.#shards.find(({ node, hasFailed }) => node === linksNode && !hasFailed);
+    if (links === undefined) hangUp(leaf.stream.port);
+    else links.worker.postMessage(leaf satisfies ShardMessage, [leaf.stream.port]);
   }
 
   async #checkPeer(

@@ -31,6 +31,7 @@ export function linksSetup(
     maxPayloadBytes: options.maxPayloadBytes,
     maxControlLineBytes: options.maxControlLineBytes,
     pingIntervalMs: options.pingIntervalMs,
+    webSocketPingIntervalMs: options.websocket.pingIntervalMs || options.pingIntervalMs,
     pingsOutMax: options.maxPingsOut,
     supportsHeaders: !options.noHeaderSupport,
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
@@ -38,7 +39,7 @@ export function linksSetup(
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,
     connectUrls: clientUrls(options, ports.get("client") ?? 0),
-    webSocketUrls: [],
+    webSocketUrls: webSocketUrls(options, ports.get("websocket") ?? 0),
     ownAddresses,
     tls,
     cluster: block(cluster, ports.get("cluster")),
@@ -53,6 +54,13 @@ export function linksSetup(
 /** `host:port` at which clients reach this server: as advertised, else wherever it listens. */
 export function clientUrls({ clientAdvertise, host }: Options, port: number): string[] {
   if (clientAdvertise) return [withPort(clientAdvertise, port)];
+  return urlsOf(host, port, addressesOfThisMachine());
+}
+
+/** The same for clients of the WebSocket port, which is 0 where there is none. */
+export function webSocketUrls({ websocket: { advertise, host } }: Options, port: number): string[] {
+  if (port === 0) return [];
+  if (advertise) return [withPort(advertise, port)];
   return urlsOf(host, port, addressesOfThisMachine());
 }
 

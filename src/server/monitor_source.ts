@@ -215,7 +215,7 @@ export class FleetMonitor implements MonitorSource {
       counters: this.#counters(links ?? NO_LINKS),
       httpRequestCounts: this.requestCounts,
       connectUrls: info.connectUrls ?? [],
-      webSocketConnectUrls: [],
+      webSocketConnectUrls: info.webSocketConnectUrls ?? [],
     };
   }
 

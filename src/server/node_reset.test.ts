@@ -12,8 +12,8 @@ test("closeSockets() tells connections that were no clients yet from those that 
     headers: [],
     cookieNames: { jwt: "", user: "", password: "", token: "" },
   };
-  const times = { handshakeTimeoutMs: 0, pingIntervalMs: 1000, loginTimeoutMs: 1000 };
-  const harness = new ShardHarness(1, { webSocket: { rules, tls: null, info, ...times } });
+  const rest = { handshakeTimeoutMs: 0, pingIntervalMs: 1000, loginTimeoutMs: 1000, takesLeafs: false };
+  const harness = new ShardHarness(1, { webSocket: { rules, tls: null, info, ...rest } });
   harness.connect();
   const left = harness.connect();
   harness.open(0, "websocket");

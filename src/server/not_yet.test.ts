@@ -10,6 +10,7 @@ function find(text: string): string | undefined {
 
 for (const [text, key] of [
   ["proxy_protocol: true", "proxy_protocol"],
+  [`leafnodes { remotes: [ { url: "ws://a", proxy { url: "http://p:1" } } ] }`, "leafnodes.remotes.proxy"],
   ["websocket { port: 443, tls { verify: true, ocsp_peer: true } }", "websocket.tls.ocsp_peer"],
 ] as const) {
   test(`findNotYetSupported() names the key of: ${text}`, () => {
@@ -34,6 +35,7 @@ for (const text of [
   "gateway { name: a, port: 7222 }",
   "leafnodes { port: 7422 }",
   "leafnodes { remotes: [ { url: nats://a } ] }",
+  `leafnodes { remotes: [ { url: "ws://a", ws_compression: true } ] }`,
   "websocket { port: 80, no_tls: true }",
   "tls { verify: true, ocsp_peer: true }",
   "ocsp { mode: always }",

@@ -7,7 +7,7 @@ import { GrowthWatch } from "../base/growth_watch.ts";
 import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
-import type { ListenerKind } from "../fabric/listeners.ts";
+import type { ClientListenerKind, ListenerKind } from "../fabric/listeners.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
 import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
@@ -23,7 +23,7 @@ import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
 import { Fleet, type Ports } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
-import { clientUrls, type LinksIdentity, linksSetup } from "./links_setup.ts";
+import { clientUrls, type LinksIdentity, linksSetup, webSocketUrls } from "./links_setup.ts";
 import { hasLinks, listenErrorText, listenersOf, listeningText } from "./listeners.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
@@ -374,7 +374,7 @@ export class Server {
   #onLinks(news: LinksNews): void {
     switch (news.type) {
       case "clientUrls":
-        this.#tellCluster({ connectUrls: [...clientUrls(this.#options, this.#port), ...news.connectUrls] });
+        this.#takeClientUrls(news.listener, news.urls);
         break;
       case "clusterName":
         this.#tellCluster({ cluster: news.name });
@@ -399,20 +399,42 @@ export class Server {
     }
   }
 
-  /** Clients that take INFO at any time hear what is new of the cluster. */
-  #tellCluster(news: Partial<ServerInfo>): void {
+  /** Where clients that come by such a port reach the other members of the cluster. */
+  #takeClientUrls(listener: ClientListenerKind, urls: readonly string[]): void {
+    if (listener === "client") {
+      this.#tellCluster({ connectUrls: [...this.#clientUrls, ...urls] }, listener);
+    } else {
+      this.#tellCluster({ webSocketConnectUrls: [...this.#webSocketUrls, ...urls] }, listener);
+    }
+  }
+
+  /** Clients that take INFO at any time hear what is new of the cluster: all, or those of one port. */
+  #tellCluster(news: Partial<ServerInfo>, listener?: ClientListenerKind): void {
     this.#clusterInfo = { ...this.#clusterInfo, ...news };
     this.#info = { ...this.#info, ...this.#clusterInfo };
     this.#fleetMonitor.info = this.#info;
-    this.#fleet.sendInfo(this.#infoForClients);
+    this.#fleet.sendInfo(this.#infoForClients, listener);
+  }
+
+  get #clientUrls(): readonly string[] {
+    return clientUrls(this.#options, this.#port);
+  }
+
+  get #webSocketUrls(): readonly string[] {
+    return webSocketUrls(this.#options, this.webSocketPort);
   }
 
   /** What connected clients are told: in lame duck mode of the other servers only. */
   get #infoForClients(): ServerInfo {
     if (!this.isLameDuck) return this.#info;
-    const own = new Set(clientUrls(this.#options, this.#port));
-    const connectUrls = (this.#info.connectUrls ?? []).filter((url) => !own.has(url));
-    return { ...this.#info, connectUrls, lameDuckMode: true };
+    const own = new Set([...this.#clientUrls, ...this.#webSocketUrls]);
+    const { connectUrls = [], webSocketConnectUrls = [] } = this.#info;
+    return {
+      ...this.#info,
+      connectUrls: connectUrls.filter((url) => !own.has(url)),
+      webSocketConnectUrls: webSocketConnectUrls.filter((url) => !own.has(url)),
+      lameDuckMode: true,
+    };
   }
 
   #serverIdentity(): ServerIdentity {

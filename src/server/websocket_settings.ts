@@ -21,6 +21,7 @@ export function webSocketSettings(
     rules: upgradeRules(options),
     tls: tlsContext && { context: tlsContext, pinnedCerts: websocket.tls?.pinnedCerts ?? [] },
     handshakeTimeoutMs: websocket.handshakeTimeoutMs,
+    takesLeafs: options.leafnodes.port !== 0,
     pingIntervalMs: websocket.pingIntervalMs || options.pingIntervalMs,
     loginTimeoutMs: websocket.authorization?.timeoutMs || loginTimeoutMs,
     info: {
@@ -29,8 +30,6 @@ export function webSocketSettings(
       authRequired: announcesAuthRequired(rules, "websocket"),
       tlsRequired: isSecure,
       tlsAvailable: isSecure,
-      // Of other servers nothing is known; until a route is up, none are told.
-      connectUrls: [],
     },
   };
 }

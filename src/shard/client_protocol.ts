@@ -483,7 +483,9 @@ export class ClientProtocol {
     const { webSocket } = this.#shard.options;
     return infoLine({
       ...info,
-      ...(connection.webSocket === null ? {} : webSocket?.info),
+      ...(connection.webSocket === null
+        ? {}
+        : { ...webSocket?.info, connectUrls: info.webSocketConnectUrls ?? [] }),
       maxPayloadBytes: connection.maxPayloadBytes,
       clientId: connection.clientId,
       clientIp: connection.ip,

@@ -1,7 +1,9 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
+
 import { goQuoteText } from "../auth/identity.ts";
 import type { Login, LoginRefusal } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
+import type { ClientListenerKind } from "../fabric/listeners.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
 import type { CookieNames } from "../protocol/websocket/upgrade.ts";
@@ -106,6 +108,8 @@ export class Connection {
   isDeadlineSet = false;
   /** To another server, not to a client; see `link_host.ts`. */
   isLink = false;
+  /** What is read and written is in frames of WebSocket. */
+  hasFrames: boolean;
   /** It has a socket; false only for a link that could not be dialled. */
   hasStream = true;
   deadlineWrittenBytes = 0;
@@ -153,6 +157,7 @@ export class Connection {
     this.startMs = fields.startMs;
     this.nonce = fields.nonce;
     this.webSocket = fields.webSocket;
+    this.hasFrames = fields.webSocket !== null;
     this.tls = fields.tls;
     this.account = fields.account;
     this.maxPayloadBytes = fields.maxPayloadBytes;
@@ -168,6 +173,11 @@ export class Connection {
   /** Name it authenticated under, or tried to; "" if none. */
   get user(): string {
     return this.login?.user ?? this.refusal?.user ?? "";
+  }
+
+  /** Which port it came in by, if it is a client. */
+  get listener(): ClientListenerKind {
+    return this.webSocket === null ? "client" : "websocket";
   }
 
   /** What CONNECT says, and what cookies say in the fields that it leaves empty. */

@@ -13,14 +13,18 @@ import type { StreamSource } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import type { HandedLeaf } from "./handed_leaf.ts";
 import type { PlanRules, TargetRules } from "./plan_rules.ts";
 import type { LinkControl, LinkQuery, ShardQuery, ShardReport } from "./shard_options.ts";
+import type { Arrival } from "./upgrades.ts";
 
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
   readonly tls: TlsLayer | null;
+  /** Where reads go. */
+  readonly receive: number;
   /** A slot for a link over an accepted socket. */
-  openLink(source: StreamSource, ip: string, port: number): Connection;
+  openLink(source: StreamSource, peer: Arrival): Connection;
   /** A slot for a link to an address that is dialled; null where all are taken. */
   openDialled(ip: string, port: number): Connection | null;
   report(report: ShardReport): void;
@@ -50,10 +54,14 @@ export interface LinkHost {
   readonly plans: PlanRules & TargetRules;
   /** A socket that a listener of this kind took. */
   accept(kind: LinkListenerKind, source: StreamSource, ip: string, port: number): void;
+  /** A leaf node that a shard took in by the WebSocket port. */
+  acceptHanded(leaf: HandedLeaf): void;
   /** A link that is not open yet has an event. True when it has become open and may have something to read. */
   proceed(connection: Connection): boolean;
   /** Does what `[start, end)` of the shared memory says; returns where an operation begins that is not complete. */
   receive(connection: Connection, start: number, end: number): number;
+  /** How log lines name a link. */
+  labelOf(connection: Connection): string;
   /** Bytes for a link have left, or are queued. */
   wrote(connection: Connection): void;
   /** A link is gone: its wishes go with it. */

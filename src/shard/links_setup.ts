@@ -4,6 +4,7 @@ import type { ClientInfo } from "../account/client_info.ts";
 import type { ClusterOptions } from "../config/cluster.ts";
 import type { GatewayOptions } from "../config/gateway.ts";
 import type { LeafnodesOptions } from "../config/leafnodes.ts";
+import type { ClientListenerKind } from "../fabric/listeners.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import type { LeafRecord } from "./link_records.ts";
 
@@ -17,6 +18,8 @@ export interface LinksSetup {
   readonly maxPayloadBytes: number;
   readonly maxControlLineBytes: number;
   readonly pingIntervalMs: number;
+  /** Of what goes by WebSocket. */
+  readonly webSocketPingIntervalMs: number;
   readonly pingsOutMax: number;
   readonly supportsHeaders: boolean;
   /** Of a connection, −1 for any number. */
@@ -59,8 +62,8 @@ export type LinksNews =
   /** Where clients reach the cluster's other servers has changed. */
   | {
       readonly type: "clientUrls";
-      readonly connectUrls: readonly string[];
-      readonly webSocketUrls: readonly string[];
+      readonly listener: ClientListenerKind;
+      readonly urls: readonly string[];
     }
   /** The cluster has another name than before. */
   | { readonly type: "clusterName"; readonly name: string }

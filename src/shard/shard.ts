@@ -46,6 +46,7 @@ import {
   HEADER_CONNECTION_COUNT,
   NODE_IS_ABSENT,
   NODE_IS_ASLEEP,
+  NODE_IS_UP,
   NODE_LOAD,
   NODE_STATE,
   NODE_WAKE,
@@ -63,6 +64,7 @@ import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine, PING_LINE } from "../protocol/messages.ts";
 import { traceOperation } from "../protocol/trace.ts";
+import type { Upgrade } from "../protocol/websocket/upgrade.ts";
 import {
   HANGUP,
   type Poller,
@@ -93,6 +95,7 @@ import {
   type WebSocketPeer,
 } from "./connection.ts";
 import { Contexts } from "./contexts.ts";
+import { type HandedLeaf, handedLeaf } from "./handed_leaf.ts";
 import { Handshakes } from "./handshakes.ts";
 import type { LinkHost, LinkShard } from "./link_host.ts";
 import { LocalInterest } from "./local_interest.ts";
@@ -155,7 +158,8 @@ export interface ShardDependencies {
   readonly poller: Poller;
   /** Wakes the thread whose poller has this handle. */
   wake(handle: number): void;
-  report(report: ShardReport): void;
+  /** `transfer`: what in it goes to main for good. */
+  report(report: ShardReport, transfer?: Transferable[]): void;
   /** Sends a question to the links thread. */
   ask(question: LoginQuestion): void;
   /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
@@ -166,10 +170,11 @@ export interface ShardDependencies {
   residentBytes(): number;
   /** The TLS of `poller`; null where there is none. */
   readonly tls: TlsLayer | null;
-  /** The framing of `poller`, and who upgrades connections to it; null without a port for WebSockets. */
+  /** The framing of `poller`, and who upgrades connections to it; null where there are no WebSockets. */
   readonly webSocket: {
     readonly layer: WebSocketLayer;
-    createUpgrades(host: UpgradeHost): Upgrades;
+    /** Null where no port for them is this shard's: the links shard dials. */
+    readonly createUpgrades: ((host: UpgradeHost) => Upgrades) | null;
   } | null;
   /** Takes no more connections of these kinds, or of any, where the shard listens by itself. */
   stopListening(listeners: readonly ListenerKind[] | "all"): void;
@@ -297,7 +302,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
     dependencies.webSocket?.layer.useUnmask(this.engine.unmask);
-    this.#upgrades = dependencies.webSocket?.createUpgrades(this) ?? null;
+    this.#upgrades = dependencies.webSocket?.createUpgrades?.(this) ?? null;
     this.#upgrades?.configure();
     this.#publishing.links = this.#links;
     if (this.#links !== null) {
@@ -351,12 +356,36 @@ export class Shard implements LinkShard, UpgradeHost {
   }
 
   dismiss(slot: number): void {
+    this.poller.close(slot);
+    this.#freeUpgraded(slot);
+  }
+
+  /** The slot of a connection that has not become one of this shard's. */
+  #freeUpgraded(slot: number): void {
     const address = this.#addressOf(slot);
     this.#words[(address + CONNECTION_FD) >> 2] = -1;
     this.#words[(address + CONNECTION_FLAGS) >> 2] = 0;
-    this.poller.close(slot);
     this.#freeSlots.push(slot);
     Atomics.sub(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+  }
+
+  handLeafOver(slot: number, peer: Arrival, upgrade: Upgrade): boolean {
+    const { linksNode } = this.shared.map;
+    const isUp = linksNode !== 0 && Atomics.load(this.#words, nodeWord(linksNode, NODE_STATE)) === NODE_IS_UP;
+    if (!isUp || !this.#reserveLink(linksNode)) return false;
+    const stream = this.poller.handOver(slot);
+    this.#freeUpgraded(slot);
+    const leaf = handedLeaf(stream, peer, upgrade);
+    if (stream.kind === "runtime") this.#dependencies.report(leaf, [stream.port]);
+    else this.#rings.sendControl(linksNode, leaf);
+    return true;
+  }
+
+  /** Takes a leaf node over from another shard, which has counted it as one of this one's. */
+  acceptHanded(leaf: HandedLeaf): void {
+    // As for a socket: the last turn may have been long ago.
+    this.nowMs = performance.now();
+    this.#links!.acceptHanded(leaf);
   }
 
   takeHandshakeStep(): boolean {
@@ -380,23 +409,27 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#dependencies.collectRecentGarbage();
   }
 
-  openLink(source: StreamSource, ip: string, port: number): Connection {
-    const connection = this.#openLink(source, ip, port);
+  openLink(source: StreamSource, peer: Arrival): Connection {
+    const connection = this.#openLink(source, peer);
     connection.hasStream = true;
     return connection;
   }
 
   openDialled(ip: string, port: number): Connection | null {
-    const load = nodeWord(this.node, NODE_LOAD);
-    // The acceptor may be counting one more at this very moment: the last slot is for that.
-    const isFull = Atomics.add(this.#words, load, 1) >= this.shared.map.slotCount(this.node) - 2;
-    if (!isFull) return this.#openLink(null, ip, port);
-    Atomics.sub(this.#words, load, 1);
-    return null;
+    return this.#reserveLink(this.node) ? this.#openLink(null, { ip, port, tls: null }) : null;
   }
 
-  #openLink(source: StreamSource | null, ip: string, port: number): Connection {
-    const connection = this.#open(this.#takeSlot(source), source, { ip, port, tls: null }, null);
+  /** Counts one more link of the links shard; false where it takes none. */
+  #reserveLink(linksNode: number): boolean {
+    const load = nodeWord(linksNode, NODE_LOAD);
+    // The acceptor may be counting one more at this very moment: the last slot is for that.
+    const isFull = Atomics.add(this.#words, load, 1) >= this.shared.map.slotCount(linksNode) - 2;
+    if (isFull) Atomics.sub(this.#words, load, 1);
+    return !isFull;
+  }
+
+  #openLink(source: StreamSource | null, peer: Arrival): Connection {
+    const connection = this.#open(this.#takeSlot(source), source, peer, null);
     connection.isLink = true;
     connection.state = STATE_CONNECTED;
     return connection;
@@ -409,7 +442,7 @@ export class Shard implements LinkShard, UpgradeHost {
     assert(slot < map.slotCount(this.node), "connections go to shards with room");
     const address = this.#addressOf(slot);
     words.fill(0, address >> 2, (address + CONNECTION_BYTES) >> 2);
-    words[(address + CONNECTION_FD) >> 2] = typeof source === "number" ? source : -1;
+    words[(address + CONNECTION_FD) >> 2] = source === null ? -1 : fdOf(source);
     return slot;
   }
 
@@ -599,8 +632,7 @@ export class Shard implements LinkShard, UpgradeHost {
         this.#upgrades?.serve(slot);
         continue;
       }
-      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#links!.proceed(connection))
-        continue;
+      if (connection.isLink && connection.phase !== PHASE_SETTLED && !this.#proceed(connection)) continue;
       if ((flags & WRITABLE) !== 0) {
         this.outbound.onWritable(connection);
         if (connection.state === STATE_CLOSING && connection.pending === null) this.#end(connection);
@@ -664,6 +696,11 @@ export class Shard implements LinkShard, UpgradeHost {
     return events;
   }
 
+  /** Goes on with what stands between a connection and its protocol; true once nothing does. */
+  #proceed(connection: Connection): boolean {
+    return connection.isLink ? this.#links!.proceed(connection) : this.#handshakes.proceed(connection);
+  }
+
   #read(connection: Connection, flags: number): void {
     if (connection.state >= STATE_CLOSING) {
       if ((flags & HANGUP) !== 0) this.#end(connection);
@@ -673,7 +710,7 @@ export class Shard implements LinkShard, UpgradeHost {
       if ((flags & HANGUP) !== 0) this.close(connection, CloseReason.TlsHandshakeFailure);
       return;
     }
-    if (connection.phase !== PHASE_SETTLED && !this.#handshakes.proceed(connection)) return;
+    if (connection.phase !== PHASE_SETTLED && !this.#proceed(connection)) return;
     if (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0) return;
     if (connection.state === STATE_WAITING) {
       if ((flags & HANGUP) !== 0) this.close(connection, CloseReason.ClientClosed);
@@ -690,8 +727,9 @@ export class Shard implements LinkShard, UpgradeHost {
     const count = this.poller.read(connection.slot, start + kept, bytesMax);
     if (count === WOULD_BLOCK) return;
     if (count <= 0) {
-      if (count === READ_FAILED && connection.webSocket !== null) {
-        this.log("error", `${connection.label} - read error: ${this.poller.lastError()}`);
+      if (count === READ_FAILED && connection.hasFrames) {
+        const label = connection.isLink ? this.#links!.labelOf(connection) : connection.label;
+        this.log("error", `${label} - read error: ${this.poller.lastError()}`);
       }
       this.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);
       return;
@@ -728,6 +766,9 @@ export class Shard implements LinkShard, UpgradeHost {
     switch (message.type) {
       case "accept":
         this.accept(message.listener, message.fd, message.ip, message.port);
+        break;
+      case "handedLeaf":
+        this.acceptHanded(message);
         break;
       case "options":
         this.#changeOptions(message.options);
@@ -780,6 +821,7 @@ export class Shard implements LinkShard, UpgradeHost {
         for (const connection of this.connections) {
           if (connection === null || connection.state >= STATE_CLOSING || connection.isLink) continue;
           if (message.clientId !== undefined && message.clientId !== connection.clientId) continue;
+          if (message.listener !== undefined && message.listener !== connection.listener) continue;
           this.#protocol.sendInfo(connection, message.info);
         }
         break;
@@ -1026,7 +1068,7 @@ export class Shard implements LinkShard, UpgradeHost {
     if (!connection.isLink) this.#protocol.logins.leave(connection);
     this.plans.forgetConnection(connection.address);
     this.#words[(connection.address + CONNECTION_FD) >> 2] = -1;
-    if (connection.webSocket !== null) this.#sayGoodbye(connection);
+    if (connection.hasFrames) this.#sayGoodbye(connection);
     if (connection.hasStream) this.poller.close(slot);
     this.connections[slot] = null;
     this.#freeSlots.push(slot);
@@ -1091,6 +1133,12 @@ export class Shard implements LinkShard, UpgradeHost {
   #count(counter: number): void {
     increment(this.#words, this.shared.map.area(this.node).area + counter);
   }
+}
+
+/** The descriptor that main closes should this thread die; -1 where the runtime does. */
+function fdOf(source: StreamSource): number {
+  if (typeof source === "number") return source;
+  return "fd" in source ? source.fd : -1;
 }
 
 function outboundOptions(options: ShardOptions): OutboundOptions {

@@ -8,11 +8,12 @@ import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { LoginRequest, Verdict } from "../auth/login.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { Permissions } from "../config/permissions.ts";
-import type { ListenerKind } from "../fabric/listeners.ts";
+import type { ClientListenerKind, ListenerKind } from "../fabric/listeners.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { UpgradeRules } from "../protocol/websocket/upgrade.ts";
 import type { HostAddresses } from "../runtime/host_lookup.ts";
 import type { TlsContext } from "../runtime/tls.ts";
+import type { HandedLeaf } from "./handed_leaf.ts";
 import type { LinksNews, LinksSetup } from "./links_setup.ts";
 
 export interface ShardOptions {
@@ -58,10 +59,12 @@ export interface ShardWebSocket {
   readonly pingIntervalMs: number;
   /** How long a client that must log in may take. */
   readonly loginTimeoutMs: number;
+  /** Leaf nodes may come by it: there is a listener for them. */
+  readonly takesLeafs: boolean;
   /** What INFO says otherwise than on the client port. */
   readonly info: Pick<
     ServerInfo,
-    "host" | "port" | "authRequired" | "tlsRequired" | "tlsVerify" | "tlsAvailable" | "connectUrls"
+    "host" | "port" | "authRequired" | "tlsRequired" | "tlsVerify" | "tlsAvailable"
   >;
 }
 
@@ -179,10 +182,17 @@ export type ShardControl =
       readonly ip: string;
       readonly port: number;
     }
+  /** From another shard to the links shard; by main and postMessage where the stream has a port. */
+  | HandedLeaf
   | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
   | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
-  /** Sends INFO to clients that take it at any time. */
-  | { readonly type: "info"; readonly info: ServerInfo; readonly clientId?: number }
+  /** Sends INFO to clients that take it at any time: to all, to those who came by one port, or to one. */
+  | {
+      readonly type: "info";
+      readonly info: ServerInfo;
+      readonly listener?: ClientListenerKind;
+      readonly clientId?: number;
+    }
   /** Closes every `count`-th … the first `count` connections, for lame duck mode. */
   | { readonly type: "closeSome"; readonly count: number; readonly reason: number }
   /** Lowers the shard's connections to `count`, as after a reload of max_connections. */
@@ -280,6 +290,8 @@ export type ShardReport =
   | { readonly type: "opened"; readonly event: ClientEvent }
   /** Without an event where nobody listens. */
   | { readonly type: "closed"; readonly connection: ConnectionRecord; readonly event: ClientEvent | null }
+  /** For the links shard, which is to be given the port with it. */
+  | HandedLeaf
   /** The links shard's alone. */
   | { readonly type: "links"; readonly news: LinksNews }
   /** The links shard wants the addresses of a host. */
@@ -290,10 +302,12 @@ export type ShardReport =
   | { readonly type: "stopped" }
   | { readonly type: "disposed" };
 
-/** Main → a shard that has stopped, by postMessage: to give back what it opened. */
-export interface ShardDispose {
-  readonly type: "dispose";
-}
+/** Main → a shard, by postMessage, after the start. */
+export type ShardMessage =
+  /** It has stopped, and is to give back what it opened. */
+  | { readonly type: "dispose" }
+  /** With the runtime's sockets, to the links shard. */
+  | HandedLeaf;
 
 export type ShardLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 

@@ -22,6 +22,7 @@ const WEBSOCKET: ShardWebSocket = {
   handshakeTimeoutMs: 0,
   pingIntervalMs: 60_000,
   loginTimeoutMs: 2000,
+  takesLeafs: false,
   info: { host: "ws.host", port: 8080, authRequired: false, tlsRequired: false, tlsAvailable: false },
 };
 const TLS = {
@@ -148,6 +149,15 @@ describe("Upgrades", () => {
     expect(leaf.take()).toMatch(SWITCHED);
     expect(long.take()).toStartWith("HTTP/1.1 431 ");
     expect(clientCount(harness)).toBe(0);
+  });
+
+  test("leaf nodes are not let in where no shard of links takes them", () => {
+    const harness = harnessWith({ takesLeafs: true });
+    const leaf = open(harness);
+    leaf.send(REQUEST.replace("/ ", "/leafnode "));
+    harness.settle();
+    expect(leaf.isClosed).toBe(true);
+    expect(harness.logLines.at(-1)).toContain("no more leaf nodes fit this server");
   });
 
   test("the time for the request runs out without a word, and ends with the upgrade", async () => {

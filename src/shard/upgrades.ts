@@ -1,13 +1,14 @@
 /**
  * Connections of the WebSocket port that are no clients yet: TLS where the port has it, then a request to upgrade.
  *
- *   accepted ─▶ handshake ─▶ request ─▶ upgraded: a client of the shard
+ *   accepted ─▶ handshake ─▶ request ─▶ upgraded: a client of the shard, or a leaf node for the links shard
  *                              ▲  └ refused: the peer may ask again, or is gone
  *                              └──────┘
  *
  * They hold a slot of the poller and nothing else; only the log hears of those that come to nothing.
  * Source: nats-server `startWebsocketServer`, which leaves all this to Go's net/http. Cold.
  */
+
 import { type BadHead, HeadReader, type HttpHead, isBadHead } from "../protocol/websocket/http_head.ts";
 import {
   answerUpgrade,
@@ -16,7 +17,7 @@ import {
   refuseHead,
   type Upgrade,
 } from "../protocol/websocket/upgrade.ts";
-import { WOULD_BLOCK } from "../runtime/poller.ts";
+import { WOULD_BLOCK, writeOnce } from "../runtime/poller.ts";
 import { HANDSHAKE_DONE, type TlsLayer, type TlsSession, WEBSOCKET_CONTEXT } from "../runtime/tls.ts";
 import type { WebSocketLayer } from "../runtime/websocket/websocket_layer.ts";
 import type { WebSocketPeer } from "./connection.ts";
@@ -44,6 +45,8 @@ export interface UpgradeHost
   takeHandshakeStep(): boolean;
   /** The connection is a client from now on. */
   admit(slot: number, peer: Arrival, webSocket: WebSocketPeer): void;
+  /** The connection is a leaf node's, and the links shard's from now on: its slot is free. False where that takes none. */
+  handLeafOver(slot: number, peer: Arrival, upgrade: Upgrade): boolean;
   /** The connection comes to nothing: its slot is free. */
   dismiss(slot: number): void;
 }
@@ -226,21 +229,27 @@ export class Upgrades {
       this.#dismiss(visitor);
       return;
     }
+    this.#forget(visitor);
     if (upgrade.endpoint === "leafnode") {
-      this.#host.log("error", "Not configured to accept leaf node connections");
-      this.#dismiss(visitor);
+      this.#passOn(visitor, upgrade);
       return;
     }
-    this.#forget(visitor);
-    this.#layer.startFrames(slot, upgrade.terms);
+    this.#layer.startFrames(slot, upgrade.terms, "server");
     this.#host.admit(slot, visitor, upgrade);
   }
 
-  /** Writes an answer, which is short: a socket that does not take all of it is given up. */
+  #passOn(visitor: Visitor, upgrade: Upgrade): void {
+    if (!this.#settings.takesLeafs) {
+      this.#host.log("error", "Not configured to accept leaf node connections");
+      this.#host.dismiss(visitor.slot);
+    } else if (!this.#host.handLeafOver(visitor.slot, visitor, upgrade)) {
+      this.#logProblem(visitor, "no more leaf nodes fit this server");
+      this.#host.dismiss(visitor.slot);
+    }
+  }
+
   #send(slot: number, answer: Uint8Array): boolean {
-    const bytes = new Uint8Array(new ArrayBuffer(answer.length));
-    bytes.set(answer);
-    return this.#host.poller.write(slot, bytes, 0, bytes.length) === bytes.length;
+    return writeOnce(this.#host.poller, slot, answer);
   }
 
   #startTimer({ slot }: Visitor): void {

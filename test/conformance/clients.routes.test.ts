@@ -6,6 +6,7 @@ import { joinLeaf, openLeaf } from "../support/raw_leaf.ts";
 import { joinRoute } from "../support/raw_route.ts";
 import { rowsInParallel } from "../support/row.ts";
 import type { ServerProcess } from "../support/server_process.ts";
+import { WebSocketPeer, webSocketPort } from "../support/websocket_peer.ts";
 
 // What clients hear of the cluster: its servers, and those that are about to leave.
 
@@ -34,7 +35,10 @@ async function listener(server: ServerProcess): Promise<RawClient> {
 }
 
 /** Takes INFO lines until one is as wanted. */
-async function infoUntil(client: RawClient, isWanted: (info: Info) => boolean): Promise<Info> {
+async function infoUntil(
+  client: RawClient | WebSocketPeer,
+  isWanted: (info: Info) => boolean,
+): Promise<Info> {
   for (;;) {
     const line = await client.readLine();
     const info = JSON.parse(line.slice("INFO ".length)) as Info;
@@ -95,12 +99,45 @@ rowsInParallel(
       raw.destroy();
     },
 
+    "clusters 55: WebSocket clients are told of WebSocket ports, own first, and clients of theirs":
+      async () => {
+        await using servers = new Servers();
+        const port = (more = "") => `websocket { listen: "127.0.0.1:-1", no_tls: true, ${more} }`;
+        const server = await servers.start({ config: config("N", "", port()), monitoring: true });
+        const own = `127.0.0.1:${webSocketPort(server)}`;
+        const early = await WebSocketPeer.connect(server, { protocol: 1 });
+        expect(early.info.connect_urls).toBe(undefined);
+        const client = await listener(server);
+        const route = await joinRoute(await linkPort(server, "route"), { ws_connect_urls: ["127.0.0.1:7"] });
+        expect(route.info.ws_connect_urls).toEqual([own]);
+        const told = await infoUntil(early, (info) => info.connect_info !== true);
+        expect(urlsOf(told)).toEqual([own, "127.0.0.1:7"]);
+        expect(told.ws_connect_urls).toBe(undefined);
+        const later = await WebSocketPeer.open(server);
+        expect(urlsOf(later.info)).toEqual([own, "127.0.0.1:7"]);
+        // Nothing of it concerns clients of the other port.
+        await client.roundTrip();
+        expect(urlsOf((await server.connect()).info)).toEqual([]);
+        expect((await server.json<Info>("/varz")).ws_connect_urls).toEqual([own, "127.0.0.1:7"]);
+        route.destroy();
+        expect(urlsOf(await infoUntil(early, () => true))).toEqual([own]);
+        const advertised = await servers.start({
+          config: config("A", "", port(`advertise: "ws.example:443"`)),
+        });
+        const other = await joinRoute(await linkPort(advertised, "route"));
+        expect(other.info.ws_connect_urls).toEqual(["ws.example:443"]);
+        other.destroy();
+      },
+
     "clusters 56: without advertising, servers and clients are told of no addresses": async () => {
       await using servers = new Servers();
-      const server = await servers.start({ config: config("N", "no_advertise: true") });
+      const server = await servers.start({
+        config: config("N", "no_advertise: true", `websocket { listen: "127.0.0.1:-1", no_tls: true }`),
+      });
       const client = await listener(server);
       const route = await joinRoute(await linkPort(server, "route"), { connect_urls: ["127.0.0.1:7"] });
       expect(route.info.connect_urls).toBeUndefined();
+      expect(route.info.ws_connect_urls).toBeUndefined();
       await client.roundTrip();
       const later = await server.connect();
       expect(urlsOf(later.info)).not.toContain("127.0.0.1:7");

@@ -76,6 +76,10 @@ class End implements LinkConnection {
     this.#network.time.after(0, then);
   }
 
+  startWebSocket(): void {
+    throw new Error("no leaf node of the simulation connects by WebSocket");
+  }
+
   arrive(bytes: Uint8Array): void {
     if (this.isClosed || bytes.length === 0 || !this.host.isUp || this.peer === null) return;
     const all = new Uint8Array(this.#kept.length + bytes.length);

@@ -133,7 +133,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
   }
 
   accept(kind: LinkKind, connection: LinkConnection): LinkPeer {
-    return this.#protocols!.accept(kind, connection);
+    return this.#protocols!.accept(kind, connection, null);
   }
 
   // Clients.
@@ -299,6 +299,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       maxPayloadBytes: 1 << 20,
       maxControlLineBytes: 4096,
       pingIntervalMs: 120_000,
+      webSocketPingIntervalMs: 120_000,
       pingsOutMax: 2,
       supportsHeaders: true,
       maxSubscriptions: -1,

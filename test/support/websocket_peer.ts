@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { inflateMessage } from "../../src/protocol/websocket/deflate.ts";
 import { type FrameParts, frame } from "../../src/protocol/websocket/testing/frames.ts";
 import { DEADLINE_MS } from "./deadline.ts";
 import { type Info, RawClient, show } from "./raw_client.ts";
@@ -21,6 +22,7 @@ export const BROWSER_LINE = "User-Agent: Mozilla/5.0 (X11) Chrome/1 Safari/1";
 const QUIET = { verbose: false, pedantic: false, headers: true, no_responders: true };
 const PING = "PING\r\n";
 const CLOSE = 8;
+const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** A frame as it came. */
 export interface Frame {
@@ -153,6 +155,29 @@ export class WebSocketPeer {
       await this.#readMore(deadlineMs);
     }
     this.#stream = this.#stream.subarray(wanted.length);
+  }
+
+  /** Takes text from binary frames up to and including `end`. */
+  async readUntil(end: string): Promise<string> {
+    for (;;) {
+      const at = this.#stream.indexOf(end);
+      if (at >= 0) {
+        const text = this.#stream.subarray(0, at + end.length).toString();
+        this.#stream = this.#stream.subarray(at + end.length);
+        return text;
+      }
+      await this.#readMore(DEADLINE_MS);
+    }
+  }
+
+  /** The text of the next message, which may be compressed, and whether it was. */
+  async readMessage(): Promise<{ text: string; isCompressed: boolean }> {
+    const { opcode, isFinal, isCompressed, payload } = await this.readFrame();
+    if (opcode !== 2 || !isFinal) throw new Error(`expected a message of one frame but opcode ${opcode}`);
+    if (!isCompressed) return { text: payload.toString(), isCompressed };
+    const message = inflateMessage([payload], MESSAGE_BYTES_MAX);
+    if (message === null) throw new Error("the message cannot be inflated");
+    return { text: Buffer.from(message).toString(), isCompressed };
   }
 
   /** Takes one line, without its CR LF. */

@@ -31,7 +31,28 @@ export interface LinkConnection {
    * connection. `serverName` is what the other side's certificate must name, where we dialled.
    */
   startTls(options: LinkTls, then: () => void): void;
+  /**
+   * Asks the other side, which we dialled, to speak WebSocket from now on. `then` is called once, unless the connection is
+   * lost before: what is sent and received afterwards goes in frames. Where it cannot be done the caller closes.
+   */
+  startWebSocket(options: LinkUpgrade, then: (outcome: LinkUpgradeOutcome) => void): void;
 }
+
+/** The request to become a leaf node by WebSocket. */
+export interface LinkUpgrade {
+  /** `host:port`, as in the URL. */
+  readonly host: string;
+  /** Of the URL, without what is added to it; "" for none. */
+  readonly path: string;
+  readonly wantsCompression: boolean;
+  readonly wantsNoMasking: boolean;
+  readonly timeoutMs: number;
+}
+
+/** What the other side agreed to, or why there is no WebSocket. */
+export type LinkUpgradeOutcome =
+  | { readonly ok: true; readonly isMasked: boolean; readonly isCompressed: boolean }
+  | { readonly ok: false; readonly problem: string };
 
 export interface LinkTls {
   /** Which block's certificates: `cluster`, `gateway`, `leafnodes`, or of one remote, by its number in the configuration. */
@@ -93,13 +114,8 @@ export interface DialTarget {
   readonly host: string;
   readonly port: number;
   readonly timeoutMs: number;
-  /** Leaf nodes over WebSocket: what the HTTP request asks for. */
-  readonly webSocket?: {
-    readonly path: string;
-    readonly isTls: boolean;
-    readonly compression: boolean;
-    readonly noMasking: boolean;
-  };
+  /** The protocol is going to ask for WebSocket; log lines say so. */
+  readonly isWebSocket?: boolean;
 }
 
 export type LinkLogLevel = "info" | "warning" | "error" | "debug" | "trace";

@@ -21,6 +21,7 @@ import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../ru
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { TlsLayer } from "../../runtime/tls.ts";
+import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import {
   type Connection,
   PHASE_HANDSHAKE,
@@ -28,6 +29,7 @@ import {
   PHASE_SETTLED,
   STATE_CLOSING,
 } from "../../shard/connection.ts";
+import { arrivalOf, type HandedLeaf } from "../../shard/handed_leaf.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
 import type {
@@ -40,12 +42,16 @@ import type {
   LinkLog,
   LinkPeer,
   LinkTls,
+  LinkUpgrade,
+  LinkUpgradeOutcome,
 } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
+import type { LeafWebSocket } from "../leaf/leaf_channel.ts";
 import type { AccountTraffic } from "./account_traffic.ts";
 import { LinkHandshakes } from "./link_handshakes.ts";
 import type { LinkTlsContexts } from "./link_tls.ts";
 import { traceSent, traceTaken } from "./link_trace.ts";
+import { LinkUpgrades } from "./link_upgrades.ts";
 import type { ReceivingLink } from "./receiving.ts";
 
 export interface ConnectionsOptions {
@@ -54,19 +60,26 @@ export interface ConnectionsOptions {
   readonly dialler: Dialler;
   readonly tls: TlsLayer;
   readonly tlsContexts: LinkTlsContexts;
+  readonly frames: WebSocketLayer;
   readonly clock: LinkClock;
   readonly log: LinkLog;
   /** The addresses of a host, or why there are none. */
   resolve(host: string, done: (addresses: readonly string[], problem: string) => void): void;
   /** Whether this server itself listens there for links of that kind. */
   isOwn(kind: LinkKind, ip: string, port: number): boolean;
-  /** The protocol for a connection that a listener took. */
-  accepted(kind: LinkKind, connection: LinkConnection): LinkPeer;
+  /** The protocol for a connection that a listener took; `webSocket` is null but for the WebSocket one. */
+  accepted(kind: LinkKind, connection: LinkConnection, webSocket: LeafWebSocket | null): LinkPeer;
 }
 
 const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
 /** What keeps a link up is not what it is there for. */
 const KEEP_ALIVE: ReadonlySet<LinkOperation["kind"]> = new Set(["ping", "pong", "ok"]);
+
+/** How a link came to be. */
+interface LinkOrigin {
+  readonly isDialled: boolean;
+  readonly isWebSocket: boolean;
+}
 
 /** One socket. */
 export class HostLink implements LinkConnection, ReceivingLink {
@@ -75,6 +88,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
   readonly remoteIp: string;
   readonly remotePort: number;
   readonly isDialled: boolean;
+  /** It is to speak WebSocket, if it does not yet. */
+  readonly isWebSocket: boolean;
   /** Null until it is connected. */
   protocol: LinkPeer | null = null;
   /** The link whose connection it is, once its handshake is done. */
@@ -84,13 +99,19 @@ export class HostLink implements LinkConnection, ReceivingLink {
   #activityMark = 0;
   readonly #owner: LinkConnections;
 
-  constructor(owner: LinkConnections, kind: LinkKind, connection: Connection, isDialled: boolean) {
+  constructor(
+    owner: LinkConnections,
+    kind: LinkKind,
+    connection: Connection,
+    { isDialled, isWebSocket }: LinkOrigin,
+  ) {
     this.#owner = owner;
     this.kind = kind;
     this.connection = connection;
     this.remoteIp = connection.ip;
     this.remotePort = connection.port;
     this.isDialled = isDialled;
+    this.isWebSocket = isWebSocket;
   }
 
   get id(): number {
@@ -99,7 +120,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
 
   /** How log lines name it. */
   get label(): string {
-    return `${hostPortText(this.remoteIp, this.remotePort)} - ${LABELS[this.kind]}:${this.id}`;
+    const kind = `${LABELS[this.kind]}${this.isWebSocket ? "_ws" : ""}`;
+    return `${hostPortText(this.remoteIp, this.remotePort)} - ${kind}:${this.id}`;
   }
 
   get peer(): LinkPeer {
@@ -149,6 +171,10 @@ export class HostLink implements LinkConnection, ReceivingLink {
   startTls(options: LinkTls, then: () => void): void {
     this.#owner.startTls(this, options, then);
   }
+
+  startWebSocket(options: LinkUpgrade, then: (outcome: LinkUpgradeOutcome) => void): void {
+    this.#owner.startWebSocket(this, options, then);
+  }
 }
 
 interface Dial {
@@ -164,12 +190,14 @@ export class LinkConnections implements LinkDialer {
   readonly #byId = new Map<number, HostLink>();
   readonly #dials = new Map<HostLink, Dial>();
   readonly #handshakes: LinkHandshakes;
+  readonly #upgrades: LinkUpgrades;
   /** Calls off what ends a connection that takes too long to connect. */
   readonly #timeouts = new Map<HostLink, () => void>();
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     this.#handshakes = new LinkHandshakes(options);
+    this.#upgrades = new LinkUpgrades(options);
   }
 
   ofSlot(slot: number): HostLink {
@@ -186,9 +214,24 @@ export class LinkConnections implements LinkDialer {
   }
 
   accept(kind: LinkKind, source: StreamSource, ip: string, port: number): void {
-    const { shard, accepted } = this.#options;
-    const link = this.#add(kind, shard.openLink(source, ip, port), false);
-    link.protocol = accepted(kind, link);
+    const connection = this.#options.shard.openLink(source, { ip, port, tls: null });
+    this.#beginAccepted(kind, connection, null);
+  }
+
+  acceptHanded(leaf: HandedLeaf): void {
+    const { shard, frames } = this.#options;
+    const connection = shard.openLink(leaf.stream, arrivalOf(leaf));
+    frames.startFrames(connection.slot, leaf.terms, "server");
+    connection.hasFrames = true;
+    this.#beginAccepted("leaf", connection, {
+      isCompressed: leaf.terms.isCompressed,
+      forwardedFor: leaf.forwardedFor,
+    });
+  }
+
+  #beginAccepted(kind: LinkKind, connection: Connection, webSocket: LeafWebSocket | null): void {
+    const link = this.#add(kind, connection, { isDialled: false, isWebSocket: webSocket !== null });
+    link.protocol = this.#options.accepted(kind, link, webSocket);
     link.protocol.begin();
   }
 
@@ -214,7 +257,11 @@ export class LinkConnections implements LinkDialer {
     // Nothing to be done, but the shard is to see whether the connection is still there.
     if (connection.phase === PHASE_PEER_CHECK) return true;
     const dial = this.#dials.get(link);
-    return dial === undefined ? this.#handshakes.proceed(link) : this.#goOnConnecting(link, dial);
+    if (dial !== undefined) this.#goOnConnecting(link, dial);
+    else if (this.#upgrades.isUnderWay(link)) this.#upgrades.proceed(link);
+    else this.#handshakes.proceed(link);
+    // What one ends with may be the beginning of the next.
+    return connection.phase === PHASE_SETTLED;
   }
 
   /** The socket is gone. */
@@ -223,6 +270,7 @@ export class LinkConnections implements LinkDialer {
     this.#bySlot[connection.slot] = null;
     this.#stopTimeout(link);
     this.#handshakes.ended(link);
+    this.#upgrades.ended(link);
     const dial = this.#dials.get(link);
     if (dial !== undefined) {
       this.#dials.delete(link);
@@ -282,13 +330,17 @@ export class LinkConnections implements LinkDialer {
     this.#handshakes.start(link, options, then);
   }
 
+  startWebSocket(link: HostLink, options: LinkUpgrade, then: (outcome: LinkUpgradeOutcome) => void): void {
+    this.#upgrades.start(link, options, then);
+  }
+
   /** Closes links whose key is not among the pinned ones, after a reload; returns how many. */
   closeUnpinned(): number {
     return this.#handshakes.closeUnpinned();
   }
 
-  #add(kind: LinkKind, connection: Connection, isDialled: boolean): HostLink {
-    const link = new HostLink(this, kind, connection, isDialled);
+  #add(kind: LinkKind, connection: Connection, origin: LinkOrigin): HostLink {
+    const link = new HostLink(this, kind, connection, origin);
     this.#bySlot[connection.slot] = link;
     this.#byId.set(link.id, link);
     return link;
@@ -296,13 +348,13 @@ export class LinkConnections implements LinkDialer {
 
   #connect(ip: string, dial: Dial): void {
     const { shard, dialler } = this.#options;
-    const { kind, port, timeoutMs } = dial.target;
+    const { kind, port, timeoutMs, isWebSocket = false } = dial.target;
     const connection = shard.openDialled(ip, port);
     if (connection === null) {
       dial.failed(dialErrorText(ip, port, "no more links fit this server"), false);
       return;
     }
-    const link = this.#add(kind, connection, true);
+    const link = this.#add(kind, connection, { isDialled: true, isWebSocket });
     this.#dials.set(link, dial);
     connection.phase = PHASE_HANDSHAKE;
     if (dialler.connect(connection.slot, ip, port) === CONNECT_FAILED) {
@@ -317,22 +369,21 @@ export class LinkConnections implements LinkDialer {
     });
   }
 
-  #goOnConnecting(link: HostLink, dial: Dial): boolean {
+  #goOnConnecting(link: HostLink, dial: Dial): void {
     const { shard, dialler } = this.#options;
     const { connection } = link;
     const outcome = dialler.finishConnect(connection.slot);
-    if (outcome === WOULD_BLOCK) return false;
+    if (outcome === WOULD_BLOCK) return;
     this.#stopTimeout(link);
     if (outcome !== CONNECTED) {
       dial.problem = dialler.dialError();
       shard.close(connection, CloseReason.ReadError);
-      return false;
+      return;
     }
     this.#dials.delete(link);
     connection.phase = PHASE_SETTLED;
     link.protocol = dial.opened(link);
     link.protocol.begin();
-    return connection.phase === PHASE_SETTLED;
   }
 
   /** Main's answer about the other side's certificates. */

@@ -9,7 +9,7 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import { WOULD_BLOCK } from "../../runtime/poller.ts";
-import { hostPortText } from "../../runtime/posix/socket_address.ts";
+import { connectionEndsText } from "../../runtime/posix/socket_address.ts";
 import { HANDSHAKE_DONE, type TlsLayer } from "../../runtime/tls.ts";
 import {
   type Connection,
@@ -197,7 +197,7 @@ export class LinkHandshakes {
     const { shard, dialler } = this.#options;
     const { kind, connection, remoteIp, remotePort } = link;
     const local = dialler.localAddress(connection.slot);
-    const ends = `${hostPortText(local.ip, local.port)}->${hostPortText(remoteIp, remotePort)}`;
+    const ends = connectionEndsText(local, { ip: remoteIp, port: remotePort });
     const text = problem.replace(/^read: /, `read tcp ${ends}: `);
     this.#say(link, "error", `TLS ${NAMES[kind]} handshake error: ${text}`);
     shard.close(connection, CloseReason.TlsHandshakeFailure);

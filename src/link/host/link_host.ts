@@ -30,7 +30,9 @@ import { accountWord, leafnodesElsewhereWord } from "../../memory/map.ts";
 import { type CloseReason as CloseReasonType, closeReasonEntry } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
+import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { Connection } from "../../shard/connection.ts";
+import type { HandedLeaf } from "../../shard/handed_leaf.ts";
 import type { LinkHost, LinkShard } from "../../shard/link_host.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
 import type { LinkControl, LinkQuery, ShardQuery } from "../../shard/shard_options.ts";
@@ -61,6 +63,9 @@ import { LinkTimers } from "./timers.ts";
 import { LinkWishes } from "./wishes.ts";
 
 const NO_LIMIT = 0x7fffffff;
+/** Messages of the largest size that a frame of another server may inflate to, and bytes in any case. */
+const MESSAGES_PER_FRAME = 8;
+const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 const KINDS: Readonly<Record<LinkListenerKind, LinkKind>> = {
   cluster: "route",
   gateway: "gateway",
@@ -70,6 +75,8 @@ const KINDS: Readonly<Record<LinkListenerKind, LinkKind>> = {
 /** What the links shard's worker gives its links. */
 export interface LinkHostDependencies {
   readonly dialler: Dialler;
+  /** The framing of the shard's poller. */
+  readonly frames: WebSocketLayer;
   readonly compareHash: HashComparison;
 }
 
@@ -124,12 +131,13 @@ export class ShardLinks implements LinkHost, LinkEvents {
       traffic,
       dialler: dependencies.dialler,
       tls: shard.tls!,
+      frames: dependencies.frames,
       tlsContexts: this.#tlsContexts,
       clock: this.#timers,
       log,
       resolve: (host, done) => this.#hostNames.resolve(host, done),
       isOwn: (kind, ip, port) => this.#isOwn(kind, ip, port),
-      accepted: (kind, connection) => this.#running!.protocols.accept(kind, connection),
+      accepted: (kind, connection, webSocket) => this.#running!.protocols.accept(kind, connection, webSocket),
     });
     this.#reports = new LinkReports(shard, this.#connections, this.#wishes, traffic);
     this.#receiving = new Receiving(shard, this.#names);
@@ -155,6 +163,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
     else this.#connections.accept(KINDS[kind], source, ip, port);
   }
 
+  acceptHanded(leaf: HandedLeaf): void {
+    if (this.#running === null) this.#early.push(() => this.acceptHanded(leaf));
+    else this.#connections.acceptHanded(leaf);
+  }
+
   proceed(connection: Connection): boolean {
     return this.#connections.proceed(connection);
   }
@@ -164,6 +177,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const rest = this.#receiving.receive(link, start, end);
     link.noteActivity();
     return rest;
+  }
+
+  labelOf(connection: Connection): string {
+    return this.#connections.of(connection).label;
   }
 
   ended(connection: Connection): void {
@@ -218,6 +235,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
         for (const problem of this.#tlsContexts.configure(message.setup.tls))
           this.#shard.log("error", problem);
         this.#closeUnpinned();
+        this.#dependencies.frames.messageBytesMax = messageBytesMax(message.setup.maxPayloadBytes);
         if (this.#running === null) this.#start(message.setup);
         else this.#running.protocols.reload(message.setup);
         break;
@@ -523,6 +541,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
   #tell(news: LinksNews): void {
     this.#shard.report({ type: "links", news });
   }
+}
+
+/** Whoever sends by WebSocket may put all that it has to say into one compressed message, which is many of ours. */
+function messageBytesMax(payloadBytesMax: number): number {
+  return Math.min(payloadBytesMax * MESSAGES_PER_FRAME, FRAME_BYTES_MAX);
 }
 
 /** The socket of a link of this shard. */

@@ -18,6 +18,7 @@ import type {
 } from "../core/link.ts";
 import { GatewayGroup } from "../gateway/gateway_group.ts";
 import { nameHash } from "../gateway/name_hash.ts";
+import type { LeafWebSocket } from "../leaf/leaf_channel.ts";
 import type { LeafAccount, LeafLogins, LeafNotices } from "../leaf/leaf_context.ts";
 import { LeafNodes } from "../leaf/leaf_nodes.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
@@ -51,6 +52,7 @@ export class Protocols {
   #clusterName: string;
   /** Of the cluster's other members. */
   #leafUrls: readonly string[] = [];
+  #webSocketUrls: readonly string[] = [];
 
   constructor(setup: LinksSetup, host: ProtocolsHost) {
     this.#setup = setup;
@@ -74,14 +76,14 @@ export class Protocols {
   }
 
   /** The protocol for a connection that a listener took. */
-  accept(kind: LinkKind, connection: LinkConnection): LinkPeer {
+  accept(kind: LinkKind, connection: LinkConnection, webSocket: LeafWebSocket | null): LinkPeer {
     switch (kind) {
       case "route":
         return this.routes!.accept(connection);
       case "gateway":
         return this.gateways!.accept(connection);
       case "leaf":
-        return this.leafs!.accept(connection, false);
+        return this.leafs!.accept(connection, webSocket);
     }
   }
 
@@ -144,8 +146,11 @@ export class Protocols {
         this.gateways?.takeRouteInfo(info, "");
         return this.gateways !== null;
       },
-      clientUrlsChanged: (connectUrls, webSocketUrls) =>
-        tell({ type: "clientUrls", connectUrls, webSocketUrls }),
+      clientUrlsChanged: (urls) => tell({ type: "clientUrls", listener: "client", urls }),
+      webSocketUrlsChanged: (urls) => {
+        this.#webSocketUrls = urls;
+        tell({ type: "clientUrls", listener: "websocket", urls });
+      },
       gatewayUrlsChanged: (urls) => this.gateways?.memberUrlsChanged(urls),
       leafNodeUrlsChanged: (urls) => {
         this.#leafUrls = urls;
@@ -187,7 +192,7 @@ export class Protocols {
         options: leafOptions(this.#setup, leafnodes),
         clusterName: () => this.#clusterName || loneCluster,
         leafUrls: () => (own === "" ? this.#leafUrls : [own, ...this.#leafUrls]),
-        webSocketUrls: () => [],
+        webSocketUrls: () => this.#webSocketUrls,
         account,
         logins,
         events,

@@ -126,6 +126,7 @@ export function leafOptions(
     subscriptionsMax: setup.maxSubscriptions,
     controlLineBytesMax: controlLineBytesMax(setup),
     pingIntervalMs: setup.pingIntervalMs,
+    webSocketPingIntervalMs: setup.webSocketPingIntervalMs,
     pingsOutMax: setup.pingsOutMax,
     hasGateways: setup.gateway !== null,
     isStandAlone: setup.cluster === null && setup.gateway === null && port === 0,

@@ -5,7 +5,15 @@ export function standIn(kind: Link["kind"], role: Link["role"]): Link {
   return {
     kind,
     role,
-    connection: { id: 0, remoteIp: "", remotePort: 0, send() {}, close() {}, startTls() {} },
+    connection: {
+      id: 0,
+      remoteIp: "",
+      remotePort: 0,
+      send() {},
+      close() {},
+      startTls() {},
+      startWebSocket() {},
+    },
     account: null,
     cluster: "",
     isIsolated: false,

@@ -264,7 +264,7 @@ describe("AcceptedLeaf", () => {
 
   test("over WebSocket leaves TLS to the listener", () => {
     const { server } = serve({ tls: { verifies: true, timeoutMs: 500, isFirst: true, fallbackMs: 0 } });
-    const end = server.accept(true);
+    const end = server.accept({ isCompressed: true, forwardedFor: "" });
     end.feed(connect());
     expect(end.connection.tls).toBe(null);
     expect(server.requests[0]?.connectionType).toBe("LEAFNODE_WS");

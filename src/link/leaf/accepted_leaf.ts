@@ -13,7 +13,7 @@ import { decodeLinkConnect, decodeLinkInfo, type LinkConnect, ownInfoLine } from
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { EarlyOperations } from "./early_operations.ts";
-import { LeafChannel } from "./leaf_channel.ts";
+import { LeafChannel, type LeafWebSocket } from "./leaf_channel.ts";
 import { findLeafFault, findVersionFault, mayCompress } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
 import { leafInfo, toLinkPermission } from "./leaf_info.ts";
@@ -41,6 +41,7 @@ const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
 
 export class AcceptedLeaf implements LinkPeer {
   readonly #channel: LeafChannel;
+  readonly #webSocket: LeafWebSocket | null;
   readonly #context: LeafContext;
   readonly #nonce: string;
   readonly #early = new EarlyOperations();
@@ -49,9 +50,10 @@ export class AcceptedLeaf implements LinkPeer {
   #payloadBytesMax: number;
   #cancelTimer = () => {};
 
-  /** `isWebSocket`: it came in by the WebSocket listener, whose TLS is no affair of ours. */
-  constructor(connection: LinkConnection, isWebSocket: boolean, context: LeafContext) {
-    this.#channel = new LeafChannel(connection, isWebSocket, context.log);
+  /** `webSocket`: it came in by the WebSocket listener, whose TLS is no affair of ours; null where it did not. */
+  constructor(connection: LinkConnection, webSocket: LeafWebSocket | null, context: LeafContext) {
+    this.#channel = new LeafChannel(connection, webSocket !== null, context.log, webSocket?.forwardedFor);
+    this.#webSocket = webSocket;
     this.#context = context;
     this.#nonce = context.newNonce();
     this.#payloadBytesMax = context.options.payloadBytesMax;
@@ -71,7 +73,10 @@ export class AcceptedLeaf implements LinkPeer {
   begin(): void {
     this.#channel.say("info", "Leafnode connection created ");
     const { tls } = this.#context.options;
-    if (tls === null || this.#channel.isWebSocket) {
+    if (this.#webSocket !== null) {
+      this.#channel.say("debug", `Leafnode compression=${this.#webSocket.isCompressed}`);
+    }
+    if (tls === null || this.#webSocket !== null) {
       this.#sendInfo();
       this.#awaitConnect();
       return;
@@ -123,8 +128,8 @@ export class AcceptedLeaf implements LinkPeer {
       ...leafInfo(this.#context),
       clientId: this.#channel.connection.id,
       nonce: this.#nonce,
-      // Any other mode is an offer, and this server makes none.
-      compression: compressionMode === "off" ? "off" : "",
+      // Any other mode is an offer, and this server makes none. What frames compress is not compressed again.
+      compression: compressionMode === "off" && !this.#webSocket?.isCompressed ? "off" : "",
     };
     this.#channel.send(ownInfoLine(info));
   }

@@ -3,6 +3,13 @@ import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkLog, LinkLogLevel } from "../core/link.ts";
 import { errorLine, type LinkFault } from "../core/link_fault.ts";
 
+/** How a leaf node came by the WebSocket listener. */
+export interface LeafWebSocket {
+  readonly isCompressed: boolean;
+  /** The address that a proxy says it has, "" where none does. For the log alone. */
+  readonly forwardedFor: string;
+}
+
 /** One leaf connection as its log lines and errors see it: nothing is said or sent once it is closed. */
 export class LeafChannel {
   readonly connection: LinkConnection;
@@ -13,13 +20,13 @@ export class LeafChannel {
   readonly #log: LinkLog;
   readonly #label: string;
 
-  constructor(connection: LinkConnection, isWebSocket: boolean, log: LinkLog) {
+  constructor(connection: LinkConnection, isWebSocket: boolean, log: LinkLog, forwardedFor = "") {
     this.connection = connection;
     this.isWebSocket = isWebSocket;
     this.#log = log;
     const { remoteIp, remotePort, id } = connection;
-    const ip = remoteIp.includes(":") ? `[${remoteIp}]` : remoteIp;
-    this.#label = `${ip}:${remotePort} - lid${isWebSocket ? "_ws" : ""}:${id}`;
+    const origin = forwardedFor === "" ? "" : `${hostText(forwardedFor)}/`;
+    this.#label = `${origin}${hostText(remoteIp)}:${remotePort} - lid${isWebSocket ? "_ws" : ""}:${id}`;
   }
 
   say(level: LinkLogLevel, text: string): void {
@@ -63,4 +70,8 @@ export class LeafChannel {
     const remote = this.serverName === "" ? "" : ` - Remote: ${textOf(this.serverName)}`;
     this.say("info", `Leafnode connection closed: ${closeReasonEntry(reason).text}${remote}`);
   }
+}
+
+function hostText(ip: string): string {
+  return ip.includes(":") ? `[${ip}]` : ip;
 }

@@ -21,6 +21,8 @@ export interface LeafOptions {
   readonly subscriptionsMax: number;
   readonly controlLineBytesMax: number;
   readonly pingIntervalMs: number;
+  /** Over WebSocket. */
+  readonly webSocketPingIntervalMs: number;
   readonly pingsOutMax: number;
   readonly hasGateways: boolean;
   /** No cluster, no gateways, no leaf listener. */

@@ -77,12 +77,10 @@ export class LeafLink implements RegisteredLeaf {
       },
       (lines) => channel.send(lines),
     );
-    const { pingIntervalMs, pingsOutMax } = context.options;
-    this.#heartbeat = new Heartbeat(
-      channel,
-      context.clock,
-      { intervalMs: pingIntervalMs, pingsOutMax },
-      (fault) => channel.refuse(fault),
+    const { pingIntervalMs, webSocketPingIntervalMs, pingsOutMax } = context.options;
+    const intervalMs = channel.isWebSocket ? webSocketPingIntervalMs : pingIntervalMs;
+    this.#heartbeat = new Heartbeat(channel, context.clock, { intervalMs, pingsOutMax }, (fault) =>
+      channel.refuse(fault),
     );
   }
 

@@ -9,6 +9,7 @@ import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkDialer, LinkPeer } from "../core/link.ts";
 import { ownInfoLine } from "../core/link_info.ts";
 import { AcceptedLeaf } from "./accepted_leaf.ts";
+import type { LeafWebSocket } from "./leaf_channel.ts";
 import type { LeafContext, LeafOptions } from "./leaf_context.ts";
 import { leafInfo } from "./leaf_info.ts";
 import { LeafLinks } from "./leaf_register.ts";
@@ -44,8 +45,8 @@ export class LeafNodes {
   }
 
   /** The protocol of a connection to the leaf listener, or of a leaf's to the WebSocket listener. */
-  accept(connection: LinkConnection, isWebSocket: boolean): LinkPeer {
-    return new AcceptedLeaf(connection, isWebSocket, this.#context);
+  accept(connection: LinkConnection, webSocket: LeafWebSocket | null): LinkPeer {
+    return new AcceptedLeaf(connection, webSocket, this.#context);
   }
 
   /** Dials the remotes of the configuration, at start and after a reload: what is no longer there is closed. */

@@ -80,7 +80,7 @@ describe("LeafRemote", () => {
     waits("Authorization Violation", 0);
   });
 
-  test("asks for WebSocket as the remote is written", () => {
+  test("asks for WebSocket as the remote is written, under TLS where its URL says so", () => {
     const { server } = start(
       `{ url: "wss://h:443/some", account: A, ws_compression: true, ws_no_masking: true, dial_timeout: 3s }`,
     );
@@ -89,23 +89,47 @@ describe("LeafRemote", () => {
       host: "h",
       port: 443,
       timeoutMs: 3000,
-      webSocket: { path: "/some/leafnode", isTls: true, compression: true, noMasking: true },
+      isWebSocket: true,
     });
-    const plain = start(`{ url: "ws://h:80", account: A }`).server;
-    expect(plain.dialled[0]!.target.webSocket).toEqual({
-      path: "/leafnode",
-      isTls: false,
-      compression: false,
-      noMasking: false,
+    const { connection } = server.open();
+    expect(connection.tls).toMatchObject({ serverName: "h" });
+    expect(connection.webSocket).toBe(null);
+    connection.finishTls();
+    expect(connection.webSocket).toEqual({
+      host: "h:443",
+      path: "/some",
+      wantsCompression: true,
+      wantsNoMasking: true,
+      timeoutMs: 1000,
     });
+    const plain = start(`{ url: "ws://h:80", account: A }`).server.open().connection;
+    expect(plain.tls).toBe(null);
+    expect(plain.webSocket).toMatchObject({ path: "", wantsCompression: false, wantsNoMasking: false });
   });
 
-  test("over WebSocket sends CONNECT without TLS of its own", () => {
-    const { server } = start(`{ url: "ws://h:80", account: A }`);
+  test("over WebSocket sends CONNECT without the TLS of another listener, now and at the next try", () => {
+    const { server, clock } = start(`{ url: "ws://h:80", account: A }`);
     const end = server.open();
+    end.connection.finishWebSocket({ ok: true, isMasked: true, isCompressed: false });
     end.feed(`INFO {"client_id":1,"tls_required":true,"info_on_connect":true} \r\n`);
     expect(end.connection.tls).toBe(null);
     expect(end.lines()[0]).toContain("CONNECT");
+    end.lose();
+    clock.advance(1000);
+    expect(server.open().connection.tls).toBe(null);
+  });
+
+  test("gives up a connection that does not become a WebSocket, and tries again", () => {
+    const { server, clock } = start(`{ url: "ws://h:80", account: A }`);
+    const end = server.open();
+    end.connection.finishWebSocket({ ok: false, problem: "invalid websocket connection" });
+    expect(end.lines()).toEqual([]);
+    expect(end.connection.closed).toBe("Read Error");
+    expect(server.logs.join("\n")).toContain(
+      "Error soliciting websocket connection: invalid websocket connection",
+    );
+    clock.advance(1000);
+    expect(server.dialled.length).toBe(2);
   });
 
   test("shares the system account of a cluster only after a moment", () => {

@@ -105,20 +105,10 @@ export class LeafRemote implements RemoteSide {
     );
   }
 
-  #targetOf({ host, port, path, scheme }: RemoteUrl): DialTarget {
-    const { dialTimeoutMs, webSocketCompression, webSocketNoMasking } = this.options;
+  #targetOf({ host, port }: RemoteUrl): DialTarget {
+    const { dialTimeoutMs } = this.options;
     const timeoutMs = dialTimeoutMs > 0 ? dialTimeoutMs : this.#context.options.dialTimeoutMs;
-    const target = { kind: "leaf", host, port, timeoutMs } as const;
-    if (!this.urls.isWebSocket) return target;
-    return {
-      ...target,
-      webSocket: {
-        path: `${path.replace(/\/$/, "")}/leafnode`,
-        isTls: scheme === "wss" || this.needsTls,
-        compression: webSocketCompression,
-        noMasking: webSocketNoMasking,
-      },
-    };
+    return { kind: "leaf", host, port, timeoutMs, isWebSocket: this.urls.isWebSocket };
   }
 
   #open(connection: LinkConnection): LinkPeer {

@@ -2,6 +2,7 @@
  * The URLs of one remote: those of the file and those its hub has told of, tried in turn.
  * Source: leafnodes.md 10; nats-server leafnode.go, pickNextURL, doUpdateLNURLs.
  */
+import { assert } from "../../base/assert.ts";
 import { isAddress, type UrlUser } from "../core/url_parts.ts";
 import { isTlsUrl, isWebSocketUrl, parseRemoteUrl, type RemoteUrl } from "./remote_url.ts";
 
@@ -37,6 +38,12 @@ export class RemoteUrls {
   /** The name in the hub's certificate: the first that was seen, for URLs that have only an address. "" for none. */
   get serverName(): string {
     return this.#serverName;
+  }
+
+  /** The URL that was tried last. */
+  get current(): RemoteUrl {
+    assert(this.#current !== null, "a URL was tried");
+    return this.#current;
   }
 
   /** Who logs in at the current URL: the user it names, else the first one that any did. */

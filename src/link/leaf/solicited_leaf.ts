@@ -19,9 +19,9 @@ import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { EarlyOperations } from "./early_operations.ts";
 import { LeafChannel } from "./leaf_channel.ts";
-import { compressModeFor, findHubFault } from "./leaf_checks.ts";
+import { compressModeFor, findHubFault, mayCompress } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
-import { fromLinkPermission } from "./leaf_info.ts";
+import { fromLinkPermission, hostPort } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { type LeafGrants, spokeGrants } from "./leaf_permissions.ts";
 import { announceJetStream, deniesOf, leastOf } from "./leaf_terms.ts";
@@ -51,7 +51,7 @@ export interface RemoteSide {
 
 /**
  * ```
- * info ── first INFO ──▶ tls ── encrypted, or no need ──▶ connecting ── second INFO ──▶ up
+ * (TLS and upgrade, by WebSocket ──▶) info ── first INFO ──▶ tls ── encrypted, or no need ──▶ connecting ── second INFO ──▶ up
  * ```
  */
 type State = "info" | "tls" | "connecting" | "up";
@@ -66,6 +66,7 @@ export class SolicitedLeaf implements LinkPeer {
   /** The hub's first INFO. */
   #hub: LinkInfo | null = null;
   #isEncrypted = false;
+  #hasCompressedFrames = false;
   #payloadBytesMax: number;
   #cancelTimer = () => {};
 
@@ -100,9 +101,10 @@ export class SolicitedLeaf implements LinkPeer {
       return;
     }
     this.#channel.say("info", `Leafnode connection created for account: ${account.label} `);
-    const isTlsFirst = this.#remote.needsTls && (options.tls?.handshakeFirst.enabled ?? false);
-    if (isTlsFirst && !this.#channel.isWebSocket) this.#startTls(() => this.#awaitInfo());
-    else this.#awaitInfo();
+    const next = this.#channel.isWebSocket ? () => this.#upgrade() : () => this.#awaitInfo();
+    const isTlsFirst = this.#channel.isWebSocket || (options.tls?.handshakeFirst.enabled ?? false);
+    if (isTlsFirst && this.#remote.needsTls) this.#startTls(next);
+    else next();
   }
 
   take(operation: LinkOperation): void {
@@ -163,6 +165,30 @@ export class SolicitedLeaf implements LinkPeer {
     });
   }
 
+  /** Asks the hub to speak WebSocket. */
+  #upgrade(): void {
+    const { options, urls } = this.#remote;
+    const { host, port, path } = urls.current;
+    const asked = {
+      host: hostPort(host, port),
+      path,
+      wantsCompression: options.webSocketCompression,
+      wantsNoMasking: options.webSocketNoMasking,
+      timeoutMs: options.firstInfoTimeoutMs,
+    };
+    this.#channel.connection.startWebSocket(asked, (outcome) => {
+      if (outcome.ok) {
+        const { isCompressed, isMasked } = outcome;
+        this.#hasCompressedFrames = isCompressed;
+        this.#channel.say("debug", `Leafnode compression=${isCompressed} masking=${isMasked}`);
+        this.#awaitInfo();
+      } else {
+        this.#channel.say("error", `Error soliciting websocket connection: ${outcome.problem}`);
+        this.#channel.close(CloseReason.ReadError);
+      }
+    });
+  }
+
   #awaitInfo(): void {
     const { firstInfoTimeoutMs } = this.#remote.options;
     this.#cancelTimer = this.#context.clock.after(firstInfoTimeoutMs, () => {
@@ -186,9 +212,11 @@ export class SolicitedLeaf implements LinkPeer {
     this.#cancelTimer();
     this.#state = "tls";
     this.#hub = info;
-    if (info.tlsRequired) this.#remote.needsTls = true;
-    const isTlsDue = this.#remote.needsTls && !this.#isEncrypted && !this.#channel.isWebSocket;
-    if (isTlsDue) this.#startTls(() => this.#connect(info));
+    // By WebSocket the TLS that INFO tells of is another listener's.
+    const { isWebSocket } = this.#channel;
+    if (info.tlsRequired && !isWebSocket) this.#remote.needsTls = true;
+    if (this.#remote.needsTls && !this.#isEncrypted && !isWebSocket)
+      this.#startTls(() => this.#connect(info));
     else this.#connect(info);
   }
 
@@ -226,7 +254,7 @@ export class SolicitedLeaf implements LinkPeer {
 
   #connectFields(info: LinkInfo): LinkConnect {
     const { options } = this.#context;
-    const { hub, denyImports, requestIsolation, compression } = this.#remote.options;
+    const { hub, denyImports, requestIsolation } = this.#remote.options;
     return {
       ...EMPTY_LINK_CONNECT,
       version: options.version,
@@ -237,10 +265,16 @@ export class SolicitedLeaf implements LinkPeer {
       headers: options.hasHeaders && info.headers,
       denyPublish: denyImports.map(byteStringOfText),
       isolate: requestIsolation,
-      compressMode: compressModeFor(info, compression.mode),
+      compressMode: this.#compressModeFor(info),
       remoteAccount: this.#accountName,
       protocol: options.protocol,
     };
+  }
+
+  /** What frames compress is not compressed again. */
+  #compressModeFor(info: LinkInfo): string {
+    const { mode } = this.#remote.options.compression;
+    return this.#hasCompressedFrames && mayCompress(mode) ? "off" : compressModeFor(info, mode);
   }
 
   #takeLaterInfo(info: LinkInfo): void {
@@ -307,7 +341,7 @@ export class SolicitedLeaf implements LinkPeer {
         isSolicited: true,
         isIsolated: options.isolatesInterest || remote.isolateLeafnodeInterest,
         takesHeaders: options.hasHeaders && (this.#hub?.headers ?? false),
-        compression: compressModeFor(this.#hub ?? info, remote.compression.mode),
+        compression: this.#compressModeFor(this.#hub ?? info),
         payloadBytesMax: this.#payloadBytesMax,
         subscriptionsMax: leastOf(options.subscriptionsMax, account.subscriptionsMax),
         grants: this.#grantsOf(info),

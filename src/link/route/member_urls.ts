@@ -3,7 +3,8 @@ import { UrlCounts } from "./url_counts.ts";
 
 /** Whom the members' URLs concern. Byte strings, without this server's own; called when the set has changed. */
 export interface MemberUrlsSink {
-  clientUrlsChanged(connectUrls: readonly string[], webSocketConnectUrls: readonly string[]): void;
+  clientUrlsChanged(connectUrls: readonly string[]): void;
+  webSocketUrlsChanged(connectUrls: readonly string[]): void;
   gatewayUrlsChanged(urls: readonly string[]): void;
   leafNodeUrlsChanged(urls: readonly string[]): void;
 }
@@ -39,8 +40,10 @@ export class MemberUrls {
       leafNodeUrls: info.leafNodeUrls.length === 1 ? info.leafNodeUrls : [],
     };
     this.#announced.set(route, announced);
-    const hasClients = this.#clients.add(announced.connectUrls);
-    if (this.#webSockets.add(announced.webSocketConnectUrls) || hasClients) this.#tellClients();
+    if (this.#clients.add(announced.connectUrls)) this.#sink.clientUrlsChanged(this.#clients.urls);
+    if (this.#webSockets.add(announced.webSocketConnectUrls)) {
+      this.#sink.webSocketUrlsChanged(this.#webSockets.urls);
+    }
     if (this.#gateways.add(announced.gatewayUrls)) this.#sink.gatewayUrlsChanged(this.#gateways.urls);
     if (this.#leafNodes.add(announced.leafNodeUrls)) this.#sink.leafNodeUrlsChanged(this.#leafNodes.urls);
   }
@@ -49,8 +52,10 @@ export class MemberUrls {
   forgetClients(route: RouteLink): void {
     const announced = this.#announced.get(route);
     if (announced === undefined) return;
-    const hasClients = this.#clients.remove(announced.connectUrls);
-    if (this.#webSockets.remove(announced.webSocketConnectUrls) || hasClients) this.#tellClients();
+    if (this.#clients.remove(announced.connectUrls)) this.#sink.clientUrlsChanged(this.#clients.urls);
+    if (this.#webSockets.remove(announced.webSocketConnectUrls)) {
+      this.#sink.webSocketUrlsChanged(this.#webSockets.urls);
+    }
     announced.connectUrls = [];
     announced.webSocketConnectUrls = [];
   }
@@ -62,9 +67,5 @@ export class MemberUrls {
     this.#announced.delete(route);
     if (this.#gateways.remove(announced.gatewayUrls)) this.#sink.gatewayUrlsChanged(this.#gateways.urls);
     if (this.#leafNodes.remove(announced.leafNodeUrls)) this.#sink.leafNodeUrlsChanged(this.#leafNodes.urls);
-  }
-
-  #tellClients(): void {
-    this.#sink.clientUrlsChanged(this.#clients.urls, this.#webSockets.urls);
   }
 }

@@ -325,18 +325,20 @@ describe("RouteMesh, cluster names", () => {
 describe("RouteMesh, URLs", () => {
   test("counts who announced what, and forgets it with the last", () => {
     const n = started("N", PORT);
-    const shared = '"connect_urls":["a:1","b:1"],"gateway_url":"g:1","leafnode_urls":["l:1"]';
+    const shared =
+      '"connect_urls":["a:1","b:1"],"ws_connect_urls":["w:1"],"gateway_url":"g:1","leafnode_urls":["l:1"]';
     const first = joined("R", 7000, shared);
     const second = joined("S", 7001, `${shared.replace("a:1", "c:1")}`);
     joined("T", 7002, '"leafnode_urls":["x:1","y:1"]');
     expect(n.clientUrls).toEqual(["a:1", "b:1", "c:1"]);
+    expect(n.webSocketUrls).toEqual(["w:1"]);
     expect(n.gatewayUrls).toEqual(["g:1"]);
     expect(n.leafNodeUrls).toEqual(["l:1"]);
     first.close();
     expect(n.clientUrls).toEqual(["b:1", "c:1"]);
     expect(n.leafNodeUrls).toEqual(["l:1"]);
     second.close();
-    expect([n.clientUrls, n.gatewayUrls, n.leafNodeUrls]).toEqual([[], [], []]);
+    expect([n.clientUrls, n.webSocketUrls, n.gatewayUrls, n.leafNodeUrls]).toEqual([[], [], [], []]);
   });
 
   test("takes a member's away once, when it is in lame duck mode", () => {

@@ -53,6 +53,7 @@ test("the path of the remote comes before /leafnode", () => {
   expect(lineOf("")).toBe("GET /leafnode HTTP/1.1");
   expect(lineOf("/")).toBe("GET /leafnode HTTP/1.1");
   expect(lineOf("/a/b")).toBe("GET /a/b/leafnode HTTP/1.1");
+  expect(lineOf("//a/../b /")).toBe("GET /b%20/leafnode HTTP/1.1");
 });
 
 test("what is no upgrade, or no answer to this request, is refused", () => {

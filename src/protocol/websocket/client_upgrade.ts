@@ -24,7 +24,7 @@ export interface UpgradeWish {
 /** The request to become a leaf node. */
 export function leafnodeUpgradeRequest(wish: UpgradeWish): Uint8Array {
   const lines = [
-    `GET ${wish.path.replace(/\/$/, "")}/leafnode HTTP/1.1`,
+    `GET ${pathOf(wish)}/leafnode HTTP/1.1`,
     `Host: ${wish.host}`,
     "Upgrade: websocket",
     "Connection: Upgrade",
@@ -34,6 +34,12 @@ export function leafnodeUpgradeRequest(wish: UpgradeWish): Uint8Array {
     ...(wish.wantsNoMasking ? [`${NO_MASKING_HEADER}: ${NO_MASKING_VALUE}`] : []),
   ];
   return bytesOf(byteStringOfText(`${lines.join("\r\n")}\r\n\r\n`));
+}
+
+/** Without empty and dotted segments, escaped as URLs are. */
+function pathOf({ path }: UpgradeWish): string {
+  const { pathname } = new URL(`http://hub/${path}`);
+  return pathname.replace(/\/+/g, "/").replace(/\/$/, "");
 }
 
 /** What came of it: how frames look, where `isMasked` is about ours. */

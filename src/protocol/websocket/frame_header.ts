@@ -13,6 +13,7 @@ export const COMPRESSED_BIT = 0x40;
 export const RESERVED_BITS = 0x30;
 /** Bit of its second byte. */
 export const MASK_BIT = 0x80;
+export const MASK_BYTES = 4;
 
 /** Of a header with a 64-bit length and a mask. */
 export const FRAME_HEADER_BYTES_MAX = 14;

@@ -51,6 +51,13 @@ export class HeadReader {
     return this.#length;
   }
 
+  /** Takes the bytes that no head has taken. */
+  takeRest(): Uint8Array {
+    const rest = this.#bytes.slice(0, this.#length);
+    this.#length = 0;
+    return rest;
+  }
+
   /** The first line as soon as it is there, else null. */
   peekFirstLine(): string | null {
     if (this.#firstLineEnd < 0) this.#firstLineEnd = this.#bytes.subarray(0, this.#length).indexOf(LF);

@@ -79,10 +79,11 @@ export function answerUpgrade(head: HttpHead, rules: UpgradeRules, date: string)
   const host = request.host || (hosts[0] ?? "");
   const refusal = findRefusal(request, host, headers, rules);
   if (refusal !== null) return refuse(request, headers, date, ...refusal);
-  const terms = termsOf(headers, rules);
+  const endpoint = request.path.endsWith("/leafnode") ? "leafnode" : "client";
+  const terms = termsOf(headers, endpoint, rules);
   return {
     kind: "upgrade",
-    endpoint: request.path.endsWith("/leafnode") ? "leafnode" : "client",
+    endpoint,
     response: switchingProtocols(headerValue(headers, "sec-websocket-key"), terms, rules),
     terms,
     cookies: cookiesIn(headers, rules.cookieNames),
@@ -144,9 +145,9 @@ function findRefusal(
   return problem === undefined ? null : [403, `origin not allowed: ${problem}`];
 }
 
-function termsOf(headers: HeaderLines, { allowsCompression }: UpgradeRules): FrameTerms {
+function termsOf(headers: HeaderLines, endpoint: Endpoint, { allowsCompression }: UpgradeRules): FrameTerms {
   const agent = headerValue(headers, "user-agent");
-  const isBrowser = agent.startsWith("Mozilla/");
+  const isBrowser = endpoint === "client" && agent.startsWith("Mozilla/");
   // Chrome calls itself Safari too, but has no version of its own. Safari fails on compressed messages in pieces.
   const isSafari = agent.includes("Version/") && agent.includes("Safari/");
   return {

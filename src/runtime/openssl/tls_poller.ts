@@ -2,7 +2,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Dialler } from "../dialling.ts";
 import type { EpollPoller } from "../epoll_poller.ts";
-import type { Poller, StreamSource } from "../poller.ts";
+import type { HandedStream, Poller, StreamSource } from "../poller.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "../poller.ts";
 import { errnoText } from "../posix/errno.ts";
 import { EAGAIN, EINTR, MSG_PEEK } from "../posix/libc.ts";
@@ -128,7 +128,32 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   }
 
   add(slot: number, source: StreamSource): void {
-    this.#inner.add(slot, source);
+    if (typeof source === "number" || !("ssl" in source) || source.ssl === 0) {
+      this.#inner.add(slot, source);
+      return;
+    }
+    this.#inner.add(slot, source.fd);
+    if (this.#openSsl === null) this.#open();
+    this.#connections[slot] = source.ssl;
+    this.#states[slot] = SECURE;
+    this.#begin(slot);
+    // Its last reader may have read ahead.
+    this.#setBuffered(slot, 1);
+  }
+
+  /** An `SSL` is of no thread: it goes with its socket. */
+  handOver(slot: number): HandedStream {
+    const state = this.#states[slot];
+    assert(
+      state === PLAIN || state === SECURE,
+      "TlsPoller.handOver: the stream is in a handshake, or broken",
+    );
+    const stream = this.#inner.handOver(slot);
+    if (stream.kind !== "epoll" || state === PLAIN) return stream;
+    assert(this.#owedBytes[slot] === 0, "TlsPoller.handOver: a record is not out");
+    const ssl = this.#connections[slot]!;
+    this.#forget(slot);
+    return { ...stream, ssl };
   }
 
   connect(slot: number, ip: string, port: number): number {
@@ -161,9 +186,6 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     const state = this.#states[slot]!;
     if (state !== PLAIN) this.#free(slot, state);
     this.#inner.close(slot);
-    for (const [i, own] of this.#ownEvents.entries()) {
-      if (own === slot) this.#ownEvents[i] = -1;
-    }
   }
 
   wait(timeoutMs: number): number {
@@ -291,7 +313,11 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
         this.#contextNames.set(slot, name);
       } else if (listening?.staple != null) giveStaple(openSsl, connection, listening.staple);
     }
-    // As after `add`: nobody writes before the handshake, and nobody is slowed down.
+    this.#begin(slot);
+  }
+
+  /** As after `add`: nobody is slowed down, and nobody has written. */
+  #begin(slot: number): void {
     this.#wantsRead[slot] = 1;
     this.#wantsWrite[slot] = 0;
     this.#needsWrite[slot] = 0;
@@ -563,10 +589,18 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
       openSsl.functions.ERR_clear_error();
     }
     openSsl.functions.SSL_free(connection);
+    this.#forget(slot);
+  }
+
+  /** The slot is plain again. */
+  #forget(slot: number): void {
     this.#connections[slot] = 0;
     this.#contextNames.delete(slot);
     this.#serverNames.delete(slot);
     this.#states[slot] = PLAIN;
     this.#setBuffered(slot, 0);
+    for (const [i, own] of this.#ownEvents.entries()) {
+      if (own === slot) this.#ownEvents[i] = -1;
+    }
   }
 }

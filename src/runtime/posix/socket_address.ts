@@ -42,6 +42,11 @@ export function hostPortText(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Both ends of a connection, as Go's errors name them. */
+export function connectionEndsText(local: SocketAddress, remote: SocketAddress): string {
+  return `${hostPortText(local.ip, local.port)}->${hostPortText(remote.ip, remote.port)}`;
+}
+
 /** An IP address as text, IPv4 where it is a v4-mapped IPv6 address. */
 export function withoutMapping(ip: string): string {
   return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice("::ffff:".length) : ip;

@@ -4,6 +4,7 @@ import { concat, frame } from "../../protocol/websocket/testing/frames.ts";
 import { READ_FAILED, WOULD_BLOCK } from "../poller.ts";
 import { FrameInput } from "./frame_input.ts";
 import { createFrameMemory, FakeStreams } from "./testing/fake_streams.ts";
+import type { FrameSide } from "./websocket_layer.ts";
 
 const TERMS = { isMasked: true, isCompressed: true, frameBytesMax: 0, compressedFrameBytesMax: 0 };
 const MESSAGE_BYTES_MAX = 100_000;
@@ -17,8 +18,12 @@ const deflated = (text: string) => deflateMessage(new TextEncoder().encode(text)
 class Harness {
   readonly memory = createFrameMemory();
   readonly streams = new FakeStreams(this.memory);
-  readonly input = new FrameInput(TERMS, this.memory);
+  readonly input: FrameInput;
   readonly pings: string[] = [];
+
+  constructor(side: FrameSide = "server", behind?: Uint8Array) {
+    this.input = new FrameInput(TERMS, side, this.memory, behind);
+  }
 
   send(...pieces: readonly Uint8Array[]): void {
     this.streams.incoming.push(...pieces);
@@ -46,6 +51,16 @@ class Harness {
 }
 
 describe("FrameInput", () => {
+  test("frames that came with the handshake's answer are read before the socket; a server's have no mask", () => {
+    const bytes = concat(frame({ payload: "INFO", mask: null }), frame({ payload: "PING", mask: null }));
+    const harness = new Harness("client", bytes.subarray(0, 8));
+    harness.send(bytes.subarray(8));
+    expect(harness.input.hasNews).toBe(true);
+    expect(harness.read()).toEqual([4, "INFO"]);
+    expect(harness.input.hasNews).toBe(false);
+    expect(harness.readAll()).toEqual([WOULD_BLOCK, "PING"]);
+  });
+
   test("gives payloads, answers pings on the way, and blocks on half a frame", () => {
     const harness = new Harness();
     const bytes = concat(

@@ -12,6 +12,7 @@ import {
 } from "../../protocol/websocket/frame_reader.ts";
 import type { Unmask } from "../../protocol/websocket/mask.ts";
 import { READ_FAILED, type Streams, WOULD_BLOCK } from "../poller.ts";
+import type { FrameSide } from "./websocket_layer.ts";
 
 /** A compressed message may be so many times as long as what it becomes; more is padding. Source: `wsMaxMessageSize`. */
 const COMPRESSED_TIMES_MAX = 8;
@@ -46,9 +47,11 @@ export class FrameInput {
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
 
-  constructor(terms: FrameTerms, memory: FrameMemory) {
-    this.#reader = new FrameReader(terms.isMasked, terms.isCompressed);
+  /** `behind`: bytes of frames that were read with the handshake. */
+  constructor(terms: FrameTerms, side: FrameSide, memory: FrameMemory, behind: Uint8Array = NOTHING) {
+    this.#reader = new FrameReader(side === "server" && terms.isMasked, terms.isCompressed);
     this.#memory = memory;
+    this.#behind = behind;
   }
 
   /** A read would give something without the socket having anything. */

@@ -7,6 +7,7 @@ import { concat } from "../../protocol/websocket/testing/frames.ts";
 import { WOULD_BLOCK, WRITE_FAILED } from "../poller.ts";
 import { FrameOutput } from "./frame_output.ts";
 import { createFrameMemory, FakeStreams } from "./testing/fake_streams.ts";
+import type { FrameSide } from "./websocket_layer.ts";
 
 const PLAIN: FrameTerms = {
   isMasked: true,
@@ -27,6 +28,7 @@ interface Frame {
   readonly opcode: number;
   readonly isFinal: boolean;
   readonly isCompressed: boolean;
+  readonly mask: Uint8Array | null;
   readonly payload: Uint8Array;
 }
 
@@ -35,19 +37,23 @@ function framesIn(written: readonly number[]): Frame[] {
   const frames: Frame[] = [];
   for (let at = 0; at < written.length; ) {
     const [first, second] = [written[at]!, written[at + 1]!];
-    expect(second & 0x80).toBe(0);
+    const isMasked = (second & 0x80) !== 0;
     let header = 2;
-    let length = second;
-    if (second === 126) {
+    let length = second & 0x7f;
+    if (length === 126) {
       header = 4;
       length = (written[at + 2]! << 8) | written[at + 3]!;
-    } else if (second === 127) {
+    } else if (length === 127) {
       header = 10;
       length = written.slice(at + 2, at + 10).reduce((sum, byte) => sum * 256 + byte, 0);
     }
+    if (isMasked) header += 4;
+    const mask = isMasked ? Uint8Array.from(written.slice(at + header - 4, at + header)) : null;
     const payload = Uint8Array.from(written.slice(at + header, at + header + length));
     expect(payload.length).toBe(length);
-    frames.push({ opcode: first & 15, isFinal: first >= 0x80, isCompressed: (first & 0x40) !== 0, payload });
+    if (mask !== null) for (let i = 0; i < length; i++) payload[i]! ^= mask[i & 3]!;
+    const isCompressed = (first & 0x40) !== 0;
+    frames.push({ opcode: first & 15, isFinal: first >= 0x80, isCompressed, mask, payload });
     at += header + length;
   }
   return frames;
@@ -80,8 +86,8 @@ class Harness {
   readonly sent: number[] = [];
   #pending: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
-  constructor(terms: FrameTerms) {
-    this.output = new FrameOutput(this.streams, 0, 7, terms, this.memory);
+  constructor(terms: FrameTerms, side: FrameSide = "server") {
+    this.output = new FrameOutput(this.streams, 0, 7, terms, side, this.memory);
   }
 
   /** Sends pieces: the first from the outbox, the others from elsewhere in the memory. */
@@ -151,9 +157,10 @@ describe("FrameOutput", () => {
       fc.record({ pong: fc.integer({ min: 0, max: 20 }) }),
     );
     const terms = fc.constantFrom(PLAIN, BROWSER, DEFLATE, DEFLATE_BROWSER);
+    const side = fc.constantFrom<FrameSide>("server", "client");
     fc.assert(
-      fc.property(terms, fc.array(action, { maxLength: 40 }), (agreed, actions) => {
-        const harness = new Harness(agreed);
+      fc.property(terms, side, fc.array(action, { maxLength: 40 }), (agreed, end, actions) => {
+        const harness = new Harness(agreed, end);
         harness.streams.roomBytes = 0;
         let pongs = 0;
         for (const [i, each] of actions.entries()) {
@@ -170,10 +177,21 @@ describe("FrameOutput", () => {
         const frames = harness.finish();
         expect([...payloadOf(frames)]).toEqual(harness.sent);
         expect(frames.filter(({ opcode }) => opcode === PONG).length).toBe(pongs);
+        expect(frames.every(({ mask }) => (mask !== null) === (end === "client"))).toBe(true);
         const limit = agreed.frameBytesMax || Number.POSITIVE_INFINITY;
         expect(frames.every(({ payload }) => payload.length <= limit)).toBe(true);
       }),
     );
+  });
+
+  test("each frame of a client has a mask of its own, unless that was agreed to be left out", () => {
+    const harness = new Harness(PLAIN, "client");
+    for (let i = 0; i < 4; i++) harness.send([bytes(10)]);
+    const masks = harness.finish().map(({ mask }) => String(mask));
+    expect(new Set(masks).size).toBe(4);
+    const unmasked = new Harness({ ...PLAIN, isMasked: false }, "client");
+    unmasked.send([bytes(10)]);
+    expect(unmasked.finish().map(({ mask }) => mask)).toEqual([null]);
   });
 
   test("a megabyte that is written from outside the memory", () => {

@@ -6,19 +6,23 @@ import {
   COMPRESSED_BIT,
   CONTINUATION,
   FINAL_BIT,
+  MASK_BYTES,
   SERVER_HEADER_BYTES_MAX,
   serverHeaderBytes,
+  writeClientHeader,
   writeServerHeader,
 } from "../../protocol/websocket/frame_header.ts";
+import { applyMask, maskAt } from "../../protocol/websocket/mask.ts";
 import { type Streams, WOULD_BLOCK, WRITE_FAILED } from "../poller.ts";
 import type { FrameMemory } from "./frame_input.ts";
+import type { FrameSide } from "./websocket_layer.ts";
 
 /** Payload that is packed at a time: compressed, or cut into frames for a browser. */
 const PACKED_BYTES_MAX = 64 * 1024;
 /** Answers to pings that wait. More drop the older ones, as RFC 6455, section 5.5.3 has it. */
 const CONTROL_BYTES_MAX = 16 * 1024;
-/** Room for the longest control frame. */
-const CONTROL_BYTES_MIN = 128;
+/** Room for the longest control frame, mask and all. */
+const CONTROL_BYTES_MIN = 132;
 const NOTHING = new Uint8Array(0);
 const IOVEC_BYTES = 16;
 
@@ -33,6 +37,8 @@ export class FrameOutput {
   readonly #streams: Streams;
   readonly #slot: number;
   readonly #terms: FrameTerms;
+  /** Frames are sent with masks: then they are copies, since what is masked may be others' as well. */
+  readonly #masks: boolean;
   readonly #memory: FrameMemory;
   readonly #memoryBase: number;
   /** Bytes that go before anything else. */
@@ -43,11 +49,19 @@ export class FrameOutput {
   /** Payload of the frame that has begun, still to be offered again. */
   #owedBytes = 0;
 
-  constructor(streams: Streams, memoryBase: number, slot: number, terms: FrameTerms, memory: FrameMemory) {
+  constructor(
+    streams: Streams,
+    memoryBase: number,
+    slot: number,
+    terms: FrameTerms,
+    side: FrameSide,
+    memory: FrameMemory,
+  ) {
     this.#streams = streams;
     this.#memoryBase = memoryBase;
     this.#slot = slot;
     this.#terms = terms;
+    this.#masks = side === "client" && terms.isMasked;
     this.#memory = memory;
   }
 
@@ -75,16 +89,15 @@ export class FrameOutput {
 
   /** Queues a control frame; flush() sends it. */
   addControl(opcode: number, payload: Uint8Array): void {
-    const frameBytes = 2 + payload.length;
-    if (this.#controlBytes + frameBytes > CONTROL_BYTES_MAX) this.#controlBytes = 0;
-    const neededBytes = this.#controlBytes + frameBytes;
+    const frame = framed(payload, 0, FINAL_BIT | opcode, this.#masks);
+    if (this.#controlBytes + frame.length > CONTROL_BYTES_MAX) this.#controlBytes = 0;
+    const neededBytes = this.#controlBytes + frame.length;
     if (neededBytes > this.#controls.length) {
       const larger = new Uint8Array(new ArrayBuffer(Math.max(CONTROL_BYTES_MIN, 2 * this.#controls.length)));
       larger.set(this.#controls.subarray(0, this.#controlBytes));
       this.#controls = larger;
     }
-    const start = writeServerHeader(this.#controls, this.#controlBytes, FINAL_BIT | opcode, payload.length);
-    this.#controls.set(payload, start);
+    this.#controls.set(frame, this.#controlBytes);
     this.#controlBytes = neededBytes;
   }
 
@@ -184,17 +197,16 @@ export class FrameOutput {
     return written;
   }
 
-  /** Frames with that payload: one message that is compressed, or, for a browser, messages of one small frame each. */
+  /**
+   * Frames with that payload: one message that is compressed, one frame with a mask, or, for a browser, messages of one small
+   * frame each.
+   */
   #packed(payload: Uint8Array): Uint8Array {
     const { isCompressed, frameBytesMax, compressedFrameBytesMax } = this.#terms;
     if (!isCompressed || payload.length < COMPRESSED_BYTES_MIN) {
-      return framed(payload, frameBytesMax, FINAL_BIT | BINARY, FINAL_BIT | BINARY, FINAL_BIT | BINARY);
+      return framed(payload, frameBytesMax, FINAL_BIT | BINARY, this.#masks);
     }
-    const message = deflateMessage(payload);
-    const first = BINARY | COMPRESSED_BIT;
-    return message.length <= compressedFrameBytesMax || compressedFrameBytesMax === 0
-      ? framed(message, message.length, first, first, FINAL_BIT | first)
-      : framed(message, compressedFrameBytesMax, first, CONTINUATION, FINAL_BIT | CONTINUATION);
+    return framed(deflateMessage(payload), compressedFrameBytesMax, BINARY | COMPRESSED_BIT, this.#masks);
   }
 
   /** Where in the memory the piece of an iovec lies. */
@@ -206,28 +218,32 @@ export class FrameOutput {
 
   #isPacked(payloadBytes: number): boolean {
     const { isCompressed, frameBytesMax } = this.#terms;
-    if (isCompressed && payloadBytes >= COMPRESSED_BYTES_MIN) return true;
+    if (this.#masks || (isCompressed && payloadBytes >= COMPRESSED_BYTES_MIN)) return true;
     return frameBytesMax > 0 && payloadBytes > frameBytesMax;
   }
 }
 
-/** A payload cut into frames of that many bytes; the first bytes of their headers are given. */
-function framed(
-  payload: Uint8Array,
-  frameBytes: number,
-  first: number,
-  middle: number,
-  last: number,
-): Uint8Array {
-  const frameCount = Math.ceil(payload.length / frameBytes);
-  const headerBytes = frameCount * serverHeaderBytes(frameBytes);
-  const frames = new Uint8Array(new ArrayBuffer(headerBytes + payload.length));
+/**
+ * A payload in frames of at most that many bytes, one for 0. `first` is the first byte of their headers: with FINAL_BIT each
+ * is a message, without they are one.
+ */
+function framed(payload: Uint8Array, frameBytesMax: number, first: number, masks: boolean): Uint8Array {
+  const frameBytes = frameBytesMax === 0 ? Math.max(payload.length, 1) : frameBytesMax;
+  const frameCount = Math.max(Math.ceil(payload.length / frameBytes), 1);
+  const headerBytes = serverHeaderBytes(Math.min(frameBytes, payload.length)) + (masks ? MASK_BYTES : 0);
+  // Masks are applied a word at a time.
+  const frames = new Uint8Array(new ArrayBuffer((frameCount * headerBytes + payload.length + 3) & ~3));
+  const words = new Int32Array(frames.buffer);
+  const mask = masks ? new Uint8Array(MASK_BYTES) : null;
   let at = 0;
   for (let i = 0; i < frameCount; i++) {
     const piece = payload.subarray(i * frameBytes, (i + 1) * frameBytes);
-    const opcode = i === frameCount - 1 ? last : i === 0 ? first : middle;
-    at = writeServerHeader(frames, at, opcode, piece.length);
+    const isLast = i === frameCount - 1;
+    const opcode = (i > 0 && (first & FINAL_BIT) === 0 ? CONTINUATION : first) | (isLast ? FINAL_BIT : 0);
+    if (mask === null) at = writeServerHeader(frames, at, opcode, piece.length);
+    else at = writeClientHeader(frames, at, opcode, piece.length, crypto.getRandomValues(mask));
     frames.set(piece, at);
+    if (mask !== null) applyMask(frames, words, at, at + piece.length, maskAt(mask, 0));
     at += piece.length;
   }
   return frames.subarray(0, at);

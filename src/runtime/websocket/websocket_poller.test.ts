@@ -40,7 +40,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       const added = Promise.withResolvers<void>();
       const listener = await subject.listen((source) => {
         poller.add(SLOT, source);
-        poller.startFrames(SLOT, terms);
+        poller.startFrames(SLOT, terms, "server");
         added.resolve();
       });
       cleanups.push(() => listener.close());

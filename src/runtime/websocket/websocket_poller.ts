@@ -1,13 +1,14 @@
 // Hot: the reads and writes run once per batch of messages.
 
+import { assert } from "../../base/assert.ts";
 import { closePayload } from "../../protocol/websocket/close_frame.ts";
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import { CLOSE, PONG } from "../../protocol/websocket/frame_header.ts";
 import { createUnmask, type Unmask } from "../../protocol/websocket/mask.ts";
-import { type Poller, READABLE, type StreamSource, WRITABLE } from "../poller.ts";
+import { type HandedStream, type Poller, READABLE, type StreamSource, WRITABLE } from "../poller.ts";
 import { FrameInput, type FrameMemory } from "./frame_input.ts";
 import { FrameOutput } from "./frame_output.ts";
-import type { WebSocketLayer } from "./websocket_layer.ts";
+import type { FrameSide, WebSocketLayer } from "./websocket_layer.ts";
 
 /** One stream of frames. */
 interface FramedStream {
@@ -23,7 +24,8 @@ interface FramedStream {
 
 /**
  * WebSocket framing on top of a poller, with or without TLS in it. A slot is as the poller below has it until
- * `startFrames`; what such a one pays is a call and a look. Only servers with a WebSocket port have this poller.
+ * `startFrames`; what such a one pays is a call and a look. Only the links shard and servers with a
+ * WebSocket port have this poller.
  *
  * A read may take in more than its caller has room for, so `wait` reports slots itself whose bytes are here already.
  */
@@ -61,16 +63,18 @@ export class WebSocketPoller implements Poller, WebSocketLayer {
     this.#memory.unmask = unmask;
   }
 
-  startFrames(slot: number, terms: FrameTerms): void {
-    const output = new FrameOutput(this.#inner, this.memoryBase, slot, terms, this.#memory);
-    this.#streams[slot] = {
+  startFrames(slot: number, terms: FrameTerms, side: FrameSide, behind?: Uint8Array): void {
+    const output = new FrameOutput(this.#inner, this.memoryBase, slot, terms, side, this.#memory);
+    const stream: FramedStream = {
       slot,
-      input: new FrameInput(terms, this.#memory),
+      input: new FrameInput(terms, side, this.#memory, behind),
       output,
       wantsRead: true,
       wantsWrite: false,
       onPing: (payload) => output.addControl(PONG, payload),
     };
+    this.#streams[slot] = stream;
+    if (stream.input.hasNews) this.#withNews.add(stream);
   }
 
   endFrames(slot: number, status: number, text: string): void {
@@ -83,6 +87,11 @@ export class WebSocketPoller implements Poller, WebSocketLayer {
 
   add(slot: number, source: StreamSource): void {
     this.#inner.add(slot, source);
+  }
+
+  handOver(slot: number): HandedStream {
+    assert(this.#streams[slot] == null, "WebSocketPoller.handOver: frames have begun");
+    return this.#inner.handOver(slot);
   }
 
   setInterest(slot: number, readable: boolean, writable: boolean): void {

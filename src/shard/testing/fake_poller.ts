@@ -1,6 +1,7 @@
 /** Connections without sockets: what a client "sends" and "reads" are arrays, and a test says how much room there is. */
 import {
   HANGUP,
+  type HandedStream,
   type Poller,
   READ_FAILED,
   READABLE,
@@ -108,6 +109,13 @@ export class FakePoller implements Poller {
     const socket = this.#offered.get(source as number);
     if (socket === undefined || this.sockets.has(slot)) throw new Error(`slot ${slot} cannot be added`);
     this.sockets.set(slot, socket);
+  }
+
+  /** The number by which another poller of the test would know the socket stands for a descriptor. */
+  handOver(slot: number): HandedStream {
+    const socket = this.#socket(slot);
+    this.sockets.delete(slot);
+    return { kind: "epoll", fd: this.offer(socket), ssl: 0 };
   }
 
   setInterest(slot: number, readable: boolean, writable: boolean): void {

@@ -1,6 +1,6 @@
 import { type CloseReason, closeReasonEntry } from "../../../protocol/close_reason.ts";
 import { byteStringOf } from "../../../subject/byte_string.ts";
-import type { LinkConnection, LinkTls } from "../link.ts";
+import type { LinkConnection, LinkTls, LinkUpgrade, LinkUpgradeOutcome } from "../link.ts";
 
 /** A connection that keeps what it is sent, as byte strings, until it is taken. */
 export class FakeConnection implements LinkConnection {
@@ -12,7 +12,9 @@ export class FakeConnection implements LinkConnection {
   closeReason: CloseReason | null = null;
   tls: LinkTls | null = null;
   #sent = "";
+  webSocket: LinkUpgrade | null = null;
   #thenTls = () => {};
+  #thenWebSocket: (outcome: LinkUpgradeOutcome) => void = () => {};
 
   constructor(id: number, remoteIp = "127.0.0.1", remotePort = 40_000 + id) {
     this.id = id;
@@ -38,6 +40,15 @@ export class FakeConnection implements LinkConnection {
 
   finishTls(): void {
     this.#thenTls();
+  }
+
+  startWebSocket(options: LinkUpgrade, then: (outcome: LinkUpgradeOutcome) => void): void {
+    this.webSocket = options;
+    this.#thenWebSocket = then;
+  }
+
+  finishWebSocket(outcome: LinkUpgradeOutcome): void {
+    this.#thenWebSocket(outcome);
   }
 
   /** What has been sent since the last call. */

@@ -182,6 +182,10 @@ class FakeEnd implements LinkConnection {
     this.#network.later(then);
   }
 
+  startWebSocket(): void {
+    throw new Error("no leaf node connects by WebSocket here");
+  }
+
   #arrive(event: () => void): void {
     this.#lastArrivalMs = this.#network.arrive(event, this.#lastArrivalMs);
   }

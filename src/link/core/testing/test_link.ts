@@ -19,6 +19,7 @@ export function testLink(properties: Partial<Link> & Pick<Link, "kind" | "role">
     send() {},
     close() {},
     startTls() {},
+    startWebSocket() {},
   };
   return {
     connection,

@@ -18,6 +18,7 @@ import type {
 import { parseOperation } from "../../core/operation_parser.ts";
 import type { FakeClock } from "../../core/testing/fake_clock.ts";
 import { FakeConnection } from "../../core/testing/fake_connection.ts";
+import type { LeafWebSocket } from "../leaf_channel.ts";
 import type { LeafAccount, LeafContext, LeafLoginRequest, LeafOptions } from "../leaf_context.ts";
 import { LeafNodes } from "../leaf_nodes.ts";
 
@@ -33,6 +34,7 @@ export const LEAF_OPTIONS: LeafOptions = {
   subscriptionsMax: -1,
   controlLineBytesMax: 4096,
   pingIntervalMs: 120_000,
+  webSocketPingIntervalMs: 120_000,
   pingsOutMax: 2,
   hasGateways: false,
   isStandAlone: false,
@@ -168,8 +170,8 @@ export class FakeServer {
   }
 
   /** A connection to the leaf listener. */
-  accept(isWebSocket = false): FakeEnd {
-    return begin("127.0.0.1", 50_000, (connection) => this.nodes.accept(connection, isWebSocket));
+  accept(webSocket: LeafWebSocket | null = null): FakeEnd {
+    return begin("127.0.0.1", 50_000, (connection) => this.nodes.accept(connection, webSocket));
   }
 
   /** The connection of the last dial, which succeeds. */

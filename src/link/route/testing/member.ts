@@ -19,6 +19,7 @@ export class Member {
   /** What it makes of every certificate. */
   certificateVerdict: CertificateVerdict | null = null;
   clientUrls: readonly string[] = [];
+  webSocketUrls: readonly string[] = [];
   gatewayUrls: readonly string[] = [];
   leafNodeUrls: readonly string[] = [];
   readonly #wishes = new Map<string, { readonly key: InterestKey; readonly weight: number }>();
@@ -45,6 +46,9 @@ export class Member {
       gatewayGossip: (info) => {
         this.gateways.push(info);
         return info.gateway !== "unknown";
+      },
+      webSocketUrlsChanged: (urls) => {
+        this.webSocketUrls = urls;
       },
       clientUrlsChanged: (urls) => {
         this.clientUrls = urls;
