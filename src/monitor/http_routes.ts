@@ -9,9 +9,12 @@ import { indexPage } from "./index_page.ts";
 import { ipqueuesz } from "./ipqueuesz.ts";
 import { jsz } from "./jsz.ts";
 import { leafz } from "./leafz.ts";
+import { EXPOSITION_CONTENT_TYPE } from "./metrics/exposition.ts";
+import { readMetrics, renderMetrics } from "./metrics/metrics.ts";
 import type { Outcome } from "./outcome.ts";
 import { Parameters } from "./parameters.ts";
 import { routez } from "./routez.ts";
+import { shardz } from "./shardz.ts";
 import type { MonitorSource } from "./snapshot.ts";
 import { subsz } from "./subsz.ts";
 import { varz } from "./varz.ts";
@@ -58,6 +61,9 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/jsz", { countedAs: "/jsz", read: readJsz }],
   ["/healthz", { countedAs: "/healthz", read: readHealthz }],
   ["/ipqueuesz", { countedAs: "", read: readIpqueuesz }],
+  // Midge's own.
+  ["/metrics", { countedAs: "/metrics", read: () => answerMetrics }],
+  ["/shardz", { countedAs: "/shardz", read: () => answerShardz }],
   ["/stacksz", { countedAs: "", read: () => answerStacksz }],
   ["/raftz", { countedAs: "", read: () => async () => text(404, "No Raft nodes registered") }],
   ["/debug/vars", { countedAs: "", read: () => answerDebugVars }],
@@ -215,6 +221,15 @@ function readHealthz(parameters: Parameters) {
 function readIpqueuesz(parameters: Parameters) {
   const options = { includesEmpty: parameters.boolean("all"), nameFilter: parameters.text("queues") };
   return async ({ source }: HttpContext) => json(ipqueuesz(await source.queues(), options), 3);
+}
+
+async function answerMetrics({ source }: HttpContext): Promise<HttpReply> {
+  const body = renderMetrics(await readMetrics(source));
+  return { status: 200, contentType: EXPOSITION_CONTENT_TYPE, body, allowsAnyOrigin: false };
+}
+
+async function answerShardz({ source }: HttpContext): Promise<HttpReply> {
+  return json(shardz(await source.server(), await source.shards()));
 }
 
 /** Text, whatever its content type says: nats-server sends it so. */
