@@ -44,6 +44,12 @@ const PEERS: Record<string, Peer> = {
     isBuiltHere: false,
     install: () => installDebianPackage("openssl"),
   },
+  // The tests of the live page need a browser, and it needs some font.
+  chromium: {
+    path: "/usr/bin/chromium",
+    isBuiltHere: false,
+    install: () => installDebianPackage("chromium", "fonts-dejavu-core"),
+  },
   // The load of the wire bench needs it for its rows over TLS.
   "libssl-dev": {
     path: "/usr/include/openssl/ssl.h",
