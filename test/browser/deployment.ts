@@ -1,4 +1,4 @@
-/** What the live page has to show: two servers of a cluster, another cluster, a leaf node, and clients at work. */
+/** What the live page has to show: a cluster of three, two more clusters, two leaf nodes, and clients at work. */
 import type { Midge } from "../../src/mod.ts";
 import { until } from "../support/deadline.ts";
 import { connectTo, startEmbedded } from "../support/embedded.ts";
@@ -49,21 +49,27 @@ export async function startDeployment(): Promise<Deployment> {
       `${ACCOUNTS}
         server_name: west-1, gateway { name: west, listen: "127.0.0.1:-1", ${gateways} }`,
       `server_name: harbour, leafnodes { remotes: [ { url: "nats://shop:p@127.0.0.1:${port("leafnode")}" } ] }`,
+      `${ACCOUNTS}
+        server_name: east-3
+        cluster { name: east, listen: "127.0.0.1:-1", routes: [ "nats://127.0.0.1:${port("route")}" ] }
+        gateway { name: east, listen: "127.0.0.1:-1" }`,
+      `${ACCOUNTS}
+        server_name: north-1, gateway { name: north, listen: "127.0.0.1:-1", ${gateways} }`,
+      `server_name: pier, leafnodes { remotes: [ { url: "nats://shop:p@127.0.0.1:${port("leafnode")}" } ] }`,
     ].map((config) => startEmbedded({ config })),
   );
   const { server } = east;
   await until(
     async () => {
       const { routes, leafnodes } = await server.varz();
-      return routes > 0 && leafnodes > 0;
+      return routes === 2 && leafnodes === 2;
     },
     () => "the servers are not linked",
   );
 
   const clients: RawClient[] = [await connectTo(server, { name: HOSTILE_NAME })];
   for (const name of NAMES) clients.push(await connectTo(server, { name, lang: "go", version: "1.48.0" }));
-  const leafClient = await connectTo(others[2]!.server, { name: "pump" });
-  clients.push(leafClient);
+  for (const { server: other } of others) clients.push(await connectTo(other, { name: "pump" }));
   for (const client of clients) {
     client.send("SUB work.* 1\r\nSUB jobs q 2\r\n");
     // What it gets is counted by the server, and read by nobody.

@@ -40,7 +40,7 @@ describe("the live page", () => {
     deployment = await startDeployment();
     url = `http://127.0.0.1:${deployment.server.monitoringPort}`;
     page = await chromium.openPage();
-    await page.resize(1100, 900);
+    await page.resize(1000, 960);
     await page.prefer("light");
     await page.goTo(`${url}/live`);
     await page.until(`document.querySelectorAll("#connections tr").length >= 7`);
@@ -60,7 +60,7 @@ describe("the live page", () => {
       const drawn = await page.evaluate<string[]>(
         `[...document.querySelectorAll("#map g text:first-of-type")].map((text) => text.textContent)`,
       );
-      expect(drawn.sort()).toEqual(["east-1", "east-2", "harbour", "west"]);
+      expect(drawn.sort()).toEqual(["east-1", "east-2", "east-3", "harbour", "north", "pier", "west"]);
       const shards = await page.evaluate<string[]>(
         `[...document.querySelectorAll("#shards th")].map((cell) => cell.textContent)`,
       );
@@ -174,7 +174,7 @@ describe("the live page", () => {
       .filter((element) => element.getBoundingClientRect().right > 320.5)
       .map((element) => element.outerHTML.slice(0, 80))`);
       expect(cut).toEqual([]);
-      await page.resize(1100, 900);
+      await page.resize(1000, 960);
     },
     SLOW_MS,
   );
@@ -218,6 +218,7 @@ describe("the live page", () => {
         `document.querySelector("#connections-head th[data-sort=msgs_from] button").click(); document.activeElement.blur(); scrollTo(0, 0)`,
       );
       await page.evaluate("new Promise((resolve) => setTimeout(resolve, 1500))");
+      await page.send("Emulation.setScrollbarsHidden", { hidden: true });
       const picture = await page.screenshot();
       expect(picture.length).toBeLessThan(SCREENSHOT_BYTES_MAX);
       if (process.env.SCREENSHOT !== undefined) writeFileSync(process.env.SCREENSHOT, picture);

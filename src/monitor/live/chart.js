@@ -2,8 +2,9 @@
 
 /** @typedef {{ atMs: number, in: number, out: number }} Point */
 
-/** What the chart shows. */
+/** What the chart shows at most, and at least. */
 export const CHART_MS = 5 * 60 * 1000;
+export const CHART_MS_MIN = 60 * 1000;
 
 /**
  * The points that are still to be shown, with a new one.
@@ -26,7 +27,16 @@ export function scaleTop(points) {
 }
 
 /**
- * The `points` of a polyline; the newest is at the right edge, one that is CHART_MS older at the left one.
+ * How much time the chart shows: all that is known, so that a page just opened does not look empty.
+ * @param {readonly Point[]} points
+ */
+export function chartSpanMs(points) {
+  const known = (points.at(-1)?.atMs ?? 0) - (points[0]?.atMs ?? 0);
+  return Math.min(Math.max(known, CHART_MS_MIN), CHART_MS);
+}
+
+/**
+ * The `points` of a polyline; the newest is at the right edge, one that is the chart's span older at the left one.
  * @param {readonly Point[]} points
  * @param {"in" | "out"} direction
  * @param {{ width: number, height: number }} size
@@ -35,9 +45,10 @@ export function linePoints(points, direction, { width, height }) {
   const last = points.at(-1);
   if (last === undefined) return "";
   const top = scaleTop(points);
+  const spanMs = chartSpanMs(points);
   return points
     .map((point) => {
-      const x = width * (1 - (last.atMs - point.atMs) / CHART_MS);
+      const x = width * (1 - (last.atMs - point.atMs) / spanMs);
       const y = height * (1 - point[direction] / top);
       return `${x.toFixed(1)},${y.toFixed(1)}`;
     })

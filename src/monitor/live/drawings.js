@@ -1,5 +1,5 @@
 /** The charts and the map, drawn from what the pure modules have worked out. */
-import { linePoints, scaleTop } from "./chart.js";
+import { chartSpanMs, linePoints, scaleTop } from "./chart.js";
 import { svg } from "./dom.js";
 import { cut, short, shortBytes } from "./format.js";
 import { BOX_HEIGHT, BOX_WIDTH } from "./map_layout.js";
@@ -27,6 +27,11 @@ export function drawChart(chart, points, unit, summary) {
     svg("polyline", { class: "in", points: linePoints(points, "in", size) }),
     svg("polyline", { class: "out", points: linePoints(points, "out", size) }),
     svg("text", { class: "note", x: 4, y: 14 }, `${label}/s`),
+    svg(
+      "text",
+      { class: "note", x: 4, y: size.height - 5 },
+      `${Math.round(chartSpanMs(points) / 1000)} s ago`,
+    ),
   );
 }
 
@@ -42,7 +47,7 @@ export function drawMap(map, { boxes, frame, lines, height }, width, summary) {
   const { label, ...rect } = frame;
   map.replaceChildren(
     svg("rect", { ...rect, class: "frame", rx: 8 }),
-    svg("text", { class: "note", x: frame.x + 8, y: frame.y + 14 }, cut(label, Math.floor(width / 9))),
+    svg("text", { class: "note", x: frame.x + 8, y: frame.y + 14 }, cut(label, Math.floor(frame.width / 9))),
     ...lines.map(({ from, to }) =>
       svg("line", {
         x1: from.x + BOX_WIDTH / 2,

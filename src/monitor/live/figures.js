@@ -45,10 +45,10 @@ export function figuresOf({ varz, subsz }, previous, seconds) {
       ),
       isAlarming: varz.slow_consumers > (previous?.varz.slow_consumers ?? varz.slow_consumers),
     },
-    figure("stalled_clients", "Publishers held up", exact(varz.stalled_clients), "times"),
-    figure("cpu", "CPU", `${varz.cpu}%`, `${varz.cores} cores`),
+    figure("stalled_clients", "Stalls", exact(varz.stalled_clients), "publishers held up"),
+    figure("cpu", "CPU", `${varz.cpu}%`, `cores: ${varz.cores}`),
     figure("mem", "Memory", shortBytes(varz.mem), "resident"),
-    figure("leafnodes", "Leaf nodes", exact(varz.leafnodes), `${varz.routes} routes`),
+    figure("leafnodes", "Leaf nodes", exact(varz.leafnodes), `routes: ${exact(varz.routes)}`),
   ];
 }
 
@@ -70,5 +70,5 @@ function figure(field, title, value, more) {
  * @param {number | null} perSecondOut
  */
 export function chartSummary(what, perSecondIn, perSecondOut) {
-  return `${what} per second over the last five minutes; now ${rate(perSecondIn)} in, ${rate(perSecondOut)} out`;
+  return `${what} per second over the last minutes; now ${rate(perSecondIn)} in, ${rate(perSecondOut)} out`;
 }

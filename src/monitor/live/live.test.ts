@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { CHART_MS, linePoints, scaleTop, withPoint } from "./chart.js";
+import { CHART_MS, CHART_MS_MIN, chartSpanMs, linePoints, scaleTop, withPoint } from "./chart.js";
 import { byteRate, cut, exact, rate, short, shortBytes } from "./format.js";
 import { BOX_HEIGHT, BOX_WIDTH, layoutMap, PEERS_MAX } from "./map_layout.js";
 import { ratesBetween, ratesByKey, secondsBetween } from "./rates.js";
@@ -114,11 +114,16 @@ describe("chart", () => {
   test("linePoints() ends at the right edge and stays within the picture", () => {
     const points = [
       { atMs: 0, in: 5, out: 0 },
-      { atMs: CHART_MS / 2, in: 10, out: 2 },
+      { atMs: CHART_MS_MIN / 2, in: 10, out: 2 },
     ];
     expect(linePoints(points, "in", { width: 100, height: 10 })).toBe("50.0,5.0 100.0,0.0");
     expect(linePoints([], "in", { width: 100, height: 10 })).toBe("");
   });
+});
+
+test("chartSpanMs() grows with what is known, within its bounds", () => {
+  const span = (known: number) => chartSpanMs([0, known].map((atMs) => ({ atMs, in: 0, out: 0 })));
+  expect([0, 1000, 100_000, 2 * CHART_MS].map(span)).toEqual([CHART_MS_MIN, CHART_MS_MIN, 100_000, CHART_MS]);
 });
 
 describe("layoutMap()", () => {
@@ -161,6 +166,8 @@ describe("layoutMap()", () => {
       const me = layout.boxes.find(({ kind }) => kind === "self")!;
       expect(me.x + BOX_WIDTH / 2).toBe(width / 2);
       const { frame } = layout;
+      expect(frame.x).toBeGreaterThanOrEqual(0);
+      expect(frame.x + frame.width).toBeLessThanOrEqual(width);
       for (const box of layout.boxes) {
         const isInside = box.y >= frame.y && box.y + BOX_HEIGHT <= frame.y + frame.height;
         if (box.kind === "gateway") expect(box.y + BOX_HEIGHT).toBeLessThanOrEqual(frame.y);

@@ -16,6 +16,8 @@ const GAP = 12;
 const ZONE_GAP = 36;
 const FRAME_PAD = 12;
 const FRAME_LABEL = 20;
+/** Room beside the boxes, where there is some. */
+const FRAME_SIDE = 48;
 const MARGIN = 2;
 /** More of one kind are counted in a box of their own; tables have them. */
 export const PEERS_MAX = 24;
@@ -60,11 +62,13 @@ export function layoutMap({ self, cluster, routes, gateways, leafs }, width) {
   if (members.length > 0) y += ZONE_GAP - GAP;
   place(members.slice(members.length >> 1));
   y += FRAME_PAD - GAP;
+  const widest = Math.min(columns, Math.max(1, members.length - above.length));
+  const frameWidth = Math.min(widest * (BOX_WIDTH + GAP) - GAP + 2 * FRAME_SIDE, width - 2 * MARGIN);
   const frame = {
     label: cluster,
-    x: MARGIN,
+    x: center - frameWidth / 2,
     y: frameTop,
-    width: width - 2 * MARGIN,
+    width: frameWidth,
     height: y - frameTop,
   };
 
