@@ -18,6 +18,8 @@ const FRAME_PAD = 12;
 const FRAME_LABEL = 20;
 /** Room beside the boxes, where there is some. */
 const FRAME_SIDE = 48;
+/** Between this server and those beside it; three boxes with it are no wider than three in a row and the frame's room. */
+const SIDE_GAP = 24;
 const MARGIN = 2;
 /** More of one kind are counted in a box of their own; tables have them. */
 export const PEERS_MAX = 24;
@@ -29,7 +31,7 @@ export const PEERS_MAX = 24;
  */
 export function layoutMap({ self, cluster, routes, gateways, leafs }, width) {
   const inner = Math.max(width - 2 * (MARGIN + FRAME_PAD), BOX_WIDTH);
-  const columns = Math.max(1, Math.floor((inner + GAP) / (BOX_WIDTH + GAP)));
+  const columns = Math.max(1, Math.floor((inner - GAP) / (BOX_WIDTH + GAP)));
   const center = width / 2;
   /** @type {Box[]} */
   const boxes = [];
@@ -53,17 +55,26 @@ export function layoutMap({ self, cluster, routes, gateways, leafs }, width) {
   const frameTop = y;
   y += FRAME_LABEL;
   const members = limited(routes);
-  const above = members.slice(0, members.length >> 1);
+  // Two stand beside this server where there is room, so that the lines of other kinds do not pass behind them.
+  const beside = columns >= 3 ? members.slice(0, 2) : [];
+  const others = members.slice(beside.length);
+  const above = others.slice(0, others.length >> 1);
+  const below = others.slice(above.length);
   place(above);
   if (above.length > 0) y += ZONE_GAP - GAP;
   const selfBox = { ...self, x: center - BOX_WIDTH / 2, y };
   boxes.push(selfBox);
+  for (const [at, peer] of beside.entries()) {
+    const aside = (BOX_WIDTH + SIDE_GAP) * (at === 0 ? -1 : 1);
+    boxes.push({ ...peer, x: selfBox.x + aside, y });
+  }
   y += BOX_HEIGHT + GAP;
-  if (members.length > 0) y += ZONE_GAP - GAP;
-  place(members.slice(members.length >> 1));
+  if (below.length > 0) y += ZONE_GAP - GAP;
+  place(below);
   y += FRAME_PAD - GAP;
-  const widest = Math.min(columns, Math.max(1, members.length - above.length));
-  const frameWidth = Math.min(widest * (BOX_WIDTH + GAP) - GAP + 2 * FRAME_SIDE, width - 2 * MARGIN);
+  const rowWidth = Math.min(columns, below.length) * (BOX_WIDTH + GAP) - GAP;
+  const selfWidth = beside.length > 0 ? 3 * BOX_WIDTH + 2 * SIDE_GAP : BOX_WIDTH;
+  const frameWidth = Math.min(Math.max(rowWidth, selfWidth) + 2 * FRAME_SIDE, width - 2 * MARGIN);
   const frame = {
     label: cluster,
     x: center - frameWidth / 2,
