@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CHART_MS, CHART_MS_MIN, chartSpanMs, linePoints, scaleTop, withPoint } from "./chart.js";
 import { byteRate, cut, exact, rate, short, shortBytes } from "./format.js";
 import { BOX_HEIGHT, BOX_WIDTH, layoutMap, PEERS_MAX } from "./map_layout.js";
-import { ratesBetween, ratesByKey, secondsBetween } from "./rates.js";
+import { baselineFor, ratesBetween, ratesByKey, secondsBetween } from "./rates.js";
 
 describe("format", () => {
   test("short() keeps three digits and never shows 1000 of a unit", () => {
@@ -67,6 +67,15 @@ describe("rates", () => {
     expect(secondsBetween(first, first)).toBe(null);
     expect(secondsBetween(first, answer("2026-01-02T00:00:02Z", "2026-01-02T00:00:01Z"))).toBe(null);
     expect(secondsBetween(first, answer("2026-01-02T00:00:02Z", undefined, "N2"))).toBe(null);
+  });
+
+  test("baselineFor() takes the newest answer that is old enough", () => {
+    const at = (second: string) => answer(`2026-01-02T00:00:${second}Z`);
+    const [first, second] = [at("01"), at("02")];
+    expect(baselineFor([first, second], at("03"))).toBe(second);
+    expect(baselineFor([first, second], at("02.1"))).toBe(first);
+    expect(baselineFor([first], at("01.1"))).toBe(null);
+    expect(baselineFor([], first)).toBe(null);
   });
 
   test("ratesBetween() divides what was added", () => {

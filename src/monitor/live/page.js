@@ -6,7 +6,7 @@ import { chartSummary, figuresOf } from "./figures.js";
 import { byteRate, exact, rate } from "./format.js";
 import { layoutMap } from "./map_layout.js";
 import { linksOf, peersOf } from "./peers.js";
-import { ratesBetween, ratesByKey, secondsBetween } from "./rates.js";
+import { baselineFor, ratesBetween, ratesByKey, secondsBetween } from "./rates.js";
 import {
   accountCounters,
   accountRows,
@@ -28,8 +28,13 @@ const CLOSED_PAGE = 256;
 const state = {
   sort: "pending",
   isPaused: false,
-  /** @type {LiveData | null} */
-  previous: null,
+  /** Counts the questions: the answer to one that was overtaken is not shown. */
+  turn: 0,
+  /**
+   * The last answer, and what it was compared with.
+   * @type {LiveData[]}
+   */
+  answers: [],
   /** @type {Point[]} */
   messages: [],
   /** @type {Point[]} */
@@ -50,6 +55,7 @@ async function fetchJson(path) {
 
 async function poll() {
   clearTimeout(state.timer);
+  const turn = ++state.turn;
   if (state.isPaused || document.hidden) {
     setText("status", "paused");
     return;
@@ -58,25 +64,27 @@ async function poll() {
   try {
     /** @type {LiveData} */
     const data = await fetchJson(`live/data?sort=${sort}`);
+    if (turn !== state.turn) return;
     show(data);
     setText("status", "live");
     await listSlowConsumers(data.varz.slow_consumers);
   } catch (error) {
+    if (turn !== state.turn) return;
     setText("status", `no answer: ${error instanceof Error ? error.message : error}`);
   }
-  clearTimeout(state.timer);
-  state.timer = setTimeout(poll, POLL_MS);
+  if (turn === state.turn) state.timer = setTimeout(poll, POLL_MS);
 }
 
 /** @param {LiveData} data */
 function show(data) {
-  const { previous } = state;
+  const previous = baselineFor(state.answers, data);
   const seconds = secondsBetween(previous, data);
-  if (previous !== null && previous.varz.server_id !== data.varz.server_id) {
+  const last = state.answers.at(-1);
+  if (last !== undefined && last.varz.server_id !== data.varz.server_id) {
     state.messages = [];
     state.bytes = [];
   }
-  state.previous = data;
+  state.answers = previous === null ? [...state.answers.slice(-1), data] : [previous, data];
   showServer(data);
   showFigures(figuresOf(data, previous, seconds));
   showCharts(data, ratesBetween(previous?.varz, data.varz, seconds));

@@ -17,6 +17,20 @@ export function secondsBetween(previous, current) {
   return seconds > 0 ? seconds : null;
 }
 
+/** Over a shorter time a rate says more of chance than of the server. */
+const SECONDS_MIN = 0.5;
+
+/**
+ * What an answer is compared with: the newest of those before it that is old enough, null where there is none.
+ * @param {readonly LiveData[]} answers the newest last
+ * @param {LiveData} current
+ */
+export function baselineFor(answers, current) {
+  const isOldEnough = (/** @type {LiveData} */ answer) =>
+    (secondsBetween(answer, current) ?? 0) >= SECONDS_MIN;
+  return answers.findLast(isOldEnough) ?? null;
+}
+
 /**
  * Null where one of the two is missing. A counter that went back began anew: nothing is known of it.
  * @param {Counters | undefined} previous
