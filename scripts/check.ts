@@ -7,6 +7,7 @@ const programs = `${root}node_modules/.bin`;
 
 const CHECKS: [name: string, ...command: [string, ...string[]]][] = [
   ["types", `${programs}/tsc`, "-p", "."],
+  ["types of the live page", `${programs}/tsc`, "-p", "src/monitor/live"],
   ["format and lint", `${programs}/biome`, "check"],
   ["rooms", `${programs}/bun`, "scripts/rooms.ts"],
   ["the committed engine", `${programs}/bun`, "scripts/engine.ts", "--check"],

@@ -1,5 +1,6 @@
 /**
- * Puts what the peer tests and the benchmarks compare with under `.cache/peers`: `bun run peers [name …]`.
+ * Puts what the peer tests and the benchmarks compare with under `.cache/peers`, and programs that tests need in their places:
+ * `bun run peers [name …]`.
  * Names a peer to install it alone. What is there already is left as it is; each step says what it does.
  */
 import { spawnSync } from "node:child_process";
@@ -43,6 +44,12 @@ const PEERS: Record<string, Peer> = {
     path: "/usr/bin/openssl",
     isBuiltHere: false,
     install: () => installDebianPackage("openssl"),
+  },
+  // The tests of the live page need a browser, and it needs some font.
+  chromium: {
+    path: "/usr/bin/chromium",
+    isBuiltHere: false,
+    install: () => installDebianPackage("chromium", "fonts-dejavu-core"),
   },
   // The load of the wire bench needs it for its rows over TLS.
   "libssl-dev": {

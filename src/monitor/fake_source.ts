@@ -18,6 +18,7 @@ import type {
   ServerCounters,
   ServerIdentity,
   ServerSnapshot,
+  ShardSnapshot,
   SubscriptionQuery,
   SubscriptionSelection,
   SubscriptionSnapshot,
@@ -217,6 +218,22 @@ export function accountDetailSnapshot(
   };
 }
 
+export function shardSnapshot(name: string, changes: Partial<ShardSnapshot> = {}): ShardSnapshot {
+  return {
+    ...NO_TRAFFIC,
+    name,
+    isUp: true,
+    connections: 0,
+    connectionsEver: 0,
+    subscriptions: 0,
+    slowConsumers: 0,
+    staleConnections: 0,
+    stalls: 0,
+    waitingBytes: 0,
+    ...changes,
+  };
+}
+
 export class FakeSource implements MonitorSource {
   snapshot: ServerSnapshot = serverSnapshot();
   open: ConnectionSnapshot[] = [];
@@ -229,6 +246,7 @@ export class FakeSource implements MonitorSource {
   gatewaysSnapshot: GatewaysSnapshot | null = null;
   leafnodeList: LeafnodeSnapshot[] = [];
   queueMap = new Map<string, QueueSnapshot>();
+  shardList: ShardSnapshot[] = [];
 
   async server(): Promise<ServerSnapshot> {
     return this.snapshot;
@@ -269,6 +287,10 @@ export class FakeSource implements MonitorSource {
 
   async queues(): Promise<ReadonlyMap<string, QueueSnapshot>> {
     return this.queueMap;
+  }
+
+  async shards(): Promise<readonly ShardSnapshot[]> {
+    return this.shardList;
   }
 
   async threads(): Promise<readonly string[]> {

@@ -9,9 +9,14 @@ import { indexPage } from "./index_page.ts";
 import { ipqueuesz } from "./ipqueuesz.ts";
 import { jsz } from "./jsz.ts";
 import { leafz } from "./leafz.ts";
+import { liveData } from "./live_data.ts";
+import { livePageFile } from "./live_page.ts";
+import { EXPOSITION_CONTENT_TYPE } from "./metrics/exposition.ts";
+import { readMetrics, renderMetrics } from "./metrics/metrics.ts";
 import type { Outcome } from "./outcome.ts";
 import { Parameters } from "./parameters.ts";
 import { routez } from "./routez.ts";
+import { shardz } from "./shardz.ts";
 import type { MonitorSource } from "./snapshot.ts";
 import { subsz } from "./subsz.ts";
 import { varz } from "./varz.ts";
@@ -22,6 +27,8 @@ export interface HttpReply {
   readonly body: string;
   /** Pages of other origins may read it: all JSON reports, nothing else. */
   readonly allowsAnyOrigin: boolean;
+  /** More than the type of the content. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface HttpContext {
@@ -58,6 +65,12 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/jsz", { countedAs: "/jsz", read: readJsz }],
   ["/healthz", { countedAs: "/healthz", read: readHealthz }],
   ["/ipqueuesz", { countedAs: "", read: readIpqueuesz }],
+  // Midge's own.
+  ["/metrics", { countedAs: "/metrics", read: () => answerMetrics }],
+  ["/shardz", { countedAs: "/shardz", read: () => answerShardz }],
+  ["/live", { countedAs: "/live", read: () => async () => (await livePageFile("/live"))! }],
+  // A page that is open asks every second; that is no news.
+  ["/live/data", { countedAs: "", read: readLiveData }],
   ["/stacksz", { countedAs: "", read: () => answerStacksz }],
   ["/raftz", { countedAs: "", read: () => async () => text(404, "No Raft nodes registered") }],
   ["/debug/vars", { countedAs: "", read: () => answerDebugVars }],
@@ -72,8 +85,9 @@ export async function answerRequest(
   query: string,
   context: HttpContext,
 ): Promise<HttpReply | null> {
-  const route = ROUTES.get(withoutBasePath(path, context.basePath));
-  if (route === undefined) return null;
+  const ownPath = withoutBasePath(path, context.basePath);
+  const route = ROUTES.get(ownPath);
+  if (route === undefined) return ownPath.startsWith("/live/") ? livePageFile(ownPath) : null;
 
   const parameters = new Parameters(query);
   const answer = route.read(parameters);
@@ -215,6 +229,24 @@ function readHealthz(parameters: Parameters) {
 function readIpqueuesz(parameters: Parameters) {
   const options = { includesEmpty: parameters.boolean("all"), nameFilter: parameters.text("queues") };
   return async ({ source }: HttpContext) => json(ipqueuesz(await source.queues(), options), 3);
+}
+
+async function answerMetrics({ source }: HttpContext): Promise<HttpReply> {
+  const body = renderMetrics(await readMetrics(source));
+  return { status: 200, contentType: EXPOSITION_CONTENT_TYPE, body, allowsAnyOrigin: false };
+}
+
+async function answerShardz({ source }: HttpContext): Promise<HttpReply> {
+  return json(shardz(await source.server(), await source.shards()));
+}
+
+function readLiveData(parameters: Parameters) {
+  const options = { sort: parameters.text("sort"), limit: parameters.integer("limit") };
+  return async ({ source }: HttpContext): Promise<HttpReply> => {
+    const result = await liveData(source, options);
+    if (!result.ok) return text(400, result.message);
+    return { ...json(result.report, 0), allowsAnyOrigin: false };
+  };
 }
 
 /** Text, whatever its content type says: nats-server sends it so. */

@@ -251,7 +251,12 @@ function reply(response: ServerResponse, answer: HttpReply | null): void {
     return;
   }
   const anyOrigin = answer.allowsAnyOrigin ? { "Access-Control-Allow-Origin": "*" } : {};
-  send(response, answer.status, { ...anyOrigin, "Content-Type": answer.contentType }, answer.body);
+  send(
+    response,
+    answer.status,
+    { ...anyOrigin, ...answer.headers, "Content-Type": answer.contentType },
+    answer.body,
+  );
 }
 
 /** Source: Go net/http, `Redirect`. */

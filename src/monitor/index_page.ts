@@ -1,4 +1,5 @@
 const LINKS: readonly [path: string, title: string][] = [
+  ["/live", "Live page"],
   ["/varz", "General"],
   ["/jsz", "JetStream"],
   ["/connz", "Connections"],
@@ -10,6 +11,8 @@ const LINKS: readonly [path: string, title: string][] = [
   ["/gatewayz", "Gateways"],
   ["/raftz", "Raft groups"],
   ["/healthz", "Health"],
+  ["/shardz", "Shards"],
+  ["/metrics", "Prometheus metrics"],
   ["/debug/vars", "Process"],
 ];
 

@@ -28,6 +28,8 @@ export interface MonitorSource {
   leafnodes(query: LeafnodeQuery): Promise<readonly LeafnodeSnapshot[]>;
   /** Internal queues by name, empty ones too. */
   queues(): Promise<ReadonlyMap<string, QueueSnapshot>>;
+  /** The threads that serve connections. */
+  shards(): Promise<readonly ShardSnapshot[]>;
   /** One text per thread: its name and, where it can be had, its stack. */
   threads(): Promise<readonly string[]>;
 }
@@ -594,4 +596,21 @@ export interface LeafnodeSnapshot extends Traffic {
 export interface QueueSnapshot {
   readonly pending: number;
   readonly inProgress: number;
+}
+
+/** A thread that serves connections. Its counters go on where it is replaced. */
+export interface ShardSnapshot extends Traffic {
+  /** `0`, `1`, …; `links` where the connections are routes, gateways and leaf nodes. */
+  readonly name: string;
+  /** False while it is being replaced. */
+  readonly isUp: boolean;
+  /** Those that have not logged in yet among them. */
+  readonly connections: number;
+  readonly connectionsEver: number;
+  readonly subscriptions: number;
+  readonly slowConsumers: number;
+  readonly staleConnections: number;
+  readonly stalls: number;
+  /** What other threads have sent it that it has not taken yet. */
+  readonly waitingBytes: number;
 }

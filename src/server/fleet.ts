@@ -54,6 +54,7 @@ import {
   nodeWord,
   type SharedMemory,
 } from "../memory/shared_memory.ts";
+import type { ShardSnapshot } from "../monitor/snapshot.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import { lookUpHost } from "../runtime/host_lookup.ts";
@@ -83,6 +84,7 @@ import { LinksThread } from "./links_thread.ts";
 import type { ListenerOptions } from "./listeners.ts";
 import { closeSockets, resetNode } from "./node_reset.ts";
 import { RestartPolicy } from "./restart_policy.ts";
+import { shardFigures } from "./shard_figures.ts";
 
 const BACKLOG = 4096;
 /** How long a shard looks for work before it sleeps; less where threads outnumber cores. */
@@ -543,6 +545,11 @@ export class Fleet {
       stalls: sum(AREA_STALLS),
       pinnedAccountFailures: sum(AREA_PINNED_ACCOUNT_FAILURES),
     };
+  }
+
+  /** What each shard has to do, the one for links among them. */
+  shardFigures(): ShardSnapshot[] {
+    return shardFigures(this.#shared);
   }
 
   /** How many clients shards turned away for `tls.connection_rate_limit` since the last call. */

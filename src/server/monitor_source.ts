@@ -25,6 +25,7 @@ import type {
   RoutesSnapshot,
   ServerCounters,
   ServerSnapshot,
+  ShardSnapshot,
   SubjectPermission,
   SubscriptionQuery,
   SubscriptionSelection,
@@ -310,6 +311,10 @@ export class FleetMonitor implements MonitorSource {
 
   async queues(): Promise<ReadonlyMap<string, QueueSnapshot>> {
     return new Map();
+  }
+
+  async shards(): Promise<readonly ShardSnapshot[]> {
+    return this.#fleet.shardFigures();
   }
 
   async threads(): Promise<readonly string[]> {

@@ -1,0 +1,82 @@
+import { accstatz } from "./accstatz.ts";
+import { type Connz, connz } from "./connz.ts";
+import { gatewayz } from "./gatewayz.ts";
+import type { Integer } from "./go_json.ts";
+import { leafz } from "./leafz.ts";
+import { atOneMoment } from "./one_moment.ts";
+import { type Outcome, succeeded } from "./outcome.ts";
+import { routez } from "./routez.ts";
+import { shardz } from "./shardz.ts";
+import type { AccountSnapshot, LeafnodeSnapshot, MonitorSource } from "./snapshot.ts";
+import { subsz } from "./subsz.ts";
+import { varz } from "./varz.ts";
+
+export interface LiveDataOptions {
+  /** As of /connz. */
+  readonly sort: string;
+  /** Connections. */
+  readonly limit: Integer;
+}
+
+/** Entries of the lists that a page cannot show more of; their totals stay. */
+const LIST_MAX = 64;
+const CONNECTIONS_DEFAULT = 16;
+
+export type LiveData = Awaited<ReturnType<typeof report>>;
+
+/**
+ * What the live page polls: the reports it shows, of one moment, in one answer. Asked for one by one they cost eight requests,
+ * each of which takes a snapshot of its own. Lists are cut to what the page shows.
+ */
+export async function liveData(source: MonitorSource, options: LiveDataOptions): Promise<Outcome<LiveData>> {
+  const moment = atOneMoment(source);
+  const limit = options.limit === 0 ? CONNECTIONS_DEFAULT : options.limit;
+  const connections = await connz(moment, { sort: options.sort, limit, showsCredentials: true });
+  if (!connections.ok) return connections;
+  return succeeded(await report(moment, connections.report));
+}
+
+async function report(moment: MonitorSource, connections: Connz) {
+  const [server, subscriptions, accounts, routes, gateways, leafnodes, shards] = await Promise.all([
+    moment.server(),
+    subsz(moment),
+    moment.accounts(),
+    moment.routes(false),
+    gatewayz(moment),
+    moment.leafnodes({ account: "", listsSubscriptions: false }),
+    moment.shards(),
+  ]);
+  if (!subscriptions.ok) throw new Error(subscriptions.message);
+  return {
+    varz: varz(server),
+    connz: { ...connections, connections: (connections.connections ?? []).map(withoutSecrets) },
+    subsz: subscriptions.report,
+    accstatz: {
+      total: accounts.length,
+      ...accstatz(server, busiest(accounts), { includesUnused: true }),
+    },
+    routez: {
+      ...routez(server, { ...routes, routes: routes.routes.slice(0, LIST_MAX) }, "none"),
+      total: routes.routes.length,
+    },
+    gatewayz: gateways,
+    leafz: { ...leafz(server, mostActive(leafnodes), false), total: leafnodes.length },
+    shardz: shardz(server, shards),
+  };
+}
+
+/** The page names users and accounts; what they logged in with is long, and nobody reads it there. */
+function withoutSecrets(connection: NonNullable<Connz["connections"]>[number]) {
+  const { jwt, issuer_key, tags, tls_peer_certs, ...shown } = connection;
+  return shown;
+}
+
+function busiest(accounts: readonly AccountSnapshot[]): readonly AccountSnapshot[] {
+  const connectionsOf = ({ clients, leafnodes }: AccountSnapshot) => clients + leafnodes;
+  return [...accounts].sort((a, b) => connectionsOf(b) - connectionsOf(a)).slice(0, LIST_MAX);
+}
+
+function mostActive(leafnodes: readonly LeafnodeSnapshot[]): readonly LeafnodeSnapshot[] {
+  const messagesOf = ({ inMessages, outMessages }: LeafnodeSnapshot) => inMessages + outMessages;
+  return [...leafnodes].sort((a, b) => messagesOf(b) - messagesOf(a)).slice(0, LIST_MAX);
+}

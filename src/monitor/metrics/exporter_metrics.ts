@@ -1,0 +1,131 @@
+/**
+ * What prometheus-nats-exporter makes of connections, accounts and links, under its names and labels and in its units, so that
+ * dashboards and alerts made for it go on. Its `server_id` is what it calls so with `-use_internal_server_id`.
+ */
+import type { Connz } from "../connz.ts";
+import type { Healthz } from "../healthz.ts";
+import type { AccountSnapshot, GatewaySnapshot, GatewaysSnapshot, LeafnodeSnapshot } from "../snapshot.ts";
+import type { Exposition } from "./exposition.ts";
+
+const NS_PER_SECOND = 1e9;
+
+/** The page of /connz, and sums over it. Source: `connzCollector`. */
+export function addConnections(exposition: Exposition, connz: Connz, serverId: string): void {
+  const gauge = (name: string, value: number | bigint) =>
+    exposition.add(`gnatsd_connz_${name}`, "gauge", value, { server_id: serverId });
+  gauge("num_connections", connz.num_connections);
+  gauge("total", connz.total);
+  gauge("offset", connz.offset);
+  gauge("limit", connz.limit);
+  const connections = connz.connections ?? [];
+  for (const name of ["pending_bytes", "subscriptions"] as const) gauge(name, sum(connections, name));
+  for (const name of ["in_bytes", "out_bytes", "in_msgs", "out_msgs"] as const) {
+    exposition.add(`gnatsd_connz_${name}`, "counter", sum(connections, name), { server_id: serverId });
+  }
+}
+
+function sum<Field extends string>(
+  connections: readonly Readonly<Record<Field, number>>[],
+  field: Field,
+): number {
+  return connections.reduce((total, connection) => total + connection[field], 0);
+}
+
+/** 0 is healthy in one of them, 1 in the other. Source: `healthzCollector`. */
+export function addHealth(exposition: Exposition, { status }: Healthz, serverId: string): void {
+  const isOk = status === "ok";
+  exposition.add("gnatsd_healthz_status", "gauge", isOk ? 0 : 1, { server_id: serverId });
+  const labels = { server_id: serverId, value: status };
+  exposition.add("gnatsd_healthz_status_value", "gauge", isOk ? 1 : 0, labels);
+}
+
+/** Source: `accountMetrics`. */
+export function addAccounts(
+  exposition: Exposition,
+  accounts: readonly AccountSnapshot[],
+  serverId: string,
+): void {
+  for (const account of accounts) {
+    const { name, nameTag, clients, leafnodes, sent, received } = account;
+    const labels = { server_id: serverId, account: name, account_id: name, account_name: nameTag };
+    const gauge = (metric: string, value: number) =>
+      exposition.add(`gnatsd_accstatz_${metric}`, "gauge", value, labels);
+    gauge("current_connections", clients);
+    gauge("total_connections", clients + leafnodes);
+    gauge("subscriptions", account.subscriptions);
+    gauge("leaf_nodes", leafnodes);
+    gauge("sent_messages", sent.messages);
+    gauge("sent_bytes", sent.bytes);
+    gauge("received_messages", received.messages);
+    gauge("received_bytes", received.bytes);
+    gauge("slow_consumers", account.slowConsumers);
+  }
+}
+
+/** Source: `leafzCollector`, `leafMetrics`. */
+export function addLeafnodes(
+  exposition: Exposition,
+  leafnodes: readonly LeafnodeSnapshot[],
+  serverId: string,
+): void {
+  exposition.add("gnatsd_leafz_conn_nodes_total", "gauge", leafnodes.length, { server_id: serverId });
+  for (const { account, ip, port, name, ...leafnode } of leafnodes) {
+    const labels = { server_id: serverId, account, account_id: account, ip, port, name };
+    const gauge = (metric: string, value: number) =>
+      exposition.add(`gnatsd_leafz_${metric}`, "gauge", value, labels);
+    gauge("info", 1);
+    gauge("conn_rtt", leafnode.roundTripNs / NS_PER_SECOND);
+    gauge("conn_in_msgs", leafnode.inMessages);
+    gauge("conn_out_msgs", leafnode.outMessages);
+    gauge("conn_in_bytes", leafnode.inBytes);
+    gauge("conn_out_bytes", leafnode.outBytes);
+    gauge("conn_subscriptions_total", leafnode.subscriptionCount);
+  }
+}
+
+/** Source: `gatewayzCollector`. */
+export function addGateways(
+  exposition: Exposition,
+  gateways: GatewaysSnapshot | null,
+  serverId: string,
+  nowMs: number,
+): void {
+  if (gateways === null) return;
+  const { name, outbound, inbound } = gateways;
+  for (const gateway of outbound) addGateway(exposition, "outbound_gateway", name, gateway, serverId, nowMs);
+  for (const gateway of inbound) addGateway(exposition, "inbound_gateway", name, gateway, serverId, nowMs);
+}
+
+function addGateway(
+  exposition: Exposition,
+  direction: "outbound_gateway" | "inbound_gateway",
+  gatewayName: string,
+  { name, isConfigured, connection }: GatewaySnapshot,
+  serverId: string,
+  nowMs: number,
+): void {
+  const labels = {
+    gateway_name: gatewayName,
+    cid: connection.id,
+    remote_gateway_name: name,
+    server_id: serverId,
+  };
+  const gauge = (metric: string, value: number) =>
+    exposition.add(`gnatsd_gatewayz_${direction}_${metric}`, "gauge", value, labels);
+  gauge("configured", isConfigured ? 1 : 0);
+  gauge("conn_start_time_seconds", wholeSeconds(connection.startMs));
+  gauge("conn_last_activity_seconds", wholeSeconds(connection.lastActivityMs));
+  gauge("conn_uptime_seconds", wholeSeconds(nowMs - connection.startMs));
+  gauge("conn_idle_seconds", wholeSeconds(nowMs - connection.lastActivityMs));
+  gauge("conn_rtt", connection.roundTripNs / NS_PER_SECOND);
+  gauge("conn_pending_bytes", connection.pendingBytes);
+  gauge("conn_in_msgs", connection.inMessages);
+  gauge("conn_out_msgs", connection.outMessages);
+  gauge("conn_in_bytes", connection.inBytes);
+  gauge("conn_out_bytes", connection.outBytes);
+  gauge("conn_subscriptions", connection.subscriptionCount);
+}
+
+function wholeSeconds(ms: number): number {
+  return Math.trunc(ms / 1000);
+}

@@ -1,0 +1,84 @@
+import { CONNZ_DEFAULTS, type Connz, connz } from "../connz.ts";
+import { type Healthz, healthz } from "../healthz.ts";
+import { atOneMoment } from "../one_moment.ts";
+import type { Outcome } from "../outcome.ts";
+import { routez } from "../routez.ts";
+import type {
+  AccountSnapshot,
+  GatewaysSnapshot,
+  LeafnodeSnapshot,
+  MonitorSource,
+  RoutesSnapshot,
+  ServerSnapshot,
+  ShardSnapshot,
+} from "../snapshot.ts";
+import { type Subsz, subsz } from "../subsz.ts";
+import { varz } from "../varz.ts";
+import { addAccounts, addConnections, addGateways, addHealth, addLeafnodes } from "./exporter_metrics.ts";
+import { Exposition } from "./exposition.ts";
+import { addFlatReport } from "./flat_report.ts";
+import { addShards } from "./shard_metrics.ts";
+
+/** What the metrics are made of: the same that the reports are made of. */
+export interface MetricsDocuments {
+  readonly server: ServerSnapshot;
+  readonly connz: Connz;
+  readonly subsz: Subsz;
+  readonly health: Healthz;
+  readonly accounts: readonly AccountSnapshot[];
+  readonly routes: RoutesSnapshot;
+  readonly gateways: GatewaysSnapshot | null;
+  readonly leafnodes: readonly LeafnodeSnapshot[];
+  readonly shards: readonly ShardSnapshot[];
+}
+
+/** One scrape: it costs the shards what one page of /connz and /accstatz do. */
+export async function readMetrics(source: MonitorSource): Promise<MetricsDocuments> {
+  const moment = atOneMoment(source);
+  const [server, connections, subscriptions, health, accounts, routes, gateways, leafnodes, shards] =
+    await Promise.all([
+      moment.server(),
+      connz(moment, CONNZ_DEFAULTS),
+      subsz(moment),
+      moment.health(),
+      moment.accounts(),
+      moment.routes(false),
+      moment.gateways({ gateway: "", account: "", listsAccounts: false, listsSubscriptions: false }),
+      moment.leafnodes({ account: "", listsSubscriptions: false }),
+      moment.shards(),
+    ]);
+  return {
+    server,
+    connz: reportOf(connections),
+    subsz: reportOf(subscriptions),
+    health: healthz(health),
+    accounts,
+    routes,
+    gateways,
+    leafnodes,
+    shards,
+  };
+}
+
+/** The text of /metrics. */
+export function renderMetrics(documents: MetricsDocuments): string {
+  const { server, health, accounts, routes, gateways, leafnodes, shards } = documents;
+  const { id } = server.identity;
+  const exposition = new Exposition();
+  addFlatReport(exposition, "gnatsd_varz", varz(server), id);
+  addConnections(exposition, documents.connz, id);
+  addFlatReport(exposition, "gnatsd_subsz", documents.subsz, id);
+  addFlatReport(exposition, "gnatsd_routez", routez(server, routes, "none"), id);
+  addGateways(exposition, gateways, id, server.nowMs);
+  addLeafnodes(exposition, leafnodes, id);
+  addAccounts(exposition, accounts, id);
+  addHealth(exposition, health, id);
+  addShards(exposition, shards, id);
+  return exposition.text();
+}
+
+/** Only what a request asks for can be refused, and these ask for nothing special. */
+function reportOf<Report>(outcome: Outcome<Report>): Report {
+  if (!outcome.ok) throw new Error(outcome.message);
+  return outcome.report;
+}
