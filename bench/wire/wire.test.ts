@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { type LoadResult, runLoad } from "./load_process.ts";
+import { measureMonitoring } from "./monitoring.ts";
 import { measureNewPeer } from "./new_peer.ts";
 import { buildLoad, makeCertificate, tlsFlags } from "./programs.ts";
 import { isForFloor, type Row, rows } from "./rows.ts";
@@ -240,3 +241,21 @@ describe("the load refuses a server that", () => {
     expect(await runOn((all) => all, "--seed", "00".repeat(32))).toMatch(/no nonce to sign/);
   });
 });
+
+test(
+  "measureMonitoring() holds connections, and measures with and without pollers of all endpoints",
+  async () => {
+    const target = findTarget("midge-bun");
+    if ("reason" in target) throw new Error(target.reason);
+    const options = { connections: 20, pollers: 2, intervalSeconds: 0.1, repetitions: 1, seconds: 0.2 };
+    const { alone, polled, answersPerSecond, answerMs } = await measureMonitoring(target, options);
+    for (const { perSecond, cpuNs, busiestThreadNs } of [...alone, ...polled]) {
+      expect(perSecond).toBeGreaterThan(0);
+      expect(cpuNs).toBeGreaterThanOrEqual(busiestThreadNs * 0.5);
+    }
+    expect([alone.length, polled.length]).toEqual([1, 1]);
+    expect(answersPerSecond).toBeGreaterThan(0);
+    expect(answerMs).toBeGreaterThan(0);
+  },
+  MS_MAX,
+);

@@ -11,8 +11,9 @@ import {
 import { HEADER_LISTENERS_CLOSED } from "../memory/map.ts";
 import type { SharedMemory } from "../memory/shared_memory.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
+import { workerUrl } from "../runtime/worker_url.ts";
 
-const ACCEPTOR_WORKER = new URL("../../workers/acceptor.ts", import.meta.url);
+const ACCEPTOR_WORKER = workerUrl("acceptor.ts");
 
 export interface AcceptorEvents {
   log(level: "error", text: string): void;

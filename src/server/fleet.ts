@@ -62,6 +62,7 @@ import { hangUp } from "../runtime/port_stream.ts";
 import { listenTcp } from "../runtime/posix/listen.ts";
 import type { Posix } from "../runtime/posix/posix.ts";
 import { wakeEpollPoller, wakeSocketPoller } from "../runtime/wake_poller.ts";
+import { workerUrl } from "../runtime/worker_url.ts";
 import type { HandedLeaf } from "../shard/handed_leaf.ts";
 import type { LinkTraffic } from "../shard/link_records.ts";
 import type { LinksNews, LinksSetup } from "../shard/links_setup.ts";
@@ -92,7 +93,7 @@ const SPIN_MS = 0.05;
 const SPIN_CROWDED_MS = 0.01;
 /** A thread that does not stop by then is left to the end of the process. */
 const STOP_MS_MAX = 5000;
-const SHARD_WORKER = new URL("../../workers/shard.ts", import.meta.url);
+const SHARD_WORKER = workerUrl("shard.ts");
 
 /** What becomes of the options and INFO once the ports are known. */
 type OnPorts = (ports: Ports) => { readonly info: ServerInfo; readonly options: ShardOptions };

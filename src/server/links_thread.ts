@@ -5,9 +5,10 @@ import type { LinksMessage, LinksReport, LinksStart } from "../link/links_messag
 import type { LoginsSettings } from "../link/logins.ts";
 import { needsLinks } from "../link/needs_links.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
+import { workerUrl } from "../runtime/worker_url.ts";
 import type { ShardLogLevel } from "../shard/shard_options.ts";
 
-const LINKS_WORKER = new URL("../../workers/links.ts", import.meta.url);
+const LINKS_WORKER = workerUrl("links.ts");
 
 /** What does not change while the server runs. */
 export type LinksThreadSettings = Omit<LinksStart, "type" | "logins">;

@@ -19,6 +19,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import { masked, readTranscript } from "../support/console_page.ts";
 import { findFreePort, sendsInfo } from "./ports.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -258,32 +259,6 @@ describe("docs/operations/keys.md", () => {
     CLIENT_MS_MAX,
   );
 });
-
-interface Step {
-  readonly command: string;
-  readonly output: string;
-}
-
-/** The commands of a page's console blocks, with what they print there. */
-function readTranscript(path: string): readonly Step[] {
-  const blocks = [...readFileSync(path, "utf8").matchAll(/^```console\n(.*?)^```/gms)].map(
-    ([, text = ""]) => text,
-  );
-  return blocks.flatMap((block) =>
-    block
-      .split(/^\$ /m)
-      .slice(1)
-      .map((step) => {
-        const end = step.indexOf("\n");
-        return { command: step.slice(0, end), output: step.slice(end + 1) };
-      }),
-  );
-}
-
-/** Text in which keys and times, different each time, look alike. */
-function masked(text: string): string {
-  return text.replace(/\b[A-Z][A-Z2-7]{55}\b/g, "KEY").replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "TIME");
-}
 
 /** Starts a server with the configuration and waits until it greets on the port. */
 async function startServer(program: string, config: string, port: number): Promise<ChildProcess> {

@@ -24,8 +24,9 @@ export class RoamingClient {
     void this.#watch();
   }
 
-  static async open(port: number): Promise<RoamingClient> {
+  static async open(port: number, login: { user?: string; pass?: string } = {}): Promise<RoamingClient> {
     const connection = await connect({
+      ...login,
       servers: [`127.0.0.1:${port}`],
       maxReconnectAttempts: -1,
       reconnectTimeWait: 50,

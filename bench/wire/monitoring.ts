@@ -1,0 +1,259 @@
+/**
+ * What monitoring costs messages: a stream through a server with thousands of connections, without pollers and with
+ * pollers of every endpoint, in turns on the same server. How to run and to read it: docs/benchmarks/README.md.
+ */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { type LoadResult, runLoad } from "./load_process.ts";
+import { cpuBetween, type Usage } from "./process_usage.ts";
+import { buildLoad } from "./programs.ts";
+import { findFreePort, type ServerProcess, startServer } from "./server_process.ts";
+import { nanoseconds } from "./table.ts";
+import { findTarget, type Target } from "./targets.ts";
+
+const usageText = `bun bench/wire/monitoring.ts [flags]
+  --targets A,B        (midge-bun,midge-deno,nats-server)
+  --connections N      that stay and say nothing (5000)
+  --pollers N          (10)
+  --interval S         in which each of them asks every endpoint once (1)
+  --repetitions N      with and without pollers; the median counts (5)
+  --seconds S          measured in each (2)`;
+
+/** As a dashboard asks, with everything that makes a page long. */
+const ENDPOINTS = [
+  ...[
+    "/varz",
+    "/connz?subs=1",
+    "/connz?sort=bytes_to",
+    "/routez?subs=1",
+    "/gatewayz?accs=1",
+    "/leafz?subs=1",
+  ],
+  ...["/subsz?subs=1", "/accountz", "/accstatz?unused=1", "/healthz", "/jsz", "/ipqueuesz"],
+];
+
+const IDLE_MS_MAX = 600_000;
+const STREAM_MS_MAX = 60_000;
+
+export interface MonitoringOptions {
+  readonly connections: number;
+  readonly pollers: number;
+  readonly intervalSeconds: number;
+  readonly repetitions: number;
+  readonly seconds: number;
+}
+
+/** Of one delivery: CPU of the server in ns. */
+export interface StreamFigures {
+  readonly perSecond: number;
+  readonly cpuNs: number;
+  /** Of the one thread that serves Midge's messages; for a server in Go it means nothing. */
+  readonly busiestThreadNs: number;
+}
+
+export interface MonitoringFigures {
+  readonly alone: readonly StreamFigures[];
+  readonly polled: readonly StreamFigures[];
+  /** Answers a second while polled, and how long one took. */
+  readonly answersPerSecond: number;
+  readonly answerMs: number;
+}
+
+/** One target; throws where an answer is not 200 or a message is lost. */
+export async function measureMonitoring(
+  target: Target,
+  options: MonitoringOptions,
+): Promise<MonitoringFigures> {
+  const httpPort = await findFreePort();
+  const config = `http: "127.0.0.1:${httpPort}"\n`;
+  const server = await startServer(target.command(1), target.env, { config });
+  const load = buildLoad(false);
+  const idle = ["--kind", "idle", "--connections", `${options.connections}`, "--port", `${server.port}`];
+  const figures = { alone: [] as StreamFigures[], polled: [] as StreamFigures[] };
+  let [answers, answerMs, polledSeconds] = [0, 0, 0];
+  try {
+    await runLoad(load, [...idle, "--seconds", "0.01"], IDLE_MS_MAX, async (phase) => {
+      if (phase !== "ready") return;
+      for (let repetition = 0; repetition < options.repetitions; repetition++) {
+        figures.alone.push(await measureStream(server, load, options.seconds));
+        const pollers = new Pollers(`http://127.0.0.1:${httpPort}`, options);
+        const startMs = performance.now();
+        figures.polled.push(await measureStream(server, load, options.seconds));
+        polledSeconds += (performance.now() - startMs) / 1000;
+        await pollers.stop();
+        answers += pollers.answers;
+        answerMs += pollers.answerMs;
+      }
+    });
+  } finally {
+    await server.end();
+  }
+  return { ...figures, answersPerSecond: answers / polledSeconds, answerMs: answerMs / answers };
+}
+
+/** 1 → 1, 128 B, on one shard. */
+async function measureStream(server: ServerProcess, load: string, seconds: number): Promise<StreamFigures> {
+  const words = ["--kind", "stream", "--publishers", "1", "--subscribers", "1", "--payload-bytes", "128"];
+  const times = ["--seconds", `${seconds}`, "--warm-seconds", `${seconds / 4}`, "--port", `${server.port}`];
+  let ready!: Usage;
+  let ended!: Usage;
+  const result: LoadResult = await runLoad(
+    load,
+    [...words, ...times, "--between", "1"],
+    STREAM_MS_MAX,
+    (phase) => {
+      if (phase === "ready") ready = server.usage();
+      if (phase === "ended") ended = server.usage();
+    },
+  );
+  const { userNs, systemNs } = cpuBetween(ready, ended);
+  return {
+    perSecond: result.deliveries / result.seconds,
+    cpuNs: (userNs + systemNs) / result.deliveries,
+    busiestThreadNs: busiestThreadNs(ready, ended) / result.deliveries,
+  };
+}
+
+/** CPU time of the thread that used most, of those that were there all the time: where Midge serves messages. */
+function busiestThreadNs(before: Usage, after: Usage): number {
+  return Math.max(...[...before.threadNs].map(([id, ns]) => (after.threadNs.get(id) ?? ns) - ns));
+}
+
+/** Ask every endpoint, one after the other, then rest until the interval is over; each starts at another time. */
+class Pollers {
+  answers = 0;
+  answerMs = 0;
+  readonly #origin: string;
+  readonly #intervalMs: number;
+  readonly #stopping = new AbortController();
+  readonly #all: Promise<unknown>;
+
+  constructor(origin: string, { pollers, intervalSeconds }: MonitoringOptions) {
+    this.#origin = origin;
+    this.#intervalMs = intervalSeconds * 1000;
+    this.#all = Promise.all(
+      Array.from({ length: pollers }, (_, index) => this.#poll((this.#intervalMs * index) / pollers)),
+    );
+    this.#all.catch(() => {}); // stop() says it
+  }
+
+  /** Throws what went wrong with an answer. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#all;
+  }
+
+  async #poll(delayMs: number): Promise<void> {
+    const { signal } = this.#stopping;
+    await rest(delayMs, signal);
+    while (!signal.aborted) {
+      const startMs = performance.now();
+      for (const endpoint of ENDPOINTS) {
+        if (signal.aborted) return;
+        const askedMs = performance.now();
+        const response = await fetch(`${this.#origin}${endpoint}`);
+        await response.arrayBuffer();
+        if (response.status !== 200) throw new Error(`GET ${endpoint}: ${response.status}`);
+        this.answers++;
+        this.answerMs += performance.now() - askedMs;
+      }
+      await rest(this.#intervalMs - (performance.now() - startMs), signal);
+    }
+  }
+}
+
+function rest(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, Math.max(0, ms));
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** `alone → polled (difference)` of one figure. */
+function compare(
+  figures: MonitoringFigures,
+  of: (one: StreamFigures) => number,
+  show: (value: number) => string,
+) {
+  const [alone, polled] = [median(figures.alone.map(of)), median(figures.polled.map(of))];
+  const percent = (polled / alone - 1) * 100;
+  return `${show(alone)} → ${show(polled)} (${percent >= 0 ? "+" : ""}${percent.toFixed(1)} %)`;
+}
+
+/**
+ * What an answer costs beside the messages of its time. However busy the machine is otherwise, this is the same, where
+ * shares of what a second holds are not.
+ */
+function answerCpuMs(
+  { alone, polled, answersPerSecond }: MonitoringFigures,
+  of: (one: StreamFigures) => number,
+) {
+  const aloneNs = median(alone.map(of));
+  const extraNsPerSecond = median(polled.map((one) => (of(one) - aloneNs) * one.perSecond));
+  return extraNsPerSecond / answersPerSecond / 1e6;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      targets: { type: "string", default: "midge-bun,midge-deno,nats-server" },
+      connections: { type: "string", default: "5000" },
+      pollers: { type: "string", default: "10" },
+      interval: { type: "string", default: "1" },
+      repetitions: { type: "string", default: "5" },
+      seconds: { type: "string", default: "2" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(usageText);
+    return 0;
+  }
+  const options: MonitoringOptions = {
+    connections: Number(values.connections),
+    pollers: Number(values.pollers),
+    intervalSeconds: Number(values.interval),
+    repetitions: Number(values.repetitions),
+    seconds: Number(values.seconds),
+  };
+  const bad = Object.entries(options).find(([, value]) => !(value > 0));
+  if (bad !== undefined) throw new RangeError(`${bad[0]}: give a number above 0`);
+  console.log(
+    "| target | rate | server CPU each | of the shard's thread | answers a second | time of one | CPU of one | of the shard's thread |\n" +
+      "| --- | --- | --- | --- | --- | --- | --- | --- |",
+  );
+  for (const name of values.targets.split(",")) {
+    const target = findTarget(name);
+    if ("reason" in target) {
+      console.error(`${name} is left out: ${target.reason}`);
+      continue;
+    }
+    const figures = await measureMonitoring(target, options);
+    const rate = compare(
+      figures,
+      ({ perSecond }) => perSecond,
+      (value) => `${(value / 1e6).toFixed(2)} M/s`,
+    );
+    const cpu = compare(figures, ({ cpuNs }) => cpuNs, nanoseconds);
+    const isMidge = name.startsWith("midge");
+    const shard = isMidge ? compare(figures, ({ busiestThreadNs }) => busiestThreadNs, nanoseconds) : "-";
+    const answers = `${figures.answersPerSecond.toFixed(0)} | ${figures.answerMs.toFixed(1)} ms`;
+    const cost = `${answerCpuMs(figures, ({ cpuNs }) => cpuNs).toFixed(2)} ms`;
+    const shardCost = `${answerCpuMs(figures, ({ busiestThreadNs }) => busiestThreadNs).toFixed(2)} ms`;
+    console.log(
+      `| ${name} | ${rate} | ${cpu} | ${shard} | ${answers} | ${cost} | ${isMidge ? shardCost : "-"} |`,
+    );
+  }
+  return 0;
+}
+
+if (import.meta.main) process.exitCode = await main();
