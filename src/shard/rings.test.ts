@@ -5,6 +5,8 @@ import {
   PLAN_FLAGS,
   PLAN_QUEUES_ARE_FOR_HOST,
 } from "../memory/layout.ts";
+import { NODE_IS_ASLEEP } from "../memory/map.ts";
+import { nodeWord } from "../memory/shared_memory.ts";
 import type { FakeSocket } from "./testing/fake_poller.ts";
 import { msg, pub, ShardHarness } from "./testing/shard_harness.ts";
 
@@ -106,6 +108,14 @@ describe("a request that only another shard can take", () => {
     expect(responder.take()).toBe("");
     expect(messagesOf(requester)).toBe(NOBODY.replace(": a", `: ${subject}`).repeat(3));
   });
+});
+
+test("sendControl() wakes whom it tells something", () => {
+  const harness = new ShardHarness(2);
+  const { node, shared } = harness.shards[1]!;
+  shared.words[nodeWord(node, NODE_IS_ASLEEP)] = 1;
+  harness.rings[0]!.sendControl(node, { type: "shrink", count: 1 });
+  expect(harness.woken).toEqual([1]);
 });
 
 describe("drainAll()", () => {

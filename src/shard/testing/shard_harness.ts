@@ -122,6 +122,8 @@ export class ShardHarness {
   /** Shards whose turn is on the stack: a shard that waits for a ring runs the others. */
   readonly #inTurn = new Set<number>();
   #wakes = 0;
+  /** Shards that others woke. */
+  readonly woken: number[] = [];
   readonly #toldToStop = new Set<number>();
 
   constructor(shardCount: number, options: Partial<ShardOptions> = {}) {
@@ -255,6 +257,7 @@ export class ShardHarness {
    * takes what it is sent meanwhile.
    */
   #wake(handle: number): void {
+    this.woken.push(handle);
     if (this.#inTurn.size === 0) return;
     if (++this.#wakes < WAKES_BEFORE_TURN) return;
     if (this.#wakes > NESTED_TURNS_MAX) throw new Error("two shards wait for each other for ever");
