@@ -1,5 +1,5 @@
 import { account, login } from "../support/account_config.ts";
-import { clusterOfOne } from "../support/cluster_of_one.ts";
+import { clusterOfOne, dismiss } from "../support/cluster_of_one.ts";
 import { kindOf, linkAddress, linkPort, Servers, untilReached } from "../support/links.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { joinLeaf } from "../support/raw_leaf.ts";
@@ -112,7 +112,7 @@ row("clusters 32: a route that comes back is told everything once", async () => 
     await server().waitForLog(/Router connection closed/, from);
     await client.roundTrip();
   }
-  client.destroy();
+  await dismiss(client);
 });
 
 row("clusters 33: the interest of a route that is gone is gone", async () => {

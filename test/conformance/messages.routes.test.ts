@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { clusterOfOne } from "../support/cluster_of_one.ts";
+import { clusterOfOne, dismiss } from "../support/cluster_of_one.ts";
 import { until } from "../support/deadline.ts";
 import { linkAddress, linkPort, Servers, untilReached } from "../support/links.ts";
 import type { RawClient } from "../support/raw_client.ts";
@@ -237,8 +237,7 @@ row("clusters 52: a message that came from a cluster of leaf nodes does not go b
     route.send("LMSG LC $G lf 0 1", "1", "LMSG ZZ $G lf 0 1", "2", "RMSG $G lf 1", "3");
     await leaf.expectMessage("LMSG lf 1\r\n2");
     await leaf.expectMessage("LMSG lf 1\r\n3");
-    leaf.destroy();
-    client.destroy();
+    await dismiss(leaf.client);
   });
 });
 

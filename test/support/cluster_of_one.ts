@@ -4,6 +4,13 @@ import type { RawLink } from "./raw_link.ts";
 import { type Fields, joinRoute } from "./raw_route.ts";
 import { sharedServer } from "./row.ts";
 
+/** Ends a client of which the next member is to hear nothing: the server closes it, and is done with it then. */
+export async function dismiss(client: RawClient): Promise<void> {
+  client.send("GOODBYE\r\n");
+  await client.readToEnd().catch(() => "");
+  client.destroy();
+}
+
 /** The only server of a cluster, shared by the rows of a file, which raw members join; it takes leaf nodes, too. */
 export function clusterOfOne() {
   const server = sharedServer({
@@ -30,10 +37,7 @@ export function clusterOfOne() {
       await body(route, client);
     } finally {
       route.destroy();
-      // The next member is to hear nothing of this one's client: the server closes it, and is done with it then.
-      client.send("GOODBYE\r\n");
-      await client.readToEnd().catch(() => "");
-      client.destroy();
+      await dismiss(client);
     }
   };
 
