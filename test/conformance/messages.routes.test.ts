@@ -230,7 +230,7 @@ row("clusters 51: every form of LMSG is understood", async () => {
 });
 
 row("clusters 52: a message that came from a cluster of leaf nodes does not go back to it", async () => {
-  await withRoute(async (route, client) => {
+  await withRoute(async (route) => {
     const leaf = await joinLeaf(await linkPort(server(), "leafnode"));
     leaf.send("LS+ lf");
     await route.expect("LS+ LC $G lf");
