@@ -5,8 +5,8 @@ import { byteRate, cut, exact, rate, short, shortBytes } from "./format.js";
 /** @typedef {import("./rates.js").Rates} Rates */
 /** @typedef {Map<string | number, Rates | null>} RatesByKey */
 
-/** As many characters as clients can say of themselves in a row that stays one. */
-const NAME_LENGTH = 64;
+/** Clients call themselves what they like, and the page keeps its shape. */
+const NAME_LENGTH = 128;
 const LIBRARY_LENGTH = 32;
 
 /**

@@ -99,9 +99,9 @@ test("what clients say of themselves is cut", async () => {
   source.open = [connectionSnapshot(1, { name: long, language: long, version: long })];
   const { connz } = await dataOf(source);
   const [connection] = connectionRows(connz.connections, new Map());
-  expect([connection![0]!.length, connection![4]!.length]).toEqual([64, 32]);
+  expect([connection![0]!.length, connection![4]!.length]).toEqual([128, 32]);
   const slow = { cid: 1, ip: "::1", port: 1, name: long, reason: "Slow Consumer", pending_bytes: 0 };
-  expect(slowRows([slow])[0]![2]!.length).toBe(64);
+  expect(slowRows([slow])[0]![2]!.length).toBe(128);
 });
 
 test("figuresOf() shows what /varz says, and new slow consumers as an alarm", async () => {
