@@ -355,22 +355,19 @@ export class ClientProtocol {
 
   #unsubscribe(connection: Connection): void {
     const parser = this.#parser;
-    const { interest, options, table } = this.#shard;
+    const { options, table } = this.#shard;
     this.#noteActivity(connection);
     if (options.logsTrace) this.#traceLine(connection, "UNSUB");
     const record = table.find(connection.address, this.#bytes, parser.sidStart, parser.sidEnd);
     if (record !== NO_SUBSCRIPTION) {
       if (parser.maxMessages > table.deliveredOf(record)) table.setMax(record, parser.maxMessages);
-      else {
-        if (options.logsTrace) this.#traceRemoved(connection, record);
-        interest.unsubscribe(connection, record);
-      }
+      else this.removeSubscription(connection, record);
     }
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
   }
 
-  /** Subscriptions that reached their maximum are gone. */
-  removeExpired(connection: Connection, record: number): void {
+  /** By an UNSUB, because it reached its maximum, or because its client goes. */
+  removeSubscription(connection: Connection, record: number): void {
     if (this.#shard.options.logsTrace) this.#traceRemoved(connection, record);
     this.#shard.interest.unsubscribe(connection, record);
   }

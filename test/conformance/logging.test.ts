@@ -166,6 +166,16 @@ rowsInParallel(
       ]);
     },
 
+    "§12 a client that goes leaves its subscriptions": async () => {
+      await using server = await ServerProcess.start({ flags: ["-DV"] });
+      const client = await server.connectAs();
+      client.send("SUB foo 1\r\nPING\r\n");
+      await client.expect("PONG\r\n");
+      client.end();
+      const text = await server.waitForLog(/connection closed[\s\S]*DELSUB 1\]/);
+      expect(text).toMatch(/ - Client connection closed: Client Closed\n.* - <-> \[DELSUB 1\]/);
+    },
+
     "§12 a large message is traced like any other": async () => {
       await using server = await ServerProcess.start({ flags: ["-V", "--max_traced_msg_len", "5"] });
       const client = await server.connectAs();
