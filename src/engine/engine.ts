@@ -8,7 +8,7 @@ export interface EngineHost {
   sendLarge(node: number, isPlain: number, pickCount: number, wantsTaker: number): void;
   note(
     slot: number,
-    subscription: number,
+    target: number,
     rest: number,
     lineLength: number,
     headerLength: number,
@@ -87,13 +87,13 @@ export function createEngine(
         host.sendLarge(node, isPlain, pickCount, wantsTaker),
       note: (
         slot: number,
-        subscription: number,
+        target: number,
         rest: number,
         lineLength: number,
         headerLength: number,
         payloadLength: number,
         isLarge: number,
-      ) => host.note(slot, subscription, rest, lineLength, headerLength, payloadLength, isLarge !== 0),
+      ) => host.note(slot, target, rest, lineLength, headerLength, payloadLength, isLarge !== 0),
     },
   });
   const engine = instance.exports as unknown as Engine;

@@ -10,8 +10,6 @@ export interface AccstatzOptions {
 
 export const ACCSTATZ_DEFAULTS: AccstatzOptions = { includesUnused: false, accounts: [] };
 
-export type Accstatz = ReturnType<typeof accstatz>;
-
 /** Traffic per account. Source: nats-server `AccountStatz`. */
 export function accstatz(
   server: ServerSnapshot,

@@ -4,8 +4,6 @@ import { GLOBAL_ACCOUNT } from "./select_connections.ts";
 import type { ConnectionSnapshot, SubscriptionSnapshot } from "./snapshot.ts";
 import { subscriptionReport } from "./subscription_report.ts";
 
-export type ConnectionReport = ReturnType<typeof connectionReport>;
-
 export interface ConnectionReportOptions {
   readonly nowMs: number;
   readonly showsCredentials: boolean;

@@ -241,9 +241,9 @@ async function answerShardz({ source }: HttpContext): Promise<HttpReply> {
 }
 
 function readLiveData(parameters: Parameters) {
-  const options = { sort: parameters.text("sort"), limit: parameters.integer("limit") };
+  const sort = parameters.text("sort");
   return async ({ source }: HttpContext): Promise<HttpReply> => {
-    const result = await liveData(source, options);
+    const result = await liveData(source, sort);
     if (!result.ok) return text(400, result.message);
     return { ...json(result.report, 0), allowsAnyOrigin: false };
   };

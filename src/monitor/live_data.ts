@@ -1,7 +1,6 @@
 import { accstatz } from "./accstatz.ts";
 import { type Connz, connz } from "./connz.ts";
 import { gatewayz } from "./gatewayz.ts";
-import type { Integer } from "./go_json.ts";
 import { leafz } from "./leafz.ts";
 import { atOneMoment } from "./one_moment.ts";
 import { type Outcome, succeeded } from "./outcome.ts";
@@ -11,27 +10,19 @@ import type { AccountSnapshot, LeafnodeSnapshot, MonitorSource } from "./snapsho
 import { subsz } from "./subsz.ts";
 import { varz } from "./varz.ts";
 
-export interface LiveDataOptions {
-  /** As of /connz. */
-  readonly sort: string;
-  /** Connections. */
-  readonly limit: Integer;
-}
-
 /** Entries of the lists that a page cannot show more of; their totals stay. */
 const LIST_MAX = 64;
-const CONNECTIONS_DEFAULT = 16;
+const CONNECTIONS_MAX = 16;
 
 export type LiveData = Awaited<ReturnType<typeof report>>;
 
 /**
  * What the live page polls: the reports it shows, of one moment, in one answer. Asked for one by one they cost eight requests,
- * each of which takes a snapshot of its own. Lists are cut to what the page shows.
+ * each of which takes a snapshot of its own. Lists are cut to what the page shows; `sort` picks connections as in /connz.
  */
-export async function liveData(source: MonitorSource, options: LiveDataOptions): Promise<Outcome<LiveData>> {
+export async function liveData(source: MonitorSource, sort: string): Promise<Outcome<LiveData>> {
   const moment = atOneMoment(source);
-  const limit = options.limit === 0 ? CONNECTIONS_DEFAULT : options.limit;
-  const connections = await connz(moment, { sort: options.sort, limit, showsCredentials: true });
+  const connections = await connz(moment, { sort, limit: CONNECTIONS_MAX, showsCredentials: true });
   if (!connections.ok) return connections;
   return succeeded(await report(moment, connections.report));
 }
@@ -49,7 +40,7 @@ async function report(moment: MonitorSource, connections: Connz) {
   if (!subscriptions.ok) throw new Error(subscriptions.message);
   return {
     varz: varz(server),
-    connz: { ...connections, connections: (connections.connections ?? []).map(withoutSecrets) },
+    connz: { ...connections, connections: (connections.connections ?? []).map(withoutCredentials) },
     subsz: subscriptions.report,
     accstatz: {
       total: accounts.length,
@@ -65,9 +56,9 @@ async function report(moment: MonitorSource, connections: Connz) {
   };
 }
 
-/** The page names users and accounts; what they logged in with is long, and nobody reads it there. */
-function withoutSecrets(connection: NonNullable<Connz["connections"]>[number]) {
-  const { jwt, issuer_key, tags, tls_peer_certs, ...shown } = connection;
+/** Of what a connection logged in with, the page names the account alone. */
+function withoutCredentials(connection: NonNullable<Connz["connections"]>[number]) {
+  const { authorized_user, jwt, issuer_key, tags, tls_peer_certs, ...shown } = connection;
   return shown;
 }
 

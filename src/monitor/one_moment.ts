@@ -1,10 +1,17 @@
-import type { MonitorSource } from "./snapshot.ts";
+import type { MonitorSource, ServerSnapshot } from "./snapshot.ts";
 
-/** A source whose reports all show the server at one moment; the rest is asked for when it is wanted. */
+/**
+ * A source whose reports all show the server at one moment; the rest is asked for when it is wanted. Shards are read at
+ * once: what waits for them later are the questions of the reports themselves.
+ */
 export function atOneMoment(source: MonitorSource): MonitorSource {
-  const server = source.server();
+  const shards = source.shards();
+  let server: Promise<ServerSnapshot> | null = null;
   return {
-    server: () => server,
+    server: () => {
+      server ??= source.server();
+      return server;
+    },
     connections: (query) => source.connections(query),
     subscriptions: (query) => source.subscriptions(query),
     health: () => source.health(),
@@ -14,7 +21,7 @@ export function atOneMoment(source: MonitorSource): MonitorSource {
     gateways: (query) => source.gateways(query),
     leafnodes: (query) => source.leafnodes(query),
     queues: () => source.queues(),
-    shards: () => source.shards(),
+    shards: () => shards,
     threads: () => source.threads(),
   };
 }

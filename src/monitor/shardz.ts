@@ -1,8 +1,6 @@
 import { formatTime } from "./go_json.ts";
 import type { ServerSnapshot, ShardSnapshot } from "./snapshot.ts";
 
-export type Shardz = ReturnType<typeof shardz>;
-
 /** The load of each thread that serves connections. Midge's own: nats-server has no such threads. */
 export function shardz({ identity, nowMs }: ServerSnapshot, shards: readonly ShardSnapshot[]) {
   return { server_id: identity.id, now: formatTime(nowMs), shards: shards.map(shardReport) };

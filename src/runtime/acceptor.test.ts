@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { Acceptor, type AcceptorHandlers, type AcceptorPosix, wakeAcceptor } from "./acceptor.ts";
+import { Acceptor, type AcceptorHandlers, type AcceptorPosix } from "./acceptor.ts";
 import { loadRuntime } from "./mod.ts";
 import { EMFILE } from "./posix/libc.ts";
 import { listenTcp } from "./posix/listen.ts";
@@ -82,13 +82,13 @@ describe("Acceptor", () => {
 
   test("calls onWake once for wakes that come together, and again for the next", () => {
     const { acceptor, seen } = openAcceptor();
-    wakeAcceptor(posix, acceptor.wakeHandle);
-    wakeAcceptor(posix, acceptor.wakeHandle);
+    posix.signalEventfd(acceptor.wakeHandle);
+    posix.signalEventfd(acceptor.wakeHandle);
     acceptor.turn(TIMEOUT_MS);
     expect(seen.wakes).toBe(1);
     acceptor.turn(0);
     expect(seen.wakes).toBe(1);
-    wakeAcceptor(posix, acceptor.wakeHandle);
+    posix.signalEventfd(acceptor.wakeHandle);
     acceptor.turn(TIMEOUT_MS);
     expect(seen.wakes).toBe(2);
   });
@@ -104,7 +104,7 @@ describe("Acceptor", () => {
     dial(portB);
     while (seen.connections.length === 0) acceptor.turn(TIMEOUT_MS);
     expect(seen.connections[0]?.listenerId).toBe(2);
-    wakeAcceptor(posix, acceptor.wakeHandle);
+    posix.signalEventfd(acceptor.wakeHandle);
     acceptor.run();
     const stopped = await listenTcp(posix, "127.0.0.1", portB, BACKLOG);
     expect(stopped.ok).toBe(true);
@@ -153,7 +153,7 @@ describe("Acceptor", () => {
     dial(await listen(acceptor, 7));
     acceptor.turn(TIMEOUT_MS);
     expect(seen.pauses.length).toBe(1);
-    wakeAcceptor(posix, acceptor.wakeHandle);
+    posix.signalEventfd(acceptor.wakeHandle);
     acceptor.turn(TIMEOUT_MS);
     expect(seen.wakes).toBe(1);
   });

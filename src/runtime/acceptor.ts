@@ -26,11 +26,6 @@ export interface AcceptorHandlers {
   onWake(): void;
 }
 
-/** Makes the acceptor whose `wakeHandle` this is call its `onWake`. From any thread. */
-export function wakeAcceptor(posix: Pick<Posix, "signalEventfd">, wakeHandle: number): void {
-  posix.signalEventfd(wakeHandle);
-}
-
 /**
  * The body of the small thread that accepts for main: `poll` over the listening sockets and an eventfd, then
  * `accept4` in batches. It knows no shards. A thread inside `run` has no event loop: it hears of commands by

@@ -25,11 +25,12 @@ import * as errors from "../protocol/errors.ts";
 import { infoLine, type ServerInfo } from "../protocol/info.ts";
 import { decodeJson, jsonMembers } from "../protocol/json_members.ts";
 import { errorLine, OK_LINE, PONG_LINE } from "../protocol/messages.ts";
-import { traceConnect, traceOperation, tracePayload } from "../protocol/trace.ts";
-import { byteStringOf } from "../subject/byte_string.ts";
+import { traceConnect, traceMapping, traceOperation, tracePayload } from "../protocol/trace.ts";
+import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 import { isValidPublishSubject, isValidSubscription, tokenCount } from "../subject/tokens.ts";
 import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW, STATE_WAITING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import type { Route } from "./contexts.ts";
 import { Logins } from "./logins.ts";
 import type { Publishing } from "./publishing.ts";
 import { RecentValues } from "./recent_values.ts";
@@ -216,9 +217,7 @@ export class ClientProtocol {
     this.#complain(connection);
     connection.hasComplained = false;
     const headerLength = code === parse.HPUB ? parser.headerSize : -1;
-    if (this.#shard.options.logsTrace) {
-      this.#tracePublish(connection, code, parser.payloadStart, parser.totalSize);
-    }
+    if (this.#shard.options.logsTrace) this.#traceLine(connection, code === parse.HPUB ? "HPUB" : "PUB");
     const { subjectStart, subjectEnd, replyStart, replyEnd } = parser;
     const bytes = this.#bytes;
     const message = HeldMessage.copy(
@@ -235,7 +234,10 @@ export class ClientProtocol {
   }
 
   #publishHeld(connection: Connection, message: HeldMessage): void {
-    const admission = this.#publishing.admit(connection, message, byteStringOf(message.subject));
+    const subject = byteStringOf(message.subject);
+    const route = this.#shard.contexts.route(connection.context, subject);
+    if (this.#shard.options.logsTrace) this.#traceMessage(connection, message, subject, route);
+    const admission = this.#publishing.admit(connection, message, subject, route);
     if (admission === null) return;
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
     this.#publishing.publish(connection, message, admission);
@@ -259,7 +261,9 @@ export class ClientProtocol {
     this.#complain(connection);
     if (parser.totalSize <= IN_PLACE_BYTES_MAX) return -1;
     const bytes = this.#bytes;
-    const headerLength = parser.publishCode === parse.HPUB ? parser.headerSize : -1;
+    const isWithHeaders = parser.publishCode === parse.HPUB;
+    if (this.#shard.options.logsTrace) this.#traceLine(connection, isWithHeaders ? "HPUB" : "PUB");
+    const headerLength = isWithHeaders ? parser.headerSize : -1;
     const reply = bytes.slice(parser.replyStart, parser.replyEnd);
     connection.large = new HeldMessage(
       connection.account.id,
@@ -351,22 +355,19 @@ export class ClientProtocol {
 
   #unsubscribe(connection: Connection): void {
     const parser = this.#parser;
-    const { interest, options, table } = this.#shard;
+    const { options, table } = this.#shard;
     this.#noteActivity(connection);
     if (options.logsTrace) this.#traceLine(connection, "UNSUB");
     const record = table.find(connection.address, this.#bytes, parser.sidStart, parser.sidEnd);
     if (record !== NO_SUBSCRIPTION) {
       if (parser.maxMessages > table.deliveredOf(record)) table.setMax(record, parser.maxMessages);
-      else {
-        if (options.logsTrace) this.#traceRemoved(connection, record);
-        interest.unsubscribe(connection, record);
-      }
+      else this.removeSubscription(connection, record);
     }
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
   }
 
-  /** Subscriptions that reached their maximum are gone. */
-  removeExpired(connection: Connection, record: number): void {
+  /** By an UNSUB, because it reached its maximum, or because its client goes. */
+  removeSubscription(connection: Connection, record: number): void {
     if (this.#shard.options.logsTrace) this.#traceRemoved(connection, record);
     this.#shard.interest.unsubscribe(connection, record);
   }
@@ -511,11 +512,16 @@ export class ClientProtocol {
     connection.lastActivityMs = this.#shard.wallMs();
   }
 
-  #tracePublish(connection: Connection, code: number, start: number, length: number): void {
-    this.#traceLine(connection, code === parse.HPUB ? "HPUB" : "PUB");
+  /** What follows a PUB in the log; `subject` is the byte string of the message's. */
+  #traceMessage(connection: Connection, message: HeldMessage, subject: string, route: Route): void {
+    if (route.kind === "deliver" && route.subject !== subject) {
+      const decoder = new TextDecoder();
+      const mapping = traceMapping(decoder.decode(message.subject), decoder.decode(bytesOf(route.subject)));
+      this.#shard.log("trace", `${connection.label} - ${mapping}`);
+    }
     const { maxTracedBytes, tracesHeadersOnly } = this.#shard.options;
-    const headerLength = code === parse.HPUB ? this.#parser.headerSize : 0;
-    const text = tracePayload("in", this.#bytes.slice(start, start + length), headerLength, {
+    const payload = message.bytes.subarray(0, message.payloadLength);
+    const text = tracePayload("in", payload, Math.max(message.headerLength, 0), {
       maxTracedBytes,
       headersOnly: tracesHeadersOnly,
     });

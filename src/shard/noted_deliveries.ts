@@ -3,6 +3,7 @@
  * answer, and the trace log. The message lies in the shared memory.
  */
 import type { EngineHost } from "../engine/engine.ts";
+import { TARGET_PREFIX, TARGET_PREFIX_LENGTH } from "../memory/layout.ts";
 import { traceOperation, tracePayload } from "../protocol/trace.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
 import type { Connection } from "./connection.ts";
@@ -44,10 +45,10 @@ export class NotedDeliveries {
   /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */
   #trace(
     connection: Connection,
-    ...[, subscription, rest, lineLength, header, length, isLarge]: NotedMessage
+    ...[, target, rest, lineLength, header, length, isLarge]: NotedMessage
   ): void {
-    const { index, options, shared, table } = this.#shard;
-    const { bytes } = shared;
+    const { options, shared } = this.#shard;
+    const { bytes, words: memory } = shared;
     const takesHeaders = connection.options.headers && header > 0;
     const words = decoder
       .decode(bytes.slice(rest, rest + lineLength))
@@ -55,10 +56,12 @@ export class NotedDeliveries {
       .split(" ");
     // An HPUB's line ends in two sizes; a peer without headers sees one, that of the payload alone.
     if (header >= 0 && !takesHeaders) words.splice(-2, 2, `${length - header}`);
-    const subject = decoder.decode(index.subjectOf(table.entryOf(subscription)));
-    const sid = decoder.decode(table.sidOf(subscription));
+    // `HMSG <subject> <sid> `, as it was sent.
+    const prefix = target + TARGET_PREFIX;
+    const prefixEnd = prefix + memory[(target + TARGET_PREFIX_LENGTH) >> 2]!;
+    const subjectAndSid = decoder.decode(bytes.slice(prefix + "HMSG ".length, prefixEnd));
     const verb = takesHeaders ? "HMSG" : "MSG";
-    const text = traceOperation("out", verb, `${subject} ${sid} ${words.join(" ")}`);
+    const text = traceOperation("out", verb, `${subjectAndSid}${words.join(" ")}`);
     this.#shard.log("trace", `${connection.label} - ${text}`);
     if (isLarge) return;
     const start = rest + lineLength + (takesHeaders ? 0 : Math.max(header, 0));

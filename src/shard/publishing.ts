@@ -52,6 +52,7 @@ import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
 import { bytesOf } from "../subject/byte_string.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import type { Route } from "./contexts.ts";
 import type { LinkHost } from "./link_host.ts";
 import { isReservedReply, isResponseSubject } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
@@ -161,12 +162,11 @@ export class Publishing {
   }
 
   /**
-   * Whether a client may publish a message, on this byte string; null when it was told that it may not. Counts the message
-   * as received.
+   * Whether a client may publish a message, on this byte string and so by this route; null when it was told that it may
+   * not. Counts the message as received.
    */
-  admit(connection: Connection, message: HeldMessage, subject: string): Admission | null {
+  admit(connection: Connection, message: HeldMessage, subject: string, route: Route): Admission | null {
     this.#count(connection, message.payloadLength);
-    const route = this.#shard.contexts.route(connection.context, subject);
     if (route.kind === "reserved") {
       this.#refuse(connection, bytesOf(subject));
       return null;
@@ -403,7 +403,8 @@ export class Publishing {
       this.#word(AREA_HEADER_LENGTH),
       end - 2 - rest - lineLength,
     );
-    const admission = this.admit(connection, message, subject);
+    const route = this.#shard.contexts.route(connection.context, subject);
+    const admission = this.admit(connection, message, subject, route);
     if (admission !== null) this.publish(connection, message, admission);
     return end;
   }

@@ -1041,7 +1041,7 @@ export class Shard implements LinkShard, UpgradeHost {
       else {
         this.#reportClosed(connection);
         while (connection.firstSubscription !== NO_SUBSCRIPTION) {
-          this.interest.unsubscribe(connection, connection.firstSubscription);
+          this.#protocol.removeSubscription(connection, connection.firstSubscription);
         }
       }
       const reason = connection.closeReason as CloseReason;
@@ -1111,7 +1111,7 @@ export class Shard implements LinkShard, UpgradeHost {
       const slot =
         (this.table.connectionOf(record) - this.shared.map.area(this.node).connections) / CONNECTION_BYTES;
       const connection = this.connections[slot];
-      if (connection != null) this.#protocol.removeExpired(connection, record);
+      if (connection != null) this.#protocol.removeSubscription(connection, record);
       record = next;
     }
   }

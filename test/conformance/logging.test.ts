@@ -142,6 +142,54 @@ rowsInParallel(
       }
     },
 
+    "§12 a message is traced with its own subject, as published and as mapped": async () => {
+      const config = `mappings = { "a.*": "b.{{wildcard(1)}}" }`;
+      await using server = await ServerProcess.start({ config, flags: ["-V"] });
+      const client = await server.connectAs();
+      const from = server.log.length;
+      client.send("SUB b.* 1\r\nPUB a.1 2\r\nhi\r\nHPUB b.2 12 14\r\nNATS/1.0\r\n\r\nyo\r\nPING\r\n");
+      await client.expect("MSG b.1 1 2\r\nhi\r\nHMSG b.2 1 12 14\r\nNATS/1.0\r\n\r\nyo\r\nPONG\r\n");
+      const text = await server.waitForLog(/\[SUB[\s\S]*->> \[PONG\]/, from);
+      expect(text.slice(text.indexOf("<<- [SUB")).match(/(<<-|->>) .*/g)).toEqual([
+        "<<- [SUB b.* 1]",
+        "<<- [PUB a.1 2]",
+        "<<- [MAPPING a.1 -> b.1]",
+        `<<- MSG_PAYLOAD: ["hi"]`,
+        "->> [MSG b.1 1 2]",
+        `->> MSG_PAYLOAD: ["hi"]`,
+        "<<- [HPUB b.2 12 14]",
+        `<<- MSG_PAYLOAD: ["NATS/1.0\\r\\n\\r\\nyo"]`,
+        "->> [HMSG b.2 1 12 14]",
+        `->> MSG_PAYLOAD: ["NATS/1.0\\r\\n\\r\\nyo"]`,
+        "<<- [PING]",
+        "->> [PONG]",
+      ]);
+    },
+
+    "§12 a client that goes leaves its subscriptions": async () => {
+      await using server = await ServerProcess.start({ flags: ["-DV"] });
+      const client = await server.connectAs();
+      client.send("SUB foo 1\r\nPING\r\n");
+      await client.expect("PONG\r\n");
+      client.end();
+      const text = await server.waitForLog(/connection closed[\s\S]*DELSUB 1\]/);
+      expect(text).toMatch(/ - Client connection closed: Client Closed\n.* - <-> \[DELSUB 1\]/);
+    },
+
+    "§12 a large message is traced like any other": async () => {
+      await using server = await ServerProcess.start({ flags: ["-V", "--max_traced_msg_len", "5"] });
+      const client = await server.connectAs();
+      client.send(`PUB foo 300000\r\n${"x".repeat(300_000)}\r\nPING\r\n`);
+      await client.expect("PONG\r\n");
+      const text = await server.waitForLog(/\[PUB[\s\S]*->> \[PONG\]/);
+      expect(text.slice(text.indexOf("<<- [PUB")).match(/(<<-|->>) .*/g)).toEqual([
+        "<<- [PUB foo 300000]",
+        `<<- MSG_PAYLOAD: ["xxxxx..."]`,
+        "<<- [PING]",
+        "->> [PONG]",
+      ]);
+    },
+
     "§12 traced OK, secrets in CONNECT are redacted": async () => {
       await using server = await ServerProcess.start({ flags: ["-V"] });
       const client = await server.connect();

@@ -21,6 +21,7 @@ export function guide(topology: TopologyName, children: readonly ServerChild[], 
 
 ${rows.join("\n")}
 
+The page /live of each http address shows that server at work.
 Configurations and logs: ${directory}
 
 ${steps(urls, children)}

@@ -160,7 +160,7 @@ function deliverTo(target: u32): bool {
   if ((flags & CONNECTION_IS_CONGESTED) != 0) store<u32>(area, 1, AREA_IS_STALLED);
 
   const bytes = frameForClient(connection, flags, target);
-  countSent(connection, flags, subscription, bytes);
+  countSent(connection, flags, target, bytes);
   return true;
 }
 
@@ -170,16 +170,16 @@ function deliverToLink(connection: u32, flags: u32, target: u32): bool {
   const bytes = frameForLink(connection, flags, target);
   // Where a subscriber's target names the subscription, a link's names counters of messages and bytes, or nothing.
   const counters = load<u32>(target, TARGET_SUBSCRIPTION);
-  countSent(connection, flags, counters, bytes);
+  countSent(connection, flags, target, bytes);
   if (counters != 0) countMessage(counters, bytes);
   return true;
 }
 
-function countSent(connection: u32, flags: u32, subscription: u32, bytes: u32): void {
+function countSent(connection: u32, flags: u32, target: u32, bytes: u32): void {
   store<u64>(connection, load<u64>(connection, CONNECTION_OUT_MESSAGES) + 1, CONNECTION_OUT_MESSAGES);
   store<u64>(connection, load<u64>(connection, CONNECTION_OUT_BYTES) + bytes, CONNECTION_OUT_BYTES);
   if ((flags & CONNECTION_IS_NOTED) != 0) {
-    note(slotOf(connection), subscription, rest, lineLength, headerLength, payloadLength, isLarge);
+    note(slotOf(connection), target, rest, lineLength, headerLength, payloadLength, isLarge);
   }
 }
 

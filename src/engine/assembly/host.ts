@@ -15,10 +15,10 @@ export declare function attach(slot: u32, skipped: u32): void;
  */
 export declare function sendLarge(node: u32, isPlain: u32, pickCount: u32, wantsTaker: u32): void;
 
-/** The message at hand, described as in describe(), was framed for a connection that is CONNECTION_IS_NOTED. */
+/** The message at hand, described as in describe(), was framed for a target whose connection is CONNECTION_IS_NOTED. */
 export declare function note(
   slot: u32,
-  subscription: u32,
+  target: u32,
   rest: u32,
   lineLength: u32,
   headerLength: i32,

@@ -330,7 +330,8 @@ export class RealNode {
         }
         this.sentLarge.push({ node, isPlain: isPlain !== 0, queues, wantsTaker: wantsTaker !== 0 });
       },
-      note: (slot, subscription) => {
+      note: (slot, target) => {
+        const subscription = this.word(target + TARGET_SUBSCRIPTION);
         this.traced.push([slot, (subscription - this.#subscriptions) / SUBSCRIPTION_BYTES]);
       },
     };

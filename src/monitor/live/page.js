@@ -83,6 +83,7 @@ function show(data) {
   if (last !== undefined && last.varz.server_id !== data.varz.server_id) {
     state.messages = [];
     state.bytes = [];
+    state.slowConsumersListed = -1;
   }
   state.answers = previous === null ? [...state.answers.slice(-1), data] : [previous, data];
   showServer(data);

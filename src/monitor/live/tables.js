@@ -1,9 +1,13 @@
 /** The rows of the page's tables, as texts. */
-import { byteRate, exact, rate, short, shortBytes } from "./format.js";
+import { byteRate, cut, exact, rate, short, shortBytes } from "./format.js";
 
 /** @typedef {import("../live_data.ts").LiveData} LiveData */
 /** @typedef {import("./rates.js").Rates} Rates */
 /** @typedef {Map<string | number, Rates | null>} RatesByKey */
+
+/** Clients call themselves what they like, and the page keeps its shape. */
+const NAME_LENGTH = 128;
+const LIBRARY_LENGTH = 32;
 
 /**
  * The columns of the connections, with what the server sorts them by where it can.
@@ -32,11 +36,11 @@ export function connectionRows(connections, rates) {
   return connections.map((connection) => {
     const of = rates.get(connection.cid) ?? null;
     return [
-      connection.name ?? "–",
+      cut(connection.name ?? "–", NAME_LENGTH),
       String(connection.cid),
       connection.account ?? "$G",
       hostPort(connection.ip, connection.port),
-      [connection.lang, connection.version].filter(Boolean).join(" ") || "–",
+      cut([connection.lang, connection.version].filter(Boolean).join(" "), LIBRARY_LENGTH) || "–",
       shortBytes(connection.pending_bytes),
       total(connection.in_msgs, of && rate(of.inMessages)),
       total(connection.out_msgs, of && rate(of.outMessages)),
@@ -132,7 +136,7 @@ export function slowRows(closed) {
     .map(({ cid, ip, port, name = "–", stop = "", reason = "", pending_bytes }) => [
       stop.replace(/\.\d+Z$/, "Z"),
       String(cid),
-      name,
+      cut(name, NAME_LENGTH),
       hostPort(ip, port),
       shortBytes(pending_bytes),
       reason,

@@ -23,7 +23,7 @@ import {
 const RATES = { inMessages: 30, outMessages: 10, inBytes: 3000, outBytes: 1000 };
 
 async function dataOf(source: FakeSource): Promise<LiveData> {
-  const result = await liveData(source, { sort: "pending", limit: 0 });
+  const result = await liveData(source, "pending");
   if (!result.ok) throw new Error(result.message);
   return JSON.parse(JSON.stringify(result.report)) as LiveData;
 }
@@ -33,7 +33,7 @@ test("liveData() has the reports of one moment, cut to a page, without what peop
   let snapshots = 0;
   source.server = async () => serverSnapshot({ nowMs: 1_000_000 + snapshots++ });
   source.open = Array.from({ length: 40 }, (_, at) =>
-    connectionSnapshot(at + 1, { pendingBytes: at, jwt: "secret", issuerKey: "secret" }),
+    connectionSnapshot(at + 1, { pendingBytes: at, user: "secret", jwt: "secret", issuerKey: "secret" }),
   );
   source.accountList = Array.from({ length: 100 }, (_, at) =>
     accountDetailSnapshot(`A${at}`, { clients: at }),
@@ -54,7 +54,7 @@ test("liveData() has the reports of one moment, cut to a page, without what peop
 });
 
 test("liveData() refuses an order that /connz refuses", async () => {
-  const result = await liveData(new FakeSource(), { sort: "bad", limit: 0 });
+  const result = await liveData(new FakeSource(), "bad");
   expect(result).toEqual({ ok: false, message: "invalid sorting option: bad" });
 });
 
@@ -91,6 +91,17 @@ test("each row has a cell for each column", async () => {
     in_bytes: 0,
     out_bytes: 0,
   });
+});
+
+test("what clients say of themselves is cut", async () => {
+  const source = new FakeSource();
+  const long = "x".repeat(3000);
+  source.open = [connectionSnapshot(1, { name: long, language: long, version: long })];
+  const { connz } = await dataOf(source);
+  const [connection] = connectionRows(connz.connections, new Map());
+  expect([connection![0]!.length, connection![4]!.length]).toEqual([128, 32]);
+  const slow = { cid: 1, ip: "::1", port: 1, name: long, reason: "Slow Consumer", pending_bytes: 0 };
+  expect(slowRows([slow])[0]![2]!.length).toBe(128);
 });
 
 test("figuresOf() shows what /varz says, and new slow consumers as an alarm", async () => {

@@ -71,7 +71,6 @@ export const LIBSSL_FUNCTIONS = {
 export const OPENSSL_INIT_NO_ATEXIT = 0x80000;
 export const OPENSSL_VERSION_STRING = 6;
 
-export const SSL_ERROR_SSL = 1;
 export const SSL_ERROR_WANT_READ = 2;
 export const SSL_ERROR_WANT_WRITE = 3;
 export const SSL_ERROR_SYSCALL = 5;
@@ -123,6 +122,5 @@ export const TLS1_3_VERSION = 0x304;
 /** A plaintext record carries at most this. */
 export const RECORD_BYTES_MAX = 16384;
 
-/** An error code is (library << 23 | reason), or this bit and an errno. */
-export const ERR_SYSTEM_FLAG = 0x80000000;
+/** An error code is (library << 23 | reason), or 2^31 and an errno. */
 export const ERR_REASON_MASK = 0x7fffff;

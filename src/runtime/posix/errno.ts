@@ -2,11 +2,6 @@ import { ERRNO_TEXTS } from "./libc.ts";
 
 const TEXTS_BY_NAME: ReadonlyMap<string, string> = new Map(ERRNO_TEXTS.values());
 
-/** `"EPIPE"`, or the number where we have no name. */
-export function errnoName(errno: number): string {
-  return ERRNO_TEXTS.get(errno)?.[0] ?? `errno ${errno}`;
-}
-
 /** `"broken pipe"`, or the number where we have no words. */
 export function errnoText(errno: number): string {
   return ERRNO_TEXTS.get(errno)?.[1] ?? `errno ${errno}`;
