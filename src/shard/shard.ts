@@ -619,6 +619,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.nowMs = performance.now();
     this.#handshakes.startTurn();
     let isBusy = this.#rings.drainAll();
+    this.#rings.tellUntaken();
     this.#links?.announce();
     this.#services.doWork();
     if (this.#resumable.length > 0) this.#takeHeldInput();
@@ -658,7 +659,8 @@ export class Shard implements LinkShard, UpgradeHost {
 
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
   get #hasWork(): boolean {
-    return this.#resumable.length > 0 || this.#services.hasWork || (this.#links?.hasNews ?? false);
+    const hasOwn = this.#resumable.length > 0 || this.#services.hasWork || this.#rings.hasUntaken;
+    return hasOwn || (this.#links?.hasNews ?? false);
   }
 
   /** Another node has something for this one. */
