@@ -83,7 +83,7 @@ import type {
 import { AcceptorThread } from "./acceptor_thread.ts";
 import { LinksThread } from "./links_thread.ts";
 import type { ListenerOptions } from "./listeners.ts";
-import { closeSockets, resetNode } from "./node_reset.ts";
+import { closeHandedOver, closeSockets, resetNode } from "./node_reset.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 import { shardFigures } from "./shard_figures.ts";
 
@@ -758,7 +758,7 @@ export class Fleet {
     }
     this.#index.removeNode(node);
     if (node === this.#shared.map.linksNode) this.#index.removeNode(NODE_FAR);
-    resetNode(this.#shared, node, this.#seeds);
+    this.#reset(node);
     if (this.#isListening) this.#scheduleRestart(shard);
   }
 
@@ -775,7 +775,7 @@ export class Fleet {
     const timer = setTimeout(() => {
       this.#restartTimers.delete(timer);
       // Other threads went on sending while they thought it alive.
-      resetNode(this.#shared, NODE_SHARD_FIRST + index, this.#seeds);
+      this.#reset(NODE_SHARD_FIRST + index);
       const shard = this.#startShard(index, listen);
       this.#shards[index] = shard;
       if (this.#linksSetup !== null && shard.node === this.#shared.map.linksNode) {
@@ -800,6 +800,14 @@ export class Fleet {
     if (this.#shared.map.isShard(node)) Atomics.sub(words, HEADER_CONNECTION_COUNT, lost - upgrading);
     Atomics.sub(words, nodeWord(node, NODE_LOAD), lost);
     return lost;
+  }
+
+  /** Makes what a dead shard had fit for its successor; leaf nodes that were on their way to it are disconnected. */
+  #reset(node: number): void {
+    const { posix } = this.#options;
+    const handed = closeHandedOver(this.#shared, node, (fd) => posix?.close(fd));
+    Atomics.sub(this.#shared.words, nodeWord(node, NODE_LOAD), handed);
+    resetNode(this.#shared, node, this.#seeds);
   }
 
   #broadcast(message: ShardControl): void {

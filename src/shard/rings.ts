@@ -214,16 +214,17 @@ export class Rings {
     this.#send({ ...delivery, node });
   }
 
-  /** Tells another shard something; waits for room where there is none. */
-  sendControl(node: number, message: ShardControl): void {
+  /** Tells another shard something; waits for room where there is none. False where the shard is gone. */
+  sendControl(node: number, message: ShardControl): boolean {
     const { engine, shared } = this.#shard;
     for (const piece of controlPieces(message)) {
       while (!sendPiece(engine, shared, node, piece)) {
-        if (!this.#isUp(node)) return;
+        if (!this.#isUp(node)) return false;
         this.waitForRoom(node);
       }
     }
     this.#wake.ifAsleep(node);
+    return true;
   }
 
   sendLargeMessages(): void {

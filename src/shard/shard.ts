@@ -374,10 +374,15 @@ export class Shard implements LinkShard, UpgradeHost {
     const isUp = linksNode !== 0 && Atomics.load(this.#words, nodeWord(linksNode, NODE_STATE)) === NODE_IS_UP;
     if (!isUp || !this.#reserveLink(linksNode)) return false;
     const stream = this.poller.handOver(slot);
-    this.#freeUpgraded(slot);
     const leaf = handedLeaf(stream, peer, upgrade);
     if (stream.kind === "runtime") this.#dependencies.report(leaf, [stream.port]);
-    else this.#rings.sendControl(linksNode, leaf);
+    else if (!this.#rings.sendControl(linksNode, leaf)) {
+      // It died while there was no room.
+      Atomics.sub(this.#words, nodeWord(linksNode, NODE_LOAD), 1);
+      this.poller.add(slot, stream);
+      return false;
+    }
+    this.#freeUpgraded(slot);
     return true;
   }
 
