@@ -738,6 +738,8 @@ export class Fleet {
     shard.worker.terminate();
     const { node } = shard;
     const { words } = this.#shared;
+    const handedOver = closeHandedOver(this.#shared, node, (fd) => this.#options.posix?.close(fd));
+    Atomics.sub(words, nodeWord(node, NODE_LOAD), handedOver);
     Atomics.store(words, nodeWord(node, NODE_STATE), NODE_IS_DEAD);
     Atomics.store(words, nodeWord(node, NODE_IS_ASLEEP), 0);
     this.#commands.forget(node);
@@ -758,7 +760,7 @@ export class Fleet {
     }
     this.#index.removeNode(node);
     if (node === this.#shared.map.linksNode) this.#index.removeNode(NODE_FAR);
-    this.#reset(node);
+    resetNode(this.#shared, node, this.#seeds);
     if (this.#isListening) this.#scheduleRestart(shard);
   }
 
@@ -775,7 +777,7 @@ export class Fleet {
     const timer = setTimeout(() => {
       this.#restartTimers.delete(timer);
       // Other threads went on sending while they thought it alive.
-      this.#reset(NODE_SHARD_FIRST + index);
+      resetNode(this.#shared, NODE_SHARD_FIRST + index, this.#seeds);
       const shard = this.#startShard(index, listen);
       this.#shards[index] = shard;
       if (this.#linksSetup !== null && shard.node === this.#shared.map.linksNode) {
@@ -800,14 +802,6 @@ export class Fleet {
     if (this.#shared.map.isShard(node)) Atomics.sub(words, HEADER_CONNECTION_COUNT, lost - upgrading);
     Atomics.sub(words, nodeWord(node, NODE_LOAD), lost);
     return lost;
-  }
-
-  /** Makes what a dead shard had fit for its successor; leaf nodes that were on their way to it are disconnected. */
-  #reset(node: number): void {
-    const { posix } = this.#options;
-    const handed = closeHandedOver(this.#shared, node, (fd) => posix?.close(fd));
-    Atomics.sub(this.#shared.words, nodeWord(node, NODE_LOAD), handed);
-    resetNode(this.#shared, node, this.#seeds);
   }
 
   #broadcast(message: ShardControl): void {

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { createEngine, loadEngineCode } from "../engine/engine.ts";
 import { NO_HOST } from "../engine/no_host.ts";
 import { controlPieces, sendPiece } from "../fabric/control.ts";
-import { NODE_SHARD_FIRST } from "../memory/map.ts";
-import { createSharedMemory } from "../memory/shared_memory.ts";
+import { NODE_IS_UP, NODE_SHARD_FIRST, NODE_STATE } from "../memory/map.ts";
+import { createSharedMemory, nodeWord } from "../memory/shared_memory.ts";
 import { handedLeaf } from "../shard/handed_leaf.ts";
 import { ShardHarness } from "../shard/testing/shard_harness.ts";
 import { closeHandedOver, closeSockets, resetNode } from "./node_reset.ts";
@@ -37,6 +37,7 @@ test("closeHandedOver() closes the sockets of leaf nodes that the dead shard nev
   const seeds = new Uint32Array(4);
   const shared = createSharedMemory(2, seeds, true);
   const { linksNode } = shared.map;
+  shared.words[nodeWord(linksNode, NODE_STATE)] = NODE_IS_UP;
   const terms = { isCompressed: false, isMasked: true, frameBytesMax: 0, compressedFrameBytesMax: 0 };
   for (const fd of [71, 72]) {
     const node = NODE_SHARD_FIRST + fd - 71;

@@ -21,8 +21,8 @@ import {
   RING_HEAD,
   RING_TAIL,
 } from "../memory/layout.ts";
-import { accountWord, NODE_ACCEPTOR } from "../memory/map.ts";
-import { layOutArea, type SharedMemory } from "../memory/shared_memory.ts";
+import { accountWord, NODE_ACCEPTOR, NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
+import { layOutArea, nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
 import type { ShardControl } from "../shard/shard_options.ts";
 
 /** What a dead shard had open: sockets, and how many of its connections were no clients yet. */
@@ -59,11 +59,12 @@ export function closeSockets(
 
 /**
  * Calls `close` for the socket of each leaf node that other shards handed over and the dead one never took; returns how
- * many there were.
+ * many there were. Before the node counts as dead: from then on what is in its rings may be written over.
  */
 export function closeHandedOver(shared: SharedMemory, node: number, close: (fd: number) => void): number {
   const { words, map } = shared;
   const { area } = map.area(node);
+  if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) return 0;
   let count = 0;
   for (let other = 0; other < map.nodeCount; other++) {
     const ring = map.ring(other, node);

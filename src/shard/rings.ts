@@ -219,8 +219,8 @@ export class Rings {
     const { engine, shared } = this.#shard;
     for (const piece of controlPieces(message)) {
       while (!sendPiece(engine, shared, node, piece)) {
-        if (!this.#isUp(node)) return false;
         this.waitForRoom(node);
+        if (!this.#isUp(node)) return false;
       }
     }
     this.#wake.ifAsleep(node);
