@@ -178,6 +178,19 @@ for (const [name, subject] of Object.entries(subjects)) {
       expect(Buffer.concat(received).toString()).toBe("last words");
     });
 
+    test("a stream that was handed over ends for the client with the poller that has it", async () => {
+      const first = openPoller();
+      const second = openPoller();
+      const client = await connectTo(first, 3);
+      client.on("error", () => {});
+      client.resume();
+      second.add(7, first.handOver(3));
+      client.write("ping");
+      await waitFor(second, 7, READABLE);
+      second.dispose();
+      await once(client, "close");
+    });
+
     test("reports nothing without interest, and what is still true once it is back", async () => {
       const poller = openPoller();
       const quiet = await connectTo(poller, 1);

@@ -84,6 +84,6 @@ for (const transport of ["epoll", "runtime"] as const) {
       await fresh.readUntil("} \r\n");
       fresh.destroy();
       await server.stop();
-    });
+    }, 20_000);
   });
 }
