@@ -501,11 +501,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.nowMs = performance.now();
     this.accept(listener, socket, ip, port);
     this.outbound.flushAll();
-    if (this.#closing.length > 0) {
-      this.#finishClosing();
-      // What was said of those that went, and the interest that went with them.
-      this.#rings.publishAll();
-    }
+    if (this.#closing.length > 0) this.#finishClosing();
   }
 
   fail(connection: Connection, code: number): void {
@@ -655,11 +651,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#paused.resumeDue();
     this.#rings.publishAll();
     if (this.outbound.dirtyCount > 0) this.outbound.flushAll();
-    if (this.#closing.length > 0) {
-      this.#finishClosing();
-      // What was said of those that went, and the interest that went with them.
-      this.#rings.publishAll();
-    }
+    if (this.#closing.length > 0) this.#finishClosing();
   }
 
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
@@ -1059,6 +1051,8 @@ export class Shard implements LinkShard, UpgradeHost {
         this.poller.setInterest(connection.slot, false, true);
       }
     }
+    // What was said of those that went, and the interest that went with them.
+    this.#rings.publishAll();
   }
 
   /**
