@@ -10,6 +10,7 @@ import { TlsPoller } from "../src/runtime/openssl/tls_poller.ts";
 import type { Poller } from "../src/runtime/poller.ts";
 import type { TlsLayer } from "../src/runtime/tls.ts";
 import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
+import type { HandedLeaf } from "../src/shard/handed_leaf.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
 import type { ShardMessage, ShardReport, ShardStart } from "../src/shard/shard_options.ts";
 import type { UpgradeHost } from "../src/shard/upgrades.ts";
@@ -21,6 +22,8 @@ const report = (message: ShardReport, transfer: Transferable[] = []) => self.pos
 /** What this thread has open. */
 let poller: Poller | null = null;
 let shard: Shard | null = null;
+/** Leaf nodes that came before there was a shard. */
+const early: HandedLeaf[] = [];
 const listeners: { readonly kind: ListenerKind; close(): void }[] = [];
 
 function stopListening(kinds: readonly ListenerKind[] | "all"): void {
@@ -29,8 +32,10 @@ function stopListening(kinds: readonly ListenerKind[] | "all"): void {
 
 self.onmessage = async ({ data }: MessageEvent<ShardStart>) => {
   self.onmessage = ({ data: message }: MessageEvent<ShardMessage>) => {
-    if (message.type === "handedLeaf") shard?.acceptHanded(message);
-    else {
+    if (message.type === "handedLeaf") {
+      if (shard === null) early.push(message);
+      else shard.acceptHanded(message);
+    } else {
       poller?.dispose();
       report({ type: "disposed" });
     }
@@ -110,6 +115,7 @@ async function serve(start: ShardStart): Promise<void> {
     createLinks,
   });
   shard = served;
+  for (const leaf of early.splice(0)) served.acceptHanded(leaf);
   const failedToAccept = Promise.withResolvers<never>();
   const ports: number[] = [];
   for (const own of start.listen) {

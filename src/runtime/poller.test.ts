@@ -178,6 +178,18 @@ for (const [name, subject] of Object.entries(subjects)) {
       expect(Buffer.concat(received).toString()).toBe("last words");
     });
 
+    test("a stream that was handed over ends for the client with the poller that has it", async () => {
+      const first = openPoller();
+      const second = subject.open(memory);
+      const client = await connectTo(first, 3);
+      client.resume();
+      second.add(7, first.handOver(3));
+      client.write("ping");
+      expect((await readText(second, 7, 4)).text).toBe("ping");
+      second.dispose();
+      await once(client, "close");
+    });
+
     test("reports nothing without interest, and what is still true once it is back", async () => {
       const poller = openPoller();
       const quiet = await connectTo(poller, 1);

@@ -257,7 +257,9 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
 
   dispose(): void {
     if (this.#turn !== undefined) this.stop();
-    for (const slot of [...this.#streams.keys()]) this.close(slot);
+    for (const stream of this.#streams.values()) stream.destroy();
+    this.#streams.clear();
+    this.#candidates.clear();
     for (const relayed of this.#relayed) relayed.destroy();
   }
 

@@ -274,6 +274,11 @@ export class SocketStream {
     linger(this.#socket);
     this.#socket.end(() => this.#socket.destroy());
   }
+
+  /** As close(), for who has no time: what was written may be lost. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
 }
 
 /** Gives what was written a moment to leave. What still comes in is dropped, and must not hold up the end. */

@@ -83,7 +83,7 @@ import type {
 import { AcceptorThread } from "./acceptor_thread.ts";
 import { LinksThread } from "./links_thread.ts";
 import type { ListenerOptions } from "./listeners.ts";
-import { closeSockets, resetNode } from "./node_reset.ts";
+import { closeHandedOver, closeSockets, resetNode } from "./node_reset.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 import { shardFigures } from "./shard_figures.ts";
 
@@ -738,6 +738,8 @@ export class Fleet {
     shard.worker.terminate();
     const { node } = shard;
     const { words } = this.#shared;
+    const handedOver = closeHandedOver(this.#shared, node, (fd) => this.#options.posix?.close(fd));
+    Atomics.sub(words, nodeWord(node, NODE_LOAD), handedOver);
     Atomics.store(words, nodeWord(node, NODE_STATE), NODE_IS_DEAD);
     Atomics.store(words, nodeWord(node, NODE_IS_ASLEEP), 0);
     this.#commands.forget(node);

@@ -1,4 +1,5 @@
 /** Makes a dead shard's part of the shared memory fit for its successor. Main does this while nobody runs the node. */
+import { ControlReader } from "../fabric/control.ts";
 import {
   AREA_IN_RINGS,
   AREA_OUT_RINGS,
@@ -9,14 +10,20 @@ import {
   CONNECTION_FD,
   CONNECTION_FLAGS,
   CONNECTION_IS_UPGRADING,
+  RECORD_KIND,
+  RECORD_KIND_CONTROL,
+  RECORD_LENGTH,
+  RING_DATA,
   RING_END_BYTES,
+  RING_END_CAPACITY,
   RING_END_OTHER,
   RING_END_POSITION,
   RING_HEAD,
   RING_TAIL,
 } from "../memory/layout.ts";
-import { accountWord, NODE_ACCEPTOR } from "../memory/map.ts";
-import { layOutArea, type SharedMemory } from "../memory/shared_memory.ts";
+import { accountWord, NODE_ACCEPTOR, NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
+import { layOutArea, nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
+import type { ShardControl } from "../shard/shard_options.ts";
 
 /** What a dead shard had open: sockets, and how many of its connections were no clients yet. */
 export interface LostConnections {
@@ -48,6 +55,35 @@ export function closeSockets(
     sockets++;
   }
   return { sockets, upgrading };
+}
+
+/**
+ * Calls `close` for the socket of each leaf node that other shards handed over and the dead one never took; returns how
+ * many there were. Before the node counts as dead: from then on what is in its rings may be written over.
+ */
+export function closeHandedOver(shared: SharedMemory, node: number, close: (fd: number) => void): number {
+  const { words, map } = shared;
+  const { area } = map.area(node);
+  if (Atomics.load(words, nodeWord(node, NODE_STATE)) !== NODE_IS_UP) return 0;
+  let count = 0;
+  for (let other = 0; other < map.nodeCount; other++) {
+    const ring = map.ring(other, node);
+    if (ring === 0 || !map.isShard(other)) continue;
+    const reader = new ControlReader();
+    const mask = words[inwardEnd(area, other, RING_END_CAPACITY)]! - 1;
+    const head = Atomics.load(words, (ring + RING_HEAD) >> 2);
+    let position = words[inwardEnd(area, other, RING_END_POSITION)]!;
+    while (position !== head) {
+      const record = ring + RING_DATA + (position & mask);
+      position = (position + words[(record + RECORD_LENGTH) >> 2]!) | 0;
+      if (words[(record + RECORD_KIND) >> 2] !== RECORD_KIND_CONTROL) continue;
+      const message = reader.read(shared, record) as ShardControl | undefined;
+      if (message?.type !== "handedLeaf" || message.stream.kind !== "epoll") continue;
+      close(message.stream.fd);
+      count++;
+    }
+  }
+  return count;
 }
 
 /**

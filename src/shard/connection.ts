@@ -1,5 +1,4 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
-
 import { goQuoteText } from "../auth/identity.ts";
 import type { Login, LoginRefusal } from "../auth/login.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";

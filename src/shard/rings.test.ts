@@ -4,6 +4,10 @@ import {
   CONNECTION_IS_CLOSED,
   PLAN_FLAGS,
   PLAN_QUEUES_ARE_FOR_HOST,
+  RECORD_BODY,
+  RECORD_KIND,
+  RECORD_KIND_RESUME,
+  RECORD_LENGTH,
 } from "../memory/layout.ts";
 import { NODE_IS_ASLEEP } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
@@ -107,6 +111,34 @@ describe("a request that only another shard can take", () => {
     harness.settle();
     expect(responder.take()).toBe("");
     expect(messagesOf(requester)).toBe(NOBODY.replace(": a", `: ${subject}`).repeat(3));
+  });
+
+  test("is told to the client in order where the ring back is full", () => {
+    const { harness, requester } = setUp();
+    requester.send("SUB inbox.* 2\r\n");
+    harness.settle();
+    const count = 40;
+    for (let i = 0; i < count; i++)
+      requester.send(pub(`a inbox.${i}`, i % 10 === 9 ? "x".repeat(80_000) : ""));
+    readAll(harness, 0, requester);
+    const { connections, engine, node, shared } = harness.shards[1]!;
+    for (const connection of connections)
+      if (connection != null)
+        shared.words[(connection.address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
+    const requesters = node - 1;
+    for (
+      let at = engine.reserve(requesters, RECORD_BODY);
+      at !== 0;
+      at = engine.reserve(requesters, RECORD_BODY)
+    ) {
+      shared.words[(at + RECORD_LENGTH) >> 2] = RECORD_BODY;
+      shared.words[(at + RECORD_KIND) >> 2] = RECORD_KIND_RESUME;
+      engine.commit(requesters, RECORD_BODY);
+    }
+    harness.turn(1);
+    harness.settle();
+    const answered = [...messagesOf(requester).matchAll(/HMSG inbox\.(\d+) /g)].map(([, i]) => Number(i));
+    expect(answered).toEqual(Array.from({ length: count }, (_, i) => i));
   });
 });
 

@@ -68,6 +68,14 @@ interface Incoming extends Delivery {
   readonly origin: number;
 }
 
+/** A message of another node's, by the slot of its publisher there. */
+interface Untaken {
+  readonly node: number;
+  readonly slot: number;
+  readonly subject: string;
+  readonly reply: string;
+}
+
 export class Rings {
   readonly #shard: ShardContext;
   readonly #wake: Wake;
@@ -79,6 +87,8 @@ export class Rings {
   readonly #incoming: (Incoming | null)[] = [];
   readonly #controls: ControlReader[] = [];
   #outgoing: Outgoing[] = [];
+  /** Messages that nobody here took, where nobody else could: their publishers' shards are to be told. */
+  #untaken: Untaken[] = [];
   /** When each connection of another shard was last told to slow down. */
   readonly #stalledAt = new Map<number, number>();
   /** Bitmap of the nodes that were told so. */
@@ -204,16 +214,17 @@ export class Rings {
     this.#send({ ...delivery, node });
   }
 
-  /** Tells another shard something; waits for room where there is none. */
-  sendControl(node: number, message: ShardControl): void {
+  /** Tells another shard something; waits for room where there is none. False where the shard is gone. */
+  sendControl(node: number, message: ShardControl): boolean {
     const { engine, shared } = this.#shard;
     for (const piece of controlPieces(message)) {
       while (!sendPiece(engine, shared, node, piece)) {
-        if (!this.#isUp(node)) return;
         this.waitForRoom(node);
+        if (!this.#isUp(node)) return false;
       }
     }
     this.#wake.ifAsleep(node);
+    return true;
   }
 
   sendLargeMessages(): void {
@@ -287,9 +298,9 @@ export class Rings {
       } else if (reason === REASON_HOST_PLAN) {
         const incoming = readRecord(shared, resume);
         engine.skip(node, resume);
-        this.#tellIfUntaken(node, incoming, this.#deliverByHost(incoming));
+        this.#noteIfUntaken(node, incoming, this.#deliverByHost(incoming));
       } else if (reason === REASON_UNTAKEN) {
-        this.#tellIfUntaken(node, readRecord(shared, resume), 0);
+        this.#noteIfUntaken(node, readRecord(shared, resume), 0);
       } else break;
     }
     // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
@@ -302,11 +313,24 @@ export class Rings {
     return this.onHostDelivery(delivery);
   }
 
-  /** Tells the publisher's shard that nobody took a message, where nobody else could. */
-  #tellIfUntaken(node: number, { message, origin, wantsTaker }: Incoming, takers: number): void {
+  /** Whoever told it from within a drain might wait for room, and drain, for each message anew. */
+  #noteIfUntaken(node: number, { message, origin, wantsTaker }: Incoming, takers: number): void {
     if (takers > 0 || !wantsTaker) return;
     const subject = byteStringOf(message.subject);
-    this.sendControl(node, { type: "untaken", slot: origin, subject, reply: message.replyText });
+    this.#untaken.push({ node, slot: origin, subject, reply: message.replyText });
+  }
+
+  get hasUntaken(): boolean {
+    return this.#untaken.length > 0;
+  }
+
+  /** Tells the shards of publishers whose messages nobody took. Not from within a drain. */
+  tellUntaken(): void {
+    if (!this.hasUntaken) return;
+    const untaken = this.#untaken;
+    this.#untaken = [];
+    for (const { node, slot, subject, reply } of untaken)
+      this.sendControl(node, { type: "untaken", slot, subject, reply });
   }
 
   #takeOther(node: number, record: number): void {
@@ -341,7 +365,7 @@ export class Rings {
           this.#incoming[node] = null;
           const takers = this.#publishing!.deliverLarge(incoming) ?? this.#deliverByHost(incoming);
           this.#shard.removeExpired();
-          this.#tellIfUntaken(node, incoming, takers);
+          this.#noteIfUntaken(node, incoming, takers);
           this.#tellIfStalled(node, incoming.origin);
         }
       }

@@ -374,10 +374,15 @@ export class Shard implements LinkShard, UpgradeHost {
     const isUp = linksNode !== 0 && Atomics.load(this.#words, nodeWord(linksNode, NODE_STATE)) === NODE_IS_UP;
     if (!isUp || !this.#reserveLink(linksNode)) return false;
     const stream = this.poller.handOver(slot);
-    this.#freeUpgraded(slot);
     const leaf = handedLeaf(stream, peer, upgrade);
     if (stream.kind === "runtime") this.#dependencies.report(leaf, [stream.port]);
-    else this.#rings.sendControl(linksNode, leaf);
+    else if (!this.#rings.sendControl(linksNode, leaf)) {
+      // It died while there was no room.
+      Atomics.sub(this.#words, nodeWord(linksNode, NODE_LOAD), 1);
+      this.poller.add(slot, stream);
+      return false;
+    }
+    this.#freeUpgraded(slot);
     return true;
   }
 
@@ -496,11 +501,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.nowMs = performance.now();
     this.accept(listener, socket, ip, port);
     this.outbound.flushAll();
-    if (this.#closing.length > 0) {
-      this.#finishClosing();
-      // What was said of those that went, and the interest that went with them.
-      this.#rings.publishAll();
-    }
+    if (this.#closing.length > 0) this.#finishClosing();
   }
 
   fail(connection: Connection, code: number): void {
@@ -619,6 +620,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.nowMs = performance.now();
     this.#handshakes.startTurn();
     let isBusy = this.#rings.drainAll();
+    this.#rings.tellUntaken();
     this.#links?.announce();
     this.#services.doWork();
     if (this.#resumable.length > 0) this.#takeHeldInput();
@@ -649,16 +651,13 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#paused.resumeDue();
     this.#rings.publishAll();
     if (this.outbound.dirtyCount > 0) this.outbound.flushAll();
-    if (this.#closing.length > 0) {
-      this.#finishClosing();
-      // What was said of those that went, and the interest that went with them.
-      this.#rings.publishAll();
-    }
+    if (this.#closing.length > 0) this.#finishClosing();
   }
 
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
   get #hasWork(): boolean {
-    return this.#resumable.length > 0 || this.#services.hasWork || (this.#links?.hasNews ?? false);
+    const hasOwn = this.#resumable.length > 0 || this.#services.hasWork || this.#rings.hasUntaken;
+    return hasOwn || (this.#links?.hasNews ?? false);
   }
 
   /** Another node has something for this one. */
@@ -1052,6 +1051,8 @@ export class Shard implements LinkShard, UpgradeHost {
         this.poller.setInterest(connection.slot, false, true);
       }
     }
+    // What was said of those that went, and the interest that went with them.
+    this.#rings.publishAll();
   }
 
   /**

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { OUTBOX_DATA, OUTBOX_HEADROOM, OUTBOX_IOVECS_MAX } from "../memory/layout.ts";
-import { HEADER_CONNECTION_COUNT } from "../memory/map.ts";
+import { OUTBOX_DATA, OUTBOX_HEADROOM, OUTBOX_IOVECS_MAX, RECORD_BODY } from "../memory/layout.ts";
+import { HEADER_CONNECTION_COUNT, NODE_IS_DEAD, NODE_IS_UP, NODE_LOAD, NODE_STATE } from "../memory/map.ts";
+import { nodeWord } from "../memory/shared_memory.ts";
 import { SERVER_HEADER_BYTES_MAX } from "../protocol/websocket/frame_header.ts";
 import { HEAD_BYTES_MAX } from "../protocol/websocket/http_head.ts";
 import { frame } from "../protocol/websocket/testing/frames.ts";
 import { WEBSOCKET_CONTEXT } from "../runtime/tls.ts";
+import { Rings } from "./rings.ts";
 import type { ShardWebSocket } from "./shard_options.ts";
 import type { FakeSocket } from "./testing/fake_poller.ts";
 import { BAD_HELLO, HELLO } from "./testing/fake_tls.ts";
@@ -158,6 +160,33 @@ describe("Upgrades", () => {
     harness.settle();
     expect(leaf.isClosed).toBe(true);
     expect(harness.logLines.at(-1)).toContain("no more leaf nodes fit this server");
+  });
+
+  test("a leaf node ends with a links shard that dies before it can take it, and takes no place", () => {
+    const harness = new ShardHarness(1, { webSocket: { ...WEBSOCKET, takesLeafs: true } }, true);
+    const { words, map } = harness.shared;
+    const state = nodeWord(map.linksNode, NODE_STATE);
+    words[state] = NODE_IS_UP;
+    const { engine } = harness.shards[0]!;
+    for (let at = -1; at !== 0; ) {
+      at = engine.reserve(map.linksNode, RECORD_BODY);
+      if (at !== 0) engine.commit(map.linksNode, RECORD_BODY);
+    }
+    const leaf = open(harness);
+    leaf.send(REQUEST.replace("/ ", "/leafnode "));
+    const { drainAll } = Rings.prototype;
+    let drains = 0;
+    harness.rings[0]!.drainAll = function () {
+      // The first is the turn's, the next of who waits for room.
+      if (++drains > 1) words[state] = NODE_IS_DEAD;
+      return drainAll.call(this);
+    };
+    harness.turn();
+    expect(drains).toBe(2);
+    expect(leaf.take()).toMatch(SWITCHED);
+    expect(leaf.isClosed).toBe(true);
+    expect(harness.pollers[0]!.sockets.size).toBe(0);
+    expect(words[nodeWord(map.linksNode, NODE_LOAD)]).toBe(0);
   });
 
   test("the time for the request runs out without a word, and ends with the upgrade", async () => {

@@ -8,7 +8,6 @@
  * They hold a slot of the poller and nothing else; only the log hears of those that come to nothing.
  * Source: nats-server `startWebsocketServer`, which leaves all this to Go's net/http. Cold.
  */
-
 import { type BadHead, HeadReader, type HttpHead, isBadHead } from "../protocol/websocket/http_head.ts";
 import {
   answerUpgrade,

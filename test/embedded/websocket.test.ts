@@ -51,5 +51,39 @@ for (const transport of ["epoll", "runtime"] as const) {
       );
       await server.stop();
     });
+
+    test("leaf nodes that come by it end with the links shard, wherever they are on their way to it", async () => {
+      const { server, log } = await startEmbedded({
+        config: `websocket { listen: "127.0.0.1:-1", no_tls: true }
+          leafnodes { listen: "127.0.0.1:-1" }`,
+        midge: { shards: 2, transport },
+      });
+      const ask = async () => {
+        const leaf = await RawClient.open(server.webSocketPort);
+        leaf.send(REQUEST.replace("/ ", "/leafnode "));
+        return leaf;
+      };
+      const settled: RawClient[] = [];
+      for (let i = 0; i < CLIENTS; i++) {
+        const leaf = await ask();
+        await leaf.readUntil("} \r\n");
+        settled.push(leaf);
+      }
+      const coming: RawClient[] = [];
+      for (let i = 0; i < CLIENTS; i++) coming.push(await ask());
+      server.failShard(2);
+      for (let i = 0; i < CLIENTS; i++) coming.push(await ask());
+      for (const leaf of settled) await leaf.readToEnd();
+      await until(
+        () => log.some((line) => / is replaced$/.test(line)),
+        () => "the links shard is not replaced",
+      );
+      // The successor sends INFO, too, and ends who does not go on with it.
+      for (const leaf of coming) await leaf.readToEnd();
+      const fresh = await ask();
+      await fresh.readUntil("} \r\n");
+      fresh.destroy();
+      await server.stop();
+    }, 20_000);
   });
 }

@@ -106,7 +106,8 @@ export class FakePoller implements Poller {
   dispose(): void {}
 
   add(slot: number, source: StreamSource): void {
-    const socket = this.#offered.get(source as number);
+    const number = typeof source === "object" && "ssl" in source ? source.fd : (source as number);
+    const socket = this.#offered.get(number);
     if (socket === undefined || this.sockets.has(slot)) throw new Error(`slot ${slot} cannot be added`);
     this.sockets.set(slot, socket);
   }

@@ -126,9 +126,10 @@ export class ShardHarness {
   readonly woken: number[] = [];
   readonly #toldToStop = new Set<number>();
 
-  constructor(shardCount: number, options: Partial<ShardOptions> = {}) {
+  /** With `hasLinksNode` there is memory for a links shard, and none that has it. */
+  constructor(shardCount: number, options: Partial<ShardOptions> = {}, hasLinksNode = false) {
     const seeds = new Uint32Array([0x12345678, 0x9abcdef0, 0x0fedcba9, 0x87654321]);
-    this.shared = createSharedMemory(shardCount, seeds);
+    this.shared = createSharedMemory(shardCount, seeds, hasLinksNode);
     const { map, words } = this.shared;
     this.index = createInterestIndex(
       { buffer: this.shared.buffer, ...map.index },
