@@ -17,9 +17,18 @@ export type EpochMs = number | null;
  * Source: Go encoding/json, `MarshalIndent`.
  */
 export function encodeGoJson(value: unknown, indent = 2): string {
-  const text = JSON.stringify(value, bigintAsNumber, indent);
+  const text = stringify(value, indent);
   // Outside strings JSON has none of these characters, so the whole text can be searched.
   return text.replace(/[<>&\u2028\u2029]/g, escapeUnicode);
+}
+
+/** With a replacer a page of /connz takes five times as long (5 of 1 ms), and hardly any report holds what needs one. */
+function stringify(value: unknown, indent: number): string {
+  try {
+    return JSON.stringify(value, null, indent);
+  } catch {
+    return JSON.stringify(value, bigintAsNumber, indent);
+  }
 }
 
 // TypeScript's library does not describe JSON.rawJSON yet; both runtimes have it.
