@@ -87,7 +87,7 @@ function ask<T>(shard: ShardHarness, query: ShardQuery): T {
   shard.settle();
   const answer = shard.reports.findLast(({ type }) => type === "answer");
   if (answer?.type !== "answer") throw new Error("the shard has not answered");
-  return answer.data as T;
+  return JSON.parse(answer.json) as T;
 }
 
 function openConnections(shard: ShardHarness): readonly ConnectionRecord[] {
