@@ -1,6 +1,6 @@
 /** A shard's connections and subscriptions as monitoring shows them. Cold. */
 import { type CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
-import { byteStringOf, byteStringOfText } from "../subject/byte_string.ts";
+import { byteStringOf, byteStringOfText, textOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { isLiteralText, subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
 import { NO_COUNTERS } from "./account_counters.ts";
@@ -19,8 +19,6 @@ import type {
   UserRecord,
 } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
-
-const decoder = new TextDecoder();
 
 /** The open connections that a query wants. Only the keys of the others are looked at. */
 export function connectionPage(shard: Shard, pick: ConnectionPick): ConnectionPage {
@@ -239,7 +237,7 @@ function recordsOf({ table }: Shard, connection: Connection): number[] {
 }
 
 function subjectOf({ index, table }: Shard, record: number): string {
-  return decoder.decode(index.subjectOf(table.entryOf(record)));
+  return textOf(byteStringOf(index.subjectOf(table.entryOf(record))));
 }
 
 function subscriptionSnapshot(shard: Shard, connection: Connection, record: number): SubscriptionSnapshot {
@@ -251,8 +249,8 @@ function subscriptionSnapshot(shard: Shard, connection: Connection, record: numb
     accountNameTag: definition.nameTag ?? "",
     clientId: connection.clientId,
     subject: subjectOf(shard, record),
-    queue: queue === 0 ? "" : decoder.decode(index.queueNameOf(queue - 1)),
-    sid: decoder.decode(table.sidOf(record)),
+    queue: queue === 0 ? "" : textOf(byteStringOf(index.queueNameOf(queue - 1))),
+    sid: textOf(byteStringOf(table.sidOf(record))),
     delivered: table.deliveredOf(record),
     max: table.maxOf(record),
   };
