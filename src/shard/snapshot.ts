@@ -222,7 +222,7 @@ export function subscriberCount(
       const group = shard.table.queueOf(record);
       const name = group === 0 ? "" : byteStringOf(shard.index.queueNameOf(group - 1));
       if (wanted !== null && name !== wanted) continue;
-      const own = byteStringOf(shard.index.subjectOf(shard.table.entryOf(record)));
+      const own = shard.index.byteStringOf(shard.table.entryOf(record));
       if (isLiteral ? isSubset(pattern, own) : isSubset(own, pattern)) count++;
     }
   }
@@ -237,7 +237,7 @@ function recordsOf({ table }: Shard, connection: Connection): number[] {
 }
 
 function subjectOf({ index, table }: Shard, record: number): string {
-  return textOf(byteStringOf(index.subjectOf(table.entryOf(record))));
+  return textOf(index.byteStringOf(table.entryOf(record)));
 }
 
 function subscriptionSnapshot(shard: Shard, connection: Connection, record: number): SubscriptionSnapshot {
