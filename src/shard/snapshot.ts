@@ -94,19 +94,19 @@ function hasSubject(shard: Shard, connection: Connection, subject: string): bool
   return false;
 }
 
-function firstInOrder(shard: Shard, all: Connection[], { order, count }: ConnectionPick): Connection[] {
+/** The `count` that come first, in no order; of those with the same key, the lowest ids. */
+function firstInOrder(
+  shard: Shard,
+  all: Connection[],
+  { order, count }: Pick<ConnectionPick, "order" | "count">,
+): Connection[] {
   if (all.length <= count) return all;
   const keys = new Float64Array(all.length);
   for (let place = 0; place < keys.length; place++) keys[place] = ascendingKey(shard, all[place]!, order);
   const last = keys.toSorted()[count - 1] ?? Number.NEGATIVE_INFINITY;
-  const within: { key: number; connection: Connection }[] = [];
-  for (let place = 0; place < keys.length; place++) {
-    if (keys[place]! <= last) within.push({ key: keys[place]!, connection: all[place]! });
-  }
-  return within
-    .sort((a, b) => a.key - b.key || a.connection.clientId - b.connection.clientId)
-    .slice(0, count)
-    .map(({ connection }) => connection);
+  const first = all.filter((_, place) => keys[place]! < last);
+  const ties = all.filter((_, place) => keys[place]! === last);
+  return first.concat(firstInOrder(shard, ties, { order: "cid", count: count - first.length }));
 }
 
 /** A number that is smaller the earlier the connection comes. */
