@@ -79,9 +79,7 @@ export class Entries {
   /** A copy of the entry's subject; the lock is held, or the entry held by the caller's node. */
   subjectOf(entry: number): Uint8Array<ArrayBuffer> {
     const start = (entry + ENTRY_SUBJECT) * 4;
-    const copy = new Uint8Array(this.#words[entry + ENTRY_SUBJECT_BYTES]!);
-    copy.set(this.#bytes.subarray(start, start + copy.length));
-    return copy;
+    return this.#bytes.slice(start, start + this.#words[entry + ENTRY_SUBJECT_BYTES]!);
   }
 
   /** The entry's subject as a byte string, where `subjectOf` may be asked. */

@@ -297,6 +297,11 @@ export class InterestIndex {
     return this.#entries.subjectOf(this.#entryHeld(entryId));
   }
 
+  /** The same as a byte string. */
+  byteStringOf(entryId: number): string {
+    return this.#entries.byteStringOf(this.#entryHeld(entryId));
+  }
+
   /** A copy of the queue's name, for a node that has a member in it. */
   queueNameOf(queueId: number): Uint8Array {
     return this.#texts.textOf(queueId);

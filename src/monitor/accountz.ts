@@ -21,8 +21,8 @@ export async function accountz(source: MonitorSource, account = ""): Promise<Out
 }
 
 async function list(source: MonitorSource) {
-  const accounts = await source.accounts();
-  return { ...(await heading(source)), accounts: accounts.map(({ name }) => name) };
+  const accounts = await source.accountNames();
+  return { ...(await heading(source)), accounts };
 }
 
 async function detail(source: MonitorSource, account: AccountDetailSnapshot) {

@@ -265,6 +265,10 @@ export class FakeSource implements MonitorSource {
     return { listenersNotReady: this.listenersNotReady };
   }
 
+  async accountNames(): Promise<readonly string[]> {
+    return this.accountList.map(({ name }) => name);
+  }
+
   async accounts(): Promise<readonly AccountSnapshot[]> {
     return this.accountList;
   }

@@ -58,6 +58,20 @@ describe("formatTime()", () => {
     expect(formatTime(ms - 1)).toBe("2026-03-02T09:15:20.999Z");
   });
 
+  test("follows days, back and forth and before 1970", () => {
+    const midnight = Date.UTC(2024, 1, 29);
+    for (const ms of [
+      midnight,
+      midnight - 1,
+      midnight + 1,
+      midnight + 86_399_999,
+      midnight + 86_400_000,
+      -1,
+    ]) {
+      expect(formatTime(ms)).toBe(new Date(ms).toISOString().replace(/\.?0*Z$/, "Z"));
+    }
+  });
+
   test("shows year 1 for a time that never was", () => {
     expect(formatTime(null)).toBe("0001-01-01T00:00:00Z");
   });

@@ -1,4 +1,4 @@
-import { type EpochMs, formatTime } from "../protocol/go_json.ts";
+import { decimals, type EpochMs, formatTime } from "../protocol/go_json.ts";
 
 /** What the reports need beyond JSON as Go writes it: ages, durations, and texts in messages. */
 
@@ -63,10 +63,7 @@ export function formatDuration(ns: number): string {
 function decimal(value: number, digits: number): string {
   const unit = 10 ** digits;
   const whole = Math.floor(value / unit);
-  const fraction = String(value - whole * unit)
-    .padStart(digits, "0")
-    .replace(/0+$/, "");
-  return fraction === "" ? String(whole) : `${whole}.${fraction}`;
+  return `${whole}${decimals(value - whole * unit, digits)}`;
 }
 
 /**

@@ -15,6 +15,7 @@ export function atOneMoment(source: MonitorSource): MonitorSource {
     connections: (query) => source.connections(query),
     subscriptions: (query) => source.subscriptions(query),
     health: () => source.health(),
+    accountNames: () => source.accountNames(),
     accounts: () => source.accounts(),
     account: (name) => source.account(name),
     routes: (listSubscriptions) => source.routes(listSubscriptions),

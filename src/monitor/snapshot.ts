@@ -18,6 +18,8 @@ export interface MonitorSource {
   connections(query: ConnectionQuery): Promise<ConnectionSelection | null>;
   subscriptions(query: SubscriptionQuery): Promise<SubscriptionSelection>;
   health(): Promise<HealthSnapshot>;
+  /** Names of what `accounts` describes, without asking the threads that count for them. */
+  accountNames(): Promise<readonly string[]>;
   /** Accounts loaded on this server, always with `$G` and the system account. */
   accounts(): Promise<readonly AccountSnapshot[]>;
   /** Everything about one account, `null` if it is not loaded. */

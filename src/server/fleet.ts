@@ -690,7 +690,7 @@ export class Fleet {
         );
         break;
       case "answer":
-        this.#answers.get(report.id)?.resolve(report.data);
+        this.#answers.get(report.id)?.resolve(JSON.parse(report.json));
         this.#answers.delete(report.id);
         break;
       case "stopped":

@@ -253,6 +253,10 @@ export class FleetMonitor implements MonitorSource {
     return { listenersNotReady: this.#fleet.closedListeners.map((kind) => LISTENER_NAMES[kind]) };
   }
 
+  async accountNames(): Promise<readonly string[]> {
+    return [...this.#accounts.keys()];
+  }
+
   async accounts(): Promise<readonly AccountSnapshot[]> {
     const [counters, links] = await Promise.all([this.#accountCounters(), this.#linkAccounts()]);
     return [...this.#accounts.values()].map((account) =>

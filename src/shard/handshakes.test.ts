@@ -182,7 +182,7 @@ describe("Handshakes", () => {
     expect(client.isClosed).toBe(true);
     expect(log()).toContain("Failed pinned cert test for key id: ");
     const answer = harness.reports.find((report) => report.type === "answer");
-    expect(answer).toEqual({ type: "answer", id: 7, data: 1 });
+    expect(answer).toEqual({ type: "answer", id: 7, json: "1" });
   });
 
   test("options with another context are for handshakes from then on", () => {

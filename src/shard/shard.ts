@@ -813,7 +813,11 @@ export class Shard implements LinkShard, UpgradeHost {
         break;
       }
       case "query":
-        this.#dependencies.report({ type: "answer", id: message.id, data: this.#answer(message.query) });
+        this.#dependencies.report({
+          type: "answer",
+          id: message.id,
+          json: JSON.stringify(this.#answer(message.query)),
+        });
         break;
       case "info":
         if (message.clientId === undefined) this.info = message.info;

@@ -4,7 +4,13 @@ import type { Login, LoginRefusal } from "../auth/login.ts";
 import { AREA_PINNED_ACCOUNT_FAILURES } from "../memory/layout.ts";
 import { NODE_SHARD_FIRST } from "../memory/map.ts";
 import { counterValue } from "../memory/shared_memory.ts";
-import type { ConnectionPage, ConnectionRecord, ResponseRecord, ShardQuery } from "./shard_options.ts";
+import type {
+  ConnectionOrder,
+  ConnectionPage,
+  ConnectionRecord,
+  ResponseRecord,
+  ShardQuery,
+} from "./shard_options.ts";
 import { accountDefinition, OPTIONS, pub, ShardHarness } from "./testing/shard_harness.ts";
 
 const EXPORTER: AccountDefinition = { ...accountDefinition(3, "EXP"), nameTag: "exporter" };
@@ -87,20 +93,21 @@ function ask<T>(shard: ShardHarness, query: ShardQuery): T {
   shard.settle();
   const answer = shard.reports.findLast(({ type }) => type === "answer");
   if (answer?.type !== "answer") throw new Error("the shard has not answered");
-  return answer.data as T;
+  return JSON.parse(answer.json) as T;
 }
 
+const ALL = {
+  what: "connections",
+  order: "cid",
+  count: 10,
+  clientId: 0,
+  user: "",
+  account: "",
+  subject: "",
+} as const;
+
 function openConnections(shard: ShardHarness): readonly ConnectionRecord[] {
-  return ask<ConnectionPage>(shard, {
-    what: "connections",
-    order: "cid",
-    count: 10,
-    clientId: 0,
-    user: "",
-    account: "",
-    subject: "",
-    subscriptions: true,
-  }).connections;
+  return ask<ConnectionPage>(shard, { ...ALL, subscriptions: true }).connections;
 }
 
 function closedConnections({ reports }: ShardHarness): ConnectionRecord[] {
@@ -166,4 +173,21 @@ test("answers are due by their reply subject until they come", () => {
   responder.send(pub(subject, "!"));
   shard.settle();
   expect(ask<ResponseRecord[]>(shard, { what: "responses", account: "EXP" })).toEqual([]);
+});
+
+test("a page of connections holds the first in its order, of equals those with the lowest ids", () => {
+  const shard = new ShardHarness(1);
+  const sockets = Array.from({ length: 4 }, () => shard.open());
+  for (const socket of sockets) socket.send('CONNECT {"verbose":false}\r\n');
+  sockets[2]!.send(pub("a", "b"));
+  shard.settle();
+  const ids = openConnections(shard).map(({ clientId }) => clientId);
+  const first = (order: ConnectionOrder, count: number) =>
+    ask<ConnectionPage>(shard, { ...ALL, order, count, subscriptions: false })
+      .connections.map(({ clientId }) => ids.indexOf(clientId))
+      .sort();
+  expect(first("cid", 2)).toEqual([0, 1]);
+  expect(first("msgs_from", 1)).toEqual([2]);
+  expect(first("msgs_from", 3)).toEqual([0, 1, 2]);
+  expect(first("bytes_to", 2)).toEqual([0, 1]);
 });

@@ -1,9 +1,9 @@
 /** A shard's connections and subscriptions as monitoring shows them. Cold. */
 import { type CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
-import { byteStringOf, byteStringOfText } from "../subject/byte_string.ts";
+import { byteStringOf, byteStringOfText, textOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { isLiteralText, subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
-import { NO_COUNTERS, withTraffic } from "./account_counters.ts";
+import { NO_COUNTERS } from "./account_counters.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import { tlsRecord } from "./peer_identity.ts";
 import type { Shard } from "./shard.ts";
@@ -20,25 +20,21 @@ import type {
 } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 
-const decoder = new TextDecoder();
-
 /** The open connections that a query wants. Only the keys of the others are looked at. */
 export function connectionPage(shard: Shard, pick: ConnectionPick): ConnectionPage {
-  const open = openConnections(shard).filter(
-    ({ account }) => pick.account === "" || account.name === pick.account,
+  const wanted: Connection[] = [];
+  let openCount = 0;
+  for (const connection of openConnections(shard)) {
+    if (pick.account !== "" && connection.account.name !== pick.account) continue;
+    openCount++;
+    if (pick.clientId !== 0 && connection.clientId !== pick.clientId) continue;
+    if (pick.user !== "" && connection.user !== pick.user) continue;
+    if (pick.subject === "" || hasSubject(shard, connection, pick.subject)) wanted.push(connection);
+  }
+  const connections = firstInOrder(shard, wanted, pick).map((connection) =>
+    connectionRecord(shard, connection, pick.subscriptions),
   );
-  const wanted = open.filter(
-    (connection) =>
-      (pick.clientId === 0 || connection.clientId === pick.clientId) &&
-      (pick.user === "" || connection.user === pick.user) &&
-      (pick.subject === "" || hasSubject(shard, connection, pick.subject)),
-  );
-  return {
-    connections: firstInOrder(shard, wanted, pick).map((connection) =>
-      connectionRecord(shard, connection, pick.subscriptions),
-    ),
-    openCount: open.length,
-  };
+  return { connections, openCount };
 }
 
 function openConnections({ connections }: Shard): Connection[] {
@@ -75,20 +71,19 @@ export function accountCounters(
   shard: Shard,
   gone: ReadonlyMap<string, AccountCounters>,
 ): Record<string, AccountCounters> {
-  const all = new Map(gone);
+  const all = new Map(Array.from(gone, ([name, counters]) => [name, { ...counters }]));
+  const sumOf = (name: string) => all.getOrInsertComputed(name, () => ({ ...NO_COUNTERS }));
   for (const connection of openConnections(shard)) {
-    const { name } = connection.account;
-    const before = all.get(name) ?? NO_COUNTERS;
-    const { connections, subscriptions } = before;
-    all.set(name, {
-      ...withTraffic(before, shard.countersOf(connection)),
-      connections: connections + 1,
-      subscriptions: subscriptions + connection.subscriptionCount,
-    });
+    const sum = sumOf(connection.account.name);
+    const [inMessages, inBytes, outMessages, outBytes] = shard.countersOf(connection);
+    sum.connections++;
+    sum.subscriptions += connection.subscriptionCount;
+    sum.inMessages += inMessages;
+    sum.inBytes += inBytes;
+    sum.outMessages += outMessages;
+    sum.outBytes += outBytes;
   }
-  for (const { name, tally } of shard.accounts.all()) {
-    all.set(name, { ...(all.get(name) ?? NO_COUNTERS), ...tally });
-  }
+  for (const { name, tally } of shard.accounts.all()) Object.assign(sumOf(name), tally);
   return Object.fromEntries(all);
 }
 
@@ -99,21 +94,23 @@ function hasSubject(shard: Shard, connection: Connection, subject: string): bool
   return false;
 }
 
-function firstInOrder(shard: Shard, all: Connection[], { order, count }: ConnectionPick): Connection[] {
+/** The `count` that come first, in no order; of those with the same key, the lowest ids. */
+function firstInOrder(
+  shard: Shard,
+  all: Connection[],
+  { order, count }: Pick<ConnectionPick, "order" | "count">,
+): Connection[] {
   if (all.length <= count) return all;
-  const keys = Float64Array.from(all, (connection) => ascendingKey(shard, connection, order));
+  const keys = new Float64Array(all.length);
+  for (let place = 0; place < keys.length; place++) keys[place] = ascendingKey(shard, all[place]!, order);
   const last = keys.toSorted()[count - 1] ?? Number.NEGATIVE_INFINITY;
-  return all
-    .map((connection, place) => ({ connection, key: keys[place]! }))
-    .filter(({ key }) => key <= last)
-    .sort((a, b) => a.key - b.key || a.connection.clientId - b.connection.clientId)
-    .slice(0, count)
-    .map(({ connection }) => connection);
+  const first = all.filter((_, place) => keys[place]! < last);
+  const ties = all.filter((_, place) => keys[place]! === last);
+  return first.concat(firstInOrder(shard, ties, { order: "cid", count: count - first.length }));
 }
 
 /** A number that is smaller the earlier the connection comes. */
 function ascendingKey(shard: Shard, connection: Connection, order: ConnectionOrder): number {
-  const [inMessages, inBytes, outMessages, outBytes] = shard.countersOf(connection);
   switch (order) {
     case "cid":
       return connection.clientId;
@@ -121,14 +118,14 @@ function ascendingKey(shard: Shard, connection: Connection, order: ConnectionOrd
       return -connection.subscriptionCount;
     case "pending":
       return -shard.outbound.pendingBytes(connection);
-    case "msgs_to":
-      return -outMessages;
     case "msgs_from":
-      return -inMessages;
-    case "bytes_to":
-      return -outBytes;
+      return -shard.countersOf(connection)[0];
     case "bytes_from":
-      return -inBytes;
+      return -shard.countersOf(connection)[1];
+    case "msgs_to":
+      return -shard.countersOf(connection)[2];
+    case "bytes_to":
+      return -shard.countersOf(connection)[3];
     case "last":
       return -connection.lastActivityMs;
     case "idle":
@@ -177,7 +174,7 @@ export function connectionRecord(
     isWebSocket: connection.webSocket !== null,
     tls: tlsRecord(connection),
     subscriptions: withSubscriptions
-      ? [...recordsOf(shard, connection)].map((record) => subscriptionSnapshot(shard, connection, record))
+      ? recordsOf(shard, connection).map((record) => subscriptionSnapshot(shard, connection, record))
       : null,
   };
 }
@@ -225,20 +222,22 @@ export function subscriberCount(
       const group = shard.table.queueOf(record);
       const name = group === 0 ? "" : byteStringOf(shard.index.queueNameOf(group - 1));
       if (wanted !== null && name !== wanted) continue;
-      const own = byteStringOf(shard.index.subjectOf(shard.table.entryOf(record)));
+      const own = shard.index.byteStringOf(shard.table.entryOf(record));
       if (isLiteral ? isSubset(pattern, own) : isSubset(own, pattern)) count++;
     }
   }
   return count;
 }
 
-function* recordsOf({ table }: Shard, connection: Connection): Iterable<number> {
+function recordsOf({ table }: Shard, connection: Connection): number[] {
+  const records: number[] = [];
   let record = connection.firstSubscription;
-  for (; record !== NO_SUBSCRIPTION; record = table.nextOfConnection(record)) yield record;
+  for (; record !== NO_SUBSCRIPTION; record = table.nextOfConnection(record)) records.push(record);
+  return records;
 }
 
 function subjectOf({ index, table }: Shard, record: number): string {
-  return decoder.decode(index.subjectOf(table.entryOf(record)));
+  return textOf(index.byteStringOf(table.entryOf(record)));
 }
 
 function subscriptionSnapshot(shard: Shard, connection: Connection, record: number): SubscriptionSnapshot {
@@ -250,8 +249,8 @@ function subscriptionSnapshot(shard: Shard, connection: Connection, record: numb
     accountNameTag: definition.nameTag ?? "",
     clientId: connection.clientId,
     subject: subjectOf(shard, record),
-    queue: queue === 0 ? "" : decoder.decode(index.queueNameOf(queue - 1)),
-    sid: decoder.decode(table.sidOf(record)),
+    queue: queue === 0 ? "" : textOf(byteStringOf(index.queueNameOf(queue - 1))),
+    sid: textOf(byteStringOf(table.sidOf(record))),
     delivered: table.deliveredOf(record),
     max: table.maxOf(record),
   };

@@ -8,6 +8,8 @@ import { Buffer } from "node:buffer";
 /** A method of buffers that takes any bytes: a third of the time that making a buffer of them first takes (36 of 117 ns). */
 const { latin1Slice } = Buffer.prototype;
 
+const HAS_OTHER_THAN_ASCII = /[\x80-\xff]/;
+
 /** The byte string of `bytes[start, end)`; copies. */
 export function byteStringOf(bytes: Uint8Array, start = 0, end = bytes.length): string {
   return latin1Slice.call(bytes, start, end);
@@ -27,5 +29,7 @@ export function byteStringOfText(text: string): string {
 
 /** The text of a byte string, for messages; what is no UTF-8 shows as U+FFFD. */
 export function textOf(byteString: string): string {
-  return Buffer.from(byteString, "latin1").toString("utf8");
+  return HAS_OTHER_THAN_ASCII.test(byteString)
+    ? Buffer.from(byteString, "latin1").toString("utf8")
+    : byteString;
 }
