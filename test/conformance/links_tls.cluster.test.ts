@@ -119,12 +119,12 @@ for (const kind of ["route", "gateway"] as const) {
         () => "the connection stayed",
       );
       expect(seen.text).toBe("");
+      // Of nats-server's two timers the one that is late may say nothing.
       await server.waitForLog(
         new RegExp(
-          `TLS ${kind} handshake error: read tcp 127\\.0\\.0\\.1:${port}->127\\.0\\.0\\.1:\\d+: i/o timeout`,
+          `TLS handshake timeout|TLS ${kind} handshake error: read tcp 127\\.0\\.0\\.1:${port}->127\\.0\\.0\\.1:\\d+: i/o timeout`,
         ),
       );
-      await server.waitForLog(/TLS handshake timeout/);
       await server.stop();
     });
 
