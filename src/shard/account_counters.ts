@@ -1,5 +1,9 @@
 /** Counters of an account: how they begin, and how they grow. */
+import type { LinkTraffic } from "./link_records.ts";
 import type { AccountCounters } from "./shard_options.ts";
+
+/** Messages and bytes in, messages and bytes out. */
+type Traffic = readonly [number, number, number, number];
 
 export const NO_COUNTERS: AccountCounters = {
   connections: 0,
@@ -14,15 +18,19 @@ export const NO_COUNTERS: AccountCounters = {
 };
 
 /** Counters with the messages of a connection added. */
-export function withTraffic(
-  counters: AccountCounters,
-  [inMessages, inBytes, outMessages, outBytes]: readonly [number, number, number, number],
-): AccountCounters {
-  return {
-    ...counters,
-    inMessages: counters.inMessages + inMessages,
-    inBytes: counters.inBytes + inBytes,
-    outMessages: counters.outMessages + outMessages,
-    outBytes: counters.outBytes + outBytes,
-  };
+export function withTraffic<Counters extends LinkTraffic>(counters: Counters, traffic: Traffic): Counters {
+  const sum = { ...counters };
+  addTraffic(sum, traffic);
+  return sum;
+}
+
+/** The same in place. */
+export function addTraffic(
+  sum: { -readonly [Name in keyof LinkTraffic]: number },
+  [inMessages, inBytes, outMessages, outBytes]: Traffic,
+): void {
+  sum.inMessages += inMessages;
+  sum.inBytes += inBytes;
+  sum.outMessages += outMessages;
+  sum.outBytes += outBytes;
 }

@@ -3,7 +3,7 @@ import { type CloseReason, closeReasonEntry } from "../protocol/close_reason.ts"
 import { byteStringOf, byteStringOfText, textOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { isLiteralText, subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
-import { NO_COUNTERS } from "./account_counters.ts";
+import { addTraffic, NO_COUNTERS } from "./account_counters.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import { tlsRecord } from "./peer_identity.ts";
 import type { Shard } from "./shard.ts";
@@ -75,13 +75,9 @@ export function accountCounters(
   const sumOf = (name: string) => all.getOrInsertComputed(name, () => ({ ...NO_COUNTERS }));
   for (const connection of openConnections(shard)) {
     const sum = sumOf(connection.account.name);
-    const [inMessages, inBytes, outMessages, outBytes] = shard.countersOf(connection);
     sum.connections++;
     sum.subscriptions += connection.subscriptionCount;
-    sum.inMessages += inMessages;
-    sum.inBytes += inBytes;
-    sum.outMessages += outMessages;
-    sum.outBytes += outBytes;
+    addTraffic(sum, shard.countersOf(connection));
   }
   for (const { name, tally } of shard.accounts.all()) Object.assign(sumOf(name), tally);
   return Object.fromEntries(all);

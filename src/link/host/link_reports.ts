@@ -1,6 +1,7 @@
 /** What monitoring shows of the links of this shard: what their protocols know, and what their connections count. Cold. */
 
 import { CloseReason } from "../../protocol/close_reason.ts";
+import { withTraffic } from "../../shard/account_counters.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import type {
   GatewayRecord,
@@ -205,16 +206,4 @@ export class LinkReports {
       return { account, ...names, sid: `${kind} ${account} ${names.subject}${group}` };
     });
   }
-}
-
-function withTraffic(
-  traffic: LinkTraffic,
-  [inMessages, inBytes, outMessages, outBytes]: readonly [number, number, number, number],
-): LinkTraffic {
-  return {
-    inMessages: traffic.inMessages + inMessages,
-    inBytes: traffic.inBytes + inBytes,
-    outMessages: traffic.outMessages + outMessages,
-    outBytes: traffic.outBytes + outBytes,
-  };
 }
