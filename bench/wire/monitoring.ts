@@ -4,6 +4,7 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { spreadOf } from "./figures.ts";
 import { type LoadResult, runLoad } from "./load_process.ts";
 import { cpuBetween, type Usage } from "./process_usage.ts";
 import { buildLoad } from "./programs.ts";
@@ -172,10 +173,9 @@ function rest(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Of at least one value. */
 function median(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return spreadOf(values)!.median;
 }
 
 /** `alone → polled (difference)` of one figure. */

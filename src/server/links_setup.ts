@@ -6,6 +6,7 @@ import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { LinksBlock, LinksSetup, LinkTlsBlocks } from "../shard/links_setup.ts";
 import type { Ports } from "./fleet.ts";
 import { NATS_VERSION } from "./version.ts";
+import { webSocketPingIntervalMs } from "./websocket_settings.ts";
 
 export interface LinksIdentity {
   readonly id: string;
@@ -31,7 +32,7 @@ export function linksSetup(
     maxPayloadBytes: options.maxPayloadBytes,
     maxControlLineBytes: options.maxControlLineBytes,
     pingIntervalMs: options.pingIntervalMs,
-    webSocketPingIntervalMs: options.websocket.pingIntervalMs || options.pingIntervalMs,
+    webSocketPingIntervalMs: webSocketPingIntervalMs(options),
     pingsOutMax: options.maxPingsOut,
     supportsHeaders: !options.noHeaderSupport,
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,

@@ -22,7 +22,7 @@ export function webSocketSettings(
     tls: tlsContext && { context: tlsContext, pinnedCerts: websocket.tls?.pinnedCerts ?? [] },
     handshakeTimeoutMs: websocket.handshakeTimeoutMs,
     takesLeafs: options.leafnodes.port !== 0,
-    pingIntervalMs: websocket.pingIntervalMs || options.pingIntervalMs,
+    pingIntervalMs: webSocketPingIntervalMs(options),
     loginTimeoutMs: websocket.authorization?.timeoutMs || loginTimeoutMs,
     info: {
       host: websocket.host,
@@ -41,6 +41,11 @@ export function hasWebSocket({ websocket }: Options): boolean {
 /** As URLs of the port begin. With both `tls` and `no_tls` there is TLS. */
 export function webSocketScheme({ websocket }: Options): "ws" | "wss" {
   return websocket.tls === undefined ? "ws" : "wss";
+}
+
+/** Of clients and of leaf nodes. */
+export function webSocketPingIntervalMs({ websocket, pingIntervalMs }: Options): number {
+  return websocket.pingIntervalMs || pingIntervalMs;
 }
 
 function upgradeRules({ websocket }: Options): UpgradeRules {
