@@ -1,6 +1,7 @@
 import { unlinkSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { hostPortText } from "../runtime/posix/socket_address.ts";
 
 /** One listening socket, as it is bound: port 0 or -1 of the config is known by now. */
 export interface Listener {
@@ -36,13 +37,9 @@ export function portsOf(listeners: Listeners, addresses: readonly string[] = int
     if (listener === undefined) continue;
     const isEveryAddress = listener.host === "0.0.0.0" || listener.host === "::";
     const hosts = isEveryAddress ? addresses : [listener.host];
-    ports[name] = hosts.map((host) => `${listener.scheme}://${hostAndPort(host, listener.port)}`);
+    ports[name] = hosts.map((host) => `${listener.scheme}://${hostPortText(host, listener.port)}`);
   }
   return ports;
-}
-
-function hostAndPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function interfaceAddresses(): string[] {

@@ -6,6 +6,7 @@ import type { ClientListenerKind } from "../fabric/listeners.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
 import type { CookieNames } from "../protocol/websocket/upgrade.ts";
+import { hostText } from "../runtime/posix/socket_address.ts";
 import type { TlsSession } from "../runtime/tls.ts";
 import type { ShardAccount } from "./accounts.ts";
 import type { PendingQueue } from "./pending_queue.ts";
@@ -223,6 +224,6 @@ export class Connection {
     const address = `${this.ip}:${this.port}`;
     const { forwardedFor } = this.webSocket ?? { forwardedFor: "" };
     if (forwardedFor === "") return address;
-    return `${forwardedFor.includes(":") ? `[${forwardedFor}]` : forwardedFor}/${address}`;
+    return `${hostText(forwardedFor)}/${address}`;
   }
 }

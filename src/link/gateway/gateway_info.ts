@@ -1,3 +1,4 @@
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { EMPTY_LINK_INFO, infoLine } from "../core/link_info.ts";
 import type { GatewaySettings } from "./gateway_settings.ts";
 
@@ -14,7 +15,7 @@ export const GATEWAY_COMMAND = {
 
 /** `host:port` as others are told it. */
 export function ownGatewayUrl({ host, port }: GatewaySettings): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return hostPortText(host, port);
 }
 
 /** Who this server is, and where the gateways of its cluster are. */

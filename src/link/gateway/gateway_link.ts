@@ -1,4 +1,5 @@
 import { type CloseReason, closeReasonEntry, CloseReason as Reason } from "../../protocol/close_reason.ts";
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
 import type {
@@ -197,8 +198,7 @@ export abstract class GatewayLink implements LinkPeer, Link {
 
   protected log(level: LinkLogLevel, text: string): void {
     const { remoteIp, remotePort, id } = this.connection;
-    const ip = remoteIp.includes(":") ? `[${remoteIp}]` : remoteIp;
-    this.#host.hooks.log(level, `${ip}:${remotePort} - gid:${id} - ${text}`);
+    this.#host.hooks.log(level, `${hostPortText(remoteIp, remotePort)} - gid:${id} - ${text}`);
   }
 
   /** Tells the peer and the log the same. */

@@ -6,6 +6,7 @@ import { authorizationTimeoutMs, type LinkAuthorization } from "../../config/aut
 import { splitHostPort } from "../../config/readers.ts";
 import type { TlsOptions } from "../../config/tls.ts";
 import { READ_BYTES, RECEIVE_BYTES, SCRATCH_BYTES } from "../../memory/map.ts";
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { LinksSetup } from "../../shard/links_setup.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkTls } from "../core/link.ts";
@@ -198,7 +199,7 @@ function addressOf(advertised: string, port: number): { host: string; port: numb
 }
 
 function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return hostPortText(host, port);
 }
 
 function linkTls(tls: TlsOptions | undefined, context: string): LinkTls | null {

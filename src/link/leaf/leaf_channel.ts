@@ -1,4 +1,5 @@
 import { type CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
+import { hostPortText, hostText } from "../../runtime/posix/socket_address.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkLog, LinkLogLevel } from "../core/link.ts";
 import { errorLine, type LinkFault } from "../core/link_fault.ts";
@@ -26,7 +27,7 @@ export class LeafChannel {
     this.#log = log;
     const { remoteIp, remotePort, id } = connection;
     const origin = forwardedFor === "" ? "" : `${hostText(forwardedFor)}/`;
-    this.#label = `${origin}${hostText(remoteIp)}:${remotePort} - lid${isWebSocket ? "_ws" : ""}:${id}`;
+    this.#label = `${origin}${hostPortText(remoteIp, remotePort)} - lid${isWebSocket ? "_ws" : ""}:${id}`;
   }
 
   say(level: LinkLogLevel, text: string): void {
@@ -70,8 +71,4 @@ export class LeafChannel {
     const remote = this.serverName === "" ? "" : ` - Remote: ${textOf(this.serverName)}`;
     this.say("info", `Leafnode connection closed: ${closeReasonEntry(reason).text}${remote}`);
   }
-}
-
-function hostText(ip: string): string {
-  return ip.includes(":") ? `[${ip}]` : ip;
 }

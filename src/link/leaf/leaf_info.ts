@@ -1,4 +1,5 @@
 import type { SubjectPermission } from "../../config/permissions.ts";
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import { EMPTY_LINK_INFO, type LinkInfo, type LinkPermission } from "../core/link_info.ts";
 import type { LeafContext } from "./leaf_context.ts";
@@ -23,17 +24,13 @@ export function leafInfo({ options, clusterName, leafUrls, webSocketUrls }: Leaf
     tlsRequired: options.tls !== null,
     tlsVerify: options.tls?.verifies ?? false,
     maxPayloadBytes: options.payloadBytesMax,
-    ip: hostPort(options.host, options.port),
+    ip: hostPortText(options.host, options.port),
     cluster: clusterName(),
     webSocketConnectUrls: webSocketUrls(),
     jetStreamApiLevel: JETSTREAM_API_LEVEL,
     infoOnConnect: true,
     leafNodeUrls: leafUrls(),
   };
-}
-
-export function hostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 export function toLinkPermission(permission: SubjectPermission | undefined): LinkPermission | null {

@@ -4,9 +4,9 @@
  */
 import { goQuoteText } from "../../auth/identity.ts";
 import type { LeafRemoteOptions } from "../../config/leafnodes.ts";
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { DialTarget, LinkConnection, LinkDialer, LinkPeer } from "../core/link.ts";
 import type { LeafContext } from "./leaf_context.ts";
-import { hostPort } from "./leaf_info.ts";
 import type { RemoteUrl } from "./remote_url.ts";
 import { RemoteUrls } from "./remote_urls.ts";
 import { type RemoteSide, SolicitedLeaf } from "./solicited_leaf.ts";
@@ -96,7 +96,7 @@ export class LeafRemote implements RemoteSide {
     const url = this.urls.next();
     this.#context.log(
       "debug",
-      `Trying to connect as leafnode to remote server on ${goQuoteText(hostPort(url.host, url.port))}`,
+      `Trying to connect as leafnode to remote server on ${goQuoteText(hostPortText(url.host, url.port))}`,
     );
     this.#dialer.dial(
       this.#targetOf(url),
@@ -123,7 +123,7 @@ export class LeafRemote implements RemoteSide {
   #fail({ host, port }: RemoteUrl, reason: string): void {
     this.#attempts++;
     const { reconnectIntervalMs } = this.#context.options;
-    const where = goQuoteText(hostPort(host, port));
+    const where = goQuoteText(hostPortText(host, port));
     this.#context.log(
       this.#isReported() ? "error" : "debug",
       `Error trying to connect as leafnode to remote server ${where} (attempt ${this.#attempts}): ${reason}`,

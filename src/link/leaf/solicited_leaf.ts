@@ -5,6 +5,7 @@
 import { goQuoteText } from "../../auth/identity.ts";
 import type { LeafRemoteOptions } from "../../config/leafnodes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkPeer } from "../core/link.ts";
 import type { LinkFault } from "../core/link_fault.ts";
@@ -21,7 +22,7 @@ import { EarlyOperations } from "./early_operations.ts";
 import { LeafChannel } from "./leaf_channel.ts";
 import { compressModeFor, findHubFault, mayCompress } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
-import { fromLinkPermission, hostPort } from "./leaf_info.ts";
+import { fromLinkPermission } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { type LeafGrants, spokeGrants } from "./leaf_permissions.ts";
 import { announceJetStream, deniesOf, leastOf } from "./leaf_terms.ts";
@@ -170,7 +171,7 @@ export class SolicitedLeaf implements LinkPeer {
     const { options, urls } = this.#remote;
     const { host, port, path } = urls.current;
     const asked = {
-      host: hostPort(host, port),
+      host: hostPortText(host, port),
       path,
       wantsCompression: options.webSocketCompression,
       wantsNoMasking: options.webSocketNoMasking,

@@ -54,3 +54,11 @@ export function cut(text, length) {
   const characters = [...text];
   return characters.length <= length ? text : `${characters.slice(0, length - 1).join("")}…`;
 }
+
+/**
+ * @param {string} ip
+ * @param {number} port
+ */
+export function hostPort(ip, port) {
+  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+}

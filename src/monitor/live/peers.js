@@ -1,5 +1,5 @@
 /** The servers that this one is connected to, as the reports list their connections. */
-import { rate } from "./format.js";
+import { hostPort, rate } from "./format.js";
 
 /** @typedef {import("../live_data.ts").LiveData} LiveData */
 /** @typedef {import("./rates.js").Rates} Rates */
@@ -70,10 +70,9 @@ export function linksOf({ routez, gatewayz, leafz }) {
  */
 function linkOf(report, own) {
   const { rtt, subscriptions, in_msgs, out_msgs, in_bytes, out_bytes } = report;
-  const ip = report.ip.includes(":") ? `[${report.ip}]` : report.ip;
   return {
     ...own,
-    address: `${ip}:${report.port}`,
+    address: hostPort(report.ip, report.port),
     rtt,
     subscriptions,
     in_msgs,

@@ -1,5 +1,5 @@
 /** The rows of the page's tables, as texts. */
-import { byteRate, cut, exact, rate, short, shortBytes } from "./format.js";
+import { byteRate, cut, exact, hostPort, rate, short, shortBytes } from "./format.js";
 
 /** @typedef {import("../live_data.ts").LiveData} LiveData */
 /** @typedef {import("./rates.js").Rates} Rates */
@@ -160,12 +160,4 @@ function traffic(rates, direction) {
   return direction === "in"
     ? `${rate(rates.inMessages)}, ${byteRate(rates.inBytes)}`
     : `${rate(rates.outMessages)}, ${byteRate(rates.outBytes)}`;
-}
-
-/**
- * @param {string} ip
- * @param {number} port
- */
-function hostPort(ip, port) {
-  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }

@@ -39,7 +39,12 @@ export function isIpAddress(text: string): boolean {
 
 /** As Go's `net.JoinHostPort` prints it: brackets around an IPv6 address. */
 export function hostPortText(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return `${hostText(host)}:${port}`;
+}
+
+/** A host as it stands before a port: an IPv6 address in brackets. */
+export function hostText(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** Both ends of a connection, as Go's errors name them. */
