@@ -18,7 +18,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 export type ExecutableRuntime = "bun" | "deno";
 
 const ENTRY = "src/cli/executable.ts";
-const WORKERS = ["workers/shard.ts", "workers/links.ts", "workers/acceptor.ts"];
+const WORKERS = ["workers/shard.ts", "workers/logins.ts", "workers/acceptor.ts"];
 const ENGINE = "src/engine/engine.wasm";
 
 /** What an executable on Deno may do: all that `bin/nats-server` permits, and processes for `--signal` and `demo`. */

@@ -22,6 +22,7 @@ const ROOMS = [
   "fabric",
   "auth",
   "account",
+  "logins",
   "shard",
   "link",
   "workers",

@@ -107,7 +107,7 @@ async function serve(start: ShardStart): Promise<void> {
     webSocket,
     wake,
     report,
-    ask: (question) => start.links.postMessage(question),
+    ask: (question) => start.logins.postMessage(question),
     collectGarbage: () => runtime.collectGarbage(),
     collectRecentGarbage: () => runtime.collectRecentGarbage(),
     residentBytes: () => runtime.residentBytes(),

@@ -5,7 +5,7 @@ import { type CredentialChecks, UserTable } from "./user_login.ts";
 
 /**
  * The judge of a shard: for logins that need no more than comparing texts. It loads nothing that verifies signatures
- * or hashes; these cost from 0.1 ms to some hundred and are for the links thread.
+ * or hashes; these cost from 0.1 ms to some hundred and are for the logins thread.
  */
 export class InlineJudge {
   readonly #rules: LoginRules;

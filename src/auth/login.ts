@@ -5,7 +5,7 @@ import type { ConnectOptions } from "../protocol/connect_options.ts";
 
 /**
  * What a client shows to be let in, and what comes of it. All plain data: it crosses threads, since signatures and
- * bcrypt are checked on the links thread. Texts are empty where there is nothing to say.
+ * bcrypt are checked on the logins thread. Texts are empty where there is nothing to say.
  */
 
 /** The fields of CONNECT that decide, or that an auth callout service is told. */

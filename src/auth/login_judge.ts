@@ -11,7 +11,7 @@ import { checkProxy } from "./proxy.ts";
 import { type CredentialChecks, UserTable } from "./user_login.ts";
 import { loginOf, protectCallout, refusalOf } from "./verdict.ts";
 
-/** What the judge of the links thread needs besides the rules. */
+/** What the judge of the logins thread needs besides the rules. */
 export interface JudgeTools extends CredentialChecks {
   /** Unix milliseconds. */
   readonly nowMs: () => number;

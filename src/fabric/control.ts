@@ -1,4 +1,4 @@
-/** Control records: what main, the links thread and the acceptor tell a node, as JSON in the rings that carry messages. */
+/** Control records: what main, the logins thread and the acceptor tell a node, as JSON in the rings that carry messages. */
 import { assert } from "../base/assert.ts";
 import type { Engine } from "../engine/engine.ts";
 import {

@@ -36,8 +36,8 @@ const payloadOf = ({ content: { bytes, headerBytes } }: InternalMessage) =>
 
 describe("publish()", () => {
   test("reaches another node's subscriptions, with reply and headers", async () => {
-    const { main, links, stop } = twoClients();
-    const inbox = collect(links, "a.*");
+    const { main, logins, stop } = twoClients();
+    const inbox = collect(logins, "a.*");
     expect(main.publish(ACCOUNT, "a.b", encoder.encode("hi"), "reply.to")).toBe(1);
     const plain = await inbox.next();
     expect([plain.account, plain.subject, plain.reply, payloadOf(plain)]).toEqual([
@@ -58,8 +58,8 @@ describe("publish()", () => {
   });
 
   test("hands large payloads over whole", async () => {
-    const { main, links, stop } = twoClients();
-    const inbox = collect(links, "large");
+    const { main, logins, stop } = twoClients();
+    const inbox = collect(logins, "large");
     const payload = new Uint8Array(1 << 20).map((_, i) => i % 251);
     main.publish(ACCOUNT, "large", payload);
     const { content } = await inbox.next();
@@ -68,21 +68,25 @@ describe("publish()", () => {
   });
 
   test("reaches neither itself nor other accounts, nor what was unsubscribed", async () => {
-    const { main, links, stop } = twoClients();
+    const { main, logins, stop } = twoClients();
     const own = collect(main, ">");
-    const gone = collect(links, "a");
+    const gone = collect(logins, "a");
     gone.unsubscribe();
     expect(main.publish(ACCOUNT, "a", new Uint8Array(0))).toBe(0);
-    collect(links, "a");
+    collect(logins, "a");
     expect(main.publish(ACCOUNT + 1, "a", new Uint8Array(0))).toBe(0);
     expect(own.messages).toEqual([]);
     await stop();
   });
 
   test("serves each queue group once", async () => {
-    const { main, links, stop } = twoClients();
-    const members = [collect(links, "job", "q"), collect(links, "job", "q"), collect(links, "job", "other")];
-    const last = collect(links, "done");
+    const { main, logins, stop } = twoClients();
+    const members = [
+      collect(logins, "job", "q"),
+      collect(logins, "job", "q"),
+      collect(logins, "job", "other"),
+    ];
+    const last = collect(logins, "done");
     for (let i = 0; i < 20; i++) expect(main.publish(ACCOUNT, "job", new Uint8Array(0))).toBe(2);
     main.publish(ACCOUNT, "done", new Uint8Array(0));
     await last.next();
@@ -123,13 +127,13 @@ describe("publish()", () => {
   });
 
   test("reaches who imports the message", async () => {
-    const { main, links, stop } = twoClients({
+    const { main, logins, stop } = twoClients({
       nodeOfReply: () => -1,
       legsOf: (account, subject) =>
         account === ACCOUNT ? [{ account: IMPORTER, subject: bytesOf(`mine.${subject}`) }] : [],
     });
     expect(main.hasInterest(ACCOUNT, "event")).toBe(false);
-    links.subscribe(IMPORTER, "mine.*", "", () => {});
+    logins.subscribe(IMPORTER, "mine.*", "", () => {});
     expect(main.hasInterest(ACCOUNT, "event")).toBe(true);
     expect(main.publish(ACCOUNT, "event", new Uint8Array(0))).toBe(1);
     await stop();
@@ -137,10 +141,10 @@ describe("publish()", () => {
 });
 
 test("hasInterest() leaves the client's own subscriptions out", async () => {
-  const { main, links, stop } = twoClients();
+  const { main, logins, stop } = twoClients();
   collect(main, "a");
   expect(main.hasInterest(ACCOUNT, "a")).toBe(false);
-  collect(links, "*", "q");
+  collect(logins, "*", "q");
   expect(main.hasInterest(ACCOUNT, "a")).toBe(true);
   await stop();
 });
@@ -170,8 +174,8 @@ describe("where clients have filled the index", () => {
   }
 
   test("what was subscribed before goes on, and there is room again once something goes", async () => {
-    const { main, links, index, stop, errors } = twoClients(undefined, REGION_PAGES_MIN * PAGE_BYTES);
-    const before = collect(links, "before");
+    const { main, logins, index, stop, errors } = twoClients(undefined, REGION_PAGES_MIN * PAGE_BYTES);
+    const before = collect(logins, "before");
     const added: number[] = [];
     for (let i = 0; added.at(-1) !== INDEX_FULL; i++) {
       const bytes = encoder.encode(`${SUBJECT}.${i}`);
@@ -180,7 +184,7 @@ describe("where clients have filled the index", () => {
     main.publish(ACCOUNT, "before", encoder.encode("hi"));
     expect(payloadOf(await before.next())).toBe("hi");
     for (const entry of added.slice(0, -1)) index.removePlain(NODE_SHARD_FIRST, entry);
-    const after = collect(links, SUBJECT);
+    const after = collect(logins, SUBJECT);
     main.publish(ACCOUNT, SUBJECT, encoder.encode("again"));
     expect(payloadOf(await after.next())).toBe("again");
     expect(errors).toEqual([]);
@@ -190,14 +194,14 @@ describe("where clients have filled the index", () => {
 
 describe("run()", () => {
   test("leaves the thread time for others, however much comes", async () => {
-    const { main, links, stop } = twoClients();
+    const { main, logins, stop } = twoClients();
     let count = 0;
     main.subscribe(ACCOUNT, "again", "", () => {
       count++;
-      links.publish(ACCOUNT, "again", encoder.encode("and again"));
+      logins.publish(ACCOUNT, "again", encoder.encode("and again"));
       for (const endMs = performance.now() + HANDLER_MS; performance.now() < endMs; );
     });
-    links.publish(ACCOUNT, "again", encoder.encode("once"));
+    logins.publish(ACCOUNT, "again", encoder.encode("once"));
     const startMs = performance.now();
     for (let timers = 0; timers < 5; timers++) await new Promise((resolve) => setTimeout(resolve, 1));
     expect(count).toBeGreaterThan(0);

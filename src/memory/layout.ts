@@ -39,7 +39,7 @@ export const CONNECTION_ACCOUNT = 72;
 /** File descriptor, −1 for none; main closes it when a shard dies. */
 export const CONNECTION_FD = 68;
 
-/** Its client id; 0 once it is to close. The links thread reads it before it judges a login. Atomics. */
+/** Its client id; 0 once it is to close. The logins thread reads it before it judges a login. Atomics. */
 export const CONNECTION_CLIENT = 76;
 /** A link that names accounts: address of the table slot of the account its last message named, 0 for none. Engine. */
 export const CONNECTION_LAST_ACCOUNT = 80;

@@ -32,11 +32,11 @@ export const MEMORY_PAGES = 65536;
 const MEMORY_BYTES_USED = 2 ** 31;
 
 /**
- * Threads of a process, by what they do: NODE_LINKS judges logins. Shards come after the others, as many as there are, and
+ * Threads of a process, by what they do: NODE_LOGINS judges logins. Shards come after the others, as many as there are, and
  * behind them the links shard, whose connections are routes, gateways and leaf nodes.
  */
 export const NODE_MAIN = 0;
-export const NODE_LINKS = 1;
+export const NODE_LOGINS = 1;
 export const NODE_ACCEPTOR = 2;
 export const NODE_SHARD_FIRST = 3;
 export const SHARDS_MAX = 16;

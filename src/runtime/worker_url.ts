@@ -5,7 +5,7 @@ const INSIDE_BUN_EXECUTABLE = "file:///$bunfs/root/";
  * Where the code of a kind of thread is: in `workers/` of the repository. An executable (`scripts/executable.ts`) holds
  * these files under their paths in the repository, and one of Deno's modules their own, too.
  */
-export function workerUrl(file: "acceptor.ts" | "links.ts" | "shard.ts"): URL {
+export function workerUrl(file: "acceptor.ts" | "logins.ts" | "shard.ts"): URL {
   const root = import.meta.url.startsWith(INSIDE_BUN_EXECUTABLE) ? "." : "../..";
   return new URL(`${root}/workers/${file}`, import.meta.url);
 }

@@ -1,11 +1,11 @@
-/** Accounts as monitoring shows them: from what shards go by, what the links thread tells, and what shards count. */
+/** Accounts as monitoring shows them: from what shards go by, what the logins thread tells, and what shards count. */
 
 import type { AccountDefinition, ResponseType, ServiceImport, StreamImport } from "../account/definition.ts";
 import type { AccountDescription } from "../account/description.ts";
 import type { Export } from "../account/exports.ts";
 import { patternOf } from "../account/import_subjects.ts";
 import { mappingShares } from "../account/mapping.ts";
-import type { AccountClaimsDetails } from "../link/account_details.ts";
+import type { AccountClaimsDetails } from "../logins/account_details.ts";
 import type {
   AccountClaimsSnapshot,
   AccountDetailSnapshot,

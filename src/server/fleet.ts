@@ -15,10 +15,10 @@ import { type ClientListenerKind, type ListenerKind, servesClients } from "../fa
 import { RecordQueue } from "../fabric/record_queue.ts";
 import { Wake } from "../fabric/wake.ts";
 import { createInterestIndex, type InterestIndex } from "../interest/interest_index.ts";
-import type { AccountDetails } from "../link/account_details.ts";
-import type { ServerSecrets } from "../link/callouts.ts";
-import type { LoginsSettings } from "../link/logins.ts";
-import type { OperatorSetup } from "../link/operator_mode.ts";
+import type { AccountDetails } from "../logins/account_details.ts";
+import type { ServerSecrets } from "../logins/callouts.ts";
+import type { LoginsSettings } from "../logins/logins.ts";
+import type { OperatorSetup } from "../logins/operator_mode.ts";
 import {
   AREA_CLIENTS_EVER,
   AREA_IN_BYTES,
@@ -81,8 +81,8 @@ import type {
 } from "../shard/shard_options.ts";
 
 import { AcceptorThread } from "./acceptor_thread.ts";
-import { LinksThread } from "./links_thread.ts";
 import type { ListenerOptions } from "./listeners.ts";
+import { LoginsThread } from "./logins_thread.ts";
 import { closeHandedOver, closeSockets, resetNode } from "./node_reset.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 import { shardFigures } from "./shard_figures.ts";
@@ -202,7 +202,7 @@ export class Fleet {
   readonly #restarts: RestartPolicy[] = [];
   readonly #restartTimers = new Set<ReturnType<typeof setTimeout>>();
   #acceptor: AcceptorThread | null = null;
-  readonly #links: LinksThread;
+  readonly #logins: LoginsThread;
   #shardOptions: ShardOptions;
   #info: ServerInfo;
   #isListening = false;
@@ -234,7 +234,7 @@ export class Fleet {
     });
     this.#commands = new RecordQueue(this.#engine, this.#shared, wake);
     const { server, serverHash, secrets, operator } = options;
-    this.#links = new LinksThread(
+    this.#logins = new LoginsThread(
       {
         memory,
         engineCode: this.#engineCode,
@@ -307,7 +307,7 @@ export class Fleet {
     return [
       ...this.#shards.map((shard) => nameOf(shard, this.#shared.map.linksNode)),
       ...(this.#acceptor === null ? [] : ["acceptor"]),
-      ...(this.#links.isRunning ? ["links"] : []),
+      ...(this.#logins.isRunning ? ["logins"] : []),
     ];
   }
 
@@ -318,11 +318,11 @@ export class Fleet {
 
   /** Starts the shards; they serve nobody before listen(). */
   async start(logins: LoginsSettings): Promise<void> {
-    const links = this.#links.start(logins);
-    if (this.#options.posix === null) return links;
+    const loginsReady = this.#logins.start(logins);
+    if (this.#options.posix === null) return loginsReady;
     for (let i = 0; i < this.#servingCount; i++) this.#shards.push(this.#startShard(i, []));
     this.#acceptor = new AcceptorThread(this.#shared, this.#engineCode, this.#options.posix, this.#events);
-    await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
+    await Promise.all([loginsReady, ...this.#shards.map(({ ready }) => ready.promise)]);
   }
 
   /** What it listens on, as far as it does yet. */
@@ -400,7 +400,7 @@ export class Fleet {
       isStopped &&
       (await within(STOP_MS_MAX, Promise.all(this.#shards.map(({ disposed }) => disposed.promise))));
     for (const { worker } of this.#shards) worker.terminate();
-    this.#links.stop();
+    this.#logins.stop();
     return isDisposed;
   }
 
@@ -413,14 +413,14 @@ export class Fleet {
   ): Promise<void> {
     this.#shardOptions = options;
     this.#info = info;
-    // First the links thread: what a shard asks by its new rules must not be judged by the old ones.
-    await this.#links.reload(logins, preload);
+    // First the logins thread: what a shard asks by its new rules must not be judged by the old ones.
+    await this.#logins.reload(logins, preload);
     this.#broadcast({ type: "options", options, info });
     this.#setUpLinks();
     await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
   }
 
-  /** Gives every shard options that mean the same to the links thread and to clients. */
+  /** Gives every shard options that mean the same to the logins thread and to clients. */
   refreshOptions(options: ShardOptions): void {
     this.#shardOptions = options;
     this.#broadcast({ type: "options", options, info: this.#info });
@@ -468,14 +468,14 @@ export class Fleet {
     this.#broadcast({ type: "accountFull", clientIds });
   }
 
-  /** An account of operator mode, as the links thread has it. */
+  /** An account of operator mode, as the logins thread has it. */
   describeAccount(name: string): Promise<AccountDetails | undefined> {
-    return this.#links.describe(name, false);
+    return this.#logins.describe(name, false);
   }
 
   /** Sees to it that an account is known that operator mode can find. */
   async loadAccount(name: string): Promise<void> {
-    await this.#links.describe(name, true);
+    await this.#logins.describe(name, true);
   }
 
   /** Asks every shard; its answers in the order of the shards. One that is dead, or dies meanwhile, answers nothing. */
@@ -653,11 +653,11 @@ export class Fleet {
       options: this.#shardOptions,
       spinMs: this.#servingCount < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
       hashSeed: crypto.getRandomValues(new Int32Array(1))[0]!,
-      links: port1,
+      logins: port1,
     };
     Atomics.store(this.#shared.words, nodeWord(node, NODE_STATE), NODE_IS_UP);
     shard.worker.postMessage(start, [port1]);
-    this.#links.connect(node, port2);
+    this.#logins.connect(node, port2);
     return shard;
   }
 

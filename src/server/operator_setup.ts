@@ -5,7 +5,7 @@ import { claimsJson } from "../auth/jwt/encode.ts";
 import { readOperators, resolverOf } from "../auth/operator_files.ts";
 import { compileTrust } from "../auth/operator_trust.ts";
 import type { Options } from "../config/option_table.ts";
-import type { OperatorSetup } from "../link/operator_mode.ts";
+import type { OperatorSetup } from "../logins/operator_mode.ts";
 import { NATS_VERSION } from "./version.ts";
 
 export interface VerifiedOperators {

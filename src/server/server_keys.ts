@@ -1,6 +1,6 @@
 /** The two keys a server has for as long as it runs: one it is known by and signs with, one it seals with. */
 import { curvePublicKey, serverPublicKey } from "../config/nkey_text.ts";
-import type { ServerSecrets } from "../link/callouts.ts";
+import type { ServerSecrets } from "../logins/callouts.ts";
 
 /** Plain data: it crosses threads. */
 export interface ServerKeys {

@@ -1,11 +1,11 @@
-/** What the options of a config mean for a shard, and for the links thread. */
+/** What the options of a config mean for a shard, and for the logins thread. */
 import type { AccountDefinition } from "../account/definition.ts";
 import type { Export } from "../account/exports.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import { authorizationTimeoutMs } from "../config/authorization.ts";
 import type { Options } from "../config/option_table.ts";
-import type { CalloutAccounts } from "../link/callouts.ts";
-import type { LoginsSettings } from "../link/logins.ts";
+import type { CalloutAccounts } from "../logins/callouts.ts";
+import type { LoginsSettings } from "../logins/logins.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import type { ShardOptions, ShardTls } from "../shard/shard_options.ts";
 import type { ServerContexts } from "./tls_contexts.ts";

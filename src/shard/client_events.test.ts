@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { GLOBAL_ACCOUNT_ID, SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
-import { NODE_LINKS, NODE_MAIN } from "../memory/map.ts";
+import { NODE_LOGINS, NODE_MAIN } from "../memory/map.ts";
 import { accountDefinition, ShardHarness } from "./testing/shard_harness.ts";
 
 const TENANT_ID = 3;
@@ -11,7 +11,7 @@ const encoder = new TextEncoder();
 
 function start(...subjects: string[]) {
   const harness = new ShardHarness(1, { accounts: [GLOBAL, SYSTEM, TENANT] });
-  const listen = (subject: string, account = SYSTEM_ACCOUNT_ID, node = NODE_LINKS) => {
+  const listen = (subject: string, account = SYSTEM_ACCOUNT_ID, node = NODE_LOGINS) => {
     const bytes = encoder.encode(subject);
     harness.index.addPlain(node, account, bytes, 0, bytes.length);
   };
@@ -77,7 +77,7 @@ describe("ClientEvents", () => {
     const isTold = () => harness.reports.some(({ type }) => type === "opened");
     expect(isTold()).toBe(false);
     const bytes = encoder.encode("seen.>");
-    harness.index.addPlain(NODE_LINKS, TENANT_ID, bytes, 0, bytes.length);
+    harness.index.addPlain(NODE_LOGINS, TENANT_ID, bytes, 0, bytes.length);
     harness.connect();
     expect(isTold()).toBe(true);
   });

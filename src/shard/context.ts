@@ -43,7 +43,7 @@ export interface ShardContext {
   reportOpened(connection: Connection): void;
   /** Removes the subscriptions whose last message was just delivered; before anything else may touch them. */
   removeExpired(): void;
-  /** Asks the links thread for a verdict on a login, which comes back by control(). */
+  /** Asks the logins thread for a verdict on a login, which comes back by control(). */
   ask(question: LoginQuestion): void;
   /**
    * Asks main whether the certificates of a verified chain hold, DER, the peer's own first; `block` is the name of the TLS

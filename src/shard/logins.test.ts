@@ -60,7 +60,7 @@ class Asking {
     this.harness.settle();
   }
 
-  /** What the links thread looks at before it judges. */
+  /** What the logins thread looks at before it judges. */
   clientOf({ slot }: LoginQuestion): number {
     const { words, map } = this.harness.shared;
     return words[

@@ -1,6 +1,6 @@
 /**
  * Who the clients of a shard are: asks for a verdict on each CONNECT, and makes the connection what the verdict says.
- * Texts are compared here; signatures and hashes are for the links thread. Cold: once per CONNECT, and after a reload.
+ * Texts are compared here; signatures and hashes are for the logins thread. Cold: once per CONNECT, and after a reload.
  * Source: nats-server `processConnect`, `checkAuthentication`, `RegisterUser`.
  */
 
@@ -127,7 +127,7 @@ export class Logins {
     this.#ask(connection, request, false);
   }
 
-  /** The links thread's answer. Too late where another reload or another CONNECT came between. */
+  /** The logins thread's answer. Too late where another reload or another CONNECT came between. */
   answer(connection: Connection, { verdict, isAgain, loginNumber }: LoginAnswer): void {
     if (connection.state >= STATE_CLOSING || loginNumber !== connection.loginNumber) return;
     if (isAgain) this.#applyAgain(connection, verdict);

@@ -24,7 +24,7 @@ import {
   TARGET_STRIDE,
   TARGET_SUBSCRIPTION,
 } from "../memory/layout.ts";
-import { NODE_FAR, NODE_LINKS, NODE_SHARD_FIRST } from "../memory/map.ts";
+import { NODE_FAR, NODE_LOGINS, NODE_SHARD_FIRST } from "../memory/map.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 import { ClientTargets } from "./client_targets.ts";
 import { PlanCache } from "./plan_cache.ts";
@@ -170,7 +170,7 @@ function addFiltered(
   const bytes = encoder.encode(pattern);
   const name = encoder.encode(queue);
   const entry = index.addFiltered(
-    NODE_LINKS,
+    NODE_LOGINS,
     ACCOUNT,
     bytes,
     0,
@@ -181,12 +181,12 @@ function addFiltered(
     encoder.encode(filter),
   );
   const { lastQueueId, lastFilterId } = index;
-  return () => index.removeFiltered(NODE_LINKS, entry, lastQueueId, lastFilterId);
+  return () => index.removeFiltered(NODE_LOGINS, entry, lastQueueId, lastFilterId);
 }
 
 function addInterest(index: ReturnType<typeof setUp>["index"], pattern: string): void {
   const bytes = encoder.encode(pattern);
-  index.addPlain(NODE_LINKS, ACCOUNT, bytes, 0, bytes.length);
+  index.addPlain(NODE_LOGINS, ACCOUNT, bytes, 0, bytes.length);
 }
 
 describe("PlanCache", () => {
@@ -198,7 +198,7 @@ describe("PlanCache", () => {
     harness.settle();
     addInterest(index, "a");
     let plan = build("a");
-    expect(word(plan, PLAN_PLAIN_NODES)).toBe(1 << NODE_LINKS);
+    expect(word(plan, PLAN_PLAIN_NODES)).toBe(1 << NODE_LOGINS);
     expect(word(plan, PLAN_GROUP_COUNT)).toBe(1);
     const records = plainRecords(plan);
     let parts = 1;
@@ -235,27 +235,27 @@ describe("PlanCache", () => {
     ];
     const denied = build("a.b");
     expect(word(denied, PLAN_PLAIN_NODES)).toBe(0);
-    expect(word(denied, PLAN_ALL_NODES)).toBe(1 << NODE_LINKS);
+    expect(word(denied, PLAN_ALL_NODES)).toBe(1 << NODE_LOGINS);
     expect(word(denied, PLAN_GROUP_COUNT)).toBe(1);
     expect(word(word(denied, PLAN_GROUPS), GROUP_WEIGHT)).toBe(1);
     const free = build("a.d");
-    expect(word(free, PLAN_PLAIN_NODES)).toBe(1 << NODE_LINKS);
+    expect(word(free, PLAN_PLAIN_NODES)).toBe(1 << NODE_LOGINS);
     expect(word(word(free, PLAN_GROUPS), GROUP_WEIGHT)).toBe(2);
     expect(find("a.d")).toBe(free);
     removals[2]!();
     expect(find("a.d")).toBe(0);
     expect(word(build("a.b"), PLAN_ALL_NODES)).toBe(0);
     addInterest(index, "a.b");
-    expect(word(build("a.b"), PLAN_ALL_NODES)).toBe(1 << NODE_LINKS);
+    expect(word(build("a.b"), PLAN_ALL_NODES)).toBe(1 << NODE_LOGINS);
   });
 
   test("has groups far away served by the node with the links, and only where nobody nearer does", () => {
-    const { harness, index, build, find, groupsOf, word } = setUp(1 << 20, NODE_LINKS);
+    const { harness, index, build, find, groupsOf, word } = setUp(1 << 20, NODE_LOGINS);
     addMembers(index, NODE_FAR, "a", "only-far", 7);
     addMembers(index, NODE_FAR, "*", "only-far", 2);
     const plan = build("a");
-    expect(groupsOf(plan)).toEqual([[0, NODE_LINKS, 9]]);
-    expect(word(plan, PLAN_ALL_NODES)).toBe(1 << NODE_LINKS);
+    expect(groupsOf(plan)).toEqual([[0, NODE_LOGINS, 9]]);
+    expect(word(plan, PLAN_ALL_NODES)).toBe(1 << NODE_LOGINS);
     expect(word(plan, PLAN_PLAIN_NODES)).toBe(0);
     // Another node's member comes, and then one of this shard.
     addMembers(index, 0, "a", "only-far", 1);
@@ -269,10 +269,10 @@ describe("PlanCache", () => {
   });
 
   test("counts members at the links once: those near as others, those far away never beside them", () => {
-    const { index, build, groupsOf } = setUp(1 << 20, NODE_LINKS);
+    const { index, build, groupsOf } = setUp(1 << 20, NODE_LOGINS);
     addMembers(index, NODE_FAR, "a", "q", 7);
-    addMembers(index, NODE_LINKS, "a", "q", 3);
-    expect(groupsOf(build("a"))).toEqual([[0, NODE_LINKS, 3]]);
+    addMembers(index, NODE_LOGINS, "a", "q", 3);
+    expect(groupsOf(build("a"))).toEqual([[0, NODE_LOGINS, 3]]);
   });
 
   test("knows nobody far away without a node with links", () => {
@@ -346,10 +346,10 @@ describe("PlanCache with links for targets", () => {
     expect(word(plain, PLAN_FLAGS)).toBe(PLAN_REPLIES_ARE_FOR_HOST);
     addInterest(index, "b");
     addMembers(index, NODE_FAR, "b", "q", 1);
-    addMembers(index, NODE_LINKS, "b", "r", 1);
+    addMembers(index, NODE_LOGINS, "b", "r", 1);
     const queued = build("b");
     expect(groupsOf(queued)).toEqual([]);
-    expect(word(queued, PLAN_ALL_NODES)).toBe(1 << NODE_LINKS);
+    expect(word(queued, PLAN_ALL_NODES)).toBe(1 << NODE_LOGINS);
     expect(word(queued, PLAN_FLAGS)).toBe(PLAN_REPLIES_ARE_FOR_HOST | PLAN_QUEUES_ARE_FOR_HOST);
   });
 

@@ -160,7 +160,7 @@ export interface ShardDependencies {
   wake(handle: number): void;
   /** `transfer`: what in it goes to main for good. */
   report(report: ShardReport, transfer?: Transferable[]): void;
-  /** Sends a question to the links thread. */
+  /** Sends a question to the logins thread. */
   ask(question: LoginQuestion): void;
   /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
   collectGarbage(): void;

@@ -103,8 +103,8 @@ export interface ShardStart {
   /** Steady-clock milliseconds it looks again before it sleeps. */
   readonly spinMs: number;
   readonly hashSeed: number;
-  /** Takes `LoginQuestion`s to the links thread. */
-  readonly links: MessagePort;
+  /** Takes `LoginQuestion`s to the logins thread. */
+  readonly logins: MessagePort;
 }
 
 /** A port that a shard listens on by itself. */
@@ -117,7 +117,7 @@ export interface OwnListener {
   readonly reusePort: boolean;
 }
 
-/** Shard → the links thread: a login that takes more than comparing texts. */
+/** Shard → the logins thread: a login that takes more than comparing texts. */
 export interface LoginQuestion {
   readonly node: number;
   readonly slot: number;
@@ -131,7 +131,7 @@ export interface LoginQuestion {
   readonly clientTls: ClientTls | null;
 }
 
-/** Main, the links thread or the acceptor → shard, in a ring. */
+/** Main, the logins thread or the acceptor → shard, in a ring. */
 export type ShardControl =
   /** Operator mode: accounts are new, changed or gone, and what that means for who is logged in. */
   | { readonly type: "accounts"; readonly change: AccountsChange }
@@ -148,7 +148,7 @@ export type ShardControl =
       readonly sample: LatencySample;
     }
   /**
-   * From the links thread: a request of the server's in an account, to the services that this one imports. Headers, ""
+   * From the logins thread: a request of the server's in an account, to the services that this one imports. Headers, ""
    * for none, and payload are base64.
    */
   | {

@@ -127,12 +127,12 @@ class User {
 async function withServices(
   body: (user: User, services: SystemServices, host: FakeHost) => Promise<void>,
 ): Promise<void> {
-  const { main, links, stop } = twoClients();
+  const { main, logins, stop } = twoClients();
   const host = new FakeHost();
   let sequence = 0;
   host.monitor.accountList = [accountDetailSnapshot("A", { clients: 2 })];
   const services = new SystemServices(main, new ServerObjects(IDENTITY, () => ++sequence), host, "hash1234");
-  await body(new User(links), services, host);
+  await body(new User(logins), services, host);
   services.stop();
   await stop();
   expect(host.errors).toEqual([]);

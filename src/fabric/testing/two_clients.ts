@@ -2,7 +2,7 @@
 import { createEngine } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
 import { createInterestIndex } from "../../interest/interest_index.ts";
-import { NODE_IS_UP, NODE_LINKS, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
+import { NODE_IS_UP, NODE_LOGINS, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
 import { createSharedMemory, nodeWord } from "../../memory/shared_memory.ts";
 import { InternalClient, type InternalRoutes } from "../internal_client.ts";
 import { readRecord } from "../message_record.ts";
@@ -37,11 +37,11 @@ export function twoClients(routes?: InternalRoutes, indexBytes?: number) {
       node === NODE_MAIN ? routes : undefined,
     );
   };
-  const [main, links] = [client(NODE_MAIN), client(NODE_LINKS)];
-  const running = Promise.all([main.run(), links.run()]);
+  const [main, logins] = [client(NODE_MAIN), client(NODE_LOGINS)];
+  const running = Promise.all([main.run(), logins.run()]);
   const stop = async () => {
     main.stop();
-    links.stop();
+    logins.stop();
     await running;
   };
   /** Gives the next delivery that main has sent a node. */
@@ -56,5 +56,5 @@ export function twoClients(routes?: InternalRoutes, indexBytes?: number) {
   };
   const sentToShard = takenBy(NODE_SHARD_FIRST);
   const sentToLinks = takenBy(map.linksNode);
-  return { main, links, stop, sentToShard, sentToLinks, errors, index };
+  return { main, logins, stop, sentToShard, sentToLinks, errors, index };
 }

@@ -153,7 +153,7 @@ export class ShardHarness {
         options: { ...OPTIONS, ...options },
         spinMs: 0,
         hashSeed: 7,
-        links: new MessageChannel().port1,
+        logins: new MessageChannel().port1,
       };
       const layer =
         options.webSocket == null ? null : new WebSocketPoller(securedPoller(poller, tls), this.shared.bytes);

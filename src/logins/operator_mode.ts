@@ -1,5 +1,5 @@
 /**
- * Operator mode on the links thread: the accounts that somebody asked for, where their JWTs come from, and what
+ * Operator mode on the logins thread: the accounts that somebody asked for, where their JWTs come from, and what
  * operators' tools ask by messages in the system account. Shards are told of every change.
  */
 import { AccountIds } from "../account/account_ids.ts";

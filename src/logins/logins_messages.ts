@@ -1,4 +1,4 @@
-/** What main and the shards tell the links thread, and what it tells main. Plain data: it crosses threads. */
+/** What main and the shards tell the logins thread, and what it tells main. Plain data: it crosses threads. */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import type { AccountDetails } from "./account_details.ts";
@@ -6,7 +6,7 @@ import type { ServerSecrets } from "./callouts.ts";
 import type { LoginsSettings } from "./logins.ts";
 import type { OperatorSetup } from "./operator_mode.ts";
 
-export interface LinksStart {
+export interface LoginsStart {
   readonly type: "start";
   readonly memory: WebAssembly.Memory;
   readonly engineCode: WebAssembly.Module;
@@ -20,9 +20,9 @@ export interface LinksStart {
   readonly operator: OperatorSetup | null;
 }
 
-/** Main → links, by postMessage. */
-export type LinksMessage =
-  | LinksStart
+/** Main → the logins thread, by postMessage. */
+export type LoginsMessage =
+  | LoginsStart
   /** A shard's line to this thread: it brings `LoginQuestion`s. */
   | { readonly type: "shard"; readonly node: number; readonly port: MessagePort }
   /** A reload took place. */
@@ -34,8 +34,8 @@ export type LinksMessage =
   /** Main asks about an account of operator mode, to be loaded if it is not; answered under the same id. */
   | { readonly type: "describe"; readonly id: number; readonly account: string; readonly loads: boolean };
 
-/** Links → main, by postMessage. */
-export type LinksReport =
+/** The logins thread → main, by postMessage. */
+export type LoginsReport =
   /** It serves, or why it cannot: the text a server does not start with. */
   | { readonly type: "ready"; readonly problem: string | undefined }
   /** A reload has been carried out: questions from now on are judged by it. */

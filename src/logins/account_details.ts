@@ -1,4 +1,4 @@
-/** What the links thread, which keeps the accounts of operator mode, tells of one. */
+/** What the logins thread, which keeps the accounts of operator mode, tells of one. */
 import type { AccountDescription } from "../account/description.ts";
 import { claimsJson } from "../auth/jwt/encode.ts";
 import type { Issue } from "../auth/jwt/issues.ts";

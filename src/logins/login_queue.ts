@@ -1,5 +1,5 @@
 /**
- * Logins that wait to be judged on the links thread. They come from all shards and take from 0.1 ms (a signature) to
+ * Logins that wait to be judged on the logins thread. They come from all shards and take from 0.1 ms (a signature) to
  * a second (a bcrypt hash of high cost) each, so a flood of them must not keep the thread from its messages, one shard
  * must not push the others' aside, and nobody is judged who is gone or has waited for as long as a login may take.
  */

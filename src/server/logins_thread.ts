@@ -1,28 +1,28 @@
-/** The links thread as main sees it: started once there is something for it to do, and told of reloads. */
+/** The logins thread as main sees it: started once there is something for it to do, and told of reloads. */
 import type { AccountsChange } from "../account/accounts_change.ts";
-import type { AccountDetails } from "../link/account_details.ts";
-import type { LinksMessage, LinksReport, LinksStart } from "../link/links_messages.ts";
-import type { LoginsSettings } from "../link/logins.ts";
-import { needsLinks } from "../link/needs_links.ts";
-import type { OperatorSetup } from "../link/operator_mode.ts";
+import { type LoginRules, needsHashComparison } from "../auth/login_rules.ts";
+import type { AccountDetails } from "../logins/account_details.ts";
+import type { LoginsSettings } from "../logins/logins.ts";
+import type { LoginsMessage, LoginsReport, LoginsStart } from "../logins/logins_messages.ts";
+import type { OperatorSetup } from "../logins/operator_mode.ts";
 import { workerUrl } from "../runtime/worker_url.ts";
 import type { ShardLogLevel } from "../shard/shard_options.ts";
 
-const LINKS_WORKER = workerUrl("links.ts");
+const LOGINS_WORKER = workerUrl("logins.ts");
 
 /** What does not change while the server runs. */
-export type LinksThreadSettings = Omit<LinksStart, "type" | "logins">;
+export type LoginsThreadSettings = Omit<LoginsStart, "type" | "logins">;
 
-export interface LinksEvents {
+export interface LoginsThreadEvents {
   log(level: ShardLogLevel, text: string): void;
   /** The thread failed: logins are not judged any more. */
   fatal(text: string): void;
   onAccounts(change: AccountsChange): void;
 }
 
-export class LinksThread {
-  readonly #settings: LinksThreadSettings;
-  readonly #events: LinksEvents;
+export class LoginsThread {
+  readonly #settings: LoginsThreadSettings;
+  readonly #events: LoginsThreadEvents;
   /** The shards' lines to the thread, while it is not there. */
   readonly #ports = new Map<number, MessagePort>();
   readonly #ready = Promise.withResolvers<void>();
@@ -33,7 +33,7 @@ export class LinksThread {
   #reloaded = Promise.withResolvers<void>();
   #isStopped = false;
 
-  constructor(settings: LinksThreadSettings, events: LinksEvents) {
+  constructor(settings: LoginsThreadSettings, events: LoginsThreadEvents) {
     this.#settings = settings;
     this.#events = events;
     this.#ready.promise.catch(() => {});
@@ -48,21 +48,21 @@ export class LinksThread {
     if (this.#worker === null) {
       this.#ports.get(node)?.close();
       this.#ports.set(node, port);
-    } else this.#worker.postMessage({ type: "shard", node, port } satisfies LinksMessage, [port]);
+    } else this.#worker.postMessage({ type: "shard", node, port } satisfies LoginsMessage, [port]);
   }
 
   /** Starts the thread if these rules want it. Rejects with the text a server does not start with. */
   async start(logins: LoginsSettings): Promise<void> {
-    if (!needsLinks(logins.rules)) return;
-    const worker = new Worker(LINKS_WORKER, { type: "module" });
+    if (!needsThread(logins.rules)) return;
+    const worker = new Worker(LOGINS_WORKER, { type: "module" });
     this.#worker = worker;
-    worker.onmessage = ({ data }: MessageEvent<LinksReport>) => this.#onReport(data);
+    worker.onmessage = ({ data }: MessageEvent<LoginsReport>) => this.#onReport(data);
     worker.onerror = (event) => {
       event.preventDefault();
       this.#ready.reject(new Error(event.message));
-      if (!this.#isStopped) this.#events.fatal(`The links thread failed: ${event.message}`);
+      if (!this.#isStopped) this.#events.fatal(`The logins thread failed: ${event.message}`);
     };
-    worker.postMessage({ type: "start", ...this.#settings, logins } satisfies LinksMessage);
+    worker.postMessage({ type: "start", ...this.#settings, logins } satisfies LoginsMessage);
     for (const [node, port] of this.#ports) this.connect(node, port);
     this.#ports.clear();
     await this.#ready.promise;
@@ -75,7 +75,7 @@ export class LinksThread {
       return;
     }
     this.#reloaded = Promise.withResolvers();
-    this.#worker.postMessage({ type: "reload", logins, preload } satisfies LinksMessage);
+    this.#worker.postMessage({ type: "reload", logins, preload } satisfies LoginsMessage);
     await this.#reloaded.promise;
   }
 
@@ -91,7 +91,7 @@ export class LinksThread {
     const id = ++this.#lastQuestion;
     return new Promise((resolve) => {
       this.#questions.set(id, resolve);
-      worker.postMessage({ type: "describe", id, account, loads } satisfies LinksMessage);
+      worker.postMessage({ type: "describe", id, account, loads } satisfies LoginsMessage);
     });
   }
 
@@ -103,7 +103,7 @@ export class LinksThread {
     for (const port of this.#ports.values()) port.close();
   }
 
-  #onReport(report: LinksReport): void {
+  #onReport(report: LoginsReport): void {
     switch (report.type) {
       case "ready":
         if (report.problem === undefined) this.#ready.resolve();
@@ -124,4 +124,16 @@ export class LinksThread {
         break;
     }
   }
+}
+
+/** Whether there is something for the thread to do: logins that shards cannot judge by themselves. */
+function needsThread(rules: LoginRules): boolean {
+  return (
+    rules.isOperatorMode ||
+    rules.nkeys.length > 0 ||
+    rules.leafCredentials?.kind === "nkey" ||
+    rules.trustedProxies.length > 0 ||
+    rules.callout !== null ||
+    needsHashComparison(rules)
+  );
 }

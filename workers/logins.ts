@@ -1,4 +1,4 @@
-/** The links thread: judges logins for the shards and keeps the accounts of operator mode. */
+/** The logins thread: judges logins for the shards and keeps the accounts of operator mode. */
 import type { AccountsChange } from "../src/account/accounts_change.ts";
 import { createEngine } from "../src/engine/engine.ts";
 import { NO_HOST } from "../src/engine/no_host.ts";
@@ -6,54 +6,54 @@ import { InternalClient } from "../src/fabric/internal_client.ts";
 import { RecordQueue } from "../src/fabric/record_queue.ts";
 import { Wake } from "../src/fabric/wake.ts";
 import { openInterestIndex } from "../src/interest/interest_index.ts";
-import type { ServiceRequest } from "../src/link/callouts.ts";
-import type { LinksMessage, LinksReport, LinksStart } from "../src/link/links_messages.ts";
-import { Logins } from "../src/link/logins.ts";
-import { OperatorMode } from "../src/link/operator_mode.ts";
+import type { ServiceRequest } from "../src/logins/callouts.ts";
+import { Logins } from "../src/logins/logins.ts";
+import type { LoginsMessage, LoginsReport, LoginsStart } from "../src/logins/logins_messages.ts";
+import { OperatorMode } from "../src/logins/operator_mode.ts";
 import { CONNECTION_BYTES, CONNECTION_CLIENT } from "../src/memory/layout.ts";
-import { NODE_IS_UP, NODE_LINKS, NODE_SHARD_FIRST, NODE_STATE } from "../src/memory/map.ts";
+import { NODE_IS_UP, NODE_LOGINS, NODE_SHARD_FIRST, NODE_STATE } from "../src/memory/map.ts";
 import { nextMessageNumber, nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { ServerObjects } from "../src/protocol/server_object.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
 import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
 import type { LoginQuestion, ShardControl } from "../src/shard/shard_options.ts";
 
-const report = (message: LinksReport) => self.postMessage(message);
+const report = (message: LoginsReport) => self.postMessage(message);
 
 /** Resolves once the thread serves; messages that come before wait for it. */
-const links = Promise.withResolvers<Links>();
+const serving = Promise.withResolvers<Serving>();
 
-self.onmessage = async ({ data }: MessageEvent<LinksMessage>) => {
+self.onmessage = async ({ data }: MessageEvent<LoginsMessage>) => {
   switch (data.type) {
     case "start": {
       const started = await start(data);
-      if (started !== null) links.resolve(started);
+      if (started !== null) serving.resolve(started);
       break;
     }
     case "shard":
-      (await links.promise).listen(data.node, data.port);
+      (await serving.promise).listen(data.node, data.port);
       break;
     case "reload":
-      await (await links.promise).reload(data);
+      await (await serving.promise).reload(data);
       break;
     case "describe":
-      await (await links.promise).describe(data);
+      await (await serving.promise).describe(data);
       break;
   }
 };
 
-interface Links {
+interface Serving {
   listen(node: number, port: MessagePort): void;
-  reload(message: Extract<LinksMessage, { type: "reload" }>): Promise<void>;
-  describe(message: Extract<LinksMessage, { type: "describe" }>): Promise<void>;
+  reload(message: Extract<LoginsMessage, { type: "reload" }>): Promise<void>;
+  describe(message: Extract<LoginsMessage, { type: "describe" }>): Promise<void>;
 }
 
 /** Null where the server cannot start; main has been told why. */
-async function start(message: LinksStart): Promise<Links | null> {
+async function start(message: LoginsStart): Promise<Serving | null> {
   const { memory, engineCode, transport, server, serverHash, secrets } = message;
   const shared = openSharedMemory(memory);
   const { words, map } = shared;
-  const engine = createEngine(memory, map.area(NODE_LINKS).area, NO_HOST, engineCode);
+  const engine = createEngine(memory, map.area(NODE_LOGINS).area, NO_HOST, engineCode);
   const opened = transport === "epoll" ? (await loadRuntime()).openPosix() : null;
   if (opened !== null && !opened.ok) throw new Error(opened.reason);
   const wake = new Wake(words, (handle) => {
@@ -62,10 +62,10 @@ async function start(message: LinksStart): Promise<Links | null> {
   });
   const queue = new RecordQueue(engine, shared, wake);
   const index = openInterestIndex({ buffer: shared.buffer, ...map.index });
-  const client = new InternalClient(shared, engine, index, queue, NODE_LINKS, (text) =>
+  const client = new InternalClient(shared, engine, index, queue, NODE_LOGINS, (text) =>
     report({ type: "log", level: "error", text }),
   );
-  Atomics.store(words, nodeWord(NODE_LINKS, NODE_STATE), NODE_IS_UP);
+  Atomics.store(words, nodeWord(NODE_LOGINS, NODE_STATE), NODE_IS_UP);
   void client.run();
 
   const tellShards = (change: AccountsChange) => {
