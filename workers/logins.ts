@@ -1,10 +1,6 @@
 /** The logins thread: judges logins for the shards and keeps the accounts of operator mode. */
 import type { AccountsChange } from "../src/account/accounts_change.ts";
-import { createEngine } from "../src/engine/engine.ts";
-import { NO_HOST } from "../src/engine/no_host.ts";
-import { InternalClient } from "../src/fabric/internal_client.ts";
-import { RecordQueue } from "../src/fabric/record_queue.ts";
-import { Wake } from "../src/fabric/wake.ts";
+import { EventLoopNode } from "../src/fabric/event_loop_node.ts";
 import { openInterestIndex } from "../src/interest/interest_index.ts";
 import type { ServiceRequest } from "../src/logins/callouts.ts";
 import { Logins } from "../src/logins/logins.ts";
@@ -15,7 +11,6 @@ import { NODE_IS_UP, NODE_LOGINS, NODE_SHARD_FIRST, NODE_STATE } from "../src/me
 import { nextMessageNumber, nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { ServerObjects } from "../src/protocol/server_object.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
-import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
 import type { LoginQuestion, ShardControl } from "../src/shard/shard_options.ts";
 
 const report = (message: LoginsReport) => self.postMessage(message);
@@ -53,19 +48,13 @@ async function start(message: LoginsStart): Promise<Serving | null> {
   const { memory, engineCode, transport, server, serverHash, secrets } = message;
   const shared = openSharedMemory(memory);
   const { words, map } = shared;
-  const engine = createEngine(memory, map.area(NODE_LOGINS).area, NO_HOST, engineCode);
   const opened = transport === "epoll" ? (await loadRuntime()).openPosix() : null;
   if (opened !== null && !opened.ok) throw new Error(opened.reason);
-  const wake = new Wake(words, (handle) => {
-    if (opened?.ok) wakeEpollPoller(opened.posix, handle);
-    else wakeSocketPoller(words, handle);
-  });
-  const queue = new RecordQueue(engine, shared, wake);
   const index = openInterestIndex({ buffer: shared.buffer, ...map.index });
-  const client = new InternalClient(shared, engine, index, queue, NODE_LOGINS, (text) =>
-    report({ type: "log", level: "error", text }),
-  );
-  Atomics.store(words, nodeWord(NODE_LOGINS, NODE_STATE), NODE_IS_UP);
+  const own = new EventLoopNode(shared, index, NODE_LOGINS, engineCode, opened?.posix ?? null);
+  const { queue } = own;
+  const client = own.createClient((text) => report({ type: "log", level: "error", text }));
+  own.markUp();
   void client.run();
 
   const tellShards = (change: AccountsChange) => {

@@ -146,18 +146,26 @@ export function layOutArea({ words, map }: SharedMemory, node: number, seeds: Ui
   words[at + (AREA_LINK_COUNTERS >> 2)] = regions.linkCounters;
   words[at + (AREA_CONTROL_LINE_MAX >> 2)] = MESSAGE_LINE_BYTES_MAX;
   for (let other = 0; other < map.nodeCount; other++) {
-    const out = (regions.area + AREA_OUT_RINGS + other * RING_END_BYTES) >> 2;
-    words[out + (RING_END_RING >> 2)] = map.ring(node, other);
-    words[out + (RING_END_CAPACITY >> 2)] = map.ringCapacity(node, other);
-    const inward = (regions.area + AREA_IN_RINGS + other * RING_END_BYTES) >> 2;
-    words[inward + (RING_END_RING >> 2)] = map.ring(other, node);
-    words[inward + (RING_END_CAPACITY >> 2)] = map.ringCapacity(other, node);
+    words[outEndWord(regions.area, other, RING_END_RING)] = map.ring(node, other);
+    words[outEndWord(regions.area, other, RING_END_CAPACITY)] = map.ringCapacity(node, other);
+    words[inEndWord(regions.area, other, RING_END_RING)] = map.ring(other, node);
+    words[inEndWord(regions.area, other, RING_END_CAPACITY)] = map.ringCapacity(other, node);
   }
 }
 
 /** Index into `words` of a node's word in the header. */
 export function nodeWord(node: number, word: number): number {
   return HEADER_NODES + node * NODE_WORDS + word;
+}
+
+/** Index into `words` of a word of an area's end of the ring to a node. */
+export function outEndWord(area: number, node: number, word: number): number {
+  return (area + AREA_OUT_RINGS + node * RING_END_BYTES + word) >> 2;
+}
+
+/** The same for the ring that comes from the node. */
+export function inEndWord(area: number, node: number, word: number): number {
+  return (area + AREA_IN_RINGS + node * RING_END_BYTES + word) >> 2;
 }
 
 /** A u64. */

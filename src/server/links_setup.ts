@@ -4,7 +4,7 @@ import type { Options } from "../config/option_table.ts";
 import { splitHostPort } from "../config/readers.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import type { LinksBlock, LinksSetup, LinkTlsBlocks } from "../shard/links_setup.ts";
-import type { Ports } from "./fleet.ts";
+import type { Ports } from "./listening.ts";
 import { NATS_VERSION } from "./version.ts";
 import { webSocketPingIntervalMs } from "./websocket_settings.ts";
 

@@ -235,7 +235,7 @@ export class FleetMonitor implements MonitorSource {
   async subscriptions(query: SubscriptionQuery): Promise<SubscriptionSelection> {
     const statistics = await this.#interest(query.account);
     if (!query.isListed) return { statistics, matchCount: 0, page: [] };
-    const answers = await this.#fleet.query<SubscriptionPage>({
+    const answers = await this.#fleet.shards.query<SubscriptionPage>({
       what: "subscriptions",
       account: query.account,
       subject: query.testSubject === "" ? null : query.testSubject,
@@ -271,7 +271,7 @@ export class FleetMonitor implements MonitorSource {
       this.#accountCounters(),
       this.#linkAccounts(),
       this.#interest(name),
-      this.#fleet.query<ResponseRecord[]>({ what: "responses", account: name }),
+      this.#fleet.shards.query<ResponseRecord[]>({ what: "responses", account: name }),
       this.#fleet.describeAccount(name),
     ]);
     const configured = {
@@ -294,7 +294,7 @@ export class FleetMonitor implements MonitorSource {
 
   async routes(subscriptions: boolean): Promise<RoutesSnapshot> {
     const { permissions } = this.#options.cluster;
-    const records = await this.#fleet.queryLinks<RouteRecord[]>({ what: "routes", subscriptions });
+    const records = await this.#fleet.shards.queryLinks<RouteRecord[]>({ what: "routes", subscriptions });
     return {
       importPermission: subjectPermission(permissions?.import),
       exportPermission: subjectPermission(permissions?.export),
@@ -304,13 +304,13 @@ export class FleetMonitor implements MonitorSource {
 
   async gateways({ listsAccounts, listsSubscriptions }: GatewayQuery): Promise<GatewaysSnapshot | null> {
     const query = { what: "gateways", listsAccounts, listsSubscriptions } as const;
-    const record = await this.#fleet.queryLinks<GatewaysRecord | null>(query);
+    const record = await this.#fleet.shards.queryLinks<GatewaysRecord | null>(query);
     return record == null ? null : gatewaysSnapshot(record);
   }
 
   async leafnodes({ account, listsSubscriptions }: LeafnodeQuery): Promise<readonly LeafnodeSnapshot[]> {
     const query = { what: "leafs", account, subscriptions: listsSubscriptions } as const;
-    return ((await this.#fleet.queryLinks<LeafRecord[]>(query)) ?? []).map(leafnodeSnapshot);
+    return ((await this.#fleet.shards.queryLinks<LeafRecord[]>(query)) ?? []).map(leafnodeSnapshot);
   }
 
   async queues(): Promise<ReadonlyMap<string, QueueSnapshot>> {
@@ -331,7 +331,7 @@ export class FleetMonitor implements MonitorSource {
     const { sort, id, user, account, subject, count, listsSubscriptions } = query;
     // Open connections have neither stopped nor a reason, and start in the order of their ids.
     const order = sort === "start" || sort === "stop" || sort === "reason" ? "cid" : sort;
-    return this.#fleet.query<ConnectionPage>({
+    return this.#fleet.shards.query<ConnectionPage>({
       what: "connections",
       order,
       count,
@@ -345,16 +345,16 @@ export class FleetMonitor implements MonitorSource {
 
   async #openLeafs({ account, listsSubscriptions, subject }: ConnectionQuery): Promise<ConnectionSnapshot[]> {
     const query = { what: "leafs", account, subscriptions: listsSubscriptions || subject !== "" } as const;
-    return ((await this.#fleet.queryLinks<LeafRecord[]>(query)) ?? []).map(leafConnectionSnapshot);
+    return ((await this.#fleet.shards.queryLinks<LeafRecord[]>(query)) ?? []).map(leafConnectionSnapshot);
   }
 
   /** Null where there are no links. */
   async #linkCounts(): Promise<LinkCounts | null> {
-    return (await this.#fleet.queryLinks<LinkCounts>({ what: "links" })) ?? null;
+    return (await this.#fleet.shards.queryLinks<LinkCounts>({ what: "links" })) ?? null;
   }
 
   async #linkAccounts(): Promise<LinkAccounts> {
-    return (await this.#fleet.queryLinks<LinkAccounts>({ what: "linkAccounts" })) ?? {};
+    return (await this.#fleet.shards.queryLinks<LinkAccounts>({ what: "linkAccounts" })) ?? {};
   }
 
   /** Operator mode looks for an account that nobody has asked for yet. */
@@ -366,7 +366,9 @@ export class FleetMonitor implements MonitorSource {
   /** Sums over the shards. */
   async #accountCounters(): Promise<Map<string, AccountCounters>> {
     const sums = new Map<string, AccountCounters>();
-    for (const answer of await this.#fleet.query<Record<string, AccountCounters>>({ what: "accounts" })) {
+    for (const answer of await this.#fleet.shards.query<Record<string, AccountCounters>>({
+      what: "accounts",
+    })) {
       for (const [name, counters] of Object.entries(answer)) {
         sums.set(name, added(sums.get(name) ?? NO_COUNTERS, counters));
       }

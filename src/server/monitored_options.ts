@@ -13,7 +13,7 @@ import type {
 import type { ServerInfo } from "../protocol/info.ts";
 import { certificateEndMs } from "../runtime/tls_files.ts";
 import type { LinkCounts } from "../shard/link_records.ts";
-import type { Ports } from "./fleet.ts";
+import type { Ports } from "./listening.ts";
 import type { MonitoredOperator } from "./operator_setup.ts";
 import { authenticationTimeoutMs } from "./shard_settings.ts";
 

@@ -21,10 +21,11 @@ import { certificatePairs, findTlsFileProblem } from "../runtime/tls_files.ts";
 import type { LinksNews } from "../shard/links_setup.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
-import { Fleet, type Ports } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
 import { LameDuck } from "./lame_duck.ts";
 import { clientUrls, type LinksIdentity, linksSetup, webSocketUrls } from "./links_setup.ts";
 import { hasLinks, listenErrorText, listenersOf, listeningText } from "./listeners.ts";
+import type { Ports } from "./listening.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./monitor_source.ts";
 import { findNotYetSupported } from "./not_yet.ts";
 import { OcspService } from "./ocsp_service.ts";
@@ -236,7 +237,7 @@ export class Server {
           this.#fleetMonitor.changeAccounts(change);
           this.#systemHost.changeAccounts(change);
           for (const account of change.changed) {
-            void this.#fleet.limitClients(account);
+            void this.#fleet.clients.limitAccount(account);
             this.#system?.accountKnown(account.name);
           }
         },
@@ -323,7 +324,7 @@ export class Server {
     this.#logger.info("Entering lame duck mode, stop accepting new clients");
     this.#system?.enterLameDuck();
     const { lameDuckDurationMs, lameDuckGracePeriodMs } = this.#options;
-    this.#fleet.tellLinks({ type: "link", what: "lameDuck" });
+    this.#fleet.shards.tellLinks({ type: "link", what: "lameDuck" });
     await this.#fleet.stopListening(CLOSED_IN_LAME_DUCK_MODE);
     if (!this.isLameDuck) return this.stop();
     const lameDuck = new LameDuck({
@@ -333,9 +334,9 @@ export class Server {
       announce: () => this.#fleet.sendInfo(this.#infoForClients),
       beginClosing: () => {
         this.#logger.info("Closing existing clients");
-        this.#fleet.tellLinks({ type: "link", what: "closeLeafs" });
+        this.#fleet.shards.tellLinks({ type: "link", what: "closeLeafs" });
       },
-      close: (count) => this.#fleet.closeSome(count, CloseReason.ServerShutdown),
+      close: (count) => this.#fleet.clients.closeSome(count, CloseReason.ServerShutdown),
     });
     this.#lameDuck = lameDuck;
     await lameDuck.run();
@@ -710,7 +711,7 @@ export class Server {
     const monitorTls = this.#http?.isSecure ? this.#monitorTls() : null;
     if (monitorTls !== null) this.#http?.replaceTls(monitorTls);
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
-    for (const account of this.#resolved.accounts) await this.#fleet.limitClients(account);
+    for (const account of this.#resolved.accounts) await this.#fleet.clients.limitAccount(account);
     if (changed.has("max_payload")) this.#warnOfPayload(this.#options);
     if (changed.has("max_connections")) this.#shrink();
     if (changed.has("ports_file_dir")) {
@@ -725,7 +726,7 @@ export class Server {
   }
 
   async #closeUnpinned(): Promise<void> {
-    const counts = await this.#fleet.query<number>({ what: "closeUnpinned" });
+    const counts = await this.#fleet.shards.query<number>({ what: "closeUnpinned" });
     const count = counts.reduce((sum, closed) => sum + closed, 0);
     if (count > 0) this.#logger.info(`Disconnect ${count} clients due to pinned certs reload`);
   }
@@ -734,7 +735,7 @@ export class Server {
   #shrink(): void {
     const surplus = this.#fleet.counters().connections - this.#options.maxConnections;
     if (surplus <= 0) return;
-    this.#fleet.shrink(surplus);
+    this.#fleet.clients.shrink(surplus);
     this.#logger.info(`Closed ${surplus} connections to fall within max_connections`);
   }
 

@@ -77,27 +77,27 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
   }
 
   async kick(clientId: number): Promise<boolean> {
-    if ((await this.#fleet.query<boolean>({ what: "kick", clientId })).includes(true)) return true;
-    return (await this.#fleet.queryLinks<boolean>({ what: "kick", clientId })) ?? false;
+    if ((await this.#fleet.shards.query<boolean>({ what: "kick", clientId })).includes(true)) return true;
+    return (await this.#fleet.shards.queryLinks<boolean>({ what: "kick", clientId })) ?? false;
   }
 
   async sendLameDuck(clientId: number): Promise<boolean | null> {
-    const answers = await this.#fleet.query<boolean | null>({ what: "lameDuck", clientId });
+    const answers = await this.#fleet.shards.query<boolean | null>({ what: "lameDuck", clientId });
     return answers.find((answer) => answer !== null) ?? null;
   }
 
   async userTerms(clientId: number): Promise<UserRecord | null> {
     if (clientId === 0) return null;
-    const answers = await this.#fleet.query<UserRecord | null>({ what: "user", clientId });
+    const answers = await this.#fleet.shards.query<UserRecord | null>({ what: "user", clientId });
     return answers.find((answer) => answer !== null) ?? null;
   }
 
   setConnectionsElsewhere(name: string, { clients, leafnodes }: ConnectionsElsewhere): void {
     const account = this.#accounts.byName(name);
     if (account === undefined) return;
-    this.#fleet.setConnectionsElsewhere(account.id, clients, leafnodes);
-    void this.#fleet.limitClients(account.definition);
-    if (leafnodes > 0) this.#fleet.tellLinks({ type: "link", what: "limitLeafs", account: name });
+    this.#fleet.clients.setElsewhere(account.id, clients, leafnodes);
+    void this.#fleet.clients.limitAccount(account.definition);
+    if (leafnodes > 0) this.#fleet.shards.tellLinks({ type: "link", what: "limitLeafs", account: name });
   }
 
   takeRemoteLatency({ account: name, requestId, sample }: RemoteLatency): void {
@@ -105,13 +105,13 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
     if (account === undefined) return;
     const subject = byteStringOfText(requestId);
     const node = this.nodeOfReply(account.id, subject);
-    if (node >= 0) this.#fleet.sendLatency(node, account.id, subject, sample);
+    if (node >= 0) this.#fleet.shards.send(node, { type: "latency", account: account.id, subject, sample });
   }
 
   async countSubscribers(account: string, subject: string, queue: string | null): Promise<number> {
     const query = { what: "subscribers", account, subject, queue } as const;
-    const ofLeafnodes = (await this.#fleet.queryLinks<number>(query)) ?? 0;
-    const counts = await this.#fleet.query<number>(query);
+    const ofLeafnodes = (await this.#fleet.shards.queryLinks<number>(query)) ?? 0;
+    const counts = await this.#fleet.shards.query<number>(query);
     return counts.reduce((sum, count) => sum + count, ofLeafnodes);
   }
 
@@ -120,6 +120,6 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
   }
 
   #hosted({ id, name }: { readonly id: number; readonly name: string }): HostedAccount {
-    return { id, name, connections: this.#fleet.connectionsOf(id) };
+    return { id, name, connections: this.#fleet.clients.ofAccount(id) };
   }
 }

@@ -12,7 +12,6 @@ import { type Delivery, readRecord, recordBytes, writeRecord } from "../fabric/m
 import type { Wake } from "../fabric/wake.ts";
 import {
   AREA_IS_STALLED,
-  AREA_OUT_RINGS,
   AREA_PICKS,
   AREA_RESUME,
   AREA_UNPUBLISHED,
@@ -34,13 +33,12 @@ import {
   RECORD_ORIGIN,
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
-  RING_END_BYTES,
   RING_END_OTHER,
   RING_END_POSITION,
   RING_TAIL,
 } from "../memory/layout.ts";
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
-import { nodeWord } from "../memory/shared_memory.ts";
+import { nodeWord, outEndWord } from "../memory/shared_memory.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
 import type { ShardContext } from "./context.ts";
 import type { Publishing } from "./publishing.ts";
@@ -173,14 +171,15 @@ export class Rings {
   /** Returns once a ring that the engine found full has more room, or its node is gone. */
   waitForRoom(node: number): void {
     const { map } = this.#shard.shared;
-    const end = this.#area + ((AREA_OUT_RINGS + node * RING_END_BYTES) >> 2);
+    const { area } = map.area(this.#shard.node);
+    const seenTailWord = outEndWord(area, node, RING_END_OTHER);
     const tailWord = (map.ring(this.#shard.node, node) + RING_TAIL) >> 2;
     // The tail that left too little room, as the engine noted it.
-    const tail = this.#words[end + (RING_END_OTHER >> 2)]!;
+    const tail = this.#words[seenTailWord]!;
     for (let spins = 0; Atomics.load(this.#words, tailWord) === tail; spins++) {
       if (!this.#isUp(node)) {
         // Nobody reads it any more: write over what is there until the interest of the node is gone, too.
-        this.#words[end + (RING_END_OTHER >> 2)] = this.#words[end + (RING_END_POSITION >> 2)]!;
+        this.#words[seenTailWord] = this.#words[outEndWord(area, node, RING_END_POSITION)]!;
         break;
       }
       this.publishAll();

@@ -1,0 +1,57 @@
+/** A thread with an event loop as a node of the fabric: what main and the logins thread send others, and their clients. */
+import { createEngine, type Engine } from "../engine/engine.ts";
+import { NO_HOST } from "../engine/no_host.ts";
+import type { InterestIndex } from "../interest/interest_index.ts";
+import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
+import { nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
+import type { Posix } from "../runtime/posix/posix.ts";
+import { wakeEpollPoller, wakeSocketPoller } from "../runtime/wake_poller.ts";
+import { InternalClient, type InternalRoutes } from "./internal_client.ts";
+import { RecordQueue } from "./record_queue.ts";
+import { Wake } from "./wake.ts";
+
+export class EventLoopNode {
+  readonly queue: RecordQueue;
+  readonly #shared: SharedMemory;
+  readonly #index: InterestIndex;
+  readonly #node: number;
+  readonly #engine: Engine;
+
+  /** `posix` wakes shards with the epoll transport; null with the runtime's sockets. */
+  constructor(
+    shared: SharedMemory,
+    index: InterestIndex,
+    node: number,
+    engineCode: WebAssembly.Module,
+    posix: Posix | null,
+  ) {
+    const { memory, map, words } = shared;
+    this.#shared = shared;
+    this.#index = index;
+    this.#node = node;
+    this.#engine = createEngine(memory, map.area(node).area, NO_HOST, engineCode);
+    const wake = new Wake(words, (handle) => {
+      if (posix !== null) wakeEpollPoller(posix, handle);
+      else wakeSocketPoller(words, handle);
+    });
+    this.queue = new RecordQueue(this.#engine, shared, wake);
+  }
+
+  /** From now on others may send it something. */
+  markUp(): void {
+    Atomics.store(this.#shared.words, nodeWord(this.#node, NODE_STATE), NODE_IS_UP);
+  }
+
+  /** A client on this thread, one at most. */
+  createClient(onError: (text: string) => void, routes?: InternalRoutes): InternalClient {
+    return new InternalClient(
+      this.#shared,
+      this.#engine,
+      this.#index,
+      this.queue,
+      this.#node,
+      onError,
+      routes,
+    );
+  }
+}
