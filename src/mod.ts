@@ -23,13 +23,8 @@ import { loadRuntime } from "./runtime/mod.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { checkAccounts } from "./server/load_accounts.ts";
 import { openLogTarget } from "./server/log_target.ts";
-import {
-  type ConfigOrigin,
-  findObstacle,
-  Server,
-  type ServerEnd,
-  ServerStartError,
-} from "./server/server.ts";
+import { Server, type ServerEnd, ServerStartError } from "./server/server.ts";
+import { type ConfigOrigin, findObstacle } from "./server/server_settings.ts";
 
 export type { LogLevel } from "./log/logger.ts";
 export type { Connz, ConnzOptions } from "./monitor/connz.ts";

@@ -6,13 +6,8 @@ import { loadRuntime } from "../runtime/mod.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { checkAccounts } from "../server/load_accounts.ts";
 import { openLogTarget } from "../server/log_target.ts";
-import {
-  type ConfigOrigin,
-  findObstacle,
-  type ReadAgain,
-  Server,
-  ServerStartError,
-} from "../server/server.ts";
+import { Server, ServerStartError } from "../server/server.ts";
+import { type ConfigOrigin, findObstacle, type ReadAgain } from "../server/server_settings.ts";
 import { applyFlags, type Flags, redactArguments } from "./flags.ts";
 import { handleSignals } from "./signals.ts";
 

@@ -99,7 +99,8 @@ export interface MonitoredServer {
   readonly cpuCount: number;
   readonly options: Options;
   readonly configDigest: string;
-  readonly info: ServerInfo;
+  /** What clients are told, as it stands when it is asked for. */
+  readonly announced: { readonly info: ServerInfo };
   readonly accounts: MonitoredAccounts;
   /** Whose word is believed in operator mode; empty elsewhere. */
   readonly operators: readonly MonitoredOperator[];
@@ -117,8 +118,6 @@ export interface MonitoredAccounts {
 export class FleetMonitor implements MonitorSource {
   /** Requests by path; HTTP monitoring counts here. */
   readonly requestCounts = new Map<string, number>();
-  /** What clients are told, with the real port once it is known. */
-  info: ServerInfo;
 
   readonly #fleet: Fleet;
   readonly #server: MonitoredServer;
@@ -140,7 +139,6 @@ export class FleetMonitor implements MonitorSource {
     this.#exports = server.accounts.exports;
     this.#configDigest = server.configDigest;
     this.#certificates = certificatesOf(server.options);
-    this.info = server.info;
     this.#closed = new ClosedRing(Math.max(server.options.maxClosedClients, 1));
   }
 
@@ -173,7 +171,7 @@ export class FleetMonitor implements MonitorSource {
 
   async server(): Promise<ServerSnapshot> {
     const { id, runtime, commandLine, cpuCount } = this.#server;
-    const { info } = this;
+    const { info } = this.#server.announced;
     const links = await this.#linkCounts();
     const memory = process.memoryUsage();
     return {

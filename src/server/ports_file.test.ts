@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { portsFilePath, portsOf, removePortsFile, writePortsFile } from "./ports_file.ts";
+import { defaultOptions } from "../config/option_table.ts";
+import { TLS_DEFAULTS } from "../config/tls.ts";
+import { portsFilePath, portsOf, removePortsFile, toldListeners, writePortsFile } from "./ports_file.ts";
 
 describe("portsOf()", () => {
   test("names the listeners there are, in nats-server's order", () => {
@@ -43,4 +45,26 @@ test("the ports file is written under executable and pid, and removed", () => {
   expect(() => removePortsFile(path)).toThrow(`Error cleaning up ports file ${path}: `);
   rmSync(directory, { recursive: true });
   expect(() => writePortsFile(path, {})).toThrow(`Error writing ports file (${path}): `);
+});
+
+describe("toldListeners()", () => {
+  const options = { ...defaultOptions(), host: "127.0.0.1", httpHost: "::1" };
+  const ports = new Map([
+    ["client", 4222],
+    ["cluster", 6222],
+  ] as const);
+
+  test("tells what is open, monitoring where it listens", () => {
+    expect(toldListeners(options, ports, { port: 8222, isSecure: true })).toEqual({
+      nats: { scheme: "nats", host: "127.0.0.1", port: 4222 },
+      monitoring: { scheme: "https", host: "::1", port: 8222 },
+      cluster: { scheme: "nats", host: options.cluster.host, port: 6222 },
+    });
+  });
+
+  test("says tls where clients must speak it", () => {
+    const withTls = { ...options, tls: TLS_DEFAULTS };
+    expect(toldListeners(withTls, ports, null).nats?.scheme).toBe("tls");
+    expect(toldListeners({ ...withTls, allowNonTls: true }, ports, null).nats?.scheme).toBe("nats");
+  });
 });

@@ -1,7 +1,12 @@
+/** A file that tells at which URLs a server is reached, for scripts that let it choose its ports. */
 import { unlinkSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import type { Options } from "../config/option_table.ts";
+import type { Logger } from "../log/logger.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
+import type { Ports as OpenPorts } from "./listening.ts";
+import { webSocketScheme } from "./websocket_settings.ts";
 
 /** One listening socket, as it is bound: port 0 or -1 of the config is known by now. */
 export interface Listener {
@@ -67,4 +72,70 @@ export function removePortsFile(path: string): void {
   } catch (error) {
     throw new Error(`Error cleaning up ports file ${path}: ${(error as Error).message}`);
   }
+}
+
+/** Where monitoring listens, null where it does not. */
+type MonitoringListener = { readonly port: number; readonly isSecure: boolean } | null;
+
+/** The ports file of a server: written once it serves, and where a reload moves it; gone when it stops. */
+export class PortsFile {
+  readonly #executableName: string;
+  readonly #logger: Logger;
+  /** Of the file, while it is there. */
+  #path: string | null = null;
+
+  constructor(executableName: string, logger: Logger) {
+    this.#executableName = executableName;
+    this.#logger = logger;
+  }
+
+  /** Writes the file, where the options ask for one; the log hears of what goes wrong. */
+  write(options: Options, ports: OpenPorts, monitoring: MonitoringListener): void {
+    const { portsFileDir } = options;
+    if (!portsFileDir) return;
+    const path = portsFilePath(portsFileDir, this.#executableName, process.pid);
+    this.#attempt(() => {
+      writePortsFile(path, portsOf(toldListeners(options, ports, monitoring)));
+      this.#path = path;
+    });
+  }
+
+  remove(): void {
+    if (this.#path === null) return;
+    const path = this.#path;
+    this.#path = null;
+    this.#attempt(() => removePortsFile(path));
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#logger.error((error as Error).message);
+    }
+  }
+}
+
+/** What of a server's ports the file tells. */
+export function toldListeners(options: Options, ports: OpenPorts, monitoring: MonitoringListener): Listeners {
+  const { host, httpHost, websocket, cluster, tls, allowNonTls } = options;
+  const [client = 0, webSocketPort, clusterPort] = [
+    ports.get("client"),
+    ports.get("websocket"),
+    ports.get("cluster"),
+  ];
+  const listeners: Listeners = {
+    nats: { scheme: tls !== undefined && !allowNonTls ? "tls" : "nats", host, port: client },
+  };
+  if (webSocketPort !== undefined) {
+    listeners.websocket = { scheme: webSocketScheme(options), host: websocket.host, port: webSocketPort };
+  }
+  if (monitoring !== null) {
+    const scheme = monitoring.isSecure ? "https" : "http";
+    listeners.monitoring = { scheme, host: httpHost ?? host, port: monitoring.port };
+  }
+  if (clusterPort !== undefined) {
+    listeners.cluster = { scheme: "nats", host: cluster.host, port: clusterPort };
+  }
+  return listeners;
 }

@@ -21,10 +21,18 @@ export function announcedAddress(
   return { ok: true, host: parts.host, port: Number(parts.port) <= 0 ? port : Number(parts.port) };
 }
 
-/** INFO as every client gets it; `runtime` is shown where nats-server shows its Go version. */
+/** What INFO says of a server whatever its options. */
+export interface InfoIdentity {
+  readonly id: string;
+  readonly xkey: string;
+  /** Shown where nats-server shows its Go version. */
+  readonly runtime: string;
+}
+
+/** INFO as every client gets it. */
 export function serverInfo(
   options: Options,
-  server: { readonly id: string; readonly xkey: string; readonly runtime: string },
+  server: InfoIdentity,
   address: { readonly host: string; readonly port: number },
   isAuthRequired: boolean,
 ): ServerInfo {

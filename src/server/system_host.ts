@@ -12,7 +12,7 @@ import { byteStringOfText } from "../subject/byte_string.ts";
 import type { HostedAccount, SystemHost } from "../system/host.ts";
 import type { ConnectionsElsewhere } from "../system/remote_servers.ts";
 import type { Fleet } from "./fleet.ts";
-import type { ReloadResult } from "./server.ts";
+import type { ReloadResult } from "./reload.ts";
 import type { ResolvedOptions } from "./shard_settings.ts";
 
 /** What only the server itself can do. */

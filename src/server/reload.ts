@@ -1,0 +1,123 @@
+/**
+ * The first half of a reload: reads the configuration again and finds everything that speaks against it before anything
+ * has changed. What is opened for it is there afterwards, or given back.
+ */
+import { diffOptions, type OptionChange } from "../config/diff.ts";
+import type { Options } from "../config/option_table.ts";
+import type { LogSink } from "../log/logger.ts";
+import { hasLinks } from "./listeners.ts";
+import type { Ocsp } from "./ocsp/ocsp.ts";
+import type { OcspService } from "./ocsp_service.ts";
+import type { OptionResolver } from "./option_resolver.ts";
+import { writePidFile } from "./pid_file.ts";
+import { announcedAddress } from "./server_info.ts";
+import { findObstacle, type ServerSettings } from "./server_settings.ts";
+import type { ResolvedOptions } from "./shard_settings.ts";
+import type { ServerContexts, TlsContexts } from "./tls_contexts.ts";
+
+/** Options whose change means that the log is opened anew. */
+const LOG_TARGET_KEYS = ["log_file", "remote_syslog", "syslog", "logtime", "logtime_utc"];
+
+export type ReloadResult = { readonly ok: true } | Refusal;
+
+interface Refusal {
+  readonly ok: false;
+  readonly reason: string;
+}
+
+export interface PreparedReload {
+  readonly ok: true;
+  readonly options: Options;
+  readonly digest: string;
+  /** In the order of the option table. */
+  readonly changes: readonly OptionChange[];
+  readonly resolved: ResolvedOptions;
+  readonly contexts: ServerContexts;
+  readonly ocsp: Ocsp | null;
+  /** Where the log goes from now on; null where it stays. */
+  readonly sink: LogSink | null;
+}
+
+/** The server that is to change. */
+export interface ReloadedServer {
+  readonly settings: Pick<ServerSettings, "config" | "openLog">;
+  /** What it goes by so far. */
+  readonly options: Options;
+  /** Of clients. */
+  readonly port: number;
+  readonly hasLinks: boolean;
+  readonly resolver: OptionResolver;
+  readonly tls: TlsContexts;
+  readonly ocsp: OcspService;
+  /** Why it takes no reload any more; undefined while it runs. */
+  findStop(): string | undefined;
+}
+
+export async function prepareReload(server: ReloadedServer): Promise<PreparedReload | Refusal> {
+  const { settings, port, resolver, tls } = server;
+  const { config, openLog } = settings;
+  const stop = server.findStop();
+  if (stop !== undefined) return refusal(stop);
+  if (config === null) return refusal("can only reload config when a file is provided using -c or --config");
+  const read = config.read();
+  if (!read.ok) return read;
+  const { options, digest } = read;
+  const obstacle = findObstacle(options);
+  if (obstacle !== undefined) return refusal(obstacle);
+  const difference = diffOptions(server.options, options);
+  if (!difference.ok) return difference;
+  if (hasLinks(options) && !server.hasLinks) {
+    return refusal("config reload not supported for the first links to other servers: restart this server");
+  }
+  const resolution = resolver.resolve(options);
+  if (!resolution.ok) return refusal(resolution.problem);
+  const address = announcedAddress(options, port);
+  if (!address.ok) return refusal(`client_advertise ${options.clientAdvertise}: ${address.reason}`);
+  const created = tls.create(options);
+  if (!created.ok) return created;
+  const { contexts } = created;
+  const giveUp = (reason: string) => {
+    tls.release(contexts);
+    return refusal(reason);
+  };
+  const ocsp = await server.ocsp.open(options, contexts.client, "go on");
+  if (!ocsp.ok) return giveUp(ocsp.reason);
+  const stopMeanwhile = server.findStop();
+  if (stopMeanwhile !== undefined) return giveUp(stopMeanwhile);
+
+  const { changes } = difference;
+  const changed = new Set(changes.map(({ key }) => key));
+  let sink: LogSink | null = null;
+  try {
+    if (openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key))) sink = await openLog(options);
+    if (changed.has("pid_file") && options.pidFile) writePidFile(options.pidFile, process.pid);
+  } catch (error) {
+    sink?.close();
+    return giveUp((error as Error).message);
+  }
+  return {
+    ok: true,
+    options: withPortsOf(server.options, options),
+    digest,
+    changes,
+    resolved: resolution.resolved,
+    contexts,
+    ocsp: ocsp.ocsp,
+    sink,
+  };
+}
+
+function refusal(reason: string): Refusal {
+  return { ok: false, reason };
+}
+
+/** A port that was chosen at random stays. */
+function withPortsOf({ port, httpPort, httpsPort, websocket }: Options, options: Options): Options {
+  return {
+    ...options,
+    port,
+    httpPort,
+    httpsPort,
+    websocket: { ...options.websocket, port: websocket.port },
+  };
+}

@@ -1,0 +1,74 @@
+/** What the log says of a server that starts, in nats-server's words. */
+import { findLoginWarnings, type LoginRules } from "../auth/login_rules.ts";
+import type { Options } from "../config/option_table.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { listenersOf, listeningText } from "./listeners.ts";
+import type { Ports } from "./listening.ts";
+import type { ConfigOrigin } from "./server_settings.ts";
+import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
+import { webSocketScheme } from "./websocket_settings.ts";
+
+const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
+
+export interface StartingServer {
+  readonly id: string;
+  readonly name: string;
+  readonly shardCount: number;
+  readonly transport: "epoll" | "runtime";
+  readonly rules: LoginRules;
+}
+
+/** The first lines of a start. */
+export function logStart(
+  log: Logger,
+  options: Options,
+  config: ConfigOrigin | null,
+  runtime: Runtime,
+  { id, name, shardCount, transport, rules }: StartingServer,
+): void {
+  const shards = shardCount === 1 ? "1 shard" : `${shardCount} shards`;
+  log.info("Starting nats-server");
+  log.info(`  Version:  ${NATS_VERSION}`);
+  log.info("  Git:      [not set]");
+  log.info(`  Midge:    ${MIDGE_VERSION} on ${runtime.name} ${runtime.version}, ${shards}, ${transport}`);
+  const cluster = options.cluster.name ?? options.gateway.name;
+  if (cluster !== undefined) log.info(`  Cluster:  ${cluster}`);
+  log.info(`  Name:     ${name}`);
+  log.info(`  ID:       ${id}`);
+  logFeatureFlags(log, options.featureFlags);
+  for (const text of findLoginWarnings(rules)) log.warn(text);
+  if (config !== null) log.info(`Using configuration file: ${config.file} (${config.digest})`);
+  warnOfPayload(log, options);
+}
+
+export function warnOfPayload(log: Logger, { maxPayloadBytes }: Options): void {
+  if (maxPayloadBytes <= PAYLOAD_BYTES_ADVISED_MAX) return;
+  log.warn("Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance");
+}
+
+/** The ports that are open, but for that of routes, and what of TLS clients meet there. */
+export function logListening(log: Logger, options: Options, ports: Ports): void {
+  for (const kind of ["gateway", "websocket", "leafnodes", "client"] as const)
+    logListener(log, options, ports, kind);
+  const { tls, allowNonTls } = options;
+  if (tls !== undefined) log.info(`TLS ${allowNonTls ? "available" : "required"} for client connections`);
+}
+
+/** One port, where it is open. */
+export function logListener(log: Logger, options: Options, ports: Ports, kind: ListenerKind): void {
+  const port = ports.get(kind);
+  const listener = listenersOf(options).find((each) => each.kind === kind);
+  if (port === undefined || listener === undefined) return;
+  log.info(listeningText({ ...listener, port }, options));
+  if (kind === "websocket" && webSocketScheme(options) === "ws") {
+    log.warn("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
+  }
+}
+
+function logFeatureFlags(log: Logger, flags: ReadonlyMap<string, boolean>): void {
+  if (flags.size === 0) return;
+  log.info("  Feature flags:");
+  log.info(`    Unsupported:   ${[...flags.keys()].sort().join(", ")}`);
+}
