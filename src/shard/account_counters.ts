@@ -1,4 +1,12 @@
-/** Counters of an account: how they begin, and how they grow. */
+/** Counters of an account: how they begin, and how they grow by those of connections. */
+import {
+  CONNECTION_IN_BYTES,
+  CONNECTION_IN_MESSAGES,
+  CONNECTION_OUT_BYTES,
+  CONNECTION_OUT_MESSAGES,
+} from "../memory/layout.ts";
+import { counterValue, type SharedMemory } from "../memory/shared_memory.ts";
+import type { Connection } from "./connection.ts";
 import type { LinkTraffic } from "./link_records.ts";
 import type { AccountCounters } from "./shard_options.ts";
 
@@ -16,6 +24,16 @@ export const NO_COUNTERS: AccountCounters = {
   outBytes: 0,
   slowConsumers: 0,
 };
+
+/** What a connection has counted. */
+export function connectionTraffic({ words }: SharedMemory, { address }: Connection): Traffic {
+  return [
+    counterValue(words, address + CONNECTION_IN_MESSAGES),
+    counterValue(words, address + CONNECTION_IN_BYTES),
+    counterValue(words, address + CONNECTION_OUT_MESSAGES),
+    counterValue(words, address + CONNECTION_OUT_BYTES),
+  ];
+}
 
 /** Counters with the messages of a connection added. */
 export function withTraffic<Counters extends LinkTraffic>(counters: Counters, traffic: Traffic): Counters {

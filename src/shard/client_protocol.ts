@@ -32,10 +32,10 @@ import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW, STATE_WAITI
 import type { ShardContext } from "./context.ts";
 import type { Route } from "./contexts.ts";
 import { Logins } from "./logins.ts";
+import { pingIntervalMs } from "./pings.ts";
 import type { Publishing } from "./publishing.ts";
 import { RecentValues } from "./recent_values.ts";
 import type { Rings } from "./rings.ts";
-import type { ShardOptions } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_PING, timerId } from "./timers.ts";
 
@@ -538,13 +538,6 @@ export class ClientProtocol {
     const sid = this.#shard.table.sidOf(record);
     this.#shard.log("trace", `${connection.label} - ${traceOperation("internal", "DELSUB", sid)}`);
   }
-}
-
-/** How long a client may say nothing before it is pinged. */
-export function pingIntervalMs({ webSocket }: Connection, options: ShardOptions): number {
-  return webSocket === null || options.webSocket === null
-    ? options.pingIntervalMs
-    : options.webSocket.pingIntervalMs;
 }
 
 /** Whether a client takes INFO at any time. */

@@ -28,8 +28,6 @@ export interface LinkShard extends ShardContext {
   /** A slot for a link to an address that is dialled; null where all are taken. */
   openDialled(ip: string, port: number): Connection | null;
   report(report: ShardReport): void;
-  /** What a connection has counted: messages and bytes in, messages and bytes out. */
-  countersOf(connection: Connection): readonly [number, number, number, number];
   /** The shard that waits for an answer on this subject of an account; below 0 for a subject nobody waits on so. */
   nodeOfReply(account: number, subject: string): number;
   /** What answers to the requests of services are published on that an account offers. */

@@ -3,10 +3,10 @@ import { type CloseReason, closeReasonEntry } from "../protocol/close_reason.ts"
 import { byteStringOf, byteStringOfText, textOf } from "../subject/byte_string.ts";
 import { isSubset } from "../subject/subset.ts";
 import { isLiteralText, subjectMatchesText, subjectsCollideText } from "../subject/text.ts";
-import { addTraffic, NO_COUNTERS } from "./account_counters.ts";
+import { addTraffic, connectionTraffic, NO_COUNTERS } from "./account_counters.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
+import type { ShardContext } from "./context.ts";
 import { tlsRecord } from "./peer_identity.ts";
-import type { Shard } from "./shard.ts";
 import type {
   AccountCounters,
   ConnectionOrder,
@@ -21,7 +21,7 @@ import type {
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 
 /** The open connections that a query wants. Only the keys of the others are looked at. */
-export function connectionPage(shard: Shard, pick: ConnectionPick): ConnectionPage {
+export function connectionPage(shard: ShardContext, pick: ConnectionPick): ConnectionPage {
   const wanted: Connection[] = [];
   let openCount = 0;
   for (const connection of openConnections(shard)) {
@@ -37,18 +37,18 @@ export function connectionPage(shard: Shard, pick: ConnectionPick): ConnectionPa
   return { connections, openCount };
 }
 
-function openConnections({ connections }: Shard): Connection[] {
+function openConnections({ connections }: ShardContext): Connection[] {
   return connections.filter(
     (connection): connection is Connection => connection !== null && connection.state < STATE_CLOSING,
   );
 }
 
 /** The open client of that id, if it is here. */
-export function openConnection(shard: Shard, clientId: number): Connection | undefined {
+export function openConnection(shard: ShardContext, clientId: number): Connection | undefined {
   return openConnections(shard).find((connection) => connection.clientId === clientId);
 }
 
-export function userRecord(shard: Shard, clientId: number): UserRecord | null {
+export function userRecord(shard: ShardContext, clientId: number): UserRecord | null {
   const connection = openConnection(shard, clientId);
   if (connection?.login == null) return null;
   const { login, account } = connection;
@@ -57,7 +57,7 @@ export function userRecord(shard: Shard, clientId: number): UserRecord | null {
 }
 
 /** Ids of an account's open clients. */
-export function clientsOf(shard: Shard, account: string): number[] {
+export function clientsOf(shard: ShardContext, account: string): number[] {
   return openConnections(shard)
     .filter((connection) => connection.account.name === account)
     .map(({ clientId }) => clientId);
@@ -68,7 +68,7 @@ export function clientsOf(shard: Shard, account: string): number[] {
  * sums over those that are closed.
  */
 export function accountCounters(
-  shard: Shard,
+  shard: ShardContext,
   gone: ReadonlyMap<string, AccountCounters>,
 ): Record<string, AccountCounters> {
   const all = new Map(Array.from(gone, ([name, counters]) => [name, { ...counters }]));
@@ -77,13 +77,13 @@ export function accountCounters(
     const sum = sumOf(connection.account.name);
     sum.connections++;
     sum.subscriptions += connection.subscriptionCount;
-    addTraffic(sum, shard.countersOf(connection));
+    addTraffic(sum, connectionTraffic(shard.shared, connection));
   }
   for (const { name, tally } of shard.accounts.all()) Object.assign(sumOf(name), tally);
   return Object.fromEntries(all);
 }
 
-function hasSubject(shard: Shard, connection: Connection, subject: string): boolean {
+function hasSubject(shard: ShardContext, connection: Connection, subject: string): boolean {
   for (const record of recordsOf(shard, connection)) {
     if (subjectsCollideText(subjectOf(shard, record), subject)) return true;
   }
@@ -92,7 +92,7 @@ function hasSubject(shard: Shard, connection: Connection, subject: string): bool
 
 /** The `count` that come first, in no order; of those with the same key, the lowest ids. */
 function firstInOrder(
-  shard: Shard,
+  shard: ShardContext,
   all: Connection[],
   { order, count }: Pick<ConnectionPick, "order" | "count">,
 ): Connection[] {
@@ -106,7 +106,7 @@ function firstInOrder(
 }
 
 /** A number that is smaller the earlier the connection comes. */
-function ascendingKey(shard: Shard, connection: Connection, order: ConnectionOrder): number {
+function ascendingKey(shard: ShardContext, connection: Connection, order: ConnectionOrder): number {
   switch (order) {
     case "cid":
       return connection.clientId;
@@ -115,13 +115,13 @@ function ascendingKey(shard: Shard, connection: Connection, order: ConnectionOrd
     case "pending":
       return -shard.outbound.pendingBytes(connection);
     case "msgs_from":
-      return -shard.countersOf(connection)[0];
+      return -connectionTraffic(shard.shared, connection)[0];
     case "bytes_from":
-      return -shard.countersOf(connection)[1];
+      return -connectionTraffic(shard.shared, connection)[1];
     case "msgs_to":
-      return -shard.countersOf(connection)[2];
+      return -connectionTraffic(shard.shared, connection)[2];
     case "bytes_to":
-      return -shard.countersOf(connection)[3];
+      return -connectionTraffic(shard.shared, connection)[3];
     case "last":
       return -connection.lastActivityMs;
     case "idle":
@@ -134,12 +134,12 @@ function ascendingKey(shard: Shard, connection: Connection, order: ConnectionOrd
 }
 
 export function connectionRecord(
-  shard: Shard,
+  shard: ShardContext,
   connection: Connection,
   withSubscriptions: boolean,
 ): ConnectionRecord {
   const { options, closeReason, account, login, refusal } = connection;
-  const [inMessages, inBytes, outMessages, outBytes] = shard.countersOf(connection);
+  const [inMessages, inBytes, outMessages, outBytes] = connectionTraffic(shard.shared, connection);
   return {
     clientId: connection.clientId,
     ip: connection.ip,
@@ -183,7 +183,7 @@ function shownJwt({ login, refusal }: Connection): string {
 
 /** The first `count` subscriptions of an account, or of all (""): all or those that a message on `subject` would reach. */
 export function subscriptionPage(
-  shard: Shard,
+  shard: ShardContext,
   { account, subject, count }: Extract<ShardQuery, { what: "subscriptions" }>,
 ): SubscriptionPage {
   const subscriptions: SubscriptionSnapshot[] = [];
@@ -205,7 +205,7 @@ export function subscriptionPage(
 
 /** How many subscriptions take a message on a subject; of a pattern, those that are subsets of it. */
 export function subscriberCount(
-  shard: Shard,
+  shard: ShardContext,
   { account, subject, queue }: Extract<ShardQuery, { what: "subscribers" }>,
 ): number {
   const isLiteral = isLiteralText(subject);
@@ -225,18 +225,22 @@ export function subscriberCount(
   return count;
 }
 
-function recordsOf({ table }: Shard, connection: Connection): number[] {
+function recordsOf({ table }: ShardContext, connection: Connection): number[] {
   const records: number[] = [];
   let record = connection.firstSubscription;
   for (; record !== NO_SUBSCRIPTION; record = table.nextOfConnection(record)) records.push(record);
   return records;
 }
 
-function subjectOf({ index, table }: Shard, record: number): string {
+function subjectOf({ index, table }: ShardContext, record: number): string {
   return textOf(index.byteStringOf(table.entryOf(record)));
 }
 
-function subscriptionSnapshot(shard: Shard, connection: Connection, record: number): SubscriptionSnapshot {
+function subscriptionSnapshot(
+  shard: ShardContext,
+  connection: Connection,
+  record: number,
+): SubscriptionSnapshot {
   const { index, table } = shard;
   const queue = table.queueOf(record);
   const { name, definition } = connection.account;

@@ -1,7 +1,7 @@
 /** What monitoring shows of the links of this shard: what their protocols know, and what their connections count. Cold. */
 
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { withTraffic } from "../../shard/account_counters.ts";
+import { connectionTraffic, withTraffic } from "../../shard/account_counters.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import type {
   GatewayRecord,
@@ -78,7 +78,7 @@ export class LinkReports {
     const counts = new Map<string, number>();
     for (const { id, account } of leafs?.report() ?? []) {
       const name = textOf(account);
-      const counters = this.#shard.countersOf(this.#connections.byId(id).connection);
+      const counters = connectionTraffic(this.#shard.shared, this.#connections.byId(id).connection);
       ofLeafs.set(name, withTraffic(ofLeafs.get(name) ?? NO_TRAFFIC, counters));
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
@@ -178,7 +178,7 @@ export class LinkReports {
     { connection }: HostLink,
     roundTripNs: number,
   ): Omit<LinkRecord, "subscriptionCount" | "subscriptions"> {
-    const [inMessages, inBytes, outMessages, outBytes] = this.#shard.countersOf(connection);
+    const [inMessages, inBytes, outMessages, outBytes] = connectionTraffic(this.#shard.shared, connection);
     return {
       id: connection.clientId,
       ip: connection.ip,

@@ -1,0 +1,172 @@
+/** Who comes to a shard: clients, WebSockets that are to become clients or leaf nodes, and links. Cold: once per connection. */
+import { AREA_CLIENTS_EVER } from "../memory/layout.ts";
+import { HEADER_CLIENT_ID, HEADER_CONNECTION_COUNT, NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
+import { increment, nodeWord } from "../memory/shared_memory.ts";
+import type { Upgrade } from "../protocol/websocket/upgrade.ts";
+import type { StreamSource } from "../runtime/poller.ts";
+import type { ClientProtocol } from "./client_protocol.ts";
+import { Connection, STATE_CONNECTED, type WebSocketPeer } from "./connection.ts";
+import type { ShardContext } from "./context.ts";
+import { type HandedLeaf, handedLeaf } from "./handed_leaf.ts";
+import type { Handshakes } from "./handshakes.ts";
+import type { Rings } from "./rings.ts";
+import type { Slots } from "./slots.ts";
+import type { Arrival } from "./upgrades.ts";
+
+/**
+ * Connections accepted after which what their coming left behind is freed. On Bun what stays of them would lie scattered
+ * over a heap of garbage, and keep all of it: 7 KiB a connection instead of 3.
+ */
+const ACCEPTED_PER_COLLECTION = 256;
+
+/** What takes more than this thread's own memory. */
+export interface AdmissionActions {
+  /** Hands a leaf node to the links shard by main; the port with it goes for good. */
+  reportLeaf(leaf: HandedLeaf, port: MessagePort): void;
+  /** Frees what has become garbage lately. */
+  collectRecentGarbage(): void;
+}
+
+export class Admission {
+  readonly #shard: ShardContext;
+  readonly #slots: Slots;
+  readonly #protocol: ClientProtocol;
+  readonly #handshakes: Handshakes;
+  readonly #rings: Rings;
+  readonly #actions: AdmissionActions;
+  #acceptedSinceCollection = 0;
+
+  constructor(
+    shard: ShardContext,
+    slots: Slots,
+    protocol: ClientProtocol,
+    handshakes: Handshakes,
+    rings: Rings,
+    actions: AdmissionActions,
+  ) {
+    this.#shard = shard;
+    this.#slots = slots;
+    this.#protocol = protocol;
+    this.#handshakes = handshakes;
+    this.#rings = rings;
+    this.#actions = actions;
+  }
+
+  acceptClient(source: StreamSource, ip: string, port: number): void {
+    this.#admit(this.#slots.take(source), source, { ip, port, tls: null }, null);
+  }
+
+  /** The slot of a WebSocket, which is no connection before it is upgraded. */
+  takeForUpgrade(source: StreamSource): number {
+    const slot = this.#slots.take(source);
+    this.#slots.markUpgrading(slot, true);
+    this.#shard.poller.add(slot, source);
+    return slot;
+  }
+
+  /** It is upgraded, and a client from now on. */
+  admitUpgraded(slot: number, peer: Arrival, webSocket: WebSocketPeer): void {
+    this.#slots.markUpgrading(slot, false);
+    this.#admit(slot, null, peer, webSocket);
+  }
+
+  /** It comes to nothing. */
+  dismiss(slot: number): void {
+    this.#shard.poller.close(slot);
+    this.#freeUpgraded(slot);
+  }
+
+  /** It is a leaf node, and the links shard's from now on; false where that takes none. */
+  handLeafOver(slot: number, peer: Arrival, upgrade: Upgrade): boolean {
+    const { poller, shared } = this.#shard;
+    const { linksNode } = shared.map;
+    const isUp =
+      linksNode !== 0 && Atomics.load(shared.words, nodeWord(linksNode, NODE_STATE)) === NODE_IS_UP;
+    if (!isUp || !this.#slots.reserveLink(linksNode)) return false;
+    const stream = poller.handOver(slot);
+    const leaf = handedLeaf(stream, peer, upgrade);
+    if (stream.kind === "runtime") this.#actions.reportLeaf(leaf, stream.port);
+    else if (!this.#rings.sendControl(linksNode, leaf)) {
+      // It died while there was no room.
+      this.#slots.countOff(linksNode);
+      poller.add(slot, stream);
+      return false;
+    }
+    this.#freeUpgraded(slot);
+    return true;
+  }
+
+  /** The slot of a connection that has not become one of this shard's. */
+  #freeUpgraded(slot: number): void {
+    this.#slots.disownSocket(slot);
+    this.#slots.markUpgrading(slot, false);
+    this.#slots.release(slot);
+  }
+
+  /** A link over an accepted socket. */
+  openLink(source: StreamSource, peer: Arrival): Connection {
+    const connection = this.#openLink(source, peer);
+    connection.hasStream = true;
+    return connection;
+  }
+
+  /** A link to an address that is dialled; null where all slots are taken. */
+  openDialled(ip: string, port: number): Connection | null {
+    return this.#slots.reserveLink(this.#shard.node) ? this.#openLink(null, { ip, port, tls: null }) : null;
+  }
+
+  #openLink(source: StreamSource | null, peer: Arrival): Connection {
+    const connection = this.#open(this.#slots.take(source), source, peer, null);
+    connection.isLink = true;
+    connection.state = STATE_CONNECTED;
+    return connection;
+  }
+
+  /** A client, whose stream is `source`, or in the poller already. */
+  #admit(slot: number, source: StreamSource | null, peer: Arrival, webSocket: WebSocketPeer | null): void {
+    const shard = this.#shard;
+    const { words, map } = shard.shared;
+    const open = Atomics.add(words, HEADER_CONNECTION_COUNT, 1) + 1;
+    increment(words, map.area(shard.node).area + AREA_CLIENTS_EVER);
+    const connection = this.#open(slot, source, peer, webSocket);
+    if (shard.options.logsDebug) shard.log("debug", `${connection.label} - Client connection created`);
+    this.#protocol.logins.begin(connection);
+    this.#protocol.applyOptions(connection);
+    const { maxConnections } = shard.options;
+    const isTooMany = open > maxConnections || maxConnections <= 0;
+    if (webSocket === null) this.#handshakes.begin(connection, isTooMany);
+    else this.#handshakes.skip(connection, isTooMany);
+    if (++this.#acceptedSinceCollection < ACCEPTED_PER_COLLECTION) return;
+    this.#acceptedSinceCollection = 0;
+    this.#actions.collectRecentGarbage();
+  }
+
+  /** `source` is null where the poller has the stream already, or nobody has one yet. */
+  #open(
+    slot: number,
+    source: StreamSource | null,
+    { ip, port, tls }: Arrival,
+    webSocket: WebSocketPeer | null,
+  ): Connection {
+    const shard = this.#shard;
+    const connection = new Connection({
+      slot,
+      address: this.#slots.addressOf(slot),
+      clientId: Atomics.add(shard.shared.words, HEADER_CLIENT_ID, 1) + 1,
+      ip,
+      port,
+      startMs: shard.wallMs(),
+      nonce: this.#protocol.logins.newNonce(),
+      webSocket,
+      tls,
+      account: shard.accounts.global,
+      maxPayloadBytes: shard.options.maxPayloadBytes,
+      maxSubscriptions: -1,
+    });
+    this.#slots.put(connection);
+    shard.plans.slotsUsed = shard.connections.length;
+    if (source !== null) shard.poller.add(slot, source);
+    connection.lastInputMs = shard.nowMs;
+    return connection;
+  }
+}

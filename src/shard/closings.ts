@@ -1,0 +1,149 @@
+/**
+ * How connections of a shard end: told to close, reported and without subscriptions at the end of the turn, and gone once
+ * what is queued has left, or has had its time to.
+ */
+import { CONNECTION_CLIENT, CONNECTION_FLAGS, CONNECTION_IS_CLOSED } from "../memory/layout.ts";
+import { HEADER_CONNECTION_COUNT } from "../memory/map.ts";
+import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
+import type { WebSocketLayer } from "../runtime/websocket/websocket_layer.ts";
+import { connectionTraffic, NO_COUNTERS, withTraffic } from "./account_counters.ts";
+import type { ClientEvents } from "./client_events.ts";
+import type { ClientProtocol } from "./client_protocol.ts";
+import { type Connection, STATE_CLOSED, STATE_CLOSING } from "./connection.ts";
+import type { ShardContext } from "./context.ts";
+import type { KeptInput } from "./kept_input.ts";
+import type { LinkHost } from "./link_host.ts";
+import type { AccountCounters, ShardReport } from "./shard_options.ts";
+import type { Slots } from "./slots.ts";
+import { connectionRecord } from "./snapshot.ts";
+import { NO_SUBSCRIPTION } from "./subscription_table.ts";
+import { TIMER_WRITE, TIMERS_PER_CONNECTION, timerId } from "./timers.ts";
+
+/** What is queued for a connection that is being closed has this long to leave. */
+const CLOSING_MS = 1000;
+/** Subscriptions of a closed connection that monitoring still shows. */
+const CLOSED_SUBSCRIPTIONS_MAX = 256;
+
+export class Closings {
+  readonly #shard: ShardContext;
+  readonly #slots: Slots;
+  readonly #kept: KeptInput;
+  readonly #protocol: ClientProtocol;
+  readonly #links: LinkHost | null;
+  /** Null where no connection is in frames of WebSocket. */
+  readonly #frames: WebSocketLayer | null;
+  readonly #report: (report: ShardReport) => void;
+  readonly #events: ClientEvents;
+  /** Told to close since the last finish(). */
+  readonly #begun: Connection[] = [];
+  /** What closed connections have counted, by account. */
+  readonly #goneCounters = new Map<string, AccountCounters>();
+
+  constructor(
+    shard: ShardContext,
+    slots: Slots,
+    kept: KeptInput,
+    protocol: ClientProtocol,
+    events: ClientEvents,
+    links: LinkHost | null,
+    frames: WebSocketLayer | null,
+    report: (report: ShardReport) => void,
+  ) {
+    this.#shard = shard;
+    this.#slots = slots;
+    this.#kept = kept;
+    this.#protocol = protocol;
+    this.#events = events;
+    this.#links = links;
+    this.#frames = frames;
+    this.#report = report;
+  }
+
+  /** By account. */
+  get goneCounters(): ReadonlyMap<string, AccountCounters> {
+    return this.#goneCounters;
+  }
+
+  /** From now on no input of it is taken and nothing new is queued for it. */
+  begin(connection: Connection, reason: CloseReason): void {
+    if (connection.state >= STATE_CLOSING) return;
+    connection.state = STATE_CLOSING;
+    connection.closeReason = reason;
+    const { words } = this.#shard.shared;
+    words[(connection.address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
+    Atomics.store(words, (connection.address + CONNECTION_CLIENT) >> 2, 0);
+    this.#begun.push(connection);
+  }
+
+  get hasBegun(): boolean {
+    return this.#begun.length > 0;
+  }
+
+  /** Subscriptions of those told to close go at once, what is queued for them may still leave. */
+  finish(): void {
+    const { nowMs, poller, timers } = this.#shard;
+    for (const connection of this.#begun.splice(0)) {
+      if (connection.state === STATE_CLOSED) continue;
+      if (connection.isLink) this.#links!.ended(connection);
+      else {
+        this.#reportClosed(connection);
+        while (connection.firstSubscription !== NO_SUBSCRIPTION) {
+          this.#protocol.removeSubscription(connection, connection.firstSubscription);
+        }
+      }
+      const reason = connection.closeReason as CloseReason;
+      const isFlushed = closeReasonEntry(reason).flushesPending && connection.pending !== null;
+      if (!isFlushed || reason === CloseReason.ClientClosed) this.end(connection);
+      else {
+        timers.set(timerId(connection, TIMER_WRITE), nowMs + CLOSING_MS);
+        poller.setInterest(connection.slot, false, true);
+      }
+    }
+  }
+
+  /**
+   * The socket goes, and everything the connection held. One told to close in this turn still has subscriptions and
+   * an outbox: finish() comes to it.
+   */
+  end(connection: Connection): void {
+    if (connection.state === STATE_CLOSED || this.#begun.includes(connection)) return;
+    connection.state = STATE_CLOSED;
+    const { slot, isLink } = connection;
+    const { outbound, plans, poller, shared, timers } = this.#shard;
+    outbound.discard(connection);
+    this.#kept.forget(connection);
+    for (let timer = 0; timer < TIMERS_PER_CONNECTION; timer++) timers.clear(timerId(connection, timer));
+    if (!isLink) this.#protocol.logins.leave(connection);
+    plans.forgetConnection(connection.address);
+    this.#slots.disownSocket(slot);
+    if (connection.hasFrames) this.#sayGoodbye(connection);
+    if (connection.hasStream) poller.close(slot);
+    if (!isLink) Atomics.sub(shared.words, HEADER_CONNECTION_COUNT, 1);
+    this.#slots.release(slot);
+  }
+
+  #sayGoodbye({ slot, closeReason }: Connection): void {
+    const { text, webSocketStatus, flushesPending } = closeReasonEntry(closeReason as CloseReason);
+    this.#frames!.endFrames(slot, flushesPending ? webSocketStatus : 0, text);
+  }
+
+  #reportClosed(connection: Connection): void {
+    const shard = this.#shard;
+    const { name } = connection.account;
+    const gone = this.#goneCounters.get(name) ?? NO_COUNTERS;
+    const isSlow =
+      connection.closeReason === CloseReason.SlowConsumerPendingBytes ||
+      connection.closeReason === CloseReason.SlowConsumerWriteDeadline;
+    this.#goneCounters.set(name, {
+      ...withTraffic(gone, connectionTraffic(shard.shared, connection)),
+      slowConsumers: gone.slowConsumers + (isSlow ? 1 : 0),
+    });
+    const isListed = connection.subscriptionCount <= CLOSED_SUBSCRIPTIONS_MAX;
+    const record = connectionRecord(shard, connection, isListed);
+    const event = this.#events.closed(connection, record);
+    this.#report({ type: "closed", connection: record, event });
+    if (shard.options.logsDebug) {
+      shard.log("debug", `${connection.label} - Client connection closed: ${record.reason}`);
+    }
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The loop of a shard: turns, each of which takes what other nodes sent, reads what its sockets have, and writes what came
+ * of it.
+ *
+ *   wait → drain rings → read, scan, deliver → fire timers → publish rings → write outboxes → close → publish rings
+ *
+ * Rings are published before outboxes are written, so that whoever sees a PONG may rely on what was published before it
+ * having reached the other shards. Hot: once per batch of events.
+ */
+import type { GrowthWatch } from "../base/growth_watch.ts";
+import { NODE_IS_ASLEEP } from "../memory/map.ts";
+import { nodeWord } from "../memory/shared_memory.ts";
+import { HANGUP, READABLE, WRITABLE } from "../runtime/poller.ts";
+import type { Closings } from "./closings.ts";
+import { PHASE_SETTLED, STATE_CLOSING } from "./connection.ts";
+import type { ShardContext } from "./context.ts";
+import type { Handshakes } from "./handshakes.ts";
+import type { Input } from "./input.ts";
+import type { LinkHost } from "./link_host.ts";
+import type { PausedProducers } from "./paused_producers.ts";
+import type { Rings } from "./rings.ts";
+import type { Services } from "./services.ts";
+import type { Upgrades } from "./upgrades.ts";
+
+/** Connections that may hold an outbox when the next one is served: each outbox ever lent is memory touched. */
+const OUTBOXES_HELD_MAX = 64;
+/** Idle for this long after work, a shard tidies up. */
+const TIDY_AFTER_MS = 1000;
+
+type TurningShard = Pick<
+  ShardContext,
+  "node" | "shared" | "engine" | "poller" | "connections" | "outbound" | "timers" | "nowMs"
+>;
+
+/** Whose work there is in a turn. */
+export interface TurnParts {
+  readonly rings: Rings;
+  readonly services: Services;
+  readonly handshakes: Handshakes;
+  readonly input: Input;
+  readonly closings: Closings;
+  readonly paused: PausedProducers;
+  /** Null for shards of clients. */
+  readonly links: LinkHost | null;
+  /** Null without WebSockets. */
+  readonly upgrades: Upgrades | null;
+  readonly growth: GrowthWatch;
+  onTimer(id: number): void;
+  /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
+  collectGarbage(): void;
+}
+
+export class Turns {
+  readonly #shard: TurningShard;
+  readonly #parts: TurnParts;
+  /** Steady-clock milliseconds that it looks for work before it sleeps. */
+  readonly #spinMs: number;
+  readonly #onTimer: (id: number) => void;
+  readonly #asleepWord: number;
+  #lastBusyMs = 0;
+  #isTidy = true;
+  #failure: Error | null = null;
+
+  constructor(shard: TurningShard, spinMs: number, parts: TurnParts) {
+    this.#shard = shard;
+    this.#parts = parts;
+    this.#spinMs = spinMs;
+    this.#onTimer = (id) => parts.onTimer(id);
+    this.#asleepWord = nodeWord(shard.node, NODE_IS_ASLEEP);
+    // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
+    if (shard.poller.kind === "runtime") Atomics.store(shard.shared.words, this.#asleepWord, 1);
+  }
+
+  /** Turns until the poller is stopped; throws what a turn threw. */
+  async run(): Promise<void> {
+    const { poller } = this.#shard;
+    await poller.run(() => {
+      try {
+        this.#turn();
+      } catch (error) {
+        this.#failure = error instanceof Error ? error : new Error(String(error));
+        poller.stop();
+      }
+    });
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  #turn(): void {
+    const shard = this.#shard;
+    const { poller, connections, outbound, timers } = shard;
+    const { rings, services, handshakes, input, closings, paused, links, upgrades, growth } = this.#parts;
+    const events = this.#wait();
+    shard.nowMs = performance.now();
+    handshakes.startTurn();
+    let isBusy = rings.drainAll();
+    rings.tellUntaken();
+    links?.announce();
+    services.doWork();
+    if (input.hasResumable) input.takeHeld();
+    for (let i = 0; i < events; i++) {
+      const flags = poller.eventFlags(i);
+      const slot = poller.eventSlot(i);
+      const connection = connections[slot];
+      if (flags === 0) continue;
+      isBusy = true;
+      if (connection == null) {
+        upgrades?.serve(slot);
+        continue;
+      }
+      if (connection.isLink && connection.phase !== PHASE_SETTLED && !input.proceed(connection)) continue;
+      if ((flags & WRITABLE) !== 0) {
+        outbound.onWritable(connection);
+        if (connection.state === STATE_CLOSING && connection.pending === null) closings.end(connection);
+      }
+      if (connection.state < STATE_CLOSING) {
+        if ((flags & (READABLE | HANGUP)) !== 0) input.read(connection, flags);
+      } else if ((flags & HANGUP) !== 0) closings.end(connection);
+      this.shareOutboxes();
+    }
+    if (isBusy) {
+      this.#lastBusyMs = shard.nowMs;
+      this.#isTidy = false;
+      growth.check(shard.nowMs);
+    }
+    timers.advance(shard.nowMs, this.#onTimer);
+    paused.resumeDue();
+    rings.publishAll();
+    if (outbound.dirtyCount > 0) outbound.flushAll();
+    this.finishClosings();
+  }
+
+  /** Connections told to close go; then what was said of them is published, and the interest that went with them. */
+  finishClosings(): void {
+    if (!this.#parts.closings.hasBegun) return;
+    this.#parts.closings.finish();
+    this.#parts.rings.publishAll();
+  }
+
+  /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
+  get #hasWork(): boolean {
+    const { input, services, rings, links } = this.#parts;
+    return input.hasResumable || services.hasWork || rings.hasUntaken || (links?.hasNews ?? false);
+  }
+
+  /** Another node has something for this one. */
+  get #hasNews(): boolean {
+    return this.#shard.engine.hasInbound() !== 0 || (this.#parts.links?.hasNews ?? false);
+  }
+
+  /** Writes what is there, where so many connections hold an outbox that the next one is not to take another. */
+  shareOutboxes(): void {
+    if (this.#shard.outbound.dirtyCount < OUTBOXES_HELD_MAX) return;
+    this.#parts.rings.publishAll();
+    this.#shard.outbound.flushAll();
+  }
+
+  /** Waits for sockets, rings or timers; looks for a while before it sleeps. */
+  #wait(): number {
+    const { poller, shared, timers } = this.#shard;
+    const now = performance.now();
+    if (now - this.#lastBusyMs < this.#spinMs || this.#hasWork) return poller.wait(0);
+    let timeoutMs = timers.waitMs(now);
+    if (!this.#isTidy) {
+      const leftMs = this.#lastBusyMs + TIDY_AFTER_MS - now;
+      if (leftMs > 0) timeoutMs = Math.min(timeoutMs, leftMs);
+      else {
+        this.#isTidy = true;
+        this.#parts.collectGarbage();
+      }
+    }
+    if (!this.#parts.paused.isEmpty) timeoutMs = Math.min(timeoutMs, 1);
+    const wholeMs = timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.ceil(timeoutMs);
+    if (poller.kind === "runtime") return poller.wait(this.#hasNews ? 0 : wholeMs);
+    // Say that we sleep, then look once more: whoever publishes does it the other way round.
+    Atomics.store(shared.words, this.#asleepWord, 1);
+    const events = poller.wait(this.#hasNews ? 0 : wholeMs);
+    Atomics.store(shared.words, this.#asleepWord, 0);
+    return events;
+  }
+}
