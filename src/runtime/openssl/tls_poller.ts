@@ -8,7 +8,6 @@ import { errnoText } from "../posix/errno.ts";
 import { EAGAIN, EINTR, MSG_PEEK } from "../posix/libc.ts";
 import type { Posix } from "../posix/posix.ts";
 import type { SocketAddress } from "../posix/socket_address.ts";
-import { chooseByServerName, serverNameOf } from "../server_name.ts";
 import {
   type DialledServer,
   HANDSHAKE_DONE,
@@ -18,7 +17,6 @@ import {
   type TlsLayer,
   type TlsSession,
 } from "../tls.ts";
-import { setServerName } from "./dialled_name.ts";
 import { handshakeErrorOf } from "./handshake_errors.ts";
 import {
   RECORD_BYTES_MAX,
@@ -28,20 +26,9 @@ import {
   SSL_ERROR_ZERO_RETURN,
 } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
+import { RecordWriter } from "./record_writer.ts";
 import { readSession, refusedCertificates } from "./session.ts";
-import { giveStaple } from "./stapling.ts";
-
-/** What handshakes are made with, as this thread uses it. */
-interface UsableContext {
-  /** For those who come; see `OpenSslContext`. */
-  readonly contexts: readonly {
-    readonly address: number;
-    readonly names: readonly string[];
-    readonly staple: Uint8Array<ArrayBuffer> | null;
-  }[];
-  /** Of the `SSL_CTX` for those who are dialled. */
-  readonly clientContext: number | null;
-}
+import { UsableContexts } from "./usable_contexts.ts";
 
 /** What a slot is; one byte each. */
 const PLAIN = 0;
@@ -71,8 +58,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   readonly #posix: Posix;
   readonly #openLibrary: () => OpenSsl;
   #openSsl: OpenSsl | null = null;
-  /** For new handshakes, by name. */
-  readonly #contexts = new Map<string, UsableContext>();
+  readonly #contexts = new UsableContexts();
 
   readonly #states: Uint8Array;
   // Of slots that are not plain. They are made with the first context: most servers have none.
@@ -87,10 +73,8 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   #isBuffered = new Uint8Array(0);
   /** Slots whose bytes may be waiting in OpenSSL. */
   #buffered: number[] = [];
-  /** Bytes of a record that OpenSSL has made and the kernel has not taken whole; the caller still offers them. */
-  #owedBytes = new Uint16Array(0);
-  /** Bytes that went out with such a record before the caller offered them again. */
-  #creditBytes = new Uint16Array(0);
+  /** Made with the others. */
+  #writer: RecordWriter | null = null;
 
   /** Name of the context of each slot that is UNNAMED. */
   readonly #contextNames = new Map<number, string>();
@@ -150,7 +134,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     );
     const stream = this.#inner.handOver(slot);
     if (stream.kind !== "epoll" || state === PLAIN) return stream;
-    assert(this.#owedBytes[slot] === 0, "TlsPoller.handOver: a record is not out");
+    assert(!this.#writer!.isOwed(slot), "TlsPoller.handOver: a record is not out");
     const ssl = this.#connections[slot]!;
     this.#forget(slot);
     return { ...stream, ssl };
@@ -228,8 +212,8 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     if (this.#states[slot] === PLAIN)
       return this.#plainly(this.#inner.writeGathered(slot, iovecOffset, count));
     return count === 1
-      ? this.#writePiece(slot, iovecOffset >>> 2)
-      : this.#writePieces(slot, iovecOffset >>> 2, count);
+      ? this.#writer!.writePiece(slot, iovecOffset >>> 2)
+      : this.#writer!.writePieces(slot, iovecOffset >>> 2, count);
   }
 
   write(slot: number, bytes: Uint8Array, start: number, end: number): number {
@@ -239,7 +223,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
       address = this.#posix.addressOf(bytes);
       this.#addresses.set(bytes, address);
     }
-    return this.#writeRange(slot, address + start, end - start);
+    return this.#writer!.writeRange(slot, address + start, end - start);
   }
 
   lastError(): string {
@@ -262,18 +246,8 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   }
 
   useContext(name: string, context: TlsContext | null): void {
-    if (context === null) {
-      this.#contexts.delete(name);
-      return;
-    }
-    assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
-    if (this.#openSsl === null) this.#open();
-    const contexts = context.contexts.map(({ address, names, staple }) => ({
-      address,
-      names,
-      staple: staple === null ? null : Uint8Array.fromBase64(staple),
-    }));
-    this.#contexts.set(name, { contexts, clientContext: context.clientContext });
+    if (context !== null && this.#openSsl === null) this.#open();
+    this.#contexts.use(name, context);
   }
 
   hasContext(name: string): boolean {
@@ -291,28 +265,12 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
 
   startTls(slot: number, name: string, dialled: DialledServer | null): void {
     assert(this.#states[slot] === PLAIN, "TlsPoller.startTls: the stream is encrypted already");
-    const openSsl = this.#library();
-    const { functions } = openSsl;
-    const context = this.#contexts.get(name);
-    assert(context !== undefined, "TlsPoller.startTls: there is no context of that name");
-    const [listening] = context.contexts;
-    const address = dialled === null ? listening?.address : context.clientContext;
-    assert(address != null, "TlsPoller.startTls: the context is for the other side");
-    const connection = functions.SSL_new(address);
-    assert(connection !== 0, "OpenSSL makes a connection");
-    functions.SSL_set_fd(connection, this.#inner.fdOf(slot));
-    this.#connections[slot] = connection;
-    this.#states[slot] = SHAKING;
-    if (dialled !== null) {
-      setServerName(openSsl, connection, dialled.serverName);
-      this.#serverNames.set(slot, dialled.serverName);
-    } else {
-      functions.SSL_set_accept_state(connection);
-      if (context.contexts.length > 1) {
-        this.#states[slot] = UNNAMED;
-        this.#contextNames.set(slot, name);
-      } else if (listening?.staple != null) giveStaple(openSsl, connection, listening.staple);
-    }
+    const fd = this.#inner.fdOf(slot);
+    const made = this.#contexts.connectionFor(this.#library(), name, fd, dialled);
+    this.#connections[slot] = made.connection;
+    this.#states[slot] = made.needsName ? UNNAMED : SHAKING;
+    if (made.needsName) this.#contextNames.set(slot, name);
+    if (dialled !== null) this.#serverNames.set(slot, dialled.serverName);
     this.#begin(slot);
   }
 
@@ -321,8 +279,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     this.#wantsRead[slot] = 1;
     this.#wantsWrite[slot] = 0;
     this.#needsWrite[slot] = 0;
-    this.#owedBytes[slot] = 0;
-    this.#creditBytes[slot] = 0;
+    this.#writer!.begin(slot);
   }
 
   handshake(slot: number): number {
@@ -377,8 +334,13 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     this.#wantsWrite = new Uint8Array(slotsMax);
     this.#needsWrite = new Uint8Array(slotsMax);
     this.#isBuffered = new Uint8Array(slotsMax);
-    this.#owedBytes = new Uint16Array(slotsMax);
-    this.#creditBytes = new Uint16Array(slotsMax);
+    this.#writer = new RecordWriter(
+      this.#posix.memcpy,
+      this.#recordAddress,
+      this.#memoryWords,
+      slotsMax,
+      (slot, address, lengthBytes) => this.#sendRecord(slot, address, lengthBytes),
+    );
   }
 
   /** Takes the certificate that the client's first bytes ask for; the first one where they ask for none. */
@@ -386,15 +348,9 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     this.#states[slot] = SHAKING;
     const fd = this.#inner.fdOf(slot);
     const count = this.#posix.recv(fd, this.#recordAddress, this.#record.length, MSG_PEEK);
-    const name = count > 0 ? serverNameOf(this.#record.subarray(0, count)) : "";
-    const { contexts = [] } = this.#contexts.get(this.#contextNames.get(slot)!) ?? {};
+    const name = this.#contextNames.get(slot)!;
     this.#contextNames.delete(slot);
-    // Gone since this handshake began: it goes on with what it was given then.
-    if (contexts.length === 0) return;
-    const { address, staple } = chooseByServerName(contexts, name);
-    const openSsl = this.#library();
-    openSsl.functions.SSL_set_SSL_CTX(connection, address);
-    if (staple !== null) giveStaple(openSsl, connection, staple);
+    this.#contexts.choose(this.#library(), name, connection, this.#record.subarray(0, Math.max(count, 0)));
   }
 
   /** The result of a plain call, whose error is the inner poller's to tell. */
@@ -456,81 +412,8 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     return READ_FAILED;
   }
 
-  /** The one piece of an iovec array at `word` of the memory. */
-  #writePiece(slot: number, word: number): number {
-    const words = this.#memoryWords;
-    return this.#writeRange(slot, words[word]! + words[word + 1]! * 4294967296, words[word + 2]!);
-  }
-
-  /** Several pieces: records are filled from them, since each costs a system call and its framing. */
-  #writePieces(slot: number, firstWord: number, count: number): number {
-    const words = this.#memoryWords;
-    const { memcpy } = this.#posix;
-    let total = 0;
-    for (let i = 0; i < count; i++) total += words[firstWord + i * 4 + 2]!;
-    let taken = this.#settle(slot, total);
-    if (taken < 0) return taken;
-    // Where `taken` falls: the piece, and the bytes of it that are out.
-    let word = firstWord;
-    let skipped = taken;
-    while (taken < total) {
-      while (skipped >= words[word + 2]!) {
-        skipped -= words[word + 2]!;
-        word += 4;
-      }
-      let filled = 0;
-      let ahead = word;
-      let from = skipped;
-      while (filled < RECORD_BYTES_MAX && taken + filled < total) {
-        const length = Math.min(words[ahead + 2]! - from, RECORD_BYTES_MAX - filled);
-        memcpy(this.#recordAddress + filled, words[ahead]! + words[ahead + 1]! * 4294967296 + from, length);
-        filled += length;
-        ahead += 4;
-        from = 0;
-      }
-      const written = this.#writeRecord(slot, this.#recordAddress, filled);
-      if (written < 0) return taken > 0 ? taken : written;
-      taken += written;
-      skipped += written;
-    }
-    return taken;
-  }
-
-  #writeRange(slot: number, address: number, lengthBytes: number): number {
-    let taken = this.#settle(slot, lengthBytes);
-    if (taken < 0) return taken;
-    while (taken < lengthBytes) {
-      const written = this.#writeRecord(
-        slot,
-        address + taken,
-        Math.min(lengthBytes - taken, RECORD_BYTES_MAX),
-      );
-      if (written < 0) return taken > 0 ? taken : written;
-      taken += written;
-    }
-    return taken;
-  }
-
-  /**
-   * Sends what OpenSSL holds of an unfinished record and counts what the caller offers again of it. Returns how many of
-   * `lengthBytes` are thereby out, or WOULD_BLOCK or WRITE_FAILED.
-   */
-  #settle(slot: number, lengthBytes: number): number {
-    const owed = this.#owedBytes[slot]!;
-    if (owed > 0) {
-      // The record is made: OpenSSL looks at the length alone.
-      const written = this.#writeRecord(slot, this.#recordAddress, owed);
-      if (written < 0) return written;
-      this.#owedBytes[slot] = 0;
-      this.#creditBytes[slot]! += written;
-    }
-    const credit = Math.min(this.#creditBytes[slot]!, lengthBytes);
-    this.#creditBytes[slot]! -= credit;
-    return credit;
-  }
-
   /** One record of at most RECORD_BYTES_MAX: how much of it is out, WOULD_BLOCK or WRITE_FAILED. */
-  #writeRecord(slot: number, address: number, lengthBytes: number): number {
+  #sendRecord(slot: number, address: number, lengthBytes: number): number {
     if (this.#states[slot] !== SECURE) return WRITE_FAILED;
     const openSsl = this.#openSsl!;
     const connection = this.#connections[slot]!;
@@ -538,10 +421,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     if (written > 0) return written;
     const code = openSsl.getError(connection, written);
     const errno = this.#posix.errno();
-    if (code === SSL_ERROR_WANT_WRITE || code === SSL_ERROR_WANT_READ) {
-      this.#owedBytes[slot] = lengthBytes;
-      return WOULD_BLOCK;
-    }
+    if (code === SSL_ERROR_WANT_WRITE || code === SSL_ERROR_WANT_READ) return WOULD_BLOCK;
     this.#break(slot, code, errno);
     return WRITE_FAILED;
   }

@@ -1,0 +1,81 @@
+/** What a thread's handshakes are made with, by name, and which of a listener's certificates a client wants. Cold. */
+import { assert } from "../../base/assert.ts";
+import { chooseByServerName, serverNameOf } from "../server_name.ts";
+import type { DialledServer, TlsContext } from "../tls.ts";
+import { setServerName } from "./dialled_name.ts";
+import type { OpenSsl } from "./openssl.ts";
+import { giveStaple } from "./stapling.ts";
+
+interface UsableContext {
+  /** For those who come; see `OpenSslContext`. */
+  readonly contexts: readonly {
+    readonly address: number;
+    readonly names: readonly string[];
+    readonly staple: Uint8Array<ArrayBuffer> | null;
+  }[];
+  /** Of the `SSL_CTX` for those who are dialled. */
+  readonly clientContext: number | null;
+}
+
+export class UsableContexts {
+  readonly #byName = new Map<string, UsableContext>();
+
+  /** Null: there is none of that name any more. */
+  use(name: string, context: TlsContext | null): void {
+    if (context === null) {
+      this.#byName.delete(name);
+      return;
+    }
+    assert(context.kind === "openssl", "TlsPoller.useContext: the context is not OpenSSL's");
+    const contexts = context.contexts.map(({ address, names, staple }) => ({
+      address,
+      names,
+      staple: staple === null ? null : Uint8Array.fromBase64(staple),
+    }));
+    this.#byName.set(name, { contexts, clientContext: context.clientContext });
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  /**
+   * A new `SSL` on a socket, by its address. `needsName`: the client's first message is to say which certificate it wants,
+   * see `choose`.
+   */
+  connectionFor(
+    openSsl: OpenSsl,
+    name: string,
+    fd: number,
+    dialled: DialledServer | null,
+  ): { readonly connection: number; readonly needsName: boolean } {
+    const { functions } = openSsl;
+    const context = this.#byName.get(name);
+    assert(context !== undefined, "TlsPoller.startTls: there is no context of that name");
+    const [listening] = context.contexts;
+    const address = dialled === null ? listening?.address : context.clientContext;
+    assert(address != null, "TlsPoller.startTls: the context is for the other side");
+    const connection = functions.SSL_new(address);
+    assert(connection !== 0, "OpenSSL makes a connection");
+    functions.SSL_set_fd(connection, fd);
+    if (dialled !== null) {
+      setServerName(openSsl, connection, dialled.serverName);
+      return { connection, needsName: false };
+    }
+    functions.SSL_set_accept_state(connection);
+    if (context.contexts.length > 1) return { connection, needsName: true };
+    if (listening?.staple != null) giveStaple(openSsl, connection, listening.staple);
+    return { connection, needsName: false };
+  }
+
+  /** Takes the certificate that the client's first bytes ask for; the first one where they ask for none. */
+  choose(openSsl: OpenSsl, name: string, connection: number, firstBytes: Uint8Array): void {
+    const { contexts = [] } = this.#byName.get(name) ?? {};
+    // Gone since this handshake began: it goes on with what it was given then.
+    if (contexts.length === 0) return;
+    const serverName = firstBytes.length > 0 ? serverNameOf(firstBytes) : "";
+    const { address, staple } = chooseByServerName(contexts, serverName);
+    openSsl.functions.SSL_set_SSL_CTX(connection, address);
+    if (staple !== null) giveStaple(openSsl, connection, staple);
+  }
+}
