@@ -1,5 +1,7 @@
 import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "../config/account_names.ts";
-import type { AccountOptions, ExportOptions, ImportOptions } from "../config/accounts.ts";
+import type { AccountOptions } from "../config/accounts.ts";
+import type { ExportOptions } from "../config/exports.ts";
+import type { ImportOptions } from "../config/imports.ts";
 import type { MappingOptions } from "../config/mappings.ts";
 import { acceptService, acceptStream, type CheckToken, LinkedAccount, linkService } from "./account_graph.ts";
 import type { AccountIds } from "./account_ids.ts";

@@ -1,4 +1,6 @@
-import type { AccountOptions, ExportOptions, ImportOptions } from "../config/accounts.ts";
+import type { AccountOptions } from "../config/accounts.ts";
+import type { ExportOptions } from "../config/exports.ts";
+import type { ImportOptions } from "../config/imports.ts";
 import type { AccountSource, ExportRule, ImportRule } from "./account_source.ts";
 
 /** What an account of the configuration says of itself. */

@@ -1,6 +1,7 @@
 import { AUTHORIZATION_DEFAULTS } from "../config/authorization.ts";
 import { DEFAULT_HOST } from "../config/listener.ts";
-import { DEFAULT_PORT, type Options, SHARDS_MAX, type Transport } from "../config/option_table.ts";
+import { SHARDS_MAX, type Transport } from "../config/midge.ts";
+import { DEFAULT_PORT, type Options } from "../config/option_table.ts";
 import { splitHostPort } from "../config/readers.ts";
 import { TLS_DEFAULTS } from "../config/tls.ts";
 

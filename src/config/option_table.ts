@@ -1,12 +1,13 @@
-import { type AccountOptions, accounts, jetStreamKey } from "./accounts.ts";
-import { type AuthorizationOptions, authorization, authorizationTimeoutMs } from "./authorization.ts";
+import { jetStreamKey, refusedKey } from "./absent_features.ts";
+import { type AccountOptions, accounts } from "./accounts.ts";
+import { type AuthorizationOptions, authorization } from "./authorization.ts";
+import { compareAuthorization, compareResolver, compareTrustedProxies } from "./authorization_reload.ts";
 import { CLUSTER_DEFAULTS, type ClusterOptions, cluster, clusterReload } from "./cluster.ts";
-import type { ConfigValue } from "./config_tree.ts";
-import { formatDuration } from "./duration.ts";
 import { GATEWAY_DEFAULTS, type GatewayOptions, gateway, gatewayReload } from "./gateway.ts";
 import { LEAFNODES_DEFAULTS, type LeafnodesOptions, leafnodes, leafnodesReload } from "./leafnodes.ts";
 import { DEFAULT_HOST, listenHost, type WriteTimeoutPolicy, writeTimeoutPolicy } from "./listener.ts";
 import { type MappingOptions, mappings } from "./mappings.ts";
+import { MIDGE_DEFAULTS, type MidgeOptions, midge, midgeReload } from "./midge.ts";
 import {
   operators,
   preload,
@@ -15,27 +16,15 @@ import {
   trustedKeys,
   trustedProxies,
 } from "./operator.ts";
-import {
-  block,
-  blockReader,
-  defaultsOf,
-  type OptionsOf,
-  option,
-  type ReloadStep,
-  SET_BY_OTHERS,
-  type SharedKey,
-  type Site,
-} from "./option.ts";
+import { block, defaultsOf, type OptionsOf, option, SET_BY_OTHERS, type SharedKey } from "./option.ts";
 import {
   address,
   bool,
   duration,
-  durationText,
   integer,
   integerOrDefault,
   mapOf,
   nameWithoutSpaces,
-  oneOf,
   port,
   secret,
   size,
@@ -43,16 +32,16 @@ import {
   strings,
   zeroMeans,
 } from "./readers.ts";
-import { fixed, fixedPort, isEqual, live, liveAs, liveDuration, nested } from "./reload.ts";
+import { fixed, fixedPort, live, liveAs, liveDuration } from "./reload.ts";
 import {
-  type OcspCacheOptions,
-  type OcspOptions,
-  ocsp,
-  ocspCache,
-  TLS_DEFAULTS,
-  type TlsOptions,
-  tls,
-} from "./tls.ts";
+  readLameDuckDuration,
+  readLameDuckGracePeriod,
+  readMaxConnections,
+  readMaxSubscriptionTokens,
+  readTags,
+} from "./server_values.ts";
+import { type OcspCacheOptions, type OcspOptions, ocsp, ocspCache, type TlsOptions, tls } from "./tls.ts";
+import { compareTls } from "./tls_reload.ts";
 import { WEBSOCKET_DEFAULTS, type WebSocketOptions, websocket, websocketReload } from "./websocket.ts";
 
 /**
@@ -63,30 +52,6 @@ import { WEBSOCKET_DEFAULTS, type WebSocketOptions, websocket, websocketReload }
 
 export const DEFAULT_PORT = 4222;
 const INT32_MAX = 2 ** 31 - 1;
-const LAME_DUCK_DURATION_MS_MIN = 30_000;
-
-/** How a shard talks to sockets: its own epoll loop, or the runtime's sockets. */
-export type Transport = "auto" | "epoll" | "runtime";
-
-/** As many as the shared memory is laid out for (`memory/map.ts`). */
-export const SHARDS_MAX = 16;
-
-const MIDGE_TABLE = {
-  shards: option({
-    key: "shards",
-    reader: integer(0, SHARDS_MAX),
-    default: 0,
-    reload: fixed('field "Shards"'),
-    doc: "Threads that serve clients, at most 16; 0 for what suits the machine.",
-  }),
-  transport: option<Transport>({
-    key: "transport",
-    reader: oneOf("auto", "epoll", "runtime"),
-    default: "auto",
-    reload: fixed('field "Transport"'),
-    doc: "How sockets are served: by an epoll loop, by the runtime, or by what is there.",
-  }),
-};
 
 const accountsReload = liveAs<unknown>(() => "Reloaded: accounts");
 
@@ -608,11 +573,11 @@ export const OPTION_TABLE = {
   }),
 
   // Midge itself.
-  midge: option<OptionsOf<typeof MIDGE_TABLE>>({
+  midge: option<MidgeOptions>({
     key: "midge",
-    reader: blockReader(block("midge", MIDGE_TABLE)),
-    default: defaultsOf(MIDGE_TABLE),
-    reload: nested("midge", "Midge: ", MIDGE_TABLE),
+    reader: midge,
+    default: MIDGE_DEFAULTS,
+    reload: midgeReload,
     doc: "What other NATS servers do not have; they refuse this block.",
   }),
 };
@@ -640,15 +605,6 @@ function monitoringKey(key: "http" | "https", field: "httpPort" | "httpsPort"): 
   };
 }
 
-function refusedKey(key: string, what: string): SharedKey<Options> {
-  return {
-    key,
-    aliases: [],
-    doc: `Belongs to ${what}, which Midge does not have.`,
-    read: (_value, site) => void site.error(`${key}: ${what} is not supported by Midge; remove the key`),
-  };
-}
-
 export const OPTIONS_BLOCK = block("configuration", OPTION_TABLE, {
   sharedKeys: [
     {
@@ -669,144 +625,3 @@ export const OPTIONS_BLOCK = block("configuration", OPTION_TABLE, {
     refusedKey("mqtt", "MQTT"),
   ],
 });
-
-function readTags(value: ConfigValue, site: Site): readonly string[] | undefined {
-  return strings.read(value, site)?.map((tag) => tag.trim().toLowerCase());
-}
-
-function readMaxConnections(value: ConfigValue, site: Site): number | undefined {
-  const read = integer().read(value, site);
-  return read === undefined ? undefined : Math.max(read, 0);
-}
-
-function readMaxSubscriptionTokens(value: ConfigValue, site: Site): number | undefined {
-  const read = integer().read(value, site);
-  if (read === undefined || (read > 0 && read <= 255)) return read;
-  return site.error(
-    `${site.key} value ${read > 0 ? "is too big" : "can not be negative"}: ${read} is not within 1 to 255`,
-  );
-}
-
-function readLameDuckDuration(value: ConfigValue, site: Site): number | undefined {
-  const durationMs = durationText.read(value, site);
-  if (durationMs === undefined || durationMs >= LAME_DUCK_DURATION_MS_MIN) return durationMs;
-  return site.error(`invalid lame_duck_duration of ${formatDuration(durationMs)}, minimum is 30 seconds`);
-}
-
-function readLameDuckGracePeriod(value: ConfigValue, site: Site): number | undefined {
-  const durationMs = durationText.read(value, site);
-  if (durationMs === undefined || durationMs > 0) return durationMs;
-  // As everywhere in the configuration 0 stands for the default.
-  return durationMs === 0 ? 10_000 : site.error("invalid lame_duck_grace_period, needs to be positive");
-}
-
-function compareTrustedProxies(before: readonly string[], after: readonly string[]): readonly ReloadStep[] {
-  const show = (keys: readonly string[]) => `[${keys.map((key) => JSON.stringify(key)).join(" ")}]`;
-  const removed = before.filter((key) => !after.includes(key));
-  const added = after.filter((key) => !before.includes(key));
-  const step = (logLine: string): ReloadStep => ({
-    kind: "change",
-    key: "proxies",
-    old: before,
-    new: after,
-    logLine,
-  });
-  return [
-    ...(removed.length > 0 ? [step(`Reloaded: proxies trusted keys ${show(removed)} were removed`)] : []),
-    ...(added.length > 0 ? [step(`Reloaded: proxies trusted keys ${show(added)} were added`)] : []),
-  ];
-}
-
-/** Certificates are read again on every reload, so TLS counts as changed whenever it is on. */
-function compareTls(before: TlsOptions | undefined, after: TlsOptions | undefined): readonly ReloadStep[] {
-  if (before === undefined && after === undefined) return [];
-  const step = (key: string, logLine: string): ReloadStep => ({
-    kind: "change",
-    key,
-    old: before,
-    new: after,
-    logLine,
-  });
-  const refusal = (name: string, old: unknown, now: unknown): ReloadStep => ({
-    kind: "refusal",
-    name,
-    old: String(old),
-    new: String(now),
-  });
-  const steps = [step("tls", `Reloaded: tls = ${after === undefined ? "disabled" : "enabled"}`)];
-  const old = before ?? TLS_DEFAULTS;
-  const now = after ?? TLS_DEFAULTS;
-  if (old.timeoutMs !== now.timeoutMs)
-    steps.push(step("tls.timeout", `Reloaded: tls timeout = ${now.timeoutMs / 1000}`));
-  if (!isEqual(old.pinnedCerts, now.pinnedCerts))
-    steps.push(step("tls.pinned_certs", `Reloaded: ${now.pinnedCerts.length} pinned_certs`));
-  if (old.handshakeFirst.enabled !== now.handshakeFirst.enabled) {
-    steps.push(
-      step("tls.handshake_first", `Reloaded: Client TLS handshake first: ${now.handshakeFirst.enabled}`),
-    );
-  }
-  const delayMs = now.handshakeFirst.fallbackDelayMs;
-  if (old.handshakeFirst.fallbackDelayMs !== delayMs) {
-    steps.push(
-      step(
-        "tls.handshake_first",
-        `Reloaded: Client TLS handshake first fallback delay: ${formatDuration(delayMs)}`,
-      ),
-    );
-  }
-  if (old.verifyAndMap !== now.verifyAndMap)
-    steps.push(refusal("TLSMap", old.verifyAndMap, now.verifyAndMap));
-  if (old.connectionRateLimit !== now.connectionRateLimit) {
-    steps.push(refusal("TLSRateLimit", old.connectionRateLimit, now.connectionRateLimit));
-  }
-  return steps;
-}
-
-/** Values of credentials are never shown. */
-function compareAuthorization(
-  before: AuthorizationOptions | undefined,
-  after: AuthorizationOptions | undefined,
-): readonly ReloadStep[] {
-  const steps: ReloadStep[] = [];
-  const compare = (field: keyof AuthorizationOptions, logLine: string) => {
-    const [old, now] = [before?.[field], after?.[field]];
-    if (!isEqual(old, now))
-      steps.push({ kind: "change", key: `authorization.${field}`, old, new: now, logLine });
-  };
-  compare("user", "Reloaded: authorization username");
-  compare("password", "Reloaded: authorization password");
-  compare("token", "Reloaded: authorization token");
-  compare(
-    "timeoutMs",
-    `Reloaded: authorization timeout = ${authorizationTimeoutMs(after?.timeoutMs, undefined) / 1000}`,
-  );
-  compare("users", "Reloaded: authorization users");
-  if (!isEqual(before?.authCallout, after?.authCallout)) {
-    steps.push({
-      kind: "refusal",
-      name: "AuthCallout",
-      old: presence(before?.authCallout),
-      new: presence(after?.authCallout),
-    });
-  }
-  const [wasRequired, isRequired] = [before?.proxyRequired ?? false, after?.proxyRequired ?? false];
-  if (wasRequired !== isRequired) {
-    steps.push({ kind: "refusal", name: "ProxyRequired", old: String(wasRequired), new: String(isRequired) });
-  }
-  return steps;
-}
-
-function compareResolver(
-  before: ResolverOptions | undefined,
-  after: ResolverOptions | undefined,
-): readonly ReloadStep[] {
-  if (isEqual(before, after)) return [];
-  if (before === undefined || after === undefined) {
-    return [{ kind: "refusal", name: "AccountResolver", old: presence(before), new: presence(after) }];
-  }
-  return [{ kind: "change", key: "resolver", old: before, new: after, logLine: "Reloaded: accounts" }];
-}
-
-function presence(value: unknown): string {
-  return value === undefined ? "absent" : "configured";
-}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import * as config from "../config/option_table.ts";
+import * as config from "../config/midge.ts";
 import {
   ACCOUNT_NAME_BYTES,
   ACCOUNT_NAME_SLOTS,

@@ -3,7 +3,7 @@
  * monitoring and lame duck reach them.
  */
 import type { AccountTerms } from "../../auth/account_terms.ts";
-import { type LeafRemoteOptions, remoteId } from "../../config/leafnodes.ts";
+import { type LeafRemoteOptions, remoteId } from "../../config/leaf_remotes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkDialer, LinkPeer } from "../core/link.ts";

@@ -3,7 +3,7 @@
  * Source: leafnodes.md 10; nats-server leafnode.go, connectToRemoteLeafNode, reConnectToRemoteLeafNode.
  */
 import { goQuoteText } from "../../auth/identity.ts";
-import type { LeafRemoteOptions } from "../../config/leafnodes.ts";
+import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { DialTarget, LinkConnection, LinkDialer, LinkPeer } from "../core/link.ts";
 import type { LeafContext } from "./leaf_context.ts";

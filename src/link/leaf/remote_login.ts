@@ -8,7 +8,7 @@ import { decodeAs } from "../../auth/jwt/decode.ts";
 import { readKey, readToken } from "../../auth/jwt/decorated.ts";
 import { permissionsOf } from "../../auth/jwt_permissions.ts";
 import { KeyPair } from "../../auth/nkey.ts";
-import type { LeafRemoteOptions } from "../../config/leafnodes.ts";
+import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkLog } from "../core/link.ts";
 import type { LinkConnect } from "../core/link_info.ts";

@@ -3,7 +3,7 @@
  * Source: leafnodes.md 2; nats-server leafnode.go, processLeafnodeInfo, leafNodeFinishConnectProcess.
  */
 import { goQuoteText } from "../../auth/identity.ts";
-import type { LeafRemoteOptions } from "../../config/leafnodes.ts";
+import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";

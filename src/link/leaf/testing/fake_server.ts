@@ -1,7 +1,7 @@
 /** A server of which there is nothing but its leaf links, on virtual time and connections in memory. For tests. */
 import type { Login, LoginRefusal } from "../../../auth/login.ts";
 import { loginOf, refusalOf } from "../../../auth/verdict.ts";
-import type { LeafRemoteOptions } from "../../../config/leafnodes.ts";
+import type { LeafRemoteOptions } from "../../../config/leaf_remotes.ts";
 import { LEAFNODES_DEFAULTS } from "../../../config/leafnodes.ts";
 import { loadConfigText } from "../../../config/load.ts";
 import { closeReasonEntry } from "../../../protocol/close_reason.ts";

@@ -1,0 +1,27 @@
+/** Keys of what nats-server has and Midge does not: accepted only where they say so. */
+import type { SharedKey } from "./option.ts";
+
+/** A JetStream key: only the ways to say "off" are accepted. */
+export function jetStreamKey(key: string, aliases: readonly string[] = []): SharedKey<object> {
+  return {
+    key,
+    aliases,
+    doc: "Belongs to JetStream, which Midge does not have.",
+    read: (value, site) => {
+      const isOff =
+        (value.kind === "bool" && !value.value) ||
+        (value.kind === "string" && value.value.toLowerCase() === "disabled");
+      if (!isOff) site.error(`${site.key}: JetStream is not supported by Midge; remove the key`);
+    },
+  };
+}
+
+/** The key of a whole feature, refused whatever it says. */
+export function refusedKey(key: string, what: string): SharedKey<object> {
+  return {
+    key,
+    aliases: [],
+    doc: `Belongs to ${what}, which Midge does not have.`,
+    read: (_value, site) => void site.error(`${key}: ${what} is not supported by Midge; remove the key`),
+  };
+}

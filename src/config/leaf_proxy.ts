@@ -1,0 +1,73 @@
+/** An HTTP proxy for WebSocket remotes. */
+import type { ConfigValue } from "./config_tree.ts";
+import { block, type OptionsOf, option, readBlock, type Site, wrongType } from "./option.ts";
+import { duration, secret, string } from "./readers.ts";
+import { type TlsOptions, tls } from "./tls.ts";
+
+export const PROXY_BLOCK = block("proxy", {
+  url: option({
+    key: "url",
+    reader: string,
+    default: "",
+    doc: "http://host:port or https://host:port of the proxy.",
+  }),
+  username: option({ key: "username", reader: string, default: "", doc: "The user at the proxy." }),
+  password: option({ key: "password", reader: secret, default: "", doc: "Its password." }),
+  timeoutMs: option({
+    key: "timeout",
+    reader: duration,
+    default: 0,
+    doc: "How long connecting may take; 0 for the dial timeout.",
+  }),
+  tls: option<TlsOptions | undefined>({
+    key: "tls",
+    reader: { ...tls("listener"), read: readProxyTls },
+    default: undefined,
+    doc: "TLS towards an https proxy.",
+  }),
+});
+
+/** An HTTP proxy for WebSocket remotes. */
+export type LeafProxyOptions = OptionsOf<typeof PROXY_BLOCK.table>;
+
+/** A proxy is dialled, so what concerns listeners has no meaning there. */
+const LISTENER_TLS_KEYS = [
+  "verify",
+  "verify_and_map",
+  "verify_cert_and_check_known_urls",
+  "timeout",
+  "connection_rate_limit",
+  "pinned_certs",
+  "handshake_first",
+  "first",
+  "immediate",
+  "ocsp_peer",
+];
+
+function readProxyTls(value: ConfigValue, site: Site): TlsOptions | undefined {
+  if (value.kind === "map") {
+    const foreign = [...value.entries.values()].find(({ key }) =>
+      LISTENER_TLS_KEYS.includes(key.toLowerCase()),
+    );
+    if (foreign !== undefined)
+      return site.entry(foreign).error(`"${foreign.key}" is not supported for proxy TLS`);
+  }
+  return tls("listener").read(value, site);
+}
+
+export function readProxy(value: ConfigValue, site: Site): LeafProxyOptions | undefined {
+  if (value.kind !== "map") return wrongType(value, site, "proxy to be a map");
+  const read = readBlock(PROXY_BLOCK, value, site);
+  if (read.url === "") return read;
+  if (!URL.canParse(read.url)) return site.error("invalid proxy URL");
+  const { protocol, host } = new URL(read.url);
+  if (protocol !== "http:" && protocol !== "https:") {
+    return site.error(`proxy URL scheme must be http or https, got: ${protocol.slice(0, -1)}`);
+  }
+  if (host === "") return site.error("proxy URL must specify a host");
+  if (read.timeoutMs < 0) return site.error("proxy timeout must be >= 0");
+  if ((read.username === "") !== (read.password === "")) {
+    return site.error("proxy username and password must both be specified or both be empty");
+  }
+  return read;
+}

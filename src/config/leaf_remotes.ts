@@ -1,0 +1,291 @@
+/** The hubs that this server is a leaf node of. */
+
+import { jetStreamKey } from "./absent_features.ts";
+import { GLOBAL_ACCOUNT } from "./account_names.ts";
+import { type CompressionOptions, compression, formatCompression } from "./compression.ts";
+import type { ConfigValue } from "./config_tree.ts";
+import { type LeafProxyOptions, PROXY_BLOCK, readProxy } from "./leaf_proxy.ts";
+import { isUserSeed } from "./nkey_text.ts";
+import {
+  block,
+  type OptionsOf,
+  option,
+  type Reader,
+  type ReloadStep,
+  readBlock,
+  type Site,
+  wrongType,
+} from "./option.ts";
+import { subjects } from "./permissions.ts";
+import { arrayOf, bool, duration, secret, string, url, urls } from "./readers.ts";
+import { compareOptions, fixed, liveAs, withPrefix } from "./reload.ts";
+import { type TlsOptions, tls } from "./tls.ts";
+
+const REMOTE_TABLE = {
+  urls: option<readonly string[]>({
+    key: "urls",
+    aliases: ["url"],
+    reader: {
+      type: "URL or array of URL",
+      read: (value, site) =>
+        value.kind === "array" ? urls("leafnode").read(value, site) : readOneUrl(value, site),
+    },
+    default: [],
+    reload: fixed('field "URLs"'),
+    doc: "Where the hub is: nats-leaf://, tls://, ws:// or wss://; one is tried after the other.",
+  }),
+  account: option({
+    key: "account",
+    aliases: ["local"],
+    reader: string,
+    default: GLOBAL_ACCOUNT,
+    reload: fixed('field "LocalAccount"'),
+    doc: "The local account that is shared with the hub.",
+  }),
+  credentials: option<string | undefined>({
+    key: "credentials",
+    aliases: ["creds"],
+    reader: string,
+    default: undefined,
+    reload: fixed('field "Credentials"'),
+    doc: "A file with user JWT and seed; ~ and $VARIABLES in it stand for themselves until the file is opened.",
+  }),
+  nkey: option<string | undefined>({
+    key: "nkey",
+    aliases: ["seed"],
+    reader: {
+      type: "secret string",
+      read: (value, site) => {
+        const seed = secret.read(value, site);
+        return seed === undefined || isUserSeed(seed)
+          ? seed
+          : site.error("Remote leafnode nkey is not a valid seed");
+      },
+    },
+    default: undefined,
+    reload: fixed('field "Nkey"'),
+    doc: "The seed of a user key to log in with.",
+  }),
+  tls: option<TlsOptions | undefined>({
+    key: "tls",
+    reader: tls("listener"),
+    default: undefined,
+    reload: liveAs(() => undefined),
+    doc: "TLS towards the hub; an empty block trusts the system's authorities.",
+  }),
+  hub: option({
+    key: "hub",
+    reader: bool,
+    default: false,
+    reload: fixed('field "Hub"'),
+    doc: "Makes this side the hub.",
+  }),
+  denyImports: option<readonly string[]>({
+    key: "deny_imports",
+    aliases: ["deny_import"],
+    reader: subjects(false),
+    default: [],
+    reload: fixed('field "DenyImports"'),
+    doc: "Subjects not taken from the hub.",
+  }),
+  denyExports: option<readonly string[]>({
+    key: "deny_exports",
+    aliases: ["deny_export"],
+    reader: subjects(false),
+    default: [],
+    reload: fixed('field "DenyExports"'),
+    doc: "Subjects not given to the hub.",
+  }),
+  noRandomize: option({
+    key: "no_randomize",
+    aliases: ["dont_randomize"],
+    reader: bool,
+    default: false,
+    reload: fixed('field "NoRandomize"'),
+    doc: "Tries the URLs in the order written.",
+  }),
+  webSocketCompression: option({
+    key: "ws_compression",
+    aliases: ["ws_compress", "websocket_compress", "websocket_compression"],
+    reader: bool,
+    default: false,
+    reload: fixed('field "Websocket"'),
+    doc: "Asks for compression on ws:// and wss://.",
+  }),
+  webSocketNoMasking: option({
+    key: "ws_no_masking",
+    aliases: ["websocket_no_masking"],
+    reader: bool,
+    default: false,
+    reload: fixed('field "Websocket"'),
+    doc: "Asks to leave out WebSocket masking.",
+  }),
+  compression: option<CompressionOptions>({
+    key: "compression",
+    reader: compression("s2_auto", "s2_auto"),
+    default: { mode: "s2_auto", rttThresholdsMs: [] },
+    reload: liveAs(() => undefined),
+    doc: "How this connection compresses.",
+  }),
+  firstInfoTimeoutMs: option({
+    key: "first_info_timeout",
+    reader: duration,
+    default: 1000,
+    reload: fixed('field "FirstInfoTimeout"'),
+    doc: "How long the hub's first INFO may take.",
+  }),
+  dialTimeoutMs: option({
+    key: "dial_timeout",
+    reader: duration,
+    default: 0,
+    reload: fixed('field "DialTimeout"'),
+    doc: "How long connecting may take; 0 for the default.",
+  }),
+  disabled: option({
+    key: "disabled",
+    reader: bool,
+    default: false,
+    reload: liveAs(() => undefined),
+    doc: "Keeps the remote in the file without connecting.",
+  }),
+  proxy: option<LeafProxyOptions | undefined>({
+    key: "proxy",
+    reader: { type: "proxy block", blocks: [PROXY_BLOCK], read: readProxy },
+    default: undefined,
+    reload: fixed('field "Proxy"'),
+    doc: "An HTTP proxy for ws:// and wss://.",
+  }),
+  isolateLeafnodeInterest: option({
+    key: "isolate_leafnode_interest",
+    aliases: ["isolate"],
+    reader: bool,
+    default: false,
+    reload: fixed('field "LocalIsolation"'),
+    doc: "Keeps the interest of other leafs from this hub.",
+  }),
+  requestIsolation: option({
+    key: "request_isolation",
+    reader: bool,
+    default: false,
+    reload: fixed('field "RequestIsolation"'),
+    doc: "Asks the hub to keep the interest of other leafs to itself.",
+  }),
+  ignoreDiscoveredServers: option({
+    key: "ignore_discovered_servers",
+    reader: bool,
+    default: false,
+    reload: fixed('field "IgnoreDiscoveredServers"'),
+    doc: "Uses only the URLs of the file.",
+  }),
+};
+
+/** A hub this server connects to. */
+export type LeafRemoteOptions = OptionsOf<typeof REMOTE_TABLE>;
+
+const REMOTE_BLOCK = block("remote leafnode", REMOTE_TABLE, {
+  sharedKeys: [jetStreamKey("jetstream_cluster_migrate", ["js_cluster_migrate"])],
+});
+
+function readOneUrl(value: ConfigValue, site: Site): readonly string[] | undefined {
+  const read = url("leafnode").read(value, site);
+  return read === undefined ? undefined : [read];
+}
+
+function isWebSocket(text: string): boolean {
+  return /^wss?:\/\//i.test(text);
+}
+
+const remote: Reader<LeafRemoteOptions> = {
+  type: "remote leafnode block",
+  blocks: [REMOTE_BLOCK],
+  read: (value, site) => {
+    if (value.kind !== "map") return wrongType(value, site, "a remote leafnode entry to be a map");
+    const read = readBlock(REMOTE_BLOCK, value, site);
+    if (read.credentials !== undefined && read.nkey !== undefined) {
+      return site.error("Remote leafnode can not have both creds and nkey defined");
+    }
+    if (read.proxy?.url && read.urls.length > 0) checkProxyUse(read, site);
+    return read.account === "" ? { ...read, account: GLOBAL_ACCOUNT } : read;
+  },
+};
+
+function checkProxyUse({ urls: hubUrls, tls: hubTls }: LeafRemoteOptions, site: Site): void {
+  const webSockets = hubUrls.filter(isWebSocket);
+  if (hubTls === undefined && webSockets.some((text) => /^wss:/i.test(text))) {
+    site.error("proxy is configured but a remote URL is wss:// and the remote has no tls block; add one");
+  } else if (webSockets.length === 0) {
+    site.warn("proxy configuration will be ignored: it only applies to ws:// and wss:// URLs");
+  } else if (webSockets.length < hubUrls.length) {
+    site.warn("proxy configuration will only be used for ws:// and wss:// URLs");
+  }
+}
+
+export const remotes: Reader<readonly LeafRemoteOptions[]> = {
+  type: "array of remotes",
+  blocks: [REMOTE_BLOCK],
+  read: (value, site) => {
+    const read = arrayOf(remote).read(value, site);
+    const ids = read?.map(remoteId) ?? [];
+    const duplicate = ids.findIndex((id, index) => ids.indexOf(id) !== index);
+    return duplicate < 0 ? read : site.error(`duplicate remote ${remoteName(read![duplicate]!)}`);
+  },
+};
+
+/** What makes two remotes the same one: where they connect, and as whom. */
+export function remoteId({ urls: hubUrls, account, credentials, nkey }: LeafRemoteOptions): string {
+  return JSON.stringify([hubUrls, account, credentials, nkey]);
+}
+
+/** A URL as it may be shown. */
+export function withoutUser(text: string): string {
+  return text.replace(/\/\/[^/@]*@/, "//[REDACTED]@");
+}
+
+/** A remote as messages name it, without passwords and seeds. */
+export function remoteName({ urls: hubUrls, account, credentials, nkey }: LeafRemoteOptions): string {
+  const list = hubUrls.map((text) => JSON.stringify(withoutUser(text))).join(" ");
+  const login =
+    credentials !== undefined
+      ? `, credentials=${JSON.stringify(credentials)}`
+      : nkey !== undefined
+        ? ', nkey="[REDACTED]"'
+        : "";
+  return `urls=[${list}], account=${JSON.stringify(account)}${login}`;
+}
+
+/** Remotes come and go; one that stays may change its TLS, compression and whether it is disabled. */
+export function compareRemotes(
+  before: readonly LeafRemoteOptions[],
+  after: readonly LeafRemoteOptions[],
+): readonly ReloadStep[] {
+  const afterById = new Map(after.map((entry) => [remoteId(entry), entry]));
+  const beforeIds = new Set(before.map(remoteId));
+  const kept = before.flatMap((old): readonly ReloadStep[] => {
+    const now = afterById.get(remoteId(old));
+    const name = `Remote ${remoteName(old)}`;
+    if (now === undefined)
+      return [
+        {
+          kind: "change",
+          key: "remotes",
+          old,
+          new: undefined,
+          logLine: `Reloaded: LeafNode ${name} removed`,
+        },
+      ];
+    const lines: Readonly<Record<string, string>> = {
+      disabled: `Reloaded: LeafNode ${name} Disabled value is: ${now.disabled}`,
+      compression: `Reloaded: LeafNode ${name} Compression value is: ${formatCompression(now.compression)}`,
+    };
+    return withPrefix("remotes", `remote ${remoteName(old)}: `, compareOptions(REMOTE_TABLE, old, now)).map(
+      (step) => {
+        const logLine = step.kind === "change" ? lines[step.key.replace("remotes.", "")] : undefined;
+        return logLine === undefined ? step : { ...step, logLine };
+      },
+    );
+  });
+  const added = after
+    .filter((now) => !beforeIds.has(remoteId(now)))
+    .map((now): ReloadStep => ({ kind: "change", key: "remotes", old: undefined, new: now }));
+  return [...kept, ...added];
+}
