@@ -3,7 +3,7 @@ import { accountz } from "./accountz.ts";
 import { accstatz } from "./accstatz.ts";
 import { accountDetailSnapshot, FakeSource, serverSnapshot } from "./fake_source.ts";
 import { encodeGoJson } from "./go_json.ts";
-import type { AccountDetailSnapshot } from "./snapshot.ts";
+import type { AccountDetailSnapshot } from "./snapshots/accounts.ts";
 
 function source(...accounts: AccountDetailSnapshot[]): FakeSource {
   const fake = new FakeSource();

@@ -6,8 +6,8 @@ import type {
   ExportSnapshot,
   ImportSnapshot,
   LatencyOptions,
-  MonitorSource,
-} from "./snapshot.ts";
+} from "./snapshots/accounts.ts";
+import type { MonitorSource } from "./source.ts";
 import { interestStatistics } from "./subsz.ts";
 
 export type Accountz = Awaited<ReturnType<typeof list>> | Awaited<ReturnType<typeof detail>>;

@@ -1,5 +1,7 @@
 import { formatTime } from "./go_json.ts";
-import type { AccountSnapshot, AccountTraffic, MessageCount, ServerSnapshot } from "./snapshot.ts";
+import type { AccountSnapshot, AccountTraffic } from "./snapshots/accounts.ts";
+import type { ServerSnapshot } from "./snapshots/server.ts";
+import type { MessageCount } from "./snapshots/traffic.ts";
 
 export interface AccstatzOptions {
   /** Also accounts without a local client or leafnode. */

@@ -1,7 +1,8 @@
 import { formatRoundTrip, formatTime, formatUptime, omitEmpty } from "./go_json.ts";
 import type { SubscriptionListing } from "./parameters.ts";
 import { GLOBAL_ACCOUNT } from "./select_connections.ts";
-import type { ConnectionSnapshot, SubscriptionSnapshot } from "./snapshot.ts";
+import type { ConnectionSnapshot } from "./snapshots/connections.ts";
+import type { SubscriptionSnapshot } from "./snapshots/subscriptions.ts";
 import { subscriptionReport } from "./subscription_report.ts";
 
 export interface ConnectionReportOptions {

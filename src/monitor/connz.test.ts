@@ -9,7 +9,7 @@ import {
   subscriptionSnapshot,
 } from "./fake_source.ts";
 import { encodeGoJson } from "./go_json.ts";
-import type { ConnectionSnapshot } from "./snapshot.ts";
+import type { ConnectionSnapshot } from "./snapshots/connections.ts";
 
 async function report(source: FakeSource, options: Partial<ConnzOptions> = {}): Promise<Connz> {
   const result = await connz(source, options);

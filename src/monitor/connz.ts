@@ -4,7 +4,8 @@ import { failed, type Outcome, succeeded } from "./outcome.ts";
 import { pageBounds, pageOf } from "./page.ts";
 import type { ConnectionState, SubscriptionListing } from "./parameters.ts";
 import { pageOfConnections } from "./select_connections.ts";
-import type { ConnectionSort, MonitorSource } from "./snapshot.ts";
+import type { ConnectionSort } from "./snapshots/connections.ts";
+import type { MonitorSource } from "./source.ts";
 
 export interface ConnzOptions {
   /** A `ConnectionSort`, or empty for `cid`. */

@@ -1,7 +1,8 @@
 import { connectionReport, subscriptionLists } from "./connection_report.ts";
 import { formatTime, omitEmpty, sortedRecord } from "./go_json.ts";
 import type { SubscriptionListing } from "./parameters.ts";
-import type { GatewayAccountSnapshot, GatewaySnapshot, MonitorSource } from "./snapshot.ts";
+import type { GatewayAccountSnapshot, GatewaySnapshot } from "./snapshots/links.ts";
+import type { MonitorSource } from "./source.ts";
 
 export interface GatewayzOptions {
   /** Only this remote; empty: all. */

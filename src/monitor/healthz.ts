@@ -1,4 +1,4 @@
-import type { HealthSnapshot } from "./snapshot.ts";
+import type { HealthSnapshot } from "./snapshots/server.ts";
 
 /** The JetStream switches of a request are not here: without JetStream they change nothing. */
 export interface HealthzOptions {

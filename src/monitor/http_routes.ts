@@ -17,7 +17,7 @@ import type { Outcome } from "./outcome.ts";
 import { Parameters } from "./parameters.ts";
 import { routez } from "./routez.ts";
 import { shardz } from "./shardz.ts";
-import type { MonitorSource } from "./snapshot.ts";
+import type { MonitorSource } from "./source.ts";
 import { subsz } from "./subsz.ts";
 import { varz } from "./varz.ts";
 

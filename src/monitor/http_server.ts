@@ -15,7 +15,7 @@ import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import { normalizeBasePath, parseTarget } from "./http_path.ts";
 import { answerRequest, type HttpContext, type HttpReply } from "./http_routes.ts";
-import type { MonitorSource } from "./snapshot.ts";
+import type { MonitorSource } from "./source.ts";
 
 export interface HttpMonitorOptions {
   /** Address to listen on. */

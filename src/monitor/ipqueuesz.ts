@@ -1,5 +1,5 @@
 import { omitEmpty, sortedRecord } from "./go_json.ts";
-import type { QueueSnapshot } from "./snapshot.ts";
+import type { QueueSnapshot } from "./snapshots/server.ts";
 
 export interface IpqueueszOptions {
   /** Empty queues too. */

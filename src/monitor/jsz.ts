@@ -1,6 +1,6 @@
 import { formatTime } from "./go_json.ts";
 import { failed, type Outcome, succeeded } from "./outcome.ts";
-import type { ServerSnapshot } from "./snapshot.ts";
+import type { ServerSnapshot } from "./snapshots/server.ts";
 
 export type Jsz = ReturnType<typeof disabled>;
 

@@ -1,5 +1,6 @@
 import { formatRoundTrip, formatTime, omitEmpty } from "./go_json.ts";
-import type { LeafnodeSnapshot, ServerSnapshot } from "./snapshot.ts";
+import type { LeafnodeSnapshot } from "./snapshots/links.ts";
+import type { ServerSnapshot } from "./snapshots/server.ts";
 
 export type Leafz = ReturnType<typeof leafz>;
 

@@ -10,7 +10,7 @@ import { type GatewayzOptions, gatewayz } from "./gatewayz.ts";
 import { encodeGoJson } from "./go_json.ts";
 import { leafz } from "./leafz.ts";
 import { routez } from "./routez.ts";
-import type { GatewaySnapshot, LeafnodeSnapshot, RouteSnapshot } from "./snapshot.ts";
+import type { GatewaySnapshot, LeafnodeSnapshot, RouteSnapshot } from "./snapshots/links.ts";
 
 const TRAFFIC = { inMessages: 1, outMessages: 2, inBytes: 3, outBytes: 4 };
 

@@ -6,7 +6,9 @@ import { atOneMoment } from "./one_moment.ts";
 import { type Outcome, succeeded } from "./outcome.ts";
 import { routez } from "./routez.ts";
 import { shardz } from "./shardz.ts";
-import type { AccountSnapshot, LeafnodeSnapshot, MonitorSource } from "./snapshot.ts";
+import type { AccountSnapshot } from "./snapshots/accounts.ts";
+import type { LeafnodeSnapshot } from "./snapshots/links.ts";
+import type { MonitorSource } from "./source.ts";
 import { subsz } from "./subsz.ts";
 import { varz } from "./varz.ts";
 

@@ -1,4 +1,5 @@
-import type { MonitorSource, ServerSnapshot } from "./snapshot.ts";
+import type { ServerSnapshot } from "./snapshots/server.ts";
+import type { MonitorSource } from "./source.ts";
 
 /**
  * A source whose reports all show the server at one moment; the rest is asked for when it is wanted. Shards are read at

@@ -1,7 +1,8 @@
 import { subscriptionLists } from "./connection_report.ts";
 import { formatRoundTrip, formatTime, formatUptime, omitEmpty } from "./go_json.ts";
 import type { SubscriptionListing } from "./parameters.ts";
-import type { RouteSnapshot, RoutesSnapshot, ServerSnapshot, SubjectPermission } from "./snapshot.ts";
+import type { RouteSnapshot, RoutesSnapshot, SubjectPermission } from "./snapshots/links.ts";
+import type { ServerSnapshot } from "./snapshots/server.ts";
 
 export type Routez = ReturnType<typeof routez>;
 

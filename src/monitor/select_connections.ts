@@ -2,7 +2,12 @@
  * Which connections a request means, and in which order: nats-server's rules, in one place for every
  * list of connections, wherever it lives.
  */
-import type { ConnectionQuery, ConnectionSelection, ConnectionSnapshot, ConnectionSort } from "./snapshot.ts";
+import type {
+  ConnectionQuery,
+  ConnectionSelection,
+  ConnectionSnapshot,
+  ConnectionSort,
+} from "./snapshots/connections.ts";
 
 /** The server-wide default account. Closed connections do not remember that they were in it. */
 export const GLOBAL_ACCOUNT = "$G";

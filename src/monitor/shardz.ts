@@ -1,5 +1,5 @@
 import { formatTime } from "./go_json.ts";
-import type { ServerSnapshot, ShardSnapshot } from "./snapshot.ts";
+import type { ServerSnapshot, ShardSnapshot } from "./snapshots/server.ts";
 
 /** The load of each thread that serves connections. Midge's own: nats-server has no such threads. */
 export function shardz({ identity, nowMs }: ServerSnapshot, shards: readonly ShardSnapshot[]) {

@@ -1,5 +1,5 @@
 import { omitEmpty } from "./go_json.ts";
-import type { SubscriptionSnapshot } from "./snapshot.ts";
+import type { SubscriptionSnapshot } from "./snapshots/subscriptions.ts";
 
 /** One subscription; inside an open connection or a link without its account. */
 export function subscriptionReport(subscription: SubscriptionSnapshot, namesAccount: boolean) {

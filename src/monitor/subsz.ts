@@ -3,11 +3,11 @@ import { failed, type Outcome, succeeded } from "./outcome.ts";
 import { pageBounds, pageOf } from "./page.ts";
 import type {
   InterestStatistics,
-  MonitorSource,
   SubscriptionQuery,
   SubscriptionSelection,
   SubscriptionSnapshot,
-} from "./snapshot.ts";
+} from "./snapshots/subscriptions.ts";
+import type { MonitorSource } from "./source.ts";
 import { subscriptionReport } from "./subscription_report.ts";
 
 export interface SubszOptions {

@@ -1,16 +1,16 @@
 import { formatTime, formatUptime, msToNs, omitEmpty, omitZeroTime, sortedRecord } from "./go_json.ts";
 import type {
   ClusterOptions,
-  CountByKind,
   GatewayOptions,
   LeafnodeOptions,
   ListenerOptions,
   MonitoredOptions,
   MqttOptions,
   OcspMonitor,
-  ServerSnapshot,
   WebSocketOptions,
-} from "./snapshot.ts";
+} from "./snapshots/options.ts";
+import type { ServerSnapshot } from "./snapshots/server.ts";
+import type { CountByKind } from "./snapshots/traffic.ts";
 
 export type Varz = ReturnType<typeof varz>;
 

@@ -14,8 +14,8 @@ import type {
   ExportSnapshot,
   ImportSnapshot,
   LatencyOptions,
-  MessageCount,
-} from "../monitor/snapshot.ts";
+} from "../monitor/snapshots/accounts.ts";
+import type { MessageCount } from "../monitor/snapshots/traffic.ts";
 import type { LinkAccountCounters, LinkTraffic } from "../shard/link_records.ts";
 import type { AccountCounters, ResponseRecord } from "../shard/shard_options.ts";
 import { isLiteralText } from "../subject/text.ts";

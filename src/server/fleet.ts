@@ -14,7 +14,7 @@ import type { LoginsSettings } from "../logins/logins.ts";
 import type { OperatorSetup } from "../logins/operator_mode.ts";
 import { HEADER_HANDSHAKES_REJECTED, NODE_MAIN, NODE_SHARD_FIRST } from "../memory/map.ts";
 import { createSharedMemory, nextMessageNumber, type SharedMemory } from "../memory/shared_memory.ts";
-import type { ShardSnapshot } from "../monitor/snapshot.ts";
+import type { ShardSnapshot } from "../monitor/snapshots/server.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import { lookUpHost } from "../runtime/host_lookup.ts";

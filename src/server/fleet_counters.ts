@@ -14,7 +14,7 @@ import {
 } from "../memory/layout.ts";
 import { HEADER_CONNECTION_COUNT, NODE_SHARD_FIRST } from "../memory/map.ts";
 import { counterValue, type SharedMemory } from "../memory/shared_memory.ts";
-import type { Traffic } from "../monitor/snapshot.ts";
+import type { Traffic } from "../monitor/snapshots/traffic.ts";
 
 export interface FleetCounters extends Traffic {
   readonly connections: number;

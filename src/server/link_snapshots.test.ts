@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { gatewayz } from "../monitor/gatewayz.ts";
 import { leafz } from "../monitor/leafz.ts";
 import { routez } from "../monitor/routez.ts";
-import type { MonitorSource, ServerSnapshot } from "../monitor/snapshot.ts";
+import type { ServerSnapshot } from "../monitor/snapshots/server.ts";
+import type { MonitorSource } from "../monitor/source.ts";
 import type { GatewayRecord, LeafRecord, LinkRecord, RouteRecord } from "../shard/link_records.ts";
 import {
   gatewaysSnapshot,

@@ -1,12 +1,12 @@
 /** Links as the shard reports them, turned into what monitoring shows. */
+import type { ConnectionSnapshot } from "../monitor/snapshots/connections.ts";
 import type {
-  ConnectionSnapshot,
   GatewaySnapshot,
   GatewaysSnapshot,
   LeafnodeSnapshot,
   RouteSnapshot,
-  SubscriptionSnapshot,
-} from "../monitor/snapshot.ts";
+} from "../monitor/snapshots/links.ts";
+import type { SubscriptionSnapshot } from "../monitor/snapshots/subscriptions.ts";
 import type {
   GatewayRecord,
   GatewaysRecord,

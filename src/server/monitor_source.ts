@@ -7,30 +7,35 @@ import type { SubjectPermission as ConfiguredPermission } from "../config/permis
 import type { ListenerKind } from "../fabric/listeners.ts";
 import { ClosedRing } from "../monitor/closed_ring.ts";
 import { selectConnections } from "../monitor/select_connections.ts";
+import type { AccountDetailSnapshot, AccountSnapshot } from "../monitor/snapshots/accounts.ts";
 import type {
-  AccountDetailSnapshot,
-  AccountSnapshot,
   ConnectionQuery,
   ConnectionSelection,
   ConnectionSnapshot,
+} from "../monitor/snapshots/connections.ts";
+import type {
   GatewayQuery,
   GatewaysSnapshot,
-  HealthSnapshot,
-  InterestStatistics,
   LeafnodeQuery,
   LeafnodeSnapshot,
-  MonitorSource,
-  OcspMonitor,
-  QueueSnapshot,
   RoutesSnapshot,
+  SubjectPermission,
+} from "../monitor/snapshots/links.ts";
+import type { OcspMonitor } from "../monitor/snapshots/options.ts";
+import type {
+  HealthSnapshot,
+  QueueSnapshot,
   ServerCounters,
   ServerSnapshot,
   ShardSnapshot,
-  SubjectPermission,
+} from "../monitor/snapshots/server.ts";
+import type {
+  InterestStatistics,
   SubscriptionQuery,
   SubscriptionSelection,
   SubscriptionSnapshot,
-} from "../monitor/snapshot.ts";
+} from "../monitor/snapshots/subscriptions.ts";
+import type { MonitorSource } from "../monitor/source.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { NO_COUNTERS } from "../shard/account_counters.ts";
 import type {

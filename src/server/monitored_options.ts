@@ -9,7 +9,7 @@ import type {
   ListenerOptions,
   MonitoredOptions,
   WriteTimeoutPolicy,
-} from "../monitor/snapshot.ts";
+} from "../monitor/snapshots/options.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { certificateEndMs } from "../runtime/tls_files.ts";
 import type { LinkCounts } from "../shard/link_records.ts";

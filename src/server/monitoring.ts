@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Options } from "../config/option_table.ts";
 import type { Logger } from "../log/logger.ts";
 import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
-import type { MonitorSource } from "../monitor/snapshot.ts";
+import type { MonitorSource } from "../monitor/source.ts";
 import { certificatePairs } from "../runtime/tls_files.ts";
 
 export class Monitoring {

@@ -1,7 +1,7 @@
 /** OCSP while a server runs: opened with TLS, exchanged by a reload. What it takes is loaded only then. */
 import type { Options } from "../config/option_table.ts";
 import type { Logger } from "../log/logger.ts";
-import type { OcspMonitor } from "../monitor/snapshot.ts";
+import type { OcspMonitor } from "../monitor/snapshots/options.ts";
 import { certificateSets } from "../runtime/certificate_sets.ts";
 import type { TlsContext } from "../runtime/tls.ts";
 import type { Ocsp, OcspHost, WithoutStaple } from "./ocsp/ocsp.ts";

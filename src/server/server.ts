@@ -6,7 +6,7 @@ import { GrowthWatch } from "../base/growth_watch.ts";
 import type { Options } from "../config/option_table.ts";
 import type { ClientListenerKind } from "../fabric/listeners.ts";
 import type { Logger } from "../log/logger.ts";
-import type { MonitorSource } from "../monitor/snapshot.ts";
+import type { MonitorSource } from "../monitor/source.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { ServerObjects } from "../protocol/server_object.ts";

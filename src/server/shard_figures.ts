@@ -16,7 +16,7 @@ import {
 } from "../memory/layout.ts";
 import { NODE_IS_UP, NODE_LOAD, NODE_SHARD_FIRST, NODE_STATE } from "../memory/map.ts";
 import { counterValue, nodeWord, type SharedMemory } from "../memory/shared_memory.ts";
-import type { ShardSnapshot } from "../monitor/snapshot.ts";
+import type { ShardSnapshot } from "../monitor/snapshots/server.ts";
 
 /** All shards in their order, the links shard last. Their counters add up to those of the server. */
 export function shardFigures(shared: SharedMemory): ShardSnapshot[] {

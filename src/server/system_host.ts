@@ -3,7 +3,7 @@ import type { AccountsChange } from "../account/accounts_change.ts";
 import type { RemoteLatency } from "../account/latency.ts";
 import type { InternalRoutes } from "../fabric/internal_client.ts";
 import { NODE_MAIN } from "../memory/map.ts";
-import type { MonitorSource } from "../monitor/snapshot.ts";
+import type { MonitorSource } from "../monitor/source.ts";
 import { ShardAccounts } from "../shard/accounts.ts";
 import type { StreamLeg } from "../shard/plan_rules.ts";
 import { ReplySubjects } from "../shard/reply_subjects.ts";

@@ -1,6 +1,6 @@
 /** The WebSocket port as monitoring shows it. */
 import type { Options } from "../config/option_table.ts";
-import type { WebSocketOptions } from "../monitor/snapshot.ts";
+import type { WebSocketOptions } from "../monitor/snapshots/options.ts";
 import { certificateEndMs } from "../runtime/tls_files.ts";
 import { hasWebSocket } from "./websocket_settings.ts";
 

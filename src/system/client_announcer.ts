@@ -9,7 +9,8 @@ import {
 } from "../account/system_events.ts";
 import { newNuid } from "../base/nuid.ts";
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
-import type { AccountSnapshot, Traffic } from "../monitor/snapshot.ts";
+import type { AccountSnapshot } from "../monitor/snapshots/accounts.ts";
+import type { Traffic } from "../monitor/snapshots/traffic.ts";
 import { ConnectionCounts } from "./connection_counts.ts";
 import { connectEvent, connectionCountEvent, disconnectEvent } from "./events.ts";
 import type { SystemHost } from "./host.ts";

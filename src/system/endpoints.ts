@@ -14,7 +14,7 @@ import { leafz } from "../monitor/leafz.ts";
 import type { Outcome } from "../monitor/outcome.ts";
 import type { ConnectionState, SubscriptionListing } from "../monitor/parameters.ts";
 import { routez } from "../monitor/routez.ts";
-import type { MonitorSource } from "../monitor/snapshot.ts";
+import type { MonitorSource } from "../monitor/source.ts";
 import { subsz } from "../monitor/subsz.ts";
 import { varz } from "../monitor/varz.ts";
 import { FILTER_FIELDS } from "./request_filter.ts";

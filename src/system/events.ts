@@ -1,7 +1,8 @@
 /** The bodies of events. Keys stand in nats-server's order. Source: nats-server events.go. */
 import { type ClientInfo, clientInfoMembers } from "../account/client_info.ts";
 import { accountStatistics } from "../monitor/accstatz.ts";
-import type { AccountSnapshot, Traffic } from "../monitor/snapshot.ts";
+import type { AccountSnapshot } from "../monitor/snapshots/accounts.ts";
+import type { Traffic } from "../monitor/snapshots/traffic.ts";
 import { type EpochMs, formatTime } from "../protocol/go_json.ts";
 import type { ServerObject } from "../protocol/server_object.ts";
 

@@ -1,5 +1,5 @@
 import type { RemoteLatency } from "../account/latency.ts";
-import type { MonitorSource } from "../monitor/snapshot.ts";
+import type { MonitorSource } from "../monitor/source.ts";
 import type { ConnectionsElsewhere } from "./remote_servers.ts";
 import type { UserTerms } from "./user_info.ts";
 

@@ -1,14 +1,13 @@
 /** The summary of a server that its peers and tools go by. Source: nats-server sendStatsz. */
 
 import type {
-  CountByKind,
   GatewaySnapshot,
   GatewaysSnapshot,
   RouteSnapshot,
   RoutesSnapshot,
-  ServerSnapshot,
-  Traffic,
-} from "../monitor/snapshot.ts";
+} from "../monitor/snapshots/links.ts";
+import type { ServerSnapshot } from "../monitor/snapshots/server.ts";
+import type { CountByKind, Traffic } from "../monitor/snapshots/traffic.ts";
 import { formatTime, omitEmpty } from "../protocol/go_json.ts";
 
 /** What the snapshot of one server does not know. */

@@ -14,7 +14,7 @@ import {
 } from "../account/system_events.ts";
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { InternalClient } from "../fabric/internal_client.ts";
-import type { GatewayQuery } from "../monitor/snapshot.ts";
+import type { GatewayQuery } from "../monitor/snapshots/links.ts";
 import type { ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import { ClientAnnouncer, type ClientChange } from "./client_announcer.ts";
 import type { SystemHost } from "./host.ts";

@@ -4,7 +4,8 @@
  */
 import type { Connz } from "../connz.ts";
 import type { Healthz } from "../healthz.ts";
-import type { AccountSnapshot, GatewaySnapshot, GatewaysSnapshot, LeafnodeSnapshot } from "../snapshot.ts";
+import type { AccountSnapshot } from "../snapshots/accounts.ts";
+import type { GatewaySnapshot, GatewaysSnapshot, LeafnodeSnapshot } from "../snapshots/links.ts";
 import type { Exposition } from "./exposition.ts";
 
 const NS_PER_SECOND = 1e9;

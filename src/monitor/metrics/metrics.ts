@@ -3,15 +3,10 @@ import { type Healthz, healthz } from "../healthz.ts";
 import { atOneMoment } from "../one_moment.ts";
 import type { Outcome } from "../outcome.ts";
 import { routez } from "../routez.ts";
-import type {
-  AccountSnapshot,
-  GatewaysSnapshot,
-  LeafnodeSnapshot,
-  MonitorSource,
-  RoutesSnapshot,
-  ServerSnapshot,
-  ShardSnapshot,
-} from "../snapshot.ts";
+import type { AccountSnapshot } from "../snapshots/accounts.ts";
+import type { GatewaysSnapshot, LeafnodeSnapshot, RoutesSnapshot } from "../snapshots/links.ts";
+import type { ServerSnapshot, ShardSnapshot } from "../snapshots/server.ts";
+import type { MonitorSource } from "../source.ts";
 import { type Subsz, subsz } from "../subsz.ts";
 import { varz } from "../varz.ts";
 import { addAccounts, addConnections, addGateways, addHealth, addLeafnodes } from "./exporter_metrics.ts";

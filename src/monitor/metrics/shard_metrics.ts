@@ -1,4 +1,4 @@
-import type { ShardSnapshot } from "../snapshot.ts";
+import type { ShardSnapshot } from "../snapshots/server.ts";
 import type { Exposition, MetricType } from "./exposition.ts";
 
 /** Midge's own: no server but this one has shards. */

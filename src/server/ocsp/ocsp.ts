@@ -1,7 +1,7 @@
 /** OCSP of a server: staples for its own certificates, and checks of its clients'. Loaded by a server with TLS only. */
 import type { Options } from "../../config/option_table.ts";
 import type { OcspCacheOptions } from "../../config/tls.ts";
-import type { OcspMonitor } from "../../monitor/snapshot.ts";
+import type { OcspMonitor } from "../../monitor/snapshots/options.ts";
 import { CLIENT_CONTEXT } from "../../runtime/tls.ts";
 import type { CheckedCertificate } from "./certificate.ts";
 import { checkedBlocks } from "./checked_blocks.ts";
