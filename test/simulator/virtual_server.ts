@@ -203,10 +203,12 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       if (queue === "") isPlainHere = true;
       else membersHere.set(queue, (membersHere.get(queue) ?? 0) + 1);
     }
-    return { isPlainHere, membersHere, links: this.#wishesFor(account, subject), imports: [] };
+    const links = this.#wishesFor(account, subject);
+    const deliver: Matches["deliver"] = (...delivery) => this.#deliverHere(...delivery);
+    return { isPlainHere, membersHere, links, imports: [], deliver };
   }
 
-  deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
+  #deliverHere(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
     const matching = this.#matching(message.account, message.subject);
     for (const subscription of matching) {
       if (isPlain && subscription.queue === "") this.#deliver(subscription, message);

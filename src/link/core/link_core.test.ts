@@ -18,8 +18,14 @@ function coreWith(matches: Partial<Matches>) {
   const fabric: LinkFabric = {
     want() {},
     forget() {},
-    match: () => ({ isPlainHere: false, membersHere: new Map(), links: [], imports: [], ...matches }),
-    deliver: (_message, isPlain, queues) => void delivered.push({ isPlain, queues }),
+    match: () => ({
+      isPlainHere: false,
+      membersHere: new Map(),
+      links: [],
+      imports: [],
+      deliver: (_message, isPlain, queues) => void delivered.push({ isPlain, queues }),
+      ...matches,
+    }),
     enter: (_link, message) => message,
     watchReply() {},
     plansChanged() {},

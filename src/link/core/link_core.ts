@@ -18,6 +18,8 @@ export interface Matches {
   readonly links: readonly LinkInterest[];
   /** Accounts that import it as a stream, and what links want of them. */
   readonly imports: readonly ImportMatch[];
+  /** Hands it to this server's own subscribers: to those with plain interest, and to a member of each of these groups. */
+  deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void;
 }
 
 /** A message as another account imports it. */
@@ -34,8 +36,6 @@ export interface LinkFabric {
   /** A link wants nothing any more. */
   forget(link: Link): void;
   match(account: string, subject: string): Matches;
-  /** Hands a message to this server's own subscribers: to those with plain interest, and to a member of each group. */
-  deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void;
   /**
    * A message of a leaf node enters an account as a client's does: mappings change its subject, service imports answer it.
    * Returns it as it goes on in its account, null where it does not.
@@ -234,15 +234,12 @@ export class LinkCore implements LinkEvents {
       }
     }
     const isPlainHere = goesHere && isPlain && matches.isPlainHere;
-    if (isPlainHere || queuesHere.length > 0) this.#deliver(message, isPlainHere, queuesHere);
+    if (isPlainHere || queuesHere.length > 0) {
+      const reply = this.#replies.incomingReply(account, message.reply);
+      matches.deliver(withReply(message, reply), isPlainHere, queuesHere);
+    }
     const taken = ways.reduce((sum, { groups }) => sum + groups.size, 0);
     return taken + queuesHere.length + (isPlainHere ? 1 : 0);
-  }
-
-  /** To this server's own subscribers, as they are to see it. */
-  #deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
-    const { account, reply } = message;
-    this.#fabric.deliver(withReply(message, this.#replies.incomingReply(account, reply)), isPlain, queues);
   }
 
   /** A client's answer to a request from another cluster goes straight back. */

@@ -38,7 +38,13 @@ const NO_QUEUES = new Int32Array(0);
 /** Wants the replies to requests of other clusters, so that they come to this shard whoever else wants them. */
 const REPLIES = standIn("gateway", "inbound");
 
-const NOTHING: Matches = { isPlainHere: false, membersHere: new Map(), links: [], imports: [] };
+const NOTHING: Matches = {
+  isPlainHere: false,
+  membersHere: new Map(),
+  links: [],
+  imports: [],
+  deliver: () => {},
+};
 
 export class ShardFabric implements LinkFabric {
   readonly #shard: LinkShard;
@@ -112,7 +118,13 @@ export class ShardFabric implements LinkFabric {
       const wishes = this.#linksFor(leg.account, leg.subject);
       return [{ account: importer.byteName, subject: byteStringOf(leg.subject), links: wishes }];
     });
-    return { isPlainHere, membersHere, links, imports };
+    return {
+      isPlainHere,
+      membersHere,
+      links,
+      imports,
+      deliver: (message, isPlain, queues) => this.#deliver(own, near, message, isPlain, queues),
+    };
   }
 
   #linksFor(account: number, subject: Uint8Array): LinkInterest[] {
@@ -120,16 +132,20 @@ export class ShardFabric implements LinkFabric {
     return this.#wishes.of(this.#match);
   }
 
-  deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void {
-    const account = this.#account(message.account);
-    if (account === undefined) return;
+  /** `near`: who wants the message, in its account. */
+  #deliver(
+    account: ShardAccount,
+    near: NearMatch,
+    message: LinkMessage,
+    isPlain: boolean,
+    queues: readonly string[],
+  ): void {
     const waiting = this.#shard.nodeOfReply(account.id, message.subject);
     if (waiting >= 0) {
       this.#shard.sendAnswer(waiting, held(account.id | CONTEXT_IS_RESPONSE, message));
       return;
     }
     if (isMeasuredReply(message.reply)) this.onRequest(message.account, message.reply);
-    const near = this.#near(account, message.subject);
     const queueIds = new Map<number, number[]>();
     for (const queue of queues) {
       const member = drawMember(near.groups.get(queue) ?? []);

@@ -32,8 +32,7 @@ function importsOf(definition: AccountDefinition) {
     {
       want() {},
       forget() {},
-      match: () => ({ isPlainHere: false, membersHere: new Map(), links: [], imports: [] }),
-      deliver() {},
+      match: () => ({ isPlainHere: false, membersHere: new Map(), links: [], imports: [], deliver() {} }),
       enter: (_link, message) => message,
       watchReply() {},
       plansChanged() {},
