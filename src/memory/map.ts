@@ -55,10 +55,8 @@ export const HEADER_HAS_LINKS_SHARD = 12;
 export const HEADER_CLIENT_ID = 2;
 /** Connections open on all shards. */
 export const HEADER_CONNECTION_COUNT = 3;
-/** Blocks handed out so far, and the first block given back (0 for none). */
+/** Blocks handed out so far. */
 export const HEADER_BLOCKS_USED = 4;
-export const HEADER_BLOCK_LOCK = 5;
-export const HEADER_BLOCK_FREE = 6;
 /** Listeners that the acceptor is to close, a bit each by their place among those it was started with; −1: all, and stop. */
 export const HEADER_LISTENERS_CLOSED = 7;
 /** Messages sent so far that say which server sends them, u32: main and links count together. */

@@ -45,8 +45,6 @@ import {
 } from "./layout.ts";
 import {
   BLOCK_BYTES,
-  HEADER_BLOCK_FREE,
-  HEADER_BLOCK_LOCK,
   HEADER_BLOCKS_USED,
   HEADER_HAS_LINKS_SHARD,
   HEADER_MAGIC,
@@ -196,36 +194,12 @@ export function counterValue(words: Int32Array, address: number): number {
   return (words[address >> 2]! >>> 0) + (words[(address >> 2) + 1]! >>> 0) * 2 ** 32;
 }
 
-/** Takes a block of BLOCK_BYTES from the pool: its address, or 0 when there is none left. Any thread. */
+/** Takes a block of BLOCK_BYTES from the pool, for good: its address, or 0 when there is none left. Any thread. */
 export function takeBlock({ words, map }: SharedMemory): number {
-  return withBlockLock(words, () => {
-    const free = words[HEADER_BLOCK_FREE]!;
-    if (free !== 0) {
-      words[HEADER_BLOCK_FREE] = words[free >> 2]!;
-      return free;
-    }
-    const used = words[HEADER_BLOCKS_USED]!;
-    if (used === map.blockCount) return 0;
-    words[HEADER_BLOCKS_USED] = used + 1;
-    return map.blocks + used * BLOCK_BYTES;
-  });
-}
-
-/** Gives back a block that takeBlock() handed out. */
-export function giveBlock({ words }: SharedMemory, block: number): void {
-  withBlockLock(words, () => {
-    words[block >> 2] = words[HEADER_BLOCK_FREE]!;
-    words[HEADER_BLOCK_FREE] = block;
-    return 0;
-  });
-}
-
-/** The lock is held for a few loads and stores, so waiting spins. */
-function withBlockLock(words: Int32Array, work: () => number): number {
-  while (Atomics.compareExchange(words, HEADER_BLOCK_LOCK, 0, 1) !== 0) {}
-  const result = work();
-  Atomics.store(words, HEADER_BLOCK_LOCK, 0);
-  return result;
+  const index = Atomics.add(words, HEADER_BLOCKS_USED, 1);
+  if (index < map.blockCount) return map.blocks + index * BLOCK_BYTES;
+  Atomics.sub(words, HEADER_BLOCKS_USED, 1);
+  return 0;
 }
 
 /** Counts one more message that says which server sends it, on whatever thread. */
