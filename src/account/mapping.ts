@@ -45,7 +45,7 @@ export class AccountMappings {
 }
 
 /** One source and the destinations that share its messages. */
-export class SubjectMapping {
+class SubjectMapping {
   /** Its place in the list. */
   readonly rank: number;
   readonly isLiteral: boolean;

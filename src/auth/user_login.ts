@@ -44,7 +44,7 @@ export function isLeafType(type: ConnectionType): boolean {
 }
 
 /** What belongs to the listener a client came in by. */
-export function listenerRules(rules: LoginRules, type: ConnectionType): ListenerRules {
+function listenerRules(rules: LoginRules, type: ConnectionType): ListenerRules {
   switch (type) {
     case "WEBSOCKET":
       return rules.websocket;

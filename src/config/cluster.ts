@@ -26,7 +26,7 @@ import { type TlsOptions, tls } from "./tls.ts";
 /** `cluster { … }`: the routes of one cluster. */
 
 /** The longest pause between pings on a route; longer ones are shortened to it. */
-export const ROUTE_PING_INTERVAL_MS_MAX = 30_000;
+const ROUTE_PING_INTERVAL_MS_MAX = 30_000;
 
 /** Which interest crosses a route. */
 export interface RoutePermissions {

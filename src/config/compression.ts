@@ -67,7 +67,7 @@ const MODES: Readonly<Record<string, string>> = {
 };
 
 /** The mode that is meant, undefined for none. Source: nats-server validateAndNormalizeCompressionOption. */
-export function normalizeCompressionMode(mode: string, modeForOn: string): string | undefined {
+function normalizeCompressionMode(mode: string, modeForOn: string): string | undefined {
   const lower = mode.toLowerCase();
   if (lower === "on" || lower === "enabled" || lower === "true") return modeForOn;
   return Object.hasOwn(MODES, lower) ? MODES[lower] : undefined;

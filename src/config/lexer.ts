@@ -268,7 +268,7 @@ export class Lexer {
 }
 
 /** White space between entries, line ends included. */
-export function isSpace(character: string): boolean {
+function isSpace(character: string): boolean {
   return character !== "" && /^[\s\u0085]$/.test(character) && character !== "\uFEFF";
 }
 

@@ -211,7 +211,7 @@ export function wrongType(value: ConfigValue, site: Site, expected: string): und
   return site.error(`${site.key}: expected ${expected}, got ${describeKind(value.kind)}${hint}`);
 }
 
-export function describeKind(kind: ConfigValue["kind"]): string {
+function describeKind(kind: ConfigValue["kind"]): string {
   return kind === "integer" || kind === "array" ? `an ${kind}` : `a ${kind}`;
 }
 

@@ -49,10 +49,10 @@ export const INDEX_FULL = -2;
 export const MEMBERS_MAX = 65535;
 
 /** The lock owner that a reader counts as, when writers kept it from an undisturbed read. */
-export const READER_OWNER = NODE_COUNT_MAX;
+const READER_OWNER = NODE_COUNT_MAX;
 
 /** Returned by `find`. */
-export const NOT_FOUND = -1;
+const NOT_FOUND = -1;
 
 const NO_TEXT = new Uint8Array(0);
 const ATTEMPT_COUNT_MAX = 64;

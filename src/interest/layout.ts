@@ -22,7 +22,7 @@ export const ACCOUNT_COUNT_MAX = 65536;
 export const BUCKET_BITS = 14;
 export const RUN_ORDER_COUNT = 19;
 export const BLOCK_CLASS_COUNT = 80;
-export const REGION_PAGES_MAX = 1 << (RUN_ORDER_COUNT - 1);
+const REGION_PAGES_MAX = 1 << (RUN_ORDER_COUNT - 1);
 
 // Offsets are 32-bit words from the start of the region, and a *reference* to anything in the region is
 // such an offset too; 0 is no reference. "lock" means: written by whoever holds the write lock, inside an

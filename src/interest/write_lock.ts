@@ -6,9 +6,6 @@ const SPIN_COUNT_MAX = 200;
 const WAIT_MS = 1;
 const WAIT_TIMEOUT_COUNT_MAX = 10_000;
 
-/** What `owner()` reports while nobody holds the lock. */
-export const NO_OWNER = -1;
-
 /**
  * The index's one writer lock and the version that its readers check.
  *
@@ -51,7 +48,7 @@ export class WriteLock {
     if (Atomics.exchange(this.#words, LOCK, 0) & LOCK_HAS_WAITERS) Atomics.notify(this.#words, LOCK, 1);
   }
 
-  /** The number under which the lock is held now, or `NO_OWNER`. */
+  /** The number under which the lock is held now, −1 while nobody holds it. */
   owner(): number {
     return (Atomics.load(this.#words, LOCK) & (LOCK_HAS_WAITERS - 1)) - 1;
   }

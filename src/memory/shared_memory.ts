@@ -177,7 +177,7 @@ export function increment(words: Int32Array, address: number): void {
 }
 
 /** The same for up to 2^32 at once. */
-export function addToCounter(words: Int32Array, address: number, amount: number): void {
+function addToCounter(words: Int32Array, address: number, amount: number): void {
   const low = (words[address >> 2]! >>> 0) + amount;
   words[address >> 2] = low;
   if (low >= 2 ** 32) words[(address >> 2) + 1]!++;

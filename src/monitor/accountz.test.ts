@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { accountz } from "./accountz.ts";
 import { accstatz } from "./accstatz.ts";
-import { accountDetailSnapshot, FakeSource, serverSnapshot } from "./fake_source.ts";
 import { encodeGoJson } from "./go_json.ts";
 import type { AccountDetailSnapshot } from "./snapshots/accounts.ts";
+import { accountDetailSnapshot, FakeSource, serverSnapshot } from "./testing/fake_source.ts";
 
 function source(...accounts: AccountDetailSnapshot[]): FakeSource {
   const fake = new FakeSource();

@@ -10,7 +10,7 @@ export interface AccstatzOptions {
   readonly accounts: readonly string[];
 }
 
-export const ACCSTATZ_DEFAULTS: AccstatzOptions = { includesUnused: false, accounts: [] };
+const ACCSTATZ_DEFAULTS: AccstatzOptions = { includesUnused: false, accounts: [] };
 
 /** Traffic per account. Source: nats-server `AccountStatz`. */
 export function accstatz(

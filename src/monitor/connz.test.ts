@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Connz, type ConnzOptions, connz } from "./connz.ts";
+import { encodeGoJson } from "./go_json.ts";
+import type { ConnectionSnapshot } from "./snapshots/connections.ts";
 import {
   accountDetailSnapshot,
   connectionSnapshot,
@@ -7,9 +9,7 @@ import {
   NOW_MS,
   START_MS,
   subscriptionSnapshot,
-} from "./fake_source.ts";
-import { encodeGoJson } from "./go_json.ts";
-import type { ConnectionSnapshot } from "./snapshots/connections.ts";
+} from "./testing/fake_source.ts";
 
 async function report(source: FakeSource, options: Partial<ConnzOptions> = {}): Promise<Connz> {
   const result = await connz(source, options);

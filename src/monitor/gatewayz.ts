@@ -14,7 +14,7 @@ export interface GatewayzOptions {
   readonly subscriptions: SubscriptionListing;
 }
 
-export const GATEWAYZ_DEFAULTS: GatewayzOptions = {
+const GATEWAYZ_DEFAULTS: GatewayzOptions = {
   gateway: "",
   listsAccounts: false,
   account: "",

@@ -8,7 +8,7 @@ export interface HealthzOptions {
   readonly hasDetails: boolean;
 }
 
-export const HEALTHZ_DEFAULTS: HealthzOptions = { account: "", stream: "", consumer: "", hasDetails: false };
+const HEALTHZ_DEFAULTS: HealthzOptions = { account: "", stream: "", consumer: "", hasDetails: false };
 
 export interface Healthz {
   readonly status: "ok" | "error";

@@ -4,7 +4,7 @@ import { unescapePercent } from "./parameters.ts";
  * A path without `.`, `..` and empty segments, always with a leading slash. A slash at the end stays
  * if `keepsTrailingSlash`. Source: Go path, `Clean`, and net/http, `ServeMux`.
  */
-export function cleanPath(path: string, keepsTrailingSlash: boolean): string {
+function cleanPath(path: string, keepsTrailingSlash: boolean): string {
   const clean: string[] = [];
   for (const segment of path.split("/")) {
     if (segment === "..") clean.pop();

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect as connectPlain, createServer } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { FakeSource, serverSnapshot } from "./fake_source.ts";
 import { HttpMonitor, type HttpMonitorOptions, type MonitorTls } from "./http_server.ts";
+import { FakeSource, serverSnapshot } from "./testing/fake_source.ts";
 
 /** For 127.0.0.1 and localhost, made for these tests alone, valid until 2126. */
 const TLS: MonitorTls = {

@@ -47,7 +47,7 @@ export interface MonitorLog {
 }
 
 /** Thrown by `HttpMonitor.start`; the message is fit for the log as it is. */
-export class MonitorStartError extends Error {
+class MonitorStartError extends Error {
   override name = "MonitorStartError";
 
   constructor(reason: string) {

@@ -8,7 +8,7 @@ export interface IpqueueszOptions {
   readonly nameFilter: string;
 }
 
-export const IPQUEUESZ_DEFAULTS: IpqueueszOptions = { includesEmpty: false, nameFilter: "" };
+const IPQUEUESZ_DEFAULTS: IpqueueszOptions = { includesEmpty: false, nameFilter: "" };
 
 export type Ipqueuesz = ReturnType<typeof ipqueuesz>;
 

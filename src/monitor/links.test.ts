@@ -1,16 +1,16 @@
 import { describe, expect, test } from "bun:test";
+import { type GatewayzOptions, gatewayz } from "./gatewayz.ts";
+import { encodeGoJson } from "./go_json.ts";
+import { leafz } from "./leafz.ts";
+import { routez } from "./routez.ts";
+import type { GatewaySnapshot, LeafnodeSnapshot, RouteSnapshot } from "./snapshots/links.ts";
 import {
   connectionSnapshot,
   FakeSource,
   START_MS,
   serverSnapshot,
   subscriptionSnapshot,
-} from "./fake_source.ts";
-import { type GatewayzOptions, gatewayz } from "./gatewayz.ts";
-import { encodeGoJson } from "./go_json.ts";
-import { leafz } from "./leafz.ts";
-import { routez } from "./routez.ts";
-import type { GatewaySnapshot, LeafnodeSnapshot, RouteSnapshot } from "./snapshots/links.ts";
+} from "./testing/fake_source.ts";
 
 const TRAFFIC = { inMessages: 1, outMessages: 2, inBytes: 3, outBytes: 4 };
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { FakeSource } from "./fake_source.ts";
 import { answerRequest, type HttpContext } from "./http_routes.ts";
 import { LIVE_ASSETS } from "./live/assets.js";
+import { FakeSource } from "./testing/fake_source.ts";
 
 function context(basePath = "/"): HttpContext {
   return { source: new FakeSource(), basePath, requestCounts: new Map(), log: { warn: () => {} } };

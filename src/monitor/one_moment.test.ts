@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { FakeSource, serverSnapshot, shardSnapshot } from "./fake_source.ts";
 import { atOneMoment } from "./one_moment.ts";
+import { FakeSource, serverSnapshot, shardSnapshot } from "./testing/fake_source.ts";
 
 test("atOneMoment() takes one snapshot of the server, and reads shards before they have its questions", async () => {
   const source = new FakeSource();

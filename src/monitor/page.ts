@@ -1,7 +1,7 @@
 import type { Integer } from "./go_json.ts";
 
 /** Entries in a page when the request names no limit. */
-export const PAGE_LIMIT_DEFAULT = 1024;
+const PAGE_LIMIT_DEFAULT = 1024;
 
 /** A request for part of a list, in the form in which the answer repeats it. */
 export interface Page {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { connectionSnapshot } from "./fake_source.ts";
 import { pageOfConnections } from "./select_connections.ts";
+import { connectionSnapshot } from "./testing/fake_source.ts";
 
 test("pageOfConnections() is a part of the whole sorted list, however many keys are equal", () => {
   const counts = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 60 });

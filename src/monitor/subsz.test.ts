@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { FakeSource, subscriptionSnapshot } from "./fake_source.ts";
 import { encodeGoJson } from "./go_json.ts";
 import { type Subsz, type SubszOptions, subsz } from "./subsz.ts";
+import { FakeSource, subscriptionSnapshot } from "./testing/fake_source.ts";
 
 function source(): FakeSource {
   const fake = new FakeSource();

@@ -20,7 +20,7 @@ export interface SubszOptions {
   readonly testSubject: string;
 }
 
-export const SUBSZ_DEFAULTS: SubszOptions = {
+const SUBSZ_DEFAULTS: SubszOptions = {
   isListed: false,
   offset: 0,
   limit: 0,

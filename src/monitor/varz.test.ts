@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { COUNTERS, IDENTITY, OPTIONS, serverSnapshot } from "./fake_source.ts";
 import { encodeGoJson } from "./go_json.ts";
 import type { MonitoredOptions } from "./snapshots/options.ts";
+import { COUNTERS, IDENTITY, OPTIONS, serverSnapshot } from "./testing/fake_source.ts";
 import { varz } from "./varz.ts";
 
 function withOptions(changes: Partial<MonitoredOptions>) {

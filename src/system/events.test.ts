@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { accountDetailSnapshot } from "../monitor/fake_source.ts";
+import { accountDetailSnapshot } from "../monitor/testing/fake_source.ts";
 import { encodeGoJson } from "../protocol/go_json.ts";
 import { connectEvent, connectionCountEvent, disconnectEvent } from "./events.ts";
 

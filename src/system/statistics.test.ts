@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { COUNTERS, serverSnapshot } from "../monitor/fake_source.ts";
+import { COUNTERS, serverSnapshot } from "../monitor/testing/fake_source.ts";
 import { statsz } from "./statistics.ts";
 
 const SURROUNDINGS = {

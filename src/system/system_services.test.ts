@@ -3,7 +3,7 @@ import { SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
 import type { RemoteLatency } from "../account/latency.ts";
 import type { InternalClient, InternalMessage } from "../fabric/internal_client.ts";
 import { twoClients } from "../fabric/testing/two_clients.ts";
-import { accountDetailSnapshot, FakeSource } from "../monitor/fake_source.ts";
+import { accountDetailSnapshot, FakeSource } from "../monitor/testing/fake_source.ts";
 import { type ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import type { ClientChange } from "./client_announcer.ts";
 import type { HostedAccount, SystemHost } from "./host.ts";

@@ -17,7 +17,7 @@ export type Decoded<C extends Claims = Claims> =
   | { readonly ok: true; readonly claims: C }
   | { readonly ok: false; readonly text: string };
 
-export const TOKEN_BYTES_MAX = 1024 * 1024;
+const TOKEN_BYTES_MAX = 1024 * 1024;
 export const VERSION = 2;
 
 type KnownType = Exclude<ClaimType, "generic">;

@@ -115,19 +115,19 @@ function checkUserLimits({ sources, times, timesLocation }: UserRights, issues: 
 }
 
 /** Whether `text` is an address and the bits of its network, such as `10.0.0.0/8`. */
-export function isCidr(text: string): boolean {
+function isCidr(text: string): boolean {
   const [, address = "", bits = ""] = /^([^/%]*)\/(\d{1,3})$/.exec(text) ?? [];
   const family = isIP(address);
   return family !== 0 && Number(bits) <= (family === 4 ? 32 : 128);
 }
 
 /** Whether `text` is `HH:MM:SS`; the hour may have one digit, the seconds a fraction. */
-export function isTimeOfDay(text: string): boolean {
+function isTimeOfDay(text: string): boolean {
   return /^([01]?\d|2[0-3]):[0-5]\d:[0-5]\d([.,]\d+)?$/.test(text);
 }
 
 /** Whether this is an IANA zone; "" and `Local` are that of the server. */
-export function isTimeZone(name: string): boolean {
+function isTimeZone(name: string): boolean {
   if (name === "" || name === "Local") return true;
   // Offsets, such as +01:00, are no names.
   if (!/^[A-Za-z]/.test(name)) return false;

@@ -112,7 +112,7 @@ function checkOperandCount(command: Command, operands: readonly string[]): void 
   }
 }
 
-export function usageLine({ name, operands, options }: Command): string {
+function usageLine({ name, operands, options }: Command): string {
   return ["usage: midge", name, ...operands, options.length > 0 ? "[options]" : ""].join(" ").trimEnd();
 }
 

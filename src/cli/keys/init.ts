@@ -9,7 +9,7 @@ import { DEFAULT_PORT, PORT_OPTION, readPort, writeServerConfig } from "./server
 import { findUserSigner, saveAccount, saveOperator, saveUser } from "./signing.ts";
 import { Store } from "./store.ts";
 
-export const SYSTEM_ACCOUNT = "SYS";
+const SYSTEM_ACCOUNT = "SYS";
 const SYSTEM_USER = "sys";
 
 /** What accounts may ask of the system account about themselves, as nsc has it. */

@@ -21,7 +21,7 @@ import { checkRemoteLogin } from "./remote_login.ts";
 const SHARED_SYSTEM_DELAY_MS = 250;
 
 /** The certificates of a remote, by its number in the configuration (`LinkTls.context`). */
-export function remoteTlsContext(index: number): string {
+function remoteTlsContext(index: number): string {
   return `leaf:${index}`;
 }
 

@@ -122,7 +122,7 @@ function isUnchecked(subject: string): boolean {
 }
 
 /** The subject of which a gateway made a reply to itself; the subject itself if it is none. */
-export function withoutGatewayPrefix(subject: string): string {
+function withoutGatewayPrefix(subject: string): string {
   const isMapped = subject.startsWith(GATEWAY_REPLY_PREFIX) && subject.length > GATEWAY_REPLY_BYTES;
   return isMapped ? subject.slice(GATEWAY_REPLY_BYTES) : subject;
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { type LiveData, liveData } from "../live_data.ts";
 import {
   accountDetailSnapshot,
   COUNTERS,
@@ -6,8 +7,7 @@ import {
   FakeSource,
   serverSnapshot,
   shardSnapshot,
-} from "../fake_source.ts";
-import { type LiveData, liveData } from "../live_data.ts";
+} from "../testing/fake_source.ts";
 import { figuresOf } from "./figures.js";
 import { linksOf, peersOf } from "./peers.js";
 import {

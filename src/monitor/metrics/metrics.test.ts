@@ -9,7 +9,7 @@ import {
   START_MS,
   serverSnapshot,
   shardSnapshot,
-} from "../fake_source.ts";
+} from "../testing/fake_source.ts";
 import { readMetrics, renderMetrics } from "./metrics.ts";
 
 async function lines(source: FakeSource): Promise<string[]> {

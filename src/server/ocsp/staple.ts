@@ -236,10 +236,7 @@ export class Staple {
 }
 
 /** Why a response does not hold now; undefined where it does. Source: nats-server `validOCSPResponse`. */
-export function findTimeFault(
-  { thisUpdateMs, nextUpdateMs }: OcspResponse,
-  nowMs: number,
-): string | undefined {
+function findTimeFault({ thisUpdateMs, nextUpdateMs }: OcspResponse, nowMs: number): string | undefined {
   if (nextUpdateMs !== null && nextUpdateMs < nowMs) {
     return `invalid ocsp NextUpdate, is past time: ${formatTime(nextUpdateMs)}`;
   }

@@ -1,9 +1,14 @@
 /** A server that is not there, for the tests of this room: idle, with whatever a test puts in. */
-import { selectConnections } from "./select_connections.ts";
-import type { AccountDetailSnapshot, AccountSnapshot } from "./snapshots/accounts.ts";
-import type { ConnectionQuery, ConnectionSelection, ConnectionSnapshot } from "./snapshots/connections.ts";
-import type { GatewaysSnapshot, LeafnodeQuery, LeafnodeSnapshot, RoutesSnapshot } from "./snapshots/links.ts";
-import type { MonitoredOptions } from "./snapshots/options.ts";
+import { selectConnections } from "../select_connections.ts";
+import type { AccountDetailSnapshot, AccountSnapshot } from "../snapshots/accounts.ts";
+import type { ConnectionQuery, ConnectionSelection, ConnectionSnapshot } from "../snapshots/connections.ts";
+import type {
+  GatewaysSnapshot,
+  LeafnodeQuery,
+  LeafnodeSnapshot,
+  RoutesSnapshot,
+} from "../snapshots/links.ts";
+import type { MonitoredOptions } from "../snapshots/options.ts";
 import type {
   HealthSnapshot,
   QueueSnapshot,
@@ -11,15 +16,15 @@ import type {
   ServerIdentity,
   ServerSnapshot,
   ShardSnapshot,
-} from "./snapshots/server.ts";
+} from "../snapshots/server.ts";
 import type {
   InterestStatistics,
   SubscriptionQuery,
   SubscriptionSelection,
   SubscriptionSnapshot,
-} from "./snapshots/subscriptions.ts";
-import type { MonitorSource } from "./source.ts";
-import { selectSubscriptions } from "./subsz.ts";
+} from "../snapshots/subscriptions.ts";
+import type { MonitorSource } from "../source.ts";
+import { selectSubscriptions } from "../subsz.ts";
 
 export const START_MS = Date.UTC(2026, 2, 2, 9, 15, 4);
 export const NOW_MS = START_MS + 262_490;
