@@ -31,6 +31,7 @@ import { CloseReason } from "../protocol/close_reason.ts";
 import { type Poller, WOULD_BLOCK, WRITE_FAILED } from "../runtime/poller.ts";
 import { type Connection, STATE_CLOSED } from "./connection.ts";
 import { ChunkPool, PendingQueue } from "./pending_queue.ts";
+import type { ShardOptions } from "./shard_options.ts";
 
 /** A producer is slowed once one of its consumers has this much pending. */
 const STALL_BYTES = 512 * 1024;
@@ -45,6 +46,11 @@ export interface OutboundOptions {
   /** A slow client stays while each deadline sees at least one byte go out (`write_timeout: retry`). */
   readonly retriesWrites: boolean;
   readonly dropsInsteadOfStalling: boolean;
+}
+
+export function outboundOptions(options: ShardOptions): OutboundOptions {
+  const { maxPendingBytes, writeDeadlineMs, retriesWrites, dropsInsteadOfStalling } = options;
+  return { maxPendingBytes, writeDeadlineMs, retriesWrites, dropsInsteadOfStalling };
 }
 
 /** What the shard does when a connection's output fails or recovers. */

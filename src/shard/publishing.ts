@@ -10,6 +10,7 @@ import type { Delivery } from "../fabric/message_record.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import {
   AREA_CONTEXT,
+  AREA_CONTROL_LINE_MAX,
   AREA_FULL_NODE,
   AREA_HEADER_LENGTH,
   AREA_IN_MESSAGES,
@@ -107,6 +108,15 @@ export class Publishing {
   /** Publishing and services need each other; set once, right after both are made. */
   set services(services: Services) {
     this.#services = services;
+  }
+
+  /** The options are new: tells the engine how long the lines are that it may take. */
+  configure(): void {
+    const { maxControlLineBytes } = this.#shard.options;
+    this.#words[this.#area + (AREA_CONTROL_LINE_MAX >> 2)] = Math.min(
+      maxControlLineBytes,
+      MESSAGE_LINE_BYTES_MAX,
+    );
   }
 
   /**

@@ -17,38 +17,34 @@ import {
   userRecord,
 } from "./snapshot.ts";
 
+/** Who knows the answers. */
+export interface QueriedParts {
+  readonly protocol: ClientProtocol;
+  readonly handshakes: Handshakes;
+  readonly services: Services;
+  readonly closings: Closings;
+  /** Null for shards of clients. */
+  readonly links: LinkHost | null;
+}
+
 export class Queries {
   readonly #shard: ShardContext;
-  readonly #protocol: ClientProtocol;
-  readonly #handshakes: Handshakes;
-  readonly #services: Services;
-  readonly #closings: Closings;
-  readonly #links: LinkHost | null;
+  readonly #parts: QueriedParts;
 
-  constructor(
-    shard: ShardContext,
-    protocol: ClientProtocol,
-    handshakes: Handshakes,
-    services: Services,
-    closings: Closings,
-    links: LinkHost | null,
-  ) {
+  constructor(shard: ShardContext, parts: QueriedParts) {
     this.#shard = shard;
-    this.#protocol = protocol;
-    this.#handshakes = handshakes;
-    this.#services = services;
-    this.#closings = closings;
-    this.#links = links;
+    this.#parts = parts;
   }
 
   /** What JSON can say of the answer; `ShardQuery` says what that is. */
   answer(query: ShardQuery): unknown {
     const shard = this.#shard;
+    const { protocol, handshakes, services, closings, links } = this.#parts;
     switch (query.what) {
       case "done":
         return null;
       case "closeUnpinned":
-        return this.#handshakes.closeUnpinned();
+        return handshakes.closeUnpinned();
       case "connections":
         return connectionPage(shard, query);
       case "subscriptions":
@@ -59,29 +55,30 @@ export class Queries {
         return this.#kick(query.clientId);
       case "lameDuck": {
         const connection = openConnection(shard, query.clientId);
-        return connection === undefined ? null : this.#protocol.sendLameDuck(connection);
+        return connection === undefined ? null : protocol.sendLameDuck(connection);
       }
       case "subscribers":
-        return this.#links?.countSubscribers(query) ?? subscriberCount(shard, query);
+        return links?.countSubscribers(query) ?? subscriberCount(shard, query);
       case "responses": {
         const account = shard.accounts.byName(query.account);
-        return account === undefined ? [] : this.#services.responsesOf(account.id);
+        return account === undefined ? [] : services.responsesOf(account.id);
       }
       case "clients":
         return clientsOf(shard, query.account);
       case "accounts":
-        return accountCounters(shard, this.#closings.goneCounters);
+        return accountCounters(shard, closings.goneCounters);
       case "links":
       case "linkAccounts":
       case "routes":
       case "gateways":
       case "leafs":
-        return this.#links?.query(query) ?? null;
+        return links?.query(query) ?? null;
     }
   }
 
   #kick(clientId: number): boolean {
-    if (this.#links !== null) return this.#links.kick(clientId);
+    const { links } = this.#parts;
+    if (links !== null) return links.kick(clientId);
     const connection = openConnection(this.#shard, clientId);
     if (connection === undefined) return false;
     this.#shard.close(connection, CloseReason.Kicked);

@@ -1,9 +1,8 @@
 /**
- * One shard: a thread that serves connections. Here its parts are put together, and what other nodes tell it goes to them;
- * the loop that drives them is `turns.ts`, and `context.ts` is what they see of each other.
+ * One shard: a thread that serves connections. Here its parts are put together. What drives them is the loop (`turns.ts`), what
+ * other nodes tell them comes by `commands.ts`, and what they see of each other is `context.ts`.
  */
 import type { Socket } from "node:net";
-import type { AccountsChange } from "../account/accounts_change.ts";
 import { SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
 import { GrowthWatch } from "../base/growth_watch.ts";
 import { TimerWheel } from "../base/timer_wheel.ts";
@@ -14,14 +13,7 @@ import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
-import {
-  AREA_CONTROL_LINE_MAX,
-  AREA_EXPIRED,
-  AREA_MEMORY_BASE,
-  AREA_STALLS,
-  MESSAGE_LINE_BYTES_MAX,
-  SUBSCRIPTION_EXPIRED_NEXT,
-} from "../memory/layout.ts";
+import { AREA_EXPIRED, AREA_MEMORY_BASE, AREA_STALLS, SUBSCRIPTION_EXPIRED_NEXT } from "../memory/layout.ts";
 import { NODE_IS_ABSENT, NODE_LOAD, NODE_STATE, NODE_WAKE } from "../memory/map.ts";
 import { increment, nodeWord, openSharedMemory, type SharedMemory } from "../memory/shared_memory.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
@@ -39,16 +31,11 @@ import { ClientEvents } from "./client_events.ts";
 import { ClientProtocol } from "./client_protocol.ts";
 import { ClientTargets } from "./client_targets.ts";
 import { Closings } from "./closings.ts";
-import {
-  type Connection,
-  PHASE_SETTLED,
-  STATE_CLOSED,
-  STATE_CLOSING,
-  STATE_NEW,
-  type WebSocketPeer,
-} from "./connection.ts";
+import { Commands } from "./commands.ts";
+import { type Connection, STATE_CLOSING, type WebSocketPeer } from "./connection.ts";
 import { ConnectionCommands } from "./connection_commands.ts";
 import { Contexts } from "./contexts.ts";
+import { onTimer } from "./fired_timers.ts";
 import type { HandedLeaf } from "./handed_leaf.ts";
 import { Handshakes } from "./handshakes.ts";
 import { Input } from "./input.ts";
@@ -56,9 +43,8 @@ import { KeptInput } from "./kept_input.ts";
 import type { LinkHost, LinkShard } from "./link_host.ts";
 import { LocalInterest } from "./local_interest.ts";
 import { NotedDeliveries } from "./noted_deliveries.ts";
-import { Outbound, type OutboundOptions } from "./outbound.ts";
+import { Outbound, outboundOptions } from "./outbound.ts";
 import { PausedProducers } from "./paused_producers.ts";
-import { onPingTimer } from "./pings.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { Publishing } from "./publishing.ts";
 import { Queries } from "./queries.ts";
@@ -68,15 +54,6 @@ import type { LoginQuestion, ShardControl, ShardOptions, ShardReport, ShardStart
 import { Slots } from "./slots.ts";
 import { SlowConsumers } from "./slow_consumers.ts";
 import { SubscriptionTable } from "./subscription_table.ts";
-import {
-  TIMER_AUTHENTICATION,
-  TIMER_EXPIRY,
-  TIMER_LINKS,
-  TIMER_PING,
-  TIMER_SERVICES,
-  TIMER_WRITE,
-  TIMERS_PER_CONNECTION,
-} from "./timers.ts";
 import { Turns } from "./turns.ts";
 import type { Arrival, UpgradeHost, Upgrades } from "./upgrades.ts";
 
@@ -144,8 +121,7 @@ export class Shard implements LinkShard, UpgradeHost {
   readonly #input: Input;
   readonly #closings: Closings;
   readonly #slowConsumers = new SlowConsumers(this);
-  readonly #commands: ConnectionCommands;
-  readonly #queries: Queries;
+  readonly #commands: Commands;
   readonly #notedDeliveries = new NotedDeliveries(this);
   readonly #words: Int32Array;
   /** Address of the receive buffer. */
@@ -169,7 +145,6 @@ export class Shard implements LinkShard, UpgradeHost {
     this.connections = this.#slots.connections;
     const regions = map.area(this.node);
     this.receive = regions.receive;
-    this.#limitLines();
     words[(regions.area + AREA_MEMORY_BASE) >> 2] = (poller.memoryBase % 2 ** 32) | 0;
     words[((regions.area + AREA_MEMORY_BASE) >> 2) + 1] = Math.floor(poller.memoryBase / 2 ** 32);
     const host: EngineHost = {
@@ -216,8 +191,9 @@ export class Shard implements LinkShard, UpgradeHost {
       },
     );
     const wake = new Wake(words, dependencies.wake);
-    this.#rings = new Rings(this, wake, (message) => this.#control(message as ShardControl));
+    this.#rings = new Rings(this, wake, (command) => this.#commands.take(command as ShardControl));
     this.#publishing = new Publishing(this, this.#rings);
+    this.#publishing.configure();
     this.#rings.publishing = this.#publishing;
     this.#services = new Services(this, this.#publishing, this.#rings);
     this.#publishing.services = this.#services;
@@ -254,32 +230,34 @@ export class Shard implements LinkShard, UpgradeHost {
       dependencies.webSocket?.layer ?? null,
       report,
     );
-    this.#commands = new ConnectionCommands(this, this.#protocol, this.#handshakes, this.#links);
-    this.#queries = new Queries(
-      this,
-      this.#protocol,
-      this.#handshakes,
-      this.#services,
-      this.#closings,
-      this.#links,
-    );
     if (this.#links !== null) {
       const links = this.#links;
       this.#rings.beforeDrain = () => links.announce();
       this.#rings.onHostDelivery = (delivery) => links.takeMessage(delivery);
     }
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
-    this.#turns = new Turns(this, start.spinMs, {
+    const parts = {
+      protocol: this.#protocol,
+      publishing: this.#publishing,
       rings: this.#rings,
       services: this.#services,
       handshakes: this.#handshakes,
       input: this.#input,
       closings: this.#closings,
+      slowConsumers: this.#slowConsumers,
       paused: this.#paused,
       links: this.#links,
       upgrades: this.#upgrades,
+    };
+    this.#commands = new Commands(this, {
+      ...parts,
+      connections: new ConnectionCommands(this, this.#protocol, this.#handshakes, this.#links),
+      queries: new Queries(this, parts),
+    });
+    this.#turns = new Turns(this, start.spinMs, {
+      ...parts,
       growth: new GrowthWatch(dependencies.residentBytes, dependencies.collectGarbage),
-      onTimer: (id) => this.#onTimer(id),
+      onTimer: (id) => onTimer(this, parts, id),
       collectGarbage: dependencies.collectGarbage,
     });
   }
@@ -447,65 +425,12 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#dependencies.report({ type: "log", level, text });
   }
 
-  #control(message: ShardControl): void {
-    switch (message.type) {
-      case "accept":
-        this.accept(message.listener, message.fd, message.ip, message.port);
-        break;
-      case "handedLeaf":
-        this.acceptHanded(message);
-        break;
-      case "options":
-        this.#changeOptions(message.options);
-        this.info = message.info;
-        break;
-      case "accounts":
-        this.#changeAccounts(message.change);
-        break;
-      case "request":
-        this.#services.takeRequest(message);
-        break;
-      case "link":
-        this.#links?.control(message);
-        break;
-      case "responder":
-        if (this.#links === null) this.#services.setResponder(message.token, message.info);
-        else this.#links.responds(message.token, message.info);
-        break;
-      case "latency":
-        this.#services.takeRemoteLatency(message.account, message.subject, message.sample);
-        break;
-      case "verdict":
-      case "peer":
-      case "closeSome":
-      case "shrink":
-      case "accountFull":
-        this.#commands.take(message);
-        break;
-      case "info":
-        if (message.clientId === undefined) this.info = message.info;
-        this.#commands.take(message);
-        break;
-      case "untaken":
-        this.#publishing.untaken(message.slot, message.subject, message.reply);
-        break;
-      case "query": {
-        const json = JSON.stringify(this.#queries.answer(message.query));
-        this.#dependencies.report({ type: "answer", id: message.id, json });
-        break;
-      }
-      case "stopListening":
-        this.#dependencies.stopListening(message.listeners);
-        break;
-      case "stop":
-        this.#stop();
-        break;
-      case "fail":
-        throw new Error("the shard was told to fail");
-    }
+  stopListening(listeners: readonly ListenerKind[]): void {
+    this.#dependencies.stopListening(listeners);
   }
 
-  #stop(): void {
+  /** Closes every connection, and ends the loop. */
+  stop(): void {
     this.#links?.stop();
     for (const connection of this.connections) {
       if (connection !== null) this.close(connection, CloseReason.ServerShutdown);
@@ -517,68 +442,6 @@ export class Shard implements LinkShard, UpgradeHost {
     // Whoever waits for room in a ring to this shard waits no more.
     Atomics.store(this.#words, nodeWord(this.node, NODE_STATE), NODE_IS_ABSENT);
     this.poller.stop();
-  }
-
-  #changeAccounts({ changed, removed, terms }: AccountsChange): void {
-    this.#protocol.logins.expel(removed);
-    this.accounts.update(changed, removed);
-    this.#protocol.logins.applyTerms(terms);
-    this.#protocol.logins.refresh(false);
-    this.#links?.refresh(terms);
-  }
-
-  #changeOptions(options: ShardOptions): void {
-    const haveRulesChanged = JSON.stringify(options.login) !== JSON.stringify(this.options.login);
-    this.options = options;
-    this.#handshakes.configure();
-    this.#upgrades?.configure();
-    this.outbound.options = outboundOptions(options);
-    this.#limitLines();
-    this.accounts.configure(options.accounts, options.clusterName);
-    this.#protocol.logins.refresh(haveRulesChanged);
-    for (const connection of this.connections) {
-      if (connection !== null && !connection.isLink) this.#protocol.applyOptions(connection);
-    }
-    this.#links?.refresh([]);
-  }
-
-  /** Tells the engine how long the lines are that it may take. */
-  #limitLines(): void {
-    const word = (this.shared.map.area(this.node).area + AREA_CONTROL_LINE_MAX) >> 2;
-    this.#words[word] = Math.min(this.options.maxControlLineBytes, MESSAGE_LINE_BYTES_MAX);
-  }
-
-  #onTimer(id: number): void {
-    if (id === TIMER_SERVICES) {
-      this.#services.expire();
-      return;
-    }
-    if (id === TIMER_LINKS) {
-      this.#links?.onTimer();
-      return;
-    }
-    const connection = this.connections[Math.floor(id / TIMERS_PER_CONNECTION)];
-    if (connection == null) {
-      this.#upgrades?.onTimer(Math.floor(id / TIMERS_PER_CONNECTION));
-      return;
-    }
-    switch (id % TIMERS_PER_CONNECTION) {
-      case TIMER_PING:
-        if (connection.state < STATE_CLOSING) onPingTimer(this, connection);
-        break;
-      case TIMER_AUTHENTICATION:
-        if (connection.phase !== PHASE_SETTLED) this.#handshakes.onTimer(connection);
-        else if (connection.state === STATE_NEW) this.fail(connection, errors.ERROR_AUTHENTICATION_TIMEOUT);
-        break;
-      case TIMER_WRITE:
-        // What is queued for one that is closing has had its time.
-        if (connection.state === STATE_CLOSING) this.#closings.end(connection);
-        else if (connection.state < STATE_CLOSED) this.#slowConsumers.onDeadline(connection);
-        break;
-      case TIMER_EXPIRY:
-        this.#protocol.logins.onExpiry(connection);
-        break;
-    }
   }
 
   removeExpired(): void {
@@ -594,9 +457,4 @@ export class Shard implements LinkShard, UpgradeHost {
       record = next;
     }
   }
-}
-
-function outboundOptions(options: ShardOptions): OutboundOptions {
-  const { maxPendingBytes, writeDeadlineMs, retriesWrites, dropsInsteadOfStalling } = options;
-  return { maxPendingBytes, writeDeadlineMs, retriesWrites, dropsInsteadOfStalling };
 }

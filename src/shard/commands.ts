@@ -1,0 +1,134 @@
+/** What other nodes tell a shard by ring, and which of its parts does it. Cold: commands are few beside messages. */
+import type { AccountsChange } from "../account/accounts_change.ts";
+import type { ListenerKind } from "../fabric/listeners.ts";
+import type { ClientProtocol } from "./client_protocol.ts";
+import type { ConnectionCommands } from "./connection_commands.ts";
+import type { ShardContext } from "./context.ts";
+import type { HandedLeaf } from "./handed_leaf.ts";
+import type { Handshakes } from "./handshakes.ts";
+import type { LinkHost } from "./link_host.ts";
+import { outboundOptions } from "./outbound.ts";
+import type { Publishing } from "./publishing.ts";
+import type { Queries } from "./queries.ts";
+import type { Services } from "./services.ts";
+import type { ShardControl, ShardOptions, ShardReport } from "./shard_options.ts";
+import type { Upgrades } from "./upgrades.ts";
+
+export interface CommandedParts {
+  readonly protocol: ClientProtocol;
+  readonly publishing: Publishing;
+  readonly services: Services;
+  readonly handshakes: Handshakes;
+  readonly connections: ConnectionCommands;
+  readonly queries: Queries;
+  /** Null for shards of clients. */
+  readonly links: LinkHost | null;
+  /** Null without WebSockets. */
+  readonly upgrades: Upgrades | null;
+}
+
+/** What only the shard as a whole can do. */
+export interface CommandedShard
+  extends Pick<ShardContext, "options" | "info" | "accounts" | "connections" | "outbound"> {
+  accept(listener: ListenerKind, fd: number, ip: string, port: number): void;
+  acceptHanded(leaf: HandedLeaf): void;
+  report(report: ShardReport): void;
+  stopListening(listeners: readonly ListenerKind[]): void;
+  stop(): void;
+}
+
+export class Commands {
+  readonly #shard: CommandedShard;
+  readonly #parts: CommandedParts;
+
+  constructor(shard: CommandedShard, parts: CommandedParts) {
+    this.#shard = shard;
+    this.#parts = parts;
+  }
+
+  take(command: ShardControl): void {
+    const shard = this.#shard;
+    const { services, publishing, connections, queries, links } = this.#parts;
+    switch (command.type) {
+      case "accept":
+        shard.accept(command.listener, command.fd, command.ip, command.port);
+        break;
+      case "handedLeaf":
+        shard.acceptHanded(command);
+        break;
+      case "options":
+        this.#changeOptions(command.options);
+        shard.info = command.info;
+        break;
+      case "accounts":
+        this.#changeAccounts(command.change);
+        break;
+      case "request":
+        services.takeRequest(command);
+        break;
+      case "link":
+        links?.control(command);
+        break;
+      case "responder":
+        if (links === null) services.setResponder(command.token, command.info);
+        else links.responds(command.token, command.info);
+        break;
+      case "latency":
+        services.takeRemoteLatency(command.account, command.subject, command.sample);
+        break;
+      case "verdict":
+      case "peer":
+      case "closeSome":
+      case "shrink":
+      case "accountFull":
+        connections.take(command);
+        break;
+      case "info":
+        if (command.clientId === undefined) shard.info = command.info;
+        connections.take(command);
+        break;
+      case "untaken":
+        publishing.untaken(command.slot, command.subject, command.reply);
+        break;
+      case "query": {
+        const json = JSON.stringify(queries.answer(command.query));
+        shard.report({ type: "answer", id: command.id, json });
+        break;
+      }
+      case "stopListening":
+        shard.stopListening(command.listeners);
+        break;
+      case "stop":
+        shard.stop();
+        break;
+      case "fail":
+        throw new Error("the shard was told to fail");
+    }
+  }
+
+  #changeAccounts({ changed, removed, terms }: AccountsChange): void {
+    const { logins } = this.#parts.protocol;
+    logins.expel(removed);
+    this.#shard.accounts.update(changed, removed);
+    logins.applyTerms(terms);
+    logins.refresh(false);
+    this.#parts.links?.refresh(terms);
+  }
+
+  #changeOptions(options: ShardOptions): void {
+    const shard = this.#shard;
+    const { protocol, publishing, handshakes, upgrades, links } = this.#parts;
+    const haveRulesChanged = JSON.stringify(options.login) !== JSON.stringify(shard.options.login);
+    shard.options = options;
+    handshakes.configure();
+    upgrades?.configure();
+    shard.outbound.options = outboundOptions(options);
+    publishing.configure();
+    shard.accounts.configure(options.accounts, options.clusterName);
+    protocol.logins.refresh(haveRulesChanged);
+    for (const connection of shard.connections) {
+      if (connection !== null && !connection.isLink) protocol.applyOptions(connection);
+    }
+    links?.refresh([]);
+  }
+}

@@ -1,0 +1,69 @@
+/** What the timers of a shard do once they fire. Cold. */
+import * as errors from "../protocol/errors.ts";
+import type { ClientProtocol } from "./client_protocol.ts";
+import type { Closings } from "./closings.ts";
+import { PHASE_SETTLED, STATE_CLOSED, STATE_CLOSING, STATE_NEW } from "./connection.ts";
+import type { ShardContext } from "./context.ts";
+import type { Handshakes } from "./handshakes.ts";
+import type { LinkHost } from "./link_host.ts";
+import { onPingTimer } from "./pings.ts";
+import type { Services } from "./services.ts";
+import type { SlowConsumers } from "./slow_consumers.ts";
+import {
+  TIMER_AUTHENTICATION,
+  TIMER_EXPIRY,
+  TIMER_LINKS,
+  TIMER_PING,
+  TIMER_SERVICES,
+  TIMER_WRITE,
+  TIMERS_PER_CONNECTION,
+} from "./timers.ts";
+import type { Upgrades } from "./upgrades.ts";
+
+/** Whose timers they are. */
+export interface TimedParts {
+  readonly protocol: ClientProtocol;
+  readonly services: Services;
+  readonly handshakes: Handshakes;
+  readonly slowConsumers: SlowConsumers;
+  readonly closings: Closings;
+  /** Null for shards of clients. */
+  readonly links: LinkHost | null;
+  /** Null without WebSockets. */
+  readonly upgrades: Upgrades | null;
+}
+
+/** `id` is one of `timers.ts`. */
+export function onTimer(shard: ShardContext, parts: TimedParts, id: number): void {
+  if (id === TIMER_SERVICES) {
+    parts.services.expire();
+    return;
+  }
+  if (id === TIMER_LINKS) {
+    parts.links?.onTimer();
+    return;
+  }
+  const slot = Math.floor(id / TIMERS_PER_CONNECTION);
+  const connection = shard.connections[slot];
+  if (connection == null) {
+    parts.upgrades?.onTimer(slot);
+    return;
+  }
+  switch (id % TIMERS_PER_CONNECTION) {
+    case TIMER_PING:
+      if (connection.state < STATE_CLOSING) onPingTimer(shard, connection);
+      break;
+    case TIMER_AUTHENTICATION:
+      if (connection.phase !== PHASE_SETTLED) parts.handshakes.onTimer(connection);
+      else if (connection.state === STATE_NEW) shard.fail(connection, errors.ERROR_AUTHENTICATION_TIMEOUT);
+      break;
+    case TIMER_WRITE:
+      // What is queued for one that is closing has had its time.
+      if (connection.state === STATE_CLOSING) parts.closings.end(connection);
+      else if (connection.state < STATE_CLOSED) parts.slowConsumers.onDeadline(connection);
+      break;
+    case TIMER_EXPIRY:
+      parts.protocol.logins.onExpiry(connection);
+      break;
+  }
+}
