@@ -33,11 +33,10 @@ import type {
   InterestStatistics,
   SubscriptionQuery,
   SubscriptionSelection,
-  SubscriptionSnapshot,
 } from "../monitor/snapshots/subscriptions.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import type { ServerInfo } from "../protocol/info.ts";
-import { NO_COUNTERS } from "../shard/account_counters.ts";
+import { NO_COUNTERS, sumsByAccount } from "../shard/account_counters.ts";
 import type {
   GatewaysRecord,
   LeafRecord,
@@ -52,10 +51,10 @@ import type {
   ConnectionRecord,
   ResponseRecord,
   SubscriptionPage,
-  SubscriptionSnapshot as SubscriptionRecord,
 } from "../shard/shard_options.ts";
 import { subjectsCollideText } from "../subject/text.ts";
 import { accountSnapshot, claimsSnapshot, describedAccount, responseSnapshot } from "./account_snapshots.ts";
+import { connectionSnapshot, subscriptionSnapshot } from "./connection_snapshots.ts";
 import { CpuMeter } from "./cpu_meter.ts";
 import type { Fleet } from "./fleet.ts";
 import {
@@ -367,16 +366,10 @@ export class FleetMonitor implements MonitorSource {
   }
 
   /** Sums over the shards. */
-  async #accountCounters(): Promise<Map<string, AccountCounters>> {
-    const sums = new Map<string, AccountCounters>();
-    for (const answer of await this.#fleet.shards.query<Record<string, AccountCounters>>({
-      what: "accounts",
-    })) {
-      for (const [name, counters] of Object.entries(answer)) {
-        sums.set(name, added(sums.get(name) ?? NO_COUNTERS, counters));
-      }
-    }
-    return sums;
+  async #accountCounters(): Promise<ReadonlyMap<string, AccountCounters>> {
+    return sumsByAccount(
+      await this.#fleet.shards.query<Record<string, AccountCounters>>({ what: "accounts" }),
+    );
   }
 
   /** Shards do not count their look-ups, which are most of what they do. */
@@ -422,66 +415,4 @@ function subjectPermission(configured: ConfiguredPermission | undefined): Subjec
 
 function byName(definitions: readonly AccountDefinition[]): ReadonlyMap<string, AccountDefinition> {
   return new Map(definitions.map((definition) => [definition.name, definition]));
-}
-
-function added(a: AccountCounters, b: AccountCounters): AccountCounters {
-  return {
-    connections: a.connections + b.connections,
-    subscriptions: a.subscriptions + b.subscriptions,
-    subscriptionsAdded: a.subscriptionsAdded + b.subscriptionsAdded,
-    subscriptionsRemoved: a.subscriptionsRemoved + b.subscriptionsRemoved,
-    inMessages: a.inMessages + b.inMessages,
-    inBytes: a.inBytes + b.inBytes,
-    outMessages: a.outMessages + b.outMessages,
-    outBytes: a.outBytes + b.outBytes,
-    slowConsumers: a.slowConsumers + b.slowConsumers,
-  };
-}
-
-function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
-  return {
-    id: record.clientId,
-    kind: "Client",
-    type: record.isWebSocket ? "websocket" : "nats",
-    ip: record.ip,
-    port: record.port,
-    startMs: record.startMs,
-    lastActivityMs: record.lastActivityMs,
-    stop: record.stopMs === null ? null : { atMs: record.stopMs, reason: record.reason },
-    roundTripNs: Math.round(record.rttMs * 1e6),
-    pendingBytes: record.pendingBytes,
-    inMessages: record.inMessages,
-    outMessages: record.outMessages,
-    inBytes: record.inBytes,
-    outBytes: record.outBytes,
-    stalls: record.stalls,
-    subscriptionCount: record.subscriptionCount,
-    name: record.name,
-    language: record.lang,
-    version: record.version,
-    tls: record.tls,
-    user: record.user,
-    account: record.account,
-    accountNameTag: record.accountNameTag || record.account,
-    userNameTag: record.userNameTag,
-    jwt: record.jwt,
-    issuerKey: record.issuerKey,
-    tags: record.tags,
-    mqttClient: "",
-    proxyKey: record.proxyKey,
-    subscriptions: (record.subscriptions ?? []).map(subscriptionSnapshot),
-  };
-}
-
-function subscriptionSnapshot(record: SubscriptionRecord): SubscriptionSnapshot {
-  return {
-    account: record.account,
-    accountNameTag: record.accountNameTag || record.account,
-    subject: record.subject,
-    queue: record.queue,
-    sid: record.sid,
-    deliveredMessages: record.delivered,
-    deliveriesMax: record.max,
-    connectionId: record.clientId,
-  };
 }

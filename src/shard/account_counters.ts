@@ -52,3 +52,27 @@ export function addTraffic(
   sum.outMessages += outMessages;
   sum.outBytes += outBytes;
 }
+
+/** Sums over several shards, by the account's name. */
+export function sumsByAccount(
+  shards: readonly Readonly<Record<string, AccountCounters>>[],
+): ReadonlyMap<string, AccountCounters> {
+  const sums = new Map<string, AccountCounters>();
+  for (const counters of shards) {
+    for (const [name, more] of Object.entries(counters)) {
+      const sum = sums.get(name) ?? NO_COUNTERS;
+      sums.set(name, {
+        connections: sum.connections + more.connections,
+        subscriptions: sum.subscriptions + more.subscriptions,
+        subscriptionsAdded: sum.subscriptionsAdded + more.subscriptionsAdded,
+        subscriptionsRemoved: sum.subscriptionsRemoved + more.subscriptionsRemoved,
+        inMessages: sum.inMessages + more.inMessages,
+        inBytes: sum.inBytes + more.inBytes,
+        outMessages: sum.outMessages + more.outMessages,
+        outBytes: sum.outBytes + more.outBytes,
+        slowConsumers: sum.slowConsumers + more.slowConsumers,
+      });
+    }
+  }
+  return sums;
+}
