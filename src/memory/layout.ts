@@ -287,6 +287,8 @@ export const RING_END_START = 16;
 // A ring in shared memory: written by one node, read by one other.
 export const RING_HEAD = 0;
 export const RING_TAIL = 64;
+/** 1 while the producer sleeps until the tail moves. */
+export const RING_IS_AWAITED = 68;
 export const RING_DATA = 128;
 /** An empty ring starts over once it has got this far, so that the bytes in use stay in the cache. */
 export const RING_RESTART_BYTES = 131072;

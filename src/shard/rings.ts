@@ -35,6 +35,7 @@ import {
   RECORD_REST_LENGTH,
   RING_END_OTHER,
   RING_END_POSITION,
+  RING_IS_AWAITED,
   RING_TAIL,
 } from "../memory/layout.ts";
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
@@ -48,8 +49,7 @@ import type { ShardControl } from "./shard_options.ts";
 const DRAIN_BYTES_MAX = 256 * 1024;
 /** Payload of one piece of a large message; small against a ring, so that pieces flow. */
 const PIECE_BYTES = 32 * 1024;
-/** Looks at a full ring before the thread gives up its processor for a moment. */
-const FULL_SPINS = 200;
+/** Whoever waits for room looks after its own rings again after this time. */
 const FULL_SLEEP_MS = 1;
 /** One producer is told to slow down at most once in this time. */
 const STALL_EVERY_MS = 2;
@@ -173,10 +173,12 @@ export class Rings {
     const { map } = this.#shard.shared;
     const { area } = map.area(this.#shard.node);
     const seenTailWord = outEndWord(area, node, RING_END_OTHER);
-    const tailWord = (map.ring(this.#shard.node, node) + RING_TAIL) >> 2;
+    const ring = map.ring(this.#shard.node, node);
+    const tailWord = (ring + RING_TAIL) >> 2;
+    const awaitedWord = (ring + RING_IS_AWAITED) >> 2;
     // The tail that left too little room, as the engine noted it.
     const tail = this.#words[seenTailWord]!;
-    for (let spins = 0; Atomics.load(this.#words, tailWord) === tail; spins++) {
+    while (Atomics.load(this.#words, tailWord) === tail) {
       if (!this.#isUp(node)) {
         // Nobody reads it any more: write over what is there until the interest of the node is gone, too.
         this.#words[seenTailWord] = this.#words[outEndWord(area, node, RING_END_POSITION)]!;
@@ -184,7 +186,9 @@ export class Rings {
       }
       this.publishAll();
       this.#wake.ifAsleep(node);
-      if (!this.drainAll() && spins > FULL_SPINS) Atomics.wait(this.#words, tailWord, tail, FULL_SLEEP_MS);
+      if (this.drainAll()) continue;
+      Atomics.store(this.#words, awaitedWord, 1);
+      Atomics.wait(this.#words, tailWord, tail, FULL_SLEEP_MS);
     }
   }
 
@@ -305,6 +309,16 @@ export class Rings {
     // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
     if (outbound.hasGathered) outbound.flushAll();
     engine.release(node);
+    this.#wakeProducer(node);
+  }
+
+  /** A producer that sleeps until there is room looks again. */
+  #wakeProducer(node: number): void {
+    const ring = this.#shard.shared.map.ring(node, this.#shard.node);
+    const awaitedWord = (ring + RING_IS_AWAITED) >> 2;
+    if (Atomics.load(this.#words, awaitedWord) === 0) return;
+    Atomics.store(this.#words, awaitedWord, 0);
+    Atomics.notify(this.#words, (ring + RING_TAIL) >> 2);
   }
 
   #deliverByHost(delivery: Delivery): number {

@@ -44,21 +44,21 @@ export function readInterest(
   if (verb.endsWith("-") || verb === "unsub") return readUnsubscribe(line, kind, isLeaf, hasOrigin);
 
   const words = wordsOf(line);
-  const origin = isLeaf ? words.shift() : "";
-  const account = kind === "leaf" ? "" : words.shift();
-  const [subject, queue = "", weight] = words;
-  if (origin === undefined || account === undefined || subject === undefined || words.length % 2 !== 1) {
+  const accountAt = isLeaf ? 1 : 0;
+  const subjectAt = kind === "leaf" ? 0 : accountAt + 1;
+  const wordCount = words.length - subjectAt;
+  if (wordCount !== 1 && wordCount !== 3) {
     return { ok: false, problem: subscribeProblem(line, kind, isLeaf) };
   }
-  if (words.length > 3) return { ok: false, problem: subscribeProblem(line, kind, isLeaf) };
+  const weight = words[subjectAt + 2];
   return {
     ok: true,
     value: {
       kind: "subscribe",
-      account,
-      origin,
-      subject,
-      queue,
+      account: kind === "leaf" ? "" : words[accountAt]!,
+      origin: isLeaf ? words[0]! : "",
+      subject: words[subjectAt]!,
+      queue: words[subjectAt + 1] ?? "",
       weight: weight === undefined ? 1 : Math.max(sizeOf(weight), 0),
       isLeaf,
     },

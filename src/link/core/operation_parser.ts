@@ -105,7 +105,7 @@ export function parseOperation(
 type ParsedLine = ParsedOperation | { readonly state: "ignored"; readonly next: number };
 
 function parseLine(bytes: Uint8Array, start: number, end: number, rules: OperationRules): ParsedLine {
-  if (rules.firstLetters !== "" && !rules.firstLetters.includes(smallLetter(bytes[start]!))) {
+  if (rules.firstLetters !== "" && !rules.firstLetters.includes(String.fromCharCode(small(bytes[start]!)))) {
     return failed(AUTHORIZATION_FAULT);
   }
   const verb = verbAt(bytes, start, end, VERBS[rules.kind]);
@@ -121,12 +121,15 @@ function parseLine(bytes: Uint8Array, start: number, end: number, rules: Operati
   let lineStart = verbEnd;
   while (lineStart < end && isBlank(bytes[lineStart]!)) lineStart++;
   if (lineStart - verbEnd > rules.controlLineBytesMax) return failed(CONTROL_LINE_FAULT);
-  const lineFeed = indexOfByte(LF, bytes, lineStart, end);
+  let lineFeed = lineStart;
+  let firstCr = end;
+  for (; lineFeed < end && bytes[lineFeed] !== LF; lineFeed++)
+    if (bytes[lineFeed] === CR && firstCr === end) firstCr = lineFeed;
   const isComplete = lineFeed < end;
   const hasCr = lineFeed > lineStart && bytes[lineFeed - 1] === CR;
   const lineEnd = hasCr ? lineFeed - 1 : lineFeed;
   const isFree = verb === "ping" || verb === "pong" || verb === "+ok";
-  const strayCr = isFree ? lineEnd : indexOfByte(CR, bytes, lineStart, lineEnd);
+  const strayCr = isFree ? lineEnd : Math.min(firstCr, lineEnd);
   // What comes first counts, so that it is the same however the line is cut.
   if (strayCr - lineStart > rules.controlLineBytesMax) return failed(CONTROL_LINE_FAULT);
   if (strayCr < lineEnd) return unknown();
@@ -202,25 +205,20 @@ function verbAt(
 ): Verb | "incomplete" | "unknown" {
   for (const verb of verbs) {
     let i = 0;
-    while (i < verb.length && start + i < end && smallLetter(bytes[start + i]!) === verb[i]) i++;
+    while (i < verb.length && start + i < end && small(bytes[start + i]!) === verb.charCodeAt(i)) i++;
     if (i === verb.length) return verb;
     if (start + i === end) return "incomplete";
   }
   return "unknown";
 }
 
-function smallLetter(byte: number): string {
-  return String.fromCharCode(byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte);
+/** A letter as a small one, anything else as it is. */
+function small(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
 }
 
 function isBlank(byte: number): boolean {
   return byte === SPACE || byte === TAB;
-}
-
-/** The offset of the first such byte in `bytes[start, end)`, `end` without one. */
-function indexOfByte(byte: number, bytes: Uint8Array, start: number, end: number): number {
-  const at = bytes.subarray(start, end).indexOf(byte);
-  return at < 0 ? end : start + at;
 }
 
 function withoutQuotes(text: string): string {

@@ -79,7 +79,10 @@ export class PeerInterest {
   }
 
   #note(account: string, name: string, origin: string, weight: number): void {
-    this.#weights.getOrInsertComputed(account, () => new Map()).set(name, weight);
+    const weights = this.#weights.get(account);
+    // getOrInsertComputed() takes as long as all the rest.
+    if (weights === undefined) this.#weights.set(account, new Map([[name, weight]]));
+    else weights.set(name, weight);
     if (this.#namesHaveOrigin) return;
     if (origin !== "") this.#origins.set(`${account} ${name}`, origin);
     else if (this.#origins.size > 0) this.#origins.delete(`${account} ${name}`);
