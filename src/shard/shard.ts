@@ -803,7 +803,7 @@ export class Shard implements LinkShard, UpgradeHost {
         break;
       }
       case "untaken":
-        this.#publishing.untaken(message.slot, message.subject, message.reply);
+        this.#publishing.untaken(message);
         break;
       case "peer": {
         const connection = this.connections[message.slot];

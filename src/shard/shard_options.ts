@@ -131,6 +131,17 @@ export interface LoginQuestion {
   readonly clientTls: ClientTls | null;
 }
 
+/**
+ * From another shard: nobody there took this message of the client in a slot here, and nobody else could. The account is
+ * the one that it was delivered in; subject and reply are byte strings.
+ */
+export interface UntakenMessage {
+  readonly slot: number;
+  readonly account: number;
+  readonly subject: string;
+  readonly reply: string;
+}
+
 /** Main, the links thread or the acceptor → shard, in a ring. */
 export type ShardControl =
   /** Operator mode: accounts are new, changed or gone, and what that means for who is logged in. */
@@ -168,11 +179,7 @@ export type ShardControl =
       readonly isAgain: boolean;
       readonly verdict: Verdict;
     }
-  /**
-   * From another shard: nobody there took a message of the client in this slot, and nobody else could. Subject and reply
-   * are byte strings.
-   */
-  | { readonly type: "untaken"; readonly slot: number; readonly subject: string; readonly reply: string }
+  | ({ readonly type: "untaken" } & UntakenMessage)
   /** Whether the connection of a `peer` report may go on. */
   | { readonly type: "peer"; readonly slot: number; readonly clientId: number; readonly isValid: boolean }
   | {
