@@ -19,6 +19,7 @@ import type { AccountDetails } from "../link/account_details.ts";
 import type { ServerSecrets } from "../link/callouts.ts";
 import type { LoginsSettings } from "../link/logins.ts";
 import type { OperatorSetup } from "../link/operator_mode.ts";
+import type { LineLimit } from "../log/line_limit.ts";
 import {
   AREA_CLIENTS_EVER,
   AREA_IN_BYTES,
@@ -126,7 +127,7 @@ export interface FleetEvents {
   linksSetup(ports: Ports): LinksSetup;
   /** The links shard tells of something. */
   onLinks(news: LinksNews): void;
-  log(level: ShardLogLevel, text: string): void;
+  log(level: ShardLogLevel, text: string, limit?: LineLimit): void;
   /** Whether a peer with this verified chain may connect, DER, its own certificate first; by the TLS block of that name. */
   checkPeer(block: string, chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
@@ -667,7 +668,7 @@ export class Fleet {
         shard.ready.resolve(report.ports);
         break;
       case "log":
-        this.#events.log(report.level, report.text);
+        this.#events.log(report.level, report.text, report.limit);
         break;
       case "closed":
         this.#events.closed(report.connection, report.event);

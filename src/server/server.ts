@@ -8,6 +8,7 @@ import { diffOptions } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
 import type { ClientListenerKind, ListenerKind } from "../fabric/listeners.ts";
+import { type LineLimit, LineLimits } from "../log/line_limit.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
 import type { HttpMonitor, MonitorTls } from "../monitor/http_server.ts";
 import type { MonitorSource } from "../monitor/snapshot.ts";
@@ -118,6 +119,7 @@ export class Server {
   /** What names this server in subjects. */
   readonly #serverHash: string;
   readonly #logger: Logger;
+  readonly #lineLimits = new LineLimits(() => performance.now());
   readonly #fleet: Fleet;
   readonly #tls: TlsContexts;
   readonly #ocsp: OcspService;
@@ -223,7 +225,7 @@ export class Server {
       this.#shardOptions(),
       this.#info,
       {
-        log: (level, text) => this.#log(level, text),
+        log: (level, text, limit) => this.#log(level, text, limit),
         checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
@@ -772,7 +774,8 @@ export class Server {
     this.#end.resolve(end);
   }
 
-  #log(level: ShardLogLevel, text: string): void {
+  #log(level: ShardLogLevel, text: string, limit?: LineLimit): void {
+    if (limit !== undefined && !this.#lineLimits.allows(limit)) return;
     this.#logger.log(level === "warning" ? "warn" : level, text);
   }
 }

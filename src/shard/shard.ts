@@ -20,6 +20,7 @@ import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
+import type { LineLimit } from "../log/line_limit.ts";
 import {
   AREA_CLIENTS_EVER,
   AREA_CONTROL_LINE_MAX,
@@ -95,6 +96,7 @@ import {
   type WebSocketPeer,
 } from "./connection.ts";
 import { Contexts } from "./contexts.ts";
+import { faultLine, stallLine } from "./fault_line.ts";
 import { type HandedLeaf, handedLeaf } from "./handed_leaf.ts";
 import { Handshakes } from "./handshakes.ts";
 import type { LinkHost, LinkShard } from "./link_host.ts";
@@ -110,6 +112,7 @@ import type {
   AccountCounters,
   LoginQuestion,
   ShardControl,
+  ShardLogLevel,
   ShardOptions,
   ShardReport,
   ShardStart,
@@ -236,7 +239,10 @@ export class Shard implements LinkShard, UpgradeHost {
     this.options = start.options;
     this.info = start.info;
     this.poller = poller;
-    this.#paused = new PausedProducers(poller);
+    this.#paused = new PausedProducers(poller, (connection, pausedMs) => {
+      const stall = stallLine(connection, pausedMs);
+      if (stall !== null) this.log("warning", stall.text, stall.limit);
+    });
     this.#dependencies = dependencies;
     this.#growth = new GrowthWatch(dependencies.residentBytes, dependencies.collectGarbage);
     this.#spinMs = start.spinMs;
@@ -505,13 +511,17 @@ export class Shard implements LinkShard, UpgradeHost {
   }
 
   fail(connection: Connection, code: number): void {
-    const { wireText, closeReason, logLevel } = errors.errorEntry(code);
+    const entry = errors.errorEntry(code);
+    const { wireText, closeReason, logLevel } = entry;
     if (wireText !== null) {
       if (this.options.logsTrace) {
         this.log("trace", `${connection.label} - ${traceOperation("out", "-ERR", wireText)}`);
       }
       this.outbound.append(connection, errorLine(wireText));
-      if (logLevel !== "none") this.log(logLevel, `${connection.label} - ${wireText}`);
+      if (logLevel !== "none") {
+        const { text, limit } = faultLine(connection, entry);
+        this.log(logLevel, text, limit);
+      }
     }
     if (closeReason !== null) this.close(connection, closeReason);
   }
@@ -611,8 +621,10 @@ export class Shard implements LinkShard, UpgradeHost {
     return this.#wallClock() / 1000;
   }
 
-  log(level: "info" | "warning" | "error" | "debug" | "trace", text: string): void {
-    this.#dependencies.report({ type: "log", level, text });
+  log(level: ShardLogLevel, text: string, limit?: LineLimit): void {
+    this.#dependencies.report(
+      limit === undefined ? { type: "log", level, text } : { type: "log", level, text, limit },
+    );
   }
 
   #turn(): void {

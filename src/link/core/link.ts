@@ -5,6 +5,7 @@
  *
  * Accounts, subjects, queue names and clusters are byte strings (`subject/byte_string.ts`) throughout.
  */
+import type { LineLimit } from "../../log/line_limit.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { LinkFault } from "./link_fault.ts";
@@ -120,7 +121,8 @@ export interface DialTarget {
 
 export type LinkLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 
-export type LinkLog = (level: LinkLogLevel, text: string) => void;
+/** `limit`: of lines that say the same, one is written in a while. */
+export type LinkLog = (level: LinkLogLevel, text: string, limit?: LineLimit) => void;
 
 /** One subscriber, or one queue group, on whose behalf a link announces interest. */
 export interface InterestKey {

@@ -1,3 +1,4 @@
+import { onceASecond } from "../../log/line_limit.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, LinkConnection, LinkTls } from "../core/link.ts";
@@ -113,7 +114,7 @@ export class InboundGateway extends GatewayLink {
     const { hooks, settings } = this.#host;
     this.send(this.#host.ownInfo());
     this.#stopAuthTimer = hooks.clock.after(settings.authTimeoutMs, () => {
-      this.log("debug", "Authentication Timeout");
+      this.log("debug", "Authentication Timeout", onceASecond("Authentication Timeout"));
       const closeReason = CloseReason.AuthenticationTimeout;
       this.refuse({ logText: "", wireText: "Authentication Timeout", closeReason });
     });

@@ -42,7 +42,7 @@ export function findLeafFault({ lang, cluster, gateway }: LinkConnect, ownCluste
 export function findVersionFault({ version }: LinkConnect, versionMin: string | null): LinkFault | null {
   if (versionMin === null || isVersionAtLeast(version, versionMin)) return null;
   const text = `connection rejected since minimum version required is ${goQuoteText(versionMin)}`;
-  return faultOf(text, CloseReason.MinimumVersionRequired);
+  return { ...faultOf(text, CloseReason.MinimumVersionRequired), isLimited: true };
 }
 
 /** Why the sender of a first INFO is no hub; null if it is one. `mode` is what the remote's configuration has. */
@@ -54,9 +54,11 @@ export function findHubFault(info: LinkInfo, mode: string): LinkFault | null {
   }
   if (mayCompress(mode) && !COMPRESSION_MODES.includes(compression)) {
     const quoted = goQuoteText(textOf(compression));
-    return faultOf(`unsupported route compression mode ${quoted}`, CloseReason.ProtocolViolation);
+    const fault = faultOf(`unsupported route compression mode ${quoted}`, CloseReason.ProtocolViolation);
+    return { ...fault, isLimited: true };
   }
-  return findClusterFault(cluster);
+  const fault = findClusterFault(cluster);
+  return fault === null ? null : { ...fault, isLimited: true };
 }
 
 /** How CONNECT answers what the hub's INFO says of compression: this server never compresses. */

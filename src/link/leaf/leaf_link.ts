@@ -262,7 +262,10 @@ export class LeafLink implements RegisteredLeaf {
   }
 
   closeAsDuplicate(): void {
-    this.#channel.fail("Duplicate Remote LeafNode Connection", CloseReason.DuplicateRemoteLeafNodeConnection);
+    this.#channel.failLimited(
+      "Duplicate Remote LeafNode Connection",
+      CloseReason.DuplicateRemoteLeafNodeConnection,
+    );
   }
 
   sendInfo(line: string): void {
@@ -285,7 +288,8 @@ export class LeafLink implements RegisteredLeaf {
 
   #tell(change: WantsChange): void {
     if (change.kind === "changed") this.#context.events.interest(this, change.key, change.weight);
-    else if (change.kind === "refused") this.#channel.complain(change.text, change.logText);
+    else if (change.kind === "refused")
+      this.#channel.complain(change.text, change.logText, change.logEveryMs);
   }
 
   #deliver({ subject, reply, content, queues }: Message): void {
