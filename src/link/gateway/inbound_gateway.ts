@@ -2,7 +2,6 @@ import { onceASecond } from "../../log/line_limit.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, LinkConnection, LinkTls } from "../core/link.ts";
-import type { LinkFault } from "../core/link_fault.ts";
 import { decodeLinkConnect, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { quoted } from "../core/quoted.ts";
@@ -56,12 +55,6 @@ export class InboundGateway extends GatewayLink {
     this.#stopAuthTimer();
     super.ended(reason);
     this.#host.inboundEnded(this);
-  }
-
-  /** Who may not come in is told of no more than that; the log says it in words of its own. */
-  override refuse(fault: LinkFault): void {
-    const isLogin = fault.closeReason === CloseReason.AuthenticationFailure;
-    super.refuse(isLogin ? { ...fault, logText: `authentication error${fault.logText}` } : fault);
   }
 
   announce(key: InterestKey, weight: number): void {
@@ -130,7 +123,7 @@ export class InboundGateway extends GatewayLink {
     const { user, password, gateway } = read.values;
     this.#stopAuthTimer();
     if (!this.#host.hooks.isAuthorized(this.connection, user, password)) {
-      const logText = user === "" ? "" : ` - User ${quoted(user)}`;
+      const logText = `authentication error${user === "" ? "" : ` - User ${quoted(user)}`}`;
       const closeReason = CloseReason.AuthenticationFailure;
       this.refuse({ logText, wireText: "Authorization Violation", closeReason });
     } else if (gateway === "") {

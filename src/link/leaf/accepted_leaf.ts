@@ -113,8 +113,7 @@ export class AcceptedLeaf implements LinkPeer {
   }
 
   refuse(fault: LinkFault): void {
-    const isTooEarly = fault.closeReason === CloseReason.AuthenticationFailure;
-    this.#channel.refuse(isTooEarly ? { ...fault, logText: "authentication error" } : fault);
+    this.#channel.refuse(fault);
   }
 
   ended(reason: CloseReason): void {
