@@ -1,4 +1,5 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
+import type { ClientInfo } from "../account/client_info.ts";
 import { goQuoteText } from "../auth/identity.ts";
 import type { Login, LoginRefusal } from "../auth/login.ts";
 import { accountInLogs, identityInLogs, type Statement, statementInLogs } from "../auth/login_in_logs.ts";
@@ -109,6 +110,8 @@ export class Connection {
   isDeadlineSet = false;
   /** To another server, not to a client; see `link_host.ts`. */
   isLink = false;
+  /** What services are told of a leaf link; null before it is up, and for all else. */
+  leafDetails: ClientInfo | null = null;
   /** What is read and written is in frames of WebSocket. */
   hasFrames: boolean;
   /** It has a socket; false only for a link that could not be dialled. */

@@ -298,7 +298,7 @@ export class Services {
     const told =
       journey.info === null
         ? this.#toldOf(connection, importer, service)
-        : toldBy(nextHop(journey.info, importer.name, this.#place(), service.definition));
+        : toldBy(nextHop(journey.info, importer.name, this.#place(connection), service.definition));
     const measurement = this.#measure(service, exporter, told.info, message);
     const ways = new OpenWays(message.origin, () => {
       if (pending !== null) this.#fail(pending, "service unavailable");
@@ -331,22 +331,24 @@ export class Services {
   /** What a service is told of who asks it. */
   #toldOf(connection: Connection | null, importer: ShardAccount, service: AppliedServiceImport): Told {
     if (connection === null) {
-      return toldBy(firstHop({ account: importer.name }, this.#place(), service.definition));
+      return toldBy(firstHop({ account: importer.name }, this.#place(null), service.definition));
     }
     const byConnection = this.#told.getOrInsertComputed(service, () => new WeakMap());
     const known = byConnection.get(connection);
     const { login, rttMs } = connection;
     if (known !== undefined && known.login === login && known.rttMs === rttMs) return known;
     const details = detailsForServices(connection, this.#shard.info.serverName);
-    const told = { ...toldBy(firstHop(details, this.#place(), service.definition)), login, rttMs };
+    const told = { ...toldBy(firstHop(details, this.#place(connection), service.definition)), login, rttMs };
     byConnection.set(connection, told);
     return told;
   }
 
-  #place(): ServerPlace {
+  /** Where a requestor is: a leaf link on the server at its other end. */
+  #place(connection: Connection | null): ServerPlace {
     const { info, options } = this.#shard;
     const { clusterName } = options;
-    return { server: info.serverName, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
+    const server = connection?.leafDetails?.server ?? info.serverName;
+    return { server, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
   }
 
   /** Null for a request whose latency is nobody's business. */

@@ -49,7 +49,7 @@ import { AccountTraffic } from "./account_traffic.ts";
 import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
-import { leafInfoOf, refusedInfo } from "./leaf_client_info.ts";
+import { leafInfoOf, refusedInfo, requestorOf } from "./leaf_client_info.ts";
 import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
 import { LinkReports } from "./link_reports.ts";
@@ -515,8 +515,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   #notices(): LeafNotices {
     return {
-      opened: (report, announces) =>
-        this.#tell({ type: "leafOpened", leaf: this.#infoOf(report), announces }),
+      opened: (report, announces) => {
+        const { connection } = this.#connections.byId(report.id);
+        connection.leafDetails = requestorOf(report, connection.startMs);
+        this.#tell({ type: "leafOpened", leaf: this.#infoOf(report), announces });
+      },
       closed: (report, reason) => {
         const record = this.#reports.leaf(report, true);
         this.#reports.noteLeafEnd(record);

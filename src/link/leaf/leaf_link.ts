@@ -245,11 +245,10 @@ export class LeafLink implements RegisteredLeaf {
       port: connection.remotePort,
       rttMs: this.rttMs,
       subscriptionCount: this.#wants.count,
-      subscriptions: listsSubscriptions ? this.#wants.subjects : [],
+      subscriptions: listsSubscriptions ? this.#wants.keys : [],
       compression: facts.compression,
       isWebSocket: this.#channel.isWebSocket,
-      proxyKey: facts.login?.proxyKey ?? "",
-      user: facts.login?.user ?? "",
+      login: facts.login,
     };
   }
 

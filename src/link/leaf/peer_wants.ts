@@ -36,8 +36,8 @@ export class PeerWants {
     return this.#entries.size;
   }
 
-  get subjects(): readonly string[] {
-    return [...this.#entries.values()].map(({ key }) => key.subject);
+  get keys(): readonly InterestKey[] {
+    return Array.from(this.#entries.values(), ({ key }) => key);
   }
 
   /** `LS+`. A repeated one replaces the weight; one of 0 counts as 1. */
