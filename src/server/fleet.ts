@@ -208,7 +208,8 @@ export class Fleet {
   #info: ServerInfo;
   #isListening = false;
   readonly #openListeners = new Set<ListenerKind>();
-  #linksSetup: LinksSetup | null = null;
+  /** The links shard has been told what to do, and so is whoever takes its place. */
+  #hasLinksSetup = false;
   #ports: Ports = new Map();
   #isStopping = false;
   #stopping: Promise<boolean> | null = null;
@@ -588,7 +589,8 @@ export class Fleet {
         );
         this.#shards[shardCount] = links;
         const listened = await links.ready.promise;
-        for (const [at, { kind }] of forLinks.entries()) ports.set(kind, listened[at]!);
+        links.listen = links.listen.map((listener, at) => ({ ...listener, port: listened[at]! }));
+        for (const { kind, port } of links.listen) ports.set(kind, port);
       }
       for (let i = 0; i < shardCount; i++) {
         const shard = this.#startShard(i, i < listening ? own : []);
@@ -619,8 +621,8 @@ export class Fleet {
   #setUpLinks(): void {
     const { linksNode } = this.#shared.map;
     if (linksNode === 0) return;
-    this.#linksSetup = this.#events.linksSetup(this.#ports);
-    this.#send(linksNode, { type: "link", what: "start", setup: this.#linksSetup });
+    this.#hasLinksSetup = true;
+    this.#send(linksNode, { type: "link", what: "start", setup: this.#events.linksSetup(this.#ports) });
   }
 
   #startShard(index: number, listen: readonly OwnListener[]): ShardThread {
@@ -702,7 +704,7 @@ export class Fleet {
         break;
       case "cannotListen":
         // At the start that is for the operator to mend; a successor that cannot have the port back has failed.
-        if (this.#isListening) this.#onFailure(shard, report.error);
+        if (this.#openListeners.size > 0) this.#onFailure(shard, report.error);
         else shard.ready.reject(new CannotListen(report.listener, report.error));
         break;
       case "failed":
@@ -762,7 +764,9 @@ export class Fleet {
     this.#index.removeNode(node);
     if (node === this.#shared.map.linksNode) this.#index.removeNode(NODE_FAR);
     resetNode(this.#shared, node, this.#seeds);
-    if (this.#isListening) this.#scheduleRestart(shard);
+    // In lame duck mode clients are not taken any more, while those that are still there want their links.
+    const isLinks = node === this.#shared.map.linksNode && this.#hasLinksSetup;
+    if (this.#isListening || isLinks) this.#scheduleRestart(shard);
   }
 
   #scheduleRestart(failed: ShardThread): void {
@@ -779,11 +783,10 @@ export class Fleet {
       this.#restartTimers.delete(timer);
       // Other threads went on sending while they thought it alive.
       resetNode(this.#shared, NODE_SHARD_FIRST + index, this.#seeds);
-      const shard = this.#startShard(index, listen);
+      const open = listen.filter(({ kind }) => this.#openListeners.has(kind));
+      const shard = this.#startShard(index, open);
       this.#shards[index] = shard;
-      if (this.#linksSetup !== null && shard.node === this.#shared.map.linksNode) {
-        this.tellLinks({ type: "link", what: "start", setup: this.#linksSetup });
-      }
+      if (this.#hasLinksSetup && shard.node === this.#shared.map.linksNode) this.#setUpLinks();
       shard.ready.promise.then(
         () =>
           this.#events.log("info", `${capitalised(nameOf(shard, this.#shared.map.linksNode))} is replaced`),

@@ -13,6 +13,7 @@ export interface LinksIdentity {
   /** What runs the server, shown where nats-server shows its Go version. */
   readonly runtime: string;
   readonly isOperatorMode: boolean;
+  readonly isLameDuck: boolean;
 }
 
 export function linksSetup(
@@ -37,6 +38,7 @@ export function linksSetup(
     supportsHeaders: !options.noHeaderSupport,
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
     isOperatorMode: identity.isOperatorMode,
+    isLameDuck: identity.isLameDuck,
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,
     connectUrls: clientUrls(options, ports.get("client") ?? 0),

@@ -369,6 +369,7 @@ export class Server {
       id: this.id,
       runtime: `${runtime.name} ${runtime.version}`,
       isOperatorMode: isOperatorMode(this.#options),
+      isLameDuck: this.isLameDuck,
     };
   }
 

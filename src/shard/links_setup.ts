@@ -26,6 +26,8 @@ export interface LinksSetup {
   readonly maxSubscriptions: number;
   /** Accounts may come that no configuration names. */
   readonly isOperatorMode: boolean;
+  /** Of a links shard that takes the place of another, in lame duck mode. */
+  readonly isLameDuck: boolean;
   readonly connectErrorReports: number;
   readonly reconnectErrorReports: number;
   /** `host:port` at which clients reach this server, and the same for WebSocket. */

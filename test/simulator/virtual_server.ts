@@ -304,6 +304,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       supportsHeaders: true,
       maxSubscriptions: -1,
       isOperatorMode: false,
+      isLameDuck: false,
       connectErrorReports: 3600,
       reconnectErrorReports: 1,
       connectUrls: [`${this.name}:4222`],

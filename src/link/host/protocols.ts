@@ -47,7 +47,7 @@ export class Protocols {
   readonly routes: RouteMesh | null;
   readonly gateways: GatewayGroup | null;
   readonly leafs: LeafNodes | null;
-  readonly #setup: LinksSetup;
+  #setup: LinksSetup;
   readonly #host: ProtocolsHost;
   #clusterName: string;
   /** Of the cluster's other members. */
@@ -69,7 +69,8 @@ export class Protocols {
     if (this.routes?.cluster.isDynamic) {
       this.#host.tell({ type: "clusterName", name: textOf(this.routes.cluster.name) });
     }
-    const { leafnodes } = this.#setup;
+    const { leafnodes, isLameDuck } = this.#setup;
+    if (isLameDuck) this.enterLameDuck();
     this.gateways?.start();
     this.routes?.start();
     if (leafnodes !== null) this.leafs?.setRemotes(leafnodes.options.remotes);
@@ -106,6 +107,7 @@ export class Protocols {
 
   /** A new configuration: what may change does, without a link being closed that may stay. */
   reload(setup: LinksSetup): void {
+    this.#setup = setup;
     const { cluster, gateway, leafnodes } = setup;
     if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster, this.#host.compareHash));
     if (gateway !== null) {
@@ -133,7 +135,7 @@ export class Protocols {
       events,
       hasAccount: (name) => hasAccount(name) || this.#setup.isOperatorMode,
       certificateVerdict: (connection) => {
-        const { authorization, tls, routes } = cluster.options;
+        const { authorization, tls, routes } = (this.#setup.cluster ?? cluster).options;
         return certificateVerdict(connection, tls, authorization?.user ?? "", routes);
       },
       announced: (link) => ledger.announcedTo(link),
@@ -161,15 +163,15 @@ export class Protocols {
 
   #createGateways(gateway: NonNullable<LinksSetup["gateway"]>): GatewayGroup {
     const { clock, dialer, log, events, compareHash } = this.#host;
-    const { authorization } = gateway.options;
     return new GatewayGroup(gatewaySettings(this.#setup, gateway), {
       clock,
       dialer,
       log,
       events,
       isAuthorized: (connection, user, password) => {
-        const urls = gateway.options.gateways.flatMap((remote) => remote.urls);
-        const verdict = certificateVerdict(connection, gateway.options.tls, authorization?.user ?? "", urls);
+        const { authorization, gateways, tls } = (this.#setup.gateway ?? gateway).options;
+        const urls = gateways.flatMap((remote) => remote.urls);
+        const verdict = certificateVerdict(connection, tls, authorization?.user ?? "", urls);
         if (verdict !== null) return verdict.isAuthorized;
         if (!authorization?.user) return true;
         return textOf(user) === authorization.user && isPassword(password, authorization, compareHash);
