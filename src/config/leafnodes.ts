@@ -25,7 +25,7 @@ import {
 } from "./option.ts";
 import { subjects } from "./permissions.ts";
 import { arrayOf, authorizationTimeout, bool, duration, secret, string, url, urls } from "./readers.ts";
-import { compareOptions, fixed, fixedPort, isEqual, liveAs, nested, withPrefix } from "./reload.ts";
+import { compareOptions, fixed, fixedPort, isEqual, liveAs, nestedListener, withPrefix } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
 /** `leafnodes { … }`: the listener for leaf nodes, and the remotes this server is a leaf of. */
@@ -528,7 +528,7 @@ export const leafnodes = blockReader(block("leafnodes", LEAFNODES_TABLE, { share
 
 export const LEAFNODES_DEFAULTS: LeafnodesOptions = defaultsOf(LEAFNODES_TABLE);
 
-export const leafnodesReload = nested("leafnodes", "LeafNode: ", LEAFNODES_TABLE);
+export const leafnodesReload = nestedListener("leafnodes", "LeafNode: ", LEAFNODES_TABLE);
 
 /** Leaf nodes before 2.8 do not speak the current protocol. */
 function readMinVersion(value: ConfigValue, site: Site): string | undefined {

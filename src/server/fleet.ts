@@ -106,8 +106,10 @@ export interface FleetOptions {
   readonly posix: Posix | null;
   /** The ports to open, the clients' first. */
   readonly listeners: readonly ListenerOptions[];
-  /** There is a shard for links: other servers connect to this one, or it to them. */
+  /** There is a shard for links from the start: other servers connect to this one, or it to them. */
   readonly hasLinks: boolean;
+  /** A reload may bring the first ones. */
+  readonly mayHaveLinks: boolean;
   readonly server: ServerIdentity;
   readonly serverHash: string;
   readonly secrets: ServerSecrets;
@@ -222,7 +224,8 @@ export class Fleet {
     this.#info = info;
     this.#events = events;
     this.#seeds = crypto.getRandomValues(new Uint32Array(4));
-    this.#shared = createSharedMemory(options.shardCount, this.#seeds, options.hasLinks);
+    const mayHaveLinks = options.hasLinks || options.mayHaveLinks;
+    this.#shared = createSharedMemory(options.shardCount, this.#seeds, mayHaveLinks);
     const { memory, map } = this.#shared;
     this.#engine = createEngine(memory, map.area(NODE_MAIN).area, NO_HOST, this.#engineCode);
     this.#index = createInterestIndex(
@@ -285,11 +288,6 @@ export class Fleet {
     return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
   }
 
-  /** Whether there is a shard for links, which is for the whole life of the process. */
-  get hasLinks(): boolean {
-    return this.#options.hasLinks;
-  }
-
   get shardCount(): number {
     return this.#options.shardCount;
   }
@@ -325,6 +323,18 @@ export class Fleet {
     for (let i = 0; i < this.#servingCount; i++) this.#shards.push(this.#startShard(i, []));
     this.#acceptor = new AcceptorThread(this.#shared, this.#engineCode, this.#options.posix, this.#events);
     await Promise.all([links, ...this.#shards.map(({ ready }) => ready.promise)]);
+  }
+
+  /** Starts the links shard, if it is not there yet: what it is to do comes with the next options. */
+  async startLinks(): Promise<void> {
+    const { linksNode } = this.#shared.map;
+    const index = this.#options.shardCount;
+    if (linksNode === 0 || this.#shards[index] !== undefined) return;
+    // Other threads may have sent something to where it will be.
+    resetNode(this.#shared, linksNode, this.#seeds);
+    this.#shards[index] = this.#startShard(index, []);
+    // If it fails, another one takes its place.
+    await this.#shards[index].ready.promise.catch(() => {});
   }
 
   /** What it listens on, as far as it does yet. */
@@ -620,7 +630,7 @@ export class Fleet {
   /** Tells the links shard what it is to do, now that all ports are known, and again when it is replaced. */
   #setUpLinks(): void {
     const { linksNode } = this.#shared.map;
-    if (linksNode === 0) return;
+    if (this.#shards[this.#options.shardCount] === undefined) return;
     this.#hasLinksSetup = true;
     this.#send(linksNode, { type: "link", what: "start", setup: this.#events.linksSetup(this.#ports) });
   }

@@ -14,6 +14,7 @@ export interface LinksIdentity {
   readonly runtime: string;
   readonly isOperatorMode: boolean;
   readonly isLameDuck: boolean;
+  readonly isOwnCluster: boolean;
 }
 
 export function linksSetup(
@@ -39,6 +40,7 @@ export function linksSetup(
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
     isOperatorMode: identity.isOperatorMode,
     isLameDuck: identity.isLameDuck,
+    isOwnCluster: identity.isOwnCluster,
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,
     connectUrls: clientUrls(options, ports.get("client") ?? 0),

@@ -119,6 +119,8 @@ export class Server {
   /** What names this server in subjects. */
   readonly #serverHash: string;
   readonly #logger: Logger;
+  /** At the start: a reload does not change who it is to hubs. */
+  readonly #wasLeafNode: boolean;
   readonly #lineLimits = new LineLimits(() => performance.now());
   readonly #fleet: Fleet;
   readonly #tls: TlsContexts;
@@ -217,6 +219,7 @@ export class Server {
         posix,
         listeners: listenersOf(options),
         hasLinks: hasLinks(options),
+        mayHaveLinks: settings.config !== null,
         server: serverIdentity(options, keys.id),
         serverHash: hash,
         secrets: keys.secrets,
@@ -265,6 +268,7 @@ export class Server {
       reload: () => this.reload(),
       logError: (text) => this.#logger.error(text),
     });
+    this.#wasLeafNode = options.leafnodes.remotes.length > 0;
     this.#hasSystemAccount =
       operator === null
         ? this.#resolved.accounts.some(({ isSystem }) => isSystem)
@@ -370,6 +374,7 @@ export class Server {
       runtime: `${runtime.name} ${runtime.version}`,
       isOperatorMode: isOperatorMode(this.#options),
       isLameDuck: this.isLameDuck,
+      isOwnCluster: this.#wasLeafNode,
     };
   }
 
@@ -660,9 +665,6 @@ export class Server {
     if (obstacle !== undefined) return refuse(obstacle);
     const difference = diffOptions(this.#options, read.options);
     if (!difference.ok) return refuse(difference.reason);
-    if (hasLinks(read.options) && !this.#fleet.hasLinks) {
-      return refuse("config reload not supported for the first links to other servers: restart this server");
-    }
     const resolution = this.#resolver.resolve(read.options);
     if (!resolution.ok) return refuse(resolution.problem);
     const address = announcedAddress(read.options, this.#port);
@@ -703,6 +705,7 @@ export class Server {
     const oldContexts = this.#contexts;
     this.#contexts = tls.contexts;
     this.#ocsp.use(ocsp.ocsp);
+    if (hasLinks(this.#options)) await this.#fleet.startLinks();
     await this.#fleet.changeOptions(
       this.#shardOptions(),
       this.#infoOn(this.#port),

@@ -237,7 +237,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
         this.#closeUnpinned();
         this.#dependencies.frames.messageBytesMax = messageBytesMax(message.setup.maxPayloadBytes);
         if (this.#running === null) this.#start(message.setup);
-        else this.#running.protocols.reload(message.setup);
+        else {
+          if (message.setup.leafnodes !== null)
+            this.#running.core.hasOtherLinks((route) => this.#wishesOf(route));
+          this.#running.protocols.reload(message.setup);
+        }
         break;
       case "addresses":
         this.#hostNames.answer(message.host, message.addresses, message.problem);
@@ -471,6 +475,13 @@ export class ShardLinks implements LinkHost, LinkEvents {
       if (!replies.has(account)) core.wantsHere("answers", key, 0);
     for (const key of replies.values()) core.wantsHere("answers", key, 1);
     this.#serviceReplies = replies;
+  }
+
+  *#wishesOf(link: Link): Iterable<readonly [InterestKey, number]> {
+    for (const { account: id, subject, queue, origin, weight } of this.#wishes.list(link)) {
+      const account = this.#accounts.get(id);
+      if (account !== undefined) yield [{ account, subject, queue, origin }, weight];
+    }
   }
 
   #leafAccount(name: string): LeafAccount | undefined {

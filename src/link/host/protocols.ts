@@ -46,7 +46,7 @@ export interface ProtocolsHost {
 export class Protocols {
   readonly routes: RouteMesh | null;
   readonly gateways: GatewayGroup | null;
-  readonly leafs: LeafNodes | null;
+  #leafs: LeafNodes | null;
   #setup: LinksSetup;
   readonly #host: ProtocolsHost;
   #clusterName: string;
@@ -61,7 +61,12 @@ export class Protocols {
     this.routes = cluster === null ? null : this.#createRoutes(cluster);
     this.#clusterName = this.routes?.cluster.name ?? byteStringOfText(gateway?.options.name ?? "");
     this.gateways = gateway === null ? null : this.#createGateways(gateway);
-    this.leafs = leafnodes === null ? null : this.#createLeafs(leafnodes);
+    this.#leafs = leafnodes === null ? null : this.#createLeafs(leafnodes);
+  }
+
+  /** Null until there are any: hubs may come by a reload. */
+  get leafs(): LeafNodes | null {
+    return this.#leafs;
   }
 
   /** Says who this server is, and dials. */
@@ -114,10 +119,13 @@ export class Protocols {
       const { tls, remotes } = gatewaySettings(setup, gateway);
       this.gateways?.reload(tls, remotes);
     }
-    if (leafnodes !== null) {
-      this.leafs?.setOptions(leafOptions(setup, leafnodes));
-      this.leafs?.setRemotes(leafnodes.options.remotes);
+    if (leafnodes === null) {
+      this.#leafs?.setRemotes([]);
+      return;
     }
+    this.#leafs ??= this.#createLeafs(leafnodes);
+    this.#leafs.setOptions(leafOptions(setup, leafnodes));
+    this.#leafs.setRemotes(leafnodes.options.remotes);
   }
 
   /** A route is up: it is told of the clusters that this server is connected to. */
@@ -186,9 +194,7 @@ export class Protocols {
   #createLeafs(leafnodes: NonNullable<LinksSetup["leafnodes"]>): LeafNodes {
     const { clock, dialer, log, events, logins, notices, account } = this.#host;
     const own = leafUrl(this.#setup);
-    const serverName = byteStringOfText(this.#setup.serverName);
-    // A server that is a leaf node is a cluster of its own.
-    const loneCluster = leafnodes.options.remotes.length > 0 ? serverName : "";
+    const loneCluster = this.#setup.isOwnCluster ? byteStringOfText(this.#setup.serverName) : "";
     return new LeafNodes(
       {
         options: leafOptions(this.#setup, leafnodes),
