@@ -152,7 +152,7 @@ const PROXY_BLOCK = block("proxy", {
   }),
 });
 
-/** An HTTP proxy for WebSocket remotes. */
+/** An HTTP proxy for a remote, whatever its URLs are. */
 export type LeafProxyOptions = OptionsOf<typeof PROXY_BLOCK.table>;
 
 /** A proxy is dialled, so what concerns listeners has no meaning there. */
@@ -183,13 +183,18 @@ function readProxyTls(value: ConfigValue, site: Site): TlsOptions | undefined {
 function readProxy(value: ConfigValue, site: Site): LeafProxyOptions | undefined {
   if (value.kind !== "map") return wrongType(value, site, "proxy to be a map");
   const read = readBlock(PROXY_BLOCK, value, site);
-  if (read.url === "") return read;
-  if (!URL.canParse(read.url)) return site.error("invalid proxy URL");
-  const { protocol, host } = new URL(read.url);
-  if (protocol !== "http:" && protocol !== "https:") {
-    return site.error(`proxy URL scheme must be http or https, got: ${protocol.slice(0, -1)}`);
+  if (read.url === "") {
+    const isEmpty = read.username === "" && read.password === "" && read.timeoutMs === 0 && !read.tls;
+    return isEmpty ? read : site.error("proxy URL must be specified when other proxy options are set");
+  }
+  const [, scheme = "", host = ""] = /^([a-z][a-z\d+.-]*):\/\/([^/?#]*)/i.exec(read.url) ?? [];
+  if (scheme.toLowerCase() !== "http" && scheme.toLowerCase() !== "https") {
+    return site.error(`proxy URL scheme must be http or https, got: ${scheme}`);
   }
   if (host === "") return site.error("proxy URL must specify a host");
+  if (!URL.canParse(read.url)) return site.error("invalid proxy URL");
+  if (read.tls !== undefined && scheme.toLowerCase() !== "https")
+    return site.error(`proxy TLS configuration requires an https proxy URL, got: ${scheme}`);
   if (read.timeoutMs < 0) return site.error("proxy timeout must be >= 0");
   if ((read.username === "") !== (read.password === "")) {
     return site.error("proxy username and password must both be specified or both be empty");
@@ -329,7 +334,7 @@ const REMOTE_TABLE = {
     reader: { type: "proxy block", blocks: [PROXY_BLOCK], read: readProxy },
     default: undefined,
     reload: fixed('field "Proxy"'),
-    doc: "An HTTP proxy for ws:// and wss://.",
+    doc: "An HTTP proxy by which its URLs are reached.",
   }),
   isolateLeafnodeInterest: option({
     key: "isolate_leafnode_interest",
@@ -367,10 +372,6 @@ function readOneUrl(value: ConfigValue, site: Site): readonly string[] | undefin
   return read === undefined ? undefined : [read];
 }
 
-function isWebSocket(text: string): boolean {
-  return /^wss?:\/\//i.test(text);
-}
-
 const remote: Reader<LeafRemoteOptions> = {
   type: "remote leafnode block",
   blocks: [REMOTE_BLOCK],
@@ -386,14 +387,11 @@ const remote: Reader<LeafRemoteOptions> = {
 };
 
 function checkProxyUse({ urls: hubUrls, tls: hubTls }: LeafRemoteOptions, site: Site): void {
-  const webSockets = hubUrls.filter(isWebSocket);
-  if (hubTls === undefined && webSockets.some((text) => /^wss:/i.test(text))) {
-    site.error("proxy is configured but a remote URL is wss:// and the remote has no tls block; add one");
-  } else if (webSockets.length === 0) {
-    site.warn("proxy configuration will be ignored: it only applies to ws:// and wss:// URLs");
-  } else if (webSockets.length < hubUrls.length) {
-    site.warn("proxy configuration will only be used for ws:// and wss:// URLs");
-  }
+  const secure = hubUrls.find((text) => /^wss:/i.test(text));
+  if (hubTls !== undefined || secure === undefined) return;
+  site.error(
+    `proxy is configured but remote URL ${secure} requires TLS and no TLS configuration is provided. When using proxy with TLS endpoints, ensure TLS is properly configured for the leafnode remote`,
+  );
 }
 
 const remotes: Reader<readonly LeafRemoteOptions[]> = {

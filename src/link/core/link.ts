@@ -117,6 +117,19 @@ export interface DialTarget {
   readonly timeoutMs: number;
   /** The protocol is going to ask for WebSocket; log lines say so. */
   readonly isWebSocket?: boolean;
+  /** It is connected to instead, and asked for a tunnel. */
+  readonly proxy?: DialProxy;
+}
+
+/** An HTTP proxy. */
+export interface DialProxy {
+  readonly host: string;
+  readonly port: number;
+  /** "" where nobody logs in. */
+  readonly user: string;
+  readonly password: string;
+  /** For connecting, and once more for its answer. */
+  readonly timeoutMs: number;
 }
 
 export type LinkLogLevel = "info" | "warning" | "error" | "debug" | "trace";
