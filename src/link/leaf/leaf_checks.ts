@@ -1,9 +1,10 @@
 /** What either side of a leaf connection refuses the other for. Source: leafnodes.md 2.2 and 3.1. */
 import { goQuoteText } from "../../auth/identity.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
+import { quoted } from "../core/quoted.ts";
 import { NOT_COMPRESSED } from "./leaf_terms.ts";
 import { isVersionAtLeast } from "./version.ts";
 
@@ -34,7 +35,7 @@ export function findLeafFault({ lang, cluster, gateway }: LinkConnect, ownCluste
     return faultOf("remote leafnode has same cluster name", CloseReason.ClusterNamesIdentical);
   }
   if (gateway === "") return null;
-  const name = goQuoteText(textOf(gateway));
+  const name = quoted(gateway);
   return faultOf(`Rejecting connection from gateway ${name} on the leafnode port`, CloseReason.WrongGateway);
 }
 
@@ -53,8 +54,10 @@ export function findHubFault(info: LinkInfo, mode: string): LinkFault | null {
     return { logText, wireText: null, closeReason: CloseReason.IncorrectPort };
   }
   if (mayCompress(mode) && !COMPRESSION_MODES.includes(compression)) {
-    const quoted = goQuoteText(textOf(compression));
-    const fault = faultOf(`unsupported route compression mode ${quoted}`, CloseReason.ProtocolViolation);
+    const fault = faultOf(
+      `unsupported route compression mode ${quoted(compression)}`,
+      CloseReason.ProtocolViolation,
+    );
     return { ...fault, isLimited: true };
   }
   const fault = findClusterFault(cluster);
