@@ -13,6 +13,8 @@ export interface LinksIdentity {
   /** What runs the server, shown where nats-server shows its Go version. */
   readonly runtime: string;
   readonly isOperatorMode: boolean;
+  readonly isLameDuck: boolean;
+  readonly isOwnCluster: boolean;
 }
 
 export function linksSetup(
@@ -37,6 +39,8 @@ export function linksSetup(
     supportsHeaders: !options.noHeaderSupport,
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
     isOperatorMode: identity.isOperatorMode,
+    isLameDuck: identity.isLameDuck,
+    isOwnCluster: identity.isOwnCluster,
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,
     connectUrls: clientUrls(options, ports.get("client") ?? 0),

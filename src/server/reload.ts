@@ -5,7 +5,6 @@
 import { diffOptions, type OptionChange } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import type { LogSink } from "../log/logger.ts";
-import { hasLinks } from "./listeners.ts";
 import type { Ocsp } from "./ocsp/ocsp.ts";
 import type { OcspService } from "./ocsp_service.ts";
 import type { OptionResolver } from "./option_resolver.ts";
@@ -45,7 +44,6 @@ export interface ReloadedServer {
   readonly options: Options;
   /** Of clients. */
   readonly port: number;
-  readonly hasLinks: boolean;
   readonly resolver: OptionResolver;
   readonly tls: TlsContexts;
   readonly ocsp: OcspService;
@@ -66,9 +64,6 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
   if (obstacle !== undefined) return refusal(obstacle);
   const difference = diffOptions(server.options, options);
   if (!difference.ok) return difference;
-  if (hasLinks(options) && !server.hasLinks) {
-    return refusal("config reload not supported for the first links to other servers: restart this server");
-  }
   const resolution = resolver.resolve(options);
   if (!resolution.ok) return refusal(resolution.problem);
   const address = announcedAddress(options, port);

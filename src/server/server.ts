@@ -5,6 +5,7 @@ import { announcesAuthRequired } from "../auth/login_rules.ts";
 import { GrowthWatch } from "../base/growth_watch.ts";
 import type { Options } from "../config/option_table.ts";
 import type { ClientListenerKind } from "../fabric/listeners.ts";
+import { type LineLimit, LineLimits } from "../log/line_limit.ts";
 import type { Logger } from "../log/logger.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
@@ -72,6 +73,9 @@ export class Server {
   /** What names this server in subjects. */
   readonly #serverHash: string;
   readonly #logger: Logger;
+  readonly #lineLimits = new LineLimits(() => performance.now());
+  /** At the start: a reload does not change who it is to hubs. */
+  readonly #wasLeafNode: boolean;
   readonly #fleet: Fleet;
   readonly #tls: TlsContexts;
   readonly #ocsp: OcspService;
@@ -132,6 +136,7 @@ export class Server {
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;
+    this.#wasLeafNode = options.leafnodes.remotes.length > 0;
     this.ended = this.#end.promise;
     const transport = chooseTransport(runtime, options);
     const { posix } = transport;
@@ -164,6 +169,7 @@ export class Server {
         posix,
         listeners: listenersOf(options),
         hasLinks: hasLinks(options),
+        mayHaveLinks: settings.config !== null,
         server: serverIdentity(options, keys.id),
         serverHash: hash,
         secrets: keys.secrets,
@@ -172,7 +178,7 @@ export class Server {
       this.#shardOptions(),
       this.#announced.info,
       {
-        log: (level, text) => this.#log(level, text),
+        log: (level, text, limit) => this.#log(level, text, limit),
         checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
@@ -191,8 +197,13 @@ export class Server {
         },
         fatal: (text) => void this.#fail(text),
         linksSetup: (ports) => {
-          const isOperator = isOperatorMode(this.#options);
-          const links = { id: this.id, runtime: runtimeText, isOperatorMode: isOperator };
+          const links = {
+            id: this.id,
+            runtime: runtimeText,
+            isOperatorMode: isOperatorMode(this.#options),
+            isLameDuck: this.isLameDuck,
+            isOwnCluster: this.#wasLeafNode,
+          };
           return linksSetup(this.#options, links, ports, this.#contexts.links);
         },
         onLinks: (news) => this.#onLinks(news),
@@ -436,7 +447,6 @@ export class Server {
       settings: this.#settings,
       options: this.#options,
       port: this.port,
-      hasLinks: this.#fleet.hasLinks,
       resolver: this.#resolver,
       tls: this.#tls,
       ocsp: this.#ocsp,
@@ -458,6 +468,7 @@ export class Server {
     const oldContexts = this.#contexts;
     this.#contexts = contexts;
     this.#ocsp.use(ocsp);
+    if (hasLinks(options)) await this.#fleet.shards.startLinks();
     const logins = loginsSettings(options, resolved);
     await this.#fleet.changeOptions(this.#shardOptions(), this.#renewInfo(), logins, [
       ...options.resolverPreload,
@@ -525,7 +536,8 @@ export class Server {
     this.#end.resolve(end);
   }
 
-  #log(level: ShardLogLevel, text: string): void {
+  #log(level: ShardLogLevel, text: string, limit?: LineLimit): void {
+    if (limit !== undefined && !this.#lineLimits.allows(limit)) return;
     this.#logger.log(level === "warning" ? "warn" : level, text);
   }
 }

@@ -15,6 +15,7 @@ import {
   AREA_PICKS,
   AREA_RESUME,
   AREA_UNPUBLISHED,
+  CONTEXT_ACCOUNTS,
   NODES_MAX,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -43,7 +44,7 @@ import { nodeWord, outEndWord } from "../memory/shared_memory.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
 import type { ShardContext } from "./context.ts";
 import type { Publishing } from "./publishing.ts";
-import type { ShardControl } from "./shard_options.ts";
+import type { ShardControl, UntakenMessage } from "./shard_options.ts";
 
 /** What is taken from one node before the others and the sockets get their turn. */
 const DRAIN_BYTES_MAX = 256 * 1024;
@@ -66,14 +67,6 @@ interface Incoming extends Delivery {
   readonly origin: number;
 }
 
-/** A message of another node's, by the slot of its publisher there. */
-interface Untaken {
-  readonly node: number;
-  readonly slot: number;
-  readonly subject: string;
-  readonly reply: string;
-}
-
 export class Rings {
   readonly #shard: ShardContext;
   readonly #wake: Wake;
@@ -86,7 +79,7 @@ export class Rings {
   readonly #controls: ControlReader[] = [];
   #outgoing: Outgoing[] = [];
   /** Messages that nobody here took, where nobody else could: their publishers' shards are to be told. */
-  #untaken: Untaken[] = [];
+  #untaken: (UntakenMessage & { readonly node: number })[] = [];
   /** When each connection of another shard was last told to slow down. */
   readonly #stalledAt = new Map<number, number>();
   /** Bitmap of the nodes that were told so. */
@@ -330,7 +323,8 @@ export class Rings {
   #noteIfUntaken(node: number, { message, origin, wantsTaker }: Incoming, takers: number): void {
     if (takers > 0 || !wantsTaker) return;
     const subject = byteStringOf(message.subject);
-    this.#untaken.push({ node, slot: origin, subject, reply: message.replyText });
+    const account = message.context & (CONTEXT_ACCOUNTS - 1);
+    this.#untaken.push({ node, slot: origin, account, subject, reply: message.replyText });
   }
 
   get hasUntaken(): boolean {
@@ -342,8 +336,7 @@ export class Rings {
     if (!this.hasUntaken) return;
     const untaken = this.#untaken;
     this.#untaken = [];
-    for (const { node, slot, subject, reply } of untaken)
-      this.sendControl(node, { type: "untaken", slot, subject, reply });
+    for (const { node, ...message } of untaken) this.sendControl(node, { type: "untaken", ...message });
   }
 
   #takeOther(node: number, record: number): void {

@@ -306,6 +306,8 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       supportsHeaders: true,
       maxSubscriptions: -1,
       isOperatorMode: false,
+      isLameDuck: false,
+      isOwnCluster: leafnodes.remotes.length > 0,
       connectErrorReports: 3600,
       reconnectErrorReports: 1,
       connectUrls: [`${this.name}:4222`],

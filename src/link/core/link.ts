@@ -5,6 +5,7 @@
  *
  * Accounts, subjects, queue names and clusters are byte strings (`subject/byte_string.ts`) throughout.
  */
+import type { LineLimit } from "../../log/line_limit.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { LinkFault } from "./link_fault.ts";
@@ -116,11 +117,25 @@ export interface DialTarget {
   readonly timeoutMs: number;
   /** The protocol is going to ask for WebSocket; log lines say so. */
   readonly isWebSocket?: boolean;
+  /** It is connected to instead, and asked for a tunnel. */
+  readonly proxy?: DialProxy;
+}
+
+/** An HTTP proxy. */
+export interface DialProxy {
+  readonly host: string;
+  readonly port: number;
+  /** "" where nobody logs in. */
+  readonly user: string;
+  readonly password: string;
+  /** For connecting, and once more for its answer. */
+  readonly timeoutMs: number;
 }
 
 export type LinkLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 
-export type LinkLog = (level: LinkLogLevel, text: string) => void;
+/** `limit`: of lines that say the same, one is written in a while. */
+export type LinkLog = (level: LinkLogLevel, text: string, limit?: LineLimit) => void;
 
 /** One subscriber, or one queue group, on whose behalf a link announces interest. */
 export interface InterestKey {

@@ -79,10 +79,10 @@ export class LinkCore implements LinkEvents {
   readonly #fabric: LinkFabric;
   readonly #clock: LinkClock;
   readonly #replies: ReplyRouting;
-  readonly #hasRoutesOnly: boolean;
+  #hasRoutesOnly: boolean;
   readonly #links = new Set<Link>();
 
-  /** `hasRoutesOnly`: this server has neither gateways nor leaf nodes, nor will have. */
+  /** `hasRoutesOnly`: this server has neither gateways nor leaf nodes; see `hasOtherLinks`. */
   constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting, hasRoutesOnly: boolean) {
     this.#fabric = fabric;
     this.#clock = clock;
@@ -94,6 +94,14 @@ export class LinkCore implements LinkEvents {
   /** Every link whose handshake is done. */
   get links(): ReadonlySet<Link> {
     return this.#links;
+  }
+
+  /** There are leaf nodes from now on, who hear of what members of the cluster want: `wishesOf` a route, all of them. */
+  hasOtherLinks(wishesOf: (route: Link) => Iterable<readonly [key: InterestKey, weight: number]>): void {
+    if (!this.#hasRoutesOnly) return;
+    this.#hasRoutesOnly = false;
+    for (const link of this.#links)
+      for (const [key, weight] of wishesOf(link)) this.ledger.setRemote(link, key, weight);
   }
 
   /** This server's own interest has changed. */

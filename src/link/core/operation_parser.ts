@@ -226,7 +226,7 @@ function withoutQuotes(text: string): string {
 }
 
 const AUTHORIZATION_FAULT: LinkFault = {
-  logText: "",
+  logText: "authentication error",
   wireText: "Authorization Violation",
   closeReason: CloseReason.AuthenticationFailure,
 };

@@ -49,7 +49,7 @@ import { AccountTraffic } from "./account_traffic.ts";
 import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
-import { leafInfoOf, refusedInfo } from "./leaf_client_info.ts";
+import { leafInfoOf, refusedInfo, requestorOf } from "./leaf_client_info.ts";
 import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
 import { LinkReports } from "./link_reports.ts";
@@ -237,7 +237,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
         this.#closeUnpinned();
         this.#dependencies.frames.messageBytesMax = messageBytesMax(message.setup.maxPayloadBytes);
         if (this.#running === null) this.#start(message.setup);
-        else this.#running.protocols.reload(message.setup);
+        else {
+          if (message.setup.leafnodes !== null)
+            this.#running.core.hasOtherLinks((route) => this.#wishesOf(route));
+          this.#running.protocols.reload(message.setup);
+        }
         break;
       case "addresses":
         this.#hostNames.answer(message.host, message.addresses, message.problem);
@@ -473,6 +477,13 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#serviceReplies = replies;
   }
 
+  *#wishesOf(link: Link): Iterable<readonly [InterestKey, number]> {
+    for (const { account: id, subject, queue, origin, weight } of this.#wishes.list(link)) {
+      const account = this.#accounts.get(id);
+      if (account !== undefined) yield [{ account, subject, queue, origin }, weight];
+    }
+  }
+
   #leafAccount(name: string): LeafAccount | undefined {
     const account = this.#shard.accounts.byByteName(name);
     if (account === undefined) return undefined;
@@ -515,8 +526,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   #notices(): LeafNotices {
     return {
-      opened: (report, announces) =>
-        this.#tell({ type: "leafOpened", leaf: this.#infoOf(report), announces }),
+      opened: (report, announces) => {
+        const { connection } = this.#connections.byId(report.id);
+        connection.leafDetails = requestorOf(report, connection.startMs);
+        this.#tell({ type: "leafOpened", leaf: this.#infoOf(report), announces });
+      },
       closed: (report, reason) => {
         const record = this.#reports.leaf(report, true);
         this.#reports.noteLeafEnd(record);

@@ -154,16 +154,16 @@ export class LinkReports {
       isSolicited,
       isIsolated,
       account,
-      user: textOf(report.user),
+      user: report.login?.user ?? "",
       compression,
       isWebSocket,
-      proxyKey: report.proxyKey,
+      proxyKey: report.login?.proxyKey ?? "",
       subscriptionCount,
-      subscriptions: subscriptions.map((subject) => ({
+      subscriptions: subscriptions.map(({ subject, queue }) => ({
         account,
         subject: textOf(subject),
-        queue: "",
-        sid: textOf(subject),
+        queue: textOf(queue),
+        sid: textOf(queue === "" ? subject : `${subject} ${queue}`),
       })),
     };
   }

@@ -4,6 +4,7 @@
  */
 import { goQuoteText, refusalLogText } from "../../auth/identity.ts";
 import type { Login, LoginRefusal } from "../../auth/login.ts";
+import { accountInLogs, identityInLogs } from "../../auth/login_in_logs.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
@@ -112,8 +113,7 @@ export class AcceptedLeaf implements LinkPeer {
   }
 
   refuse(fault: LinkFault): void {
-    const isTooEarly = fault.closeReason === CloseReason.AuthenticationFailure;
-    this.#channel.refuse(isTooEarly ? { ...fault, logText: "authentication error" } : fault);
+    this.#channel.refuse(fault);
   }
 
   ended(reason: CloseReason): void {
@@ -136,7 +136,7 @@ export class AcceptedLeaf implements LinkPeer {
 
   #awaitConnect(): void {
     this.#cancelTimer = this.#context.clock.after(this.#context.options.authTimeoutMs, () => {
-      this.#channel.fail("Authentication Timeout", CloseReason.AuthenticationTimeout, "debug");
+      this.#channel.failLimited("Authentication Timeout", CloseReason.AuthenticationTimeout, "debug");
     });
   }
 
@@ -179,7 +179,9 @@ export class AcceptedLeaf implements LinkPeer {
       failWith(this.#channel, errors.ERROR_AUTHORIZATION_VIOLATION);
       return;
     }
-    if (!this.#hasRoom(account, name) || !this.#isWelcome(connect, verdict, account)) return;
+    if (!this.#hasRoom(account, name)) return;
+    this.#channel.loggedIn(accountInLogs(account.label, verdict.accountNameTag), identityInLogs(verdict));
+    if (!this.#isWelcome(connect, verdict, account)) return;
     this.#join(connect, verdict, account);
   }
 

@@ -10,6 +10,7 @@
  *
  * Source: nats-server route.go; clusters.md 3.
  */
+import { type LineLimit, onceASecond } from "../../log/line_limit.ts";
 import { CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { textOf } from "../../subject/byte_string.ts";
@@ -233,9 +234,9 @@ export class RouteLink implements LinkPeer, Link {
     this.#interest?.peerPermissionsChanged(before, peerFilter(info.export));
   }
 
-  log(level: LinkLogLevel, text: string): void {
+  log(level: LinkLogLevel, text: string, limit?: LineLimit): void {
     const { remoteIp, remotePort, id } = this.connection;
-    this.#owner.log(level, `${hostPortText(remoteIp, remotePort)} - rid:${id} - ${text}`);
+    this.#owner.log(level, `${hostPortText(remoteIp, remotePort)} - rid:${id} - ${text}`, limit);
   }
 
   #greet(): void {
@@ -249,7 +250,7 @@ export class RouteLink implements LinkPeer, Link {
     const { credentials } = settings;
     if (url !== null || credentials === null) return;
     this.#cancelTimer = this.#owner.clock.after(credentials.timeoutMs, () => {
-      this.log("debug", AUTHENTICATION_TIMEOUT_TEXT);
+      this.log("debug", AUTHENTICATION_TIMEOUT_TEXT, onceASecond(AUTHENTICATION_TIMEOUT_TEXT));
       this.refuse({
         logText: "",
         wireText: AUTHENTICATION_TIMEOUT_TEXT,

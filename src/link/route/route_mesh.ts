@@ -4,6 +4,7 @@
  *
  * Source: nats-server route.go; clusters.md 3.6 to 3.8.
  */
+import type { LineLimit } from "../../log/line_limit.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type {
@@ -168,8 +169,8 @@ export class RouteMesh implements RouteOwner {
 
   // What a route asks of its owner.
 
-  log(level: LinkLogLevel, text: string): void {
-    this.#host.log(level, text);
+  log(level: LinkLogLevel, text: string, limit?: LineLimit): void {
+    this.#host.log(level, text, limit);
   }
 
   hasAccount(account: string): boolean {

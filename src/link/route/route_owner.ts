@@ -1,3 +1,4 @@
+import type { LineLimit } from "../../log/line_limit.ts";
 import type { InterestKey, Link, LinkClock, LinkConnection, LinkEvents, LinkLogLevel } from "../core/link.ts";
 import type { CertificateVerdict } from "../core/link_certificate.ts";
 import type { LinkInfo } from "../core/link_info.ts";
@@ -16,7 +17,7 @@ export interface RouteOwner {
   /** Of `settings.permissions`: what is announced, what is taken. */
   readonly importFilter: RouteFilter;
   readonly exportFilter: RouteFilter;
-  log(level: LinkLogLevel, text: string): void;
+  log(level: LinkLogLevel, text: string, limit?: LineLimit): void;
   hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
