@@ -26,6 +26,7 @@ import {
   type NodeSpecification,
   type PlanSpecification,
   planKey,
+  isRoute,
   prefixOf,
 } from "./specification.ts";
 
@@ -225,7 +226,7 @@ export class ModelNode {
     if (flags & CONNECTION_IS_CONGESTED) this.isStalled = true;
 
     let prefix = prefixOf(link, message.subject, sid);
-    const isWithOrigin = link === "route" && prefix.startsWith("L");
+    const isWithOrigin = isRoute(link) && prefix.startsWith("L");
     const reply = message.reply === "" ? "" : `${message.reply} `;
     const headers = Math.max(message.headerLength, 0);
     const hasHeaders = headers > 0 && (flags & CONNECTION_TAKES_HEADERS) !== 0;
