@@ -45,7 +45,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CORE}/routing.ts`,
-        from: 'if (to === from || to.role === "inbound") return false;',
+        from: 'if (isSamePeer(from, to) || to.role === "inbound") return false;',
         to: 'if (to.role === "inbound") return false;',
       },
     ],

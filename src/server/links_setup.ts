@@ -13,6 +13,8 @@ export interface LinksIdentity {
   /** What runs the server, shown where nats-server shows its Go version. */
   readonly runtime: string;
   readonly isOperatorMode: boolean;
+  /** "" without one. */
+  readonly systemAccount: string;
 }
 
 export function linksSetup(
@@ -37,6 +39,7 @@ export function linksSetup(
     supportsHeaders: !options.noHeaderSupport,
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
     isOperatorMode: identity.isOperatorMode,
+    systemAccount: identity.systemAccount,
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,
     connectUrls: clientUrls(options, ports.get("client") ?? 0),

@@ -123,7 +123,8 @@ export class Server {
   readonly #ocsp: OcspService;
   readonly #fleetMonitor: FleetMonitor;
   readonly #systemHost: ServerSystemHost;
-  readonly #hasSystemAccount: boolean;
+  /** "" without one. */
+  readonly #systemAccount: string;
   /** Null without a system account, and before the server serves. */
   #system: SystemServices | null = null;
   readonly #end = Promise.withResolvers<ServerEnd>();
@@ -263,10 +264,10 @@ export class Server {
       reload: () => this.reload(),
       logError: (text) => this.#logger.error(text),
     });
-    this.#hasSystemAccount =
+    this.#systemAccount =
       operator === null
-        ? this.#resolved.accounts.some(({ isSystem }) => isSystem)
-        : operator.setup.trust.systemAccount !== "";
+        ? (this.#resolved.accounts.find(({ isSystem }) => isSystem)?.name ?? "")
+        : operator.setup.trust.systemAccount;
     if (transport.reason !== "") {
       this.#logger.info(`Serving with the runtime's own sockets and TLS: ${transport.reason}`);
     }
@@ -367,6 +368,7 @@ export class Server {
       id: this.id,
       runtime: `${runtime.name} ${runtime.version}`,
       isOperatorMode: isOperatorMode(this.#options),
+      systemAccount: this.#systemAccount,
     };
   }
 
@@ -470,7 +472,7 @@ export class Server {
     this.#ocsp.use(ocsp.ocsp);
     this.#restaple();
     if (this.#hasMonitoring()) await import("../monitor/http_server.ts");
-    if (this.#hasSystemAccount) await this.#startSystemServices();
+    if (this.#systemAccount !== "") await this.#startSystemServices();
     await shardsStart;
     const listening = await this.#fleet.listen((ports) => {
       this.#ports = ports;

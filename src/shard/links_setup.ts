@@ -26,6 +26,8 @@ export interface LinksSetup {
   readonly maxSubscriptions: number;
   /** Accounts may come that no configuration names. */
   readonly isOperatorMode: boolean;
+  /** "" without one. */
+  readonly systemAccount: string;
   readonly connectErrorReports: number;
   readonly reconnectErrorReports: number;
   /** `host:port` at which clients reach this server, and the same for WebSocket. */

@@ -62,7 +62,7 @@ export interface ReplyRouting {
   /** The gateway to the cluster that a mapped subject names, if there is one. */
   gatewayOf(mapped: string): Link | undefined;
   /** What becomes of a message whose subject is mapped. */
-  wayOf(from: Link, subject: string): MappedWay;
+  wayOf(from: Link, account: string, subject: string): MappedWay;
 }
 
 export type MappedWay =
@@ -143,7 +143,7 @@ export class LinkCore implements LinkEvents {
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
     const origin: Origin = { link, cluster: link.kind === "leaf" ? link.cluster : message.origin };
-    const way = this.#replies.wayOf(link, message.subject);
+    const way = this.#replies.wayOf(link, message.account, message.subject);
     switch (way.kind) {
       case "drop":
         return;

@@ -87,10 +87,9 @@ export class Protocols {
     }
   }
 
-  /** The route to the member of the cluster whose id has that hash. */
-  routeTo(serverHash: string): Link | undefined {
-    for (const route of this.routes?.routes ?? []) if (nameHash(route.remoteId) === serverHash) return route;
-    return undefined;
+  /** The route for an account to the member of the cluster whose id has that hash. */
+  routeTo(serverHash: string, account: string): Link | undefined {
+    return this.routes?.routeTo((id) => nameHash(id) === serverHash, account);
   }
 
   enterLameDuck(): void {
@@ -118,12 +117,6 @@ export class Protocols {
     }
   }
 
-  /** A route is up: it is told of the clusters that this server is connected to. */
-  greetRoute(route: Link): void {
-    const lines = this.gateways?.infoForRoute() ?? "";
-    if (lines !== "") route.connection.send(lines);
-  }
-
   #createRoutes(cluster: NonNullable<LinksSetup["cluster"]>): RouteMesh {
     const { clock, dialer, log, events, ledger, compareHash, tell, hasAccount } = this.#host;
     return new RouteMesh(routeSettings(this.#setup, cluster, compareHash), newNuid(), {
@@ -142,6 +135,7 @@ export class Protocols {
         tell({ type: "clusterName", name: textOf(name) });
         this.leafs?.reconnectRemotes();
       },
+      gatewayLines: () => this.gateways?.infoForRoute() ?? "",
       gatewayGossip: (info) => {
         this.gateways?.takeRouteInfo(info, "");
         return this.gateways !== null;
@@ -174,9 +168,9 @@ export class Protocols {
         if (!authorization?.user) return true;
         return textOf(user) === authorization.user && isPassword(password, authorization, compareHash);
       },
-      isMemberName: (name) => [...(this.routes?.routes ?? [])].some(({ info }) => info.serverName === name),
+      isMemberName: (name) => (this.routes?.members ?? []).some(({ info }) => info.serverName === name),
       tellRoutes: (line) => {
-        for (const route of this.routes?.routes ?? []) route.sendLine(line);
+        for (const route of this.routes?.members ?? []) route.sendLine(line);
       },
     });
   }

@@ -21,7 +21,7 @@ export class RouteInterest {
   constructor(route: RouteLink, owner: RouteOwner) {
     this.#route = route;
     this.#owner = owner;
-    this.#lines = new InterestLines(route.info);
+    this.#lines = new InterestLines(route.info, route.account === null);
     this.#peer = new PeerInterest(route.info.lnocu);
   }
 

@@ -21,17 +21,19 @@ import type { CertificateVerdict } from "../core/link_certificate.ts";
 import { type LinkInfo, ownInfoLine } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
 import { isAddress } from "../core/url_parts.ts";
+import { AccountRoutes } from "./account_routes.ts";
 import { ClusterName } from "./cluster_name.ts";
 import { gossipedUrl, gossipLine } from "./gossip.ts";
 import { MemberUrls, type MemberUrlsSink } from "./member_urls.ts";
-import { RouteDialler, type RouteTarget } from "./route_dialler.ts";
+import { RouteDialler, type RouteDiallerOwner, type RouteTarget } from "./route_dialler.ts";
 import { routeInfo } from "./route_info.ts";
 import { RouteLink } from "./route_link.ts";
-import type { RouteOwner } from "./route_owner.ts";
+import { type Admission, inherit, RouteMembers } from "./route_members.ts";
+import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
 import { exportFilter, importFilter, isSamePermission, type RouteFilter } from "./route_permissions.ts";
 import { type RouteReport, routeReport } from "./route_report.ts";
 import type { RouteSettings } from "./route_settings.ts";
-import { parseRouteUrl, type RouteUrl, redacted, routeUrlOf } from "./route_url.ts";
+import { parseRouteUrl, redacted, routeUrlOf } from "./route_url.ts";
 
 /** The rest of the server, as the mesh sees it. */
 export interface RouteMeshHost extends MemberUrlsSink {
@@ -48,12 +50,14 @@ export interface RouteMeshHost extends MemberUrlsSink {
   clusterRenamed(name: string): void;
   /** A member knows of another cluster; false without gateways. */
   gatewayGossip(info: LinkInfo): boolean;
+  /** The lines by which a new member is told of the clusters that this server is connected to; "" for none. */
+  gatewayLines(): string;
 }
 
 /** Async INFO is understood from this `proto` on. */
 const ASYNC_INFO_PROTOCOL = 1;
 
-export class RouteMesh implements RouteOwner {
+export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   readonly clock: LinkClock;
   readonly events: LinkEvents;
   readonly cluster: ClusterName;
@@ -63,8 +67,9 @@ export class RouteMesh implements RouteOwner {
   #settings: RouteSettings;
   #importFilter: RouteFilter;
   #exportFilter: RouteFilter;
-  /** Registered, by the peer's server id. */
-  readonly #routes = new Map<string, RouteLink>();
+  #accounts: AccountRoutes;
+  /** Whoever is connected. */
+  readonly #members = new RouteMembers();
   /** Those still in their handshake. */
   readonly #newcomers = new Set<RouteLink>();
   /** No client is to be sent here any more. */
@@ -85,15 +90,10 @@ export class RouteMesh implements RouteOwner {
       isGenerated,
     );
     this.#urls = new MemberUrls(host);
+    this.#accounts = new AccountRoutes(settings.poolSize, settings.pinnedAccounts);
     this.#importFilter = importFilter(settings.permissions);
     this.#exportFilter = exportFilter(settings.permissions);
-    this.#dialler = new RouteDialler(
-      host.clock,
-      host.dialer,
-      host.log,
-      () => this.#settings,
-      (connection, target, isWanted) => this.#dialled(connection, target, isWanted),
-    );
+    this.#dialler = new RouteDialler(host.clock, host.dialer, host.log, this);
   }
 
   get settings(): RouteSettings {
@@ -108,9 +108,23 @@ export class RouteMesh implements RouteOwner {
     return this.#exportFilter;
   }
 
-  /** The registered routes, one for each peer. */
-  get routes(): Iterable<RouteLink> {
-    return this.#routes.values();
+  get accounts(): AccountRoutes {
+    return this.#accounts;
+  }
+
+  /** Every registered connection, several for each member. */
+  get connections(): readonly RouteLink[] {
+    return this.#members.connections;
+  }
+
+  /** The members, each by one of its connections. */
+  get members(): readonly RouteLink[] {
+    return this.#members.firsts;
+  }
+
+  /** The connection to a member, of which `isIt` tells by its id, that messages of an account go by. */
+  routeTo(isIt: (id: string) => boolean, account: string): RouteLink | undefined {
+    return this.connections.find((route) => isIt(route.remoteId) && route.carries(account));
   }
 
   /** Says who the cluster is, and dials the configured routes. */
@@ -124,7 +138,12 @@ export class RouteMesh implements RouteOwner {
 
   /** Somebody connected to the route port. */
   accept(connection: LinkConnection): LinkPeer {
-    return this.#newcomer(connection, { url: null, isExplicit: false, isUnwanted: this.#isStopped });
+    return this.#newcomer(connection, {
+      url: null,
+      isExplicit: false,
+      account: null,
+      isUnwanted: this.#isStopped,
+    });
   }
 
   /** Takes a changed configuration. Who may log in holds for new connections. */
@@ -155,7 +174,7 @@ export class RouteMesh implements RouteOwner {
   stop(): void {
     this.#isStopped = true;
     this.#dialler.stop();
-    for (const route of [...this.#routes.values(), ...this.#newcomers]) {
+    for (const route of [...this.connections, ...this.#newcomers]) {
       route.mayReconnect = false;
       route.close(CloseReason.ServerShutdown);
     }
@@ -163,7 +182,7 @@ export class RouteMesh implements RouteOwner {
 
   /** What /routez shows of each route; the host adds what it counts. */
   reports(): RouteReport[] {
-    return [...this.#routes.values()].map(routeReport);
+    return this.connections.map(routeReport);
   }
 
   // What a route asks of its owner.
@@ -195,27 +214,40 @@ export class RouteMesh implements RouteOwner {
   clusterAdopted(byId: string): void {
     this.#host.log("info", `Cluster name updated to ${textOf(this.cluster.name)}`);
     this.#host.clusterRenamed(this.cluster.name);
-    for (const route of [...this.#routes.values()]) {
+    for (const route of this.connections) {
       if (route.remoteId !== byId) route.close(CloseReason.ClusterNameConflict);
     }
   }
 
-  admit(route: RouteLink): boolean {
-    const known = this.#routes.get(route.remoteId);
-    if (known !== undefined) {
-      inherit(known, route);
-      known.isRetried = true;
-      route.mayReconnect = false;
-      return false;
-    }
-    const { info, connection } = route;
+  admit(route: RouteLink): Admission {
+    const isKnown = route.account === null || this.#host.hasAccount(route.account);
+    const { info } = route;
     route.url ??= routeUrlOf(info.host, info.port);
-    this.#newcomers.delete(route);
-    const gossip = gossipLine(info, connection.remoteIp);
-    if (gossip !== null) this.#tellAll(gossip);
-    this.#routes.set(route.remoteId, route);
-    this.#urls.add(route, !this.#settings.noAdvertise);
-    return true;
+    const admission = this.#members.admit(route, this.#accounts, isKnown);
+    if (admission.kind === "admitted") this.#newcomers.delete(route);
+    return admission;
+  }
+
+  entered(route: RouteLink, isFirst: boolean): void {
+    const { account, info, remoteId } = route;
+    if (account !== null) this.#gossipOfAccount(route, account);
+    if (!isFirst) return;
+    this.#gossip(route);
+    const lines = this.#host.gatewayLines();
+    if (lines !== "") route.sendLine(lines);
+    this.#urls.add(remoteId, info, !this.#settings.noAdvertise);
+  }
+
+  isIncomplete(route: RouteLink): boolean {
+    return this.#missing(route).length > 0;
+  }
+
+  complete(route: RouteLink): void {
+    for (const target of this.#missing(route)) if (!this.#isOnItsWay(target)) this.#dialler.connect(target);
+  }
+
+  isMember(id: string): boolean {
+    return this.#members.has(id);
   }
 
   update(route: RouteLink, info: LinkInfo): void {
@@ -229,7 +261,7 @@ export class RouteMesh implements RouteOwner {
     } else if (info.serverId !== route.remoteId) {
       this.#meetByGossip(info);
     } else if (info.isLameDuck) {
-      this.#urls.forgetClients(route);
+      this.#urls.forgetClients(route.remoteId);
     } else if (
       !isSamePermission(route.info.import, info.import) ||
       !isSamePermission(route.info.export, info.export)
@@ -240,21 +272,19 @@ export class RouteMesh implements RouteOwner {
 
   gone(route: RouteLink): void {
     this.#newcomers.delete(route);
-    if (this.#routes.get(route.remoteId) === route) {
-      this.#routes.delete(route.remoteId);
-      this.events.left(route);
-      this.#urls.remove(route);
-    }
+    const left = this.#members.remove(route);
+    if (left !== "none") this.events.left(route);
+    if (left === "last") this.#urls.remove(route.remoteId);
     this.#reconnect(route);
   }
 
   #reconnect(route: RouteLink): void {
-    const { url, remoteId, isSolicited, isExplicit } = route;
+    const { url, remoteId, account, isSolicited, isExplicit } = route;
     if (url === null || this.#isStopped || !route.mayReconnect) return;
     if (!isSolicited && !route.isRetried) return;
-    const known = this.#routes.get(remoteId);
-    if (known !== undefined) {
-      if (isSolicited) inherit(known, route);
+    if (this.#isComplete(route)) {
+      const known = this.#members.get(remoteId)!;
+      if (isSolicited) for (const kept of account === null ? known.pool : []) inherit(kept, route);
       const name = quoted(remoteId);
       this.#host.log("debug", `Not attempting reconnect for solicited route, already connected to ${name}`);
       return;
@@ -265,16 +295,52 @@ export class RouteMesh implements RouteOwner {
     }
     this.#host.log("debug", `Attempting reconnect for solicited route ${JSON.stringify(redacted(url))}`);
     // nats-server is as hasty with what gossip named and does not let this server in, and never stops.
-    this.#dialler.reconnect({ url, isExplicit }, !isExplicit && route.wasRegistered);
+    const target = { url, isExplicit, account, member: remoteId };
+    this.#dialler.reconnect(target, !isExplicit && route.wasRegistered);
   }
 
-  #dialled(connection: LinkConnection, { url, isExplicit }: RouteTarget, isWanted: boolean): LinkPeer {
-    return this.#newcomer(connection, { url, isExplicit, isUnwanted: !isWanted });
+  /** Whether the place that a connection had or wanted is taken by others. */
+  #isComplete(route: RouteLink): boolean {
+    const member = this.#members.get(route.remoteId);
+    if (member === undefined) return false;
+    if (route.account !== null) return member.dedicatedTo(route.account) !== undefined;
+    const [first] = member.pool;
+    return first !== undefined && this.#missingOfPool(first) === 0;
+  }
+
+  /** What this side is to dial beside a connection that it has dialled. */
+  #missing(route: RouteLink): RouteTarget[] {
+    const { url, isSolicited, isExplicit, remoteId } = route;
+    if (!route.isPooled || !isSolicited || url === null || route.account !== null) return [];
+    const member = this.#members.get(remoteId);
+    const accounts = [...this.#accounts.pinned].filter((name) => member?.dedicatedTo(name) === undefined);
+    const places = this.#missingOfPool(route) > 0 ? [null, ...accounts] : accounts;
+    return places.map((account) => ({ url, isExplicit, account, member: remoteId }));
+  }
+
+  #missingOfPool(route: RouteLink): number {
+    const size = route.isPooled ? RouteMembers.poolSizeOf(route, this.#accounts) : 1;
+    return size - (this.#members.get(route.remoteId)?.pool.length ?? 0);
+  }
+
+  /** Whether such a connection is in its handshake, or about to be dialled. */
+  #isOnItsWay(target: RouteTarget): boolean {
+    const { url, account } = target;
+    const isSame = (other: RouteLink) => other.url?.text === url.text && other.account === account;
+    return this.#dialler.isUnderWay(target) || [...this.#newcomers].some(isSame);
+  }
+
+  dialled(
+    connection: LinkConnection,
+    { url, isExplicit, account }: RouteTarget,
+    isWanted: boolean,
+  ): LinkPeer {
+    return this.#newcomer(connection, { url, isExplicit, account, isUnwanted: !isWanted });
   }
 
   #newcomer(
     connection: LinkConnection,
-    origin: { readonly url: RouteUrl | null; readonly isExplicit: boolean; readonly isUnwanted: boolean },
+    origin: RouteOrigin,
   ): RouteLink {
     const route = new RouteLink(connection, origin, this);
     this.#newcomers.add(route);
@@ -292,12 +358,12 @@ export class RouteMesh implements RouteOwner {
         continue;
       }
       if (this.#tlsServerName === "" && !isAddress(url.host)) this.#tlsServerName = url.host;
-      this.#dialler.connect({ url, isExplicit: true });
+      this.#dialler.connect({ url, isExplicit: true, account: null, member: "" });
     }
   }
 
   #removeRoute(text: string): void {
-    for (const route of [...this.#routes.values(), ...this.#newcomers]) {
+    for (const route of [...this.connections, ...this.#newcomers]) {
       if (route.url?.text !== text) continue;
       route.mayReconnect = false;
       route.close(CloseReason.RouteRemoved);
@@ -307,7 +373,7 @@ export class RouteMesh implements RouteOwner {
 
   #permissionsChanged(oldImport: RouteFilter): void {
     const line = ownInfoLine(this.ownInfo());
-    for (const route of [...this.#routes.values()]) {
+    for (const route of this.connections) {
       if (route.info.protocol < ASYNC_INFO_PROTOCOL) {
         route.close(CloseReason.RouteRemoved);
         continue;
@@ -317,26 +383,45 @@ export class RouteMesh implements RouteOwner {
     }
   }
 
-  /** A member says that there is another one. */
+  /** A member says that there is another one, or that it has a connection for an account. */
   #meetByGossip(info: LinkInfo): void {
-    if (this.#routes.has(info.serverId)) return;
+    const { serverId, routeAccount } = info;
+    const account = routeAccount || null;
+    if (account === null ? this.#members.has(serverId) : !this.#wants(account, serverId)) return;
     const met = gossipedUrl(info, this.#settings);
-    if (met.kind === "new") this.#dialler.connect({ url: met.url, isExplicit: false });
-    else if (met.kind === "malformed") {
+    if (met.kind === "new") {
+      const member = account === null ? "" : serverId;
+      const target = { url: met.url, isExplicit: false, account, member };
+      if (account === null || !this.#isOnItsWay(target)) this.#dialler.connect(target);
+    } else if (met.kind === "malformed") {
       this.#host.log("error", `Error parsing URL from INFO: ${quoted(info.ip)}`);
     }
   }
 
-  #tellAll(line: string): void {
-    for (const route of this.#routes.values()) route.sendLine(line);
+  /** Whether a member is to have a connection for an account, and has none. */
+  #wants(account: string, memberId: string): boolean {
+    if (!this.#accounts.pinned.has(account)) return false;
+    return this.#members.get(memberId)?.dedicatedTo(account) === undefined;
   }
-}
 
-/** How to dial again goes over from a connection that is dropped to the one that stays. */
-function inherit(kept: RouteLink, dropped: RouteLink): void {
-  if (dropped.isSolicited && (!kept.isSolicited || (dropped.isExplicit && !kept.isExplicit))) {
-    kept.url = dropped.url;
+  /** Tells the others of a new member. */
+  #gossip(route: RouteLink): void {
+    const line = gossipLine(route.info, route.connection.remoteIp);
+    if (line === null) return;
+    for (const other of this.members) if (other.remoteId !== route.remoteId) other.sendLine(line);
   }
-  kept.isSolicited ||= dropped.isSolicited;
-  kept.isExplicit ||= dropped.isExplicit;
+
+  /** Tells the others that a member has a connection for an account: by theirs for it, where there is one. */
+  #gossipOfAccount(route: RouteLink, account: string): void {
+    const line = gossipLine(route.info, route.connection.remoteIp);
+    if (line === null) return;
+    for (const other of this.members) {
+      if (other.remoteId === route.remoteId || !other.isPooled) continue;
+      (this.#members.get(other.remoteId)?.dedicatedTo(account) ?? other).sendLine(line);
+    }
+  }
+
+  #tellAll(line: string): void {
+    for (const route of this.members) route.sendLine(line);
+  }
 }

@@ -1,8 +1,10 @@
 import type { InterestKey, Link, LinkClock, LinkConnection, LinkEvents, LinkLogLevel } from "../core/link.ts";
 import type { CertificateVerdict } from "../core/link_certificate.ts";
 import type { LinkInfo } from "../core/link_info.ts";
+import type { AccountRoutes } from "./account_routes.ts";
 import type { ClusterName } from "./cluster_name.ts";
 import type { RouteLink } from "./route_link.ts";
+import type { Admission } from "./route_members.ts";
 import type { RouteFilter } from "./route_permissions.ts";
 import type { RouteSettings } from "./route_settings.ts";
 import type { RouteUrl } from "./route_url.ts";
@@ -17,6 +19,8 @@ export interface RouteOwner {
   readonly importFilter: RouteFilter;
   readonly exportFilter: RouteFilter;
   log(level: LinkLogLevel, text: string): void;
+  /** Which connection to a member each account goes by. */
+  readonly accounts: AccountRoutes;
   hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
@@ -28,8 +32,14 @@ export interface RouteOwner {
   tlsServerName(): string;
   /** The cluster's name is now that of the peer with this id. */
   clusterAdopted(byId: string): void;
-  /** The first INFO has passed all checks; false if the peer is connected already. */
-  admit(route: RouteLink): boolean;
+  /** The first INFO has passed all checks of its own: finds the connection its place. */
+  admit(route: RouteLink): Admission;
+  /** It has said who it is, and is about to announce interest. `isFirst`: the peer was not there before. */
+  entered(route: RouteLink, isFirst: boolean): void;
+  /** Whether this side is to open more connections to the peer. */
+  isIncomplete(route: RouteLink): boolean;
+  /** Opens them, or the next. */
+  complete(route: RouteLink): void;
   /** The peer sent another INFO. */
   update(route: RouteLink, info: LinkInfo): void;
   /** It has ended; called once. */
@@ -42,6 +52,8 @@ export interface RouteOrigin {
   readonly url: RouteUrl | null;
   /** The URL stands in the configuration. */
   readonly isExplicit: boolean;
+  /** The account it was dialled for, null for a place in the pool. */
+  readonly account: string | null;
   /** Configured no more since it was dialled: to be closed at once. */
   readonly isUnwanted: boolean;
 }

@@ -43,6 +43,7 @@ export class Member {
       hasAccount: (account) => account !== "NOPE",
       announced: () => this.#wishes.values(),
       clusterRenamed: (cluster) => this.renamed.push(cluster),
+      gatewayLines: () => "",
       gatewayGossip: (info) => {
         this.gateways.push(info);
         return info.gateway !== "unknown";
@@ -62,7 +63,9 @@ export class Member {
       events: {
         joined: (link) => {
           this.#links.add(link);
-          for (const { key, weight } of this.#wishes.values()) link.announce(key, weight);
+          for (const { key, weight } of this.#wishes.values()) {
+            if (link.carries(key.account)) link.announce(key, weight);
+          }
         },
         left: (link) => {
           this.#links.delete(link);
@@ -81,7 +84,7 @@ export class Member {
 
   /** Names of the peers, sorted. */
   get peers(): string[] {
-    return [...this.mesh.routes].map(({ info }) => textOf(info.serverName)).sort();
+    return this.mesh.members.map(({ info }) => textOf(info.serverName)).sort();
   }
 
   /** This server wants a subject: `weight` members of the queue group, 0 for no more. */
@@ -90,7 +93,7 @@ export class Member {
     const name = shown(key, 0);
     if (weight === 0) this.#wishes.delete(name);
     else this.#wishes.set(name, { key, weight });
-    for (const link of this.#links) link.announce(key, weight);
+    for (const link of this.#links) if (link.carries("$G")) link.announce(key, weight);
   }
 
   send(
@@ -101,13 +104,14 @@ export class Member {
   ): void {
     const content = { bytes: new TextEncoder().encode(text), headerBytes: 0 };
     for (const link of this.#links) {
+      if (!link.carries(parts.account ?? "$G")) continue;
       link.sendMessage({ account: "$G", origin: "", subject, reply: "", content, ...parts }, queues);
     }
   }
 
   /** What peers want of this server's messages now, sorted: `<peer>: <account> <subject>… <weight>`. */
   wanted(): string[] {
-    return [...this.mesh.routes]
+    return this.mesh.connections
       .flatMap((route) => {
         const wishes = this.#wanted.get(route) ?? new Map<string, number>();
         return [...wishes].map(([name, weight]) => `${textOf(route.info.serverName)}: ${name} ${weight}`);
@@ -155,6 +159,8 @@ export function settingsOf(name: string, port: number, changes: Partial<RouteSet
     noAdvertise: false,
     credentials: null,
     tlsTimeoutMs: null,
+    poolSize: -1,
+    pinnedAccounts: [],
     permissions: null,
     routes: [],
     connectRetries: 0,
