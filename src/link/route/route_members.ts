@@ -28,6 +28,11 @@ const SURPLUS: Admission = { kind: "surplus" };
 export class RouteMembers {
   readonly #byId = new Map<string, MemberRoutes>();
 
+  /** Every member that there is a connection to, if only one for an account. */
+  get all(): readonly MemberRoutes[] {
+    return [...this.#byId.values()];
+  }
+
   /** One connection of each member's pool, which stands for the member. */
   get firsts(): RouteLink[] {
     return [...this.#byId.values()].flatMap(({ pool }) => pool.slice(0, 1));

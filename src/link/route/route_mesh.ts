@@ -415,9 +415,9 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   #gossipOfAccount(route: RouteLink, account: string): void {
     const line = gossipLine(route.info, route.connection.remoteIp);
     if (line === null) return;
-    for (const other of this.members) {
-      if (other.remoteId === route.remoteId || !other.isPooled) continue;
-      (this.#members.get(other.remoteId)?.dedicatedTo(account) ?? other).sendLine(line);
+    for (const member of this.#members.all) {
+      const other = member.dedicatedTo(account) ?? member.pool[0];
+      if (other?.isPooled && other.remoteId !== route.remoteId) other.sendLine(line);
     }
   }
 
