@@ -22,11 +22,11 @@ import { parse } from "./model_lines.ts";
 import type { ModelRing } from "./model_ring.ts";
 import {
   type GroupSpecification,
+  isRoute,
   type Message,
   type NodeSpecification,
   type PlanSpecification,
   planKey,
-  isRoute,
   prefixOf,
 } from "./specification.ts";
 

@@ -104,11 +104,7 @@ function readUnsubscribe(
  *
  * Source: nats-server `processRoutedMsgArgs` and its four kin.
  */
-export function readMessageHead(
-  verb: MessageVerb,
-  line: string,
-  rules: LineRules,
-): LineReading<MessageHead> {
+export function readMessageHead(verb: MessageVerb, line: string, rules: LineRules): LineReading<MessageHead> {
   const { kind } = rules;
   const isOriginForm = verb === "lmsg" && kind === "route";
   const hasHeaderSize = verb === "hmsg" || isOriginForm;

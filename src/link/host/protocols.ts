@@ -130,6 +130,7 @@ export class Protocols {
         return certificateVerdict(connection, tls, authorization?.user ?? "", routes);
       },
       announced: (link) => ledger.announcedTo(link),
+      reassigned: (link, account) => ledger.reassign(link, account),
       clusterRenamed: (name) => {
         this.#clusterName = name;
         tell({ type: "clusterName", name: textOf(name) });

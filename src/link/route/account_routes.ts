@@ -1,4 +1,4 @@
-import { bytesOf, byteStringOfText } from "../../subject/byte_string.ts";
+import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
 
 /** What `indexOf` says of an account that has connections of its own. */
 export const DEDICATED = -1;

@@ -63,6 +63,12 @@ export class InterestLines {
     return !(lnocu && (ln || (origin !== "" && origin !== ANY_ORIGIN)));
   }
 
+  /** Forgets what was said of an account. */
+  forgetAccount(account: string): void {
+    for (const name of [...this.#shared.keys()])
+      if (name.startsWith(`${account} `)) this.#shared.delete(name);
+  }
+
   /** Everything that names are shared for, as it stands: for saying it anew. */
   *shared(): Iterable<{ readonly key: InterestKey; readonly weight: number }> {
     for (const [name, members] of this.#shared) {

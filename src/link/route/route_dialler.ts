@@ -130,7 +130,8 @@ export class RouteDialler {
 
   #failed(attempt: RouteAttempt, reason: string): void {
     attempt.count++;
-    const { connectErrorReports, reconnectErrorReports, connectRetries, connectBackoff } = this.#owner.settings;
+    const { connectErrorReports, reconnectErrorReports, connectRetries, connectBackoff } =
+      this.#owner.settings;
     const every = attempt.isFirst ? connectErrorReports : reconnectErrorReports;
     const isReported = attempt.count === 1 || attempt.count % every === 0;
     const text = `Error trying to connect to route (attempt ${attempt.count}): ${reason}`;

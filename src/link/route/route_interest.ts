@@ -52,6 +52,14 @@ export class RouteInterest {
     }
   }
 
+  /** Forgets, without a word, what both sides have said of an account. */
+  forgetAccount(account: string): void {
+    this.#lines.forgetAccount(account);
+    for (const { key, weight } of this.#peer.forgetAccount(account)) {
+      this.#owner.events.interest(this.#route, key, weight);
+    }
+  }
+
   /** This server's permissions have changed: says what may be said now, takes back what may not, drops what is not taken. */
   permissionsChanged(oldImport: RouteFilter): void {
     const { importFilter, exportFilter, events } = this.#owner;

@@ -244,6 +244,17 @@ export class RouteLink implements LinkPeer, Link {
     this.connection.countSent?.(account, message.content.bytes.length);
   }
 
+  /** An account goes by another connection from now on: the peer forgets what it wants of it as well. */
+  forgetAccount(account: string): void {
+    this.#interest?.forgetAccount(account);
+    this.#owner.reassigned(this, account);
+  }
+
+  /** An account goes by this connection from now on. */
+  tellAccount(account: string): void {
+    this.#interest?.inBurst(() => this.#owner.reassigned(this, account));
+  }
+
   /** Sends what is no handshake: interest, gossip, news of this server. */
   sendLine(line: string): void {
     if (this.#state === "registered") this.connection.send(line);
@@ -393,10 +404,7 @@ export class RouteLink implements LinkPeer, Link {
         this.close(CloseReason.DuplicateRoute);
         break;
       case "surplus":
-        this.log(
-          "debug",
-          `Route pool size reached, closing extra connection to ${quoted(info.serverId)}`,
-        );
+        this.log("debug", `Route pool size reached, closing extra connection to ${quoted(info.serverId)}`);
         this.close(CloseReason.DuplicateRoute);
         break;
       case "refused":

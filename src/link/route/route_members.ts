@@ -26,7 +26,13 @@ const DUPLICATE: Admission = { kind: "duplicate" };
 const SURPLUS: Admission = { kind: "surplus" };
 
 export class RouteMembers {
+  /** Which connection each account goes by. */
+  accounts: AccountRoutes;
   readonly #byId = new Map<string, MemberRoutes>();
+
+  constructor(accounts: AccountRoutes) {
+    this.accounts = accounts;
+  }
 
   /** Every member that there is a connection to, if only one for an account. */
   get all(): readonly MemberRoutes[] {
@@ -52,25 +58,20 @@ export class RouteMembers {
     return (this.#byId.get(id)?.pool.length ?? 0) > 0;
   }
 
-  /** How many connections the member's pool has, in a server whose own pools are so large. */
-  static poolSizeOf({ info }: RouteLink, { poolSize }: AccountRoutes): number {
-    return Math.max(poolSize, info.routePoolSize, 1);
-  }
-
   /** Finds a connection its place. `isKnown`: whether the account it is for is one of this server's. */
-  admit(route: RouteLink, accounts: AccountRoutes, isKnown: boolean): Admission {
+  admit(route: RouteLink, isKnown: boolean): Admission {
     const { account, info } = route;
     if (account !== null && !isKnown) return { kind: "refused", fault: missingAccountFault(account) };
     if (!route.isPooled && account !== null) {
       route.mayReconnect = false;
       return { kind: "refused", fault: dedicatedRouteFault(account) };
     }
-    const size = RouteMembers.poolSizeOf(route, accounts);
+    const size = this.#poolSizeOf(route);
     if (route.isPooled) {
       const fault = poolIndexFault(info, route.wasDialled, size);
       if (fault !== null) return { kind: "refused", fault };
     }
-    if (account !== null && !accounts.pinned.has(account)) {
+    if (account !== null && !this.accounts.pinned.has(account)) {
       return { kind: "refused", fault: noRouteFault(account) };
     }
     const member = this.#byId.getOrInsertComputed(route.remoteId, () => new MemberRoutes());
@@ -78,12 +79,40 @@ export class RouteMembers {
     return route.isPooled ? admitPooled(member, route, size) : admitAlone(member, route);
   }
 
-  /** A connection is over. `was`: whether it had a place, and whether it was the member's last of the pool. */
+  /**
+   * What the side that dialled a pool is to dial besides, by account; null for a place in the pool. Nothing where `route`
+   * is not of such a pool.
+   */
+  missing(route: RouteLink): readonly (string | null)[] {
+    if (!route.isPooled || !route.isSolicited || route.account !== null) return [];
+    const member = this.#byId.get(route.remoteId);
+    const accounts = [...this.accounts.pinned].filter((name) => member?.dedicatedTo(name) === undefined);
+    return this.#isFull(route) ? accounts : [null, ...accounts];
+  }
+
+  /** Whether the place that a connection had, or wanted, is taken by others. */
+  isComplete({ remoteId, account }: RouteLink): boolean {
+    const member = this.#byId.get(remoteId);
+    if (account !== null) return member?.dedicatedTo(account) !== undefined;
+    const first = member?.pool[0];
+    return first !== undefined && this.#isFull(first);
+  }
+
+  /** A connection is over, or to be: tells whether it had a place, and whether it was the member's last of the pool. */
   remove(route: RouteLink): "none" | "one of several" | "last" {
     const member = this.#byId.get(route.remoteId);
     if (member === undefined || !member.remove(route)) return "none";
     if (member.connections.length === 0) this.#byId.delete(route.remoteId);
     return route.account === null && member.pool.length === 0 ? "last" : "one of several";
+  }
+
+  /** How many connections the pool has that a connection is of. */
+  #poolSizeOf({ isPooled, info }: RouteLink): number {
+    return isPooled ? Math.max(this.accounts.poolSize, info.routePoolSize) : 1;
+  }
+
+  #isFull(route: RouteLink): boolean {
+    return (this.#byId.get(route.remoteId)?.pool.length ?? 0) >= this.#poolSizeOf(route);
   }
 }
 

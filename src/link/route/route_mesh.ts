@@ -13,7 +13,6 @@ import type {
   LinkConnection,
   LinkDialer,
   LinkEvents,
-  LinkLog,
   LinkLogLevel,
   LinkPeer,
 } from "../core/link.ts";
@@ -21,6 +20,7 @@ import type { CertificateVerdict } from "../core/link_certificate.ts";
 import { type LinkInfo, ownInfoLine } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
 import { isAddress } from "../core/url_parts.ts";
+import { AccountChanges, type AccountChangesHost } from "./account_changes.ts";
 import { AccountRoutes } from "./account_routes.ts";
 import { ClusterName } from "./cluster_name.ts";
 import { gossipedUrl, gossipLine } from "./gossip.ts";
@@ -36,12 +36,9 @@ import type { RouteSettings } from "./route_settings.ts";
 import { parseRouteUrl, redacted, routeUrlOf } from "./route_url.ts";
 
 /** The rest of the server, as the mesh sees it. */
-export interface RouteMeshHost extends MemberUrlsSink {
-  readonly clock: LinkClock;
+export interface RouteMeshHost extends MemberUrlsSink, AccountChangesHost {
   readonly dialer: LinkDialer;
   readonly events: LinkEvents;
-  readonly log: LinkLog;
-  hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
   /** What the peer's certificate decides; null where the configuration leaves it to credentials. */
@@ -67,9 +64,9 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   #settings: RouteSettings;
   #importFilter: RouteFilter;
   #exportFilter: RouteFilter;
-  #accounts: AccountRoutes;
   /** Whoever is connected. */
-  readonly #members = new RouteMembers();
+  readonly #members: RouteMembers;
+  readonly #accountChanges: AccountChanges;
   /** Those still in their handshake. */
   readonly #newcomers = new Set<RouteLink>();
   /** No client is to be sent here any more. */
@@ -90,7 +87,8 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
       isGenerated,
     );
     this.#urls = new MemberUrls(host);
-    this.#accounts = new AccountRoutes(settings.poolSize, settings.pinnedAccounts);
+    this.#members = new RouteMembers(new AccountRoutes(settings.poolSize, settings.pinnedAccounts));
+    this.#accountChanges = new AccountChanges(this.#members, host, (route) => this.#drop(route));
     this.#importFilter = importFilter(settings.permissions);
     this.#exportFilter = exportFilter(settings.permissions);
     this.#dialler = new RouteDialler(host.clock, host.dialer, host.log, this);
@@ -109,7 +107,7 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   }
 
   get accounts(): AccountRoutes {
-    return this.#accounts;
+    return this.#members.accounts;
   }
 
   /** Every registered connection, several for each member. */
@@ -162,6 +160,10 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
     if (JSON.stringify(old.permissions) !== JSON.stringify(settings.permissions)) {
       this.#permissionsChanged(oldImport);
     }
+    this.#accountChanges.reload(old, settings, (isPoolNew) => {
+      if (isPoolNew) this.#solicit(settings.routes);
+      else for (const route of this.members) this.complete(route);
+    });
   }
 
   /** Clients are to go elsewhere: other members stop naming this server to theirs. Routes stay. */
@@ -173,6 +175,7 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   /** Closes everything and dials no more. */
   stop(): void {
     this.#isStopped = true;
+    this.#accountChanges.stop();
     this.#dialler.stop();
     for (const route of [...this.connections, ...this.#newcomers]) {
       route.mayReconnect = false;
@@ -199,6 +202,10 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
     return this.#host.announced(link);
   }
 
+  reassigned(route: RouteLink, account: string): void {
+    this.#host.reassigned(route, account);
+  }
+
   certificateVerdict(connection: LinkConnection): CertificateVerdict | null {
     return this.#host.certificateVerdict(connection);
   }
@@ -223,7 +230,7 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
     const isKnown = route.account === null || this.#host.hasAccount(route.account);
     const { info } = route;
     route.url ??= routeUrlOf(info.host, info.port);
-    const admission = this.#members.admit(route, this.#accounts, isKnown);
+    const admission = this.#members.admit(route, isKnown);
     if (admission.kind === "admitted") this.#newcomers.delete(route);
     return admission;
   }
@@ -251,9 +258,8 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   }
 
   update(route: RouteLink, info: LinkInfo): void {
-    // Between servers with pools alone.
-    if (info.routeAccountRequestId !== "") return;
-    if (info.gateway !== "") {
+    if (info.routeAccountRequestId !== "") this.#accountChanges.take(route, info);
+    else if (info.gateway !== "") {
       if (!this.#host.gatewayGossip(info)) {
         const what = `gateway ${quoted(info.gateway)} from ${textOf(route.remoteId)}`;
         this.#host.log("error", `Received information about ${what}, but gateway is not configured`);
@@ -272,17 +278,27 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
 
   gone(route: RouteLink): void {
     this.#newcomers.delete(route);
+    this.#leave(route);
+    this.#reconnect(route);
+  }
+
+  /** Closes a connection whose place is to be free at once. */
+  #drop(route: RouteLink): void {
+    this.#leave(route);
+    route.close(CloseReason.RouteRemoved);
+  }
+
+  #leave(route: RouteLink): void {
     const left = this.#members.remove(route);
     if (left !== "none") this.events.left(route);
     if (left === "last") this.#urls.remove(route.remoteId);
-    this.#reconnect(route);
   }
 
   #reconnect(route: RouteLink): void {
     const { url, remoteId, account, isSolicited, isExplicit } = route;
     if (url === null || this.#isStopped || !route.mayReconnect) return;
     if (!isSolicited && !route.isRetried) return;
-    if (this.#isComplete(route)) {
+    if (this.#members.isComplete(route)) {
       const known = this.#members.get(remoteId)!;
       if (isSolicited) for (const kept of account === null ? known.pool : []) inherit(kept, route);
       const name = quoted(remoteId);
@@ -299,28 +315,11 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
     this.#dialler.reconnect(target, !isExplicit && route.wasRegistered);
   }
 
-  /** Whether the place that a connection had or wanted is taken by others. */
-  #isComplete(route: RouteLink): boolean {
-    const member = this.#members.get(route.remoteId);
-    if (member === undefined) return false;
-    if (route.account !== null) return member.dedicatedTo(route.account) !== undefined;
-    const [first] = member.pool;
-    return first !== undefined && this.#missingOfPool(first) === 0;
-  }
-
   /** What this side is to dial beside a connection that it has dialled. */
   #missing(route: RouteLink): RouteTarget[] {
-    const { url, isSolicited, isExplicit, remoteId } = route;
-    if (!route.isPooled || !isSolicited || url === null || route.account !== null) return [];
-    const member = this.#members.get(remoteId);
-    const accounts = [...this.#accounts.pinned].filter((name) => member?.dedicatedTo(name) === undefined);
-    const places = this.#missingOfPool(route) > 0 ? [null, ...accounts] : accounts;
-    return places.map((account) => ({ url, isExplicit, account, member: remoteId }));
-  }
-
-  #missingOfPool(route: RouteLink): number {
-    const size = route.isPooled ? RouteMembers.poolSizeOf(route, this.#accounts) : 1;
-    return size - (this.#members.get(route.remoteId)?.pool.length ?? 0);
+    const { url, isExplicit, remoteId } = route;
+    if (url === null) return [];
+    return this.#members.missing(route).map((account) => ({ url, isExplicit, account, member: remoteId }));
   }
 
   /** Whether such a connection is in its handshake, or about to be dialled. */
@@ -338,10 +337,7 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
     return this.#newcomer(connection, { url, isExplicit, account, isUnwanted: !isWanted });
   }
 
-  #newcomer(
-    connection: LinkConnection,
-    origin: RouteOrigin,
-  ): RouteLink {
+  #newcomer(connection: LinkConnection, origin: RouteOrigin): RouteLink {
     const route = new RouteLink(connection, origin, this);
     this.#newcomers.add(route);
     return route;
@@ -400,7 +396,7 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
 
   /** Whether a member is to have a connection for an account, and has none. */
   #wants(account: string, memberId: string): boolean {
-    if (!this.#accounts.pinned.has(account)) return false;
+    if (!this.accounts.pinned.has(account)) return false;
     return this.#members.get(memberId)?.dedicatedTo(account) === undefined;
   }
 

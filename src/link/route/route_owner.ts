@@ -24,6 +24,8 @@ export interface RouteOwner {
   hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
+  /** A registered route carries an account from now on, or no more. */
+  reassigned(route: RouteLink, account: string): void;
   /** What this server says of itself. */
   ownInfo(): LinkInfo;
   /** What the peer's certificate decides; null where credentials do. */

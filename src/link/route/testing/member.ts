@@ -42,6 +42,7 @@ export class Member {
       certificateVerdict: () => this.certificateVerdict,
       hasAccount: (account) => account !== "NOPE",
       announced: () => this.#wishes.values(),
+      reassigned: (link, account) => this.#reassign(link, account),
       clusterRenamed: (cluster) => this.renamed.push(cluster),
       gatewayLines: () => "",
       gatewayGossip: (info) => {
@@ -63,8 +64,8 @@ export class Member {
       events: {
         joined: (link) => {
           this.#links.add(link);
-          for (const { key, weight } of this.#wishes.values()) {
-            if (link.carries(key.account)) link.announce(key, weight);
+          for (const account of new Set([...this.#wishes.values()].map(({ key }) => key.account))) {
+            this.#reassign(link, account);
           }
         },
         left: (link) => {
@@ -122,6 +123,13 @@ export class Member {
   /** What this server wants, as a peer should know it. */
   wishes(name: string): string[] {
     return [...this.#wishes.values()].map(({ key, weight }) => `${name}: ${shown(key, weight)}`);
+  }
+
+  #reassign(link: Link, account: string): void {
+    if (!link.carries(account)) return;
+    for (const { key, weight } of this.#wishes.values()) {
+      if (key.account === account) link.announce(key, weight);
+    }
   }
 
   #note(link: Link, key: InterestKey, weight: number): void {
