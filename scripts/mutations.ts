@@ -21,6 +21,26 @@ const LEAF = "src/link/leaf";
 
 export const MUTATIONS: readonly Mutation[] = [
   {
+    name: "one-connection-an-account",
+    edits: [
+      {
+        file: `${ROUTE}/route_link.ts`,
+        from: "return this.#owner.accounts.indexOf(account) === this.poolIndex;",
+        to: "return true;",
+      },
+    ],
+  },
+  {
+    name: "pinned-apart",
+    edits: [
+      {
+        file: `${ROUTE}/account_routes.ts`,
+        from: "return this.#pinned.has(account) ? DEDICATED : poolIndexOf(account, this.poolSize);",
+        to: "return poolIndexOf(account, this.poolSize);",
+      },
+    ],
+  },
+  {
     name: "one-hop",
     edits: [
       {

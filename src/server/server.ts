@@ -362,6 +362,15 @@ export class Server {
     this.#fleet.failShard(index);
   }
 
+  /** An account that is to get routes of its own, and that nobody has defined; with an operator any may come. */
+  #unknownPinnedAccount({ cluster, ...options }: Options, { accounts }: ResolvedOptions): string | undefined {
+    if (isOperatorMode({ ...options, cluster })) return undefined;
+    return cluster.accounts.find(
+      (name) =>
+        !this.#options.cluster.accounts.includes(name) && !accounts.some((each) => each.name === name),
+    );
+  }
+
   #linksIdentity(): LinksIdentity {
     const { runtime } = this.#settings;
     return {
@@ -664,6 +673,11 @@ export class Server {
     }
     const resolution = this.#resolver.resolve(read.options);
     if (!resolution.ok) return refuse(resolution.problem);
+    const unknown = this.#unknownPinnedAccount(read.options, resolution.resolved);
+    if (unknown !== undefined) {
+      const name = JSON.stringify(unknown);
+      return refuse(`unable to add account ${name} to the list of dedicated routes: account missing`);
+    }
     const address = announcedAddress(read.options, this.#port);
     if (!address.ok) return refuse(`client_advertise ${read.options.clientAdvertise}: ${address.reason}`);
     const tls = this.#tls.create(read.options);

@@ -156,6 +156,11 @@ export interface Link {
   /** Whether this server tells its interest in an account over this link, of several to one server. */
   carries(account: string): boolean;
   /**
+   * Of several links to one server, the one that carries an account: messages leave by it, behind the interest that was
+   * told before, whichever the server tells its own by.
+   */
+  carrierOf?(account: string): Link;
+  /**
    * Interest behind this server, as the rules of `core/ledger.ts` have it, has changed: `weight` members of the queue, 1
    * for plain interest, 0 when it is gone. The link says so in the words its peer understands, or keeps it to itself
    * where permissions or protocol forbid.

@@ -174,9 +174,9 @@ export class LinkCore implements LinkEvents {
   plainLinks(origin: Origin, subject: string, account: string, wishes: readonly LinkInterest[]): Link[] {
     const links = new Set<Link>();
     for (const wish of wishes) {
-      const { link, queue } = wish;
-      if (queue !== "" || links.has(link) || !mayCross(origin, link, subject)) continue;
-      if (isOfOrigin(origin, wish)) continue;
+      if (wish.queue !== "") continue;
+      const link = carrierOf(wish, account);
+      if (links.has(link) || !mayCross(origin, link, subject) || isOfOrigin(origin, wish)) continue;
       if (link.maySend(account, subject)) links.add(link);
     }
     return [...links];
@@ -217,8 +217,8 @@ export class LinkCore implements LinkEvents {
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
       if (picked === "here") queuesHere.push(queue);
       else if (picked !== null) {
-        const { groups } = wayOf.get(picked)!;
-        groups.getOrInsertComputed(picked.link, () => []).push(queue);
+        const { groups, account } = wayOf.get(picked)!;
+        groups.getOrInsertComputed(carrierOf(picked, account), () => []).push(queue);
       }
     }
     let afar: LinkMessage | null = null;
@@ -253,6 +253,11 @@ export class LinkCore implements LinkEvents {
     }
     this.#replies.gatewayOf(message.subject)?.sendMessage(message, []);
   }
+}
+
+/** By which link a message leaves for whoever wants it. */
+function carrierOf({ link }: LinkInterest, account: string): Link {
+  return link.carrierOf?.(account) ?? link;
 }
 
 function withReply(message: LinkMessage, reply: string): LinkMessage {

@@ -89,7 +89,8 @@ export class Protocols {
 
   /** The route for an account to the member of the cluster whose id has that hash. */
   routeTo(serverHash: string, account: string): Link | undefined {
-    return this.routes?.routeTo((id) => nameHash(id) === serverHash, account);
+    const member = this.routes?.members.find(({ remoteId }) => nameHash(remoteId) === serverHash);
+    return member?.carrierOf(account);
   }
 
   enterLameDuck(): void {

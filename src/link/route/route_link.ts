@@ -222,6 +222,10 @@ export class RouteLink implements LinkPeer, Link {
     return this.#owner.accounts.indexOf(account) === this.poolIndex;
   }
 
+  carrierOf(account: string): Link {
+    return this.carries(account) ? this : (this.#owner.routeTo(this.remoteId, account) ?? this);
+  }
+
   announce(key: InterestKey, weight: number): void {
     this.#interest?.announce(key, weight);
   }

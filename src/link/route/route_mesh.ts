@@ -120,9 +120,8 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
     return this.#members.firsts;
   }
 
-  /** The connection to a member, of which `isIt` tells by its id, that messages of an account go by. */
-  routeTo(isIt: (id: string) => boolean, account: string): RouteLink | undefined {
-    return this.connections.find((route) => isIt(route.remoteId) && route.carries(account));
+  routeTo(memberId: string, account: string): RouteLink | undefined {
+    return this.#members.get(memberId)?.connections.find((route) => route.carries(account));
   }
 
   /** Says who the cluster is, and dials the configured routes. */
@@ -258,8 +257,10 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   }
 
   update(route: RouteLink, info: LinkInfo): void {
-    if (info.routeAccountRequestId !== "") this.#accountChanges.take(route, info);
-    else if (info.gateway !== "") {
+    if (info.routeAccountRequestId !== "") {
+      this.#accountChanges.take(route, info);
+      for (const first of this.members) if (first.remoteId === route.remoteId) this.complete(first);
+    } else if (info.gateway !== "") {
       if (!this.#host.gatewayGossip(info)) {
         const what = `gateway ${quoted(info.gateway)} from ${textOf(route.remoteId)}`;
         this.#host.log("error", `Received information about ${what}, but gateway is not configured`);

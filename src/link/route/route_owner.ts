@@ -24,6 +24,8 @@ export interface RouteOwner {
   hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
+  /** The connection to a member that carries an account, if it is there. */
+  routeTo(memberId: string, account: string): RouteLink | undefined;
   /** A registered route carries an account from now on, or no more. */
   reassigned(route: RouteLink, account: string): void;
   /** What this server says of itself. */

@@ -89,12 +89,12 @@ export class Member {
   }
 
   /** This server wants a subject: `weight` members of the queue group, 0 for no more. */
-  want(subject: string, weight = 1, queue = "", origin = ""): void {
-    const key = { account: "$G", subject, queue, origin };
+  want(subject: string, weight = 1, queue = "", origin = "", account = "$G"): void {
+    const key = { account, subject, queue, origin };
     const name = shown(key, 0);
     if (weight === 0) this.#wishes.delete(name);
     else this.#wishes.set(name, { key, weight });
-    for (const link of this.#links) if (link.carries("$G")) link.announce(key, weight);
+    for (const link of this.#links) if (link.carries(account)) link.announce(key, weight);
   }
 
   send(
@@ -118,6 +118,11 @@ export class Member {
         return [...wishes].map(([name, weight]) => `${textOf(route.info.serverName)}: ${name} ${weight}`);
       })
       .sort();
+  }
+
+  /** By account: how many connections it is told over, one for each peer. */
+  carriersOf(accounts: readonly string[]): number[] {
+    return accounts.map((account) => this.mesh.connections.filter((route) => route.carries(account)).length);
   }
 
   /** What this server wants, as a peer should know it. */
