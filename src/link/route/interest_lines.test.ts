@@ -53,6 +53,23 @@ describe("InterestLines", () => {
     expect([...lines.shared()]).toEqual([]);
   });
 
+  test("leaves the account out on a connection that is for one alone", () => {
+    const lines = new InterestLines(NEWEST, false);
+    expect(lines.change(key("foo"), 1)).toBe("RS+ foo\r\n");
+    expect(lines.change(key("foo", "q"), 3)).toBe("RS+ foo q 3\r\n");
+    expect(lines.change(key("lf", "", "LC"), 1)).toBe("LS+ LC lf\r\n");
+    expect(lines.change(key("lf", "", "LC"), 0)).toBe("LS- LC lf\r\n");
+  });
+
+  test("forgets an account that another connection has taken over", () => {
+    const lines = new InterestLines(V29, true);
+    lines.change(key("lf", "", "LC"), 1);
+    lines.change({ ...key("lf", "", "LC"), account: "$GX" }, 1);
+    lines.forgetAccount("$G");
+    expect([...lines.shared()].map(({ key: { account } }) => account)).toEqual(["$GX"]);
+    expect(lines.change(key("lf"), 1)).toBe("RS+ $G lf\r\n");
+  });
+
   test("names no origin to a peer without them", () => {
     const lines = new InterestLines(OLDEST, true);
     expect(lines.change(key("lf", "", "LC"), 1)).toBe("RS+ $G lf\r\n");
