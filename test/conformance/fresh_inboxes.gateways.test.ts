@@ -19,16 +19,22 @@ async function expectAnswers(asking: Role, entry: Role): Promise<void> {
   await using path = await SlowPath.open(ROUTE_MS);
   await using servers = new Servers();
   const farPort = await findFreePort();
-  const gateways = `gateway {
-    name: HOME, listen: "127.0.0.1:-1", gateways: [ {name: FAR, url: "nats://127.0.0.1:${farPort}"} ]
-  }`;
-  const home = (name: string, routes: string) =>
-    `server_name: ${name}\n${gateways}\ncluster { name: HOME, listen: "127.0.0.1:-1", ${routes} }`;
-  const door = await servers.start({ role: entry, config: home("DOOR", "") });
+  const home = (name: string, gateway: string, routes: string) => `
+    server_name: ${name}
+    gateway {
+      name: HOME, listen: "127.0.0.1:-1", gateways: [ {name: FAR, url: "nats://127.0.0.1:${farPort}"} ]
+      ${gateway}
+    }
+    cluster { name: HOME, listen: "127.0.0.1:-1", ${routes} }
+  `;
+  const door = await servers.start({ role: entry, config: home("DOOR", "", "") });
   path.targetPort = await linkPort(door, "route");
+  const entrance = `127.0.0.1:${await linkPort(door, "gateways")}`;
   const own = await servers.start({
     role: asking,
-    config: home("OWN", `routes: [ "nats-route://${path.address}" ]`),
+    // Whichever member the other cluster hears of, it comes to the one.
+    config: home("OWN", `advertise: "${entrance}"`, `routes: [ "nats-route://${path.address}" ]`),
+    monitoring: true,
   });
   const far = await servers.start({
     role: "peer",
@@ -36,7 +42,7 @@ async function expectAnswers(asking: Role, entry: Role): Promise<void> {
       server_name: FAR
       gateway {
         name: FAR, listen: "127.0.0.1:${farPort}"
-        gateways: [ {name: HOME, url: "nats://127.0.0.1:${await linkPort(door, "gateways")}"} ]
+        gateways: [ {name: HOME, url: "nats://${entrance}"} ]
       }
     `,
   });
@@ -51,6 +57,9 @@ async function expectAnswers(asking: Role, entry: Role): Promise<void> {
   await responder.roundTrip();
   await untilReached(requester, responder, UP_MS);
   await untilReached(responder, requester, UP_MS);
+
+  const { inbound_gateways } = await own.json<{ inbound_gateways: object }>("/gatewayz");
+  expect(inbound_gateways).toEqual({});
 
   for (let i = 0; i < REQUESTS; i++) {
     requester.send(`SUB _INBOX.fresh.${i} ${i + 10}\r\nPUB ask _INBOX.fresh.${i} 0\r\n\r\n`);
