@@ -341,8 +341,8 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   /**
-   * Refuses what the peer will not have changed when it tries again. nats-server 2.15 takes a member without pools for
-   * registered once it has its INFO, and dials again at once when that is closed: 2,000 times a second, if refused at once.
+   * Refuses what the peer will not have changed when it tries again. Refused at once, nats-server dials what it knows by gossip
+   * ten times a second, and 2.15 a member without pools, which it has registered by then, 2,000 times.
    */
   #refuseLater(fault: LinkFault): void {
     this.#state = "refused";
