@@ -333,6 +333,13 @@ row("clusters 3.5: a reload moves an account to a connection of its own, and bac
   await server.stop();
 });
 
+row("clusters 3.5: a reload that pins an account that there is not is refused", async () => {
+  expect(await server().reload(config("accounts: [ PIN, NOBODY ]"))).toContain(
+    'unable to add account "NOBODY" to the list of dedicated routes: account missing',
+  );
+  expect(await server().reload(config("accounts: [ PIN ]"))).toMatch(/Reloaded server configuration/);
+});
+
 row("clusters 3.5: a member that moves an account is answered, and may have its connection", async () => {
   const links = await joinAll();
   const client = await clientOf("A");

@@ -1,6 +1,6 @@
 /**
- * All routes of this server: whom to dial and to dial again, which of two connections to one peer stays, who is told of
- * whom, and what the cluster's members make known through each other.
+ * All routes of this server: who is told of whom, and what the cluster's members make known through each other. Whom to dial
+ * is `RouteSolicitor`'s to know, which of two connections stays `RouteMembers`'.
  *
  * Source: nats-server route.go; clusters.md 3.6 to 3.8.
  */
@@ -11,7 +11,6 @@ import type {
   Link,
   LinkClock,
   LinkConnection,
-  LinkDialer,
   LinkEvents,
   LinkLogLevel,
   LinkPeer,
@@ -19,25 +18,23 @@ import type {
 import type { CertificateVerdict } from "../core/link_certificate.ts";
 import { type LinkInfo, ownInfoLine } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
-import { isAddress } from "../core/url_parts.ts";
 import { AccountChanges, type AccountChangesHost } from "./account_changes.ts";
 import { AccountRoutes } from "./account_routes.ts";
 import { ClusterName } from "./cluster_name.ts";
-import { gossipedUrl, gossipLine } from "./gossip.ts";
+import { gossipLine } from "./gossip.ts";
 import { MemberUrls, type MemberUrlsSink } from "./member_urls.ts";
-import { RouteDialler, type RouteDiallerOwner, type RouteTarget } from "./route_dialler.ts";
 import { routeInfo } from "./route_info.ts";
 import { RouteLink } from "./route_link.ts";
-import { type Admission, inherit, RouteMembers } from "./route_members.ts";
+import { type Admission, RouteMembers } from "./route_members.ts";
 import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
 import { exportFilter, importFilter, isSamePermission, type RouteFilter } from "./route_permissions.ts";
 import { type RouteReport, routeReport } from "./route_report.ts";
 import type { RouteSettings } from "./route_settings.ts";
-import { parseRouteUrl, redacted, routeUrlOf } from "./route_url.ts";
+import { RouteSolicitor, type RouteSolicitorHost, type RouteSolicitorOwner } from "./route_solicitor.ts";
+import { redacted, routeUrlOf } from "./route_url.ts";
 
 /** The rest of the server, as the mesh sees it. */
-export interface RouteMeshHost extends MemberUrlsSink, AccountChangesHost {
-  readonly dialer: LinkDialer;
+export interface RouteMeshHost extends MemberUrlsSink, AccountChangesHost, RouteSolicitorHost {
   readonly events: LinkEvents;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
@@ -54,12 +51,12 @@ export interface RouteMeshHost extends MemberUrlsSink, AccountChangesHost {
 /** Async INFO is understood from this `proto` on. */
 const ASYNC_INFO_PROTOCOL = 1;
 
-export class RouteMesh implements RouteOwner, RouteDiallerOwner {
+export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
   readonly clock: LinkClock;
   readonly events: LinkEvents;
   readonly cluster: ClusterName;
   readonly #host: RouteMeshHost;
-  readonly #dialler: RouteDialler;
+  readonly #solicitor: RouteSolicitor;
   readonly #urls: MemberUrls;
   #settings: RouteSettings;
   #importFilter: RouteFilter;
@@ -67,13 +64,10 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   /** Whoever is connected. */
   readonly #members: RouteMembers;
   readonly #accountChanges: AccountChanges;
-  /** Those still in their handshake. */
-  readonly #newcomers = new Set<RouteLink>();
+  readonly newcomers = new Set<RouteLink>();
   /** No client is to be sent here any more. */
   #isLameDuck = false;
   #isStopped = false;
-  /** The first host name among the configured routes: what certificates of bare addresses are checked by. */
-  #tlsServerName = "";
 
   /** `generatedName` names the cluster where the configuration does not. */
   constructor(settings: RouteSettings, generatedName: string, host: RouteMeshHost) {
@@ -91,7 +85,7 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
     this.#accountChanges = new AccountChanges(this.#members, host, (route) => this.#drop(route));
     this.#importFilter = importFilter(settings.permissions);
     this.#exportFilter = exportFilter(settings.permissions);
-    this.#dialler = new RouteDialler(host.clock, host.dialer, host.log, this);
+    this.#solicitor = new RouteSolicitor(this, this.#members, host);
   }
 
   get settings(): RouteSettings {
@@ -130,12 +124,12 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
     if (this.cluster.isDynamic) {
       this.#host.log("warning", "Cluster name was dynamically generated, consider setting one");
     }
-    this.#solicit(this.#settings.routes);
+    this.#solicitor.solicit(this.#settings.routes);
   }
 
   /** Somebody connected to the route port. */
   accept(connection: LinkConnection): LinkPeer {
-    return this.#newcomer(connection, {
+    return this.newcomer(connection, {
       url: null,
       isExplicit: false,
       account: null,
@@ -155,12 +149,12 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
       this.#host.clusterRenamed(this.cluster.name);
     }
     for (const url of old.routes) if (!settings.routes.includes(url)) this.#removeRoute(url);
-    this.#solicit(settings.routes.filter((url) => !old.routes.includes(url)));
+    this.#solicitor.solicit(settings.routes.filter((url) => !old.routes.includes(url)));
     if (JSON.stringify(old.permissions) !== JSON.stringify(settings.permissions)) {
       this.#permissionsChanged(oldImport);
     }
     this.#accountChanges.reload(old, settings, (isPoolNew) => {
-      if (isPoolNew) this.#solicit(settings.routes);
+      if (isPoolNew) this.#solicitor.solicit(settings.routes);
       else for (const route of this.members) this.complete(route);
     });
   }
@@ -175,8 +169,8 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   stop(): void {
     this.#isStopped = true;
     this.#accountChanges.stop();
-    this.#dialler.stop();
-    for (const route of [...this.connections, ...this.#newcomers]) {
+    this.#solicitor.stop();
+    for (const route of [...this.connections, ...this.newcomers]) {
       route.mayReconnect = false;
       route.close(CloseReason.ServerShutdown);
     }
@@ -214,7 +208,7 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   }
 
   tlsServerName(): string {
-    return this.#tlsServerName;
+    return this.#solicitor.tlsServerName;
   }
 
   clusterAdopted(byId: string): void {
@@ -230,7 +224,7 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
     const { info } = route;
     route.url ??= routeUrlOf(info.host, info.port);
     const admission = this.#members.admit(route, isKnown);
-    if (admission.kind === "admitted") this.#newcomers.delete(route);
+    if (admission.kind === "admitted") this.newcomers.delete(route);
     return admission;
   }
 
@@ -245,15 +239,11 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   }
 
   isIncomplete(route: RouteLink): boolean {
-    return this.#missing(route).length > 0;
+    return this.#solicitor.isIncomplete(route);
   }
 
   complete(route: RouteLink): void {
-    for (const target of this.#missing(route)) if (!this.#isOnItsWay(target)) this.#dialler.connect(target);
-  }
-
-  isMember(id: string): boolean {
-    return this.#members.has(id);
+    this.#solicitor.complete(route);
   }
 
   update(route: RouteLink, info: LinkInfo): void {
@@ -266,7 +256,7 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
         this.#host.log("error", `Received information about ${what}, but gateway is not configured`);
       }
     } else if (info.serverId !== route.remoteId) {
-      this.#meetByGossip(info);
+      this.#solicitor.follow(info);
     } else if (info.isLameDuck) {
       this.#urls.forgetClients(route.remoteId);
     } else if (
@@ -278,9 +268,9 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
   }
 
   gone(route: RouteLink): void {
-    this.#newcomers.delete(route);
+    this.newcomers.delete(route);
     this.#leave(route);
-    this.#reconnect(route);
+    this.#solicitor.reconnect(route);
   }
 
   /** Closes a connection whose place is to be free at once. */
@@ -295,72 +285,14 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
     if (left === "last") this.#urls.remove(route.remoteId);
   }
 
-  #reconnect(route: RouteLink): void {
-    const { url, remoteId, account, isSolicited, isExplicit } = route;
-    if (url === null || this.#isStopped || !route.mayReconnect) return;
-    if (!isSolicited && !route.isRetried) return;
-    if (this.#members.isComplete(route)) {
-      const known = this.#members.get(remoteId)!;
-      if (isSolicited) for (const kept of account === null ? known.pool : []) inherit(kept, route);
-      const name = quoted(remoteId);
-      this.#host.log("debug", `Not attempting reconnect for solicited route, already connected to ${name}`);
-      return;
-    }
-    if (remoteId === byteStringOfText(this.#settings.serverId)) {
-      this.#host.log("debug", `Detected route to self, ignoring ${JSON.stringify(redacted(url))}`);
-      return;
-    }
-    this.#host.log("debug", `Attempting reconnect for solicited route ${JSON.stringify(redacted(url))}`);
-    // nats-server is as hasty with what gossip named and does not let this server in, and never stops.
-    const target = { url, isExplicit, account, member: remoteId };
-    this.#dialler.reconnect(target, !isExplicit && route.wasRegistered);
-  }
-
-  /** What this side is to dial beside a connection that it has dialled. */
-  #missing(route: RouteLink): RouteTarget[] {
-    const { url, isExplicit, remoteId } = route;
-    if (url === null) return [];
-    return this.#members.missing(route).map((account) => ({ url, isExplicit, account, member: remoteId }));
-  }
-
-  /** Whether such a connection is in its handshake, or about to be dialled. */
-  #isOnItsWay(target: RouteTarget): boolean {
-    const { url, account } = target;
-    const isSame = (other: RouteLink) => other.url?.text === url.text && other.account === account;
-    return this.#dialler.isUnderWay(target) || [...this.#newcomers].some(isSame);
-  }
-
-  dialled(
-    connection: LinkConnection,
-    { url, isExplicit, account }: RouteTarget,
-    isWanted: boolean,
-  ): LinkPeer {
-    return this.#newcomer(connection, { url, isExplicit, account, isUnwanted: !isWanted });
-  }
-
-  #newcomer(connection: LinkConnection, origin: RouteOrigin): RouteLink {
+  newcomer(connection: LinkConnection, origin: RouteOrigin): RouteLink {
     const route = new RouteLink(connection, origin, this);
-    this.#newcomers.add(route);
+    this.newcomers.add(route);
     return route;
   }
 
-  #solicit(routes: readonly string[]): void {
-    for (const text of routes) {
-      const url = parseRouteUrl(text);
-      if (url === undefined) {
-        this.#host.log(
-          "error",
-          `Error trying to connect to route: ${JSON.stringify(text)} names no host and port`,
-        );
-        continue;
-      }
-      if (this.#tlsServerName === "" && !isAddress(url.host)) this.#tlsServerName = url.host;
-      this.#dialler.connect({ url, isExplicit: true, account: null, member: "" });
-    }
-  }
-
   #removeRoute(text: string): void {
-    for (const route of [...this.connections, ...this.#newcomers]) {
+    for (const route of [...this.connections, ...this.newcomers]) {
       if (route.url?.text !== text) continue;
       route.mayReconnect = false;
       route.close(CloseReason.RouteRemoved);
@@ -378,27 +310,6 @@ export class RouteMesh implements RouteOwner, RouteDiallerOwner {
       route.sendLine(line);
       route.permissionsChanged(oldImport);
     }
-  }
-
-  /** A member says that there is another one, or that it has a connection for an account. */
-  #meetByGossip(info: LinkInfo): void {
-    const { serverId, routeAccount } = info;
-    const account = routeAccount || null;
-    if (account === null ? this.#members.has(serverId) : !this.#wants(account, serverId)) return;
-    const met = gossipedUrl(info, this.#settings);
-    if (met.kind === "new") {
-      const member = account === null ? "" : serverId;
-      const target = { url: met.url, isExplicit: false, account, member };
-      if (account === null || !this.#isOnItsWay(target)) this.#dialler.connect(target);
-    } else if (met.kind === "malformed") {
-      this.#host.log("error", `Error parsing URL from INFO: ${quoted(info.ip)}`);
-    }
-  }
-
-  /** Whether a member is to have a connection for an account, and has none. */
-  #wants(account: string, memberId: string): boolean {
-    if (!this.accounts.pinned.has(account)) return false;
-    return this.#members.get(memberId)?.dedicatedTo(account) === undefined;
   }
 
   /** Tells the others of a new member. */
