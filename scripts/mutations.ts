@@ -226,12 +226,12 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: "one-route-for-each-peer",
+    name: "one-route-for-each-place",
     edits: [
       {
-        file: `${ROUTE}/route_mesh.ts`,
-        from: "if (known !== undefined) {\n      inherit(known, route);\n      known.isRetried",
-        to: "if (known !== undefined && (false as boolean)) {\n      inherit(known, route);\n      known.isRetried",
+        file: `${ROUTE}/route_members.ts`,
+        from: "if (known !== null) return duplicate(known, route, true);",
+        to: "if (known !== null && (false as boolean)) return duplicate(known, route, true);",
       },
     ],
   },
@@ -240,7 +240,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${ROUTE}/route_mesh.ts`,
-        from: "if (gossip !== null) this.#tellAll(gossip);",
+        from: "for (const other of this.members) if (other.remoteId !== route.remoteId) other.sendLine(line);",
         to: "",
       },
     ],
