@@ -112,7 +112,8 @@ export const CONTEXT_CLIENTS = 262144;
 export const CONTEXT_IS_RENAMED = 1 << 27;
 /**
  * Set beside the account id for messages from routes and from gateways. A link whose CONNECTION_CONTEXT has one of them
- * names the account in each message. Contexts of clients count up from CONTEXT_CLIENTS and never get there.
+ * names the account in each message, unless an account id stands there as well: it carries that one's alone, and names none.
+ * Contexts of clients count up from CONTEXT_CLIENTS and never get there.
  */
 export const CONTEXT_FROM_ROUTE = 1 << 28;
 export const CONTEXT_FROM_GATEWAY = 1 << 29;

@@ -15,6 +15,8 @@ export interface LinksIdentity {
   readonly isOperatorMode: boolean;
   readonly isLameDuck: boolean;
   readonly isOwnCluster: boolean;
+  /** "" without one. */
+  readonly systemAccount: string;
 }
 
 export function linksSetup(
@@ -41,6 +43,7 @@ export function linksSetup(
     isOperatorMode: identity.isOperatorMode,
     isLameDuck: identity.isLameDuck,
     isOwnCluster: identity.isOwnCluster,
+    systemAccount: identity.systemAccount,
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,
     connectUrls: clientUrls(options, ports.get("client") ?? 0),

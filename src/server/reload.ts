@@ -7,6 +7,7 @@ import type { Options } from "../config/option_table.ts";
 import type { LogSink } from "../log/logger.ts";
 import type { Ocsp } from "./ocsp/ocsp.ts";
 import type { OcspService } from "./ocsp_service.ts";
+import { isOperatorMode } from "./operator_mode.ts";
 import type { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { announcedAddress } from "./server_info.ts";
@@ -66,6 +67,11 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
   if (!difference.ok) return difference;
   const resolution = resolver.resolve(options);
   if (!resolution.ok) return refusal(resolution.problem);
+  const unknown = unknownPinnedAccount(server.options, options, resolution.resolved);
+  if (unknown !== undefined) {
+    const name = JSON.stringify(unknown);
+    return refusal(`unable to add account ${name} to the list of dedicated routes: account missing`);
+  }
   const address = announcedAddress(options, port);
   if (!address.ok) return refusal(`client_advertise ${options.clientAdvertise}: ${address.reason}`);
   const created = tls.create(options);
@@ -100,6 +106,18 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
     ocsp: ocsp.ocsp,
     sink,
   };
+}
+
+/** An account that is to get routes of its own, and that nobody has defined; with an operator any may come. */
+function unknownPinnedAccount(
+  before: Options,
+  options: Options,
+  { accounts }: ResolvedOptions,
+): string | undefined {
+  if (isOperatorMode(options)) return undefined;
+  return options.cluster.accounts.find(
+    (name) => !before.cluster.accounts.includes(name) && !accounts.some((account) => account.name === name),
+  );
 }
 
 function refusal(reason: string): Refusal {

@@ -84,7 +84,8 @@ export class Server {
   readonly #monitoring: Monitoring;
   readonly #portsFile: PortsFile;
   readonly #systemHost: ServerSystemHost;
-  readonly #hasSystemAccount: boolean;
+  /** "" without one. */
+  readonly #systemAccount: string;
   /** Null without a system account, and before the server serves. */
   #system: SystemServices | null = null;
   readonly #end = Promise.withResolvers<ServerEnd>();
@@ -203,6 +204,7 @@ export class Server {
             isOperatorMode: isOperatorMode(this.#options),
             isLameDuck: this.isLameDuck,
             isOwnCluster: this.#wasLeafNode,
+            systemAccount: this.#systemAccount,
           };
           return linksSetup(this.#options, links, ports, this.#contexts.links);
         },
@@ -229,10 +231,10 @@ export class Server {
       reload: () => this.reload(),
       logError: (text) => this.#logger.error(text),
     });
-    this.#hasSystemAccount =
+    this.#systemAccount =
       operator === null
-        ? this.#resolved.accounts.some(({ isSystem }) => isSystem)
-        : operator.setup.trust.systemAccount !== "";
+        ? (this.#resolved.accounts.find(({ isSystem }) => isSystem)?.name ?? "")
+        : operator.setup.trust.systemAccount;
     if (transport.reason !== "") {
       this.#logger.info(`Serving with the runtime's own sockets and TLS: ${transport.reason}`);
     }
@@ -393,7 +395,7 @@ export class Server {
     this.#ocsp.use(ocsp.ocsp);
     this.#restaple();
     await this.#monitoring.load(options);
-    if (this.#hasSystemAccount) await this.#startSystemServices();
+    if (this.#systemAccount !== "") await this.#startSystemServices();
     await shardsStart;
     const listening = await this.#fleet.listen((ports) => {
       this.#ports = ports;

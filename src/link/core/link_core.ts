@@ -62,7 +62,7 @@ export interface ReplyRouting {
   /** The gateway to the cluster that a mapped subject names, if there is one. */
   gatewayOf(mapped: string): Link | undefined;
   /** What becomes of a message whose subject is mapped. */
-  wayOf(from: Link, subject: string): MappedWay;
+  wayOf(from: Link, account: string, subject: string): MappedWay;
 }
 
 export type MappedWay =
@@ -151,7 +151,7 @@ export class LinkCore implements LinkEvents {
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
     const origin: Origin = { link, cluster: link.kind === "leaf" ? link.cluster : message.origin };
-    const way = this.#replies.wayOf(link, message.subject);
+    const way = this.#replies.wayOf(link, message.account, message.subject);
     switch (way.kind) {
       case "drop":
         return;
@@ -182,9 +182,9 @@ export class LinkCore implements LinkEvents {
   plainLinks(origin: Origin, subject: string, account: string, wishes: readonly LinkInterest[]): Link[] {
     const links = new Set<Link>();
     for (const wish of wishes) {
-      const { link, queue } = wish;
-      if (queue !== "" || links.has(link) || !mayCross(origin, link, subject)) continue;
-      if (isOfOrigin(origin, wish)) continue;
+      if (wish.queue !== "") continue;
+      const link = carrierOf(wish, account);
+      if (links.has(link) || !mayCross(origin, link, subject) || isOfOrigin(origin, wish)) continue;
       if (link.maySend(account, subject)) links.add(link);
     }
     return [...links];
@@ -225,8 +225,8 @@ export class LinkCore implements LinkEvents {
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
       if (picked === "here") queuesHere.push(queue);
       else if (picked !== null) {
-        const { groups } = wayOf.get(picked)!;
-        groups.getOrInsertComputed(picked.link, () => []).push(queue);
+        const { groups, account } = wayOf.get(picked)!;
+        groups.getOrInsertComputed(carrierOf(picked, account), () => []).push(queue);
       }
     }
     let afar: LinkMessage | null = null;
@@ -258,6 +258,11 @@ export class LinkCore implements LinkEvents {
     }
     this.#replies.gatewayOf(message.subject)?.sendMessage(message, []);
   }
+}
+
+/** By which link a message leaves for whoever wants it. */
+function carrierOf({ link }: LinkInterest, account: string): Link {
+  return link.carrierOf?.(account) ?? link;
 }
 
 function withReply(message: LinkMessage, reply: string): LinkMessage {

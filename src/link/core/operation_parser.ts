@@ -14,6 +14,8 @@ import { type InterestVerb, type MessageVerb, readInterest, readMessageHead } fr
 /** What the bytes of one connection are parsed by. It changes as the handshake goes on. */
 export interface OperationRules {
   readonly kind: LinkKind;
+  /** A route of one account alone: its lines do not name it. */
+  readonly isOfOneAccount?: boolean;
   /** Longest argument part of a line: 16 × `max_control_line`. */
   readonly controlLineBytesMax: number;
   /** Longest message, headers included; null for no limit, as on routes and gateways. */
@@ -163,7 +165,7 @@ function parseLine(bytes: Uint8Array, start: number, end: number, rules: Operati
     case "lmsg":
       return parseMessage(verb, line, bytes, { start, contentStart: next, end }, rules);
     default: {
-      const read = readInterest(verb, line, rules.kind, rules.unsubscribeHasOrigin);
+      const read = readInterest(verb, line, rules);
       if (!read.ok) return failed(violation(read.problem));
       if (read.value === null) return { state: "ignored", next };
       return { state: "operation", operation: read.value, next };
@@ -178,7 +180,7 @@ function parseMessage(
   bounds: { readonly start: number; readonly contentStart: number; readonly end: number },
   rules: OperationRules,
 ): ParsedOperation {
-  const read = readMessageHead(verb, line, rules.kind);
+  const read = readMessageHead(verb, line, rules);
   if (!read.ok) return failed(violation(read.problem));
   const { headerBytes, totalBytes, ...head } = read.value;
   const payloadMax = rules.payloadBytesMax;

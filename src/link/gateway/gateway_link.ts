@@ -165,6 +165,10 @@ export abstract class GatewayLink implements LinkPeer, Link {
     };
   }
 
+  carries(): boolean {
+    return true;
+  }
+
   abstract announce(key: InterestKey, weight: number): void;
   abstract maySend(account: string, subject: string): boolean;
   abstract sendMessage(message: LinkMessage, queues: readonly string[]): void;

@@ -96,6 +96,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
   protocol: LinkPeer | null = null;
   /** The link whose connection it is, once its handshake is done. */
   registered: Link | null = null;
+  /** It is for one account, which is not defined here now: what it sends is for nobody. */
+  isOfUnknownAccount = false;
   collected: ReceivingLink["collected"] = null;
   /** Counters of messages, as they were when it was last active. */
   #activityMark = 0;
@@ -132,7 +134,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
 
   /** Messages of links that others only send to are scanned by the engine. */
   get isRegistered(): boolean {
-    return this.registered !== null && this.registered.role !== "outbound" && !this.#owner.isTraced;
+    const isScanned = this.registered !== null && this.registered.role !== "outbound";
+    return isScanned && !this.isOfUnknownAccount && !this.#owner.isTraced;
   }
 
   send(bytes: Uint8Array | string): void {
@@ -154,7 +157,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
     if (operation.kind === "message") {
       const { bytes } = operation.content;
       this.#owner.count(this, CONNECTION_IN_MESSAGES, AREA_IN_MESSAGES, bytes.length);
-      this.#owner.traffic.count(operation.account, this.kind, LINK_COUNTERS_IN, bytes.length);
+      const account = this.registered?.account ?? operation.account;
+      this.#owner.traffic.count(account, this.kind, LINK_COUNTERS_IN, bytes.length);
     } else if (!KEEP_ALIVE.has(operation.kind)) this.connection.lastActivityMs = this.#owner.wallMs();
   }
 

@@ -306,12 +306,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
   // What protocols tell.
 
   joined(link: Link): void {
-    const { core, protocols } = this.#running!;
     this.#register(link);
     // Plans say which kinds of links there are.
     this.#shard.plans.forgetAll();
-    if (link.kind === "route") protocols.greetRoute(link);
-    core.joined(link);
+    this.#running!.core.joined(link);
   }
 
   left(link: Link): void {
@@ -357,7 +355,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const replies: GatewayReplies = new GatewayReplies(address, {
       clock,
       wasSubscribedLately: (account, reply) => core.recent.covers(account, reply),
-      routeTo: (hash) => protocols.routeTo(hash),
+      routeTo: (hash, account) => protocols.routeTo(hash, account),
       gatewayTo: (hash) => protocols.gateways?.outboundTo(hash),
       watchReply: (account, subject, isWatched) => this.#fabric.watchReply(account, subject, isWatched),
     });
@@ -395,17 +393,25 @@ export class ShardLinks implements LinkHost, LinkEvents {
     host.registered = link;
     let flags = CONNECTION_IS_LINK | CONNECTION_HAS_NO_ECHO;
     if (link.takesHeaders) flags |= CONNECTION_TAKES_HEADERS;
-    let context = CONTEXT_FROM_GATEWAY;
-    if (link.kind === "route") {
-      flags |= CONNECTION_IS_ROUTE;
-      context = CONTEXT_FROM_ROUTE;
-    } else if (link.kind === "leaf") {
-      context = CONTEXT_FROM_LEAF | connection.slot;
-      this.#enterAccount(connection, link.account!);
-    }
+    if (link.kind === "route") flags |= CONNECTION_IS_ROUTE;
+    else if (link.kind === "leaf") this.#enterAccount(connection, link.account!);
     words[(connection.address + CONNECTION_FLAGS) >> 2]! |= flags;
-    words[(connection.address + CONNECTION_CONTEXT) >> 2] = context;
+    this.#setContext(link);
     words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = host.peer.rules.payloadBytesMax ?? NO_LIMIT;
+  }
+
+  /** Says how messages of a link are looked up, and of which account they are where they do not name it. */
+  #setContext(link: Link): void {
+    const host = hostOf(link);
+    const { address, slot } = host.connection;
+    let context = CONTEXT_FROM_LEAF | slot;
+    if (link.kind === "gateway") context = CONTEXT_FROM_GATEWAY;
+    else if (link.kind === "route") {
+      const account = link.account === null ? undefined : this.#shard.accounts.byByteName(link.account);
+      host.isOfUnknownAccount = link.account !== null && account === undefined;
+      context = CONTEXT_FROM_ROUTE | (account?.id ?? 0);
+    }
+    this.#shard.shared.words[(address + CONNECTION_CONTEXT) >> 2] = context;
   }
 
   #enterAccount(connection: Connection, name: string): void {
@@ -448,6 +454,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       const { connection } = hostOf(link);
       if (link.kind === "leaf")
         connection.account = accounts.byId(connection.account.id) ?? connection.account;
+      else this.#setContext(link);
     }
     this.#announceServiceReplies(core);
     this.#fabric.accountsChanged();

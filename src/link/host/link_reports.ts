@@ -62,7 +62,8 @@ export class LinkReports {
 
   counts({ routes, gateways, leafs }: Protocols): LinkCounts {
     return {
-      routes: [...(routes?.routes ?? [])].length,
+      routes: routes?.connections.length ?? 0,
+      routePeers: routes?.members.length ?? 0,
       leafnodes: leafs?.count ?? 0,
       slowConsumers: { ...this.#slowConsumers },
       staleConnections: { ...this.#staleConnections },

@@ -93,10 +93,10 @@ export class Protocols {
     }
   }
 
-  /** The route to the member of the cluster whose id has that hash. */
-  routeTo(serverHash: string): Link | undefined {
-    for (const route of this.routes?.routes ?? []) if (nameHash(route.remoteId) === serverHash) return route;
-    return undefined;
+  /** The route for an account to the member of the cluster whose id has that hash. */
+  routeTo(serverHash: string, account: string): Link | undefined {
+    const member = this.routes?.members.find(({ remoteId }) => nameHash(remoteId) === serverHash);
+    return member?.carrierOf(account);
   }
 
   enterLameDuck(): void {
@@ -128,12 +128,6 @@ export class Protocols {
     this.#leafs.setRemotes(leafnodes.options.remotes);
   }
 
-  /** A route is up: it is told of the clusters that this server is connected to. */
-  greetRoute(route: Link): void {
-    const lines = this.gateways?.infoForRoute() ?? "";
-    if (lines !== "") route.connection.send(lines);
-  }
-
   #createRoutes(cluster: NonNullable<LinksSetup["cluster"]>): RouteMesh {
     const { clock, dialer, log, events, ledger, compareHash, tell, hasAccount } = this.#host;
     return new RouteMesh(routeSettings(this.#setup, cluster, compareHash), newNuid(), {
@@ -147,11 +141,13 @@ export class Protocols {
         return certificateVerdict(connection, tls, authorization?.user ?? "", routes);
       },
       announced: (link) => ledger.announcedTo(link),
+      reassigned: (link, account) => ledger.reassign(link, account),
       clusterRenamed: (name) => {
         this.#clusterName = name;
         tell({ type: "clusterName", name: textOf(name) });
         this.leafs?.reconnectRemotes();
       },
+      gatewayLines: () => this.gateways?.infoForRoute() ?? "",
       gatewayGossip: (info) => {
         this.gateways?.takeRouteInfo(info, "");
         return this.gateways !== null;
@@ -184,9 +180,9 @@ export class Protocols {
         if (!authorization?.user) return true;
         return textOf(user) === authorization.user && isPassword(password, authorization, compareHash);
       },
-      isMemberName: (name) => [...(this.routes?.routes ?? [])].some(({ info }) => info.serverName === name),
+      isMemberName: (name) => (this.routes?.members ?? []).some(({ info }) => info.serverName === name),
       tellRoutes: (line) => {
-        for (const route of this.routes?.routes ?? []) route.sendLine(line);
+        for (const route of this.routes?.members ?? []) route.sendLine(line);
       },
     });
   }

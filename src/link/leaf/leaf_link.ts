@@ -34,6 +34,7 @@ export class LeafLink implements RegisteredLeaf {
   readonly kind = "leaf";
   readonly connection;
   readonly account: string;
+  readonly remoteId = "";
   readonly cluster: string;
   readonly role: "spoke" | "hub";
   readonly isIsolated: boolean;
@@ -134,6 +135,10 @@ export class LeafLink implements RegisteredLeaf {
     this.#permits = permitsOf(this.#permissions);
     this.#interest.refresh();
     if (this.#isJoined) this.#context.events.changed(this);
+  }
+
+  carries(account: string): boolean {
+    return account === this.account;
   }
 
   announce({ account, subject, queue, origin }: InterestKey, weight: number): void {
