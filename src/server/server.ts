@@ -1,7 +1,9 @@
 /** The main thread: one server from its options to its end. It installs no signal handlers and never exits. */
+
 import { availableParallelism } from "node:os";
 import { serverHash } from "../account/reply_subject.ts";
 import { announcesAuthRequired } from "../auth/login_rules.ts";
+import { errorText } from "../base/error_text.ts";
 import { GrowthWatch } from "../base/growth_watch.ts";
 import type { Options } from "../config/option_table.ts";
 import type { ClientListenerKind } from "../fabric/listeners.ts";
@@ -111,7 +113,7 @@ export class Server {
       await server.#start();
       return server;
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       const isLogged = server === null ? false : server.#hasLoggedStart;
       if (isLogged) settings.logger.fatal(text);
       if (server !== null) await server.#abandon();

@@ -1,4 +1,5 @@
-import type { CloseReason } from "../../protocol/close_reason.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import { byteStringOfText } from "../../subject/byte_string.ts";
 
 /** Something after which a link cannot go on. */
 export interface LinkFault {
@@ -7,6 +8,16 @@ export interface LinkFault {
   /** What stands between the quotes of `-ERR '…'`; null where the peer is told nothing. */
   readonly wireText: string | null;
   readonly closeReason: CloseReason;
+}
+
+/** One that peer and log are told in the same words. */
+export function faultOf(text: string, closeReason: CloseReason): LinkFault {
+  return { logText: text, wireText: byteStringOfText(text), closeReason };
+}
+
+/** What the peer sends breaks the protocol; it is not told. */
+export function violation(logText: string): LinkFault {
+  return { logText, wireText: null, closeReason: CloseReason.ProtocolViolation };
 }
 
 /** The line that tells a peer what is wrong with it; `wireText` is a byte string. */

@@ -4,9 +4,9 @@
  */
 
 import type { AccountTerms } from "../../auth/account_terms.ts";
-import { goQuoteText } from "../../auth/identity.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
 import { ResponsePermits } from "../../shard/response_permits.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";

@@ -1,5 +1,5 @@
 /** What both sides of a leaf connection settle in the same way when the link comes up. */
-import { goQuoteText } from "../../auth/identity.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import type { LeafChannel } from "./leaf_channel.ts";
 import type { LeafAccount } from "./leaf_context.ts";
@@ -28,10 +28,4 @@ export function announceJetStream(
   } else {
     channel.say("info", `JetStream using domains: local "", remote ${goQuoteText(textOf(remoteDomain))}`);
   }
-}
-
-/** The least of limits of which −1 is none. */
-export function leastOf(...limits: readonly number[]): number {
-  const set = limits.filter((limit) => limit >= 0);
-  return set.length === 0 ? -1 : Math.min(...set);
 }

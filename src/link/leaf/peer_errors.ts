@@ -2,8 +2,9 @@
  * Errors by which two leaf ends keep apart: loops, clusters of one name, versions too old. The side that dialled stays
  * away for a while. Source: leafnodes.md 8; nats-server leafnode.go, leafProcessErr, handleLeafNodeLoop.
  */
-import { goQuoteText } from "../../auth/identity.ts";
+
 import { CloseReason } from "../../protocol/close_reason.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import type { LeafChannel } from "./leaf_channel.ts";
 

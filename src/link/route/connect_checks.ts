@@ -1,6 +1,6 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
-import type { LinkFault } from "../core/link_fault.ts";
+import { textOf } from "../../subject/byte_string.ts";
+import { faultOf, type LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
 import { RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
@@ -17,14 +17,14 @@ export function authorizationFault({ user }: LinkConnect): LinkFault {
 
 /** What besides routes connects to their port, in the order of nats-server's checks; null for a route. */
 export function connectFault(connect: LinkConnect): LinkFault | null {
-  if (connect.lang !== "") return refusal("attempted to connect to route port", CloseReason.IncorrectPort);
+  if (connect.lang !== "") return faultOf("attempted to connect to route port", CloseReason.IncorrectPort);
   if (connect.gateway !== "") {
     const text = `Rejecting connection from gateway ${quoted(connect.gateway)} on the Route port`;
-    return refusal(text, CloseReason.WrongGateway);
+    return faultOf(text, CloseReason.WrongGateway);
   }
   if (connect.cluster === RESERVED_CLUSTER_NAME) {
     const text = `Rejecting connection, cluster name ${quoted(connect.cluster)} is reserved`;
-    return refusal(text, CloseReason.ClusterNameConflict);
+    return faultOf(text, CloseReason.ClusterNameConflict);
   }
   return null;
 }
@@ -40,7 +40,7 @@ export function hasCredentials(
 /** A cluster name that is not ours and does not become so; an empty one is another. */
 export function clusterNameFault(theirs: string, ours: string): LinkFault {
   const text = `Rejecting connection, cluster name ${quoted(theirs)} does not match ${quoted(ours)}`;
-  return refusal(text, CloseReason.ClusterNameConflict);
+  return faultOf(text, CloseReason.ClusterNameConflict);
 }
 
 export function duplicateNameFault(serverName: string): LinkFault {
@@ -54,9 +54,5 @@ export function duplicateNameFault(serverName: string): LinkFault {
 /** A connection for one account alone, which this server does not make. */
 export function dedicatedRouteFault(account: string): LinkFault {
   const text = `Not possible to have a dedicated route for account ${quoted(account)} between those servers`;
-  return refusal(text, CloseReason.ProtocolViolation);
-}
-
-function refusal(text: string, closeReason: CloseReason): LinkFault {
-  return { logText: text, wireText: byteStringOfText(text), closeReason };
+  return faultOf(text, CloseReason.ProtocolViolation);
 }
