@@ -1,5 +1,4 @@
 /** The acceptor's thread: accepts for main and hands each connection to a shard. */
-
 import type { AcceptorReport, AcceptorStart } from "../src/fabric/listeners.ts";
 import { Placement } from "../src/fabric/placement.ts";
 import { HEADER_LISTENERS_CLOSED } from "../src/memory/map.ts";

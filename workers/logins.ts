@@ -1,5 +1,6 @@
 /** The logins thread: judges logins for the shards and keeps the accounts of operator mode. */
 import type { AccountsChange } from "../src/account/accounts_change.ts";
+import { errorText } from "../src/base/error_text.ts";
 import { EventLoopNode } from "../src/fabric/event_loop_node.ts";
 import { openInterestIndex } from "../src/interest/interest_index.ts";
 import type { ServiceRequest } from "../src/logins/callouts.ts";
@@ -83,7 +84,7 @@ async function start(message: LoginsStart): Promise<Serving | null> {
             onLog: (level, text) => report({ type: "log", level, text }),
           });
   } catch (error) {
-    report({ type: "ready", problem: error instanceof Error ? error.message : String(error) });
+    report({ type: "ready", problem: errorText(error) });
     return null;
   }
   const problem = await operator?.start();

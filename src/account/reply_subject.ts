@@ -3,8 +3,8 @@
  * `_R_.<account>.<request>.<server>.T`, by which the responder's server finds the one that measures. Shards make them.
  * Source: nats-server newServiceReply, getHash.
  */
+import { BASE62_DIGITS } from "../base/nuid.ts";
 
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const SERVER_HASH_CHARACTERS = 8;
 
 /** Replies of acknowledgements, which go through a service import as they are. */
@@ -32,5 +32,5 @@ export function remoteLatencySubject(reply: string): string | null {
 export async function serverHash(serverName: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(serverName));
   const bytes = new Uint8Array(digest, 0, SERVER_HASH_CHARACTERS);
-  return Array.from(bytes, (byte) => DIGITS[byte % DIGITS.length]).join("");
+  return Array.from(bytes, (byte) => BASE62_DIGITS[byte % BASE62_DIGITS.length]).join("");
 }

@@ -1,5 +1,6 @@
 /** What a change of an account means for those who are logged in: sent to every shard, which knows them. Plain data. */
 import type { Permissions } from "../config/permissions.ts";
+import * as errors from "../protocol/errors.ts";
 import { permissionsOf } from "./jwt_permissions.ts";
 import type { LoadedAccount, LoginEnd } from "./loaded_account.ts";
 import type { Login } from "./login.ts";
@@ -42,6 +43,13 @@ export function findEnd(login: Login, terms: AccountTerms): LoginEnd | "expired"
   if (issuerKey === "" || issuerKey === account) return null;
   return terms.endedIssuers.includes(issuerKey) ? "issuer changed" : null;
 }
+
+/** What a client, or a leaf node, is told of its end; of one whose issuer has changed, nothing. */
+export const END_ERRORS = {
+  expired: errors.ERROR_ACCOUNT_AUTHENTICATION_EXPIRED,
+  revoked: errors.ERROR_USER_AUTHENTICATION_REVOKED,
+  "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
+} as const;
 
 /** Scopes hold texts, numbers and lists, in the order in which they are decoded. */
 function isSameIssuer(account: LoadedAccount, previous: LoadedAccount | undefined, key: string): boolean {

@@ -1,7 +1,8 @@
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
+import { goQuoteText } from "../protocol/go_quote.ts";
 import type { CalloutSeal } from "./callout_request.ts";
 import { connectWindow } from "./connect_times.ts";
-import { type Claimed, goQuoteText } from "./identity.ts";
+import type { Claimed } from "./identity.ts";
 import type { AuthorizationResponseClaims, UserClaims, UserRights } from "./jwt/claims.ts";
 import { decodeAs } from "./jwt/decode.ts";
 import { validate } from "./jwt/validate.ts";

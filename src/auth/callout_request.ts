@@ -1,4 +1,5 @@
 import type { ConnectionType } from "../config/authorization.ts";
+import { isLeafType } from "../config/authorization.ts";
 import type { AuthorizationRequestClaims, ClientTls, ServerIdentity } from "./jwt/claims.ts";
 import { encode } from "./jwt/encode.ts";
 import { newAuthorizationRequest } from "./jwt/new_claims.ts";
@@ -52,7 +53,7 @@ export function calloutClaims(question: CalloutQuestion): AuthorizationRequestCl
         name: connect.name,
         tags: isLogin ? bound.tags : [],
         nameTag: isLogin ? bound.nameTag : "",
-        kind: isLeaf(connectionType) ? "Leafnode" : "Client",
+        kind: isLeafType(connectionType) ? "Leafnode" : "Client",
         type: clientType(connectionType),
         mqttId: "",
         nonce: connect.signature === "" ? "" : nonce,
@@ -73,10 +74,6 @@ export function calloutClaims(question: CalloutQuestion): AuthorizationRequestCl
       tls: question.tls ?? undefined,
     },
   };
-}
-
-function isLeaf(type: ConnectionType): boolean {
-  return type === "LEAFNODE" || type === "LEAFNODE_WS";
 }
 
 function clientType(type: ConnectionType): string {

@@ -1,5 +1,5 @@
 import { ATTRIBUTE_NAMES, type DistinguishedName, knownNameText } from "../base/x509.ts";
-import { goQuoteText } from "./identity.ts";
+import { goQuoteText } from "../protocol/go_quote.ts";
 import type { LoginLog, PeerIdentity } from "./login.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { goQuote } from "../protocol/go_quote.ts";
+import { goQuoteText } from "../protocol/go_quote.ts";
 import type { IdentityKind } from "./login.ts";
 
 /** Who a client is by what it sent, or by what the decision put in its place. Texts are empty where there is nothing. */
@@ -40,9 +40,4 @@ const LABELS: Readonly<Record<IdentityKind, string>> = {
 export function refusalLogText({ identityKind, user }: Identity): string {
   if (user === "") return "authentication error";
   return `authentication error - ${LABELS[identityKind]}${goQuoteText(user)}`;
-}
-
-/** Go's `%q` of text. */
-export function goQuoteText(text: string): string {
-  return goQuote(new TextEncoder().encode(text));
 }

@@ -1,7 +1,8 @@
 import { CONNECTION_TYPES, type ConnectionType } from "../config/authorization.ts";
 import type { Permissions } from "../config/permissions.ts";
+import { goQuoteText } from "../protocol/go_quote.ts";
 import { connectWindow } from "./connect_times.ts";
-import { type Claimed, goQuoteText } from "./identity.ts";
+import type { Claimed } from "./identity.ts";
 import type { UserClaims, UserRights } from "./jwt/claims.ts";
 import { decodeAs } from "./jwt/decode.ts";
 import { areBlocking } from "./jwt/issues.ts";

@@ -1,10 +1,12 @@
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
+import { isLeafType } from "../config/authorization.ts";
+import { goQuoteText } from "../protocol/go_quote.ts";
 import { findCertificateUser } from "./certificate.ts";
-import { type Claimed, goQuoteText } from "./identity.ts";
+import type { Claimed } from "./identity.ts";
 import type { Login, LoginLog, LoginRefusal, LoginRequest, RefusalReason } from "./login.ts";
 import type { LeafCredentials, LeafUserRule, LoginRules } from "./login_rules.ts";
 import { checkProxy } from "./proxy.ts";
-import { type CredentialChecks, findSignatureProblem, isLeafType, isSecret } from "./user_login.ts";
+import { type CredentialChecks, findSignatureProblem, isSecret } from "./user_login.ts";
 import { loginOf, refusalOf } from "./verdict.ts";
 
 /**

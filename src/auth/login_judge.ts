@@ -1,6 +1,7 @@
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
+import { goQuoteText } from "../protocol/go_quote.ts";
 import { judgeByRules } from "./config_judge.ts";
-import { type Claimed, goQuoteText } from "./identity.ts";
+import type { Claimed } from "./identity.ts";
 import { type AccountResult, decideJwt, type JwtAcceptance, type JwtContext } from "./jwt_login.ts";
 import { judgeLeaf } from "./leaf_login.ts";
 import type { LoadedAccount } from "./loaded_account.ts";

@@ -1,3 +1,4 @@
+import { errorText } from "../base/error_text.ts";
 import type { ResolverOptions } from "../config/operator.ts";
 import type { OperatorClaims } from "./jwt/claims.ts";
 import { decodeAs } from "./jwt/decode.ts";
@@ -27,7 +28,7 @@ export function readOperators(
     try {
       text = entry.startsWith("eyJ") ? entry : readFile(entry);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       return { ok: false, problem: `error parsing operator JWT: ${why}` };
     }
     const jwt = readToken(text);

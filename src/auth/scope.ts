@@ -1,5 +1,5 @@
+import { goQuoteText } from "../protocol/go_quote.ts";
 import { isValidSubscriptionText } from "../subject/text.ts";
-import { goQuoteText } from "./identity.ts";
 import type { AccountClaims, SubjectPermission, UserClaims, UserRights } from "./jwt/claims.ts";
 
 /**

@@ -1,9 +1,11 @@
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { ConnectionType } from "../config/authorization.ts";
+import { isLeafType } from "../config/authorization.ts";
 import type { Permissions } from "../config/permissions.ts";
+import { goQuoteText } from "../protocol/go_quote.ts";
 import { decodeSignature } from "./base64.ts";
 import { findCertificateUser } from "./certificate.ts";
-import { type Claimed, goQuoteText } from "./identity.ts";
+import type { Claimed } from "./identity.ts";
 import type { LoginLog, LoginRequest, RefusalReason } from "./login.ts";
 import type { ListenerRules, LoginRules, UserRule } from "./login_rules.ts";
 import { type HashComparison, isBcryptHash, isSameSecret } from "./password.ts";
@@ -37,10 +39,6 @@ export class UserTable {
     this.users = new Map(users.map((user) => [user.name, user]));
     this.nkeys = new Map(nkeys.map((nkey) => [nkey.name, nkey]));
   }
-}
-
-export function isLeafType(type: ConnectionType): boolean {
-  return type === "LEAFNODE" || type === "LEAFNODE_WS";
 }
 
 /** What belongs to the listener a client came in by. */

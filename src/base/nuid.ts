@@ -1,10 +1,11 @@
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/** The alphabet that NATS makes ids and hashes of. */
+export const BASE62_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /** Random characters of the alphabet that NATS makes ids of. */
 export function randomDigits(count: number): string {
   const random = crypto.getRandomValues(new Uint32Array(count));
   let text = "";
-  for (const value of random) text += DIGITS[value % DIGITS.length];
+  for (const value of random) text += BASE62_DIGITS[value % BASE62_DIGITS.length];
   return text;
 }
 

@@ -1,10 +1,7 @@
 /** The program: says what the command line asks for, does it, and exits with a code that tells how it went. */
-import { basename } from "node:path";
 import { isDemoCommand, isKeyCommand } from "./commands.ts";
 import { parseCommandLine } from "./flags.ts";
-
-/** What the start script was called as: `midge` has commands beside the flags. */
-const EXECUTABLE = basename(process.env.MIDGE_EXECUTABLE || "nats-server");
+import { EXECUTABLE, refuse } from "./program.ts";
 
 process.exitCode = 1;
 const code = await run(process.argv.slice(2));
@@ -61,9 +58,4 @@ async function run(args: readonly string[]): Promise<number> {
       return refuse(command.text);
     }
   }
-}
-
-function refuse(text: string): number {
-  console.error(`nats-server: ${text}`);
-  return 1;
 }

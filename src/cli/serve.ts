@@ -1,5 +1,4 @@
 /** Serves until a signal or a failure ends it. */
-import { basename } from "node:path";
 import { defaultOptions, type Options } from "../config/option_table.ts";
 import { Logger } from "../log/logger.ts";
 import { loadRuntime } from "../runtime/mod.ts";
@@ -9,10 +8,8 @@ import { openLogTarget } from "../server/log_target.ts";
 import { Server, ServerStartError } from "../server/server.ts";
 import { type ConfigOrigin, findObstacle, type ReadAgain } from "../server/server_settings.ts";
 import { applyFlags, type Flags, redactArguments } from "./flags.ts";
+import { EXECUTABLE, refuse } from "./program.ts";
 import { handleSignals } from "./signals.ts";
-
-/** What the start script was called as; it names the ports file. */
-const EXECUTABLE = basename(process.env.MIDGE_EXECUTABLE || "nats-server");
 
 /** Returns the exit code. */
 export async function serve(flags: Flags, args: readonly string[]): Promise<number> {
@@ -102,9 +99,4 @@ function onUncaught(handle: (text: string) => void): void {
     error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.on("uncaughtException", (error) => handle(`Uncaught error on the main thread: ${textOf(error)}`));
   process.on("unhandledRejection", (error) => handle(`Uncaught error on the main thread: ${textOf(error)}`));
-}
-
-function refuse(text: string): number {
-  console.error(`nats-server: ${text}`);
-  return 1;
 }

@@ -1,5 +1,4 @@
 /** `accounts { … }`: isolated subject spaces, and what they share with one another. */
-
 import { jetStreamKey } from "./absent_features.ts";
 import { GLOBAL_ACCOUNT } from "./account_names.ts";
 import { publicKey, type UserOptions, users, withDefaultPermissions } from "./authorization.ts";

@@ -27,6 +27,10 @@ export const CONNECTION_TYPES = [
 
 export type ConnectionType = (typeof CONNECTION_TYPES)[number];
 
+export function isLeafType(type: ConnectionType): boolean {
+  return type === "LEAFNODE" || type === "LEAFNODE_WS";
+}
+
 /** A user of `authorization` or of an account, named by `user` or by `nkey`. */
 export interface UserOptions {
   readonly user: string | undefined;

@@ -1,5 +1,4 @@
 /** The hubs that this server is a leaf node of. */
-
 import { jetStreamKey } from "./absent_features.ts";
 import { GLOBAL_ACCOUNT } from "./account_names.ts";
 import { type CompressionOptions, compression, formatCompression } from "./compression.ts";

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { errorText } from "../base/error_text.ts";
 import { ConfigError, type ConfigProblem, formatProblem, type Position } from "./config_tree.ts";
 import { configDigest } from "./digest.ts";
 import type { NamedFile } from "./option.ts";
@@ -46,7 +47,7 @@ export function loadConfigFile(
   try {
     text = readText(file);
   } catch (error) {
-    return { ok: false, lines: [error instanceof Error ? error.message : String(error)] };
+    return { ok: false, lines: [errorText(error)] };
   }
   return loadConfigText(text, file, { readFile: readText, environment });
 }
@@ -60,7 +61,7 @@ function problemOfFile(
     readFile(path);
     return [];
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     return [{ severity: "error", at, text: problem + why }];
   }
 }

@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { errorText } from "../base/error_text.ts";
 import {
   type ConfigEntry,
   ConfigError,
@@ -210,7 +211,7 @@ class Parser {
     try {
       text = surroundings.readFile(path);
     } catch (error) {
-      throw new ConfigError(at, `error parsing include file '${written}', ${messageOf(error)}`);
+      throw new ConfigError(at, `error parsing include file '${written}', ${errorText(error)}`);
     }
     const nesting = { ...this.#nesting, filesOpen: [...filesOpen, path], depth: this.#depth + 1 };
     for (const entry of new Parser(text, path, nesting).parseFile().entries.values())
@@ -254,8 +255,4 @@ class Parser {
 function setEntry(entries: Entries, entry: ConfigEntry): void {
   entries.delete(entry.key);
   entries.set(entry.key, entry);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { errorText } from "../base/error_text.ts";
 import type { WallClock } from "../base/wall_clock.ts";
 import { formatLine, type LineFormat, splitTime } from "./line.ts";
 import type { LogLevel, LogSink } from "./logger.ts";
@@ -83,7 +84,7 @@ export class FileSink implements LogSink {
     } catch (error) {
       // Without this the next line would try again, and so would every line after it.
       this.#sizeBytes = 0;
-      this.#append("error", `Unable to rotate logfile (${messageOf(error)}), will attempt again`, "\r\n");
+      this.#append("error", `Unable to rotate logfile (${errorText(error)}), will attempt again`, "\r\n");
       return;
     }
     this.#append("info", `Rotated log, backup saved as ${JSON.stringify(backup)}`, "\r\n");
@@ -105,13 +106,9 @@ export class FileSink implements LogSink {
     } catch (error) {
       this.#append(
         "error",
-        `Unable to purge log files (${messageOf(error)}), will attempt next rotation`,
+        `Unable to purge log files (${errorText(error)}), will attempt next rotation`,
         "\r\n",
       );
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 import type { HttpAnswer } from "../auth/resolver/url_resolver.ts";
+import { errorText } from "../base/error_text.ts";
 
 /** One GET for a URL resolver. Rejects with why there is no answer; never with the URL, which may hold a password. */
 export async function httpGet(url: string, timeoutMs: number): Promise<HttpAnswer> {
@@ -12,7 +13,7 @@ export async function httpGet(url: string, timeoutMs: number): Promise<HttpAnswe
     return { status, statusText, body: await response.text() };
   } catch (error) {
     // What the runtime says may quote the URL, as Deno does.
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     throw new Error(text.replaceAll(url, "the URL").replace(/(\w+:\/\/)[^/\s]*@/g, "$1"));
   }
 }

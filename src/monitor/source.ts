@@ -4,7 +4,6 @@
  *
  * Every snapshot is taken once per request and not changed afterwards.
  */
-
 import type { AccountDetailSnapshot, AccountSnapshot } from "./snapshots/accounts.ts";
 import type { ConnectionQuery, ConnectionSelection } from "./snapshots/connections.ts";
 import type {

@@ -1,6 +1,6 @@
 // The JSON document of CONNECT, read as Go's encoding/json reads it. Cold: once per connection.
 
-import { decodeJson, type JsonMember, jsonMembers } from "./json_members.ts";
+import { decodeJson, foldCase, type JsonMember, jsonMembers } from "./json_members.ts";
 
 /** What a client asked for in CONNECT. Texts are empty where it said nothing. */
 export interface ConnectOptions {
@@ -156,11 +156,4 @@ function assign(
 function isInt64(json: string): boolean {
   if (!/^-?\d{1,19}$/.test(json)) return false;
   return BigInt.asIntN(64, BigInt(json)) === BigInt(json);
-}
-
-/**
- * As Go folds keys: beyond ASCII, the Kelvin sign is a k (to toLowerCase as well) and the long s an s.
- */
-function foldCase(key: string): string {
-  return key.replaceAll("\u017f", "s").toLowerCase();
 }

@@ -82,3 +82,8 @@ function closingQuote(text: string, opening: number): number {
   while (text[i] !== '"') i += text[i] === "\\" ? 2 : 1;
   return i;
 }
+
+/** As Go folds keys: beyond ASCII, the Kelvin sign is a k (to toLowerCase as well) and the long s an s. */
+export function foldCase(key: string): string {
+  return key.replaceAll("\u017f", "s").toLowerCase();
+}

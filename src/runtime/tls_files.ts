@@ -6,7 +6,8 @@ import { errnoTextOf } from "./posix/errno.ts";
 type TlsFiles = Pick<TlsOptions, "certFile" | "keyFile" | "caFile" | "certs">;
 
 const PEM_BLOCK = /-----BEGIN [A-Z0-9 ]+-----[\s\S]+?-----END [A-Z0-9 ]+-----/;
-const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+/** Each certificate of a PEM text. */
+export const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
  * What is wrong with the certificates and keys that a `tls` block names, undefined for nothing: each file is there, is

@@ -1,5 +1,4 @@
 /** The acceptor's thread as main sees it: given listening sockets once, told to close some or all of them. */
-
 import { assert } from "../base/assert.ts";
 import {
   type AcceptedListener,

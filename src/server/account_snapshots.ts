@@ -1,5 +1,4 @@
 /** Accounts as monitoring shows them: from what shards go by, what the logins thread tells, and what shards count. */
-
 import type { AccountDefinition, ResponseType, ServiceImport, StreamImport } from "../account/definition.ts";
 import type { AccountDescription } from "../account/description.ts";
 import type { Export } from "../account/exports.ts";

@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { serverHash } from "../account/reply_subject.ts";
 import { announcesAuthRequired } from "../auth/login_rules.ts";
+import { errorText } from "../base/error_text.ts";
 import { GrowthWatch } from "../base/growth_watch.ts";
 import type { Options } from "../config/option_table.ts";
 import type { ClientListenerKind } from "../fabric/listeners.ts";
@@ -116,7 +117,7 @@ export class Server {
       await server.#start();
       return server;
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       const isLogged = server === null ? false : server.#hasLoggedStart;
       if (isLogged) settings.logger.fatal(text);
       if (server !== null) await server.#abandon();

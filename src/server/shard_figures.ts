@@ -1,5 +1,4 @@
 /** What each thread that serves connections has to do, read from the shared memory: it asks no thread anything. */
-
 import {
   AREA_CLIENTS_EVER,
   AREA_IN_BYTES,

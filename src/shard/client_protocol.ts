@@ -2,7 +2,6 @@
  * The client protocol of one shard: takes a connection's input apart and does what it says. Plain messages go to the
  * engine; everything else comes here. Source: NATS client protocol; nats-server `parse`, `processConnect`, `processSub`.
  */
-
 import { HeldMessage, plainLine } from "../fabric/held_message.ts";
 import {
   CONNECTION_FLAGS,

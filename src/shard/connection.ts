@@ -1,12 +1,12 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
 import type { ClientInfo } from "../account/client_info.ts";
-import { goQuoteText } from "../auth/identity.ts";
 import type { Login, LoginRefusal } from "../auth/login.ts";
 import { accountInLogs, identityInLogs, type Statement, statementInLogs } from "../auth/login_in_logs.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { ClientListenerKind } from "../fabric/listeners.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { type ConnectOptions, DEFAULT_CONNECT_OPTIONS } from "../protocol/connect_options.ts";
+import { goQuoteText } from "../protocol/go_quote.ts";
 import type { CookieNames } from "../protocol/websocket/upgrade.ts";
 import { hostText } from "../runtime/posix/socket_address.ts";
 import type { TlsSession } from "../runtime/tls.ts";

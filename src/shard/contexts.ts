@@ -2,7 +2,6 @@
  * What a shard's clients publish under: their account with their user's permissions. Says what becomes of a subject
  * before anybody's interest in it is asked. Once per plan, and once per message of subjects that the engine hands over.
  */
-
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import { UserPermissions } from "../account/permissions.ts";
 import type { Permissions } from "../config/permissions.ts";

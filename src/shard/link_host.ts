@@ -2,7 +2,6 @@
  * The links shard: a shard whose connections are links to other servers, not clients. What is special about them lies behind
  * `LinkHost`, which `link/host/` implements; other shards have none.
  */
-
 import type { ClientInfo } from "../account/client_info.ts";
 import type { AccountTerms } from "../auth/account_terms.ts";
 import type { Verdict } from "../auth/login.ts";

@@ -1,5 +1,4 @@
 /** What the links shard is told to be, and what it tells main. Plain data: it crosses threads. */
-
 import type { ClientInfo } from "../account/client_info.ts";
 import type { ClusterOptions } from "../config/cluster.ts";
 import type { GatewayOptions } from "../config/gateway.ts";

@@ -3,8 +3,8 @@
  * Texts are compared here; signatures and hashes are for the logins thread. Cold: once per CONNECT, and after a reload.
  * Source: nats-server `processConnect`, `checkAuthentication`, `RegisterUser`.
  */
-
-import { type AccountTerms, findEnd } from "../auth/account_terms.ts";
+import { leastLimit } from "../account/limits.ts";
+import { type AccountTerms, END_ERRORS, findEnd } from "../auth/account_terms.ts";
 import { refusalLogText } from "../auth/identity.ts";
 import { InlineJudge } from "../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "../auth/login.ts";
@@ -54,12 +54,6 @@ const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
   "account connections": errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS,
   "proxy not trusted": errors.ERROR_PROXY_NOT_TRUSTED,
   "proxy required": errors.ERROR_PROXY_REQUIRED,
-};
-
-const ENDS = {
-  expired: errors.ERROR_ACCOUNT_AUTHENTICATION_EXPIRED,
-  revoked: errors.ERROR_USER_AUTHENTICATION_REVOKED,
-  "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
 };
 
 /** A client with as many subscriptions as it may have, or more, is told so and has this long. */
@@ -208,7 +202,7 @@ export class Logins {
 
   #end(connection: Connection, end: NonNullable<ReturnType<typeof findEnd>>): void {
     if (end === "issuer changed") this.#shard.close(connection, CloseReason.AuthenticationFailure);
-    else this.#turnOut(connection, ENDS[end]);
+    else this.#turnOut(connection, END_ERRORS[end]);
   }
 
   /** The time that a login lasts may be over. */
@@ -380,13 +374,13 @@ export class Logins {
     const { options, shared } = this.#shard;
     const { limits } = connection.account.definition;
     const { login } = connection;
-    connection.maxPayloadBytes = least(
+    connection.maxPayloadBytes = leastLimit(
       options.maxPayloadBytes,
       limits.maxPayloadBytes,
       login?.maxPayloadBytes ?? -1,
     );
     shared.words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = connection.maxPayloadBytes;
-    connection.maxSubscriptions = least(
+    connection.maxSubscriptions = leastLimit(
       options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
       limits.maxSubscriptions,
       login?.maxSubscriptions ?? -1,
@@ -462,10 +456,4 @@ function requestOf(connection: Connection, isImplicit: boolean): LoginRequest {
     tls: peerIdentity(connection),
     isImplicit,
   };
-}
-
-/** The least of limits of which −1 is none. */
-function least(...limits: readonly number[]): number {
-  const set = limits.filter((limit) => limit >= 0);
-  return set.length === 0 ? -1 : Math.min(...set);
 }

@@ -1,5 +1,4 @@
 /** Who the peer of a TLS connection is, as its certificate says. Cold: at login, for pins, for monitoring. */
-
 import type { ClientTls } from "../auth/jwt/claims.ts";
 import type { PeerIdentity } from "../auth/login.ts";
 import { sha256Hex } from "../base/sha256.ts";

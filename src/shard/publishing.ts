@@ -2,7 +2,6 @@
  * Messages from this shard's clients to everyone: runs the engine over what was received and does what it hands back.
  * Hot: once per read, and once per cache miss.
  */
-
 import { Buffer } from "node:buffer";
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import { FABRIC_SLOT, HeldMessage, plainLine } from "../fabric/held_message.ts";

@@ -4,9 +4,9 @@
  * That of a request whose latency is measured ends in `.<server>.T`, by which other servers find this one.
  * Source: nats-server `newServiceReply`.
  */
+import { BASE62_DIGITS } from "../base/nuid.ts";
 
 const PREFIX = "_R_.";
-const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PART_LENGTH = 6;
 const TOKEN_START = PREFIX.length + PART_LENGTH + 1;
 const TOKEN_END = TOKEN_START + PART_LENGTH;
@@ -35,9 +35,9 @@ export class ReplySubjects {
         crypto.getRandomValues(this.#random);
         this.#randomUsed = 0;
       }
-      let token = ALPHABET[this.#node]!;
+      let token = BASE62_DIGITS[this.#node]!;
       for (let i = 1; i < PART_LENGTH; i++)
-        token += ALPHABET[this.#random[this.#randomUsed + i]! % ALPHABET.length];
+        token += BASE62_DIGITS[this.#random[this.#randomUsed + i]! % BASE62_DIGITS.length];
       this.#randomUsed += PART_LENGTH;
       if (!isTaken(token)) return token;
     }
@@ -51,7 +51,7 @@ export class ReplySubjects {
   /** The node that remembers the request, −1 for a subject that is none of ours. */
   nodeOf(account: number, subject: string): number {
     const token = this.tokenOf(account, subject);
-    return token === "" ? -1 : ALPHABET.indexOf(token[0]!);
+    return token === "" ? -1 : BASE62_DIGITS.indexOf(token[0]!);
   }
 
   /** The request's part of a subject, "" for one that is none of the account's. */
@@ -70,7 +70,8 @@ export class ReplySubjects {
   #prefixOf(account: number): string {
     return this.#prefixes.getOrInsertComputed(account, () => {
       let part = "";
-      for (let i = 0; i < PART_LENGTH; i++) part += ALPHABET[this.#mix(account, i) % ALPHABET.length];
+      for (let i = 0; i < PART_LENGTH; i++)
+        part += BASE62_DIGITS[this.#mix(account, i) % BASE62_DIGITS.length];
       return `${PREFIX}${part}.`;
     });
   }

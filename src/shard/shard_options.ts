@@ -1,5 +1,4 @@
 /** What a shard is started with, and what a reload may change. Plain data: it crosses threads. */
-
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ClientInfo } from "../account/client_info.ts";
 import type { AccountDefinition, ServiceLatency } from "../account/definition.ts";

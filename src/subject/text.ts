@@ -22,6 +22,11 @@ export function isLiteralText(subject: string): boolean {
   return !HAS_WILDCARD_TOKEN.test(subject);
 }
 
+/** Whether a token of a subject, text or a byte string, is a wildcard. */
+export function hasWildcard(subject: string): boolean {
+  return subject.split(".").some((token) => token === "*" || token === ">");
+}
+
 /** `subjectMatches` for text. */
 export function subjectMatchesText(pattern: string, literal: string): boolean {
   const patternBytes = encoder.encode(pattern);

@@ -1,5 +1,4 @@
 /** The summary of a server that its peers and tools go by. Source: nats-server sendStatsz. */
-
 import type {
   GatewaySnapshot,
   GatewaysSnapshot,

@@ -2,7 +2,6 @@
  * Connections between simulated servers: bytes arrive in order, after a delay that varies, cut into pieces anywhere. A
  * connection may be slow, break, or be silent for a while; a server may be unreachable.
  */
-
 import type {
   DialTarget,
   LinkConnection,

@@ -3,7 +3,6 @@
  * whatever their case, null and an absent key leave the zero value, unknown keys are ignored, empty fields are not
  * written, and a value of another type is an error.
  */
-
 import { Buffer } from "node:buffer";
 
 export interface Codec<T> {

@@ -2,7 +2,6 @@
  * What is wrong with claims that were decoded: the same issues, in the same words, as nats-io/jwt finds. Validation
  * never throws; it looks at the claims alone, not at who signed them.
  */
-
 import { isIP } from "node:net";
 import { goQuoteText as quoted } from "../../protocol/go_quote.ts";
 import { roleOf } from "../nkey.ts";

@@ -1,5 +1,5 @@
 import { isPublicKey } from "../../config/nkey_text.ts";
-import { goQuoteText } from "../identity.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
 import type { AccountClaims } from "../jwt/claims.ts";
 import { decodeAs, decodeGeneric } from "../jwt/decode.ts";
 import { areBlocking } from "../jwt/issues.ts";

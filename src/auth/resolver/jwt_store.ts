@@ -10,9 +10,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "@noble/hashes/sha2.js";
+import { errorText } from "../../base/error_text.ts";
 import { isPublicKey } from "../../config/nkey_text.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
 import { decodeBase64Url } from "../base64.ts";
-import { goQuoteText } from "../identity.ts";
 import { decodeGeneric } from "../jwt/decode.ts";
 
 /**
@@ -103,7 +104,7 @@ export class JwtStore {
       this.#touch(accountKey);
       return { ok: true, jwt };
     } catch (error) {
-      return { ok: false, isMissing: isMissing(error), problem: messageOf(error) };
+      return { ok: false, isMissing: isMissing(error), problem: errorText(error) };
     }
   }
 
@@ -168,7 +169,7 @@ export class JwtStore {
       if (deletes === "rename") renameSync(path, `${path}.deleted`);
       else rmSync(path);
     } catch (error) {
-      return isMissing(error) ? undefined : messageOf(error);
+      return isMissing(error) ? undefined : errorText(error);
     }
     this.#untrack(accountKey);
     this.#events?.onDeleted(accountKey);
@@ -210,7 +211,7 @@ export class JwtStore {
       if (entry === undefined && this.#isFull() && !this.#makeRoom()) return "jwt store is full";
       writeWhole(this.#pathOf(accountKey), jwt);
     } catch (error) {
-      return messageOf(error);
+      return errorText(error);
     }
     this.#track(accountKey, jwt);
     this.#events?.onChanged(accountKey, jwt);
@@ -324,8 +325,4 @@ function peekExpiry(jwt: string): number {
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === "ENOENT";
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

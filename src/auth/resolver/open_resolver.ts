@@ -1,3 +1,4 @@
+import { errorText } from "../../base/error_text.ts";
 import type { ResolverOptions } from "../../config/operator.ts";
 import { decodeAs } from "../jwt/decode.ts";
 import { areBlocking } from "../jwt/issues.ts";
@@ -77,7 +78,7 @@ function openDirectory(
     const ttlMs = isCache ? options.ttlMs : 0;
     store = new JwtStore({ dir, limit, evicts: isCache, ttlMs, deletes, nowMs });
   } catch (error) {
-    return { ok: false, problem: error instanceof Error ? error.message : String(error) };
+    return { ok: false, problem: errorText(error) };
   }
   const resolver = new DirectoryResolver(options.kind, store, ask);
   for (const [accountKey, jwt] of preload) resolver.store(accountKey, jwt);

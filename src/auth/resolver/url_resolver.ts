@@ -1,4 +1,5 @@
-import { goQuoteText } from "../identity.ts";
+import { errorText } from "../../base/error_text.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
 import type { FetchResult, Resolver } from "./resolver.ts";
 
 /** One HTTP GET. Rejects where no answer came, in time or at all, with an error whose message says why. */
@@ -41,7 +42,7 @@ export class UrlResolver implements Resolver {
       if (status === 200) return { ok: true, jwt: body };
       return { ok: false, problem: problemOf(url, `${status} ${statusText}`.trim()) };
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       return { ok: false, problem: problemOf(url, `Get ${goQuoteText(redact(url))}: ${why}`) };
     }
   }

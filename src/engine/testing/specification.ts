@@ -1,5 +1,4 @@
 /** What a node of a test looks like, in plain words: both the real node and the model are built from it. */
-
 import { CONNECTION_IS_LINK, CONNECTION_IS_ROUTE } from "../../memory/layout.ts";
 
 /** What the tests' nodes set max_control_line to: lines that fit their small rings. */

@@ -5,8 +5,9 @@
  * Text is held as byte strings, for what it names is compared with subjects and accounts, which are bytes.
  */
 import { Buffer } from "node:buffer";
+import type { SubjectPermission } from "../../config/permissions.ts";
 import { encodeGoJson, omitEmpty } from "../../protocol/go_json.ts";
-import { type JsonMember, jsonMembers } from "../../protocol/json_members.ts";
+import { foldCase, type JsonMember, jsonMembers } from "../../protocol/json_members.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 
 /** Which subjects a side lets through, as INFO carries it. */
@@ -14,6 +15,13 @@ export interface LinkPermission {
   /** Empty: everything, for Go does not tell an empty list from none. */
   readonly allow: readonly string[];
   readonly deny: readonly string[];
+}
+
+/** A permission of the configuration, or of a login, as INFO carries it; null for none. */
+export function linkPermission(permission: SubjectPermission | undefined): LinkPermission | null {
+  if (permission === undefined) return null;
+  const { allow = [], deny = [] } = permission;
+  return { allow: allow.map(byteStringOfText), deny: deny.map(byteStringOfText) };
 }
 
 interface FieldTypes {
@@ -211,9 +219,4 @@ function kindOf(json: string): string {
     default:
       return /^-?\d+$/.test(json) ? "number" : `number ${json}`;
   }
-}
-
-/** As Go folds keys: beyond ASCII, the Kelvin sign is a k (to toLowerCase as well) and the long s an s. */
-function foldCase(key: string): string {
-  return key.replaceAll("\u017f", "s").toLowerCase();
 }

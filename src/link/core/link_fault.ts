@@ -1,4 +1,5 @@
-import type { CloseReason } from "../../protocol/close_reason.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import { byteStringOfText } from "../../subject/byte_string.ts";
 
 /** Something after which a link cannot go on. */
 export interface LinkFault {
@@ -9,6 +10,16 @@ export interface LinkFault {
   readonly closeReason: CloseReason;
   /** The log says it once a second of all whom it concerns, as nats-server does. */
   readonly isLimited?: boolean;
+}
+
+/** One that peer and log are told in the same words. */
+export function faultOf(text: string, closeReason: CloseReason): LinkFault {
+  return { logText: text, wireText: byteStringOfText(text), closeReason };
+}
+
+/** What the peer sends breaks the protocol; it is not told. */
+export function violation(logText: string): LinkFault {
+  return { logText, wireText: null, closeReason: CloseReason.ProtocolViolation };
 }
 
 /** The line that tells a peer what is wrong with it; `wireText` is a byte string. */

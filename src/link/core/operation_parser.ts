@@ -7,7 +7,7 @@ import { goQuote } from "../../protocol/go_quote.ts";
 import { decodeJson } from "../../protocol/json_members.ts";
 import { byteStringOf } from "../../subject/byte_string.ts";
 import type { LinkKind } from "./link.ts";
-import type { LinkFault } from "./link_fault.ts";
+import { type LinkFault, violation } from "./link_fault.ts";
 import type { LinkOperation } from "./operation.ts";
 import { type InterestVerb, type MessageVerb, readInterest, readMessageHead } from "./operation_arguments.ts";
 
@@ -245,10 +245,6 @@ function payloadFault(totalBytes: number, payloadBytesMax: number): LinkFault {
     wireText: "Maximum Payload Violation",
     closeReason: CloseReason.MaximumPayloadExceeded,
   };
-}
-
-function violation(logText: string): LinkFault {
-  return { logText, wireText: null, closeReason: CloseReason.ProtocolViolation };
 }
 
 function unknownOperation(bytes: Uint8Array, at: number, end: number, kind: LinkKind): LinkFault {

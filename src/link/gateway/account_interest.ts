@@ -1,4 +1,5 @@
 import { isSubset } from "../../subject/subset.ts";
+import { hasWildcard } from "../../subject/text.ts";
 
 /**
  * What a remote cluster wants of one account, as its gateway has told. Source: nats-server outsie.
@@ -110,8 +111,4 @@ export class AccountInterest {
     }
     return matching;
   }
-}
-
-export function hasWildcard(subject: string): boolean {
-  return subject.split(".").some((token) => token === "*" || token === ">");
 }

@@ -1,7 +1,6 @@
 import { sha256 } from "@noble/hashes/sha2.js";
+import { BASE62_DIGITS } from "../../base/nuid.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
-
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 export const NAME_HASH_LENGTH = 6;
 
@@ -11,5 +10,5 @@ export const NAME_HASH_LENGTH = 6;
  */
 export function nameHash(name: string): string {
   const digest = sha256(bytesOf(name)).subarray(0, NAME_HASH_LENGTH);
-  return Array.from(digest, (byte) => DIGITS[byte % DIGITS.length]).join("");
+  return Array.from(digest, (byte) => BASE62_DIGITS[byte % BASE62_DIGITS.length]).join("");
 }

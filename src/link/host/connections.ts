@@ -4,7 +4,6 @@
  *
  *   dialled ─▶ CONNECTING (─▶ TUNNEL) ─▶ OPEN ⇄ SECURING (─▶ PEER_CHECK)      accepted ─▶ OPEN
  */
-
 import {
   AREA_IN_MESSAGES,
   AREA_OUT_MESSAGES,

@@ -1,5 +1,4 @@
 /** What monitoring shows of the links of this shard: what their protocols know, and what their connections count. Cold. */
-
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { connectionTraffic, withTraffic } from "../../shard/account_counters.ts";
 import type { LinkShard } from "../../shard/link_host.ts";

@@ -1,5 +1,4 @@
 /** What the setup of the links shard means for each kind of link. */
-
 import { type HashComparison, isBcryptHash, isSameSecret } from "../../auth/password.ts";
 import { assert } from "../../base/assert.ts";
 import { authorizationTimeoutMs, type LinkAuthorization } from "../../config/authorization.ts";

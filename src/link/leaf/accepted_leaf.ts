@@ -2,12 +2,15 @@
  * The accepting side of a leaf connection until the link is up: INFO, TLS, CONNECT, login, checks, INFO again.
  * Source: leafnodes.md 2 and 3; nats-server leafnode.go, createLeafNode, processLeafNodeConnect.
  */
-import { goQuoteText, refusalLogText } from "../../auth/identity.ts";
+import { leastLimit } from "../../account/limits.ts";
+import { refusalLogText } from "../../auth/identity.ts";
 import type { Login, LoginRefusal } from "../../auth/login.ts";
 import { accountInLogs, identityInLogs } from "../../auth/login_in_logs.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import { linkPermission } from "../core/json_fields.ts";
 import type { LinkConnection, LinkPeer } from "../core/link.ts";
 import type { LinkFault } from "../core/link_fault.ts";
 import { decodeLinkConnect, decodeLinkInfo, type LinkConnect, ownInfoLine } from "../core/link_info.ts";
@@ -17,10 +20,10 @@ import { EarlyOperations } from "./early_operations.ts";
 import { LeafChannel, type LeafWebSocket } from "./leaf_channel.ts";
 import { findLeafFault, findVersionFault, mayCompress } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
-import { leafInfo, toLinkPermission } from "./leaf_info.ts";
+import { leafInfo } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { hubGrants } from "./leaf_permissions.ts";
-import { announceJetStream, deniesOf, leastOf, NOT_COMPRESSED } from "./leaf_terms.ts";
+import { announceJetStream, deniesOf, NOT_COMPRESSED } from "./leaf_terms.ts";
 import { failWith } from "./login_end.ts";
 import { takePeerError } from "./peer_errors.ts";
 
@@ -219,7 +222,11 @@ export class AcceptedLeaf implements LinkPeer {
     const channel = this.#channel;
     const { name, cluster, remoteAccount, isHub } = connect;
     const accountName = byteStringOfText(login.account);
-    this.#payloadBytesMax = leastOf(options.payloadBytesMax, account.payloadBytesMax, login.maxPayloadBytes);
+    this.#payloadBytesMax = leastLimit(
+      options.payloadBytesMax,
+      account.payloadBytesMax,
+      login.maxPayloadBytes,
+    );
     channel.serverName = name;
     const duplicate = name === "" ? null : register.findDuplicate(name, cluster, accountName, remoteAccount);
     const grants = hubGrants(login.permissions, connect.denyPublish.map(textOf), deniesOf(account));
@@ -238,7 +245,11 @@ export class AcceptedLeaf implements LinkPeer {
         takesHeaders: options.hasHeaders && connect.headers,
         compression: connect.compressMode === "" ? NOT_COMPRESSED : connect.compressMode,
         payloadBytesMax: this.#payloadBytesMax,
-        subscriptionsMax: leastOf(options.subscriptionsMax, account.subscriptionsMax, login.maxSubscriptions),
+        subscriptionsMax: leastLimit(
+          options.subscriptionsMax,
+          account.subscriptionsMax,
+          login.maxSubscriptions,
+        ),
         grants,
         login,
       },
@@ -264,8 +275,8 @@ export class AcceptedLeaf implements LinkPeer {
       connectInfo: true,
       remoteAccount: byteStringOfText(account),
       accountIsSystem: isSystem,
-      import: toLinkPermission(permissions?.subscribe),
-      export: toLinkPermission(permissions?.publish),
+      import: linkPermission(permissions?.subscribe),
+      export: linkPermission(permissions?.publish),
     };
     this.#channel.send(ownInfoLine(info));
   }

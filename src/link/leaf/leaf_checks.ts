@@ -1,8 +1,7 @@
 /** What either side of a leaf connection refuses the other for. Source: leafnodes.md 2.2 and 3.1. */
-import { goQuoteText } from "../../auth/identity.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { byteStringOfText } from "../../subject/byte_string.ts";
-import type { LinkFault } from "../core/link_fault.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
+import { faultOf, type LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
 import { NOT_COMPRESSED } from "./leaf_terms.ts";
@@ -75,9 +74,4 @@ function findClusterFault(cluster: string): LinkFault | null {
     return faultOf("cluster name cannot contain spaces", CloseReason.ProtocolViolation);
   }
   return cluster === "_" ? faultOf("cluster name is reserved", CloseReason.ProtocolViolation) : null;
-}
-
-/** One that peer and log are told in the same words. */
-function faultOf(text: string, closeReason: CloseReason): LinkFault {
-  return { logText: text, wireText: byteStringOfText(text), closeReason };
 }

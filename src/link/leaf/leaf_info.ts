@@ -1,6 +1,6 @@
 import type { SubjectPermission } from "../../config/permissions.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
-import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import { textOf } from "../../subject/byte_string.ts";
 import { EMPTY_LINK_INFO, type LinkInfo, type LinkPermission } from "../core/link_info.ts";
 import type { LeafContext } from "./leaf_context.ts";
 
@@ -31,12 +31,6 @@ export function leafInfo({ options, clusterName, leafUrls, webSocketUrls }: Leaf
     infoOnConnect: true,
     leafNodeUrls: leafUrls(),
   };
-}
-
-export function toLinkPermission(permission: SubjectPermission | undefined): LinkPermission | null {
-  if (permission === undefined) return null;
-  const { allow = [], deny = [] } = permission;
-  return { allow: allow.map(byteStringOfText), deny: deny.map(byteStringOfText) };
 }
 
 /** Lists that are empty were left out, and say nothing. */

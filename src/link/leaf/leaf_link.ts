@@ -2,7 +2,6 @@
  * A leaf link that is up: the same on the side that was dialled and on the one that dialled, as hub and as spoke.
  * Source: leafnodes.md 4, 5, 7, 8; nats-server leafnode.go, processLeafSub, processInboundLeafMsg.
  */
-
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";

@@ -10,6 +10,7 @@ import { UserPermissions } from "../../account/permissions.ts";
 import type { Permissions, ResponsePermission, SubjectPermission } from "../../config/permissions.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import { intersection } from "../../subject/subset.ts";
+import { hasWildcard } from "../../subject/text.ts";
 
 /** What a server without JetStream keeps on its side of every leaf link. */
 export const JETSTREAM_DENIES: readonly string[] = ["$JS.API.>", "$KV.>", "$OBJ.>"];
@@ -63,7 +64,7 @@ export class LeafPermissions {
    * connection of a leaf that may not; a spoke takes no notice of what it may not send.
    */
   mayTakeInterest(subject: string): boolean {
-    return isUnchecked(subject) || isPattern(subject) || this.#send.allows(subject);
+    return isUnchecked(subject) || hasWildcard(subject) || this.#send.allows(subject);
   }
 
   /** Whether lists allow sending a message; a leaf of ours may also be due an answer. */
@@ -101,7 +102,7 @@ class Direction {
   /** As `allows`; of a pattern also whether some of what it matches is allowed, for messages are judged one by one. */
   meets(subject: string): boolean {
     if (this.allows(subject)) return true;
-    if (this.#allow === null || !isPattern(subject) || !this.#denies.canPublish(subject)) return false;
+    if (this.#allow === null || !hasWildcard(subject) || !this.#denies.canPublish(subject)) return false;
     return this.#allow.some((pattern) => intersection(pattern, subject) !== null);
   }
 }
@@ -111,10 +112,6 @@ const NOTHING_SAID = { subscribe: undefined, responses: undefined };
 /** Entries about queue groups say nothing about links. */
 function withoutQueues(list: readonly string[] | undefined): readonly string[] | undefined {
   return list?.filter((entry) => !/\s/.test(entry));
-}
-
-function isPattern(subject: string): boolean {
-  return subject.split(".").some((token) => token === "*" || token === ">");
 }
 
 function isUnchecked(subject: string): boolean {

@@ -1,10 +1,10 @@
+import { BASE62_DIGITS } from "../../base/nuid.ts";
 import type { LinkClock } from "../core/link.ts";
 import type { LeafRegister, RegisteredLeaf } from "./leaf_context.ts";
 
 /** Interest that travels like any other, and is known by whoever finds its own come back. */
 const LOOP_SUBJECT_PREFIX = "$LDS.";
 const LOOP_SUBJECT_DIGITS = 22;
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /** All leaf links of this server that are up, accepted and solicited. */
 export class LeafLinks implements LeafRegister {
@@ -37,7 +37,7 @@ export class LeafLinks implements LeafRegister {
     if (known !== undefined) return known;
     let subject = LOOP_SUBJECT_PREFIX;
     for (let i = 0; i < LOOP_SUBJECT_DIGITS; i++) {
-      subject += DIGITS[Math.floor(this.#clock.random() * DIGITS.length)];
+      subject += BASE62_DIGITS[Math.floor(this.#clock.random() * BASE62_DIGITS.length)];
     }
     this.#loopSubjects.set(account, subject);
     return subject;

@@ -2,8 +2,8 @@
  * One remote of the configuration: dials its URLs in turn, for ever, and again when a connection is lost.
  * Source: leafnodes.md 10; nats-server leafnode.go, connectToRemoteLeafNode, reConnectToRemoteLeafNode.
  */
-import { goQuoteText } from "../../auth/identity.ts";
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { DialTarget, LinkConnection, LinkDialer, LinkPeer } from "../core/link.ts";
 import type { LeafContext } from "./leaf_context.ts";

@@ -29,9 +29,3 @@ export function announceJetStream(
     channel.say("info", `JetStream using domains: local "", remote ${quoted(remoteDomain)}`);
   }
 }
-
-/** The least of limits of which −1 is none. */
-export function leastOf(...limits: readonly number[]): number {
-  const set = limits.filter((limit) => limit >= 0);
-  return set.length === 0 ? -1 : Math.min(...set);
-}

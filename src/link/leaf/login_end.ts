@@ -2,7 +2,7 @@
  * How the login of a leaf ends while it is connected: its time runs out, or the account no longer has it so.
  * Source: nats-server auth.go, setExpiration; accounts.go, updateAccountClaimsWithRefresh.
  */
-import { type AccountTerms, findEnd } from "../../auth/account_terms.ts";
+import { type AccountTerms, END_ERRORS, findEnd } from "../../auth/account_terms.ts";
 import type { Login } from "../../auth/login.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
@@ -11,12 +11,6 @@ import type { LeafChannel } from "./leaf_channel.ts";
 
 /** How often the wall clock is looked at, which may be set meanwhile. */
 const LOOK_MS = 60_000;
-
-const CODES = {
-  expired: errors.ERROR_ACCOUNT_AUTHENTICATION_EXPIRED,
-  revoked: errors.ERROR_USER_AUTHENTICATION_REVOKED,
-  "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
-};
 
 /** Ends the connection when the login's time is over; `wallMs` is Unix time. Returns how to call it off. */
 export function watchExpiry(
@@ -40,7 +34,7 @@ export function watchExpiry(
 export function applyTerms(channel: LeafChannel, login: Login | null, terms: AccountTerms): void {
   const end = login !== null ? findEnd(login, terms) : terms.isExpired ? "expired" : null;
   if (end === "issuer changed") channel.close(CloseReason.AuthenticationFailure);
-  else if (end !== null) failWith(channel, CODES[end]);
+  else if (end !== null) failWith(channel, END_ERRORS[end]);
 }
 
 /** Tells the peer, and the log as loudly as the error is. */

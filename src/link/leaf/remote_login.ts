@@ -3,12 +3,13 @@
  * Source: leafnodes.md 2.3; nats-server leafnode.go, sendLeafConnect.
  */
 import { Buffer } from "node:buffer";
-import { goQuoteText } from "../../auth/identity.ts";
 import { decodeAs } from "../../auth/jwt/decode.ts";
 import { readKey, readToken } from "../../auth/jwt/decorated.ts";
 import { permissionsOf } from "../../auth/jwt_permissions.ts";
 import { KeyPair } from "../../auth/nkey.ts";
+import { errorText } from "../../base/error_text.ts";
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkLog } from "../core/link.ts";
 import type { LinkConnect } from "../core/link_info.ts";
@@ -56,7 +57,7 @@ export function readCredentials(path: string, readFile: (path: string) => string
   try {
     text = readFile(path);
   } catch (error) {
-    return { ok: false, problem: error instanceof Error ? error.message : String(error) };
+    return { ok: false, problem: errorText(error) };
   }
   const jwt = readToken(text);
   if (jwt === text.trim()) return { ok: false, problem: "Credentials file malformed" };

@@ -2,9 +2,10 @@
  * The dialling side of a leaf connection until the link is up: INFO, TLS, CONNECT, INFO again.
  * Source: leafnodes.md 2; nats-server leafnode.go, processLeafnodeInfo, leafNodeFinishConnectProcess.
  */
-import { goQuoteText } from "../../auth/identity.ts";
+import { leastLimit } from "../../account/limits.ts";
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
+import { goQuoteText } from "../../protocol/go_quote.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkPeer } from "../core/link.ts";
@@ -25,7 +26,7 @@ import type { LeafAccount, LeafContext } from "./leaf_context.ts";
 import { fromLinkPermission } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { type LeafGrants, spokeGrants } from "./leaf_permissions.ts";
-import { announceJetStream, deniesOf, leastOf } from "./leaf_terms.ts";
+import { announceJetStream, deniesOf } from "./leaf_terms.ts";
 import { failWithLoop, takePeerError } from "./peer_errors.ts";
 import { remoteLogin } from "./remote_login.ts";
 import type { RemoteUrls } from "./remote_urls.ts";
@@ -338,7 +339,7 @@ export class SolicitedLeaf implements LinkPeer {
       this.close();
       return;
     }
-    this.#payloadBytesMax = leastOf(options.payloadBytesMax, account.payloadBytesMax);
+    this.#payloadBytesMax = leastLimit(options.payloadBytesMax, account.payloadBytesMax);
     announceJetStream(channel, account, channel.serverName, cluster, this.#hub?.domain ?? "");
     const link = new LeafLink(
       channel,
@@ -355,7 +356,7 @@ export class SolicitedLeaf implements LinkPeer {
         takesHeaders: options.hasHeaders && (this.#hub?.headers ?? false),
         compression: this.#compressModeFor(this.#hub ?? info),
         payloadBytesMax: this.#payloadBytesMax,
-        subscriptionsMax: leastOf(options.subscriptionsMax, account.subscriptionsMax),
+        subscriptionsMax: leastLimit(options.subscriptionsMax, account.subscriptionsMax),
         grants: this.#grantsOf(info),
         login: null,
       },

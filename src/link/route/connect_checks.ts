@@ -1,6 +1,6 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
-import type { LinkFault } from "../core/link_fault.ts";
+import { textOf } from "../../subject/byte_string.ts";
+import { faultOf, type LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
 import { RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
@@ -17,14 +17,14 @@ export function authorizationFault({ user }: LinkConnect): LinkFault {
 
 /** What besides routes connects to their port, in the order of nats-server's checks; null for a route. */
 export function connectFault(connect: LinkConnect): LinkFault | null {
-  if (connect.lang !== "") return refusal("attempted to connect to route port", CloseReason.IncorrectPort);
+  if (connect.lang !== "") return faultOf("attempted to connect to route port", CloseReason.IncorrectPort);
   if (connect.gateway !== "") {
     const text = `Rejecting connection from gateway ${quoted(connect.gateway)} on the Route port`;
-    return refusal(text, CloseReason.WrongGateway);
+    return faultOf(text, CloseReason.WrongGateway);
   }
   if (connect.cluster === RESERVED_CLUSTER_NAME) {
     const text = `Rejecting connection, cluster name ${quoted(connect.cluster)} is reserved`;
-    return refusal(text, CloseReason.ClusterNameConflict);
+    return faultOf(text, CloseReason.ClusterNameConflict);
   }
   return null;
 }
@@ -40,7 +40,7 @@ export function hasCredentials(
 /** A cluster name that is not ours and does not become so; an empty one is another. */
 export function clusterNameFault(theirs: string, ours: string): LinkFault {
   const text = `Rejecting connection, cluster name ${quoted(theirs)} does not match ${quoted(ours)}`;
-  return refusal(text, CloseReason.ClusterNameConflict);
+  return faultOf(text, CloseReason.ClusterNameConflict);
 }
 
 export function duplicateNameFault(serverName: string): LinkFault {
@@ -54,18 +54,18 @@ export function duplicateNameFault(serverName: string): LinkFault {
 /** A connection for one account alone, where one of the two servers makes none. */
 export function dedicatedRouteFault(account: string): LinkFault {
   const text = `Not possible to have a dedicated route for account ${quoted(account)} between those servers`;
-  return refusal(text, CloseReason.ProtocolViolation);
+  return faultOf(text, CloseReason.ProtocolViolation);
 }
 
 /** One for an account that this server does not know. */
 export function missingAccountFault(account: string): LinkFault {
   const text = `Unable to lookup account ${quoted(account)}: account missing`;
-  return refusal(text, CloseReason.MissingAccount);
+  return faultOf(text, CloseReason.MissingAccount);
 }
 
 /** One for an account that this server has among those of its pools. */
 export function noRouteFault(account: string): LinkFault {
-  return refusal(`No route for account ${quoted(account)}`, CloseReason.ProtocolViolation);
+  return faultOf(`No route for account ${quoted(account)}`, CloseReason.ProtocolViolation);
 }
 
 /** An index that a connection of a pool cannot have: the side that dials says it, and alone. Null where it can. */
@@ -73,18 +73,14 @@ export function poolIndexFault(info: LinkInfo, isDialled: boolean, poolSize: num
   const { routePoolIndex: index, routePoolSize } = info;
   if (isDialled) {
     if (index === 0) return null;
-    return refusal(
+    return faultOf(
       `Route pool index should not be set but is set to ${index}`,
       CloseReason.ProtocolViolation,
     );
   }
   if (index >= 0 && index < poolSize) return null;
-  return refusal(
+  return faultOf(
     `Invalid route pool index: ${index} - pool size is ${routePoolSize}`,
     CloseReason.ProtocolViolation,
   );
-}
-
-function refusal(text: string, closeReason: CloseReason): LinkFault {
-  return { logText: text, wireText: byteStringOfText(text), closeReason };
 }

@@ -1,7 +1,7 @@
 import { byteStringOfText } from "../../subject/byte_string.ts";
+import { linkPermission } from "../core/json_fields.ts";
 import { connectLine, EMPTY_LINK_CONNECT, EMPTY_LINK_INFO, type LinkInfo } from "../core/link_info.ts";
 import type { ClusterName } from "./cluster_name.ts";
-import { linkPermission } from "./route_permissions.ts";
 import type { RouteSettings } from "./route_settings.ts";
 import { type RouteUrl, routeUrlOf } from "./route_url.ts";
 

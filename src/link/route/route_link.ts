@@ -18,7 +18,7 @@ import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { InterestKey, Link, LinkConnection, LinkLogLevel, LinkMessage, LinkPeer } from "../core/link.ts";
-import { errorLine, type LinkFault } from "../core/link_fault.ts";
+import { errorLine, type LinkFault, violation } from "../core/link_fault.ts";
 import {
   decodeLinkConnect,
   decodeLinkInfo,
@@ -464,7 +464,3 @@ export class RouteLink implements LinkPeer, Link {
 const REFUSAL_MS = 1000;
 
 const AUTHENTICATION_TIMEOUT_TEXT = "Authentication Timeout";
-
-function violation(logText: string): LinkFault {
-  return { logText, wireText: null, closeReason: CloseReason.ProtocolViolation };
-}

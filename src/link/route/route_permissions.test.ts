@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { exportFilter, importFilter, linkPermission, peerFilter } from "./route_permissions.ts";
+import { linkPermission } from "../core/json_fields.ts";
+import { exportFilter, importFilter, peerFilter } from "./route_permissions.ts";
 
 test("a filter lets through what is allowed and not denied, wildcards as text", () => {
   const permissions = { import: { allow: ["imp.>"], deny: ["imp.no"] }, export: undefined };

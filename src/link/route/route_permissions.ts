@@ -40,13 +40,6 @@ export function peerFilter(permission: LinkPermission | null): RouteFilter {
   return new RouteFilter(permission.allow.length === 0 ? null : permission.allow, permission.deny);
 }
 
-/** As INFO carries it. */
-export function linkPermission(permission: SubjectPermission | undefined): LinkPermission | null {
-  if (permission === undefined) return null;
-  const { allow = [], deny = [] } = permission;
-  return { allow: allow.map(byteStringOfText), deny: deny.map(byteStringOfText) };
-}
-
 function configuredFilter(permission: SubjectPermission | undefined): RouteFilter {
   if (permission === undefined) return OPEN_FILTER;
   const { allow, deny = [] } = permission;

@@ -1,5 +1,4 @@
 /** Routes, gateways and leaf nodes as monitoring shows them, and how it asks for them. */
-
 import type { ConnectionSnapshot } from "./connections.ts";
 import type { SubscriptionSnapshot } from "./subscriptions.ts";
 import type { Traffic } from "./traffic.ts";

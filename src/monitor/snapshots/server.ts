@@ -1,5 +1,4 @@
 /** The server as monitoring shows it, and its threads. */
-
 import type { MonitoredOptions } from "./options.ts";
 import type { CountByKind, Traffic } from "./traffic.ts";
 

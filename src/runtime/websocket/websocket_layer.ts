@@ -1,5 +1,4 @@
 /** WebSocket framing as a shard sees it. */
-
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import type { Unmask } from "../../protocol/websocket/mask.ts";
 

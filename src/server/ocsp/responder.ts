@@ -1,4 +1,5 @@
 /** Asks OCSP responders, over HTTP. Source: RFC 6960, appendix A. */
+import { errorText } from "../../base/error_text.ts";
 
 /** What a responder may send; responses have some hundred bytes, a few thousand with certificates. */
 const RESPONSE_BYTES_MAX = 256 * 1024;
@@ -51,7 +52,7 @@ async function send(method: string, url: string, init: RequestInit, timeoutMs: n
     const bytes = await readAll(response);
     return bytes === null ? refuse(`more than ${RESPONSE_BYTES_MAX} bytes`) : { ok: true, bytes };
   } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error));
+    return refuse(errorText(error));
   }
 }
 

@@ -5,12 +5,10 @@ import { rootCertificates } from "node:tls";
 import { nameText } from "../../base/x509.ts";
 import type { Options } from "../../config/option_table.ts";
 import type { OcspOptions, TlsOptions } from "../../config/tls.ts";
-import { certificatePairs } from "../../runtime/tls_files.ts";
+import { certificatePairs, PEM_CERTIFICATES } from "../../runtime/tls_files.ts";
 import { isLeafContext, linkContextPlans } from "../tls_contexts.ts";
 import { type CheckedCertificate, checkedCertificate } from "./certificate.ts";
 import type { StapleSettings } from "./staple.ts";
-
-const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 export interface StaplingPlan {
   /** For each certificate of the listener, in their order; null for one that is not stapled. */
