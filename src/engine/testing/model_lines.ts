@@ -8,6 +8,7 @@ const RMSG = /RMSG ([^\0- ]{1,112}) ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9})\r\n/
 const HMSG_OF_ACCOUNT = /HMSG ([^\0- ]{1,112}) ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9}) ([0-9]{1,9})\r\n/y;
 const LMSG = /LMSG ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9})\r\n/y;
 const HMSG = /HMSG ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9}) ([0-9]{1,9})\r\n/y;
+const TRACE_REQUEST = /\nNats-Trace-Dest:/;
 const RESERVED = /^(_R|_G|\$J|\$G)/;
 
 /** The complete, plain publication at `at`, or undefined. */
@@ -20,8 +21,10 @@ export function parse(
   if (line === undefined) return undefined;
   const { payloadStart, payloadEnd, ...message } = line;
   if (input.slice(payloadEnd, payloadEnd + 2) !== "\r\n") return undefined;
+  const payload = input.slice(payloadStart, payloadEnd);
+  if (TRACE_REQUEST.test(payload.slice(0, Math.max(message.headerLength, 0)))) return undefined;
   return {
-    message: { ...message, payload: input.slice(payloadStart, payloadEnd) },
+    message: { ...message, payload },
     end: payloadEnd + 2,
   };
 }
