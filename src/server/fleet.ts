@@ -78,6 +78,7 @@ import type {
   ShardQuery,
   ShardReport,
   ShardStart,
+  TraceResult,
 } from "../shard/shard_options.ts";
 
 import { AcceptorThread } from "./acceptor_thread.ts";
@@ -131,6 +132,8 @@ export interface FleetEvents {
   checkPeer(block: string, chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
+  /** A message has been traced. */
+  traced(result: TraceResult): void;
   /** `event` is null where nobody listens. */
   closed(connection: ConnectionRecord, event: ClientEvent | null): void;
   onAccounts(change: AccountsChange): void;
@@ -671,6 +674,9 @@ export class Fleet {
         break;
       case "closed":
         this.#events.closed(report.connection, report.event);
+        break;
+      case "trace":
+        this.#events.traced(report.result);
         break;
       case "opened":
         this.#events.opened(report.event);

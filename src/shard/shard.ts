@@ -131,10 +131,13 @@ import {
   TIMER_LINKS,
   TIMER_PING,
   TIMER_SERVICES,
+  TIMER_TRACES,
   TIMER_WRITE,
   TIMERS_PER_CONNECTION,
   timerId,
 } from "./timers.ts";
+import { SingleDelivery } from "./tracing/single_delivery.ts";
+import { Tracing } from "./tracing/tracing.ts";
 import type { Arrival, UpgradeHost, Upgrades } from "./upgrades.ts";
 
 const TICK_MS = 10;
@@ -205,6 +208,7 @@ export class Shard implements LinkShard, UpgradeHost {
   readonly #rings: Rings;
   readonly #publishing: Publishing;
   readonly #services: Services;
+  readonly #tracing: Tracing;
   readonly #protocol: ClientProtocol;
   readonly #events: ClientEvents;
   readonly #handshakes: Handshakes;
@@ -297,7 +301,8 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#rings.publishing = this.#publishing;
     this.#services = new Services(this, this.#publishing, this.#rings);
     this.#publishing.services = this.#services;
-    this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings);
+    this.#tracing = this.#makeTracing();
+    this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings, this.#tracing);
     this.#events = new ClientEvents(this);
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
@@ -313,6 +318,21 @@ export class Shard implements LinkShard, UpgradeHost {
     words[nodeWord(this.node, NODE_WAKE)] = poller.wakeHandle;
     // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
     if (poller.kind === "runtime") Atomics.store(words, nodeWord(this.node, NODE_IS_ASLEEP), 1);
+  }
+
+  #makeTracing(): Tracing {
+    const publishing = this.#publishing;
+    const services = this.#services;
+    const tracing = new Tracing(this, {
+      rings: this.#rings,
+      single: new SingleDelivery(this, (plan, message, line) => publishing.deliverBy(plan, message, line)),
+      links: this.#links,
+      takeAnswer: (message, trace) => services.takeTracedAnswer(message, trace),
+      report: (result) => this.#dependencies.report({ type: "trace", result }),
+    });
+    publishing.tracing = tracing;
+    services.tracing = tracing;
+    return tracing;
   }
 
   /** Serves until it is told to stop; throws what a turn threw. */
@@ -583,14 +603,14 @@ export class Shard implements LinkShard, UpgradeHost {
   }
 
   sendToNode(node: number, delivery: Delivery): void {
-    this.#rings.send(node, delivery);
+    this.#tracing.send(node, delivery);
   }
 
   sendAnswer(node: number, message: HeldMessage): void {
     if (node === this.node) this.#services.takeAnswer(message);
     // A peer may make subjects up.
     else if (this.shared.map.hasConnections(node))
-      this.#rings.send(node, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
+      this.#tracing.send(node, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
   }
 
   waitForRoom(node: number): void {
@@ -623,6 +643,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#rings.tellUntaken();
     this.#links?.announce();
     this.#services.doWork();
+    this.#tracing.doWork();
     if (this.#resumable.length > 0) this.#takeHeldInput();
     for (let i = 0; i < events; i++) {
       const flags = this.poller.eventFlags(i);
@@ -656,7 +677,8 @@ export class Shard implements LinkShard, UpgradeHost {
 
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
   get #hasWork(): boolean {
-    const hasOwn = this.#resumable.length > 0 || this.#services.hasWork || this.#rings.hasUntaken;
+    const hasOwn =
+      this.#resumable.length > 0 || this.#services.hasWork || this.#rings.hasUntaken || this.#tracing.hasWork;
     return hasOwn || (this.#links?.hasNews ?? false);
   }
 
@@ -777,6 +799,7 @@ export class Shard implements LinkShard, UpgradeHost {
         const { changed, removed, terms } = message.change;
         this.#protocol.logins.expel(removed);
         this.accounts.update(changed, removed);
+        this.#tracing.accountsChanged();
         this.#protocol.logins.applyTerms(terms);
         this.#protocol.logins.refresh(false);
         this.#links?.refresh(terms);
@@ -802,6 +825,12 @@ export class Shard implements LinkShard, UpgradeHost {
         else this.#protocol.logins.answer(connection, message);
         break;
       }
+      case "trace":
+        this.#tracing.take(message);
+        break;
+      case "traced":
+        this.#tracing.takePart(message);
+        break;
       case "untaken":
         this.#publishing.untaken(message.slot, message.subject, message.reply);
         break;
@@ -915,6 +944,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.outbound.options = outboundOptions(options);
     this.#limitLines();
     this.accounts.configure(options.accounts, options.clusterName);
+    this.#tracing.accountsChanged();
     this.#protocol.logins.refresh(haveRulesChanged);
     for (const connection of this.connections) {
       if (connection !== null && !connection.isLink) this.#protocol.applyOptions(connection);
@@ -941,6 +971,10 @@ export class Shard implements LinkShard, UpgradeHost {
   #onTimer(id: number): void {
     if (id === TIMER_SERVICES) {
       this.#services.expire();
+      return;
+    }
+    if (id === TIMER_TRACES) {
+      this.#tracing.expire();
       return;
     }
     if (id === TIMER_LINKS) {
