@@ -208,7 +208,7 @@ export class Publishing {
     }
     if (!wantsTaker) return;
     if (delivered === 0) this.#sendNoResponders(connection, bytes, message.reply);
-    else if (message.trace !== null) {
+    else if (message.trace !== null && services.length === 0 && !isResponse) {
       this.#tracing!.afterwards(message.trace, (_hops, wasTaken) => {
         if (!wasTaken) this.untaken(connection.slot, byteStringOf(bytes), message.replyText);
       });

@@ -24,8 +24,14 @@ import type { QueueGroup, QueueGroups } from "../queue_groups.ts";
 import { NO_SUBSCRIPTION } from "../subscription_table.ts";
 import type { SingleDelivery } from "./single_delivery.ts";
 
-/** What other nodes are to do with a message. */
-type Elsewhere = Omit<Delivery, "message" | "wantsTaker"> & { readonly node: number };
+/** What another node is to do with a message. */
+interface Elsewhere {
+  readonly node: number;
+  readonly isPlain: boolean;
+  readonly queues: Int32Array;
+  /** It has somebody to take it; else it is only to tell whom it keeps the message from. */
+  readonly isWanted: boolean;
+}
 
 /** A message that is being delivered, and who is told. */
 interface Traced {
@@ -67,15 +73,25 @@ export class TracedDelivery implements TargetRules {
       else if (member !== NOBODY) queues.getOrInsertComputed(member, () => []).push(group.queue);
     }
     this.#shard.removeExpired();
-    let nodes = match.plainNodes;
+    const plainNodes = match.plainNodes;
+    const asked = this.#nodesToAsk(match);
+    let nodes = plainNodes | asked;
     for (const node of queues.keys()) nodes |= 1 << node;
     const elsewhere: Elsewhere[] = [];
     for (; nodes !== 0; nodes &= nodes - 1) {
       const node = 31 - Math.clz32(nodes & -nodes);
-      const isPlain = (match.plainNodes & (1 << node)) !== 0;
-      elsewhere.push({ node, isPlain, queues: Int32Array.from(queues.get(node) ?? []) });
+      const isPlain = ((plainNodes | asked) & (1 << node)) !== 0;
+      const picked = Int32Array.from(queues.get(node) ?? []);
+      const isWanted = (plainNodes & (1 << node)) !== 0 || picked.length > 0;
+      elsewhere.push({ node, isPlain, queues: picked, isWanted });
     }
     return { taken, elsewhere };
+  }
+
+  /** Bitmap of the other nodes that have somebody whose permissions keep the message away. */
+  #nodesToAsk({ legs, legCount }: PlanMatch): number {
+    const nodes = legs.slice(0, legCount).reduce((all, { match }) => all | match.heldBackNodes, 0);
+    return nodes & ~(1 << this.#shard.node);
   }
 
   /** Delivers what another node sent, to those it names. Returns how many took it. */

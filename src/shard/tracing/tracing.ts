@@ -195,9 +195,9 @@ export class Tracing {
     const { taken, elsewhere } = this.#delivery.deliver(message, trace);
     if (taken > 0) this.#openOf(trace)?.noteTaken();
     let all = taken;
-    for (const { node, isPlain, queues } of elsewhere) {
+    for (const { node, isPlain, queues, isWanted } of elsewhere) {
       this.send(node, { message, isPlain, queues, wantsTaker: false });
-      all += (isPlain ? 1 : 0) + queues.length;
+      if (isWanted) all += queues.length + (isPlain ? 1 : 0);
     }
     return all;
   }
