@@ -50,7 +50,7 @@ import {
 } from "../protocol/errors.ts";
 import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
 import type { MessageTrace } from "../protocol/tracing/message_trace.ts";
-import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
+import { byteStringOf, bytesOf, textOf } from "../subject/byte_string.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { Route } from "./contexts.ts";
@@ -154,6 +154,7 @@ export class Publishing {
     const route = this.#shard.contexts.route(connection.context, subject);
     if (route.kind !== "deliver") return null;
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) return null;
+    if (route.subject !== subject) message.trace?.mapped(textOf(route.subject));
     const entered = message.under(connection.account.id, route.bytes);
     for (const service of route.services)
       this.#services!.request(connection, service, route.subject, entered);

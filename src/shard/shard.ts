@@ -208,7 +208,7 @@ export class Shard implements LinkShard, UpgradeHost {
   readonly #rings: Rings;
   readonly #publishing: Publishing;
   readonly #services: Services;
-  readonly #tracing: Tracing;
+  readonly tracing: Tracing;
   readonly #protocol: ClientProtocol;
   readonly #events: ClientEvents;
   readonly #handshakes: Handshakes;
@@ -301,8 +301,8 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#rings.publishing = this.#publishing;
     this.#services = new Services(this, this.#publishing, this.#rings);
     this.#publishing.services = this.#services;
-    this.#tracing = this.#makeTracing();
-    this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings, this.#tracing);
+    this.tracing = this.#makeTracing();
+    this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings, this.tracing);
     this.#events = new ClientEvents(this);
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
@@ -603,14 +603,14 @@ export class Shard implements LinkShard, UpgradeHost {
   }
 
   sendToNode(node: number, delivery: Delivery): void {
-    this.#tracing.send(node, delivery);
+    this.tracing.send(node, delivery);
   }
 
   sendAnswer(node: number, message: HeldMessage): void {
     if (node === this.node) this.#services.takeAnswer(message);
     // A peer may make subjects up.
     else if (this.shared.map.hasConnections(node))
-      this.#tracing.send(node, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
+      this.tracing.send(node, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
   }
 
   waitForRoom(node: number): void {
@@ -643,7 +643,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#rings.tellUntaken();
     this.#links?.announce();
     this.#services.doWork();
-    this.#tracing.doWork();
+    this.tracing.doWork();
     if (this.#resumable.length > 0) this.#takeHeldInput();
     for (let i = 0; i < events; i++) {
       const flags = this.poller.eventFlags(i);
@@ -678,7 +678,7 @@ export class Shard implements LinkShard, UpgradeHost {
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
   get #hasWork(): boolean {
     const hasOwn =
-      this.#resumable.length > 0 || this.#services.hasWork || this.#rings.hasUntaken || this.#tracing.hasWork;
+      this.#resumable.length > 0 || this.#services.hasWork || this.#rings.hasUntaken || this.tracing.hasWork;
     return hasOwn || (this.#links?.hasNews ?? false);
   }
 
@@ -799,7 +799,7 @@ export class Shard implements LinkShard, UpgradeHost {
         const { changed, removed, terms } = message.change;
         this.#protocol.logins.expel(removed);
         this.accounts.update(changed, removed);
-        this.#tracing.accountsChanged();
+        this.tracing.accountsChanged();
         this.#protocol.logins.applyTerms(terms);
         this.#protocol.logins.refresh(false);
         this.#links?.refresh(terms);
@@ -826,10 +826,10 @@ export class Shard implements LinkShard, UpgradeHost {
         break;
       }
       case "trace":
-        this.#tracing.take(message);
+        this.tracing.take(message);
         break;
       case "traced":
-        this.#tracing.takePart(message);
+        this.tracing.takePart(message);
         break;
       case "untaken":
         this.#publishing.untaken(message.slot, message.subject, message.reply);
@@ -944,7 +944,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.outbound.options = outboundOptions(options);
     this.#limitLines();
     this.accounts.configure(options.accounts, options.clusterName);
-    this.#tracing.accountsChanged();
+    this.tracing.accountsChanged();
     this.#protocol.logins.refresh(haveRulesChanged);
     for (const connection of this.connections) {
       if (connection !== null && !connection.isLink) this.#protocol.applyOptions(connection);
@@ -974,7 +974,7 @@ export class Shard implements LinkShard, UpgradeHost {
       return;
     }
     if (id === TIMER_TRACES) {
-      this.#tracing.expire();
+      this.tracing.expire();
       return;
     }
     if (id === TIMER_LINKS) {

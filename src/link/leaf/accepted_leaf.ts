@@ -229,6 +229,7 @@ export class AcceptedLeaf implements LinkPeer {
         remoteAccount,
         serverName: name,
         version: connect.version,
+        protocol: connect.protocol,
         cluster,
         isSpoke: isHub,
         isSolicited: false,

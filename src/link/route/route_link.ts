@@ -24,6 +24,7 @@ import {
   type LinkConnect,
   type LinkInfo,
   ownInfoLine,
+  TRACE_PROTOCOL,
 } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
@@ -107,6 +108,14 @@ export class RouteLink implements LinkPeer, Link {
 
   get takesHeaders(): boolean {
     return this.#owner.settings.headers && this.info.headers;
+  }
+
+  get serverName(): string {
+    return this.info.serverName;
+  }
+
+  get tracesMessages(): boolean {
+    return this.info.protocol >= TRACE_PROTOCOL;
   }
 
   get rttMs(): number {
@@ -207,13 +216,14 @@ export class RouteLink implements LinkPeer, Link {
       : `RMSG ${account} ${subject} `;
   }
 
-  sendMessage(message: LinkMessage, queues: readonly string[]): void {
-    if (this.#state !== "registered") return;
+  sendMessage(message: LinkMessage, queues: readonly string[]): boolean {
+    if (this.#state !== "registered") return false;
     const { account, subject, origin } = message;
     const form = { hasOrigin: this.#namesOrigin(origin), takesHeaders: this.takesHeaders };
     const prefix = this.messagePrefix(account, subject, origin);
     this.connection.send(frameMessage(prefix, message, queues, form));
     this.connection.countSent?.(account, message.content.bytes.length);
+    return true;
   }
 
   /** Sends what is no handshake: interest, gossip, news of this server. */

@@ -117,6 +117,11 @@ export class MessageTrace {
     return hop === "" ? `${this.hops}` : `${hop}.${this.hops}`;
   }
 
+  /** It did not leave after all. */
+  takeBackHop(): void {
+    this.hops--;
+  }
+
   #add(type: string, members: TraceEntry): void {
     this.entries.push({ type, ts: formatTime(this.#wallMs()), ...members });
   }
