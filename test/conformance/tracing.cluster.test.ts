@@ -1,10 +1,10 @@
 import { expect } from "bun:test";
 import { account, login, subscribe } from "../support/account_config.ts";
-import { kindOf, linkAddress, Servers, untilReached } from "../support/links.ts";
+import { type Kind, kindOf, linkAddress, Servers, untilReached } from "../support/links.ts";
 import { headerValues, readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row } from "../support/row.ts";
-import type { Role, ServerProcess } from "../support/server_process.ts";
+import { type Role, ServerProcess } from "../support/server_process.ts";
 import { headed, inOrder, readTrace, sortedEvents, type Trace } from "../support/tracing.ts";
 
 // What asks to be traced on its way over routes, gateways and leaf nodes: each server tells its part.
@@ -19,34 +19,37 @@ interface Member {
   readonly body: string;
 }
 
-/** The other server is of before traces. */
-class OldPeer extends Error {}
-
-const start = (servers: Servers, { role = "server", name, body }: Member) =>
-  servers.start({ role, config: `server_name: ${name}\n${body}` });
-
-const startIn = (servers: Servers) => async (member: Member) => {
-  const server = await start(servers, member);
-  if ((await kindOf(server)).isOld) throw new OldPeer();
-  return server;
-};
-
-/** A row for servers that all know of traces: beside an old one there is nothing to see. */
-function rowOfAll(name: string, body: () => Promise<void>): void {
-  row(name, async () => {
-    try {
-      await body();
-    } catch (error) {
-      if (!(error instanceof OldPeer)) throw error;
-    }
-  });
-}
+const startIn =
+  (servers: Servers) =>
+  ({ role = "server", name, body }: Member) =>
+    servers.start({ role, config: `server_name: ${name}\n${body}` });
 
 const cluster = (name: string, route = "") =>
   `cluster { name: ${name}, listen: "127.0.0.1:-1", ${route === "" ? "" : `routes: [ "nats://${route}" ]`} }`;
 
 const hub = `leafnodes { listen: "127.0.0.1:-1" }`;
 const leafOf = (address: string) => `leafnodes { remotes: [ { url: "nats-leaf://${address}" } ] }`;
+
+let peerKind: Promise<Kind> | undefined;
+
+/** Which server the others of a row are. */
+function kindOfPeers(): Promise<Kind> {
+  peerKind ??= ServerProcess.start({ role: "peer" }).then(async (peer) => {
+    try {
+      return await kindOf(peer);
+    } finally {
+      await peer.stop();
+    }
+  });
+  return peerKind;
+}
+
+/** A row for servers that all know of traces: beside an old one there is nothing to see. */
+function rowOfAll(name: string, body: () => Promise<void>): void {
+  row(name, async () => {
+    if (!(await kindOfPeers()).isOld) await body();
+  });
+}
 
 /** Takes the traces of these servers, in this order. */
 async function readTraces(tracer: RawClient, ...names: string[]): Promise<Trace[]> {
@@ -78,82 +81,72 @@ async function pair(
 }
 
 const egress = (kind: number, name: string, hop: string) => ({ type: "eg", kind, name, hop });
+const way = { type: "eg", hop: "1" };
 const taken = { type: "eg", kind: 0, name: "sub", sub: "a.>" };
 const ingress = (kind: number, name: string) => ({ type: "in", kind, name, acc: "$G", subj: "a.b" });
 
-for (const isOnly of [false, true]) {
-  const headers = isOnly ? [DEST, ONLY] : [DEST];
-  const only = isOnly ? ", trace only" : "";
+interface Link {
+  readonly kind: number;
+  readonly names: readonly [from: string, to: string];
+}
 
-  for (const role of ["server", "peer"] as const) {
-    const other = role === "server" ? "peer" : "server";
-    const way = role === "server" ? "from here" : "from there";
-
-    rowOfAll(`§19 over a route both servers tell, ${way}${only}`, async () => {
-      await using servers = new Servers();
-      const start = startIn(servers);
-      const a = await start({ role, name: "A", body: cluster("C") });
-      const b = await start({ role: other, name: "B", body: cluster("C", await linkAddress(a, "route")) });
-      const [publisher, subscriber] = await pair(a, b);
-      publisher.send(headed("a.b", headers));
-      const [first, second] = await readTraces(publisher, "A", "B");
-      expect([arriving(first!), ...leaving(first!)]).toEqual([ingress(0, "pub"), egress(ROUTE, "B", "1")]);
-      expect(hopsOf(first!)).toEqual([1, undefined]);
-      expect([arriving(second!), ...leaving(second!)]).toEqual([ingress(ROUTE, "A"), taken]);
-      expect(hopsOf(second!)).toEqual([undefined, ["1"]]);
-      if (!isOnly) expect(headerValues(await readMessage(subscriber), "Nats-Trace-Hop")).toEqual(["1"]);
-      await subscriber.roundTrip();
-    });
-
-    rowOfAll(`§19 over a gateway both servers tell, ${way}${only}`, async () => {
-      await using servers = new Servers();
-      const start = startIn(servers);
-      const a = await start({ role, name: "A", body: `gateway { name: GA, listen: "127.0.0.1:-1" }` });
-      const others = `gateways: [ { name: GA, url: "nats://${await linkAddress(a, "gateways")}" } ]`;
-      const b = await start({
-        role: other,
-        name: "B",
-        body: `gateway { name: GB, listen: "127.0.0.1:-1", ${others} }`,
-      });
-      const [publisher, subscriber] = await pair(a, b);
-      publisher.send(headed("a.b", headers));
-      const [first, second] = await readTraces(publisher, "A", "B");
-      expect([arriving(first!), ...leaving(first!)]).toEqual([ingress(0, "pub"), egress(GATEWAY, "B", "1")]);
-      expect(hopsOf(first!)).toEqual([1, undefined]);
-      expect([arriving(second!), ...leaving(second!)]).toEqual([ingress(GATEWAY, "A"), taken]);
-      expect(hopsOf(second!)).toEqual([undefined, ["1"]]);
-      if (!isOnly) expect((await readMessage(subscriber)).payload).toBe("hi");
-      await subscriber.roundTrip();
-    });
-
-    for (const isFromHub of [true, false]) {
-      rowOfAll(
-        `§19 over a leaf node both servers tell, ${way}, ${isFromHub ? "down" : "up"}${only}`,
-        async () => {
-          await using servers = new Servers();
-          const start = startIn(servers);
-          const h = await start({ role, name: "H", body: hub });
-          const l = await start({ role: other, name: "L", body: leafOf(await linkAddress(h, "leafnode")) });
-          const [from, to] = isFromHub ? [h, l] : [l, h];
-          const names = isFromHub ? (["H", "L"] as const) : (["L", "H"] as const);
-          const [publisher, subscriber] = await pair(from, to);
-          publisher.send(headed("a.b", headers));
-          const [first, second] = await readTraces(publisher, ...names);
-          expect([arriving(first!), ...leaving(first!)]).toEqual([
-            ingress(0, "pub"),
-            egress(LEAF, names[1], "1"),
-          ]);
-          expect([arriving(second!), ...leaving(second!)]).toEqual([ingress(LEAF, names[0]), taken]);
-          expect([hopsOf(first!), hopsOf(second!)]).toEqual([
-            [1, undefined],
-            [undefined, ["1"]],
-          ]);
-          if (!isOnly) expect((await readMessage(subscriber)).payload).toBe("hi");
-          await subscriber.roundTrip();
-        },
-      );
-    }
+/** Publishes to `a.b` on the first server, once to be traced and delivered, once to be traced only; both tell. */
+async function expectBothTell(from: ServerProcess, to: ServerProcess, { kind, names }: Link): Promise<void> {
+  const [publisher, subscriber] = await pair(from, to);
+  for (const headers of [[DEST], [DEST, ONLY]]) {
+    publisher.send(headed("a.b", headers));
+    const [first, second] = await readTraces(publisher, ...names);
+    expect([arriving(first!), ...leaving(first!)]).toEqual([
+      ingress(0, "pub"),
+      { ...way, kind, name: names[1] },
+    ]);
+    expect([arriving(second!), ...leaving(second!)]).toEqual([ingress(kind, names[0]), taken]);
+    expect([hopsOf(first!), hopsOf(second!)]).toEqual([
+      [1, undefined],
+      [undefined, ["1"]],
+    ]);
   }
+  expect(headerValues(await readMessage(subscriber), "Nats-Trace-Hop")).toEqual(["1"]);
+  await subscriber.roundTrip();
+}
+
+for (const [role, other, direction] of [
+  ["server", "peer", "from here"],
+  ["peer", "server", "from there"],
+] as const) {
+  rowOfAll(`§19 over a route both servers tell, ${direction}`, async () => {
+    await using servers = new Servers();
+    const start = startIn(servers);
+    const a = await start({ role, name: "A", body: cluster("C") });
+    const b = await start({ role: other, name: "B", body: cluster("C", await linkAddress(a, "route")) });
+    await expectBothTell(a, b, { kind: ROUTE, names: ["A", "B"] });
+  });
+
+  rowOfAll(`§19 over a gateway both servers tell, ${direction}`, async () => {
+    await using servers = new Servers();
+    const start = startIn(servers);
+    const a = await start({ role, name: "A", body: `gateway { name: GA, listen: "127.0.0.1:-1" }` });
+    const others = `gateways: [ { name: GA, url: "nats://${await linkAddress(a, "gateways")}" } ]`;
+    const body = `gateway { name: GB, listen: "127.0.0.1:-1", ${others} }`;
+    const b = await start({ role: other, name: "B", body });
+    await expectBothTell(a, b, { kind: GATEWAY, names: ["A", "B"] });
+  });
+
+  rowOfAll(`§19 down to a leaf node both servers tell, ${direction}`, async () => {
+    await using servers = new Servers();
+    const start = startIn(servers);
+    const h = await start({ role, name: "H", body: hub });
+    const l = await start({ role: other, name: "L", body: leafOf(await linkAddress(h, "leafnode")) });
+    await expectBothTell(h, l, { kind: LEAF, names: ["H", "L"] });
+  });
+
+  rowOfAll(`§19 up a leaf node both servers tell, ${direction}`, async () => {
+    await using servers = new Servers();
+    const start = startIn(servers);
+    const h = await start({ role: other, name: "H", body: hub });
+    const l = await start({ role, name: "L", body: leafOf(await linkAddress(h, "leafnode")) });
+    await expectBothTell(l, h, { kind: LEAF, names: ["L", "H"] });
+  });
 }
 
 rowOfAll("§19 each way that a message takes has a hop of its own", async () => {
@@ -273,14 +266,11 @@ rowOfAll("§19 traces of a service on another server come back to who asked", as
 });
 
 row("§19 a server that knows of no traces gets the message, and not what is only to be traced", async () => {
+  if (!(await kindOfPeers()).isOld) return;
   await using servers = new Servers();
-  const a = await start(servers, { name: "A", body: cluster("C") });
-  const b = await start(servers, {
-    role: "peer",
-    name: "B",
-    body: cluster("C", await linkAddress(a, "route")),
-  });
-  if (!(await kindOf(b)).isOld) return;
+  const start = startIn(servers);
+  const a = await start({ name: "A", body: cluster("C") });
+  const b = await start({ role: "peer", name: "B", body: cluster("C", await linkAddress(a, "route")) });
   const [publisher, subscriber] = await pair(a, b);
   publisher.send(headed("a.b", [DEST, ONLY]), headed("a.b", [DEST]));
   const withError = (error: string) => [{ ...egress(ROUTE, "B", "1"), error }];
