@@ -68,6 +68,21 @@ function receive(node: RealNode, payloadBytes: number, subjects = [SUBJECT], ver
   return at;
 }
 
+/** The same with a header block of that length, about 32 bytes a line. */
+function receiveWithHeaders(node: RealNode, headerBytes: number): number {
+  const line = "Traced-Id: 0123456789abcdefgh\r\n";
+  const lines = line.repeat(Math.ceil(headerBytes / line.length)).slice(0, headerBytes - 14);
+  const block = `NATS/1.0\r\n${lines}\r\n\r\n`;
+  let at = node.receive;
+  for (let index = 0; index < MESSAGES; index++) {
+    const sizes = `${block.length} ${block.length + 16}`;
+    const message = `HPUB ${SUBJECT} ${sizes}\r\n${block}${"x".repeat(16)}\r\n`;
+    write(memory.bytes, at, message);
+    at += message.length;
+  }
+  return at;
+}
+
 function check(reason: number, wanted: number): void {
   if (reason !== wanted) throw new Error(`the engine came back with reason ${reason}, not ${wanted}`);
 }
@@ -94,6 +109,16 @@ for (const payloadBytes of [16, 128]) {
       node.flushAll();
     });
   }
+}
+
+for (const headerBytes of [40, 400]) {
+  const { node } = makeNodes();
+  subscribe(node, { plain: firstSubscribers(1) });
+  const end = receiveWithHeaders(node, headerBytes);
+  await report(`scan, 16 B with ${headerBytes} B of headers to 1 subscriber`, MESSAGES, () => {
+    check(node.engine.scan(1, node.receive, end), REASON_DONE);
+    node.flushAll();
+  });
 }
 
 for (const payloadBytes of [1024]) {

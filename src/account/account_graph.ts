@@ -38,7 +38,7 @@ export class LinkedAccount implements ImportingAccount {
   }
 
   definition(): AccountDefinition {
-    const { name, nkey, nameTag, limits, mappings, defaultPermissions } = this.source;
+    const { name, nkey, nameTag, limits, mappings, defaultPermissions, messageTrace } = this.source;
     return {
       id: this.id,
       name,
@@ -50,6 +50,7 @@ export class LinkedAccount implements ImportingAccount {
       ...(nkey === undefined ? {} : { nkey }),
       ...(nameTag === undefined ? {} : { nameTag }),
       ...(defaultPermissions === undefined ? {} : { defaultPermissions }),
+      ...(messageTrace === undefined ? {} : { messageTrace }),
     };
   }
 }

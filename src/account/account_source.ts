@@ -1,6 +1,7 @@
 import type { AccountLimits } from "../config/accounts.ts";
 import type { MappingOptions } from "../config/mappings.ts";
 import type { Permissions } from "../config/permissions.ts";
+import type { AccountTrace } from "../protocol/tracing/trace_admission.ts";
 import type { ResponseType, ServiceLatency } from "./definition.ts";
 
 /**
@@ -19,6 +20,7 @@ export interface AccountSource {
   readonly exports: readonly ExportRule[];
   readonly imports: readonly ImportRule[];
   readonly defaultPermissions?: Permissions;
+  readonly messageTrace?: AccountTrace;
   /** Keys that may sign activation tokens for it, beside its own. */
   readonly signingKeys: ReadonlySet<string>;
 }

@@ -1,6 +1,15 @@
-import type { AccountClaims, AccountLimits, Export, Import, WeightedMapping } from "../auth/jwt/claims.ts";
+import type {
+  AccountClaims,
+  AccountLimits,
+  Export,
+  Import,
+  MessageTrace,
+  WeightedMapping,
+} from "../auth/jwt/claims.ts";
 import { findMappingProblem, type MappingOptions } from "../config/mappings.ts";
 import type { Permissions } from "../config/permissions.ts";
+import type { AccountTrace } from "../protocol/tracing/trace_admission.ts";
+import { isLiteralText, isValidSubscriptionText } from "../subject/text.ts";
 import type { AccountSource, ExportRule, ImportRule, ShareKind } from "./account_source.ts";
 import type { ResponseType } from "./definition.ts";
 
@@ -27,7 +36,16 @@ export function sourceOfClaims(
     signingKeys: new Set(nats.signingKeys.keys()),
     ...(name === "" ? {} : { nameTag: name }),
     ...(defaultPermissions === null ? {} : { defaultPermissions }),
+    ...traceOf(nats.messageTrace),
   };
+}
+
+/** Nothing for a destination that nobody can publish to. */
+function traceOf(claimed: MessageTrace | undefined): { readonly messageTrace?: AccountTrace } {
+  const { destination = "", sampling = 0 } = claimed ?? {};
+  if (!isLiteralText(destination) || !isValidSubscriptionText(destination)) return {};
+  const isPercent = sampling > 0 && sampling <= 100;
+  return { messageTrace: { destination, sampling: isPercent ? sampling : 100 } };
 }
 
 function limitsOf({ maxConnections, maxSubscriptions, maxPayloadBytes, maxLeafnodes }: AccountLimits) {

@@ -5,7 +5,7 @@ import type { AccountSource, ExportRule, ImportRule } from "./account_source.ts"
 
 /** What an account of the configuration says of itself. */
 export function sourceOfOptions(options: AccountOptions): AccountSource {
-  const { name, nkey, limits, mappings, defaultPermissions } = options;
+  const { name, nkey, limits, mappings, defaultPermissions, messageTrace } = options;
   return {
     name,
     limits,
@@ -15,6 +15,7 @@ export function sourceOfOptions(options: AccountOptions): AccountSource {
     signingKeys: new Set(),
     ...(nkey === undefined ? {} : { nkey }),
     ...(defaultPermissions === undefined ? {} : { defaultPermissions }),
+    ...(messageTrace === undefined ? {} : { messageTrace }),
   };
 }
 

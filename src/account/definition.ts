@@ -1,6 +1,7 @@
 import type { AccountLimits } from "../config/accounts.ts";
 import type { MappingOptions } from "../config/mappings.ts";
 import type { Permissions } from "../config/permissions.ts";
+import type { AccountTrace } from "../protocol/tracing/trace_admission.ts";
 
 /**
  * What a shard needs to know of an account, with nothing left to look up: imports are authorised, their subjects
@@ -24,6 +25,8 @@ export interface AccountDefinition {
   readonly serviceImports: readonly ServiceImport[];
   /** For users that come without permissions. */
   readonly defaultPermissions?: Permissions;
+  /** Absent where messages are not traced for being traced elsewhere. */
+  readonly messageTrace?: AccountTrace;
 }
 
 /** Of every server that has accounts. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
+  AREA_HEARS_TRACEPARENT,
   AREA_MESSAGE_END,
   AREA_RESUME,
   CONNECTION_TAKES_HEADERS,
@@ -91,6 +92,40 @@ describe("scan()", () => {
       }
     }
     expect(snapshot(real)).toBe(before);
+  });
+
+  test("hands back what may ask for a trace, wherever in its headers, and traceparent where an account listens", () => {
+    const { real } = oneNode();
+    real.install({
+      context: 1,
+      account: 1,
+      subject: "a",
+      isForHost: false,
+      plain: [],
+      groups: [],
+      plainNodes: [],
+    });
+    const isTaken = (header: string, behind = "") => {
+      const message = `HPUB a ${header.length} ${header.length + behind.length}\r\n${header}${behind}\r\n`;
+      write(memory.bytes, real.receive, message);
+      return real.engine.scan(1, real.receive, real.receive + message.length) === REASON_DONE;
+    };
+    const hears = (value: number) => {
+      memory.words[(real.area + AREA_HEARS_TRACEPARENT) >> 2] = value;
+    };
+    for (let length = 0; length < 40; length++) {
+      const before = `NATS/1.0\r\nA:${"b".repeat(length)}\r\n`;
+      expect(isTaken(`${before}Nats-Trace-Dest:x\r\n\r\n`)).toBe(false);
+      expect(isTaken(`${before}nats-trace-dest:x\r\n\r\n`)).toBe(true);
+      expect(isTaken(`${before}Nats-Trace-Desk:x\r\n\r\n`)).toBe(true);
+      expect(isTaken(`${before}\r\n`, "\r\nNats-Trace-Dest:x\r\n\r\n")).toBe(true);
+      expect(isTaken(`${before}traceparent:x\r\n\r\n`)).toBe(true);
+      hears(1);
+      expect(isTaken(`${before}traceparent:x\r\n\r\n`)).toBe(false);
+      expect(isTaken(`${before}TraceParent:x\r\n\r\n`)).toBe(false);
+      expect(isTaken(`${before}\r\n`, "\r\ntraceparent:x\r\n\r\n")).toBe(true);
+      hears(0);
+    }
   });
 
   test("hands HPUB back to a host whose client takes no headers", () => {

@@ -1,5 +1,7 @@
 import { IN_PLACE_BYTES_MAX } from "../memory/layout.ts";
-import type { MessageBytes } from "../protocol/set_header.ts";
+import { type MessageBytes, withHeader } from "../protocol/set_header.ts";
+import type { MessageTrace } from "../protocol/tracing/message_trace.ts";
+import { TRACE_DESTINATION } from "../protocol/tracing/trace_request.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 
 /** The connection slot that stands for whoever is no client of this shard. */
@@ -27,6 +29,8 @@ export class HeldMessage {
   /** Headers, payload and the CR LF after them. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   filled = 0;
+  /** Who is told what becomes of it; null for nearly all. */
+  trace: MessageTrace | null = null;
 
   constructor(
     context: number,
@@ -146,7 +150,37 @@ export class HeldMessage {
   /** The same message under another subject and context; it shares the bytes. */
   under(context: number, subject: Uint8Array): HeldMessage {
     const { origin, line, replyLength, headerLength, payloadLength, bytes } = this;
-    return new HeldMessage(context, origin, subject, line, replyLength, headerLength, payloadLength, bytes);
+    const same = new HeldMessage(
+      context,
+      origin,
+      subject,
+      line,
+      replyLength,
+      headerLength,
+      payloadLength,
+      bytes,
+    );
+    same.trace = this.trace;
+    return same;
+  }
+
+  /** The same message with other headers or another payload. */
+  withContent(content: MessageBytes): HeldMessage {
+    const same = HeldMessage.of(this.context, this.origin, this.subject, this.replyText, content);
+    same.trace = this.trace;
+    return same;
+  }
+
+  /** The same message with somebody to tell. */
+  tracedBy(trace: MessageTrace | null): HeldMessage {
+    const same = this.under(this.context, this.subject);
+    same.trace = trace;
+    return same;
+  }
+
+  /** The same for other servers: they send their traces to `destination`. */
+  withTrace(destination: string, trace: MessageTrace | null): HeldMessage {
+    return this.withContent(withHeader(this.content, TRACE_DESTINATION, destination)).tracedBy(trace);
   }
 
   get isComplete(): boolean {

@@ -18,6 +18,8 @@ export class MatchResult {
   queueCount = 0;
   /** Some of it is filtered; until `mergeQueues` a queue and node may then come twice. */
   hasFiltered = false;
+  /** Bit n: a filter keeps the subject from somebody on node n. For traces: nothing is delivered by it. */
+  heldBackNodes = 0;
   bucketGeneration = 0;
   /** Byte address of that generation in the shared memory; the engine compares the int32 there. */
   bucketGenerationAddress = 0;
@@ -32,6 +34,7 @@ export class MatchResult {
     this.plainNodes = 0;
     this.queueCount = 0;
     this.hasFiltered = false;
+    this.heldBackNodes = 0;
   }
 
   addEntry(entryId: number): void {

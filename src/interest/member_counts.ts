@@ -140,7 +140,10 @@ export class MemberCounts {
         // A length that is no length would keep the reader busy.
         const length = texts.lengthOf(filterId);
         if (!lock.isUnchanged(version)) return false;
-        if (texts.matchesAny(filterId, length, bytes, start, end)) continue;
+        if (texts.matchesAny(filterId, length, bytes, start, end)) {
+          result.heldBackNodes |= 1 << node;
+          continue;
+        }
         result.hasFiltered = true;
       }
       if (queueId !== 0) result.addQueue(queueId, node, members);

@@ -260,6 +260,8 @@ export const AREA_ACCOUNT = 260;
 export const AREA_ACCOUNT_LENGTH = 264;
 /** What accounts have sent and received over links, of a node with links; 0 elsewhere. */
 export const AREA_LINK_COUNTERS = 268;
+/** 1 where the header `traceparent` may ask for a trace: some account has a destination for them. */
+export const AREA_HEARS_TRACEPARENT = 272;
 /** Rings to and from each node. */
 export const AREA_OUT_RINGS = 2048;
 export const AREA_IN_RINGS = 3072;

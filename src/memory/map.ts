@@ -172,7 +172,7 @@ export function leafnodesElsewhereWord(map: MemoryMap, id: number): number {
   return accountWord(map, id) + 2;
 }
 
-export const SCRATCH_BYTES = 256 * 1024;
+export const SCRATCH_BYTES = 384 * 1024;
 
 export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap {
   assert(shardCount >= 1 && shardCount <= SHARDS_MAX, "a process has 1 to 16 shards");

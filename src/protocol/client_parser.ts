@@ -118,7 +118,7 @@ export class ClientParser {
    * is due either way, once.
    */
   lineComplete = false;
-  /** With `lineComplete`: PUB or HPUB. */
+  /** With `lineComplete`, and with ERROR_MAXIMUM_PAYLOAD: PUB or HPUB. */
   publishCode = 0;
 
   readonly #argumentStarts = new Int32Array(ARGUMENTS_MAX);
@@ -246,9 +246,9 @@ export class ClientParser {
     this.totalSize = this.#sizeAt(bytes, count - 1);
     if (this.headerSize < 0 || this.totalSize < 0) return ERROR_ARGUMENTS;
     if (this.headerSize > this.totalSize) return ERROR_ARGUMENTS;
-    if (this.maxPayloadBytes >= 0 && this.totalSize > this.maxPayloadBytes) return ERROR_MAXIMUM_PAYLOAD;
     this.payloadStart = lineEnd;
     this.publishCode = code;
+    if (this.maxPayloadBytes >= 0 && this.totalSize > this.maxPayloadBytes) return ERROR_MAXIMUM_PAYLOAD;
     this.lineComplete = true;
 
     // Nine digits and a 31-bit offset stay within exact numbers.

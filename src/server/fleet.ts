@@ -29,6 +29,7 @@ import type {
   ShardLogLevel,
   ShardOptions,
   ShardReport,
+  TraceResult,
 } from "../shard/shard_options.ts";
 import { AcceptorListening } from "./acceptor_listening.ts";
 import { ClientCounts } from "./client_counts.ts";
@@ -74,6 +75,8 @@ export interface FleetEvents {
   checkPeer(block: string, chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
   opened(event: ClientEvent): void;
+  /** A message has been traced. */
+  traced(result: TraceResult): void;
   /** `event` is null where nobody listens. */
   closed(connection: ConnectionRecord, event: ClientEvent | null): void;
   onAccounts(change: AccountsChange): void;
@@ -319,6 +322,9 @@ export class Fleet {
         break;
       case "closed":
         this.#events.closed(news.connection, news.event);
+        break;
+      case "trace":
+        this.#events.traced(news.result);
         break;
       case "opened":
         this.#events.opened(news.event);

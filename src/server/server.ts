@@ -182,6 +182,7 @@ export class Server {
       {
         log: (level, text, limit) => this.#log(level, text, limit),
         checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
+        traced: (result) => void this.#system?.publishTrace(result),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
           this.#fleetMonitor.addClosed(connection);

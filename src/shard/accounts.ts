@@ -104,7 +104,7 @@ export class ShardAccount {
     for (const { account, imported } of this.importers) {
       if (!imported.covers(subject)) continue;
       const local = orLost(imported.localSubject(subject));
-      if (local !== null) legs.push({ account, subject: bytesOf(local) });
+      if (local !== null) legs.push({ account, subject: bytesOf(local), definition: imported.definition });
     }
     return legs;
   }

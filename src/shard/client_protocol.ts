@@ -25,7 +25,7 @@ import { infoLine, type ServerInfo } from "../protocol/info.ts";
 import { decodeJson, jsonMembers } from "../protocol/json_members.ts";
 import { errorLine, OK_LINE, PONG_LINE } from "../protocol/messages.ts";
 import { traceConnect, traceMapping, traceOperation, tracePayload } from "../protocol/trace.ts";
-import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
+import { byteStringOf, bytesOf, textOf } from "../subject/byte_string.ts";
 import { isValidPublishSubject, isValidSubscription, tokenCount } from "../subject/tokens.ts";
 import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW, STATE_WAITING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
@@ -37,6 +37,7 @@ import { RecentValues } from "./recent_values.ts";
 import type { Rings } from "./rings.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_AUTHENTICATION, TIMER_PING, timerId } from "./timers.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 
 const FIRST_PING_MS = 2000;
 const FIRST_PING_JITTER = 0.2;
@@ -49,15 +50,17 @@ export class ClientProtocol {
   readonly #shard: ShardContext;
   readonly #publishing: Publishing;
   readonly #rings: Rings;
+  readonly #tracing: Tracing;
   readonly #parser = new parse.ClientParser();
   readonly #bytes: Uint8Array;
   readonly #recentOptions = new RecentValues<ConnectOptions>();
   readonly logins: Logins;
 
-  constructor(shard: ShardContext, publishing: Publishing, rings: Rings) {
+  constructor(shard: ShardContext, publishing: Publishing, rings: Rings, tracing: Tracing) {
     this.#shard = shard;
     this.#publishing = publishing;
     this.#rings = rings;
+    this.#tracing = tracing;
     this.#bytes = shard.shared.bytes;
     this.logins = new Logins(shard, (connection, isIn) => this.#onDecided(connection, isIn));
   }
@@ -193,7 +196,10 @@ export class ClientProtocol {
         this.#peerError(connection);
         break;
       default:
-        if (code === errors.ERROR_MAXIMUM_PAYLOAD) this.#complain(connection);
+        if (code === errors.ERROR_MAXIMUM_PAYLOAD) {
+          this.#complain(connection);
+          this.#traceTooLarge(connection, end);
+        }
         this.#shard.fail(connection, code);
     }
     return parser.next;
@@ -232,10 +238,18 @@ export class ClientProtocol {
     this.#publishHeld(connection, message);
   }
 
-  #publishHeld(connection: Connection, message: HeldMessage): void {
+  #publishHeld(connection: Connection, given: HeldMessage): void {
+    const message = this.#tracing.begin(connection, given);
+    if (message === null) return;
+    this.#publishBegun(connection, message);
+    this.#tracing.end(message.trace);
+  }
+
+  #publishBegun(connection: Connection, message: HeldMessage): void {
     const subject = byteStringOf(message.subject);
     const route = this.#shard.contexts.route(connection.context, subject);
     if (this.#shard.options.logsTrace) this.#traceMessage(connection, message, subject, route);
+    if (route.kind === "deliver" && route.subject !== subject) message.trace?.mapped(textOf(route.subject));
     const admission = this.#publishing.admit(connection, message, subject, route);
     if (admission === null) return;
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
@@ -249,6 +263,15 @@ export class ClientProtocol {
     if (isValidPublishSubject(this.#bytes, parser.subjectStart, parser.subjectEnd)) return;
     connection.hasComplained = true;
     this.#sendError(connection, errors.errorEntry(errors.ERROR_INVALID_PUBLISH_SUBJECT).wireText!);
+  }
+
+  /** Whoever asks for a trace of a message that is too large hears of it, where the headers have come with the line. */
+  #traceTooLarge(connection: Connection, end: number): void {
+    const { publishCode, headerSize, payloadStart, subjectStart, subjectEnd, totalSize } = this.#parser;
+    if (publishCode !== parse.HPUB || headerSize <= 0) return;
+    const headers = this.#bytes.slice(payloadStart, Math.min(end, payloadStart + headerSize));
+    const subject = this.#bytes.slice(subjectStart, subjectEnd);
+    this.#tracing.tellTooLarge(connection, subject, headers, totalSize);
   }
 
   /**

@@ -12,12 +12,14 @@ import type { Publishing } from "./publishing.ts";
 import type { Queries } from "./queries.ts";
 import type { Services } from "./services.ts";
 import type { ShardControl, ShardOptions, ShardReport } from "./shard_options.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 import type { Upgrades } from "./upgrades.ts";
 
 export interface CommandedParts {
   readonly protocol: ClientProtocol;
   readonly publishing: Publishing;
   readonly services: Services;
+  readonly tracing: Tracing;
   readonly handshakes: Handshakes;
   readonly connections: ConnectionCommands;
   readonly queries: Queries;
@@ -48,7 +50,7 @@ export class Commands {
 
   take(command: ShardControl): void {
     const shard = this.#shard;
-    const { services, publishing, connections, queries, links } = this.#parts;
+    const { services, publishing, tracing, connections, queries, links } = this.#parts;
     switch (command.type) {
       case "accept":
         shard.accept(command.listener, command.fd, command.ip, command.port);
@@ -87,6 +89,12 @@ export class Commands {
         if (command.clientId === undefined) shard.info = command.info;
         connections.take(command);
         break;
+      case "trace":
+        tracing.take(command);
+        break;
+      case "traced":
+        tracing.takePart(command);
+        break;
       case "untaken":
         publishing.untaken(command);
         break;
@@ -107,17 +115,19 @@ export class Commands {
   }
 
   #changeAccounts({ changed, removed, terms }: AccountsChange): void {
-    const { logins } = this.#parts.protocol;
+    const { protocol, tracing, links } = this.#parts;
+    const { logins } = protocol;
     logins.expel(removed);
     this.#shard.accounts.update(changed, removed);
+    tracing.accountsChanged();
     logins.applyTerms(terms);
     logins.refresh(false);
-    this.#parts.links?.refresh(terms);
+    links?.refresh(terms);
   }
 
   #changeOptions(options: ShardOptions): void {
     const shard = this.#shard;
-    const { protocol, publishing, handshakes, upgrades, links } = this.#parts;
+    const { protocol, publishing, tracing, handshakes, upgrades, links } = this.#parts;
     const haveRulesChanged = JSON.stringify(options.login) !== JSON.stringify(shard.options.login);
     shard.options = options;
     handshakes.configure();
@@ -125,6 +135,7 @@ export class Commands {
     shard.outbound.options = outboundOptions(options);
     publishing.configure();
     shard.accounts.configure(options.accounts, options.clusterName);
+    tracing.accountsChanged();
     protocol.logins.refresh(haveRulesChanged);
     for (const connection of shard.connections) {
       if (connection !== null && !connection.isLink) protocol.applyOptions(connection);

@@ -15,15 +15,18 @@ import {
   TIMER_LINKS,
   TIMER_PING,
   TIMER_SERVICES,
+  TIMER_TRACES,
   TIMER_WRITE,
   TIMERS_PER_CONNECTION,
 } from "./timers.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 import type { Upgrades } from "./upgrades.ts";
 
 /** Whose timers they are. */
 export interface TimedParts {
   readonly protocol: ClientProtocol;
   readonly services: Services;
+  readonly tracing: Tracing;
   readonly handshakes: Handshakes;
   readonly slowConsumers: SlowConsumers;
   readonly closings: Closings;
@@ -37,6 +40,10 @@ export interface TimedParts {
 export function onTimer(shard: ShardContext, parts: TimedParts, id: number): void {
   if (id === TIMER_SERVICES) {
     parts.services.expire();
+    return;
+  }
+  if (id === TIMER_TRACES) {
+    parts.tracing.expire();
     return;
   }
   if (id === TIMER_LINKS) {

@@ -15,6 +15,7 @@ import type { ShardContext } from "./context.ts";
 import type { HandedLeaf } from "./handed_leaf.ts";
 import type { PlanRules, TargetRules } from "./plan_rules.ts";
 import type { LinkControl, LinkQuery, ShardQuery, ShardReport } from "./shard_options.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 import type { Arrival } from "./upgrades.ts";
 
 /** The shard as its links see it. */
@@ -36,6 +37,8 @@ export interface LinkShard extends ShardContext {
   /** Hands the answer to a service's request to the shard that waits for it, this one or another. */
   sendAnswer(node: number, message: HeldMessage): void;
   waitForRoom(node: number): void;
+  /** Messages that ask to be traced. */
+  readonly tracing: Tracing;
   /** Publishes in the system account. */
   publishSystem(subject: string, json: string): void;
   /**

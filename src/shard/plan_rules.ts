@@ -1,4 +1,5 @@
 /** What delivery plans follow from besides interest, as their builder asks for it: once per plan. */
+import type { StreamImport } from "../account/definition.ts";
 import type { Leg } from "./plan_match.ts";
 import type { QueueGroups } from "./queue_groups.ts";
 
@@ -19,6 +20,7 @@ export interface Resolution {
 export interface StreamLeg {
   readonly account: number;
   readonly subject: Uint8Array;
+  readonly definition: StreamImport;
 }
 
 /** What accounts and permissions say. */

@@ -49,7 +49,8 @@ import {
   replyViolationText,
 } from "../protocol/errors.ts";
 import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
-import { bytesOf } from "../subject/byte_string.ts";
+import type { MessageTrace } from "../protocol/tracing/message_trace.ts";
+import { bytesOf, textOf } from "../subject/byte_string.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { Route } from "./contexts.ts";
@@ -60,6 +61,7 @@ import type { Rings } from "./rings.ts";
 import type { Services } from "./services.ts";
 import type { UntakenMessage } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -93,6 +95,7 @@ export class Publishing {
   /** The large message being delivered, for attach() and sendLarge(). */
   #large: HeldMessage | null = null;
   #services: Services | null = null;
+  #tracing: Tracing | null = null;
   /** Set once in the links shard: there nobody but the host serves queue groups. */
   links: LinkHost | null = null;
 
@@ -109,6 +112,11 @@ export class Publishing {
   /** Publishing and services need each other; set once, right after both are made. */
   set services(services: Services) {
     this.#services = services;
+  }
+
+  /** Likewise. */
+  set tracing(tracing: Tracing) {
+    this.#tracing = tracing;
   }
 
   /** The options are new: tells the engine how long the lines are that it may take. */
@@ -157,6 +165,7 @@ export class Publishing {
     const route = this.#shard.contexts.route(connection.context, subject);
     if (route.kind !== "deliver") return null;
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) return null;
+    if (route.subject !== subject) message.trace?.mapped(textOf(route.subject));
     const entered = message.under(connection.account.id, route.bytes);
     for (const service of route.services)
       this.#services!.request(connection, service, route.subject, entered, null);
@@ -179,16 +188,16 @@ export class Publishing {
   admit(connection: Connection, message: HeldMessage, subject: string, route: Route): Admission | null {
     this.#count(connection, message.payloadLength);
     if (route.kind === "reserved") {
-      this.#refuse(connection, bytesOf(subject));
+      this.#refuse(connection, bytesOf(subject), message.trace);
       return null;
     }
     if (message.replyLength > 0 && isReservedReply(message.line, 0, message.replyLength)) {
-      this.#refuseReply(connection, message.reply);
+      this.#refuseReply(connection, message.reply, message.trace);
       return null;
     }
     if (route.kind === "lost") return LOST;
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) {
-      this.#refuse(connection, route.bytes);
+      this.#refuse(connection, route.bytes, message.trace);
       return null;
     }
     return route;
@@ -206,12 +215,22 @@ export class Publishing {
       : null;
     if (subject !== null) {
       const published = message.under(account.id, bytes);
-      ways?.open();
-      if (this.deliver(published, wantsTaker && !isResponse) === 0) ways?.close();
+      this.deliverAsWay(published, wantsTaker && !isResponse, ways);
       for (const service of services) this.#services!.request(connection, service, subject, published, ways);
       if (isResponse && this.#services!.answer(account, published, connection) > 0) ways?.open();
     }
     ways?.close();
+  }
+
+  /** Delivers a message as one way of a request, which is closed where nobody takes it, or it turns out later that nobody did. */
+  deliverAsWay(message: HeldMessage, wantsTaker: boolean, ways: OpenWays | null): void {
+    ways?.open();
+    if (this.deliver(message, wantsTaker) === 0) ways?.close();
+    else if (message.trace !== null && ways !== null) {
+      this.#tracing!.afterwards(message.trace, (_hops, wasTaken) => {
+        if (!wasTaken) ways.close();
+      });
+    }
   }
 
   /**
@@ -220,6 +239,7 @@ export class Publishing {
    */
   deliver(message: HeldMessage, wantsTaker = false): number {
     if (this.links !== null) return this.links.publish(message);
+    if (message.trace !== null) return this.#tracing!.deliver(message, message.trace);
     const { outbound, shared } = this.#shard;
     if (outbound.hasGathered) outbound.flushAll();
     const { subject, line, bytes } = message;
@@ -353,6 +373,26 @@ export class Publishing {
       (queueCount > 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) !== 0) ||
       (replyLength > 0 && (flags & ofReplies) !== 0)
     );
+  }
+
+  /** Delivers a message to whom a plan names that the caller has written, with its line at `rest`. Returns how many took it. */
+  deliverBy(plan: number, message: HeldMessage, rest: number): number {
+    const { line, headerLength, payloadLength } = message;
+    const outer = this.#large;
+    this.#large = message;
+    const taken = this.#shard.engine.deliverOne(
+      plan,
+      true,
+      0,
+      0,
+      rest,
+      line.length,
+      headerLength,
+      payloadLength,
+      true,
+    );
+    this.#large = outer;
+    return taken;
   }
 
   /** Engine → the large message at hand goes behind a connection's outbox. */
@@ -489,13 +529,17 @@ export class Publishing {
   }
 
   /** Tells a client that it may not publish to a subject. */
-  #refuse(connection: Connection, subject: Uint8Array): void {
-    this.#shard.outbound.append(connection, errorLine(publishViolationText(subject)));
+  #refuse(connection: Connection, subject: Uint8Array, trace: MessageTrace | null): void {
+    const text = publishViolationText(subject);
+    if (trace !== null) trace.error = text;
+    this.#shard.outbound.append(connection, errorLine(text));
     this.#shard.log("error", `${connection.label} - ${publishViolationLogText(subject)}`);
   }
 
-  #refuseReply(connection: Connection, reply: Uint8Array): void {
-    this.#shard.outbound.append(connection, errorLine(replyViolationText(reply)));
+  #refuseReply(connection: Connection, reply: Uint8Array, trace: MessageTrace | null): void {
+    const text = replyViolationText(reply);
+    if (trace !== null) trace.error = text;
+    this.#shard.outbound.append(connection, errorLine(text));
     this.#shard.log("error", `${connection.label} - ${replyViolationLogText(reply)}`);
   }
 

@@ -7,6 +7,7 @@
  */
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import type { ClientInfo, ServerPlace } from "../account/client_info.ts";
+import { RESPONSE_THRESHOLD_MS_DEFAULT } from "../account/exports.ts";
 import {
   answeredSample,
   encodeLatency,
@@ -30,7 +31,9 @@ import { MatchResult } from "../interest/match_result.ts";
 import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../memory/layout.ts";
 import { readMimeHeaders } from "../protocol/mime_headers.ts";
 import { dropHeader, headerBlock, withBlock, withHeader } from "../protocol/set_header.ts";
-import { byteStringOf, byteStringOfText, bytesOf } from "../subject/byte_string.ts";
+import type { MessageTrace } from "../protocol/tracing/message_trace.ts";
+import { TRACE_DISABLED } from "../protocol/tracing/trace_request.ts";
+import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../subject/byte_string.ts";
 import { orLost, randomBelow, type ShardAccount } from "./accounts.ts";
 import { detailsForServices } from "./client_details.ts";
 import type { Connection } from "./connection.ts";
@@ -42,6 +45,7 @@ import { ReplySubjects } from "./reply_subjects.ts";
 import type { Rings } from "./rings.ts";
 import type { ResponseRecord, ShardControl, UntakenMessage } from "./shard_options.ts";
 import { TIMER_SERVICES } from "./timers.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 
 /** How often requests that are too old are looked for. */
 const EXPIRY_LOOK_MS = 50;
@@ -83,6 +87,8 @@ interface Journey {
   readonly info: RequestInfo | null;
   /** Those of the request so far; null where nobody is to know that it has no taker. */
   readonly ways: OpenWays | null;
+  /** Where servers further on send their traces of it. */
+  readonly traceDestination: string;
 }
 
 export class Services {
@@ -90,6 +96,7 @@ export class Services {
   readonly #publishing: Publishing;
   readonly #rings: Rings;
   readonly #replies: ReplySubjects;
+  #tracing: Tracing | null = null;
   readonly #match = new MatchResult();
   readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
   readonly #pending = new PendingRequests();
@@ -110,6 +117,11 @@ export class Services {
     this.#replies = new ReplySubjects(replySecret, serverHash, shard.node);
   }
 
+  /** Traces and services need each other; set once, right after both are made. */
+  set tracing(tracing: Tracing) {
+    this.#tracing = tracing;
+  }
+
   /** Forwards a client's request, published on `subject` of its account, which is one of its ways. */
   request(
     connection: Connection,
@@ -119,7 +131,7 @@ export class Services {
     ways: OpenWays | null,
   ): void {
     this.#forward(
-      { connection, passed: [], info: null, ways },
+      { connection, passed: [], info: null, ways, traceDestination: this.#traceDestination(message) },
       connection.account,
       service,
       subject,
@@ -168,6 +180,10 @@ export class Services {
         this.#rings.sendControl(linksNode, { type: "responder", token: subject, info: responder });
       return 0;
     }
+    if (node === this.#shard.node && message.trace !== null) {
+      this.takeTracedAnswer(message, message.trace);
+      return 1;
+    }
     if (node === this.#shard.node) return this.#answerHere(account.id, subject, message, responder);
     if (!this.#shard.shared.map.hasConnections(node)) return 0;
     if (responder !== undefined && isMeasuredReply(subject)) {
@@ -175,7 +191,7 @@ export class Services {
       this.#rings.sendControl(node, { type: "responder", token, info: responder });
     }
     const answer = message.under(account.id | CONTEXT_IS_RESPONSE, message.subject);
-    this.#rings.send(node, { message: answer, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
+    this.#tracing!.send(node, { message: answer, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
     return 1;
   }
 
@@ -213,6 +229,18 @@ export class Services {
     this.#answers.push(message);
   }
 
+  /** The same of one that is traced, as far as the account that waits for it. */
+  takeTracedAnswer(message: HeldMessage, trace: MessageTrace): void {
+    const exporter = message.context & (CONTEXT_ACCOUNTS - 1);
+    const subject = byteStringOf(message.subject);
+    const pending = this.#pending.get(this.#replies.tokenOf(exporter, subject));
+    if (pending === undefined) return;
+    const requestor = this.#shard.accounts.byId(pending.requestor);
+    trace.serviceImported(requestor?.name ?? "", textOf(subject), textOf(pending.reply));
+    if (trace.isOnly) this.#fail(pending, "service unavailable");
+    else this.takeAnswer(message.withTrace(TRACE_DISABLED, null));
+  }
+
   /** Puts a request of the server's aside, for the services that its account imports. */
   takeRequest({ account, subject, reply, headers, payload }: OwnRequest): void {
     const content = messageBytes(Uint8Array.fromBase64(payload), Uint8Array.fromBase64(headers));
@@ -247,13 +275,8 @@ export class Services {
     if (account === undefined) return;
     const subject = byteStringOf(message.subject);
     for (const service of account.servicesFor(subject)) {
-      this.#forward(
-        { connection: null, passed: [], info: null, ways: null },
-        account,
-        service,
-        subject,
-        message,
-      );
+      const journey = { connection: null, passed: [], info: null, ways: null, traceDestination: "" };
+      this.#forward(journey, account, service, subject, message);
     }
   }
 
@@ -294,6 +317,9 @@ export class Services {
     const remote = service.remoteSubject(subject);
     const mapped = orLost(remote.text) === null ? null : exporter.map(remote.text);
     if (mapped === null) return;
+    const { trace } = message;
+    trace?.serviceImported(exporter.name, textOf(subject), textOf(mapped));
+    if (trace?.isOnly && !service.definition.allowTrace) return;
 
     const told =
       journey.info === null
@@ -309,23 +335,64 @@ export class Services {
       message.headerLength < 0
         ? withBlock(message.bytes, told.block)
         : withHeader(message.content, REQUEST_INFO_HEADER, told.header);
-    const forwarded = HeldMessage.of(
+    const plain = HeldMessage.of(
       exporter.id | CONTEXT_IS_STREAMLESS,
       message.origin,
       mapped === remote.text ? remote.bytes : bytesOf(mapped),
       pending === null ? message.replyText : this.#replies.subjectOf(exporter.id, pending),
       content,
     );
+    const traced = trace === null ? null : this.#traceFurther(journey, importer, exporter, service, trace);
+    const forwarded = traced === null ? plain : plain.withTrace(traced.destination, traced.trace);
     askedBy?.open();
-    ways.open();
-    if (this.#publishing.deliver(forwarded, pending !== null) === 0) ways.close();
+    this.#publishing.deliverAsWay(forwarded, pending !== null, ways);
     for (const next of exporter.hasServices ? exporter.servicesFor(mapped) : []) {
-      const onward = { connection, passed: [...passed, service], info: told.info, ways };
+      const onward = {
+        connection,
+        passed: [...passed, service],
+        info: told.info,
+        ways,
+        traceDestination: traced?.destination ?? "",
+      };
       this.#forward(onward, exporter, next, mapped, forwarded);
     }
     ways.close();
-    if (pending === null && measurement !== null)
-      this.#publish(measurement, failedSample(measurement.request, "bad request"));
+    if (pending === null) {
+      if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, "bad request"));
+    } else if (trace?.isOnly) this.#forget(pending); // Nobody was given what could be answered.
+  }
+
+  #traceDestination({ trace }: HeldMessage): string {
+    return trace === null ? "" : this.#tracing!.destinationOf(trace);
+  }
+
+  /**
+   * How a trace goes on in an exporter's account. Where it may, traces of servers further on come back by a reply of ours, as
+   * answers do, and are told in the importer's account.
+   */
+  #traceFurther(
+    { traceDestination }: Journey,
+    importer: ShardAccount,
+    exporter: ShardAccount,
+    { definition: { allowTrace, share } }: AppliedServiceImport,
+    trace: MessageTrace,
+  ): { readonly destination: string; readonly trace: MessageTrace | null } {
+    if (!allowTrace) return { destination: TRACE_DISABLED, trace: null };
+    const way = this.#add({
+      exporter: exporter.id,
+      requestor: importer.id,
+      reply: byteStringOfText(traceDestination),
+      isShared: share,
+      responseType: "stream",
+      thresholdMs: RESPONSE_THRESHOLD_MS_DEFAULT,
+      measurement: null,
+      ways: null,
+      askedBy: null,
+    });
+    this.#tracing!.afterwards(trace, (hops) => {
+      if (hops === 0) this.#forget(way);
+    });
+    return { destination: textOf(this.#replies.subjectOf(exporter.id, way)), trace };
   }
 
   /** What a service is told of who asks it. */

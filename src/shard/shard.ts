@@ -63,6 +63,8 @@ import type {
 import { Slots } from "./slots.ts";
 import { SlowConsumers } from "./slow_consumers.ts";
 import { SubscriptionTable } from "./subscription_table.ts";
+import { SingleDelivery } from "./tracing/single_delivery.ts";
+import { Tracing } from "./tracing/tracing.ts";
 import { Turns } from "./turns.ts";
 import type { Arrival, UpgradeHost, Upgrades } from "./upgrades.ts";
 
@@ -121,6 +123,7 @@ export class Shard implements LinkShard, UpgradeHost {
   readonly #rings: Rings;
   readonly #publishing: Publishing;
   readonly #services: Services;
+  readonly tracing: Tracing;
   readonly #protocol: ClientProtocol;
   readonly #events: ClientEvents;
   readonly #handshakes: Handshakes;
@@ -209,7 +212,8 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#rings.publishing = this.#publishing;
     this.#services = new Services(this, this.#publishing, this.#rings);
     this.#publishing.services = this.#services;
-    this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings);
+    this.tracing = this.#makeTracing();
+    this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings, this.tracing);
     this.#events = new ClientEvents(this);
     this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
     this.#handshakes.configure();
@@ -253,6 +257,7 @@ export class Shard implements LinkShard, UpgradeHost {
       publishing: this.#publishing,
       rings: this.#rings,
       services: this.#services,
+      tracing: this.tracing,
       handshakes: this.#handshakes,
       input: this.#input,
       closings: this.#closings,
@@ -272,6 +277,21 @@ export class Shard implements LinkShard, UpgradeHost {
       onTimer: (id) => onTimer(this, parts, id),
       collectGarbage: dependencies.collectGarbage,
     });
+  }
+
+  #makeTracing(): Tracing {
+    const publishing = this.#publishing;
+    const services = this.#services;
+    const tracing = new Tracing(this, {
+      rings: this.#rings,
+      single: new SingleDelivery(this, (plan, message, line) => publishing.deliverBy(plan, message, line)),
+      links: this.#links,
+      takeAnswer: (message, trace) => services.takeTracedAnswer(message, trace),
+      report: (result) => this.#dependencies.report({ type: "trace", result }),
+    });
+    publishing.tracing = tracing;
+    services.tracing = tracing;
+    return tracing;
   }
 
   /** Serves until it is told to stop; throws what a turn threw. */
@@ -409,14 +429,14 @@ export class Shard implements LinkShard, UpgradeHost {
   }
 
   sendToNode(node: number, delivery: Delivery): void {
-    this.#rings.send(node, delivery);
+    this.tracing.send(node, delivery);
   }
 
   sendAnswer(node: number, message: HeldMessage): void {
     if (node === this.node) this.#services.takeAnswer(message);
     // A peer may make subjects up.
     else if (this.shared.map.hasConnections(node))
-      this.#rings.send(node, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
+      this.tracing.send(node, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
   }
 
   waitForRoom(node: number): void {

@@ -10,6 +10,7 @@ import type { Permissions } from "../config/permissions.ts";
 import type { ClientListenerKind, ListenerKind } from "../fabric/listeners.ts";
 import type { LineLimit } from "../log/line_limit.ts";
 import type { ServerInfo } from "../protocol/info.ts";
+import type { TraceEntry, TraceReport, TraceTerms } from "../protocol/tracing/message_trace.ts";
 import type { UpgradeRules } from "../protocol/websocket/upgrade.ts";
 import type { HostAddresses } from "../runtime/host_lookup.ts";
 import type { TlsContext } from "../runtime/tls.ts";
@@ -180,6 +181,32 @@ export type ShardControl =
       readonly verdict: Verdict;
     }
   | ({ readonly type: "untaken" } & UntakenMessage)
+  /** From another shard: a message of a trace that began there (`node`, `number`), for those here that it names. */
+  | {
+      readonly type: "trace";
+      readonly node: number;
+      readonly number: number;
+      readonly terms: TraceTerms;
+      /** Its parts as byte strings, headers and payload base64. */
+      readonly message: {
+        readonly context: number;
+        readonly subject: string;
+        readonly line: string;
+        readonly headerLength: number;
+        readonly payloadLength: number;
+        readonly content: string;
+      };
+      readonly isPlain: boolean;
+      readonly queues: readonly number[];
+    }
+  /** The answer to it: what became of the message, by how many links it has left, and how many took it. */
+  | {
+      readonly type: "traced";
+      readonly number: number;
+      readonly entries: readonly TraceEntry[];
+      readonly hops: number;
+      readonly taken: number;
+    }
   /** Whether the connection of a `peer` report may go on. */
   | { readonly type: "peer"; readonly slot: number; readonly clientId: number; readonly isValid: boolean }
   | {
@@ -304,6 +331,8 @@ export type ShardReport =
   | { readonly type: "opened"; readonly event: ClientEvent }
   /** Without an event where nobody listens. */
   | { readonly type: "closed"; readonly connection: ConnectionRecord; readonly event: ClientEvent | null }
+  /** A trace is complete: main publishes it. */
+  | { readonly type: "trace"; readonly result: TraceResult }
   /** For the links shard, which is to be given the port with it. */
   | HandedLeaf
   /** The links shard's alone. */
@@ -324,6 +353,16 @@ export type ShardMessage =
   | HandedLeaf;
 
 export type ShardLogLevel = "info" | "warning" | "error" | "debug" | "trace";
+
+/** What this server did with a message that is traced, and where that is to be published. */
+export interface TraceResult {
+  /** Id of the account. */
+  readonly account: number;
+  readonly destination: string;
+  /** As the message asked for it, "" for none. */
+  readonly acceptEncoding: string;
+  readonly report: TraceReport;
+}
 
 /** What events of the system account tell of a client that came or went. */
 export interface ClientEvent {

@@ -8,9 +8,10 @@ export const TIMER_WRITE = 2;
 /** The end of a login. */
 export const TIMER_EXPIRY = 3;
 export const TIMERS_PER_CONNECTION = 4;
-/** Slot 0 is no connection: its timers are those of requests to services, and of links. */
+/** Slot 0 is no connection: its timers are those of requests to services, of links, and of traces. */
 export const TIMER_SERVICES = 0;
 export const TIMER_LINKS = 1;
+export const TIMER_TRACES = 2;
 
 export function timerId({ slot }: Pick<Connection, "slot">, timer: number): number {
   return slot * TIMERS_PER_CONNECTION + timer;

@@ -20,6 +20,7 @@ import type { LinkHost } from "./link_host.ts";
 import type { PausedProducers } from "./paused_producers.ts";
 import type { Rings } from "./rings.ts";
 import type { Services } from "./services.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 import type { Upgrades } from "./upgrades.ts";
 
 /** Connections that may hold an outbox when the next one is served: each outbox ever lent is memory touched. */
@@ -36,6 +37,7 @@ type TurningShard = Pick<
 export interface TurnParts {
   readonly rings: Rings;
   readonly services: Services;
+  readonly tracing: Tracing;
   readonly handshakes: Handshakes;
   readonly input: Input;
   readonly closings: Closings;
@@ -88,7 +90,8 @@ export class Turns {
   #turn(): void {
     const shard = this.#shard;
     const { poller, connections, outbound, timers } = shard;
-    const { rings, services, handshakes, input, closings, paused, links, upgrades, growth } = this.#parts;
+    const { rings, services, tracing, handshakes, input, closings, paused, links, upgrades, growth } =
+      this.#parts;
     const events = this.#wait();
     shard.nowMs = performance.now();
     handshakes.startTurn();
@@ -96,6 +99,7 @@ export class Turns {
     rings.tellUntaken();
     links?.announce();
     services.doWork();
+    tracing.doWork();
     if (input.hasResumable) input.takeHeld();
     for (let i = 0; i < events; i++) {
       const flags = poller.eventFlags(i);
@@ -138,8 +142,9 @@ export class Turns {
 
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
   get #hasWork(): boolean {
-    const { input, services, rings, links } = this.#parts;
-    return input.hasResumable || services.hasWork || rings.hasUntaken || (links?.hasNews ?? false);
+    const { input, services, tracing, rings, links } = this.#parts;
+    if (input.hasResumable || services.hasWork || tracing.hasWork || rings.hasUntaken) return true;
+    return links?.hasNews ?? false;
   }
 
   /** Another node has something for this one. */

@@ -10,11 +10,16 @@ export interface EncodedAnswer {
 }
 
 /** `request` is the message whole. Without the header an answer goes out as it is, and says nothing. */
-export async function encodeAnswer(
+export function encodeAnswer(
   answer: Uint8Array,
   { bytes, headerBytes }: MessageBytes,
 ): Promise<EncodedAnswer> {
-  const accepted = (headerValue(bytes, 0, headerBytes, "Accept-Encoding") ?? "").toLowerCase();
+  return encodeFor(headerValue(bytes, 0, headerBytes, "Accept-Encoding") ?? "", answer);
+}
+
+/** The same where the header's value is known; "" where there is none. */
+export async function encodeFor(acceptEncoding: string, answer: Uint8Array): Promise<EncodedAnswer> {
+  const accepted = acceptEncoding.toLowerCase();
   if (accepted === "") return { payload: answer, headers: undefined };
   if (accepted.includes("snappy") || accepted.includes("s2")) return encoded(frameSnappy(answer), "snappy");
   if (accepted.includes("gzip")) {

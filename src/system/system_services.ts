@@ -16,6 +16,8 @@ import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { InternalClient } from "../fabric/internal_client.ts";
 import type { GatewayQuery } from "../monitor/snapshots/links.ts";
 import type { ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
+import { encodeTrace } from "../protocol/tracing/message_trace.ts";
+import type { TraceResult } from "../shard/shard_options.ts";
 import { ClientAnnouncer, type ClientChange } from "./client_announcer.ts";
 import type { SystemHost } from "./host.ts";
 import { Messenger } from "./messenger.ts";
@@ -88,6 +90,13 @@ export class SystemServices {
   /** A client came or went, and somebody listened. */
   announce(change: ClientChange): void {
     if (!this.#isStopped) this.#announcer.announce(change);
+  }
+
+  /** A message has been traced: what this server did with it goes where the message, or its account, says. */
+  async publishTrace({ account, destination, acceptEncoding, report }: TraceResult): Promise<void> {
+    if (this.#isStopped) return;
+    const text = encodeTrace(this.#messenger.server(), report);
+    await this.#messenger.sendTextAs(acceptEncoding, destination, text, account);
   }
 
   /** A peer is turned away, since its certificates do not hold; `kind` is that of its connection. */

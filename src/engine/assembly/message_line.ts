@@ -2,6 +2,7 @@
 
 import { CONNECTION_PAYLOAD_MAX, IN_PLACE_BYTES_MAX } from "../../memory/layout";
 import { findBlank } from "./bytes";
+import { mayAskForTrace } from "./trace_request";
 
 const CR_LF: u16 = 0x0a0d;
 
@@ -36,8 +37,8 @@ export let payloadLength: u32 = 0;
 
 /**
  * Reads how a message goes on behind its subject: `[reply ]size` or `[reply ]header-size size`, the line break and the
- * payload. Returns where the payload begins; 0 where some of it is missing, not plain, or more than the connection may
- * send, which the host looks at.
+ * payload. Returns where the payload begins; 0 where some of it is missing, not plain, more than the connection may send,
+ * or to be traced, which the host looks at.
  */
 export function readEnd(connection: u32, rest: u32, end: u32, isWithHeaders: bool): u32 {
   // Numbers are told from a reply by how many words there are.
@@ -64,14 +65,15 @@ export function readEnd(connection: u32, rest: u32, end: u32, isWithHeaders: boo
   if (word + readNumber(word) != wordEnd || word == wordEnd) return 0;
   payloadLength = number;
   headerLength = -1;
-  if (isWithHeaders) {
-    if (previous + readNumber(previous) + 1 != word || previous + 1 == word) return 0;
-    if (number > payloadLength) return 0;
-    headerLength = number;
-  }
   if (payloadLength > load<u32>(connection, CONNECTION_PAYLOAD_MAX)) return 0;
   if (payloadLength > <u32>IN_PLACE_BYTES_MAX) return 0;
   const payload = wordEnd + 2;
   if (payload + payloadLength + 2 > end || load<u16>(payload + payloadLength) != CR_LF) return 0;
+  if (isWithHeaders) {
+    if (previous + readNumber(previous) + 1 != word || previous + 1 == word) return 0;
+    if (number > payloadLength) return 0;
+    headerLength = number;
+    if (mayAskForTrace(payload, payload + headerLength)) return 0;
+  }
   return payload;
 }

@@ -1,6 +1,9 @@
 /** What the engine leaves to its host, whole lines with what follows them. */
 import type { LinkKind } from "./specification.ts";
 
+const TRACED = "NATS/1.0\r\nA: b\r\nNats-Trace-Dest: t\r\n\r\n";
+const TRACED_SIZES = `${TRACED.length} ${TRACED.length + 1}`;
+
 /** Lines that are the host's: other verbs, unusual forms, mistakes. */
 const FOREIGN_TO_CLIENTS = [
   "PING\r\n",
@@ -42,6 +45,7 @@ const FOREIGN_TO_CLIENTS = [
   "HPUB a x 1\r\nx\r\n",
   "HPUB a $JS.ACK 1 1\r\nx\r\n",
   "HPUBa 0 0\r\n\r\n",
+  `HPUB a ${TRACED_SIZES}\r\n${TRACED}x\r\n`,
   `PUB a ${"r".repeat(5000)} 0\r\n\r\n`,
   `PUB ${"s".repeat(5000)} 0\r\n\r\n`,
 ];
@@ -61,6 +65,7 @@ const FOREIGN_TO_ROUTES = [
   "RMSG $G a | 1\r\nx\r\n",
   "HMSG $G a | q 1 1\r\nx\r\n",
   "HMSG $G a | 1 1\r\nx\r\n",
+  `HMSG $G a ${TRACED_SIZES}\r\n${TRACED}x\r\n`,
   "HMSG $G a + r q 1 1\r\nx\r\n",
   "HMSG $G a + r 1 1\r\nx\r\n",
   "LMSG LC $G a 0 1\r\nx\r\n",

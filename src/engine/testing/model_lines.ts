@@ -21,6 +21,7 @@ const FORMS: Readonly<Record<LinkKind, readonly RegExp[]>> = {
   gateway: [RMSG, HMSG_OF_ACCOUNT],
   leaf: [LMSG, HMSG],
 };
+const TRACE_REQUEST = /\nNats-Trace-Dest:/;
 const RESERVED = /^(_R|_G|\$J|\$G)/;
 
 /** The complete, plain publication at `at`, or undefined. */
@@ -33,8 +34,10 @@ export function parse(
   if (line === undefined) return undefined;
   const { payloadStart, payloadEnd, ...message } = line;
   if (input.slice(payloadEnd, payloadEnd + 2) !== "\r\n") return undefined;
+  const payload = input.slice(payloadStart, payloadEnd);
+  if (TRACE_REQUEST.test(payload.slice(0, Math.max(message.headerLength, 0)))) return undefined;
   return {
-    message: { ...message, payload: input.slice(payloadStart, payloadEnd) },
+    message: { ...message, payload },
     end: payloadEnd + 2,
   };
 }

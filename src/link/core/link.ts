@@ -8,6 +8,7 @@
 import type { LineLimit } from "../../log/line_limit.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
+import type { MessageTrace } from "../../protocol/tracing/message_trace.ts";
 import type { LinkFault } from "./link_fault.ts";
 import type { LinkOperation } from "./operation.ts";
 import type { OperationRules } from "./operation_parser.ts";
@@ -166,6 +167,10 @@ export interface Link {
   readonly isIsolated: boolean;
   /** Whether the other side takes header blocks. */
   readonly takesHeaders: boolean;
+  /** Name of the other server; "" where it has not said. */
+  readonly serverName: string;
+  /** Whether the other side tells what it does with messages that are traced, and delivers none that are only traced. */
+  readonly tracesMessages: boolean;
   /** Last measured round trip, milliseconds; 0 before the first. */
   readonly rttMs: number;
   /** Whether this server tells its interest in an account over this link, of several to one server. */
@@ -183,6 +188,8 @@ export interface Link {
   announce(key: InterestKey, weight: number): void;
   /** Whether a message on this subject may go out at all (permissions of leaf nodes, interest state of gateways). */
   maySend(account: string, subject: string): boolean;
+  /** Where `maySend` says no: whether the subject is denied, not just none of those allowed. */
+  isDenied?(subject: string): boolean;
   /** Messages with a reply let the other side answer what it otherwise may not: they are to go through `sendMessage`. */
   readonly notesReplies?: boolean;
   /** Whether a message on this subject may come in, where that is restricted. */
@@ -192,8 +199,8 @@ export interface Link {
    * `LMSG <origin> <account> <subject> ` or `LMSG <subject> `. The sizes follow; see `frameMessage`.
    */
   messagePrefix(account: string, subject: string, origin: string): string;
-  /** Frames and sends one message, plain and for the groups named. */
-  sendMessage(message: LinkMessage, queues: readonly string[]): void;
+  /** Frames and sends one message, plain and for the groups named. False where it does not go out after all. */
+  sendMessage(message: LinkMessage, queues: readonly string[]): boolean;
 }
 
 /** A message that crosses a link. */
@@ -206,6 +213,8 @@ export interface LinkMessage {
   readonly reply: string;
   /** Headers, then the payload, without CR LF. `headerBytes` 0 means none. */
   readonly content: MessageBytes;
+  /** Who is told what becomes of it; absent for nearly all. */
+  readonly trace?: MessageTrace;
 }
 
 /** What a registered link tells the core of its peer's wishes. */

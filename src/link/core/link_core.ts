@@ -3,10 +3,12 @@
  * leaves to the host find their way. Pure: the rest of the server is a `LinkFabric`, here the links shard, in the simulator
  * a model of one.
  */
+import type { MessageTrace } from "../../protocol/tracing/message_trace.ts";
 import { InterestLedger, type LocalTag } from "./ledger.ts";
 import type { InterestKey, Link, LinkClock, LinkEvents, LinkMessage } from "./link.ts";
 import { RecentInterest } from "./recent_interest.ts";
 import { isOfOrigin, type LinkInterest, LOCAL_ORIGIN, mayCross, type Origin, pickMember } from "./routing.ts";
+import { cross, tellOfDenied } from "./traced_crossing.ts";
 
 /** Who wants a message on a subject, of this server and behind its links. */
 export interface Matches {
@@ -156,7 +158,7 @@ export class LinkCore implements LinkEvents {
       case "drop":
         return;
       case "forward":
-        way.to.sendMessage(message, []);
+        cross(way.to, message, []);
         return;
       case "strip":
         this.#send({ ...origin, isAnswer: true }, { ...message, subject: way.subject }, true, null, true);
@@ -204,6 +206,7 @@ export class LinkCore implements LinkEvents {
     if (isPlain) {
       for (const { subject, account, links, groups } of ways)
         for (const link of this.plainLinks(origin, subject, account, links)) groups.set(link, []);
+      if (message.trace !== undefined) this.#tellOfDenied(origin, ways, message.trace);
     }
     const queuesHere: string[] = [];
     const wayOf = new Map<LinkInterest, Way>();
@@ -234,11 +237,11 @@ export class LinkCore implements LinkEvents {
       for (const [link, named] of way.groups) {
         if (link.kind === "gateway") {
           afar ??= withReply(message, this.#replies.outgoingReply(account, message.reply));
-          link.sendMessage(afar, named);
+          cross(link, afar, named);
         } else if (link.kind === "route" && origin.link?.kind === "route") {
           // On its second route it is a message like any other.
-          link.sendMessage({ ...message, origin: "" }, named);
-        } else link.sendMessage({ ...message, account: way.account, subject: way.subject }, named);
+          cross(link, { ...message, origin: "" }, named);
+        } else cross(link, { ...message, account: way.account, subject: way.subject }, named);
       }
     }
     const isPlainHere = goesHere && isPlain && matches.isPlainHere;
@@ -250,13 +253,25 @@ export class LinkCore implements LinkEvents {
     return taken + queuesHere.length + (isPlainHere ? 1 : 0);
   }
 
+  /** Leaf nodes that want a traced message and may not have it. */
+  #tellOfDenied(origin: Origin, ways: readonly Way[], trace: MessageTrace): void {
+    for (const { account, subject, links } of ways) {
+      const denied = links.filter(({ link, queue }) => {
+        const isPlainLeaf = link.kind === "leaf" && queue === "";
+        return isPlainLeaf && mayCross(origin, link, subject) && !link.maySend(account, subject);
+      });
+      for (const link of new Set(denied.map((wish) => wish.link))) tellOfDenied(link, subject, trace);
+    }
+  }
+
   /** A client's answer to a request from another cluster goes straight back. */
   #answerAfar(message: LinkMessage): void {
     for (const link of this.#links) {
       const isHub = link.kind === "leaf" && link.role === "hub" && link.account === message.account;
-      if (isHub && link.maySend(message.account, message.subject)) link.sendMessage(message, []);
+      if (isHub && link.maySend(message.account, message.subject)) cross(link, message, []);
     }
-    this.#replies.gatewayOf(message.subject)?.sendMessage(message, []);
+    const gateway = this.#replies.gatewayOf(message.subject);
+    if (gateway !== undefined) cross(gateway, message, []);
   }
 }
 

@@ -10,6 +10,11 @@ import {
 } from "./json_fields.ts";
 import type { LinkKind } from "./link.ts";
 
+/** What this server understands of what others send, as `proto` says it: 3 is message tracing. */
+export const SERVER_PROTOCOL = 3;
+/** Tracing is understood from here on. */
+export const TRACE_PROTOCOL = 3;
+
 export type { LinkPermission } from "./json_fields.ts";
 
 /** In the order in which nats-server writes them. Source: nats-server `Info`. */

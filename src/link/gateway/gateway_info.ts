@@ -1,5 +1,5 @@
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
-import { EMPTY_LINK_INFO, infoLine } from "../core/link_info.ts";
+import { EMPTY_LINK_INFO, infoLine, SERVER_PROTOCOL } from "../core/link_info.ts";
 import type { GatewaySettings } from "./gateway_settings.ts";
 
 /** What gateways say by INFO. Lines are byte strings. */
@@ -30,6 +30,7 @@ export function ownGatewayInfo(
     serverId,
     serverName,
     version,
+    protocol: SERVER_PROTOCOL,
     host,
     port,
     headers: true,

@@ -13,7 +13,7 @@ import type {
   LinkTls,
 } from "../core/link.ts";
 import { errorLine, type LinkFault } from "../core/link_fault.ts";
-import { decodeLinkInfo, type LinkInfo } from "../core/link_info.ts";
+import { decodeLinkInfo, type LinkInfo, TRACE_PROTOCOL } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { quoted } from "../core/quoted.ts";
@@ -47,6 +47,7 @@ export abstract class GatewayLink implements LinkPeer, Link {
   remoteId = "";
   remoteName = "";
   takesHeaders = false;
+  tracesMessages = false;
   protected readonly heartbeat: Heartbeat;
   protected isRegistered = false;
   readonly #host: GatewayHost;
@@ -64,6 +65,10 @@ export abstract class GatewayLink implements LinkPeer, Link {
       pingsOutMax: host.settings.pingsOutMax,
     };
     this.heartbeat = new Heartbeat(connection, host.hooks.clock, settings, (fault) => this.refuse(fault));
+  }
+
+  get serverName(): string {
+    return this.remoteName;
   }
 
   get rttMs(): number {
@@ -171,7 +176,7 @@ export abstract class GatewayLink implements LinkPeer, Link {
 
   abstract announce(key: InterestKey, weight: number): void;
   abstract maySend(account: string, subject: string): boolean;
-  abstract sendMessage(message: LinkMessage, queues: readonly string[]): void;
+  abstract sendMessage(message: LinkMessage, queues: readonly string[]): boolean;
 
   messagePrefix(account: string, subject: string): string {
     return `RMSG ${account} ${subject} `;
@@ -226,6 +231,7 @@ export abstract class GatewayLink implements LinkPeer, Link {
     this.remoteId = info.serverId;
     this.remoteName = info.serverName;
     this.takesHeaders = info.headers;
+    this.tracesMessages = info.protocol >= TRACE_PROTOCOL;
     return true;
   }
 }

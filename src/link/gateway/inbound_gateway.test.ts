@@ -5,7 +5,7 @@ import { feed, infoText, LoneGateways } from "./testing/gateway_world.ts";
 const CONNECT = 'CONNECT {"gateway":"GX"}\r\n';
 const INFO = infoText({ gateway: "GX", server_id: "NX", server_name: "X" });
 const OWN_INFO =
-  'INFO {"server_id":"NA","server_name":"A","version":"2.15.2","proto":0,"go":"","host":"127.0.0.1","port":1001,"headers":true,"max_payload":1048576,"gateway":"GA","gateway_urls":["127.0.0.1:1001"],"gateway_url":"127.0.0.1:1001","gateway_nrp":true,"gateway_iom":true}\r\n';
+  'INFO {"server_id":"NA","server_name":"A","version":"2.15.2","proto":3,"go":"","host":"127.0.0.1","port":1001,"headers":true,"max_payload":1048576,"gateway":"GA","gateway_urls":["127.0.0.1:1001"],"gateway_url":"127.0.0.1:1001","gateway_nrp":true,"gateway_iom":true}\r\n';
 
 function command(number: number, payload: string): string {
   return `INFO {"server_id":"","server_name":"","version":"","proto":0,"go":"","host":"","port":0,"headers":false,"max_payload":0,"gateway":"GA","gateway_cmd":${number},"gateway_cmd_payload":"${payload}"}\r\n`;

@@ -80,7 +80,9 @@ export class InboundGateway extends GatewayLink {
   }
 
   /** None: see `maySend`. */
-  sendMessage(): void {}
+  sendMessage(): boolean {
+    return false;
+  }
 
   protected readonly subscriptionCount = 0;
 

@@ -38,7 +38,7 @@ describe("OutboundGateway handshake", () => {
     feed(peer, infoText(INFO));
     expect(connection.take()).toBe(
       'CONNECT {"echo":false,"verbose":false,"pedantic":false,"tls_required":false,"headers":false,"name":"NA","cluster":"","gateway":"GA"}\r\n' +
-        'INFO {"server_id":"NA","server_name":"A","version":"2.15.2","proto":0,"go":"","host":"127.0.0.1","port":1001,"headers":true,"max_payload":1048576,"gateway":"GA","gateway_urls":["127.0.0.1:1001"],"gateway_url":"127.0.0.1:1001","gateway_nrp":true,"gateway_iom":true}\r\n' +
+        'INFO {"server_id":"NA","server_name":"A","version":"2.15.2","proto":3,"go":"","host":"127.0.0.1","port":1001,"headers":true,"max_payload":1048576,"gateway":"GA","gateway_urls":["127.0.0.1:1001"],"gateway_url":"127.0.0.1:1001","gateway_nrp":true,"gateway_iom":true}\r\n' +
         "PING\r\n",
     );
     expect(server.events).toEqual(["outbound joined GB"]);

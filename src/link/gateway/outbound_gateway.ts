@@ -82,15 +82,16 @@ export class OutboundGateway extends GatewayLink {
   }
 
   /** Leaves out what nobody there wants: a refused subject where no group is to be served. */
-  sendMessage(message: LinkMessage, queues: readonly string[]): void {
+  sendMessage(message: LinkMessage, queues: readonly string[]): boolean {
     const interest = this.#interest;
-    if (interest === null) return;
+    if (interest === null) return false;
     const { account, subject } = message;
     const isWanted = queues.length > 0 || interest.isExact(account) || interest.wants(account, subject).plain;
-    if (!isWanted) return;
+    if (!isWanted) return false;
     const form = { hasOrigin: false, takesHeaders: this.takesHeaders };
     this.send(frameMessage(this.messagePrefix(account, subject), message, queues, form));
     this.connection.countSent?.(account, message.content.bytes.length);
+    return true;
   }
 
   protected get subscriptionCount(): number {

@@ -236,8 +236,9 @@ function heldForClients(account: number, message: LinkMessage): HeldMessage {
   return held(account | CONTEXT_IS_RENAMED, { ...message, subject, reply: ack.reply });
 }
 
-function held(context: number, { subject, reply, content }: LinkMessage): HeldMessage {
-  return HeldMessage.of(context, 0, bytesOf(subject), reply, withLineBreak(content));
+function held(context: number, { subject, reply, content, trace }: LinkMessage): HeldMessage {
+  const message = HeldMessage.of(context, 0, bytesOf(subject), reply, withLineBreak(content));
+  return trace === undefined ? message : message.tracedBy(trace);
 }
 
 /** The content of records ends in CR LF. */

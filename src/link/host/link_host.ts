@@ -59,6 +59,7 @@ import { CONTEXT_FROM_LEAF, LinkPlanRules } from "./plan_rules.ts";
 import { Protocols } from "./protocols.ts";
 import { Receiving } from "./receiving.ts";
 import { LinkTimers } from "./timers.ts";
+import { TracedArrivals } from "./traced_arrivals.ts";
 import { LinkWishes } from "./wishes.ts";
 
 const NO_LIMIT = 0x7fffffff;
@@ -102,6 +103,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   readonly #receiving: Receiving;
   readonly #reports: LinkReports;
   readonly #measuredRequests = new MeasuredRequests();
+  readonly #traced: TracedArrivals;
   readonly #logins: ShardLeafLogins;
   readonly #fabric: ShardFabric;
   #running: Running | null = null;
@@ -140,6 +142,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     });
     this.#reports = new LinkReports(shard, this.#connections, this.#wishes, traffic);
     this.#receiving = new Receiving(shard, this.#names);
+    this.#traced = new TracedArrivals(shard, (link) => hostOf(link).label);
     this.#logins = new ShardLeafLogins(shard);
     this.#fabric = new ShardFabric(shard, this.#wishes, (link) => hostOf(link).connection, log);
     this.#fabric.onRequest = (account, reply) =>
@@ -334,7 +337,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
       this.#shard.log("error", `Dropped a message of a ${link.kind}: its subject and reply have ${length}`);
       return;
     }
-    this.#running!.core.message(link, message, queues);
+    const begun = this.#traced.begin(link, message);
+    if (begun === null) return;
+    this.#running!.core.message(link, begun, queues);
+    this.#shard.tracing.end(begun.trace ?? null);
   }
 
   changed(link: Link): void {
@@ -518,6 +524,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       subject: byteStringOf(message.subject),
       reply: message.replyText,
       content: { bytes: message.bytes.subarray(0, -2), headerBytes: Math.max(message.headerLength, 0) },
+      ...(message.trace === null ? {} : { trace: message.trace }),
     };
   }
 

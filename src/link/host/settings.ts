@@ -9,6 +9,7 @@ import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { LinksSetup } from "../../shard/links_setup.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkTls } from "../core/link.ts";
+import { SERVER_PROTOCOL } from "../core/link_info.ts";
 import type { GatewaySettings } from "../gateway/gateway_settings.ts";
 import type { LeafOptions } from "../leaf/leaf_context.ts";
 import type { RouteSettings } from "../route/route_settings.ts";
@@ -20,7 +21,6 @@ const CONTROL_LINE_BYTES_MAX = READ_BYTES;
 // `parseOperation` limits blanks and words each; subjects are hashed in the scratch.
 assert(2 * CONTROL_LINE_BYTES_MAX + 64 + READ_BYTES <= RECEIVE_BYTES, "a line is read to its end");
 assert(CONTROL_LINE_BYTES_MAX <= SCRATCH_BYTES, "a subject fits the scratch");
-const LEAF_PROTOCOL = 1;
 const DIAL_TIMEOUT_MS = 1000;
 
 export function routeSettings(
@@ -122,7 +122,7 @@ export function leafOptions(
     version: text(setup.version),
     goVersion: text(setup.goVersion),
     gitCommit: text(setup.gitCommit),
-    protocol: LEAF_PROTOCOL,
+    protocol: SERVER_PROTOCOL,
     hasHeaders: setup.supportsHeaders,
     payloadBytesMax: setup.maxPayloadBytes,
     subscriptionsMax: setup.maxSubscriptions,

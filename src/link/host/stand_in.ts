@@ -20,10 +20,12 @@ export function standIn(kind: Link["kind"], role: Link["role"]): Link {
     cluster: "",
     isIsolated: false,
     takesHeaders: true,
+    serverName: "",
+    tracesMessages: false,
     rttMs: 0,
     announce() {},
     maySend: () => false,
     messagePrefix: () => "",
-    sendMessage() {},
+    sendMessage: () => false,
   };
 }

@@ -238,6 +238,7 @@ export class AcceptedLeaf implements LinkPeer {
         remoteAccount,
         serverName: name,
         version: connect.version,
+        protocol: connect.protocol,
         cluster,
         isSpoke: isHub,
         isSolicited: false,

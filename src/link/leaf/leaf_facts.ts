@@ -7,6 +7,8 @@ export interface LeafFacts {
   readonly remoteAccount: string;
   readonly serverName: string;
   readonly version: string;
+  /** What the other side understands, as it says. */
+  readonly protocol: number;
   readonly cluster: string;
   /** This server is the leaf node of the other. */
   readonly isSpoke: boolean;

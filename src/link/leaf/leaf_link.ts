@@ -10,6 +10,7 @@ import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat } from "../core/heartbeat.ts";
 import type { InterestKey, LinkMessage } from "../core/link.ts";
+import { TRACE_PROTOCOL } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { quoted } from "../core/quoted.ts";
 import type { LeafChannel } from "./leaf_channel.ts";
@@ -84,6 +85,14 @@ export class LeafLink implements RegisteredLeaf {
     );
   }
 
+  get serverName(): string {
+    return this.facts.serverName;
+  }
+
+  get tracesMessages(): boolean {
+    return this.facts.protocol >= TRACE_PROTOCOL;
+  }
+
   get rttMs(): number {
     return this.#heartbeat.rttMs;
   }
@@ -152,6 +161,10 @@ export class LeafLink implements RegisteredLeaf {
     return this.#permissions.maySend(subject);
   }
 
+  isDenied(subject: string): boolean {
+    return this.#permissions.isDenied(subject);
+  }
+
   mayReceive(subject: string): boolean {
     return this.#permissions.mayReceive(subject);
   }
@@ -176,12 +189,12 @@ export class LeafLink implements RegisteredLeaf {
     return `LMSG ${subject} `;
   }
 
-  sendMessage(message: LinkMessage, queues: readonly string[]): void {
+  sendMessage(message: LinkMessage, queues: readonly string[]): boolean {
     const { register } = this.#context;
     const { account, subject, reply, content } = message;
     if (!this.maySend(account, subject)) {
       this.#channel.say("debug", `Not permitted to deliver to ${quoted(subject)}`);
-      return;
+      return false;
     }
     this.noteReply(reply);
     const isRequest = reply !== "" && this.takesHeaders;
@@ -190,6 +203,7 @@ export class LeafLink implements RegisteredLeaf {
     const prefix = this.messagePrefix(account, subject);
     this.#channel.send(frameMessage(prefix, { ...message, content: sent }, queues, form));
     this.connection.countSent?.(account, sent.bytes.length);
+    return true;
   }
 
   /** The peer sent something the engine took: it is alive. */

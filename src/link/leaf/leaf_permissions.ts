@@ -72,6 +72,11 @@ export class LeafPermissions {
     return this.#send.allows(withoutGatewayPrefix(subject));
   }
 
+  /** Whether it is denied a leaf of ours by name, which a hub notes when the leaf subscribes. */
+  isDenied(subject: string): boolean {
+    return !this.#isSpoke && this.#send.denies(withoutGatewayPrefix(subject));
+  }
+
   /** Whether lists allow a message from the peer; answers permitted for once are not asked after here. */
   mayReceive(subject: string): boolean {
     const bare = withoutGatewayPrefix(subject);
@@ -97,6 +102,10 @@ class Direction {
 
   allows(subject: string): boolean {
     return this.#lists.canPublish(subject);
+  }
+
+  denies(subject: string): boolean {
+    return !this.#denies.canPublish(subject);
   }
 
   /** As `allows`; of a pattern also whether some of what it matches is allowed, for messages are judged one by one. */

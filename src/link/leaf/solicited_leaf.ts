@@ -349,6 +349,7 @@ export class SolicitedLeaf implements LinkPeer {
         remoteAccount: info.remoteAccount,
         serverName: channel.serverName,
         version: this.#hub?.version ?? "",
+        protocol: this.#hub?.protocol ?? 0,
         cluster,
         isSpoke: !remote.hub,
         isSolicited: true,

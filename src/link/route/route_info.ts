@@ -1,12 +1,15 @@
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import { linkPermission } from "../core/json_fields.ts";
-import { connectLine, EMPTY_LINK_CONNECT, EMPTY_LINK_INFO, type LinkInfo } from "../core/link_info.ts";
+import {
+  connectLine,
+  EMPTY_LINK_CONNECT,
+  EMPTY_LINK_INFO,
+  type LinkInfo,
+  SERVER_PROTOCOL,
+} from "../core/link_info.ts";
 import type { ClusterName } from "./cluster_name.ts";
 import type { RouteSettings } from "./route_settings.ts";
 import { type RouteUrl, routeUrlOf } from "./route_url.ts";
-
-/** Async INFO and origins are understood; message traces, which 3 would promise, are not. */
-const ROUTE_PROTOCOL = 2;
 
 /**
  * What this server says of itself to other members. `takesClients`: theirs may be told of it, unless the configuration keeps
@@ -22,7 +25,7 @@ export function routeInfo(settings: RouteSettings, cluster: ClusterName, takesCl
     serverId: byteStringOfText(settings.serverId),
     serverName: byteStringOfText(settings.serverName),
     version: byteStringOfText(settings.version),
-    protocol: ROUTE_PROTOCOL,
+    protocol: SERVER_PROTOCOL,
     goVersion: byteStringOfText(settings.runtime),
     host: byteStringOfText(host),
     port,

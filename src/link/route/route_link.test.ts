@@ -6,7 +6,7 @@ import { Member, routeTo, settingsOf } from "./testing/member.ts";
 
 const PORT = 6222;
 const OWN_INFO =
-  'INFO {"server_id":"NN","server_name":"N","version":"2.15.2","proto":2,"go":"test","host":"127.0.0.1","port":6222,' +
+  'INFO {"server_id":"NN","server_name":"N","version":"2.15.2","proto":3,"go":"test","host":"127.0.0.1","port":6222,' +
   '"headers":true,"max_payload":1024,"cluster":"C1","connect_urls":["N:4222"],"lnoc":true,"lnocu":true,"ln":true} ';
 const CONNECT = 'CONNECT {"name":"NR","cluster":"C1"}';
 const ABILITIES = '"headers":true,"lnoc":true,"lnocu":true,"ln":true,"proto":3';

@@ -26,6 +26,7 @@ import {
   type LinkConnect,
   type LinkInfo,
   ownInfoLine,
+  TRACE_PROTOCOL,
 } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
@@ -128,6 +129,14 @@ export class RouteLink implements LinkPeer, Link {
 
   get takesHeaders(): boolean {
     return this.#owner.settings.headers && this.info.headers;
+  }
+
+  get serverName(): string {
+    return this.info.serverName;
+  }
+
+  get tracesMessages(): boolean {
+    return this.info.protocol >= TRACE_PROTOCOL;
   }
 
   get rttMs(): number {
@@ -240,13 +249,14 @@ export class RouteLink implements LinkPeer, Link {
     return this.account === null ? `${verb} ${account} ${subject} ` : `${verb} ${subject} `;
   }
 
-  sendMessage(message: LinkMessage, queues: readonly string[]): void {
-    if (this.#state !== "registered") return;
+  sendMessage(message: LinkMessage, queues: readonly string[]): boolean {
+    if (this.#state !== "registered") return false;
     const { account, subject, origin } = message;
     const form = { hasOrigin: this.#namesOrigin(origin), takesHeaders: this.takesHeaders };
     const prefix = this.messagePrefix(account, subject, origin);
     this.connection.send(frameMessage(prefix, message, queues, form));
     this.connection.countSent?.(account, message.content.bytes.length);
+    return true;
   }
 
   /** An account goes by another connection from now on: the peer forgets what it wants of it as well. */

@@ -30,6 +30,8 @@ export function testLink(properties: Partial<Link> & Pick<Link, "kind" | "role">
     cluster: "",
     isIsolated: false,
     takesHeaders: true,
+    serverName: "",
+    tracesMessages: true,
     rttMs: 0,
     announced,
     sent,
@@ -47,6 +49,7 @@ export function testLink(properties: Partial<Link> & Pick<Link, "kind" | "role">
     messagePrefix: (account, subject) => `RMSG ${account} ${subject} `,
     sendMessage(message, queues) {
       sent.push({ message, queues });
+      return true;
     },
     ...properties,
   };

@@ -1,0 +1,56 @@
+/**
+ * Messages of other servers that ask to be traced, as they come in. Cold. Source: nats-server `initMsgTrace`,
+ * `allowedToPublishOnMsgTraceDest`.
+ */
+import { publishViolationLogText, publishViolationText } from "../../protocol/errors.ts";
+import { withHeader } from "../../protocol/set_header.ts";
+import { TRACE_DESTINATION, TRACE_DISABLED } from "../../protocol/tracing/trace_request.ts";
+import type { LinkShard } from "../../shard/link_host.ts";
+import { isReservedSubject } from "../../shard/reserved.ts";
+import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
+import type { Link, LinkMessage } from "../core/link.ts";
+import { errorLine } from "../core/link_fault.ts";
+import { partyOf } from "../core/traced_crossing.ts";
+
+export class TracedArrivals {
+  readonly #shard: LinkShard;
+  readonly #labelOf: (link: Link) => string;
+
+  constructor(shard: LinkShard, labelOf: (link: Link) => string) {
+    this.#shard = shard;
+    this.#labelOf = labelOf;
+  }
+
+  /** The message as it goes on; null where it does not. Once all is done with a traced one, its trace is to be ended. */
+  begin(link: Link, message: LinkMessage): LinkMessage | null {
+    const { bytes, headerBytes } = message.content;
+    const account = this.#shard.accounts.byByteName(message.account);
+    if (headerBytes === 0 || account === undefined) return message;
+    const subject = bytesOf(message.subject);
+    const label = this.#labelOf(link);
+    const start = this.#shard.tracing.start(bytes, headerBytes, bytes.length, subject, {
+      party: { ...partyOf(link), account: account.name },
+      account,
+      label,
+      mayPublish: (destination) => mayPublish(link, destination),
+      refuse: (destination) => this.#refuse(link, label, bytesOf(destination)),
+    });
+    if (start === null) return null;
+    if (start.isDisabled)
+      return { ...message, content: withHeader(message.content, TRACE_DESTINATION, TRACE_DISABLED) };
+    return start.trace === null ? message : { ...message, trace: start.trace };
+  }
+
+  #refuse(link: Link, label: string, destination: Uint8Array): void {
+    if (link.kind === "leaf")
+      link.connection.send(errorLine(byteStringOfText(publishViolationText(destination))));
+    this.#shard.log("error", `${label} - ${publishViolationLogText(destination)}`);
+  }
+}
+
+/** What a leaf node could publish itself; other servers of the cluster, or of another one, are trusted. */
+function mayPublish(link: Link, destination: string): boolean {
+  const bytes = bytesOf(destination);
+  if (isReservedSubject(bytes, 0, bytes.length)) return false;
+  return link.kind !== "leaf" || (link.mayReceive?.(destination) ?? true);
+}
