@@ -230,8 +230,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${ROUTE}/route_members.ts`,
-        from: "if (known !== null) return duplicate(known, route, true);",
-        to: "if (known !== null && (false as boolean)) return duplicate(known, route, true);",
+        from: "if (known !== undefined) return duplicate(known, route, true);",
+        to: "if (known !== undefined && (false as boolean)) return duplicate(known, route, true);",
       },
     ],
   },

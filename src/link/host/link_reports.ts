@@ -203,7 +203,8 @@ export class LinkReports {
       const kind = origin === "" ? "R" : `L ${textOf(origin)}`;
       const names = { subject: textOf(subject), queue: textOf(queue) };
       const group = queue === "" ? "" : ` ${names.queue}`;
-      return { account, ...names, sid: `${kind} ${account} ${names.subject}${group}` };
+      const ofAccount = registered.account === null ? ` ${account}` : "";
+      return { account, ...names, sid: `${kind}${ofAccount} ${names.subject}${group}` };
     });
   }
 }

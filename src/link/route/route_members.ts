@@ -11,6 +11,9 @@ import { dedicatedRouteFault, missingAccountFault, noRouteFault, poolIndexFault 
 import { MemberRoutes } from "./member_routes.ts";
 import type { RouteLink } from "./route_link.ts";
 
+/** Larger pools of others count as this large: one that asks for a million connections does not get them. */
+const THEIR_POOL_SIZE_MAX = 256;
+
 /** What becomes of a connection whose first INFO is in order. */
 export type Admission =
   /** `isFirst`: the member was not there before. */
@@ -108,7 +111,8 @@ export class RouteMembers {
 
   /** How many connections the pool has that a connection is of. */
   #poolSizeOf({ isPooled, info }: RouteLink): number {
-    return isPooled ? Math.max(this.accounts.poolSize, info.routePoolSize) : 1;
+    if (!isPooled) return 1;
+    return Math.max(this.accounts.poolSize, Math.min(info.routePoolSize, THEIR_POOL_SIZE_MAX));
   }
 
   #isFull(route: RouteLink): boolean {
@@ -131,9 +135,8 @@ function admitAlone(member: MemberRoutes, route: RouteLink): Admission {
 }
 
 function admitPooled(member: MemberRoutes, route: RouteLink, size: number): Admission {
-  const others = member.pool;
   if (route.wasDialled) {
-    for (const other of others) inherit(other, route);
+    for (const other of member.pool) inherit(other, route);
     const index = member.freeIndex(size);
     if (index >= 0) return placed(member, route, index);
     route.mayReconnect = false;
@@ -141,9 +144,9 @@ function admitPooled(member: MemberRoutes, route: RouteLink, size: number): Admi
   }
   const index = route.info.routePoolIndex;
   const known = member.at(index);
-  if (known !== null) return duplicate(known, route, true);
+  if (known !== undefined) return duplicate(known, route, true);
   // Where one was dialled all are to be.
-  const dialled = others.find(({ isSolicited }) => isSolicited);
+  const dialled = member.pool.find(({ isSolicited }) => isSolicited);
   if (dialled !== undefined) inherit(route, dialled);
   return placed(member, route, index);
 }

@@ -237,6 +237,9 @@ describe("a pool that is accepted", () => {
     }
     expect(joined(4, "BIG", 5).isClosed).toBe(false);
     expect(n.peers).toEqual(["BIG"]);
+    expect(joined(255, "HUGE", 2_000_000_000).isClosed).toBe(false);
+    expect(joined(1_999_999_999, "HUGE", 2_000_000_000).isClosed).toBe(true);
+    expect(n.peers).toEqual(["BIG", "HUGE"]);
   });
 
   test("makes the member known once, and forgets it with the last connection", () => {
