@@ -25,7 +25,16 @@ import {
 } from "./option.ts";
 import { subjects } from "./permissions.ts";
 import { arrayOf, authorizationTimeout, bool, duration, secret, string, url, urls } from "./readers.ts";
-import { compareOptions, fixed, fixedPort, isEqual, liveAs, nestedListener, withPrefix } from "./reload.ts";
+import {
+  compareOptions,
+  fixed,
+  fixedPort,
+  formatValue,
+  isEqual,
+  liveAs,
+  nestedListener,
+  withPrefix,
+} from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
 /** `leafnodes { … }`: the listener for leaf nodes, and the remotes this server is a leaf of. */
@@ -160,7 +169,6 @@ const LISTENER_TLS_KEYS = [
   "verify",
   "verify_and_map",
   "verify_cert_and_check_known_urls",
-  "timeout",
   "connection_rate_limit",
   "pinned_certs",
   "handshake_first",
@@ -178,6 +186,22 @@ function readProxyTls(value: ConfigValue, site: Site): TlsOptions | undefined {
       return site.entry(foreign).error(`"${foreign.key}" is not supported for proxy TLS`);
   }
   return tls("listener").read(value, site);
+}
+
+/** Whether a remote's proxy is spoken with by TLS. */
+export function isHttps(proxy: LeafProxyOptions | undefined): boolean {
+  return /^https:/i.test(proxy?.url ?? "");
+}
+
+/** Of a proxy only its TLS may change. */
+function compareProxies(
+  old: LeafProxyOptions | undefined,
+  now: LeafProxyOptions | undefined,
+): readonly ReloadStep[] {
+  if (isEqual(old, now)) return [];
+  const plain = (proxy: LeafProxyOptions | undefined) => ({ ...proxy, tls: undefined });
+  if (isEqual(plain(old), plain(now))) return [{ kind: "change", key: "proxy", old, new: now }];
+  return [{ kind: "refusal", name: 'field "Proxy"', old: formatValue(old), new: formatValue(now) }];
 }
 
 function readProxy(value: ConfigValue, site: Site): LeafProxyOptions | undefined {
@@ -333,7 +357,7 @@ const REMOTE_TABLE = {
     key: "proxy",
     reader: { type: "proxy block", blocks: [PROXY_BLOCK], read: readProxy },
     default: undefined,
-    reload: fixed('field "Proxy"'),
+    reload: { kind: "compared", compare: compareProxies },
     doc: "An HTTP proxy by which its URLs are reached.",
   }),
   isolateLeafnodeInterest: option({
