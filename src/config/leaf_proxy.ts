@@ -1,7 +1,8 @@
 /** An HTTP proxy for a remote, whatever its URLs are. */
 import type { ConfigValue } from "./config_tree.ts";
-import { block, type OptionsOf, option, readBlock, type Site, wrongType } from "./option.ts";
+import { block, type OptionsOf, option, type ReloadStep, readBlock, type Site, wrongType } from "./option.ts";
 import { duration, secret, string } from "./readers.ts";
+import { formatValue, isEqual } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
 export const PROXY_BLOCK = block("proxy", {
@@ -34,7 +35,6 @@ const LISTENER_TLS_KEYS = [
   "verify",
   "verify_and_map",
   "verify_cert_and_check_known_urls",
-  "timeout",
   "connection_rate_limit",
   "pinned_certs",
   "handshake_first",
@@ -52,6 +52,22 @@ function readProxyTls(value: ConfigValue, site: Site): TlsOptions | undefined {
       return site.entry(foreign).error(`"${foreign.key}" is not supported for proxy TLS`);
   }
   return tls("listener").read(value, site);
+}
+
+/** Whether a remote's proxy is spoken with by TLS. */
+export function isHttps(proxy: LeafProxyOptions | undefined): boolean {
+  return /^https:/i.test(proxy?.url ?? "");
+}
+
+/** Of a proxy only its TLS may change. */
+export function compareProxies(
+  old: LeafProxyOptions | undefined,
+  now: LeafProxyOptions | undefined,
+): readonly ReloadStep[] {
+  if (isEqual(old, now)) return [];
+  const plain = (proxy: LeafProxyOptions | undefined) => ({ ...proxy, tls: undefined });
+  if (isEqual(plain(old), plain(now))) return [{ kind: "change", key: "proxy", old, new: now }];
+  return [{ kind: "refusal", name: 'field "Proxy"', old: formatValue(old), new: formatValue(now) }];
 }
 
 export function readProxy(value: ConfigValue, site: Site): LeafProxyOptions | undefined {

@@ -3,7 +3,7 @@ import { jetStreamKey } from "./absent_features.ts";
 import { GLOBAL_ACCOUNT } from "./account_names.ts";
 import { type CompressionOptions, compression, formatCompression } from "./compression.ts";
 import type { ConfigValue } from "./config_tree.ts";
-import { type LeafProxyOptions, PROXY_BLOCK, readProxy } from "./leaf_proxy.ts";
+import { compareProxies, type LeafProxyOptions, PROXY_BLOCK, readProxy } from "./leaf_proxy.ts";
 import { isUserSeed } from "./nkey_text.ts";
 import {
   block,
@@ -151,7 +151,7 @@ const REMOTE_TABLE = {
     key: "proxy",
     reader: { type: "proxy block", blocks: [PROXY_BLOCK], read: readProxy },
     default: undefined,
-    reload: fixed('field "Proxy"'),
+    reload: { kind: "compared", compare: compareProxies },
     doc: "An HTTP proxy by which its URLs are reached.",
   }),
   isolateLeafnodeInterest: option({

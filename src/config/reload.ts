@@ -110,7 +110,7 @@ function formatFor(type: string, value: unknown): string {
 }
 
 /** As Go's `%v`, except that structures are not shown: they may hold passwords. */
-function formatValue(value: unknown): string {
+export function formatValue(value: unknown): string {
   if (value === undefined) return "";
   if (Array.isArray(value))
     return value.every((item) => typeof item === "string") ? `[${value.join(" ")}]` : "[…]";

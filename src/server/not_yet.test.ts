@@ -11,8 +11,8 @@ function find(text: string): string | undefined {
 for (const [text, key] of [
   ["proxy_protocol: true", "proxy_protocol"],
   [
-    `leafnodes { remotes: [ { url: "ws://a", proxy { url: "https://p:1" } } ] }`,
-    "leafnodes.remotes.proxy with https",
+    `leafnodes { remotes: [ { url: "tls://a", proxy { url: "https://p:1" } } ] }`,
+    "leafnodes.remotes.proxy with https, to a hub with TLS",
   ],
   ["websocket { port: 443, tls { verify: true, ocsp_peer: true } }", "websocket.tls.ocsp_peer"],
 ] as const) {

@@ -1,4 +1,6 @@
 /** What TLS handshakes are made with: main makes it from the files, every shard uses it, a reload replaces it. */
+
+import { isHttps } from "../config/leaf_proxy.ts";
 import type { Options } from "../config/option_table.ts";
 import { TLS_DEFAULTS, type TlsOptions } from "../config/tls.ts";
 import { createClientContext } from "../runtime/openssl/client_context.ts";
@@ -7,7 +9,7 @@ import { createServerContexts, freeContexts } from "../runtime/openssl/server_co
 import type { Posix } from "../runtime/posix/posix.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { HandshakeRole, TlsContext } from "../runtime/tls.ts";
-import type { LinkTlsBlock, LinkTlsBlocks } from "../shard/links_setup.ts";
+import { type LinkTlsBlock, type LinkTlsBlocks, leafProxyContext } from "../shard/links_setup.ts";
 import { hasWebSocket } from "./websocket_settings.ts";
 
 /** What all handshakes of a server are made with; null for clients of a port without TLS. */
@@ -31,7 +33,8 @@ export interface LinkContextPlan {
 
 /**
  * The contexts of a configuration's links: `cluster`, `gateway`, `gateway:<name>` of a remote with a block of its own,
- * `leafnodes`, and `leaf:<index>` of each remote, since a hub may want TLS that the remote does not know of.
+ * `leafnodes`, and `leaf:<index>` of each remote, since a hub may want TLS that the remote does not know of, and
+ * `leaf:<index>:proxy` where a proxy does.
  */
 export function linkContextPlans({ cluster, gateway, leafnodes }: Options): LinkContextPlan[] {
   const plans: LinkContextPlan[] = [];
@@ -42,9 +45,11 @@ export function linkContextPlans({ cluster, gateway, leafnodes }: Options): Link
   plan("gateway", gateway.tls, ["server", "client"]);
   for (const { name, tls } of gateway.gateways) plan(`gateway:${name}`, tls, ["client"]);
   plan("leafnodes", leafnodes.tls, ["server"]);
-  for (const [index, { tls, urls }] of leafnodes.remotes.entries()) {
+  for (const [index, { tls, urls, proxy }] of leafnodes.remotes.entries()) {
+    const name = `leaf:${index}`;
     const isOptional = tls === undefined && !urls.some((url) => /^(tls|wss):/i.test(url));
-    plans.push({ name: `leaf:${index}`, options: tls ?? TLS_DEFAULTS, roles: ["client"], isOptional });
+    plans.push({ name, options: tls ?? TLS_DEFAULTS, roles: ["client"], isOptional });
+    if (isHttps(proxy)) plan(leafProxyContext(name), proxy?.tls ?? TLS_DEFAULTS, ["client"]);
   }
   return plans;
 }

@@ -38,13 +38,18 @@ export interface LinksSetup {
   readonly webSocketUrls: readonly string[];
   /** IP addresses of this machine. */
   readonly ownAddresses: readonly string[];
-  /** By the names of contexts: `cluster`, `gateway`, `gateway:<name>`, `leafnodes`, `leaf:<index>`. */
+  /** By the names of contexts: `cluster`, `gateway`, `gateway:<name>`, `leafnodes`, `leaf:<index>`, `leaf:<index>:proxy`. */
   readonly tls: LinkTlsBlocks;
   /** Null without; `port` of each is the one that is open. */
   readonly cluster: LinksBlock<ClusterOptions> | null;
   readonly gateway: LinksBlock<GatewayOptions> | null;
   /** With a port of 0 where leaf nodes are only dialled. */
   readonly leafnodes: LinksBlock<LeafnodesOptions> | null;
+}
+
+/** The context for the proxy of a remote that has this one. */
+export function leafProxyContext(remote: string): string {
+  return `${remote}:proxy`;
 }
 
 export type LinkTlsBlocks = Readonly<Record<string, LinkTlsBlock>>;

@@ -1,4 +1,5 @@
-import { expect } from "bun:test";
+import { afterAll, expect } from "bun:test";
+import { CertificateMaker } from "../support/certificates.ts";
 import { ConnectProxy } from "../support/connect_proxy.ts";
 import { linkAddress, Servers, untilReached } from "../support/links.ts";
 import { CLOSED_PORT } from "../support/raw_listener.ts";
@@ -8,6 +9,8 @@ import { ServerProcess } from "../support/server_process.ts";
 // Hubs that are reached by way of an HTTP proxy.
 
 const MESH_MS = 15_000;
+const maker = new CertificateMaker();
+afterAll(() => maker.remove());
 
 const leaf = (url: string, proxy: string, more = "") =>
   `server_name: L\ndebug: true\nleafnodes { reconnect: "200ms", remotes: [ { url: "${url}", ${more} proxy { url: "http://${proxy}" } } ] }`;
@@ -101,6 +104,29 @@ rowsInParallel({
     );
   },
 
+  "leafs 61: a proxy that is spoken with by TLS": async () => {
+    await using servers = new Servers();
+    const authority = maker.makeAuthority("Proxy CA");
+    await using proxy = await ConnectProxy.open(maker.makeServer("localhost", authority));
+    const secure = `url: "https://localhost:${proxy.address.split(":")[1]}"`;
+    const hub = await servers.start({
+      role: "peer",
+      config: `server_name: H\nleafnodes { listen: "127.0.0.1:-1" }`,
+    });
+    const address = await linkAddress(hub, "leafnode");
+    const config = (tls: string) =>
+      `server_name: L\nleafnodes { reconnect: "200ms", remotes: [ { url: "nats-leaf://${address}", proxy { ${secure} ${tls} } } ] }`;
+    const spoke = await servers.start({ config: config("") });
+    await spoke.waitForLog(
+      /\(attempt 1\): proxy TLS handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority/,
+    );
+    await spoke.reload(config(`, tls { ca_file: "${authority.certFile}" }`));
+    await untilReached(await hub.connectAs(), await spoke.connectAs(), MESH_MS);
+    expect(proxy.requests[0]).toStartWith(`CONNECT ${address} HTTP/1.1\r\n`);
+    // What is secured is the way to the proxy, not the one to the hub.
+    expect(spoke.log).not.toContain("TLS handshake complete");
+  },
+
   "leafs 61: what a proxy may not be configured with": async () => {
     for (const [remote, text] of [
       [
@@ -121,9 +147,17 @@ rowsInParallel({
         "proxy is configured but remote URL wss://h:1 requires TLS and no TLS configuration is provided",
       ],
       [`url: "nats-leaf://h:1", proxy { url: "http://p", timeout: "-1s" }`, "proxy timeout must be >= 0"],
+      [
+        `url: "nats-leaf://h:1", proxy { url: "http://p", tls { insecure: true } }`,
+        "proxy TLS configuration requires an https proxy URL, got: http",
+      ],
+      [
+        `url: "nats-leaf://h:1", proxy { url: "https://p", tls { verify: true } }`,
+        '"verify" is not supported for proxy TLS',
+      ],
     ] as const) {
       await using server = ServerProcess.spawn({ config: `leafnodes { remotes: [ { ${remote} } ] }` });
-      const { stderr } = await server.waitForExit();
+      const { stderr } = await server.waitForExit(MESH_MS);
       expect(stderr).toContain(text);
     }
   },

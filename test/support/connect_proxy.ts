@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 
 /** What a proxy answers to CONNECT; a tunnel is made behind "HTTP/1.1 200". Null: nothing, and it waits. */
 type Answer = string | null;
@@ -17,10 +18,13 @@ export class ConnectProxy {
     this.#server = server;
   }
 
-  static async open(): Promise<ConnectProxy> {
-    const server = createServer();
+  /** With a certificate it is spoken with by TLS. */
+  static async open(identity?: Pick<TlsOptions, "cert" | "key">): Promise<ConnectProxy> {
+    const server = identity === undefined ? createServer() : createTlsServer(identity);
     const proxy = new ConnectProxy(server);
-    server.on("connection", (socket) => proxy.#serve(socket));
+    const event = identity === undefined ? "connection" : "secureConnection";
+    server.on(event, (socket: Socket) => proxy.#serve(socket));
+    server.on("tlsClientError", () => {});
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return proxy;
   }

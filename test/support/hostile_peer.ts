@@ -45,8 +45,9 @@ export function hostileConfig(kind: HostileKind, dialled: string): string {
   const remotes = kind === "hub" ? `remotes: [ { url: "nats-leaf://${dialled}" } ]` : "";
   return `
     server_name: N
-    ping_interval: "500ms"
+    ping_interval: "1s"
     ping_max: 2
+    write_deadline: "2s"
     accounts { SYS {} }
     system_account: SYS
     cluster { name: C1, pool_size: -1, ${listen}, ${authorization}, ${routes} }

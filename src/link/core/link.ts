@@ -131,6 +131,8 @@ export interface DialProxy {
   readonly password: string;
   /** For connecting, and once more for its answer. */
   readonly timeoutMs: number;
+  /** Of a proxy that is spoken with by TLS; null for the others. */
+  readonly tls: Pick<LinkTls, "context" | "timeoutMs"> | null;
 }
 
 export type LinkLogLevel = "info" | "warning" | "error" | "debug" | "trace";

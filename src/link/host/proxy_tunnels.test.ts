@@ -35,6 +35,7 @@ function open() {
       shared: { bytes },
       outbound,
     } as unknown as ProxyTunnelsOptions["shard"],
+    tls: {} as ProxyTunnelsOptions["tls"],
     dialler: { localAddress: () => ({ ip: "10.0.0.1", port: 40000 }) },
     clock,
   });
@@ -44,7 +45,7 @@ function open() {
     ...{ maxPayloadBytes: 0, maxSubscriptions: -1 },
   });
   const outcomes: (string | null)[] = [];
-  const proxy = { host: "proxy", port: 3128, user: "us", password: "pw", timeoutMs: 500 };
+  const proxy = { host: "proxy", port: 3128, user: "us", password: "pw", timeoutMs: 500, tls: null };
   tunnels.start(connection, proxy, "hub:7422", (problem) => outcomes.push(problem));
   const take = (text: string) => {
     socket.incoming += text;

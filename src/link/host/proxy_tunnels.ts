@@ -1,6 +1,10 @@
 /**
  * The tunnel through a proxy to what was dialled: asks for it, and reads the answer byte by byte, since what comes right
- * behind it is the hub's already. Source: nats-server `establishHTTPProxyTunnel`. Cold.
+ * behind it is the hub's already.
+ *
+ *   start ─▶ (SHAKING ─▶) ASKED ─answer─▶ a tunnel, or a problem
+ *
+ * Source: nats-server `establishHTTPProxyTunnel`. Cold.
  */
 import { assert } from "../../base/assert.ts";
 import { tunnelProblem, tunnelRequest } from "../../protocol/proxy_tunnel.ts";
@@ -8,6 +12,7 @@ import { HeadReader } from "../../protocol/websocket/http_head.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import { WOULD_BLOCK, writeOnce } from "../../runtime/poller.ts";
 import { connectionEndsText } from "../../runtime/posix/socket_address.ts";
+import { HANDSHAKE_DONE, type TlsLayer } from "../../runtime/tls.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/link_host.ts";
 import type { DialProxy, LinkClock } from "../core/link.ts";
@@ -17,6 +22,7 @@ export interface ProxyTunnelsOptions {
     readonly outbound: Pick<LinkShard["outbound"], "flushAll" | "hasGathered">;
   };
   readonly dialler: Pick<Dialler, "localAddress">;
+  readonly tls: Pick<TlsLayer, "hasContext" | "startTls" | "handshake" | "handshakeError">;
   readonly clock: LinkClock;
 }
 
@@ -24,11 +30,16 @@ export interface ProxyTunnelsOptions {
 type Done = (problem: string | null) => void;
 
 interface Request {
+  readonly proxy: DialProxy;
+  readonly target: string;
   readonly head: HeadReader;
+  /** The proxy is spoken with by TLS, and that is not there yet. */
+  isShaking: boolean;
   readonly done: Done;
-  readonly stopTimeout: () => void;
+  stopTimeout: () => void;
 }
 
+const UNSHAKEN = "proxy TLS handshake failed";
 const FAILED = "failed to read proxy response";
 
 export class ProxyTunnels {
@@ -40,14 +51,11 @@ export class ProxyTunnels {
   }
 
   /** Asks, over a connection to the proxy, for a tunnel to `target`, `host:port`. */
-  start(connection: Connection, { user, password, timeoutMs }: DialProxy, target: string, done: Done): void {
-    const { clock, shard } = this.#options;
-    const stopTimeout = clock.after(timeoutMs, () =>
-      this.#finish(connection, `${FAILED}: ${this.#readOf(connection)}: i/o timeout`),
-    );
-    this.#underWay.set(connection, { head: new HeadReader(), done, stopTimeout });
-    if (!writeOnce(shard.poller, connection.slot, tunnelRequest(target, user, password)))
-      this.#finish(connection, "failed to write CONNECT request");
+  start(connection: Connection, proxy: DialProxy, target: string, done: Done): void {
+    const request = { proxy, target, head: new HeadReader(), isShaking: false, done, stopTimeout: () => {} };
+    this.#underWay.set(connection, request);
+    if (proxy.tls === null) this.#ask(connection, request);
+    else this.#shake(connection, request, proxy.tls);
   }
 
   isUnderWay(connection: Connection): boolean {
@@ -58,6 +66,60 @@ export class ProxyTunnels {
   proceed(connection: Connection): void {
     const request = this.#underWay.get(connection);
     assert(request !== undefined, "a tunnel is asked for");
+    if (request.isShaking) this.#goOnShaking(connection, request);
+    if (!request.isShaking && this.isUnderWay(connection)) this.#readAnswer(connection, request);
+  }
+
+  /** The socket is gone. */
+  ended(connection: Connection): void {
+    this.#underWay.get(connection)?.stopTimeout();
+    this.#underWay.delete(connection);
+  }
+
+  #shake(
+    connection: Connection,
+    request: Request,
+    { context, timeoutMs }: NonNullable<DialProxy["tls"]>,
+  ): void {
+    const { clock, tls } = this.#options;
+    if (!tls.hasContext(context)) {
+      this.#finish(connection, `${UNSHAKEN}: no library for TLS; see the log of the start`);
+      return;
+    }
+    request.isShaking = true;
+    request.stopTimeout = clock.after(timeoutMs, () =>
+      this.#finish(connection, `${UNSHAKEN}: ${this.#readOf(connection)}: i/o timeout`),
+    );
+    tls.startTls(connection.slot, context, { serverName: request.proxy.host });
+    // Whoever dialled has the first word.
+    this.#goOnShaking(connection, request);
+  }
+
+  #goOnShaking(connection: Connection, request: Request): void {
+    const { tls } = this.#options;
+    const outcome = tls.handshake(connection.slot);
+    if (outcome === WOULD_BLOCK) return;
+    if (outcome !== HANDSHAKE_DONE) {
+      const text = tls.handshakeError().text.replace(/^read: /, `${this.#readOf(connection)}: read: `);
+      this.#finish(connection, `${UNSHAKEN}: ${text}`);
+      return;
+    }
+    request.isShaking = false;
+    request.stopTimeout();
+    this.#ask(connection, request);
+  }
+
+  #ask(connection: Connection, request: Request): void {
+    const { clock, shard } = this.#options;
+    const { user, password, timeoutMs } = request.proxy;
+    request.stopTimeout = clock.after(timeoutMs, () =>
+      this.#finish(connection, `${FAILED}: ${this.#readOf(connection)}: i/o timeout`),
+    );
+    if (!writeOnce(shard.poller, connection.slot, tunnelRequest(request.target, user, password)))
+      this.#finish(connection, "failed to write CONNECT request");
+  }
+
+  #readAnswer(connection: Connection, { head }: Request): void {
     const { poller, receive, shared, outbound } = this.#options.shard;
     // The buffer is about to be written over.
     if (outbound.hasGathered) outbound.flushAll();
@@ -70,21 +132,15 @@ export class ProxyTunnels {
         this.#finish(connection, `${FAILED}: ${what}`);
         return;
       }
-      if (!request.head.add(shared.bytes, receive, receive + count)) {
+      if (!head.add(shared.bytes, receive, receive + count)) {
         this.#finish(connection, `${FAILED}: it is too long`);
         return;
       }
-      const answer = request.head.take();
+      const answer = head.take();
       if (answer === null) continue;
       this.#finish(connection, tunnelProblem(answer));
       return;
     }
-  }
-
-  /** The socket is gone. */
-  ended(connection: Connection): void {
-    this.#underWay.get(connection)?.stopTimeout();
-    this.#underWay.delete(connection);
   }
 
   #finish(connection: Connection, problem: string | null): void {

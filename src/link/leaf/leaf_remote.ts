@@ -110,7 +110,7 @@ export class LeafRemote implements RemoteSide {
     const { dialTimeoutMs } = this.options;
     const timeoutMs = dialTimeoutMs > 0 ? dialTimeoutMs : this.#context.options.dialTimeoutMs;
     const target = { kind: "leaf", host, port, timeoutMs, isWebSocket: this.urls.isWebSocket } as const;
-    const proxy = proxyOf(this.options, timeoutMs);
+    const proxy = proxyOf(this.options, timeoutMs, this.tlsContext);
     return proxy === null ? target : { ...target, proxy };
   }
 

@@ -1,17 +1,30 @@
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
+import { leafProxyContext } from "../../shard/links_setup.ts";
 import type { DialProxy } from "../core/link.ts";
 
 const HTTP_PORT = 80;
+const HTTPS_PORT = 443;
+const TLS_TIMEOUT_MS_DEFAULT = 2000;
 
-/** The proxy by which a remote is reached; null for none. `dialTimeoutMs` is for one that has no time of its own. */
-export function proxyOf({ proxy }: LeafRemoteOptions, dialTimeoutMs: number): DialProxy | null {
+/**
+ * The proxy by which a remote is reached; null for none. `dialTimeoutMs` is for one that has no time of its own, `tlsContext`
+ * that of the remote.
+ */
+export function proxyOf(
+  { proxy }: LeafRemoteOptions,
+  dialTimeoutMs: number,
+  tlsContext: string,
+): DialProxy | null {
   if (!proxy?.url) return null;
-  const { hostname, port } = new URL(proxy.url);
+  const { protocol, hostname, port } = new URL(proxy.url);
+  const isSecure = protocol === "https:";
+  const tlsTimeoutMs = proxy.tls?.timeoutMs ?? TLS_TIMEOUT_MS_DEFAULT;
   return {
     host: hostname.replace(/^\[|\]$/g, ""),
-    port: port === "" ? HTTP_PORT : Number(port),
+    port: port === "" ? (isSecure ? HTTPS_PORT : HTTP_PORT) : Number(port),
     user: proxy.username,
     password: proxy.password,
     timeoutMs: proxy.timeoutMs > 0 ? proxy.timeoutMs : dialTimeoutMs,
+    tls: isSecure ? { context: leafProxyContext(tlsContext), timeoutMs: tlsTimeoutMs } : null,
   };
 }
