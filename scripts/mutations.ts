@@ -21,6 +21,26 @@ const LEAF = "src/link/leaf";
 
 export const MUTATIONS: readonly Mutation[] = [
   {
+    name: "one-connection-an-account",
+    edits: [
+      {
+        file: `${ROUTE}/route_link.ts`,
+        from: "return this.#owner.accounts.indexOf(account) === this.poolIndex;",
+        to: "return true;",
+      },
+    ],
+  },
+  {
+    name: "pinned-apart",
+    edits: [
+      {
+        file: `${ROUTE}/account_routes.ts`,
+        from: "return this.#pinned.has(account) ? DEDICATED : poolIndexOf(account, this.poolSize);",
+        to: "return poolIndexOf(account, this.poolSize);",
+      },
+    ],
+  },
+  {
     name: "one-hop",
     edits: [
       {
@@ -45,7 +65,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CORE}/routing.ts`,
-        from: 'if (to === from || to.role === "inbound") return false;',
+        from: 'if (isSamePeer(from, to) || to.role === "inbound") return false;',
         to: 'if (to.role === "inbound") return false;',
       },
     ],
@@ -206,12 +226,12 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: "one-route-for-each-peer",
+    name: "one-route-for-each-place",
     edits: [
       {
-        file: `${ROUTE}/route_mesh.ts`,
-        from: "if (known !== undefined) {\n      inherit(known, route);\n      known.isRetried",
-        to: "if (known !== undefined && (false as boolean)) {\n      inherit(known, route);\n      known.isRetried",
+        file: `${ROUTE}/route_members.ts`,
+        from: "if (known !== null) return duplicate(known, route, true);",
+        to: "if (known !== null && (false as boolean)) return duplicate(known, route, true);",
       },
     ],
   },
@@ -220,7 +240,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${ROUTE}/route_mesh.ts`,
-        from: "if (gossip !== null) this.#tellAll(gossip);",
+        from: "for (const other of this.members) if (other.remoteId !== route.remoteId) other.sendLine(line);",
         to: "",
       },
     ],

@@ -72,6 +72,24 @@ function jwtLogin(): Login {
   };
 }
 
+/** A user of each kind; `failing` are CONNECTs that none of them makes. */
+function everyLogin(): Login & { readonly failing: readonly string[] } {
+  const { key } = fixedKey("user", 1);
+  const users = [`{ user: bench, password: bench }`, `{ user: hashed, password: "${BCRYPT_HASH}" }`];
+  const signature = Buffer.alloc(64, 1).toString("base64url");
+  return {
+    config: `authorization { timeout: 20, users: [ ${users.join(", ")}, { nkey: ${key.publicKey} } ] }`,
+    load: passwordLogin("bench").load,
+    failing: [
+      "{}",
+      '{"user":"bench","pass":"wrong"}',
+      '{"user":"hashed","pass":"wrong"}',
+      '{"auth_token":"wrong"}',
+      `{"nkey":"${key.publicKey}","sig":"${signature}"}`,
+    ],
+  };
+}
+
 /** A user with permissions as they are in use: some allowed, one denied, none of them the subject word for word. */
 const permittedLogin: Login = {
   config: `authorization { users: [ { user: bench, password: bench, permissions: {
@@ -113,6 +131,7 @@ export const logins = {
   bcrypt: passwordLogin(BCRYPT_HASH),
   nkey: nkeyLogin(),
   jwt: jwtLogin(),
+  every: everyLogin(),
   accounts: accountsLogin(),
   permitted: permittedLogin,
   /** What `orders.created` publishes arrives as `shop.orders.created`. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
+import { measureFlood } from "./failing_logins.ts";
 import { type LoadResult, runLoad } from "./load_process.ts";
 import { measureMonitoring } from "./monitoring.ts";
 import { measureNewPeer } from "./new_peer.ts";
@@ -256,6 +257,23 @@ test(
     expect([alone.length, polled.length]).toEqual([1, 1]);
     expect(answersPerSecond).toBeGreaterThan(0);
     expect(answerMs).toBeGreaterThan(0);
+  },
+  MS_MAX,
+);
+
+test(
+  "measureFlood() tells round trips without and beside logins that fail",
+  async () => {
+    const target = findTarget("midge-bun");
+    if ("reason" in target) throw new Error(target.reason);
+    const options = { perSecond: 200, repetitions: 1, seconds: 0.5 };
+    const { alone, flooded, refusedPerSecond } = await measureFlood(target, options);
+    expect([alone.length, flooded.length]).toEqual([1, 1]);
+    for (const { p50Us, p99Us } of [...alone, ...flooded]) {
+      expect(p50Us).toBeGreaterThan(0);
+      expect(p99Us).toBeGreaterThanOrEqual(p50Us);
+    }
+    expect(refusedPerSecond).toBeGreaterThan(0);
   },
   MS_MAX,
 );

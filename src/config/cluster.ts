@@ -20,7 +20,7 @@ import {
 } from "./option.ts";
 import { checkSubject, type Permissions, permissions, type SubjectPermission } from "./permissions.ts";
 import { arrayOf, bool, clusterName, duration, integer, integerOrDefault, string, urls } from "./readers.ts";
-import { fixed, fixedPort, liveAs, nested } from "./reload.ts";
+import { fixed, fixedPort, liveAs, nestedListener } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
 /** `cluster { … }`: the routes of one cluster. */
@@ -163,7 +163,7 @@ const CLUSTER_BLOCK = block("cluster", CLUSTER_TABLE, { sharedKeys: [listenKey] 
 
 export const CLUSTER_DEFAULTS: ClusterOptions = defaultsOf(CLUSTER_TABLE);
 
-export const clusterReload = nested("cluster", "cluster ", CLUSTER_TABLE);
+export const clusterReload = nestedListener("cluster", "cluster ", CLUSTER_TABLE);
 
 export const cluster: Reader<ClusterOptions> = {
   type: "cluster block",

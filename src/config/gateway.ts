@@ -8,7 +8,7 @@ import {
 } from "./listener.ts";
 import { block, blockReader, defaultsOf, type OptionsOf, option, type ReloadStep } from "./option.ts";
 import { arrayOf, bool, clusterName, duration, integer, string, url, urls } from "./readers.ts";
-import { fixed, fixedPort, isEqual, liveAs, nested } from "./reload.ts";
+import { fixed, fixedPort, isEqual, liveAs, nestedListener } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
 /** `gateway { … }`: the connections between clusters. */
@@ -133,7 +133,7 @@ export const gateway = blockReader(block("gateway", GATEWAY_TABLE, { sharedKeys:
 
 export const GATEWAY_DEFAULTS: GatewayOptions = defaultsOf(GATEWAY_TABLE);
 
-export const gatewayReload = nested("gateway", "Gateway: ", GATEWAY_TABLE);
+export const gatewayReload = nestedListener("gateway", "Gateway: ", GATEWAY_TABLE);
 
 /** Only the TLS of a remote may change. */
 function compareRemotes(

@@ -1,4 +1,4 @@
-/** An HTTP proxy for WebSocket remotes. */
+/** An HTTP proxy for a remote, whatever its URLs are. */
 import type { ConfigValue } from "./config_tree.ts";
 import { block, type OptionsOf, option, readBlock, type Site, wrongType } from "./option.ts";
 import { duration, secret, string } from "./readers.ts";
@@ -27,7 +27,6 @@ export const PROXY_BLOCK = block("proxy", {
   }),
 });
 
-/** An HTTP proxy for WebSocket remotes. */
 export type LeafProxyOptions = OptionsOf<typeof PROXY_BLOCK.table>;
 
 /** A proxy is dialled, so what concerns listeners has no meaning there. */
@@ -58,13 +57,18 @@ function readProxyTls(value: ConfigValue, site: Site): TlsOptions | undefined {
 export function readProxy(value: ConfigValue, site: Site): LeafProxyOptions | undefined {
   if (value.kind !== "map") return wrongType(value, site, "proxy to be a map");
   const read = readBlock(PROXY_BLOCK, value, site);
-  if (read.url === "") return read;
-  if (!URL.canParse(read.url)) return site.error("invalid proxy URL");
-  const { protocol, host } = new URL(read.url);
-  if (protocol !== "http:" && protocol !== "https:") {
-    return site.error(`proxy URL scheme must be http or https, got: ${protocol.slice(0, -1)}`);
+  if (read.url === "") {
+    const isEmpty = read.username === "" && read.password === "" && read.timeoutMs === 0 && !read.tls;
+    return isEmpty ? read : site.error("proxy URL must be specified when other proxy options are set");
+  }
+  const [, scheme = "", host = ""] = /^([a-z][a-z\d+.-]*):\/\/([^/?#]*)/i.exec(read.url) ?? [];
+  if (scheme.toLowerCase() !== "http" && scheme.toLowerCase() !== "https") {
+    return site.error(`proxy URL scheme must be http or https, got: ${scheme}`);
   }
   if (host === "") return site.error("proxy URL must specify a host");
+  if (!URL.canParse(read.url)) return site.error("invalid proxy URL");
+  if (read.tls !== undefined && scheme.toLowerCase() !== "https")
+    return site.error(`proxy TLS configuration requires an https proxy URL, got: ${scheme}`);
   if (read.timeoutMs < 0) return site.error("proxy timeout must be >= 0");
   if ((read.username === "") !== (read.password === "")) {
     return site.error("proxy username and password must both be specified or both be empty");

@@ -153,7 +153,7 @@ const REMOTE_TABLE = {
     reader: { type: "proxy block", blocks: [PROXY_BLOCK], read: readProxy },
     default: undefined,
     reload: fixed('field "Proxy"'),
-    doc: "An HTTP proxy for ws:// and wss://.",
+    doc: "An HTTP proxy by which its URLs are reached.",
   }),
   isolateLeafnodeInterest: option({
     key: "isolate_leafnode_interest",
@@ -191,10 +191,6 @@ function readOneUrl(value: ConfigValue, site: Site): readonly string[] | undefin
   return read === undefined ? undefined : [read];
 }
 
-function isWebSocket(text: string): boolean {
-  return /^wss?:\/\//i.test(text);
-}
-
 const remote: Reader<LeafRemoteOptions> = {
   type: "remote leafnode block",
   blocks: [REMOTE_BLOCK],
@@ -210,14 +206,11 @@ const remote: Reader<LeafRemoteOptions> = {
 };
 
 function checkProxyUse({ urls: hubUrls, tls: hubTls }: LeafRemoteOptions, site: Site): void {
-  const webSockets = hubUrls.filter(isWebSocket);
-  if (hubTls === undefined && webSockets.some((text) => /^wss:/i.test(text))) {
-    site.error("proxy is configured but a remote URL is wss:// and the remote has no tls block; add one");
-  } else if (webSockets.length === 0) {
-    site.warn("proxy configuration will be ignored: it only applies to ws:// and wss:// URLs");
-  } else if (webSockets.length < hubUrls.length) {
-    site.warn("proxy configuration will only be used for ws:// and wss:// URLs");
-  }
+  const secure = hubUrls.find((text) => /^wss:/i.test(text));
+  if (hubTls !== undefined || secure === undefined) return;
+  site.error(
+    `proxy is configured but remote URL ${secure} requires TLS and no TLS configuration is provided. When using proxy with TLS endpoints, ensure TLS is properly configured for the leafnode remote`,
+  );
 }
 
 export const remotes: Reader<readonly LeafRemoteOptions[]> = {

@@ -20,7 +20,7 @@ import {
   type Site,
 } from "./option.ts";
 import { bool, duration, string } from "./readers.ts";
-import { fixed, fixedPort, isEqual, liveAs, nested } from "./reload.ts";
+import { fixed, fixedPort, isEqual, liveAs, nestedListener } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
 /** The port of a remote URL that names none. */
@@ -125,7 +125,7 @@ export const leafnodes = blockReader(block("leafnodes", LEAFNODES_TABLE, { share
 
 export const LEAFNODES_DEFAULTS: LeafnodesOptions = defaultsOf(LEAFNODES_TABLE);
 
-export const leafnodesReload = nested("leafnodes", "LeafNode: ", LEAFNODES_TABLE);
+export const leafnodesReload = nestedListener("leafnodes", "LeafNode: ", LEAFNODES_TABLE);
 
 /** Leaf nodes before 2.8 do not speak the current protocol. */
 function readMinVersion(value: ConfigValue, site: Site): string | undefined {

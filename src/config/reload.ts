@@ -1,4 +1,5 @@
 import { formatDuration } from "./duration.ts";
+import { DEFAULT_HOST } from "./listener.ts";
 import type { Option, OptionsOf, OptionTable, Reload, ReloadStep } from "./option.ts";
 
 /** What a reload does with a changed option, and how it words it. Source: nats-server reload.go. */
@@ -45,6 +46,20 @@ export function nested<Table extends OptionTable>(
   return {
     kind: "compared",
     compare: (old, now) => withPrefix(key, refusalPrefix, compareOptions(table, old, now)),
+  };
+}
+
+/** The same for a block with a listener, which has no host of itself while it has no port: as refusals show it. */
+export function nestedListener<Table extends OptionTable>(
+  key: string,
+  refusalPrefix: string,
+  table: Table,
+): Reload<OptionsOf<Table> & { readonly host: string; readonly port: number }> {
+  const shown = <T extends { readonly host: string; readonly port: number }>(block: T): T =>
+    block.port === 0 && block.host === DEFAULT_HOST ? { ...block, host: "" } : block;
+  return {
+    kind: "compared",
+    compare: (old, now) => withPrefix(key, refusalPrefix, compareOptions(table, shown(old), shown(now))),
   };
 }
 

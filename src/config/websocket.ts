@@ -2,7 +2,7 @@ import { type SimpleAuthorization, simpleAuthorization } from "./authorization.t
 import { hostOption, listenKey, portOption } from "./listener.ts";
 import { block, blockReader, defaultsOf, type OptionsOf, option, type ReloadStep } from "./option.ts";
 import { bool, duration, mapOf, string, strings, timeout } from "./readers.ts";
-import { fixed, fixedPort, isEqual, nested } from "./reload.ts";
+import { fixed, fixedPort, isEqual, nestedListener } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
 /** `websocket { … }`: the listener for browsers and other WebSocket clients. */
@@ -126,7 +126,7 @@ export const websocket = blockReader(block("websocket", WEBSOCKET_TABLE, { share
 
 export const WEBSOCKET_DEFAULTS: WebSocketOptions = defaultsOf(WEBSOCKET_TABLE);
 
-export const websocketReload = nested("websocket", "Websocket: ", WEBSOCKET_TABLE);
+export const websocketReload = nestedListener("websocket", "Websocket: ", WEBSOCKET_TABLE);
 
 /** Certificates and how handshakes are made may change; whom they admit, and whether there is TLS at all, may not. */
 function compareTls(before: TlsOptions | undefined, after: TlsOptions | undefined): readonly ReloadStep[] {

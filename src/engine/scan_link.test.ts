@@ -173,6 +173,42 @@ describe("scanLink()", () => {
     }
   });
 
+  test("takes the account of a route of one alone from its context", () => {
+    const context = CONTEXT_FROM_ROUTE | 1;
+    const lockstep = new Lockstep({
+      nodes: [
+        {
+          node: NODE,
+          connections: [
+            { flags: CONNECTION_TAKES_HEADERS, payloadBytesMax: 1 << 20, link: "dedicated", context },
+            { flags: CONNECTION_TAKES_HEADERS, payloadBytesMax: 1 << 20, context: 1 },
+          ],
+          subscriptions: [
+            { slot: 1, sid: "lc", max: 0 },
+            { slot: 2, sid: "1", max: 0 },
+          ],
+          plans: [{ ...CONTEXT_PLAN, context, plain: [0, 1] }],
+        },
+      ],
+      outboxCount: 4,
+      ringCapacity: 1024,
+      ringStart: 0,
+      random: 1n,
+    });
+    lockstep.send(NODE, 1, "RMSG a 2\r\nhi\r\nHMSG a r 1 3\r\nhxx\r\n", []);
+    expect(lockstep.real.get(NODE)!.output.slice(1)).toEqual([
+      "LMSG lc a 0 2\r\nhi\r\nLMSG lc a r 1 3\r\nhxx\r\n",
+      "MSG a 1 2\r\nhi\r\nHMSG a 1 r 1 3\r\nhxx\r\n",
+    ]);
+    for (const line of foreignTo("dedicated")) {
+      expect([line, scan(lockstep.real.get(NODE)!, 1, line)]).toEqual([
+        line,
+        { reason: REASON_OTHER, resume: 0 },
+      ]);
+    }
+    lockstep.compare();
+  });
+
   test("waits for a message cut at any byte", () => {
     const messages = [
       [ROUTE, "RMSG $G a 0\r\n\r\n"],

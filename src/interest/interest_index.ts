@@ -52,7 +52,7 @@ export const MEMBERS_MAX = 65535;
 const READER_OWNER = NODE_COUNT_MAX;
 
 /** Returned by `find`. */
-const NOT_FOUND = -1;
+export const NOT_FOUND = -1;
 
 const NO_TEXT = new Uint8Array(0);
 const ATTEMPT_COUNT_MAX = 64;

@@ -112,7 +112,8 @@ export const CONTEXT_CLIENTS = 262144;
 export const CONTEXT_IS_RENAMED = 1 << 27;
 /**
  * Set beside the account id for messages from routes and from gateways. A link whose CONNECTION_CONTEXT has one of them
- * names the account in each message. Contexts of clients count up from CONTEXT_CLIENTS and never get there.
+ * names the account in each message, unless an account id stands there as well: it carries that one's alone, and names none.
+ * Contexts of clients count up from CONTEXT_CLIENTS and never get there.
  */
 export const CONTEXT_FROM_ROUTE = 1 << 28;
 export const CONTEXT_FROM_GATEWAY = 1 << 29;
@@ -287,6 +288,8 @@ export const RING_END_START = 16;
 // A ring in shared memory: written by one node, read by one other.
 export const RING_HEAD = 0;
 export const RING_TAIL = 64;
+/** 1 while the producer sleeps until the tail moves. */
+export const RING_IS_AWAITED = 68;
 export const RING_DATA = 128;
 /** An empty ring starts over once it has got this far, so that the bytes in use stay in the cache. */
 export const RING_RESTART_BYTES = 131072;

@@ -51,13 +51,31 @@ export interface ErrorEntry {
   readonly closeReason: CloseReason | null;
   /** How loudly the log says it; "none" where it is not logged, or only as a line that counts many. */
   readonly logLevel: LogLevel;
+  /** How often the log says it of an account, or of all who have none: 0 where each time. */
+  readonly logEveryMs: number;
+  /** The line ends with account and user. */
+  readonly logsLogin: boolean;
 }
+
+/** Errors whose lines nats-server limits by their text. Source: `sendErrAndErr`, `sendErrAndDebug`. */
+const LIMITED = new Set([
+  ERROR_AUTHENTICATION_TIMEOUT,
+  ERROR_USER_AUTHENTICATION_EXPIRED,
+  ERROR_ACCOUNT_AUTHENTICATION_EXPIRED,
+  ERROR_USER_AUTHENTICATION_REVOKED,
+  ERROR_MAXIMUM_CONNECTIONS,
+  ERROR_MAXIMUM_ACCOUNT_CONNECTIONS,
+]);
+/** Errors that it says of an account every other second. Source: `shouldLogMaxSubErr`. */
+const LIMITED_BY_ACCOUNT = new Set([ERROR_MAXIMUM_SUBSCRIPTIONS, ERROR_MAXIMUM_SUBSCRIPTIONS_LOWERED]);
 
 // Index: minus the code.
 const ENTRIES: readonly (ErrorEntry | undefined)[] = (() => {
   const entries: (ErrorEntry | undefined)[] = [];
   function add(code: number, wireText: string | null, closeReason: CloseReason | null, logLevel: LogLevel) {
-    entries[-code] = { wireText, closeReason, logLevel };
+    const logsLogin = LIMITED.has(code);
+    const logEveryMs = logsLogin ? 1000 : LIMITED_BY_ACCOUNT.has(code) ? 2000 : 0;
+    entries[-code] = { wireText, closeReason, logLevel, logEveryMs, logsLogin };
   }
   const R = CloseReason;
   add(ERROR_UNKNOWN_OPERATION, "Unknown Protocol Operation", R.ProtocolViolation, "error");

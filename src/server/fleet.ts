@@ -8,6 +8,7 @@ import { EventLoopNode } from "../fabric/event_loop_node.ts";
 import type { InternalClient, InternalRoutes } from "../fabric/internal_client.ts";
 import { type ClientListenerKind, type ListenerKind, servesClients } from "../fabric/listeners.ts";
 import { createInterestIndex } from "../interest/interest_index.ts";
+import type { LineLimit } from "../log/line_limit.ts";
 import type { AccountDetails } from "../logins/account_details.ts";
 import type { ServerSecrets } from "../logins/callouts.ts";
 import type { LoginsSettings } from "../logins/logins.ts";
@@ -52,8 +53,10 @@ export interface FleetOptions {
   readonly posix: Posix | null;
   /** The ports to open, the clients' first. */
   readonly listeners: readonly ListenerOptions[];
-  /** There is a shard for links: other servers connect to this one, or it to them. */
+  /** There is a shard for links from the start: other servers connect to this one, or it to them. */
   readonly hasLinks: boolean;
+  /** A reload may bring the first ones. */
+  readonly mayHaveLinks: boolean;
   readonly server: ServerIdentity;
   readonly serverHash: string;
   readonly secrets: ServerSecrets;
@@ -66,7 +69,7 @@ export interface FleetEvents {
   linksSetup(ports: Ports): LinksSetup;
   /** The links shard tells of something. */
   onLinks(news: LinksNews): void;
-  log(level: ShardLogLevel, text: string): void;
+  log(level: ShardLogLevel, text: string, limit?: LineLimit): void;
   /** Whether a peer with this verified chain may connect, DER, its own certificate first; by the TLS block of that name. */
   checkPeer(block: string, chain: readonly Uint8Array[]): Promise<boolean>;
   /** A client is in, and somebody listens to events of such. */
@@ -98,7 +101,7 @@ export class Fleet {
     const { shardCount, cpuCount, posix, hasLinks, server, serverHash, secrets, operator } = options;
     const engineCode = loadEngineCode();
     const seeds = crypto.getRandomValues(new Uint32Array(4));
-    const shared = createSharedMemory(shardCount, seeds, hasLinks);
+    const shared = createSharedMemory(shardCount, seeds, hasLinks || options.mayHaveLinks);
     this.#shared = shared;
     const index = createInterestIndex(
       { buffer: shared.buffer, ...shared.map.index },
@@ -113,12 +116,14 @@ export class Fleet {
     );
     const { queue } = this.#main;
     this.shards = new Shards(
-      { shared, index, seeds, engineCode, posix, cpuCount, queue },
+      { shared, index, seeds, engineCode, posix, cpuCount, hasLinks, queue },
       shardOptions,
       info,
       {
         onNews: (node, news) => this.#onNews(node, news),
         connectLogins: (node, port) => this.#logins.connect(node, port),
+        linksSetup: () => events.linksSetup(this.#ports),
+        isOpen: (kind) => this.#openListeners.has(kind),
         log: (level, text) => events.log(level, text),
         fatal: (text) => events.fatal(text),
       },
@@ -144,11 +149,6 @@ export class Fleet {
   /** Whether a node serves connections, of clients or of links: only such are told of answers. */
   hasConnections(node: number): boolean {
     return this.#shared.map.hasConnections(node);
-  }
-
-  /** Whether there is a shard for links, which is for the whole life of the process. */
-  get hasLinks(): boolean {
-    return this.#options.hasLinks;
   }
 
   get shardCount(): number {
@@ -198,7 +198,7 @@ export class Fleet {
         this.shards.info = info;
         this.refreshOptions(options);
       },
-      setUpLinks: () => this.#setUpLinks(),
+      setUpLinks: () => this.shards.setUpLinks(),
     });
     if (!result.ok) return result;
     this.#takesClients = true;
@@ -261,7 +261,7 @@ export class Fleet {
     // First the logins thread: what a shard asks by its new rules must not be judged by the old ones.
     await this.#logins.reload(logins, preload);
     this.#tellOptions();
-    this.#setUpLinks();
+    this.shards.setUpLinks();
     await this.shards.settle();
   }
 
@@ -312,15 +312,10 @@ export class Fleet {
     this.shards.send(NODE_SHARD_FIRST + index, { type: "fail" });
   }
 
-  /** Tells the links shard what it is to do, now that all ports are known. */
-  #setUpLinks(): void {
-    if (this.hasLinks) this.shards.setUpLinks(this.#events.linksSetup(this.#ports));
-  }
-
   #onNews(node: number, news: ShardNews): void {
     switch (news.type) {
       case "log":
-        this.#events.log(news.level, news.text);
+        this.#events.log(news.level, news.text, news.limit);
         break;
       case "closed":
         this.#events.closed(news.connection, news.event);

@@ -40,6 +40,7 @@ test("routeSnapshot() makes the entries of /routez", () => {
     importPermission: { allow: ["x"], deny: [] },
     exportPermission: null,
     compression: "off",
+    account: "$SYS",
   };
   const routes = { importPermission: null, exportPermission: null, routes: [routeSnapshot(record)] };
   expect(JSON.parse(JSON.stringify(routez(SERVER, routes, "detail"))).routes).toEqual([
@@ -64,6 +65,7 @@ test("routeSnapshot() makes the entries of /routez", () => {
       out_bytes: 6,
       subscriptions: 1,
       subscriptions_list_detail: [{ subject: "foo", qgroup: "q", sid: "R A foo q", msgs: 0, cid: 7 }],
+      account: "$SYS",
       compression: "off",
     },
   ]);

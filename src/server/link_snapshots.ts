@@ -20,7 +20,7 @@ import type {
 const INTEREST_ONLY_THRESHOLD = 1000;
 
 export function routeSnapshot(record: RouteRecord): RouteSnapshot {
-  return { ...record, subscriptions: subscriptionsOf(record), account: "" };
+  return { ...record, subscriptions: subscriptionsOf(record) };
 }
 
 export function gatewaysSnapshot({ outbound, inbound, ...own }: GatewaysRecord): GatewaysSnapshot {

@@ -13,6 +13,10 @@ export interface LinksIdentity {
   /** What runs the server, shown where nats-server shows its Go version. */
   readonly runtime: string;
   readonly isOperatorMode: boolean;
+  readonly isLameDuck: boolean;
+  readonly isOwnCluster: boolean;
+  /** "" without one. */
+  readonly systemAccount: string;
 }
 
 export function linksSetup(
@@ -37,6 +41,9 @@ export function linksSetup(
     supportsHeaders: !options.noHeaderSupport,
     maxSubscriptions: options.maxSubscriptions === 0 ? -1 : options.maxSubscriptions,
     isOperatorMode: identity.isOperatorMode,
+    isLameDuck: identity.isLameDuck,
+    isOwnCluster: identity.isOwnCluster,
+    systemAccount: identity.systemAccount,
     connectErrorReports: options.connectErrorReports,
     reconnectErrorReports: options.reconnectErrorReports,
     connectUrls: clientUrls(options, ports.get("client") ?? 0),

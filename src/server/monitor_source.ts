@@ -78,6 +78,7 @@ const LISTENER_NAMES: Readonly<Record<ListenerKind, string>> = {
 };
 const NO_LINKS: LinkCounts = {
   routes: 0,
+  routePeers: 0,
   leafnodes: 0,
   slowConsumers: { routes: 0, gateways: 0, leafnodes: 0 },
   staleConnections: { routes: 0, gateways: 0, leafnodes: 0 },
@@ -390,7 +391,7 @@ export class FleetMonitor implements MonitorSource {
       connectionsEver: counters.connectionsEver,
       routes: links.routes,
       // One connection to each.
-      routePeers: links.routes,
+      routePeers: links.routePeers,
       leafnodes: links.leafnodes,
       traffic,
       clientTraffic: clients.traffic,

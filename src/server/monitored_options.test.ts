@@ -54,6 +54,7 @@ test("monitoredOptions() shows the gateway without its secrets, and where it is 
   });
   const links = {
     routes: 0,
+    routePeers: 0,
     leafnodes: 0,
     slowConsumers: { routes: 0, gateways: 0, leafnodes: 0 },
     staleConnections: { routes: 0, gateways: 0, leafnodes: 0 },

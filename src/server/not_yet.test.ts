@@ -10,7 +10,10 @@ function find(text: string): string | undefined {
 
 for (const [text, key] of [
   ["proxy_protocol: true", "proxy_protocol"],
-  [`leafnodes { remotes: [ { url: "ws://a", proxy { url: "http://p:1" } } ] }`, "leafnodes.remotes.proxy"],
+  [
+    `leafnodes { remotes: [ { url: "ws://a", proxy { url: "https://p:1" } } ] }`,
+    "leafnodes.remotes.proxy with https",
+  ],
   ["websocket { port: 443, tls { verify: true, ocsp_peer: true } }", "websocket.tls.ocsp_peer"],
 ] as const) {
   test(`findNotYetSupported() names the key of: ${text}`, () => {

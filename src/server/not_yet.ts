@@ -10,8 +10,8 @@ type Finder = (options: Options) => string | undefined;
 /** Shrinks as features come; each line is one feature. */
 const NOT_YET: readonly Finder[] = [
   when("proxy_protocol", ({ proxyProtocol }) => proxyProtocol),
-  when("leafnodes.remotes.proxy", ({ leafnodes }) =>
-    leafnodes.remotes.some(({ proxy }) => Boolean(proxy?.url)),
+  when("leafnodes.remotes.proxy with https", ({ leafnodes }) =>
+    leafnodes.remotes.some(({ proxy }) => /^https:/i.test(proxy?.url ?? "")),
   ),
   when("websocket.tls.ocsp_peer", ({ websocket }) => websocket.tls?.ocspPeer?.verify === true),
 ];

@@ -5,9 +5,9 @@
 import { diffOptions, type OptionChange } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import type { LogSink } from "../log/logger.ts";
-import { hasLinks } from "./listeners.ts";
 import type { Ocsp } from "./ocsp/ocsp.ts";
 import type { OcspService } from "./ocsp_service.ts";
+import { isOperatorMode } from "./operator_mode.ts";
 import type { OptionResolver } from "./option_resolver.ts";
 import { writePidFile } from "./pid_file.ts";
 import { announcedAddress } from "./server_info.ts";
@@ -45,7 +45,6 @@ export interface ReloadedServer {
   readonly options: Options;
   /** Of clients. */
   readonly port: number;
-  readonly hasLinks: boolean;
   readonly resolver: OptionResolver;
   readonly tls: TlsContexts;
   readonly ocsp: OcspService;
@@ -66,11 +65,13 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
   if (obstacle !== undefined) return refusal(obstacle);
   const difference = diffOptions(server.options, options);
   if (!difference.ok) return difference;
-  if (hasLinks(options) && !server.hasLinks) {
-    return refusal("config reload not supported for the first links to other servers: restart this server");
-  }
   const resolution = resolver.resolve(options);
   if (!resolution.ok) return refusal(resolution.problem);
+  const unknown = unknownPinnedAccount(server.options, options, resolution.resolved);
+  if (unknown !== undefined) {
+    const name = JSON.stringify(unknown);
+    return refusal(`unable to add account ${name} to the list of dedicated routes: account missing`);
+  }
   const address = announcedAddress(options, port);
   if (!address.ok) return refusal(`client_advertise ${options.clientAdvertise}: ${address.reason}`);
   const created = tls.create(options);
@@ -105,6 +106,18 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
     ocsp: ocsp.ocsp,
     sink,
   };
+}
+
+/** An account that is to get routes of its own, and that nobody has defined; with an operator any may come. */
+function unknownPinnedAccount(
+  before: Options,
+  options: Options,
+  { accounts }: ResolvedOptions,
+): string | undefined {
+  if (isOperatorMode(options)) return undefined;
+  return options.cluster.accounts.find(
+    (name) => !before.cluster.accounts.includes(name) && !accounts.some((account) => account.name === name),
+  );
 }
 
 function refusal(reason: string): Refusal {

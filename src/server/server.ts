@@ -7,6 +7,7 @@ import { errorText } from "../base/error_text.ts";
 import { GrowthWatch } from "../base/growth_watch.ts";
 import type { Options } from "../config/option_table.ts";
 import type { ClientListenerKind } from "../fabric/listeners.ts";
+import { type LineLimit, LineLimits } from "../log/line_limit.ts";
 import type { Logger } from "../log/logger.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
@@ -74,6 +75,9 @@ export class Server {
   /** What names this server in subjects. */
   readonly #serverHash: string;
   readonly #logger: Logger;
+  readonly #lineLimits = new LineLimits(() => performance.now());
+  /** At the start: a reload does not change who it is to hubs. */
+  readonly #wasLeafNode: boolean;
   readonly #fleet: Fleet;
   readonly #tls: TlsContexts;
   readonly #ocsp: OcspService;
@@ -82,7 +86,8 @@ export class Server {
   readonly #monitoring: Monitoring;
   readonly #portsFile: PortsFile;
   readonly #systemHost: ServerSystemHost;
-  readonly #hasSystemAccount: boolean;
+  /** "" without one. */
+  readonly #systemAccount: string;
   /** Null without a system account, and before the server serves. */
   #system: SystemServices | null = null;
   readonly #end = Promise.withResolvers<ServerEnd>();
@@ -134,6 +139,7 @@ export class Server {
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;
+    this.#wasLeafNode = options.leafnodes.remotes.length > 0;
     this.ended = this.#end.promise;
     const transport = chooseTransport(runtime, options);
     const { posix } = transport;
@@ -166,6 +172,7 @@ export class Server {
         posix,
         listeners: listenersOf(options),
         hasLinks: hasLinks(options),
+        mayHaveLinks: settings.config !== null,
         server: serverIdentity(options, keys.id),
         serverHash: hash,
         secrets: keys.secrets,
@@ -174,7 +181,7 @@ export class Server {
       this.#shardOptions(),
       this.#announced.info,
       {
-        log: (level, text) => this.#log(level, text),
+        log: (level, text, limit) => this.#log(level, text, limit),
         checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
         opened: (event) => this.#system?.announce({ ...event, end: null }),
         closed: (connection, event) => {
@@ -193,8 +200,14 @@ export class Server {
         },
         fatal: (text) => void this.#fail(text),
         linksSetup: (ports) => {
-          const isOperator = isOperatorMode(this.#options);
-          const links = { id: this.id, runtime: runtimeText, isOperatorMode: isOperator };
+          const links = {
+            id: this.id,
+            runtime: runtimeText,
+            isOperatorMode: isOperatorMode(this.#options),
+            isLameDuck: this.isLameDuck,
+            isOwnCluster: this.#wasLeafNode,
+            systemAccount: this.#systemAccount,
+          };
           return linksSetup(this.#options, links, ports, this.#contexts.links);
         },
         onLinks: (news) => this.#onLinks(news),
@@ -220,10 +233,10 @@ export class Server {
       reload: () => this.reload(),
       logError: (text) => this.#logger.error(text),
     });
-    this.#hasSystemAccount =
+    this.#systemAccount =
       operator === null
-        ? this.#resolved.accounts.some(({ isSystem }) => isSystem)
-        : operator.setup.trust.systemAccount !== "";
+        ? (this.#resolved.accounts.find(({ isSystem }) => isSystem)?.name ?? "")
+        : operator.setup.trust.systemAccount;
     if (transport.reason !== "") {
       this.#logger.info(`Serving with the runtime's own sockets and TLS: ${transport.reason}`);
     }
@@ -384,7 +397,7 @@ export class Server {
     this.#ocsp.use(ocsp.ocsp);
     this.#restaple();
     await this.#monitoring.load(options);
-    if (this.#hasSystemAccount) await this.#startSystemServices();
+    if (this.#systemAccount !== "") await this.#startSystemServices();
     await shardsStart;
     const listening = await this.#fleet.listen((ports) => {
       this.#ports = ports;
@@ -438,7 +451,6 @@ export class Server {
       settings: this.#settings,
       options: this.#options,
       port: this.port,
-      hasLinks: this.#fleet.hasLinks,
       resolver: this.#resolver,
       tls: this.#tls,
       ocsp: this.#ocsp,
@@ -460,6 +472,7 @@ export class Server {
     const oldContexts = this.#contexts;
     this.#contexts = contexts;
     this.#ocsp.use(ocsp);
+    if (hasLinks(options)) await this.#fleet.shards.startLinks();
     const logins = loginsSettings(options, resolved);
     await this.#fleet.changeOptions(this.#shardOptions(), this.#renewInfo(), logins, [
       ...options.resolverPreload,
@@ -527,7 +540,8 @@ export class Server {
     this.#end.resolve(end);
   }
 
-  #log(level: ShardLogLevel, text: string): void {
+  #log(level: ShardLogLevel, text: string, limit?: LineLimit): void {
+    if (limit !== undefined && !this.#lineLimits.allows(limit)) return;
     this.#logger.log(level === "warning" ? "warn" : level, text);
   }
 }

@@ -35,7 +35,8 @@ export class ShardListening implements Listening {
           forLinks.map((listener) => ({ ...listener, reusePort: false })),
         );
         const listened = await links.ready.promise;
-        for (const [at, { kind }] of forLinks.entries()) ports.set(kind, listened[at]!);
+        links.listen = links.listen.map((listener, at) => ({ ...listener, port: listened[at]! }));
+        for (const { kind, port } of links.listen) ports.set(kind, port);
       }
       for (let i = 0; i < shardCount; i++) {
         const shard = this.#shards.start(i, i < listeningCount ? own : []);

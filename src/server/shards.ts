@@ -4,6 +4,7 @@
  *   main ──ring──▶ shard      commands (a shard in epoll_wait hears nothing else)
  *   main ◀─postMessage─ shard log lines, closed connections, answers
  */
+import type { ListenerKind } from "../fabric/listeners.ts";
 import type { RecordQueue } from "../fabric/record_queue.ts";
 import type { InterestIndex } from "../interest/interest_index.ts";
 import { NODE_IS_UP, NODE_SHARD_FIRST, NODE_STATE } from "../memory/map.ts";
@@ -39,6 +40,8 @@ export interface ShardsSettings {
   /** Null for the runtime's sockets. */
   readonly posix: Posix | null;
   readonly cpuCount: number;
+  /** There is one for links from the start. */
+  readonly hasLinks: boolean;
   /** Takes commands to the shards. */
   readonly queue: RecordQueue;
 }
@@ -53,6 +56,10 @@ export interface ShardsEvents {
   onNews(node: number, news: ShardNews): void;
   /** A shard is about to start; the port is its line to the logins thread. */
   connectLogins(node: number, port: MessagePort): void;
+  /** What the links shard is to do, as of now. */
+  linksSetup(): LinksSetup;
+  /** Whether the server takes connections of a kind. */
+  isOpen(kind: ListenerKind): boolean;
   log(level: "info" | "error", text: string): void;
   /** Something that main cannot mend: the server stops. */
   fatal(text: string): void;
@@ -70,8 +77,11 @@ export class Shards {
   readonly #queries = new ShardQueries();
   readonly #restarts = new Map<number, RestartPolicy>();
   readonly #restartTimers = new Set<ReturnType<typeof setTimeout>>();
-  #linksSetup: LinksSetup | null = null;
+  /** The links shard has been told what to do, and so is whoever takes its place. */
+  #hasLinksSetup = false;
   #isReplacing = false;
+  /** It is, or has been. */
+  #hasServed = false;
   #isStopping = false;
 
   constructor(settings: ShardsSettings, options: ShardOptions, info: ServerInfo, events: ShardsEvents) {
@@ -81,9 +91,10 @@ export class Shards {
     this.#events = events;
   }
 
-  /** How many are to serve, the one for links among them. */
+  /** How many there are from the start, the one for links among them. */
   get count(): number {
-    return this.#settings.shared.map.nodeCount - NODE_SHARD_FIRST;
+    const { shared, hasLinks } = this.#settings;
+    return shared.map.shardCount + (hasLinks ? 1 : 0);
   }
 
   /** Their threads in the order of their nodes, the one for links last. */
@@ -130,6 +141,7 @@ export class Shards {
   /** The server serves: from now on a shard that dies is replaced, and so is one that has died by now. */
   beginReplacing(): void {
     this.#isReplacing = true;
+    this.#hasServed = true;
     for (const shard of this.threads) if (shard.hasFailed) this.#scheduleRestart(shard);
   }
 
@@ -144,10 +156,23 @@ export class Shards {
     for (const timer of this.#restartTimers) clearTimeout(timer);
   }
 
-  /** Tells the links shard what it is to do, and tells it again when it is replaced. */
-  setUpLinks(setup: LinksSetup): void {
-    this.#linksSetup = setup;
-    this.tellLinks({ type: "link", what: "start", setup });
+  /** Starts the links shard, if it is not there yet: what it is to do comes with the next options. */
+  async startLinks(): Promise<void> {
+    const { shared, seeds } = this.#settings;
+    const { linksNode } = shared.map;
+    const index = linksNode - NODE_SHARD_FIRST;
+    if (linksNode === 0 || this.#threads.has(index)) return;
+    // Other threads may have sent something to where it will be.
+    resetNode(shared, linksNode, seeds);
+    // If it fails, another one takes its place.
+    await this.start(index, []).ready.promise.catch(() => {});
+  }
+
+  /** Tells the links shard what it is to do, where there is one, and tells it again when it is replaced. */
+  setUpLinks(): void {
+    if (!this.#threads.has(this.#settings.shared.map.linksNode - NODE_SHARD_FIRST)) return;
+    this.#hasLinksSetup = true;
+    this.tellLinks({ type: "link", what: "start", setup: this.#events.linksSetup() });
   }
 
   /** Commands to one that is dead come to nothing. */
@@ -215,7 +240,7 @@ export class Shards {
         break;
       case "cannotListen":
         // At the start that is for the operator to mend; a successor that cannot have the port back has failed.
-        if (this.#isReplacing) this.#onFailure(shard, report.error);
+        if (this.#hasServed) this.#onFailure(shard, report.error);
         else shard.ready.reject(new CannotListen(report.listener, report.error));
         break;
       case "failed":
@@ -243,7 +268,9 @@ export class Shards {
       return;
     }
     resetNode(shared, node, seeds);
-    if (this.#isReplacing) this.#scheduleRestart(shard);
+    // In lame duck mode clients are not taken any more, while those that are still there want their links.
+    const isLinks = node === shared.map.linksNode && this.#hasLinksSetup;
+    if (this.#isReplacing || isLinks) this.#scheduleRestart(shard);
   }
 
   #scheduleRestart({ index, node, name, listen }: ShardThread): void {
@@ -258,8 +285,9 @@ export class Shards {
       const { shared, seeds } = this.#settings;
       // Other threads went on sending while they thought it alive.
       resetNode(shared, node, seeds);
-      const successor = this.start(index, listen);
-      if (this.#linksSetup !== null && node === shared.map.linksNode) this.setUpLinks(this.#linksSetup);
+      const open = listen.filter(({ kind }) => this.#events.isOpen(kind));
+      const successor = this.start(index, open);
+      if (this.#hasLinksSetup && node === shared.map.linksNode) this.setUpLinks();
       successor.ready.promise.then(
         () => this.#events.log("info", `${capitalised(name)} is replaced`),
         () => {},

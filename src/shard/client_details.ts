@@ -7,10 +7,12 @@ const NS_PER_MS = 1e6;
 
 /** All that a service may be told. */
 export function detailsForServices(connection: Connection, serverName: string): ClientInfo {
-  const { login, rttMs } = connection;
+  const { login, rttMs, leafDetails } = connection;
+  const rttNs = Math.round(rttMs * NS_PER_MS);
+  if (leafDetails !== null) return { ...leafDetails, rttNs };
   return {
     ...identityOf(connection),
-    rttNs: Math.round(rttMs * NS_PER_MS),
+    rttNs,
     server: serverName,
     jwt: login?.jwt ?? "",
     nameTag: login?.nameTag ?? "",

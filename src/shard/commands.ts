@@ -88,7 +88,7 @@ export class Commands {
         connections.take(command);
         break;
       case "untaken":
-        publishing.untaken(command.slot, command.subject, command.reply);
+        publishing.untaken(command);
         break;
       case "query": {
         const json = JSON.stringify(queries.answer(command.query));

@@ -1,6 +1,7 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
-
+import type { ClientInfo } from "../account/client_info.ts";
 import type { Login, LoginRefusal } from "../auth/login.ts";
+import { accountInLogs, identityInLogs, type Statement, statementInLogs } from "../auth/login_in_logs.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
 import type { ClientListenerKind } from "../fabric/listeners.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
@@ -109,6 +110,8 @@ export class Connection {
   isDeadlineSet = false;
   /** To another server, not to a client; see `link_host.ts`. */
   isLink = false;
+  /** What services are told of a leaf link; null before it is up, and for all else. */
+  leafDetails: ClientInfo | null = null;
   /** What is read and written is in frames of WebSocket. */
   hasFrames: boolean;
   /** It has a socket; false only for a link that could not be dialled. */
@@ -117,6 +120,7 @@ export class Connection {
 
   /** Not read before this time, 0 when reading. */
   pausedUntilMs = 0;
+  pausedSinceMs = 0;
   stalls = 0;
 
   lastActivityMs: number;
@@ -135,6 +139,8 @@ export class Connection {
   closeReason: CloseReason | 0 = 0;
   /** What log lines tell of it behind its id. */
   #told = "";
+  /** Its account, once log lines tell it. */
+  #accountTold = "";
 
   constructor(fields: {
     slot: number;
@@ -205,20 +211,21 @@ export class Connection {
     const { name, lang, version } = this.options;
     const client = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "").join(":");
     const identity = this.#identityInLogs;
-    const parts = [client, identity === "" ? "" : `${this.#accountInLogs}/${identity}`];
+    const account = accountInLogs(this.account.name, this.login?.accountNameTag ?? "");
+    this.#accountTold = account;
+    const parts = [client, identity === "" ? "" : `${account}/${identity}`];
     // A name may hold what would end the line.
     this.#told = parts.map((part) => (part === "" ? "" : ` - ${goQuoteText(part)}`)).join("");
   }
 
-  get #accountInLogs(): string {
-    const nameTag = this.login?.accountNameTag ?? "";
-    return nameTag === "" ? this.account.name : `${this.account.name}/${nameTag}`;
+  /** What is said of it in a line that names account and user, and of others in the same words. */
+  statement(text: string): Statement {
+    const isTold = this.#accountTold !== "";
+    return statementInLogs(text, this.#accountTold, isTold ? this.#identityInLogs : "");
   }
 
   get #identityInLogs(): string {
-    const { identityKind, user } = this.login ?? { identityKind: "none", user: "" };
-    if (identityKind === "token") return "token";
-    return identityKind === "none" ? "" : `${identityKind}:${user}`;
+    return this.login === null ? "" : identityInLogs(this.login);
   }
 
   get #address(): string {

@@ -2,6 +2,7 @@
 import type { TimerWheel } from "../base/timer_wheel.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { InterestIndex } from "../interest/interest_index.ts";
+import type { LineLimit } from "../log/line_limit.ts";
 import type { SharedMemory } from "../memory/shared_memory.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
@@ -58,5 +59,5 @@ export interface ShardContext {
   pause(connection: Connection): void;
   /** Reads every paused producer again. */
   resumeProducers(): void;
-  log(level: ShardLogLevel, text: string): void;
+  log(level: ShardLogLevel, text: string, limit?: LineLimit): void;
 }

@@ -43,6 +43,8 @@ export interface RouteRecord extends LinkRecord {
   readonly importPermission: SubjectLists | null;
   readonly exportPermission: SubjectLists | null;
   readonly compression: string;
+  /** The account it is dedicated to, "" where it is of the pool. */
+  readonly account: string;
 }
 
 export interface SubjectLists {
@@ -95,7 +97,10 @@ export interface LeafRecord extends LinkRecord {
 
 /** What the links shard counts of all its links. */
 export interface LinkCounts {
+  /** Route connections. */
   readonly routes: number;
+  /** Servers at their other ends. */
+  readonly routePeers: number;
   readonly leafnodes: number;
   readonly slowConsumers: LinkCountByKind;
   readonly staleConnections: LinkCountByKind;

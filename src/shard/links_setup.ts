@@ -26,6 +26,12 @@ export interface LinksSetup {
   readonly maxSubscriptions: number;
   /** Accounts may come that no configuration names. */
   readonly isOperatorMode: boolean;
+  /** Of a links shard that takes the place of another, in lame duck mode. */
+  readonly isLameDuck: boolean;
+  /** It was a leaf node from its start, so it is a cluster of its own where it is in no other. */
+  readonly isOwnCluster: boolean;
+  /** "" without one. */
+  readonly systemAccount: string;
   readonly connectErrorReports: number;
   readonly reconnectErrorReports: number;
   /** `host:port` at which clients reach this server, and the same for WebSocket. */

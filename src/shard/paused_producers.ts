@@ -7,10 +7,13 @@ const PAUSE_MS = 10;
 
 export class PausedProducers {
   readonly #poller: Poller;
+  readonly #onResumed: (connection: Connection, pausedMs: number) => void;
   #paused: Connection[] = [];
 
-  constructor(poller: Poller) {
+  /** `onResumed` is told how long a connection was not read. */
+  constructor(poller: Poller, onResumed: (connection: Connection, pausedMs: number) => void) {
     this.#poller = poller;
+    this.#onResumed = onResumed;
   }
 
   get isEmpty(): boolean {
@@ -19,8 +22,12 @@ export class PausedProducers {
 
   add(connection: Connection): void {
     connection.stalls++;
-    if (connection.pausedUntilMs === 0) this.#paused.push(connection);
-    connection.pausedUntilMs = performance.now() + PAUSE_MS;
+    const now = performance.now();
+    if (connection.pausedUntilMs === 0) {
+      this.#paused.push(connection);
+      connection.pausedSinceMs = now;
+    }
+    connection.pausedUntilMs = now + PAUSE_MS;
     this.#poller.setInterest(connection.slot, false, connection.isWriteWanted);
   }
 
@@ -31,19 +38,21 @@ export class PausedProducers {
     this.#paused = this.#paused.filter((connection) => {
       if (connection.state >= STATE_CLOSING) return false;
       if (connection.pausedUntilMs > now) return true;
-      this.#resume(connection);
+      this.#resume(connection, now);
       return false;
     });
   }
 
   resumeAll(): void {
+    const now = performance.now();
     for (const connection of this.#paused.splice(0)) {
-      if (connection.state < STATE_CLOSING) this.#resume(connection);
+      if (connection.state < STATE_CLOSING) this.#resume(connection, now);
     }
   }
 
-  #resume(connection: Connection): void {
+  #resume(connection: Connection, now: number): void {
     connection.pausedUntilMs = 0;
+    this.#onResumed(connection, now - connection.pausedSinceMs);
     this.#poller.setInterest(connection.slot, !connection.isHeld, connection.isWriteWanted);
   }
 }

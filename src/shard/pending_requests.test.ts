@@ -16,6 +16,8 @@ function pendingOf(reply: string, more: Partial<PendingRequest> = {}): PendingRe
     thresholdMs: 100,
     deadlineMs: 100,
     measurement: null,
+    ways: null,
+    askedBy: null,
     responder: undefined,
     remote: null,
     ...more,

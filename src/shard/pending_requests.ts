@@ -7,6 +7,7 @@ import type { ClientInfo } from "../account/client_info.ts";
 import type { ResponseType, ServiceLatency } from "../account/definition.ts";
 import type { LatencySample, MeasuredRequest } from "../account/latency.ts";
 import { isSubset } from "../subject/subset.ts";
+import type { OpenWays } from "./open_ways.ts";
 
 /** A request whose latency is published. */
 export interface Measurement {
@@ -30,6 +31,10 @@ export interface PendingRequest {
   readonly thresholdMs: number;
   deadlineMs: number;
   readonly measurement: Measurement | null;
+  /** Where it goes from here; null where that is not watched. */
+  readonly ways: OpenWays | null;
+  /** Those of the request that came here; null likewise. */
+  readonly askedBy: OpenWays | null;
   /** Who answers, told by the shard that it is on. */
   responder: ClientInfo | undefined;
   /** What the responder's server has measured, if it is another one and has told already. */

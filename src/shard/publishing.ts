@@ -55,9 +55,11 @@ import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { Route } from "./contexts.ts";
 import type { LinkHost } from "./link_host.ts";
+import { OpenWays } from "./open_ways.ts";
 import { isReservedReply, isResponseSubject } from "./reserved.ts";
 import type { Rings } from "./rings.ts";
 import type { Services } from "./services.ts";
+import type { UntakenMessage } from "./shard_options.ts";
 import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -158,7 +160,7 @@ export class Publishing {
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) return null;
     const entered = message.under(connection.account.id, route.bytes);
     for (const service of route.services)
-      this.#services!.request(connection, service, route.subject, entered);
+      this.#services!.request(connection, service, route.subject, entered, null);
     if (route.isResponse) this.#services!.answer(connection.account, entered, connection);
     return route.subject;
   }
@@ -199,16 +201,18 @@ export class Publishing {
     const { account } = connection;
     const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
     const wantsTaker = message.replyLength !== 0 && (flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0;
-    let delivered = 0;
+    const { reply } = message;
+    const ways = wantsTaker
+      ? new OpenWays(connection.slot, () => this.#sendNoResponders(connection, bytes, reply))
+      : null;
     if (subject !== null) {
       const published = message.under(account.id, bytes);
-      const mayHaveOthers = services.length > 0 || isResponse;
-      delivered = this.deliver(published, wantsTaker && !mayHaveOthers);
-      for (const service of services)
-        delivered += this.#services!.request(connection, service, subject, published);
-      if (isResponse) delivered += this.#services!.answer(account, published, connection);
+      ways?.open();
+      if (this.deliver(published, wantsTaker && !isResponse) === 0) ways?.close();
+      for (const service of services) this.#services!.request(connection, service, subject, published, ways);
+      if (isResponse && this.#services!.answer(account, published, connection) > 0) ways?.open();
     }
-    if (delivered === 0 && wantsTaker) this.#sendNoResponders(connection, bytes, message.reply);
+    ways?.close();
   }
 
   /**
@@ -496,12 +500,13 @@ export class Publishing {
     this.#shard.log("error", `${connection.label} - ${replyViolationLogText(reply)}`);
   }
 
-  /** Another node was the only one that could take a message of the client in this slot, and did not. */
-  untaken(slot: number, subject: string, reply: string): void {
-    const connection = this.#shard.connections[slot];
+  /** Another node was the only one that could take a message of a client, here or by an import, and did not. */
+  untaken(message: UntakenMessage): void {
+    if (this.#services!.untaken(message)) return;
+    const connection = this.#shard.connections[message.slot];
     // A client that has taken the slot since has no subscription to the inbox of the one before.
-    if (connection != null && connection.state < STATE_CLOSING)
-      this.#sendNoResponders(connection, bytesOf(subject), bytesOf(reply));
+    if (connection != null)
+      this.#sendNoResponders(connection, bytesOf(message.subject), bytesOf(message.reply));
   }
 
   /** Nobody took the message that the engine just published. */
@@ -518,6 +523,7 @@ export class Publishing {
 
   /** Status 503 to the publisher's own subscription for the reply, if it has a plain one. */
   #sendNoResponders(connection: Connection, subject: Uint8Array, reply: Uint8Array): void {
+    if (connection.state >= STATE_CLOSING) return;
     const { index, outbound, table } = this.#shard;
     const match = this.#match;
     index.match(connection.account.id, reply, 0, reply.length, match);

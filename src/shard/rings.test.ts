@@ -8,6 +8,8 @@ import {
   RECORD_KIND,
   RECORD_KIND_RESUME,
   RECORD_LENGTH,
+  RING_IS_AWAITED,
+  RING_TAIL,
 } from "../memory/layout.ts";
 import { NODE_IS_ASLEEP } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
@@ -44,6 +46,23 @@ describe("waitForRoom()", () => {
     readAll(harness, 0, publisher);
     harness.settle();
     expect(messagesOf(subscriber) === expected).toBe(true);
+  });
+
+  test("ends when the other shard has made room, not when it looks again", async () => {
+    const harness = new ShardHarness(2);
+    const publisher = harness.connect(0);
+    harness.connect(1).send("SUB a 1\r\n");
+    harness.settle();
+    const { map, words } = harness.shared;
+    const ring = map.ring(harness.shards[0]!.node, harness.shards[1]!.node);
+    const tailWord = (ring + RING_TAIL) >> 2;
+    publisher.send(pub("a", "x"));
+    readAll(harness, 0, publisher);
+    Atomics.store(words, (ring + RING_IS_AWAITED) >> 2, 1);
+    const waiting = Atomics.waitAsync(words, tailWord, Atomics.load(words, tailWord));
+    harness.turn(1);
+    expect(await waiting.value).toBe("ok");
+    expect(Atomics.load(words, (ring + RING_IS_AWAITED) >> 2)).toBe(0);
   });
 
   test("does not wait for a shard that was told to stop", () => {

@@ -15,6 +15,7 @@ import {
   AREA_PICKS,
   AREA_RESUME,
   AREA_UNPUBLISHED,
+  CONTEXT_ACCOUNTS,
   NODES_MAX,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -35,6 +36,7 @@ import {
   RECORD_REST_LENGTH,
   RING_END_OTHER,
   RING_END_POSITION,
+  RING_IS_AWAITED,
   RING_TAIL,
 } from "../memory/layout.ts";
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
@@ -42,14 +44,13 @@ import { nodeWord, outEndWord } from "../memory/shared_memory.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
 import type { ShardContext } from "./context.ts";
 import type { Publishing } from "./publishing.ts";
-import type { ShardControl } from "./shard_options.ts";
+import type { ShardControl, UntakenMessage } from "./shard_options.ts";
 
 /** What is taken from one node before the others and the sockets get their turn. */
 const DRAIN_BYTES_MAX = 256 * 1024;
 /** Payload of one piece of a large message; small against a ring, so that pieces flow. */
 const PIECE_BYTES = 32 * 1024;
-/** Looks at a full ring before the thread gives up its processor for a moment. */
-const FULL_SPINS = 200;
+/** Whoever waits for room looks after its own rings again after this time. */
 const FULL_SLEEP_MS = 1;
 /** One producer is told to slow down at most once in this time. */
 const STALL_EVERY_MS = 2;
@@ -66,14 +67,6 @@ interface Incoming extends Delivery {
   readonly origin: number;
 }
 
-/** A message of another node's, by the slot of its publisher there. */
-interface Untaken {
-  readonly node: number;
-  readonly slot: number;
-  readonly subject: string;
-  readonly reply: string;
-}
-
 export class Rings {
   readonly #shard: ShardContext;
   readonly #wake: Wake;
@@ -86,7 +79,7 @@ export class Rings {
   readonly #controls: ControlReader[] = [];
   #outgoing: Outgoing[] = [];
   /** Messages that nobody here took, where nobody else could: their publishers' shards are to be told. */
-  #untaken: Untaken[] = [];
+  #untaken: (UntakenMessage & { readonly node: number })[] = [];
   /** When each connection of another shard was last told to slow down. */
   readonly #stalledAt = new Map<number, number>();
   /** Bitmap of the nodes that were told so. */
@@ -173,10 +166,12 @@ export class Rings {
     const { map } = this.#shard.shared;
     const { area } = map.area(this.#shard.node);
     const seenTailWord = outEndWord(area, node, RING_END_OTHER);
-    const tailWord = (map.ring(this.#shard.node, node) + RING_TAIL) >> 2;
+    const ring = map.ring(this.#shard.node, node);
+    const tailWord = (ring + RING_TAIL) >> 2;
+    const awaitedWord = (ring + RING_IS_AWAITED) >> 2;
     // The tail that left too little room, as the engine noted it.
     const tail = this.#words[seenTailWord]!;
-    for (let spins = 0; Atomics.load(this.#words, tailWord) === tail; spins++) {
+    while (Atomics.load(this.#words, tailWord) === tail) {
       if (!this.#isUp(node)) {
         // Nobody reads it any more: write over what is there until the interest of the node is gone, too.
         this.#words[seenTailWord] = this.#words[outEndWord(area, node, RING_END_POSITION)]!;
@@ -184,7 +179,9 @@ export class Rings {
       }
       this.publishAll();
       this.#wake.ifAsleep(node);
-      if (!this.drainAll() && spins > FULL_SPINS) Atomics.wait(this.#words, tailWord, tail, FULL_SLEEP_MS);
+      if (this.drainAll()) continue;
+      Atomics.store(this.#words, awaitedWord, 1);
+      Atomics.wait(this.#words, tailWord, tail, FULL_SLEEP_MS);
     }
   }
 
@@ -305,6 +302,16 @@ export class Rings {
     // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
     if (outbound.hasGathered) outbound.flushAll();
     engine.release(node);
+    this.#wakeProducer(node);
+  }
+
+  /** A producer that sleeps until there is room looks again. */
+  #wakeProducer(node: number): void {
+    const ring = this.#shard.shared.map.ring(node, this.#shard.node);
+    const awaitedWord = (ring + RING_IS_AWAITED) >> 2;
+    if (Atomics.load(this.#words, awaitedWord) === 0) return;
+    Atomics.store(this.#words, awaitedWord, 0);
+    Atomics.notify(this.#words, (ring + RING_TAIL) >> 2);
   }
 
   #deliverByHost(delivery: Delivery): number {
@@ -316,7 +323,8 @@ export class Rings {
   #noteIfUntaken(node: number, { message, origin, wantsTaker }: Incoming, takers: number): void {
     if (takers > 0 || !wantsTaker) return;
     const subject = byteStringOf(message.subject);
-    this.#untaken.push({ node, slot: origin, subject, reply: message.replyText });
+    const account = message.context & (CONTEXT_ACCOUNTS - 1);
+    this.#untaken.push({ node, slot: origin, account, subject, reply: message.replyText });
   }
 
   get hasUntaken(): boolean {
@@ -328,8 +336,7 @@ export class Rings {
     if (!this.hasUntaken) return;
     const untaken = this.#untaken;
     this.#untaken = [];
-    for (const { node, slot, subject, reply } of untaken)
-      this.sendControl(node, { type: "untaken", slot, subject, reply });
+    for (const { node, ...message } of untaken) this.sendControl(node, { type: "untaken", ...message });
   }
 
   #takeOther(node: number, record: number): void {

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import type { AccountDefinition, ResponseType, ServiceLatency } from "../account/definition.ts";
 import { compileLoginRules } from "../auth/login_rules.ts";
 import { optionsOf } from "../auth/testing/requests.ts";
+import { CONNECTION_FLAGS, CONNECTION_IS_CLOSED } from "../memory/layout.ts";
+import type { Connection } from "./connection.ts";
 import type { FakeSocket } from "./testing/fake_poller.ts";
 import { accountDefinition, OPTIONS, pub, ShardHarness } from "./testing/shard_harness.ts";
 
@@ -120,5 +122,38 @@ describe("Services", () => {
     responder.send(pub(/HMSG svc 1 (\S+) /.exec(asked)![1]!, "answer"));
     harness.settle();
     expect(requestor.take()).toBe("MSG in 9 6\r\nanswer\r\n");
+  });
+
+  test("a request whose only taker is another shard is answered 503 where nobody there takes it", () => {
+    const harness = new ShardHarness(2, {
+      login: { rules: RULES, timeoutMs: 2000 },
+      accounts: [...OPTIONS.accounts, EXPORTER, importer("singleton")],
+    });
+    const watcher = harness.connect(0, { user: "exp", pass: "p" });
+    const asking = { user: "imp", pass: "p", headers: true, no_responders: true };
+    const [requestor, other] = [0, 1].map((shard) => harness.connect(shard, asking));
+    const responder = harness.connect(1, { user: "exp", pass: "p", headers: true });
+    watcher.send("SUB lat 1\r\n");
+    requestor!.send("SUB in 9\r\n");
+    // Somebody beside the import: a way of its own, which must be closed as well.
+    other!.send("SUB ask 1\r\n");
+    responder.send("SUB svc 1\r\n");
+    harness.settle();
+    const { connections, shared } = harness.shards[1]!;
+    const [ofOther, ofResponder] = connections.filter((connection) => connection != null);
+    const close = ({ address }: Connection) => {
+      shared.words[(address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
+    };
+    // They go between the turn that publishes and the one that delivers.
+    close(ofResponder!);
+    requestor!.send(pub("ask", "question", "in"));
+    harness.settle();
+    expect(other!.take()).toBe("MSG ask 1 in 8\r\nquestion\r\n");
+    expect([requestor!.take(), statusesOf(watcher)]).toEqual(["", [503]]);
+    close(ofOther!);
+    requestor!.send(pub("ask", "question", "in"));
+    harness.settle();
+    expect(requestor!.take()).toBe("HMSG in 9 35 35\r\nNATS/1.0 503\r\nNats-Subject: ask\r\n\r\n\r\n");
+    expect(statusesOf(watcher)).toEqual([503]);
   });
 });

@@ -35,11 +35,12 @@ import { orLost, randomBelow, type ShardAccount } from "./accounts.ts";
 import { detailsForServices } from "./client_details.ts";
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
+import { OpenWays } from "./open_ways.ts";
 import { type Measurement, type PendingRequest, PendingRequests } from "./pending_requests.ts";
 import type { Publishing } from "./publishing.ts";
 import { ReplySubjects } from "./reply_subjects.ts";
 import type { Rings } from "./rings.ts";
-import type { ResponseRecord, ShardControl } from "./shard_options.ts";
+import type { ResponseRecord, ShardControl, UntakenMessage } from "./shard_options.ts";
 import { TIMER_SERVICES } from "./timers.ts";
 
 /** How often requests that are too old are looked for. */
@@ -80,6 +81,8 @@ interface Journey {
   readonly connection: Connection | null;
   readonly passed: readonly AppliedServiceImport[];
   readonly info: RequestInfo | null;
+  /** Those of the request so far; null where nobody is to know that it has no taker. */
+  readonly ways: OpenWays | null;
 }
 
 export class Services {
@@ -107,20 +110,39 @@ export class Services {
     this.#replies = new ReplySubjects(replySecret, serverHash, shard.node);
   }
 
-  /** Forwards a client's request, published on `subject` of its account; returns how many took it. */
+  /** Forwards a client's request, published on `subject` of its account, which is one of its ways. */
   request(
     connection: Connection,
     service: AppliedServiceImport,
     subject: string,
     message: HeldMessage,
-  ): number {
-    return this.#forward(
-      { connection, passed: [], info: null },
+    ways: OpenWays | null,
+  ): void {
+    this.#forward(
+      { connection, passed: [], info: null, ways },
       connection.account,
       service,
       subject,
       message,
     );
+  }
+
+  /**
+   * Another node was the only one that could take a message, and did not. True where that closes a way of a request: the
+   * message was forwarded by an import, or it is what others were forwarded from.
+   */
+  untaken({ slot, account, reply }: UntakenMessage): boolean {
+    const forwarded = this.#pending.get(this.#replies.tokenOf(account, reply));
+    if (forwarded !== undefined) {
+      forwarded.ways?.close();
+      return true;
+    }
+    for (const { requestor, reply: answered, askedBy } of this.#pending.answeredTo(account, reply)) {
+      if (requestor !== account || answered !== reply || askedBy?.slot !== slot) continue;
+      askedBy.close();
+      return true;
+    }
+    return false;
   }
 
   /**
@@ -225,7 +247,13 @@ export class Services {
     if (account === undefined) return;
     const subject = byteStringOf(message.subject);
     for (const service of account.servicesFor(subject)) {
-      this.#forward({ connection: null, passed: [], info: null }, account, service, subject, message);
+      this.#forward(
+        { connection: null, passed: [], info: null, ways: null },
+        account,
+        service,
+        subject,
+        message,
+      );
     }
   }
 
@@ -258,21 +286,25 @@ export class Services {
     service: AppliedServiceImport,
     subject: string,
     message: HeldMessage,
-  ): number {
-    const { connection, passed } = journey;
+  ): void {
+    const { connection, passed, ways: askedBy } = journey;
     const { accounts } = this.#shard;
     const exporter = accounts.byId(service.definition.exporter);
-    if (exporter === undefined || passed.includes(service) || passed.length > HOPS_MAX) return 0;
+    if (exporter === undefined || passed.includes(service) || passed.length > HOPS_MAX) return;
     const remote = service.remoteSubject(subject);
     const mapped = orLost(remote.text) === null ? null : exporter.map(remote.text);
-    if (mapped === null) return 0;
+    if (mapped === null) return;
 
     const told =
       journey.info === null
         ? this.#toldOf(connection, importer, service)
-        : toldBy(nextHop(journey.info, importer.name, this.#place(), service.definition));
+        : toldBy(nextHop(journey.info, importer.name, this.#place(connection), service.definition));
     const measurement = this.#measure(service, exporter, told.info, message);
-    const pending = this.#remember(importer, exporter, service, message, measurement);
+    const ways = new OpenWays(message.origin, () => {
+      if (pending !== null) this.#fail(pending, "service unavailable");
+      askedBy?.close();
+    });
+    const pending = this.#remember(importer, exporter, service, message, measurement, { ways, askedBy });
     const content =
       message.headerLength < 0
         ? withBlock(message.bytes, told.block)
@@ -284,36 +316,39 @@ export class Services {
       pending === null ? message.replyText : this.#replies.subjectOf(exporter.id, pending),
       content,
     );
-    let delivered = this.#publishing.deliver(forwarded);
+    askedBy?.open();
+    ways.open();
+    if (this.#publishing.deliver(forwarded, pending !== null) === 0) ways.close();
     for (const next of exporter.hasServices ? exporter.servicesFor(mapped) : []) {
-      const onward = { connection, passed: [...passed, service], info: told.info };
-      delivered += this.#forward(onward, exporter, next, mapped, forwarded);
+      const onward = { connection, passed: [...passed, service], info: told.info, ways };
+      this.#forward(onward, exporter, next, mapped, forwarded);
     }
-    if (pending === null) {
-      if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, "bad request"));
-    } else if (delivered === 0) this.#fail(pending, "service unavailable");
-    return delivered;
+    ways.close();
+    if (pending === null && measurement !== null)
+      this.#publish(measurement, failedSample(measurement.request, "bad request"));
   }
 
   /** What a service is told of who asks it. */
   #toldOf(connection: Connection | null, importer: ShardAccount, service: AppliedServiceImport): Told {
     if (connection === null) {
-      return toldBy(firstHop({ account: importer.name }, this.#place(), service.definition));
+      return toldBy(firstHop({ account: importer.name }, this.#place(null), service.definition));
     }
     const byConnection = this.#told.getOrInsertComputed(service, () => new WeakMap());
     const known = byConnection.get(connection);
     const { login, rttMs } = connection;
     if (known !== undefined && known.login === login && known.rttMs === rttMs) return known;
     const details = detailsForServices(connection, this.#shard.info.serverName);
-    const told = { ...toldBy(firstHop(details, this.#place(), service.definition)), login, rttMs };
+    const told = { ...toldBy(firstHop(details, this.#place(connection), service.definition)), login, rttMs };
     byConnection.set(connection, told);
     return told;
   }
 
-  #place(): ServerPlace {
+  /** Where a requestor is: a leaf link on the server at its other end. */
+  #place(connection: Connection | null): ServerPlace {
     const { info, options } = this.#shard;
     const { clusterName } = options;
-    return { server: info.serverName, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
+    const server = connection?.leafDetails?.server ?? info.serverName;
+    return { server, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
   }
 
   /** Null for a request whose latency is nobody's business. */
@@ -339,6 +374,7 @@ export class Services {
     service: AppliedServiceImport,
     message: HeldMessage,
     measurement: Measurement | null,
+    of: Pick<PendingRequest, "ways" | "askedBy">,
   ): PendingRequest | null {
     if (message.replyLength === 0) return null;
     const reply = message.replyText;
@@ -352,26 +388,14 @@ export class Services {
       responseType,
       thresholdMs: responseThresholdMs,
       measurement,
+      ...of,
     });
   }
 
   #add(request: Omit<PendingRequest, "token" | "deadlineMs" | "responder" | "remote">): PendingRequest {
-    const { exporter, requestor, reply, isShared, responseType, thresholdMs, measurement } = request;
     const token = this.#replies.newToken((taken) => this.#pending.has(taken));
-    const deadlineMs = this.#shard.nowMs + thresholdMs;
-    const pending: PendingRequest = {
-      token,
-      exporter,
-      requestor,
-      reply,
-      isShared,
-      responseType,
-      thresholdMs,
-      deadlineMs,
-      measurement,
-      responder: undefined,
-      remote: null,
-    };
+    const deadlineMs = this.#shard.nowMs + request.thresholdMs;
+    const pending: PendingRequest = { ...request, token, deadlineMs, responder: undefined, remote: null };
     this.#pending.add(pending);
     if (this.#pending.size === 1) {
       this.#watch();
@@ -425,6 +449,8 @@ export class Services {
         responseType: "singleton",
         thresholdMs,
         measurement: null,
+        ways: null,
+        askedBy: null,
       });
       back = this.#replies.subjectOf(requestor, reverse);
     }

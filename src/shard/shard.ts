@@ -13,6 +13,7 @@ import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
+import type { LineLimit } from "../log/line_limit.ts";
 import { AREA_EXPIRED, AREA_MEMORY_BASE, AREA_STALLS, SUBSCRIPTION_EXPIRED_NEXT } from "../memory/layout.ts";
 import { NODE_IS_ABSENT, NODE_LOAD, NODE_STATE, NODE_WAKE } from "../memory/map.ts";
 import { increment, nodeWord, openSharedMemory, type SharedMemory } from "../memory/shared_memory.ts";
@@ -35,6 +36,7 @@ import { Commands } from "./commands.ts";
 import { type Connection, STATE_CLOSING, type WebSocketPeer } from "./connection.ts";
 import { ConnectionCommands } from "./connection_commands.ts";
 import { Contexts } from "./contexts.ts";
+import { faultLine, stallLine } from "./fault_line.ts";
 import { onTimer } from "./fired_timers.ts";
 import type { HandedLeaf } from "./handed_leaf.ts";
 import { Handshakes } from "./handshakes.ts";
@@ -50,7 +52,14 @@ import { Publishing } from "./publishing.ts";
 import { Queries } from "./queries.ts";
 import { Rings } from "./rings.ts";
 import { Services } from "./services.ts";
-import type { LoginQuestion, ShardControl, ShardOptions, ShardReport, ShardStart } from "./shard_options.ts";
+import type {
+  LoginQuestion,
+  ShardControl,
+  ShardLogLevel,
+  ShardOptions,
+  ShardReport,
+  ShardStart,
+} from "./shard_options.ts";
 import { Slots } from "./slots.ts";
 import { SlowConsumers } from "./slow_consumers.ts";
 import { SubscriptionTable } from "./subscription_table.ts";
@@ -136,7 +145,10 @@ export class Shard implements LinkShard, UpgradeHost {
     this.options = start.options;
     this.info = start.info;
     this.poller = poller;
-    this.#paused = new PausedProducers(poller);
+    this.#paused = new PausedProducers(poller, (connection, pausedMs) => {
+      const stall = stallLine(connection, pausedMs);
+      if (stall !== null) this.log("warning", stall.text, stall.limit);
+    });
     this.#dependencies = dependencies;
     this.shared = openSharedMemory(start.memory);
     const { words, map } = this.shared;
@@ -333,13 +345,17 @@ export class Shard implements LinkShard, UpgradeHost {
   }
 
   fail(connection: Connection, code: number): void {
-    const { wireText, closeReason, logLevel } = errors.errorEntry(code);
+    const entry = errors.errorEntry(code);
+    const { wireText, closeReason, logLevel } = entry;
     if (wireText !== null) {
       if (this.options.logsTrace) {
         this.log("trace", `${connection.label} - ${traceOperation("out", "-ERR", wireText)}`);
       }
       this.outbound.append(connection, errorLine(wireText));
-      if (logLevel !== "none") this.log(logLevel, `${connection.label} - ${wireText}`);
+      if (logLevel !== "none") {
+        const { text, limit } = faultLine(connection, entry);
+        this.log(logLevel, text, limit);
+      }
     }
     if (closeReason !== null) this.close(connection, closeReason);
   }
@@ -421,8 +437,10 @@ export class Shard implements LinkShard, UpgradeHost {
     return this.#wallClock() / 1000;
   }
 
-  log(level: "info" | "warning" | "error" | "debug" | "trace", text: string): void {
-    this.#dependencies.report({ type: "log", level, text });
+  log(level: ShardLogLevel, text: string, limit?: LineLimit): void {
+    this.#dependencies.report(
+      limit === undefined ? { type: "log", level, text } : { type: "log", level, text, limit },
+    );
   }
 
   stopListening(listeners: readonly ListenerKind[]): void {

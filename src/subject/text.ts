@@ -2,24 +2,24 @@
 // from JWTs, from the embedding program. Cold.
 
 import { subjectMatches, subjectsCollide } from "./matching.ts";
-import { isLiteral, isValidSubscription } from "./tokens.ts";
 
 const encoder = new TextEncoder();
+
+/** White space, an empty token, or a `>` that is not the last. */
+const IS_NO_SUBSCRIPTION = /[ \t\r\n\f]|^\.|^$|\.\.|\.$|^>\.|\.>\./;
+const HAS_WILDCARD_TOKEN = /(?:^|\.)[*>](?:\.|$)/;
 
 /**
  * `isValidSubscription` for text. Text has not been through a line parser, so white space (with
  * form feed, as in nats-server) is refused here.
  */
 export function isValidSubscriptionText(subject: string): boolean {
-  if (/[ \t\r\n\f]/.test(subject)) return false;
-  const bytes = encoder.encode(subject);
-  return isValidSubscription(bytes, 0, bytes.length);
+  return !IS_NO_SUBSCRIPTION.test(subject);
 }
 
 /** `isLiteral` for text. */
 export function isLiteralText(subject: string): boolean {
-  const bytes = encoder.encode(subject);
-  return isLiteral(bytes, 0, bytes.length);
+  return !HAS_WILDCARD_TOKEN.test(subject);
 }
 
 /** Whether a token of a subject, text or a byte string, is a wildcard. */

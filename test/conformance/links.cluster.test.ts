@@ -147,6 +147,23 @@ row("§12.28 /routez lists what the peer wants, by the names servers file it und
   expect(all.find(({ subject }) => subject === "work")).toMatchObject({ qgroup: "q", sid: "R A work q" });
 });
 
+row("§12.28 /routez shows what may come by routes, and go", async () => {
+  const own = await servers.start({
+    config: `
+      server_name: p1
+      cluster {
+        name: P, ${LISTEN}
+        permissions { import: { allow: ["in.>", "both"], deny: "in.x" }, export: "out.>" }
+      }`,
+    monitoring: true,
+  });
+  const { import: may, export: exported } = await own.json<Entry>("/routez");
+  expect(may).toEqual({ allow: ["in.>", "both"], deny: ["in.x"] });
+  expect(exported).toEqual({ allow: ["out.>"] });
+  const report = await a1.json<Entry>("/routez");
+  expect([report.import, report.export]).toEqual([undefined, undefined]);
+});
+
 row("§12.29 /gatewayz shows a connection to the other cluster, and those from it", async () => {
   const plain = await a1.json<Entry>("/gatewayz");
   expect(plain).toMatchObject({ name: "CA", host: "127.0.0.1" });

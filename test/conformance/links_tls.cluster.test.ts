@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { type ConnectionOptions, connect as connectTls, createServer, type TLSSocket } from "node:tls";
 import { CertificateMaker, type KeyPair } from "../support/certificates.ts";
 import { until } from "../support/deadline.ts";
+import { routeConnect } from "../support/raw_route.ts";
 import { row } from "../support/row.ts";
 import { ServerProcess, serverCommand } from "../support/server_process.ts";
 
@@ -234,6 +235,52 @@ describe("dialling with TLS", () => {
     await server.stop();
     remote.close();
   });
+});
+
+describe("certificates that stand for logins", () => {
+  /** Whether a member with that certificate is let in: it gets an answer, or the refusal. */
+  async function isWelcome(port: number, { cert, key }: KeyPair): Promise<boolean> {
+    const { socket, seen } = dial(port, { cert, key });
+    await until(
+      () => seen.text.includes("INFO {"),
+      () => `it said ${seen.text}`,
+    );
+    socket.write(`CONNECT ${JSON.stringify(routeConnect({ cluster: "C" }))}\r\nPING\r\n`);
+    // Midge lets a member wait for a second that may not come in.
+    const isRefused = await until(
+      () => seen.text.includes("-ERR 'Authorization Violation'"),
+      () => "it is not refused",
+      1500,
+    ).then(
+      () => true,
+      () => false,
+    );
+    expect(isRefused || seen.text.includes("PONG")).toBe(true);
+    socket.destroy();
+    return !isRefused;
+  }
+
+  for (const [what, before, after] of [
+    [
+      "verify_and_map",
+      `${tls(own, "verify_and_map: true")}, authorization { user: nobody, password: p }`,
+      `${tls(own, "verify_and_map: true")}, authorization { user: localhost, password: p }`,
+    ],
+    [
+      "verify_cert_and_check_known_urls",
+      `${tls(own, "verify_cert_and_check_known_urls: true")}, routes: ["nats://elsewhere.test:1"]`,
+      `${tls(own, "verify_cert_and_check_known_urls: true")}, routes: ["nats://localhost:1"]`,
+    ],
+  ] as const) {
+    row(`${what}: a route goes by what a reload has brought`, async () => {
+      const { server, port } = await listening("route", before);
+      expect(await isWelcome(port, peer)).toBe(false);
+      await server.reload(`debug: true\n${BLOCKS.route(after)}`);
+      expect(await isWelcome(port, peer)).toBe(true);
+      expect(await isWelcome(port, elsewhere)).toBe(false);
+      await server.stop();
+    });
+  }
 });
 
 describe("TLS of leaf nodes", () => {

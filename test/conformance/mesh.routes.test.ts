@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { findFreePort } from "../peers/ports.ts";
 import { until } from "../support/deadline.ts";
-import { kindOf, linkAddress, linkPort, Servers } from "../support/links.ts";
+import { linkAddress, linkPort, Servers } from "../support/links.ts";
 import type { Info } from "../support/raw_client.ts";
 import { RawListener } from "../support/raw_listener.ts";
 import { acceptRoute, joinRoute, openRoute, routeConnect, routeInfo } from "../support/raw_route.ts";
@@ -55,11 +55,6 @@ async function startPair(
   }
   const peer = await start(servers, peerFacts);
   return [await start(servers, { ...seedFacts, routes: [await linkAddress(peer, "route")] }), peer];
-}
-
-interface Routez {
-  readonly num_routes: number;
-  readonly routes: readonly { compression?: string; subscriptions: number }[];
 }
 
 /** Waits until the server tells its clients of exactly these others: it has routes to them. */
@@ -127,31 +122,6 @@ rowsInParallel(
       await peer.waitForLog(`Registering remote route "${idOf(seed)}"`);
       await expectOneCopy(seed, peer);
       await expectOneCopy(peer, seed);
-    },
-
-    "clusters 3: a server that pools by default is one route to one that does not": async () => {
-      await using servers = new Servers();
-      const [seed, peer] = await startPair(servers, "peer");
-      await untilLinked(seed, peer);
-      const [ours, theirs] = [await kindOf(seed), await kindOf(peer)];
-      const isPooling = ours.isNatsServer && theirs.isNatsServer && !theirs.isOld;
-      await until(
-        async () => (await seed.json<Routez>("/routez")).num_routes === (isPooling ? 4 : 1),
-        () => "the number of routes is another one",
-      );
-      // The system account is there on both ends.
-      const { routes } = await peer.json<Routez>("/routez");
-      expect(routes.some(({ subscriptions }) => subscriptions > 30)).toBe(true);
-    },
-
-    "clusters 4: the same where it is dialled": async () => {
-      await using servers = new Servers();
-      const [seed, peer] = await startPair(servers, "server");
-      await untilLinked(peer, seed);
-      const [ours, theirs] = [await kindOf(seed), await kindOf(peer)];
-      if (ours.isNatsServer || theirs.isOld || !theirs.isNatsServer) return;
-      const { num_routes, routes } = await peer.json<Routez>("/routez");
-      expect([num_routes, routes[0]!.compression]).toEqual([1, "not supported"]);
     },
 
     "clusters 5: three servers find each other by a seed": async () => {

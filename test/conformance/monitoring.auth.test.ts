@@ -231,6 +231,31 @@ row("§8.2 accstatz and subsz call accounts by the name in their token", async (
   client.destroy();
 });
 
+row("§12.23 an open connection shows token, issuer and tags to who asks, and no bearer's token", async () => {
+  for (const isBearer of [false, true]) {
+    const user = quiet.user({ tags: ["u:1"], bearer_token: isBearer }, { name: "bob" });
+    const client = await login(server(), user.credentials);
+    const cid = client.info.client_id;
+    const [plain] = await connectionsOf(server(), `cid=${cid}`);
+    for (const field of ["jwt", "issuer_key", "tags", "name_tag"]) expect(plain![field]).toBe(undefined);
+    const [shown] = await connectionsOf(server(), `auth=1&cid=${cid}`);
+    expect(shown!.jwt).toBe(isBearer ? undefined : user.jwt);
+    expect(shown).toMatchObject({ issuer_key: quiet.publicKey, tags: ["u:1"], name_tag: "quiet" });
+    client.destroy();
+  }
+});
+
+row("§12.23 a token that is a password is never shown", async () => {
+  await using own = await ServerProcess.start({
+    config: "authorization { token: secret }",
+    monitoring: true,
+  });
+  const client = await own.connectAs({ auth_token: "secret" });
+  const page = await own.http(`/connz?auth=1&cid=${client.info.client_id}`);
+  expect(JSON.parse(page.body).connections[0].authorized_user).toBe("[REDACTED]");
+  expect(page.body).not.toContain("secret");
+});
+
 row("§3.5 a closed connection keeps token, issuer, user name and tags, asked for or not", async () => {
   const user = quiet.user({ tags: ["u:1"] }, { name: "bob" });
   const client = await login(server(), user.credentials);

@@ -138,6 +138,22 @@ row("§12 a client that floods itself without reading gets everything once it re
   await client.roundTrip();
 });
 
+row("§12 a producer that waits for a subscriber is told of in the log, once a second", async () => {
+  await using server = await ServerProcess.start({ config: "max_pending: 8MB" });
+  const slow = await server.connectAs();
+  const publisher = await server.connectAs();
+  slow.send("SUB flood 1\r\n");
+  await slow.roundTrip();
+  slow.pause();
+  const startMs = performance.now();
+  await flood(publisher, "flood", FLOOD_CHUNKS);
+  await publisher.roundTrip();
+  await server.waitForLog(/ - cid:\d+ - Producer was stalled for a total of \d+ms - Account:\$G\n/);
+  const seconds = Math.ceil((performance.now() - startMs) / 1000);
+  expect(server.log.split("Producer was stalled").length - 1).toBeLessThan(seconds + 1);
+  slow.destroy();
+});
+
 row(
   "§12 with no_fast_producer_stall messages for a subscriber far behind are dropped, it stays connected",
   async () => {

@@ -164,11 +164,10 @@ describe("reload()", () => {
       "proxy_protocol: not supported",
     );
     await expect(server.reload("max_payload: 2000\nwebsocket { port: -1, no_tls: true }")).rejects.toThrow(
-      'config reload not supported for Websocket: field "Port": old=0, new=-1',
+      'config reload not supported for Websocket: field "Host": old=, new=0.0.0.0',
     );
-    const remotes = 'leafnodes { remotes: [ { url: "nats://127.0.0.1:1" } ] }';
-    await expect(server.reload(`max_payload: 2000\n${remotes}`)).rejects.toThrow(
-      "config reload not supported for the first links to other servers: restart this server",
+    await expect(server.reload("max_payload: 2000\ncluster { name: C, port: -1 }")).rejects.toThrow(
+      "config reload not supported for cluster host: old=, new=0.0.0.0",
     );
     expect((await server.varz()).max_payload).toBe(1000);
     await server.stop();

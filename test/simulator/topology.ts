@@ -26,9 +26,10 @@ export function randomTopology(random: SeededRandom): Topology {
     const names = Array.from({ length: size }, (_, i) => `c${c}s${i}`);
     // A server by itself needs no cluster, and then has no name that leaf nodes could tell it by.
     const isAlone = size === 1 && clusterCount === 1 && random.oneIn(2);
+    const pools = poolsOf(random);
     for (const [i, name] of names.entries()) {
       const config = [
-        isAlone ? "" : clusterBlock(cluster, name, seedsOf(names, i, random)),
+        isAlone ? "" : clusterBlock(cluster, name, seedsOf(names, i, random), pools(i)),
         clusterCount > 1 ? gatewayBlock(c, name, random) : "",
         `leafnodes { listen: "0.0.0.0:${LEAF_PORT}" }`,
         // Gateways and a leaf listener together want it named.
@@ -59,10 +60,11 @@ function leafCluster(number: number, hubs: readonly string[], random: SeededRand
   const cluster = `L${number}`;
   const size = 1 + random.below(2);
   const names = Array.from({ length: size }, (_, i) => `l${number}s${i}`);
+  const pools = poolsOf(random);
   return names.map((name, i) => {
     const urls = (user: string) => hubs.map((hub) => `"nats-leaf://${user}${hub}:${LEAF_PORT}"`).join(", ");
     const config = [
-      size > 1 ? clusterBlock(cluster, name, seedsOf(names, i, random)) : "",
+      size > 1 ? clusterBlock(cluster, name, seedsOf(names, i, random), pools(i)) : "",
       "accounts { ACC: { users: [ { user: ACC, password: p } ] } }",
       `leafnodes { remotes: [
         { urls: [ ${urls("")} ] },
@@ -72,9 +74,27 @@ function leafCluster(number: number, hubs: readonly string[], random: SeededRand
   });
 }
 
-function clusterBlock(cluster: string, name: string, seeds: readonly string[]): string {
+function clusterBlock(cluster: string, name: string, seeds: readonly string[], pools: string): string {
   const routes = seeds.map((seed) => `"nats-route://${seed}:${ROUTE_PORT}"`).join(", ");
-  return `cluster { name: ${cluster}, listen: "${name}:${ROUTE_PORT}", routes: [ ${routes} ], ${PATIENCE} }`;
+  const block = [
+    `name: ${cluster}`,
+    `listen: "${name}:${ROUTE_PORT}"`,
+    `routes: [ ${routes} ]`,
+    pools,
+    PATIENCE,
+  ];
+  return `cluster { ${block.filter((line) => line !== "").join(", ")} }`;
+}
+
+/**
+ * How the members of a cluster pool their routes, by number: mostly as they do by themselves, or with routes for one account;
+ * or each otherwise, as while they are changed one after the other.
+ */
+function poolsOf(random: SeededRandom): (member: number) => string {
+  if (random.oneIn(2)) return () => "";
+  if (random.oneIn(2)) return () => "accounts: [ ACC ]";
+  const sizes = Array.from({ length: 3 }, () => random.pick([-1, 1, 2, 5]));
+  return (member) => `pool_size: ${sizes[member]}`;
 }
 
 /** Every server knows the first one; some know all. */

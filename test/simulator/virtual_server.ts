@@ -2,6 +2,7 @@
  * A server on the virtual network: the protocols and rules of links as they are, and a model of everything else: clients,
  * their interest, and how shards choose who serves a queue group.
  */
+import { systemAccountOf } from "../../src/account/config_accounts.ts";
 import { loginOf } from "../../src/auth/verdict.ts";
 import { loadConfigText } from "../../src/config/load.ts";
 import type { Options } from "../../src/config/option_table.ts";
@@ -115,7 +116,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       },
       notices: { opened() {}, closed() {}, refused() {}, accountConnected() {} },
       compareHash: () => false,
-      hasAccount: (name) => this.accounts.includes(name),
+      hasAccount: (name) => this.accounts.includes(name) || name === setup.systemAccount,
       account: (name) => (this.accounts.includes(name) ? { ...LEAF_ACCOUNT, label: name } : undefined),
       tell: () => {},
     });
@@ -237,7 +238,6 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
   // What protocols tell.
 
   joined(link: Link): void {
-    if (link.kind === "route") this.#protocols!.greetRoute(link);
     this.#core!.joined(link);
   }
 
@@ -284,7 +284,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
     return new GatewayReplies(address, {
       clock,
       wasSubscribedLately: (account, reply) => this.#core?.recent.covers(account, reply) ?? false,
-      routeTo: (hash) => this.#protocols?.routeTo(hash),
+      routeTo: (hash, account) => this.#protocols?.routeTo(hash, account),
       gatewayTo: (hash) => this.#protocols?.gateways?.outboundTo(hash),
       watchReply: (account, subject, isWatched) => this.watchReply(account, subject, isWatched),
     });
@@ -306,6 +306,9 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       supportsHeaders: true,
       maxSubscriptions: -1,
       isOperatorMode: false,
+      isLameDuck: false,
+      isOwnCluster: leafnodes.remotes.length > 0,
+      systemAccount: systemAccountOf(this.#options) ?? "",
       connectErrorReports: 3600,
       reconnectErrorReports: 1,
       connectUrls: [`${this.name}:4222`],

@@ -283,7 +283,7 @@ export class RawClient {
     }
   }
 
-  /** Answers and removes a PING line that stands where `wanted` goes on otherwise. */
+  /** Answers and removes PING lines that stand where `wanted` goes on otherwise. */
   #dropPingBefore(wanted: Bytes): void {
     if (this.showsKeepAlive) return;
     const bytes = this.#joined();
@@ -295,6 +295,8 @@ export class RawClient {
     this.#received = [Buffer.concat([bytes.subarray(0, lineStart), bytes.subarray(lineStart + PING.length)])];
     this.#receivedBytes -= PING.length;
     if (!this.#isClosed) this.send("PONG\r\n");
+    // Several may have come meanwhile.
+    this.#dropPingBefore(wanted);
   }
 
   /** Text without PING lines, which are answered. */

@@ -55,16 +55,17 @@ const GROUPS_WITHOUT_REPLY: u16 = 0x207c;
 const GROUPS_WITH_REPLY: u16 = 0x202b;
 
 /**
- * Publishes the messages in `[start, end)` of a link's input for as long as it can: `RMSG` and `HMSG` with an account
- * where the connection's context says that it names accounts, else `LMSG` and `HMSG` without. Messages that name no
- * queue group go to none. Returns a REASON_… as scan() does; REASON_ACCOUNT with the name in ACCOUNT, and how the
+ * Publishes the messages in `[start, end)` of a link's input for as long as it can: `RMSG` and `HMSG` of routes and
+ * gateways, with an account where the connection's context has none, `LMSG` and `HMSG` of leaf nodes. Messages that name
+ * no queue group go to none. Returns a REASON_… as scan() does; REASON_ACCOUNT with the name in ACCOUNT, and how the
  * message lies as with REASON_MISS.
  */
 export function scanLink(slot: u32, start: u32, end: u32): i32 {
   const connection = connectionAt(slot);
   const origin = load<u32>(connection, CONNECTION_CONTEXT);
-  const namesAccount = (origin & (CONTEXT_FROM_ROUTE | CONTEXT_FROM_GATEWAY)) != 0;
-  const plainVerb = namesAccount ? RMSG : LMSG;
+  const isOfLeaf = (origin & (CONTEXT_FROM_ROUTE | CONTEXT_FROM_GATEWAY)) == 0;
+  const namesAccount = !isOfLeaf && (origin & (CONTEXT_ACCOUNTS - 1)) == 0;
+  const plainVerb = isOfLeaf ? LMSG : RMSG;
   let at = start;
   while (at != end) {
     // The shortest message is `LMSG a 0␍␊␍␊`; anything shorter is incomplete.
@@ -123,7 +124,7 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
     store<u64>(connection, load<u64>(connection, CONNECTION_IN_BYTES) + payloadLength, CONNECTION_IN_BYTES);
     store<u64>(area, load<u64>(area, AREA_IN_MESSAGES) + 1, AREA_IN_MESSAGES);
     store<u64>(area, load<u64>(area, AREA_IN_BYTES) + payloadLength, AREA_IN_BYTES);
-    if (namesAccount) countForAccount(context, payloadLength);
+    if (!isOfLeaf) countForAccount(context, payloadLength);
     at = messageEnd;
     deliver(plan, false);
   }

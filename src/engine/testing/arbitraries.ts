@@ -13,7 +13,13 @@ import {
 } from "../../memory/layout.ts";
 import { foreignTo } from "./foreign_lines.ts";
 import { ACCOUNTS, type WorldSpecification } from "./lockstep.ts";
-import type { LinkKind, Message, NodeSpecification, PlanSpecification } from "./specification.ts";
+import {
+  type LinkKind,
+  type Message,
+  type NodeSpecification,
+  namesAccounts,
+  type PlanSpecification,
+} from "./specification.ts";
 
 /** The first, one between and the last that fit the bitmaps. */
 export const NODES = [0, 5, 31];
@@ -35,6 +41,13 @@ const sentSubject = fc.oneof(fc.constantFrom("a", "orders.created"), fc.constant
 /** Context 2 is a user of account 1, or a leaf node. */
 export const CONTEXTS = [1, 2, CONTEXT_FROM_ROUTE | 1, CONTEXT_FROM_GATEWAY | 1];
 export const ACCOUNT = 1;
+const LINK_CONTEXTS: Readonly<Record<LinkKind, number>> = {
+  route: CONTEXT_FROM_ROUTE,
+  dedicated: CONTEXT_FROM_ROUTE | ACCOUNT,
+  gateway: CONTEXT_FROM_GATEWAY,
+  leaf: 2,
+};
+const LINK_KINDS = Object.keys(LINK_CONTEXTS) as readonly LinkKind[];
 const NAMES = [...ACCOUNTS.keys(), "$G", "$G", "NOBODY"];
 
 /** How large messages are, and the rings they must fit in twice. */
@@ -107,14 +120,12 @@ function nodeOf(node: number, payloadBytesMax: number): fc.Arbitrary<NodeSpecifi
             .record({
               flags,
               payloadBytesMax: fc.constantFrom(payloadBytesMax, payloadBytesMax, payloadBytesMax >> 1),
-              link: fc.constantFrom<LinkKind | undefined>(undefined, undefined, "route", "gateway", "leaf"),
+              link: fc.constantFrom<LinkKind | undefined>(undefined, undefined, ...LINK_KINDS),
               clientContext: fc.constantFrom(1, 2),
             })
             .map(({ link, clientContext, ...rest }) => {
               if (link === undefined) return { ...rest, context: clientContext };
-              const context =
-                link === "leaf" ? 2 : link === "route" ? CONTEXT_FROM_ROUTE : CONTEXT_FROM_GATEWAY;
-              return { ...rest, link, context };
+              return { ...rest, link, context: LINK_CONTEXTS[link] };
             }),
           { minLength: connectionCount, maxLength: connectionCount },
         ),
@@ -184,7 +195,7 @@ export function messageOf(sizes: number[]): fc.Arbitrary<Message & { account: st
 
 /** A message as a client sends it, or another server. */
 export function wire({ account, subject, line, headerLength, payload }: Message, link?: LinkKind): string {
-  const verb = link === undefined ? "PUB" : link === "leaf" ? "MSG" : `MSG ${account}`;
+  const verb = link === undefined ? "PUB" : namesAccounts(link) ? `MSG ${account}` : "MSG";
   const letter = headerLength >= 0 ? "H" : link === undefined ? "" : link === "leaf" ? "L" : "R";
   return `${letter}${verb} ${subject} ${line}${payload}\r\n`;
 }

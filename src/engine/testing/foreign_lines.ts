@@ -98,6 +98,26 @@ const FOREIGN_TO_ROUTES = [
   `RMSG $G a ${"r".repeat(5000)} 0\r\n\r\n`,
 ];
 
+/** The same of routes of one account. */
+const FOREIGN_TO_DEDICATED = [
+  "RS+ a\r\n",
+  "LS+ LC a q 1\r\n",
+  "RMSG a | q 1\r\nx\r\n",
+  "RMSG a + r q 1\r\nx\r\n",
+  "RMSG a + 1\r\nx\r\n",
+  "HMSG a | 1 1\r\nx\r\n",
+  "HMSG a + r q 1 1\r\nx\r\n",
+  "LMSG LC a 0 1\r\nx\r\n",
+  "LMSG LC a r 0 1\r\nx\r\n",
+  "LMSG a 1\r\nx\r\n",
+  "RMSG _GR_.C.S.a 1\r\nx\r\n",
+  "RMSG a _R_.x 1\r\nx\r\n",
+  "RMSG  a 1\r\nx\r\n",
+  "RMSG a 01\r\nx\r\n",
+  "RMSG a\r\n",
+  "HMSG a 2 1\r\nx\r\n",
+];
+
 /** The same of leaf nodes. */
 const FOREIGN_TO_LEAFS = [
   "PONG\r\n",
@@ -125,5 +145,6 @@ const FOREIGN_TO_LEAFS = [
 /** The lines of clients, or of a kind of link. */
 export function foreignTo(link: LinkKind | undefined): readonly string[] {
   if (link === undefined) return FOREIGN_TO_CLIENTS;
+  if (link === "dedicated") return FOREIGN_TO_DEDICATED;
   return link === "leaf" ? FOREIGN_TO_LEAFS : FOREIGN_TO_ROUTES;
 }

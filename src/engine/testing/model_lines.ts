@@ -1,13 +1,26 @@
 /** The lines that the engine takes by itself, as regular expressions. */
 import { CONNECTION_TAKES_HEADERS, IN_PLACE_BYTES_MAX } from "../../memory/layout.ts";
-import { CONTROL_LINE_BYTES_MAX, type ConnectionSpecification, type Message } from "./specification.ts";
+import {
+  CONTROL_LINE_BYTES_MAX,
+  type ConnectionSpecification,
+  type LinkKind,
+  type Message,
+  namesAccounts,
+} from "./specification.ts";
 
 const PUB = /PUB ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9})\r\n/y;
 const HPUB = /HPUB ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9}) ([0-9]{1,9})\r\n/y;
 const RMSG = /RMSG ([^\0- ]{1,112}) ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9})\r\n/y;
 const HMSG_OF_ACCOUNT = /HMSG ([^\0- ]{1,112}) ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9}) ([0-9]{1,9})\r\n/y;
+const RMSG_OF_ONE = /RMSG ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9})\r\n/y;
 const LMSG = /LMSG ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9})\r\n/y;
 const HMSG = /HMSG ([^\0- ]+) (?:([^\0- ]+) )?([0-9]{1,9}) ([0-9]{1,9})\r\n/y;
+const FORMS: Readonly<Record<LinkKind, readonly RegExp[]>> = {
+  route: [RMSG, HMSG_OF_ACCOUNT],
+  dedicated: [RMSG_OF_ONE, HMSG],
+  gateway: [RMSG, HMSG_OF_ACCOUNT],
+  leaf: [LMSG, HMSG],
+};
 const RESERVED = /^(_R|_G|\$J|\$G)/;
 
 /** The complete, plain publication at `at`, or undefined. */
@@ -29,7 +42,7 @@ export function parse(
 /** The plain line at `at` and where its payload lies, whether or not that is there yet. */
 export function parseLine(input: string, at: number, connection: ConnectionSpecification) {
   const { link, payloadBytesMax } = connection;
-  const namesAccount = link === "route" || link === "gateway";
+  const namesAccount = namesAccounts(link);
   const found = plainLineAt(input, at, connection);
   if (found === null || found[0].trimEnd().length - found[0].indexOf(" ") - 1 > CONTROL_LINE_BYTES_MAX)
     return undefined;
@@ -55,15 +68,8 @@ export function parseLine(input: string, at: number, connection: ConnectionSpeci
 }
 
 function plainLineAt(input: string, at: number, { link, flags }: ConnectionSpecification) {
-  const forms =
-    link === "leaf"
-      ? [LMSG, HMSG]
-      : link !== undefined
-        ? [RMSG, HMSG_OF_ACCOUNT]
-        : flags & CONNECTION_TAKES_HEADERS
-          ? [PUB, HPUB]
-          : [PUB];
-  for (const form of forms) {
+  const ofClient = flags & CONNECTION_TAKES_HEADERS ? [PUB, HPUB] : [PUB];
+  for (const form of link === undefined ? ofClient : FORMS[link]) {
     form.lastIndex = at;
     const found = form.exec(input);
     if (found !== null) return found;

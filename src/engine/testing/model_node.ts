@@ -22,6 +22,7 @@ import { parse } from "./model_lines.ts";
 import type { ModelRing } from "./model_ring.ts";
 import {
   type GroupSpecification,
+  isRoute,
   type Message,
   type NodeSpecification,
   type PlanSpecification,
@@ -225,7 +226,7 @@ export class ModelNode {
     if (flags & CONNECTION_IS_CONGESTED) this.isStalled = true;
 
     let prefix = prefixOf(link, message.subject, sid);
-    const isWithOrigin = link === "route" && prefix.startsWith("L");
+    const isWithOrigin = isRoute(link) && prefix.startsWith("L");
     const reply = message.reply === "" ? "" : `${message.reply} `;
     const headers = Math.max(message.headerLength, 0);
     const hasHeaders = headers > 0 && (flags & CONNECTION_TAKES_HEADERS) !== 0;

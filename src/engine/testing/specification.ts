@@ -5,13 +5,14 @@ import { CONNECTION_IS_LINK, CONNECTION_IS_ROUTE } from "../../memory/layout.ts"
 /** What the tests' nodes set max_control_line to: lines that fit their small rings. */
 export const CONTROL_LINE_BYTES_MAX = 4096;
 
-export type LinkKind = "route" | "gateway" | "leaf";
+/** `dedicated` is a route of one account alone. */
+export type LinkKind = "route" | "dedicated" | "gateway" | "leaf";
 
 export interface ConnectionSpecification {
   /** CONNECTION_IS_… bits, but for those that say that it is a link. */
   flags: number;
   payloadBytesMax: number;
-  /** Of a route or gateway: without the account. */
+  /** Of a route of all accounts and of a gateway: without the account. */
   context: number;
   /** Another server's connection; a client's without it. */
   link?: LinkKind;
@@ -73,14 +74,26 @@ export interface Message {
 /** All CONNECTION_IS_… bits of a connection. */
 export function flagsOf({ flags, link }: ConnectionSpecification): number {
   if (link === undefined) return flags;
-  return flags | CONNECTION_IS_LINK | (link === "route" ? CONNECTION_IS_ROUTE : 0);
+  return flags | CONNECTION_IS_LINK | (isRoute(link) ? CONNECTION_IS_ROUTE : 0);
 }
 
 /** What goes before the line of a message without headers; `sid` is what tells one subscription from another. */
 export function prefixOf(link: LinkKind | undefined, subject: string, sid: string): string {
   if (link === undefined) return `MSG ${subject} ${sid} `;
   if (link === "leaf") return `LMSG ${subject} `;
-  return link === "route" && sid.startsWith("l") ? `LMSG ${sid} $G ${subject} ` : `RMSG ${sid} ${subject} `;
+  const isOfLeaf = isRoute(link) && sid.startsWith("l");
+  if (link === "dedicated") return isOfLeaf ? `LMSG ${sid} ${subject} ` : `RMSG ${subject} `;
+  return isOfLeaf ? `LMSG ${sid} $G ${subject} ` : `RMSG ${sid} ${subject} `;
+}
+
+/** Whether a link is to a server of the same cluster, whose lines may name the cluster of leaf nodes. */
+export function isRoute(link: LinkKind | undefined): boolean {
+  return link === "route" || link === "dedicated";
+}
+
+/** Whether each of its messages says whose it is. */
+export function namesAccounts(link: LinkKind | undefined): boolean {
+  return link === "route" || link === "gateway";
 }
 
 export function planKey(context: number, subject: string): string {

@@ -136,4 +136,32 @@ describe("the interest ledger", () => {
     expect(news(links.leaf)).toEqual([]);
     expect(news(links.route)).toEqual(["OTHER foo 1"]);
   });
+
+  test("tells each account over the link that carries it, and again over the one that takes it over", () => {
+    const ledger = new InterestLedger();
+    let moved = false;
+    const inPool = testLink({
+      kind: "route",
+      role: "both",
+      carries: (account) => account !== "OTHER" && !(moved && account === "$G"),
+    });
+    const own = testLink({ kind: "route", role: "both", carries: (account) => moved && account === "$G" });
+    const ofOther = testLink({ kind: "route", role: "both", carries: (account) => account === "OTHER" });
+    const links = [inPool, own, ofOther];
+    ledger.setLocal("own", key("early"), 1);
+    for (const link of links) ledger.attach(link);
+    ledger.setLocal("own", key("foo"), 1);
+    ledger.setLocal("own", { ...key("foo"), account: "OTHER" }, 1);
+    expect(links.map(news)).toEqual([["$G early 1", "$G foo 1"], [], ["OTHER foo 1"]]);
+    moved = true;
+    for (const link of [inPool, own]) ledger.reassign(link, "$G");
+    // What it is no more to know its peer forgets by itself.
+    expect(links.map(news)).toEqual([[], ["$G early 1", "$G foo 1"], []]);
+    expect(ledger.toldOf(inPool, "$G")).toEqual([]);
+    ledger.setLocal("own", key("foo"), 0);
+    expect(links.map(news)).toEqual([[], ["$G foo 0"], []]);
+    ledger.detach(own);
+    ledger.setLocal("own", key("late"), 1);
+    expect(links.map(news)).toEqual([[], [], []]);
+  });
 });

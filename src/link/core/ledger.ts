@@ -64,6 +64,8 @@ const NONE: readonly never[] = [];
 export class InterestLedger {
   readonly #rows = new Map<string, Map<string, Row>>();
   readonly #listeners = new Map<Link, Listener>();
+  /** Those that are told of an account, as far as it is known: a member of the cluster has several links. */
+  readonly #listenersOf = new Map<string, readonly Listener[]>();
   /** By whose they are and their origin. */
   readonly #sources = new Map<LocalTag | Link, Map<string, Source>>();
 
@@ -81,21 +83,33 @@ export class InterestLedger {
   attach(link: Link): void {
     const listener = { link, plainly: [{ link, origin: "", weight: 1 }] };
     this.#listeners.set(link, listener);
+    this.#listenersOf.clear();
     const accounts = link.account === null ? this.#rows.keys() : [link.account];
-    for (const account of accounts) {
-      for (const row of this.#rows.get(account)?.values() ?? NONE) this.#tell(listener, row);
-    }
+    for (const account of accounts) if (link.carries(account)) this.#tellRows(listener, account);
+  }
+
+  /**
+   * A link carries an account from now on, or no more. It is told what it is to know; what it no longer is to know is
+   * forgotten without a word, for its peer forgets it by itself.
+   */
+  reassign(link: Link, account: string): void {
+    const listener = this.#listeners.get(link);
+    if (listener === undefined) return;
+    this.#listenersOf.clear();
+    if (link.carries(account)) this.#tellRows(listener, account);
+    else for (const row of this.#rows.get(account)?.values() ?? NONE) untell(row, link);
   }
 
   /** Forgets a link and what its peer wanted. */
   detach(link: Link): void {
     this.#listeners.delete(link);
+    this.#listenersOf.clear();
     const sources = [...(this.#sources.get(link)?.values() ?? NONE)];
     this.#sources.delete(link);
-    for (const rows of [...this.#rows.values()]) {
+    for (const [account, rows] of [...this.#rows]) {
+      if (sources.length === 0 && !link.carries(account)) continue;
       for (const row of rows.values()) {
-        if (row.told.some((said) => said.link === link))
-          row.told = row.told.filter((said) => said.link !== link);
+        untell(row, link);
         const before = row.wishes;
         for (const source of sources) row.wishes = withWish(row.wishes, source, 0);
         if (row.wishes !== before) this.#tellAll(row);
@@ -144,14 +158,23 @@ export class InterestLedger {
     if (wishes.length > 0) return;
     const rows = this.#rows.get(account);
     rows?.delete(rowName(subject, queue));
-    if (rows?.size === 0) this.#rows.delete(account);
+    if (rows?.size !== 0) return;
+    this.#rows.delete(account);
+    this.#listenersOf.delete(account);
   }
 
   #tellAll(row: Row): void {
-    for (const listener of this.#listeners.values()) {
-      const { account } = listener.link;
-      if (account === null || account === row.account) this.#tell(listener, row);
-    }
+    for (const listener of this.#listenersTo(row.account)) this.#tell(listener, row);
+  }
+
+  #listenersTo(account: string): readonly Listener[] {
+    return this.#listenersOf.getOrInsertComputed(account, () =>
+      [...this.#listeners.values()].filter(({ link }) => link.carries(account)),
+    );
+  }
+
+  #tellRows(listener: Listener, account: string): void {
+    for (const row of this.#rows.get(account)?.values() ?? NONE) this.#tell(listener, row);
   }
 
   #tell(listener: Listener, row: Row): void {
@@ -178,6 +201,10 @@ export class InterestLedger {
   #say(link: Link, { account, subject, queue }: Row, origin: string, weight: number): void {
     link.announce({ account, subject, queue, origin }, weight);
   }
+}
+
+function untell(row: Row, link: Link): void {
+  if (row.told.some((said) => said.link === link)) row.told = row.told.filter((said) => said.link !== link);
 }
 
 function rowName(subject: string, queue: string): string {

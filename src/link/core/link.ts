@@ -5,6 +5,7 @@
  *
  * Accounts, subjects, queue names and clusters are byte strings (`subject/byte_string.ts`) throughout.
  */
+import type { LineLimit } from "../../log/line_limit.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { LinkFault } from "./link_fault.ts";
@@ -116,11 +117,25 @@ export interface DialTarget {
   readonly timeoutMs: number;
   /** The protocol is going to ask for WebSocket; log lines say so. */
   readonly isWebSocket?: boolean;
+  /** It is connected to instead, and asked for a tunnel. */
+  readonly proxy?: DialProxy;
+}
+
+/** An HTTP proxy. */
+export interface DialProxy {
+  readonly host: string;
+  readonly port: number;
+  /** "" where nobody logs in. */
+  readonly user: string;
+  readonly password: string;
+  /** For connecting, and once more for its answer. */
+  readonly timeoutMs: number;
 }
 
 export type LinkLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 
-export type LinkLog = (level: LinkLogLevel, text: string) => void;
+/** `limit`: of lines that say the same, one is written in a while. */
+export type LinkLog = (level: LinkLogLevel, text: string, limit?: LineLimit) => void;
 
 /** One subscriber, or one queue group, on whose behalf a link announces interest. */
 export interface InterestKey {
@@ -136,8 +151,10 @@ export interface InterestKey {
 export interface Link {
   readonly kind: LinkKind;
   readonly connection: LinkConnection;
-  /** Of a leaf: the account here that it is bound to. null for links of all accounts. */
+  /** The only account it is for: of a leaf the one here that it is bound to, of a route the one it is dedicated to. */
   readonly account: string | null;
+  /** Of a route: the server at its other end, to which there may be more. "" of links that nobody asks. */
+  readonly remoteId: string;
   /** Of a leaf node: its cluster as it said, or its hub's; of a route or gateway: the other side's. */
   readonly cluster: string;
   /**
@@ -151,6 +168,13 @@ export interface Link {
   readonly takesHeaders: boolean;
   /** Last measured round trip, milliseconds; 0 before the first. */
   readonly rttMs: number;
+  /** Whether this server tells its interest in an account over this link, of several to one server. */
+  carries(account: string): boolean;
+  /**
+   * Of several links to one server, the one that carries an account: messages leave by it, behind the interest that was
+   * told before, whichever the server tells its own by.
+   */
+  carrierOf?(account: string): Link;
   /**
    * Interest behind this server, as the rules of `core/ledger.ts` have it, has changed: `weight` members of the queue, 1
    * for plain interest, 0 when it is gone. The link says so in the words its peer understands, or keeps it to itself

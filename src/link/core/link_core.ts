@@ -62,7 +62,7 @@ export interface ReplyRouting {
   /** The gateway to the cluster that a mapped subject names, if there is one. */
   gatewayOf(mapped: string): Link | undefined;
   /** What becomes of a message whose subject is mapped. */
-  wayOf(from: Link, subject: string): MappedWay;
+  wayOf(from: Link, account: string, subject: string): MappedWay;
 }
 
 export type MappedWay =
@@ -79,10 +79,10 @@ export class LinkCore implements LinkEvents {
   readonly #fabric: LinkFabric;
   readonly #clock: LinkClock;
   readonly #replies: ReplyRouting;
-  readonly #hasRoutesOnly: boolean;
+  #hasRoutesOnly: boolean;
   readonly #links = new Set<Link>();
 
-  /** `hasRoutesOnly`: this server has neither gateways nor leaf nodes, nor will have. */
+  /** `hasRoutesOnly`: this server has neither gateways nor leaf nodes; see `hasOtherLinks`. */
   constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting, hasRoutesOnly: boolean) {
     this.#fabric = fabric;
     this.#clock = clock;
@@ -94,6 +94,14 @@ export class LinkCore implements LinkEvents {
   /** Every link whose handshake is done. */
   get links(): ReadonlySet<Link> {
     return this.#links;
+  }
+
+  /** There are leaf nodes from now on, who hear of what members of the cluster want: `wishesOf` a route, all of them. */
+  hasOtherLinks(wishesOf: (route: Link) => Iterable<readonly [key: InterestKey, weight: number]>): void {
+    if (!this.#hasRoutesOnly) return;
+    this.#hasRoutesOnly = false;
+    for (const link of this.#links)
+      for (const [key, weight] of wishesOf(link)) this.ledger.setRemote(link, key, weight);
   }
 
   /** This server's own interest has changed. */
@@ -143,7 +151,7 @@ export class LinkCore implements LinkEvents {
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
     const origin: Origin = { link, cluster: link.kind === "leaf" ? link.cluster : message.origin };
-    const way = this.#replies.wayOf(link, message.subject);
+    const way = this.#replies.wayOf(link, message.account, message.subject);
     switch (way.kind) {
       case "drop":
         return;
@@ -174,9 +182,9 @@ export class LinkCore implements LinkEvents {
   plainLinks(origin: Origin, subject: string, account: string, wishes: readonly LinkInterest[]): Link[] {
     const links = new Set<Link>();
     for (const wish of wishes) {
-      const { link, queue } = wish;
-      if (queue !== "" || links.has(link) || !mayCross(origin, link, subject)) continue;
-      if (isOfOrigin(origin, wish)) continue;
+      if (wish.queue !== "") continue;
+      const link = carrierOf(wish, account);
+      if (links.has(link) || !mayCross(origin, link, subject) || isOfOrigin(origin, wish)) continue;
       if (link.maySend(account, subject)) links.add(link);
     }
     return [...links];
@@ -217,8 +225,8 @@ export class LinkCore implements LinkEvents {
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());
       if (picked === "here") queuesHere.push(queue);
       else if (picked !== null) {
-        const { groups } = wayOf.get(picked)!;
-        groups.getOrInsertComputed(picked.link, () => []).push(queue);
+        const { groups, account } = wayOf.get(picked)!;
+        groups.getOrInsertComputed(carrierOf(picked, account), () => []).push(queue);
       }
     }
     let afar: LinkMessage | null = null;
@@ -250,6 +258,11 @@ export class LinkCore implements LinkEvents {
     }
     this.#replies.gatewayOf(message.subject)?.sendMessage(message, []);
   }
+}
+
+/** By which link a message leaves for whoever wants it. */
+function carrierOf({ link }: LinkInterest, account: string): Link {
+  return link.carrierOf?.(account) ?? link;
 }
 
 function withReply(message: LinkMessage, reply: string): LinkMessage {

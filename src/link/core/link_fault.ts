@@ -8,6 +8,8 @@ export interface LinkFault {
   /** What stands between the quotes of `-ERR '…'`; null where the peer is told nothing. */
   readonly wireText: string | null;
   readonly closeReason: CloseReason;
+  /** The log says it once a second of all whom it concerns, as nats-server does. */
+  readonly isLimited?: boolean;
 }
 
 /** One that peer and log are told in the same words. */

@@ -13,7 +13,7 @@ export type LinkOperation =
   | { readonly kind: "ok" }
   /** Without the quotes. */
   | { readonly kind: "error"; readonly text: string }
-  /** `RS+`, `LS+`. `account` is "" on leaf links, `origin` "" where the line names none, `queue` "" for plain interest. */
+  /** `RS+`, `LS+`. `account` is "" on links of one account, `origin` "" where the line names none, `queue` "" for plain interest. */
   | {
       readonly kind: "subscribe";
       readonly account: string;
@@ -39,7 +39,7 @@ export type LinkOperation =
   /** `RMSG`, `HMSG`, `LMSG`, payload and all. */
   | {
       readonly kind: "message";
-      /** "" on leaf links. */
+      /** "" on links of one account. */
       readonly account: string;
       readonly origin: string;
       readonly subject: string;

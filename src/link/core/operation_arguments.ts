@@ -27,38 +27,44 @@ export type LineReading<T> =
 
 const SIZE_PATTERN = /^\d{1,9}$/;
 
+/** What the words of a line are told apart by: see `OperationRules`. */
+interface LineRules {
+  readonly kind: LinkKind;
+  readonly isOfOneAccount?: boolean;
+  readonly unsubscribeHasOrigin: boolean;
+}
+
 /**
- * Reads what follows the verb of a subscription; null for a line that means nothing on this kind of link. `hasOrigin`:
- * an `LS-` on this route names its origin.
+ * Reads what follows the verb of a subscription; null for a line that means nothing on this kind of link.
  *
  * Source: nats-server `processRemoteSub`, `parseUnsubProto`, `processGatewayRSub`, `processLeafSub`, `processLeafUnsub`.
  */
 export function readInterest(
   verb: InterestVerb,
   line: string,
-  kind: LinkKind,
-  hasOrigin: boolean,
+  rules: LineRules,
 ): LineReading<InterestOperation | null> {
+  const { kind } = rules;
   const isLeaf = kind === "route" && verb.startsWith("l");
   if (verb === "sub" && kind === "route") return { ok: true, value: null };
-  if (verb.endsWith("-") || verb === "unsub") return readUnsubscribe(line, kind, isLeaf, hasOrigin);
+  if (verb.endsWith("-") || verb === "unsub") return readUnsubscribe(line, isLeaf, rules);
 
   const words = wordsOf(line);
-  const origin = isLeaf ? words.shift() : "";
-  const account = kind === "leaf" ? "" : words.shift();
-  const [subject, queue = "", weight] = words;
-  if (origin === undefined || account === undefined || subject === undefined || words.length % 2 !== 1) {
+  const accountAt = isLeaf ? 1 : 0;
+  const subjectAt = namesAccount(rules) ? accountAt + 1 : accountAt;
+  const wordCount = words.length - subjectAt;
+  if (wordCount !== 1 && wordCount !== 3) {
     return { ok: false, problem: subscribeProblem(line, kind, isLeaf) };
   }
-  if (words.length > 3) return { ok: false, problem: subscribeProblem(line, kind, isLeaf) };
+  const weight = words[subjectAt + 2];
   return {
     ok: true,
     value: {
       kind: "subscribe",
-      account,
-      origin,
-      subject,
-      queue,
+      account: subjectAt === accountAt ? "" : words[accountAt]!,
+      origin: isLeaf ? words[0]! : "",
+      subject: words[subjectAt]!,
+      queue: words[subjectAt + 1] ?? "",
       weight: weight === undefined ? 1 : Math.max(sizeOf(weight), 0),
       isLeaf,
     },
@@ -75,13 +81,13 @@ function subscribeProblem(line: string, kind: LinkKind, isLeaf: boolean): string
 
 function readUnsubscribe(
   line: string,
-  kind: LinkKind,
   isLeaf: boolean,
-  hasOrigin: boolean,
+  rules: LineRules,
 ): LineReading<InterestOperation | null> {
+  const { kind, unsubscribeHasOrigin } = rules;
   const words = wordsOf(line);
-  const origin = isLeaf && hasOrigin ? words.shift() : "";
-  const account = kind === "leaf" ? "" : words.shift();
+  const origin = isLeaf && unsubscribeHasOrigin ? words.shift() : "";
+  const account = namesAccount(rules) ? words.shift() : "";
   const [subject, queue = ""] = words;
   if (origin === undefined || account === undefined || subject === undefined || words.length > 2) {
     // A leaf node may take back what it never said.
@@ -98,7 +104,8 @@ function readUnsubscribe(
  *
  * Source: nats-server `processRoutedMsgArgs` and its four kin.
  */
-export function readMessageHead(verb: MessageVerb, line: string, kind: LinkKind): LineReading<MessageHead> {
+export function readMessageHead(verb: MessageVerb, line: string, rules: LineRules): LineReading<MessageHead> {
+  const { kind } = rules;
   const isOriginForm = verb === "lmsg" && kind === "route";
   const hasHeaderSize = verb === "hmsg" || isOriginForm;
   const name = readerName(kind, hasHeaderSize, isOriginForm);
@@ -108,7 +115,8 @@ export function readMessageHead(verb: MessageVerb, line: string, kind: LinkKind)
     problem: `${name} ${problem}: '${textOf(what)}'`,
   });
 
-  const subjectAt = kind === "leaf" ? 0 : isOriginForm ? 2 : 1;
+  const accountAt = isOriginForm ? 1 : 0;
+  const subjectAt = namesAccount(rules) ? accountAt + 1 : accountAt;
   const afterSubject = words.slice(subjectAt + 1);
   const sizes = afterSubject.splice(hasHeaderSize ? -2 : -1);
   if (words.length < subjectAt + 1 + (hasHeaderSize ? 2 : 1)) return failed("Parse Error", listOf(words));
@@ -130,7 +138,7 @@ export function readMessageHead(verb: MessageVerb, line: string, kind: LinkKind)
   return {
     ok: true,
     value: {
-      account: subjectAt === 0 ? "" : words[subjectAt - 1]!,
+      account: subjectAt === accountAt ? "" : words[accountAt]!,
       origin: isOriginForm ? words[0]! : "",
       subject: words[subjectAt]!,
       reply,
@@ -139,6 +147,10 @@ export function readMessageHead(verb: MessageVerb, line: string, kind: LinkKind)
       totalBytes,
     },
   };
+}
+
+function namesAccount({ kind, isOfOneAccount = false }: LineRules): boolean {
+  return kind !== "leaf" && !isOfOneAccount;
 }
 
 /** The function of nats-server that reads such a line: its name begins what is logged. */

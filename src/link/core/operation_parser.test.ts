@@ -115,6 +115,21 @@ describe("parseOperation()", () => {
     expect(one("RS- $G lf\r\n", without)).toMatchObject({ account: "$G", origin: "", isLeaf: false });
   });
 
+  test("reads lines without the account on a route of one alone", () => {
+    const rules = rulesOf("route", { isOfOneAccount: true });
+    const interest = { account: "", origin: "", subject: "foo", queue: "", isLeaf: false };
+    expect(one("RS+ foo\r\n", rules)).toEqual({ kind: "subscribe", ...interest, weight: 1 });
+    expect(one("RS+ foo q 2\r\n", rules)).toMatchObject({ subject: "foo", queue: "q", weight: 2 });
+    expect(one("RS- foo q\r\n", rules)).toEqual({ kind: "unsubscribe", ...interest, queue: "q" });
+    expect(one("LS+ LC foo\r\n", rules)).toMatchObject({ origin: "LC", subject: "foo", isLeaf: true });
+    expect(one("LS- LC foo\r\n", rules)).toMatchObject({ origin: "LC", subject: "foo", isLeaf: true });
+    expect(one("RMSG foo 2\r\nhi\r\n", rules)).toMatchObject({ account: "", subject: "foo", reply: "" });
+    expect(one("HMSG foo r 1 2\r\nhi\r\n", rules)).toMatchObject({ account: "", subject: "foo", reply: "r" });
+    const grouped = { account: "", origin: "LC", subject: "foo", reply: "r", queues: ["q"] };
+    expect(one("LMSG LC foo + r q 0 2\r\nhi\r\n", rules)).toMatchObject(grouped);
+    expect(one("RMSG foo | q 2\r\nhi\r\n", rules)).toMatchObject({ ...grouped, origin: "", reply: "" });
+  });
+
   test("reads interest of leaf nodes and gateways", () => {
     const leaf = rulesOf("leaf");
     expect(one("LS+ foo\r\n", leaf)).toMatchObject({ account: "", subject: "foo", queue: "", isLeaf: false });

@@ -14,6 +14,8 @@ import { type InterestVerb, type MessageVerb, readInterest, readMessageHead } fr
 /** What the bytes of one connection are parsed by. It changes as the handshake goes on. */
 export interface OperationRules {
   readonly kind: LinkKind;
+  /** A route of one account alone: its lines do not name it. */
+  readonly isOfOneAccount?: boolean;
   /** Longest argument part of a line: 16 × `max_control_line`. */
   readonly controlLineBytesMax: number;
   /** Longest message, headers included; null for no limit, as on routes and gateways. */
@@ -105,7 +107,7 @@ export function parseOperation(
 type ParsedLine = ParsedOperation | { readonly state: "ignored"; readonly next: number };
 
 function parseLine(bytes: Uint8Array, start: number, end: number, rules: OperationRules): ParsedLine {
-  if (rules.firstLetters !== "" && !rules.firstLetters.includes(smallLetter(bytes[start]!))) {
+  if (rules.firstLetters !== "" && !rules.firstLetters.includes(String.fromCharCode(small(bytes[start]!)))) {
     return failed(AUTHORIZATION_FAULT);
   }
   const verb = verbAt(bytes, start, end, VERBS[rules.kind]);
@@ -121,12 +123,15 @@ function parseLine(bytes: Uint8Array, start: number, end: number, rules: Operati
   let lineStart = verbEnd;
   while (lineStart < end && isBlank(bytes[lineStart]!)) lineStart++;
   if (lineStart - verbEnd > rules.controlLineBytesMax) return failed(CONTROL_LINE_FAULT);
-  const lineFeed = indexOfByte(LF, bytes, lineStart, end);
+  let lineFeed = lineStart;
+  let firstCr = end;
+  for (; lineFeed < end && bytes[lineFeed] !== LF; lineFeed++)
+    if (bytes[lineFeed] === CR && firstCr === end) firstCr = lineFeed;
   const isComplete = lineFeed < end;
   const hasCr = lineFeed > lineStart && bytes[lineFeed - 1] === CR;
   const lineEnd = hasCr ? lineFeed - 1 : lineFeed;
   const isFree = verb === "ping" || verb === "pong" || verb === "+ok";
-  const strayCr = isFree ? lineEnd : indexOfByte(CR, bytes, lineStart, lineEnd);
+  const strayCr = isFree ? lineEnd : Math.min(firstCr, lineEnd);
   // What comes first counts, so that it is the same however the line is cut.
   if (strayCr - lineStart > rules.controlLineBytesMax) return failed(CONTROL_LINE_FAULT);
   if (strayCr < lineEnd) return unknown();
@@ -160,7 +165,7 @@ function parseLine(bytes: Uint8Array, start: number, end: number, rules: Operati
     case "lmsg":
       return parseMessage(verb, line, bytes, { start, contentStart: next, end }, rules);
     default: {
-      const read = readInterest(verb, line, rules.kind, rules.unsubscribeHasOrigin);
+      const read = readInterest(verb, line, rules);
       if (!read.ok) return failed(violation(read.problem));
       if (read.value === null) return { state: "ignored", next };
       return { state: "operation", operation: read.value, next };
@@ -175,7 +180,7 @@ function parseMessage(
   bounds: { readonly start: number; readonly contentStart: number; readonly end: number },
   rules: OperationRules,
 ): ParsedOperation {
-  const read = readMessageHead(verb, line, rules.kind);
+  const read = readMessageHead(verb, line, rules);
   if (!read.ok) return failed(violation(read.problem));
   const { headerBytes, totalBytes, ...head } = read.value;
   const payloadMax = rules.payloadBytesMax;
@@ -202,25 +207,20 @@ function verbAt(
 ): Verb | "incomplete" | "unknown" {
   for (const verb of verbs) {
     let i = 0;
-    while (i < verb.length && start + i < end && smallLetter(bytes[start + i]!) === verb[i]) i++;
+    while (i < verb.length && start + i < end && small(bytes[start + i]!) === verb.charCodeAt(i)) i++;
     if (i === verb.length) return verb;
     if (start + i === end) return "incomplete";
   }
   return "unknown";
 }
 
-function smallLetter(byte: number): string {
-  return String.fromCharCode(byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte);
+/** A letter as a small one, anything else as it is. */
+function small(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
 }
 
 function isBlank(byte: number): boolean {
   return byte === SPACE || byte === TAB;
-}
-
-/** The offset of the first such byte in `bytes[start, end)`, `end` without one. */
-function indexOfByte(byte: number, bytes: Uint8Array, start: number, end: number): number {
-  const at = bytes.subarray(start, end).indexOf(byte);
-  return at < 0 ? end : start + at;
 }
 
 function withoutQuotes(text: string): string {
@@ -228,7 +228,7 @@ function withoutQuotes(text: string): string {
 }
 
 const AUTHORIZATION_FAULT: LinkFault = {
-  logText: "",
+  logText: "authentication error",
   wireText: "Authorization Violation",
   closeReason: CloseReason.AuthenticationFailure,
 };

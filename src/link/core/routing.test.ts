@@ -107,3 +107,20 @@ describe("who serves a queue group", () => {
     expect(pickMember({ link: hub, cluster: "H" }, "foo", 0, [wish(route)], () => 0)).toBe(null);
   });
 });
+
+describe("several routes to one server", () => {
+  const [first, second] = [0, 1].map(() => testLink({ kind: "route", role: "both", remoteId: "NPEER" }));
+  const origin = { link: first!, cluster: "" };
+
+  test("bring nothing back that came over one of them", () => {
+    const answer = { ...origin, isAnswer: true };
+    expect(mayCross(answer, second!, "a")).toBe(false);
+    expect(mayCross(answer, otherRoute, "a")).toBe(true);
+  });
+
+  test("take no message that one of them brought for a group that has gone", () => {
+    const wish = (link: typeof otherRoute) => ({ link, queue: "q", weight: 1, origin: "" });
+    expect(pickMember(origin, "a", 0, [wish(second!)], () => 0)).toBeNull();
+    expect(pickMember(origin, "a", 0, [wish(second!), wish(otherRoute)], () => 0)).toEqual(wish(otherRoute));
+  });
+});

@@ -39,7 +39,7 @@ const SERVICE_REPLY = "_R_.";
 /** Whether a message may go over a link at all, for plain interest or for a group. */
 export function mayCross(origin: Origin, to: Link, subject: string): boolean {
   const { link: from, cluster } = origin;
-  if (to === from || to.role === "inbound") return false;
+  if (isSamePeer(from, to) || to.role === "inbound") return false;
   const isOfCluster =
     to.kind === "leaf" && cluster !== "" && to.cluster === cluster && !isImported(origin, to);
   if (from === null) return true;
@@ -54,6 +54,11 @@ export function mayCross(origin: Origin, to: Link, subject: string): boolean {
       if (to.kind === "route") return from.role === "spoke";
       return to.kind === "gateway" || to.role === "hub" || !isOfCluster;
   }
+}
+
+/** Whether two links end at one server: one may want messages over another route than the one it sends them by. */
+function isSamePeer(from: Link | null, to: Link): boolean {
+  return from === to || (from?.kind === "route" && to.kind === "route" && from.remoteId === to.remoteId);
 }
 
 /** Whether interest is of the leaf nodes' cluster that a message came from. */
@@ -105,7 +110,7 @@ function pickForRoute(
 ): Pick {
   if (membersHere > 0) return "here";
   const others = candidates.filter(
-    ({ link, origin: of }) => link !== origin.link && (of === "" || of !== origin.cluster),
+    ({ link, origin: of }) => !isSamePeer(origin.link, link) && (of === "" || of !== origin.cluster),
   );
   const leafs = others.filter(
     ({ link }) =>

@@ -1,3 +1,4 @@
+import { type LineLimit, onceASecond } from "../../log/line_limit.ts";
 import { type CloseReason, closeReasonEntry, CloseReason as Reason } from "../../protocol/close_reason.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
@@ -120,9 +121,9 @@ export abstract class GatewayLink implements LinkPeer, Link {
     }
   }
 
-  refuse({ logText, wireText, closeReason }: LinkFault): void {
+  refuse({ logText, wireText, closeReason, isLimited }: LinkFault): void {
     if (this.#isClosing) return;
-    if (logText !== "") this.log("error", logText);
+    if (logText !== "") this.log("error", logText, isLimited ? onceASecond(logText) : undefined);
     if (wireText !== null) this.send(errorLine(wireText));
     this.close(closeReason);
   }
@@ -164,6 +165,10 @@ export abstract class GatewayLink implements LinkPeer, Link {
     };
   }
 
+  carries(): boolean {
+    return true;
+  }
+
   abstract announce(key: InterestKey, weight: number): void;
   abstract maySend(account: string, subject: string): boolean;
   abstract sendMessage(message: LinkMessage, queues: readonly string[]): void;
@@ -196,14 +201,14 @@ export abstract class GatewayLink implements LinkPeer, Link {
     if (!this.#isClosing && bytes.length > 0) this.connection.send(bytes);
   }
 
-  protected log(level: LinkLogLevel, text: string): void {
+  protected log(level: LinkLogLevel, text: string, limit?: LineLimit): void {
     const { remoteIp, remotePort, id } = this.connection;
-    this.#host.hooks.log(level, `${hostPortText(remoteIp, remotePort)} - gid:${id} - ${text}`);
+    this.#host.hooks.log(level, `${hostPortText(remoteIp, remotePort)} - gid:${id} - ${text}`, limit);
   }
 
-  /** Tells the peer and the log the same. */
-  protected fail(text: string, closeReason: CloseReason): void {
-    this.refuse({ logText: text, wireText: byteStringOfText(text), closeReason });
+  /** Tells the peer and the log the same; see `LinkFault.isLimited`. */
+  protected fail(text: string, closeReason: CloseReason, isLimited = false): void {
+    this.refuse({ logText: text, wireText: byteStringOfText(text), closeReason, isLimited });
   }
 
   /** Only the log is told; also what is wrong with a document. */

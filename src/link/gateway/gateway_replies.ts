@@ -10,8 +10,8 @@ export interface ReplySurroundings {
   readonly clock: LinkClock;
   /** Whether somebody subscribed here within `MAPPED_REPLY_MS` to what this reply comes to. */
   wasSubscribedLately(account: string, reply: string): boolean;
-  /** The route to the member of the cluster whose id has that hash. */
-  routeTo(serverHash: string): Link | undefined;
+  /** The route for an account to the member of the cluster whose id has that hash. */
+  routeTo(serverHash: string, account: string): Link | undefined;
   /** The gateway to the cluster whose name has that hash. */
   gatewayTo(clusterHash: string): Link | undefined;
   /** Messages of this server on the subject are, or are no more, answers that go to another cluster. */
@@ -64,8 +64,9 @@ export class GatewayReplies implements ReplyRouting {
     return parts === null ? undefined : this.#surroundings.gatewayTo(parts.clusterHash);
   }
 
-  wayOf(from: Link, subject: string): MappedWay {
-    return wayOfMapped(subject, from.kind, this.#address, (hash) => this.#surroundings.routeTo(hash));
+  wayOf(from: Link, account: string, subject: string): MappedWay {
+    const routeTo = (hash: string) => this.#surroundings.routeTo(hash, account);
+    return wayOfMapped(subject, from.kind, this.#address, routeTo);
   }
 
   stop(): void {

@@ -1,7 +1,7 @@
+import { onceASecond } from "../../log/line_limit.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, LinkConnection, LinkTls } from "../core/link.ts";
-import type { LinkFault } from "../core/link_fault.ts";
 import { decodeLinkConnect, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { quoted } from "../core/quoted.ts";
@@ -57,12 +57,6 @@ export class InboundGateway extends GatewayLink {
     this.#host.inboundEnded(this);
   }
 
-  /** Who may not come in is told of no more than that; the log says it in words of its own. */
-  override refuse(fault: LinkFault): void {
-    const isLogin = fault.closeReason === CloseReason.AuthenticationFailure;
-    super.refuse(isLogin ? { ...fault, logText: `authentication error${fault.logText}` } : fault);
-  }
-
   announce(key: InterestKey, weight: number): void {
     if (this.#burst !== null) this.#burst.add(key);
     else if (key.queue !== "" || this.#told.has(key.account)) this.send(interestLine(key, weight));
@@ -113,7 +107,7 @@ export class InboundGateway extends GatewayLink {
     const { hooks, settings } = this.#host;
     this.send(this.#host.ownInfo());
     this.#stopAuthTimer = hooks.clock.after(settings.authTimeoutMs, () => {
-      this.log("debug", "Authentication Timeout");
+      this.log("debug", "Authentication Timeout", onceASecond("Authentication Timeout"));
       const closeReason = CloseReason.AuthenticationTimeout;
       this.refuse({ logText: "", wireText: "Authentication Timeout", closeReason });
     });
@@ -129,7 +123,7 @@ export class InboundGateway extends GatewayLink {
     const { user, password, gateway } = read.values;
     this.#stopAuthTimer();
     if (!this.#host.hooks.isAuthorized(this.connection, user, password)) {
-      const logText = user === "" ? "" : ` - User ${quoted(user)}`;
+      const logText = `authentication error${user === "" ? "" : ` - User ${quoted(user)}`}`;
       const closeReason = CloseReason.AuthenticationFailure;
       this.refuse({ logText, wireText: "Authorization Violation", closeReason });
     } else if (gateway === "") {

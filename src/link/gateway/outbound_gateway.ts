@@ -124,7 +124,7 @@ export class OutboundGateway extends GatewayLink {
     const { gateway, gatewayCommand } = info;
     if (gateway === "") {
       const text = `Attempt to connect to gateway ${quoted(this.remote.name)} using wrong port`;
-      this.fail(text, CloseReason.IncorrectPort);
+      this.fail(text, CloseReason.IncorrectPort, true);
     } else if (gateway !== this.remote.name) {
       if (!isFirst && gatewayCommand === GATEWAY_COMMAND.gossip)
         this.#host.gossiped(gateway, info.gatewayUrls);
@@ -213,7 +213,7 @@ export class OutboundGateway extends GatewayLink {
     } else if (account === "") {
       const which = isStart ? "start" : "complete";
       const text = `Account absent from receive-all-subscriptions-${which} command`;
-      this.fail(text, CloseReason.ProtocolViolation);
+      this.fail(text, CloseReason.ProtocolViolation, true);
     } else {
       const done = isStart ? "" : " complete";
       const switching = `switching account ${quoted(account)} to Interest-Only mode${done}`;

@@ -2,7 +2,7 @@
  * The sockets of the links shard as links see them: accepted or dialled, secured where the protocol says so, and given
  * their bytes.
  *
- *   dialled ─▶ CONNECTING ─▶ OPEN ⇄ SECURING (─▶ PEER_CHECK)      accepted ─▶ OPEN
+ *   dialled ─▶ CONNECTING (─▶ TUNNEL) ─▶ OPEN ⇄ SECURING (─▶ PEER_CHECK)      accepted ─▶ OPEN
  */
 
 import {
@@ -52,6 +52,7 @@ import { LinkHandshakes } from "./link_handshakes.ts";
 import type { LinkTlsContexts } from "./link_tls.ts";
 import { traceSent, traceTaken } from "./link_trace.ts";
 import { LinkUpgrades } from "./link_upgrades.ts";
+import { ProxyTunnels } from "./proxy_tunnels.ts";
 import type { ReceivingLink } from "./receiving.ts";
 
 export interface ConnectionsOptions {
@@ -71,6 +72,7 @@ export interface ConnectionsOptions {
   accepted(kind: LinkKind, connection: LinkConnection, webSocket: LeafWebSocket | null): LinkPeer;
 }
 
+const NO_PROXY = "failed to connect to proxy";
 const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
 /** What keeps a link up is not what it is there for. */
 const KEEP_ALIVE: ReadonlySet<LinkOperation["kind"]> = new Set(["ping", "pong", "ok"]);
@@ -94,6 +96,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
   protocol: LinkPeer | null = null;
   /** The link whose connection it is, once its handshake is done. */
   registered: Link | null = null;
+  /** It is for one account, which is not defined here now: what it sends is for nobody. */
+  isOfUnknownAccount = false;
   collected: ReceivingLink["collected"] = null;
   /** Counters of messages, as they were when it was last active. */
   #activityMark = 0;
@@ -130,7 +134,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
 
   /** Messages of links that others only send to are scanned by the engine. */
   get isRegistered(): boolean {
-    return this.registered !== null && this.registered.role !== "outbound" && !this.#owner.isTraced;
+    const isScanned = this.registered !== null && this.registered.role !== "outbound";
+    return isScanned && !this.isOfUnknownAccount && !this.#owner.isTraced;
   }
 
   send(bytes: Uint8Array | string): void {
@@ -152,7 +157,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
     if (operation.kind === "message") {
       const { bytes } = operation.content;
       this.#owner.count(this, CONNECTION_IN_MESSAGES, AREA_IN_MESSAGES, bytes.length);
-      this.#owner.traffic.count(operation.account, this.kind, LINK_COUNTERS_IN, bytes.length);
+      const account = this.registered?.account ?? operation.account;
+      this.#owner.traffic.count(account, this.kind, LINK_COUNTERS_IN, bytes.length);
     } else if (!KEEP_ALIVE.has(operation.kind)) this.connection.lastActivityMs = this.#owner.wallMs();
   }
 
@@ -191,6 +197,7 @@ export class LinkConnections implements LinkDialer {
   readonly #dials = new Map<HostLink, Dial>();
   readonly #handshakes: LinkHandshakes;
   readonly #upgrades: LinkUpgrades;
+  readonly #tunnels: ProxyTunnels;
   /** Calls off what ends a connection that takes too long to connect. */
   readonly #timeouts = new Map<HostLink, () => void>();
 
@@ -198,6 +205,7 @@ export class LinkConnections implements LinkDialer {
     this.#options = options;
     this.#handshakes = new LinkHandshakes(options);
     this.#upgrades = new LinkUpgrades(options);
+    this.#tunnels = new ProxyTunnels(options);
   }
 
   ofSlot(slot: number): HostLink {
@@ -237,13 +245,14 @@ export class LinkConnections implements LinkDialer {
 
   dial(target: DialTarget, opened: Dial["opened"], failed: Dial["failed"]): void {
     const { resolve, isOwn, clock } = this.#options;
-    const { kind, host, port } = target;
+    const { kind, proxy } = target;
+    const { host, port } = proxy ?? target;
     resolve(host, (addresses, problem) => {
       if (addresses.length === 0) {
-        failed(problem, false);
+        failed(proxy === undefined ? problem : `${NO_PROXY}: ${problem}`, false);
         return;
       }
-      const others = addresses.filter((ip) => !isOwn(kind, ip, port));
+      const others = addresses.filter((ip) => proxy !== undefined || !isOwn(kind, ip, port));
       const ip = others[Math.floor(clock.random() * others.length)];
       if (ip === undefined) failed("", true);
       else this.#connect(ip, { target, opened, failed, problem: "" });
@@ -257,7 +266,8 @@ export class LinkConnections implements LinkDialer {
     // Nothing to be done, but the shard is to see whether the connection is still there.
     if (connection.phase === PHASE_PEER_CHECK) return true;
     const dial = this.#dials.get(link);
-    if (dial !== undefined) this.#goOnConnecting(link, dial);
+    if (this.#tunnels.isUnderWay(connection)) this.#tunnels.proceed(connection);
+    else if (dial !== undefined) this.#goOnConnecting(link, dial);
     else if (this.#upgrades.isUnderWay(link)) this.#upgrades.proceed(link);
     else this.#handshakes.proceed(link);
     // What one ends with may be the beginning of the next.
@@ -271,6 +281,7 @@ export class LinkConnections implements LinkDialer {
     this.#stopTimeout(link);
     this.#handshakes.ended(link);
     this.#upgrades.ended(link);
+    this.#tunnels.ended(connection);
     const dial = this.#dials.get(link);
     if (dial !== undefined) {
       this.#dials.delete(link);
@@ -348,7 +359,8 @@ export class LinkConnections implements LinkDialer {
 
   #connect(ip: string, dial: Dial): void {
     const { shard, dialler } = this.#options;
-    const { kind, port, timeoutMs, isWebSocket = false } = dial.target;
+    const { kind, proxy, isWebSocket = false } = dial.target;
+    const { port, timeoutMs } = proxy ?? dial.target;
     const connection = shard.openDialled(ip, port);
     if (connection === null) {
       dial.failed(dialErrorText(ip, port, "no more links fit this server"), false);
@@ -358,13 +370,13 @@ export class LinkConnections implements LinkDialer {
     this.#dials.set(link, dial);
     connection.phase = PHASE_HANDSHAKE;
     if (dialler.connect(connection.slot, ip, port) === CONNECT_FAILED) {
-      dial.problem = dialler.dialError();
+      this.#notConnected(dial, dialler.dialError());
       shard.close(connection, CloseReason.ReadError);
       return;
     }
     connection.hasStream = true;
     this.#startTimeout(link, timeoutMs, () => {
-      dial.problem = dialErrorText(ip, port, "i/o timeout");
+      this.#notConnected(dial, dialErrorText(ip, port, "i/o timeout"));
       shard.close(connection, CloseReason.ReadError);
     });
   }
@@ -376,14 +388,34 @@ export class LinkConnections implements LinkDialer {
     if (outcome === WOULD_BLOCK) return;
     this.#stopTimeout(link);
     if (outcome !== CONNECTED) {
-      dial.problem = dialler.dialError();
+      this.#notConnected(dial, dialler.dialError());
       shard.close(connection, CloseReason.ReadError);
       return;
     }
+    const { proxy, host, port } = dial.target;
+    if (proxy === undefined) {
+      this.#opened(link, dial);
+      return;
+    }
+    this.#tunnels.start(connection, proxy, hostPortText(host, port), (problem) => {
+      if (problem === null) this.#opened(link, dial);
+      else {
+        dial.problem = problem;
+        shard.close(connection, CloseReason.ReadError);
+      }
+    });
+  }
+
+  /** It has reached what was dialled. */
+  #opened(link: HostLink, dial: Dial): void {
     this.#dials.delete(link);
-    connection.phase = PHASE_SETTLED;
+    link.connection.phase = PHASE_SETTLED;
     link.protocol = dial.opened(link);
     link.protocol.begin();
+  }
+
+  #notConnected(dial: Dial, problem: string): void {
+    dial.problem = dial.target.proxy === undefined ? problem : `${NO_PROXY}: ${problem}`;
   }
 
   /** Main's answer about the other side's certificates. */

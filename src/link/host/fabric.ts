@@ -168,6 +168,7 @@ export class ShardFabric implements LinkFabric {
   enter(link: Link, message: LinkMessage): LinkMessage | null {
     const connection = this.#connectionOf(link);
     const { id } = connection.account;
+    connection.rttMs = link.rttMs;
     const entered = this.#shard.enter(connection, held(id, message), message.subject);
     // An answer that somebody of this server waits for has reached its end.
     if (entered === null || this.#shard.nodeOfReply(id, entered) >= 0) return null;

@@ -4,21 +4,43 @@ import type { LinkConnection } from "../core/link.ts";
 import type { LeafReport } from "../leaf/leaf_report.ts";
 
 /** A leaf link as events of its account tell of it. */
-export function leafInfoOf(
-  { id, ip, account, user, serverName, version, rttMs }: LeafReport,
-  startedAtMs: number,
-  nameTag: string,
-): ClientInfo {
+export function leafInfoOf(report: LeafReport, startedAtMs: number, nameTag: string): ClientInfo {
+  const { serverName, version, rttMs } = report;
+  return {
+    ...identityOf(report, startedAtMs),
+    name: textOf(serverName),
+    version: textOf(version),
+    rttNs: Math.round(rttMs * 1e6),
+    nameTag,
+  };
+}
+
+/**
+ * A leaf link as services are told of it, save its round trip: it is on the server at its other end. That one says its name
+ * and version in CONNECT, if it is the one that dialled. Source: nats-server getClientInfo, addServerAndClusterInfo.
+ */
+export function requestorOf(report: LeafReport, startedAtMs: number): ClientInfo {
+  const { login, serverName, version } = report;
+  const server = textOf(serverName);
+  const told = login === null ? {} : { name: server, version: textOf(version) };
+  return {
+    ...identityOf(report, startedAtMs),
+    ...told,
+    server,
+    jwt: login?.jwt ?? "",
+    issuerKey: login?.issuerKey ?? "",
+    nameTag: login?.nameTag ?? "",
+    tags: login?.tags ?? [],
+  };
+}
+
+function identityOf({ id, ip, account, login }: LeafReport, startedAtMs: number): ClientInfo {
   return {
     startedAtMs,
     clientId: id,
     host: ip,
     account: textOf(account),
-    user: textOf(user),
-    name: textOf(serverName),
-    version: textOf(version),
-    rttNs: Math.round(rttMs * 1e6),
-    nameTag,
+    user: login?.user ?? "",
     kind: "Leafnode",
   };
 }

@@ -49,7 +49,7 @@ import { AccountTraffic } from "./account_traffic.ts";
 import { type HostLink, LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
-import { leafInfoOf, refusedInfo } from "./leaf_client_info.ts";
+import { leafInfoOf, refusedInfo, requestorOf } from "./leaf_client_info.ts";
 import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
 import { LinkReports } from "./link_reports.ts";
@@ -237,7 +237,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
         this.#closeUnpinned();
         this.#dependencies.frames.messageBytesMax = messageBytesMax(message.setup.maxPayloadBytes);
         if (this.#running === null) this.#start(message.setup);
-        else this.#running.protocols.reload(message.setup);
+        else {
+          if (message.setup.leafnodes !== null)
+            this.#running.core.hasOtherLinks((route) => this.#wishesOf(route));
+          this.#running.protocols.reload(message.setup);
+        }
         break;
       case "addresses":
         this.#hostNames.answer(message.host, message.addresses, message.problem);
@@ -302,12 +306,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
   // What protocols tell.
 
   joined(link: Link): void {
-    const { core, protocols } = this.#running!;
     this.#register(link);
     // Plans say which kinds of links there are.
     this.#shard.plans.forgetAll();
-    if (link.kind === "route") protocols.greetRoute(link);
-    core.joined(link);
+    this.#running!.core.joined(link);
   }
 
   left(link: Link): void {
@@ -353,7 +355,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const replies: GatewayReplies = new GatewayReplies(address, {
       clock,
       wasSubscribedLately: (account, reply) => core.recent.covers(account, reply),
-      routeTo: (hash) => protocols.routeTo(hash),
+      routeTo: (hash, account) => protocols.routeTo(hash, account),
       gatewayTo: (hash) => protocols.gateways?.outboundTo(hash),
       watchReply: (account, subject, isWatched) => this.#fabric.watchReply(account, subject, isWatched),
     });
@@ -391,17 +393,25 @@ export class ShardLinks implements LinkHost, LinkEvents {
     host.registered = link;
     let flags = CONNECTION_IS_LINK | CONNECTION_HAS_NO_ECHO;
     if (link.takesHeaders) flags |= CONNECTION_TAKES_HEADERS;
-    let context = CONTEXT_FROM_GATEWAY;
-    if (link.kind === "route") {
-      flags |= CONNECTION_IS_ROUTE;
-      context = CONTEXT_FROM_ROUTE;
-    } else if (link.kind === "leaf") {
-      context = CONTEXT_FROM_LEAF | connection.slot;
-      this.#enterAccount(connection, link.account!);
-    }
+    if (link.kind === "route") flags |= CONNECTION_IS_ROUTE;
+    else if (link.kind === "leaf") this.#enterAccount(connection, link.account!);
     words[(connection.address + CONNECTION_FLAGS) >> 2]! |= flags;
-    words[(connection.address + CONNECTION_CONTEXT) >> 2] = context;
+    this.#setContext(link);
     words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = host.peer.rules.payloadBytesMax ?? NO_LIMIT;
+  }
+
+  /** Says how messages of a link are looked up, and of which account they are where they do not name it. */
+  #setContext(link: Link): void {
+    const host = hostOf(link);
+    const { address, slot } = host.connection;
+    let context = CONTEXT_FROM_LEAF | slot;
+    if (link.kind === "gateway") context = CONTEXT_FROM_GATEWAY;
+    else if (link.kind === "route") {
+      const account = link.account === null ? undefined : this.#shard.accounts.byByteName(link.account);
+      host.isOfUnknownAccount = link.account !== null && account === undefined;
+      context = CONTEXT_FROM_ROUTE | (account?.id ?? 0);
+    }
+    this.#shard.shared.words[(address + CONNECTION_CONTEXT) >> 2] = context;
   }
 
   #enterAccount(connection: Connection, name: string): void {
@@ -444,6 +454,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       const { connection } = hostOf(link);
       if (link.kind === "leaf")
         connection.account = accounts.byId(connection.account.id) ?? connection.account;
+      else this.#setContext(link);
     }
     this.#announceServiceReplies(core);
     this.#fabric.accountsChanged();
@@ -471,6 +482,13 @@ export class ShardLinks implements LinkHost, LinkEvents {
       if (!replies.has(account)) core.wantsHere("answers", key, 0);
     for (const key of replies.values()) core.wantsHere("answers", key, 1);
     this.#serviceReplies = replies;
+  }
+
+  *#wishesOf(link: Link): Iterable<readonly [InterestKey, number]> {
+    for (const { account: id, subject, queue, origin, weight } of this.#wishes.list(link)) {
+      const account = this.#accounts.get(id);
+      if (account !== undefined) yield [{ account, subject, queue, origin }, weight];
+    }
   }
 
   #leafAccount(name: string): LeafAccount | undefined {
@@ -515,8 +533,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   #notices(): LeafNotices {
     return {
-      opened: (report, announces) =>
-        this.#tell({ type: "leafOpened", leaf: this.#infoOf(report), announces }),
+      opened: (report, announces) => {
+        const { connection } = this.#connections.byId(report.id);
+        connection.leafDetails = requestorOf(report, connection.startMs);
+        this.#tell({ type: "leafOpened", leaf: this.#infoOf(report), announces });
+      },
       closed: (report, reason) => {
         const record = this.#reports.leaf(report, true);
         this.#reports.noteLeafEnd(record);

@@ -62,7 +62,8 @@ export class LinkReports {
 
   counts({ routes, gateways, leafs }: Protocols): LinkCounts {
     return {
-      routes: [...(routes?.routes ?? [])].length,
+      routes: routes?.connections.length ?? 0,
+      routePeers: routes?.members.length ?? 0,
       leafnodes: leafs?.count ?? 0,
       slowConsumers: { ...this.#slowConsumers },
       staleConnections: { ...this.#staleConnections },
@@ -154,16 +155,16 @@ export class LinkReports {
       isSolicited,
       isIsolated,
       account,
-      user: textOf(report.user),
+      user: report.login?.user ?? "",
       compression,
       isWebSocket,
-      proxyKey: report.proxyKey,
+      proxyKey: report.login?.proxyKey ?? "",
       subscriptionCount,
-      subscriptions: subscriptions.map((subject) => ({
+      subscriptions: subscriptions.map(({ subject, queue }) => ({
         account,
         subject: textOf(subject),
-        queue: "",
-        sid: textOf(subject),
+        queue: textOf(queue),
+        sid: textOf(queue === "" ? subject : `${subject} ${queue}`),
       })),
     };
   }

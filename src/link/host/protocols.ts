@@ -46,8 +46,8 @@ export interface ProtocolsHost {
 export class Protocols {
   readonly routes: RouteMesh | null;
   readonly gateways: GatewayGroup | null;
-  readonly leafs: LeafNodes | null;
-  readonly #setup: LinksSetup;
+  #leafs: LeafNodes | null;
+  #setup: LinksSetup;
   readonly #host: ProtocolsHost;
   #clusterName: string;
   /** Of the cluster's other members. */
@@ -61,7 +61,12 @@ export class Protocols {
     this.routes = cluster === null ? null : this.#createRoutes(cluster);
     this.#clusterName = this.routes?.cluster.name ?? byteStringOfText(gateway?.options.name ?? "");
     this.gateways = gateway === null ? null : this.#createGateways(gateway);
-    this.leafs = leafnodes === null ? null : this.#createLeafs(leafnodes);
+    this.#leafs = leafnodes === null ? null : this.#createLeafs(leafnodes);
+  }
+
+  /** Null until there are any: hubs may come by a reload. */
+  get leafs(): LeafNodes | null {
+    return this.#leafs;
   }
 
   /** Says who this server is, and dials. */
@@ -69,7 +74,8 @@ export class Protocols {
     if (this.routes?.cluster.isDynamic) {
       this.#host.tell({ type: "clusterName", name: textOf(this.routes.cluster.name) });
     }
-    const { leafnodes } = this.#setup;
+    const { leafnodes, isLameDuck } = this.#setup;
+    if (isLameDuck) this.enterLameDuck();
     this.gateways?.start();
     this.routes?.start();
     if (leafnodes !== null) this.leafs?.setRemotes(leafnodes.options.remotes);
@@ -87,10 +93,10 @@ export class Protocols {
     }
   }
 
-  /** The route to the member of the cluster whose id has that hash. */
-  routeTo(serverHash: string): Link | undefined {
-    for (const route of this.routes?.routes ?? []) if (nameHash(route.remoteId) === serverHash) return route;
-    return undefined;
+  /** The route for an account to the member of the cluster whose id has that hash. */
+  routeTo(serverHash: string, account: string): Link | undefined {
+    const member = this.routes?.members.find(({ remoteId }) => nameHash(remoteId) === serverHash);
+    return member?.carrierOf(account);
   }
 
   enterLameDuck(): void {
@@ -106,22 +112,20 @@ export class Protocols {
 
   /** A new configuration: what may change does, without a link being closed that may stay. */
   reload(setup: LinksSetup): void {
+    this.#setup = setup;
     const { cluster, gateway, leafnodes } = setup;
     if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster, this.#host.compareHash));
     if (gateway !== null) {
       const { tls, remotes } = gatewaySettings(setup, gateway);
       this.gateways?.reload(tls, remotes);
     }
-    if (leafnodes !== null) {
-      this.leafs?.setOptions(leafOptions(setup, leafnodes));
-      this.leafs?.setRemotes(leafnodes.options.remotes);
+    if (leafnodes === null) {
+      this.#leafs?.setRemotes([]);
+      return;
     }
-  }
-
-  /** A route is up: it is told of the clusters that this server is connected to. */
-  greetRoute(route: Link): void {
-    const lines = this.gateways?.infoForRoute() ?? "";
-    if (lines !== "") route.connection.send(lines);
+    this.#leafs ??= this.#createLeafs(leafnodes);
+    this.#leafs.setOptions(leafOptions(setup, leafnodes));
+    this.#leafs.setRemotes(leafnodes.options.remotes);
   }
 
   #createRoutes(cluster: NonNullable<LinksSetup["cluster"]>): RouteMesh {
@@ -133,15 +137,17 @@ export class Protocols {
       events,
       hasAccount: (name) => hasAccount(name) || this.#setup.isOperatorMode,
       certificateVerdict: (connection) => {
-        const { authorization, tls, routes } = cluster.options;
+        const { authorization, tls, routes } = (this.#setup.cluster ?? cluster).options;
         return certificateVerdict(connection, tls, authorization?.user ?? "", routes);
       },
       announced: (link) => ledger.announcedTo(link),
+      reassigned: (link, account) => ledger.reassign(link, account),
       clusterRenamed: (name) => {
         this.#clusterName = name;
         tell({ type: "clusterName", name: textOf(name) });
         this.leafs?.reconnectRemotes();
       },
+      gatewayLines: () => this.gateways?.infoForRoute() ?? "",
       gatewayGossip: (info) => {
         this.gateways?.takeRouteInfo(info, "");
         return this.gateways !== null;
@@ -161,22 +167,22 @@ export class Protocols {
 
   #createGateways(gateway: NonNullable<LinksSetup["gateway"]>): GatewayGroup {
     const { clock, dialer, log, events, compareHash } = this.#host;
-    const { authorization } = gateway.options;
     return new GatewayGroup(gatewaySettings(this.#setup, gateway), {
       clock,
       dialer,
       log,
       events,
       isAuthorized: (connection, user, password) => {
-        const urls = gateway.options.gateways.flatMap((remote) => remote.urls);
-        const verdict = certificateVerdict(connection, gateway.options.tls, authorization?.user ?? "", urls);
+        const { authorization, gateways, tls } = (this.#setup.gateway ?? gateway).options;
+        const urls = gateways.flatMap((remote) => remote.urls);
+        const verdict = certificateVerdict(connection, tls, authorization?.user ?? "", urls);
         if (verdict !== null) return verdict.isAuthorized;
         if (!authorization?.user) return true;
         return textOf(user) === authorization.user && isPassword(password, authorization, compareHash);
       },
-      isMemberName: (name) => [...(this.routes?.routes ?? [])].some(({ info }) => info.serverName === name),
+      isMemberName: (name) => (this.routes?.members ?? []).some(({ info }) => info.serverName === name),
       tellRoutes: (line) => {
-        for (const route of this.routes?.routes ?? []) route.sendLine(line);
+        for (const route of this.routes?.members ?? []) route.sendLine(line);
       },
     });
   }
@@ -184,9 +190,7 @@ export class Protocols {
   #createLeafs(leafnodes: NonNullable<LinksSetup["leafnodes"]>): LeafNodes {
     const { clock, dialer, log, events, logins, notices, account } = this.#host;
     const own = leafUrl(this.#setup);
-    const serverName = byteStringOfText(this.#setup.serverName);
-    // A server that is a leaf node is a cluster of its own.
-    const loneCluster = leafnodes.options.remotes.length > 0 ? serverName : "";
+    const loneCluster = this.#setup.isOwnCluster ? byteStringOfText(this.#setup.serverName) : "";
     return new LeafNodes(
       {
         options: leafOptions(this.#setup, leafnodes),

@@ -52,6 +52,8 @@ export function routeSettings(
         }
       : null,
     tlsTimeoutMs: tls?.timeoutMs ?? null,
+    poolSize: options.poolSize,
+    pinnedAccounts: pinnedAccounts(options, setup.systemAccount),
     permissions: options.permissions ?? null,
     routes: options.routes,
     connectRetries: options.connectRetries,
@@ -159,6 +161,15 @@ export function leafUrl({ leafnodes, ownAddresses }: LinksSetup): string {
   const { options, port } = leafnodes;
   if (options.advertise !== undefined) return urlOf(addressOf(options.advertise, port));
   return urlOf({ host: reachableHost(options.host, ownAddresses), port });
+}
+
+/** Accounts with routes of their own: those of the configuration and, where there are pools at all, the system account. */
+function pinnedAccounts(
+  { accounts, poolSize }: { readonly accounts: readonly string[]; readonly poolSize: number },
+  systemAccount: string,
+): readonly string[] {
+  if (poolSize < 0 || systemAccount === "" || accounts.includes(systemAccount)) return accounts;
+  return [...accounts, systemAccount];
 }
 
 /** The longest line that another server may send. */

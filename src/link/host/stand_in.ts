@@ -15,6 +15,8 @@ export function standIn(kind: Link["kind"], role: Link["role"]): Link {
       startWebSocket() {},
     },
     account: null,
+    remoteId: "",
+    carries: () => false,
     cluster: "",
     isIsolated: false,
     takesHeaders: true,

@@ -4,7 +4,7 @@
  * A group that only leaf nodes or other clusters serve is interest of NODE_FAR: other shards leave it to this one where
  * nobody nearer serves it.
  */
-import { INDEX_FULL, MEMBERS_MAX } from "../../interest/interest_index.ts";
+import { INDEX_FULL, MEMBERS_MAX, NOT_FOUND } from "../../interest/interest_index.ts";
 import type { MatchResult } from "../../interest/match_result.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { ShardContext } from "../../shard/context.ts";
@@ -33,16 +33,16 @@ type WishesShard = Pick<ShardContext, "node" | "shared" | "engine" | "index">;
 export class LinkWishes {
   readonly #shard: WishesShard;
   readonly #generations: LocalGenerations;
-  /** Where subjects lie while they are hashed: the engine reads the shared memory alone. */
-  readonly #scratch: number;
+  /** Where the subject lies while it is filed: the engine reads the shared memory alone. */
+  readonly #subject: number;
   readonly #byLink = new Map<Link, Set<Wish>>();
-  /** The last wish that was added, the others after it. */
-  readonly #byEntry = new Map<number, Wish>();
+  /** By entry id, which are dense: the last wish that was added, the others after it. */
+  readonly #byEntry: (Wish | null)[] = [];
 
   constructor(shard: WishesShard) {
     this.#shard = shard;
     this.#generations = new LocalGenerations(shard.shared, shard.engine, shard.node);
-    this.#scratch = shard.shared.map.area(shard.node).scratch;
+    this.#subject = shard.shared.map.area(shard.node).scratch;
   }
 
   /**
@@ -50,19 +50,23 @@ export class LinkWishes {
    */
   set(link: Link, account: number, key: InterestKey, wanted: number): boolean {
     const weight = Math.min(wanted, MEMBERS_MAX);
-    const bytes = bytesOf(key.subject);
-    const known = this.#find(link, account, bytes, key);
+    const end = this.#writeSubject(key.subject);
+    const isPlain = weight > 0 && key.queue === "";
+    // Files a plain wish at once: the index takes it for the same again if it is known.
+    const entry = isPlain ? this.#addPlain(account, end) : this.#find(account, end);
+    if (entry === INDEX_FULL) return false;
+    const known = this.#wishOf(link, entry, key);
     if (known !== null) {
       if (weight === 0) {
         this.#byLink.get(link)!.delete(known);
         this.#remove(known);
-      } else if (weight !== known.weight) this.#change(known, weight);
+      } else if (weight !== known.weight) this.#change(known, end, weight);
       return true;
     }
     if (weight === 0) return true;
-    const added = this.#add(link, account, bytes, key, weight);
-    if (added === null) return false;
-    this.#byLink.getOrInsertComputed(link, () => new Set()).add(added);
+    const filed = isPlain ? entry : this.#addMembers(isFar(link, key), account, end, key.queue, weight);
+    if (filed === INDEX_FULL) return false;
+    this.#note(link, account, filed, end, key, weight);
     return true;
   }
 
@@ -76,7 +80,7 @@ export class LinkWishes {
   of(match: MatchResult): LinkInterest[] {
     const found: LinkInterest[] = [];
     for (let i = 0; i < match.entryCount; i++) {
-      let wish = this.#byEntry.get(match.entryIds[i]!) ?? null;
+      let wish = this.#first(match.entryIds[i]!);
       for (; wish !== null; wish = wish.next) found.push(wish);
     }
     return found;
@@ -105,65 +109,76 @@ export class LinkWishes {
     for (const word of words) this.#generations.bump(word);
   }
 
-  /** The wish of a link that `key` names, its subject as `bytes`. */
-  #find(link: Link, account: number, bytes: Uint8Array, { queue, origin }: InterestKey): Wish | null {
-    const entry = this.#shard.index.find(account, bytes, 0, bytes.length);
-    let wish = this.#byEntry.get(entry) ?? null;
+  /** Writes a subject where it is read from; returns its end there. */
+  #writeSubject(subject: string): number {
+    const { bytes } = this.#shard.shared;
+    const start = this.#subject;
+    for (let i = 0; i < subject.length; i++) bytes[start + i] = subject.charCodeAt(i);
+    return start + subject.length;
+  }
+
+  #first(entry: number): Wish | null {
+    return this.#byEntry[entry] ?? null;
+  }
+
+  #setFirst(entry: number, wish: Wish | null): void {
+    const wishes = this.#byEntry;
+    while (wishes.length <= entry) wishes.push(null);
+    wishes[entry] = wish;
+  }
+
+  #find(account: number, end: number): number {
+    const { index, shared } = this.#shard;
+    return index.find(account, shared.bytes, this.#subject, end);
+  }
+
+  /** The wish of a link that `key` names, among those of an entry. */
+  #wishOf(link: Link, entry: number, { queue, origin }: InterestKey): Wish | null {
+    let wish = entry === NOT_FOUND ? null : this.#first(entry);
     while (wish !== null && (wish.link !== link || wish.queue !== queue || wish.origin !== origin))
       wish = wish.next;
     return wish;
   }
 
-  #add(link: Link, account: number, bytes: Uint8Array, key: InterestKey, weight: number): Wish | null {
-    const { index, node } = this.#shard;
+  /** Notes a wish that the index has under `entry`. */
+  #note(link: Link, account: number, entry: number, end: number, key: InterestKey, weight: number): void {
+    const { index, shared } = this.#shard;
     const { subject, queue, origin } = key;
-    const queueBytes = bytesOf(queue);
-    const far = isFar(link, key) ? NODE_FAR : node;
-    const entry =
-      queue === ""
-        ? index.addPlain(node, account, bytes, 0, bytes.length)
-        : index.addQueue(far, account, bytes, 0, bytes.length, queueBytes, 0, queueBytes.length, weight);
-    if (entry === INDEX_FULL) return null;
     const queueId = queue === "" ? 0 : index.lastQueueId;
-    const generationWord = this.#generationWord(account, bytes);
-    const next = this.#byEntry.get(entry) ?? null;
-    const wish: Wish = {
-      link,
-      account,
-      subject,
-      queue,
-      origin,
-      weight,
-      entry,
-      queueId,
-      generationWord,
-      next,
-    };
-    this.#byEntry.set(entry, wish);
+    const generationWord = this.#generations.wordOf(account, shared.bytes, this.#subject, end);
+    const next = this.#first(entry);
+    const wish = { link, account, subject, queue, origin, weight, entry, queueId, generationWord, next };
+    this.#setFirst(entry, wish);
     this.#generations.bump(generationWord);
-    return wish;
+    const ofLink = this.#byLink.get(link);
+    if (ofLink === undefined) this.#byLink.set(link, new Set([wish]));
+    else ofLink.add(wish);
   }
 
-  #generationWord(account: number, subject: Uint8Array): number {
-    const { bytes } = this.#shard.shared;
-    bytes.set(subject, this.#scratch);
-    return this.#generations.wordOf(account, bytes, this.#scratch, this.#scratch + subject.length);
+  /** The entry id, or INDEX_FULL. */
+  #addPlain(account: number, end: number): number {
+    const { index, node, shared } = this.#shard;
+    return index.addPlain(node, account, shared.bytes, this.#subject, end);
   }
 
-  /** A group has more members behind the link, or fewer. */
-  #change(wish: Wish, weight: number): void {
+  /** The entry id, or INDEX_FULL. */
+  #addMembers(far: boolean, account: number, end: number, queue: string, members: number): number {
+    const { index, node, shared } = this.#shard;
+    const queueBytes = bytesOf(queue);
+    const queueEnd = queueBytes.length;
+    const owner = far ? NODE_FAR : node;
+    return index.addQueue(owner, account, shared.bytes, this.#subject, end, queueBytes, 0, queueEnd, members);
+  }
+
+  /** A group has more members behind the link, or fewer. The subject is written. */
+  #change(wish: Wish, end: number, weight: number): void {
     const { index, node } = this.#shard;
-    const { link, account, subject, queue, entry, queueId } = wish;
-    const far = isFar(link, wish) ? NODE_FAR : node;
+    const { link, account, queue, entry, queueId } = wish;
     const more = weight - wish.weight;
     wish.weight = weight;
     if (queueId === 0) return;
-    if (more < 0) index.removeQueue(far, entry, queueId, -more);
-    else {
-      const bytes = bytesOf(subject);
-      const queueBytes = bytesOf(queue);
-      index.addQueue(far, account, bytes, 0, bytes.length, queueBytes, 0, queueBytes.length, more);
-    }
+    if (more < 0) index.removeQueue(isFar(link, wish) ? NODE_FAR : node, entry, queueId, -more);
+    else this.#addMembers(isFar(link, wish), account, end, queue, more);
     this.#generations.bump(wish.generationWord);
   }
 
@@ -178,17 +193,16 @@ export class LinkWishes {
 
   /** Takes a wish out of the list of its entry. */
   #unlink(wish: Wish): void {
-    const first = this.#byEntry.get(wish.entry)!;
+    const first = this.#first(wish.entry)!;
     if (first !== wish) {
       let before = first;
       while (before.next !== wish) before = before.next!;
       before.next = wish.next;
-    } else if (wish.next !== null) this.#byEntry.set(wish.entry, wish.next);
-    else this.#byEntry.delete(wish.entry);
+    } else this.#setFirst(wish.entry, wish.next);
   }
 
   #isWantedPlainly(entry: number): boolean {
-    let wish = this.#byEntry.get(entry) ?? null;
+    let wish = this.#first(entry);
     while (wish !== null && wish.queueId !== 0) wish = wish.next;
     return wish !== null;
   }

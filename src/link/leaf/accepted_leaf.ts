@@ -5,6 +5,7 @@
 import { leastLimit } from "../../account/limits.ts";
 import { refusalLogText } from "../../auth/identity.ts";
 import type { Login, LoginRefusal } from "../../auth/login.ts";
+import { accountInLogs, identityInLogs } from "../../auth/login_in_logs.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
@@ -115,8 +116,7 @@ export class AcceptedLeaf implements LinkPeer {
   }
 
   refuse(fault: LinkFault): void {
-    const isTooEarly = fault.closeReason === CloseReason.AuthenticationFailure;
-    this.#channel.refuse(isTooEarly ? { ...fault, logText: "authentication error" } : fault);
+    this.#channel.refuse(fault);
   }
 
   ended(reason: CloseReason): void {
@@ -139,7 +139,7 @@ export class AcceptedLeaf implements LinkPeer {
 
   #awaitConnect(): void {
     this.#cancelTimer = this.#context.clock.after(this.#context.options.authTimeoutMs, () => {
-      this.#channel.fail("Authentication Timeout", CloseReason.AuthenticationTimeout, "debug");
+      this.#channel.failLimited("Authentication Timeout", CloseReason.AuthenticationTimeout, "debug");
     });
   }
 
@@ -182,7 +182,9 @@ export class AcceptedLeaf implements LinkPeer {
       failWith(this.#channel, errors.ERROR_AUTHORIZATION_VIOLATION);
       return;
     }
-    if (!this.#hasRoom(account, name) || !this.#isWelcome(connect, verdict, account)) return;
+    if (!this.#hasRoom(account, name)) return;
+    this.#channel.loggedIn(accountInLogs(account.label, verdict.accountNameTag), identityInLogs(verdict));
+    if (!this.#isWelcome(connect, verdict, account)) return;
     this.#join(connect, verdict, account);
   }
 

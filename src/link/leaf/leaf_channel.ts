@@ -1,3 +1,5 @@
+import { statementInLogs } from "../../auth/login_in_logs.ts";
+import { type LineLimit, onceASecond } from "../../log/line_limit.ts";
 import { type CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
 import { hostPortText, hostText } from "../../runtime/posix/socket_address.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
@@ -20,6 +22,8 @@ export class LeafChannel {
   isClosed = false;
   readonly #log: LinkLog;
   readonly #label: string;
+  #account = "";
+  #identity = "";
 
   constructor(connection: LinkConnection, isWebSocket: boolean, log: LinkLog, forwardedFor = "") {
     this.connection = connection;
@@ -30,18 +34,31 @@ export class LeafChannel {
     this.#label = `${origin}${hostPortText(remoteIp, remotePort)} - lid${isWebSocket ? "_ws" : ""}:${id}`;
   }
 
-  say(level: LinkLogLevel, text: string): void {
-    this.#log(level, `${this.#label} - ${text}`);
+  say(level: LinkLogLevel, text: string, limit?: LineLimit): void {
+    this.#log(level, `${this.#label} - ${text}`, limit);
+  }
+
+  /** Says what it says of the account as a whole once a second. */
+  sayLimited(level: LinkLogLevel, text: string): void {
+    const { statement, line } = statementInLogs(text, this.#account, this.#identity);
+    this.say(level, line, onceASecond(statement));
+  }
+
+  /** Whose login it is, told by lines that are limited. */
+  loggedIn(account: string, identity: string): void {
+    this.#account = account;
+    this.#identity = identity;
   }
 
   send(bytes: Uint8Array | string): void {
     if (!this.isClosed) this.connection.send(bytes);
   }
 
-  /** Tells peer and log what it did not get; the connection stays. */
-  complain(text: string, logText: string): void {
+  /** Tells peer and log what it did not get, the log once in a while, of an account; the connection stays. */
+  complain(text: string, logText: string, logEveryMs: number): void {
     this.send(errorLine(byteStringOfText(text)));
-    this.say("error", logText);
+    const { statement } = statementInLogs(logText, this.#account, "");
+    this.say("error", logText, logEveryMs === 0 ? undefined : { statement, everyMs: logEveryMs });
   }
 
   /** Tells peer and log what is wrong, and ends the connection. */
@@ -52,9 +69,16 @@ export class LeafChannel {
     this.close(reason);
   }
 
-  refuse({ logText, wireText, closeReason }: LinkFault): void {
+  /** The same, where the log says it once a second of an account. */
+  failLimited(text: string, reason: CloseReason, level: LinkLogLevel = "error"): void {
+    if (!this.isClosed) this.sayLimited(level, text);
+    this.fail(text, reason, level, "");
+  }
+
+  refuse({ logText, wireText, closeReason, isLimited }: LinkFault): void {
     if (this.isClosed) return;
-    if (logText !== "") this.say("error", logText);
+    if (isLimited) this.sayLimited("error", logText);
+    else if (logText !== "") this.say("error", logText);
     if (wireText !== null) this.send(errorLine(wireText));
     this.close(closeReason);
   }

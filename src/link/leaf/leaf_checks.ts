@@ -2,9 +2,9 @@
 
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
-import { textOf } from "../../subject/byte_string.ts";
 import { faultOf, type LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
+import { quoted } from "../core/quoted.ts";
 import { NOT_COMPRESSED } from "./leaf_terms.ts";
 import { isVersionAtLeast } from "./version.ts";
 
@@ -35,7 +35,7 @@ export function findLeafFault({ lang, cluster, gateway }: LinkConnect, ownCluste
     return faultOf("remote leafnode has same cluster name", CloseReason.ClusterNamesIdentical);
   }
   if (gateway === "") return null;
-  const name = goQuoteText(textOf(gateway));
+  const name = quoted(gateway);
   return faultOf(`Rejecting connection from gateway ${name} on the leafnode port`, CloseReason.WrongGateway);
 }
 
@@ -43,7 +43,7 @@ export function findLeafFault({ lang, cluster, gateway }: LinkConnect, ownCluste
 export function findVersionFault({ version }: LinkConnect, versionMin: string | null): LinkFault | null {
   if (versionMin === null || isVersionAtLeast(version, versionMin)) return null;
   const text = `connection rejected since minimum version required is ${goQuoteText(versionMin)}`;
-  return faultOf(text, CloseReason.MinimumVersionRequired);
+  return { ...faultOf(text, CloseReason.MinimumVersionRequired), isLimited: true };
 }
 
 /** Why the sender of a first INFO is no hub; null if it is one. `mode` is what the remote's configuration has. */
@@ -54,10 +54,14 @@ export function findHubFault(info: LinkInfo, mode: string): LinkFault | null {
     return { logText, wireText: null, closeReason: CloseReason.IncorrectPort };
   }
   if (mayCompress(mode) && !COMPRESSION_MODES.includes(compression)) {
-    const quoted = goQuoteText(textOf(compression));
-    return faultOf(`unsupported route compression mode ${quoted}`, CloseReason.ProtocolViolation);
+    const fault = faultOf(
+      `unsupported route compression mode ${quoted(compression)}`,
+      CloseReason.ProtocolViolation,
+    );
+    return { ...fault, isLimited: true };
   }
-  return findClusterFault(cluster);
+  const fault = findClusterFault(cluster);
+  return fault === null ? null : { ...fault, isLimited: true };
 }
 
 /** How CONNECT answers what the hub's INFO says of compression: this server never compresses. */

@@ -6,13 +6,13 @@
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
-import { goQuoteText } from "../../protocol/go_quote.ts";
 import { ResponsePermits } from "../../shard/response_permits.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat } from "../core/heartbeat.ts";
 import type { InterestKey, LinkMessage } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
+import { quoted } from "../core/quoted.ts";
 import type { LeafChannel } from "./leaf_channel.ts";
 import type { LeafContext, RegisteredLeaf } from "./leaf_context.ts";
 import type { LeafFacts } from "./leaf_facts.ts";
@@ -34,6 +34,7 @@ export class LeafLink implements RegisteredLeaf {
   readonly kind = "leaf";
   readonly connection;
   readonly account: string;
+  readonly remoteId = "";
   readonly cluster: string;
   readonly role: "spoke" | "hub";
   readonly isIsolated: boolean;
@@ -136,9 +137,13 @@ export class LeafLink implements RegisteredLeaf {
     if (this.#isJoined) this.#context.events.changed(this);
   }
 
+  carries(account: string): boolean {
+    return account === this.account;
+  }
+
   announce({ account, subject, queue, origin }: InterestKey, weight: number): void {
     if (weight > 0 && !this.#permissions.mayAnnounce(subject)) {
-      const text = `Not permitted to subscribe to ${quote(subject)} on behalf of ${textOf(account)}`;
+      const text = `Not permitted to subscribe to ${quoted(subject)} on behalf of ${textOf(account)}`;
       this.#channel.say("debug", text);
     }
     this.#interest.set(subject, queue, origin, weight);
@@ -176,7 +181,7 @@ export class LeafLink implements RegisteredLeaf {
     const { register } = this.#context;
     const { account, subject, reply, content } = message;
     if (!this.maySend(account, subject)) {
-      this.#channel.say("debug", `Not permitted to deliver to ${quote(subject)}`);
+      this.#channel.say("debug", `Not permitted to deliver to ${quoted(subject)}`);
       return;
     }
     this.noteReply(reply);
@@ -245,11 +250,10 @@ export class LeafLink implements RegisteredLeaf {
       port: connection.remotePort,
       rttMs: this.rttMs,
       subscriptionCount: this.#wants.count,
-      subscriptions: listsSubscriptions ? this.#wants.subjects : [],
+      subscriptions: listsSubscriptions ? this.#wants.keys : [],
       compression: facts.compression,
       isWebSocket: this.#channel.isWebSocket,
-      proxyKey: facts.login?.proxyKey ?? "",
-      user: facts.login?.user ?? "",
+      login: facts.login,
     };
   }
 
@@ -262,7 +266,10 @@ export class LeafLink implements RegisteredLeaf {
   }
 
   closeAsDuplicate(): void {
-    this.#channel.fail("Duplicate Remote LeafNode Connection", CloseReason.DuplicateRemoteLeafNodeConnection);
+    this.#channel.failLimited(
+      "Duplicate Remote LeafNode Connection",
+      CloseReason.DuplicateRemoteLeafNodeConnection,
+    );
   }
 
   sendInfo(line: string): void {
@@ -277,7 +284,7 @@ export class LeafLink implements RegisteredLeaf {
     }
     if (!this.#permissions.mayTakeInterest(subject)) {
       if (!this.facts.isSpoke) this.#violate("Subscription", subject);
-      else this.#channel.say("debug", `Permissions Violation for Subscription to ${quote(subject)}`);
+      else this.#channel.say("debug", `Permissions Violation for Subscription to ${quoted(subject)}`);
       return;
     }
     this.#tell(this.#wants.add(subject, queue, weight));
@@ -285,7 +292,8 @@ export class LeafLink implements RegisteredLeaf {
 
   #tell(change: WantsChange): void {
     if (change.kind === "changed") this.#context.events.interest(this, change.key, change.weight);
-    else if (change.kind === "refused") this.#channel.complain(change.text, change.logText);
+    else if (change.kind === "refused")
+      this.#channel.complain(change.text, change.logText, change.logEveryMs);
   }
 
   #deliver({ subject, reply, content, queues }: Message): void {
@@ -299,12 +307,12 @@ export class LeafLink implements RegisteredLeaf {
 
   #violate(action: "Publish" | "Subscription", subject: string): void {
     this.#delayReconnect(VIOLATION_DELAY_MS);
-    const quoted = quote(subject);
+    const named = quoted(subject);
     this.#channel.fail(
-      `Permissions Violation for ${action} to ${quoted}`,
+      `Permissions Violation for ${action} to ${named}`,
       CloseReason.ProtocolViolation,
       "error",
-      `${action} Violation on ${quoted} - Check other side configuration`,
+      `${action} Violation on ${named} - Check other side configuration`,
     );
   }
 
@@ -316,8 +324,4 @@ export class LeafLink implements RegisteredLeaf {
 
 function permitsOf({ responses }: LeafPermissions): ResponsePermits | null {
   return responses === null ? null : new ResponsePermits(responses);
-}
-
-function quote(byteString: string): string {
-  return goQuoteText(textOf(byteString));
 }

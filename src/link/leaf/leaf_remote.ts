@@ -8,6 +8,7 @@ import { goQuoteText } from "../../protocol/go_quote.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { DialTarget, LinkConnection, LinkDialer, LinkPeer } from "../core/link.ts";
 import type { LeafContext } from "./leaf_context.ts";
+import { proxyOf } from "./remote_proxy.ts";
 import type { RemoteUrl } from "./remote_url.ts";
 import { RemoteUrls } from "./remote_urls.ts";
 import { type RemoteSide, SolicitedLeaf } from "./solicited_leaf.ts";
@@ -109,7 +110,9 @@ export class LeafRemote implements RemoteSide {
   #targetOf({ host, port }: RemoteUrl): DialTarget {
     const { dialTimeoutMs } = this.options;
     const timeoutMs = dialTimeoutMs > 0 ? dialTimeoutMs : this.#context.options.dialTimeoutMs;
-    return { kind: "leaf", host, port, timeoutMs, isWebSocket: this.urls.isWebSocket };
+    const target = { kind: "leaf", host, port, timeoutMs, isWebSocket: this.urls.isWebSocket } as const;
+    const proxy = proxyOf(this.options, timeoutMs);
+    return proxy === null ? target : { ...target, proxy };
   }
 
   #open(connection: LinkConnection): LinkPeer {

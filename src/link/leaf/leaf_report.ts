@@ -1,3 +1,6 @@
+import type { Login } from "../../auth/login.ts";
+import type { InterestKey } from "../core/link.ts";
+
 /** A leaf link as /leafz and events show it. Texts are byte strings. */
 export interface LeafReport {
   readonly id: number;
@@ -14,11 +17,10 @@ export interface LeafReport {
   readonly port: number;
   readonly rttMs: number;
   readonly subscriptionCount: number;
-  /** What the peer wants: subjects; none where they were not asked for. */
-  readonly subscriptions: readonly string[];
+  /** What the peer wants; none where it was not asked for. */
+  readonly subscriptions: readonly Pick<InterestKey, "subject" | "queue">[];
   readonly compression: string;
   readonly isWebSocket: boolean;
-  readonly proxyKey: string;
-  /** Who logged in; "" for none, and on the side that dialled. */
-  readonly user: string;
+  /** Null on the side that dialled. */
+  readonly login: Login | null;
 }

@@ -1,6 +1,6 @@
 /** What both sides of a leaf connection settle in the same way when the link comes up. */
-import { goQuoteText } from "../../protocol/go_quote.ts";
 import { textOf } from "../../subject/byte_string.ts";
+import { quoted } from "../core/quoted.ts";
 import type { LeafChannel } from "./leaf_channel.ts";
 import type { LeafAccount } from "./leaf_context.ts";
 import { JETSTREAM_DENIES, SYSTEM_JETSTREAM_DENIES } from "./leaf_permissions.ts";
@@ -26,6 +26,6 @@ export function announceJetStream(
     channel.say("info", `System account connected from ${textOf(from)}`);
     channel.say("info", "JetStream not extended, domains differ");
   } else {
-    channel.say("info", `JetStream using domains: local "", remote ${goQuoteText(textOf(remoteDomain))}`);
+    channel.say("info", `JetStream using domains: local "", remote ${quoted(remoteDomain)}`);
   }
 }

@@ -39,8 +39,9 @@ export function applyTerms(channel: LeafChannel, login: Login | null, terms: Acc
 
 /** Tells the peer, and the log as loudly as the error is. */
 export function failWith(channel: LeafChannel, code: number): void {
-  const { wireText, closeReason, logLevel } = errors.errorEntry(code);
+  const { wireText, closeReason, logLevel, logEveryMs } = errors.errorEntry(code);
   if (wireText === null || closeReason === null) return;
   if (logLevel === "none") channel.fail(wireText, closeReason, "error", "");
+  else if (logEveryMs > 0) channel.failLimited(wireText, closeReason, logLevel);
   else channel.fail(wireText, closeReason, logLevel);
 }

@@ -2,10 +2,9 @@
  * Errors by which two leaf ends keep apart: loops, clusters of one name, versions too old. The side that dialled stays
  * away for a while. Source: leafnodes.md 8; nats-server leafnode.go, leafProcessErr, handleLeafNodeLoop.
  */
-
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { goQuoteText } from "../../protocol/go_quote.ts";
 import { textOf } from "../../subject/byte_string.ts";
+import { quoted } from "../core/quoted.ts";
 import type { LeafChannel } from "./leaf_channel.ts";
 
 const LOOP_DELAY_MS = 30_000;
@@ -50,5 +49,5 @@ export function failWithLoop(
 }
 
 function loopText(account: string): string {
-  return `Loop detected for leafnode account=${goQuoteText(textOf(account))}. Delaying attempt to reconnect for 30s`;
+  return `Loop detected for leafnode account=${quoted(account)}. Delaying attempt to reconnect for 30s`;
 }

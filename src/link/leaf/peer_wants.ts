@@ -1,3 +1,4 @@
+import { ERROR_MAXIMUM_SUBSCRIPTIONS, errorEntry } from "../../protocol/errors.ts";
 import { isValidSubscriptionText } from "../../subject/text.ts";
 import type { InterestKey } from "../core/link.ts";
 
@@ -8,7 +9,13 @@ export type WantsChange =
   | { readonly kind: "changed"; readonly key: InterestKey; readonly weight: number }
   | { readonly kind: "unchanged" }
   /** What the peer and the log are told; the connection stays. */
-  | { readonly kind: "refused"; readonly text: string; readonly logText: string };
+  | {
+      readonly kind: "refused";
+      readonly text: string;
+      readonly logText: string;
+      /** How often the log says it of an account; 0 for each time. */
+      readonly logEveryMs: number;
+    };
 
 /** What the peer of one leaf link wants: subjects and queue groups with their weights. */
 export class PeerWants {
@@ -29,8 +36,8 @@ export class PeerWants {
     return this.#entries.size;
   }
 
-  get subjects(): readonly string[] {
-    return [...this.#entries.values()].map(({ key }) => key.subject);
+  get keys(): readonly InterestKey[] {
+    return Array.from(this.#entries.values(), ({ key }) => key);
   }
 
   /** `LS+`. A repeated one replaces the weight; one of 0 counts as 1. */
@@ -44,12 +51,12 @@ export class PeerWants {
       return { kind: "changed", key: known.key, weight };
     }
     if (this.#countMax >= 0 && this.#entries.size >= this.#countMax) {
-      const text = "maximum subscriptions exceeded";
-      return { kind: "refused", text, logText: text };
+      const { wireText, logEveryMs } = errorEntry(ERROR_MAXIMUM_SUBSCRIPTIONS);
+      return { kind: "refused", text: wireText!, logText: wireText!, logEveryMs };
     }
     if (!isValidSubscriptionText(subject)) {
       const logText = "Could not insert subscription: sublist: invalid subject";
-      return { kind: "refused", text: "Invalid Subscription", logText };
+      return { kind: "refused", text: "Invalid Subscription", logText, logEveryMs: 0 };
     }
     const key = { account: this.#account, subject, queue, origin: this.#origin };
     this.#entries.set(id, { key, weight });

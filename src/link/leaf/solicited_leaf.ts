@@ -34,6 +34,8 @@ import type { RemoteUrls } from "./remote_urls.ts";
 /** How long the hub may take to answer CONNECT with its second INFO. */
 const SECOND_INFO_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS_DEFAULT = 2000;
+const PROXY_WITHOUT_TLS =
+  "TLS configuration mismatch: Hub requires TLS but leafnode remote is not configured for TLS. When using a proxy, ensure TLS leafnode configuration matches the Hub requirements.";
 
 /** The remote that a connection was dialled for. */
 export interface RemoteSide {
@@ -160,7 +162,8 @@ export class SolicitedLeaf implements LinkPeer {
   #startTls(then: () => void): void {
     const { options, urls, tlsContext } = this.#remote;
     const timeoutMs = options.tls?.timeoutMs ?? TLS_TIMEOUT_MS_DEFAULT;
-    const tls = { context: tlsContext, timeoutMs, serverName: urls.serverName };
+    // By way of a proxy the connection's other end is not who is to be verified.
+    const tls = { context: tlsContext, timeoutMs, serverName: urls.serverName || urls.current.host };
     this.#channel.connection.startTls(tls, () => {
       this.#isEncrypted = true;
       then();
@@ -216,7 +219,15 @@ export class SolicitedLeaf implements LinkPeer {
     this.#hub = info;
     // By WebSocket the TLS that INFO tells of is another listener's.
     const { isWebSocket } = this.#channel;
-    if (info.tlsRequired && !isWebSocket) this.#remote.needsTls = true;
+    const { options } = this.#remote;
+    if (info.tlsRequired && !isWebSocket) {
+      if (options.proxy?.url && !this.#remote.needsTls) {
+        this.#channel.say("error", PROXY_WITHOUT_TLS);
+        this.#channel.close(CloseReason.TlsHandshakeFailure);
+        return;
+      }
+      this.#remote.needsTls = true;
+    }
     if (this.#remote.needsTls && !this.#isEncrypted && !isWebSocket)
       this.#startTls(() => this.#connect(info));
     else this.#connect(info);
@@ -250,7 +261,7 @@ export class SolicitedLeaf implements LinkPeer {
       return;
     }
     this.#cancelTimer = this.#context.clock.after(SECOND_INFO_TIMEOUT_MS, () => {
-      this.#channel.fail("Stale Leaf Node Connection - Closing", CloseReason.StaleConnection, "debug");
+      this.#channel.failLimited("Stale Leaf Node Connection - Closing", CloseReason.StaleConnection, "debug");
     });
   }
 

@@ -1,7 +1,7 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { faultOf, type LinkFault } from "../core/link_fault.ts";
-import type { LinkConnect } from "../core/link_info.ts";
+import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
 import { RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
 import type { RouteCredentials } from "./route_settings.ts";
@@ -51,8 +51,36 @@ export function duplicateNameFault(serverName: string): LinkFault {
   };
 }
 
-/** A connection for one account alone, which this server does not make. */
+/** A connection for one account alone, where one of the two servers makes none. */
 export function dedicatedRouteFault(account: string): LinkFault {
   const text = `Not possible to have a dedicated route for account ${quoted(account)} between those servers`;
   return faultOf(text, CloseReason.ProtocolViolation);
+}
+
+/** One for an account that this server does not know. */
+export function missingAccountFault(account: string): LinkFault {
+  const text = `Unable to lookup account ${quoted(account)}: account missing`;
+  return faultOf(text, CloseReason.MissingAccount);
+}
+
+/** One for an account that this server has among those of its pools. */
+export function noRouteFault(account: string): LinkFault {
+  return faultOf(`No route for account ${quoted(account)}`, CloseReason.ProtocolViolation);
+}
+
+/** An index that a connection of a pool cannot have: the side that dials says it, and alone. Null where it can. */
+export function poolIndexFault(info: LinkInfo, isDialled: boolean, poolSize: number): LinkFault | null {
+  const { routePoolIndex: index, routePoolSize } = info;
+  if (isDialled) {
+    if (index === 0) return null;
+    return faultOf(
+      `Route pool index should not be set but is set to ${index}`,
+      CloseReason.ProtocolViolation,
+    );
+  }
+  if (index >= 0 && index < poolSize) return null;
+  return faultOf(
+    `Invalid route pool index: ${index} - pool size is ${routePoolSize}`,
+    CloseReason.ProtocolViolation,
+  );
 }

@@ -12,7 +12,7 @@ function key(subject: string, queue = "", origin = "") {
 
 describe("InterestLines", () => {
   test("says everything as it is to a peer that understands it", () => {
-    const lines = new InterestLines(NEWEST);
+    const lines = new InterestLines(NEWEST, true);
     expect(lines.change(key("foo.>"), 1)).toBe("RS+ $G foo.>\r\n");
     expect(lines.change(key("foo", "q"), 3)).toBe("RS+ $G foo q 3\r\n");
     expect(lines.change(key("foo", "q"), 0)).toBe("RS- $G foo q\r\n");
@@ -23,7 +23,7 @@ describe("InterestLines", () => {
   });
 
   test("says `_` as no origin to a peer that does not know it, and adds it to the rest", () => {
-    const lines = new InterestLines(WITHOUT_ANY);
+    const lines = new InterestLines(WITHOUT_ANY, true);
     expect(lines.change(key("lf", "", "_"), 1)).toBe("RS+ $G lf\r\n");
     expect(lines.change(key("lf"), 1)).toBe("");
     expect(lines.change(key("lf", "", "_"), 0)).toBe("");
@@ -32,7 +32,7 @@ describe("InterestLines", () => {
   });
 
   test("adds up origins for a peer that takes none back", () => {
-    const lines = new InterestLines(V29);
+    const lines = new InterestLines(V29, true);
     expect(lines.change(key("lf", "", "LC"), 1)).toBe("LS+ LC $G lf\r\n");
     expect(lines.change(key("lf"), 1)).toBe("");
     expect(lines.change(key("lf", "", "LC"), 0)).toBe("");
@@ -42,7 +42,7 @@ describe("InterestLines", () => {
   });
 
   test("adds up members of a group over all origins", () => {
-    const lines = new InterestLines(V29);
+    const lines = new InterestLines(V29, true);
     expect(lines.change(key("lf", "q", "LC"), 1)).toBe("LS+ LC $G lf q 1\r\n");
     expect(lines.change(key("lf", "q"), 1)).toBe("RS+ $G lf q 2\r\n");
     expect(lines.change(key("lf", "q", "LD"), 3)).toBe("RS+ $G lf q 5\r\n");
@@ -53,8 +53,25 @@ describe("InterestLines", () => {
     expect([...lines.shared()]).toEqual([]);
   });
 
+  test("leaves the account out on a connection that is for one alone", () => {
+    const lines = new InterestLines(NEWEST, false);
+    expect(lines.change(key("foo"), 1)).toBe("RS+ foo\r\n");
+    expect(lines.change(key("foo", "q"), 3)).toBe("RS+ foo q 3\r\n");
+    expect(lines.change(key("lf", "", "LC"), 1)).toBe("LS+ LC lf\r\n");
+    expect(lines.change(key("lf", "", "LC"), 0)).toBe("LS- LC lf\r\n");
+  });
+
+  test("forgets an account that another connection has taken over", () => {
+    const lines = new InterestLines(V29, true);
+    lines.change(key("lf", "", "LC"), 1);
+    lines.change({ ...key("lf", "", "LC"), account: "$GX" }, 1);
+    lines.forgetAccount("$G");
+    expect([...lines.shared()].map(({ key: { account } }) => account)).toEqual(["$GX"]);
+    expect(lines.change(key("lf"), 1)).toBe("RS+ $G lf\r\n");
+  });
+
   test("names no origin to a peer without them", () => {
-    const lines = new InterestLines(OLDEST);
+    const lines = new InterestLines(OLDEST, true);
     expect(lines.change(key("lf", "", "LC"), 1)).toBe("RS+ $G lf\r\n");
     expect(lines.change(key("lf", "", "LC"), 0)).toBe("RS- $G lf\r\n");
   });

@@ -21,11 +21,14 @@ const ANY_ORIGIN = "_";
  */
 export class InterestLines {
   readonly #abilities: InterestAbilities;
+  readonly #namesAccount: boolean;
   /** What the peer files under one name: members by origin. Only where names are shared. */
   readonly #shared = new Map<string, Map<string, number>>();
 
-  constructor(abilities: InterestAbilities) {
+  /** `namesAccount`: false for a connection that is for one account alone. */
+  constructor(abilities: InterestAbilities, namesAccount: boolean) {
     this.#abilities = abilities;
+    this.#namesAccount = namesAccount;
   }
 
   /** What to send now that interest is as `weight` says; "" for nothing. */
@@ -48,15 +51,22 @@ export class InterestLines {
     const spoken = this.#spokenOrigin(origin);
     const group = queue === "" ? "" : weight > 0 ? ` ${queue} ${weight}` : ` ${queue}`;
     const sign = weight > 0 ? "+" : "-";
-    if (spoken === "") return `RS${sign} ${account} ${subject}${group}\r\n`;
+    const ofAccount = this.#namesAccount ? `${account} ` : "";
+    if (spoken === "") return `RS${sign} ${ofAccount}${subject}${group}\r\n`;
     const named = weight > 0 || this.#abilities.lnocu ? `${spoken} ` : "";
-    return `LS${sign} ${named}${account} ${subject}${group}\r\n`;
+    return `LS${sign} ${named}${ofAccount}${subject}${group}\r\n`;
   }
 
   /** Whether the peer files this interest under a name with other origins. */
   isShared({ origin }: InterestKey): boolean {
     const { lnocu, ln } = this.#abilities;
     return !(lnocu && (ln || (origin !== "" && origin !== ANY_ORIGIN)));
+  }
+
+  /** Forgets what was said of an account. */
+  forgetAccount(account: string): void {
+    for (const name of [...this.#shared.keys()])
+      if (name.startsWith(`${account} `)) this.#shared.delete(name);
   }
 
   /** Everything that names are shared for, as it stands: for saying it anew. */

@@ -1,4 +1,4 @@
-import type { RouteLink } from "./route_link.ts";
+import type { LinkInfo } from "../core/link_info.ts";
 import { UrlCounts } from "./url_counts.ts";
 
 /** Whom the members' URLs concern. Byte strings, without this server's own; called when the set has changed. */
@@ -23,15 +23,15 @@ export class MemberUrls {
   readonly #webSockets = new UrlCounts();
   readonly #gateways = new UrlCounts();
   readonly #leafNodes = new UrlCounts();
-  readonly #announced = new Map<RouteLink, Announced>();
+  /** By member. */
+  readonly #announced = new Map<string, Announced>();
 
   constructor(sink: MemberUrlsSink) {
     this.#sink = sink;
   }
 
-  /** Takes what a peer announced; URLs for clients only where members advertise each other's. */
-  add(route: RouteLink, advertises: boolean): void {
-    const { info } = route;
+  /** Takes what a member announced, by its id; URLs for clients only where members advertise each other's. */
+  add(member: string, info: LinkInfo, advertises: boolean): void {
     const announced: Announced = {
       connectUrls: advertises ? info.connectUrls : [],
       webSocketConnectUrls: advertises ? info.webSocketConnectUrls : [],
@@ -39,7 +39,7 @@ export class MemberUrls {
       // A route has one; whatever else a list may be is not for members.
       leafNodeUrls: info.leafNodeUrls.length === 1 ? info.leafNodeUrls : [],
     };
-    this.#announced.set(route, announced);
+    this.#announced.set(member, announced);
     if (this.#clients.add(announced.connectUrls)) this.#sink.clientUrlsChanged(this.#clients.urls);
     if (this.#webSockets.add(announced.webSocketConnectUrls)) {
       this.#sink.webSocketUrlsChanged(this.#webSockets.urls);
@@ -49,8 +49,8 @@ export class MemberUrls {
   }
 
   /** The peer is in lame duck mode: no client is to go there. */
-  forgetClients(route: RouteLink): void {
-    const announced = this.#announced.get(route);
+  forgetClients(member: string): void {
+    const announced = this.#announced.get(member);
     if (announced === undefined) return;
     if (this.#clients.remove(announced.connectUrls)) this.#sink.clientUrlsChanged(this.#clients.urls);
     if (this.#webSockets.remove(announced.webSocketConnectUrls)) {
@@ -60,11 +60,11 @@ export class MemberUrls {
     announced.webSocketConnectUrls = [];
   }
 
-  remove(route: RouteLink): void {
-    const announced = this.#announced.get(route);
+  remove(member: string): void {
+    const announced = this.#announced.get(member);
     if (announced === undefined) return;
-    this.forgetClients(route);
-    this.#announced.delete(route);
+    this.forgetClients(member);
+    this.#announced.delete(member);
     if (this.#gateways.remove(announced.gatewayUrls)) this.#sink.gatewayUrlsChanged(this.#gateways.urls);
     if (this.#leafNodes.remove(announced.leafNodeUrls)) this.#sink.leafNodeUrlsChanged(this.#leafNodes.urls);
   }

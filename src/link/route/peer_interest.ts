@@ -60,15 +60,22 @@ export class PeerInterest {
 
   /** Forgets what is not let through any more. */
   keepOnly(passes: (subject: string) => boolean): readonly WishChange[] {
+    return [...this.#weights.keys()].flatMap((account) => this.#keepOf(account, passes));
+  }
+
+  /** Forgets everything of an account. */
+  forgetAccount(account: string): readonly WishChange[] {
+    return this.#keepOf(account, () => false);
+  }
+
+  #keepOf(account: string, passes: (subject: string) => boolean): WishChange[] {
     const changes: WishChange[] = [];
-    for (const [account, weights] of this.#weights) {
-      for (const name of [...weights.keys()]) {
-        const { subject, queue, origin: named } = partsOf(name);
-        if (passes(subject)) continue;
-        const origin = this.#originOf(account, name, named);
-        this.#forget(account, name);
-        changes.push({ key: { account, subject, queue, origin }, weight: 0 });
-      }
+    for (const name of [...(this.#weights.get(account)?.keys() ?? [])]) {
+      const { subject, queue, origin: named } = partsOf(name);
+      if (passes(subject)) continue;
+      const origin = this.#originOf(account, name, named);
+      this.#forget(account, name);
+      changes.push({ key: { account, subject, queue, origin }, weight: 0 });
     }
     return changes;
   }
@@ -79,7 +86,10 @@ export class PeerInterest {
   }
 
   #note(account: string, name: string, origin: string, weight: number): void {
-    this.#weights.getOrInsertComputed(account, () => new Map()).set(name, weight);
+    const weights = this.#weights.get(account);
+    // getOrInsertComputed() takes as long as all the rest.
+    if (weights === undefined) this.#weights.set(account, new Map([[name, weight]]));
+    else weights.set(name, weight);
     if (this.#namesHaveOrigin) return;
     if (origin !== "") this.#origins.set(`${account} ${name}`, origin);
     else if (this.#origins.size > 0) this.#origins.delete(`${account} ${name}`);

@@ -1,6 +1,8 @@
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { LinkClock, LinkConnection, LinkDialer, LinkLog, LinkPeer } from "../core/link.ts";
+import { quoted } from "../core/quoted.ts";
 import { isAddress } from "../core/url_parts.ts";
+import type { AccountRoutes } from "./account_routes.ts";
 import type { RouteSettings } from "./route_settings.ts";
 import { type RouteUrl, redacted } from "./route_url.ts";
 
@@ -12,8 +14,25 @@ const RECONNECT_SPREAD_MS = 100;
 
 export interface RouteTarget {
   readonly url: RouteUrl;
-  /** Configured, and dialled until it answers; else learned by gossip, and given up after `connect_retries`. */
+  /**
+   * Configured, and dialled until it answers; else learned by gossip, and given up after `connect_retries` unless there are
+   * connections to that member.
+   */
   readonly isExplicit: boolean;
+  /** The account that the connection is for, null for a place in the pool. */
+  readonly account: string | null;
+  /** The member that has connections already, to which this is one more; "" for one that is yet to be met. */
+  readonly member: string;
+}
+
+/** What the dialler asks of whoever wants its connections. */
+export interface RouteDiallerOwner {
+  readonly settings: RouteSettings;
+  readonly accounts: AccountRoutes;
+  /** Whether there is a connection to that member. */
+  isMember(id: string): boolean;
+  /** One is there. `isWanted`: false where it was taken out of the configuration meanwhile. */
+  dialled(connection: LinkConnection, target: RouteTarget, isWanted: boolean): LinkPeer;
 }
 
 /** Opens the connections that the mesh wants, and tries again. Source: nats-server `connectToRoute`; clusters.md 3.7.3. */
@@ -21,42 +40,34 @@ export class RouteDialler {
   readonly #clock: LinkClock;
   readonly #dialer: LinkDialer;
   readonly #log: LinkLog;
-  readonly #settings: () => RouteSettings;
-  readonly #opened: (connection: LinkConnection, target: RouteTarget, isWanted: boolean) => LinkPeer;
-  /** By URL: the attempts under way. */
+  readonly #owner: RouteDiallerOwner;
+  /** The attempts under way. */
   readonly #attempts = new Set<RouteAttempt>();
   #isStopped = false;
 
-  constructor(
-    clock: LinkClock,
-    dialer: LinkDialer,
-    log: LinkLog,
-    settings: () => RouteSettings,
-    opened: (connection: LinkConnection, target: RouteTarget, isWanted: boolean) => LinkPeer,
-  ) {
+  constructor(clock: LinkClock, dialer: LinkDialer, log: LinkLog, owner: RouteDiallerOwner) {
     this.#clock = clock;
     this.#dialer = dialer;
     this.#log = log;
-    this.#settings = settings;
-    this.#opened = opened;
+    this.#owner = owner;
   }
 
   /** Dials now. */
   connect(target: RouteTarget): void {
-    if (this.#isStopped || this.#isUnderWay(target)) return;
+    if (this.#isStopped || this.isUnderWay(target)) return;
     this.#try(this.#started(target, true));
   }
 
   /** Dials again after a connection was lost: at once, or after a pause. */
   reconnect(target: RouteTarget, isHasty: boolean): void {
-    if (this.#isStopped || this.#isUnderWay(target)) return;
+    if (this.#isStopped || this.isUnderWay(target)) return;
     const attempt = this.#started(target, false);
     const spreadMs = Math.floor(this.#clock.random() * RECONNECT_SPREAD_MS);
     this.#later(attempt, isHasty ? spreadMs : RETRY_MS + spreadMs);
   }
 
   isConfigured({ text }: RouteUrl): boolean {
-    return this.#settings().routes.includes(text);
+    return this.#owner.settings.routes.includes(text);
   }
 
   stop(): void {
@@ -65,11 +76,8 @@ export class RouteDialler {
     this.#attempts.clear();
   }
 
-  #isUnderWay({ url, isExplicit }: RouteTarget): boolean {
-    for (const { target } of this.#attempts) {
-      if (target.url.text === url.text && target.isExplicit === isExplicit) return true;
-    }
-    return false;
+  isUnderWay(target: RouteTarget): boolean {
+    return [...this.#attempts].some((attempt) => isSameTarget(attempt.target, target));
   }
 
   #started(target: RouteTarget, isFirst: boolean): RouteAttempt {
@@ -84,14 +92,11 @@ export class RouteDialler {
 
   #try(attempt: RouteAttempt): void {
     const { target } = attempt;
-    const { url, isExplicit } = target;
-    if (isExplicit && !this.isConfigured(url)) {
+    const { url } = target;
+    const problem = this.#problemOf(target);
+    if (problem !== null) {
       this.#attempts.delete(attempt);
-      const name = JSON.stringify(redacted(url));
-      this.#log(
-        "debug",
-        `Not attempting to connect to explicit route ${name}, no longer part of configured routes`,
-      );
+      this.#log("debug", `Not attempting to connect to ${problem}`);
       return;
     }
     const address = hostPortText(url.host, url.port);
@@ -101,8 +106,8 @@ export class RouteDialler {
       { kind: "route", host: url.host, port: url.port, timeoutMs: DIAL_TIMEOUT_MS },
       (connection) => {
         this.#attempts.delete(attempt);
-        const isWanted = !this.#isStopped && (!isExplicit || this.isConfigured(url));
-        return this.#opened(connection, target, isWanted);
+        const isWanted = !this.#isStopped && this.#problemOf(target) === null;
+        return this.#owner.dialled(connection, target, isWanted);
       },
       (reason, isSelf) => {
         if (isSelf || this.#isStopped) this.#attempts.delete(attempt);
@@ -111,20 +116,38 @@ export class RouteDialler {
     );
   }
 
+  /** Why an attempt is not made any more: the configuration has changed. */
+  #problemOf({ url, isExplicit, account }: RouteTarget): string | null {
+    const name = JSON.stringify(redacted(url));
+    if (isExplicit && !this.isConfigured(url)) {
+      return `explicit route ${name}, no longer part of configured routes`;
+    }
+    if (account !== null && !this.#owner.accounts.pinned.has(account)) {
+      return `route ${name} for account ${quoted(account)}, no longer a per-account route`;
+    }
+    return null;
+  }
+
   #failed(attempt: RouteAttempt, reason: string): void {
     attempt.count++;
-    const { connectErrorReports, reconnectErrorReports, connectRetries, connectBackoff } = this.#settings();
+    const { connectErrorReports, reconnectErrorReports, connectRetries, connectBackoff } =
+      this.#owner.settings;
     const every = attempt.isFirst ? connectErrorReports : reconnectErrorReports;
     const isReported = attempt.count === 1 || attempt.count % every === 0;
     const text = `Error trying to connect to route (attempt ${attempt.count}): ${reason}`;
     this.#log(isReported ? "error" : "debug", text);
-    if (!attempt.target.isExplicit && attempt.count > Math.max(connectRetries, 0)) {
+    const { isExplicit, member } = attempt.target;
+    if (!isExplicit && !this.#owner.isMember(member) && attempt.count > Math.max(connectRetries, 0)) {
       this.#attempts.delete(attempt);
       return;
     }
     this.#later(attempt, attempt.pauseMs);
     if (connectBackoff) attempt.pauseMs = Math.min(attempt.pauseMs * 2, RETRY_MS_MAX);
   }
+}
+
+function isSameTarget(a: RouteTarget, b: RouteTarget): boolean {
+  return a.url.text === b.url.text && a.isExplicit === b.isExplicit && a.account === b.account;
 }
 
 interface RouteAttempt {

@@ -41,6 +41,7 @@ export function routeInfo(settings: RouteSettings, cluster: ClusterName, takesCl
     lnoc: true,
     lnocu: true,
     ln: true,
+    routePoolSize: Math.max(settings.poolSize, 0),
     gatewayUrl: byteStringOfText(gatewayUrl),
     leafNodeUrls: leafNodeUrl === "" ? [] : [byteStringOfText(leafNodeUrl)],
   };

@@ -21,7 +21,7 @@ export class RouteInterest {
   constructor(route: RouteLink, owner: RouteOwner) {
     this.#route = route;
     this.#owner = owner;
-    this.#lines = new InterestLines(route.info);
+    this.#lines = new InterestLines(route.info, route.account === null);
     this.#peer = new PeerInterest(route.info.lnocu);
   }
 
@@ -48,6 +48,14 @@ export class RouteInterest {
   take(operation: InterestOperation): void {
     if (operation.kind === "subscribe" && !this.#mayWant(operation)) return;
     for (const { key, weight } of this.#peer.take(operation)) {
+      this.#owner.events.interest(this.#route, key, weight);
+    }
+  }
+
+  /** Forgets, without a word, what both sides have said of an account. */
+  forgetAccount(account: string): void {
+    this.#lines.forgetAccount(account);
+    for (const { key, weight } of this.#peer.forgetAccount(account)) {
       this.#owner.events.interest(this.#route, key, weight);
     }
   }

@@ -3,13 +3,15 @@
  * what becomes of a route that ends, is its owner's to know (`route_mesh.ts`).
  *
  *   accepted:  TLS → INFO sent → CONNECT → INFO → registered      or, after CONNECT or INFO, refused → closed
- *   dialled:   TLS → CONNECT, INFO sent → INFO → registered
+ *   dialled:   TLS → CONNECT sent → INFO → registered, INFO sent
  *
- * A route is registered by its INFO, never by CONNECT: nats-server opens more connections under the name of a peer that is
- * connected already. Pools, connections for single accounts and compression are declined by not mentioning them.
+ * A route is registered by its INFO, never by CONNECT: members open several connections under one name. The side that
+ * dials says in its INFO which place of the pool the connection takes, or which account it is for, so it waits for the
+ * other's; a server without pools sends it right behind CONNECT. Compression is declined by not mentioning it.
  *
  * Source: nats-server route.go; clusters.md 3.
  */
+import { type LineLimit, onceASecond } from "../../log/line_limit.ts";
 import { CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { textOf } from "../../subject/byte_string.ts";
@@ -34,7 +36,6 @@ import {
   authorizationFault,
   clusterNameFault,
   connectFault,
-  dedicatedRouteFault,
   duplicateNameFault,
   hasCredentials,
 } from "./connect_checks.ts";
@@ -46,7 +47,6 @@ import type { RouteUrl } from "./route_url.ts";
 
 export class RouteLink implements LinkPeer, Link {
   readonly kind = "route";
-  readonly account = null;
   readonly role = "both";
   readonly isIsolated = false;
   readonly connection: LinkConnection;
@@ -61,6 +61,11 @@ export class RouteLink implements LinkPeer, Link {
   /** Whether it got through its handshake. */
   wasRegistered = false;
 
+  /** The account it is dedicated to; null for a connection of the pool. An accepted one learns it by INFO. */
+  account: string | null;
+  /** Its place in the pool once it has one, 0 where the peer has no pool. */
+  poolIndex = -1;
+
   /** "" until the peer said. */
   remoteId = "";
   /** What the peer said last of itself. */
@@ -69,6 +74,10 @@ export class RouteLink implements LinkPeer, Link {
   readonly #owner: RouteOwner;
   readonly #origin: RouteOrigin;
   readonly #heartbeat: Heartbeat;
+  /** This side's INFO is sent when it is registered. */
+  #sendsInfoLater = false;
+  /** What is left to do once the peer has answered: it is in, then, and so will others be. */
+  #onPong = () => {};
   #state: "handshake" | "refused" | "registered" | "closed" = "handshake";
   #rules: OperationRules;
   /** Calls off what ends the handshake: CONNECT is overdue, or a refusal due. */
@@ -81,6 +90,7 @@ export class RouteLink implements LinkPeer, Link {
     this.url = origin.url;
     this.isSolicited = origin.url !== null;
     this.isExplicit = origin.isExplicit;
+    this.account = origin.account;
     this.#owner = owner;
     this.#origin = origin;
     const { heartbeat, controlLineBytesMax } = owner.settings;
@@ -92,6 +102,7 @@ export class RouteLink implements LinkPeer, Link {
       kind: "route",
       controlLineBytesMax,
       payloadBytesMax: null,
+      isOfOneAccount: origin.account !== null,
       unsubscribeHasOrigin: false,
       firstLetters: origin.url === null ? "c" : "",
     };
@@ -99,6 +110,16 @@ export class RouteLink implements LinkPeer, Link {
 
   get rules(): OperationRules {
     return this.#rules;
+  }
+
+  /** This side opened the connection. */
+  get wasDialled(): boolean {
+    return this.#origin.url !== null;
+  }
+
+  /** Both sides have pools; else it is the only connection between them. */
+  get isPooled(): boolean {
+    return this.info.routePoolSize > 0 && this.#owner.accounts.poolSize > 0;
   }
 
   get cluster(): string {
@@ -147,9 +168,13 @@ export class RouteLink implements LinkPeer, Link {
       case "ping":
         this.connection.send("PONG\r\n");
         break;
-      case "pong":
+      case "pong": {
         this.#heartbeat.pong();
+        const next = this.#onPong;
+        this.#onPong = () => {};
+        next();
         break;
+      }
       case "connect":
         this.#connect(operation.json);
         break;
@@ -161,7 +186,7 @@ export class RouteLink implements LinkPeer, Link {
         break;
       case "subscribe":
       case "unsubscribe":
-        this.#interest?.take(operation);
+        this.#interest?.take(this.account === null ? operation : { ...operation, account: this.account });
         break;
       case "message":
         if (this.#state === "registered") this.#message(operation);
@@ -193,6 +218,15 @@ export class RouteLink implements LinkPeer, Link {
     this.#owner.gone(this);
   }
 
+  carries(account: string): boolean {
+    if (this.account !== null || !this.isPooled) return this.account === null || account === this.account;
+    return this.#owner.accounts.indexOf(account) === this.poolIndex;
+  }
+
+  carrierOf(account: string): Link {
+    return this.carries(account) ? this : (this.#owner.routeTo(this.remoteId, account) ?? this);
+  }
+
   announce(key: InterestKey, weight: number): void {
     this.#interest?.announce(key, weight);
   }
@@ -202,9 +236,8 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   messagePrefix(account: string, subject: string, origin: string): string {
-    return this.#namesOrigin(origin)
-      ? `LMSG ${origin} ${account} ${subject} `
-      : `RMSG ${account} ${subject} `;
+    const verb = this.#namesOrigin(origin) ? `LMSG ${origin}` : "RMSG";
+    return this.account === null ? `${verb} ${account} ${subject} ` : `${verb} ${subject} `;
   }
 
   sendMessage(message: LinkMessage, queues: readonly string[]): void {
@@ -214,6 +247,17 @@ export class RouteLink implements LinkPeer, Link {
     const prefix = this.messagePrefix(account, subject, origin);
     this.connection.send(frameMessage(prefix, message, queues, form));
     this.connection.countSent?.(account, message.content.bytes.length);
+  }
+
+  /** An account goes by another connection from now on: the peer forgets what it wants of it as well. */
+  forgetAccount(account: string): void {
+    this.#interest?.forgetAccount(account);
+    this.#owner.reassigned(this, account);
+  }
+
+  /** An account goes by this connection from now on. */
+  tellAccount(account: string): void {
+    this.#interest?.inBurst(() => this.#owner.reassigned(this, account));
   }
 
   /** Sends what is no handshake: interest, gossip, news of this server. */
@@ -233,23 +277,24 @@ export class RouteLink implements LinkPeer, Link {
     this.#interest?.peerPermissionsChanged(before, peerFilter(info.export));
   }
 
-  log(level: LinkLogLevel, text: string): void {
+  log(level: LinkLogLevel, text: string, limit?: LineLimit): void {
     const { remoteIp, remotePort, id } = this.connection;
-    this.#owner.log(level, `${hostPortText(remoteIp, remotePort)} - rid:${id} - ${text}`);
+    this.#owner.log(level, `${hostPortText(remoteIp, remotePort)} - rid:${id} - ${text}`, limit);
   }
 
   #greet(): void {
     if (this.#state === "closed") return;
     this.log("info", "Route connection created");
     this.#heartbeat.start();
-    const { settings, cluster } = this.#owner;
+    const { settings, cluster, accounts } = this.#owner;
     const { url } = this.#origin;
     if (url !== null) this.connection.send(routeConnectLine(settings, cluster, url));
-    this.connection.send(ownInfoLine(this.#owner.ownInfo()));
+    this.#sendsInfoLater = url !== null && accounts.poolSize > 0;
+    if (!this.#sendsInfoLater) this.connection.send(ownInfoLine(this.#owner.ownInfo()));
     const { credentials } = settings;
     if (url !== null || credentials === null) return;
     this.#cancelTimer = this.#owner.clock.after(credentials.timeoutMs, () => {
-      this.log("debug", AUTHENTICATION_TIMEOUT_TEXT);
+      this.log("debug", AUTHENTICATION_TIMEOUT_TEXT, onceASecond(AUTHENTICATION_TIMEOUT_TEXT));
       this.refuse({
         logText: "",
         wireText: AUTHENTICATION_TIMEOUT_TEXT,
@@ -297,8 +342,8 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   /**
-   * Refuses what the peer will not have changed when it tries again. nats-server 2.15 takes a member without pools for
-   * registered once it has its INFO, and dials again at once when that is closed: 2,000 times a second, if refused at once.
+   * Refuses what the peer will not have changed when it tries again. Refused at once, nats-server dials what it knows by gossip
+   * ten times a second, and 2.15 a member without pools, which it has registered by then, 2,000 times.
    */
   #refuseLater(fault: LinkFault): void {
     this.#state = "refused";
@@ -345,29 +390,57 @@ export class RouteLink implements LinkPeer, Link {
       this.#refuseLater(duplicateNameFault(info.serverName));
       return;
     }
-    if (info.routeAccount !== "") {
-      this.mayReconnect = false;
-      this.refuse(dedicatedRouteFault(info.routeAccount));
-      return;
-    }
-    this.info = info;
+    const account = this.wasDialled ? this.account : info.routeAccount || null;
+    this.account = account;
+    this.info = { ...info, routeAccount: account ?? "" };
     this.remoteId = info.serverId;
-    this.#rules = { ...this.#rules, unsubscribeHasOrigin: info.lnocu };
-    if (!this.#owner.admit(this)) {
-      this.log("debug", `Detected duplicate remote route ${quoted(info.serverId)}`);
-      this.close(CloseReason.DuplicateRoute);
-      return;
+    this.#rules = {
+      ...this.#rules,
+      isOfOneAccount: account !== null,
+      unsubscribeHasOrigin: info.lnocu,
+    };
+    const admission = this.#owner.admit(this);
+    switch (admission.kind) {
+      case "admitted":
+        this.#enter(admission.isFirst);
+        break;
+      case "duplicate":
+        this.log("debug", `Detected duplicate remote route ${quoted(info.serverId)}`);
+        this.close(CloseReason.DuplicateRoute);
+        break;
+      case "surplus":
+        this.log("debug", `Route pool size reached, closing extra connection to ${quoted(info.serverId)}`);
+        this.close(CloseReason.DuplicateRoute);
+        break;
+      case "refused":
+        this.refuse(admission.fault);
+        break;
     }
+  }
+
+  /** It has its place: this side says which, and what it wants. */
+  #enter(isFirst: boolean): void {
     this.#state = "registered";
     this.wasRegistered = true;
-    this.log("debug", `Registering remote route ${quoted(info.serverId)}`);
+    const { account, poolIndex } = this;
+    const ofAccount = account === null ? "" : ` for account ${quoted(account)}`;
+    this.log("debug", `Registering remote route ${quoted(this.remoteId)}${ofAccount}`);
+    if (this.#sendsInfoLater) {
+      const place = { routePoolIndex: Math.max(poolIndex, 0), routeAccount: account ?? "" };
+      this.connection.send(ownInfoLine({ ...this.#owner.ownInfo(), ...place }));
+    }
     const interest = new RouteInterest(this, this.#owner);
     this.#interest = interest;
+    this.#owner.entered(this, isFirst);
     interest.inBurst(() => this.#owner.events.joined(this));
+    if (!this.#owner.isIncomplete(this)) return;
+    this.#onPong = () => this.#owner.complete(this);
+    this.#heartbeat.ping();
   }
 
   #message(operation: Extract<LinkOperation, { kind: "message" }>): void {
-    const { account, origin, subject, reply, queues, content } = operation;
+    const { origin, subject, reply, queues, content } = operation;
+    const account = this.account ?? operation.account;
     this.#owner.events.message(this, { account, origin, subject, reply, content }, queues);
   }
 

@@ -5,6 +5,9 @@ import { Member, routeTo } from "./testing/member.ts";
 
 const SEEDS = 40;
 const FIRST_PORT = 6001;
+/** At different places of pools, and one with connections of its own. */
+const ACCOUNTS = ["$G", "P", "A", "B", "PINNED"];
+const PINNED = ["PINNED"];
 
 /** Numbers in [0, 1), the same for the same seed. Source: mulberry32. */
 function chanceOf(seed: number): () => number {
@@ -30,10 +33,15 @@ function simulate(seed: number): Member[] {
     const routes = i === 0 ? [] : [routeTo(FIRST_PORT + pick(i))];
     if (chance() < 0.5) routes.push(routeTo(FIRST_PORT + pick(count)));
     const isUnnamed = seed % 4 === 0;
+    // Most are alike; others have other pools, or none.
+    const poolSize = seed % 3 === 0 ? [-1, 1, 2, 5][pick(4)]! : 3;
+    const pinnedAccounts = poolSize > 0 ? PINNED : [];
     const member = new Member(network, clock, `${i}`, FIRST_PORT + i, {
       routes: [...new Set(routes)],
       clusterName: isUnnamed ? "" : "C1",
       connectRetries: 3,
+      poolSize,
+      pinnedAccounts,
     });
     if (isUnnamed) member.mesh.cluster.name = `GENERATED ${chance()}`;
     return member;
@@ -45,10 +53,22 @@ function simulate(seed: number): Member[] {
     const member = members[pick(count)]!;
     const queue = chance() < 0.5 ? "" : "q";
     const origin = chance() < 0.3 ? (chance() < 0.5 ? "LC" : "_") : "";
-    member.want(`s${pick(5)}`, queue === "" ? pick(2) : pick(4), queue, origin);
+    const account = ACCOUNTS[pick(ACCOUNTS.length)]!;
+    // Of all that a reload can bring: an account moves to connections of its own, or back.
+    if (chance() < 0.1) pin(member, chance() < 0.5);
+    member.want(`s${pick(5)}`, queue === "" ? pick(2) : pick(4), queue, origin, account);
   }
+  clock.advance(3000, network.settle);
+  for (const member of members) pin(member, true);
   clock.advance(30_000, network.settle);
   return members;
+}
+
+/** Reloads a member whose configuration has account P among the pinned ones, or has not. */
+function pin({ mesh }: Member, isPinned: boolean): void {
+  const { settings } = mesh;
+  if (settings.poolSize > 0)
+    mesh.reload({ ...settings, pinnedAccounts: isPinned ? [...PINNED, "P"] : PINNED });
 }
 
 describe("a simulated cluster", () => {
@@ -60,6 +80,7 @@ describe("a simulated cluster", () => {
         expect(member.peers).toEqual(names.filter((name) => name !== `${i}`));
         const expected = members.flatMap((other, j) => (i === j ? [] : other.wishes(`${j}`))).sort();
         expect(member.wanted()).toEqual(expected);
+        expect(member.carriersOf(ACCOUNTS)).toEqual(ACCOUNTS.map(() => members.length - 1));
       }
       expect(new Set(members.map(({ mesh }) => mesh.cluster.name)).size).toBe(1);
     });

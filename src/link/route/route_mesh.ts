@@ -1,9 +1,10 @@
 /**
- * All routes of this server: whom to dial and to dial again, which of two connections to one peer stays, who is told of
- * whom, and what the cluster's members make known through each other.
+ * All routes of this server: who is told of whom, and what the cluster's members make known through each other. Whom to dial
+ * is `RouteSolicitor`'s to know, which of two connections stays `RouteMembers`'.
  *
  * Source: nats-server route.go; clusters.md 3.6 to 3.8.
  */
+import type { LineLimit } from "../../log/line_limit.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type {
@@ -11,35 +12,31 @@ import type {
   Link,
   LinkClock,
   LinkConnection,
-  LinkDialer,
   LinkEvents,
-  LinkLog,
   LinkLogLevel,
   LinkPeer,
 } from "../core/link.ts";
 import type { CertificateVerdict } from "../core/link_certificate.ts";
 import { type LinkInfo, ownInfoLine } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
-import { isAddress } from "../core/url_parts.ts";
+import { AccountChanges, type AccountChangesHost } from "./account_changes.ts";
+import { AccountRoutes } from "./account_routes.ts";
 import { ClusterName } from "./cluster_name.ts";
-import { gossipedUrl, gossipLine } from "./gossip.ts";
+import { gossipLine } from "./gossip.ts";
 import { MemberUrls, type MemberUrlsSink } from "./member_urls.ts";
-import { RouteDialler, type RouteTarget } from "./route_dialler.ts";
 import { routeInfo } from "./route_info.ts";
 import { RouteLink } from "./route_link.ts";
-import type { RouteOwner } from "./route_owner.ts";
+import { type Admission, RouteMembers } from "./route_members.ts";
+import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
 import { exportFilter, importFilter, isSamePermission, type RouteFilter } from "./route_permissions.ts";
 import { type RouteReport, routeReport } from "./route_report.ts";
 import type { RouteSettings } from "./route_settings.ts";
-import { parseRouteUrl, type RouteUrl, redacted, routeUrlOf } from "./route_url.ts";
+import { RouteSolicitor, type RouteSolicitorHost, type RouteSolicitorOwner } from "./route_solicitor.ts";
+import { redacted, routeUrlOf } from "./route_url.ts";
 
 /** The rest of the server, as the mesh sees it. */
-export interface RouteMeshHost extends MemberUrlsSink {
-  readonly clock: LinkClock;
-  readonly dialer: LinkDialer;
+export interface RouteMeshHost extends MemberUrlsSink, AccountChangesHost, RouteSolicitorHost {
   readonly events: LinkEvents;
-  readonly log: LinkLog;
-  hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
   /** What the peer's certificate decides; null where the configuration leaves it to credentials. */
@@ -48,30 +45,30 @@ export interface RouteMeshHost extends MemberUrlsSink {
   clusterRenamed(name: string): void;
   /** A member knows of another cluster; false without gateways. */
   gatewayGossip(info: LinkInfo): boolean;
+  /** The lines by which a new member is told of the clusters that this server is connected to; "" for none. */
+  gatewayLines(): string;
 }
 
 /** Async INFO is understood from this `proto` on. */
 const ASYNC_INFO_PROTOCOL = 1;
 
-export class RouteMesh implements RouteOwner {
+export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
   readonly clock: LinkClock;
   readonly events: LinkEvents;
   readonly cluster: ClusterName;
   readonly #host: RouteMeshHost;
-  readonly #dialler: RouteDialler;
+  readonly #solicitor: RouteSolicitor;
   readonly #urls: MemberUrls;
   #settings: RouteSettings;
   #importFilter: RouteFilter;
   #exportFilter: RouteFilter;
-  /** Registered, by the peer's server id. */
-  readonly #routes = new Map<string, RouteLink>();
-  /** Those still in their handshake. */
-  readonly #newcomers = new Set<RouteLink>();
+  /** Whoever is connected. */
+  readonly #members: RouteMembers;
+  readonly #accountChanges: AccountChanges;
+  readonly newcomers = new Set<RouteLink>();
   /** No client is to be sent here any more. */
   #isLameDuck = false;
   #isStopped = false;
-  /** The first host name among the configured routes: what certificates of bare addresses are checked by. */
-  #tlsServerName = "";
 
   /** `generatedName` names the cluster where the configuration does not. */
   constructor(settings: RouteSettings, generatedName: string, host: RouteMeshHost) {
@@ -85,15 +82,11 @@ export class RouteMesh implements RouteOwner {
       isGenerated,
     );
     this.#urls = new MemberUrls(host);
+    this.#members = new RouteMembers(new AccountRoutes(settings.poolSize, settings.pinnedAccounts));
+    this.#accountChanges = new AccountChanges(this.#members, host, (route) => this.#drop(route));
     this.#importFilter = importFilter(settings.permissions);
     this.#exportFilter = exportFilter(settings.permissions);
-    this.#dialler = new RouteDialler(
-      host.clock,
-      host.dialer,
-      host.log,
-      () => this.#settings,
-      (connection, target, isWanted) => this.#dialled(connection, target, isWanted),
-    );
+    this.#solicitor = new RouteSolicitor(this, this.#members, host);
   }
 
   get settings(): RouteSettings {
@@ -108,9 +101,22 @@ export class RouteMesh implements RouteOwner {
     return this.#exportFilter;
   }
 
-  /** The registered routes, one for each peer. */
-  get routes(): Iterable<RouteLink> {
-    return this.#routes.values();
+  get accounts(): AccountRoutes {
+    return this.#members.accounts;
+  }
+
+  /** Every registered connection, several for each member. */
+  get connections(): readonly RouteLink[] {
+    return this.#members.connections;
+  }
+
+  /** The members, each by one of its connections. */
+  get members(): readonly RouteLink[] {
+    return this.#members.firsts;
+  }
+
+  routeTo(memberId: string, account: string): RouteLink | undefined {
+    return this.#members.get(memberId)?.connections.find((route) => route.carries(account));
   }
 
   /** Says who the cluster is, and dials the configured routes. */
@@ -119,12 +125,17 @@ export class RouteMesh implements RouteOwner {
     if (this.cluster.isDynamic) {
       this.#host.log("warning", "Cluster name was dynamically generated, consider setting one");
     }
-    this.#solicit(this.#settings.routes);
+    this.#solicitor.solicit(this.#settings.routes);
   }
 
   /** Somebody connected to the route port. */
   accept(connection: LinkConnection): LinkPeer {
-    return this.#newcomer(connection, { url: null, isExplicit: false, isUnwanted: this.#isStopped });
+    return this.newcomer(connection, {
+      url: null,
+      isExplicit: false,
+      account: null,
+      isUnwanted: this.#isStopped,
+    });
   }
 
   /** Takes a changed configuration. Who may log in holds for new connections. */
@@ -139,10 +150,14 @@ export class RouteMesh implements RouteOwner {
       this.#host.clusterRenamed(this.cluster.name);
     }
     for (const url of old.routes) if (!settings.routes.includes(url)) this.#removeRoute(url);
-    this.#solicit(settings.routes.filter((url) => !old.routes.includes(url)));
+    this.#solicitor.solicit(settings.routes.filter((url) => !old.routes.includes(url)));
     if (JSON.stringify(old.permissions) !== JSON.stringify(settings.permissions)) {
       this.#permissionsChanged(oldImport);
     }
+    this.#accountChanges.reload(old, settings, (isPoolNew) => {
+      if (isPoolNew) this.#solicitor.solicit(settings.routes);
+      else for (const route of this.members) this.complete(route);
+    });
   }
 
   /** Clients are to go elsewhere: other members stop naming this server to theirs. Routes stay. */
@@ -154,8 +169,9 @@ export class RouteMesh implements RouteOwner {
   /** Closes everything and dials no more. */
   stop(): void {
     this.#isStopped = true;
-    this.#dialler.stop();
-    for (const route of [...this.#routes.values(), ...this.#newcomers]) {
+    this.#accountChanges.stop();
+    this.#solicitor.stop();
+    for (const route of [...this.connections, ...this.newcomers]) {
       route.mayReconnect = false;
       route.close(CloseReason.ServerShutdown);
     }
@@ -163,13 +179,13 @@ export class RouteMesh implements RouteOwner {
 
   /** What /routez shows of each route; the host adds what it counts. */
   reports(): RouteReport[] {
-    return [...this.#routes.values()].map(routeReport);
+    return this.connections.map(routeReport);
   }
 
   // What a route asks of its owner.
 
-  log(level: LinkLogLevel, text: string): void {
-    this.#host.log(level, text);
+  log(level: LinkLogLevel, text: string, limit?: LineLimit): void {
+    this.#host.log(level, text, limit);
   }
 
   hasAccount(account: string): boolean {
@@ -178,6 +194,10 @@ export class RouteMesh implements RouteOwner {
 
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }> {
     return this.#host.announced(link);
+  }
+
+  reassigned(route: RouteLink, account: string): void {
+    this.#host.reassigned(route, account);
   }
 
   certificateVerdict(connection: LinkConnection): CertificateVerdict | null {
@@ -189,47 +209,57 @@ export class RouteMesh implements RouteOwner {
   }
 
   tlsServerName(): string {
-    return this.#tlsServerName;
+    return this.#solicitor.tlsServerName;
   }
 
   clusterAdopted(byId: string): void {
     this.#host.log("info", `Cluster name updated to ${textOf(this.cluster.name)}`);
     this.#host.clusterRenamed(this.cluster.name);
-    for (const route of [...this.#routes.values()]) {
+    for (const route of this.connections) {
       if (route.remoteId !== byId) route.close(CloseReason.ClusterNameConflict);
     }
   }
 
-  admit(route: RouteLink): boolean {
-    const known = this.#routes.get(route.remoteId);
-    if (known !== undefined) {
-      inherit(known, route);
-      known.isRetried = true;
-      route.mayReconnect = false;
-      return false;
-    }
-    const { info, connection } = route;
+  admit(route: RouteLink): Admission {
+    const isKnown = route.account === null || this.#host.hasAccount(route.account);
+    const { info } = route;
     route.url ??= routeUrlOf(info.host, info.port);
-    this.#newcomers.delete(route);
-    const gossip = gossipLine(info, connection.remoteIp);
-    if (gossip !== null) this.#tellAll(gossip);
-    this.#routes.set(route.remoteId, route);
-    this.#urls.add(route, !this.#settings.noAdvertise);
-    return true;
+    const admission = this.#members.admit(route, isKnown);
+    if (admission.kind === "admitted") this.newcomers.delete(route);
+    return admission;
+  }
+
+  entered(route: RouteLink, isFirst: boolean): void {
+    const { account, info, remoteId } = route;
+    if (account !== null) this.#gossipOfAccount(route, account);
+    if (!isFirst) return;
+    this.#gossip(route);
+    const lines = this.#host.gatewayLines();
+    if (lines !== "") route.sendLine(lines);
+    this.#urls.add(remoteId, info, !this.#settings.noAdvertise);
+  }
+
+  isIncomplete(route: RouteLink): boolean {
+    return this.#solicitor.isIncomplete(route);
+  }
+
+  complete(route: RouteLink): void {
+    this.#solicitor.complete(route);
   }
 
   update(route: RouteLink, info: LinkInfo): void {
-    // Between servers with pools alone.
-    if (info.routeAccountRequestId !== "") return;
-    if (info.gateway !== "") {
+    if (info.routeAccountRequestId !== "") {
+      this.#accountChanges.take(route, info);
+      for (const first of this.members) if (first.remoteId === route.remoteId) this.complete(first);
+    } else if (info.gateway !== "") {
       if (!this.#host.gatewayGossip(info)) {
         const what = `gateway ${quoted(info.gateway)} from ${textOf(route.remoteId)}`;
         this.#host.log("error", `Received information about ${what}, but gateway is not configured`);
       }
     } else if (info.serverId !== route.remoteId) {
-      this.#meetByGossip(info);
+      this.#solicitor.follow(info);
     } else if (info.isLameDuck) {
-      this.#urls.forgetClients(route);
+      this.#urls.forgetClients(route.remoteId);
     } else if (
       !isSamePermission(route.info.import, info.import) ||
       !isSamePermission(route.info.export, info.export)
@@ -239,65 +269,31 @@ export class RouteMesh implements RouteOwner {
   }
 
   gone(route: RouteLink): void {
-    this.#newcomers.delete(route);
-    if (this.#routes.get(route.remoteId) === route) {
-      this.#routes.delete(route.remoteId);
-      this.events.left(route);
-      this.#urls.remove(route);
-    }
-    this.#reconnect(route);
+    this.newcomers.delete(route);
+    this.#leave(route);
+    this.#solicitor.reconnect(route);
   }
 
-  #reconnect(route: RouteLink): void {
-    const { url, remoteId, isSolicited, isExplicit } = route;
-    if (url === null || this.#isStopped || !route.mayReconnect) return;
-    if (!isSolicited && !route.isRetried) return;
-    const known = this.#routes.get(remoteId);
-    if (known !== undefined) {
-      if (isSolicited) inherit(known, route);
-      const name = quoted(remoteId);
-      this.#host.log("debug", `Not attempting reconnect for solicited route, already connected to ${name}`);
-      return;
-    }
-    if (remoteId === byteStringOfText(this.#settings.serverId)) {
-      this.#host.log("debug", `Detected route to self, ignoring ${JSON.stringify(redacted(url))}`);
-      return;
-    }
-    this.#host.log("debug", `Attempting reconnect for solicited route ${JSON.stringify(redacted(url))}`);
-    // nats-server is as hasty with what gossip named and does not let this server in, and never stops.
-    this.#dialler.reconnect({ url, isExplicit }, !isExplicit && route.wasRegistered);
+  /** Closes a connection whose place is to be free at once. */
+  #drop(route: RouteLink): void {
+    this.#leave(route);
+    route.close(CloseReason.RouteRemoved);
   }
 
-  #dialled(connection: LinkConnection, { url, isExplicit }: RouteTarget, isWanted: boolean): LinkPeer {
-    return this.#newcomer(connection, { url, isExplicit, isUnwanted: !isWanted });
+  #leave(route: RouteLink): void {
+    const left = this.#members.remove(route);
+    if (left !== "none") this.events.left(route);
+    if (left === "last") this.#urls.remove(route.remoteId);
   }
 
-  #newcomer(
-    connection: LinkConnection,
-    origin: { readonly url: RouteUrl | null; readonly isExplicit: boolean; readonly isUnwanted: boolean },
-  ): RouteLink {
+  newcomer(connection: LinkConnection, origin: RouteOrigin): RouteLink {
     const route = new RouteLink(connection, origin, this);
-    this.#newcomers.add(route);
+    this.newcomers.add(route);
     return route;
   }
 
-  #solicit(routes: readonly string[]): void {
-    for (const text of routes) {
-      const url = parseRouteUrl(text);
-      if (url === undefined) {
-        this.#host.log(
-          "error",
-          `Error trying to connect to route: ${JSON.stringify(text)} names no host and port`,
-        );
-        continue;
-      }
-      if (this.#tlsServerName === "" && !isAddress(url.host)) this.#tlsServerName = url.host;
-      this.#dialler.connect({ url, isExplicit: true });
-    }
-  }
-
   #removeRoute(text: string): void {
-    for (const route of [...this.#routes.values(), ...this.#newcomers]) {
+    for (const route of [...this.connections, ...this.newcomers]) {
       if (route.url?.text !== text) continue;
       route.mayReconnect = false;
       route.close(CloseReason.RouteRemoved);
@@ -307,7 +303,7 @@ export class RouteMesh implements RouteOwner {
 
   #permissionsChanged(oldImport: RouteFilter): void {
     const line = ownInfoLine(this.ownInfo());
-    for (const route of [...this.#routes.values()]) {
+    for (const route of this.connections) {
       if (route.info.protocol < ASYNC_INFO_PROTOCOL) {
         route.close(CloseReason.RouteRemoved);
         continue;
@@ -317,26 +313,24 @@ export class RouteMesh implements RouteOwner {
     }
   }
 
-  /** A member says that there is another one. */
-  #meetByGossip(info: LinkInfo): void {
-    if (this.#routes.has(info.serverId)) return;
-    const met = gossipedUrl(info, this.#settings);
-    if (met.kind === "new") this.#dialler.connect({ url: met.url, isExplicit: false });
-    else if (met.kind === "malformed") {
-      this.#host.log("error", `Error parsing URL from INFO: ${quoted(info.ip)}`);
+  /** Tells the others of a new member. */
+  #gossip(route: RouteLink): void {
+    const line = gossipLine(route.info, route.connection.remoteIp);
+    if (line === null) return;
+    for (const other of this.members) if (other.remoteId !== route.remoteId) other.sendLine(line);
+  }
+
+  /** Tells the others that a member has a connection for an account: by theirs for it, where there is one. */
+  #gossipOfAccount(route: RouteLink, account: string): void {
+    const line = gossipLine(route.info, route.connection.remoteIp);
+    if (line === null) return;
+    for (const member of this.#members.all) {
+      const other = member.dedicatedTo(account) ?? member.pool[0];
+      if (other?.isPooled && other.remoteId !== route.remoteId) other.sendLine(line);
     }
   }
 
   #tellAll(line: string): void {
-    for (const route of this.#routes.values()) route.sendLine(line);
+    for (const route of this.members) route.sendLine(line);
   }
-}
-
-/** How to dial again goes over from a connection that is dropped to the one that stays. */
-function inherit(kept: RouteLink, dropped: RouteLink): void {
-  if (dropped.isSolicited && (!kept.isSolicited || (dropped.isExplicit && !kept.isExplicit))) {
-    kept.url = dropped.url;
-  }
-  kept.isSolicited ||= dropped.isSolicited;
-  kept.isExplicit ||= dropped.isExplicit;
 }

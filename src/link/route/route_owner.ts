@@ -1,8 +1,11 @@
+import type { LineLimit } from "../../log/line_limit.ts";
 import type { InterestKey, Link, LinkClock, LinkConnection, LinkEvents, LinkLogLevel } from "../core/link.ts";
 import type { CertificateVerdict } from "../core/link_certificate.ts";
 import type { LinkInfo } from "../core/link_info.ts";
+import type { AccountRoutes } from "./account_routes.ts";
 import type { ClusterName } from "./cluster_name.ts";
 import type { RouteLink } from "./route_link.ts";
+import type { Admission } from "./route_members.ts";
 import type { RouteFilter } from "./route_permissions.ts";
 import type { RouteSettings } from "./route_settings.ts";
 import type { RouteUrl } from "./route_url.ts";
@@ -16,10 +19,16 @@ export interface RouteOwner {
   /** Of `settings.permissions`: what is announced, what is taken. */
   readonly importFilter: RouteFilter;
   readonly exportFilter: RouteFilter;
-  log(level: LinkLogLevel, text: string): void;
+  log(level: LinkLogLevel, text: string, limit?: LineLimit): void;
+  /** Which connection to a member each account goes by. */
+  readonly accounts: AccountRoutes;
   hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
+  /** The connection to a member that carries an account, if it is there. */
+  routeTo(memberId: string, account: string): RouteLink | undefined;
+  /** A registered route carries an account from now on, or no more. */
+  reassigned(route: RouteLink, account: string): void;
   /** What this server says of itself. */
   ownInfo(): LinkInfo;
   /** What the peer's certificate decides; null where credentials do. */
@@ -28,8 +37,14 @@ export interface RouteOwner {
   tlsServerName(): string;
   /** The cluster's name is now that of the peer with this id. */
   clusterAdopted(byId: string): void;
-  /** The first INFO has passed all checks; false if the peer is connected already. */
-  admit(route: RouteLink): boolean;
+  /** The first INFO has passed all checks of its own: finds the connection its place. */
+  admit(route: RouteLink): Admission;
+  /** It has said who it is, and is about to announce interest. `isFirst`: the peer was not there before. */
+  entered(route: RouteLink, isFirst: boolean): void;
+  /** Whether this side is to open more connections to the peer. */
+  isIncomplete(route: RouteLink): boolean;
+  /** Opens them, or the next. */
+  complete(route: RouteLink): void;
   /** The peer sent another INFO. */
   update(route: RouteLink, info: LinkInfo): void;
   /** It has ended; called once. */
@@ -42,6 +57,8 @@ export interface RouteOrigin {
   readonly url: RouteUrl | null;
   /** The URL stands in the configuration. */
   readonly isExplicit: boolean;
+  /** The account it was dialled for, null for a place in the pool. */
+  readonly account: string | null;
   /** Configured no more since it was dialled: to be closed at once. */
   readonly isUnwanted: boolean;
 }

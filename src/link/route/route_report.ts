@@ -18,6 +18,8 @@ export interface RouteReport {
   readonly exportPermission: LinkPermission | null;
   readonly subscriptionCount: number;
   readonly compression: string;
+  /** The account it is dedicated to, "" where it is of the pool. */
+  readonly account: string;
 }
 
 export function routeReport(route: RouteLink): RouteReport {
@@ -33,6 +35,7 @@ export function routeReport(route: RouteLink): RouteReport {
     exportPermission: shown(info.export),
     subscriptionCount: route.subscriptionCount,
     compression: route.compression,
+    account: textOf(route.account ?? ""),
   };
 }
 

@@ -26,6 +26,10 @@ export interface RouteSettings {
   readonly credentials: RouteCredentials | null;
   /** How long a handshake may take; null without TLS. */
   readonly tlsTimeoutMs: number | null;
+  /** Connections to each member, which share all accounts; none or less: a single one without pooling. */
+  readonly poolSize: number;
+  /** Accounts that have connections of their own besides. */
+  readonly pinnedAccounts: readonly string[];
   /** Which interest crosses routes; null for all. */
   readonly permissions: RoutePermissions | null;
   /** URLs of the members to connect to. */

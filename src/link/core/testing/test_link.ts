@@ -21,9 +21,12 @@ export function testLink(properties: Partial<Link> & Pick<Link, "kind" | "role">
     startTls() {},
     startWebSocket() {},
   };
+  const account = properties.kind === "leaf" ? "$G" : null;
   return {
     connection,
-    account: properties.kind === "leaf" ? "$G" : null,
+    account,
+    remoteId: `N${lastId}`,
+    carries: (name) => account === null || name === account,
     cluster: "",
     isIsolated: false,
     takesHeaders: true,

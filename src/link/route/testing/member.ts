@@ -42,7 +42,9 @@ export class Member {
       certificateVerdict: () => this.certificateVerdict,
       hasAccount: (account) => account !== "NOPE",
       announced: () => this.#wishes.values(),
+      reassigned: (link, account) => this.#reassign(link, account),
       clusterRenamed: (cluster) => this.renamed.push(cluster),
+      gatewayLines: () => "",
       gatewayGossip: (info) => {
         this.gateways.push(info);
         return info.gateway !== "unknown";
@@ -62,7 +64,9 @@ export class Member {
       events: {
         joined: (link) => {
           this.#links.add(link);
-          for (const { key, weight } of this.#wishes.values()) link.announce(key, weight);
+          for (const account of new Set([...this.#wishes.values()].map(({ key }) => key.account))) {
+            this.#reassign(link, account);
+          }
         },
         left: (link) => {
           this.#links.delete(link);
@@ -81,16 +85,16 @@ export class Member {
 
   /** Names of the peers, sorted. */
   get peers(): string[] {
-    return [...this.mesh.routes].map(({ info }) => textOf(info.serverName)).sort();
+    return this.mesh.members.map(({ info }) => textOf(info.serverName)).sort();
   }
 
   /** This server wants a subject: `weight` members of the queue group, 0 for no more. */
-  want(subject: string, weight = 1, queue = "", origin = ""): void {
-    const key = { account: "$G", subject, queue, origin };
+  want(subject: string, weight = 1, queue = "", origin = "", account = "$G"): void {
+    const key = { account, subject, queue, origin };
     const name = shown(key, 0);
     if (weight === 0) this.#wishes.delete(name);
     else this.#wishes.set(name, { key, weight });
-    for (const link of this.#links) link.announce(key, weight);
+    for (const link of this.#links) if (link.carries(account)) link.announce(key, weight);
   }
 
   send(
@@ -101,13 +105,14 @@ export class Member {
   ): void {
     const content = { bytes: new TextEncoder().encode(text), headerBytes: 0 };
     for (const link of this.#links) {
+      if (!link.carries(parts.account ?? "$G")) continue;
       link.sendMessage({ account: "$G", origin: "", subject, reply: "", content, ...parts }, queues);
     }
   }
 
   /** What peers want of this server's messages now, sorted: `<peer>: <account> <subject>… <weight>`. */
   wanted(): string[] {
-    return [...this.mesh.routes]
+    return this.mesh.connections
       .flatMap((route) => {
         const wishes = this.#wanted.get(route) ?? new Map<string, number>();
         return [...wishes].map(([name, weight]) => `${textOf(route.info.serverName)}: ${name} ${weight}`);
@@ -115,9 +120,21 @@ export class Member {
       .sort();
   }
 
+  /** By account: how many connections it is told over, one for each peer. */
+  carriersOf(accounts: readonly string[]): number[] {
+    return accounts.map((account) => this.mesh.connections.filter((route) => route.carries(account)).length);
+  }
+
   /** What this server wants, as a peer should know it. */
   wishes(name: string): string[] {
     return [...this.#wishes.values()].map(({ key, weight }) => `${name}: ${shown(key, weight)}`);
+  }
+
+  #reassign(link: Link, account: string): void {
+    if (!link.carries(account)) return;
+    for (const { key, weight } of this.#wishes.values()) {
+      if (key.account === account) link.announce(key, weight);
+    }
   }
 
   #note(link: Link, key: InterestKey, weight: number): void {
@@ -155,6 +172,8 @@ export function settingsOf(name: string, port: number, changes: Partial<RouteSet
     noAdvertise: false,
     credentials: null,
     tlsTimeoutMs: null,
+    poolSize: -1,
+    pinnedAccounts: [],
     permissions: null,
     routes: [],
     connectRetries: 0,
