@@ -21,10 +21,10 @@ import { type Subsz, type SubszOptions, subsz } from "./monitor/subsz.ts";
 import { type Varz, varz } from "./monitor/varz.ts";
 import { loadRuntime } from "./runtime/mod.ts";
 import type { Runtime } from "./runtime/runtime.ts";
-import { checkAccounts } from "./server/load_accounts.ts";
-import { openLogTarget } from "./server/log_target.ts";
+import { openLogTarget } from "./server/files/log_target.ts";
 import { Server, type ServerEnd, ServerStartError } from "./server/server.ts";
 import { type ConfigOrigin, findObstacle } from "./server/server_settings.ts";
+import { checkAccounts } from "./server/settings/load_accounts.ts";
 
 export type { LogLevel } from "./log/logger.ts";
 export type { Connz, ConnzOptions } from "./monitor/connz.ts";

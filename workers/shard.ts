@@ -10,10 +10,10 @@ import { TlsPoller } from "../src/runtime/openssl/tls_poller.ts";
 import type { Poller } from "../src/runtime/poller.ts";
 import type { TlsLayer } from "../src/runtime/tls.ts";
 import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
-import type { HandedLeaf } from "../src/shard/handed_leaf.ts";
+import type { UpgradeHost } from "../src/shard/client/upgrades.ts";
+import type { HandedLeaf } from "../src/shard/links/handed_leaf.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
 import type { ShardMessage, ShardReport, ShardStart } from "../src/shard/shard_options.ts";
-import type { UpgradeHost } from "../src/shard/upgrades.ts";
 
 const BACKLOG = 4096;
 
@@ -147,7 +147,7 @@ async function serve(start: ShardStart): Promise<void> {
 async function openWebSockets(inner: Poller & TlsLayer, memory: Uint8Array) {
   const [{ WebSocketPoller }, { Upgrades }] = await Promise.all([
     import("../src/runtime/websocket/websocket_poller.ts"),
-    import("../src/shard/upgrades.ts"),
+    import("../src/shard/client/upgrades.ts"),
   ]);
   const layer = new WebSocketPoller(inner, memory);
   return { layer, createUpgrades: (host: UpgradeHost) => new Upgrades(host, inner, layer) };

@@ -1,6 +1,6 @@
 import { loadConfigFile } from "../config/load.ts";
 import { findTlsFileProblem } from "../runtime/tls_files.ts";
-import { checkAccounts } from "../server/load_accounts.ts";
+import { checkAccounts } from "../server/settings/load_accounts.ts";
 
 /** `-t`: says whether a configuration file could be used, warnings included; returns the exit code. */
 export function testConfig(file: string): number {

@@ -3,9 +3,9 @@ import type { Options } from "../config/option_table.ts";
 import type { ClientListenerKind } from "../fabric/listeners.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { ServerIdentity } from "../protocol/server_object.ts";
-import { clientUrls, webSocketUrls } from "./links_setup.ts";
-import type { Ports } from "./listening.ts";
 import { announcedAddress, type InfoIdentity, serverIdentity, serverInfo } from "./server_info.ts";
+import { clientUrls, webSocketUrls } from "./settings/links_setup.ts";
+import type { Ports } from "./threads/listening.ts";
 
 export class AnnouncedInfo {
   readonly #server: InfoIdentity;

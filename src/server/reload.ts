@@ -5,15 +5,15 @@
 import { diffOptions, type OptionChange } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import type { LogSink } from "../log/logger.ts";
+import { writePidFile } from "./files/pid_file.ts";
 import type { Ocsp } from "./ocsp/ocsp.ts";
-import type { OcspService } from "./ocsp_service.ts";
-import { isOperatorMode } from "./operator_mode.ts";
-import type { OptionResolver } from "./option_resolver.ts";
-import { writePidFile } from "./pid_file.ts";
+import type { OcspService } from "./ocsp/ocsp_service.ts";
 import { announcedAddress } from "./server_info.ts";
 import { findObstacle, type ServerSettings } from "./server_settings.ts";
-import type { ResolvedOptions } from "./shard_settings.ts";
-import type { ServerContexts, TlsContexts } from "./tls_contexts.ts";
+import { isOperatorMode } from "./settings/operator_mode.ts";
+import type { OptionResolver } from "./settings/option_resolver.ts";
+import type { ResolvedOptions } from "./settings/shard_settings.ts";
+import type { ServerContexts, TlsContexts } from "./settings/tls_contexts.ts";
 
 /** Options whose change means that the log is opened anew. */
 const LOG_TARGET_KEYS = ["log_file", "remote_syslog", "syslog", "logtime", "logtime_utc"];

@@ -4,8 +4,8 @@ import { validateForStart } from "../config/start_checks.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { findTlsFileProblem } from "../runtime/tls_files.ts";
-import { findNotYetSupported } from "./not_yet.ts";
-import { tlsBlocks } from "./tls_contexts.ts";
+import { findNotYetSupported } from "./settings/not_yet.ts";
+import { tlsBlocks } from "./settings/tls_contexts.ts";
 
 export interface ServerSettings {
   readonly options: Options;

@@ -4,11 +4,11 @@ import type { Options } from "../config/option_table.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { listenersOf, listeningText } from "./listeners.ts";
-import type { Ports } from "./listening.ts";
 import type { ConfigOrigin } from "./server_settings.ts";
+import { webSocketScheme } from "./settings/websocket_settings.ts";
+import { listenersOf, listeningText } from "./threads/listeners.ts";
+import type { Ports } from "./threads/listening.ts";
 import { MIDGE_VERSION, NATS_VERSION } from "./version.ts";
-import { webSocketScheme } from "./websocket_settings.ts";
 
 const PAYLOAD_BYTES_ADVISED_MAX = 8 * 1024 * 1024;
 

@@ -5,15 +5,15 @@ import type { InternalRoutes } from "../fabric/internal_client.ts";
 import { NODE_MAIN } from "../memory/map.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { ShardAccounts } from "../shard/accounts.ts";
-import type { StreamLeg } from "../shard/plan_rules.ts";
-import { ReplySubjects } from "../shard/reply_subjects.ts";
+import type { StreamLeg } from "../shard/plans/plan_rules.ts";
+import { ReplySubjects } from "../shard/services/reply_subjects.ts";
 import type { UserRecord } from "../shard/shard_options.ts";
 import { byteStringOfText } from "../subject/byte_string.ts";
 import type { HostedAccount, SystemHost } from "../system/host.ts";
 import type { ConnectionsElsewhere } from "../system/remote_servers.ts";
-import type { Fleet } from "./fleet.ts";
 import type { ReloadResult } from "./reload.ts";
-import type { ResolvedOptions } from "./shard_settings.ts";
+import type { ResolvedOptions } from "./settings/shard_settings.ts";
+import type { Fleet } from "./threads/fleet.ts";
 
 /** What only the server itself can do. */
 export interface ServerActions {

@@ -5,8 +5,8 @@ import { AccountMappings } from "../account/mapping.ts";
 import { MESSAGE_LINE_BYTES_MAX } from "../memory/layout.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isLiteralText } from "../subject/text.ts";
-import type { StreamLeg } from "./plan_rules.ts";
-import { isResponseSubject } from "./reserved.ts";
+import { isResponseSubject } from "./client/reserved.ts";
+import type { StreamLeg } from "./plans/plan_rules.ts";
 
 const NO_SERVICES: readonly AppliedServiceImport[] = [];
 const STAR = 0x2a;

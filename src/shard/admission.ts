@@ -4,14 +4,14 @@ import { HEADER_CLIENT_ID, HEADER_CONNECTION_COUNT, NODE_IS_UP, NODE_STATE } fro
 import { increment, nodeWord } from "../memory/shared_memory.ts";
 import type { Upgrade } from "../protocol/websocket/upgrade.ts";
 import type { StreamSource } from "../runtime/poller.ts";
-import type { ClientProtocol } from "./client_protocol.ts";
+import type { ClientProtocol } from "./client/client_protocol.ts";
+import type { Handshakes } from "./client/handshakes.ts";
+import type { Arrival } from "./client/upgrades.ts";
 import { Connection, STATE_CONNECTED, type WebSocketPeer } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import { type HandedLeaf, handedLeaf } from "./handed_leaf.ts";
-import type { Handshakes } from "./handshakes.ts";
+import { type HandedLeaf, handedLeaf } from "./links/handed_leaf.ts";
 import type { Rings } from "./rings.ts";
 import type { Slots } from "./slots.ts";
-import type { Arrival } from "./upgrades.ts";
 
 /**
  * Connections accepted after which what their coming left behind is freed. On Bun what stays of them would lie scattered

@@ -6,18 +6,18 @@ import { CONNECTION_CLIENT, CONNECTION_FLAGS, CONNECTION_IS_CLOSED } from "../me
 import { HEADER_CONNECTION_COUNT } from "../memory/map.ts";
 import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
 import type { WebSocketLayer } from "../runtime/websocket/websocket_layer.ts";
-import { connectionTraffic, NO_COUNTERS, withTraffic } from "./account_counters.ts";
-import type { ClientEvents } from "./client_events.ts";
-import type { ClientProtocol } from "./client_protocol.ts";
+import type { ClientEvents } from "./client/client_events.ts";
+import type { ClientProtocol } from "./client/client_protocol.ts";
 import { type Connection, STATE_CLOSED, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import type { KeptInput } from "./kept_input.ts";
-import type { LinkHost } from "./link_host.ts";
+import type { KeptInput } from "./input/kept_input.ts";
+import { NO_SUBSCRIPTION } from "./interest/subscription_table.ts";
+import type { LinkHost } from "./links/link_host.ts";
 import type { AccountCounters, ShardReport } from "./shard_options.ts";
 import type { Slots } from "./slots.ts";
-import { connectionRecord } from "./snapshot.ts";
-import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import { TIMER_WRITE, TIMERS_PER_CONNECTION, timerId } from "./timers.ts";
+import { connectionTraffic, NO_COUNTERS, withTraffic } from "./watch/account_counters.ts";
+import { connectionRecord } from "./watch/snapshot.ts";
 
 /** What is queued for a connection that is being closed has this long to leave. */
 const CLOSING_MS = 1000;

@@ -1,19 +1,19 @@
 /** What other nodes tell a shard by ring, and which of its parts does it. Cold: commands are few beside messages. */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
-import type { ClientProtocol } from "./client_protocol.ts";
-import type { ConnectionCommands } from "./connection_commands.ts";
+import type { ClientProtocol } from "./client/client_protocol.ts";
+import type { ConnectionCommands } from "./client/connection_commands.ts";
+import type { Handshakes } from "./client/handshakes.ts";
+import type { Upgrades } from "./client/upgrades.ts";
 import type { ShardContext } from "./context.ts";
-import type { HandedLeaf } from "./handed_leaf.ts";
-import type { Handshakes } from "./handshakes.ts";
-import type { LinkHost } from "./link_host.ts";
-import { outboundOptions } from "./outbound.ts";
+import type { HandedLeaf } from "./links/handed_leaf.ts";
+import type { LinkHost } from "./links/link_host.ts";
+import { outboundOptions } from "./output/outbound.ts";
 import type { Publishing } from "./publishing.ts";
-import type { Queries } from "./queries.ts";
-import type { Services } from "./services.ts";
+import type { Services } from "./services/services.ts";
 import type { ShardControl, ShardOptions, ShardReport } from "./shard_options.ts";
 import type { Tracing } from "./tracing/tracing.ts";
-import type { Upgrades } from "./upgrades.ts";
+import type { Queries } from "./watch/queries.ts";
 
 export interface CommandedParts {
   readonly protocol: ClientProtocol;

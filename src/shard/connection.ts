@@ -11,8 +11,8 @@ import type { CookieNames } from "../protocol/websocket/upgrade.ts";
 import { hostText } from "../runtime/posix/socket_address.ts";
 import type { TlsSession } from "../runtime/tls.ts";
 import type { ShardAccount } from "./accounts.ts";
-import type { PendingQueue } from "./pending_queue.ts";
-import type { ResponsePermits } from "./response_permits.ts";
+import type { ResponsePermits } from "./client/response_permits.ts";
+import type { PendingQueue } from "./output/pending_queue.ts";
 
 /** Accepted; no CONNECT yet. */
 export const STATE_NEW = 0;

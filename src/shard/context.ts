@@ -10,11 +10,11 @@ import type { Poller } from "../runtime/poller.ts";
 import type { ShardAccounts } from "./accounts.ts";
 import type { Connection } from "./connection.ts";
 import type { Contexts } from "./contexts.ts";
-import type { LocalInterest } from "./local_interest.ts";
-import type { Outbound } from "./outbound.ts";
-import type { PlanCache } from "./plan_cache.ts";
+import type { LocalInterest } from "./interest/local_interest.ts";
+import type { SubscriptionTable } from "./interest/subscription_table.ts";
+import type { Outbound } from "./output/outbound.ts";
+import type { PlanCache } from "./plans/plan_cache.ts";
 import type { LoginQuestion, ShardLogLevel, ShardOptions } from "./shard_options.ts";
-import type { SubscriptionTable } from "./subscription_table.ts";
 
 export interface ShardContext {
   readonly node: number;

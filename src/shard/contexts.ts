@@ -14,8 +14,8 @@ import {
 } from "../memory/layout.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
 import type { ShardAccount, ShardAccounts } from "./accounts.ts";
-import type { PlanRules, Resolution, StreamLeg } from "./plan_rules.ts";
-import { isReservedSubject, isResponseSubject } from "./reserved.ts";
+import { isReservedSubject, isResponseSubject } from "./client/reserved.ts";
+import type { PlanRules, Resolution, StreamLeg } from "./plans/plan_rules.ts";
 
 const NO_LEGS: readonly StreamLeg[] = [];
 const NO_SERVICES: readonly AppliedServiceImport[] = [];

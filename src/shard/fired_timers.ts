@@ -1,14 +1,15 @@
 /** What the timers of a shard do once they fire. Cold. */
 import * as errors from "../protocol/errors.ts";
-import type { ClientProtocol } from "./client_protocol.ts";
+import type { ClientProtocol } from "./client/client_protocol.ts";
+import type { Handshakes } from "./client/handshakes.ts";
+import { onPingTimer } from "./client/pings.ts";
+import type { Upgrades } from "./client/upgrades.ts";
 import type { Closings } from "./closings.ts";
 import { PHASE_SETTLED, STATE_CLOSED, STATE_CLOSING, STATE_NEW } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import type { Handshakes } from "./handshakes.ts";
-import type { LinkHost } from "./link_host.ts";
-import { onPingTimer } from "./pings.ts";
-import type { Services } from "./services.ts";
-import type { SlowConsumers } from "./slow_consumers.ts";
+import type { LinkHost } from "./links/link_host.ts";
+import type { SlowConsumers } from "./output/slow_consumers.ts";
+import type { Services } from "./services/services.ts";
 import {
   TIMER_AUTHENTICATION,
   TIMER_EXPIRY,
@@ -20,7 +21,6 @@ import {
   TIMERS_PER_CONNECTION,
 } from "./timers.ts";
 import type { Tracing } from "./tracing/tracing.ts";
-import type { Upgrades } from "./upgrades.ts";
 
 /** Whose timers they are. */
 export interface TimedParts {

@@ -51,16 +51,16 @@ import {
 import { errorLine, noRespondersMessage } from "../protocol/messages.ts";
 import type { MessageTrace } from "../protocol/tracing/message_trace.ts";
 import { bytesOf, textOf } from "../subject/byte_string.ts";
+import { isReservedReply, isResponseSubject } from "./client/reserved.ts";
 import { type Connection, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { Route } from "./contexts.ts";
-import type { LinkHost } from "./link_host.ts";
-import { OpenWays } from "./open_ways.ts";
-import { isReservedReply, isResponseSubject } from "./reserved.ts";
+import { NO_SUBSCRIPTION } from "./interest/subscription_table.ts";
+import type { LinkHost } from "./links/link_host.ts";
 import type { Rings } from "./rings.ts";
-import type { Services } from "./services.ts";
+import { OpenWays } from "./services/open_ways.ts";
+import type { Services } from "./services/services.ts";
 import type { UntakenMessage } from "./shard_options.ts";
-import { NO_SUBSCRIPTION } from "./subscription_table.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
 const NO_BYTES = new Uint8Array(0);

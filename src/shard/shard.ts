@@ -28,30 +28,32 @@ import type { WebSocketLayer } from "../runtime/websocket/websocket_layer.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { Admission } from "./admission.ts";
-import { ClientEvents } from "./client_events.ts";
-import { ClientProtocol } from "./client_protocol.ts";
-import { ClientTargets } from "./client_targets.ts";
+import { ClientEvents } from "./client/client_events.ts";
+import { ClientProtocol } from "./client/client_protocol.ts";
+import { ConnectionCommands } from "./client/connection_commands.ts";
+import { faultLine, stallLine } from "./client/fault_line.ts";
+import { Handshakes } from "./client/handshakes.ts";
+import { NotedDeliveries } from "./client/noted_deliveries.ts";
+import type { Arrival, UpgradeHost, Upgrades } from "./client/upgrades.ts";
 import { Closings } from "./closings.ts";
 import { Commands } from "./commands.ts";
 import { type Connection, STATE_CLOSING, type WebSocketPeer } from "./connection.ts";
-import { ConnectionCommands } from "./connection_commands.ts";
 import { Contexts } from "./contexts.ts";
-import { faultLine, stallLine } from "./fault_line.ts";
 import { onTimer } from "./fired_timers.ts";
-import type { HandedLeaf } from "./handed_leaf.ts";
-import { Handshakes } from "./handshakes.ts";
-import { Input } from "./input.ts";
-import { KeptInput } from "./kept_input.ts";
-import type { LinkHost, LinkShard } from "./link_host.ts";
-import { LocalInterest } from "./local_interest.ts";
-import { NotedDeliveries } from "./noted_deliveries.ts";
-import { Outbound, outboundOptions } from "./outbound.ts";
-import { PausedProducers } from "./paused_producers.ts";
-import { PlanCache } from "./plan_cache.ts";
+import { Input } from "./input/input.ts";
+import { KeptInput } from "./input/kept_input.ts";
+import { LocalInterest } from "./interest/local_interest.ts";
+import { SubscriptionTable } from "./interest/subscription_table.ts";
+import type { HandedLeaf } from "./links/handed_leaf.ts";
+import type { LinkHost, LinkShard } from "./links/link_host.ts";
+import { Outbound, outboundOptions } from "./output/outbound.ts";
+import { PausedProducers } from "./output/paused_producers.ts";
+import { SlowConsumers } from "./output/slow_consumers.ts";
+import { ClientTargets } from "./plans/client_targets.ts";
+import { PlanCache } from "./plans/plan_cache.ts";
 import { Publishing } from "./publishing.ts";
-import { Queries } from "./queries.ts";
 import { Rings } from "./rings.ts";
-import { Services } from "./services.ts";
+import { Services } from "./services/services.ts";
 import type {
   LoginQuestion,
   ShardControl,
@@ -61,12 +63,10 @@ import type {
   ShardStart,
 } from "./shard_options.ts";
 import { Slots } from "./slots.ts";
-import { SlowConsumers } from "./slow_consumers.ts";
-import { SubscriptionTable } from "./subscription_table.ts";
 import { SingleDelivery } from "./tracing/single_delivery.ts";
 import { Tracing } from "./tracing/tracing.ts";
 import { Turns } from "./turns.ts";
-import type { Arrival, UpgradeHost, Upgrades } from "./upgrades.ts";
+import { Queries } from "./watch/queries.ts";
 
 const TICK_MS = 10;
 const NO_QUEUES = new Int32Array(0);

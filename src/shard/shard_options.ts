@@ -14,8 +14,8 @@ import type { TraceEntry, TraceReport, TraceTerms } from "../protocol/tracing/me
 import type { UpgradeRules } from "../protocol/websocket/upgrade.ts";
 import type { HostAddresses } from "../runtime/host_lookup.ts";
 import type { TlsContext } from "../runtime/tls.ts";
-import type { HandedLeaf } from "./handed_leaf.ts";
-import type { LinksNews, LinksSetup } from "./links_setup.ts";
+import type { HandedLeaf } from "./links/handed_leaf.ts";
+import type { LinksNews, LinksSetup } from "./links/links_setup.ts";
 
 export interface ShardOptions {
   readonly maxConnections: number;

@@ -11,17 +11,17 @@ import type { GrowthWatch } from "../base/growth_watch.ts";
 import { NODE_IS_ASLEEP } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
 import { HANGUP, READABLE, WRITABLE } from "../runtime/poller.ts";
+import type { Handshakes } from "./client/handshakes.ts";
+import type { Upgrades } from "./client/upgrades.ts";
 import type { Closings } from "./closings.ts";
 import { PHASE_SETTLED, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
-import type { Handshakes } from "./handshakes.ts";
-import type { Input } from "./input.ts";
-import type { LinkHost } from "./link_host.ts";
-import type { PausedProducers } from "./paused_producers.ts";
+import type { Input } from "./input/input.ts";
+import type { LinkHost } from "./links/link_host.ts";
+import type { PausedProducers } from "./output/paused_producers.ts";
 import type { Rings } from "./rings.ts";
-import type { Services } from "./services.ts";
+import type { Services } from "./services/services.ts";
 import type { Tracing } from "./tracing/tracing.ts";
-import type { Upgrades } from "./upgrades.ts";
 
 /** Connections that may hold an outbox when the next one is served: each outbox ever lent is memory touched. */
 const OUTBOXES_HELD_MAX = 64;

@@ -21,7 +21,7 @@ import type { LinkInterest } from "../../src/link/core/routing.ts";
 import { GatewayReplies } from "../../src/link/gateway/gateway_replies.ts";
 import { ReplyAddress } from "../../src/link/gateway/reply_mapping.ts";
 import { Protocols } from "../../src/link/host/protocols.ts";
-import type { LinksSetup } from "../../src/shard/links_setup.ts";
+import type { LinksSetup } from "../../src/shard/links/links_setup.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../src/subject/byte_string.ts";
 import { isSubset } from "../../src/subject/subset.ts";
 import type { SeededRandom } from "./random.ts";

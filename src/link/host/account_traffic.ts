@@ -7,7 +7,7 @@ import {
 } from "../../memory/layout.ts";
 import { counterValue, countMessage } from "../../memory/shared_memory.ts";
 import type { ShardContext } from "../../shard/context.ts";
-import type { LinkTraffic } from "../../shard/link_records.ts";
+import type { LinkTraffic } from "../../shard/links/link_records.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import type { LinkKind } from "../core/link.ts";
 

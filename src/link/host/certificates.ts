@@ -1,5 +1,5 @@
 import type { TlsOptions } from "../../config/tls.ts";
-import { peerIdentity } from "../../shard/peer_identity.ts";
+import { peerIdentity } from "../../shard/client/peer_identity.ts";
 import type { LinkConnection } from "../core/link.ts";
 import { type CertificateVerdict, judgeCertificate } from "../core/link_certificate.ts";
 import { parseRouteUrl } from "../route/route_url.ts";

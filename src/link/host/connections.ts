@@ -28,8 +28,8 @@ import {
   PHASE_SETTLED,
   STATE_CLOSING,
 } from "../../shard/connection.ts";
-import { arrivalOf, type HandedLeaf } from "../../shard/handed_leaf.ts";
-import type { LinkShard } from "../../shard/link_host.ts";
+import { arrivalOf, type HandedLeaf } from "../../shard/links/handed_leaf.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
 import type {
   DialTarget,

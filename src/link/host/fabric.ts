@@ -10,7 +10,7 @@ import { NODE_FAR } from "../../memory/map.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
 import type { Connection } from "../../shard/connection.ts";
-import type { LinkShard } from "../../shard/link_host.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import { byteStringOf, bytesOf, textOf } from "../../subject/byte_string.ts";
 import { splitAckReply } from "../core/ack_reply.ts";
 import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";

@@ -1,8 +1,8 @@
 /** Logins of leaf nodes: judged like those of clients, here where comparing texts is enough, else by the logins thread. */
 import { InlineJudge } from "../../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "../../auth/login.ts";
-import type { LinkShard } from "../../shard/link_host.ts";
-import { clientTls, peerIdentity } from "../../shard/peer_identity.ts";
+import { clientTls, peerIdentity } from "../../shard/client/peer_identity.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { LinkConnection } from "../core/link.ts";
 import type { LeafLoginRequest, LeafLogins } from "../leaf/leaf_context.ts";
 import type { HostLink } from "./connections.ts";

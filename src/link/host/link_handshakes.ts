@@ -18,7 +18,7 @@ import {
   PHASE_SETTLED,
   STATE_CLOSING,
 } from "../../shard/connection.ts";
-import type { LinkShard } from "../../shard/link_host.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { LinkClock, LinkKind, LinkLog, LinkTls } from "../core/link.ts";
 import type { LinkTlsContexts } from "./link_tls.ts";
 

@@ -1,7 +1,7 @@
 /** What monitoring shows of the links of this shard: what their protocols know, and what their connections count. Cold. */
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { connectionTraffic, withTraffic } from "../../shard/account_counters.ts";
-import type { LinkShard } from "../../shard/link_host.ts";
+import { tlsRecord } from "../../shard/client/peer_identity.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import type {
   GatewayRecord,
   GatewaysRecord,
@@ -13,9 +13,9 @@ import type {
   LinkSubscription,
   LinkTraffic,
   RouteRecord,
-} from "../../shard/link_records.ts";
-import { tlsRecord } from "../../shard/peer_identity.ts";
+} from "../../shard/links/link_records.ts";
 import type { ShardQuery } from "../../shard/shard_options.ts";
+import { connectionTraffic, withTraffic } from "../../shard/watch/account_counters.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import { isSubset } from "../../subject/subset.ts";
 import { isLiteralText } from "../../subject/text.ts";

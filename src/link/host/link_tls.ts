@@ -1,7 +1,7 @@
 /** The TLS of links: what handshakes are made with, by the names that protocols know, and which keys are pinned. */
 import type { TlsLayer, TlsSession } from "../../runtime/tls.ts";
-import type { LinkTlsBlocks } from "../../shard/links_setup.ts";
-import { keyIdOf } from "../../shard/peer_identity.ts";
+import { keyIdOf } from "../../shard/client/peer_identity.ts";
+import type { LinkTlsBlocks } from "../../shard/links/links_setup.ts";
 
 export class LinkTlsContexts {
   readonly #layer: TlsLayer;

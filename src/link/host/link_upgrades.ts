@@ -18,7 +18,7 @@ import { WOULD_BLOCK, writeOnce } from "../../runtime/poller.ts";
 import { connectionEndsText } from "../../runtime/posix/socket_address.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import { type Connection, PHASE_HANDSHAKE, PHASE_SETTLED } from "../../shard/connection.ts";
-import type { LinkShard } from "../../shard/link_host.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { LinkClock, LinkUpgrade, LinkUpgradeOutcome } from "../core/link.ts";
 
 /** Bytes of an answer taken at a time. */

@@ -11,15 +11,15 @@ import {
   PLAN_REPLIES_ARE_FOR_HOST,
   TARGET_PREFIX_BYTES_MAX,
 } from "../../memory/layout.ts";
-import type { LinkShard } from "../../shard/link_host.ts";
-import type { Leg } from "../../shard/plan_match.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
+import type { Leg } from "../../shard/plans/plan_match.ts";
 import {
   NO_ROOM,
   type PlanRules,
   type Resolution,
   type TargetRules,
   type TargetWriter,
-} from "../../shard/plan_rules.ts";
+} from "../../shard/plans/plan_rules.ts";
 import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 import type { Link } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";

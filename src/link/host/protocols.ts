@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { HashComparison } from "../../auth/password.ts";
 import { newNuid } from "../../base/nuid.ts";
-import type { LinksNews, LinksSetup } from "../../shard/links_setup.ts";
+import type { LinksNews, LinksSetup } from "../../shard/links/links_setup.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestLedger } from "../core/ledger.ts";
 import type {

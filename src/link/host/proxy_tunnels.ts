@@ -14,7 +14,7 @@ import { WOULD_BLOCK, writeOnce } from "../../runtime/poller.ts";
 import { connectionEndsText } from "../../runtime/posix/socket_address.ts";
 import { HANDSHAKE_DONE, type TlsLayer } from "../../runtime/tls.ts";
 import type { Connection } from "../../shard/connection.ts";
-import type { LinkShard } from "../../shard/link_host.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { DialProxy, LinkClock } from "../core/link.ts";
 
 export interface ProxyTunnelsOptions {

@@ -16,7 +16,7 @@ import {
   REASON_RING_FULL,
 } from "../../memory/layout.ts";
 import { type Connection, STATE_CLOSING } from "../../shard/connection.ts";
-import type { LinkShard } from "../../shard/link_host.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { LinkPeer } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { parseOperation } from "../core/operation_parser.ts";

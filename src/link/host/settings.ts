@@ -6,7 +6,7 @@ import { splitHostPort } from "../../config/readers.ts";
 import type { TlsOptions } from "../../config/tls.ts";
 import { READ_BYTES, RECEIVE_BYTES, SCRATCH_BYTES } from "../../memory/map.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
-import type { LinksSetup } from "../../shard/links_setup.ts";
+import type { LinksSetup } from "../../shard/links/links_setup.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkTls } from "../core/link.ts";
 import { SERVER_PROTOCOL } from "../core/link_info.ts";

@@ -5,8 +5,8 @@
 import { publishViolationLogText, publishViolationText } from "../../protocol/errors.ts";
 import { withHeader } from "../../protocol/set_header.ts";
 import { TRACE_DESTINATION, TRACE_DISABLED } from "../../protocol/tracing/trace_request.ts";
-import type { LinkShard } from "../../shard/link_host.ts";
-import { isReservedSubject } from "../../shard/reserved.ts";
+import { isReservedSubject } from "../../shard/client/reserved.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
 import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
 import type { Link, LinkMessage } from "../core/link.ts";
 import { errorLine } from "../core/link_fault.ts";

@@ -8,7 +8,7 @@ import { INDEX_FULL, MEMBERS_MAX, NOT_FOUND } from "../../interest/interest_inde
 import type { MatchResult } from "../../interest/match_result.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { ShardContext } from "../../shard/context.ts";
-import { LocalGenerations } from "../../shard/local_generations.ts";
+import { LocalGenerations } from "../../shard/plans/local_generations.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
 import type { InterestKey, Link } from "../core/link.ts";
 import type { LinkInterest } from "../core/routing.ts";

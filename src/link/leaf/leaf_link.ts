@@ -5,7 +5,7 @@
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
-import { ResponsePermits } from "../../shard/response_permits.ts";
+import { ResponsePermits } from "../../shard/client/response_permits.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat } from "../core/heartbeat.ts";

@@ -1,5 +1,5 @@
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
-import { leafProxyContext } from "../../shard/links_setup.ts";
+import { leafProxyContext } from "../../shard/links/links_setup.ts";
 import type { DialProxy } from "../core/link.ts";
 
 const HTTP_PORT = 80;

@@ -1,7 +1,7 @@
 import type { Options } from "../../config/option_table.ts";
 import type { OcspPeerOptions, TlsOptions } from "../../config/tls.ts";
 import { CLIENT_CONTEXT } from "../../runtime/tls.ts";
-import { isLeafContext, linkContextPlans } from "../tls_contexts.ts";
+import { isLeafContext, linkContextPlans } from "../settings/tls_contexts.ts";
 import type { CheckedPeers } from "./peer_checks.ts";
 
 /** A TLS block whose peers are checked. */

@@ -6,7 +6,7 @@ import { nameText } from "../../base/x509.ts";
 import type { Options } from "../../config/option_table.ts";
 import type { OcspOptions, TlsOptions } from "../../config/tls.ts";
 import { certificatePairs, PEM_CERTIFICATES } from "../../runtime/tls_files.ts";
-import { isLeafContext, linkContextPlans } from "../tls_contexts.ts";
+import { isLeafContext, linkContextPlans } from "../settings/tls_contexts.ts";
 import { type CheckedCertificate, checkedCertificate } from "./certificate.ts";
 import type { StapleSettings } from "./staple.ts";
 

@@ -10,10 +10,10 @@ import { NODE_IS_UP, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memor
 import { createSharedMemory, nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
 import { WebSocketPoller } from "../../runtime/websocket/websocket_poller.ts";
+import { Upgrades } from "../client/upgrades.ts";
 import { Rings } from "../rings.ts";
 import { Shard } from "../shard.ts";
 import type { LoginQuestion, ShardControl, ShardOptions, ShardReport } from "../shard_options.ts";
-import { Upgrades } from "../upgrades.ts";
 import { FakePoller, FakeSocket } from "./fake_poller.ts";
 import { FakeTls, securedPoller } from "./fake_tls.ts";
 

@@ -18,10 +18,10 @@ import { byteStringOf, textOf } from "../../subject/byte_string.ts";
 import { randomBelow } from "../accounts.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
-import { type Leg, PlanMatch } from "../plan_match.ts";
-import type { TargetRules } from "../plan_rules.ts";
-import type { QueueGroup, QueueGroups } from "../queue_groups.ts";
-import { NO_SUBSCRIPTION } from "../subscription_table.ts";
+import { NO_SUBSCRIPTION } from "../interest/subscription_table.ts";
+import { type Leg, PlanMatch } from "../plans/plan_match.ts";
+import type { TargetRules } from "../plans/plan_rules.ts";
+import type { QueueGroup, QueueGroups } from "../plans/queue_groups.ts";
 import type { SingleDelivery } from "./single_delivery.ts";
 
 /** What another node is to do with a message. */

@@ -1,0 +1,172 @@
+/** The configured values that monitoring shows. */
+import { authorizationTimeoutMs } from "../../config/authorization.ts";
+import type { Options } from "../../config/option_table.ts";
+import type { TlsOptions } from "../../config/tls.ts";
+import type {
+  ClusterOptions,
+  GatewayOptions,
+  LeafnodeOptions,
+  ListenerOptions,
+  MonitoredOptions,
+  WriteTimeoutPolicy,
+} from "../../monitor/snapshots/options.ts";
+import type { ServerInfo } from "../../protocol/info.ts";
+import { certificateEndMs } from "../../runtime/tls_files.ts";
+import type { LinkCounts } from "../../shard/links/link_records.ts";
+import type { MonitoredOperator } from "../settings/operator_setup.ts";
+import { authenticationTimeoutMs } from "../settings/shard_settings.ts";
+import type { Ports } from "../threads/listening.ts";
+
+const TLS_TIMEOUT_MS = 2000;
+
+/** What a configuration does not say, and its certificates. */
+export interface MonitoredState {
+  readonly info: ServerInfo;
+  readonly operators: readonly MonitoredOperator[];
+  readonly ocspPeers: MonitoredOptions["ocspPeers"];
+  /** Where the server listens. */
+  readonly ports: Ports;
+  /** Null where there are no links. */
+  readonly links: LinkCounts | null;
+  readonly certificates: MonitoredCertificates;
+}
+
+/** When the certificates of listeners end, epoch milliseconds; null without TLS. */
+export interface MonitoredCertificates {
+  readonly client: number | null;
+  readonly cluster: number | null;
+  readonly gateway: number | null;
+  readonly leafnodes: number | null;
+}
+
+export function certificatesOf({ tls, cluster, gateway, leafnodes }: Options): MonitoredCertificates {
+  const endOf = (block: TlsOptions | undefined) => (block === undefined ? null : certificateEndMs(block));
+  return {
+    client: endOf(tls),
+    cluster: endOf(cluster.tls),
+    gateway: endOf(gateway.tls),
+    leafnodes: endOf(leafnodes.tls),
+  };
+}
+
+export function monitoredOptions(options: Options, state: MonitoredState): MonitoredOptions {
+  const { info, operators, ocspPeers, certificates } = state;
+  return {
+    isAuthRequired: info.authRequired ?? false,
+    isTlsRequired: info.tlsRequired ?? false,
+    isTlsVerified: info.tlsVerify ?? false,
+    connectionsMax: options.maxConnections,
+    subscriptionsMax: options.maxSubscriptions,
+    pingIntervalMs: options.pingIntervalMs,
+    pingsOutMax: options.maxPingsOut,
+    httpHost: options.httpHost ?? options.host,
+    httpPort: options.httpPort,
+    httpBasePath: options.httpBasePath,
+    httpsPort: options.httpsPort,
+    authTimeoutMs: authenticationTimeoutMs(options),
+    controlLineBytesMax: options.maxControlLineBytes,
+    payloadBytesMax: options.maxPayloadBytes,
+    pendingBytesMax: options.maxPendingBytes,
+    tlsTimeoutMs: options.tls?.timeoutMs ?? TLS_TIMEOUT_MS,
+    writeDeadlineMs: options.writeDeadlineMs,
+    writeTimeoutPolicy: shownPolicy(options.writeTimeout),
+    tlsCertNotAfterMs: certificates.client,
+    tags: options.serverTags,
+    metadata: options.serverMetadata,
+    featureFlags: new Map(),
+    trustedOperatorJwts: operators.map(({ jwt }) => jwt),
+    trustedOperatorClaims: operators.map(({ claims }) => claims),
+    trustedProxyKeys: options.trustedProxies.length === 0 ? null : options.trustedProxies,
+    ocspPeers,
+    cluster: clusterBlock(options, state),
+    gateway: gatewayBlock(options, state),
+    leafnodes: leafnodeBlock(options, state),
+    mqtt: {},
+    webSocket: {},
+  };
+}
+
+/** Of a cluster that other clusters know there is a name, whether it has routes or not. */
+function clusterBlock(
+  { cluster, gateway }: Options,
+  { info, ports, certificates }: MonitoredState,
+): ClusterOptions {
+  const port = ports.get("cluster");
+  if (port === undefined) return gateway.name === undefined ? {} : { name: gateway.name };
+  return {
+    ...listenerBlock(cluster, port, certificates.cluster),
+    ...(info.cluster === undefined ? {} : { name: info.cluster }),
+    // nats-server takes whoever does TLS between servers to verify.
+    ...(cluster.tls === undefined ? {} : { isTlsVerified: true }),
+    urls: cluster.routes.map(hostOfUrl),
+    poolSize: cluster.poolSize,
+    writeDeadlineMs: cluster.writeDeadlineMs ?? 0,
+    writeTimeoutPolicy: shownPolicy(cluster.writeTimeout),
+  };
+}
+
+function gatewayBlock({ gateway }: Options, { ports, links, certificates }: MonitoredState): GatewayOptions {
+  if (gateway.name === undefined) return {};
+  const known = new Map(links?.remoteGateways.map(({ name, urls }) => [name, urls]));
+  return {
+    ...listenerBlock(gateway, ports.get("gateway") ?? 0, certificates.gateway),
+    name: gateway.name,
+    ...(gateway.tls === undefined ? {} : { isTlsVerified: true }),
+    ...(gateway.advertise === undefined ? {} : { advertise: gateway.advertise }),
+    connectRetries: gateway.connectRetries,
+    remotes: gateway.gateways.map(({ name, urls, tls }) => ({
+      name,
+      // One without TLS of its own shows none.
+      tlsTimeoutMs: tls?.timeoutMs ?? 0,
+      urls: known.get(name) ?? urls.map(hostOfUrl),
+    })),
+    rejectsUnknown: gateway.rejectUnknownCluster,
+  };
+}
+
+function leafnodeBlock({ leafnodes }: Options, { ports, certificates }: MonitoredState): LeafnodeOptions {
+  const port = ports.get("leafnodes");
+  return {
+    ...(port === undefined ? {} : listenerBlock(leafnodes, port, certificates.leafnodes)),
+    remotes: leafnodes.remotes.map(({ account, tls, urls, denyExports, denyImports }) => ({
+      localAccount: account,
+      tlsTimeoutMs: tls?.timeoutMs ?? 0,
+      urls: urls.map(hostOfUrl),
+      denyExports,
+      denyImports,
+    })),
+  };
+}
+
+function listenerBlock(
+  block: {
+    readonly host: string;
+    readonly tls: TlsOptions | undefined;
+    readonly authorization: { readonly timeoutMs: number | undefined } | undefined;
+  },
+  port: number,
+  tlsCertNotAfterMs: number | null,
+): ListenerOptions {
+  const { host, tls, authorization } = block;
+  return {
+    host,
+    port,
+    authTimeoutMs: authorizationTimeoutMs(authorization?.timeoutMs, tls),
+    tlsTimeoutMs: tls?.timeoutMs ?? TLS_TIMEOUT_MS,
+    isTlsRequired: tls !== undefined,
+    isTlsVerified: tls?.verify ?? false,
+    tlsCertNotAfterMs,
+  };
+}
+
+/** `host:port` without scheme and credentials. */
+function hostOfUrl(url: string): string {
+  return url
+    .replace(/^[a-z-]*:\/\//, "")
+    .replace(/^.*@/, "")
+    .replace(/\/.*$/, "");
+}
+
+function shownPolicy(policy: Options["writeTimeout"]): WriteTimeoutPolicy {
+  return policy === "default" ? "" : policy;
+}

@@ -1,0 +1,16 @@
+/** Operator mode, where accounts and users come from JWTs: what verifies these is loaded only then. */
+import type { Options } from "../../config/option_table.ts";
+import type { VerifiedOperators } from "./operator_setup.ts";
+
+export function isOperatorMode({ operators, trustedKeys }: Options): boolean {
+  return operators.length > 0 || trustedKeys.length > 0;
+}
+
+/** Null outside operator mode; throws the text that a server does not start with. */
+export async function verifyOperators(options: Options, hash: string): Promise<VerifiedOperators | null> {
+  if (!isOperatorMode(options)) return null;
+  const { setUpOperators } = await import("./operator_setup.ts");
+  const result = setUpOperators(options, hash);
+  if (!result.ok) throw new Error(result.problem);
+  return result;
+}

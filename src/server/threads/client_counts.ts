@@ -1,0 +1,77 @@
+/** How many connections there are, of the server and of its accounts, and which of them go where they are too many. */
+import type { AccountDefinition } from "../../account/definition.ts";
+import { accountWord, clientsElsewhereWord, leafnodesElsewhereWord, NODE_LOAD } from "../../memory/map.ts";
+import { nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
+import type { ShardControl, ShardQuery } from "../../shard/shard_options.ts";
+
+/** The shards, as far as closing connections takes. */
+export interface ClosingShards {
+  readonly clientNodes: readonly number[];
+  send(node: number, message: ShardControl): void;
+  broadcast(message: ShardControl): void;
+  query<T>(query: ShardQuery): Promise<T[]>;
+}
+
+export class ClientCounts {
+  readonly #shared: SharedMemory;
+  readonly #shards: ClosingShards;
+
+  constructor(shared: SharedMemory, shards: ClosingShards) {
+    this.#shared = shared;
+    this.#shards = shards;
+  }
+
+  /** How many connections an account has on all shards. */
+  ofAccount(accountId: number): number {
+    return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
+  }
+
+  /** Other servers have so many connections of an account. */
+  setElsewhere(accountId: number, clients: number, leafnodes: number): void {
+    const { words, map } = this.#shared;
+    Atomics.store(words, clientsElsewhereWord(map, accountId), clients);
+    Atomics.store(words, leafnodesElsewhereWord(map, accountId), leafnodes);
+  }
+
+  /** Closes the clients that an account has too many, the newest first. */
+  async limitAccount({ id, name, limits: { maxConnections } }: AccountDefinition): Promise<void> {
+    if (maxConnections < 0) return;
+    const { words, map } = this.#shared;
+    const elsewhere = Atomics.load(words, clientsElsewhereWord(map, id));
+    if (this.ofAccount(id) + elsewhere <= maxConnections) return;
+    const ids = (await this.#shards.query<number[]>({ what: "clients", account: name })).flat();
+    const surplus = this.ofAccount(id) + elsewhere - maxConnections;
+    if (surplus <= 0) return;
+    const clientIds = ids.sort((a, b) => b - a).slice(0, surplus);
+    this.#shards.broadcast({ type: "accountFull", clientIds });
+  }
+
+  /** Closes `count` connections for `reason`, taken from the shards in turn. */
+  closeSome(count: number, reason: number): void {
+    for (const [node, share] of this.#shares(count))
+      this.#shards.send(node, { type: "closeSome", count: share, reason });
+  }
+
+  /** Closes `count` connections because there are too many. */
+  shrink(count: number): void {
+    for (const [node, share] of this.#shares(count))
+      this.#shards.send(node, { type: "shrink", count: share });
+  }
+
+  /** Splits a number over the shards so that what they have left is as even as can be. */
+  #shares(count: number): [node: number, share: number][] {
+    const loads = this.#shards.clientNodes.map((node): [number, number] => [
+      node,
+      Atomics.load(this.#shared.words, nodeWord(node, NODE_LOAD)),
+    ]);
+    const shares: [number, number][] = loads.map(([node]) => [node, 0]);
+    for (let left = count; left > 0; left--) {
+      let most = 0;
+      for (let i = 1; i < loads.length; i++) if (loads[i]![1] > loads[most]![1]) most = i;
+      if (loads[most] === undefined || loads[most]![1] <= 0) break;
+      loads[most]![1]--;
+      shares[most]![1]++;
+    }
+    return shares.filter(([, share]) => share > 0);
+  }
+}

@@ -1,0 +1,61 @@
+/** What is told of a client: to the services it asks, and in events of the system account. Cold. */
+import type { ClientInfo } from "../../account/client_info.ts";
+import type { Connection } from "../connection.ts";
+
+const NS_PER_US = 1000;
+const NS_PER_MS = 1e6;
+
+/** All that a service may be told. */
+export function detailsForServices(connection: Connection, serverName: string): ClientInfo {
+  const { login, rttMs, leafDetails } = connection;
+  const rttNs = Math.round(rttMs * NS_PER_MS);
+  if (leafDetails !== null) return { ...leafDetails, rttNs };
+  return {
+    ...identityOf(connection),
+    rttNs,
+    server: serverName,
+    jwt: login?.jwt ?? "",
+    nameTag: login?.nameTag ?? "",
+  };
+}
+
+/** A client that came; who was refused is told too. A JWT is shown as it was presented. */
+export function detailsForEvents(connection: Connection): ClientInfo {
+  const { account, options } = connection;
+  return {
+    ...identityOf(connection),
+    jwt: options.jwt,
+    // The account's name tag, or its name.
+    nameTag: account.definition.nameTag ?? account.name,
+  };
+}
+
+/** A client that went. */
+export function detailsAtEnd(connection: Connection, stoppedAtMs: number): ClientInfo {
+  const { rttMs } = connection;
+  const rttNs = Math.round(rttMs * NS_PER_MS);
+  return {
+    ...detailsForEvents(connection),
+    // In whole microseconds below a millisecond. Source: nats-server getRTT.
+    rttNs: rttNs > NS_PER_US && rttNs < NS_PER_MS ? rttNs - (rttNs % NS_PER_US) : rttNs,
+    stoppedAtMs,
+  };
+}
+
+function identityOf(connection: Connection) {
+  const { account, login, user, options, ip, clientId, startMs, webSocket } = connection;
+  return {
+    startedAtMs: startMs,
+    host: ip,
+    clientId,
+    account: account.name,
+    user,
+    name: options.name,
+    language: options.lang,
+    version: options.version,
+    issuerKey: login?.issuerKey ?? "",
+    tags: login?.tags ?? [],
+    kind: "Client",
+    clientType: webSocket === null ? "nats" : "websocket",
+  };
+}

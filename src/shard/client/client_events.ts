@@ -1,0 +1,105 @@
+/**
+ * What main is told of clients that come and go, for the events of the system account. Nothing is made where nobody
+ * listens: a look into the index per subject is all that a connection costs then. Cold.
+ */
+import { SYSTEM_ACCOUNT_ID } from "../../account/definition.ts";
+import {
+  ACCOUNT_AUTH_ERROR_SUBJECT,
+  authErrorSubject,
+  connectionCountSubjects,
+  connectSubject,
+  disconnectSubject,
+} from "../../account/system_events.ts";
+import { MatchResult } from "../../interest/match_result.ts";
+import { NODE_MAIN } from "../../memory/map.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import { DEFAULT_CONNECT_OPTIONS } from "../../protocol/connect_options.ts";
+import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
+import type { ShardAccount } from "../accounts.ts";
+import type { Connection } from "../connection.ts";
+import type { ShardContext } from "../context.ts";
+import type { ClientEvent, ConnectionRecord } from "../shard_options.ts";
+import { detailsAtEnd, detailsForEvents } from "./client_details.ts";
+
+/** Each follows `-ERR 'Authorization Violation'`. */
+const FAILURES: ReadonlySet<number> = new Set([
+  CloseReason.AuthenticationFailure,
+  CloseReason.ProxyNotTrusted,
+  CloseReason.ProxyRequired,
+]);
+
+export class ClientEvents {
+  readonly #shard: ShardContext;
+  readonly #match = new MatchResult();
+
+  constructor(shard: ShardContext) {
+    this.#shard = shard;
+  }
+
+  /** A client is in. Null where nobody listens. */
+  opened(connection: Connection): ClientEvent | null {
+    const system = this.#shard.accounts.byId(SYSTEM_ACCOUNT_ID);
+    if (system === undefined) return null;
+    const countedAccounts = this.#countedAccounts(connection);
+    const isHeard =
+      this.#isHeard(system, connectSubject(connection.account.name)) ||
+      this.#isCountHeard(system, countedAccounts);
+    return isHeard ? { client: detailsForEvents(connection), countedAccounts, failure: null } : null;
+  }
+
+  /** A client is about to go; `record` is what monitoring will show of it. Null where nobody listens. */
+  closed(connection: Connection, { stopMs, reason }: ConnectionRecord): ClientEvent | null {
+    const system = this.#shard.accounts.byId(SYSTEM_ACCOUNT_ID);
+    if (system === undefined) return null;
+    const countedAccounts = this.#countedAccounts(connection);
+    const failure = FAILURES.has(connection.closeReason) ? failureOf(connection, reason) : null;
+    const isHeard =
+      this.#isHeard(system, disconnectSubject(connection.account.name)) ||
+      this.#isCountHeard(system, countedAccounts) ||
+      (failure !== null && this.#isFailureHeard(system, failure));
+    if (!isHeard) return null;
+    return { client: detailsAtEnd(connection, stopMs ?? this.#shard.wallMs()), countedAccounts, failure };
+  }
+
+  /** Takes what a second CONNECT left behind with it. */
+  #countedAccounts(connection: Connection): string[] {
+    const { leftAccount, account, countedIn } = connection;
+    connection.leftAccount = "";
+    const names = countedIn === 0 ? [leftAccount] : [leftAccount, account.name];
+    return names.filter((name) => name !== "" && name !== this.#shard.accounts.global.name);
+  }
+
+  #isCountHeard(system: ShardAccount, accounts: readonly string[]): boolean {
+    return accounts.some((name) =>
+      connectionCountSubjects(name).some((subject) => this.#isHeard(system, subject)),
+    );
+  }
+
+  #isFailureHeard(system: ShardAccount, { account }: NonNullable<ClientEvent["failure"]>): boolean {
+    if (this.#isHeard(system, authErrorSubject(this.#shard.info.serverId))) return true;
+    const own = account === null ? undefined : this.#shard.accounts.byName(account);
+    return own !== undefined && this.#isHeard(own, ACCOUNT_AUTH_ERROR_SUBJECT);
+  }
+
+  #isHeard(account: ShardAccount, text: string): boolean {
+    const subject = byteStringOfText(text);
+    if (this.#hasInterest(account.id, bytesOf(subject))) return true;
+    return (
+      account.isImported && account.legsOf(subject).some((leg) => this.#hasInterest(leg.account, leg.subject))
+    );
+  }
+
+  #hasInterest(account: number, subject: Uint8Array): boolean {
+    this.#shard.index.match(account, subject, 0, subject.length, this.#match);
+    // Main, which would tell, listens only to what other servers tell.
+    const { plainNodes, queueCount } = this.#match;
+    return (plainNodes & ~(1 << NODE_MAIN)) !== 0 || queueCount > 0;
+  }
+}
+
+function failureOf({ refusal, account, options }: Connection, reason: string): ClientEvent["failure"] {
+  // Whoever began without CONNECT was refused before anything was asked of an account.
+  if (options === DEFAULT_CONNECT_OPTIONS) return { account: null, reason };
+  if (refusal === null) return { account: account.name, reason };
+  return { account: refusal.account, reason: refusal.eventReason };
+}

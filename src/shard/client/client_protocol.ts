@@ -1,0 +1,574 @@
+/**
+ * The client protocol of one shard: takes a connection's input apart and does what it says. Plain messages go to the
+ * engine; everything else comes here. Source: NATS client protocol; nats-server `parse`, `processConnect`, `processSub`.
+ */
+import { HeldMessage, plainLine } from "../../fabric/held_message.ts";
+import {
+  CONNECTION_FLAGS,
+  CONNECTION_HAS_NO_ECHO,
+  CONNECTION_IS_NOTED,
+  CONNECTION_TAKES_HEADERS,
+  CONNECTION_WANTS_NO_RESPONDERS,
+  IN_PLACE_BYTES_MAX,
+  MESSAGE_LINE_BYTES_MAX,
+} from "../../memory/layout.ts";
+import { READ_BYTES, RECEIVE_BYTES } from "../../memory/map.ts";
+import * as parse from "../../protocol/client_parser.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import {
+  type ConnectOptions,
+  DEFAULT_CONNECT_OPTIONS,
+  parseConnectOptions,
+} from "../../protocol/connect_options.ts";
+import * as errors from "../../protocol/errors.ts";
+import { infoLine, type ServerInfo } from "../../protocol/info.ts";
+import { decodeJson, jsonMembers } from "../../protocol/json_members.ts";
+import { errorLine, OK_LINE, PONG_LINE } from "../../protocol/messages.ts";
+import { traceConnect, traceMapping, traceOperation, tracePayload } from "../../protocol/trace.ts";
+import { byteStringOf, bytesOf, textOf } from "../../subject/byte_string.ts";
+import { isValidPublishSubject, isValidSubscription, tokenCount } from "../../subject/tokens.ts";
+import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW, STATE_WAITING } from "../connection.ts";
+import type { ShardContext } from "../context.ts";
+import type { Route } from "../contexts.ts";
+import { NO_SUBSCRIPTION } from "../interest/subscription_table.ts";
+import type { Publishing } from "../publishing.ts";
+import type { Rings } from "../rings.ts";
+import { TIMER_AUTHENTICATION, TIMER_PING, timerId } from "../timers.ts";
+import type { Tracing } from "../tracing/tracing.ts";
+import { Logins } from "./logins.ts";
+import { pingIntervalMs } from "./pings.ts";
+import { RecentValues } from "./recent_values.ts";
+
+const FIRST_PING_MS = 2000;
+const FIRST_PING_JITTER = 0.2;
+const PROTOCOL_MAX = 1;
+/** An unfinished line and the next read fit the receive buffer, whatever the configuration says. */
+const LINE_BYTES_MAX = RECEIVE_BYTES - 2 * READ_BYTES;
+const RESERVED_QUEUE = new TextEncoder().encode("_sys_");
+
+export class ClientProtocol {
+  readonly #shard: ShardContext;
+  readonly #publishing: Publishing;
+  readonly #rings: Rings;
+  readonly #tracing: Tracing;
+  readonly #parser = new parse.ClientParser();
+  readonly #bytes: Uint8Array;
+  readonly #recentOptions = new RecentValues<ConnectOptions>();
+  readonly logins: Logins;
+
+  constructor(shard: ShardContext, publishing: Publishing, rings: Rings, tracing: Tracing) {
+    this.#shard = shard;
+    this.#publishing = publishing;
+    this.#rings = rings;
+    this.#tracing = tracing;
+    this.#bytes = shard.shared.bytes;
+    this.logins = new Logins(shard, (connection, isIn) => this.#onDecided(connection, isIn));
+  }
+
+  /**
+   * Does what `[start, end)` of the shared memory says, which follows everything taken before. Returns the address of
+   * the first byte of an operation that is not complete, `end` if there is none.
+   */
+  receive(connection: Connection, start: number, end: number): number {
+    let at = start;
+    while (at < end && connection.state < STATE_CLOSING) {
+      if (connection.state === STATE_WAITING) return at;
+      if (connection.large !== null) {
+        at += connection.large.fill(this.#bytes, at, end);
+        if (connection.large.isComplete) this.#finishLarge(connection);
+        continue;
+      }
+      if (connection.skipState === 0 && this.#isForEngine(connection)) {
+        const from = at;
+        at = this.#publishing.scan(connection, at, end);
+        if (at !== from) this.#noteActivity(connection);
+        if (at === end || connection.state >= STATE_CLOSING) break;
+      }
+      const next = this.#receiveOne(connection, at, end);
+      if (next < 0) return at;
+      at = next;
+    }
+    return connection.state < STATE_CLOSING ? at : end;
+  }
+
+  /** The INFO of a fresh connection. */
+  greet(connection: Connection): void {
+    const { info, outbound } = this.#shard;
+    // Whoever began with TLS is told that it is needed, whatever others may do.
+    const ofTls = connection.isTlsFirst ? { tlsRequired: true } : {};
+    outbound.append(connection, this.#infoFor(connection, { ...info, ...ofTls, nonce: connection.nonce }));
+  }
+
+  /** The protocol begins: the timers that wait for CONNECT. */
+  begin(connection: Connection): void {
+    const { nowMs, timers } = this.#shard;
+    timers.set(timerId(connection, TIMER_PING), nowMs + pingIntervalMs(connection, this.#shard.options));
+    if (this.logins.isRequired(connection)) {
+      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + this.logins.timeoutMs(connection));
+    }
+  }
+
+  /** INFO at any time, to those who take it. */
+  sendInfo(connection: Connection, info: ServerInfo): void {
+    if (takesInfo(connection)) this.#shard.outbound.append(connection, this.#infoFor(connection, info));
+  }
+
+  /** Asks one client to go by itself; false where it takes no INFO. */
+  sendLameDuck(connection: Connection): boolean {
+    this.sendInfo(connection, { ...this.#shard.info, lameDuckMode: true });
+    return takesInfo(connection);
+  }
+
+  /** Writes what CONNECT and the server's options say into the record that the engine reads. */
+  applyOptions(connection: Connection): void {
+    const { options } = connection;
+    const { logsTrace, supportsHeaders } = this.#shard.options;
+    const { words } = this.#shard.shared;
+    const word = (connection.address + CONNECTION_FLAGS) >> 2;
+    const takesHeaders = supportsHeaders && options.headers;
+    let flags = 0;
+    if (!options.echo) flags |= CONNECTION_HAS_NO_ECHO;
+    if (takesHeaders) flags |= CONNECTION_TAKES_HEADERS;
+    if (takesHeaders && options.noResponders) flags |= CONNECTION_WANTS_NO_RESPONDERS;
+    if (logsTrace || connection.notesReplies) flags |= CONNECTION_IS_NOTED;
+    const own =
+      CONNECTION_HAS_NO_ECHO |
+      CONNECTION_TAKES_HEADERS |
+      CONNECTION_WANTS_NO_RESPONDERS |
+      CONNECTION_IS_NOTED;
+    words[word] = (words[word]! & ~own) | flags;
+  }
+
+  /** Verbose, pedantic and traced connections need more per message than the engine does. */
+  #isForEngine({ options, state }: Connection): boolean {
+    if (options.verbose || options.pedantic || this.#shard.options.logsTrace) return false;
+    return state === STATE_CONNECTED;
+  }
+
+  /** One operation; returns where the next begins, or −1 when this one is not complete. */
+  #receiveOne(connection: Connection, start: number, end: number): number {
+    const parser = this.#parser;
+    const { options } = this.#shard;
+    parser.maxControlLineBytes = Math.min(options.maxControlLineBytes, LINE_BYTES_MAX);
+    parser.maxPayloadBytes = connection.maxPayloadBytes;
+    parser.headersAllowed = options.supportsHeaders && connection.options.headers;
+    parser.skipState = connection.skipState;
+    const isFresh = connection.skipState === 0;
+    let code = parser.parse(this.#bytes, start, end);
+    connection.skipState = parser.skipState;
+    const isForMessages = (code >= parse.PUB && code <= parse.UNSUB) || parser.lineComplete;
+    if (isForMessages && parser.argEnd - parser.argStart > MESSAGE_LINE_BYTES_MAX) {
+      code = errors.ERROR_MAXIMUM_CONTROL_LINE;
+    }
+    if (isFresh && connection.state === STATE_NEW && !this.#mayProceed(connection, start)) {
+      return connection.state < STATE_CLOSING ? -1 : end;
+    }
+    switch (code) {
+      case parse.NEED_MORE:
+        return parser.lineComplete ? this.#startLarge(connection, end) : -1;
+      case parse.SKIP:
+        break;
+      case parse.PUB:
+      case parse.HPUB:
+        this.#publish(connection, code);
+        break;
+      case parse.SUB:
+        this.#subscribe(connection);
+        break;
+      case parse.UNSUB:
+        this.#unsubscribe(connection);
+        break;
+      case parse.PING:
+        this.#ping(connection);
+        break;
+      case parse.PONG:
+        this.#pong(connection);
+        break;
+      case parse.CONNECT:
+        this.#connect(connection);
+        break;
+      case parse.INFO:
+        this.#info(connection);
+        break;
+      case parse.OK:
+        break;
+      case parse.ERR:
+        this.#peerError(connection);
+        break;
+      default:
+        if (code === errors.ERROR_MAXIMUM_PAYLOAD) {
+          this.#complain(connection);
+          this.#traceTooLarge(connection, end);
+        }
+        this.#shard.fail(connection, code);
+    }
+    return parser.next;
+  }
+
+  /**
+   * Before CONNECT on a server with credentials the first byte decides: everything but CONNECT is refused, or makes the
+   * connection the one of `no_auth_user`.
+   */
+  #mayProceed(connection: Connection, start: number): boolean {
+    if (!this.logins.isRequired(connection)) return true;
+    if ((this.#bytes[start]! | 0x20) === 0x63) return true;
+    this.logins.decide(connection, true);
+    return connection.state === STATE_CONNECTED;
+  }
+
+  #publish(connection: Connection, code: number): void {
+    const parser = this.#parser;
+    this.#noteActivity(connection);
+    this.#complain(connection);
+    connection.hasComplained = false;
+    const headerLength = code === parse.HPUB ? parser.headerSize : -1;
+    if (this.#shard.options.logsTrace) this.#traceLine(connection, code === parse.HPUB ? "HPUB" : "PUB");
+    const { subjectStart, subjectEnd, replyStart, replyEnd } = parser;
+    const bytes = this.#bytes;
+    const message = HeldMessage.copy(
+      connection.account.id,
+      connection.slot,
+      bytes.slice(subjectStart, subjectEnd),
+      bytes.slice(replyStart, replyEnd),
+      headerLength,
+      bytes,
+      parser.payloadStart,
+      parser.totalSize,
+    );
+    this.#publishHeld(connection, message);
+  }
+
+  #publishHeld(connection: Connection, given: HeldMessage): void {
+    const message = this.#tracing.begin(connection, given);
+    if (message === null) return;
+    this.#publishBegun(connection, message);
+    this.#tracing.end(message.trace);
+  }
+
+  #publishBegun(connection: Connection, message: HeldMessage): void {
+    const subject = byteStringOf(message.subject);
+    const route = this.#shard.contexts.route(connection.context, subject);
+    if (this.#shard.options.logsTrace) this.#traceMessage(connection, message, subject, route);
+    if (route.kind === "deliver" && route.subject !== subject) message.trace?.mapped(textOf(route.subject));
+    const admission = this.#publishing.admit(connection, message, subject, route);
+    if (admission === null) return;
+    if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
+    this.#publishing.publish(connection, message, admission);
+  }
+
+  /** The pedantic complaint about a subject that nobody could subscribe to literally; once a message. */
+  #complain(connection: Connection): void {
+    const parser = this.#parser;
+    if (!connection.options.pedantic || connection.hasComplained || !parser.lineComplete) return;
+    if (isValidPublishSubject(this.#bytes, parser.subjectStart, parser.subjectEnd)) return;
+    connection.hasComplained = true;
+    this.#sendError(connection, errors.errorEntry(errors.ERROR_INVALID_PUBLISH_SUBJECT).wireText!);
+  }
+
+  /** Whoever asks for a trace of a message that is too large hears of it, where the headers have come with the line. */
+  #traceTooLarge(connection: Connection, end: number): void {
+    const { publishCode, headerSize, payloadStart, subjectStart, subjectEnd, totalSize } = this.#parser;
+    if (publishCode !== parse.HPUB || headerSize <= 0) return;
+    const headers = this.#bytes.slice(payloadStart, Math.min(end, payloadStart + headerSize));
+    const subject = this.#bytes.slice(subjectStart, subjectEnd);
+    this.#tracing.tellTooLarge(connection, subject, headers, totalSize);
+  }
+
+  /**
+   * A message whose line is complete and whose payload is not. One that fits the receive buffer is waited for (−1); a
+   * larger one is collected apart, what is there of it at once.
+   */
+  #startLarge(connection: Connection, end: number): number {
+    const parser = this.#parser;
+    this.#complain(connection);
+    if (parser.totalSize <= IN_PLACE_BYTES_MAX) return -1;
+    const bytes = this.#bytes;
+    const isWithHeaders = parser.publishCode === parse.HPUB;
+    if (this.#shard.options.logsTrace) this.#traceLine(connection, isWithHeaders ? "HPUB" : "PUB");
+    const headerLength = isWithHeaders ? parser.headerSize : -1;
+    const reply = bytes.slice(parser.replyStart, parser.replyEnd);
+    connection.large = new HeldMessage(
+      connection.account.id,
+      connection.slot,
+      bytes.slice(parser.subjectStart, parser.subjectEnd),
+      plainLine(byteStringOf(reply), headerLength, parser.totalSize),
+      reply.length,
+      headerLength,
+      parser.totalSize,
+    );
+    return parser.payloadStart + connection.large.fill(bytes, parser.payloadStart, end);
+  }
+
+  #finishLarge(connection: Connection): void {
+    const large = connection.large!;
+    connection.large = null;
+    connection.hasComplained = false;
+    if (!large.endsWithLineBreak()) {
+      this.#shard.fail(connection, errors.ERROR_UNKNOWN_OPERATION);
+      return;
+    }
+    this.#noteActivity(connection);
+    this.#publishHeld(connection, large);
+  }
+
+  #subscribe(connection: Connection): void {
+    const parser = this.#parser;
+    const bytes = this.#bytes;
+    const { interest, options, table } = this.#shard;
+    const { subjectStart, subjectEnd, queueStart, queueEnd, sidStart, sidEnd } = parser;
+    this.#noteActivity(connection);
+    if (options.logsTrace) this.#traceLine(connection, "SUB");
+    const { maxSubscriptionTokens } = options;
+    if (maxSubscriptionTokens > 0 && tokenCount(bytes, subjectStart, subjectEnd) > maxSubscriptionTokens) {
+      const subject = bytes.slice(subjectStart, subjectEnd);
+      this.#sendError(connection, errors.tooManyTokensText(subject));
+      const text = errors.tooManyTokensLogText(subject, bytes.slice(sidStart, sidEnd));
+      this.#shard.log("error", `${connection.label} - ${text}`);
+      return;
+    }
+    const filter = this.#filterForSubscription(connection);
+    if (filter === null) return;
+    if (connection.maxSubscriptions >= 0 && connection.subscriptionCount >= connection.maxSubscriptions) {
+      this.#shard.fail(connection, errors.ERROR_MAXIMUM_SUBSCRIPTIONS);
+      return;
+    }
+    if (!isValidSubscription(bytes, subjectStart, subjectEnd)) {
+      this.#sendError(connection, errors.errorEntry(errors.ERROR_INVALID_SUBJECT).wireText!);
+      return;
+    }
+    if (table.find(connection.address, bytes, sidStart, sidEnd) === NO_SUBSCRIPTION) {
+      const record = interest.subscribe(
+        connection,
+        bytes,
+        subjectStart,
+        subjectEnd,
+        queueStart,
+        queueEnd,
+        sidStart,
+        sidEnd,
+        filter,
+      );
+      if (record === NO_SUBSCRIPTION) {
+        this.#sendError(connection, "maximum subscriptions of the server exceeded");
+        return;
+      }
+    }
+    if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
+  }
+
+  /** What the subscription that was parsed is not to be sent; null when it is not for this client, which was told. */
+  #filterForSubscription(connection: Connection): string | null {
+    const bytes = this.#bytes;
+    const { subjectStart, subjectEnd, queueStart, queueEnd, sidStart, sidEnd } = this.#parser;
+    const isForServers = isRange(bytes, queueStart, queueEnd, RESERVED_QUEUE);
+    if (!isForServers) {
+      const subject = byteStringOf(bytes, subjectStart, subjectEnd);
+      const queue = byteStringOf(bytes, queueStart, queueEnd);
+      const filter = this.logins.filterFor(connection, subject, queue);
+      if (filter !== null) return filter;
+    }
+    const subject = bytes.slice(subjectStart, subjectEnd);
+    const queue = queueStart === queueEnd ? null : bytes.slice(queueStart, queueEnd);
+    this.#sendError(connection, errors.subscribeViolationText(subject, queue));
+    const text = errors.subscribeViolationLogText(subject, queue, bytes.slice(sidStart, sidEnd));
+    this.#shard.log("error", `${connection.label} - ${text}`);
+    return null;
+  }
+
+  #unsubscribe(connection: Connection): void {
+    const parser = this.#parser;
+    const { options, table } = this.#shard;
+    this.#noteActivity(connection);
+    if (options.logsTrace) this.#traceLine(connection, "UNSUB");
+    const record = table.find(connection.address, this.#bytes, parser.sidStart, parser.sidEnd);
+    if (record !== NO_SUBSCRIPTION) {
+      if (parser.maxMessages > table.deliveredOf(record)) table.setMax(record, parser.maxMessages);
+      else this.removeSubscription(connection, record);
+    }
+    if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
+  }
+
+  /** By an UNSUB, because it reached its maximum, or because its client goes. */
+  removeSubscription(connection: Connection, record: number): void {
+    if (this.#shard.options.logsTrace) this.#traceRemoved(connection, record);
+    this.#shard.interest.unsubscribe(connection, record);
+  }
+
+  #ping(connection: Connection): void {
+    const { logsTrace } = this.#shard.options;
+    connection.lastInputMs = this.#shard.nowMs;
+    if (logsTrace) this.#shard.log("trace", `${connection.label} - ${traceOperation("in", "PING")}`);
+    // A PONG says that everything before it has been queued: ours must be visible to the other shards, and what they
+    // have for this client must stand before it.
+    this.#rings.publishAll();
+    this.#rings.drainAll();
+    this.#send(connection, PONG_LINE, "PONG");
+    if (connection.hasSentFirstPong || connection.state !== STATE_CONNECTED || !connection.hasConnected)
+      return;
+    connection.hasSentFirstPong = true;
+    if (connection.options.protocol < 1) return;
+    const { info } = this.#shard;
+    this.#shard.outbound.append(
+      connection,
+      this.#infoFor(connection, {
+        ...info,
+        connectInfo: true,
+        remoteAccount: connection.account.name,
+        accountIsSystem: connection.account.definition.isSystem,
+      }),
+    );
+  }
+
+  #pong(connection: Connection): void {
+    if (this.#shard.options.logsTrace) {
+      this.#shard.log("trace", `${connection.label} - ${traceOperation("in", "PONG")}`);
+    }
+    connection.pingsOutstanding = 0;
+    if (connection.pingSentMs !== 0) connection.rttMs = performance.now() - connection.pingSentMs;
+  }
+
+  #connect(connection: Connection): void {
+    const parser = this.#parser;
+    const { timers, options, nowMs } = this.#shard;
+    this.#noteActivity(connection);
+    timers.clear(timerId(connection, TIMER_AUTHENTICATION));
+    const firstPingMs =
+      Math.min(pingIntervalMs(connection, options), FIRST_PING_MS) * (1 + Math.random() * FIRST_PING_JITTER);
+    timers.set(timerId(connection, TIMER_PING), nowMs + firstPingMs);
+    if (options.logsTrace) {
+      this.#shard.log(
+        "trace",
+        `${connection.label} - ${traceConnect(this.#bytes, parser.argStart, parser.argEnd)}`,
+      );
+    }
+    const result = parseConnectOptions(this.#bytes, parser.argStart, parser.argEnd, connection.options);
+    if (!result.ok) {
+      this.#shard.log("error", `${connection.label} - CONNECT is not valid: ${result.problem}`);
+      this.#shard.fail(connection, errors.ERROR_JSON);
+      return;
+    }
+    connection.options = this.#recentOptions.share(connection.withCookies(result.options));
+    this.#estimateRoundTrip(connection);
+    // A second CONNECT begins anew, in the global account and without subscriptions: it may lead elsewhere.
+    if (connection.hasConnected) {
+      while (connection.firstSubscription !== NO_SUBSCRIPTION) {
+        this.#shard.interest.unsubscribe(connection, connection.firstSubscription);
+      }
+      this.logins.begin(connection);
+    }
+    this.logins.decide(connection, false);
+  }
+
+  /** The verdict on a login is there; of a client that is in, CONNECT may still ask for what it cannot have. */
+  #onDecided(connection: Connection, isIn: boolean): void {
+    if (!isIn) return;
+    const { options } = this.#shard;
+    const connect = connection.options;
+    // Whoever begins without CONNECT has the options of one that says nothing, and is answered nothing for it.
+    const hasAsked = connect !== DEFAULT_CONNECT_OPTIONS;
+    if (hasAsked && !connection.hasConnected) connection.showInLogs();
+    this.#shard.timers.clear(timerId(connection, TIMER_AUTHENTICATION));
+    if (connect.protocol < 0 || connect.protocol > PROTOCOL_MAX) {
+      this.#shard.fail(connection, errors.ERROR_INVALID_CLIENT_PROTOCOL);
+      return;
+    }
+    if (connect.noResponders && !(connect.headers && options.supportsHeaders)) {
+      this.#shard.fail(connection, errors.ERROR_NO_RESPONDERS_REQUIRES_HEADERS);
+      return;
+    }
+    this.#estimateRoundTrip(connection);
+    connection.state = STATE_CONNECTED;
+    connection.hasConnected ||= hasAsked;
+    this.applyOptions(connection);
+    if (connect.verbose && hasAsked) this.#send(connection, OK_LINE, "OK");
+  }
+
+  /** Before the first PONG: what passed between INFO and the answer to it. */
+  #estimateRoundTrip(connection: Connection): void {
+    if (connection.rttMs === 0) connection.rttMs = Math.max(this.#shard.wallMs() - connection.startMs, 0.001);
+  }
+
+  #info(connection: Connection): void {
+    const { argStart, argEnd } = this.#parser;
+    if (jsonMembers(decodeJson(this.#bytes, argStart, argEnd)) === null) {
+      this.#shard.fail(connection, errors.ERROR_JSON);
+    }
+  }
+
+  #peerError(connection: Connection): void {
+    const { argStart, argEnd } = this.#parser;
+    const text = new TextDecoder().decode(this.#bytes.slice(argStart, argEnd));
+    this.#shard.log("error", `${connection.label} - Client Error ${text}`);
+    this.#shard.close(connection, CloseReason.ParseError);
+  }
+
+  #infoFor(connection: Connection, info: ServerInfo): Uint8Array {
+    const { webSocket } = this.#shard.options;
+    return infoLine({
+      ...info,
+      ...(connection.webSocket === null
+        ? {}
+        : { ...webSocket?.info, connectUrls: info.webSocketConnectUrls ?? [] }),
+      maxPayloadBytes: connection.maxPayloadBytes,
+      clientId: connection.clientId,
+      clientIp: connection.ip,
+    });
+  }
+
+  #send(connection: Connection, line: Uint8Array, traced: string): void {
+    if (this.#shard.options.logsTrace) {
+      this.#shard.log("trace", `${connection.label} - ${traceOperation("out", traced)}`);
+    }
+    this.#shard.outbound.append(connection, line);
+  }
+
+  #sendError(connection: Connection, text: string): void {
+    if (this.#shard.options.logsTrace) {
+      this.#shard.log("trace", `${connection.label} - ${traceOperation("out", "-ERR", text)}`);
+    }
+    this.#shard.outbound.append(connection, errorLine(text));
+  }
+
+  #noteActivity(connection: Connection): void {
+    connection.lastInputMs = this.#shard.nowMs;
+    connection.lastActivityMs = this.#shard.wallMs();
+  }
+
+  /** What follows a PUB in the log; `subject` is the byte string of the message's. */
+  #traceMessage(connection: Connection, message: HeldMessage, subject: string, route: Route): void {
+    if (route.kind === "deliver" && route.subject !== subject) {
+      const decoder = new TextDecoder();
+      const mapping = traceMapping(decoder.decode(message.subject), decoder.decode(bytesOf(route.subject)));
+      this.#shard.log("trace", `${connection.label} - ${mapping}`);
+    }
+    const { maxTracedBytes, tracesHeadersOnly } = this.#shard.options;
+    const payload = message.bytes.subarray(0, message.payloadLength);
+    const text = tracePayload("in", payload, Math.max(message.headerLength, 0), {
+      maxTracedBytes,
+      headersOnly: tracesHeadersOnly,
+    });
+    if (text !== null) this.#shard.log("trace", `${connection.label} - ${text}`);
+  }
+
+  #traceLine(connection: Connection, verb: string): void {
+    const { argStart, argEnd } = this.#parser;
+    const text = traceOperation("in", verb, this.#bytes.slice(argStart, argEnd));
+    this.#shard.log("trace", `${connection.label} - ${text}`);
+  }
+
+  #traceRemoved(connection: Connection, record: number): void {
+    const sid = this.#shard.table.sidOf(record);
+    this.#shard.log("trace", `${connection.label} - ${traceOperation("internal", "DELSUB", sid)}`);
+  }
+}
+
+/** Whether a client takes INFO at any time. */
+function takesInfo({ options, hasSentFirstPong }: Connection): boolean {
+  return options.protocol >= 1 && hasSentFirstPong;
+}
+
+function isRange(bytes: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {
+  if (end - start !== wanted.length) return false;
+  for (let i = 0; i < wanted.length; i++) if (bytes[start + i] !== wanted[i]) return false;
+  return true;
+}

@@ -1,0 +1,32 @@
+import { formatDuration } from "../../config/duration.ts";
+import { type LineLimit, onceASecond } from "../../log/line_limit.ts";
+import type { ErrorEntry } from "../../protocol/errors.ts";
+import type { Connection } from "../connection.ts";
+
+/** A shorter stall is not worth a line. Source: nats-server `stallClientMaxDuration`. */
+const STALL_MIN_MS = 5;
+
+/** What the log says of a client, and how often it says the like. */
+export interface LimitedLine {
+  readonly text: string;
+  readonly limit: LineLimit | undefined;
+}
+
+/** The line about one of the protocol's errors. Source: nats-server client.go, `RateLimitErrorf`. */
+export function faultLine(
+  connection: Connection,
+  { wireText, logEveryMs, logsLogin }: ErrorEntry,
+): LimitedLine {
+  const said = connection.statement(wireText ?? "");
+  const text = `${connection.label} - ${logsLogin ? said.line : wireText}`;
+  return { text, limit: logEveryMs === 0 ? undefined : { statement: said.statement, everyMs: logEveryMs } };
+}
+
+/** The line about a producer that was not read for this long; null where that was no time. */
+export function stallLine(connection: Connection, stalledMs: number): LimitedLine | null {
+  if (stalledMs < STALL_MIN_MS) return null;
+  const total = formatDuration(Math.round(stalledMs));
+  const { line } = connection.statement(`Producer was stalled for a total of ${total}`);
+  const { statement } = connection.statement("Producer was stalled");
+  return { text: `${connection.label} - ${line}`, limit: onceASecond(statement) };
+}

@@ -1,0 +1,293 @@
+/**
+ * What comes before the client protocol: INFO, and TLS where the server has it.
+ *
+ *   accepted ─▶ AWAITS_HELLO ──bytes──▶ HANDSHAKE ─▶ (PEER_CHECK ─▶) SETTLED
+ *                   │ moment over: INFO     ▲
+ *                   ▼                       │ the first byte is TLS's
+ *              AWAITS_FIRST_BYTE ───────────┘
+ *                   └ another, or none in time ─▶ SETTLED, plain
+ *
+ * A server without `handshake_first` sends INFO at once; one without `allow_non_tls` leaves AWAITS_FIRST_BYTE out; one
+ * with `ocsp_peer` asks main about the client's certificates once the handshake has verified them.
+ * Source: nats-server `createClientEx`, `doTLSHandshake`.
+ */
+import { assert } from "../../base/assert.ts";
+import {
+  HEADER_HANDSHAKE_COUNT,
+  HEADER_HANDSHAKE_WINDOW,
+  HEADER_HANDSHAKES_REJECTED,
+} from "../../memory/map.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import * as errors from "../../protocol/errors.ts";
+import { WOULD_BLOCK } from "../../runtime/poller.ts";
+import { CLIENT_CONTEXT, HANDSHAKE_DONE, type TlsLayer } from "../../runtime/tls.ts";
+import {
+  type Connection,
+  PHASE_AWAITS_FIRST_BYTE,
+  PHASE_AWAITS_HELLO,
+  PHASE_HANDSHAKE,
+  PHASE_PEER_CHECK,
+  PHASE_SETTLED,
+  STATE_CLOSING,
+} from "../connection.ts";
+import type { ShardContext } from "../context.ts";
+import type { ShardTls } from "../shard_options.ts";
+import { TIMER_AUTHENTICATION, timerId } from "../timers.ts";
+import type { ClientProtocol } from "./client_protocol.ts";
+import { isPinned, peerKeyId } from "./peer_identity.ts";
+
+/** Steps of handshakes taken in one turn, of up to a millisecond each: others are served in between. */
+const STEPS_PER_TURN = 4;
+/** First byte of a TLS record that carries a handshake. */
+const TLS_HANDSHAKE_BYTE = 0x16;
+const RATE_WINDOW_MS = 1000;
+
+export class Handshakes {
+  readonly #shard: ShardContext;
+  readonly #protocol: ClientProtocol;
+  readonly #layer: TlsLayer | null;
+  #stepsLeft = STEPS_PER_TURN;
+
+  constructor(shard: ShardContext, protocol: ClientProtocol, layer: TlsLayer | null) {
+    this.#shard = shard;
+    this.#protocol = protocol;
+    this.#layer = layer;
+  }
+
+  /** The options are new: handshakes from now on go by them. */
+  configure(): void {
+    const context = this.#shard.options.tls?.context ?? null;
+    assert(context === null || this.#layer !== null, "a shard with TLS has a poller that can do it");
+    try {
+      this.#layer?.useContext(CLIENT_CONTEXT, context);
+    } catch (error) {
+      const what = this.#hasContext ? "TLS certificates stay as they were" : "TLS has no certificates";
+      this.#shard.log("error", `${what}: ${(error as Error).message}`);
+    }
+  }
+
+  /** There is something to make handshakes with. */
+  get #hasContext(): boolean {
+    return this.#layer?.hasContext(CLIENT_CONTEXT) ?? false;
+  }
+
+  startTurn(): void {
+    this.#stepsLeft = STEPS_PER_TURN;
+  }
+
+  /** Whether a step of a handshake may be taken in this turn, which counts it. */
+  takeStep(): boolean {
+    if (this.#stepsLeft === 0) return false;
+    this.#stepsLeft--;
+    return true;
+  }
+
+  /** A connection whose handshakes are behind it, as a WebSocket's are. One too many is told so. */
+  skip(connection: Connection, isTooMany: boolean): void {
+    this.#protocol.greet(connection);
+    if (isTooMany) this.#shard.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
+    else this.#settle(connection);
+  }
+
+  /** A fresh connection. One too many is told so, in clear. */
+  begin(connection: Connection, isTooMany: boolean): void {
+    const { tls } = this.#shard.options;
+    connection.isTlsFirst = tls?.isFirst ?? false;
+    if (!connection.isTlsFirst) this.#protocol.greet(connection);
+    if (isTooMany) this.#shard.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
+    else if (tls === null) this.#settle(connection);
+    else if (!connection.isTlsFirst) this.#afterInfo(connection, tls);
+    else if (tls.fallbackDelayMs > 0) {
+      connection.phase = PHASE_AWAITS_HELLO;
+      this.#setTimer(connection, tls.fallbackDelayMs);
+    } else this.#start(connection, tls);
+  }
+
+  /**
+   * The socket has an event. True when the connection is settled and may have something to read; false when there is
+   * more to wait for, or when it is lost.
+   */
+  proceed(connection: Connection): boolean {
+    const { tls } = this.#shard.options;
+    if (connection.phase !== PHASE_HANDSHAKE) {
+      const first = this.#layer!.peek(connection.slot);
+      if (first === WOULD_BLOCK) return false;
+      // The options may have changed while the connection waited.
+      const isTls = connection.phase === PHASE_AWAITS_HELLO || first === TLS_HANDSHAKE_BYTE;
+      if (!isTls || tls === null) {
+        // TLS is gone with a reload, and INFO is still due.
+        if (connection.phase === PHASE_AWAITS_HELLO) this.#greetPlainly(connection);
+        this.#settle(connection);
+        return true;
+      }
+      if (!this.#start(connection, tls)) return false;
+    }
+    if (!this.takeStep()) return false;
+    const result = this.#layer!.handshake(connection.slot);
+    if (result === WOULD_BLOCK) return false;
+    return result === HANDSHAKE_DONE ? this.#onShaken(connection) : this.#failHandshake(connection);
+  }
+
+  /** The time of the connection's phase is over. */
+  onTimer(connection: Connection): void {
+    const { tls } = this.#shard.options;
+    if (connection.state >= STATE_CLOSING) return;
+    if (connection.phase === PHASE_HANDSHAKE || connection.phase === PHASE_PEER_CHECK) {
+      this.#shard.log(
+        "debug",
+        `${connection.label} - TLS handshake error: ${this.#onSocket(connection, "i/o timeout")}`,
+      );
+      this.#shard.log("debug", `${connection.label} - TLS handshake timeout`);
+      this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+    } else if (connection.phase === PHASE_AWAITS_HELLO) {
+      this.#greetPlainly(connection);
+      if (tls === null) this.#settle(connection);
+      else this.#afterInfo(connection, tls);
+    } else this.#settle(connection);
+  }
+
+  /** Main's answer about a client's certificates. */
+  onPeerChecked(connection: Connection, isValid: boolean): void {
+    if (connection.state >= STATE_CLOSING || connection.phase !== PHASE_PEER_CHECK) return;
+    if (isValid) {
+      if (this.#finish(connection)) this.#shard.resumeInput(connection);
+      return;
+    }
+    this.#shard.log("error", `${connection.label} - TLS handshake error: client not OCSP valid`);
+    this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+  }
+
+  #greetPlainly(connection: Connection): void {
+    connection.isTlsFirst = false;
+    this.#protocol.greet(connection);
+  }
+
+  /** Closes connections whose key is not among the pinned ones, after a reload; returns how many. */
+  closeUnpinned(): number {
+    let count = 0;
+    for (const connection of this.#shard.connections) {
+      if (connection === null || connection.tls === null || connection.state >= STATE_CLOSING) continue;
+      if (this.#isPinned(connection)) continue;
+      this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+      count++;
+    }
+    return count;
+  }
+
+  /** INFO is sent in clear. */
+  #afterInfo(connection: Connection, tls: ShardTls): void {
+    if (!tls.allowsPlain) {
+      this.#start(connection, tls);
+      return;
+    }
+    connection.phase = PHASE_AWAITS_FIRST_BYTE;
+    this.#setTimer(connection, tls.timeoutMs);
+  }
+
+  /** Begins the handshake; false when too many have begun. */
+  #start(connection: Connection, tls: ShardTls): boolean {
+    const { outbound } = this.#shard;
+    if (!this.#hasContext) {
+      this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+      return false;
+    }
+    if (!this.#isWithinRate(tls)) {
+      connection.phase = PHASE_SETTLED;
+      this.#shard.fail(connection, errors.ERROR_CONNECTION_THROTTLING);
+      return false;
+    }
+    this.#debug(connection, "Starting TLS client connection handshake");
+    // What is still to be said in clear.
+    outbound.flush(connection.slot);
+    if (connection.state >= STATE_CLOSING) return false;
+    if (connection.pending !== null) {
+      this.#shard.close(connection, CloseReason.WriteError);
+      return false;
+    }
+    connection.phase = PHASE_HANDSHAKE;
+    this.#setTimer(connection, tls.timeoutMs);
+    this.#layer!.startTls(connection.slot, CLIENT_CONTEXT, null);
+    return true;
+  }
+
+  #onShaken(connection: Connection): boolean {
+    connection.tls = this.#layer!.session(connection.slot);
+    if (this.#shard.options.tls?.checksPeers !== true) return this.#finish(connection);
+    connection.phase = PHASE_PEER_CHECK;
+    this.#shard.holdInput(connection);
+    this.#shard.askAboutPeer(connection, CLIENT_CONTEXT, connection.tls.peerCertificates);
+    return false;
+  }
+
+  /** The handshake is done, and nothing is to be said against the client's certificates. */
+  #finish(connection: Connection): boolean {
+    if (!this.#isPinned(connection)) {
+      this.#shard.log("error", `${connection.label} - TLS handshake error: certificate not pinned`);
+      this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+      return false;
+    }
+    if (connection.isTlsFirst) this.#protocol.greet(connection);
+    this.#settle(connection);
+    this.#debug(connection, "TLS handshake complete");
+    const { tls } = connection;
+    if (tls !== null) {
+      this.#debug(connection, `TLS version ${tls.version}, cipher suite ${tls.cipherSuite}`);
+    }
+    return true;
+  }
+
+  #failHandshake(connection: Connection): false {
+    const { text, isNoise } = this.#layer!.handshakeError();
+    const shown = text.startsWith("read: ") ? this.#onSocket(connection, text) : text;
+    this.#shard.log(isNoise ? "debug" : "error", `${connection.label} - TLS handshake error: ${shown}`);
+    this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+    return false;
+  }
+
+  /** What happened to the socket, as Go tells it. */
+  #onSocket({ ip, port }: Connection, what: string): string {
+    const { info } = this.#shard;
+    return `read tcp ${info.host}:${info.port}->${ip}:${port}: ${what}`;
+  }
+
+  #settle(connection: Connection): void {
+    connection.phase = PHASE_SETTLED;
+    this.#shard.timers.clear(timerId(connection, TIMER_AUTHENTICATION));
+    this.#protocol.begin(connection);
+  }
+
+  #isPinned(connection: Connection): boolean {
+    const { tls, webSocket } = this.#shard.options;
+    const settings = connection.webSocket === null ? tls : webSocket?.tls;
+    if (isPinned(connection, settings?.pinnedCerts ?? [])) return true;
+    this.#debug(connection, `Failed pinned cert test for key id: ${peerKeyId(connection)}`);
+    return false;
+  }
+
+  /**
+   * Counts a handshake against the server's limit a second. All shards count in the same words; two that meet at the
+   * turn of a window may let one too many through.
+   */
+  #isWithinRate({ connectionRateLimit }: ShardTls): boolean {
+    if (connectionRateLimit <= 0) return true;
+    const { words } = this.#shard.shared;
+    const now = Date.now() | 0;
+    const sinceStart = (now - Atomics.load(words, HEADER_HANDSHAKE_WINDOW)) | 0;
+    if (sinceStart < 0 || sinceStart > RATE_WINDOW_MS) {
+      Atomics.store(words, HEADER_HANDSHAKE_WINDOW, now);
+      Atomics.store(words, HEADER_HANDSHAKE_COUNT, 0);
+    }
+    if (Atomics.add(words, HEADER_HANDSHAKE_COUNT, 1) < connectionRateLimit) return true;
+    Atomics.add(words, HEADER_HANDSHAKES_REJECTED, 1);
+    return false;
+  }
+
+  #setTimer(connection: Connection, delayMs: number): void {
+    const { nowMs, timers } = this.#shard;
+    timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + delayMs);
+  }
+
+  #debug(connection: Connection, text: string): void {
+    if (this.#shard.options.logsDebug) this.#shard.log("debug", `${connection.label} - ${text}`);
+  }
+}

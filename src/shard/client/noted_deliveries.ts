@@ -1,0 +1,75 @@
+/**
+ * Deliveries that the engine tells the host of, to connections that are CONNECTION_IS_NOTED: replies that a client may
+ * answer, and the trace log. The message lies in the shared memory.
+ */
+import type { EngineHost } from "../../engine/engine.ts";
+import { TARGET_PREFIX, TARGET_PREFIX_LENGTH } from "../../memory/layout.ts";
+import { traceOperation, tracePayload } from "../../protocol/trace.ts";
+import { byteStringOf } from "../../subject/byte_string.ts";
+import type { Connection } from "../connection.ts";
+import type { ShardContext } from "../context.ts";
+
+type NotedMessage = Parameters<EngineHost["note"]>;
+
+const decoder = new TextDecoder();
+
+export class NotedDeliveries {
+  readonly #shard: ShardContext;
+
+  constructor(shard: ShardContext) {
+    this.#shard = shard;
+  }
+
+  note(...message: NotedMessage): void {
+    const [slot, , rest, lineLength, header] = message;
+    const { connections, options, shared } = this.#shard;
+    const connection = connections[slot];
+    if (connection == null) return;
+    if (connection.permits !== null) {
+      const words = byteStringOf(shared.bytes, rest, rest + lineLength)
+        .trimEnd()
+        .split(" ");
+      const isReplied = words.length > (header < 0 ? 1 : 2);
+      if (isReplied && words[0] !== "") this.#permitReply(connection, words[0]!);
+    }
+    if (options.logsTrace) this.#trace(connection, ...message);
+  }
+
+  /** A client with allow_responses was sent a request: it may answer, if it may not publish there anyway. */
+  #permitReply(connection: Connection, reply: string): void {
+    const { contexts, nowMs } = this.#shard;
+    if (contexts.permissionsOf(connection.context)?.canPublish(reply)) return;
+    connection.permits?.add(reply, nowMs);
+  }
+
+  /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */
+  #trace(
+    connection: Connection,
+    ...[, target, rest, lineLength, header, length, isLarge]: NotedMessage
+  ): void {
+    const { options, shared } = this.#shard;
+    const { bytes, words: memory } = shared;
+    const takesHeaders = connection.options.headers && header > 0;
+    const words = decoder
+      .decode(bytes.slice(rest, rest + lineLength))
+      .trimEnd()
+      .split(" ");
+    // An HPUB's line ends in two sizes; a peer without headers sees one, that of the payload alone.
+    if (header >= 0 && !takesHeaders) words.splice(-2, 2, `${length - header}`);
+    // `HMSG <subject> <sid> `, as it was sent.
+    const prefix = target + TARGET_PREFIX;
+    const prefixEnd = prefix + memory[(target + TARGET_PREFIX_LENGTH) >> 2]!;
+    const subjectAndSid = decoder.decode(bytes.slice(prefix + "HMSG ".length, prefixEnd));
+    const verb = takesHeaders ? "HMSG" : "MSG";
+    const text = traceOperation("out", verb, `${subjectAndSid}${words.join(" ")}`);
+    this.#shard.log("trace", `${connection.label} - ${text}`);
+    if (isLarge) return;
+    const start = rest + lineLength + (takesHeaders ? 0 : Math.max(header, 0));
+    const message = bytes.slice(start, rest + lineLength + length);
+    const payload = tracePayload("out", message, takesHeaders ? header : 0, {
+      maxTracedBytes: options.maxTracedBytes,
+      headersOnly: options.tracesHeadersOnly,
+    });
+    if (payload !== null) this.#shard.log("trace", `${connection.label} - ${payload}`);
+  }
+}

@@ -1,0 +1,43 @@
+/** PINGs to clients: to those that say nothing, and now and then to measure. Cold: a timer for each connection. */
+import { AREA_STALE_CONNECTIONS } from "../../memory/layout.ts";
+import { increment } from "../../memory/shared_memory.ts";
+import * as errors from "../../protocol/errors.ts";
+import { PING_LINE } from "../../protocol/messages.ts";
+import { traceOperation } from "../../protocol/trace.ts";
+import type { Connection } from "../connection.ts";
+import type { ShardContext } from "../context.ts";
+import type { ShardOptions } from "../shard_options.ts";
+import { TIMER_PING, timerId } from "../timers.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** How long a client may say nothing before it is pinged. */
+export function pingIntervalMs({ webSocket }: Connection, options: ShardOptions): number {
+  return webSocket === null || options.webSocket === null
+    ? options.pingIntervalMs
+    : options.webSocket.pingIntervalMs;
+}
+
+/** The ping timer of an open connection has fired: pings it, or gives it up. Source: nats-server `processPingTimer`. */
+export function onPingTimer(
+  shard: Pick<ShardContext, "node" | "shared" | "options" | "outbound" | "timers" | "nowMs" | "fail" | "log">,
+  connection: Connection,
+): void {
+  const { options, nowMs: now } = shard;
+  const intervalMs = pingIntervalMs(connection, options);
+  const isActive = now - connection.lastInputMs < intervalMs;
+  // The first expiry always measures, and so does one an hour.
+  const isDue = connection.pingSentMs === 0 || now - connection.pingSentMs >= HOUR_MS;
+  if (!isActive || isDue) {
+    if (connection.pingsOutstanding + 1 > options.pingMax) {
+      increment(shard.shared.words, shard.shared.map.area(shard.node).area + AREA_STALE_CONNECTIONS);
+      shard.fail(connection, errors.ERROR_STALE_CONNECTION);
+      return;
+    }
+    connection.pingsOutstanding++;
+    connection.pingSentMs = performance.now();
+    if (options.logsTrace) shard.log("trace", `${connection.label} - ${traceOperation("out", "PING")}`);
+    shard.outbound.append(connection, PING_LINE);
+  }
+  shard.timers.set(timerId(connection, TIMER_PING), now + intervalMs);
+}

@@ -1,0 +1,127 @@
+/** What connections send: read into the receive buffer, behind what they kept, and given to their protocol. Hot: once per read. */
+import { READ_BYTES, READ_BYTES_BEFORE_LOGIN } from "../../memory/map.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
+import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK } from "../../runtime/poller.ts";
+import type { ClientProtocol } from "../client/client_protocol.ts";
+import type { Handshakes } from "../client/handshakes.ts";
+import {
+  type Connection,
+  PHASE_PEER_CHECK,
+  PHASE_SETTLED,
+  STATE_CLOSING,
+  STATE_NEW,
+  STATE_WAITING,
+} from "../connection.ts";
+import type { ShardContext } from "../context.ts";
+import type { LinkHost } from "../links/link_host.ts";
+import type { Publishing } from "../publishing.ts";
+import type { KeptInput } from "./kept_input.ts";
+
+type InputShard = Pick<ShardContext, "poller" | "outbound" | "close" | "pause" | "log">;
+
+export class Input {
+  readonly #shard: InputShard;
+  /** Address of the receive buffer. */
+  readonly #receive: number;
+  readonly #kept: KeptInput;
+  readonly #protocol: ClientProtocol;
+  readonly #handshakes: Handshakes;
+  readonly #publishing: Publishing;
+  readonly #links: LinkHost | null;
+  /** Connections whose verdict is there: what they sent meanwhile is to be taken. */
+  readonly #resumable: Connection[] = [];
+
+  constructor(
+    shard: InputShard,
+    receive: number,
+    kept: KeptInput,
+    protocol: ClientProtocol,
+    handshakes: Handshakes,
+    publishing: Publishing,
+    links: LinkHost | null,
+  ) {
+    this.#shard = shard;
+    this.#receive = receive;
+    this.#kept = kept;
+    this.#protocol = protocol;
+    this.#handshakes = handshakes;
+    this.#publishing = publishing;
+    this.#links = links;
+  }
+
+  /** Stops taking input until resume(). */
+  hold(connection: Connection): void {
+    this.#shard.poller.setInterest(connection.slot, false, connection.isWriteWanted);
+  }
+
+  resume(connection: Connection): void {
+    this.#resumable.push(connection);
+  }
+
+  get hasResumable(): boolean {
+    return this.#resumable.length > 0;
+  }
+
+  /** Takes what connections sent while their logins were judged, or their certificates. */
+  takeHeld(): void {
+    for (const connection of this.#resumable.splice(0)) {
+      if (connection.state >= STATE_CLOSING || connection.state === STATE_WAITING) continue;
+      this.#shard.poller.setInterest(connection.slot, true, connection.isWriteWanted);
+      if (connection.keptLength === 0) {
+        // TLS may have read ahead, of which no socket tells.
+        this.read(connection, READABLE);
+        continue;
+      }
+      if (this.#shard.outbound.hasGathered) this.#shard.outbound.flushAll();
+      this.#take(connection, this.#kept.restore(connection, this.#receive));
+    }
+  }
+
+  /** Goes on with what stands between a connection and its protocol; true once nothing does. */
+  proceed(connection: Connection): boolean {
+    return connection.isLink ? this.#links!.proceed(connection) : this.#handshakes.proceed(connection);
+  }
+
+  /** Reads an open connection, of which the poller says `flags`. */
+  read(connection: Connection, flags: number): void {
+    const { outbound, poller } = this.#shard;
+    if (connection.phase === PHASE_PEER_CHECK) {
+      if ((flags & HANGUP) !== 0) this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+      return;
+    }
+    if (connection.phase !== PHASE_SETTLED && !this.proceed(connection)) return;
+    if (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0) return;
+    if (connection.state === STATE_WAITING) {
+      if ((flags & HANGUP) !== 0) this.#shard.close(connection, CloseReason.ClientClosed);
+      return;
+    }
+    // The receive buffer is about to be written over.
+    if (outbound.hasGathered) outbound.flushAll();
+    const from = this.#kept.restore(connection, this.#receive);
+    // Whoever may have to wait for its login is not to have the server keep much more than its CONNECT meanwhile.
+    const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired(connection);
+    const bytesMax = mayWait ? READ_BYTES_BEFORE_LOGIN : READ_BYTES;
+    const count = poller.read(connection.slot, from, bytesMax);
+    if (count === WOULD_BLOCK) return;
+    if (count <= 0) this.#end(connection, count);
+    else this.#take(connection, from + count);
+  }
+
+  /** There is nothing to read any more: the other side has closed, or the read failed. */
+  #end(connection: Connection, count: number): void {
+    if (count === READ_FAILED && connection.hasFrames) {
+      const label = connection.isLink ? this.#links!.labelOf(connection) : connection.label;
+      this.#shard.log("error", `${label} - read error: ${this.#shard.poller.lastError()}`);
+    }
+    this.#shard.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);
+  }
+
+  /** Takes the input in the receive buffer, which ends at `end`. */
+  #take(connection: Connection, end: number): void {
+    const rest = connection.isLink
+      ? this.#links!.receive(connection, this.#receive, end)
+      : this.#protocol.receive(connection, this.#receive, end);
+    this.#kept.keep(connection, rest, end);
+    if (this.#publishing.takeStalled()) this.#shard.pause(connection);
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Generations of what this shard alone knows, in its area: a change to its subscriptions makes its own plans for the subject
+ * stale, even where the shared index does not change.
+ */
+import type { Engine } from "../../engine/engine.ts";
+import { AREA_LOCAL_BUCKET_COUNT, AREA_LOCAL_BUCKETS, AREA_LOCAL_WILDCARDS } from "../../memory/layout.ts";
+import type { SharedMemory } from "../../memory/shared_memory.ts";
+import { isLiteral } from "../../subject/tokens.ts";
+
+export class LocalGenerations {
+  readonly #words: Int32Array;
+  readonly #engine: Engine;
+  readonly #area: number;
+
+  constructor(shared: SharedMemory, engine: Engine, node: number) {
+    this.#words = shared.words;
+    this.#engine = engine;
+    this.#area = shared.map.area(node).area;
+  }
+
+  /** Index of the word that plans for `bytes[start, end)` of the shared memory, a subject or a pattern, rest on. */
+  wordOf(account: number, bytes: Uint8Array, start: number, end: number): number {
+    if (!isLiteral(bytes, start, end)) return (this.#area + AREA_LOCAL_WILDCARDS + account * 4) >> 2;
+    const bucket = this.#engine.hash(start, end - start) & (AREA_LOCAL_BUCKET_COUNT - 1);
+    return (this.#area + AREA_LOCAL_BUCKETS + bucket * 4) >> 2;
+  }
+
+  bump(word: number): void {
+    this.#words[word]!++;
+  }
+}

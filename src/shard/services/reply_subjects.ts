@@ -1,0 +1,85 @@
+/**
+ * The reply subjects of requests to services: `_R_.<account>.<request>`, six characters each. The first six are one
+ * account's until the process ends, the last ones one request's; their first says which shard remembers it.
+ * That of a request whose latency is measured ends in `.<server>.T`, by which other servers find this one.
+ * Source: nats-server `newServiceReply`.
+ */
+import { BASE62_DIGITS } from "../../base/nuid.ts";
+
+const PREFIX = "_R_.";
+const PART_LENGTH = 6;
+const TOKEN_START = PREFIX.length + PART_LENGTH + 1;
+const TOKEN_END = TOKEN_START + PART_LENGTH;
+/** A call for random bytes costs as much as all the rest of a token. */
+const TOKENS_AT_ONCE = 256;
+
+export class ReplySubjects {
+  readonly #secret: Uint32Array;
+  readonly #measured: string;
+  readonly #node: number;
+  readonly #prefixes = new Map<number, string>();
+  readonly #random = new Uint8Array(PART_LENGTH * TOKENS_AT_ONCE);
+  #randomUsed = this.#random.length;
+
+  /** The secret is the same on all shards, and nobody else's. */
+  constructor(secret: readonly number[], serverHash: string, node: number) {
+    this.#secret = Uint32Array.from(secret);
+    this.#measured = `.${serverHash}.T`;
+    this.#node = node;
+  }
+
+  /** Six characters that no pending request has. */
+  newToken(isTaken: (token: string) => boolean): string {
+    for (;;) {
+      if (this.#randomUsed === this.#random.length) {
+        crypto.getRandomValues(this.#random);
+        this.#randomUsed = 0;
+      }
+      let token = BASE62_DIGITS[this.#node]!;
+      for (let i = 1; i < PART_LENGTH; i++)
+        token += BASE62_DIGITS[this.#random[this.#randomUsed + i]! % BASE62_DIGITS.length];
+      this.#randomUsed += PART_LENGTH;
+      if (!isTaken(token)) return token;
+    }
+  }
+
+  /** The reply subject of a request as the account that is asked sees it. */
+  subjectOf(account: number, { token, measurement }: { token: string; measurement: object | null }): string {
+    return `${this.#prefixOf(account)}${token}${measurement === null ? "" : this.#measured}`;
+  }
+
+  /** The node that remembers the request, −1 for a subject that is none of ours. */
+  nodeOf(account: number, subject: string): number {
+    const token = this.tokenOf(account, subject);
+    return token === "" ? -1 : BASE62_DIGITS.indexOf(token[0]!);
+  }
+
+  /** The request's part of a subject, "" for one that is none of the account's. */
+  tokenOf(account: number, subject: string): string {
+    if (subject.length < TOKEN_END || !subject.startsWith(this.#prefixOf(account))) return "";
+    const rest = subject.slice(TOKEN_END);
+    return rest === "" || rest === this.#measured ? subject.slice(TOKEN_START, TOKEN_END) : "";
+  }
+
+  /** What all reply subjects of an account match. */
+  patternOf(account: number): string {
+    return `${this.#prefixOf(account)}>`;
+  }
+
+  /** `_R_.<account>.` */
+  #prefixOf(account: number): string {
+    return this.#prefixes.getOrInsertComputed(account, () => {
+      let part = "";
+      for (let i = 0; i < PART_LENGTH; i++)
+        part += BASE62_DIGITS[this.#mix(account, i) % BASE62_DIGITS.length];
+      return `${PREFIX}${part}.`;
+    });
+  }
+
+  #mix(account: number, position: number): number {
+    let state = this.#secret[position % this.#secret.length]! ^ Math.imul(account + 1, 0x9e3779b1);
+    state = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+    state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35) + position;
+    return (state ^ (state >>> 16)) >>> 0;
+  }
+}

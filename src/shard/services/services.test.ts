@@ -1,0 +1,159 @@
+import { describe, expect, test } from "bun:test";
+import type { AccountDefinition, ResponseType, ServiceLatency } from "../../account/definition.ts";
+import { compileLoginRules } from "../../auth/login_rules.ts";
+import { optionsOf } from "../../auth/testing/requests.ts";
+import { CONNECTION_FLAGS, CONNECTION_IS_CLOSED } from "../../memory/layout.ts";
+import type { Connection } from "../connection.ts";
+import type { FakeSocket } from "../testing/fake_poller.ts";
+import { accountDefinition, OPTIONS, pub, ShardHarness } from "../testing/shard_harness.ts";
+
+const LATENCY: ServiceLatency = { subject: "lat", sampling: 100 };
+const EXPORTER = accountDefinition(5, "EXP");
+const importer = (responseType: ResponseType): AccountDefinition => ({
+  ...accountDefinition(6, "IMP"),
+  serviceImports: [
+    {
+      exporter: EXPORTER.id,
+      exporterName: EXPORTER.name,
+      local: "ask",
+      remote: "svc",
+      share: false,
+      responseType,
+      responseThresholdMs: 60_000,
+      allowTrace: false,
+      isSystemExport: false,
+      latency: LATENCY,
+    },
+  ],
+});
+const RULES = compileLoginRules(
+  optionsOf(
+    "accounts { EXP { users: [ {user: exp, password: p} ] }, IMP { users: [ {user: imp, password: p} ] } }",
+  ),
+  "",
+);
+
+/** A responder and who listens to latencies in EXP, and a requestor in IMP. */
+function setUp(responseType: ResponseType = "singleton") {
+  const harness = new ShardHarness(1, {
+    login: { rules: RULES, timeoutMs: 2000 },
+    accounts: [...OPTIONS.accounts, EXPORTER, importer(responseType)],
+  });
+  const [responder, watcher] = [1, 2].map(() =>
+    harness.connect(0, { user: "exp", pass: "p", headers: true }),
+  );
+  const requestor = harness.connect(0, { user: "imp", pass: "p" });
+  responder!.send("SUB svc 1\r\n");
+  watcher!.send("SUB lat 1\r\n");
+  harness.settle();
+  return { harness, responder: responder!, watcher: watcher!, requestor };
+}
+
+/** The reply subject of the request that a responder has got. */
+function replyOf(responder: FakeSocket): string {
+  return /HMSG svc 1 (_R_\S+) /.exec(responder.take())![1]!;
+}
+
+/** Statuses of the latencies that came. */
+const statusesOf = (watcher: FakeSocket) =>
+  [...watcher.take().matchAll(/"status":(\d+)/g)].map(([, status]) => Number(status));
+
+describe("Services", () => {
+  test("an answer that ends its subscription is whole, and what that means for the request comes after it", () => {
+    const { harness, responder, watcher, requestor } = setUp("stream");
+    requestor.send("SUB in 9\r\nUNSUB 9 1\r\n", pub("ask", "question", "in"));
+    harness.settle();
+    const reply = replyOf(responder);
+    responder.send(pub(reply, "answer"));
+    harness.turn();
+    // Nobody is left to take another answer; in this turn the answer itself was under way.
+    expect(requestor.take()).toBe("MSG in 9 6\r\nanswer\r\n");
+    expect(statusesOf(watcher)).toEqual([200]);
+    harness.turn();
+    expect(statusesOf(watcher)).toEqual([408]);
+    responder.send(pub(reply, "late"), "PING\r\n");
+    harness.settle();
+    expect(responder.take()).toBe("PONG\r\n");
+    expect(requestor.take()).toBe("");
+  });
+
+  test("who unsubscribes gives up its requests, at the start of the next turn", () => {
+    for (const inbox of ["in.1", "in.*", "*.1", ">"]) {
+      const { harness, responder, watcher, requestor } = setUp();
+      requestor.send(`SUB ${inbox} 9\r\n`, pub("ask", "question", "in.1"));
+      harness.settle();
+      requestor.send("UNSUB 9\r\n");
+      harness.turn();
+      expect(statusesOf(watcher)).toEqual([]);
+      harness.turn();
+      expect(statusesOf(watcher)).toEqual([408]);
+      responder.send(pub(replyOf(responder), "late"));
+      harness.settle();
+      expect(statusesOf(watcher)).toEqual([]);
+    }
+  });
+
+  test("a request stays while another subscription takes its answer", () => {
+    const { harness, responder, watcher, requestor } = setUp();
+    requestor.send("SUB in.* 8\r\nSUB in.1 9\r\n", pub("ask", "question", "in.1"));
+    harness.settle();
+    requestor.send("UNSUB 8\r\n");
+    harness.settle();
+    expect(statusesOf(watcher)).toEqual([]);
+    responder.send(pub(replyOf(responder), "answer"));
+    harness.settle();
+    expect(requestor.take()).toBe("MSG in.1 9 6\r\nanswer\r\n");
+    expect(statusesOf(watcher)).toEqual([200]);
+  });
+
+  test("a request of the server's in an account goes to the services that this one imports", () => {
+    const { harness, responder, requestor } = setUp();
+    requestor.send("SUB in 9\r\n");
+    harness.settle();
+    const payload = btoa("question");
+    harness.control(0, { type: "request", account: 6, subject: "ask", reply: "in", headers: "", payload });
+    harness.control(0, { type: "request", account: 6, subject: "else", reply: "in", headers: "", payload });
+    harness.control(0, { type: "request", account: 99, subject: "ask", reply: "in", headers: "", payload });
+    harness.settle();
+    const asked = responder.take();
+    expect(asked).toMatch(
+      /^HMSG svc 1 _R_\.\w+\.\w+\S* 46 54\r\nNATS\/1.0\r\nNats-Request-Info: {"acc":"IMP"}\r\n\r\nquestion\r\n$/,
+    );
+    responder.send(pub(/HMSG svc 1 (\S+) /.exec(asked)![1]!, "answer"));
+    harness.settle();
+    expect(requestor.take()).toBe("MSG in 9 6\r\nanswer\r\n");
+  });
+
+  test("a request whose only taker is another shard is answered 503 where nobody there takes it", () => {
+    const harness = new ShardHarness(2, {
+      login: { rules: RULES, timeoutMs: 2000 },
+      accounts: [...OPTIONS.accounts, EXPORTER, importer("singleton")],
+    });
+    const watcher = harness.connect(0, { user: "exp", pass: "p" });
+    const asking = { user: "imp", pass: "p", headers: true, no_responders: true };
+    const [requestor, other] = [0, 1].map((shard) => harness.connect(shard, asking));
+    const responder = harness.connect(1, { user: "exp", pass: "p", headers: true });
+    watcher.send("SUB lat 1\r\n");
+    requestor!.send("SUB in 9\r\n");
+    // Somebody beside the import: a way of its own, which must be closed as well.
+    other!.send("SUB ask 1\r\n");
+    responder.send("SUB svc 1\r\n");
+    harness.settle();
+    const { connections, shared } = harness.shards[1]!;
+    const [ofOther, ofResponder] = connections.filter((connection) => connection != null);
+    const close = ({ address }: Connection) => {
+      shared.words[(address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
+    };
+    // They go between the turn that publishes and the one that delivers.
+    close(ofResponder!);
+    requestor!.send(pub("ask", "question", "in"));
+    harness.settle();
+    expect(other!.take()).toBe("MSG ask 1 in 8\r\nquestion\r\n");
+    expect([requestor!.take(), statusesOf(watcher)]).toEqual(["", [503]]);
+    close(ofOther!);
+    requestor!.send(pub("ask", "question", "in"));
+    harness.settle();
+    expect(requestor!.take()).toBe("HMSG in 9 35 35\r\nNATS/1.0 503\r\nNats-Subject: ask\r\n\r\n\r\n");
+    expect(statusesOf(watcher)).toEqual([503]);
+  });
+});

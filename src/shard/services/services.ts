@@ -1,0 +1,583 @@
+/**
+ * Requests that cross into another account, and their answers back. A request on an imported subject is delivered in
+ * the exporting account under the subject there, with a reply subject of ours; what is published to that one goes to
+ * the requestor. The shard of the requestor remembers the request: an answer published on another one is sent to it.
+ *
+ * Subjects are byte strings. Source: nats-server `processServiceImport`, `addRespServiceImport`.
+ */
+import type { AppliedServiceImport } from "../../account/applied_imports.ts";
+import type { ClientInfo, ServerPlace } from "../../account/client_info.ts";
+import { RESPONSE_THRESHOLD_MS_DEFAULT } from "../../account/exports.ts";
+import {
+  answeredSample,
+  encodeLatency,
+  failedSample,
+  type LatencyFailure,
+  type LatencySample,
+  withResponder,
+} from "../../account/latency.ts";
+import { sampleRequest } from "../../account/latency_sampling.ts";
+import { isMeasuredReply, isReplyKept } from "../../account/reply_subject.ts";
+import {
+  encodeRequestInfo,
+  firstHop,
+  nextHop,
+  REQUEST_INFO_HEADER,
+  type RequestInfo,
+} from "../../account/request_info.ts";
+import { newNuid } from "../../base/nuid.ts";
+import { FABRIC_SLOT, HeldMessage, messageBytes } from "../../fabric/held_message.ts";
+import { MatchResult } from "../../interest/match_result.ts";
+import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../../memory/layout.ts";
+import { readMimeHeaders } from "../../protocol/mime_headers.ts";
+import { dropHeader, headerBlock, withBlock, withHeader } from "../../protocol/set_header.ts";
+import type { MessageTrace } from "../../protocol/tracing/message_trace.ts";
+import { TRACE_DISABLED } from "../../protocol/tracing/trace_request.ts";
+import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
+import { orLost, randomBelow, type ShardAccount } from "../accounts.ts";
+import { detailsForServices } from "../client/client_details.ts";
+import type { Connection } from "../connection.ts";
+import type { ShardContext } from "../context.ts";
+import type { Publishing } from "../publishing.ts";
+import type { Rings } from "../rings.ts";
+import type { ResponseRecord, ShardControl, UntakenMessage } from "../shard_options.ts";
+import { TIMER_SERVICES } from "../timers.ts";
+import type { Tracing } from "../tracing/tracing.ts";
+import { OpenWays } from "./open_ways.ts";
+import { type Measurement, type PendingRequest, PendingRequests } from "./pending_requests.ts";
+import { ReplySubjects } from "./reply_subjects.ts";
+
+/** How often requests that are too old are looked for. */
+const EXPIRY_LOOK_MS = 50;
+/** How long the responder's server may take to tell what it has measured. */
+const HALF_MS_MAX = 10_000;
+/** Accounts a request crosses on its way at most. */
+const HOPS_MAX = 32;
+
+const NO_QUEUES = new Int32Array(0);
+
+/** An answered request whose responder's server has not told yet what it has measured. */
+interface HalfMeasured {
+  readonly measurement: Measurement;
+  readonly sample: LatencySample;
+  readonly deadlineMs: number;
+}
+
+type OwnRequest = Extract<ShardControl, { type: "request" }>;
+
+/** What a request carries of its requestor. */
+interface Told {
+  readonly info: RequestInfo;
+  readonly header: string;
+  /** The header block of a request that has no other headers. */
+  readonly block: Uint8Array;
+}
+
+/** The same at the first hop, while the client is who it was. */
+interface ToldOfClient extends Told {
+  readonly login: Connection["login"];
+  readonly rttMs: number;
+}
+
+/** A request on its way: who asks, and the imports it came through. */
+interface Journey {
+  /** Null for the server itself. */
+  readonly connection: Connection | null;
+  readonly passed: readonly AppliedServiceImport[];
+  readonly info: RequestInfo | null;
+  /** Those of the request so far; null where nobody is to know that it has no taker. */
+  readonly ways: OpenWays | null;
+  /** Where servers further on send their traces of it. */
+  readonly traceDestination: string;
+}
+
+export class Services {
+  readonly #shard: ShardContext;
+  readonly #publishing: Publishing;
+  readonly #rings: Rings;
+  readonly #replies: ReplySubjects;
+  #tracing: Tracing | null = null;
+  readonly #match = new MatchResult();
+  readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
+  readonly #pending = new PendingRequests();
+  /** By token. */
+  readonly #halves = new Map<string, HalfMeasured>();
+  /** Answers that other nodes sent, until the turn comes to them. */
+  #answers: HeldMessage[] = [];
+  /** Requests of the server itself, likewise. */
+  #ownRequests: HeldMessage[] = [];
+  /** Subscriptions that went while requests wait, until the turn comes to them: a message of ours may be under way. */
+  #removed: { readonly account: number; readonly subject: Uint8Array }[] = [];
+
+  constructor(shard: ShardContext, publishing: Publishing, rings: Rings) {
+    this.#shard = shard;
+    this.#publishing = publishing;
+    this.#rings = rings;
+    const { replySecret, serverHash } = shard.options;
+    this.#replies = new ReplySubjects(replySecret, serverHash, shard.node);
+  }
+
+  /** Traces and services need each other; set once, right after both are made. */
+  set tracing(tracing: Tracing) {
+    this.#tracing = tracing;
+  }
+
+  /** Forwards a client's request, published on `subject` of its account, which is one of its ways. */
+  request(
+    connection: Connection,
+    service: AppliedServiceImport,
+    subject: string,
+    message: HeldMessage,
+    ways: OpenWays | null,
+  ): void {
+    this.#forward(
+      { connection, passed: [], info: null, ways, traceDestination: this.#traceDestination(message) },
+      connection.account,
+      service,
+      subject,
+      message,
+    );
+  }
+
+  /**
+   * Another node was the only one that could take a message, and did not. True where that closes a way of a request: the
+   * message was forwarded by an import, or it is what others were forwarded from.
+   */
+  untaken({ slot, account, reply }: UntakenMessage): boolean {
+    const forwarded = this.#pending.get(this.#replies.tokenOf(account, reply));
+    if (forwarded !== undefined) {
+      forwarded.ways?.close();
+      return true;
+    }
+    for (const { requestor, reply: answered, askedBy } of this.#pending.answeredTo(account, reply)) {
+      if (requestor !== account || answered !== reply || askedBy?.slot !== slot) continue;
+      askedBy.close();
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * Takes what a client published to a reply subject of ours. Returns 1 when it answers a request, as far as is known
+   * here.
+   */
+  answer(account: ShardAccount, message: HeldMessage, responder: Connection): number {
+    const isMeasured = isMeasuredReply(byteStringOf(message.subject));
+    return this.#passOn(
+      account,
+      message,
+      isMeasured ? detailsForServices(responder, this.#shard.info.serverName) : undefined,
+    );
+  }
+
+  /** Hands an answer to the shard that remembers the request; `responder` is whoever is to be named in its latency. */
+  #passOn(account: ShardAccount, message: HeldMessage, responder: ClientInfo | undefined): number {
+    const subject = byteStringOf(message.subject);
+    const node = this.#replies.nodeOf(account.id, subject);
+    if (node < 0 && responder !== undefined && isMeasuredReply(subject)) {
+      const { linksNode } = this.#shard.shared.map;
+      if (linksNode !== 0)
+        this.#rings.sendControl(linksNode, { type: "responder", token: subject, info: responder });
+      return 0;
+    }
+    if (node === this.#shard.node && message.trace !== null) {
+      this.takeTracedAnswer(message, message.trace);
+      return 1;
+    }
+    if (node === this.#shard.node) return this.#answerHere(account.id, subject, message, responder);
+    if (!this.#shard.shared.map.hasConnections(node)) return 0;
+    if (responder !== undefined && isMeasuredReply(subject)) {
+      const token = this.#replies.tokenOf(account.id, subject);
+      this.#rings.sendControl(node, { type: "responder", token, info: responder });
+    }
+    const answer = message.under(account.id | CONTEXT_IS_RESPONSE, message.subject);
+    this.#tracing!.send(node, { message: answer, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
+    return 1;
+  }
+
+  /** The shard that waits for an answer on this subject of an account, below 0 for none. */
+  nodeOfReply(account: number, subject: string): number {
+    return this.#replies.nodeOf(account, subject);
+  }
+
+  /** See `LinkShard`. */
+  replyPattern(account: number): string {
+    return this.#replies.patternOf(account);
+  }
+
+  /** Another shard tells who is about to answer a request that is measured. */
+  setResponder(token: string, info: ClientInfo): void {
+    const pending = this.#pending.get(token);
+    if (pending !== undefined) pending.responder = info;
+  }
+
+  /** The responder's server has measured its part of a request whose reply this is. */
+  takeRemoteLatency(exporter: number, subject: string, sample: LatencySample): void {
+    const token = this.#replies.tokenOf(exporter, subject);
+    const half = this.#halves.get(token);
+    if (half !== undefined) {
+      this.#halves.delete(token);
+      this.#publish(half.measurement, withResponder(half.sample, sample));
+      return;
+    }
+    const pending = this.#pending.get(token);
+    if (pending !== undefined) pending.remote = sample;
+  }
+
+  /** Puts an answer aside that another node sent: a message of ours may be under way. */
+  takeAnswer(message: HeldMessage): void {
+    this.#answers.push(message);
+  }
+
+  /** The same of one that is traced, as far as the account that waits for it. */
+  takeTracedAnswer(message: HeldMessage, trace: MessageTrace): void {
+    const exporter = message.context & (CONTEXT_ACCOUNTS - 1);
+    const subject = byteStringOf(message.subject);
+    const pending = this.#pending.get(this.#replies.tokenOf(exporter, subject));
+    if (pending === undefined) return;
+    const requestor = this.#shard.accounts.byId(pending.requestor);
+    trace.serviceImported(requestor?.name ?? "", textOf(subject), textOf(pending.reply));
+    if (trace.isOnly) this.#fail(pending, "service unavailable");
+    else this.takeAnswer(message.withTrace(TRACE_DISABLED, null));
+  }
+
+  /** Puts a request of the server's aside, for the services that its account imports. */
+  takeRequest({ account, subject, reply, headers, payload }: OwnRequest): void {
+    const content = messageBytes(Uint8Array.fromBase64(payload), Uint8Array.fromBase64(headers));
+    const name = bytesOf(byteStringOfText(subject));
+    this.#ownRequests.push(HeldMessage.of(account, FABRIC_SLOT, name, byteStringOfText(reply), content));
+  }
+
+  /** Whether something is put aside for the start of a turn. */
+  get hasWork(): boolean {
+    return this.#answers.length > 0 || this.#removed.length > 0 || this.#ownRequests.length > 0;
+  }
+
+  /**
+   * Does what was put aside: requests of the server itself, answers, and giving up requests whose answers nobody is left
+   * to take.
+   */
+  doWork(): void {
+    for (const message of this.#ownRequests.splice(0)) this.#requestOwn(message);
+    if (this.#removed.length > 0) this.#giveUpUnheard(this.#removed.splice(0));
+    while (this.#answers.length > 0) {
+      const answers = this.#answers;
+      this.#answers = [];
+      for (const message of answers) {
+        const account = message.context & (CONTEXT_ACCOUNTS - 1);
+        this.#answerHere(account, byteStringOf(message.subject), message, undefined);
+      }
+    }
+  }
+
+  #requestOwn(message: HeldMessage): void {
+    const account = this.#shard.accounts.byId(message.context);
+    if (account === undefined) return;
+    const subject = byteStringOf(message.subject);
+    for (const service of account.servicesFor(subject)) {
+      const journey = { connection: null, passed: [], info: null, ways: null, traceDestination: "" };
+      this.#forward(journey, account, service, subject, message);
+    }
+  }
+
+  /** The answers that an account owes, as monitoring shows them. */
+  responsesOf(exporter: number): ResponseRecord[] {
+    const decoder = new TextDecoder();
+    const text = (subject: string) => decoder.decode(bytesOf(subject));
+    return [...this.#pending.all()]
+      .filter((pending) => pending.exporter === exporter)
+      .map((pending) => ({
+        subject: text(this.#replies.subjectOf(exporter, pending)),
+        account: this.#shard.accounts.byId(pending.requestor)?.name ?? "",
+        reply: text(pending.reply),
+        isShared: pending.isShared,
+        latency: pending.measurement?.latency ?? null,
+      }));
+  }
+
+  /** Forgets requests that waited too long. */
+  expire(): void {
+    const { nowMs } = this.#shard;
+    for (const pending of this.#pending.overdue(nowMs)) this.#fail(pending, "service timeout");
+    for (const [token, { deadlineMs }] of this.#halves) if (deadlineMs <= nowMs) this.#halves.delete(token);
+    if (this.#pending.size + this.#halves.size > 0) this.#watch();
+  }
+
+  #forward(
+    journey: Journey,
+    importer: ShardAccount,
+    service: AppliedServiceImport,
+    subject: string,
+    message: HeldMessage,
+  ): void {
+    const { connection, passed, ways: askedBy } = journey;
+    const { accounts } = this.#shard;
+    const exporter = accounts.byId(service.definition.exporter);
+    if (exporter === undefined || passed.includes(service) || passed.length > HOPS_MAX) return;
+    const remote = service.remoteSubject(subject);
+    const mapped = orLost(remote.text) === null ? null : exporter.map(remote.text);
+    if (mapped === null) return;
+    const { trace } = message;
+    trace?.serviceImported(exporter.name, textOf(subject), textOf(mapped));
+    if (trace?.isOnly && !service.definition.allowTrace) return;
+
+    const told =
+      journey.info === null
+        ? this.#toldOf(connection, importer, service)
+        : toldBy(nextHop(journey.info, importer.name, this.#place(connection), service.definition));
+    const measurement = this.#measure(service, exporter, told.info, message);
+    const ways = new OpenWays(message.origin, () => {
+      if (pending !== null) this.#fail(pending, "service unavailable");
+      askedBy?.close();
+    });
+    const pending = this.#remember(importer, exporter, service, message, measurement, { ways, askedBy });
+    const content =
+      message.headerLength < 0
+        ? withBlock(message.bytes, told.block)
+        : withHeader(message.content, REQUEST_INFO_HEADER, told.header);
+    const plain = HeldMessage.of(
+      exporter.id | CONTEXT_IS_STREAMLESS,
+      message.origin,
+      mapped === remote.text ? remote.bytes : bytesOf(mapped),
+      pending === null ? message.replyText : this.#replies.subjectOf(exporter.id, pending),
+      content,
+    );
+    const traced = trace === null ? null : this.#traceFurther(journey, importer, exporter, service, trace);
+    const forwarded = traced === null ? plain : plain.withTrace(traced.destination, traced.trace);
+    askedBy?.open();
+    this.#publishing.deliverAsWay(forwarded, pending !== null, ways);
+    for (const next of exporter.hasServices ? exporter.servicesFor(mapped) : []) {
+      const onward = {
+        connection,
+        passed: [...passed, service],
+        info: told.info,
+        ways,
+        traceDestination: traced?.destination ?? "",
+      };
+      this.#forward(onward, exporter, next, mapped, forwarded);
+    }
+    ways.close();
+    if (pending === null) {
+      if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, "bad request"));
+    } else if (trace?.isOnly) this.#forget(pending); // Nobody was given what could be answered.
+  }
+
+  #traceDestination({ trace }: HeldMessage): string {
+    return trace === null ? "" : this.#tracing!.destinationOf(trace);
+  }
+
+  /**
+   * How a trace goes on in an exporter's account. Where it may, traces of servers further on come back by a reply of ours, as
+   * answers do, and are told in the importer's account.
+   */
+  #traceFurther(
+    { traceDestination }: Journey,
+    importer: ShardAccount,
+    exporter: ShardAccount,
+    { definition: { allowTrace, share } }: AppliedServiceImport,
+    trace: MessageTrace,
+  ): { readonly destination: string; readonly trace: MessageTrace | null } {
+    if (!allowTrace) return { destination: TRACE_DISABLED, trace: null };
+    const way = this.#add({
+      exporter: exporter.id,
+      requestor: importer.id,
+      reply: byteStringOfText(traceDestination),
+      isShared: share,
+      responseType: "stream",
+      thresholdMs: RESPONSE_THRESHOLD_MS_DEFAULT,
+      measurement: null,
+      ways: null,
+      askedBy: null,
+    });
+    this.#tracing!.afterwards(trace, (hops) => {
+      if (hops === 0) this.#forget(way);
+    });
+    return { destination: textOf(this.#replies.subjectOf(exporter.id, way)), trace };
+  }
+
+  /** What a service is told of who asks it. */
+  #toldOf(connection: Connection | null, importer: ShardAccount, service: AppliedServiceImport): Told {
+    if (connection === null) {
+      return toldBy(firstHop({ account: importer.name }, this.#place(null), service.definition));
+    }
+    const byConnection = this.#told.getOrInsertComputed(service, () => new WeakMap());
+    const known = byConnection.get(connection);
+    const { login, rttMs } = connection;
+    if (known !== undefined && known.login === login && known.rttMs === rttMs) return known;
+    const details = detailsForServices(connection, this.#shard.info.serverName);
+    const told = { ...toldBy(firstHop(details, this.#place(connection), service.definition)), login, rttMs };
+    byConnection.set(connection, told);
+    return told;
+  }
+
+  /** Where a requestor is: a leaf link on the server at its other end. */
+  #place(connection: Connection | null): ServerPlace {
+    const { info, options } = this.#shard;
+    const { clusterName } = options;
+    const server = connection?.leafDetails?.server ?? info.serverName;
+    return { server, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
+  }
+
+  /** Null for a request whose latency is nobody's business. */
+  #measure(
+    { definition: { latency } }: AppliedServiceImport,
+    exporter: ShardAccount,
+    { client }: RequestInfo,
+    { bytes, headerLength }: HeldMessage,
+  ): Measurement | null {
+    if (latency === undefined) return null;
+    const readHeaders = () => (headerLength > 0 ? readMimeHeaders(bytes, 0, headerLength) : null);
+    const { isSampled, header } = sampleRequest(latency, readHeaders, randomBelow);
+    if (!isSampled) return null;
+    const receivedAtMs = this.#shard.wallMs();
+    const request = { requestor: client, receivedAtMs, ...(header === undefined ? {} : { header }) };
+    return { request, latency, exporter: exporter.id };
+  }
+
+  /** Notes what becomes of answers; null where there can be none. */
+  #remember(
+    importer: ShardAccount,
+    exporter: ShardAccount,
+    service: AppliedServiceImport,
+    message: HeldMessage,
+    measurement: Measurement | null,
+    of: Pick<PendingRequest, "ways" | "askedBy">,
+  ): PendingRequest | null {
+    if (message.replyLength === 0) return null;
+    const reply = message.replyText;
+    if (isReplyKept(reply)) return null;
+    const { share, responseType, responseThresholdMs } = service.definition;
+    return this.#add({
+      exporter: exporter.id,
+      requestor: importer.id,
+      reply,
+      isShared: share,
+      responseType,
+      thresholdMs: responseThresholdMs,
+      measurement,
+      ...of,
+    });
+  }
+
+  #add(request: Omit<PendingRequest, "token" | "deadlineMs" | "responder" | "remote">): PendingRequest {
+    const token = this.#replies.newToken((taken) => this.#pending.has(taken));
+    const deadlineMs = this.#shard.nowMs + request.thresholdMs;
+    const pending: PendingRequest = { ...request, token, deadlineMs, responder: undefined, remote: null };
+    this.#pending.add(pending);
+    if (this.#pending.size === 1) {
+      this.#watch();
+      this.#shard.interest.onRemoved = (account, subject) => this.#removed.push({ account, subject });
+    }
+    return pending;
+  }
+
+  /** A request that gets no answer any more. */
+  #fail(pending: PendingRequest, failure: LatencyFailure): void {
+    this.#forget(pending);
+    const { measurement } = pending;
+    if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
+  }
+
+  #forget(pending: PendingRequest): void {
+    this.#pending.remove(pending);
+    if (this.#pending.size === 0) this.#shard.interest.onRemoved = null;
+  }
+
+  #watch(): void {
+    const { timers, nowMs } = this.#shard;
+    timers.set(TIMER_SERVICES, nowMs + EXPIRY_LOOK_MS);
+  }
+
+  #answerHere(
+    exporter: number,
+    subject: string,
+    message: HeldMessage,
+    responder: ClientInfo | undefined,
+  ): number {
+    const pending = this.#pending.get(this.#replies.tokenOf(exporter, subject));
+    if (pending === undefined) return 0;
+    const answeredAtMs = this.#shard.wallMs();
+    const { requestor, reply, isShared, responseType, thresholdMs, measurement } = pending;
+    // A streamed answer ends with one that is empty.
+    if (responseType === "singleton" || message.payloadLength === 0) this.#forget(pending);
+    // Each answer of a stream gives the next one as long as the first had.
+    else this.#pending.renew(pending, this.#shard.nowMs);
+    const account = this.#shard.accounts.byId(requestor);
+    if (account === undefined) return 0;
+
+    // Whoever answers may want an answer itself, which goes the other way.
+    let back = "";
+    if (message.replyLength > 0) {
+      const reverse = this.#add({
+        exporter: requestor,
+        requestor: exporter,
+        reply: message.replyText,
+        isShared,
+        responseType: "singleton",
+        thresholdMs,
+        measurement: null,
+        ways: null,
+        askedBy: null,
+      });
+      back = this.#replies.subjectOf(requestor, reverse);
+    }
+    const answer = HeldMessage.of(
+      requestor | CONTEXT_IS_STREAMLESS,
+      message.origin,
+      bytesOf(reply),
+      back,
+      dropHeader(message.content, REQUEST_INFO_HEADER),
+    );
+    const who = responder ?? pending.responder;
+    const delivered = this.#publishing.deliver(answer) + this.#passOn(account, answer, who);
+    if (delivered === 0) this.#fail(pending, "service unavailable");
+    else if (measurement !== null) {
+      this.#publishAnswered(
+        pending,
+        measurement,
+        answeredSample(measurement.request, who, answeredAtMs, this.#shard.wallMs()),
+      );
+    }
+    return 1;
+  }
+
+  /** One whose responder is on another server waits for what that one has measured. */
+  #publishAnswered({ token, remote }: PendingRequest, measurement: Measurement, sample: LatencySample): void {
+    if (sample.responder !== undefined) this.#publish(measurement, sample);
+    else if (remote !== null) this.#publish(measurement, withResponder(sample, remote));
+    else {
+      this.#halves.set(token, { measurement, sample, deadlineMs: this.#shard.nowMs + HALF_MS_MAX });
+      this.#watch();
+    }
+  }
+
+  /** Publishes the latency of a request in the account that offers the service. */
+  #publish({ latency, exporter }: Measurement, sample: LatencySample): void {
+    const json = new TextEncoder().encode(encodeLatency(sample, newNuid(), this.#shard.wallMs()));
+    const subject = bytesOf(byteStringOfText(latency.subject));
+    this.#publishing.deliver(HeldMessage.fromServer(exporter, subject, messageBytes(json)));
+  }
+
+  /** Subscriptions are gone: answers that nobody is left to take are not waited for. */
+  #giveUpUnheard(removed: readonly { readonly account: number; readonly subject: Uint8Array }[]): void {
+    // Whoever comes and goes on one subject again and again is looked at once.
+    const names = new Map(
+      removed.map(({ account, subject }) => {
+        const name = byteStringOf(subject);
+        return [`${account} ${name}`, { account, name }];
+      }),
+    );
+    for (const { account, name } of names.values()) {
+      for (const pending of this.#pending.answeredTo(account, name)) {
+        const reply = bytesOf(pending.reply);
+        this.#shard.index.match(account, reply, 0, reply.length, this.#match);
+        if (this.#match.entryCount === 0) this.#fail(pending, "request timeout");
+      }
+    }
+  }
+}
+
+function toldBy(info: RequestInfo): Told {
+  const header = encodeRequestInfo(info);
+  return { info, header, block: headerBlock(REQUEST_INFO_HEADER, header) };
+}

@@ -1,0 +1,78 @@
+/** Counters of an account: how they begin, and how they grow by those of connections. */
+import {
+  CONNECTION_IN_BYTES,
+  CONNECTION_IN_MESSAGES,
+  CONNECTION_OUT_BYTES,
+  CONNECTION_OUT_MESSAGES,
+} from "../../memory/layout.ts";
+import { counterValue, type SharedMemory } from "../../memory/shared_memory.ts";
+import type { Connection } from "../connection.ts";
+import type { LinkTraffic } from "../links/link_records.ts";
+import type { AccountCounters } from "../shard_options.ts";
+
+/** Messages and bytes in, messages and bytes out. */
+type Traffic = readonly [number, number, number, number];
+
+export const NO_COUNTERS: AccountCounters = {
+  connections: 0,
+  subscriptions: 0,
+  subscriptionsAdded: 0,
+  subscriptionsRemoved: 0,
+  inMessages: 0,
+  inBytes: 0,
+  outMessages: 0,
+  outBytes: 0,
+  slowConsumers: 0,
+};
+
+/** What a connection has counted. */
+export function connectionTraffic({ words }: SharedMemory, { address }: Connection): Traffic {
+  return [
+    counterValue(words, address + CONNECTION_IN_MESSAGES),
+    counterValue(words, address + CONNECTION_IN_BYTES),
+    counterValue(words, address + CONNECTION_OUT_MESSAGES),
+    counterValue(words, address + CONNECTION_OUT_BYTES),
+  ];
+}
+
+/** Counters with the messages of a connection added. */
+export function withTraffic<Counters extends LinkTraffic>(counters: Counters, traffic: Traffic): Counters {
+  const sum = { ...counters };
+  addTraffic(sum, traffic);
+  return sum;
+}
+
+/** The same in place. */
+export function addTraffic(
+  sum: { -readonly [Name in keyof LinkTraffic]: number },
+  [inMessages, inBytes, outMessages, outBytes]: Traffic,
+): void {
+  sum.inMessages += inMessages;
+  sum.inBytes += inBytes;
+  sum.outMessages += outMessages;
+  sum.outBytes += outBytes;
+}
+
+/** Sums over several shards, by the account's name. */
+export function sumsByAccount(
+  shards: readonly Readonly<Record<string, AccountCounters>>[],
+): ReadonlyMap<string, AccountCounters> {
+  const sums = new Map<string, AccountCounters>();
+  for (const counters of shards) {
+    for (const [name, more] of Object.entries(counters)) {
+      const sum = sums.get(name) ?? NO_COUNTERS;
+      sums.set(name, {
+        connections: sum.connections + more.connections,
+        subscriptions: sum.subscriptions + more.subscriptions,
+        subscriptionsAdded: sum.subscriptionsAdded + more.subscriptionsAdded,
+        subscriptionsRemoved: sum.subscriptionsRemoved + more.subscriptionsRemoved,
+        inMessages: sum.inMessages + more.inMessages,
+        inBytes: sum.inBytes + more.inBytes,
+        outMessages: sum.outMessages + more.outMessages,
+        outBytes: sum.outBytes + more.outBytes,
+        slowConsumers: sum.slowConsumers + more.slowConsumers,
+      });
+    }
+  }
+  return sums;
+}
