@@ -160,6 +160,15 @@ describe("sourceOfClaims()", () => {
     expect(others).toEqual([]);
   });
 
+  test("reads where messages go that are traced elsewhere, all of them where it does not say how many", () => {
+    const trace = (destination: string, sampling: number) =>
+      source({ messageTrace: { destination, sampling } }).messageTrace;
+    expect(trace("t", 30)).toEqual({ destination: "t", sampling: 30 });
+    for (const sampling of [0, -1, 101]) expect(trace("t", sampling)?.sampling).toBe(100);
+    for (const destination of ["", "t.*", "t t"]) expect(trace(destination, 30)).toBeUndefined();
+    expect(source({})).not.toHaveProperty("messageTrace");
+  });
+
   test("lets headers decide where no percentage is given", () => {
     const [read] = source({ exports: [{ ...EXPORT, latency: { sampling: 0, results: "lat" } }] }).exports;
     expect(read?.latency).toEqual({ subject: "lat", sampling: "headers" });
