@@ -98,6 +98,7 @@ export class Midge {
         config: origin,
         executableName: EXECUTABLE,
         commandLine: [],
+        endsProcess: false,
       });
       return new Midge(server, text);
     } catch (error) {

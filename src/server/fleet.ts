@@ -112,6 +112,8 @@ export interface FleetOptions {
   readonly secrets: ServerSecrets;
   /** Null outside operator mode. */
   readonly operator: OperatorSetup | null;
+  /** The process ends with the server, and gives back what threads have open. */
+  readonly endsProcess: boolean;
 }
 
 /** The port that each kind of connection comes to. */
@@ -372,7 +374,10 @@ export class Fleet {
     await Promise.all([this.query({ what: "done" }), this.queryLinks({ what: "done" })]);
   }
 
-  /** Closes every connection and ends the threads; false where one did not end in time. May be called again. */
+  /**
+   * Closes every connection and ends the threads; false where threads may still use what they were given: one did not
+   * end in time, or they end with the process. May be called again.
+   */
   stop(): Promise<boolean> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -380,6 +385,8 @@ export class Fleet {
 
   async #stop(): Promise<boolean> {
     this.#isStopping = true;
+    // Clients hear of the end when the process is gone, as from nats-server: who waits for one of the two finds the other done.
+    const { endsProcess } = this.#options;
     for (const timer of this.#restartTimers) clearTimeout(timer);
     this.#isListening = false;
     this.#openListeners.clear();
@@ -389,11 +396,12 @@ export class Fleet {
     const isStopped = await within(
       STOP_MS_MAX,
       Promise.all(ready).then(() => {
-        this.#broadcast({ type: "stop" });
+        this.#broadcast({ type: "stop", leavesSockets: endsProcess });
         return Promise.all(this.#shards.map(({ stopped }) => stopped.promise));
       }),
     );
     if (!isStopped) this.#events.log("error", `Shards did not stop within ${STOP_MS_MAX} ms`);
+    if (endsProcess) return false;
     // Only now can nobody wake a shard any more, by a descriptor that it is about to close.
     for (const { worker } of this.#shards) worker.postMessage({ type: "dispose" } satisfies ShardMessage);
     const isDisposed =

@@ -59,6 +59,8 @@ export interface ServerSettings {
   readonly executableName: string;
   /** As it may be shown: without secrets. */
   readonly commandLine: readonly string[];
+  /** The process ends with the server. */
+  readonly endsProcess: boolean;
 }
 
 export interface ConfigOrigin {
@@ -219,6 +221,7 @@ export class Server {
         serverHash: hash,
         secrets: keys.secrets,
         operator: operator?.setup ?? null,
+        endsProcess: settings.endsProcess,
       },
       this.#shardOptions(),
       this.#info,

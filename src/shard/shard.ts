@@ -229,6 +229,8 @@ export class Shard implements LinkShard, UpgradeHost {
   #isTidy = true;
   readonly #growth: GrowthWatch;
   #failure: Error | null = null;
+  /** Clients' sockets stay open when their connection ends: the process ends, and closes them. */
+  #leavesSockets = false;
 
   constructor(start: ShardStart, dependencies: ShardDependencies) {
     const { poller } = dependencies;
@@ -848,6 +850,7 @@ export class Shard implements LinkShard, UpgradeHost {
         this.#dependencies.stopListening(message.listeners);
         break;
       case "stop":
+        this.#leavesSockets = message.leavesSockets;
         this.#links?.stop();
         for (const connection of this.connections) {
           if (connection !== null) this.close(connection, CloseReason.ServerShutdown);
@@ -1074,11 +1077,16 @@ export class Shard implements LinkShard, UpgradeHost {
     this.plans.forgetConnection(connection.address);
     this.#words[(connection.address + CONNECTION_FD) >> 2] = -1;
     if (connection.hasFrames) this.#sayGoodbye(connection);
-    if (connection.hasStream) this.poller.close(slot);
+    if (connection.hasStream && !this.#leavesSocket(connection)) this.poller.close(slot);
     this.connections[slot] = null;
     this.#freeSlots.push(slot);
     if (!connection.isLink) Atomics.sub(this.#words, HEADER_CONNECTION_COUNT, 1);
     Atomics.sub(this.#words, nodeWord(this.node, NODE_LOAD), 1);
+  }
+
+  /** Only a client's: other servers are to have heard of the end by then, and told theirs. TLS has a last word to say. */
+  #leavesSocket({ isLink, tls }: Connection): boolean {
+    return this.#leavesSockets && !isLink && tls === null;
   }
 
   #sayGoodbye({ slot, closeReason }: Connection): void {
