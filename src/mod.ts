@@ -93,6 +93,7 @@ export class Midge {
         config: origin,
         executableName: EXECUTABLE,
         commandLine: [],
+        endsProcess: false,
       });
       return new Midge(server, text);
     } catch (error) {

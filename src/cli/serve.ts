@@ -41,6 +41,7 @@ export async function serve(flags: Flags, args: readonly string[]): Promise<numb
       config: read.config,
       executableName: EXECUTABLE,
       commandLine: ["nats-server", ...redactArguments(args)],
+      endsProcess: true,
     });
     handleSignals(starting, runtime, logger);
     const server = await starting;

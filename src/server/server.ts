@@ -171,6 +171,7 @@ export class Server {
         posix,
         listeners: listenersOf(options),
         hasLinks: hasLinks(options),
+        endsProcess: settings.endsProcess,
         mayHaveLinks: settings.config !== null,
         server: serverIdentity(options, keys.id),
         serverHash: hash,

@@ -20,6 +20,8 @@ export interface ServerSettings {
   readonly executableName: string;
   /** As it may be shown: without secrets. */
   readonly commandLine: readonly string[];
+  /** The process ends with the server. */
+  readonly endsProcess: boolean;
 }
 
 export interface ConfigOrigin {

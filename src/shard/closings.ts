@@ -38,6 +38,8 @@ export class Closings {
   readonly #begun: Connection[] = [];
   /** What closed connections have counted, by account. */
   readonly #goneCounters = new Map<string, AccountCounters>();
+  /** Clients' sockets stay open when their connections end: the process ends, and closes them. */
+  leavesSockets = false;
 
   constructor(
     shard: ShardContext,
@@ -117,9 +119,14 @@ export class Closings {
     plans.forgetConnection(connection.address);
     this.#slots.disownSocket(slot);
     if (connection.hasFrames) this.#sayGoodbye(connection);
-    if (connection.hasStream) poller.close(slot);
+    if (connection.hasStream && !this.#leavesSocket(connection)) poller.close(slot);
     if (!isLink) Atomics.sub(shared.words, HEADER_CONNECTION_COUNT, 1);
     this.#slots.release(slot);
+  }
+
+  /** Only a client's: other servers are to have heard of the end by then, and told theirs. TLS has a last word to say. */
+  #leavesSocket({ isLink, tls }: Connection): boolean {
+    return this.leavesSockets && !isLink && tls === null;
   }
 
   #sayGoodbye({ slot, closeReason }: Connection): void {

@@ -36,7 +36,7 @@ export interface CommandedShard
   acceptHanded(leaf: HandedLeaf): void;
   report(report: ShardReport): void;
   stopListening(listeners: readonly ListenerKind[]): void;
-  stop(): void;
+  stop(leavesSockets: boolean): void;
 }
 
 export class Commands {
@@ -107,7 +107,7 @@ export class Commands {
         shard.stopListening(command.listeners);
         break;
       case "stop":
-        shard.stop();
+        shard.stop(command.leavesSockets);
         break;
       case "fail":
         throw new Error("the shard was told to fail");

@@ -71,7 +71,7 @@ describe("waitForRoom()", () => {
     harness.connect(1).send("SUB a 1\r\n");
     harness.settle();
     publisher.send(pub("a", "x".repeat(12 << 20)));
-    harness.control(1, { type: "stop" });
+    harness.control(1, { type: "stop", leavesSockets: false });
     readAll(harness, 0, publisher);
     expect(publisher.toServer.length).toBe(0);
   });

@@ -170,6 +170,17 @@ describe("Shard", () => {
     expect(words[load]).toBe(map.slotCount(NODE_SHARD_FIRST) - 2);
   });
 
+  test("stops with clients' sockets closed, or left to the end of the process", () => {
+    for (const leavesSockets of [false, true]) {
+      const harness = new ShardHarness(1);
+      const client = harness.connect(0);
+      harness.control(0, { type: "stop", leavesSockets });
+      harness.settle();
+      expect(client.isClosed).toBe(!leavesSockets);
+      expect(harness.shards[0]!.connections.every((connection) => connection === null)).toBe(true);
+    }
+  });
+
   const SCRIPT =
     'CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB a.* 1\r\nsub a.b  q\t2\r\n' +
     "PUB a.b 5\r\nhello\r\nPUB  a.b r\t3\r\nabc\r\nHPUB a.c 12 13\r\nNATS/1.0\r\n\r\nx\r\n" +

@@ -467,8 +467,9 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#dependencies.stopListening(listeners);
   }
 
-  /** Closes every connection, and ends the loop. */
-  stop(): void {
+  /** Closes every connection, and ends the loop. `leavesSockets`: clients' stay open for the end of the process to close. */
+  stop(leavesSockets: boolean): void {
+    this.#closings.leavesSockets = leavesSockets;
     this.#links?.stop();
     for (const connection of this.connections) {
       if (connection !== null) this.close(connection, CloseReason.ServerShutdown);

@@ -235,7 +235,8 @@ export type ShardControl =
   | { readonly type: "accountFull"; readonly clientIds: readonly number[] }
   /** Takes no more connections of these kinds, where the shard listens by itself. */
   | { readonly type: "stopListening"; readonly listeners: readonly ListenerKind[] }
-  | { readonly type: "stop" }
+  /** Closes every connection. With `leavesSockets` clients' sockets stay open for the end of the process to close. */
+  | { readonly type: "stop"; readonly leavesSockets: boolean }
   | LinkControl
   /** Throws inside the shard; the test of what happens then. */
   | { readonly type: "fail" };

@@ -20,6 +20,22 @@ rowsInParallel(
       expect(exit.stderr).toContain(`Trapped "terminated" signal`);
     },
 
+    "§9 SIGTERM: who hears of the end by its connection finds the process gone": async () => {
+      // A supervisor that waits for the process must not be behind the clients, which connect elsewhere at once.
+      const behindMs: number[] = [];
+      for (let run = 0; run < 5; run++) {
+        await using server = await ServerProcess.start();
+        const client = await server.connectAs();
+        server.signal("SIGTERM");
+        await client.expectClosed();
+        const closedMs = performance.now();
+        await server.waitForExit();
+        behindMs.push(performance.now() - closedMs);
+      }
+      // Other processes may come between; not each time.
+      expect(Math.min(...behindMs)).toBeLessThan(7);
+    },
+
     "§9 SIGTERM with clients connected and a backlog: exit 0": async () => {
       // nats-server takes up to a write deadline to give up on a client that does not read.
       await using server = await ServerProcess.start({ config: `write_deadline: "500ms"` });

@@ -29,6 +29,7 @@ async function startWithout(config: string, reloaded = config, transport: "auto"
     config: { file: "config", digest: "", read: () => load(reloaded) },
     executableName: "midge",
     commandLine: [],
+    endsProcess: false,
   });
   return { server, log };
 }

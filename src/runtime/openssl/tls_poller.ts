@@ -239,8 +239,8 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   }
 
   dispose(): void {
-    for (const [slot, state] of this.#states.entries()) {
-      if (state !== PLAIN) this.close(slot);
+    for (let slot = 0; slot < this.#states.length; slot++) {
+      if (this.#states[slot] !== PLAIN) this.close(slot);
     }
     this.#inner.dispose();
   }

@@ -56,6 +56,8 @@ export interface FleetOptions {
   readonly listeners: readonly ListenerOptions[];
   /** There is a shard for links from the start: other servers connect to this one, or it to them. */
   readonly hasLinks: boolean;
+  /** The process ends with the server, and gives back what threads have open. */
+  readonly endsProcess: boolean;
   /** A reload may bring the first ones. */
   readonly mayHaveLinks: boolean;
   readonly server: ServerIdentity;
@@ -221,13 +223,18 @@ export class Fleet {
     await this.#listening.close(kinds);
   }
 
-  /** Closes every connection and ends the threads; false where one did not end in time. May be called again. */
+  /**
+   * Closes every connection and ends the threads; false where threads may still use what they were given: one did not
+   * end in time, or they end with the process. May be called again.
+   */
   stop(): Promise<boolean> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
   async #stop(): Promise<boolean> {
+    // Clients hear of the end when the process is gone, as from nats-server: who waits for one of the two finds the other done.
+    const { endsProcess } = this.#options;
     this.#takesClients = false;
     this.shards.beginStopping();
     this.#openListeners.clear();
@@ -238,11 +245,12 @@ export class Fleet {
     const isStopped = await within(
       STOP_MS_MAX,
       Promise.all(ready).then(() => {
-        this.shards.broadcast({ type: "stop" });
+        this.shards.broadcast({ type: "stop", leavesSockets: endsProcess });
         return Promise.all(threads.map(({ stopped }) => stopped.promise));
       }),
     );
     if (!isStopped) this.#events.log("error", `Shards did not stop within ${STOP_MS_MAX} ms`);
+    if (endsProcess) return false;
     // Only now can nobody wake a shard any more, by a descriptor that it is about to close.
     for (const shard of threads) shard.post({ type: "dispose" });
     const isDisposed =
