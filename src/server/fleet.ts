@@ -458,6 +458,18 @@ export class Fleet {
     this.#send(node, { type: "latency", account, subject, sample });
   }
 
+  /** Has a shard give a message to the services that an account imports on its subject. */
+  askServices(account: number, subject: string, payload: Uint8Array, headers: Uint8Array): void {
+    this.#send(NODE_SHARD_FIRST, {
+      type: "request",
+      account,
+      subject,
+      reply: "",
+      headers: headers.toBase64(),
+      payload: payload.toBase64(),
+    });
+  }
+
   /** Closes the clients that an account has too many, the newest first. */
   async limitClients({ id, name, limits: { maxConnections } }: AccountDefinition): Promise<void> {
     if (maxConnections < 0) return;

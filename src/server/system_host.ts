@@ -1,5 +1,6 @@
 /** The server as its services in the system account see it, and the ways of what they publish. */
 import type { AccountsChange } from "../account/accounts_change.ts";
+import { importsService } from "../account/applied_imports.ts";
 import type { RemoteLatency } from "../account/latency.ts";
 import type { InternalRoutes } from "../fabric/internal_client.ts";
 import { NODE_MAIN } from "../memory/map.ts";
@@ -14,6 +15,8 @@ import type { ConnectionsElsewhere } from "../system/remote_servers.ts";
 import type { Fleet } from "./fleet.ts";
 import type { ReloadResult } from "./server.ts";
 import type { ResolvedOptions } from "./shard_settings.ts";
+
+const NO_HEADERS = new Uint8Array(0);
 
 /** What only the server itself can do. */
 export interface ServerActions {
@@ -113,6 +116,12 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
     const ofLeafnodes = (await this.#fleet.queryLinks<number>(query)) ?? 0;
     const counts = await this.#fleet.query<number>(query);
     return counts.reduce((sum, count) => sum + count, ofLeafnodes);
+  }
+
+  askServices(account: number, subject: string, payload: Uint8Array, headers = NO_HEADERS): void {
+    const asking = this.#accounts.byId(account);
+    if (asking !== undefined && importsService(asking.definition, subject))
+      this.#fleet.askServices(account, subject, payload, headers);
   }
 
   logError(text: string): void {

@@ -149,7 +149,7 @@ export type ShardControl =
       readonly sample: LatencySample;
     }
   /**
-   * From the links thread: a request of the server's in an account, to the services that this one imports. Headers, ""
+   * From main or the links thread: a request of the server's in an account, to the services that this one imports. Headers, ""
    * for none, and payload are base64.
    */
   | {
