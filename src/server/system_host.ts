@@ -1,8 +1,9 @@
 /** The server as its services in the system account see it, and the ways of what they publish. */
 import type { AccountsChange } from "../account/accounts_change.ts";
+import { importsService } from "../account/applied_imports.ts";
 import type { RemoteLatency } from "../account/latency.ts";
 import type { InternalRoutes } from "../fabric/internal_client.ts";
-import { NODE_MAIN } from "../memory/map.ts";
+import { NODE_MAIN, NODE_SHARD_FIRST } from "../memory/map.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { ShardAccounts } from "../shard/accounts.ts";
 import type { StreamLeg } from "../shard/plans/plan_rules.ts";
@@ -14,6 +15,8 @@ import type { ConnectionsElsewhere } from "../system/remote_servers.ts";
 import type { ReloadResult } from "./reload.ts";
 import type { ResolvedOptions } from "./settings/shard_settings.ts";
 import type { Fleet } from "./threads/fleet.ts";
+
+const NO_HEADERS = new Uint8Array(0);
 
 /** What only the server itself can do. */
 export interface ServerActions {
@@ -113,6 +116,13 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
     const ofLeafnodes = (await this.#fleet.shards.queryLinks<number>(query)) ?? 0;
     const counts = await this.#fleet.shards.query<number>(query);
     return counts.reduce((sum, count) => sum + count, ofLeafnodes);
+  }
+
+  askServices(account: number, subject: string, payload: Uint8Array, headers = NO_HEADERS): void {
+    const asking = this.#accounts.byId(account);
+    if (asking === undefined || !importsService(asking.definition, subject)) return;
+    const request = { account, subject, reply: "", headers: headers.toBase64(), payload: payload.toBase64() };
+    this.#fleet.shards.send(NODE_SHARD_FIRST, { type: "request", ...request });
   }
 
   logError(text: string): void {

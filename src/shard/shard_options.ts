@@ -160,7 +160,7 @@ export type ShardControl =
       readonly sample: LatencySample;
     }
   /**
-   * From the logins thread: a request of the server's in an account, to the services that this one imports. Headers, ""
+   * From main or the logins thread: a request of the server's in an account, to the services that this one imports. Headers, ""
    * for none, and payload are base64.
    */
   | {

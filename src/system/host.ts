@@ -30,5 +30,7 @@ export interface SystemHost {
   takeRemoteLatency(latency: RemoteLatency): void;
   /** Subscriptions of an account that a subject may reach; of a queue group only, unless null. */
   countSubscribers(account: string, subject: string, queue: string | null): Promise<number>;
+  /** Gives a message of the server's to the services that an account imports on its subject, if any. */
+  askServices(account: number, subject: string, payload: Uint8Array, headers?: Uint8Array): void;
   logError(text: string): void;
 }

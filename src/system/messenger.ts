@@ -4,7 +4,7 @@ import { newNuid } from "../base/nuid.ts";
 import type { InternalClient, InternalHandler, InternalMessage } from "../fabric/internal_client.ts";
 import { encodeGoJson } from "../protocol/go_json.ts";
 import type { ServerObject, ServerObjects } from "../protocol/server_object.ts";
-import { encodeAnswer, encodeFor } from "./content_encoding.ts";
+import { type EncodedAnswer, encodeAnswer, encodeFor } from "./content_encoding.ts";
 import type { EventHead } from "./events.ts";
 
 const encoder = new TextEncoder();
@@ -47,10 +47,14 @@ export class Messenger {
     this.#client.publish(account, subject, encoder.encode(text));
   }
 
-  /** Sends text in an encoding that whoever wants it accepts: what a header `Accept-Encoding` says, "" for plain text. */
-  async sendTextAs(accepted: string, subject: string, text: string, account: number): Promise<void> {
-    const { payload, headers } = await encodeFor(accepted, encoder.encode(text));
-    this.#client.publish(account, subject, payload, "", headers);
+  /**
+   * Sends text in an encoding that whoever wants it accepts: what a header `Accept-Encoding` says, "" for plain text. Returns
+   * what was sent.
+   */
+  async sendTextAs(accepted: string, subject: string, text: string, account: number): Promise<EncodedAnswer> {
+    const encoded = await encodeFor(accepted, encoder.encode(text));
+    this.#client.publish(account, subject, encoded.payload, "", encoded.headers);
+    return encoded;
   }
 
   /** Sends a body as JSON, to be answered on `reply`. */

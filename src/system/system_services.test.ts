@@ -62,6 +62,9 @@ class FakeHost implements SystemHost {
   takeRemoteLatency({ account, requestId, sample }: RemoteLatency) {
     this.actions.push(`latency ${account} ${requestId} ${sample.serviceNs}`);
   }
+  askServices(account: number, subject: string) {
+    this.actions.push(`ask services ${account} ${subject}`);
+  }
   logError(text: string) {
     this.errors.push(text);
   }
@@ -146,6 +149,23 @@ const CAME: ClientChange = {
 };
 const TRAFFIC = { inMessages: 1, inBytes: 2, outMessages: 3, outBytes: 4 };
 const WENT: ClientChange = { ...CAME, end: { reason: "Client Closed", traffic: TRAFFIC } };
+
+test("publishTrace() says who the server is, compresses on demand, and reaches services too", async () => {
+  await withServices(async (user, services, host) => {
+    user.listen("$SYS.traces");
+    const entries = [{ type: "in", kind: 0 }];
+    const report = { headers: new Map([["A", ["b"]]]), messageBytes: 7, hops: 0, entries };
+    const result = { account: SYSTEM_ACCOUNT_ID, destination: "$SYS.traces", report };
+    await services.publishTrace({ ...result, acceptEncoding: "" });
+    const { json } = await user.nextJson();
+    expect(json.server).toMatchObject({ name: IDENTITY.name, id: IDENTITY.id, seq: 1 });
+    expect([json.request, json.events]).toEqual([{ header: { A: ["b"] }, msgsize: 7 }, entries]);
+    await services.publishTrace({ ...result, acceptEncoding: "gzip" });
+    expect((await user.next()).headers).toContain("Content-Encoding: gzip");
+    const asked = `ask services ${SYSTEM_ACCOUNT_ID} $SYS.traces`;
+    expect(host.actions).toEqual([asked, asked]);
+  });
+});
 
 describe("announce()", () => {
   test("tells the number of connections on both subjects, then of the client", async () => {

@@ -96,7 +96,8 @@ export class SystemServices {
   async publishTrace({ account, destination, acceptEncoding, report }: TraceResult): Promise<void> {
     if (this.#isStopped) return;
     const text = encodeTrace(this.#messenger.server(), report);
-    await this.#messenger.sendTextAs(acceptEncoding, destination, text, account);
+    const sent = await this.#messenger.sendTextAs(acceptEncoding, destination, text, account);
+    this.#host.askServices(account, destination, sent.payload, sent.headers);
   }
 
   /** A peer is turned away, since its certificates do not hold; `kind` is that of its connection. */

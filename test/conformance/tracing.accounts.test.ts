@@ -46,6 +46,15 @@ const server = sharedServer({
         imports: [ { stream: { account: STR, subject: s.> }, prefix: un } ]
       }
       ${account("EXT", "msg_trace: acc.traces")}
+      ${account("COLL", "exports: [ { service: collect.* }, { stream: kept } ]")}
+      SENDS {
+        users: [ { user: SENDS, password: p } ]
+        imports: [ { service: { account: COLL, subject: collect.sends }, to: my.collect } ]
+      }
+      READS {
+        users: [ { user: READS, password: p } ]
+        imports: [ { stream: { account: COLL, subject: kept }, to: mine } ]
+      }
       ${account("SAMPLED", "msg_trace: { dest: acc.traces, sampling: 30 }")}
     }
   `,
@@ -251,6 +260,31 @@ row("§19 an answer to a service is traced as far as the account that exports it
     const answer = await readMessage(requester!);
     expect([answer.payload, headerValues(answer, "Nats-Trace-Dest")]).toEqual(["hi", ["trace disabled"]]);
   }),
+);
+
+row("§19 a destination may be a service of another account as well", () =>
+  withClients(
+    ["SENDS", "COLL", "SENDS"],
+    async (publisher, collector, tracer) => {
+      await subscribe(collector!, "collect.>");
+      publisher!.send(headed("x", ["Nats-Trace-Dest: my.collect"]));
+      expect((await readTrace(tracer!)).events).toEqual([arrival(publisher!, "SENDS", "x")]);
+      const { subject, payload } = await readMessage(collector!);
+      expect([subject, JSON.parse(payload).events.length]).toEqual(["collect.sends", 1]);
+    },
+    "my.collect",
+  ),
+);
+
+row("§19 a destination may be a stream of the account", () =>
+  withClients(
+    ["COLL", "READS"],
+    async (publisher, reader) => {
+      publisher!.send(headed("x", ["Nats-Trace-Dest: kept"]));
+      expect((await readTrace(reader!)).events).toEqual([arrival(publisher!, "COLL", "x")]);
+    },
+    "mine",
+  ),
 );
 
 const TRACEPARENTS: readonly (readonly [string, boolean])[] = [

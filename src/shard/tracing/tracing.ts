@@ -72,6 +72,7 @@ export class Tracing {
   readonly #delivery: TracedDelivery;
   readonly #open = new Map<number, OpenTrace>();
   #lastNumber = 0;
+  #isWatched = false;
   /** Answers for other threads: whoever sent them from within a drain might wait for room, and drain again. */
   #answers: { readonly node: number; readonly answer: TraceAnswer }[] = [];
   /** Of traces of other threads, by node and number: the links that their messages have left by. */
@@ -93,32 +94,17 @@ export class Tracing {
 
   /** A client's message as it goes on, null where it does not; end() says when all is done with it. */
   begin(connection: Connection, message: HeldMessage): HeldMessage | null {
-    if (message.headerLength <= 0) return message;
-    const { account, clientId, options, label } = connection;
-    const start = this.start(message.bytes, message.headerLength, message.payloadLength, message.subject, {
-      party: { kind: TRACE_KIND.client, id: clientId, name: options.name, account: account.name },
-      account,
-      label,
-      mayPublish: (destination) => this.#mayPublish(connection, destination),
-      refuse: (destination) => this.#refuse(connection, bytesOf(destination)),
-    });
+    const { bytes, headerLength, payloadLength, subject } = message;
+    if (headerLength <= 0) return message;
+    const start = this.start(bytes, headerLength, payloadLength, subject, this.#bringer(connection));
     if (start === null) return null;
-    if (start.isDisabled) {
-      return message.withTrace(TRACE_DISABLED, null);
-    }
+    if (start.isDisabled) return message.withTrace(TRACE_DISABLED, null);
     return start.trace === null ? message : message.tracedBy(start.trace);
   }
 
   /** A message too large for its client may ask for a trace as well: `bytes` is what has come of its headers. */
   tellTooLarge(connection: Connection, subject: Uint8Array, bytes: Uint8Array, messageBytes: number): void {
-    const { account, clientId, options, label } = connection;
-    const start = this.start(bytes, bytes.length, messageBytes, subject, {
-      party: { kind: TRACE_KIND.client, id: clientId, name: options.name, account: account.name },
-      account,
-      label,
-      mayPublish: (destination) => this.#mayPublish(connection, destination),
-      refuse: (destination) => this.#refuse(connection, bytesOf(destination)),
-    });
+    const start = this.start(bytes, bytes.length, messageBytes, subject, this.#bringer(connection));
     if (start?.trace == null) return;
     start.trace.error = "maximum payload exceeded";
     this.end(start.trace);
@@ -288,6 +274,7 @@ export class Tracing {
 
   /** Publishes what others have told too little of for too long. */
   expire(): void {
+    this.#isWatched = false;
     for (const open of this.#open.values()) if (open.deadlineMs <= this.#shard.nowMs) this.#finish(open);
     if (this.#open.size > 0) this.#watch();
   }
@@ -298,6 +285,8 @@ export class Tracing {
   }
 
   #watch(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
     const { nowMs, timers } = this.#shard;
     timers.set(TIMER_TRACES, nowMs + PARTS_MS_MAX);
   }
@@ -310,6 +299,17 @@ export class Tracing {
   #noteHops(key: string, hops: number): void {
     if (this.#hops.size >= HOPS_MAX) this.#hops.clear();
     this.#hops.set(key, hops);
+  }
+
+  #bringer(connection: Connection): TraceBringer {
+    const { account, clientId, options, label } = connection;
+    return {
+      party: { kind: TRACE_KIND.client, id: clientId, name: options.name, account: account.name },
+      account,
+      label,
+      mayPublish: (destination) => this.#mayPublish(connection, destination),
+      refuse: (destination) => this.#refuse(connection, bytesOf(destination)),
+    };
   }
 
   #mayPublish({ context }: Connection, destination: string): boolean {
