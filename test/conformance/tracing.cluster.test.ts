@@ -189,6 +189,18 @@ rowOfAll("§19 each way that a message takes has a hop of its own", async () => 
   }
 });
 
+rowOfAll("§19 a client's own hop counts for nothing", async () => {
+  await using servers = new Servers();
+  const start = startIn(servers);
+  const a = await start({ name: "A", body: cluster("C") });
+  const b = await start({ role: "peer", name: "B", body: cluster("C", await linkAddress(a, "route")) });
+  const [publisher] = await pair(a, b);
+  publisher.send(headed("a.b", [DEST, "Nats-Trace-Hop: 7.7"]));
+  const [first, second] = await readTraces(publisher, "A", "B");
+  expect(hopsOf(first!)).toEqual([1, ["7.7"]]);
+  expect(hopsOf(second!)).toEqual([undefined, ["1"]]);
+});
+
 rowOfAll("§19 a queue group is traced to the server that serves it", async () => {
   await using servers = new Servers();
   const start = startIn(servers);

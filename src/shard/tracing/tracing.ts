@@ -151,7 +151,9 @@ export class Tracing {
     const { node, nowMs } = this.#shard;
     const wallMs = () => this.#shard.wallMs();
     const number = ++this.#lastNumber;
-    const terms = { account: arrival.party.account, isOnly, hop };
+    const { account, kind } = arrival.party;
+    // Clients have no hops, whatever they write.
+    const terms = { account, isOnly, hop: kind === TRACE_KIND.client ? "" : hop };
     const trace = new MessageTrace(terms, node, number, wallMs);
     this.#open.set(number, new OpenTrace(trace, arrival, wallMs(), nowMs + PARTS_MS_MAX));
     return trace;
