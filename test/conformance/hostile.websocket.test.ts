@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 import type { FrameParts } from "../../src/protocol/websocket/testing/frames.ts";
+import { until } from "../support/deadline.ts";
 import { row, sharedServer } from "../support/row.ts";
 import { openListener, UPGRADE_LINES, WebSocketPeer } from "../support/websocket_peer.ts";
 
@@ -110,10 +111,18 @@ row("§10.4 whoever broke the framing is closed with Read Error", async () => {
   const peer = await WebSocketPeer.connect(server(), { name: "violator" });
   peer.sendFrames({ opcode: 3 });
   await peer.client.readToEnd();
-  const { connections } = await server().json<{ connections: { name?: string; reason: string }[] }>(
-    "/connz?state=closed",
+  const reasonOf = async () => {
+    const { connections } = await server().json<{ connections: { name?: string; reason: string }[] }>(
+      "/connz?state=closed",
+    );
+    return connections.find(({ name }) => name === "violator")?.reason;
+  };
+  // The client may hear of its end before monitoring does.
+  await until(
+    async () => (await reasonOf()) !== undefined,
+    () => "the closed connection is not listed",
   );
-  expect(connections.find(({ name }) => name === "violator")?.reason).toBe("Read Error");
+  expect(await reasonOf()).toBe("Read Error");
 });
 
 row("§10.4 thousands of pings at once are answered, as far as they are read", async () => {
