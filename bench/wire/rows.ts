@@ -319,16 +319,19 @@ export const rows: readonly Row[] = [
     warmSeconds: 3,
     needs: "tls",
   },
-  ...[16, 1024].map(
-    (bytes): Row => ({
+  ...[16, 1024].flatMap((bytes): Row[] => {
+    const load = stream(1, 1, bytes, "--between", "1", "--web-socket");
+    const row: Row = {
       id: `websocket-1-1-${bytes}`,
       title: `1 → 1, ${bytes} B, WebSocket`,
       unit: "delivery",
-      load: stream(1, 1, bytes, "--between", "1", "--web-socket"),
+      load,
       isQuick: false,
       needs: "websocket",
-    }),
-  ),
+    };
+    const title = `${row.title}, compressed`;
+    return [row, { ...row, id: `${row.id}-compressed`, title, load: [...load, "--compressed"] }];
+  }),
   linkedRow("route", "1-1-16"),
   linkedRow("route", "1-1-1024"),
   linkedRow("gateway", "1-1-16"),

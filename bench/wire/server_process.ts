@@ -49,7 +49,7 @@ export async function startServer(
   { isSecure = false, hasWebSocket = false, config }: ServerNeeds = {},
 ): Promise<ServerProcess> {
   const webSocketPort = hasWebSocket ? await findFreePort() : 0;
-  const block = `websocket { listen: "127.0.0.1:${webSocketPort}", no_tls: true }`;
+  const block = `websocket { listen: "127.0.0.1:${webSocketPort}", no_tls: true, compression: true }`;
   const text = hasWebSocket ? `${config ?? ""}\n${block}\n` : config;
   if (text === undefined) return await start(command, env, isSecure, 0, null);
   const folder = mkdtempSync(`${tmpdir()}/midge-bench-`);

@@ -154,7 +154,7 @@ int open_connection(const struct options *options, const char *login) {
   struct timeval patience = {.tv_sec = 20};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   char info[LINE_BYTES], greeting[CONNECT_BYTES_MAX];
-  if (options->web_socket) begin_web_socket(fd);
+  if (options->web_socket) begin_web_socket(fd, options->compressed);
   read_line(fd, info);
   if (options->tls) {
     begin_tls(fd, false);
@@ -253,6 +253,10 @@ int main(int argument_count, char **arguments) {
     }
     if (is_flag(argument, "web-socket")) {
       options.web_socket = true;
+      continue;
+    }
+    if (is_flag(argument, "compressed")) {
+      options.compressed = true;
       continue;
     }
     if (is_flag(argument, "resumed")) {

@@ -32,6 +32,7 @@ struct options {
   const char *seed;             // hexadecimal; each connection signs its nonce with this Ed25519 key
   bool tls;               // each connection is upgraded after INFO
   bool web_socket;        // stream, request: each connection is upgraded before INFO
+  bool compressed;        // stream: messages of WebSockets are, both ways
   bool resumed;           // storm: handshakes resume the session of an earlier connection
   uint64_t count;         // messages, requests or connections at most; 0: no bound but time
   double seconds;         // of the measured part at most
@@ -101,7 +102,8 @@ ssize_t receive_unframed(int fd, void *bytes, size_t count);
 ssize_t send_unframed(int fd, const void *bytes, size_t count);
 
 // The same where a connection may be a WebSocket; without one they are those above.
-void begin_web_socket(int fd); // while the connection blocks
+void begin_web_socket(int fd, bool is_compressed); // while the connection blocks
+bool holds_bytes(int fd); // receive_bytes() has more, and no event will tell
 ssize_t receive_bytes(int fd, void *bytes, size_t count);
 ssize_t send_bytes(int fd, const void *bytes, size_t count);
 

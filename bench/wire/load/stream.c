@@ -361,10 +361,15 @@ static struct result stream(double seconds, uint64_t count) {
     for (int i = 0; i < ready; i++) {
       uint64_t tag = events[i].data.u64;
       if (tag >= (uint64_t)options->publishers) {
-        result.deliveries += (options->headed ? receive_headed : receive)(&subscribers[tag - (uint64_t)options->publishers]);
+        struct subscriber *subscriber = &subscribers[tag - (uint64_t)options->publishers];
+        do result.deliveries += (options->headed ? receive_headed : receive)(subscriber);
+        while (holds_bytes(subscriber->fd));
         continue;
       }
-      if (events[i].events & EPOLLIN) hear(&publishers[tag]);
+      if (events[i].events & EPOLLIN) {
+        do hear(&publishers[tag]);
+        while (holds_bytes(publishers[tag].fd));
+      }
       if (events[i].events & EPOLLOUT) send_frames(&publishers[tag]);
     }
     uint64_t now = now_ns();

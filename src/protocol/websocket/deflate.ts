@@ -10,9 +10,9 @@ const WINDOW_BITS_MAX = 15;
 const MEMORY_LEVEL_MAX = 8;
 /** What data that does not compress takes more than its length, and then some. */
 const CHUNK_REST_BYTES = 64;
-/** Output is taken in pieces: of such a size, since most messages are small. */
+/** Output is taken in pieces, and pieces are put together by copying them: one is best, and as large as need be. */
 const CHUNK_BYTES_MIN = 1024;
-const CHUNK_BYTES_MAX = 65536;
+const CHUNK_BYTES_MAX = 1024 * 1024;
 
 /** A sender leaves out the end of its last block, which a sync flush always is. */
 const SYNC_FLUSH_TAIL = new Uint8Array([0x00, 0x00, 0xff, 0xff]);
@@ -33,13 +33,23 @@ export function deflateMessage(message: Uint8Array): Uint8Array {
   return flushed.subarray(0, flushed.length - SYNC_FLUSH_TAIL.length);
 }
 
-/** The message whose payload, in pieces, this is; null where it is no deflate data, or would be larger than that. */
-export function inflateMessage(pieces: readonly Uint8Array[], messageBytesMax: number): Uint8Array | null {
+/**
+ * The message whose payload, in pieces, this is; null where it is no deflate data, or would be larger than that. Quickest
+ * where it has no more than the expected bytes.
+ */
+export function inflateMessage(
+  pieces: readonly Uint8Array[],
+  messageBytesMax: number,
+  expectedBytes = 0,
+): Uint8Array | null {
   const payload = Buffer.concat([...pieces, SYNC_FLUSH_TAIL, FINAL_BLOCK]);
   try {
     return inflateRawSync(payload, {
       maxOutputLength: messageBytesMax,
-      chunkSize: Math.min(Math.max(4 * payload.length, CHUNK_BYTES_MIN), CHUNK_BYTES_MAX),
+      chunkSize: Math.min(
+        Math.max(4 * payload.length, expectedBytes + CHUNK_REST_BYTES, CHUNK_BYTES_MIN),
+        CHUNK_BYTES_MAX,
+      ),
     });
   } catch {
     return null;

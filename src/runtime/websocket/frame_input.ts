@@ -42,6 +42,8 @@ export class FrameInput {
   #end = WOULD_BLOCK;
   /** Bytes of an inflated message that were not taken yet, and frames that came behind it. */
   #inflated: Uint8Array = NOTHING;
+  /** Of the last message that was compressed: the next one is likely to be as large. */
+  #inflatedBytes = 0;
   #behind: Uint8Array = NOTHING;
   /** Of the compressed message that is arriving. */
   #pieces: Uint8Array[] = [];
@@ -131,11 +133,14 @@ export class FrameInput {
     }
     this.#pieces.push(this.#memory.bytes.slice(pieceStart, pieceEnd));
     if (!isPieceLast) return;
-    const message = inflateMessage(this.#pieces, messageBytesMax);
+    const message = inflateMessage(this.#pieces, messageBytesMax, this.#inflatedBytes);
     this.#pieces = [];
     this.#pieceBytes = 0;
     if (message === null) this.#fail("a compressed message is broken, or larger than max_payload");
-    else this.#inflated = message;
+    else {
+      this.#inflated = message;
+      this.#inflatedBytes = message.length;
+    }
   }
 
   #violate(text: string): void {

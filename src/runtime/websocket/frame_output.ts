@@ -19,6 +19,8 @@ import type { FrameSide } from "./websocket_layer.ts";
 
 /** Payload that is packed at a time: compressed, or cut into frames for a browser. */
 const PACKED_BYTES_MAX = 64 * 1024;
+/** What is about to become frames of its own, on this thread: memory that is new is slow to write to. */
+const copied = new Uint8Array(new ArrayBuffer(PACKED_BYTES_MAX));
 /** Answers to pings that wait. More drop the older ones, as RFC 6455, section 5.5.3 has it. */
 const CONTROL_BYTES_MAX = 16 * 1024;
 /** Room for the longest control frame, mask and all. */
@@ -171,7 +173,6 @@ export class FrameOutput {
   /** The pieces of an iovec array, `total` bytes, where they do not become one frame: copied together, then written. */
   #writeCopied(iovecOffset: number, total: number): number {
     const { bytes, words } = this.#memory;
-    const copied = new Uint8Array(new ArrayBuffer(Math.min(total, PACKED_BYTES_MAX)));
     let iovec = iovecOffset;
     /** Of the piece at `iovec`, copied before. */
     let skipped = 0;
