@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { until } from "../support/deadline.ts";
 import { linkPort } from "../support/links.ts";
 import { login } from "../support/login.ts";
 import { Operator } from "../support/operator.ts";
@@ -83,7 +84,12 @@ rowsInParallel({
     const clients = [];
     for (const user of users) clients.push(await login(server, user.credentials));
     for (const client of clients) await client.readToEnd(10_000);
-    const lines = linesOf(server, "- User Authentication Expired");
+    const expired = () => linesOf(server, "- User Authentication Expired");
+    await until(
+      () => expired().length >= 2,
+      () => `${expired().length} lines say that logins ended`,
+    );
+    const lines = expired();
     // One of each account, which it names, and then who was the first there.
     expect(lines).toHaveLength(2);
     for (const line of lines) {
