@@ -31,7 +31,10 @@ async function repeat(
   await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   const first = linesOf(server, text);
   await act();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await until(
+    () => linesOf(server, text).length > first.length,
+    () => `no other line says ${text}`,
+  );
   return { first, all: linesOf(server, text) };
 }
 
