@@ -16,7 +16,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const COPIED = ["src", "test/simulator", "package.json", "tsconfig.json", "bunfig.toml"];
 
 const { values, positionals } = parseArgs({
-  options: { seeds: { type: "string", default: "300" } },
+  options: { seeds: { type: "string", default: "500" } },
   allowPositionals: true,
 });
 const unknown = positionals.filter((name) => !MUTATIONS.some((mutation) => mutation.name === name));
