@@ -61,8 +61,8 @@ export async function startDeployment(): Promise<Deployment> {
   const { server } = east;
   await until(
     async () => {
-      const { routes, leafnodes } = await server.varz();
-      return routes === 2 && leafnodes === 2;
+      const { remotes, leafnodes } = await server.varz();
+      return remotes === 2 && leafnodes === 2;
     },
     () => "the servers are not linked",
   );
