@@ -17,14 +17,9 @@ export function isValidSubscriptionText(subject: string): boolean {
   return !IS_NO_SUBSCRIPTION.test(subject);
 }
 
-/** `isLiteral` for text. */
+/** `isLiteral` for text, or a byte string. */
 export function isLiteralText(subject: string): boolean {
   return !HAS_WILDCARD_TOKEN.test(subject);
-}
-
-/** Whether a token of a subject, text or a byte string, is a wildcard. */
-export function hasWildcard(subject: string): boolean {
-  return subject.split(".").some((token) => token === "*" || token === ">");
 }
 
 /** `subjectMatches` for text. */

@@ -1,5 +1,5 @@
 import { isSubset } from "../../subject/subset.ts";
-import { hasWildcard } from "../../subject/text.ts";
+import { isLiteralText } from "../../subject/text.ts";
 
 /**
  * What a remote cluster wants of one account, as its gateway has told. Source: nats-server outsie.
@@ -61,7 +61,7 @@ export class AccountInterest {
   /** Whether it is new. */
   addPlain(subject: string): boolean {
     if (this.hasPlain(subject)) return false;
-    (hasWildcard(subject) ? this.#wildcards : this.#literals).add(subject);
+    (isLiteralText(subject) ? this.#literals : this.#wildcards).add(subject);
     return true;
   }
 
@@ -86,7 +86,7 @@ export class AccountInterest {
   /** Takes back the refusal of a subject, or of all that a wildcard covers. */
   unrefuse(subject: string): boolean {
     if (this.refused === null) return false;
-    if (!hasWildcard(subject)) return this.refused.delete(subject);
+    if (isLiteralText(subject)) return this.refused.delete(subject);
     const sizeBefore = this.refused.size;
     for (const refused of this.refused) {
       if (isSubset(refused, subject)) this.refused.delete(refused);

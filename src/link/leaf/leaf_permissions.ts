@@ -10,7 +10,7 @@ import { UserPermissions } from "../../account/permissions.ts";
 import type { Permissions, ResponsePermission, SubjectPermission } from "../../config/permissions.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import { intersection } from "../../subject/subset.ts";
-import { hasWildcard } from "../../subject/text.ts";
+import { isLiteralText } from "../../subject/text.ts";
 
 /** What a server without JetStream keeps on its side of every leaf link. */
 export const JETSTREAM_DENIES: readonly string[] = ["$JS.API.>", "$KV.>", "$OBJ.>"];
@@ -64,7 +64,7 @@ export class LeafPermissions {
    * connection of a leaf that may not; a spoke takes no notice of what it may not send.
    */
   mayTakeInterest(subject: string): boolean {
-    return isUnchecked(subject) || hasWildcard(subject) || this.#send.allows(subject);
+    return isUnchecked(subject) || !isLiteralText(subject) || this.#send.allows(subject);
   }
 
   /** Whether lists allow sending a message; a leaf of ours may also be due an answer. */
@@ -111,7 +111,7 @@ class Direction {
   /** As `allows`; of a pattern also whether some of what it matches is allowed, for messages are judged one by one. */
   meets(subject: string): boolean {
     if (this.allows(subject)) return true;
-    if (this.#allow === null || !hasWildcard(subject) || !this.#denies.canPublish(subject)) return false;
+    if (this.#allow === null || isLiteralText(subject) || !this.#denies.canPublish(subject)) return false;
     return this.#allow.some((pattern) => intersection(pattern, subject) !== null);
   }
 }

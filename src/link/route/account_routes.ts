@@ -1,4 +1,5 @@
-import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
+import { byteStringOfText } from "../../subject/byte_string.ts";
+import { fnv1a32 } from "../../subject/fnv.ts";
 
 /** What `indexOf` says of an account that has connections of its own. */
 export const DEDICATED = -1;
@@ -40,8 +41,5 @@ export class AccountRoutes {
 
 /** FNV-1a with 32 bits of the name, modulo the size: the same on every server. */
 export function poolIndexOf(account: string, poolSize: number): number {
-  if (poolSize <= 1) return 0;
-  let hash = 0x811c9dc5;
-  for (const byte of bytesOf(account)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash >>> 0) % poolSize;
+  return poolSize <= 1 ? 0 : fnv1a32(account) % poolSize;
 }
