@@ -31,6 +31,8 @@ export interface ShardContext {
   readonly timers: TimerWheel;
   /** By slot. */
   readonly connections: readonly (Connection | null)[];
+  /** The one whose record is at an address. */
+  connectionAt(address: number): Connection | null;
   options: ShardOptions;
   info: ServerInfo;
   /** Steady clock, milliseconds, as of this turn. */

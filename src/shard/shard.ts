@@ -483,6 +483,10 @@ export class Shard implements LinkShard, UpgradeHost {
     this.poller.stop();
   }
 
+  connectionAt(address: number): Connection | null {
+    return this.#slots.connectionAt(address);
+  }
+
   removeExpired(): void {
     const words = this.#words;
     const head = (this.shared.map.area(this.node).area + AREA_EXPIRED) >> 2;
@@ -491,7 +495,7 @@ export class Shard implements LinkShard, UpgradeHost {
     words[head] = 0;
     while (record !== 0) {
       const next = words[(record + SUBSCRIPTION_EXPIRED_NEXT) >> 2]!;
-      const connection = this.#slots.connectionAt(this.table.connectionOf(record));
+      const connection = this.connectionAt(this.table.connectionOf(record));
       if (connection !== null) this.#protocol.removeSubscription(connection, record);
       record = next;
     }

@@ -7,7 +7,6 @@ import { shadowSubject } from "../../account/shadow_interest.ts";
 import { FABRIC_SLOT, type HeldMessage } from "../../fabric/held_message.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import {
-  CONNECTION_BYTES,
   CONNECTION_DROPS,
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
@@ -168,7 +167,7 @@ export class TracedDelivery implements TargetRules {
   /** One copy for one subscription; whether it was taken. */
   #give(leg: Leg, record: number, traced: Traced): boolean {
     const { message, trace, imports } = traced;
-    const connection = this.#connectionOf(record);
+    const connection = this.#shard.connectionAt(this.#shard.table.connectionOf(record));
     if (connection === null) return false;
     const subject = leg.shown ?? leg.bytes ?? message.subject.subarray(leg.start, leg.start + leg.length);
     const imported = imports.get(leg);
@@ -182,12 +181,6 @@ export class TracedDelivery implements TargetRules {
     if (isTold) this.#tell(connection, record, imported, trace, error);
     if (error !== undefined) return false;
     return trace.isOnly || this.#single.deliver(message, subject, record);
-  }
-
-  #connectionOf(record: number): Connection | null {
-    const { connections, shared, table, node } = this.#shard;
-    const slot = (table.connectionOf(record) - shared.map.area(node).connections) / CONNECTION_BYTES;
-    return connections[slot] ?? null;
   }
 
   /** Why a subscription does not get the message. */
