@@ -21,6 +21,7 @@ import { nameHash } from "../gateway/name_hash.ts";
 import type { LeafWebSocket } from "../leaf/leaf_channel.ts";
 import type { LeafAccount, LeafLogins, LeafNotices } from "../leaf/leaf_context.ts";
 import { LeafNodes } from "../leaf/leaf_nodes.ts";
+import type { RouteLink } from "../route/route_link.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
 import { certificateVerdict } from "./certificates.ts";
 import { gatewaySettings, isPassword, leafOptions, leafUrl, routeSettings } from "./settings.ts";
@@ -49,6 +50,8 @@ export class Protocols {
   #leafs: LeafNodes | null;
   #setup: LinksSetup;
   readonly #host: ProtocolsHost;
+  /** Every mapped reply that comes over a gateway asks for them. */
+  readonly #memberHashes = new WeakMap<RouteLink, string>();
   #clusterName: string;
   /** Of the cluster's other members. */
   #leafUrls: readonly string[] = [];
@@ -95,8 +98,12 @@ export class Protocols {
 
   /** The route for an account to the member of the cluster whose id has that hash. */
   routeTo(serverHash: string, account: string): Link | undefined {
-    const member = this.routes?.members.find(({ remoteId }) => nameHash(remoteId) === serverHash);
+    const member = this.routes?.members.find((route) => this.#hashOf(route) === serverHash);
     return member?.carrierOf(account);
+  }
+
+  #hashOf(member: RouteLink): string {
+    return this.#memberHashes.getOrInsertComputed(member, ({ remoteId }) => nameHash(remoteId));
   }
 
   enterLameDuck(): void {
