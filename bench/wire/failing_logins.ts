@@ -3,14 +3,12 @@
  * fail, in turns on the same server. How to run and to read it: docs/benchmarks/README.md.
  */
 import { connect } from "node:net";
-import process from "node:process";
-import { parseArgs } from "node:util";
-import { spreadOf } from "./figures.ts";
+import { compareMedians, measureInTurns } from "./in_turns.ts";
 import { runLoad } from "./load_process.ts";
 import { logins } from "./logins.ts";
 import { buildLoad } from "./programs.ts";
 import { startServer } from "./server_process.ts";
-import { findTarget, type Target } from "./targets.ts";
+import type { Target } from "./targets.ts";
 
 const usageText = `bun bench/wire/failing_logins.ts [flags]
   --targets A,B        (midge-bun,midge-deno,nats-server)
@@ -148,45 +146,21 @@ class Flood {
 
 /** `alone → flooded (difference)` of one latency. */
 function compare({ alone, flooded }: FloodFigures, of: (one: RoundTrips) => number): string {
-  const [before, after] = [alone, flooded].map((all) => spreadOf(all.map(of))!.median) as [number, number];
-  const percent = (after / before - 1) * 100;
-  return `${before.toFixed(1)} → ${after.toFixed(1)} µs (${percent >= 0 ? "+" : ""}${percent.toFixed(0)} %)`;
+  return compareMedians(alone.map(of), flooded.map(of), (us) => `${us.toFixed(1)} µs`, 0);
 }
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      targets: { type: "string", default: "midge-bun,midge-deno,nats-server" },
-      "per-second": { type: "string", default: "1000" },
-      repetitions: { type: "string", default: "5" },
-      seconds: { type: "string", default: "2" },
-      help: { type: "boolean", default: false },
+if (import.meta.main) {
+  await measureInTurns({
+    usageText,
+    flags: { "per-second": 1000, repetitions: 5, seconds: 2 },
+    columns: ["p50", "p99", "refused a second"],
+    measure: async (target, { "per-second": perSecond, repetitions, seconds }) => {
+      const figures = await measureFlood(target, { perSecond, repetitions, seconds });
+      return [
+        compare(figures, ({ p50Us }) => p50Us),
+        compare(figures, ({ p99Us }) => p99Us),
+        figures.refusedPerSecond.toFixed(0),
+      ];
     },
   });
-  if (values.help) {
-    console.log(usageText);
-    return 0;
-  }
-  const options: FloodOptions = {
-    perSecond: Number(values["per-second"]),
-    repetitions: Number(values.repetitions),
-    seconds: Number(values.seconds),
-  };
-  const bad = Object.entries(options).find(([, value]) => !(value > 0));
-  if (bad !== undefined) throw new RangeError(`${bad[0]}: give a number above 0`);
-  console.log("| target | p50 | p99 | refused a second |\n| --- | --- | --- | --- |");
-  for (const name of values.targets.split(",")) {
-    const target = findTarget(name);
-    if ("reason" in target) {
-      console.error(`${name} is left out: ${target.reason}`);
-      continue;
-    }
-    const figures = await measureFlood(target, options);
-    const p50 = compare(figures, ({ p50Us }) => p50Us);
-    const p99 = compare(figures, ({ p99Us }) => p99Us);
-    console.log(`| ${name} | ${p50} | ${p99} | ${figures.refusedPerSecond.toFixed(0)} |`);
-  }
-  return 0;
 }
-
-if (import.meta.main) process.exitCode = await main();

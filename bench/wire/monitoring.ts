@@ -2,15 +2,13 @@
  * What monitoring costs messages: a stream through a server with thousands of connections, without pollers and with
  * pollers of every endpoint, in turns on the same server. How to run and to read it: docs/benchmarks/README.md.
  */
-import process from "node:process";
-import { parseArgs } from "node:util";
-import { spreadOf } from "./figures.ts";
+import { compareMedians, measureInTurns, median } from "./in_turns.ts";
 import { type LoadResult, runLoad } from "./load_process.ts";
 import { cpuBetween, type Usage } from "./process_usage.ts";
 import { buildLoad } from "./programs.ts";
 import { findFreePort, type ServerProcess, startServer } from "./server_process.ts";
 import { nanoseconds } from "./table.ts";
-import { findTarget, type Target } from "./targets.ts";
+import type { Target } from "./targets.ts";
 
 const usageText = `bun bench/wire/monitoring.ts [flags]
   --targets A,B        (midge-bun,midge-deno,nats-server)
@@ -173,20 +171,13 @@ function rest(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Of at least one value. */
-function median(values: readonly number[]): number {
-  return spreadOf(values)!.median;
-}
-
 /** `alone → polled (difference)` of one figure. */
 function compare(
-  figures: MonitoringFigures,
+  { alone, polled }: MonitoringFigures,
   of: (one: StreamFigures) => number,
   show: (value: number) => string,
-) {
-  const [alone, polled] = [median(figures.alone.map(of)), median(figures.polled.map(of))];
-  const percent = (polled / alone - 1) * 100;
-  return `${show(alone)} → ${show(polled)} (${percent >= 0 ? "+" : ""}${percent.toFixed(1)} %)`;
+): string {
+  return compareMedians(alone.map(of), polled.map(of), show, 1);
 }
 
 /**
@@ -202,58 +193,30 @@ function answerCpuMs(
   return extraNsPerSecond / answersPerSecond / 1e6;
 }
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      targets: { type: "string", default: "midge-bun,midge-deno,nats-server" },
-      connections: { type: "string", default: "5000" },
-      pollers: { type: "string", default: "10" },
-      interval: { type: "string", default: "1" },
-      repetitions: { type: "string", default: "5" },
-      seconds: { type: "string", default: "2" },
-      help: { type: "boolean", default: false },
+if (import.meta.main) {
+  await measureInTurns({
+    usageText,
+    flags: { connections: 5000, pollers: 10, interval: 1, repetitions: 5, seconds: 2 },
+    columns: [
+      ...["rate", "server CPU each", "of the shard's thread"],
+      ...["answers a second", "time of one", "CPU of one", "of the shard's thread"],
+    ],
+    measure: async (target, { interval, ...flags }) => {
+      const figures = await measureMonitoring(target, { ...flags, intervalSeconds: interval });
+      const cpuNs = (one: StreamFigures) => one.cpuNs;
+      const shardNs = (one: StreamFigures) => one.busiestThreadNs;
+      const perSecond = (one: StreamFigures) => one.perSecond;
+      const costOf = (of: (one: StreamFigures) => number) => `${answerCpuMs(figures, of).toFixed(2)} ms`;
+      const isMidge = target.name.startsWith("midge");
+      return [
+        compare(figures, perSecond, (value) => `${(value / 1e6).toFixed(2)} M/s`),
+        compare(figures, cpuNs, nanoseconds),
+        isMidge ? compare(figures, shardNs, nanoseconds) : "-",
+        figures.answersPerSecond.toFixed(0),
+        `${figures.answerMs.toFixed(1)} ms`,
+        costOf(cpuNs),
+        isMidge ? costOf(shardNs) : "-",
+      ];
     },
   });
-  if (values.help) {
-    console.log(usageText);
-    return 0;
-  }
-  const options: MonitoringOptions = {
-    connections: Number(values.connections),
-    pollers: Number(values.pollers),
-    intervalSeconds: Number(values.interval),
-    repetitions: Number(values.repetitions),
-    seconds: Number(values.seconds),
-  };
-  const bad = Object.entries(options).find(([, value]) => !(value > 0));
-  if (bad !== undefined) throw new RangeError(`${bad[0]}: give a number above 0`);
-  console.log(
-    "| target | rate | server CPU each | of the shard's thread | answers a second | time of one | CPU of one | of the shard's thread |\n" +
-      "| --- | --- | --- | --- | --- | --- | --- | --- |",
-  );
-  for (const name of values.targets.split(",")) {
-    const target = findTarget(name);
-    if ("reason" in target) {
-      console.error(`${name} is left out: ${target.reason}`);
-      continue;
-    }
-    const figures = await measureMonitoring(target, options);
-    const rate = compare(
-      figures,
-      ({ perSecond }) => perSecond,
-      (value) => `${(value / 1e6).toFixed(2)} M/s`,
-    );
-    const cpu = compare(figures, ({ cpuNs }) => cpuNs, nanoseconds);
-    const isMidge = name.startsWith("midge");
-    const shard = isMidge ? compare(figures, ({ busiestThreadNs }) => busiestThreadNs, nanoseconds) : "-";
-    const answers = `${figures.answersPerSecond.toFixed(0)} | ${figures.answerMs.toFixed(1)} ms`;
-    const cost = `${answerCpuMs(figures, ({ cpuNs }) => cpuNs).toFixed(2)} ms`;
-    const shardCost = `${answerCpuMs(figures, ({ busiestThreadNs }) => busiestThreadNs).toFixed(2)} ms`;
-    console.log(
-      `| ${name} | ${rate} | ${cpu} | ${shard} | ${answers} | ${cost} | ${isMidge ? shardCost : "-"} |`,
-    );
-  }
-  return 0;
 }
-
-if (import.meta.main) process.exitCode = await main();
