@@ -298,22 +298,26 @@ row("§19 a server that knows of no traces gets the message, and not what is onl
   await subscriber.roundTrip();
 });
 
-rowOfAll("§19 a leaf node that may not have a message is told of", async () => {
-  await using servers = new Servers();
+/** A hub, where user A is of the account of a leaf node with these permissions. */
+async function hubAndLeaf(
+  servers: Servers,
+  permissions: string,
+): Promise<[hub: ServerProcess, leaf: ServerProcess]> {
   const start = startIn(servers);
-  const permissions = "permissions: { subscribe: { deny: [ a.no ] } }";
   const h = await start({
     name: "H",
     body: `
-      accounts { A { users: [ { user: A, password: p }, { user: leaf, password: p, ${permissions} } ] } }
-      leafnodes { listen: "127.0.0.1:-1" }
+      accounts { A { users: [ { user: A, password: p }, { user: leaf, password: p, permissions: ${permissions} } ] } }
+      ${hub}
     `,
   });
-  const l = await start({
-    role: "peer",
-    name: "L",
-    body: leafOf(`leaf:p@${await linkAddress(h, "leafnode")}`),
-  });
+  const address = await linkAddress(h, "leafnode");
+  return [h, await start({ role: "peer", name: "L", body: leafOf(`leaf:p@${address}`) })];
+}
+
+rowOfAll("§19 a leaf node that may not have a message is told of", async () => {
+  await using servers = new Servers();
+  const [h, l] = await hubAndLeaf(servers, "{ subscribe: { deny: [ a.no ] } }");
   const publisher = await login(h, "A");
   const subscriber = await l.connectAs({ name: "sub" });
   await subscribe(publisher, "traces");
@@ -331,20 +335,7 @@ rowOfAll("§19 a leaf node that may not have a message is told of", async () => 
 
 rowOfAll("§19 a leaf node traces to no destination that it could not publish to", async () => {
   await using servers = new Servers();
-  const start = startIn(servers);
-  const permissions = "permissions: { publish: { deny: [ traces ] } }";
-  const h = await start({
-    name: "H",
-    body: `
-      accounts { A { users: [ { user: A, password: p }, { user: leaf, password: p, ${permissions} } ] } }
-      leafnodes { listen: "127.0.0.1:-1" }
-    `,
-  });
-  const l = await start({
-    role: "peer",
-    name: "L",
-    body: leafOf(`leaf:p@${await linkAddress(h, "leafnode")}`),
-  });
+  const [h, l] = await hubAndLeaf(servers, "{ publish: { deny: [ traces ] } }");
   const subscriber = await login(h, "A");
   const publisher = await l.connectAs({ name: "pub" });
   await subscribe(subscriber, "traces", "a.>");
