@@ -196,7 +196,8 @@ const authCallout: Reader<AuthCalloutOptions> = {
   },
 };
 
-const SINGLE_CREDENTIALS = {
+/** Of a block that lets one user in by name and password. */
+export const SINGLE_USER = {
   user: option<string | undefined>({
     key: "user",
     aliases: ["username"],
@@ -211,6 +212,10 @@ const SINGLE_CREDENTIALS = {
     default: undefined,
     doc: "Its password.",
   }),
+};
+
+const SINGLE_CREDENTIALS = {
+  ...SINGLE_USER,
   timeoutMs: option<number | undefined>({
     key: "timeout",
     reader: authorizationTimeout,

@@ -1,5 +1,5 @@
 /** Who may connect as a leaf node. */
-import { publicKey } from "./authorization.ts";
+import { publicKey, SINGLE_USER } from "./authorization.ts";
 import { block, blockReader, type OptionsOf, option, type Reader, readBlock, wrongType } from "./option.ts";
 import { arrayOf, authorizationTimeout, bool, secret, string } from "./readers.ts";
 
@@ -35,20 +35,7 @@ const LEAF_USER_BLOCK = block("leafnode user", {
 export type LeafUserOptions = OptionsOf<typeof LEAF_USER_BLOCK.table>;
 
 const LEAF_AUTHORIZATION_BLOCK = block("leafnode authorization", {
-  user: option<string | undefined>({
-    key: "user",
-    aliases: ["username"],
-    reader: string,
-    default: undefined,
-    doc: "The single user.",
-  }),
-  password: option<string | undefined>({
-    key: "password",
-    aliases: ["pass"],
-    reader: secret,
-    default: undefined,
-    doc: "Its password.",
-  }),
+  ...SINGLE_USER,
   nkey: option<string | undefined>({
     key: "nkey",
     reader: publicKey("user", () => "Not a valid public nkey for leafnode authorization"),
