@@ -1,5 +1,4 @@
 /** What TLS handshakes are made with: main makes it from the files, every shard uses it, a reload replaces it. */
-
 import { isHttps } from "../../config/leaf_proxy.ts";
 import type { Options } from "../../config/option_table.ts";
 import { TLS_DEFAULTS, type TlsOptions } from "../../config/tls.ts";

@@ -1,5 +1,4 @@
 /** What connections keep between reads: the start of an operation that is not complete. Hot: once per read. */
-
 import type { Connection } from "../connection.ts";
 import { BufferPool } from "./buffer_pool.ts";
 

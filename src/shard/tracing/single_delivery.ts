@@ -2,7 +2,6 @@
  * A message to one subscription, as if nobody else wanted it: by a plan of its own in the scratch, so that the engine
  * frames and counts it like any other. Cold.
  */
-
 import type { HeldMessage } from "../../fabric/held_message.ts";
 import {
   MESSAGE_LINE_BYTES_MAX,
