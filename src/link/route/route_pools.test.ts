@@ -107,6 +107,20 @@ describe("a pool that is dialled", () => {
     ]);
   });
 
+  test("is filled again at once where both ends dropped what the other one kept", () => {
+    const peers = network.listenRaw(7000);
+    const n = started({ routes: [routeTo(7000)] });
+    for (let at = 0; at < 4; at++) peers[at]!.say(infoOf("R"), "PONG");
+    const theirs = joined(1);
+    expect(theirs.isClosed).toBe(true);
+    peers[1]!.close();
+    expect(places(n)).toEqual(["0", "2", "PIN"]);
+    advance(100);
+    expect(peers).toHaveLength(5);
+    peers[4]!.say(infoOf("R"));
+    expect(places(n)).toEqual(["0", "1", "2", "PIN"]);
+  });
+
   test("is as large as the larger of two, of which each tells its own by its own size", () => {
     const peers = network.listenRaw(7000);
     const n = started({ routes: [routeTo(7000)], pinnedAccounts: [] });

@@ -107,9 +107,10 @@ export class RouteSolicitor implements RouteDiallerOwner {
       return;
     }
     this.#log("debug", `Attempting reconnect for solicited route ${name}`);
-    // nats-server is as hasty with what gossip named and does not let this server in, and never stops.
-    const target = { url, isExplicit, account, member: remoteId };
-    this.#dialler.reconnect(target, !isExplicit && route.wasRegistered);
+    // nats-server is as hasty with what gossip named and does not let this server in, and never stops. Where both ends have
+    // dropped what the other one kept it waits a second, in which the accounts of that place cross by no connection.
+    const isHasty = route.isRetried || (!isExplicit && route.wasRegistered);
+    this.#dialler.reconnect({ url, isExplicit, account, member: remoteId }, isHasty);
   }
 
   stop(): void {
