@@ -3,7 +3,6 @@ import process from "node:process";
 import { InterestLedger } from "../../src/link/core/ledger.ts";
 import { parseOperation } from "../../src/link/core/operation_parser.ts";
 import { testLink } from "../../src/link/core/testing/test_link.ts";
-import { PeerInterest } from "../../src/link/route/peer_interest.ts";
 import { bytesOf } from "../../src/subject/byte_string.ts";
 
 const COUNTS = [100_000, 1_000_000];
@@ -27,14 +26,6 @@ const steps: Readonly<Record<string, (count: number) => unknown>> = {
     const line = bytesOf("RS+ $G device.12.sensor.345\r\n");
     for (let i = 0; i < count; i++) parseOperation(line, 0, line.length, RULES);
     return null;
-  },
-  "keep what a peer wants": (count) => {
-    const peer = new PeerInterest(true);
-    for (let i = 0; i < count; i++) {
-      const words = { account: "$G", origin: "", subject: subjectOf(i), queue: "" };
-      peer.take({ kind: "subscribe", ...words, weight: 1, isLeaf: false });
-    }
-    return peer;
   },
   "tell two links of what is wanted here": (count) => {
     const ledger = new InterestLedger();

@@ -2,11 +2,13 @@
  * What monitoring costs messages: a stream through a server with thousands of connections, without pollers and with
  * pollers of every endpoint, in turns on the same server. How to run and to read it: docs/benchmarks/README.md.
  */
+
+import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { compareMedians, measureInTurns, median } from "./in_turns.ts";
 import { type LoadResult, runLoad } from "./load_process.ts";
 import { cpuBetween, type Usage } from "./process_usage.ts";
 import { buildLoad } from "./programs.ts";
-import { findFreePort, type ServerProcess, startServer } from "./server_process.ts";
+import { type ServerProcess, startServer } from "./server_process.ts";
 import { nanoseconds } from "./table.ts";
 import type { Target } from "./targets.ts";
 

@@ -1,10 +1,11 @@
 /** One server under test: started, waited for, read, ended. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { connect as connectTls } from "node:tls";
+import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { findListener, readUsage, type Usage } from "./process_usage.ts";
 
 const READY_MS_MAX = 20_000;
@@ -142,19 +143,6 @@ function signal(pid: number, name: "SIGTERM" | "SIGKILL" | "SIGHUP"): void {
   } catch {
     // it has ended already
   }
-}
-
-/** A port nobody listens on now. Another process may take it before the server does: then the start fails and says so. */
-export function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** Connects, sends CONNECT and PING, and returns the server's INFO once it is answered; null if that fails. */

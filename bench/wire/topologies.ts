@@ -1,7 +1,8 @@
 /** Two servers of one target with a link between them: publishers on one, subscribers on the other. */
+import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { awaitCrossing, Probe } from "./probe.ts";
 import { addUsages } from "./process_usage.ts";
-import { findFreePort, type ServerProcess, startServer } from "./server_process.ts";
+import { type ServerProcess, startServer } from "./server_process.ts";
 import type { Target } from "./targets.ts";
 
 /** With `leaf` the subscribers are on the hub. */
