@@ -7,6 +7,8 @@ const programs = `${root}node_modules/.bin`;
 
 const CHECKS: [name: string, ...command: [string, ...string[]]][] = [
   ["types", `${programs}/tsc`, "-p", "."],
+  ["types as programs see them that embed it", `${programs}/tsc`, "-p", "test/embedded"],
+  ["the same on Deno", `${programs}/deno`, "check", "--quiet", "test/embedded/program.ts"],
   ["types of the live page", `${programs}/tsc`, "-p", "src/monitor/live"],
   ["format and lint", `${programs}/biome`, "check"],
   ["rooms", `${programs}/bun`, "scripts/rooms.ts"],

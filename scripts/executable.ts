@@ -26,7 +26,7 @@ export const DENO_FLAGS = [
   "--no-check",
   "--no-lock",
   "--no-prompt",
-  "--v8-flags=--max-semi-space-size=2",
+  "--v8-flags=--max-semi-space-size=2,--expose-gc",
   ...["read", "write", "net", "env", "sys", "ffi", "run"].map((permission) => `--allow-${permission}`),
 ];
 

@@ -160,8 +160,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CORE}/ledger.ts`,
-        from: "if (row.wishes !== before) this.#tellAll(row);",
-        to: "",
+        from: "if (after !== before) this.#change(account, name, before, after);\n      }",
+        to: "}",
       },
     ],
   },
@@ -170,8 +170,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CORE}/link_core.ts`,
-        from: "&& !served.has(wish.link)",
-        to: "&& (true || served.has(wish.link))",
+        from: "&& !served.has(link)",
+        to: "&& (true || served.has(link))",
       },
     ],
   },
@@ -190,7 +190,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${GATEWAY}/reply_mapping.ts`,
-        from: 'return reply !== "" && wasSubscribedLately(reply) ? this.#prefix + reply : reply;',
+        from: 'return reply !== "" && wasSubscribedLately(reply) ? this.prefix + reply : reply;',
         to: 'return reply !== "" && wasSubscribedLately(reply) ? reply : reply;',
       },
     ],
@@ -302,6 +302,26 @@ export const MUTATIONS: readonly Mutation[] = [
         file: `${LEAF}/leaf_link.ts`,
         from: "if (subject === register.loopSubject(this.account)) {",
         to: 'if (subject === "") {',
+      },
+    ],
+  },
+  {
+    name: "interest-outlives-its-entry",
+    edits: [
+      {
+        file: "src/link/host/local_wishes.ts",
+        from: "const now = isMoved ? moved.groups : NOTHING;",
+        to: "const now = NOTHING;",
+      },
+    ],
+  },
+  {
+    name: "interest-ends",
+    edits: [
+      {
+        file: "src/link/host/local_wishes.ts",
+        from: "if (!now.has(queue)) this.#want(account, subject, queue, 0);",
+        to: "",
       },
     ],
   },

@@ -24,7 +24,7 @@ import type { Runtime } from "./runtime/runtime.ts";
 import { openLogTarget } from "./server/files/log_target.ts";
 import { Server, type ServerEnd, ServerStartError } from "./server/server.ts";
 import { type ConfigOrigin, findObstacle } from "./server/server_settings.ts";
-import { checkAccounts } from "./server/settings/load_accounts.ts";
+import { checkLoaded } from "./server/settings/check_loaded.ts";
 
 export type { LogLevel } from "./log/logger.ts";
 export type { Connz, ConnzOptions } from "./monitor/connz.ts";
@@ -41,7 +41,10 @@ export interface MidgeOptions extends Partial<Options> {
   readonly config?: string;
   /** Or the path of one. */
   readonly configFile?: string;
-  /** Hears every line of the log. Without it there is no log, unless the configuration names a `log_file`. */
+  /**
+   * Hears every line of the log. Without it there is no log, unless the configuration names a `log_file`. What it throws is
+   * lost.
+   */
   readonly log?: (level: LogLevel, text: string) => void;
 }
 
@@ -56,13 +59,14 @@ export class Midge {
 
   /** Starts a server; resolves once clients can connect. Rejects with `MidgeStartError`. */
   static async start(settings: MidgeOptions = {}): Promise<Midge> {
-    const { config, configFile, log, ...overrides } = settings;
+    const { config, configFile, log, ...fields } = settings;
+    const overrides = overridesOf(fields);
     if (config !== undefined && configFile !== undefined) {
       throw new TypeError("Midge.start: give config or configFile, not both");
     }
     const text = config === undefined ? null : new ConfigText(config);
     const read = text === null ? configFile && (() => loadConfigFile(configFile)) : () => text.load();
-    const load = read && (() => checkAccounts(read()));
+    const load = read && (() => checkLoaded(read()));
     const loaded = load ? load() : null;
     if (loaded?.ok === false) throw new MidgeStartError(loaded.lines.join("\n"));
     const options = { ...(loaded?.options ?? defaultOptions()), ...overrides };
@@ -187,6 +191,15 @@ export class Midge {
   }
 }
 
+/** The fields that say something: one that is undefined says nothing, whatever the compiler of the program allows. */
+function overridesOf(fields: Partial<Options>): Partial<Options> {
+  const known = defaultOptions();
+  const unknown = Object.keys(fields).find((name) => !Object.hasOwn(known, name));
+  if (unknown !== undefined)
+    throw new TypeError(`Midge.start: there is no option ${JSON.stringify(unknown)}`);
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
 const EXECUTABLE = "midge";
 const TEXT_NAME = "config";
 
@@ -215,7 +228,14 @@ function openLogOn(runtime: Runtime): (options: Options) => Promise<LogSink> {
 }
 
 function callbackSink(log: MidgeOptions["log"]): LogSink {
-  return { write: (level, text) => log?.(level, text), close: () => {} };
+  const write: LogSink["write"] = (level, text) => {
+    try {
+      log?.(level, text);
+    } catch {
+      // A server outlives its log: a stop that is left halfway would keep the program from ending.
+    }
+  };
+  return { write, close: () => {} };
 }
 
 function reportOf<T>(outcome: Outcome<T>): T {

@@ -1,7 +1,7 @@
 /** A shard's thread: waits for its start message, builds the shard, runs it. */
 import { loadHashComparison } from "../src/auth/password.ts";
 import type { ListenerKind } from "../src/fabric/listeners.ts";
-import { NODE_WAKE_WORD } from "../src/memory/map.ts";
+import { NODE_WAKE_WORD, PACKING_BYTES } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import type { Dialler } from "../src/runtime/dialling.ts";
 import { EpollPoller } from "../src/runtime/epoll_poller.ts";
@@ -10,6 +10,7 @@ import { TlsPoller } from "../src/runtime/openssl/tls_poller.ts";
 import type { Poller } from "../src/runtime/poller.ts";
 import type { TlsLayer } from "../src/runtime/tls.ts";
 import { wakeEpollPoller, wakeSocketPoller } from "../src/runtime/wake_poller.ts";
+import type { FramingMeans } from "../src/runtime/websocket/websocket_poller.ts";
 import type { UpgradeHost } from "../src/shard/client/upgrades.ts";
 import type { HandedLeaf } from "../src/shard/links/handed_leaf.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
@@ -58,6 +59,7 @@ async function serve(start: ShardStart): Promise<void> {
   const { bytes, words, map } = openSharedMemory(start.memory);
   const slotsMax = map.slotCount(start.node);
   const runtime = await loadRuntime();
+  let openCompressor: FramingMeans["openCompressor"] = () => null;
   let wake: ShardDependencies["wake"];
   let secured: Poller & TlsLayer & Dialler;
   if (start.transport === "epoll") {
@@ -69,6 +71,7 @@ async function serve(start: ShardStart): Promise<void> {
       if (!library.ok) throw new Error(library.reason);
       return library.openSsl;
     };
+    openCompressor = () => runtime.openCompressor(posix);
     const epoll = new EpollPoller(posix, bytes, slotsMax);
     secured = new TlsPoller(epoll, posix, bytes, slotsMax, openOpenSsl);
     wake = (handle) => wakeEpollPoller(posix, handle);
@@ -82,6 +85,8 @@ async function serve(start: ShardStart): Promise<void> {
     });
     wake = (handle) => wakeSocketPoller(words, handle);
   }
+  const { packing } = map.area(start.node);
+  const framing: FramingMeans = { memory: bytes, packing, packingBytes: PACKING_BYTES, openCompressor };
   let createLinks: ShardDependencies["createLinks"] = null;
   let webSocket: ShardDependencies["webSocket"] = null;
   poller = secured;
@@ -92,12 +97,12 @@ async function serve(start: ShardStart): Promise<void> {
       loadHashComparison(),
     ]);
     // Leaf nodes may come and be dialled by WebSocket, after a reload too.
-    const frames = new WebSocketPoller(secured, bytes);
+    const frames = new WebSocketPoller(secured, framing);
     poller = frames;
     webSocket = { layer: frames, createUpgrades: null };
     createLinks = (shard) => new ShardLinks(shard, { dialler: secured, frames, compareHash });
   } else if (start.options.webSocket !== null) {
-    const { layer, createUpgrades } = await openWebSockets(secured, bytes);
+    const { layer, createUpgrades } = await openWebSockets(secured, framing);
     poller = layer;
     webSocket = { layer, createUpgrades };
   }
@@ -144,11 +149,11 @@ async function serve(start: ShardStart): Promise<void> {
 }
 
 /** What only a server with a port for WebSockets needs, and loads. */
-async function openWebSockets(inner: Poller & TlsLayer, memory: Uint8Array) {
+async function openWebSockets(inner: Poller & TlsLayer, framing: FramingMeans) {
   const [{ WebSocketPoller }, { Upgrades }] = await Promise.all([
     import("../src/runtime/websocket/websocket_poller.ts"),
     import("../src/shard/client/upgrades.ts"),
   ]);
-  const layer = new WebSocketPoller(inner, memory);
+  const layer = new WebSocketPoller(inner, framing);
   return { layer, createUpgrades: (host: UpgradeHost) => new Upgrades(host, inner, layer) };
 }

@@ -49,8 +49,8 @@ export class UserPermissions {
 
   /**
    * Whether a subscription is allowed; `queue` is "" for a plain one. All that it can match must be allowed, by one
-   * entry: nats-server lets `foo.>` through an allowed `foo.*`. An entry about queue groups that meets the subject
-   * decides alone, in both lists.
+   * entry: nats-server lets `foo.>` through an allowed `foo.*`. An allowed entry about queue groups that meets the
+   * subject decides alone; a denied one only adds to what is denied.
    */
   canSubscribe(subject: string, queue: string): boolean {
     const { allow, deny } = this.#subscribe;
@@ -59,8 +59,7 @@ export class UserPermissions {
       const covering = allow.filter((entry) => areTokensSubset(tokens, entry.tokens));
       if (!isNamed(covering, queue)) return false;
     }
-    const denying = deny.filter((entry) => meets(entry, tokens));
-    return denying.length === 0 || !isNamed(denying, queue);
+    return !deny.some((entry) => concerns(entry, queue) && meets(entry, tokens));
   }
 
   /**
@@ -69,9 +68,7 @@ export class UserPermissions {
    */
   filterFor(subject: string, queue: string): string {
     const met = this.#subscribe.deny.filter(
-      (entry) =>
-        (entry.queue === "" || isQueueMatch(entry.queue, queue)) &&
-        intersection(entry.pattern, subject) !== null,
+      (entry) => concerns(entry, queue) && intersection(entry.pattern, subject) !== null,
     );
     return met.map(({ pattern }) => pattern).join(" ");
   }
@@ -108,6 +105,11 @@ function isNamed(entries: readonly Entry[], queue: string): boolean {
   const ofQueues = entries.filter((entry) => entry.queue !== "");
   if (queue !== "" && ofQueues.length > 0) return ofQueues.some((entry) => isQueueMatch(entry.queue, queue));
   return entries.length > ofQueues.length;
+}
+
+/** Whether an entry is about subscriptions of this queue: one about none is about all. */
+function concerns(entry: { readonly queue: string }, queue: string): boolean {
+  return entry.queue === "" || isQueueMatch(entry.queue, queue);
 }
 
 function isQueueMatch(pattern: string, queue: string): boolean {

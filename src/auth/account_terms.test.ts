@@ -77,3 +77,18 @@ describe("findEnd()", () => {
     expect(findEnd(signed, termsOf(signedBy(scope("a")), signedBy(undefined)))).toBe("issuer changed");
   });
 });
+
+describe("termsOf()", () => {
+  test("keeps from users of a callout's account what their login kept from them", () => {
+    const authorization = { authUsers: [USER.publicKey], allowedAccounts: [], xkey: "" };
+    const deny = ["$SYS.REQ.USER.AUTH"];
+    expect(termsOf(account({ authorization }), undefined).defaultPermissions?.publish?.deny).toEqual(deny);
+    const defaultPermissions = { publish: { allow: [], deny: ["a"] }, subscribe: { allow: [], deny: [] } };
+    const terms = termsOf(
+      account({ authorization, defaultPermissions: { ...defaultPermissions, responses: undefined } }),
+      undefined,
+    );
+    expect(terms.defaultPermissions?.publish?.deny).toEqual(["a", ...deny]);
+    expect(termsOf(account({}), undefined).defaultPermissions).toBeNull();
+  });
+});

@@ -1,9 +1,10 @@
 /** What a change of an account means for those who are logged in: sent to every shard, which knows them. Plain data. */
 import type { Permissions } from "../config/permissions.ts";
 import * as errors from "../protocol/errors.ts";
-import { permissionsOf } from "./jwt_permissions.ts";
+import { denyPublish, permissionsOf } from "./jwt_permissions.ts";
 import type { LoadedAccount, LoginEnd } from "./loaded_account.ts";
 import type { Login } from "./login.ts";
+import { AUTH_CALLOUT_SUBJECT } from "./verdict.ts";
 
 export interface AccountTerms {
   /** The account's name. */
@@ -21,7 +22,8 @@ export interface AccountTerms {
 
 /** The terms of an account that was `previous` before. */
 export function termsOf(account: LoadedAccount, previous: LoadedAccount | undefined): AccountTerms {
-  const { limits, revocations, defaultPermissions } = account.claims.nats;
+  const { limits, revocations, authorization } = account.claims.nats;
+  const defaultPermissions = permissionsOf(account.claims.nats.defaultPermissions);
   const before = previous?.userIssuers ?? new Map();
   return {
     account: account.key,
@@ -29,7 +31,11 @@ export function termsOf(account: LoadedAccount, previous: LoadedAccount | undefi
     disallowsBearer: limits.disallowBearer,
     revocations: Object.fromEntries(revocations),
     endedIssuers: [...before.keys()].filter((key) => !isSameIssuer(account, previous, key)),
-    defaultPermissions: permissionsOf(defaultPermissions),
+    // What a login in the account of a callout is denied (`protectCallout`) stays denied.
+    defaultPermissions:
+      authorization.authUsers.length === 0
+        ? defaultPermissions
+        : denyPublish(defaultPermissions, AUTH_CALLOUT_SUBJECT),
   };
 }
 

@@ -27,6 +27,21 @@ test("GrowthWatch collects once for each 64 MiB that the process grows, and foll
   }
 });
 
+test("GrowthWatch goes on from where it was once the memory can be told again", () => {
+  let resident = 100 * MIB;
+  let collections = 0;
+  const watch = new GrowthWatch(
+    () => resident,
+    () => collections++,
+  );
+  for (const [index, mib] of [100, 0, 163, 0, 164].entries()) {
+    expect(collections).toBe(0);
+    resident = mib * MIB;
+    watch.check(index * 100);
+  }
+  expect(collections).toBe(1);
+});
+
 test("GrowthWatch looks ten times a second at most", () => {
   let looks = 0;
   const watch = new GrowthWatch(

@@ -13,7 +13,7 @@ export class GrowthWatch {
   #base = 0;
   #nextCheckMs = 0;
 
-  /** `residentBytes` tells the memory of the process, `collect` frees the thread's garbage at once. */
+  /** `residentBytes` tells the memory of the process, 0 where it cannot; `collect` frees the thread's garbage at once. */
   constructor(residentBytes: () => number, collect: () => void) {
     this.#residentBytes = residentBytes;
     this.#collect = collect;
@@ -24,6 +24,7 @@ export class GrowthWatch {
     if (nowMs < this.#nextCheckMs) return;
     this.#nextCheckMs = nowMs + CHECK_EVERY_MS;
     const resident = this.#residentBytes();
+    if (resident === 0) return;
     if (this.#base === 0 || resident < this.#base) this.#base = resident;
     if (resident - this.#base < GROWTH_BYTES) return;
     this.#collect();

@@ -6,7 +6,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { openLogTarget } from "../server/files/log_target.ts";
 import { Server, ServerStartError } from "../server/server.ts";
 import { type ConfigOrigin, findObstacle, type ReadAgain } from "../server/server_settings.ts";
-import { checkAccounts } from "../server/settings/load_accounts.ts";
+import { checkLoaded } from "../server/settings/check_loaded.ts";
 import { applyFlags, type Flags, redactArguments } from "./flags.ts";
 import { EXECUTABLE, refuse } from "./program.ts";
 import { handleSignals } from "./signals.ts";
@@ -70,7 +70,7 @@ async function readOptions(flags: Flags): Promise<Read> {
     return applied.ok ? { ...applied, warnings: [], config: null } : { ok: false, reason: applied.text };
   }
   const { loadConfigFile } = await import("../config/load.ts");
-  const load = () => checkAccounts(loadConfigFile(configFile));
+  const load = () => checkLoaded(loadConfigFile(configFile));
   const loaded = load();
   if (!loaded.ok) return { ok: false, reason: loaded.lines.join("\n") };
   const applied = applyFlags(loaded.options, flags);

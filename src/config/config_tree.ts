@@ -53,8 +53,13 @@ export interface ConfigProblem {
 }
 
 /** `file:line:column: text`, or the text alone where there is no place. */
-export function formatProblem(problem: ConfigProblem): string {
-  const { at, text } = problem;
+export function formatProblem({
+  text,
+  at,
+}: {
+  readonly text: string;
+  readonly at?: Position | undefined;
+}): string {
   return at === undefined ? text : `${formatPosition(at)}: ${text}`;
 }
 
@@ -70,7 +75,7 @@ export class ConfigError extends Error {
   readonly text: string;
 
   constructor(at: Position, text: string) {
-    super(formatProblem({ severity: "error", at, text }));
+    super(formatProblem({ text, at }));
     this.at = at;
     this.text = text;
   }

@@ -12,7 +12,7 @@ export interface LoadedConfig {
   readonly options: Options;
   /** `sha256:<hex>`, as nats-server shows it. */
   readonly digest: string;
-  /** Where the accounts stand, and their exports and imports. */
+  /** Where `tls` blocks and operators stand, and the accounts with their exports and imports. */
   readonly places: ReadonlyMap<object, Position>;
   /** Lines for stderr; the server starts nevertheless, but `-t` fails. */
   readonly warnings: readonly string[];

@@ -101,12 +101,19 @@ function toResolver(read: ResolverBlock, site: Site): ResolverOptions | undefine
     if (hardDelete !== undefined && !allowDelete)
       return site.error("hard_delete has no effect without delete");
     const deletes = !allowDelete ? "no" : hardDelete ? "remove" : "rename";
-    return { kind: "full", dir, deletes, intervalMs: intervalMs > 0 ? intervalMs : 60_000, limit, timeoutMs };
+    const syncMs = intervalMs > 0 ? intervalMs : 60_000;
+    return site.place<ResolverOptions>({ kind: "full", dir, deletes, intervalMs: syncMs, limit, timeoutMs });
   }
   if (intervalMs !== 0) return site.error("CACHE does not accept sync");
   if (allowDelete) return site.error("CACHE does not accept allow_delete");
   if (hardDelete !== undefined) return site.error("CACHE does not accept hard_delete");
-  return { kind: "cache", dir, limit: limit === 0 ? 1000 : limit, ttlMs, timeoutMs };
+  return site.place<ResolverOptions>({
+    kind: "cache",
+    dir,
+    limit: limit === 0 ? 1000 : limit,
+    ttlMs,
+    timeoutMs,
+  });
 }
 
 /** Operator public keys, when no operator JWT is given. */
@@ -184,6 +191,6 @@ export const operators: Reader<readonly string[]> = {
     const read = strings.read(value, site);
     for (const text of read ?? [])
       if (!isJwtShaped(text)) site.needsFile(text, "error parsing operator JWT: ");
-    return read;
+    return read && site.place(read);
   },
 };

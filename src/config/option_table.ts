@@ -371,7 +371,7 @@ export const OPTION_TABLE = {
     reader: bool,
     default: false,
     reload: fixed("ProxyProtocol"),
-    doc: "Expects a PROXY header before the first byte of a client.",
+    doc: "Takes from a PROXY header, where one comes first, who the client is.",
   }),
   trustedProxies: option<readonly string[]>({
     key: "proxies",

@@ -8,7 +8,7 @@ export interface ReadResult {
   readonly options: Options;
   /** Warnings first. */
   readonly problems: readonly ConfigProblem[];
-  /** Where the accounts stand, and their exports and imports. */
+  /** Where `tls` blocks and operators stand, and the accounts with their exports and imports. */
   readonly places: ReadonlyMap<object, Position>;
   /** Files the configuration names that must be there. */
   readonly files: readonly NamedFile[];

@@ -39,6 +39,19 @@ describe("validateForStart() refuses", () => {
       'resolver: URL("http://h"), resolver_preload { A: "eyJh.eyJi.c" }',
       "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR",
     ],
+    ["resolver { type: full, dir: jwt }", "Could not start resolver: no operator key found"],
+    [
+      'cluster { port: -1, advertise: "a:b:c" }',
+      "Error setting route INFO with Cluster.Advertise value of a:b:c, err=expected host or host:port",
+    ],
+    [
+      'gateway { name: a, port: -1, advertise: "a:b" }',
+      "Error setting gateway INFO with Gateway.Advertise value of a:b, err=expected host or host:port",
+    ],
+    [
+      'leafnodes { port: -1, advertise: "::1" }',
+      "Error setting leafnode INFO with LeafNode.Advertise value of ::1, err=expected host or host:port",
+    ],
     ["default_sentinel: a", "default sentinel requires operators and accounts"],
     [
       'leafnodes { remotes [ { url: "nats://a:1", account: Z } ] }',

@@ -32,6 +32,7 @@ const CHECKS: readonly Check[] = [
   checkGateway,
   checkCluster,
   checkWebSocket,
+  checkAdvertised,
   checkSystemAccount,
   checkOcspPeers,
 ];
@@ -60,6 +61,9 @@ function checkOperators(options: Options) {
     return "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR";
   }
   if (operators.length === 0) {
+    if (resolver?.kind === "full" || resolver?.kind === "cache") {
+      return "Could not start resolver: no operator key found";
+    }
     return defaultSentinel === undefined ? undefined : "default sentinel requires operators and accounts";
   }
   const badPin = options.resolverPinnedAccounts.find((key) => !isPublicKey(key, "account"));
@@ -210,6 +214,22 @@ function checkWebSocket(options: Options) {
   return undefined;
 }
 
+/** Where other servers are told to come; what clients are told is checked where it is told. */
+function checkAdvertised({ cluster, gateway, leafnodes }: Options) {
+  const listeners = [
+    { info: "route INFO with Cluster", ...cluster },
+    { info: "gateway INFO with Gateway", ...gateway },
+    { info: "leafnode INFO with LeafNode", ...leafnodes },
+  ];
+  const wrong = listeners.find(
+    ({ port, advertise }) => port !== 0 && advertise && !isAdvertisable(advertise),
+  );
+  return (
+    wrong &&
+    `Error setting ${wrong.info}.Advertise value of ${wrong.advertise}, err=expected host or host:port`
+  );
+}
+
 /** A host, with a port or without. */
 function isAdvertisable(address: string): boolean {
   const parts = splitHostPort(address);
@@ -235,8 +255,9 @@ function checkSystemAccount({ systemAccount, accounts, operators, trustedKeys }:
 }
 
 /** Who shows no certificate cannot be asked about. Source: nats-server `plugTLSOCSPPeer`. */
-function checkOcspPeers({ tls, leafnodes }: Options) {
-  const isLacking = [tls, leafnodes.tls].some((block) => block?.ocspPeer?.verify === true && !block.verify);
+function checkOcspPeers({ tls, websocket, leafnodes }: Options) {
+  const blocks = [tls, websocket.tls, leafnodes.tls];
+  const isLacking = blocks.some((block) => block?.ocspPeer?.verify === true && !block.verify);
   return isLacking
     ? "OCSP peer verification for client connections requires TLS verify (mTLS) to be enabled"
     : undefined;

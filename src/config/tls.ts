@@ -383,7 +383,7 @@ export function tls(role: "listener" | "link"): Reader<TlsOptions> {
         );
       }
       const verify = read.verify || read.verifyAndMap || read.verifyAndCheckKnownUrls || role === "link";
-      return { ...read, verify };
+      return site.place({ ...read, verify });
     },
   };
 }

@@ -4,6 +4,7 @@
 export interface EngineHost {
   flush(slot: number): void;
   reclaim(): void;
+  flushAll(): void;
   attach(slot: number, skipped: number): void;
   sendLarge(node: number, isPlain: number, pickCount: number, wantsTaker: number): void;
   note(
@@ -22,6 +23,17 @@ export interface Engine {
   hash(address: number, length: number): number;
   scan(slot: number, start: number, end: number): number;
   scanLink(slot: number, start: number, end: number): number;
+  fileInterest(
+    region: number,
+    node: number,
+    slot: number,
+    start: number,
+    end: number,
+    ids: number,
+    countMax: number,
+  ): number;
+  fileLiteral(region: number, node: number, account: number, subject: number, length: number): number;
+  moveSlots(region: number, from: number, count: number, to: number, mask: number): void;
   findPlan(slot: number, context: number, subject: number, length: number): number;
   publishOne(
     slot: number,
@@ -34,6 +46,7 @@ export interface Engine {
     wantsTaker: boolean,
   ): number;
   deliverOne(
+    slot: number,
     plan: number,
     isPlain: boolean,
     queues: number,
@@ -57,6 +70,18 @@ export interface Engine {
   /** An int32 that wraps: compare by differences. */
   taken(node: number): number;
   release(node: number): void;
+  /** Somebody has subscribed to the subject just now. Of a node with gateways, like the next. */
+  noteYoung(subject: number, length: number): void;
+  /** 0 for no. */
+  isYoung(subject: number, length: number): number;
+  /** `text` is a mapped reply, delivered as what stands behind its prefix. Of the node with links. */
+  remember(account: number, text: number, length: number): void;
+  /** Address of the REPLY_… entry of what was delivered with that reply, 0 for none. */
+  recall(account: number, subject: number, length: number): number;
+  /** Forgets the replies that are over; 0 when none is left. Of the node with links. */
+  forgetOver(): number;
+  /** A request to a service, by the address of its REQUEST_… entry, is answered or given up. */
+  forget(request: number): void;
   unmask(to: number, from: number, length: number, mask: number): void;
 }
 
@@ -67,7 +92,8 @@ const ENGINE_FILE = new URL("./engine.wasm", import.meta.url);
  * V8 has optimised for one is there for all.
  */
 export function loadEngineCode(): WebAssembly.Module {
-  return new WebAssembly.Module(process.getBuiltinModule("node:fs").readFileSync(ENGINE_FILE));
+  const file = process.getBuiltinModule("node:url").fileURLToPath(ENGINE_FILE.href);
+  return new WebAssembly.Module(new Uint8Array(process.getBuiltinModule("node:fs").readFileSync(file)));
 }
 
 /** Instantiates the engine for one thread, working on the node whose area lies at `area`. */
@@ -82,6 +108,7 @@ export function createEngine(
     host: {
       flush: (slot: number) => host.flush(slot),
       reclaim: () => host.reclaim(),
+      flushAll: () => host.flushAll(),
       attach: (slot: number, skipped: number) => host.attach(slot, skipped),
       sendLarge: (node: number, isPlain: number, pickCount: number, wantsTaker: number) =>
         host.sendLarge(node, isPlain, pickCount, wantsTaker),

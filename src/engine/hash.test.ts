@@ -1,18 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { AREA_HASH_SEED, AREA_LOCAL_BUCKETS, PLAN_SET_COUNT } from "../memory/layout.ts";
 import { createEngine, type Engine } from "./engine.ts";
+import { NO_HOST } from "./no_host.ts";
 import { memory } from "./testing/lockstep.ts";
 import { write } from "./testing/specification.ts";
-
-const nobody = () => {};
-const host = { flush: nobody, reclaim: nobody, attach: nobody, sendLarge: nobody, note: nobody };
 
 function engineWithSeed(seed: bigint): { engine: Engine; at: number } {
   memory.clear();
   const area = memory.take("area", AREA_LOCAL_BUCKETS);
   const at = memory.take("subject", 256);
   memory.longs[(area + AREA_HASH_SEED) >> 3] = seed;
-  return { engine: createEngine(memory.memory, area, host), at };
+  return { engine: createEngine(memory.memory, area, NO_HOST), at };
 }
 
 /** As random as a process's own: the hash multiplies by its seed, so one with few bits set would be a weak one. */

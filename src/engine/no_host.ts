@@ -9,6 +9,7 @@ const refuse = () => {
 export const NO_HOST: EngineHost = {
   flush: refuse,
   reclaim: refuse,
+  flushAll: refuse,
   attach: refuse,
   sendLarge: refuse,
   note: refuse,

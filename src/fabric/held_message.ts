@@ -77,6 +77,27 @@ export class HeldMessage {
     return message;
   }
 
+  /** A copy of one that lies in `bytes` from `rest` on, in plain form, but for its subject. */
+  static at(
+    bytes: Uint8Array,
+    context: number,
+    origin: number,
+    subject: Uint8Array,
+    rest: number,
+    lineLength: number,
+    headerLength: number,
+    payloadLength: number,
+  ): HeldMessage {
+    const payload = rest + lineLength;
+    const content = bytes.slice(payload, payload + payloadLength + CR_LF_BYTES);
+    const bare = plainLine("", headerLength, payloadLength);
+    if (bare.length === lineLength) {
+      return new HeldMessage(context, origin, subject, bare, 0, headerLength, payloadLength, content);
+    }
+    const line = bytes.slice(rest, payload);
+    return HeldMessage.parse(context, subject, line, headerLength, payloadLength, origin, content);
+  }
+
   /**
    * A message whose payload, with the CR LF after it, is at hand; `headerBytes` is 0 for a plain one. The reply is a byte
    * string.

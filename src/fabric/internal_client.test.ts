@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { INDEX_FULL } from "../interest/interest_index.ts";
-import { PAGE_BYTES, REGION_PAGES_MIN } from "../interest/layout.ts";
+import { PAGE_BYTES, REGION_PAGES_MIN } from "../memory/interest_layout.ts";
 import { CONTEXT_IS_RESPONSE } from "../memory/layout.ts";
 import { NODE_FAR, NODE_SHARD_FIRST } from "../memory/map.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
@@ -124,6 +124,19 @@ describe("publish()", () => {
     expect(message.context).toBe(ACCOUNT | CONTEXT_IS_RESPONSE);
     expect(byteStringOf(message.subject)).toBe("_R_.x.y");
     await stop();
+  });
+
+  test("sends answers to other clusters to the node with the links, though nobody here wants them", async () => {
+    const { main, stop, sentToLinks, remember } = twoClients();
+    expect(main.hasInterest(1, "inbox.1")).toBe(false);
+    remember(1, "_GR_.u4xB6R.U18XED.inbox.1");
+    expect(main.hasInterest(1, "inbox.1")).toBe(true);
+    expect(main.publish(1, "inbox.1", encoder.encode("ok"))).toBe(1);
+    expect(main.publish(2, "inbox.1", encoder.encode("ok"))).toBe(0);
+    await stop();
+    const delivery = sentToLinks()!;
+    expect([delivery.isPlain, byteStringOf(delivery.message.subject)]).toEqual([true, "inbox.1"]);
+    expect(sentToLinks()).toBe(null);
   });
 
   test("reaches who imports the message", async () => {

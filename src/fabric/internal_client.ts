@@ -21,6 +21,7 @@ import type { MessageBytes } from "../protocol/set_header.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../subject/byte_string.ts";
 import { areTokensSubset } from "../subject/subset.ts";
 import { FABRIC_SLOT, HeldMessage, messageBytes } from "./held_message.ts";
+import { MappedReplies } from "./mapped_replies.ts";
 import { type Delivery, readRecord } from "./message_record.ts";
 import type { RecordQueue } from "./record_queue.ts";
 
@@ -73,6 +74,7 @@ export class InternalClient {
   readonly #wakeWord: number;
   readonly #subscriptions = new Set<InternalSubscription>();
   readonly #match = new MatchResult();
+  readonly #replies: MappedReplies;
   /** Large messages on their way here, by the node they come from. */
   readonly #incoming = new Map<number, Delivery>();
   /** Whose messages are taken next. */
@@ -95,6 +97,7 @@ export class InternalClient {
     this.#index = index;
     this.#queue = queue;
     this.#node = node;
+    this.#replies = new MappedReplies(shared, engine, node);
     this.#wakeWord = nodeWord(node, NODE_WAKE_WORD);
     // Such a thread is woken whenever there is something: it never looks by itself.
     const { words } = shared;
@@ -190,7 +193,10 @@ export class InternalClient {
   #nodesFor(account: number, subject: string): Map<number, { isPlain: boolean; queues: number[] }> {
     const nodes = new Map<number, { isPlain: boolean; queues: number[] }>();
     const match = this.#match;
-    for (const leg of [{ account, subject: bytesOf(subject) }, ...this.#routes.legsOf(account, subject)]) {
+    const own = bytesOf(subject);
+    if (this.#replies.has(account, own, 0, own.length))
+      nodes.set(this.#shared.map.linksNode, { isPlain: true, queues: [] });
+    for (const leg of [{ account, subject: own }, ...this.#routes.legsOf(account, subject)]) {
       this.#index.match(leg.account, leg.subject, 0, leg.subject.length, match);
       const queues = this.#pickQueues(match);
       for (let node = 0; node < this.#shared.map.nodeCount; node++) {

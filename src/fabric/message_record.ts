@@ -9,9 +9,11 @@ import {
   RECORD_KIND_MESSAGE,
   RECORD_LINE_LENGTH,
   RECORD_ORIGIN,
+  RECORD_ORIGIN_NODE_SHIFT,
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
   RECORD_SUBJECT_LENGTH,
+  RECORD_TRIED,
   RECORD_WANTS_TAKER,
 } from "../memory/layout.ts";
 import type { SharedMemory } from "../memory/shared_memory.ts";
@@ -27,6 +29,14 @@ export interface Delivery {
   readonly queues: Int32Array;
   /** The publisher wants to know if nobody takes it, and nobody but the receiving node can. */
   readonly wantsTaker: boolean;
+  /** Absent for a message that comes from its publisher's shard. */
+  readonly passedOn?: PassedOn;
+}
+
+/** Of a message that is sent once more, because who was to serve its queue groups has gone: RECORD_TRIED and RECORD_ORIGIN. */
+export interface PassedOn {
+  readonly tried: number;
+  readonly origin: number;
 }
 
 /** Bytes of its record; of a large message, of the record that goes before its pieces. */
@@ -40,7 +50,7 @@ export function recordBytes({ message, queues }: Delivery): number {
 export function writeRecord(
   { words, bytes }: SharedMemory,
   record: number,
-  { message, isPlain, queues, wantsTaker }: Delivery,
+  { message, isPlain, queues, wantsTaker, passedOn }: Delivery,
 ): void {
   const { subject, line } = message;
   const at = record >> 2;
@@ -52,7 +62,8 @@ export function writeRecord(
   words[at + (RECORD_HEADER_LENGTH >> 2)] = message.headerLength;
   words[at + (RECORD_QUEUE_COUNT >> 2)] = queues.length;
   words[at + (RECORD_IS_PLAIN >> 2)] = isPlain ? 1 : 0;
-  words[at + (RECORD_ORIGIN >> 2)] = message.origin;
+  words[at + (RECORD_ORIGIN >> 2)] = passedOn?.origin ?? message.origin;
+  words[at + (RECORD_TRIED >> 2)] = passedOn?.tried ?? 0;
   words[at + (RECORD_WANTS_TAKER >> 2)] = wantsTaker ? 1 : 0;
   words.set(queues, at + (RECORD_BODY >> 2));
   const body = (record + RECORD_BODY + queues.length * 4 + 15) & ~15;
@@ -61,8 +72,36 @@ export function writeRecord(
   if (!message.isLarge) bytes.set(message.bytes, body + subject.length + line.length);
 }
 
+/** A delivery as the receiving node reads it; RECORD_ORIGIN and RECORD_TRIED say where it is from. */
+export interface Received extends Delivery {
+  readonly origin: number;
+  readonly tried: number;
+}
+
+/** Whose message it is: a connection of which shard, and its slot there. */
+export interface Publisher {
+  readonly node: number;
+  readonly slot: number;
+}
+
+/** That of a message which came from `node`. */
+export function publisherOf(node: number, { origin, tried }: Pick<Received, "origin" | "tried">): Publisher {
+  return tried === 0
+    ? { node, slot: origin }
+    : { node: origin >>> RECORD_ORIGIN_NODE_SHIFT, slot: slotOfOrigin(origin) };
+}
+
+/** RECORD_ORIGIN of a message that is passed on. */
+export function originOf({ node, slot }: Publisher): number {
+  return (node << RECORD_ORIGIN_NODE_SHIFT) | slot;
+}
+
+export function slotOfOrigin(origin: number): number {
+  return origin & (2 ** RECORD_ORIGIN_NODE_SHIFT - 1);
+}
+
 /** Reads a message's record: all of it, or of a large one what goes before its pieces, which fill it. */
-export function readRecord({ words, bytes }: SharedMemory, record: number): Delivery & { origin: number } {
+export function readRecord({ words, bytes }: SharedMemory, record: number): Received {
   const word = (offset: number) => words[(record + offset) >> 2]!;
   const queueCount = word(RECORD_QUEUE_COUNT);
   const firstQueue = (record + RECORD_BODY) >> 2;
@@ -84,6 +123,7 @@ export function readRecord({ words, bytes }: SharedMemory, record: number): Deli
     isPlain: word(RECORD_IS_PLAIN) !== 0,
     queues: words.slice(firstQueue, firstQueue + queueCount),
     origin: word(RECORD_ORIGIN),
+    tried: word(RECORD_TRIED),
     wantsTaker: word(RECORD_WANTS_TAKER) !== 0,
   };
 }

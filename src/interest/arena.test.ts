@@ -1,19 +1,20 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { Arena } from "./arena.ts";
 import {
   BLOCK_WORDS,
   FRONTIER_PAGE,
-  InterestMemory,
   PAGE_BYTES,
   PAGE_WORDS,
   REGION_PAGES_MIN,
   RUN_PAGE_COUNT,
-} from "./layout.ts";
+} from "../memory/interest_layout.ts";
+import { Arena } from "./arena.ts";
+import { InterestMemory } from "./interest_memory.ts";
 
 function newArena() {
   const byteLength = (REGION_PAGES_MIN + 83) * PAGE_BYTES;
-  const memory = new InterestMemory({ buffer: new SharedArrayBuffer(byteLength), byteOffset: 0, byteLength });
+  const buffer = new SharedArrayBuffer(byteLength);
+  const memory = new InterestMemory({ buffer, byteOffset: 0, byteLength }, null);
   memory.words[FRONTIER_PAGE] = memory.pageCount;
   return { arena: new Arena(memory), words: memory.words, pageCount: memory.pageCount };
 }

@@ -2,36 +2,33 @@ import { assert } from "../base/assert.ts";
 import {
   BLOCK_CLASS_COUNT,
   BLOCK_WORDS,
+  CHUNK_CLASS,
+  CHUNK_FREE,
+  CHUNK_FRESH,
+  CHUNK_HEAD_WORDS,
+  CHUNK_LIVE,
   ENTRIES,
   ENTRY_NEXT,
+  EXACT_BLOCK_WORDS_MAX,
   FREE_RUNS,
   FRONTIER_PAGE,
-  type InterestMemory,
+  LINK_NEXT,
+  LINK_PREVIOUS,
   OPEN_CHUNKS,
+  PAGE_IS_CHUNK,
+  PAGE_IS_FREE,
+  PAGE_IS_RUN,
+  PAGE_ORDER,
   PAGE_STATES,
   PAGE_WORDS,
   RUN_ORDER_COUNT,
   RUN_PAGE_COUNT,
-} from "./layout.ts";
+} from "../memory/interest_layout.ts";
+import type { InterestMemory } from "./interest_memory.ts";
 
-// What a page's word in PAGE_STATES holds. 0: nothing starts here.
-const PAGE_IS_CHUNK = 0x100; // a chunk: blocks of one class
-const PAGE_IS_RUN = 0x200; // | order: first page of a run in use
-const PAGE_IS_FREE = 0x400; // | order: first page of a free run
-const PAGE_ORDER = 0xff;
-
-// A free run's first page and a chunk's head, linked in lists.
-const LINK_NEXT = 0;
-const LINK_PREVIOUS = 1;
-const CHUNK_CLASS = 2;
-const CHUNK_LIVE = 3; // blocks in use
-const CHUNK_FREE = 4; // first freed block, linked through its first word
-const CHUNK_FRESH = 5; // words from the chunk's start: blocks from here on were never used
-const CHUNK_HEAD_WORDS = 8;
-
-/** Exact up to 64 words, then four steps a doubling; the last two put three and two blocks in a chunk. */
+/** Exact at first, then four steps a doubling; the last two put three and two blocks in a chunk. */
 const CLASS_WORDS = new Int32Array([
-  ...Array.from({ length: 64 }, (_, index) => index + 1),
+  ...Array.from({ length: EXACT_BLOCK_WORDS_MAX }, (_, index) => index + 1),
   ...[80, 96, 112, 128, 160, 192, 224, 256, 338, 508],
 ]);
 const CHUNKED_WORDS_MAX = 508;

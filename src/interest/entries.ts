@@ -1,6 +1,5 @@
 // Hot: one find per match.
 import { assert } from "../base/assert.ts";
-import type { Arena } from "./arena.ts";
 import {
   ENTRIES,
   ENTRY_ACCOUNT,
@@ -15,13 +14,13 @@ import {
   ENTRY_SUBJECT_BYTES,
   ENTRY_TABLE,
   FRONTIER_PAGE,
-  type InterestMemory,
-  isInside,
   LITERAL_COUNT,
   PAGE_WORDS,
   SEEDS,
   WILDCARD_COUNT,
-} from "./layout.ts";
+} from "../memory/interest_layout.ts";
+import type { Arena } from "./arena.ts";
+import { type InterestMemory, isInside } from "./interest_memory.ts";
 import { SlotTable } from "./slot_table.ts";
 import { hashSubject } from "./subject_hash.ts";
 import type { WriteLock } from "./write_lock.ts";
@@ -88,8 +87,8 @@ export class Entries {
     return this.#memory.byteString(start, start + this.#words[entry + ENTRY_SUBJECT_BYTES]!);
   }
 
-  reserve(arena: Arena, lock: WriteLock): boolean {
-    return this.#table.reserve(1, arena, lock);
+  reserve(count: number, arena: Arena, lock: WriteLock): boolean {
+    return this.#table.reserve(count, arena, lock);
   }
 
   /** Adds an entry without interest yet, where `reserve` made room; 0 when the region is full. */

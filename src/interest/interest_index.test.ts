@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { LOCK, PAGE_BYTES, PAGE_WORDS, REGION_PAGES_MIN, VERSION } from "../memory/interest_layout.ts";
 import { Arena } from "./arena.ts";
 import { createInterestIndex, INDEX_FULL, type InterestIndex, openInterestIndex } from "./interest_index.ts";
-import { InterestMemory, LOCK, PAGE_BYTES, PAGE_WORDS, REGION_PAGES_MIN, VERSION } from "./layout.ts";
+import { InterestMemory } from "./interest_memory.ts";
 import { MatchResult } from "./match_result.ts";
 import { NaiveInterest, outcomeOf } from "./naive_interest.ts";
 
@@ -508,7 +509,7 @@ describe("memory", () => {
     const region = newRegion(REGION_PAGES_MIN * PAGE_BYTES);
     const index = createInterestIndex(region, { hashSeed: [1, 2, 3, 4] });
     addFiltered(index, 1, 1, "kept.*.pattern", "kept", "kept.filter");
-    const arena = new Arena(new InterestMemory(region));
+    const arena = new Arena(new InterestMemory(region, null));
     const hogged: number[] = [];
     let [full, added, seed] = [0, 0, 1];
     for (let round = 0; round < 1500; round++) {
@@ -609,3 +610,27 @@ function touchedBytes(buffer: SharedArrayBuffer): number {
   }
   return touched;
 }
+
+test("hasPatternsBelow() says whether a pattern may match more tokens behind these", () => {
+  const below = (pattern: string, prefix = "a.b.") => {
+    const index = newIndex();
+    if (pattern !== "") addPlain(index, 3, 5, pattern);
+    const bytes = encoder.encode(prefix);
+    return index.hasPatternsBelow(5, bytes, 0, bytes.length);
+  };
+  for (const pattern of [
+    ">",
+    "a.>",
+    "*.>",
+    "a.b.>",
+    "a.b.*",
+    "a.*.*",
+    "*.*.*",
+    "*.*.c",
+    "a.b.*.d",
+    "*.b.c.*",
+  ])
+    expect([pattern, below(pattern)]).toEqual([pattern, true]);
+  for (const pattern of ["", "a.b.c", "a.*", "*.*", "b.>", "a.c.*", "*.c.>", "*", "a.bb.>"])
+    expect([pattern, below(pattern)]).toEqual([pattern, false]);
+});

@@ -1,10 +1,5 @@
 // Hot: `match` and `find`.
 import { assert } from "../base/assert.ts";
-import { Arena } from "./arena.ts";
-import { Entries } from "./entries.ts";
-import type { EntryView } from "./entry_view.ts";
-import { InternedTexts } from "./interned_texts.ts";
-import { InterestJournal } from "./journal.ts";
 import {
   ACCOUNT_COUNT_MAX,
   ACCOUNT_GENERATION,
@@ -24,9 +19,6 @@ import {
   FRONTIER_PAGE,
   INSERT_COUNT,
   INTEREST_MAGIC,
-  InterestMemory,
-  type InterestRegion,
-  isInside,
   LITERAL_COUNT,
   MAGIC,
   NODE_COUNT_MAX,
@@ -36,7 +28,13 @@ import {
   RUN_PAGE_COUNT,
   SEEDS,
   WILDCARD_COUNT,
-} from "./layout.ts";
+} from "../memory/interest_layout.ts";
+import { Arena } from "./arena.ts";
+import { Entries } from "./entries.ts";
+import type { EntryView } from "./entry_view.ts";
+import { type IndexEngine, InterestMemory, type InterestRegion, isInside } from "./interest_memory.ts";
+import { InternedTexts } from "./interned_texts.ts";
+import { InterestJournal } from "./journal.ts";
 import type { MatchResult } from "./match_result.ts";
 import { type MemberCount, MemberCounts } from "./member_counts.ts";
 import { isWildcardPattern, WildcardTrie } from "./wildcard_trie.ts";
@@ -98,7 +96,7 @@ export function createInterestIndex(
   region: InterestRegion,
   options: { readonly hashSeed: readonly number[] },
 ): InterestIndex {
-  const { words, wordCount, pageCount } = new InterestMemory(region);
+  const { words, wordCount, pageCount } = new InterestMemory(region, null);
   assert(words[MAGIC] === 0, "interest: region holds an index already");
   assert(options.hashSeed.length === 4, "interest: the hash seed is not four words");
   words.set(options.hashSeed, SEEDS);
@@ -108,14 +106,14 @@ export function createInterestIndex(
   return openInterestIndex(region);
 }
 
-/** Opens the index that `createInterestIndex` made there; each thread opens its own. */
-export function openInterestIndex(region: InterestRegion): InterestIndex {
-  return new InterestIndex(region);
+/** Opens the index that `createInterestIndex` made there; each thread opens its own, with its engine if it has one. */
+export function openInterestIndex(region: InterestRegion, engine: IndexEngine | null = null): InterestIndex {
+  return new InterestIndex(region, engine);
 }
 
 /**
  * Who is interested in what, for the whole process: (account, subject) → nodes with plain interest, and
- * members per queue and node. See `layout.ts` for where it lies and `docs/architecture.md` for its use.
+ * members per queue and node. See `memory/interest_layout.ts` for where it lies and `docs/architecture.md` for its use.
  *
  * An entry id is a small dense integer, taken when the first interest in a subject appears and given back
  * with the last one, so a node may keep an array by entry id for as long as it holds interest there.
@@ -136,8 +134,8 @@ export class InterestIndex {
   /** The changes that one node tells other servers; null where the region has none. */
   readonly journal: InterestJournal | null;
 
-  constructor(region: InterestRegion) {
-    const memory = new InterestMemory(region);
+  constructor(region: InterestRegion, engine: IndexEngine | null) {
+    const memory = new InterestMemory(region, engine);
     assert(memory.words[MAGIC] === INTEREST_MAGIC, "interest: no index in this region");
     assert(
       memory.words[REGION_WORDS] === memory.wordCount,
@@ -167,7 +165,23 @@ export class InterestIndex {
 
   /** Says that `node` has plain interest in the subject; the entry id, or `INDEX_FULL`. Idempotent. */
   addPlain(node: number, accountId: number, bytes: Uint8Array, start: number, end: number): number {
-    return this.#add(node, accountId, bytes, start, end, NO_TEXT, 0, 0, NO_TEXT, 1);
+    const id = this.#fileByEngine(node, accountId, bytes, start, end);
+    return id >= 0 ? id : this.#add(node, accountId, bytes, start, end, NO_TEXT, 0, 0, NO_TEXT, 1);
+  }
+
+  /**
+   * Lets the engine file plain interest of `node` in up to `countMax` literals by itself (`engine/assembly/interest.ts`): calls
+   * `file` under the lock, with room for so many in the table, and returns what it returns; 0 where there is none. The
+   * journal tells nobody of what `node` files.
+   */
+  fileMany(node: number, countMax: number, file: (region: number) => number): number {
+    assertNode(node);
+    assert(this.journal?.ignores(node) ?? true, "interest: what the engine files is followed by nobody");
+    this.#lock.acquire(node);
+    const hasRoom = this.#entries.reserve(countMax, this.#arena, this.#lock);
+    const count = hasRoom ? file(this.#memory.byteOffset) : 0;
+    this.#lock.release();
+    return count;
   }
 
   /** Takes back `addPlain`; the entry may cease to exist. Does nothing if the node has no such interest. */
@@ -292,6 +306,18 @@ export class InterestIndex {
     assert(isWhole, "interest: index changed under the lock, or is broken");
   }
 
+  /**
+   * Whether some pattern may match a subject that begins with the tokens of `bytes[start, end)`, which ends with a dot, and
+   * has more of them.
+   */
+  hasPatternsBelow(accountId: number, bytes: Uint8Array, start: number, end: number): boolean {
+    this.#lock.acquire(READER_OWNER);
+    const root = this.#words[ACCOUNTS + accountId * ACCOUNT_WORDS + ACCOUNT_ROOT]!;
+    const has = root !== 0 && this.#trie.reachesBelow(root, bytes, start, end - 1);
+    this.#lock.release();
+    return has;
+  }
+
   /** A copy of the entry's subject, for a node that has interest in it. */
   subjectOf(entryId: number): Uint8Array {
     return this.#entries.subjectOf(this.#entryHeld(entryId));
@@ -300,6 +326,11 @@ export class InterestIndex {
   /** The same as a byte string. */
   byteStringOf(entryId: number): string {
     return this.#entries.byteStringOf(this.#entryHeld(entryId));
+  }
+
+  /** The entry's account, for a node that has interest in it. */
+  accountOf(entryId: number): number {
+    return this.#entries.accountOf(this.#entryHeld(entryId));
   }
 
   /** A copy of the queue's name, for a node that has a member in it. */
@@ -393,6 +424,21 @@ export class InterestIndex {
     this.#lock.release();
   }
 
+  /** `addPlain` of a literal in the shared memory, where this thread has an engine; −1 for what that does not do. */
+  #fileByEngine(node: number, accountId: number, bytes: Uint8Array, start: number, end: number): number {
+    const { engine, byteOffset } = this.#memory;
+    const words = this.#words;
+    if (engine === null || bytes.buffer !== words.buffer) return -1;
+    assertNode(node);
+    assertAccount(accountId);
+    this.#lock.acquire(node);
+    const insertCount = words[INSERT_COUNT];
+    const id = engine.fileLiteral(byteOffset, node, accountId, bytes.byteOffset + start, end - start);
+    if (words[INSERT_COUNT] !== insertCount) this.journal?.note(id, node);
+    this.#lock.release();
+    return id;
+  }
+
   /** `addFiltered`; `addQueue` or `addPlain` where texts are empty. */
   #add(
     node: number,
@@ -407,7 +453,7 @@ export class InterestIndex {
     members: number,
   ): number {
     assertNode(node);
-    assert(accountId >= 0 && accountId < ACCOUNT_COUNT_MAX, "interest: account id is out of bounds");
+    assertAccount(accountId);
     const isWildcard = isWildcardPattern(bytes, start, end);
     const isCounted = queueEnd > queueStart || filter.length > 0;
     const hash = this.#entries.hash(accountId, bytes, start, end);
@@ -437,7 +483,7 @@ export class InterestIndex {
 
   #reserveEntry(isWildcard: boolean, bytes: Uint8Array, start: number, end: number): boolean {
     return (
-      this.#entries.reserve(this.#arena, this.#lock) &&
+      this.#entries.reserve(1, this.#arena, this.#lock) &&
       (!isWildcard || this.#trie.reserve(bytes, start, end, this.#arena, this.#lock))
     );
   }
@@ -602,4 +648,8 @@ export class InterestIndex {
 
 function assertNode(node: number): void {
   assert(node >= 0 && node < NODE_COUNT_MAX, "interest: node id is out of bounds");
+}
+
+function assertAccount(accountId: number): void {
+  assert(accountId >= 0 && accountId < ACCOUNT_COUNT_MAX, "interest: account id is out of bounds");
 }

@@ -1,18 +1,17 @@
 // Hot: `matchesAny` runs once per match and filtered pair.
 import { assert } from "../base/assert.ts";
-import { subjectMatches } from "../subject/matching.ts";
-import type { Arena } from "./arena.ts";
-import { areBytesEqual } from "./entries.ts";
 import {
-  type InterestMemory,
-  isInside,
   SEEDS,
   TEXT,
   TEXT_BYTES,
   TEXT_HASH,
   TEXT_REFERENCES,
   TEXT_TABLE,
-} from "./layout.ts";
+} from "../memory/interest_layout.ts";
+import { subjectMatches } from "../subject/matching.ts";
+import type { Arena } from "./arena.ts";
+import { areBytesEqual } from "./entries.ts";
+import { type InterestMemory, isInside } from "./interest_memory.ts";
 import { SlotTable } from "./slot_table.ts";
 import { hashSubject } from "./subject_hash.ts";
 import type { WriteLock } from "./write_lock.ts";

@@ -5,6 +5,7 @@ import { EntryView } from "./entry_view.ts";
 import { createInterestIndex, MEMBERS_MAX, openInterestIndex } from "./interest_index.ts";
 import { journalBytes } from "./journal.ts";
 import { MatchResult } from "./match_result.ts";
+import { journaledRegion } from "./testing/journaled_region.ts";
 
 const INDEX_BYTES = 4 << 20;
 const ACCOUNT = 7;
@@ -12,9 +13,7 @@ const LINKS = 4;
 const SHARD = 3;
 
 function setUp() {
-  const journal = { byteOffset: INDEX_BYTES, byteLength: (journalBytes(INDEX_BYTES) + 4095) & ~4095 };
-  const buffer = new SharedArrayBuffer(INDEX_BYTES + journal.byteLength);
-  const region = { buffer, byteOffset: 0, byteLength: INDEX_BYTES, journal };
+  const region = journaledRegion(INDEX_BYTES);
   const index = createInterestIndex(region, { hashSeed: [1, 2, 3, 4] });
   const addPlain = (node: number, subject: string) => {
     const bytes = bytesOf(subject);

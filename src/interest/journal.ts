@@ -73,11 +73,16 @@ export class InterestJournal {
     Atomics.store(this.#words, READER, 0);
   }
 
+  /** Whether what `node` holds is nothing that is noted now. */
+  ignores(node: number): boolean {
+    const reader = Atomics.load(this.#words, READER) - 1;
+    return reader < 0 || node === reader || node === NODE_FAR;
+  }
+
   /** What `node` holds in an entry has changed. The caller has the write lock. */
   note(entryId: number, node: number): void {
     const words = this.#words;
-    const reader = Atomics.load(words, READER) - 1;
-    if (reader < 0 || node === reader || node === NODE_FAR) return;
+    if (this.ignores(node)) return;
     const bit = 1 << (entryId & 31);
     if ((Atomics.or(words, DIRTY + (entryId >> 5), bit) & bit) !== 0) return;
     const head = words[HEAD]!;

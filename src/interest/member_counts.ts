@@ -1,12 +1,7 @@
 // Hot: `collect` runs once per matching entry.
 import { assert } from "../base/assert.ts";
-import type { Arena } from "./arena.ts";
-import type { EntryView } from "./entry_view.ts";
-import type { InternedTexts } from "./interned_texts.ts";
 import {
   ENTRY_PAIRS,
-  type InterestMemory,
-  isInside,
   PAIR_ENTRY,
   PAIR_FILTER,
   PAIR_MEMBERS,
@@ -17,7 +12,11 @@ import {
   PAIR_TABLE,
   PAIR_WORDS,
   SEEDS,
-} from "./layout.ts";
+} from "../memory/interest_layout.ts";
+import type { Arena } from "./arena.ts";
+import type { EntryView } from "./entry_view.ts";
+import { type InterestMemory, isInside } from "./interest_memory.ts";
+import type { InternedTexts } from "./interned_texts.ts";
 import type { MatchResult } from "./match_result.ts";
 import { SlotTable } from "./slot_table.ts";
 import { mixHash } from "./subject_hash.ts";

@@ -1,16 +1,15 @@
 // Hot: one seek per match, and one per trie edge.
 import { assert } from "../base/assert.ts";
-import type { Arena } from "./arena.ts";
 import {
-  type InterestMemory,
-  isInside,
   SLOT_HASH,
   SLOT_VALUE,
   SLOT_WORDS,
   TABLE_COUNT,
   TABLE_MASK,
   TABLE_SLOTS,
-} from "./layout.ts";
+} from "../memory/interest_layout.ts";
+import type { Arena } from "./arena.ts";
+import { type InterestMemory, isInside } from "./interest_memory.ts";
 import type { WriteLock } from "./write_lock.ts";
 
 const SLOT_COUNT_AT_START = 512;
@@ -101,12 +100,9 @@ export class SlotTable {
     // Without room for a larger table the old one serves on, more slowly, until seven eighths.
     if (slots === 0) return needed * 8 <= oldSlotCount * 7;
 
-    words.fill(0, slots, slots + slotCount * SLOT_WORDS);
-    for (let index = 0; index < oldSlotCount; index++) {
-      const slot = oldSlots + index * SLOT_WORDS;
-      const value = words[slot + SLOT_VALUE]!;
-      if (value !== 0) place(words, slots, slotCount - 1, words[slot + SLOT_HASH]!, value);
-    }
+    const { engine, byteOffset } = this.#memory;
+    if (engine !== null) engine.moveSlots(byteOffset, oldSlots, oldSlotCount, slots, slotCount - 1);
+    else moveSlots(words, oldSlots, oldSlotCount, slots, slotCount - 1);
     lock.beginChange();
     words[head + TABLE_SLOTS] = slots;
     words[head + TABLE_MASK] = slotCount - 1;
@@ -146,6 +142,14 @@ export class SlotTable {
     words[slots + hole * SLOT_WORDS + SLOT_VALUE] = 0;
     words[this.#head + TABLE_COUNT]! -= 1;
     return true;
+  }
+}
+
+function moveSlots(words: Int32Array, from: number, count: number, to: number, mask: number): void {
+  words.fill(0, to, to + (mask + 1) * SLOT_WORDS);
+  for (let slot = from; slot < from + count * SLOT_WORDS; slot += SLOT_WORDS) {
+    const value = words[slot + SLOT_VALUE]!;
+    if (value !== 0) place(words, to, mask, words[slot + SLOT_HASH]!, value);
   }
 }
 

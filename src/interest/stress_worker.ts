@@ -5,7 +5,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { type InterestIndex, openInterestIndex } from "./interest_index.ts";
-import type { InterestRegion } from "./layout.ts";
+import type { InterestRegion } from "./interest_memory.ts";
 import { MatchResult } from "./match_result.ts";
 import { type MatchOutcome, NaiveInterest, type NaiveMember, outcomeOf } from "./naive_interest.ts";
 

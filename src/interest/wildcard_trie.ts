@@ -1,14 +1,10 @@
 // Hot: walked once per match in an account that has wildcard subscriptions.
 import { assert } from "../base/assert.ts";
-import type { Arena } from "./arena.ts";
-import { areBytesEqual } from "./entries.ts";
 import {
   ACCOUNT_ROOT,
   ACCOUNT_WORDS,
   ACCOUNTS,
   EDGE_TABLE,
-  type InterestMemory,
-  isInside,
   NODE_BELOW,
   NODE_ENTRY,
   NODE_HASH,
@@ -20,7 +16,10 @@ import {
   NODE_TOKEN,
   NODE_TOKEN_BYTES,
   SEEDS,
-} from "./layout.ts";
+} from "../memory/interest_layout.ts";
+import type { Arena } from "./arena.ts";
+import { areBytesEqual } from "./entries.ts";
+import { type InterestMemory, isInside } from "./interest_memory.ts";
 import type { MatchResult } from "./match_result.ts";
 import { SlotTable } from "./slot_table.ts";
 import { hashSubject, mixHash } from "./subject_hash.ts";
@@ -207,6 +206,32 @@ export class WildcardTrie {
       }
     }
     return true;
+  }
+
+  /**
+   * Whether some pattern of the trie under `root` may match a subject that begins with `bytes[start, end)` and has more
+   * tokens. The lock is held.
+   */
+  reachesBelow(root: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const words = this.#words;
+    let nodes = [root];
+    for (let tokenStart = start; tokenStart <= end; ) {
+      if (nodes.some((node) => words[node + NODE_BELOW] !== 0)) return true;
+      const tokenEnd = endOfToken(bytes, tokenStart, end);
+      const tokenHash = hashSubject(this.#seeds, 0, bytes, tokenStart, tokenEnd);
+      nodes = nodes
+        .flatMap((node) => [
+          words[node + NODE_STAR]!,
+          this.#findLiteral(node, tokenHash, bytes, tokenStart, tokenEnd),
+        ])
+        .filter((node) => node !== 0);
+      tokenStart = tokenEnd + 1;
+    }
+    const hasMore = (node: number) =>
+      words[node + NODE_BELOW] !== 0 ||
+      words[node + NODE_STAR] !== 0 ||
+      words[node + NODE_LITERAL_COUNT] !== 0;
+    return nodes.some(hasMore);
   }
 
   /** Walks every account's trie and reports each pattern's end; for tests. The lock is held. */

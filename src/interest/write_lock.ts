@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
-import { type InterestMemory, LOCK, VERSION } from "./layout.ts";
+import { LOCK, VERSION } from "../memory/interest_layout.ts";
+import type { InterestMemory } from "./interest_memory.ts";
 
 const LOCK_HAS_WAITERS = 0x100;
 const SPIN_COUNT_MAX = 200;

@@ -1,3 +1,4 @@
+import { fileErrorText } from "../base/error_text.ts";
 import type { WallClock } from "../base/wall_clock.ts";
 import { FileSink, type FileSinkOptions } from "./file_sink.ts";
 import type { LogSink } from "./logger.ts";
@@ -55,6 +56,6 @@ function openFile(options: LogOptions, shape: Pick<FileSinkOptions, "format" | "
   try {
     return new FileSink({ path, sizeLimitBytes, filesMax, ...shape });
   } catch (error) {
-    throw new Error(`error opening file: ${(error as Error).message}`);
+    throw new Error(`error opening file: ${fileErrorText(error)}`);
   }
 }

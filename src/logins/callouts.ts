@@ -1,6 +1,7 @@
 /** Puts the questions of auth callouts to the subscribers of an account, and waits for their answers. */
 import { importsService } from "../account/applied_imports.ts";
 import type { AccountDefinition } from "../account/definition.ts";
+import { findEnd, termsOf } from "../auth/account_terms.ts";
 import {
   type CalloutAnswerContext,
   type CalloutMode,
@@ -41,7 +42,10 @@ export interface CalloutAccounts {
   readonly targets: ReadonlyMap<string, GrantTarget>;
 }
 
-/** Whom a question is put to, and by what rules its answer is judged: as they are when it is put. */
+/**
+ * Whom a question is put to, and by what rules its answer is judged: those of a configuration as they are when it is put,
+ * for a shard asks anew after a reload; those of accounts of operator mode as they are when it is answered.
+ */
 export type CalloutAsk =
   | { readonly kind: "config"; readonly callout: AuthCalloutOptions; readonly accounts: CalloutAccounts }
   | {
@@ -109,7 +113,7 @@ export class Callouts {
     const { server } = this.#surroundings;
     const found = findWhom(pending, ask);
     if (!found.ok) return calloutFailed(pending, found.problem);
-    const { issuer, xkey, mode } = found.whom;
+    const { issuer, xkey } = found.whom;
     const seal: CalloutSeal | undefined = xkey === "" ? undefined : { key: this.#sealingKey, xkey };
     const userNkey = KeyPair.create("user").publicKey;
     const encoded = encodeCallout(
@@ -139,16 +143,23 @@ export class Callouts {
     const answer = await this.#request(found.whom, encoded.message, timeoutMs);
     if (!login.isWanted()) return null;
     if (answer === null) return calloutTimedOut(pending);
+    const asked = findWhom(pending, ask);
+    if (!asked.ok) return calloutFailed(pending, asked.problem);
     const context: CalloutAnswerContext = {
       pending,
       request,
       userNkey,
       serverId: server.id,
       seal,
-      mode,
+      mode: asked.whom.mode,
       nowMs: Date.now(),
     };
-    return await decideCalloutAnswer(answer, context, this.#surroundings.source);
+    const verdict = await decideCalloutAnswer(answer, context, this.#surroundings.source);
+    if (verdict.kind !== "login" || !isOut(pending, found.whom.mode, ask)) return verdict;
+    return calloutFailed(
+      pending,
+      `Account ${JSON.stringify(pending.account)} has changed since the auth callout request`,
+    );
   }
 
   /** The first answer, or null where none came in time. */
@@ -223,6 +234,17 @@ function findWhom({ account }: NeedsCallout, ask: CalloutAsk): FoundWhom {
       mode,
     },
   };
+}
+
+/**
+ * Whether the account of the one who asks would not have let it in any more since the question was put by `before`. A shard that
+ * is told of the change turns out those who are in, and this one is not.
+ */
+function isOut({ account, bound }: NeedsCallout, before: CalloutMode, ask: CalloutAsk): boolean {
+  if (ask.kind !== "operator" || before.kind !== "operator" || bound.kind !== "login") return false;
+  const now = ask.book.get(account);
+  if (now === undefined || now.claims.nats.authorization.authUsers.length === 0) return true;
+  return findEnd(bound, termsOf(now, before.asked)) !== null;
 }
 
 function noAccount(name: string): FoundWhom {

@@ -76,6 +76,7 @@ export class OperatorMode {
   readonly #canDelete: boolean;
   /** For exporters that an import of an account in the book waits for. */
   readonly #searches: ExporterSearches;
+  #isServing = false;
 
   /** Throws what a server does not start with: a folder that cannot be used, a preload that is no JWT. */
   constructor(
@@ -146,6 +147,7 @@ export class OperatorMode {
     }
     const problem = await this.#startSystemAccount();
     if (problem !== undefined) return problem;
+    this.#isServing = true;
     this.#subscribe();
     setInterval(() => this.#expire(), EXPIRY_LOOK_MS);
     const store = this.#store;
@@ -172,7 +174,8 @@ export class OperatorMode {
   async load(accountKey: string): Promise<AccountResult> {
     const result = await this.book.load(accountKey);
     await this.#searches.finish(accountKey);
-    return result;
+    // Exporters may be looked for for seconds, in which it may have revoked the very user, or gone.
+    return result.ok ? await this.book.load(accountKey) : result;
   }
 
   /** A reload: files may have changed by hand. */
@@ -225,7 +228,9 @@ export class OperatorMode {
       this.#tell({ changed, removed: gone === undefined ? [] : [gone.id], terms: [] });
       return;
     }
-    const change = this.#registry.set(sourceOf(account));
+    const source = sourceOf(account);
+    // One that was deleted gives nobody anything, and passes nothing on.
+    const change = this.#registry.set(kind === "deleted" ? { ...source, exports: [], imports: [] } : source);
     this.#tell({ changed: change.changed, removed: [], terms: [termsOf(account, previous)] });
     this.#lookForExporters(change);
   }
@@ -303,6 +308,8 @@ export class OperatorMode {
   }
 
   #askServers(accountKey: string, timeoutMs: number): Promise<FetchResult> {
+    // No other server is linked before this one serves: it would wait for nobody, for as long as the resolver allows.
+    if (!this.#isServing) return Promise.resolve({ ok: false, problem: "no other server can be asked yet" });
     const { promise, resolve } = Promise.withResolvers<FetchResult>();
     const answers = new LookupAnswers(0);
     const inbox = this.#newInbox();

@@ -8,6 +8,8 @@ const STRUCTURES: Record<string, number> = {
   PLAN: layout.PLAN_SUBJECT + 4,
   TARGET: layout.TARGET_PREFIX + 4,
   GROUP: layout.GROUP_BYTES,
+  FORWARD: layout.FORWARD_SUBJECT + 4,
+  REQUEST: layout.REQUEST_BYTES,
   AREA: layout.AREA_HEADER_BYTES,
   RING_END: layout.RING_END_BYTES,
   RECORD: layout.RECORD_BODY + 4,

@@ -1,6 +1,6 @@
 /**
  * Offsets of every structure that TypeScript and the engine (AssemblyScript) both touch.
- * The one file read by both compilers: plain integer constants, nothing else.
+ * Read by both compilers, as `interest_layout.ts` is: plain integer constants, nothing else.
  *
  * All offsets are bytes from the start of the structure; all addresses are byte offsets into the shared memory
  * and stay below 2 GiB, so that they are int32 in JavaScript.
@@ -43,6 +43,8 @@ export const CONNECTION_FD = 68;
 export const CONNECTION_CLIENT = 76;
 /** A link that names accounts: address of the table slot of the account its last message named, 0 for none. Engine. */
 export const CONNECTION_LAST_ACCOUNT = 80;
+/** Address of the DISCLOSURE_… entry with what services are told of it, 0 for none. Shard. */
+export const CONNECTION_DISCLOSURE = 84;
 
 export const CONNECTION_IS_CLOSED = 1;
 export const CONNECTION_HAS_NO_ECHO = 2;
@@ -63,11 +65,18 @@ export const CONNECTION_IS_LINK = 128;
 export const CONNECTION_IS_ROUTE = 256;
 /** No client yet, and not counted as one: it is asking the WebSocket port to let it in. */
 export const CONNECTION_IS_UPGRADING = 512;
+/** A link to another cluster: replies that were subscribed to lately are mapped on their way there. */
+export const CONNECTION_IS_GATEWAY = 1024;
 
 // An outbox: where frames for one connection are written, lent from a shard's pool while there is something to send.
 export const OUTBOX_BYTES = 65536;
 /** iovecs of an outbox, each `struct iovec`: u64 address, u64 length. */
-export const OUTBOX_IOVECS_MAX = 128;
+export const OUTBOX_IOVECS_MAX = 512;
+/**
+ * Pieces after which an outbox is written out, of what was received here. While the receiver takes those the next ones
+ * are framed; what other nodes sent has waited already, and leaves in as few system calls as may be.
+ */
+export const OUTBOX_IOVECS_RECEIVED_MAX = 128;
 export const OUTBOX_DATA = OUTBOX_IOVECS_MAX * 16;
 /** Bytes before OUTBOX_DATA that a poller may write a frame's header to: the last iovec's, which is never filled. */
 export const OUTBOX_HEADROOM = 16;
@@ -108,12 +117,18 @@ export const CONTEXT_IS_STREAMLESS = 65536;
 /** Set for answers to a service's requests, on their way to the node that forwarded the request. */
 export const CONTEXT_IS_RESPONSE = 131072;
 export const CONTEXT_CLIENTS = 262144;
+/**
+ * Set on the links shard for messages whose subject was mapped: beside CONTEXT_FROM_… for an answer to a request of this
+ * server, which goes on under its own subject; else for one to a request of another cluster, of which only the part of
+ * the subject is looked up that names the cluster.
+ */
+export const CONTEXT_IS_ANSWER = 1 << 26;
 /** Set where the subject is two with a blank between them: what it is matched by, and what clients see. */
 export const CONTEXT_IS_RENAMED = 1 << 27;
 /**
  * Set beside the account id for messages from routes and from gateways. A link whose CONNECTION_CONTEXT has one of them
  * names the account in each message, unless an account id stands there as well: it carries that one's alone, and names none.
- * Contexts of clients count up from CONTEXT_CLIENTS and never get there.
+ * Contexts of clients count up from CONTEXT_CLIENTS, and begin anew below CONTEXT_IS_ANSWER.
  */
 export const CONTEXT_FROM_ROUTE = 1 << 28;
 export const CONTEXT_FROM_GATEWAY = 1 << 29;
@@ -135,6 +150,7 @@ export const PLAN_GROUPS = 60;
 /** Bitmaps of the other nodes with plain interest, and of all that a message may go to. */
 export const PLAN_PLAIN_NODES = 64;
 export const PLAN_ALL_NODES = 68;
+/** Its context at other nodes: the account it is delivered in, with CONTEXT_IS_STREAMLESS where that holds. */
 export const PLAN_ACCOUNT = 72;
 /** The subject it is delivered under here and sent to other nodes with: address, bytes. PLAN_SUBJECT unless mapped. */
 export const PLAN_DELIVERED = 76;
@@ -142,6 +158,8 @@ export const PLAN_DELIVERED_LENGTH = 80;
 /** Generation words of the accounts that import the message: address of the (address, value) pairs, number of them. */
 export const PLAN_MORE_GENERATIONS = 84;
 export const PLAN_MORE_COUNT = 88;
+/** With PLAN_IS_FORWARDED, address of the FORWARD_… record. */
+export const PLAN_FORWARD = 92;
 export const PLAN_SUBJECT = 96;
 
 /** The host handles messages of this plan by itself (denied, reserved, a service of another account). */
@@ -152,6 +170,10 @@ export const PLAN_QUEUES_ARE_FOR_HOST = 2;
 export const PLAN_REPLIES_ARE_FOR_HOST = 4;
 /** The host handles messages with a reply and a header block. */
 export const PLAN_HEADED_REPLIES_ARE_FOR_HOST = 8;
+/** Its messages are requests to a service of another account as well. */
+export const PLAN_IS_FORWARDED = 16;
+/** What is published by it goes to the nodes that it names, not to subscribers here, who are for what other nodes send. */
+export const PLAN_GOES_BACK = 32;
 
 // A plan's entry for one local subscription, or one link: three words, then the prefix padded to 16. A client's is
 // `HMSG <subject> <sid> `, of which the first byte is left out where there are no headers.
@@ -162,6 +184,20 @@ export const TARGET_PREFIX_LENGTH = 8;
 /** Bytes from this entry to the next. */
 export const TARGET_STRIDE = 12;
 export const TARGET_PREFIX = 16;
+
+// How a plan's messages go on into the account whose service they ask.
+/** Under which context and subject: those of the plan there. */
+export const FORWARD_CONTEXT = 0;
+export const FORWARD_SUBJECT_LENGTH = 4;
+/** The account that asks. */
+export const FORWARD_REQUESTOR = 8;
+/** Which of four texts services are told of a client: see `disclosureKind()`. */
+export const FORWARD_DISCLOSURE = 12;
+/** How long it may take to answer. */
+export const FORWARD_THRESHOLD_MS = 16;
+/** REQUEST_REPLY_HEAD_BYTES, padded. */
+export const FORWARD_REPLY_HEAD = 32;
+export const FORWARD_SUBJECT = 48;
 
 // A plan's queue group: header, then its members: TARGET entries for local ones, node members after them.
 export const GROUP_QUEUE = 0;
@@ -230,6 +266,8 @@ export const AREA_HAS_GATHERED = 112;
 export const AREA_UNPUBLISHED = 116;
 /** Longest argument part of a PUB or HPUB line, or of a link's message, bytes. */
 export const AREA_CONTROL_LINE_MAX = 120;
+/** 1 when the turn has lasted long: nothing more is begun that can wait for the next one. */
+export const AREA_IS_LATE = 124;
 // Counters of an account on links, u64, one writer: messages and bytes in, then out, over routes; the same over gateways.
 export const LINK_COUNTERS_SHIFT = 6;
 export const LINK_COUNTERS_BYTES = 64;
@@ -262,6 +300,22 @@ export const AREA_ACCOUNT_LENGTH = 264;
 export const AREA_LINK_COUNTERS = 268;
 /** 1 where the header `traceparent` may ask for a trace: some account has a destination for them. */
 export const AREA_HEARS_TRACEPARENT = 272;
+/** The mapped replies of the process, below; 0 where it has no links. */
+export const AREA_REPLIES = 276;
+/** YOUNG_SUBJECTS_COUNT words of a node with gateways: when a subject of that hash was last subscribed to, 0 never. */
+export const AREA_YOUNG_SUBJECTS = 280;
+/** The time of a node with links, ms, a u32 that wraps; 0 elsewhere. */
+export const AREA_NOW_MS = 284;
+/** With what the replies of this server's clients are mapped, of a node with gateways; all zero elsewhere. */
+export const AREA_OWN_REPLY_PREFIX = 288;
+/** The requests to services that the engine has forwarded: REQUESTS_…; 0 for a node that has no clients. */
+export const AREA_REQUESTS = 308;
+/** The shared index. */
+export const AREA_INDEX = 312;
+/** Written only, between what is read of the index and the check that it did not change. */
+export const AREA_FENCE = 320;
+/** REASON_ANSWER_MISS: the request that the message answers. */
+export const AREA_REQUEST = 316;
 /** Rings to and from each node. */
 export const AREA_OUT_RINGS = 2048;
 export const AREA_IN_RINGS = 3072;
@@ -273,6 +327,113 @@ export const AREA_ACCOUNTS_MAX = 65536;
 export const AREA_HEADER_BYTES = 4096 + 65536 + 65536 * 4;
 /** Most queue groups one plan holds; what is published to a subject with more reaches that many of them. */
 export const PLAN_GROUPS_MAX = 16384;
+
+// Replies that are mapped on their way through gateways.
+/** `_GR_.<cluster>.<server>.`, and the part of it that names the cluster. */
+export const MAPPED_REPLY_PREFIX_BYTES = 19;
+export const MAPPED_REPLY_CLUSTER_BYTES = 12;
+/** How long a delivered reply is remembered, and how long a subscription is young enough for its replies to be mapped. */
+export const MAPPED_REPLY_MS = 2000;
+/** A reply may be remembered for so much longer: one that comes again sooner is not entered again. */
+export const MAPPED_REPLY_SPARE_MS = 200;
+/** Twice as many as there may be subscriptions in two seconds before many replies are mapped that need not be. */
+export const YOUNG_SUBJECTS_COUNT = 262144;
+
+// The mapped replies that were delivered within two seconds, oldest first: a log of entries, which chains lead to by the
+// hash (the engine's) of the reply as it was delivered. Positions count bytes and wrap at 2³². The links' thread writes,
+// all read. A plan rests on the generation of its subject's hash.
+export const REPLIES_HEAD = 0;
+export const REPLIES_TAIL = 64;
+export const REPLIES_GENERATIONS = 4096;
+export const REPLIES_GENERATION_COUNT = 16384;
+/** Position of the newest entry, plus 1; 0 for none. */
+export const REPLIES_CHAINS = 4096 + 65536;
+export const REPLIES_CHAIN_COUNT = 65536;
+export const REPLIES_LOG = 4096 + 65536 + 262144;
+export const REPLIES_LOG_BYTES = 16777216;
+/** Next older entry of the chain, as in REPLIES_CHAINS. */
+export const REPLY_NEXT = 0;
+export const REPLY_HASH = 4;
+export const REPLY_ACCOUNT = 8;
+/** Bytes of the mapped reply; 0 for what is left at the end of the log. */
+export const REPLY_LENGTH = 12;
+export const REPLY_EXPIRES_MS = 16;
+/** Of the entry, a multiple of 16. */
+export const REPLY_BYTES = 20;
+/** The mapped reply, with a blank behind it. */
+export const REPLY_TEXT = 32;
+
+// Requests to services of other accounts that the engine has forwarded and that wait for their answer, of one shard. An
+// answer finds its request by number, which its subject says: `_R_.<account>.<node><number>`, the number in five digits to
+// the base 62. The head is all before the number.
+export const REQUEST_REPLY_BYTES = 17;
+export const REQUEST_REPLY_HEAD_BYTES = 12;
+/** The part of it that all requests to an account have in common, with its dot. */
+export const REQUEST_ACCOUNT_BYTES = 11;
+/** Numbers of the engine's requests are below this, 31 × 62⁴; those from there to 62⁵ are the host's. */
+export const REQUEST_NUMBERS_MAX = 458066416;
+
+/** How many there are. */
+export const REQUESTS_COUNT = 0;
+/** Address of the first free entry, of those that were used before; a free one's first word is the next. */
+export const REQUESTS_FREE = 4;
+/** How many entries were ever used. */
+export const REQUESTS_USED = 8;
+/** The steady clock, ms, a u32 that wraps. Shard, once a turn. */
+export const REQUESTS_NOW_MS = 12;
+/** Answers of other nodes are put aside, which those that come later must not overtake. Shard. */
+export const REQUESTS_HAS_ASIDE = 16;
+/** Random words that are left, the last first. The shard fills them up. */
+export const REQUESTS_RANDOM_LEFT = 20;
+/** Where the next message goes, if the last one is still named: bytes from REQUESTS_MESSAGES. */
+export const REQUESTS_MESSAGES_END = 24;
+export const REQUESTS_RANDOM = 1024;
+export const REQUESTS_RANDOM_COUNT = 4096;
+/** Chains by number: the low bits lead to the address of the first entry, 0 for none. */
+export const REQUESTS_NUMBERS = 17408;
+export const REQUESTS_NUMBERS_COUNT = 16384;
+/** The same by the hash (the engine's) of the first two tokens of the requestor's reply. */
+export const REQUESTS_HEADS = 82944;
+export const REQUESTS_HEADS_COUNT = 16384;
+/** What services are told of clients: entries that the low bits of a slot lead to. */
+export const REQUESTS_DISCLOSURES = 148480;
+export const REQUESTS_DISCLOSURES_COUNT = 4096;
+/** Where forwarded messages are put together, one behind the other while iovecs name them. */
+export const REQUESTS_MESSAGES = 1197056;
+export const REQUESTS_MESSAGES_BYTES = 262144;
+export const REQUESTS_ENTRIES = 1459200;
+export const REQUESTS_ENTRIES_COUNT = 16384;
+export const REQUESTS_BYTES = 5653504;
+
+/** Header block for one client and one of four kinds: `slot << 2 | kind`, and its length. */
+export const DISCLOSURE_BYTES = 256;
+export const DISCLOSURE_KEY = 0;
+export const DISCLOSURE_LENGTH = 4;
+export const DISCLOSURE_TEXT = 16;
+export const DISCLOSURE_TEXT_BYTES_MAX = 240;
+
+export const REQUEST_BYTES = 256;
+/** Next of the chain by number. */
+export const REQUEST_NEXT = 0;
+export const REQUEST_NUMBER = 4;
+/** The account that answers, and the one that has asked. */
+export const REQUEST_EXPORTER = 8;
+export const REQUEST_REQUESTOR = 12;
+export const REQUEST_DEADLINE_MS = 16;
+export const REQUEST_THRESHOLD_MS = 20;
+/** Slot of the client that is told if nobody takes it, 0 for none. */
+export const REQUEST_ASKER = 24;
+/** As in FORWARD_DISCLOSURE. */
+export const REQUEST_DISCLOSURE = 28;
+/** Neighbours in the chain by the reply's head, and the address of the word that leads to the first of them. */
+export const REQUEST_HEAD_NEXT = 32;
+export const REQUEST_HEAD_PREVIOUS = 36;
+export const REQUEST_HEAD = 40;
+/** The reply that its answer goes to; behind it, where there is an asker, the subject that it was published on. */
+export const REQUEST_REPLY_LENGTH = 44;
+export const REQUEST_SUBJECT_LENGTH = 48;
+export const REQUEST_TEXT = 64;
+export const REQUEST_TEXT_BYTES_MAX = 176;
 
 // An end of a ring as its owner sees it, private to one thread.
 export const RING_END_BYTES = 32;
@@ -310,10 +471,19 @@ export const RECORD_HEADER_LENGTH = 24;
 export const RECORD_QUEUE_COUNT = 28;
 /** 1 when plain subscriptions are served too. Of a control record: which piece of a message it is (`fabric/control.ts`). */
 export const RECORD_IS_PLAIN = 32;
-/** Slot of the publishing connection at the sending shard, told back when it is to be slowed. */
+/**
+ * Slot of the publishing connection at the sending shard, told back when it is to be slowed. Of a message that is passed on,
+ * its publisher's shard as well, from RECORD_ORIGIN_NODE_SHIFT on.
+ */
 export const RECORD_ORIGIN = 36;
+export const RECORD_ORIGIN_NODE_SHIFT = 20;
 /** 1 when the publisher wants to know if nobody takes the message, and nobody but this node can. */
 export const RECORD_WANTS_TAKER = 40;
+/**
+ * 0 of a message that comes from its publisher's shard. Of one that is passed on for queue groups that had no member any more
+ * where it was sent to: bitmap of the nodes that were tried.
+ */
+export const RECORD_TRIED = 44;
 export const RECORD_BODY = 48;
 
 /** Skip to the start of the ring. */
@@ -350,6 +520,8 @@ export const TARGET_PREFIX_BYTES_MAX = 2 * MESSAGE_LINE_BYTES_MAX + 1024;
 
 /** Most nodes (threads) a process can have: their sets are u32 bitmaps. */
 export const NODES_MAX = 32;
+/** Nodes from this one on have connections. */
+export const NODE_SHARD_FIRST = 3;
 
 // Why scan() or drain() came back.
 /** Everything up to `end` was consumed. */
@@ -370,3 +542,15 @@ export const REASON_STALLED = 6;
 export const REASON_ACCOUNT = 7;
 /** drain(): nobody here took the record at RESUME, as its publisher wants to know. */
 export const REASON_UNTAKEN = 8;
+/** scan(): there is no plan for what REQUEST is to be answered on. The message is described as for REASON_HOST_PLAN. */
+export const REASON_ANSWER_MISS = 9;
+/**
+ * drain(): no member of a queue group that the record at RESUME names takes its message any more. It was taken; ids of groups
+ * that were served are 0 in it, and WANTS_TAKER is if anybody took it.
+ */
+export const REASON_UNSERVED = 10;
+/** scan(), scanLink(): the message at RESUME's left was the last one for this turn. */
+export const REASON_LATE = 11;
+
+/** fileInterest(): the table has no id for the account that the line at RESUME names. */
+export const INTEREST_OF_UNKNOWN_ACCOUNT = -1;

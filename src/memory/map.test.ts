@@ -17,6 +17,7 @@ import {
   NODE_ACCEPTOR,
   NODE_MAIN,
   NODE_SHARD_FIRST,
+  PACKING_BYTES,
   RECEIVE_BYTES,
   SCRATCH_BYTES,
   SHARDS_MAX,
@@ -58,6 +59,7 @@ function regionsOf(map: MemoryMap): Region[] {
     if (from === map.linksNode)
       add("account names", area.accountNames, ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES);
     add("receive", area.receive, RECEIVE_BYTES);
+    add("packing", area.packing, PACKING_BYTES);
     add("plan arena", area.planArena, area.planArenaEnd - area.planArena);
     add("outboxes", area.outboxes, area.outboxCount * OUTBOX_BYTES);
   }

@@ -4,6 +4,7 @@
  *   header   magic, layout parameters, process-wide words, one block of words per node
  *   index    the interest index, and the journal of its changes
  *   accounts what is counted of each account
+ *   replies  what mapped replies stood for, where there are links
  *   rings    one per ordered pair of nodes that talk
  *   areas    one per node: header, connections, plan cache, receive buffer, outboxes
  *   blocks   pool that areas draw from as they grow (subscription records)
@@ -19,12 +20,18 @@ import {
   AREA_HEADER_BYTES,
   CONNECTION_BYTES,
   LINK_COUNTERS_BYTES,
+  MESSAGE_LINE_BYTES_MAX,
+  NODE_SHARD_FIRST,
   NODES_MAX,
   OUTBOX_BYTES,
   PLAN_GROUPS_MAX,
   PLAN_SET_BYTES,
   PLAN_SET_COUNT,
+  REPLIES_LOG,
+  REPLIES_LOG_BYTES,
+  REQUESTS_BYTES,
   RING_DATA,
+  YOUNG_SUBJECTS_COUNT,
 } from "./layout.ts";
 
 /** Pages of the WebAssembly memory: all of its 4 GiB, since growing a shared memory costs every read. */
@@ -38,7 +45,7 @@ const MEMORY_BYTES_USED = 2 ** 31;
 export const NODE_MAIN = 0;
 export const NODE_LOGINS = 1;
 export const NODE_ACCEPTOR = 2;
-export const NODE_SHARD_FIRST = 3;
+export { NODE_SHARD_FIRST };
 export const SHARDS_MAX = 16;
 /**
  * No thread: whose interest is that of queue groups on other servers which serve only where no nearer member does (leaf
@@ -93,6 +100,8 @@ const SLOTS_FOR_LINKS = 4096;
 export const RECEIVE_BYTES = 512 * 1024;
 export const READ_BYTES = 128 * 1024;
 export const READ_BYTES_BEFORE_LOGIN = 16 * 1024;
+/** What becomes frames of its own on a WebSocket, at a time. */
+export const PACKING_BYTES = 64 * 1024;
 export const BLOCK_BYTES = 256 * 1024;
 
 const INDEX_BYTES = 640 * 1024 * 1024;
@@ -115,12 +124,18 @@ export interface AreaMap {
   readonly planArena: number;
   readonly planArenaEnd: number;
   readonly receive: number;
+  /** PACKING_BYTES for payload that is put together before it is compressed, masked or cut. */
+  readonly packing: number;
   /** A few pages for lines that are rewritten before the engine sees them. */
   readonly scratch: number;
   /** The table of account names, of a shard that has links. */
   readonly accountNames: number;
   /** LINK_COUNTERS_BYTES for each account id, of a shard that has links. */
   readonly linkCounters: number;
+  /** A word for each of YOUNG_SUBJECTS_COUNT hashes, of a shard that has links. */
+  readonly youngSubjects: number;
+  /** REQUESTS_…, of a shard that serves clients. */
+  readonly requests: number;
   readonly outboxes: number;
   readonly outboxCount: number;
 }
@@ -150,6 +165,8 @@ export interface MemoryMap {
   area(node: number): AreaMap;
   /** ACCOUNT_BYTES for each account id. */
   readonly accounts: number;
+  /** Mapped replies: REPLIES_…; 0 where there are no links. */
+  readonly replies: number;
   readonly blocks: number;
   readonly blockCount: number;
 }
@@ -173,6 +190,8 @@ export function leafnodesElsewhereWord(map: MemoryMap, id: number): number {
 }
 
 export const SCRATCH_BYTES = 384 * 1024;
+/** Where in it a subject, or a reply, lies for one call of the engine: behind lines that are being rewritten. */
+export const SCRATCH_SUBJECT = SCRATCH_BYTES - 2 * MESSAGE_LINE_BYTES_MAX;
 
 export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap {
   assert(shardCount >= 1 && shardCount <= SHARDS_MAX, "a process has 1 to 16 shards");
@@ -198,6 +217,8 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
   };
 
   const accounts = take(AREA_ACCOUNTS_MAX * ACCOUNT_BYTES);
+
+  const replies = hasLinksShard ? take(REPLIES_LOG + REPLIES_LOG_BYTES) : 0;
 
   const servingCount = nodeCount - NODE_SHARD_FIRST;
   const busyPairs = servingCount * (servingCount + 1);
@@ -230,10 +251,13 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
     const picks = take(PLAN_GROUPS_MAX * 8);
     const planSets = take(isServing ? PLAN_SET_BYTES * PLAN_SET_COUNT : 0);
     const receive = take(isServing ? RECEIVE_BYTES : 0);
+    const packing = take(isServing ? PACKING_BYTES : 0);
     const scratch = take(SCRATCH_BYTES);
     const hasLinks = node === linksNode && hasLinksShard;
     const accountNames = take(hasLinks ? ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES : 0);
     const linkCounters = take(hasLinks ? AREA_ACCOUNTS_MAX * LINK_COUNTERS_BYTES : 0);
+    const youngSubjects = take(hasLinks ? YOUNG_SUBJECTS_COUNT * 4 : 0);
+    const requests = take(isShard(node) ? REQUESTS_BYTES : 0);
     const left = start + (isServing ? areaBytes : 0) - at;
     const arenaBytes = Math.min(PLAN_ARENA_BYTES_MAX, Math.max(0, left >> 1));
     const planArena = take(arenaBytes);
@@ -252,9 +276,12 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
       planArena,
       planArenaEnd,
       receive,
+      packing,
       scratch,
       accountNames,
       linkCounters: hasLinks ? linkCounters : 0,
+      youngSubjects: hasLinks ? youngSubjects : 0,
+      requests: isShard(node) ? requests : 0,
       outboxes,
       outboxCount,
     });
@@ -277,6 +304,7 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
     ringCapacity,
     area: (node) => areas[node]!,
     accounts,
+    replies,
     blocks,
     blockCount,
   };

@@ -14,6 +14,7 @@ import {
   AREA_HASH_SEED,
   AREA_HEADER_BYTES,
   AREA_IN_RINGS,
+  AREA_INDEX,
   AREA_LINK_COUNTERS,
   AREA_LOCAL_BUCKET_COUNT,
   AREA_LOCAL_BUCKETS,
@@ -24,8 +25,12 @@ import {
   AREA_PICKS,
   AREA_PLAN_SLOTS,
   AREA_RANDOM,
+  AREA_REPLIES,
+  AREA_REQUESTS,
+  AREA_YOUNG_SUBJECTS,
   CONNECTION_BYTES,
   CONNECTION_SHIFT,
+  DISCLOSURE_BYTES,
   GATHER_BYTES_MIN,
   MESSAGE_LINE_BYTES_MAX,
   NODES_MAX,
@@ -33,6 +38,20 @@ import {
   OUTBOX_DATA,
   OUTBOX_SLACK,
   PLAN_SUBJECT,
+  REQUEST_BYTES,
+  REQUESTS_BYTES,
+  REQUESTS_DISCLOSURES,
+  REQUESTS_DISCLOSURES_COUNT,
+  REQUESTS_ENTRIES,
+  REQUESTS_ENTRIES_COUNT,
+  REQUESTS_HEADS,
+  REQUESTS_HEADS_COUNT,
+  REQUESTS_MESSAGES,
+  REQUESTS_MESSAGES_BYTES,
+  REQUESTS_NUMBERS,
+  REQUESTS_NUMBERS_COUNT,
+  REQUESTS_RANDOM,
+  REQUESTS_RANDOM_COUNT,
   RING_END_BYTES,
   RING_END_CAPACITY,
   RING_END_RING,
@@ -72,6 +91,15 @@ assert(OUTBOX_DATA < OUTBOX_BYTES / 2, "an outbox is mostly room for frames");
 assert(AREA_OUT_RINGS + NODES_MAX * RING_END_BYTES <= AREA_IN_RINGS, "ring ends do not overlap");
 assert(AREA_IN_RINGS + NODES_MAX * RING_END_BYTES <= AREA_LOCAL_BUCKETS, "ring ends end before the buckets");
 assert(AREA_LOCAL_BUCKETS + AREA_LOCAL_BUCKET_COUNT * 4 === AREA_LOCAL_WILDCARDS, "buckets end at wildcards");
+assert(REQUESTS_RANDOM + REQUESTS_RANDOM_COUNT * 4 === REQUESTS_NUMBERS, "random words end at the chains");
+assert(REQUESTS_NUMBERS + REQUESTS_NUMBERS_COUNT * 4 === REQUESTS_HEADS, "chains do not overlap");
+assert(REQUESTS_HEADS + REQUESTS_HEADS_COUNT * 4 === REQUESTS_DISCLOSURES, "chains end at what is told");
+assert(
+  REQUESTS_DISCLOSURES + REQUESTS_DISCLOSURES_COUNT * DISCLOSURE_BYTES === REQUESTS_MESSAGES,
+  "what is told of clients ends where messages are made",
+);
+assert(REQUESTS_MESSAGES + REQUESTS_MESSAGES_BYTES === REQUESTS_ENTRIES, "messages end at the requests");
+assert(REQUESTS_ENTRIES + REQUESTS_ENTRIES_COUNT * REQUEST_BYTES === REQUESTS_BYTES, "requests come last");
 assert(AREA_LOCAL_WILDCARDS < AREA_HEADER_BYTES, "wildcard generations are part of the header");
 assert(
   SUBSCRIPTION_SID + SUBSCRIPTION_SID_INLINE_MAX <= SUBSCRIPTION_EXPIRED_NEXT,
@@ -142,6 +170,10 @@ export function layOutArea({ words, map }: SharedMemory, node: number, seeds: Ui
   words[at + (AREA_PLAN_SLOTS >> 2)] = regions.planSets;
   words[at + (AREA_ACCOUNT_NAMES >> 2)] = regions.accountNames;
   words[at + (AREA_LINK_COUNTERS >> 2)] = regions.linkCounters;
+  words[at + (AREA_REPLIES >> 2)] = map.replies;
+  words[at + (AREA_YOUNG_SUBJECTS >> 2)] = regions.youngSubjects;
+  words[at + (AREA_REQUESTS >> 2)] = regions.requests;
+  words[at + (AREA_INDEX >> 2)] = map.index.byteOffset;
   words[at + (AREA_CONTROL_LINE_MAX >> 2)] = MESSAGE_LINE_BYTES_MAX;
   for (let other = 0; other < map.nodeCount; other++) {
     words[outEndWord(regions.area, other, RING_END_RING)] = map.ring(node, other);

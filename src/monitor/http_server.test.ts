@@ -65,6 +65,7 @@ function optionsOf(changes: Partial<HttpMonitorOptions>, logged: string[] = []):
     tls: null,
     requestCounts: new Map(),
     log: { notice: write("INF"), warn: write("WRN"), error: write("ERR") },
+    onRequest: () => {},
     ...changes,
   };
 }
@@ -297,6 +298,40 @@ describe("HttpMonitor answers", () => {
     expect(text.match(/^Connection: .*$/gim)).toEqual(["Connection: close"]);
   });
 
+  test("requests of one connection in turn, however many come at once", async () => {
+    const { monitor, source } = await start();
+    let begun = 0;
+    let atOnceMax = 0;
+    let atOnce = 0;
+    source.server = async () => {
+      begun++;
+      atOnceMax = Math.max(atOnceMax, ++atOnce);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      atOnce--;
+      return source.snapshot;
+    };
+    const count = 100;
+    const ask = "GET /varz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const last = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    const text = await exchange(monitor, ask.repeat(count) + last);
+    expect(text.match(/HTTP\/1\.1 200 OK/g)?.length).toBe(count + 1);
+    expect(text).toEndWith('{"status":"ok"}');
+    expect([begun, atOnceMax]).toEqual([count, 1]);
+  });
+
+  test("nobody who asks a thousand times more than it is answered", async () => {
+    const { monitor, source } = await start();
+    let begun = 0;
+    source.server = () => {
+      begun++;
+      return new Promise(() => {});
+    };
+    const ask = "GET /varz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    expect(await exchange(monitor, ask.repeat(1500)).catch(() => "")).toBe("");
+    expect(begun).toBeLessThan(2);
+    expect((await request(monitor, "/healthz")).status).toBe("HTTP/1.1 200 OK");
+  });
+
   test("requests without a host or with a broken head with 400", async () => {
     const { monitor } = await start();
     expect(await exchange(monitor, "GET /healthz HTTP/1.1\r\n\r\n")).toBe(
@@ -421,8 +456,11 @@ describe("HttpMonitor.start()", () => {
     const blocker = createServer();
     await new Promise<void>((resolve) => blocker.listen(0, "127.0.0.1", resolve));
     const { port } = blocker.address() as { port: number };
-    expect(await startError({ httpPort: port })).toMatch(
-      /^Can't start monitoring: can't listen to the monitor port: .*(in use|EADDRINUSE)/,
+    expect(await startError({ httpPort: port })).toBe(
+      `Can't start monitoring: can't listen to the monitor port: listen tcp 127.0.0.1:${port}: bind: address already in use`,
+    );
+    expect(await startError({ host: "nowhere.invalid" })).toBe(
+      "Can't start monitoring: can't listen to the monitor port: listen tcp: lookup nowhere.invalid: no such host",
     );
     await new Promise((resolve) => blocker.close(resolve));
   });

@@ -12,6 +12,8 @@ import {
   type Server as SocketServer,
 } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { errnoTextOf } from "../runtime/posix/errno.ts";
+import { resolveForListening } from "../runtime/posix/listen.ts";
 import { hostPortText } from "../runtime/posix/socket_address.ts";
 import { normalizeBasePath, parseTarget } from "./http_path.ts";
 import { answerRequest, type HttpContext, type HttpReply } from "./http_routes.ts";
@@ -30,6 +32,8 @@ export interface HttpMonitorOptions {
   /** What the requests are counted in, the same map that the server snapshot shows. */
   readonly requestCounts: Map<string, number>;
   readonly log: MonitorLog;
+  /** Called for each request: many at once leave much garbage behind. */
+  readonly onRequest: () => void;
 }
 
 /** PEM texts. */
@@ -60,6 +64,8 @@ const HEAD_TIMEOUT_MS = 5_000;
 const HEAD_BYTES_MAX = 1 << 20;
 /** node:http looks for late requests this often. */
 const HEAD_TIMEOUT_CHECK_MS = 250;
+/** Requests of one connection that wait for their turn: who sends more of them without taking answers is hung up on. */
+const WAITING_MAX = 1000;
 /** First byte of a TLS handshake record. */
 const TLS_HANDSHAKE_BYTE = 22;
 
@@ -99,6 +105,7 @@ export class HttpMonitor {
       basePath: normalizeBasePath(options.basePath),
       requestCounts: options.requestCounts,
       log,
+      onRequest: options.onRequest,
     });
     const tls = isSecure ? { context: secureContext(options.tls!) } : null;
     const listener = tls === null ? http : createTlsListener(http, tls);
@@ -143,13 +150,18 @@ function secureContext({ cert, key, minVersion, ciphers }: MonitorTls): SecureCo
 }
 
 async function listen(listener: SocketServer, port: number, host: string): Promise<void> {
+  const fail = (reason: string) =>
+    new MonitorStartError(`can't listen to the monitor port: listen tcp${reason}`);
+  // Looked up first: of a name that nobody knows node:http on Bun says that the port is in use.
+  const resolved = await resolveForListening(host || "0.0.0.0");
+  if (!resolved.ok) throw fail(`: lookup ${host}: ${resolved.error}`);
   try {
     await new Promise<void>((resolve, reject) => {
       listener.once("error", reject);
-      listener.listen(port, host, resolve);
+      listener.listen(port, resolved.ip, resolve);
     });
   } catch (error) {
-    throw new MonitorStartError(`can't listen to the monitor port: ${(error as Error).message}`);
+    throw fail(` ${hostPortText(host, port)}: bind: ${errnoTextOf(error as Error)}`);
   }
 }
 
@@ -180,7 +192,38 @@ function createTlsListener(http: Server, tls: TlsState): SocketServer {
   });
 }
 
-function createHttpServer(context: HttpContext & { log: MonitorLog }): Server {
+/**
+ * The requests of each connection, answered one after the other, as Go's server does: the next report is made once the one
+ * before has left. All at once they would be gigabytes for somebody who asks without end and takes no answer.
+ */
+class Lines {
+  readonly #lines = new WeakMap<Socket, { waiting: number; last: Promise<unknown> }>();
+
+  add({ socket }: IncomingMessage, response: ServerResponse, answer: () => void): void {
+    let line = this.#lines.get(socket);
+    if (line === undefined) {
+      line = { waiting: 0, last: Promise.resolve() };
+      this.#lines.set(socket, line);
+    }
+    if (line.waiting === WAITING_MAX) {
+      socket.destroy();
+      return;
+    }
+    line.waiting++;
+    const { last } = line;
+    line.last = new Promise((resolve) => {
+      response.once("finish", resolve);
+      response.once("close", resolve);
+    });
+    void last.then(() => {
+      line.waiting--;
+      if (!socket.destroyed) answer();
+    });
+  }
+}
+
+function createHttpServer(context: HttpContext & { log: MonitorLog; onRequest(): void }): Server {
+  const lines = new Lines();
   const server = createServer(
     {
       headersTimeout: HEAD_TIMEOUT_MS,
@@ -192,9 +235,14 @@ function createHttpServer(context: HttpContext & { log: MonitorLog }): Server {
       requireHostHeader: false,
     },
     (request, response) => {
-      respond(request, response, context).catch((error: unknown) => {
-        context.log.error(`Error answering monitoring request ${request.url}: ${error}`);
-        response.destroy();
+      context.onRequest();
+      // The body is never read, but what follows it is the next request.
+      request.resume();
+      lines.add(request, response, () => {
+        respond(request, response, context).catch((error: unknown) => {
+          context.log.error(`Error answering monitoring request ${request.url}: ${error}`);
+          response.destroy();
+        });
       });
     },
   );
@@ -221,8 +269,6 @@ async function respond(
   response: ServerResponse,
   context: HttpContext,
 ): Promise<void> {
-  // The body is never read, but what follows it is the next request.
-  request.resume();
   if (request.httpVersion === "1.1" && request.headers.host === undefined) {
     refuse(request.socket, "400 Bad Request: missing required Host header");
     return;
@@ -250,7 +296,9 @@ function reply(response: ServerResponse, answer: HttpReply | null): void {
     send(response, 404, headers, "404 page not found\n");
     return;
   }
-  const anyOrigin = answer.allowsAnyOrigin ? { "Access-Control-Allow-Origin": "*" } : {};
+  const anyOrigin: Record<string, string> = answer.allowsAnyOrigin
+    ? { "Access-Control-Allow-Origin": "*" }
+    : {};
   send(
     response,
     answer.status,

@@ -40,6 +40,8 @@ export const CloseReason = {
   Kicked: 35,
   ProxyNotTrusted: 36,
   ProxyRequired: 37,
+  /** Of the key that signed it, in operator mode: shown like a refused login, and told of as no such thing. */
+  SignerChanged: 38,
 } as const;
 export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason];
 
@@ -108,6 +110,7 @@ const ENTRIES: Readonly<Record<CloseReason, CloseReasonEntry>> = {
   [CloseReason.Kicked]: flushed("Kicked", SERVER_ERROR),
   [CloseReason.ProxyNotTrusted]: flushed("Proxy Not Trusted", SERVER_ERROR),
   [CloseReason.ProxyRequired]: flushed("Proxy Required", SERVER_ERROR),
+  [CloseReason.SignerChanged]: flushed("Authentication Failure", POLICY_VIOLATION),
 };
 
 /** Says how a connection closed for `reason` is shown and whether its pending output is sent first. */

@@ -22,6 +22,8 @@ export interface Dialler {
   dialError(): string;
   /** Our end of a connection; empty where it is lost already. */
   localAddress(slot: number): SocketAddress;
+  /** The descriptor of a connection, from `connect` on; −1 where it is the runtime's. */
+  fdOf(slot: number): number;
 }
 
 /** What Go says of a connection that was not made: `what` is `i/o timeout`, or what failed and why. */

@@ -236,7 +236,7 @@ export class EpollPoller implements Poller, Dialler {
     this.#posix.close(this.#epollFd);
   }
 
-  /** The socket behind a slot, for a layer (TLS) that reads and writes it by itself. */
+  /** For a layer (TLS), too, that reads and writes the socket by itself. */
   fdOf(slot: number): number {
     return this.#fds[slot]!;
   }

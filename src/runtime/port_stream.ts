@@ -34,7 +34,7 @@ export class PortStream extends Duplex {
   constructor(port: MessagePort) {
     super({ allowHalfOpen: true, highWaterMark: WAITING_BYTES_MAX });
     this.#port = port;
-    port.onmessage = ({ data }: MessageEvent<PortMessage>) => this.#take(data);
+    port.onmessage = ({ data }) => this.#take(data as PortMessage);
     // Where a runtime tells that the thread with the other end has died.
     port.addEventListener("close", () => this.destroy());
   }

@@ -1,4 +1,5 @@
 import type { TlsOptions } from "../config/tls.ts";
+import type { Compressor } from "../protocol/websocket/compression.ts";
 import type { OpenSsl } from "./openssl/openssl.ts";
 import type { Posix } from "./posix/posix.ts";
 import type { HandshakeRole } from "./tls.ts";
@@ -8,7 +9,7 @@ import type { HandshakeRole } from "./tls.ts";
  * `server/`, `cli/` and `workers/` pass it down, and nothing else asks which runtime it is on.
  *
  * Alike on both (tried on Bun 1.4.5 and Deno 2.9.6), so used directly: `node:fs`, `node:net` (`reusePort`
- * too, in workers), `node:dns`, `node:crypto`, `process.memoryUsage`, `process.cpuUsage`, Web Workers,
+ * too, in workers), `node:dns`, `node:crypto`, `process.cpuUsage`, Web Workers,
  * `Atomics.wait` and `Atomics.waitAsync` in workers.
  *
  * A worker blocked in a libc call: what it posts reaches main within a millisecond, `process.exit` ends
@@ -30,12 +31,14 @@ export interface Runtime {
   openPosix(): PosixResult;
   /** The system's OpenSSL for the calling thread, or why there is none. Never prompts; some milliseconds. */
   openOpenSsl(posix: Posix): OpenSslResult;
+  /** The system's zlib for the calling thread, null where there is none. */
+  openCompressor(posix: Posix): Compressor | null;
   /**
    * What of these options the runtime's own TLS (`node:tls`, over its own sockets) cannot do on these sides of a
    * handshake, and what to do instead; undefined for nothing.
    */
   findTlsLimit(options: TlsOptions, roles: readonly HandshakeRole[]): string | undefined;
-  /** Memory of the process. */
+  /** Memory of the process, 0 where it cannot be told. */
   residentBytes(): number;
   /** Frees the calling thread's garbage now, where the runtime lets a program ask for that; some milliseconds. */
   collectGarbage(): void;

@@ -114,6 +114,10 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
     return this.#streamOf(slot).localAddress();
   }
 
+  fdOf(): number {
+    return -1;
+  }
+
   setInterest(slot: number, readable: boolean, writable: boolean): void {
     this.#streamOf(slot).setInterest(readable, writable);
   }

@@ -115,6 +115,8 @@ export class SocketStream {
 
   /** A handshake is to come. */
   awaitTls(tls: SocketTls, dialled: DialledServer | null): void {
+    // It may come inside of other TLS.
+    this.#isHandshakeDone = false;
     this.#awaitedTls = tls;
     this.#dialled = dialled;
   }
@@ -125,8 +127,10 @@ export class SocketStream {
     assert(!(plain instanceof PortStream), "SocketPoller: TLS begins where the socket is");
     for (const event of ["data", "end", "error", "close"]) plain.removeAllListeners(event);
     plain.pause();
-    const firstBytes = Buffer.concat(this.#incoming.splice(0));
+    // The header of a proxy, say, was read of them.
+    const firstBytes = Buffer.concat(this.#incoming.splice(0)).subarray(this.#headReadBytes);
     if (firstBytes.length > 0) plain.unshift(firstBytes);
+    this.#headReadBytes = 0;
     this.#unreadBytes = 0;
     const dialled = this.#dialled;
     const socket =

@@ -72,8 +72,8 @@ export interface TlsLayer {
   peek(slot: number): number;
   /**
    * Begins a handshake with the context of this name, on a stream that is read and whose written bytes are out: as the
-   * server, or as the client of the one that we dialled. The client has the first word: `handshake` is to be called at
-   * once then.
+   * server, or as the client of the one that we dialled, be it inside of TLS with who passes it on. The client has the
+   * first word: `handshake` is to be called at once then.
    */
   startTls(slot: number, name: string, dialled: DialledServer | null): void;
   /**

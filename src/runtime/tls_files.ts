@@ -6,6 +6,7 @@ import { errnoTextOf } from "./posix/errno.ts";
 type TlsFiles = Pick<TlsOptions, "certFile" | "keyFile" | "caFile" | "certs">;
 
 const PEM_BLOCK = /-----BEGIN [A-Z0-9 ]+-----[\s\S]+?-----END [A-Z0-9 ]+-----/;
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
 /** Each certificate of a PEM text. */
 export const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
@@ -56,7 +57,11 @@ function findPairProblem({ certFile, keyFile }: CertificatePair): string | undef
   // Asked for here, because most servers have no TLS and loading it takes 9 ms on Bun.
   const { createPrivateKey, X509Certificate } = process.getBuiltinModule("node:crypto");
   const [leaf] = certificate.text.match(PEM_CERTIFICATES) ?? [];
-  if (leaf === undefined) return "tls: failed to find any PEM data in certificate input";
+  if (leaf === undefined) {
+    return PRIVATE_KEY.test(certificate.text)
+      ? "tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have been switched"
+      : "tls: failed to find any PEM data in certificate input";
+  }
   if (!PEM_BLOCK.test(key.text)) return "tls: failed to find any PEM data in key input";
   let parsed: InstanceType<typeof X509Certificate>;
   try {

@@ -227,7 +227,9 @@ export class Server {
       ocsp: this.#ocsp,
     });
     this.monitor = this.#fleetMonitor;
-    this.#monitoring = new Monitoring(this.monitor, this.#fleetMonitor.requestCounts, logger);
+    this.#monitoring = new Monitoring(this.monitor, this.#fleetMonitor.requestCounts, logger, () =>
+      growth.check(performance.now()),
+    );
     this.#portsFile = new PortsFile(settings.executableName, logger);
     const cluster = clusterName(options, this.id);
     this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, cluster, {

@@ -24,6 +24,8 @@ describe("announcedAddress()", () => {
     expect(announced("a.test:x")).toBe("refused");
     expect(announced("a.test:70000")).toBe("refused");
     expect(announced(":99")).toBe("refused");
+    expect(announced("a:b:99")).toBe("refused");
+    expect(announced("::1")).toBe("refused");
   });
 });
 

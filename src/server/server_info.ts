@@ -14,8 +14,11 @@ export function announcedAddress(
   port: number,
 ): { ok: true; host: string; port: number } | { ok: false; reason: string } {
   if (!clientAdvertise) return { ok: true, host, port };
-  const parts = splitHostPort(clientAdvertise) ?? { host: clientAdvertise, port: "0" };
-  if (!/^(-1|\d{1,5})$/.test(parts.port) || Number(parts.port) > 65_535 || parts.host === "") {
+  // Colons and no port: an IPv6 address wants its brackets.
+  const whole = clientAdvertise.includes(":") ? undefined : { host: clientAdvertise, port: "0" };
+  const parts = splitHostPort(clientAdvertise) ?? whole;
+  const isPort = parts !== undefined && /^(-1|\d{1,5})$/.test(parts.port) && Number(parts.port) <= 65_535;
+  if (!isPort || parts.host === "") {
     return { ok: false, reason: "expected host or host:port, with a port of 0 to 65535" };
   }
   return { ok: true, host: parts.host, port: Number(parts.port) <= 0 ? port : Number(parts.port) };

@@ -27,7 +27,7 @@ export async function newServerKeys(): Promise<ServerKeys> {
   };
 }
 
-async function newKey(algorithm: "Ed25519" | "X25519", usages: KeyUsage[]) {
+async function newKey(algorithm: "Ed25519" | "X25519", usages: ("sign" | "verify" | "deriveBits")[]) {
   const pair = (await crypto.subtle.generateKey(algorithm, true, usages)) as CryptoKeyPair;
   const { d = "", x = "" } = await crypto.subtle.exportKey("jwk", pair.privateKey);
   return { publicBytes: bytesOfBase64Url(x), secretBytes: bytesOfBase64Url(d) };

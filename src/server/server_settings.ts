@@ -4,7 +4,6 @@ import { validateForStart } from "../config/start_checks.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { findTlsFileProblem } from "../runtime/tls_files.ts";
-import { findNotYetSupported } from "./settings/not_yet.ts";
 import { tlsBlocks } from "./settings/tls_contexts.ts";
 
 export interface ServerSettings {
@@ -42,5 +41,5 @@ export function findObstacle(options: Options): string | undefined {
     tlsBlocks(options)
       .map(findTlsFileProblem)
       .find((problem) => problem !== undefined);
-  return validateForStart(options) ?? findNotYetSupported(options) ?? tlsProblem();
+  return validateForStart(options) ?? tlsProblem();
 }

@@ -52,8 +52,14 @@ export function warnOfPayload(log: Logger, { maxPayloadBytes }: Options): void {
 export function logListening(log: Logger, options: Options, ports: Ports): void {
   for (const kind of ["gateway", "websocket", "leafnodes", "client"] as const)
     logListener(log, options, ports, kind);
-  const { tls, allowNonTls } = options;
-  if (tls !== undefined) log.info(`TLS ${allowNonTls ? "available" : "required"} for client connections`);
+  const { tls, allowNonTls, proxyProtocol } = options;
+  if (proxyProtocol) log.info("PROXY protocol enabled for client connections");
+  if (tls === undefined) return;
+  log.info(`TLS ${allowNonTls ? "available" : "required"} for client connections`);
+  const { enabled, fallbackDelayMs } = tls.handshakeFirst;
+  if (enabled && fallbackDelayMs === 0) {
+    log.warn('Clients that are not using "TLS Handshake First" option will fail to connect');
+  }
 }
 
 /** One port, where it is open. */
@@ -65,7 +71,13 @@ export function logListener(log: Logger, options: Options, ports: Ports, kind: L
   if (kind === "websocket" && webSocketScheme(options) === "ws") {
     log.warn("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
   }
+  if (kind === "client" || kind === "websocket" || !options[kind].tls?.insecure) return;
+  const what = `TLS certificate chain and hostname of solicited ${DIALLED[kind]}`;
+  log.warn(`${what} will not be verified. DO NOT USE IN PRODUCTION!`);
 }
+
+/** What `insecure` of a listener's `tls` is about. */
+const DIALLED = { cluster: "routes", gateway: "gateways", leafnodes: "leafnodes" } as const;
 
 function logFeatureFlags(log: Logger, flags: ReadonlyMap<string, boolean>): void {
   if (flags.size === 0) return;

@@ -5,10 +5,10 @@ import { AccountMappings } from "../account/mapping.ts";
 import { MESSAGE_LINE_BYTES_MAX } from "../memory/layout.ts";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { isLiteralText } from "../subject/text.ts";
-import { isResponseSubject } from "./client/reserved.ts";
 import type { StreamLeg } from "./plans/plan_rules.ts";
 
 const NO_SERVICES: readonly AppliedServiceImport[] = [];
+const NO_IMPORTERS: readonly Importer[] = [];
 const STAR = 0x2a;
 const GREATER = 0x3e;
 
@@ -33,6 +33,8 @@ export class ShardAccount {
   readonly byteName: string;
   /** Accounts whose stream imports take messages of this one; set once all accounts are known. */
   importers: readonly Importer[] = [];
+  /** What it takes of others. */
+  readonly streams: readonly AppliedStreamImport[];
   readonly #mappings: AccountMappings | null;
   readonly #literalServices = new Map<string, AppliedServiceImport[]>();
   readonly #wildcardServices: AppliedServiceImport[] = [];
@@ -47,6 +49,7 @@ export class ShardAccount {
     this.byteName = byteStringOfText(definition.name);
     const mappings = new AccountMappings(definition.mappings, clusterName);
     this.#mappings = mappings.isEmpty ? null : mappings;
+    this.streams = definition.streamImports.map((imported) => new AppliedStreamImport(imported));
     for (const imported of definition.serviceImports) {
       const local = byteStringOfText(imported.local);
       const service = new AppliedServiceImport(imported);
@@ -69,13 +72,8 @@ export class ShardAccount {
   }
 
   /** Whether a published subject is neither mapped nor a service's nor imported, by a look that may say no too often. */
-  isPlainFor(bytes: Uint8Array, start: number, end: number): boolean {
-    return (
-      this.#mappings === null &&
-      this.importers.length === 0 &&
-      this.#firstBytes[bytes[start]!] === 0 &&
-      !isResponseSubject(bytes, start, end)
-    );
+  isPlainFor(firstByte: number): boolean {
+    return this.#mappings === null && this.importers.length === 0 && this.#firstBytes[firstByte] === 0;
   }
 
   /** The subject a message goes on under, drawn anew where a mapping has several; null when it goes nowhere. */
@@ -111,13 +109,12 @@ export class ShardAccount {
 }
 
 export class ShardAccounts {
-  /** Those of the configuration, and those that operator mode brings, by id. */
-  #configured: readonly AccountDefinition[] = [];
+  /** Those that operator mode brings, beside those of the configuration, by id. */
   readonly #loaded = new Map<number, AccountDefinition>();
   #clusterName: string | undefined;
-  #byId = new Map<number, ShardAccount>();
-  #byName = new Map<string, ShardAccount>();
-  #byByteName = new Map<string, ShardAccount>();
+  readonly #byId = new Map<number, ShardAccount>();
+  readonly #byName = new Map<string, ShardAccount>();
+  readonly #byByteName = new Map<string, ShardAccount>();
   readonly #tallies = new Map<number, AccountTally>();
 
   constructor(configured: readonly AccountDefinition[], clusterName: string | undefined) {
@@ -126,42 +123,53 @@ export class ShardAccounts {
 
   /** Goes by these definitions from now on. Whoever holds a `ShardAccount` holds an old one. */
   configure(configured: readonly AccountDefinition[], clusterName: string | undefined): void {
-    this.#configured = configured;
     this.#clusterName = clusterName;
-    this.#compile();
+    for (const id of [...this.#byId.keys()]) this.#remove(id);
+    for (const definition of [...configured, ...this.#loaded.values()]) this.#add(definition);
+    this.#findImporters();
   }
 
-  /** The same for accounts of operator mode. */
+  /** The same for accounts of operator mode. They come one at a time, by the thousand: what has not changed stays. */
   update(changed: readonly AccountDefinition[], removed: readonly number[]): void {
-    for (const definition of changed) this.#loaded.set(definition.id, definition);
-    for (const id of removed) this.#loaded.delete(id);
-    this.#compile();
+    for (const definition of changed) {
+      this.#loaded.set(definition.id, definition);
+      this.#add(definition);
+    }
+    for (const id of removed) {
+      this.#loaded.delete(id);
+      this.#remove(id);
+    }
+    this.#findImporters();
   }
 
-  #compile(): void {
-    this.#byId = new Map();
-    this.#byName = new Map();
-    this.#byByteName = new Map();
+  #add(definition: AccountDefinition): void {
+    this.#remove(definition.id);
+    const tally = this.#tallies.getOrInsertComputed(definition.id, () => ({
+      subscriptionsAdded: 0,
+      subscriptionsRemoved: 0,
+    }));
+    const account = new ShardAccount(definition, tally, this.#clusterName);
+    this.#byId.set(account.id, account);
+    this.#byName.set(account.name, account);
+    this.#byByteName.set(account.byteName, account);
+  }
+
+  #remove(id: number): void {
+    const account = this.#byId.get(id);
+    if (account === undefined) return;
+    this.#byId.delete(id);
+    this.#byName.delete(account.name);
+    this.#byByteName.delete(account.byteName);
+  }
+
+  #findImporters(): void {
     const importers = new Map<number, Importer[]>();
-    for (const definition of [...this.#configured, ...this.#loaded.values()]) {
-      const tally = this.#tallies.getOrInsertComputed(definition.id, () => ({
-        subscriptionsAdded: 0,
-        subscriptionsRemoved: 0,
-      }));
-      const account = new ShardAccount(definition, tally, this.#clusterName);
-      this.#byId.set(account.id, account);
-      this.#byName.set(account.name, account);
-      this.#byByteName.set(account.byteName, account);
-      for (const imported of definition.streamImports) {
-        importers
-          .getOrInsertComputed(imported.exporter, () => [])
-          .push({ account: account.id, imported: new AppliedStreamImport(imported) });
+    for (const { id, streams } of this.#byId.values()) {
+      for (const imported of streams) {
+        importers.getOrInsertComputed(imported.definition.exporter, () => []).push({ account: id, imported });
       }
     }
-    for (const [id, list] of importers) {
-      const account = this.#byId.get(id);
-      if (account !== undefined) account.importers = list;
-    }
+    for (const account of this.#byId.values()) account.importers = importers.get(account.id) ?? NO_IMPORTERS;
   }
 
   all(): Iterable<ShardAccount> {

@@ -121,7 +121,7 @@ export class Commands {
     this.#shard.accounts.update(changed, removed);
     tracing.accountsChanged();
     logins.applyTerms(terms);
-    logins.refresh(false);
+    logins.refresh(false, terms);
     links?.refresh(terms);
   }
 

@@ -11,6 +11,7 @@ import type { CookieNames } from "../protocol/websocket/upgrade.ts";
 import { hostText } from "../runtime/posix/socket_address.ts";
 import type { TlsSession } from "../runtime/tls.ts";
 import type { ShardAccount } from "./accounts.ts";
+import type { ProxyHeader } from "./client/proxy_header.ts";
 import type { ResponsePermits } from "./client/response_permits.ts";
 import type { PendingQueue } from "./output/pending_queue.ts";
 
@@ -38,6 +39,8 @@ export const PHASE_AWAITS_FIRST_BYTE = 2;
 export const PHASE_HANDSHAKE = 3;
 /** The handshake is done; main asks whether the client's certificates still hold. No input is taken meanwhile. */
 export const PHASE_PEER_CHECK = 4;
+/** INFO is sent, unless TLS comes first; a header of a proxy may come. */
+export const PHASE_AWAITS_HEADER = 5;
 
 /** What a WebSocket brought with it. */
 export interface WebSocketPeer {
@@ -52,8 +55,9 @@ export class Connection {
   /** Address of its record. */
   readonly address: number;
   readonly clientId: number;
-  readonly ip: string;
-  readonly port: number;
+  /** Its peer's, or what a proxy says that it is. */
+  ip: string;
+  port: number;
   readonly startMs: number;
   /** What a signed nonce must sign, "" when the server asks for none. */
   readonly nonce: string;
@@ -63,6 +67,8 @@ export class Connection {
   phase = PHASE_SETTLED;
   /** What a handshake agreed on; null on a plain connection. */
   tls: TlsSession | null;
+  /** What a proxy says of it, while that is read. */
+  proxyHeader: ProxyHeader | null = null;
   /** The handshake comes, or came, before INFO. */
   isTlsFirst = false;
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
@@ -96,6 +102,8 @@ export class Connection {
   /** Bytes of an unfinished operation. */
   kept: Uint8Array<ArrayBuffer> | null = null;
   keptLength = 0;
+  /** What it has kept is for the next turn to take, before it is read again. */
+  isPostponed = false;
   /** The parser's memory of a line whose bytes mean nothing. */
   skipState = 0;
   /** A message too large for the receive buffer, while it arrives. */
@@ -137,6 +145,8 @@ export class Connection {
   hasComplained = false;
 
   closeReason: CloseReason | 0 = 0;
+  /** The other end of its socket, as log lines name it. */
+  readonly #socket: string;
   /** What log lines tell of it behind its id. */
   #told = "";
   /** Its account, once log lines tell it. */
@@ -161,6 +171,7 @@ export class Connection {
     this.clientId = fields.clientId;
     this.ip = fields.ip;
     this.port = fields.port;
+    this.#socket = `${fields.ip}:${fields.port}`;
     this.startMs = fields.startMs;
     this.nonce = fields.nonce;
     this.webSocket = fields.webSocket;
@@ -172,9 +183,9 @@ export class Connection {
     this.lastActivityMs = fields.startMs;
   }
 
-  /** Something about it is being decided elsewhere: its input waits. */
+  /** Its input waits: for the next turn, or for something about it that is decided elsewhere. */
   get isHeld(): boolean {
-    return this.state === STATE_WAITING || this.phase === PHASE_PEER_CHECK;
+    return this.isPostponed || this.state === STATE_WAITING || this.phase === PHASE_PEER_CHECK;
   }
 
   /** Name it authenticated under, or tried to; "" if none. */
@@ -229,9 +240,8 @@ export class Connection {
   }
 
   get #address(): string {
-    const address = `${this.ip}:${this.port}`;
     const { forwardedFor } = this.webSocket ?? { forwardedFor: "" };
-    if (forwardedFor === "") return address;
-    return `${hostText(forwardedFor)}/${address}`;
+    if (forwardedFor === "") return this.#socket;
+    return `${hostText(forwardedFor)}/${this.#socket}`;
   }
 }

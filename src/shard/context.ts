@@ -1,6 +1,7 @@
 /** What the parts of a shard share. Built once by `shard.ts`. */
 import type { TimerWheel } from "../base/timer_wheel.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { MappedReplies } from "../fabric/mapped_replies.ts";
 import type { InterestIndex } from "../interest/interest_index.ts";
 import type { LineLimit } from "../log/line_limit.ts";
 import type { SharedMemory } from "../memory/shared_memory.ts";
@@ -8,13 +9,18 @@ import type { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { Poller } from "../runtime/poller.ts";
 import type { ShardAccounts } from "./accounts.ts";
+import type { TraceLog } from "./client/trace_log.ts";
 import type { Connection } from "./connection.ts";
 import type { Contexts } from "./contexts.ts";
 import type { LocalInterest } from "./interest/local_interest.ts";
 import type { SubscriptionTable } from "./interest/subscription_table.ts";
 import type { Outbound } from "./output/outbound.ts";
 import type { PlanCache } from "./plans/plan_cache.ts";
+import type { ReplySubjects } from "./services/reply_subjects.ts";
 import type { LoginQuestion, ShardLogLevel, ShardOptions } from "./shard_options.ts";
+
+/** Whom a question to main is about, so that the answer finds it. */
+export type AskedAbout = Pick<Connection, "slot" | "clientId">;
 
 export interface ShardContext {
   readonly node: number;
@@ -25,8 +31,10 @@ export interface ShardContext {
   readonly table: SubscriptionTable;
   readonly interest: LocalInterest;
   readonly plans: PlanCache;
+  readonly replies: MappedReplies;
   readonly accounts: ShardAccounts;
   readonly contexts: Contexts;
+  readonly replySubjects: ReplySubjects;
   readonly outbound: Outbound;
   readonly timers: TimerWheel;
   /** By slot. */
@@ -52,7 +60,7 @@ export interface ShardContext {
    * Asks main whether the certificates of a verified chain hold, DER, the peer's own first; `block` is the name of the TLS
    * block that wants it. The answer comes back by control().
    */
-  askAboutPeer(connection: Connection, block: string, chain: readonly Uint8Array[]): void;
+  askAboutPeer(connection: AskedAbout, block: string, chain: readonly Uint8Array[]): void;
   /** Stops taking input until resumeInput(). */
   holdInput(connection: Connection): void;
   /** Takes what a connection sent meanwhile, at the start of the next turn, and reads it again. */
@@ -61,5 +69,6 @@ export interface ShardContext {
   pause(connection: Connection): void;
   /** Reads every paused producer again. */
   resumeProducers(): void;
+  readonly traceLog: TraceLog;
   log(level: ShardLogLevel, text: string, limit?: LineLimit): void;
 }

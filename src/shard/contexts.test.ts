@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { Permissions } from "../config/permissions.ts";
+import { CONTEXT_CLIENTS } from "../memory/layout.ts";
 import { ShardAccounts } from "./accounts.ts";
 import { Contexts } from "./contexts.ts";
+import { ReplySubjects } from "./services/reply_subjects.ts";
 import { accountDefinition } from "./testing/shard_harness.ts";
 
 const GLOBAL = accountDefinition(1, "$G");
@@ -12,9 +14,9 @@ const RESTRICTED: Permissions = {
   responses: undefined,
 };
 
-function setUp() {
+function setUp(idsEnd?: number) {
   const accounts = new ShardAccounts([GLOBAL, A, B], undefined);
-  const contexts = new Contexts(accounts);
+  const contexts = new Contexts(accounts, new ReplySubjects([1, 2, 3, 4], "TESTHASH", 3), idsEnd);
   const take = (id: number, permissions: Permissions | null) =>
     contexts.take(accounts.byId(id)!, permissions);
   return { accounts, contexts, take };
@@ -41,7 +43,7 @@ describe("Contexts", () => {
     expect(contexts.accountOf(first).name).toBe("A");
   });
 
-  test("one with permissions is gone with its last connection, and its number is never used again", () => {
+  test("one with permissions is gone with its last connection, and its number is not soon used again", () => {
     const { contexts, take } = setUp();
     const first = take(A.id, RESTRICTED);
     expect(take(A.id, RESTRICTED)).toBe(first);
@@ -49,6 +51,22 @@ describe("Contexts", () => {
     expect(contexts.permissionsOf(first)?.canPublish("b")).toBe(false);
     contexts.release(first);
     expect(take(A.id, RESTRICTED)).not.toBe(first);
+  });
+
+  test("numbers that run out are used again, but those in use, and plans made for them are forgotten first", () => {
+    const { contexts, take } = setUp(CONTEXT_CLIENTS + 5);
+    let forgotten = 0;
+    contexts.onStartOver = () => forgotten++;
+    const kept = [take(A.id, null), take(B.id, RESTRICTED)];
+    const seen = new Set<number>();
+    for (let i = 0; i < 100; i++) {
+      const id = take(A.id, RESTRICTED);
+      contexts.release(id);
+      seen.add(id);
+    }
+    expect([...seen].sort()).toEqual([3, 4].map((each) => CONTEXT_CLIENTS + each));
+    expect(forgotten).toBe(49);
+    expect(kept.map((id) => contexts.accountOf(id).name)).toEqual(["A", "B"]);
   });
 
   test("of an account that is gone it lasts as long as its connections, and comes back under another number", () => {

@@ -8,17 +8,23 @@ import type { Permissions } from "../config/permissions.ts";
 import {
   CONTEXT_ACCOUNTS,
   CONTEXT_CLIENTS,
+  CONTEXT_IS_ANSWER,
   CONTEXT_IS_RENAMED,
   CONTEXT_IS_RESPONSE,
   CONTEXT_IS_STREAMLESS,
 } from "../memory/layout.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
-import type { ShardAccount, ShardAccounts } from "./accounts.ts";
+import { orLost, type ShardAccount, type ShardAccounts } from "./accounts.ts";
 import { isReservedSubject, isResponseSubject } from "./client/reserved.ts";
-import type { PlanRules, Resolution, StreamLeg } from "./plans/plan_rules.ts";
+import type { Forward, PlanRules, Resolution, StreamLeg } from "./plans/plan_rules.ts";
+import { disclosureKind } from "./services/forwarded_requests.ts";
+import type { ReplySubjects } from "./services/reply_subjects.ts";
 
 const NO_LEGS: readonly StreamLeg[] = [];
 const NO_SERVICES: readonly AppliedServiceImport[] = [];
+
+/** The engine counts milliseconds in words that wrap. */
+const FORWARDED_MS_MAX = 2 ** 30;
 
 /** Of subjects the host publishes, those whose way is remembered. */
 const ROUTES_MAX = 1024;
@@ -56,12 +62,19 @@ export type Route =
 
 export class Contexts implements PlanRules {
   readonly #accounts: ShardAccounts;
+  readonly #replies: ReplySubjects;
   readonly #contexts = new Map<number, ClientContext>();
   readonly #ids = new Map<string, number>();
+  readonly #idsEnd: number;
   #lastId = CONTEXT_CLIENTS;
+  /** Told when numbers are used again that plans may have been made for. */
+  onStartOver: () => void = () => {};
 
-  constructor(accounts: ShardAccounts) {
+  /** Numbers of contexts are below `idsEnd`. */
+  constructor(accounts: ShardAccounts, replies: ReplySubjects, idsEnd = CONTEXT_IS_ANSWER) {
     this.#accounts = accounts;
+    this.#replies = replies;
+    this.#idsEnd = idsEnd;
   }
 
   /** The context of one more connection of that account with those permissions; given back with release(). */
@@ -69,8 +82,7 @@ export class Contexts implements PlanRules {
     const key = `${account.id} ${permissions === null ? "" : JSON.stringify(permissions)}`;
     let id = this.#ids.get(key);
     if (id === undefined) {
-      // Never used again: plans of a context that is gone stay what they are.
-      id = ++this.#lastId;
+      id = this.#newId();
       this.#ids.set(key, id);
       this.#contexts.set(id, {
         key,
@@ -84,6 +96,16 @@ export class Contexts implements PlanRules {
     }
     this.#contexts.get(id)!.uses++;
     return id;
+  }
+
+  /** One that no plan names: those of a context that is gone stay what they are. */
+  #newId(): number {
+    do {
+      if (++this.#lastId < this.#idsEnd) continue;
+      this.#lastId = CONTEXT_CLIENTS + 1;
+      this.onStartOver();
+    } while (this.#contexts.has(this.#lastId));
+    return this.#lastId;
   }
 
   release(id: number): void {
@@ -126,20 +148,47 @@ export class Contexts implements PlanRules {
     if (client === undefined) return this.#resolveDelivery(context, bytes, start, end);
     const { account, permissions, plain } = client;
     if (isReservedSubject(bytes, start, end)) return { ...plain, isForHost: true };
-    if (permissions === null && account.isPlainFor(bytes, start, end)) return plain;
+    const isPlain = permissions === null && account.isPlainFor(bytes[start]!);
+    if (isResponseSubject(bytes, start, end)) {
+      // Of all answers to an account's services one plan says whether the engine may take them.
+      const isPrefix = isPlain && this.#replies.isPrefixOf(account.id, bytes, start, end);
+      return { ...plain, isForHost: !isPrefix, isPrefix };
+    }
+    if (isPlain) return plain;
     const subject = byteStringOf(bytes, start, end);
     const mapped = account.constantMapping(subject);
     const delivered = mapped ?? subject;
+    const services = account.servicesFor(delivered);
+    const forward = services.length === 1 ? this.#forwardOf(account, services[0]!, delivered) : null;
     const isForHost =
       mapped === null ||
       (permissions !== null && !permissions.canPublish(delivered)) ||
-      account.servicesFor(delivered).length > 0 ||
-      isResponseSubject(bytes, start, end);
+      (services.length > 0 && forward === null);
     return {
       account: account.id,
       isForHost,
       delivered: delivered === subject ? null : bytesOf(delivered),
       imports: isForHost ? NO_LEGS : account.legsOf(delivered),
+      ...(isForHost || forward === null ? {} : { forward }),
+    };
+  }
+
+  /** Where the engine may send requests on `subject` on by itself; null where the host has more to do about them. */
+  #forwardOf(account: ShardAccount, service: AppliedServiceImport, subject: string): Forward | null {
+    const { latency, responseType, exporter: id, responseThresholdMs } = service.definition;
+    const exporter = this.#accounts.byId(id);
+    if (exporter === undefined || latency !== undefined || responseType !== "singleton") return null;
+    if (responseThresholdMs > FORWARDED_MS_MAX) return null;
+    const remote = orLost(service.remoteSubject(subject).text);
+    const mapped = remote === null ? null : exporter.constantMapping(remote);
+    if (mapped === null || exporter.servicesFor(mapped).length > 0) return null;
+    return {
+      context: exporter.id | CONTEXT_IS_STREAMLESS,
+      subject: bytesOf(mapped),
+      requestor: account.id,
+      disclosure: disclosureKind(service.definition),
+      thresholdMs: responseThresholdMs,
+      replyHead: this.#replies.headOf(exporter.id),
     };
   }
 

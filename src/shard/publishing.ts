@@ -4,8 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
-import { FABRIC_SLOT, HeldMessage, plainLine } from "../fabric/held_message.ts";
-import type { Delivery } from "../fabric/message_record.ts";
+import { FABRIC_SLOT, HeldMessage } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import {
   AREA_CONTEXT,
@@ -13,11 +12,13 @@ import {
   AREA_FULL_NODE,
   AREA_HEADER_LENGTH,
   AREA_IN_MESSAGES,
+  AREA_IS_LATE,
   AREA_IS_STALLED,
   AREA_LINE_LENGTH,
   AREA_MESSAGE_END,
   AREA_REPLY,
   AREA_REPLY_LENGTH,
+  AREA_REQUEST,
   AREA_REST,
   AREA_RESUME,
   AREA_SUBJECT,
@@ -27,19 +28,23 @@ import {
   CONNECTION_FLAGS,
   CONNECTION_IN_MESSAGES,
   CONNECTION_WANTS_NO_RESPONDERS,
-  CONTEXT_IS_RESPONSE,
+  CONTEXT_IS_STREAMLESS,
   MESSAGE_LINE_BYTES_MAX,
   PLAN_FLAGS,
-  PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_IS_FOR_HOST,
-  PLAN_QUEUES_ARE_FOR_HOST,
-  PLAN_REPLIES_ARE_FOR_HOST,
+  PLAN_IS_FORWARDED,
+  REASON_ANSWER_MISS,
   REASON_DONE,
   REASON_HOST_PLAN,
+  REASON_LATE,
   REASON_MISS,
   REASON_NO_RESPONDERS,
   REASON_OTHER,
   REASON_RING_FULL,
+  REQUEST_ACCOUNT_BYTES,
+  REQUEST_REPLY_LENGTH,
+  REQUEST_REQUESTOR,
+  REQUEST_TEXT,
 } from "../memory/layout.ts";
 import { countMessage } from "../memory/shared_memory.ts";
 import {
@@ -66,9 +71,7 @@ import type { Tracing } from "./tracing/tracing.ts";
 const NO_BYTES = new Uint8Array(0);
 
 /** Where a message the host publishes lies in the shard's scratch: its subject, then its line and payload. */
-const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
-/** The same for a large message that another node sent: it may arrive while ours waits for a ring. */
-const SCRATCH_INBOUND = 160 * 1024;
+export const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
 
 /** A message of a client that may be published, and where it goes. */
 export interface Admission {
@@ -142,12 +145,16 @@ export class Publishing {
       switch (reason) {
         case REASON_DONE:
         case REASON_OTHER:
+        case REASON_LATE:
           return at;
         case REASON_MISS:
           at = this.#onMiss(connection, at);
           break;
         case REASON_HOST_PLAN:
           at = this.#onHostPlan(connection);
+          break;
+        case REASON_ANSWER_MISS:
+          at = this.#onAnswerMiss(connection, at);
           break;
         case REASON_NO_RESPONDERS:
           this.#onNoResponders(connection);
@@ -171,6 +178,11 @@ export class Publishing {
       this.#services!.request(connection, service, route.subject, entered, null);
     if (route.isResponse) this.#services!.answer(connection.account, entered, connection);
     return route.subject;
+  }
+
+  /** Whether the turn has lasted long: whoever sends more is to wait for the next one. */
+  get isLate(): boolean {
+    return this.#words[this.#area + (AREA_IS_LATE >> 2)] !== 0;
   }
 
   /** Whether the last messages went to a congested connection; asking forgets it. */
@@ -246,151 +258,50 @@ export class Publishing {
     const rest = this.#scratch + SCRATCH_LINE;
     shared.bytes.set(subject, this.#scratch);
     shared.bytes.set(line, rest);
-    const outer = this.#large;
-    if (message.isLarge) this.#large = message;
-    else {
-      this.#large = null;
-      shared.bytes.set(bytes, rest + line.length);
-    }
-    const delivered = this.#publishMessage(
-      message.origin,
-      message.context,
-      0,
-      this.#scratch,
-      subject.length,
-      rest,
-      line.length,
-      message.headerLength,
-      message.payloadLength,
-      wantsTaker,
+    if (!message.isLarge) shared.bytes.set(bytes, rest + line.length);
+    const delivered = this.withLarge(message.isLarge ? message : null, () =>
+      this.#publishMessage(
+        message.origin,
+        message.context,
+        0,
+        this.#scratch,
+        subject.length,
+        rest,
+        line.length,
+        message.headerLength,
+        message.payloadLength,
+        wantsTaker,
+      ),
     );
-    this.#large = outer;
     this.#rings.sendLargeMessages();
     this.#shard.removeExpired();
     return delivered;
   }
 
-  /** Delivers a large message that another node sent; returns how many took it, null where its plan leaves it to the host. */
-  deliverLarge({ message: large, isPlain, queues }: Delivery): number | null {
-    if ((large.context & CONTEXT_IS_RESPONSE) !== 0) {
-      this.#services!.takeAnswer(large);
-      return 1;
-    }
-    const { engine, outbound, plans, shared } = this.#shard;
-    if (outbound.hasGathered) outbound.flushAll();
-    const fabric = shared.map.area(this.#shard.node).connections;
-    const subject = this.#scratch + SCRATCH_INBOUND;
-    const rest = subject + SCRATCH_LINE;
-    shared.bytes.set(large.subject, subject);
-    shared.bytes.set(large.line, rest);
-    const queuesAt = (rest + large.line.length + 64) & ~15;
-    shared.words.set(queues, queuesAt >> 2);
-    const { context } = large;
-    const { length } = large.subject;
-    const hash = engine.hash(subject, length);
-    let plan = plans.build(fabric, context, subject, length, hash);
-    if (this.#isForHost(plan, queues.length, large)) return null;
-    const outer = this.#large;
-    this.#large = large;
-    let takers = 0;
-    for (;;) {
-      const { hasMore } = plans;
-      takers += engine.deliverOne(
-        plan,
-        isPlain,
-        queuesAt,
-        queues.length,
-        rest,
-        large.line.length,
-        large.headerLength,
-        large.payloadLength,
-        true,
-      );
-      if (!hasMore) break;
-      plan = plans.buildMore(subject, length, hash);
-    }
-    this.#large = outer;
-    return takers;
-  }
-
-  /**
-   * Builds the plan that drain() missed. True when the record is done with: what needs a plan too large for the cache
-   * is delivered here, and an answer to a service's request is put aside.
-   */
-  deliverMissed(isPlain: boolean, queues: number, queueCount: number, restLength: number): boolean {
-    const { engine, plans, shared } = this.#shard;
-    const fabric = shared.map.area(this.#shard.node).connections;
-    const context = this.#word(AREA_CONTEXT);
-    const subject = this.#word(AREA_SUBJECT);
-    const length = this.#word(AREA_SUBJECT_LENGTH);
-    const lineLength = this.#word(AREA_LINE_LENGTH);
-    const headerLength = this.#word(AREA_HEADER_LENGTH);
-    const rest = subject + length;
-    if ((context & CONTEXT_IS_RESPONSE) !== 0) {
-      this.#services!.takeAnswer(
-        this.#hold(
-          FABRIC_SLOT,
-          context,
-          shared.bytes.slice(subject, subject + length),
-          rest,
-          lineLength,
-          headerLength,
-          restLength - lineLength - 2,
-        ),
-      );
-      return true;
-    }
-    const hash = this.#word(AREA_SUBJECT_HASH);
-    let plan = plans.build(fabric, context, subject, length, hash);
-    if (!plans.hasMore) return false;
-    for (;;) {
-      const { hasMore } = plans;
-      engine.deliverOne(
-        plan,
-        isPlain,
-        queues,
-        queueCount,
-        rest,
-        lineLength,
-        headerLength,
-        restLength - lineLength - 2,
-        false,
-      );
-      if (!hasMore) return true;
-      plan = plans.buildMore(subject, length, hash);
-    }
-  }
-
-  /** What drain() says of messages in a ring by REASON_HOST_PLAN, of one that was collected from it. */
-  #isForHost(plan: number, queueCount: number, { replyLength, headerLength }: HeldMessage): boolean {
-    const ofReplies =
-      headerLength > 0
-        ? PLAN_REPLIES_ARE_FOR_HOST | PLAN_HEADED_REPLIES_ARE_FOR_HOST
-        : PLAN_REPLIES_ARE_FOR_HOST;
-    const flags = this.#words[(plan + PLAN_FLAGS) >> 2]!;
-    return (
-      (flags & PLAN_IS_FOR_HOST) !== 0 ||
-      (queueCount > 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) !== 0) ||
-      (replyLength > 0 && (flags & ofReplies) !== 0)
-    );
-  }
-
   /** Delivers a message to whom a plan names that the caller has written, with its line at `rest`. Returns how many took it. */
   deliverBy(plan: number, message: HeldMessage, rest: number): number {
     const { line, headerLength, payloadLength } = message;
-    const outer = this.#large;
-    this.#large = message;
-    const taken = this.#shard.engine.deliverOne(
-      plan,
-      true,
-      0,
-      0,
-      rest,
-      line.length,
-      headerLength,
-      payloadLength,
-      true,
+    return this.withLarge(message, () =>
+      this.#shard.engine.deliverOne(
+        FABRIC_SLOT,
+        plan,
+        true,
+        0,
+        0,
+        rest,
+        line.length,
+        headerLength,
+        payloadLength,
+        true,
+      ),
     );
+  }
+
+  /** Lets the engine deliver with this as the large message at hand, null for none. */
+  withLarge(large: HeldMessage | null, deliver: () => number): number {
+    const outer = this.#large;
+    this.#large = large;
+    const taken = deliver();
     this.#large = outer;
     return taken;
   }
@@ -412,11 +323,16 @@ export class Publishing {
     const { plans, shared } = this.#shard;
     const subject = this.#word(AREA_SUBJECT);
     const length = this.#word(AREA_SUBJECT_LENGTH);
-    // An answer has a subject of its own: a plan that says so would be used once.
-    if (isResponseSubject(shared.bytes, subject, subject + length)) return this.#onHostPlan(connection);
+    const isAnswer = isResponseSubject(shared.bytes, subject, subject + length);
+    // An answer has a subject of its own: there are plans for what those of an account begin with alone.
+    if (isAnswer && length !== REQUEST_ACCOUNT_BYTES) return this.#onHostPlan(connection);
     const context = this.#word(AREA_CONTEXT);
     const hash = this.#word(AREA_SUBJECT_HASH);
     const plan = plans.build(connection.address, context, subject, length, hash);
+    const flags = this.#words[(plan + PLAN_FLAGS) >> 2]!;
+    const isForHost =
+      (flags & PLAN_IS_FOR_HOST) !== 0 || (plans.hasMore && (flags & PLAN_IS_FORWARDED) !== 0);
+    if (isForHost && !isAnswer) return this.#onHostPlan(connection);
     if (!plans.hasMore) return at;
     // Too many subscribers for one plan: deliver by parts, from where the message lies.
     const rest = this.#word(AREA_REST);
@@ -440,6 +356,18 @@ export class Publishing {
     return end;
   }
 
+  /** Builds the plan for what a request is to be answered on, whose answer scan() has found; returns where to go on. */
+  #onAnswerMiss(connection: Connection, at: number): number {
+    const { engine, plans, shared } = this.#shard;
+    const fabric = shared.map.area(this.#shard.node).connections;
+    const request = this.#word(AREA_REQUEST);
+    const reply = request + REQUEST_TEXT;
+    const length = this.#words[(request + REQUEST_REPLY_LENGTH) >> 2]!;
+    const context = this.#words[(request + REQUEST_REQUESTOR) >> 2]! | CONTEXT_IS_STREAMLESS;
+    plans.build(fabric, context, reply, length, engine.hash(reply, length));
+    return plans.hasMore ? this.#onHostPlan(connection) : at;
+  }
+
   /** A message that only the host can publish; returns where the next one begins. */
   #onHostPlan(connection: Connection): number {
     const end = this.#word(AREA_MESSAGE_END);
@@ -447,9 +375,10 @@ export class Publishing {
     const lineLength = this.#word(AREA_LINE_LENGTH);
     const start = this.#word(AREA_SUBJECT);
     const subject = this.#text.toString("latin1", start, start + this.#word(AREA_SUBJECT_LENGTH));
-    const message = this.#hold(
-      connection.slot,
+    const message = HeldMessage.at(
+      this.#shard.shared.bytes,
       connection.account.id,
+      connection.slot,
       NO_BYTES, // the subject comes with the admission
       rest,
       lineLength,
@@ -460,27 +389,6 @@ export class Publishing {
     const admission = this.admit(connection, message, subject, route);
     if (admission !== null) this.publish(connection, message, admission);
     return end;
-  }
-
-  /** Copies a message that lies in the shared memory in plain form, but for its subject. */
-  #hold(
-    origin: number,
-    context: number,
-    subject: Uint8Array,
-    rest: number,
-    lineLength: number,
-    headerLength: number,
-    payloadLength: number,
-  ): HeldMessage {
-    const { bytes } = this.#shard.shared;
-    const payload = rest + lineLength;
-    const content = bytes.slice(payload, payload + payloadLength + 2);
-    const bare = plainLine("", headerLength, payloadLength);
-    if (bare.length === lineLength) {
-      return new HeldMessage(context, origin, subject, bare, 0, headerLength, payloadLength, content);
-    }
-    const line = bytes.slice(rest, payload);
-    return HeldMessage.parse(context, subject, line, headerLength, payloadLength, origin, content);
   }
 
   /**
@@ -545,11 +453,15 @@ export class Publishing {
 
   /** Another node was the only one that could take a message of a client, here or by an import, and did not. */
   untaken(message: UntakenMessage): void {
-    if (this.#services!.untaken(message)) return;
-    const connection = this.#shard.connections[message.slot];
+    if (!this.#services!.untaken(message))
+      this.tellNoResponders(message.slot, message.subject, message.reply);
+  }
+
+  /** It turned out that nobody took what the client in a slot had published on `subject`. */
+  tellNoResponders(slot: number, subject: string, reply: string): void {
+    const connection = this.#shard.connections[slot];
     // A client that has taken the slot since has no subscription to the inbox of the one before.
-    if (connection != null)
-      this.#sendNoResponders(connection, bytesOf(message.subject), bytesOf(message.reply));
+    if (connection != null) this.#sendNoResponders(connection, bytesOf(subject), bytesOf(reply));
   }
 
   /** Nobody took the message that the engine just published. */

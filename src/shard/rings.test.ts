@@ -220,3 +220,122 @@ describe("drainAll()", () => {
     expect(subscriber.take()).toBe("");
   });
 });
+
+describe("catchUp()", () => {
+  const COUNT = 1000;
+  const all = msg("a", 1, PAYLOAD).repeat(COUNT);
+
+  /** A subscriber on shard 1, and shard 0 whose publisher's messages to it lie in the ring: several turns' worth. */
+  function behind(subscriptions: string): { harness: ShardHarness; subscriber: FakeSocket } {
+    const harness = new ShardHarness(2);
+    const publisher = harness.connect(0);
+    const subscriber = harness.connect(1);
+    harness.connect(1).send("SUB a 1\r\n");
+    subscriber.send(subscriptions);
+    harness.settle();
+    publisher.send(pub("a", PAYLOAD).repeat(COUNT), "PING\r\n");
+    readAll(harness, 0, publisher);
+    expect(publisher.take()).toBe("PONG\r\n");
+    return { harness, subscriber };
+  }
+
+  test("brings a PONG behind what was published before the PING", () => {
+    const { harness, subscriber } = behind("SUB a 1\r\n");
+    subscriber.send("PING\r\n");
+    harness.settle();
+    expect(messagesOf(subscriber) === `${all}PONG\r\n`).toBe(true);
+  });
+
+  test("gives a subscription that ends what was published before", () => {
+    const { harness, subscriber } = behind("SUB a 1\r\n");
+    subscriber.send("UNSUB 1\r\n");
+    harness.settle();
+    expect(messagesOf(subscriber) === all).toBe(true);
+  });
+
+  test("gives a subscription that begins nothing of what was published before", () => {
+    const { harness, subscriber } = behind("");
+    subscriber.send("SUB a 1\r\n");
+    harness.settle();
+    expect(messagesOf(subscriber)).toBe("");
+  });
+
+  test("gives the subscriptions of a client that begins anew what was published before", () => {
+    const { harness, subscriber } = behind("SUB a 1\r\n");
+    subscriber.send('CONNECT {"verbose":false}\r\n');
+    harness.settle();
+    expect(messagesOf(subscriber) === all).toBe(true);
+  });
+});
+
+describe("a message for a queue group whose members are gone where it was sent", () => {
+  const LARGE = "x".repeat(200_000);
+
+  /** Everything `client` got, as payloads. */
+  const payloads = (client: FakeSocket) =>
+    [...messagesOf(client).matchAll(/MSG \S+ \S+ (?:\S+ )?\d+\r\n(.*)\r\n/g)].map(([, payload]) => payload);
+
+  test("goes to another shard's, once a subscription has had as many as it wanted", () => {
+    const harness = new ShardHarness(3);
+    const publisher = harness.connect(0);
+    const [few, many] = [harness.connect(1), harness.connect(2)];
+    few.send("SUB a q 1\r\nUNSUB 1 3\r\n");
+    many.send("SUB a q 1\r\n");
+    harness.settle();
+    const sent = Array.from({ length: 200 }, (_, i) => `${i}`);
+    for (const payload of sent) publisher.send(pub("a", payload));
+    publisher.send(pub("a", LARGE), pub("a", LARGE), pub("a", LARGE), pub("a", LARGE));
+    harness.settle();
+    const [ofFew, ofMany] = [payloads(few), payloads(many)];
+    expect(ofFew.length).toBe(3);
+    const byNumber = (a = "", b = "") => Number(a) - Number(b);
+    const all = [...ofFew, ...ofMany].sort(byNumber);
+    expect(all.length).toBe(204);
+    expect(new Set(all)).toEqual(new Set([...sent, LARGE]));
+  });
+
+  test("comes back to its publisher's shard, but not to a publisher that wants no echo", () => {
+    const harness = new ShardHarness(2);
+    const publisher = harness.connect(0, { echo: false });
+    const [here, there] = [harness.connect(0), harness.connect(1)];
+    publisher.send("SUB a q 1\r\n");
+    here.send("SUB a q 1\r\n");
+    there.send("SUB a q 1\r\nUNSUB 1 1\r\n");
+    harness.settle();
+    for (let i = 0; i < 100; i++) publisher.send(pub("a", `${i}`));
+    harness.settle();
+    expect(payloads(publisher)).toEqual([]);
+    expect(payloads(there).length).toBe(1);
+    expect(payloads(here).length).toBe(99);
+  });
+
+  test("is told as a request that nobody took, once, where no member is left", () => {
+    const harness = new ShardHarness(3);
+    const publisher = harness.connect(0, { headers: true, no_responders: true });
+    const [first, second] = [harness.connect(1), harness.connect(2)];
+    publisher.send("SUB inbox 1\r\n");
+    first.send("SUB a q 1\r\nUNSUB 1 1\r\n");
+    harness.settle();
+    for (let i = 0; i < 5; i++) publisher.send(pub("a", `${i}`, "inbox"));
+    readAll(harness, 0, publisher);
+    harness.settle();
+    expect(payloads(first)).toEqual(["0"]);
+    expect(messagesOf(publisher).match(/ 503/g)?.length).toBe(4);
+    // Every member refuses, on whichever shard: it is passed on to each of them once.
+    first.send("SUB a q 2\r\n");
+    second.send("SUB a q 2\r\n");
+    harness.settle();
+    for (const [client, index] of [
+      [first, 1],
+      [second, 2],
+    ] as const) {
+      const { words } = harness.shared;
+      const connection = harness.shards[index]!.connections.find((other) => other !== null)!;
+      expect(client.isEnded).toBe(false);
+      words[(connection.address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
+    }
+    publisher.send(pub("a", "x", "inbox"));
+    harness.settle();
+    expect(messagesOf(publisher).match(/ 503/g)?.length).toBe(1);
+  });
+});

@@ -7,8 +7,18 @@
  */
 import { assert } from "../base/assert.ts";
 import { ControlReader, controlPieces, sendPiece } from "../fabric/control.ts";
-import type { HeldMessage } from "../fabric/held_message.ts";
-import { type Delivery, readRecord, recordBytes, writeRecord } from "../fabric/message_record.ts";
+import { FABRIC_SLOT, type HeldMessage } from "../fabric/held_message.ts";
+import {
+  type Delivery,
+  originOf,
+  type Publisher,
+  publisherOf,
+  type Received,
+  readRecord,
+  recordBytes,
+  slotOfOrigin,
+  writeRecord,
+} from "../fabric/message_record.ts";
 import type { Wake } from "../fabric/wake.ts";
 import {
   AREA_IS_STALLED,
@@ -21,6 +31,7 @@ import {
   REASON_MISS,
   REASON_OTHER,
   REASON_STALLED,
+  REASON_UNSERVED,
   REASON_UNTAKEN,
   RECORD_BODY,
   RECORD_IS_PLAIN,
@@ -32,8 +43,10 @@ import {
   RECORD_KIND_STALL,
   RECORD_LENGTH,
   RECORD_ORIGIN,
+  RECORD_ORIGIN_NODE_SHIFT,
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
+  RECORD_TRIED,
   RING_END_OTHER,
   RING_END_POSITION,
   RING_IS_AWAITED,
@@ -43,7 +56,7 @@ import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
 import { nodeWord, outEndWord } from "../memory/shared_memory.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
 import type { ShardContext } from "./context.ts";
-import type { Publishing } from "./publishing.ts";
+import { type Inbound, SERVED_HERE } from "./inbound.ts";
 import type { ShardControl, UntakenMessage } from "./shard_options.ts";
 
 /** What is taken from one node before the others and the sockets get their turn. */
@@ -61,12 +74,6 @@ interface Outgoing extends Delivery {
   readonly node: number;
 }
 
-/** A large message being collected from one node. */
-interface Incoming extends Delivery {
-  /** Slot of its publisher there. */
-  readonly origin: number;
-}
-
 export class Rings {
   readonly #shard: ShardContext;
   readonly #wake: Wake;
@@ -74,18 +81,23 @@ export class Rings {
   readonly #words: Int32Array;
   readonly #area: number;
   readonly #nodeCount: number;
-  #publishing: Publishing | null = null;
-  readonly #incoming: (Incoming | null)[] = [];
+  #inbound: Inbound | null = null;
+  /** Large messages being collected, by node. */
+  readonly #incoming: (Received | null)[] = [];
   readonly #controls: ControlReader[] = [];
   #outgoing: Outgoing[] = [];
   /** Messages that nobody here took, where nobody else could: their publishers' shards are to be told. */
   #untaken: (UntakenMessage & { readonly node: number })[] = [];
+  /** Messages that queue groups had no member here for any more, and where they came from. */
+  #unserved: (Received & { readonly from: number })[] = [];
   /** When each connection of another shard was last told to slow down. */
   readonly #stalledAt = new Map<number, number>();
   /** Bitmap of the nodes that were told so. */
   #stalledNodes = 0;
   /** Where in each node's ring drainAll() stops: what will have been taken by then, an int32 that wraps. */
   readonly #until = new Int32Array(NODES_MAX);
+  /** Where in each node's ring catchUp() stops, likewise. */
+  readonly #ends = new Int32Array(NODES_MAX);
   /**
    * Called before anything is taken of what other nodes have published; then nothing is that they publish later, as
    * interest of theirs must be told other servers before a message that follows it.
@@ -106,9 +118,9 @@ export class Rings {
     this.#nodeCount = shard.shared.map.nodeCount;
   }
 
-  /** Publishing and rings need each other; set once, right after both are made. */
-  set publishing(publishing: Publishing) {
-    this.#publishing = publishing;
+  /** It publishes, and publishing needs rings; set once, right after both are made. */
+  set inbound(inbound: Inbound) {
+    this.#inbound = inbound;
   }
 
   /** Shows the other nodes everything committed for them, and wakes those that sleep; the links shard for new interest, too. */
@@ -142,6 +154,26 @@ export class Rings {
     return true;
   }
 
+  /**
+   * Takes everything that other nodes have published by now, of which drainAll() may leave some for the next turn: for
+   * what is to come after it, as a client that asks or changes its interest may have heard of it.
+   */
+  catchUp(): void {
+    const { engine } = this.#shard;
+    if (engine.hasInbound() === 0) return;
+    for (let node = 0; node < this.#nodeCount; node++) {
+      this.#ends[node] = engine.taken(node) + engine.available(node);
+    }
+    while (this.#isBehind()) this.drainAll();
+  }
+
+  #isBehind(): boolean {
+    for (let node = 0; node < this.#nodeCount; node++) {
+      if (((this.#ends[node]! - this.#shard.engine.taken(node)) | 0) > 0) return true;
+    }
+    return false;
+  }
+
   /** Bitmap of the nodes that have published something; says how much of theirs is taken this time. */
   #look(): number {
     const { engine } = this.#shard;
@@ -163,6 +195,7 @@ export class Rings {
 
   /** Returns once a ring that the engine found full has more room, or its node is gone. */
   waitForRoom(node: number): void {
+    assert(node !== this.#shard.node, "nobody else makes room in a ring of one's own");
     const { map } = this.#shard.shared;
     const { area } = map.area(this.#shard.node);
     const seenTailWord = outEndWord(area, node, RING_END_OTHER);
@@ -210,8 +243,12 @@ export class Rings {
     this.#send({ ...delivery, node });
   }
 
-  /** Tells another shard something; waits for room where there is none. False where the shard is gone. */
+  /** Tells a shard something, which may be this one; waits for room where there is none. False where the shard is gone. */
   sendControl(node: number, message: ShardControl): boolean {
+    if (node === this.#shard.node) {
+      this.#onControl(message);
+      return true;
+    }
     const { engine, shared } = this.#shard;
     for (const piece of controlPieces(message)) {
       while (!sendPiece(engine, shared, node, piece)) {
@@ -271,20 +308,27 @@ export class Rings {
 
   #drain(node: number): void {
     const { engine, outbound, shared } = this.#shard;
-    const publishing = this.#publishing!;
+    const inbound = this.#inbound!;
     for (let left = this.#left(node); left > 0; left = this.#left(node)) {
       const reason = engine.drain(node, left);
       const resume = this.#words[this.#area + (AREA_RESUME >> 2)]!;
       this.#shard.removeExpired();
       if (reason === REASON_MISS) {
-        const isServed = publishing.deliverMissed(
+        const origin = this.#word(resume, RECORD_ORIGIN);
+        const publisher = publisherOf(node, { origin, tried: this.#word(resume, RECORD_TRIED) });
+        const isServed = inbound.deliverMissed(
+          this.#slotOf(publisher),
           this.#word(resume, RECORD_IS_PLAIN) !== 0,
           resume + RECORD_BODY,
           this.#word(resume, RECORD_QUEUE_COUNT),
           this.#word(resume, RECORD_REST_LENGTH),
         );
-        const origin = this.#word(resume, RECORD_ORIGIN);
-        if (isServed) engine.skip(node, resume);
+        if (isServed) {
+          engine.skip(node, resume);
+          // By the parts of its plan many have taken it.
+          if (this.#word(resume, RECORD_QUEUE_COUNT) > 0)
+            this.#noteIfUnserved(node, readRecord(shared, resume), 1);
+        }
         this.#shard.removeExpired();
         this.#tellIfStalled(node, origin);
       } else if (reason === REASON_STALLED) {
@@ -295,6 +339,10 @@ export class Rings {
         const incoming = readRecord(shared, resume);
         engine.skip(node, resume);
         this.#noteIfUntaken(node, incoming, this.#deliverByHost(incoming));
+      } else if (reason === REASON_UNSERVED) {
+        const incoming = readRecord(shared, resume);
+        this.#noteIfUnserved(node, incoming, incoming.wantsTaker ? 0 : 1);
+        this.#tellIfStalled(node, incoming.origin);
       } else if (reason === REASON_UNTAKEN) {
         this.#noteIfUntaken(node, readRecord(shared, resume), 0);
       } else break;
@@ -320,20 +368,70 @@ export class Rings {
   }
 
   /** Whoever told it from within a drain might wait for room, and drain, for each message anew. */
-  #noteIfUntaken(node: number, { message, origin, wantsTaker }: Incoming, takers: number): void {
+  #noteIfUntaken(from: number, received: Received, takers: number): void {
+    const { message, wantsTaker } = received;
     if (takers > 0 || !wantsTaker) return;
     const subject = byteStringOf(message.subject);
     const account = message.context & (CONTEXT_ACCOUNTS - 1);
-    this.#untaken.push({ node, slot: origin, account, subject, reply: message.replyText });
+    this.#untaken.push({ ...publisherOf(from, received), account, subject, reply: message.replyText });
   }
 
-  get hasUntaken(): boolean {
-    return this.#untaken.length > 0;
+  /** As above, once all who are here have had the message; whoever else serves the groups left in `queues` is to get it. */
+  #noteIfUnserved(from: number, received: Received, takers: number): void {
+    const queues = received.queues.filter((queue) => queue !== 0);
+    if (queues.length === 0) this.#noteIfUntaken(from, received, takers);
+    else this.#unserved.push({ ...received, queues, wantsTaker: received.wantsTaker && takers === 0, from });
+  }
+
+  /** Something that a drain came upon is still to be done. */
+  get hasLeftovers(): boolean {
+    return this.#untaken.length + this.#unserved.length > 0;
+  }
+
+  /**
+   * Passes on what came for queue groups whose members here have gone since it was published, or have got as many messages
+   * as they wanted: a publisher's shard learns of that later. Not from within a drain.
+   */
+  passOnUnserved(): void {
+    const unserved = this.#unserved;
+    if (unserved.length === 0) return;
+    this.#unserved = [];
+    for (const received of unserved) {
+      let takers = 0;
+      for (const queue of received.queues) if (this.#passOn(received, queue)) takers++;
+      this.#noteIfUntaken(received.from, received, takers);
+    }
+  }
+
+  /** False where nobody is left who could take it. */
+  #passOn(received: Received & { readonly from: number }, queue: number): boolean {
+    const { message, queues } = received;
+    const { linksNode } = this.#shard.shared.map;
+    const publisher = publisherOf(received.from, received);
+    let tried = received.tried | (1 << this.#shard.node);
+    // What came from another server does not go to others.
+    if (publisher.node === linksNode) tried |= 1 << linksNode;
+    const node = this.#inbound!.serveGroup(message, queue, this.#slotOf(publisher), tried);
+    if (node < 0) return node === SERVED_HERE;
+    this.#send({
+      node,
+      message,
+      isPlain: false,
+      queues: Int32Array.of(queue),
+      wantsTaker: received.wantsTaker && queues.length === 1,
+      passedOn: { tried, origin: originOf(publisher) },
+    });
+    return true;
+  }
+
+  /** Slot of a message's publisher, if it has been passed on to its publisher's shard; else the fabric's. */
+  #slotOf({ node, slot }: Publisher): number {
+    return node === this.#shard.node ? slot : FABRIC_SLOT;
   }
 
   /** Tells the shards of publishers whose messages nobody took. Not from within a drain. */
   tellUntaken(): void {
-    if (!this.hasUntaken) return;
+    if (this.#untaken.length === 0) return;
     const untaken = this.#untaken;
     this.#untaken = [];
     for (const { node, ...message } of untaken) this.sendControl(node, { type: "untaken", ...message });
@@ -369,9 +467,11 @@ export class Rings {
         incoming.message.fill(shared.bytes, start, start + this.#word(record, RECORD_REST_LENGTH));
         if (incoming.message.isComplete) {
           this.#incoming[node] = null;
-          const takers = this.#publishing!.deliverLarge(incoming) ?? this.#deliverByHost(incoming);
+          const slot = this.#slotOf(publisherOf(node, incoming));
+          const takers = this.#inbound!.deliverLarge(incoming, slot);
           this.#shard.removeExpired();
-          this.#noteIfUntaken(node, incoming, takers);
+          if (takers === null) this.#noteIfUntaken(node, incoming, this.#deliverByHost(incoming));
+          else this.#noteIfUnserved(node, incoming, takers);
           this.#tellIfStalled(node, incoming.origin);
         }
       }
@@ -380,15 +480,18 @@ export class Rings {
   }
 
   /** Asks the sending shard to slow the connection whose message just went to a subscriber that does not keep up. */
-  #tellIfStalled(node: number, origin: number): void {
+  #tellIfStalled(from: number, origin: number): void {
+    // Of a message that was passed on the origin says whose it is.
+    const node = origin >>> RECORD_ORIGIN_NODE_SHIFT || from;
+    const slot = slotOfOrigin(origin);
     const { nowMs } = this.#shard;
     const stalledWord = this.#area + (AREA_IS_STALLED >> 2);
     if (this.#words[stalledWord] === 0) return;
     this.#words[stalledWord] = 0;
-    const key = node * 2 ** 20 + origin;
+    const key = originOf({ node, slot });
     if (nowMs - (this.#stalledAt.get(key) ?? -STALL_EVERY_MS) < STALL_EVERY_MS) return;
     if (this.#stalledAt.size > STALLED_MAX) this.#stalledAt.clear();
-    if (this.#sendSignal(node, RECORD_KIND_STALL, origin)) {
+    if (this.#sendSignal(node, RECORD_KIND_STALL, slot)) {
       this.#stalledAt.set(key, nowMs);
       this.#stalledNodes |= 1 << node;
     }

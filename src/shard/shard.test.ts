@@ -1,6 +1,7 @@
-import { describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { NODE_LOAD, NODE_SHARD_FIRST } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
+import { FakeSocket } from "./testing/fake_poller.ts";
 import { msg, pub, ShardHarness } from "./testing/shard_harness.ts";
 
 describe("Shard", () => {
@@ -140,6 +141,116 @@ describe("Shard", () => {
     expect(slow.isClosed).toBe(true);
     expect(quick.take()).toBe(msg("a", 1, "x".repeat(60_000)).repeat(5));
     expect(harness.logLines.some((line) => line.includes("MaxPending of 100000 Exceeded"))).toBe(true);
+  });
+
+  describe("whose writes take long", () => {
+    const realNow = performance.now;
+    let nowMs = 0;
+    beforeEach(() => {
+      nowMs = realNow.call(performance);
+      performance.now = () => nowMs;
+    });
+    afterEach(() => {
+      performance.now = realNow;
+    });
+
+    /** The clock gets as far as the server's first ping. */
+    const withoutPing = (text: string) => text.replace("PING\r\n", "");
+
+    /** Clients that subscribe to `a`, to whom each write takes so long. */
+    function consumersOf(harness: ShardHarness, count: number, writeMs: number): FakeSocket[] {
+      const consumers = Array.from({ length: count }, () => harness.connect());
+      for (const consumer of consumers) consumer.send("SUB a 1\r\n");
+      harness.settle();
+      for (const consumer of consumers) {
+        consumer.accept = (bytes) => {
+          nowMs += writeMs;
+          return FakeSocket.prototype.accept.call(consumer, bytes);
+        };
+      }
+      return consumers;
+    }
+
+    test("leaves some of them to later turns, and serves others in between", () => {
+      const harness = new ShardHarness(1);
+      const [publisher, other] = [harness.connect(), harness.connect()];
+      const consumers = consumersOf(harness, 200, 4);
+      const payloads = ["x".repeat(30_000), "small", "y".repeat(20_000)];
+      publisher.send(payloads.map((payload) => pub("a", payload)).join(""));
+      other.send("PING\r\n");
+      harness.turn();
+      expect(other.take()).toBe("PONG\r\n");
+      const texts = consumers.map((consumer) => consumer.take());
+      const reached = texts.filter((text) => text !== "").length;
+      expect([reached > 10, reached < 100]).toEqual([true, true]);
+      other.send("PING\r\n");
+      harness.turn();
+      expect(other.take()).toBe("PONG\r\n");
+      harness.settle();
+      const expected = payloads.map((payload) => msg("a", 1, payload)).join("");
+      for (const [i, consumer] of consumers.entries()) {
+        expect(withoutPing(texts[i] + consumer.take()) === expected).toBe(true);
+      }
+    });
+
+    test("leaves what one client sends to later turns, and serves others in between", () => {
+      const harness = new ShardHarness(1);
+      const [publisher, other] = [harness.connect(), harness.connect()];
+      const consumers = consumersOf(harness, 40, 10);
+      const message = pub("a", "x".repeat(400));
+      const count = 300;
+      publisher.send(message.repeat(count));
+      publisher.isEnded = true;
+      let turns = 0;
+      const texts = consumers.map(() => "");
+      for (; !publisher.isClosed; turns++) {
+        other.send("PING\r\n");
+        harness.turn();
+        expect(other.take()).toBe("PONG\r\n");
+        for (const [i, consumer] of consumers.entries()) texts[i] += consumer.take();
+        if (turns === 0) expect(Math.max(...texts.map(({ length }) => length))).toBeLessThan(100_000);
+      }
+      harness.settle();
+      expect(turns).toBeGreaterThan(1);
+      const expected = msg("a", 1, "x".repeat(400)).repeat(count);
+      for (const [i, consumer] of consumers.entries()) {
+        expect(withoutPing(texts[i] + consumer.take()) === expected).toBe(true);
+      }
+    });
+
+    test("writes to more consumers than it has outboxes for once a turn, not once a message", () => {
+      const harness = new ShardHarness(1);
+      const publisher = harness.connect();
+      const { outboxCount } = harness.shared.map.area(NODE_SHARD_FIRST);
+      const consumers = Array.from({ length: outboxCount + 100 }, () => harness.open());
+      for (const consumer of consumers) consumer.send('CONNECT {"verbose":false}\r\nSUB a 1\r\n');
+      harness.settle();
+      for (const consumer of consumers) {
+        consumer.take();
+        consumer.writes = 0;
+      }
+      const payloads = Array.from({ length: 30 }, (_, i) => `${i}`);
+      publisher.send(payloads.map((payload) => pub("a", payload)).join(""));
+      harness.settle();
+      const expected = payloads.map((payload) => msg("a", 1, payload)).join("");
+      for (const consumer of consumers)
+        expect([consumer.take(), consumer.writes < 4]).toEqual([expected, true]);
+    });
+
+    test("calls nobody slow to whom it had no time to write", () => {
+      const harness = new ShardHarness(1, {
+        maxPendingBytes: 100_000,
+        writeDeadlineMs: 1e9,
+        pingIntervalMs: 1e9,
+      });
+      const publisher = harness.connect();
+      const consumers = consumersOf(harness, 40, 150);
+      const payload = "x".repeat(30_000);
+      publisher.send(pub("a", payload).repeat(20));
+      harness.settle();
+      const expected = msg("a", 1, payload).repeat(20);
+      for (const consumer of consumers) expect(withoutPing(consumer.take()) === expected).toBe(true);
+    });
   });
 
   test("cuts headers off behind a reply with any control byte in it", () => {

@@ -10,6 +10,7 @@ import { createWallClock } from "../base/wall_clock.ts";
 import { createEngine, type Engine, type EngineHost } from "../engine/engine.ts";
 import { HeldMessage, messageBytes } from "../fabric/held_message.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
+import { MappedReplies } from "../fabric/mapped_replies.ts";
 import type { Delivery } from "../fabric/message_record.ts";
 import { Wake } from "../fabric/wake.ts";
 import { openInterestIndex } from "../interest/interest_index.ts";
@@ -20,7 +21,6 @@ import { increment, nodeWord, openSharedMemory, type SharedMemory } from "../mem
 import { CloseReason } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine } from "../protocol/messages.ts";
-import { traceOperation } from "../protocol/trace.ts";
 import type { Upgrade } from "../protocol/websocket/upgrade.ts";
 import type { Poller, StreamSource } from "../runtime/poller.ts";
 import type { TlsLayer } from "../runtime/tls.ts";
@@ -34,12 +34,15 @@ import { ConnectionCommands } from "./client/connection_commands.ts";
 import { faultLine, stallLine } from "./client/fault_line.ts";
 import { Handshakes } from "./client/handshakes.ts";
 import { NotedDeliveries } from "./client/noted_deliveries.ts";
+import { TraceLog } from "./client/trace_log.ts";
 import type { Arrival, UpgradeHost, Upgrades } from "./client/upgrades.ts";
 import { Closings } from "./closings.ts";
 import { Commands } from "./commands.ts";
 import { type Connection, STATE_CLOSING, type WebSocketPeer } from "./connection.ts";
+import type { AskedAbout } from "./context.ts";
 import { Contexts } from "./contexts.ts";
 import { onTimer } from "./fired_timers.ts";
+import { Inbound } from "./inbound.ts";
 import { Input } from "./input/input.ts";
 import { KeptInput } from "./input/kept_input.ts";
 import { LocalInterest } from "./interest/local_interest.ts";
@@ -53,6 +56,7 @@ import { ClientTargets } from "./plans/client_targets.ts";
 import { PlanCache } from "./plans/plan_cache.ts";
 import { Publishing } from "./publishing.ts";
 import { Rings } from "./rings.ts";
+import { ReplySubjects } from "./services/reply_subjects.ts";
 import { Services } from "./services/services.ts";
 import type {
   LoginQuestion,
@@ -83,7 +87,7 @@ export interface ShardDependencies {
   collectGarbage(): void;
   /** Frees what has become garbage lately. */
   collectRecentGarbage(): void;
-  /** Memory of the process. */
+  /** Memory of the process, 0 where it cannot be told. */
   residentBytes(): number;
   /** The TLS of `poller`; null where there is none. */
   readonly tls: TlsLayer | null;
@@ -109,7 +113,9 @@ export class Shard implements LinkShard, UpgradeHost {
   readonly interest: LocalInterest;
   readonly accounts: ShardAccounts;
   readonly contexts: Contexts;
+  readonly replySubjects: ReplySubjects;
   readonly plans: PlanCache;
+  readonly replies: MappedReplies;
   readonly outbound: Outbound;
   readonly timers: TimerWheel;
   readonly connections: readonly (Connection | null)[];
@@ -123,6 +129,7 @@ export class Shard implements LinkShard, UpgradeHost {
   readonly #rings: Rings;
   readonly #publishing: Publishing;
   readonly #services: Services;
+  readonly traceLog = new TraceLog(this);
   readonly tracing: Tracing;
   readonly #protocol: ClientProtocol;
   readonly #events: ClientEvents;
@@ -151,6 +158,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#paused = new PausedProducers(poller, (connection, pausedMs) => {
       const stall = stallLine(connection, pausedMs);
       if (stall !== null) this.log("warning", stall.text, stall.limit);
+      if (connection.isPostponed) this.#input.resume(connection);
     });
     this.#dependencies = dependencies;
     this.shared = openSharedMemory(start.memory);
@@ -163,31 +171,37 @@ export class Shard implements LinkShard, UpgradeHost {
     words[(regions.area + AREA_MEMORY_BASE) >> 2] = (poller.memoryBase % 2 ** 32) | 0;
     words[((regions.area + AREA_MEMORY_BASE) >> 2) + 1] = Math.floor(poller.memoryBase / 2 ** 32);
     const host: EngineHost = {
-      flush: (slot) => this.outbound.flush(slot),
+      flush: (slot) => this.outbound.flushFull(slot),
       reclaim: () => this.outbound.reclaim(),
+      flushAll: () => this.outbound.flushAll(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
       sendLarge: (node, isPlain, pickCount, wantsTaker) =>
         this.#publishing.sendLarge(node, isPlain !== 0, pickCount, wantsTaker !== 0),
       note: (...message) => this.#notedDeliveries.note(...message),
     };
     this.engine = createEngine(start.memory, regions.area, host, start.engineCode);
-    this.index = openInterestIndex({ buffer: this.shared.buffer, ...map.index });
+    this.index = openInterestIndex({ buffer: this.shared.buffer, ...map.index }, this.engine);
     this.timers = new TimerWheel(TICK_MS, this.nowMs);
     this.table = new SubscriptionTable(this.shared, start.hashSeed);
     this.interest = new LocalInterest(this.shared, this.engine, this.index, this.table, this.node);
     this.accounts = new ShardAccounts(start.options.accounts, start.options.clusterName);
-    this.contexts = new Contexts(this.accounts);
+    const { replySecret, serverHash } = start.options;
+    this.replySubjects = new ReplySubjects(replySecret, serverHash, this.node);
+    this.contexts = new Contexts(this.accounts, this.replySubjects);
     this.tls = dependencies.tls;
     this.#links = dependencies.createLinks?.(this) ?? null;
     const targets = this.#links?.plans ?? new ClientTargets(this.shared.bytes, this.index, this.table);
+    this.replies = new MappedReplies(this.shared, this.engine, this.node);
     this.plans = new PlanCache(
       this.shared,
       this.engine,
       this.index,
       this.node,
+      this.replies,
       this.#links?.plans ?? this.contexts,
       targets,
     );
+    this.contexts.onStartOver = () => this.plans.forgetAll();
     this.outbound = new Outbound(
       this.shared,
       this.node,
@@ -209,19 +223,19 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#rings = new Rings(this, wake, (command) => this.#commands.take(command as ShardControl));
     this.#publishing = new Publishing(this, this.#rings);
     this.#publishing.configure();
-    this.#rings.publishing = this.#publishing;
     this.#services = new Services(this, this.#publishing, this.#rings);
+    this.#rings.inbound = new Inbound(this, this.#publishing, this.#services);
     this.#publishing.services = this.#services;
     this.tracing = this.#makeTracing();
     this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings, this.tracing);
     this.#events = new ClientEvents(this);
-    this.#handshakes = new Handshakes(this, this.#protocol, dependencies.tls);
+    const kept = new KeptInput(this.shared.bytes);
+    this.#handshakes = new Handshakes(this, this.#protocol, kept, dependencies.tls);
     this.#handshakes.configure();
     dependencies.webSocket?.layer.useUnmask(this.engine.unmask);
     this.#upgrades = dependencies.webSocket?.createUpgrades?.(this) ?? null;
     this.#upgrades?.configure();
     this.#publishing.links = this.#links;
-    const kept = new KeptInput(this.shared.bytes);
     const { report } = dependencies;
     this.#admission = new Admission(this, this.#slots, this.#protocol, this.#handshakes, this.#rings, {
       reportLeaf: (leaf, port) => report(leaf, [port]),
@@ -268,7 +282,13 @@ export class Shard implements LinkShard, UpgradeHost {
     };
     this.#commands = new Commands(this, {
       ...parts,
-      connections: new ConnectionCommands(this, this.#protocol, this.#handshakes, this.#links),
+      connections: new ConnectionCommands(
+        this,
+        this.#protocol,
+        this.#handshakes,
+        this.#upgrades,
+        this.#links,
+      ),
       queries: new Queries(this, parts),
     });
     this.#turns = new Turns(this, start.spinMs, {
@@ -364,13 +384,15 @@ export class Shard implements LinkShard, UpgradeHost {
     return this.#admission.openDialled(ip, port);
   }
 
+  ownSocket({ slot }: Connection, fd: number): void {
+    this.#slots.ownSocket(slot, fd);
+  }
+
   fail(connection: Connection, code: number): void {
     const entry = errors.errorEntry(code);
     const { wireText, closeReason, logLevel } = entry;
     if (wireText !== null) {
-      if (this.options.logsTrace) {
-        this.log("trace", `${connection.label} - ${traceOperation("out", "-ERR", wireText)}`);
-      }
+      this.traceLog.sent(connection, "-ERR", wireText);
       this.outbound.append(connection, errorLine(wireText));
       if (logLevel !== "none") {
         const { text, limit } = faultLine(connection, entry);
@@ -407,7 +429,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#dependencies.ask(question);
   }
 
-  askAboutPeer({ slot, clientId }: Connection, block: string, chain: readonly Uint8Array[]): void {
+  askAboutPeer({ slot, clientId }: AskedAbout, block: string, chain: readonly Uint8Array[]): void {
     this.#dependencies.report({ type: "peer", slot, clientId, block, chain });
   }
 

@@ -32,6 +32,8 @@ export interface ShardOptions {
   readonly retriesWrites: boolean;
   readonly dropsInsteadOfStalling: boolean;
   readonly supportsHeaders: boolean;
+  /** Proxies may tell in a header whom they speak for. */
+  readonly takesProxyHeaders: boolean;
   readonly logsDebug: boolean;
   readonly logsTrace: boolean;
   readonly tracesHeadersOnly: boolean;
@@ -54,7 +56,7 @@ export interface ShardOptions {
 /** What clients of the WebSocket port go by where it is not what those of the client port do. */
 export interface ShardWebSocket {
   readonly rules: UpgradeRules;
-  readonly tls: Pick<ShardTls, "context" | "pinnedCerts"> | null;
+  readonly tls: Pick<ShardTls, "context" | "pinnedCerts" | "checksPeers"> | null;
   /** For all that comes before INFO; 0 for no time. */
   readonly handshakeTimeoutMs: number;
   readonly pingIntervalMs: number;
@@ -323,6 +325,7 @@ export type ShardReport =
   | {
       readonly type: "peer";
       readonly slot: number;
+      /** Below 0 for a WebSocket that is no client yet. */
       readonly clientId: number;
       /** Name of the TLS block that wants it, as of contexts. */
       readonly block: string;

@@ -65,6 +65,11 @@ export class Slots {
     Atomics.store(this.#shared.words, (connection.address + CONNECTION_CLIENT) >> 2, connection.clientId);
   }
 
+  /** The socket of a slot that was taken without one: main is to close it, should this thread die. */
+  ownSocket(slot: number, fd: number): void {
+    this.#shared.words[(this.addressOf(slot) + CONNECTION_FD) >> 2] = fd;
+  }
+
   /** The socket is this thread's to close no more, or about to be closed: main is not to close it. */
   disownSocket(slot: number): void {
     this.#shared.words[(this.addressOf(slot) + CONNECTION_FD) >> 2] = -1;

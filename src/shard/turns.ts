@@ -94,8 +94,11 @@ export class Turns {
       this.#parts;
     const events = this.#wait();
     shard.nowMs = performance.now();
+    outbound.startTurn(shard.nowMs);
     handshakes.startTurn();
+    services.startTurn();
     let isBusy = rings.drainAll();
+    rings.passOnUnserved();
     rings.tellUntaken();
     links?.announce();
     services.doWork();
@@ -126,6 +129,7 @@ export class Turns {
       this.#isTidy = false;
       growth.check(shard.nowMs);
     }
+    services.watch();
     timers.advance(shard.nowMs, this.#onTimer);
     paused.resumeDue();
     rings.publishAll();
@@ -143,7 +147,7 @@ export class Turns {
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
   get #hasWork(): boolean {
     const { input, services, tracing, rings, links } = this.#parts;
-    if (input.hasResumable || services.hasWork || tracing.hasWork || rings.hasUntaken) return true;
+    if (input.hasResumable || services.hasWork || tracing.hasWork || rings.hasLeftovers) return true;
     return links?.hasNews ?? false;
   }
 

@@ -18,8 +18,19 @@ export function byteStringOf(bytes: Uint8Array, start = 0, end = bytes.length): 
 /** The bytes of a byte string. */
 export function bytesOf(byteString: string): Uint8Array {
   const bytes = new Uint8Array(byteString.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = byteString.charCodeAt(i);
+  writeByteString(bytes, 0, byteString);
   return bytes;
+}
+
+/** Writes the bytes of a byte string, or of its characters `[start, end)`, to `bytes` from `at` on. */
+export function writeByteString(
+  bytes: Uint8Array,
+  at: number,
+  byteString: string,
+  start = 0,
+  end = byteString.length,
+): void {
+  for (let i = start; i < end; i++) bytes[at + i - start] = byteString.charCodeAt(i);
 }
 
 /** The byte string of text that comes as text: from a configuration or a JWT. */

@@ -19,7 +19,8 @@ export function isValidSubscriptionText(subject: string): boolean {
 
 /** `isLiteral` for text, or a byte string. */
 export function isLiteralText(subject: string): boolean {
-  return !HAS_WILDCARD_TOKEN.test(subject);
+  // Most have no such character at all.
+  return !(subject.includes("*") || subject.includes(">")) || !HAS_WILDCARD_TOKEN.test(subject);
 }
 
 /** `subjectMatches` for text. */

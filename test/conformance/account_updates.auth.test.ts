@@ -8,6 +8,7 @@ import { type Account, Operator, preload } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
+import { listen, nextMessage } from "../support/system.ts";
 
 const REVOKED = "-ERR 'User Authentication Revoked'\r\n";
 const ACCOUNT_EXPIRED = "-ERR 'Account Authentication Expired'\r\n";
@@ -97,7 +98,7 @@ row("§8.120 a revocation that is taken back lets the user in again", async () =
 });
 
 row(
-  "§8.121 a signing key that is removed: its users are closed without a word, the others stay",
+  "§8.121 a signing key that is removed: its users are closed without a word, the others stay, and no login failed",
   async () => {
     const [kept, removed] = [new NKey("account"), new NKey("account")];
     const { system, account } = await pushed("signing", {
@@ -106,11 +107,20 @@ row(
     const closing = await login(server(), account.userOf(removed).credentials);
     const staying = await login(server(), account.userOf(kept).credentials);
     const own = await login(server(), account.user().credentials);
+    const witness = await login(server(), operator.systemAccount.user().credentials);
+    await listen(
+      witness,
+      "$SYS.SERVER.*.CLIENT.AUTH.ERR",
+      `$SYS.ACCOUNT.${account.key.publicKey}.DISCONNECT`,
+    );
     await push(system, account, { signing_keys: [kept.publicKey] });
     await expectClosedWith(closing, "", "Authentication Failure");
+    const { subject, json } = await nextMessage(witness);
+    expect([subject.split(".").at(-1), json.reason]).toEqual(["DISCONNECT", "Authentication Failure"]);
+    await witness.roundTrip();
     await expectRefused(server(), account.userOf(removed).credentials);
     for (const each of [staying, own]) await each.roundTrip();
-    for (const each of [staying, own, system]) each.destroy();
+    for (const each of [staying, own, system, witness]) each.destroy();
   },
 );
 
@@ -156,6 +166,25 @@ row("§6.6 a connection that leaves makes room for another", async () => {
   (await login(server(), account.user().credentials)).destroy();
   system.destroy();
 });
+
+row(
+  "§3.3 who has as many subscriptions as it may have stays while other accounts come and change",
+  async () => {
+    const { system, account } = await pushed("full", { limits: { ...LIMITS, subs: 2 } });
+    const byAccount = await login(server(), account.user().credentials);
+    const byUser = await login(server(), account.user({ subs: 1 }).credentials);
+    byAccount.send("SUB a 1\r\nSUB b 2\r\n");
+    byUser.send("SUB a 1\r\n");
+    for (const each of [byAccount, byUser]) await each.roundTrip();
+    const other = await pushed("other");
+    const client = await login(server(), other.account.user().credentials);
+    await push(system, other.account, { limits: { ...LIMITS, subs: 1 } });
+    // Whoever is to go has 20 ms.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const each of [byAccount, byUser]) await each.roundTrip();
+    for (const each of [byAccount, byUser, client, other.system, system]) each.destroy();
+  },
+);
 
 row("§3.3 a subscription limit that is lowered closes who has as many or more", async () => {
   const { system, account } = await pushed("subscribed");

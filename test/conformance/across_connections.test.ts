@@ -132,6 +132,22 @@ row("§8.3 auto-unsubscribe counts messages from any publisher", () =>
   }),
 );
 
+row(
+  "§8.3 what was published before an UNSUB, and is answered by PONG, arrives before the PONG of the subscriber",
+  () =>
+    withConnections(server(), {}, async (clients) => {
+      for (const client of clients) client.send("SUB before 1\r\n");
+      await roundTripAll(clients);
+      const payload = "x".repeat(100);
+      const count = 5000;
+      clients[0]!.send(`PUB before 100\r\n${payload}\r\n`.repeat(count), "PING\r\n");
+      const all = `MSG before 1 100\r\n${payload}\r\n`.repeat(count);
+      await clients[0]!.expect(`${all}PONG\r\n`);
+      for (const client of clients.slice(1)) client.send("UNSUB 1\r\nPING\r\n");
+      for (const client of clients.slice(1)) await client.expect(`${all}PONG\r\n`);
+    }),
+);
+
 row("§8.3 an UNSUB answered by PONG takes effect for every publisher", () =>
   withConnections(server(), {}, async (clients) => {
     const [subscriber, ...publishers] = clients;
@@ -168,6 +184,20 @@ row(
       // A fair share is 200; below 100 has a probability under 1e-13.
       for (const text of texts) expect(text.match(/MSG pool/g)?.length ?? 0).toBeGreaterThan(100);
     }),
+);
+
+row("§8.4 a member that has as many as it wanted leaves the rest to the others", () =>
+  withConnections(server(), {}, async (clients) => {
+    const [last, ...few] = clients;
+    last!.send("SUB few g 1\r\n");
+    for (const client of few) client.send("SUB few g 1\r\nUNSUB 1 5\r\n");
+    await roundTripAll(clients);
+    const message = "MSG few 1 1\r\nx\r\n";
+    few[2]!.send("PUB few 1\r\nx\r\n".repeat(1000));
+    await last!.expect(message.repeat(1000 - few.length * 5));
+    for (const client of few) await client.expect(message.repeat(5));
+    await roundTripAll(clients);
+  }),
 );
 
 row("§8.4 the choice is by member, not by connection", () =>

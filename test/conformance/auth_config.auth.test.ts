@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { checkConfig } from "../support/config_check.ts";
 import { NKey } from "../support/nkey.ts";
 import { Operator, preload } from "../support/operator.ts";
 import { rowsInParallel } from "../support/row.ts";
@@ -191,6 +192,16 @@ for (const [what, [config, text]] of Object.entries(REFUSED)) {
     const stderr = await startFailure(config);
     expect(stderr).toContain(text);
     expect(stderr).toMatch(/nats-server: |\[FTL\]/);
+  };
+}
+for (const [what, jwt] of [
+  ["that is no JWT", "eyJhbGciOiJub25lIn0.eyJ9.c"],
+  ["that is an account", operator.systemAccount.jwt],
+] as const) {
+  rows[`§7.4 -t refuses an operator ${what}, and says where it stands`] = async () => {
+    const { code, stderr } = await checkConfig(`port: -1\noperator: ${jwt}\nresolver: MEMORY`);
+    expect(stderr).toMatch(/^nats-server: \S+main\.conf:2:1: error parsing operator JWT: /);
+    expect(code).toBe(1);
   };
 }
 rowsInParallel(rows, 6);

@@ -425,6 +425,63 @@ rowsInParallel({
     await client.expectClosed();
   },
 
+  "§1.8 callout in operator mode: nobody gets in whom the account turns out while the service is asked":
+    async () => {
+      const operator = new Operator();
+      const [delegating, target] = [operator.account("delegating"), operator.account("target")];
+      const [serviceUser, signingKey] = [delegating.user(), new NKey("account")];
+      const nats = {
+        authorization: { auth_users: [serviceUser.key.publicKey], allowed_accounts: ["*"] },
+        signing_keys: [signingKey.publicKey],
+      };
+      await using own = await ServerProcess.start({
+        config: `authorization { timeout: "5s" }\n${operator.configWithMemory(target, delegating.with(nats))}`,
+      });
+      const system = await login(own, operator.systemAccount.user().credentials);
+      const service = await CalloutService.over(await login(own, serviceUser.credentials));
+      const revoked = delegating.userOf(signingKey);
+      const changes = [
+        { ...nats, revocations: { [revoked.key.publicKey]: seconds(10) } },
+        { ...nats, signing_keys: [] },
+      ];
+      for (const change of changes) {
+        await push(system, delegating, nats);
+        const client = await own.connect();
+        const asking = revoked.credentials(client.info.nonce as string);
+        client.send(`CONNECT ${JSON.stringify({ verbose: false, ...asking })}\r\nPING\r\n`);
+        const { message, request } = await service.next();
+        await push(system, delegating, change);
+        service.reply(
+          message,
+          accept(request, delegating.key, { signer: target.key, claims: { aud: undefined } }),
+        );
+        expect(await client.readToEnd()).not.toContain("PONG");
+      }
+    },
+
+  "§1.8 callout in operator mode: a new JWT of the account lets nobody in it put questions": async () => {
+    const operator = new Operator();
+    const delegating = operator.account("delegating");
+    const serviceUser = delegating.user();
+    const nats = { authorization: { auth_users: [serviceUser.key.publicKey] } };
+    await using own = await ServerProcess.start({
+      config: `authorization { timeout: "1s" }\n${operator.configWithMemory(delegating.with(nats))}`,
+    });
+    const system = await login(own, operator.systemAccount.user().credentials);
+    const serving = await login(own, serviceUser.credentials);
+    const service = await CalloutService.over(serving);
+    const [client] = await Promise.all([
+      login(own, delegating.user().credentials),
+      service.answer((each) => accept(each, delegating.key, { claims: { aud: undefined } })),
+    ]);
+    await push(system, delegating, { ...nats, description: "another" });
+    for (const each of [client, serving]) {
+      each.send(`PUB ${CALLOUT_SUBJECT} 1\r\nx\r\n`);
+      await each.expect(`-ERR 'Permissions Violation for Publish to "${CALLOUT_SUBJECT}"'\r\n`);
+    }
+    await service.expectNoRequest();
+  },
+
   "§1.8 callout in operator mode: requests and answers sealed with the account's xkey": async () => {
     const operator = new Operator();
     const delegating = operator.account("delegating");

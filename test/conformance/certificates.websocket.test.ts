@@ -1,5 +1,6 @@
 import { afterAll, expect } from "bun:test";
 import { CertificateMaker } from "../support/certificates.ts";
+import { OcspResponder } from "../support/ocsp_responder.ts";
 import { rowsInParallel } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { identity } from "../support/tls_client.ts";
@@ -19,7 +20,26 @@ const block = (more: string) => `websocket { listen: "127.0.0.1:-1", tls {
   cert_file: "${certFile}", key_file: "${keyFile}", ca_file: "${authority.certFile}", timeout: 5, ${more}
 } }`;
 
+const responder = await OcspResponder.start(maker, authority);
+afterAll(() => responder.stop());
+
 rowsInParallel({
+  "§1.7 ocsp_peer: a certificate that its authority revoked is refused": async () => {
+    const bob = maker.makeClient("/CN=bob", authority, {
+      extensions: [responder.extension, "extendedKeyUsage=clientAuth"],
+    });
+    responder.setState(bob, "good");
+    await using own = await ServerProcess.start({
+      config: `${block("verify: true, ocsp_peer: true")}\nocsp_cache { type: none }`,
+    });
+    const peer = await WebSocketPeer.connect(own, {}, { tls: identity(bob, authority) });
+    responder.setState(bob, "revoked");
+    await expect(WebSocketPeer.connect(own, {}, { tls: identity(bob, authority) })).rejects.toThrow();
+    await own.waitForLog(/websocket: TLS handshake error from 127.0.0.1:\d+: client not OCSP valid/);
+    await peer.roundTrip();
+    peer.destroy();
+  },
+
   "§1.7 verify: a certificate is needed, and is not who one is": async () => {
     await using own = await ServerProcess.start({
       config: `${block("verify: true")}\nauthorization { user: u, password: p }`,

@@ -170,8 +170,9 @@ row("§8.11 §8.14 the number of connections on both subjects, before CONNECT", 
 row("§8.13 the last connection's end is told too", async () => {
   const subjects = ["$SYS.ACCOUNT.B.SERVER.CONNS", "$SYS.SERVER.ACCOUNT.B.CONNS"];
   await withSystem(subjects, async (system) => {
-    const [first, second] = [await loginAs(server(), "b"), await loginAs(server(), "b")];
+    const first = await loginAs(server(), "b");
     expect((await nextCount(system, "B")).conns).toBe(1);
+    const second = await loginAs(server(), "b");
     expect((await nextCount(system, "B")).conns).toBe(2);
     first.destroy();
     expect((await nextCount(system, "B")).total_conns).toBe(1);
@@ -205,8 +206,14 @@ row("§3.4 the numbers of what was sent and received are the server's", async ()
 row("§3.1 users of the system account are told of like others", async () => {
   await withSystem(["$SYS.ACCOUNT.$SYS.>"], async (system) => {
     const other = await loginAs(server(), "sys", { name: "other" });
-    expect((await nextMessage(system)).json).toMatchObject({ acc: "$SYS", conns: 2 });
-    expect((await nextMessage(system)).json).toMatchObject({ client: { user: "sys", name: "other" } });
+    // Who listens here, and who did in the row before, may be told of first.
+    const counts: unknown[] = [];
+    for (;;) {
+      const { acc, conns, client } = (await nextMessage(system)).json;
+      if ((client as Json | undefined)?.name === "other") break;
+      if (acc === "$SYS") counts.push(conns);
+    }
+    expect(counts).toContain(2);
     other.destroy();
   });
 });

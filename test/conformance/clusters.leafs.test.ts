@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { findFreePort } from "../peers/ports.ts";
+import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { account, login } from "../support/account_config.ts";
 import { until } from "../support/deadline.ts";
 import { kindOf, linkAddress, linkPort, Servers, untilReached } from "../support/links.ts";
@@ -7,6 +7,7 @@ import type { RawClient } from "../support/raw_client.ts";
 import { gatewayHash, RawGateway } from "../support/raw_gateway.ts";
 import { acceptLeaf, joinLeaf } from "../support/raw_leaf.ts";
 import { RawListener } from "../support/raw_listener.ts";
+import { joinRoute } from "../support/raw_route.ts";
 import { request } from "../support/request.ts";
 import { rowsInParallel } from "../support/row.ts";
 import { type Role, ServerProcess } from "../support/server_process.ts";
@@ -360,6 +361,97 @@ rowsInParallel(
         await core.readUntil("MSG answers 1 2\r\nok\r\n");
         await other.roundTrip();
       },
+
+    "4.2: an import returns nothing to a hub, only what came from another one": async () => {
+      await using first = await RawListener.open();
+      await using second = await RawListener.open();
+      for (const [of, to, crosses] of [
+        ["ONE", "TWO", true],
+        ["ONE", "ONE", false],
+        ["ONE", undefined, false],
+        [undefined, undefined, false],
+      ] as const) {
+        await using server = await ServerProcess.start({
+          config: `
+            server_name: L
+            accounts {
+              ${account("EXP", `exports: [ { stream: "a.*" }, { service: svc } ]`)}
+              ${account(
+                "IMP",
+                `imports: [
+                   { stream: { account: EXP, subject: "a.*" }, to: "b.$1" }
+                   { service: { account: EXP, subject: svc } }
+                 ]`,
+              )}
+            }
+            leafnodes { remotes: [
+              { url: "nats-leaf://${first.address}", account: EXP }
+              { url: "nats-leaf://${second.address}", account: IMP }
+            ] }
+          `,
+        });
+        const { link: exporter } = await acceptLeaf(first, { cluster: of });
+        const { link: importer } = await acceptLeaf(second, { cluster: to });
+        importer.send("LS+ b.*");
+        await importer.roundTrip();
+        const local = await login(server, "EXP");
+        local.send("SUB a.* 1\r\n");
+        await local.roundTrip();
+        exporter.send("LMSG a.hub 1", "1");
+        await exporter.roundTrip();
+        await local.expect("MSG a.hub 1 1\r\n1\r\n");
+        local.send("PUB a.local 1\r\n2\r\n");
+        if (crosses) await importer.expectMessage("LMSG b.hub 1\r\n1");
+        await importer.expectMessage("LMSG b.local 1\r\n2");
+        await local.expect("MSG a.local 1 1\r\n2\r\n");
+        // A request takes the other way.
+        local.send("SUB svc 2\r\n");
+        exporter.send("LS+ svc");
+        for (const each of [local, exporter]) await each.roundTrip();
+        importer.send("LMSG svc 1", "3");
+        await local.readUntil("3\r\n");
+        if (crosses) expect(await exporter.nextMessage()).toMatch(/^HMSG svc .*\r\n\r\n3$/s);
+        local.send("PUB svc 1\r\n4\r\n");
+        await exporter.expectMessage("LMSG svc 1\r\n4");
+        for (const link of [exporter, importer, local]) link.destroy();
+      }
+    },
+
+    "clusters 52: what came over a route from a cluster of leaf nodes reaches it by an import": async () => {
+      await using hub = await ServerProcess.start({
+        config: `
+          server_name: H
+          cluster { name: HC, listen: "127.0.0.1:-1" }
+          leafnodes { listen: "127.0.0.1:-1" }
+          accounts {
+            ${account("EXP", `exports: [ { stream: "a.*" } ]`)}
+            ${account("IMP", `imports: [ { stream: { account: EXP, subject: "a.*" }, to: "b.$1" } ]`)}
+          }
+        `,
+      });
+      const port = await linkPort(hub, "leafnode");
+      const [exporter, importer] = [
+        await joinLeaf(port, { user: "EXP", pass: "p" }),
+        await joinLeaf(port, { user: "IMP", pass: "p" }),
+      ];
+      const route = await joinRoute(await linkPort(hub, "route"), { cluster: "HC" }, { cluster: "HC" });
+      exporter.send("LS+ a.*", "LS+ a.* q 1");
+      importer.send("LS+ b.*", "LS+ b.group q 1");
+      for (const leaf of [exporter, importer]) await leaf.roundTrip();
+      route.send(
+        "LMSG LC EXP a.plain 0 1",
+        "1",
+        "LMSG LC EXP a.group | q 0 1",
+        "2",
+        "LMSG ZZ EXP a.end 0 1",
+        "3",
+      );
+      await importer.expectMessage("LMSG b.plain 1\r\n1");
+      await importer.expectMessage("LMSG b.group | q 1\r\n2");
+      await importer.expectMessage("LMSG b.end 1\r\n3");
+      await exporter.expectMessage("LMSG a.end 1\r\n3");
+      for (const link of [exporter, importer, route]) link.destroy();
+    },
 
     "isolation: hostile subjects stay in their account, over a leaf node": async () => {
       await using servers = new Servers();

@@ -116,7 +116,22 @@ const BAD_AT_START: Record<string, [text: string, message: RegExp]> = {
     "https_port: -1",
     /\[FTL\] Can't start monitoring: TLS cert and key required for HTTPS/,
   ],
-  "a pid file that cannot be written": [`pid_file: "DIRECTORY/none/x.pid"`, /Could not write pidfile: /],
+  "a pid file that cannot be written": [
+    `pid_file: "DIRECTORY/none/x.pid"`,
+    /Could not write pidfile: open \S+\/none\/x\.pid: no such file or directory/,
+  ],
+  "an address of the cluster that is none": [
+    `cluster { listen: "127.0.0.1:-1", advertise: "a:b:c" }`,
+    /Error setting route INFO with Cluster\.Advertise value of a:b:c, err=/,
+  ],
+  "an address for clients that is none": [
+    `client_advertise: "a:b:c"`,
+    /Error setting server INFO with ClientAdvertise value of a:b:c, err=/,
+  ],
+  "a resolver without an operator": [
+    `resolver { type: full, dir: "DIRECTORY/jwt" }`,
+    /Could not start resolver: no operator key found/,
+  ],
   "a bad remote syslog network": [
     `remote_syslog: "http://127.0.0.1:1"`,
     /error invalid network type: "http"/,

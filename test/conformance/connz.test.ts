@@ -67,7 +67,9 @@ row("§3.4 the fields of a connection", async () => {
   client.send("SUB foo.fields 1\r\nSUB bar q 2\r\nPUB foo.fields 5\r\nhello\r\nPUB none 3\r\nabc\r\n");
   await client.expect("MSG foo.fields 1 5\r\nhello\r\n");
   await client.roundTrip();
-  const entry = await entryOf(server(), client, "", (each) => each.in_msgs === 2 && each.out_msgs === 1);
+  const isSettled = (each: Connection) =>
+    each.in_msgs === 2 && each.out_msgs === 1 && each.pending_bytes === 0;
+  const entry = await entryOf(server(), client, "", isSettled);
   const wanted: Record<string, unknown> = {
     cid: client.info.client_id,
     kind: "Client",

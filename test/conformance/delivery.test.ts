@@ -34,6 +34,10 @@ for (const subject of ["foo..bar", "foo.>.x", ".a", "a.", ".", "..", ">.a", "a..
   );
 }
 
+row("§7 an invalid subject is no error where the sid is in use: it keeps its subscription", () =>
+  expectOpen("SUB ok 1\r\nSUB a..b 1\r\nPUB ok 0\r\n\r\n", "MSG ok 1 0\r\n\r\n"),
+);
+
 row("§7 an invalid SUB does not occupy its sid", () =>
   expectOpen("SUB a..b 1\r\nSUB ok 1\r\nPUB ok 0\r\n\r\n", "-ERR 'Invalid Subject'\r\nMSG ok 1 0\r\n\r\n"),
 );

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { account, login } from "../support/account_config.ts";
 import { until } from "../support/deadline.ts";
 import { linkPort } from "../support/links.ts";
-import type { Info } from "../support/raw_client.ts";
+import type { Info, RawClient } from "../support/raw_client.ts";
 import { dialGateway, gatewayHash, payloadOf, RawGateway } from "../support/raw_gateway.ts";
 import type { RawLink } from "../support/raw_link.ts";
 import { joinRoute } from "../support/raw_route.ts";
@@ -319,6 +319,34 @@ row(
       await new Promise((resolve) => setTimeout(resolve, 2500));
       client.send("PUB inbox.1 4\r\nlate\r\n");
       await outbound.expect("RMSG $G inbox.1 4\r\nlate");
+    });
+  },
+);
+
+row(
+  "clusters 82: an answer to a mapped request reaches listeners here by way of the other cluster",
+  async () => {
+    await withGateway(async ({ server, gateway }) => {
+      const { outbound, inbound } = gateway;
+      await gateway.tell("$G", "inbox.1");
+      const clients = [await server.connectAs(), await server.connectAs(), await server.connectAs()];
+      const [responder, listener] = clients as [RawClient, RawClient, RawClient];
+      responder.send("SUB svc 1\r\n");
+      await inbound.expect("RS+ $G svc");
+      for (const each of clients) each.send("SUB inbox.> 2\r\nSUB inbox.* q 3\r\n");
+      for (const each of clients) await each.roundTrip();
+      const mapped = `_GR_.${gatewayHash("GX")}.SRVHSH.inbox.1`;
+      inbound.send(`RMSG $G svc ${mapped} 2`, "hi");
+      await responder.expect("MSG svc 1 inbox.1 2\r\nhi\r\n");
+      responder.send("PUB inbox.1 2\r\nok\r\n");
+      await outbound.expect(`RMSG $G ${mapped} 2\r\nok`);
+      for (const each of clients) await each.roundTrip();
+      // It comes back, and what is published a while later needs no detour.
+      inbound.send("RMSG $G inbox.1 2", "ok");
+      for (const each of clients) await each.expect("MSG inbox.1 2 2\r\nok\r\n");
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      listener.send("PUB inbox.1 4\r\nlate\r\n");
+      for (const each of clients) await each.readUntil("MSG inbox.1 2 4\r\nlate\r\n");
     });
   },
 );

@@ -401,6 +401,44 @@ rowsInParallel(
       await client.roundTrip();
     },
 
+    "leafs 30: queue groups that a leaf node's user is denied get nothing": async () => {
+      await using limited = await ServerProcess.start({
+        config: `
+          server_name: H
+          leafnodes { listen: "127.0.0.1:-1" }
+          authorization { users: [
+            { user: l, password: p, permissions: { subscribe: { deny: [ "aa.> one", "bb.b two.*" ] } } }
+            { user: free, password: p }
+          ] }
+        `,
+      });
+      const leaf = await joinLeaf(await linkPort(limited, "leafnode"), { user: "l", pass: "p" });
+      leaf.send("LS+ aa.b one 1", "LS+ aa.b other 1", "LS+ bb.* one 1", "LS+ bb.* two.x 1");
+      await leaf.roundTrip();
+      const client = await limited.connectAs({ user: "free", pass: "p" });
+      client.send("PUB aa.b 1\r\n1\r\nPUB bb.b 1\r\n2\r\nPUB bb.c 0\r\n\r\n");
+      await leaf.expectMessage("LMSG aa.b | other 1\r\n1");
+      await leaf.expectMessage("LMSG bb.b | one 1\r\n2");
+      expect(await leaf.nextMessage()).toMatch(/^LMSG bb.c \| (one two.x|two.x one) 0\r\n/);
+      leaf.destroy();
+    },
+
+    "clusters 5.2: members far away serve a group whose members here cannot": async () => {
+      const leaf = await joinLeaf(await hubPort());
+      leaf.send("LS+ own.group q 1", "LS+ mark");
+      await leaf.roundTrip();
+      const [mute, other] = [await hub().connectAs({ echo: false }), await hub().connectAs()];
+      mute.send("SUB own.group q 1\r\nSUB own.group q 2\r\nPUB own.group 1\r\n1\r\n");
+      await leaf.expectMessage("LMSG own.group | q 1\r\n1");
+      other.send("SUB own.group q 3\r\n");
+      await other.roundTrip();
+      for (let times = 0; times < 20; times++) mute.send("PUB own.group 1\r\n2\r\n");
+      await other.expect("MSG own.group 3 1\r\n2\r\n".repeat(20));
+      mute.send("PUB mark 0\r\n\r\n");
+      await leaf.expectMessage("LMSG mark 0\r\n");
+      for (const each of [leaf, mute, other]) each.destroy();
+    },
+
     "leafs 47: leaf nodes that are isolated do not hear of each other": async () => {
       await using server = await ServerProcess.start({
         config: `server_name: H\nleafnodes { listen: "127.0.0.1:-1", isolate_leafnode_interest: true }`,

@@ -1,3 +1,4 @@
+import { expect } from "bun:test";
 import { account, login } from "../support/account_config.ts";
 import { clusterOfOne, dismiss } from "../support/cluster_of_one.ts";
 import { kindOf, linkAddress, linkPort, Servers, untilReached } from "../support/links.ts";
@@ -49,6 +50,40 @@ row("clusters 29: the same of clients on several shards", async () => {
     await route.expectNoInterest(client);
     clients[0]!.destroy();
     await route.expect("RS- $G shared.*.x");
+  });
+});
+
+row("clusters 29: clients that come back with the same subjects stay heard", async () => {
+  await withRoute(async (route, witness) => {
+    const subjects = Array.from({ length: 300 }, (_, i) => `again.${i}`);
+    const told = new Set<string>();
+    const readTo = async (mark: string) => {
+      witness.send(`SUB ${mark} ${mark}\r\n`);
+      for (;;) {
+        const [, verb, subject] = /^RS([+-]) \$G (\S+)$/.exec(await route.next()) ?? [];
+        if (subject === mark) return;
+        if (verb === "+") told.add(subject!);
+        else told.delete(subject!);
+      }
+    };
+    const join = async (number: number, order: (subjects: string[]) => string[]) => {
+      const client = await server().connectAs();
+      const own = order(subjects.filter((_, i) => i % 3 === number));
+      client.send(own.map((subject, i) => `SUB ${subject} ${i + 1}\r\n`).join(""));
+      await client.roundTrip();
+      return client;
+    };
+    const clients = [];
+    for (let i = 0; i < 3; i++) clients.push(await join(i, (own) => own));
+    for (let round = 0; round < 6; round++) {
+      // What is told together with the first mark may come behind it.
+      for (const mark of ["first", "second"]) await readTo(`${mark}.${round}`);
+      expect([...told].sort()).toEqual([...subjects].sort());
+      const number = round % 3;
+      clients[number]!.destroy();
+      clients[number] = await join(number, round < 3 ? (own) => own.reverse() : (own) => own.sort());
+    }
+    for (const client of clients) await dismiss(client);
   });
 });
 

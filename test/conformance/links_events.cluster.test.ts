@@ -91,6 +91,8 @@ row("§8.21 a server in lame duck mode says so, and is not counted", async () =>
 
 row("§8.56 max_connections holds for all servers together", async () => {
   await withPair(async ({ first, second }) => {
+    // What the second tells of its connections reaches the first by then.
+    await untilReached(await loginAs(second, "sys"), await loginAs(first, "sys"));
     const here = await loginAs(first, "a");
     await loginAs(second, "a");
     const tryLogin = async () => {
@@ -154,8 +156,9 @@ row("§8.1 §8.4 a leaf node that comes and goes is an event of its account", as
     expect(went).toMatchObject({
       type: "io.nats.server.advisory.v1.client_disconnect",
       client: { ...client, kind: "Leafnode" },
-      reason: "Client Closed",
     });
+    // A leaf node that ends with something unread resets its connection.
+    expect(went.reason).toMatch(/^(Client Closed|Read Error)$/);
     expect((went.client as Json).stop).toBe(went.timestamp);
   }, `leafnodes { ${LISTEN} }`);
 });
@@ -163,11 +166,10 @@ row("§8.1 §8.4 a leaf node that comes and goes is an event of its account", as
 row("§8.7 a leaf node that cannot log in is an event of the server", async () => {
   await withPair(async ({ first, second, servers }) => {
     const system = await loginAs(second, "sys");
-    await listen(system, "$SYS.SERVER.*.CLIENT.AUTH.ERR", "$SYS.ACCOUNT.*.DISCONNECT");
+    await listen(system, "$SYS.SERVER.*.CLIENT.AUTH.ERR");
     await untilReached(await loginAs(first, "sys"), system);
     await servers.start({ config: leafConfig(await linkAddress(first, "leafnode"), "b", "wrong") });
-    let { subject, json } = await nextMessage(system);
-    while (subject.endsWith(".DISCONNECT")) ({ subject, json } = await nextMessage(system));
+    const { subject, json } = await nextMessage(system);
     expect(subject).toBe(`$SYS.SERVER.${(json.server as Json).id}.CLIENT.AUTH.ERR`);
     expect(json).toMatchObject({
       server: { name: "one" },

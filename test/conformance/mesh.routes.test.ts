@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { findFreePort } from "../peers/ports.ts";
+import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { until } from "../support/deadline.ts";
 import { linkAddress, linkPort, Servers } from "../support/links.ts";
 import type { Info } from "../support/raw_client.ts";

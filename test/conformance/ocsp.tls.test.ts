@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, describe, expect } from "bun:test";
 import { createHash, X509Certificate } from "node:crypto";
-import { type AddressInfo, createServer } from "node:net";
+import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { CertificateMaker, type KeyPair } from "../support/certificates.ts";
 import { until } from "../support/deadline.ts";
 import { OcspResponder } from "../support/ocsp_responder.ts";
@@ -35,17 +35,6 @@ const certificateOf = (name: string, usage: string, more: readonly string[] = []
 const listener = certificateOf("server", "serverAuth");
 const client = certificateOf("client", "clientAuth");
 const other = certificateOf("other", "clientAuth");
-
-/** A port that nobody has at the moment. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
-}
 
 const MINUTE_TEXT = "good, next update ";
 const fingerprint = ({ cert }: KeyPair) =>
@@ -315,7 +304,7 @@ describe("ocsp_peer of leaf nodes", () => {
   }
 
   row("a hub asks about the certificates of who connects", async () => {
-    const port = await freePort();
+    const port = await findFreePort();
     await using hub = await ServerProcess.start(
       config(hubConfig(port, "verify: true, timeout: 5, ocsp_peer: true")),
     );
@@ -328,7 +317,7 @@ describe("ocsp_peer of leaf nodes", () => {
   });
 
   row("who dials asks about the certificates of the hub", async () => {
-    const port = await freePort();
+    const port = await findFreePort();
     await using hub = await ServerProcess.start(config(hubConfig(port, "verify: true, timeout: 5")));
     responder.setState(listener, "revoked");
     await using spoke = await ServerProcess.start(config(spokeConfig(port, "timeout: 5, ocsp_peer: true")));

@@ -16,6 +16,7 @@ const PERMISSIONS = {
   denyWild: `{ subscribe: { deny: ["foo.*", "x.y"] } }`,
   queues: `{ subscribe: ["plain", "bar v1", "baz *.dev", "any >", "both", "both v1"] }`,
   queueDeny: `{ subscribe: { deny: ["foo adm", "gone", "wild *.x"] } }`,
+  bothDenied: `{ subscribe: { deny: ["foo", "foo adm", "*.b", "a.> adm"] } }`,
   emptyPublish: `{ publish: [], subscribe: [] }`,
   emptyAllow: `{ publish: { allow: [] }, subscribe: { allow: [] } }`,
   emptyMaps: `{ publish: {}, subscribe: {} }`,
@@ -243,6 +244,13 @@ row("§8.45 queue deny refuses that queue only", () =>
   expectSubscribes("queueDeny", {
     allowed: ["foo", "foo user", "wild", "wild a.y"],
     refused: ["foo adm", "gone", "gone q", "wild a.x"],
+  }),
+);
+
+row("§2.3 what is denied to everyone stays so where a queue is denied it as well", () =>
+  expectSubscribes("bothDenied", {
+    allowed: ["a.c", "a.c user"],
+    refused: ["foo", "foo adm", "foo user", "a.b", "a.b adm", "a.b user", "a.c adm"],
   }),
 );
 

@@ -1,7 +1,7 @@
 import { afterAll, expect } from "bun:test";
 import { CertificateMaker } from "../support/certificates.ts";
 import { ConnectProxy } from "../support/connect_proxy.ts";
-import { linkAddress, Servers, untilReached } from "../support/links.ts";
+import { kindOf, linkAddress, Servers, untilReached } from "../support/links.ts";
 import { CLOSED_PORT } from "../support/raw_listener.ts";
 import { rowsInParallel } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -125,6 +125,39 @@ rowsInParallel({
     expect(proxy.requests[0]).toStartWith(`CONNECT ${address} HTTP/1.1\r\n`);
     // What is secured is the way to the proxy, not the one to the hub.
     expect(spoke.log).not.toContain("TLS handshake complete");
+  },
+
+  "leafs 61: TLS with the hub inside of TLS with the proxy": async () => {
+    await using servers = new Servers();
+    const authority = maker.makeAuthority("Both CA");
+    const identity = maker.makeServer("localhost", authority);
+    await using proxy = await ConnectProxy.open(identity);
+    const secure = `url: "https://localhost:${proxy.address.split(":")[1]}", tls { ca_file: "${authority.certFile}" }`;
+    const files = `cert_file: "${identity.certFile}", key_file: "${identity.keyFile}"`;
+    const peer = await servers.start({ role: "peer" });
+    // nats-server 2.9 has no handshake_first.
+    for (const first of (await kindOf(peer)).isOld ? [""] : ["", ", handshake_first: true"]) {
+      const hub = await servers.start({
+        role: "peer",
+        config: `server_name: H\nleafnodes { listen: "127.0.0.1:-1", tls { ${files}, timeout: 5${first} } }`,
+      });
+      const [, port] = (await linkAddress(hub, "leafnode")).split(":");
+      const spoke = await servers.start({
+        config: `server_name: L\nleafnodes { remotes: [ { url: "tls://localhost:${port}"
+          tls { ca_file: "${authority.certFile}", timeout: 5${first} }, proxy { ${secure} } } ] }`,
+        flags: ["-D"],
+      });
+      await untilReached(await hub.connectAs(), await spoke.connectAs(), MESH_MS);
+      await spoke.waitForLog("Starting TLS leafnode client handshake");
+      // More than any of the records that carry it.
+      const [publisher, subscriber] = [await spoke.connectAs(), await hub.connectAs()];
+      const payload = "x".repeat(300_000);
+      subscriber.send("SUB large 1\r\n");
+      await subscriber.roundTrip();
+      await untilReached(publisher, subscriber, MESH_MS);
+      for (let i = 0; i < 5; i++) publisher.send(`PUB large ${payload.length}\r\n${payload}\r\n`);
+      for (let i = 0; i < 5; i++) await subscriber.expect(`MSG large 1 ${payload.length}\r\n${payload}\r\n`);
+    }
   },
 
   "leafs 61: what a proxy may not be configured with": async () => {

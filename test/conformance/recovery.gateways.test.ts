@@ -1,4 +1,4 @@
-import { findFreePort } from "../peers/ports.ts";
+import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { DEADLINE_MS, until } from "../support/deadline.ts";
 import { linkAddress, linkPort, Servers } from "../support/links.ts";
 import type { RawClient } from "../support/raw_client.ts";

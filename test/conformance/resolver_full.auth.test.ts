@@ -327,7 +327,8 @@ rowsInParallel(
     "§6.1 FULL: a system account that is nowhere is made up until it is pushed": async () => {
       const fresh = new Operator();
       await using own = await ServerProcess.start({
-        config: fresh.configWith(`{ type: full, dir: "DIRECTORY/jwt", timeout: "300ms" }`),
+        // Nobody can be asked yet, so the start does not wait for an answer, however long one may take.
+        config: fresh.configWith(`{ type: full, dir: "DIRECTORY/jwt", timeout: "60s" }`),
       });
       expect(own.log).toContain("Using bootstrapping system account");
       const system = await asSystem(own, fresh);

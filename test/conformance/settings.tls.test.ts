@@ -252,6 +252,17 @@ row("12.6 https monitoring serves with the listener's certificate and asks for n
   expect((JSON.parse(body) as { tls_verify: boolean }).tls_verify).toBe(true);
 });
 
+row("§5.3 what keeps clients out, or attackers not, is warned of", async () => {
+  await using server = await start(
+    `${TLS}, handshake_first: true`,
+    `cluster { listen: "127.0.0.1:-1", tls { ${TLS}, ca_file: "${authority.certFile}", insecure: true } }`,
+  );
+  await server.waitForLog('Clients that are not using "TLS Handshake First" option will fail to connect');
+  await server.waitForLog(
+    "TLS certificate chain and hostname of solicited routes will not be verified. DO NOT USE IN PRODUCTION!",
+  );
+});
+
 const BROKEN: readonly (readonly [what: string, tls: string, text: string])[] = [
   [
     "a missing certificate",
@@ -291,6 +302,15 @@ const BROKEN: readonly (readonly [what: string, tls: string, text: string])[] = 
 ];
 
 for (const [what, tls, text] of BROKEN) {
+  row(`§5.3 -t refuses ${what}, in a block of routes too, and says where it stands`, async () => {
+    for (const block of [`tls { ${tls} }`, `cluster { port: -1, tls { ${tls} } }`]) {
+      const files = { "server.conf": block };
+      const { code, stderr } = await runToExit({ files, flags: ["-t", "-c", "DIRECTORY/server.conf"] });
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^nats-server: \S+server\.conf:1:\d+: /);
+      expect(stderr).toContain(text);
+    }
+  });
   row(`§5.3 ${what} keeps the server from starting`, async () => {
     const files = { "server.conf": `listen: "127.0.0.1:-1"\ntls { ${tls} }` };
     const { code, stderr } = await runToExit({ files, flags: ["-c", "DIRECTORY/server.conf"] });

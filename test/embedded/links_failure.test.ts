@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../support/deadline.ts";
 import { connectTo, roundTripText, startEmbedded } from "../support/embedded.ts";
+import { untilReached } from "../support/links.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { connectPeer } from "../support/raw_peer.ts";
 
@@ -14,10 +15,15 @@ const CONFIG = `
 /** Behind the one shard for clients. */
 const LINKS = 1;
 
+function listenerPort(log: readonly string[]): number {
+  return Number(
+    log.map((line) => /Listening for route connections on .*:(\d+)/.exec(line)?.[1]).find(Boolean),
+  );
+}
+
 /** What the route listener says of the server to whoever comes. */
 async function routeInfo(log: readonly string[]): Promise<Record<string, unknown>> {
-  const port = log.map((line) => /Listening for route connections on .*:(\d+)/.exec(line)?.[1]).find(Boolean);
-  const client = await RawClient.open(Number(port));
+  const client = await RawClient.open(listenerPort(log));
   const info = await client.readInfo();
   client.destroy();
   return info;
@@ -25,6 +31,28 @@ async function routeInfo(log: readonly string[]): Promise<Record<string, unknown
 
 for (const transport of ["epoll", "runtime"] as const) {
   describe(`with ${transport} sockets a links shard that fails`, () => {
+    test("leaves no connection that it dialled: its successor's are taken, and messages cross them", async () => {
+      const hub = await startEmbedded({ config: CONFIG, midge: { shards: 1, transport } });
+      const port = listenerPort(hub.log);
+      const { server, log } = await startEmbedded({
+        config: `cluster { name: C, listen: "127.0.0.1:-1", routes: ["nats://127.0.0.1:${port}"] }`,
+        midge: { shards: 1, transport },
+      });
+      const near = await connectTo(server);
+      const far = await connectTo(hub.server);
+      await untilReached(near, far);
+      server.failShard(LINKS);
+      await until(
+        () => log.includes("info Links shard is replaced"),
+        () => "the links shard is replaced",
+      );
+      await untilReached(near, far);
+      await untilReached(far, near);
+      for (const client of [near, far]) client.destroy();
+      await server.stop();
+      await hub.server.stop();
+    });
+
     test("is replaced in lame duck mode, too, and does not forget it", async () => {
       const { server, log } = await startEmbedded({ config: CONFIG, midge: { shards: 1, transport } });
       const client = await connectTo(server, { protocol: 1 });

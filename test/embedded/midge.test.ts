@@ -44,12 +44,34 @@ describe("Midge.start()", () => {
       /^config:1:0: unknown field "nonsense"\n/,
     );
     expect(await startError({ config: "max_payload: 2\nmax_pending: 1" })).toContain("cannot be higher than");
-    expect(await startError({ config: "proxy_protocol: true" })).toContain("proxy_protocol: not supported");
+    expect(await startError({ config: "jetstream: enabled" })).toContain("JetStream is not supported");
     const imports = "imports: [ { service: { account: A, subject: a } } ]";
     expect(await startError({ config: `accounts { A {}, B { ${imports} } }` })).toBe(
       'config:1:32: Error adding service import "a": service import not authorized',
     );
     expect(await startError({ httpPort: -1, httpsPort: -1 })).toContain("Can't start monitoring: ");
+  });
+
+  test("takes a field that is undefined for one that is not there, and knows its options", async () => {
+    const options = { cluster: undefined, maxPayloadBytes: undefined, serverName: undefined };
+    const { server } = await start({ ...options, config: "max_payload: 2kb" } as unknown as MidgeOptions);
+    expect((await server.varz()).max_payload).toBe(2048);
+    await server.stop();
+    expect(await startError({ max_payload: 1 } as unknown as MidgeOptions)).toBe(
+      'not a MidgeStartError: TypeError: Midge.start: there is no option "max_payload"',
+    );
+  });
+
+  test("starts, serves and stops though its log throws", async () => {
+    const log = () => {
+      throw new Error("no room for this line");
+    };
+    const server = await Midge.start({ host: "127.0.0.1", port: -1, log });
+    const client = await connectTo(server);
+    await client.roundTrip();
+    await server.stop();
+    await client.expectClosed();
+    expect(await server.ended).toBe("stopped");
   });
 
   test("serves clients by the time monitoring answers", async () => {
@@ -160,8 +182,8 @@ describe("reload()", () => {
       "config reload not supported for ServerName: old=, new=other",
     );
     expect((await server.varz()).max_payload).toBe(1000);
-    await expect(server.reload("max_payload: 2000\nproxy_protocol: true")).rejects.toThrow(
-      "proxy_protocol: not supported",
+    await expect(server.reload("max_payload: 2000\njetstream: enabled")).rejects.toThrow(
+      "JetStream is not supported",
     );
     await expect(server.reload("max_payload: 2000\nwebsocket { port: -1, no_tls: true }")).rejects.toThrow(
       'config reload not supported for Websocket: field "Host": old=, new=0.0.0.0',

@@ -19,8 +19,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { masked, readTranscript } from "../support/console_page.ts";
-import { findFreePort, sendsInfo } from "./ports.ts";
+import { sendsInfo } from "./greeting.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const cache = `${root}.cache/peers`;

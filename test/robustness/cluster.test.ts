@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { findFreePort } from "../peers/ports.ts";
+import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { until } from "../support/deadline.ts";
 import { untilReached } from "../support/links.ts";
 import { type Role, ServerProcess } from "../support/server_process.ts";

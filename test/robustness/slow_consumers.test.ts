@@ -4,11 +4,12 @@ import { until } from "../support/deadline.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { NumberedStream, numbered } from "./numbered_stream.ts";
 import { inParallel, LIMIT_MS, scaled, tell } from "./scale.ts";
-import { hasMonitoring, megabytes } from "./server_state.ts";
+import { hasMonitoring, megabytes, residentBelow } from "./server_state.ts";
 import { StreamClient } from "./stream_client.ts";
 
 const HEALTHY = scaled(200, 1000);
 const STREAM_COUNT = 400;
+const SLOW_COUNT = scaled(20, 100);
 const MEGABYTE = 1024 * 1024;
 const BURST_WAIT_MS = 1;
 
@@ -143,6 +144,36 @@ test(
     deaf.resume();
     await deaf.roundTrip();
     for (const client of [deaf, reader]) client.destroy();
+  },
+  LIMIT_MS,
+);
+
+test(
+  "what slow consumers did not take is given back once they are gone",
+  async () => {
+    await using server = await ServerProcess.start({ config: "write_deadline: 2s" });
+    const publisher = await StreamClient.open(server.clientPort);
+    await publisher.roundTrip();
+    const before = server.residentBytes();
+    const slow: StreamClient[] = [];
+    for (let index = 0; index < SLOW_COUNT; index++) {
+      const client = await StreamClient.open(server.clientPort);
+      client.send("SUB flood 1\r\n");
+      await client.roundTrip();
+      client.pause();
+      slow.push(client);
+    }
+    const burst = Buffer.concat(Array.from({ length: 64 }, (_, number) => numbered("flood", number, 1000)));
+    let peak = before;
+    while (!server.log.includes("Slow Consumer Detected")) {
+      await publisher.sendAll(burst);
+      peak = Math.max(peak, server.residentBytes());
+    }
+    expect(peak - before).toBeGreaterThan(100 * MEGABYTE);
+    for (const client of slow) client.destroy();
+    const after = await residentBelow(server, before + 100 * MEGABYTE);
+    tell(`resident ${megabytes(before)} before, ${megabytes(peak)} at most, ${megabytes(after)} after`);
+    publisher.destroy();
   },
   LIMIT_MS,
 );

@@ -123,7 +123,8 @@ class Scenario {
       return;
     }
     if (kind < 30) this.#subscribe(server);
-    else if (kind < 40) this.#unsubscribe(server);
+    else if (kind < 36) this.#unsubscribe(server);
+    else if (kind < 40) this.#reconnect(server);
     else if (kind < 85) this.#publish(server);
     else if (kind < 88) server.crash();
     else {
@@ -145,6 +146,19 @@ class Scenario {
   #unsubscribe(server: VirtualServer): void {
     const subscriptions = [...server.subscriptions];
     if (subscriptions.length > 0) server.unsubscribe(this.#random.pick(subscriptions));
+  }
+
+  /** A client with some of the subscriptions goes, and comes back at once with others to the same subjects. */
+  #reconnect(server: VirtualServer): void {
+    const random = this.#random;
+    const gone = [...server.subscriptions].filter(() => random.oneIn(2));
+    for (const subscription of gone) server.unsubscribe(subscription);
+    while (gone.length > 0) {
+      const [{ account, subject, queue }] = gone.splice(random.below(gone.length), 1) as [
+        VirtualSubscription,
+      ];
+      server.subscribe(`sub${++this.#subscriptionCount}`, account, subject, queue);
+    }
   }
 
   #publish(server: VirtualServer): void {

@@ -17,24 +17,25 @@ import type {
   LinkPeer,
 } from "../../src/link/core/link.ts";
 import { LinkCore, type LinkFabric, type Matches } from "../../src/link/core/link_core.ts";
+import { RECENT_MS, type RecentLiterals } from "../../src/link/core/recent_interest.ts";
 import type { LinkInterest } from "../../src/link/core/routing.ts";
+import { TimedMap } from "../../src/link/core/testing/timed_map.ts";
 import { GatewayReplies } from "../../src/link/gateway/gateway_replies.ts";
 import { ReplyAddress } from "../../src/link/gateway/reply_mapping.ts";
 import { Protocols } from "../../src/link/host/protocols.ts";
+import { MAPPED_REPLY_MS, MAPPED_REPLY_PREFIX_BYTES } from "../../src/memory/layout.ts";
 import type { LinksSetup } from "../../src/shard/links/links_setup.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../src/subject/byte_string.ts";
 import { isSubset } from "../../src/subject/subset.ts";
+import { OwnInterest, type OwnWish } from "./own_interest.ts";
 import type { SeededRandom } from "./random.ts";
 import type { NetworkHost, VirtualNetwork } from "./virtual_network.ts";
 import type { VirtualTime } from "./virtual_time.ts";
 
 /** What a client of a server subscribes to. */
-export interface VirtualSubscription {
+export interface VirtualSubscription extends OwnWish {
   readonly id: string;
   readonly server: VirtualServer;
-  readonly account: string;
-  readonly subject: string;
-  readonly queue: string;
 }
 
 /** A server of a topology: what its configuration says. */
@@ -43,6 +44,9 @@ export interface ServerPlan {
   /** As a configuration file has it, without name and accounts. */
   readonly config: string;
 }
+
+/** Within so long links look at what has changed here. */
+const LOOK_MS_MAX = 2;
 
 export type Deliver = (subscription: VirtualSubscription, message: LinkMessage) => void;
 
@@ -70,7 +74,15 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
   /** Each life has its own id. */
   #lives = 0;
   #core: LinkCore | null = null;
+  /** Mapped replies, by what they were delivered as. */
+  #memory: TimedMap | null = null;
+  #young: TimedMap | null = null;
+  readonly recentLiterals: RecentLiterals = {
+    note: (account, subject) => this.#young!.set(account, subject, subject),
+    has: (account, subject) => this.#young!.get(account, subject) !== undefined,
+  };
   #protocols: Protocols | null = null;
+  #own: OwnInterest | null = null;
   #wishes: Wish[] = [];
 
   constructor(
@@ -99,9 +111,11 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
     this.#wishes = [];
     const clock = this.#time.clock(this.#random, () => this.isUp && this.#lives === life);
     const setup = this.#setup(`N${this.name.toUpperCase()}${life}`);
+    this.#young = new TimedMap(clock, RECENT_MS);
     const replies = this.#replies(setup, clock);
-    const core = new LinkCore(this, clock, replies, false);
+    const core = new LinkCore(this, clock, replies, { gateways: true, leafs: true });
     this.#core = core;
+    this.#own = new OwnInterest(this.accounts, core);
     this.#protocols = new Protocols(setup, {
       clock,
       dialer: this.#network.dialerOf(this),
@@ -118,6 +132,8 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       compareHash: () => false,
       hasAccount: (name) => this.accounts.includes(name) || name === setup.systemAccount,
       account: (name) => (this.accounts.includes(name) ? { ...LEAF_ACCOUNT, label: name } : undefined),
+      wanted: (link) => this.#wishes.filter((wish) => wish.link === link),
+      wantedCount: (link) => this.#wishes.filter((wish) => wish.link === link).length,
       tell: () => {},
     });
     for (const account of this.accounts) this.#protocols.gateways?.accountKnown(account);
@@ -130,6 +146,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
     this.subscriptions.clear();
     this.#network.crash(this);
     this.#core = null;
+    this.#own = null;
     this.#protocols = null;
   }
 
@@ -140,20 +157,33 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
   // Clients.
 
   subscribe(id: string, account: string, subject: string, queue: string): VirtualSubscription {
-    const subscription = { id, server: this, account, subject, queue };
+    const shard = this.#random.below(2);
+    const subscription = { id, server: this, account, subject, queue, shard };
     this.subscriptions.add(subscription);
-    this.#tellWish(subscription);
+    this.#own!.add(subscription);
+    this.#lookSoon();
     return subscription;
   }
 
   unsubscribe(subscription: VirtualSubscription): void {
-    if (this.subscriptions.delete(subscription)) this.#tellWish(subscription);
+    if (!this.subscriptions.delete(subscription)) return;
+    this.#own!.remove(subscription);
+    this.#lookSoon();
+  }
+
+  #lookSoon(): void {
+    const own = this.#own!;
+    this.#time.after(this.#random.between(0, LOOK_MS_MAX), () => {
+      if (this.#own === own && own.hasNews) own.read();
+    });
   }
 
   /** A client publishes: shards serve their own, and leave to the links what is theirs. */
   publish(account: string, subject: string, payload: string, reply = ""): void {
     const content = { bytes: Uint8Array.from(bytesOf(payload)), headerBytes: 0 };
     const message: LinkMessage = { account, origin: "", subject, reply, content };
+    // Links look before they take what shards have for them.
+    this.#own!.read();
     const matching = this.#matching(account, subject);
     for (const subscription of matching) if (subscription.queue === "") this.#deliver(subscription, message);
     const wishes = this.#wishesFor(account, subject);
@@ -172,7 +202,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
     }
     const isPlain = wishes.some(({ queue }) => queue === "");
     if (isPlain || forLinks.length > 0) this.#core!.fromHere(message, isPlain, forLinks);
-    else if (this.#watched.has(`${account} ${subject}`)) this.#core!.fromHere(message, false, []);
+    else if (this.#memory!.get(account, subject) !== undefined) this.#core!.fromHere(message, false, []);
   }
 
   /** What links are told that this server and those behind it want, for comparisons. */
@@ -224,13 +254,6 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
     return message;
   }
 
-  readonly #watched = new Set<string>();
-
-  watchReply(account: string, subject: string, isWatched: boolean): void {
-    if (isWatched) this.#watched.add(`${account} ${subject}`);
-    else this.#watched.delete(`${account} ${subject}`);
-  }
-
   linkChanged(): void {}
 
   plansChanged(): void {}
@@ -257,14 +280,6 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
     this.#core!.changed(link);
   }
 
-  #tellWish({ account, subject, queue }: VirtualSubscription): void {
-    const alike = [...this.subscriptions].filter(
-      (other) => other.account === account && other.subject === subject && other.queue === queue,
-    );
-    const weight = queue === "" ? Math.min(alike.length, 1) : alike.length;
-    this.#core!.wantsHere("own", { account, subject, queue, origin: "" }, weight);
-  }
-
   #matching(account: string, subject: string): VirtualSubscription[] {
     return [...this.subscriptions].filter((subscription) => {
       return subscription.account === account && isSubset(subject, subscription.subject);
@@ -276,17 +291,21 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
   }
 
   #replies(setup: LinksSetup, clock: LinkClock): GatewayReplies {
+    const memory = new TimedMap(clock, MAPPED_REPLY_MS);
+    this.#memory = memory;
     const cluster = setup.gateway?.options.name;
     const address =
       cluster === undefined
         ? null
         : new ReplyAddress(byteStringOfText(cluster), byteStringOfText(setup.serverId));
     return new GatewayReplies(address, {
-      clock,
       wasSubscribedLately: (account, reply) => this.#core?.recent.covers(account, reply) ?? false,
       routeTo: (hash, account) => this.#protocols?.routeTo(hash, account),
       gatewayTo: (hash) => this.#protocols?.gateways?.outboundTo(hash),
-      watchReply: (account, subject, isWatched) => this.watchReply(account, subject, isWatched),
+      memory: {
+        remember: (account, mapped) => memory.set(account, mapped.slice(MAPPED_REPLY_PREFIX_BYTES), mapped),
+        recall: (account, subject) => memory.get(account, subject),
+      },
     });
   }
 

@@ -4,15 +4,41 @@ export const DEADLINE_MS = 5_000;
 /** How often a condition that nothing announces is looked at. */
 const POLL_MS = 3;
 
+/** Of what passes between two looks no more than this counts: the rest of it a busy machine or a synchronous call kept us from looking. */
+const LOOK_MS_MAX = 200;
+
+/** Time that passes while somebody looks. */
+export class Deadline {
+  #leftMs: number;
+  #lookedMs = performance.now();
+
+  constructor(ms: number) {
+    this.#leftMs = ms;
+  }
+
+  /** Whether it is over, asked at each look. */
+  isOver(): boolean {
+    const nowMs = performance.now();
+    this.#leftMs -= Math.min(nowMs - this.#lookedMs, LOOK_MS_MAX);
+    this.#lookedMs = nowMs;
+    return this.#leftMs <= 0;
+  }
+
+  /** How long to sleep before the next look. */
+  get sleepMs(): number {
+    return Math.min(this.#leftMs, LOOK_MS_MAX / 2);
+  }
+}
+
 /** Waits until `condition` holds; past the deadline throws what `describe` says. Conditions may be asynchronous. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   describe: () => string,
   deadlineMs = DEADLINE_MS,
 ): Promise<void> {
-  const start = performance.now();
+  const deadline = new Deadline(deadlineMs);
   while (!(await condition())) {
-    if (performance.now() - start > deadlineMs) throw new Error(`after ${deadlineMs} ms ${describe()}`);
+    if (deadline.isOver()) throw new Error(`after ${deadlineMs} ms ${describe()}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
-import { DEADLINE_MS } from "./deadline.ts";
+import { DEADLINE_MS, Deadline } from "./deadline.ts";
 
 /** Text goes out, and is compared, as UTF-8. */
 export type Bytes = string | Uint8Array;
@@ -170,9 +170,8 @@ export class RawClient {
 
   /** Takes one line, without its CR LF. */
   async readLine(deadlineMs = DEADLINE_MS): Promise<string> {
-    const end = performance.now() + deadlineMs;
     let line = "";
-    while (line === "") line = await this.readUntil("\r\n", end - performance.now());
+    while (line === "") line = await this.readUntil("\r\n", deadlineMs);
     return line.slice(0, -2);
   }
 
@@ -263,18 +262,17 @@ export class RawClient {
 
   /** Waits until `isDone`, which is tried whenever something arrives; fails when the connection ends first. */
   async #wait(isDone: () => boolean, wanted: () => string, deadlineMs: number): Promise<void> {
-    const start = performance.now();
+    const deadline = new Deadline(deadlineMs);
     while (!isDone()) {
-      const leftMs = deadlineMs - (performance.now() - start);
       if (this.#isClosed) {
         throw new Error(
           `${wanted()}\n but the connection closed (${this.#closeCause}) after ${show(this.#joined())}`,
         );
       }
-      if (leftMs <= 0)
+      if (deadline.isOver())
         throw new Error(`${wanted()}\n but after ${deadlineMs} ms there is ${show(this.#joined())}`);
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, leftMs);
+        const timer = setTimeout(resolve, deadline.sleepMs);
         this.#wake = () => {
           clearTimeout(timer);
           resolve();

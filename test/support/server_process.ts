@@ -5,6 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { DEADLINE_MS, until } from "./deadline.ts";
+import { GrowingFile } from "./growing_file.ts";
 import { type HttpResponse, httpRequest } from "./http_request.ts";
 import { RawClient } from "./raw_client.ts";
 
@@ -71,10 +72,10 @@ export class ServerProcess {
   readonly #options: ServerOptions;
   readonly #child: ChildProcess;
   readonly #clients: RawClient[] = [];
-  readonly #exit: Promise<Exit>;
-  #stdout = "";
-  #stderr = "";
-  #hasExited = false;
+  readonly #stdout: GrowingFile;
+  readonly #stderr: GrowingFile;
+  /** How it ended; null while it runs. */
+  #exit: Exit | null = null;
 
   private constructor(options: ServerOptions, directory: string) {
     this.directory = directory;
@@ -92,27 +93,14 @@ export class ServerProcess {
     }
     flags.push(...(options.flags ?? []).map((flag) => flag.replaceAll("DIRECTORY", directory)));
     const [executable, ...ownArguments] = options.role === "peer" ? peerCommand() : serverCommand();
+    this.#stdout = new GrowingFile(join(directory, "stdout"));
+    this.#stderr = new GrowingFile(join(directory, "stderr"));
     this.#child = spawn(executable!, [...ownArguments, ...flags], {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", this.#stdout.descriptor, this.#stderr.descriptor],
       env: { MIDGE_RUNTIME: RUNTIME, ...process.env, ...options.environment },
     });
-    this.#child.stdout!.setEncoding("utf8").on("data", (text: string) => {
-      this.#stdout += text;
-    });
-    this.#child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-      this.#stderr += text;
-    });
-    this.#exit = new Promise((resolve) => {
-      this.#child.once("error", (error) => {
-        this.#stderr += String(error);
-        this.#hasExited = true;
-        resolve({ code: null, signal: null, stdout: this.#stdout, stderr: this.#stderr });
-      });
-      this.#child.once("close", (code, signal) => {
-        this.#hasExited = true;
-        resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr });
-      });
-    });
+    this.#child.once("error", (error) => this.#end(null, null, String(error)));
+    this.#child.once("exit", (code, signal) => this.#end(code, signal));
   }
 
   /** Starts a server and returns once it says that it is ready. Throws, with the log, when it exits instead. */
@@ -138,20 +126,20 @@ export class ServerProcess {
 
   /** Everything logged so far, from stderr or from the log file. */
   get log(): string {
-    if (this.#options.logFile === undefined) return this.#stderr;
-    return this.#stderr + (readIfPresent(join(this.directory, this.#options.logFile)) ?? "");
+    if (this.#options.logFile === undefined) return this.stderr;
+    return this.stderr + (readIfPresent(join(this.directory, this.#options.logFile)) ?? "");
   }
 
   get stdout(): string {
-    return this.#stdout;
+    return this.#stdout.text;
   }
 
   get stderr(): string {
-    return this.#stderr;
+    return this.#stderr.text;
   }
 
   get hasExited(): boolean {
-    return this.#hasExited;
+    return this.#exit !== null;
   }
 
   /** Port of the client listener, as logged. */
@@ -209,7 +197,7 @@ export class ServerProcess {
     const isThere = (text: string) =>
       typeof pattern === "string" ? text.includes(pattern) : pattern.test(text);
     await until(
-      () => isThere(this.log.slice(from)) || this.#hasExited,
+      () => isThere(this.log.slice(from)) || this.hasExited,
       () => `the log does not show ${pattern}; it holds:\n${this.log.slice(from)}`,
       deadlineMs,
     );
@@ -240,18 +228,24 @@ export class ServerProcess {
   }
 
   signal(name: "SIGHUP" | "SIGINT" | "SIGKILL" | "SIGTERM" | "SIGUSR1" | "SIGUSR2"): void {
-    // Not `ChildProcess.kill`, which on Deno 2.9 sends no second signal.
-    if (!this.#hasExited) process.kill(this.processId, name);
+    if (this.hasExited) return;
+    try {
+      // Not `ChildProcess.kill`, which on Deno 2.9 sends no second signal.
+      process.kill(this.processId, name);
+    } catch (error) {
+      // It is gone, and we are about to hear of it.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
   }
 
   /** Waits for the process to end by itself. */
   async waitForExit(deadlineMs = DEADLINE_MS): Promise<Exit> {
     await until(
-      () => this.#hasExited,
+      () => this.hasExited,
       () => `the server (process ${this.processId}) has not exited; log:\n${this.log}`,
       deadlineMs,
     );
-    return await this.#exit;
+    return this.#exit!;
   }
 
   /** Bytes of memory resident in the process. Linux. */
@@ -274,12 +268,18 @@ export class ServerProcess {
       await this.waitForExit();
     } finally {
       this.signal("SIGKILL");
+      this.#stdout.close();
+      this.#stderr.close();
       rmSync(this.directory, { recursive: true, force: true });
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  #end(code: number | null, signal: string | null, more = ""): void {
+    this.#exit ??= { code, signal, stdout: this.stdout, stderr: this.stderr + more };
   }
 
   #portAfter(text: string): number {

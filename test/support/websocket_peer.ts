@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import { inflateMessage } from "../../src/protocol/websocket/deflate.ts";
+import { runtimeCompressor } from "../../src/protocol/websocket/runtime_compressor.ts";
 import { type FrameParts, frame } from "../../src/protocol/websocket/testing/frames.ts";
 import { DEADLINE_MS } from "./deadline.ts";
 import { type Info, RawClient, show } from "./raw_client.ts";
@@ -175,9 +175,11 @@ export class WebSocketPeer {
     const { opcode, isFinal, isCompressed, payload } = await this.readFrame();
     if (opcode !== 2 || !isFinal) throw new Error(`expected a message of one frame but opcode ${opcode}`);
     if (!isCompressed) return { text: payload.toString(), isCompressed };
-    const message = inflateMessage([payload], MESSAGE_BYTES_MAX);
+    const message = runtimeCompressor.inflate([payload], MESSAGE_BYTES_MAX);
     if (message === null) throw new Error("the message cannot be inflated");
-    return { text: Buffer.from(message).toString(), isCompressed };
+    const text = new Uint8Array(message.leftBytes);
+    message.take(text);
+    return { text: Buffer.from(text).toString(), isCompressed };
   }
 
   /** Takes one line, without its CR LF. */

@@ -342,6 +342,20 @@ describe("DirectoryResolver.fetch()", () => {
     expect(await resolver.fetch(OTHER.publicKey)).toEqual({ ok: false, problem: "account jwt not found" });
     expect(asked).toEqual([A, OTHER.publicKey]);
   });
+
+  test("gives what has been pushed while others were asked, where that is newer", async () => {
+    const { store } = await serve("full");
+    if (store === undefined) throw new Error("a full resolver has a store");
+    const [pushed, answered] = [0, 100].map((ageS) => sign(accountClaims(ACCOUNT, {}), OPERATOR, ageS)) as [
+      string,
+      string,
+    ];
+    const resolver = new DirectoryResolver("full", store, async () => {
+      store.save(A, pushed);
+      return { ok: true, jwt: answered };
+    });
+    expect(await resolver.fetch(A)).toEqual({ ok: true, jwt: pushed });
+  });
 });
 
 test("LookupAnswers takes the first JWT, or the last empty answer", () => {

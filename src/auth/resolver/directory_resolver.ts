@@ -25,7 +25,10 @@ export class DirectoryResolver implements WritableResolver {
     const fetched = await this.#ask(accountKey);
     if (!fetched.ok) return fetched;
     const problem = this.#store.saveIfNewer(accountKey, fetched.jwt);
-    return problem === undefined ? fetched : { ok: false, problem };
+    if (problem !== undefined) return { ok: false, problem };
+    // A newer one may have been pushed while others were asked.
+    const kept = this.#store.load(accountKey);
+    return kept.ok && kept.jwt !== "" ? kept : fetched;
   }
 
   store(accountKey: string, jwt: string): string | undefined {

@@ -1,4 +1,6 @@
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -8,11 +10,12 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { errorText } from "../../base/error_text.ts";
 import { isPublicKey } from "../../config/nkey_text.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
+import { errnoTextOf } from "../../runtime/posix/errno.ts";
 import { decodeBase64Url } from "../base64.ts";
 import { decodeGeneric } from "../jwt/decode.ts";
 
@@ -53,6 +56,18 @@ export type Loaded =
   | { readonly ok: true; readonly jwt: string }
   | { readonly ok: false; readonly isMissing: boolean; readonly problem: string };
 
+/** Why a store could not be kept in this folder, undefined where it could. Makes nothing. */
+export function findFolderProblem(dir: string): string | undefined {
+  let nearest = resolve(dir);
+  while (!existsSync(nearest)) nearest = dirname(nearest);
+  if (!statSync(nearest).isDirectory()) return `${nearest}: not a directory`;
+  try {
+    accessSync(nearest, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    return `${nearest}: ${errnoTextOf(error as Error)}`;
+  }
+}
+
 const EXTENSION = ".jwt";
 const DIR_MODE = 0o750;
 const FILE_MODE = 0o640;
@@ -75,7 +90,6 @@ export class JwtStore {
     const halfMs = options.ttlMs / 2;
     this.checkIntervalMs = halfMs > 0 ? Math.min(halfMs, CHECK_INTERVAL_MS_MAX) : CHECK_INTERVAL_MS_MAX;
     mkdirSync(options.dir, { recursive: true, mode: DIR_MODE });
-    if (!statSync(options.dir).isDirectory()) throw new Error(`the path [${options.dir}] is not a directory`);
     for (const { accountKey, jwt } of this.#files()) this.#track(accountKey, jwt);
   }
 

@@ -134,7 +134,8 @@ until they are told: midge push --delete NAME, before this.`,
 
 /** What to do next, after an account was changed. */
 export function pushHint(name: string): string {
-  return `tell running servers: midge push ${name}`;
+  const operand = /^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+  return `tell running servers: midge push ${operand}`;
 }
 
 function saveEdited(store: Store, claims: AccountClaims, args: Arguments, session: Session): void {

@@ -7,6 +7,7 @@ import {
   AREA_MEMORY_BASE,
   AREA_PICKS,
   AREA_PLAN_SLOTS,
+  AREA_YOUNG_SUBJECTS,
   CONNECTION_SHIFT,
 } from "../../memory/layout";
 
@@ -18,6 +19,8 @@ export let picks: u32 = 0;
 export let planSets: u32 = 0;
 export let memoryBase: u64 = 0;
 export let hashSeed: u64 = 0;
+/** The node's connections are links. */
+export let hasLinks: bool = false;
 
 export function attachArea(address: u32): void {
   area = address;
@@ -27,6 +30,7 @@ export function attachArea(address: u32): void {
   planSets = load<u32>(address, AREA_PLAN_SLOTS);
   memoryBase = load<u64>(address, AREA_MEMORY_BASE);
   hashSeed = load<u64>(address, AREA_HASH_SEED);
+  hasLinks = load<u32>(address, AREA_YOUNG_SUBJECTS) != 0;
 }
 
 export function connectionAt(slot: u32): u32 {

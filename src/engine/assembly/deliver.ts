@@ -27,6 +27,8 @@ import {
   PLAN_ALL_NODES,
   PLAN_DELIVERED,
   PLAN_DELIVERED_LENGTH,
+  PLAN_FLAGS,
+  PLAN_GOES_BACK,
   PLAN_GROUP_COUNT,
   PLAN_GROUPS,
   PLAN_PLAIN,
@@ -44,6 +46,7 @@ import {
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
   RECORD_SUBJECT_LENGTH,
+  RECORD_TRIED,
   RECORD_WANTS_TAKER,
   SUBSCRIPTION_DELIVERED,
   SUBSCRIPTION_EXPIRED_NEXT,
@@ -56,7 +59,7 @@ import { area, picks, slotOf } from "./area";
 import { copy } from "./bytes";
 import { frameForClient, frameForLink } from "./frames";
 import { note, sendLarge } from "./host";
-import { headerLength, isLarge, lineLength, payloadLength, publisher, rest } from "./message";
+import { headerLength, hiddenLength, isLarge, lineLength, payloadLength, publisher, rest } from "./message";
 import { commit, reserve } from "./ring";
 
 /** Whether every ring that a message of this plan may need has room for it; else the node whose ring has none. */
@@ -71,7 +74,8 @@ export function fullNode(plan: u32): i32 {
   return -1;
 }
 
-function recordLength(subjectLength: u32, queueCount: u32): u32 {
+/** Bytes of the record of the message at hand. */
+export function recordLength(subjectLength: u32, queueCount: u32): u32 {
   const body = isLarge ? lineLength : lineLength + payloadLength + 2;
   return (RECORD_BODY + (queueCount << 2) + 15 + subjectLength + body + 15 + 15) & ~15;
 }
@@ -82,15 +86,16 @@ function recordLength(subjectLength: u32, queueCount: u32): u32 {
  */
 export function deliver(plan: u32, wantsTaker: bool): u32 {
   let delivered: u32 = 0;
+  const goesBack = (load<u32>(plan, PLAN_FLAGS) & PLAN_GOES_BACK) != 0;
   let target = load<u32>(plan, PLAN_PLAIN);
-  for (let left = load<u32>(plan, PLAN_PLAIN_COUNT); left != 0; left--) {
+  for (let left = goesBack ? 0 : load<u32>(plan, PLAN_PLAIN_COUNT); left != 0; left--) {
     delivered += <u32>deliverTo(target);
     target += load<u32>(target, TARGET_STRIDE);
   }
   let pickCount: u32 = 0;
   let local = delivered;
   let group = load<u32>(plan, PLAN_GROUPS);
-  for (let left = load<u32>(plan, PLAN_GROUP_COUNT); left != 0; left--) {
+  for (let left = goesBack ? 0 : load<u32>(plan, PLAN_GROUP_COUNT); left != 0; left--) {
     const taken = deliverToGroup(group);
     if (taken == TAKEN_HERE) local++;
     else if (taken >= 0) pickCount = addPick(pickCount, taken, load<u32>(group, GROUP_QUEUE));
@@ -105,7 +110,18 @@ export function deliver(plan: u32, wantsTaker: bool): u32 {
     const node = ctz(nodes);
     const isPlain = (plainNodes >> node) & 1;
     if (isLarge) sendLarge(node, isPlain, pickCount, asks);
-    else send(plan, node, isPlain, pickCount, asks);
+    else {
+      const length = load<u32>(plan, PLAN_DELIVERED_LENGTH);
+      send(
+        node,
+        load<u32>(plan, PLAN_ACCOUNT),
+        load<u32>(plan, PLAN_DELIVERED),
+        length,
+        isPlain,
+        pickCount,
+        asks,
+      );
+    }
     delivered += isPlain;
     nodes &= nodes - 1;
   }
@@ -113,9 +129,16 @@ export function deliver(plan: u32, wantsTaker: bool): u32 {
   return delivered;
 }
 
-/** Delivers what another node sent: plain subscriptions if it says so, and the queue groups it picked us for. */
+/** How many of the queue groups that the last deliverHere() was given had nobody here to take the message. */
+export let unservedCount: u32 = 0;
+
+/**
+ * Delivers what another node sent: plain subscriptions if it says so, and the queue groups it picked us for, whose ids
+ * become 0 where they are served.
+ */
 export function deliverHere(plan: u32, isPlain: bool, queues: u32, queueCount: u32): u32 {
   let delivered: u32 = 0;
+  unservedCount = queueCount;
   if (isPlain) {
     let target = load<u32>(plan, PLAN_PLAIN);
     for (let left = load<u32>(plan, PLAN_PLAIN_COUNT); left != 0; left--) {
@@ -127,8 +150,10 @@ export function deliverHere(plan: u32, isPlain: bool, queues: u32, queueCount: u
     let group = load<u32>(plan, PLAN_GROUPS);
     for (let left = load<u32>(plan, PLAN_GROUP_COUNT); left != 0; left--) {
       for (let i: u32 = 0; i < queueCount; i++) {
-        if (load<u32>(queues + (i << 2)) == load<u32>(group, GROUP_QUEUE))
-          delivered += <u32>deliverToLocal(group);
+        if (load<u32>(queues + (i << 2)) != load<u32>(group, GROUP_QUEUE) || !deliverToLocal(group)) continue;
+        store<u32>(queues + (i << 2), 0);
+        unservedCount--;
+        delivered++;
       }
       group += load<u32>(group, GROUP_STRIDE);
     }
@@ -217,13 +242,18 @@ function deliverToGroup(group: u32): i32 {
       at++;
     }
   }
+  // A node of no weight serves where nobody else can.
+  let last = TAKEN_BY_NOBODY;
   for (let left = candidates; left != 0; left--) {
-    if (at >= locals) return load<u32>(nodes + ((at - locals) << 3));
-    if (deliverTo(load<u32>(load<u32>(group, GROUP_LOCALS) + (at << 2)))) return TAKEN_HERE;
+    if (at >= locals) {
+      const node = nodes + ((at - locals) << 3);
+      if (load<u32>(node, 4) != 0) return load<i32>(node);
+      if (last == TAKEN_BY_NOBODY) last = load<i32>(node);
+    } else if (deliverTo(load<u32>(load<u32>(group, GROUP_LOCALS) + (at << 2)))) return TAKEN_HERE;
     at++;
     if (at == candidates) at = 0;
   }
-  return TAKEN_BY_NOBODY;
+  return last;
 }
 
 function deliverToLocal(group: u32): bool {
@@ -253,9 +283,16 @@ function addPick(count: u32, node: u32, queue: u32): u32 {
   return count + 1;
 }
 
-/** Writes the message at hand into a node's ring. fullNode() has seen the room. */
-function send(plan: u32, node: u32, isPlain: u32, pickCount: u32, asks: u32): void {
-  const subjectLength = load<u32>(plan, PLAN_DELIVERED_LENGTH);
+/** Writes the message at hand into a node's ring. The caller has seen that there is room for `recordLength()`. */
+export function send(
+  node: u32,
+  context: u32,
+  from: u32,
+  subjectLength: u32,
+  isPlain: u32,
+  pickCount: u32,
+  asks: u32,
+): void {
   const length = recordLength(subjectLength, pickCount);
   const record = reserve(node, length);
   if (record == 0) unreachable();
@@ -268,17 +305,19 @@ function send(plan: u32, node: u32, isPlain: u32, pickCount: u32, asks: u32): vo
   }
   store<u32>(record, length, RECORD_LENGTH);
   store<u32>(record, RECORD_KIND_MESSAGE, RECORD_KIND);
-  store<u32>(record, load<u32>(plan, PLAN_ACCOUNT), RECORD_CONTEXT);
+  store<u32>(record, context, RECORD_CONTEXT);
   store<u32>(record, subjectLength, RECORD_SUBJECT_LENGTH);
-  store<u32>(record, lineLength, RECORD_LINE_LENGTH);
-  store<u32>(record, lineLength + payloadLength + 2, RECORD_REST_LENGTH);
+  const shownLength = lineLength - hiddenLength;
+  store<u32>(record, shownLength, RECORD_LINE_LENGTH);
+  store<u32>(record, shownLength + payloadLength + 2, RECORD_REST_LENGTH);
   store<u32>(record, headerLength, RECORD_HEADER_LENGTH);
   store<u32>(record, queueCount, RECORD_QUEUE_COUNT);
   store<u32>(record, isPlain, RECORD_IS_PLAIN);
   store<u32>(record, slotOf(publisher), RECORD_ORIGIN);
   store<u32>(record, asks, RECORD_WANTS_TAKER);
+  store<u32>(record, 0, RECORD_TRIED);
   const subject = (record + RECORD_BODY + (queueCount << 2) + 15) & ~15;
-  copy(subject, load<u32>(plan, PLAN_DELIVERED), subjectLength);
-  copy(subject + subjectLength, rest, lineLength + payloadLength + 2);
+  copy(subject, from, subjectLength);
+  copy(subject + subjectLength, rest + hiddenLength, shownLength + payloadLength + 2);
   commit(node, length);
 }

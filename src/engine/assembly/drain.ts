@@ -2,8 +2,14 @@
 
 import {
   AREA_CONTEXT,
+  AREA_IS_LATE,
   AREA_IS_STALLED,
+  AREA_NODE,
   AREA_NODE_COUNT,
+  CONTEXT_ACCOUNTS,
+  CONTEXT_IS_ANSWER,
+  CONTEXT_IS_RESPONSE,
+  MAPPED_REPLY_CLUSTER_BYTES,
   PLAN_FLAGS,
   PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_IS_FOR_HOST,
@@ -14,6 +20,7 @@ import {
   REASON_MISS,
   REASON_OTHER,
   REASON_STALLED,
+  REASON_UNSERVED,
   REASON_UNTAKEN,
   RECORD_BODY,
   RECORD_CONTEXT,
@@ -23,16 +30,23 @@ import {
   RECORD_KIND_MESSAGE,
   RECORD_LINE_LENGTH,
   RECORD_ORIGIN,
+  RECORD_ORIGIN_NODE_SHIFT,
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
   RECORD_SUBJECT_LENGTH,
+  RECORD_TRIED,
   RECORD_WANTS_TAKER,
+  REPLY_LENGTH,
+  REPLY_TEXT,
 } from "../../memory/layout";
 import { found, resume } from "./answer";
-import { area, connectionAt } from "./area";
-import { deliverHere } from "./deliver";
-import { describe, rest, sizesAt } from "./message";
+import { area, connectionAt, hasLinks } from "./area";
+import { deliverHere, unservedCount } from "./deliver";
+import { describe, insert, rest, sizesAt } from "./message";
+import { gatherFromRings } from "./outbox";
 import { planFor } from "./plan";
+import { recall } from "./replies";
+import { answerFromNode } from "./requests";
 import { peek, skip, taken } from "./ring";
 
 /** Whether any node has published records that were not taken yet. */
@@ -46,32 +60,56 @@ export function hasInbound(): bool {
 
 /**
  * Delivers the messages another node sent, until `bytesMax` bytes of its ring are taken or a little more: the last
- * record is taken whole. With available() for `bytesMax`, nothing that was published since is taken. Their bytes may be
- * named by iovecs: flush before release(). Returns REASON_DONE (RESUME is 1 if there may be more), REASON_MISS or
- * REASON_HOST_PLAN (RESUME is the record, which was not taken), REASON_UNTAKEN (RESUME is the record, which was),
- * REASON_STALLED (RESUME is the origin), or REASON_OTHER for a record of another kind.
+ * record is taken whole; one is enough when the turn is late. With available() for `bytesMax`, nothing that was published
+ * since is taken. Their bytes may be named by iovecs: flush before release(). Returns REASON_DONE (RESUME is 1 if there may
+ * be more), REASON_MISS or REASON_HOST_PLAN (RESUME is the record, which was not taken), REASON_UNTAKEN or REASON_UNSERVED
+ * (RESUME is the record, which was), REASON_STALLED (RESUME is the origin), or REASON_OTHER for a record of another kind.
  */
 export function drain(node: u32, bytesMax: u32): i32 {
+  gatherFromRings(true);
+  const reason = drainSome(node, bytesMax);
+  gatherFromRings(false);
+  return reason;
+}
+
+function drainSome(node: u32, bytesMax: u32): i32 {
   const start = taken(node);
   while (taken(node) - start < bytesMax) {
     const record = peek(node);
     if (record == 0) return resume(REASON_DONE, 0);
     if (load<u32>(record, RECORD_KIND) != RECORD_KIND_MESSAGE) return resume(REASON_OTHER, record);
     const queueCount = load<u32>(record, RECORD_QUEUE_COUNT);
-    const subjectLength = load<u32>(record, RECORD_SUBJECT_LENGTH);
-    const subject = (record + RECORD_BODY + (queueCount << 2) + 15) & ~15;
-    const context = load<u32>(record, RECORD_CONTEXT);
+    let subjectLength = load<u32>(record, RECORD_SUBJECT_LENGTH);
+    let subject = (record + RECORD_BODY + (queueCount << 2) + 15) & ~15;
+    let context = load<u32>(record, RECORD_CONTEXT);
     const line = subject + subjectLength;
+    const account = context & (CONTEXT_ACCOUNTS - 1);
+    const mapped =
+      hasLinks && (context & CONTEXT_IS_RESPONSE) == 0 ? recall(account, subject, subjectLength) : 0;
+    if (mapped != 0) {
+      // An answer goes to the cluster that asked, whatever the rest of its subject: one plan serves all.
+      subject = mapped + REPLY_TEXT;
+      subjectLength = MAPPED_REPLY_CLUSTER_BYTES;
+      context = account | CONTEXT_IS_ANSWER;
+    }
     const lineLength = load<u32>(record, RECORD_LINE_LENGTH);
     const headerLength = load<i32>(record, RECORD_HEADER_LENGTH);
+    const payloadLength = load<u32>(record, RECORD_REST_LENGTH) - lineLength - 2;
+    describe(publisherOf(record), line, lineLength, headerLength, payloadLength, false);
+    if ((context & CONTEXT_IS_RESPONSE) != 0 && answerFromNode(account, subject, subjectLength)) {
+      skip(node, record);
+      if (load<u32>(area, AREA_IS_STALLED) != 0)
+        return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
+      if (load<u32>(area, AREA_IS_LATE) != 0) break;
+      continue;
+    }
     const plan = planFor(connectionAt(0), context, subject, subjectLength);
     if (plan == 0) {
       found(0, subject, subjectLength, line, 0, lineLength, headerLength, 0);
       store<u32>(area, context, AREA_CONTEXT);
       return resume(REASON_MISS, record);
     }
-    const payloadLength = load<u32>(record, RECORD_REST_LENGTH) - lineLength - 2;
-    describe(connectionAt(0), line, lineLength, headerLength, payloadLength, false);
+    if (mapped != 0) insert(mapped + REPLY_TEXT, load<u32>(mapped, REPLY_LENGTH) + 1);
     const flags = load<u32>(plan, PLAN_FLAGS);
     if (flags != 0 && isForHost(flags, queueCount, headerLength)) return resume(REASON_HOST_PLAN, record);
     const takers = deliverHere(
@@ -81,11 +119,25 @@ export function drain(node: u32, bytesMax: u32): i32 {
       queueCount,
     );
     skip(node, record);
-    if (takers == 0 && load<u32>(record, RECORD_WANTS_TAKER) != 0) return resume(REASON_UNTAKEN, record);
+    if (unservedCount != 0) {
+      if (takers != 0) store<u32>(record, 0, RECORD_WANTS_TAKER);
+      return resume(REASON_UNSERVED, record);
+    }
+    if (takers == 0 && mapped == 0 && load<u32>(record, RECORD_WANTS_TAKER) != 0)
+      return resume(REASON_UNTAKEN, record);
     if (load<u32>(area, AREA_IS_STALLED) != 0)
       return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
+    if (load<u32>(area, AREA_IS_LATE) != 0) break;
   }
   return resume(REASON_DONE, 1);
+}
+
+/** Whose message it is, if that is a connection of this node: the fabric's unless it was passed on to its publisher's shard. */
+function publisherOf(record: u32): u32 {
+  if (load<u32>(record, RECORD_TRIED) == 0) return connectionAt(0);
+  const origin = load<u32>(record, RECORD_ORIGIN);
+  const isHome = origin >> RECORD_ORIGIN_NODE_SHIFT == load<u32>(area, AREA_NODE);
+  return connectionAt(isHome ? origin & ((1 << RECORD_ORIGIN_NODE_SHIFT) - 1) : 0);
 }
 
 /** Whether the host serves the message at hand, of a record that names `queueCount` groups. */

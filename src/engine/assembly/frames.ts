@@ -2,18 +2,31 @@
 // the subject in the line it came with, rewritten only where the receiver takes no headers or wants other sizes.
 
 import {
+  AREA_OWN_REPLY_PREFIX,
   CONNECTION_CURSOR,
+  CONNECTION_IS_GATEWAY,
   CONNECTION_IS_ROUTE,
   CONNECTION_TAKES_HEADERS,
   GATHER_BYTES_MIN,
+  MAPPED_REPLY_PREFIX_BYTES,
   TARGET_PREFIX,
   TARGET_PREFIX_LENGTH,
 } from "../../memory/layout";
-import { slotOf } from "./area";
+import { area, slotOf } from "./area";
 import { copy, writeDecimal } from "./bytes";
 import { attach } from "./host";
-import { headerLength, isLarge, lineLength, payloadLength, rest, sizesAt } from "./message";
+import {
+  headerLength,
+  inserted,
+  insertedLength,
+  isLarge,
+  lineLength,
+  payloadLength,
+  rest,
+  sizesAt,
+} from "./message";
 import { gather, room } from "./outbox";
+import { isYoung } from "./replies";
 
 const LETTER_H: u8 = 0x48;
 const LETTER_L: u8 = 0x4c;
@@ -37,21 +50,37 @@ export function frameForClient(connection: u32, flags: u32, target: u32): u32 {
 
 /** An RMSG, LMSG or HMSG. Returns how many bytes of headers and payload it holds. */
 export function frameForLink(connection: u32, flags: u32, target: u32): u32 {
-  const prefix = target + TARGET_PREFIX;
-  const prefixLength = load<u32>(target, TARGET_PREFIX_LENGTH);
+  let prefix = target + TARGET_PREFIX;
+  let prefixLength = load<u32>(target, TARGET_PREFIX_LENGTH);
   const hasTwoSizes = (flags & CONNECTION_IS_ROUTE) != 0 && load<u8>(prefix) == LETTER_L;
-  if (headerLength > 0 && (flags & CONNECTION_TAKES_HEADERS) != 0) {
+  const isWithHeaders = headerLength > 0 && (flags & CONNECTION_TAKES_HEADERS) != 0;
+  if (isWithHeaders) {
     frameLetter(connection, hasTwoSizes ? LETTER_L : LETTER_H);
-    frame(connection, prefix + 1, prefixLength - 1);
-    return payloadLength;
+    prefix++;
+    prefixLength--;
+  }
+  if (insertedLength != 0) {
+    frameBytes(connection, prefix, prefixLength);
+    prefix = inserted;
+    prefixLength = insertedLength;
+  } else if ((flags & CONNECTION_IS_GATEWAY) != 0 && hasYoungReply()) {
+    frameBytes(connection, prefix, prefixLength);
+    prefix = area + AREA_OWN_REPLY_PREFIX;
+    prefixLength = MAPPED_REPLY_PREFIX_BYTES;
   }
   // Without a header block the line came with one size (PUB), or with an empty one with two.
-  if (hasTwoSizes ? headerLength == 0 : headerLength < 0) {
+  if (isWithHeaders || (hasTwoSizes ? headerLength == 0 : headerLength < 0)) {
     frame(connection, prefix, prefixLength);
     return payloadLength;
   }
   frameWithSizes(connection, prefix, prefixLength, hasTwoSizes);
   return headerLength > 0 ? payloadLength - headerLength : payloadLength;
+}
+
+/** Whether the reply is one that somebody subscribed to lately: it may overtake interest in it. */
+function hasYoungReply(): bool {
+  const sizes = sizesAt();
+  return sizes != rest && isYoung(rest, sizes - 1 - rest);
 }
 
 /** `prefix`, then the line's rest and the payload as they came. */
@@ -76,6 +105,12 @@ function frameLetter(connection: u32, letter: u8): void {
   const cursor = room(connection, 1);
   store<u8>(cursor, letter);
   store<u32>(connection, cursor + 1, CONNECTION_CURSOR);
+}
+
+function frameBytes(connection: u32, from: u32, length: u32): void {
+  const cursor = room(connection, length);
+  copy(cursor, from, length);
+  store<u32>(connection, cursor + length, CONNECTION_CURSOR);
 }
 
 /** `prefix`, then `[reply ]size␍␊` or with `hasTwoSizes` `[reply ]0 size␍␊`, and the payload without its headers. */

@@ -6,6 +6,9 @@ export declare function flush(slot: u32): void;
 /** Writes out every outbox and takes them back, so that at least one is free. */
 export declare function reclaim(): void;
 
+/** Writes out every outbox, so that nothing is named by an iovec any more. */
+export declare function flushAll(): void;
+
 /** Puts the large message at hand, less its first `skipped` bytes, behind what the connection's outbox holds. */
 export declare function attach(slot: u32, skipped: u32): void;
 

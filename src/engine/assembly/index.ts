@@ -8,6 +8,7 @@ import {
   AREA_FULL_NODE,
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
+  AREA_IS_LATE,
   CONNECTION_CONTEXT,
   CONNECTION_FLAGS,
   CONNECTION_IN_BYTES,
@@ -18,12 +19,16 @@ import {
   PLAN_DELIVERED_LENGTH,
   PLAN_FLAGS,
   PLAN_IS_FOR_HOST,
+  PLAN_IS_FORWARDED,
+  REASON_ANSWER_MISS,
   REASON_DONE,
   REASON_HOST_PLAN,
+  REASON_LATE,
   REASON_MISS,
   REASON_NO_RESPONDERS,
   REASON_OTHER,
   REASON_RING_FULL,
+  REQUEST_ACCOUNT_BYTES,
 } from "../../memory/layout";
 import { found, resume } from "./answer";
 import { area, attachArea, connectionAt, hashSeed } from "./area";
@@ -32,11 +37,15 @@ import { deliver, deliverHere, fullNode } from "./deliver";
 import { describe } from "./message";
 import { headerLength, mayBeReserved, payloadLength, readEnd, replyLength } from "./message_line";
 import { planFor } from "./plan";
+import { ANSWER_MISS, answer, DELIVERED, FOR_HOST, forward, isServiceReply, takers } from "./requests";
 
 export { drain, hasInbound } from "./drain";
+export { fileInterest, fileLiteral, moveSlots } from "./interest";
 export { unmask } from "./mask";
 export { closeSegment, room } from "./outbox";
 export { available, commit, peek, publish, release, reserve, skip, taken } from "./ring";
+export { forget } from "./requests";
+export { forgetOver, isYoung, noteYoung, recall, remember } from "./replies";
 export { scanLink } from "./scan_link";
 
 const PUB_: u32 = 0x20425550;
@@ -78,21 +87,43 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
       return resume(REASON_OTHER, at);
 
     const rest = subjectEnd + 1;
-    const payload = readEnd(connection, rest, end, isWithHeaders);
+    const payload = readEnd(connection, rest, end, isWithHeaders, false);
     if (payload == 0) return resume(REASON_OTHER, at);
     if (payload - 2 - subject > load<u32>(area, AREA_CONTROL_LINE_MAX)) return resume(REASON_OTHER, at);
     const messageEnd = payload + payloadLength + 2;
 
-    const plan = planFor(connection, context, subject, subjectEnd - subject);
-    describe(connection, rest, payload - rest, headerLength, payloadLength, false);
-    if (plan == 0 || (load<u32>(plan, PLAN_FLAGS) & PLAN_IS_FOR_HOST) != 0) {
-      found(plan, subject, subjectEnd - subject, rest, replyLength, payload - rest, headerLength, messageEnd);
+    const subjectLength = subjectEnd - subject;
+    // One plan serves all answers of an account to the services that it offers.
+    const isAnswer = isServiceReply(subject);
+    const looked = isAnswer ? min<u32>(subjectLength, REQUEST_ACCOUNT_BYTES) : subjectLength;
+    const plan = planFor(connection, context, subject, looked);
+    const lineLength = payload - rest;
+    describe(connection, rest, lineLength, headerLength, payloadLength, false);
+    if (plan == 0) {
+      found(0, subject, looked, rest, replyLength, lineLength, headerLength, messageEnd);
       store<u32>(area, context, AREA_CONTEXT);
-      return resume(plan == 0 ? REASON_MISS : REASON_HOST_PLAN, at);
+      return resume(REASON_MISS, at);
     }
-    const full = fullNode(plan);
-    if (full >= 0) {
-      store<u32>(area, full, AREA_FULL_NODE);
+    const wantsTaker =
+      replyLength != 0 && (load<u32>(connection, CONNECTION_FLAGS) & CONNECTION_WANTS_NO_RESPONDERS) != 0;
+    const flags = load<u32>(plan, PLAN_FLAGS);
+    let taken: u32 = 0;
+    let came = DELIVERED;
+    if ((flags & (PLAN_IS_FOR_HOST | PLAN_IS_FORWARDED)) == 0 && !isAnswer) {
+      came = fullNode(plan);
+      if (came < 0) taken = deliver(plan, wantsTaker);
+    } else {
+      if ((flags & PLAN_IS_FOR_HOST) != 0) came = FOR_HOST;
+      else came = isAnswer ? answer(plan, subject, subjectLength) : forward(plan, replyLength, wantsTaker);
+      if (came < DELIVERED) {
+        found(plan, subject, subjectLength, rest, replyLength, lineLength, headerLength, messageEnd);
+        store<u32>(area, context, AREA_CONTEXT);
+        return resume(came == ANSWER_MISS ? REASON_ANSWER_MISS : REASON_HOST_PLAN, at);
+      }
+      taken = takers;
+    }
+    if (came >= 0) {
+      store<u32>(area, came, AREA_FULL_NODE);
       return resume(REASON_RING_FULL, at);
     }
     store<u64>(connection, load<u64>(connection, CONNECTION_IN_MESSAGES) + 1, CONNECTION_IN_MESSAGES);
@@ -100,14 +131,13 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
     store<u64>(area, load<u64>(area, AREA_IN_MESSAGES) + 1, AREA_IN_MESSAGES);
     store<u64>(area, load<u64>(area, AREA_IN_BYTES) + payloadLength, AREA_IN_BYTES);
     at = messageEnd;
-    const wantsTaker =
-      replyLength != 0 && (load<u32>(connection, CONNECTION_FLAGS) & CONNECTION_WANTS_NO_RESPONDERS) != 0;
-    if (deliver(plan, wantsTaker) == 0 && wantsTaker) {
+    if (taken == 0 && wantsTaker) {
       const delivered = load<u32>(plan, PLAN_DELIVERED);
       const length = load<u32>(plan, PLAN_DELIVERED_LENGTH);
-      found(plan, delivered, length, rest, replyLength, payload - rest, headerLength, messageEnd);
+      found(plan, delivered, length, rest, replyLength, lineLength, headerLength, messageEnd);
       return resume(REASON_NO_RESPONDERS, at);
     }
+    if (load<u32>(area, AREA_IS_LATE) != 0) return resume(REASON_LATE, at);
   }
   return resume(REASON_DONE, at);
 }
@@ -141,8 +171,12 @@ export function publishOne(
   return deliver(plan, wantsTaker);
 }
 
-/** Delivers a message of another node by a plan of ours; what publishOne() is for the publisher's side. */
+/**
+ * Delivers a message of another node by a plan of ours; what publishOne() is for the publisher's side. `slot` is its
+ * publisher's where that is a connection of ours after all, else 0. Ids of queue groups that are served become 0.
+ */
 export function deliverOne(
+  slot: u32,
   plan: u32,
   isPlain: bool,
   queues: u32,
@@ -153,6 +187,6 @@ export function deliverOne(
   payloadLength: u32,
   isLarge: bool,
 ): u32 {
-  describe(connectionAt(0), rest, lineLength, headerLength, payloadLength, isLarge);
+  describe(connectionAt(slot), rest, lineLength, headerLength, payloadLength, isLarge);
   return deliverHere(plan, isPlain, queues, queueCount);
 }

@@ -1,7 +1,7 @@
 // Hot: once for each piece of a WebSocket's frame.
 
 /**
- * Moves `length` bytes from `from` to `to` (≤ `from`) and applies a mask of four bytes to them, the first of which is its
+ * Moves `length` bytes from `from` to `to` (≤ `from`, or apart) and applies a mask of four bytes to them, the first of which is its
  * lowest. Writes nothing behind them: what is there may be the next frame.
  */
 export function unmask(to: u32, from: u32, length: u32, mask: u32): void {

@@ -12,6 +12,12 @@ export let payloadLength: u32 = 0;
 /** The payload lies outside the memory: the host attaches it. */
 export let isLarge: bool = false;
 
+/** Bytes at the start of `rest` that other nodes are not sent: the prefix of a mapped reply. */
+export let hiddenLength: u32 = 0;
+/** What links are sent between the target's prefix and `rest`: the subject of an answer that goes to another cluster. */
+export let inserted: u32 = 0;
+export let insertedLength: u32 = 0;
+
 export function describe(from: u32, at: u32, line: u32, header: i32, payload: u32, large: bool): void {
   publisher = from;
   rest = at;
@@ -19,6 +25,18 @@ export function describe(from: u32, at: u32, line: u32, header: i32, payload: u3
   headerLength = header;
   payloadLength = payload;
   isLarge = large;
+  hiddenLength = 0;
+  insertedLength = 0;
+}
+
+/** The reply is mapped: those here see what it stands for. */
+export function hideReplyPrefix(length: u32): void {
+  hiddenLength = length;
+}
+
+export function insert(at: u32, length: u32): void {
+  inserted = at;
+  insertedLength = length;
 }
 
 /** Address of the sizes in its line, one or with headers two; a reply, if there is one, ends a blank before. */

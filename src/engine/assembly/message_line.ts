@@ -1,7 +1,8 @@
 // Hot: words of the lines that messages come with.
 
-import { CONNECTION_PAYLOAD_MAX, IN_PLACE_BYTES_MAX } from "../../memory/layout";
+import { CONNECTION_PAYLOAD_MAX, IN_PLACE_BYTES_MAX, MAPPED_REPLY_PREFIX_BYTES } from "../../memory/layout";
 import { findBlank } from "./bytes";
+import { isMapped } from "./replies";
 import { mayAskForTrace } from "./trace_request";
 
 const CR_LF: u16 = 0x0a0d;
@@ -35,12 +36,15 @@ export let replyLength: u32 = 0;
 export let headerLength: i32 = -1;
 export let payloadLength: u32 = 0;
 
+/** The reply is mapped, from another server. */
+export let hasMappedReply: bool = false;
+
 /**
  * Reads how a message goes on behind its subject: `[reply ]size` or `[reply ]header-size size`, the line break and the
  * payload. Returns where the payload begins; 0 where some of it is missing, not plain, more than the connection may send,
- * or to be traced, which the host looks at.
+ * or to be traced, which the host looks at. `isOfServer`: it comes from one, which may map replies.
  */
-export function readEnd(connection: u32, rest: u32, end: u32, isWithHeaders: bool): u32 {
+export function readEnd(connection: u32, rest: u32, end: u32, isWithHeaders: bool, isOfServer: bool): u32 {
   // Numbers are told from a reply by how many words there are.
   let word = rest;
   let wordEnd = findBlank(word, end);
@@ -48,6 +52,7 @@ export function readEnd(connection: u32, rest: u32, end: u32, isWithHeaders: boo
   let words: u32 = 1;
   let previous = word;
   replyLength = 0;
+  hasMappedReply = false;
   while (wordEnd != end && load<u8>(wordEnd) == 0x20) {
     if (++words > 3) return 0;
     if (words == 2) replyLength = wordEnd - word;
@@ -57,7 +62,13 @@ export function readEnd(connection: u32, rest: u32, end: u32, isWithHeaders: boo
   }
   if (wordEnd + 2 > end || load<u16>(wordEnd) != CR_LF) return 0;
   if (words == wordsWithoutReply + 1) {
-    if (replyLength == 0 || mayBeReserved(rest)) return 0;
+    if (replyLength == 0) return 0;
+    if (mayBeReserved(rest)) {
+      // Acknowledgements, and what services answer to, mean more to the host.
+      if (!isOfServer || !isMapped(rest, replyLength) || mayBeReserved(rest + MAPPED_REPLY_PREFIX_BYTES))
+        return 0;
+      hasMappedReply = true;
+    }
   } else {
     if (words != wordsWithoutReply) return 0;
     replyLength = 0;

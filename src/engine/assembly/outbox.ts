@@ -16,10 +16,14 @@ import {
   OUTBOX_BYTES,
   OUTBOX_DATA,
   OUTBOX_IOVECS_MAX,
+  OUTBOX_IOVECS_RECEIVED_MAX,
   OUTBOX_SLACK,
 } from "../../memory/layout";
 import { area, dirtyList, memoryBase, slotOf } from "./area";
 import { flush, reclaim } from "./host";
+
+/** Pieces after which gather() writes an outbox out. */
+let iovecsMax: u32 = OUTBOX_IOVECS_RECEIVED_MAX;
 
 /** Where to write the next `bytes` for a connection: at most OUTBOX_BYTES − OUTBOX_DATA − OUTBOX_SLACK of them. */
 export function room(connection: u32, bytes: u32): u32 {
@@ -65,7 +69,12 @@ export function gather(connection: u32, address: u32, length: u32): void {
   closeSegment(connection);
   addIovec(connection, address, length);
   store<u32>(area, 1, AREA_HAS_GATHERED);
-  if (load<u32>(connection, CONNECTION_IOVECS) + 3 > <u32>OUTBOX_IOVECS_MAX) flush(slotOf(connection));
+  if (load<u32>(connection, CONNECTION_IOVECS) + 3 > iovecsMax) flush(slotOf(connection));
+}
+
+/** What follows was sent by other nodes, or was received here. */
+export function gatherFromRings(isFromRings: bool): void {
+  iovecsMax = isFromRings ? OUTBOX_IOVECS_MAX : OUTBOX_IOVECS_RECEIVED_MAX;
 }
 
 function addIovec(connection: u32, address: u32, length: u32): void {

@@ -3,48 +3,58 @@
 
 import {
   ACCOUNT_NAME_ID,
-  ACCOUNT_NAME_LENGTH,
   ACCOUNT_NAME_LENGTH_MAX,
-  ACCOUNT_NAME_SHIFT,
-  ACCOUNT_NAME_SLOTS,
-  ACCOUNT_NAME_TEXT,
   AREA_ACCOUNT,
   AREA_ACCOUNT_LENGTH,
-  AREA_ACCOUNT_NAMES,
   AREA_CONTEXT,
   AREA_CONTROL_LINE_MAX,
   AREA_FULL_NODE,
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
+  AREA_IS_LATE,
   AREA_LINK_COUNTERS,
   CONNECTION_CONTEXT,
   CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
-  CONNECTION_LAST_ACCOUNT,
   CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
+  CONTEXT_IS_ANSWER,
   LINK_COUNTERS_IN,
   LINK_COUNTERS_OF_GATEWAYS,
   LINK_COUNTERS_SHIFT,
+  MAPPED_REPLY_PREFIX_BYTES,
+  PLAN_ACCOUNT,
+  PLAN_ALL_NODES,
   PLAN_FLAGS,
   PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_IS_FOR_HOST,
+  PLAN_QUEUES_ARE_FOR_HOST,
   PLAN_REPLIES_ARE_FOR_HOST,
   REASON_ACCOUNT,
   REASON_DONE,
   REASON_HOST_PLAN,
+  REASON_LATE,
   REASON_MISS,
   REASON_OTHER,
   REASON_RING_FULL,
 } from "../../memory/layout";
+import { accountSlot } from "./account_names";
 import { found, resume } from "./answer";
-import { area, connectionAt, hashSeed } from "./area";
-import { equal, findBlank, hashBytes } from "./bytes";
+import { area, connectionAt } from "./area";
+import { findBlank } from "./bytes";
 import { countMessage, deliver, fullNode } from "./deliver";
-import { describe } from "./message";
-import { headerLength, mayBeReserved, payloadLength, readEnd, replyLength } from "./message_line";
+import { describe, hideReplyPrefix } from "./message";
+import {
+  hasMappedReply,
+  headerLength,
+  mayBeReserved,
+  payloadLength,
+  readEnd,
+  replyLength,
+} from "./message_line";
 import { planFor } from "./plan";
+import { isMapped, isOwnMapped, remember } from "./replies";
 
 const RMSG: u32 = 0x47534d52;
 const LMSG: u32 = 0x47534d4c;
@@ -86,10 +96,18 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
     const subjectEnd = findBlank(subject, end);
     if (subjectEnd == subject || subjectEnd == end || load<u8>(subjectEnd) != 0x20)
       return resume(REASON_OTHER, at);
-    if (mayBeReserved(subject)) return resume(REASON_OTHER, at);
+    let context = origin;
+    if (mayBeReserved(subject)) {
+      // An answer to a request of this server: it goes on under the reply that the request had here.
+      if (isOfLeaf || !isMapped(subject, subjectEnd - subject) || !isOwnMapped(subject))
+        return resume(REASON_OTHER, at);
+      subject += MAPPED_REPLY_PREFIX_BYTES;
+      if (mayBeReserved(subject)) return resume(REASON_OTHER, at);
+      context |= CONTEXT_IS_ANSWER;
+    }
 
     const rest = subjectEnd + 1;
-    const payload = readEnd(connection, rest, end, isWithHeaders);
+    const payload = readEnd(connection, rest, end, isWithHeaders, true);
     if (payload == 0) return resume(REASON_OTHER, at);
     if (payload - 2 - account > load<u32>(area, AREA_CONTROL_LINE_MAX)) return resume(REASON_OTHER, at);
     if (replyLength != 0 && announcesGroups(rest)) return resume(REASON_OTHER, at);
@@ -97,7 +115,6 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
 
     const subjectLength = subjectEnd - subject;
     const lineLength = payload - rest;
-    let context = origin;
     if (namesAccount) {
       const slot = accountSlot(connection, account, accountLength);
       if (slot == 0) {
@@ -110,7 +127,7 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
     }
     const plan = planFor(connection, context, subject, subjectLength);
     describe(connection, rest, lineLength, headerLength, payloadLength, false);
-    if (plan == 0 || isForHost(load<u32>(plan, PLAN_FLAGS), replyLength, headerLength)) {
+    if (plan == 0 || isForHost(load<u32>(plan, PLAN_FLAGS), context, replyLength, headerLength)) {
       found(plan, subject, subjectLength, rest, replyLength, lineLength, headerLength, messageEnd);
       store<u32>(area, context, AREA_CONTEXT);
       return resume(plan == 0 ? REASON_MISS : REASON_HOST_PLAN, at);
@@ -126,7 +143,12 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
     store<u64>(area, load<u64>(area, AREA_IN_BYTES) + payloadLength, AREA_IN_BYTES);
     if (!isOfLeaf) countForAccount(context, payloadLength);
     at = messageEnd;
+    if (hasMappedReply) {
+      hideReplyPrefix(MAPPED_REPLY_PREFIX_BYTES);
+      if (load<u32>(plan, PLAN_ALL_NODES) != 0) remember(load<u32>(plan, PLAN_ACCOUNT), rest, replyLength);
+    }
     deliver(plan, false);
+    if (load<u32>(area, AREA_IS_LATE) != 0) return resume(REASON_LATE, at);
   }
   return resume(REASON_DONE, at);
 }
@@ -145,25 +167,12 @@ function announcesGroups(word: u32): bool {
   return start == GROUPS_WITHOUT_REPLY || start == GROUPS_WITH_REPLY;
 }
 
-function isForHost(flags: u32, replyLength: u32, headerLength: i32): bool {
+function isForHost(flags: u32, context: u32, replyLength: u32, headerLength: i32): bool {
   if (flags == 0) return false;
   if ((flags & PLAN_IS_FOR_HOST) != 0) return true;
+  // Other messages that name no groups go to none; answers go to all.
+  if ((context & CONTEXT_IS_ANSWER) != 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) != 0) return true;
   if (replyLength == 0) return false;
   const reasons = headerLength > 0 ? REPLIES_FOR_HOST : PLAN_REPLIES_ARE_FOR_HOST;
   return (flags & reasons) != 0;
-}
-
-/** The slot that holds a name, 0 if none does. Most messages name the account of the connection's last one. */
-function accountSlot(connection: u32, name: u32, length: u32): u32 {
-  const last = load<u32>(connection, CONNECTION_LAST_ACCOUNT);
-  if (last != 0 && holdsName(last, name, length)) return last;
-  const index = hashBytes(name, length, hashSeed) & (ACCOUNT_NAME_SLOTS - 1);
-  const slot = load<u32>(area, AREA_ACCOUNT_NAMES) + (index << ACCOUNT_NAME_SHIFT);
-  if (!holdsName(slot, name, length)) return 0;
-  store<u32>(connection, slot, CONNECTION_LAST_ACCOUNT);
-  return slot;
-}
-
-function holdsName(slot: u32, name: u32, length: u32): bool {
-  return load<u32>(slot, ACCOUNT_NAME_LENGTH) == length && equal(slot + ACCOUNT_NAME_TEXT, name, length);
 }

@@ -26,10 +26,14 @@ import {
   REASON_OTHER,
   REASON_RING_FULL,
   REASON_STALLED,
+  REASON_UNSERVED,
   REASON_UNTAKEN,
+  RECORD_BODY,
   RECORD_KIND,
   RECORD_KIND_MESSAGE,
   RECORD_SUBJECT_LENGTH,
+  RECORD_TRIED,
+  RECORD_WANTS_TAKER,
   RING_END_BYTES,
   RING_END_POSITION,
   RING_TAIL,
@@ -289,6 +293,13 @@ export class Lockstep {
         this.handed.push(`untaken ${expected.message!.subject} ${expected.message!.line}`);
         const { length } = expected.message!.subject;
         same("the record nobody took", real.word(resume + RECORD_SUBJECT_LENGTH), length);
+      } else if (reason === REASON_UNSERVED) {
+        const { message, queues, wantsTaker } = expected;
+        this.handed.push(`unserved ${message!.subject} ${message!.line}`);
+        const left = queues!.map((_, i) => real.word(resume + RECORD_BODY + i * 4));
+        same("the groups nobody served", left, queues);
+        same("whether anybody took it", real.word(resume + RECORD_WANTS_TAKER) !== 0, wantsTaker);
+        same("the record's tried nodes", real.word(resume + RECORD_TRIED), 0);
       } else if (reason === REASON_STALLED) {
         same("the origin", resume, expected.origin);
         real.clear(AREA_IS_STALLED);

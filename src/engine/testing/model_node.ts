@@ -15,6 +15,7 @@ import {
   REASON_OTHER,
   REASON_RING_FULL,
   REASON_STALLED,
+  REASON_UNSERVED,
   REASON_UNTAKEN,
   RECORD_BODY,
 } from "../../memory/layout.ts";
@@ -171,15 +172,17 @@ export class ModelNode {
     return local + picks.length + plan.plainNodes.length;
   }
 
-  /** Delivers what another node sent. */
+  /** Delivers what another node sent; groups that are served become 0 in `queues`. */
   deliverHere(plan: PlanSpecification, message: Message, isPlain: boolean, queues: number[]): number {
     let delivered = 0;
     if (isPlain) {
       for (const subscription of plan.plain) delivered += this.#deliverTo(subscription, message, 0);
     }
     for (const group of plan.groups) {
-      for (const queue of queues) {
-        if (queue === group.queue) delivered += this.#deliverToLocal(group, message);
+      for (const [i, queue] of queues.entries()) {
+        if (queue !== group.queue || this.#deliverToLocal(group, message) === 0) continue;
+        queues[i] = 0;
+        delivered++;
       }
     }
     this.#countOut(delivered, message);
@@ -191,7 +194,15 @@ export class ModelNode {
     ring: ModelRing,
     bytesMax: number,
     cache: ModelCache,
-  ): { reason: number; isMore?: boolean; origin?: number; message?: Message; context?: number } {
+  ): {
+    reason: number;
+    isMore?: boolean;
+    origin?: number;
+    message?: Message;
+    context?: number;
+    queues?: number[];
+    wantsTaker?: boolean;
+  } {
     const start = ring.taken;
     while (ring.taken - start < bytesMax) {
       const record = ring.next();
@@ -206,6 +217,9 @@ export class ModelNode {
       if (isForHost) return { reason: REASON_HOST_PLAN, message, context };
       const takers = this.deliverHere(plan, message, record.isPlain, queues);
       ring.take();
+      if (queues.some((queue) => queue !== 0)) {
+        return { reason: REASON_UNSERVED, message, queues, wantsTaker: record.wantsTaker && takers === 0 };
+      }
       if (takers === 0 && record.wantsTaker) return { reason: REASON_UNTAKEN, message };
       if (this.isStalled) return { reason: REASON_STALLED, origin: record.origin };
     }

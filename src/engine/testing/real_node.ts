@@ -319,6 +319,7 @@ export class RealNode {
         this.#collect(slot, memoryBase);
       },
       reclaim: () => this.flushAll(memoryBase),
+      flushAll: () => this.flushAll(memoryBase),
       attach: (slot, skipped) => {
         this.#collect(slot, memoryBase);
         this.output[slot] += `${this.large.slice(skipped)}\r\n`;

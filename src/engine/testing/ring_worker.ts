@@ -13,6 +13,7 @@ import {
   RING_TAIL,
 } from "../../memory/layout.ts";
 import { createEngine } from "../engine.ts";
+import { NO_HOST } from "../no_host.ts";
 
 export interface RingWork {
   memory: WebAssembly.Memory;
@@ -33,9 +34,6 @@ self.onmessage = ({ data }: MessageEvent<RingWork>) => {
   }
 };
 
-const nobody = () => {};
-const host = { flush: nobody, reclaim: nobody, attach: nobody, sendLarge: nobody, note: nobody };
-
 /** Numbers that both sides draw alike. */
 function draws(): (below: number) => number {
   let state = 12345;
@@ -51,7 +49,7 @@ function lengthOf(next: (below: number) => number, bytesMax: number): number {
 }
 
 function produce({ memory, area, other, recordCount, recordBytesMax }: RingWork): string {
-  const engine = createEngine(memory, area, host);
+  const engine = createEngine(memory, area, NO_HOST);
   const words = new Int32Array(memory.buffer);
   const ring = words[(area + AREA_OUT_RINGS + other * RING_END_BYTES + RING_END_RING) >> 2]!;
   const next = draws();
@@ -84,7 +82,7 @@ function produce({ memory, area, other, recordCount, recordBytesMax }: RingWork)
 }
 
 function consume({ memory, area, other, recordCount, recordBytesMax }: RingWork): string {
-  const engine = createEngine(memory, area, host);
+  const engine = createEngine(memory, area, NO_HOST);
   const words = new Int32Array(memory.buffer);
   const ring = words[(area + AREA_IN_RINGS + other * RING_END_BYTES + RING_END_RING) >> 2]!;
   const next = draws();

@@ -4,6 +4,7 @@ import { NO_HOST } from "../../engine/no_host.ts";
 import { createInterestIndex } from "../../interest/interest_index.ts";
 import { NODE_IS_UP, NODE_LOGINS, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
 import { createSharedMemory, nodeWord } from "../../memory/shared_memory.ts";
+import { bytesOf } from "../../subject/byte_string.ts";
 import { InternalClient, type InternalRoutes } from "../internal_client.ts";
 import { readRecord } from "../message_record.ts";
 import { RecordQueue } from "../record_queue.ts";
@@ -56,5 +57,11 @@ export function twoClients(routes?: InternalRoutes, indexBytes?: number) {
   };
   const sentToShard = takenBy(NODE_SHARD_FIRST);
   const sentToLinks = takenBy(map.linksNode);
-  return { main, logins, stop, sentToShard, sentToLinks, errors, index };
+  /** A request with this reply, mapped, has come through a gateway. */
+  const remember = (account: number, mapped: string) => {
+    const { area, scratch } = map.area(map.linksNode);
+    shared.bytes.set(bytesOf(mapped), scratch);
+    createEngine(shared.memory, area, NO_HOST).remember(account, scratch, mapped.length);
+  };
+  return { main, logins, stop, sentToShard, sentToLinks, remember, errors, index };
 }

@@ -137,6 +137,31 @@ describe("the interest ledger", () => {
     expect(news(links.route)).toEqual(["OTHER foo 1"]);
   });
 
+  test("a new link is told plain subjects as lists, and all else one by one", () => {
+    const { ledger, links } = world();
+    const lists: string[][] = [];
+    const announcePlain = (account: string, subjects: readonly string[]) => {
+      lists.push([account, ...subjects]);
+    };
+    const subjects = Array.from({ length: 5000 }, (_, index) => `s.${index}`);
+    for (const subject of subjects) ledger.setLocal("own", key(subject), 1);
+    ledger.setLocal("imports", key("s.7"), 1);
+    ledger.setLocal("own", key("s.8", "q"), 1);
+    ledger.setRemote(links.leaf, key("s.9"), 1);
+    ledger.setRemote(links.leaf, key("of.leaf"), 1);
+    const late = testLink({ kind: "route", role: "both", announcePlain });
+    ledger.attach(late);
+    expect(lists.map((list) => list.length)).toEqual([4097, 903]);
+    const others = ["$G of.leaf @L 1", "$G s.7 1", "$G s.8 q 1", "$G s.9 1", "$G s.9 @L 1"];
+    expect(news(late)).toEqual(others);
+    const listed = lists.flatMap(([account, ...names]) => names.map((name) => `${account} ${name} 1`));
+    const one = testLink({ kind: "route", role: "both" });
+    ledger.attach(one);
+    expect(news(one)).toEqual([...others, ...listed].sort());
+    for (const subject of subjects) ledger.setLocal("own", key(subject), 0);
+    expect(news(late)).toEqual(news(one));
+  });
+
   test("tells each account over the link that carries it, and again over the one that takes it over", () => {
     const ledger = new InterestLedger();
     let moved = false;

@@ -1,6 +1,6 @@
 /**
  * What interest each link is told of. Rows are (account, subject, queue); each adds up who wants it, by where the wish came
- * from, and remembers what was said over which link.
+ * from. What was said of a row over which link follows from its wishes, for every change is told at once.
  *
  *   wish of ↓ told to →   routes         gateways (inbound)   leaf nodes of ours            our hubs
  *   this server           yes            yes                  yes                           yes
@@ -20,8 +20,9 @@ interface Source {
   readonly link: Link | null;
   /** Cluster of the leaf nodes it is of, "" for none. */
   readonly origin: string;
-  /** The wishes of a row that this source alone wants, as one member. */
-  readonly alone: readonly Wish[];
+  /** The wishes of a plain row that this source alone has, and of a group that it alone has one member of. */
+  readonly plain: readonly Wish[];
+  readonly member: readonly Wish[];
 }
 
 interface Wish {
@@ -30,48 +31,43 @@ interface Wish {
   readonly weight: number;
 }
 
-/** What a link was told of a row. */
+/** What a link is told of a row. */
 interface Said {
-  readonly link: Link;
-  /** Of the leaf nodes it was said to be of, "" where it was said without. */
+  /** Of the leaf nodes it is said to be of, "" where it is said without. */
   readonly origin: string;
   readonly weight: number;
 }
 
-interface Listener {
-  readonly link: Link;
-  /** What it is told of most rows: that somebody is there. */
-  readonly plainly: readonly Said[];
-}
-
 /**
- * There may be millions, nearly all of one source and told alike: lists are never changed, so that rows share them. A row
- * takes 64 bytes then.
+ * By subject, and a blank and the queue behind it for a group: who wants it. There may be millions, nearly all of one
+ * source: lists are never changed, so that rows share them.
  */
-interface Row {
-  readonly account: string;
-  readonly subject: string;
-  readonly queue: string;
-  wishes: readonly Wish[];
-  told: readonly Said[];
-}
+type Rows = Map<string, readonly Wish[]>;
 
 /** Names one of several wishes of this server for the same thing: its own clients', those that stream imports turn into, … */
 export type LocalTag = string;
 
 const NONE: readonly never[] = [];
+const NO_ROWS: ReadonlyMap<string, readonly Wish[]> = new Map();
+/** What is told of most rows: that somebody is there. */
+const PLAINLY: readonly Said[] = [{ origin: "", weight: 1 }];
+/** Subjects told in one piece: the peer goes on with the first while others are written. */
+const SUBJECTS_AT_ONCE = 4096;
 
 export class InterestLedger {
-  readonly #rows = new Map<string, Map<string, Row>>();
-  readonly #listeners = new Map<Link, Listener>();
+  readonly #rows = new Map<string, Rows>();
+  readonly #listeners = new Set<Link>();
   /** Those that are told of an account, as far as it is known: a member of the cluster has several links. */
-  readonly #listenersOf = new Map<string, readonly Listener[]>();
+  readonly #listenersOf = new Map<string, readonly Link[]>();
   /** By whose they are and their origin. */
   readonly #sources = new Map<LocalTag | Link, Map<string, Source>>();
 
-  /** What this server wants: `weight` members, 1 for a plain wish, 0 for none any more. `key.origin` is as to be said. */
-  setLocal(tag: LocalTag, key: InterestKey, weight: number): void {
-    this.#set(this.#source(tag, null, key.origin), key, weight);
+  /**
+   * What this server wants: `weight` members, 1 for a plain wish, 0 for none any more. `key.origin` is as to be said. Returns
+   * whether it wanted something else before.
+   */
+  setLocal(tag: LocalTag, key: InterestKey, weight: number): boolean {
+    return this.#set(this.#source(tag, null, key.origin), key, weight);
   }
 
   /** What the peer of a link wants. */
@@ -81,11 +77,10 @@ export class InterestLedger {
 
   /** Tells a new link everything it is to know, and from now on what changes. */
   attach(link: Link): void {
-    const listener = { link, plainly: [{ link, origin: "", weight: 1 }] };
-    this.#listeners.set(link, listener);
+    this.#listeners.add(link);
     this.#listenersOf.clear();
     const accounts = link.account === null ? this.#rows.keys() : [link.account];
-    for (const account of accounts) if (link.carries(account)) this.#tellRows(listener, account);
+    for (const account of accounts) if (link.carries(account)) this.#tellRows(link, account);
   }
 
   /**
@@ -93,11 +88,9 @@ export class InterestLedger {
    * forgotten without a word, for its peer forgets it by itself.
    */
   reassign(link: Link, account: string): void {
-    const listener = this.#listeners.get(link);
-    if (listener === undefined) return;
+    if (!this.#listeners.has(link)) return;
     this.#listenersOf.clear();
-    if (link.carries(account)) this.#tellRows(listener, account);
-    else for (const row of this.#rows.get(account)?.values() ?? NONE) untell(row, link);
+    if (link.carries(account)) this.#tellRows(link, account);
   }
 
   /** Forgets a link and what its peer wanted. */
@@ -106,24 +99,22 @@ export class InterestLedger {
     this.#listenersOf.clear();
     const sources = [...(this.#sources.get(link)?.values() ?? NONE)];
     this.#sources.delete(link);
+    if (sources.length === 0) return;
     for (const [account, rows] of [...this.#rows]) {
-      if (sources.length === 0 && !link.carries(account)) continue;
-      for (const row of rows.values()) {
-        untell(row, link);
-        const before = row.wishes;
-        for (const source of sources) row.wishes = withWish(row.wishes, source, 0);
-        if (row.wishes !== before) this.#tellAll(row);
-        this.#dropIfEmpty(row);
+      for (const [name, before] of rows) {
+        const after = sources.reduce((wishes, source) => withWish(wishes, source, 0, false), before);
+        if (after !== before) this.#change(account, name, before, after);
       }
     }
   }
 
-  /** Everything of one account that a link is to know, as it was told: for protocols that repeat it. */
+  /** Everything of one account that a link was told: for protocols that repeat it. */
   toldOf(link: Link, account: string): { readonly key: InterestKey; readonly weight: number }[] {
     const known: { key: InterestKey; weight: number }[] = [];
-    for (const { subject, queue, told } of this.#rows.get(account)?.values() ?? NONE) {
-      for (const { link: listener, origin, weight } of told)
-        if (listener === link) known.push({ key: { account, subject, queue, origin }, weight });
+    if (!this.#listeners.has(link) || !link.carries(account)) return known;
+    for (const [name, wishes] of this.#rows.get(account) ?? NO_ROWS) {
+      for (const { origin, weight } of wantedBy(link, name, wishes))
+        known.push({ key: keyOf(account, name, origin), weight });
     }
     return known;
   }
@@ -134,111 +125,127 @@ export class InterestLedger {
   }
 
   #source(owner: LocalTag | Link, link: Link | null, origin: string): Source {
-    const ofOwner = this.#sources.getOrInsertComputed(owner, () => new Map<string, Source>());
-    return ofOwner.getOrInsertComputed(origin, () => newSource(link, origin));
+    // getOrInsertComputed() takes as long as all the rest of set().
+    const known = this.#sources.get(owner)?.get(origin);
+    if (known !== undefined) return known;
+    const source = newSource(link, origin);
+    this.#sources.getOrInsertComputed(owner, () => new Map<string, Source>()).set(origin, source);
+    return source;
   }
 
-  #set(source: Source, { account, subject, queue }: InterestKey, weight: number): void {
-    const rows = this.#rows.getOrInsertComputed(account, () => new Map<string, Row>());
-    const name = rowName(subject, queue);
-    let row = rows.get(name);
-    if (row === undefined) {
-      if (weight === 0) return;
-      row = { account, subject, queue, wishes: NONE, told: NONE };
-      rows.set(name, row);
+  #set(source: Source, { account, subject, queue }: InterestKey, weight: number): boolean {
+    const name = queue === "" ? subject : `${subject} ${queue}`;
+    const before = this.#rows.get(account)?.get(name) ?? NONE;
+    const after = withWish(before, source, weight, queue === "");
+    if (after === before) return false;
+    this.#change(account, name, before, after);
+    return true;
+  }
+
+  /** Who wants a row is different now: notes it, and tells everybody to whom it makes a difference. */
+  #change(account: string, name: string, before: readonly Wish[], after: readonly Wish[]): void {
+    let rows = this.#rows.get(account);
+    if (rows === undefined) {
+      rows = new Map();
+      this.#rows.set(account, rows);
     }
-    const before = row.wishes;
-    row.wishes = withWish(before, source, weight);
-    if (row.wishes === before) return;
-    this.#tellAll(row);
-    this.#dropIfEmpty(row);
-  }
-
-  #dropIfEmpty({ account, subject, queue, wishes }: Row): void {
-    if (wishes.length > 0) return;
-    const rows = this.#rows.get(account);
-    rows?.delete(rowName(subject, queue));
-    if (rows?.size !== 0) return;
+    if (after.length > 0) rows.set(name, after);
+    else rows.delete(name);
+    for (const link of this.#listenersTo(account)) {
+      tell(link, account, name, wantedBy(link, name, before), wantedBy(link, name, after));
+    }
+    if (rows.size > 0) return;
     this.#rows.delete(account);
     this.#listenersOf.delete(account);
   }
 
-  #tellAll(row: Row): void {
-    for (const listener of this.#listenersTo(row.account)) this.#tell(listener, row);
-  }
-
-  #listenersTo(account: string): readonly Listener[] {
-    return this.#listenersOf.getOrInsertComputed(account, () =>
-      [...this.#listeners.values()].filter(({ link }) => link.carries(account)),
-    );
-  }
-
-  #tellRows(listener: Listener, account: string): void {
-    for (const row of this.#rows.get(account)?.values() ?? NONE) this.#tell(listener, row);
-  }
-
-  #tell(listener: Listener, row: Row): void {
-    const { link } = listener;
-    const wanted = wantedBy(listener, row);
-    const before = row.told;
-    if (before.length === 0) {
-      row.told = wanted;
-      for (const { origin, weight } of wanted) this.#say(link, row, origin, weight);
-      return;
+  #listenersTo(account: string): readonly Link[] {
+    let listeners = this.#listenersOf.get(account);
+    if (listeners === undefined) {
+      listeners = [...this.#listeners].filter((link) => link.carries(account));
+      this.#listenersOf.set(account, listeners);
     }
-    const ofOthers = before.filter((said) => said.link !== link);
-    if (ofOthers.length === before.length && wanted.length === 0) return;
-    row.told = ofOthers.length === 0 ? wanted : [...ofOthers, ...wanted];
-    for (const { link: to, origin } of before) {
-      if (to === link && !wanted.some((said) => said.origin === origin)) this.#say(link, row, origin, 0);
-    }
-    for (const { origin, weight } of wanted) {
-      const known = before.find((said) => said.link === link && said.origin === origin);
-      if (known?.weight !== weight) this.#say(link, row, origin, weight);
-    }
+    return listeners;
   }
 
-  #say(link: Link, { account, subject, queue }: Row, origin: string, weight: number): void {
-    link.announce({ account, subject, queue, origin }, weight);
+  /** Tells a link of everything in an account, of which it knows nothing. Most of it is of one kind, and told as a list. */
+  #tellRows(link: Link, account: string): void {
+    let plain: string[] = [];
+    let last: readonly Wish[] = NONE;
+    let isListed = false;
+    for (const [name, wishes] of this.#rows.get(account) ?? NO_ROWS) {
+      if (wishes !== last) {
+        last = wishes;
+        // Such a list is of plain rows alone.
+        const isPlain = wishes === wishes[0]!.source.plain;
+        isListed = link.announcePlain !== undefined && isPlain && wantedBy(link, name, wishes) === PLAINLY;
+      }
+      if (!isListed) tell(link, account, name, NONE, wantedBy(link, name, wishes));
+      else if (plain.push(name) === SUBJECTS_AT_ONCE) {
+        link.announcePlain!(account, plain);
+        plain = [];
+      }
+    }
+    if (plain.length > 0) link.announcePlain!(account, plain);
   }
 }
 
-function untell(row: Row, link: Link): void {
-  if (row.told.some((said) => said.link === link)) row.told = row.told.filter((said) => said.link !== link);
+/** Says over a link what has become different of a row. */
+function tell(
+  link: Link,
+  account: string,
+  name: string,
+  before: readonly Said[],
+  after: readonly Said[],
+): void {
+  if (before === after) return;
+  for (const { origin } of before)
+    if (!after.some((said) => said.origin === origin)) link.announce(keyOf(account, name, origin), 0);
+  for (const { origin, weight } of after) {
+    const known = before.find((said) => said.origin === origin);
+    if (known?.weight !== weight) link.announce(keyOf(account, name, origin), weight);
+  }
 }
 
-function rowName(subject: string, queue: string): string {
-  return queue === "" ? subject : `${subject} ${queue}`;
+function keyOf(account: string, name: string, origin: string): InterestKey {
+  const [subject = "", queue = ""] = name.split(" ");
+  return { account, subject, queue, origin };
 }
 
 function newSource(link: Link | null, origin: string): Source {
-  const alone: Wish[] = [];
-  const source: Source = { link, origin, alone };
-  alone.push({ source, weight: 1 });
+  const [plain, member]: Wish[][] = [[], []];
+  const source: Source = { link, origin, plain: plain!, member: member! };
+  for (const list of [plain!, member!]) list.push({ source, weight: 1 });
   return source;
 }
 
 /** The wishes of a row when `source` has one of that weight, 0 for none: the same list where that changes nothing. */
-function withWish(wishes: readonly Wish[], source: Source, weight: number): readonly Wish[] {
+function withWish(
+  wishes: readonly Wish[],
+  source: Source,
+  weight: number,
+  isPlain: boolean,
+): readonly Wish[] {
   const known = wishes.find((wish) => wish.source === source);
   if ((known?.weight ?? 0) === weight) return wishes;
   const others = known === undefined ? wishes : wishes.filter((wish) => wish !== known);
   if (weight === 0) return others.length === 0 ? NONE : others;
-  return others.length === 0 && weight === 1 ? source.alone : [...others, { source, weight }];
+  if (others.length > 0 || weight > 1) return [...others, { source, weight }];
+  return isPlain ? source.plain : source.member;
 }
 
 /** What a link is to be told of a row: one for each origin it is said with. */
-function wantedBy({ link, plainly }: Listener, { queue, wishes }: Row): readonly Said[] {
-  const isOne = queue === "" || link.kind === "gateway";
+function wantedBy(link: Link, name: string, wishes: readonly Wish[]): readonly Said[] {
   let wanted: readonly Said[] = NONE;
   for (const { source, weight: members } of wishes) {
     if (!isToldOf(link, source)) continue;
     const origin = link.kind === "route" ? originTold(source) : "";
     const known = wanted.find((said) => said.origin === origin);
+    const isOne = link.kind === "gateway" || !name.includes(" ");
     const weight = isOne ? 1 : (known?.weight ?? 0) + (source.link?.kind === "gateway" ? 1 : members);
     if (known?.weight === weight) continue;
-    if (wanted.length === 0 && origin === "" && weight === 1) wanted = plainly;
-    else wanted = [...wanted.filter((said) => said !== known), { link, origin, weight }];
+    if (wanted.length === 0 && origin === "" && weight === 1) wanted = PLAINLY;
+    else wanted = [...wanted.filter((said) => said !== known), { origin, weight }];
   }
   return wanted;
 }

@@ -188,8 +188,17 @@ export interface Link {
    * where permissions or protocol forbid.
    */
   announce(key: InterestKey, weight: number): void;
+  /** The same for plain interest in many subjects that it was not told of, which has no origin; where that is less work. */
+  announcePlain?(account: string, subjects: readonly string[]): void;
+  /**
+   * Plain `RS+` lines of the peer say by themselves what `LinkEvents.interest` would be told of them, if they name an
+   * account that there is: the host may do without that.
+   */
+  readonly takesAllPlain?: boolean;
   /** Whether a message on this subject may go out at all (permissions of leaf nodes, interest state of gateways). */
   maySend(account: string, subject: string): boolean;
+  /** Where `maySend` says yes: whether it may go out for this queue group of the other side, where some may not have it. */
+  mayServe?(subject: string, queue: string): boolean;
   /** Where `maySend` says no: whether the subject is denied, not just none of those allowed. */
   isDenied?(subject: string): boolean;
   /** Messages with a reply let the other side answer what it otherwise may not: they are to go through `sendMessage`. */

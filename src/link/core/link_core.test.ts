@@ -13,7 +13,7 @@ const MESSAGE: LinkMessage = {
 };
 
 /** A server with nobody but these: what is delivered here is noted. */
-function coreWith(matches: Partial<Matches>) {
+function coreWith(matches: Partial<Matches>, leafs = true) {
   const delivered: { isPlain: boolean; queues: readonly string[] }[] = [];
   const fabric: LinkFabric = {
     want() {},
@@ -27,7 +27,7 @@ function coreWith(matches: Partial<Matches>) {
       ...matches,
     }),
     enter: (_link, message) => message,
-    watchReply() {},
+    recentLiterals: { note() {}, has: () => false },
     plansChanged() {},
     linkChanged() {},
   };
@@ -39,7 +39,7 @@ function coreWith(matches: Partial<Matches>) {
     gatewayOf: () => undefined,
     wayOf: () => ({ kind: "ordinary" }),
   };
-  return { core: new LinkCore(fabric, new FakeClock(), replies, false), delivered };
+  return { core: new LinkCore(fabric, new FakeClock(), replies, { gateways: true, leafs }), delivered };
 }
 
 describe("LinkCore.message()", () => {
@@ -103,7 +103,54 @@ describe("LinkCore.message()", () => {
       links: [wish(same)],
       imports: [{ account: "IM", subject: "in.a", links: [wish(other)] }],
     });
-    core.message(from, MESSAGE, []);
-    expect([same.sent.length, other.sent.map(({ message }) => message.subject)]).toEqual([0, ["in.a"]]);
+    const route = testLink({ kind: "route", role: "both" });
+    for (const link of [from, route]) core.message(link, { ...MESSAGE, origin: "LC" }, []);
+    expect([same.sent.length, other.sent.map(({ message }) => message.subject)]).toEqual([
+      0,
+      ["in.a", "in.a"],
+    ]);
+  });
+});
+
+describe("LinkCore.publish()", () => {
+  test("passes on what an import made of a hub's message to no hub of its cluster, and to no route", () => {
+    const hubOf = (account: string, cluster: string) =>
+      testLink({ kind: "leaf", role: "hub", account, cluster });
+    const [cause, same, other] = [hubOf("IM", "H"), hubOf("$G", "H"), hubOf("$G", "I")];
+    const leaf = testLink({ kind: "leaf", role: "spoke", cluster: "H" });
+    const route = testLink({ kind: "route", role: "both" });
+    const all = [same, other, leaf, route];
+    const links = all.map((link) => ({ link, queue: "", weight: 1, origin: "" }));
+    const counts = () => all.map(({ sent }) => sent.splice(0).length);
+    const { core } = coreWith({ links });
+    core.publish(MESSAGE, cause);
+    expect(counts()).toEqual([0, 1, 1, 0]);
+    core.publish(MESSAGE);
+    expect(counts()).toEqual([1, 1, 1, 1]);
+  });
+});
+
+describe("LinkCore.interest()", () => {
+  const key = (subject: string) => ({ account: "$G", subject, queue: "", origin: "" });
+
+  test("tells leaf nodes that may come by a reload what links wanted before", () => {
+    const { core } = coreWith({}, false);
+    const [route, outbound, inbound, leaf] = [
+      testLink({ kind: "route", role: "both" }),
+      testLink({ kind: "gateway", role: "outbound" }),
+      testLink({ kind: "gateway", role: "inbound" }),
+      testLink({ kind: "leaf", role: "spoke" }),
+    ] as const;
+    for (const link of [route, outbound, inbound]) core.joined(link);
+    core.interest(route, key("of.route"), 1);
+    core.interest(outbound, key("of.gateway"), 1);
+    expect(inbound.announced).toEqual(["$G of.route 1"]);
+
+    core.leafsMayCome((link) => (link === outbound ? [[key("of.gateway"), 1]] : []));
+    core.joined(leaf);
+    expect(leaf.announced.sort()).toEqual(["$G of.gateway 1", "$G of.route 1"]);
+    core.interest(outbound, key("of.gateway"), 0);
+    expect(leaf.announced.slice(2)).toEqual(["$G of.gateway 0"]);
+    expect(inbound.announced).toEqual(["$G of.route 1"]);
   });
 });

@@ -6,7 +6,7 @@
 import type { MessageTrace } from "../../protocol/tracing/message_trace.ts";
 import { InterestLedger, type LocalTag } from "./ledger.ts";
 import type { InterestKey, Link, LinkClock, LinkEvents, LinkMessage } from "./link.ts";
-import { RecentInterest } from "./recent_interest.ts";
+import { RecentInterest, type RecentLiterals } from "./recent_interest.ts";
 import { isOfOrigin, type LinkInterest, LOCAL_ORIGIN, mayCross, type Origin, pickMember } from "./routing.ts";
 import { cross, tellOfDenied } from "./traced_crossing.ts";
 
@@ -43,8 +43,7 @@ export interface LinkFabric {
    * Returns it as it goes on in its account, null where it does not.
    */
   enter(link: Link, message: LinkMessage): LinkMessage | null;
-  /** Says whether messages on a subject are to come to `fromHere`, whoever else wants them. */
-  watchReply(account: string, subject: string, isWatched: boolean): void;
+  readonly recentLiterals: RecentLiterals;
   /** What becomes of messages with a reply is no longer what it was. */
   plansChanged(): void;
   /** What may cross a link is no longer what it was. */
@@ -57,7 +56,7 @@ export interface ReplyRouting {
   readonly mapsRecent: boolean;
   /** The reply as other clusters are to see it. */
   outgoingReply(account: string, reply: string): string;
-  /** A reply as clients here are to see it; remembers what it stood for. */
+  /** A reply as clients here are to see it; remembers what it stood for, so that answers come to `fromHere`. */
   incomingReply(account: string, reply: string): string;
   /** What a subject stands for that is the reply of a request from another cluster; undefined for any other. */
   mappedSubject(account: string, subject: string): string | undefined;
@@ -81,16 +80,23 @@ export class LinkCore implements LinkEvents {
   readonly #fabric: LinkFabric;
   readonly #clock: LinkClock;
   readonly #replies: ReplyRouting;
-  #hasRoutesOnly: boolean;
+  readonly #hasGateways: boolean;
+  #hasLeafs: boolean;
   readonly #links = new Set<Link>();
 
-  /** `hasRoutesOnly`: this server has neither gateways nor leaf nodes; see `hasOtherLinks`. */
-  constructor(fabric: LinkFabric, clock: LinkClock, replies: ReplyRouting, hasRoutesOnly: boolean) {
+  /** `has` says which links besides routes this server may have; see `leafsMayCome()`. */
+  constructor(
+    fabric: LinkFabric,
+    clock: LinkClock,
+    replies: ReplyRouting,
+    has: { readonly gateways: boolean; readonly leafs: boolean },
+  ) {
     this.#fabric = fabric;
     this.#clock = clock;
-    this.recent = new RecentInterest(clock, () => fabric.plansChanged());
+    this.recent = new RecentInterest(clock, fabric.recentLiterals, () => fabric.plansChanged());
     this.#replies = replies;
-    this.#hasRoutesOnly = hasRoutesOnly;
+    this.#hasGateways = has.gateways;
+    this.#hasLeafs = has.leafs;
   }
 
   /** Every link whose handshake is done. */
@@ -98,18 +104,29 @@ export class LinkCore implements LinkEvents {
     return this.#links;
   }
 
-  /** There are leaf nodes from now on, who hear of what members of the cluster want: `wishesOf` a route, all of them. */
-  hasOtherLinks(wishesOf: (route: Link) => Iterable<readonly [key: InterestKey, weight: number]>): void {
-    if (!this.#hasRoutesOnly) return;
-    this.#hasRoutesOnly = false;
-    for (const link of this.#links)
+  /** What members of the cluster want nobody else is told: there are neither gateways nor leaf nodes. */
+  get hasRoutesOnly(): boolean {
+    return !this.#hasGateways && !this.#hasLeafs;
+  }
+
+  /** There are leaf nodes from now on, who hear of what other servers want: `wishesOf` a link, all of them. */
+  leafsMayCome(wishesOf: (link: Link) => Iterable<readonly [key: InterestKey, weight: number]>): void {
+    if (this.#hasLeafs) return;
+    const unheard = [...this.#links].filter((link) => !this.#isHeardOf(link));
+    this.#hasLeafs = true;
+    for (const link of unheard)
       for (const [key, weight] of wishesOf(link)) this.ledger.setRemote(link, key, weight);
+  }
+
+  /** Whether anybody else may have to be told what a link wants: members of a cluster hear of it from each other. */
+  #isHeardOf({ kind }: Link): boolean {
+    return this.#hasLeafs || kind === "leaf" || (kind === "route" && this.#hasGateways);
   }
 
   /** This server's own interest has changed. */
   wantsHere(tag: LocalTag, key: InterestKey, weight: number): void {
-    if (weight > 0 && this.#replies.mapsRecent) this.recent.note(key.account, key.subject);
-    this.ledger.setLocal(tag, key, weight);
+    const isNew = this.ledger.setLocal(tag, key, weight);
+    if (isNew && weight > 0 && this.#replies.mapsRecent) this.recent.note(key.account, key.subject);
   }
 
   joined(link: Link): void {
@@ -127,8 +144,7 @@ export class LinkCore implements LinkEvents {
     if (weight > 0 && link.role === "spoke" && this.#replies.mapsRecent)
       this.recent.note(key.account, key.subject);
     this.#fabric.want(link, key, weight);
-    // Members of a cluster hear of it from each other.
-    if (!this.#hasRoutesOnly) this.ledger.setRemote(link, key, weight);
+    if (this.#isHeardOf(link)) this.ledger.setRemote(link, key, weight);
   }
 
   changed(link: Link): void {
@@ -146,13 +162,19 @@ export class LinkCore implements LinkEvents {
     return 1;
   }
 
-  /** A message of this server's that goes to everybody, here and beyond; returns how many take it. */
-  publish(message: LinkMessage): number {
-    return this.#send(LOCAL_ORIGIN, message, true, null, true);
+  /**
+   * A message of this server's that goes to everybody, here and beyond; returns how many take it. `cause`: the link whose
+   * message, a request or an answer, it is in another account; null for none.
+   */
+  publish(message: LinkMessage, cause: Link | null = null): number {
+    // No cluster of leaf nodes has had it in this account.
+    const origin = cause === null ? LOCAL_ORIGIN : { link: cause, cluster: "" };
+    return this.#send(origin, message, true, null, true);
   }
 
   message(link: Link, message: LinkMessage, queues: readonly string[]): void {
-    const origin: Origin = { link, cluster: link.kind === "leaf" ? link.cluster : message.origin };
+    const { account } = message;
+    const origin: Origin = { link, cluster: link.kind === "leaf" ? link.cluster : message.origin, account };
     const way = this.#replies.wayOf(link, message.account, message.subject);
     switch (way.kind) {
       case "drop":
@@ -221,8 +243,11 @@ export class LinkCore implements LinkEvents {
     for (const queue of new Set(queues ?? [...matches.membersHere.keys(), ...wishes.keys()])) {
       if (queue === "") continue;
       const candidates = (wishes.get(queue) ?? []).filter((wish) => {
-        const way = wayOf.get(wish)!;
-        return wish.link.maySend(way.account, way.subject) && !served.has(wish.link);
+        const { link } = wish;
+        const { account, subject } = wayOf.get(wish)!;
+        return (
+          link.maySend(account, subject) && (link.mayServe?.(subject, queue) ?? true) && !served.has(link)
+        );
       });
       const membersHere = goesHere ? (matches.membersHere.get(queue) ?? 0) : 0;
       const picked = pickMember(origin, subject, membersHere, candidates, () => this.#clock.random());

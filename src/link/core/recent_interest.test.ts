@@ -1,35 +1,52 @@
 import { expect, test } from "bun:test";
-import { RecentInterest } from "./recent_interest.ts";
+import { RECENT_MS, RecentInterest } from "./recent_interest.ts";
 import { FakeClock } from "./testing/fake_clock.ts";
+import { TimedMap } from "./testing/timed_map.ts";
+
+function recentWith(clock: FakeClock, onFlip: (recent: RecentInterest) => void = () => {}): RecentInterest {
+  const literals = new TimedMap(clock, RECENT_MS);
+  const recent: RecentInterest = new RecentInterest(
+    clock,
+    {
+      note: (account, subject) => literals.set(account, subject, subject),
+      has: (account, subject) => literals.get(account, subject) !== undefined,
+    },
+    () => onFlip(recent),
+  );
+  return recent;
+}
 
 test("what was subscribed to is recent for two seconds, literals and patterns, account by account", () => {
   const clock = new FakeClock();
   const flips: boolean[] = [];
-  const recent: RecentInterest = new RecentInterest(clock, () => flips.push(recent.isEmpty));
+  const recent = recentWith(clock, ({ hasPatterns }) => flips.push(hasPatterns));
   expect(recent.covers("A", "inbox.1")).toBe(false);
   recent.note("A", "inbox.1");
+  expect(recent.hasPatterns).toBe(false);
   clock.advance(1500);
   recent.note("A", "_INBOX.x.*");
   expect(recent.covers("A", "inbox.1")).toBe(true);
   expect(recent.covers("A", "_INBOX.x.7")).toBe(true);
   expect(recent.covers("A", "_INBOX.y.7")).toBe(false);
   expect(recent.covers("B", "inbox.1")).toBe(false);
+  expect(recent.covers("B", "_INBOX.x.7")).toBe(false);
   clock.advance(600);
   expect(recent.covers("A", "inbox.1")).toBe(false);
   expect(recent.covers("A", "_INBOX.x.7")).toBe(true);
-  expect(recent.isEmpty).toBe(false);
+  expect(recent.hasPatterns).toBe(true);
   clock.advance(2500);
   expect(recent.covers("A", "_INBOX.x.7")).toBe(false);
-  expect(recent.isEmpty).toBe(true);
-  expect(flips).toEqual([false, true]);
+  expect(recent.hasPatterns).toBe(false);
+  expect(flips).toEqual([true, false]);
 });
 
 test("what is subscribed to again is as young as the last time", () => {
   const clock = new FakeClock();
-  const recent = new RecentInterest(clock, () => {});
-  recent.note("A", "x");
+  const recent = recentWith(clock);
+  for (const subject of ["x", "y.*"]) recent.note("A", subject);
   clock.advance(1900);
-  recent.note("A", "x");
+  for (const subject of ["x", "y.*"]) recent.note("A", subject);
   clock.advance(1900);
   expect(recent.covers("A", "x")).toBe(true);
+  expect(recent.covers("A", "y.1")).toBe(true);
 });

@@ -44,6 +44,21 @@ describe("the table of one message", () => {
     });
   }
 
+  test("what a hub sent returns by no import to it, nor to one that may be of its cluster", () => {
+    const hubOf = (account: string, cluster: string) =>
+      testLink({ kind: "leaf", role: "hub", account, cluster });
+    const reaches = (from: string, to: string) =>
+      mayCross({ link: hubOf("A", from), cluster: from }, hubOf("B", to), "foo");
+    expect([reaches("H", "I"), reaches("H", "H"), reaches("H", ""), reaches("", "")]).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+    // Another hub in the same account is no import's business.
+    expect(mayCross({ link: hubOf("A", ""), cluster: "" }, hubOf("A", ""), "foo")).toBe(true);
+  });
+
   test("answers to services go up to the hub even from a route", () => {
     expect(mayCross({ link: route, cluster: "" }, hub, "_R_.abcdef.ghijkl")).toBe(true);
   });

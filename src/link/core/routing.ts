@@ -9,6 +9,8 @@
  *   leaf node       yes     yes       unless of its cluster    yes
  *   hub             no      yes       unless of its cluster    other hubs
  *
+ * Imports between accounts that are both leaf nodes of one hub would bring a message back to it: it has imports of its own.
+ *
  * Source: nats-server `processMsgResults`, `processInboundRoutedMsg`, `processInboundGatewayMsg`.
  */
 import type { Link } from "./link.ts";
@@ -19,6 +21,8 @@ export interface Origin {
   readonly link: Link | null;
   /** Cluster of the leaf node through which it entered, "" where it entered otherwise or nobody knows. */
   readonly cluster: string;
+  /** The account it came in, where its link does not say so by being for one account alone. */
+  readonly account?: string;
   /** An answer from another cluster that is on its last way to whoever asked: it may go one hop further than others. */
   readonly isAnswer?: boolean;
 }
@@ -38,21 +42,20 @@ const SERVICE_REPLY = "_R_.";
 
 /** Whether a message may go over a link at all, for plain interest or for a group. */
 export function mayCross(origin: Origin, to: Link, subject: string): boolean {
-  const { link: from, cluster } = origin;
+  const { link: from } = origin;
   if (isSamePeer(from, to) || to.role === "inbound") return false;
-  const isOfCluster =
-    to.kind === "leaf" && cluster !== "" && to.cluster === cluster && !isImported(origin, to);
   if (from === null) return true;
   if (origin.isAnswer) return to.kind !== "gateway" || !subject.startsWith(SERVICE_REPLY);
   switch (from.kind) {
     case "route":
       if (to.kind !== "leaf") return false;
-      return to.role === "hub" ? subject.startsWith(SERVICE_REPLY) : !isOfCluster;
+      return to.role === "hub" ? subject.startsWith(SERVICE_REPLY) : !isOfCluster(origin, to);
     case "gateway":
       return to.kind !== "gateway";
     case "leaf":
       if (to.kind === "route") return from.role === "spoke";
-      return to.kind === "gateway" || to.role === "hub" || !isOfCluster;
+      if (to.kind === "gateway") return true;
+      return to.role === "hub" ? !isBackToHub(from, to) : !isOfCluster(origin, to);
   }
 }
 
@@ -61,14 +64,27 @@ function isSamePeer(from: Link | null, to: Link): boolean {
   return from === to || (from?.kind === "route" && to.kind === "route" && from.remoteId === to.remoteId);
 }
 
+/** Whether a leaf node is of the cluster that a message came from, which has it. */
+function isOfCluster(origin: Origin, to: Link): boolean {
+  const { cluster } = origin;
+  return to.kind === "leaf" && cluster !== "" && to.cluster === cluster && !isImported(origin, to);
+}
+
 /** Whether interest is of the leaf nodes' cluster that a message came from. */
 export function isOfOrigin(origin: Origin, { link, origin: of }: LinkInterest): boolean {
   return of !== "" && of === origin.cluster && !isImported(origin, link);
 }
 
-/** A leaf node's message on its way to another account: a server that is a leaf node in both has not had it there. */
-function isImported({ link: from }: Origin, to: Link): boolean {
-  return from?.kind === "leaf" && to.kind === "leaf" && from.account !== to.account;
+/** A message on its way to a leaf node in another account: the cluster that it came from has not had it there. */
+function isImported(origin: Origin, to: Link): boolean {
+  const account = origin.account ?? origin.link?.account ?? null;
+  return to.kind === "leaf" && account !== null && account !== to.account;
+}
+
+/** An import would return a hub's message to the hub, or to another one that may be of its cluster: not all name theirs. */
+function isBackToHub(from: Link, to: Link): boolean {
+  if (from.role !== "hub" || from.account === to.account) return false;
+  return from.cluster === "" || to.cluster === "" || from.cluster === to.cluster;
 }
 
 /** Who serves a queue group: members of this server (`here`), one link, or nobody. */
@@ -110,13 +126,10 @@ function pickForRoute(
 ): Pick {
   if (membersHere > 0) return "here";
   const others = candidates.filter(
-    ({ link, origin: of }) => !isSamePeer(origin.link, link) && (of === "" || of !== origin.cluster),
+    (wish) => !isSamePeer(origin.link, wish.link) && !isOfOrigin(origin, wish),
   );
   const leafs = others.filter(
-    ({ link }) =>
-      link.kind === "leaf" &&
-      link.role === "spoke" &&
-      (origin.cluster === "" || link.cluster !== origin.cluster),
+    ({ link }) => link.kind === "leaf" && link.role === "spoke" && !isOfCluster(origin, link),
   );
   return (
     draw(0, leafs, random) ??

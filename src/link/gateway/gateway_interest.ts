@@ -84,8 +84,9 @@ export class GatewayInterest {
       if (this.#entryFor(account).addQueue(subject, queue)) this.#report(account, subject, queue, 1);
     } else if (entry?.mode === "optimistic") {
       if (entry.unrefuse(subject)) this.#sink.changed();
-    } else if (entry !== undefined && entry.mode !== "none" && entry.addPlain(subject)) {
-      this.#report(account, subject, "", 1);
+    } else if (entry !== undefined && entry.mode !== "none") {
+      if (entry.addPlain(subject)) this.#report(account, subject, "", 1);
+      return;
     }
     this.#settle(account);
   }
@@ -103,8 +104,9 @@ export class GatewayInterest {
         refused.add(subject);
         this.#sink.changed();
       }
-    } else if (entry.removePlain(subject)) {
-      this.#report(account, subject, "", 0);
+    } else {
+      if (entry.removePlain(subject)) this.#report(account, subject, "", 0);
+      return;
     }
     this.#settle(account);
   }

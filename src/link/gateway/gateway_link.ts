@@ -53,6 +53,7 @@ export abstract class GatewayLink implements LinkPeer, Link {
   readonly #host: GatewayHost;
   readonly #tls: LinkTls | null;
   readonly #startedMs: number;
+  #rules: OperationRules | null = null;
   #isClosing = false;
 
   constructor(host: GatewayHost, connection: LinkConnection, tls: LinkTls | null) {
@@ -75,14 +76,15 @@ export abstract class GatewayLink implements LinkPeer, Link {
     return this.heartbeat.rttMs;
   }
 
+  /** Asked for with every operation. */
   get rules(): OperationRules {
-    return {
-      kind: "gateway",
-      controlLineBytesMax: this.#host.settings.controlLineBytesMax,
-      payloadBytesMax: null,
-      unsubscribeHasOrigin: false,
-      firstLetters: this.firstLetters,
-    };
+    const { firstLetters } = this;
+    if (this.#rules?.firstLetters !== firstLetters) {
+      const { controlLineBytesMax } = this.#host.settings;
+      const same = { kind: "gateway", payloadBytesMax: null, unsubscribeHasOrigin: false } as const;
+      this.#rules = { ...same, controlLineBytesMax, firstLetters };
+    }
+    return this.#rules;
   }
 
   begin(): void {

@@ -1,21 +1,29 @@
-import { isLiteralText, isValidSubscriptionText } from "../../subject/text.ts";
 import { splitAckReply } from "../core/ack_reply.ts";
-import type { Link, LinkClock } from "../core/link.ts";
+import type { Link } from "../core/link.ts";
 import type { MappedWay, ReplyRouting } from "../core/link_core.ts";
-import { MappedReplies } from "./mapped_replies.ts";
-import { parseMapped, type ReplyAddress, wayOfMapped } from "./reply_mapping.ts";
+import { mappingOf, parseMapped, type ReplyAddress, wayOfMapped } from "./reply_mapping.ts";
 
 /** What replies depend on elsewhere. */
 export interface ReplySurroundings {
-  readonly clock: LinkClock;
-  /** Whether somebody subscribed here within `MAPPED_REPLY_MS` to what this reply comes to. */
+  /** Whether somebody subscribed here lately to what this reply comes to. */
   wasSubscribedLately(account: string, reply: string): boolean;
   /** The route for an account to the member of the cluster whose id has that hash. */
   routeTo(serverHash: string, account: string): Link | undefined;
   /** The gateway to the cluster whose name has that hash. */
   gatewayTo(clusterHash: string): Link | undefined;
-  /** Messages of this server on the subject are, or are no more, answers that go to another cluster. */
-  watchReply(account: string, subject: string, isWatched: boolean): void;
+  readonly memory: ReplyMemory;
+}
+
+/**
+ * The mapped replies that were delivered in their original form within the last two seconds: what an account publishes to
+ * one of them answers a request from another cluster, and goes there under the mapped subject. Any server has them, with
+ * gateways or without. Source: nats-server trackGWReply.
+ */
+export interface ReplyMemory {
+  /** The newest mapping of a reply counts. */
+  remember(account: string, mapped: string): void;
+  /** The mapped subject that a message to `subject` takes instead, undefined for its own. */
+  recall(account: string, subject: string): string | undefined;
 }
 
 /**
@@ -25,14 +33,10 @@ export interface ReplySurroundings {
 export class GatewayReplies implements ReplyRouting {
   readonly #address: ReplyAddress | null;
   readonly #surroundings: ReplySurroundings;
-  readonly #memory: MappedReplies;
 
   constructor(address: ReplyAddress | null, surroundings: ReplySurroundings) {
     this.#address = address;
     this.#surroundings = surroundings;
-    this.#memory = new MappedReplies(surroundings.clock, (account, reply) => {
-      surroundings.watchReply(account, reply, false);
-    });
   }
 
   get mapsRecent(): boolean {
@@ -48,15 +52,12 @@ export class GatewayReplies implements ReplyRouting {
     const mapped = parseMapped(reply);
     if (mapped === null) return reply;
     const answered = splitAckReply(mapped.subject)?.reply ?? mapped.subject;
-    // A peer may send anything: nobody can be watched answering on what is no subject, or on many.
-    if (!isValidSubscriptionText(answered) || !isLiteralText(answered)) return mapped.subject;
-    this.#memory.remember(account, reply, answered);
-    this.#surroundings.watchReply(account, answered, true);
+    this.#surroundings.memory.remember(account, mappingOf(reply, answered));
     return mapped.subject;
   }
 
   mappedSubject(account: string, subject: string): string | undefined {
-    return this.#memory.mapped(account, subject) ?? undefined;
+    return this.#surroundings.memory.recall(account, subject);
   }
 
   gatewayOf(mapped: string): Link | undefined {
@@ -67,9 +68,5 @@ export class GatewayReplies implements ReplyRouting {
   wayOf(from: Link, account: string, subject: string): MappedWay {
     const routeTo = (hash: string) => this.#surroundings.routeTo(hash, account);
     return wayOfMapped(subject, from.kind, this.#address, routeTo);
-  }
-
-  stop(): void {
-    this.#memory.stop();
   }
 }

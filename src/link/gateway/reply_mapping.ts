@@ -38,12 +38,13 @@ export function mappingOf(mappedReply: string, delivered: string): string {
 export class ReplyAddress {
   readonly clusterHash: string;
   readonly serverHash: string;
-  readonly #prefix: string;
+  /** What the mapped replies of this server begin with. */
+  readonly prefix: string;
 
   constructor(clusterName: string, serverId: string) {
     this.clusterHash = nameHash(clusterName);
     this.serverHash = nameHash(serverId);
-    this.#prefix = `${PREFIX}${this.clusterHash}.${this.serverHash}.`;
+    this.prefix = `${PREFIX}${this.clusterHash}.${this.serverHash}.`;
   }
 
   /**
@@ -51,7 +52,7 @@ export class ReplyAddress {
    * matches it was made on this server within two seconds: interest that is older has crossed.
    */
   outgoing(reply: string, wasSubscribedLately: (reply: string) => boolean): string {
-    return reply !== "" && wasSubscribedLately(reply) ? this.#prefix + reply : reply;
+    return reply !== "" && wasSubscribedLately(reply) ? this.prefix + reply : reply;
   }
 }
 

@@ -53,16 +53,20 @@ import { traceSent, traceTaken } from "./link_trace.ts";
 import { LinkUpgrades } from "./link_upgrades.ts";
 import { ProxyTunnels } from "./proxy_tunnels.ts";
 import type { ReceivingLink } from "./receiving.ts";
+import type { LinkWishes } from "./wishes.ts";
 
 export interface ConnectionsOptions {
   readonly shard: LinkShard;
   readonly traffic: AccountTraffic;
+  readonly wishes: LinkWishes;
   readonly dialler: Dialler;
   readonly tls: TlsLayer;
   readonly tlsContexts: LinkTlsContexts;
   readonly frames: WebSocketLayer;
   readonly clock: LinkClock;
   readonly log: LinkLog;
+  /** Nobody else is to hear what peers want. */
+  hasRoutesOnly(): boolean;
   /** The addresses of a host, or why there are none. */
   resolve(host: string, done: (addresses: readonly string[], problem: string) => void): void;
   /** Whether this server itself listens there for links of that kind. */
@@ -71,6 +75,8 @@ export interface ConnectionsOptions {
   accepted(kind: LinkKind, connection: LinkConnection, webSocket: LeafWebSocket | null): LinkPeer;
 }
 
+/** What is as long as this is not copied into outboxes. */
+const ATTACHED_BYTES_MIN = 64 * 1024;
 const NO_PROXY = "failed to connect to proxy";
 const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
 /** What keeps a link up is not what it is there for. */
@@ -100,6 +106,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
   collected: ReceivingLink["collected"] = null;
   /** Counters of messages, as they were when it was last active. */
   #activityMark = 0;
+  /** It has sent something else than messages since. */
+  #wasActive = false;
   readonly #owner: LinkConnections;
 
   constructor(
@@ -138,14 +146,25 @@ export class HostLink implements LinkConnection, ReceivingLink {
   }
 
   send(bytes: Uint8Array | string): void {
-    const sent = typeof bytes === "string" ? bytesOf(bytes) : bytes;
-    if (this.#owner.isTraced) this.#owner.trace(this, traceSent(sent, this.#owner.traceOptions));
-    this.#owner.send(this, sent);
+    if (this.#owner.isTraced) {
+      const sent = typeof bytes === "string" ? bytesOf(bytes) : bytes;
+      this.#owner.trace(this, traceSent(sent, this.#owner.traceOptions));
+    }
+    this.#owner.send(this, bytes);
   }
 
   countSent(account: string, contentBytes: number): void {
     this.#owner.count(this, CONNECTION_OUT_MESSAGES, AREA_OUT_MESSAGES, contentBytes);
     this.#owner.traffic.count(account, this.kind, LINK_COUNTERS_OUT, contentBytes);
+  }
+
+  get filesPlain(): boolean {
+    return this.#owner.hasRoutesOnly && (this.registered?.takesAllPlain ?? false);
+  }
+
+  filePlain(start: number, end: number): number {
+    this.connection.lastActivityMs = this.#owner.wallMs();
+    return this.#owner.wishes.file(this.registered!, this.connection.slot, start, end);
   }
 
   /** What the engine takes it counts by itself. */
@@ -158,14 +177,15 @@ export class HostLink implements LinkConnection, ReceivingLink {
       this.#owner.count(this, CONNECTION_IN_MESSAGES, AREA_IN_MESSAGES, bytes.length);
       const account = this.registered?.account ?? operation.account;
       this.#owner.traffic.count(account, this.kind, LINK_COUNTERS_IN, bytes.length);
-    } else if (!KEEP_ALIVE.has(operation.kind)) this.connection.lastActivityMs = this.#owner.wallMs();
+    } else if (!KEEP_ALIVE.has(operation.kind)) this.#wasActive = true;
   }
 
   /** Something was read or written: whether messages were, the counters tell. */
   noteActivity(): void {
     const mark = this.#owner.messageMark(this);
-    if (mark === this.#activityMark) return;
+    if (mark === this.#activityMark && !this.#wasActive) return;
     this.#activityMark = mark;
+    this.#wasActive = false;
     this.connection.lastActivityMs = this.#owner.wallMs();
   }
 
@@ -289,8 +309,12 @@ export class LinkConnections implements LinkDialer {
     this.#byId.delete(link.id);
   }
 
-  send(link: HostLink, bytes: Uint8Array): void {
-    if (link.connection.state < STATE_CLOSING) this.#options.shard.outbound.append(link.connection, bytes);
+  send({ connection }: HostLink, bytes: Uint8Array | string): void {
+    if (connection.state >= STATE_CLOSING) return;
+    const { outbound } = this.#options.shard;
+    if (typeof bytes === "string") outbound.appendText(connection, bytes);
+    else if (bytes.length < ATTACHED_BYTES_MIN) outbound.append(connection, bytes);
+    else outbound.attach(connection, bytes, 0, bytes.length);
   }
 
   close(link: HostLink, reason: CloseReasonType): void {
@@ -311,6 +335,14 @@ export class LinkConnections implements LinkDialer {
     const { words } = this.#options.shard.shared;
     const inMessages = words[(address + CONNECTION_IN_MESSAGES) >> 2]!;
     return (inMessages + words[(address + CONNECTION_OUT_MESSAGES) >> 2]!) | 0;
+  }
+
+  get wishes(): LinkWishes {
+    return this.#options.wishes;
+  }
+
+  get hasRoutesOnly(): boolean {
+    return this.#options.hasRoutesOnly();
   }
 
   get traffic(): AccountTraffic {
@@ -374,6 +406,7 @@ export class LinkConnections implements LinkDialer {
       return;
     }
     connection.hasStream = true;
+    shard.ownSocket(connection, dialler.fdOf(connection.slot));
     this.#startTimeout(link, timeoutMs, () => {
       this.#notConnected(dial, dialErrorText(ip, port, "i/o timeout"));
       shard.close(connection, CloseReason.ReadError);

@@ -3,7 +3,7 @@
  * delivers by plans does not come here.
  */
 import { isMeasuredReply } from "../../account/reply_subject.ts";
-import { HeldMessage } from "../../fabric/held_message.ts";
+import { FABRIC_SLOT, HeldMessage } from "../../fabric/held_message.ts";
 import { MatchResult } from "../../interest/match_result.ts";
 import { CONTEXT_IS_RENAMED, CONTEXT_IS_RESPONSE } from "../../memory/layout.ts";
 import { NODE_FAR } from "../../memory/map.ts";
@@ -15,9 +15,9 @@ import { byteStringOf, bytesOf, textOf } from "../../subject/byte_string.ts";
 import { splitAckReply } from "../core/ack_reply.ts";
 import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
 import type { LinkFabric, Matches } from "../core/link_core.ts";
+import type { RecentLiterals } from "../core/recent_interest.ts";
 import type { LinkInterest } from "../core/routing.ts";
 import type { LocalWishes } from "./local_wishes.ts";
-import { standIn } from "./stand_in.ts";
 import { WaitingWishes } from "./waiting_wishes.ts";
 import type { LinkWishes } from "./wishes.ts";
 
@@ -34,9 +34,6 @@ interface NearMatch {
 }
 
 const NO_QUEUES = new Int32Array(0);
-
-/** Wants the replies to requests of other clusters, so that they come to this shard whoever else wants them. */
-const REPLIES = standIn("gateway", "inbound");
 
 const NOTHING: Matches = {
   isPlainHere: false,
@@ -62,8 +59,17 @@ export class ShardFabric implements LinkFabric {
   /** Of accounts, those that are away now among them: what was wanted of one may be taken back meanwhile. */
   readonly #ids = new Map<string, number>();
 
-  constructor(shard: LinkShard, wishes: LinkWishes, connectionOf: (link: Link) => Connection, log: LinkLog) {
+  readonly recentLiterals: RecentLiterals;
+
+  constructor(
+    shard: LinkShard,
+    wishes: LinkWishes,
+    recentLiterals: RecentLiterals,
+    connectionOf: (link: Link) => Connection,
+    log: LinkLog,
+  ) {
     this.#shard = shard;
+    this.recentLiterals = recentLiterals;
     this.#wishes = wishes;
     this.#connectionOf = connectionOf;
     this.#log = log;
@@ -83,6 +89,14 @@ export class ShardFabric implements LinkFabric {
         `No room for interest in [${textOf(key.subject)}]: messages on it do not cross the link`,
       );
     }
+  }
+
+  /** What a link wants of accounts that are there, or were. */
+  wanted(link: Link): InterestKey[] {
+    const names = new Map(Array.from(this.#ids, ([name, id]) => [id, name]));
+    return this.#wishes.list(link).map(({ account, subject, queue, origin }) => {
+      return { account: names.get(account)!, subject, queue, origin };
+    });
   }
 
   forget(link: Link): void {
@@ -169,14 +183,10 @@ export class ShardFabric implements LinkFabric {
     const connection = this.#connectionOf(link);
     const { id } = connection.account;
     connection.rttMs = link.rttMs;
-    const entered = this.#shard.enter(connection, held(id, message), message.subject);
+    const entered = this.#shard.enter(connection, held(id, message, connection.slot), message.subject);
     // An answer that somebody of this server waits for has reached its end.
     if (entered === null || this.#shard.nodeOfReply(id, entered) >= 0) return null;
     return { ...message, subject: entered };
-  }
-
-  watchReply(account: string, subject: string, isWatched: boolean): void {
-    this.want(REPLIES, { account, subject, queue: "", origin: "" }, isWatched ? 1 : 0);
   }
 
   plansChanged(): void {
@@ -236,8 +246,13 @@ function heldForClients(account: number, message: LinkMessage): HeldMessage {
   return held(account | CONTEXT_IS_RENAMED, { ...message, subject, reply: ack.reply });
 }
 
-function held(context: number, { subject, reply, content, trace }: LinkMessage): HeldMessage {
-  const message = HeldMessage.of(context, 0, bytesOf(subject), reply, withLineBreak(content));
+/** `origin`: the slot of the link whose message services may take. */
+function held(
+  context: number,
+  { subject, reply, content, trace }: LinkMessage,
+  origin = FABRIC_SLOT,
+): HeldMessage {
+  const message = HeldMessage.of(context, origin, bytesOf(subject), reply, withLineBreak(content));
   return trace === undefined ? message : message.tracedBy(trace);
 }
 

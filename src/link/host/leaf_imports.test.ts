@@ -34,19 +34,18 @@ function importsOf(definition: AccountDefinition) {
       forget() {},
       match: () => ({ isPlainHere: false, membersHere: new Map(), links: [], imports: [], deliver() {} }),
       enter: (_link, message) => message,
-      watchReply() {},
+      recentLiterals: { note() {}, has: () => false },
       plansChanged() {},
       linkChanged() {},
     },
     clock,
     new GatewayReplies(null, {
-      clock,
       wasSubscribedLately: () => false,
       routeTo: () => undefined,
       gatewayTo: () => undefined,
-      watchReply() {},
+      memory: { remember() {}, recall: () => undefined },
     }),
-    false,
+    { gateways: true, leafs: true },
   );
   const route = testLink({ kind: "route", role: "both" });
   core.joined(route);

@@ -8,7 +8,7 @@ import { remoteLatencySubject } from "../../account/reply_subject.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
 import type { HashComparison } from "../../auth/password.ts";
-import type { HeldMessage } from "../../fabric/held_message.ts";
+import { FABRIC_SLOT, type HeldMessage } from "../../fabric/held_message.ts";
 import type { LinkListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import {
@@ -16,6 +16,7 @@ import {
   CONNECTION_CONTEXT,
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
+  CONNECTION_IS_GATEWAY,
   CONNECTION_IS_LINK,
   CONNECTION_IS_ROUTE,
   CONNECTION_PAYLOAD_MAX,
@@ -58,6 +59,7 @@ import { MeasuredRequests } from "./measured_requests.ts";
 import { CONTEXT_FROM_LEAF, LinkPlanRules } from "./plan_rules.ts";
 import { Protocols } from "./protocols.ts";
 import { Receiving } from "./receiving.ts";
+import { SharedReplies } from "./shared_replies.ts";
 import { LinkTimers } from "./timers.ts";
 import { TracedArrivals } from "./traced_arrivals.ts";
 import { LinkWishes } from "./wishes.ts";
@@ -85,7 +87,6 @@ interface Running {
   readonly setup: LinksSetup;
   readonly core: LinkCore;
   readonly protocols: Protocols;
-  readonly replies: GatewayReplies;
   readonly local: LocalWishes;
   readonly leafImports: LeafImports;
 }
@@ -106,6 +107,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   readonly #traced: TracedArrivals;
   readonly #logins: ShardLeafLogins;
   readonly #fabric: ShardFabric;
+  readonly #replies: SharedReplies;
   #running: Running | null = null;
   /** Sockets that came before the setup. */
   #early: (() => void)[] = [];
@@ -130,6 +132,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#connections = new LinkConnections({
       shard,
       traffic,
+      wishes: this.#wishes,
+      hasRoutesOnly: () => this.#running?.core.hasRoutesOnly ?? false,
       dialler: dependencies.dialler,
       tls: shard.tls!,
       frames: dependencies.frames,
@@ -144,7 +148,14 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#receiving = new Receiving(shard, this.#names);
     this.#traced = new TracedArrivals(shard, (link) => hostOf(link).label);
     this.#logins = new ShardLeafLogins(shard);
-    this.#fabric = new ShardFabric(shard, this.#wishes, (link) => hostOf(link).connection, log);
+    this.#replies = new SharedReplies(shard, this.#timers);
+    this.#fabric = new ShardFabric(
+      shard,
+      this.#wishes,
+      this.#replies,
+      (link) => hostOf(link).connection,
+      log,
+    );
     this.#fabric.onRequest = (account, reply) =>
       this.#measuredRequests.note(textOf(account), textOf(reply), shard.wallMs());
     this.plans = new LinkPlanRules({
@@ -154,7 +165,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
       traffic,
       linkOfSlot: (slot) => this.#connections.ofSlot(slot),
       addressOf: (link) => hostOf(link).connection.address,
-      isMapped: (account, subject) => this.#running?.replies.mappedSubject(account, subject) !== undefined,
+      isMapped: (account, subject) => this.#replies.recall(account, subject) !== undefined,
+      gatewayTo: (hash) => this.#running?.protocols.gateways?.outboundTo(hash),
     });
   }
 
@@ -176,7 +188,9 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   receive(connection: Connection, start: number, end: number): number {
     const link = this.#connections.of(connection);
+    this.#replies.tick();
     const rest = this.#receiving.receive(link, start, end);
+    this.#replies.sweepLater();
     link.noteActivity();
     return rest;
   }
@@ -202,7 +216,9 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   publish(message: HeldMessage): number {
     const carried = this.#carried(message);
-    return carried === null ? 0 : this.#running!.core.publish(carried);
+    if (carried === null) return 0;
+    const cause = message.origin === FABRIC_SLOT ? null : this.#connections.ofSlot(message.origin).registered;
+    return this.#running!.core.publish(carried, cause);
   }
 
   takeMessage({ message, isPlain, queues }: Delivery): number {
@@ -213,6 +229,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   announce(): void {
+    this.#replies.tick();
     this.#running?.local.read();
   }
 
@@ -241,7 +258,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
         if (this.#running === null) this.#start(message.setup);
         else {
           if (message.setup.leafnodes !== null)
-            this.#running.core.hasOtherLinks((route) => this.#wishesOf(route));
+            this.#running.core.leafsMayCome((link) => this.#wishesOf(link));
           this.#running.protocols.reload(message.setup);
         }
         break;
@@ -357,15 +374,15 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const clusterName = byteStringOfText(setup.gateway?.options.name ?? "");
     const address =
       setup.gateway === null ? null : new ReplyAddress(clusterName, byteStringOfText(setup.serverId));
-    const replies: GatewayReplies = new GatewayReplies(address, {
-      clock,
+    if (address !== null) this.#replies.prefix = address.prefix;
+    const replies = new GatewayReplies(address, {
       wasSubscribedLately: (account, reply) => core.recent.covers(account, reply),
       routeTo: (hash, account) => protocols.routeTo(hash, account),
       gatewayTo: (hash) => protocols.gateways?.outboundTo(hash),
-      watchReply: (account, subject, isWatched) => this.#fabric.watchReply(account, subject, isWatched),
+      memory: this.#replies,
     });
-    const hasRoutesOnly = setup.gateway === null && setup.leafnodes === null;
-    const core: LinkCore = new LinkCore(this.#fabric, clock, replies, hasRoutesOnly);
+    const has = { gateways: setup.gateway !== null, leafs: setup.leafnodes !== null };
+    const core: LinkCore = new LinkCore(this.#fabric, clock, replies, has);
     const protocols = new Protocols(setup, {
       clock,
       dialer: this.#connections,
@@ -377,13 +394,15 @@ export class ShardLinks implements LinkHost, LinkEvents {
       compareHash: this.#dependencies.compareHash,
       hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
       account: (name) => this.#leafAccount(name),
+      wanted: (link) => this.#fabric.wanted(link),
+      wantedCount: (link) => this.#wishes.countOf(link),
       tell: (news) => this.#tell(news),
     });
     const local = new LocalWishes(shard.index, shard.node, shard.accounts, core);
     this.#fabric.local = local;
     this.#fabric.mayLoadAccounts = setup.isOperatorMode;
     const leafImports = new LeafImports(shard.accounts, core);
-    this.#running = { setup, core, protocols, replies, local, leafImports };
+    this.#running = { setup, core, protocols, local, leafImports };
     this.#accountsChanged(this.#running);
     local.start();
     protocols.start();
@@ -398,6 +417,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     host.registered = link;
     let flags = CONNECTION_IS_LINK | CONNECTION_HAS_NO_ECHO;
     if (link.takesHeaders) flags |= CONNECTION_TAKES_HEADERS;
+    if (link.kind === "gateway") flags |= CONNECTION_IS_GATEWAY;
     if (link.kind === "route") flags |= CONNECTION_IS_ROUTE;
     else if (link.kind === "leaf") this.#enterAccount(connection, link.account!);
     words[(connection.address + CONNECTION_FLAGS) >> 2]! |= flags;

@@ -9,10 +9,12 @@ import type { InterestIndex } from "../../interest/interest_index.ts";
 import type { InterestJournal } from "../../interest/journal.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { ShardAccounts } from "../../shard/accounts.ts";
+import { grown } from "../../shard/interest/subscription_table.ts";
+import { bytesOf } from "../../subject/byte_string.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import { type Shadow, StreamShadows } from "./stream_shadows.ts";
 
-/** What one entry of the index was known to hold. There may be millions, nearly all of them wanted plainly and in one place. */
+/** What one entry of the index was known to hold. */
 interface Known {
   readonly accountId: number;
   readonly subject: string;
@@ -26,6 +28,7 @@ interface Known {
 
 const NOTHING: ReadonlyMap<string, number> = new Map();
 const PLAINLY: ReadonlyMap<string, number> = new Map([["", 1]]);
+const NO_SHADOWS: readonly Shadow[] = [];
 
 export class LocalWishes {
   readonly #journal: InterestJournal;
@@ -33,7 +36,16 @@ export class LocalWishes {
   readonly #node: number;
   readonly #accounts: ShardAccounts;
   readonly #core: Pick<LinkCore, "wantsHere">;
+  /**
+   * By entry id: subjects that are wanted plainly and told in their own account alone, under its name; "" for all others. There
+   * may be millions, and few others.
+   */
+  readonly #subjects: string[] = [];
+  #accountIds = new Int32Array(1024);
+  /** Everything else that somebody wants. */
   readonly #known = new Map<number, Known>();
+  /** What accounts are called, by id; null where a subject may be told elsewhere, or not at all. */
+  #names = new Map<number, string | null>();
   readonly #queueNames = new Map<number, string>();
   readonly #imports: StreamShadows;
   readonly #view = new EntryView();
@@ -74,6 +86,16 @@ export class LocalWishes {
 
   /** Accounts were defined anew: streams that are imported, and accounts that have got a name. */
   accountsChanged(): void {
+    const names = this.#names;
+    this.#names = new Map();
+    for (let id = 0; id < this.#subjects.length; id++) {
+      const accountId = this.#accountIds[id]!;
+      const name = names.get(accountId);
+      if (this.#subjects[id] !== "" && name !== this.#nameOf(accountId)) {
+        this.#known.set(id, this.#plainlyKnown(id, name!));
+        this.#subjects[id] = "";
+      }
+    }
     for (const [entryId, known] of this.#known) {
       const places = this.#placesOf(known);
       if (places.account === known.account && StreamShadows.areSame(places.shadows, known.shadows)) continue;
@@ -87,29 +109,94 @@ export class LocalWishes {
   }
 
   #compare(entryId: number): void {
-    const known = this.#known.get(entryId);
-    const found = this.#index.read(entryId, this.#view) ? this.#knownOf(this.#view) : undefined;
-    const isSame = known?.accountId === found?.accountId && known?.subject === found?.subject;
-    if (known !== undefined && !isSame) this.#tell(known, known.groups, NOTHING);
-    if (found === undefined || found.groups.size === 0) {
-      if (isSame && known !== undefined) this.#tell(known, known.groups, NOTHING);
-      this.#known.delete(entryId);
+    const view = this.#view;
+    const isThere = this.#index.read(entryId, view);
+    const known = this.#knownAt(entryId);
+    const isSame = isThere && known?.accountId === view.accountId && known.subject === view.subject;
+    if (known !== undefined && !isSame) this.#takeBack(entryId, known);
+    if (!isThere) return;
+    const before = isSame ? known.groups : NOTHING;
+    if ((before === NOTHING || before === PLAINLY) && this.#isOwnPlain(view)) {
+      this.#forget(entryId);
+      this.#addPlain(entryId, view);
       return;
     }
-    const before = isSame && known !== undefined ? known.groups : NOTHING;
+    const found = this.#knownOf(view);
     this.#tell(found, before, found.groups);
-    this.#known.set(entryId, found);
+    this.#forget(entryId);
+    if (found.groups.size > 0) this.#known.set(entryId, found);
+  }
+
+  /**
+   * What an entry was known to hold is no more. Ids are used again, and the journal has each where it changed first: the
+   * subject may have moved to an entry that was looked at before, and what that one holds stays told.
+   */
+  #takeBack(entryId: number, { accountId, account, subject, groups, shadows }: Known): void {
+    this.#forget(entryId);
+    const bytes = bytesOf(subject);
+    const moved = this.#knownAt(this.#index.find(accountId, bytes, 0, bytes.length));
+    const isMoved = moved?.accountId === accountId && moved.subject === subject;
+    const now = isMoved ? moved.groups : NOTHING;
+    for (const [queue, weight] of groups) {
+      if (!now.has(queue)) this.#want(account, subject, queue, 0);
+      this.#imports.add(shadows, queue, -weight);
+    }
+  }
+
+  #forget(entryId: number): void {
+    if (entryId < this.#subjects.length) this.#subjects[entryId] = "";
+    this.#known.delete(entryId);
+  }
+
+  #knownAt(entryId: number): Known | undefined {
+    if ((this.#subjects[entryId] ?? "") === "") return this.#known.get(entryId);
+    return this.#plainlyKnown(entryId, this.#names.get(this.#accountIds[entryId]!)!);
+  }
+
+  #plainlyKnown(entryId: number, account: string): Known {
+    const accountId = this.#accountIds[entryId]!;
+    return { accountId, subject: this.#subjects[entryId]!, groups: PLAINLY, account, shadows: NO_SHADOWS };
+  }
+
+  /** Whether an entry is wanted plainly, and told in its own account alone. */
+  #isOwnPlain(view: EntryView): boolean {
+    return view.memberCount === 0 && this.#isPlain(view) && this.#nameOf(view.accountId) !== null;
+  }
+
+  /** Tells of an entry of that kind, and notes it. */
+  #addPlain(entryId: number, { accountId, subject }: EntryView): void {
+    const subjects = this.#subjects;
+    while (subjects.length <= entryId) subjects.push("");
+    if (entryId >= this.#accountIds.length) this.#accountIds = grown(this.#accountIds, entryId + 1);
+    subjects[entryId] = subject;
+    this.#accountIds[entryId] = accountId;
+    this.#want(this.#nameOf(accountId), subject, "", 1);
+  }
+
+  #isPlain(view: EntryView): boolean {
+    return (view.plainNodes & ~(1 << this.#node) & ~(1 << NODE_FAR)) !== 0;
+  }
+
+  /** See `#names`. */
+  #nameOf(accountId: number): string | null {
+    let name = this.#names.get(accountId);
+    if (name !== undefined) return name;
+    const account = this.#accounts.byId(accountId);
+    const isSimple = accountId !== SYSTEM_ACCOUNT_ID && account?.definition.streamImports.length === 0;
+    name = isSimple ? account!.byteName : null;
+    this.#names.set(accountId, name);
+    return name;
   }
 
   #knownOf(view: EntryView): Known {
     const { accountId, subject } = view;
     const groups = this.#groupsOf(view);
-    return { accountId, subject, groups, ...this.#placesOf({ accountId, subject }) };
+    const { account, shadows } = this.#placesOf({ accountId, subject });
+    return { accountId, subject, groups, account, shadows };
   }
 
   #groupsOf(view: EntryView): ReadonlyMap<string, number> {
-    const isPlain = (view.plainNodes & ~(1 << this.#node) & ~(1 << NODE_FAR)) !== 0;
-    const few = isPlain ? PLAINLY : NOTHING;
+    const few = this.#isPlain(view) ? PLAINLY : NOTHING;
     if (view.memberCount === 0) return few;
     const groups = new Map(few);
     for (let i = 0; i < view.memberCount; i++) {
@@ -122,19 +209,29 @@ export class LocalWishes {
     return groups;
   }
 
-  /** Says what is different between two states of one subject. */
-  #tell(known: Known, before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): void {
-    if (before === after) return;
-    for (const [queue, weight] of before) if (!after.has(queue)) this.#tellGroup(known, queue, 0, -weight);
-    for (const [queue, weight] of after)
-      this.#tellGroup(known, queue, weight, weight - (before.get(queue) ?? 0));
+  /**
+   * Says what is different between two states of one subject. What is as it was is said as well, for another entry that had
+   * the subject may have taken it back meanwhile; the ledger tells nobody anything twice.
+   */
+  #tell(
+    { account, subject, shadows }: Known,
+    before: ReadonlyMap<string, number>,
+    after: ReadonlyMap<string, number>,
+  ): void {
+    for (const [queue, weight] of before) {
+      if (after.has(queue)) continue;
+      this.#want(account, subject, queue, 0);
+      this.#imports.add(shadows, queue, -weight);
+    }
+    for (const [queue, weight] of after) {
+      this.#want(account, subject, queue, weight);
+      this.#imports.add(shadows, queue, weight - (before.get(queue) ?? 0));
+    }
   }
 
-  /** `more`: by how much the members have become more than they were. */
-  #tellGroup({ account, subject, shadows }: Known, queue: string, weight: number, more: number): void {
-    if (more === 0) return;
+  /** `account` null: it is not told in its own. */
+  #want(account: string | null, subject: string, queue: string, weight: number): void {
     if (account !== null) this.#core.wantsHere("own", { account, subject, queue, origin: "" }, weight);
-    this.#imports.add(shadows, queue, more);
   }
 
   #placesOf({

@@ -6,6 +6,7 @@ import {
   CONTEXT_ACCOUNTS,
   CONTEXT_FROM_GATEWAY,
   CONTEXT_FROM_ROUTE,
+  CONTEXT_IS_ANSWER,
   LINK_COUNTERS_OUT,
   PLAN_HEADED_REPLIES_ARE_FOR_HOST,
   PLAN_REPLIES_ARE_FOR_HOST,
@@ -23,7 +24,7 @@ import {
 import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 import type { Link } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
-import { LOCAL_ORIGIN, type Origin } from "../core/routing.ts";
+import { type LinkInterest, LOCAL_ORIGIN, type Origin } from "../core/routing.ts";
 import type { AccountTraffic } from "./account_traffic.ts";
 import type { HostLink } from "./connections.ts";
 import { standIn } from "./stand_in.ts";
@@ -31,6 +32,11 @@ import type { LinkWishes } from "./wishes.ts";
 
 /** Set beside a slot: what the leaf node or hub of that connection sends. */
 export const CONTEXT_FROM_LEAF = 1 << 30;
+
+const NO_WISHES: readonly LinkInterest[] = [];
+
+/** Where a mapped subject names the cluster. */
+const CLUSTER_START = "_GR_.".length;
 
 /** A route or gateway as origin: which one does not matter, for none of its kind gets the message. */
 const FROM_ROUTE: Origin = { link: standIn("route", "both"), cluster: "" };
@@ -46,6 +52,8 @@ export interface LinkPlanSources {
   addressOf(link: Link): number;
   /** Whether messages on a subject are answers that go to another cluster. */
   isMapped(account: string, subject: string): boolean;
+  /** The gateway to the cluster whose name has that hash. */
+  gatewayTo(clusterHash: string): Link | undefined;
 }
 
 export class LinkPlanRules implements PlanRules, TargetRules {
@@ -60,11 +68,12 @@ export class LinkPlanRules implements PlanRules, TargetRules {
     const { shard, isMapped, linkOfSlot } = this.#sources;
     if ((context & CONTEXT_FROM_LEAF) !== 0) {
       const { connection, registered } = linkOfSlot(context & ~CONTEXT_FROM_LEAF);
-      const resolution = shard.contexts.resolve(connection.context, bytes, start, end);
+      const resolution = this.#inAccount(connection.context, bytes, start, end);
       const mayPass = registered?.mayReceive?.(byteStringOf(bytes, start, end)) ?? true;
       return mayPass ? resolution : { ...resolution, isForHost: true };
     }
-    const resolution = shard.contexts.resolve(context, bytes, start, end);
+    if (isAnswerAfar(context)) return this.#resolveAnswer(context);
+    const resolution = this.#inAccount(context, bytes, start, end);
     if (isFromLink(context)) return resolution;
     const account = this.#nameOf(resolution.account);
     return shard.options.logsTrace || isMapped(account, byteStringOf(bytes, start, end))
@@ -72,26 +81,53 @@ export class LinkPlanRules implements PlanRules, TargetRules {
       : resolution;
   }
 
-  flagsOf(): number {
+  /** What becomes of a subject in its account. Requests to services are the host's: no client of this shard asks. */
+  #inAccount(context: number, bytes: Uint8Array, start: number, end: number): Resolution {
+    const { forward, ...resolution } = this.#sources.shard.contexts.resolve(context, bytes, start, end);
+    return forward === undefined ? resolution : { ...resolution, isForHost: true };
+  }
+
+  /** An answer that goes to another cluster, of which no more than that is known. */
+  #resolveAnswer(context: number): Resolution {
+    const { shard, core } = this.#sources;
+    const id = context & (CONTEXT_ACCOUNTS - 1);
+    const account = this.#nameOf(id);
+    // Whoever is a leaf node does not know which cluster its hubs reach.
+    const hasHubs = [...(core()?.links ?? [])].some(
+      (link) => link.role === "hub" && link.account === account,
+    );
+    return { account: id, isForHost: shard.options.logsTrace || hasHubs, delivered: null, imports: [] };
+  }
+
+  flagsOf(context: number): number {
+    if (isAnswerAfar(context)) return 0;
     const core = this.#sources.core();
     let flags = 0;
     for (const { kind, notesReplies } of core?.links ?? []) {
       // What is told of who asks is put right for the other side of a leaf link.
       if (kind === "leaf")
         flags |= notesReplies ? PLAN_REPLIES_ARE_FOR_HOST : PLAN_HEADED_REPLIES_ARE_FOR_HOST;
-      if (kind === "gateway" && !core!.recent.isEmpty) flags |= PLAN_REPLIES_ARE_FOR_HOST;
+      if (kind === "gateway" && core!.recent.hasPatterns) flags |= PLAN_REPLIES_ARE_FOR_HOST;
     }
     return flags;
   }
 
   writePlain(leg: Leg, context: number, from: number, targets: TargetWriter): boolean {
-    const { shard, wishes, core, traffic, addressOf } = this.#sources;
-    const links = core();
-    const wanted = wishes.of(leg.match);
-    if (links === null || wanted.length === 0) return true;
+    const { shard, wishes, core } = this.#sources;
+    const isAfar = isAnswerAfar(context);
+    const wanted = isAfar ? NO_WISHES : wishes.of(leg.match);
+    if (!isAfar && wanted.length === 0) return true;
     const { bytes } = shard.shared;
     const subject = byteStringOf(leg.bytes ?? bytes, leg.start, leg.start + leg.length);
     const account = this.#nameOf(leg.account);
+    if (isAfar) {
+      const gateway = this.#sources.gatewayTo(subject.slice(CLUSTER_START, -1));
+      if (from > 0 || gateway === undefined || !gateway.maySend(account, subject)) return true;
+      // The engine puts the whole subject behind it.
+      return this.#writeTarget(gateway, leg, gateway.messagePrefix(account, "", "").slice(0, -1), targets);
+    }
+    const links = core();
+    if (links === null) return true;
     const origin = this.#originOf(context);
     const isImport = leg.account !== this.#accountOf(context);
     const reached = links
@@ -99,14 +135,21 @@ export class LinkPlanRules implements PlanRules, TargetRules {
       // Other servers import by themselves what they get; leaf nodes are in one account alone.
       .filter(({ kind }) => !isImport || kind === "leaf");
     for (const link of reached.slice(from)) {
-      const prefix = bytesOf(link.messagePrefix(account, subject, origin.cluster));
-      // Only names that no configuration has are so long.
-      if (prefix.length > TARGET_PREFIX_BYTES_MAX) continue;
-      const counters = traffic.addressOf(leg.account, link.kind, LINK_COUNTERS_OUT);
-      const at = targets.add(addressOf(link), counters, prefix.length);
-      if (at === NO_ROOM) return false;
-      bytes.set(prefix, at);
+      const prefix = link.messagePrefix(account, subject, origin.cluster);
+      if (!this.#writeTarget(link, leg, prefix, targets)) return false;
     }
+    return true;
+  }
+
+  /** False where there is no room for it. */
+  #writeTarget(link: Link, leg: Leg, prefix: string, targets: TargetWriter): boolean {
+    const { shard, traffic, addressOf } = this.#sources;
+    // Only names that no configuration has are so long.
+    if (prefix.length > TARGET_PREFIX_BYTES_MAX) return true;
+    const counters = traffic.addressOf(leg.account, link.kind, LINK_COUNTERS_OUT);
+    const at = targets.add(addressOf(link), counters, prefix.length);
+    if (at === NO_ROOM) return false;
+    shard.shared.bytes.set(bytesOf(prefix), at);
     return true;
   }
 
@@ -115,8 +158,10 @@ export class LinkPlanRules implements PlanRules, TargetRules {
       const link = this.#sources.linkOfSlot(context & ~CONTEXT_FROM_LEAF).registered;
       return link === null ? LOCAL_ORIGIN : { link, cluster: link.cluster };
     }
-    if ((context & CONTEXT_FROM_ROUTE) !== 0) return FROM_ROUTE;
-    return (context & CONTEXT_FROM_GATEWAY) !== 0 ? FROM_GATEWAY : LOCAL_ORIGIN;
+    const isAnswer = (context & CONTEXT_IS_ANSWER) !== 0;
+    if ((context & CONTEXT_FROM_ROUTE) !== 0) return isAnswer ? { ...FROM_ROUTE, isAnswer } : FROM_ROUTE;
+    if ((context & CONTEXT_FROM_GATEWAY) === 0) return LOCAL_ORIGIN;
+    return isAnswer ? { ...FROM_GATEWAY, isAnswer } : FROM_GATEWAY;
   }
 
   #accountOf(context: number): number {
@@ -127,6 +172,11 @@ export class LinkPlanRules implements PlanRules, TargetRules {
   #nameOf(account: number): string {
     return this.#sources.shard.accounts.byId(account)?.byteName ?? "";
   }
+}
+
+/** Of this server, to the request of another cluster. */
+function isAnswerAfar(context: number): boolean {
+  return (context & CONTEXT_IS_ANSWER) !== 0 && !isFromLink(context);
 }
 
 function isFromLink(context: number): boolean {

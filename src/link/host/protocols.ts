@@ -7,6 +7,7 @@ import type { LinksNews, LinksSetup } from "../../shard/links/links_setup.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestLedger } from "../core/ledger.ts";
 import type {
+  InterestKey,
   Link,
   LinkClock,
   LinkConnection,
@@ -41,6 +42,9 @@ export interface ProtocolsHost {
   /** Whether there is such an account. */
   hasAccount(name: string): boolean;
   account(name: string): LeafAccount | undefined;
+  /** What a link's peer wants, as `events.interest` was told it, and how much that is. */
+  wanted(link: Link): readonly InterestKey[];
+  wantedCount(link: Link): number;
   tell(news: LinksNews): void;
 }
 
@@ -136,7 +140,8 @@ export class Protocols {
   }
 
   #createRoutes(cluster: NonNullable<LinksSetup["cluster"]>): RouteMesh {
-    const { clock, dialer, log, events, ledger, compareHash, tell, hasAccount } = this.#host;
+    const { clock, dialer, log, events, ledger, compareHash, tell, hasAccount, wanted, wantedCount } =
+      this.#host;
     return new RouteMesh(routeSettings(this.#setup, cluster, compareHash), newNuid(), {
       clock,
       dialer,
@@ -148,6 +153,8 @@ export class Protocols {
         return certificateVerdict(connection, tls, authorization?.user ?? "", routes);
       },
       announced: (link) => ledger.announcedTo(link),
+      wanted,
+      wantedCount,
       reassigned: (link, account) => ledger.reassign(link, account),
       clusterRenamed: (name) => {
         this.#clusterName = name;

@@ -5,11 +5,13 @@
 import {
   AREA_CONTEXT,
   AREA_FULL_NODE,
+  AREA_IS_LATE,
   AREA_RESUME,
   AREA_SUBJECT,
   AREA_SUBJECT_HASH,
   AREA_SUBJECT_LENGTH,
   IN_PLACE_BYTES_MAX,
+  INTEREST_OF_UNKNOWN_ACCOUNT,
   REASON_ACCOUNT,
   REASON_DONE,
   REASON_MISS,
@@ -21,6 +23,7 @@ import type { LinkPeer } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { parseOperation } from "../core/operation_parser.ts";
 import type { AccountNames } from "./account_names.ts";
+import { FILED_AT_ONCE } from "./wishes.ts";
 
 /** A link as its bytes come in. */
 export interface ReceivingLink {
@@ -28,10 +31,14 @@ export interface ReceivingLink {
   readonly peer: LinkPeer;
   /** Its handshake is done: the engine may deliver what it sends. */
   readonly isRegistered: boolean;
+  /** Plain interest of its peer is filed as its lines say it. */
+  readonly filesPlain: boolean;
   /** An operation too long for the receive buffer, being collected; null for none. */
   collected: Collected | null;
   /** The peer sent this operation: it counts, and is traced. */
   note(operation: LinkOperation): void;
+  /** The engine files what lines of `[start, end)` want, as many as it can: see `LinkWishes.file`. */
+  filePlain(start: number, end: number): number;
 }
 
 interface Collected {
@@ -59,12 +66,20 @@ export class Receiving {
     const { connection } = link;
     let at = start;
     while (at < end && connection.state < STATE_CLOSING) {
+      if (at !== start && this.#isLate) return at;
       if (link.collected !== null) {
         at += this.#collect(link, link.collected, at, end);
         continue;
       }
       if (link.isRegistered) {
+        const from = at;
         at = this.#scan(connection, at, end);
+        const filed = link.filesPlain && this.#isInterest(at, end) ? this.#file(link, at, end) : at;
+        if (filed !== at) {
+          at = filed;
+          continue;
+        }
+        if (at !== from && this.#isLate) return at;
         if (at === end || connection.state >= STATE_CLOSING) break;
       }
       const next = this.#takeOne(link, this.#bytes, at, end);
@@ -72,6 +87,11 @@ export class Receiving {
       at = next;
     }
     return end;
+  }
+
+  /** Whether the turn has lasted long: more is for the next one. */
+  get #isLate(): boolean {
+    return this.#word(AREA_IS_LATE) !== 0;
   }
 
   /** Delivers plain messages by the engine; returns where it stopped. */
@@ -98,6 +118,26 @@ export class Receiving {
         default:
           return at;
       }
+    }
+  }
+
+  /** Whether something is wanted there, plainly as far as one sees. */
+  #isInterest(at: number, end: number): boolean {
+    const bytes = this.#bytes;
+    return at + 3 < end && bytes[at] === 0x52 && bytes[at + 1] === 0x53 && bytes[at + 2] === 0x2b;
+  }
+
+  /** Files interest by the engine; returns where it stopped. */
+  #file(link: ReceivingLink, start: number, end: number): number {
+    let at = start;
+    for (;;) {
+      const count = link.filePlain(at, end);
+      if (count === INTEREST_OF_UNKNOWN_ACCOUNT) {
+        if (!this.#names.learn()) return at;
+        continue;
+      }
+      if (count > 0) at = this.#word(AREA_RESUME);
+      if (count < FILED_AT_ONCE) return at;
     }
   }
 

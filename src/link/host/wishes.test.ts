@@ -3,11 +3,20 @@ import { createEngine } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
 import { createInterestIndex } from "../../interest/interest_index.ts";
 import { MatchResult } from "../../interest/match_result.ts";
+import {
+  AREA_CONTROL_LINE_MAX,
+  AREA_RESUME,
+  CONNECTION_BYTES,
+  CONNECTION_CONTEXT,
+  CONTEXT_FROM_ROUTE,
+} from "../../memory/layout.ts";
 import { NODE_FAR, NODE_SHARD_FIRST } from "../../memory/map.ts";
 import { createSharedMemory } from "../../memory/shared_memory.ts";
+import { LocalGenerations } from "../../shard/plans/local_generations.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
+import type { Link } from "../core/link.ts";
 import { testLink } from "../core/testing/test_link.ts";
-import { LinkWishes } from "./wishes.ts";
+import { FILED_AT_ONCE, LinkWishes } from "./wishes.ts";
 
 const ACCOUNT = 7;
 const NODE = NODE_SHARD_FIRST;
@@ -28,9 +37,33 @@ function setUp() {
     return { isPlain: (result.plainNodes & (1 << NODE)) !== 0, groups, wishes: wishes.of(result) };
   };
   const key = (subject: string, queue = "", origin = "") => ({ account: "A", subject, queue, origin });
+  const { connections, receive, area } = map.area(NODE);
+  const { words, bytes } = shared;
+  words[(connections + CONNECTION_BYTES + CONNECTION_CONTEXT) >> 2] = CONTEXT_FROM_ROUTE | ACCOUNT;
+  words[(area + AREA_CONTROL_LINE_MAX) >> 2] = 4096;
+  /** Has the engine file lines of a connection that is for one account, and the host what makes the index larger. */
+  const file = (link: Link, text: string): string => {
+    let rest = text;
+    for (;;) {
+      bytes.set(bytesOf(rest), receive);
+      const count = wishes.file(link, 1, receive, receive + rest.length);
+      rest = rest.slice(words[(area + AREA_RESUME) >> 2]! - receive);
+      if (count === FILED_AT_ONCE) continue;
+      const [, subject] = /^RS\+ (\S+)\r\n/.exec(rest) ?? [];
+      if (subject === undefined) return rest;
+      wishes.set(link, ACCOUNT, key(subject), 1);
+      rest = rest.slice(rest.indexOf("\n") + 1);
+    }
+  };
+  const generations = new LocalGenerations(shared, engine, NODE);
+  const generationsOf = (...subjects: string[]) =>
+    subjects.map((subject) => {
+      bytes.set(bytesOf(subject), receive);
+      return words[generations.wordOf(ACCOUNT, bytes, receive, receive + subject.length)]!;
+    });
   const route = testLink({ kind: "route", role: "both" });
   const leaf = testLink({ kind: "leaf", role: "spoke" });
-  return { index, wishes, match, key, route, leaf };
+  return { index, wishes, match, key, route, leaf, file, generationsOf };
 }
 
 describe("LinkWishes", () => {
@@ -75,6 +108,58 @@ describe("LinkWishes", () => {
     wishes.set(route, ACCOUNT, key("foo", "q"), 0);
     wishes.set(route, ACCOUNT, key("bar"), 0);
     expect(match("foo").wishes.map(({ link }) => link)).toEqual([route]);
+  });
+
+  test("what the engine files is a wish like any other", () => {
+    const { wishes, match, key, route, leaf, file, index } = setUp();
+    wishes.set(route, ACCOUNT, key("known"), 1);
+    wishes.set(leaf, ACCOUNT, key("a.0"), 1);
+    wishes.set(leaf, ACCOUNT, key("a.1", "q"), 1);
+    wishes.set(route, ACCOUNT, key("a.2", "", "L"), 1);
+    const lines = Array.from({ length: 300 }, (_, number) => `RS+ a.${number}\r\n`);
+    expect(file(route, `RS+ known\r\n${lines.join("")}${lines.join("")}`)).toBe("");
+    expect(wishes.countOf(route)).toBe(302);
+    expect(match("known").wishes.length).toBe(1);
+    expect(match("a.0").wishes.map(({ link }) => link)).toEqual([route, leaf]);
+    expect(match("a.1").wishes.map(({ queue }) => queue)).toEqual(["", "q"]);
+    expect(match("a.2").wishes.map(({ origin }) => origin)).toEqual(["", "L"]);
+    expect(match("a.3").wishes).toEqual([{ link: route, queue: "", origin: "", weight: 1 }]);
+    const listed = wishes
+      .list(route)
+      .map(({ account, subject, origin }) => [account, subject, origin].join(" "));
+    expect(listed.sort()).toEqual(
+      [...lines.map((_, number) => `7 a.${number} `), "7 a.2 L", "7 known "].sort(),
+    );
+    // A queue group is the host's.
+    expect(file(route, "RS+ b\r\nRS+ c q 1\r\n")).toBe("RS+ c q 1\r\n");
+    for (const subject of ["a.0", "a.1", "a.3"]) wishes.set(route, ACCOUNT, key(subject), 0);
+    expect(match("a.0").wishes.map(({ link }) => link)).toEqual([leaf]);
+    expect(match("a.1").isPlain).toBe(false);
+    expect(match("a.3")).toEqual({ isPlain: false, groups: [], wishes: [] });
+    wishes.forget(route);
+    wishes.forget(leaf);
+    expect(index.statistics().entries).toBe(0);
+  });
+
+  test("plans of all that a link wants are void when it lets other subjects through", () => {
+    const { wishes, key, route, leaf, file, generationsOf } = setUp();
+    file(route, "RS+ alone\r\nRS+ shared\r\n");
+    for (const wish of [key("shared"), key("of.leaf")]) wishes.set(leaf, ACCOUNT, wish, 1);
+    wishes.set(route, ACCOUNT, key("group", "q"), 1);
+    const before = generationsOf("alone", "shared", "group", "of.leaf");
+    wishes.bumpAll(route);
+    const after = generationsOf("alone", "shared", "group", "of.leaf");
+    expect(after.map((word, i) => word - before[i]!)).toEqual([1, 1, 1, 0]);
+  });
+
+  test("a number that a link leaves stands for the next one", () => {
+    const { wishes, match, key, route, leaf } = setUp();
+    wishes.set(route, ACCOUNT, key("foo"), 1);
+    wishes.forget(route);
+    wishes.set(leaf, ACCOUNT, key("bar"), 1);
+    wishes.set(route, ACCOUNT, key("bar"), 1);
+    expect(match("foo").wishes).toEqual([]);
+    expect(match("bar").wishes.map(({ link }) => link)).toEqual([route, leaf]);
   });
 
   test("with a link goes everything it wanted, and nothing else", () => {

@@ -161,6 +161,10 @@ export class LeafLink implements RegisteredLeaf {
     return this.#permissions.maySend(subject);
   }
 
+  mayServe(subject: string, queue: string): boolean {
+    return this.#permissions.mayServe(subject, queue);
+  }
+
   isDenied(subject: string): boolean {
     return this.#permissions.isDenied(subject);
   }

@@ -35,6 +35,20 @@ describe("of a hub", () => {
     ).toBe(false);
   });
 
+  test("mayServe() goes by denied groups, which are nothing to plain interest", () => {
+    const subscribe = { allow: undefined, deny: ["ss.> one", "ss.x two.*"] };
+    const groups = new LeafPermissions(false, hubGrants({ ...USER, subscribe }, [], DENIES));
+    expect([groups.maySend("ss.x"), groups.mayTakeInterest("ss.x")]).toEqual([true, true]);
+    expect(["one", "two.a", "other"].map((queue) => groups.mayServe("ss.x", queue))).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect(groups.mayServe("ss.y", "two.a")).toBe(true);
+    expect(groups.mayServe("_GR_.F2cAWZ.SRVHSH.ss.y", "one")).toBe(false);
+    expect(hub.mayServe("ss.1", "one")).toBe(true);
+  });
+
   test("mayReceive() goes by what the user may publish, without what the server denies itself", () => {
     expect(["pp.1", "_R_.abc", "$JS.ACK.x", "_GR_.F2cAWZ.SRVHSH.pp.1"].every((s) => hub.mayReceive(s))).toBe(
       true,

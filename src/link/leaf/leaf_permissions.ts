@@ -44,6 +44,8 @@ export class LeafPermissions {
   readonly #receive: Direction;
   /** What the peer may publish, without what we add: what a message is judged by that reached us all the same. */
   readonly #receiveOfUser: Direction;
+  /** Of a hub: which queue groups of the leaf are denied what it may have otherwise, as subscriptions would be; null for none. */
+  readonly #groups: UserPermissions | null;
 
   /** `isSpoke`: this server is the leaf node. */
   constructor(isSpoke: boolean, { toPeer, fromPeer, responses, denies }: LeafGrants) {
@@ -52,6 +54,11 @@ export class LeafPermissions {
     this.#send = new Direction(toPeer, denies);
     this.#receive = new Direction(fromPeer, denies);
     this.#receiveOfUser = new Direction(fromPeer, []);
+    const deny = (toPeer?.deny ?? []).filter(namesQueue);
+    this.#groups =
+      isSpoke || deny.length === 0
+        ? null
+        : new UserPermissions({ ...NOTHING_SAID, subscribe: { allow: undefined, deny } });
   }
 
   /** Whether the peer is told of interest here: we must be allowed to take what it would send for it. */
@@ -70,6 +77,11 @@ export class LeafPermissions {
   /** Whether lists allow sending a message; a leaf of ours may also be due an answer. */
   maySend(subject: string): boolean {
     return this.#send.allows(withoutGatewayPrefix(subject));
+  }
+
+  /** Whether a group of the peer's may serve a message that may be sent. */
+  mayServe(subject: string, queue: string): boolean {
+    return this.#groups?.canSubscribe(withoutGatewayPrefix(subject), queue) ?? true;
   }
 
   /** Whether it is denied a leaf of ours by name, which a hub notes when the leaf subscribes. */
@@ -116,11 +128,16 @@ class Direction {
   }
 }
 
-const NOTHING_SAID = { subscribe: undefined, responses: undefined };
+const NOTHING_SAID = { publish: undefined, subscribe: undefined, responses: undefined };
 
-/** Entries about queue groups say nothing about links. */
+/** Entries about queue groups say nothing about plain interest and messages for it. */
 function withoutQueues(list: readonly string[] | undefined): readonly string[] | undefined {
-  return list?.filter((entry) => !/\s/.test(entry));
+  return list?.filter((entry) => !namesQueue(entry));
+}
+
+/** Whether an entry of a list is about queue groups alone. */
+function namesQueue(entry: string): boolean {
+  return /\s/.test(entry);
 }
 
 function isUnchecked(subject: string): boolean {

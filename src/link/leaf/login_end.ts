@@ -33,7 +33,7 @@ export function watchExpiry(
 /** The account has changed: ends the connection if these terms do. `login` is null on the side that dialled. */
 export function applyTerms(channel: LeafChannel, login: Login | null, terms: AccountTerms): void {
   const end = login !== null ? findEnd(login, terms) : terms.isExpired ? "expired" : null;
-  if (end === "issuer changed") channel.close(CloseReason.AuthenticationFailure);
+  if (end === "issuer changed") channel.close(CloseReason.SignerChanged);
   else if (end !== null) failWith(channel, END_ERRORS[end]);
 }
 

@@ -7,7 +7,7 @@ import { decodeAs } from "../../auth/jwt/decode.ts";
 import { readKey, readToken } from "../../auth/jwt/decorated.ts";
 import { permissionsOf } from "../../auth/jwt_permissions.ts";
 import { KeyPair } from "../../auth/nkey.ts";
-import { errorText } from "../../base/error_text.ts";
+import { fileErrorText } from "../../base/error_text.ts";
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
@@ -57,7 +57,7 @@ export function readCredentials(path: string, readFile: (path: string) => string
   try {
     text = readFile(path);
   } catch (error) {
-    return { ok: false, problem: errorText(error) };
+    return { ok: false, problem: fileErrorText(error) };
   }
   const jwt = readToken(text);
   if (jwt === text.trim()) return { ok: false, problem: "Credentials file malformed" };

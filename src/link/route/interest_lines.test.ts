@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { byteStringOf } from "../../subject/byte_string.ts";
 import { InterestLines } from "./interest_lines.ts";
 
 const NEWEST = { lnoc: true, lnocu: true, ln: true };
@@ -20,6 +21,18 @@ describe("InterestLines", () => {
     expect(lines.change(key("lf", "", "LC"), 0)).toBe("LS- LC $G lf\r\n");
     expect(lines.change(key("lf", "q", "_"), 2)).toBe("LS+ _ $G lf q 2\r\n");
     expect(lines.change(key("lf", "q", "_"), 0)).toBe("LS- _ $G lf q\r\n");
+  });
+
+  test("says many plain subjects in one piece, to a peer that files each under a name of its own", () => {
+    const text = (lines: InterestLines) => {
+      const bytes = lines.ofPlain("$G", ["foo", "b\xe4r.*"]);
+      return bytes === null ? null : byteStringOf(bytes);
+    };
+    expect(text(new InterestLines(NEWEST, true))).toBe("RS+ $G foo\r\nRS+ $G b\xe4r.*\r\n");
+    expect(text(new InterestLines(NEWEST, false))).toBe("RS+ foo\r\nRS+ b\xe4r.*\r\n");
+    for (const abilities of [WITHOUT_ANY, V29, OLDEST]) {
+      expect(text(new InterestLines(abilities, true))).toBeNull();
+    }
   });
 
   test("says `_` as no origin to a peer that does not know it, and adds it to the rest", () => {

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { InterestKey } from "../core/link.ts";
 
 /** Which spellings of leaf nodes' interest the peer understands, as its INFO says. */
@@ -57,8 +58,15 @@ export class InterestLines {
     return `LS${sign} ${named}${ofAccount}${subject}${group}\r\n`;
   }
 
+  /** The lines for plain interest in many subjects, of nobody's leaf nodes; null where they are to be said one by one. */
+  ofPlain(account: string, subjects: readonly string[]): Uint8Array | null {
+    if (this.isShared({ origin: "" })) return null;
+    const start = this.#namesAccount ? `RS+ ${account} ` : "RS+ ";
+    return Buffer.from(`${start}${subjects.join(`\r\n${start}`)}\r\n`, "latin1");
+  }
+
   /** Whether the peer files this interest under a name with other origins. */
-  isShared({ origin }: InterestKey): boolean {
+  isShared({ origin }: Pick<InterestKey, "origin">): boolean {
     const { lnocu, ln } = this.#abilities;
     return !(lnocu && (ln || (origin !== "" && origin !== ANY_ORIGIN)));
   }

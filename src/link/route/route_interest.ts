@@ -4,7 +4,7 @@ import { errorLine } from "../core/link_fault.ts";
 import type { InterestOperation } from "../core/operation_arguments.ts";
 import { quoted } from "../core/quoted.ts";
 import { InterestLines } from "./interest_lines.ts";
-import { PeerInterest } from "./peer_interest.ts";
+import { changeOf, PeerNames, type WishChange } from "./peer_names.ts";
 import type { RouteLink } from "./route_link.ts";
 import type { RouteOwner } from "./route_owner.ts";
 import type { RouteFilter } from "./route_permissions.ts";
@@ -14,7 +14,8 @@ export class RouteInterest {
   readonly #route: RouteLink;
   readonly #owner: RouteOwner;
   readonly #lines: InterestLines;
-  readonly #peer: PeerInterest;
+  /** Null for a peer that names all that it takes back. */
+  readonly #names: PeerNames | null;
   /** Lines that wait for the end of a burst; null outside one. */
   #burst: string[] | null = null;
 
@@ -22,17 +23,24 @@ export class RouteInterest {
     this.#route = route;
     this.#owner = owner;
     this.#lines = new InterestLines(route.info, route.account === null);
-    this.#peer = new PeerInterest(route.info.lnocu);
+    this.#names = route.info.lnocu ? null : new PeerNames();
   }
 
-  /** How much the peer wants. */
-  get peerCount(): number {
-    return this.#peer.size;
+  /** Whatever the peer wants plainly is taken as its lines say it. */
+  get takesAllPlain(): boolean {
+    return this.#names === null && this.#owner.exportFilter.passesAll;
   }
 
   announce(key: InterestKey, weight: number): void {
     const line = this.#lines.change(key, weight);
     if (line !== "" && this.#owner.importFilter.passes(key.subject)) this.#say(line);
+  }
+
+  /** The same for plain interest in many subjects that were not announced, of nobody's leaf nodes. */
+  announcePlain(account: string, subjects: readonly string[]): void {
+    const lines = this.#owner.importFilter.passesAll ? this.#lines.ofPlain(account, subjects) : null;
+    if (lines !== null) this.#route.sendLine(lines);
+    else for (const subject of subjects) this.announce({ account, subject, queue: "", origin: "" }, 1);
   }
 
   /** What is announced meanwhile leaves in one piece. */
@@ -47,29 +55,23 @@ export class RouteInterest {
   /** The peer's `RS+` and its kin. */
   take(operation: InterestOperation): void {
     if (operation.kind === "subscribe" && !this.#mayWant(operation)) return;
-    for (const { key, weight } of this.#peer.take(operation)) {
-      this.#owner.events.interest(this.#route, key, weight);
-    }
+    this.#pass(this.#names?.take(operation) ?? [changeOf(operation)]);
   }
 
   /** Forgets, without a word, what both sides have said of an account. */
   forgetAccount(account: string): void {
     this.#lines.forgetAccount(account);
-    for (const { key, weight } of this.#peer.forgetAccount(account)) {
-      this.#owner.events.interest(this.#route, key, weight);
-    }
+    this.#forget((key) => key.account === account);
   }
 
   /** This server's permissions have changed: says what may be said now, takes back what may not, drops what is not taken. */
   permissionsChanged(oldImport: RouteFilter): void {
-    const { importFilter, exportFilter, events } = this.#owner;
+    const { importFilter, exportFilter } = this.#owner;
     this.#repeat((subject, weight) => {
       const isPassed = importFilter.passes(subject);
       return isPassed === oldImport.passes(subject) ? null : isPassed ? weight : 0;
     });
-    for (const { key, weight } of this.#peer.keepOnly((subject) => exportFilter.passes(subject))) {
-      events.interest(this.#route, key, weight);
-    }
+    this.#forget(({ subject }) => !exportFilter.passes(subject));
   }
 
   /** The peer takes other interest than before: says what it did not take then. */
@@ -95,6 +97,18 @@ export class RouteInterest {
       return false;
     }
     return true;
+  }
+
+  #pass(changes: readonly WishChange[]): void {
+    for (const { key, weight } of changes) this.#owner.events.interest(this.#route, key, weight);
+  }
+
+  /** Forgets some of what the peer wants. */
+  #forget(isForgotten: (key: InterestKey) => boolean): void {
+    for (const key of this.#owner.wanted(this.#route).filter(isForgotten)) {
+      this.#names?.forget(key);
+      this.#pass([{ key, weight: 0 }]);
+    }
   }
 
   /** Goes through everything announced and says it again with the weight that `choose` gives; null for not at all. */

@@ -242,7 +242,7 @@ describe("RouteLink, registered", () => {
   test("takes interest, and ignores accounts it does not know", () => {
     const n = member();
     const raw = joined();
-    raw.say("RS+ $G foo", "RS+ $G foo", "LS+ LC $G lf q 2", "LS- LC $G lf q", "RS+ NOPE foo", "RS- $G foo");
+    raw.say("RS+ $G foo", "LS+ LC $G lf q 2", "LS- LC $G lf q", "RS+ NOPE foo", "RS- $G foo");
     expect(n.interest).toEqual(["$G foo 1", "$G lf q @LC 2", "$G lf q @LC 0", "$G foo 0"]);
     expect(n.logged("Unknown account")).toEqual([
       'error 127.0.0.1:50002 - rid:2 - Unknown account "NOPE" for remote subject "foo"',
@@ -360,6 +360,19 @@ describe("RouteLink, registered", () => {
     expect(n.logged("Can not export")).toEqual([
       'debug 127.0.0.1:50002 - rid:2 - Can not export "other", ignoring remote subscription request',
     ]);
+  });
+
+  test("says many subjects in one piece, as far as permissions let them through", () => {
+    for (const [allow, heard] of [
+      [["a"], ["RS+ $G a"]],
+      [undefined, ["RS+ $G a", "RS+ $G b"]],
+    ] as const) {
+      network = new FakeNetwork();
+      const n = member({ permissions: { import: { allow, deny: undefined }, export: undefined } });
+      const raw = joined();
+      n.mesh.connections[0]!.announcePlain("$G", ["a", "b"]);
+      expect(raw.heard()).toEqual([...heard]);
+    }
   });
 
   test("says and takes what changed permissions let through now", () => {

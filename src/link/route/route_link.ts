@@ -144,7 +144,7 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   get subscriptionCount(): number {
-    return this.#interest?.peerCount ?? 0;
+    return this.#owner.wantedCount(this);
   }
 
   /** As monitoring shows it: a peer that can compress is kept from it, another one cannot. */
@@ -240,6 +240,14 @@ export class RouteLink implements LinkPeer, Link {
     this.#interest?.announce(key, weight);
   }
 
+  get takesAllPlain(): boolean {
+    return this.#interest?.takesAllPlain ?? false;
+  }
+
+  announcePlain(account: string, subjects: readonly string[]): void {
+    this.#interest?.announcePlain(account, subjects);
+  }
+
   maySend(): boolean {
     return true;
   }
@@ -271,7 +279,7 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   /** Sends what is no handshake: interest, gossip, news of this server. */
-  sendLine(line: string): void {
+  sendLine(line: string | Uint8Array): void {
     if (this.#state === "registered") this.connection.send(line);
   }
 

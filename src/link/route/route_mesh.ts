@@ -39,6 +39,9 @@ export interface RouteMeshHost extends MemberUrlsSink, AccountChangesHost, Route
   readonly events: LinkEvents;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
+  /** What a peer wants, as `events.interest` was told it, and how much that is. */
+  wanted(link: Link): readonly InterestKey[];
+  wantedCount(link: Link): number;
   /** What the peer's certificate decides; null where the configuration leaves it to credentials. */
   certificateVerdict(connection: LinkConnection): CertificateVerdict | null;
   /** The cluster is called otherwise from now on: clients are told, and leaf nodes' connections to hubs made anew. */
@@ -194,6 +197,14 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
 
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }> {
     return this.#host.announced(link);
+  }
+
+  wanted(link: Link): readonly InterestKey[] {
+    return this.#host.wanted(link);
+  }
+
+  wantedCount(link: Link): number {
+    return this.#host.wantedCount(link);
   }
 
   reassigned(route: RouteLink, account: string): void {

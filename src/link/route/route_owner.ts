@@ -25,6 +25,10 @@ export interface RouteOwner {
   hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
+  /** What a peer wants, as `events.interest` was told it. */
+  wanted(link: Link): readonly InterestKey[];
+  /** How much that is. */
+  wantedCount(link: Link): number;
   /** The connection to a member that carries an account, if it is there. */
   routeTo(memberId: string, account: string): RouteLink | undefined;
   /** A registered route carries an account from now on, or no more. */

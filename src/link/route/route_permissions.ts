@@ -15,6 +15,11 @@ export class RouteFilter {
     this.#deny = deny;
   }
 
+  /** Whether there is nothing that it does not let through. */
+  get passesAll(): boolean {
+    return this.#allow === null && this.#deny.length === 0;
+  }
+
   /** Whether it lets a subject through. Wildcards in it are plain text: `foo.*` passes where `foo.>` is allowed. */
   passes(subject: string): boolean {
     const isMatch = (pattern: string) => subjectMatchesText(pattern, subject);

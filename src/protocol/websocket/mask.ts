@@ -1,8 +1,8 @@
 // Hot: once for each piece of a frame that a client sends.
 
 /**
- * Moves `length` bytes of a memory from `from` to `to` (≤ `from`) and applies the mask of a frame to them (RFC 6455,
- * section 5.3), as `maskAt` and `rotateMask` give it for the first of them. Touches nothing behind them.
+ * Moves `length` bytes of a memory from `from` to `to` (≤ `from`, or apart) and applies the mask of a frame to them
+ * (RFC 6455, section 5.3), as `maskAt` and `rotateMask` give it for the first of them. Touches nothing behind them.
  */
 export type Unmask = (to: number, from: number, length: number, mask: number) => void;
 

@@ -1,13 +1,22 @@
 import { edenGC } from "bun:jsc";
 import { LIBSSL_FILE } from "../openssl/libssl.ts";
+import { residentBytes } from "../process_memory.ts";
 import type { Runtime } from "../runtime.ts";
+import { LIBZ_FILE, LIBZ_FUNCTIONS } from "../zlib/libz.ts";
+import { LibzCompressor } from "../zlib/libz_compressor.ts";
+import { openBunLibrary } from "./library.ts";
 import { openBunOpenSsl } from "./openssl.ts";
 import { openBunPosix } from "./posix.ts";
+
+/** By type, since programs on Deno are checked with this file and without the types of Bun. */
+const { Bun } = globalThis as unknown as {
+  readonly Bun: { readonly version: string; gc(isForced: boolean): void };
+};
 
 export const bunRuntime: Runtime = {
   name: "bun",
   version: Bun.version,
-  residentBytes: () => process.memoryUsage.rss(),
+  residentBytes,
   collectGarbage() {
     Bun.gc(true);
   },
@@ -34,6 +43,13 @@ export const bunRuntime: Runtime = {
       return { ok: true, openSsl: openBunOpenSsl(LIBSSL_FILE, posix) };
     } catch (error) {
       return { ok: false, reason: `cannot open OpenSSL 3: ${(error as Error).message}` };
+    }
+  },
+  openCompressor(posix) {
+    try {
+      return new LibzCompressor(openBunLibrary(LIBZ_FILE, LIBZ_FUNCTIONS), posix);
+    } catch {
+      return null;
     }
   },
 };

@@ -4,7 +4,11 @@ import { LIBSSL_FILE } from "../openssl/libssl.ts";
 import { LIBC_FILE } from "../posix/libc.ts";
 import type { Runtime } from "../runtime.ts";
 import type { HandshakeRole } from "../tls.ts";
+import { LIBZ_FILE, LIBZ_FUNCTIONS } from "../zlib/libz.ts";
+import { LibzCompressor } from "../zlib/libz_compressor.ts";
+import { collectDenoGarbage } from "./garbage.ts";
 import { deno } from "./globals.ts";
+import { coldFunctions, openDenoSymbols } from "./library.ts";
 import { openDenoOpenSsl } from "./openssl.ts";
 import { openDenoPosix } from "./posix.ts";
 import { onDenoSignal } from "./signals.ts";
@@ -27,8 +31,7 @@ export const denoRuntime: Runtime = {
   name: "deno",
   version: deno.version.deno,
   residentBytes: () => deno.memoryUsage().rss,
-  // V8 offers it only behind --expose-gc, and its heaps grow less.
-  collectGarbage() {},
+  collectGarbage: collectDenoGarbage,
   collectRecentGarbage() {},
   onSignal: onDenoSignal,
   openPosix() {
@@ -51,6 +54,14 @@ export const denoRuntime: Runtime = {
       return { ok: true, openSsl: openDenoOpenSsl(LIBSSL_FILE, posix) };
     } catch (error) {
       return { ok: false, reason: `cannot open OpenSSL 3: ${(error as Error).message}` };
+    }
+  },
+  openCompressor(posix) {
+    try {
+      const functions = coldFunctions(openDenoSymbols(LIBZ_FILE, LIBZ_FUNCTIONS), LIBZ_FUNCTIONS);
+      return new LibzCompressor(functions, posix);
+    } catch {
+      return null;
     }
   },
 };

@@ -8,6 +8,9 @@ import type { NativeFunction } from "../posix/libc.ts";
 export const LIBSSL_FILE = "libssl.so.3";
 
 export const LIBSSL_FUNCTIONS = {
+  BIO_ctrl: { parameters: ["pointer", "i32", "size", "pointer"], result: "size" },
+  BIO_f_ssl: { parameters: [], result: "pointer" },
+  BIO_new: { parameters: ["pointer"], result: "pointer" },
   CRYPTO_malloc: { parameters: ["size", "pointer", "i32"], result: "pointer" },
   ERR_clear_error: { parameters: [], result: "i32" },
   ERR_get_error: { parameters: [], result: "size" },
@@ -51,6 +54,7 @@ export const LIBSSL_FUNCTIONS = {
   SSL_read: { parameters: ["pointer", "pointer", "i32"], result: "i32" },
   SSL_set_SSL_CTX: { parameters: ["pointer", "pointer"], result: "pointer" },
   SSL_set1_host: { parameters: ["pointer", "pointer"], result: "i32" },
+  SSL_set_bio: { parameters: ["pointer", "pointer", "pointer"], result: "i32" },
   SSL_set_accept_state: { parameters: ["pointer"], result: "i32" },
   SSL_set_connect_state: { parameters: ["pointer"], result: "i32" },
   SSL_set_hostflags: { parameters: ["pointer", "u32"], result: "i32" },
@@ -81,6 +85,10 @@ export const SSL_FILETYPE_PEM = 1;
 export const SSL_VERIFY_NONE = 0;
 export const SSL_VERIFY_PEER = 1;
 export const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
+
+/** `cmd` of `BIO_ctrl`, and its argument: the `SSL` goes with the `BIO`. */
+export const BIO_C_SET_SSL = 109;
+export const BIO_CLOSE = 1;
 
 /** `flag` of `dlopen`. */
 export const RTLD_NOW = 2;

@@ -43,7 +43,7 @@ const UNNAMED = 4;
  * TLS on top of a poller, through OpenSSL on the sockets themselves. A slot is plain until `startTls`; what a plain one
  * pays is a call and the look at one byte.
  *
- *   PLAIN ─startTls─▶ (UNNAMED ─▶) SHAKING ─handshake─▶ SECURE
+ *   PLAIN ─startTls─▶ (UNNAMED ─▶) SHAKING ─handshake─▶ SECURE ─startTls, inside of it─▶ SHAKING …
  *                                     └────────────┬───────┘
  *                                               BROKEN
  *
@@ -69,6 +69,8 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   #wantsWrite = new Uint8Array(0);
   /** 1 while OpenSSL cannot read on before it has written something. */
   #needsWrite = new Uint8Array(0);
+  /** 1 where TLS is inside of other TLS, which may have read ahead, too. */
+  #isNested = new Uint8Array(0);
   /** 1 for slots of #buffered. */
   #isBuffered = new Uint8Array(0);
   /** Slots whose bytes may be waiting in OpenSSL. */
@@ -154,6 +156,10 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
 
   localAddress(slot: number): SocketAddress {
     return this.#inner.localAddress(slot);
+  }
+
+  fdOf(slot: number): number {
+    return this.#inner.fdOf(slot);
   }
 
   setInterest(slot: number, readable: boolean, writable: boolean): void {
@@ -264,10 +270,14 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   }
 
   startTls(slot: number, name: string, dialled: DialledServer | null): void {
-    assert(this.#states[slot] === PLAIN, "TlsPoller.startTls: the stream is encrypted already");
-    const fd = this.#inner.fdOf(slot);
-    const made = this.#contexts.connectionFor(this.#library(), name, fd, dialled);
+    const state = this.#states[slot];
+    // Through a proxy that is spoken with by TLS.
+    const isNested = state === SECURE && dialled !== null;
+    assert(state === PLAIN || isNested, "TlsPoller.startTls: the stream is encrypted already");
+    const stream = isNested ? { ssl: this.#connections[slot]! } : { fd: this.#inner.fdOf(slot) };
+    const made = this.#contexts.connectionFor(this.#library(), name, stream, dialled);
     this.#connections[slot] = made.connection;
+    this.#isNested[slot] = isNested ? 1 : 0;
     this.#states[slot] = made.needsName ? UNNAMED : SHAKING;
     if (made.needsName) this.#contextNames.set(slot, name);
     if (dialled !== null) this.#serverNames.set(slot, dialled.serverName);
@@ -333,6 +343,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
     this.#wantsRead = new Uint8Array(slotsMax);
     this.#wantsWrite = new Uint8Array(slotsMax);
     this.#needsWrite = new Uint8Array(slotsMax);
+    this.#isNested = new Uint8Array(slotsMax);
     this.#isBuffered = new Uint8Array(slotsMax);
     this.#writer = new RecordWriter(
       this.#posix.memcpy,
@@ -384,7 +395,7 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
         return filled;
       }
       filled += count;
-      if (openSsl.hasPending(connection) === 0) {
+      if (openSsl.hasPending(connection) === 0 && this.#isNested[slot] === 0) {
         this.#setBuffered(slot, 0);
         return filled;
       }
@@ -464,17 +475,16 @@ export class TlsPoller implements Poller, Dialler, TlsLayer {
   #free(slot: number, state: number): void {
     const openSsl = this.#library();
     const connection = this.#connections[slot]!;
-    if (state === SECURE) {
-      openSsl.functions.SSL_shutdown(connection);
-      openSsl.functions.ERR_clear_error();
-    }
+    if (state === SECURE) openSsl.functions.SSL_shutdown(connection);
     openSsl.functions.SSL_free(connection);
+    openSsl.functions.ERR_clear_error();
     this.#forget(slot);
   }
 
   /** The slot is plain again. */
   #forget(slot: number): void {
     this.#connections[slot] = 0;
+    this.#isNested[slot] = 0;
     this.#contextNames.delete(slot);
     this.#serverNames.delete(slot);
     this.#states[slot] = PLAIN;

@@ -3,6 +3,7 @@ import { assert } from "../../base/assert.ts";
 import { chooseByServerName, serverNameOf } from "../server_name.ts";
 import type { DialledServer, TlsContext } from "../tls.ts";
 import { setServerName } from "./dialled_name.ts";
+import { BIO_C_SET_SSL, BIO_CLOSE } from "./libssl.ts";
 import type { OpenSsl } from "./openssl.ts";
 import { giveStaple } from "./stapling.ts";
 
@@ -16,6 +17,9 @@ interface UsableContext {
   /** Of the `SSL_CTX` for those who are dialled. */
   readonly clientContext: number | null;
 }
+
+/** What TLS works on: a socket, or other TLS, which goes with it. */
+export type TlsStream = { readonly fd: number } | { readonly ssl: number };
 
 export class UsableContexts {
   readonly #byName = new Map<string, UsableContext>();
@@ -40,13 +44,13 @@ export class UsableContexts {
   }
 
   /**
-   * A new `SSL` on a socket, by its address. `needsName`: the client's first message is to say which certificate it wants,
+   * A new `SSL` on a stream, by its address. `needsName`: the client's first message is to say which certificate it wants,
    * see `choose`.
    */
   connectionFor(
     openSsl: OpenSsl,
     name: string,
-    fd: number,
+    stream: TlsStream,
     dialled: DialledServer | null,
   ): { readonly connection: number; readonly needsName: boolean } {
     const { functions } = openSsl;
@@ -57,7 +61,8 @@ export class UsableContexts {
     assert(address != null, "TlsPoller.startTls: the context is for the other side");
     const connection = functions.SSL_new(address);
     assert(connection !== 0, "OpenSSL makes a connection");
-    functions.SSL_set_fd(connection, fd);
+    if ("fd" in stream) functions.SSL_set_fd(connection, stream.fd);
+    else putInside(openSsl, connection, stream.ssl);
     if (dialled !== null) {
       setServerName(openSsl, connection, dialled.serverName);
       return { connection, needsName: false };
@@ -78,4 +83,12 @@ export class UsableContexts {
     openSsl.functions.SSL_set_SSL_CTX(connection, address);
     if (staple !== null) giveStaple(openSsl, connection, staple);
   }
+}
+
+/** What one connection reads and writes is from now on what another one carries. */
+function putInside({ functions }: OpenSsl, connection: number, outer: number): void {
+  const bio = functions.BIO_new(functions.BIO_f_ssl());
+  assert(bio !== 0, "OpenSSL makes a BIO");
+  functions.BIO_ctrl(bio, BIO_C_SET_SSL, BIO_CLOSE, outer);
+  functions.SSL_set_bio(connection, bio, bio);
 }

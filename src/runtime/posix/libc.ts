@@ -16,7 +16,7 @@ export interface NativeFunction {
   readonly result: NativeType;
 }
 
-/** Every libc function Midge calls. */
+/** Every libc function that Midge cannot do without. */
 export const LIBC_FUNCTIONS = {
   __errno_location: { parameters: [], result: "pointer" },
   accept4: { parameters: ["i32", "pointer", "pointer", "i32"], result: "i32" },

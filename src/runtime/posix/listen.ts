@@ -1,7 +1,7 @@
 import { errnoText } from "./errno.ts";
 import { EAFNOSUPPORT } from "./libc.ts";
 import type { Posix } from "./posix.ts";
-import { encodeSocketAddress, hostPortText } from "./socket_address.ts";
+import { hostPortText, isIpAddress } from "./socket_address.ts";
 
 /** A listening socket and the port it got, or what to tell the operator. */
 export type ListenResult =
@@ -25,12 +25,9 @@ export async function listenTcp(
     return { ok: false, error: `listen tcp: address ${port}: invalid port` };
   }
   const isWildcard = host === "" || host === "0.0.0.0" || host === "::";
-  let ip = isWildcard ? "::" : host;
-  if (!isIpAddress(ip)) {
-    const resolved = await resolveForListening(host);
-    if (!resolved.ok) return { ok: false, error: `listen tcp: lookup ${host}: ${resolved.error}` };
-    ip = resolved.ip;
-  }
+  const resolved = await resolveForListening(isWildcard ? "::" : host);
+  if (!resolved.ok) return { ok: false, error: `listen tcp: lookup ${host}: ${resolved.error}` };
+  const { ip } = resolved;
   const options = { backlog, isDualStack: isWildcard };
   let result = posix.listenSocket(ip, port, options);
   if (isWildcard && typeof result === "object" && result.errno === EAFNOSUPPORT) {
@@ -44,14 +41,11 @@ export async function listenTcp(
   return { ok: true, fd: result, port: typeof local === "number" ? port : local.port };
 }
 
-function isIpAddress(host: string): boolean {
-  return encodeSocketAddress(new DataView(new ArrayBuffer(32)), host, 0) > 0;
-}
-
 type Resolved = { readonly ok: true; readonly ip: string } | { readonly ok: false; readonly error: string };
 
-/** The address Go would take of a name that has several: the first IPv4 one, else the first. */
-async function resolveForListening(host: string): Promise<Resolved> {
+/** An address, or of a name that has several the one Go would take: the first IPv4 one, else the first. */
+export async function resolveForListening(host: string): Promise<Resolved> {
+  if (isIpAddress(host)) return { ok: true, ip: host };
   try {
     const { lookup } = await import("node:dns/promises");
     const addresses = await lookup(host, { all: true });

@@ -11,9 +11,9 @@ export interface SocketAddress {
  * or 0 where `ip` is no IP address. An IPv6 zone (`%eth0`) is refused like any other text.
  */
 export function encodeSocketAddress(view: DataView, ip: string, port: number): number {
-  const isIpv4 = !ip.includes(":");
-  const bytes = isIpv4 ? parseIpv4(ip) : parseIpv6(ip);
+  const bytes = parseIp(ip);
   if (bytes === undefined) return 0;
+  const isIpv4 = bytes.length === 4;
   const length = isIpv4 ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES;
   for (let i = 0; i < length; i++) view.setUint8(i, 0);
   view.setUint16(0, isIpv4 ? AF_INET : AF_INET6, true);
@@ -28,13 +28,24 @@ export function decodeSocketAddress(view: DataView): SocketAddress {
   const port = view.getUint16(2);
   if (family === AF_INET) return { ip: ipv4Text(view, 4), port };
   if (family !== AF_INET6) return { ip: "", port: 0 };
-  const isMapped = view.getUint32(8) === 0 && view.getUint32(12) === 0 && view.getUint32(16) === 0x0000ffff;
-  return { ip: isMapped ? ipv4Text(view, 20) : ipv6Text(view, 8), port };
+  return { ip: unmappedText(view, 8), port };
+}
+
+/** An IP address of 4 or 16 bytes, as `decodeSocketAddress` shows it. */
+export function ipText({ buffer, byteOffset, length }: Uint8Array): string {
+  const view = new DataView(buffer, byteOffset, length);
+  return length === 4 ? ipv4Text(view, 0) : unmappedText(view, 0);
+}
+
+/** An IP address in the form that `decodeSocketAddress` shows; undefined for any other text. */
+export function canonicalIp(text: string): string | undefined {
+  const bytes = parseIp(text);
+  return bytes && ipText(Uint8Array.from(bytes));
 }
 
 /** Whether text is an IP address, without a zone. Not `node:net`'s `isIP`, which a shard on Deno would pay 8 MB for. */
 export function isIpAddress(text: string): boolean {
-  return (text.includes(":") ? parseIpv6(text) : parseIpv4(text)) !== undefined;
+  return parseIp(text) !== undefined;
 }
 
 /** As Go's `net.JoinHostPort` prints it: brackets around an IPv6 address. */
@@ -55,6 +66,11 @@ export function connectionEndsText(local: SocketAddress, remote: SocketAddress):
 /** An IP address as text, IPv4 where it is a v4-mapped IPv6 address. */
 export function withoutMapping(ip: string): string {
   return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice("::ffff:".length) : ip;
+}
+
+/** The 4 or 16 bytes of an address. */
+function parseIp(text: string): number[] | undefined {
+  return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }
 
 function parseIpv4(text: string): number[] | undefined {
@@ -86,6 +102,13 @@ function parseIpv6(text: string): number[] | undefined {
 
 function ipv4Text(view: DataView, offset: number): string {
   return [0, 1, 2, 3].map((i) => view.getUint8(offset + i)).join(".");
+}
+
+/** The 16 bytes of an IPv6 address; a v4-mapped one is shown as IPv4. */
+function unmappedText(view: DataView, offset: number): string {
+  const isMapped =
+    view.getUint32(offset) === 0 && view.getUint32(offset + 4) === 0 && view.getUint32(offset + 8) === 0xffff;
+  return isMapped ? ipv4Text(view, offset + 12) : ipv6Text(view, offset);
 }
 
 function ipv6Text(view: DataView, offset: number): string {

@@ -69,6 +69,13 @@ export function openSslForTests() {
   return library.openSsl;
 }
 
+/** The system's zlib, which the tests that need it must have. */
+export function compressorForTests() {
+  const compressor = runtime.openCompressor(posix);
+  if (compressor === null) throw new Error("there is no libz");
+  return compressor;
+}
+
 export const epollSubject: PollerSubject = {
   kind: "epoll",
   open: (memory) => new EpollPoller(posix, new Uint8Array(memory.buffer), SLOTS_MAX),

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { deflateMessage } from "../../protocol/websocket/deflate.ts";
+import { runtimeCompressor } from "../../protocol/websocket/runtime_compressor.ts";
 import { concat, frame } from "../../protocol/websocket/testing/frames.ts";
 import { READ_FAILED, WOULD_BLOCK } from "../poller.ts";
 import { FrameInput } from "./frame_input.ts";
-import { createFrameMemory, FakeStreams } from "./testing/fake_streams.ts";
+import { createFrameContext, FakeStreams } from "./testing/fake_streams.ts";
 import type { FrameSide } from "./websocket_layer.ts";
 
 const TERMS = { isMasked: true, isCompressed: true, frameBytesMax: 0, compressedFrameBytesMax: 0 };
@@ -13,16 +13,16 @@ const READ_BYTES = 4096;
 const OFFSET = 1001;
 
 const decoder = new TextDecoder("latin1");
-const deflated = (text: string) => deflateMessage(new TextEncoder().encode(text));
+const deflated = (text: string) => runtimeCompressor.deflate(new TextEncoder().encode(text));
 
 class Harness {
-  readonly memory = createFrameMemory();
-  readonly streams = new FakeStreams(this.memory);
+  readonly context = createFrameContext();
+  readonly streams = new FakeStreams(this.context);
   readonly input: FrameInput;
   readonly pings: string[] = [];
 
   constructor(side: FrameSide = "server", behind?: Uint8Array) {
-    this.input = new FrameInput(TERMS, side, this.memory, behind);
+    this.input = new FrameInput(TERMS, side, this.context, behind);
   }
 
   send(...pieces: readonly Uint8Array[]): void {
@@ -34,7 +34,7 @@ class Harness {
     const result = this.input.read(this.streams, 7, OFFSET, lengthBytes, MESSAGE_BYTES_MAX, (payload) => {
       this.pings.push(decoder.decode(payload));
     });
-    return [result, decoder.decode(this.memory.bytes.slice(OFFSET, OFFSET + Math.max(result, 0)))];
+    return [result, decoder.decode(this.context.bytes.slice(OFFSET, OFFSET + Math.max(result, 0)))];
   }
 
   /** Reads until there is nothing, or the end. */
@@ -97,6 +97,15 @@ describe("FrameInput", () => {
       expect(harness.readAll(lengthBytes)).toEqual([WOULD_BLOCK, `first ${long} second last!`]);
       expect(harness.pings).toEqual(["late"]);
     }
+  });
+
+  test("one read gives what several compressed messages become", () => {
+    const harness = new Harness();
+    const messages = Array.from({ length: 20 }, (_, i) => `${i} `.repeat(20));
+    harness.send(concat(...messages.map((message) => frame({ payload: deflated(message), reserved: 0x40 }))));
+    const whole = messages.join("");
+    expect(harness.read()).toEqual([whole.length, whole]);
+    expect(harness.input.hasNews).toBe(false);
   });
 
   test("says while a read would give something without the socket", () => {

@@ -1,6 +1,6 @@
 // Hot: once for each read of a WebSocket.
 import { answerClose, closePayload, STATUS_PROTOCOL_ERROR } from "../../protocol/websocket/close_frame.ts";
-import { inflateMessage } from "../../protocol/websocket/deflate.ts";
+import type { Compressor, InflatedMessage } from "../../protocol/websocket/compression.ts";
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import { CLOSE, PING } from "../../protocol/websocket/frame_header.ts";
 import {
@@ -17,13 +17,19 @@ import type { FrameSide } from "./websocket_layer.ts";
 /** A compressed message may be so many times as long as what it becomes; more is padding. Source: `wsMaxMessageSize`. */
 const COMPRESSED_TIMES_MAX = 8;
 const COMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
+/** Frames that may be compressed are read into the last such part of the room, so that what they become fits before them. */
+const COMPRESSED_ROOM_PART = 4;
 const NOTHING = new Uint8Array(0);
 
-/** The memory that streams are read into. Both views are of it from its first byte. */
-export interface FrameMemory {
+/** What the streams of a thread share: the memory they are read into, and tools. Both views are of it from its first byte. */
+export interface FrameContext {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
+  /** Where in the memory payload is put together before it is compressed, masked or cut, and how much at a time. */
+  readonly packing: number;
+  readonly packingBytes: number;
   unmask: Unmask;
+  compressor: Compressor;
 }
 
 /**
@@ -37,11 +43,12 @@ export class FrameInput {
   violation = "";
 
   readonly #reader: FrameReader;
-  readonly #memory: FrameMemory;
+  readonly #isCompressed: boolean;
+  readonly #context: FrameContext;
   /** What the next read returns once nothing waits; WOULD_BLOCK while the stream goes on. */
   #end = WOULD_BLOCK;
-  /** Bytes of an inflated message that were not taken yet, and frames that came behind it. */
-  #inflated: Uint8Array = NOTHING;
+  /** A message that was not taken whole yet, and frames that came behind it. */
+  #inflated: InflatedMessage | null = null;
   /** Of the last message that was compressed: the next one is likely to be as large. */
   #inflatedBytes = 0;
   #behind: Uint8Array = NOTHING;
@@ -50,15 +57,16 @@ export class FrameInput {
   #pieceBytes = 0;
 
   /** `behind`: bytes of frames that were read with the handshake. */
-  constructor(terms: FrameTerms, side: FrameSide, memory: FrameMemory, behind: Uint8Array = NOTHING) {
+  constructor(terms: FrameTerms, side: FrameSide, context: FrameContext, behind: Uint8Array = NOTHING) {
     this.#reader = new FrameReader(side === "server" && terms.isMasked, terms.isCompressed);
-    this.#memory = memory;
+    this.#isCompressed = terms.isCompressed;
+    this.#context = context;
     this.#behind = behind;
   }
 
   /** A read would give something without the socket having anything. */
   get hasNews(): boolean {
-    return this.#end !== WOULD_BLOCK || this.#inflated.length > 0 || this.#behind.length > 0;
+    return this.#end !== WOULD_BLOCK || this.#inflated !== null || this.#behind.length > 0;
   }
 
   /**
@@ -73,43 +81,40 @@ export class FrameInput {
     messageBytesMax: number,
     onPing: (payload: Uint8Array) => void,
   ): number {
-    if (this.#inflated.length > 0) return this.#takeInflated(offset, lengthBytes);
+    if (this.#inflated !== null) return this.#takeInflated(this.#inflated, offset, offset + lengthBytes);
     if (this.#end !== WOULD_BLOCK) return this.#end;
-    const { bytes, unmask } = this.#memory;
+    const { bytes, unmask } = this.#context;
+    const roomBytes = this.#isCompressed ? Math.ceil(lengthBytes / COMPRESSED_ROOM_PART) : lengthBytes;
+    const start = offset + lengthBytes - roomBytes;
+    const behind = this.#behind;
     const count =
-      this.#behind.length > 0
-        ? this.#takeBehind(offset, lengthBytes)
-        : streams.read(slot, offset, lengthBytes);
+      behind.length > 0 ? this.#copyBehind(start, roomBytes) : streams.read(slot, start, roomBytes);
     if (count <= 0) return count;
-    const end = offset + count;
+    const end = start + count;
     const reader = this.#reader;
-    let to = reader.read(bytes, unmask, offset, end, offset);
+    let to = reader.read(bytes, unmask, start, end, offset);
     while (reader.reason !== FRAMES_TAKEN) {
       if (reader.reason === FRAMES_CONTROL) this.#onControl(reader, onPing);
       else if (reader.reason === FRAMES_VIOLATION) this.#violate(reader.violation);
-      else if (reader.reason === FRAMES_PIECE) this.#onPiece(reader, messageBytesMax);
-      if (this.#end !== WOULD_BLOCK) break;
-      if (this.#inflated.length > 0) {
-        this.#behind = joined(bytes.slice(reader.at, end), this.#behind);
-        break;
-      }
+      else if (reader.reason === FRAMES_PIECE) to = this.#onPiece(reader, messageBytesMax, to);
+      if (this.#end !== WOULD_BLOCK || this.#inflated !== null) break;
       to = reader.read(bytes, unmask, reader.at, end, to);
     }
-    if (to > offset) return to - offset;
-    return this.#inflated.length > 0 ? this.#takeInflated(offset, lengthBytes) : this.#end;
+    if (behind.length > 0) this.#behind = behind.subarray(reader.at - start);
+    else if (reader.at < end) this.#behind = bytes.slice(reader.at, end);
+    return to > offset ? to - offset : this.#end;
   }
 
-  #takeInflated(offset: number, lengthBytes: number): number {
-    const count = Math.min(lengthBytes, this.#inflated.length);
-    this.#memory.bytes.set(this.#inflated.subarray(0, count), offset);
-    this.#inflated = count === this.#inflated.length ? NOTHING : this.#inflated.subarray(count);
+  /** Moves what there is room for to `bytes[start, end)`; how many bytes that was. */
+  #takeInflated(message: InflatedMessage, start: number, end: number): number {
+    const count = message.take(this.#context.bytes.subarray(start, end));
+    this.#inflated = message.leftBytes > 0 ? message : null;
     return count;
   }
 
-  #takeBehind(offset: number, lengthBytes: number): number {
+  #copyBehind(start: number, lengthBytes: number): number {
     const count = Math.min(lengthBytes, this.#behind.length);
-    this.#memory.bytes.set(this.#behind.subarray(0, count), offset);
-    this.#behind = count === this.#behind.length ? NOTHING : this.#behind.subarray(count);
+    this.#context.bytes.set(this.#behind.subarray(0, count), start);
     return count;
   }
 
@@ -125,22 +130,26 @@ export class FrameInput {
     this.#end = 0;
   }
 
-  #onPiece({ pieceStart, pieceEnd, isPieceLast }: FrameReader, messageBytesMax: number): void {
+  /** Puts at `to` what fits of the message that ends with this piece, if one does. Returns the end of it. */
+  #onPiece(reader: FrameReader, messageBytesMax: number, to: number): number {
+    const { pieceStart, pieceEnd, isPieceLast } = reader;
+    const { bytes, compressor } = this.#context;
     this.#pieceBytes += pieceEnd - pieceStart;
     if (this.#pieceBytes > Math.min(messageBytesMax * COMPRESSED_TIMES_MAX, COMPRESSED_BYTES_MAX)) {
       this.#fail("maximum payload exceeded");
-      return;
+      return to;
     }
-    this.#pieces.push(this.#memory.bytes.slice(pieceStart, pieceEnd));
-    if (!isPieceLast) return;
-    const message = inflateMessage(this.#pieces, messageBytesMax, this.#inflatedBytes);
+    this.#pieces.push(isPieceLast ? bytes.subarray(pieceStart, pieceEnd) : bytes.slice(pieceStart, pieceEnd));
+    if (!isPieceLast) return to;
+    const message = compressor.inflate(this.#pieces, messageBytesMax, this.#inflatedBytes);
     this.#pieces = [];
     this.#pieceBytes = 0;
-    if (message === null) this.#fail("a compressed message is broken, or larger than max_payload");
-    else {
-      this.#inflated = message;
-      this.#inflatedBytes = message.length;
+    if (message === null) {
+      this.#fail("a compressed message is broken, or larger than max_payload");
+      return to;
     }
+    this.#inflatedBytes = message.leftBytes;
+    return to + this.#takeInflated(message, to, reader.at);
   }
 
   #violate(text: string): void {
@@ -153,13 +162,4 @@ export class FrameInput {
     this.#end = READ_FAILED;
     this.#pieces = [];
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  if (a.length === 0) return b;
-  if (b.length === 0) return a;
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

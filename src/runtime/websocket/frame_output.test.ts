@@ -6,7 +6,7 @@ import { CLOSE, PONG } from "../../protocol/websocket/frame_header.ts";
 import { concat } from "../../protocol/websocket/testing/frames.ts";
 import { WOULD_BLOCK, WRITE_FAILED } from "../poller.ts";
 import { FrameOutput } from "./frame_output.ts";
-import { createFrameMemory, FakeStreams } from "./testing/fake_streams.ts";
+import { createFrameContext, FakeStreams } from "./testing/fake_streams.ts";
 import type { FrameSide } from "./websocket_layer.ts";
 
 const PLAIN: FrameTerms = {
@@ -79,20 +79,20 @@ function payloadOf(frames: readonly Frame[]): Uint8Array {
 
 /** An output with what a shard's outbound side does around it: what is not taken is offered again, in order. */
 class Harness {
-  readonly memory = createFrameMemory();
-  readonly streams = new FakeStreams(this.memory);
+  readonly context = createFrameContext();
+  readonly streams = new FakeStreams(this.context);
   readonly output: FrameOutput;
   /** What was sent, and what of it still waits. */
   readonly sent: number[] = [];
   #pending: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
   constructor(terms: FrameTerms, side: FrameSide = "server") {
-    this.output = new FrameOutput(this.streams, 0, 7, terms, side, this.memory);
+    this.output = new FrameOutput(this.streams, 0, 7, terms, side, this.context);
   }
 
   /** Sends pieces: the first from the outbox, the others from elsewhere in the memory. */
   send(pieces: readonly Uint8Array[]): void {
-    const { bytes, words } = this.memory;
+    const { bytes, words } = this.context;
     const whole = concat(...pieces);
     this.sent.push(...whole);
     let taken = 0;

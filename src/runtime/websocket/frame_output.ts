@@ -1,5 +1,5 @@
 // Hot: once for each write to a WebSocket.
-import { COMPRESSED_BYTES_MIN, deflateMessage } from "../../protocol/websocket/deflate.ts";
+import { COMPRESSED_BYTES_MIN } from "../../protocol/websocket/compression.ts";
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import {
   BINARY,
@@ -14,17 +14,14 @@ import {
 } from "../../protocol/websocket/frame_header.ts";
 import { applyMask, maskAt } from "../../protocol/websocket/mask.ts";
 import { type Streams, WOULD_BLOCK, WRITE_FAILED } from "../poller.ts";
-import type { FrameMemory } from "./frame_input.ts";
+import type { FrameContext } from "./frame_input.ts";
 import type { FrameSide } from "./websocket_layer.ts";
 
-/** Payload that is packed at a time: compressed, or cut into frames for a browser. */
-const PACKED_BYTES_MAX = 64 * 1024;
-/** What is about to become frames of its own, on this thread: memory that is new is slow to write to. */
-const copied = new Uint8Array(new ArrayBuffer(PACKED_BYTES_MAX));
 /** Answers to pings that wait. More drop the older ones, as RFC 6455, section 5.5.3 has it. */
 const CONTROL_BYTES_MAX = 16 * 1024;
 /** Room for the longest control frame, mask and all. */
 const CONTROL_BYTES_MIN = 132;
+const NO_MASK = 0;
 const NOTHING = new Uint8Array(0);
 const IOVEC_BYTES = 16;
 
@@ -41,7 +38,7 @@ export class FrameOutput {
   readonly #terms: FrameTerms;
   /** Frames are sent with masks: then they are copies, since what is masked may be others' as well. */
   readonly #masks: boolean;
-  readonly #memory: FrameMemory;
+  readonly #context: FrameContext;
   readonly #memoryBase: number;
   /** Bytes that go before anything else. */
   #own: Uint8Array = NOTHING;
@@ -57,14 +54,14 @@ export class FrameOutput {
     slot: number,
     terms: FrameTerms,
     side: FrameSide,
-    memory: FrameMemory,
+    context: FrameContext,
   ) {
     this.#streams = streams;
     this.#memoryBase = memoryBase;
     this.#slot = slot;
     this.#terms = terms;
     this.#masks = side === "client" && terms.isMasked;
-    this.#memory = memory;
+    this.#context = context;
   }
 
   /** Something waits here that the caller knows nothing of. */
@@ -114,7 +111,7 @@ export class FrameOutput {
   writeGathered(iovecOffset: number, count: number): number {
     const flushed = this.flush();
     if (flushed < 0) return flushed;
-    const { bytes, words } = this.#memory;
+    const { bytes, words } = this.#context;
     const first = iovecOffset >> 2;
     let total = 0;
     for (let i = 0; i < count; i++) total += words[first + i * 4 + 2]!;
@@ -156,7 +153,7 @@ export class FrameOutput {
           outcome = taken < offered ? WOULD_BLOCK : this.flush();
         }
       } else if (this.#isPacked(end - at)) {
-        const count = Math.min(end - at, PACKED_BYTES_MAX);
+        const count = Math.min(end - at, this.#context.packingBytes);
         this.#own = this.#packed(bytes.subarray(at, at + count));
         at += count;
         outcome = this.flush();
@@ -172,25 +169,24 @@ export class FrameOutput {
 
   /** The pieces of an iovec array, `total` bytes, where they do not become one frame: copied together, then written. */
   #writeCopied(iovecOffset: number, total: number): number {
-    const { bytes, words } = this.#memory;
+    const { bytes, words, unmask, packing, packingBytes } = this.#context;
     let iovec = iovecOffset;
     /** Of the piece at `iovec`, copied before. */
     let skipped = 0;
     let written = 0;
     while (written < total) {
       let filled = 0;
-      while (filled < copied.length && written + filled < total) {
+      while (filled < packingBytes && written + filled < total) {
         const length = words[(iovec >> 2) + 2]!;
-        const count = Math.min(length - skipped, copied.length - filled);
-        const from = this.#offsetOf(iovec) + skipped;
-        copied.set(bytes.subarray(from, from + count), filled);
+        const count = Math.min(length - skipped, packingBytes - filled);
+        unmask(packing + filled, this.#offsetOf(iovec) + skipped, count, NO_MASK);
         filled += count;
         skipped += count;
         if (skipped < length) continue;
         iovec += IOVEC_BYTES;
         skipped = 0;
       }
-      const taken = this.write(copied, 0, filled);
+      const taken = this.write(bytes, packing, packing + filled);
       if (taken < 0) return written > 0 ? written : taken;
       written += taken;
       if (taken < filled) break;
@@ -207,12 +203,17 @@ export class FrameOutput {
     if (!isCompressed || payload.length < COMPRESSED_BYTES_MIN) {
       return framed(payload, frameBytesMax, FINAL_BIT | BINARY, this.#masks);
     }
-    return framed(deflateMessage(payload), compressedFrameBytesMax, BINARY | COMPRESSED_BIT, this.#masks);
+    return framed(
+      this.#context.compressor.deflate(payload),
+      compressedFrameBytesMax,
+      BINARY | COMPRESSED_BIT,
+      this.#masks,
+    );
   }
 
   /** Where in the memory the piece of an iovec lies. */
   #offsetOf(iovecOffset: number): number {
-    const { words } = this.#memory;
+    const { words } = this.#context;
     const iovec = iovecOffset >> 2;
     return (words[iovec]! >>> 0) + words[iovec + 1]! * 2 ** 32 - this.#memoryBase;
   }

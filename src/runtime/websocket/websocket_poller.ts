@@ -2,13 +2,26 @@
 
 import { assert } from "../../base/assert.ts";
 import { closePayload } from "../../protocol/websocket/close_frame.ts";
+import type { Compressor } from "../../protocol/websocket/compression.ts";
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import { CLOSE, PONG } from "../../protocol/websocket/frame_header.ts";
 import { createUnmask, type Unmask } from "../../protocol/websocket/mask.ts";
+import { runtimeCompressor } from "../../protocol/websocket/runtime_compressor.ts";
 import { type HandedStream, type Poller, READABLE, type StreamSource, WRITABLE } from "../poller.ts";
-import { FrameInput, type FrameMemory } from "./frame_input.ts";
+import { type FrameContext, FrameInput } from "./frame_input.ts";
 import { FrameOutput } from "./frame_output.ts";
 import type { FrameSide, WebSocketLayer } from "./websocket_layer.ts";
+
+/** What a thread has to frame with. */
+export interface FramingMeans {
+  /** Covers the shared memory. */
+  readonly memory: Uint8Array;
+  /** A region of it for the poller alone. */
+  readonly packing: number;
+  readonly packingBytes: number;
+  /** Gives a better compressor than the runtime's, if there is one. */
+  readonly openCompressor: () => Compressor | null;
+}
 
 /** One stream of frames. */
 interface FramedStream {
@@ -36,7 +49,9 @@ export class WebSocketPoller implements Poller, WebSocketLayer {
   messageBytesMax = 0;
 
   readonly #inner: Poller;
-  readonly #memory: FrameMemory;
+  readonly #context: FrameContext;
+  /** null once it was asked, for the first stream that compresses. */
+  #openCompressor: (() => Compressor | null) | null;
   /** By slot. */
   readonly #streams: (FramedStream | null)[] = [];
   /** Streams that may have something to read which the poller below knows nothing of. */
@@ -49,25 +64,36 @@ export class WebSocketPoller implements Poller, WebSocketLayer {
   /** How the peer broke the protocol of the last stream whose read failed for it, else "". */
   #violation = "";
 
-  /** `memory` covers the shared memory. */
-  constructor(inner: Poller, memory: Uint8Array) {
+  constructor(inner: Poller, { memory, packing, packingBytes, openCompressor }: FramingMeans) {
     this.#inner = inner;
     this.kind = inner.kind;
     this.memoryBase = inner.memoryBase;
     this.wakeHandle = inner.wakeHandle;
     const words = new Int32Array(memory.buffer, 0, Math.floor(memory.length / 4));
-    this.#memory = { bytes: memory, words, unmask: createUnmask(memory, words) };
+    this.#context = {
+      bytes: memory,
+      words,
+      packing,
+      packingBytes,
+      unmask: createUnmask(memory, words),
+      compressor: runtimeCompressor,
+    };
+    this.#openCompressor = openCompressor;
   }
 
   useUnmask(unmask: Unmask): void {
-    this.#memory.unmask = unmask;
+    this.#context.unmask = unmask;
   }
 
   startFrames(slot: number, terms: FrameTerms, side: FrameSide, behind?: Uint8Array): void {
-    const output = new FrameOutput(this.#inner, this.memoryBase, slot, terms, side, this.#memory);
+    if (terms.isCompressed && this.#openCompressor !== null) {
+      this.#context.compressor = this.#openCompressor() ?? runtimeCompressor;
+      this.#openCompressor = null;
+    }
+    const output = new FrameOutput(this.#inner, this.memoryBase, slot, terms, side, this.#context);
     const stream: FramedStream = {
       slot,
-      input: new FrameInput(terms, side, this.#memory, behind),
+      input: new FrameInput(terms, side, this.#context, behind),
       output,
       wantsRead: true,
       wantsWrite: false,

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { fileErrorText } from "../../base/error_text.ts";
 
 const FILE_MODE = 0o600;
 
@@ -11,6 +12,6 @@ export function writePidFile(path: string, processId: number): void {
   try {
     writeFileSync(path, String(processId), { mode: FILE_MODE });
   } catch (error) {
-    throw new Error(`Could not write pidfile: ${(error as Error).message}`);
+    throw new Error(`Could not write pidfile: ${fileErrorText(error)}`);
   }
 }

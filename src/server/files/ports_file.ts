@@ -2,6 +2,7 @@
 import { unlinkSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { fileErrorText } from "../../base/error_text.ts";
 import type { Options } from "../../config/option_table.ts";
 import type { Logger } from "../../log/logger.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
@@ -61,7 +62,7 @@ export function writePortsFile(path: string, ports: Ports): void {
   try {
     writeFileSync(path, JSON.stringify(ports));
   } catch (error) {
-    throw new Error(`Error writing ports file (${path}): ${(error as Error).message}`);
+    throw new Error(`Error writing ports file (${path}): ${fileErrorText(error)}`);
   }
 }
 

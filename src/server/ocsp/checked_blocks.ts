@@ -1,7 +1,8 @@
 import type { Options } from "../../config/option_table.ts";
 import type { OcspPeerOptions, TlsOptions } from "../../config/tls.ts";
-import { CLIENT_CONTEXT } from "../../runtime/tls.ts";
+import { CLIENT_CONTEXT, WEBSOCKET_CONTEXT } from "../../runtime/tls.ts";
 import { isLeafContext, linkContextPlans } from "../settings/tls_contexts.ts";
+import { hasWebSocket } from "../settings/websocket_settings.ts";
 import type { CheckedPeers } from "./peer_checks.ts";
 
 /** A TLS block whose peers are checked. */
@@ -11,6 +12,8 @@ export interface CheckedBlock {
   readonly peers: CheckedPeers;
   readonly options: OcspPeerOptions;
 }
+
+const CLIENTS: CheckedPeers = { kind: "Client", side: "client", isVerified: true };
 
 /**
  * Clients, leaf nodes and the hubs that are dialled. Routes and gateways are not among them: there nats-server goes by
@@ -22,7 +25,8 @@ export function checkedBlocks(options: Options): readonly CheckedBlock[] {
     const peer = tls?.ocspPeer;
     if (peer?.verify === true) blocks.push({ name, peers, options: peer });
   };
-  add(CLIENT_CONTEXT, options.tls, { kind: "Client", side: "client", isVerified: true });
+  add(CLIENT_CONTEXT, options.tls, CLIENTS);
+  if (hasWebSocket(options)) add(WEBSOCKET_CONTEXT, options.websocket.tls, CLIENTS);
   for (const { name, options: tls, roles } of linkContextPlans(options)) {
     if (!isLeafContext(name)) continue;
     const isDialled = roles.includes("client");

@@ -36,6 +36,7 @@ import type {
 } from "../../monitor/snapshots/subscriptions.ts";
 import type { MonitorSource } from "../../monitor/source.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
+import { processMemory } from "../../runtime/process_memory.ts";
 import type {
   GatewaysRecord,
   LeafRecord,
@@ -178,7 +179,6 @@ export class FleetMonitor implements MonitorSource {
     const { id, runtime, commandLine, cpuCount } = this.#server;
     const { info } = this.#server.announced;
     const links = await this.#linkCounts();
-    const memory = process.memoryUsage();
     return {
       identity: {
         id,
@@ -208,10 +208,7 @@ export class FleetMonitor implements MonitorSource {
         webSocket: webSocketReport(this.#options, this.#fleet.ports.get("websocket") ?? 0),
       },
       resources: {
-        residentBytes: memory.rss,
-        // Bun 1.4 counts the addresses that the shared memory reserves as used.
-        heapUsedBytes: Math.min(memory.heapUsed, memory.heapTotal),
-        heapReservedBytes: memory.heapTotal,
+        ...processMemory(),
         cpuCount,
         threadCount: this.#fleet.threadCount,
         cpuPercent: this.#cpu.percent(),

@@ -10,13 +10,20 @@ export class Monitoring {
   readonly #source: MonitorSource;
   readonly #requestCounts: Map<string, number>;
   readonly #logger: Logger;
+  readonly #onRequest: () => void;
   #http: HttpMonitor | null = null;
 
-  /** `requestCounts`: what HTTP monitoring counts its requests in, by path. */
-  constructor(source: MonitorSource, requestCounts: Map<string, number>, logger: Logger) {
+  /** `requestCounts`: what HTTP monitoring counts its requests in, by path. `onRequest` is called for each. */
+  constructor(
+    source: MonitorSource,
+    requestCounts: Map<string, number>,
+    logger: Logger,
+    onRequest: () => void,
+  ) {
     this.#source = source;
     this.#requestCounts = requestCounts;
     this.#logger = logger;
+    this.#onRequest = onRequest;
   }
 
   /** Its listener; null while there is none. */
@@ -41,6 +48,7 @@ export class Monitoring {
       basePath: httpBasePath,
       tls: monitorTls(options),
       requestCounts: this.#requestCounts,
+      onRequest: this.#onRequest,
       log: {
         notice: (text) => this.#logger.info(text),
         warn: (text) => this.#logger.warn(text),

@@ -17,10 +17,9 @@ export function checkAccounts(loaded: LoadResult): LoadResult {
   const { options, places } = loaded;
   const { problems } = accountsOf(options, new AccountIds(systemAccountOf(options)));
   if (problems.length === 0) return loaded;
-  const lines = problems.map(({ text, part }) => {
-    const at = places.get(part) ?? places.get(options.accounts);
-    return formatProblem({ severity: "error", text, ...(at === undefined ? {} : { at }) });
-  });
+  const lines = problems.map(({ text, part }) =>
+    formatProblem({ text, at: places.get(part) ?? places.get(options.accounts) }),
+  );
   return { ok: false, lines: [...loaded.warnings, ...lines] };
 }
 

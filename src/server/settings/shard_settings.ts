@@ -45,6 +45,7 @@ export function shardOptions(
     retriesWrites: options.writeTimeout === "retry",
     dropsInsteadOfStalling: options.noFastProducerStall,
     supportsHeaders: !options.noHeaderSupport,
+    takesProxyHeaders: options.proxyProtocol,
     logsDebug: options.debug,
     logsTrace: options.trace,
     tracesHeadersOnly: options.traceHeaders,

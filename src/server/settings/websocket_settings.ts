@@ -19,7 +19,11 @@ export function webSocketSettings(
   const isSecure = websocket.tls !== undefined;
   return {
     rules: upgradeRules(options),
-    tls: tlsContext && { context: tlsContext, pinnedCerts: websocket.tls?.pinnedCerts ?? [] },
+    tls: tlsContext && {
+      context: tlsContext,
+      pinnedCerts: websocket.tls?.pinnedCerts ?? [],
+      checksPeers: websocket.tls?.ocspPeer?.verify ?? false,
+    },
     handshakeTimeoutMs: websocket.handshakeTimeoutMs,
     takesLeafs: options.leafnodes.port !== 0,
     pingIntervalMs: webSocketPingIntervalMs(options),

@@ -3,8 +3,8 @@ import { createEngine, loadEngineCode } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
 import { controlPieces, sendPiece } from "../../fabric/control.ts";
 import { createInterestIndex } from "../../interest/interest_index.ts";
-import { LOCK } from "../../interest/layout.ts";
 import { MatchResult } from "../../interest/match_result.ts";
+import { LOCK } from "../../memory/interest_layout.ts";
 import {
   HEADER_CONNECTION_COUNT,
   NODE_FAR,

@@ -2,6 +2,8 @@
 import {
   AREA_SUBSCRIPTIONS_ADDED,
   AREA_SUBSCRIPTIONS_REMOVED,
+  REPLIES_HEAD,
+  REPLIES_TAIL,
   RING_END_OTHER,
   RING_END_POSITION,
   RING_HEAD,
@@ -20,6 +22,9 @@ export function resetNode(shared: SharedMemory, node: number, seeds: Uint32Array
   const handedOver = words[inEndWord(area, NODE_ACCEPTOR, RING_END_POSITION)]!;
   layOutArea(shared, node, seeds);
   words.fill(0, planSets >> 2, planArena >> 2);
+  // Their time was the dead thread's.
+  if (node === map.linksNode)
+    Atomics.store(words, (map.replies + REPLIES_TAIL) >> 2, words[(map.replies + REPLIES_HEAD) >> 2]!);
   words.copyWithin(
     (area + AREA_SUBSCRIPTIONS_REMOVED) >> 2,
     (area + AREA_SUBSCRIPTIONS_ADDED) >> 2,

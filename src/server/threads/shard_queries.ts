@@ -1,34 +1,60 @@
-/** Questions to shards that have no answer yet. */
-
-export interface OpenQuery<T> {
+/**
+ * Questions to shards that have no answer yet. A shard is asked one after the other: it answers what it is asked in one
+ * turn, of a list of connections a millisecond for a hundred, and its clients wait meanwhile.
+ */
+interface Query {
   readonly id: number;
-  /** Undefined where the shard dies first. */
-  readonly answer: Promise<T | undefined>;
+  /** Whether the shard has been asked. */
+  isSent: boolean;
+  send(id: number): void;
+  resolve(data: unknown): void;
 }
 
 export class ShardQueries {
   #lastId = 0;
-  readonly #open = new Map<number, { readonly node: number; resolve(data: unknown): void }>();
+  /** By node, in the order in which they came. */
+  readonly #lines = new Map<number, Query[]>();
 
-  /** Opens a question to a node. What its answer is, who asks must know. */
-  open<T>(node: number): OpenQuery<T> {
-    const id = ++this.#lastId;
+  /**
+   * The answer of a node to what `send` sends once it is this question's turn; undefined where the shard dies first. What
+   * its answer is, who asks must know.
+   */
+  ask<T>(node: number, send: (id: number) => void): Promise<T | undefined> {
     const { promise, resolve } = Promise.withResolvers<T | undefined>();
-    this.#open.set(id, { node, resolve: resolve as (data: unknown) => void });
-    return { id, answer: promise };
+    const line = this.#lines.getOrInsertComputed(node, () => []);
+    const id = ++this.#lastId;
+    line.push({ id, isSent: false, send, resolve: resolve as (data: unknown) => void });
+    this.#sendFirst(line);
+    return promise;
   }
 
-  answer(id: number, data: unknown): void {
-    this.#open.get(id)?.resolve(data);
-    this.#open.delete(id);
+  answer(node: number, id: number, data: unknown): void {
+    const line = this.#lines.get(node) ?? [];
+    const at = line.findIndex((query) => query.id === id);
+    if (at < 0) return;
+    const [query] = line.splice(at, 1);
+    query!.resolve(data);
+    this.#sendFirst(line);
   }
 
   /** The node is dead: it answers nothing any more. */
   forget(node: number): void {
-    for (const [id, query] of this.#open) {
-      if (query.node !== node) continue;
-      this.#open.delete(id);
-      query.resolve(undefined);
-    }
+    const line = this.#lines.get(node) ?? [];
+    for (const query of line.splice(0)) query.resolve(undefined);
   }
+
+  /** Asks all that is left: the shards are about to be told something after which they answer nothing. */
+  sendAll(): void {
+    for (const line of this.#lines.values()) for (const query of line) send(query);
+  }
+
+  #sendFirst([first]: readonly Query[]): void {
+    if (first !== undefined) send(first);
+  }
+}
+
+function send(query: Query): void {
+  if (query.isSent) return;
+  query.isSent = true;
+  query.send(query.id);
 }

@@ -56,7 +56,7 @@ export class ShardThread {
   }
 
   /** To its event loop: a shard in `epoll_wait` hears nothing by it. */
-  post(message: ShardMessage, transfer: Transferable[] = []): void {
+  post(message: ShardMessage, transfer: MessagePort[] = []): void {
     this.#worker.postMessage(message, transfer);
   }
 

@@ -153,6 +153,7 @@ export class Shards {
   beginStopping(): void {
     this.#isStopping = true;
     this.#isReplacing = false;
+    this.#queries.sendAll();
     for (const timer of this.#restartTimers) clearTimeout(timer);
   }
 
@@ -215,9 +216,7 @@ export class Shards {
 
   #ask<T>(node: number, query: ShardQuery): Promise<T | undefined> {
     if (this.#isStopping || !this.#isAlive(node)) return Promise.resolve(undefined);
-    const { id, answer } = this.#queries.open<T>(node);
-    this.send(node, { type: "query", id, query });
-    return answer;
+    return this.#queries.ask<T>(node, (id) => this.send(node, { type: "query", id, query }));
   }
 
   #isAlive(node: number): boolean {
@@ -230,7 +229,7 @@ export class Shards {
         shard.ready.resolve(report.ports);
         break;
       case "answer":
-        this.#queries.answer(report.id, JSON.parse(report.json));
+        this.#queries.answer(shard.node, report.id, JSON.parse(report.json));
         break;
       case "stopped":
         shard.stopped.resolve();

@@ -24,12 +24,10 @@ import * as errors from "../../protocol/errors.ts";
 import { infoLine, type ServerInfo } from "../../protocol/info.ts";
 import { decodeJson, jsonMembers } from "../../protocol/json_members.ts";
 import { errorLine, OK_LINE, PONG_LINE } from "../../protocol/messages.ts";
-import { traceConnect, traceMapping, traceOperation, tracePayload } from "../../protocol/trace.ts";
-import { byteStringOf, bytesOf, textOf } from "../../subject/byte_string.ts";
+import { byteStringOf, textOf } from "../../subject/byte_string.ts";
 import { isValidPublishSubject, isValidSubscription, tokenCount } from "../../subject/tokens.ts";
 import { type Connection, STATE_CLOSING, STATE_CONNECTED, STATE_NEW, STATE_WAITING } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
-import type { Route } from "../contexts.ts";
 import { NO_SUBSCRIPTION } from "../interest/subscription_table.ts";
 import type { Publishing } from "../publishing.ts";
 import type { Rings } from "../rings.ts";
@@ -54,6 +52,8 @@ export class ClientProtocol {
   readonly #parser = new parse.ClientParser();
   readonly #bytes: Uint8Array;
   readonly #recentOptions = new RecentValues<ConnectOptions>();
+  /** What other shards had published when the bytes at hand were received is taken. */
+  #isCaughtUp = false;
   readonly logins: Logins;
 
   constructor(shard: ShardContext, publishing: Publishing, rings: Rings, tracing: Tracing) {
@@ -70,9 +70,10 @@ export class ClientProtocol {
    * the first byte of an operation that is not complete, `end` if there is none.
    */
   receive(connection: Connection, start: number, end: number): number {
+    this.#isCaughtUp = false;
     let at = start;
     while (at < end && connection.state < STATE_CLOSING) {
-      if (connection.state === STATE_WAITING) return at;
+      if (connection.state === STATE_WAITING || (at !== start && this.#publishing.isLate)) return at;
       if (connection.large !== null) {
         at += connection.large.fill(this.#bytes, at, end);
         if (connection.large.isComplete) this.#finishLarge(connection);
@@ -83,6 +84,7 @@ export class ClientProtocol {
         at = this.#publishing.scan(connection, at, end);
         if (at !== from) this.#noteActivity(connection);
         if (at === end || connection.state >= STATE_CLOSING) break;
+        if (at !== from && this.#publishing.isLate) return at;
       }
       const next = this.#receiveOne(connection, at, end);
       if (next < 0) return at;
@@ -91,12 +93,13 @@ export class ClientProtocol {
     return connection.state < STATE_CLOSING ? at : end;
   }
 
-  /** The INFO of a fresh connection. */
-  greet(connection: Connection): void {
+  /** The INFO of a fresh connection, which tells it its address where that is its own. */
+  greet(connection: Connection, tellsAddress = true): void {
     const { info, outbound } = this.#shard;
     // Whoever began with TLS is told that it is needed, whatever others may do.
     const ofTls = connection.isTlsFirst ? { tlsRequired: true } : {};
-    outbound.append(connection, this.#infoFor(connection, { ...info, ...ofTls, nonce: connection.nonce }));
+    const told = { ...info, ...ofTls, nonce: connection.nonce };
+    outbound.append(connection, this.#infoFor(connection, told, tellsAddress));
   }
 
   /** The protocol begins: the timers that wait for CONNECT. */
@@ -222,7 +225,7 @@ export class ClientProtocol {
     this.#complain(connection);
     connection.hasComplained = false;
     const headerLength = code === parse.HPUB ? parser.headerSize : -1;
-    if (this.#shard.options.logsTrace) this.#traceLine(connection, code === parse.HPUB ? "HPUB" : "PUB");
+    this.#traceLine(connection, code === parse.HPUB ? "HPUB" : "PUB");
     const { subjectStart, subjectEnd, replyStart, replyEnd } = parser;
     const bytes = this.#bytes;
     const message = HeldMessage.copy(
@@ -248,7 +251,7 @@ export class ClientProtocol {
   #publishBegun(connection: Connection, message: HeldMessage): void {
     const subject = byteStringOf(message.subject);
     const route = this.#shard.contexts.route(connection.context, subject);
-    if (this.#shard.options.logsTrace) this.#traceMessage(connection, message, subject, route);
+    this.#shard.traceLog.tookMessage(connection, message, subject, route);
     if (route.kind === "deliver" && route.subject !== subject) message.trace?.mapped(textOf(route.subject));
     const admission = this.#publishing.admit(connection, message, subject, route);
     if (admission === null) return;
@@ -284,7 +287,7 @@ export class ClientProtocol {
     if (parser.totalSize <= IN_PLACE_BYTES_MAX) return -1;
     const bytes = this.#bytes;
     const isWithHeaders = parser.publishCode === parse.HPUB;
-    if (this.#shard.options.logsTrace) this.#traceLine(connection, isWithHeaders ? "HPUB" : "PUB");
+    this.#traceLine(connection, isWithHeaders ? "HPUB" : "PUB");
     const headerLength = isWithHeaders ? parser.headerSize : -1;
     const reply = bytes.slice(parser.replyStart, parser.replyEnd);
     connection.large = new HeldMessage(
@@ -312,12 +315,13 @@ export class ClientProtocol {
   }
 
   #subscribe(connection: Connection): void {
+    this.#catchUp();
     const parser = this.#parser;
     const bytes = this.#bytes;
     const { interest, options, table } = this.#shard;
     const { subjectStart, subjectEnd, queueStart, queueEnd, sidStart, sidEnd } = parser;
     this.#noteActivity(connection);
-    if (options.logsTrace) this.#traceLine(connection, "SUB");
+    this.#traceLine(connection, "SUB");
     const { maxSubscriptionTokens } = options;
     if (maxSubscriptionTokens > 0 && tokenCount(bytes, subjectStart, subjectEnd) > maxSubscriptionTokens) {
       const subject = bytes.slice(subjectStart, subjectEnd);
@@ -332,11 +336,12 @@ export class ClientProtocol {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_SUBSCRIPTIONS);
       return;
     }
-    if (!isValidSubscription(bytes, subjectStart, subjectEnd)) {
-      this.#sendError(connection, errors.errorEntry(errors.ERROR_INVALID_SUBJECT).wireText!);
-      return;
-    }
+    // A sid that is in use keeps its subscription, whatever the subject.
     if (table.find(connection.address, bytes, sidStart, sidEnd) === NO_SUBSCRIPTION) {
+      if (!isValidSubscription(bytes, subjectStart, subjectEnd)) {
+        this.#sendError(connection, errors.errorEntry(errors.ERROR_INVALID_SUBJECT).wireText!);
+        return;
+      }
       const record = interest.subscribe(
         connection,
         bytes,
@@ -376,10 +381,11 @@ export class ClientProtocol {
   }
 
   #unsubscribe(connection: Connection): void {
+    this.#catchUp();
     const parser = this.#parser;
-    const { options, table } = this.#shard;
+    const { table } = this.#shard;
     this.#noteActivity(connection);
-    if (options.logsTrace) this.#traceLine(connection, "UNSUB");
+    this.#traceLine(connection, "UNSUB");
     const record = table.find(connection.address, this.#bytes, parser.sidStart, parser.sidEnd);
     if (record !== NO_SUBSCRIPTION) {
       if (parser.maxMessages > table.deliveredOf(record)) table.setMax(record, parser.maxMessages);
@@ -388,20 +394,29 @@ export class ClientProtocol {
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
   }
 
+  /**
+   * Once a read: what was published before a client spoke comes before what it says, even where another shard's publisher
+   * has got its PONG and this one is behind. A subscription that ends takes all of it, and one that begins nothing.
+   */
+  #catchUp(): void {
+    if (this.#isCaughtUp) return;
+    this.#isCaughtUp = true;
+    this.#rings.catchUp();
+  }
+
   /** By an UNSUB, because it reached its maximum, or because its client goes. */
   removeSubscription(connection: Connection, record: number): void {
-    if (this.#shard.options.logsTrace) this.#traceRemoved(connection, record);
+    this.#shard.traceLog.removed(connection, record);
     this.#shard.interest.unsubscribe(connection, record);
   }
 
   #ping(connection: Connection): void {
-    const { logsTrace } = this.#shard.options;
     connection.lastInputMs = this.#shard.nowMs;
-    if (logsTrace) this.#shard.log("trace", `${connection.label} - ${traceOperation("in", "PING")}`);
+    this.#shard.traceLog.took(connection, "PING");
     // A PONG says that everything before it has been queued: ours must be visible to the other shards, and what they
     // have for this client must stand before it.
     this.#rings.publishAll();
-    this.#rings.drainAll();
+    this.#catchUp();
     this.#send(connection, PONG_LINE, "PONG");
     if (connection.hasSentFirstPong || connection.state !== STATE_CONNECTED || !connection.hasConnected)
       return;
@@ -420,11 +435,11 @@ export class ClientProtocol {
   }
 
   #pong(connection: Connection): void {
-    if (this.#shard.options.logsTrace) {
-      this.#shard.log("trace", `${connection.label} - ${traceOperation("in", "PONG")}`);
-    }
+    this.#shard.traceLog.took(connection, "PONG");
     connection.pingsOutstanding = 0;
-    if (connection.pingSentMs !== 0) connection.rttMs = performance.now() - connection.pingSentMs;
+    if (connection.pingSentMs === 0) return;
+    connection.rttMs = performance.now() - connection.pingSentMs;
+    this.logins.forgetDisclosure(connection);
   }
 
   #connect(connection: Connection): void {
@@ -435,12 +450,7 @@ export class ClientProtocol {
     const firstPingMs =
       Math.min(pingIntervalMs(connection, options), FIRST_PING_MS) * (1 + Math.random() * FIRST_PING_JITTER);
     timers.set(timerId(connection, TIMER_PING), nowMs + firstPingMs);
-    if (options.logsTrace) {
-      this.#shard.log(
-        "trace",
-        `${connection.label} - ${traceConnect(this.#bytes, parser.argStart, parser.argEnd)}`,
-      );
-    }
+    this.#shard.traceLog.tookConnect(connection, parser.argStart, parser.argEnd);
     const result = parseConnectOptions(this.#bytes, parser.argStart, parser.argEnd, connection.options);
     if (!result.ok) {
       this.#shard.log("error", `${connection.label} - CONNECT is not valid: ${result.problem}`);
@@ -451,6 +461,7 @@ export class ClientProtocol {
     this.#estimateRoundTrip(connection);
     // A second CONNECT begins anew, in the global account and without subscriptions: it may lead elsewhere.
     if (connection.hasConnected) {
+      this.#catchUp();
       while (connection.firstSubscription !== NO_SUBSCRIPTION) {
         this.#shard.interest.unsubscribe(connection, connection.firstSubscription);
       }
@@ -502,7 +513,7 @@ export class ClientProtocol {
     this.#shard.close(connection, CloseReason.ParseError);
   }
 
-  #infoFor(connection: Connection, info: ServerInfo): Uint8Array {
+  #infoFor(connection: Connection, info: ServerInfo, tellsAddress = true): Uint8Array {
     const { webSocket } = this.#shard.options;
     return infoLine({
       ...info,
@@ -511,21 +522,17 @@ export class ClientProtocol {
         : { ...webSocket?.info, connectUrls: info.webSocketConnectUrls ?? [] }),
       maxPayloadBytes: connection.maxPayloadBytes,
       clientId: connection.clientId,
-      clientIp: connection.ip,
+      clientIp: tellsAddress ? connection.ip : "",
     });
   }
 
   #send(connection: Connection, line: Uint8Array, traced: string): void {
-    if (this.#shard.options.logsTrace) {
-      this.#shard.log("trace", `${connection.label} - ${traceOperation("out", traced)}`);
-    }
+    this.#shard.traceLog.sent(connection, traced);
     this.#shard.outbound.append(connection, line);
   }
 
   #sendError(connection: Connection, text: string): void {
-    if (this.#shard.options.logsTrace) {
-      this.#shard.log("trace", `${connection.label} - ${traceOperation("out", "-ERR", text)}`);
-    }
+    this.#shard.traceLog.sent(connection, "-ERR", text);
     this.#shard.outbound.append(connection, errorLine(text));
   }
 
@@ -534,31 +541,8 @@ export class ClientProtocol {
     connection.lastActivityMs = this.#shard.wallMs();
   }
 
-  /** What follows a PUB in the log; `subject` is the byte string of the message's. */
-  #traceMessage(connection: Connection, message: HeldMessage, subject: string, route: Route): void {
-    if (route.kind === "deliver" && route.subject !== subject) {
-      const decoder = new TextDecoder();
-      const mapping = traceMapping(decoder.decode(message.subject), decoder.decode(bytesOf(route.subject)));
-      this.#shard.log("trace", `${connection.label} - ${mapping}`);
-    }
-    const { maxTracedBytes, tracesHeadersOnly } = this.#shard.options;
-    const payload = message.bytes.subarray(0, message.payloadLength);
-    const text = tracePayload("in", payload, Math.max(message.headerLength, 0), {
-      maxTracedBytes,
-      headersOnly: tracesHeadersOnly,
-    });
-    if (text !== null) this.#shard.log("trace", `${connection.label} - ${text}`);
-  }
-
-  #traceLine(connection: Connection, verb: string): void {
-    const { argStart, argEnd } = this.#parser;
-    const text = traceOperation("in", verb, this.#bytes.slice(argStart, argEnd));
-    this.#shard.log("trace", `${connection.label} - ${text}`);
-  }
-
-  #traceRemoved(connection: Connection, record: number): void {
-    const sid = this.#shard.table.sidOf(record);
-    this.#shard.log("trace", `${connection.label} - ${traceOperation("internal", "DELSUB", sid)}`);
+  #traceLine(connection: Connection, operation: string): void {
+    this.#shard.traceLog.tookLine(connection, operation, this.#parser.argStart, this.#parser.argEnd);
   }
 }
 

@@ -7,6 +7,7 @@ import type { LinkHost } from "../links/link_host.ts";
 import type { ShardControl } from "../shard_options.ts";
 import type { ClientProtocol } from "./client_protocol.ts";
 import type { Handshakes } from "./handshakes.ts";
+import type { Upgrades } from "./upgrades.ts";
 
 export type ConnectionCommand = Extract<
   ShardControl,
@@ -19,17 +20,20 @@ export class ConnectionCommands {
   readonly #shard: CommandedShard;
   readonly #protocol: ClientProtocol;
   readonly #handshakes: Handshakes;
+  readonly #upgrades: Upgrades | null;
   readonly #links: LinkHost | null;
 
   constructor(
     shard: CommandedShard,
     protocol: ClientProtocol,
     handshakes: Handshakes,
+    upgrades: Upgrades | null,
     links: LinkHost | null,
   ) {
     this.#shard = shard;
     this.#protocol = protocol;
     this.#handshakes = handshakes;
+    this.#upgrades = upgrades;
     this.#links = links;
   }
 
@@ -43,8 +47,9 @@ export class ConnectionCommands {
       }
       case "peer": {
         const connection = this.#find(command);
-        if (connection?.isLink) this.#links!.peerChecked(connection, command.isValid);
-        else if (connection !== null) this.#handshakes.onPeerChecked(connection, command.isValid);
+        if (connection === null) this.#upgrades?.onPeerChecked(command, command.isValid);
+        else if (connection.isLink) this.#links!.peerChecked(connection, command.isValid);
+        else this.#handshakes.onPeerChecked(connection, command.isValid);
         break;
       }
       case "info":

@@ -42,6 +42,67 @@ function fixtureCertificate(): Uint8Array {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
+describe("Handshakes behind proxies", () => {
+  const HEADER = "PROXY TCP4 192.0.2.7 10.0.0.1 4321 4222\r\n";
+
+  function openBehindProxy(tls: Partial<ShardTls> | null): { harness: ShardHarness; client: FakeSocket } {
+    const harness = new ShardHarness(1, {
+      takesProxyHeaders: true,
+      tls: tls === null ? null : { ...TLS, ...tls },
+    });
+    return { harness, client: open(harness) };
+  }
+
+  test("a header is taken wherever it is cut, and what follows is the client's", () => {
+    for (const pieces of [
+      [HEADER + CONNECT],
+      [HEADER.slice(0, 3), HEADER.slice(3, 20), HEADER.slice(20, -1), HEADER.slice(-1) + CONNECT],
+    ]) {
+      const { harness, client } = openBehindProxy(null);
+      client.take();
+      for (const piece of pieces) {
+        client.send(piece);
+        harness.settle();
+      }
+      expect(client.take()).toBe("PONG\r\n");
+    }
+  });
+
+  test("what begins as one and is none is the client's too, and needs no more bytes to be answered", () => {
+    const { harness, client } = openBehindProxy(null);
+    client.take();
+    client.send("PING\r\n");
+    harness.settle();
+    // Given back, it is taken in the turn after.
+    harness.settle();
+    expect(client.take()).toBe("PONG\r\n");
+  });
+
+  test("with TLS what follows it is the handshake; what is neither ends the connection", () => {
+    const [secure, plain] = [openBehindProxy({}), openBehindProxy({})];
+    for (const piece of [HEADER, HELLO, CONNECT]) secure.client.send(piece);
+    secure.harness.settle();
+    expect(secure.client.take()).toMatch(/^INFO .*\r\nPONG\r\n$/);
+    plain.client.send("PING\r\n");
+    plain.harness.settle();
+    expect(plain.client.isClosed).toBe(true);
+  });
+
+  test("a broken one closes, and so does the end of the stream within it", () => {
+    for (const [said, problem] of [
+      ["PROXY TCP4 a b 1 2\r\n", "invalid PROXY protocol header: invalid address"],
+      ["PROXY TCP4 1", "failed to read v1 line: EOF"],
+    ] as const) {
+      const { harness, client } = openBehindProxy(null);
+      client.send(said);
+      client.isEnded = true;
+      harness.settle();
+      expect(client.isClosed).toBe(true);
+      expect(harness.logLines.join("\n")).toContain(problem);
+    }
+  });
+});
+
 describe("Handshakes", () => {
   test("INFO in clear, the handshake, then the protocol, which may come with its end", () => {
     const harness = harnessWith({});

@@ -1,11 +1,11 @@
 /**
- * What comes before the client protocol: INFO, and TLS where the server has it.
+ * What comes before the client protocol: INFO, the header of a proxy where the server takes them, and TLS where it has it.
  *
- *   accepted ─▶ AWAITS_HELLO ──bytes──▶ HANDSHAKE ─▶ (PEER_CHECK ─▶) SETTLED
- *                   │ moment over: INFO     ▲
- *                   ▼                       │ the first byte is TLS's
- *              AWAITS_FIRST_BYTE ───────────┘
- *                   └ another, or none in time ─▶ SETTLED, plain
+ *   accepted ─▶ AWAITS_HELLO ──bytes──▶ (AWAITS_HEADER ─▶) HANDSHAKE ─▶ (PEER_CHECK ─▶) SETTLED
+ *                   │ moment over: INFO                        ▲
+ *                   ▼                                          │ the first byte is TLS's
+ *           (AWAITS_HEADER ─▶) AWAITS_FIRST_BYTE ──────────────┘
+ *                                  └ another, or none in time ─▶ SETTLED, plain
  *
  * A server without `handshake_first` sends INFO at once; one without `allow_non_tls` leaves AWAITS_FIRST_BYTE out; one
  * with `ocsp_peer` asks main about the client's certificates once the handshake has verified them.
@@ -20,10 +20,13 @@ import {
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
 import { WOULD_BLOCK } from "../../runtime/poller.ts";
+import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { CLIENT_CONTEXT, HANDSHAKE_DONE, type TlsLayer } from "../../runtime/tls.ts";
+import { writeByteString } from "../../subject/byte_string.ts";
 import {
   type Connection,
   PHASE_AWAITS_FIRST_BYTE,
+  PHASE_AWAITS_HEADER,
   PHASE_AWAITS_HELLO,
   PHASE_HANDSHAKE,
   PHASE_PEER_CHECK,
@@ -31,26 +34,36 @@ import {
   STATE_CLOSING,
 } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
+import type { KeptInput } from "../input/kept_input.ts";
 import type { ShardTls } from "../shard_options.ts";
 import { TIMER_AUTHENTICATION, timerId } from "../timers.ts";
 import type { ClientProtocol } from "./client_protocol.ts";
 import { isPinned, peerKeyId } from "./peer_identity.ts";
+import { ProxyHeader } from "./proxy_header.ts";
 
 /** Steps of handshakes taken in one turn, of up to a millisecond each: others are served in between. */
 const STEPS_PER_TURN = 4;
 /** First byte of a TLS record that carries a handshake. */
 const TLS_HANDSHAKE_BYTE = 0x16;
 const RATE_WINDOW_MS = 1000;
+/** For the header of a proxy, or for the first bytes of whoever has none. */
+const PROXY_HEADER_MS = 5000;
+const NOT_TLS = "tls: first record does not look like a TLS handshake";
 
 export class Handshakes {
   readonly #shard: ShardContext;
   readonly #protocol: ClientProtocol;
+  readonly #kept: KeptInput;
   readonly #layer: TlsLayer | null;
+  /** Where reads go. */
+  readonly #receive: number;
   #stepsLeft = STEPS_PER_TURN;
 
-  constructor(shard: ShardContext, protocol: ClientProtocol, layer: TlsLayer | null) {
+  constructor(shard: ShardContext, protocol: ClientProtocol, kept: KeptInput, layer: TlsLayer | null) {
     this.#shard = shard;
     this.#protocol = protocol;
+    this.#kept = kept;
+    this.#receive = shard.shared.map.area(shard.node).receive;
     this.#layer = layer;
   }
 
@@ -93,14 +106,12 @@ export class Handshakes {
   begin(connection: Connection, isTooMany: boolean): void {
     const { tls } = this.#shard.options;
     connection.isTlsFirst = tls?.isFirst ?? false;
-    if (!connection.isTlsFirst) this.#protocol.greet(connection);
+    if (!connection.isTlsFirst) this.#greetPlainly(connection);
     if (isTooMany) this.#shard.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
-    else if (tls === null) this.#settle(connection);
-    else if (!connection.isTlsFirst) this.#afterInfo(connection, tls);
-    else if (tls.fallbackDelayMs > 0) {
+    else if (tls !== null && connection.isTlsFirst && tls.fallbackDelayMs > 0) {
       connection.phase = PHASE_AWAITS_HELLO;
       this.#setTimer(connection, tls.fallbackDelayMs);
-    } else this.#start(connection, tls);
+    } else this.#awaitHeader(connection);
   }
 
   /**
@@ -109,6 +120,15 @@ export class Handshakes {
    */
   proceed(connection: Connection): boolean {
     const { tls } = this.#shard.options;
+    if (connection.phase === PHASE_AWAITS_HELLO && this.#shard.options.takesProxyHeaders) {
+      if (this.#layer!.peek(connection.slot) === WOULD_BLOCK) return false;
+      this.#awaitHeader(connection);
+    }
+    if (connection.phase === PHASE_AWAITS_HEADER) {
+      if (!this.#takeHeader(connection)) return false;
+      this.#afterHeader(connection);
+      return this.#goOn(connection);
+    }
     if (connection.phase !== PHASE_HANDSHAKE) {
       const first = this.#layer!.peek(connection.slot);
       if (first === WOULD_BLOCK) return false;
@@ -128,9 +148,14 @@ export class Handshakes {
     return result === HANDSHAKE_DONE ? this.#onShaken(connection) : this.#failHandshake(connection);
   }
 
+  /** Proceeds in the phase that has just begun, whose bytes may be there. */
+  #goOn(connection: Connection): boolean {
+    if (connection.state >= STATE_CLOSING) return false;
+    return connection.phase === PHASE_SETTLED || this.proceed(connection);
+  }
+
   /** The time of the connection's phase is over. */
   onTimer(connection: Connection): void {
-    const { tls } = this.#shard.options;
     if (connection.state >= STATE_CLOSING) return;
     if (connection.phase === PHASE_HANDSHAKE || connection.phase === PHASE_PEER_CHECK) {
       this.#shard.log(
@@ -139,10 +164,12 @@ export class Handshakes {
       );
       this.#shard.log("debug", `${connection.label} - TLS handshake timeout`);
       this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+    } else if (connection.phase === PHASE_AWAITS_HEADER) {
+      const { text } = connection.proxyHeader!;
+      this.#failHeader(connection, text === "" ? "EOF" : this.#onSocket(connection, "i/o timeout"));
     } else if (connection.phase === PHASE_AWAITS_HELLO) {
       this.#greetPlainly(connection);
-      if (tls === null) this.#settle(connection);
-      else this.#afterInfo(connection, tls);
+      this.#awaitHeader(connection);
     } else this.#settle(connection);
   }
 
@@ -157,9 +184,92 @@ export class Handshakes {
     this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
   }
 
+  /** INFO in clear. Where proxies may tell whom they speak for, an address would be theirs. */
   #greetPlainly(connection: Connection): void {
     connection.isTlsFirst = false;
-    this.#protocol.greet(connection);
+    this.#protocol.greet(connection, !this.#shard.options.takesProxyHeaders);
+  }
+
+  /** A header of a proxy may be what comes first. */
+  #awaitHeader(connection: Connection): void {
+    if (!this.#shard.options.takesProxyHeaders) {
+      this.#afterHeader(connection);
+      return;
+    }
+    connection.proxyHeader = new ProxyHeader();
+    connection.phase = PHASE_AWAITS_HEADER;
+    this.#setTimer(connection, PROXY_HEADER_MS);
+  }
+
+  #afterHeader(connection: Connection): void {
+    const { tls } = this.#shard.options;
+    connection.proxyHeader = null;
+    if (tls === null) this.#settle(connection);
+    else if (connection.isTlsFirst) this.#start(connection, tls);
+    else this.#afterInfo(connection, tls);
+  }
+
+  /** Reads a header; true once it is known who the client is, be it that there is none. */
+  #takeHeader(connection: Connection): boolean {
+    const header = connection.proxyHeader!;
+    const { outbound, poller, shared } = this.#shard;
+    const first = header.text === "" ? this.#layer!.peek(connection.slot) : 0;
+    if (first === WOULD_BLOCK) return false;
+    if (first > 0 && !ProxyHeader.mayBeginWith(first)) return true;
+    // The receive buffer is about to be written over.
+    if (outbound.hasGathered) outbound.flushAll();
+    const receive = this.#receive;
+    while (header.wantedBytes > 0) {
+      const count = poller.read(connection.slot, receive, header.wantedBytes);
+      if (count === WOULD_BLOCK) return false;
+      if (count <= 0) {
+        const failure = () => this.#onSocket(connection, `read: ${poller.lastError()}`);
+        this.#failHeader(connection, count === 0 ? "EOF" : failure());
+        return false;
+      }
+      header.add(shared.bytes.slice(receive, receive + count));
+    }
+    if (header.outcome === "absent") return this.#giveBack(connection, header.text);
+    if (header.outcome === "broken") {
+      this.#rejectHeader(connection, header.problem);
+      return false;
+    }
+    if (header.source !== null) {
+      connection.ip = header.source.ip;
+      connection.port = header.source.port;
+    }
+    return true;
+  }
+
+  /** What was read is no header: it is the client's, who does not speak TLS, where that is allowed. */
+  #giveBack(connection: Connection, text: string): boolean {
+    const { tls } = this.#shard.options;
+    if (tls !== null && !(tls.allowsPlain && !connection.isTlsFirst)) {
+      this.#shard.log("error", `${connection.label} - TLS handshake error: ${NOT_TLS}`);
+      this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
+      return false;
+    }
+    const { shared } = this.#shard;
+    const receive = this.#receive;
+    writeByteString(shared.bytes, receive, text);
+    this.#kept.keep(connection, receive, receive + text.length);
+    connection.proxyHeader = null;
+    this.#settle(connection);
+    this.#shard.resumeInput(connection);
+    return false;
+  }
+
+  #failHeader(connection: Connection, cause: string): void {
+    this.#rejectHeader(connection, connection.proxyHeader!.end(cause));
+  }
+
+  #rejectHeader(connection: Connection, problem: string): void {
+    const { ip, port } = connection;
+    this.#shard.log(
+      "warning",
+      `Error reading PROXY protocol header from ${hostPortText(ip, port)}: ${problem}`,
+    );
+    this.#shard.close(connection, CloseReason.ProtocolViolation);
   }
 
   /** Closes connections whose key is not among the pinned ones, after a reload; returns how many. */

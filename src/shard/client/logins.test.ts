@@ -153,6 +153,16 @@ describe("a login that is judged elsewhere", () => {
     expect(client.take()).toBe("-ERR 'Authorization Violation'\r\n");
   });
 
+  test("waits for the reload by which its account is there", () => {
+    const asking = new Asking();
+    const client = asking.open("dave", "PING\r\n");
+    asking.answer(asking.question(), entered("dave", { account: "NEW" }));
+    expect([client.take(), client.isClosed]).toEqual(["", false]);
+    asking.reload(rules("bar"));
+    asking.answer(asking.question(), entered("dave"));
+    expect(client.take()).toContain("PONG\r\n");
+  });
+
   test("needs nobody any more if by a reload the client is known", () => {
     const asking = new Asking();
     const client = asking.open("dave", "PING\r\n");

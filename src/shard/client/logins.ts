@@ -16,6 +16,7 @@ import {
   AREA_PINNED_ACCOUNT_FAILURES,
   CONNECTION_ACCOUNT,
   CONNECTION_CONTEXT,
+  CONNECTION_DISCLOSURE,
   CONNECTION_FLAGS,
   CONNECTION_IS_NOTED,
   CONNECTION_LAST_PLAN,
@@ -64,6 +65,9 @@ const EXPIRY_LOOK_MS = 60_000;
 type LoginAnswer = Extract<ShardControl, { type: "verdict" }>;
 
 const NO_LOGS: Login["logs"] = [];
+
+/** Of a client that waits for a reload: the logins thread goes by it before the shards do. */
+const RULES_TO_COME = -1;
 
 /** What goes on once a verdict is there: `true` if the client is in. */
 type Continuation = (connection: Connection, isIn: boolean) => void;
@@ -126,12 +130,28 @@ export class Logins {
     if (connection.state >= STATE_CLOSING || loginNumber !== connection.loginNumber) return;
     if (isAgain) this.#applyAgain(connection, verdict);
     else if (connection.state === STATE_WAITING) {
-      connection.state = STATE_NEW;
-      if (connection.judgedByRules === this.#rulesNumber) this.#conclude(connection, verdict);
-      // A reload came between, by which the client may not be who it was.
-      else this.decide(connection, connection.options === DEFAULT_CONNECT_OPTIONS);
-      if (connection.state !== STATE_WAITING) this.#shard.resumeInput(connection);
+      if (connection.judgedByRules !== this.#rulesNumber) this.#decideByNewRules(connection);
+      else if (this.#isEarly(verdict)) connection.judgedByRules = RULES_TO_COME;
+      else {
+        connection.state = STATE_NEW;
+        this.#conclude(connection, verdict);
+        this.#shard.resumeInput(connection);
+      }
     }
+  }
+
+  /** Whether it goes by a configuration that is not here yet: an account of the one that is stays as long as it does. */
+  #isEarly(verdict: Verdict): boolean {
+    const { accounts, options } = this.#shard;
+    if (verdict.kind !== "login" || options.login.rules.isOperatorMode) return false;
+    return accounts.byName(verdict.account) === undefined;
+  }
+
+  /** A reload came between, by which a client that waits may not be who it was. */
+  #decideByNewRules(connection: Connection): void {
+    connection.state = STATE_NEW;
+    this.decide(connection, connection.options === DEFAULT_CONNECT_OPTIONS);
+    if (connection.state !== STATE_WAITING) this.#shard.resumeInput(connection);
   }
 
   /** Puts a connection that is new, or about to log in again, into the global account. */
@@ -152,8 +172,11 @@ export class Logins {
     this.#shard.contexts.release(connection.context);
   }
 
-  /** After a reload, or a change of accounts: connections go by what is now said of them. */
-  refresh(haveRulesChanged: boolean): void {
+  /**
+   * After a reload, or a change of accounts: connections go by what is now said of them. With `terms` it is a change, and
+   * none of an account that is not among them loses a connection that has all the subscriptions it may have.
+   */
+  refresh(haveRulesChanged: boolean, terms?: readonly AccountTerms[]): void {
     if (haveRulesChanged) {
       this.#judge = new InlineJudge(this.#shard.options.login.rules);
       this.#rulesNumber++;
@@ -167,7 +190,10 @@ export class Logins {
         continue;
       }
       connection.account = account;
+      this.forgetDisclosure(connection);
       this.#writeLimits(connection);
+      if (terms === undefined || terms.some((each) => each.account === account.name))
+        this.#endIfOverSubscribed(connection);
       if (haveRulesChanged) this.#judgeAgain(connection);
     }
     this.#shard.contexts.refresh();
@@ -201,7 +227,7 @@ export class Logins {
   }
 
   #end(connection: Connection, end: NonNullable<ReturnType<typeof findEnd>>): void {
-    if (end === "issuer changed") this.#shard.close(connection, CloseReason.AuthenticationFailure);
+    if (end === "issuer changed") this.#shard.close(connection, CloseReason.SignerChanged);
     else this.#turnOut(connection, END_ERRORS[end]);
   }
 
@@ -250,6 +276,7 @@ export class Logins {
     this.#permit(connection, login.permissions);
     this.#keep(connection, login);
     this.#writeLimits(connection);
+    this.#endIfOverSubscribed(connection);
     this.#watchExpiry(connection);
     this.#shard.reportOpened(connection);
     return true;
@@ -277,7 +304,11 @@ export class Logins {
 
   /** A reload may have taken the user away, or given it other permissions. */
   #judgeAgain(connection: Connection): void {
-    if (connection.state === STATE_WAITING || connection.phase !== PHASE_SETTLED) return;
+    if (connection.state === STATE_WAITING) {
+      if (connection.judgedByRules === RULES_TO_COME) this.#decideByNewRules(connection);
+      return;
+    }
+    if (connection.phase !== PHASE_SETTLED) return;
     const { timers, nowMs, options } = this.#shard;
     if (connection.login === null) {
       if (!this.isRequired(connection)) return;
@@ -326,6 +357,7 @@ export class Logins {
     const { contexts, index, interest, table, outbound } = this.#shard;
     const before = connection.login?.permissions ?? null;
     connection.login = login;
+    this.forgetDisclosure(connection);
     if (JSON.stringify(before) === JSON.stringify(login.permissions)) return;
     this.#setContext(connection, contexts.take(connection.account, login.permissions));
     this.#permit(connection, login.permissions);
@@ -367,6 +399,12 @@ export class Logins {
     shared.words[(connection.address + CONNECTION_CONTEXT) >> 2] = context;
     shared.words[(connection.address + CONNECTION_LAST_PLAN) >> 2] = 0;
     plans.forgetConnection(connection.address);
+    this.forgetDisclosure(connection);
+  }
+
+  /** What services are told of a client is not what it was. */
+  forgetDisclosure({ address }: Connection): void {
+    this.#shard.shared.words[(address + CONNECTION_DISCLOSURE) >> 2] = 0;
   }
 
   /** The least of what server, account and user allow. */
@@ -385,7 +423,12 @@ export class Logins {
       limits.maxSubscriptions,
       login?.maxSubscriptions ?? -1,
     );
-    const { maxSubscriptions, subscriptionCount } = connection;
+  }
+
+  /** Who has as many subscriptions as account or user allow, or more, is out: of limits that were just said, not while they hold. */
+  #endIfOverSubscribed(connection: Connection): void {
+    const { maxSubscriptions, subscriptionCount, login } = connection;
+    const { limits } = connection.account.definition;
     const isOwnLimit = limits.maxSubscriptions >= 0 || (login?.maxSubscriptions ?? -1) >= 0;
     if (!isOwnLimit || maxSubscriptions < 0 || subscriptionCount < maxSubscriptions) return;
     connection.isOverSubscribed = true;

@@ -26,12 +26,12 @@ function fire(lastInputAgoMs: number, connection: Partial<Connection>) {
   const shard = {
     node: NODE_SHARD_FIRST,
     shared,
-    options: { pingIntervalMs: INTERVAL_MS, pingMax: 2, webSocket: null, logsTrace: false },
+    options: { pingIntervalMs: INTERVAL_MS, pingMax: 2, webSocket: null },
     nowMs: NOW_MS,
     outbound: { append: () => void done.push("ping") },
     timers: { set: (_id: number, atMs: number) => void timers.push(atMs) },
     fail: (_connection: Connection, code: number) => void done.push(`fail ${code}`),
-    log() {},
+    traceLog: { sent() {} },
   };
   onPingTimer(shard as never, client);
   const { area } = shared.map.area(NODE_SHARD_FIRST);

@@ -3,7 +3,6 @@ import { AREA_STALE_CONNECTIONS } from "../../memory/layout.ts";
 import { increment } from "../../memory/shared_memory.ts";
 import * as errors from "../../protocol/errors.ts";
 import { PING_LINE } from "../../protocol/messages.ts";
-import { traceOperation } from "../../protocol/trace.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import type { ShardOptions } from "../shard_options.ts";
@@ -20,7 +19,10 @@ export function pingIntervalMs({ webSocket }: Connection, options: ShardOptions)
 
 /** The ping timer of an open connection has fired: pings it, or gives it up. Source: nats-server `processPingTimer`. */
 export function onPingTimer(
-  shard: Pick<ShardContext, "node" | "shared" | "options" | "outbound" | "timers" | "nowMs" | "fail" | "log">,
+  shard: Pick<
+    ShardContext,
+    "node" | "shared" | "options" | "outbound" | "timers" | "nowMs" | "fail" | "traceLog"
+  >,
   connection: Connection,
 ): void {
   const { options, nowMs: now } = shard;
@@ -36,7 +38,7 @@ export function onPingTimer(
     }
     connection.pingsOutstanding++;
     connection.pingSentMs = performance.now();
-    if (options.logsTrace) shard.log("trace", `${connection.label} - ${traceOperation("out", "PING")}`);
+    shard.traceLog.sent(connection, "PING");
     shard.outbound.append(connection, PING_LINE);
   }
   shard.timers.set(timerId(connection, TIMER_PING), now + intervalMs);

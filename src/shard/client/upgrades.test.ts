@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { OUTBOX_DATA, OUTBOX_HEADROOM, OUTBOX_IOVECS_MAX, RECORD_BODY } from "../../memory/layout.ts";
+import {
+  OUTBOX_DATA,
+  OUTBOX_HEADROOM,
+  OUTBOX_IOVECS_MAX,
+  OUTBOX_IOVECS_RECEIVED_MAX,
+  RECORD_BODY,
+} from "../../memory/layout.ts";
 import {
   HEADER_CONNECTION_COUNT,
   NODE_IS_DEAD,
@@ -36,6 +42,7 @@ const WEBSOCKET: ShardWebSocket = {
 const TLS = {
   context: { kind: "openssl", contexts: [{ address: 1, names: [], staple: null }], clientContext: null },
   pinnedCerts: [],
+  checksPeers: false,
 } as const;
 const REQUEST =
   "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
@@ -282,32 +289,86 @@ describe("Upgrades", () => {
     harness.settle();
     expect(harness.tls[0]!.steps).toBe(20);
   });
+
+  describe("with checks of the client's certificates", () => {
+    /** A visitor that is past its handshake and has asked to upgrade, and the question about it. */
+    function shaken() {
+      const harness = harnessWith({ tls: { ...TLS, checksPeers: true } });
+      harness.tls[0]!.peerCertificates = [new Uint8Array([1])];
+      const socket = open(harness);
+      socket.send(HELLO);
+      harness.settle();
+      socket.send(REQUEST);
+      harness.turn();
+      const question = harness.reports.find((report) => report.type === "peer");
+      if (question === undefined) throw new Error("nobody was asked");
+      return { harness, socket, question };
+    }
+
+    test("it is not read before main has asked the authorities, and then at once", () => {
+      const { harness, socket, question } = shaken();
+      const { block, chain, slot, clientId } = question;
+      expect([block, chain]).toEqual([WEBSOCKET_CONTEXT, [new Uint8Array([1])]]);
+      expect([socket.take(), socket.wantsRead]).toEqual(["", false]);
+      harness.control(0, { type: "peer", slot, clientId: clientId - 1, isValid: true });
+      harness.turn();
+      expect(socket.take()).toBe("");
+      harness.control(0, { type: "peer", slot, clientId, isValid: true });
+      harness.settle();
+      expect(socket.take()).toMatch(SWITCHED);
+    });
+
+    test("one that is not valid is closed, and the log says why", () => {
+      const { harness, socket, question } = shaken();
+      const { slot, clientId } = question;
+      harness.control(0, { type: "peer", slot, clientId, isValid: false });
+      harness.turn();
+      expect(socket.isClosed).toBe(true);
+      expect(harness.logLines.join("\n")).toContain("client not OCSP valid");
+    });
+
+    test("who hangs up meanwhile is gone", () => {
+      const { harness, socket } = shaken();
+      socket.toServer.length = 0;
+      socket.isReset = true;
+      harness.turn();
+      expect(socket.isClosed).toBe(true);
+    });
+  });
 });
 
-test("an outbox leaves room for a frame's header, however many pieces it names", () => {
-  const harness = harnessWith();
-  const subscriber = connect(harness);
-  subscriber.send(frame({ payload: "SUB a 1\r\n" }));
-  const publisher = harness.connect();
-  harness.settle();
-  const payload = "x".repeat(600);
-  publisher.send(Array.from({ length: 180 }, () => pub("a", payload)).join(""));
-  harness.settle();
-  const { piecesMax } = harness.pollers[0]!;
-  expect(piecesMax).toBeGreaterThan(OUTBOX_IOVECS_MAX - 4);
-  expect(piecesMax * IOVEC_BYTES + OUTBOX_HEADROOM).toBeLessThanOrEqual(OUTBOX_DATA);
-  expect(SERVER_HEADER_BYTES_MAX).toBeLessThanOrEqual(OUTBOX_HEADROOM);
-  let text = subscriber.take();
-  let payloads = "";
-  while (text !== "") {
-    expect(text.slice(0, 2)).toMatch(/^\x82[\x7e\x7f]$/);
-    const isLong = text.charCodeAt(1) === 127;
-    const length = isLong
-      ? (text.charCodeAt(7) << 16) | (text.charCodeAt(8) << 8) | text.charCodeAt(9)
-      : (text.charCodeAt(2) << 8) | text.charCodeAt(3);
-    const start = isLong ? 10 : 4;
-    payloads += text.slice(start, start + length);
-    text = text.slice(start + length);
-  }
-  expect(payloads).toBe(msg("a", 1, payload).repeat(180));
-});
+for (const [from, shardCount, wanted] of [
+  ["the same shard", 1, OUTBOX_IOVECS_RECEIVED_MAX],
+  ["another shard", 2, OUTBOX_IOVECS_MAX],
+] as const) {
+  test(`an outbox leaves room for a frame's header, however many pieces it names from ${from}`, () => {
+    const harness = new ShardHarness(shardCount, { webSocket: WEBSOCKET });
+    const subscriber = connect(harness);
+    subscriber.send(frame({ payload: "SUB a 1\r\n" }));
+    const publisher = harness.connect(shardCount - 1);
+    harness.settle();
+    const payload = "x".repeat(600);
+    publisher.send(Array.from({ length: 600 }, () => pub("a", payload)).join(""));
+    // More than one read of them waits for the subscriber's shard.
+    if (shardCount > 1) for (let i = 0; i < 4; i++) harness.turn(1);
+    harness.settle();
+    const { piecesMax } = harness.pollers[0]!;
+    expect(piecesMax).toBeGreaterThan(wanted - 4);
+    expect(piecesMax).toBeLessThan(wanted);
+    expect(piecesMax * IOVEC_BYTES + OUTBOX_HEADROOM).toBeLessThanOrEqual(OUTBOX_DATA);
+    expect(SERVER_HEADER_BYTES_MAX).toBeLessThanOrEqual(OUTBOX_HEADROOM);
+    let text = subscriber.take();
+    let payloads = "";
+    while (text !== "") {
+      expect(text.slice(0, 2)).toMatch(/^\x82[\x7e\x7f]$/);
+      const isLong = text.charCodeAt(1) === 127;
+      const length = isLong
+        ? (text.charCodeAt(7) << 16) | (text.charCodeAt(8) << 8) | text.charCodeAt(9)
+        : (text.charCodeAt(2) << 8) | text.charCodeAt(3);
+      const start = isLong ? 10 : 4;
+      payloads += text.slice(start, start + length);
+      text = text.slice(start + length);
+    }
+    expect(payloads).toBe(msg("a", 1, payload).repeat(600));
+  });
+}

@@ -1,9 +1,9 @@
 /**
  * Connections of the WebSocket port that are no clients yet: TLS where the port has it, then a request to upgrade.
  *
- *   accepted ─▶ handshake ─▶ request ─▶ upgraded: a client of the shard, or a leaf node for the links shard
- *                              ▲  └ refused: the peer may ask again, or is gone
- *                              └──────┘
+ *   accepted ─▶ handshake ─▶ (check ─▶) request ─▶ upgraded: a client of the shard, or a leaf node for the links shard
+ *                                        ▲  └ refused: the peer may ask again, or is gone
+ *                                        └──────┘
  *
  * They hold a slot of the poller and nothing else; only the log hears of those that come to nothing.
  * Source: nats-server `startWebsocketServer`, which leaves all this to Go's net/http. Cold.
@@ -20,7 +20,7 @@ import { WOULD_BLOCK, writeOnce } from "../../runtime/poller.ts";
 import { HANDSHAKE_DONE, type TlsLayer, type TlsSession, WEBSOCKET_CONTEXT } from "../../runtime/tls.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { WebSocketPeer } from "../connection.ts";
-import type { ShardContext } from "../context.ts";
+import type { AskedAbout, ShardContext } from "../context.ts";
 import type { ShardWebSocket } from "../shard_options.ts";
 import { TIMER_AUTHENTICATION, timerId } from "../timers.ts";
 import { isPinned } from "./peer_identity.ts";
@@ -37,7 +37,10 @@ const HTTP_ON_TLS = new TextEncoder().encode(
 
 /** What upgrades need of their shard. */
 export interface UpgradeHost
-  extends Pick<ShardContext, "log" | "nowMs" | "options" | "outbound" | "poller" | "shared" | "timers"> {
+  extends Pick<
+    ShardContext,
+    "askAboutPeer" | "log" | "nowMs" | "options" | "outbound" | "poller" | "shared" | "timers"
+  > {
   /** Where reads go. */
   readonly receive: number;
   /** Whether another step of a TLS handshake may be taken in this turn. */
@@ -59,10 +62,12 @@ export interface Arrival {
 
 interface Visitor {
   readonly slot: number;
+  /** Its own, below 0: no client has it. */
+  readonly clientId: number;
   readonly ip: string;
   readonly port: number;
-  /** It has sent nothing yet, is in the TLS handshake, or is asking to upgrade. */
-  phase: "silent" | "shaking" | "asking";
+  /** It has sent nothing yet, is in the TLS handshake, main looks into its certificates, or it is asking to upgrade. */
+  phase: "silent" | "shaking" | "checked" | "asking";
   tls: TlsSession | null;
   readonly head: HeadReader;
 }
@@ -73,6 +78,7 @@ export class Upgrades {
   readonly #layer: WebSocketLayer;
   /** By slot. */
   readonly #visitors = new Map<number, Visitor>();
+  #lastId = 0;
 
   constructor(host: UpgradeHost, tls: TlsLayer | null, layer: WebSocketLayer) {
     this.#host = host;
@@ -96,7 +102,8 @@ export class Upgrades {
   /** A fresh connection, in a slot that the poller serves already. */
   begin(slot: number, ip: string, port: number): void {
     const phase = this.#settings.tls === null ? "asking" : "silent";
-    const visitor: Visitor = { slot, ip, port, phase, tls: null, head: new HeadReader() };
+    const clientId = --this.#lastId;
+    const visitor: Visitor = { slot, clientId, ip, port, phase, tls: null, head: new HeadReader() };
     this.#visitors.set(slot, visitor);
     this.#startTimer(visitor);
   }
@@ -107,12 +114,33 @@ export class Upgrades {
     if (visitor === undefined) return;
     if (visitor.phase === "silent" && !this.#beginTls(visitor)) return;
     if (visitor.phase === "shaking" && !this.#shake(visitor)) return;
+    // Nothing is to be read then: it has hung up.
+    if (visitor.phase === "checked") this.#dismiss(visitor);
+    else this.#serveRequests(visitor);
+  }
+
+  #serveRequests(visitor: Visitor): void {
+    const { slot } = visitor;
     const count = this.#read(slot);
     if (count === WOULD_BLOCK) return;
     const { receive, shared } = this.#host;
     if (count <= 0) this.#dismiss(visitor);
     else if (visitor.head.add(shared.bytes, receive, receive + count)) this.#takeRequests(visitor);
     else this.#refuse(visitor, refuseHead({ isTooLong: true, text: "" }));
+  }
+
+  /** Main's answer about a visitor's certificates. */
+  onPeerChecked({ slot, clientId }: AskedAbout, isValid: boolean): void {
+    const visitor = this.#visitors.get(slot);
+    if (visitor?.clientId !== clientId) return;
+    if (!isValid) {
+      this.#failTls(visitor, "client not OCSP valid");
+      return;
+    }
+    visitor.phase = "asking";
+    this.#host.poller.setInterest(slot, true, false);
+    // TLS may have read ahead, of which no socket tells.
+    this.#serveRequests(visitor);
   }
 
   /** The time for the handshake is over. */
@@ -168,8 +196,14 @@ export class Upgrades {
       this.#failTls(visitor, "certificate not pinned");
       return false;
     }
-    visitor.phase = "asking";
-    return true;
+    if (this.#settings.tls?.checksPeers !== true) {
+      visitor.phase = "asking";
+      return true;
+    }
+    visitor.phase = "checked";
+    this.#host.poller.setInterest(visitor.slot, false, false);
+    this.#host.askAboutPeer(visitor, WEBSOCKET_CONTEXT, visitor.tls.peerCertificates);
+    return false;
   }
 
   #failTls(visitor: Visitor, text: string): void {

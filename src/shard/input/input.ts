@@ -1,4 +1,7 @@
-/** What connections send: read into the receive buffer, behind what they kept, and given to their protocol. Hot: once per read. */
+/**
+ * What connections send: read into the receive buffer, behind what they kept, and given to their protocol. In a turn that has
+ * lasted long the rest of it waits for the next one, so that others are served in between. Hot: once per read.
+ */
 import { READ_BYTES, READ_BYTES_BEFORE_LOGIN } from "../../memory/map.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK } from "../../runtime/poller.ts";
@@ -28,7 +31,7 @@ export class Input {
   readonly #handshakes: Handshakes;
   readonly #publishing: Publishing;
   readonly #links: LinkHost | null;
-  /** Connections whose verdict is there: what they sent meanwhile is to be taken. */
+  /** Connections whose kept input is to be taken: their turn is over, or the verdict is there that they waited for. */
   readonly #resumable: Connection[] = [];
 
   constructor(
@@ -62,10 +65,13 @@ export class Input {
     return this.#resumable.length > 0;
   }
 
-  /** Takes what connections sent while their logins were judged, or their certificates. */
+  /** Takes what was left of the last turn, and what connections sent while their logins were judged, or their certificates. */
   takeHeld(): void {
     for (const connection of this.#resumable.splice(0)) {
       if (connection.state >= STATE_CLOSING || connection.state === STATE_WAITING) continue;
+      // A pause that ends resumes it.
+      if (connection.isPostponed && connection.pausedUntilMs !== 0) continue;
+      connection.isPostponed = false;
       this.#shard.poller.setInterest(connection.slot, true, connection.isWriteWanted);
       if (connection.keptLength === 0) {
         // TLS may have read ahead, of which no socket tells.
@@ -90,7 +96,7 @@ export class Input {
       return;
     }
     if (connection.phase !== PHASE_SETTLED && !this.proceed(connection)) return;
-    if (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0) return;
+    if (connection.isPostponed || (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0)) return;
     if (connection.state === STATE_WAITING) {
       if ((flags & HANGUP) !== 0) this.#shard.close(connection, CloseReason.ClientClosed);
       return;
@@ -123,5 +129,12 @@ export class Input {
       : this.#protocol.receive(connection, this.#receive, end);
     this.#kept.keep(connection, rest, end);
     if (this.#publishing.takeStalled()) this.#shard.pause(connection);
+    if (rest !== end && this.#publishing.isLate) this.#postpone(connection);
+  }
+
+  #postpone(connection: Connection): void {
+    connection.isPostponed = true;
+    this.hold(connection);
+    this.resume(connection);
   }
 }

@@ -14,6 +14,12 @@ import { grown, NO_SUBSCRIPTION, type SubscriptionTable } from "./subscription_t
 
 const NO_QUEUE = new Uint8Array(0);
 
+/** Hears of each subscription that goes, while it waits for that. */
+export interface RemovalListener {
+  readonly isWaiting: boolean;
+  removed(account: number, subject: Uint8Array): void;
+}
+
 export class LocalInterest {
   readonly #shared: SharedMemory;
   readonly #index: InterestIndex;
@@ -25,8 +31,8 @@ export class LocalInterest {
   #plainCounts = new Int32Array(1024);
   /** Index of the generation word that a change to the entry's subscriptions bumps, by entry id. */
   #generationWords = new Int32Array(1024);
-  /** Hears of each subscription that goes; null while nobody wants to. */
-  onRemoved: ((account: number, subject: Uint8Array) => void) | null = null;
+  /** Set once, after all is made. */
+  removals: RemovalListener | null = null;
 
   constructor(
     shared: SharedMemory,
@@ -106,11 +112,11 @@ export class LocalInterest {
     connection.account.tally.subscriptionsRemoved++;
     increment(this.#shared.words, this.#area + AREA_SUBSCRIPTIONS_REMOVED);
     this.#bump(entry);
-    if (this.onRemoved === null) this.#withdraw(entry, queue, filterId);
+    if (this.removals?.isWaiting !== true) this.#withdraw(entry, queue, filterId);
     else {
       const subject = this.#index.subjectOf(entry);
       this.#withdraw(entry, queue, filterId);
-      this.onRemoved(connection.account.id, subject);
+      this.removals.removed(connection.account.id, subject);
     }
   }
 

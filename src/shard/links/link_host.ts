@@ -27,6 +27,8 @@ export interface LinkShard extends ShardContext {
   openLink(source: StreamSource, peer: Arrival): Connection;
   /** A slot for a link to an address that is dialled; null where all are taken. */
   openDialled(ip: string, port: number): Connection | null;
+  /** A link has the socket by which it is dialled; −1 for one of the runtime's. */
+  ownSocket(link: Connection, fd: number): void;
   report(report: ShardReport): void;
   /** The shard that waits for an answer on this subject of an account; below 0 for a subject nobody waits on so. */
   nodeOfReply(account: number, subject: string): number;

@@ -5,12 +5,14 @@
  *   engine frames → outbox ─writev→ kernel
  *                      └ what it did not take → pending queue ─write→ kernel, when it has room again
  *
- * Nothing is written past a pending queue, so bytes leave in the order they were framed.
+ * Nothing is written past a pending queue, so bytes leave in the order they were framed. A turn that has lasted long does
+ * not write large payloads: they wait in pending queues, and the turns that follow take what clients send meanwhile.
  */
 import type { Engine } from "../../engine/engine.ts";
 import {
   AREA_DIRTY_COUNT,
   AREA_HAS_GATHERED,
+  AREA_IS_LATE,
   AREA_OUTBOX_FREE,
   CONNECTION_BYTES,
   CONNECTION_CURSOR,
@@ -29,9 +31,11 @@ import {
 import type { SharedMemory } from "../../memory/shared_memory.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { type Poller, WOULD_BLOCK, WRITE_FAILED } from "../../runtime/poller.ts";
+import { writeByteString } from "../../subject/byte_string.ts";
 import { type Connection, STATE_CLOSED } from "../connection.ts";
 import type { ShardOptions } from "../shard_options.ts";
 import { ChunkPool, PendingQueue } from "./pending_queue.ts";
+import { TimeLimit } from "./time_limit.ts";
 
 /** A producer is slowed once one of its consumers has this much pending. */
 const STALL_BYTES = 512 * 1024;
@@ -39,6 +43,19 @@ const STALL_BYTES = 512 * 1024;
 const OUTBOXES_PER_STEP = 8;
 /** Largest piece append() writes at once. */
 const APPEND_BYTES_MAX = 16384;
+/** How long a turn has lasted when it is late: then it begins nothing more that can wait, and writes no more large payloads. */
+const TURN_MS_MAX = 30;
+/** How long a turn writes what is pending. */
+const DRAIN_MS_MAX = 30;
+/** From how much on a write is worth its cost, and waiting for it is worth a copy. */
+const LARGE_BYTES = 4096;
+
+// What of an outbox goes to the pending queue, although the kernel might take it.
+const QUEUE_NOTHING = 0;
+/** All of it, if it names large payloads. */
+const QUEUE_NAMED = 1;
+/** All of it, if it is little. */
+const QUEUE_SMALL = 2;
 
 export interface OutboundOptions {
   readonly maxPendingBytes: number;
@@ -80,6 +97,11 @@ export class Outbound {
   readonly #outboxesEnd: number;
   #nextOutbox: number;
   #congestedCount = 0;
+  readonly #turn = new TimeLimit(TURN_MS_MAX);
+  readonly #drains = new TimeLimit(DRAIN_MS_MAX);
+  #hasDrained = false;
+  /** Copies of pieces outside outboxes, by address, for all who are to have them until the next flushAll(). */
+  readonly #copies = new Map<number, Uint8Array>();
   options: OutboundOptions;
 
   constructor(
@@ -106,6 +128,13 @@ export class Outbound {
     this.#outboxesEnd = regions.outboxes + regions.outboxCount * OUTBOX_BYTES;
   }
 
+  /** A turn begins, at this time of the steady clock. */
+  startTurn(nowMs: number): void {
+    this.#turn.start(nowMs);
+    this.#hasDrained = false;
+    this.#words[this.#area + (AREA_IS_LATE >> 2)] = 0;
+  }
+
   /** Puts `bytes` behind what the connection is already being sent. */
   append(connection: Connection, bytes: Uint8Array): void {
     const cursorWord = (connection.address + CONNECTION_CURSOR) >> 2;
@@ -117,11 +146,23 @@ export class Outbound {
     }
   }
 
+  /** The same for a byte string. */
+  appendText(connection: Connection, text: string): void {
+    const cursorWord = (connection.address + CONNECTION_CURSOR) >> 2;
+    for (let at = 0; at < text.length; at += APPEND_BYTES_MAX) {
+      const length = Math.min(text.length - at, APPEND_BYTES_MAX);
+      const cursor = this.#engine.room(connection.address, length);
+      writeByteString(this.#bytes, cursor, text, at, at + length);
+      this.#words[cursorWord] = cursor + length;
+    }
+  }
+
   /** Sends `bytes[start, end)`, which nobody changes any more, behind everything framed so far; without copying it. */
   attach(connection: Connection, bytes: Uint8Array, start: number, end: number): void {
     this.flush(connection.slot);
     if (this.#isGone(connection)) return;
-    if (connection.pending === null) {
+    const isLate = this.#isLate();
+    if (connection.pending === null && !isLate) {
       const taken = this.#poller.write(connection.slot, bytes, start, end);
       if (taken === WRITE_FAILED) {
         this.#events.fail(connection, CloseReason.WriteError);
@@ -134,11 +175,11 @@ export class Outbound {
       if (start === end) return;
     }
     this.#pendingOf(connection).refer(bytes, start, end);
-    this.#afterQueueing(connection);
+    this.#afterQueueing(connection, isLate);
   }
 
-  /** Writes out a connection's outbox, if it has one; afterwards it is empty and still lent. */
-  flush(slot: number): void {
+  /** Writes out a connection's outbox, if it has one, or queues it as `what` says; afterwards it is empty and still lent. */
+  flush(slot: number, what = QUEUE_NOTHING): void {
     const record = this.#records + ((slot * CONNECTION_BYTES) >> 2);
     const words = this.#words;
     const outbox = words[record + (CONNECTION_OUTBOX >> 2)]!;
@@ -147,7 +188,7 @@ export class Outbound {
     if (connection != null && !this.#isGone(connection)) {
       this.#engine.closeSegment(connection.address);
       const count = words[record + (CONNECTION_IOVECS >> 2)]!;
-      if (count !== 0) this.#write(connection, outbox, count);
+      if (count !== 0) this.#write(connection, outbox, count, what);
       if (connection.isLink) this.#events.wroteLink(connection);
     }
     words[record + (CONNECTION_CURSOR >> 2)] = outbox + OUTBOX_DATA;
@@ -156,15 +197,15 @@ export class Outbound {
     words[record + (CONNECTION_IOVECS >> 2)] = 0;
   }
 
-  /** Writes out every outbox and takes them back. */
-  flushAll(): void {
+  /** Writes out every outbox and takes them back; those that hold little `areCrowded` out, into their pending queues. */
+  flushAll(areCrowded = false): void {
     const words = this.#words;
     const countWord = this.#area + (AREA_DIRTY_COUNT >> 2);
     const freeWord = this.#area + (AREA_OUTBOX_FREE >> 2);
     const count = words[countWord]!;
     for (let i = 0; i < count; i++) {
       const slot = words[this.#dirty + i]!;
-      this.flush(slot);
+      this.flush(slot, areCrowded ? QUEUE_SMALL : this.#isLate() ? QUEUE_NAMED : QUEUE_NOTHING);
       const record = this.#records + ((slot * CONNECTION_BYTES) >> 2);
       const outbox = words[record + (CONNECTION_OUTBOX >> 2)]!;
       words[record + (CONNECTION_OUTBOX >> 2)] = 0;
@@ -174,12 +215,28 @@ export class Outbound {
     }
     words[countWord] = 0;
     words[this.#area + (AREA_HAS_GATHERED >> 2)] = 0;
+    this.#copies.clear();
+  }
+
+  /** Writes out an outbox that is full, for the engine. */
+  flushFull(slot: number): void {
+    this.#isLate();
+    this.flush(slot);
+  }
+
+  /** Asked before each write: those are what makes turns long. */
+  #isLate(): boolean {
+    if (!this.#turn.isOver()) return false;
+    this.#words[this.#area + (AREA_IS_LATE >> 2)] = 1;
+    return true;
   }
 
   /** Makes at least one outbox free: an unused one, or all that are lent. */
   reclaim(): void {
     if (this.#nextOutbox === this.#outboxesEnd) {
-      this.flushAll();
+      // More are written to than there are outboxes: a write for each message of each would be what takes longest.
+      this.#isLate();
+      this.flushAll(true);
       return;
     }
     const freeWord = this.#area + (AREA_OUTBOX_FREE >> 2);
@@ -207,6 +264,13 @@ export class Outbound {
       this.#wantWrite(connection, false);
       return;
     }
+    if (!this.#hasDrained) this.#drains.start(performance.now());
+    this.#hasDrained = true;
+    // If that is over: the poller will say so again.
+    if (!this.#drains.isOver()) this.#drain(connection, pending);
+  }
+
+  #drain(connection: Connection, pending: PendingQueue): void {
     const before = pending.length;
     const result = pending.drain((bytes, start, end) =>
       this.#poller.write(connection.slot, bytes, start, end),
@@ -243,9 +307,14 @@ export class Outbound {
     return connection.state === STATE_CLOSED;
   }
 
-  #write(connection: Connection, outbox: number, count: number): void {
+  #write(connection: Connection, outbox: number, count: number, what: number): void {
+    let total = 0;
+    const lengths = (outbox >> 2) + 2;
+    for (let i = 0; i < count; i++) total += this.#words[lengths + i * 4]!;
+    const isDeferred = what === QUEUE_NAMED && this.#namedBytes(outbox, count) >= LARGE_BYTES;
+    const isAside = what === QUEUE_SMALL && total < LARGE_BYTES;
     let taken = 0;
-    if (connection.pending === null) {
+    if (connection.pending === null && !isDeferred && !isAside) {
       taken = this.#poller.writeGathered(connection.slot, outbox, count);
       if (taken === WRITE_FAILED) {
         this.#events.fail(connection, CloseReason.WriteError);
@@ -253,29 +322,52 @@ export class Outbound {
       }
       if (taken === WOULD_BLOCK) taken = 0;
       connection.writtenBytes += taken;
-      let total = 0;
-      const lengths = (outbox >> 2) + 2;
-      for (let i = 0; i < count; i++) total += this.#words[lengths + i * 4]!;
       if (taken === total) return;
     }
-    this.#keepRest(connection, outbox, count, taken);
-    this.#afterQueueing(connection);
+    this.#keepRest(connection, outbox, count, taken, isDeferred);
+    this.#afterQueueing(connection, isDeferred);
   }
 
-  #keepRest(connection: Connection, outbox: number, count: number, taken: number): void {
+  /** Queues what the kernel did not take; of what is deferred exact copies, since for thousands a chunk each is too much. */
+  #keepRest(connection: Connection, outbox: number, count: number, taken: number, isDeferred: boolean): void {
     const pending = this.#pendingOf(connection);
-    const words = this.#words;
     for (let i = 0; i < count; i++) {
-      const iovec = (outbox >> 2) + i * 4;
-      const length = words[iovec + 2]!;
+      const length = this.#words[(outbox >> 2) + i * 4 + 2]!;
       if (taken >= length) {
         taken -= length;
         continue;
       }
-      const address = (words[iovec]! >>> 0) + words[iovec + 1]! * 2 ** 32 - this.#poller.memoryBase;
-      pending.append(this.#bytes, address + taken, address + length);
+      const address = this.#pieceAddress(outbox, i);
+      if (isDeferred) pending.refer(this.#copyOf(outbox, address, length), 0, length);
+      else pending.append(this.#bytes, address + taken, address + length);
       taken = 0;
     }
+  }
+
+  /** Where the piece of an iovec lies in the shared memory. */
+  #pieceAddress(outbox: number, i: number): number {
+    const iovec = (outbox >> 2) + i * 4;
+    return (this.#words[iovec]! >>> 0) + this.#words[iovec + 1]! * 2 ** 32 - this.#poller.memoryBase;
+  }
+
+  /** Bytes of the pieces of an outbox that lie outside it. */
+  #namedBytes(outbox: number, count: number): number {
+    let bytes = 0;
+    for (let i = 0; i < count; i++) {
+      if (isOutside(outbox, this.#pieceAddress(outbox, i))) bytes += this.#words[(outbox >> 2) + i * 4 + 2]!;
+    }
+    return bytes;
+  }
+
+  /** A copy of a piece, the same one for all outboxes that name it. */
+  #copyOf(outbox: number, address: number, length: number): Uint8Array {
+    const isNamed = isOutside(outbox, address);
+    const known = isNamed ? this.#copies.get(address) : undefined;
+    if (known?.length === length) return known;
+    const bytes = new Uint8Array(new ArrayBuffer(length));
+    bytes.set(this.#bytes.subarray(address, address + length));
+    if (isNamed) this.#copies.set(address, bytes);
+    return bytes;
   }
 
   #pendingOf(connection: Connection): PendingQueue {
@@ -287,12 +379,15 @@ export class Outbound {
     return connection.pending;
   }
 
-  #afterQueueing(connection: Connection): void {
-    const { length } = connection.pending!;
+  #afterQueueing(connection: Connection, isDeferred: boolean): void {
+    const pending = connection.pending!;
     if (!connection.isDeadlineSet) {
       connection.isDeadlineSet = true;
       this.#events.startDeadline(connection);
     }
+    // Nobody is slow of whom that is not known.
+    if (isDeferred && pending.length > this.#stallBytes) this.#drain(connection, pending);
+    const { length } = pending;
     // However far another server is behind, only its write deadline ends it.
     if (length > this.options.maxPendingBytes && !connection.isLink) {
       this.#events.fail(connection, CloseReason.SlowConsumerPendingBytes);
@@ -321,4 +416,8 @@ export class Outbound {
       connection.pausedUntilMs === 0 && !connection.isHeld && (flags & CONNECTION_IS_CLOSED) === 0;
     this.#poller.setInterest(connection.slot, isRead, isWanted);
   }
+}
+
+function isOutside(outbox: number, address: number): boolean {
+  return address < outbox || address >= outbox + OUTBOX_BYTES;
 }

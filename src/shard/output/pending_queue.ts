@@ -4,6 +4,9 @@
  */
 const CHUNK_BYTES = 65536;
 const CHUNKS_KEPT_MAX = 64;
+/** What thousands have pending for a moment begins in one of these. */
+const SMALL_CHUNK_BYTES = 4096;
+const SMALL_CHUNKS_KEPT_MAX = 4096;
 /** Chunks done with before their places are given up; one slot in the array each, not their bytes. */
 const COMPACT_AT = 256;
 
@@ -17,13 +20,17 @@ interface Chunk {
 /** Spare chunks of a shard. */
 export class ChunkPool {
   readonly #spare: Uint8Array[] = [];
+  readonly #smallSpare: Uint8Array[] = [];
 
-  take(): Uint8Array {
-    return this.#spare.pop() ?? new Uint8Array(new ArrayBuffer(CHUNK_BYTES));
+  take(isSmall: boolean): Uint8Array {
+    const spare = isSmall ? this.#smallSpare : this.#spare;
+    return spare.pop() ?? new Uint8Array(new ArrayBuffer(isSmall ? SMALL_CHUNK_BYTES : CHUNK_BYTES));
   }
 
   give(chunk: Uint8Array): void {
-    if (this.#spare.length < CHUNKS_KEPT_MAX) this.#spare.push(chunk);
+    if (chunk.length === CHUNK_BYTES) {
+      if (this.#spare.length < CHUNKS_KEPT_MAX) this.#spare.push(chunk);
+    } else if (this.#smallSpare.length < SMALL_CHUNKS_KEPT_MAX) this.#smallSpare.push(chunk);
   }
 }
 
@@ -52,12 +59,13 @@ export class PendingQueue {
         last === undefined ||
         this.#head === this.#chunks.length ||
         !last.isPooled ||
-        last.end === CHUNK_BYTES
+        last.end === last.bytes.length
       ) {
-        last = { bytes: this.#pool.take(), start: 0, end: 0, isPooled: true };
+        const isSmall = this.chunkCount === 0 && end - at <= SMALL_CHUNK_BYTES / 2;
+        last = { bytes: this.#pool.take(isSmall), start: 0, end: 0, isPooled: true };
         this.#chunks.push(last);
       }
-      const count = Math.min(end - at, CHUNK_BYTES - last.end);
+      const count = Math.min(end - at, last.bytes.length - last.end);
       last.bytes.set(from.subarray(at, at + count), last.end);
       last.end += count;
       at += count;

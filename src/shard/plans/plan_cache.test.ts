@@ -48,6 +48,7 @@ function setUp(arenaBytes: number, linksNode = 0, targets?: TargetRules) {
     engine,
     index,
     NODE_SHARD_FIRST,
+    shard.replies,
     shard.contexts,
     targets ?? new ClientTargets(bytes, index, table),
   );
@@ -265,7 +266,8 @@ describe("PlanCache", () => {
     const client = harness.connect();
     client.send("SUB b.c local 1\r\n");
     harness.settle();
-    expect(groupsOf(build("b.c"))).toEqual([[1]]);
+    // Nobody far away is drawn beside it, only asked if it cannot take the message.
+    expect(groupsOf(build("b.c"))).toEqual([[1, NODE_LOGINS, 0]]);
   });
 
   test("counts members at the links once: those near as others, those far away never beside them", () => {

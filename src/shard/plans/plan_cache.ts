@@ -7,11 +7,14 @@
  * leave no trace.
  */
 import type { Engine } from "../../engine/engine.ts";
+import type { MappedReplies } from "../../fabric/mapped_replies.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
 import {
   CONNECTION_BYTES,
   CONNECTION_LAST_PLAN,
   PLAN_CONTEXT,
+  PLAN_FLAGS,
+  PLAN_IS_FOR_HOST,
   PLAN_SET_BYTES,
   PLAN_SET_COUNT,
   PLAN_SET_WAYS,
@@ -50,12 +53,14 @@ export class PlanCache {
     engine: Engine,
     index: InterestIndex,
     node: number,
+    replies: MappedReplies,
     rules: PlanRules,
     targets: TargetRules,
   ) {
     this.#words = shared.words;
     this.#regions = shared.map.area(node);
-    this.#match = new PlanMatch(shared.bytes, index, node, shared.map.linksNode, rules, targets);
+    const { linksNode } = shared.map;
+    this.#match = new PlanMatch(shared.bytes, index, node, linksNode, replies, rules, targets);
     const { area } = this.#regions;
     this.#writer = new PlanWriter(shared.words, shared.bytes, engine, area, this.#match, targets);
     this.#at = this.#regions.planArena;
@@ -76,7 +81,7 @@ export class PlanCache {
       this.#words[(this.#unkeptFor + CONNECTION_LAST_PLAN) >> 2] = 0;
       this.#unkeptFor = 0;
     }
-    this.#match.find(context, subject, length);
+    this.#match.find(context, subject, length, hash);
     this.#writer.startOver();
     let plan = this.#write(subject, length, hash, true);
     while (this.hasMore && !this.#isWholeArena) {
@@ -89,7 +94,8 @@ export class PlanCache {
       plan = this.#write(subject, length, hash, true);
     }
     if (this.hasMore) return plan;
-    this.#words[(connection + CONNECTION_LAST_PLAN) >> 2] = plan;
+    const lastPlanWord = (connection + CONNECTION_LAST_PLAN) >> 2;
+    this.#words[lastPlanWord] = plan;
     const door = hash & (DOOR_SLOTS - 1);
     const waiting = this.#door[door]!;
     if (waiting === hash) {
@@ -99,6 +105,11 @@ export class PlanCache {
       // Two subjects that take turns would push each other out for ever.
       if (waiting === 0 || this.#toss()) this.#door[door] = hash;
       this.#unkeptFor = connection;
+      // What is asked for once more takes a plan that may stay: until then requests to services are the host's.
+      if (this.#match.forward !== null) {
+        this.#words[(plan + PLAN_FLAGS) >> 2]! |= PLAN_IS_FOR_HOST;
+        this.#words[lastPlanWord] = 0;
+      }
     }
     return plan;
   }

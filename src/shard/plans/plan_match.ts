@@ -1,9 +1,15 @@
 /** Who wants a message, of all the accounts that get it: what a delivery plan is written from. Hot: once per miss. */
+import type { MappedReplies } from "../../fabric/mapped_replies.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
 import { MatchResult } from "../../interest/match_result.ts";
-import { PLAN_IS_FOR_HOST, PLAN_QUEUES_ARE_FOR_HOST } from "../../memory/layout.ts";
+import {
+  PLAN_GOES_BACK,
+  PLAN_IS_FOR_HOST,
+  PLAN_IS_FORWARDED,
+  PLAN_QUEUES_ARE_FOR_HOST,
+} from "../../memory/layout.ts";
 import { NODE_FAR } from "../../memory/map.ts";
-import type { PlanRules, TargetRules } from "./plan_rules.ts";
+import type { Forward, PlanRules, TargetRules } from "./plan_rules.ts";
 import { QueueGroups } from "./queue_groups.ts";
 
 /** One account's part of the plan under construction. */
@@ -28,6 +34,9 @@ export class PlanMatch {
   readonly #node: number;
   readonly #rules: PlanRules;
   readonly #targets: TargetRules;
+  readonly #linksNode: number;
+  /** Answers to other clusters go to the links shard alone. */
+  readonly replies: MappedReplies;
   readonly groups: QueueGroups;
   /** The account of the message first; those from `legCount` on are kept for later matches. */
   readonly legs: Leg[] = [new Leg()];
@@ -35,12 +44,15 @@ export class PlanMatch {
   context = 0;
   /** PLAN_… bits. */
   flags = 0;
+  /** How its messages go on as requests, null for what they do not. */
+  forward: Forward | null = null;
 
   constructor(
     bytes: Uint8Array,
     index: InterestIndex,
     node: number,
     linksNode: number,
+    replies: MappedReplies,
     rules: PlanRules,
     targets: TargetRules,
   ) {
@@ -49,20 +61,23 @@ export class PlanMatch {
     this.#node = node;
     this.#rules = rules;
     this.#targets = targets;
+    this.#linksNode = linksNode;
+    this.replies = replies;
     this.groups = new QueueGroups(linksNode);
   }
 
-  /** Finds who wants the subject, which lies in the shared memory, as published under the context. */
-  find(context: number, subject: number, length: number): void {
+  /**
+   * Finds who wants the subject, which lies in the shared memory, as published under the context. `hash` is the engine's, 0
+   * where it is not at hand.
+   */
+  find(context: number, subject: number, length: number, hash: number): void {
     const end = subject + length;
-    const { account, isForHost, delivered, imports, shown } = this.#rules.resolve(
-      context,
-      this.#bytes,
-      subject,
-      end,
-    );
+    const resolution = this.#rules.resolve(context, this.#bytes, subject, end);
+    const { account, isForHost, delivered, imports, shown, forward, isPrefix } = resolution;
     this.context = context;
     this.flags = this.#targets.flagsOf(context) | (isForHost ? PLAN_IS_FOR_HOST : 0);
+    this.forward = forward ?? null;
+    if (this.forward !== null) this.flags |= PLAN_IS_FORWARDED;
     const own = this.legs[0]!;
     own.account = account;
     own.bytes = delivered;
@@ -70,6 +85,16 @@ export class PlanMatch {
     own.start = delivered === null ? subject : 0;
     own.length = delivered === null ? length : delivered.length;
     this.#matchLeg(own);
+    if (isPrefix === true) {
+      if (this.#index.hasPatternsBelow(account, this.#bytes, subject, end)) this.flags |= PLAN_IS_FOR_HOST;
+      // Nothing is published on the prefix itself, which patterns match all the same.
+      own.match.clear();
+    }
+    const { replies } = this;
+    const ownEnd = own.start + own.length;
+    // An answer goes to the cluster that asked, and comes back from there to whoever else listens here.
+    if (replies.has(account, own.bytes ?? this.#bytes, own.start, ownEnd, own.bytes === null ? hash : 0))
+      this.flags |= PLAN_GOES_BACK;
     if (isForHost) own.match.clear();
     this.legCount = 1;
     for (const imported of imports) {
@@ -86,8 +111,9 @@ export class PlanMatch {
     this.groups.settle();
   }
 
-  /** Bitmap of the other nodes with plain interest. */
+  /** Bitmap of the other nodes that messages go to for plain interest. */
   get plainNodes(): number {
+    if ((this.flags & (PLAN_GOES_BACK | PLAN_IS_FOR_HOST)) === PLAN_GOES_BACK) return 1 << this.#linksNode;
     let nodes = 0;
     for (let i = 0; i < this.legCount; i++) nodes |= this.legs[i]!.match.plainNodes;
     return nodes & ~(1 << this.#node) & ~(1 << NODE_FAR);

@@ -14,6 +14,20 @@ export interface Resolution {
   readonly shown?: Uint8Array;
   /** The accounts that import it, in the same order on every shard. */
   readonly imports: readonly StreamLeg[];
+  /** How the engine sends it on as a request to a service; absent for what is none. */
+  readonly forward?: Forward;
+  /** It is what subjects begin with, up to a dot: the host has their messages unless nobody wants any of them. */
+  readonly isPrefix?: boolean;
+}
+
+/** How requests go on into the account whose service they ask: see FORWARD_…. */
+export interface Forward {
+  readonly context: number;
+  readonly subject: Uint8Array;
+  readonly requestor: number;
+  readonly disclosure: number;
+  readonly thresholdMs: number;
+  readonly replyHead: Uint8Array;
 }
 
 /** A message as another account imports it. */

@@ -8,6 +8,15 @@ import {
   AREA_LOCAL_BUCKET_COUNT,
   AREA_LOCAL_BUCKETS,
   AREA_LOCAL_WILDCARDS,
+  CONTEXT_CLIENTS,
+  CONTEXT_IS_STREAMLESS,
+  FORWARD_CONTEXT,
+  FORWARD_DISCLOSURE,
+  FORWARD_REPLY_HEAD,
+  FORWARD_REQUESTOR,
+  FORWARD_SUBJECT,
+  FORWARD_SUBJECT_LENGTH,
+  FORWARD_THRESHOLD_MS,
   GROUP_BYTES,
   GROUP_LOCAL_COUNT,
   GROUP_LOCALS,
@@ -22,6 +31,7 @@ import {
   PLAN_DELIVERED,
   PLAN_DELIVERED_LENGTH,
   PLAN_FLAGS,
+  PLAN_FORWARD,
   PLAN_GENERATIONS,
   PLAN_GROUP_COUNT,
   PLAN_GROUPS,
@@ -42,13 +52,14 @@ import {
   TARGET_SUBSCRIPTION,
 } from "../../memory/layout.ts";
 import type { Leg, PlanMatch } from "./plan_match.ts";
-import { NO_ROOM, type TargetRules, type TargetWriter } from "./plan_rules.ts";
+import { type Forward, NO_ROOM, type TargetRules, type TargetWriter } from "./plan_rules.ts";
 import type { QueueGroup } from "./queue_groups.ts";
 
 /** Room kept behind the last plan for reads of 16 bytes at a time. */
 const SLACK_BYTES = 64;
 /** Bytes of the four (address, value) pairs that one leg rests on. */
 const LEG_GENERATION_BYTES = 32;
+const GENERATION_BYTES = 8;
 
 /** No room: the plan under construction does not fit. */
 export const FULL = 0;
@@ -114,17 +125,21 @@ export class PlanWriter implements TargetWriter {
     isFirst: boolean,
   ): number {
     const words = this.#words;
-    const { context, flags, legs, legCount, plainNodes, groups } = this.#match;
+    const { context, flags, legs, legCount, plainNodes, groups, replies, forward } = this.#match;
     const own = legs[0]!;
     const at = plan >> 2;
     this.hasMore = false;
     this.#limit = limit;
     this.#isWholeArena = isWholeArena;
     const more = plan + PLAN_SUBJECT + padded(length);
-    const subjects = more + (legCount - 1) * LEG_GENERATION_BYTES;
+    const ofLegs = more + (replies.generationAddress === 0 ? 0 : GENERATION_BYTES);
+    const moreEnd = ofLegs + (legCount - 1) * LEG_GENERATION_BYTES;
+    const subjects = padded(moreEnd);
     let end = subjects;
     for (let i = 0; i < legCount; i++) if (legs[i]!.bytes !== null) end += padded(legs[i]!.length);
     if (own.shown !== null) end += padded(own.shown.length);
+    const onward = end;
+    if (forward !== null) end += FORWARD_SUBJECT + padded(forward.subject.length);
     if (end + SLACK_BYTES > limit) {
       this.hasMore = true;
       return FULL;
@@ -135,15 +150,21 @@ export class PlanWriter implements TargetWriter {
     words[at + (PLAN_HASH >> 2)] = hash;
     words[at + (PLAN_SUBJECT_LENGTH >> 2)] = length;
     words[at + (PLAN_CONTEXT >> 2)] = context;
-    words[at + (PLAN_ACCOUNT >> 2)] = own.account;
+    words[at + (PLAN_ACCOUNT >> 2)] = own.account | streamless(context);
     words[at + (PLAN_FLAGS >> 2)] = flags;
+    words[at + (PLAN_FORWARD >> 2)] = onward;
+    if (forward !== null) this.#writeForward(onward, forward);
     words[at + (PLAN_DELIVERED >> 2)] = own.at;
     words[at + (PLAN_DELIVERED_LENGTH >> 2)] = own.length;
     this.#writeGenerations(own, plan + PLAN_GENERATIONS, own.bytes === null ? hash : this.#hashOf(own));
     words[at + (PLAN_MORE_GENERATIONS >> 2)] = more;
-    words[at + (PLAN_MORE_COUNT >> 2)] = (legCount - 1) * (LEG_GENERATION_BYTES / 8);
+    words[at + (PLAN_MORE_COUNT >> 2)] = (moreEnd - more) / GENERATION_BYTES;
+    if (ofLegs !== more) {
+      words[more >> 2] = replies.generationAddress;
+      words[(more >> 2) + 1] = replies.generation;
+    }
     for (let i = 1; i < legCount; i++) {
-      this.#writeGenerations(legs[i]!, more + (i - 1) * LEG_GENERATION_BYTES, this.#hashOf(legs[i]!));
+      this.#writeGenerations(legs[i]!, ofLegs + (i - 1) * LEG_GENERATION_BYTES, this.#hashOf(legs[i]!));
     }
 
     words[at + (PLAN_GROUP_COUNT >> 2)] = 0;
@@ -189,6 +210,19 @@ export class PlanWriter implements TargetWriter {
       this.#bytes.set(leg.shown, to);
       to += padded(leg.shownLength);
     }
+  }
+
+  #writeForward(address: number, forward: Forward): void {
+    const words = this.#words;
+    const { context, subject, requestor, disclosure, thresholdMs, replyHead } = forward;
+    const at = address >> 2;
+    words[at + (FORWARD_CONTEXT >> 2)] = context;
+    words[at + (FORWARD_SUBJECT_LENGTH >> 2)] = subject.length;
+    words[at + (FORWARD_REQUESTOR >> 2)] = requestor;
+    words[at + (FORWARD_DISCLOSURE >> 2)] = disclosure;
+    words[at + (FORWARD_THRESHOLD_MS >> 2)] = thresholdMs;
+    this.#bytes.set(replyHead, address + FORWARD_REPLY_HEAD);
+    this.#bytes.set(subject, address + FORWARD_SUBJECT);
   }
 
   #hashOf({ at, length }: Leg): number {
@@ -283,6 +317,11 @@ export class PlanWriter implements TargetWriter {
     words[at + (GROUP_LOCALS >> 2)] = locals;
     return true;
   }
+}
+
+/** What is said of it to other nodes besides its account: clients' messages are for stream imports, and have contexts of their own. */
+function streamless(context: number): number {
+  return context < CONTEXT_CLIENTS ? context & CONTEXT_IS_STREAMLESS : 0;
 }
 
 function padded(length: number): number {

@@ -59,15 +59,17 @@ export class QueueGroups {
     else this.#of(queue).addNode(node, members);
   }
 
-  /** Once all members are known: those far away serve the groups that nobody else does. */
+  /**
+   * Once all members are known: those far away serve the groups that nobody else does. Beside members of this shard alone
+   * they weigh nothing and come last: none of those may be able to take the message, such as one that is the publisher's.
+   */
   settle(): void {
     let kept = 0;
     for (const group of this.all) {
-      if (group.locals.length === 0 && group.nodes.length === 0) {
-        if (this.#linksNode === 0) continue;
-        group.addNode(this.#linksNode, group.far);
-      }
-      this.all[kept++] = group;
+      const { locals, nodes, far } = group;
+      if (nodes.length === 0 && far > 0 && this.#linksNode !== 0)
+        group.addNode(this.#linksNode, locals.length === 0 ? far : 0);
+      if (locals.length + nodes.length > 0) this.all[kept++] = group;
     }
     this.all.length = kept;
   }

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
+import { createEngine } from "../../engine/engine.ts";
+import { NO_HOST } from "../../engine/no_host.ts";
+import { NODE_SHARD_FIRST } from "../../memory/map.ts";
+import { createSharedMemory } from "../../memory/shared_memory.ts";
+import { ForwardedRequests } from "./forwarded_requests.ts";
 import { type PendingRequest, PendingRequests } from "./pending_requests.ts";
+
+const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]), false);
+const engine = createEngine(shared.memory, shared.map.area(NODE_SHARD_FIRST).area, NO_HOST);
+const forwarded = new ForwardedRequests(shared, engine, NODE_SHARD_FIRST);
 
 const IMPORTER = 5;
 const OTHER = 6;
@@ -25,7 +34,9 @@ function pendingOf(reply: string, more: Partial<PendingRequest> = {}): PendingRe
 }
 
 function requestsOf(...pendings: readonly PendingRequest[]): PendingRequests {
-  const requests = new PendingRequests();
+  const requests = new PendingRequests(forwarded, () => {
+    throw new Error("nothing was forwarded");
+  });
   for (const pending of pendings) requests.add(pending);
   return requests;
 }

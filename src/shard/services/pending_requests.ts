@@ -1,12 +1,14 @@
 /**
  * The requests that may still be answered, found by token, by how long they have waited, and by where their answers go:
  * whoever unsubscribes looks at none but those of its account that begin like what it gave up, which for a client with
- * an inbox of its own (`_INBOX.<name>.*`) are its own. Subjects are byte strings.
+ * an inbox of its own (`_INBOX.<name>.*`) are its own. Those that the engine remembers are among them: whatever is found
+ * is the host's from then on. Subjects are byte strings.
  */
 import type { ClientInfo } from "../../account/client_info.ts";
 import type { ResponseType, ServiceLatency } from "../../account/definition.ts";
 import type { LatencySample, MeasuredRequest } from "../../account/latency.ts";
 import { isSubset } from "../../subject/subset.ts";
+import type { ForwardedRequest, ForwardedRequests } from "./forwarded_requests.ts";
 import type { OpenWays } from "./open_ways.ts";
 
 /** A request whose latency is published. */
@@ -45,26 +47,45 @@ export interface PendingRequest {
 type ByReply = Map<string, Set<PendingRequest>>;
 
 export class PendingRequests {
+  readonly #forwarded: ForwardedRequests;
+  readonly #adopt: (request: ForwardedRequest) => PendingRequest;
   readonly #byToken = new Map<string, PendingRequest>();
   /** By requestor's account, then by the first tokens of the reply. */
   readonly #byHead = new Map<number, Map<string, ByReply>>();
   /** By how long they wait at most, each in the order in which their time ends. */
   readonly #byThreshold = new Map<number, Map<string, PendingRequest>>();
 
-  get size(): number {
-    return this.#byToken.size;
+  /** `adopt` makes the host's of one that the engine remembered. */
+  constructor(forwarded: ForwardedRequests, adopt: (request: ForwardedRequest) => PendingRequest) {
+    this.#forwarded = forwarded;
+    this.#adopt = adopt;
   }
 
+  get size(): number {
+    return this.#byToken.size + this.#forwarded.size;
+  }
+
+  /** Whether it is the host's. */
   has(token: string): boolean {
     return this.#byToken.has(token);
   }
 
   get(token: string): PendingRequest | undefined {
-    return this.#byToken.get(token);
+    const known = this.#byToken.get(token);
+    if (known !== undefined || token === "") return known;
+    const request = this.#forwarded.take(token);
+    return request === null ? undefined : this.#addAdopted(request);
   }
 
-  all(): Iterable<PendingRequest> {
-    return this.#byToken.values();
+  /** All, those that the engine goes on to remember among them. */
+  all(): readonly PendingRequest[] {
+    return [...this.#byToken.values(), ...this.#forwarded.all().map((request) => this.#adopt(request))];
+  }
+
+  #addAdopted(request: ForwardedRequest): PendingRequest {
+    const pending = this.#adopt(request);
+    this.add(pending);
+    return pending;
   }
 
   add(pending: PendingRequest): void {
@@ -104,6 +125,7 @@ export class PendingRequests {
 
   /** Those whose time is over; they may be removed meanwhile. */
   *overdue(nowMs: number): Iterable<PendingRequest> {
+    for (const request of this.#forwarded.takeOverdue(nowMs)) this.#addAdopted(request);
     for (const alike of this.#byThreshold.values()) {
       for (const pending of alike.values()) {
         if (pending.deadlineMs > nowMs) break;
@@ -114,9 +136,15 @@ export class PendingRequests {
 
   /** Those of an account whose answers a subscription to `subject` took; they may be removed meanwhile. */
   *answeredTo(requestor: number, subject: string): Iterable<PendingRequest> {
+    const head = headOf(subject);
+    const forwarded = hasWildcard(subject)
+      ? this.#forwarded.takeAnswered(requestor, hasWildcard(head) ? "" : head, (reply) =>
+          isSubset(reply, subject),
+        )
+      : this.#forwarded.takeAnsweredOn(requestor, subject, head);
+    for (const request of forwarded) this.#addAdopted(request);
     const heads = this.#byHead.get(requestor);
     if (heads === undefined) return;
-    const head = headOf(subject);
     const groups = hasWildcard(head) ? heads.values() : present(heads.get(head));
     for (const replies of groups) {
       if (!hasWildcard(subject)) yield* replies.get(subject) ?? [];

@@ -1,13 +1,19 @@
 /**
  * The reply subjects of requests to services: `_R_.<account>.<request>`, six characters each. The first six are one
- * account's until the process ends, the last ones one request's; their first says which shard remembers it.
+ * account's until the process ends, the last ones one request's; their first says which shard remembers it, the next one
+ * whether its engine does.
  * That of a request whose latency is measured ends in `.<server>.T`, by which other servers find this one.
  * Source: nats-server `newServiceReply`.
  */
 import { BASE62_DIGITS } from "../../base/nuid.ts";
+import { REQUEST_ACCOUNT_BYTES, REQUEST_NUMBERS_MAX } from "../../memory/layout.ts";
+import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 
 const PREFIX = "_R_.";
 const PART_LENGTH = 6;
+/** A token is a node and a number to the base 62; those whose first digit is below this one are for the engine's requests. */
+export const NUMBER_DIGITS = PART_LENGTH - 1;
+const HOST_DIGIT_FIRST = REQUEST_NUMBERS_MAX / BASE62_DIGITS.length ** (NUMBER_DIGITS - 1);
 const TOKEN_START = PREFIX.length + PART_LENGTH + 1;
 const TOKEN_END = TOKEN_START + PART_LENGTH;
 /** A call for random bytes costs as much as all the rest of a token. */
@@ -36,8 +42,11 @@ export class ReplySubjects {
         this.#randomUsed = 0;
       }
       let token = BASE62_DIGITS[this.#node]!;
-      for (let i = 1; i < PART_LENGTH; i++)
-        token += BASE62_DIGITS[this.#random[this.#randomUsed + i]! % BASE62_DIGITS.length];
+      for (let i = 1; i < PART_LENGTH; i++) {
+        const first = i === 1 ? HOST_DIGIT_FIRST : 0;
+        const random = this.#random[this.#randomUsed + i]!;
+        token += BASE62_DIGITS[first + (random % (BASE62_DIGITS.length - first))];
+      }
       this.#randomUsed += PART_LENGTH;
       if (!isTaken(token)) return token;
     }
@@ -59,6 +68,18 @@ export class ReplySubjects {
     if (subject.length < TOKEN_END || !subject.startsWith(this.#prefixOf(account))) return "";
     const rest = subject.slice(TOKEN_END);
     return rest === "" || rest === this.#measured ? subject.slice(TOKEN_START, TOKEN_END) : "";
+  }
+
+  /** What the reply subjects of an account's requests on this shard begin with, as far as that is always the same. */
+  headOf(account: number): Uint8Array {
+    return bytesOf(this.#prefixOf(account) + BASE62_DIGITS[this.#node]);
+  }
+
+  /** Whether it is the part that all reply subjects of the account have in common. */
+  isPrefixOf(account: number, bytes: Uint8Array, start: number, end: number): boolean {
+    return (
+      end - start === REQUEST_ACCOUNT_BYTES && byteStringOf(bytes, start, end) === this.#prefixOf(account)
+    );
   }
 
   /** What all reply subjects of an account match. */

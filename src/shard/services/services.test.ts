@@ -156,4 +156,28 @@ describe("Services", () => {
     expect(requestor!.take()).toBe("HMSG in 9 35 35\r\nNATS/1.0 503\r\nNats-Subject: ask\r\n\r\n\r\n");
     expect(statusesOf(watcher)).toEqual([503]);
   });
+
+  test("that nobody took a request on another shard is not said of an earlier one with the same reply", () => {
+    const harness = new ShardHarness(2, {
+      login: { rules: RULES, timeoutMs: 2000 },
+      accounts: [...OPTIONS.accounts, EXPORTER, importer("stream")],
+    });
+    const asking = { user: "imp", pass: "p", headers: true, no_responders: true };
+    const [requestor, other] = [0, 1].map((shard) => harness.connect(shard, asking));
+    const responder = harness.connect(0, { user: "exp", pass: "p", headers: true });
+    requestor!.send("SUB in 9\r\n");
+    responder.send("SUB svc 1\r\n");
+    harness.settle();
+    requestor!.send(pub("ask", "first", "in"));
+    harness.settle();
+    other!.send("SUB ask 1\r\n");
+    harness.settle();
+    const { connections, shared } = harness.shards[1]!;
+    const [ofOther] = connections.filter((connection) => connection != null);
+    shared.words[(ofOther!.address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
+    requestor!.send(pub("ask", "second", "in"));
+    harness.settle();
+    expect(responder.take().match(/first|second/g)).toEqual(["first", "second"]);
+    expect(requestor!.take()).toBe("");
+  });
 });

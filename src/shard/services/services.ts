@@ -43,9 +43,10 @@ import type { Rings } from "../rings.ts";
 import type { ResponseRecord, ShardControl, UntakenMessage } from "../shard_options.ts";
 import { TIMER_SERVICES } from "../timers.ts";
 import type { Tracing } from "../tracing/tracing.ts";
+import { disclosureKind, type ForwardedRequest, ForwardedRequests } from "./forwarded_requests.ts";
 import { OpenWays } from "./open_ways.ts";
 import { type Measurement, type PendingRequest, PendingRequests } from "./pending_requests.ts";
-import { ReplySubjects } from "./reply_subjects.ts";
+import type { ReplySubjects } from "./reply_subjects.ts";
 
 /** How often requests that are too old are looked for. */
 const EXPIRY_LOOK_MS = 50;
@@ -76,6 +77,7 @@ interface Told {
 /** The same at the first hop, while the client is who it was. */
 interface ToldOfClient extends Told {
   readonly login: Connection["login"];
+  readonly options: Connection["options"];
   readonly rttMs: number;
 }
 
@@ -99,7 +101,10 @@ export class Services {
   #tracing: Tracing | null = null;
   readonly #match = new MatchResult();
   readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
-  readonly #pending = new PendingRequests();
+  readonly #forwarded: ForwardedRequests;
+  readonly #pending: PendingRequests;
+  /** The timer is set that looks for those that are too old. */
+  #isWatching = false;
   /** By token. */
   readonly #halves = new Map<string, HalfMeasured>();
   /** Answers that other nodes sent, until the turn comes to them. */
@@ -113,13 +118,35 @@ export class Services {
     this.#shard = shard;
     this.#publishing = publishing;
     this.#rings = rings;
-    const { replySecret, serverHash } = shard.options;
-    this.#replies = new ReplySubjects(replySecret, serverHash, shard.node);
+    this.#replies = shard.replySubjects;
+    this.#forwarded = new ForwardedRequests(shard.shared, shard.engine, shard.node);
+    this.#pending = new PendingRequests(this.#forwarded, (request) => this.#adopt(request));
+    shard.interest.removals = this;
   }
 
   /** Traces and services need each other; set once, right after both are made. */
   set tracing(tracing: Tracing) {
     this.#tracing = tracing;
+  }
+
+  /** A turn begins. */
+  startTurn(): void {
+    this.#forwarded.nowMs = this.#shard.nowMs;
+  }
+
+  /** There may be requests that the engine has forwarded. */
+  watch(): void {
+    if (!this.#isWatching && this.#pending.size > 0) this.#watch();
+  }
+
+  /** Whether it matters that subscriptions go. */
+  get isWaiting(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  /** A subscription is gone. */
+  removed(account: number, subject: Uint8Array): void {
+    this.#removed.push({ account, subject });
   }
 
   /** Forwards a client's request, published on `subject` of its account, which is one of its ways. */
@@ -149,12 +176,13 @@ export class Services {
       forwarded.ways?.close();
       return true;
     }
+    // Several requests may wait for answers on one subject: it is the last of them, more often than not.
+    let ways: OpenWays | null = null;
     for (const { requestor, reply: answered, askedBy } of this.#pending.answeredTo(account, reply)) {
-      if (requestor !== account || answered !== reply || askedBy?.slot !== slot) continue;
-      askedBy.close();
-      return true;
+      if (requestor === account && answered === reply && askedBy?.slot === slot) ways = askedBy;
     }
-    return false;
+    ways?.close();
+    return ways !== null;
   }
 
   /**
@@ -227,6 +255,7 @@ export class Services {
   /** Puts an answer aside that another node sent: a message of ours may be under way. */
   takeAnswer(message: HeldMessage): void {
     this.#answers.push(message);
+    this.#forwarded.hasAside = true;
   }
 
   /** The same of one that is traced, as far as the account that waits for it. */
@@ -267,6 +296,7 @@ export class Services {
         const account = message.context & (CONTEXT_ACCOUNTS - 1);
         this.#answerHere(account, byteStringOf(message.subject), message, undefined);
       }
+      this.#forwarded.hasAside = this.#answers.length > 0;
     }
   }
 
@@ -284,7 +314,8 @@ export class Services {
   responsesOf(exporter: number): ResponseRecord[] {
     const decoder = new TextDecoder();
     const text = (subject: string) => decoder.decode(bytesOf(subject));
-    return [...this.#pending.all()]
+    return this.#pending
+      .all()
       .filter((pending) => pending.exporter === exporter)
       .map((pending) => ({
         subject: text(this.#replies.subjectOf(exporter, pending)),
@@ -298,6 +329,7 @@ export class Services {
   /** Forgets requests that waited too long. */
   expire(): void {
     const { nowMs } = this.#shard;
+    this.#isWatching = false;
     for (const pending of this.#pending.overdue(nowMs)) this.#fail(pending, "service timeout");
     for (const [token, { deadlineMs }] of this.#halves) if (deadlineMs <= nowMs) this.#halves.delete(token);
     if (this.#pending.size + this.#halves.size > 0) this.#watch();
@@ -325,6 +357,8 @@ export class Services {
       journey.info === null
         ? this.#toldOf(connection, importer, service)
         : toldBy(nextHop(journey.info, importer.name, this.#place(connection), service.definition));
+    if (connection !== null && passed.length === 0)
+      this.#forwarded.prepare(connection, disclosureKind(service.definition), told.block);
     const measurement = this.#measure(service, exporter, told.info, message);
     const ways = new OpenWays(message.origin, () => {
       if (pending !== null) this.#fail(pending, "service unavailable");
@@ -359,7 +393,7 @@ export class Services {
     ways.close();
     if (pending === null) {
       if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, "bad request"));
-    } else if (trace?.isOnly) this.#forget(pending); // Nobody was given what could be answered.
+    } else if (trace?.isOnly) this.#pending.remove(pending); // Nobody was given what could be answered.
   }
 
   #traceDestination({ trace }: HeldMessage): string {
@@ -390,7 +424,7 @@ export class Services {
       askedBy: null,
     });
     this.#tracing!.afterwards(trace, (hops) => {
-      if (hops === 0) this.#forget(way);
+      if (hops === 0) this.#pending.remove(way);
     });
     return { destination: textOf(this.#replies.subjectOf(exporter.id, way)), trace };
   }
@@ -402,10 +436,11 @@ export class Services {
     }
     const byConnection = this.#told.getOrInsertComputed(service, () => new WeakMap());
     const known = byConnection.get(connection);
-    const { login, rttMs } = connection;
-    if (known !== undefined && known.login === login && known.rttMs === rttMs) return known;
+    const { login, options, rttMs } = connection;
+    if (known?.login === login && known.options === options && known.rttMs === rttMs) return known;
     const details = detailsForServices(connection, this.#shard.info.serverName);
-    const told = { ...toldBy(firstHop(details, this.#place(connection), service.definition)), login, rttMs };
+    const hop = firstHop(details, this.#place(connection), service.definition);
+    const told = { ...toldBy(hop), login, options, rttMs };
     byConnection.set(connection, told);
     return told;
   }
@@ -464,27 +499,38 @@ export class Services {
     const deadlineMs = this.#shard.nowMs + request.thresholdMs;
     const pending: PendingRequest = { ...request, token, deadlineMs, responder: undefined, remote: null };
     this.#pending.add(pending);
-    if (this.#pending.size === 1) {
-      this.#watch();
-      this.#shard.interest.onRemoved = (account, subject) => this.#removed.push({ account, subject });
-    }
+    this.watch();
+    return pending;
+  }
+
+  /** What the engine knew of a request. */
+  #adopt({ asker, subject, entry: _, ...request }: ForwardedRequest): PendingRequest {
+    const ways = new OpenWays(asker, () => {
+      this.#fail(pending, "service unavailable");
+      if (asker !== 0) this.#publishing.tellNoResponders(asker, subject, request.reply);
+    });
+    const pending: PendingRequest = {
+      ...request,
+      responseType: "singleton",
+      measurement: null,
+      ways,
+      askedBy: null,
+      responder: undefined,
+      remote: null,
+    };
     return pending;
   }
 
   /** A request that gets no answer any more. */
   #fail(pending: PendingRequest, failure: LatencyFailure): void {
-    this.#forget(pending);
+    this.#pending.remove(pending);
     const { measurement } = pending;
     if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
   }
 
-  #forget(pending: PendingRequest): void {
-    this.#pending.remove(pending);
-    if (this.#pending.size === 0) this.#shard.interest.onRemoved = null;
-  }
-
   #watch(): void {
     const { timers, nowMs } = this.#shard;
+    this.#isWatching = true;
     timers.set(TIMER_SERVICES, nowMs + EXPIRY_LOOK_MS);
   }
 
@@ -495,11 +541,11 @@ export class Services {
     responder: ClientInfo | undefined,
   ): number {
     const pending = this.#pending.get(this.#replies.tokenOf(exporter, subject));
-    if (pending === undefined) return 0;
+    if (pending === undefined || pending.exporter !== exporter) return 0;
     const answeredAtMs = this.#shard.wallMs();
     const { requestor, reply, isShared, responseType, thresholdMs, measurement } = pending;
     // A streamed answer ends with one that is empty.
-    if (responseType === "singleton" || message.payloadLength === 0) this.#forget(pending);
+    if (responseType === "singleton" || message.payloadLength === 0) this.#pending.remove(pending);
     // Each answer of a stream gives the next one as long as the first had.
     else this.#pending.renew(pending, this.#shard.nowMs);
     const account = this.#shard.accounts.byId(requestor);

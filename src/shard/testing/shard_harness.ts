@@ -6,7 +6,7 @@ import { NO_HOST } from "../../engine/no_host.ts";
 import { controlPieces, sendPiece } from "../../fabric/control.ts";
 import type { ListenerKind } from "../../fabric/listeners.ts";
 import { createInterestIndex, type InterestIndex } from "../../interest/interest_index.ts";
-import { NODE_IS_UP, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE } from "../../memory/map.ts";
+import { NODE_IS_UP, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE, PACKING_BYTES } from "../../memory/map.ts";
 import { createSharedMemory, nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
 import { WebSocketPoller } from "../../runtime/websocket/websocket_poller.ts";
@@ -69,6 +69,7 @@ export const OPTIONS: ShardOptions = {
   retriesWrites: false,
   dropsInsteadOfStalling: false,
   supportsHeaders: true,
+  takesProxyHeaders: false,
   logsDebug: false,
   logsTrace: false,
   tracesHeadersOnly: false,
@@ -156,7 +157,14 @@ export class ShardHarness {
         logins: new MessageChannel().port1,
       };
       const layer =
-        options.webSocket == null ? null : new WebSocketPoller(securedPoller(poller, tls), this.shared.bytes);
+        options.webSocket == null
+          ? null
+          : new WebSocketPoller(securedPoller(poller, tls), {
+              memory: this.shared.bytes,
+              packing: this.shared.map.area(node).packing,
+              packingBytes: PACKING_BYTES,
+              openCompressor: () => null,
+            });
       const shard = new Shard(start, {
         poller: layer ?? poller,
         tls,
@@ -239,7 +247,8 @@ export class ShardHarness {
     return this.shards.some((shard, index) => {
       const poller = this.pollers[index]!;
       if (poller.isStopped) return false;
-      return shard.engine.hasInbound() || poller.wait(0) > 0 || this.#hasPaused(poller);
+      const hasPostponed = shard.connections.some((connection) => connection?.isPostponed);
+      return hasPostponed || shard.engine.hasInbound() || poller.wait(0) > 0 || this.#hasPaused(poller);
     });
   }
 

@@ -11,6 +11,7 @@ import {
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
   CONNECTION_IS_CLOSED,
+  PLAN_GOES_BACK,
 } from "../../memory/layout.ts";
 import { type MessageTrace, TRACE_ERROR, TRACE_KIND } from "../../protocol/tracing/message_trace.ts";
 import { byteStringOf, textOf } from "../../subject/byte_string.ts";
@@ -64,9 +65,10 @@ export class TracedDelivery implements TargetRules {
   /** Delivers a message under its context to everybody here. Returns how many took it, and who else is to get it. */
   deliver(message: HeldMessage, trace: MessageTrace): { taken: number; elsewhere: Elsewhere[] } {
     const { match, traced } = this.#match(message, trace);
-    let taken = this.#deliverPlain(match, traced);
+    const goesBack = (match.flags & PLAN_GOES_BACK) !== 0;
+    let taken = goesBack ? 0 : this.#deliverPlain(match, traced);
     const queues = new Map<number, number[]>();
-    for (const group of match.groups.all) {
+    for (const group of goesBack ? [] : match.groups.all) {
       const member = this.#serve(group, traced);
       if (member === HERE) taken++;
       else if (member !== NOBODY) queues.getOrInsertComputed(member, () => []).push(group.queue);
@@ -108,10 +110,10 @@ export class TracedDelivery implements TargetRules {
 
   /** A match of its own for each message: one may arrive while another waits for a ring. */
   #match(message: HeldMessage, trace: MessageTrace): { match: PlanMatch; traced: Traced } {
-    const { contexts, index, node, shared } = this.#shard;
+    const { contexts, index, node, replies, shared } = this.#shard;
     const { subject, context } = message;
-    const match = new PlanMatch(subject, index, node, shared.map.linksNode, contexts, this);
-    match.find(context, 0, subject.length);
+    const match = new PlanMatch(subject, index, node, shared.map.linksNode, replies, contexts, this);
+    match.find(context, 0, subject.length, 0);
     const { imports } = contexts.resolve(context, subject, 0, subject.length);
     const definitions = imports.map(({ definition }, i) => [match.legs[i + 1]!, definition] as const);
     return { match, traced: { message, trace, imports: new Map(definitions) } };
@@ -157,11 +159,14 @@ export class TracedDelivery implements TargetRules {
     let first = 0;
     while (first + 1 < candidates.length && draw >= candidates[first]!.weight)
       draw -= candidates[first++]!.weight;
-    for (const { local, node } of [...candidates.slice(first), ...candidates.slice(0, first)]) {
-      if (local === null) return node;
-      if (this.#give(local.leg, local.member, traced)) return HERE;
+    let last = NOBODY;
+    for (const { local, node, weight } of [...candidates.slice(first), ...candidates.slice(0, first)]) {
+      if (local === null) {
+        if (weight > 0) return node;
+        last = node;
+      } else if (this.#give(local.leg, local.member, traced)) return HERE;
     }
-    return NOBODY;
+    return last;
   }
 
   /** One copy for one subscription; whether it was taken. */

@@ -25,7 +25,7 @@ export class Member {
   readonly #wishes = new Map<string, { readonly key: InterestKey; readonly weight: number }>();
   readonly #links = new Set<Link>();
   /** What each peer wants. */
-  readonly #wanted = new Map<Link, Map<string, number>>();
+  readonly #wanted = new Map<Link, Map<string, { readonly key: InterestKey; readonly weight: number }>>();
 
   constructor(
     network: FakeNetwork,
@@ -42,6 +42,8 @@ export class Member {
       certificateVerdict: () => this.certificateVerdict,
       hasAccount: (account) => account !== "NOPE",
       announced: () => this.#wishes.values(),
+      wanted: (link) => [...(this.#wanted.get(link)?.values() ?? [])].map(({ key }) => key),
+      wantedCount: (link) => this.#wanted.get(link)?.size ?? 0,
       reassigned: (link, account) => this.#reassign(link, account),
       clusterRenamed: (cluster) => this.renamed.push(cluster),
       gatewayLines: () => "",
@@ -114,8 +116,11 @@ export class Member {
   wanted(): string[] {
     return this.mesh.connections
       .flatMap((route) => {
-        const wishes = this.#wanted.get(route) ?? new Map<string, number>();
-        return [...wishes].map(([name, weight]) => `${textOf(route.info.serverName)}: ${name} ${weight}`);
+        const wishes = this.#wanted.get(route) ?? [];
+        return Array.from(
+          wishes,
+          ([name, { weight }]) => `${textOf(route.info.serverName)}: ${name} ${weight}`,
+        );
       })
       .sort();
   }
@@ -138,11 +143,10 @@ export class Member {
   }
 
   #note(link: Link, key: InterestKey, weight: number): void {
-    const wishes = this.#wanted.get(link) ?? new Map<string, number>();
-    this.#wanted.set(link, wishes);
+    const wishes = this.#wanted.getOrInsertComputed(link, () => new Map());
     const name = shown(key, 0).slice(0, -2);
     if (weight === 0) wishes.delete(name);
-    else wishes.set(name, weight);
+    else wishes.set(name, { key, weight });
   }
 
   /** Messages since the last call: `<account> <subject> <payload>`. */

@@ -1,16 +1,25 @@
 /** Streams whose peer and kernel are a test: what comes to be read, and how much room there is to write. */
 import { createUnmask } from "../../../protocol/websocket/mask.ts";
+import { runtimeCompressor } from "../../../protocol/websocket/runtime_compressor.ts";
 import { type Streams, WOULD_BLOCK, WRITE_FAILED } from "../../poller.ts";
-import type { FrameMemory } from "../frame_input.ts";
+import type { FrameContext } from "../frame_input.ts";
 
 const MEMORY_BYTES = 4 * 1024 * 1024;
+const PACKING_BYTES = 64 * 1024;
 
 /** A memory as streams are read into, far smaller. */
-export function createFrameMemory(): FrameMemory {
+export function createFrameContext(): FrameContext {
   const buffer = new ArrayBuffer(MEMORY_BYTES);
   const bytes = new Uint8Array(buffer);
   const words = new Int32Array(buffer);
-  return { bytes, words, unmask: createUnmask(bytes, words) };
+  return {
+    bytes,
+    words,
+    packing: MEMORY_BYTES - PACKING_BYTES,
+    packingBytes: PACKING_BYTES,
+    unmask: createUnmask(bytes, words),
+    compressor: runtimeCompressor,
+  };
 }
 
 /**
@@ -28,11 +37,11 @@ export class FakeStreams implements Streams {
   roomBytes = Number.POSITIVE_INFINITY;
   isReset = false;
   writeCalls = 0;
-  readonly #memory: FrameMemory;
+  readonly #memory: FrameContext;
   /** What was offered and not taken. */
   #owed: number[] = [];
 
-  constructor(memory: FrameMemory) {
+  constructor(memory: FrameContext) {
     this.#memory = memory;
   }
 

@@ -1,19 +1,7 @@
-/** Where everything in the interest index's region lies; the one place with offsets. */
-import { Buffer } from "node:buffer";
-import { assert } from "../base/assert.ts";
-import type { JournalRegion } from "./journal.ts";
-
 /**
- * A part of the process's shared memory. `byteOffset` and `byteLength` are multiples of `PAGE_BYTES`, and
- * the end is at most 2 GiB, so that every byte address is an int32. All zero before the index is created.
+ * Where everything in the interest index's region lies: the one place with offsets. Read by both compilers, as `layout.ts`
+ * is: plain integer constants, nothing else.
  */
-export interface InterestRegion {
-  readonly buffer: SharedArrayBuffer;
-  readonly byteOffset: number;
-  readonly byteLength: number;
-  /** In the same buffer; without one, changes cannot be followed. */
-  readonly journal?: JournalRegion;
-}
 
 export const PAGE_BYTES = 4096;
 export const PAGE_WORDS = PAGE_BYTES / 4;
@@ -22,7 +10,7 @@ export const ACCOUNT_COUNT_MAX = 65536;
 export const BUCKET_BITS = 14;
 export const RUN_ORDER_COUNT = 19;
 export const BLOCK_CLASS_COUNT = 80;
-const REGION_PAGES_MAX = 1 << (RUN_ORDER_COUNT - 1);
+export const REGION_PAGES_MAX = 1 << (RUN_ORDER_COUNT - 1);
 
 // Offsets are 32-bit words from the start of the region, and a *reference* to anything in the region is
 // such an offset too; 0 is no reference. "lock" means: written by whoever holds the write lock, inside an
@@ -137,56 +125,23 @@ export const PAIR_MEMBERS = 4;
 export const PAIR_NEXT = 5; // within the entry
 export const PAIR_PREVIOUS = 6;
 
+/** Blocks of up to so many words are of the class of their words less one; larger ones round up (`interest/arena.ts`). */
+export const EXACT_BLOCK_WORDS_MAX = 64;
+
+// What a page's word in PAGE_STATES holds. 0: nothing starts here.
+export const PAGE_IS_CHUNK = 0x100; // a chunk: blocks of one class
+export const PAGE_IS_RUN = 0x200; // | order: first page of a run in use
+export const PAGE_IS_FREE = 0x400; // | order: first page of a free run
+export const PAGE_ORDER = 0xff;
+
+// A free run's first page and a chunk's head, linked in lists.
+export const LINK_NEXT = 0;
+export const LINK_PREVIOUS = 1;
+export const CHUNK_CLASS = 2;
+export const CHUNK_LIVE = 3; // blocks in use
+export const CHUNK_FREE = 4; // first freed block, linked through its first word
+export const CHUNK_FRESH = 5; // words from the chunk's start: blocks from here on were never used
+export const CHUNK_HEAD_WORDS = 8;
+
 // The smallest region holds the head, one page of entry ids and one page for each table.
 export const REGION_PAGES_MIN = ENTRIES / PAGE_WORDS + 16;
-
-assert(
-  SEEDS + 4 <= VERSION && VERSION + 16 <= LOCK && LOCK + 16 <= ENTRY_NEXT,
-  "interest: hot words share no line",
-);
-assert(
-  BLOCK_WORDS < ENTRY_TABLE && PAIR_TABLE + 4 === FREE_RUNS,
-  "interest: counters and table heads overlap",
-);
-assert(FREE_RUNS + RUN_ORDER_COUNT <= OPEN_CHUNKS, "interest: run lists overlap chunk lists");
-assert(OPEN_CHUNKS + BLOCK_CLASS_COUNT <= BUCKETS, "interest: chunk lists overlap buckets");
-assert(BUCKETS + (1 << BUCKET_BITS) === ACCOUNTS, "interest: buckets overlap accounts");
-assert(ACCOUNTS + ACCOUNT_COUNT_MAX * ACCOUNT_WORDS === PAGE_STATES, "interest: accounts overlap pages");
-assert(PAGE_STATES + REGION_PAGES_MAX === ENTRIES, "interest: pages overlap entries");
-assert(ENTRIES % PAGE_WORDS === 0, "interest: entries start inside a page");
-assert(ACCOUNT_COUNT_MAX <= ENTRY_IS_WILDCARD, "interest: account ids overlap the wildcard flag");
-
-/** The two views of a region that every part of the index works on; each thread makes its own. */
-export class InterestMemory {
-  readonly words: Int32Array<SharedArrayBuffer>;
-  readonly bytes: Uint8Array<SharedArrayBuffer>;
-  readonly byteOffset: number;
-  readonly wordCount: number;
-  readonly pageCount: number;
-  readonly #text: Buffer;
-
-  constructor(region: InterestRegion) {
-    const { buffer, byteOffset, byteLength } = region;
-    assert(byteOffset % PAGE_BYTES === 0, "interest: region does not start at a page");
-    assert(byteLength % PAGE_BYTES === 0, "interest: region does not end at a page");
-    assert(byteOffset + byteLength <= 2 ** 31, "interest: region reaches above 2 GiB");
-    assert(byteLength >= REGION_PAGES_MIN * PAGE_BYTES, "interest: region is smaller than the head needs");
-    assert(byteLength <= REGION_PAGES_MAX * PAGE_BYTES, "interest: region is larger than 1 GiB");
-    this.words = new Int32Array(buffer, byteOffset, byteLength / 4);
-    this.bytes = new Uint8Array(buffer, byteOffset, byteLength);
-    this.byteOffset = byteOffset;
-    this.wordCount = byteLength / 4;
-    this.pageCount = byteLength / PAGE_BYTES;
-    this.#text = Buffer.from(buffer, byteOffset, byteLength);
-  }
-
-  /** The bytes `[start, end)` as a byte string. */
-  byteString(start: number, end: number): string {
-    return this.#text.toString("latin1", start, end);
-  }
-}
-
-/** Whether the block or record of `wordCount` words at `reference` lies in the region; false only when torn. */
-export function isInside(memory: InterestMemory, reference: number, wordCount: number): boolean {
-  return reference > 0 && wordCount >= 0 && reference <= memory.wordCount - wordCount;
-}

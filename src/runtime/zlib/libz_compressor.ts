@@ -1,0 +1,230 @@
+// Hot: once for each compressed message of a WebSocket.
+import { assert } from "../../base/assert.ts";
+import {
+  type Compressor,
+  FINAL_BLOCK,
+  type InflatedMessage,
+  SYNC_FLUSH_TAIL,
+} from "../../protocol/websocket/compression.ts";
+import type { Callable, Posix } from "../posix/posix.ts";
+import {
+  AVAIL_IN_WORD,
+  AVAIL_OUT_WORD,
+  DEFAULT_MEMORY_LEVEL,
+  type LIBZ_FUNCTIONS,
+  NEXT_IN_WORD,
+  NEXT_OUT_WORD,
+  RAW_WINDOW_BITS,
+  Z_BEST_SPEED,
+  Z_BUF_ERROR,
+  Z_DEFAULT_STRATEGY,
+  Z_DEFLATED,
+  Z_FINISH,
+  Z_OK,
+  Z_STREAM_BYTES,
+  Z_STREAM_END,
+  Z_SYNC_FLUSH,
+} from "./libz.ts";
+
+export type LibzFunctions = Callable<typeof LIBZ_FUNCTIONS>;
+
+/** zlib compares the first character of the version it was asked for with its own. */
+const VERSION = "1";
+const BUFFER_BYTES_MIN = 128 * 1024;
+/** A buffer that had to be larger than this is not kept. */
+const BUFFER_BYTES_KEPT = 1024 * 1024;
+
+/** The system's zlib for one thread: a stream each way that is kept, and its buffers, for whatever connection. */
+export class LibzCompressor implements Compressor {
+  readonly #functions: LibzFunctions;
+  readonly #posix: Posix;
+  readonly #deflating: Stream;
+  readonly #inflating: Stream;
+  readonly #deflated: NativeBuffer;
+  readonly #payload: NativeBuffer;
+  /** For the next message that is inflated; null while another has it. */
+  #spare: NativeBuffer | null = null;
+
+  /** Throws where zlib refuses. */
+  constructor(functions: LibzFunctions, posix: Posix) {
+    this.#functions = functions;
+    this.#posix = posix;
+    this.#deflating = new Stream(posix);
+    this.#inflating = new Stream(posix);
+    this.#deflated = new NativeBuffer(posix);
+    this.#payload = new NativeBuffer(posix);
+    const version = new Uint8Array(new ArrayBuffer(VERSION.length + 1));
+    new TextEncoder().encodeInto(VERSION, version);
+    const versionAddress = posix.addressOf(version);
+    const outcome =
+      functions.deflateInit2_(
+        this.#deflating.address,
+        Z_BEST_SPEED,
+        Z_DEFLATED,
+        RAW_WINDOW_BITS,
+        DEFAULT_MEMORY_LEVEL,
+        Z_DEFAULT_STRATEGY,
+        versionAddress,
+        Z_STREAM_BYTES,
+      ) || functions.inflateInit2_(this.#inflating.address, RAW_WINDOW_BITS, versionAddress, Z_STREAM_BYTES);
+    if (outcome !== Z_OK) throw new Error(`zlib refuses to start: ${outcome}`);
+  }
+
+  deflate(message: Uint8Array): Uint8Array {
+    const output = this.#deflated;
+    output.reserve(deflatedBytesMax(message.length));
+    const stream = this.#deflating;
+    this.#functions.deflateReset(stream.address);
+    // No view without bytes has an address.
+    stream.offer(message.length === 0 ? output.address : this.#posix.addressOf(message), message.length);
+    stream.make(output.address, output.bytes.length);
+    const outcome = this.#functions.deflate(stream.address, Z_SYNC_FLUSH);
+    assert(outcome === Z_OK && stream.roomBytes > 0, "LibzCompressor: a message was not flushed");
+    return output.bytes.subarray(0, output.bytes.length - stream.roomBytes - SYNC_FLUSH_TAIL.length);
+  }
+
+  inflate(pieces: readonly Uint8Array[], messageBytesMax: number, expectedBytes = 0): InflatedMessage | null {
+    const payloadBytes = this.#collect(pieces);
+    this.#functions.inflateReset(this.#inflating.address);
+    this.#inflating.offer(this.#payload.address, payloadBytes);
+    const output = this.#spare ?? new NativeBuffer(this.#posix);
+    this.#spare = null;
+    output.reserve(Math.min(expectedBytes, messageBytesMax + 1));
+    const messageBytes = this.#inflateTo(output, messageBytesMax);
+    if (messageBytes >= 0) return new Inflated(output, messageBytes, this.#posix, this);
+    this.takeBack(output);
+    return null;
+  }
+
+  /** A buffer is free for another message. */
+  takeBack(buffer: NativeBuffer): void {
+    this.#spare = buffer;
+  }
+
+  /** Puts a payload together with what its sender left out; the length of that. */
+  #collect(pieces: readonly Uint8Array[]): number {
+    let total = SYNC_FLUSH_TAIL.length + FINAL_BLOCK.length;
+    for (const piece of pieces) total += piece.length;
+    this.#payload.reserve(total);
+    const { bytes } = this.#payload;
+    let at = 0;
+    for (const piece of pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    bytes.set(SYNC_FLUSH_TAIL, at);
+    bytes.set(FINAL_BLOCK, at + SYNC_FLUSH_TAIL.length);
+    return total;
+  }
+
+  /** Returns the length of the message, −1 where there is none. */
+  #inflateTo(output: NativeBuffer, messageBytesMax: number): number {
+    const stream = this.#inflating;
+    let filledBytes = 0;
+    while (true) {
+      stream.make(output.address + filledBytes, output.bytes.length - filledBytes);
+      const outcome = this.#functions.inflate(stream.address, Z_FINISH);
+      filledBytes = output.bytes.length - stream.roomBytes;
+      if (filledBytes > messageBytesMax) return -1;
+      if (outcome === Z_STREAM_END) return filledBytes;
+      if (outcome !== Z_BUF_ERROR || stream.roomBytes > 0) return -1;
+      output.grow(Math.min(2 * filledBytes, messageBytesMax + 1));
+    }
+  }
+}
+
+class Inflated implements InflatedMessage {
+  readonly #buffer: NativeBuffer;
+  readonly #lengthBytes: number;
+  readonly #posix: Posix;
+  readonly #owner: LibzCompressor;
+  #at = 0;
+
+  /** `owner` gets the buffer back once all of it is taken. */
+  constructor(buffer: NativeBuffer, lengthBytes: number, posix: Posix, owner: LibzCompressor) {
+    this.#buffer = buffer;
+    this.#lengthBytes = lengthBytes;
+    this.#posix = posix;
+    this.#owner = owner;
+    if (lengthBytes === 0) owner.takeBack(buffer);
+  }
+
+  get leftBytes(): number {
+    return this.#lengthBytes - this.#at;
+  }
+
+  take(room: Uint8Array): number {
+    const count = Math.min(room.length, this.leftBytes);
+    if (count === 0) return 0;
+    this.#posix.memcpy(this.#posix.addressOf(room), this.#buffer.address + this.#at, count);
+    this.#at += count;
+    if (this.leftBytes === 0) this.#owner.takeBack(this.#buffer);
+    return count;
+  }
+}
+
+/** A `z_stream`. */
+class Stream {
+  readonly address: number;
+  readonly #words = new Uint32Array(new ArrayBuffer(Z_STREAM_BYTES));
+
+  constructor(posix: Posix) {
+    this.address = posix.addressOf(this.#words);
+  }
+
+  /** Room that is left for output. */
+  get roomBytes(): number {
+    return this.#words[AVAIL_OUT_WORD]!;
+  }
+
+  offer(address: number, lengthBytes: number): void {
+    this.#point(NEXT_IN_WORD, address);
+    this.#words[AVAIL_IN_WORD] = lengthBytes;
+  }
+
+  make(address: number, lengthBytes: number): void {
+    this.#point(NEXT_OUT_WORD, address);
+    this.#words[AVAIL_OUT_WORD] = lengthBytes;
+  }
+
+  #point(word: number, address: number): void {
+    this.#words[word] = address >>> 0;
+    this.#words[word + 1] = Math.floor(address / 2 ** 32);
+  }
+}
+
+/** Bytes whose address is known, as many as were ever needed. */
+class NativeBuffer {
+  bytes = new Uint8Array(new ArrayBuffer(BUFFER_BYTES_MIN));
+  address: number;
+  readonly #posix: Posix;
+
+  constructor(posix: Posix) {
+    this.#posix = posix;
+    this.address = posix.addressOf(this.bytes);
+  }
+
+  /** Room for so many bytes; what was there is of no use to anyone. */
+  reserve(lengthBytes: number): void {
+    const isEnough = this.bytes.length >= lengthBytes;
+    const isExcess = this.bytes.length > BUFFER_BYTES_KEPT && lengthBytes <= BUFFER_BYTES_KEPT;
+    if (!isEnough || isExcess) this.#replace(lengthBytes);
+  }
+
+  /** More room, for what is there and more. */
+  grow(lengthBytes: number): void {
+    const { bytes } = this;
+    this.#replace(lengthBytes);
+    this.bytes.set(bytes);
+  }
+
+  #replace(lengthBytes: number): void {
+    this.bytes = new Uint8Array(new ArrayBuffer(Math.max(lengthBytes, BUFFER_BYTES_MIN)));
+    this.address = this.#posix.addressOf(this.bytes);
+  }
+}
+
+/** What data that does not compress becomes, flushed. Source: zlib's `deflateBound` for these parameters. */
+function deflatedBytesMax(lengthBytes: number): number {
+  return lengthBytes + (lengthBytes >> 12) + (lengthBytes >> 14) + (lengthBytes >> 25) + 64;
+}

@@ -1,0 +1,34 @@
+import { findFolderProblem } from "../../auth/resolver/jwt_store.ts";
+import { formatProblem } from "../../config/config_tree.ts";
+import type { LoadResult } from "../../config/load.ts";
+import { findTlsFileProblem } from "../../runtime/tls_files.ts";
+import { checkAccounts } from "./load_accounts.ts";
+import { tlsBlocks } from "./tls_contexts.ts";
+
+/** A configuration that was read; refused, with the place of each problem, where its parts do not fit. */
+export function checkLoaded(loaded: LoadResult): LoadResult {
+  return checkCertificates(checkResolver(checkAccounts(loaded)));
+}
+
+/** The same where a resolver could not keep accounts in its folder. */
+function checkResolver(loaded: LoadResult): LoadResult {
+  if (!loaded.ok) return loaded;
+  const { resolver } = loaded.options;
+  const problem = resolver !== undefined && "dir" in resolver ? findFolderProblem(resolver.dir) : undefined;
+  if (problem === undefined) return loaded;
+  const text = `dir needs to point to an accessible directory: ${problem}`;
+  const line = formatProblem({ text, at: loaded.places.get(resolver!) });
+  return { ok: false, lines: [...loaded.warnings, line] };
+}
+
+/** The same where certificates, keys or authorities that `tls` blocks name are of no use: the files are opened. */
+function checkCertificates(loaded: LoadResult): LoadResult {
+  if (!loaded.ok) return loaded;
+  const { options, places, warnings } = loaded;
+  const blocks = [...tlsBlocks(options), ...(options.resolverTls === undefined ? [] : [options.resolverTls])];
+  const lines = blocks.flatMap((block) => {
+    const text = findTlsFileProblem(block);
+    return text === undefined ? [] : formatProblem({ text, at: places.get(block) });
+  });
+  return lines.length === 0 ? loaded : { ok: false, lines: [...warnings, ...lines] };
+}

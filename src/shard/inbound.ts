@@ -1,0 +1,254 @@
+/**
+ * Messages that other nodes have sent, where the engine does not deliver them by itself: no plan is at hand, they are large,
+ * or nobody here serves their queue group any more.
+ */
+import { FABRIC_SLOT, HeldMessage } from "../fabric/held_message.ts";
+import type { Delivery } from "../fabric/message_record.ts";
+import {
+  AREA_CONTEXT,
+  AREA_HEADER_LENGTH,
+  AREA_LINE_LENGTH,
+  AREA_SUBJECT,
+  AREA_SUBJECT_HASH,
+  AREA_SUBJECT_LENGTH,
+  CONTEXT_IS_RESPONSE,
+  GROUP_NODE_COUNT,
+  GROUP_NODES,
+  GROUP_QUEUE,
+  GROUP_STRIDE,
+  PLAN_FLAGS,
+  PLAN_GROUP_COUNT,
+  PLAN_GROUPS,
+  PLAN_HEADED_REPLIES_ARE_FOR_HOST,
+  PLAN_IS_FOR_HOST,
+  PLAN_QUEUES_ARE_FOR_HOST,
+  PLAN_REPLIES_ARE_FOR_HOST,
+} from "../memory/layout.ts";
+import type { ShardContext } from "./context.ts";
+import { type Publishing, SCRATCH_LINE } from "./publishing.ts";
+import type { Services } from "./services/services.ts";
+
+/** Where a large message lies in the shard's scratch: it may arrive while one of ours waits for a ring. */
+const SCRATCH_INBOUND = 160 * 1024;
+
+/** What serveGroup() says instead of a node. */
+export const SERVED_HERE = -1;
+export const SERVED_BY_NOBODY = -2;
+
+/** What the engine's deliverOne() is told of a message besides its plan. */
+interface Lying {
+  /** Slot of its publisher, where that is a connection of ours; else the fabric's. */
+  readonly slot: number;
+  readonly isPlain: boolean;
+  /** Address of the ids of its queue groups; those that are served become 0. */
+  readonly queues: number;
+  readonly queueCount: number;
+  /** Address of its line. */
+  readonly rest: number;
+  readonly lineLength: number;
+  readonly headerLength: number;
+  readonly payloadLength: number;
+  readonly isLarge: boolean;
+}
+
+export class Inbound {
+  readonly #shard: ShardContext;
+  readonly #publishing: Publishing;
+  readonly #services: Services;
+  readonly #words: Int32Array;
+  /** Word index of the area header. */
+  readonly #area: number;
+  readonly #scratch: number;
+  /** Address of the fabric's connection record. */
+  readonly #fabric: number;
+
+  constructor(shard: ShardContext, publishing: Publishing, services: Services) {
+    this.#shard = shard;
+    this.#publishing = publishing;
+    this.#services = services;
+    this.#words = shard.shared.words;
+    const regions = shard.shared.map.area(shard.node);
+    this.#area = regions.area >> 2;
+    this.#scratch = regions.scratch;
+    this.#fabric = regions.connections;
+  }
+
+  /**
+   * Builds the plan that drain() missed. True when the record is done with: what needs a plan too large for the cache
+   * is delivered here, and an answer to a service's request is put aside.
+   */
+  deliverMissed(
+    slot: number,
+    isPlain: boolean,
+    queues: number,
+    queueCount: number,
+    restLength: number,
+  ): boolean {
+    const { plans, shared } = this.#shard;
+    const context = this.#word(AREA_CONTEXT);
+    const subject = this.#word(AREA_SUBJECT);
+    const length = this.#word(AREA_SUBJECT_LENGTH);
+    const lineLength = this.#word(AREA_LINE_LENGTH);
+    const headerLength = this.#word(AREA_HEADER_LENGTH);
+    const rest = subject + length;
+    const payloadLength = restLength - lineLength - 2;
+    if ((context & CONTEXT_IS_RESPONSE) !== 0) {
+      const name = shared.bytes.slice(subject, rest);
+      this.#services.takeAnswer(
+        HeldMessage.at(
+          shared.bytes,
+          context,
+          FABRIC_SLOT,
+          name,
+          rest,
+          lineLength,
+          headerLength,
+          payloadLength,
+        ),
+      );
+      return true;
+    }
+    const hash = this.#word(AREA_SUBJECT_HASH);
+    const plan = plans.build(this.#fabric, context, subject, length, hash);
+    if (!plans.hasMore) return false;
+    this.#deliverByParts(plan, subject, length, hash, {
+      ...{ slot, isPlain, queues, queueCount, rest, lineLength, headerLength, payloadLength },
+      isLarge: false,
+    });
+    return true;
+  }
+
+  /**
+   * Delivers a large message; returns how many took it, null where its plan leaves it to the host. `slot`, and what becomes
+   * of `queues`: see the engine's deliverOne().
+   */
+  deliverLarge({ message, isPlain, queues }: Delivery, slot: number): number | null {
+    const { context, line, headerLength, payloadLength } = message;
+    if ((context & CONTEXT_IS_RESPONSE) !== 0) {
+      this.#services.takeAnswer(message);
+      return 1;
+    }
+    const { engine, outbound, plans, shared } = this.#shard;
+    if (outbound.hasGathered) outbound.flushAll();
+    const subject = this.#scratch + SCRATCH_INBOUND;
+    const rest = subject + SCRATCH_LINE;
+    shared.bytes.set(message.subject, subject);
+    shared.bytes.set(line, rest);
+    const queuesAt = (rest + line.length + 64) & ~15;
+    shared.words.set(queues, queuesAt >> 2);
+    const { length } = message.subject;
+    const hash = engine.hash(subject, length);
+    const plan = plans.build(this.#fabric, context, subject, length, hash);
+    if (this.#isForHost(plan, queues.length, message)) return null;
+    const takers = this.#publishing.withLarge(message, () =>
+      this.#deliverByParts(plan, subject, length, hash, {
+        ...{ slot, isPlain, queues: queuesAt, queueCount: queues.length, rest },
+        ...{ lineLength: line.length, headerLength, payloadLength, isLarge: true },
+      }),
+    );
+    queues.set(shared.words.subarray(queuesAt >> 2, (queuesAt >> 2) + queues.length));
+    return takers;
+  }
+
+  /**
+   * Has one queue group served by whom there is, of a message that was sent to a node without a member of it any more: by
+   * a member here, or else says which of the nodes that are not in the bitmap `tried` is to.
+   */
+  serveGroup(message: HeldMessage, queue: number, slot: number, tried: number): number {
+    const { engine, outbound, plans, shared } = this.#shard;
+    if (outbound.hasGathered) outbound.flushAll();
+    const { context, line, headerLength, payloadLength, isLarge } = message;
+    const subject = this.#scratch;
+    const { length } = message.subject;
+    const rest = subject + SCRATCH_LINE;
+    const queues = subject + SCRATCH_INBOUND;
+    shared.bytes.set(message.subject, subject);
+    shared.bytes.set(line, rest);
+    if (!isLarge) shared.bytes.set(message.bytes, rest + line.length);
+    shared.words[queues >> 2] = queue;
+    const found = engine.findPlan(FABRIC_SLOT, context, subject, length);
+    const plan =
+      found === 0 ? plans.build(this.#fabric, context, subject, length, engine.hash(subject, length)) : found;
+    const taken = this.#publishing.withLarge(isLarge ? message : null, () =>
+      this.#deliverOne(plan, {
+        ...{ slot, isPlain: false, queues, queueCount: 1, rest },
+        ...{ lineLength: line.length, headerLength, payloadLength, isLarge },
+      }),
+    );
+    this.#shard.removeExpired();
+    return taken > 0 ? SERVED_HERE : this.#pickNode(plan, queue, tried);
+  }
+
+  /** By a plan that was just built, and the parts that follow where there are too many subscribers for one. */
+  #deliverByParts(first: number, subject: number, length: number, hash: number, lying: Lying): number {
+    const { plans } = this.#shard;
+    let plan = first;
+    let takers = 0;
+    for (;;) {
+      const { hasMore } = plans;
+      takers += this.#deliverOne(plan, lying);
+      if (!hasMore) return takers;
+      plan = plans.buildMore(subject, length, hash);
+    }
+  }
+
+  #deliverOne(plan: number, lying: Lying): number {
+    return this.#shard.engine.deliverOne(
+      lying.slot,
+      plan,
+      lying.isPlain,
+      lying.queues,
+      lying.queueCount,
+      lying.rest,
+      lying.lineLength,
+      lying.headerLength,
+      lying.payloadLength,
+      lying.isLarge,
+    );
+  }
+
+  /** What drain() says of messages in a ring by REASON_HOST_PLAN, of one that was collected from it. */
+  #isForHost(plan: number, queueCount: number, { replyLength, headerLength }: HeldMessage): boolean {
+    const ofReplies =
+      headerLength > 0
+        ? PLAN_REPLIES_ARE_FOR_HOST | PLAN_HEADED_REPLIES_ARE_FOR_HOST
+        : PLAN_REPLIES_ARE_FOR_HOST;
+    const flags = this.#words[(plan + PLAN_FLAGS) >> 2]!;
+    return (
+      (flags & PLAN_IS_FOR_HOST) !== 0 ||
+      (queueCount > 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) !== 0) ||
+      (replyLength > 0 && (flags & ofReplies) !== 0)
+    );
+  }
+
+  /** A node with members of a group, drawn by their number, of those that were not tried. */
+  #pickNode(plan: number, queue: number, tried: number): number {
+    const words = this.#words;
+    let group = words[(plan + PLAN_GROUPS) >> 2]!;
+    for (let left = words[(plan + PLAN_GROUP_COUNT) >> 2]!; left > 0; left--) {
+      if (words[(group + GROUP_QUEUE) >> 2] === queue) {
+        const start = words[(group + GROUP_NODES) >> 2]! >> 2;
+        const pairs = words.subarray(start, start + words[(group + GROUP_NODE_COUNT) >> 2]! * 2);
+        return drawNode(pairs, tried);
+      }
+      group += words[(group + GROUP_STRIDE) >> 2]!;
+    }
+    return SERVED_BY_NOBODY;
+  }
+
+  #word(offset: number): number {
+    return this.#words[this.#area + (offset >> 2)]!;
+  }
+}
+
+/** One of (node, members) pairs by weight, of the nodes that are not in the bitmap `tried`. */
+function drawNode(pairs: Int32Array, tried: number): number {
+  let drawn = SERVED_BY_NOBODY;
+  let weight = 0;
+  for (let i = 0; i < pairs.length; i += 2) {
+    if ((tried & (1 << pairs[i]!)) !== 0) continue;
+    weight += pairs[i + 1]!;
+    if (Math.random() * weight < pairs[i + 1]!) drawn = pairs[i]!;
+  }
+  return drawn;
+}
