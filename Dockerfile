@@ -2,7 +2,7 @@
 #
 #   docker build -t midge .                             on Bun; --build-arg RUNTIME=deno for Deno
 #   docker run -p 4222:4222 -p 8222:8222 midge          with docker/nats-server.conf
-#   docker run -p 4222:4222 midge -c /etc/nats/my.conf  with flags in place of it
+#   docker run -p 4222:4222 -v "$PWD/my.conf:/etc/nats/nats-server.conf" midge  with a file of your own
 
 ARG RUNTIME=bun
 

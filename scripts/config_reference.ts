@@ -17,8 +17,7 @@ const INTRODUCTION = `# Keys and flags
 
 Every key of the configuration file and every flag, written by \`bun scripts/config_reference.ts\` from the tables that
 the server reads them with. [Configuration](configuration.md) says how files, flags and includes combine, and what the
-types look like; a key below whose feature is [not there yet](../../README.md#what-works) is read and checked by \`-t\`,
-and refused at start.
+types look like. Keys of JetStream and MQTT are errors.
 
 - Keys match in any case. Names in brackets are other spellings of the same key.
 - "reload" says what a reload does with a change: \`yes\` applies it, \`no\` refuses the whole reload, \`by key\` asks the

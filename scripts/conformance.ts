@@ -86,7 +86,12 @@ function runTests(files: readonly string[]): Promise<Outcome> {
         const found = [...output.matchAll(new RegExp(`(\\d+) ${word}(?:ed)?\\b`, "g"))].at(-1);
         return Number(found?.[1] ?? 0);
       };
-      resolve({ passed: count("pass"), failed: count("fail"), code: code ?? 1, failures: failuresIn(output) });
+      resolve({
+        passed: count("pass"),
+        failed: count("fail"),
+        code: code ?? 1,
+        failures: failuresIn(output),
+      });
     });
   });
 }
@@ -97,7 +102,8 @@ function failuresIn(output: string): Map<string, string[]> {
   let file = "";
   for (const line of output.split("\n")) {
     file = /^(?:running \d+ tests? from \.\/)?(\S+\.test\.ts):?$/.exec(line)?.[1] ?? file;
-    const row = /^\(fail\) (.*?)(?: \[[0-9.]+m?s\])?$/.exec(line)?.[1] ?? /^(.+) \.\.\. FAILED/.exec(line)?.[1];
+    const row =
+      /^\(fail\) (.*?)(?: \[[0-9.]+m?s\])?$/.exec(line)?.[1] ?? /^(.+) \.\.\. FAILED/.exec(line)?.[1];
     if (row !== undefined) failures.set(file, [...(failures.get(file) ?? []), row]);
   }
   return failures;

@@ -106,7 +106,12 @@ function bool(names: string, fields: FieldOf<boolean> | readonly FieldOf<boolean
 const TRANSPORTS: readonly Transport[] = ["auto", "epoll", "runtime"];
 
 const shards: Flag = {
-  ...integer("shards", "shards", "N", "threads that serve clients, at most 16; 0 chooses (Midge only)"),
+  ...integer(
+    "shards",
+    "shards",
+    "N",
+    "threads that serve clients, at most 16; 0, the default, is one (Midge only)",
+  ),
   check: (count) =>
     Number(count) >= 0 && Number(count) <= SHARDS_MAX ? undefined : `use 0 to ${SHARDS_MAX}`,
 };

@@ -125,7 +125,7 @@ const CLUSTER_TABLE = {
     reader: compression("s2_fast", "accept"),
     default: { mode: "accept", rttThresholdsMs: [] },
     reload: changed,
-    doc: "How routes compress.",
+    doc: "Accepted; routes of Midge are not compressed.",
   }),
   pingIntervalMs: option<number | undefined>({
     key: "ping_interval",

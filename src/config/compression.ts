@@ -25,7 +25,7 @@ export function compression(modeForOn: string, defaultMode: string): Reader<Comp
       key: "mode",
       reader: string,
       default: defaultMode,
-      doc: "How routes or leaf nodes compress; s2_auto is the default of the latter.",
+      doc: "Accepted, as links of Midge are not compressed; s2_auto is the default of leaf nodes.",
     }),
     rttThresholdsMs: option<readonly number[]>({
       key: "rtt_thresholds",

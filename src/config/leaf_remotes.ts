@@ -124,7 +124,7 @@ const REMOTE_TABLE = {
     reader: compression("s2_auto", "s2_auto"),
     default: { mode: "s2_auto", rttThresholdsMs: [] },
     reload: liveAs(() => undefined),
-    doc: "How this connection compresses.",
+    doc: "Accepted; links of Midge are not compressed.",
   }),
   firstInfoTimeoutMs: option({
     key: "first_info_timeout",

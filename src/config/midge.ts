@@ -15,7 +15,7 @@ const MIDGE_TABLE = {
     reader: integer(0, SHARDS_MAX),
     default: 0,
     reload: fixed('field "Shards"'),
-    doc: "Threads that serve clients, at most 16; 0 for what suits the machine.",
+    doc: "Threads that serve clients, at most 16; 0, the default, is one.",
   }),
   transport: option<Transport>({
     key: "transport",

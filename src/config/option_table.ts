@@ -348,7 +348,7 @@ export const OPTION_TABLE = {
     reader: { type: "duration", read: readLameDuckDuration },
     default: 120_000,
     reload: fixed("LameDuckDuration"),
-    doc: "Over how long clients are closed in lame duck mode; at least 30 s.",
+    doc: "From the beginning of lame duck mode to the last client closed; at least 30 s.",
   }),
   lameDuckGracePeriodMs: option({
     key: "lame_duck_grace_period",

@@ -4,7 +4,7 @@ import { until } from "../support/deadline.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
 
-// Section 8 once more, with publisher, subscribers and queue members on eight connections. On a server that spreads
+// What `delivery` asks, once more, with publisher, subscribers and queue members on eight connections. On a server that spreads
 // connections over threads they sit on different ones.
 
 const server = sharedServer({ monitoring: true });

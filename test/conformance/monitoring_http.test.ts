@@ -3,8 +3,6 @@ import { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
-// Numbers in names are rows of the checklist of monitoring.md, section 12.
-
 const server = sharedServer({ monitoring: true });
 
 /** Every JSON page a server without users has. */

@@ -4,7 +4,7 @@ import type { RawClient } from "../support/raw_client.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
-// Section 2 once more, with users of different permissions on eight connections each: on a server that spreads
+// What `permissions` asks, once more, with users of different permissions on eight connections each: on a server that spreads
 // connections over threads they sit on different ones, and share what it remembers of a subject.
 
 const CONNECTION_COUNT = 8;

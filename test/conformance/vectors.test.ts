@@ -1,7 +1,7 @@
 import { type RawClient, show } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
 
-/** The byte vectors of section 22: `output` is all the server says, `isClosed` whether it then ends the connection. */
+/** Byte vectors: `output` is all the server says, `isClosed` whether it then ends the connection. */
 interface Vector {
   readonly input: string;
   readonly output: string;
