@@ -110,6 +110,16 @@ describe("signatures", () => {
     }
   });
 
+  test("a key that is no point of the curve verifies nothing", () => {
+    for (let first = 0; first < 8; first++) {
+      const publicKey = encodePublicKey({
+        role: "account",
+        bytes: Uint8Array.of(first, ...new Uint8Array(31)),
+      });
+      expect(verifySignature(publicKey, COUNTING, new Uint8Array(64))).toBe(false);
+    }
+  });
+
   test("a curve key neither signs nor verifies", () => {
     const key = KeyPair.create("curve");
     expect(() => key.sign(COUNTING)).toThrow(TypeError);

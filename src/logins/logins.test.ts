@@ -73,6 +73,22 @@ describe("Logins", () => {
     expect(await judge(logins, SIGNED, { isAgain: true })).toMatchObject({ kind: "login" });
   });
 
+  test("refuses one that cannot be judged, and goes on with others", async () => {
+    const logins = await create(NKEYS);
+    const broken = {
+      ...SIGNED,
+      get nonce(): string {
+        throw new Error("broken");
+      },
+    };
+    expect(await judge(logins, broken)).toMatchObject({
+      kind: "refusal",
+      reason: "authorization violation",
+      logs: [{ level: "error", text: "A login could not be judged: broken" }],
+    });
+    expect(await judge(logins, SIGNED)).toMatchObject({ kind: "login" });
+  });
+
   test("judges nobody who is gone", async () => {
     const logins = await create(NKEYS);
     let wasConcluded = false;

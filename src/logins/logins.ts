@@ -7,6 +7,7 @@ import { type LoginRules, needsHashComparison } from "../auth/login_rules.ts";
 import { verifySignature } from "../auth/nkey.ts";
 import { loadHashComparison } from "../auth/password.ts";
 import { undecidedRefusal } from "../auth/verdict.ts";
+import { errorText } from "../base/error_text.ts";
 import type { CalloutAccounts, CalloutAsk, CalloutSurroundings, Callouts } from "./callouts.ts";
 import { LoginQueue } from "./login_queue.ts";
 import type { OperatorMode } from "./operator_mode.ts";
@@ -82,20 +83,28 @@ export class Logins {
       lane: `${node} ${laneOf(login)}`,
       expiresAtMs: isAgain ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs,
       isWanted: () => login.isWanted(),
-      judge: () => void this.#judge(login),
+      judge: () => void this.#conclude(login),
       expire: () => login.conclude(undecidedRefusal(request, "authentication timeout")),
     });
   }
 
-  async #judge(login: AskedLogin): Promise<void> {
+  /** What fails while one login is judged refuses that one: this thread judges all. */
+  async #conclude(login: AskedLogin): Promise<void> {
+    let verdict: Login | LoginRefusal | null;
+    try {
+      verdict = await this.#judge(login);
+    } catch (error) {
+      const logs = [{ level: "error", text: `A login could not be judged: ${errorText(error)}` }] as const;
+      verdict = { ...undecidedRefusal(login.request, "authorization violation"), logs };
+    }
+    if (verdict !== null) login.conclude(verdict);
+  }
+
+  /** Null where the connection is gone by then. */
+  async #judge(login: AskedLogin): Promise<Login | LoginRefusal | null> {
     const { judge, settings } = this.#inForce;
     const verdict = await decideLogin(judge, this.#operator ?? undefined, login.request);
-    if (verdict.kind !== "needs callout") {
-      login.conclude(verdict);
-      return;
-    }
-    const answer = await this.#callOut(login, verdict, settings);
-    if (answer !== null) login.conclude(answer);
+    return verdict.kind === "needs callout" ? this.#callOut(login, verdict, settings) : verdict;
   }
 
   async #callOut(login: AskedLogin, pending: NeedsCallout, settings: LoginsSettings) {
