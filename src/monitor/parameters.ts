@@ -1,3 +1,4 @@
+import { parseInt64 } from "../base/int64.ts";
 import { type Integer, quoteGo } from "./go_json.ts";
 
 /** How many of a connection's or route's subscriptions a report shows. */
@@ -35,12 +36,12 @@ export class Parameters {
 
   /** A signed 64-bit integer. */
   integer(name: string): Integer {
-    return this.#integer(name, "int", "Atoi", /^[+-]?[0-9]+$/, -(2n ** 63n), 2n ** 63n - 1n);
+    return this.#integer(name, "int", "Atoi", /^[+-]?[0-9]+$/, false);
   }
 
   /** An unsigned 64-bit integer. */
   unsigned(name: string): Integer {
-    return this.#integer(name, "uint64", "ParseUint", /^[0-9]+$/, 0n, 2n ** 64n - 1n);
+    return this.#integer(name, "uint64", "ParseUint", /^[0-9]+$/, true);
   }
 
   /** `state`: which connections, any case; `any` is `all`. */
@@ -67,22 +68,15 @@ export class Parameters {
     return this.boolean("subs") ? "subjects" : "none";
   }
 
-  #integer(
-    name: string,
-    type: string,
-    parser: string,
-    form: RegExp,
-    lowest: bigint,
-    highest: bigint,
-  ): Integer {
+  #integer(name: string, type: string, parser: string, form: RegExp, isUnsigned: boolean): Integer {
     const value = this.text(name);
     if (value === "") return 0;
     if (!form.test(value)) {
       this.#fail(`Error decoding ${type} for '${name}': ${numberError(parser, value, "invalid syntax")}`);
       return 0;
     }
-    const parsed = BigInt(value.replace("+", ""));
-    if (parsed < lowest || parsed > highest) {
+    const parsed = parseInt64(value, isUnsigned);
+    if (parsed === undefined) {
       this.#fail(`Error decoding ${type} for '${name}': ${numberError(parser, value, "value out of range")}`);
       return 0;
     }

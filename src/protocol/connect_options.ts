@@ -1,5 +1,6 @@
 // The JSON document of CONNECT, read as Go's encoding/json reads it. Cold: once per connection.
 
+import { parseInt64 } from "../base/int64.ts";
 import { decodeJson, foldCase, type JsonMember, jsonMembers } from "./json_members.ts";
 
 /** What a client asked for in CONNECT. Texts are empty where it said nothing. */
@@ -138,10 +139,12 @@ function assign(
       if (json !== "true" && json !== "false") return "true or false";
       options[field.to] = json === "true";
       return null;
-    case "integer":
-      if (!isInt64(json)) return "an integer, written without point or exponent";
-      options[field.to] = Number(BigInt(json)); // not -0
+    case "integer": {
+      const value = parseInt64(json);
+      if (value === undefined) return "an integer, written without point or exponent";
+      options[field.to] = Number(value);
       return null;
+    }
     case "text":
       if (!json.startsWith('"')) return "a string";
       options[field.to] = (JSON.parse(json) as string).toWellFormed();
@@ -151,9 +154,4 @@ function assign(
     case "ignored object":
       return json.startsWith("{") ? null : "an object";
   }
-}
-
-function isInt64(json: string): boolean {
-  if (!/^-?\d{1,19}$/.test(json)) return false;
-  return BigInt.asIntN(64, BigInt(json)) === BigInt(json);
 }

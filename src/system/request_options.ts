@@ -4,6 +4,7 @@
  * names Go's types, for operators see it.
  */
 import { describeJsonFault } from "../auth/jwt/json_syntax.ts";
+import { parseInt64 } from "../base/int64.ts";
 import type { Integer } from "../protocol/go_json.ts";
 import { jsonMembers } from "../protocol/json_members.ts";
 
@@ -130,10 +131,8 @@ function readValue(json: unknown, source: string, type: OptionType): ValueResult
 
 /** A 64-bit integer as JSON writes one; undefined for a fraction, an exponent, or what is out of range. */
 function wholeNumber(source: string, isUnsigned: boolean): Integer | undefined {
-  if (!/^-?\d+$/.test(source)) return undefined;
-  const value = BigInt(source);
-  const [lowest, highest] = isUnsigned ? [0n, 2n ** 64n - 1n] : [-(2n ** 63n), 2n ** 63n - 1n];
-  if (value < lowest || value > highest) return undefined;
+  const value = parseInt64(source, isUnsigned);
+  if (value === undefined) return undefined;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }

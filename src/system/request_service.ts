@@ -25,8 +25,9 @@ import { userInfo } from "./user_info.ts";
 
 const BAD_REQUEST = 400;
 const FAILED = 500;
-/** Requests of one kind that wait for their turn. A client of any account may ask, as fast as it can. */
+/** Requests of one kind that wait for their turn, and their bytes. A client of any account may ask, as fast as it can. */
 const WAITING_MAX = 4096;
+const WAITING_BYTES_MAX = 1024 * 1024;
 /** Of `$SYS.REQ.ACCOUNT.<account>.<name>`. */
 const ACCOUNT_TOKEN = 3;
 
@@ -101,13 +102,19 @@ export class RequestService {
   #queued(subject: string, handle: (message: InternalMessage) => Promise<void>): void {
     let last = Promise.resolve();
     let waitingCount = 0;
+    let waitingBytes = 0;
     this.#messenger.subscribe(subject, (message) => {
-      if (message.reply === "" || waitingCount === WAITING_MAX) return;
+      if (message.reply === "" || waitingCount === WAITING_MAX || waitingBytes > WAITING_BYTES_MAX) return;
+      const { length } = message.content.bytes;
       waitingCount++;
+      waitingBytes += length;
       last = last
         .then(() => handle(message))
         .catch((error) => this.#log(message, error))
-        .finally(() => waitingCount--);
+        .finally(() => {
+          waitingCount--;
+          waitingBytes -= length;
+        });
     });
   }
 

@@ -5,6 +5,7 @@
  * Text is held as byte strings, for what it names is compared with subjects and accounts, which are bytes.
  */
 import { Buffer } from "node:buffer";
+import { parseInt64 } from "../../base/int64.ts";
 import type { SubjectPermission } from "../../config/permissions.ts";
 import { encodeGoJson, omitEmpty } from "../../protocol/go_json.ts";
 import { foldCase, type JsonMember, jsonMembers } from "../../protocol/json_members.ts";
@@ -185,9 +186,8 @@ function readTexts(value: unknown): readonly string[] | undefined {
 }
 
 function readInteger(json: string, [min, max]: readonly [bigint, bigint]): number | undefined {
-  if (!/^-?\d{1,19}$/.test(json)) return undefined;
-  const value = BigInt(json);
-  return value >= min && value <= max ? Number(value) : undefined;
+  const value = parseInt64(json);
+  return value !== undefined && value >= min && value <= max ? Number(value) : undefined;
 }
 
 function readBase64(json: string): string | undefined {
