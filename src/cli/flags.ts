@@ -1,3 +1,4 @@
+import { withoutUser } from "../base/redacted_url.ts";
 import { AUTHORIZATION_DEFAULTS } from "../config/authorization.ts";
 import { DEFAULT_HOST } from "../config/listener.ts";
 import { SHARDS_MAX, type Transport } from "../config/midge.ts";
@@ -110,7 +111,7 @@ const shards: Flag = {
     "shards",
     "shards",
     "N",
-    "threads that serve clients, at most 16; 0, the default, is one (Midge only)",
+    "threads that serve clients, at most 16; 0 is one (Midge only)",
   ),
   check: (count) =>
     Number(count) >= 0 && Number(count) <= SHARDS_MAX ? undefined : `use 0 to ${SHARDS_MAX}`,
@@ -430,13 +431,9 @@ export function redactArguments(args: readonly string[]): string[] {
     const match = /^(--?([^-=][^=]*))(?:=(.*))?$/s.exec(shown[i]!);
     const [, flag = "", name = "", attached] = match ?? [];
     if (!SECRET_FLAGS.includes(name) && !URL_FLAGS.includes(name)) continue;
-    const redact = SECRET_FLAGS.includes(name) ? () => "[REDACTED]" : redactUrls;
+    const redact = SECRET_FLAGS.includes(name) ? () => "[REDACTED]" : withoutUser;
     if (attached !== undefined) shown[i] = `${flag}=${redact(attached)}`;
     else if (i + 1 < shown.length) shown[i + 1] = redact(shown[++i]!);
   }
   return shown;
-}
-
-function redactUrls(list: string): string {
-  return list.replace(/\/\/[^/@,]*@/g, "//[REDACTED]@");
 }

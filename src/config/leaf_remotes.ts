@@ -1,4 +1,6 @@
 /** The hubs that this server is a leaf node of. */
+
+import { withoutUser } from "../base/redacted_url.ts";
 import { jetStreamKey } from "./absent_features.ts";
 import { GLOBAL_ACCOUNT } from "./account_names.ts";
 import { type CompressionOptions, compression, formatCompression } from "./compression.ts";
@@ -226,11 +228,6 @@ export const remotes: Reader<readonly LeafRemoteOptions[]> = {
 /** What makes two remotes the same one: where they connect, and as whom. */
 export function remoteId({ urls: hubUrls, account, credentials, nkey }: LeafRemoteOptions): string {
   return JSON.stringify([hubUrls, account, credentials, nkey]);
-}
-
-/** A URL as it may be shown. */
-export function withoutUser(text: string): string {
-  return text.replace(/\/\/[^/@]*@/, "//[REDACTED]@");
 }
 
 /** A remote as messages name it, without passwords and seeds. */

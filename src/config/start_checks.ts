@@ -1,7 +1,7 @@
+import { withoutUser } from "../base/redacted_url.ts";
 import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "./account_names.ts";
 import { checkCompression } from "./compression.ts";
 import { formatDuration } from "./duration.ts";
-import { withoutUser } from "./leaf_remotes.ts";
 import { isPublicKey } from "./nkey_text.ts";
 import type { Options } from "./option_table.ts";
 import { splitHostPort } from "./readers.ts";

@@ -1,4 +1,5 @@
 import { errorText } from "../../base/error_text.ts";
+import { withoutPassword } from "../../base/redacted_url.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
 import type { FetchResult, Resolver } from "./resolver.ts";
 
@@ -43,16 +44,11 @@ export class UrlResolver implements Resolver {
       return { ok: false, problem: problemOf(url, `${status} ${statusText}`.trim()) };
     } catch (error) {
       const why = errorText(error);
-      return { ok: false, problem: problemOf(url, `Get ${goQuoteText(redact(url))}: ${why}`) };
+      return { ok: false, problem: problemOf(url, `Get ${goQuoteText(withoutPassword(url))}: ${why}`) };
     }
   }
 }
 
 function problemOf(url: string, what: string): string {
-  return `could not fetch <${goQuoteText(redact(url))}>: ${what}`;
-}
-
-/** Passwords in a URL are for the account server only. */
-function redact(url: string): string {
-  return url.replace(/^(\w+:\/\/[^/@:]*):[^/@]*@/, "$1:xxxxx@");
+  return `could not fetch <${goQuoteText(withoutPassword(url))}>: ${what}`;
 }

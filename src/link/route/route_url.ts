@@ -1,3 +1,4 @@
+import { withoutPassword } from "../../base/redacted_url.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { readUrlUser } from "../core/url_parts.ts";
 
@@ -28,6 +29,6 @@ export function routeUrlOf(host: string, port: number): RouteUrl {
 }
 
 /** As it may be shown. */
-export function redacted({ text, password }: RouteUrl): string {
-  return password === "" ? text : text.replace(/:[^:@/]*@/, ":xxxxx@");
+export function redacted({ text }: RouteUrl): string {
+  return withoutPassword(text);
 }
