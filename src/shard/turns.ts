@@ -2,7 +2,7 @@
  * The loop of a shard: turns, each of which takes what other nodes sent, reads what its sockets have, and writes what came
  * of it.
  *
- *   wait → drain rings → read, scan, deliver → fire timers → publish rings → write outboxes → close → publish rings
+ *   wait → drain rings → read, scan, deliver → fire timers → publish rings → write outboxes → close → both once more
  *
  * Rings are published before outboxes are written, so that whoever sees a PONG may rely on what was published before it
  * having reached the other shards. Hot: once per batch of events.
@@ -137,11 +137,17 @@ export class Turns {
     this.finishClosings();
   }
 
-  /** Connections told to close go; then what was said of them is published, and the interest that went with them. */
+  /**
+   * Connections told to close go; then what was said of them is published, the interest that went with them, and what other
+   * servers are told of that. Meanwhile others may have been told to close: nothing would wake the shard for them.
+   */
   finishClosings(): void {
-    if (!this.#parts.closings.hasBegun) return;
-    this.#parts.closings.finish();
-    this.#parts.rings.publishAll();
+    const { closings, rings } = this.#parts;
+    while (closings.hasBegun) {
+      closings.finish();
+      rings.publishAll();
+      this.#shard.outbound.flushAll();
+    }
   }
 
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
