@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { CONNECTION_OUTBOX } from "../memory/layout.ts";
 import { NODE_LOAD, NODE_SHARD_FIRST } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
 import { FakeSocket } from "./testing/fake_poller.ts";
@@ -143,6 +144,24 @@ describe("Shard", () => {
     expect(harness.logLines.some((line) => line.includes("MaxPending of 100000 Exceeded"))).toBe(true);
   });
 
+  test("takes the outbox back of a connection that goes, before somebody else has its slot", () => {
+    const harness = new ShardHarness(1);
+    const [shard] = harness.shards;
+    const { outbound, connections, shared } = shard!;
+    const [going, other] = [harness.connect(), harness.connect()];
+    const header = shared.words.slice(0, 4);
+    const [goes, stays] = connections.filter((connection) => connection !== null);
+    outbound.appendText(goes!, "PING\r\n");
+    outbound.appendText(stays!, "PING\r\n");
+    outbound.discard(goes!);
+    const outbox = (goes!.address + CONNECTION_OUTBOX) >> 2;
+    expect(shared.words[outbox]).toBe(0);
+    outbound.appendText(goes!, "INFO\r\n");
+    outbound.flushAll();
+    expect([going.take(), other.take()]).toEqual(["INFO\r\n", "PING\r\n"]);
+    expect(shared.words.slice(0, 4)).toEqual(header);
+  });
+
   describe("whose writes take long", () => {
     const realNow = performance.now;
     let nowMs = 0;
@@ -216,6 +235,19 @@ describe("Shard", () => {
       for (const [i, consumer] of consumers.entries()) {
         expect(withoutPing(texts[i] + consumer.take()) === expected).toBe(true);
       }
+    });
+
+    test("reads the rest of a message, although what other shards send takes all of each turn", () => {
+      const harness = new ShardHarness(2);
+      const [publisher, other] = [harness.connect(1), harness.connect()];
+      consumersOf(harness, 40, 10);
+      other.send(`PUB b 2000\r\n${"x".repeat(500)}`, `${"x".repeat(1500)}\r\nPING\r\n`);
+      for (let turns = 0; turns < 3; turns++) {
+        publisher.send(pub("a", "x".repeat(2000)).repeat(10));
+        harness.turn(1);
+        harness.turn(0);
+      }
+      expect(withoutPing(other.take())).toBe("PONG\r\n");
     });
 
     test("writes to more consumers than it has outboxes for once a turn, not once a message", () => {

@@ -50,9 +50,10 @@ test("so many are closed as are to be, of those that are open", () => {
     { clientId: 2 },
     { clientId: 3 },
     { clientId: 4 },
+    { clientId: 5, state: STATE_CLOSING },
   );
   commands.take({ type: "closeSome", count: 2, reason: CloseReason.ServerShutdown });
-  commands.take({ type: "accountFull", clientIds: [4, 99] });
+  commands.take({ type: "accountFull", clientIds: [4, 5, 99] });
   expect(done).toEqual([
     ["close", 2, CloseReason.ServerShutdown],
     ["close", 3, CloseReason.ServerShutdown],

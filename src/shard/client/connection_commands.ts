@@ -68,7 +68,8 @@ export class ConnectionCommands {
       case "accountFull": {
         const ids = new Set(command.clientIds);
         for (const connection of this.#shard.connections) {
-          if (connection === null || !ids.has(connection.clientId)) continue;
+          if (connection === null || connection.state >= STATE_CLOSING) continue;
+          if (!ids.has(connection.clientId)) continue;
           this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
         }
         break;

@@ -129,7 +129,9 @@ export class Input {
       : this.#protocol.receive(connection, this.#receive, end);
     this.#kept.keep(connection, rest, end);
     if (this.#publishing.takeStalled()) this.#shard.pause(connection);
-    if (rest !== end && this.#publishing.isLate) this.#postpone(connection);
+    // Of what is not whole yet nothing was taken, however late it is: the rest has to be read.
+    const isBegun = rest !== this.#receive;
+    if (isBegun && rest !== end && this.#publishing.isLate) this.#postpone(connection);
   }
 
   #postpone(connection: Connection): void {

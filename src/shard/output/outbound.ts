@@ -50,6 +50,9 @@ const DRAIN_MS_MAX = 30;
 /** From how much on a write is worth its cost, and waiting for it is worth a copy. */
 const LARGE_BYTES = 4096;
 
+/** In the list of slots with outboxes: one whose outbox was taken back. The fabric's, which is written nothing. */
+const NOBODY = 0;
+
 // What of an outbox goes to the pending queue, although the kernel might take it.
 const QUEUE_NOTHING = 0;
 /** All of it, if it names large payloads. */
@@ -201,21 +204,28 @@ export class Outbound {
   flushAll(areCrowded = false): void {
     const words = this.#words;
     const countWord = this.#area + (AREA_DIRTY_COUNT >> 2);
-    const freeWord = this.#area + (AREA_OUTBOX_FREE >> 2);
     const count = words[countWord]!;
     for (let i = 0; i < count; i++) {
       const slot = words[this.#dirty + i]!;
+      if (slot === NOBODY) continue;
       this.flush(slot, areCrowded ? QUEUE_SMALL : this.#isLate() ? QUEUE_NAMED : QUEUE_NOTHING);
-      const record = this.#records + ((slot * CONNECTION_BYTES) >> 2);
-      const outbox = words[record + (CONNECTION_OUTBOX >> 2)]!;
-      words[record + (CONNECTION_OUTBOX >> 2)] = 0;
-      words[record + (CONNECTION_CURSOR >> 2)] = 0;
-      words[outbox >> 2] = words[freeWord]!;
-      words[freeWord] = outbox;
+      this.#takeBack(slot);
     }
     words[countWord] = 0;
     words[this.#area + (AREA_HAS_GATHERED >> 2)] = 0;
     this.#copies.clear();
+  }
+
+  /** The outbox of a slot, which is lent, is free again. */
+  #takeBack(slot: number): void {
+    const words = this.#words;
+    const record = this.#records + ((slot * CONNECTION_BYTES) >> 2);
+    const outbox = words[record + (CONNECTION_OUTBOX >> 2)]!;
+    const freeWord = this.#area + (AREA_OUTBOX_FREE >> 2);
+    words[record + (CONNECTION_OUTBOX >> 2)] = 0;
+    words[record + (CONNECTION_CURSOR >> 2)] = 0;
+    words[outbox >> 2] = words[freeWord]!;
+    words[freeWord] = outbox;
   }
 
   /** Writes out an outbox that is full, for the engine. */
@@ -296,8 +306,14 @@ export class Outbound {
     return framed + (connection.pending?.length ?? 0);
   }
 
-  /** Drops what is queued for a connection that is gone. */
+  /** Drops what is queued for a connection that is gone. Its slot may be somebody else's in the same turn. */
   discard(connection: Connection): void {
+    const { slot } = connection;
+    if (this.#words[(connection.address + CONNECTION_OUTBOX) >> 2] !== 0) {
+      const lent = this.#words.subarray(this.#dirty, this.#dirty + this.dirtyCount);
+      lent[lent.indexOf(slot)] = NOBODY;
+      this.#takeBack(slot);
+    }
     connection.pending?.discard();
     connection.pending = null;
     this.#setCongested(connection, false);
