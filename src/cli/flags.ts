@@ -107,12 +107,7 @@ function bool(names: string, fields: FieldOf<boolean> | readonly FieldOf<boolean
 const TRANSPORTS: readonly Transport[] = ["auto", "epoll", "runtime"];
 
 const shards: Flag = {
-  ...integer(
-    "shards",
-    "shards",
-    "N",
-    "threads that serve clients, at most 16; 0 is one (Midge only)",
-  ),
+  ...integer("shards", "shards", "N", "threads that serve clients, at most 16; 0 is one (Midge only)"),
   check: (count) =>
     Number(count) >= 0 && Number(count) <= SHARDS_MAX ? undefined : `use 0 to ${SHARDS_MAX}`,
 };
