@@ -134,9 +134,15 @@ export class Services {
     this.#forwarded.nowMs = this.#shard.nowMs;
   }
 
-  /** There may be requests that the engine has forwarded. */
+  /**
+   * This turn's messages are served: what waits now is looked at in a while. A timer that is set already stays, or who sends
+   * often enough would put it off for ever.
+   */
   watch(): void {
-    if (!this.#isWatching && this.#pending.size > 0) this.#watch();
+    if (this.#isWatching || this.#pending.size + this.#halves.size === 0) return;
+    const { timers, nowMs } = this.#shard;
+    this.#isWatching = true;
+    timers.set(TIMER_SERVICES, nowMs + EXPIRY_LOOK_MS);
   }
 
   /** Whether it matters that subscriptions go. */
@@ -332,7 +338,7 @@ export class Services {
     this.#isWatching = false;
     for (const pending of this.#pending.overdue(nowMs)) this.#fail(pending, "service timeout");
     for (const [token, { deadlineMs }] of this.#halves) if (deadlineMs <= nowMs) this.#halves.delete(token);
-    if (this.#pending.size + this.#halves.size > 0) this.#watch();
+    this.watch();
   }
 
   #forward(
@@ -499,7 +505,6 @@ export class Services {
     const deadlineMs = this.#shard.nowMs + request.thresholdMs;
     const pending: PendingRequest = { ...request, token, deadlineMs, responder: undefined, remote: null };
     this.#pending.add(pending);
-    this.watch();
     return pending;
   }
 
@@ -526,12 +531,6 @@ export class Services {
     this.#pending.remove(pending);
     const { measurement } = pending;
     if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
-  }
-
-  #watch(): void {
-    const { timers, nowMs } = this.#shard;
-    this.#isWatching = true;
-    timers.set(TIMER_SERVICES, nowMs + EXPIRY_LOOK_MS);
   }
 
   #answerHere(
@@ -591,10 +590,7 @@ export class Services {
   #publishAnswered({ token, remote }: PendingRequest, measurement: Measurement, sample: LatencySample): void {
     if (sample.responder !== undefined) this.#publish(measurement, sample);
     else if (remote !== null) this.#publish(measurement, withResponder(sample, remote));
-    else {
-      this.#halves.set(token, { measurement, sample, deadlineMs: this.#shard.nowMs + HALF_MS_MAX });
-      this.#watch();
-    }
+    else this.#halves.set(token, { measurement, sample, deadlineMs: this.#shard.nowMs + HALF_MS_MAX });
   }
 
   /** Publishes the latency of a request in the account that offers the service. */
