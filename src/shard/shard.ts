@@ -73,7 +73,6 @@ import { Turns } from "./turns.ts";
 import { Queries } from "./watch/queries.ts";
 
 const TICK_MS = 10;
-const NO_QUEUES = new Int32Array(0);
 
 export interface ShardDependencies {
   readonly poller: Poller;
@@ -442,23 +441,12 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#dependencies.report(report);
   }
 
-  nodeOfReply(account: number, subject: string): number {
-    return this.#services.nodeOfReply(account, subject);
-  }
-
-  replyPattern(account: number): string {
-    return this.#services.replyPattern(account);
-  }
-
   sendToNode(node: number, delivery: Delivery): void {
     this.tracing.send(node, delivery);
   }
 
   sendAnswer(node: number, message: HeldMessage): void {
-    if (node === this.node) this.#services.takeAnswer(message);
-    // A peer may make subjects up.
-    else if (this.shared.map.hasConnections(node))
-      this.tracing.send(node, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
+    this.#services.sendAnswer(node, message);
   }
 
   waitForRoom(node: number): void {
