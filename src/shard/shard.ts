@@ -67,6 +67,7 @@ import type {
   ShardStart,
 } from "./shard_options.ts";
 import { Slots } from "./slots.ts";
+import { StallSignals } from "./stall_signals.ts";
 import { SingleDelivery } from "./tracing/single_delivery.ts";
 import { Tracing } from "./tracing/tracing.ts";
 import { Turns } from "./turns.ts";
@@ -201,6 +202,7 @@ export class Shard implements LinkShard, UpgradeHost {
       targets,
     );
     this.contexts.onStartOver = () => this.plans.forgetAll();
+    const stalls = new StallSignals(this);
     this.outbound = new Outbound(
       this.shared,
       this.node,
@@ -214,12 +216,12 @@ export class Shard implements LinkShard, UpgradeHost {
         wroteLink: (connection) => this.#links!.wrote(connection),
         resumeProducers: () => {
           this.resumeProducers();
-          this.#rings.tellResumed();
+          stalls.tellResumed();
         },
       },
     );
     const wake = new Wake(words, dependencies.wake);
-    this.#rings = new Rings(this, wake, (command) => this.#commands.take(command as ShardControl));
+    this.#rings = new Rings(this, wake, stalls, (command) => this.#commands.take(command as ShardControl));
     this.#publishing = new Publishing(this, this.#rings);
     this.#publishing.configure();
     this.#services = new Services(this, this.#publishing, this.#rings);
