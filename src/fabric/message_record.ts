@@ -17,7 +17,7 @@ import {
   RECORD_WANTS_TAKER,
 } from "../memory/layout.ts";
 import type { SharedMemory } from "../memory/shared_memory.ts";
-import { HeldMessage } from "./held_message.ts";
+import { FABRIC_SLOT, HeldMessage } from "./held_message.ts";
 
 /** Room for copies in steps of 16, before and after. */
 const SLACK_BYTES = 32;
@@ -89,6 +89,11 @@ export function publisherOf(node: number, { origin, tried }: Pick<Received, "ori
   return tried === 0
     ? { node, slot: origin }
     : { node: origin >>> RECORD_ORIGIN_NODE_SHIFT, slot: slotOfOrigin(origin) };
+}
+
+/** The publisher's slot on `node`, if that is where its message has come back to; else the fabric's. */
+export function slotAt(node: number, publisher: Publisher): number {
+  return publisher.node === node ? publisher.slot : FABRIC_SLOT;
 }
 
 /** RECORD_ORIGIN of a message that is passed on. */

@@ -50,7 +50,7 @@ export class Commands {
 
   take(command: ShardControl): void {
     const shard = this.#shard;
-    const { services, publishing, tracing, connections, queries, links } = this.#parts;
+    const { services, tracing, connections, queries, links } = this.#parts;
     switch (command.type) {
       case "accept":
         shard.accept(command.listener, command.fd, command.ip, command.port);
@@ -96,7 +96,7 @@ export class Commands {
         tracing.takePart(command);
         break;
       case "untaken":
-        publishing.untaken(command);
+        services.untaken(command);
         break;
       case "query": {
         const json = JSON.stringify(queries.answer(command.query));

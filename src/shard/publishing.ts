@@ -65,7 +65,6 @@ import type { LinkHost } from "./links/link_host.ts";
 import type { Rings } from "./rings.ts";
 import { OpenWays } from "./services/open_ways.ts";
 import type { Services } from "./services/services.ts";
-import type { UntakenMessage } from "./shard_options.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -449,12 +448,6 @@ export class Publishing {
     if (trace !== null) trace.error = text;
     this.#shard.outbound.append(connection, errorLine(text));
     this.#shard.log("error", `${connection.label} - ${replyViolationLogText(reply)}`);
-  }
-
-  /** Another node was the only one that could take a message of a client, here or by an import, and did not. */
-  untaken(message: UntakenMessage): void {
-    if (!this.#services!.untaken(message))
-      this.tellNoResponders(message.slot, message.subject, message.reply);
   }
 
   /** It turned out that nobody took what the client in a slot had published on `subject`. */

@@ -7,16 +7,14 @@
  */
 import { assert } from "../base/assert.ts";
 import { ControlReader, controlPieces, sendPiece } from "../fabric/control.ts";
-import { FABRIC_SLOT, type HeldMessage } from "../fabric/held_message.ts";
+import type { HeldMessage } from "../fabric/held_message.ts";
 import {
   type Delivery,
-  originOf,
-  type Publisher,
   publisherOf,
   type Received,
   readRecord,
   recordBytes,
-  slotOfOrigin,
+  slotAt,
   writeRecord,
 } from "../fabric/message_record.ts";
 import type { Wake } from "../fabric/wake.ts";
@@ -25,7 +23,6 @@ import {
   AREA_PICKS,
   AREA_RESUME,
   AREA_UNPUBLISHED,
-  CONTEXT_ACCOUNTS,
   NODES_MAX,
   REASON_HOST_PLAN,
   REASON_MISS,
@@ -43,7 +40,6 @@ import {
   RECORD_KIND_STALL,
   RECORD_LENGTH,
   RECORD_ORIGIN,
-  RECORD_ORIGIN_NODE_SHIFT,
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
   RECORD_TRIED,
@@ -54,10 +50,11 @@ import {
 } from "../memory/layout.ts";
 import { NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
 import { nodeWord, outEndWord } from "../memory/shared_memory.ts";
-import { byteStringOf } from "../subject/byte_string.ts";
 import type { ShardContext } from "./context.ts";
-import { type Inbound, SERVED_HERE } from "./inbound.ts";
-import type { ShardControl, UntakenMessage } from "./shard_options.ts";
+import type { Inbound } from "./inbound.ts";
+import { Leftovers } from "./leftovers.ts";
+import type { ShardControl } from "./shard_options.ts";
+import type { StallSignals } from "./stall_signals.ts";
 
 /** What is taken from one node before the others and the sockets get their turn. */
 const DRAIN_BYTES_MAX = 256 * 1024;
@@ -65,18 +62,11 @@ const DRAIN_BYTES_MAX = 256 * 1024;
 const PIECE_BYTES = 32 * 1024;
 /** Whoever waits for room looks after its own rings again after this time. */
 const FULL_SLEEP_MS = 1;
-/** One producer is told to slow down at most once in this time. */
-const STALL_EVERY_MS = 2;
-const STALLED_MAX = 1024;
-
-/** A message on its way to one node. */
-interface Outgoing extends Delivery {
-  readonly node: number;
-}
 
 export class Rings {
   readonly #shard: ShardContext;
   readonly #wake: Wake;
+  readonly #stalls: StallSignals;
   readonly #onControl: (message: unknown) => void;
   readonly #words: Int32Array;
   readonly #area: number;
@@ -85,15 +75,9 @@ export class Rings {
   /** Large messages being collected, by node. */
   readonly #incoming: (Received | null)[] = [];
   readonly #controls: ControlReader[] = [];
-  #outgoing: Outgoing[] = [];
-  /** Messages that nobody here took, where nobody else could: their publishers' shards are to be told. */
-  #untaken: (UntakenMessage & { readonly node: number })[] = [];
-  /** Messages that queue groups had no member here for any more, and where they came from. */
-  #unserved: (Received & { readonly from: number })[] = [];
-  /** When each connection of another shard was last told to slow down. */
-  readonly #stalledAt = new Map<number, number>();
-  /** Bitmap of the nodes that were told so. */
-  #stalledNodes = 0;
+  /** Large messages that the engine has published. */
+  #outgoing: { readonly node: number; readonly delivery: Delivery }[] = [];
+  readonly #leftovers: Leftovers;
   /** Where in each node's ring drainAll() stops: what will have been taken by then, an int32 that wraps. */
   readonly #until = new Int32Array(NODES_MAX);
   /** Where in each node's ring catchUp() stops, likewise. */
@@ -109,9 +93,11 @@ export class Rings {
    */
   onHostDelivery: ((delivery: Delivery) => number) | null = null;
 
-  constructor(shard: ShardContext, wake: Wake, onControl: (message: unknown) => void) {
+  constructor(shard: ShardContext, wake: Wake, stalls: StallSignals, onControl: (message: unknown) => void) {
     this.#shard = shard;
     this.#wake = wake;
+    this.#stalls = stalls;
+    this.#leftovers = new Leftovers(shard);
     this.#onControl = onControl;
     this.#words = shard.shared.words;
     this.#area = shard.shared.map.area(shard.node).area >> 2;
@@ -235,12 +221,8 @@ export class Rings {
     for (let i = 0; i < pickCount; i++) {
       if (this.#words[picks + i * 2] === node) queues.push(this.#words[picks + i * 2 + 1]!);
     }
-    this.#outgoing.push({ message, node, isPlain, queues: Int32Array.from(queues), wantsTaker });
-  }
-
-  /** Sends a message to one node, whatever its interest; waits for room where there is none. */
-  send(node: number, delivery: Delivery): void {
-    this.#send({ ...delivery, node });
+    const delivery = { message, isPlain, queues: Int32Array.from(queues), wantsTaker };
+    this.#outgoing.push({ node, delivery });
   }
 
   /** Tells a shard something, which may be this one; waits for room where there is none. False where the shard is gone. */
@@ -264,15 +246,16 @@ export class Rings {
     if (this.#outgoing.length === 0) return;
     const outgoing = this.#outgoing;
     this.#outgoing = [];
-    for (const large of outgoing) this.#send(large);
+    for (const { node, delivery } of outgoing) this.send(node, delivery);
   }
 
-  #send(outgoing: Outgoing): void {
-    const { node, message } = outgoing;
+  /** Sends a message to one node, whatever its interest; waits for room where there is none. */
+  send(node: number, delivery: Delivery): void {
+    const { message } = delivery;
     const { shared } = this.#shard;
-    const start = this.#reserve(node, recordBytes(outgoing));
+    const start = this.#reserve(node, recordBytes(delivery));
     if (start === 0) return;
-    writeRecord(shared, start, outgoing);
+    writeRecord(shared, start, delivery);
     this.#commit(node, start);
     if (!message.isLarge) return;
     const { words, bytes } = shared;
@@ -317,7 +300,7 @@ export class Rings {
         const origin = this.#word(resume, RECORD_ORIGIN);
         const publisher = publisherOf(node, { origin, tried: this.#word(resume, RECORD_TRIED) });
         const isServed = inbound.deliverMissed(
-          this.#slotOf(publisher),
+          slotAt(this.#shard.node, publisher),
           this.#word(resume, RECORD_IS_PLAIN) !== 0,
           resume + RECORD_BODY,
           this.#word(resume, RECORD_QUEUE_COUNT),
@@ -327,24 +310,24 @@ export class Rings {
           engine.skip(node, resume);
           // By the parts of its plan many have taken it.
           if (this.#word(resume, RECORD_QUEUE_COUNT) > 0)
-            this.#noteIfUnserved(node, readRecord(shared, resume), 1);
+            this.#leftovers.noteUnserved(node, readRecord(shared, resume), 1);
         }
         this.#shard.removeExpired();
-        this.#tellIfStalled(node, origin);
+        this.#stalls.tell(node, origin);
       } else if (reason === REASON_STALLED) {
-        this.#tellIfStalled(node, resume);
+        this.#stalls.tell(node, resume);
       } else if (reason === REASON_OTHER) {
         this.#takeOther(node, resume);
       } else if (reason === REASON_HOST_PLAN) {
         const incoming = readRecord(shared, resume);
         engine.skip(node, resume);
-        this.#noteIfUntaken(node, incoming, this.#deliverByHost(incoming));
+        this.#leftovers.noteUntaken(node, incoming, this.#deliverByHost(incoming));
       } else if (reason === REASON_UNSERVED) {
         const incoming = readRecord(shared, resume);
-        this.#noteIfUnserved(node, incoming, incoming.wantsTaker ? 0 : 1);
-        this.#tellIfStalled(node, incoming.origin);
+        this.#leftovers.noteUnserved(node, incoming, incoming.wantsTaker ? 0 : 1);
+        this.#stalls.tell(node, incoming.origin);
       } else if (reason === REASON_UNTAKEN) {
-        this.#noteIfUntaken(node, readRecord(shared, resume), 0);
+        this.#leftovers.noteUntaken(node, readRecord(shared, resume), 0);
       } else break;
     }
     // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
@@ -367,74 +350,20 @@ export class Rings {
     return this.onHostDelivery(delivery);
   }
 
-  /** Whoever told it from within a drain might wait for room, and drain, for each message anew. */
-  #noteIfUntaken(from: number, received: Received, takers: number): void {
-    const { message, wantsTaker } = received;
-    if (takers > 0 || !wantsTaker) return;
-    const subject = byteStringOf(message.subject);
-    const account = message.context & (CONTEXT_ACCOUNTS - 1);
-    this.#untaken.push({ ...publisherOf(from, received), account, subject, reply: message.replyText });
-  }
-
-  /** As above, once all who are here have had the message; whoever else serves the groups left in `queues` is to get it. */
-  #noteIfUnserved(from: number, received: Received, takers: number): void {
-    const queues = received.queues.filter((queue) => queue !== 0);
-    if (queues.length === 0) this.#noteIfUntaken(from, received, takers);
-    else this.#unserved.push({ ...received, queues, wantsTaker: received.wantsTaker && takers === 0, from });
-  }
-
   /** Something that a drain came upon is still to be done. */
   get hasLeftovers(): boolean {
-    return this.#untaken.length + this.#unserved.length > 0;
+    return !this.#leftovers.isEmpty;
   }
 
-  /**
-   * Passes on what came for queue groups whose members here have gone since it was published, or have got as many messages
-   * as they wanted: a publisher's shard learns of that later. Not from within a drain.
-   */
-  passOnUnserved(): void {
-    const unserved = this.#unserved;
-    if (unserved.length === 0) return;
-    this.#unserved = [];
-    for (const received of unserved) {
-      let takers = 0;
-      for (const queue of received.queues) if (this.#passOn(received, queue)) takers++;
-      this.#noteIfUntaken(received.from, received, takers);
-    }
-  }
-
-  /** False where nobody is left who could take it. */
-  #passOn(received: Received & { readonly from: number }, queue: number): boolean {
-    const { message, queues } = received;
-    const { linksNode } = this.#shard.shared.map;
-    const publisher = publisherOf(received.from, received);
-    let tried = received.tried | (1 << this.#shard.node);
-    // What came from another server does not go to others.
-    if (publisher.node === linksNode) tried |= 1 << linksNode;
-    const node = this.#inbound!.serveGroup(message, queue, this.#slotOf(publisher), tried);
-    if (node < 0) return node === SERVED_HERE;
-    this.#send({
-      node,
-      message,
-      isPlain: false,
-      queues: Int32Array.of(queue),
-      wantsTaker: received.wantsTaker && queues.length === 1,
-      passedOn: { tried, origin: originOf(publisher) },
+  /** Does it. Not from within a drain. */
+  settleLeftovers(): void {
+    if (this.#leftovers.isEmpty) return;
+    const inbound = this.#inbound!;
+    this.#leftovers.settle({
+      serveGroup: (message, queue, slot, tried) => inbound.serveGroup(message, queue, slot, tried),
+      send: (node, delivery) => this.send(node, delivery),
+      sendControl: (node, message) => this.sendControl(node, message),
     });
-    return true;
-  }
-
-  /** Slot of a message's publisher, if it has been passed on to its publisher's shard; else the fabric's. */
-  #slotOf({ node, slot }: Publisher): number {
-    return node === this.#shard.node ? slot : FABRIC_SLOT;
-  }
-
-  /** Tells the shards of publishers whose messages nobody took. Not from within a drain. */
-  tellUntaken(): void {
-    if (this.#untaken.length === 0) return;
-    const untaken = this.#untaken;
-    this.#untaken = [];
-    for (const { node, ...message } of untaken) this.sendControl(node, { type: "untaken", ...message });
   }
 
   #takeOther(node: number, record: number): void {
@@ -467,55 +396,16 @@ export class Rings {
         incoming.message.fill(shared.bytes, start, start + this.#word(record, RECORD_REST_LENGTH));
         if (incoming.message.isComplete) {
           this.#incoming[node] = null;
-          const slot = this.#slotOf(publisherOf(node, incoming));
+          const slot = slotAt(this.#shard.node, publisherOf(node, incoming));
           const takers = this.#inbound!.deliverLarge(incoming, slot);
           this.#shard.removeExpired();
-          if (takers === null) this.#noteIfUntaken(node, incoming, this.#deliverByHost(incoming));
-          else this.#noteIfUnserved(node, incoming, takers);
-          this.#tellIfStalled(node, incoming.origin);
+          if (takers === null) this.#leftovers.noteUntaken(node, incoming, this.#deliverByHost(incoming));
+          else this.#leftovers.noteUnserved(node, incoming, takers);
+          this.#stalls.tell(node, incoming.origin);
         }
       }
     }
     engine.skip(node, record);
-  }
-
-  /** Asks the sending shard to slow the connection whose message just went to a subscriber that does not keep up. */
-  #tellIfStalled(from: number, origin: number): void {
-    // Of a message that was passed on the origin says whose it is.
-    const node = origin >>> RECORD_ORIGIN_NODE_SHIFT || from;
-    const slot = slotOfOrigin(origin);
-    const { nowMs } = this.#shard;
-    const stalledWord = this.#area + (AREA_IS_STALLED >> 2);
-    if (this.#words[stalledWord] === 0) return;
-    this.#words[stalledWord] = 0;
-    const key = originOf({ node, slot });
-    if (nowMs - (this.#stalledAt.get(key) ?? -STALL_EVERY_MS) < STALL_EVERY_MS) return;
-    if (this.#stalledAt.size > STALLED_MAX) this.#stalledAt.clear();
-    if (this.#sendSignal(node, RECORD_KIND_STALL, slot)) {
-      this.#stalledAt.set(key, nowMs);
-      this.#stalledNodes |= 1 << node;
-    }
-  }
-
-  /** This shard's subscribers have caught up: the shards that were told to slow connections may let them go on. */
-  tellResumed(): void {
-    for (let nodes = this.#stalledNodes; nodes !== 0; nodes &= nodes - 1) {
-      this.#sendSignal(31 - Math.clz32(nodes & -nodes), RECORD_KIND_RESUME, 0);
-    }
-    this.#stalledNodes = 0;
-    this.#stalledAt.clear();
-  }
-
-  /** A record that is only advice: where the ring is full the pause simply runs out. */
-  #sendSignal(node: number, kind: number, origin: number): boolean {
-    const { engine } = this.#shard;
-    const record = engine.reserve(node, RECORD_BODY);
-    if (record === 0) return false;
-    this.#words[(record + RECORD_LENGTH) >> 2] = RECORD_BODY;
-    this.#words[(record + RECORD_KIND) >> 2] = kind;
-    this.#words[(record + RECORD_ORIGIN) >> 2] = origin;
-    engine.commit(node, RECORD_BODY);
-    return true;
   }
 
   #word(record: number, offset: number): number {

@@ -67,13 +67,13 @@ import type {
   ShardStart,
 } from "./shard_options.ts";
 import { Slots } from "./slots.ts";
+import { StallSignals } from "./stall_signals.ts";
 import { SingleDelivery } from "./tracing/single_delivery.ts";
 import { Tracing } from "./tracing/tracing.ts";
 import { Turns } from "./turns.ts";
 import { Queries } from "./watch/queries.ts";
 
 const TICK_MS = 10;
-const NO_QUEUES = new Int32Array(0);
 
 export interface ShardDependencies {
   readonly poller: Poller;
@@ -202,6 +202,7 @@ export class Shard implements LinkShard, UpgradeHost {
       targets,
     );
     this.contexts.onStartOver = () => this.plans.forgetAll();
+    const stalls = new StallSignals(this);
     this.outbound = new Outbound(
       this.shared,
       this.node,
@@ -215,12 +216,12 @@ export class Shard implements LinkShard, UpgradeHost {
         wroteLink: (connection) => this.#links!.wrote(connection),
         resumeProducers: () => {
           this.resumeProducers();
-          this.#rings.tellResumed();
+          stalls.tellResumed();
         },
       },
     );
     const wake = new Wake(words, dependencies.wake);
-    this.#rings = new Rings(this, wake, (command) => this.#commands.take(command as ShardControl));
+    this.#rings = new Rings(this, wake, stalls, (command) => this.#commands.take(command as ShardControl));
     this.#publishing = new Publishing(this, this.#rings);
     this.#publishing.configure();
     this.#services = new Services(this, this.#publishing, this.#rings);
@@ -442,23 +443,12 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#dependencies.report(report);
   }
 
-  nodeOfReply(account: number, subject: string): number {
-    return this.#services.nodeOfReply(account, subject);
-  }
-
-  replyPattern(account: number): string {
-    return this.#services.replyPattern(account);
-  }
-
   sendToNode(node: number, delivery: Delivery): void {
     this.tracing.send(node, delivery);
   }
 
   sendAnswer(node: number, message: HeldMessage): void {
-    if (node === this.node) this.#services.takeAnswer(message);
-    // A peer may make subjects up.
-    else if (this.shared.map.hasConnections(node))
-      this.tracing.send(node, { message, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
+    this.#services.sendAnswer(node, message);
   }
 
   waitForRoom(node: number): void {

@@ -98,8 +98,7 @@ export class Turns {
     handshakes.startTurn();
     services.startTurn();
     let isBusy = rings.drainAll();
-    rings.passOnUnserved();
-    rings.tellUntaken();
+    rings.settleLeftovers();
     links?.announce();
     services.doWork();
     tracing.doWork();

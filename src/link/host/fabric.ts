@@ -124,7 +124,7 @@ export class ShardFabric implements LinkFabric {
         members.reduce((sum, member) => sum + member.members, 0),
       );
     }
-    const isPlainHere = near.plainNodes !== 0 || this.#shard.nodeOfReply(own.id, subject) >= 0;
+    const isPlainHere = near.plainNodes !== 0 || this.#shard.replySubjects.nodeOf(own.id, subject) >= 0;
     const links = this.#linksFor(own.id, bytesOf(subject));
     const imports = (own.isImported ? own.legsOf(subject) : []).flatMap((leg) => {
       const importer = this.#shard.accounts.byId(leg.account);
@@ -154,7 +154,7 @@ export class ShardFabric implements LinkFabric {
     isPlain: boolean,
     queues: readonly string[],
   ): void {
-    const waiting = this.#shard.nodeOfReply(account.id, message.subject);
+    const waiting = this.#shard.replySubjects.nodeOf(account.id, message.subject);
     if (waiting >= 0) {
       this.#shard.sendAnswer(waiting, held(account.id | CONTEXT_IS_RESPONSE, message));
       return;
@@ -185,7 +185,7 @@ export class ShardFabric implements LinkFabric {
     connection.rttMs = link.rttMs;
     const entered = this.#shard.enter(connection, held(id, message, connection.slot), message.subject);
     // An answer that somebody of this server waits for has reached its end.
-    if (entered === null || this.#shard.nodeOfReply(id, entered) >= 0) return null;
+    if (entered === null || this.#shard.replySubjects.nodeOf(id, entered) >= 0) return null;
     return { ...message, subject: entered };
   }
 

@@ -500,7 +500,8 @@ export class ShardLinks implements LinkHost, LinkEvents {
       for (const { exporter } of definition.serviceImports) {
         const account = this.#accounts.get(exporter);
         if (account === undefined) continue;
-        replies.set(account, { account, subject: this.#shard.replyPattern(exporter), queue: "", origin: "" });
+        const subject = this.#shard.replySubjects.patternOf(exporter);
+        replies.set(account, { account, subject, queue: "", origin: "" });
       }
     }
     for (const [account, key] of this.#serviceReplies)

@@ -30,10 +30,6 @@ export interface LinkShard extends ShardContext {
   /** A link has the socket by which it is dialled; −1 for one of the runtime's. */
   ownSocket(link: Connection, fd: number): void;
   report(report: ShardReport): void;
-  /** The shard that waits for an answer on this subject of an account; below 0 for a subject nobody waits on so. */
-  nodeOfReply(account: number, subject: string): number;
-  /** What answers to the requests of services are published on that an account offers. */
-  replyPattern(account: number): string;
   /** Hands a message to one node; waits for room where there is none. */
   sendToNode(node: number, delivery: Delivery): void;
   /** Hands the answer to a service's request to the shard that waits for it, this one or another. */

@@ -2,14 +2,16 @@ import { describe, expect, test } from "bun:test";
 import type { AccountDefinition, ResponseType, ServiceLatency } from "../../account/definition.ts";
 import { compileLoginRules } from "../../auth/login_rules.ts";
 import { optionsOf } from "../../auth/testing/requests.ts";
-import { CONNECTION_FLAGS, CONNECTION_IS_CLOSED } from "../../memory/layout.ts";
+import { HeldMessage, messageBytes } from "../../fabric/held_message.ts";
+import { CONNECTION_FLAGS, CONNECTION_IS_CLOSED, CONTEXT_IS_RESPONSE } from "../../memory/layout.ts";
+import { bytesOf } from "../../subject/byte_string.ts";
 import type { Connection } from "../connection.ts";
 import type { FakeSocket } from "../testing/fake_poller.ts";
 import { accountDefinition, OPTIONS, pub, ShardHarness } from "../testing/shard_harness.ts";
 
 const LATENCY: ServiceLatency = { subject: "lat", sampling: 100 };
 const EXPORTER = accountDefinition(5, "EXP");
-const importer = (responseType: ResponseType): AccountDefinition => ({
+const importer = (responseType: ResponseType, responseThresholdMs = 60_000): AccountDefinition => ({
   ...accountDefinition(6, "IMP"),
   serviceImports: [
     {
@@ -19,7 +21,7 @@ const importer = (responseType: ResponseType): AccountDefinition => ({
       remote: "svc",
       share: false,
       responseType,
-      responseThresholdMs: 60_000,
+      responseThresholdMs,
       allowTrace: false,
       isSystemExport: false,
       latency: LATENCY,
@@ -34,10 +36,10 @@ const RULES = compileLoginRules(
 );
 
 /** A responder and who listens to latencies in EXP, and a requestor in IMP. */
-function setUp(responseType: ResponseType = "singleton") {
+function setUp(responseType: ResponseType = "singleton", responseThresholdMs?: number) {
   const harness = new ShardHarness(1, {
     login: { rules: RULES, timeoutMs: 2000 },
-    accounts: [...OPTIONS.accounts, EXPORTER, importer(responseType)],
+    accounts: [...OPTIONS.accounts, EXPORTER, importer(responseType, responseThresholdMs)],
   });
   const [responder, watcher] = [1, 2].map(() =>
     harness.connect(0, { user: "exp", pass: "p", headers: true }),
@@ -104,6 +106,27 @@ describe("Services", () => {
     harness.settle();
     expect(requestor.take()).toBe("MSG in.1 9 6\r\nanswer\r\n");
     expect(statusesOf(watcher)).toEqual([200]);
+  });
+
+  test("a request times out however often answers come whose responders other servers measure", () => {
+    const { harness, responder, watcher, requestor } = setUp("singleton", 100);
+    const shard = harness.shards[0]!;
+    requestor.send("SUB in 9\r\n", pub("ask", "unanswered", "in"));
+    harness.settle();
+    replyOf(responder);
+    const endMs = performance.now() + 3000;
+    const statuses: number[] = [];
+    while (statuses.length === 0 && performance.now() < endMs) {
+      requestor.send(pub("ask", "question", "in"));
+      harness.turn();
+      // As the links shard hands it over: nobody here knows who has answered.
+      const subject = bytesOf(replyOf(responder));
+      const context = EXPORTER.id | CONTEXT_IS_RESPONSE;
+      shard.sendAnswer(shard.node, HeldMessage.of(context, 0, subject, "", messageBytes(bytesOf("answer"))));
+      harness.turn();
+      statuses.push(...statusesOf(watcher));
+    }
+    expect(statuses[0]).toBe(504);
   });
 
   test("a request of the server's in an account goes to the services that this one imports", () => {

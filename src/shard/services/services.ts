@@ -6,35 +6,19 @@
  * Subjects are byte strings. Source: nats-server `processServiceImport`, `addRespServiceImport`.
  */
 import type { AppliedServiceImport } from "../../account/applied_imports.ts";
-import type { ClientInfo, ServerPlace } from "../../account/client_info.ts";
+import type { ClientInfo } from "../../account/client_info.ts";
 import { RESPONSE_THRESHOLD_MS_DEFAULT } from "../../account/exports.ts";
-import {
-  answeredSample,
-  encodeLatency,
-  failedSample,
-  type LatencyFailure,
-  type LatencySample,
-  withResponder,
-} from "../../account/latency.ts";
-import { sampleRequest } from "../../account/latency_sampling.ts";
+import type { LatencyFailure, LatencySample } from "../../account/latency.ts";
 import { isMeasuredReply, isReplyKept } from "../../account/reply_subject.ts";
-import {
-  encodeRequestInfo,
-  firstHop,
-  nextHop,
-  REQUEST_INFO_HEADER,
-  type RequestInfo,
-} from "../../account/request_info.ts";
-import { newNuid } from "../../base/nuid.ts";
+import { REQUEST_INFO_HEADER, type RequestInfo } from "../../account/request_info.ts";
 import { FABRIC_SLOT, HeldMessage, messageBytes } from "../../fabric/held_message.ts";
 import { MatchResult } from "../../interest/match_result.ts";
 import { CONTEXT_ACCOUNTS, CONTEXT_IS_RESPONSE, CONTEXT_IS_STREAMLESS } from "../../memory/layout.ts";
-import { readMimeHeaders } from "../../protocol/mime_headers.ts";
-import { dropHeader, headerBlock, withBlock, withHeader } from "../../protocol/set_header.ts";
+import { dropHeader, withBlock, withHeader } from "../../protocol/set_header.ts";
 import type { MessageTrace } from "../../protocol/tracing/message_trace.ts";
 import { TRACE_DISABLED } from "../../protocol/tracing/trace_request.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
-import { orLost, randomBelow, type ShardAccount } from "../accounts.ts";
+import { orLost, type ShardAccount } from "../accounts.ts";
 import { detailsForServices } from "../client/client_details.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
@@ -43,43 +27,24 @@ import type { Rings } from "../rings.ts";
 import type { ResponseRecord, ShardControl, UntakenMessage } from "../shard_options.ts";
 import { TIMER_SERVICES } from "../timers.ts";
 import type { Tracing } from "../tracing/tracing.ts";
+import { Disclosures } from "./disclosures.ts";
 import { disclosureKind, type ForwardedRequest, ForwardedRequests } from "./forwarded_requests.ts";
+import { Latencies } from "./latencies.ts";
 import { OpenWays } from "./open_ways.ts";
 import { type Measurement, type PendingRequest, PendingRequests } from "./pending_requests.ts";
 import type { ReplySubjects } from "./reply_subjects.ts";
 
 /** How often requests that are too old are looked for. */
 const EXPIRY_LOOK_MS = 50;
-/** How long the responder's server may take to tell what it has measured. */
-const HALF_MS_MAX = 10_000;
 /** Accounts a request crosses on its way at most. */
 const HOPS_MAX = 32;
 
 const NO_QUEUES = new Int32Array(0);
-
-/** An answered request whose responder's server has not told yet what it has measured. */
-interface HalfMeasured {
-  readonly measurement: Measurement;
-  readonly sample: LatencySample;
-  readonly deadlineMs: number;
-}
+/** What is not measured, and nobody is told of if it has no taker. */
+const UNWATCHED = { measurement: null, ways: null, askedBy: null };
 
 type OwnRequest = Extract<ShardControl, { type: "request" }>;
-
-/** What a request carries of its requestor. */
-interface Told {
-  readonly info: RequestInfo;
-  readonly header: string;
-  /** The header block of a request that has no other headers. */
-  readonly block: Uint8Array;
-}
-
-/** The same at the first hop, while the client is who it was. */
-interface ToldOfClient extends Told {
-  readonly login: Connection["login"];
-  readonly options: Connection["options"];
-  readonly rttMs: number;
-}
+type Responder = Extract<ShardControl, { type: "responder" }>;
 
 /** A request on its way: who asks, and the imports it came through. */
 interface Journey {
@@ -100,13 +65,12 @@ export class Services {
   readonly #replies: ReplySubjects;
   #tracing: Tracing | null = null;
   readonly #match = new MatchResult();
-  readonly #told = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
+  readonly #disclosures: Disclosures;
+  readonly #latencies: Latencies;
   readonly #forwarded: ForwardedRequests;
   readonly #pending: PendingRequests;
   /** The timer is set that looks for those that are too old. */
   #isWatching = false;
-  /** By token. */
-  readonly #halves = new Map<string, HalfMeasured>();
   /** Answers that other nodes sent, until the turn comes to them. */
   #answers: HeldMessage[] = [];
   /** Requests of the server itself, likewise. */
@@ -119,6 +83,8 @@ export class Services {
     this.#publishing = publishing;
     this.#rings = rings;
     this.#replies = shard.replySubjects;
+    this.#disclosures = new Disclosures(shard);
+    this.#latencies = new Latencies(shard, (message) => publishing.deliver(message));
     this.#forwarded = new ForwardedRequests(shard.shared, shard.engine, shard.node);
     this.#pending = new PendingRequests(this.#forwarded, (request) => this.#adopt(request));
     shard.interest.removals = this;
@@ -134,9 +100,15 @@ export class Services {
     this.#forwarded.nowMs = this.#shard.nowMs;
   }
 
-  /** There may be requests that the engine has forwarded. */
+  /**
+   * This turn's messages are served: what waits now is looked at in a while. A timer that is set already stays, or who sends
+   * often enough would put it off for ever.
+   */
   watch(): void {
-    if (!this.#isWatching && this.#pending.size > 0) this.#watch();
+    if (this.#isWatching || this.#pending.size + this.#latencies.size === 0) return;
+    const { timers, nowMs } = this.#shard;
+    this.#isWatching = true;
+    timers.set(TIMER_SERVICES, nowMs + EXPIRY_LOOK_MS);
   }
 
   /** Whether it matters that subscriptions go. */
@@ -157,32 +129,29 @@ export class Services {
     message: HeldMessage,
     ways: OpenWays | null,
   ): void {
-    this.#forward(
-      { connection, passed: [], info: null, ways, traceDestination: this.#traceDestination(message) },
-      connection.account,
-      service,
-      subject,
-      message,
-    );
+    const { trace } = message;
+    const traceDestination = trace === null ? "" : this.#tracing!.destinationOf(trace);
+    const journey = { connection, passed: [], info: null, ways, traceDestination };
+    this.#forward(journey, connection.account, service, subject, message);
   }
 
   /**
-   * Another node was the only one that could take a message, and did not. True where that closes a way of a request: the
-   * message was forwarded by an import, or it is what others were forwarded from.
+   * Another node was the only one that could take a message of a client, and did not. That closes a way of a request where
+   * the message was forwarded by an import, or is what others were forwarded from; else the client is told.
    */
-  untaken({ slot, account, reply }: UntakenMessage): boolean {
+  untaken({ slot, account, subject, reply }: UntakenMessage): void {
     const forwarded = this.#pending.get(this.#replies.tokenOf(account, reply));
     if (forwarded !== undefined) {
       forwarded.ways?.close();
-      return true;
+      return;
     }
     // Several requests may wait for answers on one subject: it is the last of them, more often than not.
     let ways: OpenWays | null = null;
     for (const { requestor, reply: answered, askedBy } of this.#pending.answeredTo(account, reply)) {
       if (requestor === account && answered === reply && askedBy?.slot === slot) ways = askedBy;
     }
-    ways?.close();
-    return ways !== null;
+    if (ways !== null) ways.close();
+    else this.#publishing.tellNoResponders(slot, subject, reply);
   }
 
   /**
@@ -202,35 +171,36 @@ export class Services {
   #passOn(account: ShardAccount, message: HeldMessage, responder: ClientInfo | undefined): number {
     const subject = byteStringOf(message.subject);
     const node = this.#replies.nodeOf(account.id, subject);
-    if (node < 0 && responder !== undefined && isMeasuredReply(subject)) {
-      const { linksNode } = this.#shard.shared.map;
-      if (linksNode !== 0)
-        this.#rings.sendControl(linksNode, { type: "responder", token: subject, info: responder });
-      return 0;
-    }
-    if (node === this.#shard.node && message.trace !== null) {
+    if (node === this.#shard.node) {
+      if (message.trace === null) return this.#answerHere(account.id, subject, message, responder);
       this.takeTracedAnswer(message, message.trace);
       return 1;
     }
-    if (node === this.#shard.node) return this.#answerHere(account.id, subject, message, responder);
-    if (!this.#shard.shared.map.hasConnections(node)) return 0;
-    if (responder !== undefined && isMeasuredReply(subject)) {
-      const token = this.#replies.tokenOf(account.id, subject);
-      this.#rings.sendControl(node, { type: "responder", token, info: responder });
+    const named = responder !== undefined && isMeasuredReply(subject) ? responder : null;
+    if (node < 0) {
+      const { linksNode } = this.#shard.shared.map;
+      if (named !== null && linksNode !== 0)
+        this.#rings.sendControl(linksNode, { type: "responder", token: subject, info: named });
+      return 0;
     }
     const answer = message.under(account.id | CONTEXT_IS_RESPONSE, message.subject);
-    this.#tracing!.send(node, { message: answer, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
-    return 1;
-  }
-
-  /** The shard that waits for an answer on this subject of an account, below 0 for none. */
-  nodeOfReply(account: number, subject: string): number {
-    return this.#replies.nodeOf(account, subject);
+    if (named === null) return this.#send(node, answer, null);
+    const token = this.#replies.tokenOf(account.id, subject);
+    return this.#send(node, answer, { type: "responder", token, info: named });
   }
 
   /** See `LinkShard`. */
-  replyPattern(account: number): string {
-    return this.#replies.patternOf(account);
+  sendAnswer(node: number, answer: HeldMessage): void {
+    if (node === this.#shard.node) this.takeAnswer(answer);
+    else this.#send(node, answer, null);
+  }
+
+  /** Sends an answer to another shard, after who gives it. Returns 0 where there is no such shard: subjects can be made up. */
+  #send(node: number, answer: HeldMessage, responder: Responder | null): number {
+    if (!this.#shard.shared.map.hasConnections(node)) return 0;
+    if (responder !== null) this.#rings.sendControl(node, responder);
+    this.#tracing!.send(node, { message: answer, isPlain: true, queues: NO_QUEUES, wantsTaker: false });
+    return 1;
   }
 
   /** Another shard tells who is about to answer a request that is measured. */
@@ -242,12 +212,7 @@ export class Services {
   /** The responder's server has measured its part of a request whose reply this is. */
   takeRemoteLatency(exporter: number, subject: string, sample: LatencySample): void {
     const token = this.#replies.tokenOf(exporter, subject);
-    const half = this.#halves.get(token);
-    if (half !== undefined) {
-      this.#halves.delete(token);
-      this.#publish(half.measurement, withResponder(half.sample, sample));
-      return;
-    }
+    if (this.#latencies.complete(token, sample)) return;
     const pending = this.#pending.get(token);
     if (pending !== undefined) pending.remote = sample;
   }
@@ -331,8 +296,8 @@ export class Services {
     const { nowMs } = this.#shard;
     this.#isWatching = false;
     for (const pending of this.#pending.overdue(nowMs)) this.#fail(pending, "service timeout");
-    for (const [token, { deadlineMs }] of this.#halves) if (deadlineMs <= nowMs) this.#halves.delete(token);
-    if (this.#pending.size + this.#halves.size > 0) this.#watch();
+    this.#latencies.expire();
+    this.watch();
   }
 
   #forward(
@@ -353,13 +318,10 @@ export class Services {
     trace?.serviceImported(exporter.name, textOf(subject), textOf(mapped));
     if (trace?.isOnly && !service.definition.allowTrace) return;
 
-    const told =
-      journey.info === null
-        ? this.#toldOf(connection, importer, service)
-        : toldBy(nextHop(journey.info, importer.name, this.#place(connection), service.definition));
+    const told = this.#disclosures.of(connection, importer, service, journey.info);
     if (connection !== null && passed.length === 0)
       this.#forwarded.prepare(connection, disclosureKind(service.definition), told.block);
-    const measurement = this.#measure(service, exporter, told.info, message);
+    const measurement = this.#latencies.measure(service, exporter, told.info.client, message);
     const ways = new OpenWays(message.origin, () => {
       if (pending !== null) this.#fail(pending, "service unavailable");
       askedBy?.close();
@@ -391,13 +353,8 @@ export class Services {
       this.#forward(onward, exporter, next, mapped, forwarded);
     }
     ways.close();
-    if (pending === null) {
-      if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, "bad request"));
-    } else if (trace?.isOnly) this.#pending.remove(pending); // Nobody was given what could be answered.
-  }
-
-  #traceDestination({ trace }: HeldMessage): string {
-    return trace === null ? "" : this.#tracing!.destinationOf(trace);
+    if (pending === null) this.#latencies.fail(measurement, "bad request");
+    else if (trace?.isOnly) this.#pending.remove(pending); // Nobody was given what could be answered.
   }
 
   /**
@@ -419,54 +376,12 @@ export class Services {
       isShared: share,
       responseType: "stream",
       thresholdMs: RESPONSE_THRESHOLD_MS_DEFAULT,
-      measurement: null,
-      ways: null,
-      askedBy: null,
+      ...UNWATCHED,
     });
     this.#tracing!.afterwards(trace, (hops) => {
       if (hops === 0) this.#pending.remove(way);
     });
     return { destination: textOf(this.#replies.subjectOf(exporter.id, way)), trace };
-  }
-
-  /** What a service is told of who asks it. */
-  #toldOf(connection: Connection | null, importer: ShardAccount, service: AppliedServiceImport): Told {
-    if (connection === null) {
-      return toldBy(firstHop({ account: importer.name }, this.#place(null), service.definition));
-    }
-    const byConnection = this.#told.getOrInsertComputed(service, () => new WeakMap());
-    const known = byConnection.get(connection);
-    const { login, options, rttMs } = connection;
-    if (known?.login === login && known.options === options && known.rttMs === rttMs) return known;
-    const details = detailsForServices(connection, this.#shard.info.serverName);
-    const hop = firstHop(details, this.#place(connection), service.definition);
-    const told = { ...toldBy(hop), login, options, rttMs };
-    byConnection.set(connection, told);
-    return told;
-  }
-
-  /** Where a requestor is: a leaf link on the server at its other end. */
-  #place(connection: Connection | null): ServerPlace {
-    const { info, options } = this.#shard;
-    const { clusterName } = options;
-    const server = connection?.leafDetails?.server ?? info.serverName;
-    return { server, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
-  }
-
-  /** Null for a request whose latency is nobody's business. */
-  #measure(
-    { definition: { latency } }: AppliedServiceImport,
-    exporter: ShardAccount,
-    { client }: RequestInfo,
-    { bytes, headerLength }: HeldMessage,
-  ): Measurement | null {
-    if (latency === undefined) return null;
-    const readHeaders = () => (headerLength > 0 ? readMimeHeaders(bytes, 0, headerLength) : null);
-    const { isSampled, header } = sampleRequest(latency, readHeaders, randomBelow);
-    if (!isSampled) return null;
-    const receivedAtMs = this.#shard.wallMs();
-    const request = { requestor: client, receivedAtMs, ...(header === undefined ? {} : { header }) };
-    return { request, latency, exporter: exporter.id };
   }
 
   /** Notes what becomes of answers; null where there can be none. */
@@ -499,7 +414,6 @@ export class Services {
     const deadlineMs = this.#shard.nowMs + request.thresholdMs;
     const pending: PendingRequest = { ...request, token, deadlineMs, responder: undefined, remote: null };
     this.#pending.add(pending);
-    this.watch();
     return pending;
   }
 
@@ -512,9 +426,8 @@ export class Services {
     const pending: PendingRequest = {
       ...request,
       responseType: "singleton",
-      measurement: null,
+      ...UNWATCHED,
       ways,
-      askedBy: null,
       responder: undefined,
       remote: null,
     };
@@ -524,14 +437,7 @@ export class Services {
   /** A request that gets no answer any more. */
   #fail(pending: PendingRequest, failure: LatencyFailure): void {
     this.#pending.remove(pending);
-    const { measurement } = pending;
-    if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
-  }
-
-  #watch(): void {
-    const { timers, nowMs } = this.#shard;
-    this.#isWatching = true;
-    timers.set(TIMER_SERVICES, nowMs + EXPIRY_LOOK_MS);
+    this.#latencies.fail(pending.measurement, failure);
   }
 
   #answerHere(
@@ -543,7 +449,7 @@ export class Services {
     const pending = this.#pending.get(this.#replies.tokenOf(exporter, subject));
     if (pending === undefined || pending.exporter !== exporter) return 0;
     const answeredAtMs = this.#shard.wallMs();
-    const { requestor, reply, isShared, responseType, thresholdMs, measurement } = pending;
+    const { requestor, reply, isShared, responseType, thresholdMs } = pending;
     // A streamed answer ends with one that is empty.
     if (responseType === "singleton" || message.payloadLength === 0) this.#pending.remove(pending);
     // Each answer of a stream gives the next one as long as the first had.
@@ -561,9 +467,7 @@ export class Services {
         isShared,
         responseType: "singleton",
         thresholdMs,
-        measurement: null,
-        ways: null,
-        askedBy: null,
+        ...UNWATCHED,
       });
       back = this.#replies.subjectOf(requestor, reverse);
     }
@@ -577,31 +481,8 @@ export class Services {
     const who = responder ?? pending.responder;
     const delivered = this.#publishing.deliver(answer) + this.#passOn(account, answer, who);
     if (delivered === 0) this.#fail(pending, "service unavailable");
-    else if (measurement !== null) {
-      this.#publishAnswered(
-        pending,
-        measurement,
-        answeredSample(measurement.request, who, answeredAtMs, this.#shard.wallMs()),
-      );
-    }
+    else this.#latencies.answered(pending, who, answeredAtMs);
     return 1;
-  }
-
-  /** One whose responder is on another server waits for what that one has measured. */
-  #publishAnswered({ token, remote }: PendingRequest, measurement: Measurement, sample: LatencySample): void {
-    if (sample.responder !== undefined) this.#publish(measurement, sample);
-    else if (remote !== null) this.#publish(measurement, withResponder(sample, remote));
-    else {
-      this.#halves.set(token, { measurement, sample, deadlineMs: this.#shard.nowMs + HALF_MS_MAX });
-      this.#watch();
-    }
-  }
-
-  /** Publishes the latency of a request in the account that offers the service. */
-  #publish({ latency, exporter }: Measurement, sample: LatencySample): void {
-    const json = new TextEncoder().encode(encodeLatency(sample, newNuid(), this.#shard.wallMs()));
-    const subject = bytesOf(byteStringOfText(latency.subject));
-    this.#publishing.deliver(HeldMessage.fromServer(exporter, subject, messageBytes(json)));
   }
 
   /** Subscriptions are gone: answers that nobody is left to take are not waited for. */
@@ -621,9 +502,4 @@ export class Services {
       }
     }
   }
-}
-
-function toldBy(info: RequestInfo): Told {
-  const header = encodeRequestInfo(info);
-  return { info, header, block: headerBlock(REQUEST_INFO_HEADER, header) };
 }

@@ -1,0 +1,77 @@
+/** What services are told of who asks them, as the header that requests carry: worked out once for a client and an import. */
+import type { AppliedServiceImport } from "../../account/applied_imports.ts";
+import type { ServerPlace } from "../../account/client_info.ts";
+import {
+  encodeRequestInfo,
+  firstHop,
+  nextHop,
+  REQUEST_INFO_HEADER,
+  type RequestInfo,
+} from "../../account/request_info.ts";
+import { headerBlock } from "../../protocol/set_header.ts";
+import type { ShardAccount } from "../accounts.ts";
+import { detailsForServices } from "../client/client_details.ts";
+import type { Connection } from "../connection.ts";
+import type { ShardContext } from "../context.ts";
+
+/** What a request carries of its requestor. */
+export interface Told {
+  readonly info: RequestInfo;
+  readonly header: string;
+  /** The header block of a request that has no other headers. */
+  readonly block: Uint8Array;
+}
+
+/** The same at the first hop, while the client is who it was. */
+interface ToldOfClient extends Told {
+  readonly login: Connection["login"];
+  readonly options: Connection["options"];
+  readonly rttMs: number;
+}
+
+export class Disclosures {
+  readonly #shard: Pick<ShardContext, "info" | "options">;
+  readonly #ofClients = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
+
+  constructor(shard: Pick<ShardContext, "info" | "options">) {
+    this.#shard = shard;
+  }
+
+  /**
+   * What a service is told through an import of `importer`'s. A null connection is the server itself; `before` is what the hop
+   * before has told, null at the first.
+   */
+  of(
+    connection: Connection | null,
+    importer: ShardAccount,
+    service: AppliedServiceImport,
+    before: RequestInfo | null,
+  ): Told {
+    const { definition } = service;
+    if (before !== null) return toldBy(nextHop(before, importer.name, this.#place(connection), definition));
+    if (connection === null) {
+      return toldBy(firstHop({ account: importer.name }, this.#place(null), definition));
+    }
+    const byConnection = this.#ofClients.getOrInsertComputed(service, () => new WeakMap());
+    const known = byConnection.get(connection);
+    const { login, options, rttMs } = connection;
+    if (known?.login === login && known.options === options && known.rttMs === rttMs) return known;
+    const details = detailsForServices(connection, this.#shard.info.serverName);
+    const told = { ...toldBy(firstHop(details, this.#place(connection), definition)), login, options, rttMs };
+    byConnection.set(connection, told);
+    return told;
+  }
+
+  /** Where a requestor is: a leaf link on the server at its other end. */
+  #place(connection: Connection | null): ServerPlace {
+    const { info, options } = this.#shard;
+    const { clusterName } = options;
+    const server = connection?.leafDetails?.server ?? info.serverName;
+    return { server, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
+  }
+}
+
+function toldBy(info: RequestInfo): Told {
+  const header = encodeRequestInfo(info);
+  return { info, header, block: headerBlock(REQUEST_INFO_HEADER, header) };
+}

@@ -1,0 +1,105 @@
+/**
+ * How long services take to answer, published in the accounts that offer them. Where the responder is on another server, that
+ * one measures a half of it and tells: whichever half is there first waits for the other.
+ */
+import type { AppliedServiceImport } from "../../account/applied_imports.ts";
+import type { ClientInfo } from "../../account/client_info.ts";
+import {
+  answeredSample,
+  encodeLatency,
+  failedSample,
+  type LatencyFailure,
+  type LatencySample,
+  withResponder,
+} from "../../account/latency.ts";
+import { sampleRequest } from "../../account/latency_sampling.ts";
+import { newNuid } from "../../base/nuid.ts";
+import { HeldMessage, messageBytes } from "../../fabric/held_message.ts";
+import { readMimeHeaders } from "../../protocol/mime_headers.ts";
+import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
+import { randomBelow, type ShardAccount } from "../accounts.ts";
+import type { ShardContext } from "../context.ts";
+import type { Measurement, PendingRequest } from "./pending_requests.ts";
+
+/** How long the responder's server may take to tell what it has measured. */
+const HALF_MS_MAX = 10_000;
+
+/** An answered request whose responder's server has not told yet what it has measured. */
+interface HalfMeasured {
+  readonly measurement: Measurement;
+  readonly sample: LatencySample;
+  readonly deadlineMs: number;
+}
+
+export class Latencies {
+  readonly #shard: Pick<ShardContext, "nowMs" | "wallMs">;
+  readonly #deliver: (message: HeldMessage) => number;
+  /** By token. */
+  readonly #halves = new Map<string, HalfMeasured>();
+
+  constructor(shard: Pick<ShardContext, "nowMs" | "wallMs">, deliver: (message: HeldMessage) => number) {
+    this.#shard = shard;
+    this.#deliver = deliver;
+  }
+
+  /** Those that wait for their other half. */
+  get size(): number {
+    return this.#halves.size;
+  }
+
+  /** Begins to measure a request; null for one whose latency is nobody's business. */
+  measure(
+    { definition: { latency } }: AppliedServiceImport,
+    exporter: ShardAccount,
+    requestor: ClientInfo,
+    { bytes, headerLength }: HeldMessage,
+  ): Measurement | null {
+    if (latency === undefined) return null;
+    const readHeaders = () => (headerLength > 0 ? readMimeHeaders(bytes, 0, headerLength) : null);
+    const { isSampled, header } = sampleRequest(latency, readHeaders, randomBelow);
+    if (!isSampled) return null;
+    const receivedAtMs = this.#shard.wallMs();
+    const request = { requestor, receivedAtMs, ...(header === undefined ? {} : { header }) };
+    return { request, latency, exporter: exporter.id };
+  }
+
+  /** A request gets no answer. */
+  fail(measurement: Measurement | null, failure: LatencyFailure): void {
+    if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
+  }
+
+  /** A request was answered, by `who`, as far as this server knows. */
+  answered(
+    { token, measurement, remote }: PendingRequest,
+    who: ClientInfo | undefined,
+    answeredAtMs: number,
+  ): void {
+    if (measurement === null) return;
+    const sample = answeredSample(measurement.request, who, answeredAtMs, this.#shard.wallMs());
+    if (who !== undefined) this.#publish(measurement, sample);
+    else if (remote !== null) this.#publish(measurement, withResponder(sample, remote));
+    else this.#halves.set(token, { measurement, sample, deadlineMs: this.#shard.nowMs + HALF_MS_MAX });
+  }
+
+  /** The responder's server has measured its half of a request. False where that one is not answered yet, or none. */
+  complete(token: string, remote: LatencySample): boolean {
+    const half = this.#halves.get(token);
+    if (half === undefined) return false;
+    this.#halves.delete(token);
+    this.#publish(half.measurement, withResponder(half.sample, remote));
+    return true;
+  }
+
+  /** Forgets those whose other half does not come. */
+  expire(): void {
+    const { nowMs } = this.#shard;
+    for (const [token, { deadlineMs }] of this.#halves) if (deadlineMs <= nowMs) this.#halves.delete(token);
+  }
+
+  /** Publishes in the account that offers the service. */
+  #publish({ latency, exporter }: Measurement, sample: LatencySample): void {
+    const json = new TextEncoder().encode(encodeLatency(sample, newNuid(), this.#shard.wallMs()));
+    const subject = bytesOf(byteStringOfText(latency.subject));
+    this.#deliver(HeldMessage.fromServer(exporter, subject, messageBytes(json)));
+  }
+}
