@@ -29,6 +29,9 @@ export interface CommandedParts {
   readonly upgrades: Upgrades | null;
 }
 
+/** These publish something of their own: they are taken from within drains, while a message of ours may be under way. */
+type AsideCommand = Extract<ShardControl, { readonly type: "latency" | "traced" | "untaken" }>;
+
 /** What only the shard as a whole can do. */
 export interface CommandedShard
   extends Pick<ShardContext, "options" | "info" | "accounts" | "connections" | "outbound"> {
@@ -42,6 +45,8 @@ export interface CommandedShard
 export class Commands {
   readonly #shard: CommandedShard;
   readonly #parts: CommandedParts;
+  /** Put aside until doWork(). */
+  #aside: AsideCommand[] = [];
 
   constructor(shard: CommandedShard, parts: CommandedParts) {
     this.#shard = shard;
@@ -76,7 +81,9 @@ export class Commands {
         else links.responds(command.token, command.info);
         break;
       case "latency":
-        services.takeRemoteLatency(command.account, command.subject, command.sample);
+      case "traced":
+      case "untaken":
+        this.#aside.push(command);
         break;
       case "verdict":
       case "peer":
@@ -92,12 +99,6 @@ export class Commands {
       case "trace":
         tracing.take(command);
         break;
-      case "traced":
-        tracing.takePart(command);
-        break;
-      case "untaken":
-        services.untaken(command);
-        break;
       case "query": {
         const json = JSON.stringify(queries.answer(command.query));
         shard.report({ type: "answer", id: command.id, json });
@@ -111,6 +112,24 @@ export class Commands {
         break;
       case "fail":
         throw new Error("the shard was told to fail");
+    }
+  }
+
+  get hasWork(): boolean {
+    return this.#aside.length > 0;
+  }
+
+  /** Does what was put aside. Not from within a drain. */
+  doWork(): void {
+    if (this.#aside.length === 0) return;
+    const { services, tracing } = this.#parts;
+    const aside = this.#aside;
+    this.#aside = [];
+    for (const command of aside) {
+      if (command.type === "latency")
+        services.takeRemoteLatency(command.account, command.subject, command.sample);
+      else if (command.type === "traced") tracing.takePart(command);
+      else services.untaken(command);
     }
   }
 

@@ -92,6 +92,8 @@ export class Rings {
    * many took it. null where no plan does.
    */
   onHostDelivery: ((delivery: Delivery) => number) | null = null;
+  /** Does what drains have left: called where no message is under way. */
+  onCaughtUp: (() => void) | null = null;
 
   constructor(shard: ShardContext, wake: Wake, stalls: StallSignals, onControl: (message: unknown) => void) {
     this.#shard = shard;
@@ -146,11 +148,13 @@ export class Rings {
    */
   catchUp(): void {
     const { engine } = this.#shard;
-    if (engine.hasInbound() === 0) return;
-    for (let node = 0; node < this.#nodeCount; node++) {
-      this.#ends[node] = engine.taken(node) + engine.available(node);
+    if (engine.hasInbound() !== 0) {
+      for (let node = 0; node < this.#nodeCount; node++) {
+        this.#ends[node] = engine.taken(node) + engine.available(node);
+      }
+      while (this.#isBehind()) this.drainAll();
     }
-    while (this.#isBehind()) this.drainAll();
+    this.onCaughtUp?.();
   }
 
   #isBehind(): boolean {

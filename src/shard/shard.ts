@@ -294,10 +294,12 @@ export class Shard implements LinkShard, UpgradeHost {
     });
     this.#turns = new Turns(this, start.spinMs, {
       ...parts,
+      commands: this.#commands,
       growth: new GrowthWatch(dependencies.residentBytes, dependencies.collectGarbage),
       onTimer: (id) => onTimer(this, parts, id),
       collectGarbage: dependencies.collectGarbage,
     });
+    this.#rings.onCaughtUp = () => this.#turns.doLeftovers();
   }
 
   #makeTracing(): Tracing {

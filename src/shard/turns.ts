@@ -14,6 +14,7 @@ import { HANGUP, READABLE, WRITABLE } from "../runtime/poller.ts";
 import type { Handshakes } from "./client/handshakes.ts";
 import type { Upgrades } from "./client/upgrades.ts";
 import type { Closings } from "./closings.ts";
+import type { Commands } from "./commands.ts";
 import { PHASE_SETTLED, STATE_CLOSING } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { Input } from "./input/input.ts";
@@ -36,6 +37,7 @@ type TurningShard = Pick<
 /** Whose work there is in a turn. */
 export interface TurnParts {
   readonly rings: Rings;
+  readonly commands: Commands;
   readonly services: Services;
   readonly tracing: Tracing;
   readonly handshakes: Handshakes;
@@ -90,18 +92,14 @@ export class Turns {
   #turn(): void {
     const shard = this.#shard;
     const { poller, connections, outbound, timers } = shard;
-    const { rings, services, tracing, handshakes, input, closings, paused, links, upgrades, growth } =
-      this.#parts;
+    const { rings, services, handshakes, input, closings, paused, upgrades, growth } = this.#parts;
     const events = this.#wait();
     shard.nowMs = performance.now();
     outbound.startTurn(shard.nowMs);
     handshakes.startTurn();
     services.startTurn();
     let isBusy = rings.drainAll();
-    rings.settleLeftovers();
-    links?.announce();
-    services.doWork();
-    tracing.doWork();
+    this.doLeftovers();
     if (input.hasResumable) input.takeHeld();
     for (let i = 0; i < events; i++) {
       const flags = poller.eventFlags(i);
@@ -136,6 +134,16 @@ export class Turns {
     this.finishClosings();
   }
 
+  /** Does what drains have left for later, as a message of ours may have been under way. Not from within one. */
+  doLeftovers(): void {
+    const { rings, links, commands, services, tracing } = this.#parts;
+    rings.settleLeftovers();
+    links?.announce();
+    commands.doWork();
+    services.doWork();
+    tracing.doWork();
+  }
+
   /**
    * Connections told to close go; then what was said of them is published, the interest that went with them, and what other
    * servers are told of that. Meanwhile others may have been told to close: nothing would wake the shard for them.
@@ -151,9 +159,9 @@ export class Turns {
 
   /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
   get #hasWork(): boolean {
-    const { input, services, tracing, rings, links } = this.#parts;
-    if (input.hasResumable || services.hasWork || tracing.hasWork || rings.hasLeftovers) return true;
-    return links?.hasNews ?? false;
+    const { input, commands, services, tracing, rings, links } = this.#parts;
+    if (input.hasResumable || rings.hasLeftovers || commands.hasWork) return true;
+    return services.hasWork || tracing.hasWork || (links?.hasNews ?? false);
   }
 
   /** Another node has something for this one. */

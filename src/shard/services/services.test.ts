@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { AccountDefinition, ResponseType, ServiceLatency } from "../../account/definition.ts";
+import { failedSample } from "../../account/latency.ts";
 import { compileLoginRules } from "../../auth/login_rules.ts";
 import { optionsOf } from "../../auth/testing/requests.ts";
 import { HeldMessage, messageBytes } from "../../fabric/held_message.ts";
@@ -35,15 +36,24 @@ const RULES = compileLoginRules(
   "",
 );
 
-/** A responder and who listens to latencies in EXP, and a requestor in IMP. */
-function setUp(responseType: ResponseType = "singleton", responseThresholdMs?: number) {
-  const harness = new ShardHarness(1, {
+const IN_EXP = { user: "exp", pass: "p", headers: true };
+
+/** Shards that know both accounts. */
+function withAccounts(
+  shardCount: number,
+  responseType: ResponseType = "singleton",
+  responseThresholdMs?: number,
+) {
+  return new ShardHarness(shardCount, {
     login: { rules: RULES, timeoutMs: 2000 },
     accounts: [...OPTIONS.accounts, EXPORTER, importer(responseType, responseThresholdMs)],
   });
-  const [responder, watcher] = [1, 2].map(() =>
-    harness.connect(0, { user: "exp", pass: "p", headers: true }),
-  );
+}
+
+/** A responder and who listens to latencies in EXP, and a requestor in IMP. */
+function setUp(responseType: ResponseType = "singleton", responseThresholdMs?: number) {
+  const harness = withAccounts(1, responseType, responseThresholdMs);
+  const [responder, watcher] = [1, 2].map(() => harness.connect(0, IN_EXP));
   const requestor = harness.connect(0, { user: "imp", pass: "p" });
   responder!.send("SUB svc 1\r\n");
   watcher!.send("SUB lat 1\r\n");
@@ -127,6 +137,63 @@ describe("Services", () => {
       statuses.push(...statusesOf(watcher));
     }
     expect(statuses[0]).toBe(504);
+  });
+
+  test("an answer of another shard comes before the PONG of a requestor who asks later", () => {
+    const harness = withAccounts(2);
+    const requestor = harness.connect(0, { user: "imp", pass: "p" });
+    const [responder, neighbour] = [harness.connect(1, IN_EXP), harness.connect(0, IN_EXP)];
+    responder.send("SUB svc 1\r\n");
+    neighbour.send("SUB noise 1\r\n");
+    requestor.send("SUB in 9\r\n", pub("ask", "question", "in"));
+    harness.settle();
+    // More than a turn takes of a ring, and the answer behind it.
+    const noise = pub("noise", "x".repeat(1000)).repeat(300);
+    responder.send(noise, pub(replyOf(responder), "answer"), "PING\r\n");
+    for (let i = 0; i < 20 && !responder.take().includes("PONG"); i++) harness.turn(1);
+    requestor.send("UNSUB 9\r\nPING\r\n");
+    harness.turn(0);
+    expect(requestor.take()).toBe("MSG in 9 6\r\nanswer\r\nPONG\r\n");
+  });
+
+  test("a latency that is told while a message waits for room leaves that message as it is", () => {
+    const harness = withAccounts(2);
+    const shard = harness.shards[0]!;
+    const watcher = harness.connect(0, IN_EXP);
+    const requestor = harness.connect(0, { user: "imp", pass: "p", headers: true });
+    const responder = harness.connect(1, IN_EXP);
+    watcher.send("SUB lat 1\r\n");
+    responder.send("SUB svc 1\r\n");
+    requestor.send("SUB in 9\r\n", pub("ask", "question", "in"));
+    harness.settle();
+    const reply = replyOf(responder);
+    const answer = messageBytes(bytesOf("answer"));
+    shard.sendAnswer(
+      shard.node,
+      HeldMessage.of(EXPORTER.id | CONTEXT_IS_RESPONSE, 0, bytesOf(reply), "", answer),
+    );
+    harness.turn(0);
+    const [turn, payload] = [harness.turn.bind(harness), "x".repeat(3000)];
+    let isTold = false;
+    harness.turn = (index) => {
+      if (index === 1 && !isTold) {
+        const sample = failedSample({ requestor: {}, receivedAtMs: 0 }, "service timeout");
+        harness.control(0, { type: "latency", account: EXPORTER.id, subject: reply, sample });
+        isTold = true;
+      }
+      turn(index);
+    };
+    // More than a ring holds. With headers they are the host's to forward, from where it laid them out.
+    const count = 40 * Math.ceil(harness.shared.map.ringBytes / (40 * payload.length));
+    const request = `HPUB ask in 12 3012\r\nNATS/1.0\r\n\r\n${payload}\r\n`;
+    for (let i = 0; i < count; i += 40) requestor.send(request.repeat(40));
+    for (let i = 0; !isTold && i <= count / 40; i++) turn(0);
+    expect(isTold).toBe(true);
+    harness.turn = turn;
+    harness.settle();
+    expect(statusesOf(watcher).length).toBe(1);
+    const requests = [...responder.take().matchAll(/HMSG svc 1 _R_\S+ (\d+) (\d+)\r\n/g)];
+    expect(requests.filter(([, headers, all]) => Number(all) - Number(headers) === 3000).length).toBe(count);
   });
 
   test("a request of the server's in an account goes to the services that this one imports", () => {
