@@ -12,7 +12,6 @@ import { FABRIC_SLOT, type HeldMessage } from "../../fabric/held_message.ts";
 import type { LinkListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import {
-  CONNECTION_ACCOUNT,
   CONNECTION_CONTEXT,
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
@@ -26,11 +25,12 @@ import {
   CONTEXT_FROM_ROUTE,
   MESSAGE_LINE_BYTES_MAX,
 } from "../../memory/layout.ts";
-import { accountWord, leafnodesElsewhereWord } from "../../memory/map.ts";
+import { leafnodesElsewhereWord } from "../../memory/map.ts";
 import { type CloseReason as CloseReasonType, closeReasonEntry } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
+import { countIn, countOut } from "../../shard/account_counts.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { HandedLeaf } from "../../shard/links/handed_leaf.ts";
 import type { LinkHost, LinkShard } from "../../shard/links/link_host.ts";
@@ -444,21 +444,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
     connection.account = accounts.byByteName(name) ?? accounts.global;
     // What a leaf node may do its protocol says; accounts do the same to its messages as to clients'.
     connection.context = contexts.take(connection.account, null);
-    this.#count(connection, connection.account.id);
+    countIn(this.#shard.shared, connection, connection.account.id);
   }
 
   #leaveAccount(connection: Connection): void {
     this.#shard.contexts.release(connection.context);
-    this.#count(connection, 0);
-  }
-
-  /** Counts a leaf link as a connection of an account, 0 for none any more. */
-  #count(connection: Connection, account: number): void {
-    const { words, map } = this.#shard.shared;
-    if (connection.countedIn !== 0) Atomics.sub(words, accountWord(map, connection.countedIn), 1);
-    connection.countedIn = account;
-    words[(connection.address + CONNECTION_ACCOUNT) >> 2] = account;
-    if (account !== 0) Atomics.add(words, accountWord(map, account), 1);
+    countOut(this.#shard.shared, connection);
   }
 
   #accountsChanged({ core, protocols, local, leafImports }: Running): void {
