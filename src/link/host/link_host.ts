@@ -15,6 +15,7 @@ import { CONTEXT_ACCOUNTS, MESSAGE_LINE_BYTES_MAX } from "../../memory/layout.ts
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
+import { isEveryAddress } from "../../runtime/posix/socket_address.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { HandedLeaf } from "../../shard/links/handed_leaf.ts";
@@ -421,8 +422,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const block = kind === "route" ? setup?.cluster : kind === "gateway" ? setup?.gateway : setup?.leafnodes;
     if (block == null || block.port !== port) return false;
     const { host } = block.options;
-    const isEvery = host === "" || host === "0.0.0.0" || host === "::";
-    return isEvery ? setup!.ownAddresses.includes(ip) : ip === host;
+    return isEveryAddress(host) ? setup!.ownAddresses.includes(ip) : ip === host;
   }
 }
 
