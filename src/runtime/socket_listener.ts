@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { errnoTextOf } from "./posix/errno.ts";
 import { lookupErrorText } from "./posix/listen.ts";
-import { hostPortText, withoutMapping } from "./posix/socket_address.ts";
+import { hostPortText, isEveryAddress, withoutMapping } from "./posix/socket_address.ts";
 
 /** What `listenWithRuntime` is asked for. */
 export interface SocketListenOptions {
@@ -25,7 +25,7 @@ export async function listenWithRuntime(options: SocketListenOptions): Promise<S
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     return { ok: false, error: `listen tcp: address ${port}: invalid port` };
   }
-  const isWildcard = host === "" || host === "0.0.0.0" || host === "::";
+  const isWildcard = isEveryAddress(host);
   // allowHalfOpen: the reader decides what the end of the stream means, as with epoll.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     onConnection(socket, withoutMapping(socket.remoteAddress ?? ""), socket.remotePort ?? 0);

@@ -12,7 +12,7 @@ import type { MonitorSource } from "../monitor/source.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { ServerObjects } from "../protocol/server_object.ts";
-import { hostPortText } from "../runtime/posix/socket_address.ts";
+import { hostPortText, isEveryAddress } from "../runtime/posix/socket_address.ts";
 import type { LinksNews } from "../shard/links/links_setup.ts";
 import type { ShardLogLevel, ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
@@ -253,9 +253,8 @@ export class Server {
   /** Address for clients on this machine or, if the server listens to one address only, that address. */
   get clientUrl(): string {
     const { host } = this.#options;
-    const isEvery = host === "" || host === "0.0.0.0" || host === "::";
     const scheme = this.#announced.info.tlsRequired ? "tls" : "nats";
-    return `${scheme}://${hostPortText(isEvery ? "127.0.0.1" : host, this.port)}`;
+    return `${scheme}://${hostPortText(isEveryAddress(host) ? "127.0.0.1" : host, this.port)}`;
   }
 
   /** The port that WebSockets connect to, 0 without. */

@@ -130,7 +130,7 @@ export class Admission {
     increment(words, map.area(shard.node).area + AREA_CLIENTS_EVER);
     const connection = this.#open(slot, source, peer, webSocket);
     if (shard.options.logsDebug) shard.log("debug", `${connection.label} - Client connection created`);
-    this.#protocol.logins.begin(connection);
+    this.#protocol.memberships.begin(connection);
     this.#protocol.applyOptions(connection);
     const { maxConnections } = shard.options;
     const isTooMany = open > maxConnections || maxConnections <= 0;

@@ -115,7 +115,7 @@ export class Closings {
     outbound.discard(connection);
     this.#kept.forget(connection);
     for (let timer = 0; timer < TIMERS_PER_CONNECTION; timer++) timers.clear(timerId(connection, timer));
-    if (!isLink) this.#protocol.logins.leave(connection);
+    if (!isLink) this.#protocol.memberships.leave(connection);
     plans.forgetConnection(connection.address);
     this.#slots.disownSocket(slot);
     if (connection.hasFrames) this.#sayGoodbye(connection);

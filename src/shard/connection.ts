@@ -85,8 +85,6 @@ export class Connection {
   context = NO_CONTEXT;
   /** Reply subjects it may answer whatever else holds; null without allow_responses. */
   permits: ResponsePermits | null = null;
-  /** Deliveries with a reply are reported, for `permits`. */
-  notesReplies = false;
   /** Id of the account it is counted as a connection of, 0 for none. */
   countedIn = 0;
   /** The account it was counted in before a second CONNECT, until that is told. */

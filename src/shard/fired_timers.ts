@@ -70,7 +70,7 @@ export function onTimer(shard: ShardContext, parts: TimedParts, id: number): voi
       else if (connection.state < STATE_CLOSED) parts.slowConsumers.onDeadline(connection);
       break;
     case TIMER_EXPIRY:
-      parts.protocol.logins.onExpiry(connection);
+      parts.protocol.memberships.onExpiry(connection);
       break;
   }
 }

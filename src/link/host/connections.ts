@@ -202,6 +202,11 @@ export class HostLink implements LinkConnection, ReceivingLink {
   }
 }
 
+/** The socket of a link of this shard. */
+export function hostOf(link: Link): HostLink {
+  return link.connection as HostLink;
+}
+
 interface Dial {
   readonly target: DialTarget;
   readonly opened: (connection: LinkConnection) => LinkPeer;

@@ -9,7 +9,6 @@ import { CONTEXT_IS_RENAMED, CONTEXT_IS_RESPONSE } from "../../memory/layout.ts"
 import { NODE_FAR } from "../../memory/map.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { ShardAccount } from "../../shard/accounts.ts";
-import type { Connection } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/links/link_host.ts";
 import { byteStringOf, bytesOf, textOf } from "../../subject/byte_string.ts";
 import { splitAckReply } from "../core/ack_reply.ts";
@@ -17,6 +16,7 @@ import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
 import type { LinkFabric, Matches } from "../core/link_core.ts";
 import type { RecentLiterals } from "../core/recent_interest.ts";
 import type { LinkInterest } from "../core/routing.ts";
+import { hostOf } from "./connections.ts";
 import type { LocalWishes } from "./local_wishes.ts";
 import { WaitingWishes } from "./waiting_wishes.ts";
 import type { LinkWishes } from "./wishes.ts";
@@ -46,7 +46,6 @@ const NOTHING: Matches = {
 export class ShardFabric implements LinkFabric {
   readonly #shard: LinkShard;
   readonly #wishes: LinkWishes;
-  readonly #connectionOf: (link: Link) => Connection;
   readonly #log: LinkLog;
   readonly #match = new MatchResult();
   /** Accounts may come that nobody has defined yet. */
@@ -61,17 +60,10 @@ export class ShardFabric implements LinkFabric {
 
   readonly recentLiterals: RecentLiterals;
 
-  constructor(
-    shard: LinkShard,
-    wishes: LinkWishes,
-    recentLiterals: RecentLiterals,
-    connectionOf: (link: Link) => Connection,
-    log: LinkLog,
-  ) {
+  constructor(shard: LinkShard, wishes: LinkWishes, recentLiterals: RecentLiterals, log: LinkLog) {
     this.#shard = shard;
     this.recentLiterals = recentLiterals;
     this.#wishes = wishes;
-    this.#connectionOf = connectionOf;
     this.#log = log;
   }
 
@@ -180,7 +172,7 @@ export class ShardFabric implements LinkFabric {
   }
 
   enter(link: Link, message: LinkMessage): LinkMessage | null {
-    const connection = this.#connectionOf(link);
+    const { connection } = hostOf(link);
     const { id } = connection.account;
     connection.rttMs = link.rttMs;
     const entered = this.#shard.enter(connection, held(id, message, connection.slot), message.subject);

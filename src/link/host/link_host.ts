@@ -11,30 +11,16 @@ import type { HashComparison } from "../../auth/password.ts";
 import { FABRIC_SLOT, type HeldMessage } from "../../fabric/held_message.ts";
 import type { LinkListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
-import {
-  CONNECTION_ACCOUNT,
-  CONNECTION_CONTEXT,
-  CONNECTION_FLAGS,
-  CONNECTION_HAS_NO_ECHO,
-  CONNECTION_IS_GATEWAY,
-  CONNECTION_IS_LINK,
-  CONNECTION_IS_ROUTE,
-  CONNECTION_PAYLOAD_MAX,
-  CONNECTION_TAKES_HEADERS,
-  CONTEXT_ACCOUNTS,
-  CONTEXT_FROM_GATEWAY,
-  CONTEXT_FROM_ROUTE,
-  MESSAGE_LINE_BYTES_MAX,
-} from "../../memory/layout.ts";
-import { accountWord, leafnodesElsewhereWord } from "../../memory/map.ts";
-import { type CloseReason as CloseReasonType, closeReasonEntry } from "../../protocol/close_reason.ts";
+import { CONTEXT_ACCOUNTS, MESSAGE_LINE_BYTES_MAX } from "../../memory/layout.ts";
+import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
+import { isEveryAddress } from "../../runtime/posix/socket_address.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { HandedLeaf } from "../../shard/links/handed_leaf.ts";
 import type { LinkHost, LinkShard } from "../../shard/links/link_host.ts";
-import type { LinksNews, LinksSetup } from "../../shard/links/links_setup.ts";
+import type { LinksSetup } from "../../shard/links/links_setup.ts";
 import type { LinkControl, LinkQuery, ShardQuery } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
@@ -42,29 +28,28 @@ import type { InterestKey, Link, LinkEvents, LinkKind, LinkMessage } from "../co
 import { LinkCore } from "../core/link_core.ts";
 import { GatewayReplies } from "../gateway/gateway_replies.ts";
 import { ReplyAddress } from "../gateway/reply_mapping.ts";
-import type { LeafAccount, LeafNotices } from "../leaf/leaf_context.ts";
-import type { LeafReport } from "../leaf/leaf_report.ts";
 import { AccountNames } from "./account_names.ts";
 import { AccountTraffic } from "./account_traffic.ts";
-import { type HostLink, LinkConnections } from "./connections.ts";
+import { LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
-import { leafInfoOf, refusedInfo, requestorOf } from "./leaf_client_info.ts";
+import { KnownAccounts } from "./known_accounts.ts";
+import { LeafEvents } from "./leaf_events.ts";
 import { LeafImports } from "./leaf_imports.ts";
 import { ShardLeafLogins } from "./leaf_logins.ts";
 import { LinkReports } from "./link_reports.ts";
 import { LinkTlsContexts } from "./link_tls.ts";
 import { LocalWishes } from "./local_wishes.ts";
 import { MeasuredRequests } from "./measured_requests.ts";
-import { CONTEXT_FROM_LEAF, LinkPlanRules } from "./plan_rules.ts";
+import { LinkPlanRules } from "./plan_rules.ts";
 import { Protocols } from "./protocols.ts";
 import { Receiving } from "./receiving.ts";
+import { Registration } from "./registration.ts";
 import { SharedReplies } from "./shared_replies.ts";
 import { LinkTimers } from "./timers.ts";
 import { TracedArrivals } from "./traced_arrivals.ts";
 import { LinkWishes } from "./wishes.ts";
 
-const NO_LIMIT = 0x7fffffff;
 /** Messages of the largest size that a frame of another server may inflate to, and bytes in any case. */
 const MESSAGES_PER_FRAME = 8;
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
@@ -97,6 +82,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   readonly #dependencies: LinkHostDependencies;
   readonly #timers: LinkTimers;
   readonly #hostNames: HostNames;
+  readonly #accounts: KnownAccounts;
   readonly #names: AccountNames;
   readonly #tlsContexts: LinkTlsContexts;
   readonly #wishes: LinkWishes;
@@ -106,15 +92,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
   readonly #measuredRequests = new MeasuredRequests();
   readonly #traced: TracedArrivals;
   readonly #logins: ShardLeafLogins;
+  readonly #registration: Registration;
   readonly #fabric: ShardFabric;
   readonly #replies: SharedReplies;
   #running: Running | null = null;
   /** Sockets that came before the setup. */
   #early: (() => void)[] = [];
-  /** Accounts that are known, as links call them, by id. */
-  #accounts: ReadonlyMap<number, string> = new Map();
-  /** Answers to services that are waited for, as interest of the accounts that offer them. */
-  #serviceReplies: ReadonlyMap<string, InterestKey> = new Map();
 
   constructor(shard: LinkShard, dependencies: LinkHostDependencies) {
     this.#shard = shard;
@@ -124,6 +107,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       (dueMs) => shard.timers.set(TIMER_LINKS, dueMs),
     );
     this.#hostNames = new HostNames((host) => shard.report({ type: "resolve", host }));
+    this.#accounts = new KnownAccounts(shard);
     this.#names = new AccountNames(shard);
     this.#tlsContexts = new LinkTlsContexts(shard.tls!);
     this.#wishes = new LinkWishes(shard);
@@ -146,16 +130,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
     });
     this.#reports = new LinkReports(shard, this.#connections, this.#wishes, traffic);
     this.#receiving = new Receiving(shard, this.#names);
-    this.#traced = new TracedArrivals(shard, (link) => hostOf(link).label);
+    this.#traced = new TracedArrivals(shard);
     this.#logins = new ShardLeafLogins(shard);
+    this.#registration = new Registration(shard);
     this.#replies = new SharedReplies(shard, this.#timers);
-    this.#fabric = new ShardFabric(
-      shard,
-      this.#wishes,
-      this.#replies,
-      (link) => hostOf(link).connection,
-      log,
-    );
+    this.#fabric = new ShardFabric(shard, this.#wishes, this.#replies, log);
     this.#fabric.onRequest = (account, reply) =>
       this.#measuredRequests.note(textOf(account), textOf(reply), shard.wallMs());
     this.plans = new LinkPlanRules({
@@ -164,7 +143,6 @@ export class ShardLinks implements LinkHost, LinkEvents {
       core: () => this.#running?.core ?? null,
       traffic,
       linkOfSlot: (slot) => this.#connections.ofSlot(slot),
-      addressOf: (link) => hostOf(link).connection.address,
       isMapped: (account, subject) => this.#replies.recall(account, subject) !== undefined,
       gatewayTo: (hash) => this.#running?.protocols.gateways?.outboundTo(hash),
     });
@@ -202,7 +180,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   ended(connection: Connection): void {
     this.#logins.forget(connection.slot);
     const { kind } = this.#connections.of(connection);
-    this.#reports.noteEnd(kind, connection.closeReason as CloseReasonType);
+    this.#reports.noteEnd(kind, connection.closeReason as CloseReason);
     this.#connections.ended(connection);
   }
 
@@ -287,20 +265,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   query(query: LinkQuery): unknown {
-    if (this.#running === null) return null;
-    const { protocols } = this.#running;
-    switch (query.what) {
-      case "links":
-        return this.#reports.counts(protocols);
-      case "linkAccounts":
-        return this.#reports.accounts(protocols);
-      case "routes":
-        return this.#reports.routes(protocols, query.subscriptions);
-      case "gateways":
-        return this.#reports.gateways(protocols, query);
-      case "leafs":
-        return this.#reports.leafs(protocols, query.account, query.subscriptions);
-    }
+    return this.#running === null ? null : this.#reports.answer(query, this.#running.protocols);
   }
 
   countSubscribers(query: Extract<ShardQuery, { what: "subscribers" }>): number {
@@ -325,16 +290,14 @@ export class ShardLinks implements LinkHost, LinkEvents {
   // What protocols tell.
 
   joined(link: Link): void {
-    this.#register(link);
+    this.#registration.join(link);
     // Plans say which kinds of links there are.
     this.#shard.plans.forgetAll();
     this.#running!.core.joined(link);
   }
 
   left(link: Link): void {
-    const { connection } = hostOf(link);
-    hostOf(link).registered = null;
-    if (link.kind === "leaf") this.#leaveAccount(connection);
+    this.#registration.leave(link);
     this.#shard.plans.forgetAll();
     this.#running!.leafImports.forget(link);
     this.#running!.core.left(link);
@@ -390,13 +353,13 @@ export class ShardLinks implements LinkHost, LinkEvents {
       events: this,
       ledger: core.ledger,
       logins: this.#logins,
-      notices: this.#notices(),
+      notices: new LeafEvents(shard, this.#connections, this.#reports),
       compareHash: this.#dependencies.compareHash,
       hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
-      account: (name) => this.#leafAccount(name),
+      account: (name) => this.#accounts.leafAccount(name),
       wanted: (link) => this.#fabric.wanted(link),
       wantedCount: (link) => this.#wishes.countOf(link),
-      tell: (news) => this.#tell(news),
+      tell: (news) => shard.report({ type: "links", news }),
     });
     const local = new LocalWishes(shard.index, shard.node, shard.accounts, core);
     this.#fabric.local = local;
@@ -409,135 +372,40 @@ export class ShardLinks implements LinkHost, LinkEvents {
     for (const accept of this.#early.splice(0)) accept();
   }
 
-  /** Tells the engine what it may do with the bytes of a link, and shows monitoring whose it is. */
-  #register(link: Link): void {
-    const { words } = this.#shard.shared;
-    const host = hostOf(link);
-    const { connection } = host;
-    host.registered = link;
-    let flags = CONNECTION_IS_LINK | CONNECTION_HAS_NO_ECHO;
-    if (link.takesHeaders) flags |= CONNECTION_TAKES_HEADERS;
-    if (link.kind === "gateway") flags |= CONNECTION_IS_GATEWAY;
-    if (link.kind === "route") flags |= CONNECTION_IS_ROUTE;
-    else if (link.kind === "leaf") this.#enterAccount(connection, link.account!);
-    words[(connection.address + CONNECTION_FLAGS) >> 2]! |= flags;
-    this.#setContext(link);
-    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = host.peer.rules.payloadBytesMax ?? NO_LIMIT;
-  }
-
-  /** Says how messages of a link are looked up, and of which account they are where they do not name it. */
-  #setContext(link: Link): void {
-    const host = hostOf(link);
-    const { address, slot } = host.connection;
-    let context = CONTEXT_FROM_LEAF | slot;
-    if (link.kind === "gateway") context = CONTEXT_FROM_GATEWAY;
-    else if (link.kind === "route") {
-      const account = link.account === null ? undefined : this.#shard.accounts.byByteName(link.account);
-      host.isOfUnknownAccount = link.account !== null && account === undefined;
-      context = CONTEXT_FROM_ROUTE | (account?.id ?? 0);
-    }
-    this.#shard.shared.words[(address + CONNECTION_CONTEXT) >> 2] = context;
-  }
-
-  #enterAccount(connection: Connection, name: string): void {
-    const { accounts, contexts } = this.#shard;
-    connection.account = accounts.byByteName(name) ?? accounts.global;
-    // What a leaf node may do its protocol says; accounts do the same to its messages as to clients'.
-    connection.context = contexts.take(connection.account, null);
-    this.#count(connection, connection.account.id);
-  }
-
-  #leaveAccount(connection: Connection): void {
-    this.#shard.contexts.release(connection.context);
-    this.#count(connection, 0);
-  }
-
-  /** Counts a leaf link as a connection of an account, 0 for none any more. */
-  #count(connection: Connection, account: number): void {
-    const { words, map } = this.#shard.shared;
-    if (connection.countedIn !== 0) Atomics.sub(words, accountWord(map, connection.countedIn), 1);
-    connection.countedIn = account;
-    words[(connection.address + CONNECTION_ACCOUNT) >> 2] = account;
-    if (account !== 0) Atomics.add(words, accountWord(map, account), 1);
-  }
-
+  /**
+   * Accounts were defined anew. The order matters: what leaf links ask for last, what their accounts always want, has in it
+   * the answers that announceReplies() has found to be waited for.
+   */
   #accountsChanged({ core, protocols, local, leafImports }: Running): void {
-    const { accounts } = this.#shard;
+    const known = this.#accounts;
     this.#names.forgetAll();
-    const before = this.#accounts;
-    const now = new Map<number, string>();
-    for (const { id, byteName } of accounts.all()) now.set(id, byteName);
-    this.#accounts = now;
-    for (const [id, name] of now) if (!before.has(id)) protocols.gateways?.accountKnown(name);
-    for (const [id, name] of before) {
-      if (now.has(id)) continue;
+    const { come, gone } = known.refresh();
+    for (const name of come) protocols.gateways?.accountKnown(name);
+    for (const name of gone) {
       protocols.gateways?.accountGone(name);
       protocols.leafs?.expel(name);
     }
-    for (const link of core.links) {
-      // Leaf links are in one account each, whose definition they go by.
-      const { connection } = hostOf(link);
-      if (link.kind === "leaf")
-        connection.account = accounts.byId(connection.account.id) ?? connection.account;
-      else this.#setContext(link);
-    }
-    this.#announceServiceReplies(core);
+    for (const link of core.links) this.#registration.refresh(link);
+    known.announceReplies(core);
     this.#fabric.accountsChanged();
     local.accountsChanged();
     for (const link of core.links)
       if (link.role === "spoke") leafImports.refresh(link, this.#wishes.list(link));
-    for (const name of now.values()) {
+    for (const name of known.names()) {
       protocols.leafs?.refreshAccount(name);
       protocols.leafs?.limit(name);
     }
   }
 
-  /** Answers to requests of this server's accounts come from wherever the service is. */
-  #announceServiceReplies(core: LinkCore): void {
-    const { accounts } = this.#shard;
-    const replies = new Map<string, InterestKey>();
-    for (const { definition } of accounts.all()) {
-      for (const { exporter } of definition.serviceImports) {
-        const account = this.#accounts.get(exporter);
-        if (account === undefined) continue;
-        const subject = this.#shard.replySubjects.patternOf(exporter);
-        replies.set(account, { account, subject, queue: "", origin: "" });
-      }
-    }
-    for (const [account, key] of this.#serviceReplies)
-      if (!replies.has(account)) core.wantsHere("answers", key, 0);
-    for (const key of replies.values()) core.wantsHere("answers", key, 1);
-    this.#serviceReplies = replies;
-  }
-
   *#wishesOf(link: Link): Iterable<readonly [InterestKey, number]> {
     for (const { account: id, subject, queue, origin, weight } of this.#wishes.list(link)) {
-      const account = this.#accounts.get(id);
+      const account = this.#accounts.nameOf(id);
       if (account !== undefined) yield [{ account, subject, queue, origin }, weight];
     }
   }
 
-  #leafAccount(name: string): LeafAccount | undefined {
-    const account = this.#shard.accounts.byByteName(name);
-    if (account === undefined) return undefined;
-    const { definition } = account;
-    const { limits, serviceImports, mappings } = definition;
-    const { words, map } = this.#shard.shared;
-    const wanted = [...serviceImports.map(({ local }) => local), ...mappings.map(({ source }) => source)];
-    const answers = this.#serviceReplies.get(name);
-    return {
-      label: definition.name,
-      isSystem: definition.isSystem,
-      leafsMax: limits.maxLeafnodes,
-      leafsElsewhere: Atomics.load(words, leafnodesElsewhereWord(map, account.id)),
-      payloadBytesMax: limits.maxPayloadBytes,
-      subscriptionsMax: limits.maxSubscriptions,
-      alwaysWanted: [...wanted.map(byteStringOfText), ...(answers === undefined ? [] : [answers.subject])],
-    };
-  }
-
   #carried(message: HeldMessage): LinkMessage | null {
-    const account = this.#accounts.get(message.context & (CONTEXT_ACCOUNTS - 1));
+    const account = this.#accounts.nameOf(message.context & (CONTEXT_ACCOUNTS - 1));
     if (account === undefined) return null;
     return {
       account,
@@ -554,49 +422,11 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const block = kind === "route" ? setup?.cluster : kind === "gateway" ? setup?.gateway : setup?.leafnodes;
     if (block == null || block.port !== port) return false;
     const { host } = block.options;
-    const isEvery = host === "" || host === "0.0.0.0" || host === "::";
-    return isEvery ? setup!.ownAddresses.includes(ip) : ip === host;
-  }
-
-  #notices(): LeafNotices {
-    return {
-      opened: (report, announces) => {
-        const { connection } = this.#connections.byId(report.id);
-        connection.leafDetails = requestorOf(report, connection.startMs);
-        this.#tell({ type: "leafOpened", leaf: this.#infoOf(report), announces });
-      },
-      closed: (report, reason) => {
-        const record = this.#reports.leaf(report, true);
-        this.#reports.noteLeafEnd(record);
-        const { text } = closeReasonEntry(reason);
-        const leaf = { ...this.#infoOf(report), stoppedAtMs: this.#shard.wallMs() };
-        this.#tell({ type: "leafClosed", leaf, record, reason: text });
-      },
-      refused: (connection, { user, eventReason }, { name, version }) => {
-        const { startMs } = (connection as HostLink).connection;
-        const leaf = refusedInfo(connection, { user, name, version, startedAtMs: startMs });
-        this.#tell({ type: "leafRefused", leaf, reason: eventReason });
-      },
-      accountConnected: (account) => this.#tell({ type: "leafConnected", account: textOf(account) }),
-    };
-  }
-
-  #infoOf(report: LeafReport): ClientInfo {
-    const { startMs, account } = this.#connections.byId(report.id).connection;
-    return leafInfoOf(report, startMs, account.definition.nameTag ?? account.name);
-  }
-
-  #tell(news: LinksNews): void {
-    this.#shard.report({ type: "links", news });
+    return isEveryAddress(host) ? setup!.ownAddresses.includes(ip) : ip === host;
   }
 }
 
 /** Whoever sends by WebSocket may put all that it has to say into one compressed message, which is many of ours. */
 function messageBytesMax(payloadBytesMax: number): number {
   return Math.min(payloadBytesMax * MESSAGES_PER_FRAME, FRAME_BYTES_MAX);
-}
-
-/** The socket of a link of this shard. */
-function hostOf(link: Link): HostLink {
-  return link.connection as HostLink;
 }

@@ -14,7 +14,7 @@ import type {
   LinkTraffic,
   RouteRecord,
 } from "../../shard/links/link_records.ts";
-import type { ShardQuery } from "../../shard/shard_options.ts";
+import type { LinkQuery, ShardQuery } from "../../shard/shard_options.ts";
 import { connectionTraffic, withTraffic } from "../../shard/watch/account_counters.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import { isSubset } from "../../subject/subset.ts";
@@ -59,47 +59,29 @@ export class LinkReports {
     else if (reason === CloseReason.StaleConnection) this.#staleConnections[COUNTED_AS[kind]]++;
   }
 
-  counts({ routes, gateways, leafs }: Protocols): LinkCounts {
-    return {
-      routes: routes?.connections.length ?? 0,
-      routePeers: routes?.members.length ?? 0,
-      leafnodes: leafs?.count ?? 0,
-      slowConsumers: { ...this.#slowConsumers },
-      staleConnections: { ...this.#staleConnections },
-      remoteGateways: (gateways?.remotes() ?? []).map(({ name, addresses }) => ({
-        name: textOf(name),
-        urls: addresses.map(textOf),
-      })),
-    };
-  }
-
-  accounts({ leafs }: Protocols): LinkAccounts {
-    const ofLeafs = new Map(this.#goneLeafs);
-    const counts = new Map<string, number>();
-    for (const { id, account } of leafs?.report() ?? []) {
-      const name = textOf(account);
-      const counters = connectionTraffic(this.#shard.shared, this.#connections.byId(id).connection);
-      ofLeafs.set(name, withTraffic(ofLeafs.get(name) ?? NO_TRAFFIC, counters));
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
-    return Object.fromEntries(
-      Array.from(this.#shard.accounts.all(), ({ id, name }) => [
-        name,
-        {
-          leafnodes: counts.get(name) ?? 0,
-          byRoutes: this.#traffic.of(id, "route"),
-          byGateways: this.#traffic.of(id, "gateway"),
-          byLeafnodes: ofLeafs.get(name) ?? NO_TRAFFIC,
-        },
-      ]),
-    );
-  }
-
-  /** A leaf link is over; what it counted its account keeps. */
-  noteLeafEnd({ account, ...traffic }: LeafRecord): void {
-    const { inMessages, inBytes, outMessages, outBytes } = traffic;
+  /** A leaf link is over: what monitoring keeps of it. What it counted its account keeps. */
+  noteLeafEnd(report: LeafReport): LeafRecord {
+    const record = this.#leaf(report, true);
+    const { account, inMessages, inBytes, outMessages, outBytes } = record;
     const before = this.#goneLeafs.get(account) ?? NO_TRAFFIC;
     this.#goneLeafs.set(account, withTraffic(before, [inMessages, inBytes, outMessages, outBytes]));
+    return record;
+  }
+
+  /** What is to be shown of the links as they are. */
+  answer(query: LinkQuery, protocols: Protocols): unknown {
+    switch (query.what) {
+      case "links":
+        return this.#counts(protocols);
+      case "linkAccounts":
+        return this.#accounts(protocols);
+      case "routes":
+        return this.#routes(protocols, query.subscriptions);
+      case "gateways":
+        return this.#gateways(protocols, query);
+      case "leafs":
+        return this.#leafs(protocols, query.account, query.subscriptions);
+    }
   }
 
   /** Subscriptions of leaf nodes of this server, counted as those of clients are. */
@@ -121,7 +103,43 @@ export class LinkReports {
     return count;
   }
 
-  routes({ routes }: Protocols, listsSubscriptions: boolean): RouteRecord[] {
+  #counts({ routes, gateways, leafs }: Protocols): LinkCounts {
+    return {
+      routes: routes?.connections.length ?? 0,
+      routePeers: routes?.members.length ?? 0,
+      leafnodes: leafs?.count ?? 0,
+      slowConsumers: { ...this.#slowConsumers },
+      staleConnections: { ...this.#staleConnections },
+      remoteGateways: (gateways?.remotes() ?? []).map(({ name, addresses }) => ({
+        name: textOf(name),
+        urls: addresses.map(textOf),
+      })),
+    };
+  }
+
+  #accounts({ leafs }: Protocols): LinkAccounts {
+    const ofLeafs = new Map(this.#goneLeafs);
+    const counts = new Map<string, number>();
+    for (const { id, account } of leafs?.report() ?? []) {
+      const name = textOf(account);
+      const counters = connectionTraffic(this.#shard.shared, this.#connections.byId(id).connection);
+      ofLeafs.set(name, withTraffic(ofLeafs.get(name) ?? NO_TRAFFIC, counters));
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    return Object.fromEntries(
+      Array.from(this.#shard.accounts.all(), ({ id, name }) => [
+        name,
+        {
+          leafnodes: counts.get(name) ?? 0,
+          byRoutes: this.#traffic.of(id, "route"),
+          byGateways: this.#traffic.of(id, "gateway"),
+          byLeafnodes: ofLeafs.get(name) ?? NO_TRAFFIC,
+        },
+      ]),
+    );
+  }
+
+  #routes({ routes }: Protocols, listsSubscriptions: boolean): RouteRecord[] {
     return (routes?.reports() ?? []).map(({ connection, subscriptionCount, roundTripNs, ...report }) => {
       const host = connection as HostLink;
       const subscriptions = listsSubscriptions ? this.#subscriptionsOf(host) : [];
@@ -129,7 +147,7 @@ export class LinkReports {
     });
   }
 
-  gateways({ gateways }: Protocols, query: GatewayStatusQuery): GatewaysRecord | null {
+  #gateways({ gateways }: Protocols, query: GatewayStatusQuery): GatewaysRecord | null {
     if (gateways === null) return null;
     const { outbound, inbound, ...own } = gateways.status(query);
     const record = (link: GatewayLinkStatus) => this.#gateway(link);
@@ -137,12 +155,12 @@ export class LinkReports {
   }
 
   /** Of one account, or of all (""). */
-  leafs({ leafs }: Protocols, account: string, listsSubscriptions: boolean): LeafRecord[] {
-    const records = (leafs?.report() ?? []).map((report) => this.leaf(report, listsSubscriptions));
+  #leafs({ leafs }: Protocols, account: string, listsSubscriptions: boolean): LeafRecord[] {
+    const records = (leafs?.report() ?? []).map((report) => this.#leaf(report, listsSubscriptions));
     return account === "" ? records : records.filter((leaf) => leaf.account === account);
   }
 
-  leaf(report: LeafReport, listsSubscriptions: boolean): LeafRecord {
+  #leaf(report: LeafReport, listsSubscriptions: boolean): LeafRecord {
     const { isSpoke, isSolicited, isIsolated, compression, isWebSocket, subscriptionCount } = report;
     const account = textOf(report.account);
     const subscriptions = listsSubscriptions ? report.subscriptions : [];

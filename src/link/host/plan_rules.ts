@@ -26,7 +26,7 @@ import type { Link } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import { type LinkInterest, LOCAL_ORIGIN, type Origin } from "../core/routing.ts";
 import type { AccountTraffic } from "./account_traffic.ts";
-import type { HostLink } from "./connections.ts";
+import { type HostLink, hostOf } from "./connections.ts";
 import { standIn } from "./stand_in.ts";
 import type { LinkWishes } from "./wishes.ts";
 
@@ -49,7 +49,6 @@ export interface LinkPlanSources {
   core(): LinkCore | null;
   readonly traffic: AccountTraffic;
   linkOfSlot(slot: number): HostLink;
-  addressOf(link: Link): number;
   /** Whether messages on a subject are answers that go to another cluster. */
   isMapped(account: string, subject: string): boolean;
   /** The gateway to the cluster whose name has that hash. */
@@ -143,11 +142,11 @@ export class LinkPlanRules implements PlanRules, TargetRules {
 
   /** False where there is no room for it. */
   #writeTarget(link: Link, leg: Leg, prefix: string, targets: TargetWriter): boolean {
-    const { shard, traffic, addressOf } = this.#sources;
+    const { shard, traffic } = this.#sources;
     // Only names that no configuration has are so long.
     if (prefix.length > TARGET_PREFIX_BYTES_MAX) return true;
     const counters = traffic.addressOf(leg.account, link.kind, LINK_COUNTERS_OUT);
-    const at = targets.add(addressOf(link), counters, prefix.length);
+    const at = targets.add(hostOf(link).connection.address, counters, prefix.length);
     if (at === NO_ROOM) return false;
     shard.shared.bytes.set(bytesOf(prefix), at);
     return true;

@@ -5,7 +5,7 @@ import { authorizationTimeoutMs, type LinkAuthorization } from "../../config/aut
 import { splitHostPort } from "../../config/readers.ts";
 import type { TlsOptions } from "../../config/tls.ts";
 import { READ_BYTES, RECEIVE_BYTES, SCRATCH_BYTES } from "../../memory/map.ts";
-import { hostPortText } from "../../runtime/posix/socket_address.ts";
+import { hostPortText, isEveryAddress } from "../../runtime/posix/socket_address.ts";
 import type { LinksSetup } from "../../shard/links/links_setup.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkTls } from "../core/link.ts";
@@ -199,7 +199,7 @@ function gatewayAddress(
 
 /** A host that stands for every address is replaced by one that others can dial. */
 function reachableHost(host: string, ownAddresses: readonly string[]): string {
-  if (host !== "" && host !== "0.0.0.0" && host !== "::") return host;
+  if (!isEveryAddress(host)) return host;
   return ownAddresses.find((ip) => !ip.startsWith("127.") && ip !== "::1") ?? "127.0.0.1";
 }
 

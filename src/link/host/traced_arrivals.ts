@@ -11,14 +11,13 @@ import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
 import type { Link, LinkMessage } from "../core/link.ts";
 import { errorLine } from "../core/link_fault.ts";
 import { partyOf } from "../core/traced_crossing.ts";
+import { hostOf } from "./connections.ts";
 
 export class TracedArrivals {
   readonly #shard: LinkShard;
-  readonly #labelOf: (link: Link) => string;
 
-  constructor(shard: LinkShard, labelOf: (link: Link) => string) {
+  constructor(shard: LinkShard) {
     this.#shard = shard;
-    this.#labelOf = labelOf;
   }
 
   /** The message as it goes on; null where it does not. Once all is done with a traced one, its trace is to be ended. */
@@ -27,7 +26,7 @@ export class TracedArrivals {
     const account = this.#shard.accounts.byByteName(message.account);
     if (headerBytes === 0 || account === undefined) return message;
     const subject = bytesOf(message.subject);
-    const label = this.#labelOf(link);
+    const { label } = hostOf(link);
     const start = this.#shard.tracing.start(bytes, headerBytes, bytes.length, subject, {
       party: { ...partyOf(link), account: account.name },
       account,

@@ -1,7 +1,7 @@
 import { errnoText } from "./errno.ts";
 import { EAFNOSUPPORT } from "./libc.ts";
 import type { Posix } from "./posix.ts";
-import { hostPortText, isIpAddress } from "./socket_address.ts";
+import { hostPortText, isEveryAddress, isIpAddress } from "./socket_address.ts";
 
 /** A listening socket and the port it got, or what to tell the operator. */
 export type ListenResult =
@@ -24,7 +24,7 @@ export async function listenTcp(
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     return { ok: false, error: `listen tcp: address ${port}: invalid port` };
   }
-  const isWildcard = host === "" || host === "0.0.0.0" || host === "::";
+  const isWildcard = isEveryAddress(host);
   const resolved = await resolveForListening(isWildcard ? "::" : host);
   if (!resolved.ok) return { ok: false, error: `listen tcp: lookup ${host}: ${resolved.error}` };
   const { ip } = resolved;

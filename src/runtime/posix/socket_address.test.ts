@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { decodeSocketAddress, encodeSocketAddress, hostPortText, isIpAddress } from "./socket_address.ts";
+import {
+  decodeSocketAddress,
+  encodeSocketAddress,
+  hostPortText,
+  isEveryAddress,
+  isIpAddress,
+} from "./socket_address.ts";
 
 const view = new DataView(new ArrayBuffer(28));
 
@@ -58,6 +64,11 @@ describe("encodeSocketAddress() and decodeSocketAddress()", () => {
       expect(encodeSocketAddress(view, text, 1)).toBe(0);
     }
   });
+});
+
+test("isEveryAddress() knows the wildcards of both families, and Go's empty host", () => {
+  const hosts = ["", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost"];
+  expect(hosts.filter(isEveryAddress)).toEqual(["", "0.0.0.0", "::"]);
 });
 
 test("hostPortText() puts brackets around IPv6 alone", () => {

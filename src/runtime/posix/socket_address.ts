@@ -48,6 +48,11 @@ export function isIpAddress(text: string): boolean {
   return parseIp(text) !== undefined;
 }
 
+/** Whether whoever listens on this host does so on every address of the machine, of both families. See `listenTcp`. */
+export function isEveryAddress(host: string): boolean {
+  return host === "" || host === "0.0.0.0" || host === "::";
+}
+
 /** As Go's `net.JoinHostPort` prints it: brackets around an IPv6 address. */
 export function hostPortText(host: string, port: number): string {
   return `${hostText(host)}:${port}`;

@@ -2,7 +2,7 @@
 import { networkInterfaces } from "node:os";
 import type { Options } from "../../config/option_table.ts";
 import { splitHostPort } from "../../config/readers.ts";
-import { hostPortText } from "../../runtime/posix/socket_address.ts";
+import { hostPortText, isEveryAddress } from "../../runtime/posix/socket_address.ts";
 import type { LinksBlock, LinksSetup, LinkTlsBlocks } from "../../shard/links/links_setup.ts";
 import type { Ports } from "../threads/listening.ts";
 import { NATS_VERSION } from "../version.ts";
@@ -78,7 +78,7 @@ function block<T>(options: T, port: number | undefined): LinksBlock<T> | null {
 
 /** Where clients reach a listener: at its host, or at any address of the machine but the loopback's. */
 function urlsOf(host: string, port: number, addresses: readonly string[]): string[] {
-  if (host !== "" && host !== "0.0.0.0" && host !== "::") return [hostPortText(host, port)];
+  if (!isEveryAddress(host)) return [hostPortText(host, port)];
   const reachable = addresses.filter((ip) => !isLoopback(ip));
   return reachable.map((ip) => hostPortText(ip, port));
 }

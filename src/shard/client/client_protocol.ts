@@ -6,7 +6,6 @@ import { HeldMessage, plainLine } from "../../fabric/held_message.ts";
 import {
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
-  CONNECTION_IS_NOTED,
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
   IN_PLACE_BYTES_MAX,
@@ -34,6 +33,8 @@ import type { Rings } from "../rings.ts";
 import { TIMER_AUTHENTICATION, TIMER_PING, timerId } from "../timers.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { Logins } from "./logins.ts";
+import { Memberships } from "./memberships.ts";
+import { noteDeliveries } from "./noted_deliveries.ts";
 import { pingIntervalMs } from "./pings.ts";
 import { RecentValues } from "./recent_values.ts";
 
@@ -54,6 +55,7 @@ export class ClientProtocol {
   readonly #recentOptions = new RecentValues<ConnectOptions>();
   /** What other shards had published when the bytes at hand were received is taken. */
   #isCaughtUp = false;
+  readonly memberships: Memberships;
   readonly logins: Logins;
 
   constructor(shard: ShardContext, publishing: Publishing, rings: Rings, tracing: Tracing) {
@@ -62,7 +64,10 @@ export class ClientProtocol {
     this.#rings = rings;
     this.#tracing = tracing;
     this.#bytes = shard.shared.bytes;
-    this.logins = new Logins(shard, (connection, isIn) => this.#onDecided(connection, isIn));
+    this.memberships = new Memberships(shard);
+    this.logins = new Logins(shard, this.memberships, (connection, isIn) =>
+      this.#onDecided(connection, isIn),
+    );
   }
 
   /**
@@ -125,21 +130,16 @@ export class ClientProtocol {
   /** Writes what CONNECT and the server's options say into the record that the engine reads. */
   applyOptions(connection: Connection): void {
     const { options } = connection;
-    const { logsTrace, supportsHeaders } = this.#shard.options;
     const { words } = this.#shard.shared;
     const word = (connection.address + CONNECTION_FLAGS) >> 2;
-    const takesHeaders = supportsHeaders && options.headers;
+    const takesHeaders = this.#shard.options.supportsHeaders && options.headers;
     let flags = 0;
     if (!options.echo) flags |= CONNECTION_HAS_NO_ECHO;
     if (takesHeaders) flags |= CONNECTION_TAKES_HEADERS;
     if (takesHeaders && options.noResponders) flags |= CONNECTION_WANTS_NO_RESPONDERS;
-    if (logsTrace || connection.notesReplies) flags |= CONNECTION_IS_NOTED;
-    const own =
-      CONNECTION_HAS_NO_ECHO |
-      CONNECTION_TAKES_HEADERS |
-      CONNECTION_WANTS_NO_RESPONDERS |
-      CONNECTION_IS_NOTED;
+    const own = CONNECTION_HAS_NO_ECHO | CONNECTION_TAKES_HEADERS | CONNECTION_WANTS_NO_RESPONDERS;
     words[word] = (words[word]! & ~own) | flags;
+    noteDeliveries(this.#shard, connection);
   }
 
   /** Verbose, pedantic and traced connections need more per message than the engine does. */
@@ -369,7 +369,7 @@ export class ClientProtocol {
     if (!isForServers) {
       const subject = byteStringOf(bytes, subjectStart, subjectEnd);
       const queue = byteStringOf(bytes, queueStart, queueEnd);
-      const filter = this.logins.filterFor(connection, subject, queue);
+      const filter = this.memberships.filterFor(connection, subject, queue);
       if (filter !== null) return filter;
     }
     const subject = bytes.slice(subjectStart, subjectEnd);
@@ -439,7 +439,7 @@ export class ClientProtocol {
     connection.pingsOutstanding = 0;
     if (connection.pingSentMs === 0) return;
     connection.rttMs = performance.now() - connection.pingSentMs;
-    this.logins.forgetDisclosure(connection);
+    this.memberships.forgetDisclosure(connection);
   }
 
   #connect(connection: Connection): void {
@@ -465,7 +465,7 @@ export class ClientProtocol {
       while (connection.firstSubscription !== NO_SUBSCRIPTION) {
         this.#shard.interest.unsubscribe(connection, connection.firstSubscription);
       }
-      this.logins.begin(connection);
+      this.memberships.begin(connection);
     }
     this.logins.decide(connection, false);
   }

@@ -3,7 +3,12 @@
  * answer, and the trace log. The message lies in the shared memory.
  */
 import type { EngineHost } from "../../engine/engine.ts";
-import { TARGET_PREFIX, TARGET_PREFIX_LENGTH } from "../../memory/layout.ts";
+import {
+  CONNECTION_FLAGS,
+  CONNECTION_IS_NOTED,
+  TARGET_PREFIX,
+  TARGET_PREFIX_LENGTH,
+} from "../../memory/layout.ts";
 import { traceOperation, tracePayload } from "../../protocol/trace.ts";
 import { byteStringOf } from "../../subject/byte_string.ts";
 import type { Connection } from "../connection.ts";
@@ -12,6 +17,16 @@ import type { ShardContext } from "../context.ts";
 type NotedMessage = Parameters<EngineHost["note"]>;
 
 const decoder = new TextDecoder();
+
+/** Has the engine tell of a connection's deliveries, or no more: after a change of its permissions or of the options. */
+export function noteDeliveries(
+  { options, shared }: Pick<ShardContext, "options" | "shared">,
+  { address, permits }: Connection,
+): void {
+  const word = (address + CONNECTION_FLAGS) >> 2;
+  if (options.logsTrace || permits !== null) shared.words[word]! |= CONNECTION_IS_NOTED;
+  else shared.words[word]! &= ~CONNECTION_IS_NOTED;
+}
 
 export class NotedDeliveries {
   readonly #shard: ShardContext;
