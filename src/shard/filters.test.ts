@@ -25,7 +25,9 @@ function rulesOf(deny: readonly string[]): LoginRules {
   };
 }
 
-const optionsOf = (deny: readonly string[]) => ({ login: { rules: rulesOf(deny), timeoutMs: 2000 } });
+const optionsOf = (deny: readonly string[]) => ({
+  login: { rules: rulesOf(deny), timeoutMs: 2000, calloutTargets: [] },
+});
 
 class Setup {
   readonly harness: ShardHarness;

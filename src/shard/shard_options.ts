@@ -92,6 +92,8 @@ export interface LoginSettings {
   readonly rules: LoginRules;
   /** How long a client that must log in may take. */
   readonly timeoutMs: number;
+  /** What an auth callout's answers turn into besides: when it changes, those who are in are judged again. */
+  readonly calloutTargets: readonly unknown[];
 }
 
 export interface ShardStart {

@@ -311,6 +311,24 @@ rowsInParallel(
       await client.expect("PONG\r\nPONG\r\n");
     },
 
+    "§8.10 no_auth_user: a CONNECT into another account leaves nothing behind": async () => {
+      await using server = await ServerProcess.start({
+        config: `no_auth_user: a
+          accounts { A { users: [ {user: a, password: p} ] }, B { users: [ {user: b, password: p} ] } }`,
+      });
+      const client = await server.connect();
+      client.send("SUB foo 1\r\nPING\r\n");
+      await client.expect("+OK\r\nPONG\r\n");
+      client.send(`CONNECT {"verbose":false,"user":"b","pass":"p"}\r\nPING\r\n`);
+      await client.expect("PONG\r\n");
+      for (const user of ["a", "b"]) {
+        const publisher = await login(server, { user, pass: "p" });
+        publisher.send("PUB foo 1\r\nx\r\n");
+        await publisher.roundTrip();
+      }
+      await client.roundTrip();
+    },
+
     "§8.11 no_auth_user with a bcrypt password is nobody": async () => {
       await using server = await ServerProcess.start({
         config: `no_auth_user: a\nauthorization { users: [ {user: a, password: "${BCRYPT}"} ] }`,

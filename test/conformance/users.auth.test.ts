@@ -190,6 +190,19 @@ rowsInParallel({
     await bad.expectClosed();
   },
 
+  "§14.3 reload: who has not logged in is out once a login is asked for": async () => {
+    await using changing = await ServerProcess.start({ config: "max_payload: 1000" });
+    const [silent, subscriber] = [await changing.connect(), await changing.connect()];
+    subscriber.send("SUB foo 1\r\nPING\r\n");
+    await subscriber.expect("+OK\r\nPONG\r\n");
+    await changing.reload("max_payload: 1000\nauthorization { user: a, password: p }");
+    for (const client of [silent, subscriber]) {
+      await client.expect(VIOLATION);
+      await client.expectClosed();
+    }
+    await changing.connectAs({ user: "a", pass: "p" });
+  },
+
   "§14.3 reload: a removed user is closed without text, a changed password with the violation, the rest stays":
     async () => {
       const users = (list: string) => `authorization { users: [ ${list} ] }`;

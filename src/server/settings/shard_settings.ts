@@ -26,7 +26,7 @@ export interface ResolvedOptions {
 /** `webSocketPort` is the one that is listened on, 0 before that is known. */
 export function shardOptions(
   options: Options,
-  { rules, accounts, replySecret, serverHash }: ResolvedOptions,
+  { rules, calloutAccounts, accounts, replySecret, serverHash }: ResolvedOptions,
   contexts: Omit<ServerContexts, "links">,
   clusterName: string | undefined,
   webSocketPort: number,
@@ -50,7 +50,7 @@ export function shardOptions(
     logsTrace: options.trace,
     tracesHeadersOnly: options.traceHeaders,
     maxTracedBytes: options.maxTracedMessageBytes,
-    login: { rules, timeoutMs: loginTimeoutMs },
+    login: { rules, timeoutMs: loginTimeoutMs, calloutTargets: [...(calloutAccounts?.targets ?? [])] },
     accounts,
     replySecret,
     serverHash,

@@ -462,9 +462,7 @@ export class ClientProtocol {
     // A second CONNECT begins anew, in the global account and without subscriptions: it may lead elsewhere.
     if (connection.hasConnected) {
       this.#catchUp();
-      while (connection.firstSubscription !== NO_SUBSCRIPTION) {
-        this.#shard.interest.unsubscribe(connection, connection.firstSubscription);
-      }
+      this.memberships.dropSubscriptions(connection);
       this.memberships.begin(connection);
     }
     this.logins.decide(connection, false);

@@ -30,7 +30,7 @@ const entered = (user: string, more: Partial<Login> = {}) =>
 const REFUSED = refusalOf({ ...CLAIMED, user: "dave" }, "authorization violation", "$G", []);
 
 class Asking {
-  readonly harness = new ShardHarness(1, { login: { rules: rules(), timeoutMs: 2000 } });
+  readonly harness = new ShardHarness(1, { login: { rules: rules(), timeoutMs: 2000, calloutTargets: [] } });
 
   /** A client that has sent CONNECT and `more`, and waits for its verdict. */
   open(user: string, more = ""): FakeSocket {
@@ -53,9 +53,9 @@ class Asking {
     this.harness.settle();
   }
 
-  reload(changed: LoginRules): void {
+  reload(changed: LoginRules, calloutTargets: readonly unknown[] = []): void {
     const { info } = this.harness.shards[0]!;
-    const options = { ...OPTIONS, login: { rules: changed, timeoutMs: 2000 } };
+    const options = { ...OPTIONS, login: { rules: changed, timeoutMs: 2000, calloutTargets } };
     this.harness.control(0, { type: "options", options, info });
     this.harness.settle();
   }
@@ -163,6 +163,15 @@ describe("a login that is judged elsewhere", () => {
     expect(client.take()).toContain("PONG\r\n");
   });
 
+  test("does not wait for rules to change: an account may be all that comes", () => {
+    const asking = new Asking();
+    const client = asking.open("dave", "PING\r\n");
+    asking.answer(asking.question(), entered("dave", { account: "NEW" }));
+    asking.reload(rules());
+    asking.answer(asking.question(), entered("dave"));
+    expect(client.take()).toContain("PONG\r\n");
+  });
+
   test("needs nobody any more if by a reload the client is known", () => {
     const asking = new Asking();
     const client = asking.open("dave", "PING\r\n");
@@ -201,6 +210,19 @@ describe("a reload with a callout", () => {
     other.send(pub("a", "y"));
     asking.harness.settle();
     expect(other.take()).toBe("-ERR 'Permissions Violation for Publish to \"a\"'\r\n");
+  });
+
+  test("asks again when what its answers turn into has changed, and goes by the time that a new one holds", () => {
+    const asking = new Asking();
+    const client = asking.open("foo", "PING\r\n");
+    asking.answer(asking.question(), entered("foo"));
+    asking.reload(rules(), [["$G", { publish: { allow: ["a"] } }]]);
+    const again = asking.question();
+    expect(again.isAgain).toBe(true);
+    asking.answer(again, entered("foo", { expiresAtMs: Date.now() - 1 }));
+    const endMs = performance.now() + 5000;
+    while (!client.isClosed && performance.now() < endMs) asking.harness.turn();
+    expect(client.take()).toContain("-ERR 'User Authentication Expired'\r\n");
   });
 
   const NOBODY_PUBLISHES = {

@@ -7,7 +7,7 @@ import { type AccountTerms, END_ERRORS, findEnd } from "../../auth/account_terms
 import { refusalLogText } from "../../auth/identity.ts";
 import { InlineJudge } from "../../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "../../auth/login.ts";
-import { needsNonce } from "../../auth/login_rules.ts";
+import { type LoginRules, needsNonce } from "../../auth/login_rules.ts";
 import { hasUserMoved } from "../../auth/reload_login.ts";
 import { assert } from "../../base/assert.ts";
 import { AREA_PINNED_ACCOUNT_FAILURES } from "../../memory/layout.ts";
@@ -18,7 +18,6 @@ import * as errors from "../../protocol/errors.ts";
 import { type Connection, PHASE_SETTLED, STATE_CLOSING, STATE_NEW, STATE_WAITING } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import type { ShardControl } from "../shard_options.ts";
-import { TIMER_AUTHENTICATION, timerId } from "../timers.ts";
 import type { Memberships } from "./memberships.ts";
 import { clientTls, peerIdentity } from "./peer_identity.ts";
 
@@ -45,6 +44,8 @@ export class Logins {
   readonly #shard: ShardContext;
   readonly #memberships: Memberships;
   readonly #onDecided: Continuation;
+  /** What the judge goes by. */
+  #rules: LoginRules;
   #judge: InlineJudge;
   /** Counts the reloads that changed the rules. */
   #rulesNumber = 0;
@@ -53,13 +54,13 @@ export class Logins {
     this.#shard = shard;
     this.#memberships = memberships;
     this.#onDecided = onDecided;
-    this.#judge = new InlineJudge(shard.options.login.rules);
+    this.#rules = shard.options.login.rules;
+    this.#judge = new InlineJudge(this.#rules);
   }
 
   /** Whether a client must say who it is. */
-  isRequired({ webSocket }: Connection): boolean {
-    const { client, websocket } = this.#shard.options.login.rules;
-    return (webSocket === null ? client : websocket).isAuthRequired;
+  isRequired(connection: Connection): boolean {
+    return isLoginRequired(connection, this.#shard.options.login.rules);
   }
 
   /** How long it has for that. */
@@ -129,8 +130,10 @@ export class Logins {
    * none of an account that is not among them loses a connection that has all the subscriptions it may have.
    */
   refresh(haveRulesChanged: boolean, terms?: readonly AccountTerms[]): void {
+    const before = this.#rules;
     if (haveRulesChanged) {
-      this.#judge = new InlineJudge(this.#shard.options.login.rules);
+      this.#rules = this.#shard.options.login.rules;
+      this.#judge = new InlineJudge(this.#rules);
       this.#rulesNumber++;
     }
     for (const connection of this.#shard.connections) {
@@ -141,9 +144,10 @@ export class Logins {
         this.#memberships.uncount(connection);
         continue;
       }
+      if (connection.isLink) continue;
       const endsSurplus = terms === undefined || terms.some((each) => each.account === account.name);
       this.#memberships.refresh(connection, account, endsSurplus);
-      if (haveRulesChanged) this.#judgeAgain(connection);
+      if (haveRulesChanged || awaitsRules(connection)) this.#judgeAgain(connection, before);
     }
     this.#shard.contexts.refresh();
     this.#shard.plans.forgetAll();
@@ -170,7 +174,7 @@ export class Logins {
       const end = findEnd(login, of);
       if (end !== null) this.#end(connection, end);
       else if (login.hasDefaultPermissions) {
-        this.#memberships.changePermissions(connection, { ...login, permissions: of.defaultPermissions });
+        this.#memberships.changeLogin(connection, { ...login, permissions: of.defaultPermissions });
       }
     }
   }
@@ -214,20 +218,20 @@ export class Logins {
     this.#shard.fail(connection, REFUSALS[refusal.reason]);
   }
 
-  /** A reload may have taken the user away, or given it other permissions. */
-  #judgeAgain(connection: Connection): void {
+  /** A reload may have taken the user away, or given it other permissions. `before`: the rules until then. */
+  #judgeAgain(connection: Connection, before: LoginRules): void {
     if (connection.state === STATE_WAITING) {
-      if (connection.judgedByRules === RULES_TO_COME) this.#decideByNewRules(connection);
+      if (awaitsRules(connection)) this.#decideByNewRules(connection);
       return;
     }
     if (connection.phase !== PHASE_SETTLED) return;
-    const { timers, nowMs, options } = this.#shard;
+    const { rules } = this.#shard.options.login;
     if (connection.login === null) {
-      if (!this.isRequired(connection)) return;
-      timers.set(timerId(connection, TIMER_AUTHENTICATION), nowMs + this.timeoutMs(connection));
+      // Of those who have to log in anyway it is still awaited.
+      if (isLoginRequired(connection, rules) && !isLoginRequired(connection, before))
+        this.#turnOut(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
       return;
     }
-    const { rules } = options.login;
     if (rules.callout !== null && hasUserMoved(rules, connection.login)) {
       // A callout service is asked again only about users that the configuration has in this account too.
       this.#shard.close(connection, CloseReason.ClientClosed);
@@ -245,7 +249,7 @@ export class Logins {
     if (login === null) return;
     if (verdict.kind === "login") {
       if (verdict.account !== account.name) this.#shard.close(connection, CloseReason.ClientClosed);
-      else this.#memberships.changePermissions(connection, verdict);
+      else this.#memberships.changeLogin(connection, verdict);
       return;
     }
     if (hasUserMoved(this.#shard.options.login.rules, login)) {
@@ -282,6 +286,15 @@ export class Logins {
   #logAll(connection: Connection, { logs }: Login | LoginRefusal): void {
     for (const { level, text } of logs) this.#shard.log(level, `${connection.label} - ${text}`);
   }
+}
+
+/** The logins thread has decided by a configuration that was not here yet. */
+function awaitsRules({ state, judgedByRules }: Connection): boolean {
+  return state === STATE_WAITING && judgedByRules === RULES_TO_COME;
+}
+
+function isLoginRequired({ webSocket }: Connection, { client, websocket }: LoginRules): boolean {
+  return (webSocket === null ? client : websocket).isAuthRequired;
 }
 
 function requestOf(connection: Connection, isImplicit: boolean): LoginRequest {

@@ -66,6 +66,8 @@ export class Memberships {
 
   /** Makes a connection what its login says; false where the account has as many as it may. */
   enter(connection: Connection, login: Login, account: ShardAccount): boolean {
+    // Whoever began without CONNECT may have subscriptions where it is no more.
+    if (connection.account.id !== account.id) this.dropSubscriptions(connection);
     connection.login = login;
     connection.account = account;
     if (!this.#countIn(connection, account)) return false;
@@ -78,6 +80,13 @@ export class Memberships {
     return true;
   }
 
+  /** It is about to be somebody else, or somewhere else. */
+  dropSubscriptions(connection: Connection): void {
+    while (connection.firstSubscription !== NO_SUBSCRIPTION) {
+      this.#shard.interest.unsubscribe(connection, connection.firstSubscription);
+    }
+  }
+
   /** Its account was defined anew. `endsSurplus`: it is out if it has all the subscriptions it may have. */
   refresh(connection: Connection, account: ShardAccount, endsSurplus: boolean): void {
     connection.account = account;
@@ -86,15 +95,20 @@ export class Memberships {
     if (endsSurplus) this.#endIfOverSubscribed(connection);
   }
 
-  /** Swaps the permissions, and removes the subscriptions that they do not allow or that have no room under them. */
-  changePermissions(connection: Connection, login: Login): void {
+  /** The login is another one, in the same account: swaps the permissions, and removes the subscriptions that they do not allow or that have no room under them. */
+  changeLogin(connection: Connection, login: Login): void {
     const { contexts, index, interest, table, outbound } = this.#shard;
     const before = connection.login?.permissions ?? null;
-    connection.login = login;
+    const isAsBefore = JSON.stringify(before) === JSON.stringify(login.permissions);
+    if (!isAsBefore) {
+      this.#setContext(connection, contexts.take(connection.account, login.permissions));
+      this.#permit(connection, login.permissions);
+    }
+    this.#keep(connection, login);
+    this.#writeLimits(connection);
+    this.#watchExpiry(connection);
     this.forgetDisclosure(connection);
-    if (JSON.stringify(before) === JSON.stringify(login.permissions)) return;
-    this.#setContext(connection, contexts.take(connection.account, login.permissions));
-    this.#permit(connection, login.permissions);
+    if (isAsBefore) return;
     let record = connection.firstSubscription;
     while (record !== NO_SUBSCRIPTION) {
       const next = table.nextOfConnection(record);

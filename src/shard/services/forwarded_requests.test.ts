@@ -65,7 +65,7 @@ function setUp(
   streamImports: readonly StreamImport[] = [],
 ) {
   const harness = new ShardHarness(shardCount, {
-    login: { rules: RULES, timeoutMs: 2000 },
+    login: { rules: RULES, timeoutMs: 2000, calloutTargets: [] },
     accounts: [...OPTIONS.accounts, EXPORTER, importer(more), { ...OTHER, streamImports }],
   });
   const responder = harness.connect(shardCount - 1, { user: "exp", pass: "p", headers: true });

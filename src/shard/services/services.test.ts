@@ -45,7 +45,7 @@ function withAccounts(
   responseThresholdMs?: number,
 ) {
   return new ShardHarness(shardCount, {
-    login: { rules: RULES, timeoutMs: 2000 },
+    login: { rules: RULES, timeoutMs: 2000, calloutTargets: [] },
     accounts: [...OPTIONS.accounts, EXPORTER, importer(responseType, responseThresholdMs)],
   });
 }
@@ -177,7 +177,7 @@ describe("Services", () => {
     let isTold = false;
     harness.turn = (index) => {
       if (index === 1 && !isTold) {
-        const sample = failedSample({ requestor: {}, receivedAtMs: 0 }, "service timeout");
+        const sample = failedSample({ requestor: { account: "IMP" }, receivedAtMs: 0 }, "service timeout");
         harness.control(0, { type: "latency", account: EXPORTER.id, subject: reply, sample });
         isTold = true;
       }
@@ -216,7 +216,7 @@ describe("Services", () => {
 
   test("a request whose only taker is another shard is answered 503 where nobody there takes it", () => {
     const harness = new ShardHarness(2, {
-      login: { rules: RULES, timeoutMs: 2000 },
+      login: { rules: RULES, timeoutMs: 2000, calloutTargets: [] },
       accounts: [...OPTIONS.accounts, EXPORTER, importer("singleton")],
     });
     const watcher = harness.connect(0, { user: "exp", pass: "p" });
@@ -249,7 +249,7 @@ describe("Services", () => {
 
   test("that nobody took a request on another shard is not said of an earlier one with the same reply", () => {
     const harness = new ShardHarness(2, {
-      login: { rules: RULES, timeoutMs: 2000 },
+      login: { rules: RULES, timeoutMs: 2000, calloutTargets: [] },
       accounts: [...OPTIONS.accounts, EXPORTER, importer("stream")],
     });
     const asking = { user: "imp", pass: "p", headers: true, no_responders: true };

@@ -74,7 +74,7 @@ export const OPTIONS: ShardOptions = {
   logsTrace: false,
   tracesHeadersOnly: false,
   maxTracedBytes: 0,
-  login: { rules: NO_RULES, timeoutMs: 2000 },
+  login: { rules: NO_RULES, timeoutMs: 2000, calloutTargets: [] },
   accounts: [accountDefinition(GLOBAL_ACCOUNT_ID, "$G")],
   replySecret: [1, 2, 3, 4],
   serverHash: "TESTHASH",

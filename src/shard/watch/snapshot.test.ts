@@ -71,7 +71,7 @@ const REFUSAL: LoginRefusal = {
 function harness(): ShardHarness {
   const rules = { ...OPTIONS.login.rules, isOperatorMode: true };
   return new ShardHarness(1, {
-    login: { rules, timeoutMs: 2000 },
+    login: { rules, timeoutMs: 2000, calloutTargets: [] },
     accounts: [...OPTIONS.accounts, EXPORTER, IMPORTER],
   });
 }
