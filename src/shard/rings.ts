@@ -206,6 +206,7 @@ export class Rings {
       Atomics.store(this.#words, awaitedWord, 1);
       Atomics.wait(this.#words, tailWord, tail, FULL_SLEEP_MS);
     }
+    this.#shard.outbound.noteWait();
   }
 
   #isUp(node: number): boolean {

@@ -237,6 +237,22 @@ describe("Shard", () => {
       }
     });
 
+    test("takes no more of who makes it wait for another shard, once that has lasted long", () => {
+      const harness = new ShardHarness(2, { pingIntervalMs: 1e9 });
+      const publisher = harness.connect(1);
+      const consumers = consumersOf(harness, 40, 10);
+      const message = pub("a", "x".repeat(2000));
+      const pieces = Math.ceil(harness.shared.map.ringBytes / (60 * message.length)) + 1;
+      for (let i = 0; i < pieces; i++) publisher.send(message.repeat(60));
+      const isPostponed = () => harness.shards[1]!.connections.some((connection) => connection?.isPostponed);
+      for (let i = 0; i < pieces && !isPostponed(); i++) harness.turn(1);
+      expect(isPostponed()).toBe(true);
+      harness.settle();
+      for (const consumer of consumers) {
+        expect(consumer.take().match(/MSG a 1 2000\r\n/g)?.length).toBe(60 * pieces);
+      }
+    });
+
     test("reads the rest of a message, although what other shards send takes all of each turn", () => {
       const harness = new ShardHarness(2);
       const [publisher, other] = [harness.connect(1), harness.connect()];

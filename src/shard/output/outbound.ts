@@ -234,6 +234,11 @@ export class Outbound {
     this.flush(slot);
   }
 
+  /** The shard has waited for another one, which makes turns as long as writes do. */
+  noteWait(): void {
+    if (this.#turn.look()) this.#words[this.#area + (AREA_IS_LATE >> 2)] = 1;
+  }
+
   /** Asked before each write: those are what makes turns long. */
   #isLate(): boolean {
     if (!this.#turn.isOver()) return false;
@@ -278,6 +283,11 @@ export class Outbound {
     this.#hasDrained = true;
     // If that is over: the poller will say so again.
     if (!this.#drains.isOver()) this.#drain(connection, pending);
+  }
+
+  /** Writes what is pending, however long the turn has lasted. */
+  writePending(connection: Connection): void {
+    if (connection.pending !== null) this.#drain(connection, connection.pending);
   }
 
   #drain(connection: Connection, pending: PendingQueue): void {

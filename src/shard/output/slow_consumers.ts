@@ -7,12 +7,15 @@ import { type Connection, STATE_CLOSING } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import { TIMER_WRITE, timerId } from "../timers.ts";
 
-export class SlowConsumers {
-  readonly #shard: Pick<ShardContext, "node" | "shared" | "options" | "timers" | "nowMs" | "close" | "log">;
+type WatchingShard = Pick<
+  ShardContext,
+  "node" | "shared" | "options" | "outbound" | "timers" | "nowMs" | "close" | "log"
+>;
 
-  constructor(
-    shard: Pick<ShardContext, "node" | "shared" | "options" | "timers" | "nowMs" | "close" | "log">,
-  ) {
+export class SlowConsumers {
+  readonly #shard: WatchingShard;
+
+  constructor(shard: WatchingShard) {
     this.#shard = shard;
   }
 
@@ -27,12 +30,18 @@ export class SlowConsumers {
 
   /** What was queued when the deadline was set must have left by now. */
   onDeadline(connection: Connection): void {
-    if (connection.pending === null) return;
-    const isLate = connection.writtenBytes < connection.deadlineMark;
+    // A shard with much to do may not have come to it: what the kernel takes now is not slow.
+    if (this.#isLate(connection)) this.#shard.outbound.writePending(connection);
+    if (connection.pending === null || connection.state >= STATE_CLOSING) return;
+    const isLate = this.#isLate(connection);
     const hasMoved = connection.writtenBytes > connection.deadlineWrittenBytes;
     if (isLate && !((this.#shard.options.retriesWrites || connection.isLink) && hasMoved)) {
       this.fail(connection, CloseReason.SlowConsumerWriteDeadline);
     } else this.startDeadline(connection);
+  }
+
+  #isLate({ writtenBytes, deadlineMark, pending }: Connection): boolean {
+    return pending !== null && writtenBytes < deadlineMark;
   }
 
   /** Closes a connection that cannot be written to. */

@@ -21,8 +21,14 @@ export class TimeLimit {
   isOver(): boolean {
     if (--this.#callsToLook <= 0) {
       this.#callsToLook = CALLS_PER_LOOK;
-      this.#isOver ||= performance.now() > this.#endMs;
+      this.look();
     }
+    return this.#isOver;
+  }
+
+  /** The same, of what may have lasted long by itself. */
+  look(): boolean {
+    this.#isOver ||= performance.now() > this.#endMs;
     return this.#isOver;
   }
 }
