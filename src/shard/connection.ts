@@ -114,6 +114,8 @@ export class Connection {
   writtenBytes = 0;
   deadlineMark = 0;
   isDeadlineSet = false;
+  /** It has missed a write deadline that it got anew. */
+  isSlow = false;
   /** To another server, not to a client; see `link_host.ts`. */
   isLink = false;
   /** What services are told of a leaf link; null before it is up, and for all else. */

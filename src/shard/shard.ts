@@ -190,6 +190,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.contexts = new Contexts(this.accounts, this.replySubjects);
     this.tls = dependencies.tls;
     this.#links = dependencies.createLinks?.(this) ?? null;
+    this.#slowConsumers.links = this.#links;
     const targets = this.#links?.plans ?? new ClientTargets(this.shared.bytes, this.index, this.table);
     this.replies = new MappedReplies(this.shared, this.engine, this.node);
     this.plans = new PlanCache(

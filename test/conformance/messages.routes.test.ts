@@ -5,7 +5,9 @@ import { linkAddress, linkPort, Servers, untilReached } from "../support/links.t
 import type { RawClient } from "../support/raw_client.ts";
 import { joinLeaf } from "../support/raw_leaf.ts";
 import type { RawLink } from "../support/raw_link.ts";
+import { joinRoute } from "../support/raw_route.ts";
 import { row } from "../support/row.ts";
+import { ServerProcess } from "../support/server_process.ts";
 
 // Messages over routes, as raw members of the cluster send and receive them.
 
@@ -288,3 +290,25 @@ row("clusters 1.1: what a route sends may be larger than clients may send", asyn
     await client.expect(`MSG large 1 ${payload.length}\r\n${payload}\r\n`);
   });
 });
+
+row(
+  "clusters 3: a member that takes nothing has as long as the cluster's own write_deadline says",
+  async () => {
+    const cluster = `cluster { name: C1, listen: "127.0.0.1:-1", write_deadline: "300ms" }`;
+    await using impatient = await ServerProcess.start({ config: `write_deadline: "60s"\n${cluster}` });
+    const route = await joinRoute(await linkPort(impatient, "route"));
+    route.send("RS+ $G flood");
+    await route.roundTrip();
+    route.client.pause();
+    const publisher = await impatient.connectAs();
+    const payload = "x".repeat(256 * 1024);
+    for (let sent = 0; sent < 64; sent++) {
+      await publisher.sendAll(`PUB flood ${payload.length}\r\n${payload}\r\n`);
+    }
+    await impatient.waitForLog(
+      / - rid:\d+ - Slow Consumer (Detected|State): WriteDeadline of 300ms exceeded with \d+ chunks/,
+    );
+    await impatient.waitForLog(/ - rid:\d+ - Router connection closed: Slow Consumer \(Write Deadline\)/);
+    route.destroy();
+  },
+);

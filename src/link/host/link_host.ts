@@ -21,6 +21,7 @@ import type { Connection } from "../../shard/connection.ts";
 import type { HandedLeaf } from "../../shard/links/handed_leaf.ts";
 import type { LinkHost, LinkShard } from "../../shard/links/link_host.ts";
 import type { LinksSetup } from "../../shard/links/links_setup.ts";
+import type { WriteLimits } from "../../shard/output/slow_consumers.ts";
 import type { LinkControl, LinkQuery, ShardQuery } from "../../shard/shard_options.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import { byteStringOf, byteStringOfText, textOf } from "../../subject/byte_string.ts";
@@ -69,7 +70,8 @@ export interface LinkHostDependencies {
 
 /** What there is once main has told what to be. */
 interface Running {
-  readonly setup: LinksSetup;
+  /** As of the last reload. */
+  setup: LinksSetup;
   readonly core: LinkCore;
   readonly protocols: Protocols;
   readonly local: LocalWishes;
@@ -177,6 +179,16 @@ export class ShardLinks implements LinkHost, LinkEvents {
     return this.#connections.of(connection).label;
   }
 
+  /** Unless the configuration has it otherwise, a link that takes anything at all stays. */
+  writeLimits(connection: Connection): WriteLimits {
+    const setup = this.#running?.setup;
+    const options = setup && blockOf(setup, this.#connections.of(connection).kind)?.options;
+    return {
+      deadlineMs: options?.writeDeadlineMs ?? this.#shard.options.writeDeadlineMs,
+      isRetried: options?.writeTimeout !== "close",
+    };
+  }
+
   ended(connection: Connection): void {
     this.#logins.forget(connection.slot);
     const { kind } = this.#connections.of(connection);
@@ -237,6 +249,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
         else {
           if (message.setup.leafnodes !== null)
             this.#running.core.leafsMayCome((link) => this.#wishesOf(link));
+          this.#running.setup = message.setup;
           this.#running.protocols.reload(message.setup);
         }
         break;
@@ -419,11 +432,16 @@ export class ShardLinks implements LinkHost, LinkEvents {
 
   #isOwn(kind: LinkKind, ip: string, port: number): boolean {
     const setup = this.#running?.setup;
-    const block = kind === "route" ? setup?.cluster : kind === "gateway" ? setup?.gateway : setup?.leafnodes;
+    const block = setup && blockOf(setup, kind);
     if (block == null || block.port !== port) return false;
     const { host } = block.options;
     return isEveryAddress(host) ? setup!.ownAddresses.includes(ip) : ip === host;
   }
+}
+
+/** What the configuration says of links of that kind; null where it says nothing. */
+function blockOf({ cluster, gateway, leafnodes }: LinksSetup, kind: LinkKind) {
+  return kind === "route" ? cluster : kind === "gateway" ? gateway : leafnodes;
 }
 
 /** Whoever sends by WebSocket may put all that it has to say into one compressed message, which is many of ours. */

@@ -13,6 +13,7 @@ import type { TlsLayer } from "../../runtime/tls.ts";
 import type { Arrival } from "../client/upgrades.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
+import type { WriteLimits } from "../output/slow_consumers.ts";
 import type { PlanRules, TargetRules } from "../plans/plan_rules.ts";
 import type { LinkControl, LinkQuery, ShardQuery, ShardReport } from "../shard_options.ts";
 import type { Tracing } from "../tracing/tracing.ts";
@@ -60,6 +61,8 @@ export interface LinkHost {
   receive(connection: Connection, start: number, end: number): number;
   /** How log lines name a link. */
   labelOf(connection: Connection): string;
+  /** How long what is queued for a link may take to leave. */
+  writeLimits(connection: Connection): WriteLimits;
   /** Bytes for a link have left, or are queued. */
   wrote(connection: Connection): void;
   /** A link is gone: its wishes go with it. */

@@ -400,6 +400,7 @@ export class Outbound {
     if (connection.pending === null) {
       connection.pending = new PendingQueue(this.#pool);
       connection.isDeadlineSet = false;
+      connection.isSlow = false;
       this.#wantWrite(connection, true);
     }
     return connection.pending;

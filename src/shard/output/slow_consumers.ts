@@ -1,11 +1,23 @@
-/** Connections that do not take what is queued for them: by when they must, and what becomes of those that do not. */
+/**
+ * Connections that do not take what is queued for them: by when they must, and what becomes of those that do not.
+ * Source: nats-server `handleWriteTimeout`.
+ */
 import { formatDuration } from "../../config/duration.ts";
 import { AREA_SLOW_CONSUMERS } from "../../memory/layout.ts";
 import { increment } from "../../memory/shared_memory.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { type Connection, STATE_CLOSING } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
+import type { LinkHost } from "../links/link_host.ts";
 import { TIMER_WRITE, timerId } from "../timers.ts";
+
+/** `write_deadline` and `write_timeout`. */
+export interface WriteLimits {
+  /** What is queued now must have left by then. */
+  readonly deadlineMs: number;
+  /** Whoever has taken something of it by then has as long again. */
+  readonly isRetried: boolean;
+}
 
 type WatchingShard = Pick<
   ShardContext,
@@ -14,6 +26,8 @@ type WatchingShard = Pick<
 
 export class SlowConsumers {
   readonly #shard: WatchingShard;
+  /** Set once in the links shard, whose connections have limits of their own. */
+  links: Pick<LinkHost, "labelOf" | "writeLimits"> | null = null;
 
   constructor(shard: WatchingShard) {
     this.#shard = shard;
@@ -24,8 +38,8 @@ export class SlowConsumers {
     const { writtenBytes, pending } = connection;
     connection.deadlineWrittenBytes = writtenBytes;
     connection.deadlineMark = writtenBytes + (pending?.length ?? 0);
-    const { timers, nowMs, options } = this.#shard;
-    timers.set(timerId(connection, TIMER_WRITE), nowMs + options.writeDeadlineMs);
+    const { timers, nowMs } = this.#shard;
+    timers.set(timerId(connection, TIMER_WRITE), nowMs + this.#limitsOf(connection).deadlineMs);
   }
 
   /** What was queued when the deadline was set must have left by now. */
@@ -33,36 +47,53 @@ export class SlowConsumers {
     // A shard with much to do may not have come to it: what the kernel takes now is not slow.
     if (this.#isLate(connection)) this.#shard.outbound.writePending(connection);
     if (connection.pending === null || connection.state >= STATE_CLOSING) return;
-    const isLate = this.#isLate(connection);
-    const hasMoved = connection.writtenBytes > connection.deadlineWrittenBytes;
-    if (isLate && !((this.#shard.options.retriesWrites || connection.isLink) && hasMoved)) {
-      this.fail(connection, CloseReason.SlowConsumerWriteDeadline);
-    } else this.startDeadline(connection);
+    if (this.#isLate(connection)) {
+      const hasMoved = connection.writtenBytes > connection.deadlineWrittenBytes;
+      if (!this.#limitsOf(connection).isRetried || !hasMoved) {
+        this.fail(connection, CloseReason.SlowConsumerWriteDeadline);
+        return;
+      }
+      this.#note(connection, CloseReason.SlowConsumerWriteDeadline);
+      connection.isSlow = true;
+    }
+    this.startDeadline(connection);
+  }
+
+  /** Closes a connection that cannot be written to. */
+  fail(connection: Connection, reason: CloseReason): void {
+    if (connection.state >= STATE_CLOSING) return;
+    this.#note(connection, reason);
+    this.#shard.close(connection, reason);
   }
 
   #isLate({ writtenBytes, deadlineMark, pending }: Connection): boolean {
     return pending !== null && writtenBytes < deadlineMark;
   }
 
-  /** Closes a connection that cannot be written to. */
-  fail(connection: Connection, reason: CloseReason): void {
-    if (connection.state >= STATE_CLOSING) return;
-    const { shared, node } = this.#shard;
+  #limitsOf(connection: Connection): WriteLimits {
+    if (connection.isLink) return this.links!.writeLimits(connection);
+    const { writeDeadlineMs, retriesWrites } = this.#shard.options;
+    return { deadlineMs: writeDeadlineMs, isRetried: retriesWrites };
+  }
+
+  /** Counts a connection that is slow, and says so; nothing where it is closed for something else. */
+  #note(connection: Connection, reason: CloseReason): void {
     const what = this.#slowness(connection, reason);
-    if (what !== undefined) {
-      increment(shared.words, shared.map.area(node).area + AREA_SLOW_CONSUMERS);
-      this.#shard.log("info", `${connection.label} - Slow Consumer Detected: ${what}`);
-    }
-    this.#shard.close(connection, reason);
+    if (what === undefined) return;
+    const { shared, node } = this.#shard;
+    increment(shared.words, shared.map.area(node).area + AREA_SLOW_CONSUMERS);
+    const label = connection.isLink ? this.links!.labelOf(connection) : connection.label;
+    this.#shard.log("info", `${label} - Slow Consumer ${connection.isSlow ? "State" : "Detected"}: ${what}`);
   }
 
   /** Why a connection counts as slow; undefined where it is closed for something else. */
-  #slowness({ pending }: Connection, reason: CloseReason): string | undefined {
-    const { maxPendingBytes, writeDeadlineMs } = this.#shard.options;
+  #slowness(connection: Connection, reason: CloseReason): string | undefined {
+    const { maxPendingBytes } = this.#shard.options;
     if (reason === CloseReason.SlowConsumerPendingBytes) return `MaxPending of ${maxPendingBytes} Exceeded`;
     if (reason !== CloseReason.SlowConsumerWriteDeadline) return undefined;
+    const { pending } = connection;
     return (
-      `WriteDeadline of ${formatDuration(writeDeadlineMs)} exceeded with ` +
+      `WriteDeadline of ${formatDuration(this.#limitsOf(connection).deadlineMs)} exceeded with ` +
       `${pending?.chunkCount ?? 0} chunks of ${pending?.length ?? 0} total bytes.`
     );
   }
