@@ -3,17 +3,26 @@
  * Cold: when accounts change, and once per message that is not the engine's.
  */
 import { leafnodesElsewhereWord } from "../../memory/map.ts";
+import type { ShardAccount } from "../../shard/accounts.ts";
 import type { LinkShard } from "../../shard/links/link_host.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { InterestKey } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import type { LeafAccount } from "../leaf/leaf_context.ts";
 
+export interface AccountNews {
+  /** Those that there were not before, and those that are no more. */
+  readonly come: readonly ShardAccount[];
+  readonly gone: readonly ShardAccount[];
+  /** Those that are defined otherwise than before, new ones among them. */
+  readonly changed: readonly ShardAccount[];
+}
+
 /** Empty before the first refresh(), which comes once there are links: no message is for any of them until then. */
 export class KnownAccounts {
   readonly #shard: LinkShard;
-  /** By id. */
-  #names: ReadonlyMap<number, string> = new Map();
+  /** By id, as they were defined. */
+  #accounts: ReadonlyMap<number, ShardAccount> = new Map();
   /** Answers to services that are waited for, as interest of the accounts that offer them. */
   #serviceReplies: ReadonlyMap<string, InterestKey> = new Map();
 
@@ -22,23 +31,27 @@ export class KnownAccounts {
   }
 
   nameOf(id: number): string | undefined {
-    return this.#names.get(id);
+    return this.#accounts.get(id)?.byteName;
   }
 
-  names(): Iterable<string> {
-    return this.#names.values();
+  /** Accounts were defined anew, or some of them: in operator mode they come one at a time, by the thousand. */
+  refresh(): AccountNews {
+    const before = this.#accounts;
+    const now = new Map(Array.from(this.#shard.accounts.all(), (account) => [account.id, account]));
+    this.#accounts = now;
+    const all = [...now.values()];
+    return {
+      come: all.filter(({ id }) => !before.has(id)),
+      gone: [...before.values()].filter(({ id }) => !now.has(id)),
+      changed: all.filter((account) => before.get(account.id) !== account),
+    };
   }
 
-  /** Accounts were defined anew: returns the names of those that there were not before, and of those that are no more. */
-  refresh(): { readonly come: readonly string[]; readonly gone: readonly string[] } {
-    const before = this.#names;
-    const now = new Map(Array.from(this.#shard.accounts.all(), ({ id, byteName }) => [id, byteName]));
-    this.#names = now;
-    return { come: namesBeside(now, before), gone: namesBeside(before, now) };
-  }
-
-  /** Answers to requests of this server's accounts come from wherever the service is. */
-  announceReplies(core: Pick<LinkCore, "wantsHere">): void {
+  /**
+   * Answers to requests of this server's accounts come from wherever the service is. Returns the names of the accounts that
+   * want other answers than before.
+   */
+  announceReplies(core: Pick<LinkCore, "wantsHere">): string[] {
     const replies = new Map<string, InterestKey>();
     for (const { definition } of this.#shard.accounts.all()) {
       for (const { exporter } of definition.serviceImports) {
@@ -52,10 +65,13 @@ export class KnownAccounts {
         });
       }
     }
-    for (const [account, key] of this.#serviceReplies)
-      if (!replies.has(account)) core.wantsHere("answers", key, 0);
-    for (const key of replies.values()) core.wantsHere("answers", key, 1);
+    const before = this.#serviceReplies;
     this.#serviceReplies = replies;
+    const gone = [...before.keys()].filter((account) => !replies.has(account));
+    const come = [...replies.keys()].filter((account) => !before.has(account));
+    for (const account of gone) core.wantsHere("answers", before.get(account)!, 0);
+    for (const account of come) core.wantsHere("answers", replies.get(account)!, 1);
+    return [...gone, ...come];
   }
 
   /** What leaf links go by in an account. */
@@ -77,9 +93,4 @@ export class KnownAccounts {
       alwaysWanted: [...wanted.map(byteStringOfText), ...(answers === undefined ? [] : [answers.subject])],
     };
   }
-}
-
-/** The names of those that are not among the others. */
-function namesBeside(accounts: ReadonlyMap<number, string>, others: ReadonlyMap<number, string>): string[] {
-  return [...accounts].filter(([id]) => !others.has(id)).map(([, name]) => name);
 }

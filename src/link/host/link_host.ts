@@ -386,25 +386,27 @@ export class ShardLinks implements LinkHost, LinkEvents {
   }
 
   /**
-   * Accounts were defined anew. The order matters: what leaf links ask for last, what their accounts always want, has in it
-   * the answers that announceReplies() has found to be waited for.
+   * Accounts were defined anew, or some of them. The order matters: what leaf links ask for last, what their accounts always
+   * want, has in it the answers that announceReplies() has found to be waited for.
    */
   #accountsChanged({ core, protocols, local, leafImports }: Running): void {
     const known = this.#accounts;
     this.#names.forgetAll();
-    const { come, gone } = known.refresh();
-    for (const name of come) protocols.gateways?.accountKnown(name);
-    for (const name of gone) {
-      protocols.gateways?.accountGone(name);
-      protocols.leafs?.expel(name);
+    const { come, gone, changed } = known.refresh();
+    for (const { byteName } of come) protocols.gateways?.accountKnown(byteName);
+    for (const { byteName } of gone) {
+      protocols.gateways?.accountGone(byteName);
+      protocols.leafs?.expel(byteName);
     }
     for (const link of core.links) this.#registration.refresh(link);
-    known.announceReplies(core);
+    const answered = known.announceReplies(core);
     this.#fabric.accountsChanged();
-    local.accountsChanged();
+    local.accountsChanged(new Set([...changed, ...gone].map(({ id }) => id)));
+    const names = new Set(changed.map(({ byteName }) => byteName));
     for (const link of core.links)
-      if (link.role === "spoke") leafImports.refresh(link, this.#wishes.list(link));
-    for (const name of known.names()) {
+      if (link.role === "spoke" && names.has(link.account!))
+        leafImports.refresh(link, this.#wishes.list(link));
+    for (const name of names.union(new Set(answered))) {
       protocols.leafs?.refreshAccount(name);
       protocols.leafs?.limit(name);
     }

@@ -197,10 +197,10 @@ describe("LocalWishes", () => {
     plain("a.orders.new");
     news();
     define("IN", ["a"]);
-    wishes.accountsChanged();
+    wishes.accountsChanged(new Set([IMPORTER]));
     expect(news()).toEqual(["imports OUT orders.new 1"]);
     define("IN", []);
-    wishes.accountsChanged();
+    wishes.accountsChanged(new Set([IMPORTER]));
     expect(news()).toEqual(["imports OUT orders.new 0"]);
   });
 
@@ -210,7 +210,7 @@ describe("LocalWishes", () => {
     plain("foo");
     news();
     define("RENAMED", []);
-    wishes.accountsChanged();
+    wishes.accountsChanged(new Set([IMPORTER]));
     expect(news()).toEqual(["own IN foo 0", "own RENAMED foo 1"]);
   });
 });

@@ -84,19 +84,11 @@ export class LocalWishes {
     return this.#queueNames.get(queueId);
   }
 
-  /** Accounts were defined anew: streams that are imported, and accounts that have got a name. */
-  accountsChanged(): void {
-    const names = this.#names;
-    this.#names = new Map();
-    for (let id = 0; id < this.#subjects.length; id++) {
-      const accountId = this.#accountIds[id]!;
-      const name = names.get(accountId);
-      if (this.#subjects[id] !== "" && name !== this.#nameOf(accountId)) {
-        this.#known.set(id, this.#plainlyKnown(id, name!));
-        this.#subjects[id] = "";
-      }
-    }
+  /** Accounts of these ids were defined anew, or are gone: streams that are imported, and accounts that have got a name. */
+  accountsChanged(changed: ReadonlySet<number>): void {
+    this.#renamePlain();
     for (const [entryId, known] of this.#known) {
+      if (!changed.has(known.accountId)) continue;
       const places = this.#placesOf(known);
       if (places.account === known.account && StreamShadows.areSame(places.shadows, known.shadows)) continue;
       const anew = { ...known, ...places };
@@ -105,6 +97,20 @@ export class LocalWishes {
       const own = anew.account === known.account ? { account: null } : {};
       this.#tell({ ...anew, ...own }, NOTHING, anew.groups);
       this.#tell({ ...known, ...own }, known.groups, NOTHING);
+    }
+  }
+
+  /** Notes one by one what stands under names that accounts do not have any more. */
+  #renamePlain(): void {
+    const names = this.#names;
+    this.#names = new Map();
+    const renamed = new Set([...names.keys()].filter((id) => names.get(id) !== this.#nameOf(id)));
+    if (renamed.size === 0) return;
+    for (let id = 0; id < this.#subjects.length; id++) {
+      const accountId = this.#accountIds[id]!;
+      if (this.#subjects[id] === "" || !renamed.has(accountId)) continue;
+      this.#known.set(id, this.#plainlyKnown(id, names.get(accountId)!));
+      this.#subjects[id] = "";
     }
   }
 
