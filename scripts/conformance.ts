@@ -100,7 +100,9 @@ function runTests(files: readonly string[]): Promise<Outcome> {
 function failuresIn(output: string): Map<string, string[]> {
   const failures = new Map<string, string[]>();
   let file = "";
-  for (const line of output.split("\n")) {
+  // Bun repeats them all at the end.
+  const [rows = ""] = output.split(/^\d+ tests? failed:$/m);
+  for (const line of rows.split("\n")) {
     file = /^(?:running \d+ tests? from \.\/)?(\S+\.test\.ts):?$/.exec(line)?.[1] ?? file;
     const row =
       /^\(fail\) (.*?)(?: \[[0-9.]+m?s\])?$/.exec(line)?.[1] ?? /^(.+) \.\.\. FAILED/.exec(line)?.[1];
