@@ -111,7 +111,7 @@ export class Inbound {
     const hash = this.#word(AREA_SUBJECT_HASH);
     const plan = plans.build(this.#fabric, context, subject, length, hash);
     if (!plans.hasMore) return false;
-    this.#deliverByParts(plan, subject, length, hash, {
+    this.#deliverByParts(plan, true, subject, length, hash, {
       ...{ slot, isPlain, queues, queueCount, rest, lineLength, headerLength, payloadLength },
       isLarge: false,
     });
@@ -138,10 +138,12 @@ export class Inbound {
     shared.words.set(queues, queuesAt >> 2);
     const { length } = message.subject;
     const hash = engine.hash(subject, length);
-    const plan = plans.build(this.#fabric, context, subject, length, hash);
+    const known = engine.findPlan(FABRIC_SLOT, context, subject, length);
+    const plan = known === 0 ? plans.build(this.#fabric, context, subject, length, hash) : known;
+    const hasMore = known === 0 && plans.hasMore;
     if (this.#isForHost(plan, queues.length, message)) return null;
     const takers = this.#publishing.withLarge(message, () =>
-      this.#deliverByParts(plan, subject, length, hash, {
+      this.#deliverByParts(plan, hasMore, subject, length, hash, {
         ...{ slot, isPlain, queues: queuesAt, queueCount: queues.length, rest },
         ...{ lineLength: line.length, headerLength, payloadLength, isLarge: true },
       }),
@@ -179,17 +181,21 @@ export class Inbound {
     return taken > 0 ? SERVED_HERE : this.#pickNode(plan, queue, tried);
   }
 
-  /** By a plan that was just built, and the parts that follow where there are too many subscribers for one. */
-  #deliverByParts(first: number, subject: number, length: number, hash: number, lying: Lying): number {
+  /** By a plan and, where it was built just now and `hasMore` subscribers than it has room for, by the parts that follow. */
+  #deliverByParts(
+    first: number,
+    hasMore: boolean,
+    subject: number,
+    length: number,
+    hash: number,
+    lying: Lying,
+  ): number {
     const { plans } = this.#shard;
-    let plan = first;
-    let takers = 0;
-    for (;;) {
-      const { hasMore } = plans;
-      takers += this.#deliverOne(plan, lying);
-      if (!hasMore) return takers;
-      plan = plans.buildMore(subject, length, hash);
+    let takers = this.#deliverOne(first, lying);
+    for (let isLast = !hasMore; !isLast; isLast = !plans.hasMore) {
+      takers += this.#deliverOne(plans.buildMore(subject, length, hash), lying);
     }
+    return takers;
   }
 
   #deliverOne(plan: number, lying: Lying): number {
