@@ -160,7 +160,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CORE}/ledger.ts`,
-        from: "if (after !== before) this.#change(account, name, before, after);\n      }",
+        from: "if (after !== before) this.#change(account, name, before, after);\n        }",
         to: "}",
       },
     ],
