@@ -50,3 +50,12 @@ test("what is subscribed to again is as young as the last time", () => {
   expect(recent.covers("A", "x")).toBe(true);
   expect(recent.covers("A", "y.1")).toBe(true);
 });
+
+test("covers() takes no longer where thousands of clients have just come", () => {
+  const clock = new FakeClock();
+  const recent = recentWith(clock);
+  for (let i = 0; i < 10_000; i++) recent.note("A", `_INBOX.${i}.*`);
+  const startMs = performance.now();
+  for (let i = 0; i < 5000; i++) expect(recent.covers("A", `_INBOX.${i + 7500}.1`)).toBe(i < 2500);
+  expect(performance.now() - startMs).toBeLessThan(500);
+});
