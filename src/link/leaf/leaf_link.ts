@@ -283,10 +283,10 @@ export class LeafLink implements RegisteredLeaf {
   }
 
   closeAsDuplicate(): void {
-    this.#channel.failLimited(
-      "Duplicate Remote LeafNode Connection",
-      CloseReason.DuplicateRemoteLeafNodeConnection,
-    );
+    const reason = CloseReason.DuplicateRemoteLeafNodeConnection;
+    this.#channel.failLimited("Duplicate Remote LeafNode Connection", reason);
+    // At once: told of what the older connection wants, the newer one's peer would find its own subject, and a loop in it.
+    this.leave(reason);
   }
 
   sendInfo(line: string): void {
