@@ -1,6 +1,7 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkLogLevel } from "./link.ts";
+import { quoted } from "./quoted.ts";
 
 /** Something after which a link cannot go on. */
 export interface LinkFault {
@@ -30,6 +31,15 @@ export const STALE_CONNECTION: LinkFault = {
   wireText: "Stale Connection",
   closeReason: CloseReason.StaleConnection,
 };
+
+/** A server may not connect that says it is this user, "" for none. */
+export function authorizationFault(user: string): LinkFault {
+  return {
+    logText: `authentication error${user === "" ? "" : ` - User ${quoted(user)}`}`,
+    wireText: "Authorization Violation",
+    closeReason: CloseReason.AuthenticationFailure,
+  };
+}
 
 /** One that peer and log are told in the same words. */
 export function faultOf(text: string, closeReason: CloseReason): LinkFault {

@@ -14,7 +14,7 @@ import type { GatewayAccountStatus, GatewayLinkStatus, GatewayStatusQuery } from
 /** Whose connection it is. */
 export interface GatewayHost {
   readonly settings: GatewaySettings;
-  readonly hooks: Pick<GatewayHooks, "clock" | "log" | "events" | "isAuthorized">;
+  readonly hooks: Pick<GatewayHooks, "clock" | "log" | "events" | "judge">;
   /** Of this server. */
   readonly accounts: ReadonlySet<string>;
   /** This server's INFO, with the gateways of its cluster as they are now. */

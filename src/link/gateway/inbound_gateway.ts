@@ -1,7 +1,7 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, LinkConnection, LinkTls } from "../core/link.ts";
-import { AUTHENTICATION_TIMEOUT, violation } from "../core/link_fault.ts";
+import { AUTHENTICATION_TIMEOUT, authorizationFault, violation } from "../core/link_fault.ts";
 import { decodeLinkConnect, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { quoted } from "../core/quoted.ts";
@@ -120,13 +120,18 @@ export class InboundGateway extends GatewayLink {
       this.refuse(violation(read.problem));
       return;
     }
-    const { user, password, gateway } = read.values;
     this.#stopAuthTimer();
-    if (!this.#host.hooks.isAuthorized(this.connection, user, password)) {
-      const logText = `authentication error${user === "" ? "" : ` - User ${quoted(user)}`}`;
-      const closeReason = CloseReason.AuthenticationFailure;
-      this.refuse({ logText, wireText: "Authorization Violation", closeReason });
-    } else if (gateway === "") {
+    this.#host.hooks.judge(this.connection, read.values, false, ({ isAuthorized, log }) => {
+      if (this.channel.isClosed) return;
+      if (log !== null) this.channel.say(log.level, log.text);
+      if (isAuthorized) this.#welcome(read.values.gateway);
+      else this.refuse(authorizationFault(read.values.user));
+    });
+  }
+
+  /** It may connect: what remains to be seen is whether it is a gateway that may. */
+  #welcome(gateway: string): void {
+    if (gateway === "") {
       this.channel.fail("attempted to connect to gateway port", CloseReason.IncorrectPort);
     } else if (!this.#isRejected(gateway)) {
       this.#connectCluster = gateway;

@@ -7,7 +7,6 @@ import { encodeRemoteLatency } from "../../account/latency.ts";
 import { remoteLatencySubject } from "../../account/reply_subject.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
-import type { HashComparison } from "../../auth/password.ts";
 import { FABRIC_SLOT, type HeldMessage } from "../../fabric/held_message.ts";
 import type { LinkListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
@@ -79,7 +78,6 @@ export interface LinkHostDependencies {
   readonly dialler: Dialler;
   /** The framing of the shard's poller. */
   readonly frames: WebSocketLayer;
-  readonly compareHash: HashComparison;
 }
 
 /** What there is once main has told what to be. */
@@ -391,7 +389,6 @@ export class ShardLinks implements LinkHost, LinkEvents {
       ledger: core.ledger,
       logins: this.#logins,
       notices: this.#notices(),
-      compareHash: this.#dependencies.compareHash,
       hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
       account: (name) => this.#leafAccount(name),
       wanted: (link) => this.#fabric.wanted(link),

@@ -17,7 +17,7 @@ import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { InterestKey, Link, LinkConnection, LinkLogLevel, LinkMessage, LinkPeer } from "../core/link.ts";
 import { LinkChannel } from "../core/link_channel.ts";
-import { AUTHENTICATION_TIMEOUT, type LinkFault, violation } from "../core/link_fault.ts";
+import { AUTHENTICATION_TIMEOUT, authorizationFault, type LinkFault, violation } from "../core/link_fault.ts";
 import {
   decodeLinkConnect,
   decodeLinkInfo,
@@ -32,13 +32,7 @@ import type { OperationRules } from "../core/operation_parser.ts";
 import { quoted } from "../core/quoted.ts";
 import { isAddress } from "../core/url_parts.ts";
 import { type ClusterName, RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
-import {
-  authorizationFault,
-  clusterNameFault,
-  connectFault,
-  duplicateNameFault,
-  hasCredentials,
-} from "./connect_checks.ts";
+import { clusterNameFault, connectFault, duplicateNameFault } from "./connect_checks.ts";
 import { routeConnectLine } from "./route_info.ts";
 import { RouteInterest } from "./route_interest.ts";
 import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
@@ -324,11 +318,17 @@ export class RouteLink implements LinkPeer, Link {
       return;
     }
     const connect = read.values;
+    this.#owner.host.judge(this.connection, connect, false, ({ isAuthorized, log }) => {
+      if (this.#channel.isClosed) return;
+      if (log !== null) this.log(log.level, log.text);
+      if (isAuthorized) this.#welcome(connect);
+      else this.#refuseLater(authorizationFault(connect.user));
+    });
+  }
+
+  /** It may connect: what remains to be seen is whether it is a route, and of this cluster. */
+  #welcome(connect: LinkConnect): void {
     const { cluster } = this.#owner;
-    if (!this.#isAuthorized(connect)) {
-      this.#refuseLater(authorizationFault(connect));
-      return;
-    }
     const fault = connectFault(connect);
     if (fault !== null) {
       this.refuse(fault);
@@ -354,13 +354,6 @@ export class RouteLink implements LinkPeer, Link {
   #refuseLater(fault: LinkFault): void {
     this.#state = "refused";
     this.#cancelTimer = this.#owner.host.clock.after(REFUSAL_MS, () => this.refuse(fault));
-  }
-
-  #isAuthorized(connect: LinkConnect): boolean {
-    const verdict = this.#owner.host.certificateVerdict(this.connection);
-    if (verdict === null) return hasCredentials(connect, this.#owner.settings.credentials);
-    this.log(verdict.log.level, verdict.log.text);
-    return verdict.isAuthorized;
   }
 
   #takeInfo(json: string): void {

@@ -254,10 +254,10 @@ describe("RouteMesh, gossip", () => {
   test("logs in with its own credentials where the other server asks for any", () => {
     const peers = network.listenRaw(7001);
     started("N", PORT, {
-      credentials: { user: "u", password: "p", timeoutMs: 2000, isPassword: () => true },
+      credentials: { user: "u", password: "p", timeoutMs: 2000 },
     });
     const raw = network.raw(PORT);
-    raw.say('CONNECT {"cluster":"C1","user":"u"}', infoOf("R", 7000));
+    raw.say('CONNECT {"cluster":"C1","user":"u","pass":"p"}', infoOf("R", 7000));
     raw.say(infoOf("X", 7001, '"auth_required":true,"ip":"nats-route://127.0.0.1:7001/"'));
     expect(peers[0]!.heard()[0]).toContain('"user":"u","pass":"p"');
   });

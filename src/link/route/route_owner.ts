@@ -1,6 +1,6 @@
-import type { InterestKey, Link, LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
-import type { CertificateVerdict } from "../core/link_certificate.ts";
+import type { InterestKey, Link, LinkClock, LinkEvents, LinkLog } from "../core/link.ts";
 import type { LinkInfo } from "../core/link_info.ts";
+import type { JudgeServer } from "../core/server_login.ts";
 import type { AccountRoutes } from "./account_routes.ts";
 import type { ClusterName } from "./cluster_name.ts";
 import type { RouteLink } from "./route_link.ts";
@@ -22,8 +22,7 @@ export interface RouteHost {
   wantedCount(link: Link): number;
   /** A registered link carries an account from now on, or no more. */
   reassigned(link: Link, account: string): void;
-  /** What the peer's certificate decides; null where the configuration leaves it to credentials. */
-  certificateVerdict(connection: LinkConnection): CertificateVerdict | null;
+  readonly judge: JudgeServer;
 }
 
 /** What a route asks of whoever keeps all of them. */
