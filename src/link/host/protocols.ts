@@ -133,9 +133,12 @@ export class Protocols {
 
   /** A new configuration: what may change does, without a link being closed that may stay. */
   reload(setup: LinksSetup): void {
+    const before = this.#setup;
     this.#setup = setup;
     const { cluster, gateway, leafnodes } = setup;
     if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster));
+    // Comparing a hash is not for every reload.
+    if (JSON.stringify(before.cluster) !== JSON.stringify(cluster)) this.routes?.judgeAgain();
     if (gateway !== null) {
       const { tls, remotes } = gatewaySettings(setup, gateway);
       this.gateways?.reload(tls, remotes);

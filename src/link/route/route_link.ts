@@ -75,6 +75,10 @@ export class RouteLink implements LinkPeer, Link {
   #onPong = () => {};
   #state: "handshake" | "refused" | "registered" = "handshake";
   #rules: OperationRules;
+  /** What the peer said who connected to this server; null before it has. */
+  #login: LinkConnect | null = null;
+  /** Whether it is being judged, and by what does not hold any more. */
+  #judging: "no" | "yes" | "by old rules" = "no";
   /** Calls off what ends the handshake: CONNECT is overdue, or a refusal due. */
   #cancelTimer = () => {};
   /** Of a registered route. */
@@ -276,6 +280,21 @@ export class RouteLink implements LinkPeer, Link {
     this.#interest?.permissionsChanged(oldImport);
   }
 
+  /** Other servers may connect than before: ends a connection of one that may not any more, if it is not this side's. */
+  judgeAgain(): void {
+    const login = this.#login;
+    if (login === null || this.isSolicited || this.#state === "refused") return;
+    if (this.#judging !== "no") {
+      this.#judging = "by old rules";
+      return;
+    }
+    this.#judge(login, true, (isAuthorized) => {
+      if (isAuthorized) return;
+      this.mayReconnect = false;
+      this.refuse(authorizationFault(login.user));
+    });
+  }
+
   /** The peer lets other interest through than it said before. */
   adoptPermissions(info: LinkInfo): void {
     const before = peerFilter(this.info.export);
@@ -318,11 +337,22 @@ export class RouteLink implements LinkPeer, Link {
       return;
     }
     const connect = read.values;
-    this.#owner.host.judge(this.connection, connect, false, ({ isAuthorized, log }) => {
-      if (this.#channel.isClosed) return;
-      if (log !== null) this.log(log.level, log.text);
+    this.#login = connect;
+    this.#judge(connect, false, (isAuthorized) => {
       if (isAuthorized) this.#welcome(connect);
       else this.#refuseLater(authorizationFault(connect.user));
+    });
+  }
+
+  #judge(login: LinkConnect, isAgain: boolean, conclude: (isAuthorized: boolean) => void): void {
+    this.#judging = "yes";
+    this.#owner.host.judge(this.connection, login, isAgain, ({ isAuthorized, log }) => {
+      const isOutdated = this.#judging === "by old rules";
+      this.#judging = "no";
+      if (this.#channel.isClosed) return;
+      if (log !== null) this.log(log.level, log.text);
+      if (isOutdated) this.#judge(login, isAgain, conclude);
+      else conclude(isAuthorized);
     });
   }
 

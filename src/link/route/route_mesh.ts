@@ -119,7 +119,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     });
   }
 
-  /** Takes a changed configuration. Who may log in holds for new connections. */
+  /** Takes a changed configuration, but for who may connect: see `judgeAgain()`. */
   reload(settings: RouteSettings): void {
     const old = this.#settings;
     const oldImport = this.#importFilter;
@@ -139,6 +139,14 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
       if (isPoolNew) this.#solicitor.solicit(settings.routes);
       else for (const route of this.members) this.complete(route);
     });
+  }
+
+  /**
+   * Other servers may connect than before: whoever connected to this one and may not any more goes. Source: nats-server
+   * `reloadAuthorization`.
+   */
+  judgeAgain(): void {
+    for (const route of [...this.connections, ...this.newcomers]) route.judgeAgain();
   }
 
   /** Clients are to go elsewhere: other members stop naming this server to theirs. Routes stay. */
