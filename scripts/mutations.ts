@@ -160,7 +160,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CORE}/ledger.ts`,
-        from: "if (after !== before) this.#change(account, name, before, after);\n      }",
+        from: "if (after !== before) this.#change(account, name, before, after);\n        }",
         to: "}",
       },
     ],
@@ -220,8 +220,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${GATEWAY}/inbound_gateway.ts`,
-        from: "this.send(start + lines + accountCommand(name, GATEWAY_COMMAND.allComplete, account));",
-        to: "this.send(start.slice(start.length) + lines);",
+        from: "this.channel.send(start + lines + accountCommand(name, GATEWAY_COMMAND.allComplete, account));",
+        to: "this.channel.send(start.slice(start.length) + lines);",
       },
     ],
   },

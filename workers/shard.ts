@@ -1,5 +1,4 @@
 /** A shard's thread: waits for its start message, builds the shard, runs it. */
-import { loadHashComparison } from "../src/auth/password.ts";
 import type { ListenerKind } from "../src/fabric/listeners.ts";
 import { NODE_WAKE_WORD, PACKING_BYTES } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
@@ -91,16 +90,15 @@ async function serve(start: ShardStart): Promise<void> {
   let webSocket: ShardDependencies["webSocket"] = null;
   poller = secured;
   if (start.node === map.linksNode) {
-    const [{ ShardLinks }, { WebSocketPoller }, compareHash] = await Promise.all([
+    const [{ ShardLinks }, { WebSocketPoller }] = await Promise.all([
       import("../src/link/host/link_host.ts"),
       import("../src/runtime/websocket/websocket_poller.ts"),
-      loadHashComparison(),
     ]);
     // Leaf nodes may come and be dialled by WebSocket, after a reload too.
     const frames = new WebSocketPoller(secured, framing);
     poller = frames;
     webSocket = { layer: frames, createUpgrades: null };
-    createLinks = (shard) => new ShardLinks(shard, { dialler: secured, frames, compareHash });
+    createLinks = (shard) => new ShardLinks(shard, { dialler: secured, frames });
   } else if (start.options.webSocket !== null) {
     const { layer, createUpgrades } = await openWebSockets(secured, framing);
     poller = layer;

@@ -5,6 +5,7 @@ import { judgeLeaf } from "./leaf_login.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "./login.ts";
 import type { LoginRules } from "./login_rules.ts";
 import { checkProxy } from "./proxy.ts";
+import { judgeServer } from "./server_login.ts";
 import {
   type CredentialChecks,
   decideUser,
@@ -22,8 +23,8 @@ export function judgeByRules(
   request: LoginRequest,
   checks: CredentialChecks,
 ): Verdict {
-  const ofLeaf = judgeLeaf(rules, request, checks);
-  if (ofLeaf !== null) return ofLeaf;
+  const ofOthers = judgeServer(rules, request, checks) ?? judgeLeaf(rules, request, checks);
+  if (ofOthers !== null) return ofOthers;
   const sent = claimedBy(request);
   if (isRefusedOutright(rules, table, request)) {
     return refusalOf(sent, "authorization violation", GLOBAL_ACCOUNT, []);

@@ -18,7 +18,7 @@ export class InlineJudge {
 
   /** The verdict, or null where it takes a check that is not for here. */
   judge(request: LoginRequest): Verdict | null {
-    if (this.#rules.isOperatorMode) return null;
+    if (this.#rules.isOperatorMode && request.server === undefined) return null;
     const checks = new AbsentChecks();
     const verdict = judgeByRules(this.#rules, this.#table, request, checks);
     return checks.wereAsked || verdict.kind === "needs callout" ? null : verdict;

@@ -38,8 +38,13 @@ export interface PeerIdentity {
   readonly rfc2253: string;
 }
 
+/** By which port of another's a server logs in. */
+export type ServerKind = "route" | "gateway";
+
 export interface LoginRequest {
   readonly connectionType: ConnectionType;
+  /** For another server, of which user and password alone count; absent for clients and leaf nodes. */
+  readonly server?: ServerKind;
   /** The peer's address, without port. */
   readonly ip: string;
   /** As it stood in INFO; empty where INFO had none. */

@@ -9,6 +9,7 @@ import type { LoginRequest, Verdict } from "./login.ts";
 import type { LoginRules } from "./login_rules.ts";
 import type { OperatorTrust } from "./operator_trust.ts";
 import { checkProxy } from "./proxy.ts";
+import { judgeServer } from "./server_login.ts";
 import { type CredentialChecks, UserTable } from "./user_login.ts";
 import { loginOf, protectCallout, refusalOf } from "./verdict.ts";
 
@@ -40,8 +41,9 @@ export class LoginJudge {
   judge(request: LoginRequest, fetched?: AccountResult): Verdict {
     const { operatorMode, verifySignature, nowMs } = this.#tools;
     if (operatorMode === undefined) return judgeByRules(this.#rules, this.#table, request, this.#tools);
-    const ofLeaf = judgeLeaf(this.#rules, request, this.#tools);
-    if (ofLeaf !== null) return ofLeaf;
+    const ofOthers =
+      judgeServer(this.#rules, request, this.#tools) ?? judgeLeaf(this.#rules, request, this.#tools);
+    if (ofOthers !== null) return ofOthers;
     return judgeByJwt(this.#rules, request, { ...operatorMode, verifySignature, nowMs: nowMs() }, fetched);
   }
 }

@@ -97,6 +97,11 @@ describe("compileLoginRules()", () => {
 test("needsHashComparison() finds a bcrypt hash in any place", () => {
   expect(needsHashComparison(rulesOf("authorization { user: a, password: pa }"))).toBe(false);
   expect(needsHashComparison(rulesOf(`authorization { user: a, password: "${HASH}" }`))).toBe(true);
+  for (const block of [
+    `cluster { port: 1, authorization { user: a, password: "${HASH}" } }`,
+    `gateway { name: g, port: 1, authorization { user: a, password: "${HASH}" } }`,
+  ])
+    expect(needsHashComparison(rulesOf(block))).toBe(true);
   expect(needsHashComparison(rulesOf(`authorization { token: "${HASH}" }`))).toBe(true);
   expect(needsHashComparison(rulesOf(`authorization { users: [{user: a, password: "${HASH}"}] }`))).toBe(
     true,

@@ -1,7 +1,13 @@
 import { DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT } from "../config/account_names.ts";
-import type { AuthCalloutOptions, ConnectionType, UserOptions } from "../config/authorization.ts";
+import type {
+  AuthCalloutOptions,
+  ConnectionType,
+  LinkAuthorization,
+  UserOptions,
+} from "../config/authorization.ts";
 import type { Options } from "../config/option_table.ts";
 import type { Permissions } from "../config/permissions.ts";
+import type { ServerKind } from "./login.ts";
 import { isBcryptHash } from "./password.ts";
 
 /**
@@ -23,6 +29,8 @@ export interface LoginRules {
   readonly leafCredentials: LeafCredentials | null;
   /** The account of leafs on a server where nobody has to log in. */
   readonly leafAccount: string;
+  /** Who may connect as a server of that kind; absent where any may. */
+  readonly servers?: Readonly<Partial<Record<ServerKind, ServerCredentials>>>;
   /** `proxy_required` of `authorization`, for logins that are no user of the table. */
   readonly isProxyRequired: boolean;
   /** Public keys of the proxies that are believed. */
@@ -59,6 +67,12 @@ export interface LeafUserRule {
   readonly password: string;
   readonly account: string;
   readonly isProxyRequired: boolean;
+}
+
+export interface ServerCredentials {
+  readonly user: string;
+  /** In clear or a bcrypt hash. */
+  readonly password: string;
 }
 
 export interface ListenerRules {
@@ -116,6 +130,10 @@ export function compileLoginRules(options: Options, automaticUserName: string): 
     },
     leafCredentials: compileLeafCredentials(options.leafnodes),
     leafAccount: options.leafnodes.authorization?.account || GLOBAL_ACCOUNT,
+    servers: {
+      ...compileServer("route", options.cluster.authorization),
+      ...compileServer("gateway", options.gateway.authorization),
+    },
     isProxyRequired: authorization?.proxyRequired ?? false,
     trustedProxies: options.trustedProxies,
     callout: authorization?.authCallout ?? null,
@@ -197,6 +215,14 @@ function compileLeafCredentials({ authorization, tls }: Options["leafnodes"]): L
   return { kind: "users", users: rules, mapsCertificates: tls?.verifyAndMap ?? false };
 }
 
+function compileServer(
+  kind: ServerKind,
+  authorization: LinkAuthorization | undefined,
+): LoginRules["servers"] {
+  const { user, password = "" } = authorization ?? {};
+  return user ? { [kind]: { user, password } } : {};
+}
+
 /** Credentials of the `websocket` block, if it has any, stand in for all of those at the top. */
 function compileWebSocket({ websocket }: Options, client: ListenerRules): ListenerRules {
   const { user = "", password = "", token = "" } = websocket.authorization ?? {};
@@ -219,10 +245,17 @@ export function needsNonce(rules: LoginRules): boolean {
 }
 
 /** Whether some stored secret is a bcrypt hash, so that whoever decides needs a `HashComparison`. */
-export function needsHashComparison({ users, client, websocket, leafCredentials }: LoginRules): boolean {
+export function needsHashComparison({
+  users,
+  client,
+  websocket,
+  leafCredentials,
+  servers = {},
+}: LoginRules): boolean {
   const listeners = [client, websocket].flatMap(({ password, token }) => [password, token]);
   const leafs = leafUsers(leafCredentials).map(({ password }) => password);
-  return [...users.map(({ password }) => password), ...listeners, ...leafs].some(isBcryptHash);
+  const others = Object.values(servers).map(({ password }) => password);
+  return [...users.map(({ password }) => password), ...listeners, ...leafs, ...others].some(isBcryptHash);
 }
 
 function leafUsers(credentials: LeafCredentials | null): readonly LeafUserRule[] {

@@ -89,6 +89,22 @@ describe("Logins", () => {
     expect(await judge(logins, SIGNED)).toMatchObject({ kind: "login" });
   });
 
+  test("lets other servers wait, and judges them in turn with clients", async () => {
+    const block = `cluster { port: 1, authorization { user: u, password: "${HASH}" } }`;
+    const logins = await create(settings(`authorization { user: u, password: "${HASH}" }, ${block}`, -1));
+    const over = { server: "route" } as const;
+    expect(await judge(logins, requestOf({ user: "u", password: "secret", over }))).toMatchObject({
+      kind: "login",
+    });
+    expect(await judge(logins, requestOf({ user: "u", password: "wrong", over }))).toMatchObject({
+      kind: "refusal",
+      reason: "authorization violation",
+    });
+    expect(await judge(logins, requestOf({ user: "u", password: "secret" }))).toMatchObject({
+      reason: "authentication timeout",
+    });
+  });
+
   test("judges nobody who is gone", async () => {
     const logins = await create(NKEYS);
     let wasConcluded = false;

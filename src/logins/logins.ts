@@ -79,9 +79,11 @@ export class Logins {
   add(login: AskedLogin): void {
     const { node, isAgain, request } = login;
     const { timeoutMs } = this.#inForce.settings;
+    // A server that has said who it is may wait as long as it likes.
+    const isPatient = isAgain || request.server !== undefined;
     this.#queue.add({
       lane: `${node} ${laneOf(login)}`,
-      expiresAtMs: isAgain ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs,
+      expiresAtMs: isPatient ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs,
       isWanted: () => login.isWanted(),
       judge: () => void this.#conclude(login),
       expire: () => login.conclude(undecidedRefusal(request, "authentication timeout")),
@@ -134,11 +136,12 @@ export class Logins {
 }
 
 /**
- * Who is in waits apart, so that a reload with many connections keeps nobody out; so do those who sign, who take a
- * thousandth of what a password takes whose hash has to be compared.
+ * Who is in waits apart, so that a reload with many connections keeps nobody out; so do other servers, of which there are few,
+ * and those who sign, who take a thousandth of what a password takes whose hash has to be compared.
  */
 function laneOf({ isAgain, request }: AskedLogin): string {
   if (isAgain) return "again";
+  if (request.server !== undefined) return "server";
   return request.connect.signature === "" ? "secret" : "signature";
 }
 

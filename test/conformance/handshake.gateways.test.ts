@@ -189,6 +189,31 @@ rowsInParallel(
       good.destroy();
     },
 
+    "clusters 4.4: what comes behind CONNECT is taken once its hashed password is compared": async () => {
+      await using listener = await RawListener.open();
+      // Of `p`.
+      const hash = "$2b$11$irNWEUIl4p8wB4ortun.QevlPdQNNdvnu8T1UujKXYCBRkQD0arHS";
+      await using server = await ServerProcess.start({
+        config: config("GN", { GX: listener.address }, `authorization { user: g, password: "${hash}" }`),
+      });
+      const client = await server.connectAs();
+      client.send("SUB here 1\r\n");
+      await client.roundTrip();
+      for (const [pass, isIn] of [
+        ["x", false],
+        ["p", true],
+      ] as const) {
+        const link = await open(server);
+        const connect = JSON.stringify(gatewayConnect("GX", { user: "g", pass }));
+        const info = JSON.stringify(gatewayInfo("GX", listener.address));
+        link.sendBytes(`CONNECT ${connect}\r\nINFO ${info}\r\nRMSG $G here 2\r\nhi\r\n`);
+        if (isIn) await client.expect("MSG here 1 2\r\nhi\r\n");
+        else await link.expectError("Authorization Violation");
+        link.destroy();
+      }
+      client.destroy();
+    },
+
     "clusters 4.4: commands that lack their account, and unknown ones": async () => {
       await using listener = await RawListener.open();
       await using server = await ServerProcess.start({ config: config("GN", { GX: listener.address }) });

@@ -127,9 +127,9 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
           const account = connect.user === "" ? "$G" : connect.user;
           answer(loginOf({ ...NOBODY, user: connect.user }, { account, permissions: null, proxyKey: "" }));
         },
+        judgeServer: (_kind, _connection, _login, _isAgain, answer) => answer(true),
       },
       notices: { opened() {}, closed() {}, refused() {}, accountConnected() {} },
-      compareHash: () => false,
       hasAccount: (name) => this.accounts.includes(name) || name === setup.systemAccount,
       account: (name) => (this.accounts.includes(name) ? { ...LEAF_ACCOUNT, label: name } : undefined),
       wanted: (link) => this.#wishes.filter((wish) => wish.link === link),

@@ -1,6 +1,5 @@
-import { CloseReason } from "../../protocol/close_reason.ts";
 import type { LinkClock, LinkConnection, LinkKind } from "./link.ts";
-import type { LinkFault } from "./link_fault.ts";
+import { type LinkFault, STALE_CONNECTION } from "./link_fault.ts";
 
 const FIRST_PING_MS_MAX = 1000;
 /** The first ping comes later by up to this part of its delay, so that links made together do not ping together. */
@@ -8,12 +7,6 @@ const FIRST_PING_SPREAD = 0.2;
 
 const ROUTE_INTERVAL_MS_MAX = 30_000;
 const GATEWAY_INTERVAL_MS_MAX = 15_000;
-
-const STALE_FAULT: LinkFault = {
-  logText: "",
-  wireText: "Stale Connection",
-  closeReason: CloseReason.StaleConnection,
-};
 
 export interface HeartbeatSettings {
   readonly intervalMs: number;
@@ -92,7 +85,7 @@ export class Heartbeat {
     const isHeard = this.rttMs > 0 && this.#clock.nowMs() - this.#heardMs < intervalMs;
     if (!isHeard) {
       if (this.#pingsOut >= pingsOutMax) {
-        this.#onStale(STALE_FAULT);
+        this.#onStale(STALE_CONNECTION);
         return;
       }
       this.ping();

@@ -130,6 +130,46 @@ describe("the interest ledger", () => {
     expect(ledger.toldOf(late, "$G")).toEqual([{ key: key("foo", "q"), weight: 2 }]);
   });
 
+  test("the end of a link takes as long as what its peer wanted, not as all that others want", () => {
+    const ledger = new InterestLedger();
+    for (let i = 0; i < 200_000; i++) ledger.setLocal("own", key(`s.${i}`), 1);
+    const route = testLink({ kind: "route", role: "both" });
+    const leafs = Array.from({ length: 300 }, (_, i) =>
+      testLink({ kind: "leaf", role: "hub", cluster: `L${i}` }),
+    );
+    for (const [i, leaf] of leafs.entries()) ledger.setRemote(leaf, key(`leaf.${i}`), 1);
+    const startMs = performance.now();
+    for (const leaf of leafs) ledger.detach(leaf);
+    expect(performance.now() - startMs).toBeLessThan(500);
+    ledger.attach(route);
+    expect(route.announced.length).toBe(200_000);
+  });
+
+  test("forgets of a link what it wanted and took back and wanted again, once", () => {
+    const ledger = new InterestLedger();
+    const [route, gateway] = [
+      testLink({ kind: "route", role: "both" }),
+      testLink({ kind: "gateway", role: "inbound" }),
+    ];
+    ledger.attach(gateway);
+    const keys = Array.from({ length: 5000 }, (_, i) => key(`s.${i}`));
+    const set = (some: readonly InterestKey[], weight: number) => {
+      for (const each of some) ledger.setRemote(route, each, weight);
+    };
+    set([...keys, key("both"), key("both", "", "L"), key("q", "q")], 1);
+    set(keys.slice(0, 4000), 0);
+    set(keys.slice(0, 100), 1);
+    ledger.setRemote(route, key("q", "q"), 3);
+    news(gateway);
+    ledger.detach(route);
+    const left = [...keys.slice(0, 100), ...keys.slice(4000)].map(({ subject }) => `$G ${subject} 0`);
+    expect(news(gateway)).toEqual([...left, "$G both 0", "$G q q 0"].sort());
+    expect(ledger.toldOf(gateway, "$G")).toEqual([]);
+    set(keys.slice(0, 2), 1);
+    set(keys.slice(0, 2), 0);
+    expect(news(gateway).length).toBe(4);
+  });
+
   test("a leaf link hears of its account alone", () => {
     const { ledger, links } = world();
     ledger.setLocal("own", { account: "OTHER", subject: "foo", queue: "", origin: "" }, 1);

@@ -23,6 +23,8 @@ interface Source {
   /** The wishes of a plain row that this source alone has, and of a group that it alone has one member of. */
   readonly plain: readonly Wish[];
   readonly member: readonly Wish[];
+  /** Of a link, by account: see `StandingRows`. */
+  readonly rows: Map<string, StandingRows>;
 }
 
 interface Wish {
@@ -44,6 +46,16 @@ interface Said {
  */
 type Rows = Map<string, readonly Wish[]>;
 
+/**
+ * The rows of an account in which the peer of a link has wishes, and some in which it has none any more: its end is to take as
+ * long as what it wanted, whatever else is wanted here. It may be millions, and a list takes a third of what a set does.
+ */
+interface StandingRows {
+  names: string[];
+  /** How often it took back the last wish of a row; as many names are there in vain. */
+  goneCount: number;
+}
+
 /** Names one of several wishes of this server for the same thing: its own clients', those that stream imports turn into, … */
 export type LocalTag = string;
 
@@ -53,6 +65,8 @@ const NO_ROWS: ReadonlyMap<string, readonly Wish[]> = new Map();
 const PLAINLY: readonly Said[] = [{ origin: "", weight: 1 }];
 /** Subjects told in one piece: the peer goes on with the first while others are written. */
 const SUBJECTS_AT_ONCE = 4096;
+/** So many names in vain are left, even if they are most. */
+const GONE_MIN = 1024;
 
 export class InterestLedger {
   readonly #rows = new Map<string, Rows>();
@@ -99,11 +113,13 @@ export class InterestLedger {
     this.#listenersOf.clear();
     const sources = [...(this.#sources.get(link)?.values() ?? NONE)];
     this.#sources.delete(link);
-    if (sources.length === 0) return;
-    for (const [account, rows] of [...this.#rows]) {
-      for (const [name, before] of rows) {
-        const after = sources.reduce((wishes, source) => withWish(wishes, source, 0, false), before);
-        if (after !== before) this.#change(account, name, before, after);
+    for (const { rows } of sources) {
+      for (const [account, { names }] of rows) {
+        for (const name of names) {
+          const before = this.#wishesOf(account, name);
+          const after = sources.reduce((wishes, source) => withWish(wishes, source, 0, false), before);
+          if (after !== before) this.#change(account, name, before, after);
+        }
       }
     }
   }
@@ -135,11 +151,33 @@ export class InterestLedger {
 
   #set(source: Source, { account, subject, queue }: InterestKey, weight: number): boolean {
     const name = queue === "" ? subject : `${subject} ${queue}`;
-    const before = this.#rows.get(account)?.get(name) ?? NONE;
+    const before = this.#wishesOf(account, name);
     const after = withWish(before, source, weight, queue === "");
     if (after === before) return false;
     this.#change(account, name, before, after);
+    if (source.link === null) return true;
+    if (weight === 0) this.#noteGone(source, account);
+    else if (!isAmong(before, source)) noteStanding(source, account, name);
     return true;
+  }
+
+  #wishesOf(account: string, name: string): readonly Wish[] {
+    return this.#rows.get(account)?.get(name) ?? NONE;
+  }
+
+  /** A source has no wish in one of its rows any more. Names in vain are dropped once they are most. */
+  #noteGone(source: Source, account: string): void {
+    const standing = source.rows.get(account)!;
+    const { length } = standing.names;
+    standing.goneCount++;
+    if (standing.goneCount === length) source.rows.delete(account);
+    else if (standing.goneCount >= Math.max(GONE_MIN, length / 2)) this.#dropGone(standing, source, account);
+  }
+
+  #dropGone(standing: StandingRows, source: Source, account: string): void {
+    const isStanding = (name: string) => isAmong(this.#wishesOf(account, name), source);
+    standing.names = [...new Set(standing.names)].filter(isStanding);
+    standing.goneCount = 0;
   }
 
   /** Who wants a row is different now: notes it, and tells everybody to whom it makes a difference. */
@@ -214,9 +252,20 @@ function keyOf(account: string, name: string, origin: string): InterestKey {
 
 function newSource(link: Link | null, origin: string): Source {
   const [plain, member]: Wish[][] = [[], []];
-  const source: Source = { link, origin, plain: plain!, member: member! };
+  const source: Source = { link, origin, plain: plain!, member: member!, rows: new Map() };
   for (const list of [plain!, member!]) list.push({ source, weight: 1 });
   return source;
+}
+
+/** A source has a wish in a row in which it had none. */
+function noteStanding({ rows }: Source, account: string, name: string): void {
+  const standing = rows.get(account);
+  if (standing === undefined) rows.set(account, { names: [name], goneCount: 0 });
+  else standing.names.push(name);
+}
+
+function isAmong(wishes: readonly Wish[], source: Source): boolean {
+  return wishes.some((wish) => wish.source === source);
 }
 
 /** The wishes of a row when `source` has one of that weight, 0 for none: the same list where that changes nothing. */

@@ -13,7 +13,7 @@ const MESSAGE: LinkMessage = {
 };
 
 /** A server with nobody but these: what is delivered here is noted. */
-function coreWith(matches: Partial<Matches>, leafs = true) {
+function coreWith(matches: Partial<Matches>, leafs = true, mapsRecent = false) {
   const delivered: { isPlain: boolean; queues: readonly string[] }[] = [];
   const fabric: LinkFabric = {
     want() {},
@@ -32,7 +32,7 @@ function coreWith(matches: Partial<Matches>, leafs = true) {
     linkChanged() {},
   };
   const replies: ReplyRouting = {
-    mapsRecent: false,
+    mapsRecent,
     outgoingReply: (_account, reply) => reply,
     incomingReply: (_account, reply) => reply,
     mappedSubject: () => undefined,
@@ -152,5 +152,20 @@ describe("LinkCore.interest()", () => {
     core.interest(outbound, key("of.gateway"), 0);
     expect(leaf.announced.slice(2)).toEqual(["$G of.gateway 0"]);
     expect(inbound.announced).toEqual(["$G of.route 1"]);
+  });
+});
+
+describe("LinkCore.wantedAlready()", () => {
+  test("tells links, and maps no replies for what was there before them", () => {
+    const { core } = coreWith({}, true, true);
+    const inbound = testLink({ kind: "gateway", role: "inbound" });
+    core.joined(inbound);
+    const want = (subject: string) =>
+      core.wantsHere("own", { account: "$G", subject, queue: "", origin: "" }, 1);
+    core.wantedAlready(() => want("_INBOX.a.*"));
+    expect([core.recent.covers("$G", "_INBOX.a.1"), core.recent.hasPatterns]).toEqual([false, false]);
+    want("_INBOX.b.*");
+    expect(core.recent.covers("$G", "_INBOX.b.1")).toBe(true);
+    expect(inbound.announced).toEqual(["$G _INBOX.a.* 1", "$G _INBOX.b.* 1"]);
   });
 });

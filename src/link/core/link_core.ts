@@ -82,6 +82,7 @@ export class LinkCore implements LinkEvents {
   readonly #replies: ReplyRouting;
   readonly #hasGateways: boolean;
   #hasLeafs: boolean;
+  #isWantedAlready = false;
   readonly #links = new Set<Link>();
 
   /** `has` says which links besides routes this server may have; see `leafsMayCome()`. */
@@ -125,8 +126,15 @@ export class LinkCore implements LinkEvents {
 
   /** This server's own interest has changed. */
   wantsHere(tag: LocalTag, key: InterestKey, weight: number): void {
-    const isNew = this.ledger.setLocal(tag, key, weight);
+    const isNew = this.ledger.setLocal(tag, key, weight) && !this.#isWantedAlready;
     if (isNew && weight > 0 && this.#replies.mapsRecent) this.recent.note(key.account, key.subject);
+  }
+
+  /** What `tell` tells was wanted before there were links: it is nothing that a request may overtake. */
+  wantedAlready(tell: () => void): void {
+    this.#isWantedAlready = true;
+    tell();
+    this.#isWantedAlready = false;
   }
 
   joined(link: Link): void {

@@ -1,11 +1,12 @@
-import { areTokensSubset } from "../../subject/subset.ts";
 import { isLiteralText } from "../../subject/text.ts";
 import type { LinkClock } from "./link.ts";
+import { RecentPatterns } from "./recent_patterns.ts";
 
 /** Interest this young may be overtaken by a request on its way to other clusters. Source: nats-server gwRecSubExpiration. */
 export const RECENT_MS = 2000;
 
-interface Pattern {
+interface NotedPattern {
+  readonly account: string;
   readonly tokens: readonly string[];
   readonly atMs: number;
 }
@@ -21,8 +22,10 @@ export class RecentInterest {
   readonly #clock: LinkClock;
   readonly #literals: RecentLiterals;
   readonly #onFlip: () => void;
-  /** By account, oldest first. */
-  readonly #patterns = new Map<string, Pattern[]>();
+  /** By account. There are many when clients come by thousands, and every request is looked for. */
+  readonly #patterns = new Map<string, RecentPatterns>();
+  /** Oldest first, as often as they were noted. */
+  readonly #noted: NotedPattern[] = [];
 
   /** `onFlip` is called when there are patterns after there were none, and the other way round. */
   constructor(clock: LinkClock, literals: RecentLiterals, onFlip: () => void) {
@@ -33,7 +36,7 @@ export class RecentInterest {
 
   /** A reply may match one of those: literal subjects alone do not say. */
   get hasPatterns(): boolean {
-    return this.#patterns.size > 0;
+    return this.#noted.length > 0;
   }
 
   note(account: string, subject: string): void {
@@ -43,7 +46,9 @@ export class RecentInterest {
     }
     const isFirst = !this.hasPatterns;
     const atMs = this.#clock.nowMs();
-    this.#patterns.getOrInsertComputed(account, () => []).push({ tokens: subject.split("."), atMs });
+    const tokens = subject.split(".");
+    this.#patterns.getOrInsertComputed(account, () => new RecentPatterns()).note(tokens, atMs);
+    this.#noted.push({ account, tokens, atMs });
     if (!isFirst) return;
     this.#onFlip();
     this.#clock.after(RECENT_MS, () => this.#forgetOld());
@@ -53,18 +58,16 @@ export class RecentInterest {
   covers(account: string, subject: string): boolean {
     if (this.#literals.has(account, subject)) return true;
     const patterns = this.#patterns.get(account);
-    if (patterns === undefined) return false;
-    const oldestMs = this.#clock.nowMs() - RECENT_MS;
-    const tokens = subject.split(".");
-    return patterns.some(({ tokens: pattern, atMs }) => atMs >= oldestMs && areTokensSubset(tokens, pattern));
+    return patterns?.covers(subject.split("."), this.#clock.nowMs() - RECENT_MS) ?? false;
   }
 
   #forgetOld(): void {
     const oldestMs = this.#clock.nowMs() - RECENT_MS;
-    for (const [account, patterns] of this.#patterns) {
-      const first = patterns.findIndex(({ atMs }) => atMs > oldestMs);
-      patterns.splice(0, first < 0 ? patterns.length : first);
-      if (patterns.length === 0) this.#patterns.delete(account);
+    const first = this.#noted.findIndex(({ atMs }) => atMs > oldestMs);
+    for (const { account, tokens } of this.#noted.splice(0, first < 0 ? this.#noted.length : first)) {
+      const patterns = this.#patterns.get(account);
+      patterns?.forget(tokens, oldestMs);
+      if (patterns?.isEmpty) this.#patterns.delete(account);
     }
     if (this.hasPatterns) this.#clock.after(RECENT_MS / 4, () => this.#forgetOld());
     else this.#onFlip();

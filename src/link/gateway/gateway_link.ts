@@ -1,18 +1,9 @@
-import { type LineLimit, onceASecond } from "../../log/line_limit.ts";
-import { type CloseReason, closeReasonEntry, CloseReason as Reason } from "../../protocol/close_reason.ts";
-import { hostPortText } from "../../runtime/posix/socket_address.ts";
-import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import { type CloseReason, CloseReason as Reason } from "../../protocol/close_reason.ts";
+import { textOf } from "../../subject/byte_string.ts";
 import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
-import type {
-  InterestKey,
-  Link,
-  LinkConnection,
-  LinkLogLevel,
-  LinkMessage,
-  LinkPeer,
-  LinkTls,
-} from "../core/link.ts";
-import { errorLine, type LinkFault } from "../core/link_fault.ts";
+import type { InterestKey, Link, LinkConnection, LinkMessage, LinkPeer, LinkTls } from "../core/link.ts";
+import { LinkChannel } from "../core/link_channel.ts";
+import { type LinkFault, violation } from "../core/link_fault.ts";
 import { decodeLinkInfo, type LinkInfo, TRACE_PROTOCOL } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
@@ -23,7 +14,7 @@ import type { GatewayAccountStatus, GatewayLinkStatus, GatewayStatusQuery } from
 /** Whose connection it is. */
 export interface GatewayHost {
   readonly settings: GatewaySettings;
-  readonly hooks: Pick<GatewayHooks, "clock" | "log" | "events" | "isAuthorized">;
+  readonly hooks: Pick<GatewayHooks, "clock" | "log" | "events" | "judge">;
   /** Of this server. */
   readonly accounts: ReadonlySet<string>;
   /** This server's INFO, with the gateways of its cluster as they are now. */
@@ -45,16 +36,15 @@ export abstract class GatewayLink implements LinkPeer, Link {
   /** The other cluster; "" before it is known. */
   cluster = "";
   remoteId = "";
-  remoteName = "";
   takesHeaders = false;
   tracesMessages = false;
+  protected readonly channel: LinkChannel;
   protected readonly heartbeat: Heartbeat;
   protected isRegistered = false;
   readonly #host: GatewayHost;
   readonly #tls: LinkTls | null;
   readonly #startedMs: number;
   #rules: OperationRules | null = null;
-  #isClosing = false;
 
   constructor(host: GatewayHost, connection: LinkConnection, tls: LinkTls | null) {
     this.#host = host;
@@ -65,11 +55,13 @@ export abstract class GatewayLink implements LinkPeer, Link {
       intervalMs: linkPingIntervalMs("gateway", host.settings.pingIntervalMs),
       pingsOutMax: host.settings.pingsOutMax,
     };
-    this.heartbeat = new Heartbeat(connection, host.hooks.clock, settings, (fault) => this.refuse(fault));
+    const { clock, log } = host.hooks;
+    this.channel = new LinkChannel("gateway", connection, log, () => this.heartbeat.stop());
+    this.heartbeat = new Heartbeat(this.channel, clock, settings, (fault) => this.refuse(fault));
   }
 
   get serverName(): string {
-    return this.remoteName;
+    return this.channel.serverName;
   }
 
   get rttMs(): number {
@@ -88,17 +80,17 @@ export abstract class GatewayLink implements LinkPeer, Link {
   }
 
   begin(): void {
-    if (this.#isClosing) return;
+    if (this.channel.isClosed) return;
     this.logCreation();
     if (this.#tls === null) this.start();
     else this.connection.startTls(this.#tls, () => this.start());
   }
 
   take(operation: LinkOperation): void {
-    if (this.#isClosing) return;
+    if (this.channel.isClosed) return;
     switch (operation.kind) {
       case "ping":
-        this.send("PONG\r\n");
+        this.channel.send("PONG\r\n");
         break;
       case "pong":
         this.heartbeat.pong();
@@ -106,13 +98,13 @@ export abstract class GatewayLink implements LinkPeer, Link {
       case "ok":
         break;
       case "error":
-        this.log("error", `Gateway Error '${textOf(operation.text)}'`);
-        this.close(Reason.ParseError);
+        this.channel.say("error", `Gateway Error '${textOf(operation.text)}'`);
+        this.channel.close(Reason.ParseError);
         break;
       case "info": {
         const read = decodeLinkInfo(operation.json);
         if (read.ok) this.takeInfo(read.values);
-        else this.violated(read.problem);
+        else this.refuse(violation(read.problem));
         break;
       }
       case "connect":
@@ -128,28 +120,18 @@ export abstract class GatewayLink implements LinkPeer, Link {
     }
   }
 
-  refuse({ logText, wireText, closeReason, isLimited }: LinkFault): void {
-    if (this.#isClosing) return;
-    if (logText !== "") this.log("error", logText, isLimited ? onceASecond(logText) : undefined);
-    if (wireText !== null) this.send(errorLine(wireText));
-    this.close(closeReason);
+  refuse(fault: LinkFault): void {
+    this.channel.refuse(fault);
   }
 
   ended(reason: CloseReason): void {
-    this.#isClosing = true;
-    this.heartbeat.stop();
-    const remote = this.remoteName === "" ? "" : ` - Remote: ${textOf(this.remoteName)}`;
-    this.log("info", `Gateway connection closed: ${closeReasonEntry(reason).text}${remote}`);
+    this.channel.ended(reason);
     if (this.isRegistered) this.#host.hooks.events.left(this);
     this.isRegistered = false;
   }
 
-  /** Ends the connection, quietly. */
   close(reason: CloseReason): void {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
-    this.heartbeat.stop();
-    this.connection.close(reason);
+    this.channel.close(reason);
   }
 
   /** What /gatewayz shows. */
@@ -203,35 +185,15 @@ export abstract class GatewayLink implements LinkPeer, Link {
     this.#host.hooks.events.message(this, { account, origin, subject, reply, content }, queues);
   }
 
-  /** Nothing once the connection is being closed. */
-  protected send(bytes: Uint8Array | string): void {
-    if (!this.#isClosing && bytes.length > 0) this.connection.send(bytes);
-  }
-
-  protected log(level: LinkLogLevel, text: string, limit?: LineLimit): void {
-    const { remoteIp, remotePort, id } = this.connection;
-    this.#host.hooks.log(level, `${hostPortText(remoteIp, remotePort)} - gid:${id} - ${text}`, limit);
-  }
-
-  /** Tells the peer and the log the same; see `LinkFault.isLimited`. */
-  protected fail(text: string, closeReason: CloseReason, isLimited = false): void {
-    this.refuse({ logText: text, wireText: byteStringOfText(text), closeReason, isLimited });
-  }
-
-  /** Only the log is told; also what is wrong with a document. */
-  protected violated(logText: string): void {
-    this.refuse({ logText, wireText: null, closeReason: Reason.ProtocolViolation });
-  }
-
   /** Who the peer says it is, in its first INFO; false if it may not be: then the connection is closed. */
   protected identify(info: LinkInfo): boolean {
     if (info.serverName !== "" && this.#host.isDuplicateName(info.serverName)) {
-      this.log("error", `Remote server has a duplicate name: ${quoted(info.serverName)}`);
-      this.close(Reason.DuplicateServerName);
+      this.channel.say("error", `Remote server has a duplicate name: ${quoted(info.serverName)}`);
+      this.channel.close(Reason.DuplicateServerName);
       return false;
     }
     this.remoteId = info.serverId;
-    this.remoteName = info.serverName;
+    this.channel.serverName = info.serverName;
     this.takesHeaders = info.headers;
     this.tracesMessages = info.protocol >= TRACE_PROTOCOL;
     return true;

@@ -1,4 +1,5 @@
-import type { LinkClock, LinkConnection, LinkDialer, LinkEvents, LinkLog, LinkTls } from "../core/link.ts";
+import type { LinkClock, LinkDialer, LinkEvents, LinkLog, LinkTls } from "../core/link.ts";
+import type { JudgeServer } from "../core/server_login.ts";
 import type { DialPolicy } from "./remote_gateway.ts";
 
 /** User and password, byte strings. */
@@ -45,8 +46,7 @@ export interface GatewayHooks {
   readonly dialer: LinkDialer;
   readonly log: LinkLog;
   readonly events: LinkEvents;
-  /** Whether who connects may: by password, or by certificate where that decides. */
-  isAuthorized(connection: LinkConnection, user: string, password: string): boolean;
+  readonly judge: JudgeServer;
   /** Whether a route leads to a server of that name. */
   isMemberName(serverName: string): boolean;
   /** Sends a line to all routes. */

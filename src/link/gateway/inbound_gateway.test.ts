@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { CloseReason } from "../../protocol/close_reason.ts";
+import type { JudgeServer } from "../core/server_login.ts";
 import { feed, infoText, LoneGateways } from "./testing/gateway_world.ts";
 
 const CONNECT = 'CONNECT {"gateway":"GX"}\r\n';
@@ -81,18 +82,41 @@ describe("InboundGateway handshake", () => {
 
   test("asks who may connect", () => {
     const seen: string[] = [];
-    const isAuthorized = (_: unknown, user: string, password: string) => {
+    const judge: JudgeServer = (_connection, { user, password }, _isAgain, answer) => {
       seen.push(`${user}/${password}`);
-      return false;
+      answer({ isAuthorized: false, log: { level: "debug", text: "Using SAN" } });
     };
-    const server = new LoneGateways({ credentials: { user: "u", password: "p" } }, { isAuthorized });
+    const server = new LoneGateways({ credentials: { user: "u", password: "p" } }, { judge });
     const { connection, peer } = server.accept();
     expect(connection.take()).toContain('"auth_required":true');
     feed(peer, 'CONNECT {"gateway":"GX","user":"u","pass":"bad"}\r\n');
     expect(seen).toEqual(["u/bad"]);
+    expect(server.log.at(-2)).toContain("debug 127.0.0.1:40001 - gid:1 - Using SAN");
     expect(server.log.at(-1)).toContain('gid:1 - authentication error - User "u"');
     expect(connection.take()).toBe("-ERR 'Authorization Violation'\r\n");
     expect(connection.closed).toBe("Authentication Failure");
+  });
+
+  test("goes on with CONNECT once it is judged", () => {
+    const held: (() => void)[] = [];
+    const judge: JudgeServer = (_connection, { user }, _isAgain, answer) => {
+      held.push(() => answer({ isAuthorized: user === "u", log: null }));
+    };
+    const server = new LoneGateways({ credentials: { user: "u", password: "p" } }, { judge });
+    const [good, wrong, gone] = [server.accept(), server.accept(), server.accept()];
+    for (const { connection } of [good, wrong, gone]) connection.take();
+    feed(good.peer, 'CONNECT {"gateway":"GX","user":"u","pass":"p"}\r\n');
+    feed(wrong.peer, 'CONNECT {"user":"u","pass":"p"}\r\n');
+    feed(gone.peer, 'CONNECT {"gateway":"GX","user":"v"}\r\n');
+    gone.peer.ended(CloseReason.ClientClosed);
+    // Whoever has said CONNECT is in time.
+    server.clock.advance(10_000);
+    for (const { connection } of [good, wrong, gone]) expect(connection.take()).toBe("");
+    for (const give of held) give();
+    expect(wrong.connection.take()).toBe("-ERR 'attempted to connect to gateway port'\r\n");
+    feed(good.peer, infoText({ server_id: "NX", gateway: "GX" }));
+    expect(server.events).toEqual(["inbound joined GX"]);
+    expect(server.log.filter((line) => line.includes("authentication error"))).toEqual([]);
   });
 
   test("refuses clients and routes", () => {

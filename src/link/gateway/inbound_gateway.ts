@@ -1,7 +1,7 @@
-import { onceASecond } from "../../log/line_limit.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestKey, LinkConnection, LinkTls } from "../core/link.ts";
+import { AUTHENTICATION_TIMEOUT, authorizationFault, violation } from "../core/link_fault.ts";
 import { decodeLinkConnect, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { quoted } from "../core/quoted.ts";
@@ -59,7 +59,7 @@ export class InboundGateway extends GatewayLink {
 
   announce(key: InterestKey, weight: number): void {
     if (this.#burst !== null) this.#burst.add(key);
-    else if (key.queue !== "" || this.#told.has(key.account)) this.send(interestLine(key, weight));
+    else if (key.queue !== "" || this.#told.has(key.account)) this.channel.send(interestLine(key, weight));
     else if (weight > 0) this.#tell(key.account, interestLine(key, weight));
   }
 
@@ -71,7 +71,7 @@ export class InboundGateway extends GatewayLink {
 
   /** What the cluster's servers say of where they are has changed. */
   sendInfo(): void {
-    if (this.isRegistered) this.send(this.#host.ownInfo());
+    if (this.isRegistered) this.channel.send(this.#host.ownInfo());
   }
 
   /** Messages leave by the outbound connection to that cluster. */
@@ -102,16 +102,14 @@ export class InboundGateway extends GatewayLink {
   }
 
   protected logCreation(): void {
-    this.log("info", "Processing inbound gateway connection");
+    this.channel.say("info", "Processing inbound gateway connection");
   }
 
   protected start(): void {
     const { hooks, settings } = this.#host;
-    this.send(this.#host.ownInfo());
+    this.channel.send(this.#host.ownInfo());
     this.#stopAuthTimer = hooks.clock.after(settings.authTimeoutMs, () => {
-      this.log("debug", "Authentication Timeout", onceASecond("Authentication Timeout"));
-      const closeReason = CloseReason.AuthenticationTimeout;
-      this.refuse({ logText: "", wireText: "Authentication Timeout", closeReason });
+      this.refuse(AUTHENTICATION_TIMEOUT);
     });
   }
 
@@ -119,17 +117,22 @@ export class InboundGateway extends GatewayLink {
     if (this.#state !== "expectsConnect") return;
     const read = decodeLinkConnect(json);
     if (!read.ok) {
-      this.violated(read.problem);
+      this.refuse(violation(read.problem));
       return;
     }
-    const { user, password, gateway } = read.values;
     this.#stopAuthTimer();
-    if (!this.#host.hooks.isAuthorized(this.connection, user, password)) {
-      const logText = `authentication error${user === "" ? "" : ` - User ${quoted(user)}`}`;
-      const closeReason = CloseReason.AuthenticationFailure;
-      this.refuse({ logText, wireText: "Authorization Violation", closeReason });
-    } else if (gateway === "") {
-      this.fail("attempted to connect to gateway port", CloseReason.IncorrectPort);
+    this.#host.hooks.judge(this.connection, read.values, false, ({ isAuthorized, log }) => {
+      if (this.channel.isClosed) return;
+      if (log !== null) this.channel.say(log.level, log.text);
+      if (isAuthorized) this.#welcome(read.values.gateway);
+      else this.refuse(authorizationFault(read.values.user));
+    });
+  }
+
+  /** It may connect: what remains to be seen is whether it is a gateway that may. */
+  #welcome(gateway: string): void {
+    if (gateway === "") {
+      this.channel.fail("attempted to connect to gateway port", CloseReason.IncorrectPort);
     } else if (!this.#isRejected(gateway)) {
       this.#connectCluster = gateway;
       this.#state = "expectsInfo";
@@ -144,13 +147,16 @@ export class InboundGateway extends GatewayLink {
     this.cluster = cluster;
     this.#state = "registered";
     this.isRegistered = true;
-    this.log("info", `Inbound gateway connection from ${quoted(cluster)} (${this.remoteId}) registered`);
+    this.channel.say(
+      "info",
+      `Inbound gateway connection from ${quoted(cluster)} (${this.remoteId}) registered`,
+    );
     const burst = new Burst();
     this.#burst = burst;
     this.#host.hooks.events.joined(this);
     this.#burst = null;
-    this.send(burst.queues);
-    this.send(this.#host.inboundRegistered(cluster, info.gatewayUrls));
+    this.channel.send(burst.queues);
+    this.channel.send(this.#host.inboundRegistered(cluster, info.gatewayUrls));
     for (const account of new Set([...this.#host.accounts, ...burst.plain.keys()]))
       this.#tell(account, burst.plain.get(account) ?? "");
   }
@@ -158,7 +164,7 @@ export class InboundGateway extends GatewayLink {
   protected takeInterest(
     operation: Extract<LinkOperation, { kind: "subscribe" | "unsubscribe" | "account" }>,
   ): void {
-    this.violated(`Received ${verbOf(operation)} from gateway on inbound connection`);
+    this.refuse(violation(`Received ${verbOf(operation)} from gateway on inbound connection`));
   }
 
   protected override takeMessage(operation: Extract<LinkOperation, { kind: "message" }>): void {
@@ -171,7 +177,7 @@ export class InboundGateway extends GatewayLink {
   #refuseAccount(account: string): void {
     if (this.#refused.has(account) || this.#refused.size >= REFUSED_ACCOUNTS_MAX) return;
     this.#refused.add(account);
-    this.send(`A- ${account}\r\n`);
+    this.channel.send(`A- ${account}\r\n`);
   }
 
   /** True if the cluster is refused: then the connection is closed. */
@@ -191,10 +197,10 @@ export class InboundGateway extends GatewayLink {
     this.#refused.delete(account);
     const { name } = this.#host.settings;
     const switching = `Gateway ${quoted(this.cluster)}: switching account ${quoted(account)} to Interest-Only mode`;
-    this.log("debug", switching);
+    this.channel.say("debug", switching);
     const start = accountCommand(name, GATEWAY_COMMAND.allStart, account);
-    this.send(start + lines + accountCommand(name, GATEWAY_COMMAND.allComplete, account));
-    this.log("debug", `${switching} complete`);
+    this.channel.send(start + lines + accountCommand(name, GATEWAY_COMMAND.allComplete, account));
+    this.channel.say("debug", `${switching} complete`);
   }
 }
 

@@ -4,6 +4,7 @@ import { isValidSubscriptionText } from "../../subject/text.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { LinkConnection, LinkMessage } from "../core/link.ts";
+import { STALE_CONNECTION } from "../core/link_fault.ts";
 import { connectLine, EMPTY_LINK_CONNECT, type LinkInfo } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { quoted } from "../core/quoted.ts";
@@ -89,7 +90,7 @@ export class OutboundGateway extends GatewayLink {
     const isWanted = queues.length > 0 || interest.isExact(account) || interest.wants(account, subject).plain;
     if (!isWanted) return false;
     const form = { hasOrigin: false, takesHeaders: this.takesHeaders };
-    this.send(frameMessage(this.messagePrefix(account, subject), message, queues, form));
+    this.channel.send(frameMessage(this.messagePrefix(account, subject), message, queues, form));
     this.connection.countSent?.(account, message.content.bytes.length);
     return true;
   }
@@ -105,17 +106,14 @@ export class OutboundGateway extends GatewayLink {
   protected readonly firstLetters = "";
 
   protected logCreation(): void {
-    this.log("info", `Creating outbound gateway connection to ${quoted(this.remote.name)}`);
+    this.channel.say("info", `Creating outbound gateway connection to ${quoted(this.remote.name)}`);
   }
 
   /** The peer speaks first, and is not pinged before: it wants CONNECT as the first thing. */
   protected start(): void {
     const { pingIntervalMs, pingsOutMax } = this.#host.settings;
     const waitMs = linkPingIntervalMs("gateway", pingIntervalMs) * (pingsOutMax + 1);
-    this.#stopWatchdog = this.#host.hooks.clock.after(waitMs, () => {
-      const closeReason = CloseReason.StaleConnection;
-      this.refuse({ logText: "", wireText: "Stale Connection", closeReason });
-    });
+    this.#stopWatchdog = this.#host.hooks.clock.after(waitMs, () => this.refuse(STALE_CONNECTION));
   }
 
   protected takeConnect(): void {}
@@ -125,7 +123,7 @@ export class OutboundGateway extends GatewayLink {
     const { gateway, gatewayCommand } = info;
     if (gateway === "") {
       const text = `Attempt to connect to gateway ${quoted(this.remote.name)} using wrong port`;
-      this.fail(text, CloseReason.IncorrectPort, true);
+      this.channel.fail(text, CloseReason.IncorrectPort, { isLimited: true });
     } else if (gateway !== this.remote.name) {
       if (!isFirst && gatewayCommand === GATEWAY_COMMAND.gossip)
         this.#host.gossiped(gateway, info.gatewayUrls);
@@ -147,7 +145,10 @@ export class OutboundGateway extends GatewayLink {
     const { account } = operation;
     if (operation.kind === "account") interest.account(account, operation.hasInterest);
     else if (operation.kind === "subscribe" && !isValidSubscriptionText(operation.subject))
-      this.log("error", `Could not insert subscription for account ${quoted(account)}: invalid subject`);
+      this.channel.say(
+        "error",
+        `Could not insert subscription for account ${quoted(account)}: invalid subject`,
+      );
     else if (operation.kind === "subscribe") interest.subscribe(account, operation.subject, operation.queue);
     else interest.unsubscribe(account, operation.subject, operation.queue);
   }
@@ -156,14 +157,14 @@ export class OutboundGateway extends GatewayLink {
     if (!this.identify(info)) return;
     this.#stopWatchdog();
     this.cluster = this.remote.name;
-    this.send(this.#connectLine() + this.#host.ownInfo());
-    this.log("debug", `Gateway connect protocol sent to ${quoted(this.remote.name)}`);
+    this.channel.send(this.#connectLine() + this.#host.ownInfo());
+    this.channel.say("debug", `Gateway connect protocol sent to ${quoted(this.remote.name)}`);
     if (!this.#host.outboundRegistered(this)) {
       this.#redials = false;
       this.close(CloseReason.WrongGateway);
       return;
     }
-    this.log(
+    this.channel.say(
       "info",
       `Outbound gateway connection to ${quoted(this.remote.name)} (${this.remoteId}) registered`,
     );
@@ -214,11 +215,11 @@ export class OutboundGateway extends GatewayLink {
     } else if (account === "") {
       const which = isStart ? "start" : "complete";
       const text = `Account absent from receive-all-subscriptions-${which} command`;
-      this.fail(text, CloseReason.ProtocolViolation, true);
+      this.channel.fail(text, CloseReason.ProtocolViolation, { isLimited: true });
     } else {
       const done = isStart ? "" : " complete";
       const switching = `switching account ${quoted(account)} to Interest-Only mode${done}`;
-      this.log("debug", `Gateway ${quoted(this.remote.name)}: ${switching}`);
+      this.channel.say("debug", `Gateway ${quoted(this.remote.name)}: ${switching}`);
       if (isStart) this.#interest?.startAll(account);
       else this.#interest?.completeAll(account);
     }

@@ -44,6 +44,7 @@ import type {
   LinkUpgrade,
   LinkUpgradeOutcome,
 } from "../core/link.ts";
+import { linkLabel } from "../core/link_channel.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { LeafWebSocket } from "../leaf/leaf_channel.ts";
 import type { AccountTraffic } from "./account_traffic.ts";
@@ -78,7 +79,6 @@ export interface ConnectionsOptions {
 /** What is as long as this is not copied into outboxes. */
 const ATTACHED_BYTES_MIN = 64 * 1024;
 const NO_PROXY = "failed to connect to proxy";
-const LABELS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
 /** What keeps a link up is not what it is there for. */
 const KEEP_ALIVE: ReadonlySet<LinkOperation["kind"]> = new Set(["ping", "pong", "ok"]);
 
@@ -131,8 +131,7 @@ export class HostLink implements LinkConnection, ReceivingLink {
 
   /** How log lines name it. */
   get label(): string {
-    const kind = `${LABELS[this.kind]}${this.isWebSocket ? "_ws" : ""}`;
-    return `${hostPortText(this.remoteIp, this.remotePort)} - ${kind}:${this.id}`;
+    return linkLabel(this.kind, this, this.isWebSocket);
   }
 
   get peer(): LinkPeer {

@@ -7,7 +7,6 @@ import { encodeRemoteLatency } from "../../account/latency.ts";
 import { remoteLatencySubject } from "../../account/reply_subject.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
-import type { HashComparison } from "../../auth/password.ts";
 import { FABRIC_SLOT, type HeldMessage } from "../../fabric/held_message.ts";
 import type { LinkListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
@@ -37,7 +36,7 @@ import { HostNames } from "./host_names.ts";
 import { KnownAccounts } from "./known_accounts.ts";
 import { LeafEvents } from "./leaf_events.ts";
 import { LeafImports } from "./leaf_imports.ts";
-import { ShardLeafLogins } from "./leaf_logins.ts";
+import { ShardLinkLogins } from "./link_logins.ts";
 import { LinkReports } from "./link_reports.ts";
 import { LinkTlsContexts } from "./link_tls.ts";
 import { LocalWishes } from "./local_wishes.ts";
@@ -65,7 +64,6 @@ export interface LinkHostDependencies {
   readonly dialler: Dialler;
   /** The framing of the shard's poller. */
   readonly frames: WebSocketLayer;
-  readonly compareHash: HashComparison;
 }
 
 /** What there is once main has told what to be. */
@@ -93,7 +91,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   readonly #reports: LinkReports;
   readonly #measuredRequests = new MeasuredRequests();
   readonly #traced: TracedArrivals;
-  readonly #logins: ShardLeafLogins;
+  readonly #logins: ShardLinkLogins;
   readonly #registration: Registration;
   readonly #fabric: ShardFabric;
   readonly #replies: SharedReplies;
@@ -133,7 +131,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     this.#reports = new LinkReports(shard, this.#connections, this.#wishes, traffic);
     this.#receiving = new Receiving(shard, this.#names);
     this.#traced = new TracedArrivals(shard);
-    this.#logins = new ShardLeafLogins(shard);
+    this.#logins = new ShardLinkLogins(shard);
     this.#registration = new Registration(shard);
     this.#replies = new SharedReplies(shard, this.#timers);
     this.#fabric = new ShardFabric(shard, this.#wishes, this.#replies, log);
@@ -367,7 +365,6 @@ export class ShardLinks implements LinkHost, LinkEvents {
       ledger: core.ledger,
       logins: this.#logins,
       notices: new LeafEvents(shard, this.#connections, this.#reports),
-      compareHash: this.#dependencies.compareHash,
       hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
       account: (name) => this.#accounts.leafAccount(name),
       wanted: (link) => this.#fabric.wanted(link),

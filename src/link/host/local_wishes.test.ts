@@ -31,11 +31,20 @@ function setUp() {
   const told: string[] = [];
   /** As the ledger has it, which does not tell anything twice. */
   const wanted = new Map<string, number>();
+  let isAlready = false;
+  /** What was told as wanted before there were links. */
+  const already: string[] = [];
   const wishes = new LocalWishes(index, LINKS, accounts, {
+    wantedAlready: (tell) => {
+      isAlready = true;
+      tell();
+      isAlready = false;
+    },
     wantsHere: (tag, { account, subject, queue }, weight) => {
       const name = `${tag} ${account} ${subject}${queue && ` ${queue}`}`;
       if (wanted.get(name) !== weight) told.push(`${name} ${weight}`);
       wanted.set(name, weight);
+      if (isAlready) already.push(name);
     },
   });
   const plain = (subject: string, node = SHARD) => {
@@ -53,7 +62,7 @@ function setUp() {
   /** What is wanted, as the last news left it. */
   const state = () =>
     [...wanted].flatMap(([name, weight]) => (weight === 0 ? [] : [`${name} ${weight}`])).sort();
-  return { index, wishes, define, plain, member, news, state };
+  return { index, wishes, define, plain, member, news, state, already };
 }
 
 const SUBJECTS = ["a", "b", "in.orders.x"];
@@ -109,6 +118,21 @@ describe("LocalWishes", () => {
     expect(news()).toEqual(["own IN foo 0"]);
     index.removeQueue(SHARD, entry, index.lastQueueId, 3);
     expect(news()).toEqual(["own IN foo workers 0"]);
+  });
+
+  test("tells what is there at the start as wanted already, and what comes later as new", () => {
+    const { wishes, define, plain, member, news, already } = setUp();
+    define("IN", ["in"]);
+    plain("_INBOX.a.*");
+    member("in.orders.x", "workers");
+    wishes.start();
+    plain("_INBOX.b.*");
+    expect([already.sort(), news()].map((names) => names.length)).toEqual([3, 4]);
+    expect(already).toEqual([
+      "imports OUT orders.x workers",
+      "own IN _INBOX.a.*",
+      "own IN in.orders.x workers",
+    ]);
   });
 
   test("says nothing of what the links themselves want", () => {

@@ -35,7 +35,7 @@ export class LocalWishes {
   readonly #index: InterestIndex;
   readonly #node: number;
   readonly #accounts: ShardAccounts;
-  readonly #core: Pick<LinkCore, "wantsHere">;
+  readonly #core: Pick<LinkCore, "wantsHere" | "wantedAlready">;
   /**
    * By entry id: subjects that are wanted plainly and told in their own account alone, under its name; "" for all others. There
    * may be millions, and few others.
@@ -54,7 +54,7 @@ export class LocalWishes {
     index: InterestIndex,
     node: number,
     accounts: ShardAccounts,
-    core: Pick<LinkCore, "wantsHere">,
+    core: Pick<LinkCore, "wantsHere" | "wantedAlready">,
   ) {
     this.#journal = index.journal!;
     this.#index = index;
@@ -67,7 +67,9 @@ export class LocalWishes {
   /** Tells of everything there is; from then on read() tells what changes. */
   start(): void {
     this.#journal.enable(this.#node);
-    for (let id = 0; id < this.#index.entryIdEnd; id++) this.#compare(id);
+    this.#core.wantedAlready(() => {
+      for (let id = 0; id < this.#index.entryIdEnd; id++) this.#compare(id);
+    });
   }
 
   get hasNews(): boolean {

@@ -1,8 +1,10 @@
 /** The protocols of a server's links, as its setup asks for them, and what they need of each other. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { HashComparison } from "../../auth/password.ts";
+import type { ServerKind } from "../../auth/login.ts";
 import { newNuid } from "../../base/nuid.ts";
+import type { LinkAuthorization } from "../../config/authorization.ts";
+import type { TlsOptions } from "../../config/tls.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links/links_setup.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { InterestLedger } from "../core/ledger.ts";
@@ -17,6 +19,7 @@ import type {
   LinkLog,
   LinkPeer,
 } from "../core/link.ts";
+import type { JudgeServer } from "../core/server_login.ts";
 import { GatewayGroup } from "../gateway/gateway_group.ts";
 import { nameHash } from "../gateway/name_hash.ts";
 import type { LeafWebSocket } from "../leaf/leaf_channel.ts";
@@ -25,7 +28,8 @@ import { LeafNodes } from "../leaf/leaf_nodes.ts";
 import type { RouteLink } from "../route/route_link.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
 import { certificateVerdict } from "./certificates.ts";
-import { gatewaySettings, isPassword, leafOptions, leafUrl, routeSettings } from "./settings.ts";
+import type { ServerLogins } from "./link_logins.ts";
+import { gatewaySettings, leafOptions, leafUrl, routeSettings } from "./settings.ts";
 
 /** 11 random bytes, 15 characters. Source: nats-server `generateNonce`. */
 const NONCE_BYTES = 11;
@@ -36,9 +40,8 @@ export interface ProtocolsHost {
   readonly log: LinkLog;
   readonly events: LinkEvents;
   readonly ledger: InterestLedger;
-  readonly logins: LeafLogins;
+  readonly logins: LeafLogins & ServerLogins;
   readonly notices: LeafNotices;
-  readonly compareHash: HashComparison;
   /** Whether there is such an account. */
   hasAccount(name: string): boolean;
   account(name: string): LeafAccount | undefined;
@@ -46,6 +49,13 @@ export interface ProtocolsHost {
   wanted(link: Link): readonly InterestKey[];
   wantedCount(link: Link): number;
   tell(news: LinksNews): void;
+}
+
+/** What a block says of servers that connect; `urls` are those of the servers that it names. */
+interface ServerBlock {
+  readonly authorization: LinkAuthorization | undefined;
+  readonly tls: TlsOptions | undefined;
+  readonly urls: readonly string[];
 }
 
 export class Protocols {
@@ -123,9 +133,12 @@ export class Protocols {
 
   /** A new configuration: what may change does, without a link being closed that may stay. */
   reload(setup: LinksSetup): void {
+    const before = this.#setup;
     this.#setup = setup;
     const { cluster, gateway, leafnodes } = setup;
-    if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster, this.#host.compareHash));
+    if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster));
+    // Comparing a hash is not for every reload.
+    if (JSON.stringify(before.cluster) !== JSON.stringify(cluster)) this.routes?.judgeAgain();
     if (gateway !== null) {
       const { tls, remotes } = gatewaySettings(setup, gateway);
       this.gateways?.reload(tls, remotes);
@@ -140,18 +153,17 @@ export class Protocols {
   }
 
   #createRoutes(cluster: NonNullable<LinksSetup["cluster"]>): RouteMesh {
-    const { clock, dialer, log, events, ledger, compareHash, tell, hasAccount, wanted, wantedCount } =
-      this.#host;
-    return new RouteMesh(routeSettings(this.#setup, cluster, compareHash), newNuid(), {
+    const { clock, dialer, log, events, ledger, tell, hasAccount, wanted, wantedCount } = this.#host;
+    return new RouteMesh(routeSettings(this.#setup, cluster), newNuid(), {
       clock,
       dialer,
       log,
       events,
       hasAccount: (name) => hasAccount(name) || this.#setup.isOperatorMode,
-      certificateVerdict: (connection) => {
-        const { authorization, tls, routes } = (this.#setup.cluster ?? cluster).options;
-        return certificateVerdict(connection, tls, authorization?.user ?? "", routes);
-      },
+      judge: this.#judge("route", () => {
+        const { options } = this.#setup.cluster ?? cluster;
+        return { ...options, urls: options.routes };
+      }),
       announced: (link) => ledger.announcedTo(link),
       wanted,
       wantedCount,
@@ -180,25 +192,35 @@ export class Protocols {
   }
 
   #createGateways(gateway: NonNullable<LinksSetup["gateway"]>): GatewayGroup {
-    const { clock, dialer, log, events, compareHash } = this.#host;
+    const { clock, dialer, log, events } = this.#host;
     return new GatewayGroup(gatewaySettings(this.#setup, gateway), {
       clock,
       dialer,
       log,
       events,
-      isAuthorized: (connection, user, password) => {
-        const { authorization, gateways, tls } = (this.#setup.gateway ?? gateway).options;
-        const urls = gateways.flatMap((remote) => remote.urls);
-        const verdict = certificateVerdict(connection, tls, authorization?.user ?? "", urls);
-        if (verdict !== null) return verdict.isAuthorized;
-        if (!authorization?.user) return true;
-        return textOf(user) === authorization.user && isPassword(password, authorization, compareHash);
-      },
+      judge: this.#judge("gateway", () => {
+        const { options } = this.#setup.gateway ?? gateway;
+        return { ...options, urls: options.gateways.flatMap((remote) => remote.urls) };
+      }),
       isMemberName: (name) => (this.routes?.members ?? []).some(({ info }) => info.serverName === name),
       tellRoutes: (line) => {
         for (const route of this.routes?.members ?? []) route.sendLine(line);
       },
     });
+  }
+
+  /** `block`: whom the configuration lets in, as it is now. */
+  #judge(kind: ServerKind, block: () => ServerBlock): JudgeServer {
+    return (connection, login, isAgain, answer) => {
+      const { authorization, tls, urls } = block();
+      const verdict = certificateVerdict(connection, tls, authorization?.user ?? "", urls);
+      if (verdict !== null) answer(verdict);
+      else {
+        this.#host.logins.judgeServer(kind, connection, login, isAgain, (isAuthorized) =>
+          answer({ isAuthorized, log: null }),
+        );
+      }
+    };
   }
 
   #createLeafs(leafnodes: NonNullable<LinksSetup["leafnodes"]>): LeafNodes {

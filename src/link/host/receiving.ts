@@ -17,7 +17,7 @@ import {
   REASON_MISS,
   REASON_RING_FULL,
 } from "../../memory/layout.ts";
-import { type Connection, STATE_CLOSING } from "../../shard/connection.ts";
+import { type Connection, STATE_CLOSING, STATE_WAITING } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { LinkPeer } from "../core/link.ts";
 import type { LinkOperation } from "../core/operation.ts";
@@ -66,7 +66,8 @@ export class Receiving {
     const { connection } = link;
     let at = start;
     while (at < end && connection.state < STATE_CLOSING) {
-      if (at !== start && this.#isLate) return at;
+      // Its login is judged elsewhere, or others are to have their turn.
+      if (connection.state === STATE_WAITING || (at !== start && this.#isLate)) return at;
       if (link.collected !== null) {
         at += this.#collect(link, link.collected, at, end);
         continue;

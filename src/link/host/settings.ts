@@ -1,13 +1,12 @@
 /** What the setup of the links shard means for each kind of link. */
-import { type HashComparison, isBcryptHash, isSameSecret } from "../../auth/password.ts";
 import { assert } from "../../base/assert.ts";
-import { authorizationTimeoutMs, type LinkAuthorization } from "../../config/authorization.ts";
+import { authorizationTimeoutMs } from "../../config/authorization.ts";
 import { splitHostPort } from "../../config/readers.ts";
 import type { TlsOptions } from "../../config/tls.ts";
 import { READ_BYTES, RECEIVE_BYTES, SCRATCH_BYTES } from "../../memory/map.ts";
 import { hostPortText, isEveryAddress } from "../../runtime/posix/socket_address.ts";
 import type { LinksSetup } from "../../shard/links/links_setup.ts";
-import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkTls } from "../core/link.ts";
 import { SERVER_PROTOCOL } from "../core/link_info.ts";
 import type { GatewaySettings } from "../gateway/gateway_settings.ts";
@@ -26,7 +25,6 @@ const DIAL_TIMEOUT_MS = 1000;
 export function routeSettings(
   setup: LinksSetup,
   { options, port }: NonNullable<LinksSetup["cluster"]>,
-  compareHash: HashComparison,
 ): RouteSettings {
   const { authorization, tls } = options;
   const advertised = options.advertise === undefined ? null : addressOf(options.advertise, port);
@@ -47,7 +45,6 @@ export function routeSettings(
           user: authorization.user,
           password: authorization.password ?? "",
           timeoutMs: authorizationTimeoutMs(authorization.timeoutMs, tls),
-          isPassword: (given) => isPassword(given, authorization, compareHash),
         }
       : null,
     tlsTimeoutMs: tls?.timeoutMs ?? null,
@@ -176,17 +173,6 @@ export function controlLineBytesMax({
   maxControlLineBytes,
 }: Pick<LinksSetup, "maxControlLineBytes">): number {
   return Math.min(maxControlLineBytes * CONTROL_LINE_FACTOR, CONTROL_LINE_BYTES_MAX);
-}
-
-/** Whether a password is the one that is configured, maybe as a hash. Byte strings are the peer's. */
-export function isPassword(
-  given: string,
-  authorization: LinkAuthorization,
-  compareHash: HashComparison,
-): boolean {
-  const stored = authorization.password ?? "";
-  const secret = textOf(given);
-  return isBcryptHash(stored) ? compareHash(secret, stored) : isSameSecret(secret, stored);
 }
 
 function gatewayAddress(

@@ -162,6 +162,45 @@ describe("LinkWishes", () => {
     expect(match("bar").wishes.map(({ link }) => link)).toEqual([route, leaf]);
   });
 
+  test("the end of a link takes as long as what it wanted, not as all that is in the index", () => {
+    const { index, wishes, key } = setUp();
+    for (let i = 0; i < 200_000; i++) {
+      const subject = bytesOf(`s.${i}`);
+      index.addPlain(NODE + 1, ACCOUNT, subject, 0, subject.length);
+    }
+    const leafs = Array.from({ length: 3000 }, () => testLink({ kind: "leaf", role: "spoke" }));
+    for (const [i, leaf] of leafs.entries()) wishes.set(leaf, ACCOUNT, key(`leaf.${i}`), 1);
+    const startMs = performance.now();
+    for (const leaf of leafs) wishes.forget(leaf);
+    expect(performance.now() - startMs).toBeLessThan(250);
+    expect(index.statistics().entries).toBe(200_000);
+  });
+
+  test("what a link alone wants is listed, in whichever order it is taken back", () => {
+    const { wishes, key, route, leaf, file } = setUp();
+    file(route, "RS+ a\r\nRS+ b\r\nRS+ c\r\nRS+ d\r\nRS+ e\r\n");
+    const subjects = () =>
+      wishes
+        .list(route)
+        .map(({ subject }) => subject)
+        .sort()
+        .join("");
+    wishes.set(leaf, ACCOUNT, key("c"), 1);
+    expect(subjects()).toBe("abcde");
+    for (const [subject, left] of [
+      ["c", "abde"],
+      ["e", "abd"],
+      ["a", "bd"],
+    ] as const) {
+      wishes.set(route, ACCOUNT, key(subject), 0);
+      expect(subjects()).toBe(left);
+    }
+    file(route, "RS+ a\r\n");
+    expect(subjects()).toBe("abd");
+    for (const subject of ["b", "a", "d"]) wishes.set(route, ACCOUNT, key(subject), 0);
+    expect([subjects(), wishes.countOf(route), wishes.countOf(leaf)]).toEqual(["", 0, 1]);
+  });
+
   test("with a link goes everything it wanted, and nothing else", () => {
     const { wishes, match, key, route, leaf } = setUp();
     for (const subject of ["a", "b.*", "c.>"]) {

@@ -38,6 +38,8 @@ interface Wisher {
   /** There may be millions, nearly all of them plain, for anybody, and alone at their entry: these are a number each. */
   readonly alone: LinkInterest;
   aloneCount: number;
+  /** The entry of the one that was added last, NO_ENTRY for none. */
+  lastAlone: number;
   readonly listed: Set<Wish>;
 }
 
@@ -56,6 +58,8 @@ const PLAIN: WishKind = { queue: "", origin: "" };
 const NOBODY = 0;
 const LISTED = -1;
 
+const NO_ENTRY = -1;
+
 /** Entries that the engine files while it has the lock. */
 export const FILED_AT_ONCE = 128;
 
@@ -71,6 +75,9 @@ export class LinkWishes {
   readonly #wishers: (Wisher | null)[] = [null];
   /** By entry id, which are dense: NOBODY, LISTED, or the number of the only link that wants it. */
   #byEntry = new Int32Array(1024);
+  /** Of entries that one link alone wants: those of the same link that came before and after, NO_ENTRY for none. */
+  #earlier = new Int32Array(1024);
+  #later = new Int32Array(1024);
   /** Of entries that are LISTED: the wish that was added last, the others behind it. */
   readonly #lists = new Map<number, Wish>();
 
@@ -172,7 +179,7 @@ export class LinkWishes {
       const free = this.#wishers.indexOf(null, 1);
       const number = free < 0 ? this.#wishers.length : free;
       const alone = { link, queue: "", origin: "", weight: 1 };
-      const wisher: Wisher = { link, number, alone, aloneCount: 0, listed: new Set() };
+      const wisher: Wisher = { link, number, alone, aloneCount: 0, lastAlone: NO_ENTRY, listed: new Set() };
       this.#wishers[number] = wisher;
       return wisher;
     });
@@ -205,14 +212,40 @@ export class LinkWishes {
 
   /** Notes that the index has a plain wish for anybody under `entry`, if it is not known. */
   #noteAlone(wisher: Wisher, entry: number): void {
-    if (entry >= this.#byEntry.length) this.#byEntry = grown(this.#byEntry, entry + 1);
+    this.#growTo(entry);
     const number = this.#byEntry[entry]!;
-    if (number === NOBODY) {
-      this.#byEntry[entry] = wisher.number;
-      wisher.aloneCount++;
-    } else if (number !== wisher.number && this.#wishOf(wisher.link, entry, PLAIN) === null) {
+    if (number === NOBODY) this.#addAlone(wisher, entry);
+    else if (number !== wisher.number && this.#wishOf(wisher.link, entry, PLAIN) === null) {
       this.#list(this.#describe(wisher, entry, PLAIN, 1, 0));
     }
+  }
+
+  #growTo(entry: number): void {
+    if (entry < this.#byEntry.length) return;
+    this.#byEntry = grown(this.#byEntry, entry + 1);
+    this.#earlier = grown(this.#earlier, entry + 1);
+    this.#later = grown(this.#later, entry + 1);
+  }
+
+  /** A link alone wants an entry, plainly. */
+  #addAlone(wisher: Wisher, entry: number): void {
+    this.#byEntry[entry] = wisher.number;
+    const last = wisher.lastAlone;
+    this.#earlier[entry] = last;
+    this.#later[entry] = NO_ENTRY;
+    if (last !== NO_ENTRY) this.#later[last] = entry;
+    wisher.lastAlone = entry;
+    wisher.aloneCount++;
+  }
+
+  /** It does no more. */
+  #removeAlone(wisher: Wisher, entry: number): void {
+    const earlier = this.#earlier[entry]!;
+    const later = this.#later[entry]!;
+    if (earlier !== NO_ENTRY) this.#later[earlier] = later;
+    if (later !== NO_ENTRY) this.#earlier[later] = earlier;
+    else wisher.lastAlone = earlier;
+    wisher.aloneCount--;
   }
 
   #describe(wisher: Wisher, entry: number, key: WishKind, weight: number, queueId: number): Wish {
@@ -240,12 +273,12 @@ export class LinkWishes {
   /** Puts a wish before the others of its entry. */
   #list(wish: Wish): void {
     const { entry, wisher } = wish;
-    if (entry >= this.#byEntry.length) this.#byEntry = grown(this.#byEntry, entry + 1);
+    this.#growTo(entry);
     const number = this.#byEntry[entry]!;
     if (number > NOBODY) {
       const other = this.#wishers[number]!;
       this.#byEntry[entry] = LISTED;
-      other.aloneCount--;
+      this.#removeAlone(other, entry);
       this.#list(this.#describe(other, entry, PLAIN, 1, 0));
     }
     this.#byEntry[entry] = LISTED;
@@ -257,8 +290,11 @@ export class LinkWishes {
   /** Everything that a link wants. */
   *#wishesOf(wisher: Wisher): Iterable<Wish> {
     yield* wisher.listed;
-    for (let entry = 0; wisher.aloneCount > 0 && entry < this.#byEntry.length; entry++)
-      if (this.#byEntry[entry] === wisher.number) yield this.#describe(wisher, entry, PLAIN, 1, 0);
+    // The one that is looked at may be taken back meanwhile.
+    for (let entry = wisher.lastAlone, earlier = NO_ENTRY; entry !== NO_ENTRY; entry = earlier) {
+      earlier = this.#earlier[entry]!;
+      yield this.#describe(wisher, entry, PLAIN, 1, 0);
+    }
   }
 
   /** The entry id, or INDEX_FULL. */
@@ -301,7 +337,7 @@ export class LinkWishes {
     const { wisher, entry } = wish;
     if (this.#byEntry[entry] !== LISTED) {
       this.#byEntry[entry] = NOBODY;
-      wisher.aloneCount--;
+      this.#removeAlone(wisher, entry);
       return;
     }
     wisher.listed.delete(wish);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { InterestLedger } from "../core/ledger.ts";
 import { FakeClock } from "../core/testing/fake_clock.ts";
 import type { LeafOptions } from "./leaf_context.ts";
 import { type FakeEnd, FakeServer, LEAF_ACCOUNT } from "./testing/fake_server.ts";
@@ -217,6 +218,24 @@ describe("AcceptedLeaf", () => {
     expect(server.logs).toContain("warning Replacing connection from same server");
     const [first, second] = [login(server, { name: "M" }), login(server, { name: "M" })];
     expect([first.connection.closed, second.connection.closed]).toEqual(["", ""]);
+  });
+
+  test("is no link any more when the connection that replaces it is told what is wanted", () => {
+    const { server } = serve();
+    const ledger = new InterestLedger();
+    server.onJoined = (link) => ledger.attach(link);
+    server.onLeft = (link) => ledger.detach(link);
+    server.onInterest = (link, key, weight) => ledger.setRemote(link, key, weight);
+    // Without a cluster nothing says that the two are one server.
+    const fields = { cluster: "", remote_account: "R" };
+    const older = login(server, fields);
+    older.feed("LS+ $LDS.of.the.leaf\r\n");
+    const newer = login(server, fields);
+    expect(newer.lines().filter((line) => line.includes("$LDS.of.the.leaf"))).toEqual([]);
+    expect(older.connection.closed).toBe("Duplicate Remote LeafNode Connection");
+    expect(older.lines().at(-1)).toBe("-ERR 'Duplicate Remote LeafNode Connection'");
+    const closed = "closed L Duplicate Remote LeafNode Connection";
+    expect(server.told.slice(3)).toEqual(["left A", closed, "joined A spoke ", "opened L true"]);
   });
 
   test("hands over to a dialler that calls itself the hub", () => {

@@ -12,7 +12,7 @@ import { goQuoteText } from "../../protocol/go_quote.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import { linkPermission } from "../core/json_fields.ts";
 import type { LinkConnection, LinkPeer } from "../core/link.ts";
-import type { LinkFault } from "../core/link_fault.ts";
+import { AUTHENTICATION_TIMEOUT, type LinkFault } from "../core/link_fault.ts";
 import { decodeLinkConnect, decodeLinkInfo, type LinkConnect, ownInfoLine } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
@@ -139,7 +139,7 @@ export class AcceptedLeaf implements LinkPeer {
 
   #awaitConnect(): void {
     this.#cancelTimer = this.#context.clock.after(this.#context.options.authTimeoutMs, () => {
-      this.#channel.failLimited("Authentication Timeout", CloseReason.AuthenticationTimeout, "debug");
+      this.#channel.refuse(AUTHENTICATION_TIMEOUT);
     });
   }
 

@@ -107,7 +107,7 @@ export interface RegisteredLeaf extends Link {
   close(reason: CloseReason): void;
   /** Its account has more leaf connections than it may. */
   closeAsSurplus(): void;
-  /** Makes room for a newer connection of the same server. */
+  /** Makes room for a newer connection of the same server: is no link any more. */
   closeAsDuplicate(): void;
   /** Sends this server's INFO anew: the leaf listeners of its cluster have changed. */
   sendInfo(line: string): void;

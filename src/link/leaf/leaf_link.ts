@@ -283,10 +283,10 @@ export class LeafLink implements RegisteredLeaf {
   }
 
   closeAsDuplicate(): void {
-    this.#channel.failLimited(
-      "Duplicate Remote LeafNode Connection",
-      CloseReason.DuplicateRemoteLeafNodeConnection,
-    );
+    const reason = CloseReason.DuplicateRemoteLeafNodeConnection;
+    this.#channel.fail("Duplicate Remote LeafNode Connection", reason, { isLimited: true });
+    // At once: told of what the older connection wants, the newer one's peer would find its own subject, and a loop in it.
+    this.leave(reason);
   }
 
   sendInfo(line: string): void {
@@ -325,12 +325,9 @@ export class LeafLink implements RegisteredLeaf {
   #violate(action: "Publish" | "Subscription", subject: string): void {
     this.#delayReconnect(VIOLATION_DELAY_MS);
     const named = quoted(subject);
-    this.#channel.fail(
-      `Permissions Violation for ${action} to ${named}`,
-      CloseReason.ProtocolViolation,
-      "error",
-      `${action} Violation on ${named} - Check other side configuration`,
-    );
+    this.#channel.fail(`Permissions Violation for ${action} to ${named}`, CloseReason.ProtocolViolation, {
+      logText: `${action} Violation on ${named} - Check other side configuration`,
+    });
   }
 
   /** Who came by the credentials of the `leafnodes` block is no user whose account hears of it. */

@@ -41,7 +41,6 @@ export function applyTerms(channel: LeafChannel, login: Login | null, terms: Acc
 export function failWith(channel: LeafChannel, code: number): void {
   const { wireText, closeReason, logLevel, logEveryMs } = errors.errorEntry(code);
   if (wireText === null || closeReason === null) return;
-  if (logLevel === "none") channel.fail(wireText, closeReason, "error", "");
-  else if (logEveryMs > 0) channel.failLimited(wireText, closeReason, logLevel);
-  else channel.fail(wireText, closeReason, logLevel);
+  const isLimited = logEveryMs > 0;
+  channel.fail(wireText, closeReason, logLevel === "none" ? { logText: "" } : { logLevel, isLimited });
 }

@@ -261,7 +261,10 @@ export class SolicitedLeaf implements LinkPeer {
       return;
     }
     this.#cancelTimer = this.#context.clock.after(SECOND_INFO_TIMEOUT_MS, () => {
-      this.#channel.failLimited("Stale Leaf Node Connection - Closing", CloseReason.StaleConnection, "debug");
+      this.#channel.fail("Stale Leaf Node Connection - Closing", CloseReason.StaleConnection, {
+        logLevel: "debug",
+        isLimited: true,
+      });
     });
   }
 

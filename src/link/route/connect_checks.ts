@@ -1,19 +1,8 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { textOf } from "../../subject/byte_string.ts";
 import { faultOf, type LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
 import { RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
-import type { RouteCredentials } from "./route_settings.ts";
-
-export function authorizationFault({ user }: LinkConnect): LinkFault {
-  const who = user === "" ? "" : ` - User ${quoted(user)}`;
-  return {
-    logText: `authentication error${who}`,
-    wireText: "Authorization Violation",
-    closeReason: CloseReason.AuthenticationFailure,
-  };
-}
 
 /** What besides routes connects to their port, in the order of nats-server's checks; null for a route. */
 export function connectFault(connect: LinkConnect): LinkFault | null {
@@ -27,14 +16,6 @@ export function connectFault(connect: LinkConnect): LinkFault | null {
     return faultOf(text, CloseReason.ClusterNameConflict);
   }
   return null;
-}
-
-/** Whether a CONNECT has the cluster's credentials, if there are any. */
-export function hasCredentials(
-  { user, password }: LinkConnect,
-  credentials: RouteCredentials | null,
-): boolean {
-  return credentials === null || (textOf(user) === credentials.user && credentials.isPassword(password));
 }
 
 /** A cluster name that is not ours and does not become so; an empty one is another. */

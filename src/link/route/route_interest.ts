@@ -83,7 +83,7 @@ export class RouteInterest {
   }
 
   #mayWant({ account, subject }: InterestOperation): boolean {
-    if (!this.#owner.hasAccount(account)) {
+    if (!this.#owner.host.hasAccount(account)) {
       this.#route.log("error", `Unknown account ${quoted(account)} for remote subject ${quoted(subject)}`);
       return false;
     }
@@ -100,12 +100,12 @@ export class RouteInterest {
   }
 
   #pass(changes: readonly WishChange[]): void {
-    for (const { key, weight } of changes) this.#owner.events.interest(this.#route, key, weight);
+    for (const { key, weight } of changes) this.#owner.host.events.interest(this.#route, key, weight);
   }
 
   /** Forgets some of what the peer wants. */
   #forget(isForgotten: (key: InterestKey) => boolean): void {
-    for (const key of this.#owner.wanted(this.#route).filter(isForgotten)) {
+    for (const key of this.#owner.host.wanted(this.#route).filter(isForgotten)) {
       this.#names?.forget(key);
       this.#pass([{ key, weight: 0 }]);
     }
@@ -119,7 +119,7 @@ export class RouteInterest {
     };
     this.inBurst(() => {
       for (const { key, weight } of this.#lines.shared()) repeat(key, weight);
-      for (const { key, weight } of this.#owner.announced(this.#route)) {
+      for (const { key, weight } of this.#owner.host.announced(this.#route)) {
         if (!this.#lines.isShared(key)) repeat(key, weight);
       }
     });

@@ -134,9 +134,7 @@ describe("RouteLink, accepted", () => {
   });
 
   test("asks for the cluster's user", () => {
-    const n = member({
-      credentials: { user: "u", password: "p", timeoutMs: 1000, isPassword: (given) => given === "p" },
-    });
+    const n = member({ credentials: { user: "u", password: "p", timeoutMs: 1000 } });
     const good = network.raw(PORT);
     expect(good.heard()[0]).toContain('"auth_required":true');
     good.say('CONNECT {"cluster":"C1","user":"u","pass":"p"}', infoOf("R"));
@@ -164,8 +162,28 @@ describe("RouteLink, accepted", () => {
     expect(good.isClosed).toBe(false);
   });
 
+  test("goes on with CONNECT once it is judged, in the order of checks", () => {
+    const n = member({ credentials: { user: "u", password: "p", timeoutMs: 1000 } });
+    n.holdsVerdicts = true;
+    const [good, bad, gone] = [network.raw(PORT), network.raw(PORT), network.raw(PORT)];
+    for (const raw of [good, bad, gone]) raw.heard();
+    good.say('CONNECT {"cluster":"C1","user":"u","pass":"p"}');
+    bad.say('CONNECT {"cluster":"C2","user":"u","pass":"p"}');
+    gone.say('CONNECT {"cluster":"C1","user":"u","pass":"q"}');
+    gone.close();
+    // Whoever has said CONNECT is in time.
+    clock.advance(10_000, network.settle);
+    expect([good.heard(), bad.heard()]).toEqual([[], []]);
+    for (const give of n.held.splice(0)) give();
+    good.say(infoOf("R"));
+    expect(n.peers).toEqual(["R"]);
+    const text = 'Rejecting connection, cluster name "C2" does not match "C1"';
+    expect(bad.heard()).toEqual([`-ERR '${text}'`, "(closed)"]);
+    expect(n.logged("authentication error")).toEqual([]);
+  });
+
   test("lets the certificate decide where that is configured, whatever the credentials", () => {
-    const n = member({ credentials: { user: "u", password: "p", timeoutMs: 1000, isPassword: () => true } });
+    const n = member({ credentials: { user: "u", password: "p", timeoutMs: 1000 } });
     n.certificateVerdict = { isAuthorized: true, log: { level: "debug", text: "Using SAN" } };
     network.raw(PORT).say('CONNECT {"cluster":"C1"}', infoOf("R"));
     expect(n.peers).toEqual(["R"]);

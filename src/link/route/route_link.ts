@@ -11,14 +11,13 @@
  *
  * Source: nats-server route.go; clusters.md 3.
  */
-import { type LineLimit, onceASecond } from "../../log/line_limit.ts";
-import { CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
-import { hostPortText } from "../../runtime/posix/socket_address.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { InterestKey, Link, LinkConnection, LinkLogLevel, LinkMessage, LinkPeer } from "../core/link.ts";
-import { errorLine, type LinkFault, violation } from "../core/link_fault.ts";
+import { LinkChannel } from "../core/link_channel.ts";
+import { AUTHENTICATION_TIMEOUT, authorizationFault, type LinkFault, violation } from "../core/link_fault.ts";
 import {
   decodeLinkConnect,
   decodeLinkInfo,
@@ -33,13 +32,7 @@ import type { OperationRules } from "../core/operation_parser.ts";
 import { quoted } from "../core/quoted.ts";
 import { isAddress } from "../core/url_parts.ts";
 import { type ClusterName, RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
-import {
-  authorizationFault,
-  clusterNameFault,
-  connectFault,
-  duplicateNameFault,
-  hasCredentials,
-} from "./connect_checks.ts";
+import { clusterNameFault, connectFault, duplicateNameFault } from "./connect_checks.ts";
 import { routeConnectLine } from "./route_info.ts";
 import { RouteInterest } from "./route_interest.ts";
 import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
@@ -74,13 +67,18 @@ export class RouteLink implements LinkPeer, Link {
 
   readonly #owner: RouteOwner;
   readonly #origin: RouteOrigin;
+  readonly #channel: LinkChannel;
   readonly #heartbeat: Heartbeat;
   /** This side's INFO is sent when it is registered. */
   #sendsInfoLater = false;
   /** What is left to do once the peer has answered: it is in, then, and so will others be. */
   #onPong = () => {};
-  #state: "handshake" | "refused" | "registered" | "closed" = "handshake";
+  #state: "handshake" | "refused" | "registered" = "handshake";
   #rules: OperationRules;
+  /** What the peer said who connected to this server; null before it has. */
+  #login: LinkConnect | null = null;
+  /** Whether it is being judged, and by what does not hold any more. */
+  #judging: "no" | "yes" | "by old rules" = "no";
   /** Calls off what ends the handshake: CONNECT is overdue, or a refusal due. */
   #cancelTimer = () => {};
   /** Of a registered route. */
@@ -96,7 +94,9 @@ export class RouteLink implements LinkPeer, Link {
     this.#origin = origin;
     const { heartbeat, controlLineBytesMax } = owner.settings;
     const intervalMs = linkPingIntervalMs("route", heartbeat.intervalMs);
-    this.#heartbeat = new Heartbeat(connection, owner.clock, { ...heartbeat, intervalMs }, (fault) =>
+    const { clock, log } = owner.host;
+    this.#channel = new LinkChannel("route", connection, log, () => this.#stop());
+    this.#heartbeat = new Heartbeat(this.#channel, clock, { ...heartbeat, intervalMs }, (fault) =>
       this.refuse(fault),
     );
     this.#rules = {
@@ -144,7 +144,7 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   get subscriptionCount(): number {
-    return this.#owner.wantedCount(this);
+    return this.#owner.host.wantedCount(this);
   }
 
   /** As monitoring shows it: a peer that can compress is kept from it, another one cannot. */
@@ -171,11 +171,11 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   take(operation: LinkOperation): void {
-    if (this.#state === "closed") return;
+    if (this.#channel.isClosed) return;
     if (this.#state === "refused" && operation.kind !== "ping") return;
     switch (operation.kind) {
       case "ping":
-        this.connection.send("PONG\r\n");
+        this.#channel.send("PONG\r\n");
         break;
       case "pong": {
         this.#heartbeat.pong();
@@ -206,24 +206,16 @@ export class RouteLink implements LinkPeer, Link {
     }
   }
 
-  refuse({ logText, wireText, closeReason }: LinkFault): void {
-    if (this.#state === "closed") return;
-    if (logText !== "") this.log("error", logText);
-    if (wireText !== null) this.connection.send(errorLine(wireText));
-    this.close(closeReason);
+  refuse(fault: LinkFault): void {
+    this.#channel.refuse(fault);
   }
 
   close(reason: CloseReason): void {
-    if (this.#state === "closed") return;
-    this.#stop();
-    this.connection.close(reason);
+    this.#channel.close(reason);
   }
 
   ended(reason: CloseReason): void {
-    this.#stop();
-    const { serverName } = this.info;
-    const remote = serverName === "" ? "" : ` - Remote: ${textOf(serverName)}`;
-    this.log("info", `Router connection closed: ${closeReasonEntry(reason).text}${remote}`);
+    this.#channel.ended(reason);
     this.#owner.gone(this);
   }
 
@@ -258,11 +250,11 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   sendMessage(message: LinkMessage, queues: readonly string[]): boolean {
-    if (this.#state !== "registered") return false;
+    if (this.#state !== "registered" || this.#channel.isClosed) return false;
     const { account, subject, origin } = message;
     const form = { hasOrigin: this.#namesOrigin(origin), takesHeaders: this.takesHeaders };
     const prefix = this.messagePrefix(account, subject, origin);
-    this.connection.send(frameMessage(prefix, message, queues, form));
+    this.#channel.send(frameMessage(prefix, message, queues, form));
     this.connection.countSent?.(account, message.content.bytes.length);
     return true;
   }
@@ -270,22 +262,37 @@ export class RouteLink implements LinkPeer, Link {
   /** An account goes by another connection from now on: the peer forgets what it wants of it as well. */
   forgetAccount(account: string): void {
     this.#interest?.forgetAccount(account);
-    this.#owner.reassigned(this, account);
+    this.#owner.host.reassigned(this, account);
   }
 
   /** An account goes by this connection from now on. */
   tellAccount(account: string): void {
-    this.#interest?.inBurst(() => this.#owner.reassigned(this, account));
+    this.#interest?.inBurst(() => this.#owner.host.reassigned(this, account));
   }
 
   /** Sends what is no handshake: interest, gossip, news of this server. */
   sendLine(line: string | Uint8Array): void {
-    if (this.#state === "registered") this.connection.send(line);
+    if (this.#state === "registered") this.#channel.send(line);
   }
 
   /** This server's permissions have changed from these. */
   permissionsChanged(oldImport: RouteFilter): void {
     this.#interest?.permissionsChanged(oldImport);
+  }
+
+  /** Other servers may connect than before: ends a connection of one that may not any more, if it is not this side's. */
+  judgeAgain(): void {
+    const login = this.#login;
+    if (login === null || this.isSolicited || this.#state === "refused") return;
+    if (this.#judging !== "no") {
+      this.#judging = "by old rules";
+      return;
+    }
+    this.#judge(login, true, (isAuthorized) => {
+      if (isAuthorized) return;
+      this.mayReconnect = false;
+      this.refuse(authorizationFault(login.user));
+    });
   }
 
   /** The peer lets other interest through than it said before. */
@@ -295,29 +302,23 @@ export class RouteLink implements LinkPeer, Link {
     this.#interest?.peerPermissionsChanged(before, peerFilter(info.export));
   }
 
-  log(level: LinkLogLevel, text: string, limit?: LineLimit): void {
-    const { remoteIp, remotePort, id } = this.connection;
-    this.#owner.log(level, `${hostPortText(remoteIp, remotePort)} - rid:${id} - ${text}`, limit);
+  log(level: LinkLogLevel, text: string): void {
+    this.#channel.say(level, text);
   }
 
   #greet(): void {
-    if (this.#state === "closed") return;
+    if (this.#channel.isClosed) return;
     this.log("info", "Route connection created");
     this.#heartbeat.start();
     const { settings, cluster, accounts } = this.#owner;
     const { url } = this.#origin;
-    if (url !== null) this.connection.send(routeConnectLine(settings, cluster, url));
+    if (url !== null) this.#channel.send(routeConnectLine(settings, cluster, url));
     this.#sendsInfoLater = url !== null && accounts.poolSize > 0;
-    if (!this.#sendsInfoLater) this.connection.send(ownInfoLine(this.#owner.ownInfo()));
+    if (!this.#sendsInfoLater) this.#channel.send(ownInfoLine(this.#owner.ownInfo()));
     const { credentials } = settings;
     if (url !== null || credentials === null) return;
-    this.#cancelTimer = this.#owner.clock.after(credentials.timeoutMs, () => {
-      this.log("debug", AUTHENTICATION_TIMEOUT_TEXT, onceASecond(AUTHENTICATION_TIMEOUT_TEXT));
-      this.refuse({
-        logText: "",
-        wireText: AUTHENTICATION_TIMEOUT_TEXT,
-        closeReason: CloseReason.AuthenticationTimeout,
-      });
+    this.#cancelTimer = this.#owner.host.clock.after(credentials.timeoutMs, () => {
+      this.refuse(AUTHENTICATION_TIMEOUT);
     });
   }
 
@@ -336,11 +337,28 @@ export class RouteLink implements LinkPeer, Link {
       return;
     }
     const connect = read.values;
+    this.#login = connect;
+    this.#judge(connect, false, (isAuthorized) => {
+      if (isAuthorized) this.#welcome(connect);
+      else this.#refuseLater(authorizationFault(connect.user));
+    });
+  }
+
+  #judge(login: LinkConnect, isAgain: boolean, conclude: (isAuthorized: boolean) => void): void {
+    this.#judging = "yes";
+    this.#owner.host.judge(this.connection, login, isAgain, ({ isAuthorized, log }) => {
+      const isOutdated = this.#judging === "by old rules";
+      this.#judging = "no";
+      if (this.#channel.isClosed) return;
+      if (log !== null) this.log(log.level, log.text);
+      if (isOutdated) this.#judge(login, isAgain, conclude);
+      else conclude(isAuthorized);
+    });
+  }
+
+  /** It may connect: what remains to be seen is whether it is a route, and of this cluster. */
+  #welcome(connect: LinkConnect): void {
     const { cluster } = this.#owner;
-    if (!this.#isAuthorized(connect)) {
-      this.#refuseLater(authorizationFault(connect));
-      return;
-    }
     const fault = connectFault(connect);
     if (fault !== null) {
       this.refuse(fault);
@@ -365,14 +383,7 @@ export class RouteLink implements LinkPeer, Link {
    */
   #refuseLater(fault: LinkFault): void {
     this.#state = "refused";
-    this.#cancelTimer = this.#owner.clock.after(REFUSAL_MS, () => this.refuse(fault));
-  }
-
-  #isAuthorized(connect: LinkConnect): boolean {
-    const verdict = this.#owner.certificateVerdict(this.connection);
-    if (verdict === null) return hasCredentials(connect, this.#owner.settings.credentials);
-    this.log(verdict.log.level, verdict.log.text);
-    return verdict.isAuthorized;
+    this.#cancelTimer = this.#owner.host.clock.after(REFUSAL_MS, () => this.refuse(fault));
   }
 
   #takeInfo(json: string): void {
@@ -411,6 +422,7 @@ export class RouteLink implements LinkPeer, Link {
     const account = this.wasDialled ? this.account : info.routeAccount || null;
     this.account = account;
     this.info = { ...info, routeAccount: account ?? "" };
+    this.#channel.serverName = info.serverName;
     this.remoteId = info.serverId;
     this.#rules = {
       ...this.#rules,
@@ -445,12 +457,12 @@ export class RouteLink implements LinkPeer, Link {
     this.log("debug", `Registering remote route ${quoted(this.remoteId)}${ofAccount}`);
     if (this.#sendsInfoLater) {
       const place = { routePoolIndex: Math.max(poolIndex, 0), routeAccount: account ?? "" };
-      this.connection.send(ownInfoLine({ ...this.#owner.ownInfo(), ...place }));
+      this.#channel.send(ownInfoLine({ ...this.#owner.ownInfo(), ...place }));
     }
     const interest = new RouteInterest(this, this.#owner);
     this.#interest = interest;
     this.#owner.entered(this, isFirst);
-    interest.inBurst(() => this.#owner.events.joined(this));
+    interest.inBurst(() => this.#owner.host.events.joined(this));
     if (!this.#owner.isIncomplete(this)) return;
     this.#onPong = () => this.#owner.complete(this);
     this.#heartbeat.ping();
@@ -459,7 +471,7 @@ export class RouteLink implements LinkPeer, Link {
   #message(operation: Extract<LinkOperation, { kind: "message" }>): void {
     const { origin, subject, reply, queues, content } = operation;
     const account = this.account ?? operation.account;
-    this.#owner.events.message(this, { account, origin, subject, reply, content }, queues);
+    this.#owner.host.events.message(this, { account, origin, subject, reply, content }, queues);
   }
 
   #peerError(text: string): void {
@@ -473,12 +485,9 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   #stop(): void {
-    this.#state = "closed";
     this.#heartbeat.stop();
     this.#cancelTimer();
   }
 }
 
 const REFUSAL_MS = 1000;
-
-const AUTHENTICATION_TIMEOUT_TEXT = "Authentication Timeout";

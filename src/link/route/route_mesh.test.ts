@@ -254,10 +254,10 @@ describe("RouteMesh, gossip", () => {
   test("logs in with its own credentials where the other server asks for any", () => {
     const peers = network.listenRaw(7001);
     started("N", PORT, {
-      credentials: { user: "u", password: "p", timeoutMs: 2000, isPassword: () => true },
+      credentials: { user: "u", password: "p", timeoutMs: 2000 },
     });
     const raw = network.raw(PORT);
-    raw.say('CONNECT {"cluster":"C1","user":"u"}', infoOf("R", 7000));
+    raw.say('CONNECT {"cluster":"C1","user":"u","pass":"p"}', infoOf("R", 7000));
     raw.say(infoOf("X", 7001, '"auth_required":true,"ip":"nats-route://127.0.0.1:7001/"'));
     expect(peers[0]!.heard()[0]).toContain('"user":"u","pass":"p"');
   });
@@ -272,6 +272,55 @@ describe("RouteMesh, gossip", () => {
       'error Received information about gateway "unknown" from NR, but gateway is not configured',
     ]);
     expect(raw.isClosed).toBe(false);
+  });
+});
+
+describe("RouteMesh, logins after a reload", () => {
+  test("ends connections of members that may not connect any more, and none that it dialled", () => {
+    const credentials = { user: "u", password: "p", timeoutMs: 2000 };
+    const dialled = network.listenRaw(7001);
+    const routes = [routeTo(7001)];
+    const n = started("N", PORT, { credentials, routes });
+    const reload = (password: string) =>
+      n.mesh.reload(settingsOf("N", PORT, { credentials: { ...credentials, password }, routes }));
+    dialled[0]!.say(infoOf("D", 7001));
+    const [kept, ended, handshaking, silent] = [1, 2, 3, 4].map(() => network.raw(PORT)) as RawPeer[];
+    for (const [raw, pass] of [
+      [kept, "q"],
+      [ended, "p"],
+      [handshaking, "p"],
+    ] as const) {
+      reload(pass);
+      raw!.say(`CONNECT {"cluster":"C1","user":"u","pass":"${pass}"}`);
+    }
+    kept!.say(infoOf("R1", 7002));
+    ended!.say(infoOf("R2", 7003));
+    for (const raw of [kept, ended, handshaking, silent, dialled[0]]) raw!.heard();
+    reload("q");
+    expect(n.peers).toEqual(["D", "R1", "R2"]);
+    n.mesh.judgeAgain();
+    for (const raw of [ended, handshaking])
+      expect(raw!.heard()).toEqual(["-ERR 'Authorization Violation'", "(closed)"]);
+    for (const raw of [kept, silent, dialled[0]]) expect(raw!.isClosed).toBe(false);
+    expect(n.peers).toEqual(["D", "R1"]);
+    expect(n.logged('authentication error - User "u"')).toHaveLength(2);
+  });
+
+  test("judges a member anew that was being judged when the rules changed", () => {
+    const credentials = { user: "u", password: "p", timeoutMs: 2000 };
+    const n = started("N", PORT, { credentials });
+    n.holdsVerdicts = true;
+    const raw = network.raw(PORT);
+    raw.heard();
+    raw.say('CONNECT {"cluster":"C1","user":"u","pass":"p"}');
+    const [byOldRules] = n.held.splice(0);
+    n.mesh.judgeAgain();
+    expect(n.held).toEqual([]);
+    byOldRules!();
+    n.mesh.reload(settingsOf("N", PORT, { credentials: { ...credentials, password: "q" } }));
+    for (const give of n.held.splice(0)) give();
+    clock.advance(1000, network.settle);
+    expect(raw.heard()).toEqual(["-ERR 'Authorization Violation'", "(closed)"]);
   });
 });
 

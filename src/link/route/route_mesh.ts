@@ -4,19 +4,9 @@
  *
  * Source: nats-server route.go; clusters.md 3.6 to 3.8.
  */
-import type { LineLimit } from "../../log/line_limit.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
-import type {
-  InterestKey,
-  Link,
-  LinkClock,
-  LinkConnection,
-  LinkEvents,
-  LinkLogLevel,
-  LinkPeer,
-} from "../core/link.ts";
-import type { CertificateVerdict } from "../core/link_certificate.ts";
+import type { LinkConnection, LinkPeer } from "../core/link.ts";
 import { type LinkInfo, ownInfoLine } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
 import { AccountChanges, type AccountChangesHost } from "./account_changes.ts";
@@ -27,7 +17,7 @@ import { MemberUrls, type MemberUrlsSink } from "./member_urls.ts";
 import { routeInfo } from "./route_info.ts";
 import { RouteLink } from "./route_link.ts";
 import { type Admission, RouteMembers } from "./route_members.ts";
-import type { RouteOrigin, RouteOwner } from "./route_owner.ts";
+import type { RouteHost, RouteOrigin, RouteOwner } from "./route_owner.ts";
 import { exportFilter, importFilter, isSamePermission, type RouteFilter } from "./route_permissions.ts";
 import { type RouteReport, routeReport } from "./route_report.ts";
 import type { RouteSettings } from "./route_settings.ts";
@@ -35,15 +25,7 @@ import { RouteSolicitor, type RouteSolicitorHost, type RouteSolicitorOwner } fro
 import { redacted, routeUrlOf } from "./route_url.ts";
 
 /** The rest of the server, as the mesh sees it. */
-export interface RouteMeshHost extends MemberUrlsSink, AccountChangesHost, RouteSolicitorHost {
-  readonly events: LinkEvents;
-  /** Everything that has been announced over a link, permitted or not. */
-  announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
-  /** What a peer wants, as `events.interest` was told it, and how much that is. */
-  wanted(link: Link): readonly InterestKey[];
-  wantedCount(link: Link): number;
-  /** What the peer's certificate decides; null where the configuration leaves it to credentials. */
-  certificateVerdict(connection: LinkConnection): CertificateVerdict | null;
+export interface RouteMeshHost extends RouteHost, MemberUrlsSink, AccountChangesHost, RouteSolicitorHost {
   /** The cluster is called otherwise from now on: clients are told, and leaf nodes' connections to hubs made anew. */
   clusterRenamed(name: string): void;
   /** A member knows of another cluster; false without gateways. */
@@ -56,10 +38,8 @@ export interface RouteMeshHost extends MemberUrlsSink, AccountChangesHost, Route
 const ASYNC_INFO_PROTOCOL = 1;
 
 export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
-  readonly clock: LinkClock;
-  readonly events: LinkEvents;
+  readonly host: RouteMeshHost;
   readonly cluster: ClusterName;
-  readonly #host: RouteMeshHost;
   readonly #solicitor: RouteSolicitor;
   readonly #urls: MemberUrls;
   #settings: RouteSettings;
@@ -75,10 +55,8 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
 
   /** `generatedName` names the cluster where the configuration does not. */
   constructor(settings: RouteSettings, generatedName: string, host: RouteMeshHost) {
-    this.#host = host;
+    this.host = host;
     this.#settings = settings;
-    this.clock = host.clock;
-    this.events = host.events;
     const isGenerated = settings.clusterName === "";
     this.cluster = new ClusterName(
       byteStringOfText(isGenerated ? generatedName : settings.clusterName),
@@ -124,9 +102,9 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
 
   /** Says who the cluster is, and dials the configured routes. */
   start(): void {
-    this.#host.log("info", `Cluster name is ${textOf(this.cluster.name)}`);
+    this.host.log("info", `Cluster name is ${textOf(this.cluster.name)}`);
     if (this.cluster.isDynamic) {
-      this.#host.log("warning", "Cluster name was dynamically generated, consider setting one");
+      this.host.log("warning", "Cluster name was dynamically generated, consider setting one");
     }
     this.#solicitor.solicit(this.#settings.routes);
   }
@@ -141,7 +119,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     });
   }
 
-  /** Takes a changed configuration. Who may log in holds for new connections. */
+  /** Takes a changed configuration, but for who may connect: see `judgeAgain()`. */
   reload(settings: RouteSettings): void {
     const old = this.#settings;
     const oldImport = this.#importFilter;
@@ -150,7 +128,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     this.#exportFilter = exportFilter(settings.permissions);
     if (settings.clusterName !== "" && byteStringOfText(settings.clusterName) !== this.cluster.name) {
       this.cluster.configure(byteStringOfText(settings.clusterName));
-      this.#host.clusterRenamed(this.cluster.name);
+      this.host.clusterRenamed(this.cluster.name);
     }
     for (const url of old.routes) if (!settings.routes.includes(url)) this.#removeRoute(url);
     this.#solicitor.solicit(settings.routes.filter((url) => !old.routes.includes(url)));
@@ -161,6 +139,14 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
       if (isPoolNew) this.#solicitor.solicit(settings.routes);
       else for (const route of this.members) this.complete(route);
     });
+  }
+
+  /**
+   * Other servers may connect than before: whoever connected to this one and may not any more goes. Source: nats-server
+   * `reloadAuthorization`.
+   */
+  judgeAgain(): void {
+    for (const route of [...this.connections, ...this.newcomers]) route.judgeAgain();
   }
 
   /** Clients are to go elsewhere: other members stop naming this server to theirs. Routes stay. */
@@ -187,34 +173,6 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
 
   // What a route asks of its owner.
 
-  log(level: LinkLogLevel, text: string, limit?: LineLimit): void {
-    this.#host.log(level, text, limit);
-  }
-
-  hasAccount(account: string): boolean {
-    return this.#host.hasAccount(account);
-  }
-
-  announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }> {
-    return this.#host.announced(link);
-  }
-
-  wanted(link: Link): readonly InterestKey[] {
-    return this.#host.wanted(link);
-  }
-
-  wantedCount(link: Link): number {
-    return this.#host.wantedCount(link);
-  }
-
-  reassigned(route: RouteLink, account: string): void {
-    this.#host.reassigned(route, account);
-  }
-
-  certificateVerdict(connection: LinkConnection): CertificateVerdict | null {
-    return this.#host.certificateVerdict(connection);
-  }
-
   ownInfo(): LinkInfo {
     return routeInfo(this.#settings, this.cluster, !this.#isLameDuck);
   }
@@ -224,15 +182,15 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
   }
 
   clusterAdopted(byId: string): void {
-    this.#host.log("info", `Cluster name updated to ${textOf(this.cluster.name)}`);
-    this.#host.clusterRenamed(this.cluster.name);
+    this.host.log("info", `Cluster name updated to ${textOf(this.cluster.name)}`);
+    this.host.clusterRenamed(this.cluster.name);
     for (const route of this.connections) {
       if (route.remoteId !== byId) route.close(CloseReason.ClusterNameConflict);
     }
   }
 
   admit(route: RouteLink): Admission {
-    const isKnown = route.account === null || this.#host.hasAccount(route.account);
+    const isKnown = route.account === null || this.host.hasAccount(route.account);
     const { info } = route;
     route.url ??= routeUrlOf(info.host, info.port);
     const admission = this.#members.admit(route, isKnown);
@@ -245,7 +203,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     if (account !== null) this.#gossipOfAccount(route, account);
     if (!isFirst) return;
     this.#gossip(route);
-    const lines = this.#host.gatewayLines();
+    const lines = this.host.gatewayLines();
     if (lines !== "") route.sendLine(lines);
     this.#urls.add(remoteId, info, !this.#settings.noAdvertise);
   }
@@ -263,9 +221,9 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
       this.#accountChanges.take(route, info);
       for (const first of this.members) if (first.remoteId === route.remoteId) this.complete(first);
     } else if (info.gateway !== "") {
-      if (!this.#host.gatewayGossip(info)) {
+      if (!this.host.gatewayGossip(info)) {
         const what = `gateway ${quoted(info.gateway)} from ${textOf(route.remoteId)}`;
-        this.#host.log("error", `Received information about ${what}, but gateway is not configured`);
+        this.host.log("error", `Received information about ${what}, but gateway is not configured`);
       }
     } else if (info.serverId !== route.remoteId) {
       this.#solicitor.follow(info);
@@ -293,7 +251,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
 
   #leave(route: RouteLink): void {
     const left = this.#members.remove(route);
-    if (left !== "none") this.events.left(route);
+    if (left !== "none") this.host.events.left(route);
     if (left === "last") this.#urls.remove(route.remoteId);
   }
 
@@ -308,7 +266,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
       if (route.url?.text !== text) continue;
       route.mayReconnect = false;
       route.close(CloseReason.RouteRemoved);
-      this.#host.log("info", `Removed route ${redacted(route.url)}`);
+      this.host.log("info", `Removed route ${redacted(route.url)}`);
     }
   }
 

@@ -1,7 +1,6 @@
-import type { LineLimit } from "../../log/line_limit.ts";
-import type { InterestKey, Link, LinkClock, LinkConnection, LinkEvents, LinkLogLevel } from "../core/link.ts";
-import type { CertificateVerdict } from "../core/link_certificate.ts";
+import type { InterestKey, Link, LinkClock, LinkEvents, LinkLog } from "../core/link.ts";
 import type { LinkInfo } from "../core/link_info.ts";
+import type { JudgeServer } from "../core/server_login.ts";
 import type { AccountRoutes } from "./account_routes.ts";
 import type { ClusterName } from "./cluster_name.ts";
 import type { RouteLink } from "./route_link.ts";
@@ -10,33 +9,36 @@ import type { RouteFilter } from "./route_permissions.ts";
 import type { RouteSettings } from "./route_settings.ts";
 import type { RouteUrl } from "./route_url.ts";
 
-/** What a route asks of whoever keeps all of them. */
-export interface RouteOwner {
-  readonly settings: RouteSettings;
-  readonly cluster: ClusterName;
+/** What a route asks of the rest of the server. */
+export interface RouteHost {
   readonly clock: LinkClock;
+  readonly log: LinkLog;
   readonly events: LinkEvents;
-  /** Of `settings.permissions`: what is announced, what is taken. */
-  readonly importFilter: RouteFilter;
-  readonly exportFilter: RouteFilter;
-  log(level: LinkLogLevel, text: string, limit?: LineLimit): void;
-  /** Which connection to a member each account goes by. */
-  readonly accounts: AccountRoutes;
   hasAccount(account: string): boolean;
   /** Everything that has been announced over a link, permitted or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
-  /** What a peer wants, as `events.interest` was told it. */
+  /** What a peer wants, as `events.interest` was told it, and how much that is. */
   wanted(link: Link): readonly InterestKey[];
-  /** How much that is. */
   wantedCount(link: Link): number;
+  /** A registered link carries an account from now on, or no more. */
+  reassigned(link: Link, account: string): void;
+  readonly judge: JudgeServer;
+}
+
+/** What a route asks of whoever keeps all of them. */
+export interface RouteOwner {
+  readonly host: RouteHost;
+  readonly settings: RouteSettings;
+  readonly cluster: ClusterName;
+  /** Of `settings.permissions`: what is announced, what is taken. */
+  readonly importFilter: RouteFilter;
+  readonly exportFilter: RouteFilter;
+  /** Which connection to a member each account goes by. */
+  readonly accounts: AccountRoutes;
   /** The connection to a member that carries an account, if it is there. */
   routeTo(memberId: string, account: string): RouteLink | undefined;
-  /** A registered route carries an account from now on, or no more. */
-  reassigned(route: RouteLink, account: string): void;
   /** What this server says of itself. */
   ownInfo(): LinkInfo;
-  /** What the peer's certificate decides; null where credentials do. */
-  certificateVerdict(connection: LinkConnection): CertificateVerdict | null;
   /** The name to check certificates of bare addresses by; "" for none. */
   tlsServerName(): string;
   /** The cluster's name is now that of the peer with this id. */

@@ -2,8 +2,7 @@ import type { RoutePermissions } from "../../config/cluster.ts";
 import type { HeartbeatSettings } from "../core/heartbeat.ts";
 
 /**
- * What routes take from the configuration and from the rest of the server. Plain data but for the passwords' check; what is
- * text is text, no byte strings.
+ * What routes take from the configuration and from the rest of the server. Plain data; what is text is text, no byte strings.
  */
 export interface RouteSettings {
   readonly serverId: string;
@@ -55,9 +54,7 @@ export interface RouteSettings {
 /** The one user with which routes log in. */
 export interface RouteCredentials {
   readonly user: string;
-  /** In clear: what this server says when it learns of a route by gossip. */
+  /** As configured, maybe as a hash: what this server says when it learns of a route by gossip. */
   readonly password: string;
   readonly timeoutMs: number;
-  /** Whether what a peer sent, a byte string, is the password, which may be configured as a bcrypt hash. */
-  isPassword(given: string): boolean;
 }

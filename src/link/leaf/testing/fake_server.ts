@@ -150,6 +150,8 @@ export class FakeServer {
   wallOffsetMs = 0;
   /** Called for each link that comes up: announces what is wanted here. */
   onJoined: (link: Link) => void = () => {};
+  /** Called for each that goes. */
+  onLeft: (link: Link) => void = () => {};
   /** Called for what peers want. */
   onInterest: (link: Link, key: InterestKey, weight: number) => void = () => {};
   /** Verdicts wait until the test lets them go. */
@@ -200,7 +202,10 @@ export class FakeServer {
           this.told.push(`joined ${link.account} ${link.role} ${link.cluster}`);
           this.onJoined(link);
         },
-        left: (link) => void this.told.push(`left ${link.account}`),
+        left: (link) => {
+          this.told.push(`left ${link.account}`);
+          this.onLeft(link);
+        },
         interest: (link, key, weight) => {
           const { account, subject, queue, origin } = key;
           this.told.push(`interest ${account} ${subject} ${queue} ${origin} ${weight}`);

@@ -2,6 +2,7 @@ import { byteStringOf, textOf } from "../../../subject/byte_string.ts";
 import type { InterestKey, Link, LinkClock, LinkMessage } from "../../core/link.ts";
 import type { CertificateVerdict } from "../../core/link_certificate.ts";
 import type { LinkInfo } from "../../core/link_info.ts";
+import type { ServerLogin, ServerVerdict } from "../../core/server_login.ts";
 import type { FakeNetwork } from "../../core/testing/fake_network.ts";
 import { RouteMesh } from "../route_mesh.ts";
 import type { RouteSettings } from "../route_settings.ts";
@@ -18,6 +19,9 @@ export class Member {
   readonly gateways: LinkInfo[] = [];
   /** What it makes of every certificate. */
   certificateVerdict: CertificateVerdict | null = null;
+  /** Verdicts wait until the test lets them go. */
+  holdsVerdicts = false;
+  readonly held: (() => void)[] = [];
   clientUrls: readonly string[] = [];
   webSocketUrls: readonly string[] = [];
   gatewayUrls: readonly string[] = [];
@@ -39,7 +43,11 @@ export class Member {
       clock,
       dialer: network.dialer,
       log: (level, text) => this.log.push(`${level} ${text}`),
-      certificateVerdict: () => this.certificateVerdict,
+      judge: (_connection, login, _isAgain, answer) => {
+        const give = () => answer(this.certificateVerdict ?? this.#judge(login));
+        if (this.holdsVerdicts) this.held.push(give);
+        else give();
+      },
       hasAccount: (account) => account !== "NOPE",
       announced: () => this.#wishes.values(),
       wanted: (link) => [...(this.#wanted.get(link)?.values() ?? [])].map(({ key }) => key),
@@ -123,6 +131,13 @@ export class Member {
         );
       })
       .sort();
+  }
+
+  #judge({ user, password }: ServerLogin): ServerVerdict {
+    const { credentials } = this.mesh.settings;
+    const isAuthorized =
+      credentials === null || (user === credentials.user && password === credentials.password);
+    return { isAuthorized, log: null };
   }
 
   /** By account: how many connections it is told over, one for each peer. */

@@ -1,0 +1,23 @@
+import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
+import type { Login, LoginRefusal, LoginRequest } from "./login.ts";
+import type { LoginRules } from "./login_rules.ts";
+import { type CredentialChecks, isSecret } from "./user_login.ts";
+import { loginOf, refusalOf } from "./verdict.ts";
+
+/**
+ * The decision about another server: it is the one user of the `cluster` or `gateway` block, also in operator mode, and in no
+ * account of its own. Null for whoever is no server. Source: nats-server auth.go, isRouterAuthorized, isGatewayAuthorized.
+ */
+export function judgeServer(
+  { servers }: LoginRules,
+  { server, connect: { user, password } }: LoginRequest,
+  checks: CredentialChecks,
+): Login | LoginRefusal | null {
+  if (server === undefined) return null;
+  const claimed = { nkey: "", user, password, authToken: "", jwt: "", publicKey: "" };
+  const wanted = servers?.[server];
+  const isIn = wanted === undefined || (user === wanted.user && isSecret(password, wanted.password, checks));
+  return isIn
+    ? loginOf(claimed, { account: GLOBAL_ACCOUNT, permissions: null, proxyKey: "" })
+    : refusalOf(claimed, "authorization violation", GLOBAL_ACCOUNT, []);
+}

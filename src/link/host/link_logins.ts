@@ -1,0 +1,149 @@
+/**
+ * Logins of leaf nodes, and of other servers: judged like those of clients, here where comparing texts is enough, else by the
+ * logins thread.
+ */
+import { InlineJudge } from "../../auth/inline_judge.ts";
+import type {
+  Login,
+  LoginFields,
+  LoginRefusal,
+  LoginRequest,
+  ServerKind,
+  Verdict,
+} from "../../auth/login.ts";
+import { clientTls, peerIdentity } from "../../shard/client/peer_identity.ts";
+import { type Connection, STATE_CONNECTED, STATE_WAITING } from "../../shard/connection.ts";
+import type { LinkShard } from "../../shard/links/link_host.ts";
+import { textOf } from "../../subject/byte_string.ts";
+import type { LinkConnection } from "../core/link.ts";
+import type { ServerLogin } from "../core/server_login.ts";
+import type { LeafLoginRequest, LeafLogins } from "../leaf/leaf_context.ts";
+import type { HostLink } from "./connections.ts";
+
+type Answer = (verdict: Login | LoginRefusal) => void;
+
+/** How other servers log in. */
+export interface ServerLogins {
+  /** See `JudgeServer`: by user and password, whatever its certificate says. */
+  judgeServer(
+    kind: ServerKind,
+    link: LinkConnection,
+    login: ServerLogin,
+    isAgain: boolean,
+    answer: (isAuthorized: boolean) => void,
+  ): void;
+}
+
+const NOTHING_SAID: LoginFields = {
+  user: "",
+  password: "",
+  authToken: "",
+  nkey: "",
+  signature: "",
+  jwt: "",
+  proxySignature: "",
+  name: "",
+  lang: "",
+  version: "",
+  protocol: 0,
+  account: "",
+  isNewAccount: false,
+};
+
+type LoginsShard = Pick<LinkShard, "options" | "node" | "ask" | "log" | "holdInput" | "resumeInput">;
+
+export class ShardLinkLogins implements LeafLogins, ServerLogins {
+  readonly #shard: LoginsShard;
+  #judge: InlineJudge;
+  /** Those who wait for a verdict, by their slot. */
+  readonly #waiting = new Map<number, { readonly id: number; readonly answer: Answer }>();
+
+  constructor(shard: LoginsShard) {
+    this.#shard = shard;
+    this.#judge = new InlineJudge(shard.options.login.rules);
+  }
+
+  /** The rules are new. */
+  refresh(): void {
+    this.#judge = new InlineJudge(this.#shard.options.login.rules);
+  }
+
+  judge(link: LinkConnection, leafRequest: LeafLoginRequest, answer: Answer): void {
+    const { connection } = link as HostLink;
+    this.#judgeOne(
+      connection,
+      { ...leafRequest, ip: connection.ip, tls: peerIdentity(connection) },
+      false,
+      answer,
+    );
+  }
+
+  judgeServer(
+    server: ServerKind,
+    link: LinkConnection,
+    { user, password }: ServerLogin,
+    isAgain: boolean,
+    answer: (isAuthorized: boolean) => void,
+  ): void {
+    const { connection } = link as HostLink;
+    const request: LoginRequest = {
+      connectionType: "STANDARD",
+      server,
+      ip: connection.ip,
+      nonce: "",
+      connect: { ...NOTHING_SAID, user: textOf(user), password: textOf(password) },
+      tls: null,
+      isImplicit: false,
+    };
+    const isAsked = this.#judgeOne(connection, request, isAgain, ({ kind }) => {
+      if (connection.state === STATE_WAITING) {
+        connection.state = STATE_CONNECTED;
+        this.#shard.resumeInput(connection);
+      }
+      answer(kind === "login");
+    });
+    if (!isAsked || isAgain) return;
+    connection.state = STATE_WAITING;
+    this.#shard.holdInput(connection);
+  }
+
+  /** Whether the logins thread is asked, which answers later. */
+  #judgeOne(connection: Connection, request: LoginRequest, isAgain: boolean, answer: Answer): boolean {
+    const verdict = this.#judge.judge(request);
+    if (verdict !== null) {
+      this.#conclude(verdict, answer);
+      return false;
+    }
+    const { slot, clientId } = connection;
+    this.#waiting.set(slot, { id: clientId, answer });
+    this.#shard.ask({
+      node: this.#shard.node,
+      slot,
+      clientId,
+      // A link logs in once.
+      loginNumber: 0,
+      isAgain,
+      request,
+      clientTls: clientTls(connection),
+    });
+    return true;
+  }
+
+  /** The logins thread's verdict. */
+  answer(slot: number, clientId: number, verdict: Verdict): void {
+    const waiting = this.#waiting.get(slot);
+    if (waiting?.id !== clientId) return;
+    this.#waiting.delete(slot);
+    this.#conclude(verdict, waiting.answer);
+  }
+
+  forget(slot: number): void {
+    this.#waiting.delete(slot);
+  }
+
+  #conclude(verdict: Verdict, answer: Answer): void {
+    if (verdict.kind !== "login" && verdict.kind !== "refusal") return;
+    for (const { level, text } of verdict.logs) this.#shard.log(level, text);
+    answer(verdict);
+  }
+}
