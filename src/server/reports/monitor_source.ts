@@ -67,7 +67,6 @@ import {
   routeSnapshot,
 } from "./link_snapshots.ts";
 import { certificatesOf, type MonitoredCertificates, monitoredOptions } from "./monitored_options.ts";
-import { webSocketReport } from "./websocket_report.ts";
 
 /** What nats-server calls listeners that are not ready. */
 const LISTENER_NAMES: Readonly<Record<ListenerKind, string>> = {
@@ -196,17 +195,14 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: {
-        ...monitoredOptions(this.#options, {
-          info,
-          operators: this.#server.operators,
-          ocspPeers: this.#server.ocsp.monitored,
-          ports: this.#fleet.ports,
-          links,
-          certificates: this.#certificates,
-        }),
-        webSocket: webSocketReport(this.#options, this.#fleet.ports.get("websocket") ?? 0),
-      },
+      options: monitoredOptions(this.#options, {
+        info,
+        operators: this.#server.operators,
+        ocspPeers: this.#server.ocsp.monitored,
+        ports: this.#fleet.ports,
+        links,
+        certificates: this.#certificates,
+      }),
       resources: {
         ...processMemory(),
         cpuCount,
