@@ -2,12 +2,15 @@
  * The first half of a reload: reads the configuration again and finds everything that speaks against it before anything
  * has changed. What is opened for it is there afterwards, or given back.
  */
+import { errorText } from "../base/error_text.ts";
 import { diffOptions, type OptionChange } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import type { LogSink } from "../log/logger.ts";
 import { writePidFile } from "./files/pid_file.ts";
 import type { Ocsp } from "./ocsp/ocsp.ts";
 import type { OcspService } from "./ocsp/ocsp_service.ts";
+import { certificatesOf, type MonitoredCertificates } from "./reports/monitored_options.ts";
+import type { Monitoring } from "./reports/monitoring.ts";
 import { announcedAddress } from "./server_info.ts";
 import { findObstacle, type ServerSettings } from "./server_settings.ts";
 import { isOperatorMode } from "./settings/operator_mode.ts";
@@ -33,6 +36,10 @@ export interface PreparedReload {
   readonly changes: readonly OptionChange[];
   readonly resolved: ResolvedOptions;
   readonly contexts: ServerContexts;
+  /** Of those in the contexts. */
+  readonly certificates: MonitoredCertificates;
+  /** Makes HTTPS monitoring use its certificate. */
+  readonly replaceMonitorTls: () => void;
   readonly ocsp: Ocsp | null;
   /** Where the log goes from now on; null where it stays. */
   readonly sink: LogSink | null;
@@ -48,6 +55,7 @@ export interface ReloadedServer {
   readonly resolver: OptionResolver;
   readonly tls: TlsContexts;
   readonly ocsp: OcspService;
+  readonly monitoring: Pick<Monitoring, "prepare">;
   /** Why it takes no reload any more; undefined while it runs. */
   findStop(): string | undefined;
 }
@@ -77,35 +85,40 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
   const created = tls.create(options);
   if (!created.ok) return created;
   const { contexts } = created;
+  let sink: LogSink | null = null;
   const giveUp = (reason: string) => {
+    sink?.close();
     tls.release(contexts);
     return refusal(reason);
   };
-  const ocsp = await server.ocsp.open(options, contexts.client, "go on");
-  if (!ocsp.ok) return giveUp(ocsp.reason);
-  const stopMeanwhile = server.findStop();
-  if (stopMeanwhile !== undefined) return giveUp(stopMeanwhile);
-
-  const { changes } = difference;
-  const changed = new Set(changes.map(({ key }) => key));
-  let sink: LogSink | null = null;
   try {
+    // Before anything is waited for, in which files may become others than those that the contexts were made of.
+    const certificates = certificatesOf(options);
+    const replaceMonitorTls = server.monitoring.prepare(options);
+    const ocsp = await server.ocsp.open(options, contexts.client, "go on");
+    if (!ocsp.ok) return giveUp(ocsp.reason);
+    const stopMeanwhile = server.findStop();
+    if (stopMeanwhile !== undefined) return giveUp(stopMeanwhile);
+
+    const { changes } = difference;
+    const changed = new Set(changes.map(({ key }) => key));
     if (openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key))) sink = await openLog(options);
     if (changed.has("pid_file") && options.pidFile) writePidFile(options.pidFile, process.pid);
+    return {
+      ok: true,
+      options: withPortsOf(server.options, options),
+      digest,
+      changes,
+      resolved: resolution.resolved,
+      contexts,
+      certificates,
+      replaceMonitorTls,
+      ocsp: ocsp.ocsp,
+      sink,
+    };
   } catch (error) {
-    sink?.close();
-    return giveUp((error as Error).message);
+    return giveUp(errorText(error));
   }
-  return {
-    ok: true,
-    options: withPortsOf(server.options, options),
-    digest,
-    changes,
-    resolved: resolution.resolved,
-    contexts,
-    ocsp: ocsp.ocsp,
-    sink,
-  };
 }
 
 /** An account that is to get routes of its own, and that nobody has defined; with an operator any may come. */

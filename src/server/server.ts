@@ -23,6 +23,7 @@ import { LameDuck } from "./lame_duck.ts";
 import { OcspService } from "./ocsp/ocsp_service.ts";
 import { type PreparedReload, prepareReload, type ReloadResult } from "./reload.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./reports/monitor_source.ts";
+import { certificatesOf } from "./reports/monitored_options.ts";
 import { Monitoring } from "./reports/monitoring.ts";
 import { clusterName, serverIdentity } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
@@ -147,6 +148,7 @@ export class Server {
     const tls = this.#tls.create(options);
     if (!tls.ok) throw new Error(tls.reason);
     this.#contexts = tls.contexts;
+    const certificates = certificatesOf(options);
     this.#ocsp = new OcspService(logger, {
       restaple: () => this.#restaple(),
       stop: () => void this.stop(),
@@ -223,6 +225,7 @@ export class Server {
       configDigest: settings.config?.digest ?? "",
       announced: this.#announced,
       accounts: this.#monitoredAccounts,
+      certificates,
       operators: operator?.operators ?? [],
       ocsp: this.#ocsp,
     });
@@ -316,10 +319,15 @@ export class Server {
     this.#logger.reopen();
   }
 
-  /** Reads the configuration again and applies what changed, all of it or nothing. The log says the same. */
+  /**
+   * Reads the configuration again and applies what changed, all of it or nothing. The log says the same. Never rejects: a
+   * signal asks for it, and a reload that fails is no end.
+   */
   async reload(): Promise<ReloadResult> {
-    const reload = this.#reloading.then(() => this.#reload());
-    this.#reloading = reload.catch(() => {});
+    const reload = this.#reloading
+      .then(() => this.#reload())
+      .catch((error): ReloadResult => ({ ok: false, reason: errorText(error) }));
+    this.#reloading = reload;
     const result = await reload;
     if (!result.ok) this.#logger.error(`Failed to reload server configuration: ${result.reason}`);
     return result;
@@ -456,15 +464,23 @@ export class Server {
       resolver: this.#resolver,
       tls: this.#tls,
       ocsp: this.#ocsp,
+      monitoring: this.#monitoring,
       findStop: () => (this.#state === "running" ? undefined : `the server is ${this.#state}, not running`),
     });
     if (!prepared.ok) return prepared;
-    await this.#apply(prepared);
+    try {
+      await this.#apply(prepared);
+    } catch (error) {
+      // A mistake of ours: what could not be done was to be found out before.
+      return { ok: false, reason: `${errorText(error)}; parts of it hold now, restart the server` };
+    }
     this.#logger.info(`Reloaded server configuration (${prepared.digest})`);
     return { ok: true };
   }
 
-  async #apply({ options, digest, changes, resolved, contexts, ocsp, sink }: PreparedReload): Promise<void> {
+  /** Reads no file: whatever may be wrong with one was found before. */
+  async #apply(prepared: PreparedReload): Promise<void> {
+    const { options, digest, changes, resolved, contexts, certificates, ocsp, sink } = prepared;
     const changed = new Set(changes.map(({ key }) => key));
     this.#options = options;
     this.#resolved = resolved;
@@ -480,7 +496,7 @@ export class Server {
       ...options.resolverPreload,
     ]);
     this.#tls.release(oldContexts);
-    this.#monitoring.configure(options);
+    prepared.replaceMonitorTls();
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
     for (const account of resolved.accounts) await this.#fleet.clients.limitAccount(account);
     if (changed.has("max_payload")) warnOfPayload(this.#logger, options);
@@ -491,7 +507,7 @@ export class Server {
     }
     this.#systemHost.configure(resolved, clusterName(options, this.id));
     this.#system?.changeIdentity(this.#announced.identity);
-    this.#fleetMonitor.configure(options, this.#monitoredAccounts, digest);
+    this.#fleetMonitor.configure(options, this.#monitoredAccounts, certificates, digest);
   }
 
   async #closeUnpinned(): Promise<void> {
