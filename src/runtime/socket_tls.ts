@@ -1,5 +1,4 @@
 /** TLS on the runtime's own sockets, by `node:tls`. */
-import { readFileSync } from "node:fs";
 import { isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
@@ -13,14 +12,13 @@ import {
 } from "node:tls";
 import { assert } from "../base/assert.ts";
 import { parseCertificate } from "../base/x509.ts";
-import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { type CertificateFault, certificateErrorText } from "./certificate_error.ts";
-import { certificateSets } from "./certificate_sets.ts";
 import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./openssl/cipher_names.ts";
 import { errnoTextOf } from "./posix/errno.ts";
 import { serverIdentityProblem } from "./server_identity.ts";
 import { chooseByServerName, serverNameOf } from "./server_name.ts";
 import type { HandshakeError, TlsSession } from "./tls.ts";
+import type { CertificateTexts, TlsMaterial } from "./tls_material.ts";
 
 /** First byte of a TLS record that carries a handshake. */
 export const TLS_HANDSHAKE_BYTE = 0x16;
@@ -36,26 +34,24 @@ const WRONG_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
 /** Certificates of a peer that we look at; it chooses how many it sends. */
 const CERTIFICATES_MAX = 16;
 
-/** What handshakes are made with. Throws where the files cannot be read or used. */
+/** What handshakes are made with. Throws where the texts cannot be used. */
 export class SocketTls {
   readonly #contexts: readonly { readonly names: readonly string[]; readonly secureContext: SecureContext }[];
   readonly #verify: boolean;
   /** What we dial with. */
   readonly #clientOptions: ConnectionOptions;
 
-  constructor(options: TlsOptions) {
-    const { caFile, verify, insecure } = options;
+  constructor(material: TlsMaterial) {
+    const { sets, ca, verify } = material;
     this.#verify = verify;
-    const ca = caFile === undefined ? {} : { ca: readFileSync(caFile) };
-    const sets = certificateSets(options).map(({ names, pairs }) => ({
-      names,
-      contextOptions: contextOptions(options, pairs),
+    this.#contexts = sets.map((set) => ({
+      names: set.names,
+      secureContext: createSecureContext({
+        ...contextOptions(material, set),
+        ...(verify && ca !== undefined ? { ca } : {}),
+      }),
     }));
-    this.#contexts = sets.map(({ names, contextOptions }) => ({
-      names,
-      secureContext: createSecureContext({ ...contextOptions, ...(verify ? ca : {}) }),
-    }));
-    this.#clientOptions = { ...sets[0]!.contextOptions, ...ca, rejectUnauthorized: !insecure };
+    this.#clientOptions = clientOptions(material);
   }
 
   /** The server's side of a handshake on a connected socket, whose next bytes are `firstBytes`. */
@@ -82,13 +78,22 @@ export class SocketTls {
   }
 }
 
+function clientOptions(material: TlsMaterial): ConnectionOptions {
+  const { sets, ca, insecure } = material;
+  return {
+    ...contextOptions(material, sets[0]!),
+    ...(ca === undefined ? {} : { ca }),
+    rejectUnauthorized: !insecure,
+  };
+}
+
 function contextOptions(
-  { cipherSuites, curvePreferences, minVersion }: TlsOptions,
-  pairs: readonly CertificatePair[],
+  { cipherSuites, curvePreferences, minVersion }: TlsMaterial,
+  { certs, keys }: CertificateTexts,
 ): SecureContextOptions {
   return {
-    cert: pairs.map(({ certFile }) => readFileSync(certFile)),
-    key: pairs.map(({ keyFile }) => readFileSync(keyFile)),
+    cert: [...certs],
+    key: [...keys],
     minVersion: minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2",
     ...(cipherSuites.length > 0
       ? { ciphers: [TLS13_SUITES, ...openSslCipherNames(cipherSuites)].join(":") }

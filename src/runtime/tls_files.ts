@@ -53,7 +53,7 @@ export function certificatePairs({ certs, certFile, keyFile }: TlsFiles): readon
 
 /** Its key may stand before it in the file, which Deno would take for the certificate. */
 function firstCertificate(certFile: string): X509Certificate {
-  const [pem] = readFile(certFile).toString().match(PEM_CERTIFICATES) ?? [];
+  const [pem] = readTlsFile(certFile).match(PEM_CERTIFICATES) ?? [];
   if (pem === undefined) throw new Error(`${certFile}: there is no certificate in it`);
   const { X509Certificate } = process.getBuiltinModule("node:crypto");
   return new X509Certificate(pem);
@@ -113,13 +113,13 @@ type ReadResult =
 
 function readText(path: string): ReadResult {
   try {
-    return { ok: true, text: readFile(path).toString() };
+    return { ok: true, text: readTlsFile(path) };
   } catch (error) {
     return { ok: false, reason: `open ${path}: ${errnoTextOf(error as Error)}` };
   }
 }
 
-/** Asked for here: most servers have no TLS, and threads of Deno pay for what they import. */
-function readFile(path: string): Buffer {
-  return process.getBuiltinModule("node:fs").readFileSync(path);
+/** The module is asked for here: most servers have no TLS, and threads of Deno pay for what they import. */
+export function readTlsFile(path: string): string {
+  return process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
 }
