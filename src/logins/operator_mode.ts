@@ -35,9 +35,9 @@ import { findMappingProblem } from "../config/mappings.ts";
 import type { ResolverOptions } from "../config/operator.ts";
 import type { InternalClient, InternalMessage } from "../fabric/internal_client.ts";
 import type { ServerObject } from "../protocol/server_object.ts";
+import type { TlsMaterial } from "../runtime/tls_material.ts";
 import { type AccountDetails, accountDetails } from "./account_details.ts";
 import { ExporterSearches } from "./exporter_searches.ts";
-import { httpGet } from "./http_get.ts";
 
 /** How often accounts, tokens and files are looked at for their end. */
 const EXPIRY_LOOK_MS = 500;
@@ -50,6 +50,8 @@ const encoder = new TextEncoder();
 export interface OperatorSetup {
   readonly trust: OperatorTrust;
   readonly resolver: ResolverOptions;
+  /** What a URL resolver dials HTTPS with. */
+  readonly resolverTls: TlsMaterial;
   readonly preload: readonly (readonly [accountKey: string, jwt: string])[];
   /** One operator and no resolver in memory: the server starts without its system account, and waits for it. */
   readonly mayBootstrap: boolean;
@@ -97,10 +99,10 @@ export class OperatorMode {
       verifyActivation,
       nowSeconds: () => Date.now() / 1000,
     });
-    const { resolver, preload } = setup;
+    const { resolver, resolverTls, preload } = setup;
     const timeoutMs = "timeoutMs" in resolver ? resolver.timeoutMs : 0;
     const opened = openResolver(resolver, new Map(preload), {
-      get: httpGet,
+      get: async (url, limitMs) => (await import("./http_get.ts")).httpGet(url, limitMs, resolverTls),
       ask: (accountKey) => this.#askServers(accountKey, timeoutMs),
       nowMs: () => Date.now(),
     });

@@ -38,11 +38,11 @@ const CERTIFICATES_MAX = 16;
 export class SocketTls {
   readonly #contexts: readonly { readonly names: readonly string[]; readonly secureContext: SecureContext }[];
   readonly #verify: boolean;
-  /** What we dial with. */
-  readonly #clientOptions: ConnectionOptions;
+  readonly #material: TlsMaterial;
 
   constructor(material: TlsMaterial) {
     const { sets, ca, verify } = material;
+    this.#material = material;
     this.#verify = verify;
     this.#contexts = sets.map((set) => ({
       names: set.names,
@@ -51,7 +51,6 @@ export class SocketTls {
         ...(verify && ca !== undefined ? { ca } : {}),
       }),
     }));
-    this.#clientOptions = clientOptions(material);
   }
 
   /** The server's side of a handshake on a connected socket, whose next bytes are `firstBytes`. */
@@ -69,21 +68,22 @@ export class SocketTls {
     const name = serverName.replace(/\.$/, "");
     assert(name !== "", "a server that is dialled has a name to be verified");
     return connect({
-      ...this.#clientOptions,
+      ...dialOptions(this.#material, serverName),
       socket,
       // A server is not told an address that it is asked for.
       ...(isIP(name) === 0 ? { servername: name } : { host: name }),
-      checkServerIdentity: (_host, certificate) => checkIdentity(serverName, certificate),
     });
   }
 }
 
-function clientOptions(material: TlsMaterial): ConnectionOptions {
+/** What `node:tls`, and `node:https`, dial a server with that has this host name or IP address. */
+export function dialOptions(material: TlsMaterial, serverName: string): ConnectionOptions {
   const { sets, ca, insecure } = material;
   return {
     ...contextOptions(material, sets[0]!),
     ...(ca === undefined ? {} : { ca }),
     rejectUnauthorized: !insecure,
+    checkServerIdentity: (_host, certificate) => checkIdentity(serverName, certificate),
   };
 }
 
@@ -167,6 +167,14 @@ const NOISE_CODES: ReadonlySet<string> = new Set([
   "ERR_SSL_HTTPS_PROXY_REQUEST",
   "ERR_SSL_WRONG_VERSION_NUMBER",
 ]);
+
+/** In Go's words why a handshake failed with this error; undefined for an error that is not known to be of TLS. */
+export function tlsErrorText({ code = "", message }: Error & { code?: string }): string | undefined {
+  // Made by `checkIdentity`.
+  if (code === WRONG_NAME) return message;
+  const fault = FAULTS[code];
+  return fault === undefined ? TEXTS[code] : certificateErrorText(fault, []);
+}
 
 /** Why a handshake failed, of a socket that ended with this error or without one. */
 export function socketHandshakeError(

@@ -114,7 +114,12 @@ export class Server {
     try {
       const keys = await newServerKeys();
       const hash = await serverHash(settings.options.serverName || keys.id);
-      server = new Server(settings, keys, hash, await verifyOperators(settings.options, hash));
+      server = new Server(
+        settings,
+        keys,
+        hash,
+        await verifyOperators(settings.options, hash, settings.runtime),
+      );
       await server.#start();
       return server;
     } catch (error) {

@@ -20,6 +20,9 @@ export interface ServerContexts {
   readonly links: LinkTlsBlocks;
 }
 
+/** Where the runtime's own TLS cannot do something: of two runtimes one can do all there is. */
+const INSTEAD = "serve with OpenSSL (Linux, --allow-ffi), or run on Bun";
+
 type Failure = { readonly ok: false; readonly reason: string };
 type Created = { readonly ok: true; readonly context: TlsContext } | Failure;
 
@@ -135,7 +138,7 @@ export class TlsContexts {
   #create(options: TlsOptions, roles: readonly HandshakeRole[]): Created {
     if (this.#posix === null) {
       const limit = this.#runtime.findTlsLimit(options, roles);
-      if (limit !== undefined) return { ok: false, reason: limit };
+      if (limit !== undefined) return { ok: false, reason: `${limit}; ${INSTEAD}` };
       try {
         return { ok: true, context: { kind: "runtime", material: readTlsMaterial(options) } };
       } catch (error) {
