@@ -42,15 +42,15 @@ export class LoginJudge {
     if (operatorMode === undefined) return judgeByRules(this.#rules, this.#table, request, this.#tools);
     const ofLeaf = judgeLeaf(this.#rules, request, this.#tools);
     if (ofLeaf !== null) return ofLeaf;
-    return judgeByJwt(this.#rules, request, { ...operatorMode, verifySignature, nowMs: nowMs() }, fetched);
+    const context = { ...operatorMode, rules: this.#rules, verifySignature, nowMs: nowMs() };
+    return judgeByJwt(request, context, fetched);
   }
 }
 
 /** The whole decision in operator mode. */
 function judgeByJwt(
-  rules: LoginRules,
   request: LoginRequest,
-  context: JwtContext,
+  context: JwtContext & { readonly rules: LoginRules },
   fetched: AccountResult | undefined,
 ): Verdict {
   const { nkey, user, password, authToken, jwt, account, isNewAccount } = request.connect;
@@ -58,7 +58,11 @@ function judgeByJwt(
   if (request.isImplicit || account !== "" || isNewAccount) {
     return refusalOf(sent, "authorization violation", GLOBAL_ACCOUNT, []);
   }
-  const { isRefused, proxyKey, logs } = checkProxy(request, rules.trustedProxies, context.verifySignature);
+  const { isRefused, proxyKey, logs } = checkProxy(
+    request,
+    context.rules.trustedProxies,
+    context.verifySignature,
+  );
   if (isRefused) return refusalOf(sent, "proxy not trusted", GLOBAL_ACCOUNT, logs);
 
   const decision = decideJwt(request, proxyKey, context, fetched);

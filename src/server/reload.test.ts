@@ -29,14 +29,16 @@ function origin(read: ConfigOrigin["read"]): ConfigOrigin {
 /** Prepares a reload to `AFTER`, with some parts of the server replaced; the contexts that were given back are counted. */
 async function prepare(parts: Partial<ReloadedServer>) {
   const logger = new Logger({ write() {}, close() {} }, { debug: false, trace: false });
-  const tls = new TlsContexts(await loadRuntime(), null);
+  const runtime = await loadRuntime();
+  const tls = new TlsContexts(runtime, null);
   let released = 0;
   tls.release = () => void released++;
   const prepared = await prepareReload({
-    settings: { config: origin(() => ({ ok: true, options: AFTER, digest: "" })), openLog: null },
+    settings: { config: origin(() => ({ ok: true, options: AFTER, digest: "" })), openLog: null, runtime },
     options: BEFORE,
     port: 4222,
     resolver: new OptionResolver(BEFORE, "hash"),
+    operators: [],
     tls,
     ocsp: new OcspService(logger, {
       restaple() {},

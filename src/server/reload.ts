@@ -6,6 +6,7 @@ import { errorText } from "../base/error_text.ts";
 import { diffOptions, type OptionChange } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import type { LogSink } from "../log/logger.ts";
+import type { AccountsOrigin } from "../logins/operator_mode.ts";
 import { writePidFile } from "./files/pid_file.ts";
 import type { Ocsp } from "./ocsp/ocsp.ts";
 import type { OcspService } from "./ocsp/ocsp_service.ts";
@@ -13,7 +14,8 @@ import { certificatesOf, type MonitoredCertificates } from "./reports/monitored_
 import type { Monitoring } from "./reports/monitoring.ts";
 import { announcedAddress } from "./server_info.ts";
 import { findObstacle, type ServerSettings } from "./server_settings.ts";
-import { isOperatorMode } from "./settings/operator_mode.ts";
+import { isOperatorMode, verifyOperators } from "./settings/operator_mode.ts";
+import type { MonitoredOperator } from "./settings/operator_setup.ts";
 import type { OptionResolver } from "./settings/option_resolver.ts";
 import type { ResolvedOptions } from "./settings/shard_settings.ts";
 import type { ServerContexts, TlsContexts } from "./settings/tls_contexts.ts";
@@ -35,6 +37,8 @@ export interface PreparedReload {
   /** In the order of the option table. */
   readonly changes: readonly OptionChange[];
   readonly resolved: ResolvedOptions;
+  /** Where accounts come from; null outside operator mode. */
+  readonly accounts: AccountsOrigin | null;
   readonly contexts: ServerContexts;
   /** Of those in the contexts. */
   readonly certificates: MonitoredCertificates;
@@ -47,12 +51,13 @@ export interface PreparedReload {
 
 /** The server that is to change. */
 export interface ReloadedServer {
-  readonly settings: Pick<ServerSettings, "config" | "openLog">;
+  readonly settings: Pick<ServerSettings, "config" | "openLog" | "runtime">;
   /** What it goes by so far. */
   readonly options: Options;
   /** Of clients. */
   readonly port: number;
   readonly resolver: OptionResolver;
+  readonly operators: readonly MonitoredOperator[];
   readonly tls: TlsContexts;
   readonly ocsp: OcspService;
   readonly monitoring: Pick<Monitoring, "prepare">;
@@ -95,6 +100,9 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
     // Before anything is waited for, in which files may become others than those that the contexts were made of.
     const certificates = certificatesOf(options);
     const replaceMonitorTls = server.monitoring.prepare(options);
+    const verified = await verifyOperators(options, resolution.resolved.serverHash, settings.runtime);
+    const changedOperators = findOtherOperators(server.operators, verified?.operators ?? []);
+    if (changedOperators !== undefined) return giveUp(changedOperators);
     const ocsp = await server.ocsp.open(options, contexts.client, "go on");
     if (!ocsp.ok) return giveUp(ocsp.reason);
     const stopMeanwhile = server.findStop();
@@ -110,6 +118,7 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
       digest,
       changes,
       resolved: resolution.resolved,
+      accounts: verified?.setup.accounts ?? null,
       contexts,
       certificates,
       replaceMonitorTls,
@@ -119,6 +128,17 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
   } catch (error) {
     return giveUp(errorText(error));
   }
+}
+
+/** Whom a server believes does not change while it runs, whether the JWT stands in the configuration or in a file of its own. */
+function findOtherOperators(
+  before: readonly MonitoredOperator[],
+  after: readonly MonitoredOperator[],
+): string | undefined {
+  const [old, now] = [before, after].map((operators) =>
+    JSON.stringify(operators.map(({ claims }) => claims)),
+  );
+  return old === now ? undefined : `config reload not supported for TrustedOperators: old=${old}, new=${now}`;
 }
 
 /** An account that is to get routes of its own, and that nobody has defined; with an operator any may come. */

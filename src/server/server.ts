@@ -30,7 +30,7 @@ import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import type { ServerSettings } from "./server_settings.ts";
 import { linksSetup } from "./settings/links_setup.ts";
 import { isOperatorMode, verifyOperators } from "./settings/operator_mode.ts";
-import type { VerifiedOperators } from "./settings/operator_setup.ts";
+import type { MonitoredOperator, VerifiedOperators } from "./settings/operator_setup.ts";
 import { OptionResolver } from "./settings/option_resolver.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./settings/shard_settings.ts";
 import { type ServerContexts, TlsContexts } from "./settings/tls_contexts.ts";
@@ -78,6 +78,8 @@ export class Server {
   readonly #lineLimits = new LineLimits(() => performance.now());
   /** At the start: a reload does not change who it is to hubs. */
   readonly #wasLeafNode: boolean;
+  /** Whose word is believed in operator mode; empty elsewhere. */
+  readonly #operators: readonly MonitoredOperator[];
   readonly #fleet: Fleet;
   readonly #tls: TlsContexts;
   readonly #ocsp: OcspService;
@@ -144,6 +146,7 @@ export class Server {
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;
+    this.#operators = operator?.operators ?? [];
     this.#wasLeafNode = options.leafnodes.remotes.length > 0;
     this.ended = this.#end.promise;
     const transport = chooseTransport(runtime, options);
@@ -231,7 +234,7 @@ export class Server {
       announced: this.#announced,
       accounts: this.#monitoredAccounts,
       certificates,
-      operators: operator?.operators ?? [],
+      operators: this.#operators,
       ocsp: this.#ocsp,
     });
     this.monitor = this.#fleetMonitor;
@@ -467,6 +470,7 @@ export class Server {
       options: this.#options,
       port: this.port,
       resolver: this.#resolver,
+      operators: this.#operators,
       tls: this.#tls,
       ocsp: this.#ocsp,
       monitoring: this.#monitoring,
@@ -497,9 +501,7 @@ export class Server {
     this.#ocsp.use(ocsp);
     if (hasLinks(options)) await this.#fleet.shards.startLinks();
     const logins = loginsSettings(options, resolved);
-    await this.#fleet.changeOptions(this.#shardOptions(), this.#renewInfo(), logins, [
-      ...options.resolverPreload,
-    ]);
+    await this.#fleet.changeOptions(this.#shardOptions(), this.#renewInfo(), logins, prepared.accounts);
     this.#tls.release(oldContexts);
     prepared.replaceMonitorTls();
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();

@@ -4,6 +4,7 @@ import { decodeAs } from "../../auth/jwt/decode.ts";
 import { claimsJson } from "../../auth/jwt/encode.ts";
 import { readOperators, resolverOf } from "../../auth/operator_files.ts";
 import { compileTrust } from "../../auth/operator_trust.ts";
+import { findPreloadProblem } from "../../auth/resolver/open_resolver.ts";
 import { errorText } from "../../base/error_text.ts";
 import type { Options } from "../../config/option_table.ts";
 import { TLS_DEFAULTS, type TlsOptions } from "../../config/tls.ts";
@@ -29,7 +30,10 @@ export type OperatorSetupResult =
   /** The text a server refuses to start with. */
   | { readonly ok: false; readonly problem: string };
 
-/** Reads and checks the operators' JWTs, and the files of `resolver_tls`. `serverHash` is what names the server in subjects. */
+/**
+ * Reads and checks the operators' JWTs, what is preloaded, and the files of `resolver_tls`. `serverHash` is what names the
+ * server in subjects.
+ */
 export function setUpOperators(
   options: Options,
   serverHash: string,
@@ -44,11 +48,7 @@ export function setUpOperators(
   const result = compileTrust(operators, {
     trustedKeys: options.trustedKeys,
     systemAccount: options.systemAccount,
-    pinnedAccounts: options.resolverPinnedAccounts,
-    defaultSentinel: sentinel && {
-      jwt: defaultSentinel ?? "",
-      claims: sentinel.ok ? sentinel.claims : undefined,
-    },
+    defaultSentinel: sentinel && { claims: sentinel.ok ? sentinel.claims : undefined },
     hasNatsResolver: resolver.kind === "full" || resolver.kind === "cache",
     serverVersion: NATS_VERSION,
   });
@@ -57,11 +57,11 @@ export function setUpOperators(
   const resolverTls = resolver.kind === "url" ? options.resolverTls : undefined;
   const tls = readResolverTls(resolverTls ?? TLS_DEFAULTS, runtime);
   if (!tls.ok) return tls;
+  const preloadProblem = findPreloadProblem(resolver, options.resolverPreload);
+  if (preloadProblem !== undefined) return { ok: false, problem: preloadProblem };
   const setup: OperatorSetup = {
     trust: result.trust,
-    resolver,
-    resolverTls: tls.material,
-    preload: [...options.resolverPreload],
+    accounts: { resolver, resolverTls: tls.material, preload: [...options.resolverPreload] },
     mayBootstrap: operators.length === 1 && resolver.kind !== "memory",
     serverHash,
   };
