@@ -136,7 +136,7 @@ function formatReload({ reload, reader }: Option<unknown>): string {
     case "refused":
       return "no";
     case "compared":
-      return reload.isPort ? "no" : reader.blocks?.some(decidesOnReload) ? "by key" : "in part";
+      return reload.isFixed ? "no" : reader.blocks?.some(decidesOnReload) ? "by key" : "in part";
     case "ignored":
       return "";
   }

@@ -124,9 +124,9 @@ async function start(message: LoginsStart): Promise<Serving | null> {
         });
       };
     },
-    async reload({ logins: settings, preload }) {
+    async reload({ logins: settings, accounts }) {
       await logins.changeSettings(settings);
-      await operator?.reload(preload);
+      if (accounts !== null) await operator?.reload(accounts);
       report({ type: "reloaded" });
     },
     async describe({ id, account, loads }) {

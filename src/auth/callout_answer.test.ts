@@ -407,8 +407,6 @@ describe("judgeCalloutAnswer() in operator mode", () => {
     trustedKeys: [OPERATOR.publicKey],
     strictKeys: [],
     systemAccount: "",
-    pinnedAccounts: [],
-    defaultSentinel: "",
     operator: undefined,
   };
   const loaded = (key: KeyPair, nats: Parameters<typeof accountClaims>[1]): LoadedAccount => {

@@ -10,6 +10,7 @@ import { validate } from "./jwt/validate.ts";
 import { permissionsOf } from "./jwt_permissions.ts";
 import { isRevoked, type LoadedAccount } from "./loaded_account.ts";
 import type { Login, LoginLog, LoginRequest, NeedsAccount, RefusalReason } from "./login.ts";
+import type { LoginRules } from "./login_rules.ts";
 import type { OperatorTrust } from "./operator_trust.ts";
 import { expandScope, hasRightsOfItsOwn } from "./scope.ts";
 import type { SignatureCheck } from "./signature.ts";
@@ -28,6 +29,7 @@ export type AccountResult =
 
 export interface JwtContext {
   readonly trust: OperatorTrust;
+  readonly rules: Pick<LoginRules, "pinnedAccounts" | "defaultSentinel">;
   /** An account that is at hand and has not expired. */
   readonly findAccount: (key: string) => LoadedAccount | undefined;
   readonly verifySignature: SignatureCheck;
@@ -84,7 +86,7 @@ export function decideJwt(
 ): JwtDecision {
   const { nkey, user: userName, password, authToken, jwt } = request.connect;
   const sent: Claimed = { nkey, user: userName, password, authToken, jwt, publicKey: "" };
-  const chosen = chooseJwt(jwt, context.trust.defaultSentinel);
+  const chosen = chooseJwt(jwt, context.rules.defaultSentinel);
   if (chosen === undefined) return refused(sent, "Authentication requires a user JWT");
   const { user } = chosen;
   const claimed = { ...sent, jwt: chosen.jwt };
@@ -102,7 +104,7 @@ function decideUserJwt(
   context: JwtContext,
   fetched: AccountResult | undefined,
 ): JwtDecision {
-  const { trust, nowMs } = context;
+  const { trust, rules, nowMs } = context;
   if (user.nats.proxyRequired && proxyKey === "") return refusedWithoutProxy(claimed);
   const issues = validate(user, nowMs / 1000);
   if (areBlocking(issues, { withTimeChecks: true })) {
@@ -111,7 +113,8 @@ function decideUserJwt(
   }
 
   const accountKey = user.nats.issuerAccount || user.issuer;
-  if (trust.pinnedAccounts.length > 0 && !trust.pinnedAccounts.includes(accountKey)) {
+  const pinned = rules.pinnedAccounts;
+  if (pinned.length > 0 && !pinned.includes(accountKey) && accountKey !== trust.systemAccount) {
     const refusal = refused(claimed, `Account ${accountKey} not listed as operator pinned account`);
     return { ...refusal, isPinnedAccountFailure: true };
   }

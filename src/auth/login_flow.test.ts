@@ -9,7 +9,7 @@ import { compileLoginRules } from "./login_rules.ts";
 import { KeyPair, verifySignature } from "./nkey.ts";
 import { compileTrust } from "./operator_trust.ts";
 import { AccountBook } from "./resolver/account_book.ts";
-import { findPreloadWarnings, openResolver } from "./resolver/open_resolver.ts";
+import { findPreloadProblem, findPreloadWarnings, openResolver } from "./resolver/open_resolver.ts";
 import { accountClaims, NOW_MS, NOW_S, operatorClaims, sign, userClaims } from "./testing/chain.ts";
 import { optionsOf, requestOf, signNonce } from "./testing/requests.ts";
 
@@ -47,7 +47,6 @@ function serve(options: ResolverOptions, preload?: ReadonlyMap<string, string>) 
   const compiled = compileTrust([operatorClaims(OPERATOR)], {
     trustedKeys: [],
     systemAccount: KeyPair.create("account").publicKey,
-    pinnedAccounts: [],
     defaultSentinel: undefined,
     hasNatsResolver: opened.store !== undefined,
     serverVersion: "2.15.2",
@@ -111,15 +110,16 @@ describe("openResolver()", () => {
     expect(existsSync(join(dir, `${A}.jwt`))).toBe(true);
   });
 
-  test("refuses preloaded accounts that are none, or for an account server", () => {
-    expect(open({ kind: "memory" }, new Map([[A, "x"]]))).toEqual({
-      ok: false,
-      problem: `preload account error for "${A}": expected 3 chunks`,
-    });
-    expect(open({ kind: "url", url: "http://h/" }, new Map([[A, ACCOUNT_JWT]]))).toEqual({
-      ok: false,
-      problem: "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR",
-    });
+  test("findPreloadProblem() refuses preloaded accounts that are none, or for an account server", () => {
+    expect(findPreloadProblem({ kind: "memory" }, new Map([[A, "x"]]))).toBe(
+      `preload account error for "${A}": expected 3 chunks`,
+    );
+    const url = { kind: "url", url: "http://h/" } as const;
+    expect(findPreloadProblem(url, new Map([[A, ACCOUNT_JWT]]))).toBe(
+      "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR",
+    );
+    expect(findPreloadProblem(url, new Map())).toBe(undefined);
+    expect(findPreloadProblem({ kind: "memory" }, new Map([[A, ACCOUNT_JWT]]))).toBe(undefined);
   });
 });
 

@@ -6,7 +6,7 @@ import type { AccountResult } from "./jwt_login.ts";
 import { type LoadedAccount, userIssuersOf } from "./loaded_account.ts";
 import type { Verdict } from "./login.ts";
 import { LoginJudge } from "./login_judge.ts";
-import { compileLoginRules } from "./login_rules.ts";
+import { compileLoginRules, type LoginRules } from "./login_rules.ts";
 import { KeyPair, verifySignature } from "./nkey.ts";
 import type { OperatorTrust } from "./operator_trust.ts";
 import { accountClaims, NOW_MS, NOW_S, sign, tamper, userClaims } from "./testing/chain.ts";
@@ -25,8 +25,6 @@ const TRUST: OperatorTrust = {
   trustedKeys: [OPERATOR.publicKey],
   strictKeys: [],
   systemAccount: "",
-  pinnedAccounts: [],
-  defaultSentinel: "",
   operator: undefined,
 };
 
@@ -55,6 +53,7 @@ interface World {
   readonly account?: Partial<AccountClaims["nats"]>;
   readonly accountIssuer?: KeyPair;
   readonly trust?: Partial<OperatorTrust>;
+  readonly rules?: Partial<LoginRules>;
   readonly isExpired?: boolean;
 }
 
@@ -74,15 +73,18 @@ function loadedAccount({
 
 function judge(parts: RequestParts, world: World = {}, fetched?: AccountResult): Verdict {
   const account = loadedAccount(world);
-  const judge = new LoginJudge(RULES, {
-    verifySignature,
-    compareHash: () => false,
-    nowMs: () => NOW_MS,
-    operatorMode: {
-      trust: { ...TRUST, ...world.trust },
-      findAccount: (key) => (key === account.key ? account : undefined),
+  const judge = new LoginJudge(
+    { ...RULES, ...world.rules },
+    {
+      verifySignature,
+      compareHash: () => false,
+      nowMs: () => NOW_MS,
+      operatorMode: {
+        trust: { ...TRUST, ...world.trust },
+        findAccount: (key) => (key === account.key ? account : undefined),
+      },
     },
-  });
+  );
   return judge.judge(requestOf(parts), fetched);
 }
 
@@ -170,7 +172,7 @@ describe("LoginJudge in operator mode accepts", () => {
 
   test("the default sentinel's user where CONNECT has no user JWT", () => {
     const defaultSentinel = sign(userClaims(USER, { nats: { bearerToken: true } }), ACCOUNT);
-    const world = { trust: { defaultSentinel } };
+    const world = { rules: { defaultSentinel } };
     expect(judge({}, world)).toMatchObject({ kind: "login", jwt: defaultSentinel });
     expect(judge({ jwt: "no token" }, world)).toMatchObject({ kind: "login", jwt: defaultSentinel });
     expect(outcome(withJwt(sign(userClaims(USER), ACCOUNT), OTHER_USER), world)).toBe(
@@ -380,7 +382,7 @@ const ATTACKS: readonly Attack[] = [
   {
     what: "an account that is not pinned",
     request: asUser({}),
-    world: { trust: { pinnedAccounts: [OTHER_ACCOUNT.publicKey] } },
+    world: { rules: { pinnedAccounts: [OTHER_ACCOUNT.publicKey] } },
     log: `Account ${ACCOUNT.publicKey} not listed as operator pinned account`,
   },
   {
@@ -522,9 +524,15 @@ describe("LoginJudge in operator mode refuses", () => {
   });
 
   test("unpinned accounts in a way that can be counted", () => {
-    const world = { trust: { pinnedAccounts: [OTHER_ACCOUNT.publicKey] } };
+    const world = { rules: { pinnedAccounts: [OTHER_ACCOUNT.publicKey] } };
     expect(judge(asUser({}), world)).toMatchObject({ isPinnedAccountFailure: true });
     expect(judge({}, world)).toMatchObject({ isPinnedAccountFailure: false });
+  });
+
+  test("the system account alone is pinned with others", () => {
+    const rules = { pinnedAccounts: [OTHER_ACCOUNT.publicKey] };
+    const trust = { systemAccount: ACCOUNT.publicKey };
+    expect(judge(asUser({}), { rules, trust })).toMatchObject({ kind: "login" });
   });
 });
 

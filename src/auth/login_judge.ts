@@ -44,15 +44,15 @@ export class LoginJudge {
     const ofOthers =
       judgeServer(this.#rules, request, this.#tools) ?? judgeLeaf(this.#rules, request, this.#tools);
     if (ofOthers !== null) return ofOthers;
-    return judgeByJwt(this.#rules, request, { ...operatorMode, verifySignature, nowMs: nowMs() }, fetched);
+    const context = { ...operatorMode, rules: this.#rules, verifySignature, nowMs: nowMs() };
+    return judgeByJwt(request, context, fetched);
   }
 }
 
 /** The whole decision in operator mode. */
 function judgeByJwt(
-  rules: LoginRules,
   request: LoginRequest,
-  context: JwtContext,
+  context: JwtContext & { readonly rules: LoginRules },
   fetched: AccountResult | undefined,
 ): Verdict {
   const { nkey, user, password, authToken, jwt, account, isNewAccount } = request.connect;
@@ -60,7 +60,11 @@ function judgeByJwt(
   if (request.isImplicit || account !== "" || isNewAccount) {
     return refusalOf(sent, "authorization violation", GLOBAL_ACCOUNT, []);
   }
-  const { isRefused, proxyKey, logs } = checkProxy(request, rules.trustedProxies, context.verifySignature);
+  const { isRefused, proxyKey, logs } = checkProxy(
+    request,
+    context.rules.trustedProxies,
+    context.verifySignature,
+  );
   if (isRefused) return refusalOf(sent, "proxy not trusted", GLOBAL_ACCOUNT, logs);
 
   const decision = decideJwt(request, proxyKey, context, fetched);

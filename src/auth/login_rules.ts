@@ -36,6 +36,10 @@ export interface LoginRules {
   /** Public keys of the proxies that are believed. */
   readonly trustedProxies: readonly string[];
   readonly callout: AuthCalloutOptions | null;
+  /** Operator mode: the only accounts whose users may log in, beside the system account; empty for any. */
+  readonly pinnedAccounts: readonly string[];
+  /** Operator mode: the user JWT of clients that bring none; empty for none. */
+  readonly defaultSentinel: string;
   /** The user made for clients without credentials, where only `$SYS` has users; empty for none. */
   readonly automaticUser: string;
 }
@@ -137,6 +141,8 @@ export function compileLoginRules(options: Options, automaticUserName: string): 
     isProxyRequired: authorization?.proxyRequired ?? false,
     trustedProxies: options.trustedProxies,
     callout: authorization?.authCallout ?? null,
+    pinnedAccounts: options.resolverPinnedAccounts,
+    defaultSentinel: options.defaultSentinel ?? "",
     automaticUser,
   };
 }

@@ -13,7 +13,6 @@ const USER = KeyPair.create("user");
 const OPTIONS: TrustOptions = {
   trustedKeys: [],
   systemAccount: undefined,
-  pinnedAccounts: [],
   defaultSentinel: undefined,
   hasNatsResolver: false,
   serverVersion: "2.15.2",
@@ -58,13 +57,8 @@ describe("compileTrust()", () => {
     expect(result.ok && result.trust.operator).toBeUndefined();
   });
 
-  test("takes the system account from the operator, and pins it with others", () => {
-    expect(compile({ nats: { systemAccount: SYSTEM } })).toMatchObject({
-      trust: { systemAccount: SYSTEM, pinnedAccounts: [] },
-    });
-    expect(compile({ nats: { systemAccount: SYSTEM } }, { pinnedAccounts: [OTHER] })).toMatchObject({
-      trust: { pinnedAccounts: [OTHER, SYSTEM] },
-    });
+  test("takes the system account from the operator", () => {
+    expect(compile({ nats: { systemAccount: SYSTEM } })).toMatchObject({ trust: { systemAccount: SYSTEM } });
   });
 
   test("refuses two system accounts, and none where it is needed", () => {
@@ -98,11 +92,11 @@ describe("compileTrust()", () => {
 
   test("refuses a default sentinel that would log in by itself alone with a signature", () => {
     const of = (claims: TrustOptions["defaultSentinel"]) => problem({}, { defaultSentinel: claims });
-    expect(of({ jwt: "x", claims: undefined })).toBe("default sentinel JWT not valid");
-    expect(of({ jwt: "x", claims: userClaims(USER) })).toBe("default sentinel must be a bearer token");
-    expect(of({ jwt: "x", claims: userClaims(USER, { nats: { bearerToken: true } }) })).toBe("none");
+    expect(of({ claims: undefined })).toBe("default sentinel JWT not valid");
+    expect(of({ claims: userClaims(USER) })).toBe("default sentinel must be a bearer token");
+    expect(of({ claims: userClaims(USER, { nats: { bearerToken: true } }) })).toBe("none");
     const scoped = newScopedUser(USER.publicKey, "");
     const claims = { ...scoped, nats: { ...scoped.nats, issuerAccount: SYSTEM } };
-    expect(of({ jwt: "x", claims })).toBe("none");
+    expect(of({ claims })).toBe("none");
   });
 });

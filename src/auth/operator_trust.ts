@@ -4,7 +4,8 @@ import { findVersionFault } from "./jwt/validate.ts";
 import { hasRightsOfItsOwn } from "./scope.ts";
 
 /**
- * Whom a server in operator mode believes: compiled once from the operators' JWTs, or from keys alone. Plain data.
+ * Whom a server in operator mode believes: compiled once from the operators' JWTs, or from keys alone, which no reload
+ * changes. Plain data.
  * Source: nats-server jwt.go, validateTrustedOperators; server.go, processTrustedKeys.
  */
 export interface OperatorTrust {
@@ -14,10 +15,6 @@ export interface OperatorTrust {
   readonly strictKeys: readonly string[];
   /** The public key of the system account; empty for none. */
   readonly systemAccount: string;
-  /** The only accounts whose users may log in, the system account among them; empty for any. */
-  readonly pinnedAccounts: readonly string[];
-  /** The user JWT of clients that bring none; empty for none. */
-  readonly defaultSentinel: string;
   /** The first operator, whose word resolvers obey; undefined with keys alone. */
   readonly operator: TrustedOperator | undefined;
 }
@@ -35,8 +32,8 @@ export interface TrustedOperator {
 export interface TrustOptions {
   readonly trustedKeys: readonly string[];
   readonly systemAccount: string | undefined;
-  readonly pinnedAccounts: readonly string[];
-  readonly defaultSentinel: { readonly jwt: string; readonly claims: UserClaims | undefined } | undefined;
+  /** The user JWT of clients that bring none; without claims it is not valid. */
+  readonly defaultSentinel: { readonly claims: UserClaims | undefined } | undefined;
   /** Accounts come from other servers, so that a system account is needed to ask them. */
   readonly hasNatsResolver: boolean;
   /** `2.15.2`. */
@@ -60,18 +57,12 @@ export function compileTrust(operators: readonly OperatorClaims[], options: Trus
   }
   // Of several operators none speaks for the server.
   const systemAccount = options.systemAccount || (operators.length === 1 && first?.nats.systemAccount) || "";
-  const { pinnedAccounts } = options;
   return {
     ok: true,
     trust: {
       trustedKeys,
       strictKeys: operators.flatMap(({ nats }) => (nats.strictSigningKeyUsage ? nats.signingKeys : [])),
       systemAccount,
-      pinnedAccounts:
-        pinnedAccounts.length === 0 || systemAccount === ""
-          ? pinnedAccounts
-          : [...pinnedAccounts, systemAccount],
-      defaultSentinel: options.defaultSentinel?.jwt ?? "",
       operator: first && {
         key: first.subject,
         keys: signersOf(first),

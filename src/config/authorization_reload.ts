@@ -1,6 +1,5 @@
-/** What a reload makes of changes of who may connect, and of where accounts come from. */
+/** What a reload makes of changes of who may connect. */
 import { type AuthorizationOptions, authorizationTimeoutMs } from "./authorization.ts";
-import type { ResolverOptions } from "./operator.ts";
 import type { ReloadStep } from "./option.ts";
 import { isEqual } from "./reload.ts";
 
@@ -56,17 +55,6 @@ export function compareTrustedProxies(
     ...(removed.length > 0 ? [step(`Reloaded: proxies trusted keys ${show(removed)} were removed`)] : []),
     ...(added.length > 0 ? [step(`Reloaded: proxies trusted keys ${show(added)} were added`)] : []),
   ];
-}
-
-export function compareResolver(
-  before: ResolverOptions | undefined,
-  after: ResolverOptions | undefined,
-): readonly ReloadStep[] {
-  if (isEqual(before, after)) return [];
-  if (before === undefined || after === undefined) {
-    return [{ kind: "refusal", name: "AccountResolver", old: presence(before), new: presence(after) }];
-  }
-  return [{ kind: "change", key: "resolver", old: before, new: after, logLine: "Reloaded: accounts" }];
 }
 
 function presence(value: unknown): string {

@@ -96,7 +96,10 @@ describe("diffOptions() applies", () => {
       "leafnodes { remotes [ { url: 'nats://a:1', disabled: true } ] }",
       ['Reloaded: LeafNode Remote urls=["nats://a:1"], account="$G" Disabled value is: true'],
     ],
-    ["resolver { type: full, dir: a }", "resolver { type: full, dir: b }", ["Reloaded: accounts"]],
+    ["resolver: MEM", "resolver: URL(http://a/)", ["Reloaded: accounts"]],
+    ["resolver: URL(http://a/)", "resolver: URL(http://b/)", ["Reloaded: accounts"]],
+    ["resolver { type: mem }", "resolver: MEMORY", []],
+    ["resolver { type: full, dir: a }", "resolver { type: full, dir: a, interval: '1m' }", []],
   ];
   for (const [before, after, lines] of changes) {
     test(`${before} -> ${after}`, () => expect(linesBetween(before, after)).toEqual(lines));
@@ -149,6 +152,24 @@ describe("diffOptions() refuses", () => {
     ["websocket { port: 1 }", "websocket { port: 2 }", 'Websocket: field "Port": old=1, new=2'],
     ["midge { shards: 1 }", "midge { shards: 2 }", 'Midge: field "Shards": old=1, new=2'],
     ["system_account: A", "system_account: B", "SystemAccount: old=A, new=B"],
+    ["resolver { type: full, dir: a }", "resolver { type: full, dir: b }", "resolver.dir: old=a, new=b"],
+    [
+      "resolver { type: full, dir: a }",
+      "resolver { type: full, dir: a, timeout: '3s' }",
+      "resolver.timeout: old=1.9s, new=3s",
+    ],
+    [
+      "resolver { type: full, dir: a, allow_delete: true }",
+      "resolver { type: full, dir: a, allow_delete: true, hard_delete: true }",
+      "resolver.hard_delete: old=false, new=true",
+    ],
+    [
+      "resolver { type: cache, dir: a }",
+      "resolver { type: cache, dir: a, limit: 5, ttl: '1h' }",
+      "resolver.limit: old=1000, new=5",
+    ],
+    ["resolver { type: full, dir: a }", "resolver: MEM", "resolver.type: old=full, new=memory"],
+    ["resolver: URL(http://a/)", "resolver { type: cache, dir: a }", "resolver.type: old=url, new=cache"],
   ];
   for (const [before, after, reason] of refusals) {
     test(`${before} -> ${after}`, () => {

@@ -1,7 +1,8 @@
 import { publicKey } from "./authorization.ts";
 import type { ConfigValue } from "./config_tree.ts";
-import { block, option, type Reader, readBlock, type Site, wrongType } from "./option.ts";
+import { block, option, type Reader, type ReloadStep, readBlock, type Site, wrongType } from "./option.ts";
 import { bool, durationText, integer, string, strings } from "./readers.ts";
+import { compareOptions, fixed, isEqual } from "./reload.ts";
 
 /** Operator mode: where account JWTs come from. The JWTs themselves are read where they are verified. */
 export type ResolverOptions =
@@ -34,32 +35,60 @@ export type ResolverOptions =
 const TIMEOUT_MS = 1900;
 
 const RESOLVER_BLOCK = block("resolver", {
-  type: option({ key: "type", reader: string, default: "", doc: "full, cache or mem." }),
-  dir: option({ key: "dir", reader: string, default: "", doc: "The folder accounts are kept in." }),
+  type: option({
+    key: "type",
+    reader: string,
+    default: "",
+    reload: fixed("resolver.type"),
+    doc: "full, cache or mem.",
+  }),
+  dir: option({
+    key: "dir",
+    reader: string,
+    default: "",
+    reload: fixed("resolver.dir"),
+    doc: "The folder accounts are kept in.",
+  }),
   allowDelete: option({
     key: "allow_delete",
     reader: bool,
     default: false,
+    reload: fixed("resolver.allow_delete"),
     doc: "Obeys requests to delete accounts.",
   }),
   hardDelete: option<boolean | undefined>({
     key: "hard_delete",
     reader: bool,
     default: undefined,
+    reload: fixed("resolver.hard_delete"),
     doc: "Deletes files instead of renaming them.",
   }),
-  limit: option({ key: "limit", reader: integer(0), default: 0, doc: "How many accounts are kept." }),
-  ttlMs: option({ key: "ttl", reader: durationText, default: 0, doc: "How long a cached account is kept." }),
+  limit: option({
+    key: "limit",
+    reader: integer(0),
+    default: 0,
+    reload: fixed("resolver.limit"),
+    doc: "How many accounts are kept.",
+  }),
+  ttlMs: option({
+    key: "ttl",
+    reader: durationText,
+    default: 0,
+    reload: fixed("resolver.ttl"),
+    doc: "How long a cached account is kept.",
+  }),
   intervalMs: option({
     key: "interval",
     reader: durationText,
     default: 0,
+    reload: fixed("resolver.interval"),
     doc: "How often full resolvers compare notes.",
   }),
   timeoutMs: option({
     key: "timeout",
     reader: durationText,
     default: TIMEOUT_MS,
+    reload: fixed("resolver.timeout"),
     doc: "How long fetching an account may take.",
   }),
 });
@@ -114,6 +143,39 @@ function toResolver(read: ResolverBlock, site: Site): ResolverOptions | undefine
     ttlMs,
     timeoutMs,
   });
+}
+
+/**
+ * From one URL to another, and between URLs and memory, a server goes while it runs. A folder is opened, watched and told of to
+ * other servers for as long as it does.
+ */
+export function compareResolver(
+  before: ResolverOptions | undefined,
+  after: ResolverOptions | undefined,
+): readonly ReloadStep[] {
+  if (isEqual(before, after)) return [];
+  if (before === undefined || after === undefined) {
+    const presence = (resolver: ResolverOptions | undefined) =>
+      resolver === undefined ? "absent" : "configured";
+    return [{ kind: "refusal", name: "AccountResolver", old: presence(before), new: presence(after) }];
+  }
+  if (!("dir" in before || "dir" in after)) {
+    return [{ kind: "change", key: "resolver", old: before, new: after, logLine: "Reloaded: accounts" }];
+  }
+  return compareOptions(RESOLVER_BLOCK.table, toBlock(before), toBlock(after));
+}
+
+/** What the block of such a resolver says, each default written out. */
+function toBlock(resolver: ResolverOptions): ResolverBlock {
+  const unsaid = { dir: "", limit: 0, ttlMs: 0, intervalMs: 0, timeoutMs: TIMEOUT_MS };
+  const deletes = "deletes" in resolver ? resolver.deletes : "no";
+  return {
+    ...unsaid,
+    ...resolver,
+    type: resolver.kind,
+    allowDelete: deletes !== "no",
+    hardDelete: deletes === "remove",
+  };
 }
 
 /** Operator public keys, when no operator JWT is given. */

@@ -35,7 +35,8 @@ export type Reload<T> =
   /** The block decides, comparing its own options. */
   | {
       readonly kind: "compared";
-      readonly isPort?: boolean;
+      /** Any change that counts refuses the reload: for the reference. */
+      readonly isFixed?: boolean;
       compare(before: T, after: T): readonly ReloadStep[];
     }
   /** Has no effect on a running server, or is of no interest to it. */

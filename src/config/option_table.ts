@@ -1,7 +1,7 @@
 import { jetStreamKey, refusedKey } from "./absent_features.ts";
 import { type AccountOptions, accounts } from "./accounts.ts";
 import { type AuthorizationOptions, authorization } from "./authorization.ts";
-import { compareAuthorization, compareResolver, compareTrustedProxies } from "./authorization_reload.ts";
+import { compareAuthorization, compareTrustedProxies } from "./authorization_reload.ts";
 import { CLUSTER_DEFAULTS, type ClusterOptions, cluster, clusterReload } from "./cluster.ts";
 import { GATEWAY_DEFAULTS, type GatewayOptions, gateway, gatewayReload } from "./gateway.ts";
 import { LEAFNODES_DEFAULTS, type LeafnodesOptions, leafnodes, leafnodesReload } from "./leafnodes.ts";
@@ -9,6 +9,7 @@ import { DEFAULT_HOST, listenHost, type WriteTimeoutPolicy, writeTimeoutPolicy }
 import { type MappingOptions, mappings } from "./mappings.ts";
 import { MIDGE_DEFAULTS, type MidgeOptions, midge, midgeReload } from "./midge.ts";
 import {
+  compareResolver,
   operators,
   preload,
   type ResolverOptions,
@@ -32,7 +33,7 @@ import {
   strings,
   zeroMeans,
 } from "./readers.ts";
-import { fixed, fixedPort, live, liveAs, liveDuration } from "./reload.ts";
+import { fixed, fixedByContent, fixedPort, live, liveAs, liveDuration } from "./reload.ts";
 import {
   readLameDuckDuration,
   readLameDuckGracePeriod,
@@ -492,7 +493,8 @@ export const OPTION_TABLE = {
     aliases: ["operators", "root", "roots", "root_operator", "root_operators"],
     reader: operators,
     default: [],
-    reload: fixed("TrustedOperators"),
+    // `server/reload.ts` knows what they say.
+    reload: fixedByContent,
     doc: "Operator JWTs, or files that hold them.",
   }),
   trustedKeys: option<readonly string[]>({
@@ -509,28 +511,28 @@ export const OPTION_TABLE = {
     reader: resolver,
     default: undefined,
     reload: { kind: "compared", compare: compareResolver },
-    doc: "Where account JWTs come from.",
+    doc: "Where account JWTs come from; a reload moves between MEM and URLs, and no further.",
   }),
   resolverTls: option<TlsOptions | undefined>({
     key: "resolver_tls",
     reader: tls("listener"),
     default: undefined,
     reload: accountsReload,
-    doc: "TLS towards a URL resolver.",
+    doc: "TLS towards a URL resolver: ca_file, cert_file with key_file, insecure.",
   }),
   resolverPreload: option<ReadonlyMap<string, string>>({
     key: "resolver_preload",
     reader: preload,
     default: new Map(),
     reload: accountsReload,
-    doc: "Account JWTs by account key, put into the resolver at start.",
+    doc: "Account JWTs by account key, put into the resolver at start and by a reload.",
   }),
   resolverPinnedAccounts: option<readonly string[]>({
     key: "resolver_pinned_accounts",
     reader: strings,
     default: [],
     reload: accountsReload,
-    doc: "The only accounts whose users may connect; any if empty.",
+    doc: "The only accounts whose users may connect, beside the system account; any if empty.",
   }),
   defaultSentinel: option<string | undefined>({
     key: "default_sentinel",

@@ -29,13 +29,16 @@ export function fixed<T>(name: string): Reload<T> {
 export function fixedPort(name: string): Reload<number> {
   return {
     kind: "compared",
-    isPort: true,
+    isFixed: true,
     compare: (old, now) =>
       old === now || (now === -1 && old !== 0)
         ? []
         : [{ kind: "refusal", name, old: String(old), new: String(now) }],
   };
 }
+
+/** Names of files: what is in them is compared where it is read, and a change refuses the reload. */
+export const fixedByContent: Reload<unknown> = { kind: "compared", isFixed: true, compare: () => [] };
 
 /** A block of options: its own table decides; keys and refusals are named after the block. */
 export function nested<Table extends OptionTable>(

@@ -4,7 +4,7 @@ import type { ServerIdentity } from "../protocol/server_object.ts";
 import type { AccountDetails } from "./account_details.ts";
 import type { ServerSecrets } from "./callouts.ts";
 import type { LoginsSettings } from "./logins.ts";
-import type { OperatorSetup } from "./operator_mode.ts";
+import type { AccountsOrigin, OperatorSetup } from "./operator_mode.ts";
 
 export interface LoginsStart {
   readonly type: "start";
@@ -29,7 +29,8 @@ export type LoginsMessage =
   | {
       readonly type: "reload";
       readonly logins: LoginsSettings;
-      readonly preload: OperatorSetup["preload"];
+      /** Null outside operator mode. */
+      readonly accounts: AccountsOrigin | null;
     }
   /** Main asks about an account of operator mode, to be loaded if it is not; answered under the same id. */
   | { readonly type: "describe"; readonly id: number; readonly account: string; readonly loads: boolean };

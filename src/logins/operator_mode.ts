@@ -26,8 +26,11 @@ import {
 } from "../auth/resolver/claim_requests.ts";
 import { LookupAnswers } from "../auth/resolver/directory_resolver.ts";
 import type { JwtStore } from "../auth/resolver/jwt_store.ts";
-import { MemoryResolver } from "../auth/resolver/memory_resolver.ts";
-import { findPreloadWarnings, openResolver } from "../auth/resolver/open_resolver.ts";
+import {
+  findPreloadWarnings,
+  type OpenResolverResult,
+  openResolver,
+} from "../auth/resolver/open_resolver.ts";
 import type { FetchResult, Resolver } from "../auth/resolver/resolver.ts";
 import { UrlResolver } from "../auth/resolver/url_resolver.ts";
 import { randomDigits } from "../base/nuid.ts";
@@ -35,9 +38,9 @@ import { findMappingProblem } from "../config/mappings.ts";
 import type { ResolverOptions } from "../config/operator.ts";
 import type { InternalClient, InternalMessage } from "../fabric/internal_client.ts";
 import type { ServerObject } from "../protocol/server_object.ts";
+import type { TlsMaterial } from "../runtime/tls_material.ts";
 import { type AccountDetails, accountDetails } from "./account_details.ts";
 import { ExporterSearches } from "./exporter_searches.ts";
-import { httpGet } from "./http_get.ts";
 
 /** How often accounts, tokens and files are looked at for their end. */
 const EXPIRY_LOOK_MS = 500;
@@ -46,11 +49,19 @@ const BOOTSTRAP_RETRY_MS = 1000;
 const INBOX_CHARACTERS = 8;
 const encoder = new TextEncoder();
 
+/** Where accounts come from: a reload may change it, as far as `compareResolver` allows. Plain data. */
+export interface AccountsOrigin {
+  readonly resolver: ResolverOptions;
+  /** What a URL resolver dials HTTPS with. */
+  readonly resolverTls: TlsMaterial;
+  /** Each was found to be an account's JWT. */
+  readonly preload: readonly (readonly [accountKey: string, jwt: string])[];
+}
+
 /** What main makes of the configuration. Plain data. */
 export interface OperatorSetup {
   readonly trust: OperatorTrust;
-  readonly resolver: ResolverOptions;
-  readonly preload: readonly (readonly [accountKey: string, jwt: string])[];
+  readonly accounts: AccountsOrigin;
   /** One operator and no resolver in memory: the server starts without its system account, and waits for it. */
   readonly mayBootstrap: boolean;
   /** What names this server in subjects. */
@@ -71,14 +82,15 @@ export class OperatorMode {
   readonly #client: InternalClient;
   readonly #server: () => ServerObject;
   readonly #registry: AccountRegistry;
+  /** Of a resolver with a folder, which no reload changes. */
   readonly #store: JwtStore | undefined;
-  readonly #resolver: Resolver;
   readonly #canDelete: boolean;
+  #resolver: Resolver;
   /** For exporters that an import of an account in the book waits for. */
   readonly #searches: ExporterSearches;
   #isServing = false;
 
-  /** Throws what a server does not start with: a folder that cannot be used, a preload that is no JWT. */
+  /** Throws what a server does not start with: a folder that cannot be used. */
   constructor(
     setup: OperatorSetup,
     client: InternalClient,
@@ -97,13 +109,7 @@ export class OperatorMode {
       verifyActivation,
       nowSeconds: () => Date.now() / 1000,
     });
-    const { resolver, preload } = setup;
-    const timeoutMs = "timeoutMs" in resolver ? resolver.timeoutMs : 0;
-    const opened = openResolver(resolver, new Map(preload), {
-      get: httpGet,
-      ask: (accountKey) => this.#askServers(accountKey, timeoutMs),
-      nowMs: () => Date.now(),
-    });
+    const opened = this.#open(setup.accounts);
     if (!opened.ok) throw new Error(opened.problem);
     this.#store = opened.store;
     this.#resolver = opened.resolver;
@@ -124,7 +130,7 @@ export class OperatorMode {
       exportersOf: (accountKey) =>
         this.book.get(accountKey)?.claims.nats.imports.map(({ account }) => account) ?? [],
     });
-    for (const text of findPreloadWarnings(new Map(preload), Date.now())) events.onLog("warning", text);
+    this.#warnOfPreload(setup.accounts);
   }
 
   /** All accounts that shards know. */
@@ -178,11 +184,46 @@ export class OperatorMode {
     return result.ok ? await this.book.load(accountKey) : result;
   }
 
-  /** A reload: files may have changed by hand. */
-  async reload(preload: readonly (readonly [string, string])[]): Promise<void> {
-    this.#tryWith("read", () => this.#store?.reload());
-    if (this.#setup.resolver.kind === "memory") {
-      await this.book.changeResolver(new MemoryResolver(new Map(preload)));
+  /** A reload: files may have changed by hand, and what is preloaded; accounts may come from elsewhere. */
+  async reload(accounts: AccountsOrigin): Promise<void> {
+    if (this.#store !== undefined) {
+      this.#reloadStore(this.#store, accounts);
+      return;
+    }
+    const opened = this.#open(accounts);
+    if (!opened.ok) {
+      this.#events.onLog("error", opened.problem);
+      return;
+    }
+    this.#resolver = opened.resolver;
+    this.book.changeResolver(opened.resolver);
+    if (accounts.resolver.kind !== "memory") return;
+    this.#warnOfPreload(accounts);
+    await this.book.fetchAgain();
+  }
+
+  #reloadStore(store: JwtStore, { preload }: AccountsOrigin): void {
+    this.#tryWith("read", () => store.reload());
+    for (const [accountKey, jwt] of preload) {
+      const problem = store.saveIfNewer(accountKey, jwt);
+      if (problem === undefined) continue;
+      const name = JSON.stringify(accountKey);
+      this.#events.onLog("error", `Preloaded account ${name} is not stored: ${problem}`);
+    }
+  }
+
+  #open({ resolver, resolverTls, preload }: AccountsOrigin): OpenResolverResult {
+    const timeoutMs = "timeoutMs" in resolver ? resolver.timeoutMs : 0;
+    return openResolver(resolver, new Map(preload), {
+      get: async (url, limitMs) => (await import("./http_get.ts")).httpGet(url, limitMs, resolverTls),
+      ask: (accountKey) => this.#askServers(accountKey, timeoutMs),
+      nowMs: () => Date.now(),
+    });
+  }
+
+  #warnOfPreload({ preload }: AccountsOrigin): void {
+    for (const text of findPreloadWarnings(new Map(preload), Date.now())) {
+      this.#events.onLog("warning", text);
     }
   }
 
@@ -268,7 +309,8 @@ export class OperatorMode {
 
   #subscribe(): void {
     if (this.trust.systemAccount === "") return;
-    const { kind } = this.#setup.resolver;
+    const { resolver } = this.#setup.accounts;
+    const { kind } = resolver;
     const context: ClaimContext = {
       book: this.book,
       store: this.#store,
@@ -285,7 +327,7 @@ export class OperatorMode {
         this.#answer(subscription, message, context),
       );
     }
-    if (this.#setup.resolver.kind === "full") this.#comparePacks(this.#setup.resolver.intervalMs, context);
+    if (resolver.kind === "full") this.#comparePacks(resolver.intervalMs, context);
   }
 
   #answer(subscription: ClaimSubscription, message: InternalMessage, context: ClaimContext): void {

@@ -6,7 +6,6 @@ import {
   formatTime,
   formatUptime,
   omitEmpty,
-  quoteGo,
   sortedRecord,
 } from "./go_json.ts";
 
@@ -115,8 +114,4 @@ test("formatRoundTrip() cuts to whole microseconds only between one microsecond 
   expect(formatRoundTrip(1_000)).toBe("1µs");
   expect(formatRoundTrip(1_234_567)).toBe("1.234567ms");
   expect(formatRoundTrip(0)).toBe("0s");
-});
-
-test("quoteGo() escapes as %q does", () => {
-  expect(quoteGo('"x\né\\\x00 \u200b😀')).toBe('"\\"x\\né\\\\\\x00 \\u200b😀"');
 });

@@ -1,6 +1,6 @@
 import { decimals, type EpochMs, formatTime } from "../protocol/go_json.ts";
 
-/** What the reports need beyond JSON as Go writes it: ages, durations, and texts in messages. */
+/** What the reports need beyond JSON as Go writes it: ages and durations. */
 
 export {
   type EpochMs,
@@ -72,31 +72,4 @@ function decimal(value: number, digits: number): string {
  */
 export function formatRoundTrip(ns: number): string {
   return formatDuration(ns > 1_000 && ns < NS_PER_MS ? ns - (ns % 1_000) : ns);
-}
-
-/** Text between double quotes, escaped as Go's `%q`, which its number parsers put into messages. */
-export function quoteGo(text: string): string {
-  let quoted = "";
-  for (const character of text) quoted += GO_ESCAPES.get(character) ?? escapeUnprintable(character);
-  return `"${quoted}"`;
-}
-
-const GO_ESCAPES = new Map([
-  ['"', '\\"'],
-  ["\\", "\\\\"],
-  ["\x07", "\\a"],
-  ["\b", "\\b"],
-  ["\f", "\\f"],
-  ["\n", "\\n"],
-  ["\r", "\\r"],
-  ["\t", "\\t"],
-  ["\v", "\\v"],
-]);
-
-function escapeUnprintable(character: string): string {
-  if (/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(character)) return character;
-  const code = character.codePointAt(0)!;
-  if (code < 0x80) return `\\x${code.toString(16).padStart(2, "0")}`;
-  if (code < 0x10000) return `\\u${code.toString(16).padStart(4, "0")}`;
-  return `\\U${code.toString(16).padStart(8, "0")}`;
 }

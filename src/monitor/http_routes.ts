@@ -1,9 +1,10 @@
 /** What each monitoring path answers; sockets and headers on the wire are `http_server.ts`'s business. */
+import { goQuoteText } from "../protocol/go_quote.ts";
 import { accountz } from "./accountz.ts";
 import { accstatz } from "./accstatz.ts";
 import { connz } from "./connz.ts";
 import { gatewayz } from "./gatewayz.ts";
-import { encodeGoJson, quoteGo } from "./go_json.ts";
+import { encodeGoJson } from "./go_json.ts";
 import { healthz, healthzReport } from "./healthz.ts";
 import { indexPage } from "./index_page.ts";
 import { ipqueuesz } from "./ipqueuesz.ts";
@@ -219,7 +220,7 @@ function readHealthz(parameters: Parameters) {
     if (isDeprecated) log.warn("Healthcheck: js-enabled deprecated, use js-enabled-only instead");
     const health = healthz(await source.health(), options);
     if (health.error !== "") {
-      const problem = options.hasDetails ? "1 errors" : quoteGo(health.error);
+      const problem = options.hasDetails ? "1 errors" : goQuoteText(health.error);
       log.warn(`Healthcheck failed: ${problem}`);
     }
     return json(healthzReport(health, options.hasDetails, false), 0, health.statusCode);

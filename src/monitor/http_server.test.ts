@@ -433,7 +433,7 @@ describe("HttpMonitor over HTTPS", () => {
   test("takes a new certificate without a new listener", async () => {
     const { monitor } = await start({ httpPort: 0, httpsPort: -1, tls: TLS });
     expect(await certificateName(monitor)).toBe("localhost");
-    monitor.replaceTls(NEXT_TLS);
+    monitor.prepareTls(NEXT_TLS)();
     expect(await certificateName(monitor)).toBe("next");
   });
 });

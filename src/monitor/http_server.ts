@@ -123,9 +123,17 @@ export class HttpMonitor {
     return monitor;
   }
 
-  /** Handshakes from now on use this certificate. Without effect on plain HTTP. */
-  replaceTls(tls: MonitorTls): void {
-    if (this.#tls !== null) this.#tls.context = secureContext(tls);
+  /**
+   * Returns what makes handshakes from then on use this certificate. Without effect on plain HTTP. Throws where the texts are
+   * of no use.
+   */
+  prepareTls(tls: MonitorTls): () => void {
+    const state = this.#tls;
+    if (state === null) return () => {};
+    const context = secureContext(tls);
+    return () => {
+      state.context = context;
+    };
   }
 
   /** Closes the listener and every connection. */

@@ -1,5 +1,6 @@
 import { parseInt64 } from "../base/int64.ts";
-import { type Integer, quoteGo } from "./go_json.ts";
+import { goQuoteText } from "../protocol/go_quote.ts";
+import type { Integer } from "./go_json.ts";
 
 /** How many of a connection's or route's subscriptions a report shows. */
 export type SubscriptionListing = "none" | "subjects" | "detail";
@@ -93,7 +94,7 @@ const TRUE_WORDS = new Set(["1", "t", "T", "TRUE", "true", "True"]);
 const FALSE_WORDS = new Set(["0", "f", "F", "FALSE", "false", "False"]);
 
 function numberError(parser: string, value: string, problem: string): string {
-  return `strconv.${parser}: parsing ${quoteGo(value)}: ${problem}`;
+  return `strconv.${parser}: parsing ${goQuoteText(value)}: ${problem}`;
 }
 
 /**

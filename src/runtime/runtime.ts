@@ -35,7 +35,7 @@ export interface Runtime {
   openCompressor(posix: Posix): Compressor | null;
   /**
    * What of these options the runtime's own TLS (`node:tls`, over its own sockets) cannot do on these sides of a
-   * handshake, and what to do instead; undefined for nothing.
+   * handshake; undefined for nothing.
    */
   findTlsLimit(options: TlsOptions, roles: readonly HandshakeRole[]): string | undefined;
   /** Memory of the process, 0 where it cannot be told. */

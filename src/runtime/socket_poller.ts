@@ -204,7 +204,7 @@ export class SocketPoller implements Poller, Dialler, TlsLayer {
       return;
     }
     assert(context.kind === "runtime", "SocketPoller.useContext: the context is not the runtime's");
-    this.#tls.set(name, new SocketTls(context.options));
+    this.#tls.set(name, new SocketTls(context.material));
   }
 
   hasContext(name: string): boolean {

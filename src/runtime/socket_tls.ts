@@ -1,5 +1,4 @@
 /** TLS on the runtime's own sockets, by `node:tls`. */
-import { readFileSync } from "node:fs";
 import { isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
@@ -13,14 +12,13 @@ import {
 } from "node:tls";
 import { assert } from "../base/assert.ts";
 import { parseCertificate } from "../base/x509.ts";
-import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { type CertificateFault, certificateErrorText } from "./certificate_error.ts";
-import { certificateSets } from "./certificate_sets.ts";
 import { openSslCipherNames, openSslGroupName, TLS13_SUITES } from "./openssl/cipher_names.ts";
 import { errnoTextOf } from "./posix/errno.ts";
 import { serverIdentityProblem } from "./server_identity.ts";
 import { chooseByServerName, serverNameOf } from "./server_name.ts";
 import type { HandshakeError, TlsSession } from "./tls.ts";
+import type { CertificateTexts, TlsMaterial } from "./tls_material.ts";
 
 /** First byte of a TLS record that carries a handshake. */
 export const TLS_HANDSHAKE_BYTE = 0x16;
@@ -36,26 +34,23 @@ const WRONG_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
 /** Certificates of a peer that we look at; it chooses how many it sends. */
 const CERTIFICATES_MAX = 16;
 
-/** What handshakes are made with. Throws where the files cannot be read or used. */
+/** What handshakes are made with. Throws where the texts cannot be used. */
 export class SocketTls {
   readonly #contexts: readonly { readonly names: readonly string[]; readonly secureContext: SecureContext }[];
   readonly #verify: boolean;
-  /** What we dial with. */
-  readonly #clientOptions: ConnectionOptions;
+  readonly #material: TlsMaterial;
 
-  constructor(options: TlsOptions) {
-    const { caFile, verify, insecure } = options;
+  constructor(material: TlsMaterial) {
+    const { sets, ca, verify } = material;
+    this.#material = material;
     this.#verify = verify;
-    const ca = caFile === undefined ? {} : { ca: readFileSync(caFile) };
-    const sets = certificateSets(options).map(({ names, pairs }) => ({
-      names,
-      contextOptions: contextOptions(options, pairs),
+    this.#contexts = sets.map((set) => ({
+      names: set.names,
+      secureContext: createSecureContext({
+        ...contextOptions(material, set),
+        ...(verify && ca !== undefined ? { ca } : {}),
+      }),
     }));
-    this.#contexts = sets.map(({ names, contextOptions }) => ({
-      names,
-      secureContext: createSecureContext({ ...contextOptions, ...(verify ? ca : {}) }),
-    }));
-    this.#clientOptions = { ...sets[0]!.contextOptions, ...ca, rejectUnauthorized: !insecure };
   }
 
   /** The server's side of a handshake on a connected socket, whose next bytes are `firstBytes`. */
@@ -73,22 +68,32 @@ export class SocketTls {
     const name = serverName.replace(/\.$/, "");
     assert(name !== "", "a server that is dialled has a name to be verified");
     return connect({
-      ...this.#clientOptions,
+      ...dialOptions(this.#material, serverName),
       socket,
       // A server is not told an address that it is asked for.
       ...(isIP(name) === 0 ? { servername: name } : { host: name }),
-      checkServerIdentity: (_host, certificate) => checkIdentity(serverName, certificate),
     });
   }
 }
 
+/** What `node:tls`, and `node:https`, dial a server with that has this host name or IP address. */
+export function dialOptions(material: TlsMaterial, serverName: string): ConnectionOptions {
+  const { sets, ca, insecure } = material;
+  return {
+    ...contextOptions(material, sets[0]!),
+    ...(ca === undefined ? {} : { ca }),
+    rejectUnauthorized: !insecure,
+    checkServerIdentity: (_host, certificate) => checkIdentity(serverName, certificate),
+  };
+}
+
 function contextOptions(
-  { cipherSuites, curvePreferences, minVersion }: TlsOptions,
-  pairs: readonly CertificatePair[],
+  { cipherSuites, curvePreferences, minVersion }: TlsMaterial,
+  { certs, keys }: CertificateTexts,
 ): SecureContextOptions {
   return {
-    cert: pairs.map(({ certFile }) => readFileSync(certFile)),
-    key: pairs.map(({ keyFile }) => readFileSync(keyFile)),
+    cert: [...certs],
+    key: [...keys],
     minVersion: minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2",
     ...(cipherSuites.length > 0
       ? { ciphers: [TLS13_SUITES, ...openSslCipherNames(cipherSuites)].join(":") }
@@ -162,6 +167,14 @@ const NOISE_CODES: ReadonlySet<string> = new Set([
   "ERR_SSL_HTTPS_PROXY_REQUEST",
   "ERR_SSL_WRONG_VERSION_NUMBER",
 ]);
+
+/** In Go's words why a handshake failed with this error; undefined for an error that is not known to be of TLS. */
+export function tlsErrorText({ code = "", message }: Error & { code?: string }): string | undefined {
+  // Made by `checkIdentity`.
+  if (code === WRONG_NAME) return message;
+  const fault = FAULTS[code];
+  return fault === undefined ? TEXTS[code] : certificateErrorText(fault, []);
+}
 
 /** Why a handshake failed, of a socket that ended with this error or without one. */
 export function socketHandshakeError(

@@ -29,6 +29,7 @@ import {
 import { writeIovec } from "./posix/posix.ts";
 import { openSslForTests, runtimeSubject, tlsSubject } from "./testing/poller_subjects.ts";
 import { HANDSHAKE_DONE, HANDSHAKE_FAILED, type TlsContext, type TlsLayer } from "./tls.ts";
+import { readTlsMaterial } from "./tls_material.ts";
 
 const FIXTURES = fileURLToPath(new URL("../../test/conformance/fixtures/", import.meta.url));
 const OPTIONS: TlsOptions = {
@@ -53,7 +54,7 @@ const contexts: Record<Poller["kind"], (options: TlsOptions) => TlsContext> = {
     if (!client.ok) throw new Error(client.reason);
     return { kind: "openssl", contexts: server.contexts, clientContext: client.address };
   },
-  runtime: (options) => ({ kind: "runtime", options }),
+  runtime: (options) => ({ kind: "runtime", material: readTlsMaterial(options) }),
 };
 
 const certificates = new CertificateMaker();

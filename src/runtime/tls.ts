@@ -1,5 +1,5 @@
 /** TLS as a shard sees it, whichever library does it. */
-import type { TlsOptions } from "../config/tls.ts";
+import type { TlsMaterial } from "./tls_material.ts";
 
 /** The connection is encrypted from now on. */
 export const HANDSHAKE_DONE = 1;
@@ -30,8 +30,7 @@ export type TlsContext =
       /** As the client: the address of an `SSL_CTX`, null for who only listens. */
       readonly clientContext: number | null;
     }
-  /** The options themselves: each thread reads the files. */
-  | { readonly kind: "runtime"; readonly options: TlsOptions };
+  | { readonly kind: "runtime"; readonly material: TlsMaterial };
 
 export interface OpenSslContext {
   /** Of the `SSL_CTX`. */

@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import { parseCertificate } from "../base/x509.ts";
 import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { errnoTextOf } from "./posix/errno.ts";
@@ -6,7 +7,7 @@ import { errnoTextOf } from "./posix/errno.ts";
 type TlsFiles = Pick<TlsOptions, "certFile" | "keyFile" | "caFile" | "certs">;
 
 const PEM_BLOCK = /-----BEGIN [A-Z0-9 ]+-----[\s\S]+?-----END [A-Z0-9 ]+-----/;
-const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]+?-----END [A-Z ]*PRIVATE KEY-----/;
 /** Each certificate of a PEM text. */
 export const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
@@ -28,18 +29,19 @@ export function findTlsFileProblem({ certFile, keyFile, caFile, certs }: TlsFile
   return caFile === undefined ? undefined : findAuthorityProblem(caFile);
 }
 
-/** When the first of a listener's own certificates ends, milliseconds since 1970; null where there is none. */
+/**
+ * When the first of a listener's own certificates ends, milliseconds since 1970; null where there is none. Throws where the
+ * file cannot be read.
+ */
 export function certificateEndMs(files: TlsFiles): number | null {
   const [pair] = certificatePairs(files);
   if (pair === undefined) return null;
-  const { X509Certificate } = process.getBuiltinModule("node:crypto");
-  return Date.parse(new X509Certificate(readFile(pair.certFile)).validTo);
+  return Date.parse(firstCertificate(pair.certFile).validTo);
 }
 
 /** What tells a listener's certificates apart. Throws where the file cannot be read. */
 export function certificateTraits(certFile: string): { names: readonly string[]; keyKind: string } {
-  const { X509Certificate } = process.getBuiltinModule("node:crypto");
-  const certificate = new X509Certificate(readFile(certFile));
+  const certificate = firstCertificate(certFile);
   const names = parseCertificate(certificate.raw)?.dnsNames ?? [];
   return { names, keyKind: certificate.publicKey.asymmetricKeyType ?? "" };
 }
@@ -47,6 +49,14 @@ export function certificateTraits(certFile: string): { names: readonly string[];
 /** The certificates with their keys, whichever way the options name them. */
 export function certificatePairs({ certs, certFile, keyFile }: TlsFiles): readonly CertificatePair[] {
   return certFile === undefined || keyFile === undefined ? certs : [{ certFile, keyFile }];
+}
+
+/** Its key may stand before it in the file, which Deno would take for the certificate. */
+function firstCertificate(certFile: string): X509Certificate {
+  const [pem] = readTlsFile(certFile).match(PEM_CERTIFICATES) ?? [];
+  if (pem === undefined) throw new Error(`${certFile}: there is no certificate in it`);
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
+  return new X509Certificate(pem);
 }
 
 function findPairProblem({ certFile, keyFile }: CertificatePair): string | undefined {
@@ -70,7 +80,8 @@ function findPairProblem({ certFile, keyFile }: CertificatePair): string | undef
     return "x509: malformed certificate";
   }
   try {
-    const privateKey = createPrivateKey(key.text);
+    // Deno would take a certificate that stands before it for the key.
+    const privateKey = createPrivateKey(key.text.match(PRIVATE_KEY)?.[0] ?? key.text);
     if (parsed.publicKey.asymmetricKeyType !== privateKey.asymmetricKeyType) {
       return "tls: private key type does not match public key type";
     }
@@ -102,13 +113,13 @@ type ReadResult =
 
 function readText(path: string): ReadResult {
   try {
-    return { ok: true, text: readFile(path).toString() };
+    return { ok: true, text: readTlsFile(path) };
   } catch (error) {
     return { ok: false, reason: `open ${path}: ${errnoTextOf(error as Error)}` };
   }
 }
 
-/** Asked for here: most servers have no TLS, and threads of Deno pay for what they import. */
-function readFile(path: string): Buffer {
-  return process.getBuiltinModule("node:fs").readFileSync(path);
+/** The module is asked for here: most servers have no TLS, and threads of Deno pay for what they import. */
+export function readTlsFile(path: string): string {
+  return process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
 }

@@ -2,15 +2,20 @@
  * The first half of a reload: reads the configuration again and finds everything that speaks against it before anything
  * has changed. What is opened for it is there afterwards, or given back.
  */
+import { errorText } from "../base/error_text.ts";
 import { diffOptions, type OptionChange } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import type { LogSink } from "../log/logger.ts";
+import type { AccountsOrigin } from "../logins/operator_mode.ts";
 import { writePidFile } from "./files/pid_file.ts";
 import type { Ocsp } from "./ocsp/ocsp.ts";
 import type { OcspService } from "./ocsp/ocsp_service.ts";
+import { certificatesOf, type MonitoredCertificates } from "./reports/monitored_options.ts";
+import type { Monitoring } from "./reports/monitoring.ts";
 import { announcedAddress } from "./server_info.ts";
 import { findObstacle, type ServerSettings } from "./server_settings.ts";
-import { isOperatorMode } from "./settings/operator_mode.ts";
+import { isOperatorMode, verifyOperators } from "./settings/operator_mode.ts";
+import type { MonitoredOperator } from "./settings/operator_setup.ts";
 import type { OptionResolver } from "./settings/option_resolver.ts";
 import type { ResolvedOptions } from "./settings/shard_settings.ts";
 import type { ServerContexts, TlsContexts } from "./settings/tls_contexts.ts";
@@ -32,7 +37,13 @@ export interface PreparedReload {
   /** In the order of the option table. */
   readonly changes: readonly OptionChange[];
   readonly resolved: ResolvedOptions;
+  /** Where accounts come from; null outside operator mode. */
+  readonly accounts: AccountsOrigin | null;
   readonly contexts: ServerContexts;
+  /** Of those in the contexts. */
+  readonly certificates: MonitoredCertificates;
+  /** Makes HTTPS monitoring use its certificate. */
+  readonly replaceMonitorTls: () => void;
   readonly ocsp: Ocsp | null;
   /** Where the log goes from now on; null where it stays. */
   readonly sink: LogSink | null;
@@ -40,14 +51,16 @@ export interface PreparedReload {
 
 /** The server that is to change. */
 export interface ReloadedServer {
-  readonly settings: Pick<ServerSettings, "config" | "openLog">;
+  readonly settings: Pick<ServerSettings, "config" | "openLog" | "runtime">;
   /** What it goes by so far. */
   readonly options: Options;
   /** Of clients. */
   readonly port: number;
   readonly resolver: OptionResolver;
+  readonly operators: readonly MonitoredOperator[];
   readonly tls: TlsContexts;
   readonly ocsp: OcspService;
+  readonly monitoring: Pick<Monitoring, "prepare">;
   /** Why it takes no reload any more; undefined while it runs. */
   findStop(): string | undefined;
 }
@@ -77,35 +90,55 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
   const created = tls.create(options);
   if (!created.ok) return created;
   const { contexts } = created;
+  let sink: LogSink | null = null;
   const giveUp = (reason: string) => {
+    sink?.close();
     tls.release(contexts);
     return refusal(reason);
   };
-  const ocsp = await server.ocsp.open(options, contexts.client, "go on");
-  if (!ocsp.ok) return giveUp(ocsp.reason);
-  const stopMeanwhile = server.findStop();
-  if (stopMeanwhile !== undefined) return giveUp(stopMeanwhile);
-
-  const { changes } = difference;
-  const changed = new Set(changes.map(({ key }) => key));
-  let sink: LogSink | null = null;
   try {
+    // Before anything is waited for, in which files may become others than those that the contexts were made of.
+    const certificates = certificatesOf(options);
+    const replaceMonitorTls = server.monitoring.prepare(options);
+    const verified = await verifyOperators(options, resolution.resolved.serverHash, settings.runtime);
+    const changedOperators = findOtherOperators(server.operators, verified?.operators ?? []);
+    if (changedOperators !== undefined) return giveUp(changedOperators);
+    const ocsp = await server.ocsp.open(options, contexts.client, "go on");
+    if (!ocsp.ok) return giveUp(ocsp.reason);
+    const stopMeanwhile = server.findStop();
+    if (stopMeanwhile !== undefined) return giveUp(stopMeanwhile);
+
+    const { changes } = difference;
+    const changed = new Set(changes.map(({ key }) => key));
     if (openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key))) sink = await openLog(options);
     if (changed.has("pid_file") && options.pidFile) writePidFile(options.pidFile, process.pid);
+    return {
+      ok: true,
+      options: withPortsOf(server.options, options),
+      digest,
+      changes,
+      resolved: resolution.resolved,
+      accounts: verified?.setup.accounts ?? null,
+      contexts,
+      certificates,
+      replaceMonitorTls,
+      ocsp: ocsp.ocsp,
+      sink,
+    };
   } catch (error) {
-    sink?.close();
-    return giveUp((error as Error).message);
+    return giveUp(errorText(error));
   }
-  return {
-    ok: true,
-    options: withPortsOf(server.options, options),
-    digest,
-    changes,
-    resolved: resolution.resolved,
-    contexts,
-    ocsp: ocsp.ocsp,
-    sink,
-  };
+}
+
+/** Whom a server believes does not change while it runs, whether the JWT stands in the configuration or in a file of its own. */
+function findOtherOperators(
+  before: readonly MonitoredOperator[],
+  after: readonly MonitoredOperator[],
+): string | undefined {
+  const [old, now] = [before, after].map((operators) =>
+    JSON.stringify(operators.map(({ claims }) => claims)),
+  );
+  return old === now ? undefined : `config reload not supported for TrustedOperators: old=${old}, new=${now}`;
 }
 
 /** An account that is to get routes of its own, and that nobody has defined; with an operator any may come. */

@@ -23,13 +23,14 @@ import { LameDuck } from "./lame_duck.ts";
 import { OcspService } from "./ocsp/ocsp_service.ts";
 import { type PreparedReload, prepareReload, type ReloadResult } from "./reload.ts";
 import { FleetMonitor, type MonitoredAccounts } from "./reports/monitor_source.ts";
+import { certificatesOf } from "./reports/monitored_options.ts";
 import { Monitoring } from "./reports/monitoring.ts";
 import { clusterName, serverIdentity } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
 import type { ServerSettings } from "./server_settings.ts";
 import { linksSetup } from "./settings/links_setup.ts";
 import { isOperatorMode, verifyOperators } from "./settings/operator_mode.ts";
-import type { VerifiedOperators } from "./settings/operator_setup.ts";
+import type { MonitoredOperator, VerifiedOperators } from "./settings/operator_setup.ts";
 import { OptionResolver } from "./settings/option_resolver.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./settings/shard_settings.ts";
 import { type ServerContexts, TlsContexts } from "./settings/tls_contexts.ts";
@@ -77,6 +78,8 @@ export class Server {
   readonly #lineLimits = new LineLimits(() => performance.now());
   /** At the start: a reload does not change who it is to hubs. */
   readonly #wasLeafNode: boolean;
+  /** Whose word is believed in operator mode; empty elsewhere. */
+  readonly #operators: readonly MonitoredOperator[];
   readonly #fleet: Fleet;
   readonly #tls: TlsContexts;
   readonly #ocsp: OcspService;
@@ -113,7 +116,12 @@ export class Server {
     try {
       const keys = await newServerKeys();
       const hash = await serverHash(settings.options.serverName || keys.id);
-      server = new Server(settings, keys, hash, await verifyOperators(settings.options, hash));
+      server = new Server(
+        settings,
+        keys,
+        hash,
+        await verifyOperators(settings.options, hash, settings.runtime),
+      );
       await server.#start();
       return server;
     } catch (error) {
@@ -138,6 +146,7 @@ export class Server {
     this.#settings = settings;
     this.#logger = logger;
     this.#options = options;
+    this.#operators = operator?.operators ?? [];
     this.#wasLeafNode = options.leafnodes.remotes.length > 0;
     this.ended = this.#end.promise;
     const transport = chooseTransport(runtime, options);
@@ -147,6 +156,7 @@ export class Server {
     const tls = this.#tls.create(options);
     if (!tls.ok) throw new Error(tls.reason);
     this.#contexts = tls.contexts;
+    const certificates = certificatesOf(options);
     this.#ocsp = new OcspService(logger, {
       restaple: () => this.#restaple(),
       stop: () => void this.stop(),
@@ -223,7 +233,8 @@ export class Server {
       configDigest: settings.config?.digest ?? "",
       announced: this.#announced,
       accounts: this.#monitoredAccounts,
-      operators: operator?.operators ?? [],
+      certificates,
+      operators: this.#operators,
       ocsp: this.#ocsp,
     });
     this.monitor = this.#fleetMonitor;
@@ -316,10 +327,15 @@ export class Server {
     this.#logger.reopen();
   }
 
-  /** Reads the configuration again and applies what changed, all of it or nothing. The log says the same. */
+  /**
+   * Reads the configuration again and applies what changed, all of it or nothing. The log says the same. Never rejects: a
+   * signal asks for it, and a reload that fails is no end.
+   */
   async reload(): Promise<ReloadResult> {
-    const reload = this.#reloading.then(() => this.#reload());
-    this.#reloading = reload.catch(() => {});
+    const reload = this.#reloading
+      .then(() => this.#reload())
+      .catch((error): ReloadResult => ({ ok: false, reason: errorText(error) }));
+    this.#reloading = reload;
     const result = await reload;
     if (!result.ok) this.#logger.error(`Failed to reload server configuration: ${result.reason}`);
     return result;
@@ -454,17 +470,26 @@ export class Server {
       options: this.#options,
       port: this.port,
       resolver: this.#resolver,
+      operators: this.#operators,
       tls: this.#tls,
       ocsp: this.#ocsp,
+      monitoring: this.#monitoring,
       findStop: () => (this.#state === "running" ? undefined : `the server is ${this.#state}, not running`),
     });
     if (!prepared.ok) return prepared;
-    await this.#apply(prepared);
+    try {
+      await this.#apply(prepared);
+    } catch (error) {
+      // A mistake of ours: what could not be done was to be found out before.
+      return { ok: false, reason: `${errorText(error)}; parts of it hold now, restart the server` };
+    }
     this.#logger.info(`Reloaded server configuration (${prepared.digest})`);
     return { ok: true };
   }
 
-  async #apply({ options, digest, changes, resolved, contexts, ocsp, sink }: PreparedReload): Promise<void> {
+  /** Reads no file: whatever may be wrong with one was found before. */
+  async #apply(prepared: PreparedReload): Promise<void> {
+    const { options, digest, changes, resolved, contexts, certificates, ocsp, sink } = prepared;
     const changed = new Set(changes.map(({ key }) => key));
     this.#options = options;
     this.#resolved = resolved;
@@ -476,11 +501,9 @@ export class Server {
     this.#ocsp.use(ocsp);
     if (hasLinks(options)) await this.#fleet.shards.startLinks();
     const logins = loginsSettings(options, resolved);
-    await this.#fleet.changeOptions(this.#shardOptions(), this.#renewInfo(), logins, [
-      ...options.resolverPreload,
-    ]);
+    await this.#fleet.changeOptions(this.#shardOptions(), this.#renewInfo(), logins, prepared.accounts);
     this.#tls.release(oldContexts);
-    this.#monitoring.configure(options);
+    prepared.replaceMonitorTls();
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
     for (const account of resolved.accounts) await this.#fleet.clients.limitAccount(account);
     if (changed.has("max_payload")) warnOfPayload(this.#logger, options);
@@ -491,7 +514,7 @@ export class Server {
     }
     this.#systemHost.configure(resolved, clusterName(options, this.id));
     this.#system?.changeIdentity(this.#announced.identity);
-    this.#fleetMonitor.configure(options, this.#monitoredAccounts, digest);
+    this.#fleetMonitor.configure(options, this.#monitoredAccounts, certificates, digest);
   }
 
   async #closeUnpinned(): Promise<void> {

@@ -6,7 +6,7 @@ import { accountz } from "../monitor/accountz.ts";
 import { accstatz } from "../monitor/accstatz.ts";
 import { connz } from "../monitor/connz.ts";
 import { gatewayz } from "../monitor/gatewayz.ts";
-import { formatDuration, quoteGo } from "../monitor/go_json.ts";
+import { formatDuration } from "../monitor/go_json.ts";
 import { healthz, healthzReport } from "../monitor/healthz.ts";
 import { ipqueuesz } from "../monitor/ipqueuesz.ts";
 import { jsz } from "../monitor/jsz.ts";
@@ -17,6 +17,7 @@ import { routez } from "../monitor/routez.ts";
 import type { MonitorSource } from "../monitor/source.ts";
 import { subsz } from "../monitor/subsz.ts";
 import { varz } from "../monitor/varz.ts";
+import { goQuoteText } from "../protocol/go_quote.ts";
 import { FILTER_FIELDS } from "./request_filter.ts";
 import type { OptionFields, OptionStruct, RequestOptions } from "./request_options.ts";
 
@@ -315,7 +316,7 @@ const PROFILE_NS_MAX = 15e9;
 /** Why there is no profile: they are Go's, and this server has none to show. */
 function profileProblem(name: string, durationNs: number | bigint): string {
   if (name === "") return "Profile name not specified";
-  if (name !== "cpu") return `Profile ${quoteGo(name)} not found`;
+  if (name !== "cpu") return `Profile ${goQuoteText(name)} not found`;
   const ns = Number(durationNs);
   if (ns > 0 && ns <= PROFILE_NS_MAX)
     return "Failed to start CPU profile: the runtime of this server has none";

@@ -150,6 +150,20 @@ const CAME: ClientChange = {
 const TRAFFIC = { inMessages: 1, inBytes: 2, outMessages: 3, outBytes: 4 };
 const WENT: ClientChange = { ...CAME, end: { reason: "Client Closed", traffic: TRAFFIC } };
 
+test("a summary that cannot be made is no more than a line in the log", async () => {
+  await withServices(async (user, _services, host) => {
+    const { snapshot } = host.monitor;
+    let failures = 1;
+    host.monitor.server = async () => {
+      if (failures-- > 0) throw new Error("no such file");
+      return snapshot;
+    };
+    user.listen("$SYS.SERVER.*.STATSZ");
+    expect((await user.nextJson()).subject).toBe("$SYS.SERVER.NID.STATSZ");
+    expect(host.errors.splice(0)).toEqual(["The server's summary is not sent: no such file"]);
+  });
+});
+
 test("publishTrace() says who the server is, compresses on demand, and reaches services too", async () => {
   await withServices(async (user, services, host) => {
     user.listen("$SYS.traces");

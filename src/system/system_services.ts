@@ -12,6 +12,7 @@ import {
   shutdownSubject,
   statisticsSubject,
 } from "../account/system_events.ts";
+import { errorText } from "../base/error_text.ts";
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { InternalClient } from "../fabric/internal_client.ts";
 import type { GatewayQuery } from "../monitor/snapshots/links.ts";
@@ -169,11 +170,19 @@ export class SystemServices {
     }
   }
 
-  /** Sends the summary to everybody, if it is time. A server alone has nobody to tell but who listens. */
+  /**
+   * Sends the summary to everybody, if it is time. A server alone has nobody to tell but who listens. Never rejects: what
+   * keeps one summary from being made is no reason to end.
+   */
   async #sendToAll(): Promise<void> {
     const isTime = this.#schedule.maySend(performance.now());
     this.#watchSchedule();
-    if (isTime && !this.#isLameDuck) await this.#sendStatistics(statisticsSubject(this.#id));
+    if (!isTime || this.#isLameDuck) return;
+    try {
+      await this.#sendStatistics(statisticsSubject(this.#id));
+    } catch (error) {
+      this.#host.logError(`The server's summary is not sent: ${errorText(error)}`);
+    }
   }
 
   /** A request without a reply asks for one more for everybody. */

@@ -1,4 +1,6 @@
 import { afterAll, expect } from "bun:test";
+import { X509Certificate } from "node:crypto";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { CertificateMaker, type KeyPair } from "../support/certificates.ts";
 import { row } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -31,7 +33,6 @@ row("§14.2 new certificates: new clients see them, the others stay connected", 
 });
 
 row("§14.2 files replaced under the same names count, too", async () => {
-  const { copyFileSync } = await import("node:fs");
   const files = {
     certFile: `${maker.folder}/live.pem`,
     keyFile: `${maker.folder}/live.key`,
@@ -50,6 +51,22 @@ row("§14.2 files replaced under the same names count, too", async () => {
   (await connectSecurely(server, { ca: newAuthority.cert })).destroy();
   await before.roundTrip();
   before.destroy();
+});
+
+row("§14.2 a file with the key before the certificate is taken as any other", async () => {
+  const together = `${maker.folder}/together.pem`;
+  writeFileSync(together, newListener.key + newListener.cert);
+  await using server = await ServerProcess.start({ config: tls(oldListener), monitoring: true });
+  const before = await connectSecurely(server, { ca: oldAuthority.cert });
+  for (const keyFile of [newListener.keyFile, together]) {
+    const files = { ...newListener, certFile: together, keyFile };
+    expect(await server.reload(tls(files))).toContain("Reloaded server configuration");
+    (await connectSecurely(server, { ca: newAuthority.cert })).destroy();
+  }
+  await before.roundTrip();
+  before.destroy();
+  const { tls_cert_not_after } = await server.json<{ tls_cert_not_after: string }>("/varz");
+  expect(Date.parse(tls_cert_not_after)).toBe(Date.parse(new X509Certificate(newListener.cert).validTo));
 });
 
 row("§14.1 a key that does not fit refuses the reload, and the old certificate serves on", async () => {

@@ -1,4 +1,6 @@
 import { afterAll, expect } from "bun:test";
+import { X509Certificate } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
 import { connect as connectPlain } from "node:net";
 import { CertificateMaker, type KeyPair } from "../support/certificates.ts";
 import { RawClient } from "../support/raw_client.ts";
@@ -167,6 +169,31 @@ rowsInParallel({
       "Failed to reload server configuration: config reload not supported for Websocket",
     );
     for (const peer of [before, after]) peer.destroy();
+  },
+
+  "§12.11 varz tells the end of the certificate that is served, whatever became of its file": async () => {
+    const next = maker.make({ subject: "/CN=localhost", issuer: authority, days: 90 });
+    const endOf = ({ cert }: KeyPair) =>
+      `${new Date(new X509Certificate(cert).validTo).toISOString().slice(0, 19)}Z`;
+    await using own = await ServerProcess.start({
+      config: `websocket { listen: "127.0.0.1:-1", ${tls({ ...listener, certFile: "DIRECTORY/own.pem", keyFile: "DIRECTORY/own.key" })} }`,
+      files: { "own.pem": listener.cert, "own.key": listener.key },
+      monitoring: true,
+    });
+    const told = async () =>
+      (await own.json<{ websocket: Record<string, unknown> }>("/varz")).websocket.tls_cert_not_after;
+    expect(await told()).toBe(endOf(listener));
+    for (const text of [next.cert, next.cert.slice(0, 300), ""]) {
+      writeFileSync(own.path("own.pem"), text);
+      expect(await told()).toBe(endOf(listener));
+    }
+    rmSync(own.path("own.pem"));
+    expect(await told()).toBe(endOf(listener));
+    await own.json("/connz");
+    writeFileSync(own.path("own.pem"), next.cert);
+    writeFileSync(own.path("own.key"), next.key);
+    await own.reload();
+    expect(await told()).toBe(endOf(next));
   },
 
   "§10.1 handshake_timeout covers TLS": async () => {

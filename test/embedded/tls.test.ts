@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { Midge } from "../../src/mod.ts";
 import { CertificateMaker, type KeyPair } from "../support/certificates.ts";
 import { until } from "../support/deadline.ts";
@@ -58,14 +59,19 @@ for (const transport of ["epoll", "runtime"] as const) {
       await server.stop();
     });
 
-    test("messages cross shards, and the successor of a shard that failed has the certificate of the last reload", async () => {
+    test("messages cross shards, and the successor of a shard that failed has the certificate of the last reload, whatever became of its files", async () => {
+      const [certFile, keyFile] = [`${maker.folder}/${transport}.pem`, `${maker.folder}/${transport}.key`];
+      copyFileSync(otherListener.certFile, certFile);
+      copyFileSync(otherListener.keyFile, keyFile);
       const { server, log } = await start(tls(listener), 2);
-      await server.reload(tls(otherListener));
+      await server.reload(tls({ ...otherListener, certFile, keyFile }));
       const clients = await Promise.all([1, 2, 3, 4].map(() => connect(server, otherAuthority)));
       for (const client of clients) client.send("SUB all 1\r\n");
       for (const client of clients) await client.roundTrip();
       clients[0]!.send("PUB all 2\r\nhi\r\n");
       for (const client of clients) await client.expect("MSG all 1 2\r\nhi\r\n");
+      writeFileSync(certFile, "");
+      rmSync(keyFile);
       server.failShard(0);
       await until(
         () => log.some((line) => line === "info Shard 0 is replaced"),

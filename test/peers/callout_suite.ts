@@ -333,7 +333,6 @@ describe(`answers of an auth callout service (seed ${SEED}):`, () => {
       const compiled = compileTrust([operatorClaims], {
         trustedKeys: [],
         systemAccount: undefined,
-        pinnedAccounts: [],
         defaultSentinel: undefined,
         hasNatsResolver: false,
         serverVersion: "2.15.2",

@@ -382,8 +382,7 @@ describe(`users with a JWT (seed ${SEED}):`, () => {
         const compiled = compileTrust(read.operators, {
           trustedKeys: options.trustedKeys,
           systemAccount: options.systemAccount,
-          pinnedAccounts: options.resolverPinnedAccounts,
-          defaultSentinel: mode === "sentinel" ? { jwt: sentinelJwt, claims: sentinel } : undefined,
+          defaultSentinel: mode === "sentinel" ? { claims: sentinel } : undefined,
           hasNatsResolver: false,
           serverVersion: "2.15.2",
         });

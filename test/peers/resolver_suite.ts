@@ -279,7 +279,6 @@ function openOurs(config: string, operatorClaims: Parameters<typeof compileTrust
   const compiled = compileTrust([operatorClaims], {
     trustedKeys: options.trustedKeys,
     systemAccount: options.systemAccount,
-    pinnedAccounts: options.resolverPinnedAccounts,
     defaultSentinel: undefined,
     hasNatsResolver: resolverOptions.kind === "full" || resolverOptions.kind === "cache",
     serverVersion: "2.15.2",

@@ -1,4 +1,5 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createSecureServer, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 
 /** An account server as the URL resolver asks it: accounts by public key below `/accounts/`. */
@@ -10,9 +11,10 @@ export class AccountServer {
   /** Paths that were asked for, in order. */
   readonly paths: string[] = [];
   readonly #server: Server;
+  readonly #scheme: "http" | "https";
 
-  private constructor() {
-    this.#server = createServer((request, response) => {
+  private constructor(tls: ServerOptions | undefined) {
+    const answer: RequestListener = (request, response) => {
       const path = request.url ?? "";
       this.paths.push(path);
       const key = path.slice("/accounts/".length);
@@ -20,18 +22,21 @@ export class AccountServer {
       const jwt = key === "" ? "" : this.accounts.get(key);
       response.statusCode = jwt === undefined ? 404 : 200;
       response.end(jwt);
-    });
+    };
+    this.#server = tls === undefined ? createServer(answer) : createSecureServer(tls, answer);
+    this.#scheme = tls === undefined ? "http" : "https";
   }
 
-  static async start(): Promise<AccountServer> {
-    const server = new AccountServer();
+  /** With `tls` it serves HTTPS. */
+  static async start(tls?: ServerOptions): Promise<AccountServer> {
+    const server = new AccountServer(tls);
     await new Promise<void>((resolve) => server.#server.listen(0, "127.0.0.1", resolve));
     return server;
   }
 
   /** Base that the resolver is configured with. */
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/accounts`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}/accounts`;
   }
 
   /** How often this path was asked for. */

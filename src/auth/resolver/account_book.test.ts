@@ -17,8 +17,6 @@ const TRUST: OperatorTrust = {
   trustedKeys: [OPERATOR.publicKey],
   strictKeys: [],
   systemAccount: "",
-  pinnedAccounts: [],
-  defaultSentinel: "",
   operator: undefined,
 };
 
@@ -181,9 +179,11 @@ describe("AccountBook", () => {
   test("drops what another resolver does not have, and takes over what it has", async () => {
     const { book, changes, logs } = openBook(found(tokenOf()));
     await book.load(KEY);
-    await book.changeResolver(new MemoryResolver(new Map([[KEY, tokenOf({ name: "new" })]])));
+    book.changeResolver(new MemoryResolver(new Map([[KEY, tokenOf({ name: "new" })]])));
+    await book.fetchAgain();
     expect(book.get(KEY)?.claims.name).toBe("new");
-    await book.changeResolver(new MemoryResolver(new Map()));
+    book.changeResolver(new MemoryResolver(new Map()));
+    await book.fetchAgain();
     expect(book.get(KEY)).toBeUndefined();
     expect(changes.map(({ kind }) => kind)).toEqual(["added", "changed", "dropped"]);
     expect(logs).toContain(`notice: Reloaded: deleting account [removed]: "${KEY}"`);

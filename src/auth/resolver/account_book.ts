@@ -150,16 +150,22 @@ export class AccountBook {
     return account;
   }
 
-  /**
-   * Asks another resolver for every account, as a reload of one in memory wants it: those it does not have, or has
-   * no valid JWT for, are dropped.
-   */
-  async changeResolver(resolver: Resolver): Promise<void> {
+  /** Asks another resolver from now on. */
+  changeResolver(resolver: Resolver): void {
     this.#resolver = resolver;
+  }
+
+  /**
+   * Asks for every account again, as a reload of a resolver in memory wants it: those it does not have, or has no valid JWT
+   * for, are dropped. The system account stays.
+   */
+  async fetchAgain(): Promise<void> {
+    const { systemAccount } = this.#options.trust;
     for (const account of [...this.#accounts.values()]) {
       const { key } = account;
-      const fetched = await fetchAccountJwt(resolver, key);
+      const fetched = await fetchAccountJwt(this.#resolver, key);
       if (fetched.ok && this.update(key, fetched.jwt) === undefined) continue;
+      if (key === systemAccount) continue;
       this.#options.onLog({ level: "notice", text: `Reloaded: deleting account [removed]: "${key}"` });
       this.#accounts.delete(key);
       this.#options.onChange({

@@ -32,8 +32,6 @@ const TRUST: OperatorTrust = {
   trustedKeys: [OPERATOR.publicKey, SIGNING.publicKey],
   strictKeys: [],
   systemAccount: SYSTEM,
-  pinnedAccounts: [],
-  defaultSentinel: "",
   operator: undefined,
 };
 

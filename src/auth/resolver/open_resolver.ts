@@ -30,34 +30,38 @@ export type OpenResolverResult =
   /** The text a server refuses to start with. */
   | { readonly ok: false; readonly problem: string };
 
-/** Makes the resolver of a configuration and puts the preloaded accounts into it, where they are newer. */
+/**
+ * What keeps these accounts from being put into such a resolver, undefined for nothing: the text a server refuses to start, or
+ * to reload, with.
+ */
+export function findPreloadProblem(
+  { kind }: ResolverOptions,
+  preload: ReadonlyMap<string, string>,
+): string | undefined {
+  for (const [accountKey, jwt] of preload) {
+    const decoded = decodeAs("account", jwt);
+    if (!decoded.ok) return `preload account error for ${JSON.stringify(accountKey)}: ${decoded.text}`;
+  }
+  return kind === "url" && preload.size > 0
+    ? "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR"
+    : undefined;
+}
+
+/**
+ * Makes the resolver of a configuration and puts the preloaded accounts into it, where they are newer;
+ * `findPreloadProblem` has found nothing.
+ */
 export function openResolver(
   options: ResolverOptions,
   preload: ReadonlyMap<string, string>,
   effects: ResolverEffects,
 ): OpenResolverResult {
-  for (const [accountKey, jwt] of preload) {
-    const decoded = decodeAs("account", jwt);
-    if (decoded.ok) continue;
-    const problem = `preload account error for ${JSON.stringify(accountKey)}: ${decoded.text}`;
-    return { ok: false, problem };
-  }
+  const withoutFolder = { store: undefined, canDelete: false };
   switch (options.kind) {
     case "memory":
-      return { ok: true, resolver: new MemoryResolver(preload), store: undefined, canDelete: false };
+      return { ok: true, resolver: new MemoryResolver(preload), ...withoutFolder };
     case "url":
-      if (preload.size === 0) {
-        return {
-          ok: true,
-          resolver: new UrlResolver(options.url, effects.get),
-          store: undefined,
-          canDelete: false,
-        };
-      }
-      return {
-        ok: false,
-        problem: "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR",
-      };
+      return { ok: true, resolver: new UrlResolver(options.url, effects.get), ...withoutFolder };
     default:
       return openDirectory(options, preload, effects);
   }

@@ -13,18 +13,14 @@ import { openDenoOpenSsl } from "./openssl.ts";
 import { openDenoPosix } from "./posix.ts";
 import { onDenoSignal } from "./signals.ts";
 
-const INSTEAD = "serve with OpenSSL (Linux, --allow-ffi), or run on Bun";
-
 /** Tried on Deno 2.9.6: its node:tls takes these options and does not go by them. */
 function findDenoTlsLimit(options: TlsOptions, roles: readonly HandshakeRole[]): string | undefined {
   const { verify, cipherSuites, curvePreferences } = options;
-  if (verify && roles.includes("server"))
-    return `tls: Deno's own TLS does not verify client certificates; ${INSTEAD}`;
-  if (cipherSuites.length > 0) return `tls: Deno's own TLS has no choice of cipher_suites; ${INSTEAD}`;
-  if (curvePreferences.length > 0)
-    return `tls: Deno's own TLS has no choice of curve_preferences; ${INSTEAD}`;
+  if (verify && roles.includes("server")) return "tls: Deno's own TLS does not verify client certificates";
+  if (cipherSuites.length > 0) return "tls: Deno's own TLS has no choice of cipher_suites";
+  if (curvePreferences.length > 0) return "tls: Deno's own TLS has no choice of curve_preferences";
   const isMixed = certificateSets(options).some(({ pairs }) => pairs.length > 1);
-  return isMixed ? `tls: Deno's own TLS has one kind of key for all certs; ${INSTEAD}` : undefined;
+  return isMixed ? "tls: Deno's own TLS has one kind of key for all certs" : undefined;
 }
 
 export const denoRuntime: Runtime = {

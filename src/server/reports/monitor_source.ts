@@ -66,8 +66,7 @@ import {
   leafnodeSnapshot,
   routeSnapshot,
 } from "./link_snapshots.ts";
-import { certificatesOf, type MonitoredCertificates, monitoredOptions } from "./monitored_options.ts";
-import { webSocketReport } from "./websocket_report.ts";
+import { type MonitoredCertificates, monitoredOptions } from "./monitored_options.ts";
 
 /** What nats-server calls listeners that are not ready. */
 const LISTENER_NAMES: Readonly<Record<ListenerKind, string>> = {
@@ -108,6 +107,7 @@ export interface MonitoredServer {
   /** What clients are told, as it stands when it is asked for. */
   readonly announced: { readonly info: ServerInfo };
   readonly accounts: MonitoredAccounts;
+  readonly certificates: MonitoredCertificates;
   /** Whose word is believed in operator mode; empty elsewhere. */
   readonly operators: readonly MonitoredOperator[];
   /** Checks of clients' certificates, as they stand when they are asked for. */
@@ -144,18 +144,23 @@ export class FleetMonitor implements MonitorSource {
     this.#accounts = byName(server.accounts.definitions);
     this.#exports = server.accounts.exports;
     this.#configDigest = server.configDigest;
-    this.#certificates = certificatesOf(server.options);
+    this.#certificates = server.certificates;
     this.#closed = new ClosedRing(Math.max(server.options.maxClosedClients, 1));
   }
 
   /** A reload took place. */
-  configure(options: Options, { definitions, exports }: MonitoredAccounts, configDigest: string): void {
+  configure(
+    options: Options,
+    { definitions, exports }: MonitoredAccounts,
+    certificates: MonitoredCertificates,
+    configDigest: string,
+  ): void {
     this.#options = options;
     // Those that operator mode has loaded stay.
     this.#accounts = new Map([...(isOperatorMode(options) ? this.#accounts : []), ...byName(definitions)]);
     this.#exports = exports;
     this.#configDigest = configDigest;
-    this.#certificates = certificatesOf(options);
+    this.#certificates = certificates;
     this.#configLoadMs = Date.now();
   }
 
@@ -196,17 +201,14 @@ export class FleetMonitor implements MonitorSource {
       startMs: this.#startMs,
       configLoadMs: this.#configLoadMs,
       configDigest: this.#configDigest,
-      options: {
-        ...monitoredOptions(this.#options, {
-          info,
-          operators: this.#server.operators,
-          ocspPeers: this.#server.ocsp.monitored,
-          ports: this.#fleet.ports,
-          links,
-          certificates: this.#certificates,
-        }),
-        webSocket: webSocketReport(this.#options, this.#fleet.ports.get("websocket") ?? 0),
-      },
+      options: monitoredOptions(this.#options, {
+        info,
+        operators: this.#server.operators,
+        ocspPeers: this.#server.ocsp.monitored,
+        ports: this.#fleet.ports,
+        links,
+        certificates: this.#certificates,
+      }),
       resources: {
         ...processMemory(),
         cpuCount,

@@ -22,12 +22,12 @@ const STATE: MonitoredState = {
   ocspPeers: null,
   ports: new Map([["client", 4222]]),
   links: null,
-  certificates: { client: null, cluster: null, gateway: null, leafnodes: null },
+  certificates: { client: null, cluster: null, gateway: null, leafnodes: null, webSocket: null },
 };
 
 test("monitoredOptions() has empty blocks for what is off", () => {
-  const { cluster, gateway, leafnodes } = monitoredOptions(DEFAULT_OPTIONS, STATE);
-  expect([cluster, gateway, leafnodes]).toEqual([{}, {}, { remotes: [] }]);
+  const { cluster, gateway, leafnodes, webSocket } = monitoredOptions(DEFAULT_OPTIONS, STATE);
+  expect([cluster, gateway, leafnodes, webSocket]).toEqual([{}, {}, { remotes: [] }, {}]);
 });
 
 test("monitoredOptions() shows the gateway without its secrets, and where it is known to reach others", () => {

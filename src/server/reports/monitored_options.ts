@@ -8,6 +8,7 @@ import type {
   LeafnodeOptions,
   ListenerOptions,
   MonitoredOptions,
+  WebSocketOptions,
   WriteTimeoutPolicy,
 } from "../../monitor/snapshots/options.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
@@ -15,6 +16,7 @@ import { certificateEndMs } from "../../runtime/tls_files.ts";
 import type { LinkCounts } from "../../shard/links/link_records.ts";
 import type { MonitoredOperator } from "../settings/operator_setup.ts";
 import { authenticationTimeoutMs } from "../settings/shard_settings.ts";
+import { hasWebSocket } from "../settings/websocket_settings.ts";
 import type { Ports } from "../threads/listening.ts";
 
 const TLS_TIMEOUT_MS = 2000;
@@ -37,15 +39,22 @@ export interface MonitoredCertificates {
   readonly cluster: number | null;
   readonly gateway: number | null;
   readonly leafnodes: number | null;
+  readonly webSocket: number | null;
 }
 
-export function certificatesOf({ tls, cluster, gateway, leafnodes }: Options): MonitoredCertificates {
+/**
+ * To be asked when the contexts of these options are made: from then on the files may say something else than what is
+ * served, or nothing. Throws where one cannot be read.
+ */
+export function certificatesOf(options: Options): MonitoredCertificates {
+  const { tls, cluster, gateway, leafnodes, websocket } = options;
   const endOf = (block: TlsOptions | undefined) => (block === undefined ? null : certificateEndMs(block));
   return {
     client: endOf(tls),
     cluster: endOf(cluster.tls),
     gateway: endOf(gateway.tls),
     leafnodes: endOf(leafnodes.tls),
+    webSocket: hasWebSocket(options) ? endOf(websocket.tls) : null,
   };
 }
 
@@ -82,7 +91,7 @@ export function monitoredOptions(options: Options, state: MonitoredState): Monit
     gateway: gatewayBlock(options, state),
     leafnodes: leafnodeBlock(options, state),
     mqtt: {},
-    webSocket: {},
+    webSocket: webSocketBlock(options, state),
   };
 }
 
@@ -135,6 +144,28 @@ function leafnodeBlock({ leafnodes }: Options, { ports, certificates }: Monitore
       denyExports,
       denyImports,
     })),
+  };
+}
+
+function webSocketBlock({ websocket }: Options, { ports, certificates }: MonitoredState): WebSocketOptions {
+  const port = ports.get("websocket");
+  if (port === undefined) return {};
+  return {
+    host: websocket.host,
+    port,
+    ...(websocket.advertise === undefined ? {} : { advertise: websocket.advertise }),
+    ...(websocket.noAuthUser === undefined ? {} : { noAuthUser: websocket.noAuthUser }),
+    ...(websocket.jwtCookie === undefined ? {} : { jwtCookie: websocket.jwtCookie }),
+    handshakeTimeoutMs: websocket.handshakeTimeoutMs,
+    authTimeoutMs: websocket.authorization?.timeoutMs ?? 0,
+    // As configured, even where TLS is used all the same.
+    isTlsDisabled: websocket.noTls,
+    mapsTlsIdentity: websocket.tls?.verifyAndMap ?? false,
+    tlsPinnedCerts: websocket.tls?.pinnedCerts ?? [],
+    isSameOrigin: websocket.sameOrigin,
+    allowedOrigins: websocket.allowedOrigins,
+    isCompressed: websocket.compression,
+    tlsCertNotAfterMs: certificates.webSocket,
   };
 }
 

@@ -57,10 +57,13 @@ export class Monitoring {
     });
   }
 
-  /** A reload took place: handshakes from now on use its certificate. */
-  configure(options: Options): void {
+  /**
+   * A reload takes place: returns what makes handshakes from then on use its certificate. Throws where the files cannot be
+   * read or used.
+   */
+  prepare(options: Options): () => void {
     const tls = this.#http?.isSecure ? monitorTls(options) : null;
-    if (tls !== null) this.#http?.replaceTls(tls);
+    return tls === null ? () => {} : this.#http!.prepareTls(tls);
   }
 
   async stop(): Promise<void> {

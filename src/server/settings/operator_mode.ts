@@ -1,5 +1,6 @@
 /** Operator mode, where accounts and users come from JWTs: what verifies these is loaded only then. */
 import type { Options } from "../../config/option_table.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
 import type { VerifiedOperators } from "./operator_setup.ts";
 
 export function isOperatorMode({ operators, trustedKeys }: Options): boolean {
@@ -7,10 +8,14 @@ export function isOperatorMode({ operators, trustedKeys }: Options): boolean {
 }
 
 /** Null outside operator mode; throws the text that a server does not start with. */
-export async function verifyOperators(options: Options, hash: string): Promise<VerifiedOperators | null> {
+export async function verifyOperators(
+  options: Options,
+  hash: string,
+  runtime: Pick<Runtime, "findTlsLimit">,
+): Promise<VerifiedOperators | null> {
   if (!isOperatorMode(options)) return null;
   const { setUpOperators } = await import("./operator_setup.ts");
-  const result = setUpOperators(options, hash);
+  const result = setUpOperators(options, hash, runtime);
   if (!result.ok) throw new Error(result.problem);
   return result;
 }

@@ -1,4 +1,5 @@
 /** What TLS handshakes are made with: main makes it from the files, every shard uses it, a reload replaces it. */
+import { errorText } from "../../base/error_text.ts";
 import { isHttps } from "../../config/leaf_proxy.ts";
 import type { Options } from "../../config/option_table.ts";
 import { TLS_DEFAULTS, type TlsOptions } from "../../config/tls.ts";
@@ -8,6 +9,7 @@ import { createServerContexts, freeContexts } from "../../runtime/openssl/server
 import type { Posix } from "../../runtime/posix/posix.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { HandshakeRole, TlsContext } from "../../runtime/tls.ts";
+import { readTlsMaterial } from "../../runtime/tls_material.ts";
 import { type LinkTlsBlock, type LinkTlsBlocks, leafProxyContext } from "../../shard/links/links_setup.ts";
 import { hasWebSocket } from "./websocket_settings.ts";
 
@@ -17,6 +19,9 @@ export interface ServerContexts {
   readonly webSocket: TlsContext | null;
   readonly links: LinkTlsBlocks;
 }
+
+/** Where the runtime's own TLS cannot do something: of two runtimes one can do all there is. */
+const INSTEAD = "serve with OpenSSL (Linux, --allow-ffi), or run on Bun";
 
 type Failure = { readonly ok: false; readonly reason: string };
 type Created = { readonly ok: true; readonly context: TlsContext } | Failure;
@@ -133,8 +138,12 @@ export class TlsContexts {
   #create(options: TlsOptions, roles: readonly HandshakeRole[]): Created {
     if (this.#posix === null) {
       const limit = this.#runtime.findTlsLimit(options, roles);
-      if (limit !== undefined) return { ok: false, reason: limit };
-      return { ok: true, context: { kind: "runtime", options } };
+      if (limit !== undefined) return { ok: false, reason: `${limit}; ${INSTEAD}` };
+      try {
+        return { ok: true, context: { kind: "runtime", material: readTlsMaterial(options) } };
+      } catch (error) {
+        return { ok: false, reason: errorText(error) };
+      }
     }
     if (this.#openSsl === null) {
       const opened = this.#runtime.openOpenSsl(this.#posix);

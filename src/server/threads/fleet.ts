@@ -12,7 +12,7 @@ import type { LineLimit } from "../../log/line_limit.ts";
 import type { AccountDetails } from "../../logins/account_details.ts";
 import type { ServerSecrets } from "../../logins/callouts.ts";
 import type { LoginsSettings } from "../../logins/logins.ts";
-import type { OperatorSetup } from "../../logins/operator_mode.ts";
+import type { AccountsOrigin, OperatorSetup } from "../../logins/operator_mode.ts";
 import { HEADER_HANDSHAKES_REJECTED, NODE_MAIN, NODE_SHARD_FIRST } from "../../memory/map.ts";
 import { createSharedMemory, nextMessageNumber, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { ShardSnapshot } from "../../monitor/snapshots/server.ts";
@@ -260,17 +260,20 @@ export class Fleet {
     return isDisposed;
   }
 
-  /** Gives every shard new options; what clients are told changes with them. Resolves when all go by them. */
+  /**
+   * Gives every shard new options; what clients are told changes with them. `accounts` is null outside operator mode. Resolves
+   * when all go by them.
+   */
   async changeOptions(
     options: ShardOptions,
     info: ServerInfo,
     logins: LoginsSettings,
-    preload: OperatorSetup["preload"],
+    accounts: AccountsOrigin | null,
   ): Promise<void> {
     this.shards.options = options;
     this.shards.info = info;
     // First the logins thread: what a shard asks by its new rules must not be judged by the old ones.
-    await this.#logins.reload(logins, preload);
+    await this.#logins.reload(logins, accounts);
     this.#tellOptions();
     this.shards.setUpLinks();
     await this.shards.settle();

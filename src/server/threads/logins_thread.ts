@@ -4,7 +4,7 @@ import { type LoginRules, needsHashComparison } from "../../auth/login_rules.ts"
 import type { AccountDetails } from "../../logins/account_details.ts";
 import type { LoginsSettings } from "../../logins/logins.ts";
 import type { LoginsMessage, LoginsReport, LoginsStart } from "../../logins/logins_messages.ts";
-import type { OperatorSetup } from "../../logins/operator_mode.ts";
+import type { AccountsOrigin } from "../../logins/operator_mode.ts";
 import { workerUrl } from "../../runtime/worker_url.ts";
 import type { ShardLogLevel } from "../../shard/shard_options.ts";
 
@@ -69,13 +69,13 @@ export class LoginsThread {
   }
 
   /** Resolves once logins are judged by these settings. Reloads come one after the other. */
-  async reload(logins: LoginsSettings, preload: OperatorSetup["preload"]): Promise<void> {
+  async reload(logins: LoginsSettings, accounts: AccountsOrigin | null): Promise<void> {
     if (this.#worker === null) {
       await this.start(logins);
       return;
     }
     this.#reloaded = Promise.withResolvers();
-    this.#worker.postMessage({ type: "reload", logins, preload } satisfies LoginsMessage);
+    this.#worker.postMessage({ type: "reload", logins, accounts } satisfies LoginsMessage);
     await this.#reloaded.promise;
   }
 

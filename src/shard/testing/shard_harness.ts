@@ -40,6 +40,8 @@ const NO_RULES: LoginRules = {
   isProxyRequired: false,
   trustedProxies: [],
   callout: null,
+  pinnedAccounts: [],
+  defaultSentinel: "",
   automaticUser: "",
 };
 
