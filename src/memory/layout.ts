@@ -266,8 +266,8 @@ export const AREA_HAS_GATHERED = 112;
 export const AREA_UNPUBLISHED = 116;
 /** Longest argument part of a PUB or HPUB line, or of a link's message, bytes. */
 export const AREA_CONTROL_LINE_MAX = 120;
-/** 1 when the turn has lasted long: nothing more is begun that can wait for the next one. */
-export const AREA_IS_LATE = 124;
+/** What the lower half of AREA_OUT_MESSAGES is when the host is to look at the clock, before more is taken in. */
+export const AREA_LOOK_AT = 124;
 // Counters of an account on links, u64, one writer: messages and bytes in, then out, over routes; the same over gateways.
 export const LINK_COUNTERS_SHIFT = 6;
 export const LINK_COUNTERS_BYTES = 64;
@@ -549,8 +549,8 @@ export const REASON_ANSWER_MISS = 9;
  * that were served are 0 in it, and WANTS_TAKER is if anybody took it.
  */
 export const REASON_UNSERVED = 10;
-/** scan(), scanLink(): the message at RESUME's left was the last one for this turn. */
-export const REASON_LATE = 11;
+/** scan(), scanLink(), drain(): so much was delivered that the host is to look at the clock; see AREA_LOOK_AT. */
+export const REASON_LOOK = 11;
 
 /** fileInterest(): the table has no id for the account that the line at RESUME names. */
 export const INTEREST_OF_UNKNOWN_ACCOUNT = -1;

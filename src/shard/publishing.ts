@@ -12,7 +12,6 @@ import {
   AREA_FULL_NODE,
   AREA_HEADER_LENGTH,
   AREA_IN_MESSAGES,
-  AREA_IS_LATE,
   AREA_IS_STALLED,
   AREA_LINE_LENGTH,
   AREA_MESSAGE_END,
@@ -36,7 +35,7 @@ import {
   REASON_ANSWER_MISS,
   REASON_DONE,
   REASON_HOST_PLAN,
-  REASON_LATE,
+  REASON_LOOK,
   REASON_MISS,
   REASON_NO_RESPONDERS,
   REASON_OTHER,
@@ -144,8 +143,10 @@ export class Publishing {
       switch (reason) {
         case REASON_DONE:
         case REASON_OTHER:
-        case REASON_LATE:
           return at;
+        case REASON_LOOK:
+          if (this.#shard.outbound.look()) return at;
+          break;
         case REASON_MISS:
           at = this.#onMiss(connection, at);
           break;
@@ -177,11 +178,6 @@ export class Publishing {
       this.#services!.request(connection, service, route.subject, entered, null);
     if (route.isResponse) this.#services!.answer(connection.account, entered, connection);
     return route.subject;
-  }
-
-  /** Whether the turn has lasted long: whoever sends more is to wait for the next one. */
-  get isLate(): boolean {
-    return this.#words[this.#area + (AREA_IS_LATE >> 2)] !== 0;
   }
 
   /** Whether the last messages went to a congested connection; asking forgets it. */

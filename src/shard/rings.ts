@@ -25,6 +25,7 @@ import {
   AREA_UNPUBLISHED,
   NODES_MAX,
   REASON_HOST_PLAN,
+  REASON_LOOK,
   REASON_MISS,
   REASON_OTHER,
   REASON_STALLED,
@@ -206,7 +207,7 @@ export class Rings {
       Atomics.store(this.#words, awaitedWord, 1);
       Atomics.wait(this.#words, tailWord, tail, FULL_SLEEP_MS);
     }
-    this.#shard.outbound.noteWait();
+    this.#shard.outbound.look();
   }
 
   #isUp(node: number): boolean {
@@ -319,6 +320,8 @@ export class Rings {
         }
         this.#shard.removeExpired();
         this.#stalls.tell(node, origin);
+      } else if (reason === REASON_LOOK) {
+        if (outbound.look()) break;
       } else if (reason === REASON_STALLED) {
         this.#stalls.tell(node, resume);
       } else if (reason === REASON_OTHER) {

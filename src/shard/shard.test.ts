@@ -237,6 +237,35 @@ describe("Shard", () => {
       }
     });
 
+    /** A publisher with so many small messages for 100 consumers that no outbox is full when they are framed. */
+    function framing() {
+      const harness = new ShardHarness(1);
+      const publisher = harness.connect();
+      const consumers = consumersOf(harness, 100, 0);
+      for (const consumer of consumers) consumer.writes = 0;
+      const count = 4000;
+      publisher.send(pub("a", "").repeat(count));
+      const isComplete = () =>
+        consumers.every((consumer) => withoutPing(consumer.take()) === msg("a", 1, "").repeat(count));
+      return { harness, publisher, consumers, isComplete };
+    }
+
+    test("looks at the clock after many deliveries, though nothing is written yet", () => {
+      const { harness, isComplete } = framing();
+      performance.now = () => (nowMs += 2);
+      harness.turn();
+      expect(harness.shards[0]!.connections.some((connection) => connection?.isPostponed)).toBe(true);
+      harness.settle();
+      expect(isComplete()).toBe(true);
+    });
+
+    test("writes out what is framed once it is much, for all outboxes would be full at one time", () => {
+      const { harness, consumers, isComplete } = framing();
+      harness.turn();
+      expect(consumers.every(({ writes }) => writes > 1)).toBe(true);
+      expect(isComplete()).toBe(true);
+    });
+
     test("takes no more of who makes it wait for another shard, once that has lasted long", () => {
       const harness = new ShardHarness(2, { pingIntervalMs: 1e9 });
       const publisher = harness.connect(1);

@@ -212,6 +212,7 @@ export class Shard implements LinkShard, UpgradeHost {
       this.connections,
       outboundOptions(start.options),
       {
+        publish: () => this.#rings.publishAll(),
         fail: (connection, reason) => this.#slowConsumers.fail(connection, reason),
         startDeadline: (connection) => this.#slowConsumers.startDeadline(connection),
         wroteLink: (connection) => this.#links!.wrote(connection),

@@ -4,7 +4,9 @@ import {
   AREA_CONNECTIONS,
   AREA_DIRTY,
   AREA_HASH_SEED,
+  AREA_LOOK_AT,
   AREA_MEMORY_BASE,
+  AREA_OUT_MESSAGES,
   AREA_PICKS,
   AREA_PLAN_SLOTS,
   AREA_YOUNG_SUBJECTS,
@@ -31,6 +33,13 @@ export function attachArea(address: u32): void {
   memoryBase = load<u64>(address, AREA_MEMORY_BASE);
   hashSeed = load<u64>(address, AREA_HASH_SEED);
   hasLinks = load<u32>(address, AREA_YOUNG_SUBJECTS) != 0;
+  // Until the host says when: not for a long time.
+  store<u32>(address, load<u32>(address, AREA_OUT_MESSAGES) + 0x7fffffff, AREA_LOOK_AT);
+}
+
+/** Whether so much was delivered that the host is to look at the clock. */
+export function isLookDue(): bool {
+  return <i32>(load<u32>(area, AREA_OUT_MESSAGES) - load<u32>(area, AREA_LOOK_AT)) >= 0;
 }
 
 export function connectionAt(slot: u32): u32 {

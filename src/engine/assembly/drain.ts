@@ -2,7 +2,6 @@
 
 import {
   AREA_CONTEXT,
-  AREA_IS_LATE,
   AREA_IS_STALLED,
   AREA_NODE,
   AREA_NODE_COUNT,
@@ -17,6 +16,7 @@ import {
   PLAN_REPLIES_ARE_FOR_HOST,
   REASON_DONE,
   REASON_HOST_PLAN,
+  REASON_LOOK,
   REASON_MISS,
   REASON_OTHER,
   REASON_STALLED,
@@ -40,7 +40,7 @@ import {
   REPLY_TEXT,
 } from "../../memory/layout";
 import { found, resume } from "./answer";
-import { area, connectionAt, hasLinks } from "./area";
+import { area, connectionAt, hasLinks, isLookDue } from "./area";
 import { deliverHere, unservedCount } from "./deliver";
 import { describe, insert, rest, sizesAt } from "./message";
 import { gatherFromRings } from "./outbox";
@@ -60,10 +60,10 @@ export function hasInbound(): bool {
 
 /**
  * Delivers the messages another node sent, until `bytesMax` bytes of its ring are taken or a little more: the last
- * record is taken whole; one is enough when the turn is late. With available() for `bytesMax`, nothing that was published
- * since is taken. Their bytes may be named by iovecs: flush before release(). Returns REASON_DONE (RESUME is 1 if there may
- * be more), REASON_MISS or REASON_HOST_PLAN (RESUME is the record, which was not taken), REASON_UNTAKEN or REASON_UNSERVED
- * (RESUME is the record, which was), REASON_STALLED (RESUME is the origin), or REASON_OTHER for a record of another kind.
+ * record is taken whole. With available() for `bytesMax`, nothing that was published since is taken. Their bytes may be named
+ * by iovecs: flush before release(). Returns REASON_DONE (RESUME is 1 if there may be more), REASON_LOOK, REASON_MISS or
+ * REASON_HOST_PLAN (RESUME is the record, which was not taken), REASON_UNTAKEN or REASON_UNSERVED (RESUME is the record, which
+ * was), REASON_STALLED (RESUME is the origin), or REASON_OTHER for a record of another kind.
  */
 export function drain(node: u32, bytesMax: u32): i32 {
   gatherFromRings(true);
@@ -100,7 +100,7 @@ function drainSome(node: u32, bytesMax: u32): i32 {
       skip(node, record);
       if (load<u32>(area, AREA_IS_STALLED) != 0)
         return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
-      if (load<u32>(area, AREA_IS_LATE) != 0) break;
+      if (isLookDue()) return resume(REASON_LOOK, 0);
       continue;
     }
     const plan = planFor(connectionAt(0), context, subject, subjectLength);
@@ -127,7 +127,7 @@ function drainSome(node: u32, bytesMax: u32): i32 {
       return resume(REASON_UNTAKEN, record);
     if (load<u32>(area, AREA_IS_STALLED) != 0)
       return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
-    if (load<u32>(area, AREA_IS_LATE) != 0) break;
+    if (isLookDue()) return resume(REASON_LOOK, 0);
   }
   return resume(REASON_DONE, 1);
 }

@@ -8,7 +8,6 @@ import {
   AREA_FULL_NODE,
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
-  AREA_IS_LATE,
   CONNECTION_CONTEXT,
   CONNECTION_FLAGS,
   CONNECTION_IN_BYTES,
@@ -23,7 +22,7 @@ import {
   REASON_ANSWER_MISS,
   REASON_DONE,
   REASON_HOST_PLAN,
-  REASON_LATE,
+  REASON_LOOK,
   REASON_MISS,
   REASON_NO_RESPONDERS,
   REASON_OTHER,
@@ -31,7 +30,7 @@ import {
   REQUEST_ACCOUNT_BYTES,
 } from "../../memory/layout";
 import { found, resume } from "./answer";
-import { area, attachArea, connectionAt, hashSeed } from "./area";
+import { area, attachArea, connectionAt, hashSeed, isLookDue } from "./area";
 import { findBlank, hashBytes } from "./bytes";
 import { deliver, deliverHere, fullNode } from "./deliver";
 import { describe } from "./message";
@@ -137,7 +136,7 @@ export function scan(slot: u32, start: u32, end: u32): i32 {
       found(plan, delivered, length, rest, replyLength, lineLength, headerLength, messageEnd);
       return resume(REASON_NO_RESPONDERS, at);
     }
-    if (load<u32>(area, AREA_IS_LATE) != 0) return resume(REASON_LATE, at);
+    if (isLookDue()) return resume(REASON_LOOK, at);
   }
   return resume(REASON_DONE, at);
 }

@@ -11,7 +11,6 @@ import {
   AREA_FULL_NODE,
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
-  AREA_IS_LATE,
   AREA_LINK_COUNTERS,
   CONNECTION_CONTEXT,
   CONNECTION_IN_BYTES,
@@ -34,14 +33,14 @@ import {
   REASON_ACCOUNT,
   REASON_DONE,
   REASON_HOST_PLAN,
-  REASON_LATE,
+  REASON_LOOK,
   REASON_MISS,
   REASON_OTHER,
   REASON_RING_FULL,
 } from "../../memory/layout";
 import { accountSlot } from "./account_names";
 import { found, resume } from "./answer";
-import { area, connectionAt } from "./area";
+import { area, connectionAt, isLookDue } from "./area";
 import { findBlank } from "./bytes";
 import { countMessage, deliver, fullNode } from "./deliver";
 import { describe, hideReplyPrefix } from "./message";
@@ -148,7 +147,7 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
       if (load<u32>(plan, PLAN_ALL_NODES) != 0) remember(load<u32>(plan, PLAN_ACCOUNT), rest, replyLength);
     }
     deliver(plan, false);
-    if (load<u32>(area, AREA_IS_LATE) != 0) return resume(REASON_LATE, at);
+    if (isLookDue()) return resume(REASON_LOOK, at);
   }
   return resume(REASON_DONE, at);
 }

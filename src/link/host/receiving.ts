@@ -5,7 +5,6 @@
 import {
   AREA_CONTEXT,
   AREA_FULL_NODE,
-  AREA_IS_LATE,
   AREA_RESUME,
   AREA_SUBJECT,
   AREA_SUBJECT_HASH,
@@ -13,7 +12,7 @@ import {
   IN_PLACE_BYTES_MAX,
   INTEREST_OF_UNKNOWN_ACCOUNT,
   REASON_ACCOUNT,
-  REASON_DONE,
+  REASON_LOOK,
   REASON_MISS,
   REASON_RING_FULL,
 } from "../../memory/layout.ts";
@@ -67,7 +66,7 @@ export class Receiving {
     let at = start;
     while (at < end && connection.state < STATE_CLOSING) {
       // Its login is judged elsewhere, or others are to have their turn.
-      if (connection.state === STATE_WAITING || (at !== start && this.#isLate)) return at;
+      if (connection.state === STATE_WAITING || (at !== start && this.#shard.outbound.isLate())) return at;
       if (link.collected !== null) {
         at += this.#collect(link, link.collected, at, end);
         continue;
@@ -80,7 +79,7 @@ export class Receiving {
           at = filed;
           continue;
         }
-        if (at !== from && this.#isLate) return at;
+        if (at !== from && this.#shard.outbound.isLate()) return at;
         if (at === end || connection.state >= STATE_CLOSING) break;
       }
       const next = this.#takeOne(link, this.#bytes, at, end);
@@ -88,11 +87,6 @@ export class Receiving {
       at = next;
     }
     return end;
-  }
-
-  /** Whether the turn has lasted long: more is for the next one. */
-  get #isLate(): boolean {
-    return this.#word(AREA_IS_LATE) !== 0;
   }
 
   /** Delivers plain messages by the engine; returns where it stopped. */
@@ -114,8 +108,9 @@ export class Receiving {
           // Much may have been done meanwhile: this link closed, for one.
           if (connection.state >= STATE_CLOSING) return end;
           break;
-        case REASON_DONE:
-          return at;
+        case REASON_LOOK:
+          if (this.#shard.outbound.look()) return at;
+          break;
         default:
           return at;
       }

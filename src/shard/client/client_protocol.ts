@@ -78,7 +78,7 @@ export class ClientProtocol {
     this.#isCaughtUp = false;
     let at = start;
     while (at < end && connection.state < STATE_CLOSING) {
-      if (connection.state === STATE_WAITING || (at !== start && this.#publishing.isLate)) return at;
+      if (connection.state === STATE_WAITING || (at !== start && this.#shard.outbound.isLate())) return at;
       if (connection.large !== null) {
         at += connection.large.fill(this.#bytes, at, end);
         if (connection.large.isComplete) this.#finishLarge(connection);
@@ -89,7 +89,7 @@ export class ClientProtocol {
         at = this.#publishing.scan(connection, at, end);
         if (at !== from) this.#noteActivity(connection);
         if (at === end || connection.state >= STATE_CLOSING) break;
-        if (at !== from && this.#publishing.isLate) return at;
+        if (at !== from && this.#shard.outbound.isLate()) return at;
       }
       const next = this.#receiveOne(connection, at, end);
       if (next < 0) return at;

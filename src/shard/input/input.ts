@@ -131,7 +131,7 @@ export class Input {
     if (this.#publishing.takeStalled()) this.#shard.pause(connection);
     // Of what is not whole yet nothing was taken, however late it is: the rest has to be read.
     const isBegun = rest !== this.#receive;
-    if (isBegun && rest !== end && this.#publishing.isLate) this.#postpone(connection);
+    if (isBegun && rest !== end && this.#shard.outbound.isLate()) this.#postpone(connection);
   }
 
   #postpone(connection: Connection): void {

@@ -12,7 +12,9 @@ import type { Engine } from "../../engine/engine.ts";
 import {
   AREA_DIRTY_COUNT,
   AREA_HAS_GATHERED,
-  AREA_IS_LATE,
+  AREA_LOOK_AT,
+  AREA_OUT_BYTES,
+  AREA_OUT_MESSAGES,
   AREA_OUTBOX_FREE,
   CONNECTION_BYTES,
   CONNECTION_CURSOR,
@@ -28,7 +30,7 @@ import {
   OUTBOX_DATA,
   OUTBOX_SLACK,
 } from "../../memory/layout.ts";
-import type { SharedMemory } from "../../memory/shared_memory.ts";
+import { counterValue, type SharedMemory } from "../../memory/shared_memory.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { type Poller, WOULD_BLOCK, WRITE_FAILED } from "../../runtime/poller.ts";
 import { writeByteString } from "../../subject/byte_string.ts";
@@ -44,9 +46,15 @@ const OUTBOXES_PER_STEP = 8;
 /** Largest piece append() writes at once. */
 const APPEND_BYTES_MAX = 16384;
 /** How long a turn has lasted when it is late: then it begins nothing more that can wait, and writes no more large payloads. */
-const TURN_MS_MAX = 30;
+const TURN_MS_MAX = 10;
+/** Deliveries after which the clock is looked at: a fraction of a millisecond. */
+const DELIVERIES_PER_LOOK = 8192;
+/** What is framed before it is written out: outboxes of as many fill with one message, and writing them lasts longer than a turn. */
+const FRAMED_BYTES_MAX = 8 * 1024 * 1024;
+/** Of a delivery, besides its payload. */
+const LINE_BYTES = 24;
 /** How long a turn writes what is pending. */
-const DRAIN_MS_MAX = 30;
+const DRAIN_MS_MAX = 10;
 /** From how much on a write is worth its cost, and waiting for it is worth a copy. */
 const LARGE_BYTES = 4096;
 
@@ -75,6 +83,8 @@ export function outboundOptions(options: ShardOptions): OutboundOptions {
 
 /** What the shard does when a connection's output fails or recovers. */
 export interface OutboundEvents {
+  /** Shows other nodes what is for them: whoever reads a PONG may rely on that. */
+  publish(): void;
   /** The connection is to be closed, after the turn; nothing more is written. */
   fail(connection: Connection, reason: CloseReason): void;
   /** Something was queued where nothing was: watch the write deadline. */
@@ -100,6 +110,9 @@ export class Outbound {
   readonly #outboxesEnd: number;
   #nextOutbox: number;
   #congestedCount = 0;
+  #isLate = false;
+  /** Framed before the turn began, or everything was written out. */
+  #framedBefore = 0;
   readonly #turn = new TimeLimit(TURN_MS_MAX);
   readonly #drains = new TimeLimit(DRAIN_MS_MAX);
   #hasDrained = false;
@@ -135,7 +148,49 @@ export class Outbound {
   startTurn(nowMs: number): void {
     this.#turn.start(nowMs);
     this.#hasDrained = false;
-    this.#words[this.#area + (AREA_IS_LATE >> 2)] = 0;
+    this.#isLate = false;
+    this.#framedBefore = this.#framedBytes();
+    this.#setNextLook();
+  }
+
+  /** Whether the turn has lasted long: nothing more is begun then that can wait for the next one. Between messages. */
+  isLate(): boolean {
+    const words = this.#words;
+    const dueIn = words[this.#area + (AREA_LOOK_AT >> 2)]! - words[this.#area + (AREA_OUT_MESSAGES >> 2)]!;
+    return (dueIn | 0) <= 0 ? this.look() : false;
+  }
+
+  /**
+   * Looks at the clock, after what may have lasted long: many deliveries, or a wait for another shard; and writes out what is
+   * framed, if that is much. Returns `isLate()`. Between messages.
+   */
+  look(): boolean {
+    const framedBytes = this.#framedBytes();
+    if (framedBytes - this.#framedBefore > FRAMED_BYTES_MAX) {
+      this.#framedBefore = framedBytes;
+      this.#events.publish();
+      this.flushAll();
+    }
+    this.#noteTime(this.#turn.look());
+    return this.#isLate;
+  }
+
+  #noteTime(isLate: boolean): void {
+    this.#isLate = isLate;
+    this.#setNextLook();
+  }
+
+  /** What has been framed for connections so far, about. */
+  #framedBytes(): number {
+    const area = this.#area * 4;
+    const messages = counterValue(this.#words, area + AREA_OUT_MESSAGES);
+    return counterValue(this.#words, area + AREA_OUT_BYTES) + messages * LINE_BYTES;
+  }
+
+  /** Says when the engine is to have the clock looked at: once the turn is late after each message. */
+  #setNextLook(): void {
+    const delivered = this.#words[this.#area + (AREA_OUT_MESSAGES >> 2)]!;
+    this.#words[this.#area + (AREA_LOOK_AT >> 2)] = delivered + (this.#isLate ? 0 : DELIVERIES_PER_LOOK);
   }
 
   /** Puts `bytes` behind what the connection is already being sent. */
@@ -164,7 +219,7 @@ export class Outbound {
   attach(connection: Connection, bytes: Uint8Array, start: number, end: number): void {
     this.flush(connection.slot);
     if (this.#isGone(connection)) return;
-    const isLate = this.#isLate();
+    const isLate = this.#isLateToWrite();
     if (connection.pending === null && !isLate) {
       const taken = this.#poller.write(connection.slot, bytes, start, end);
       if (taken === WRITE_FAILED) {
@@ -208,7 +263,7 @@ export class Outbound {
     for (let i = 0; i < count; i++) {
       const slot = words[this.#dirty + i]!;
       if (slot === NOBODY) continue;
-      this.flush(slot, areCrowded ? QUEUE_SMALL : this.#isLate() ? QUEUE_NAMED : QUEUE_NOTHING);
+      this.flush(slot, areCrowded ? QUEUE_SMALL : this.#isLateToWrite() ? QUEUE_NAMED : QUEUE_NOTHING);
       this.#takeBack(slot);
     }
     words[countWord] = 0;
@@ -230,27 +285,21 @@ export class Outbound {
 
   /** Writes out an outbox that is full, for the engine. */
   flushFull(slot: number): void {
-    this.#isLate();
+    this.#isLateToWrite();
     this.flush(slot);
   }
 
-  /** The shard has waited for another one, which makes turns as long as writes do. */
-  noteWait(): void {
-    if (this.#turn.look()) this.#words[this.#area + (AREA_IS_LATE >> 2)] = 1;
-  }
-
-  /** Asked before each write: those are what makes turns long. */
-  #isLate(): boolean {
-    if (!this.#turn.isOver()) return false;
-    this.#words[this.#area + (AREA_IS_LATE >> 2)] = 1;
-    return true;
+  /** Asked before each write, a message may be under way. */
+  #isLateToWrite(): boolean {
+    if (!this.#isLate && this.#turn.isOver()) this.#noteTime(true);
+    return this.#isLate;
   }
 
   /** Makes at least one outbox free: an unused one, or all that are lent. */
   reclaim(): void {
     if (this.#nextOutbox === this.#outboxesEnd) {
       // More are written to than there are outboxes: a write for each message of each would be what takes longest.
-      this.#isLate();
+      this.#isLateToWrite();
       this.flushAll(true);
       return;
     }
