@@ -148,32 +148,6 @@ test("isDeterministic tells what may be remembered", () => {
   expect(isDeterministic(["y.{{random(9)}}"])).toBe(false);
 });
 
-describe("outcomes()", () => {
-  const outcomes = (subject: string, ...entries: readonly Entry[]) =>
-    new AccountMappings([mapping("x.*", ...entries)], undefined).find(subject)?.outcomes(subject);
-
-  test("lists what a draw decides between", () => {
-    expect(outcomes("x.a", ["y.$1", 30], ["z.{{partition(3,1)}}", 20])).toEqual([
-      { subject: "y.a", below: 30 },
-      { subject: "z.1", below: 50 },
-      { subject: "x.a", below: 100 },
-    ]);
-  });
-
-  test("agrees with choose() for every draw", () => {
-    const mappings = [mapping("x", ["x", 20], ["y", 30])];
-    const found = new AccountMappings(mappings, undefined).find("x")!;
-    for (let draw = 0; draw < 100; draw++) {
-      const outcome = found.outcomes("x")!.find(({ below }) => draw < below);
-      expect(outcome?.subject ?? null).toBe(found.choose("x", () => draw));
-    }
-  });
-
-  test("cannot be listed where a destination is random", () => {
-    expect(outcomes("x.a", ["y.{{random(3)}}", 30])).toBe(undefined);
-  });
-});
-
 test("isEmpty without mappings", () => {
   expect(new AccountMappings([], undefined).isEmpty).toBe(true);
   expect(new AccountMappings([mapping("x", ["y"])], undefined).isEmpty).toBe(false);

@@ -76,20 +76,6 @@ class SubjectMapping {
     return areTokensSubset(tokens, this.#sourceTokens);
   }
 
-  /**
-   * All that may become of messages on a subject this mapping was found for, so that each needs no more than a draw
-   * from 0 to 99: it takes the first outcome whose `below` is greater, and goes nowhere if there is none. Undefined
-   * where every message must be looked at, because of `random`.
-   */
-  outcomes(subject: string): readonly Outcome[] | undefined {
-    if (!this.#shares.every(({ transform }) => transform.isDeterministic)) return undefined;
-    const tokens = this.#tokensOf(subject);
-    return this.#shares.map(({ transform, below }) => ({
-      subject: transform.apply(tokens, noRandom),
-      below,
-    }));
-  }
-
   /** What becomes of one message on a subject this mapping was found for; null if it goes nowhere. */
   choose(subject: string, random: RandomBelow): string | null {
     const drawn = this.#hasOneFate ? 0 : random(100);
@@ -103,22 +89,10 @@ class SubjectMapping {
   }
 }
 
-/** One of the things that may become of a message. */
-export interface Outcome {
-  readonly subject: string;
-  /** It is taken by the draws below this that are not below the outcome before. */
-  readonly below: number;
-}
-
 interface Share {
   readonly transform: SubjectTransform;
-  /** See `Outcome`. */
+  /** It is taken by the draws from 0 to 99 below this that are not below the share before. */
   readonly below: number;
-}
-
-/** For transforms that ask for none. */
-function noRandom(): number {
-  return 0;
 }
 
 /**

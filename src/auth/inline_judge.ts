@@ -23,10 +23,6 @@ export class InlineJudge {
     const verdict = judgeByRules(this.#rules, this.#table, request, checks);
     return checks.wereAsked || verdict.kind === "needs callout" ? null : verdict;
   }
-
-  isCheap(request: LoginRequest): boolean {
-    return this.judge(request) !== null;
-  }
 }
 
 /** Notes that a check was wanted; what is decided with its answer is thrown away. */

@@ -69,10 +69,6 @@ export class InterestJournal {
     Atomics.store(this.#words, READER, node + 1);
   }
 
-  disable(): void {
-    Atomics.store(this.#words, READER, 0);
-  }
-
   /** Whether what `node` holds is nothing that is noted now. */
   ignores(node: number): boolean {
     const reader = Atomics.load(this.#words, READER) - 1;

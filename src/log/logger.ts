@@ -21,9 +21,7 @@ export interface LogSwitches {
 /**
  * What every thread logs through. On main the sink is a file, a terminal or syslog; another thread's
  * sink posts `(level, text)` to main, which hands both to its own logger's `log`.
- *
- * Sink and switches change on reload, so ask `isDebugEnabled` or `isTraceEnabled` each time before
- * building a costly text.
+ * Sink and switches change on reload.
  */
 export class Logger {
   #sink: LogSink;
@@ -32,14 +30,6 @@ export class Logger {
   constructor(sink: LogSink, switches: LogSwitches) {
     this.#sink = sink;
     this.#switches = { ...switches };
-  }
-
-  get isDebugEnabled(): boolean {
-    return this.#switches.debug;
-  }
-
-  get isTraceEnabled(): boolean {
-    return this.#switches.trace;
   }
 
   info(text: string): void {

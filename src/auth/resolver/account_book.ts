@@ -116,16 +116,6 @@ export class AccountBook {
     this.#expire(accountKey, "deleted");
   }
 
-  /** When the next account expires, Unix milliseconds; null for never. */
-  nextExpiryAtMs(): number | null {
-    const times = [...this.#accounts.values()].flatMap((account) =>
-      account.isExpired || account.claims.expiresAtSeconds === 0
-        ? []
-        : account.claims.expiresAtSeconds * 1000,
-    );
-    return times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b));
-  }
-
   /** Marks the accounts whose time is over. */
   expireDue(): void {
     const nowMs = this.#options.nowMs();

@@ -28,11 +28,6 @@ export class LeafInterest {
     this.#send = send;
   }
 
-  /** Subjects and queue groups the peer knows of: what /leafz calls subscriptions is what the peer told us, not this. */
-  get announcedCount(): number {
-    return this.#announced.size;
-  }
-
   set(subject: string, queue: string, origin: string, weight: number): void {
     const key = queue === "" ? subject : `${subject} ${queue}`;
     const shares = this.#shares.get(key) ?? new Map<string, number>();

@@ -116,17 +116,10 @@ export class LeafNodes {
     }
   }
 
-  /** Nothing is dialled any more; links stay until `closeOne` or `closeAll`. */
+  /** Nothing is dialled any more; links stay until `closeAll`. */
   enterLameDuck(): void {
     this.#isLameDuck = true;
     for (const remote of this.#remotes.values()) remote.stopDialling();
-  }
-
-  /** Closes one link without a word; false if none is left. */
-  closeOne(): boolean {
-    const [link] = this.#links.of();
-    link?.close(CloseReason.ServerShutdown);
-    return link !== undefined;
   }
 
   closeAll(): void {

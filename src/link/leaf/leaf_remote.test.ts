@@ -217,10 +217,9 @@ describe("setRemotes()", () => {
     server.nodes.enterLameDuck();
     expect(end.connection.closed).toBe("");
     server.nodes.setRemotes(remotesOf(`${a}, ${b}`));
-    expect(server.nodes.closeOne()).toBe(true);
+    server.nodes.closeAll();
     end.feed("");
     expect(end.connection.closed).toBe("Server Shutdown");
-    expect(server.nodes.closeOne()).toBe(false);
     clock.advance(60_000);
     expect(targets(server)).toEqual(["a:1"]);
   });

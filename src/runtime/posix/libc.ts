@@ -120,9 +120,6 @@ export const MSG_NOSIGNAL = 0x4000;
 
 export const PR_SET_NAME = 15;
 
-export const SHUT_WR = 1;
-export const SHUT_RDWR = 2;
-
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 export const EPOLL_CTL_MOD = 3;
@@ -136,7 +133,6 @@ export const EFD_NONBLOCK = 0o4000;
 export const EFD_CLOEXEC = 0o2000000;
 
 /** The kernel takes at most this many entries in one `readv` or `writev`. */
-export const IOV_MAX = 1024;
 /** `struct iovec`: u64 address, u64 length. */
 export const IOVEC_BYTES = 16;
 
