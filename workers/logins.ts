@@ -12,7 +12,7 @@ import { NODE_IS_UP, NODE_LOGINS, NODE_SHARD_FIRST, NODE_STATE } from "../src/me
 import { nextMessageNumber, nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { ServerObjects } from "../src/protocol/server_object.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
-import type { LoginQuestion, ShardControl } from "../src/shard/shard_options.ts";
+import type { LoginQuestion, ShardControl } from "../src/shard/shard_messages.ts";
 
 const report = (message: LoginsReport) => self.postMessage(message);
 

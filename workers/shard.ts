@@ -13,7 +13,8 @@ import type { FramingMeans } from "../src/runtime/websocket/websocket_poller.ts"
 import type { UpgradeHost } from "../src/shard/client/upgrades.ts";
 import type { HandedLeaf } from "../src/shard/links/handed_leaf.ts";
 import { Shard, type ShardDependencies } from "../src/shard/shard.ts";
-import type { ShardMessage, ShardReport, ShardStart } from "../src/shard/shard_options.ts";
+import type { ShardMessage, ShardReport } from "../src/shard/shard_messages.ts";
+import type { ShardStart } from "../src/shard/shard_options.ts";
 
 const BACKLOG = 4096;
 

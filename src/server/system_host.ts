@@ -8,7 +8,7 @@ import type { MonitorSource } from "../monitor/source.ts";
 import { ShardAccounts } from "../shard/accounts.ts";
 import type { StreamLeg } from "../shard/plans/plan_rules.ts";
 import { ReplySubjects } from "../shard/services/reply_subjects.ts";
-import type { UserRecord } from "../shard/shard_options.ts";
+import type { UserRecord } from "../shard/watch/records.ts";
 import { byteStringOfText } from "../subject/byte_string.ts";
 import type { HostedAccount, SystemHost } from "../system/host.ts";
 import type { ConnectionsElsewhere } from "../system/remote_servers.ts";

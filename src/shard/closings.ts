@@ -13,10 +13,11 @@ import type { ShardContext } from "./context.ts";
 import type { KeptInput } from "./input/kept_input.ts";
 import { NO_SUBSCRIPTION } from "./interest/subscription_table.ts";
 import type { LinkHost } from "./links/link_host.ts";
-import type { AccountCounters, ShardReport } from "./shard_options.ts";
+import type { ShardReport } from "./shard_messages.ts";
 import type { Slots } from "./slots.ts";
 import { TIMER_WRITE, TIMERS_PER_CONNECTION, timerId } from "./timers.ts";
 import { connectionTraffic, NO_COUNTERS, withTraffic } from "./watch/account_counters.ts";
+import type { AccountCounters } from "./watch/records.ts";
 import { connectionRecord } from "./watch/snapshot.ts";
 
 /** What is queued for a connection that is being closed has this long to leave. */

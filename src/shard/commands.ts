@@ -11,7 +11,8 @@ import type { LinkHost } from "./links/link_host.ts";
 import { outboundOptions } from "./output/outbound.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Services } from "./services/services.ts";
-import type { ShardControl, ShardOptions, ShardReport } from "./shard_options.ts";
+import type { ShardControl, ShardReport } from "./shard_messages.ts";
+import type { ShardOptions } from "./shard_options.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 import type { Queries } from "./watch/queries.ts";
 

@@ -17,7 +17,8 @@ import type { SubscriptionTable } from "./interest/subscription_table.ts";
 import type { Outbound } from "./output/outbound.ts";
 import type { PlanCache } from "./plans/plan_cache.ts";
 import type { ReplySubjects } from "./services/reply_subjects.ts";
-import type { LoginQuestion, ShardLogLevel, ShardOptions } from "./shard_options.ts";
+import type { LoginQuestion, ShardLogLevel } from "./shard_messages.ts";
+import type { ShardOptions } from "./shard_options.ts";
 
 /** Whom a question to main is about, so that the answer finds it. */
 export type AskedAbout = Pick<Connection, "slot" | "clientId">;

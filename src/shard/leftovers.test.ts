@@ -6,7 +6,7 @@ import { createSharedMemory } from "../memory/shared_memory.ts";
 import { bytesOf } from "../subject/byte_string.ts";
 import { SERVED_BY_NOBODY, SERVED_HERE } from "./inbound.ts";
 import { type LeftoverFabric, Leftovers } from "./leftovers.ts";
-import type { ShardControl } from "./shard_options.ts";
+import type { ShardControl } from "./shard_messages.ts";
 
 const HERE = NODE_SHARD_FIRST;
 const [NEAR, FAR] = [HERE + 1, HERE + 2];

@@ -8,7 +8,7 @@ import { CONTEXT_ACCOUNTS } from "../memory/layout.ts";
 import { byteStringOf } from "../subject/byte_string.ts";
 import type { ShardContext } from "./context.ts";
 import { SERVED_HERE } from "./inbound.ts";
-import type { ShardControl, UntakenMessage } from "./shard_options.ts";
+import type { ShardControl, UntakenMessage } from "./shard_messages.ts";
 
 /** By what the rest is done. */
 export interface LeftoverFabric {

@@ -54,7 +54,7 @@ import { nodeWord, outEndWord } from "../memory/shared_memory.ts";
 import type { ShardContext } from "./context.ts";
 import type { Inbound } from "./inbound.ts";
 import { Leftovers } from "./leftovers.ts";
-import type { ShardControl } from "./shard_options.ts";
+import type { ShardControl } from "./shard_messages.ts";
 import type { StallSignals } from "./stall_signals.ts";
 
 /** What is taken from one node before the others and the sockets get their turn. */

@@ -58,14 +58,8 @@ import { Publishing } from "./publishing.ts";
 import { Rings } from "./rings.ts";
 import { ReplySubjects } from "./services/reply_subjects.ts";
 import { Services } from "./services/services.ts";
-import type {
-  LoginQuestion,
-  ShardControl,
-  ShardLogLevel,
-  ShardOptions,
-  ShardReport,
-  ShardStart,
-} from "./shard_options.ts";
+import type { LoginQuestion, ShardControl, ShardLogLevel, ShardReport } from "./shard_messages.ts";
+import type { ShardOptions, ShardStart } from "./shard_options.ts";
 import { Slots } from "./slots.ts";
 import { StallSignals } from "./stall_signals.ts";
 import { SingleDelivery } from "./tracing/single_delivery.ts";

@@ -18,7 +18,7 @@ import type { InternalClient } from "../fabric/internal_client.ts";
 import type { GatewayQuery } from "../monitor/snapshots/links.ts";
 import type { ServerIdentity, ServerObjects } from "../protocol/server_object.ts";
 import { encodeTrace } from "../protocol/tracing/message_trace.ts";
-import type { TraceResult } from "../shard/shard_options.ts";
+import type { TraceResult } from "../shard/shard_messages.ts";
 import { ClientAnnouncer, type ClientChange } from "./client_announcer.ts";
 import type { SystemHost } from "./host.ts";
 import { Messenger } from "./messenger.ts";

@@ -4,7 +4,7 @@ import { optionsOf, requestOf } from "../../auth/testing/requests.ts";
 import { undecidedRefusal } from "../../auth/verdict.ts";
 import { ShardAccounts } from "../../shard/accounts.ts";
 import { Connection, STATE_CLOSING, STATE_CONNECTED, STATE_WAITING } from "../../shard/connection.ts";
-import type { LoginQuestion } from "../../shard/shard_options.ts";
+import type { LoginQuestion } from "../../shard/shard_messages.ts";
 import { OPTIONS } from "../../shard/testing/shard_harness.ts";
 import type { HostLink } from "./connections.ts";
 import { ShardLinkLogins } from "./link_logins.ts";

@@ -14,8 +14,8 @@ import type {
   LinkTraffic,
   RouteRecord,
 } from "../../shard/links/link_records.ts";
-import type { LinkQuery, ShardQuery } from "../../shard/shard_options.ts";
 import { connectionTraffic, withTraffic } from "../../shard/watch/account_counters.ts";
+import type { LinkQuery, ShardQuery } from "../../shard/watch/shard_queries.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import { isSubset } from "../../subject/subset.ts";
 import { isLiteralText } from "../../subject/text.ts";

@@ -21,7 +21,7 @@ import type {
 } from "../../monitor/snapshots/accounts.ts";
 import type { MessageCount } from "../../monitor/snapshots/traffic.ts";
 import type { LinkAccountCounters, LinkTraffic } from "../../shard/links/link_records.ts";
-import type { AccountCounters, ResponseRecord } from "../../shard/shard_options.ts";
+import type { AccountCounters, ResponseRecord } from "../../shard/watch/records.ts";
 import { isLiteralText } from "../../subject/text.ts";
 
 const NO_TRAFFIC: LinkTraffic = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };

@@ -4,7 +4,7 @@ import type { SubscriptionSnapshot } from "../../monitor/snapshots/subscriptions
 import type {
   ConnectionRecord,
   SubscriptionSnapshot as SubscriptionRecord,
-} from "../../shard/shard_options.ts";
+} from "../../shard/watch/records.ts";
 
 export function connectionSnapshot(record: ConnectionRecord): ConnectionSnapshot {
   return {

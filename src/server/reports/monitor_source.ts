@@ -45,14 +45,14 @@ import type {
   LinkCounts,
   RouteRecord,
 } from "../../shard/links/link_records.ts";
+import { NO_COUNTERS, sumsByAccount } from "../../shard/watch/account_counters.ts";
 import type {
   AccountCounters,
   ConnectionPage,
   ConnectionRecord,
   ResponseRecord,
   SubscriptionPage,
-} from "../../shard/shard_options.ts";
-import { NO_COUNTERS, sumsByAccount } from "../../shard/watch/account_counters.ts";
+} from "../../shard/watch/records.ts";
 import { subjectsCollideText } from "../../subject/text.ts";
 import { isOperatorMode } from "../settings/operator_mode.ts";
 import type { MonitoredOperator } from "../settings/operator_setup.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { accountWord, NODE_LOAD, NODE_SHARD_FIRST } from "../../memory/map.ts";
 import { createSharedMemory, nodeWord } from "../../memory/shared_memory.ts";
-import type { ShardControl } from "../../shard/shard_options.ts";
+import type { ShardControl } from "../../shard/shard_messages.ts";
 import { accountDefinition } from "../../shard/testing/shard_harness.ts";
 import { ClientCounts, type ClosingShards } from "./client_counts.ts";
 

@@ -2,7 +2,8 @@
 import type { AccountDefinition } from "../../account/definition.ts";
 import { accountWord, clientsElsewhereWord, leafnodesElsewhereWord, NODE_LOAD } from "../../memory/map.ts";
 import { nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
-import type { ShardControl, ShardQuery } from "../../shard/shard_options.ts";
+import type { ShardControl } from "../../shard/shard_messages.ts";
+import type { ShardQuery } from "../../shard/watch/shard_queries.ts";
 
 /** The shards, as far as closing connections takes. */
 export interface ClosingShards {

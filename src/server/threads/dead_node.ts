@@ -26,7 +26,7 @@ import {
   NODE_STATE,
 } from "../../memory/map.ts";
 import { inEndWord, nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
-import type { ShardControl } from "../../shard/shard_options.ts";
+import type { ShardControl } from "../../shard/shard_messages.ts";
 
 /**
  * Marks the node dead, which frees whoever waits for its ring, closes what it had open and counts that off: how many

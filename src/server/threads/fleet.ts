@@ -23,14 +23,9 @@ import { hangUp } from "../../runtime/port_stream.ts";
 import type { Posix } from "../../runtime/posix/posix.ts";
 import type { HandedLeaf } from "../../shard/links/handed_leaf.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links/links_setup.ts";
-import type {
-  ClientEvent,
-  ConnectionRecord,
-  ShardLogLevel,
-  ShardOptions,
-  ShardReport,
-  TraceResult,
-} from "../../shard/shard_options.ts";
+import type { ClientEvent, ShardLogLevel, ShardReport, TraceResult } from "../../shard/shard_messages.ts";
+import type { ShardOptions } from "../../shard/shard_options.ts";
+import type { ConnectionRecord } from "../../shard/watch/records.ts";
 import { shardFigures } from "../reports/shard_figures.ts";
 import { AcceptorListening } from "./acceptor_listening.ts";
 import { ClientCounts } from "./client_counts.ts";

@@ -6,7 +6,7 @@ import type { LoginsSettings } from "../../logins/logins.ts";
 import type { LoginsMessage, LoginsReport, LoginsStart } from "../../logins/logins_messages.ts";
 import type { AccountsOrigin } from "../../logins/operator_mode.ts";
 import { workerUrl } from "../../runtime/worker_url.ts";
-import type { ShardLogLevel } from "../../shard/shard_options.ts";
+import type { ShardLogLevel } from "../../shard/shard_messages.ts";
 
 const LOGINS_WORKER = workerUrl("logins.ts");
 

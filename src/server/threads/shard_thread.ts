@@ -1,6 +1,7 @@
 /** One life of a shard, as main sees it: its thread, and how far it has come. */
 import { workerUrl } from "../../runtime/worker_url.ts";
-import type { OwnListener, ShardMessage, ShardReport, ShardStart } from "../../shard/shard_options.ts";
+import type { ShardMessage, ShardReport } from "../../shard/shard_messages.ts";
+import type { OwnListener, ShardStart } from "../../shard/shard_options.ts";
 
 const SHARD_WORKER = workerUrl("shard.ts");
 

@@ -12,14 +12,9 @@ import { nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
 import type { Posix } from "../../runtime/posix/posix.ts";
 import type { LinksSetup } from "../../shard/links/links_setup.ts";
-import type {
-  LinkControl,
-  OwnListener,
-  ShardControl,
-  ShardOptions,
-  ShardQuery,
-  ShardReport,
-} from "../../shard/shard_options.ts";
+import type { LinkControl, ShardControl, ShardReport } from "../../shard/shard_messages.ts";
+import type { OwnListener, ShardOptions } from "../../shard/shard_options.ts";
+import type { ShardQuery } from "../../shard/watch/shard_queries.ts";
 import { dropInterest, leaveNode } from "./dead_node.ts";
 import { resetNode } from "./node_reset.ts";
 import { RestartPolicy } from "./restart_policy.ts";

@@ -18,7 +18,8 @@ import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
 import type { ShardAccount } from "../accounts.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
-import type { ClientEvent, ConnectionRecord } from "../shard_options.ts";
+import type { ClientEvent } from "../shard_messages.ts";
+import type { ConnectionRecord } from "../watch/records.ts";
 import { detailsAtEnd, detailsForEvents } from "./client_details.ts";
 
 /** Each follows `-ERR 'Authorization Violation'`. */

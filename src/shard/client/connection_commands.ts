@@ -4,7 +4,7 @@ import * as errors from "../../protocol/errors.ts";
 import { type Connection, STATE_CLOSING } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import type { LinkHost } from "../links/link_host.ts";
-import type { ShardControl } from "../shard_options.ts";
+import type { ShardControl } from "../shard_messages.ts";
 import type { ClientProtocol } from "./client_protocol.ts";
 import type { Handshakes } from "./handshakes.ts";
 import type { Upgrades } from "./upgrades.ts";

@@ -5,7 +5,7 @@ import { optionsOf } from "../../auth/testing/requests.ts";
 import { loginOf, refusalOf } from "../../auth/verdict.ts";
 import { CONNECTION_BYTES, CONNECTION_CLIENT } from "../../memory/layout.ts";
 import { NODE_SHARD_FIRST } from "../../memory/map.ts";
-import type { LoginQuestion } from "../shard_options.ts";
+import type { LoginQuestion } from "../shard_messages.ts";
 import type { FakeSocket } from "../testing/fake_poller.ts";
 import { msg, OPTIONS, pub, ShardHarness } from "../testing/shard_harness.ts";
 

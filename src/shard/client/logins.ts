@@ -17,7 +17,7 @@ import { DEFAULT_CONNECT_OPTIONS } from "../../protocol/connect_options.ts";
 import * as errors from "../../protocol/errors.ts";
 import { type Connection, PHASE_SETTLED, STATE_CLOSING, STATE_NEW, STATE_WAITING } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
-import type { ShardControl } from "../shard_options.ts";
+import type { ShardControl } from "../shard_messages.ts";
 import type { Memberships } from "./memberships.ts";
 import { clientTls, peerIdentity } from "./peer_identity.ts";
 

@@ -4,7 +4,7 @@ import type { PeerIdentity } from "../../auth/login.ts";
 import { sha256Hex } from "../../base/sha256.ts";
 import { nameText, parseCertificate } from "../../base/x509.ts";
 import type { Connection } from "../connection.ts";
-import type { ConnectionTlsRecord } from "../shard_options.ts";
+import type { ConnectionTlsRecord } from "../watch/records.ts";
 
 /** The identities in the peer's certificate, which is verified; null where it sent none. */
 export function peerIdentity({ tls }: Connection): PeerIdentity | null {

@@ -15,8 +15,9 @@ import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import type { WriteLimits } from "../output/slow_consumers.ts";
 import type { PlanRules, TargetRules } from "../plans/plan_rules.ts";
-import type { LinkControl, LinkQuery, ShardQuery, ShardReport } from "../shard_options.ts";
+import type { LinkControl, ShardReport } from "../shard_messages.ts";
 import type { Tracing } from "../tracing/tracing.ts";
+import type { LinkQuery, ShardQuery } from "../watch/shard_queries.ts";
 import type { HandedLeaf } from "./handed_leaf.ts";
 
 /** The shard as its links see it. */

@@ -1,5 +1,5 @@
 /** Links as monitoring shows them, and what the links shard counts. Plain data: it crosses threads. */
-import type { ConnectionTlsRecord } from "../shard_options.ts";
+import type { ConnectionTlsRecord } from "../watch/records.ts";
 
 /** What every link has. */
 export interface LinkRecord {

@@ -13,7 +13,8 @@ import { WebSocketPoller } from "../../runtime/websocket/websocket_poller.ts";
 import { Upgrades } from "../client/upgrades.ts";
 import { Rings } from "../rings.ts";
 import { Shard } from "../shard.ts";
-import type { LoginQuestion, ShardControl, ShardOptions, ShardReport } from "../shard_options.ts";
+import type { LoginQuestion, ShardControl, ShardReport } from "../shard_messages.ts";
+import type { ShardOptions } from "../shard_options.ts";
 import { FakePoller, FakeSocket } from "./fake_poller.ts";
 import { FakeTls, securedPoller } from "./fake_tls.ts";
 

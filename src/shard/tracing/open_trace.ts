@@ -7,7 +7,7 @@ import {
 } from "../../protocol/tracing/message_trace.ts";
 import type { TraceRequest } from "../../protocol/tracing/trace_request.ts";
 import { textOf } from "../../subject/byte_string.ts";
-import type { TraceResult } from "../shard_options.ts";
+import type { TraceResult } from "../shard_messages.ts";
 
 /** What threads tell of a trace that began on another one. */
 export interface TracePart {

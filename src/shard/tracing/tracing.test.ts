@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { TraceResult } from "../shard_options.ts";
+import type { TraceResult } from "../shard_messages.ts";
 import { ShardHarness } from "../testing/shard_harness.ts";
 
 const HEADERS = { headers: true, no_responders: true };

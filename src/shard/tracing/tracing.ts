@@ -21,7 +21,7 @@ import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import type { LinkHost } from "../links/link_host.ts";
 import type { Rings } from "../rings.ts";
-import type { ShardControl, TraceResult } from "../shard_options.ts";
+import type { ShardControl, TraceResult } from "../shard_messages.ts";
 import { TIMER_TRACES } from "../timers.ts";
 import { OpenTrace, type TracedArrival, type TraceEnd } from "./open_trace.ts";
 import type { SingleDelivery } from "./single_delivery.ts";

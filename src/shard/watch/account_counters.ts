@@ -8,7 +8,7 @@ import {
 import { counterValue, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { Connection } from "../connection.ts";
 import type { LinkTraffic } from "../links/link_records.ts";
-import type { AccountCounters } from "../shard_options.ts";
+import type { AccountCounters } from "./records.ts";
 
 /** Messages and bytes in, messages and bytes out. */
 type Traffic = readonly [number, number, number, number];

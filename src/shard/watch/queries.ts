@@ -6,7 +6,7 @@ import type { Closings } from "../closings.ts";
 import type { ShardContext } from "../context.ts";
 import type { LinkHost } from "../links/link_host.ts";
 import type { Services } from "../services/services.ts";
-import type { ShardQuery } from "../shard_options.ts";
+import type { ShardQuery } from "./shard_queries.ts";
 import {
   accountCounters,
   clientsOf,

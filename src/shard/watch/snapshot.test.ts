@@ -4,14 +4,9 @@ import type { Login, LoginRefusal } from "../../auth/login.ts";
 import { AREA_PINNED_ACCOUNT_FAILURES } from "../../memory/layout.ts";
 import { NODE_SHARD_FIRST } from "../../memory/map.ts";
 import { counterValue } from "../../memory/shared_memory.ts";
-import type {
-  ConnectionOrder,
-  ConnectionPage,
-  ConnectionRecord,
-  ResponseRecord,
-  ShardQuery,
-} from "../shard_options.ts";
 import { accountDefinition, OPTIONS, pub, ShardHarness } from "../testing/shard_harness.ts";
+import type { ConnectionPage, ConnectionRecord, ResponseRecord } from "./records.ts";
+import type { ConnectionOrder, ShardQuery } from "./shard_queries.ts";
 
 const EXPORTER: AccountDefinition = { ...accountDefinition(3, "EXP"), nameTag: "exporter" };
 const IMPORTER: AccountDefinition = {

@@ -7,18 +7,16 @@ import { tlsRecord } from "../client/peer_identity.ts";
 import { type Connection, STATE_CLOSING } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import { NO_SUBSCRIPTION } from "../interest/subscription_table.ts";
+import { addTraffic, connectionTraffic, NO_COUNTERS } from "./account_counters.ts";
 import type {
   AccountCounters,
-  ConnectionOrder,
   ConnectionPage,
-  ConnectionPick,
   ConnectionRecord,
-  ShardQuery,
   SubscriptionPage,
   SubscriptionSnapshot,
   UserRecord,
-} from "../shard_options.ts";
-import { addTraffic, connectionTraffic, NO_COUNTERS } from "./account_counters.ts";
+} from "./records.ts";
+import type { ConnectionOrder, ConnectionPick, ShardQuery } from "./shard_queries.ts";
 
 /** The open connections that a query wants. Only the keys of the others are looked at. */
 export function connectionPage(shard: ShardContext, pick: ConnectionPick): ConnectionPage {
