@@ -1,5 +1,6 @@
 import { ATTRIBUTE_NAMES, type DistinguishedName, knownNameText } from "../base/x509.ts";
 import { goQuoteText } from "../protocol/go_quote.ts";
+import type { Claimed } from "./identity.ts";
 import type { LoginLog, PeerIdentity } from "./login.ts";
 
 /**
@@ -54,6 +55,23 @@ export function findCertificateUser<User>(
   const user = text === "" ? undefined : users.find(text);
   if (user !== undefined) return hit(user, text, "certificate subject");
   return miss(`User in cert [${goQuoteText(text)}], not found`);
+}
+
+/** Which of these users the certificate stands for. CONNECT claims to be that one then, whatever user it has named. */
+export function mapCertificate<User extends { readonly name: string }>(
+  identity: PeerIdentity | null,
+  users: readonly User[],
+  sent: Claimed,
+): { readonly rule: User | undefined; readonly claimed: Claimed; readonly logs: readonly LoginLog[] } {
+  const { user: rule, log } = findCertificateUser(identity, {
+    find: (name) => users.find((user) => user.name === name),
+    all: () => users.map((user) => ({ name: user.name, user })),
+  });
+  if (rule === undefined) return { rule, claimed: sent, logs: [log] };
+  const claimed = { ...sent, user: rule.name };
+  if (sent.user === "") return { rule, claimed, logs: [log] };
+  const text = `User ${goQuoteText(sent.user)} found in connect proto, but user required from cert`;
+  return { rule, claimed, logs: [log, { level: "warning", text }] };
 }
 
 function hit<User>(user: User, name: string, what: string): CertificateMatch<User> {

@@ -1,6 +1,6 @@
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import type { AuthCalloutOptions } from "../config/authorization.ts";
-import { type Claimed, identityOf } from "./identity.ts";
+import { type Claimed, claimedBy, identityOf } from "./identity.ts";
 import { judgeLeaf } from "./leaf_login.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "./login.ts";
 import type { LoginRules } from "./login_rules.ts";
@@ -25,7 +25,7 @@ export function judgeByRules(
 ): Verdict {
   const ofOthers = judgeServer(rules, request, checks) ?? judgeLeaf(rules, request, checks);
   if (ofOthers !== null) return ofOthers;
-  const sent = claimedBy(request);
+  const sent = claimedBy(request, false);
   if (isRefusedOutright(rules, table, request)) {
     return refusalOf(sent, "authorization violation", GLOBAL_ACCOUNT, []);
   }
@@ -49,11 +49,6 @@ function boundBy(decision: UserDecision, table: UserTable, proxyKey: string): Lo
   // nats-server names the account as the issuer of an nkey of the configuration.
   const issuerKey = table.nkeys.has(claimed.nkey) ? outcome.account : "";
   return loginOf(claimed, { ...outcome, proxyKey, issuerKey, logs });
-}
-
-/** What CONNECT claims where a JWT means nothing. */
-function claimedBy({ connect: { nkey, user, password, authToken } }: LoginRequest): Claimed {
-  return { nkey, user, password, authToken, jwt: "", publicKey: "" };
 }
 
 /** An operation before CONNECT, or the account fields of clients of long ago. */

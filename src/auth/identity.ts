@@ -1,5 +1,5 @@
 import { goQuoteText } from "../protocol/go_quote.ts";
-import type { IdentityKind } from "./login.ts";
+import type { IdentityKind, LoginRequest } from "./login.ts";
 
 /** Who a client is by what it sent, or by what the decision put in its place. Texts are empty where there is nothing. */
 export interface Claimed {
@@ -10,6 +10,12 @@ export interface Claimed {
   readonly jwt: string;
   /** The subject of the user JWT, once that has been verified. */
   readonly publicKey: string;
+}
+
+/** What CONNECT claims. Where `hasJwt` is false a JWT means nothing, and is forgotten. */
+export function claimedBy({ connect }: Pick<LoginRequest, "connect">, hasJwt: boolean): Claimed {
+  const { nkey, user, password, authToken, jwt } = connect;
+  return { nkey, user, password, authToken, jwt: hasJwt ? jwt : "", publicKey: "" };
 }
 
 export interface Identity {

@@ -2,7 +2,7 @@ import { CONNECTION_TYPES, type ConnectionType } from "../config/authorization.t
 import type { Permissions } from "../config/permissions.ts";
 import { goQuoteText } from "../protocol/go_quote.ts";
 import { connectWindow } from "./connect_times.ts";
-import type { Claimed } from "./identity.ts";
+import { type Claimed, claimedBy } from "./identity.ts";
 import type { UserClaims, UserRights } from "./jwt/claims.ts";
 import { decodeAs } from "./jwt/decode.ts";
 import { areBlocking } from "./jwt/issues.ts";
@@ -84,9 +84,8 @@ export function decideJwt(
   context: JwtContext,
   fetched?: AccountResult,
 ): JwtDecision {
-  const { nkey, user: userName, password, authToken, jwt } = request.connect;
-  const sent: Claimed = { nkey, user: userName, password, authToken, jwt, publicKey: "" };
-  const chosen = chooseJwt(jwt, context.rules.defaultSentinel);
+  const sent = claimedBy(request, true);
+  const chosen = chooseJwt(sent.jwt, context.rules.defaultSentinel);
   if (chosen === undefined) return refused(sent, "Authentication requires a user JWT");
   const { user } = chosen;
   const claimed = { ...sent, jwt: chosen.jwt };

@@ -1,8 +1,7 @@
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import { isLeafType } from "../config/authorization.ts";
-import { goQuoteText } from "../protocol/go_quote.ts";
-import { findCertificateUser } from "./certificate.ts";
-import type { Claimed } from "./identity.ts";
+import { mapCertificate } from "./certificate.ts";
+import { type Claimed, claimedBy } from "./identity.ts";
 import type { Login, LoginLog, LoginRefusal, LoginRequest, RefusalReason } from "./login.ts";
 import type { LeafCredentials, LeafUserRule, LoginRules } from "./login_rules.ts";
 import { checkProxy } from "./proxy.ts";
@@ -21,8 +20,7 @@ export function judgeLeaf(
   checks: CredentialChecks,
 ): Login | LoginRefusal | null {
   if (leafCredentials === null || !isLeafType(request.connectionType)) return null;
-  const { nkey, user, password, authToken } = request.connect;
-  const sent: Claimed = { nkey, user, password, authToken, jwt: "", publicKey: "" };
+  const sent = claimedBy(request, false);
   const proxy = checkProxy(request, trustedProxies, checks.verifySignature);
   const refuse = (reason: RefusalReason, logs: readonly LoginLog[] = []): LoginRefusal =>
     refusalOf(sent, reason, GLOBAL_ACCOUNT, logs, { proxyKey: proxy.proxyKey });
@@ -62,20 +60,9 @@ function findRule(credentials: LeafCredentials, sent: Claimed, { tls }: LoginReq
     return { rule: sent.nkey === credentials.name ? credentials : undefined, claimed: sent, logs: [] };
   }
   const { users, mapsCertificates } = credentials;
-  const find = (name: string) => users.find((rule) => rule.name === name);
-  if (!mapsCertificates) return { rule: find(sent.user), claimed: sent, logs: [] };
-  const match = findCertificateUser(tls, {
-    find,
-    all: () => users.map((user) => ({ name: user.name, user })),
-  });
-  const rule = match.user;
-  const claimed = rule === undefined ? sent : { ...sent, user: rule.name };
-  const logs: LoginLog[] = [match.log];
-  if (rule !== undefined && sent.user !== "") {
-    const text = `User ${goQuoteText(sent.user)} found in connect proto, but user required from cert`;
-    logs.push({ level: "warning", text });
-  }
-  return { rule, claimed, logs };
+  if (!mapsCertificates)
+    return { rule: users.find(({ name }) => name === sent.user), claimed: sent, logs: [] };
+  return mapCertificate(tls, users, sent);
 }
 
 /** What is wrong with password or signature, for the log; empty for what is not logged, undefined for nothing. */

@@ -1,7 +1,7 @@
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import { goQuoteText } from "../protocol/go_quote.ts";
 import { judgeByRules } from "./config_judge.ts";
-import type { Claimed } from "./identity.ts";
+import { claimedBy } from "./identity.ts";
 import { type AccountResult, decideJwt, type JwtAcceptance, type JwtContext } from "./jwt_login.ts";
 import { judgeLeaf } from "./leaf_login.ts";
 import type { LoadedAccount } from "./loaded_account.ts";
@@ -55,8 +55,8 @@ function judgeByJwt(
   context: JwtContext & { readonly rules: LoginRules },
   fetched: AccountResult | undefined,
 ): Verdict {
-  const { nkey, user, password, authToken, jwt, account, isNewAccount } = request.connect;
-  const sent: Claimed = { nkey, user, password, authToken, jwt, publicKey: "" };
+  const { password, account, isNewAccount } = request.connect;
+  const sent = claimedBy(request, true);
   if (request.isImplicit || account !== "" || isNewAccount) {
     return refusalOf(sent, "authorization violation", GLOBAL_ACCOUNT, []);
   }

@@ -4,8 +4,8 @@ import { isLeafType } from "../config/authorization.ts";
 import type { Permissions } from "../config/permissions.ts";
 import { goQuoteText } from "../protocol/go_quote.ts";
 import { decodeSignature } from "./base64.ts";
-import { findCertificateUser } from "./certificate.ts";
-import type { Claimed } from "./identity.ts";
+import { mapCertificate } from "./certificate.ts";
+import { type Claimed, claimedBy } from "./identity.ts";
 import type { LoginLog, LoginRequest, RefusalReason } from "./login.ts";
 import type { ListenerRules, LoginRules, UserRule } from "./login_rules.ts";
 import { type HashComparison, isBcryptHash, isSameSecret } from "./password.ts";
@@ -73,9 +73,7 @@ export function decideUser(
   proxyKey: string,
   checks: CredentialChecks,
 ): UserDecision {
-  const { nkey, user, password, authToken } = request.connect;
-  // A JWT means nothing here, and is forgotten.
-  const sent: Claimed = { nkey, user, password, authToken, jwt: "", publicKey: "" };
+  const sent = claimedBy(request, false);
   const listener = listenerRules(rules, request.connectionType);
   if (!listener.isAuthRequired) {
     const account = isLeafType(request.connectionType) ? rules.leafAccount : GLOBAL_ACCOUNT;
@@ -157,17 +155,9 @@ export function findSignatureProblem(
 function judgeCertificate(sent: Claimed, circumstances: Circumstances): UserDecision {
   const { table, request } = circumstances;
   const admitted = [...table.users.values()].filter((user) => isAllowedType(user, request.connectionType));
-  const { user, log } = findCertificateUser(request.tls, {
-    find: (name) => admitted.find((candidate) => candidate.name === name),
-    all: () => admitted.map((candidate) => ({ name: candidate.name, user: candidate })),
-  });
-  if (user === undefined) return refuse(sent, [log]);
-  const logs = [log];
-  if (sent.user !== "") {
-    const text = `User ${goQuoteText(sent.user)} found in connect proto, but user required from cert`;
-    logs.push({ level: "warning", text });
-  }
-  return judgeUser(user, { ...sent, user: user.name }, { needsCertificate: false, logs }, circumstances);
+  const { rule, claimed, logs } = mapCertificate(request.tls, admitted, sent);
+  if (rule === undefined) return refuse(sent, logs);
+  return judgeUser(rule, claimed, { needsCertificate: false, logs }, circumstances);
 }
 
 /** What was sent, or without credentials the name and password of the user that stands in for that. */

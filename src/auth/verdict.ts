@@ -1,6 +1,6 @@
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import { CloseReason, closeReasonEntry } from "../protocol/close_reason.ts";
-import { type Claimed, identityOf } from "./identity.ts";
+import { type Claimed, claimedBy, identityOf } from "./identity.ts";
 import { denyPublish } from "./jwt_permissions.ts";
 import type { Login, LoginLog, LoginRefusal, LoginRequest, RefusalReason } from "./login.ts";
 
@@ -65,9 +65,8 @@ export function refusalOf(
 }
 
 /** The refusal of a login about which nothing was decided. */
-export function undecidedRefusal({ connect }: LoginRequest, reason: RefusalReason): LoginRefusal {
-  const { nkey, user, password, authToken, jwt } = connect;
-  return refusalOf({ nkey, user, password, authToken, jwt, publicKey: "" }, reason, GLOBAL_ACCOUNT, []);
+export function undecidedRefusal(request: LoginRequest, reason: RefusalReason): LoginRefusal {
+  return refusalOf(claimedBy(request, true), reason, GLOBAL_ACCOUNT, []);
 }
 
 /** A client in the account of a callout service may not put its own questions. */
