@@ -59,6 +59,8 @@ interface Outcome {
   readonly passed: number;
   readonly failed: number;
   readonly code: number;
+  /** Something failed outside of rows. */
+  readonly hasOtherErrors: boolean;
   /** Names of the failed rows by the file they stand in. */
   readonly failures: ReadonlyMap<string, readonly string[]>;
 }
@@ -90,6 +92,8 @@ function runTests(files: readonly string[]): Promise<Outcome> {
         passed: count("pass"),
         failed: count("fail"),
         code: code ?? 1,
+        hasOtherErrors:
+          /^(?: *\d+ errors?|error: .*\(uncaught error\).*)$|Unhandled error between tests/m.test(output),
         failures: failuresIn(output),
       });
     });
@@ -118,6 +122,9 @@ function failuresIn(output: string): Map<string, string[]> {
 async function runTestsTwiceIfNeeded(files: readonly string[]): Promise<Outcome> {
   const first = await runTests(files);
   const again = [...first.failures.keys()];
+  const failedRows = [...first.failures.values()].flat().length;
+  // What fails outside of rows, a file that cannot be loaded for one, is no accident.
+  if (failedRows !== first.failed || first.hasOtherErrors) return first;
   if (again.length === 0 || again.length > FILES_AGAIN_MAX) return first;
   console.log(`\nonce more, since rows failed in them: ${again.join(", ")}`);
   const second = await runTests(again);

@@ -2,10 +2,10 @@
 
 /** `nats://user:xxxxx@host`, of a URL that has been found to be one. Source: Go's `URL.Redacted`. */
 export function withoutPassword(url: string): string {
-  return url.replace(/^(\w[\w+.-]*:\/\/[^/?#@:]*):[^/?#]*@/, "$1:xxxxx@");
+  return url.replace(/^(\w[\w+.-]*:\/\/[^/?#:]*):[^/?#]*@/, "$1:xxxxx@");
 }
 
-/** `nats://[REDACTED]@host`, of any text, of a list with commas each. */
-export function withoutUser(urls: string): string {
-  return urls.replace(/\/\/[^\s,]*@/g, "//[REDACTED]@");
+/** `nats://[REDACTED]@host`, of any text that may be a URL. */
+export function withoutUser(url: string): string {
+  return url.replace(/\/\/.*@/s, "//[REDACTED]@");
 }

@@ -426,9 +426,13 @@ export function redactArguments(args: readonly string[]): string[] {
     const match = /^(--?([^-=][^=]*))(?:=(.*))?$/s.exec(shown[i]!);
     const [, flag = "", name = "", attached] = match ?? [];
     if (!SECRET_FLAGS.includes(name) && !URL_FLAGS.includes(name)) continue;
-    const redact = SECRET_FLAGS.includes(name) ? () => "[REDACTED]" : withoutUser;
+    const redact = SECRET_FLAGS.includes(name) ? () => "[REDACTED]" : redactUrls;
     if (attached !== undefined) shown[i] = `${flag}=${redact(attached)}`;
     else if (i + 1 < shown.length) shown[i + 1] = redact(shown[++i]!);
   }
   return shown;
+}
+
+function redactUrls(list: string): string {
+  return list.split(",").map(withoutUser).join(",");
 }

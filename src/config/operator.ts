@@ -1,3 +1,4 @@
+import { withoutUser } from "../base/redacted_url.ts";
 import { publicKey } from "./authorization.ts";
 import type { ConfigValue } from "./config_tree.ts";
 import { block, option, type Reader, type ReloadStep, readBlock, type Site, wrongType } from "./option.ts";
@@ -113,7 +114,7 @@ function readResolverText(text: string, site: Site): ResolverOptions | undefined
   if (/mem/i.test(text)) return { kind: "memory" };
   const url = /url\(\s*"?([^\s"]*)"?\s*\)/i.exec(text)?.[1];
   if (url === undefined) return site.error(BAD_FORM);
-  if (!URL.canParse(url)) return site.error(`error parsing account resolver url ["${url}"]`);
+  if (!URL.canParse(url)) return site.error(`error parsing account resolver url ["${withoutUser(url)}"]`);
   return { kind: "url", url: url.endsWith("/") ? url : `${url}/` };
 }
 

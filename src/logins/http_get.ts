@@ -7,6 +7,8 @@ import type { TlsMaterial } from "../runtime/tls_material.ts";
 
 /** As many as Go's client follows. */
 const REDIRECTS_MAX = 10;
+/** An account's JWT, and no more than that: servers that have them need not be trusted. */
+const ANSWER_CHARACTERS_MAX = 8 * 1024 * 1024;
 const REDIRECT_STATUSES: ReadonlySet<number | undefined> = new Set([301, 302, 303, 307, 308]);
 
 /**
@@ -60,7 +62,9 @@ function readAnswer(response: IncomingMessage): Promise<Got> {
   let body = "";
   response.setEncoding("utf8");
   response.on("data", (text: string) => {
-    body += text;
+    if (body.length + text.length > ANSWER_CHARACTERS_MAX)
+      response.destroy(new Error("the answer is too long"));
+    else body += text;
   });
   response.on("end", () => {
     const answer = { status: statusCode ?? 0, statusText: statusMessage ?? "", body };

@@ -485,10 +485,6 @@ export class ClientProtocol {
       this.#shard.fail(connection, errors.ERROR_NO_RESPONDERS_REQUIRES_HEADERS);
       return;
     }
-    // Who brought no JWT stays who it is by the one it was given, also where clients that come are given another.
-    const jwt = connection.login?.jwt ?? "";
-    if (jwt !== "" && jwt !== connect.jwt)
-      connection.options = this.#recentOptions.share({ ...connect, jwt });
     this.#estimateRoundTrip(connection);
     connection.state = STATE_CONNECTED;
     connection.hasConnected ||= hasAsked;

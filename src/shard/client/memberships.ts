@@ -180,13 +180,16 @@ export class Memberships {
     noteDeliveries(this.#shard, connection);
   }
 
-  /** What stays of a login: shared with those who logged in alike, and one copy of the JWT. */
+  /**
+   * What stays of a login: shared with those who logged in alike, and one copy of the JWT. Who brought none stays who it is by
+   * the one it was given, also where clients that come are given another.
+   */
   #keep(connection: Connection, login: Login): void {
     const permissions = this.#shard.contexts.givenPermissionsOf(connection.context);
     const kept = this.#recentLogins.share({ ...login, permissions, logs: NO_LOGS });
     connection.login = kept;
     const { options } = connection;
-    if (kept.jwt !== "" && options.jwt === kept.jwt) connection.options = { ...options, jwt: kept.jwt };
+    if (kept.jwt !== "") connection.options = { ...options, jwt: kept.jwt };
   }
 
   /** The least of what server, account and user allow. */
