@@ -137,6 +137,7 @@ export class Publishing {
     const { engine } = this.#shard;
     let at = start;
     for (;;) {
+      const from = at;
       const reason = engine.scan(connection.slot, at, end);
       at = this.#word(AREA_RESUME);
       this.#shard.removeExpired();
@@ -145,7 +146,6 @@ export class Publishing {
         case REASON_OTHER:
           return at;
         case REASON_LOOK:
-          if (this.#shard.outbound.look()) return at;
           break;
         case REASON_MISS:
           at = this.#onMiss(connection, at);
@@ -164,6 +164,7 @@ export class Publishing {
           break;
       }
       if (connection.state >= STATE_CLOSING) return end;
+      if (at !== from && this.#shard.outbound.isLate()) return at;
     }
   }
 

@@ -128,6 +128,15 @@ export class Rings {
     }
   }
 
+  /** Whether a message went to somebody who does not keep up: whoever has just sent one is to pause. Others' are kept apart. */
+  get isStalled(): boolean {
+    return this.#words[this.#area + (AREA_IS_STALLED >> 2)] !== 0;
+  }
+
+  set isStalled(isStalled: boolean) {
+    this.#words[this.#area + (AREA_IS_STALLED >> 2)] = isStalled ? 1 : 0;
+  }
+
   /**
    * Takes what other nodes published, a bounded amount of each. Returns whether there was anything. May run while a
    * message of ours is under way, whose stall is not theirs.
@@ -136,10 +145,9 @@ export class Rings {
     let nodes = this.#look();
     if (nodes === 0) return false;
     this.beforeDrain?.();
-    const stalledWord = this.#area + (AREA_IS_STALLED >> 2);
-    const isStalled = this.#words[stalledWord]!;
+    const { isStalled } = this;
     for (; nodes !== 0; nodes &= nodes - 1) this.#drain(31 - Math.clz32(nodes & -nodes));
-    this.#words[stalledWord] = isStalled;
+    this.isStalled = isStalled;
     return true;
   }
 
@@ -301,6 +309,7 @@ export class Rings {
     for (let left = this.#left(node); left > 0; left = this.#left(node)) {
       const reason = engine.drain(node, left);
       const resume = this.#words[this.#area + (AREA_RESUME >> 2)]!;
+      let isTaken = true;
       this.#shard.removeExpired();
       if (reason === REASON_MISS) {
         const origin = this.#word(resume, RECORD_ORIGIN);
@@ -320,8 +329,8 @@ export class Rings {
         }
         this.#shard.removeExpired();
         this.#stalls.tell(node, origin);
-      } else if (reason === REASON_LOOK) {
-        if (outbound.look()) break;
+        // The plan that was built for it may be for this time alone.
+        isTaken = isServed;
       } else if (reason === REASON_STALLED) {
         this.#stalls.tell(node, resume);
       } else if (reason === REASON_OTHER) {
@@ -336,7 +345,8 @@ export class Rings {
         this.#stalls.tell(node, incoming.origin);
       } else if (reason === REASON_UNTAKEN) {
         this.#leftovers.noteUntaken(node, readRecord(shared, resume), 0);
-      } else break;
+      } else if (reason !== REASON_LOOK) break;
+      if (isTaken && outbound.isLate()) break;
     }
     // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
     if (outbound.hasGathered) outbound.flushAll();

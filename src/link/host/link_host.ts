@@ -182,8 +182,9 @@ export class ShardLinks implements LinkHost, LinkEvents {
   writeLimits(connection: Connection): WriteLimits {
     const setup = this.#running?.setup;
     const options = setup && blockOf(setup, this.#connections.of(connection).kind)?.options;
+    const deadlineMs = options?.writeDeadlineMs ?? 0;
     return {
-      deadlineMs: options?.writeDeadlineMs ?? this.#shard.options.writeDeadlineMs,
+      deadlineMs: deadlineMs > 0 ? deadlineMs : this.#shard.options.writeDeadlineMs,
       isRetried: options?.writeTimeout !== "close",
     };
   }
