@@ -1,4 +1,5 @@
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
+import { claimedBy } from "./identity.ts";
 import type { Login, LoginRefusal, LoginRequest } from "./login.ts";
 import type { LoginRules } from "./login_rules.ts";
 import { type CredentialChecks, isSecret } from "./user_login.ts";
@@ -10,11 +11,13 @@ import { loginOf, refusalOf } from "./verdict.ts";
  */
 export function judgeServer(
   { servers }: LoginRules,
-  { server, connect: { user, password } }: LoginRequest,
+  request: LoginRequest,
   checks: CredentialChecks,
 ): Login | LoginRefusal | null {
+  const { server } = request;
   if (server === undefined) return null;
-  const claimed = { nkey: "", user, password, authToken: "", jwt: "", publicKey: "" };
+  const claimed = claimedBy(request, false);
+  const { user, password } = claimed;
   const wanted = servers?.[server];
   const isIn = wanted === undefined || (user === wanted.user && isSecret(password, wanted.password, checks));
   return isIn

@@ -12,7 +12,6 @@ import {
   AREA_FULL_NODE,
   AREA_HEADER_LENGTH,
   AREA_IN_MESSAGES,
-  AREA_IS_STALLED,
   AREA_LINE_LENGTH,
   AREA_MESSAGE_END,
   AREA_REPLY,
@@ -183,9 +182,8 @@ export class Publishing {
 
   /** Whether the last messages went to a congested connection; asking forgets it. */
   takeStalled(): boolean {
-    const word = this.#area + (AREA_IS_STALLED >> 2);
-    const isStalled = this.#words[word] !== 0;
-    this.#words[word] = 0;
+    const { isStalled } = this.#rings;
+    this.#rings.isStalled = false;
     return isStalled;
   }
 

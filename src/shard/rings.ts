@@ -19,7 +19,6 @@ import {
 } from "../fabric/message_record.ts";
 import type { Wake } from "../fabric/wake.ts";
 import {
-  AREA_IS_STALLED,
   AREA_PICKS,
   AREA_RESUME,
   AREA_UNPUBLISHED,
@@ -128,13 +127,13 @@ export class Rings {
     }
   }
 
-  /** Whether a message went to somebody who does not keep up: whoever has just sent one is to pause. Others' are kept apart. */
+  /** See `StallSignals`. Of messages of one's own: those of others are kept apart from them. */
   get isStalled(): boolean {
-    return this.#words[this.#area + (AREA_IS_STALLED >> 2)] !== 0;
+    return this.#stalls.isStalled;
   }
 
   set isStalled(isStalled: boolean) {
-    this.#words[this.#area + (AREA_IS_STALLED >> 2)] = isStalled ? 1 : 0;
+    this.#stalls.isStalled = isStalled;
   }
 
   /**

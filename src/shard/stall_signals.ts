@@ -39,13 +39,22 @@ export class StallSignals {
     this.#stalledWord = (map.area(shard.node).area + AREA_IS_STALLED) >> 2;
   }
 
+  /** A message went to a subscriber that does not keep up: whoever has just sent one is to pause. */
+  get isStalled(): boolean {
+    return this.#words[this.#stalledWord] !== 0;
+  }
+
+  set isStalled(isStalled: boolean) {
+    this.#words[this.#stalledWord] = isStalled ? 1 : 0;
+  }
+
   /**
    * Asks the sending shard to slow the connection whose message just went to a subscriber that does not keep up, where it did:
    * `origin` is that of the message's record, which came from the node `from`. Hot: once per record that the engine left.
    */
   tell(from: number, origin: number): void {
-    if (this.#words[this.#stalledWord] === 0) return;
-    this.#words[this.#stalledWord] = 0;
+    if (!this.isStalled) return;
+    this.isStalled = false;
     // Of a message that was passed on the origin says whose it is.
     const node = origin >>> RECORD_ORIGIN_NODE_SHIFT || from;
     const slot = slotOfOrigin(origin);

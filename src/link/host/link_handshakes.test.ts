@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { WOULD_BLOCK } from "../../runtime/poller.ts";
 import { HANDSHAKE_DONE, HANDSHAKE_FAILED, type TlsLayer } from "../../runtime/tls.ts";
-import { ShardAccounts } from "../../shard/accounts.ts";
-import { Connection, PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
+import { PHASE_HANDSHAKE, PHASE_SETTLED, STATE_CLOSING } from "../../shard/connection.ts";
 import { FakeClock } from "../core/testing/fake_clock.ts";
 import { LinkHandshakes, type SecurableLink } from "./link_handshakes.ts";
 import { LinkTlsContexts } from "./link_tls.ts";
+import { linkConnection } from "./testing/link_connection.ts";
 
 const PIN = "00".repeat(32);
 
@@ -28,20 +28,7 @@ function open(link: Partial<SecurableLink> = {}, pinnedCerts: readonly string[] 
   const tlsContexts = new LinkTlsContexts(tls);
   const context = { kind: "openssl", contexts: [], clientContext: null } as const;
   tlsContexts.configure({ cluster: { context, pinnedCerts, checksPeers } });
-  const connection = new Connection({
-    slot: 1,
-    address: 0,
-    clientId: 7,
-    ip: "10.0.0.2",
-    port: 6222,
-    startMs: 0,
-    nonce: "",
-    webSocket: null,
-    tls: null,
-    account: new ShardAccounts([], undefined).global,
-    maxPayloadBytes: 0,
-    maxSubscriptions: -1,
-  });
+  const connection = linkConnection();
   const handshakes = new LinkHandshakes({
     shard: {
       close(closed, reason) {

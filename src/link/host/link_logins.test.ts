@@ -2,12 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { compileLoginRules } from "../../auth/login_rules.ts";
 import { optionsOf, requestOf } from "../../auth/testing/requests.ts";
 import { undecidedRefusal } from "../../auth/verdict.ts";
-import { ShardAccounts } from "../../shard/accounts.ts";
-import { Connection, STATE_CLOSING, STATE_CONNECTED, STATE_WAITING } from "../../shard/connection.ts";
+import { STATE_CLOSING, STATE_CONNECTED, STATE_WAITING } from "../../shard/connection.ts";
 import type { LoginQuestion } from "../../shard/shard_messages.ts";
 import { OPTIONS } from "../../shard/testing/shard_harness.ts";
 import type { HostLink } from "./connections.ts";
 import { ShardLinkLogins } from "./link_logins.ts";
+import { linkConnection } from "./testing/link_connection.ts";
 
 const HASH = "$2b$04$kFkXCu8SYVvvXXWTvWVSjuMHO5NHsaAB4fM1Nrn7OSVVwLJ2Vl2hS";
 const REFUSAL = undecidedRefusal(requestOf(), "authorization violation");
@@ -28,20 +28,7 @@ function setUp(password: string) {
     holdInput: () => void done.push("holds"),
     resumeInput: () => void done.push("resumes"),
   });
-  const connection = new Connection({
-    slot: 1,
-    address: 0,
-    clientId: 7,
-    ip: "10.0.0.2",
-    port: 6222,
-    startMs: 0,
-    nonce: "",
-    webSocket: null,
-    tls: null,
-    account: new ShardAccounts([], undefined).global,
-    maxPayloadBytes: 0,
-    maxSubscriptions: -1,
-  });
+  const connection = linkConnection();
   connection.state = STATE_CONNECTED;
   const logIn = (given: string, isAgain = false) => {
     const link = { connection } as unknown as HostLink;

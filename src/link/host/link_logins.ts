@@ -3,14 +3,8 @@
  * logins thread.
  */
 import { InlineJudge } from "../../auth/inline_judge.ts";
-import type {
-  Login,
-  LoginFields,
-  LoginRefusal,
-  LoginRequest,
-  ServerKind,
-  Verdict,
-} from "../../auth/login.ts";
+import type { Login, LoginRefusal, LoginRequest, ServerKind, Verdict } from "../../auth/login.ts";
+import { DEFAULT_CONNECT_OPTIONS } from "../../protocol/connect_options.ts";
 import { clientTls, peerIdentity } from "../../shard/client/peer_identity.ts";
 import { type Connection, STATE_CONNECTED, STATE_WAITING } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/links/link_host.ts";
@@ -33,22 +27,6 @@ export interface ServerLogins {
     answer: (isAuthorized: boolean) => void,
   ): void;
 }
-
-const NOTHING_SAID: LoginFields = {
-  user: "",
-  password: "",
-  authToken: "",
-  nkey: "",
-  signature: "",
-  jwt: "",
-  proxySignature: "",
-  name: "",
-  lang: "",
-  version: "",
-  protocol: 0,
-  account: "",
-  isNewAccount: false,
-};
 
 type LoginsShard = Pick<LinkShard, "options" | "node" | "ask" | "log" | "holdInput" | "resumeInput">;
 
@@ -91,7 +69,7 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
       server,
       ip: connection.ip,
       nonce: "",
-      connect: { ...NOTHING_SAID, user: textOf(user), password: textOf(password) },
+      connect: { ...DEFAULT_CONNECT_OPTIONS, user: textOf(user), password: textOf(password) },
       tls: null,
       isImplicit: false,
     };

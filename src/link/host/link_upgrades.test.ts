@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { acceptKey } from "../../protocol/websocket/accept_key.ts";
 import { READ_FAILED, WOULD_BLOCK } from "../../runtime/poller.ts";
-import { ShardAccounts } from "../../shard/accounts.ts";
-import { Connection, PHASE_HANDSHAKE, PHASE_SETTLED } from "../../shard/connection.ts";
+import { PHASE_HANDSHAKE, PHASE_SETTLED } from "../../shard/connection.ts";
 import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 import type { LinkUpgradeOutcome } from "../core/link.ts";
 import { FakeClock } from "../core/testing/fake_clock.ts";
 import { LinkUpgrades, type LinkUpgradesOptions } from "./link_upgrades.ts";
+import { linkConnection } from "./testing/link_connection.ts";
 
 const RECEIVE = 64;
 
@@ -48,11 +48,7 @@ function open(takesRequest = true) {
     },
     clock,
   });
-  const connection = new Connection({
-    ...{ slot: 1, address: 0, clientId: 7, ip: "10.0.0.2", port: 443, startMs: 0, nonce: "" },
-    ...{ webSocket: null, tls: null, account: new ShardAccounts([], undefined).global },
-    ...{ maxPayloadBytes: 0, maxSubscriptions: -1 },
-  });
+  const connection = linkConnection("10.0.0.2", 443);
   const link = { connection, remoteIp: "10.0.0.2", remotePort: 443 };
   const asked = {
     host: "hub:443",

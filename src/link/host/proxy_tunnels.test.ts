@@ -1,10 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { READ_FAILED, WOULD_BLOCK } from "../../runtime/poller.ts";
-import { ShardAccounts } from "../../shard/accounts.ts";
-import { Connection } from "../../shard/connection.ts";
 import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 import { FakeClock } from "../core/testing/fake_clock.ts";
 import { ProxyTunnels, type ProxyTunnelsOptions } from "./proxy_tunnels.ts";
+import { linkConnection } from "./testing/link_connection.ts";
 
 const RECEIVE = 64;
 
@@ -39,11 +38,7 @@ function open() {
     dialler: { localAddress: () => ({ ip: "10.0.0.1", port: 40000 }) },
     clock,
   });
-  const connection = new Connection({
-    ...{ slot: 1, address: 0, clientId: 7, ip: "10.0.0.9", port: 3128, startMs: 0, nonce: "" },
-    ...{ webSocket: null, tls: null, account: new ShardAccounts([], undefined).global },
-    ...{ maxPayloadBytes: 0, maxSubscriptions: -1 },
-  });
+  const connection = linkConnection("10.0.0.9", 3128);
   const outcomes: (string | null)[] = [];
   const proxy = { host: "proxy", port: 3128, user: "us", password: "pw", timeoutMs: 500, tls: null };
   tunnels.start(connection, proxy, "hub:7422", (problem) => outcomes.push(problem));
