@@ -24,14 +24,15 @@ const SETTINGS: StapleSettings = {
   stopsWhenBad: false,
 };
 
-/** A staple whose time a test moves on. */
+/** A staple whose time a test moves on; the responder says the machine's time, so it goes on with that, too. */
 function stapleWith(settings: Partial<StapleSettings> = {}) {
-  let nowMs = Date.now();
+  let skippedMs = 0;
+  const nowMs = () => Date.now() + skippedMs;
   let due: { readonly atMs: number; readonly run: () => void } | null = null;
   const clock = {
-    nowMs: () => nowMs,
+    nowMs,
     after: (ms: number, run: () => void) => {
-      due = { atMs: nowMs + ms, run };
+      due = { atMs: nowMs() + ms, run };
       return () => {
         due = null;
       };
@@ -50,11 +51,11 @@ function stapleWith(settings: Partial<StapleSettings> = {}) {
   const next = async (): Promise<number> => {
     const { atMs, run } = due!;
     due = null;
-    const minutes = Math.round((atMs - nowMs) / MINUTE_MS);
-    nowMs = atMs;
+    const leftMs = atMs - nowMs();
+    skippedMs += leftMs;
     run();
     await new Promise((resolve) => setTimeout(resolve, 0));
-    return minutes;
+    return Math.round(leftMs / MINUTE_MS);
   };
   return { staple, log, events, next, isWaiting: () => due !== null };
 }
