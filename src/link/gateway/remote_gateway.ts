@@ -1,23 +1,19 @@
+import { type DialReports, DialTries } from "../core/dial_tries.ts";
 import type { LinkClock, LinkConnection, LinkDialer, LinkLog, LinkPeer, LinkTls } from "../core/link.ts";
 import { quoted } from "../core/quoted.ts";
 import { type GatewayUrl, isHostName, parseGatewayUrl } from "./gateway_url.ts";
 import { nameHash } from "./name_hash.ts";
 
 const DIAL_TIMEOUT_MS = 1000;
-const SOLICIT_DELAY_MS = 1000;
-const SOLICIT_DELAY_MS_MAX = 30_000;
 const RECONNECT_DELAY_MS = 1000;
 const RECONNECT_SPREAD_MS = 100;
 
 /** How remote clusters are dialled: the same for all of them. */
-export interface DialPolicy {
+export interface DialPolicy extends DialReports {
   /** Rounds that an implicit remote gets beyond the first. */
   readonly connectRetries: number;
   /** Whether pauses between rounds double, up to 30 s. */
   readonly connectBackoff: boolean;
-  /** Of so many failed rounds one is logged, beside the first: before the first connection, and after one was lost. */
-  readonly connectErrorReports: number;
-  readonly reconnectErrorReports: number;
 }
 
 /** Whose remote it is. */
@@ -49,9 +45,8 @@ export class RemoteGateway {
   /** The first host name seen: what a certificate must name where the URL has but an address. */
   #certificateName = "";
   #state: "idle" | "dialling" | "connected" | "waiting" | "stopped" = "idle";
-  #isFirst = true;
-  #attempts = 0;
-  #delayMs = SOLICIT_DELAY_MS;
+  /** The rounds until there is a connection. */
+  #tries = new DialTries(true);
   #connectedMs = 0;
   #cancel = () => {};
 
@@ -124,15 +119,13 @@ export class RemoteGateway {
   }
 
   #startRounds(isFirst: boolean): void {
-    this.#isFirst = isFirst;
-    this.#attempts = 0;
-    this.#delayMs = SOLICIT_DELAY_MS;
+    this.#tries = new DialTries(isFirst);
     this.#startRound();
   }
 
   #startRound(): void {
     this.#state = "dialling";
-    this.#attempts++;
+    this.#tries.count++;
     this.#dialNext(shuffled([...this.#urls.values()], this.#host.hooks.clock));
   }
 
@@ -160,15 +153,13 @@ export class RemoteGateway {
   }
 
   #roundFailed(): void {
-    const isOver = this.isImplicit && this.#attempts > this.#host.settings.connectRetries;
+    const isOver = this.isImplicit && this.#tries.count > this.#host.settings.connectRetries;
     if (isOver && !this.#host.hasInbound(this.name)) {
       this.stop();
       this.#host.gaveUp(this);
       return;
     }
-    const delayMs = this.#delayMs;
-    if (this.#host.settings.connectBackoff) this.#delayMs = Math.min(delayMs * 2, SOLICIT_DELAY_MS_MAX);
-    this.#wait(delayMs, () => this.#startRound());
+    this.#wait(this.#tries.pauseMs(this.#host.settings.connectBackoff), () => this.#startRound());
   }
 
   #wait(ms: number, then: () => void): void {
@@ -177,14 +168,11 @@ export class RemoteGateway {
   }
 
   #report(what: string, address: string, end: string): void {
-    const every = this.#isFirst
-      ? this.#host.settings.connectErrorReports
-      : this.#host.settings.reconnectErrorReports;
-    const isReported = this.#attempts === 1 || this.#attempts % every === 0;
+    const isReported = this.#tries.isReported(this.#host.settings);
     const level = isReported ? (end === "" ? "info" : "error") : "debug";
     const type = this.isImplicit ? "implicit" : "explicit";
     const whom = `${type} gateway ${quoted(this.name)} (${address}) at ${address}`;
-    this.#host.hooks.log(level, `${what} ${whom} (attempt ${this.#attempts})${end}`);
+    this.#host.hooks.log(level, `${what} ${whom} (attempt ${this.#tries.count})${end}`);
   }
 }
 

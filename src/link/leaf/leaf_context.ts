@@ -2,12 +2,13 @@
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Login, LoginRefusal, LoginRequest } from "../../auth/login.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
+import type { DialReports } from "../core/dial_tries.ts";
 import type { Link, LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
 import type { LeafFacts } from "./leaf_facts.ts";
 import type { LeafReport } from "./leaf_report.ts";
 
 /** Of the server and of its `leafnodes` block. Texts are byte strings. A reload replaces it. */
-export interface LeafOptions {
+export interface LeafOptions extends DialReports {
   readonly serverId: string;
   readonly serverName: string;
   readonly version: string;
@@ -27,9 +28,6 @@ export interface LeafOptions {
   readonly hasGateways: boolean;
   /** No cluster, no gateways, no leaf listener. */
   readonly isStandAlone: boolean;
-  /** The first of so many failures to connect is an error in the log, the others are for debugging. */
-  readonly connectErrorReports: number;
-  readonly reconnectErrorReports: number;
 
   /** Of the listener, as INFO says it: what it advertises. */
   readonly host: string;

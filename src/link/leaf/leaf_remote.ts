@@ -5,6 +5,7 @@
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
+import { DialTries } from "../core/dial_tries.ts";
 import type { DialTarget, LinkConnection, LinkDialer, LinkPeer } from "../core/link.ts";
 import type { LeafContext } from "./leaf_context.ts";
 import { proxyOf } from "./remote_proxy.ts";
@@ -33,9 +34,7 @@ export class LeafRemote implements RemoteSide {
   #peer: SolicitedLeaf | null = null;
   /** Added to the next pause. */
   #delayMs = 0;
-  /** Failures since there was a connection, or since the start. */
-  #attempts = 0;
-  #hasConnected = false;
+  #tries = new DialTries(true);
   #cancelTimer = () => {};
 
   constructor(options: LeafRemoteOptions, context: LeafContext, dialer: LinkDialer) {
@@ -62,8 +61,7 @@ export class LeafRemote implements RemoteSide {
   start(firstDelayMs = 0): void {
     if (!this.#isStopped || this.urls.isEmpty) return;
     this.#isStopped = false;
-    this.#attempts = 0;
-    this.#hasConnected = false;
+    this.#tries = new DialTries(true);
     if (this.#state !== "idle") return;
     if (firstDelayMs > 0) this.#wait(firstDelayMs);
     else this.#dial();
@@ -116,28 +114,21 @@ export class LeafRemote implements RemoteSide {
 
   #open(connection: LinkConnection): LinkPeer {
     this.#state = "connected";
-    this.#attempts = 0;
-    this.#hasConnected = true;
+    this.#tries = new DialTries(false);
     const peer = new SolicitedLeaf(connection, this, this.#context);
     this.#peer = peer;
     return peer;
   }
 
   #fail({ host, port }: RemoteUrl, reason: string): void {
-    this.#attempts++;
-    const { reconnectIntervalMs } = this.#context.options;
+    const { options } = this.#context;
+    this.#tries.count++;
     const where = goQuoteText(hostPortText(host, port));
     this.#context.log(
-      this.#isReported() ? "error" : "debug",
-      `Error trying to connect as leafnode to remote server ${where} (attempt ${this.#attempts}): ${reason}`,
+      this.#tries.isReported(options) ? "error" : "debug",
+      `Error trying to connect as leafnode to remote server ${where} (attempt ${this.#tries.count}): ${reason}`,
     );
-    this.#wait(reconnectIntervalMs + this.#context.clock.random() * reconnectIntervalMs);
-  }
-
-  #isReported(): boolean {
-    const { connectErrorReports, reconnectErrorReports } = this.#context.options;
-    const every = this.#hasConnected ? reconnectErrorReports : connectErrorReports;
-    return this.#attempts === 1 || this.#attempts % every === 0;
+    this.#wait(options.reconnectIntervalMs * (1 + this.#context.clock.random()));
   }
 
   #wait(ms: number): void {

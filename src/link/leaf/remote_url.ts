@@ -1,5 +1,5 @@
 import { LEAF_PORT_DEFAULT } from "../../config/leafnodes.ts";
-import { readUrlUser, type UrlUser } from "../core/url_parts.ts";
+import { parseUrl, type UrlUser } from "../core/url_parts.ts";
 
 /** Where a hub is. */
 export interface RemoteUrl {
@@ -13,22 +13,17 @@ export interface RemoteUrl {
   readonly user: UrlUser | null;
 }
 
-const URL_PARTS =
-  /^(?:([a-z][a-z\d+.-]*):\/\/)?(?:([^/?#]*)@)?(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?(\/[^?#]*)?(?:[?#].*)?$/is;
-
 /** Reads a URL that the configuration has accepted, or `scheme://host:port` made of what a hub told; null for neither. */
 export function parseRemoteUrl(text: string): RemoteUrl | null {
-  const match = URL_PARTS.exec(text);
-  if (match === null) return null;
-  const [, scheme = "nats-leaf", userInfo, host = "", port = "", path = ""] = match;
-  const portNumber = port === "" ? LEAF_PORT_DEFAULT : Number(port);
-  if (host === "" || portNumber > 65_535) return null;
+  const parts = parseUrl(text);
+  if (parts === null || parts.host === "") return null;
+  const { scheme, host, port, path, user } = parts;
   return {
-    scheme: scheme.toLowerCase(),
-    host: host.replace(/^\[|\]$/g, ""),
-    port: portNumber,
+    scheme: scheme || "nats-leaf",
+    host,
+    port: port || LEAF_PORT_DEFAULT,
     path: path === "/" ? "" : path,
-    user: userInfo === undefined ? null : readUrlUser(userInfo),
+    user,
   };
 }
 

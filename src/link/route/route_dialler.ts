@@ -1,4 +1,5 @@
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
+import { DialTries } from "../core/dial_tries.ts";
 import type { LinkClock, LinkConnection, LinkDialer, LinkLog, LinkPeer } from "../core/link.ts";
 import { quoted } from "../core/quoted.ts";
 import { isAddress } from "../core/url_parts.ts";
@@ -8,7 +9,6 @@ import { type RouteUrl, redacted } from "./route_url.ts";
 
 const DIAL_TIMEOUT_MS = 1000;
 const RETRY_MS = 1000;
-const RETRY_MS_MAX = 30_000;
 /** A lost route is dialled again after up to this, so that two servers do not drop each other's attempts for ever. */
 const RECONNECT_SPREAD_MS = 100;
 
@@ -81,7 +81,7 @@ export class RouteDialler {
   }
 
   #started(target: RouteTarget, isFirst: boolean): RouteAttempt {
-    const attempt = { target, isFirst, count: 0, pauseMs: RETRY_MS, cancel: () => {} };
+    const attempt = { target, tries: new DialTries(isFirst), cancel: () => {} };
     this.#attempts.add(attempt);
     return attempt;
   }
@@ -129,20 +129,14 @@ export class RouteDialler {
   }
 
   #failed(attempt: RouteAttempt, reason: string): void {
-    attempt.count++;
-    const { connectErrorReports, reconnectErrorReports, connectRetries, connectBackoff } =
-      this.#owner.settings;
-    const every = attempt.isFirst ? connectErrorReports : reconnectErrorReports;
-    const isReported = attempt.count === 1 || attempt.count % every === 0;
-    const text = `Error trying to connect to route (attempt ${attempt.count}): ${reason}`;
-    this.#log(isReported ? "error" : "debug", text);
-    const { isExplicit, member } = attempt.target;
-    if (!isExplicit && !this.#owner.isMember(member) && attempt.count > Math.max(connectRetries, 0)) {
-      this.#attempts.delete(attempt);
-      return;
-    }
-    this.#later(attempt, attempt.pauseMs);
-    if (connectBackoff) attempt.pauseMs = Math.min(attempt.pauseMs * 2, RETRY_MS_MAX);
+    const { tries, target } = attempt;
+    const { settings } = this.#owner;
+    tries.count++;
+    const text = `Error trying to connect to route (attempt ${tries.count}): ${reason}`;
+    this.#log(tries.isReported(settings) ? "error" : "debug", text);
+    const isKept = target.isExplicit || this.#owner.isMember(target.member);
+    if (!isKept && tries.count > Math.max(settings.connectRetries, 0)) this.#attempts.delete(attempt);
+    else this.#later(attempt, tries.pauseMs(settings.connectBackoff));
   }
 }
 
@@ -152,9 +146,6 @@ function isSameTarget(a: RouteTarget, b: RouteTarget): boolean {
 
 interface RouteAttempt {
   readonly target: RouteTarget;
-  /** Not after a connection was lost. */
-  readonly isFirst: boolean;
-  count: number;
-  pauseMs: number;
+  readonly tries: DialTries;
   cancel: () => void;
 }

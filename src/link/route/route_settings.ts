@@ -1,10 +1,11 @@
 import type { RoutePermissions } from "../../config/cluster.ts";
+import type { DialReports } from "../core/dial_tries.ts";
 import type { HeartbeatSettings } from "../core/heartbeat.ts";
 
 /**
  * What routes take from the configuration and from the rest of the server. Plain data; what is text is text, no byte strings.
  */
-export interface RouteSettings {
+export interface RouteSettings extends DialReports {
   readonly serverId: string;
   readonly serverName: string;
   /** The NATS version that this server stands for. */
@@ -37,9 +38,6 @@ export interface RouteSettings {
   readonly connectRetries: number;
   /** Doubles the pause between attempts, up to 30 s. */
   readonly connectBackoff: boolean;
-  /** Every how manyth failed attempt is an error in the log; before the first connection, and after one was lost. */
-  readonly connectErrorReports: number;
-  readonly reconnectErrorReports: number;
   /** As configured; a route pings every 30 s at least. */
   readonly heartbeat: HeartbeatSettings;
   readonly controlLineBytesMax: number;

@@ -1,6 +1,6 @@
 import { withoutPassword } from "../../base/redacted_url.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
-import { readUrlUser } from "../core/url_parts.ts";
+import { parseUrl } from "../core/url_parts.ts";
 
 /** `nats-route://[user:password@]host:port`, as far as routes look at it. */
 export interface RouteUrl {
@@ -16,11 +16,10 @@ export interface RouteUrl {
 
 /** Undefined for what names no host and port. */
 export function parseRouteUrl(text: string): RouteUrl | undefined {
-  const match =
-    /^[a-z][a-z\d+.-]*:\/\/(?:([^@/]*)@)?(?:\[([^\]]+)\]|([^:/[\]@]+)):(\d{1,5})(?:[/?#].*)?$/i.exec(text);
-  if (match === null) return undefined;
-  const [, userInfo = "", address, name, port] = match;
-  return { text, host: address ?? name ?? "", port: Number(port), ...readUrlUser(userInfo) };
+  const parts = parseUrl(text);
+  if (parts === null || parts.scheme === "" || parts.host === "" || parts.port === 0) return undefined;
+  const { host, port, user } = parts;
+  return { text, host, port, user: user?.user ?? "", password: user?.password ?? "" };
 }
 
 /** The URL of a member that says itself where it listens. */
