@@ -11,6 +11,7 @@ import {
   RECORD_BODY,
   RECORD_KIND,
   RECORD_KIND_LARGE,
+  RECORD_KIND_LENT,
   RECORD_KIND_MESSAGE,
   RECORD_KIND_PIECE,
   RECORD_REST_LENGTH,
@@ -261,6 +262,7 @@ export class InternalClient {
     const { words, bytes } = this.#shared;
     switch (words[(record + RECORD_KIND) >> 2]) {
       case RECORD_KIND_MESSAGE:
+      case RECORD_KIND_LENT:
         this.#deliver(readRecord(this.#shared, record));
         break;
       case RECORD_KIND_LARGE:

@@ -6,7 +6,9 @@ import {
   RECORD_IS_PLAIN,
   RECORD_KIND,
   RECORD_KIND_LARGE,
+  RECORD_KIND_LENT,
   RECORD_KIND_MESSAGE,
+  RECORD_LENGTH,
   RECORD_LINE_LENGTH,
   RECORD_ORIGIN,
   RECORD_ORIGIN_NODE_SHIFT,
@@ -111,16 +113,18 @@ export function readRecord({ words, bytes }: SharedMemory, record: number): Rece
   const queueCount = word(RECORD_QUEUE_COUNT);
   const firstQueue = (record + RECORD_BODY) >> 2;
   const subjectAt = (record + RECORD_BODY + queueCount * 4 + 15) & ~15;
-  const lineAt = subjectAt + word(RECORD_SUBJECT_LENGTH);
+  const subjectEnd = subjectAt + word(RECORD_SUBJECT_LENGTH);
+  const isLent = word(RECORD_KIND) === RECORD_KIND_LENT;
+  const lineAt = isLent ? word(word(RECORD_LENGTH) - 4) : subjectEnd;
   const lineLength = word(RECORD_LINE_LENGTH);
   const message = HeldMessage.parse(
     word(RECORD_CONTEXT),
-    bytes.slice(subjectAt, lineAt),
+    bytes.slice(subjectAt, subjectEnd),
     bytes.slice(lineAt, lineAt + lineLength),
     word(RECORD_HEADER_LENGTH),
     word(RECORD_REST_LENGTH) - lineLength - 2,
   );
-  if (word(RECORD_KIND) === RECORD_KIND_MESSAGE) {
+  if (isLent || word(RECORD_KIND) === RECORD_KIND_MESSAGE) {
     message.fill(bytes, lineAt + lineLength, lineAt + word(RECORD_REST_LENGTH));
   }
   return {

@@ -314,6 +314,14 @@ export const AREA_REQUESTS = 308;
 export const AREA_INDEX = 312;
 /** Written only, between what is read of the index and the check that it did not change. */
 export const AREA_FENCE = 320;
+/**
+ * Where the payloads lie that other nodes may be lent, and how many bytes from there on: the receive buffer that was read to last,
+ * 0 bytes of one that is not lent.
+ */
+export const AREA_LENDS = 324;
+export const AREA_LENDS_BYTES = 328;
+/** Bitmap of the nodes that were sent records which name payloads in that buffer. */
+export const AREA_LENT_TO = 332;
 /** REASON_ANSWER_MISS: the request that the message answers. */
 export const AREA_REQUEST = 316;
 /** Rings to and from each node. */
@@ -498,6 +506,8 @@ export const RECORD_KIND_PIECE = 5;
 export const RECORD_KIND_STALL = 6;
 /** The sender's subscribers have caught up: connections it had stalled may go on. */
 export const RECORD_KIND_RESUME = 7;
+/** A MESSAGE whose last word is the address of what follows its subject, in the sender's receive buffer. */
+export const RECORD_KIND_LENT = 8;
 
 // The plan cache: sets of eight (hash, plan address) pairs.
 export const PLAN_SET_BYTES = 64;

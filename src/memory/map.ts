@@ -98,6 +98,7 @@ export const SLOTS_PER_SHARD = 65536;
 const SLOTS_FOR_LINKS = 4096;
 /** Receive buffer: what a connection kept, one read, and room for reads past the end. */
 export const RECEIVE_BYTES = 512 * 1024;
+export const RECEIVE_BUFFERS = 9;
 export const READ_BYTES = 128 * 1024;
 export const READ_BYTES_BEFORE_LOGIN = 16 * 1024;
 /** What becomes frames of its own on a WebSocket, at a time. */
@@ -123,6 +124,7 @@ export interface AreaMap {
   readonly planSets: number;
   readonly planArena: number;
   readonly planArenaEnd: number;
+  /** RECEIVE_BUFFERS of RECEIVE_BYTES each. */
   readonly receive: number;
   /** PACKING_BYTES for payload that is put together before it is compressed, masked or cut. */
   readonly packing: number;
@@ -249,8 +251,8 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
     const connections = take(slots * CONNECTION_BYTES);
     const dirty = take(slots * 4);
     const picks = take(PLAN_GROUPS_MAX * 8);
+    const receive = take(isServing ? RECEIVE_BYTES * RECEIVE_BUFFERS : 0);
     const planSets = take(isServing ? PLAN_SET_BYTES * PLAN_SET_COUNT : 0);
-    const receive = take(isServing ? RECEIVE_BYTES : 0);
     const packing = take(isServing ? PACKING_BYTES : 0);
     const scratch = take(SCRATCH_BYTES);
     const hasLinks = node === linksNode && hasLinksShard;

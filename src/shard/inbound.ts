@@ -8,6 +8,7 @@ import {
   AREA_CONTEXT,
   AREA_HEADER_LENGTH,
   AREA_LINE_LENGTH,
+  AREA_REST,
   AREA_SUBJECT,
   AREA_SUBJECT_HASH,
   AREA_SUBJECT_LENGTH,
@@ -90,10 +91,10 @@ export class Inbound {
     const length = this.#word(AREA_SUBJECT_LENGTH);
     const lineLength = this.#word(AREA_LINE_LENGTH);
     const headerLength = this.#word(AREA_HEADER_LENGTH);
-    const rest = subject + length;
+    const rest = this.#word(AREA_REST);
     const payloadLength = restLength - lineLength - 2;
     if ((context & CONTEXT_IS_RESPONSE) !== 0) {
-      const name = shared.bytes.slice(subject, rest);
+      const name = shared.bytes.slice(subject, subject + length);
       this.#services.takeAnswer(
         HeldMessage.at(
           shared.bytes,

@@ -45,6 +45,7 @@ import { onTimer } from "./fired_timers.ts";
 import { Inbound } from "./inbound.ts";
 import { Input } from "./input/input.ts";
 import { KeptInput } from "./input/kept_input.ts";
+import { ReceiveBuffers } from "./input/receive_buffers.ts";
 import { LocalInterest } from "./interest/local_interest.ts";
 import { SubscriptionTable } from "./interest/subscription_table.ts";
 import type { HandedLeaf } from "./links/handed_leaf.ts";
@@ -100,6 +101,7 @@ export interface ShardDependencies {
 export class Shard implements LinkShard, UpgradeHost {
   readonly node: number;
   readonly shared: SharedMemory;
+  readonly receiveBuffers: ReceiveBuffers;
   readonly engine: Engine;
   readonly poller: Poller;
   readonly index;
@@ -137,8 +139,6 @@ export class Shard implements LinkShard, UpgradeHost {
   readonly #commands: Commands;
   readonly #notedDeliveries = new NotedDeliveries(this);
   readonly #words: Int32Array;
-  /** Address of the receive buffer. */
-  readonly receive: number;
   readonly #wallClock = createWallClock();
   readonly #paused: PausedProducers;
   readonly #turns: Turns;
@@ -161,7 +161,6 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#slots = new Slots(this.shared, this.node);
     this.connections = this.#slots.connections;
     const regions = map.area(this.node);
-    this.receive = regions.receive;
     words[(regions.area + AREA_MEMORY_BASE) >> 2] = (poller.memoryBase % 2 ** 32) | 0;
     words[((regions.area + AREA_MEMORY_BASE) >> 2) + 1] = Math.floor(poller.memoryBase / 2 ** 32);
     const host: EngineHost = {
@@ -216,6 +215,7 @@ export class Shard implements LinkShard, UpgradeHost {
         },
       },
     );
+    this.receiveBuffers = new ReceiveBuffers(this.shared, this.node, this.outbound);
     const wake = new Wake(words, dependencies.wake);
     this.#rings = new Rings(this, wake, stalls, (command) => this.#commands.take(command as ShardControl));
     this.#publishing = new Publishing(this, this.#rings);
@@ -227,7 +227,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings, this.tracing);
     this.#events = new ClientEvents(this);
     const kept = new KeptInput(this.shared.bytes);
-    this.#handshakes = new Handshakes(this, this.#protocol, kept, dependencies.tls);
+    this.#handshakes = new Handshakes(this, this.#protocol, kept, this.receiveBuffers, dependencies.tls);
     this.#handshakes.configure();
     dependencies.webSocket?.layer.useUnmask(this.engine.unmask);
     this.#upgrades = dependencies.webSocket?.createUpgrades?.(this) ?? null;
@@ -240,7 +240,7 @@ export class Shard implements LinkShard, UpgradeHost {
     });
     this.#input = new Input(
       this,
-      this.receive,
+      this.receiveBuffers,
       kept,
       this.#protocol,
       this.#handshakes,

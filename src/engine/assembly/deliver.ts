@@ -4,6 +4,9 @@
 import {
   AREA_EXPIRED,
   AREA_IS_STALLED,
+  AREA_LENDS,
+  AREA_LENDS_BYTES,
+  AREA_LENT_TO,
   AREA_OUT_BYTES,
   AREA_OUT_MESSAGES,
   AREA_RANDOM,
@@ -16,6 +19,7 @@ import {
   CONNECTION_IS_NOTED,
   CONNECTION_OUT_BYTES,
   CONNECTION_OUT_MESSAGES,
+  GATHER_BYTES_MIN,
   GROUP_LOCAL_COUNT,
   GROUP_LOCALS,
   GROUP_NODE_COUNT,
@@ -39,6 +43,7 @@ import {
   RECORD_HEADER_LENGTH,
   RECORD_IS_PLAIN,
   RECORD_KIND,
+  RECORD_KIND_LENT,
   RECORD_KIND_MESSAGE,
   RECORD_LENGTH,
   RECORD_LINE_LENGTH,
@@ -76,8 +81,14 @@ export function fullNode(plan: u32): i32 {
 
 /** Bytes of the record of the message at hand. */
 export function recordLength(subjectLength: u32, queueCount: u32): u32 {
-  const body = isLarge ? lineLength : lineLength + payloadLength + 2;
+  const body = isLarge ? lineLength : mayLend() ? 4 : lineLength + payloadLength + 2;
   return (RECORD_BODY + (queueCount << 2) + 15 + subjectLength + body + 15 + 15) & ~15;
+}
+
+/** Whether other nodes read the message at hand where it was received. */
+function mayLend(): bool {
+  if (payloadLength < <u32>GATHER_BYTES_MIN || isLarge) return false;
+  return rest - load<u32>(area, AREA_LENDS) < load<u32>(area, AREA_LENDS_BYTES);
 }
 
 /**
@@ -304,7 +315,8 @@ export function send(
     queueCount++;
   }
   store<u32>(record, length, RECORD_LENGTH);
-  store<u32>(record, RECORD_KIND_MESSAGE, RECORD_KIND);
+  const isLent = mayLend();
+  store<u32>(record, isLent ? RECORD_KIND_LENT : RECORD_KIND_MESSAGE, RECORD_KIND);
   store<u32>(record, context, RECORD_CONTEXT);
   store<u32>(record, subjectLength, RECORD_SUBJECT_LENGTH);
   const shownLength = lineLength - hiddenLength;
@@ -318,6 +330,9 @@ export function send(
   store<u32>(record, 0, RECORD_TRIED);
   const subject = (record + RECORD_BODY + (queueCount << 2) + 15) & ~15;
   copy(subject, from, subjectLength);
-  copy(subject + subjectLength, rest + hiddenLength, shownLength + payloadLength + 2);
+  if (isLent) {
+    store<u32>(record + length - 4, rest + hiddenLength);
+    store<u32>(area, load<u32>(area, AREA_LENT_TO) | (1 << node), AREA_LENT_TO);
+  } else copy(subject + subjectLength, rest + hiddenLength, shownLength + payloadLength + 2);
   commit(node, length);
 }

@@ -27,7 +27,9 @@ import {
   RECORD_HEADER_LENGTH,
   RECORD_IS_PLAIN,
   RECORD_KIND,
+  RECORD_KIND_LENT,
   RECORD_KIND_MESSAGE,
+  RECORD_LENGTH,
   RECORD_LINE_LENGTH,
   RECORD_ORIGIN,
   RECORD_ORIGIN_NODE_SHIFT,
@@ -77,12 +79,16 @@ function drainSome(node: u32, bytesMax: u32): i32 {
   while (taken(node) - start < bytesMax) {
     const record = peek(node);
     if (record == 0) return resume(REASON_DONE, 0);
-    if (load<u32>(record, RECORD_KIND) != RECORD_KIND_MESSAGE) return resume(REASON_OTHER, record);
+    const kind = load<u32>(record, RECORD_KIND);
+    if (kind != RECORD_KIND_MESSAGE && kind != RECORD_KIND_LENT) return resume(REASON_OTHER, record);
     const queueCount = load<u32>(record, RECORD_QUEUE_COUNT);
     let subjectLength = load<u32>(record, RECORD_SUBJECT_LENGTH);
     let subject = (record + RECORD_BODY + (queueCount << 2) + 15) & ~15;
     let context = load<u32>(record, RECORD_CONTEXT);
-    const line = subject + subjectLength;
+    const line =
+      kind == RECORD_KIND_LENT
+        ? load<u32>(record + load<u32>(record, RECORD_LENGTH) - 4)
+        : subject + subjectLength;
     const account = context & (CONTEXT_ACCOUNTS - 1);
     const mapped =
       hasLinks && (context & CONTEXT_IS_RESPONSE) == 0 ? recall(account, subject, subjectLength) : 0;

@@ -30,6 +30,7 @@ import {
   REASON_UNTAKEN,
   RECORD_BODY,
   RECORD_KIND,
+  RECORD_KIND_LENT,
   RECORD_KIND_MESSAGE,
   RECORD_SUBJECT_LENGTH,
   RECORD_TRIED,
@@ -40,7 +41,7 @@ import {
 } from "../../memory/layout.ts";
 import { CrowdedMemory } from "./crowded_memory.ts";
 import { parseLine } from "./model_lines.ts";
-import { ModelNode, type ScanResult } from "./model_node.ts";
+import { isLent, ModelNode, type ScanResult } from "./model_node.ts";
 import { ModelRing } from "./model_ring.ts";
 import { joinByRing, RealNode } from "./real_node.ts";
 import {
@@ -71,6 +72,8 @@ export const ACCOUNTS: ReadonlyMap<string, number> = new Map([
   ["n".repeat(112), 1],
 ]);
 const RECEIVE_BYTES = 192 * 1024;
+/** As many are read to in turn; what a node has lent of one is taken before that is read to again. */
+const RECEIVE_BUFFERS = 3;
 /** What one read brings at most, so that it fits behind a message that was kept. */
 const READ_BYTES = 80 * 1024;
 
@@ -93,13 +96,19 @@ export class Lockstep {
   readonly #rings: { from: number; to: number; address: number; model: ModelRing }[] = [];
   /** Bytes a connection sent that are not a whole line or message yet, by node and slot. */
   readonly #kept = new Map<string, string>();
+  /** Which receive buffer a node read to last, and whom it has lent that and those before. */
+  readonly #buffers = new Map<number, { at: number; lentTo: number[][] }>();
   /** What each scan left to the host, in order. */
   readonly handed: string[] = [];
 
   constructor(world: WorldSpecification) {
     memory.clear();
     for (const specification of world.nodes) {
-      const sizes = { outboxCount: world.outboxCount, receiveBytes: RECEIVE_BYTES, arenaBytes: 1 << 19 };
+      const sizes = {
+        outboxCount: world.outboxCount,
+        receiveBytes: RECEIVE_BYTES * RECEIVE_BUFFERS,
+        arenaBytes: 1 << 19,
+      };
       const { node } = specification;
       this.real.set(node, new RealNode(memory, specification, sizes, world.random));
       this.model.set(node, new ModelNode(structuredClone(specification), world.random));
@@ -137,7 +146,7 @@ export class Lockstep {
     const model = this.model.get(node)!;
     const key = `${node} ${slot}`;
     const input = (this.#kept.get(key) ?? "") + piece;
-    const base = real.receive + offset;
+    const base = this.#nextBuffer(node) + offset;
     // What lies behind the end is not received yet; it may well look like the rest of a message.
     write(memory.bytes, base, `${input}${after}\r\nPUB a 0\r\n\r\n`.slice(0, RECEIVE_BYTES - offset));
     let at = 0;
@@ -182,6 +191,20 @@ export class Lockstep {
     }
     this.#kept.set(key, input.slice(at));
     real.flushAll();
+  }
+
+  /** Where a node reads to next. */
+  #nextBuffer(node: number): number {
+    const real = this.real.get(node)!;
+    const last = this.#buffers.get(node) ?? { at: 0, lentTo: [] };
+    const at = (last.at + 1) % RECEIVE_BUFFERS;
+    const start = real.receive + at * RECEIVE_BYTES;
+    const lentTo = [...last.lentTo, real.lend(start, RECEIVE_BYTES)];
+    const due = lentTo.length === RECEIVE_BUFFERS ? lentTo.shift()! : [];
+    this.#buffers.set(node, { at, lentTo });
+    if (due.length > 0) this.publish(node);
+    for (const to of due) this.drain(node, to, 1 << 30, true);
+    return start;
   }
 
   #checkFound(real: RealNode, base: number, expected: ScanResult, reason: number): void {
@@ -282,7 +305,8 @@ export class Lockstep {
       same("drain()", reason, expected.reason);
       const resume = real.get(AREA_RESUME);
       if (reason === REASON_MISS) {
-        same("the record's kind", real.word(resume + RECORD_KIND), RECORD_KIND_MESSAGE);
+        const kind = isLent(expected.message!) ? RECORD_KIND_LENT : RECORD_KIND_MESSAGE;
+        same("the record's kind", real.word(resume + RECORD_KIND), kind);
         same("the context", real.get(AREA_CONTEXT), expected.context);
         this.#install(to, expected.context!, expected.message!);
       } else if (reason === REASON_HOST_PLAN) {

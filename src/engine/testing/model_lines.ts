@@ -37,7 +37,7 @@ export function parse(
   const payload = input.slice(payloadStart, payloadEnd);
   if (TRACE_REQUEST.test(payload.slice(0, Math.max(message.headerLength, 0)))) return undefined;
   return {
-    message: { ...message, payload },
+    message: { ...message, payload, isReceived: true },
     end: payloadEnd + 2,
   };
 }

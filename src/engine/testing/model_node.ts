@@ -7,6 +7,7 @@ import {
   CONNECTION_IS_NOTED,
   CONNECTION_TAKES_HEADERS,
   CONNECTION_WANTS_NO_RESPONDERS,
+  GATHER_BYTES_MIN,
   REASON_ACCOUNT,
   REASON_DONE,
   REASON_HOST_PLAN,
@@ -308,9 +309,15 @@ export function allNodes(plan: PlanSpecification): Set<number> {
   return new Set([...plan.plainNodes, ...plan.groups.flatMap(({ nodes }) => nodes.map(({ node }) => node))]);
 }
 
-/** Bytes of a message's record: header, queue ids, alignment, subject, rest, and room for copies in steps of 16. */
+/** Whether other nodes read a message where it was received. */
+export function isLent({ isReceived, payload }: Message): boolean {
+  return isReceived === true && payload.length >= GATHER_BYTES_MIN;
+}
+
+/** Bytes of a message's record: header, queue ids, alignment, subject, rest or its address, and room for copies in steps of 16. */
 export function recordLength(message: Message, queueCount: number, isLarge: boolean): number {
-  const body = message.line.length + (isLarge ? 0 : message.payload.length + 2);
+  const whole = message.line.length + (isLarge ? 0 : message.payload.length + 2);
+  const body = isLent(message) ? 4 : whole;
   const bytes = RECORD_BODY + queueCount * 4 + 15 + message.subject.length + body + 15;
   return Math.ceil(bytes / 16) * 16;
 }

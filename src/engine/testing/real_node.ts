@@ -16,6 +16,9 @@ import {
   AREA_IN_BYTES,
   AREA_IN_MESSAGES,
   AREA_IN_RINGS,
+  AREA_LENDS,
+  AREA_LENDS_BYTES,
+  AREA_LENT_TO,
   AREA_LOCAL_BUCKETS,
   AREA_MEMORY_BASE,
   AREA_NODE,
@@ -82,6 +85,7 @@ import {
   RECORD_HEADER_LENGTH,
   RECORD_IS_PLAIN,
   RECORD_KIND,
+  RECORD_KIND_LENT,
   RECORD_KIND_WRAP,
   RECORD_LENGTH,
   RECORD_LINE_LENGTH,
@@ -245,6 +249,15 @@ export class RealNode {
   /** A word of the area. */
   get(field: number): number {
     return this.word(this.area + field);
+  }
+
+  /** Lends other nodes what lies there, from now on; the nodes that were lent what did before. */
+  lend(address: number, lengthBytes: number): number[] {
+    const nodes = this.get(AREA_LENT_TO);
+    this.clear(AREA_LENT_TO);
+    this.#set(this.area + AREA_LENDS, address);
+    this.#set(this.area + AREA_LENDS_BYTES, lengthBytes);
+    return Array.from({ length: NODES_MAX }, (_, node) => node).filter((node) => (nodes & (1 << node)) !== 0);
   }
 
   clear(field: number): void {
@@ -578,12 +591,14 @@ export class RealNode {
         queues.push(this.word(record + RECORD_BODY + index * 4));
       }
       const subject = (record + RECORD_BODY + queueCount * 4 + 15) & ~15;
-      const line = subject + this.word(record + RECORD_SUBJECT_LENGTH);
+      const subjectEnd = subject + this.word(record + RECORD_SUBJECT_LENGTH);
+      const isLent = this.word(record + RECORD_KIND) === RECORD_KIND_LENT;
+      const line = isLent ? this.word(record + length - 4) : subjectEnd;
       const payload = line + this.word(record + RECORD_LINE_LENGTH);
       const end = line + this.word(record + RECORD_REST_LENGTH);
       records.push({
         context: this.word(record + RECORD_CONTEXT),
-        subject: text(this.#memory.bytes, subject, line),
+        subject: text(this.#memory.bytes, subject, subjectEnd),
         line: text(this.#memory.bytes, line, payload),
         payload: text(this.#memory.bytes, payload, end),
         headerLength: this.word(record + RECORD_HEADER_LENGTH),

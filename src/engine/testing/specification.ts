@@ -68,6 +68,8 @@ export interface Message {
   headerLength: number;
   /** Headers and payload. */
   payload: string;
+  /** It lies in the receive buffer, which other nodes may be lent. */
+  isReceived?: boolean;
 }
 
 /** All CONNECTION_IS_… bits of a connection. */

@@ -35,7 +35,7 @@ function open(takesRequest = true) {
   };
   const shard = {
     poller,
-    receive: RECEIVE,
+    receiveBuffers: { take: () => RECEIVE },
     shared: { bytes },
     outbound: { hasGathered: false, flushAll() {} },
   };

@@ -25,7 +25,7 @@ import type { LinkClock, LinkUpgrade, LinkUpgradeOutcome } from "../core/link.ts
 const READ_BYTES = 4096;
 
 export interface LinkUpgradesOptions {
-  readonly shard: Pick<LinkShard, "poller" | "receive" | "shared"> & {
+  readonly shard: Pick<LinkShard, "poller" | "receiveBuffers" | "shared"> & {
     readonly outbound: Pick<LinkShard["outbound"], "flushAll" | "hasGathered">;
   };
   readonly dialler: Pick<Dialler, "localAddress">;
@@ -78,9 +78,8 @@ export class LinkUpgrades {
   proceed(link: UpgradableLink): void {
     const request = this.#underWay.get(link);
     assert(request !== undefined, "the link is being upgraded");
-    const { poller, receive, shared, outbound } = this.#options.shard;
-    // The buffer is about to be written over.
-    if (outbound.hasGathered) outbound.flushAll();
+    const { poller, receiveBuffers, shared } = this.#options.shard;
+    const receive = receiveBuffers.take();
     const count = poller.read(link.connection.slot, receive, READ_BYTES);
     if (count === WOULD_BLOCK) return;
     if (count === 0) this.#fail(link, "unexpected EOF");

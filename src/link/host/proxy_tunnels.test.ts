@@ -30,7 +30,7 @@ function open() {
   const tunnels = new ProxyTunnels({
     shard: {
       poller,
-      receive: RECEIVE,
+      receiveBuffers: { take: () => RECEIVE },
       shared: { bytes },
       outbound,
     } as unknown as ProxyTunnelsOptions["shard"],

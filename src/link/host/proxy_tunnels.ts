@@ -18,7 +18,7 @@ import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { DialProxy, LinkClock } from "../core/link.ts";
 
 export interface ProxyTunnelsOptions {
-  readonly shard: Pick<LinkShard, "poller" | "receive" | "shared"> & {
+  readonly shard: Pick<LinkShard, "poller" | "receiveBuffers" | "shared"> & {
     readonly outbound: Pick<LinkShard["outbound"], "flushAll" | "hasGathered">;
   };
   readonly dialler: Pick<Dialler, "localAddress">;
@@ -120,9 +120,8 @@ export class ProxyTunnels {
   }
 
   #readAnswer(connection: Connection, { head }: Request): void {
-    const { poller, receive, shared, outbound } = this.#options.shard;
-    // The buffer is about to be written over.
-    if (outbound.hasGathered) outbound.flushAll();
+    const { poller, receiveBuffers, shared } = this.#options.shard;
+    const receive = receiveBuffers.take();
     for (;;) {
       const count = poller.read(connection.slot, receive, 1);
       if (count === WOULD_BLOCK) return;

@@ -35,6 +35,7 @@ import {
 } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import type { KeptInput } from "../input/kept_input.ts";
+import type { ReceiveBuffers } from "../input/receive_buffers.ts";
 import type { ShardTls } from "../shard_options.ts";
 import { TIMER_AUTHENTICATION, timerId } from "../timers.ts";
 import type { ClientProtocol } from "./client_protocol.ts";
@@ -55,15 +56,20 @@ export class Handshakes {
   readonly #protocol: ClientProtocol;
   readonly #kept: KeptInput;
   readonly #layer: TlsLayer | null;
-  /** Where reads go. */
-  readonly #receive: number;
+  readonly #buffers: ReceiveBuffers;
   #stepsLeft = STEPS_PER_TURN;
 
-  constructor(shard: ShardContext, protocol: ClientProtocol, kept: KeptInput, layer: TlsLayer | null) {
+  constructor(
+    shard: ShardContext,
+    protocol: ClientProtocol,
+    kept: KeptInput,
+    buffers: ReceiveBuffers,
+    layer: TlsLayer | null,
+  ) {
     this.#shard = shard;
     this.#protocol = protocol;
     this.#kept = kept;
-    this.#receive = shard.shared.map.area(shard.node).receive;
+    this.#buffers = buffers;
     this.#layer = layer;
   }
 
@@ -212,13 +218,11 @@ export class Handshakes {
   /** Reads a header; true once it is known who the client is, be it that there is none. */
   #takeHeader(connection: Connection): boolean {
     const header = connection.proxyHeader!;
-    const { outbound, poller, shared } = this.#shard;
+    const { poller, shared } = this.#shard;
     const first = header.text === "" ? this.#layer!.peek(connection.slot) : 0;
     if (first === WOULD_BLOCK) return false;
     if (first > 0 && !ProxyHeader.mayBeginWith(first)) return true;
-    // The receive buffer is about to be written over.
-    if (outbound.hasGathered) outbound.flushAll();
-    const receive = this.#receive;
+    const receive = this.#buffers.take();
     while (header.wantedBytes > 0) {
       const count = poller.read(connection.slot, receive, header.wantedBytes);
       if (count === WOULD_BLOCK) return false;
@@ -250,7 +254,7 @@ export class Handshakes {
       return false;
     }
     const { shared } = this.#shard;
-    const receive = this.#receive;
+    const receive = this.#buffers.take();
     writeByteString(shared.bytes, receive, text);
     this.#kept.keep(connection, receive, receive + text.length);
     connection.proxyHeader = null;

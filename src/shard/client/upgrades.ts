@@ -8,6 +8,7 @@
  * They hold a slot of the poller and nothing else; only the log hears of those that come to nothing.
  * Source: nats-server `startWebsocketServer`, which leaves all this to Go's net/http. Cold.
  */
+
 import { type BadHead, HeadReader, type HttpHead, isBadHead } from "../../protocol/websocket/http_head.ts";
 import {
   answerUpgrade,
@@ -21,6 +22,7 @@ import { HANDSHAKE_DONE, type TlsLayer, type TlsSession, WEBSOCKET_CONTEXT } fro
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { WebSocketPeer } from "../connection.ts";
 import type { AskedAbout, ShardContext } from "../context.ts";
+import type { ReceiveBuffers } from "../input/receive_buffers.ts";
 import type { ShardWebSocket } from "../shard_options.ts";
 import { TIMER_AUTHENTICATION, timerId } from "../timers.ts";
 import { isPinned } from "./peer_identity.ts";
@@ -42,7 +44,7 @@ export interface UpgradeHost
     "askAboutPeer" | "log" | "nowMs" | "options" | "outbound" | "poller" | "shared" | "timers"
   > {
   /** Where reads go. */
-  readonly receive: number;
+  readonly receiveBuffers: ReceiveBuffers;
   /** Whether another step of a TLS handshake may be taken in this turn. */
   takeHandshakeStep(): boolean;
   /** The connection is a client from now on. */
@@ -123,9 +125,10 @@ export class Upgrades {
     const { slot } = visitor;
     const count = this.#read(slot);
     if (count === WOULD_BLOCK) return;
-    const { receive, shared } = this.#host;
+    const { receiveBuffers, shared } = this.#host;
     if (count <= 0) this.#dismiss(visitor);
-    else if (visitor.head.add(shared.bytes, receive, receive + count)) this.#takeRequests(visitor);
+    else if (visitor.head.add(shared.bytes, receiveBuffers.current, receiveBuffers.current + count))
+      this.#takeRequests(visitor);
     else this.#refuse(visitor, refuseHead({ isTooLong: true, text: "" }));
   }
 
@@ -211,12 +214,10 @@ export class Upgrades {
     this.#dismiss(visitor);
   }
 
-  /** As `Poller.read`, to the receive buffer of the shard. */
+  /** As `Poller.read`, to a receive buffer of the shard. */
   #read(slot: number): number {
-    const { outbound, poller, receive } = this.#host;
-    // The buffer is about to be written over.
-    if (outbound.hasGathered) outbound.flushAll();
-    return poller.read(slot, receive, READ_BYTES);
+    const { poller, receiveBuffers } = this.#host;
+    return poller.read(slot, receiveBuffers.take(), READ_BYTES);
   }
 
   #takeRequests(visitor: Visitor): void {

@@ -19,13 +19,13 @@ import type { ShardContext } from "../context.ts";
 import type { LinkHost } from "../links/link_host.ts";
 import type { Publishing } from "../publishing.ts";
 import type { KeptInput } from "./kept_input.ts";
+import type { ReceiveBuffers } from "./receive_buffers.ts";
 
 type InputShard = Pick<ShardContext, "poller" | "outbound" | "close" | "pause" | "log">;
 
 export class Input {
   readonly #shard: InputShard;
-  /** Address of the receive buffer. */
-  readonly #receive: number;
+  readonly #buffers: ReceiveBuffers;
   readonly #kept: KeptInput;
   readonly #protocol: ClientProtocol;
   readonly #handshakes: Handshakes;
@@ -36,7 +36,7 @@ export class Input {
 
   constructor(
     shard: InputShard,
-    receive: number,
+    buffers: ReceiveBuffers,
     kept: KeptInput,
     protocol: ClientProtocol,
     handshakes: Handshakes,
@@ -44,7 +44,7 @@ export class Input {
     links: LinkHost | null,
   ) {
     this.#shard = shard;
-    this.#receive = receive;
+    this.#buffers = buffers;
     this.#kept = kept;
     this.#protocol = protocol;
     this.#handshakes = handshakes;
@@ -78,8 +78,7 @@ export class Input {
         this.read(connection, READABLE);
         continue;
       }
-      if (this.#shard.outbound.hasGathered) this.#shard.outbound.flushAll();
-      this.#take(connection, this.#kept.restore(connection, this.#receive));
+      this.#take(connection, this.#kept.restore(connection, this.#buffers.take()));
     }
   }
 
@@ -90,7 +89,7 @@ export class Input {
 
   /** Reads an open connection, of which the poller says `flags`. */
   read(connection: Connection, flags: number): void {
-    const { outbound, poller } = this.#shard;
+    const { poller } = this.#shard;
     if (connection.phase === PHASE_PEER_CHECK) {
       if ((flags & HANGUP) !== 0) this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
       return;
@@ -101,9 +100,7 @@ export class Input {
       if ((flags & HANGUP) !== 0) this.#shard.close(connection, CloseReason.ClientClosed);
       return;
     }
-    // The receive buffer is about to be written over.
-    if (outbound.hasGathered) outbound.flushAll();
-    const from = this.#kept.restore(connection, this.#receive);
+    const from = this.#kept.restore(connection, this.#buffers.take());
     // Whoever may have to wait for its login is not to have the server keep much more than its CONNECT meanwhile.
     const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired(connection);
     const bytesMax = mayWait ? READ_BYTES_BEFORE_LOGIN : READ_BYTES;
@@ -124,13 +121,14 @@ export class Input {
 
   /** Takes the input in the receive buffer, which ends at `end`. */
   #take(connection: Connection, end: number): void {
+    const start = this.#buffers.current;
     const rest = connection.isLink
-      ? this.#links!.receive(connection, this.#receive, end)
-      : this.#protocol.receive(connection, this.#receive, end);
+      ? this.#links!.receive(connection, start, end)
+      : this.#protocol.receive(connection, start, end);
     this.#kept.keep(connection, rest, end);
     if (this.#publishing.takeStalled()) this.#shard.pause(connection);
     // Of what is not whole yet nothing was taken, however late it is: the rest has to be read.
-    const isBegun = rest !== this.#receive;
+    const isBegun = rest !== start;
     if (isBegun && rest !== end && this.#shard.outbound.isLate()) this.#postpone(connection);
   }
 

@@ -2,6 +2,7 @@
  * The links shard: a shard whose connections are links to other servers, not clients. What is special about them lies behind
  * `LinkHost`, which `link/host/` implements; other shards have none.
  */
+
 import type { ClientInfo } from "../../account/client_info.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Verdict } from "../../auth/login.ts";
@@ -13,6 +14,7 @@ import type { TlsLayer } from "../../runtime/tls.ts";
 import type { Arrival } from "../client/upgrades.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
+import type { ReceiveBuffers } from "../input/receive_buffers.ts";
 import type { WriteLimits } from "../output/slow_consumers.ts";
 import type { PlanRules, TargetRules } from "../plans/plan_rules.ts";
 import type { LinkControl, ShardReport } from "../shard_messages.ts";
@@ -24,7 +26,7 @@ import type { HandedLeaf } from "./handed_leaf.ts";
 export interface LinkShard extends ShardContext {
   readonly tls: TlsLayer | null;
   /** Where reads go. */
-  readonly receive: number;
+  readonly receiveBuffers: ReceiveBuffers;
   /** A slot for a link over an accepted socket. */
   openLink(source: StreamSource, peer: Arrival): Connection;
   /** A slot for a link to an address that is dialled; null where all are taken. */
