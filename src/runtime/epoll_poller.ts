@@ -15,6 +15,7 @@ import {
   EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
   EPOLLERR,
+  EPOLLET,
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
@@ -82,7 +83,13 @@ export class EpollPoller implements Poller, Dialler {
       posix.close(this.#epollFd);
       throw new Error(`cannot make an eventfd: ${errnoText(-this.wakeHandle)}`);
     }
-    const result = posix.epollControl(this.#epollFd, EPOLL_CTL_ADD, this.wakeHandle, EPOLLIN, WAKE_DATA);
+    const result = posix.epollControl(
+      this.#epollFd,
+      EPOLL_CTL_ADD,
+      this.wakeHandle,
+      EPOLLIN | EPOLLET,
+      WAKE_DATA,
+    );
     assert(result === 0, "EpollPoller: epoll refused the eventfd");
   }
 
@@ -171,10 +178,8 @@ export class EpollPoller implements Poller, Dialler {
     if (found > 0) {
       for (let i = 0, word = 0; i < found; i++, word += this.#wordsPerEvent) {
         const slot = this.#kernelEvents[word + this.#dataWord]!;
-        if (slot === WAKE_DATA) {
-          this.#posix.drainEventfd(this.wakeHandle);
-          continue;
-        }
+        // It has done its work; its count is never looked at.
+        if (slot === WAKE_DATA) continue;
         this.#eventSlots[count] = slot;
         this.#eventFlags[count] = flagsOf(this.#kernelEvents[word]!);
         count++;
