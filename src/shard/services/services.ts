@@ -322,7 +322,9 @@ export class Services {
     const told = this.#disclosures.of(connection, importer, service, journey.info);
     if (connection !== null && passed.length === 0)
       this.#forwarded.prepare(connection, disclosureKind(service.definition), told.block);
-    const measurement = this.#latencies.measure(service, exporter, told.info.client, message);
+    const measurement = this.#latencies.measure(service, exporter, message, () =>
+      connection === null ? undefined : this.#disclosures.requestor(connection, service),
+    );
     const ways = new OpenWays(message.origin, () => {
       if (pending !== null) this.#fail(pending, "service unavailable");
       askedBy?.close();
