@@ -9,7 +9,18 @@ import { CloseReason } from "../../protocol/close_reason.ts";
 import { type Connection, STATE_CLOSING } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import type { LinkHost } from "../links/link_host.ts";
-import { TIMER_WRITE, timerId } from "../timers.ts";
+import { TIMER_EXCESS, TIMER_WRITE, timerId } from "../timers.ts";
+
+/**
+ * How long whoever has more than `max_pending` may take for each part of what is too much. A producer of nats-server waits as
+ * long for its consumers with what it has read at once, which is as much.
+ */
+const PART_MS = 10;
+const PART_BYTES = 64 * 1024;
+/** However much that is. */
+const EXCESS_MS_MAX = 250;
+/** What all who are behind may have together, about, of what is too much. */
+const EXCESS_BYTES_MAX = 64 * 1024 * 1024;
 
 /** `write_deadline` and `write_timeout`. */
 export interface WriteLimits {
@@ -57,6 +68,55 @@ export class SlowConsumers {
       connection.isSlow = true;
     }
     this.startDeadline(connection);
+  }
+
+  /**
+   * A client has more pending than it may. What was on its way when its producers were told to wait may be several times
+   * that: the client stays if it takes what is too much as fast as producers that wait would have sent it. Where messages
+   * for it are dropped from now on, only its write deadline ends it.
+   */
+  exceed(connection: Connection): void {
+    const { options, outbound } = this.#shard;
+    if (this.#excessOf(connection) > EXCESS_BYTES_MAX / outbound.congestedCount) {
+      this.fail(connection, CloseReason.SlowConsumerPendingBytes);
+    } else if (!connection.isInExcess && !options.dropsInsteadOfStalling) {
+      connection.isInExcess = true;
+      // The turn may have lasted long already.
+      this.#measureExcess(connection, performance.now());
+    }
+  }
+
+  /** What was too much must have left by now. */
+  onExcess(connection: Connection): void {
+    const { outbound } = this.#shard;
+    outbound.writePending(connection);
+    const now = performance.now();
+    if (connection.state >= STATE_CLOSING) return;
+    if (this.#excessOf(connection) <= 0) connection.isInExcess = false;
+    else if (connection.writtenBytes >= connection.excessMark) this.#measureExcess(connection, now);
+    else if (now >= this.#excessEndMs(connection))
+      this.fail(connection, CloseReason.SlowConsumerPendingBytes);
+    else this.#awaitExcess(connection);
+  }
+
+  #measureExcess(connection: Connection, nowMs: number): void {
+    connection.excessSinceMs = nowMs;
+    connection.excessMark = connection.writtenBytes + this.#excessOf(connection);
+    this.#awaitExcess(connection);
+  }
+
+  #awaitExcess(connection: Connection): void {
+    this.#shard.timers.set(timerId(connection, TIMER_EXCESS), this.#excessEndMs(connection));
+  }
+
+  /** More may have come since it was measured, which was on its way then. */
+  #excessEndMs(connection: Connection): number {
+    const ms = Math.ceil(this.#excessOf(connection) / PART_BYTES) * PART_MS;
+    return connection.excessSinceMs + Math.min(ms, EXCESS_MS_MAX);
+  }
+
+  #excessOf({ pending }: Connection): number {
+    return (pending?.length ?? 0) - this.#shard.options.maxPendingBytes;
   }
 
   /** Closes a connection that cannot be written to. */
