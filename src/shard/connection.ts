@@ -118,6 +118,9 @@ export class Connection {
   isInExcess = false;
   excessSinceMs = 0;
   excessMark = 0;
+  /** When it was set, and in how many chunks what must leave by then was queued. */
+  deadlineSinceMs = 0;
+  deadlineChunks = 0;
   /** It has missed a write deadline that it got anew. */
   isSlow = false;
   /** To another server, not to a client; see `link_host.ts`. */

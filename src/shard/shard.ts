@@ -210,6 +210,7 @@ export class Shard implements LinkShard, UpgradeHost {
         fail: (connection, reason) => this.#slowConsumers.fail(connection, reason),
         startDeadline: (connection) => this.#slowConsumers.startDeadline(connection),
         exceed: (connection) => this.#slowConsumers.exceed(connection),
+        recover: (connection) => this.#slowConsumers.recover(connection),
         wroteLink: (connection) => this.#links!.wrote(connection),
         resumeProducers: () => {
           this.resumeProducers();

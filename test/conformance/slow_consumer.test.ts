@@ -3,6 +3,7 @@ import { until } from "../support/deadline.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
+import { expectRecovery, flood as floodOnce, RETRIED_WRITES } from "../support/slow_reader.ts";
 
 const CHUNK_BYTES = 64 * 1024;
 const CHUNK = "c".repeat(CHUNK_BYTES);
@@ -118,6 +119,18 @@ row("§12 a write not finished within write_deadline disconnects the subscriber"
   expect(await closedReason(server, slow)).toBe("Slow Consumer (Write Deadline)");
   const varz = await server.json<{ slow_consumers: number }>("/varz");
   expect(varz.slow_consumers).toBeGreaterThan(0);
+});
+
+row("§12 who misses write deadlines, and stays, is said to have caught up", async () => {
+  await using server = await ServerProcess.start({ config: RETRIED_WRITES });
+  const slow = await server.connectAs();
+  const publisher = await server.connectAs();
+  slow.send("SUB flood 1\r\n");
+  await slow.roundTrip();
+  slow.pause();
+  const flooding = floodOnce(publisher);
+  await expectRecovery(server, slow);
+  await flooding;
 });
 
 row("§12 a subscriber that pauses and then reads on loses nothing", async () => {

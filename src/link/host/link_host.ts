@@ -189,6 +189,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     };
   }
 
+  noteSlow(connection: Connection): void {
+    this.#reports.noteSlow(this.#connections.of(connection).kind, connection.isSlow);
+  }
+
   ended(connection: Connection): void {
     this.#logins.forget(connection.slot);
     const { kind } = this.#connections.of(connection);

@@ -91,6 +91,8 @@ export interface OutboundEvents {
   startDeadline(connection: Connection): void;
   /** A client has more pending than it may. */
   exceed(connection: Connection): void;
+  /** A connection that has missed a write deadline has written what it was to write by then. */
+  recover(connection: Connection): void;
   /** Bytes for a link have left, or are queued. */
   wroteLink(connection: Connection): void;
   /** The last congested connection of the shard has caught up. */
@@ -356,6 +358,8 @@ export class Outbound {
       this.#events.fail(connection, CloseReason.WriteError);
       return;
     }
+    if (connection.isSlow && connection.writtenBytes >= connection.deadlineMark)
+      this.#events.recover(connection);
     if (pending.length < this.#stallBytes / 2) this.#setCongested(connection, false);
     if (pending.length === 0) {
       connection.pending = null;
@@ -456,7 +460,6 @@ export class Outbound {
     if (connection.pending === null) {
       connection.pending = new PendingQueue(this.#pool);
       connection.isDeadlineSet = false;
-      connection.isSlow = false;
       this.#wantWrite(connection, true);
     }
     return connection.pending;

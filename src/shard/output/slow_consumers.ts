@@ -1,6 +1,6 @@
 /**
  * Connections that do not take what is queued for them: by when they must, and what becomes of those that do not.
- * Source: nats-server `handleWriteTimeout`.
+ * Source: nats-server `handleWriteTimeout`, `flushOutbound`.
  */
 import { formatDuration } from "../../config/duration.ts";
 import { AREA_SLOW_CONSUMERS } from "../../memory/layout.ts";
@@ -38,7 +38,7 @@ type WatchingShard = Pick<
 export class SlowConsumers {
   readonly #shard: WatchingShard;
   /** Set once in the links shard, whose connections have limits of their own. */
-  links: Pick<LinkHost, "labelOf" | "writeLimits"> | null = null;
+  links: Pick<LinkHost, "labelOf" | "writeLimits" | "noteSlow"> | null = null;
 
   constructor(shard: WatchingShard) {
     this.#shard = shard;
@@ -47,9 +47,11 @@ export class SlowConsumers {
   /** What is queued now must have left by the write deadline. */
   startDeadline(connection: Connection): void {
     const { writtenBytes, pending } = connection;
+    const { timers, nowMs } = this.#shard;
     connection.deadlineWrittenBytes = writtenBytes;
     connection.deadlineMark = writtenBytes + (pending?.length ?? 0);
-    const { timers, nowMs } = this.#shard;
+    connection.deadlineChunks = pending?.chunkCount ?? 0;
+    connection.deadlineSinceMs = nowMs;
     timers.set(timerId(connection, TIMER_WRITE), nowMs + this.#limitsOf(connection).deadlineMs);
   }
 
@@ -68,6 +70,15 @@ export class SlowConsumers {
       connection.isSlow = true;
     }
     this.startDeadline(connection);
+  }
+
+  /** One that missed its deadline has written what was queued then. */
+  recover(connection: Connection): void {
+    connection.isSlow = false;
+    const { deadlineMark, deadlineWrittenBytes, deadlineChunks, deadlineSinceMs } = connection;
+    const seconds = ((performance.now() - deadlineSinceMs) / 1000).toFixed(3);
+    const what = `${deadlineChunks} chunks of ${deadlineMark - deadlineWrittenBytes} total bytes.`;
+    this.#log(connection, `Slow Consumer Recovered: Flush took ${seconds}s with ${what}`);
   }
 
   /**
@@ -142,8 +153,13 @@ export class SlowConsumers {
     if (what === undefined) return;
     const { shared, node } = this.#shard;
     increment(shared.words, shared.map.area(node).area + AREA_SLOW_CONSUMERS);
+    if (connection.isLink) this.links!.noteSlow(connection);
+    this.#log(connection, `Slow Consumer ${connection.isSlow ? "State" : "Detected"}: ${what}`);
+  }
+
+  #log(connection: Connection, text: string): void {
     const label = connection.isLink ? this.links!.labelOf(connection) : connection.label;
-    this.#shard.log("info", `${label} - Slow Consumer ${connection.isSlow ? "State" : "Detected"}: ${what}`);
+    this.#shard.log("info", `${label} - ${text}`);
   }
 
   /** Why a connection counts as slow; undefined where it is closed for something else. */
