@@ -409,10 +409,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     for (const link of core.links)
       if (link.role === "spoke" && names.has(link.account!))
         leafImports.refresh(link, this.#wishes.list(link));
-    for (const name of names.union(new Set(answered))) {
-      protocols.leafs?.refreshAccount(name);
-      protocols.leafs?.limit(name);
-    }
+    for (const name of names.union(new Set(answered))) protocols.leafs?.refreshAccount(name);
   }
 
   *#wishesOf(link: Link): Iterable<readonly [InterestKey, number]> {
