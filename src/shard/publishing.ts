@@ -287,8 +287,8 @@ export class Publishing {
     if (connection != null) this.#shard.outbound.attach(connection, bytes, skipped, bytes.length);
   }
 
-  /** Engine → the large message at hand goes to another node. */
-  sendLarge(node: number, isPlain: boolean, pickCount: number, wantsTaker: boolean): void {
+  /** Engine → the large message at hand goes to another node. `isPlain`: see RECORD_IS_PLAIN. */
+  sendLarge(node: number, isPlain: number, pickCount: number, wantsTaker: boolean): void {
     this.#rings.addLarge(this.#large!, node, isPlain, pickCount, wantsTaker);
   }
 

@@ -170,7 +170,7 @@ export class Shard implements LinkShard, UpgradeHost {
       flushAll: () => this.outbound.flushAll(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
       sendLarge: (node, isPlain, pickCount, wantsTaker) =>
-        this.#publishing.sendLarge(node, isPlain !== 0, pickCount, wantsTaker !== 0),
+        this.#publishing.sendLarge(node, isPlain, pickCount, wantsTaker !== 0),
       note: (...message) => this.#notedDeliveries.note(...message),
     };
     this.engine = createEngine(start.memory, regions.area, host, start.engineCode);

@@ -215,11 +215,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
     return this.#running!.core.publish(carried, cause);
   }
 
-  takeMessage({ message, isPlain, queues }: Delivery): number {
+  takeMessage({ message, isPlain, goesBack, queues }: Delivery): number {
     const carried = this.#carried(message);
     if (carried === null) return 0;
     const named = Array.from(queues, (queueId) => byteStringOf(this.#shard.index.queueNameOf(queueId)));
-    return this.#running!.core.fromHere(carried, isPlain, named);
+    const { core } = this.#running!;
+    return goesBack ? core.answer(carried) : core.fromHere(carried, isPlain, named);
   }
 
   announce(): void {
