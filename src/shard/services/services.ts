@@ -413,6 +413,7 @@ export class Services {
   }
 
   #add(request: Omit<PendingRequest, "token" | "deadlineMs" | "responder" | "remote">): PendingRequest {
+    for (const surplus of this.#pending.surplus()) this.#fail(surplus, "service timeout");
     const token = this.#replies.newToken((taken) => this.#pending.has(taken));
     const deadlineMs = this.#shard.nowMs + request.thresholdMs;
     const pending: PendingRequest = { ...request, token, deadlineMs, responder: undefined, remote: null };
