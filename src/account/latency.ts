@@ -41,8 +41,8 @@ const FAILURES: Readonly<Record<LatencyFailure, readonly [status: number, descri
 
 /** A request that is measured. */
 export interface MeasuredRequest {
-  /** What its import lets be known of who asked (`disclosed`). */
-  readonly requestor: ClientInfo;
+  /** What the import that it came by lets be known of who asked (`disclosed`); absent where that is the server itself. */
+  readonly requestor?: ClientInfo;
   /** When the server had it. */
   readonly receivedAtMs: number;
   readonly header?: TraceHeaders;
@@ -75,7 +75,7 @@ export function answeredSample(
     ...(responder === undefined ? {} : { responder }),
     serviceNs: Math.max(tookNs - responderRttNs, 0),
     systemNs,
-    totalNs: (request.requestor.rttNs ?? 0) + tookNs + systemNs,
+    totalNs: (request.requestor?.rttNs ?? 0) + tookNs + systemNs,
   };
 }
 
@@ -188,8 +188,12 @@ function sampleMembers(
 }
 
 function ofRequest({ requestor, receivedAtMs, header }: MeasuredRequest) {
-  const startedAtMs = receivedAtMs - (requestor.rttNs ?? 0) / NS_PER_MS;
-  return { requestor, startedAtMs, ...(header === undefined ? {} : { header }) };
+  const startedAtMs = receivedAtMs - (requestor?.rttNs ?? 0) / NS_PER_MS;
+  return {
+    startedAtMs,
+    ...(requestor === undefined ? {} : { requestor }),
+    ...(header === undefined ? {} : { header }),
+  };
 }
 
 function nanoseconds(ms: number): number {

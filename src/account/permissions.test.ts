@@ -37,6 +37,11 @@ describe("canPublish()", () => {
     expect(permissions({ publish: lists(undefined, ["a"]) }).canPublish("b")).toBe(true);
   });
 
+  test("no entry meets what a mapping has lost", () => {
+    expect(permissions({ publish: lists([">"]) }).canPublish("")).toBe(false);
+    expect(permissions({ publish: lists(undefined, [">"]) }).canPublish("")).toBe(true);
+  });
+
   test("who may answer requests may publish nothing else, unless a list says so", () => {
     const responses = { maxMessages: 1, ttlMs: 1000 };
     expect(permissions({ responses }).canPublish("a")).toBe(false);

@@ -38,9 +38,13 @@ export class UserPermissions {
     this.#allowedLiterals = new Set(this.#publish.allow?.map(({ pattern }) => pattern));
   }
 
-  /** Whether lists allow publishing to the subject; wildcards in it are ordinary tokens. */
+  /**
+   * Whether lists allow publishing to the subject; wildcards in it are ordinary tokens. "" is what a mapping leaves of a
+   * message that it loses: no entry meets it.
+   */
   canPublish(subject: string): boolean {
     const { allow, deny } = this.#publish;
+    if (subject === "") return allow === null;
     const tokens = subject.split(".");
     const isAllowed =
       allow === null || this.#allowedLiterals.has(subject) || allow.some((entry) => meets(entry, tokens));

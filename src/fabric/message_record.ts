@@ -2,6 +2,7 @@
 import {
   RECORD_BODY,
   RECORD_CONTEXT,
+  RECORD_GOES_BACK,
   RECORD_HEADER_LENGTH,
   RECORD_IS_PLAIN,
   RECORD_KIND,
@@ -31,6 +32,8 @@ export interface Delivery {
   readonly queues: Int32Array;
   /** The publisher wants to know if nobody takes it, and nobody but the receiving node can. */
   readonly wantsTaker: boolean;
+  /** It answers a request from another cluster, and nobody else is sent it: see RECORD_IS_PLAIN. */
+  readonly goesBack?: boolean;
   /** Absent for a message that comes from its publisher's shard. */
   readonly passedOn?: PassedOn;
 }
@@ -52,7 +55,7 @@ export function recordBytes({ message, queues }: Delivery): number {
 export function writeRecord(
   { words, bytes }: SharedMemory,
   record: number,
-  { message, isPlain, queues, wantsTaker, passedOn }: Delivery,
+  { message, isPlain, queues, wantsTaker, goesBack, passedOn }: Delivery,
 ): void {
   const { subject, line } = message;
   const at = record >> 2;
@@ -63,7 +66,7 @@ export function writeRecord(
   words[at + (RECORD_REST_LENGTH >> 2)] = line.length + message.payloadLength + 2;
   words[at + (RECORD_HEADER_LENGTH >> 2)] = message.headerLength;
   words[at + (RECORD_QUEUE_COUNT >> 2)] = queues.length;
-  words[at + (RECORD_IS_PLAIN >> 2)] = isPlain ? 1 : 0;
+  words[at + (RECORD_IS_PLAIN >> 2)] = isPlain ? (goesBack ? 1 | RECORD_GOES_BACK : 1) : 0;
   words[at + (RECORD_ORIGIN >> 2)] = passedOn?.origin ?? message.origin;
   words[at + (RECORD_TRIED >> 2)] = passedOn?.tried ?? 0;
   words[at + (RECORD_WANTS_TAKER >> 2)] = wantsTaker ? 1 : 0;
@@ -130,6 +133,7 @@ export function readRecord({ words, bytes }: SharedMemory, record: number): Rece
   return {
     message,
     isPlain: word(RECORD_IS_PLAIN) !== 0,
+    goesBack: (word(RECORD_IS_PLAIN) & RECORD_GOES_BACK) !== 0,
     queues: words.slice(firstQueue, firstQueue + queueCount),
     origin: word(RECORD_ORIGIN),
     tried: word(RECORD_TRIED),

@@ -477,8 +477,12 @@ export const RECORD_REST_LENGTH = 20;
 /** Length of the message's headers, −1 for a PUB. */
 export const RECORD_HEADER_LENGTH = 24;
 export const RECORD_QUEUE_COUNT = 28;
-/** 1 when plain subscriptions are served too. Of a control record: which piece of a message it is (`fabric/control.ts`). */
+/**
+ * Not 0 when plain subscriptions are served too; RECORD_GOES_BACK is in it where the plan was PLAN_GOES_BACK, and nobody but
+ * the links' node has the message. Of a control record: which piece of a message it is (`fabric/control.ts`).
+ */
 export const RECORD_IS_PLAIN = 32;
+export const RECORD_GOES_BACK = 2;
 /**
  * Slot of the publishing connection at the sending shard, told back when it is to be slowed. Of a message that is passed on,
  * its publisher's shard as well, from RECORD_ORIGIN_NODE_SHIFT on.

@@ -62,6 +62,10 @@ export class ShardAccount {
     }
   }
 
+  get isSystem(): boolean {
+    return this.definition.isSystem;
+  }
+
   get hasServices(): boolean {
     return this.definition.serviceImports.length > 0;
   }

@@ -114,6 +114,13 @@ export class Connection {
   writtenBytes = 0;
   deadlineMark = 0;
   isDeadlineSet = false;
+  /** It has more pending than it may: since when, and what bytes written come to once that has left. */
+  isInExcess = false;
+  excessSinceMs = 0;
+  excessMark = 0;
+  /** When it was set, and in how many chunks what must leave by then was queued. */
+  deadlineSinceMs = 0;
+  deadlineChunks = 0;
   /** It has missed a write deadline that it got anew. */
   isSlow = false;
   /** To another server, not to a client; see `link_host.ts`. */

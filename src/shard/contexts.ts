@@ -44,21 +44,17 @@ interface ClientContext {
 }
 
 /** What becomes of one message of a client; subjects are byte strings. */
-export type Route =
-  /** Nobody but servers may publish there. */
-  | { readonly kind: "reserved" }
-  /** Taken by the part of a mapping that has no destination. */
-  | { readonly kind: "lost" }
-  | {
-      readonly kind: "deliver";
-      /** After mapping. */
-      readonly subject: string;
-      readonly bytes: Uint8Array;
-      /** Whether the lists of its user's permissions let it through. */
-      readonly isAllowed: boolean;
-      readonly services: readonly AppliedServiceImport[];
-      readonly isResponse: boolean;
-    };
+export interface Route {
+  /** After mapping; "" where the mapping has no destination for the message, which nobody gets then. */
+  readonly subject: string;
+  readonly bytes: Uint8Array;
+  /** Whether nobody but servers may publish there. */
+  readonly isReserved: boolean;
+  /** Whether the lists of its user's permissions let it through. */
+  readonly isAllowed: boolean;
+  readonly services: readonly AppliedServiceImport[];
+  readonly isResponse: boolean;
+}
 
 export class Contexts implements PlanRules {
   readonly #accounts: ShardAccounts;
@@ -147,7 +143,7 @@ export class Contexts implements PlanRules {
     const client = this.#contexts.get(context);
     if (client === undefined) return this.#resolveDelivery(context, bytes, start, end);
     const { account, permissions, plain } = client;
-    if (isReservedSubject(bytes, start, end)) return { ...plain, isForHost: true };
+    if (isReservedSubject(bytes, start, end, account.isSystem)) return { ...plain, isForHost: true };
     const isPlain = permissions === null && account.isPlainFor(bytes[start]!);
     if (isResponseSubject(bytes, start, end)) {
       // Of all answers to an account's services one plan says whether the engine may take them.
@@ -158,16 +154,18 @@ export class Contexts implements PlanRules {
     const subject = byteStringOf(bytes, start, end);
     const mapped = account.constantMapping(subject);
     const delivered = mapped ?? subject;
+    const deliveredBytes = delivered === subject ? null : bytesOf(delivered);
     const services = account.servicesFor(delivered);
     const forward = services.length === 1 ? this.#forwardOf(account, services[0]!, delivered) : null;
     const isForHost =
       mapped === null ||
+      (deliveredBytes !== null && isReserved(account, deliveredBytes)) ||
       (permissions !== null && !permissions.canPublish(delivered)) ||
       (services.length > 0 && forward === null);
     return {
       account: account.id,
       isForHost,
-      delivered: delivered === subject ? null : bytesOf(delivered),
+      delivered: deliveredBytes,
       imports: isForHost ? NO_LEGS : account.legsOf(delivered),
       ...(isForHost || forward === null ? {} : { forward }),
     };
@@ -197,20 +195,16 @@ export class Contexts implements PlanRules {
     const { account, permissions, routes } = this.#contexts.get(context)!;
     const known = routes.get(published);
     if (known !== undefined) return known;
-    const bytes = bytesOf(published);
-    if (isReservedSubject(bytes, 0, bytes.length)) return { kind: "reserved" };
-    const subject = account.map(published);
-    if (subject === null) return { kind: "lost" };
-    const isAllowed = permissions === null || permissions.canPublish(subject);
-    const services = account.hasServices ? account.servicesFor(subject) : NO_SERVICES;
-    const isResponse = isResponseSubject(bytes, 0, bytes.length);
-    const delivered = subject === published ? bytes : bytesOf(subject);
+    const subject = account.map(published) ?? "";
+    const publishedBytes = bytesOf(published);
+    const bytes = subject === published ? publishedBytes : bytesOf(subject);
+    const isResponse = isResponseSubject(publishedBytes, 0, publishedBytes.length);
     const route: Route = {
-      kind: "deliver",
       subject,
-      bytes: delivered,
-      isAllowed,
-      services,
+      bytes,
+      isReserved: isReserved(account, bytes),
+      isAllowed: permissions === null || permissions.canPublish(subject),
+      services: account.hasServices && subject !== "" ? account.servicesFor(subject) : NO_SERVICES,
       isResponse,
     };
     if (!isResponse && account.constantMapping(published) !== null) {
@@ -240,4 +234,8 @@ export class Contexts implements PlanRules {
       imports: account?.isImported ? account.legsOf(byteStringOf(bytes, start, end)) : NO_LEGS,
     };
   }
+}
+
+function isReserved({ isSystem }: ShardAccount, subject: Uint8Array): boolean {
+  return isReservedSubject(subject, 0, subject.length, isSystem);
 }

@@ -12,6 +12,7 @@ import type { SlowConsumers } from "./output/slow_consumers.ts";
 import type { Services } from "./services/services.ts";
 import {
   TIMER_AUTHENTICATION,
+  TIMER_EXCESS,
   TIMER_EXPIRY,
   TIMER_LINKS,
   TIMER_PING,
@@ -68,6 +69,9 @@ export function onTimer(shard: ShardContext, parts: TimedParts, id: number): voi
       // What is queued for one that is closing has had its time.
       if (connection.state === STATE_CLOSING) parts.closings.end(connection);
       else if (connection.state < STATE_CLOSED) parts.slowConsumers.onDeadline(connection);
+      break;
+    case TIMER_EXCESS:
+      if (connection.state < STATE_CLOSING) parts.slowConsumers.onExcess(connection);
       break;
     case TIMER_EXPIRY:
       parts.protocol.memberships.onExpiry(connection);

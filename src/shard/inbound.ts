@@ -123,7 +123,8 @@ export class Inbound {
    * Delivers a large message; returns how many took it, null where its plan leaves it to the host. `slot`, and what becomes
    * of `queues`: see the engine's deliverOne().
    */
-  deliverLarge({ message, isPlain, queues }: Delivery, slot: number): number | null {
+  deliverLarge({ message, isPlain, goesBack, queues }: Delivery, slot: number): number | null {
+    if (goesBack) return null;
     const { context, line, headerLength, payloadLength } = message;
     if ((context & CONTEXT_IS_RESPONSE) !== 0) {
       this.#services.takeAnswer(message);

@@ -3,7 +3,6 @@
  * Hot: once per read, and once per cache miss.
  */
 import { Buffer } from "node:buffer";
-import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import { FABRIC_SLOT, HeldMessage } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import {
@@ -69,18 +68,6 @@ const NO_BYTES = new Uint8Array(0);
 
 /** Where a message the host publishes lies in the shard's scratch: its subject, then its line and payload. */
 export const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
-
-/** A message of a client that may be published, and where it goes. */
-export interface Admission {
-  /** After mapping; null when the mapping has no destination for it. */
-  readonly subject: string | null;
-  /** The subject as bytes. */
-  readonly bytes: Uint8Array;
-  readonly services: readonly AppliedServiceImport[];
-  readonly isResponse: boolean;
-}
-
-const LOST: Admission = { subject: null, bytes: NO_BYTES, services: [], isResponse: false };
 
 export class Publishing {
   readonly #shard: ShardContext;
@@ -170,7 +157,8 @@ export class Publishing {
   /** See `LinkShard`. */
   enter(connection: Connection, message: HeldMessage, subject: string): string | null {
     const route = this.#shard.contexts.route(connection.context, subject);
-    if (route.kind !== "deliver") return null;
+    // What is reserved is for servers, and for what comes from them.
+    if (route.subject === "") return null;
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) return null;
     if (route.subject !== subject) message.trace?.mapped(textOf(route.subject));
     const entered = message.under(connection.account.id, route.bytes);
@@ -187,31 +175,24 @@ export class Publishing {
     return isStalled;
   }
 
-  /**
-   * Whether a client may publish a message, on this byte string and so by this route; null when it was told that it may
-   * not. Counts the message as received.
-   */
-  admit(connection: Connection, message: HeldMessage, subject: string, route: Route): Admission | null {
+  /** Whether a client may publish a message by this route; it has been told where it may not. Counts it as received. */
+  admit(connection: Connection, message: HeldMessage, route: Route): boolean {
     this.#count(connection, message.payloadLength);
-    if (route.kind === "reserved") {
-      this.#refuse(connection, bytesOf(subject), message.trace);
-      return null;
+    const { isReserved, isAllowed, subject, bytes } = route;
+    if (isReserved || (!isAllowed && !connection.permits?.use(subject, this.#shard.nowMs))) {
+      this.#refuse(connection, bytes, message.trace);
+      return false;
     }
     if (message.replyLength > 0 && isReservedReply(message.line, 0, message.replyLength)) {
       this.#refuseReply(connection, message.reply, message.trace);
-      return null;
+      return false;
     }
-    if (route.kind === "lost") return LOST;
-    if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) {
-      this.#refuse(connection, route.bytes, message.trace);
-      return null;
-    }
-    return route;
+    return true;
   }
 
   /** Publishes a client's message: in its account, and as a request or an answer in others. */
-  publish(connection: Connection, message: HeldMessage, admission: Admission): void {
-    const { subject, bytes, services, isResponse } = admission;
+  publish(connection: Connection, message: HeldMessage, route: Route): void {
+    const { subject, bytes, services, isResponse } = route;
     const { account } = connection;
     const flags = this.#words[(connection.address + CONNECTION_FLAGS) >> 2]!;
     const wantsTaker = message.replyLength !== 0 && (flags & CONNECTION_WANTS_NO_RESPONDERS) !== 0;
@@ -219,7 +200,7 @@ export class Publishing {
     const ways = wantsTaker
       ? new OpenWays(connection.slot, () => this.#sendNoResponders(connection, bytes, reply))
       : null;
-    if (subject !== null) {
+    if (subject !== "") {
       const published = message.under(account.id, bytes);
       this.deliverAsWay(published, wantsTaker && !isResponse, ways);
       for (const service of services) this.#services!.request(connection, service, subject, published, ways);
@@ -307,8 +288,8 @@ export class Publishing {
     if (connection != null) this.#shard.outbound.attach(connection, bytes, skipped, bytes.length);
   }
 
-  /** Engine → the large message at hand goes to another node. */
-  sendLarge(node: number, isPlain: boolean, pickCount: number, wantsTaker: boolean): void {
+  /** Engine → the large message at hand goes to another node. `isPlain`: see RECORD_IS_PLAIN. */
+  sendLarge(node: number, isPlain: number, pickCount: number, wantsTaker: boolean): void {
     this.#rings.addLarge(this.#large!, node, isPlain, pickCount, wantsTaker);
   }
 
@@ -373,15 +354,14 @@ export class Publishing {
       this.#shard.shared.bytes,
       connection.account.id,
       connection.slot,
-      NO_BYTES, // the subject comes with the admission
+      NO_BYTES, // the subject comes with the route
       rest,
       lineLength,
       this.#word(AREA_HEADER_LENGTH),
       end - 2 - rest - lineLength,
     );
     const route = this.#shard.contexts.route(connection.context, subject);
-    const admission = this.admit(connection, message, subject, route);
-    if (admission !== null) this.publish(connection, message, admission);
+    if (this.admit(connection, message, route)) this.publish(connection, message, route);
     return end;
   }
 
@@ -434,15 +414,20 @@ export class Publishing {
   #refuse(connection: Connection, subject: Uint8Array, trace: MessageTrace | null): void {
     const text = publishViolationText(subject);
     if (trace !== null) trace.error = text;
-    this.#shard.outbound.append(connection, errorLine(text));
+    this.#tell(connection, text);
     this.#shard.log("error", `${connection.label} - ${publishViolationLogText(subject)}`);
   }
 
   #refuseReply(connection: Connection, reply: Uint8Array, trace: MessageTrace | null): void {
     const text = replyViolationText(reply);
     if (trace !== null) trace.error = text;
-    this.#shard.outbound.append(connection, errorLine(text));
+    this.#tell(connection, text);
     this.#shard.log("error", `${connection.label} - ${replyViolationLogText(reply)}`);
+  }
+
+  #tell(connection: Connection, error: string): void {
+    this.#shard.outbound.append(connection, errorLine(error));
+    this.#shard.traceLog.sent(connection, "-ERR", error);
   }
 
   /** It turned out that nobody took what the client in a slot had published on `subject`. */

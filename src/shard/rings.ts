@@ -31,6 +31,7 @@ import {
   REASON_UNSERVED,
   REASON_UNTAKEN,
   RECORD_BODY,
+  RECORD_GOES_BACK,
   RECORD_IS_PLAIN,
   RECORD_KIND,
   RECORD_KIND_CONTROL,
@@ -221,11 +222,11 @@ export class Rings {
     return Atomics.load(this.#words, nodeWord(node, NODE_STATE)) === NODE_IS_UP;
   }
 
-  /** Notes a large message for a node; it is sent by sendLargeMessages(), once the engine is done with it. */
+  /** Notes a large message for a node, `isPlain` being its RECORD_IS_PLAIN; it is sent by sendLargeMessages(), once the engine is done with it. */
   addLarge(
     message: HeldMessage,
     node: number,
-    isPlain: boolean,
+    isPlain: number,
     pickCount: number,
     wantsTaker: boolean,
   ): void {
@@ -234,7 +235,13 @@ export class Rings {
     for (let i = 0; i < pickCount; i++) {
       if (this.#words[picks + i * 2] === node) queues.push(this.#words[picks + i * 2 + 1]!);
     }
-    const delivery = { message, isPlain, queues: Int32Array.from(queues), wantsTaker };
+    const delivery = {
+      message,
+      isPlain: isPlain !== 0,
+      goesBack: (isPlain & RECORD_GOES_BACK) !== 0,
+      queues: Int32Array.from(queues),
+      wantsTaker,
+    };
     this.#outgoing.push({ node, delivery });
   }
 

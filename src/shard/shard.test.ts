@@ -130,18 +130,75 @@ describe("Shard", () => {
     expect(received === expected).toBe(true);
   });
 
-  test("closes a consumer that has more pending than max_pending, and nobody else", () => {
-    const harness = new ShardHarness(1, { maxPendingBytes: 100_000 });
-    const publisher = harness.connect();
-    const [slow, quick] = [harness.connect(), harness.connect()];
-    for (const client of [slow, quick]) client.send("SUB a 1\r\n");
-    harness.settle();
-    slow.roomBytes = 10;
-    for (let i = 0; i < 5; i++) publisher.send(pub("a", "x".repeat(60_000)));
-    harness.settle();
-    expect(slow.isClosed).toBe(true);
-    expect(quick.take()).toBe(msg("a", 1, "x".repeat(60_000)).repeat(5));
-    expect(harness.logLines.some((line) => line.includes("MaxPending of 100000 Exceeded"))).toBe(true);
+  describe("with consumers that have more pending than max_pending", () => {
+    const realNow = performance.now;
+    let nowMs = 0;
+    beforeEach(() => {
+      nowMs = realNow.call(performance);
+      performance.now = () => nowMs;
+    });
+    afterEach(() => {
+      performance.now = realNow;
+    });
+
+    /** A consumer that takes nothing, to which as many messages are on their way, and one that takes everything. */
+    function flood(messages: number, options: ConstructorParameters<typeof ShardHarness>[1] = {}) {
+      const harness = new ShardHarness(1, { maxPendingBytes: 100_000, pingIntervalMs: 1e9, ...options });
+      const publisher = harness.connect();
+      const [slow, quick] = [harness.connect(), harness.connect()];
+      for (const client of [slow, quick]) client.send("SUB a 1\r\n");
+      harness.settle();
+      slow.roomBytes = 10;
+      for (let i = 0; i < messages; i++) publisher.send(pub("a", "x".repeat(60_000)));
+      harness.settle();
+      return { harness, publisher, slow, quick };
+    }
+
+    function pass(harness: ShardHarness, ms: number): void {
+      nowMs += ms;
+      harness.settle();
+    }
+
+    const received = (client: FakeSocket) => client.take().split("MSG a").length - 1;
+
+    test("closes one that takes nothing of it for a moment, and nobody else", () => {
+      const { harness, slow, quick } = flood(2);
+      expect(slow.isClosed).toBe(false);
+      pass(harness, 30);
+      expect([slow.isClosed, received(quick)]).toEqual([true, 2]);
+      expect(harness.logLines.some((line) => line.includes("MaxPending of 100000 Exceeded"))).toBe(true);
+    });
+
+    test("keeps one that takes what was too much", () => {
+      const { harness, slow, publisher } = flood(2);
+      slow.roomBytes = 30_000;
+      pass(harness, 30);
+      expect(slow.isClosed).toBe(false);
+      slow.roomBytes = 1e9;
+      pass(harness, 30);
+      publisher.send(pub("a", "x"));
+      pass(harness, 30);
+      expect([slow.isClosed, received(slow)]).toEqual([false, 3]);
+    });
+
+    test("gives one longer to whom more is on its way, but a quarter of a second at most", () => {
+      const { harness, slow, publisher } = flood(1);
+      publisher.send(pub("a", "x".repeat(60_000)).repeat(4));
+      harness.settle();
+      pass(harness, 15);
+      expect(slow.isClosed).toBe(false);
+      pass(harness, 60);
+      expect(slow.isClosed).toBe(true);
+    });
+
+    test("keeps one for whom messages are dropped until its write deadline", () => {
+      const { harness, slow } = flood(5, { dropsInsteadOfStalling: true, writeDeadlineMs: 2000 });
+      pass(harness, 1000);
+      expect(slow.isClosed).toBe(false);
+      pass(harness, 2000);
+      expect(slow.isClosed).toBe(true);
+      expect(harness.logLines.some((line) => line.includes("WriteDeadline"))).toBe(true);
+    });
   });
 
   test("takes the outbox back of a connection that goes, before somebody else has its slot", () => {

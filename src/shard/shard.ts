@@ -169,7 +169,7 @@ export class Shard implements LinkShard, UpgradeHost {
       flushAll: () => this.outbound.flushAll(),
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
       sendLarge: (node, isPlain, pickCount, wantsTaker) =>
-        this.#publishing.sendLarge(node, isPlain !== 0, pickCount, wantsTaker !== 0),
+        this.#publishing.sendLarge(node, isPlain, pickCount, wantsTaker !== 0),
       note: (...message) => this.#notedDeliveries.note(...message),
     };
     this.engine = createEngine(start.memory, regions.area, host, start.engineCode);
@@ -208,6 +208,8 @@ export class Shard implements LinkShard, UpgradeHost {
         publish: () => this.#rings.publishAll(),
         fail: (connection, reason) => this.#slowConsumers.fail(connection, reason),
         startDeadline: (connection) => this.#slowConsumers.startDeadline(connection),
+        exceed: (connection) => this.#slowConsumers.exceed(connection),
+        recover: (connection) => this.#slowConsumers.recover(connection),
         wroteLink: (connection) => this.#links!.wrote(connection),
         resumeProducers: () => {
           this.resumeProducers();

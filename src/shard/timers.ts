@@ -7,7 +7,9 @@ export const TIMER_AUTHENTICATION = 1;
 export const TIMER_WRITE = 2;
 /** The end of a login. */
 export const TIMER_EXPIRY = 3;
-export const TIMERS_PER_CONNECTION = 4;
+/** It has more pending than it may. */
+export const TIMER_EXCESS = 4;
+export const TIMERS_PER_CONNECTION = 5;
 /** Slot 0 is no connection: its timers are those of requests to services, of links, and of traces. */
 export const TIMER_SERVICES = 0;
 export const TIMER_LINKS = 1;

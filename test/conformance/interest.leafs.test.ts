@@ -103,6 +103,17 @@ hubRow("leafs 19: a hub's messages", async () => {
   for (const each of [client, leaf]) each.destroy();
 });
 
+hubRow("leafs 19: a leaf node may send what its clients may not publish", async () => {
+  const leaf = await joinLeaf(await hubPort());
+  const client = await hub().connectAs();
+  client.send("SUB $NRG.> 1\r\nSUB $GR.> 2\r\n");
+  await client.roundTrip();
+  leaf.send("LMSG $NRG.a 2", "hi", "LMSG $GR.a.b 2", "ho");
+  await leaf.roundTrip();
+  await client.expect("MSG $NRG.a 1 2\r\nhi\r\nMSG $GR.a.b 2 2\r\nho\r\n");
+  for (const each of [client, leaf]) each.destroy();
+});
+
 hubRow("leafs 19: messages to a hub: groups only where they are named", async () => {
   const leaf = await joinLeaf(await hubPort());
   const client = await hub().connectAs();

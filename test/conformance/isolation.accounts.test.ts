@@ -274,6 +274,15 @@ rowsInParallel(
       expect((await client.readInfo()).acc_is_sys).toBe(true);
     },
 
+    "§2.2 in the system account $NRG. is a subject like others": async () => {
+      await using other = await ServerProcess.start({
+        config: `system_account: ADMIN\naccounts { ${account("ADMIN")} }`,
+      });
+      const client = await login(other, "ADMIN");
+      client.send("SUB $NRG.> 1\r\nPUB $NRG.a 1\r\nx\r\n");
+      await client.expect("MSG $NRG.a 1 1\r\nx\r\n");
+    },
+
     "§3.1 no_system_account: there is none": async () => {
       await using none = await ServerProcess.start({
         config: `no_system_account: true\naccounts { ${account("A")} }`,

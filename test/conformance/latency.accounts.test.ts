@@ -40,6 +40,13 @@ const server = sharedServer({
         exports: [ { service: front, latency: lat.front } ]
       }
       FAR { users: [ { user: FAR, password: p } ], imports: [ { service: { account: FRONT, subject: front } } ] }
+      FRANK { users: [ { user: FRANK, password: p } ], imports: [ { service: { account: FRONT, subject: front }, share: true } ] }
+      TELLS {
+        users: [ { user: TELLS, password: p } ]
+        imports: [ { service: { account: EXP, subject: always }, to: told, share: true } ]
+        exports: [ { service: told, latency: lat.told } ]
+      }
+      SHY { users: [ { user: SHY, password: p } ], imports: [ { service: { account: TELLS, subject: told } } ] }
       OPEN {
         users: [ { user: OPEN, password: p } ]
         imports: [ { service: { account: EXP, subject: always }, share: true }, { stream: { account: EXP, subject: "lat.>" } } ]
@@ -262,6 +269,42 @@ row("§4.7 §4.8 a chain of services: each account gets its own sample, both nam
     "FAR",
   ),
 );
+
+for (const [user, middle, service, isToldFirst, isToldLast] of [
+  ["FAR", "FRONT", "front", false, false],
+  ["FRANK", "FRONT", "front", true, false],
+  ["SHY", "TELLS", "told", false, true],
+] as const) {
+  row(`§4.7 §4.8 in a chain each import decides what its exporter is told of the requestor: ${user}`, () =>
+    withParties(
+      "always",
+      async (parties) => {
+        const listener = await login(server(), middle);
+        await subscribe(listener, "lat.>");
+        await exchange(parties, service);
+        const { rtt: _, ...last } = (await readSample(parties.listener, "lat.always")).requestor!;
+        const { rtt: __, ...first } = (await readSample(listener, `lat.${service}`)).requestor!;
+        const details = {
+          id: parties.requester.info.client_id,
+          acc: user,
+          user,
+          server: "S1",
+          kind: "Client",
+        };
+        for (const [requestor, isTold] of [
+          [first, isToldFirst],
+          [last, isToldLast],
+        ] as const) {
+          if (isTold) expect(requestor).toMatchObject(details);
+          else expect(requestor).toEqual({ acc: user });
+          expect(requestor).not.toHaveProperty("svc");
+        }
+        listener.destroy();
+      },
+      user,
+    ),
+  );
+}
 
 row("§4.7 §8.90 400: a request without reply, which is delivered", () =>
   withParties("always", async ({ responder, requester, listener }) => {

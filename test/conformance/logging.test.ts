@@ -117,9 +117,12 @@ rowsInParallel(
       const client = await server.connectAs();
       const from = server.log.length;
       client.send(
-        "SUB foo 1\r\nPUB foo re 5\r\nhello\r\nUNSUB 1\r\nSUB a..b 2\r\nHPUB bar 12 14\r\nNATS/1.0\r\n\r\nhi\r\nPING\r\n",
+        "SUB foo 1\r\nPUB foo re 5\r\nhello\r\nUNSUB 1\r\nSUB a..b 2\r\nPUB _GR_.a 1\r\nx\r\nHPUB bar 12 14\r\nNATS/1.0\r\n\r\nhi\r\nPING\r\n",
       );
-      await client.expect("MSG foo 1 re 5\r\nhello\r\n-ERR 'Invalid Subject'\r\nPONG\r\n");
+      await client.expect(
+        "MSG foo 1 re 5\r\nhello\r\n-ERR 'Invalid Subject'\r\n" +
+          `-ERR 'Permissions Violation for Publish to "_GR_.a"'\r\nPONG\r\n`,
+      );
       const text = await server.waitForLog(/HPUB bar[\s\S]*->> \[PONG\]/, from);
       const traced = text
         .trimEnd()
@@ -134,6 +137,7 @@ rowsInParallel(
         "<<- [UNSUB 1]",
         "<-> [DELSUB 1]",
         "->> [-ERR Invalid Subject]",
+        `->> [-ERR Permissions Violation for Publish to "_GR_.a"]`,
         "<<- [HPUB bar 12 14]",
         "<<- [PING]",
         "->> [PONG]",

@@ -13,6 +13,8 @@ const server = sharedServer({
           { user: M, password: p }
           { user: source, password: p, permissions: { publish: ["foo", "ok"] } }
           { user: destination, password: p, permissions: { publish: ["bar"] } }
+          { user: anything, password: p, permissions: { publish: [">"] } }
+          { user: nothing, password: p, permissions: { publish: { deny: [">"] } } }
         ]
         mappings {
           foo: bar
@@ -24,6 +26,8 @@ const server = sharedServer({
           "half": { destination: half.mapped, weight: "50%" }
           "third": [ { dest: third.a, weight: 30 }, { dest: third.b, weight: "30%" } ]
           "lost": { destination: lost, weight: "0%" }
+          "_GR_.>": "reserved.>"
+          "to.reserved": "_GR_.aaaaaa.bbbbbb.x"
           "most.lost": [ { destination: most.lost, weight: 10 } ]
           "here": [ { destination: here.mine, weight: 100, cluster: C1 }, { destination: here.any, weight: 100 } ]
           "elsewhere": { destination: elsewhere.far, weight: 100, cluster: C2 }
@@ -138,6 +142,35 @@ row("§3.4 §8.66 a lost request gets the 503 with an empty Nats-Subject", async
   await subscribe(client, "lost", "in");
   client.send("PUB lost in 0\r\n\r\n");
   await client.expect("HMSG in 2 32 32\r\nNATS/1.0 503\r\nNats-Subject: \r\n\r\n\r\n");
+  client.destroy();
+});
+
+row("§2.2 §8.66 an allow list has no entry for what is lost, a deny list neither", async () => {
+  const [anything, nothing] = await loginAll(server(), "anything", "nothing");
+  anything!.send("PUB lost 1\r\nx\r\nPUB most 1\r\nx\r\nPING\r\n");
+  await anything!.expect(`-ERR 'Permissions Violation for Publish to ""'\r\nPONG\r\n`);
+  nothing!.send("PUB lost 1\r\nx\r\nPUB most 1\r\nx\r\nPING\r\n");
+  await nothing!.expect(`-ERR 'Permissions Violation for Publish to "most"'\r\nPONG\r\n`);
+  for (const client of [anything!, nothing!]) client.destroy();
+});
+
+row("§2.2 §3.4 the subject that may be reserved is the mapped one", async () => {
+  const [listener, publisher] = await loginAll(server(), "M", "M");
+  await subscribe(listener!, ">");
+  publisher!.send("PUB to.reserved 1\r\nx\r\nPUB _GR_.aaaaaa.bbbbbb.x 1\r\ny\r\n");
+  await publisher!.expect(`-ERR 'Permissions Violation for Publish to "_GR_.aaaaaa.bbbbbb.x"'\r\n`);
+  await listener!.expect("MSG reserved.aaaaaa.bbbbbb.x 1 1\r\ny\r\n");
+  await settle(publisher!, listener!);
+  for (const client of [listener!, publisher!]) client.destroy();
+});
+
+row("§2.2 a subject that is refused is told before a reply that is", async () => {
+  const client = await login(server(), "nothing");
+  client.send("PUB a _R_.x 1\r\nx\r\nPUB lost _R_.x 1\r\nx\r\nPING\r\n");
+  await client.expect(
+    `-ERR 'Permissions Violation for Publish to "a"'\r\n` +
+      `-ERR 'Permissions Violation for Publish with Reply of "_R_.x"'\r\nPONG\r\n`,
+  );
   client.destroy();
 });
 

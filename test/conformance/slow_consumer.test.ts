@@ -3,6 +3,7 @@ import { until } from "../support/deadline.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
+import { expectRecovery, flood as floodOnce, RETRIED_WRITES } from "../support/slow_reader.ts";
 
 const CHUNK_BYTES = 64 * 1024;
 const CHUNK = "c".repeat(CHUNK_BYTES);
@@ -71,6 +72,38 @@ row(
   },
 );
 
+row("§12 who reads what comes is not slow, though more comes at once than may be pending", async () => {
+  await using server = await ServerProcess.start({ config: "max_pending: 1MB" });
+  const reader = await server.connectAs();
+  const publisher = await server.connectAs();
+  reader.send("SUB flood 1\r\n");
+  await reader.roundTrip();
+  const payload = "x".repeat(800);
+  const [count, rounds] = [400, 100];
+  const expected = `MSG flood 1 800\r\n${payload}\r\n`.repeat(count);
+  const reading = (async () => {
+    for (let round = 0; round < rounds; round++) await reader.expect(expected, 30_000);
+  })();
+  // Several times what may be pending at once, again and again.
+  const flooded = `PUB flood 800\r\n${payload}\r\n`.repeat(count);
+  for (let round = 0; round < rounds; round++) await publisher.sendAll(flooded);
+  await reading;
+  expect(server.log).not.toContain("Slow Consumer");
+});
+
+row("§12 who reads nothing is cut where little may be pending", async () => {
+  await using server = await ServerProcess.start({ config: "max_pending: 64KB\nmax_payload: 64KB" });
+  const slow = await server.connectAs();
+  const publisher = await server.connectAs();
+  slow.send("SUB flood 1\r\n");
+  await slow.roundTrip();
+  slow.pause();
+  const chunk = `PUB flood 1000\r\n${"x".repeat(1000)}\r\n`.repeat(60);
+  for (let sent = 0; sent < FLOOD_CHUNKS; sent++) await publisher.sendAll(chunk);
+  await publisher.roundTrip(30_000);
+  await server.waitForLog("Slow Consumer Detected: MaxPending of 65536 Exceeded");
+});
+
 row("§12 a write not finished within write_deadline disconnects the subscriber", async () => {
   await using server = await ServerProcess.start({ config: `write_deadline: "300ms"`, monitoring: true });
   const slow = await server.connectAs();
@@ -86,6 +119,18 @@ row("§12 a write not finished within write_deadline disconnects the subscriber"
   expect(await closedReason(server, slow)).toBe("Slow Consumer (Write Deadline)");
   const varz = await server.json<{ slow_consumers: number }>("/varz");
   expect(varz.slow_consumers).toBeGreaterThan(0);
+});
+
+row("§12 who misses write deadlines, and stays, is said to have caught up", async () => {
+  await using server = await ServerProcess.start({ config: RETRIED_WRITES });
+  const slow = await server.connectAs();
+  const publisher = await server.connectAs();
+  slow.send("SUB flood 1\r\n");
+  await slow.roundTrip();
+  slow.pause();
+  const flooding = floodOnce(publisher);
+  await expectRecovery(server, slow);
+  await flooding;
 });
 
 row("§12 a subscriber that pauses and then reads on loses nothing", async () => {

@@ -40,6 +40,7 @@ import {
   PLAN_PLAIN_NODES,
   RECORD_BODY,
   RECORD_CONTEXT,
+  RECORD_GOES_BACK,
   RECORD_HEADER_LENGTH,
   RECORD_IS_PLAIN,
   RECORD_KIND,
@@ -120,7 +121,8 @@ export function deliver(plan: u32, wantsTaker: bool): u32 {
   while (nodes != 0) {
     const node = ctz(nodes);
     const isPlain = (plainNodes >> node) & 1;
-    if (isLarge) sendLarge(node, isPlain, pickCount, asks);
+    const plain = isPlain | (goesBack ? RECORD_GOES_BACK : 0);
+    if (isLarge) sendLarge(node, plain, pickCount, asks);
     else {
       const length = load<u32>(plan, PLAN_DELIVERED_LENGTH);
       send(
@@ -128,7 +130,7 @@ export function deliver(plan: u32, wantsTaker: bool): u32 {
         load<u32>(plan, PLAN_ACCOUNT),
         load<u32>(plan, PLAN_DELIVERED),
         length,
-        isPlain,
+        plain,
         pickCount,
         asks,
       );

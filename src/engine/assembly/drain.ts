@@ -24,6 +24,7 @@ import {
   REASON_UNTAKEN,
   RECORD_BODY,
   RECORD_CONTEXT,
+  RECORD_GOES_BACK,
   RECORD_HEADER_LENGTH,
   RECORD_IS_PLAIN,
   RECORD_KIND,
@@ -97,6 +98,9 @@ function drainSome(node: u32, bytesMax: u32): i32 {
       subject = mapped + REPLY_TEXT;
       subjectLength = MAPPED_REPLY_CLUSTER_BYTES;
       context = account | CONTEXT_IS_ANSWER;
+    } else if ((load<u32>(record, RECORD_IS_PLAIN) & RECORD_GOES_BACK) != 0) {
+      // What it goes back by is over since: it is for everybody again, whom its publisher's shard left out.
+      return resume(REASON_HOST_PLAN, record);
     }
     const lineLength = load<u32>(record, RECORD_LINE_LENGTH);
     const headerLength = load<i32>(record, RECORD_HEADER_LENGTH);

@@ -130,6 +130,20 @@ describe("LinkCore.publish()", () => {
   });
 });
 
+describe("LinkCore.answer()", () => {
+  test("goes to everybody, here and beyond, where the mapping it was to go back by is over", () => {
+    const route = testLink({ kind: "route", role: "both" });
+    const { core, delivered } = coreWith({
+      isPlainHere: true,
+      links: [{ link: route, queue: "", weight: 1, origin: "" }],
+    });
+    core.answer(MESSAGE);
+    core.fromHere(MESSAGE, true, []);
+    expect(delivered).toEqual([{ isPlain: true, queues: [] }]);
+    expect(route.sent).toHaveLength(2);
+  });
+});
+
 describe("LinkCore.interest()", () => {
   const key = (subject: string) => ({ account: "$G", subject, queue: "", origin: "" });
 

@@ -164,10 +164,23 @@ export class LinkCore implements LinkEvents {
    * Returns how many take it.
    */
   fromHere(message: LinkMessage, isPlain: boolean, queues: readonly string[]): number {
+    return this.#goesBack(message) ? 1 : this.#send(LOCAL_ORIGIN, message, isPlain, queues, false);
+  }
+
+  /**
+   * A message of this server's own that nobody else has got, for it answers a request from another cluster, or did when it
+   * was published; returns how many take it.
+   */
+  answer(message: LinkMessage): number {
+    return this.#goesBack(message) ? 1 : this.publish(message);
+  }
+
+  /** Sends a message to the cluster whose request it answers; false where it answers none. */
+  #goesBack(message: LinkMessage): boolean {
     const mapped = this.#replies.mappedSubject(message.account, message.subject);
-    if (mapped === undefined) return this.#send(LOCAL_ORIGIN, message, isPlain, queues, false);
+    if (mapped === undefined) return false;
     this.#answerAfar({ ...message, subject: mapped });
-    return 1;
+    return true;
   }
 
   /**

@@ -189,6 +189,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     };
   }
 
+  noteSlow(connection: Connection): void {
+    this.#reports.noteSlow(this.#connections.of(connection).kind, connection.isSlow);
+  }
+
   ended(connection: Connection): void {
     this.#logins.forget(connection.slot);
     const { kind } = this.#connections.of(connection);
@@ -211,11 +215,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
     return this.#running!.core.publish(carried, cause);
   }
 
-  takeMessage({ message, isPlain, queues }: Delivery): number {
+  takeMessage({ message, isPlain, goesBack, queues }: Delivery): number {
     const carried = this.#carried(message);
     if (carried === null) return 0;
     const named = Array.from(queues, (queueId) => byteStringOf(this.#shard.index.queueNameOf(queueId)));
-    return this.#running!.core.fromHere(carried, isPlain, named);
+    const { core } = this.#running!;
+    return goesBack ? core.answer(carried) : core.fromHere(carried, isPlain, named);
   }
 
   announce(): void {
@@ -405,10 +410,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     for (const link of core.links)
       if (link.role === "spoke" && names.has(link.account!))
         leafImports.refresh(link, this.#wishes.list(link));
-    for (const name of names.union(new Set(answered))) {
-      protocols.leafs?.refreshAccount(name);
-      protocols.leafs?.limit(name);
-    }
+    for (const name of names.union(new Set(answered))) protocols.leafs?.refreshAccount(name);
   }
 
   *#wishesOf(link: Link): Iterable<readonly [InterestKey, number]> {

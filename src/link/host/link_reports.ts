@@ -53,10 +53,14 @@ export class LinkReports {
     this.#wishes = wishes;
   }
 
-  /** A link is over: counts those that were too slow, or silent for too long. */
+  /** A link has missed a write deadline. Of those that a route misses one after the other the first counts alone. */
+  noteSlow(kind: LinkKind, isAgain: boolean): void {
+    if (kind !== "route" || !isAgain) this.#slowConsumers[COUNTED_AS[kind]]++;
+  }
+
+  /** A link is over: counts those that were silent for too long. */
   noteEnd(kind: LinkKind, reason: CloseReason): void {
-    if (reason === CloseReason.SlowConsumerWriteDeadline) this.#slowConsumers[COUNTED_AS[kind]]++;
-    else if (reason === CloseReason.StaleConnection) this.#staleConnections[COUNTED_AS[kind]]++;
+    if (reason === CloseReason.StaleConnection) this.#staleConnections[COUNTED_AS[kind]]++;
   }
 
   /** A leaf link is over: what monitoring keeps of it. What it counted its account keeps. */

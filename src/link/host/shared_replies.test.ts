@@ -148,10 +148,10 @@ function setUp(wanted: readonly number[] = []) {
       return lines;
     },
     /** A client here publishes something that the links shard gets. */
-    publish: (subject: string, reply: string, payload = "ok", headers = "") => {
+    publish: (subject: string, reply: string, payload = "ok", headers = "", goesBack = false) => {
       const content = messageBytes(bytesOf(payload), bytesOf(headers));
       const message = HeldMessage.of(ACCOUNT, 0, bytesOf(subject), reply, content);
-      const delivery = { message, isPlain: true, queues: new Int32Array(0), wantsTaker: true };
+      const delivery = { message, isPlain: true, queues: new Int32Array(0), wantsTaker: true, goesBack };
       const length = (recordBytes(delivery) + 15) & ~15;
       const record = shard.reserve(node, length);
       set(record + RECORD_LENGTH, length);
@@ -172,6 +172,22 @@ function setUp(wanted: readonly number[] = []) {
       const hash = shard.hash(at, subject.length);
       const plan = found || clientPlans.build(ofClients.connections, ACCOUNT, at, subject.length, hash);
       return { isKnown: found !== 0, isAfar: words[(plan + PLAN_ALL_NODES) >> 2] === 1 << node };
+    },
+    /** A client publishes by the plan of its shard; whether the record says that nobody else has the message. */
+    publishByPlan: (subject: string) => {
+      const at = ofClients.scratch;
+      const rest = at + 256;
+      bytes.set(bytesOf(subject), at);
+      bytes.set(bytesOf("2\r\nok\r\n"), rest);
+      const hash = shard.hash(at, subject.length);
+      const plan = clientPlans.build(ofClients.connections, ACCOUNT, at, subject.length, hash);
+      shard.publishOne(0, plan, rest, 3, -1, 2, false, false);
+      shard.publish(node);
+      const record = links.peek(NODE_SHARD_FIRST);
+      if (record === 0) return undefined;
+      const { goesBack } = readRecord(shared, record);
+      links.skip(NODE_SHARD_FIRST, record);
+      return goesBack;
     },
     letTimePass: () => {
       words[(regions.area + AREA_NOW_MS) >> 2]! += MAPPED_REPLY_MS + MAPPED_REPLY_SPARE_MS;
@@ -243,6 +259,16 @@ describe("an answer to another cluster", () => {
     expect(goesAfar("inbox.1")).toEqual({ isKnown: true, isAfar: true });
     letTimePass();
     expect(goesAfar("inbox.1")).toEqual({ isKnown: false, isAfar: false });
+  });
+
+  test("is the links shard's alone, which leaves it to the host where the reply is over when it comes", () => {
+    const { want, receive, publish, publishByPlan, letTimePass } = setUp([OUTBOUND]);
+    want("svc");
+    receive(`RMSG svc ${OTHER}inbox.1 2\r\nhi\r\n`);
+    expect(publishByPlan("inbox.1")).toBe(true);
+    expect(publish("inbox.1", "", "ok", "", true).reason).toBe(REASON_DONE);
+    letTimePass();
+    expect(publish("inbox.1", "", "ok", "", true)).toEqual({ reason: REASON_HOST_PLAN, built: null });
   });
 
   test("whose gateway is gone goes nowhere, and its publisher is not told", () => {

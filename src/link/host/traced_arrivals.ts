@@ -31,7 +31,7 @@ export class TracedArrivals {
       party: { ...partyOf(link), account: account.name },
       account,
       label,
-      mayPublish: (destination) => mayPublish(link, destination),
+      mayPublish: (destination) => mayPublish(link, account.isSystem, destination),
       refuse: (destination) => this.#refuse(link, label, bytesOf(destination)),
     });
     if (start === null) return null;
@@ -48,8 +48,8 @@ export class TracedArrivals {
 }
 
 /** What a leaf node could publish itself; other servers of the cluster, or of another one, are trusted. */
-function mayPublish(link: Link, destination: string): boolean {
+function mayPublish(link: Link, isInSystemAccount: boolean, destination: string): boolean {
   const bytes = bytesOf(destination);
-  if (isReservedSubject(bytes, 0, bytes.length)) return false;
+  if (isReservedSubject(bytes, 0, bytes.length, isInSystemAccount)) return false;
   return link.kind !== "leaf" || (link.mayReceive?.(destination) ?? true);
 }

@@ -252,11 +252,10 @@ export class ClientProtocol {
     const subject = byteStringOf(message.subject);
     const route = this.#shard.contexts.route(connection.context, subject);
     this.#shard.traceLog.tookMessage(connection, message, subject, route);
-    if (route.kind === "deliver" && route.subject !== subject) message.trace?.mapped(textOf(route.subject));
-    const admission = this.#publishing.admit(connection, message, subject, route);
-    if (admission === null) return;
+    if (route.subject !== subject) message.trace?.mapped(textOf(route.subject));
+    if (!this.#publishing.admit(connection, message, route)) return;
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
-    this.#publishing.publish(connection, message, admission);
+    this.#publishing.publish(connection, message, route);
   }
 
   /** The pedantic complaint about a subject that nobody could subscribe to literally; once a message. */

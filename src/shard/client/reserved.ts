@@ -4,10 +4,18 @@
  */
 /** The gateway prefixes are names of their own without something behind the dot. */
 const NEED_MORE_BYTES = new Set(["_GR_.", "$GR."]);
-const RESERVED_SUBJECTS = ["_GR_.", "$GR.", "$NRG."].map(asBytes);
+const RESERVED_SUBJECTS = ["_GR_.", "$GR."].map(asBytes);
+/** What servers with JetStream say among themselves; clients of the system account may too. */
+const RAFT = asBytes("$NRG.");
 const RESERVED_REPLIES = ["_R_.", "$JS.ACK.", "_GR_.", "$GR."].map(asBytes);
 
-export function isReservedSubject(bytes: Uint8Array, start: number, end: number): boolean {
+export function isReservedSubject(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  isInSystemAccount: boolean,
+): boolean {
+  if (!isInSystemAccount && startsWith(bytes, start, end, RAFT)) return true;
   return RESERVED_SUBJECTS.some((prefix) => startsWith(bytes, start, end, prefix));
 }
 

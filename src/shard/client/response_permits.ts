@@ -6,6 +6,8 @@ import type { ResponsePermission } from "../../config/permissions.ts";
 
 /** Permits kept before those that ran out are looked for. */
 const PERMITS_MAX = 1000;
+/** However few have run out: the older half goes. */
+const PERMITS_KEPT_MAX = 262_144;
 
 interface Permit {
   readonly fromMs: number;
@@ -45,13 +47,16 @@ export class ResponsePermits {
     return this.#rule.ttlMs > 0 && nowMs - fromMs > this.#rule.ttlMs;
   }
 
-  /** Forgets those that ran out, and where many are left waits for twice as many before it looks again. */
+  /** Forgets those that ran out, and where many are left waits for twice as many, if they may be, before it looks again. */
   #prune(nowMs: number): void {
     const { maxMessages } = this.#rule;
     for (const [reply, permit] of this.#permits) {
       if (this.#isOver(permit, nowMs) || (maxMessages > 0 && permit.count >= maxMessages))
         this.#permits.delete(reply);
     }
-    this.#pruneAt = Math.max(PERMITS_MAX, this.#permits.size * 2);
+    if (this.#permits.size >= PERMITS_KEPT_MAX) {
+      for (const reply of this.#permits.keys().take(PERMITS_KEPT_MAX / 2)) this.#permits.delete(reply);
+    }
+    this.#pruneAt = Math.min(Math.max(PERMITS_MAX, this.#permits.size * 2), PERMITS_KEPT_MAX);
   }
 }

@@ -34,7 +34,7 @@ export class TraceLog {
   /** A message whose line was told before; `subject` is its own, `route` says where it goes. */
   tookMessage(connection: Connection, message: HeldMessage, subject: string, route: Route): void {
     if (!this.#isOn) return;
-    if (route.kind === "deliver" && route.subject !== subject)
+    if (route.subject !== subject)
       this.#tell(connection, traceMapping(textOf(subject), textOf(route.subject)));
     const { maxTracedBytes, tracesHeadersOnly } = this.#shard.options;
     const payload = message.bytes.subarray(0, message.payloadLength);

@@ -66,6 +66,8 @@ export interface LinkHost {
   labelOf(connection: Connection): string;
   /** How long what is queued for a link may take to leave. */
   writeLimits(connection: Connection): WriteLimits;
+  /** It has missed its write deadline. */
+  noteSlow(connection: Connection): void;
   /** Bytes for a link have left, or are queued. */
   wrote(connection: Connection): void;
   /** A link is gone: its wishes go with it. */

@@ -89,6 +89,10 @@ export interface OutboundEvents {
   fail(connection: Connection, reason: CloseReason): void;
   /** Something was queued where nothing was: watch the write deadline. */
   startDeadline(connection: Connection): void;
+  /** A client has more pending than it may. */
+  exceed(connection: Connection): void;
+  /** A connection that has missed a write deadline has written what it was to write by then. */
+  recover(connection: Connection): void;
   /** Bytes for a link have left, or are queued. */
   wroteLink(connection: Connection): void;
   /** The last congested connection of the shard has caught up. */
@@ -316,6 +320,11 @@ export class Outbound {
     return this.#words[this.#area + (AREA_HAS_GATHERED >> 2)] !== 0;
   }
 
+  /** Connections that do not keep up. */
+  get congestedCount(): number {
+    return this.#congestedCount;
+  }
+
   /** Connections that hold an outbox. */
   get dirtyCount(): number {
     return this.#words[this.#area + (AREA_DIRTY_COUNT >> 2)]!;
@@ -349,6 +358,8 @@ export class Outbound {
       this.#events.fail(connection, CloseReason.WriteError);
       return;
     }
+    if (connection.isSlow && connection.writtenBytes >= connection.deadlineMark)
+      this.#events.recover(connection);
     if (pending.length < this.#stallBytes / 2) this.#setCongested(connection, false);
     if (pending.length === 0) {
       connection.pending = null;
@@ -449,7 +460,6 @@ export class Outbound {
     if (connection.pending === null) {
       connection.pending = new PendingQueue(this.#pool);
       connection.isDeadlineSet = false;
-      connection.isSlow = false;
       this.#wantWrite(connection, true);
     }
     return connection.pending;
@@ -465,9 +475,8 @@ export class Outbound {
     if (isDeferred && pending.length > this.#stallBytes) this.#drain(connection, pending);
     const { length } = pending;
     // However far another server is behind, only its write deadline ends it.
-    if (length > this.options.maxPendingBytes && !connection.isLink) {
-      this.#events.fail(connection, CloseReason.SlowConsumerPendingBytes);
-    } else if (length > this.#stallBytes) this.#setCongested(connection, true);
+    if (length > this.#stallBytes) this.#setCongested(connection, true);
+    if (length > this.options.maxPendingBytes && !connection.isLink) this.#events.exceed(connection);
   }
 
   get #stallBytes(): number {

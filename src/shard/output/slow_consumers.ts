@@ -1,6 +1,6 @@
 /**
  * Connections that do not take what is queued for them: by when they must, and what becomes of those that do not.
- * Source: nats-server `handleWriteTimeout`.
+ * Source: nats-server `handleWriteTimeout`, `flushOutbound`.
  */
 import { formatDuration } from "../../config/duration.ts";
 import { AREA_SLOW_CONSUMERS } from "../../memory/layout.ts";
@@ -9,7 +9,18 @@ import { CloseReason } from "../../protocol/close_reason.ts";
 import { type Connection, STATE_CLOSING } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import type { LinkHost } from "../links/link_host.ts";
-import { TIMER_WRITE, timerId } from "../timers.ts";
+import { TIMER_EXCESS, TIMER_WRITE, timerId } from "../timers.ts";
+
+/**
+ * How long whoever has more than `max_pending` may take for each part of what is too much. A producer of nats-server waits as
+ * long for its consumers with what it has read at once, which is as much.
+ */
+const PART_MS = 10;
+const PART_BYTES = 64 * 1024;
+/** However much that is. */
+const EXCESS_MS_MAX = 250;
+/** What all who are behind may have together, about, of what is too much. */
+const EXCESS_BYTES_MAX = 64 * 1024 * 1024;
 
 /** `write_deadline` and `write_timeout`. */
 export interface WriteLimits {
@@ -27,7 +38,7 @@ type WatchingShard = Pick<
 export class SlowConsumers {
   readonly #shard: WatchingShard;
   /** Set once in the links shard, whose connections have limits of their own. */
-  links: Pick<LinkHost, "labelOf" | "writeLimits"> | null = null;
+  links: Pick<LinkHost, "labelOf" | "writeLimits" | "noteSlow"> | null = null;
 
   constructor(shard: WatchingShard) {
     this.#shard = shard;
@@ -36,9 +47,11 @@ export class SlowConsumers {
   /** What is queued now must have left by the write deadline. */
   startDeadline(connection: Connection): void {
     const { writtenBytes, pending } = connection;
+    const { timers, nowMs } = this.#shard;
     connection.deadlineWrittenBytes = writtenBytes;
     connection.deadlineMark = writtenBytes + (pending?.length ?? 0);
-    const { timers, nowMs } = this.#shard;
+    connection.deadlineChunks = pending?.chunkCount ?? 0;
+    connection.deadlineSinceMs = nowMs;
     timers.set(timerId(connection, TIMER_WRITE), nowMs + this.#limitsOf(connection).deadlineMs);
   }
 
@@ -57,6 +70,64 @@ export class SlowConsumers {
       connection.isSlow = true;
     }
     this.startDeadline(connection);
+  }
+
+  /** One that missed its deadline has written what was queued then. */
+  recover(connection: Connection): void {
+    connection.isSlow = false;
+    const { deadlineMark, deadlineWrittenBytes, deadlineChunks, deadlineSinceMs } = connection;
+    const seconds = ((performance.now() - deadlineSinceMs) / 1000).toFixed(3);
+    const what = `${deadlineChunks} chunks of ${deadlineMark - deadlineWrittenBytes} total bytes.`;
+    this.#log(connection, `Slow Consumer Recovered: Flush took ${seconds}s with ${what}`);
+  }
+
+  /**
+   * A client has more pending than it may. What was on its way when its producers were told to wait may be several times
+   * that: the client stays if it takes what is too much as fast as producers that wait would have sent it. Where messages
+   * for it are dropped from now on, only its write deadline ends it.
+   */
+  exceed(connection: Connection): void {
+    const { options, outbound } = this.#shard;
+    if (this.#excessOf(connection) > EXCESS_BYTES_MAX / outbound.congestedCount) {
+      this.fail(connection, CloseReason.SlowConsumerPendingBytes);
+    } else if (!connection.isInExcess && !options.dropsInsteadOfStalling) {
+      connection.isInExcess = true;
+      // The turn may have lasted long already.
+      this.#measureExcess(connection, performance.now());
+    }
+  }
+
+  /** What was too much must have left by now. */
+  onExcess(connection: Connection): void {
+    const { outbound } = this.#shard;
+    outbound.writePending(connection);
+    const now = performance.now();
+    if (connection.state >= STATE_CLOSING) return;
+    if (this.#excessOf(connection) <= 0) connection.isInExcess = false;
+    else if (connection.writtenBytes >= connection.excessMark) this.#measureExcess(connection, now);
+    else if (now >= this.#excessEndMs(connection))
+      this.fail(connection, CloseReason.SlowConsumerPendingBytes);
+    else this.#awaitExcess(connection);
+  }
+
+  #measureExcess(connection: Connection, nowMs: number): void {
+    connection.excessSinceMs = nowMs;
+    connection.excessMark = connection.writtenBytes + this.#excessOf(connection);
+    this.#awaitExcess(connection);
+  }
+
+  #awaitExcess(connection: Connection): void {
+    this.#shard.timers.set(timerId(connection, TIMER_EXCESS), this.#excessEndMs(connection));
+  }
+
+  /** More may have come since it was measured, which was on its way then. */
+  #excessEndMs(connection: Connection): number {
+    const ms = Math.ceil(this.#excessOf(connection) / PART_BYTES) * PART_MS;
+    return connection.excessSinceMs + Math.min(ms, EXCESS_MS_MAX);
+  }
+
+  #excessOf({ pending }: Connection): number {
+    return (pending?.length ?? 0) - this.#shard.options.maxPendingBytes;
   }
 
   /** Closes a connection that cannot be written to. */
@@ -82,8 +153,13 @@ export class SlowConsumers {
     if (what === undefined) return;
     const { shared, node } = this.#shard;
     increment(shared.words, shared.map.area(node).area + AREA_SLOW_CONSUMERS);
+    if (connection.isLink) this.links!.noteSlow(connection);
+    this.#log(connection, `Slow Consumer ${connection.isSlow ? "State" : "Detected"}: ${what}`);
+  }
+
+  #log(connection: Connection, text: string): void {
     const label = connection.isLink ? this.links!.labelOf(connection) : connection.label;
-    this.#shard.log("info", `${label} - Slow Consumer ${connection.isSlow ? "State" : "Detected"}: ${what}`);
+    this.#shard.log("info", `${label} - ${text}`);
   }
 
   /** Why a connection counts as slow; undefined where it is closed for something else. */

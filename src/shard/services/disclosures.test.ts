@@ -59,3 +59,10 @@ test("of() tells at a further hop what the one before has told, and names the ac
   const further = disclosures.of(client, importer, importSharing(false), info);
   expect(further.info.client).toEqual({ ...info.client, serviceAccount: importer.name });
 });
+
+test("requestor() tells what that import lets be known, whatever the ones before did", () => {
+  const { client, disclosures } = setUp();
+  client.rttMs = 2;
+  expect(disclosures.requestor(client, importSharing(false))).toEqual({ account: "$G", rttNs: 2e6 });
+  expect(disclosures.requestor(client, importSharing(true))).toMatchObject({ name: "me", cluster: "C1" });
+});

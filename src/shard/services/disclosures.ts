@@ -1,7 +1,8 @@
 /** What services are told of who asks them, as the header that requests carry: worked out once for a client and an import. */
 import type { AppliedServiceImport } from "../../account/applied_imports.ts";
-import type { ServerPlace } from "../../account/client_info.ts";
+import type { ClientInfo, ServerPlace } from "../../account/client_info.ts";
 import {
+  disclosed,
   encodeRequestInfo,
   firstHop,
   nextHop,
@@ -60,6 +61,15 @@ export class Disclosures {
     const told = { ...toldBy(firstHop(details, this.#place(connection), definition)), login, options, rttMs };
     byConnection.set(connection, told);
     return told;
+  }
+
+  /**
+   * What the latency of a request says of its requestor, which came by `service`, first or further on: that import decides,
+   * whatever those before it let be known. Source: nats-server sendTrackingLatency.
+   */
+  requestor(connection: Connection, { definition }: AppliedServiceImport): ClientInfo {
+    const details = detailsForServices(connection, this.#shard.info.serverName);
+    return disclosed(details, this.#place(connection), definition.share);
   }
 
   /** Where a requestor is: a leaf link on the server at its other end. */

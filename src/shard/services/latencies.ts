@@ -47,19 +47,24 @@ export class Latencies {
     return this.#halves.size;
   }
 
-  /** Begins to measure a request; null for one whose latency is nobody's business. */
+  /** Begins to measure a request; null for one whose latency is nobody's business. `findRequestor` says who asks. */
   measure(
     { definition: { latency } }: AppliedServiceImport,
     exporter: ShardAccount,
-    requestor: ClientInfo,
     { bytes, headerLength }: HeldMessage,
+    findRequestor: () => ClientInfo | undefined,
   ): Measurement | null {
     if (latency === undefined) return null;
     const readHeaders = () => (headerLength > 0 ? readMimeHeaders(bytes, 0, headerLength) : null);
     const { isSampled, header } = sampleRequest(latency, readHeaders, randomBelow);
     if (!isSampled) return null;
     const receivedAtMs = this.#shard.wallMs();
-    const request = { requestor, receivedAtMs, ...(header === undefined ? {} : { header }) };
+    const requestor = findRequestor();
+    const request = {
+      receivedAtMs,
+      ...(requestor === undefined ? {} : { requestor }),
+      ...(header === undefined ? {} : { header }),
+    };
     return { request, latency, exporter: exporter.id };
   }
 

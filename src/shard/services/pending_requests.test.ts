@@ -33,6 +33,24 @@ function pendingOf(reply: string, more: Partial<PendingRequest> = {}): PendingRe
   };
 }
 
+test("surplus() is whose time is over first, once there is no room for one more", () => {
+  const requests = new PendingRequests(
+    forwarded,
+    () => {
+      throw new Error("nothing was forwarded");
+    },
+    3,
+  );
+  const [first, second] = [pendingOf("b", { thresholdMs: 50, deadlineMs: 90 }), pendingOf("a")];
+  for (const pending of [second, first]) requests.add(pending);
+  expect(requests.surplus()).toEqual([]);
+  requests.add(pendingOf("c"));
+  expect(requests.surplus()).toEqual([first]);
+  requests.remove(first);
+  requests.add(pendingOf("d"));
+  expect(requests.surplus()).toEqual([second]);
+});
+
 function requestsOf(...pendings: readonly PendingRequest[]): PendingRequests {
   const requests = new PendingRequests(forwarded, () => {
     throw new Error("nothing was forwarded");

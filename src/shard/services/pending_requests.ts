@@ -43,12 +43,17 @@ export interface PendingRequest {
   remote: LatencySample | null;
 }
 
+/** Requests kept beside those that the engine remembers: some 400 MB of them. */
+const REQUESTS_MAX = 262_144;
+const SURPLUS_SHARE = 1 / 16;
+
 /** By reply; several requests may share one. */
 type ByReply = Map<string, Set<PendingRequest>>;
 
 export class PendingRequests {
   readonly #forwarded: ForwardedRequests;
   readonly #adopt: (request: ForwardedRequest) => PendingRequest;
+  readonly #requestsMax: number;
   readonly #byToken = new Map<string, PendingRequest>();
   /** By requestor's account, then by the first tokens of the reply. */
   readonly #byHead = new Map<number, Map<string, ByReply>>();
@@ -56,9 +61,14 @@ export class PendingRequests {
   readonly #byThreshold = new Map<number, Map<string, PendingRequest>>();
 
   /** `adopt` makes the host's of one that the engine remembered. */
-  constructor(forwarded: ForwardedRequests, adopt: (request: ForwardedRequest) => PendingRequest) {
+  constructor(
+    forwarded: ForwardedRequests,
+    adopt: (request: ForwardedRequest) => PendingRequest,
+    requestsMax = REQUESTS_MAX,
+  ) {
     this.#forwarded = forwarded;
     this.#adopt = adopt;
+    this.#requestsMax = requestsMax;
   }
 
   get size(): number {
@@ -121,6 +131,20 @@ export class PendingRequests {
     const alike = this.#byThreshold.get(pending.thresholdMs)!;
     alike.delete(pending.token);
     alike.set(pending.token, pending);
+  }
+
+  /**
+   * Where there is no room for one more: some of those whose time is over first, for the caller to give up. To find the first
+   * one of a Map whose first ones have been removed takes the longer the more they were.
+   */
+  surplus(): readonly PendingRequest[] {
+    if (this.#byToken.size < this.#requestsMax) return [];
+    let oldest: readonly PendingRequest[] = [];
+    for (const alike of this.#byThreshold.values()) {
+      const first = [...alike.values().take(Math.ceil(this.#requestsMax * SURPLUS_SHARE))];
+      if (oldest.length === 0 || first[0]!.deadlineMs < oldest[0]!.deadlineMs) oldest = first;
+    }
+    return oldest;
   }
 
   /** Those whose time is over; they may be removed meanwhile. */

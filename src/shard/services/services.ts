@@ -322,7 +322,9 @@ export class Services {
     const told = this.#disclosures.of(connection, importer, service, journey.info);
     if (connection !== null && passed.length === 0)
       this.#forwarded.prepare(connection, disclosureKind(service.definition), told.block);
-    const measurement = this.#latencies.measure(service, exporter, told.info.client, message);
+    const measurement = this.#latencies.measure(service, exporter, message, () =>
+      connection === null ? undefined : this.#disclosures.requestor(connection, service),
+    );
     const ways = new OpenWays(message.origin, () => {
       if (pending !== null) this.#fail(pending, "service unavailable");
       askedBy?.close();
@@ -411,6 +413,7 @@ export class Services {
   }
 
   #add(request: Omit<PendingRequest, "token" | "deadlineMs" | "responder" | "remote">): PendingRequest {
+    for (const surplus of this.#pending.surplus()) this.#fail(surplus, "service timeout");
     const token = this.#replies.newToken((taken) => this.#pending.has(taken));
     const deadlineMs = this.#shard.nowMs + request.thresholdMs;
     const pending: PendingRequest = { ...request, token, deadlineMs, responder: undefined, remote: null };

@@ -314,9 +314,9 @@ export class Tracing {
     };
   }
 
-  #mayPublish({ context }: Connection, destination: string): boolean {
+  #mayPublish({ context, account }: Connection, destination: string): boolean {
     const bytes = bytesOf(destination);
-    if (isReservedSubject(bytes, 0, bytes.length)) return false;
+    if (isReservedSubject(bytes, 0, bytes.length, account.isSystem)) return false;
     return this.#shard.contexts.permissionsOf(context)?.canPublish(destination) ?? true;
   }
 

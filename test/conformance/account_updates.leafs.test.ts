@@ -1,0 +1,172 @@
+import { expect } from "bun:test";
+import { ask, deletion, push } from "../support/claims_requests.ts";
+import { seconds } from "../support/jwt.ts";
+import { linkPort } from "../support/links.ts";
+import { login } from "../support/login.ts";
+import { NKey } from "../support/nkey.ts";
+import { type Account, Operator, preload, type User } from "../support/operator.ts";
+import type { RawClient } from "../support/raw_client.ts";
+import { joinLeaf, leafConnect, openLeaf } from "../support/raw_leaf.ts";
+import type { RawLink } from "../support/raw_link.ts";
+import { row, rowsInParallel, sharedServer } from "../support/row.ts";
+import { ServerProcess } from "../support/server_process.ts";
+
+// What a change of its account means for a leaf node that has logged in by a JWT, and what a reload does not.
+
+const LIMITS = {
+  subs: -1,
+  data: -1,
+  payload: -1,
+  imports: -1,
+  exports: -1,
+  conn: -1,
+  leaf: -1,
+  wildcards: true,
+};
+const LISTEN = `leafnodes { listen: "127.0.0.1:-1" }`;
+
+const operator = new Operator({ allow_delete: true });
+const server = sharedServer({
+  config: `
+    server_name: H
+    ${LISTEN}
+    ${operator.configWith(`{ type: full, dir: "DIRECTORY/jwt", timeout: "300ms", allow_delete: true }`)}
+    ${preload([operator.systemAccount])}
+  `,
+});
+
+/** Joins as a leaf node with a user's JWT. */
+async function join(user: User, hub = server()): Promise<RawLink> {
+  const link = await openLeaf(await linkPort(hub, "leafnode"));
+  link.sendJson("CONNECT", leafConnect(user.credentials(String(link.info.nonce))));
+  await link.readInfo((info) => info.connect_info === true);
+  await link.roundTrip();
+  return link;
+}
+
+/** A new account that the server has, with the system account's client that told it. */
+async function pushed(
+  name: string,
+  nats = {},
+  claims = {},
+): Promise<{ system: RawClient; account: Account }> {
+  const system = await login(server(), operator.systemAccount.user().credentials);
+  const account = operator.account(name);
+  await push(system, account, nats, claims);
+  return { system, account };
+}
+
+/** The connection ends after this error; null: without a word. */
+async function expectEnd(link: RawLink, error: string | null): Promise<void> {
+  const text = await link.client.readToEnd();
+  const errors = text.match(/-ERR .*\r\n/g) ?? [];
+  expect(errors).toEqual(error === null ? [] : [`-ERR '${error}'\r\n`]);
+}
+
+row("§8.120 a revoked leaf node is told and closed, the others stay", async () => {
+  const { system, account } = await pushed("revoking");
+  const [user, other] = [account.user(), account.user()];
+  const [closing, staying] = [await join(user), await join(other)];
+  await push(system, account, { revocations: { [user.key.publicKey]: seconds() } });
+  await expectEnd(closing, "User Authentication Revoked");
+  await staying.roundTrip();
+  for (const each of [staying, system]) each.destroy();
+});
+
+row("§8.121 a signing key that is removed: its leaf nodes are closed without a word", async () => {
+  const [kept, removed] = [new NKey("account"), new NKey("account")];
+  const { system, account } = await pushed("signing", { signing_keys: [kept.publicKey, removed.publicKey] });
+  const [closing, staying] = [await join(account.userOf(removed)), await join(account.userOf(kept))];
+  await push(system, account, { signing_keys: [kept.publicKey] });
+  await expectEnd(closing, null);
+  await staying.roundTrip();
+  for (const each of [staying, system]) each.destroy();
+});
+
+row("§6.6 a template that changes closes its leaf nodes without a word", async () => {
+  const key = new NKey("account");
+  const scope = (subject: string) => [
+    { kind: "user_scope", key: key.publicKey, role: "r", template: { pub: { allow: [subject] }, sub: {} } },
+  ];
+  const { system, account } = await pushed("templates", { signing_keys: scope("old") });
+  const closing = await join(account.scopedUserOf(key));
+  await push(system, account, { signing_keys: scope("new") });
+  await expectEnd(closing, null);
+  system.destroy();
+});
+
+row("§6.6 disallow_bearer closes leaf nodes with bearer tokens", async () => {
+  const { system, account } = await pushed("bearing");
+  const closing = await join(account.user({ bearer_token: true }));
+  const staying = await join(account.user());
+  await push(system, account, { limits: { ...LIMITS, disallow_bearer: true } });
+  await expectEnd(closing, "Authorization Violation");
+  await staying.roundTrip();
+  for (const each of [staying, system]) each.destroy();
+});
+
+row("§6.6 an account that is deleted takes its leaf nodes with it", async () => {
+  const { system, account } = await pushed("deleted");
+  const closing = await join(account.user());
+  const answer = await ask(system, "$SYS.REQ.CLAIMS.DELETE", deletion(operator.key, [account.publicKey]));
+  expect(answer.data?.code).toBe(200);
+  await expectEnd(closing, "Account Authentication Expired");
+  system.destroy();
+});
+
+row("§3.3 a limit of leaf nodes that is lowered is for those to come", async () => {
+  const { system, account } = await pushed("crowded");
+  const [first, second] = [await join(account.user()), await join(account.user())];
+  await push(system, account, { limits: { ...LIMITS, leaf: 1 } });
+  const third = await openLeaf(await linkPort(server(), "leafnode"));
+  third.sendJson("CONNECT", leafConnect(account.user().credentials(String(third.info.nonce))));
+  await third.expectError("maximum account active connections exceeded");
+  for (const each of [first, second]) await each.roundTrip();
+  for (const each of [first, second, system]) each.destroy();
+});
+
+rowsInParallel({
+  "§8.123 an account that expires closes its leaf nodes": async () => {
+    const { system, account } = await pushed("expiring", {}, { exp: seconds(3) });
+    await expectEnd(await join(account.user()), "Account Authentication Expired");
+    system.destroy();
+  },
+
+  "§6.6 a user that expires is a leaf node no more": async () => {
+    const { system, account } = await pushed("passing");
+    await expectEnd(await join(account.user({}, { exp: seconds(2) })), "User Authentication Expired");
+    system.destroy();
+  },
+
+  "§6.6 a reload of the configuration closes no leaf node for its login": async () => {
+    const config = (accounts: string) => `server_name: C\n${LISTEN}\naccounts { ${accounts} }`;
+    const a = (users: string) => `A { users: [ ${users}, { user: other, password: p } ] }`;
+    await using hub = await ServerProcess.start({ config: config(a("{ user: leaf, password: p }")) });
+    const link = await joinLeaf(await linkPort(hub, "leafnode"), { user: "leaf", pass: "p" });
+    for (const accounts of [
+      a("{ user: leaf, password: q }"),
+      a("{ user: leaf, password: p, permissions: { publish: { deny: [x] } } }"),
+      a("{ user: new, password: p }"),
+      `${a("{ user: new, password: p }")}, B { users: [ { user: leaf, password: p } ] }`,
+    ]) {
+      await hub.reload(config(accounts));
+      await link.roundTrip();
+    }
+    const again = await openLeaf(await linkPort(hub, "leafnode"));
+    again.sendJson("CONNECT", leafConnect({ user: "new", pass: "q" }));
+    await again.expectError("Authorization Violation");
+    link.destroy();
+  },
+
+  "§6.6 a reload with a JWT that revokes": async () => {
+    const owner = operator.account("preloaded");
+    const [user, other] = [owner.user(), owner.user()];
+    const config = (nats = {}) => `server_name: M\n${LISTEN}\n${operator.configWithMemory(owner.with(nats))}`;
+    await using hub = await ServerProcess.start({ config: config() });
+    const [closing, staying] = [await join(user, hub), await join(other, hub)];
+    await hub.reload(config({ revocations: { [user.key.publicKey]: seconds() } }));
+    await expectEnd(closing, "User Authentication Revoked");
+    await staying.roundTrip();
+    staying.destroy();
+  },
+});

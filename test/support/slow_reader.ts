@@ -1,0 +1,46 @@
+import { once } from "node:events";
+import { until } from "./deadline.ts";
+import type { RawClient } from "./raw_client.ts";
+import type { ServerProcess } from "./server_process.ts";
+
+/** Between two looks at what has come: often enough for each deadline, and less at a time than the flood brings. */
+const SLOW_READ_MS = 100;
+const READ_MS_MAX = 20;
+
+const DETECTED =
+  /Slow Consumer Detected: WriteDeadline of 300ms exceeded with \d+ chunks of \d+ total bytes\.\n/;
+const RECOVERED = /Slow Consumer Recovered: Flush took \d+\.\d{3}s with \d+ chunks of \d+ total bytes\.\n/;
+
+/** More than the socket buffers of both ends hold. */
+const FLOOD_BYTES = 60 * 1024 * 1024;
+const CHUNK_BYTES = 64 * 1024;
+
+/** Publishes more to `flood` than whoever does not read takes. */
+export async function flood(publisher: RawClient): Promise<void> {
+  const chunk = `PUB flood ${CHUNK_BYTES}\r\n${"c".repeat(CHUNK_BYTES)}\r\n`;
+  for (let sent = 0; sent < FLOOD_BYTES; sent += CHUNK_BYTES) await publisher.sendAll(chunk);
+}
+
+/** What a server may be slow in writing before it says so, and does not give up whoever takes some of it. */
+export const RETRIED_WRITES = `write_deadline: "300ms", write_timeout: retry`;
+
+/**
+ * Takes what is sent to a paused connection, a little now and then, until the server has missed a deadline of
+ * `RETRIED_WRITES`; then all of it, and the server says that the connection has caught up.
+ */
+export async function expectRecovery(server: ServerProcess, slow: RawClient): Promise<void> {
+  const from = server.log.length;
+  await until(
+    async () => {
+      slow.resume();
+      await once(slow.socket, "data", { signal: AbortSignal.timeout(READ_MS_MAX) }).catch(() => {});
+      slow.pause();
+      await new Promise((resolve) => setTimeout(resolve, SLOW_READ_MS));
+      return DETECTED.test(server.log.slice(from));
+    },
+    () => `the server does not find the connection slow:\n${server.log.slice(from)}`,
+    20_000,
+  );
+  slow.resume();
+  await server.waitForLog(RECOVERED, from, 20_000);
+}
