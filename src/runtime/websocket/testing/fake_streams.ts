@@ -19,6 +19,7 @@ export function createFrameContext(): FrameContext {
     packingBytes: PACKING_BYTES,
     unmask: createUnmask(bytes, words),
     compressor: runtimeCompressor,
+    messageBytesMax: 0,
   };
 }
 
