@@ -1,0 +1,27 @@
+import type { S2Codec } from "./s2_codec.ts";
+import { S2_ARRIVED, S2_ARRIVED_BYTES, S2_BLOCK_BYTES_MAX, S2_DECODED } from "./s2_region.ts";
+import { SharedRoom } from "./shared_room.ts";
+
+/** What the compressed streams of a thread share. */
+export interface S2Context {
+  /** The shared memory, both from its first byte. */
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  /** Address of the region (`s2_region.ts`). */
+  readonly region: number;
+  readonly codec: S2Codec;
+  /** Chunks as they came, and what has come of one that did not fit its reader. */
+  readonly arrived: SharedRoom;
+  readonly decoded: SharedRoom;
+}
+
+export function createS2Context(memory: Uint8Array, region: number, codec: S2Codec): S2Context {
+  return {
+    bytes: memory,
+    words: new Int32Array(memory.buffer, 0, Math.floor(memory.length / 4)),
+    region,
+    codec,
+    arrived: new SharedRoom(memory, region + S2_ARRIVED, S2_ARRIVED_BYTES),
+    decoded: new SharedRoom(memory, region + S2_DECODED, S2_BLOCK_BYTES_MAX),
+  };
+}
