@@ -111,6 +111,16 @@ const EFFORTS = [
   ["better", S2_BETTER],
 ] as const;
 
+function slowChecksum(plain: Uint8Array): number {
+  let sum = -1;
+  for (const byte of plain) {
+    sum ^= byte;
+    for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (sum & 1 ? 0x82f63b78 : 0);
+  }
+  sum = ~sum;
+  return (((sum >>> 15) | (sum << 17)) + 0xa282ead8) | 0;
+}
+
 describe("encodeChunk()", () => {
   for (const [name, effort] of EFFORTS) {
     for (const [what, plain] of CONTENTS) {
@@ -286,5 +296,10 @@ test("checksum() is CRC-32C, masked, at any length", () => {
     bytes.set(plain, PLAIN + 3);
     const masked = (((sum >>> 15) | (sum << 17)) + 0xa282ead8) | 0;
     expect(codec.checksum(PLAIN + 3, plain.length)).toBe(masked);
+  }
+  for (const length of [0, 1, 7, 8, 1023, 1024, 1025, 2048, 5000]) {
+    const plain = noise(length);
+    bytes.set(plain, PLAIN);
+    expect(codec.checksum(PLAIN, length)).toBe(slowChecksum(plain));
   }
 });

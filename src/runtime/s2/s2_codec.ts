@@ -2,7 +2,7 @@
 export interface S2Codec {
   /**
    * Writes `length` bytes, as many as a block of this server's holds at most, as one chunk, and returns how long it is. `effort`
-   * is S2_STORED, S2_FAST or S2_BETTER; what does not get shorter is stored. Up to 16 bytes behind are written to.
+   * is S2_STORED, S2_FAST or S2_BETTER; what does not get shorter is stored, and what is to be stored may lie in the chunk already. Up to 16 bytes behind are written to.
    */
   encodeChunk(to: number, from: number, length: number, effort: number): number;
   /** How long the block of those bytes is once it is decoded; −1 where it does not say, or longer than any may be. */

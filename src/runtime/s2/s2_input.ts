@@ -89,12 +89,16 @@ export class S2Input {
     this.#decoded.leave();
   }
 
-  /** Reads on behind what has arrived; the longest chunk and another read find room. */
+  /**
+   * Reads on behind what has arrived, which is moved to the beginning of the room unless it is long: what is read time and again is
+   * in the processor's cache then. The longest chunk and another read find room.
+   */
   #fill(lengthBytes: number): number {
     const arrived = this.#arrived;
     const { codec, arrived: room } = this.#context;
-    if (room.end - arrived.end < lengthBytes && arrived.start > room.start) {
-      const { length } = arrived;
+    const { length } = arrived;
+    const isCheap = length <= arrived.start - room.start;
+    if (arrived.start > room.start && (isCheap || room.end - arrived.end < lengthBytes)) {
       codec.move(room.start, arrived.start, length);
       arrived.start = room.start;
       arrived.end = room.start + length;

@@ -11,6 +11,7 @@ import {
   S2_OWN_BLOCK_BYTES,
   S2_OWN_BLOCK_GROWTH_BYTES,
   S2_PLAIN,
+  S2_STORED,
 } from "./s2_region.ts";
 
 const IOVEC_BYTES = 16;
@@ -21,6 +22,8 @@ const OWN_BYTES_MAX =
   S2_CHECKSUM_BYTES +
   S2_OWN_BLOCK_BYTES +
   S2_OWN_BLOCK_GROWTH_BYTES;
+/** Where in what is sent the bytes of a chunk that is stored are, behind the name of its stream. */
+const CHUNK_CONTENT = STREAM_NAME.length + S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -77,37 +80,32 @@ export class S2Output {
   writeGathered(iovecOffset: number, count: number): number {
     const flushed = this.flush();
     if (flushed < 0) return flushed;
-    const { words, codec, region } = this.#context;
-    const plain = region + S2_PLAIN;
+    const { words, codec } = this.#context;
+    const iovecEnd = (iovecOffset + count * IOVEC_BYTES) >> 2;
     let iovec = iovecOffset >> 2;
-    const iovecEnd = iovec + (count * IOVEC_BYTES) / 4;
     /** Of the piece at `iovec`, taken before. */
     let skipped = 0;
     let written = 0;
     this.#isBegun = false;
     while (iovec < iovecEnd) {
       const bytesMax = this.#bytesMax();
-      const length = words[iovec + 2]!;
-      let from = this.#offsetOf(iovec) + skipped;
-      let filled = Math.min(length - skipped, bytesMax);
-      skipped += filled;
-      if (skipped === length) {
-        iovec += IOVEC_BYTES / 4;
-        skipped = 0;
-        // A piece that fills a block, or is the last, stays where it is; others are put together.
-        if (filled < bytesMax && iovec < iovecEnd) {
-          codec.move(plain, from, filled);
-          from = plain;
-          while (filled < bytesMax && iovec < iovecEnd) {
-            const more = Math.min(words[iovec + 2]! - skipped, bytesMax - filled);
-            codec.move(plain + filled, this.#offsetOf(iovec) + skipped, more);
-            filled += more;
-            skipped += more;
-            if (skipped < words[iovec + 2]!) break;
-            iovec += IOVEC_BYTES / 4;
-            skipped = 0;
-          }
+      const gathered = this.#gatheringPlace();
+      let from = gathered;
+      let filled = 0;
+      while (filled < bytesMax && iovec < iovecEnd) {
+        const length = words[iovec + 2]!;
+        const piece = this.#offsetOf(iovec) + skipped;
+        const taken = Math.min(length - skipped, bytesMax - filled);
+        skipped += taken;
+        if (skipped === length) {
+          iovec += IOVEC_BYTES / 4;
+          skipped = 0;
         }
+        // What is all that there is for a chunk stays where it is; pieces are put together.
+        const isAlone = filled === 0 && (taken === bytesMax || iovec === iovecEnd);
+        if (isAlone) from = piece;
+        else codec.move(gathered + filled, piece, taken);
+        filled += taken;
       }
       const outcome = this.#send(from, filled);
       if (outcome === WRITE_FAILED) return WRITE_FAILED;
@@ -121,13 +119,14 @@ export class S2Output {
   write(bytes: Uint8Array, start: number, end: number): number {
     const flushed = this.flush();
     if (flushed < 0) return flushed;
-    const { bytes: memory, region } = this.#context;
+    const { bytes: memory } = this.#context;
     let at = start;
     this.#isBegun = false;
     while (at < end) {
       const length = Math.min(end - at, this.#bytesMax());
-      memory.set(bytes.subarray(at, at + length), region + S2_PLAIN);
-      const outcome = this.#send(region + S2_PLAIN, length);
+      const place = this.#gatheringPlace();
+      memory.set(bytes.subarray(at, at + length), place);
+      const outcome = this.#send(place, length);
       if (outcome === WRITE_FAILED) return WRITE_FAILED;
       at += length;
       if (outcome === WOULD_BLOCK) break;
@@ -138,6 +137,12 @@ export class S2Output {
   /** How much may be sent at once. */
   #bytesMax(): number {
     return this.#clearBytes > 0 ? Math.min(this.#clearBytes, S2_OWN_BLOCK_BYTES) : S2_OWN_BLOCK_BYTES;
+  }
+
+  /** Where what is to be sent is put together: in its chunk, where it goes as it is. */
+  #gatheringPlace(): number {
+    const { region } = this.#context;
+    return this.effort === S2_STORED ? region + S2_COMPRESSED + CHUNK_CONTENT : region + S2_PLAIN;
   }
 
   /** Sends that many bytes of the memory, at most `#bytesMax()`: 0, or WOULD_BLOCK where some of them wait here now. */

@@ -23,11 +23,11 @@ export const S2_BETTER = 2;
 export const S2_SLACK = 64;
 
 // Where in the region things lie.
-/** Eight tables of 256 words for checksums. */
+/** Twelve tables of 256 words for checksums. */
 export const S2_CHECKSUM_TABLES = 0;
 /** Where in the block a few bytes were seen last, by their hash, u16; and where eight were. */
 export const S2_SHORT_BITS = 14;
-export const S2_SHORT_TABLE = S2_CHECKSUM_TABLES + 8 * 256 * 4;
+export const S2_SHORT_TABLE = S2_CHECKSUM_TABLES + 12 * 256 * 4;
 export const S2_LONG_BITS = 15;
 export const S2_LONG_TABLE = S2_SHORT_TABLE + 2 * (1 << S2_SHORT_BITS);
 /** One iovec, 8-aligned. */

@@ -22,6 +22,8 @@ const TAIL_BYTES: u32 = 9;
 /** After so many bytes without a match one more is left out from step to step, as a power of two. */
 const FAST_PATIENCE: u32 = 5;
 const BETTER_PATIENCE: u32 = 7;
+/** A match as long as this is taken without a look at the next place. */
+const ENOUGH_BYTES: u32 = 16;
 const SHORT_BITS_MIN: u32 = 8;
 const MULTIPLIER_SHORT: u64 = 0x9e3779b185ebca87;
 const MULTIPLIER_LONG: u64 = 0xcf1bbcdcb7a56463;
@@ -39,7 +41,8 @@ export function attachTables(region: u32): void {
 
 /**
  * Writes `length` bytes, 1 to S2_OWN_BLOCK_BYTES, as a chunk; returns how long that is: S2_CHUNK_HEAD_BYTES,
- * S2_CHECKSUM_BYTES and S2_OWN_BLOCK_GROWTH_BYTES more at most. What does not get shorter is stored. Writes at most 16 bytes behind.
+ * S2_CHECKSUM_BYTES and S2_OWN_BLOCK_GROWTH_BYTES more at most. What does not get shorter is stored; what is to be stored may lie where
+ * it goes. Writes at most 16 bytes behind.
  */
 export function encodeChunk(to: u32, from: u32, length: u32, level: u32): u32 {
   const content = to + S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES;
@@ -52,7 +55,7 @@ export function encodeChunk(to: u32, from: u32, length: u32, level: u32): u32 {
       contentBytes = encodedBytes;
     }
   }
-  if (type == CHUNK_STORED) memory.copy(content, from, length);
+  if (type == CHUNK_STORED && from != content) memory.copy(content, from, length);
   store<u32>(to, type | ((S2_CHECKSUM_BYTES + contentBytes) << 8));
   store<u32>(to + S2_CHUNK_HEAD_BYTES, checksum(from, length));
   return S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES + contentBytes;
@@ -162,7 +165,7 @@ function searchBetter(to: u32, from: u32, length: u32): u32 {
           start = place;
         }
       }
-      if (count == 0) break;
+      if (count == 0 || count >= ENOUGH_BYTES) break;
     }
     if (count == 0) {
       at += 1 + ((at - literal) >> BETTER_PATIENCE);
@@ -179,9 +182,9 @@ function searchBetter(to: u32, from: u32, length: u32): u32 {
     out = back == distance ? emitRepeat(out, count) : emitCopy(out, back, count);
     distance = back;
     const next = at + count;
-    // Every other place that is passed over: a later match may begin at any.
+    // Of the places that are passed over, one in four: a later match may begin at any.
     const noteEnd = min(next, searchEnd);
-    for (let passed = start + 2; passed < noteEnd; passed += 2) {
+    for (let passed = start + 2; passed < noteEnd; passed += 4) {
       note(from, passed);
       store<u16>(longEntry(load<u64>(passed)), passed - from);
     }
