@@ -414,6 +414,8 @@ export class LinkConnections implements LinkDialer {
       return;
     }
     shard.outbound.flush(connection.slot);
+    // It may turn out to be lost.
+    if (connection.state >= STATE_CLOSING) return;
     const clearBytes = connection.hasFrames ? 0 : shard.outbound.pendingBytes(connection);
     compression.startS2(connection.slot, effort, clearBytes, (problem) =>
       log("error", `${link.label} - read error: ${problem}`),

@@ -222,6 +222,6 @@ describe("S2Input", () => {
     first.streams.incoming.push(joined(STREAM_NAME, run(5000)));
     first.read(10);
     first.input.leave();
-    expect([context.arrived.tenant, context.decoded.tenant]).toEqual([null, null]);
+    expect([context.arrived[0]!.tenant, context.decoded[0]!.tenant]).toEqual([null, null]);
   });
 });

@@ -7,8 +7,9 @@ import {
   S2_CHECKSUM_BYTES,
   S2_CHUNK_BYTES_MAX,
   S2_CHUNK_HEAD_BYTES,
+  S2_ROOM_COUNT,
 } from "./s2_region.ts";
-import { RoomBytes } from "./shared_room.ts";
+import { RoomBytes, type SharedRoom } from "./shared_room.ts";
 
 /** What begins with this is a line of the protocol, not S2. */
 const MINUS = 0x2d;
@@ -26,6 +27,7 @@ export class S2Input {
   readonly #slot: number;
   readonly #context: S2Context;
   readonly #onBroken: (problem: string) => void;
+  readonly #room: SharedRoom;
   readonly #arrived: RoomBytes;
   readonly #decoded: RoomBytes;
   /** What the next read returns once nothing waits; WOULD_BLOCK while the stream goes on. */
@@ -43,8 +45,9 @@ export class S2Input {
     this.#slot = slot;
     this.#context = context;
     this.#onBroken = onBroken;
-    this.#arrived = new RoomBytes(context.arrived);
-    this.#decoded = new RoomBytes(context.decoded);
+    this.#room = context.arrived[slot % S2_ROOM_COUNT]!;
+    this.#arrived = new RoomBytes(this.#room);
+    this.#decoded = new RoomBytes(context.decoded[slot % S2_ROOM_COUNT]!);
   }
 
   /** A read would give something without the socket having anything. */
@@ -95,7 +98,8 @@ export class S2Input {
    */
   #fill(lengthBytes: number): number {
     const arrived = this.#arrived;
-    const { codec, arrived: room } = this.#context;
+    const room = this.#room;
+    const { codec } = this.#context;
     const { length } = arrived;
     const isCheap = length <= arrived.start - room.start;
     if (arrived.start > room.start && (isCheap || room.end - arrived.end < lengthBytes)) {

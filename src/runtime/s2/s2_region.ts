@@ -35,9 +35,11 @@ export const S2_IOVEC = S2_LONG_TABLE + 2 * (1 << S2_LONG_BITS);
 /** A block of this server's, before and after. */
 export const S2_PLAIN = S2_IOVEC + 16 + S2_SLACK;
 export const S2_COMPRESSED = S2_PLAIN + S2_OWN_BLOCK_BYTES + S2_SLACK;
+/** Streams take turns in so many rooms of two kinds, by their slots: who is interrupted in the midst of a chunk has to move out. */
+export const S2_ROOM_COUNT = 8;
 /** Chunks of others as they came: the longest there may be, and a read behind what there is of it. */
 export const S2_ARRIVED = S2_COMPRESSED + S2_OWN_BLOCK_BYTES + S2_OWN_BLOCK_GROWTH_BYTES + S2_SLACK;
 export const S2_ARRIVED_BYTES = S2_BLOCK_BYTES_MAX + 262144;
 /** What has come of one for which its reader had no room. */
-export const S2_DECODED = S2_ARRIVED + S2_ARRIVED_BYTES + S2_SLACK;
-export const S2_REGION_BYTES = S2_DECODED + S2_BLOCK_BYTES_MAX + S2_SLACK;
+export const S2_DECODED = S2_ARRIVED + S2_ROOM_COUNT * (S2_ARRIVED_BYTES + S2_SLACK);
+export const S2_REGION_BYTES = S2_DECODED + S2_ROOM_COUNT * (S2_BLOCK_BYTES_MAX + S2_SLACK);

@@ -1,4 +1,4 @@
-/** A part of the region that all streams take turns in. */
+/** A part of the region that several streams take turns in. */
 export class SharedRoom {
   readonly memory: Uint8Array;
   readonly start: number;
