@@ -5,7 +5,7 @@ import { arrayOf, string } from "./readers.ts";
 /** `compression` of routes and leaf nodes. The mode is checked at start, not when the file is read. */
 export interface CompressionOptions {
   readonly mode: string;
-  /** Round-trip times from which `s2_auto` compresses harder; three or none. */
+  /** Round-trip times up to which `s2_auto` takes each level; none for the usual ones. */
   readonly rttThresholdsMs: readonly number[];
 }
 
@@ -44,14 +44,14 @@ export function compression(
       key: "mode",
       reader: string,
       default: defaultMode,
-      doc: "Accepted, as links of Midge are not compressed; s2_auto is the default of leaf nodes.",
+      doc: "off, accept (if the other side wants it), s2_fast, s2_better, s2_best, or s2_auto, which goes by the round trip and is the default of leaf nodes.",
     }),
     rttThresholdsMs: option<readonly number[]>({
       key: "rtt_thresholds",
       aliases: ["thresholds", "rtts", "rtt"],
       reader: arrayOf(threshold),
       default: [],
-      doc: "Round-trip times from which s2_auto compresses harder.",
+      doc: "Of s2_auto: the round trips up to which nothing is compressed, and it is compressed fast, and better; 0s leaves one out. By itself 10ms, 50ms, 100ms.",
     }),
   });
   return {
