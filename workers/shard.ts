@@ -98,7 +98,7 @@ async function serve(start: ShardStart): Promise<void> {
       import("../src/engine/s2_codec.ts"),
     ]);
     const region = map.compression;
-    const openCodec = () => createS2Codec(start.memory, region);
+    const openCodec = () => createS2Codec(start.memory, region, start.s2Code!);
     const compression = new S2Poller(secured, { memory: bytes, region, openCodec });
     // Leaf nodes may come and be dialled by WebSocket, after a reload too.
     const frames = new WebSocketPoller(compression, framing);

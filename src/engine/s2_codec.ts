@@ -3,11 +3,15 @@ import type { S2Codec } from "../runtime/s2/s2_codec.ts";
 
 const S2_FILE = new URL("./s2.wasm", import.meta.url);
 
-/** Instantiates the unit for one thread, working in the region at that address (`runtime/s2/s2_region.ts`). */
-export function createS2Codec(memory: WebAssembly.Memory, region: number): S2Codec {
+/** The unit's code, which main gives to the links shard: in an executable of Bun only main finds it. */
+export function loadS2Code(): WebAssembly.Module {
   const file = process.getBuiltinModule("node:url").fileURLToPath(S2_FILE.href);
-  const code = new Uint8Array(process.getBuiltinModule("node:fs").readFileSync(file));
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
+  return new WebAssembly.Module(new Uint8Array(process.getBuiltinModule("node:fs").readFileSync(file)));
+}
+
+/** Instantiates the unit for one thread, working in the region at that address (`runtime/s2/s2_region.ts`). */
+export function createS2Codec(memory: WebAssembly.Memory, region: number, code = loadS2Code()): S2Codec {
+  const instance = new WebAssembly.Instance(code, { env: { memory } });
   const unit = instance.exports as unknown as S2Codec & { attach(region: number): void };
   unit.attach(region);
   return unit;
