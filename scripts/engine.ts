@@ -1,18 +1,22 @@
 /**
- * Compiles the engine: AssemblyScript in `src/engine/assembly` to `src/engine/engine.wasm`, which is committed so that
- * nobody needs a compiler to run Midge. `--check` compiles to a temporary file and fails if it differs.
+ * Compiles the engine and the unit of S2 beside it: AssemblyScript in `src/engine/assembly` to `src/engine/*.wasm`, which are
+ * committed so that nobody needs a compiler to run Midge. `--check` compiles to temporary files and fails if one differs.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MEMORY_PAGES } from "../src/memory/map.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const committed = join(root, "src/engine/engine.wasm");
+/** What is compiled to what. */
+const UNITS: readonly (readonly [source: string, output: string])[] = [
+  ["src/engine/assembly/index.ts", "src/engine/engine.wasm"],
+  ["src/engine/assembly/s2/index.ts", "src/engine/s2.wasm"],
+];
 
-function compile(output: string): void {
+function compile(source: string, output: string): void {
   const flags = [
     "--runtime",
     "stub",
@@ -26,7 +30,6 @@ function compile(output: string): void {
   const memory = ["--importMemory", "--sharedMemory"];
   const pages = ["--initialMemory", `${MEMORY_PAGES}`, "--maximumMemory", `${MEMORY_PAGES}`];
   const compiler = join(root, "node_modules/assemblyscript/bin/asc.js");
-  const source = "src/engine/assembly/index.ts";
   const run = spawnSync(process.execPath, [compiler, source, "-o", output, ...flags, ...memory, ...pages], {
     cwd: root,
   });
@@ -36,14 +39,14 @@ function compile(output: string): void {
 if (process.argv.includes("--check")) {
   const folder = mkdtempSync(join(tmpdir(), "midge-engine-"));
   try {
-    compile(join(folder, "engine.wasm"));
-    if (!readFileSync(join(folder, "engine.wasm")).equals(readFileSync(committed))) {
-      console.error(
-        "src/engine/engine.wasm is not what src/engine/assembly compiles to: run `bun scripts/engine.ts`",
-      );
-      process.exit(1);
+    for (const [source, committed] of UNITS) {
+      const compiled = join(folder, basename(committed));
+      compile(source, compiled);
+      if (readFileSync(compiled).equals(readFileSync(join(root, committed)))) continue;
+      console.error(`${committed} is not what ${source} compiles to: run \`bun scripts/engine.ts\``);
+      process.exitCode = 1;
     }
   } finally {
     rmSync(folder, { recursive: true });
   }
-} else compile(committed);
+} else for (const [source, committed] of UNITS) compile(source, join(root, committed));

@@ -19,7 +19,7 @@ export type ExecutableRuntime = "bun" | "deno";
 
 const ENTRY = "src/cli/executable.ts";
 const WORKERS = ["workers/shard.ts", "workers/logins.ts", "workers/acceptor.ts"];
-const ENGINE = "src/engine/engine.wasm";
+const UNITS = ["src/engine/engine.wasm", "src/engine/s2.wasm"];
 
 /** What an executable on Deno may do: all that `bin/nats-server` permits, and processes for `--signal` and `demo`. */
 export const DENO_FLAGS = [
@@ -55,10 +55,10 @@ function compileCommand(runtime: ExecutableRuntime, output: string): string[] {
     const autoload = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
     // Bytecode halves the time from start to ready.
     const bytecode = ["--bytecode", "--format=esm"];
-    const files = [`--asset=${ENGINE}`, ENTRY, ...WORKERS];
+    const files = [...UNITS.map((unit) => `--asset=${unit}`), ENTRY, ...WORKERS];
     return ["bun", "build", "--compile", ...autoload, ...bytecode, "--outfile", output, ...files];
   }
-  const included = [...WORKERS, ENGINE].flatMap((file) => ["--include", file]);
+  const included = [...WORKERS, ...UNITS].flatMap((file) => ["--include", file]);
   return ["deno", "compile", "--quiet", ...DENO_FLAGS, ...included, "--output", output, ENTRY];
 }
 

@@ -325,6 +325,21 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: "who-was-dialled-answers-compressed",
+    edits: [
+      {
+        file: `${CORE}/compression.ts`,
+        from: "if (dialled) sendInfo();",
+        to: "sendInfo();",
+      },
+      {
+        file: `${CORE}/compression.ts`,
+        from: "if (!dialled) sendInfo();",
+        to: "",
+      },
+    ],
+  },
 ];
 
 /** The source with one edit made. */

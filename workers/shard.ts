@@ -91,15 +91,20 @@ async function serve(start: ShardStart): Promise<void> {
   let webSocket: ShardDependencies["webSocket"] = null;
   poller = secured;
   if (start.node === map.linksNode) {
-    const [{ ShardLinks }, { WebSocketPoller }] = await Promise.all([
+    const [{ ShardLinks }, { WebSocketPoller }, { S2Poller }, { createS2Codec }] = await Promise.all([
       import("../src/link/host/link_host.ts"),
       import("../src/runtime/websocket/websocket_poller.ts"),
+      import("../src/runtime/s2/s2_poller.ts"),
+      import("../src/engine/s2_codec.ts"),
     ]);
+    const region = map.compression;
+    const openCodec = () => createS2Codec(start.memory, region, start.s2Code!);
+    const compression = new S2Poller(secured, { memory: bytes, region, openCodec });
     // Leaf nodes may come and be dialled by WebSocket, after a reload too.
-    const frames = new WebSocketPoller(secured, framing);
+    const frames = new WebSocketPoller(compression, framing);
     poller = frames;
     webSocket = { layer: frames, createUpgrades: null };
-    createLinks = (shard) => new ShardLinks(shard, { dialler: secured, frames });
+    createLinks = (shard) => new ShardLinks(shard, { dialler: secured, frames, compression });
   } else if (start.options.webSocket !== null) {
     const { layer, createUpgrades } = await openWebSockets(secured, framing);
     poller = layer;

@@ -1,4 +1,4 @@
-/** `bun run bench:micro [engine|index|links|parser]`: each part in a process of its own, so that none warms up another. */
+/** `bun run bench:micro [engine|index|links|parser|s2]`: each part in a process of its own, so that none warms up another. */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -8,6 +8,7 @@ const PARTS: Readonly<Record<string, string>> = {
   index: "interest.ts",
   links: "interest_over_links.ts",
   parser: "parser.ts",
+  s2: "s2.ts",
 };
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(PARTS);

@@ -43,10 +43,10 @@ export async function measure(row: Row, target: Target, options: MeasureOptions)
 
 function startFor(row: Row, target: Target, options: MeasureOptions): Promise<ServerProcess | ServerPair> {
   const shards = row.shards ?? options.shards;
-  const { topology, config, accountLogins: logins } = row;
+  const { topology, config, compression, accountLogins: logins } = row;
   if (topology !== undefined) {
     const startBoth = row.unit === "subscription" ? startApart : startPair;
-    return startBoth(target, { topology, shards, config, logins });
+    return startBoth(target, { topology, shards, config, compression, logins });
   }
   const isSecure = row.needs === "tls";
   const command = target.command(shards);

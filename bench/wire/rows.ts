@@ -30,6 +30,8 @@ export interface Row {
   readonly config?: string;
   /** Two servers with a link: publishers and requesters on one, subscribers and responders on the other. */
   readonly topology?: Topology;
+  /** How that link is compressed, where it is at all, and the target knows how. */
+  readonly compression?: string;
   /** A login for each account, where connections of a topology log in to several. */
   readonly accountLogins?: readonly string[];
   /**
@@ -82,6 +84,25 @@ function linkedRow(topology: Topology, load: "1-1-16" | "1-1-1024" | "request-10
   }
   const bytes = load === "1-1-16" ? 16 : 1024;
   return { ...shared, title: `1 → 1, ${bytes} B, ${over}`, unit: "delivery", load: stream(1, 1, bytes) };
+}
+
+/** JSON over a route, as it is and compressed. */
+function compressedRows(): Row[] {
+  const row: Row = {
+    id: "route-json-1024",
+    title: "1 → 1, 1024 B of JSON, over a route",
+    unit: "delivery",
+    isQuick: false,
+    topology: "route",
+    load: stream(1, 1, 1024, "--json"),
+  };
+  const compressed = ["s2_auto", "s2_fast", "s2_better"].map((compression) => ({
+    ...row,
+    id: `${row.id}-${compression}`,
+    title: `${row.title}, ${compression}`,
+    compression,
+  }));
+  return [row, ...compressed];
 }
 
 function stormRow(kind: keyof typeof logins, title: string, atOnce: number): Row {
@@ -339,6 +360,7 @@ export const rows: readonly Row[] = [
   linkedRow("route", "request-100"),
   linkedRow("gateway", "request-100"),
   linkedRow("leaf", "request-100"),
+  ...compressedRows(),
   {
     id: "gateway-inbox-50",
     title: "a fresh inbox per request over a gateway, 50 connections",

@@ -11,6 +11,8 @@ export type Topology = "route" | "gateway" | "leaf";
 export interface PairNeeds {
   readonly topology: Topology;
   readonly shards: number;
+  /** How the link is compressed, if it is. */
+  readonly compression?: string | undefined;
   /** Configuration of both servers beside their link. */
   readonly config?: string | undefined;
   /** One login for each account that is used, as fields of CONNECT; none: connections do not log in. */
@@ -44,10 +46,12 @@ export function startApart(target: Target, needs: PairNeeds): Promise<ServerPair
 }
 
 async function start(target: Target, needs: PairNeeds, isLinked: boolean): Promise<ServerPair> {
-  const { topology, shards, config = "", logins = [] } = needs;
+  const { topology, shards, config = "", logins = [], compression } = needs;
+  const isCompressed = compression !== undefined && target.plainLinks !== "";
+  const linkKeys = isCompressed ? `compression: ${compression}` : target.plainLinks;
   const [subscribersPort, publishersPort] = [await findFreePort(), await findFreePort()];
   const configOf = (name: string, ownPort: number, remotePort: number | null) =>
-    `${config}\n${linkBlock(topology, name, ownPort, remotePort, target.plainLinks)}\n`;
+    `${config}\n${linkBlock(topology, name, ownPort, remotePort, linkKeys)}\n`;
   const run = (text: string) => startServer(target.command(shards), target.env, { config: text });
   const subscribers = await run(configOf("subscribers", subscribersPort, null));
   let publishers: ServerProcess;
@@ -83,20 +87,20 @@ function linkBlock(
   name: string,
   ownPort: number,
   remotePort: number | null,
-  plainLinks: string,
+  linkKeys: string,
 ): string {
   const listen = `listen: "127.0.0.1:${ownPort}"`;
   const remote = (scheme: string) => (remotePort === null ? "" : `"${scheme}://127.0.0.1:${remotePort}"`);
   switch (topology) {
     case "route":
-      return `cluster { name: bench, ${listen}, routes: [ ${remote("nats-route")} ]\n ${plainLinks} }`;
+      return `cluster { name: bench, ${listen}, routes: [ ${remote("nats-route")} ]\n ${linkKeys} }`;
     case "gateway": {
       const gateways = remotePort === null ? "" : `{ name: subscribers, url: ${remote("nats")} }`;
       return `gateway { name: ${name}, ${listen}, gateways: [ ${gateways} ] }`;
     }
     case "leaf": {
       const remotes = remotePort === null ? "" : `{ url: ${remote("nats-leaf")} }`;
-      return `leafnodes { ${listen}, remotes: [ ${remotes} ]\n ${plainLinks} }`;
+      return `leafnodes { ${listen}, remotes: [ ${remotes} ]\n ${linkKeys} }`;
     }
   }
 }

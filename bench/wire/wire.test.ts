@@ -53,8 +53,8 @@ async function runTiny(row: Row, target: Target): Promise<LoadResult> {
 }
 
 async function runTinyLinked(row: Row, target: Target): Promise<LoadResult> {
-  const { config, accountLogins: logins } = row;
-  const pair = await startPair(target, { topology: row.topology!, shards: 1, config, logins });
+  const { config, compression, accountLogins: logins } = row;
+  const pair = await startPair(target, { topology: row.topology!, shards: 1, config, compression, logins });
   try {
     const ports = ["--port", `${pair.port}`, "--subscriber-port", `${pair.subscriberPort}`];
     return await runLoad(buildLoad(false), [...tinyArguments(row), ...ports], MS_MAX, async (phase) => {

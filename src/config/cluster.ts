@@ -125,7 +125,7 @@ const CLUSTER_TABLE = {
     reader: compression("s2_fast", "accept"),
     default: { mode: "accept", rttThresholdsMs: [] },
     reload: changed,
-    doc: "Accepted; routes of Midge are not compressed.",
+    doc: "S2 on routes; the default is accept.",
   }),
   pingIntervalMs: option<number | undefined>({
     key: "ping_interval",

@@ -5,7 +5,23 @@ import { arrayOf, string } from "./readers.ts";
 /** `compression` of routes and leaf nodes. The mode is checked at start, not when the file is read. */
 export interface CompressionOptions {
   readonly mode: string;
-  /** Round-trip times from which `s2_auto` compresses harder; three or none. */
+  /** Round-trip times up to which `s2_auto` takes each level; none for the usual ones. */
+  readonly rttThresholdsMs: readonly number[];
+}
+
+export type CompressionMode =
+  | "not supported"
+  | "off"
+  | "accept"
+  | "s2_auto"
+  | "s2_fast"
+  | "s2_better"
+  | "s2_best";
+
+/** What options come to. */
+export interface CompressionSettings {
+  readonly mode: CompressionMode;
+  /** Of `s2_auto`: the round trips up to which each level is for, from none on; 0 leaves one out. */
   readonly rttThresholdsMs: readonly number[];
 }
 
@@ -19,20 +35,23 @@ const threshold: Reader<number> = {
 };
 
 /** A mode, a bool, or a map; `modeForOn` is what "on" means in this place. */
-export function compression(modeForOn: string, defaultMode: string): Reader<CompressionOptions> {
+export function compression(
+  modeForOn: CompressionMode,
+  defaultMode: CompressionMode,
+): Reader<CompressionOptions> {
   const modes = block("compression", {
     mode: option({
       key: "mode",
       reader: string,
       default: defaultMode,
-      doc: "Accepted, as links of Midge are not compressed; s2_auto is the default of leaf nodes.",
+      doc: "off, accept (if the other side wants it), s2_fast, s2_better, s2_best, or s2_auto, which goes by the round trip and is the default of leaf nodes.",
     }),
     rttThresholdsMs: option<readonly number[]>({
       key: "rtt_thresholds",
       aliases: ["thresholds", "rtts", "rtt"],
       reader: arrayOf(threshold),
       default: [],
-      doc: "Round-trip times from which s2_auto compresses harder.",
+      doc: "Of s2_auto: the round trips up to which nothing is compressed, and it is compressed fast, and better; 0s leaves one out. By itself 10ms, 50ms, 100ms.",
     }),
   });
   return {
@@ -47,8 +66,22 @@ export function compression(modeForOn: string, defaultMode: string): Reader<Comp
   };
 }
 
+/** The levels of `s2_auto` change at these round trips where none are configured. */
+const RTT_THRESHOLDS_MS: readonly number[] = [10, 50, 100];
+
+/** For options that `checkCompression` finds nothing wrong with. */
+export function compressionSettings(
+  { mode, rttThresholdsMs }: CompressionOptions,
+  modeForOn: CompressionMode,
+): CompressionSettings {
+  const normalized = normalizeCompressionMode(mode, modeForOn) ?? "off";
+  const set = rttThresholdsMs.map((ms) => Math.max(ms, 0));
+  const last = set.findLastIndex((ms) => ms > 0);
+  return { mode: normalized, rttThresholdsMs: last < 0 ? RTT_THRESHOLDS_MS : set.slice(0, last + 1) };
+}
+
 /** The spellings of each mode; "on" and its like are replaced by what they mean in that place. */
-const MODES: Readonly<Record<string, string>> = {
+const MODES: Readonly<Record<string, CompressionMode>> = {
   off: "off",
   disabled: "off",
   false: "off",
@@ -61,13 +94,12 @@ const MODES: Readonly<Record<string, string>> = {
   s2_better: "s2_better",
   best: "s2_best",
   s2_best: "s2_best",
-  s2_uncompressed: "s2_uncompressed",
   "not supported": "not supported",
   not_supported: "not supported",
 };
 
 /** The mode that is meant, undefined for none. Source: nats-server validateAndNormalizeCompressionOption. */
-function normalizeCompressionMode(mode: string, modeForOn: string): string | undefined {
+function normalizeCompressionMode(mode: string, modeForOn: CompressionMode): CompressionMode | undefined {
   const lower = mode.toLowerCase();
   if (lower === "on" || lower === "enabled" || lower === "true") return modeForOn;
   return Object.hasOwn(MODES, lower) ? MODES[lower] : undefined;
@@ -81,7 +113,7 @@ export function formatCompression({ mode, rttThresholdsMs }: CompressionOptions)
 /** What is wrong with compression options, undefined for nothing. Checked when the server starts. */
 export function checkCompression(
   { mode, rttThresholdsMs }: CompressionOptions,
-  modeForOn: string,
+  modeForOn: CompressionMode,
 ): string | undefined {
   const normalized = normalizeCompressionMode(mode, modeForOn);
   if (normalized === undefined) return `unsupported compression mode "${mode}"`;

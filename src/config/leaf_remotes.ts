@@ -126,7 +126,7 @@ const REMOTE_TABLE = {
     reader: compression("s2_auto", "s2_auto"),
     default: { mode: "s2_auto", rttThresholdsMs: [] },
     reload: liveAs(() => undefined),
-    doc: "Accepted; links of Midge are not compressed.",
+    doc: "S2 with this hub; the default is s2_auto.",
   }),
   firstInfoTimeoutMs: option({
     key: "first_info_timeout",

@@ -86,7 +86,7 @@ const LEAFNODES_TABLE = {
     reader: compression("s2_auto", "s2_auto"),
     default: { mode: "s2_auto", rttThresholdsMs: [] },
     reload: liveAs((value) => `Reloaded: LeafNode Compression value is: ${formatCompression(value)}`),
-    doc: "Accepted; links of Midge are not compressed.",
+    doc: "S2 with leaf nodes that connect; the default is s2_auto.",
   }),
   isolateLeafnodeInterest: option({
     key: "isolate_leafnode_interest",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as config from "../config/midge.ts";
+import { S2_REGION_BYTES } from "../runtime/s2/s2_region.ts";
 import {
   ACCOUNT_NAME_BYTES,
   ACCOUNT_NAME_SLOTS,
@@ -36,6 +37,8 @@ function regionsOf(map: MemoryMap): Region[] {
     { name: "journal", start: map.index.journal.byteOffset, length: map.index.journal.byteLength },
     { name: "blocks", start: map.blocks, length: map.blockCount * BLOCK_BYTES },
   ];
+  if (map.linksNode > 0)
+    regions.push({ name: "compression", start: map.compression, length: S2_REGION_BYTES });
   for (let from = 0; from < map.nodeCount; from++) {
     for (let to = 0; to < map.nodeCount; to++) {
       const capacity = map.ringCapacity(from, to);

@@ -1,18 +1,20 @@
 /**
  * The map of the one shared memory: which region lies where. Laid out once at start, the same in every thread.
  *
- *   header   magic, layout parameters, process-wide words, one block of words per node
- *   index    the interest index, and the journal of its changes
- *   accounts what is counted of each account
- *   replies  what mapped replies stood for, where there are links
- *   rings    one per ordered pair of nodes that talk
- *   areas    one per node: header, connections, plan cache, receive buffer, outboxes
- *   blocks   pool that areas draw from as they grow (subscription records)
+ *   header       magic, layout parameters, process-wide words, one block of words per node
+ *   index        the interest index, and the journal of its changes
+ *   accounts     what is counted of each account
+ *   replies      what mapped replies stood for, where there are links
+ *   compression  where the links shard works at S2, where there are links
+ *   rings        one per ordered pair of nodes that talk
+ *   areas        one per node: header, connections, plan cache, receive buffer, outboxes
+ *   blocks       pool that areas draw from as they grow (subscription records)
  *
  * Everything is reserved, nothing is touched: a page costs memory only once it is written. All addresses stay below
  * 2 GiB, so that they are int32 in JavaScript.
  */
 import { assert } from "../base/assert.ts";
+import { S2_REGION_BYTES } from "../runtime/s2/s2_region.ts";
 import {
   ACCOUNT_NAME_BYTES,
   ACCOUNT_NAME_SLOTS,
@@ -169,6 +171,8 @@ export interface MemoryMap {
   readonly accounts: number;
   /** Mapped replies: REPLIES_…; 0 where there are no links. */
   readonly replies: number;
+  /** Where the links shard compresses and decompresses: S2_…; 0 where there are no links. */
+  readonly compression: number;
   readonly blocks: number;
   readonly blockCount: number;
 }
@@ -221,6 +225,7 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
   const accounts = take(AREA_ACCOUNTS_MAX * ACCOUNT_BYTES);
 
   const replies = hasLinksShard ? take(REPLIES_LOG + REPLIES_LOG_BYTES) : 0;
+  const compression = hasLinksShard ? take(S2_REGION_BYTES) : 0;
 
   const servingCount = nodeCount - NODE_SHARD_FIRST;
   const busyPairs = servingCount * (servingCount + 1);
@@ -307,6 +312,7 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
     area: (node) => areas[node]!,
     accounts,
     replies,
+    compression,
     blocks,
     blockCount,
   };

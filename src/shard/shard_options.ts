@@ -89,6 +89,8 @@ export interface ShardStart {
   readonly node: number;
   readonly memory: WebAssembly.Memory;
   readonly engineCode: WebAssembly.Module;
+  /** Of the links shard: how its links are compressed (`engine/s2_codec.ts`). */
+  readonly s2Code: WebAssembly.Module | null;
   readonly transport: "epoll" | "runtime";
   /** With the runtime's sockets shards listen by themselves. */
   readonly listen: readonly OwnListener[];

@@ -32,6 +32,7 @@ const CONFORMANCE = [
   ["tls", "handshake"],
   ["websocket", "frames"],
   ["routes", "messages"],
+  ["leafs", "compression"],
   ["cluster", "routes."],
   // Bcrypt and JWTs: each loads a package.
   ["auth", "users.auth", "scoped_keys"],

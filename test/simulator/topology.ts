@@ -29,7 +29,7 @@ export function randomTopology(random: SeededRandom): Topology {
     const pools = poolsOf(random);
     for (const [i, name] of names.entries()) {
       const config = [
-        isAlone ? "" : clusterBlock(cluster, name, seedsOf(names, i, random), pools(i)),
+        isAlone ? "" : clusterBlock(cluster, name, seedsOf(names, i, random), pools(i), compressionOf(c + i)),
         clusterCount > 1 ? gatewayBlock(c, name, random) : "",
         `leafnodes { listen: "0.0.0.0:${LEAF_PORT}" }`,
         // Gateways and a leaf listener together want it named.
@@ -64,7 +64,9 @@ function leafCluster(number: number, hubs: readonly string[], random: SeededRand
   return names.map((name, i) => {
     const urls = (user: string) => hubs.map((hub) => `"nats-leaf://${user}${hub}:${LEAF_PORT}"`).join(", ");
     const config = [
-      size > 1 ? clusterBlock(cluster, name, seedsOf(names, i, random), pools(i)) : "",
+      size > 1
+        ? clusterBlock(cluster, name, seedsOf(names, i, random), pools(i), compressionOf(number + i))
+        : "",
       "accounts { ACC: { users: [ { user: ACC, password: p } ] } }",
       `leafnodes { remotes: [
         { urls: [ ${urls("")} ] },
@@ -74,13 +76,20 @@ function leafCluster(number: number, hubs: readonly string[], random: SeededRand
   });
 }
 
-function clusterBlock(cluster: string, name: string, seeds: readonly string[], pools: string): string {
+function clusterBlock(
+  cluster: string,
+  name: string,
+  seeds: readonly string[],
+  pools: string,
+  compression: string,
+): string {
   const routes = seeds.map((seed) => `"nats-route://${seed}:${ROUTE_PORT}"`).join(", ");
   const block = [
     `name: ${cluster}`,
     `listen: "${name}:${ROUTE_PORT}"`,
     `routes: [ ${routes} ]`,
     pools,
+    compression,
     PATIENCE,
   ];
   return `cluster { ${block.filter((line) => line !== "").join(", ")} }`;
@@ -95,6 +104,12 @@ function poolsOf(random: SeededRandom): (member: number) => string {
   if (random.oneIn(2)) return () => "accounts: [ ACC ]";
   const sizes = Array.from({ length: 3 }, () => random.pick([-1, 1, 2, 5]));
   return (member) => `pool_size: ${sizes[member]}`;
+}
+
+/** Members of a cluster compress each otherwise; leaf nodes do by themselves. */
+function compressionOf(place: number): string {
+  const modes = ["accept", "s2_fast", "s2_auto", "off"];
+  return `compression: ${modes[place % modes.length]}`;
 }
 
 /** Every server knows the first one; some know all. */

@@ -12,7 +12,7 @@ import type {
 } from "../../src/link/core/link.ts";
 import { parseOperation } from "../../src/link/core/operation_parser.ts";
 import { CloseReason } from "../../src/protocol/close_reason.ts";
-import { bytesOf } from "../../src/subject/byte_string.ts";
+import { byteStringOf, bytesOf } from "../../src/subject/byte_string.ts";
 import type { SeededRandom } from "./random.ts";
 import type { VirtualTime } from "./virtual_time.ts";
 
@@ -35,6 +35,8 @@ class End implements LinkConnection {
   other: End | null = null;
   peer: LinkPeer | null = null;
   isClosed = false;
+  /** It compresses what it sends, and takes nothing else. */
+  isCompressed = false;
   #hasEnded = false;
   /** Bytes that came and are not a whole operation yet. */
   #kept = new Uint8Array(0);
@@ -55,10 +57,12 @@ class End implements LinkConnection {
     const { time, random } = this.#network;
     const at = Math.max(time.nowMs + this.#network.delayMs(this.host, this.other!.host), this.#lastArrivalMs);
     this.#lastArrivalMs = at;
+    // A refusal may cross what the other side has switched to.
+    const isCompressed = byteStringOf(copy.subarray(0, 4)) === "-ERR" ? null : this.isCompressed;
     const cut = random.oneIn(4) ? random.below(copy.length + 1) : copy.length;
-    this.#network.time.after(at - time.nowMs, () => this.other!.arrive(copy.subarray(0, cut)));
+    this.#network.time.after(at - time.nowMs, () => this.other!.arrive(copy.subarray(0, cut), isCompressed));
     if (cut < copy.length)
-      this.#network.time.after(at - time.nowMs, () => this.other!.arrive(copy.subarray(cut)));
+      this.#network.time.after(at - time.nowMs, () => this.other!.arrive(copy.subarray(cut), isCompressed));
   }
 
   close(reason: CloseReason): void {
@@ -79,8 +83,14 @@ class End implements LinkConnection {
     throw new Error("no leaf node of the simulation connects by WebSocket");
   }
 
-  arrive(bytes: Uint8Array): void {
+  compress(): void {
+    this.isCompressed = true;
+  }
+
+  arrive(bytes: Uint8Array, isCompressed: boolean | null): void {
     if (this.isClosed || bytes.length === 0 || !this.host.isUp || this.peer === null) return;
+    if (isCompressed !== null && isCompressed !== this.isCompressed)
+      throw new Error(`${this.host.name} was sent ${isCompressed ? "S2" : "lines"} and expects it otherwise`);
     const all = new Uint8Array(this.#kept.length + bytes.length);
     all.set(this.#kept);
     all.set(bytes, this.#kept.length);

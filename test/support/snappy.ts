@@ -53,7 +53,7 @@ function decompressBlock(block: Uint8Array): Uint8Array {
 }
 
 /** CRC-32C bit by bit, masked as the format says. */
-function maskedChecksum(bytes: Uint8Array): number {
+export function maskedChecksum(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {
     crc ^= byte;

@@ -259,6 +259,10 @@ int main(int argument_count, char **arguments) {
       options.compressed = true;
       continue;
     }
+    if (is_flag(argument, "json")) {
+      options.json = true;
+      continue;
+    }
     if (is_flag(argument, "resumed")) {
       options.resumed = true;
       continue;

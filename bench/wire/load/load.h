@@ -33,6 +33,7 @@ struct options {
   bool tls;               // each connection is upgraded after INFO
   bool web_socket;        // stream, request: each connection is upgraded before INFO
   bool compressed;        // stream: messages of WebSockets are, both ways
+  bool json;              // stream: payloads are pieces of it, where they are to compress as such do
   bool resumed;           // storm: handshakes resume the session of an earlier connection
   uint64_t count;         // messages, requests or connections at most; 0: no bound but time
   double seconds;         // of the measured part at most

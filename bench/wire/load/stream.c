@@ -109,6 +109,23 @@ static bool is_sid_right(const char *subject, const char *sid_text) {
 
 // ---- preparing ----------------------------------------------------------------------------------------------------
 
+// One object after the other: keys that come again, values that mostly do not.
+static char next_json_character(void) {
+  static const char *const states[] = {"new", "paid", "sent", "returned"};
+  static char object[160];
+  static int at, length;
+  if (at == length) {
+    at = 0;
+    length = sprintf(object, "{\"id\":%u,\"customer\":\"%07x\",\"state\":\"%s\",\"items\":%u,\"total\":%u.%02u},", next_random(1000000),
+                     next_random(1 << 28), states[next_random(4)], 1 + next_random(9), next_random(500), next_random(100));
+  }
+  return object[at++];
+}
+
+static char filler(size_t place, int i) {
+  return options->json ? next_json_character() : (char)('a' + (i + (int)place) % 26);
+}
+
 static void fill_batch(struct publisher *publisher) {
   char subject[64], size[16];
   bool is_varied = options->literals || options->wildcards;
@@ -126,7 +143,7 @@ static void fill_batch(struct publisher *publisher) {
     out += sprintf(out, " %s\r\n", size);
     char mark[MARK_CHARACTERS + 1];
     snprintf(mark, sizeof mark, "%c%05x", publisher->letter, (unsigned)place & 0xfffff);
-    for (int i = 0; i < options->payload_bytes; i++) *out++ = i < MARK_CHARACTERS ? mark[i] : (char)('a' + (i + (int)place) % 26);
+    for (int i = 0; i < options->payload_bytes; i++) *out++ = i < MARK_CHARACTERS ? mark[i] : filler(place, i);
     *out++ = '\r';
     *out++ = '\n';
   }

@@ -44,6 +44,24 @@ describe("Heartbeat", () => {
     expect(connection.take()).toBe("");
   });
 
+  test("watch() pings nobody, and gives up on who is silent as long as one that answers no ping", () => {
+    const { clock, connection, faults, heartbeat } = started(100);
+    heartbeat.stop();
+    heartbeat.watch();
+    clock.advance(299);
+    expect([connection.take(), faults.length]).toEqual(["", 0]);
+    clock.advance(1);
+    expect(faults.length).toBe(1);
+    const other = started(100);
+    other.heartbeat.stop();
+    other.heartbeat.watch();
+    clock.advance(250);
+    other.heartbeat.start();
+    other.clock.advance(250);
+    expect(other.connection.take()).toBe("PING\r\nPING\r\n");
+    expect(other.faults).toEqual([]);
+  });
+
   test("spares a ping when the peer was heard and its round trip is known", () => {
     const { clock, connection, heartbeat } = started(100);
     clock.advance(50);

@@ -49,7 +49,14 @@ export class Heartbeat {
     this.#onStale = onStale;
   }
 
+  /** Before pings may be sent: whoever does not say what would let them is given as long as one that never answers. */
+  watch(): void {
+    const { intervalMs, pingsOutMax } = this.#settings;
+    this.#cancel = this.#clock.after(intervalMs * (pingsOutMax + 1), () => this.#onStale(STALE_CONNECTION));
+  }
+
   start(): void {
+    this.#cancel();
     const firstMs = Math.min(this.#settings.intervalMs, FIRST_PING_MS_MAX);
     this.#schedule(firstMs + firstMs * FIRST_PING_SPREAD * this.#clock.random());
   }

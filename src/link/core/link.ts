@@ -9,6 +9,7 @@ import type { LineLimit } from "../../log/line_limit.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { MessageTrace } from "../../protocol/tracing/message_trace.ts";
+import type { CompressionLevel } from "./compression.ts";
 import type { LinkFault } from "./link_fault.ts";
 import type { LinkOperation } from "./operation.ts";
 import type { OperationRules } from "./operation_parser.ts";
@@ -38,6 +39,11 @@ export interface LinkConnection {
    * lost before: what is sent and received afterwards goes in frames. Where it cannot be done the caller closes.
    */
   startWebSocket(options: LinkUpgrade, then: (outcome: LinkUpgradeOutcome) => void): void;
+  /**
+   * What is sent from here on is compressed, and so is what the other side has sent behind the operation that is being taken.
+   * Called again, it changes how hard.
+   */
+  compress(level: CompressionLevel): void;
 }
 
 /** The request to become a leaf node by WebSocket. */

@@ -19,6 +19,8 @@ import type { PayloadTraceOptions } from "../../protocol/trace.ts";
 import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../runtime/dialling.ts";
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
+import type { S2Effort, S2Layer } from "../../runtime/s2/s2_layer.ts";
+import { S2_BETTER, S2_FAST, S2_STORED } from "../../runtime/s2/s2_region.ts";
 import type { TlsLayer } from "../../runtime/tls.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import {
@@ -31,6 +33,7 @@ import {
 import { arrivalOf, type HandedLeaf } from "../../shard/links/handed_leaf.ts";
 import type { LinkShard } from "../../shard/links/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
+import type { CompressionLevel } from "../core/compression.ts";
 import type {
   DialTarget,
   Link,
@@ -64,6 +67,7 @@ export interface ConnectionsOptions {
   readonly tls: TlsLayer;
   readonly tlsContexts: LinkTlsContexts;
   readonly frames: WebSocketLayer;
+  readonly compression: S2Layer;
   readonly clock: LinkClock;
   readonly log: LinkLog;
   /** Nobody else is to hear what peers want. */
@@ -78,6 +82,13 @@ export interface ConnectionsOptions {
 
 /** What is as long as this is not copied into outboxes. */
 const ATTACHED_BYTES_MIN = 64 * 1024;
+/** nats-server's best searches twice as long as its better, for a few per cent. */
+const EFFORTS: Readonly<Record<CompressionLevel, S2Effort>> = {
+  s2_uncompressed: S2_STORED,
+  s2_fast: S2_FAST,
+  s2_better: S2_BETTER,
+  s2_best: S2_BETTER,
+};
 const NO_PROXY = "failed to connect to proxy";
 /** What keeps a link up is not what it is there for. */
 const KEEP_ALIVE: ReadonlySet<LinkOperation["kind"]> = new Set(["ping", "pong", "ok"]);
@@ -104,6 +115,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
   /** It is for one account, which is not defined here now: what it sends is for nobody. */
   isOfUnknownAccount = false;
   collected: ReceivingLink["collected"] = null;
+  isCompressed = false;
+  hasTurned = false;
   /** Counters of messages, as they were when it was last active. */
   #activityMark = 0;
   /** It has sent something else than messages since. */
@@ -198,6 +211,14 @@ export class HostLink implements LinkConnection, ReceivingLink {
 
   startWebSocket(options: LinkUpgrade, then: (outcome: LinkUpgradeOutcome) => void): void {
     this.#owner.startWebSocket(this, options, then);
+  }
+
+  compress(level: CompressionLevel): void {
+    this.#owner.compress(this, level);
+  }
+
+  returnRest(start: number, end: number): void {
+    this.#owner.returnRest(this, start, end);
   }
 }
 
@@ -378,6 +399,35 @@ export class LinkConnections implements LinkDialer {
 
   startWebSocket(link: HostLink, options: LinkUpgrade, then: (outcome: LinkUpgradeOutcome) => void): void {
     this.#upgrades.start(link, options, then);
+  }
+
+  /**
+   * Compresses a link, or compresses it otherwise from now on. What is queued goes in clear; by WebSocket its frames have left by
+   * then, since the other side has answered nothing but the first few of them.
+   */
+  compress(link: HostLink, level: CompressionLevel): void {
+    const { shard, compression, log } = this.#options;
+    const { connection } = link;
+    const effort = EFFORTS[level];
+    if (link.isCompressed) {
+      compression.setS2Effort(connection.slot, effort);
+      return;
+    }
+    shard.outbound.flush(connection.slot);
+    // It may turn out to be lost.
+    if (connection.state >= STATE_CLOSING) return;
+    const clearBytes = connection.hasFrames ? 0 : shard.outbound.pendingBytes(connection);
+    compression.startS2(connection.slot, effort, clearBytes, (problem) =>
+      log("error", `${link.label} - read error: ${problem}`),
+    );
+    link.isCompressed = true;
+    // What frames held is no stream any more.
+    link.hasTurned = !connection.hasFrames;
+  }
+
+  returnRest(link: HostLink, start: number, end: number): void {
+    link.hasTurned = false;
+    this.#options.compression.returnS2(link.connection.slot, start, end);
   }
 
   /** Closes links whose key is not among the pinned ones, after a reload; returns how many. */

@@ -15,6 +15,7 @@ import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { Dialler } from "../../runtime/dialling.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
 import { isEveryAddress } from "../../runtime/posix/socket_address.ts";
+import type { S2Layer } from "../../runtime/s2/s2_layer.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { HandedLeaf } from "../../shard/links/handed_leaf.ts";
@@ -65,6 +66,8 @@ export interface LinkHostDependencies {
   readonly dialler: Dialler;
   /** The framing of the shard's poller. */
   readonly frames: WebSocketLayer;
+  /** And its compression. */
+  readonly compression: S2Layer;
 }
 
 /** What there is once main has told what to be. */
@@ -122,6 +125,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       dialler: dependencies.dialler,
       tls: shard.tls!,
       frames: dependencies.frames,
+      compression: dependencies.compression,
       tlsContexts: this.#tlsContexts,
       clock: this.#timers,
       log,

@@ -34,6 +34,9 @@ export interface ReceivingLink {
   readonly filesPlain: boolean;
   /** An operation too long for the receive buffer, being collected; null for none. */
   collected: Collected | null;
+  /** What its peer has sent behind the operation that was just taken is compressed, and goes back to the stream. */
+  readonly hasTurned: boolean;
+  returnRest(start: number, end: number): void;
   /** The peer sent this operation: it counts, and is traced. */
   note(operation: LinkOperation): void;
   /** The engine files what lines of `[start, end)` want, as many as it can: see `LinkWishes.file`. */
@@ -85,6 +88,10 @@ export class Receiving {
       const next = this.#takeOne(link, this.#bytes, at, end);
       if (next < 0) return -next;
       at = next;
+      if (link.hasTurned) {
+        link.returnRest(at, end);
+        return end;
+      }
     }
     return end;
   }

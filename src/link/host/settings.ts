@@ -1,6 +1,7 @@
 /** What the setup of the links shard means for each kind of link. */
 import { assert } from "../../base/assert.ts";
 import { authorizationTimeoutMs } from "../../config/authorization.ts";
+import { compressionSettings } from "../../config/compression.ts";
 import { splitHostPort } from "../../config/readers.ts";
 import type { TlsOptions } from "../../config/tls.ts";
 import { READ_BYTES, RECEIVE_BYTES, SCRATCH_BYTES } from "../../memory/map.ts";
@@ -50,6 +51,7 @@ export function routeSettings(
     tlsTimeoutMs: tls?.timeoutMs ?? null,
     poolSize: options.poolSize,
     pinnedAccounts: pinnedAccounts(options, setup.systemAccount),
+    compression: compressionSettings(options.compression, "s2_fast"),
     permissions: options.permissions ?? null,
     routes: options.routes,
     connectRetries: options.connectRetries,
@@ -144,7 +146,7 @@ export function leafOptions(
     authTimeoutMs: authorizationTimeoutMs(authorization?.timeoutMs, tls),
     hasOwnCredentials: Boolean(user) || nkey !== undefined || (users?.length ?? 0) > 0,
     versionMin: options.minVersion ?? null,
-    compressionMode: options.compression.mode,
+    compression: compressionSettings(options.compression, "s2_auto"),
     isolatesInterest: options.isolateLeafnodeInterest,
     reconnectIntervalMs: options.reconnectIntervalMs,
     dialTimeoutMs: options.dialTimeoutMs || DIAL_TIMEOUT_MS,

@@ -13,6 +13,7 @@ export function standIn(kind: Link["kind"], role: Link["role"]): Link {
       close() {},
       startTls() {},
       startWebSocket() {},
+      compress() {},
     },
     account: null,
     remoteId: "",

@@ -49,7 +49,7 @@ describe("AcceptedLeaf", () => {
       leafnode_urls: ["127.0.0.1:7422"],
     });
     expect(first?.endsWith("} ")).toBe(true);
-    expect(infoOf(first).compression).toBeUndefined();
+    expect(infoOf(first).compression).toBe("s2_auto");
 
     end.feed(connect({ remote_account: "R" }));
     const [second, ...interest] = end.lines();
@@ -162,10 +162,44 @@ describe("AcceptedLeaf", () => {
     const polite = server.accept();
     polite.feed(`INFO {}\r\n${connect()}`);
     expect(polite.connection.closed).toBe("");
-    const strict = serve({ compressionMode: "off" }).server.accept();
+    const strict = serve({ compression: { mode: "off", rttThresholdsMs: [] } }).server.accept();
     expect(infoOf(strict.lines()[0]).compression).toBe("off");
     strict.feed("INFO {}\r\n");
     expect(strict.connection.closed).toBe("Authentication Failure");
+  });
+
+  test("compresses with who says INFO first, from its INFO on, which it says anew", () => {
+    const { server } = serve({ compression: { mode: "s2_fast", rttThresholdsMs: [] } });
+    const end = server.accept();
+    expect(infoOf(end.lines()[0]).compression).toBe("s2_fast");
+    end.feed(`INFO {"compression":"s2_auto","client_id":1}\r\n`);
+    const [turn, anew, ...more] = end.lines();
+    expect([turn, more]).toEqual(["<s2_fast>", []]);
+    expect(infoOf(anew)).toMatchObject({ compression: "s2_fast", nonce: "aN5b3xZ9QwErTyU" });
+    // Another INFO changes nothing.
+    end.feed(`INFO {"compression":"s2_best"}\r\n`);
+    end.feed(connect({ compress_mode: "s2_best" }));
+    expect(infoOf(end.lines()[0])).toMatchObject({ connect_info: true });
+    expect(server.nodes.report()).toMatchObject([{ compression: "s2_fast" }]);
+  });
+
+  test("takes the word of who says CONNECT at once for why there is none", () => {
+    for (const [fields, mode] of [
+      [{}, "not supported"],
+      [{ compress_mode: "off" }, "off"],
+    ] as const) {
+      const { server } = serve();
+      server.accept().feed(connect(fields));
+      expect(server.nodes.report()).toMatchObject([{ compression: mode }]);
+    }
+  });
+
+  test("refuses who wants what nobody knows", () => {
+    const end = serve().server.accept();
+    end.lines();
+    end.feed(`INFO {"compression":"x"}\r\n`);
+    expect(end.lines()).toEqual([`-ERR 'unsupported route compression mode "x"'`]);
+    expect(end.connection.closed).toBe("Protocol Violation");
   });
 
   test("refuses a CONNECT of wrong types without a word", () => {

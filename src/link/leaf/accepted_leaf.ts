@@ -10,20 +10,27 @@ import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import { LinkCompression, NOT_COMPRESSED, OFF } from "../core/compression.ts";
 import { linkPermission } from "../core/json_fields.ts";
 import type { LinkConnection, LinkPeer } from "../core/link.ts";
 import { AUTHENTICATION_TIMEOUT, type LinkFault } from "../core/link_fault.ts";
-import { decodeLinkConnect, decodeLinkInfo, type LinkConnect, ownInfoLine } from "../core/link_info.ts";
+import {
+  decodeLinkConnect,
+  decodeLinkInfo,
+  type LinkConnect,
+  type LinkInfo,
+  ownInfoLine,
+} from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { EarlyOperations } from "./early_operations.ts";
 import { LeafChannel, type LeafWebSocket } from "./leaf_channel.ts";
-import { findLeafFault, findVersionFault, mayCompress } from "./leaf_checks.ts";
+import { findLeafFault, findVersionFault } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
 import { leafInfo } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { hubGrants } from "./leaf_permissions.ts";
-import { announceJetStream, deniesOf, NOT_COMPRESSED } from "./leaf_terms.ts";
+import { announceJetStream, deniesOf } from "./leaf_terms.ts";
 import { failWith } from "./login_end.ts";
 import { takePeerError } from "./peer_errors.ts";
 
@@ -48,6 +55,7 @@ export class AcceptedLeaf implements LinkPeer {
   readonly #webSocket: LeafWebSocket | null;
   readonly #context: LeafContext;
   readonly #nonce: string;
+  readonly #compression: LinkCompression;
   readonly #early = new EarlyOperations();
   #state: State = "new";
   #link: LeafLink | null = null;
@@ -60,17 +68,18 @@ export class AcceptedLeaf implements LinkPeer {
     this.#webSocket = webSocket;
     this.#context = context;
     this.#nonce = context.newNonce();
+    this.#compression = new LinkCompression(connection, context.clock, () => context.options.compression);
     this.#payloadBytesMax = context.options.payloadBytesMax;
   }
 
   get rules(): OperationRules {
-    const { controlLineBytesMax, compressionMode } = this.#context.options;
+    const { controlLineBytesMax } = this.#context.options;
     return {
       kind: "leaf",
       controlLineBytesMax,
       payloadBytesMax: this.#payloadBytesMax,
       unsubscribeHasOrigin: false,
-      firstLetters: this.#state === "new" ? (mayCompress(compressionMode) ? "ci" : "c") : "",
+      firstLetters: this.#state === "new" ? (this.#compression.isWanted ? "ci" : "c") : "",
     };
   }
 
@@ -105,6 +114,7 @@ export class AcceptedLeaf implements LinkPeer {
     if (this.#link !== null) this.#takeUp(this.#link, operation);
     else if (operation.kind === "ping") this.#channel.send("PONG\r\n");
     else if (operation.kind === "connect" && this.#state === "new") this.#connect(operation.json);
+    else if (operation.kind === "info" && this.#state === "new") this.#settleCompression(operation.json);
     else if (this.#state === "judging" && !this.#early.add(operation)) {
       this.#channel.say("error", "Too much was sent before the login was decided");
       this.#channel.close(CloseReason.ProtocolViolation);
@@ -126,15 +136,28 @@ export class AcceptedLeaf implements LinkPeer {
   }
 
   #sendInfo(): void {
-    const { compressionMode } = this.#context.options;
+    const { modeInInfo } = this.#compression;
+    // What frames compress is not compressed again.
+    const isSilent = modeInInfo === NOT_COMPRESSED || this.#webSocket?.isCompressed;
     const info = {
       ...leafInfo(this.#context),
       clientId: this.#channel.connection.id,
       nonce: this.#nonce,
-      // Any other mode is an offer, and this server makes none. What frames compress is not compressed again.
-      compression: compressionMode === "off" && !this.#webSocket?.isCompressed ? "off" : "",
+      compression: isSilent ? "" : modeInInfo,
     };
     this.#channel.send(ownInfoLine(info));
+  }
+
+  /** A leaf node that may compress begins with its INFO. */
+  #settleCompression(json: string): void {
+    const info = this.#readInfo(json);
+    if (info === null || this.#compression.isSettled) return;
+    if (this.#webSocket?.isCompressed) {
+      this.#compression.leaveAt(OFF);
+      return;
+    }
+    const outcome = this.#compression.settle(info.compression, false, () => this.#sendInfo());
+    if (outcome.kind === "refused") this.refuse(outcome.fault);
   }
 
   #awaitConnect(): void {
@@ -228,6 +251,7 @@ export class AcceptedLeaf implements LinkPeer {
       login.maxPayloadBytes,
     );
     channel.serverName = name;
+    this.#compression.leaveAt(connect.compressMode === "" ? NOT_COMPRESSED : textOf(connect.compressMode));
     const duplicate = name === "" ? null : register.findDuplicate(name, cluster, accountName, remoteAccount);
     const grants = hubGrants(login.permissions, connect.denyPublish.map(textOf), deniesOf(account));
     const link = new LeafLink(
@@ -244,7 +268,7 @@ export class AcceptedLeaf implements LinkPeer {
         isSolicited: false,
         isIsolated: options.isolatesInterest || connect.isolate,
         takesHeaders: options.hasHeaders && connect.headers,
-        compression: connect.compressMode === "" ? NOT_COMPRESSED : connect.compressMode,
+        compression: this.#compression,
         payloadBytesMax: this.#payloadBytesMax,
         subscriptionsMax: leastLimit(
           options.subscriptionsMax,
@@ -284,16 +308,17 @@ export class AcceptedLeaf implements LinkPeer {
 
   #takeUp(link: LeafLink, operation: LinkOperation): void {
     if (operation.kind === "error") takePeerError(this.#channel, link.account, operation.text, () => {});
-    else if (operation.kind === "info") this.#takeInfo(operation.json);
+    else if (operation.kind === "info") this.#readInfo(operation.json);
     else link.take(operation);
   }
 
   /** What a leaf says of itself is not ours to follow, but it must be readable. */
-  #takeInfo(json: string): void {
+  #readInfo(json: string): LinkInfo | null {
     const read = decodeLinkInfo(json);
-    if (read.ok) return;
+    if (read.ok) return read.values;
     this.#channel.say("error", read.problem);
     this.#channel.close(CloseReason.ProtocolViolation);
+    return null;
   }
 }
 

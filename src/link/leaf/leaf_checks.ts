@@ -4,26 +4,7 @@ import { goQuoteText } from "../../protocol/go_quote.ts";
 import { faultOf, type LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
-import { NOT_COMPRESSED } from "./leaf_terms.ts";
 import { isVersionAtLeast } from "./version.ts";
-
-/** Modes of this version; another one's would be an offer that nobody here understands. */
-const COMPRESSION_MODES = [
-  "",
-  "not supported",
-  "off",
-  "accept",
-  "s2_auto",
-  "s2_fast",
-  "s2_better",
-  "s2_best",
-  "s2_uncompressed",
-];
-
-/** Whether `mode`, from a configuration, says that a peer may offer compression. */
-export function mayCompress(mode: string): boolean {
-  return mode !== "off" && mode !== NOT_COMPRESSED && mode !== "disabled";
-}
 
 /** Why the sender of a CONNECT is no leaf node for us, whoever logged in; null if it is one. */
 export function findLeafFault({ lang, cluster, gateway }: LinkConnect, ownCluster: string): LinkFault | null {
@@ -45,28 +26,19 @@ export function findVersionFault({ version }: LinkConnect, versionMin: string | 
   return { ...faultOf(text, CloseReason.MinimumVersionRequired), isLimited: true };
 }
 
-/** Why the sender of a first INFO is no hub; null if it is one. `mode` is what the remote's configuration has. */
-export function findHubFault(info: LinkInfo, mode: string): LinkFault | null {
-  const { clientId, leafNodeUrls, infoOnConnect, cluster, compression } = info;
+/** Why the sender of a first INFO is no hub at all; null if it may be one. */
+export function findPortFault({ clientId, leafNodeUrls, infoOnConnect }: LinkInfo): LinkFault | null {
   if (clientId === 0 || (leafNodeUrls.length === 0 && !infoOnConnect)) {
     const logText = "attempted to connect to wrong port";
     return { logText, wireText: null, closeReason: CloseReason.IncorrectPort };
   }
-  if (mayCompress(mode) && !COMPRESSION_MODES.includes(compression)) {
-    const fault = faultOf(
-      `unsupported route compression mode ${quoted(compression)}`,
-      CloseReason.ProtocolViolation,
-    );
-    return { ...fault, isLimited: true };
-  }
-  const fault = findClusterFault(cluster);
-  return fault === null ? null : { ...fault, isLimited: true };
+  return null;
 }
 
-/** How CONNECT answers what the hub's INFO says of compression: this server never compresses. */
-export function compressModeFor({ compression }: LinkInfo, mode: string): string {
-  if (compression === "" || mode === NOT_COMPRESSED || mode === "disabled") return NOT_COMPRESSED;
-  return compression === "off" || mode === "off" ? "off" : NOT_COMPRESSED;
+/** Why it is none of ours. */
+export function findHubFault({ cluster }: LinkInfo): LinkFault | null {
+  const fault = findClusterFault(cluster);
+  return fault === null ? null : { ...fault, isLimited: true };
 }
 
 function findClusterFault(cluster: string): LinkFault | null {

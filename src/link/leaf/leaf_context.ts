@@ -1,6 +1,7 @@
 /** What the leaf links of one server share: options, the server's answers, and where they tell what happens. */
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import type { Login, LoginRefusal, LoginRequest } from "../../auth/login.ts";
+import type { CompressionSettings } from "../../config/compression.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { DialReports } from "../core/dial_tries.ts";
 import type { Link, LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
@@ -38,8 +39,8 @@ export interface LeafOptions extends DialReports {
   readonly hasOwnCredentials: boolean;
   /** Null for none. */
   readonly versionMin: string | null;
-  /** Whether leafs may begin with an INFO of their own, and what ours says of compression: this server never compresses. */
-  readonly compressionMode: string;
+  /** Of leaf nodes that connect. */
+  readonly compression: CompressionSettings;
   readonly isolatesInterest: boolean;
   readonly reconnectIntervalMs: number;
   readonly dialTimeoutMs: number;
@@ -109,6 +110,8 @@ export interface RegisteredLeaf extends Link {
   closeAsDuplicate(): void;
   /** Sends this server's INFO anew: the leaf listeners of its cluster have changed. */
   sendInfo(line: string): void;
+  /** The configuration has its compression otherwise: it is closed where both ends have to agree on that anew. */
+  compressionChanged(): void;
   /** What the account wants beside subscriptions has changed. */
   refreshAlwaysWanted(): void;
   /** The account has changed, and may not have the login so any more. */

@@ -1,4 +1,5 @@
 import type { Login } from "../../auth/login.ts";
+import type { LinkCompression } from "../core/compression.ts";
 import type { LeafGrants } from "./leaf_permissions.ts";
 
 /** What the handshake found out. Texts are byte strings. */
@@ -15,7 +16,7 @@ export interface LeafFacts {
   readonly isSolicited: boolean;
   readonly isIsolated: boolean;
   readonly takesHeaders: boolean;
-  readonly compression: string;
+  readonly compression: LinkCompression;
   readonly payloadBytesMax: number;
   /** −1 for any number. */
   readonly subscriptionsMax: number;

@@ -223,6 +223,7 @@ export class LeafLink implements RegisteredLeaf {
         break;
       case "pong":
         this.#heartbeat.pong();
+        this.facts.compression.measured(this.rttMs);
         break;
       case "subscribe":
         this.#subscribe(operation);
@@ -268,10 +269,14 @@ export class LeafLink implements RegisteredLeaf {
       rttMs: this.rttMs,
       subscriptionCount: this.#wants.count,
       subscriptions: listsSubscriptions ? this.#wants.keys : [],
-      compression: facts.compression,
+      compression: facts.compression.mode,
       isWebSocket: this.#channel.isWebSocket,
       login: facts.login,
     };
+  }
+
+  compressionChanged(): void {
+    if (!this.facts.compression.reconsider()) this.#channel.close(CloseReason.ClientClosed);
   }
 
   close(reason: CloseReason): void {

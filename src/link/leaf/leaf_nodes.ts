@@ -67,7 +67,10 @@ export class LeafNodes {
 
   /** A reload has changed the server's options: what comes up from now on goes by them. */
   setOptions(options: LeafOptions): void {
+    const before = this.#context.options.compression;
     this.#context.options = options;
+    if (JSON.stringify(before) === JSON.stringify(options.compression)) return;
+    for (const link of this.#links.of()) if (!link.facts.isSolicited) link.compressionChanged();
   }
 
   /** The leaf listeners of the cluster have changed: every leaf and every hub is told. */

@@ -52,8 +52,10 @@ export class LeafRemote implements RemoteSide {
 
   /** What the configuration says of it now, and whose certificates its handshakes take (`LinkTls.context`). */
   configure(options: LeafRemoteOptions, tlsContext: string): void {
+    const before = this.options.compression;
     this.options = options;
     this.tlsContext = tlsContext;
+    if (JSON.stringify(before) !== JSON.stringify(options.compression)) this.#peer?.compressionChanged();
     if (options.tls !== undefined) this.needsTls = true;
   }
 

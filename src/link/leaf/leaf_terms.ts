@@ -5,9 +5,6 @@ import type { LeafChannel } from "./leaf_channel.ts";
 import type { LeafAccount } from "./leaf_context.ts";
 import { JETSTREAM_DENIES, SYSTEM_JETSTREAM_DENIES } from "./leaf_permissions.ts";
 
-/** How /leafz calls the compression of a link that has none because one side knows none. */
-export const NOT_COMPRESSED = "not supported";
-
 /** What a server without JetStream keeps to itself. */
 export function deniesOf({ isSystem }: LeafAccount): readonly string[] {
   return isSystem ? SYSTEM_JETSTREAM_DENIES : JETSTREAM_DENIES;

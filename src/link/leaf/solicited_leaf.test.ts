@@ -73,6 +73,43 @@ describe("SolicitedLeaf", () => {
     expect(connectOf(off.end.lines()[0]).compress_mode).toBe("off");
   });
 
+  test("answers a hub that compresses with INFO, and the one that follows compressed with CONNECT", () => {
+    const { server, clock, end } = dial("compression: s2_better");
+    end.feed(info({ compression: "s2_auto" }));
+    const [own, turn, ...more] = end.lines();
+    expect(JSON.parse(own!.slice("INFO ".length))).toMatchObject({ compression: "s2_better" });
+    expect([turn, more]).toEqual(["<s2_better>", []]);
+    end.feed(info({ compression: "s2_auto", nonce: "another" }) + info(SECOND));
+    expect(connectOf(end.lines()[0])).toMatchObject({ compress_mode: "s2_better" });
+    expect(server.nodes.report()).toMatchObject([{ compression: "s2_better" }]);
+    clock.advance(5000);
+    expect(end.connection.closed).toBe("");
+  });
+
+  test("waits a second for what the hub says compressed", () => {
+    const { clock, end } = dial();
+    clock.advance(900);
+    end.feed(info({ compression: "accept" }));
+    expect(end.lines()[1]).toBe("<s2_best>");
+    clock.advance(999);
+    expect(end.connection.closed).toBe("");
+    clock.advance(1);
+    expect(end.connection.closed).toBe("Read Error");
+  });
+
+  test("a reload changes how hard, or connects anew", () => {
+    const { server, end } = dial("compression: s2_fast");
+    end.feed(info({ compression: "accept" }));
+    end.feed(info({ compression: "accept" }) + info(SECOND));
+    end.lines();
+    const reload = (mode: string) =>
+      server.nodes.setRemotes(remotesOf(`{ url: "nats-leaf://hub:7422", account: A, compression: ${mode} }`));
+    reload("s2_best");
+    expect(end.lines()).toEqual(["<s2_best>"]);
+    reload("off");
+    expect(end.connection.closed).toBe("Client Closed");
+  });
+
   test("logs in as the URL says, as a token too where it has no password", () => {
     const clock = new FakeClock();
     const server = new FakeServer(clock);

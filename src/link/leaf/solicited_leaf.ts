@@ -3,11 +3,13 @@
  * Source: leafnodes.md 2; nats-server leafnode.go, processLeafnodeInfo, leafNodeFinishConnectProcess.
  */
 import { leastLimit } from "../../account/limits.ts";
+import { compressionSettings } from "../../config/compression.ts";
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
+import { LinkCompression, OFF } from "../core/compression.ts";
 import type { LinkConnection, LinkPeer } from "../core/link.ts";
 import type { LinkFault } from "../core/link_fault.ts";
 import {
@@ -16,14 +18,15 @@ import {
   EMPTY_LINK_CONNECT,
   type LinkConnect,
   type LinkInfo,
+  ownInfoLine,
 } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { EarlyOperations } from "./early_operations.ts";
 import { LeafChannel } from "./leaf_channel.ts";
-import { compressModeFor, findHubFault, mayCompress } from "./leaf_checks.ts";
+import { findHubFault, findPortFault } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
-import { fromLinkPermission } from "./leaf_info.ts";
+import { fromLinkPermission, leafInfo } from "./leaf_info.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { type LeafGrants, spokeGrants } from "./leaf_permissions.ts";
 import { announceJetStream, deniesOf } from "./leaf_terms.ts";
@@ -56,15 +59,17 @@ export interface RemoteSide {
 /**
  * ```
  * (TLS and upgrade, by WebSocket ──▶) info ── first INFO ──▶ tls ── encrypted, or no need ──▶ connecting ── second INFO ──▶ up
+ *                                                                └─ both compress ─▶ compressing ─ the same, in S2 ─▲
  * ```
  */
-type State = "info" | "tls" | "connecting" | "up";
+type State = "info" | "tls" | "compressing" | "connecting" | "up";
 
 export class SolicitedLeaf implements LinkPeer {
   readonly #channel: LeafChannel;
   readonly #remote: RemoteSide;
   readonly #context: LeafContext;
   readonly #early = new EarlyOperations();
+  readonly #compression: LinkCompression;
   #state: State = "info";
   #link: LeafLink | null = null;
   /** The hub's first INFO. */
@@ -78,6 +83,9 @@ export class SolicitedLeaf implements LinkPeer {
     this.#channel = new LeafChannel(connection, remote.urls.isWebSocket, context.log);
     this.#remote = remote;
     this.#context = context;
+    this.#compression = new LinkCompression(connection, context.clock, () =>
+      compressionSettings(remote.options.compression, "s2_auto"),
+    );
     this.#payloadBytesMax = context.options.payloadBytesMax;
   }
 
@@ -146,6 +154,11 @@ export class SolicitedLeaf implements LinkPeer {
     this.#remote.lost();
   }
 
+  /** The remote's compression is another one. */
+  compressionChanged(): void {
+    this.#link?.compressionChanged();
+  }
+
   /** Ends the connection because its remote is no longer wanted. */
   close(): void {
     this.#channel.close(CloseReason.ClientClosed);
@@ -210,13 +223,13 @@ export class SolicitedLeaf implements LinkPeer {
     }
     const info = read.values;
     if (this.#state === "info") this.#takeFirstInfo(info);
+    else if (this.#state === "compressing") this.#connect(info);
     else if (this.#state !== "tls") this.#takeLaterInfo(info);
   }
 
   #takeFirstInfo(info: LinkInfo): void {
     this.#cancelTimer();
     this.#state = "tls";
-    this.#hub = info;
     // By WebSocket the TLS that INFO tells of is another listener's.
     const { isWebSocket } = this.#channel;
     const { options } = this.#remote;
@@ -229,14 +242,48 @@ export class SolicitedLeaf implements LinkPeer {
       this.#remote.needsTls = true;
     }
     if (this.#remote.needsTls && !this.#isEncrypted && !isWebSocket)
-      this.#startTls(() => this.#connect(info));
-    else this.#connect(info);
+      this.#startTls(() => this.#settleCompression(info));
+    else this.#settleCompression(info);
+  }
+
+  /** Connects at once, or once the hub has said its INFO in S2. */
+  #settleCompression(info: LinkInfo): void {
+    const fault = findPortFault(info);
+    if (fault !== null) {
+      this.#channel.refuse(fault);
+      return;
+    }
+    if (this.#hasCompressedFrames && this.#compression.isWanted) {
+      this.#compression.leaveAt(OFF);
+      this.#connect(info);
+      return;
+    }
+    const outcome = this.#compression.settle(info.compression, true, () => this.#sendInfo());
+    switch (outcome.kind) {
+      case "clear":
+        this.#connect(info);
+        break;
+      case "compressed":
+        this.#state = "compressing";
+        this.#awaitInfo();
+        break;
+      case "refused":
+        this.#channel.refuse(outcome.fault);
+    }
+  }
+
+  #sendInfo(): void {
+    const clientId = this.#channel.connection.id;
+    const compression = this.#compression.modeInInfo;
+    this.#channel.send(ownInfoLine({ ...leafInfo(this.#context), clientId, compression }));
   }
 
   /** Sends CONNECT, if what answered is a hub. */
   #connect(info: LinkInfo): void {
     const { options, urls } = this.#remote;
-    const fault = findHubFault(info, options.compression.mode);
+    this.#cancelTimer();
+    this.#hub = info;
+    const fault = findHubFault(info);
     if (fault !== null) {
       this.#channel.refuse(fault);
       return;
@@ -281,16 +328,10 @@ export class SolicitedLeaf implements LinkPeer {
       headers: options.hasHeaders && info.headers,
       denyPublish: denyImports.map(byteStringOfText),
       isolate: requestIsolation,
-      compressMode: this.#compressModeFor(info),
+      compressMode: this.#compression.mode,
       remoteAccount: this.#accountName,
       protocol: options.protocol,
     };
-  }
-
-  /** What frames compress is not compressed again. */
-  #compressModeFor(info: LinkInfo): string {
-    const { mode } = this.#remote.options.compression;
-    return this.#hasCompressedFrames && mayCompress(mode) ? "off" : compressModeFor(info, mode);
   }
 
   #takeLaterInfo(info: LinkInfo): void {
@@ -358,7 +399,7 @@ export class SolicitedLeaf implements LinkPeer {
         isSolicited: true,
         isIsolated: options.isolatesInterest || remote.isolateLeafnodeInterest,
         takesHeaders: options.hasHeaders && (this.#hub?.headers ?? false),
-        compression: this.#compressModeFor(this.#hub ?? info),
+        compression: this.#compression,
         payloadBytesMax: this.#payloadBytesMax,
         subscriptionsMax: leastLimit(options.subscriptionsMax, account.subscriptionsMax),
         grants: this.#grantsOf(info),

@@ -7,7 +7,7 @@ import { Member, routeTo, settingsOf } from "./testing/member.ts";
 const PORT = 6222;
 const OWN_INFO =
   'INFO {"server_id":"NN","server_name":"N","version":"2.15.2","proto":3,"go":"test","host":"127.0.0.1","port":6222,' +
-  '"headers":true,"max_payload":1024,"cluster":"C1","connect_urls":["N:4222"],"lnoc":true,"lnocu":true,"ln":true} ';
+  '"headers":true,"max_payload":1024,"cluster":"C1","connect_urls":["N:4222"],"compression":"off","lnoc":true,"lnocu":true,"ln":true} ';
 const CONNECT = 'CONNECT {"name":"NR","cluster":"C1"}';
 const ABILITIES = '"headers":true,"lnoc":true,"lnocu":true,"ln":true,"proto":3';
 
@@ -427,5 +427,97 @@ describe("RouteLink, registered", () => {
       exportPermission: { allow: ["b"], deny: [] },
       importPermission: { allow: [], deny: ["c"] },
     });
+  });
+});
+
+describe("RouteLink, compressed", () => {
+  const compression = { mode: "s2_fast", rttThresholdsMs: [10, 50, 100] } as const;
+  const modeOf = (line: string | undefined) =>
+    (JSON.parse(line!.slice("INFO ".length)) as { compression: string }).compression;
+  const accept = '"compression":"accept"';
+
+  test("accepted: INFO comes anew, compressed, and the peer's second one registers", () => {
+    const n = member({ compression });
+    const raw = network.raw(PORT);
+    expect(modeOf(raw.heard()[0])).toBe("s2_fast");
+    raw.say(CONNECT, infoOf("R", accept));
+    const said = raw.heard();
+    expect(said.length).toBe(1);
+    expect(modeOf(said[0])).toBe("s2_fast");
+    expect(n.peers).toEqual([]);
+    raw.compress();
+    raw.say(infoOf("R", accept));
+    expect(n.peers).toEqual(["R"]);
+    expect(n.mesh.reports()).toMatchObject([{ compression: "s2_fast" }]);
+  });
+
+  test("dialled: INFO goes in clear, and again once the peer's has come compressed", () => {
+    const peers = network.listenRaw(7000);
+    const n = member({ compression, routes: [routeTo(7000)] });
+    n.mesh.start();
+    network.settle();
+    const [raw] = peers;
+    expect(raw!.heard().map((line) => line.split(" ")[0])).toEqual(["CONNECT"]);
+    raw!.say(infoOf("R", accept));
+    expect(raw!.heard().map(modeOf)).toEqual(["s2_fast"]);
+    expect(n.peers).toEqual([]);
+    raw!.compress();
+    raw!.say(infoOf("R", accept));
+    expect(raw!.heard().map(modeOf)).toEqual(["s2_fast"]);
+    expect(n.peers).toEqual(["R"]);
+  });
+
+  test("who does not want to is told INFO once, late by who dials", () => {
+    for (const [more, mode] of [
+      ["", "not supported"],
+      ['"compression":"off"', "off"],
+      ['"compression":"not supported"', "not supported"],
+    ] as const) {
+      const peers = network.listenRaw(7000);
+      const n = member({ compression, routes: [routeTo(7000)] });
+      n.mesh.start();
+      network.settle();
+      expect(peers[0]!.heard().length).toBe(1);
+      peers[0]!.say(infoOf("R", more));
+      expect(peers[0]!.heard().map(modeOf)).toEqual([mode]);
+      expect(n.mesh.reports()).toMatchObject([{ compression: mode }]);
+      network = new FakeNetwork();
+    }
+  });
+
+  test("unknown modes are refused, by who compresses", () => {
+    member({ compression });
+    const raw = network.raw(PORT);
+    raw.heard();
+    raw.say(CONNECT, infoOf("R", '"compression":"lz4"'));
+    expect(raw.heard()).toEqual([`-ERR 'unsupported route compression mode "lz4"'`, "(closed)"]);
+    network = new FakeNetwork();
+    member();
+    const other = network.raw(PORT);
+    other.say(CONNECT, infoOf("R", '"compression":"lz4"'));
+    expect(other.isClosed).toBe(false);
+  });
+
+  test("nobody is pinged before it is agreed on, and who never says INFO is stale", () => {
+    member({ compression, heartbeat: { intervalMs: 10_000, pingsOutMax: 2 } });
+    const raw = network.raw(PORT);
+    raw.say(CONNECT);
+    clock.advance(29_999, network.settle);
+    expect([raw.received.includes("PING"), raw.isClosed]).toEqual([false, false]);
+    clock.advance(1, network.settle);
+    expect(raw.isClosed).toBe(true);
+  });
+
+  test("a reload changes how hard, or closes who has to agree anew", () => {
+    const n = member({ compression });
+    const raw = network.raw(PORT);
+    raw.say(CONNECT, infoOf("R", accept));
+    raw.compress();
+    raw.say(infoOf("R", accept));
+    n.mesh.reload(settingsOf("N", PORT, { compression: { ...compression, mode: "s2_best" } }));
+    expect(n.mesh.reports()).toMatchObject([{ compression: "s2_best" }]);
+    n.mesh.reload(settingsOf("N", PORT, { compression: { ...compression, mode: "accept" } }));
+    network.settle();
+    expect(raw.isClosed).toBe(true);
   });
 });

@@ -7,12 +7,14 @@
  *
  * A route is registered by its INFO, never by CONNECT: members open several connections under one name. The side that
  * dials says in its INFO which place of the pool the connection takes, or which account it is for, so it waits for the
- * other's; a server without pools sends it right behind CONNECT. Compression is declined by not mentioning it.
+ * other's; a server without pools sends it right behind CONNECT. Where both compress, INFO goes both ways once more, in S2
+ * (`core/compression.ts`): the second one registers.
  *
  * Source: nats-server route.go; clusters.md 3.
  */
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { textOf } from "../../subject/byte_string.ts";
+import { LinkCompression } from "../core/compression.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { InterestKey, Link, LinkConnection, LinkLogLevel, LinkMessage, LinkPeer } from "../core/link.ts";
@@ -69,6 +71,7 @@ export class RouteLink implements LinkPeer, Link {
   readonly #origin: RouteOrigin;
   readonly #channel: LinkChannel;
   readonly #heartbeat: Heartbeat;
+  readonly #compression: LinkCompression;
   /** This side's INFO is sent when it is registered. */
   #sendsInfoLater = false;
   /** What is left to do once the peer has answered: it is in, then, and so will others be. */
@@ -99,6 +102,7 @@ export class RouteLink implements LinkPeer, Link {
     this.#heartbeat = new Heartbeat(this.#channel, clock, { ...heartbeat, intervalMs }, (fault) =>
       this.refuse(fault),
     );
+    this.#compression = new LinkCompression(connection, clock, () => owner.settings.compression);
     this.#rules = {
       kind: "route",
       controlLineBytesMax,
@@ -147,9 +151,9 @@ export class RouteLink implements LinkPeer, Link {
     return this.#owner.host.wantedCount(this);
   }
 
-  /** As monitoring shows it: a peer that can compress is kept from it, another one cannot. */
+  /** As monitoring shows it. */
   get compression(): string {
-    return this.info.compression === "" ? "not supported" : "off";
+    return this.#compression.mode;
   }
 
   begin(): void {
@@ -179,6 +183,7 @@ export class RouteLink implements LinkPeer, Link {
         break;
       case "pong": {
         this.#heartbeat.pong();
+        this.#compression.measured(this.rttMs);
         const next = this.#onPong;
         this.#onPong = () => {};
         next();
@@ -295,6 +300,11 @@ export class RouteLink implements LinkPeer, Link {
     });
   }
 
+  /** This server compresses otherwise than before: a connection whose ends have to agree on that anew is closed. */
+  compressionChanged(): void {
+    if (!this.#compression.reconsider()) this.close(CloseReason.ClientClosed);
+  }
+
   /** The peer lets other interest through than it said before. */
   adoptPermissions(info: LinkInfo): void {
     const before = peerFilter(this.info.export);
@@ -309,17 +319,28 @@ export class RouteLink implements LinkPeer, Link {
   #greet(): void {
     if (this.#channel.isClosed) return;
     this.log("info", "Route connection created");
-    this.#heartbeat.start();
+    if (this.#compression.isWanted) this.#heartbeat.watch();
+    else this.#heartbeat.start();
     const { settings, cluster, accounts } = this.#owner;
     const { url } = this.#origin;
     if (url !== null) this.#channel.send(routeConnectLine(settings, cluster, url));
-    this.#sendsInfoLater = url !== null && accounts.poolSize > 0;
-    if (!this.#sendsInfoLater) this.#channel.send(ownInfoLine(this.#owner.ownInfo()));
+    this.#sendsInfoLater = url !== null && (accounts.poolSize > 0 || this.#compression.isWanted);
+    if (!this.#sendsInfoLater) this.#sendInfo();
     const { credentials } = settings;
     if (url !== null || credentials === null) return;
     this.#cancelTimer = this.#owner.host.clock.after(credentials.timeoutMs, () => {
       this.refuse(AUTHENTICATION_TIMEOUT);
     });
+  }
+
+  /** Says who this server is, and which place the connection has where it has one. */
+  #sendInfo(): void {
+    const { account, poolIndex } = this;
+    const place = this.wasDialled
+      ? { routePoolIndex: Math.max(poolIndex, 0), routeAccount: account ?? "" }
+      : {};
+    const compression = this.#compression.modeInInfo;
+    this.#channel.send(ownInfoLine({ ...this.#owner.ownInfo(), ...place, compression }));
   }
 
   #certificateName({ host }: RouteUrl): string {
@@ -419,6 +440,7 @@ export class RouteLink implements LinkPeer, Link {
       this.#refuseLater(duplicateNameFault(info.serverName));
       return;
     }
+    if (!this.#compression.isSettled && !this.#settleCompression(info)) return;
     const account = this.wasDialled ? this.account : info.routeAccount || null;
     this.account = account;
     this.info = { ...info, routeAccount: account ?? "" };
@@ -448,17 +470,22 @@ export class RouteLink implements LinkPeer, Link {
     }
   }
 
+  /** False where the peer is going to say INFO once more, compressed, or is refused. */
+  #settleCompression({ compression }: LinkInfo): boolean {
+    const outcome = this.#compression.settle(compression, this.wasDialled, () => this.#sendInfo());
+    if (outcome.kind === "refused") this.refuse(outcome.fault);
+    else if (!this.#channel.isClosed) this.#heartbeat.start();
+    return outcome.kind === "clear";
+  }
+
   /** It has its place: this side says which, and what it wants. */
   #enter(isFirst: boolean): void {
     this.#state = "registered";
     this.wasRegistered = true;
-    const { account, poolIndex } = this;
+    const { account } = this;
     const ofAccount = account === null ? "" : ` for account ${quoted(account)}`;
     this.log("debug", `Registering remote route ${quoted(this.remoteId)}${ofAccount}`);
-    if (this.#sendsInfoLater) {
-      const place = { routePoolIndex: Math.max(poolIndex, 0), routeAccount: account ?? "" };
-      this.#channel.send(ownInfoLine({ ...this.#owner.ownInfo(), ...place }));
-    }
+    if (this.#sendsInfoLater) this.#sendInfo();
     const interest = new RouteInterest(this, this.#owner);
     this.#interest = interest;
     this.#owner.entered(this, isFirst);

@@ -135,6 +135,9 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     if (JSON.stringify(old.permissions) !== JSON.stringify(settings.permissions)) {
       this.#permissionsChanged(oldImport);
     }
+    if (JSON.stringify(old.compression) !== JSON.stringify(settings.compression)) {
+      for (const route of this.connections) route.compressionChanged();
+    }
     this.#accountChanges.reload(old, settings, (isPoolNew) => {
       if (isPoolNew) this.#solicitor.solicit(settings.routes);
       else for (const route of this.members) this.complete(route);

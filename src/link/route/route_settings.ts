@@ -1,4 +1,5 @@
 import type { RoutePermissions } from "../../config/cluster.ts";
+import type { CompressionSettings } from "../../config/compression.ts";
 import type { DialReports } from "../core/dial_tries.ts";
 import type { HeartbeatSettings } from "../core/heartbeat.ts";
 
@@ -30,6 +31,7 @@ export interface RouteSettings extends DialReports {
   readonly poolSize: number;
   /** Accounts that have connections of their own besides. */
   readonly pinnedAccounts: readonly string[];
+  readonly compression: CompressionSettings;
   /** Which interest crosses routes; null for all. */
   readonly permissions: RoutePermissions | null;
   /** URLs of the members to connect to. */

@@ -30,6 +30,8 @@ export interface FrameContext {
   readonly packingBytes: number;
   unmask: Unmask;
   compressor: Compressor;
+  /** Largest message that a compressed one may become. */
+  messageBytesMax: number;
 }
 
 /**

@@ -6,8 +6,8 @@ import { keptLog } from "../../../test/support/ocsp_authority.ts";
 import { derChildren, derWhole, readDer } from "../../base/der.ts";
 import { parseOcspResponse } from "../../base/ocsp.ts";
 import { parseRevocationFields } from "../../base/x509_revocation.ts";
+import { unframeS2 } from "../../protocol/s2_stream.ts";
 import { ResponseCache } from "./response_cache.ts";
-import { unframeS2 } from "./s2_stream.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "midge-ocsp-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

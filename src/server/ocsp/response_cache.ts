@@ -8,8 +8,8 @@ import process from "node:process";
 import type { CertificateStatus, OcspResponse } from "../../base/ocsp.ts";
 import type { OcspCacheOptions } from "../../config/tls.ts";
 import { formatTime } from "../../protocol/go_json.ts";
+import { unframeS2 } from "../../protocol/s2_stream.ts";
 import { frameSnappy } from "../../system/snappy.ts";
-import { unframeS2 } from "./s2_stream.ts";
 
 const FILE_NAME = "cache.json";
 const RESPONSE_BYTES_MAX = 256 * 1024;

@@ -4,6 +4,7 @@
  *   main ──ring──▶ shard      commands (a shard in epoll_wait hears nothing else)
  *   main ◀─postMessage─ shard log lines, closed connections, answers
  */
+import { loadS2Code } from "../../engine/s2_codec.ts";
 import type { ListenerKind } from "../../fabric/listeners.ts";
 import type { RecordQueue } from "../../fabric/record_queue.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
@@ -115,6 +116,7 @@ export class Shards {
         node,
         memory: shared.memory,
         engineCode,
+        s2Code: shared.map.isShard(node) ? null : loadS2Code(),
         transport: posix === null ? "runtime" : "epoll",
         listen,
         info: this.info,

@@ -151,6 +151,7 @@ export class ShardHarness {
         node,
         memory: this.shared.memory,
         engineCode,
+        s2Code: null,
         transport: "runtime" as const,
         listen: [],
         info: INFO,

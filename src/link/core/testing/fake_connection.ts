@@ -1,5 +1,6 @@
 import { type CloseReason, closeReasonEntry } from "../../../protocol/close_reason.ts";
 import { byteStringOf } from "../../../subject/byte_string.ts";
+import type { CompressionLevel } from "../compression.ts";
 import type { LinkConnection, LinkTls, LinkUpgrade, LinkUpgradeOutcome } from "../link.ts";
 
 /** A connection that keeps what it is sent, as byte strings, until it is taken. */
@@ -51,7 +52,11 @@ export class FakeConnection implements LinkConnection {
     this.#thenWebSocket(outcome);
   }
 
-  /** What has been sent since the last call. */
+  compress(level: CompressionLevel): void {
+    this.#sent += `<${level}>\r\n`;
+  }
+
+  /** What has been sent since the last call; `<level>` on a line where it is compressed from. */
   take(): string {
     const sent = this.#sent;
     this.#sent = "";

@@ -132,6 +132,8 @@ class FakeEnd implements LinkConnection {
   #isClosed = false;
   #hasEnded = false;
   #tls: (() => void) | null = null;
+  /** It compresses what it sends, and takes nothing else. */
+  #isCompressed = false;
   tlsOptions: LinkTls | null = null;
   onEnd = () => {};
   /** When what was sent last arrives. */
@@ -157,7 +159,9 @@ class FakeEnd implements LinkConnection {
   send(sent: Uint8Array | string): void {
     if (this.#isClosed) throw new Error("sent after close");
     const bytes = typeof sent === "string" ? bytesOf(sent) : sent.slice();
-    this.#arrive(() => this.#other!.#receive(bytes));
+    // A refusal may cross what the other side has switched to.
+    const isCompressed = byteStringOf(bytes).startsWith("-ERR") ? null : this.#isCompressed;
+    this.#arrive(() => this.#other!.#receive(bytes, isCompressed));
   }
 
   close(reason: CloseReason): void {
@@ -182,6 +186,10 @@ class FakeEnd implements LinkConnection {
     this.#network.later(then);
   }
 
+  compress(): void {
+    this.#isCompressed = true;
+  }
+
   startWebSocket(): void {
     throw new Error("no leaf node connects by WebSocket here");
   }
@@ -190,12 +198,14 @@ class FakeEnd implements LinkConnection {
     this.#lastArrivalMs = this.#network.arrive(event, this.#lastArrivalMs);
   }
 
-  #receive(bytes: Uint8Array): void {
+  #receive(bytes: Uint8Array, isCompressed: boolean | null): void {
     if (this.#isClosed || this.#hasEnded) return;
     if (this.raw !== null) {
       this.raw.receive(byteStringOf(bytes));
       return;
     }
+    if (isCompressed !== null && isCompressed !== this.#isCompressed)
+      throw new Error("the two ends do not agree on compression");
     const peer = this.#peer!;
     const all = Uint8Array.of(...this.#kept, ...bytes);
     let next = 0;
@@ -233,7 +243,8 @@ export class RawPeer implements LinkPeer {
   } as const;
   end: FakeEnd | null = null;
   isClosed = false;
-  #received = "";
+  /** What it has not taken by `heard()` yet. */
+  received = "";
   readonly #network: FakeNetwork;
 
   constructor(network: FakeNetwork) {
@@ -246,7 +257,7 @@ export class RawPeer implements LinkPeer {
   ended(): void {}
 
   receive(text: string): void {
-    this.#received += text;
+    this.received += text;
   }
 
   /** Sends each line, and lets what follows happen. */
@@ -260,6 +271,11 @@ export class RawPeer implements LinkPeer {
     this.#network.settle();
   }
 
+  /** From here on it compresses what it says. */
+  compress(): void {
+    this.end!.compress();
+  }
+
   startTls(): void {
     this.end!.startTls({ context: "", timeoutMs: 0 }, () => {});
     this.#network.settle();
@@ -268,8 +284,8 @@ export class RawPeer implements LinkPeer {
   /** The lines received since the last call, without pings; "(closed)" at the end of them all. */
   heard(): string[] {
     this.#network.settle();
-    const lines = this.#received.split("\r\n").filter((line) => line !== "" && line !== "PING");
-    this.#received = "";
+    const lines = this.received.split("\r\n").filter((line) => line !== "" && line !== "PING");
+    this.received = "";
     return this.isClosed ? [...lines, "(closed)"] : lines;
   }
 }

@@ -20,6 +20,7 @@ export function testLink(properties: Partial<Link> & Pick<Link, "kind" | "role">
     close() {},
     startTls() {},
     startWebSocket() {},
+    compress() {},
   };
   const account = properties.kind === "leaf" ? "$G" : null;
   return {

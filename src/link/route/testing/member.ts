@@ -193,6 +193,7 @@ export function settingsOf(name: string, port: number, changes: Partial<RouteSet
     tlsTimeoutMs: null,
     poolSize: -1,
     pinnedAccounts: [],
+    compression: { mode: "off", rttThresholdsMs: [] },
     permissions: null,
     routes: [],
     connectRetries: 0,

@@ -19,6 +19,7 @@ export function createFrameContext(): FrameContext {
     packingBytes: PACKING_BYTES,
     unmask: createUnmask(bytes, words),
     compressor: runtimeCompressor,
+    messageBytesMax: 0,
   };
 }
 
@@ -37,11 +38,11 @@ export class FakeStreams implements Streams {
   roomBytes = Number.POSITIVE_INFINITY;
   isReset = false;
   writeCalls = 0;
-  readonly #memory: FrameContext;
+  readonly #memory: Pick<FrameContext, "bytes" | "words">;
   /** What was offered and not taken. */
   #owed: number[] = [];
 
-  constructor(memory: FrameContext) {
+  constructor(memory: Pick<FrameContext, "bytes" | "words">) {
     this.#memory = memory;
   }
 

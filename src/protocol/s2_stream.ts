@@ -86,7 +86,7 @@ function decodeBlock(block: Uint8Array, bytesMax: number): Uint8Array | null {
         distance = little(4);
         count = 1 + six;
     }
-    if (distance === 0 || distance > filled || filled + count > length) return null;
+    if (at > block.length || distance === 0 || distance > filled || filled + count > length) return null;
     // Byte by byte: a copy may reach into what it writes.
     for (let i = 0; i < count; i++, filled++) out[filled] = out[filled - distance]!;
   }

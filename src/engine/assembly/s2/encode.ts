@@ -1,0 +1,224 @@
+// Hot: once for each chunk of a compressed link.
+
+import {
+  S2_BETTER,
+  S2_CHECKSUM_BYTES,
+  S2_CHUNK_HEAD_BYTES,
+  S2_LONG_BITS,
+  S2_LONG_TABLE,
+  S2_SHORT_BITS,
+  S2_SHORT_TABLE,
+  S2_STORED,
+} from "../../../runtime/s2/s2_region";
+import { checksum } from "./checksum";
+import { emitCopy, emitLiteral, emitRepeat } from "./emit";
+
+const CHUNK_COMPRESSED: u32 = 0;
+const CHUNK_STORED: u32 = 1;
+/** What is shorter is not worth a look. */
+const COMPRESSIBLE_BYTES_MIN: u32 = 32;
+/** Before the end of a block nothing is searched any more: eight bytes are read at a time. */
+const TAIL_BYTES: u32 = 9;
+/** After so many bytes without a match one more is left out from step to step, as a power of two. */
+const FAST_PATIENCE: u32 = 5;
+const BETTER_PATIENCE: u32 = 7;
+/** A match as long as this is taken without a look at the next place. */
+const ENOUGH_BYTES: u32 = 16;
+const SHORT_BITS_MIN: u32 = 8;
+const MULTIPLIER_SHORT: u64 = 0x9e3779b185ebca87;
+const MULTIPLIER_LONG: u64 = 0xcf1bbcdcb7a56463;
+
+let shortTable: u32 = 0;
+let longTable: u32 = 0;
+/** Of the hashes of this block: the smaller it is, the less of the table is to be cleared. */
+let shortShift: u64 = 0;
+let longShift: u64 = 0;
+
+export function attachTables(region: u32): void {
+  shortTable = region + S2_SHORT_TABLE;
+  longTable = region + S2_LONG_TABLE;
+}
+
+/**
+ * Writes `length` bytes, 1 to S2_OWN_BLOCK_BYTES, as a chunk; returns how long that is: S2_CHUNK_HEAD_BYTES,
+ * S2_CHECKSUM_BYTES and S2_OWN_BLOCK_GROWTH_BYTES more at most. What does not get shorter is stored; what is to be stored may lie where
+ * it goes. Writes at most 16 bytes behind.
+ */
+export function encodeChunk(to: u32, from: u32, length: u32, level: u32): u32 {
+  const content = to + S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES;
+  let type = CHUNK_STORED;
+  let contentBytes = length;
+  if (level != S2_STORED && length >= COMPRESSIBLE_BYTES_MIN) {
+    const encodedBytes = encodeBlock(content, from, length, level);
+    if (encodedBytes < length - (length >> 5)) {
+      type = CHUNK_COMPRESSED;
+      contentBytes = encodedBytes;
+    }
+  }
+  if (type == CHUNK_STORED && from != content) memory.copy(content, from, length);
+  store<u32>(to, type | ((S2_CHECKSUM_BYTES + contentBytes) << 8));
+  store<u32>(to + S2_CHUNK_HEAD_BYTES, checksum(from, length));
+  return S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES + contentBytes;
+}
+
+function encodeBlock(to: u32, from: u32, length: u32, level: u32): u32 {
+  let out = to;
+  let rest = length;
+  while (rest >= 0x80) {
+    store<u8>(out++, rest | 0x80);
+    rest >>= 7;
+  }
+  store<u8>(out++, rest);
+  const bits = min<u32>(S2_SHORT_BITS, max<u32>(SHORT_BITS_MIN, 32 - clz(length)));
+  shortShift = 64 - bits;
+  memory.fill(shortTable, 0, 2 << bits);
+  if (level != S2_BETTER) return searchFast(out, from, length) - to;
+  const longBits = min<u32>(S2_LONG_BITS, bits + 1);
+  longShift = 64 - longBits;
+  memory.fill(longTable, 0, 2 << longBits);
+  return searchBetter(out, from, length) - to;
+}
+
+/** Takes the first match it comes upon, looks at less and less where there is none. Returns where what it wrote ends. */
+function searchFast(to: u32, from: u32, length: u32): u32 {
+  const end = from + length;
+  const searchEnd = end - TAIL_BYTES;
+  let out = to;
+  let literal = from;
+  let at = from + 1;
+  /** How far back the last match was; there is none yet. */
+  let distance: u32 = 0;
+  while (at < searchEnd) {
+    const bytes = load<u64>(at);
+    let match = at - distance;
+    if (distance == 0 || load<u32>(match) != <u32>bytes) {
+      const entry = shortEntry(bytes);
+      match = from + load<u16>(entry);
+      store<u16>(entry, at - from);
+      if (load<u32>(match) != <u32>bytes) {
+        at += 1 + ((at - literal) >> FAST_PATIENCE);
+        continue;
+      }
+    }
+    while (at > literal && match > from && load<u8>(at - 1) == load<u8>(match - 1)) {
+      at--;
+      match--;
+    }
+    out = emitLiteral(out, literal, at - literal);
+    const count = 4 + common(at + 4, match + 4, end);
+    const back = at - match;
+    out = back == distance ? emitRepeat(out, count) : emitCopy(out, back, count);
+    distance = back;
+    at += count;
+    literal = at;
+    if (at >= searchEnd) break;
+    // What was passed over may be matched as well.
+    note(from, at - 2);
+  }
+  return emitLiteral(out, literal, end - literal);
+}
+
+/** Looks for the longest match at each place and the one behind it. Returns where what it wrote ends. */
+function searchBetter(to: u32, from: u32, length: u32): u32 {
+  const end = from + length;
+  const searchEnd = end - TAIL_BYTES;
+  let out = to;
+  let literal = from;
+  let at = from + 1;
+  let distance: u32 = 0;
+  while (at < searchEnd) {
+    let match: u32 = 0;
+    let count: u32 = 0;
+    let start = at;
+    // The place behind is looked at as well: a match there that is longer by more than the byte it costs is taken.
+    for (let ahead: u32 = 0; ahead < 2 && at + ahead < searchEnd; ahead++) {
+      const place = at + ahead;
+      const bytes = load<u64>(place);
+      const longAt = longEntry(bytes);
+      const shortAt = shortEntry(bytes);
+      const long = from + load<u16>(longAt);
+      const short = from + load<u16>(shortAt);
+      store<u16>(longAt, place - from);
+      store<u16>(shortAt, place - from);
+      if (distance != 0 && load<u32>(place - distance) == <u32>bytes) {
+        const found: u32 = 4 + common(place + 4, place - distance + 4, end);
+        // A repeat is shorter by two bytes than what says how far back it is.
+        if (found + 2 > count + ahead) {
+          match = place - distance;
+          count = found;
+          start = place;
+        }
+      }
+      if (long < place && load<u64>(long) == bytes) {
+        const found: u32 = 8 + common(place + 8, long + 8, end);
+        if (found > count + 2 * ahead) {
+          match = long;
+          count = found;
+          start = place;
+        }
+      }
+      if (count < 8 && short < place && load<u32>(short) == <u32>bytes) {
+        const found: u32 = 4 + common(place + 4, short + 4, end);
+        if (found > count + 2 * ahead) {
+          match = short;
+          count = found;
+          start = place;
+        }
+      }
+      if (count == 0 || count >= ENOUGH_BYTES) break;
+    }
+    if (count == 0) {
+      at += 1 + ((at - literal) >> BETTER_PATIENCE);
+      continue;
+    }
+    at = start;
+    while (at > literal && match > from && load<u8>(at - 1) == load<u8>(match - 1)) {
+      at--;
+      match--;
+      count++;
+    }
+    out = emitLiteral(out, literal, at - literal);
+    const back = at - match;
+    out = back == distance ? emitRepeat(out, count) : emitCopy(out, back, count);
+    distance = back;
+    const next = at + count;
+    // Of the places that are passed over, one in four: a later match may begin at any.
+    const noteEnd = min(next, searchEnd);
+    for (let passed = start + 2; passed < noteEnd; passed += 4) {
+      note(from, passed);
+      store<u16>(longEntry(load<u64>(passed)), passed - from);
+    }
+    at = next;
+    literal = next;
+  }
+  return emitLiteral(out, literal, end - literal);
+}
+
+/** Where the place of such bytes stands: of the first five. */
+function shortEntry(bytes: u64): u32 {
+  return shortTable + ((<u32>(((bytes << 24) * MULTIPLIER_SHORT) >> shortShift)) << 1);
+}
+
+function longEntry(bytes: u64): u32 {
+  return longTable + ((<u32>((bytes * MULTIPLIER_LONG) >> longShift)) << 1);
+}
+
+function note(from: u32, place: u32): void {
+  store<u16>(shortEntry(load<u64>(place)), place - from);
+}
+
+/** How many bytes are the same from two places on, the first of which is the later one, before `end`. */
+function common(a: u32, b: u32, end: u32): u32 {
+  const start = a;
+  while (end - a >= 8) {
+    const difference = load<u64>(a) ^ load<u64>(b);
+    if (difference != 0) return a - start + <u32>(ctz(difference) >> 3);
+    a += 8;
+    b += 8;
+  }
+  while (a < end && load<u8>(a) == load<u8>(b)) {
+    a++;
+    b++;
+  }
+  return a - start;
+}

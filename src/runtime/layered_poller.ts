@@ -1,0 +1,195 @@
+// Hot: the reads and writes run once per batch of messages.
+
+import { assert } from "../base/assert.ts";
+import {
+  type HandedStream,
+  type Poller,
+  READABLE,
+  type StreamSource,
+  type Streams,
+  WRITABLE,
+} from "./poller.ts";
+
+/** One stream that a layer has changed: what `Streams` says of a slot, of this one. */
+export interface LayerStream {
+  readonly slot: number;
+  /** What the caller wants to hear of; the poller's to set. */
+  wantsRead: boolean;
+  wantsWrite: boolean;
+  /** Something can be read without the poller below having anything. */
+  readonly hasNews: boolean;
+  /** Bytes wait for room that the caller knows nothing of. */
+  readonly hasOwn: boolean;
+  /** Why the last read failed, where it was for what the peer sent, else "". */
+  readonly violation: string;
+  read(offset: number, lengthBytes: number): number;
+  writeGathered(iovecOffset: number, count: number): number;
+  write(bytes: Uint8Array, start: number, end: number): number;
+  /** There is room to write: sends what waits here. */
+  flushOwn(): void;
+}
+
+/**
+ * A layer over the streams of a poller, which it may put on any of them in the midst of its life. A slot is as the poller below
+ * has it until then; what such a one pays is a call and a look.
+ *
+ * A read may take in more than its caller has room for, so `wait` reports slots itself whose bytes are here already.
+ */
+export abstract class LayeredPoller<Stream extends LayerStream> implements Poller {
+  readonly kind: Poller["kind"];
+  readonly memoryBase: number;
+  readonly wakeHandle: number;
+
+  readonly #inner: Poller;
+  /** By slot. */
+  readonly #streams: (Stream | null)[] = [];
+  /** Streams that may have something to read which the poller below knows nothing of. */
+  readonly #withNews = new Set<Stream>();
+  /** Streams with bytes of their own that wait for room. */
+  readonly #withOwn = new Set<Stream>();
+  /** Those that this poller reports after the events of the one below, in one wait. */
+  #ownEvents: Stream[] = [];
+  #innerEventCount = 0;
+  #violation = "";
+
+  constructor(inner: Poller) {
+    this.#inner = inner;
+    this.kind = inner.kind;
+    this.memoryBase = inner.memoryBase;
+    this.wakeHandle = inner.wakeHandle;
+  }
+
+  /** What the layer stands on. */
+  protected get inner(): Streams {
+    return this.#inner;
+  }
+
+  protected streamOf(slot: number): Stream | null {
+    return this.#streams[slot] ?? null;
+  }
+
+  /** From now on the slot is read and written by way of this stream. */
+  protected put(stream: Stream): void {
+    this.#streams[stream.slot] = stream;
+    if (stream.hasNews) this.#withNews.add(stream);
+  }
+
+  add(slot: number, source: StreamSource): void {
+    this.#inner.add(slot, source);
+  }
+
+  handOver(slot: number): HandedStream {
+    assert(this.#streams[slot] == null, "LayeredPoller.handOver: the stream is not as it came any more");
+    return this.#inner.handOver(slot);
+  }
+
+  setInterest(slot: number, readable: boolean, writable: boolean): void {
+    const stream = this.#streams[slot];
+    if (stream != null) {
+      stream.wantsRead = readable;
+      stream.wantsWrite = writable;
+      writable ||= this.#withOwn.has(stream);
+    }
+    this.#inner.setInterest(slot, readable, writable);
+  }
+
+  close(slot: number): void {
+    const stream = this.#streams[slot];
+    if (stream != null) {
+      this.#streams[slot] = null;
+      this.#withNews.delete(stream);
+      this.#withOwn.delete(stream);
+      this.closed(stream);
+    }
+    this.#inner.close(slot);
+  }
+
+  wait(timeoutMs: number): number {
+    this.#ownEvents =
+      this.#withNews.size === 0 ? [] : [...this.#withNews].filter(({ wantsRead }) => wantsRead);
+    this.#innerEventCount = this.#inner.wait(this.#ownEvents.length > 0 ? 0 : timeoutMs);
+    if (this.#withOwn.size > 0) this.#flushOwn();
+    return this.#innerEventCount + this.#ownEvents.length;
+  }
+
+  eventSlot(i: number): number {
+    return i < this.#innerEventCount
+      ? this.#inner.eventSlot(i)
+      : this.#ownEvents[i - this.#innerEventCount]!.slot;
+  }
+
+  eventFlags(i: number): number {
+    if (i < this.#innerEventCount) return this.#inner.eventFlags(i);
+    const stream = this.#ownEvents[i - this.#innerEventCount]!;
+    // Served by an event of the poller below in the meantime, or closed.
+    return this.#withNews.has(stream) ? READABLE : 0;
+  }
+
+  read(slot: number, offset: number, lengthBytes: number): number {
+    const stream = this.#streams[slot];
+    if (stream == null) return this.#inner.read(slot, offset, lengthBytes);
+    const count = stream.read(offset, lengthBytes);
+    this.#violation = stream.violation;
+    this.#noteOwn(stream);
+    const { hasNews } = stream;
+    if (hasNews !== this.#withNews.has(stream)) {
+      if (hasNews) this.#withNews.add(stream);
+      else this.#withNews.delete(stream);
+    }
+    return count;
+  }
+
+  writeGathered(slot: number, iovecOffset: number, count: number): number {
+    const stream = this.#streams[slot];
+    if (stream == null) return this.#inner.writeGathered(slot, iovecOffset, count);
+    const taken = stream.writeGathered(iovecOffset, count);
+    this.#noteOwn(stream);
+    return taken;
+  }
+
+  write(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const stream = this.#streams[slot];
+    if (stream == null) return this.#inner.write(slot, bytes, start, end);
+    const taken = stream.write(bytes, start, end);
+    this.#noteOwn(stream);
+    return taken;
+  }
+
+  lastError(): string {
+    return this.#violation === "" ? this.#inner.lastError() : this.#violation;
+  }
+
+  run(turn: () => void): Promise<void> {
+    return this.#inner.run(turn);
+  }
+
+  stop(): void {
+    this.#inner.stop();
+  }
+
+  dispose(): void {
+    this.#inner.dispose();
+  }
+
+  /** The stream's slot has been closed. */
+  protected closed(_stream: Stream): void {}
+
+  /** Asks to hear of room to write while a stream has bytes of its own that wait for it. */
+  #noteOwn(stream: Stream): void {
+    const { hasOwn } = stream;
+    if (hasOwn === this.#withOwn.has(stream)) return;
+    if (hasOwn) this.#withOwn.add(stream);
+    else this.#withOwn.delete(stream);
+    this.#inner.setInterest(stream.slot, stream.wantsRead, stream.wantsWrite || hasOwn);
+  }
+
+  #flushOwn(): void {
+    for (let i = 0; i < this.#innerEventCount; i++) {
+      const stream = this.#streams[this.#inner.eventSlot(i)];
+      if (stream == null || (this.#inner.eventFlags(i) & WRITABLE) === 0) continue;
+      if (!this.#withOwn.has(stream)) continue;
+      stream.flushOwn();
+      this.#noteOwn(stream);
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import type { Buffer } from "node:buffer";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
+import { unframeS2 } from "../../protocol/s2_stream.ts";
+import { READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE } from "../poller.ts";
+import { writeIovec } from "../posix/posix.ts";
+import { runtimeSubject, tlsSubject } from "../testing/poller_subjects.ts";
+import { STREAM_NAME } from "./s2_chunks.ts";
+import { S2Poller } from "./s2_poller.ts";
+import { S2_STORED } from "./s2_region.ts";
+import { compressedChunk, MEMORY_BYTES, REGION, slowCodec } from "./testing/slow_codec.ts";
+
+const SLOT = 5;
+const IOVECS = 1024;
+const DATA = 65536;
+const READ = 1024 * 1024;
+const READ_BYTES = 65536;
+const BYTES_MAX = 64 * 1024 * 1024;
+const ascii = (text: string) => new TextEncoder().encode(text);
+
+for (const subject of [tlsSubject, runtimeSubject]) {
+  describe(`S2Poller (${subject.kind})`, () => {
+    const pages = MEMORY_BYTES / 65536;
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const bytes = new Uint8Array(memory.buffer);
+    const iovecs = new Uint32Array(memory.buffer, IOVECS, 4 * 64);
+    const cleanups: (() => void)[] = [];
+
+    afterEach(() => {
+      for (const cleanup of cleanups.splice(0).reverse()) cleanup();
+    });
+
+    /** A poller that holds the far end of a connection, and what its peer has received. */
+    async function open(): Promise<{
+      poller: S2Poller;
+      socket: Socket;
+      received: Uint8Array[];
+      problems: string[];
+    }> {
+      const poller = new S2Poller(subject.open(memory), {
+        memory: bytes,
+        region: REGION,
+        openCodec: () => slowCodec(bytes),
+      });
+      cleanups.push(() => poller.dispose());
+      const added = Promise.withResolvers<void>();
+      const problems: string[] = [];
+      const listener = await subject.listen((source) => {
+        poller.add(SLOT, source);
+        poller.startS2(SLOT, S2_STORED, 0, (problem) => problems.push(problem));
+        added.resolve();
+      });
+      cleanups.push(() => listener.close());
+      const socket = connect({ port: listener.port, host: "127.0.0.1" });
+      const received: Uint8Array[] = [];
+      socket.on("data", (chunk: Buffer) => received.push(chunk));
+      socket.on("error", () => {});
+      cleanups.push(() => socket.destroy());
+      await once(socket, "connect");
+      await added.promise;
+      return { poller, socket, received, problems };
+    }
+
+    /** Waits, turn by turn, until `isDone`, which is given the flags of the stream's events. */
+    async function turnUntil(poller: S2Poller, isDone: (flags: number) => boolean): Promise<void> {
+      for (let turn = 0; turn < 20_000; turn++) {
+        const count = poller.wait(0);
+        let flags = 0;
+        for (let i = 0; i < count; i++) if (poller.eventSlot(i) === SLOT) flags |= poller.eventFlags(i);
+        if (isDone(flags)) return;
+        await setImmediate();
+      }
+      throw new Error("it did not come to that");
+    }
+
+    const streamOf = (received: readonly Uint8Array[]) =>
+      Uint8Array.from(received.flatMap((chunk) => [...chunk]));
+
+    test("gives what is in a stream, more of it than fits a read without the socket having more", async () => {
+      const { poller, socket } = await open();
+      const run = new Uint8Array(300_000).fill(97);
+      socket.write(STREAM_NAME);
+      socket.write(compressedChunk(run, true));
+      socket.write(compressedChunk(ascii("the end"), false));
+      let text = "";
+      await turnUntil(poller, (flags) => {
+        if ((flags & READABLE) === 0) return false;
+        const count = poller.read(SLOT, READ, READ_BYTES);
+        if (count > 0) text += new TextDecoder().decode(bytes.slice(READ, READ + count));
+        return text.endsWith("the end");
+      });
+      expect(text.length).toBe(300_007);
+    });
+
+    test("a peer that does not read gets everything later, in order, and the writer is told to wait", async () => {
+      const { poller, socket, received } = await open();
+      socket.pause();
+      const pieces = 40;
+      const piece = Uint8Array.from({ length: 150_000 }, (_, i) => 97 + (i % 26));
+      let offered = 0;
+      let start = 0;
+      let wasBlocked = false;
+      poller.setInterest(SLOT, true, true);
+      await turnUntil(poller, (flags) => {
+        if ((flags & WRITABLE) === 0 && wasBlocked) socket.resume();
+        while (offered < pieces) {
+          bytes.set(piece, DATA);
+          writeIovec(iovecs, 0, poller.memoryBase + DATA + start, piece.length - start);
+          const taken = poller.writeGathered(SLOT, IOVECS, 1);
+          if (taken === WOULD_BLOCK) {
+            wasBlocked = true;
+            break;
+          }
+          start += taken;
+          if (start < piece.length) continue;
+          offered++;
+          start = 0;
+        }
+        return offered === pieces;
+      });
+      // Nobody wants to write any more; what the layer kept still leaves.
+      poller.setInterest(SLOT, true, false);
+      socket.resume();
+      const total = () => received.reduce((sum, chunk) => sum + chunk.length, 0);
+      await turnUntil(poller, () => total() >= pieces * piece.length + pieces * 10);
+      await turnUntil(
+        poller,
+        () => (unframeS2(streamOf(received), BYTES_MAX)?.length ?? 0) >= pieces * piece.length,
+      );
+      const text = unframeS2(streamOf(received), BYTES_MAX)!;
+      expect(text.length).toBe(pieces * piece.length);
+      expect(text.every((byte, i) => byte === 97 + ((i % 150_000) % 26))).toBe(true);
+    });
+
+    test("says what was wrong with a stream, and goes on with others", async () => {
+      const { poller, socket, problems } = await open();
+      socket.write("PING\r\n");
+      let outcome = WOULD_BLOCK;
+      await turnUntil(poller, (flags) => {
+        if ((flags & READABLE) !== 0) outcome = poller.read(SLOT, READ, READ_BYTES);
+        return outcome !== WOULD_BLOCK;
+      });
+      expect(outcome).toBe(READ_FAILED);
+      expect(poller.lastError()).toBe("s2: what was sent is no stream of S2");
+      expect(problems).toEqual(["s2: what was sent is no stream of S2"]);
+      poller.close(SLOT);
+      expect(poller.wait(0)).toBe(0);
+    });
+  });
+}

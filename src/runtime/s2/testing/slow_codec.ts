@@ -1,0 +1,85 @@
+/** S2 without the unit that the server has for it: the layer is tested by itself. It finds nothing but runs of one byte. */
+import { unframeS2 } from "../../../protocol/s2_stream.ts";
+import type { S2Codec } from "../s2_codec.ts";
+import {
+  S2_BLOCK_BYTES_MAX,
+  S2_CHECKSUM_BYTES,
+  S2_CHUNK_HEAD_BYTES,
+  S2_REGION_BYTES,
+  S2_STORED,
+} from "../s2_region.ts";
+
+/** What a test keeps for itself in front of the region. */
+export const REGION = 8 * 1024 * 1024;
+export const MEMORY_BYTES = REGION + Math.ceil(S2_REGION_BYTES / 65536) * 65536;
+
+export function slowCodec(memory: Uint8Array): S2Codec {
+  const blockOf = (from: number, length: number) =>
+    unframeS2(chunkOf(0, memory.slice(from, from + length), 0), S2_BLOCK_BYTES_MAX);
+  return {
+    encodeChunk(to, from, length, effort) {
+      const plain = memory.slice(from, from + length);
+      const chunk = compressedChunk(plain, effort !== S2_STORED);
+      memory.set(chunk, to);
+      return chunk.length;
+    },
+    decodedLength(from, length) {
+      let value = 0;
+      for (let i = 0; i < 4 && i < length; i++) {
+        value += (memory[from + i]! & 0x7f) * 128 ** i;
+        if (memory[from + i]! < 0x80) return value <= S2_BLOCK_BYTES_MAX ? value : -1;
+      }
+      return -1;
+    },
+    decode(to, from, length) {
+      const block = blockOf(from, length);
+      if (block === null) return 0;
+      memory.set(block, to);
+      return 1;
+    },
+    checksum: (from, length) => maskedChecksum(memory.subarray(from, from + length)),
+    move: (to, from, length) => {
+      memory.copyWithin(to, from, from + length);
+    },
+  };
+}
+
+/** A chunk of these bytes; stored where they are no run of one byte, or are to be. */
+export function compressedChunk(plain: Uint8Array, mayCompress: boolean): Uint8Array {
+  const checksum = maskedChecksum(plain);
+  const isRun = mayCompress && plain.length > 8 && plain.every((byte) => byte === plain[0]);
+  return isRun ? chunkOf(0, runBlock(plain), checksum) : chunkOf(1, plain, checksum);
+}
+
+/** One byte, then copies of the one before. */
+function runBlock(plain: Uint8Array): Uint8Array {
+  const block: number[] = [];
+  for (let rest = plain.length; ; rest >>>= 7) {
+    block.push(rest < 0x80 ? rest : (rest & 0x7f) | 0x80);
+    if (rest < 0x80) break;
+  }
+  block.push(0, plain[0]!);
+  for (let left = plain.length - 1; left > 0; left -= 64)
+    block.push(((Math.min(left, 64) - 1) << 2) | 2, 1, 0);
+  return Uint8Array.from(block);
+}
+
+export function chunkOf(type: number, content: Uint8Array, checksum: number): Uint8Array {
+  const chunk = new Uint8Array(S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES + content.length);
+  const view = new DataView(chunk.buffer);
+  view.setUint32(0, type | ((S2_CHECKSUM_BYTES + content.length) << 8), true);
+  view.setInt32(S2_CHUNK_HEAD_BYTES, checksum, true);
+  chunk.set(content, S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES);
+  return chunk;
+}
+
+/** CRC-32C as chunks have it, bit by bit. */
+function maskedChecksum(plain: Uint8Array): number {
+  let sum = -1;
+  for (const byte of plain) {
+    sum ^= byte;
+    for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (sum & 1 ? 0x82f63b78 : 0);
+  }
+  sum = ~sum;
+  return (((sum >>> 15) | (sum << 17)) + 0xa282ead8) | 0;
+}
