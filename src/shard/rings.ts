@@ -204,12 +204,12 @@ export class Rings {
     // The tail that left too little room, as the engine noted it.
     const tail = this.#words[seenTailWord]!;
     while (Atomics.load(this.#words, tailWord) === tail) {
+      this.publishAll();
       if (!this.#isUp(node)) {
         // Nobody reads it any more: write over what is there until the interest of the node is gone, too.
         this.#words[seenTailWord] = this.#words[outEndWord(area, node, RING_END_POSITION)]!;
         break;
       }
-      this.publishAll();
       this.#wake.ifAsleep(node);
       if (this.drainAll()) continue;
       Atomics.store(this.#words, awaitedWord, 1);

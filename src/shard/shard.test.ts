@@ -323,6 +323,21 @@ describe("Shard", () => {
       expect(isComplete()).toBe(true);
     });
 
+    test("leaves the rest of what delivers nothing to later turns, too", () => {
+      const harness = new ShardHarness(1, { pingIntervalMs: 1e9 });
+      const [busy, other] = [harness.connect(), harness.connect()];
+      performance.now = () => nowMs++;
+      busy.send(Array.from({ length: 2000 }, (_, i) => `SUB a.${i} ${i}\r\n`).join(""));
+      other.send("PING\r\n");
+      harness.turn();
+      expect(harness.shards[0]!.connections.some((connection) => connection?.isPostponed)).toBe(true);
+      expect(other.take()).toBe("PONG\r\n");
+      harness.settle();
+      other.send(pub("a.1999", "x"));
+      harness.settle();
+      expect(withoutPing(busy.take())).toBe(msg("a.1999", 1999, "x"));
+    });
+
     test("takes no more of who makes it wait for another shard, once that has lasted long", () => {
       const harness = new ShardHarness(2, { pingIntervalMs: 1e9 });
       const publisher = harness.connect(1);

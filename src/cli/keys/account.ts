@@ -119,7 +119,7 @@ export const ACCOUNT_COMMANDS: readonly Command[] = [
     operands: ["NAME"],
     options: [...STORE_OPTIONS],
     doc: `Deletes an account with its users and creds files from the folder; its seeds stay. Servers keep serving it
-until they are told: midge push --delete NAME, before this.`,
+until they are told: midge push --delete KEY.`,
     run: (args, session) => {
       const store = openStore(args);
       const { claims } = store.account(args.operand(0));
@@ -128,6 +128,7 @@ until they are told: midge push --delete NAME, before this.`,
       }
       store.deleteAccount(claims.name);
       session.print(`account ${claims.name} ${claims.subject} is deleted here`);
+      session.print(`tell running servers: midge push --delete ${claims.subject}`);
     },
   },
 ];

@@ -294,7 +294,8 @@ describe("midge account", () => {
   });
 
   test("delete removes all but seeds, and never the system account", async () => {
-    await here("account", "delete", "app");
+    const key = store().account("app").claims.subject;
+    expect(await here("account", "delete", "app")).toContain(`midge push --delete ${key}`);
     expect(store().accountNames()).toEqual(["SYS"]);
     expect(existsSync(join(folder, "keys/creds/acme/app"))).toBe(false);
     expect(await refused("account", "delete", "SYS")).toMatch(/is the system account and cannot be deleted/);

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeBase64Url } from "../../auth/base64.ts";
 import { decodeAs } from "../../auth/jwt/decode.ts";
-import { verifySignature } from "../../auth/nkey.ts";
+import { KeyPair, verifySignature } from "../../auth/nkey.ts";
 import { runKeyTool } from "./main.ts";
 import { Store } from "./store.ts";
 
@@ -114,6 +114,23 @@ test("logs in as a short-lived user of the system account and sends the account'
   );
 });
 
+test("has servers delete an account that the store has no more, by its key", async () => {
+  let deletion = "";
+  const url = await play((line, payload) => {
+    if (line === "PING") return "PONG\r\n";
+    const [verb, subject, inbox = ""] = line.split(" ");
+    if (verb !== "PUB") return "";
+    deletion = `${subject} ${payload}`;
+    return message(inbox, { server: { name: "S1" }, data: { message: "deleted 1 accounts" } });
+  });
+  const { publicKey } = KeyPair.create("account");
+  expect(await push(url, "--delete", publicKey)).toMatchObject({ code: 0, complaint: "" });
+  const [subject, token = ""] = deletion.split(" ");
+  expect(subject).toBe("$SYS.REQ.CLAIMS.DELETE");
+  const claims = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+  expect(claims.nats).toMatchObject({ accounts: [publicKey] });
+});
+
 test("reports what a server refuses", async () => {
   const url = await play((line) => {
     if (line === "PING") return "PONG\r\n";
@@ -172,4 +189,5 @@ test("says why it could not connect", async () => {
 test("wants to know what to push, and knows only accounts of the store", async () => {
   expect((await push("nats://a")).complaint).toMatch(/name the accounts to push, or use --all or --delete/);
   expect((await push("nats://a", "nobody")).complaint).toMatch(/no account "nobody" of acme/);
+  expect((await push("nats://a", "--delete", "nobody")).complaint).toMatch(/no account "nobody" of acme/);
 });

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { OperatorClaims } from "../../auth/jwt/claims.ts";
 import { encode } from "../../auth/jwt/encode.ts";
 import { newGeneric, newUser } from "../../auth/jwt/new_claims.ts";
-import { KeyPair } from "../../auth/nkey.ts";
+import { KeyPair, roleOf } from "../../auth/nkey.ts";
 import { type Arguments, type Command, CommandError, type Session } from "./command.ts";
 import { openStore, STORE_OPTIONS } from "./common_options.ts";
 import { Connection, type Login } from "./nats_request.ts";
@@ -30,7 +30,7 @@ export const PUSH: Command = {
       name: "delete",
       value: "ACCOUNT",
       isRepeated: true,
-      doc: "have servers delete an account, by name or key",
+      doc: "have servers delete an account, by name, or by key if the store has it no more",
     },
     { name: "url", short: "u", value: "URL", doc: "a server (default: the operator's first service URL)" },
     { name: "tls-ca", value: "FILE", doc: "authorities to verify a server with TLS against, PEM" },
@@ -43,7 +43,10 @@ user made for this push. The server needs a resolver of type full, as "midge ini
 async function push(args: Arguments, session: Session): Promise<void> {
   const store = openStore(args);
   const names = args.has("all") ? store.accountNames() : args.operandsFrom(0);
-  const deleted = args.texts("delete").map((account) => store.account(account).claims.subject);
+  // One that is deleted from the store has its key alone.
+  const deleted = args
+    .texts("delete")
+    .map((account) => (roleOf(account) === "account" ? account : store.account(account).claims.subject));
   if (names.length === 0 && deleted.length === 0) {
     throw new CommandError("push: name the accounts to push, or use --all or --delete");
   }

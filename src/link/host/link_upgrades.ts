@@ -79,7 +79,7 @@ export class LinkUpgrades {
     const request = this.#underWay.get(link);
     assert(request !== undefined, "the link is being upgraded");
     const { poller, receiveBuffers, shared } = this.#options.shard;
-    const receive = receiveBuffers.take();
+    const receive = receiveBuffers.take(0);
     const count = poller.read(link.connection.slot, receive, READ_BYTES);
     if (count === WOULD_BLOCK) return;
     if (count === 0) this.#fail(link, "unexpected EOF");

@@ -121,7 +121,7 @@ export class ProxyTunnels {
 
   #readAnswer(connection: Connection, { head }: Request): void {
     const { poller, receiveBuffers, shared } = this.#options.shard;
-    const receive = receiveBuffers.take();
+    const receive = receiveBuffers.take(0);
     for (;;) {
       const count = poller.read(connection.slot, receive, 1);
       if (count === WOULD_BLOCK) return;

@@ -222,7 +222,7 @@ export class Handshakes {
     const first = header.text === "" ? this.#layer!.peek(connection.slot) : 0;
     if (first === WOULD_BLOCK) return false;
     if (first > 0 && !ProxyHeader.mayBeginWith(first)) return true;
-    const receive = this.#buffers.take();
+    const receive = this.#buffers.take(0);
     while (header.wantedBytes > 0) {
       const count = poller.read(connection.slot, receive, header.wantedBytes);
       if (count === WOULD_BLOCK) return false;
@@ -254,7 +254,7 @@ export class Handshakes {
       return false;
     }
     const { shared } = this.#shard;
-    const receive = this.#buffers.take();
+    const receive = this.#buffers.take(0);
     writeByteString(shared.bytes, receive, text);
     this.#kept.keep(connection, receive, receive + text.length);
     connection.proxyHeader = null;

@@ -217,7 +217,7 @@ export class Upgrades {
   /** As `Poller.read`, to a receive buffer of the shard. */
   #read(slot: number): number {
     const { poller, receiveBuffers } = this.#host;
-    return poller.read(slot, receiveBuffers.take(), READ_BYTES);
+    return poller.read(slot, receiveBuffers.take(0), READ_BYTES);
   }
 
   #takeRequests(visitor: Visitor): void {

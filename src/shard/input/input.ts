@@ -78,7 +78,7 @@ export class Input {
         this.read(connection, READABLE);
         continue;
       }
-      this.#take(connection, this.#kept.restore(connection, this.#buffers.take()));
+      this.#take(connection, this.#kept.restore(connection, this.#buffers.take(connection.keptLength)));
     }
   }
 
@@ -100,7 +100,7 @@ export class Input {
       if ((flags & HANGUP) !== 0) this.#shard.close(connection, CloseReason.ClientClosed);
       return;
     }
-    const from = this.#kept.restore(connection, this.#buffers.take());
+    const from = this.#kept.restore(connection, this.#buffers.take(connection.keptLength));
     // Whoever may have to wait for its login is not to have the server keep much more than its CONNECT meanwhile.
     const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired(connection);
     const bytesMax = mayWait ? READ_BYTES_BEFORE_LOGIN : READ_BYTES;
@@ -122,6 +122,7 @@ export class Input {
   /** Takes the input in the receive buffer, which ends at `end`. */
   #take(connection: Connection, end: number): void {
     const start = this.#buffers.current;
+    this.#buffers.received(end);
     const rest = connection.isLink
       ? this.#links!.receive(connection, start, end)
       : this.#protocol.receive(connection, start, end);

@@ -1,7 +1,8 @@
 /**
  * Where input is read to. Other nodes are lent what was received: records in their rings name it, and it stays until they have
- * taken those. So there are several buffers, and the first that nobody reads from is read to next. While others read from all of
- * them the last one is read to, which is not lent: what other nodes are to have of it is copied into their rings. Hot: once per read.
+ * taken those. So there are several buffers. Behind what was lent there is room for small reads, then the first buffer that nobody
+ * reads from is read to. While others read from all of them the last one is read to, which is not lent: what other nodes are to have
+ * of it is copied into their rings. Hot: once per read.
  */
 import {
   AREA_LENDS,
@@ -11,23 +12,32 @@ import {
   RING_END_POSITION,
   RING_TAIL,
 } from "../../memory/layout.ts";
-import { NODE_IS_UP, NODE_STATE, RECEIVE_BUFFERS, RECEIVE_BYTES } from "../../memory/map.ts";
-import { nodeWord, outEndWord, type SharedMemory } from "../../memory/shared_memory.ts";
+import { READ_BYTES, RECEIVE_BUFFERS, RECEIVE_BYTES } from "../../memory/map.ts";
+import { outEndWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { Outbound } from "../output/outbound.ts";
 
 const LENT_BUFFERS = RECEIVE_BUFFERS - 1;
+/** A read, and what the engine may touch behind it. */
+const ROOM_BYTES = READ_BYTES + 64;
+/** A read may begin behind what was lent if it ends within so much of the buffer: what is written over soon is in the cache. */
+const SHARED_BYTES = 2 * READ_BYTES;
 
 export class ReceiveBuffers {
   readonly #shared: SharedMemory;
   readonly #node: number;
   readonly #outbound: Pick<Outbound, "hasGathered" | "flushAll">;
   readonly #first: number;
+  /** Word index of AREA_LENDS, and of AREA_LENT_TO. */
   readonly #lends: number;
+  readonly #lentToWord: number;
   /** By buffer: bitmap of the nodes that may read from it. */
   readonly #lentTo = new Int32Array(LENT_BUFFERS);
   /** By buffer and node: position in the node's ring behind all records that name the buffer. */
   readonly #ends = new Int32Array(LENT_BUFFERS * NODES_MAX);
-  #current = LENT_BUFFERS;
+  #buffer = LENT_BUFFERS;
+  /** Address behind all that is lent of the buffer. */
+  #free = 0;
+  #end = 0;
 
   constructor(shared: SharedMemory, node: number, outbound: Pick<Outbound, "hasGathered" | "flushAll">) {
     const { area, receive } = shared.map.area(node);
@@ -36,34 +46,53 @@ export class ReceiveBuffers {
     this.#outbound = outbound;
     this.#first = receive;
     this.#lends = (area + AREA_LENDS) >> 2;
+    this.#lentToWord = (area + AREA_LENT_TO) >> 2;
     // What a predecessor has lent may still be read.
     for (let buffer = 0; buffer < LENT_BUFFERS; buffer++) this.#note(buffer, this.#everybody());
-    this.take();
+    this.#change();
   }
 
-  /** Address of the buffer that was taken last. */
+  /** What take() has returned last. */
   get current(): number {
-    return this.#first + this.#current * RECEIVE_BYTES;
+    return this.#free;
   }
 
-  /** A buffer to be written over, whose address is `current` from now on. What outboxes name of this shard's input is written first. */
-  take(): number {
+  /**
+   * Where to put input that begins with `keptBytes` of an earlier read. Those and a read have room there. What outboxes name of this
+   * shard's input is written out first.
+   */
+  take(keptBytes: number): number {
     if (this.#outbound.hasGathered) this.#outbound.flushAll();
     const { words } = this.#shared;
-    const lentTo = this.#lends + ((AREA_LENT_TO - AREA_LENDS) >> 2);
-    const nodes = words[lentTo]!;
+    const nodes = words[this.#lentToWord]!;
     if (nodes !== 0) {
-      this.#note(this.#current, nodes);
-      words[lentTo] = 0;
-    } else if (this.#current !== LENT_BUFFERS) return this.current;
-    this.#current = LENT_BUFFERS;
-    // All of them are looked at, lest a position that wraps makes one that was free long ago look as if it were not.
-    for (let buffer = LENT_BUFFERS - 1; buffer >= 0; buffer--)
-      if (this.#isFree(buffer)) this.#current = buffer;
-    words[this.#lends] = this.current;
-    const isLent = this.#current !== LENT_BUFFERS;
-    words[this.#lends + ((AREA_LENDS_BYTES - AREA_LENDS) >> 2)] = isLent ? RECEIVE_BYTES : 0;
-    return this.current;
+      words[this.#lentToWord] = 0;
+      this.#note(this.#buffer, nodes);
+      this.#free = (this.#end + 63) & ~63;
+    }
+    const used = this.#free - this.#start;
+    const fits = used === 0 || used + keptBytes + ROOM_BYTES <= SHARED_BYTES;
+    if (!fits || this.#buffer === LENT_BUFFERS) this.#change();
+    return this.#free;
+  }
+
+  /** Input that begins where take() said ends at this address. Before anything of it is lent. */
+  received(end: number): void {
+    this.#end = end;
+  }
+
+  get #start(): number {
+    return this.#first + this.#buffer * RECEIVE_BYTES;
+  }
+
+  #change(): void {
+    const { words } = this.#shared;
+    let buffer = 0;
+    while (buffer < LENT_BUFFERS && !this.#isFree(buffer)) buffer++;
+    this.#buffer = buffer;
+    this.#free = this.#start;
+    words[this.#lends] = this.#start;
+    words[this.#lends + ((AREA_LENDS_BYTES - AREA_LENDS) >> 2)] = buffer < LENT_BUFFERS ? RECEIVE_BYTES : 0;
   }
 
   #everybody(): number {
@@ -75,23 +104,29 @@ export class ReceiveBuffers {
     return nodes;
   }
 
+  /** All records that these nodes were sent so far may name the buffer. */
   #note(buffer: number, nodes: number): void {
     const { map, words } = this.#shared;
     const { area } = map.area(this.#node);
-    this.#lentTo[buffer] = nodes;
+    this.#lentTo[buffer]! |= nodes;
     for (let left = nodes; left !== 0; left &= left - 1) {
       const node = 31 - Math.clz32(left & -left);
       this.#ends[buffer * NODES_MAX + node] = words[outEndWord(area, node, RING_END_POSITION)]!;
     }
   }
 
+  /**
+   * Whether nobody reads from it any more. A node that is gone does until main has emptied its rings: what is not published yet its
+   * successor will read.
+   */
   #isFree(buffer: number): boolean {
     const { map, words } = this.#shared;
     for (let left = this.#lentTo[buffer]!; left !== 0; left &= left - 1) {
       const node = 31 - Math.clz32(left & -left);
       const tail = Atomics.load(words, (map.ring(this.#node, node) + RING_TAIL) >> 2);
-      const isTaken = ((this.#ends[buffer * NODES_MAX + node]! - tail) | 0) <= 0;
-      if (!isTaken && Atomics.load(words, nodeWord(node, NODE_STATE)) === NODE_IS_UP) return false;
+      // What is not taken is no longer than the ring, however often positions have wrapped since.
+      const untakenBytes = (this.#ends[buffer * NODES_MAX + node]! - tail) >>> 0;
+      if (untakenBytes !== 0 && untakenBytes <= map.ringCapacity(this.#node, node)) return false;
     }
     this.#lentTo[buffer] = 0;
     return true;

@@ -157,11 +157,14 @@ export class Outbound {
     this.#setNextLook();
   }
 
-  /** Whether the turn has lasted long: nothing more is begun then that can wait for the next one. Between messages. */
+  /** Whether the turn has lasted long: nothing more is begun then that can wait for the next one. Asked between operations. */
   isLate(): boolean {
     const words = this.#words;
     const dueIn = words[this.#area + (AREA_LOOK_AT >> 2)]! - words[this.#area + (AREA_OUT_MESSAGES >> 2)]!;
-    return (dueIn | 0) <= 0 ? this.look() : false;
+    if ((dueIn | 0) <= 0) return this.look();
+    // Not everything that takes time delivers something.
+    if (!this.#isLate && this.#turn.isOver()) this.#noteTime(true);
+    return this.#isLate;
   }
 
   /**

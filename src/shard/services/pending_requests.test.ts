@@ -33,7 +33,7 @@ function pendingOf(reply: string, more: Partial<PendingRequest> = {}): PendingRe
   };
 }
 
-test("surplus() is whose time is over first, once there is no room for one more", () => {
+test("surplus() is the oldest of those that are the most, once there is no room for one more", () => {
   const requests = new PendingRequests(
     forwarded,
     () => {
@@ -41,10 +41,14 @@ test("surplus() is whose time is over first, once there is no room for one more"
     },
     3,
   );
-  const [first, second] = [pendingOf("b", { thresholdMs: 50, deadlineMs: 90 }), pendingOf("a")];
-  for (const pending of [second, first]) requests.add(pending);
+  const [alone, first, second] = [
+    pendingOf("b", { thresholdMs: 50, deadlineMs: 90 }),
+    pendingOf("a"),
+    pendingOf("c"),
+  ];
+  for (const pending of [first, alone]) requests.add(pending);
   expect(requests.surplus()).toEqual([]);
-  requests.add(pendingOf("c"));
+  requests.add(second);
   expect(requests.surplus()).toEqual([first]);
   requests.remove(first);
   requests.add(pendingOf("d"));

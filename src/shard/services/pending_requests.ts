@@ -134,17 +134,15 @@ export class PendingRequests {
   }
 
   /**
-   * Where there is no room for one more: some of those whose time is over first, for the caller to give up. To find the first
-   * one of a Map whose first ones have been removed takes the longer the more they were.
+   * Where there is no room for one more: some for the caller to give up, the oldest of those with the threshold that most have,
+   * so that who asks in vain more than all others pays for it. One at a time would be slow: to find the first one of a Map
+   * whose first ones have been removed takes the longer the more they were.
    */
   surplus(): readonly PendingRequest[] {
     if (this.#byToken.size < this.#requestsMax) return [];
-    let oldest: readonly PendingRequest[] = [];
-    for (const alike of this.#byThreshold.values()) {
-      const first = [...alike.values().take(Math.ceil(this.#requestsMax * SURPLUS_SHARE))];
-      if (oldest.length === 0 || first[0]!.deadlineMs < oldest[0]!.deadlineMs) oldest = first;
-    }
-    return oldest;
+    let most: ReadonlyMap<string, PendingRequest> = new Map();
+    for (const alike of this.#byThreshold.values()) if (alike.size > most.size) most = alike;
+    return [...most.values().take(Math.ceil(this.#requestsMax * SURPLUS_SHARE))];
   }
 
   /** Those whose time is over; they may be removed meanwhile. */
