@@ -158,8 +158,12 @@ export const exportItem: Reader<ExportOptions> = {
     });
   },
   spell: (value, site) => {
-    if (!isFields(value) || (value.kind !== "stream" && value.kind !== "service"))
-      return refuseGiven(value, site, 'an object of the kind "stream" or "service"');
+    if (
+      !isFields(value) ||
+      (value.kind !== "stream" && value.kind !== "service") ||
+      value.subject === undefined
+    )
+      return refuseGiven(value, site, 'an object of the kind "stream" or "service" with a subject');
     const { kind, subject, responseType: response, allowTrace, ...fields } = value;
     // What stands there for a stream, too, the file refuses.
     const isStream = kind === "stream";

@@ -174,6 +174,10 @@ describe("of what a program gives is refused", () => {
     ],
     [{ accounts: "x" }, "accounts: expected an array of accounts, got a string"],
     [{ accounts: [{}] }, "accounts[0]: accounts: expected an object with a name, got an object"],
+    [
+      { accounts: [{ name: "A", exports: [{ kind: "service" }] }] },
+      'accounts[0].exports[0]: exports: expected an object of the kind "stream" or "service" with a subject, got an object',
+    ],
     [{ websocket: { no_tls: true } }, "websocket.no_tls: websocket has no such option"],
     [
       { websocket: { pingIntervalMs: "30s" } },
