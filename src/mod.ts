@@ -12,8 +12,9 @@
  * side by side. Under Deno it needs the permissions named in `runtime/runtime.ts`.
  */
 import { readFileSync } from "node:fs";
-import { loadConfigFile, loadConfigText } from "./config/load.ts";
-import { defaultOptions, type Options } from "./config/option_table.ts";
+import { errorText } from "./base/error_text.ts";
+import { type LoadResult, loadConfigFile, loadConfigText } from "./config/load.ts";
+import { defaultOptions, type GivenOptions, type Options } from "./config/option_table.ts";
 import { Logger, type LogLevel, type LogSink } from "./log/logger.ts";
 import { type Connz, type ConnzOptions, connz } from "./monitor/connz.ts";
 import type { Outcome } from "./monitor/outcome.ts";
@@ -22,8 +23,8 @@ import { type Varz, varz } from "./monitor/varz.ts";
 import { loadRuntime } from "./runtime/mod.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { openLogTarget } from "./server/files/log_target.ts";
-import { Server, type ServerEnd, ServerStartError } from "./server/server.ts";
-import { type ConfigOrigin, findObstacle } from "./server/server_settings.ts";
+import { Server, type ServerEnd } from "./server/server.ts";
+import { type ConfigReader, findObstacle } from "./server/server_settings.ts";
 import { checkLoaded } from "./server/settings/check_loaded.ts";
 
 export type { LogLevel } from "./log/logger.ts";
@@ -33,10 +34,11 @@ export type { Varz } from "./monitor/varz.ts";
 export { MIDGE_VERSION, NATS_VERSION } from "./server/version.ts";
 
 /**
- * What a server is started with. The fields of `Options` win over the configuration; times are milliseconds, sizes
- * bytes. Without anything it listens on every address, port 4222.
+ * What a server is started with. The options win over the configuration and obey its rules; times are milliseconds, sizes
+ * bytes. A block, such as `websocket`, names only what is not as by default, and stands in place of the whole block of the
+ * configuration. Without anything the server listens on every address, port 4222.
  */
-export interface MidgeOptions extends Partial<Options> {
+export interface MidgeOptions extends GivenOptions {
   /** The text of a configuration, as a file would hold it. Paths in it are relative to the working directory. */
   readonly config?: string;
   /** Or the path of one. */
@@ -55,36 +57,30 @@ export class MidgeStartError extends Error {
 
 export class Midge {
   readonly #server: Server;
-  readonly #config: ConfigText | null;
+  /** Reads another text; null where the server was not started with one. */
+  readonly #readerOf: ((text: string) => ConfigReader) | null;
 
   /** Starts a server; resolves once clients can connect. Rejects with `MidgeStartError`. */
   static async start(settings: MidgeOptions = {}): Promise<Midge> {
-    const { config, configFile, log, ...fields } = settings;
-    const overrides = overridesOf(fields);
+    const { config, configFile, log, ...given } = settings;
+    refuseUnknown(given);
     if (config !== undefined && configFile !== undefined) {
       throw new TypeError("Midge.start: give config or configFile, not both");
     }
-    const text = config === undefined ? null : new ConfigText(config);
-    const read = text === null ? configFile && (() => loadConfigFile(configFile)) : () => text.load();
-    const load = read && (() => checkLoaded(read()));
-    const loaded = load ? load() : null;
-    if (loaded?.ok === false) throw new MidgeStartError(loaded.lines.join("\n"));
-    const options = { ...(loaded?.options ?? defaultOptions()), ...overrides };
+    refuseWrongType("config", config, "string", "the text of a configuration");
+    refuseWrongType("configFile", configFile, "string", "the path of a configuration");
+    refuseWrongType("log", log, "function", "a function of a level and a text");
+    const loadText = (text: string) =>
+      checkLoaded(loadConfigText(text, TEXT_NAME, { readFile, environment: process.env }, given));
+    const load = configFile
+      ? () => checkLoaded(loadConfigFile(configFile, process.env, given))
+      : () => loadText(config ?? "");
+    const loaded = load();
+    if (!loaded.ok) throw new MidgeStartError(loaded.lines.join("\n"));
+    const { options, digest } = loaded;
     const obstacle = findObstacle(options);
     if (obstacle !== undefined) throw new MidgeStartError(obstacle);
-    const origin: ConfigOrigin | null =
-      loaded === null || !load
-        ? null
-        : {
-            file: configFile ?? TEXT_NAME,
-            digest: loaded.digest,
-            read: () => {
-              const again = load();
-              return again.ok
-                ? { ok: true, options: { ...again.options, ...overrides }, digest: again.digest }
-                : { ok: false, reason: again.lines.join("\n") };
-            },
-          };
+    const isConfigured = config !== undefined || Boolean(configFile);
     const runtime = await loadRuntime();
     const openLog = log === undefined && isLogAsked(options) ? openLogOn(runtime) : null;
     try {
@@ -94,20 +90,21 @@ export class Midge {
         runtime,
         logger: new Logger(sink, { debug: options.debug, trace: options.trace }),
         openLog,
-        config: origin,
+        config: isConfigured ? { file: configFile ?? TEXT_NAME, digest, ...readerOf(load) } : null,
         executableName: EXECUTABLE,
         commandLine: [],
         endsProcess: false,
       });
-      return new Midge(server, text);
+      return new Midge(server, config === undefined ? null : (text) => readerOf(() => loadText(text)));
     } catch (error) {
-      throw error instanceof ServerStartError ? new MidgeStartError(error.message) : error;
+      // A log that cannot be opened says why in its own words, as all that the server is made of does.
+      throw new MidgeStartError(errorText(error), { cause: error });
     }
   }
 
-  private constructor(server: Server, config: ConfigText | null) {
+  private constructor(server: Server, readerOfText: ((text: string) => ConfigReader) | null) {
     this.#server = server;
-    this.#config = config;
+    this.#readerOf = readerOfText;
   }
 
   /** The server's public key, `N…`, new at each start. */
@@ -157,18 +154,20 @@ export class Midge {
 
   /**
    * Reads the configuration file again, or takes a new text in place of the one it was started with, and applies what
-   * changed. Rejects, and changes nothing, when the configuration is wrong or names a change that needs a new start.
+   * changed. Rejects, and changes nothing, when the configuration is wrong or names a change that needs a new start. Calls
+   * are served in their order, each by what it was given.
    */
   async reload(config?: string): Promise<void> {
-    if (config !== undefined && this.#config === null) {
+    if (config !== undefined && this.#readerOf === null) {
       throw new TypeError("Midge.reload: the server was not started with a config text");
     }
-    const before = this.#config?.text;
-    if (config !== undefined) this.#config!.text = config;
-    const result = await this.#server.reload();
-    if (result.ok) return;
-    if (before !== undefined) this.#config!.text = before;
-    throw new Error(`Failed to reload server configuration: ${result.reason}`);
+    if (config !== undefined && typeof config !== "string") {
+      throw new TypeError(
+        `Midge.reload: expected the text of a configuration, got a value of type ${typeof config}`,
+      );
+    }
+    const result = await this.#server.reload(config === undefined ? undefined : this.#readerOf?.(config));
+    if (!result.ok) throw new Error(`Failed to reload server configuration: ${result.reason}`);
   }
 
   /** Tells clients to go elsewhere, closes them one by one, and stops; `stop` cuts it short. */
@@ -191,30 +190,29 @@ export class Midge {
   }
 }
 
-/** The fields that say something: one that is undefined says nothing, whatever the compiler of the program allows. */
-function overridesOf(fields: Partial<Options>): Partial<Options> {
-  const known = defaultOptions();
-  const unknown = Object.keys(fields).find((name) => !Object.hasOwn(known, name));
-  if (unknown !== undefined)
-    throw new TypeError(`Midge.start: there is no option ${JSON.stringify(unknown)}`);
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
 const EXECUTABLE = "midge";
 const TEXT_NAME = "config";
+const readFile = (path: string) => readFileSync(path, "utf8");
 
-/** A configuration that is no file. */
-class ConfigText {
-  text: string;
+function refuseUnknown(given: GivenOptions): void {
+  const known = defaultOptions();
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(known, name));
+  if (unknown !== undefined)
+    throw new TypeError(`Midge.start: there is no option ${JSON.stringify(unknown)}`);
+}
 
-  constructor(text: string) {
-    this.text = text;
-  }
+function refuseWrongType(name: string, value: unknown, type: "string" | "function", expected: string): void {
+  if (value === undefined || typeof value === type) return;
+  throw new MidgeStartError(`${name}: expected ${expected}, got a value of type ${typeof value}`);
+}
 
-  load() {
-    const readFile = (path: string) => readFileSync(path, "utf8");
-    return loadConfigText(this.text, TEXT_NAME, { readFile, environment: process.env });
-  }
+function readerOf(load: () => LoadResult): ConfigReader {
+  return {
+    read: () => {
+      const loaded = load();
+      return loaded.ok ? loaded : { ok: false, reason: loaded.lines.join("\n") };
+    },
+  };
 }
 
 /** A library writes a log where its configuration names a place for it, never to standard error by default. */

@@ -2,7 +2,7 @@
 import { jetStreamKey } from "./absent_features.ts";
 import { GLOBAL_ACCOUNT } from "./account_names.ts";
 import { publicKey, type UserOptions, users, withDefaultPermissions } from "./authorization.ts";
-import type { ConfigValue } from "./config_tree.ts";
+import type { ConfigEntry, ConfigValue } from "./config_tree.ts";
 import { type ExportOptions, exportItem } from "./exports.ts";
 import { type ImportOptions, imports } from "./imports.ts";
 import { type MappingOptions, mappings } from "./mappings.ts";
@@ -10,6 +10,7 @@ import { type MessageTraceOptions, readMessageTrace, TRACE_BLOCK } from "./messa
 import { block, type OptionsOf, option, type Reader, readBlock, type Site, wrongType } from "./option.ts";
 import { type Permissions, permissions } from "./permissions.ts";
 import { arrayOf, integer, string } from "./readers.ts";
+import { isFields, refuseGiven, spellBlock, spellPlain } from "./spelling.ts";
 
 const LIMITS_BLOCK = block(
   "account limits",
@@ -155,7 +156,27 @@ export const accounts: Reader<readonly AccountOptions[]> = {
     if (site.errorCount === errorsBefore) refuseUnknownAccounts(read, site);
     return site.place(read);
   },
+  spell: spellAccounts,
 };
+
+/** A program lists accounts; the file has a map of them by their names, or a list of names alone. */
+function spellAccounts(value: unknown, site: Site): ConfigValue | undefined {
+  if (!Array.isArray(value)) return refuseGiven(value, site, "an array of accounts");
+  if (value.every((item) => typeof item === "string")) return spellPlain(value, site, "an array of accounts");
+  const entries = new Map<string, ConfigEntry>();
+  for (const [index, item] of value.entries()) {
+    const at = site.element(index);
+    if (!isFields(item) || typeof item.name !== "string" || item.name === "") {
+      refuseGiven(item, at, "an object with a name");
+      continue;
+    }
+    const { name, ...fields } = item;
+    if (entries.has(item.name)) at.error(`Duplicate Account Entry: ${item.name}`);
+    const account = spellBlock(ACCOUNT_BLOCK, fields, at);
+    entries.set(item.name, { key: item.name, at: at.at, value: account, isUsedAsVariable: false });
+  }
+  return { kind: "map", entries, at: site.at };
+}
 
 function readNames(items: readonly ConfigValue[], site: Site): readonly AccountOptions[] {
   const names = new Set<string>();

@@ -12,6 +12,7 @@ import {
 } from "./option.ts";
 import { type Permissions, permissions } from "./permissions.ts";
 import { arrayOf, authorizationTimeout, bool, secret, string, strings } from "./readers.ts";
+import { isFields, spellBlock, spellPlain } from "./spelling.ts";
 
 /** Who may connect: single credentials, users and nkeys, permissions, auth callout. Source: nats-server opts.go. */
 
@@ -327,6 +328,13 @@ export function readLinkAuthorization(
     timeoutMs: read.timeoutMs,
     permissions: read.defaultPermissions,
   };
+}
+
+/** Such a user as a program gives it. */
+export function spellLinkAuthorization(value: unknown, site: Site): ConfigValue | undefined {
+  if (!isFields(value)) return spellPlain(value, site, "an authorization block");
+  const { permissions: defaultPermissions, ...others } = value;
+  return spellBlock(AUTHORIZATION_BLOCK, { ...others, defaultPermissions }, site);
 }
 
 const SIMPLE_AUTHORIZATION_BLOCK = block("authorization", { ...SINGLE_CREDENTIALS, ...TOKEN });

@@ -1,4 +1,4 @@
-import { type LinkAuthorization, readLinkAuthorization } from "./authorization.ts";
+import { type LinkAuthorization, readLinkAuthorization, spellLinkAuthorization } from "./authorization.ts";
 import { type CompressionOptions, compression } from "./compression.ts";
 import type { ConfigValue } from "./config_tree.ts";
 import {
@@ -21,6 +21,7 @@ import {
 import { checkSubject, type Permissions, permissions, type SubjectPermission } from "./permissions.ts";
 import { arrayOf, bool, clusterName, duration, integer, integerOrDefault, string, urls } from "./readers.ts";
 import { fixed, fixedPort, liveAs, nestedListener } from "./reload.ts";
+import { isFields, spell } from "./spelling.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
 /** `cluster { … }`: the routes of one cluster. */
@@ -51,7 +52,7 @@ const CLUSTER_TABLE = {
   port: portOption(fixedPort("port")),
   authorization: option<LinkAuthorization | undefined>({
     key: "authorization",
-    reader: { type: "authorization block", read: readAuthorization },
+    reader: { type: "authorization block", read: readAuthorization, spell: spellLinkAuthorization },
     default: undefined,
     reload: changed,
     doc: "The single user that routes log in with: user, password and timeout.",
@@ -101,7 +102,7 @@ const CLUSTER_TABLE = {
   }),
   permissions: option<RoutePermissions | undefined>({
     key: "permissions",
-    reader: { ...permissions, read: readRoutePermissions },
+    reader: { ...permissions, read: readRoutePermissions, spell: spellRoutePermissions },
     default: undefined,
     reload: changed,
     doc: "Which interest crosses routes.",
@@ -129,7 +130,7 @@ const CLUSTER_TABLE = {
   }),
   pingIntervalMs: option<number | undefined>({
     key: "ping_interval",
-    reader: { type: "duration", read: readPingInterval },
+    reader: { ...duration, read: readPingInterval },
     default: undefined,
     reload: changed,
     doc: "Pause between pings on routes, at most 30 s; the server's if absent.",
@@ -189,6 +190,12 @@ function readAuthorization(value: ConfigValue, site: Site): LinkAuthorization | 
 function readRoutePermissions(value: ConfigValue, site: Site): RoutePermissions | undefined {
   const read = permissions.read(value, site);
   return read === undefined ? undefined : toRoutePermissions(read, site);
+}
+
+function spellRoutePermissions(value: unknown, site: Site): ConfigValue | undefined {
+  if (!isFields(value)) return spell(permissions, value, site);
+  const { import: publish, export: subscribe, ...others } = value;
+  return spell(permissions, { ...others, publish, subscribe }, site);
 }
 
 function toRoutePermissions(read: Permissions, site: Site): RoutePermissions | undefined {

@@ -1,6 +1,6 @@
 import { formatDuration, parseDuration } from "./duration.ts";
 import { block, option, type Reader, readBlock, wrongType } from "./option.ts";
-import { arrayOf, string } from "./readers.ts";
+import { arrayOf, durationText, string } from "./readers.ts";
 
 /** `compression` of routes and leaf nodes. The mode is checked at start, not when the file is read. */
 export interface CompressionOptions {
@@ -26,7 +26,7 @@ export interface CompressionSettings {
 }
 
 const threshold: Reader<number> = {
-  type: "duration",
+  ...durationText,
   read: (value, site) => {
     if (value.kind !== "string") return wrongType(value, site, 'a duration such as "10ms"');
     const durationMs = parseDuration(value.value);

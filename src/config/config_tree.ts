@@ -3,9 +3,15 @@
  * A tree is never changed once it is parsed.
  */
 
-/** A place in a configuration file, as nats-server counts: lines from 1, columns from 0 on line 1 and from 1 below. */
+/**
+ * A place in a configuration file, as nats-server counts: lines from 1, columns from 0 on line 1 and from 1 below. Or, on
+ * line 0, a place in what a program gives.
+ */
 export interface Position {
-  /** The path as it was given; for an included file, joined to the folder of the file that includes it. */
+  /**
+   * The path as it was given; for an included file, joined to the folder of the file that includes it. On line 0 the
+   * option: `websocket.headers`.
+   */
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -37,6 +43,8 @@ export interface ConfigMap {
 
 export interface ConfigEntry {
   readonly key: string;
+  /** Of what a program gives: the field of the option, which then is looked up by it and not by the key. */
+  readonly field?: string;
   /** The start of the key: where messages about this entry point. */
   readonly at: Position;
   readonly value: ConfigValue;
@@ -52,6 +60,19 @@ export interface ConfigProblem {
   readonly text: string;
 }
 
+/** Where all that a program gives stands. */
+export const GIVEN: Position = { file: "", line: 0, column: 0 };
+
+/** A field of what a program gives at a place. */
+export function fieldPosition({ file }: Position, name: string): Position {
+  return { ...GIVEN, file: file === "" ? name : `${file}.${name}` };
+}
+
+/** An element of what a program gives at a place. */
+export function elementPosition({ file }: Position, index: number): Position {
+  return { ...GIVEN, file: `${file}[${index}]` };
+}
+
 /** `file:line:column: text`, or the text alone where there is no place. */
 export function formatProblem({
   text,
@@ -60,7 +81,16 @@ export function formatProblem({
   readonly text: string;
   readonly at?: Position | undefined;
 }): string {
-  return at === undefined ? text : `${formatPosition(at)}: ${text}`;
+  if (at === undefined) return text;
+  return at.line === GIVEN.line ? formatGivenProblem(at.file, text) : `${formatPosition(at)}: ${text}`;
+}
+
+/** `websocket.port: text`, where the text does not begin with the name of the field by itself. */
+function formatGivenProblem(path: string, text: string): string {
+  const nameStart = path.lastIndexOf(".") + 1;
+  const name = path.slice(nameStart);
+  const isNamed = text.startsWith(name) && !/^\w/.test(text.slice(name.length));
+  return isNamed ? path.slice(0, nameStart) + text : `${path}: ${text}`;
 }
 
 /** `file:line:column`. */

@@ -4,6 +4,7 @@ import type { ConfigMap, ConfigValue } from "./config_tree.ts";
 import { block, type Option, option, type Reader, readBlock, type Site, wrongType } from "./option.ts";
 import { readPercent } from "./percent.ts";
 import { arrayOf, bool, durationText, integer, string } from "./readers.ts";
+import { isFields, refuseGiven, spellBlock } from "./spelling.ts";
 
 /** What an account offers to others. */
 export interface ExportOptions {
@@ -155,6 +156,22 @@ export const exportItem: Reader<ExportOptions> = {
       responseType: read.responseType ?? "singleton",
       allowTrace: read.allowTrace ?? false,
     });
+  },
+  spell: (value, site) => {
+    if (
+      !isFields(value) ||
+      (value.kind !== "stream" && value.kind !== "service") ||
+      value.subject === undefined
+    )
+      return refuseGiven(value, site, 'an object of the kind "stream" or "service" with a subject');
+    const { kind, subject, responseType: response, allowTrace, ...fields } = value;
+    // What stands there for a stream, too, the file refuses.
+    const isStream = kind === "stream";
+    const ofService = {
+      responseType: isStream && response === "singleton" ? undefined : response,
+      allowTrace: isStream && allowTrace === false ? undefined : allowTrace,
+    };
+    return spellBlock(EXPORT_BLOCK, { ...fields, ...ofService, [kind]: subject }, site);
   },
 };
 

@@ -1,4 +1,4 @@
-import { type LinkAuthorization, readLinkAuthorization } from "./authorization.ts";
+import { type LinkAuthorization, readLinkAuthorization, spellLinkAuthorization } from "./authorization.ts";
 import {
   hostOption,
   listenKey,
@@ -63,6 +63,7 @@ const GATEWAY_TABLE = {
     reader: {
       type: "authorization block",
       read: (value, site) => readLinkAuthorization("Gateway", value, site),
+      spell: spellLinkAuthorization,
     },
     default: undefined,
     reload: fixed('field "Authorization"'),

@@ -1,6 +1,7 @@
 /** What an account takes from another. */
 import { block, type OptionsOf, option, type Reader, readBlock, wrongType } from "./option.ts";
-import { bool, string } from "./readers.ts";
+import { arrayOf, bool, string } from "./readers.ts";
+import { isFields, refuseGiven, spellBlock } from "./spelling.ts";
 
 /** What an account takes from another. */
 export interface ImportOptions {
@@ -99,11 +100,19 @@ const importItem: Reader<ImportOptions> = {
       allowTrace: read.allowTrace ?? false,
     });
   },
+  spell: (value, site) => {
+    if (!isFields(value) || (value.kind !== "stream" && value.kind !== "service"))
+      return refuseGiven(value, site, 'an object of the kind "stream" or "service"');
+    const { kind, account, subject, allowTrace, ...fields } = value;
+    // What stands there for a service, too, the file refuses.
+    const ofStream = { allowTrace: kind === "service" && allowTrace === false ? undefined : allowTrace };
+    return spellBlock(IMPORT_BLOCK, { ...fields, ...ofStream, [kind]: { account, subject } }, site);
+  },
 };
 
 export const imports: Reader<readonly ImportOptions[]> = {
+  ...arrayOf(importItem),
   type: "array of imports",
-  blocks: [IMPORT_BLOCK],
   read: (value, site) => {
     if (value.kind !== "array") return wrongType(value, site, "imports to be an array");
     const read: ImportOptions[] = [];

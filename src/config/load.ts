@@ -3,7 +3,7 @@ import { errorText } from "../base/error_text.ts";
 import { ConfigError, type ConfigProblem, formatProblem, type Position } from "./config_tree.ts";
 import { configDigest } from "./digest.ts";
 import type { NamedFile } from "./option.ts";
-import type { Options } from "./option_table.ts";
+import type { GivenOptions, Options } from "./option_table.ts";
 import { type ParseSurroundings, parseConfig } from "./parser.ts";
 import { readOptions } from "./read_options.ts";
 
@@ -23,11 +23,19 @@ export type LoadResult =
   /** Every problem as a line, warnings first. */
   | { readonly ok: false; readonly lines: readonly string[] };
 
-/** Reads the text of a configuration. Never throws: what is wrong comes back as lines. */
-export function loadConfigText(text: string, file: string, surroundings: ParseSurroundings): LoadResult {
+/**
+ * Reads the text of a configuration; the options that a program gives win over it. Never throws: what is wrong comes back
+ * as lines.
+ */
+export function loadConfigText(
+  text: string,
+  file: string,
+  surroundings: ParseSurroundings,
+  given: GivenOptions = {},
+): LoadResult {
   try {
     const tree = parseConfig(text, file, surroundings);
-    const { options, problems, places, files } = readOptions(tree);
+    const { options, problems, places, files } = readOptions(tree, given);
     const missing = files.flatMap((named) => problemOfFile(named, surroundings.readFile));
     const lines = [...problems, ...missing].map(formatProblem);
     if (missing.length > 0 || problems.some(isError)) return { ok: false, lines };
@@ -42,6 +50,7 @@ export function loadConfigText(text: string, file: string, surroundings: ParseSu
 export function loadConfigFile(
   file: string,
   environment: Readonly<Record<string, string | undefined>> = process.env,
+  given: GivenOptions = {},
 ): LoadResult {
   let text: string;
   try {
@@ -49,7 +58,7 @@ export function loadConfigFile(
   } catch (error) {
     return { ok: false, lines: [errorText(error)] };
   }
-  return loadConfigText(text, file, { readFile: readText, environment });
+  return loadConfigText(text, file, { readFile: readText, environment }, given);
 }
 
 /** A file that cannot be read is better found now than when the first client connects. */

@@ -1,8 +1,9 @@
 import { isValidSubscriptionText } from "../subject/text.ts";
 import { mappingProblem } from "../subject/transform.ts";
-import type { ConfigValue } from "./config_tree.ts";
+import type { ConfigEntry, ConfigValue } from "./config_tree.ts";
 import { block, option, type Reader, readBlock, type Site, wrongType } from "./option.ts";
 import { string } from "./readers.ts";
+import { isFields, refuseGiven, spellBlock, spellItems } from "./spelling.ts";
 
 /** `mappings { … }`: what an account's published subjects are turned into. */
 export interface MappingOptions {
@@ -54,7 +55,28 @@ export const mappings: Reader<readonly MappingOptions[]> = {
       (entry) => readMapping(entry.key, entry.value, site.entry(entry)) ?? [],
     );
   },
+  spell: spellMappings,
 };
+
+/** A program lists mappings; the file has a map of them by their sources. */
+function spellMappings(value: unknown, site: Site): ConfigValue | undefined {
+  if (!Array.isArray(value)) return refuseGiven(value, site, "an array of mappings");
+  const entries = new Map<string, ConfigEntry>();
+  for (const [index, item] of value.entries()) {
+    const at = site.element(index);
+    if (!isFields(item) || typeof item.source !== "string" || !Array.isArray(item.destinations)) {
+      refuseGiven(item, at, "an object with a source and an array of destinations");
+    } else if (entries.has(item.source)) {
+      at.error(`the source ${JSON.stringify(item.source)} has a mapping already`);
+    } else {
+      const destinations = spellItems(item.destinations, at.field("destinations"), (each, place) =>
+        isFields(each) ? spellBlock(DESTINATION_BLOCK, each, place) : refuseGiven(each, place, "an object"),
+      );
+      entries.set(item.source, { key: item.source, at: at.at, value: destinations, isUsedAsVariable: false });
+    }
+  }
+  return { kind: "map", entries, at: site.at };
+}
 
 function readMapping(source: string, value: ConfigValue, site: Site): MappingOptions | undefined {
   if (!isValidSubscriptionText(source))

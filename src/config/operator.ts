@@ -4,6 +4,7 @@ import type { ConfigValue } from "./config_tree.ts";
 import { block, option, type Reader, type ReloadStep, readBlock, type Site, wrongType } from "./option.ts";
 import { bool, durationText, integer, string, strings } from "./readers.ts";
 import { compareOptions, fixed, isEqual } from "./reload.ts";
+import { isFields, refuseGiven, spellBlock, spellItems, spellPlain } from "./spelling.ts";
 
 /** Operator mode: where account JWTs come from. The JWTs themselves are read where they are verified. */
 export type ResolverOptions =
@@ -107,6 +108,16 @@ export const resolver: Reader<ResolverOptions> = {
     const known = new Set(Object.values(RESOLVER_BLOCK.table).map(({ key }) => key));
     const entries = new Map([...value.entries].filter(([key]) => known.has(key)));
     return toResolver(readBlock(RESOLVER_BLOCK, { ...value, entries }, site), site);
+  },
+  spell: (value, site) => {
+    if (!isFields(value)) return spellPlain(value, site, "a resolver");
+    const { kind: type, deletes = "no", ...others } = value;
+    if (type === "url") return spellPlain(`URL("${others.url}")`, site, "a resolver");
+    if (deletes !== "no" && deletes !== "rename" && deletes !== "remove")
+      return site.field("deletes").error('deletes: expected "no", "rename" or "remove"');
+    const allowDelete = deletes === "no" ? undefined : true;
+    const hardDelete = deletes === "remove" ? true : undefined;
+    return spellBlock(RESOLVER_BLOCK, { ...others, type, allowDelete, hardDelete }, site);
   },
 };
 
@@ -235,6 +246,12 @@ export const trustedProxies: Reader<readonly string[]> = {
       else if (!entry.isUsedAsVariable) at.error(`unknown field "${entry.key}"`);
     }
     return keys;
+  },
+  spell: (value, site) => {
+    if (!Array.isArray(value)) return refuseGiven(value, site, "an array of public keys");
+    const keys = spellItems(value, site, (key, at) => spellBlock(PROXY_BLOCK, { key }, at));
+    const trusted = { key: "trusted", at: site.at, value: keys, isUsedAsVariable: false };
+    return { kind: "map", entries: new Map([["trusted", trusted]]), at: site.at };
   },
 };
 

@@ -1,4 +1,12 @@
-import type { ConfigEntry, ConfigMap, ConfigProblem, ConfigValue, Position } from "./config_tree.ts";
+import {
+  type ConfigEntry,
+  type ConfigMap,
+  type ConfigProblem,
+  type ConfigValue,
+  elementPosition,
+  fieldPosition,
+  type Position,
+} from "./config_tree.ts";
 
 /**
  * The words the option table is written in. An option is one key of the configuration: what it is called in the
@@ -24,6 +32,11 @@ export interface Reader<T> {
   readonly blocks?: readonly DescribedBlock[];
   /** Returns undefined after reporting to `site` what is wrong; the option then keeps its default. */
   readonly read: (value: ConfigValue, site: Site) => T | undefined;
+  /**
+   * How a file says what a program gives as a value of the option; absent where `spelling.ts` tells by the kind of the
+   * value and by `blocks`. Returns undefined after reporting to `site`.
+   */
+  readonly spell?: (value: unknown, site: Site) => ConfigValue | undefined;
 }
 
 /** What happens when a reload finds a new value. */
@@ -117,19 +130,26 @@ export function block<Table extends OptionTable>(
   } = {},
 ): Block<Table> {
   const keys = new Map<string, SharedKey<OptionsOf<Table>>["read"]>();
-  for (const [field, { key, aliases, reader }] of Object.entries(table)) {
+  for (const [field, { key, aliases }] of Object.entries(table)) {
     if (key === SET_BY_OTHERS) continue;
-    for (const spelling of [key, ...aliases]) {
-      keys.set(spelling, (value, site, draft) => {
-        const read = reader.read(value, site);
-        if (read !== undefined) Object.assign(draft, { [field]: read });
-      });
-    }
+    const read = fieldReader(table, field);
+    for (const spelling of [key, ...aliases]) keys.set(spelling, read);
   }
   for (const { key, aliases, read } of sharedKeys) {
     for (const spelling of [key, ...aliases]) keys.set(spelling, read);
   }
   return { name, table, sharedKeys, keys, unknownKey };
+}
+
+/** Reads a value into one field of the draft. */
+function fieldReader<Table extends OptionTable>(
+  table: Table,
+  field: string,
+): SharedKey<OptionsOf<Table>>["read"] {
+  return (value, site, draft) => {
+    const read = table[field]!.reader.read(value, site);
+    if (read !== undefined) Object.assign(draft, { [field]: read });
+  };
 }
 
 /** What holds when the configuration says nothing. */
@@ -197,7 +217,17 @@ export class Site {
 
   /** The site of an entry of a map that stands here. */
   entry(entry: ConfigEntry): Site {
-    return new Site(entry.key, entry.at, this.#findings);
+    return new Site(entry.field ?? entry.key, entry.at, this.#findings);
+  }
+
+  /** The site of a field of an object that a program gives here. */
+  field(name: string): Site {
+    return new Site(name, fieldPosition(this.at, name), this.#findings);
+  }
+
+  /** The site of an element of an array that a program gives here. */
+  element(index: number): Site {
+    return new Site(this.key, elementPosition(this.at, index), this.#findings);
   }
 
   /** The site of an element of an array that stands here. */
@@ -209,22 +239,27 @@ export class Site {
 /** Reports a value of the wrong type, without the value: it may be a password. */
 export function wrongType(value: ConfigValue, site: Site, expected: string): undefined {
   const hint = expected === "a string" && value.kind !== "map" && value.kind !== "array" ? "; quote it" : "";
-  return site.error(`${site.key}: expected ${expected}, got ${describeKind(value.kind)}${hint}`);
+  return site.error(`${site.key}: expected ${expected}, got ${describe(value)}${hint}`);
 }
 
-function describeKind(kind: ConfigValue["kind"]): string {
+function describe(value: ConfigValue): string {
+  const { kind } = value;
+  // No file holds such a number, but a program may give it.
+  if (kind === "float" && !Number.isFinite(value.value)) return String(value.value);
   return kind === "integer" || kind === "array" ? `an ${kind}` : `a ${kind}`;
 }
 
-/** Reads the entries of a map into the options of a block; keys match in any case, unknown ones are errors. */
+/** Reads the entries of a map into the options of a block, over what holds for those left unsaid; keys match in any case, unknown ones are errors. */
 export function readBlock<Table extends OptionTable>(
   { table, keys, unknownKey }: Block<Table>,
   map: ConfigMap,
   site: Site,
+  unsaid: OptionsOf<Table> = defaultsOf(table),
 ): OptionsOf<Table> {
-  const draft: Draft<OptionsOf<Table>> = defaultsOf(table);
+  const draft: Draft<OptionsOf<Table>> = { ...unsaid };
   for (const entry of map.entries.values()) {
-    const read = keys.get(entry.key.toLowerCase());
+    const read =
+      entry.field === undefined ? keys.get(entry.key.toLowerCase()) : fieldReader(table, entry.field);
     if (read !== undefined) read(entry.value, site.entry(entry), draft);
     else if (!entry.isUsedAsVariable) site.entry(entry).error(unknownKey(entry.key));
   }

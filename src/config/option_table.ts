@@ -22,6 +22,7 @@ import {
   address,
   bool,
   duration,
+  durationText,
   integer,
   integerOrDefault,
   mapOf,
@@ -346,14 +347,14 @@ export const OPTION_TABLE = {
   }),
   lameDuckDurationMs: option({
     key: "lame_duck_duration",
-    reader: { type: "duration", read: readLameDuckDuration },
+    reader: { ...durationText, read: readLameDuckDuration },
     default: 120_000,
     reload: fixed("LameDuckDuration"),
     doc: "From the beginning of lame duck mode to the last client closed; at least 30 s.",
   }),
   lameDuckGracePeriodMs: option({
     key: "lame_duck_grace_period",
-    reader: { type: "duration", read: readLameDuckGracePeriod },
+    reader: { ...durationText, read: readLameDuckGracePeriod },
     default: 10_000,
     reload: fixed("LameDuckGracePeriod"),
     doc: "How long lame duck mode waits before it starts to close clients; less than its duration.",
@@ -586,6 +587,21 @@ export const OPTION_TABLE = {
 
 /** Everything a server can be told. Times are milliseconds, sizes bytes. Never changed once made. */
 export type Options = OptionsOf<typeof OPTION_TABLE>;
+
+/**
+ * What a program tells a server: any of the options, and of a block, at any depth, any of its options. What is left out or
+ * undefined has its default.
+ */
+export type GivenOptions = { readonly [Field in keyof Options]?: Given<Options[Field]> | undefined };
+
+type Given<T> =
+  T extends ReadonlyMap<unknown, unknown>
+    ? T
+    : T extends readonly (infer Item)[]
+      ? readonly Given<Item>[]
+      : T extends object
+        ? { readonly [Field in keyof T]?: Given<T[Field]> | undefined }
+        : T;
 
 /** The options of a server that is told nothing. */
 export function defaultOptions(): Options {

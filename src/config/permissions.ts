@@ -11,6 +11,7 @@ import {
   wrongType,
 } from "./option.ts";
 import { durationText, integerOrDefault, string } from "./readers.ts";
+import { isFields, spellBlock, spellPlain } from "./spelling.ts";
 
 /** What a user may publish and subscribe to. */
 export interface Permissions {
@@ -51,7 +52,7 @@ const RESPONSE_BLOCK = block(
       key: "expires",
       aliases: ["expiration", "ttl"],
       reader: {
-        type: "duration",
+        ...durationText,
         read: (value, site) => {
           const ttlMs = durationText.read(value, site);
           return ttlMs === 0 ? RESPONSE_DEFAULTS.ttlMs : ttlMs;
@@ -124,9 +125,15 @@ function subjectPermission(allowQueue: boolean): Reader<SubjectPermission> {
         `Unknown field name "${key}" parsing subject permissions, only 'allow' or 'deny' are permitted`,
     },
   );
+  const type = "subjects or map of allow and deny";
   return {
-    type: "subjects or map of allow and deny",
+    type,
     blocks: [allowAndDeny],
+    spell: (value, site) => {
+      if (!isFields(value)) return spellPlain(value, site, type);
+      // The file takes an empty list for none; here it allows nothing.
+      return spellBlock(allowAndDeny, isEmptyList(value.allow) ? { deny: [">"] } : value, site);
+    },
     read: (value, site) => {
       const read =
         value.kind === "map" ? readBlock(allowAndDeny, value, site) : { allow: list.read(value, site) };
@@ -135,6 +142,10 @@ function subjectPermission(allowQueue: boolean): Reader<SubjectPermission> {
       return { allow: allow?.length ? allow : undefined, deny: deny?.length ? deny : undefined };
     },
   };
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 const PERMISSIONS_TABLE = {
@@ -176,6 +187,14 @@ export const permissions: Reader<Permissions> = {
     // A client that may answer requests may publish nothing else unless it is listed.
     const publish = { allow: read.publish?.allow ?? [], deny: read.publish?.deny };
     return { publish, subscribe: read.subscribe, responses: read.responses };
+  },
+  spell: (value, site) => {
+    if (!isFields(value)) return spellPlain(value, site, "a permissions block");
+    const { publish, responses: answers } = value;
+    // Beside responses an empty list goes without saying, and denials would cover the answers, too.
+    const isImplied = answers !== undefined && isFields(publish) && isEmptyList(publish.allow);
+    const said = isImplied ? { ...value, publish: { ...publish, allow: undefined } } : value;
+    return spellBlock(PERMISSIONS_BLOCK, said, site);
   },
 };
 

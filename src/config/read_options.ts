@@ -1,7 +1,8 @@
 import type { UserOptions } from "./authorization.ts";
-import type { ConfigEntry, ConfigMap, ConfigProblem, Position } from "./config_tree.ts";
+import { type ConfigEntry, type ConfigMap, type ConfigProblem, GIVEN, type Position } from "./config_tree.ts";
 import { type NamedFile, readBlock, Site } from "./option.ts";
-import { OPTIONS_BLOCK, type Options } from "./option_table.ts";
+import { defaultOptions, type GivenOptions, OPTIONS_BLOCK, type Options } from "./option_table.ts";
+import { spellBlock } from "./spelling.ts";
 
 /** What reading a configuration gives: options if there is no error among the problems. */
 export interface ReadResult {
@@ -15,24 +16,38 @@ export interface ReadResult {
 }
 
 /**
- * Turns the tree of a configuration file into options. Every problem is collected, none thrown; with an error
- * among them the options are not to be used.
+ * Turns the tree of a configuration file into options; those that a program gives win. Every problem is collected, none
+ * thrown; with an error among them the options are not to be used.
  */
-export function readOptions(tree: ConfigMap): ReadResult {
+export function readOptions(fileTree: ConfigMap, given: GivenOptions = {}): ReadResult {
   const problems: ConfigProblem[] = [];
   const files: NamedFile[] = [];
   const places = new Map<object, Position>();
-  if (tree.entries.size === 0) {
-    problems.push({ severity: "warning", text: `${tree.at.file}: config has no values or is empty` });
+  const findings = { problems, places, files };
+  if (fileTree.entries.size === 0 && Object.keys(given).length === 0) {
+    problems.push({ severity: "warning", text: `${fileTree.at.file}: config has no values or is empty` });
   }
-  const site = new Site("", tree.at, { problems, places, files });
-  const read = readBlock(OPTIONS_BLOCK, tree, site);
+  const site = new Site("", fileTree.at, findings);
+  const ofFile = readBlock(OPTIONS_BLOCK, fileTree, site);
+  const spelled = spellBlock(OPTIONS_BLOCK, given, new Site("", GIVEN, findings));
+  const read = { ...readBlock(OPTIONS_BLOCK, spelled, site, ofFile), ...givenDefaults(given) };
+  const tree = { ...fileTree, entries: new Map([...fileTree.entries, ...spelled.entries]) };
   refuseMixedCredentials(tree, read, site);
   refuseDuplicateUsers(tree, read, site);
   refuseUnknownCalloutAccounts(tree, read, site);
   const bySeverity = [...problems.filter(isWarning), ...problems.filter((problem) => !isWarning(problem))];
   const trace = read.trace || read.traceVerbose || read.traceHeaders;
   return { options: { ...read, trace }, problems: bySeverity, places, files };
+}
+
+/** The fields that are given as they would be by default: these were not spelled, and win over the file, too. */
+function givenDefaults(given: GivenOptions): Partial<Options> {
+  const defaults = defaultOptions();
+  return Object.fromEntries(
+    Object.entries(defaults).filter(
+      ([field, value]) => value !== undefined && given[field as keyof Options] === value,
+    ),
+  );
 }
 
 function isWarning({ severity }: ConfigProblem): boolean {

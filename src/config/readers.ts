@@ -1,6 +1,7 @@
 import type { ConfigValue } from "./config_tree.ts";
 import { parseDuration } from "./duration.ts";
 import { type Reader, type Site, wrongType } from "./option.ts";
+import { refuseGiven, spell, spellItems, spellPlain } from "./spelling.ts";
 
 /** Readers for the value types that options of several blocks share. */
 
@@ -88,6 +89,14 @@ export const port: Reader<number> = {
   },
 };
 
+/** Programs give milliseconds, whatever a number would mean in the file. */
+function spellMilliseconds(value: unknown, site: Site): ConfigValue | undefined {
+  if (typeof value !== "number" || !Number.isFinite(value))
+    return refuseGiven(value, site, "a number of milliseconds");
+  // In decimals down to nanoseconds: durations have no exponents.
+  return { kind: "string", value: `${Number.isInteger(value) ? value : value.toFixed(6)}ms`, at: site.at };
+}
+
 /** Milliseconds from a duration such as `"2m"`; a bare integer is seconds and earns a warning. */
 export const duration: Reader<number> = {
   type: "duration",
@@ -98,6 +107,7 @@ export const duration: Reader<number> = {
     }
     return durationText.read(value, site);
   },
+  spell: spellMilliseconds,
 };
 
 /** Milliseconds from a duration that must be text. */
@@ -110,6 +120,7 @@ export const durationText: Reader<number> = {
       ? site.error(`error parsing ${site.key}: ${durationMs}`)
       : durationMs;
   },
+  spell: spellMilliseconds,
 };
 
 /** Milliseconds from a number of seconds, also fractional, or a duration. */
@@ -121,11 +132,12 @@ export const timeout: Reader<number> = {
       return wrongType(value, site, 'a number of seconds or a duration such as "2s"');
     return durationText.read(value, site);
   },
+  spell: spellMilliseconds,
 };
 
 /** `timeout` for waiting on credentials: more than a minute is most likely a `1m` that was read as a million. */
 export const authorizationTimeout: Reader<number> = {
-  type: "timeout",
+  ...timeout,
   read: (value, site) => {
     const timeoutMs = timeout.read(value, site);
     if (timeoutMs !== undefined && timeoutMs > 60_000) {
@@ -143,7 +155,7 @@ export const authorizationTimeout: Reader<number> = {
 /** A reader under which 0 stands for the default. */
 export function zeroMeans(defaultValue: number, reader: Reader<number>): Reader<number> {
   return {
-    type: reader.type,
+    ...reader,
     read: (value, site) => {
       const read = reader.read(value, site);
       return read === 0 ? defaultValue : read;
@@ -197,8 +209,9 @@ export const strings: Reader<readonly string[]> = {
 
 /** An array whose elements `reader` reads; elements it refuses are left out. */
 export function arrayOf<T>(reader: Reader<T>): Reader<readonly T[]> {
+  const type = `array of ${reader.type}`;
   return {
-    type: `array of ${reader.type}`,
+    type,
     ...blocksOf(reader),
     read: (value, site) => {
       if (value.kind !== "array") return wrongType(value, site, "an array");
@@ -209,6 +222,10 @@ export function arrayOf<T>(reader: Reader<T>): Reader<readonly T[]> {
       }
       return items;
     },
+    spell: (value, site) =>
+      Array.isArray(value)
+        ? spellItems(value, site, (item, at) => spell(reader, item, at))
+        : spellPlain(value, site, type),
   };
 }
 

@@ -4,6 +4,7 @@ import {
   arrayOf,
   bool,
   boolOr,
+  duration,
   file,
   integer,
   oneOf,
@@ -12,6 +13,7 @@ import {
   timeout,
   zeroMeans,
 } from "./readers.ts";
+import { isFields, spell, spellPlain } from "./spelling.ts";
 
 /** `tls { … }`, wherever it stands. Files are named, not read: that is for whoever makes the TLS context. */
 
@@ -31,22 +33,32 @@ export interface HandshakeFirst {
 /** What `auto` waits for a handshake. */
 const FALLBACK_DELAY_MS = 50;
 
-const handshakeFirst: Reader<HandshakeFirst> = boolOr((enabled) => ({ enabled, fallbackDelayMs: 0 }), {
-  type: "auto or duration",
-  read: (value, site) => {
-    if (value.kind !== "string") return wrongType(value, site, "true, false, auto or a duration");
-    const word = value.value.toLowerCase();
-    if (word === "true" || word === "on") return { enabled: true, fallbackDelayMs: 0 };
-    if (word === "false" || word === "off") return { enabled: false, fallbackDelayMs: 0 };
-    if (word === "auto" || word === "auto_fallback")
-      return { enabled: true, fallbackDelayMs: FALLBACK_DELAY_MS };
-    const delayMs = parseDuration(value.value);
-    if (typeof delayMs === "number") return { enabled: true, fallbackDelayMs: delayMs };
-    return site.error(
-      `field "${site.key}"'s value "${value.value}" is invalid; use true, false, auto or a duration`,
-    );
+const handshakeFirst: Reader<HandshakeFirst> = {
+  ...boolOr((enabled) => ({ enabled, fallbackDelayMs: 0 }), {
+    type: "auto or duration",
+    read: (value, site) => {
+      if (value.kind !== "string") return wrongType(value, site, "true, false, auto or a duration");
+      const word = value.value.toLowerCase();
+      if (word === "true" || word === "on") return { enabled: true, fallbackDelayMs: 0 };
+      if (word === "false" || word === "off") return { enabled: false, fallbackDelayMs: 0 };
+      if (word === "auto" || word === "auto_fallback")
+        return { enabled: true, fallbackDelayMs: FALLBACK_DELAY_MS };
+      const delayMs = parseDuration(value.value);
+      if (typeof delayMs === "number") return { enabled: true, fallbackDelayMs: delayMs };
+      return site.error(
+        `field "${site.key}"'s value "${value.value}" is invalid; use true, false, auto or a duration`,
+      );
+    },
+  }),
+  spell: (value, site) => {
+    if (!isFields(value)) return spellPlain(value, site, "enabled and fallbackDelayMs");
+    const { enabled, fallbackDelayMs = 0 } = value;
+    const delay = spell(duration, fallbackDelayMs, site.field("fallbackDelayMs"));
+    return enabled === true && fallbackDelayMs !== 0
+      ? delay
+      : spellPlain(enabled, site.field("enabled"), "true or false");
   },
-});
+};
 
 /** TLS 1.2 and 1.3 suites by their IANA names. */
 const CIPHER_SUITES = [

@@ -34,7 +34,8 @@ async function prepare(parts: Partial<ReloadedServer>) {
   let released = 0;
   tls.release = () => void released++;
   const prepared = await prepareReload({
-    settings: { config: origin(() => ({ ok: true, options: AFTER, digest: "" })), openLog: null, runtime },
+    settings: { openLog: null, runtime },
+    config: origin(() => ({ ok: true, options: AFTER, digest: "" })),
     options: BEFORE,
     port: 4222,
     resolver: new OptionResolver(BEFORE, "hash"),

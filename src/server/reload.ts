@@ -13,7 +13,7 @@ import type { OcspService } from "./ocsp/ocsp_service.ts";
 import { certificatesOf, type MonitoredCertificates } from "./reports/monitored_options.ts";
 import type { Monitoring } from "./reports/monitoring.ts";
 import { announcedAddress } from "./server_info.ts";
-import { findObstacle, type ServerSettings } from "./server_settings.ts";
+import { type ConfigReader, findObstacle, type ServerSettings } from "./server_settings.ts";
 import { isOperatorMode, verifyOperators } from "./settings/operator_mode.ts";
 import type { MonitoredOperator } from "./settings/operator_setup.ts";
 import type { OptionResolver } from "./settings/option_resolver.ts";
@@ -51,7 +51,9 @@ export interface PreparedReload {
 
 /** The server that is to change. */
 export interface ReloadedServer {
-  readonly settings: Pick<ServerSettings, "config" | "openLog" | "runtime">;
+  readonly settings: Pick<ServerSettings, "openLog" | "runtime">;
+  /** What is read; null for a server that has no configuration. */
+  readonly config: ConfigReader | null;
   /** What it goes by so far. */
   readonly options: Options;
   /** Of clients. */
@@ -66,8 +68,8 @@ export interface ReloadedServer {
 }
 
 export async function prepareReload(server: ReloadedServer): Promise<PreparedReload | Refusal> {
-  const { settings, port, resolver, tls } = server;
-  const { config, openLog } = settings;
+  const { settings, config, port, resolver, tls } = server;
+  const { openLog } = settings;
   const stop = server.findStop();
   if (stop !== undefined) return refusal(stop);
   if (config === null) return refusal("can only reload config when a file is provided using -c or --config");

@@ -28,7 +28,7 @@ import { certificatesOf } from "./reports/monitored_options.ts";
 import { Monitoring } from "./reports/monitoring.ts";
 import { clusterName, serverIdentity } from "./server_info.ts";
 import { newServerKeys, type ServerKeys } from "./server_keys.ts";
-import type { ServerSettings } from "./server_settings.ts";
+import type { ConfigReader, ServerSettings } from "./server_settings.ts";
 import { linksSetup } from "./settings/links_setup.ts";
 import { isOperatorMode, verifyOperators } from "./settings/operator_mode.ts";
 import type { MonitoredOperator, VerifiedOperators } from "./settings/operator_setup.ts";
@@ -105,6 +105,8 @@ export class Server {
   #ports: Ports = new Map();
   #rejections: ReturnType<typeof setInterval> | undefined;
   #lameDuck: LameDuck | null = null;
+  /** What a reload reads that is told nothing else: what was read last, and was not refused. */
+  #config: ConfigReader | null;
   /** Reloads come one after the other. */
   #reloading: Promise<unknown> = Promise.resolve();
 
@@ -145,6 +147,7 @@ export class Server {
     this.id = keys.id;
     this.#serverHash = hash;
     this.#settings = settings;
+    this.#config = settings.config;
     this.#logger = logger;
     this.#options = options;
     this.#operators = operator?.operators ?? [];
@@ -329,12 +332,12 @@ export class Server {
   }
 
   /**
-   * Reads the configuration again and applies what changed, all of it or nothing. The log says the same. Never rejects: a
-   * signal asks for it, and a reload that fails is no end.
+   * Reads the configuration again, or another one in its place, and applies what changed, all of it or nothing. The log
+   * says the same. Never rejects: a signal asks for it, and a reload that fails is no end.
    */
-  async reload(): Promise<ReloadResult> {
+  async reload(other?: ConfigReader): Promise<ReloadResult> {
     const reload = this.#reloading
-      .then(() => this.#reload())
+      .then(() => this.#reload(other ?? this.#config))
       .catch((error): ReloadResult => ({ ok: false, reason: errorText(error) }));
     this.#reloading = reload;
     const result = await reload;
@@ -465,9 +468,10 @@ export class Server {
     }, REJECTIONS_TOLD_MS);
   }
 
-  async #reload(): Promise<ReloadResult> {
+  async #reload(config: ConfigReader | null): Promise<ReloadResult> {
     const prepared = await prepareReload({
       settings: this.#settings,
+      config,
       options: this.#options,
       port: this.port,
       resolver: this.#resolver,
@@ -484,6 +488,7 @@ export class Server {
       // A mistake of ours: what could not be done was to be found out before.
       return { ok: false, reason: `${errorText(error)}; parts of it hold now, restart the server` };
     }
+    this.#config = config;
     this.#logger.info(`Reloaded server configuration (${prepared.digest})`);
     return { ok: true };
   }

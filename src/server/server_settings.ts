@@ -23,11 +23,14 @@ export interface ServerSettings {
   readonly endsProcess: boolean;
 }
 
-export interface ConfigOrigin {
+export interface ConfigOrigin extends ConfigReader {
   readonly file: string;
   /** `sha256:<hex>`. */
   readonly digest: string;
-  /** Reads it again, with the flags of the command line over it. */
+}
+
+export interface ConfigReader {
+  /** Reads it again, with the flags of the command line over it, or with what a program gives. */
   read(): ReadAgain;
 }
 

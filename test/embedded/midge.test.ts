@@ -62,6 +62,50 @@ describe("Midge.start()", () => {
     );
   });
 
+  test("refuses an option that no configuration could hold, and names it", async () => {
+    const cases: readonly (readonly [options: Record<string, unknown>, message: string])[] = [
+      [{ maxPayloadBytes: 5e9 }, "maxPayloadBytes value is too big: 5000000000 is more than 2147483647"],
+      [{ pingIntervalMs: "30s" }, "pingIntervalMs: expected a number of milliseconds, got a string"],
+      [{ authorization: 5 }, "authorization: expected a map to define authorization, got an integer"],
+      [{ port: "4222", config: "debug: off" }, "port: expected a port number, got a string"],
+      [{ cluster: { name: 5 } }, "cluster.name: expected a string, got an integer; quote it"],
+      [{ config: 5 }, "config: expected the text of a configuration, got a value of type number"],
+      [{ configFile: 5 }, "configFile: expected the path of a configuration, got a value of type number"],
+      [{ log: "x" }, "log: expected a function of a level and a text, got a value of type string"],
+      [
+        {
+          accounts: [
+            { name: "A" },
+            { name: "B", imports: [{ kind: "service", account: "A", subject: "a" }] },
+          ],
+        },
+        'accounts[1].imports[0]: Error adding service import "a": service import not authorized',
+      ],
+    ];
+    for (const [options, message] of cases) expect(await startError(options as MidgeOptions)).toBe(message);
+  });
+
+  test("fills a block that says only what is not as by default", async () => {
+    const { server } = await start({
+      websocket: { port: -1, noTls: true },
+      cluster: { name: "x", port: -1 },
+      authorization: { users: [{ user: "u", password: "p" }] },
+      maxConnections: 1,
+    });
+    expect(server.webSocketPort).toBeGreaterThan(0);
+    const varz = await server.varz();
+    expect([varz.cluster.name, varz.max_connections]).toEqual(["x", 1]);
+    await expect(connectTo(server)).rejects.toThrow("Authorization Violation");
+    await (await connectTo(server, { user: "u", pass: "p" })).roundTrip();
+    await server.stop();
+  });
+
+  test("says which log file it cannot open", async () => {
+    const logFile = "/dev/null/midge.log";
+    expect(await startError({ logFile })).toContain(logFile);
+    expect(await startError({ config: `log_file: "${logFile}"` })).toContain(logFile);
+  });
+
   test("starts, serves and stops though its log throws", async () => {
     const log = () => {
       throw new Error("no room for this line");
@@ -223,6 +267,35 @@ describe("reload()", () => {
     await server.reload("debug: true");
     await named.roundTrip();
     await connectTo(server);
+    await server.stop();
+  });
+
+  test("judges each of several calls at once by its own text, in their order", async () => {
+    const { server } = await start({ config: "max_payload: 1000" });
+    const reload = async (...texts: (string | undefined)[]) => {
+      const results = await Promise.allSettled(texts.map((text) => server.reload(text)));
+      const outcomes = results.map((result) =>
+        result.status === "fulfilled" ? "ok" : String(result.reason),
+      );
+      return [...outcomes, (await server.varz()).max_payload];
+    };
+    const unknownKey = 'Error: Failed to reload server configuration: config:1:0: unknown field "bogus_key"';
+    expect(await reload("max_payload: 2000", "bogus_key: 1")).toEqual(["ok", unknownKey, 2000]);
+    expect(await reload("bogus_key: 1", "max_payload: 3000", undefined)).toEqual([
+      unknownKey,
+      "ok",
+      "ok",
+      3000,
+    ]);
+    expect(await reload("max_payload: 4000", "max_payload: 5000")).toEqual(["ok", "ok", 5000]);
+    expect(await reload("max_payload: 6000\nbogus_key: 1", undefined)).toEqual([
+      unknownKey.replace("1:0", "2:1"),
+      "ok",
+      5000,
+    ]);
+    await expect(server.reload(5 as unknown as string)).rejects.toThrow(
+      "expected the text of a configuration",
+    );
     await server.stop();
   });
 
