@@ -4,12 +4,13 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { unframeS2 } from "../../protocol/s2_stream.ts";
-import { READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE } from "../poller.ts";
+import { type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE } from "../poller.ts";
 import { writeIovec } from "../posix/posix.ts";
 import { runtimeSubject, tlsSubject } from "../testing/poller_subjects.ts";
 import { STREAM_NAME } from "./s2_chunks.ts";
+import type { S2Terms } from "./s2_layer.ts";
 import { S2Poller } from "./s2_poller.ts";
-import { S2_STORED } from "./s2_region.ts";
+import { S2_BLOCK_BYTES_MAX, S2_STORED } from "./s2_region.ts";
 import { compressedChunk, MEMORY_BYTES, REGION, slowCodec } from "./testing/slow_codec.ts";
 
 const SLOT = 5;
@@ -18,6 +19,13 @@ const DATA = 65536;
 const READ = 1024 * 1024;
 const READ_BYTES = 65536;
 const BYTES_MAX = 64 * 1024 * 1024;
+const TERMS: S2Terms = {
+  effort: S2_STORED,
+  clearBytes: 0,
+  wantsWrite: false,
+  blockBytesMax: S2_BLOCK_BYTES_MAX,
+  onBroken() {},
+};
 const ascii = (text: string) => new TextEncoder().encode(text);
 
 for (const subject of [tlsSubject, runtimeSubject]) {
@@ -49,7 +57,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       const problems: string[] = [];
       const listener = await subject.listen((source) => {
         poller.add(SLOT, source);
-        poller.startS2(SLOT, S2_STORED, 0, (problem) => problems.push(problem));
+        poller.startS2(SLOT, { ...TERMS, onBroken: (problem) => problems.push(problem) });
         added.resolve();
       });
       cleanups.push(() => listener.close());
@@ -150,3 +158,53 @@ for (const subject of [tlsSubject, runtimeSubject]) {
     });
   });
 }
+
+describe("S2Poller over streams that do as they are told", () => {
+  /** What S2Poller asks of the poller below; each slot's socket is reset. */
+  function open() {
+    const bytes = new Uint8Array(new ArrayBuffer(MEMORY_BYTES));
+    const words = new Int32Array(bytes.buffer);
+    const incoming: Uint8Array[] = [];
+    const interest: unknown[] = [];
+    let roomBytes = 0;
+    const take = (lengthBytes: number) => {
+      const taken = Math.min(roomBytes, lengthBytes);
+      roomBytes -= taken;
+      return taken > 0 ? taken : WOULD_BLOCK;
+    };
+    const inner = {
+      memoryBase: 0,
+      setInterest: (...wanted: unknown[]) => interest.push(wanted),
+      wait: () => 1,
+      eventSlot: () => SLOT,
+      eventFlags: () => WRITABLE,
+      read: (_slot: number, offset: number) => {
+        const piece = incoming.shift();
+        if (piece === undefined) return READ_FAILED;
+        bytes.set(piece, offset);
+        return piece.length;
+      },
+      write: (_slot: number, _bytes: Uint8Array, start: number, end: number) => take(end - start),
+      writeGathered: (_slot: number, iovec: number) => take(words[(iovec >> 2) + 2]!),
+      lastError: () => "connection reset by peer",
+    } as unknown as Poller;
+    const poller = new S2Poller(inner, { memory: bytes, region: REGION, openCodec: () => slowCodec(bytes) });
+    const makeRoom = (count: number) => {
+      roomBytes = count;
+    };
+    return { poller, incoming, interest, makeRoom };
+  }
+
+  test("who waited for room before is not forgotten once the layer's own bytes are out", () => {
+    const { poller, interest, makeRoom } = open();
+    poller.startS2(SLOT, { ...TERMS, wantsWrite: true });
+    makeRoom(10);
+    expect(poller.write(SLOT, new Uint8Array(new ArrayBuffer(500)), 0, 500)).toBe(500);
+    makeRoom(1000);
+    poller.wait(0);
+    expect(interest).toEqual([
+      [SLOT, true, true],
+      [SLOT, true, true],
+    ]);
+  });
+});
