@@ -431,7 +431,10 @@ export class LinkConnections implements LinkDialer {
       clearBytes,
       wantsWrite: connection.isWriteWanted,
       blockBytesMax: link.isTrusted ? S2_BLOCK_BYTES_MAX : BLOCK_BYTES_BEFORE_LOGIN,
-      onBroken: (problem) => log("error", `${link.label} - read error: ${problem}`),
+      onBroken: (problem) => {
+        // Of WebSockets the shard logs every read that fails.
+        if (!connection.hasFrames) log("error", `${link.label} - read error: ${problem}`);
+      },
     });
     link.isCompressed = true;
     // What frames held is no stream any more.

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { unframeS2 } from "../../protocol/s2_stream.ts";
-import { type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE } from "../poller.ts";
+import { type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "../poller.ts";
 import { writeIovec } from "../posix/posix.ts";
 import { runtimeSubject, tlsSubject } from "../testing/poller_subjects.ts";
 import { STREAM_NAME } from "./s2_chunks.ts";
@@ -168,6 +168,7 @@ describe("S2Poller over streams that do as they are told", () => {
     const interest: unknown[] = [];
     let roomBytes = 0;
     const take = (lengthBytes: number) => {
+      if (roomBytes < 0) return roomBytes;
       const taken = Math.min(roomBytes, lengthBytes);
       roomBytes -= taken;
       return taken > 0 ? taken : WOULD_BLOCK;
@@ -192,8 +193,34 @@ describe("S2Poller over streams that do as they are told", () => {
     const makeRoom = (count: number) => {
       roomBytes = count;
     };
-    return { poller, incoming, interest, makeRoom };
+    return { poller, iovecs: new Uint32Array(bytes.buffer, IOVECS, 4), incoming, interest, makeRoom };
   }
+
+  test("tells why the call failed that failed last, not an earlier one of another stream", () => {
+    const { poller, iovecs, incoming, makeRoom } = open();
+    const failRead = () => {
+      incoming.push(ascii("PING\r\n"));
+      poller.startS2(SLOT, TERMS);
+      expect(poller.read(SLOT, READ, READ_BYTES)).toBe(READ_FAILED);
+      expect(poller.lastError()).toBe("s2: what was sent is no stream of S2");
+    };
+    failRead();
+    makeRoom(6);
+    expect(poller.write(SLOT + 1, ascii("PONG\r\n"), 0, 6)).toBe(6);
+    expect(poller.lastError()).toBe("s2: what was sent is no stream of S2");
+    expect(poller.read(SLOT + 1, READ, READ_BYTES)).toBe(READ_FAILED);
+    expect(poller.lastError()).toBe("connection reset by peer");
+    makeRoom(WRITE_FAILED);
+    writeIovec(iovecs, 0, DATA, 6);
+    for (const slot of [SLOT, SLOT + 1]) {
+      failRead();
+      expect(poller.write(slot, ascii("PONG\r\n"), 0, 6)).toBe(WRITE_FAILED);
+      expect(poller.lastError()).toBe("connection reset by peer");
+      failRead();
+      expect(poller.writeGathered(slot, IOVECS, 1)).toBe(WRITE_FAILED);
+      expect(poller.lastError()).toBe("connection reset by peer");
+    }
+  });
 
   test("who waited for room before is not forgotten once the layer's own bytes are out", () => {
     const { poller, interest, makeRoom } = open();
