@@ -21,8 +21,8 @@ const NOTHING = new Uint8Array(0);
 
 /**
  * Bytes of one stream in such a room. They stay where they are until another stream needs the room, and are put aside then:
- * mostly there are none, or nobody comes in between. However often that happens, each byte is put aside once, and
- * comes back once: what comes meanwhile lies in the room where it belongs behind the others.
+ * mostly there are none, or nobody comes in between. However often that happens before they are gathered, each byte is put
+ * aside once, and comes back once: what comes meanwhile lies in the room where it belongs, behind the others.
  */
 export class RoomBytes {
   /** Where they are in the memory, after `enter()` and `gather()`; how many they are at any time. */
