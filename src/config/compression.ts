@@ -80,6 +80,12 @@ export function compressionSettings(
   return { mode: normalized, rttThresholdsMs: last < 0 ? RTT_THRESHOLDS_MS : set.slice(0, last + 1) };
 }
 
+/** Whether two come to the same: round trips count for `s2_auto` only. Source: nats-server `CompressionOpts.equals`. */
+export function isSameCompression(one: CompressionSettings, other: CompressionSettings): boolean {
+  if (one.mode !== other.mode) return false;
+  return one.mode !== "s2_auto" || one.rttThresholdsMs.join() === other.rttThresholdsMs.join();
+}
+
 /** The spellings of each mode; "on" and its like are replaced by what they mean in that place. */
 const MODES: Readonly<Record<string, CompressionMode>> = {
   off: "off",

@@ -4,10 +4,12 @@ import { assert } from "../base/assert.ts";
 import {
   type HandedStream,
   type Poller,
+  READ_FAILED,
   READABLE,
   type StreamSource,
   type Streams,
   WRITABLE,
+  WRITE_FAILED,
 } from "./poller.ts";
 
 /** One stream that a layer has changed: what `Streams` says of a slot, of this one. */
@@ -50,6 +52,7 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
   /** Those that this poller reports after the events of the one below, in one wait. */
   #ownEvents: Stream[] = [];
   #innerEventCount = 0;
+  /** Why the last call failed that did; "" where the poller below knows. */
   #violation = "";
 
   constructor(inner: Poller) {
@@ -127,9 +130,8 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
 
   read(slot: number, offset: number, lengthBytes: number): number {
     const stream = this.#streams[slot];
-    if (stream == null) return this.#inner.read(slot, offset, lengthBytes);
-    const count = stream.read(offset, lengthBytes);
-    this.#violation = stream.violation;
+    if (stream == null) return this.#told(this.#inner.read(slot, offset, lengthBytes), "");
+    const count = this.#told(stream.read(offset, lengthBytes), stream.violation);
     this.#noteOwn(stream);
     const { hasNews } = stream;
     if (hasNews !== this.#withNews.has(stream)) {
@@ -141,16 +143,16 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
 
   writeGathered(slot: number, iovecOffset: number, count: number): number {
     const stream = this.#streams[slot];
-    if (stream == null) return this.#inner.writeGathered(slot, iovecOffset, count);
-    const taken = stream.writeGathered(iovecOffset, count);
+    if (stream == null) return this.#told(this.#inner.writeGathered(slot, iovecOffset, count), "");
+    const taken = this.#told(stream.writeGathered(iovecOffset, count), "");
     this.#noteOwn(stream);
     return taken;
   }
 
   write(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const stream = this.#streams[slot];
-    if (stream == null) return this.#inner.write(slot, bytes, start, end);
-    const taken = stream.write(bytes, start, end);
+    if (stream == null) return this.#told(this.#inner.write(slot, bytes, start, end), "");
+    const taken = this.#told(stream.write(bytes, start, end), "");
     this.#noteOwn(stream);
     return taken;
   }
@@ -173,6 +175,12 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
 
   /** The stream's slot has been closed. */
   protected closed(_stream: Stream): void {}
+
+  /** What a call returns, and why if it failed. */
+  #told(outcome: number, violation: string): number {
+    if (outcome === READ_FAILED || outcome === WRITE_FAILED) this.#violation = violation;
+    return outcome;
+  }
 
   /** Asks to hear of room to write while a stream has bytes of its own that wait for it. */
   #noteOwn(stream: Stream): void {

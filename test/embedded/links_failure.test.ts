@@ -53,6 +53,25 @@ for (const transport of ["epoll", "runtime"] as const) {
       await hub.server.stop();
     });
 
+    test("is replaced without a file being read", async () => {
+      const { server, log } = await startEmbedded({ config: CONFIG, midge: { shards: 1, transport } });
+      const files = process.getBuiltinModule("node:fs");
+      const { readFileSync } = files;
+      files.readFileSync = () => {
+        throw new Error("too many open files");
+      };
+      try {
+        server.failShard(LINKS);
+        await until(
+          () => log.includes("info Links shard is replaced"),
+          () => "the links shard is replaced",
+        );
+      } finally {
+        files.readFileSync = readFileSync;
+      }
+      await server.stop();
+    });
+
     test("is replaced in lame duck mode, too, and does not forget it", async () => {
       const { server, log } = await startEmbedded({ config: CONFIG, midge: { shards: 1, transport } });
       const client = await connectTo(server, { protocol: 1 });

@@ -20,7 +20,7 @@ import { CONNECT_FAILED, CONNECTED, type Dialler, dialErrorText } from "../../ru
 import { type StreamSource, WOULD_BLOCK } from "../../runtime/poller.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import type { S2Effort, S2Layer } from "../../runtime/s2/s2_layer.ts";
-import { S2_BETTER, S2_FAST, S2_STORED } from "../../runtime/s2/s2_region.ts";
+import { S2_BETTER, S2_BLOCK_BYTES_MAX, S2_FAST, S2_STORED } from "../../runtime/s2/s2_region.ts";
 import type { TlsLayer } from "../../runtime/tls.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import {
@@ -89,6 +89,8 @@ const EFFORTS: Readonly<Record<CompressionLevel, S2Effort>> = {
   s2_better: S2_BETTER,
   s2_best: S2_BETTER,
 };
+/** What a chunk of one who has not logged in may hold; what is said until then is a few KiB. */
+const BLOCK_BYTES_BEFORE_LOGIN = 128 * 1024;
 const NO_PROXY = "failed to connect to proxy";
 /** What keeps a link up is not what it is there for. */
 const KEEP_ALIVE: ReadonlySet<LinkOperation["kind"]> = new Set(["ping", "pong", "ok"]);
@@ -116,6 +118,8 @@ export class HostLink implements LinkConnection, ReceivingLink {
   isOfUnknownAccount = false;
   collected: ReceivingLink["collected"] = null;
   isCompressed = false;
+  /** This server has chosen it, or it has logged in: then much of it may wait here. */
+  isTrusted: boolean;
   hasTurned = false;
   /** Counters of messages, as they were when it was last active. */
   #activityMark = 0;
@@ -135,6 +139,7 @@ export class HostLink implements LinkConnection, ReceivingLink {
     this.remoteIp = connection.ip;
     this.remotePort = connection.port;
     this.isDialled = isDialled;
+    this.isTrusted = isDialled;
     this.isWebSocket = isWebSocket;
   }
 
@@ -215,6 +220,10 @@ export class HostLink implements LinkConnection, ReceivingLink {
 
   compress(level: CompressionLevel): void {
     this.#owner.compress(this, level);
+  }
+
+  trust(): void {
+    this.#owner.trust(this);
   }
 
   returnRest(start: number, end: number): void {
@@ -417,12 +426,25 @@ export class LinkConnections implements LinkDialer {
     // It may turn out to be lost.
     if (connection.state >= STATE_CLOSING) return;
     const clearBytes = connection.hasFrames ? 0 : shard.outbound.pendingBytes(connection);
-    compression.startS2(connection.slot, effort, clearBytes, (problem) =>
-      log("error", `${link.label} - read error: ${problem}`),
-    );
+    compression.startS2(connection.slot, {
+      effort,
+      clearBytes,
+      wantsWrite: connection.isWriteWanted,
+      blockBytesMax: link.isTrusted ? S2_BLOCK_BYTES_MAX : BLOCK_BYTES_BEFORE_LOGIN,
+      onBroken: (problem) => {
+        // Of WebSockets the shard logs every read that fails.
+        if (!connection.hasFrames) log("error", `${link.label} - read error: ${problem}`);
+      },
+    });
     link.isCompressed = true;
     // What frames held is no stream any more.
     link.hasTurned = !connection.hasFrames;
+  }
+
+  /** It has logged in. */
+  trust(link: HostLink): void {
+    link.isTrusted = true;
+    if (link.isCompressed) this.#options.compression.setS2BlockMax(link.connection.slot, S2_BLOCK_BYTES_MAX);
   }
 
   returnRest(link: HostLink, start: number, end: number): void {

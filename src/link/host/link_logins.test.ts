@@ -31,7 +31,7 @@ function setUp(password: string) {
   const connection = linkConnection();
   connection.state = STATE_CONNECTED;
   const logIn = (given: string, isAgain = false) => {
-    const link = { connection } as unknown as HostLink;
+    const link = { connection, trust: () => done.push("trusted") } as unknown as HostLink;
     const login = { user: "u", password: given };
     logins.judgeServer("route", link, login, isAgain, (isIn) => done.push(isIn ? "in" : "out"));
   };
@@ -43,7 +43,7 @@ describe("ShardLinkLogins.judgeServer()", () => {
     const { connection, asked, done, logIn } = setUp("p");
     logIn("p");
     logIn("q");
-    expect([done, asked, connection.state]).toEqual([["in", "out"], [], STATE_CONNECTED]);
+    expect([done, asked, connection.state]).toEqual([["trusted", "in", "out"], [], STATE_CONNECTED]);
   });
 
   test("leaves hashes to the logins thread, and takes nothing of the peer until it has answered", () => {

@@ -6,7 +6,7 @@ import { InlineJudge } from "../../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, ServerKind, Verdict } from "../../auth/login.ts";
 import { DEFAULT_CONNECT_OPTIONS } from "../../protocol/connect_options.ts";
 import { clientTls, peerIdentity } from "../../shard/client/peer_identity.ts";
-import { type Connection, STATE_CONNECTED, STATE_WAITING } from "../../shard/connection.ts";
+import { STATE_CONNECTED, STATE_WAITING } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/links/link_host.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection } from "../core/link.ts";
@@ -34,7 +34,7 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
   readonly #shard: LoginsShard;
   #judge: InlineJudge;
   /** Those who wait for a verdict, by their slot. */
-  readonly #waiting = new Map<number, { readonly id: number; readonly answer: Answer }>();
+  readonly #waiting = new Map<number, { readonly link: HostLink; readonly answer: Answer }>();
 
   constructor(shard: LoginsShard) {
     this.#shard = shard;
@@ -49,7 +49,7 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
   judge(link: LinkConnection, leafRequest: LeafLoginRequest, answer: Answer): void {
     const { connection } = link as HostLink;
     this.#judgeOne(
-      connection,
+      link as HostLink,
       { ...leafRequest, ip: connection.ip, tls: peerIdentity(connection) },
       false,
       answer,
@@ -73,7 +73,7 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
       tls: null,
       isImplicit: false,
     };
-    const isAsked = this.#judgeOne(connection, request, isAgain, ({ kind }) => {
+    const isAsked = this.#judgeOne(link as HostLink, request, isAgain, ({ kind }) => {
       if (connection.state === STATE_WAITING) {
         connection.state = STATE_CONNECTED;
         this.#shard.resumeInput(connection);
@@ -86,14 +86,15 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
   }
 
   /** Whether the logins thread is asked, which answers later. */
-  #judgeOne(connection: Connection, request: LoginRequest, isAgain: boolean, answer: Answer): boolean {
+  #judgeOne(link: HostLink, request: LoginRequest, isAgain: boolean, answer: Answer): boolean {
     const verdict = this.#judge.judge(request);
     if (verdict !== null) {
-      this.#conclude(verdict, answer);
+      this.#conclude(link, verdict, answer);
       return false;
     }
+    const { connection } = link;
     const { slot, clientId } = connection;
-    this.#waiting.set(slot, { id: clientId, answer });
+    this.#waiting.set(slot, { link, answer });
     this.#shard.ask({
       node: this.#shard.node,
       slot,
@@ -110,18 +111,19 @@ export class ShardLinkLogins implements LeafLogins, ServerLogins {
   /** The logins thread's verdict. */
   answer(slot: number, clientId: number, verdict: Verdict): void {
     const waiting = this.#waiting.get(slot);
-    if (waiting?.id !== clientId) return;
+    if (waiting?.link.connection.clientId !== clientId) return;
     this.#waiting.delete(slot);
-    this.#conclude(verdict, waiting.answer);
+    this.#conclude(waiting.link, verdict, waiting.answer);
   }
 
   forget(slot: number): void {
     this.#waiting.delete(slot);
   }
 
-  #conclude(verdict: Verdict, answer: Answer): void {
+  #conclude(link: HostLink, verdict: Verdict, answer: Answer): void {
     if (verdict.kind !== "login" && verdict.kind !== "refusal") return;
     for (const { level, text } of verdict.logs) this.#shard.log(level, text);
+    if (verdict.kind === "login") link.trust();
     answer(verdict);
   }
 }

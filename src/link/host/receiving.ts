@@ -34,8 +34,8 @@ export interface ReceivingLink {
   readonly filesPlain: boolean;
   /** An operation too long for the receive buffer, being collected; null for none. */
   collected: Collected | null;
-  /** What its peer has sent behind the operation that was just taken is compressed, and goes back to the stream. */
-  readonly hasTurned: boolean;
+  /** It has turned to S2: what its peer has sent behind the operation that is being taken goes back to the stream. */
+  hasTurned: boolean;
   returnRest(start: number, end: number): void;
   /** The peer sent this operation: it counts, and is traced. */
   note(operation: LinkOperation): void;
@@ -67,6 +67,8 @@ export class Receiving {
   receive(link: ReceivingLink, start: number, end: number): number {
     const { connection } = link;
     let at = start;
+    // If it turned between two reads, behind a handshake of TLS, these bytes have been decoded already.
+    link.hasTurned = false;
     while (at < end && connection.state < STATE_CLOSING) {
       // Its login is judged elsewhere, or others are to have their turn.
       if (connection.state === STATE_WAITING || (at !== start && this.#shard.outbound.isLate())) return at;

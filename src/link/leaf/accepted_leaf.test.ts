@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { InterestLedger } from "../core/ledger.ts";
 import { FakeClock } from "../core/testing/fake_clock.ts";
 import type { LeafOptions } from "./leaf_context.ts";
-import { type FakeEnd, FakeServer, LEAF_ACCOUNT } from "./testing/fake_server.ts";
+import { type FakeEnd, FakeServer, LEAF_ACCOUNT, LEAF_OPTIONS } from "./testing/fake_server.ts";
 
 const USER = {
   publish: { allow: ["pp.>"], deny: undefined },
@@ -181,6 +181,18 @@ describe("AcceptedLeaf", () => {
     end.feed(connect({ compress_mode: "s2_best" }));
     expect(infoOf(end.lines()[0])).toMatchObject({ connect_info: true });
     expect(server.nodes.report()).toMatchObject([{ compression: "s2_fast" }]);
+  });
+
+  test("goes on where a reload changes round trips that nothing is chosen by", () => {
+    const compression = { mode: "accept", rttThresholdsMs: [10] } as const;
+    const { server } = serve({ compression });
+    const end = server.accept();
+    end.feed(`INFO {"compression":"s2_fast"}\r\n`);
+    end.feed(connect({ compress_mode: "s2_fast" }));
+    server.nodes.setOptions({ ...LEAF_OPTIONS, compression: { ...compression, rttThresholdsMs: [20] } });
+    expect(end.connection.closed).toBe("");
+    server.nodes.setOptions({ ...LEAF_OPTIONS, compression: { ...compression, mode: "off" } });
+    expect(end.connection.closed).toBe("Client Closed");
   });
 
   test("takes the word of who says CONNECT at once for why there is none", () => {

@@ -3,6 +3,7 @@
  * monitoring and lame duck reach them.
  */
 import type { AccountTerms } from "../../auth/account_terms.ts";
+import { isSameCompression } from "../../config/compression.ts";
 import { type LeafRemoteOptions, remoteId } from "../../config/leaf_remotes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
@@ -69,7 +70,7 @@ export class LeafNodes {
   setOptions(options: LeafOptions): void {
     const before = this.#context.options.compression;
     this.#context.options = options;
-    if (JSON.stringify(before) === JSON.stringify(options.compression)) return;
+    if (isSameCompression(before, options.compression)) return;
     for (const link of this.#links.of()) if (!link.facts.isSolicited) link.compressionChanged();
   }
 

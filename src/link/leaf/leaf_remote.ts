@@ -2,6 +2,11 @@
  * One remote of the configuration: dials its URLs in turn, for ever, and again when a connection is lost.
  * Source: leafnodes.md 10; nats-server leafnode.go, connectToRemoteLeafNode, reConnectToRemoteLeafNode.
  */
+import {
+  type CompressionSettings,
+  compressionSettings,
+  isSameCompression,
+} from "../../config/compression.ts";
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
@@ -50,12 +55,16 @@ export class LeafRemote implements RemoteSide {
     return !this.#isStopped;
   }
 
+  get compression(): CompressionSettings {
+    return compressionSettings(this.options.compression, "s2_auto");
+  }
+
   /** What the configuration says of it now, and whose certificates its handshakes take (`LinkTls.context`). */
   configure(options: LeafRemoteOptions, tlsContext: string): void {
-    const before = this.options.compression;
+    const before = this.compression;
     this.options = options;
     this.tlsContext = tlsContext;
-    if (JSON.stringify(before) !== JSON.stringify(options.compression)) this.#peer?.compressionChanged();
+    if (!isSameCompression(before, this.compression)) this.#peer?.compressionChanged();
     if (options.tls !== undefined) this.needsTls = true;
   }
 

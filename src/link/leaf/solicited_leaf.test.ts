@@ -110,6 +110,23 @@ describe("SolicitedLeaf", () => {
     expect(end.connection.closed).toBe("Client Closed");
   });
 
+  test("round trips that nothing is chosen by are changed without connecting anew", () => {
+    const { server, end } = dial("compression: accept");
+    end.feed(info({ compression: "s2_fast" }));
+    end.feed(info({ compression: "s2_fast" }) + info(SECOND));
+    end.lines();
+    const reload = (compression: string) =>
+      server.nodes.setRemotes(
+        remotesOf(`{ url: "nats-leaf://hub:7422", account: A, compression: ${compression} }`),
+      );
+    reload("{ mode: accept, rtt_thresholds: [1ms, 2ms] }");
+    expect([end.lines(), end.connection.closed]).toEqual([[], ""]);
+    reload("{ mode: s2_auto, rtt_thresholds: [0ms, 0ms, 5ms] }");
+    expect(end.lines()).toEqual(["<s2_better>"]);
+    reload("{ mode: s2_auto, rtt_thresholds: [5ms] }");
+    expect(end.lines()).toEqual(["<s2_uncompressed>"]);
+  });
+
   test("logs in as the URL says, as a token too where it has no password", () => {
     const clock = new FakeClock();
     const server = new FakeServer(clock);

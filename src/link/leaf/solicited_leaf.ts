@@ -3,7 +3,7 @@
  * Source: leafnodes.md 2; nats-server leafnode.go, processLeafnodeInfo, leafNodeFinishConnectProcess.
  */
 import { leastLimit } from "../../account/limits.ts";
-import { compressionSettings } from "../../config/compression.ts";
+import type { CompressionSettings } from "../../config/compression.ts";
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
@@ -43,6 +43,7 @@ const PROXY_WITHOUT_TLS =
 /** The remote that a connection was dialled for. */
 export interface RemoteSide {
   readonly options: LeafRemoteOptions;
+  readonly compression: CompressionSettings;
   readonly urls: RemoteUrls;
   /** Whose certificates a handshake takes (`LinkTls.context`). */
   readonly tlsContext: string;
@@ -83,9 +84,7 @@ export class SolicitedLeaf implements LinkPeer {
     this.#channel = new LeafChannel(connection, remote.urls.isWebSocket, context.log);
     this.#remote = remote;
     this.#context = context;
-    this.#compression = new LinkCompression(connection, context.clock, () =>
-      compressionSettings(remote.options.compression, "s2_auto"),
-    );
+    this.#compression = new LinkCompression(connection, context.clock, () => remote.compression);
     this.#payloadBytesMax = context.options.payloadBytesMax;
   }
 

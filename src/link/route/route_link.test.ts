@@ -508,6 +508,18 @@ describe("RouteLink, compressed", () => {
     expect(raw.isClosed).toBe(true);
   });
 
+  test("a reload of round trips that nothing is chosen by changes nothing", () => {
+    const own = { ...compression, mode: "accept" } as const;
+    const n = member({ compression: own });
+    const raw = network.raw(PORT);
+    raw.say(CONNECT, infoOf("R", '"compression":"s2_better"'));
+    raw.compress();
+    raw.say(infoOf("R", '"compression":"s2_better"'));
+    n.mesh.reload(settingsOf("N", PORT, { compression: { ...own, rttThresholdsMs: [1] } }));
+    network.settle();
+    expect(n.mesh.reports()).toMatchObject([{ compression: "s2_better" }]);
+  });
+
   test("a reload changes how hard, or closes who has to agree anew", () => {
     const n = member({ compression });
     const raw = network.raw(PORT);

@@ -4,6 +4,7 @@
  *
  * Source: nats-server route.go; clusters.md 3.6 to 3.8.
  */
+import { isSameCompression } from "../../config/compression.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkPeer } from "../core/link.ts";
@@ -135,7 +136,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     if (JSON.stringify(old.permissions) !== JSON.stringify(settings.permissions)) {
       this.#permissionsChanged(oldImport);
     }
-    if (JSON.stringify(old.compression) !== JSON.stringify(settings.compression)) {
+    if (!isSameCompression(old.compression, settings.compression)) {
       for (const route of this.connections) route.compressionChanged();
     }
     this.#accountChanges.reload(old, settings, (isPoolNew) => {

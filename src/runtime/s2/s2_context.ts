@@ -26,7 +26,7 @@ export function createS2Context(memory: Uint8Array, region: number, codec: S2Cod
   const rooms = (first: number, lengthBytes: number) =>
     Array.from(
       { length: S2_ROOM_COUNT },
-      (_, i) => new SharedRoom(memory, first + i * (lengthBytes + S2_SLACK), lengthBytes),
+      (_, i) => new SharedRoom(memory, first + i * (lengthBytes + S2_SLACK), lengthBytes, codec),
     );
   return {
     bytes: memory,

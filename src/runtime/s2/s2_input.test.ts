@@ -4,7 +4,7 @@ import { FakeStreams } from "../websocket/testing/fake_streams.ts";
 import { SNAPPY_NAME, STREAM_NAME } from "./s2_chunks.ts";
 import { createS2Context, type S2Context } from "./s2_context.ts";
 import { S2Input } from "./s2_input.ts";
-import { S2_BLOCK_BYTES_MAX, S2_CHUNK_BYTES_MAX } from "./s2_region.ts";
+import { S2_BLOCK_BYTES_MAX, S2_CHUNK_GROWTH_BYTES } from "./s2_region.ts";
 import { chunkOf, compressedChunk, MEMORY_BYTES, REGION, slowCodec } from "./testing/slow_codec.ts";
 
 const READ = 1024 * 1024;
@@ -130,6 +130,54 @@ describe("S2Input", () => {
     for (const { got, plain: expected } of both) expect(Uint8Array.from(got)).toEqual(expected);
   });
 
+  test("however often others come in between, byte by byte", () => {
+    const context = createContext();
+    const sides = Array.from({ length: 3 }, () => ({ side: open(context), got: [] as number[] }));
+    for (const byte of wire) {
+      for (const { side, got } of sides) {
+        side.streams.incoming.push(Uint8Array.of(byte));
+        // What has come is decoded in one read, and taken in the others'.
+        const some = side.read(150);
+        if (typeof some !== "number") got.push(...some);
+      }
+    }
+    for (const { side, got } of sides) {
+      got.push(...side.readAll(7).text);
+      expect(Uint8Array.from(got)).toEqual(plain);
+    }
+  });
+
+  test("chunks that hold more than the limit of the moment are refused", () => {
+    const told = (bytes: Uint8Array, blockBytesMax: number) => {
+      const { streams, input, readAll } = open();
+      input.blockBytesMax = blockBytesMax;
+      streams.incoming.push(joined(STREAM_NAME, bytes));
+      const { text } = readAll();
+      return text.length > 0 ? text.length : input.violation;
+    };
+    expect(told(stored(letters(1000)), 1000)).toBe(1000);
+    expect(told(stored(letters(1020)), 1000)).toBe("s2: a chunk of 1024 bytes, which are more than 1012");
+    expect(told(run(1000), 1000)).toBe(1000);
+    expect(told(run(1001), 1000)).toBe("s2: a chunk that is too long, or does not say how long it is");
+  });
+
+  test("a refusal in clear that is longer than its reader's room comes piece by piece", () => {
+    const { context, input, read } = open();
+    const line = ascii("-ERR 'Authorization Violation'\r\n");
+    context.bytes.set(line, READ);
+    input.put(READ, READ + line.length);
+    expect([read(20), read(20)]).toEqual([line.slice(0, 20), line.slice(20)]);
+    expect(input.hasNews).toBe(false);
+  });
+
+  test("what was read before can only come before everything", () => {
+    const { context, streams, input, read } = open();
+    streams.incoming.push(wire.slice(0, 12));
+    read();
+    context.bytes.set(wire, READ);
+    expect(() => input.put(READ, READ + wire.length)).toThrow("it comes before everything");
+  });
+
   test("the largest chunks come through, one behind the other, and leave nothing", () => {
     const { streams, input } = open();
     const chunk = run(S2_BLOCK_BYTES_MAX);
@@ -162,7 +210,8 @@ describe("S2Input", () => {
 
   const wrongChecksum = stored(ascii("PING\r\n"));
   wrongChecksum[5]! ^= 1;
-  const tooLong = S2_CHUNK_BYTES_MAX + 1;
+  const longest = S2_BLOCK_BYTES_MAX + S2_CHUNK_GROWTH_BYTES;
+  const tooLong = longest + 1;
   const head = (type: number, length: number) =>
     Uint8Array.of(type, length & 0xff, (length >> 8) & 0xff, length >> 16);
   const broken: readonly (readonly [string, Uint8Array, string])[] = [
@@ -177,7 +226,7 @@ describe("S2Input", () => {
     [
       "too long a chunk",
       joined(STREAM_NAME, head(0, tooLong)),
-      `a chunk of ${tooLong} bytes, which are more than ${S2_CHUNK_BYTES_MAX}`,
+      `a chunk of ${tooLong} bytes, which are more than ${longest}`,
     ],
     [
       "a block that grows beyond all bounds",

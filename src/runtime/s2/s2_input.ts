@@ -1,11 +1,12 @@
 // Hot: once for each read of a compressed link.
+import { assert } from "../../base/assert.ts";
 import { READ_FAILED, type Streams, WOULD_BLOCK } from "../poller.ts";
 import { CHUNK_COMPRESSED, CHUNK_NAME, CHUNK_SKIPPABLE, SNAPPY_NAME, STREAM_NAME } from "./s2_chunks.ts";
 import type { S2Context } from "./s2_context.ts";
 import {
   S2_BLOCK_BYTES_MAX,
   S2_CHECKSUM_BYTES,
-  S2_CHUNK_BYTES_MAX,
+  S2_CHUNK_GROWTH_BYTES,
   S2_CHUNK_HEAD_BYTES,
   S2_ROOM_COUNT,
 } from "./s2_region.ts";
@@ -17,11 +18,13 @@ const MINUS = 0x2d;
 /**
  * The inbound side of one compressed stream: reads chunks and gives what is in them. A chunk is decoded once it is here as a
  * whole, into its reader's room if it fits there; no chunk is longer than what it holds by more than a few bytes, nor
- * holds more than 4 MiB, so that is what a peer can have lie here.
+ * holds more than `blockBytesMax`, so that is what a peer can have lie here, before and after.
  */
 export class S2Input {
   /** What was wrong with what came, "" for nothing. */
   violation = "";
+  /** What a chunk may hold, at most S2_BLOCK_BYTES_MAX. */
+  blockBytesMax = S2_BLOCK_BYTES_MAX;
 
   readonly #streams: Streams;
   readonly #slot: number;
@@ -34,6 +37,8 @@ export class S2Input {
   #end = WOULD_BLOCK;
   /** The first of what has arrived is a chunk, all of it. */
   #isReady = false;
+  /** How long that chunk is with its head, once its head is here; before, how long that is. */
+  #chunkBytes = S2_CHUNK_HEAD_BYTES;
   /** Bytes of a chunk that are still to be skipped. */
   #skippedBytes = 0;
   #hasName = false;
@@ -55,9 +60,10 @@ export class S2Input {
     return this.#isReady || this.#end !== WOULD_BLOCK || this.#decoded.length > 0;
   }
 
-  /** `[start, end)` of the memory came before everything else. */
+  /** `[start, end)` of the memory, at most a read, came before everything else. */
   put(start: number, end: number): void {
     const arrived = this.#arrived;
+    assert(arrived.length === 0 && this.#decoded.length === 0, "S2Input.put: it comes before everything");
     arrived.enter();
     this.#context.codec.move(arrived.start, start, end - start);
     arrived.end += end - start;
@@ -76,7 +82,7 @@ export class S2Input {
     }
     const end = offset + lengthBytes;
     let to = offset;
-    while (this.#isReady) {
+    while (this.#isReady && to < end) {
       const next = this.#takeChunk(to, end, to === offset);
       if (next < 0) break;
       to = next;
@@ -117,6 +123,10 @@ export class S2Input {
     const arrived = this.#arrived;
     const { bytes } = this.#context;
     if (this.#isClear) return arrived.length > 0;
+    // Its head has been looked at; part of it may lie aside.
+    if (this.#chunkBytes > S2_CHUNK_HEAD_BYTES) return arrived.length >= this.#chunkBytes;
+    arrived.gather();
+    const bytesMax = this.blockBytesMax + S2_CHUNK_GROWTH_BYTES;
     for (;;) {
       const skipped = Math.min(this.#skippedBytes, arrived.length);
       this.#skippedBytes -= skipped;
@@ -126,8 +136,9 @@ export class S2Input {
         return true;
       }
       if (arrived.length < S2_CHUNK_HEAD_BYTES) return false;
-      const type = bytes[arrived.start]!;
-      const length = this.#chunkBytes();
+      const { start } = arrived;
+      const type = bytes[start]!;
+      const length = bytes[start + 1]! | (bytes[start + 2]! << 8) | (bytes[start + 3]! << 16);
       if (!this.#hasName && type !== CHUNK_NAME) return this.#fail("what was sent is no stream of S2");
       if (type === CHUNK_NAME) {
         if (length !== STREAM_NAME.length - S2_CHUNK_HEAD_BYTES)
@@ -138,16 +149,12 @@ export class S2Input {
         continue;
       } else if (type > 1) return this.#fail(`a chunk of unknown type ${type}`);
       else if (length < S2_CHECKSUM_BYTES) return this.#fail("a chunk without a checksum");
-      else if (length > S2_CHUNK_BYTES_MAX)
-        return this.#fail(`a chunk of ${length} bytes, which are more than ${S2_CHUNK_BYTES_MAX}`);
-      return arrived.length >= S2_CHUNK_HEAD_BYTES + length;
+      else if (length > bytesMax)
+        return this.#fail(`a chunk of ${length} bytes, which are more than ${bytesMax}`);
+      this.#chunkBytes = S2_CHUNK_HEAD_BYTES + length;
+      arrived.expectedBytes = this.#chunkBytes;
+      return arrived.length >= this.#chunkBytes;
     }
-  }
-
-  #chunkBytes(): number {
-    const { bytes } = this.#context;
-    const { start } = this.#arrived;
-    return bytes[start + 1]! | (bytes[start + 2]! << 8) | (bytes[start + 3]! << 16);
   }
 
   /**
@@ -157,6 +164,7 @@ export class S2Input {
   #takeChunk(to: number, end: number, isFirst: boolean): number {
     const arrived = this.#arrived;
     const { bytes, codec } = this.#context;
+    arrived.gather();
     if (this.#isClear) {
       const count = Math.min(arrived.length, end - to);
       codec.move(to, arrived.start, count);
@@ -165,16 +173,16 @@ export class S2Input {
     }
     const type = bytes[arrived.start]!;
     const content = arrived.start + S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES;
-    const next = arrived.start + S2_CHUNK_HEAD_BYTES + this.#chunkBytes();
+    const next = arrived.start + this.#chunkBytes;
     if (type === CHUNK_NAME) {
       if (!this.#isName(arrived.start)) return this.#failAt(to, "a stream of an unknown name");
       this.#hasName = true;
-      arrived.start = next;
+      this.#leaveChunk(next);
       return to;
     }
     const isCompressed = type === CHUNK_COMPRESSED;
     const length = isCompressed ? codec.decodedLength(content, next - content) : next - content;
-    if (length < 0 || length > S2_BLOCK_BYTES_MAX)
+    if (length < 0 || length > this.blockBytesMax)
       return this.#failAt(to, "a chunk that is too long, or does not say how long it is");
     const fits = length <= end - to;
     if (!fits && !isFirst) return -1;
@@ -186,10 +194,16 @@ export class S2Input {
       return this.#failAt(to, "a chunk that cannot be decoded");
     if (codec.checksum(place, length) !== this.#statedChecksum())
       return this.#failAt(to, "a chunk whose checksum is another one");
-    arrived.start = next;
+    this.#leaveChunk(next);
     if (fits) return to + length;
     decoded.end = decoded.start + length;
     return to + this.#takeDecoded(to, end);
+  }
+
+  /** The chunk that came first is done; the next begins there. */
+  #leaveChunk(next: number): void {
+    this.#arrived.start = next;
+    this.#chunkBytes = S2_CHUNK_HEAD_BYTES;
   }
 
   #isName(at: number): boolean {
@@ -206,11 +220,8 @@ export class S2Input {
 
   /** Moves what there is room for to `[to, end)`; how many bytes that was. */
   #takeDecoded(to: number, end: number): number {
-    const decoded = this.#decoded;
-    decoded.enter();
-    const count = Math.min(decoded.length, end - to);
-    this.#context.codec.move(to, decoded.start, count);
-    decoded.start += count;
+    const count = Math.min(this.#decoded.length, end - to);
+    this.#decoded.take(to, count);
     return count;
   }
 

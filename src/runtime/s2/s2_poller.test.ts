@@ -4,12 +4,13 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { unframeS2 } from "../../protocol/s2_stream.ts";
-import { READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE } from "../poller.ts";
+import { type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "../poller.ts";
 import { writeIovec } from "../posix/posix.ts";
 import { runtimeSubject, tlsSubject } from "../testing/poller_subjects.ts";
 import { STREAM_NAME } from "./s2_chunks.ts";
+import type { S2Terms } from "./s2_layer.ts";
 import { S2Poller } from "./s2_poller.ts";
-import { S2_STORED } from "./s2_region.ts";
+import { S2_BLOCK_BYTES_MAX, S2_STORED } from "./s2_region.ts";
 import { compressedChunk, MEMORY_BYTES, REGION, slowCodec } from "./testing/slow_codec.ts";
 
 const SLOT = 5;
@@ -18,6 +19,13 @@ const DATA = 65536;
 const READ = 1024 * 1024;
 const READ_BYTES = 65536;
 const BYTES_MAX = 64 * 1024 * 1024;
+const TERMS: S2Terms = {
+  effort: S2_STORED,
+  clearBytes: 0,
+  wantsWrite: false,
+  blockBytesMax: S2_BLOCK_BYTES_MAX,
+  onBroken() {},
+};
 const ascii = (text: string) => new TextEncoder().encode(text);
 
 for (const subject of [tlsSubject, runtimeSubject]) {
@@ -49,7 +57,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
       const problems: string[] = [];
       const listener = await subject.listen((source) => {
         poller.add(SLOT, source);
-        poller.startS2(SLOT, S2_STORED, 0, (problem) => problems.push(problem));
+        poller.startS2(SLOT, { ...TERMS, onBroken: (problem) => problems.push(problem) });
         added.resolve();
       });
       cleanups.push(() => listener.close());
@@ -150,3 +158,80 @@ for (const subject of [tlsSubject, runtimeSubject]) {
     });
   });
 }
+
+describe("S2Poller over streams that do as they are told", () => {
+  /** What S2Poller asks of the poller below; each slot's socket is reset. */
+  function open() {
+    const bytes = new Uint8Array(new ArrayBuffer(MEMORY_BYTES));
+    const words = new Int32Array(bytes.buffer);
+    const incoming: Uint8Array[] = [];
+    const interest: unknown[] = [];
+    let roomBytes = 0;
+    const take = (lengthBytes: number) => {
+      if (roomBytes < 0) return roomBytes;
+      const taken = Math.min(roomBytes, lengthBytes);
+      roomBytes -= taken;
+      return taken > 0 ? taken : WOULD_BLOCK;
+    };
+    const inner = {
+      memoryBase: 0,
+      setInterest: (...wanted: unknown[]) => interest.push(wanted),
+      wait: () => 1,
+      eventSlot: () => SLOT,
+      eventFlags: () => WRITABLE,
+      read: (_slot: number, offset: number) => {
+        const piece = incoming.shift();
+        if (piece === undefined) return READ_FAILED;
+        bytes.set(piece, offset);
+        return piece.length;
+      },
+      write: (_slot: number, _bytes: Uint8Array, start: number, end: number) => take(end - start),
+      writeGathered: (_slot: number, iovec: number) => take(words[(iovec >> 2) + 2]!),
+      lastError: () => "connection reset by peer",
+    } as unknown as Poller;
+    const poller = new S2Poller(inner, { memory: bytes, region: REGION, openCodec: () => slowCodec(bytes) });
+    const makeRoom = (count: number) => {
+      roomBytes = count;
+    };
+    return { poller, iovecs: new Uint32Array(bytes.buffer, IOVECS, 4), incoming, interest, makeRoom };
+  }
+
+  test("tells why the call failed that failed last, not an earlier one of another stream", () => {
+    const { poller, iovecs, incoming, makeRoom } = open();
+    const failRead = () => {
+      incoming.push(ascii("PING\r\n"));
+      poller.startS2(SLOT, TERMS);
+      expect(poller.read(SLOT, READ, READ_BYTES)).toBe(READ_FAILED);
+      expect(poller.lastError()).toBe("s2: what was sent is no stream of S2");
+    };
+    failRead();
+    makeRoom(6);
+    expect(poller.write(SLOT + 1, ascii("PONG\r\n"), 0, 6)).toBe(6);
+    expect(poller.lastError()).toBe("s2: what was sent is no stream of S2");
+    expect(poller.read(SLOT + 1, READ, READ_BYTES)).toBe(READ_FAILED);
+    expect(poller.lastError()).toBe("connection reset by peer");
+    makeRoom(WRITE_FAILED);
+    writeIovec(iovecs, 0, DATA, 6);
+    for (const slot of [SLOT, SLOT + 1]) {
+      failRead();
+      expect(poller.write(slot, ascii("PONG\r\n"), 0, 6)).toBe(WRITE_FAILED);
+      expect(poller.lastError()).toBe("connection reset by peer");
+      failRead();
+      expect(poller.writeGathered(slot, IOVECS, 1)).toBe(WRITE_FAILED);
+      expect(poller.lastError()).toBe("connection reset by peer");
+    }
+  });
+
+  test("who waited for room before is not forgotten once the layer's own bytes are out", () => {
+    const { poller, interest, makeRoom } = open();
+    poller.startS2(SLOT, { ...TERMS, wantsWrite: true });
+    makeRoom(10);
+    expect(poller.write(SLOT, new Uint8Array(new ArrayBuffer(500)), 0, 500)).toBe(500);
+    makeRoom(1000);
+    poller.wait(0);
+    expect(interest).toEqual([
+      [SLOT, true, true],
+      [SLOT, true, true],
+    ]);
+  });
+});

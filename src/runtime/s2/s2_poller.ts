@@ -4,7 +4,7 @@ import { STREAM_NAME } from "./s2_chunks.ts";
 import type { S2Codec } from "./s2_codec.ts";
 import { createS2Context, type S2Context } from "./s2_context.ts";
 import { S2Input } from "./s2_input.ts";
-import type { S2Effort, S2Layer } from "./s2_layer.ts";
+import type { S2Effort, S2Layer, S2Terms } from "./s2_layer.ts";
 import { S2Output } from "./s2_output.ts";
 import { S2_COMPRESSED } from "./s2_region.ts";
 
@@ -24,12 +24,13 @@ class S2Stream implements LayerStream {
   readonly input: S2Input;
   readonly output: S2Output;
   wantsRead = true;
-  wantsWrite = false;
+  wantsWrite: boolean;
 
-  constructor(slot: number, input: S2Input, output: S2Output) {
+  constructor(slot: number, input: S2Input, output: S2Output, wantsWrite: boolean) {
     this.slot = slot;
     this.input = input;
     this.output = output;
+    this.wantsWrite = wantsWrite;
   }
 
   get hasNews(): boolean {
@@ -74,12 +75,14 @@ export class S2Poller extends LayeredPoller<S2Stream> implements S2Layer {
     this.#means = means;
   }
 
-  startS2(slot: number, effort: S2Effort, clearBytes: number, onBroken: (problem: string) => void): void {
+  startS2(slot: number, terms: S2Terms): void {
+    const { effort, clearBytes, wantsWrite, blockBytesMax, onBroken } = terms;
     this.#context ??= this.#open();
     const streams: Streams = this.inner;
     const input = new S2Input(streams, slot, this.#context, onBroken);
+    input.blockBytesMax = blockBytesMax;
     const output = new S2Output(streams, this.memoryBase, slot, effort, clearBytes, this.#context);
-    this.put(new S2Stream(slot, input, output));
+    this.put(new S2Stream(slot, input, output, wantsWrite));
   }
 
   returnS2(slot: number, start: number, end: number): void {
@@ -92,6 +95,11 @@ export class S2Poller extends LayeredPoller<S2Stream> implements S2Layer {
   setS2Effort(slot: number, effort: S2Effort): void {
     const stream = this.streamOf(slot);
     if (stream !== null) stream.output.effort = effort;
+  }
+
+  setS2BlockMax(slot: number, bytesMax: number): void {
+    const stream = this.streamOf(slot);
+    if (stream !== null) stream.input.blockBytesMax = bytesMax;
   }
 
   protected override closed(stream: S2Stream): void {

@@ -12,8 +12,8 @@ export const S2_OWN_BLOCK_GROWTH_BYTES = 1040;
 /** In front of the block in a chunk: its type and length, then a checksum. */
 export const S2_CHUNK_HEAD_BYTES = 4;
 export const S2_CHECKSUM_BYTES = 4;
-/** A chunk behind its head, with the largest block stored in it at worst. Source: s2 `MaxEncodedLen`. */
-export const S2_CHUNK_BYTES_MAX = S2_BLOCK_BYTES_MAX + 12;
+/** How much longer than what it holds a chunk may be, behind its head. Source: s2 `MaxEncodedLen`. */
+export const S2_CHUNK_GROWTH_BYTES = 12;
 /** How hard is searched. */
 export const S2_STORED = 0;
 export const S2_FAST = 1;

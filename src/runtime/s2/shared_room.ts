@@ -1,30 +1,39 @@
+import type { S2Codec } from "./s2_codec.ts";
+
 /** A part of the region that several streams take turns in. */
 export class SharedRoom {
   readonly memory: Uint8Array;
   readonly start: number;
   readonly end: number;
+  readonly codec: S2Codec;
   /** Whose bytes lie here now. */
   tenant: RoomBytes | null = null;
 
-  constructor(memory: Uint8Array, start: number, lengthBytes: number) {
+  constructor(memory: Uint8Array, start: number, lengthBytes: number, codec: S2Codec) {
     this.memory = memory;
     this.start = start;
     this.end = start + lengthBytes;
+    this.codec = codec;
   }
 }
 
 const NOTHING = new Uint8Array(0);
 
 /**
- * Bytes of one stream in such a room. They stay where they are until another stream needs the room, and are copied aside then:
- * mostly there are none, or nobody comes in between.
+ * Bytes of one stream in such a room. They stay where they are until another stream needs the room, and are put aside then:
+ * mostly there are none, or nobody comes in between. However often that happens before they are gathered, each byte is put
+ * aside once, and comes back once: what comes meanwhile lies in the room where it belongs, behind the others.
  */
 export class RoomBytes {
-  /** Where they are in the memory, after `enter()`; how many they are at any time. */
+  /** Where they are in the memory, after `enter()` and `gather()`; how many they are at any time. */
   start = 0;
   end = 0;
+  /** So many there are going to be, as far as one knows. */
+  expectedBytes = 0;
   readonly #room: SharedRoom;
+  /** The first of them, while they are not in the room; all of them while another has it. */
   #aside: Uint8Array = NOTHING;
+  #asideBytes = 0;
 
   constructor(room: SharedRoom) {
     this.#room = room;
@@ -34,16 +43,17 @@ export class RoomBytes {
     return this.end - this.start;
   }
 
-  /** Has the room to itself, until another does. What is empty begins where the room does. */
+  /**
+   * Has the room to itself, until another does: what comes may be added behind `end`. What is empty begins where the room
+   * does. What lies aside is not there yet.
+   */
   enter(): void {
     const room = this.#room;
-    const { tenant, memory } = room;
-    if (tenant !== this) {
+    if (room.tenant !== this) {
+      const { tenant } = room;
       if (tenant !== null) tenant.#putAside();
       room.tenant = this;
       const { length } = this;
-      if (length > 0) memory.set(this.#aside, room.start);
-      this.#aside = NOTHING;
       this.start = room.start;
       this.end = room.start + length;
     } else if (this.start === this.end) {
@@ -52,17 +62,48 @@ export class RoomBytes {
     }
   }
 
+  /** All of them are in the room, after `enter()`. */
+  gather(): void {
+    if (this.#asideBytes === 0) return;
+    this.#room.memory.set(this.#aside.subarray(0, this.#asideBytes), this.start);
+    this.#forgetAside();
+  }
+
+  /** Copies the first of them to an address, without `enter()`: nothing was added since they were all in the room. */
+  take(to: number, count: number): void {
+    const { memory, tenant, codec } = this.#room;
+    const { start } = this;
+    if (tenant === this) codec.move(to, start, count);
+    else memory.set(this.#aside.subarray(start, start + count), to);
+    this.start += count;
+    if (this.start === this.end) this.#forgetAside();
+  }
+
   /** The stream is gone. */
   leave(): void {
     if (this.#room.tenant === this) this.#room.tenant = null;
     this.start = 0;
     this.end = 0;
-    this.#aside = NOTHING;
+    this.#forgetAside();
   }
 
   #putAside(): void {
-    if (this.start < this.end) this.#aside = this.#room.memory.slice(this.start, this.end);
-    this.end -= this.start;
+    const { memory, start: roomStart, end: roomEnd } = this.#room;
+    const { length } = this;
+    if (this.#aside.length < length) {
+      const wanted = Math.max(length, this.expectedBytes, 2 * this.#aside.length);
+      const grown = new Uint8Array(Math.min(wanted, roomEnd - roomStart));
+      grown.set(this.#aside.subarray(0, this.#asideBytes));
+      this.#aside = grown;
+    }
+    this.#aside.set(memory.subarray(this.start + this.#asideBytes, this.end), this.#asideBytes);
+    this.#asideBytes = length;
     this.start = 0;
+    this.end = length;
+  }
+
+  #forgetAside(): void {
+    this.#aside = NOTHING;
+    this.#asideBytes = 0;
   }
 }

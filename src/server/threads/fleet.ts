@@ -4,6 +4,7 @@
  */
 import type { AccountsChange } from "../../account/accounts_change.ts";
 import { loadEngineCode } from "../../engine/engine.ts";
+import { loadS2Code } from "../../engine/s2_codec.ts";
 import { EventLoopNode } from "../../fabric/event_loop_node.ts";
 import type { InternalClient, InternalRoutes } from "../../fabric/internal_client.ts";
 import { type ClientListenerKind, type ListenerKind, servesClients } from "../../fabric/listeners.ts";
@@ -100,6 +101,8 @@ export class Fleet {
     this.#events = events;
     const { shardCount, cpuCount, posix, hasLinks, server, serverHash, secrets, operator } = options;
     const engineCode = loadEngineCode();
+    // Read once: a shard that takes another's place must not depend on files.
+    const s2Code = hasLinks || options.mayHaveLinks ? loadS2Code() : null;
     const seeds = crypto.getRandomValues(new Uint32Array(4));
     const shared = createSharedMemory(shardCount, seeds, hasLinks || options.mayHaveLinks);
     this.#shared = shared;
@@ -116,7 +119,7 @@ export class Fleet {
     );
     const { queue } = this.#main;
     this.shards = new Shards(
-      { shared, index, seeds, engineCode, posix, cpuCount, hasLinks, queue },
+      { shared, index, seeds, engineCode, s2Code, posix, cpuCount, hasLinks, queue },
       shardOptions,
       info,
       {

@@ -4,7 +4,6 @@
  *   main ──ring──▶ shard      commands (a shard in epoll_wait hears nothing else)
  *   main ◀─postMessage─ shard log lines, closed connections, answers
  */
-import { loadS2Code } from "../../engine/s2_codec.ts";
 import type { ListenerKind } from "../../fabric/listeners.ts";
 import type { RecordQueue } from "../../fabric/record_queue.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
@@ -33,6 +32,8 @@ export interface ShardsSettings {
   /** What the memory's areas were laid out from, and are again for a successor. */
   readonly seeds: Uint32Array;
   readonly engineCode: WebAssembly.Module;
+  /** For the shard of links; null where there never is one. */
+  readonly s2Code: WebAssembly.Module | null;
   /** Null for the runtime's sockets. */
   readonly posix: Posix | null;
   readonly cpuCount: number;
@@ -105,7 +106,7 @@ export class Shards {
   }
 
   start(index: number, listen: readonly OwnListener[]): ShardThread {
-    const { shared, engineCode, posix, cpuCount } = this.#settings;
+    const { shared, engineCode, s2Code, posix, cpuCount } = this.#settings;
     const node = NODE_SHARD_FIRST + index;
     const { port1, port2 } = new MessageChannel();
     Atomics.store(shared.words, nodeWord(node, NODE_STATE), NODE_IS_UP);
@@ -116,7 +117,7 @@ export class Shards {
         node,
         memory: shared.memory,
         engineCode,
-        s2Code: shared.map.isShard(node) ? null : loadS2Code(),
+        s2Code: shared.map.isShard(node) ? null : s2Code,
         transport: posix === null ? "runtime" : "epoll",
         listen,
         info: this.info,
