@@ -148,12 +148,15 @@ rowsInParallel(
         extensions: ["subjectAltName=DNS:localhost,IP:127.0.0.1"],
         issuer: authority,
       });
-      const tls = `tls { cert_file: "${certFile}", key_file: "${keyFile}", ca_file: "${authority.certFile}" }`;
-      for (const dialler of ["server", "peer"] as const) {
-        await using servers = new Servers();
-        const pair = await startPair(servers, dialler, "s2_better", "s2_fast", tls);
-        await untilShown(pair.server, /^s2_better$/);
-        await expectServed(pair);
+      const files = `cert_file: "${certFile}", key_file: "${keyFile}", ca_file: "${authority.certFile}"`;
+      const byCertificate = `tls { ${files}, verify_and_map: true }\nauthorization { user: localhost, password: p }`;
+      for (const tls of [`tls { ${files} }`, byCertificate]) {
+        for (const dialler of ["server", "peer"] as const) {
+          await using servers = new Servers();
+          const pair = await startPair(servers, dialler, "s2_better", "s2_fast", tls);
+          await untilShown(pair.server, /^s2_better$/);
+          await expectServed(pair);
+        }
       }
     },
     "clusters 3.9: a single route without pools": async () => {

@@ -28,6 +28,7 @@ import { LeafNodes } from "../leaf/leaf_nodes.ts";
 import type { RouteLink } from "../route/route_link.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
 import { certificateVerdict } from "./certificates.ts";
+import type { HostLink } from "./connections.ts";
 import type { ServerLogins } from "./link_logins.ts";
 import { gatewaySettings, leafOptions, leafUrl, routeSettings } from "./settings.ts";
 
@@ -214,8 +215,10 @@ export class Protocols {
     return (connection, login, isAgain, answer) => {
       const { authorization, tls, urls } = block();
       const verdict = certificateVerdict(connection, tls, authorization?.user ?? "", urls);
-      if (verdict !== null) answer(verdict);
-      else {
+      if (verdict !== null) {
+        if (verdict.isAuthorized) (connection as HostLink).trust();
+        answer(verdict);
+      } else {
         this.#host.logins.judgeServer(kind, connection, login, isAgain, (isAuthorized) =>
           answer({ isAuthorized, log: null }),
         );
