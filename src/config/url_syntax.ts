@@ -1,6 +1,4 @@
 /** What Go's `url.Parse` refuses, and with it nats-server wherever its configuration has a URL. */
-import { isIPv6 } from "node:net";
-
 const BAD_ESCAPE = '"%" stands for itself only as "%25"';
 const BAD_HOST = "a character that no host has; is a password escaped?";
 
@@ -44,6 +42,7 @@ function hostProblem(host: string): string | null {
   }
   const [, address = "", zone, port] = /^\[([^[\]%]*)(?:%25([^[\]]+))?\](?::(\d*))?$/.exec(host) ?? [];
   const isIn = address !== "" || port !== undefined;
+  const { isIPv6 } = process.getBuiltinModule("node:net");
   if (!isIn || !isIPv6(address)) return "no IPv6 address in brackets, with a port behind them";
   return zone !== undefined && /[^\w.~!$&'()*+,;=:<>"%\x80-\uffff-]|%(?![\da-f]{2})/i.test(zone)
     ? BAD_HOST
