@@ -1,4 +1,5 @@
-/** What Go's `url.Parse` refuses, and with it nats-server wherever its configuration has a URL. */
+// What Go's `url.Parse` refuses, and with it nats-server wherever its configuration has a URL.
+
 const BAD_ESCAPE = '"%" stands for itself only as "%25"';
 const BAD_HOST = "a character that no host has; is a password escaped?";
 
@@ -40,10 +41,9 @@ function hostProblem(host: string): string | null {
     if (!/^\d*$/.test(port)) return "the port is no number";
     return hasBadHostCharacter(name) ? BAD_HOST : null;
   }
-  const [, address = "", zone, port] = /^\[([^[\]%]*)(?:%25([^[\]]+))?\](?::(\d*))?$/.exec(host) ?? [];
-  const isIn = address !== "" || port !== undefined;
+  const [, address = "", zone] = /^\[([^[\]%]*)(?:%25([^[\]]+))?\](?::\d*)?$/.exec(host) ?? [];
   const { isIPv6 } = process.getBuiltinModule("node:net");
-  if (!isIn || !isIPv6(address)) return "no IPv6 address in brackets, with a port behind them";
+  if (!isIPv6(address)) return "no IPv6 address in brackets, with a port behind them";
   return zone !== undefined && /[^\w.~!$&'()*+,;=:<>"%\x80-\uffff-]|%(?![\da-f]{2})/i.test(zone)
     ? BAD_HOST
     : null;

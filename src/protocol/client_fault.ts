@@ -9,6 +9,7 @@ import {
   ERROR_UNKNOWN_OPERATION,
 } from "./errors.ts";
 import { goQuote } from "./go_quote.ts";
+import { quotedSnippet } from "./snippet.ts";
 
 export interface ClientFault {
   /** What is wrong, without anything that the client chose: by it such lines are limited. */
@@ -16,10 +17,7 @@ export interface ClientFault {
   readonly text: string;
 }
 
-/** So much of what follows an unknown operation is shown. Source: nats-server `PROTO_SNIPPET_SIZE`. */
-const SNIPPET_BYTES = 32;
 const CR = 0x0d;
-const BRACE = 0x7b;
 
 // Numbers that nats-server gives the states of its parser (parser.go), for those who look for its lines.
 const STATE_MESSAGE_END_CR = 41;
@@ -101,7 +99,7 @@ function unknownOperation(
   end: number,
   isSecret = false,
 ): ClientFault {
-  const snippet = isSecret ? '"[REDACTED]"' : quotedWithoutDocument(bytes, Math.max(at, received), end);
+  const snippet = isSecret ? '"[REDACTED]"' : quotedSnippet(bytes, Math.max(at, received), end);
   const statement = "Client parser ERROR";
   return {
     statement,
@@ -153,13 +151,6 @@ function lettersOf(verb: Uint8Array, bytes: Uint8Array, start: number, end: numb
   while (count < verb.length && start + count < end && parse.toSmall(bytes[start + count]!) === verb[count])
     count++;
   return count;
-}
-
-/** Up to a brace: behind it may stand the password of a CONNECT that was mistyped or came too early. */
-function quotedWithoutDocument(bytes: Uint8Array, start: number, end: number): string {
-  const stop = Math.min(start + SNIPPET_BYTES, end);
-  const brace = bytes.subarray(start, stop).indexOf(BRACE);
-  return goQuote(bytes, start, brace < 0 ? stop : start + brace);
 }
 
 function argumentWords(fault: number): string {
