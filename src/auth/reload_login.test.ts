@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { InlineJudge } from "./inline_judge.ts";
 import type { Login } from "./login.ts";
 import { compileLoginRules } from "./login_rules.ts";
-import { hasUserMoved } from "./reload_login.ts";
+import { hasUserMoved, requestOfLogin } from "./reload_login.ts";
 import { optionsOf, type RequestParts, requestOf } from "./testing/requests.ts";
 
 const rulesOf = (text: string) => compileLoginRules(optionsOf(text), "");
@@ -32,4 +32,17 @@ test("hasUserMoved() takes the single user for gone, and a token or nobody for w
   const token = "authorization { token: t }";
   expect(hasUserMoved(rulesOf(token), loginBy(token, { authToken: "t" }))).toBe(false);
   expect(hasUserMoved(rulesOf(A), loginBy("port: 4222", {}))).toBe(false);
+});
+
+test("requestOfLogin() puts the user of no_auth_user into what was sent, as it was configured then", () => {
+  const before = "no_auth_user: a, accounts { A { users: [{user: a, password: pa}] } }";
+  const judged = (parts: RequestParts) => {
+    const { connect } = requestOfLogin(rulesOf(before), requestOf(parts), loginBy(before, parts));
+    return [connect.user, connect.password];
+  };
+  expect(judged({})).toEqual(["a", "pa"]);
+  expect(judged({ user: "a", password: "pa" })).toEqual(["a", "pa"]);
+  const after = new InlineJudge(rulesOf(before.replace("pa}", "changed}")));
+  const request = requestOfLogin(rulesOf(before), requestOf({}), loginBy(before, {}));
+  expect(after.judge(request)).toMatchObject({ kind: "refusal", reason: "authorization violation" });
 });

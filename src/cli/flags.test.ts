@@ -200,6 +200,10 @@ describe("applyFlags()", () => {
 
   const refused: readonly (readonly [readonly string[], string])[] = [
     [["--routes", "nats://a:1"], "solicited routes require cluster capabilities, e.g. --cluster"],
+    [
+      ["--cluster", "nats://h:1", "--routes", "nats://a:1,nats://u:p%zz@b:1"],
+      '--routes: no valid URL (not shown, it may hold a password): "%" stands for itself only as "%25"',
+    ],
     [["--cluster", "nats://u@h:1"], "expected cluster password to be set"],
     [
       ["--cluster", "h"],

@@ -5,6 +5,7 @@ import { SHARDS_MAX, type Transport } from "../config/midge.ts";
 import { DEFAULT_PORT, type Options } from "../config/option_table.ts";
 import { splitHostPort } from "../config/readers.ts";
 import { TLS_DEFAULTS } from "../config/tls.ts";
+import { urlProblem } from "../config/url_syntax.ts";
 
 /**
  * The command line of nats-server, and the few flags that are Midge's own. Parsing has no effects: it says what is
@@ -363,6 +364,10 @@ function applyCluster(cluster: Options["cluster"], flags: Flags): Options["clust
           .split(",")
           .map((url) => url.trim())
           .filter((url) => url !== "");
+  for (const url of routes ?? []) {
+    const problem = urlProblem(url);
+    if (problem !== null) return `--routes: no valid URL (not shown, it may hold a password): ${problem}`;
+  }
   const merged = {
     ...cluster,
     ...listen,

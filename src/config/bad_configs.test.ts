@@ -75,7 +75,15 @@ const BAD: readonly (readonly [string, ...string[]])[] = [
   ['cluster { routes: "nats://a:1" }', "1:10: routes: expected an array, got a string"],
   [
     'cluster { routes: [ "nats://a:1:2" ] }',
-    "1:20: error parsing route url: no valid URL (not shown, it may hold a password)",
+    "1:20: error parsing route url: no valid URL (not shown, it may hold a password): more than one colon in host and port; an IPv6 address stands in brackets",
+  ],
+  [
+    'gateway { name: A, gateways: [ { name: B, urls: [ "nats://u:p%zz@h:1" ] } ] }',
+    '1:50: error parsing gateway url: no valid URL (not shown, it may hold a password): "%" stands for itself only as "%25"',
+  ],
+  [
+    'leafnodes { remotes: [ { url: "ht!tp://%%%" } ] }',
+    "1:25: error parsing leafnode url: no valid URL (not shown, it may hold a password): a colon, and no scheme such as nats:// before it",
   ],
   [
     "cluster { write_timeout: never }",

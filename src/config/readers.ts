@@ -2,6 +2,7 @@ import type { ConfigValue } from "./config_tree.ts";
 import { parseDuration } from "./duration.ts";
 import { type Reader, type Site, wrongType } from "./option.ts";
 import { refuseGiven, spell, spellItems, spellPlain } from "./spelling.ts";
+import { urlProblem } from "./url_syntax.ts";
 
 /** Readers for the value types that options of several blocks share. */
 
@@ -273,9 +274,11 @@ export function url(what: string): Reader<string> {
     read: (value, site) => {
       const text = string.read(value, site)?.trim();
       if (text === undefined) return undefined;
-      return isUrl(text)
-        ? text
-        : site.error(`error parsing ${what} url: no valid URL (not shown, it may hold a password)`);
+      const problem = urlProblem(text);
+      if (problem === null) return text;
+      return site.error(
+        `error parsing ${what} url: no valid URL (not shown, it may hold a password): ${problem}`,
+      );
     },
   };
 }
@@ -292,15 +295,6 @@ export function urls(what: string): Reader<readonly string[]> {
       return unique;
     },
   };
-}
-
-/** Without a scheme Go's parser takes text for a path, so nearly everything passes there; so here. */
-function isUrl(text: string): boolean {
-  if (/[\x00-\x1f\x7f]/.test(text)) return false;
-  if (!/^[a-z][a-z\d+.-]*:\/\//i.test(text)) return !text.startsWith(":");
-  const authority = text.replace(/^[^:]*:\/\//, "").replace(/[/?#].*$/s, "");
-  const hostAndPort = authority.slice(authority.lastIndexOf("@") + 1);
-  return /^(\[[^\]\s]*\]|[^:\s[\]]*)(:\d*)?$/.test(hostAndPort);
 }
 
 /** Reads the one shape or the other, by the kind of the value. */

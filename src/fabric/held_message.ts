@@ -218,7 +218,12 @@ export class HeldMessage {
 
   endsWithLineBreak(): boolean {
     const { bytes } = this;
-    return bytes[bytes.length - 2] === 0x0d && bytes[bytes.length - 1] === 0x0a;
+    return this.endsWithCr() && bytes[bytes.length - 1] === 0x0a;
+  }
+
+  /** Whether at least the first byte of the line break is where it must be. */
+  endsWithCr(): boolean {
+    return this.bytes[this.bytes.length - 2] === 0x0d;
   }
 }
 

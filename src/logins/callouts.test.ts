@@ -53,6 +53,7 @@ function setUp() {
       version: "2.15.2",
       tags: [],
       metadata: new Map(),
+      featureFlags: new Map(),
     },
     serverHash: "HASHHASH",
     secrets: { signing: SERVER.secretBytes(), sealing: CURVE.secretBytes() },

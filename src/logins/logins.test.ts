@@ -20,7 +20,16 @@ const create = (chosen: LoginsSettings) =>
   Logins.create(chosen, null, {
     client: { publish: () => 0, subscribe: () => () => {} },
     askServices: () => {},
-    server: { name: "", host: "", id: "", cluster: "", version: "", tags: [], metadata: new Map() },
+    server: {
+      name: "",
+      host: "",
+      id: "",
+      cluster: "",
+      version: "",
+      tags: [],
+      metadata: new Map(),
+      featureFlags: new Map(),
+    },
     serverHash: "",
     secrets: { signing: new Uint8Array(32), sealing: new Uint8Array(32) },
   });

@@ -31,6 +31,12 @@ export const ERR = 10;
 /** Bytes up to `next` are used up and told `skipState`; no operation yet. Call again from `next`. */
 export const SKIP = 11;
 
+// What is wrong with the line of an ERROR_ARGUMENTS.
+export const FAULT_ARGUMENT_COUNT = 1;
+export const FAULT_HEADER_SIZE = 2;
+export const FAULT_TOTAL_SIZE = 3;
+export const FAULT_HEADER_LARGER = 4;
+
 /** A run of bytes that mean nothing is used up, not kept, once it is longer than this. */
 const KEPT_FILLER_BYTES_MAX = 64;
 
@@ -49,7 +55,7 @@ const DIGIT_9 = 0x39;
 const SMALL_LETTER = 0x20;
 
 // By operation code; the letters small. Index 0 is NEED_MORE, which has no verb.
-const VERBS: readonly Uint8Array[] = [
+export const VERBS: readonly Uint8Array[] = [
   "",
   "pub",
   "hpub",
@@ -120,6 +126,9 @@ export class ClientParser {
   lineComplete = false;
   /** With `lineComplete`, and with ERROR_MAXIMUM_PAYLOAD: PUB or HPUB. */
   publishCode = 0;
+  /** With ERROR_ARGUMENTS: what is wrong, one of the `FAULT_…`, and the operation that it is wrong with. */
+  argumentFault = 0;
+  argumentCode = 0;
 
   readonly #argumentStarts = new Int32Array(ARGUMENTS_MAX);
   readonly #argumentEnds = new Int32Array(ARGUMENTS_MAX);
@@ -204,6 +213,8 @@ export class ClientParser {
     }
     if (code === HPUB && !this.headersAllowed) return ERROR_HEADERS_NOT_NEGOTIATED;
     this.#splitArguments(bytes);
+    this.argumentCode = code;
+    this.argumentFault = FAULT_ARGUMENT_COUNT;
     if (code === SUB) return this.#readSubscribe(lineEnd);
     if (code === UNSUB) return this.#readUnsubscribe(bytes, lineEnd);
     return this.#readPublish(code, bytes, lineEnd, end);
@@ -244,7 +255,11 @@ export class ClientParser {
     this.replyEnd = hasReply ? this.#argumentEnds[1]! : this.subjectEnd;
     this.headerSize = code === HPUB ? this.#sizeAt(bytes, count - 2) : 0;
     this.totalSize = this.#sizeAt(bytes, count - 1);
-    if (this.headerSize < 0 || this.totalSize < 0) return ERROR_ARGUMENTS;
+    this.argumentFault = FAULT_HEADER_SIZE;
+    if (this.headerSize < 0) return ERROR_ARGUMENTS;
+    this.argumentFault = FAULT_TOTAL_SIZE;
+    if (this.totalSize < 0) return ERROR_ARGUMENTS;
+    this.argumentFault = FAULT_HEADER_LARGER;
     if (this.headerSize > this.totalSize) return ERROR_ARGUMENTS;
     this.payloadStart = lineEnd;
     this.publishCode = code;
@@ -350,10 +365,10 @@ function needsBlank(code: number): boolean {
   return code === PUB || code === HPUB || code === SUB || code === UNSUB || code === ERR;
 }
 
-function isBlank(byte: number): boolean {
+export function isBlank(byte: number): boolean {
   return byte === SPACE || byte === TAB;
 }
 
-function toSmall(byte: number): number {
+export function toSmall(byte: number): number {
   return byte >= 0x41 && byte <= 0x5a ? byte | SMALL_LETTER : byte;
 }

@@ -11,17 +11,24 @@ export interface ServerIdentity {
   readonly version: string;
   readonly tags: readonly string[];
   readonly metadata: ReadonlyMap<string, string>;
+  /** All of them, by name. */
+  readonly featureFlags: ReadonlyMap<string, boolean>;
 }
 
 export type ServerObject = Readonly<Record<string, unknown>>;
 
 /** Flags of features of JetStream, as nats-server has them; tools expect the object. */
-const FEATURE_FLAGS = {
-  js_ack_fc_v2: false,
-  js_api_reply_v2: false,
-  js_raft_delete_range: true,
-  js_snapshot_sources: false,
-};
+const FEATURE_FLAGS: ReadonlyMap<string, boolean> = new Map([
+  ["js_ack_fc_v2", false],
+  ["js_api_reply_v2", false],
+  ["js_raft_delete_range", true],
+  ["js_snapshot_sources", false],
+]);
+
+/** Them with what a configuration says of those that there are. */
+export function featureFlags(configured: ReadonlyMap<string, boolean>): ReadonlyMap<string, boolean> {
+  return new Map([...FEATURE_FLAGS].map(([name, isOn]) => [name, configured.get(name) ?? isOn]));
+}
 
 /** Makes the object anew for each message that carries it: they are counted. */
 export class ServerObjects {
@@ -36,7 +43,7 @@ export class ServerObjects {
   }
 
   next(nowMs: number): ServerObject {
-    const { name, host, id, cluster, version, tags, metadata } = this.identity;
+    const { name, host, id, cluster, version, tags, metadata, featureFlags } = this.identity;
     return {
       name,
       host,
@@ -45,7 +52,7 @@ export class ServerObjects {
       ver: version,
       tags: tags.length === 0 ? undefined : tags,
       metadata: metadata.size === 0 ? undefined : Object.fromEntries(metadata),
-      feature_flags: FEATURE_FLAGS,
+      feature_flags: Object.fromEntries(featureFlags),
       jetstream: false,
       flags: 0,
       seq: this.#nextSequence(),

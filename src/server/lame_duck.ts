@@ -1,6 +1,6 @@
 /** Lame duck mode: from the moment a server takes no more clients until none is left. Source: nats-server `lameDuckMode`. */
 export interface LameDuckSteps {
-  /** From the beginning to the last client. */
+  /** From the beginning to the last client, where so many are left that pauses of at most a second take that long. */
   readonly durationMs: number;
   /** How long clients may go by themselves before the first one is closed. */
   readonly gracePeriodMs: number;

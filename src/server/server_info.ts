@@ -2,7 +2,7 @@
 import type { Options } from "../config/option_table.ts";
 import { splitHostPort } from "../config/readers.ts";
 import type { ServerInfo } from "../protocol/info.ts";
-import type { ServerIdentity } from "../protocol/server_object.ts";
+import { featureFlags, type ServerIdentity } from "../protocol/server_object.ts";
 import { NATS_VERSION } from "./version.ts";
 
 /** Of the API that JetStream clients ask for; sent by servers without JetStream, too. */
@@ -69,6 +69,7 @@ export function serverIdentity(options: Options, id: string, givenName = ""): Se
     version: NATS_VERSION,
     tags: options.serverTags,
     metadata: options.serverMetadata,
+    featureFlags: featureFlags(options.featureFlags),
   };
 }
 

@@ -5,6 +5,7 @@ import type { MappedReplies } from "../fabric/mapped_replies.ts";
 import type { InterestIndex } from "../interest/interest_index.ts";
 import type { LineLimit } from "../log/line_limit.ts";
 import type { SharedMemory } from "../memory/shared_memory.ts";
+import type { ClientFault } from "../protocol/client_fault.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { Poller } from "../runtime/poller.ts";
@@ -48,8 +49,11 @@ export interface ShardContext {
   nowMs: number;
   /** Time of day in milliseconds since 1970, with a fraction. */
   wallMs(): number;
-  /** Ends a connection for one of the protocol's errors: -ERR where there is one, then what is queued, then close. */
-  fail(connection: Connection, code: number): void;
+  /**
+   * Ends a connection for one of the protocol's errors: -ERR where there is one, then what is queued, then close. With
+   * `fault` the log says that, instead of what the peer is told.
+   */
+  fail(connection: Connection, code: number, fault?: ClientFault): void;
   close(connection: Connection, reason: CloseReason): void;
   /** Tells main that a client is in, where somebody wants to hear of it. */
   reportOpened(connection: Connection): void;

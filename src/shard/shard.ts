@@ -18,6 +18,7 @@ import type { LineLimit } from "../log/line_limit.ts";
 import { AREA_EXPIRED, AREA_MEMORY_BASE, AREA_STALLS, SUBSCRIPTION_EXPIRED_NEXT } from "../memory/layout.ts";
 import { NODE_IS_ABSENT, NODE_LOAD, NODE_STATE, NODE_WAKE } from "../memory/map.ts";
 import { increment, nodeWord, openSharedMemory, type SharedMemory } from "../memory/shared_memory.ts";
+import type { ClientFault } from "../protocol/client_fault.ts";
 import { CloseReason } from "../protocol/close_reason.ts";
 import * as errors from "../protocol/errors.ts";
 import { errorLine } from "../protocol/messages.ts";
@@ -31,7 +32,7 @@ import { Admission } from "./admission.ts";
 import { ClientEvents } from "./client/client_events.ts";
 import { ClientProtocol } from "./client/client_protocol.ts";
 import { ConnectionCommands } from "./client/connection_commands.ts";
-import { faultLine, stallLine } from "./client/fault_line.ts";
+import { faultLine, operationLine, stallLine } from "./client/fault_line.ts";
 import { Handshakes } from "./client/handshakes.ts";
 import { NotedDeliveries } from "./client/noted_deliveries.ts";
 import { TraceLog } from "./client/trace_log.ts";
@@ -389,16 +390,16 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#slots.ownSocket(slot, fd);
   }
 
-  fail(connection: Connection, code: number): void {
+  fail(connection: Connection, code: number, fault?: ClientFault): void {
     const entry = errors.errorEntry(code);
     const { wireText, closeReason, logLevel } = entry;
     if (wireText !== null) {
       this.traceLog.sent(connection, "-ERR", wireText);
       this.outbound.append(connection, errorLine(wireText));
-      if (logLevel !== "none") {
-        const { text, limit } = faultLine(connection, entry);
-        this.log(logLevel, text, limit);
-      }
+    }
+    if (logLevel !== "none" && (fault !== undefined || wireText !== null)) {
+      const line = fault === undefined ? faultLine(connection, entry) : operationLine(connection, fault);
+      this.log(logLevel, line.text, line.limit);
     }
     if (closeReason !== null) this.close(connection, closeReason);
   }

@@ -11,6 +11,7 @@ const IDENTITY: ServerIdentity = {
   version: "2.15.2",
   tags: ["foo", "az:1"],
   metadata: new Map(),
+  featureFlags: new Map(),
 };
 
 function means(filter: object): boolean {

@@ -19,6 +19,7 @@ const IDENTITY: ServerIdentity = {
   version: "2.15.2",
   tags: [],
   metadata: new Map(),
+  featureFlags: new Map(),
 };
 
 /** A server whose shards are this object. */

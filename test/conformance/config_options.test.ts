@@ -88,6 +88,30 @@ const BAD: Record<string, [text: string, message?: RegExp]> = {
   "server_tags of a wrong type": ["server_tags: 5"],
   "server_metadata of a wrong type": ["server_metadata: 5"],
   "feature_flags of a wrong type": ["feature_flags { a: 5 }"],
+  "a route that is no URL": [`cluster { routes: ["ht!tp://%%%"] }`, /error parsing route url/],
+  "a route without a scheme": [`cluster { routes: ["127.0.0.1:6222"] }`, /error parsing route url/],
+  "a route of percent signs": [`cluster { routes: ["%%%"] }`, /error parsing route url/],
+  "a route with a bad escape": [`cluster { routes: ["nats://u:p%zz@h:1"] }`, /error parsing route url/],
+  "a gateway's URLs that are none": [
+    `gateway { name: A, port: 7222, gateways: [ { name: B, urls: ["ht!tp://%%%"] } ] }`,
+    /error parsing gateway url/,
+  ],
+  "a gateway's URL that is none": [
+    `gateway { name: A, port: 7222, gateways: [ { name: B, url: "%%%" } ] }`,
+    /error parsing gateway url/,
+  ],
+  "a hub's URLs that are none": [
+    `leafnodes { remotes: [ { urls: ["nats://h:1", "ht!tp://%%%"] } ] }`,
+    /error parsing leafnode url/,
+  ],
+  "a hub's URL with a bad escape": [
+    `leafnodes { remotes: [ { url: "nats://u:p%zz@h:1" } ] }`,
+    /error parsing leafnode url/,
+  ],
+  "a hub's URL with an IPv4 address in brackets": [
+    `leafnodes { remotes: [ { url: "nats://[1.2.3.4]:1" } ] }`,
+    /error parsing leafnode url/,
+  ],
   "several errors are all reported": [
     `debug: 1\nserver_name: "a b"`,
     /main\.conf:1:0[\s\S]*main\.conf:2:1|main\.conf:2:1[\s\S]*main\.conf:1:0/,

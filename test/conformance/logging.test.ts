@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 import { readdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { until } from "../support/deadline.ts";
+import { isNatsServer } from "../support/reference.ts";
 import { rowsInParallel } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
@@ -223,6 +224,57 @@ rowsInParallel(
       client.send("-ERR 'something odd'\r\n");
       await client.expectClosed();
       await server.waitForLog(/\[ERR\] 127\.0\.0\.1:\d+ - cid:\d+ - Client Error 'something odd'/);
+    },
+
+    "§12 an operation that ends a client is logged with what was wrong": async () => {
+      await using server = await ServerProcess.start({ config: "max_payload: 100000" });
+      const faults: readonly (readonly [input: string, line: string])[] = [
+        ["PUB foo -1\r\n", 'processPub Bad or Missing Size: "foo -1"'],
+        ["PUB foo 1 2 3 4\r\n", 'processPub Parse Error: "foo 1 2 3 4"'],
+        ["PUB foo 100001\r\n", "maximum payload exceeded: 100001 vs 100000"],
+        ["SUB a b c d\r\n", 'processSub Parse Error: "a b c d"'],
+        ["UNSUB 1 2 3\r\n", 'processUnsub Parse Error: "1 2 3"'],
+        ["HPUB foo 1\r\n", 'processHeaderPub Parse Error: "foo 1"'],
+        ["HPUB foo x 12\r\n", 'processHeaderPub Bad or Missing Header Size: "foo x 12"'],
+        ["HPUB foo 1 y\r\n", 'processHeaderPub Bad or Missing Total Size: "foo 1 y"'],
+        ["HPUB foo 20 12\r\n", 'processHeaderPub Header Size larger then TotalSize: "foo 20 12"'],
+        [
+          "GET / HTTP/1.1\r\nHost: a.b.c.d.e.f.g.h\r\n\r\n",
+          `Client parser ERROR, state=0, i=0: proto='"GET / HTTP/1.1\\r\\nHost: a.b.c.d.e."...'`,
+        ],
+      ];
+      for (const [input, line] of faults) {
+        const client = await server.connectAs();
+        client.send(input);
+        await client.readToEnd();
+        const text = await server.waitForLog(line);
+        expect(text).toMatch(/\[ERR\] 127\.0\.0\.1:\d+ - cid:\d+ - .*\n$/);
+      }
+      const client = await server.connectAs({ headers: false, no_responders: false });
+      client.send("HPUB foo 2 2\r\n");
+      await client.readToEnd();
+      await server.waitForLog(/\[ERR\] 127\.0\.0\.1:\d+ - cid:\d+ - message headers not supported\n/);
+    },
+
+    "§12 clients that send the like one after the other: once a second; nats-server logs each": async () => {
+      await using server = await ServerProcess.start();
+      const times = 20;
+      let isReference = false;
+      for (let i = 0; i < times; i++) {
+        const client = await server.connectAs();
+        isReference = isNatsServer(client);
+        client.send(`PUB foo x${i}\r\n`);
+        await client.readToEnd();
+      }
+      const count = () =>
+        lines(server).filter((line) => line.includes("processPub Bad or Missing Size")).length;
+      await server.waitForLog('processPub Bad or Missing Size: "foo x0"');
+      if (isReference) {
+        await until(
+          () => count() === times,
+          () => `${count()} lines`,
+        );
+      } else expect(count()).toBeLessThan(times / 2);
     },
 
     "§12 debug lines tell why a connection closed": async () => {

@@ -67,6 +67,16 @@ rowsInParallel({
     good.destroy();
   },
 
+  "clusters 3.3: what comes behind a wrong password is not taken, whatever it is": async () => {
+    await using server = await ServerProcess.start({ config: config("r") });
+    const route = await openRoute(await linkPort(server, "route"));
+    const connect = `CONNECT ${JSON.stringify(routeConnect({ user: "r", pass: "wrong" }))}\r\n`;
+    route.sendBytes(`${connect}PING\r\nINFO ${JSON.stringify(routeInfo())}\r\nRS+\r\nnothing\r\n`);
+    expect(await route.client.readToEnd()).toBe("-ERR 'Authorization Violation'\r\n");
+    await server.waitForLog('authentication error - User "r"');
+    expect(server.log).not.toMatch(/ERROR|Parse Error|Unknown/);
+  },
+
   "clusters 3.3: a reload ends routes of who may not connect any more, and tells them": async () => {
     for (const [before, after] of [
       [config("r"), config("s")],

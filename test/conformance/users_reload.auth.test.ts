@@ -209,6 +209,47 @@ rowsInParallel(
       await client.expect("MSG a 1 0\r\n\r\n");
     },
 
+    "§2.6 reload: who is in by no_auth_user is judged as if it had sent that user's old password":
+      async () => {
+        const of = (guest: string, others = "") =>
+          `no_auth_user: guest\naccounts { A { users: [${guest}] }, B { users: [{user: b, password: p}${others}] } }`;
+        const guest = (rest: string) => of(`{user: guest, ${rest}}, {user: a, password: p}`);
+        const start = guest("password: secret");
+        const moved = of("{user: a, password: p}", ", {user: guest, password: secret}");
+        const greetings = ['CONNECT {"verbose":false}\r\nPING\r\n', "PING\r\n"];
+        const ends: readonly (readonly [config: string, end: "stays" | "violation" | "closed"])[] = [
+          [guest("password: other"), "violation"],
+          [guest("password: secret, allowed_connection_types: [WEBSOCKET]"), "violation"],
+          [guest("password: secret, proxy_required: true"), "violation"],
+          [guest(`password: "${BCRYPT}"`), "stays"],
+          [guest("password: secret, permissions: {subscribe: y}"), "stays"],
+          [start.replace("user: a, password: p", "user: a, password: q"), "stays"],
+          [moved, "closed"],
+        ];
+        for (const [config, end] of ends) {
+          await using server = await ServerProcess.start({ config: start });
+          const clients = await Promise.all(
+            greetings.map(async (greeting) => {
+              const client = await server.connect();
+              client.send(greeting);
+              await client.readUntil("PONG\r\n");
+              return client;
+            }),
+          );
+          await server.reload(config);
+          for (const client of clients) {
+            if (end === "stays") await client.roundTrip();
+            else
+              expect([config, await client.readToEnd()]).toEqual([
+                config,
+                end === "closed" ? "" : AUTHORIZATION_VIOLATION,
+              ]);
+          }
+          if (end === "violation")
+            await server.waitForLog(/(.* - authentication error - User "guest"\n.*){2}/s);
+        }
+      },
+
     "§2.6 reload: no_auth_user, auth_callout, operator and trusted keys are not reloadable": async () => {
       const one = users("{user: a, password: p}", "{user: b, password: p}");
       for (const [from, to, field] of [

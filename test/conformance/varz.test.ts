@@ -62,6 +62,24 @@ row("§12.10 an idle server shows the defaults", async () => {
   for (const [key, value] of Object.entries(wanted)) expect([key, varz[key]]).toEqual([key, value]);
 });
 
+row("§12.10 the flags of features are shown, as configured and otherwise as they are", async () => {
+  const flags = async (config: string) => {
+    await using own = await ServerProcess.start({ config, monitoring: true });
+    return (await own.json<Varz>("/varz")).feature_flags;
+  };
+  const defaults = {
+    js_ack_fc_v2: false,
+    js_api_reply_v2: false,
+    js_raft_delete_range: true,
+    js_snapshot_sources: false,
+  };
+  expect(await flags("")).toEqual(defaults);
+  expect(await flags("feature_flags { js_ack_fc_v2: true, zzz: true }")).toEqual({
+    ...defaults,
+    js_ack_fc_v2: true,
+  });
+});
+
 row("§12.10 fields that are off are left out", async () => {
   const varz = await server().json<Varz>("/varz");
   for (const key of [

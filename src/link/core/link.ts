@@ -78,6 +78,8 @@ export interface LinkTls {
 export interface LinkPeer {
   /** What the host parses this connection's bytes by; to be read anew for every operation. */
   readonly rules: OperationRules;
+  /** What the other end sends from now on is dropped as it comes: it is going to be refused. */
+  readonly isDeaf?: boolean;
   /** The connection is there; the protocol may send or handshake. */
   begin(): void;
   /**

@@ -239,6 +239,11 @@ describe("parseOperation()", () => {
     expect(fault?.logText).toBe(`Router parser ERROR: proto='"FOO bar\\r\\n"...'`);
   });
 
+  test("shows nothing of a document, which may hold a password", () => {
+    const fault = parseAll('CONECT {"pass":"p"}\r\n', rulesOf("leaf")).fault;
+    expect(fault?.logText).toContain(`parser ERROR: proto='"CONECT "...'`);
+  });
+
   test("limits lines, complete or not, and leaf payloads", () => {
     const limited = rulesOf("leaf", { controlLineBytesMax: 8, payloadBytesMax: 4 });
     const overLine = { wireText: "maximum control line exceeded", closeReason: 17 };

@@ -3,8 +3,8 @@
  * interest, commands, messages with queue groups.
  */
 import { CloseReason } from "../../protocol/close_reason.ts";
-import { goQuote } from "../../protocol/go_quote.ts";
 import { decodeJson } from "../../protocol/json_members.ts";
+import { quotedSnippet } from "../../protocol/snippet.ts";
 import { byteStringOf } from "../../subject/byte_string.ts";
 import type { LinkKind } from "./link.ts";
 import { type LinkFault, violation } from "./link_fault.ts";
@@ -45,9 +45,6 @@ const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
-
-/** As much of an operation that is none goes to the log. */
-const SNIPPET_BYTES = 32;
 
 // No verb is the beginning of another.
 const VERBS_OF_ALL: readonly Verb[] = [
@@ -248,9 +245,8 @@ function payloadFault(totalBytes: number, payloadBytesMax: number): LinkFault {
 }
 
 function unknownOperation(bytes: Uint8Array, at: number, end: number, kind: LinkKind): LinkFault {
-  const snippet = goQuote(bytes, at, Math.min(at + SNIPPET_BYTES, end));
   return {
-    logText: `${KIND_NAMES[kind]} parser ERROR: proto='${snippet}...'`,
+    logText: `${KIND_NAMES[kind]} parser ERROR: proto='${quotedSnippet(bytes, at, end)}...'`,
     wireText: "Unknown Protocol Operation",
     closeReason: CloseReason.ProtocolViolation,
   };

@@ -72,6 +72,7 @@ export class Receiving {
     while (at < end && connection.state < STATE_CLOSING) {
       // Its login is judged elsewhere, or others are to have their turn.
       if (connection.state === STATE_WAITING || (at !== start && this.#shard.outbound.isLate())) return at;
+      if (link.peer.isDeaf === true) return end;
       if (link.collected !== null) {
         at += this.#collect(link, link.collected, at, end);
         continue;

@@ -117,6 +117,10 @@ export class RouteLink implements LinkPeer, Link {
     return this.#rules;
   }
 
+  get isDeaf(): boolean {
+    return this.#state === "refused";
+  }
+
   /** This side opened the connection. */
   get wasDialled(): boolean {
     return this.#origin.url !== null;
@@ -175,8 +179,7 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   take(operation: LinkOperation): void {
-    if (this.#channel.isClosed) return;
-    if (this.#state === "refused" && operation.kind !== "ping") return;
+    if (this.#channel.isClosed || this.isDeaf) return;
     switch (operation.kind) {
       case "ping":
         this.#channel.send("PONG\r\n");

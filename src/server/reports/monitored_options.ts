@@ -12,6 +12,7 @@ import type {
   WriteTimeoutPolicy,
 } from "../../monitor/snapshots/options.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
+import { featureFlags } from "../../protocol/server_object.ts";
 import { certificateEndMs } from "../../runtime/tls_files.ts";
 import type { LinkCounts } from "../../shard/links/link_records.ts";
 import type { MonitoredOperator } from "../settings/operator_setup.ts";
@@ -82,7 +83,7 @@ export function monitoredOptions(options: Options, state: MonitoredState): Monit
     tlsCertNotAfterMs: certificates.client,
     tags: options.serverTags,
     metadata: options.serverMetadata,
-    featureFlags: new Map(),
+    featureFlags: featureFlags(options.featureFlags),
     trustedOperatorJwts: operators.map(({ jwt }) => jwt),
     trustedOperatorClaims: operators.map(({ claims }) => claims),
     trustedProxyKeys: options.trustedProxies.length === 0 ? null : options.trustedProxies,

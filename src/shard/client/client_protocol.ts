@@ -12,6 +12,7 @@ import {
   MESSAGE_LINE_BYTES_MAX,
 } from "../../memory/layout.ts";
 import { READ_BYTES, RECEIVE_BYTES } from "../../memory/map.ts";
+import { clientFault, payloadFault, plainFault } from "../../protocol/client_fault.ts";
 import * as parse from "../../protocol/client_parser.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import {
@@ -41,6 +42,7 @@ import { RecentValues } from "./recent_values.ts";
 const FIRST_PING_MS = 2000;
 const FIRST_PING_JITTER = 0.2;
 const PROTOCOL_MAX = 1;
+const LINE_BREAK_BYTES = 2;
 /** An unfinished line and the next read fit the receive buffer, whatever the configuration says. */
 const LINE_BYTES_MAX = RECEIVE_BYTES - 2 * READ_BYTES;
 const RESERVED_QUEUE = new TextEncoder().encode("_sys_");
@@ -81,7 +83,7 @@ export class ClientProtocol {
       if (connection.state === STATE_WAITING || (at !== start && this.#shard.outbound.isLate())) return at;
       if (connection.large !== null) {
         at += connection.large.fill(this.#bytes, at, end);
-        if (connection.large.isComplete) this.#finishLarge(connection);
+        if (connection.large.isComplete) this.#finishLarge(connection, start, at, end);
         continue;
       }
       if (connection.skipState === 0 && this.#isForEngine(connection)) {
@@ -91,7 +93,7 @@ export class ClientProtocol {
         if (at === end || connection.state >= STATE_CLOSING) break;
         if (at !== from && this.#shard.outbound.isLate()) return at;
       }
-      const next = this.#receiveOne(connection, at, end);
+      const next = this.#receiveOne(connection, start, at, end);
       if (next < 0) return at;
       at = next;
     }
@@ -148,8 +150,8 @@ export class ClientProtocol {
     return state === STATE_CONNECTED;
   }
 
-  /** One operation; returns where the next begins, or −1 when this one is not complete. */
-  #receiveOne(connection: Connection, start: number, end: number): number {
+  /** One operation of those received; returns where the next begins, or −1 when this one is not complete. */
+  #receiveOne(connection: Connection, received: number, start: number, end: number): number {
     const parser = this.#parser;
     const { options } = this.#shard;
     parser.maxControlLineBytes = Math.min(options.maxControlLineBytes, LINE_BYTES_MAX);
@@ -203,7 +205,7 @@ export class ClientProtocol {
           this.#complain(connection);
           this.#traceTooLarge(connection, end);
         }
-        this.#shard.fail(connection, code);
+        this.#shard.fail(connection, code, clientFault(parser, code, this.#bytes, start, received, end));
     }
     return parser.next;
   }
@@ -301,12 +303,14 @@ export class ClientProtocol {
     return parser.payloadStart + connection.large.fill(bytes, parser.payloadStart, end);
   }
 
-  #finishLarge(connection: Connection): void {
+  /** The last byte of it stands before `at`, in what has been received from `received` on. */
+  #finishLarge(connection: Connection, received: number, at: number, end: number): void {
     const large = connection.large!;
     connection.large = null;
     connection.hasComplained = false;
     if (!large.endsWithLineBreak()) {
-      this.#shard.fail(connection, errors.ERROR_UNKNOWN_OPERATION);
+      const fault = payloadFault(large.endsWithCr(), this.#bytes, at - LINE_BREAK_BYTES, received, end);
+      this.#shard.fail(connection, errors.ERROR_UNKNOWN_OPERATION, fault);
       return;
     }
     this.#noteActivity(connection);
@@ -452,8 +456,9 @@ export class ClientProtocol {
     this.#shard.traceLog.tookConnect(connection, parser.argStart, parser.argEnd);
     const result = parseConnectOptions(this.#bytes, parser.argStart, parser.argEnd, connection.options);
     if (!result.ok) {
-      this.#shard.log("error", `${connection.label} - CONNECT is not valid: ${result.problem}`);
-      this.#shard.fail(connection, errors.ERROR_JSON);
+      const statement = "CONNECT is not valid";
+      const text = `${statement}: ${result.problem}`;
+      this.#shard.fail(connection, errors.ERROR_JSON, { statement, text });
       return;
     }
     connection.options = this.#recentOptions.share(connection.withCookies(result.options));
@@ -499,7 +504,7 @@ export class ClientProtocol {
   #info(connection: Connection): void {
     const { argStart, argEnd } = this.#parser;
     if (jsonMembers(decodeJson(this.#bytes, argStart, argEnd)) === null) {
-      this.#shard.fail(connection, errors.ERROR_JSON);
+      this.#shard.fail(connection, errors.ERROR_JSON, plainFault("INFO is not valid: no JSON object"));
     }
   }
 

@@ -1,5 +1,6 @@
 import { formatDuration } from "../../config/duration.ts";
 import { type LineLimit, onceASecond } from "../../log/line_limit.ts";
+import type { ClientFault } from "../../protocol/client_fault.ts";
 import type { ErrorEntry } from "../../protocol/errors.ts";
 import type { Connection } from "../connection.ts";
 
@@ -20,6 +21,12 @@ export function faultLine(
   const said = connection.statement(wireText ?? "");
   const text = `${connection.label} - ${logsLogin ? said.line : wireText}`;
   return { text, limit: logEveryMs === 0 ? undefined : { statement: said.statement, everyMs: logEveryMs } };
+}
+
+/** The line about an operation that ends a client. nats-server says each; clients can cause any number of them. */
+export function operationLine(connection: Connection, { statement, text }: ClientFault): LimitedLine {
+  const limit = onceASecond(connection.statement(statement).statement);
+  return { text: `${connection.label} - ${text}`, limit };
 }
 
 /** The line about a producer that was not read for this long; null where that was no time. */

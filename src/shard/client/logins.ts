@@ -8,7 +8,7 @@ import { refusalLogText } from "../../auth/identity.ts";
 import { InlineJudge } from "../../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "../../auth/login.ts";
 import { type LoginRules, needsNonce } from "../../auth/login_rules.ts";
-import { hasUserMoved } from "../../auth/reload_login.ts";
+import { hasUserMoved, requestOfLogin } from "../../auth/reload_login.ts";
 import { assert } from "../../base/assert.ts";
 import { AREA_PINNED_ACCOUNT_FAILURES } from "../../memory/layout.ts";
 import { increment } from "../../memory/shared_memory.ts";
@@ -237,7 +237,7 @@ export class Logins {
       this.#shard.close(connection, CloseReason.ClientClosed);
       return;
     }
-    const request = requestOf(connection, !connection.hasConnected);
+    const request = requestOfLogin(before, requestOf(connection, !connection.hasConnected), connection.login);
     const verdict = this.#judge.judge(request);
     connection.loginNumber++;
     if (verdict === null) this.#ask(connection, request, true);
@@ -262,7 +262,8 @@ export class Logins {
 
   /** Ends the connection of someone who was let in. */
   #turnOut(connection: Connection, code: number): void {
-    if (code === errors.ERROR_AUTHORIZATION_VIOLATION && connection.login !== null) {
+    // Of the violations, whatever their reason, the log says who it was.
+    if (errors.errorEntry(code).logLevel === "none" && connection.login !== null) {
       this.#shard.log("error", `${connection.label} - ${refusalLogText(connection.login)}`);
     }
     this.#shard.fail(connection, code);
