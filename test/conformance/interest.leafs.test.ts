@@ -45,13 +45,16 @@ async function withSpoke(body: (spoke: Spoke) => Promise<void>, terms = {}, remo
   link.destroy();
 }
 
-/** A row at the shared hub, with the leaf nodes of the row before gone. */
+/** A row at the shared hub, with the leaf nodes and clients of the row before gone. */
 function hubRow(name: string, body: () => Promise<void>): void {
   row(name, async () => {
     const count = (what: string) => hub().log.split(what).length;
     await until(
-      () => count("Leafnode connection created") === count("Leafnode connection closed"),
-      () => "leaf nodes of the row before are still there",
+      () =>
+        ["Leafnode", "Client"].every(
+          (kind) => count(`${kind} connection created`) === count(`${kind} connection closed`),
+        ),
+      () => "leaf nodes or clients of the row before are still there",
     );
     await body();
   });
