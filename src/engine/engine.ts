@@ -1,4 +1,5 @@
 /** The engine's entry points for TypeScript. What each reads and writes is said in `assembly/`. */
+import { loadUnit } from "./load_unit.ts";
 
 /** What the engine asks of its shard in the middle of a message; see `assembly/host.ts`. */
 export interface EngineHost {
@@ -92,8 +93,7 @@ const ENGINE_FILE = new URL("./engine.wasm", import.meta.url);
  * V8 has optimised for one is there for all.
  */
 export function loadEngineCode(): WebAssembly.Module {
-  const file = process.getBuiltinModule("node:url").fileURLToPath(ENGINE_FILE.href);
-  return new WebAssembly.Module(new Uint8Array(process.getBuiltinModule("node:fs").readFileSync(file)));
+  return loadUnit(ENGINE_FILE);
 }
 
 /** Instantiates the engine for one thread, working on the node whose area lies at `area`. */

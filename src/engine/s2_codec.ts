@@ -1,12 +1,12 @@
 /** The door to the unit of S2, which lies beside the engine. What each entry reads and writes is said in `assembly/s2/`. */
 import type { S2Codec } from "../runtime/s2/s2_codec.ts";
+import { loadUnit } from "./load_unit.ts";
 
 const S2_FILE = new URL("./s2.wasm", import.meta.url);
 
 /** The unit's code, which main gives to the links shard: in an executable of Bun only main finds it. */
 export function loadS2Code(): WebAssembly.Module {
-  const file = process.getBuiltinModule("node:url").fileURLToPath(S2_FILE.href);
-  return new WebAssembly.Module(new Uint8Array(process.getBuiltinModule("node:fs").readFileSync(file)));
+  return loadUnit(S2_FILE);
 }
 
 /** Instantiates the unit for one thread, working in the region at that address (`runtime/s2/s2_region.ts`). */

@@ -100,15 +100,11 @@ function searchFast(to: u32, from: u32, length: u32): u32 {
         continue;
       }
     }
-    while (at > literal && match > from && load<u8>(at - 1) == load<u8>(match - 1)) {
-      at--;
-      match--;
-    }
-    out = emitLiteral(out, literal, at - literal);
     const count = 4 + common(at + 4, match + 4, end);
-    const back = at - match;
-    out = back == distance ? emitRepeat(out, count) : emitCopy(out, back, count);
-    distance = back;
+    const before = commonBefore(at, match, literal, from);
+    out = emitLiteral(out, literal, at - before - literal);
+    out = emitMatch(out, at - match, before + count, distance);
+    distance = at - match;
     at += count;
     literal = at;
     if (at >= searchEnd) break;
@@ -171,17 +167,11 @@ function searchBetter(to: u32, from: u32, length: u32): u32 {
       at += 1 + ((at - literal) >> BETTER_PATIENCE);
       continue;
     }
-    at = start;
-    while (at > literal && match > from && load<u8>(at - 1) == load<u8>(match - 1)) {
-      at--;
-      match--;
-      count++;
-    }
-    out = emitLiteral(out, literal, at - literal);
-    const back = at - match;
-    out = back == distance ? emitRepeat(out, count) : emitCopy(out, back, count);
-    distance = back;
-    const next = at + count;
+    const before = commonBefore(start, match, literal, from);
+    out = emitLiteral(out, literal, start - before - literal);
+    out = emitMatch(out, start - match, before + count, distance);
+    distance = start - match;
+    const next = start + count;
     // Of the places that are passed over, one in four: a later match may begin at any.
     const noteEnd = min(next, searchEnd);
     for (let passed = start + 2; passed < noteEnd; passed += 4) {
@@ -205,6 +195,21 @@ function longEntry(bytes: u64): u32 {
 
 function note(from: u32, place: u32): void {
   store<u16>(shortEntry(load<u64>(place)), place - from);
+}
+
+/** `count` bytes of as far back as `back`, where the last match was `distance` back. */
+function emitMatch(out: u32, back: u32, count: u32, distance: u32): u32 {
+  return back == distance ? emitRepeat(out, count) : emitCopy(out, back, count);
+}
+
+/** How many bytes before two places are the same: of the later one back to `literal`, of the other to `from`. */
+function commonBefore(at: u32, match: u32, literal: u32, from: u32): u32 {
+  const start = at;
+  while (at > literal && match > from && load<u8>(at - 1) == load<u8>(match - 1)) {
+    at--;
+    match--;
+  }
+  return start - at;
 }
 
 /** How many bytes are the same from two places on, the first of which is the later one, before `end`. */
