@@ -12,23 +12,24 @@ import {
   WRITE_FAILED,
 } from "./poller.ts";
 
-/** One stream that a layer has changed: what `Streams` says of a slot, of this one. */
+/** One stream that a layer has changed, both ways: what `Streams` says of a slot, of this one. */
 export interface LayerStream {
   readonly slot: number;
-  /** What the caller wants to hear of; the poller's to set. */
-  wantsRead: boolean;
-  wantsWrite: boolean;
-  /** Something can be read without the poller below having anything. */
-  readonly hasNews: boolean;
-  /** Bytes wait for room that the caller knows nothing of. */
-  readonly hasOwn: boolean;
-  /** Why the last read failed, where it was for what the peer sent, else "". */
-  readonly violation: string;
+  readonly input: {
+    /** Something can be read without the poller below having anything. */
+    readonly hasNews: boolean;
+    /** Why the last read failed, where it was for what the peer sent, else "". */
+    readonly violation: string;
+  };
+  readonly output: {
+    /** Bytes wait for room that the caller knows nothing of. */
+    readonly hasOwn: boolean;
+    writeGathered(iovecOffset: number, count: number): number;
+    write(bytes: Uint8Array, start: number, end: number): number;
+    /** There is room to write: sends what waits here. */
+    flush(): number;
+  };
   read(offset: number, lengthBytes: number): number;
-  writeGathered(iovecOffset: number, count: number): number;
-  write(bytes: Uint8Array, start: number, end: number): number;
-  /** There is room to write: sends what waits here. */
-  flushOwn(): void;
 }
 
 /**
@@ -45,6 +46,8 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
   readonly #inner: Poller;
   /** By slot. */
   readonly #streams: (Stream | null)[] = [];
+  /** By slot: what the caller wants to hear of, READABLE and WRITABLE; READABLE where it has not said. */
+  readonly #wanted: number[] = [];
   /** Streams that may have something to read which the poller below knows nothing of. */
   readonly #withNews = new Set<Stream>();
   /** Streams with bytes of their own that wait for room. */
@@ -74,7 +77,7 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
   /** From now on the slot is read and written by way of this stream. */
   protected put(stream: Stream): void {
     this.#streams[stream.slot] = stream;
-    if (stream.hasNews) this.#withNews.add(stream);
+    if (stream.input.hasNews) this.#withNews.add(stream);
   }
 
   add(slot: number, source: StreamSource): void {
@@ -83,17 +86,14 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
 
   handOver(slot: number): HandedStream {
     assert(this.#streams[slot] == null, "LayeredPoller.handOver: the stream is not as it came any more");
+    this.#wanted[slot] = READABLE;
     return this.#inner.handOver(slot);
   }
 
   setInterest(slot: number, readable: boolean, writable: boolean): void {
+    this.#wanted[slot] = (readable ? READABLE : 0) | (writable ? WRITABLE : 0);
     const stream = this.#streams[slot];
-    if (stream != null) {
-      stream.wantsRead = readable;
-      stream.wantsWrite = writable;
-      writable ||= this.#withOwn.has(stream);
-    }
-    this.#inner.setInterest(slot, readable, writable);
+    this.#inner.setInterest(slot, readable, writable || (stream != null && this.#withOwn.has(stream)));
   }
 
   close(slot: number): void {
@@ -104,12 +104,15 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
       this.#withOwn.delete(stream);
       this.closed(stream);
     }
+    this.#wanted[slot] = READABLE;
     this.#inner.close(slot);
   }
 
   wait(timeoutMs: number): number {
     this.#ownEvents =
-      this.#withNews.size === 0 ? [] : [...this.#withNews].filter(({ wantsRead }) => wantsRead);
+      this.#withNews.size === 0
+        ? []
+        : [...this.#withNews].filter(({ slot }) => (this.#wantedOf(slot) & READABLE) !== 0);
     this.#innerEventCount = this.#inner.wait(this.#ownEvents.length > 0 ? 0 : timeoutMs);
     if (this.#withOwn.size > 0) this.#flushOwn();
     return this.#innerEventCount + this.#ownEvents.length;
@@ -131,9 +134,9 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
   read(slot: number, offset: number, lengthBytes: number): number {
     const stream = this.#streams[slot];
     if (stream == null) return this.#told(this.#inner.read(slot, offset, lengthBytes), "");
-    const count = this.#told(stream.read(offset, lengthBytes), stream.violation);
+    const count = this.#told(stream.read(offset, lengthBytes), stream.input.violation);
     this.#noteOwn(stream);
-    const { hasNews } = stream;
+    const { hasNews } = stream.input;
     if (hasNews !== this.#withNews.has(stream)) {
       if (hasNews) this.#withNews.add(stream);
       else this.#withNews.delete(stream);
@@ -144,7 +147,7 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
   writeGathered(slot: number, iovecOffset: number, count: number): number {
     const stream = this.#streams[slot];
     if (stream == null) return this.#told(this.#inner.writeGathered(slot, iovecOffset, count), "");
-    const taken = this.#told(stream.writeGathered(iovecOffset, count), "");
+    const taken = this.#told(stream.output.writeGathered(iovecOffset, count), "");
     this.#noteOwn(stream);
     return taken;
   }
@@ -152,7 +155,7 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
   write(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const stream = this.#streams[slot];
     if (stream == null) return this.#told(this.#inner.write(slot, bytes, start, end), "");
-    const taken = this.#told(stream.write(bytes, start, end), "");
+    const taken = this.#told(stream.output.write(bytes, start, end), "");
     this.#noteOwn(stream);
     return taken;
   }
@@ -184,11 +187,17 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
 
   /** Asks to hear of room to write while a stream has bytes of its own that wait for it. */
   #noteOwn(stream: Stream): void {
-    const { hasOwn } = stream;
+    const { slot, output } = stream;
+    const { hasOwn } = output;
     if (hasOwn === this.#withOwn.has(stream)) return;
     if (hasOwn) this.#withOwn.add(stream);
     else this.#withOwn.delete(stream);
-    this.#inner.setInterest(stream.slot, stream.wantsRead, stream.wantsWrite || hasOwn);
+    const wanted = this.#wantedOf(slot);
+    this.#inner.setInterest(slot, (wanted & READABLE) !== 0, (wanted & WRITABLE) !== 0 || hasOwn);
+  }
+
+  #wantedOf(slot: number): number {
+    return this.#wanted[slot] ?? READABLE;
   }
 
   #flushOwn(): void {
@@ -196,7 +205,7 @@ export abstract class LayeredPoller<Stream extends LayerStream> implements Polle
       const stream = this.#streams[this.#inner.eventSlot(i)];
       if (stream == null || (this.#inner.eventFlags(i) & WRITABLE) === 0) continue;
       if (!this.#withOwn.has(stream)) continue;
-      stream.flushOwn();
+      stream.output.flush();
       this.#noteOwn(stream);
     }
   }

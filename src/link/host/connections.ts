@@ -429,7 +429,6 @@ export class LinkConnections implements LinkDialer {
     compression.startS2(connection.slot, {
       effort,
       clearBytes,
-      wantsWrite: connection.isWriteWanted,
       blockBytesMax: link.isTrusted ? S2_BLOCK_BYTES_MAX : BLOCK_BYTES_BEFORE_LOGIN,
       onBroken: (problem) => {
         // Of WebSockets the shard logs every read that fails.

@@ -8,8 +8,6 @@ export interface S2Terms {
   readonly effort: S2Effort;
   /** Of what the caller still has to write so many bytes were said before, and go as they are. */
   readonly clearBytes: number;
-  /** The caller waits for room to write. */
-  readonly wantsWrite: boolean;
   /** What a chunk of the other side may hold, until `setS2BlockMax`; at most S2_BLOCK_BYTES_MAX. */
   readonly blockBytesMax: number;
   /** Called once if what the other side sends is no S2; the read that comes upon it fails. */

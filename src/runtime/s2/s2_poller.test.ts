@@ -22,7 +22,6 @@ const BYTES_MAX = 64 * 1024 * 1024;
 const TERMS: S2Terms = {
   effort: S2_STORED,
   clearBytes: 0,
-  wantsWrite: false,
   blockBytesMax: S2_BLOCK_BYTES_MAX,
   onBroken() {},
 };
@@ -224,12 +223,14 @@ describe("S2Poller over streams that do as they are told", () => {
 
   test("who waited for room before is not forgotten once the layer's own bytes are out", () => {
     const { poller, interest, makeRoom } = open();
-    poller.startS2(SLOT, { ...TERMS, wantsWrite: true });
+    poller.setInterest(SLOT, true, true);
+    poller.startS2(SLOT, TERMS);
     makeRoom(10);
     expect(poller.write(SLOT, new Uint8Array(new ArrayBuffer(500)), 0, 500)).toBe(500);
     makeRoom(1000);
     poller.wait(0);
     expect(interest).toEqual([
+      [SLOT, true, true],
       [SLOT, true, true],
       [SLOT, true, true],
     ]);

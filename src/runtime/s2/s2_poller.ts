@@ -23,42 +23,15 @@ class S2Stream implements LayerStream {
   readonly slot: number;
   readonly input: S2Input;
   readonly output: S2Output;
-  wantsRead = true;
-  wantsWrite: boolean;
 
-  constructor(slot: number, input: S2Input, output: S2Output, wantsWrite: boolean) {
+  constructor(slot: number, input: S2Input, output: S2Output) {
     this.slot = slot;
     this.input = input;
     this.output = output;
-    this.wantsWrite = wantsWrite;
-  }
-
-  get hasNews(): boolean {
-    return this.input.hasNews;
-  }
-
-  get hasOwn(): boolean {
-    return this.output.hasOwn;
-  }
-
-  get violation(): string {
-    return this.input.violation;
   }
 
   read(offset: number, lengthBytes: number): number {
     return this.input.read(offset, lengthBytes);
-  }
-
-  writeGathered(iovecOffset: number, count: number): number {
-    return this.output.writeGathered(iovecOffset, count);
-  }
-
-  write(bytes: Uint8Array, start: number, end: number): number {
-    return this.output.write(bytes, start, end);
-  }
-
-  flushOwn(): void {
-    this.output.flush();
   }
 }
 
@@ -76,13 +49,13 @@ export class S2Poller extends LayeredPoller<S2Stream> implements S2Layer {
   }
 
   startS2(slot: number, terms: S2Terms): void {
-    const { effort, clearBytes, wantsWrite, blockBytesMax, onBroken } = terms;
+    const { effort, clearBytes, blockBytesMax, onBroken } = terms;
     this.#context ??= this.#open();
     const streams: Streams = this.inner;
     const input = new S2Input(streams, slot, this.#context, onBroken);
     input.blockBytesMax = blockBytesMax;
     const output = new S2Output(streams, this.memoryBase, slot, effort, clearBytes, this.#context);
-    this.put(new S2Stream(slot, input, output, wantsWrite));
+    this.put(new S2Stream(slot, input, output));
   }
 
   returnS2(slot: number, start: number, end: number): void {

@@ -12,8 +12,6 @@ export class FramedStream implements LayerStream {
   readonly slot: number;
   readonly input: FrameInput;
   readonly output: FrameOutput;
-  wantsRead = true;
-  wantsWrite = false;
   readonly #streams: Streams;
   /** Answers a ping. */
   readonly #onPing: (payload: Uint8Array) => void;
@@ -37,35 +35,11 @@ export class FramedStream implements LayerStream {
     this.#onPing = (payload) => output.addControl(PONG, payload);
   }
 
-  get hasNews(): boolean {
-    return this.input.hasNews;
-  }
-
-  get hasOwn(): boolean {
-    return this.output.hasOwn;
-  }
-
-  get violation(): string {
-    return this.input.violation;
-  }
-
   read(offset: number, lengthBytes: number): number {
     const { input, output } = this;
     const { messageBytesMax } = this.#context;
     const count = input.read(this.#streams, this.slot, offset, lengthBytes, messageBytesMax, this.#onPing);
     if (output.hasOwn) output.flush();
     return count;
-  }
-
-  writeGathered(iovecOffset: number, count: number): number {
-    return this.output.writeGathered(iovecOffset, count);
-  }
-
-  write(bytes: Uint8Array, start: number, end: number): number {
-    return this.output.write(bytes, start, end);
-  }
-
-  flushOwn(): void {
-    this.output.flush();
   }
 }
