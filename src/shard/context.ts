@@ -13,6 +13,7 @@ import type { ShardAccounts } from "./accounts.ts";
 import type { TraceLog } from "./client/trace_log.ts";
 import type { Connection } from "./connection.ts";
 import type { Contexts } from "./contexts.ts";
+import type { ReceiveBuffers } from "./input/receive_buffers.ts";
 import type { LocalInterest } from "./interest/local_interest.ts";
 import type { SubscriptionTable } from "./interest/subscription_table.ts";
 import type { Outbound } from "./output/outbound.ts";
@@ -37,6 +38,8 @@ export interface ShardContext {
   readonly accounts: ShardAccounts;
   readonly contexts: Contexts;
   readonly replySubjects: ReplySubjects;
+  /** Where reads go. */
+  readonly receiveBuffers: ReceiveBuffers;
   readonly outbound: Outbound;
   readonly timers: TimerWheel;
   /** By slot. */

@@ -5,6 +5,20 @@ import { nodeWord } from "../memory/shared_memory.ts";
 import { FakeSocket } from "./testing/fake_poller.ts";
 import { msg, pub, ShardHarness } from "./testing/shard_harness.ts";
 
+/** The steady clock of the tests of a `describe`, which stands still but for what they add to it. */
+function standingClock(): { nowMs: number } {
+  const clock = { nowMs: 0 };
+  const realNow = performance.now;
+  beforeEach(() => {
+    clock.nowMs = realNow.call(performance);
+    performance.now = () => clock.nowMs;
+  });
+  afterEach(() => {
+    performance.now = realNow;
+  });
+  return clock;
+}
+
 describe("Shard", () => {
   test("greets with INFO and answers PING", () => {
     const harness = new ShardHarness(1);
@@ -131,15 +145,7 @@ describe("Shard", () => {
   });
 
   describe("with consumers that have more pending than max_pending", () => {
-    const realNow = performance.now;
-    let nowMs = 0;
-    beforeEach(() => {
-      nowMs = realNow.call(performance);
-      performance.now = () => nowMs;
-    });
-    afterEach(() => {
-      performance.now = realNow;
-    });
+    const clock = standingClock();
 
     /** A consumer that takes nothing, to which as many messages are on their way, and one that takes everything. */
     function flood(messages: number, options: ConstructorParameters<typeof ShardHarness>[1] = {}) {
@@ -155,7 +161,7 @@ describe("Shard", () => {
     }
 
     function pass(harness: ShardHarness, ms: number): void {
-      nowMs += ms;
+      clock.nowMs += ms;
       harness.settle();
     }
 
@@ -220,15 +226,7 @@ describe("Shard", () => {
   });
 
   describe("whose writes take long", () => {
-    const realNow = performance.now;
-    let nowMs = 0;
-    beforeEach(() => {
-      nowMs = realNow.call(performance);
-      performance.now = () => nowMs;
-    });
-    afterEach(() => {
-      performance.now = realNow;
-    });
+    const clock = standingClock();
 
     /** The clock gets as far as the server's first ping. */
     const withoutPing = (text: string) => text.replace("PING\r\n", "");
@@ -240,7 +238,7 @@ describe("Shard", () => {
       harness.settle();
       for (const consumer of consumers) {
         consumer.accept = (bytes) => {
-          nowMs += writeMs;
+          clock.nowMs += writeMs;
           return FakeSocket.prototype.accept.call(consumer, bytes);
         };
       }
@@ -309,7 +307,7 @@ describe("Shard", () => {
 
     test("looks at the clock after many deliveries, though nothing is written yet", () => {
       const { harness, isComplete } = framing();
-      performance.now = () => (nowMs += 2);
+      performance.now = () => (clock.nowMs += 2);
       harness.turn();
       expect(harness.shards[0]!.connections.some((connection) => connection?.isPostponed)).toBe(true);
       harness.settle();
@@ -326,7 +324,7 @@ describe("Shard", () => {
     test("leaves the rest of what delivers nothing to later turns, too", () => {
       const harness = new ShardHarness(1, { pingIntervalMs: 1e9 });
       const [busy, other] = [harness.connect(), harness.connect()];
-      performance.now = () => nowMs++;
+      performance.now = () => clock.nowMs++;
       busy.send(Array.from({ length: 2000 }, (_, i) => `SUB a.${i} ${i}\r\n`).join(""));
       other.send("PING\r\n");
       harness.turn();

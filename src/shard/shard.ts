@@ -230,7 +230,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#protocol = new ClientProtocol(this, this.#publishing, this.#rings, this.tracing);
     this.#events = new ClientEvents(this);
     const kept = new KeptInput(this.shared.bytes);
-    this.#handshakes = new Handshakes(this, this.#protocol, kept, this.receiveBuffers, dependencies.tls);
+    this.#handshakes = new Handshakes(this, this.#protocol, kept, dependencies.tls);
     this.#handshakes.configure();
     dependencies.webSocket?.layer.useUnmask(this.engine.unmask);
     this.#upgrades = dependencies.webSocket?.createUpgrades?.(this) ?? null;
@@ -241,15 +241,7 @@ export class Shard implements LinkShard, UpgradeHost {
       reportLeaf: (leaf, port) => report(leaf, [port]),
       collectRecentGarbage: dependencies.collectRecentGarbage,
     });
-    this.#input = new Input(
-      this,
-      this.receiveBuffers,
-      kept,
-      this.#protocol,
-      this.#handshakes,
-      this.#publishing,
-      this.#links,
-    );
+    this.#input = new Input(this, kept, this.#protocol, this.#handshakes, this.#publishing, this.#links);
     this.#closings = new Closings(
       this,
       this.#slots,

@@ -37,7 +37,6 @@ function open(takesRequest = true) {
     poller,
     receiveBuffers: { take: () => RECEIVE },
     shared: { bytes },
-    outbound: { hasGathered: false, flushAll() {} },
   };
   const upgrades = new LinkUpgrades({
     shard: shard as unknown as LinkUpgradesOptions["shard"],

@@ -25,9 +25,7 @@ import type { LinkClock, LinkUpgrade, LinkUpgradeOutcome } from "../core/link.ts
 const READ_BYTES = 4096;
 
 export interface LinkUpgradesOptions {
-  readonly shard: Pick<LinkShard, "poller" | "receiveBuffers" | "shared"> & {
-    readonly outbound: Pick<LinkShard["outbound"], "flushAll" | "hasGathered">;
-  };
+  readonly shard: Pick<LinkShard, "poller" | "receiveBuffers" | "shared">;
   readonly dialler: Pick<Dialler, "localAddress">;
   readonly frames: Pick<WebSocketLayer, "startFrames">;
   readonly clock: LinkClock;

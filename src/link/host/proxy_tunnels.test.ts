@@ -26,13 +26,11 @@ function open() {
     },
     lastError: () => "connection reset by peer",
   };
-  const outbound = { hasGathered: false, flushAll() {} };
   const tunnels = new ProxyTunnels({
     shard: {
       poller,
       receiveBuffers: { take: () => RECEIVE },
       shared: { bytes },
-      outbound,
     } as unknown as ProxyTunnelsOptions["shard"],
     tls: {} as ProxyTunnelsOptions["tls"],
     dialler: { localAddress: () => ({ ip: "10.0.0.1", port: 40000 }) },

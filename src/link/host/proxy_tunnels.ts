@@ -18,9 +18,7 @@ import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { DialProxy, LinkClock } from "../core/link.ts";
 
 export interface ProxyTunnelsOptions {
-  readonly shard: Pick<LinkShard, "poller" | "receiveBuffers" | "shared"> & {
-    readonly outbound: Pick<LinkShard["outbound"], "flushAll" | "hasGathered">;
-  };
+  readonly shard: Pick<LinkShard, "poller" | "receiveBuffers" | "shared">;
   readonly dialler: Pick<Dialler, "localAddress">;
   readonly tls: Pick<TlsLayer, "hasContext" | "startTls" | "handshake" | "handshakeError">;
   readonly clock: LinkClock;

@@ -35,7 +35,6 @@ import {
 } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import type { KeptInput } from "../input/kept_input.ts";
-import type { ReceiveBuffers } from "../input/receive_buffers.ts";
 import type { ShardTls } from "../shard_options.ts";
 import { TIMER_AUTHENTICATION, timerId } from "../timers.ts";
 import type { ClientProtocol } from "./client_protocol.ts";
@@ -56,20 +55,12 @@ export class Handshakes {
   readonly #protocol: ClientProtocol;
   readonly #kept: KeptInput;
   readonly #layer: TlsLayer | null;
-  readonly #buffers: ReceiveBuffers;
   #stepsLeft = STEPS_PER_TURN;
 
-  constructor(
-    shard: ShardContext,
-    protocol: ClientProtocol,
-    kept: KeptInput,
-    buffers: ReceiveBuffers,
-    layer: TlsLayer | null,
-  ) {
+  constructor(shard: ShardContext, protocol: ClientProtocol, kept: KeptInput, layer: TlsLayer | null) {
     this.#shard = shard;
     this.#protocol = protocol;
     this.#kept = kept;
-    this.#buffers = buffers;
     this.#layer = layer;
   }
 
@@ -222,7 +213,7 @@ export class Handshakes {
     const first = header.text === "" ? this.#layer!.peek(connection.slot) : 0;
     if (first === WOULD_BLOCK) return false;
     if (first > 0 && !ProxyHeader.mayBeginWith(first)) return true;
-    const receive = this.#buffers.take(0);
+    const receive = this.#shard.receiveBuffers.take(0);
     while (header.wantedBytes > 0) {
       const count = poller.read(connection.slot, receive, header.wantedBytes);
       if (count === WOULD_BLOCK) return false;
@@ -254,7 +245,7 @@ export class Handshakes {
       return false;
     }
     const { shared } = this.#shard;
-    const receive = this.#buffers.take(0);
+    const receive = this.#shard.receiveBuffers.take(0);
     writeByteString(shared.bytes, receive, text);
     this.#kept.keep(connection, receive, receive + text.length);
     connection.proxyHeader = null;

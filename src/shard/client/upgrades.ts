@@ -22,7 +22,6 @@ import { HANDSHAKE_DONE, type TlsLayer, type TlsSession, WEBSOCKET_CONTEXT } fro
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { WebSocketPeer } from "../connection.ts";
 import type { AskedAbout, ShardContext } from "../context.ts";
-import type { ReceiveBuffers } from "../input/receive_buffers.ts";
 import type { ShardWebSocket } from "../shard_options.ts";
 import { TIMER_AUTHENTICATION, timerId } from "../timers.ts";
 import { isPinned } from "./peer_identity.ts";
@@ -41,10 +40,8 @@ const HTTP_ON_TLS = new TextEncoder().encode(
 export interface UpgradeHost
   extends Pick<
     ShardContext,
-    "askAboutPeer" | "log" | "nowMs" | "options" | "outbound" | "poller" | "shared" | "timers"
+    "askAboutPeer" | "log" | "nowMs" | "options" | "poller" | "receiveBuffers" | "shared" | "timers"
   > {
-  /** Where reads go. */
-  readonly receiveBuffers: ReceiveBuffers;
   /** Whether another step of a TLS handshake may be taken in this turn. */
   takeHandshakeStep(): boolean;
   /** The connection is a client from now on. */

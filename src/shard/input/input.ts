@@ -1,5 +1,5 @@
 /**
- * What connections send: read into the receive buffer, behind what they kept, and given to their protocol. In a turn that has
+ * What connections send: read into a receive buffer, behind what they kept, and given to their protocol. In a turn that has
  * lasted long the rest of it waits for the next one, so that others are served in between. Hot: once per read.
  */
 import { READ_BYTES, READ_BYTES_BEFORE_LOGIN } from "../../memory/map.ts";
@@ -19,13 +19,11 @@ import type { ShardContext } from "../context.ts";
 import type { LinkHost } from "../links/link_host.ts";
 import type { Publishing } from "../publishing.ts";
 import type { KeptInput } from "./kept_input.ts";
-import type { ReceiveBuffers } from "./receive_buffers.ts";
 
-type InputShard = Pick<ShardContext, "poller" | "outbound" | "close" | "pause" | "log">;
+type InputShard = Pick<ShardContext, "poller" | "receiveBuffers" | "outbound" | "close" | "pause" | "log">;
 
 export class Input {
   readonly #shard: InputShard;
-  readonly #buffers: ReceiveBuffers;
   readonly #kept: KeptInput;
   readonly #protocol: ClientProtocol;
   readonly #handshakes: Handshakes;
@@ -36,7 +34,6 @@ export class Input {
 
   constructor(
     shard: InputShard,
-    buffers: ReceiveBuffers,
     kept: KeptInput,
     protocol: ClientProtocol,
     handshakes: Handshakes,
@@ -44,7 +41,6 @@ export class Input {
     links: LinkHost | null,
   ) {
     this.#shard = shard;
-    this.#buffers = buffers;
     this.#kept = kept;
     this.#protocol = protocol;
     this.#handshakes = handshakes;
@@ -78,7 +74,10 @@ export class Input {
         this.read(connection, READABLE);
         continue;
       }
-      this.#take(connection, this.#kept.restore(connection, this.#buffers.take(connection.keptLength)));
+      this.#take(
+        connection,
+        this.#kept.restore(connection, this.#shard.receiveBuffers.take(connection.keptLength)),
+      );
     }
   }
 
@@ -100,7 +99,7 @@ export class Input {
       if ((flags & HANGUP) !== 0) this.#shard.close(connection, CloseReason.ClientClosed);
       return;
     }
-    const from = this.#kept.restore(connection, this.#buffers.take(connection.keptLength));
+    const from = this.#kept.restore(connection, this.#shard.receiveBuffers.take(connection.keptLength));
     // Whoever may have to wait for its login is not to have the server keep much more than its CONNECT meanwhile.
     const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired(connection);
     const bytesMax = mayWait ? READ_BYTES_BEFORE_LOGIN : READ_BYTES;
@@ -119,10 +118,11 @@ export class Input {
     this.#shard.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);
   }
 
-  /** Takes the input in the receive buffer, which ends at `end`. */
+  /** Takes the input that begins where the receive buffers said, and ends at `end`. */
   #take(connection: Connection, end: number): void {
-    const start = this.#buffers.current;
-    this.#buffers.received(end);
+    const { receiveBuffers } = this.#shard;
+    const start = receiveBuffers.current;
+    receiveBuffers.received(end);
     const rest = connection.isLink
       ? this.#links!.receive(connection, start, end)
       : this.#protocol.receive(connection, start, end);

@@ -14,7 +14,6 @@ import type { TlsLayer } from "../../runtime/tls.ts";
 import type { Arrival } from "../client/upgrades.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
-import type { ReceiveBuffers } from "../input/receive_buffers.ts";
 import type { WriteLimits } from "../output/slow_consumers.ts";
 import type { PlanRules, TargetRules } from "../plans/plan_rules.ts";
 import type { LinkControl, ShardReport } from "../shard_messages.ts";
@@ -25,8 +24,6 @@ import type { HandedLeaf } from "./handed_leaf.ts";
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
   readonly tls: TlsLayer | null;
-  /** Where reads go. */
-  readonly receiveBuffers: ReceiveBuffers;
   /** A slot for a link over an accepted socket. */
   openLink(source: StreamSource, peer: Arrival): Connection;
   /** A slot for a link to an address that is dialled; null where all are taken. */
