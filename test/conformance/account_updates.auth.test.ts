@@ -4,7 +4,7 @@ import { closedConnection } from "../support/closed_connection.ts";
 import { seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { type Account, Operator, preload } from "../support/operator.ts";
+import { type Account, Operator, preload, UNLIMITED_ACCOUNT } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -14,16 +14,6 @@ const REVOKED = "-ERR 'User Authentication Revoked'\r\n";
 const ACCOUNT_EXPIRED = "-ERR 'Account Authentication Expired'\r\n";
 const TOO_MANY = "-ERR 'maximum account active connections exceeded'\r\n";
 const TOO_MANY_SUBSCRIPTIONS = "-ERR 'maximum subscriptions exceeded'\r\n";
-const LIMITS = {
-  subs: -1,
-  data: -1,
-  payload: -1,
-  imports: -1,
-  exports: -1,
-  conn: -1,
-  leaf: -1,
-  wildcards: true,
-};
 
 const operator = new Operator({ signing_keys: [] });
 const server = sharedServer({
@@ -147,7 +137,7 @@ row("§8.122 a connection limit that is lowered: the oldest stays", async () => 
   const { system, account } = await pushed("crowded");
   const clients = [];
   for (let count = 0; count < 3; count++) clients.push(await login(server(), account.user().credentials));
-  await push(system, account, { limits: { ...LIMITS, conn: 1 } });
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, conn: 1 } });
   for (const client of clients.slice(1)) {
     await expectClosedWith(client, TOO_MANY, "Maximum Account Connections Exceeded");
   }
@@ -157,7 +147,7 @@ row("§8.122 a connection limit that is lowered: the oldest stays", async () => 
 });
 
 row("§6.6 a connection that leaves makes room for another", async () => {
-  const { system, account } = await pushed("one at a time", { limits: { ...LIMITS, conn: 1 } });
+  const { system, account } = await pushed("one at a time", { limits: { ...UNLIMITED_ACCOUNT, conn: 1 } });
   const first = await login(server(), account.user().credentials);
   const refused = await expectRefused(server(), account.user().credentials, TOO_MANY);
   expect((await closedConnection(server(), refused)).reason).toBe("Maximum Account Connections Exceeded");
@@ -170,7 +160,7 @@ row("§6.6 a connection that leaves makes room for another", async () => {
 row(
   "§3.3 who has as many subscriptions as it may have stays while other accounts come and change",
   async () => {
-    const { system, account } = await pushed("full", { limits: { ...LIMITS, subs: 2 } });
+    const { system, account } = await pushed("full", { limits: { ...UNLIMITED_ACCOUNT, subs: 2 } });
     const byAccount = await login(server(), account.user().credentials);
     const byUser = await login(server(), account.user({ subs: 1 }).credentials);
     byAccount.send("SUB a 1\r\nSUB b 2\r\n");
@@ -178,7 +168,7 @@ row(
     for (const each of [byAccount, byUser]) await each.roundTrip();
     const other = await pushed("other");
     const client = await login(server(), other.account.user().credentials);
-    await push(system, other.account, { limits: { ...LIMITS, subs: 1 } });
+    await push(system, other.account, { limits: { ...UNLIMITED_ACCOUNT, subs: 1 } });
     // Whoever is to go has 20 ms.
     await new Promise((resolve) => setTimeout(resolve, 100));
     for (const each of [byAccount, byUser]) await each.roundTrip();
@@ -194,7 +184,7 @@ row("§3.3 a subscription limit that is lowered closes who has as many or more",
   const few = await login(server(), account.user().credentials);
   few.send("SUB a 1\r\n");
   await few.roundTrip();
-  await push(system, account, { limits: { ...LIMITS, subs: 2 } });
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, subs: 2 } });
   await expectClosedWith(many, TOO_MANY_SUBSCRIPTIONS, "Maximum Subscriptions Exceeded");
   few.send("SUB b 2\r\nSUB c 3\r\n");
   await few.expect(TOO_MANY_SUBSCRIPTIONS);
@@ -207,7 +197,7 @@ row("§6.6 a payload limit that is lowered holds at once", async () => {
   const client = await login(server(), account.user().credentials);
   client.send("PUB a 8\r\n12345678\r\n");
   await client.roundTrip();
-  await push(system, account, { limits: { ...LIMITS, payload: 4 } });
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, payload: 4 } });
   client.send("PUB a 4\r\n1234\r\nPING\r\n");
   await client.expect("PONG\r\n");
   client.send("PUB a 5\r\n12345\r\n");
@@ -220,7 +210,7 @@ row("§6.6 disallow_bearer closes bearer users with the violation, the others st
   const { system, account } = await pushed("bearing");
   const bearer = await login(server(), { jwt: account.user({ bearer_token: true }).jwt });
   const staying = await login(server(), account.user().credentials);
-  await push(system, account, { limits: { ...LIMITS, disallow_bearer: true } });
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, disallow_bearer: true } });
   await expectClosedWith(bearer, AUTHORIZATION_VIOLATION, "Authentication Failure");
   await staying.roundTrip();
   for (const each of [staying, system]) each.destroy();

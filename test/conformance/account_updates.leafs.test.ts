@@ -4,7 +4,7 @@ import { seconds } from "../support/jwt.ts";
 import { linkPort } from "../support/links.ts";
 import { login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { type Account, Operator, preload, type User } from "../support/operator.ts";
+import { type Account, Operator, preload, UNLIMITED_ACCOUNT, type User } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { joinLeaf, leafConnect, openLeaf } from "../support/raw_leaf.ts";
 import type { RawLink } from "../support/raw_link.ts";
@@ -13,16 +13,6 @@ import { ServerProcess } from "../support/server_process.ts";
 
 // What a change of its account means for a leaf node that has logged in by a JWT, and what a reload does not.
 
-const LIMITS = {
-  subs: -1,
-  data: -1,
-  payload: -1,
-  imports: -1,
-  exports: -1,
-  conn: -1,
-  leaf: -1,
-  wildcards: true,
-};
 const LISTEN = `leafnodes { listen: "127.0.0.1:-1" }`;
 
 const operator = new Operator({ allow_delete: true });
@@ -99,7 +89,7 @@ row("§6.6 disallow_bearer closes leaf nodes with bearer tokens", async () => {
   const { system, account } = await pushed("bearing");
   const closing = await join(account.user({ bearer_token: true }));
   const staying = await join(account.user());
-  await push(system, account, { limits: { ...LIMITS, disallow_bearer: true } });
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, disallow_bearer: true } });
   await expectEnd(closing, "Authorization Violation");
   await staying.roundTrip();
   for (const each of [staying, system]) each.destroy();
@@ -117,7 +107,7 @@ row("§6.6 an account that is deleted takes its leaf nodes with it", async () =>
 row("§3.3 a limit of leaf nodes that is lowered is for those to come", async () => {
   const { system, account } = await pushed("crowded");
   const [first, second] = [await join(account.user()), await join(account.user())];
-  await push(system, account, { limits: { ...LIMITS, leaf: 1 } });
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, leaf: 1 } });
   const third = await openLeaf(await linkPort(server(), "leafnode"));
   third.sendJson("CONNECT", leafConnect(account.user().credentials(String(third.info.nonce))));
   await third.expectError("maximum account active connections exceeded");

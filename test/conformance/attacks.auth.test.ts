@@ -6,7 +6,7 @@ import { ask, deletion, push } from "../support/claims_requests.ts";
 import { type Claims, encodeJwt, HEADER_V1, seconds, segment } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
 import { encodeNKey, NKey } from "../support/nkey.ts";
-import { Operator, preload, signature, User } from "../support/operator.ts";
+import { Operator, preload, signature, UNLIMITED_ACCOUNT, User } from "../support/operator.ts";
 import { isNatsServer } from "../support/reference.ts";
 import { request } from "../support/request.ts";
 import { row, sharedServer } from "../support/row.ts";
@@ -52,17 +52,6 @@ const signingKey = new NKey("account");
 const scopedKey = new NKey("account");
 const revoked = revoking.user({}, { iat: seconds(-60) });
 
-const UNLIMITED = {
-  subs: -1,
-  data: -1,
-  payload: -1,
-  conn: -1,
-  leaf: -1,
-  imports: -1,
-  exports: -1,
-  wildcards: true,
-};
-
 const tokens = sharedServer({
   config: `${operator.configWith(`{ type: full, dir: "DIRECTORY/jwt", timeout: "100ms", allow_delete: true }`)}
     ${preload([
@@ -79,7 +68,7 @@ const tokens = sharedServer({
         ],
       }),
       neighbour,
-      unbearable.with({ limits: { ...UNLIMITED, disallow_bearer: true } }),
+      unbearable.with({ limits: { ...UNLIMITED_ACCOUNT, disallow_bearer: true } }),
       revoking.with({ revocations: { [revoked.key.publicKey]: seconds(), "*": seconds(-3600) } }),
     ])}`,
 });
@@ -478,7 +467,7 @@ row("§6 attack: paths in place of account keys, pushed and deleted", async () =
   const system = await login(tokens(), operator.systemAccount.user().credentials);
   for (const path of ["../outside", "/tmp/outside", "x", ""]) {
     const jwt = encodeJwt(
-      { sub: path, nats: { limits: UNLIMITED, type: "account", version: 2 } },
+      { sub: path, nats: { limits: UNLIMITED_ACCOUNT, type: "account", version: 2 } },
       operator.key,
     );
     expect((await ask(system, "$SYS.REQ.CLAIMS.UPDATE", jwt)).error?.description).toBe(

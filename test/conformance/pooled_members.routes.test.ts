@@ -1,10 +1,10 @@
 import { expect } from "bun:test";
 import { CutPath } from "../support/cut_path.ts";
 import { until } from "../support/deadline.ts";
-import { expectNothing, linkAddress, linkPort, Servers, untilReached } from "../support/links.ts";
+import { expectNothing, isOldPeer, linkAddress, linkPort, Servers, untilReached } from "../support/links.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { rowsInParallel } from "../support/row.ts";
-import { type Role, runToExit, type ServerProcess } from "../support/server_process.ts";
+import type { Role, ServerProcess } from "../support/server_process.ts";
 
 // Servers that have pools of routes, and routes for single accounts, with each other and with servers that have none.
 
@@ -36,12 +36,6 @@ function config({ name, routes = [], cluster = "" }: Member): string {
 async function start(servers: Servers, member: Member): Promise<ServerProcess> {
   const { role = "server" } = member;
   return await servers.start({ role, config: config(member), monitoring: true });
-}
-
-/** Whether the peer knows of no pools. */
-async function isOldPeer(): Promise<boolean> {
-  const { stdout, stderr } = await runToExit({ flags: ["--version"], role: "peer" });
-  return /v2\.9\./.test(stdout + stderr);
 }
 
 interface Route {

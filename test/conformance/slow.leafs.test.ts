@@ -1,9 +1,8 @@
-import { expect } from "bun:test";
 import { linkPort } from "../support/links.ts";
 import { joinLeaf } from "../support/raw_leaf.ts";
 import { row } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
-import { expectRecovery, flood, RETRIED_WRITES } from "../support/slow_reader.ts";
+import { expectLinkRecovery, RETRIED_WRITES } from "../support/slow_reader.ts";
 
 row("leafs 60: a leaf node that misses write deadlines stays, and is said to have caught up", async () => {
   await using server = await ServerProcess.start({
@@ -13,12 +12,5 @@ row("leafs 60: a leaf node that misses write deadlines stays, and is said to hav
   const leaf = await joinLeaf(await linkPort(server, "leafnode"));
   leaf.send("LS+ flood");
   await leaf.roundTrip();
-  const publisher = await server.connectAs();
-  leaf.client.pause();
-  const flooding = flood(publisher);
-  await expectRecovery(server, leaf.client);
-  await flooding;
-  const { slow_consumer_stats } = await server.json<{ slow_consumer_stats: { leafs: number } }>("/varz");
-  expect(slow_consumer_stats.leafs).toBeGreaterThan(0);
-  expect(server.log).toMatch(/ - lid:\d+ - Slow Consumer Recovered: /);
+  await expectLinkRecovery(server, leaf.client, "leafs", "lid");
 });

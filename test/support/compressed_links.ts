@@ -2,13 +2,20 @@
 import { expect } from "bun:test";
 import { Buffer } from "node:buffer";
 import { untilReached } from "./links.ts";
+import type { MeteredPath } from "./metered_path.ts";
 import type { RawClient } from "./raw_client.ts";
+
+export const ANY_LEVEL = /^s2_(uncompressed|fast|better|best)$/;
+/** A path that takes 60 ms there and back makes it better, however busy the machine is. */
+export const BY_ROUND_TRIP = "{ mode: s2_auto, rtt_thresholds: ['5ms', '50ms', '5s'] }";
+const JSON_COUNT = 200;
+const JSON_BYTES = 1000;
 
 /** From nothing to more than a chunk, a read or an outbox holds. */
 const SIZES = [0, 1, 31, 32, 100, 1000, 4096, 65_500, 65_536, 66_000, 131_072, 300_000, 1_048_576];
 
 /** JSON like that of events, that many bytes of it. */
-export function jsonOf(bytes: number, seed = 0): Buffer {
+function jsonOf(bytes: number, seed = 0): Buffer {
   let text = "";
   for (let i = seed; text.length < bytes; i++) {
     text += `{"id":${i * 7919},"type":"order","state":"${["new", "paid", "sent"][i % 3]}","total":${(i * 31) % 997}}`;
@@ -17,7 +24,7 @@ export function jsonOf(bytes: number, seed = 0): Buffer {
 }
 
 /** Bytes that do not compress. */
-export function noiseOf(bytes: number): Buffer {
+function noiseOf(bytes: number): Buffer {
   const noise = Buffer.alloc(bytes);
   let state = 12345;
   for (let i = 0; i < bytes; i++) {
@@ -46,4 +53,29 @@ export async function expectCrossing(publisher: RawClient, subscriber: RawClient
   expect(text).toBe(lines.replaceAll("PUB sizes", "MSG sizes 1"));
   subscriber.send("UNSUB 1\r\n");
   await subscriber.roundTrip();
+}
+
+/** What two hundred messages of JSON, a kilobyte each, come to on the path between two servers. */
+export async function crossedBytes(
+  path: MeteredPath,
+  publisher: RawClient,
+  subscriber: RawClient,
+  upMs: number,
+): Promise<number> {
+  subscriber.send("SUB json 1\r\n");
+  await untilReached(publisher, subscriber, upMs);
+  const before = path.byteCount;
+  for (let i = 0; i < JSON_COUNT; i++)
+    publisher.send(`PUB json ${JSON_BYTES}\r\n`, jsonOf(JSON_BYTES, i), "\r\n");
+  for (let i = 0; i < JSON_COUNT; i++) {
+    await subscriber.readLine();
+    await subscriber.readBytes(JSON_BYTES + 2);
+  }
+  return path.byteCount - before;
+}
+
+/** What crossed compressed is less than half of what crossed as it was. */
+export function expectShorter(plainBytes: number, compressedBytes: number): void {
+  expect(plainBytes).toBeGreaterThan(JSON_COUNT * JSON_BYTES);
+  expect(compressedBytes).toBeLessThan(plainBytes / 2);
 }

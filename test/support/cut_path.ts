@@ -1,25 +1,13 @@
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
+import { TcpPath } from "./tcp_path.ts";
 
-/** A TCP path to a port of this machine whose connections can be cut one by one. */
-export class CutPath {
-  readonly #server = createServer((socket) => this.#join(socket));
+/** A TCP path whose connections can be cut one by one. */
+export class CutPath extends TcpPath {
   /** Both ends of each open connection, in the order they came. */
   readonly #open: [near: Socket, far: Socket][] = [];
-  /** Where it leads. */
-  readonly #targetPort: number;
 
-  private constructor(targetPort: number) {
-    this.#targetPort = targetPort;
-  }
-
-  static async open(targetPort: number): Promise<CutPath> {
-    const path = new CutPath(targetPort);
-    await new Promise<void>((resolve) => path.#server.listen(0, "127.0.0.1", resolve));
-    return path;
-  }
-
-  get address(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  static open(targetPort: number): Promise<CutPath> {
+    return new CutPath(targetPort).listen();
   }
 
   /** The port by which the server that is dialled knows each open connection, in the order they came. */
@@ -33,20 +21,11 @@ export class CutPath {
     for (const socket of found ?? []) socket.destroy();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const port of this.ports) this.cut(port);
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  #join(near: Socket): void {
-    const far = connect(this.#targetPort, "127.0.0.1");
+  protected override joined(near: Socket, far: Socket): void {
     const ends: [Socket, Socket] = [near, far];
     far.on("connect", () => this.#open.push(ends));
-    for (const [from, to] of [ends, [far, near]] as const) {
-      from.pipe(to.setNoDelay(true));
-      from.on("error", () => {});
-      from.on("close", () => {
-        to.destroy();
+    for (const end of ends) {
+      end.on("close", () => {
         const at = this.#open.indexOf(ends);
         if (at >= 0) this.#open.splice(at, 1);
       });

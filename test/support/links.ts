@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { until } from "./deadline.ts";
 import type { RawClient } from "./raw_client.ts";
-import { type ServerOptions, ServerProcess } from "./server_process.ts";
+import { runToExit, type ServerOptions, ServerProcess } from "./server_process.ts";
 
 /** The listeners for other servers, as the log calls them. */
 export type LinkListener = "route" | "gateways" | "leafnode";
@@ -44,6 +44,12 @@ export interface Kind {
   readonly isNatsServer: boolean;
   /** nats-server 2.9. */
   readonly isOld: boolean;
+}
+
+/** Whether the peer is a nats-server 2.9, which knows of neither pools nor compression. */
+export async function isOldPeer(): Promise<boolean> {
+  const { stdout, stderr } = await runToExit({ flags: ["--version"], role: "peer" });
+  return /v2\.9\./.test(stdout + stderr);
 }
 
 /** Tells by the greeting of its client port which server this is. */

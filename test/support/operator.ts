@@ -3,7 +3,7 @@ import { type Claims, encodeJwt } from "./jwt.ts";
 import { NKey } from "./nkey.ts";
 
 /** An account that may do everything: numbers that are missing count as 0. */
-const UNLIMITED_ACCOUNT = {
+export const UNLIMITED_ACCOUNT = {
   subs: -1,
   data: -1,
   payload: -1,

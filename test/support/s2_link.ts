@@ -3,25 +3,17 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { unframeS2 } from "../../src/protocol/s2_stream.ts";
+import { chunkOf, maskedChecksum } from "../../src/protocol/testing/chunks.ts";
 import { RawClient } from "./raw_client.ts";
 import { RawLink } from "./raw_link.ts";
-import { maskedChecksum } from "./snappy.ts";
 
 /** What a stream begins with. */
 export const STREAM_NAME = Buffer.from("ff06000053327354774f", "hex");
 const CHUNK_BYTES_MAX = 8 * 1024 * 1024;
 
-/** A chunk of that type, whose content is preceded by a checksum. */
-export function chunk(type: number, content: Uint8Array, checksum = 0): Buffer {
-  const head = Buffer.alloc(8);
-  head.writeUInt32LE((type | ((content.length + 4) << 8)) >>> 0, 0);
-  head.writeUInt32LE(checksum >>> 0, 4);
-  return Buffer.concat([head, content]);
-}
-
 /** Bytes as a chunk that is not compressed. */
-export function storedChunk(bytes: Uint8Array): Buffer {
-  return chunk(1, bytes, maskedChecksum(bytes));
+export function storedChunk(bytes: Uint8Array): Uint8Array {
+  return chunkOf(1, bytes, maskedChecksum(bytes));
 }
 
 /** The same link in S2 from now on: what was sent and received before is not. */

@@ -1,3 +1,4 @@
+import { expect } from "bun:test";
 import { once } from "node:events";
 import { until } from "./deadline.ts";
 import type { RawClient } from "./raw_client.ts";
@@ -43,4 +44,26 @@ export async function expectRecovery(server: ServerProcess, slow: RawClient): Pr
   );
   slow.resume();
   await server.waitForLog(RECOVERED, from, 20_000);
+}
+
+/**
+ * The same of a paused link that wants `flood`, which a client publishes: `/varz` counts it in `stat`, and the log names it by
+ * `label`.
+ */
+export async function expectLinkRecovery(
+  server: ServerProcess,
+  link: RawClient,
+  stat: "leafs" | "routes",
+  label: string,
+): Promise<void> {
+  const publisher = await server.connectAs();
+  link.pause();
+  const flooding = flood(publisher);
+  await expectRecovery(server, link);
+  await flooding;
+  const { slow_consumer_stats } = await server.json<{ slow_consumer_stats: Record<typeof stat, number> }>(
+    "/varz",
+  );
+  expect(slow_consumer_stats[stat]).toBeGreaterThan(0);
+  expect(server.log).toMatch(new RegExp(` - ${label}:\\d+ - Slow Consumer Recovered: `));
 }

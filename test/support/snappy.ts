@@ -1,3 +1,5 @@
+import { maskedChecksum } from "../../src/protocol/testing/chunks.ts";
+
 /** Reads the framed format of Snappy, checksums and all; throws at what is none. */
 export function unframeSnappy(stream: Uint8Array): Uint8Array {
   const view = new DataView(stream.buffer, stream.byteOffset, stream.length);
@@ -50,15 +52,4 @@ function decompressBlock(block: Uint8Array): Uint8Array {
   }
   if (plain.length !== length) throw new Error(`a block of ${plain.length} bytes says that it has ${length}`);
   return Uint8Array.from(plain);
-}
-
-/** CRC-32C bit by bit, masked as the format says. */
-export function maskedChecksum(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ ((crc & 1) * 0x82f63b78);
-  }
-  const value = ~crc >>> 0;
-  return (((value >>> 15) | (value << 17)) + 0xa282ead8) >>> 0;
 }

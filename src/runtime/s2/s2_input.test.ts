@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { chunkOf } from "../../protocol/testing/chunks.ts";
 import { READ_FAILED, WOULD_BLOCK } from "../poller.ts";
 import { FakeStreams } from "../websocket/testing/fake_streams.ts";
 import { SNAPPY_NAME, STREAM_NAME } from "./s2_chunks.ts";
 import { createS2Context, type S2Context } from "./s2_context.ts";
 import { S2Input } from "./s2_input.ts";
 import { S2_BLOCK_BYTES_MAX, S2_CHUNK_GROWTH_BYTES } from "./s2_region.ts";
-import { chunkOf, compressedChunk, MEMORY_BYTES, REGION, slowCodec } from "./testing/slow_codec.ts";
+import { compressedChunk, MEMORY_BYTES, REGION, slowCodec } from "./testing/slow_codec.ts";
 
 const READ = 1024 * 1024;
 const READ_BYTES = 131_072;

@@ -1,11 +1,17 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Buffer } from "node:buffer";
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
-import { setImmediate } from "node:timers/promises";
+import type { Socket } from "node:net";
 import { unframeS2 } from "../../protocol/s2_stream.ts";
-import { type Poller, READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE, WRITE_FAILED } from "../poller.ts";
+import {
+  type Poller,
+  READ_FAILED,
+  READABLE,
+  type StreamSource,
+  WOULD_BLOCK,
+  WRITABLE,
+  WRITE_FAILED,
+} from "../poller.ts";
 import { writeIovec } from "../posix/posix.ts";
+import { connectPeer, turnUntil as turnPollerUntil } from "../testing/peer.ts";
 import { runtimeSubject, tlsSubject } from "../testing/poller_subjects.ts";
 import { STREAM_NAME } from "./s2_chunks.ts";
 import type { S2Terms } from "./s2_layer.ts";
@@ -14,6 +20,7 @@ import { S2_BLOCK_BYTES_MAX, S2_STORED } from "./s2_region.ts";
 import { compressedChunk, MEMORY_BYTES, REGION, slowCodec } from "./testing/slow_codec.ts";
 
 const SLOT = 5;
+const TURNS_MAX = 20_000;
 const IOVECS = 1024;
 const DATA = 65536;
 const READ = 1024 * 1024;
@@ -52,35 +59,17 @@ for (const subject of [tlsSubject, runtimeSubject]) {
         openCodec: () => slowCodec(bytes),
       });
       cleanups.push(() => poller.dispose());
-      const added = Promise.withResolvers<void>();
       const problems: string[] = [];
-      const listener = await subject.listen((source) => {
+      const take = (source: StreamSource) => {
         poller.add(SLOT, source);
         poller.startS2(SLOT, { ...TERMS, onBroken: (problem) => problems.push(problem) });
-        added.resolve();
-      });
-      cleanups.push(() => listener.close());
-      const socket = connect({ port: listener.port, host: "127.0.0.1" });
-      const received: Uint8Array[] = [];
-      socket.on("data", (chunk: Buffer) => received.push(chunk));
-      socket.on("error", () => {});
-      cleanups.push(() => socket.destroy());
-      await once(socket, "connect");
-      await added.promise;
+      };
+      const { socket, received } = await connectPeer(subject, take, cleanups);
       return { poller, socket, received, problems };
     }
 
-    /** Waits, turn by turn, until `isDone`, which is given the flags of the stream's events. */
-    async function turnUntil(poller: S2Poller, isDone: (flags: number) => boolean): Promise<void> {
-      for (let turn = 0; turn < 20_000; turn++) {
-        const count = poller.wait(0);
-        let flags = 0;
-        for (let i = 0; i < count; i++) if (poller.eventSlot(i) === SLOT) flags |= poller.eventFlags(i);
-        if (isDone(flags)) return;
-        await setImmediate();
-      }
-      throw new Error("it did not come to that");
-    }
+    const turnUntil = (poller: S2Poller, isDone: (flags: number) => boolean) =>
+      turnPollerUntil(poller, SLOT, TURNS_MAX, isDone);
 
     const streamOf = (received: readonly Uint8Array[]) =>
       Uint8Array.from(received.flatMap((chunk) => [...chunk]));

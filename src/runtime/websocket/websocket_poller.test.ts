@@ -1,16 +1,18 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { runtimeCompressor } from "../../protocol/websocket/runtime_compressor.ts";
 import { frame } from "../../protocol/websocket/testing/frames.ts";
-import { READ_FAILED, READABLE, WOULD_BLOCK, WRITABLE } from "../poller.ts";
+import { READ_FAILED, READABLE, type StreamSource, WOULD_BLOCK, WRITABLE } from "../poller.ts";
 import { writeIovec } from "../posix/posix.ts";
+import { connectPeer, turnUntil as turnPollerUntil } from "../testing/peer.ts";
 import { compressorForTests, runtimeSubject, tlsSubject } from "../testing/poller_subjects.ts";
 import { WebSocketPoller } from "./websocket_poller.ts";
 
 const SLOT = 5;
+const TURNS_MAX = 5000;
 const IOVEC_OFFSET = 1024;
 const DATA_OFFSET = 65536 + 2048;
 const READ_OFFSET = 1024 * 1024;
@@ -48,34 +50,16 @@ for (const { subject, openCompressor } of cases) {
       });
       poller.messageBytesMax = 1024 * 1024;
       cleanups.push(() => poller.dispose());
-      const added = Promise.withResolvers<void>();
-      const listener = await subject.listen((source) => {
+      const take = (source: StreamSource) => {
         poller.add(SLOT, source);
         poller.startFrames(SLOT, terms, "server");
-        added.resolve();
-      });
-      cleanups.push(() => listener.close());
-      const socket = connect({ port: listener.port, host: "127.0.0.1" });
-      const received: Buffer[] = [];
-      socket.on("data", (chunk: Buffer) => received.push(chunk));
-      socket.on("error", () => {});
-      cleanups.push(() => socket.destroy());
-      await once(socket, "connect");
-      await added.promise;
+      };
+      const { socket, received } = await connectPeer(subject, take, cleanups);
       return { poller, socket, received };
     }
 
-    /** Waits, turn by turn, until `isDone`, which is given the flags of the stream's events. */
-    async function turnUntil(poller: WebSocketPoller, isDone: (flags: number) => boolean): Promise<void> {
-      for (let turn = 0; turn < 5000; turn++) {
-        const count = poller.wait(0);
-        let flags = 0;
-        for (let i = 0; i < count; i++) if (poller.eventSlot(i) === SLOT) flags |= poller.eventFlags(i);
-        if (isDone(flags)) return;
-        await setImmediate();
-      }
-      throw new Error("it did not come to that");
-    }
+    const turnUntil = (poller: WebSocketPoller, isDone: (flags: number) => boolean) =>
+      turnPollerUntil(poller, SLOT, TURNS_MAX, isDone);
 
     /** Reads until this text is complete. */
     async function readText(poller: WebSocketPoller, wanted: string): Promise<void> {

@@ -1,13 +1,8 @@
 /** S2 without the unit that the server has for it: the layer is tested by itself. It finds nothing but runs of one byte. */
 import { unframeS2 } from "../../../protocol/s2_stream.ts";
+import { chunkOf, maskedChecksum } from "../../../protocol/testing/chunks.ts";
 import type { S2Codec } from "../s2_codec.ts";
-import {
-  S2_BLOCK_BYTES_MAX,
-  S2_CHECKSUM_BYTES,
-  S2_CHUNK_HEAD_BYTES,
-  S2_REGION_BYTES,
-  S2_STORED,
-} from "../s2_region.ts";
+import { S2_BLOCK_BYTES_MAX, S2_REGION_BYTES, S2_STORED } from "../s2_region.ts";
 
 /** What a test keeps for itself in front of the region. */
 export const REGION = 8 * 1024 * 1024;
@@ -37,7 +32,7 @@ export function slowCodec(memory: Uint8Array): S2Codec {
       memory.set(block, to);
       return 1;
     },
-    checksum: (from, length) => maskedChecksum(memory.subarray(from, from + length)),
+    checksum: (from, length) => maskedChecksum(memory.subarray(from, from + length)) | 0,
     move: (to, from, length) => {
       memory.copyWithin(to, from, from + length);
     },
@@ -62,24 +57,4 @@ function runBlock(plain: Uint8Array): Uint8Array {
   for (let left = plain.length - 1; left > 0; left -= 64)
     block.push(((Math.min(left, 64) - 1) << 2) | 2, 1, 0);
   return Uint8Array.from(block);
-}
-
-export function chunkOf(type: number, content: Uint8Array, checksum: number): Uint8Array {
-  const chunk = new Uint8Array(S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES + content.length);
-  const view = new DataView(chunk.buffer);
-  view.setUint32(0, type | ((S2_CHECKSUM_BYTES + content.length) << 8), true);
-  view.setInt32(S2_CHUNK_HEAD_BYTES, checksum, true);
-  chunk.set(content, S2_CHUNK_HEAD_BYTES + S2_CHECKSUM_BYTES);
-  return chunk;
-}
-
-/** CRC-32C as chunks have it, bit by bit. */
-function maskedChecksum(plain: Uint8Array): number {
-  let sum = -1;
-  for (const byte of plain) {
-    sum ^= byte;
-    for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (sum & 1 ? 0x82f63b78 : 0);
-  }
-  sum = ~sum;
-  return (((sum >>> 15) | (sum << 17)) + 0xa282ead8) | 0;
 }
