@@ -4,12 +4,20 @@ import { until } from "./deadline.ts";
 import type { RawClient } from "./raw_client.ts";
 import type { ServerProcess } from "./server_process.ts";
 
-/** Between two looks at what has come: often enough for each deadline, and less at a time than the flood brings. */
-const SLOW_READ_MS = 100;
-const READ_MS_MAX = 20;
+/** Whoever publishes more than others take does not wait for them. */
+export const UNSTALLED = "no_fast_producer_stall: true\n";
+
+/** What a server may be slow in writing before it says so, and does not give up whoever takes some of it. */
+export const RETRIED_WRITES = `write_deadline: "1s", write_timeout: retry`;
+
+/** Read this often, so that some is taken in each second, on a busy machine too. */
+const SLOW_READ_MS = 300;
+/** Enough for a kernel to see room for more, and in a second less than the flood brings. */
+const SLOW_READ_BYTES = 3 * 1024 * 1024;
+const READ_MS_MAX = 200;
 
 const DETECTED =
-  /Slow Consumer Detected: WriteDeadline of 300ms exceeded with \d+ chunks of \d+ total bytes\.\n/;
+  /Slow Consumer Detected: WriteDeadline of 1s exceeded with \d+ chunks of \d+ total bytes\.\n/;
 const RECOVERED = /Slow Consumer Recovered: Flush took \d+\.\d{3}s with \d+ chunks of \d+ total bytes\.\n/;
 
 /** More than the socket buffers of both ends hold. */
@@ -22,8 +30,15 @@ export async function flood(publisher: RawClient): Promise<void> {
   for (let sent = 0; sent < FLOOD_BYTES; sent += CHUNK_BYTES) await publisher.sendAll(chunk);
 }
 
-/** What a server may be slow in writing before it says so, and does not give up whoever takes some of it. */
-export const RETRIED_WRITES = `write_deadline: "300ms", write_timeout: retry`;
+/** Lets a paused connection take about `SLOW_READ_BYTES`, if as much comes at once. */
+async function readSome(slow: RawClient): Promise<void> {
+  const { socket } = slow;
+  const enough = socket.bytesRead + SLOW_READ_BYTES;
+  const signal = AbortSignal.timeout(READ_MS_MAX);
+  slow.resume();
+  while (socket.bytesRead < enough && !signal.aborted) await once(socket, "data", { signal }).catch(() => {});
+  slow.pause();
+}
 
 /**
  * Takes what is sent to a paused connection, a little now and then, until the server has missed a deadline of
@@ -33,9 +48,7 @@ export async function expectRecovery(server: ServerProcess, slow: RawClient): Pr
   const from = server.log.length;
   await until(
     async () => {
-      slow.resume();
-      await once(slow.socket, "data", { signal: AbortSignal.timeout(READ_MS_MAX) }).catch(() => {});
-      slow.pause();
+      await readSome(slow);
       await new Promise((resolve) => setTimeout(resolve, SLOW_READ_MS));
       return DETECTED.test(server.log.slice(from));
     },

@@ -39,7 +39,7 @@ import type { ShardOptions } from "../shard_options.ts";
 import { ChunkPool, PendingQueue } from "./pending_queue.ts";
 import { TimeLimit } from "./time_limit.ts";
 
-/** A producer is slowed once one of its consumers has this much pending. */
+/** A producer is slowed once one of its consumers has this much pending, or less where less may be. */
 const STALL_BYTES = 512 * 1024;
 /** Outboxes made available at a time; the rest of the pool stays untouched. */
 const OUTBOXES_PER_STEP = 8;
@@ -482,8 +482,10 @@ export class Outbound {
     if (length > this.options.maxPendingBytes && !connection.isLink) this.#events.exceed(connection);
   }
 
+  /** From here on a connection is congested. What is dropped for it is dropped as late as nats-server drops it. */
   get #stallBytes(): number {
-    return Math.min(STALL_BYTES, this.options.maxPendingBytes * 0.75);
+    const { maxPendingBytes, dropsInsteadOfStalling } = this.options;
+    return Math.min(dropsInsteadOfStalling ? Infinity : STALL_BYTES, maxPendingBytes * 0.75);
   }
 
   #setCongested(connection: Connection, isCongested: boolean): void {
