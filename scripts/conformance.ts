@@ -4,16 +4,13 @@
 // `gateways`, `leafs`, and `all`. A test file belongs to the group in its name (`users.auth.test.ts` to `auth`), else to `core`.
 // `--peer "<command>"` names the servers that the one under test is linked with; the same command by default.
 
-import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { type Exit, peerCommand, runToExit, serverCommand } from "../test/support/server_process.ts";
+import { runTests } from "./test_runs.ts";
 
 const FOLDER = "test/conformance";
 const ROW_LIMIT_MS = 60_000;
-
-/** Files that may have had an accident; more than these are broken. */
-const FILES_AGAIN_MAX = 3;
 
 /** What the command line asks for. */
 interface Request {
@@ -54,85 +51,11 @@ function groupOf(name: string): string {
   return parts.length > 3 ? parts[1]! : "core";
 }
 
-/** What one run of the test runner came to. */
-interface Outcome {
-  readonly passed: number;
-  readonly failed: number;
-  readonly code: number;
-  /** Something failed outside of rows. */
-  readonly hasOtherErrors: boolean;
-  /** Names of the failed rows by the file they stand in. */
-  readonly failures: ReadonlyMap<string, readonly string[]>;
-}
-
-/** Runs the files in this runtime's test runner, shows its output, and counts what it reports. */
-function runTests(files: readonly string[]): Promise<Outcome> {
-  const words =
-    "Deno" in globalThis
-      ? ["test", "-A", "--no-check", ...files]
-      : ["test", "--timeout", String(ROW_LIMIT_MS), ...files];
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, words, {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1" },
-    });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        output += text;
-        process.stdout.write(text.replaceAll(/^\(pass\).*\n/gm, ""));
-      });
-    }
-    child.once("close", (code) => {
-      const count = (word: string) => {
-        const found = [...output.matchAll(new RegExp(`(\\d+) ${word}(?:ed)?\\b`, "g"))].at(-1);
-        return Number(found?.[1] ?? 0);
-      };
-      resolve({
-        passed: count("pass"),
-        failed: count("fail"),
-        code: code ?? 1,
-        hasOtherErrors:
-          /^(?: *\d+ errors?|error: .*\(uncaught error\).*)$|Unhandled error between tests/m.test(output),
-        failures: failuresIn(output),
-      });
-    });
-  });
-}
-
-/** Failed rows by file, as the runner of Bun or Deno names them. */
-function failuresIn(output: string): Map<string, string[]> {
-  const failures = new Map<string, string[]>();
-  let file = "";
-  // Bun repeats them all at the end.
-  const [rows = ""] = output.split(/^\d+ tests? failed:$/m);
-  for (const line of rows.split("\n")) {
-    file = /^(?:running \d+ tests? from \.\/)?(\S+\.test\.ts):?$/.exec(line)?.[1] ?? file;
-    const row =
-      /^\(fail\) (.*?)(?: \[[0-9.]+m?s\])?$/.exec(line)?.[1] ?? /^(.+) \.\.\. FAILED/.exec(line)?.[1];
-    if (row !== undefined) failures.set(file, [...(failures.get(file) ?? []), row]);
-  }
-  return failures;
-}
-
-/**
- * Runs the files and, once more, the few that failed: rows wait for other processes on a machine that may be busy
- * with more than them. A file that fails again has failed; rows of one that does not are named as unsteady.
- */
-async function runTestsTwiceIfNeeded(files: readonly string[]): Promise<Outcome> {
-  const first = await runTests(files);
-  const again = [...first.failures.keys()];
-  const failedRows = [...first.failures.values()].flat().length;
-  // What fails outside of rows, a file that cannot be loaded for one, is no accident.
-  if (failedRows !== first.failed || first.hasOtherErrors) return first;
-  if (again.length === 0 || again.length > FILES_AGAIN_MAX) return first;
-  console.log(`\nonce more, since rows failed in them: ${again.join(", ")}`);
-  const second = await runTests(again);
-  for (const [file, rows] of first.failures) {
-    if (second.failures.has(file)) continue;
-    for (const row of rows) console.log(`unsteady: ${file}: ${row}`);
-  }
-  return { ...second, passed: first.passed + first.failed - second.failed };
+/** This runtime's test runner. */
+function testRunner(): string[] {
+  return "Deno" in globalThis
+    ? [process.execPath, "test", "-A", "--no-check"]
+    : [process.execPath, "test", "--timeout", String(ROW_LIMIT_MS)];
 }
 
 /** What `--version` answered. */
@@ -159,7 +82,7 @@ if (version.code !== 0 || files.length === 0) {
   process.exit(1);
 }
 const start = performance.now();
-const { passed, failed, code } = await runTestsTwiceIfNeeded(files);
+const { passed, failed, code } = await runTests(testRunner(), files);
 const seconds = ((performance.now() - start) / 1000).toFixed(1);
 console.log(`${passed} passed, ${failed} failed in ${seconds} s: ${said}`);
 process.exit(code);

@@ -16,7 +16,7 @@ interface DenoTest {
 
 const { test: denoTest } = (globalThis as unknown as { Deno: { test: DenoTest } }).Deno;
 
-/** As the test command has bun:test allow it (`scripts/bootstrap.mjs`): a busy machine may take many times as long as an idle one. */
+/** As the test command has bun:test allow it (`scripts/unit.ts`): a busy machine may take many times as long as an idle one. */
 const TIMEOUT_MS = 30_000;
 
 /** One `describe`, or the file as a whole. */
