@@ -1,6 +1,7 @@
 /**
- * What failing logins cost those who are logged in: round trips through a server, without and beside a flood of logins that
- * fail, in turns on the same server. How to run and to read it: docs/benchmarks/README.md.
+ * What failing logins cost those who are logged in: round trips through a server, without a flood of logins that fail, beside
+ * one at another server of the same machine, and beside one at the same server, in turns. How to run and to read it:
+ * docs/benchmarks/README.md.
  */
 import { connect } from "node:net";
 import { compareMedians, measureInTurns } from "./in_turns.ts";
@@ -13,7 +14,7 @@ import type { Target } from "./targets.ts";
 const usageText = `bun bench/wire/failing_logins.ts [flags]
   --targets A,B        (midge-bun,midge-deno,nats-server)
   --per-second N       logins that fail, of every kind in turn (1000)
-  --repetitions N      without and with them; the median counts (5)
+  --repetitions N      without them, elsewhere, and here; the median counts (5)
   --seconds S          measured in each (2)`;
 
 const LOAD_MS_MAX = 60_000;
@@ -30,8 +31,11 @@ export interface RoundTrips {
 
 export interface FloodFigures {
   readonly alone: readonly RoundTrips[];
+  /** While another server, which shares the cores, refuses the flood. */
+  readonly elsewhere: readonly RoundTrips[];
+  /** While this one does. */
   readonly flooded: readonly RoundTrips[];
-  /** Logins that were refused, a second. */
+  /** Logins that this server refused, a second. */
   readonly refusedPerSecond: number;
 }
 
@@ -44,25 +48,39 @@ export interface FloodOptions {
 /** One target; throws where a login that must fail is not refused. */
 export async function measureFlood(target: Target, options: FloodOptions): Promise<FloodFigures> {
   const { config, load: login } = logins.every;
-  const server = await startServer(target.command(1), target.env, { config });
-  const figures = { alone: [] as RoundTrips[], flooded: [] as RoundTrips[] };
+  const { perSecond, repetitions, seconds } = options;
+  const servers = [];
+  const figures = { alone: [] as RoundTrips[], elsewhere: [] as RoundTrips[], flooded: [] as RoundTrips[] };
   let [refused, floodedSeconds] = [0, 0];
   try {
-    for (let repetition = 0; repetition < options.repetitions; repetition++) {
-      figures.alone.push(await measureRoundTrips(server.port, login, options.seconds));
-      const flood = new Flood(server.port, options.perSecond);
-      const startMs = performance.now();
-      try {
-        figures.flooded.push(await measureRoundTrips(server.port, login, options.seconds));
-      } finally {
-        floodedSeconds += (performance.now() - startMs) / 1000;
-        refused += await flood.stop();
-      }
+    for (let count = 0; count < 2; count++)
+      servers.push(await startServer(target.command(1), target.env, { config }));
+    const [here, elsewhere] = servers.map(({ port }) => port) as [number, number];
+    const measure = () => measureRoundTrips(here, login, seconds);
+    for (let repetition = 0; repetition < repetitions; repetition++) {
+      figures.alone.push(await measure());
+      figures.elsewhere.push((await beside(new Flood(elsewhere, perSecond), measure)).result);
+      const flooded = await beside(new Flood(here, perSecond), measure);
+      figures.flooded.push(flooded.result);
+      refused += flooded.refused;
+      floodedSeconds += flooded.seconds;
     }
   } finally {
-    await server.end();
+    for (const server of servers) await server.end();
   }
   return { ...figures, refusedPerSecond: refused / floodedSeconds };
+}
+
+/** What `measure` tells while there is a flood, how many logins that was, and how long it lasted. */
+async function beside<T>(flood: Flood, measure: () => Promise<T>) {
+  const startMs = performance.now();
+  try {
+    const result = await measure();
+    const seconds = (performance.now() - startMs) / 1000;
+    return { result, seconds, refused: await flood.stop() };
+  } finally {
+    await flood.stop();
+  }
 }
 
 async function measureRoundTrips(
@@ -144,21 +162,25 @@ class Flood {
   }
 }
 
-/** `alone → flooded (difference)` of one latency. */
-function compare({ alone, flooded }: FloodFigures, of: (one: RoundTrips) => number): string {
-  return compareMedians(alone.map(of), flooded.map(of), (us) => `${us.toFixed(1)} µs`, 0);
+/** `before → flooded (difference)` of one latency. */
+function compare(
+  { flooded, ...figures }: FloodFigures,
+  before: "alone" | "elsewhere",
+  of: (one: RoundTrips) => number,
+): string {
+  return compareMedians(figures[before].map(of), flooded.map(of), (us) => `${us.toFixed(1)} µs`, 0);
 }
 
 if (import.meta.main) {
   await measureInTurns({
     usageText,
     flags: { "per-second": 1000, repetitions: 5, seconds: 2 },
-    columns: ["p50", "p99", "refused a second"],
+    columns: ["p50", "p50, elsewhere → here", "p99", "p99, elsewhere → here", "refused a second"],
     measure: async (target, { "per-second": perSecond, repetitions, seconds }) => {
       const figures = await measureFlood(target, { perSecond, repetitions, seconds });
+      const latencies = [({ p50Us }: RoundTrips) => p50Us, ({ p99Us }: RoundTrips) => p99Us];
       return [
-        compare(figures, ({ p50Us }) => p50Us),
-        compare(figures, ({ p99Us }) => p99Us),
+        ...latencies.flatMap((of) => [compare(figures, "alone", of), compare(figures, "elsewhere", of)]),
         figures.refusedPerSecond.toFixed(0),
       ];
     },
