@@ -353,6 +353,14 @@ export const rows: readonly Row[] = [
     const title = `${row.title}, compressed`;
     return [row, { ...row, id: `${row.id}-compressed`, title, load: [...load, "--compressed"] }];
   }),
+  {
+    id: "websocket-json-1024-compressed",
+    title: "1 → 1, 1024 B of JSON, WebSocket, compressed",
+    unit: "delivery",
+    load: stream(1, 1, 1024, "--between", "1", "--web-socket", "--compressed", "--json"),
+    isQuick: false,
+    needs: "websocket",
+  },
   linkedRow("route", "1-1-16"),
   linkedRow("route", "1-1-1024"),
   linkedRow("gateway", "1-1-16"),
