@@ -148,13 +148,16 @@ export type LinkLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 /** `limit`: of lines that say the same, one is written in a while. */
 export type LinkLog = (level: LinkLogLevel, text: string, limit?: LineLimit) => void;
 
+/** Stands for leaf nodes of whatever cluster; no cluster may be called so. */
+export const ANY_CLUSTER = "_";
+
 /** One subscriber, or one queue group, on whose behalf a link announces interest. */
 export interface InterestKey {
   readonly account: string;
   readonly subject: string;
   /** "" for plain interest. */
   readonly queue: string;
-  /** Cluster of the leaf nodes that it is of, `_` for leaf nodes whose cluster does not matter, "" for anybody else. */
+  /** Cluster of the leaf nodes that it is of, ANY_CLUSTER where it does not matter, "" for anybody else. */
   readonly origin: string;
 }
 

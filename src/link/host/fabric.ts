@@ -91,6 +91,11 @@ export class ShardFabric implements LinkFabric {
     });
   }
 
+  wants(link: Link, key: InterestKey): boolean {
+    const account = this.#account(key.account);
+    return account !== undefined && this.#wishes.has(link, account.id, key);
+  }
+
   forget(link: Link): void {
     this.#wishes.forget(link);
     this.#waiting.forget(link);

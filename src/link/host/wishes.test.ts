@@ -110,6 +110,20 @@ describe("LinkWishes", () => {
     expect(match("foo").wishes.map(({ link }) => link)).toEqual([route]);
   });
 
+  test("a link has what it wants, by all that the key says", () => {
+    const { wishes, key, route, leaf } = setUp();
+    const keys = [key("foo"), key("foo", "q"), key("foo", "", "L"), key("bar")];
+    const hasOf = (link: Link) => keys.map((one) => wishes.has(link, ACCOUNT, one));
+    wishes.set(route, ACCOUNT, key("foo"), 1);
+    expect([hasOf(route), hasOf(leaf)]).toEqual([[true, false, false, false], keys.map(() => false)]);
+    wishes.set(leaf, ACCOUNT, key("foo", "q"), 3);
+    wishes.set(leaf, ACCOUNT, key("foo", "", "L"), 1);
+    expect([hasOf(route), hasOf(leaf)]).toEqual([
+      [true, false, false, false],
+      [false, true, true, false],
+    ]);
+  });
+
   test("what the engine files is a wish like any other", () => {
     const { wishes, match, key, route, leaf, file, index } = setUp();
     wishes.set(route, ACCOUNT, key("known"), 1);

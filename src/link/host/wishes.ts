@@ -153,6 +153,12 @@ export class LinkWishes {
     return found;
   }
 
+  /** Whether a link wants what `key` says, in the account of that id. */
+  has(link: Link, account: number, key: InterestKey): boolean {
+    const entry = this.#find(account, this.#writeSubject(key.subject));
+    return this.#wishOf(link, entry, key) !== null;
+  }
+
   /** How many a link has. */
   countOf(link: Link): number {
     const wisher = this.#byLink.get(link);

@@ -132,9 +132,9 @@ export class LeafNodes {
     for (const remote of this.#remotes.values()) remote.stop();
   }
 
-  /** For /leafz and accounts; of one account, or all. */
-  report(account?: string, listsSubscriptions = true): readonly LeafReport[] {
-    return this.#links.of(account).map((link) => link.report(listsSubscriptions));
+  /** For /leafz and accounts. */
+  reports(): readonly LeafReport[] {
+    return this.#links.of().map((link) => link.report());
   }
 
   #newRemote(options: LeafRemoteOptions): LeafRemote {
