@@ -23,7 +23,8 @@ import type { Link, LinkKind } from "../core/link.ts";
 import type { GatewayLinkStatus, GatewayStatusQuery } from "../gateway/gateway_status.ts";
 import type { LeafReport } from "../leaf/leaf_report.ts";
 import type { AccountTraffic } from "./account_traffic.ts";
-import type { HostLink, LinkConnections } from "./connections.ts";
+import type { LinkConnections } from "./connections.ts";
+import type { HostLink } from "./host_link.ts";
 import type { Protocols } from "./protocols.ts";
 import type { LinkWishes, ListedWish } from "./wishes.ts";
 

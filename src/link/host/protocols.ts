@@ -28,7 +28,7 @@ import { LeafNodes } from "../leaf/leaf_nodes.ts";
 import type { RouteLink } from "../route/route_link.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
 import { certificateVerdict } from "./certificates.ts";
-import type { HostLink } from "./connections.ts";
+import type { HostLink } from "./host_link.ts";
 import type { ServerLogins } from "./link_logins.ts";
 import { gatewaySettings, leafOptions, leafUrl, routeSettings } from "./settings.ts";
 
