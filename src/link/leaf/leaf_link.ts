@@ -2,10 +2,11 @@
  * A leaf link that is up: the same on the side that was dialled and on the one that dialled, as hub and as spoke.
  * Source: leafnodes.md 4, 5, 7, 8; nats-server leafnode.go, processLeafSub, processInboundLeafMsg.
  */
+
+import { ResponsePermits } from "../../account/response_permits.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
-import { ResponsePermits } from "../../shard/client/response_permits.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { isValidSubscriptionText } from "../../subject/text.ts";
 import { frameMessage } from "../core/frame_message.ts";
