@@ -9,10 +9,12 @@ import type { LineLimit } from "../../log/line_limit.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { MessageTrace } from "../../protocol/tracing/message_trace.ts";
-import type { CompressionLevel } from "./compression.ts";
 import type { LinkFault } from "./link_fault.ts";
 import type { LinkOperation } from "./operation.ts";
 import type { OperationRules } from "./operation_parser.ts";
+
+/** How hard what is sent is compressed. */
+export type CompressionLevel = "s2_uncompressed" | "s2_fast" | "s2_better" | "s2_best";
 
 export type LinkKind = "route" | "gateway" | "leaf";
 

@@ -15,8 +15,8 @@ import { S2_BETTER, S2_BLOCK_BYTES_MAX, S2_FAST, S2_STORED } from "../../runtime
 import { type Connection, STATE_CLOSING } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/links/link_host.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
-import type { CompressionLevel } from "../core/compression.ts";
 import type {
+  CompressionLevel,
   Link,
   LinkConnection,
   LinkKind,
