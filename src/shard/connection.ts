@@ -130,7 +130,7 @@ export class Connection {
   deadlineChunks = 0;
   /** It has missed a write deadline that it got anew. */
   isSlow = false;
-  /** To another server, not to a client; see `link_host.ts`. */
+  /** To another server, not to a client; see `links/link_host.ts`. */
   isLink = false;
   /** What services are told of a leaf link; null before it is up, and for all else. */
   leafDetails: ClientInfo | null = null;
