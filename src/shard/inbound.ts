@@ -26,7 +26,7 @@ import {
   PLAN_REPLIES_ARE_FOR_HOST,
 } from "../memory/layout.ts";
 import type { ShardContext } from "./context.ts";
-import { type Publishing, SCRATCH_LINE } from "./publishing.ts";
+import { type LyingMessage, type Publishing, SCRATCH_LINE } from "./publishing.ts";
 import type { Services } from "./services/services.ts";
 
 /** Where a large message lies in the shard's scratch: it may arrive while one of ours waits for a ring. */
@@ -36,20 +36,12 @@ const SCRATCH_INBOUND = 160 * 1024;
 export const SERVED_HERE = -1;
 export const SERVED_BY_NOBODY = -2;
 
-/** What the engine's deliverOne() is told of a message besides its plan. */
-interface Lying {
-  /** Slot of its publisher, where that is a connection of ours; else the fabric's. */
-  readonly slot: number;
+/** A message of another node: published by a connection of ours, where it was passed on to us, else by the fabric. */
+interface LyingDelivery extends LyingMessage {
   readonly isPlain: boolean;
   /** Address of the ids of its queue groups; those that are served become 0. */
   readonly queues: number;
   readonly queueCount: number;
-  /** Address of its line. */
-  readonly rest: number;
-  readonly lineLength: number;
-  readonly headerLength: number;
-  readonly payloadLength: number;
-  readonly isLarge: boolean;
 }
 
 export class Inbound {
@@ -121,7 +113,7 @@ export class Inbound {
 
   /**
    * Delivers a large message; returns how many took it, null where its plan leaves it to the host. `slot`, and what becomes
-   * of `queues`: see the engine's deliverOne().
+   * of `queues`: see the engine's deliverHere().
    */
   deliverLarge({ message, isPlain, goesBack, queues }: Delivery, slot: number): number | null {
     if (goesBack) return null;
@@ -190,7 +182,7 @@ export class Inbound {
     subject: number,
     length: number,
     hash: number,
-    lying: Lying,
+    lying: LyingDelivery,
   ): number {
     const { plans } = this.#shard;
     let takers = this.#deliverOne(first, lying);
@@ -200,19 +192,9 @@ export class Inbound {
     return takers;
   }
 
-  #deliverOne(plan: number, lying: Lying): number {
-    return this.#shard.engine.deliverOne(
-      lying.slot,
-      plan,
-      lying.isPlain,
-      lying.queues,
-      lying.queueCount,
-      lying.rest,
-      lying.lineLength,
-      lying.headerLength,
-      lying.payloadLength,
-      lying.isLarge,
-    );
+  #deliverOne(plan: number, lying: LyingDelivery): number {
+    this.#publishing.describe(lying);
+    return this.#shard.engine.deliverHere(plan, lying.isPlain, lying.queues, lying.queueCount);
   }
 
   /** What drain() says of messages in a ring by REASON_HOST_PLAN, of one that was collected from it. */
