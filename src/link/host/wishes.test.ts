@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createEngine } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
-import { createInterestIndex } from "../../interest/interest_index.ts";
 import { MatchResult } from "../../interest/match_result.ts";
+import { createInspectedIndex } from "../../interest/testing/inspected_index.ts";
 import {
   AREA_CONTROL_LINE_MAX,
   AREA_RESUME,
@@ -24,7 +24,7 @@ const NODE = NODE_SHARD_FIRST;
 function setUp() {
   const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]));
   const { map } = shared;
-  const index = createInterestIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
+  const index = createInspectedIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
   const engine = createEngine(shared.memory, map.area(NODE).area, NO_HOST);
   const wishes = new LinkWishes({ node: NODE, shared, engine, index });
   const result = new MatchResult();
