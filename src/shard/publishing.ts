@@ -67,12 +67,16 @@ import type { Tracing } from "./tracing/tracing.ts";
 const NO_BYTES = new Uint8Array(0);
 
 /** Where a message the host publishes lies in the shard's scratch: its subject, then its line and payload. */
-export const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
+const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
 
 /** A message as it lies in the shared memory. */
 export interface LyingMessage {
+  readonly context: number;
   /** Of the connection that publishes it. */
   readonly slot: number;
+  /** Address of its subject. */
+  readonly subject: number;
+  readonly subjectLength: number;
   /** Address of its line, behind the subject: `[reply ][header size ]size␍␊` in plain form. The payload follows. */
   readonly rest: number;
   readonly lineLength: number;
@@ -83,13 +87,8 @@ export interface LyingMessage {
   readonly isLarge: boolean;
 }
 
-/** One that is published, under a context. */
-interface LyingPublication extends LyingMessage {
-  readonly context: number;
-  /** Address of its subject. */
-  readonly subject: number;
-  readonly length: number;
-}
+/** What the engine goes by when it has the plan. */
+type Described = Omit<LyingMessage, "context" | "subject" | "subjectLength">;
 
 export class Publishing {
   readonly #shard: ShardContext;
@@ -252,18 +251,8 @@ export class Publishing {
   deliver(message: HeldMessage, wantsTaker = false): number {
     if (this.links !== null) return this.links.publish(message);
     if (message.trace !== null) return this.#tracing!.deliver(message, message.trace);
-    const { outbound, shared } = this.#shard;
-    if (outbound.hasGathered) outbound.flushAll();
-    const { context, origin, subject, line, bytes, headerLength, payloadLength, isLarge } = message;
-    const rest = this.#scratch + SCRATCH_LINE;
-    shared.bytes.set(subject, this.#scratch);
-    shared.bytes.set(line, rest);
-    if (!isLarge) shared.bytes.set(bytes, rest + line.length);
-    const lying = {
-      ...{ context, slot: origin, subject: this.#scratch, length: subject.length },
-      ...{ rest, lineLength: line.length, headerLength, payloadLength, isLarge },
-    };
-    const delivered = this.withLarge(isLarge ? message : null, () =>
+    const lying = this.write(message, message.origin, this.#scratch);
+    const delivered = this.withLarge(message.isLarge ? message : null, () =>
       this.#publishMessage(lying, 0, wantsTaker),
     );
     this.#rings.sendLargeMessages();
@@ -274,15 +263,38 @@ export class Publishing {
   /** Delivers a message to whom a plan names that the caller has written, with its line at `rest`. Returns how many took it. */
   deliverBy(plan: number, message: HeldMessage, rest: number): number {
     const { line, headerLength, payloadLength } = message;
+    const lineLength = line.length;
     return this.withLarge(message, () => {
-      const lineLength = line.length;
       this.describe({ slot: FABRIC_SLOT, rest, lineLength, headerLength, payloadLength, isLarge: true });
       return this.#shard.engine.deliverHere(plan, true, 0, 0);
     });
   }
 
+  /** Writes a message of the connection in a slot into the shared memory, at `subject`; but for the payload of a large one. */
+  write(message: HeldMessage, slot: number, subject: number): LyingMessage {
+    const { outbound, shared } = this.#shard;
+    // Outboxes may name what lies there.
+    if (outbound.hasGathered) outbound.flushAll();
+    const { context, line, headerLength, payloadLength, isLarge } = message;
+    const rest = subject + SCRATCH_LINE;
+    shared.bytes.set(message.subject, subject);
+    shared.bytes.set(line, rest);
+    if (!isLarge) shared.bytes.set(message.bytes, rest + line.length);
+    return {
+      context,
+      slot,
+      subject,
+      subjectLength: message.subject.length,
+      rest,
+      lineLength: line.length,
+      headerLength,
+      payloadLength,
+      isLarge,
+    };
+  }
+
   /** Has the next call of the engine that publishes or delivers one message do so with this one. */
-  describe({ slot, rest, lineLength, headerLength, payloadLength, isLarge }: LyingMessage): void {
+  describe({ slot, rest, lineLength, headerLength, payloadLength, isLarge }: Described): void {
     const publisher = this.#connections + slot * CONNECTION_BYTES;
     this.#shard.engine.describe(publisher, rest, lineLength, headerLength, payloadLength, isLarge);
   }
@@ -332,7 +344,7 @@ export class Publishing {
     const payloadLength = end - rest - lineLength - 2;
     this.#count(connection, payloadLength);
     const lying = {
-      ...{ context, slot: connection.slot, subject, length },
+      ...{ context, slot: connection.slot, subject, subjectLength: length },
       ...{ rest, lineLength, headerLength, payloadLength, isLarge: false },
     };
     // A plan of many parts has many takers.
@@ -378,9 +390,9 @@ export class Publishing {
    * Publishes a message by `built`, the plan that was just built for its subject, or by the one that is found (0). Returns
    * how many took it.
    */
-  #publishMessage(lying: LyingPublication, built: number, wantsTaker: boolean): number {
+  #publishMessage(lying: LyingMessage, built: number, wantsTaker: boolean): number {
     const { engine, plans } = this.#shard;
-    const { slot, context, subject, length } = lying;
+    const { slot, context, subject, subjectLength: length } = lying;
     const record = this.#connections + slot * CONNECTION_BYTES;
     const hash = engine.hash(subject, length);
     const publish = (plan: number) => {
