@@ -92,7 +92,7 @@ async function serve(start: ShardStart): Promise<void> {
   poller = secured;
   if (start.node === map.linksNode) {
     const [{ ShardLinks }, { WebSocketPoller }, { S2Poller }, { createS2Codec }] = await Promise.all([
-      import("../src/link/host/link_host.ts"),
+      import("../src/link/host/shard_links.ts"),
       import("../src/runtime/websocket/websocket_poller.ts"),
       import("../src/runtime/s2/s2_poller.ts"),
       import("../src/engine/s2_codec.ts"),

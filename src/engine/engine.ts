@@ -36,28 +36,20 @@ export interface Engine {
   fileLiteral(region: number, node: number, account: number, subject: number, length: number): number;
   moveSlots(region: number, from: number, count: number, to: number, mask: number): void;
   findPlan(slot: number, context: number, subject: number, length: number): number;
-  publishOne(
-    slot: number,
-    plan: number,
+  /**
+   * Names the message at hand, for one call of the next two: whatever is delivered describes another one. `publisher` is the
+   * address of a connection.
+   */
+  describe(
+    publisher: number,
     rest: number,
     lineLength: number,
     headerLength: number,
     payloadLength: number,
     isLarge: boolean,
-    wantsTaker: boolean,
-  ): number;
-  deliverOne(
-    slot: number,
-    plan: number,
-    isPlain: boolean,
-    queues: number,
-    queueCount: number,
-    rest: number,
-    lineLength: number,
-    headerLength: number,
-    payloadLength: number,
-    isLarge: boolean,
-  ): number;
+  ): void;
+  publishOne(plan: number, wantsTaker: boolean): number;
+  deliverHere(plan: number, isPlain: boolean, queues: number, queueCount: number): number;
   drain(node: number, bytesMax: number): number;
   hasInbound(): number;
   room(connection: number, bytes: number): number;

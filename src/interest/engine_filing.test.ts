@@ -16,8 +16,8 @@ import {
 import { NODE_SHARD_FIRST } from "../memory/map.ts";
 import { createSharedMemory } from "../memory/shared_memory.ts";
 import { byteStringOf, bytesOf } from "../subject/byte_string.ts";
-import { createInterestIndex, openInterestIndex } from "./interest_index.ts";
 import { MatchResult } from "./match_result.ts";
+import { createInspectedIndex } from "./testing/inspected_index.ts";
 
 const NODE = NODE_SHARD_FIRST;
 const OTHER_NODE = 1;
@@ -38,8 +38,7 @@ function setUp(pages = map.index.byteLength / PAGE_BYTES) {
   const { journal } = map.index;
   words.fill(0, journal.byteOffset >> 2, (journal.byteOffset + (16 << 20)) >> 2);
   const region = { buffer: shared.buffer, byteOffset, byteLength: pages * PAGE_BYTES, journal };
-  createInterestIndex(region, SEED);
-  const index = openInterestIndex(region, engine);
+  const index = createInspectedIndex(region, SEED, engine);
   /** What the host asks for, one by one. */
   const add = (node: number, account: number, subject: string) => {
     bytes.set(bytesOf(subject), receive);
@@ -72,7 +71,7 @@ function setUp(pages = map.index.byteLength / PAGE_BYTES) {
 
 function smallIndex() {
   const byteLength = (REGION_PAGES_MIN + 400) * PAGE_BYTES;
-  return createInterestIndex({ buffer: new SharedArrayBuffer(byteLength), byteOffset: 0, byteLength }, SEED);
+  return createInspectedIndex({ buffer: new SharedArrayBuffer(byteLength), byteOffset: 0, byteLength }, SEED);
 }
 
 type Index = ReturnType<typeof smallIndex>;

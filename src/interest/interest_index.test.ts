@@ -2,10 +2,11 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { LOCK, PAGE_BYTES, PAGE_WORDS, REGION_PAGES_MIN, VERSION } from "../memory/interest_layout.ts";
 import { Arena } from "./arena.ts";
-import { createInterestIndex, INDEX_FULL, type InterestIndex, openInterestIndex } from "./interest_index.ts";
+import { INDEX_FULL, type InterestIndex, openInterestIndex } from "./interest_index.ts";
 import { InterestMemory } from "./interest_memory.ts";
 import { MatchResult } from "./match_result.ts";
-import { NaiveInterest, outcomeOf } from "./naive_interest.ts";
+import { createInspectedIndex, type InspectedIndex } from "./testing/inspected_index.ts";
+import { NaiveInterest, outcomeOf } from "./testing/naive_interest.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const encoder = new TextEncoder();
@@ -15,8 +16,8 @@ function newRegion(byteLength = 4 * MEBIBYTE, byteOffset = 0) {
   return { buffer: new SharedArrayBuffer(byteOffset + byteLength), byteOffset, byteLength };
 }
 
-function newIndex(byteLength?: number): InterestIndex {
-  return createInterestIndex(newRegion(byteLength), { hashSeed: [1, -2, 3, 0x7fffffff] });
+function newIndex(byteLength?: number): InspectedIndex {
+  return createInspectedIndex(newRegion(byteLength), { hashSeed: [1, -2, 3, 0x7fffffff] });
 }
 
 function addPlain(index: InterestIndex, node: number, accountId: number, subject: string): number {
@@ -303,7 +304,7 @@ describe("entries", () => {
 
   test("openInterestIndex() sees what another view wrote, at any page of the buffer", () => {
     const region = newRegion(4 * MEBIBYTE, 8192);
-    const writer = createInterestIndex(region, { hashSeed: [9, 9, 9, 9] });
+    const writer = createInspectedIndex(region, { hashSeed: [9, 9, 9, 9] });
     const reader = openInterestIndex(region);
     addPlain(writer, 1, 1, "a.b");
     expect(outcome(reader, 1, "a.b").plainNodes).toBe(2);
@@ -313,7 +314,7 @@ describe("entries", () => {
 describe("lock", () => {
   test("lockOwner() names who holds it, and removeNode() of such a node is an assertion", () => {
     const region = newRegion();
-    const index = createInterestIndex(region, { hashSeed: [1, 2, 3, 4] });
+    const index = createInspectedIndex(region, { hashSeed: [1, 2, 3, 4] });
     const words = new Int32Array(region.buffer);
     expect(index.lockOwner()).toBe(-1);
     Atomics.store(words, LOCK, 7 + 1);
@@ -325,7 +326,7 @@ describe("lock", () => {
 
   test("a reader that finds no quiet moment reads under the lock and lets go of it", () => {
     const region = newRegion();
-    const index = createInterestIndex(region, { hashSeed: [1, 2, 3, 4] });
+    const index = createInspectedIndex(region, { hashSeed: [1, 2, 3, 4] });
     const id = addPlain(index, 0, 1, "a.*");
     Atomics.add(new Int32Array(region.buffer), VERSION, 1); // odd for good
     expect(outcome(index, 1, "a.b").entryIds).toEqual([id]);
@@ -336,7 +337,7 @@ describe("lock", () => {
 
 describe("generations", () => {
   const region = newRegion();
-  const index = createInterestIndex(region, { hashSeed: [5, 6, 7, 8] });
+  const index = createInspectedIndex(region, { hashSeed: [5, 6, 7, 8] });
   const shared = new Int32Array(region.buffer);
 
   function generations(accountId: number, subject: string): [number, number] {
@@ -445,7 +446,7 @@ describe("model", () => {
   });
 
   /** Removes one plain interest or member that the model says is there. */
-  function removeSome(index: InterestIndex, model: NaiveInterest, pick: number): void {
+  function removeSome(index: InspectedIndex, model: NaiveInterest, pick: number): void {
     const entries = [...model.entries.values()];
     const entry = entries[pick % entries.length]!;
     const [node] = entry.nodes;
@@ -507,7 +508,7 @@ describe("memory", () => {
 
   test("an addition that runs out of memory at any step leaves nothing behind", () => {
     const region = newRegion(REGION_PAGES_MIN * PAGE_BYTES);
-    const index = createInterestIndex(region, { hashSeed: [1, 2, 3, 4] });
+    const index = createInspectedIndex(region, { hashSeed: [1, 2, 3, 4] });
     addFiltered(index, 1, 1, "kept.*.pattern", "kept", "kept.filter");
     const arena = new Arena(new InterestMemory(region, null));
     const hogged: number[] = [];
@@ -584,7 +585,7 @@ describe("memory", () => {
 
   test("a million inbox subscriptions take 90 bytes each at most", () => {
     const region = newRegion(256 * MEBIBYTE);
-    const index = createInterestIndex(region, { hashSeed: [1, 2, 3, 4] });
+    const index = createInspectedIndex(region, { hashSeed: [1, 2, 3, 4] });
     const text = new Uint8Array(64);
     const before = index.statistics().bytesUsed;
     for (let n = 0; n < 1_000_000; n++) {

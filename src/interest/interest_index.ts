@@ -6,7 +6,6 @@ import {
   ACCOUNT_ROOT,
   ACCOUNT_WORDS,
   ACCOUNTS,
-  BLOCK_WORDS,
   BUCKET_BITS,
   BUCKETS,
   ENTRY_HASH,
@@ -19,15 +18,11 @@ import {
   FRONTIER_PAGE,
   INSERT_COUNT,
   INTEREST_MAGIC,
-  LITERAL_COUNT,
   MAGIC,
   NODE_COUNT_MAX,
-  PAGE_BYTES,
   REGION_WORDS,
   REMOVE_COUNT,
-  RUN_PAGE_COUNT,
   SEEDS,
-  WILDCARD_COUNT,
 } from "../memory/interest_layout.ts";
 import { Arena } from "./arena.ts";
 import { Entries } from "./entries.ts";
@@ -36,7 +31,7 @@ import { type IndexEngine, InterestMemory, type InterestRegion, isInside } from 
 import { InternedTexts } from "./interned_texts.ts";
 import { InterestJournal } from "./journal.ts";
 import type { MatchResult } from "./match_result.ts";
-import { type MemberCount, MemberCounts } from "./member_counts.ts";
+import { MemberCounts } from "./member_counts.ts";
 import { isWildcardPattern, WildcardTrie } from "./wildcard_trie.ts";
 import { WriteLock } from "./write_lock.ts";
 
@@ -55,38 +50,6 @@ export const NOT_FOUND = -1;
 const NO_TEXT = new Uint8Array(0);
 const ATTEMPT_COUNT_MAX = 64;
 const ENTRIES_PER_SWEEP = 1024;
-
-/** One entry, copied out whole. */
-export interface EntryDescription {
-  readonly entryId: number;
-  readonly accountId: number;
-  readonly subject: Uint8Array;
-  readonly isWildcard: boolean;
-  /** Bit n: node n has plain interest without a filter. */
-  readonly plainNodes: number;
-  readonly members: readonly MemberDescription[];
-}
-
-/** Members of a queue, or filtered plain subscriptions; `queue` and `filter` are empty for none. */
-export interface MemberDescription extends MemberCount {
-  readonly queue: Uint8Array;
-  readonly filter: Uint8Array;
-}
-
-export interface InterestStatistics {
-  readonly entries: number;
-  readonly literals: number;
-  readonly wildcards: number;
-  /** Changes since the start that added or removed interest; they wrap at 2^32. */
-  readonly inserts: number;
-  readonly removes: number;
-  /** Entries and blocks in use, without what chunks of blocks round up. */
-  readonly bytesLive: number;
-  /** Every entry ever used, and every page of the arena that holds something. */
-  readonly bytesUsed: number;
-  /** The most that `bytesUsed` has been so far, with pages free now; what the operating system sees. */
-  readonly bytesReached: number;
-}
 
 /**
  * Makes the index in `region`, which is all zero; main calls it once, before any thread opens it.
@@ -348,15 +311,6 @@ export class InterestIndex {
     return this.#texts.matchesAny(filterId, this.#texts.lengthOf(filterId), bytes, start, end);
   }
 
-  /** The entry whole, or undefined when the id is free. */
-  describe(entryId: number): EntryDescription | undefined {
-    this.#lock.acquire(READER_OWNER);
-    const entry = this.#entries.byId(entryId);
-    const description = entry === 0 ? undefined : this.#describeLocked(entryId, entry);
-    this.#lock.release();
-    return description;
-  }
-
   /** Reads the entry into `view`; false when the id is free. Cheap: once per change that the journal tells. */
   read(entryId: number, view: EntryView): boolean {
     this.#lock.acquire(READER_OWNER);
@@ -375,37 +329,9 @@ export class InterestIndex {
     return this.#words[ENTRY_NEXT]!;
   }
 
-  /** Calls `visit` for each entry, without the lock; entries that come or go meanwhile may be missed. */
-  forEachEntry(visit: (description: EntryDescription) => void): void {
-    for (let id = 0; id < this.#words[ENTRY_NEXT]!; id++) {
-      if (this.#entries.byId(id) === 0) continue;
-      const description = this.describe(id);
-      if (description !== undefined) visit(description);
-    }
-  }
-
   /** The node that holds the write lock now, `READER_OWNER` for a reader, −1 for nobody. */
   lockOwner(): number {
     return this.#lock.owner();
-  }
-
-  /** Counters read one by one, without the lock. */
-  statistics(): InterestStatistics {
-    const words = this.#words;
-    const literals = words[LITERAL_COUNT]!;
-    const wildcards = words[WILDCARD_COUNT]!;
-    const idBytes = words[ENTRY_NEXT]! * 4;
-    const arenaPages = this.#memory.pageCount - words[FRONTIER_PAGE]!;
-    return {
-      entries: literals + wildcards,
-      literals,
-      wildcards,
-      inserts: words[INSERT_COUNT]! >>> 0,
-      removes: words[REMOVE_COUNT]! >>> 0,
-      bytesLive: (literals + wildcards) * 4 + words[BLOCK_WORDS]! * 4,
-      bytesUsed: idBytes + words[RUN_PAGE_COUNT]! * PAGE_BYTES,
-      bytesReached: idBytes + arenaPages * PAGE_BYTES,
-    };
   }
 
   /** Throws unless everything agrees with everything; reads the whole index under the lock, for tests. */
@@ -624,25 +550,6 @@ export class InterestIndex {
     if (!this.#lock.isUnchanged(version)) return false;
     if (withPairsCount > 1 || result.hasFiltered) result.mergeQueues();
     return true;
-  }
-
-  #describeLocked(entryId: number, entry: number): EntryDescription {
-    return {
-      entryId,
-      accountId: this.#entries.accountOf(entry),
-      subject: this.#entries.subjectOf(entry),
-      isWildcard: this.#entries.isWildcard(entry),
-      plainNodes: this.#words[entry + ENTRY_NODES]!,
-      members: this.#members.pairsOf(entry).map((pair) => ({
-        ...pair,
-        queue: this.#textOf(pair.queueId),
-        filter: this.#textOf(pair.filterId),
-      })),
-    };
-  }
-
-  #textOf(id: number): Uint8Array {
-    return id === 0 ? NO_TEXT : this.#texts.textOf(id);
   }
 }
 

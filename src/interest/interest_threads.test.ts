@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
 import { NODE_FAR } from "../memory/map.ts";
 import { EntryView } from "./entry_view.ts";
-import { createInterestIndex, type InterestIndex } from "./interest_index.ts";
+import type { InterestIndex } from "./interest_index.ts";
 import type { InterestJournal } from "./journal.ts";
-import { NaiveInterest } from "./naive_interest.ts";
-import type { StressReport, StressTask } from "./stress_worker.ts";
+import { createInspectedIndex } from "./testing/inspected_index.ts";
+import { NaiveInterest } from "./testing/naive_interest.ts";
+import type { StressReport, StressTask } from "./testing/stress_worker.ts";
 
 const ACCOUNT_ID = 5;
 /** The nodes of the threads; the last two hold what other servers want. */
@@ -23,7 +24,7 @@ test("threads that add, remove and match at once see every match whole, and leav
     byteLength: 512 * WASM_PAGE_BYTES,
     journal: { byteOffset: 513 * WASM_PAGE_BYTES, byteLength: 128 * WASM_PAGE_BYTES },
   };
-  const index = createInterestIndex(region, { hashSeed: [11, 12, 13, 14] });
+  const index = createInspectedIndex(region, { hashSeed: [11, 12, 13, 14] });
   const permanent = encoder.encode("s.>");
   const permanentEntryId = index.addPlain(0, ACCOUNT_ID, permanent, 0, permanent.length);
   const follower = new Follower(index, LINKS);
@@ -158,7 +159,7 @@ class Follower {
 }
 
 function runThread(task: StressTask): Promise<StressReport> {
-  const worker = new Worker(new URL("./stress_worker.ts", import.meta.url), { type: "module" });
+  const worker = new Worker(new URL("./testing/stress_worker.ts", import.meta.url), { type: "module" });
   return new Promise((resolve, reject) => {
     worker.addEventListener("message", (event: MessageEvent<StressReport>) => {
       worker.terminate();

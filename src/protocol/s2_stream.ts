@@ -1,12 +1,11 @@
 /**
  * Reads the framed format of S2, which nats-server compresses what it caches with, and of Snappy, which it is made
- * from: `frameSnappy` writes what both read. Source: klauspost/compress, s2/README.md; google/snappy,
+ * from: `frameSnappy` writes what both read. What links are sent is read by the engine's S2, in the shared memory; this is
+ * the plain one, which tests hold that against. Source: klauspost/compress, s2/README.md; google/snappy,
  * framing_format.txt and format_description.txt.
  */
-const CHUNK_COMPRESSED = 0;
-const CHUNK_PLAIN = 1;
-/** Chunks from here on may be skipped: padding, an index, the stream's name. */
-const CHUNK_SKIPPABLE = 0x80;
+import { CHUNK_COMPRESSED, CHUNK_SKIPPABLE, CHUNK_STORED } from "./s2_chunks.ts";
+
 const CHUNK_HEAD_BYTES = 4;
 const CHECKSUM_BYTES = 4;
 
@@ -24,7 +23,7 @@ export function unframeS2(stream: Uint8Array, bytesMax: number): Uint8Array<Arra
     if (type >= CHUNK_SKIPPABLE) continue;
     const data = stream.subarray(start + CHECKSUM_BYTES, at);
     const piece =
-      type === CHUNK_PLAIN ? data : type === CHUNK_COMPRESSED ? decodeBlock(data, bytesMax - total) : null;
+      type === CHUNK_STORED ? data : type === CHUNK_COMPRESSED ? decodeBlock(data, bytesMax - total) : null;
     if (piece === null || total + piece.length > bytesMax) return null;
     total += piece.length;
     pieces.push(piece);

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
-import { connect, createServer as createPlainServer, type Socket } from "node:net";
+import { createServer as createPlainServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import {
   type ConnectionOptions,
@@ -27,6 +27,7 @@ import {
   writeOnce,
 } from "./poller.ts";
 import { writeIovec } from "./posix/posix.ts";
+import { connectPeer } from "./testing/peer.ts";
 import { openSslForTests, runtimeSubject, tlsSubject } from "./testing/poller_subjects.ts";
 import { HANDSHAKE_DONE, HANDSHAKE_FAILED, type TlsContext, type TlsLayer } from "./tls.ts";
 import { readTlsMaterial } from "./tls_material.ts";
@@ -92,22 +93,12 @@ for (const subject of [tlsSubject, runtimeSubject]) {
     });
 
     /** A poller that holds the far end of a plain connection, on which it expects TLS. */
-    async function connectPlain(): Promise<{ poller: SecurePoller; socket: Socket }> {
+    async function connectPlain(): Promise<{ poller: SecurePoller; socket: Socket; received: Buffer[] }> {
       const poller = subject.open(memory);
       cleanups.push(() => poller.dispose());
       poller.useContext(CONTEXT, contexts[subject.kind](OPTIONS));
-      const added = Promise.withResolvers<void>();
-      const listener = await subject.listen((source) => {
-        poller.add(SLOT, source);
-        added.resolve();
-      });
-      cleanups.push(() => listener.close());
-      const socket = connect({ port: listener.port, host: "127.0.0.1" });
-      socket.on("error", () => {});
-      cleanups.push(() => socket.destroy());
-      await once(socket, "connect");
-      await added.promise;
-      return { poller, socket };
+      const { socket, received } = await connectPeer(subject, (source) => poller.add(SLOT, source), cleanups);
+      return { poller, socket, received };
     }
 
     /** The result of the handshake, driven by events as a shard does. */
@@ -232,9 +223,7 @@ for (const subject of [tlsSubject, runtimeSubject]) {
     });
 
     test("who does not speak TLS is told nothing", async () => {
-      const { poller, socket } = await connectPlain();
-      const received: Buffer[] = [];
-      socket.on("data", (chunk: Buffer) => received.push(chunk));
+      const { poller, socket, received } = await connectPlain();
       poller.startTls(SLOT, CONTEXT, null);
       socket.write("CONNECT {}\r\nPING\r\n");
       expect(await shake(poller)).toBe(HANDSHAKE_FAILED);

@@ -1,5 +1,6 @@
 /** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
 import type { ClientInfo } from "../account/client_info.ts";
+import type { ResponsePermits } from "../account/response_permits.ts";
 import type { Login, LoginRefusal } from "../auth/login.ts";
 import { accountInLogs, identityInLogs, type Statement, statementInLogs } from "../auth/login_in_logs.ts";
 import type { HeldMessage } from "../fabric/held_message.ts";
@@ -12,7 +13,6 @@ import { hostText } from "../runtime/posix/socket_address.ts";
 import type { TlsSession } from "../runtime/tls.ts";
 import type { ShardAccount } from "./accounts.ts";
 import type { ProxyHeader } from "./client/proxy_header.ts";
-import type { ResponsePermits } from "./client/response_permits.ts";
 import type { PendingQueue } from "./output/pending_queue.ts";
 
 /** Accepted; no CONNECT yet. */
@@ -41,6 +41,13 @@ export const PHASE_HANDSHAKE = 3;
 export const PHASE_PEER_CHECK = 4;
 /** INFO is sent, unless TLS comes first; a header of a proxy may come. */
 export const PHASE_AWAITS_HEADER = 5;
+
+/** Who connected, and what its handshake agreed on. */
+export interface Arrival {
+  readonly ip: string;
+  readonly port: number;
+  readonly tls: TlsSession | null;
+}
 
 /** What a WebSocket brought with it. */
 export interface WebSocketPeer {
@@ -123,7 +130,7 @@ export class Connection {
   deadlineChunks = 0;
   /** It has missed a write deadline that it got anew. */
   isSlow = false;
-  /** To another server, not to a client; see `link_host.ts`. */
+  /** To another server, not to a client; see `links/link_host.ts`. */
   isLink = false;
   /** What services are told of a leaf link; null before it is up, and for all else. */
   leafDetails: ClientInfo | null = null;

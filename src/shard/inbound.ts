@@ -26,7 +26,7 @@ import {
   PLAN_REPLIES_ARE_FOR_HOST,
 } from "../memory/layout.ts";
 import type { ShardContext } from "./context.ts";
-import { type Publishing, SCRATCH_LINE } from "./publishing.ts";
+import type { LyingMessage, Publishing } from "./publishing.ts";
 import type { Services } from "./services/services.ts";
 
 /** Where a large message lies in the shard's scratch: it may arrive while one of ours waits for a ring. */
@@ -36,20 +36,12 @@ const SCRATCH_INBOUND = 160 * 1024;
 export const SERVED_HERE = -1;
 export const SERVED_BY_NOBODY = -2;
 
-/** What the engine's deliverOne() is told of a message besides its plan. */
-interface Lying {
-  /** Slot of its publisher, where that is a connection of ours; else the fabric's. */
-  readonly slot: number;
+/** A message of another node: published by a connection of ours, where it was passed on to us, else by the fabric. */
+interface LyingDelivery extends LyingMessage {
   readonly isPlain: boolean;
   /** Address of the ids of its queue groups; those that are served become 0. */
   readonly queues: number;
   readonly queueCount: number;
-  /** Address of its line. */
-  readonly rest: number;
-  readonly lineLength: number;
-  readonly headerLength: number;
-  readonly payloadLength: number;
-  readonly isLarge: boolean;
 }
 
 export class Inbound {
@@ -112,42 +104,38 @@ export class Inbound {
     const hash = this.#word(AREA_SUBJECT_HASH);
     const plan = plans.build(this.#fabric, context, subject, length, hash);
     if (!plans.hasMore) return false;
-    this.#deliverByParts(plan, true, subject, length, hash, {
-      ...{ slot, isPlain, queues, queueCount, rest, lineLength, headerLength, payloadLength },
-      isLarge: false,
+    this.#deliverByParts(plan, true, hash, {
+      ...{ context, slot, subject, subjectLength: length, isPlain, queues, queueCount },
+      ...{ rest, lineLength, headerLength, payloadLength, isLarge: false },
     });
     return true;
   }
 
   /**
    * Delivers a large message; returns how many took it, null where its plan leaves it to the host. `slot`, and what becomes
-   * of `queues`: see the engine's deliverOne().
+   * of `queues`: see the engine's deliverHere().
    */
   deliverLarge({ message, isPlain, goesBack, queues }: Delivery, slot: number): number | null {
     if (goesBack) return null;
-    const { context, line, headerLength, payloadLength } = message;
+    const { context } = message;
     if ((context & CONTEXT_IS_RESPONSE) !== 0) {
       this.#services.takeAnswer(message);
       return 1;
     }
-    const { engine, outbound, plans, shared } = this.#shard;
-    if (outbound.hasGathered) outbound.flushAll();
-    const subject = this.#scratch + SCRATCH_INBOUND;
-    const rest = subject + SCRATCH_LINE;
-    shared.bytes.set(message.subject, subject);
-    shared.bytes.set(line, rest);
-    const queuesAt = (rest + line.length + 64) & ~15;
+    const { engine, plans, shared } = this.#shard;
+    const lying = this.#publishing.write(message, slot, this.#scratch + SCRATCH_INBOUND);
+    const { subject, subjectLength: length, rest, lineLength } = lying;
+    const queuesAt = (rest + lineLength + 64) & ~15;
     shared.words.set(queues, queuesAt >> 2);
-    const { length } = message.subject;
     const hash = engine.hash(subject, length);
     const known = engine.findPlan(FABRIC_SLOT, context, subject, length);
     const plan = known === 0 ? plans.build(this.#fabric, context, subject, length, hash) : known;
     const hasMore = known === 0 && plans.hasMore;
     if (this.#isForHost(plan, queues.length, message)) return null;
     const takers = this.#publishing.withLarge(message, () =>
-      this.#deliverByParts(plan, hasMore, subject, length, hash, {
-        ...{ slot, isPlain, queues: queuesAt, queueCount: queues.length, rest },
-        ...{ lineLength: line.length, headerLength, payloadLength, isLarge: true },
+      this.#deliverByParts(plan, hasMore, hash, {
+        ...lying,
+        ...{ isPlain, queues: queuesAt, queueCount: queues.length },
       }),
     );
     queues.set(shared.words.subarray(queuesAt >> 2, (queuesAt >> 2) + queues.length));
@@ -159,60 +147,35 @@ export class Inbound {
    * a member here, or else says which of the nodes that are not in the bitmap `tried` is to.
    */
   serveGroup(message: HeldMessage, queue: number, slot: number, tried: number): number {
-    const { engine, outbound, plans, shared } = this.#shard;
-    if (outbound.hasGathered) outbound.flushAll();
-    const { context, line, headerLength, payloadLength, isLarge } = message;
-    const subject = this.#scratch;
-    const { length } = message.subject;
-    const rest = subject + SCRATCH_LINE;
-    const queues = subject + SCRATCH_INBOUND;
-    shared.bytes.set(message.subject, subject);
-    shared.bytes.set(line, rest);
-    if (!isLarge) shared.bytes.set(message.bytes, rest + line.length);
+    const { engine, plans, shared } = this.#shard;
+    const lying = this.#publishing.write(message, slot, this.#scratch);
+    const { context, subject, subjectLength: length } = lying;
+    const queues = this.#scratch + SCRATCH_INBOUND;
     shared.words[queues >> 2] = queue;
     const found = engine.findPlan(FABRIC_SLOT, context, subject, length);
     const plan =
       found === 0 ? plans.build(this.#fabric, context, subject, length, engine.hash(subject, length)) : found;
-    const taken = this.#publishing.withLarge(isLarge ? message : null, () =>
-      this.#deliverOne(plan, {
-        ...{ slot, isPlain: false, queues, queueCount: 1, rest },
-        ...{ lineLength: line.length, headerLength, payloadLength, isLarge },
-      }),
+    const taken = this.#publishing.withLarge(message.isLarge ? message : null, () =>
+      this.#deliverOne(plan, { ...lying, isPlain: false, queues, queueCount: 1 }),
     );
     this.#shard.removeExpired();
     return taken > 0 ? SERVED_HERE : this.#pickNode(plan, queue, tried);
   }
 
   /** By a plan and, where it was built just now and `hasMore` subscribers than it has room for, by the parts that follow. */
-  #deliverByParts(
-    first: number,
-    hasMore: boolean,
-    subject: number,
-    length: number,
-    hash: number,
-    lying: Lying,
-  ): number {
+  #deliverByParts(first: number, hasMore: boolean, hash: number, lying: LyingDelivery): number {
     const { plans } = this.#shard;
+    const { subject, subjectLength } = lying;
     let takers = this.#deliverOne(first, lying);
     for (let isLast = !hasMore; !isLast; isLast = !plans.hasMore) {
-      takers += this.#deliverOne(plans.buildMore(subject, length, hash), lying);
+      takers += this.#deliverOne(plans.buildMore(subject, subjectLength, hash), lying);
     }
     return takers;
   }
 
-  #deliverOne(plan: number, lying: Lying): number {
-    return this.#shard.engine.deliverOne(
-      lying.slot,
-      plan,
-      lying.isPlain,
-      lying.queues,
-      lying.queueCount,
-      lying.rest,
-      lying.lineLength,
-      lying.headerLength,
-      lying.payloadLength,
-      lying.isLarge,
-    );
+  #deliverOne(plan: number, lying: LyingDelivery): number {
+    this.#publishing.describe(lying);
+    return this.#shard.engine.deliverHere(plan, lying.isPlain, lying.queues, lying.queueCount);
   }
 
   /** What drain() says of messages in a ring by REASON_HOST_PLAN, of one that was collected from it. */

@@ -67,7 +67,28 @@ import type { Tracing } from "./tracing/tracing.ts";
 const NO_BYTES = new Uint8Array(0);
 
 /** Where a message the host publishes lies in the shard's scratch: its subject, then its line and payload. */
-export const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
+const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
+
+/** A message as it lies in the shared memory. */
+export interface LyingMessage {
+  readonly context: number;
+  /** Of the connection that publishes it. */
+  readonly slot: number;
+  /** Address of its subject. */
+  readonly subject: number;
+  readonly subjectLength: number;
+  /** Address of its line, behind the subject: `[reply ][header size ]size␍␊` in plain form. The payload follows. */
+  readonly rest: number;
+  readonly lineLength: number;
+  /** −1 for a PUB. */
+  readonly headerLength: number;
+  readonly payloadLength: number;
+  /** The payload lies elsewhere: the host attaches it. */
+  readonly isLarge: boolean;
+}
+
+/** What the engine goes by when it has the plan. */
+type Described = Omit<LyingMessage, "context" | "subject" | "subjectLength">;
 
 export class Publishing {
   readonly #shard: ShardContext;
@@ -76,6 +97,8 @@ export class Publishing {
   /** Word index of the area header. */
   readonly #area: number;
   readonly #scratch: number;
+  /** Address of the connection records. */
+  readonly #connections: number;
   /** The shared memory, to take texts from. */
   readonly #text: Buffer;
   readonly #match = new MatchResult();
@@ -93,6 +116,7 @@ export class Publishing {
     const regions = shard.shared.map.area(shard.node);
     this.#area = regions.area >> 2;
     this.#scratch = regions.scratch;
+    this.#connections = regions.connections;
     this.#text = Buffer.from(shard.shared.bytes.buffer);
   }
 
@@ -227,26 +251,9 @@ export class Publishing {
   deliver(message: HeldMessage, wantsTaker = false): number {
     if (this.links !== null) return this.links.publish(message);
     if (message.trace !== null) return this.#tracing!.deliver(message, message.trace);
-    const { outbound, shared } = this.#shard;
-    if (outbound.hasGathered) outbound.flushAll();
-    const { subject, line, bytes } = message;
-    const rest = this.#scratch + SCRATCH_LINE;
-    shared.bytes.set(subject, this.#scratch);
-    shared.bytes.set(line, rest);
-    if (!message.isLarge) shared.bytes.set(bytes, rest + line.length);
+    const lying = this.write(message, message.origin, this.#scratch);
     const delivered = this.withLarge(message.isLarge ? message : null, () =>
-      this.#publishMessage(
-        message.origin,
-        message.context,
-        0,
-        this.#scratch,
-        subject.length,
-        rest,
-        line.length,
-        message.headerLength,
-        message.payloadLength,
-        wantsTaker,
-      ),
+      this.#publishMessage(lying, 0, wantsTaker),
     );
     this.#rings.sendLargeMessages();
     this.#shard.removeExpired();
@@ -256,20 +263,40 @@ export class Publishing {
   /** Delivers a message to whom a plan names that the caller has written, with its line at `rest`. Returns how many took it. */
   deliverBy(plan: number, message: HeldMessage, rest: number): number {
     const { line, headerLength, payloadLength } = message;
-    return this.withLarge(message, () =>
-      this.#shard.engine.deliverOne(
-        FABRIC_SLOT,
-        plan,
-        true,
-        0,
-        0,
-        rest,
-        line.length,
-        headerLength,
-        payloadLength,
-        true,
-      ),
-    );
+    const lineLength = line.length;
+    return this.withLarge(message, () => {
+      this.describe({ slot: FABRIC_SLOT, rest, lineLength, headerLength, payloadLength, isLarge: true });
+      return this.#shard.engine.deliverHere(plan, true, 0, 0);
+    });
+  }
+
+  /** Writes a message of the connection in a slot into the shared memory, at `subject`; but for the payload of a large one. */
+  write(message: HeldMessage, slot: number, subject: number): LyingMessage {
+    const { outbound, shared } = this.#shard;
+    // Outboxes may name what lies there.
+    if (outbound.hasGathered) outbound.flushAll();
+    const { context, line, headerLength, payloadLength, isLarge } = message;
+    const rest = subject + SCRATCH_LINE;
+    shared.bytes.set(message.subject, subject);
+    shared.bytes.set(line, rest);
+    if (!isLarge) shared.bytes.set(message.bytes, rest + line.length);
+    return {
+      context,
+      slot,
+      subject,
+      subjectLength: message.subject.length,
+      rest,
+      lineLength: line.length,
+      headerLength,
+      payloadLength,
+      isLarge,
+    };
+  }
+
+  /** Has the next call of the engine that publishes or delivers one message do so with this one. */
+  describe({ slot, rest, lineLength, headerLength, payloadLength, isLarge }: Described): void {
+    const publisher = this.#connections + slot * CONNECTION_BYTES;
+    this.#shard.engine.describe(publisher, rest, lineLength, headerLength, payloadLength, isLarge);
   }
 
   /** Lets the engine deliver with this as the large message at hand, null for none. */
@@ -313,33 +340,27 @@ export class Publishing {
     const rest = this.#word(AREA_REST);
     const end = this.#word(AREA_MESSAGE_END);
     const lineLength = this.#word(AREA_LINE_LENGTH);
+    const headerLength = this.#word(AREA_HEADER_LENGTH);
     const payloadLength = end - rest - lineLength - 2;
     this.#count(connection, payloadLength);
-    this.#publishMessage(
-      connection.slot,
-      context,
-      plan,
-      subject,
-      length,
-      rest,
-      lineLength,
-      this.#word(AREA_HEADER_LENGTH),
-      payloadLength,
-      false, // a plan of many parts has many takers
-    );
+    const lying = {
+      ...{ context, slot: connection.slot, subject, subjectLength: length },
+      ...{ rest, lineLength, headerLength, payloadLength, isLarge: false },
+    };
+    // A plan of many parts has many takers.
+    this.#publishMessage(lying, plan, false);
     this.#shard.removeExpired();
     return end;
   }
 
   /** Builds the plan for what a request is to be answered on, whose answer scan() has found; returns where to go on. */
   #onAnswerMiss(connection: Connection, at: number): number {
-    const { engine, plans, shared } = this.#shard;
-    const fabric = shared.map.area(this.#shard.node).connections;
+    const { engine, plans } = this.#shard;
     const request = this.#word(AREA_REQUEST);
     const reply = request + REQUEST_TEXT;
     const length = this.#words[(request + REQUEST_REPLY_LENGTH) >> 2]!;
     const context = this.#words[(request + REQUEST_REQUESTOR) >> 2]! | CONTEXT_IS_STREAMLESS;
-    plans.build(fabric, context, reply, length, engine.hash(reply, length));
+    plans.build(this.#connections, context, reply, length, engine.hash(reply, length));
     return plans.hasMore ? this.#onHostPlan(connection) : at;
   }
 
@@ -366,27 +387,18 @@ export class Publishing {
   }
 
   /**
-   * Publishes the message in the shared memory under a context, by `built`, the plan that was just built for its
-   * subject, or by the one that is found (0). Returns how many took it.
+   * Publishes a message by `built`, the plan that was just built for its subject, or by the one that is found (0). Returns
+   * how many took it.
    */
-  #publishMessage(
-    slot: number,
-    context: number,
-    built: number,
-    subject: number,
-    length: number,
-    rest: number,
-    lineLength: number,
-    headerLength: number,
-    payloadLength: number,
-    wantsTaker: boolean,
-  ): number {
-    const { engine, plans, shared } = this.#shard;
-    const record = shared.map.area(this.#shard.node).connections + slot * CONNECTION_BYTES;
+  #publishMessage(lying: LyingMessage, built: number, wantsTaker: boolean): number {
+    const { engine, plans } = this.#shard;
+    const { slot, context, subject, subjectLength: length } = lying;
+    const record = this.#connections + slot * CONNECTION_BYTES;
     const hash = engine.hash(subject, length);
-    const isLarge = this.#large !== null;
-    const publish = (plan: number) =>
-      engine.publishOne(slot, plan, rest, lineLength, headerLength, payloadLength, isLarge, wantsTaker);
+    const publish = (plan: number) => {
+      this.describe(lying);
+      return engine.publishOne(plan, wantsTaker);
+    };
     let plan = built === 0 ? engine.findPlan(slot, context, subject, length) : built;
     let hasMore = built !== 0 && plans.hasMore;
     for (;;) {

@@ -23,8 +23,8 @@ import {
   AREA_RESUME,
   AREA_UNPUBLISHED,
   NODES_MAX,
+  REASON_DONE,
   REASON_HOST_PLAN,
-  REASON_LOOK,
   REASON_MISS,
   REASON_OTHER,
   REASON_STALLED,
@@ -310,54 +310,74 @@ export class Rings {
   }
 
   #drain(node: number): void {
-    const { engine, outbound, shared } = this.#shard;
-    const inbound = this.#inbound!;
+    const { engine, outbound } = this.#shard;
     for (let left = this.#left(node); left > 0; left = this.#left(node)) {
       const reason = engine.drain(node, left);
       const resume = this.#words[this.#area + (AREA_RESUME >> 2)]!;
-      let isTaken = true;
       this.#shard.removeExpired();
-      if (reason === REASON_MISS) {
-        const origin = this.#word(resume, RECORD_ORIGIN);
-        const publisher = publisherOf(node, { origin, tried: this.#word(resume, RECORD_TRIED) });
-        const isServed = inbound.deliverMissed(
-          slotAt(this.#shard.node, publisher),
-          this.#word(resume, RECORD_IS_PLAIN) !== 0,
-          resume + RECORD_BODY,
-          this.#word(resume, RECORD_QUEUE_COUNT),
-          this.#word(resume, RECORD_REST_LENGTH),
-        );
-        if (isServed) {
-          engine.skip(node, resume);
-          // By the parts of its plan many have taken it.
-          if (this.#word(resume, RECORD_QUEUE_COUNT) > 0)
-            this.#leftovers.noteUnserved(node, readRecord(shared, resume), 1);
-        }
-        this.#shard.removeExpired();
-        this.#stalls.tell(node, origin);
-        // The plan that was built for it may be for this time alone.
-        isTaken = isServed;
-      } else if (reason === REASON_STALLED) {
-        this.#stalls.tell(node, resume);
-      } else if (reason === REASON_OTHER) {
-        this.#takeOther(node, resume);
-      } else if (reason === REASON_HOST_PLAN) {
-        const incoming = readRecord(shared, resume);
-        engine.skip(node, resume);
-        this.#leftovers.noteUntaken(node, incoming, this.#deliverByHost(incoming));
-      } else if (reason === REASON_UNSERVED) {
-        const incoming = readRecord(shared, resume);
-        this.#leftovers.noteUnserved(node, incoming, incoming.wantsTaker ? 0 : 1);
-        this.#stalls.tell(node, incoming.origin);
-      } else if (reason === REASON_UNTAKEN) {
-        this.#leftovers.noteUntaken(node, readRecord(shared, resume), 0);
-      } else if (reason !== REASON_LOOK) break;
+      if (reason === REASON_DONE) break;
+      const isTaken = this.#goOn(node, reason, resume);
+      // The plan that was built for what was not taken may be for this time alone.
       if (isTaken && outbound.isLate()) break;
     }
     // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
     if (outbound.hasGathered) outbound.flushAll();
     engine.release(node);
     this.#wakeProducer(node);
+  }
+
+  /** Does what drain() has left to the host; false where it is to take the record again. */
+  #goOn(node: number, reason: number, resume: number): boolean {
+    const { engine, shared } = this.#shard;
+    switch (reason) {
+      case REASON_MISS:
+        return this.#deliverMissed(node, resume);
+      case REASON_STALLED:
+        this.#stalls.tell(node, resume);
+        break;
+      case REASON_OTHER:
+        this.#takeOther(node, resume);
+        break;
+      case REASON_HOST_PLAN: {
+        const incoming = readRecord(shared, resume);
+        engine.skip(node, resume);
+        this.#leftovers.noteUntaken(node, incoming, this.#deliverByHost(incoming));
+        break;
+      }
+      case REASON_UNSERVED: {
+        const incoming = readRecord(shared, resume);
+        this.#leftovers.noteUnserved(node, incoming, incoming.wantsTaker ? 0 : 1);
+        this.#stalls.tell(node, incoming.origin);
+        break;
+      }
+      case REASON_UNTAKEN:
+        this.#leftovers.noteUntaken(node, readRecord(shared, resume), 0);
+        break;
+    }
+    return true;
+  }
+
+  /** Builds the plan that the engine has not found for a record. */
+  #deliverMissed(node: number, record: number): boolean {
+    const { engine, shared } = this.#shard;
+    const origin = this.#word(record, RECORD_ORIGIN);
+    const publisher = publisherOf(node, { origin, tried: this.#word(record, RECORD_TRIED) });
+    const queueCount = this.#word(record, RECORD_QUEUE_COUNT);
+    const isServed = this.#inbound!.deliverMissed(
+      slotAt(this.#shard.node, publisher),
+      this.#word(record, RECORD_IS_PLAIN) !== 0,
+      record + RECORD_BODY,
+      queueCount,
+      this.#word(record, RECORD_REST_LENGTH),
+    );
+    if (isServed) {
+      engine.skip(node, record);
+      // By the parts of its plan many have taken it.
+      if (queueCount > 0) this.#leftovers.noteUnserved(node, readRecord(shared, record), 1);
+    }
+    this.#shard.removeExpired();
+    this.#stalls.tell(node, origin);
+    return isServed;
   }
 
   /** A producer that sleeps until there is room looks again. */

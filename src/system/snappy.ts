@@ -2,9 +2,8 @@
  * The framed format of Snappy: a stream identifier, then chunks of at most 64 KiB, each with a checksum of what it
  * holds, compressed or as it is. Source: google/snappy, framing_format.txt and format_description.txt.
  */
-const STREAM_IDENTIFIER = [0xff, 6, 0, 0, ...new TextEncoder().encode("sNaPpY")];
-const CHUNK_COMPRESSED = 0;
-const CHUNK_PLAIN = 1;
+import { CHUNK_COMPRESSED, CHUNK_STORED, SNAPPY_NAME } from "../protocol/s2_chunks.ts";
+
 const CHUNK_BYTES_MAX = 65_536;
 /** Type and length, then the checksum. */
 const CHUNK_HEAD_BYTES = 8;
@@ -16,7 +15,7 @@ const HASH_BITS = 14;
 
 /** `bytes` as a stream. */
 export function frameSnappy(bytes: Uint8Array): Uint8Array {
-  const chunks: Uint8Array[] = [Uint8Array.from(STREAM_IDENTIFIER)];
+  const chunks: Uint8Array[] = [SNAPPY_NAME];
   for (let from = 0; from < bytes.length; from += CHUNK_BYTES_MAX) {
     chunks.push(chunkOf(bytes.subarray(from, from + CHUNK_BYTES_MAX)));
   }
@@ -36,7 +35,7 @@ function chunkOf(plain: Uint8Array): Uint8Array {
   const chunk = new Uint8Array(CHUNK_HEAD_BYTES + data.length);
   const view = new DataView(chunk.buffer);
   // The length is of what follows it: checksum and data.
-  view.setUint32(0, ((4 + data.length) << 8) | (isSmaller ? CHUNK_COMPRESSED : CHUNK_PLAIN), true);
+  view.setUint32(0, ((4 + data.length) << 8) | (isSmaller ? CHUNK_COMPRESSED : CHUNK_STORED), true);
   view.setUint32(4, maskedChecksum(plain), true);
   chunk.set(data, CHUNK_HEAD_BYTES);
   return chunk;

@@ -133,6 +133,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       hasAccount: (name) => this.accounts.includes(name) || name === setup.systemAccount,
       account: (name) => (this.accounts.includes(name) ? { ...LEAF_ACCOUNT, label: name } : undefined),
       wanted: (link) => this.#wishes.filter((wish) => wish.link === link),
+      wants: (link, key) => this.#wishes.some((wish) => isWish(wish, link, key)),
       wantedCount: (link) => this.#wishes.filter((wish) => wish.link === link).length,
       tell: () => {},
     });
@@ -213,13 +214,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
   // The rest of the server, as links see it.
 
   want(link: Link, key: InterestKey, weight: number): void {
-    const isSame = (wish: Wish) =>
-      wish.link === link &&
-      wish.account === key.account &&
-      wish.subject === key.subject &&
-      wish.queue === key.queue &&
-      wish.origin === key.origin;
-    this.#wishes = this.#wishes.filter((wish) => !isSame(wish));
+    this.#wishes = this.#wishes.filter((wish) => !isWish(wish, link, key));
     if (weight > 0) this.#wishes.push({ ...key, link, weight });
   }
 
@@ -354,6 +349,16 @@ const LEAF_ACCOUNT = {
   subscriptionsMax: -1,
   alwaysWanted: [],
 };
+
+function isWish(wish: Wish, link: Link, { account, subject, queue, origin }: InterestKey): boolean {
+  return (
+    wish.link === link &&
+    wish.account === account &&
+    wish.subject === subject &&
+    wish.queue === queue &&
+    wish.origin === origin
+  );
+}
 
 function optionsOf({ name, config }: ServerPlan): Options {
   const loaded = loadConfigText(`server_name: ${name}\n${config}`, `${name}.conf`, {

@@ -121,7 +121,8 @@ function drainSome(node: u32, bytesMax: u32): i32 {
     }
     if (mapped != 0) insert(mapped + REPLY_TEXT, load<u32>(mapped, REPLY_LENGTH) + 1);
     const flags = load<u32>(plan, PLAN_FLAGS);
-    if (flags != 0 && isForHost(flags, queueCount, headerLength)) return resume(REASON_HOST_PLAN, record);
+    if (flags != 0 && isRecordForHost(flags, queueCount, headerLength))
+      return resume(REASON_HOST_PLAN, record);
     const takers = deliverHere(
       plan,
       load<u32>(record, RECORD_IS_PLAIN) != 0,
@@ -151,7 +152,7 @@ function publisherOf(record: u32): u32 {
 }
 
 /** Whether the host serves the message at hand, of a record that names `queueCount` groups. */
-function isForHost(flags: u32, queueCount: u32, headerLength: i32): bool {
+function isRecordForHost(flags: u32, queueCount: u32, headerLength: i32): bool {
   if ((flags & PLAN_IS_FOR_HOST) != 0) return true;
   if (queueCount != 0 && (flags & PLAN_QUEUES_ARE_FOR_HOST) != 0) return true;
   let reasons: u32 = PLAN_REPLIES_ARE_FOR_HOST;

@@ -32,15 +32,17 @@ import {
 import { found, resume } from "./answer";
 import { area, attachArea, connectionAt, hashSeed, isLookDue } from "./area";
 import { findBlank, hashBytes } from "./bytes";
-import { deliver, deliverHere, fullNode } from "./deliver";
+import { deliver, fullNode } from "./deliver";
 import { describe } from "./message";
 import { headerLength, mayBeReserved, payloadLength, readEnd, replyLength } from "./message_line";
 import { planFor } from "./plan";
 import { ANSWER_MISS, answer, DELIVERED, FOR_HOST, forward, isServiceReply, takers } from "./requests";
 
+export { deliverHere } from "./deliver";
 export { drain, hasInbound } from "./drain";
 export { fileInterest, fileLiteral, moveSlots } from "./interest";
 export { unmask } from "./mask";
+export { describe } from "./message";
 export { closeSegment, room } from "./outbox";
 export { available, commit, peek, publish, release, reserve, skip, taken } from "./ring";
 export { forget } from "./requests";
@@ -147,45 +149,14 @@ export function findPlan(slot: u32, context: u32, subject: u32, length: u32): u3
 }
 
 /**
- * Publishes one message that the host has taken apart: `[reply ][header size ]size␍␊` in plain form at `rest`,
- * followed by the payload unless it `isLarge`. Returns how many took it, or −1 with FULL_NODE set when a ring is full.
+ * Publishes the message that the host has described. Returns how many took it, or −1 with FULL_NODE set when a ring is full.
  * `wantsTaker`: see deliver().
  */
-export function publishOne(
-  slot: u32,
-  plan: u32,
-  rest: u32,
-  lineLength: u32,
-  headerLength: i32,
-  payloadLength: u32,
-  isLarge: bool,
-  wantsTaker: bool,
-): i32 {
-  describe(connectionAt(slot), rest, lineLength, headerLength, payloadLength, isLarge);
+export function publishOne(plan: u32, wantsTaker: bool): i32 {
   const full = fullNode(plan);
   if (full >= 0) {
     store<u32>(area, full, AREA_FULL_NODE);
     return -1;
   }
   return deliver(plan, wantsTaker);
-}
-
-/**
- * Delivers a message of another node by a plan of ours; what publishOne() is for the publisher's side. `slot` is its
- * publisher's where that is a connection of ours after all, else 0. Ids of queue groups that are served become 0.
- */
-export function deliverOne(
-  slot: u32,
-  plan: u32,
-  isPlain: bool,
-  queues: u32,
-  queueCount: u32,
-  rest: u32,
-  lineLength: u32,
-  headerLength: i32,
-  payloadLength: u32,
-  isLarge: bool,
-): u32 {
-  describe(connectionAt(slot), rest, lineLength, headerLength, payloadLength, isLarge);
-  return deliverHere(plan, isPlain, queues, queueCount);
 }

@@ -18,6 +18,7 @@ export let hiddenLength: u32 = 0;
 export let inserted: u32 = 0;
 export let insertedLength: u32 = 0;
 
+/** `from`: record address of its publisher. The payload lies behind the line at `at`, unless it is `large`. */
 export function describe(from: u32, at: u32, line: u32, header: i32, payload: u32, large: bool): void {
   publisher = from;
   rest = at;

@@ -126,7 +126,7 @@ export function scanLink(slot: u32, start: u32, end: u32): i32 {
     }
     const plan = planFor(connection, context, subject, subjectLength);
     describe(connection, rest, lineLength, headerLength, payloadLength, false);
-    if (plan == 0 || isForHost(load<u32>(plan, PLAN_FLAGS), context, replyLength, headerLength)) {
+    if (plan == 0 || isLineForHost(load<u32>(plan, PLAN_FLAGS), context, replyLength, headerLength)) {
       found(plan, subject, subjectLength, rest, replyLength, lineLength, headerLength, messageEnd);
       store<u32>(area, context, AREA_CONTEXT);
       return resume(plan == 0 ? REASON_MISS : REASON_HOST_PLAN, at);
@@ -166,7 +166,8 @@ function announcesGroups(word: u32): bool {
   return start == GROUPS_WITHOUT_REPLY || start == GROUPS_WITH_REPLY;
 }
 
-function isForHost(flags: u32, context: u32, replyLength: u32, headerLength: i32): bool {
+/** Whether the host serves the message at hand, of a line that names no groups. */
+function isLineForHost(flags: u32, context: u32, replyLength: u32, headerLength: i32): bool {
   if (flags == 0) return false;
   if ((flags & PLAN_IS_FOR_HOST) != 0) return true;
   // Other messages that name no groups go to none; answers go to all.

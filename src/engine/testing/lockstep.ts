@@ -256,16 +256,9 @@ export class Lockstep {
       const full = model.fullNode(specification, message, isLarge);
       write(memory.bytes, real.scratch, isLarge ? line : `${line}${payload}\r\n`);
       real.large = payload;
-      const taken = real.engine.publishOne(
-        slot,
-        plan,
-        real.scratch,
-        line.length,
-        headerLength,
-        payload.length,
-        isLarge,
-        wantsTaker,
-      );
+      const publisher = real.connection(slot);
+      real.engine.describe(publisher, real.scratch, line.length, headerLength, payload.length, isLarge);
+      const taken = real.engine.publishOne(plan, wantsTaker);
       const takers = full >= 0 ? -1 : model.publish(specification, message, slot, isLarge, wantsTaker);
       same("publishOne()", taken, takers);
       real.flushAll();

@@ -9,12 +9,9 @@
  */
 import type { CompressionSettings } from "../../config/compression.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
-import type { LinkClock, LinkConnection } from "./link.ts";
+import type { CompressionLevel, LinkClock, LinkConnection } from "./link.ts";
 import { faultOf, type LinkFault } from "./link_fault.ts";
 import { quoted } from "./quoted.ts";
-
-/** How hard what is sent is compressed. */
-export type CompressionLevel = "s2_uncompressed" | "s2_fast" | "s2_better" | "s2_best";
 
 /** What monitoring shows of a link without compression: one side knows none, or one does not want any. */
 export const NOT_COMPRESSED = "not supported";

@@ -84,9 +84,9 @@ export class InterestLedger {
     return this.#set(this.#source(tag, null, key.origin), key, weight);
   }
 
-  /** What the peer of a link wants. */
-  setRemote(link: Link, key: InterestKey, weight: number): void {
-    this.#set(this.#source(link, link, key.origin), key, weight);
+  /** What the peer of a link wants. Returns whether it wanted something else before. */
+  setRemote(link: Link, key: InterestKey, weight: number): boolean {
+    return this.#set(this.#source(link, link, key.origin), key, weight);
   }
 
   /** Tells a new link everything it is to know, and from now on what changes. */

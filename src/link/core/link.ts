@@ -9,10 +9,12 @@ import type { LineLimit } from "../../log/line_limit.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { MessageBytes } from "../../protocol/set_header.ts";
 import type { MessageTrace } from "../../protocol/tracing/message_trace.ts";
-import type { CompressionLevel } from "./compression.ts";
 import type { LinkFault } from "./link_fault.ts";
 import type { LinkOperation } from "./operation.ts";
 import type { OperationRules } from "./operation_parser.ts";
+
+/** How hard what is sent is compressed. */
+export type CompressionLevel = "s2_uncompressed" | "s2_fast" | "s2_better" | "s2_best";
 
 export type LinkKind = "route" | "gateway" | "leaf";
 
@@ -148,13 +150,16 @@ export type LinkLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 /** `limit`: of lines that say the same, one is written in a while. */
 export type LinkLog = (level: LinkLogLevel, text: string, limit?: LineLimit) => void;
 
+/** Stands for leaf nodes of whatever cluster; no cluster may be called so. */
+export const ANY_CLUSTER = "_";
+
 /** One subscriber, or one queue group, on whose behalf a link announces interest. */
 export interface InterestKey {
   readonly account: string;
   readonly subject: string;
   /** "" for plain interest. */
   readonly queue: string;
-  /** Cluster of the leaf nodes that it is of, `_` for leaf nodes whose cluster does not matter, "" for anybody else. */
+  /** Cluster of the leaf nodes that it is of, ANY_CLUSTER where it does not matter, "" for anybody else. */
   readonly origin: string;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Link, LinkMessage } from "./link.ts";
 import { LinkCore, type LinkFabric, type Matches, type ReplyRouting } from "./link_core.ts";
+import { RECENT_MS } from "./recent_interest.ts";
 import { FakeClock } from "./testing/fake_clock.ts";
 import { type TestLink, testLink } from "./testing/test_link.ts";
 
@@ -39,7 +40,8 @@ function coreWith(matches: Partial<Matches>, leafs = true, mapsRecent = false) {
     gatewayOf: () => undefined,
     wayOf: () => ({ kind: "ordinary" }),
   };
-  return { core: new LinkCore(fabric, new FakeClock(), replies, { gateways: true, leafs }), delivered };
+  const clock = new FakeClock();
+  return { core: new LinkCore(fabric, clock, replies, { gateways: true, leafs }), clock, delivered };
 }
 
 describe("LinkCore.message()", () => {
@@ -166,6 +168,20 @@ describe("LinkCore.interest()", () => {
     core.interest(outbound, key("of.gateway"), 0);
     expect(leaf.announced.slice(2)).toEqual(["$G of.gateway 0"]);
     expect(inbound.announced).toEqual(["$G of.route 1"]);
+  });
+
+  test("of a leaf node is young when it is new, not when it is repeated", () => {
+    const { core, clock } = coreWith({}, true, true);
+    const leaf = testLink({ kind: "leaf", role: "spoke" });
+    core.joined(leaf);
+    core.interest(leaf, key("inbox.*"), 1);
+    expect(core.recent.covers("$G", "inbox.1")).toBe(true);
+    clock.advance(RECENT_MS);
+    core.interest(leaf, key("inbox.*"), 1);
+    expect(core.recent.covers("$G", "inbox.1")).toBe(false);
+    core.interest(leaf, key("inbox.*"), 0);
+    core.interest(leaf, key("inbox.*"), 1);
+    expect(core.recent.covers("$G", "inbox.1")).toBe(true);
   });
 });
 

@@ -127,7 +127,7 @@ export class LinkCore implements LinkEvents {
   /** This server's own interest has changed. */
   wantsHere(tag: LocalTag, key: InterestKey, weight: number): void {
     const isNew = this.ledger.setLocal(tag, key, weight) && !this.#isWantedAlready;
-    if (isNew && weight > 0 && this.#replies.mapsRecent) this.recent.note(key.account, key.subject);
+    if (isNew && weight > 0) this.#noteRecent(key);
   }
 
   /** What `tell` tells was wanted before there were links: it is nothing that a request may overtake. */
@@ -149,10 +149,13 @@ export class LinkCore implements LinkEvents {
   }
 
   interest(link: Link, key: InterestKey, weight: number): void {
-    if (weight > 0 && link.role === "spoke" && this.#replies.mapsRecent)
-      this.recent.note(key.account, key.subject);
     this.#fabric.want(link, key, weight);
-    if (this.#isHeardOf(link)) this.ledger.setRemote(link, key, weight);
+    const isNew = this.#isHeardOf(link) && this.ledger.setRemote(link, key, weight);
+    if (isNew && weight > 0 && link.role === "spoke") this.#noteRecent(key);
+  }
+
+  #noteRecent({ account, subject }: InterestKey): void {
+    if (this.#replies.mapsRecent) this.recent.note(account, subject);
   }
 
   changed(link: Link): void {

@@ -1,4 +1,4 @@
-import { type CloseReason, CloseReason as Reason } from "../../protocol/close_reason.ts";
+import { CloseReason } from "../../protocol/close_reason.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
 import type { InterestKey, Link, LinkConnection, LinkMessage, LinkPeer, LinkTls } from "../core/link.ts";
@@ -99,7 +99,7 @@ export abstract class GatewayLink implements LinkPeer, Link {
         break;
       case "error":
         this.channel.say("error", `Gateway Error '${textOf(operation.text)}'`);
-        this.channel.close(Reason.ParseError);
+        this.channel.close(CloseReason.ParseError);
         break;
       case "info": {
         const read = decodeLinkInfo(operation.json);
@@ -189,7 +189,7 @@ export abstract class GatewayLink implements LinkPeer, Link {
   protected identify(info: LinkInfo): boolean {
     if (info.serverName !== "" && this.#host.isDuplicateName(info.serverName)) {
       this.channel.say("error", `Remote server has a duplicate name: ${quoted(info.serverName)}`);
-      this.channel.close(Reason.DuplicateServerName);
+      this.channel.close(CloseReason.DuplicateServerName);
       return false;
     }
     this.remoteId = info.serverId;

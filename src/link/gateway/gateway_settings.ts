@@ -1,6 +1,14 @@
+import type { DialReports } from "../core/dial_tries.ts";
 import type { LinkClock, LinkDialer, LinkEvents, LinkLog, LinkTls } from "../core/link.ts";
 import type { JudgeServer } from "../core/server_login.ts";
-import type { DialPolicy } from "./remote_gateway.ts";
+
+/** How remote clusters are dialled: the same for all of them. */
+export interface DialPolicy extends DialReports {
+  /** Rounds that an implicit remote gets beyond the first. */
+  readonly connectRetries: number;
+  /** Whether pauses between rounds double, up to 30 s. */
+  readonly connectBackoff: boolean;
+}
 
 /** User and password, byte strings. */
 export interface GatewayCredentials {

@@ -1,20 +1,13 @@
-import { type DialReports, DialTries } from "../core/dial_tries.ts";
+import { DialTries } from "../core/dial_tries.ts";
 import type { LinkClock, LinkConnection, LinkDialer, LinkLog, LinkPeer, LinkTls } from "../core/link.ts";
 import { quoted } from "../core/quoted.ts";
+import type { DialPolicy } from "./gateway_settings.ts";
 import { type GatewayUrl, isHostName, parseGatewayUrl } from "./gateway_url.ts";
 import { nameHash } from "./name_hash.ts";
 
 const DIAL_TIMEOUT_MS = 1000;
 const RECONNECT_DELAY_MS = 1000;
 const RECONNECT_SPREAD_MS = 100;
-
-/** How remote clusters are dialled: the same for all of them. */
-export interface DialPolicy extends DialReports {
-  /** Rounds that an implicit remote gets beyond the first. */
-  readonly connectRetries: number;
-  /** Whether pauses between rounds double, up to 30 s. */
-  readonly connectBackoff: boolean;
-}
 
 /** Whose remote it is. */
 export interface RemoteGatewayHost {

@@ -3,7 +3,7 @@ import { peerIdentity } from "../../shard/client/peer_identity.ts";
 import type { LinkConnection } from "../core/link.ts";
 import { type CertificateVerdict, judgeCertificate } from "../core/link_certificate.ts";
 import { parseRouteUrl } from "../route/route_url.ts";
-import type { HostLink } from "./connections.ts";
+import type { HostLink } from "./host_link.ts";
 
 /**
  * Whether a peer may connect by its certificate; null where the block does not ask certificates that. `urls` are those of

@@ -16,7 +16,7 @@ import type { InterestKey, Link, LinkLog, LinkMessage } from "../core/link.ts";
 import type { LinkFabric, Matches } from "../core/link_core.ts";
 import type { RecentLiterals } from "../core/recent_interest.ts";
 import type { LinkInterest } from "../core/routing.ts";
-import { hostOf } from "./connections.ts";
+import { hostOf } from "./host_link.ts";
 import type { LocalWishes } from "./local_wishes.ts";
 import { WaitingWishes } from "./waiting_wishes.ts";
 import type { LinkWishes } from "./wishes.ts";
@@ -89,6 +89,11 @@ export class ShardFabric implements LinkFabric {
     return this.#wishes.list(link).map(({ account, subject, queue, origin }) => {
       return { account: names.get(account)!, subject, queue, origin };
     });
+  }
+
+  wants(link: Link, key: InterestKey): boolean {
+    const account = this.#account(key.account);
+    return account !== undefined && this.#wishes.has(link, account.id, key);
   }
 
   forget(link: Link): void {

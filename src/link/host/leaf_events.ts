@@ -8,7 +8,8 @@ import { textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection } from "../core/link.ts";
 import type { LeafNotices } from "../leaf/leaf_context.ts";
 import type { LeafReport } from "../leaf/leaf_report.ts";
-import type { HostLink, LinkConnections } from "./connections.ts";
+import type { LinkConnections } from "./connections.ts";
+import type { HostLink } from "./host_link.ts";
 import { leafInfoOf, refusedInfo, requestorOf } from "./leaf_client_info.ts";
 import type { LinkReports } from "./link_reports.ts";
 

@@ -1,12 +1,9 @@
 /** Streams that leaf nodes of this server take through the imports of their accounts. */
 import type { ShardAccounts } from "../../shard/accounts.ts";
 import { textOf } from "../../subject/byte_string.ts";
-import type { InterestKey, Link } from "../core/link.ts";
+import { ANY_CLUSTER, type InterestKey, type Link } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import { type Shadow, StreamShadows } from "./stream_shadows.ts";
-
-/** Interest of leaf nodes whose cluster does not matter: imports happen here, not there. */
-const NO_CLUSTER = "_";
 
 /** What a leaf node wants, in its account. */
 export interface LeafWish {
@@ -28,7 +25,8 @@ export class LeafImports {
 
   constructor(accounts: ShardAccounts, core: LinkCore) {
     this.#accounts = accounts;
-    this.#shadows = new StreamShadows(core, "imports of leaf nodes", NO_CLUSTER);
+    // Imports happen here, not in the cluster of the leaf node.
+    this.#shadows = new StreamShadows(core, "imports of leaf nodes", ANY_CLUSTER);
   }
 
   /** A leaf node wants this. */

@@ -5,7 +5,7 @@ import { undecidedRefusal } from "../../auth/verdict.ts";
 import { STATE_CLOSING, STATE_CONNECTED, STATE_WAITING } from "../../shard/connection.ts";
 import type { LoginQuestion } from "../../shard/shard_messages.ts";
 import { OPTIONS } from "../../shard/testing/shard_harness.ts";
-import type { HostLink } from "./connections.ts";
+import type { HostLink } from "./host_link.ts";
 import { ShardLinkLogins } from "./link_logins.ts";
 import { linkConnection } from "./testing/link_connection.ts";
 

@@ -12,7 +12,7 @@ import { textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection } from "../core/link.ts";
 import type { ServerLogin } from "../core/server_login.ts";
 import type { LeafLoginRequest, LeafLogins } from "../leaf/leaf_context.ts";
-import type { HostLink } from "./connections.ts";
+import type { HostLink } from "./host_link.ts";
 
 type Answer = (verdict: Login | LoginRefusal) => void;
 

@@ -23,9 +23,10 @@ import type { Link, LinkKind } from "../core/link.ts";
 import type { GatewayLinkStatus, GatewayStatusQuery } from "../gateway/gateway_status.ts";
 import type { LeafReport } from "../leaf/leaf_report.ts";
 import type { AccountTraffic } from "./account_traffic.ts";
-import type { HostLink, LinkConnections } from "./connections.ts";
+import type { LinkConnections } from "./connections.ts";
+import type { HostLink } from "./host_link.ts";
 import type { Protocols } from "./protocols.ts";
-import type { LinkWishes } from "./wishes.ts";
+import type { LinkWishes, ListedWish } from "./wishes.ts";
 
 const NS_PER_MS = 1e6;
 const COUNTED_AS: Readonly<Record<LinkKind, keyof LinkCountByKind>> = {
@@ -65,7 +66,7 @@ export class LinkReports {
 
   /** A leaf link is over: what monitoring keeps of it. What it counted its account keeps. */
   noteLeafEnd(report: LeafReport): LeafRecord {
-    const record = this.#leaf(report, true);
+    const record = this.#leaf(report, []);
     const { account, inMessages, inBytes, outMessages, outBytes } = record;
     const before = this.#goneLeafs.get(account) ?? NO_TRAFFIC;
     this.#goneLeafs.set(account, withTraffic(before, [inMessages, inBytes, outMessages, outBytes]));
@@ -124,7 +125,7 @@ export class LinkReports {
   #accounts({ leafs }: Protocols): LinkAccounts {
     const ofLeafs = new Map(this.#goneLeafs);
     const counts = new Map<string, number>();
-    for (const { id, account } of leafs?.report() ?? []) {
+    for (const { id, account } of leafs?.reports() ?? []) {
       const name = textOf(account);
       const counters = connectionTraffic(this.#shard.shared, this.#connections.byId(id).connection);
       ofLeafs.set(name, withTraffic(ofLeafs.get(name) ?? NO_TRAFFIC, counters));
@@ -160,14 +161,18 @@ export class LinkReports {
 
   /** Of one account, or of all (""). */
   #leafs({ leafs }: Protocols, account: string, listsSubscriptions: boolean): LeafRecord[] {
-    const records = (leafs?.report() ?? []).map((report) => this.#leaf(report, listsSubscriptions));
-    return account === "" ? records : records.filter((leaf) => leaf.account === account);
+    const reports = (leafs?.reports() ?? []).filter(
+      (leaf) => account === "" || textOf(leaf.account) === account,
+    );
+    return reports.map((report) => {
+      const { registered } = this.#connections.byId(report.id);
+      return this.#leaf(report, listsSubscriptions ? this.#wishes.list(registered!) : []);
+    });
   }
 
-  #leaf(report: LeafReport, listsSubscriptions: boolean): LeafRecord {
+  #leaf(report: LeafReport, wishes: readonly ListedWish[]): LeafRecord {
     const { isSpoke, isSolicited, isIsolated, compression, isWebSocket, subscriptionCount } = report;
     const account = textOf(report.account);
-    const subscriptions = listsSubscriptions ? report.subscriptions : [];
     return {
       ...this.#record(this.#connections.byId(report.id), Math.round(report.rttMs * NS_PER_MS)),
       name: textOf(report.serverName),
@@ -181,7 +186,7 @@ export class LinkReports {
       isWebSocket,
       proxyKey: report.login?.proxyKey ?? "",
       subscriptionCount,
-      subscriptions: subscriptions.map(({ subject, queue }) => ({
+      subscriptions: wishes.map(({ subject, queue }) => ({
         account,
         subject: textOf(subject),
         queue: textOf(queue),

@@ -2,14 +2,15 @@
  * What this server's own clients and services want, read from the journal of the shared index and told to the ledger: as it
  * is, and as what it amounts to in accounts whose streams are imported.
  */
+
 import { SYSTEM_ACCOUNT_ID } from "../../account/definition.ts";
 import { PRIVATE_SUBJECTS } from "../../account/system_services.ts";
+import { grown } from "../../base/grown_array.ts";
 import { EntryView } from "../../interest/entry_view.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
 import type { InterestJournal } from "../../interest/journal.ts";
 import { NODE_FAR } from "../../memory/map.ts";
 import type { ShardAccounts } from "../../shard/accounts.ts";
-import { grown } from "../../shard/interest/subscription_table.ts";
 import { bytesOf } from "../../subject/byte_string.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import { type Shadow, StreamShadows } from "./stream_shadows.ts";

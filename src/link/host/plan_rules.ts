@@ -26,7 +26,7 @@ import type { Link } from "../core/link.ts";
 import type { LinkCore } from "../core/link_core.ts";
 import { type LinkInterest, LOCAL_ORIGIN, type Origin } from "../core/routing.ts";
 import type { AccountTraffic } from "./account_traffic.ts";
-import { type HostLink, hostOf } from "./connections.ts";
+import { type HostLink, hostOf } from "./host_link.ts";
 import { standIn } from "./stand_in.ts";
 import type { LinkWishes } from "./wishes.ts";
 

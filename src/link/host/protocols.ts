@@ -28,7 +28,7 @@ import { LeafNodes } from "../leaf/leaf_nodes.ts";
 import type { RouteLink } from "../route/route_link.ts";
 import { RouteMesh } from "../route/route_mesh.ts";
 import { certificateVerdict } from "./certificates.ts";
-import type { HostLink } from "./connections.ts";
+import type { HostLink } from "./host_link.ts";
 import type { ServerLogins } from "./link_logins.ts";
 import { gatewaySettings, leafOptions, leafUrl, routeSettings } from "./settings.ts";
 
@@ -46,8 +46,9 @@ export interface ProtocolsHost {
   /** Whether there is such an account. */
   hasAccount(name: string): boolean;
   account(name: string): LeafAccount | undefined;
-  /** What a link's peer wants, as `events.interest` was told it, and how much that is. */
+  /** What a link's peer wants, as `events.interest` was told it, whether `key` is among it, and how much it is. */
   wanted(link: Link): readonly InterestKey[];
+  wants(link: Link, key: InterestKey): boolean;
   wantedCount(link: Link): number;
   tell(news: LinksNews): void;
 }
@@ -227,7 +228,7 @@ export class Protocols {
   }
 
   #createLeafs(leafnodes: NonNullable<LinksSetup["leafnodes"]>): LeafNodes {
-    const { clock, dialer, log, events, logins, notices, account } = this.#host;
+    const { clock, dialer, log, events, logins, notices, account, wants, wantedCount } = this.#host;
     const own = leafUrl(this.#setup);
     const loneCluster = this.#setup.isOwnCluster ? byteStringOfText(this.#setup.serverName) : "";
     return new LeafNodes(
@@ -239,6 +240,8 @@ export class Protocols {
         account,
         logins,
         events,
+        wants,
+        wantedCount,
         notices,
         readFile: (path) => readFileSync(path, "utf8"),
         newNonce: () => randomBytes(NONCE_BYTES).toString("base64url"),

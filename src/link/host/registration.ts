@@ -18,7 +18,7 @@ import { countIn, countOut } from "../../shard/account_counts.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { LinkShard } from "../../shard/links/link_host.ts";
 import type { Link } from "../core/link.ts";
-import { hostOf } from "./connections.ts";
+import { hostOf } from "./host_link.ts";
 import { CONTEXT_FROM_LEAF } from "./plan_rules.ts";
 
 const NO_LIMIT = 0x7fffffff;

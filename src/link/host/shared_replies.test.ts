@@ -181,7 +181,8 @@ function setUp(wanted: readonly number[] = []) {
       bytes.set(bytesOf("2\r\nok\r\n"), rest);
       const hash = shard.hash(at, subject.length);
       const plan = clientPlans.build(ofClients.connections, ACCOUNT, at, subject.length, hash);
-      shard.publishOne(0, plan, rest, 3, -1, 2, false, false);
+      shard.describe(ofClients.connections, rest, 3, -1, 2, false);
+      shard.publishOne(plan, false);
       shard.publish(node);
       const record = links.peek(NODE_SHARD_FIRST);
       if (record === 0) return undefined;

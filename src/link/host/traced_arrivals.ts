@@ -11,7 +11,7 @@ import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
 import type { Link, LinkMessage } from "../core/link.ts";
 import { errorLine } from "../core/link_fault.ts";
 import { partyOf } from "../core/traced_crossing.ts";
-import { hostOf } from "./connections.ts";
+import { hostOf } from "./host_link.ts";
 
 export class TracedArrivals {
   readonly #shard: LinkShard;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createEngine } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
-import { createInterestIndex } from "../../interest/interest_index.ts";
 import { MatchResult } from "../../interest/match_result.ts";
+import { createInspectedIndex } from "../../interest/testing/inspected_index.ts";
 import {
   AREA_CONTROL_LINE_MAX,
   AREA_RESUME,
@@ -24,7 +24,7 @@ const NODE = NODE_SHARD_FIRST;
 function setUp() {
   const shared = createSharedMemory(1, new Uint32Array([1, 2, 3, 4]));
   const { map } = shared;
-  const index = createInterestIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
+  const index = createInspectedIndex({ buffer: shared.buffer, ...map.index }, { hashSeed: [1, 2, 3, 4] });
   const engine = createEngine(shared.memory, map.area(NODE).area, NO_HOST);
   const wishes = new LinkWishes({ node: NODE, shared, engine, index });
   const result = new MatchResult();
@@ -108,6 +108,20 @@ describe("LinkWishes", () => {
     wishes.set(route, ACCOUNT, key("foo", "q"), 0);
     wishes.set(route, ACCOUNT, key("bar"), 0);
     expect(match("foo").wishes.map(({ link }) => link)).toEqual([route]);
+  });
+
+  test("a link has what it wants, by all that the key says", () => {
+    const { wishes, key, route, leaf } = setUp();
+    const keys = [key("foo"), key("foo", "q"), key("foo", "", "L"), key("bar")];
+    const hasOf = (link: Link) => keys.map((one) => wishes.has(link, ACCOUNT, one));
+    wishes.set(route, ACCOUNT, key("foo"), 1);
+    expect([hasOf(route), hasOf(leaf)]).toEqual([[true, false, false, false], keys.map(() => false)]);
+    wishes.set(leaf, ACCOUNT, key("foo", "q"), 3);
+    wishes.set(leaf, ACCOUNT, key("foo", "", "L"), 1);
+    expect([hasOf(route), hasOf(leaf)]).toEqual([
+      [true, false, false, false],
+      [false, true, true, false],
+    ]);
   });
 
   test("what the engine files is a wish like any other", () => {

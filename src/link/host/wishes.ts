@@ -4,11 +4,11 @@
  * A group that only leaf nodes or other clusters serve is interest of NODE_FAR: other shards leave it to this one where
  * nobody nearer serves it.
  */
+import { grown } from "../../base/grown_array.ts";
 import { INDEX_FULL, MEMBERS_MAX, NOT_FOUND } from "../../interest/interest_index.ts";
 import type { MatchResult } from "../../interest/match_result.ts";
 import { NODE_FAR, SCRATCH_BYTES } from "../../memory/map.ts";
 import type { ShardContext } from "../../shard/context.ts";
-import { grown } from "../../shard/interest/subscription_table.ts";
 import { LocalGenerations } from "../../shard/plans/local_generations.ts";
 import { bytesOf, writeByteString } from "../../subject/byte_string.ts";
 import type { InterestKey, Link } from "../core/link.ts";
@@ -151,6 +151,12 @@ export class LinkWishes {
           found.push(wish);
     }
     return found;
+  }
+
+  /** Whether a link wants what `key` says, in the account of that id. */
+  has(link: Link, account: number, key: InterestKey): boolean {
+    const entry = this.#find(account, this.#writeSubject(key.subject));
+    return this.#wishOf(link, entry, key) !== null;
   }
 
   /** How many a link has. */

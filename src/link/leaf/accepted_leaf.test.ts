@@ -57,7 +57,7 @@ describe("AcceptedLeaf", () => {
     expect(infoOf(second).nonce).toBeUndefined();
     expect(interest).toEqual(["LS+ $LDS.0000000000000000000000", "LS+ foo"]);
     expect(server.told).toEqual(["joined A spoke LC", "opened L true"]);
-    expect(server.nodes.report()).toMatchObject([
+    expect(server.nodes.reports()).toMatchObject([
       { serverName: "L", isSpoke: false, account: "A", remoteAccount: "R", compression: "not supported" },
     ]);
   });
@@ -180,7 +180,7 @@ describe("AcceptedLeaf", () => {
     end.feed(`INFO {"compression":"s2_best"}\r\n`);
     end.feed(connect({ compress_mode: "s2_best" }));
     expect(infoOf(end.lines()[0])).toMatchObject({ connect_info: true });
-    expect(server.nodes.report()).toMatchObject([{ compression: "s2_fast" }]);
+    expect(server.nodes.reports()).toMatchObject([{ compression: "s2_fast" }]);
   });
 
   test("goes on where a reload changes round trips that nothing is chosen by", () => {
@@ -202,7 +202,7 @@ describe("AcceptedLeaf", () => {
     ] as const) {
       const { server } = serve();
       server.accept().feed(connect(fields));
-      expect(server.nodes.report()).toMatchObject([{ compression: mode }]);
+      expect(server.nodes.reports()).toMatchObject([{ compression: mode }]);
     }
   });
 
@@ -288,7 +288,7 @@ describe("AcceptedLeaf", () => {
     const { server } = serve();
     login(server, { is_hub: true });
     expect(server.told[0]).toBe("joined A hub LC");
-    expect(server.nodes.report()[0]?.isSpoke).toBe(true);
+    expect(server.nodes.reports()[0]?.isSpoke).toBe(true);
   });
 
   test("isolates whoever asks for it", () => {
@@ -333,7 +333,7 @@ describe("AcceptedLeaf", () => {
     end.feed(connect());
     expect(end.connection.tls).toBe(null);
     expect(server.requests[0]?.connectionType).toBe("LEAFNODE_WS");
-    expect(server.nodes.report()[0]?.isWebSocket).toBe(true);
+    expect(server.nodes.reports()[0]?.isWebSocket).toBe(true);
   });
 
   test("tells other clusters that the account has leafs, where there are gateways", () => {

@@ -1,6 +1,7 @@
 /** What either side of a leaf connection refuses the other for. Source: leafnodes.md 2.2 and 3.1. */
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { goQuoteText } from "../../protocol/go_quote.ts";
+import { ANY_CLUSTER } from "../core/link.ts";
 import { faultOf, type LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
@@ -45,5 +46,5 @@ function findClusterFault(cluster: string): LinkFault | null {
   if (cluster.includes(" ")) {
     return faultOf("cluster name cannot contain spaces", CloseReason.ProtocolViolation);
   }
-  return cluster === "_" ? faultOf("cluster name is reserved", CloseReason.ProtocolViolation) : null;
+  return cluster === ANY_CLUSTER ? faultOf("cluster name is reserved", CloseReason.ProtocolViolation) : null;
 }

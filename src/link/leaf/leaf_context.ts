@@ -4,7 +4,7 @@ import type { Login, LoginRefusal, LoginRequest } from "../../auth/login.ts";
 import type { CompressionSettings } from "../../config/compression.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { DialReports } from "../core/dial_tries.ts";
-import type { Link, LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
+import type { InterestKey, Link, LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
 import type { LeafFacts } from "./leaf_facts.ts";
 import type { LeafReport } from "./leaf_report.ts";
 
@@ -101,7 +101,7 @@ export interface LeafNotices {
 /** A link as the register of links knows it. */
 export interface RegisteredLeaf extends Link {
   readonly facts: LeafFacts;
-  report(listsSubscriptions: boolean): LeafReport;
+  report(): LeafReport;
   /** Ends the connection: the server wants it no more. */
   close(reason: CloseReason): void;
   /** Its account has more leaf connections than it may. */
@@ -151,6 +151,9 @@ export interface LeafContext {
   readonly logins: LeafLogins;
   readonly register: LeafRegister;
   readonly events: LinkEvents;
+  /** Whether a peer wants what `key` says, as `events.interest` was told it, and how much it wants in all. */
+  readonly wants: (link: Link, key: InterestKey) => boolean;
+  readonly wantedCount: (link: Link) => number;
   readonly notices: LeafNotices;
   /** Text of a file; may throw. */
   readonly readFile: (path: string) => string;

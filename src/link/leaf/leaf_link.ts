@@ -2,14 +2,16 @@
  * A leaf link that is up: the same on the side that was dialled and on the one that dialled, as hub and as spoke.
  * Source: leafnodes.md 4, 5, 7, 8; nats-server leafnode.go, processLeafSub, processInboundLeafMsg.
  */
+
+import { ResponsePermits } from "../../account/response_permits.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
-import { ResponsePermits } from "../../shard/client/response_permits.ts";
 import { textOf } from "../../subject/byte_string.ts";
+import { isValidSubscriptionText } from "../../subject/text.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat } from "../core/heartbeat.ts";
-import type { InterestKey, LinkMessage } from "../core/link.ts";
+import { ANY_CLUSTER, type InterestKey, type LinkMessage } from "../core/link.ts";
 import { TRACE_PROTOCOL } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { quoted } from "../core/quoted.ts";
@@ -21,13 +23,13 @@ import { type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
 import type { LeafReport } from "./leaf_report.ts";
 import { applyTerms, failWith, watchExpiry } from "./login_end.ts";
 import { failWithLoop } from "./peer_errors.ts";
-import { PeerWants, type WantsChange } from "./peer_wants.ts";
 import { withRemoteAccount } from "./request_account.ts";
 
 /** How long a hub that dialled stays away from a leaf that did what it may not. */
 const VIOLATION_DELAY_MS = 30_000;
 
 type Subscribe = LinkOperation & { readonly kind: "subscribe" };
+type Unsubscribe = LinkOperation & { readonly kind: "unsubscribe" };
 type Message = LinkOperation & { readonly kind: "message" };
 
 export class LeafLink implements RegisteredLeaf {
@@ -48,7 +50,6 @@ export class LeafLink implements RegisteredLeaf {
   readonly #interest: LeafInterest;
   #permissions: LeafPermissions;
   #permits: ResponsePermits | null;
-  readonly #wants: PeerWants;
   #isJoined = false;
   #cancelExpiry = () => {};
 
@@ -68,7 +69,6 @@ export class LeafLink implements RegisteredLeaf {
     this.#channel = channel;
     this.#context = context;
     this.#delayReconnect = delayReconnect;
-    this.#wants = new PeerWants(facts.account, facts.cluster, facts.subscriptionsMax);
     this.#permissions = new LeafPermissions(facts.isSpoke, facts.grants);
     this.#permits = permitsOf(this.#permissions);
     this.#interest = new LeafInterest(
@@ -114,7 +114,7 @@ export class LeafLink implements RegisteredLeaf {
     this.#heartbeat.start();
     const { login } = this.facts;
     if (login !== null) this.#cancelExpiry = watchExpiry(login, this.#channel, clock, wallMs);
-    notices.opened(this.report(false), !this.#hasOwnLogin());
+    notices.opened(this.report(), !this.#hasOwnLogin());
   }
 
   /** The connection is gone. */
@@ -124,9 +124,10 @@ export class LeafLink implements RegisteredLeaf {
     if (!this.#isJoined) return;
     this.#isJoined = false;
     const { events, register, notices } = this.#context;
+    const report = this.report();
     register.remove(this);
     events.left(this);
-    notices.closed(this.report(false), reason);
+    notices.closed(report, reason);
   }
 
   refreshAlwaysWanted(): void {
@@ -229,7 +230,7 @@ export class LeafLink implements RegisteredLeaf {
         this.#subscribe(operation);
         break;
       case "unsubscribe":
-        this.#tell(this.#wants.remove(operation.subject, operation.queue));
+        this.#context.events.interest(this, this.#keyOf(operation), 0);
         break;
       case "message":
         this.#deliver(operation);
@@ -252,7 +253,7 @@ export class LeafLink implements RegisteredLeaf {
     failWithLoop(this.#channel, this.account, this.#delayReconnect);
   }
 
-  report(listsSubscriptions: boolean): LeafReport {
+  report(): LeafReport {
     const { facts, connection } = this;
     return {
       id: connection.id,
@@ -267,8 +268,7 @@ export class LeafLink implements RegisteredLeaf {
       ip: connection.remoteIp,
       port: connection.remotePort,
       rttMs: this.rttMs,
-      subscriptionCount: this.#wants.count,
-      subscriptions: listsSubscriptions ? this.#wants.keys : [],
+      subscriptionCount: this.#context.wantedCount(this),
       compression: facts.compression.mode,
       isWebSocket: this.#channel.isWebSocket,
       login: facts.login,
@@ -298,8 +298,10 @@ export class LeafLink implements RegisteredLeaf {
     this.#channel.send(line);
   }
 
-  #subscribe({ subject, queue, weight }: Subscribe): void {
-    const { register } = this.#context;
+  /** A repeated one replaces the weight; one of 0 counts as 1. */
+  #subscribe(operation: Subscribe): void {
+    const { subject, queue, weight } = operation;
+    const { register, events } = this.#context;
     if (subject === register.loopSubject(this.account)) {
       this.refuseLoop();
       return;
@@ -309,13 +311,25 @@ export class LeafLink implements RegisteredLeaf {
       else this.#channel.say("debug", `Permissions Violation for Subscription to ${quoted(subject)}`);
       return;
     }
-    this.#tell(this.#wants.add(subject, queue, weight));
+    const key = this.#keyOf(operation);
+    if (this.#isOneTooMany(key)) {
+      const { wireText, logEveryMs } = errors.errorEntry(errors.ERROR_MAXIMUM_SUBSCRIPTIONS);
+      this.#channel.complain(wireText!, wireText!, logEveryMs);
+    } else if (!isValidSubscriptionText(subject)) {
+      const logText = "Could not insert subscription: sublist: invalid subject";
+      this.#channel.complain("Invalid Subscription", logText, 0);
+    } else events.interest(this, key, queue === "" ? 1 : Math.max(weight, 1));
   }
 
-  #tell(change: WantsChange): void {
-    if (change.kind === "changed") this.#context.events.interest(this, change.key, change.weight);
-    else if (change.kind === "refused")
-      this.#channel.complain(change.text, change.logText, change.logEveryMs);
+  /** Whether the peer has as much as it may, without what `key` says. */
+  #isOneTooMany(key: InterestKey): boolean {
+    const { wants, wantedCount } = this.#context;
+    const { subscriptionsMax } = this.facts;
+    return subscriptionsMax >= 0 && wantedCount(this) >= subscriptionsMax && !wants(this, key);
+  }
+
+  #keyOf({ subject, queue }: Subscribe | Unsubscribe): InterestKey {
+    return { account: this.account, subject, queue, origin: this.cluster || ANY_CLUSTER };
   }
 
   #deliver({ subject, reply, content, queues }: Message): void {

@@ -6,6 +6,7 @@ import type { AccountTerms } from "../../auth/account_terms.ts";
 import { isSameCompression } from "../../config/compression.ts";
 import { type LeafRemoteOptions, remoteId } from "../../config/leaf_remotes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
+import { leafRemoteContext } from "../../shard/links/links_setup.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkConnection, LinkDialer, LinkPeer } from "../core/link.ts";
 import { ownInfoLine } from "../core/link_info.ts";
@@ -20,11 +21,6 @@ import { checkRemoteLogin } from "./remote_login.ts";
 
 /** A server among others that shares its system account with a hub learns of its own neighbours first. */
 const SHARED_SYSTEM_DELAY_MS = 250;
-
-/** The certificates of a remote, by its number in the configuration (`LinkTls.context`). */
-function remoteTlsContext(index: number): string {
-  return `leaf:${index}`;
-}
 
 export class LeafNodes {
   readonly #context: LeafContext;
@@ -59,7 +55,7 @@ export class LeafNodes {
       const remote = before.get(id) ?? this.#newRemote(options);
       before.delete(id);
       this.#remotes.set(id, remote);
-      remote.configure(options, remoteTlsContext(index));
+      remote.configure(options, leafRemoteContext(index));
       if (options.disabled) remote.stop();
       else if (!this.#isLameDuck) remote.start(this.#firstDelayMs(options));
     }
@@ -132,9 +128,9 @@ export class LeafNodes {
     for (const remote of this.#remotes.values()) remote.stop();
   }
 
-  /** For /leafz and accounts; of one account, or all. */
-  report(account?: string, listsSubscriptions = true): readonly LeafReport[] {
-    return this.#links.of(account).map((link) => link.report(listsSubscriptions));
+  /** For /leafz and accounts. */
+  reports(): readonly LeafReport[] {
+    return this.#links.of().map((link) => link.report());
   }
 
   #newRemote(options: LeafRemoteOptions): LeafRemote {

@@ -1,5 +1,4 @@
 import type { Login } from "../../auth/login.ts";
-import type { InterestKey } from "../core/link.ts";
 
 /** A leaf link as /leafz and events show it. Texts are byte strings. */
 export interface LeafReport {
@@ -17,8 +16,6 @@ export interface LeafReport {
   readonly port: number;
   readonly rttMs: number;
   readonly subscriptionCount: number;
-  /** What the peer wants; none where it was not asked for. */
-  readonly subscriptions: readonly Pick<InterestKey, "subject" | "queue">[];
   readonly compression: string;
   readonly isWebSocket: boolean;
   /** Null on the side that dialled. */

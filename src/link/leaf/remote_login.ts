@@ -35,7 +35,8 @@ export function remoteLogin(
   const ofUrl = user === null ? {} : userFields(user);
   if (credentials !== undefined) {
     const read = readCredentials(credentials, readFile);
-    if (!read.ok) return read;
+    if (!read.ok)
+      return { ok: false, problem: read.isRead ? `Credentials file ${read.problem}` : read.problem };
     const { jwt, key } = read;
     return { ok: true, login: { jwt: byteStringOfText(jwt), signature: sign(key, nonce), ...ofUrl } };
   }
@@ -49,21 +50,22 @@ export function remoteLogin(
 
 type CredentialsResult =
   | { readonly ok: true; readonly jwt: string; readonly key: KeyPair }
-  | { readonly ok: false; readonly problem: string };
+  /** In nats-server's words, why it cannot be read; or what is wrong with the file that was. */
+  | { readonly ok: false; readonly isRead: boolean; readonly problem: string };
 
-/** The user JWT and key of a credentials file; the problem is in nats-server's words. */
-export function readCredentials(path: string, readFile: (path: string) => string): CredentialsResult {
+/** The user JWT and key of a credentials file. */
+function readCredentials(path: string, readFile: (path: string) => string): CredentialsResult {
   let text: string;
   try {
     text = readFile(path);
   } catch (error) {
-    return { ok: false, problem: fileErrorText(error) };
+    return { ok: false, isRead: false, problem: fileErrorText(error) };
   }
   const jwt = readToken(text);
-  if (jwt === text.trim()) return { ok: false, problem: "Credentials file malformed" };
+  if (jwt === text.trim()) return { ok: false, isRead: true, problem: "malformed" };
   const key = readKey(text);
   return key === undefined
-    ? { ok: false, problem: "Credentials file has malformed seed" }
+    ? { ok: false, isRead: true, problem: "has malformed seed" }
     : { ok: true, jwt, key };
 }
 
@@ -96,9 +98,7 @@ export function checkRemoteLogin(
   const file = `LeafNode Remote Credentials file ${goQuoteText(credentials)}`;
   const read = readCredentials(credentials, readFile);
   if (!read.ok) {
-    const isMalformed = read.problem.startsWith("Credentials file ");
-    const how = read.problem.endsWith("seed") ? "has malformed seed" : "malformed";
-    log("error", isMalformed ? `${file} ${how}` : `Error reading ${file}: ${read.problem}`);
+    log("error", read.isRead ? `${file} ${read.problem}` : `Error reading ${file}: ${read.problem}`);
     return;
   }
   const user = decodeAs("user", read.jwt);

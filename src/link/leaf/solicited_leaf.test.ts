@@ -60,7 +60,7 @@ describe("SolicitedLeaf", () => {
     end.feed(info(SECOND));
     expect(end.lines()).toEqual(["LS+ $LDS.0000000000000000000000", "LS+ foo"]);
     expect(server.told).toEqual(["joined A hub HC", "opened H true"]);
-    expect(server.nodes.report()).toMatchObject([
+    expect(server.nodes.reports()).toMatchObject([
       { serverName: "H", isSpoke: true, isSolicited: true, account: "A", remoteAccount: "R" },
     ]);
     expect(server.logs).toContain("info Leafnode connection created for account: A ");
@@ -81,7 +81,7 @@ describe("SolicitedLeaf", () => {
     expect([turn, more]).toEqual(["<s2_better>", []]);
     end.feed(info({ compression: "s2_auto", nonce: "another" }) + info(SECOND));
     expect(connectOf(end.lines()[0])).toMatchObject({ compress_mode: "s2_better" });
-    expect(server.nodes.report()).toMatchObject([{ compression: "s2_better" }]);
+    expect(server.nodes.reports()).toMatchObject([{ compression: "s2_better" }]);
     clock.advance(5000);
     expect(end.connection.closed).toBe("");
   });

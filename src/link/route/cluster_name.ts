@@ -1,8 +1,7 @@
+import { ANY_CLUSTER } from "../core/link.ts";
+
 /** What became of another server's cluster name: it is ours, it is ours from now on, or the two cannot be one cluster. */
 export type NameMeeting = "same" | "adopted" | "conflict";
-
-/** No cluster may be called so: in `LS+` it stands for leaf nodes of whatever cluster. */
-export const RESERVED_CLUSTER_NAME = "_";
 
 /**
  * The name of this server's cluster. One that was generated gives way to a configured one, and of two generated ones to
@@ -28,7 +27,7 @@ export class ClusterName {
   meet(peerName: string, isPeerDynamic: boolean, isFinal: boolean): NameMeeting {
     if (peerName === this.name) return "same";
     const givesWay = this.isDynamic && (!isPeerDynamic || this.name < peerName);
-    if (!givesWay || peerName === RESERVED_CLUSTER_NAME) return "conflict";
+    if (!givesWay || peerName === ANY_CLUSTER) return "conflict";
     this.name = peerName;
     if (isFinal && !isPeerDynamic) this.isDynamic = false;
     return "adopted";

@@ -1,8 +1,8 @@
 import { CloseReason } from "../../protocol/close_reason.ts";
+import { ANY_CLUSTER } from "../core/link.ts";
 import { faultOf, type LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
-import { RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
 
 /** What besides routes connects to their port, in the order of nats-server's checks; null for a route. */
 export function connectFault(connect: LinkConnect): LinkFault | null {
@@ -11,7 +11,7 @@ export function connectFault(connect: LinkConnect): LinkFault | null {
     const text = `Rejecting connection from gateway ${quoted(connect.gateway)} on the Route port`;
     return faultOf(text, CloseReason.WrongGateway);
   }
-  if (connect.cluster === RESERVED_CLUSTER_NAME) {
+  if (connect.cluster === ANY_CLUSTER) {
     const text = `Rejecting connection, cluster name ${quoted(connect.cluster)} is reserved`;
     return faultOf(text, CloseReason.ClusterNameConflict);
   }

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { InterestKey } from "../core/link.ts";
+import { ANY_CLUSTER, type InterestKey } from "../core/link.ts";
 
 /** Which spellings of leaf nodes' interest the peer understands, as its INFO says. */
 export interface InterestAbilities {
@@ -7,12 +7,9 @@ export interface InterestAbilities {
   readonly lnoc: boolean;
   /** `LS-` with an origin. */
   readonly lnocu: boolean;
-  /** The origin `_`. */
+  /** The origin ANY_CLUSTER. */
   readonly ln: boolean;
 }
-
-/** The origin of leaf nodes whose cluster does not matter. */
-const ANY_ORIGIN = "_";
 
 /**
  * Interest as lines for one peer, in the words it understands.
@@ -68,7 +65,7 @@ export class InterestLines {
   /** Whether the peer files this interest under a name with other origins. */
   isShared({ origin }: Pick<InterestKey, "origin">): boolean {
     const { lnocu, ln } = this.#abilities;
-    return !(lnocu && (ln || (origin !== "" && origin !== ANY_ORIGIN)));
+    return !(lnocu && (ln || (origin !== "" && origin !== ANY_CLUSTER)));
   }
 
   /** Forgets what was said of an account. */
@@ -98,7 +95,7 @@ export class InterestLines {
 
   #spokenOrigin(origin: string): string {
     if (!this.#abilities.lnoc) return "";
-    return origin === ANY_ORIGIN && !this.#abilities.ln ? "" : origin;
+    return origin === ANY_CLUSTER && !this.#abilities.ln ? "" : origin;
   }
 }
 

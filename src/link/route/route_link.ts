@@ -17,7 +17,15 @@ import { textOf } from "../../subject/byte_string.ts";
 import { LinkCompression } from "../core/compression.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat, linkPingIntervalMs } from "../core/heartbeat.ts";
-import type { InterestKey, Link, LinkConnection, LinkLogLevel, LinkMessage, LinkPeer } from "../core/link.ts";
+import {
+  ANY_CLUSTER,
+  type InterestKey,
+  type Link,
+  type LinkConnection,
+  type LinkLogLevel,
+  type LinkMessage,
+  type LinkPeer,
+} from "../core/link.ts";
 import { LinkChannel } from "../core/link_channel.ts";
 import { AUTHENTICATION_TIMEOUT, authorizationFault, type LinkFault, violation } from "../core/link_fault.ts";
 import {
@@ -33,7 +41,7 @@ import type { LinkOperation } from "../core/operation.ts";
 import type { OperationRules } from "../core/operation_parser.ts";
 import { quoted } from "../core/quoted.ts";
 import { isAddress } from "../core/url_parts.ts";
-import { type ClusterName, RESERVED_CLUSTER_NAME } from "./cluster_name.ts";
+import type { ClusterName } from "./cluster_name.ts";
 import { clusterNameFault, connectFault, duplicateNameFault } from "./connect_checks.ts";
 import { routeConnectLine } from "./route_info.ts";
 import { RouteInterest } from "./route_interest.ts";
@@ -432,7 +440,7 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   #isOfCluster(info: LinkInfo, cluster: ClusterName): boolean {
-    if (info.cluster === RESERVED_CLUSTER_NAME) return false;
+    if (info.cluster === ANY_CLUSTER) return false;
     const meeting = cluster.meet(info.cluster, info.isClusterDynamic, false);
     if (meeting === "adopted") this.#owner.clusterAdopted(info.serverId);
     return meeting !== "conflict";

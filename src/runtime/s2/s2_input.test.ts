@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { SNAPPY_NAME, STREAM_NAME } from "../../protocol/s2_chunks.ts";
 import { chunkOf } from "../../protocol/testing/chunks.ts";
 import { READ_FAILED, WOULD_BLOCK } from "../poller.ts";
 import { FakeStreams } from "../websocket/testing/fake_streams.ts";
-import { SNAPPY_NAME, STREAM_NAME } from "./s2_chunks.ts";
 import { createS2Context, type S2Context } from "./s2_context.ts";
 import { S2Input } from "./s2_input.ts";
 import { S2_BLOCK_BYTES_MAX, S2_CHUNK_GROWTH_BYTES } from "./s2_region.ts";

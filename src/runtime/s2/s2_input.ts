@@ -1,7 +1,13 @@
 // Hot: once for each read of a compressed link.
 import { assert } from "../../base/assert.ts";
+import {
+  CHUNK_COMPRESSED,
+  CHUNK_NAME,
+  CHUNK_SKIPPABLE,
+  SNAPPY_NAME,
+  STREAM_NAME,
+} from "../../protocol/s2_chunks.ts";
 import { READ_FAILED, type Streams, WOULD_BLOCK } from "../poller.ts";
-import { CHUNK_COMPRESSED, CHUNK_NAME, CHUNK_SKIPPABLE, SNAPPY_NAME, STREAM_NAME } from "./s2_chunks.ts";
 import type { S2Context } from "./s2_context.ts";
 import {
   S2_BLOCK_BYTES_MAX,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { STREAM_NAME } from "../../protocol/s2_chunks.ts";
 import { unframeS2 } from "../../protocol/s2_stream.ts";
 import { WRITE_FAILED } from "../poller.ts";
 import { writeIovec } from "../posix/posix.ts";
 import { FakeStreams } from "../websocket/testing/fake_streams.ts";
-import { STREAM_NAME } from "./s2_chunks.ts";
 import { createS2Context } from "./s2_context.ts";
 import { S2Output } from "./s2_output.ts";
 import { S2_COMPRESSED, S2_FAST, S2_STORED } from "./s2_region.ts";

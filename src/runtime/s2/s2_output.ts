@@ -1,6 +1,7 @@
 // Hot: once for each write to a compressed link.
+
+import { STREAM_NAME } from "../../protocol/s2_chunks.ts";
 import { type Streams, WOULD_BLOCK, WRITE_FAILED } from "../poller.ts";
-import { STREAM_NAME } from "./s2_chunks.ts";
 import type { S2Context } from "./s2_context.ts";
 import type { S2Effort } from "./s2_layer.ts";
 import {

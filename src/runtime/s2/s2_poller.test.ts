@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Socket } from "node:net";
+import { STREAM_NAME } from "../../protocol/s2_chunks.ts";
 import { unframeS2 } from "../../protocol/s2_stream.ts";
 import {
   type Poller,
@@ -13,7 +14,6 @@ import {
 import { writeIovec } from "../posix/posix.ts";
 import { connectPeer, turnUntil as turnPollerUntil } from "../testing/peer.ts";
 import { runtimeSubject, tlsSubject } from "../testing/poller_subjects.ts";
-import { STREAM_NAME } from "./s2_chunks.ts";
 import type { S2Terms } from "./s2_layer.ts";
 import { S2Poller } from "./s2_poller.ts";
 import { S2_BLOCK_BYTES_MAX, S2_STORED } from "./s2_region.ts";

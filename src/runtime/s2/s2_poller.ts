@@ -1,6 +1,6 @@
+import { STREAM_NAME } from "../../protocol/s2_chunks.ts";
 import { LayeredPoller, type LayerStream } from "../layered_poller.ts";
 import type { Poller, Streams } from "../poller.ts";
-import { STREAM_NAME } from "./s2_chunks.ts";
 import type { S2Codec } from "./s2_codec.ts";
 import { createS2Context, type S2Context } from "./s2_context.ts";
 import { S2Input } from "./s2_input.ts";

@@ -10,7 +10,12 @@ import type { Posix } from "../../runtime/posix/posix.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { HandshakeRole, TlsContext } from "../../runtime/tls.ts";
 import { readTlsMaterial } from "../../runtime/tls_material.ts";
-import { type LinkTlsBlock, type LinkTlsBlocks, leafProxyContext } from "../../shard/links/links_setup.ts";
+import {
+  type LinkTlsBlock,
+  type LinkTlsBlocks,
+  leafProxyContext,
+  leafRemoteContext,
+} from "../../shard/links/links_setup.ts";
 import { hasWebSocket } from "./websocket_settings.ts";
 
 /** What all handshakes of a server are made with; null for clients of a port without TLS. */
@@ -50,7 +55,7 @@ export function linkContextPlans({ cluster, gateway, leafnodes }: Options): Link
   for (const { name, tls } of gateway.gateways) plan(`gateway:${name}`, tls, ["client"]);
   plan("leafnodes", leafnodes.tls, ["server"]);
   for (const [index, { tls, urls, proxy }] of leafnodes.remotes.entries()) {
-    const name = `leaf:${index}`;
+    const name = leafRemoteContext(index);
     const isOptional = tls === undefined && !urls.some((url) => /^(tls|wss):/i.test(url));
     plans.push({ name, options: tls ?? TLS_DEFAULTS, roles: ["client"], isOptional });
     if (isHttps(proxy)) plan(leafProxyContext(name), proxy?.tls ?? TLS_DEFAULTS, ["client"]);

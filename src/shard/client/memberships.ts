@@ -4,6 +4,7 @@
  * Source: nats-server `RegisterUser`, `registerWithAccount`, `applyAccountLimits`.
  */
 import { leastLimit } from "../../account/limits.ts";
+import { ResponsePermits } from "../../account/response_permits.ts";
 import type { Login } from "../../auth/login.ts";
 import type { Permissions } from "../../config/permissions.ts";
 import {
@@ -24,7 +25,6 @@ import { NO_SUBSCRIPTION } from "../interest/subscription_table.ts";
 import { TIMER_EXPIRY, timerId } from "../timers.ts";
 import { noteDeliveries } from "./noted_deliveries.ts";
 import { RecentValues } from "./recent_values.ts";
-import { ResponsePermits } from "./response_permits.ts";
 
 /** A client with as many subscriptions as it may have, or more, is told so and has this long. */
 const OVER_SUBSCRIBED_MS = 20;

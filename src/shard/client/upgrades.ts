@@ -20,7 +20,7 @@ import {
 import { WOULD_BLOCK, writeOnce } from "../../runtime/poller.ts";
 import { HANDSHAKE_DONE, type TlsLayer, type TlsSession, WEBSOCKET_CONTEXT } from "../../runtime/tls.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
-import type { WebSocketPeer } from "../connection.ts";
+import type { Arrival, WebSocketPeer } from "../connection.ts";
 import type { AskedAbout, ShardContext } from "../context.ts";
 import type { ShardWebSocket } from "../shard_options.ts";
 import { TIMER_AUTHENTICATION, timerId } from "../timers.ts";
@@ -50,13 +50,6 @@ export interface UpgradeHost
   handLeafOver(slot: number, peer: Arrival, upgrade: Upgrade): boolean;
   /** The connection comes to nothing: its slot is free. */
   dismiss(slot: number): void;
-}
-
-/** Who connected, and what its handshake agreed on. */
-export interface Arrival {
-  readonly ip: string;
-  readonly port: number;
-  readonly tls: TlsSession | null;
 }
 
 interface Visitor {

@@ -3,6 +3,7 @@
  * which is touched only when the shard's first subscriber of a subject comes or its last one goes. Queue members and
  * filtered subscriptions are counted there one by one.
  */
+import { grown } from "../../base/grown_array.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { INDEX_FULL, type InterestIndex } from "../../interest/interest_index.ts";
 import { AREA_SUBSCRIPTIONS_ADDED, AREA_SUBSCRIPTIONS_REMOVED } from "../../memory/layout.ts";
@@ -10,7 +11,7 @@ import { increment, type SharedMemory } from "../../memory/shared_memory.ts";
 import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 import type { Connection } from "../connection.ts";
 import { LocalGenerations } from "../plans/local_generations.ts";
-import { grown, NO_SUBSCRIPTION, type SubscriptionTable } from "./subscription_table.ts";
+import { NO_SUBSCRIPTION, type SubscriptionTable } from "./subscription_table.ts";
 
 const NO_QUEUE = new Uint8Array(0);
 

@@ -2,6 +2,7 @@
  * The subscriptions of one shard: fixed records in the shared memory, where the engine reads them, on three lists
  * each: of the interest entry, of the connection, and of the sid table. No JavaScript object per subscription.
  */
+import { grown } from "../../base/grown_array.ts";
 import {
   SUBSCRIPTION_BYTES,
   SUBSCRIPTION_CONNECTION,
@@ -271,11 +272,4 @@ export class SubscriptionTable {
       }
     }
   }
-}
-
-/** A copy with room for `least` elements at least, twice as long as before. */
-export function grown(old: Int32Array<ArrayBuffer>, least: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(Math.max(least, old.length * 2));
-  larger.set(old);
-  return larger;
 }

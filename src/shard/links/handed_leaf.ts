@@ -6,7 +6,7 @@ import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import type { Upgrade } from "../../protocol/websocket/upgrade.ts";
 import type { HandedStream } from "../../runtime/poller.ts";
 import type { TlsSession } from "../../runtime/tls.ts";
-import type { Arrival } from "../client/upgrades.ts";
+import type { Arrival } from "../connection.ts";
 
 export interface HandedLeaf {
   readonly type: "handedLeaf";

@@ -11,10 +11,8 @@ import type { LinkListenerKind } from "../../fabric/listeners.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import type { StreamSource } from "../../runtime/poller.ts";
 import type { TlsLayer } from "../../runtime/tls.ts";
-import type { Arrival } from "../client/upgrades.ts";
-import type { Connection } from "../connection.ts";
+import type { Arrival, Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
-import type { WriteLimits } from "../output/slow_consumers.ts";
 import type { PlanRules, TargetRules } from "../plans/plan_rules.ts";
 import type { LinkControl, ShardReport } from "../shard_messages.ts";
 import type { Tracing } from "../tracing/tracing.ts";
@@ -45,6 +43,14 @@ export interface LinkShard extends ShardContext {
    * subject it goes on under after mapping; null where it does not.
    */
   enter(connection: Connection, message: HeldMessage, subject: string): string | null;
+}
+
+/** `write_deadline` and `write_timeout`. */
+export interface WriteLimits {
+  /** What is queued now must have left by then. */
+  readonly deadlineMs: number;
+  /** Whoever has taken something of it by then has as long again. */
+  readonly isRetried: boolean;
 }
 
 /** The links as their shard drives them. */

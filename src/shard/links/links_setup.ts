@@ -47,6 +47,11 @@ export interface LinksSetup {
   readonly leafnodes: LinksBlock<LeafnodesOptions> | null;
 }
 
+/** The context for a remote, by its number in the configuration. */
+export function leafRemoteContext(index: number): string {
+  return `leaf:${index}`;
+}
+
 /** The context for the proxy of a remote that has this one. */
 export function leafProxyContext(remote: string): string {
   return `${remote}:proxy`;

@@ -8,7 +8,7 @@ import { increment } from "../../memory/shared_memory.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { type Connection, STATE_CLOSING } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
-import type { LinkHost } from "../links/link_host.ts";
+import type { LinkHost, WriteLimits } from "../links/link_host.ts";
 import { TIMER_EXCESS, TIMER_WRITE, timerId } from "../timers.ts";
 
 /**
@@ -21,14 +21,6 @@ const PART_BYTES = 64 * 1024;
 const EXCESS_MS_MAX = 250;
 /** What all who are behind may have together, about, of what is too much. */
 const EXCESS_BYTES_MAX = 64 * 1024 * 1024;
-
-/** `write_deadline` and `write_timeout`. */
-export interface WriteLimits {
-  /** What is queued now must have left by then. */
-  readonly deadlineMs: number;
-  /** Whoever has taken something of it by then has as long again. */
-  readonly isRetried: boolean;
-}
 
 type WatchingShard = Pick<
   ShardContext,

@@ -126,7 +126,7 @@ export class PlanCache {
   forgetAll(): void {
     this.#writer.hasMore = false;
     this.#unkeptFor = 0;
-    this.#forgetAll();
+    this.#emptyArena();
   }
 
   #write(subject: number, length: number, hash: number, isFirst: boolean): number {
@@ -182,10 +182,11 @@ export class PlanCache {
     const isWorkingSet = this.#bytesOfNew > size / 2;
     if (this.#limit < planArenaEnd && (isForOnePlan || isWorkingSet)) {
       this.#limit = Math.min(planArenaEnd, planArena + size * 2);
-    } else this.#forgetAll();
+    } else this.#emptyArena();
   }
 
-  #forgetAll(): void {
+  /** None that was kept is found any more, and the next one is the first again. */
+  #emptyArena(): void {
     const words = this.#words;
     const { planSets, planArena, connections } = this.#regions;
     if (this.#hasKept) words.fill(0, planSets >> 2, (planSets + PLAN_SET_COUNT * PLAN_SET_BYTES) >> 2);

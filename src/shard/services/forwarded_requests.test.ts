@@ -330,7 +330,8 @@ describe("requests that the engine forwards", () => {
     responder.send(...replies.map((reply) => pub(reply, "a")));
     harness.settle();
     const expected = replies.map((_, i) => msg(`in.${i}`, 9, "a")).join("");
-    expect(requestor.take() === expected).toBe(true);
+    // Where this takes its time a client is pinged.
+    expect(requestor.take().replaceAll("PING\r\n", "") === expected).toBe(true);
     expect(remembered(harness)).toBe(0);
   });
 

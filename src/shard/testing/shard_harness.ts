@@ -5,7 +5,7 @@ import { createEngine, type Engine, loadEngineCode } from "../../engine/engine.t
 import { NO_HOST } from "../../engine/no_host.ts";
 import { controlPieces, sendPiece } from "../../fabric/control.ts";
 import type { ListenerKind } from "../../fabric/listeners.ts";
-import { createInterestIndex, type InterestIndex } from "../../interest/interest_index.ts";
+import { createInspectedIndex, type InspectedIndex } from "../../interest/testing/inspected_index.ts";
 import { NODE_IS_UP, NODE_MAIN, NODE_SHARD_FIRST, NODE_STATE, PACKING_BYTES } from "../../memory/map.ts";
 import { createSharedMemory, nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { ServerInfo } from "../../protocol/info.ts";
@@ -114,7 +114,7 @@ Rings.prototype.drainAll = function () {
 
 export class ShardHarness {
   readonly shared: SharedMemory;
-  readonly index: InterestIndex;
+  readonly index: InspectedIndex;
   readonly shards: Shard[] = [];
   readonly pollers: FakePoller[] = [];
   readonly tls: FakeTls[] = [];
@@ -135,7 +135,7 @@ export class ShardHarness {
     const seeds = new Uint32Array([0x12345678, 0x9abcdef0, 0x0fedcba9, 0x87654321]);
     this.shared = createSharedMemory(shardCount, seeds, hasLinksNode);
     const { map, words } = this.shared;
-    this.index = createInterestIndex(
+    this.index = createInspectedIndex(
       { buffer: this.shared.buffer, ...map.index },
       { hashSeed: [1, 2, 3, 4] },
     );

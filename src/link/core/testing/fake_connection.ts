@@ -1,7 +1,6 @@
 import { type CloseReason, closeReasonEntry } from "../../../protocol/close_reason.ts";
 import { byteStringOf } from "../../../subject/byte_string.ts";
-import type { CompressionLevel } from "../compression.ts";
-import type { LinkConnection, LinkTls, LinkUpgrade, LinkUpgradeOutcome } from "../link.ts";
+import type { CompressionLevel, LinkConnection, LinkTls, LinkUpgrade, LinkUpgradeOutcome } from "../link.ts";
 
 /** A connection that keeps what it is sent, as byte strings, until it is taken. */
 export class FakeConnection implements LinkConnection {

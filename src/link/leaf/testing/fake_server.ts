@@ -18,6 +18,7 @@ import type {
 import { parseOperation } from "../../core/operation_parser.ts";
 import type { FakeClock } from "../../core/testing/fake_clock.ts";
 import { FakeConnection } from "../../core/testing/fake_connection.ts";
+import { NotedWishes } from "../../core/testing/noted_wishes.ts";
 import type { LeafWebSocket } from "../leaf_channel.ts";
 import type { LeafAccount, LeafContext, LeafLoginRequest, LeafOptions } from "../leaf_context.ts";
 import { LeafNodes } from "../leaf_nodes.ts";
@@ -136,6 +137,7 @@ export class FakeServer {
   /** What the core was told, one line each. */
   readonly told: string[] = [];
   readonly links: Link[] = [];
+  readonly wishes = new NotedWishes();
   readonly messages: { readonly message: LinkMessage; readonly queues: readonly string[] }[] = [];
   readonly dialled: Dialled[] = [];
   readonly requests: LeafLoginRequest[] = [];
@@ -204,16 +206,20 @@ export class FakeServer {
         },
         left: (link) => {
           this.told.push(`left ${link.account}`);
+          this.wishes.forget(link);
           this.onLeft(link);
         },
         interest: (link, key, weight) => {
           const { account, subject, queue, origin } = key;
           this.told.push(`interest ${account} ${subject} ${queue} ${origin} ${weight}`);
+          this.wishes.set(link, key, weight);
           this.onInterest(link, key, weight);
         },
         message: (_link, message, queues) => void this.messages.push({ message, queues }),
         changed: () => void this.told.push("changed"),
       },
+      wants: (link, key) => this.wishes.has(link, key),
+      wantedCount: (link) => this.wishes.list(link).length,
       notices: {
         opened: ({ serverName }, announces) => void this.told.push(`opened ${serverName} ${announces}`),
         closed: ({ serverName }, reason) =>

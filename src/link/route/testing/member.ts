@@ -4,6 +4,7 @@ import type { CertificateVerdict } from "../../core/link_certificate.ts";
 import type { LinkInfo } from "../../core/link_info.ts";
 import type { ServerLogin, ServerVerdict } from "../../core/server_login.ts";
 import type { FakeNetwork } from "../../core/testing/fake_network.ts";
+import { NotedWishes } from "../../core/testing/noted_wishes.ts";
 import { RouteMesh } from "../route_mesh.ts";
 import type { RouteSettings } from "../route_settings.ts";
 
@@ -29,7 +30,7 @@ export class Member {
   readonly #wishes = new Map<string, { readonly key: InterestKey; readonly weight: number }>();
   readonly #links = new Set<Link>();
   /** What each peer wants. */
-  readonly #wanted = new Map<Link, Map<string, { readonly key: InterestKey; readonly weight: number }>>();
+  readonly #wanted = new NotedWishes();
 
   constructor(
     network: FakeNetwork,
@@ -50,8 +51,8 @@ export class Member {
       },
       hasAccount: (account) => account !== "NOPE",
       announced: () => this.#wishes.values(),
-      wanted: (link) => [...(this.#wanted.get(link)?.values() ?? [])].map(({ key }) => key),
-      wantedCount: (link) => this.#wanted.get(link)?.size ?? 0,
+      wanted: (link) => this.#wanted.list(link).map(({ key }) => key),
+      wantedCount: (link) => this.#wanted.list(link).length,
       reassigned: (link, account) => this.#reassign(link, account),
       clusterRenamed: (cluster) => this.renamed.push(cluster),
       gatewayLines: () => "",
@@ -80,11 +81,11 @@ export class Member {
         },
         left: (link) => {
           this.#links.delete(link);
-          this.#wanted.delete(link);
+          this.#wanted.forget(link);
         },
         interest: (link, key, weight) => {
           this.interest.push(shown(key, weight));
-          this.#note(link, key, weight);
+          this.#wanted.set(link, key, weight);
         },
         message: (_link, message, queues) => this.messages.push({ message, queues }),
         changed: () => {},
@@ -124,11 +125,8 @@ export class Member {
   wanted(): string[] {
     return this.mesh.connections
       .flatMap((route) => {
-        const wishes = this.#wanted.get(route) ?? [];
-        return Array.from(
-          wishes,
-          ([name, { weight }]) => `${textOf(route.info.serverName)}: ${name} ${weight}`,
-        );
+        const name = textOf(route.info.serverName);
+        return this.#wanted.list(route).map(({ key, weight }) => `${name}: ${shown(key, weight)}`);
       })
       .sort();
   }
@@ -155,13 +153,6 @@ export class Member {
     for (const { key, weight } of this.#wishes.values()) {
       if (key.account === account) link.announce(key, weight);
     }
-  }
-
-  #note(link: Link, key: InterestKey, weight: number): void {
-    const wishes = this.#wanted.getOrInsertComputed(link, () => new Map());
-    const name = shown(key, 0).slice(0, -2);
-    if (weight === 0) wishes.delete(name);
-    else wishes.set(name, { key, weight });
   }
 
   /** Messages since the last call: `<account> <subject> <payload>`. */

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { S2Effort, S2Terms } from "../../runtime/s2/s2_layer.ts";
 import { S2_BETTER, S2_BLOCK_BYTES_MAX, S2_FAST } from "../../runtime/s2/s2_region.ts";
-import type { LinkPeer } from "../core/link.ts";
-import { type ConnectionsOptions, type HostLink, LinkConnections } from "./connections.ts";
+import { HostLink, type HostLinkParts } from "./host_link.ts";
 import { linkConnection } from "./testing/link_connection.ts";
 
 const EARLY_BYTES = 131_072;
@@ -13,9 +12,8 @@ function accept() {
   const logged: string[] = [];
   const started: S2Terms[] = [];
   const told: string[] = [];
-  const options = {
+  const parts = {
     shard: {
-      openLink: () => connection,
       outbound: { flush: () => told.push("flush"), pendingBytes: () => 300 },
     },
     compression: {
@@ -25,11 +23,9 @@ function accept() {
       returnS2: (_slot: number, start: number, end: number) => void told.push(`back ${start} ${end}`),
     },
     log: (level: string, text: string) => void logged.push(`${level} ${text}`),
-    accepted: () => ({ begin() {} }) as Partial<LinkPeer> as LinkPeer,
   };
-  const connections = new LinkConnections(options as unknown as ConnectionsOptions);
-  connections.accept("leaf", {} as never, connection.ip, connection.port);
-  const link: HostLink = connections.of(connection);
+  const origin = { isDialled: false, isWebSocket: false };
+  const link = new HostLink(parts as unknown as HostLinkParts, "leaf", connection, origin);
   return { connection, link, logged, started, told };
 }
 

@@ -1,5 +1,5 @@
 /** The index as plain as it can be, for tests to compare with: a Map of subjects, matched one by one. */
-import type { MatchResult } from "./match_result.ts";
+import type { MatchResult } from "../match_result.ts";
 
 /** What a match yields, in a form that two implementations can be compared by. */
 export interface MatchOutcome {

@@ -3,10 +3,10 @@
  * each change, that a match tells its own part exactly, the permanent part always, and that results under
  * unmoved generations are equal. Answers with the interest it is left with, or with what went wrong.
  */
-import { assert } from "../base/assert.ts";
-import { type InterestIndex, openInterestIndex } from "./interest_index.ts";
-import type { InterestRegion } from "./interest_memory.ts";
-import { MatchResult } from "./match_result.ts";
+import { assert } from "../../base/assert.ts";
+import { type InterestIndex, openInterestIndex } from "../interest_index.ts";
+import type { InterestRegion } from "../interest_memory.ts";
+import { MatchResult } from "../match_result.ts";
 import { type MatchOutcome, NaiveInterest, type NaiveMember, outcomeOf } from "./naive_interest.ts";
 
 export interface StressTask {

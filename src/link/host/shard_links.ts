@@ -19,9 +19,8 @@ import type { S2Layer } from "../../runtime/s2/s2_layer.ts";
 import type { WebSocketLayer } from "../../runtime/websocket/websocket_layer.ts";
 import type { Connection } from "../../shard/connection.ts";
 import type { HandedLeaf } from "../../shard/links/handed_leaf.ts";
-import type { LinkHost, LinkShard } from "../../shard/links/link_host.ts";
+import type { LinkHost, LinkShard, WriteLimits } from "../../shard/links/link_host.ts";
 import type { LinksSetup } from "../../shard/links/links_setup.ts";
-import type { WriteLimits } from "../../shard/output/slow_consumers.ts";
 import type { LinkControl } from "../../shard/shard_messages.ts";
 import { TIMER_LINKS } from "../../shard/timers.ts";
 import type { LinkQuery, ShardQuery } from "../../shard/watch/shard_queries.ts";
@@ -379,6 +378,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
       account: (name) => this.#accounts.leafAccount(name),
       wanted: (link) => this.#fabric.wanted(link),
+      wants: (link, key) => this.#fabric.wants(link, key),
       wantedCount: (link) => this.#wishes.countOf(link),
       tell: (news) => shard.report({ type: "links", news }),
     });

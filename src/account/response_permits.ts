@@ -2,7 +2,7 @@
  * The reply subjects one client may publish to because it was sent them, where its user has allow_responses.
  * Source: nats-server `setResponsePermissionIfNeeded`, `responseAllowed`.
  */
-import type { ResponsePermission } from "../../config/permissions.ts";
+import type { ResponsePermission } from "../config/permissions.ts";
 
 /** Permits kept before those that ran out are looked for. */
 const PERMITS_MAX = 1000;
