@@ -2,7 +2,6 @@
  * The accepting side of a leaf connection until the link is up: INFO, TLS, CONNECT, login, checks, INFO again.
  * Source: leafnodes.md 2 and 3; nats-server leafnode.go, createLeafNode, processLeafNodeConnect.
  */
-import { leastLimit } from "../../account/limits.ts";
 import { refusalLogText } from "../../auth/identity.ts";
 import type { Login, LoginRefusal } from "../../auth/login.ts";
 import { accountInLogs, identityInLogs } from "../../auth/login_in_logs.ts";
@@ -28,6 +27,7 @@ import { LeafChannel, type LeafWebSocket } from "./leaf_channel.ts";
 import { findLeafFault, findVersionFault } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
 import { leafInfo } from "./leaf_info.ts";
+import { leafLimits } from "./leaf_limits.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { hubGrants } from "./leaf_permissions.ts";
 import { announceJetStream, deniesOf } from "./leaf_terms.ts";
@@ -59,7 +59,6 @@ export class AcceptedLeaf implements LinkPeer {
   readonly #early = new EarlyOperations();
   #state: State = "new";
   #link: LeafLink | null = null;
-  #payloadBytesMax: number;
   #cancelTimer = () => {};
 
   /** `webSocket`: it came in by the WebSocket listener, whose TLS is no affair of ours; null where it did not. */
@@ -69,15 +68,14 @@ export class AcceptedLeaf implements LinkPeer {
     this.#context = context;
     this.#nonce = context.newNonce();
     this.#compression = new LinkCompression(connection, context.clock, () => context.options.compression);
-    this.#payloadBytesMax = context.options.payloadBytesMax;
   }
 
   get rules(): OperationRules {
-    const { controlLineBytesMax } = this.#context.options;
+    const { controlLineBytesMax, payloadBytesMax } = this.#context.options;
     return {
       kind: "leaf",
       controlLineBytesMax,
-      payloadBytesMax: this.#payloadBytesMax,
+      payloadBytesMax: this.#link?.limits.payloadBytesMax ?? payloadBytesMax,
       unsubscribeHasOrigin: false,
       firstLetters: this.#state === "new" ? (this.#compression.isWanted ? "ci" : "c") : "",
     };
@@ -245,11 +243,6 @@ export class AcceptedLeaf implements LinkPeer {
     const channel = this.#channel;
     const { name, cluster, remoteAccount, isHub } = connect;
     const accountName = byteStringOfText(login.account);
-    this.#payloadBytesMax = leastLimit(
-      options.payloadBytesMax,
-      account.payloadBytesMax,
-      login.maxPayloadBytes,
-    );
     channel.serverName = name;
     this.#compression.leaveAt(connect.compressMode === "" ? NOT_COMPRESSED : textOf(connect.compressMode));
     const duplicate = name === "" ? null : register.findDuplicate(name, cluster, accountName, remoteAccount);
@@ -269,15 +262,10 @@ export class AcceptedLeaf implements LinkPeer {
         isIsolated: options.isolatesInterest || connect.isolate,
         takesHeaders: options.hasHeaders && connect.headers,
         compression: this.#compression,
-        payloadBytesMax: this.#payloadBytesMax,
-        subscriptionsMax: leastLimit(
-          options.subscriptionsMax,
-          account.subscriptionsMax,
-          login.maxSubscriptions,
-        ),
         grants,
         login,
       },
+      leafLimits(options, account, login),
       () => {},
     );
     this.#link = link;

@@ -17,6 +17,7 @@ import type { LeafChannel } from "./leaf_channel.ts";
 import type { LeafContext, RegisteredLeaf } from "./leaf_context.ts";
 import type { LeafFacts } from "./leaf_facts.ts";
 import { LeafInterest } from "./leaf_interest.ts";
+import { type LeafLimits, leafLimits } from "./leaf_limits.ts";
 import { type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
 import type { LeafReport } from "./leaf_report.ts";
 import { applyTerms, failWith, watchExpiry } from "./login_end.ts";
@@ -26,6 +27,8 @@ import { withRemoteAccount } from "./request_account.ts";
 
 /** How long a hub that dialled stays away from a leaf that did what it may not. */
 const VIOLATION_DELAY_MS = 30_000;
+/** How long a peer stays that wants all that it may want by limits that were lowered. */
+const OVER_SUBSCRIBED_MS = 20;
 
 type Subscribe = LinkOperation & { readonly kind: "subscribe" };
 type Message = LinkOperation & { readonly kind: "message" };
@@ -49,13 +52,16 @@ export class LeafLink implements RegisteredLeaf {
   #permissions: LeafPermissions;
   #permits: ResponsePermits | null;
   readonly #wants: PeerWants;
+  #limits: LeafLimits;
   #isJoined = false;
   #cancelExpiry = () => {};
+  #cancelEnd = () => {};
 
   constructor(
     channel: LeafChannel,
     context: LeafContext,
     facts: LeafFacts,
+    limits: LeafLimits,
     delayReconnect: (ms: number) => void,
   ) {
     this.connection = channel.connection;
@@ -68,7 +74,8 @@ export class LeafLink implements RegisteredLeaf {
     this.#channel = channel;
     this.#context = context;
     this.#delayReconnect = delayReconnect;
-    this.#wants = new PeerWants(facts.account, facts.cluster, facts.subscriptionsMax);
+    this.#limits = limits;
+    this.#wants = new PeerWants(facts.account, facts.cluster, () => this.#limits.subscriptionsMax);
     this.#permissions = new LeafPermissions(facts.isSpoke, facts.grants);
     this.#permits = permitsOf(this.#permissions);
     this.#interest = new LeafInterest(
@@ -91,6 +98,11 @@ export class LeafLink implements RegisteredLeaf {
 
   get tracesMessages(): boolean {
     return this.facts.protocol >= TRACE_PROTOCOL;
+  }
+
+  /** As of the last time that the account was told to have changed. */
+  get limits(): LeafLimits {
+    return this.#limits;
   }
 
   get rttMs(): number {
@@ -121,6 +133,7 @@ export class LeafLink implements RegisteredLeaf {
   leave(reason: CloseReason): void {
     this.#heartbeat.stop();
     this.#cancelExpiry();
+    this.#cancelEnd();
     if (!this.#isJoined) return;
     this.#isJoined = false;
     const { events, register, notices } = this.#context;
@@ -245,6 +258,10 @@ export class LeafLink implements RegisteredLeaf {
 
   applyTerms(terms: AccountTerms): void {
     applyTerms(this.#channel, this.facts.login, terms);
+    const account = this.#context.account(this.account);
+    if (this.#channel.isClosed || account === undefined) return;
+    this.#limits = leafLimits(this.#context.options, account, this.facts.login);
+    if (this.#wants.isFull) this.#endSoon();
   }
 
   /** This server's own subject, or its hub's cluster, has come back to it. */
@@ -296,6 +313,14 @@ export class LeafLink implements RegisteredLeaf {
 
   sendInfo(line: string): void {
     this.#channel.send(line);
+  }
+
+  /** It wants as much as it may, or more, by limits that were just said. */
+  #endSoon(): void {
+    this.#cancelEnd();
+    this.#cancelEnd = this.#context.clock.after(OVER_SUBSCRIBED_MS, () =>
+      failWith(this.#channel, errors.ERROR_MAXIMUM_SUBSCRIPTIONS_LOWERED),
+    );
   }
 
   #subscribe({ subject, queue, weight }: Subscribe): void {

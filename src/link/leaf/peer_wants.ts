@@ -21,12 +21,12 @@ export type WantsChange =
 export class PeerWants {
   readonly #account: string;
   readonly #origin: string;
-  /** −1 for any number. */
-  readonly #countMax: number;
+  readonly #countMax: () => number;
   /** By the subject, or the subject, a blank and the queue group. */
   readonly #entries = new Map<string, { readonly key: InterestKey; weight: number }>();
 
-  constructor(account: string, cluster: string, countMax: number) {
+  /** `countMax`: how many there may be at the time, −1 for any number. */
+  constructor(account: string, cluster: string, countMax: () => number) {
     this.#account = account;
     this.#origin = cluster === "" ? NO_CLUSTER : cluster;
     this.#countMax = countMax;
@@ -34,6 +34,12 @@ export class PeerWants {
 
   get count(): number {
     return this.#entries.size;
+  }
+
+  /** Whether there are as many as there may be, or more. */
+  get isFull(): boolean {
+    const countMax = this.#countMax();
+    return countMax >= 0 && this.#entries.size >= countMax;
   }
 
   get keys(): readonly InterestKey[] {
@@ -50,7 +56,7 @@ export class PeerWants {
       known.weight = weight;
       return { kind: "changed", key: known.key, weight };
     }
-    if (this.#countMax >= 0 && this.#entries.size >= this.#countMax) {
+    if (this.isFull) {
       const { wireText, logEveryMs } = errorEntry(ERROR_MAXIMUM_SUBSCRIPTIONS);
       return { kind: "refused", text: wireText!, logText: wireText!, logEveryMs };
     }
