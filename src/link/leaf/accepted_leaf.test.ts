@@ -168,6 +168,16 @@ describe("AcceptedLeaf", () => {
     expect(strict.connection.closed).toBe("Authentication Failure");
   });
 
+  test("does not listen for ever to who says INFO, and nothing else", () => {
+    const { server } = serve({ compression: { mode: "s2_auto", rttThresholdsMs: [] } });
+    const end = server.accept();
+    end.feed("INFO {}\r\n".repeat(8));
+    expect(end.connection.closed).toBe("");
+    end.feed("INFO {}\r\n");
+    expect(end.connection.closed).toBe("Protocol Violation");
+    expect(server.logs).toContain("error Too much was sent before CONNECT");
+  });
+
   test("compresses with who says INFO first, from its INFO on, which it says anew", () => {
     const { server } = serve({ compression: { mode: "s2_fast", rttThresholdsMs: [] } });
     const end = server.accept();

@@ -42,6 +42,9 @@ import { takePeerError } from "./peer_errors.ts";
  */
 type State = "new" | "judging" | "up";
 
+/** How often a peer may say INFO before CONNECT: servers do once, and each time has to be decoded. */
+const INFOS_BEFORE_CONNECT_MAX = 8;
+
 const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
   "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
   "authentication timeout": errors.ERROR_AUTHENTICATION_TIMEOUT,
@@ -58,6 +61,7 @@ export class AcceptedLeaf implements LinkPeer {
   readonly #compression: LinkCompression;
   readonly #early = new EarlyOperations();
   #state: State = "new";
+  #infosBeforeConnect = 0;
   #link: LeafLink | null = null;
   #cancelTimer = () => {};
 
@@ -148,6 +152,11 @@ export class AcceptedLeaf implements LinkPeer {
 
   /** A leaf node that may compress begins with its INFO. */
   #settleCompression(json: string): void {
+    if (++this.#infosBeforeConnect > INFOS_BEFORE_CONNECT_MAX) {
+      this.#channel.say("error", "Too much was sent before CONNECT");
+      this.#channel.close(CloseReason.ProtocolViolation);
+      return;
+    }
     const info = this.#readInfo(json);
     if (info === null || this.#compression.isSettled) return;
     if (this.#webSocket?.isCompressed) {
