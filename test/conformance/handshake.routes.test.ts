@@ -265,6 +265,14 @@ rowsInParallel({
     route.destroy();
   },
 
+  "clusters 59: a reload says how often the routes that there are are pinged": async () => {
+    const config = (keys: string) => `server_name: N\n${CLUSTER.replace("name: C1,", `name: C1, ${keys}`)}`;
+    await using reloaded = await ServerProcess.start({ config: config("") });
+    const route = await joinRoute(await linkPort(reloaded, "route"));
+    await reloaded.reload(config('ping_interval: "200ms",'));
+    expect(await route.client.readToEnd(10_000)).toEndWith("-ERR 'Stale Connection'\r\n");
+  },
+
   "clusters 58: of what says how often a route is pinged, 0 and less stands for what clients have":
     async () => {
       for (const keys of [`ping_interval: "0s", ping_max: 0`, `ping_interval: "-1s", ping_max: -1`]) {

@@ -85,11 +85,11 @@ export class LeafLink implements RegisteredLeaf {
       },
       (lines) => channel.send(lines),
     );
-    const { pingIntervalMs, webSocketPingIntervalMs, pingsOutMax } = context.options;
-    const intervalMs = channel.isWebSocket ? webSocketPingIntervalMs : pingIntervalMs;
-    this.#heartbeat = new Heartbeat(channel, context.clock, { intervalMs, pingsOutMax }, (fault) =>
-      channel.refuse(fault),
-    );
+    const heartbeat = () => {
+      const { pingIntervalMs, webSocketPingIntervalMs, pingsOutMax } = context.options;
+      return { intervalMs: channel.isWebSocket ? webSocketPingIntervalMs : pingIntervalMs, pingsOutMax };
+    };
+    this.#heartbeat = new Heartbeat(channel, context.clock, heartbeat, (fault) => channel.refuse(fault));
   }
 
   get serverName(): string {
