@@ -372,6 +372,9 @@ export class Server {
           traffic: news.record,
         });
         break;
+      case "leafFailed":
+        this.#fleetMonitor.addClosedLeaf(news.record, news.reason);
+        break;
       case "leafRefused":
         this.#system?.announceRefusedLeaf(news.leaf, news.reason);
         break;

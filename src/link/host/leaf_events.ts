@@ -7,7 +7,7 @@ import type { LinksNews } from "../../shard/links/links_setup.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection } from "../core/link.ts";
 import type { LeafNotices } from "../leaf/leaf_context.ts";
-import type { LeafReport } from "../leaf/leaf_report.ts";
+import type { FailedLeaf, LeafReport } from "../leaf/leaf_report.ts";
 import type { HostLink, LinkConnections } from "./connections.ts";
 import { leafInfoOf, refusedInfo, requestorOf } from "./leaf_client_info.ts";
 import type { LinkReports } from "./link_reports.ts";
@@ -34,6 +34,11 @@ export class LeafEvents implements LeafNotices {
     const { text } = closeReasonEntry(reason);
     const leaf = { ...this.#infoOf(report), stoppedAtMs: this.#shard.wallMs() };
     this.#tell({ type: "leafClosed", leaf, record, reason: text });
+  }
+
+  failed(leaf: FailedLeaf, reason: CloseReason): void {
+    const { text } = closeReasonEntry(reason);
+    this.#tell({ type: "leafFailed", record: this.#reports.failedLeaf(leaf), reason: text });
   }
 
   refused(

@@ -168,6 +168,19 @@ describe("AcceptedLeaf", () => {
     expect(strict.connection.closed).toBe("Authentication Failure");
   });
 
+  test("tells how it ended where there was no link, as far as it has said who it is", () => {
+    const { server } = serve();
+    const silent = server.accept();
+    silent.lose();
+    const refused = server.accept();
+    refused.feed(connect({ name: "L", user: "x", pass: "y" }));
+    refused.lines();
+    const up = server.accept();
+    up.feed(connect({ name: "L" }));
+    up.lose();
+    expect(server.failed).toEqual(["   Client Closed", "L  x Authentication Failure"]);
+  });
+
   test("does not listen for ever to who says INFO, and nothing else", () => {
     const { server } = serve({ compression: { mode: "s2_auto", rttThresholdsMs: [] } });
     const end = server.accept();

@@ -30,6 +30,7 @@ import { leafInfo } from "./leaf_info.ts";
 import { leafLimits } from "./leaf_limits.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { hubGrants } from "./leaf_permissions.ts";
+import type { FailedLeaf } from "./leaf_report.ts";
 import { announceJetStream, deniesOf } from "./leaf_terms.ts";
 import { failWith } from "./login_end.ts";
 import { takePeerError } from "./peer_errors.ts";
@@ -62,6 +63,9 @@ export class AcceptedLeaf implements LinkPeer {
   readonly #early = new EarlyOperations();
   #state: State = "new";
   #infosBeforeConnect = 0;
+  /** CONNECT, and what came of it. */
+  #said: LinkConnect | null = null;
+  #verdict: Login | LoginRefusal | null = null;
   #link: LeafLink | null = null;
   #cancelTimer = () => {};
 
@@ -134,7 +138,22 @@ export class AcceptedLeaf implements LinkPeer {
   ended(reason: CloseReason): void {
     this.#cancelTimer();
     this.#channel.ended(reason);
-    this.#link?.leave(reason);
+    if (this.#link !== null) this.#link.leave(reason);
+    else this.#context.notices.failed(this.#failed(), reason);
+  }
+
+  #failed(): FailedLeaf {
+    const { connection, isWebSocket } = this.#channel;
+    const verdict = this.#verdict;
+    return {
+      id: connection.id,
+      serverName: this.#said?.name ?? "",
+      version: this.#said?.version ?? "",
+      isSolicited: false,
+      account: verdict?.kind === "login" ? byteStringOfText(verdict.account) : "",
+      isWebSocket,
+      verdict,
+    };
   }
 
   #sendInfo(): void {
@@ -182,6 +201,7 @@ export class AcceptedLeaf implements LinkPeer {
     }
     this.#state = "judging";
     const connect = read.values;
+    this.#said = connect;
     this.#context.logins.judge(
       this.#channel.connection,
       {
@@ -197,6 +217,7 @@ export class AcceptedLeaf implements LinkPeer {
   #conclude(connect: LinkConnect, verdict: Login | LoginRefusal): void {
     if (this.#channel.isClosed) return;
     this.#cancelTimer();
+    this.#verdict = verdict;
     for (const { level, text } of verdict.logs) this.#channel.say(level, text);
     if (verdict.kind === "refusal") {
       this.#refuseLogin(verdict, connect);

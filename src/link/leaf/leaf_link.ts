@@ -127,6 +127,7 @@ export class LeafLink implements RegisteredLeaf {
     const { login } = this.facts;
     if (login !== null) this.#cancelExpiry = watchExpiry(login, this.#channel, clock, wallMs);
     notices.opened(this.report(false), !this.#hasOwnLogin());
+    if (this.#wants.isFull) this.#endSoon();
   }
 
   /** The connection is gone. */

@@ -148,7 +148,21 @@ export class SolicitedLeaf implements LinkPeer {
   ended(reason: CloseReason): void {
     this.#cancelTimer();
     this.#channel.ended(reason);
-    this.#link?.leave(reason);
+    if (this.#link !== null) this.#link.leave(reason);
+    else {
+      this.#context.notices.failed(
+        {
+          id: this.#channel.connection.id,
+          serverName: "",
+          version: "",
+          isSolicited: true,
+          account: this.#accountName,
+          isWebSocket: this.#channel.isWebSocket,
+          verdict: null,
+        },
+        reason,
+      );
+    }
     this.#remote.lost();
   }
 
