@@ -38,7 +38,7 @@ export interface ExportRule {
   /** The token, from 1, that must be the importer's name; 0 for none. Decides alone. */
   readonly accountTokenPosition: number;
   readonly responseType: ResponseType;
-  /** Undefined for the default of two minutes. */
+  /** Undefined or 0 for the default of two minutes. */
   readonly responseThresholdMs: number | undefined;
   readonly latency: ServiceLatency | undefined;
   readonly allowTrace: boolean;

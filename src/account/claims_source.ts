@@ -1,20 +1,13 @@
-import type {
-  AccountClaims,
-  AccountLimits,
-  Export,
-  Import,
-  MessageTrace,
-  WeightedMapping,
-} from "../auth/jwt/claims.ts";
+import type { AccountClaims, Export, Import, MessageTrace, WeightedMapping } from "../auth/jwt/claims.ts";
 import { findMappingProblem, type MappingOptions } from "../config/mappings.ts";
 import type { Permissions } from "../config/permissions.ts";
 import type { AccountTrace } from "../protocol/tracing/trace_admission.ts";
 import { isLiteralText, isValidSubscriptionText } from "../subject/text.ts";
 import type { AccountSource, ExportRule, ImportRule, ShareKind } from "./account_source.ts";
 import type { ResponseType } from "./definition.ts";
+import { limitsOf } from "./limits.ts";
 
 const NS_PER_MS = 1e6;
-const INT32_MAX = 0x7fffffff;
 
 /**
  * What the JWT of an account says of itself. Mappings that are wrong, and what is neither a stream nor a service, are
@@ -46,15 +39,6 @@ function traceOf(claimed: MessageTrace | undefined): { readonly messageTrace?: A
   if (!isLiteralText(destination) || !isValidSubscriptionText(destination)) return {};
   const isPercent = sampling > 0 && sampling <= 100;
   return { messageTrace: { destination, sampling: isPercent ? sampling : 100 } };
-}
-
-function limitsOf({ maxConnections, maxSubscriptions, maxPayloadBytes, maxLeafnodes }: AccountLimits) {
-  return {
-    maxConnections: Math.min(maxConnections, INT32_MAX),
-    maxSubscriptions: Math.min(maxSubscriptions, INT32_MAX),
-    maxPayloadBytes: Math.min(maxPayloadBytes, INT32_MAX),
-    maxLeafnodes: Math.min(maxLeafnodes, INT32_MAX),
-  };
 }
 
 function mappingOf(source: string, list: readonly WeightedMapping[]): MappingOptions | undefined {

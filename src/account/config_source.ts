@@ -2,13 +2,14 @@ import type { AccountOptions } from "../config/accounts.ts";
 import type { ExportOptions } from "../config/exports.ts";
 import type { ImportOptions } from "../config/imports.ts";
 import type { AccountSource, ExportRule, ImportRule } from "./account_source.ts";
+import { limitsOf } from "./limits.ts";
 
 /** What an account of the configuration says of itself. */
 export function sourceOfOptions(options: AccountOptions): AccountSource {
   const { name, nkey, limits, mappings, defaultPermissions, messageTrace } = options;
   return {
     name,
-    limits,
+    limits: limitsOf(limits),
     mappings,
     exports: options.exports.map(exportRule),
     imports: options.imports.map(importRule),

@@ -47,7 +47,7 @@ export class ExportTable {
       accountTokenPosition: restricts ? accountTokenPosition : (before?.accountTokenPosition ?? 0),
       responseType:
         rule.responseType === "singleton" ? (before?.responseType ?? "singleton") : rule.responseType,
-      responseThresholdMs: rule.responseThresholdMs ?? RESPONSE_THRESHOLD_MS_DEFAULT,
+      responseThresholdMs: rule.responseThresholdMs || RESPONSE_THRESHOLD_MS_DEFAULT,
       latency: before?.latency,
       allowTrace: rule.allowTrace || before?.allowTrace === true,
     });

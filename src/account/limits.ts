@@ -1,5 +1,23 @@
-/** The least of limits of which −1 is none. */
+import type { AccountLimits } from "../config/accounts.ts";
+
+const INT32_MAX = 0x7fffffff;
+
+/** The least of limits of which −1 is none; less than that leaves no room for anything. */
 export function leastLimit(...limits: readonly number[]): number {
-  const set = limits.filter((limit) => limit >= 0);
-  return set.length === 0 ? -1 : Math.min(...set);
+  const set = limits.filter((limit) => limit !== -1);
+  return set.length === 0 ? -1 : Math.max(Math.min(...set), 0);
+}
+
+/** The limits of an account as its JWT or the configuration has them: each −1 for none, or from 0 on. */
+export function limitsOf(given: AccountLimits): AccountLimits {
+  return {
+    maxConnections: limitOf(given.maxConnections),
+    maxSubscriptions: limitOf(given.maxSubscriptions),
+    maxPayloadBytes: limitOf(given.maxPayloadBytes),
+    maxLeafnodes: limitOf(given.maxLeafnodes),
+  };
+}
+
+function limitOf(given: number): number {
+  return given < -1 ? 0 : Math.min(given, INT32_MAX);
 }

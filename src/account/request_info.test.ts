@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { clientInfoMembers, readClientInfo } from "./client_info.ts";
-import { disclosed, encodeRequestInfo, firstHop, nextHop } from "./request_info.ts";
+import { disclosed, encodeRequestInfo, firstHop, nextHop, nextHopOfLeaf } from "./request_info.ts";
 
 const CLIENT = {
   startedAtMs: Date.parse("2026-11-28T23:02:59.744Z"),
@@ -70,6 +70,20 @@ describe("nextHop()", () => {
     expect(info.client).toMatchObject({ host: "127.0.0.1", server: "S1", serviceAccount: "MID" });
     expect(info.isShared).toBe(false);
   });
+});
+
+test("nextHopOfLeaf() tells anew who asks, as far as the import before shares", () => {
+  const at = { server: "S1" };
+  const hidden = nextHopOfLeaf(firstHop(CLIENT, at, SHARED), CLIENT, "MID", at, PLAIN);
+  expect(hidden.client).toMatchObject({ host: "127.0.0.1", serviceAccount: "MID" });
+  expect(nextHopOfLeaf(hidden, CLIENT, "END", at, PLAIN).client).toEqual({
+    account: "B",
+    rttNs: 508_577,
+    serviceAccount: "END",
+  });
+  const shared = nextHopOfLeaf(firstHop(CLIENT, at, PLAIN), CLIENT, "MID", at, SHARED);
+  expect(shared.client).toEqual({ account: "B", rttNs: 508_577, serviceAccount: "MID", server: "S1" });
+  expect(nextHopOfLeaf(shared, CLIENT, "END", at, PLAIN).client).toMatchObject({ user: "b", server: "S1" });
 });
 
 test("clientInfoMembers() keeps nats-server's order, readClientInfo() reads it back", () => {

@@ -44,6 +44,20 @@ export function nextHop(before: RequestInfo, middle: string, place: ServerPlace,
   return { client, isShared: hop.share };
 }
 
+/**
+ * The same of a request that came over a leaf link. What it carries is not taken for true, also where this server wrote it: who
+ * asks is told anew, as far as the import before let it be known.
+ */
+export function nextHopOfLeaf(
+  before: RequestInfo,
+  leaf: ClientInfo,
+  middle: string,
+  place: ServerPlace,
+  hop: Hop,
+): RequestInfo {
+  return nextHop({ ...before, client: disclosed(leaf, place, before.isShared) }, middle, place, hop);
+}
+
 /** The value of the header. */
 export function encodeRequestInfo({ client }: RequestInfo): string {
   return encodeGoJson(clientInfoMembers(client), 0);

@@ -374,6 +374,9 @@ describe("judgeByRules() with an auth callout", () => {
     const listed = config(", allowed_accounts: [AUTH]");
     expect(outcome(listed, { user: "foo", password: "pf" })).toBe("foo@FOO");
     expect(outcome(listed, { user: "foo", password: "bad" })).toBe("needs callout");
+    // After a reload it is in an account.
+    const again = { user: "foo", password: "bad", over: { currentAccount: "FOO" } };
+    expect(outcome(listed, again)).toBe(outcome("port: 4222\nauthorization { token: t }", {}));
     expect(outcome(listed, { user: "foo", password: "pf", over: { connectionType: "LEAFNODE" } })).toBe(
       "needs callout",
     );

@@ -61,14 +61,15 @@ function isRefusedOutright(rules: LoginRules, table: UserTable, request: LoginRe
 
 /**
  * Whether a callout service is to decide, unless it is its own user: about everybody but the users of accounts that
- * are not listed. Source: nats-server auth.go, processClientOrLeafAuthentication.
+ * are not listed. Who is refused is in the account where it is until then, if in any. Source: nats-server auth.go, processClientOrLeafAuthentication.
  */
 function isDelegated(
   { allowedAccounts }: AuthCalloutOptions,
-  { connectionType }: LoginRequest,
-  { account }: Login | LoginRefusal,
+  { connectionType, currentAccount }: LoginRequest,
+  bound: Login | LoginRefusal,
 ): boolean {
   if (connectionType === "LEAFNODE" || connectionType === "LEAFNODE_WS") return true;
+  const account = bound.kind === "refusal" && currentAccount !== undefined ? currentAccount : bound.account;
   return account === GLOBAL_ACCOUNT || allowedAccounts.length === 0 || allowedAccounts.includes(account);
 }
 

@@ -79,6 +79,12 @@ describe("judgeLeaf()", () => {
   test("wants a proxy where the configuration does", () => {
     const config = `leafnodes { port: 7422, authorization { user: l, password: s, proxy_required: true } }`;
     expect(outcome(config, { user: "l", password: "s" })).toBe("proxy required");
+    // Whether it is that user is looked at later; of several it must be one of them.
+    expect(outcome(config, { user: "m", password: "s" })).toBe("proxy required");
+    const of =
+      "leafnodes { port: 7422, authorization { proxy_required: true, users: [{user: l, password: s}] } }";
+    expect(outcome(of, { user: "l", password: "s" })).toBe("proxy required");
+    expect(outcome(of, { user: "m", password: "s" })).toBe("authorization violation");
   });
 });
 

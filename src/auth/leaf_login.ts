@@ -20,32 +20,45 @@ export function judgeLeaf(
   checks: CredentialChecks,
 ): Login | LoginRefusal | null {
   if (leafCredentials === null || !isLeafType(request.connectionType)) return null;
+  const { kind } = leafCredentials;
   const sent = claimedBy(request, false);
-  const proxy = checkProxy(request, trustedProxies, checks.verifySignature);
+  let proxyKey = "";
   const refuse = (reason: RefusalReason, logs: readonly LoginLog[] = []): LoginRefusal =>
-    refusalOf(sent, reason, GLOBAL_ACCOUNT, logs, { proxyKey: proxy.proxyKey });
+    refusalOf(sent, reason, GLOBAL_ACCOUNT, logs, { proxyKey });
 
   if (request.connect.account !== "" || request.connect.isNewAccount)
     return refuse("authorization violation");
-  if (proxy.isRefused) return refuse("proxy not trusted", proxy.logs);
   const { rule, claimed, logs } = findRule(leafCredentials, sent, request);
   if (rule === undefined) return refuse("authorization violation", logs);
-  if (rule.isProxyRequired && proxy.proxyKey === "") return refuse("proxy required", logs);
-  const problem = findProblem(leafCredentials.kind, rule, claimed, request, checks);
+  const proxy = checkProxy(request, trustedProxies, checks.verifySignature);
+  ({ proxyKey } = proxy);
+  if (proxy.isRefused) {
+    // Where an nkey is what counts, nats-server says no more than why a signature cannot be read.
+    return kind === "nkey"
+      ? refuse("authorization violation", proxy.logs.slice(0, -1))
+      : refuse("proxy not trusted", [...logs, ...proxy.logs]);
+  }
+  if (rule.isProxyRequired && proxyKey === "") {
+    return refuse("proxy required", [...logs, { level: "debug", text: "proxy connection required" }]);
+  }
+  if (rule.name !== (kind === "nkey" ? claimed.nkey : claimed.user))
+    return refuse("authorization violation", logs);
+  const problem = findProblem(kind, rule, claimed, request, checks);
   if (problem !== undefined) {
     return refuse("authorization violation", problem === "" ? logs : [{ level: "debug", text: problem }]);
   }
-  const issuerKey = leafCredentials.kind === "nkey" ? rule.account : "";
+  const issuerKey = kind === "nkey" ? rule.account : "";
   return loginOf(claimed, {
     account: rule.account,
     permissions: null,
-    proxyKey: proxy.proxyKey,
+    proxyKey,
     issuerKey,
     logs,
   });
 }
 
 interface FoundRule {
+  /** Undefined where CONNECT names none of several; the only one there is need not be the one that it names. */
   readonly rule: LeafUserRule | undefined;
   /** What CONNECT said, with the user of the certificate where that is what counts. */
   readonly claimed: Claimed;
@@ -53,12 +66,7 @@ interface FoundRule {
 }
 
 function findRule(credentials: LeafCredentials, sent: Claimed, { tls }: LoginRequest): FoundRule {
-  if (credentials.kind === "user") {
-    return { rule: sent.user === credentials.name ? credentials : undefined, claimed: sent, logs: [] };
-  }
-  if (credentials.kind === "nkey") {
-    return { rule: sent.nkey === credentials.name ? credentials : undefined, claimed: sent, logs: [] };
-  }
+  if (credentials.kind !== "users") return { rule: credentials, claimed: sent, logs: [] };
   const { users, mapsCertificates } = credentials;
   if (!mapsCertificates)
     return { rule: users.find(({ name }) => name === sent.user), claimed: sent, logs: [] };

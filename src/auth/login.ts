@@ -53,6 +53,8 @@ export interface LoginRequest {
   readonly connect: LoginFields;
   /** Null without TLS, and where the client showed no certificate. */
   readonly tls: PeerIdentity | null;
+  /** The account that the client is in, of which a reload makes another decision necessary; absent for who is in none. */
+  readonly currentAccount?: string;
   /** The first operation was no CONNECT, so the client may only be the user of those without credentials. */
   readonly isImplicit: boolean;
 }

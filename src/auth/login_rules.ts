@@ -92,6 +92,11 @@ export interface ListenerRules {
   readonly isAuthRequired: boolean;
 }
 
+/** Whether clients are put into an account for being somebody; else they stay in the one where they begin. */
+export function registersClients({ isOperatorMode, users, nkeys }: LoginRules): boolean {
+  return isOperatorMode || users.length > 0 || nkeys.length > 0;
+}
+
 /**
  * Compiles the rules. `automaticUserName` is a name nobody can guess, kept over reloads so that anonymous clients
  * stay the same user. Names are unique already (config/read_options.ts).

@@ -19,7 +19,8 @@ export function hasUserMoved(rules: LoginRules, { identityKind, user, account }:
  * who had logged in by the old one. Source: nats-server auth.go, processClientOrLeafAuthentication, which puts both where
  * CONNECT would have put them.
  */
-export function requestOfLogin(before: LoginRules, request: LoginRequest, login: Login): LoginRequest {
+export function requestOfLogin(before: LoginRules, sent: LoginRequest, login: Login): LoginRequest {
+  const request = { ...sent, currentAccount: login.account };
   const { connect, connectionType } = request;
   const { noAuthUser, mapsCertificates } = before[connectionType === "WEBSOCKET" ? "websocket" : "client"];
   const hasCredentials = [connect.user, connect.password, connect.authToken, connect.nkey].some(

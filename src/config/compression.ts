@@ -59,8 +59,11 @@ export function compression(
     blocks: [modes],
     read: (value, site) => {
       if (value.kind === "bool") return { mode: value.value ? modeForOn : "off", rttThresholdsMs: [] };
-      if (value.kind === "string") return { mode: value.value, rttThresholdsMs: [] };
-      if (value.kind === "map") return readBlock(modes, value, site);
+      if (value.kind === "string") return { mode: value.value || defaultMode, rttThresholdsMs: [] };
+      if (value.kind === "map") {
+        const read = readBlock(modes, value, site);
+        return { ...read, mode: read.mode || defaultMode };
+      }
       return wrongType(value, site, "a mode, a bool or a map");
     },
   };
@@ -124,11 +127,12 @@ export function checkCompression(
   const normalized = normalizeCompressionMode(mode, modeForOn);
   if (normalized === undefined) return `unsupported compression mode "${mode}"`;
   if (normalized !== "s2_auto" || rttThresholdsMs.length === 0) return undefined;
-  const set = rttThresholdsMs.map((ms) => Math.max(ms, 0)).filter((ms) => ms !== 0);
+  const given = rttThresholdsMs.map((ms) => Math.max(ms, 0));
+  const set = given.filter((ms) => ms !== 0);
   const shown = `[${rttThresholdsMs.map(formatDuration).join(" ")}]`;
   if (set.some((ms, index) => index > 0 && ms < set[index - 1]!))
     return `RTT threshold values ${shown} should be in ascending order`;
-  if (rttThresholdsMs.length > 4)
+  if (given.findLastIndex((ms) => ms !== 0) >= 4)
     return `compression mode "${mode}" should have no more than 4 RTT thresholds: ${shown}`;
   return set.length === 0 ? `compression mode "${mode}" requires at least one RTT threshold` : undefined;
 }

@@ -18,7 +18,7 @@ import {
   wrongType,
 } from "./option.ts";
 import { subjects } from "./permissions.ts";
-import { arrayOf, bool, duration, secret, string, url, urls } from "./readers.ts";
+import { arrayOf, bool, duration, moreThanZero, secret, string, url, urls } from "./readers.ts";
 import { compareOptions, fixed, liveAs, withPrefix } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
@@ -130,7 +130,7 @@ const REMOTE_TABLE = {
   }),
   firstInfoTimeoutMs: option({
     key: "first_info_timeout",
-    reader: duration,
+    reader: moreThanZero(1000, duration),
     default: 1000,
     reload: fixed('field "FirstInfoTimeout"'),
     doc: "How long the hub's first INFO may take.",
@@ -202,7 +202,11 @@ const remote: Reader<LeafRemoteOptions> = {
       return site.error("Remote leafnode can not have both creds and nkey defined");
     }
     if (read.proxy?.url && read.urls.length > 0) checkProxyUse(read, site);
-    return read.account === "" ? { ...read, account: GLOBAL_ACCOUNT } : read;
+    return {
+      ...read,
+      account: read.account || GLOBAL_ACCOUNT,
+      credentials: read.credentials || undefined,
+    };
   },
 };
 

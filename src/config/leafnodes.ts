@@ -19,7 +19,7 @@ import {
   type ReloadStep,
   type Site,
 } from "./option.ts";
-import { bool, duration, string } from "./readers.ts";
+import { bool, duration, moreThanZero, string } from "./readers.ts";
 import { fixed, fixedPort, isEqual, liveAs, nestedListener } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
@@ -69,7 +69,7 @@ const LEAFNODES_TABLE = {
   reconnectIntervalMs: option({
     key: "reconnect",
     aliases: ["reconnect_delay", "reconnect_interval"],
-    reader: duration,
+    reader: moreThanZero(1000, duration),
     default: 1000,
     reload: fixed('field "ReconnectInterval"'),
     doc: "Pause before a remote is dialled again.",

@@ -153,6 +153,17 @@ export const authorizationTimeout: Reader<number> = {
   },
 };
 
+/** A reader under which 0, and less, stands for the default. */
+export function moreThanZero(defaultValue: number, reader: Reader<number>): Reader<number> {
+  return {
+    ...reader,
+    read: (value, site) => {
+      const read = reader.read(value, site);
+      return read !== undefined && read <= 0 ? defaultValue : read;
+    },
+  };
+}
+
 /** A reader under which 0 stands for the default. */
 export function zeroMeans(defaultValue: number, reader: Reader<number>): Reader<number> {
   return {

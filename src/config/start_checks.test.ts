@@ -92,6 +92,10 @@ describe("validateForStart() refuses", () => {
       'compression mode "s2_auto" requires at least one RTT threshold',
     ],
     [
+      "cluster { compression { mode: s2_auto, rtt_thresholds: [ 1ms, 2ms, 3ms, 4ms, 5ms ] } }",
+      'compression mode "s2_auto" should have no more than 4 RTT thresholds: [1ms 2ms 3ms 4ms 5ms]',
+    ],
+    [
       "cluster { pool_size: -1, accounts: [ A ] }",
       "pool_size cannot be negative if pinned accounts are specified",
     ],
@@ -137,6 +141,8 @@ describe("validateForStart() accepts", () => {
     'leafnodes { remotes [ { url: "nats://a:1", account: "$SYS" } ] }',
     "gateway { name: a, port: -1 }, cluster { name: a, port: -1 }",
     "cluster { compression: on }",
+    "cluster { compression: '' }",
+    "cluster { compression { mode: s2_auto, rtt_thresholds: [ 1ms, 2ms, 0s, 0s, 0s ] } }",
     "websocket { port: -1, no_tls: true, allowed_origins: [ 'https://a:8443' ] }",
     `websocket { port: -1, no_tls: true, advertise: "a" }`,
     `websocket { port: -1, no_tls: true, advertise: "[::1]:443" }`,

@@ -209,7 +209,7 @@ export class Server {
           this.#fleetMonitor.changeAccounts(change);
           this.#systemHost.changeAccounts(change);
           for (const account of change.changed) {
-            void this.#fleet.clients.limitAccount(account);
+            void this.#fleet.clients.limitAccount(account, { endsLeafs: true });
             this.#system?.accountKnown(account.name);
           }
         },
@@ -372,6 +372,9 @@ export class Server {
           traffic: news.record,
         });
         break;
+      case "leafFailed":
+        this.#fleetMonitor.addClosedLeaf(news.record, news.reason);
+        break;
       case "leafRefused":
         this.#system?.announceRefusedLeaf(news.leaf, news.reason);
         break;
@@ -511,7 +514,8 @@ export class Server {
     this.#tls.release(oldContexts);
     prepared.replaceMonitorTls();
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
-    for (const account of resolved.accounts) await this.#fleet.clients.limitAccount(account);
+    for (const account of resolved.accounts)
+      await this.#fleet.clients.limitAccount(account, { endsLeafs: false });
     if (changed.has("max_payload")) warnOfPayload(this.#logger, options);
     if (changed.has("max_connections")) this.#shrink();
     if (changed.has("ports_file_dir")) {

@@ -99,7 +99,7 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
     const account = this.#accounts.byName(name);
     if (account === undefined) return;
     this.#fleet.clients.setElsewhere(account.id, clients, leafnodes);
-    void this.#fleet.clients.limitAccount(account.definition);
+    void this.#fleet.clients.limitAccount(account.definition, { endsLeafs: true });
     if (leafnodes > 0) this.#fleet.shards.tellLinks({ type: "link", what: "limitLeafs", account: name });
   }
 

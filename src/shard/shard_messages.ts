@@ -128,7 +128,7 @@ export type ShardControl =
   | { readonly type: "closeSome"; readonly count: number; readonly reason: number }
   /** Lowers the shard's connections to `count`, as after a reload of max_connections. */
   | { readonly type: "shrink"; readonly count: number }
-  /** Closes these clients, of which their account has too many. */
+  /** Closes these clients and leaf nodes, of which their account has too many. */
   | { readonly type: "accountFull"; readonly clientIds: readonly number[] }
   /** Takes no more connections of these kinds, where the shard listens by itself. */
   | { readonly type: "stopListening"; readonly listeners: readonly ListenerKind[] }

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { ask, deletion, push } from "../support/claims_requests.ts";
 import { seconds } from "../support/jwt.ts";
 import { linkPort } from "../support/links.ts";
-import { login } from "../support/login.ts";
+import { expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
 import { type Account, Operator, preload, UNLIMITED_ACCOUNT, type User } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
@@ -115,6 +115,79 @@ row("§3.3 a limit of leaf nodes that is lowered is for those to come", async ()
   for (const each of [first, second, system]) each.destroy();
 });
 
+row(
+  "§3.3 a limit of connections that is lowered closes clients and leaf nodes, the newest first",
+  async () => {
+    const { system, account } = await pushed("full");
+    const enter = () => login(server(), account.user().credentials);
+    const [client, leaf] = [await enter(), await join(account.user())];
+    const [laterClient, laterLeaf] = [await enter(), await join(account.user())];
+    const text = "maximum account active connections exceeded";
+    await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, conn: 3 } });
+    await expectEnd(laterLeaf, text);
+    await laterClient.roundTrip();
+    await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, conn: 1 } });
+    await expectEnd(leaf, text);
+    await laterClient.expect(`-ERR '${text}'\r\n`);
+    await laterClient.expectClosed();
+    await client.roundTrip();
+    // Of those to come only clients are asked: leaf nodes have a limit of their own.
+    const another = await join(account.user());
+    await expectRefused(server(), account.user().credentials, `-ERR '${text}'\r\n`);
+    for (const each of [client, another, system]) each.destroy();
+  },
+);
+
+row("§3.3 a limit of subscriptions that is lowered to what a leaf node wants ends it", async () => {
+  const { system, account } = await pushed("wanting");
+  const [closing, staying] = [await join(account.user()), await join(account.user())];
+  closing.send("LS+ a", "LS+ b");
+  staying.send("LS+ a");
+  for (const each of [closing, staying]) await each.roundTrip();
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, subs: 2 } });
+  await expectEnd(closing, "maximum subscriptions exceeded");
+  staying.send("LS+ b", "LS+ c");
+  await staying.client.readUntil("-ERR 'maximum subscriptions exceeded'\r\n");
+  for (const each of [staying, system]) each.destroy();
+});
+
+row("§3.3 a limit of payloads that is lowered holds for leaf nodes that are connected", async () => {
+  const { system, account } = await pushed("short");
+  const link = await join(account.user());
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, payload: 5 } });
+  const client = await login(server(), account.user().credentials);
+  client.send("SUB a 1\r\n");
+  await client.roundTrip();
+  link.send("LMSG a 5", "fives", "LMSG a 6", "sixths");
+  await client.expect("MSG a 1 5\r\nfives\r\n");
+  await expectEnd(link, "Maximum Payload Violation");
+  for (const each of [client, system]) each.destroy();
+});
+
+row("§3.3 limits below −1 leave no room", async () => {
+  const { system, account } = await pushed("negative");
+  const link = await join(account.user());
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, leaf: -2, payload: -2 } });
+  const another = await openLeaf(await linkPort(server(), "leafnode"));
+  another.sendJson("CONNECT", leafConnect(account.user().credentials(String(another.info.nonce))));
+  await another.expectError("maximum account active connections exceeded");
+  const client = await login(server(), account.user().credentials);
+  client.send("PUB a 1\r\n1\r\n");
+  await client.expect("-ERR 'Maximum Payload Violation'\r\n");
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, subs: -2 } });
+  await expectEnd(link, "maximum subscriptions exceeded");
+  await push(system, account, { limits: { ...UNLIMITED_ACCOUNT, conn: -2 } });
+  const text = "maximum account active connections exceeded";
+  await expectRefused(server(), account.user().credentials, `-ERR '${text}'\r\n`);
+  await push(system, account);
+  const empty = await server().connect();
+  const { credentials } = account.user({ subs: -2 });
+  empty.send(`CONNECT ${JSON.stringify({ verbose: false, ...credentials(String(empty.info.nonce)) })}\r\n`);
+  await empty.expect("-ERR 'maximum subscriptions exceeded'\r\n");
+  await empty.expectClosed();
+  for (const each of [another, client, system]) each.destroy();
+});
+
 rowsInParallel({
   "§8.123 an account that expires closes its leaf nodes": async () => {
     const { system, account } = await pushed("expiring", {}, { exp: seconds(3) });
@@ -146,6 +219,28 @@ rowsInParallel({
     again.sendJson("CONNECT", leafConnect({ user: "new", pass: "q" }));
     await again.expectError("Authorization Violation");
     link.destroy();
+  },
+
+  "§3.3 a reload that lowers max_connections closes clients: leaf nodes count, and stay": async () => {
+    const config = (limit: number) =>
+      `server_name: C\n${LISTEN}\naccounts { A { users: [ { user: a, password: p } ], limits { max_conn: ${limit} } } }`;
+    await using hub = await ServerProcess.start({ config: config(4) });
+    const port = await linkPort(hub, "leafnode");
+    const enter = () => login(hub, { user: "a", pass: "p" });
+    const clients = [await enter(), await enter()];
+    const links = [
+      await joinLeaf(port, { user: "a", pass: "p" }),
+      await joinLeaf(port, { user: "a", pass: "p" }),
+    ];
+    await hub.reload(config(2));
+    for (const client of clients) {
+      await client.expect("-ERR 'maximum account active connections exceeded'\r\n");
+      await client.expectClosed();
+    }
+    for (const link of links) {
+      await link.roundTrip();
+      link.destroy();
+    }
   },
 
   "§6.6 a reload with a JWT that revokes": async () => {

@@ -281,6 +281,53 @@ rowsInParallel({
     expect((await userInfo(client)).account).toBe("FOO");
   },
 
+  "§8.33 callout: nor is it asked about them where a reload gives them another password": async () => {
+    const only = config("allowed_accounts: [BAR]");
+    await using own = await ServerProcess.start({ config: only });
+    const foo = await login(own, { user: "foo", pass: "p" });
+    const { service } = await serviceOn(own);
+    await own.reload(only.replace("user: foo, password: p", "user: foo, password: q"));
+    expect(await foo.readToEnd()).toBe(AUTHORIZATION_VIOLATION);
+    await service.expectNoRequest();
+  },
+
+  "§8.33 callout: who brings no credentials is asked about as the user of no_auth_user": async () => {
+    const anonymous = `no_auth_user: foo\n${config()}`;
+    await using own = await ServerProcess.start({ config: anonymous });
+    const { service } = await serviceOn(own);
+    const enter = async (first: string) => {
+      const client = await own.connect();
+      client.send(`${first}PING\r\n`);
+      const asked = await service.answer((each) => accept(each, issuer, { claims: { aud: "BAR" } }));
+      expect(asked.nats.client_info.user).toBe("foo");
+      expect(asked.nats.connect_opts).toMatchObject({ user: "foo", pass: "p" });
+      await client.readUntil("PONG\r\n");
+      return client;
+    };
+    const client = await enter('CONNECT {"verbose":false}\r\n');
+    expect((await userInfo(client)).account).toBe("BAR");
+    await enter("");
+    // What they have been made is nobody whom the configuration has in that account.
+    await own.reload(anonymous.replace(`timeout: "1s"`, `timeout: "2s"`));
+    expect(await client.readToEnd()).toBe("");
+    await service.expectNoRequest();
+  },
+
+  "§8.33 callout: nobody is asked about an anonymous client that is an auth user, or in no listed account":
+    async () => {
+      const anonymous = (more: string) => `no_auth_user: foo\n${config(more)}`;
+      for (const settings of [
+        anonymous("").replace("auth_users: [auth,", "auth_users: [auth, foo,"),
+        anonymous("allowed_accounts: [BAR]"),
+      ]) {
+        await using own = await ServerProcess.start({ config: settings });
+        const client = await login(own, {});
+        expect((await userInfo(client)).account).toBe("FOO");
+        await own.reload(settings.replace("user: foo, password: p", "user: foo, password: q"));
+        expect(await client.readToEnd()).toBe(AUTHORIZATION_VIOLATION);
+      }
+    },
+
   "§8.35 callout: requests and answers sealed with xkey": async () => {
     const curve = createCurve();
     await using own = await ServerProcess.start({ config: config(`xkey: ${curve.getPublicKey()}`) });

@@ -46,6 +46,34 @@ async function expectServedBy(link: RawLink, server: ServerProcess): Promise<voi
 
 rowsInParallel(
   {
+    "leafs 2: keys of a remote that are 0 or empty stand for what is there without them": async () => {
+      await using listener = await RawListener.open();
+      const remote = `first_info_timeout: 0, credentials: "", account: "", compression: "", dial_timeout: "0s"`;
+      const config = leafConfig(listener.address, remote).replace(
+        "remotes",
+        'reconnect: "0s", compression: "", remotes',
+      );
+      await using leaf = await ServerProcess.start({ config });
+      const first = await acceptLeaf(listener);
+      expect(first.connect).toMatchObject({ remote_account: "$G", compress_mode: "not supported" });
+      first.link.destroy();
+      const lostMs = performance.now();
+      const again = await acceptLeaf(listener);
+      expect(performance.now() - lostMs).toBeGreaterThan(800);
+      await expectServedBy(again.link, leaf);
+      again.link.destroy();
+    },
+
+    "leafs 3: an empty advertise is none": async () => {
+      await using own = await ServerProcess.start({
+        config: `server_name: H\nleafnodes { listen: "127.0.0.1:-1", advertise: "" }`,
+      });
+      const port = await linkPort(own, "leafnode");
+      const link = await openLeaf(port);
+      expect(link.info).toMatchObject({ host: "127.0.0.1", port, leafnode_urls: [`127.0.0.1:${port}`] });
+      link.destroy();
+    },
+
     "leafs 1: a leaf node of another server's": async () => {
       await using servers = new Servers();
       const peer = await servers.start({

@@ -265,6 +265,37 @@ rowsInParallel({
     route.destroy();
   },
 
+  "clusters 59: a reload says how often the routes that there are are pinged": async () => {
+    const config = (keys: string) => `server_name: N\n${CLUSTER.replace("name: C1,", `name: C1, ${keys}`)}`;
+    await using reloaded = await ServerProcess.start({ config: config("") });
+    const route = await joinRoute(await linkPort(reloaded, "route"));
+    await reloaded.reload(config('ping_interval: "200ms",'));
+    expect(await route.client.readToEnd(10_000)).toEndWith("-ERR 'Stale Connection'\r\n");
+  },
+
+  "clusters 58: of what says how often a route is pinged, 0 and less stands for what clients have":
+    async () => {
+      for (const keys of [`ping_interval: "0s", ping_max: 0`, `ping_interval: "-1s", ping_max: -1`]) {
+        const cluster = CLUSTER.replace("name: C1,", `name: C1, ${keys},`);
+        await using patient = await ServerProcess.start({ config: `server_name: N\n${cluster}` });
+        const route = await joinRoute(await linkPort(patient, "route"));
+        route.client.showsKeepAlive = true;
+        // Within the first second it is pinged once, to measure; a route that does not answer lasts.
+        await expect(route.client.readToEnd(2000)).rejects.toThrow('there is "PING\\r\\n" (6 bytes)');
+        route.destroy();
+      }
+    },
+
+  "clusters 4: an empty advertise is none": async () => {
+    await using plain = await ServerProcess.start({
+      config: `server_name: N\n${CLUSTER.replace("name: C1,", 'name: C1, advertise: "",')}`,
+    });
+    const route = await openRoute(await linkPort(plain, "route"));
+    expect(route.info.host).toBe("127.0.0.1");
+    expect(route.info.ip).toBeUndefined();
+    route.destroy();
+  },
+
   "clusters 12: a route that was asked for is dialled again a second after it ended": async () => {
     await using listener = await RawListener.open();
     await using dialling = await ServerProcess.start({

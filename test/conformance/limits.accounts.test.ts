@@ -22,6 +22,7 @@ const server = sharedServer({
       ${account("PAYLOAD", "limits { max_payload: 4 }")}
       ${account("LARGE", "limits { max_pay: 2000 }")}
       ${account("UNLIMITED", "limits { max_conn: -1, max_subs: -1, max_payload: -1, max_leafs: -1 }")}
+      ${account("NEGATIVE", "limits { max_conn: -2 }")}
       ${account("FREE")}
     }
   `,
@@ -71,6 +72,10 @@ row("§3.3 §8.59 max_connections: one more is refused, after one leaves it work
   const fourth = await login(server(), "CONNECTIONS");
   await fourth.roundTrip();
   for (const client of [second!, fourth]) client.destroy();
+});
+
+row("§3.3 a limit below −1 lets nobody in", async () => {
+  await expectRefused(await tryLogin(server(), "NEGATIVE"));
 });
 
 row("§3.3 a wrong password takes no place", async () => {
@@ -209,6 +214,30 @@ rowsInParallel(
       below!.send("SUB b 2\r\nSUB c 3\r\n");
       await below!.expect(SUBSCRIPTIONS_EXCEEDED);
       await below!.roundTrip();
+    },
+
+    "§3.3 any reload ends those of a user who are at the server's max_subscriptions": async () => {
+      const config = (debug: boolean) => `max_subscriptions: 2\ndebug: ${debug}\n${limitedConfig("")}`;
+      await using process = await ServerProcess.start({ config: config(false) });
+      const [at, below] = await loginAll(process, "A", "A");
+      await subscribe(at!, "a", "b");
+      await subscribe(below!, "a");
+      await process.reload(config(true));
+      await at!.expect(SUBSCRIPTIONS_EXCEEDED);
+      await at!.expectClosed();
+      await below!.roundTrip();
+    },
+
+    "§3.3 where nobody is asked who it is, those who are at max_subscriptions stay": async () => {
+      const config = (debug: boolean) => `max_subscriptions: 2\ndebug: ${debug}`;
+      await using process = await ServerProcess.start({ config: config(false) });
+      const client = await process.connect();
+      await client.handshake();
+      await subscribe(client, "a", "b");
+      await process.reload(config(true));
+      client.send("SUB c 3\r\n");
+      await client.expect(SUBSCRIPTIONS_EXCEEDED);
+      await client.roundTrip();
     },
 
     "§3.3 reload changes max_payload for live connections at once, both ways": async () => {

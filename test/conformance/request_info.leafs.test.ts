@@ -25,6 +25,8 @@ const ACCOUNTS = `
   cluster { name: C1, listen: "127.0.0.1:-1" }
 `;
 const FORGED = `NATS/1.0\r\nNats-Request-Info: {"acc":"X","user":"root","rtt":7}\r\n\r\n`;
+/** Two imports lie between these and the service: whether each of the three shares is what the subject says. */
+const CHAINS = ["nnn", "nns", "nsn", "nss", "snn", "sns", "ssn", "sss"];
 /** A server first asks for the round trip some seconds after a leaf node is up. */
 const ROUND_TRIP_MS = 20_000;
 
@@ -40,6 +42,25 @@ async function infoOf(link: RawLink, responder: RawClient, service: string, head
   const infos = [...message.headers.matchAll(/^Nats-Request-Info: *(\{.*\})\r$/gm)];
   expect(infos).toHaveLength(1);
   return JSON.parse(infos[0]![1]!) as Record<string, unknown>;
+}
+
+/** Accounts through which requests come to a service of the last one, three imports for each chain. */
+function chainedAccounts(): string {
+  const names = ["IMP", "MID", "END", "EXP"];
+  const accounts = names.map((name, at) => {
+    const exports = CHAINS.map((chain) => `{ service: "${chain}" }`);
+    const imports = CHAINS.map((chain) => {
+      const isShared = chain[at] === "s";
+      return `{ service: { account: ${names[at + 1]}, subject: "${chain}" }, share: ${isShared} }`;
+    });
+    const own = [
+      `users: [ { user: ${name.toLowerCase()}, password: p } ]`,
+      ...(at > 0 ? [`exports: [ ${exports.join(", ")} ]`] : []),
+      ...(at < 3 ? [`imports: [ ${imports.join(", ")} ]`] : []),
+    ];
+    return `${name} { ${own.join("\n")} }`;
+  });
+  return `accounts { ${accounts.join("\n")} }`;
 }
 
 async function expectInfo(link: RawLink, server: ServerProcess, shared: Record<string, unknown>) {
@@ -106,6 +127,40 @@ rowsInParallel({
     });
     link.destroy();
   },
+
+  "leafs 43: who asks over a link is told anew at each import, as far as the one before it shares":
+    async () => {
+      await using server = await ServerProcess.start({
+        config: `server_name: H\n${chainedAccounts()}\nleafnodes { listen: "127.0.0.1:-1" }`,
+      });
+      const login = { user: "imp", pass: "p", name: "LEAF", version: "2.11.0" };
+      const link = await joinLeaf(await linkPort(server, "leafnode"), login);
+      const responder = await loginAs(server, "exp");
+      responder.send(CHAINS.map((chain) => `SUB ${chain} ${chain}\r\n`).join(""));
+      await responder.roundTrip();
+      const details = {
+        start: expect.any(String),
+        host: "127.0.0.1",
+        id: expect.any(Number),
+        user: "imp",
+        name: "LEAF",
+        ver: "2.11.0",
+        kind: "Leafnode",
+      };
+      for (const chain of CHAINS) {
+        const info = await infoOf(link, responder, chain);
+        const isTold = chain[1] === "s";
+        const hasPlace = isTold || chain[2] === "s";
+        expect(info).toEqual({
+          acc: "IMP",
+          svc: "END",
+          ...(hasPlace ? { server: "LEAF" } : {}),
+          ...(isTold ? details : {}),
+        });
+      }
+      responder.destroy();
+      link.destroy();
+    },
 
   "leafs 12: /connz lists what a leaf node wants, groups by their names": async () => {
     await using server = await ServerProcess.start({

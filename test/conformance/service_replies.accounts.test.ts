@@ -21,7 +21,7 @@ const server = sharedServer({
       EXP {
         users: [ { user: EXP, password: p } ]
         exports: [
-          { service: svc }
+          { service: svc, threshold: "0s" }
           { service: "w.*.*" }
           { service: many, response: stream }
           { service: pieces, response_type: chunked }
@@ -137,6 +137,15 @@ for (const subject of ["many", "pieces"]) {
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+row("§4.5 threshold: of none, 0s, an answer has all the time that there is by itself", () =>
+  withPair("svc", async (responder, requester) => {
+    const { reply } = await request(requester, responder, "one");
+    await pause(THRESHOLD_MS / 2);
+    responder.send(`PUB ${reply} 1\r\n1\r\n`);
+    await requester.readUntil(" 1\r\n1\r\n");
+  }),
+);
 
 rowsInParallel({
   "§4.5 §8.76 threshold: an answer after it is dropped, one before it passes": () =>

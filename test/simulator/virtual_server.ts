@@ -129,7 +129,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
         },
         judgeServer: (_kind, _connection, _login, _isAgain, answer) => answer(true),
       },
-      notices: { opened() {}, closed() {}, refused() {}, accountConnected() {} },
+      notices: { opened() {}, closed() {}, failed() {}, refused() {}, accountConnected() {} },
       hasAccount: (name) => this.accounts.includes(name) || name === setup.systemAccount,
       account: (name) => (this.accounts.includes(name) ? { ...LEAF_ACCOUNT, label: name } : undefined),
       wanted: (link) => this.#wishes.filter((wish) => wish.link === link),

@@ -9,11 +9,17 @@ function started(intervalMs: number, chance = 0) {
   clock.chance = chance;
   const connection = new FakeConnection(1);
   const faults: LinkFault[] = [];
-  const heartbeat = new Heartbeat(connection, clock, { intervalMs, pingsOutMax: 2 }, (fault) => {
-    faults.push(fault);
-  });
+  const settings = { intervalMs, pingsOutMax: 2 };
+  const heartbeat = new Heartbeat(
+    connection,
+    clock,
+    () => settings,
+    (fault) => {
+      faults.push(fault);
+    },
+  );
   heartbeat.start();
-  return { clock, connection, faults, heartbeat };
+  return { clock, connection, faults, heartbeat, settings };
 }
 
 describe("Heartbeat", () => {
@@ -29,6 +35,34 @@ describe("Heartbeat", () => {
     clock.advance(29_992);
     expect(connection.take()).toBe("");
     clock.advance(1);
+    expect(connection.take()).toBe("PING\r\n");
+  });
+
+  test("goes by another interval from the next ping on", () => {
+    const { clock, connection, faults, settings } = started(30_000);
+    clock.advance(1000);
+    settings.intervalMs = 500;
+    connection.take();
+    clock.advance(30_000);
+    expect(connection.take()).toBe("PING\r\n");
+    expect(faults).toEqual([]);
+    clock.advance(500);
+    expect(faults).toHaveLength(1);
+  });
+
+  test("measures once an hour, however much the peer sends", () => {
+    const { clock, connection, heartbeat } = started(60_000);
+    clock.advance(1000);
+    clock.advance(1);
+    heartbeat.pong();
+    connection.take();
+    for (let minute = 0; minute < 59; minute++) {
+      heartbeat.heard();
+      clock.advance(60_000);
+    }
+    expect(connection.take()).toBe("");
+    heartbeat.heard();
+    clock.advance(120_000);
     expect(connection.take()).toBe("PING\r\n");
   });
 

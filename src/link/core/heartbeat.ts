@@ -5,6 +5,9 @@ const FIRST_PING_MS_MAX = 1000;
 /** The first ping comes later by up to this part of its delay, so that links made together do not ping together. */
 const FIRST_PING_SPREAD = 0.2;
 
+/** A round trip that was measured longer ago is measured again, however much the peer sends. */
+const MEASURED_MS = 60 * 60 * 1000;
+
 const ROUTE_INTERVAL_MS_MAX = 30_000;
 const GATEWAY_INTERVAL_MS_MAX = 15_000;
 
@@ -29,18 +32,21 @@ export class Heartbeat {
   rttMs = 0;
   readonly #connection: Pick<LinkConnection, "send">;
   readonly #clock: LinkClock;
-  readonly #settings: HeartbeatSettings;
+  readonly #settings: () => HeartbeatSettings;
   readonly #onStale: (fault: LinkFault) => void;
   #pingsOut = 0;
   #sentMs = 0;
   #heardMs = Number.NEGATIVE_INFINITY;
   #cancel = () => {};
 
-  /** `onStale` is called once, with what the peer is to be told; nothing is sent after it. */
+  /**
+   * `settings` as they are at the time: a reload holds from the next ping on. `onStale` is called once, with what the peer is to
+   * be told; nothing is sent after it.
+   */
   constructor(
     connection: Pick<LinkConnection, "send">,
     clock: LinkClock,
-    settings: HeartbeatSettings,
+    settings: () => HeartbeatSettings,
     onStale: (fault: LinkFault) => void,
   ) {
     this.#connection = connection;
@@ -51,13 +57,13 @@ export class Heartbeat {
 
   /** Before pings may be sent: whoever does not say what would let them is given as long as one that never answers. */
   watch(): void {
-    const { intervalMs, pingsOutMax } = this.#settings;
+    const { intervalMs, pingsOutMax } = this.#settings();
     this.#cancel = this.#clock.after(intervalMs * (pingsOutMax + 1), () => this.#onStale(STALE_CONNECTION));
   }
 
   start(): void {
     this.#cancel();
-    const firstMs = Math.min(this.#settings.intervalMs, FIRST_PING_MS_MAX);
+    const firstMs = Math.min(this.#settings().intervalMs, FIRST_PING_MS_MAX);
     this.#schedule(firstMs + firstMs * FIRST_PING_SPREAD * this.#clock.random());
   }
 
@@ -88,8 +94,10 @@ export class Heartbeat {
   }
 
   #beat(): void {
-    const { intervalMs, pingsOutMax } = this.#settings;
-    const isHeard = this.rttMs > 0 && this.#clock.nowMs() - this.#heardMs < intervalMs;
+    const { intervalMs, pingsOutMax } = this.#settings();
+    const nowMs = this.#clock.nowMs();
+    const isMeasured = this.rttMs > 0 && nowMs - this.#sentMs <= MEASURED_MS;
+    const isHeard = isMeasured && nowMs - this.#heardMs < intervalMs;
     if (!isHeard) {
       if (this.#pingsOut >= pingsOutMax) {
         this.#onStale(STALE_CONNECTION);

@@ -181,7 +181,7 @@ describe("GatewayGroup", () => {
     const { connection, peer } = server.open();
     expect(connection.tls).toBe(null);
     const tls = { context: "gateway", timeoutMs: 3000 };
-    server.group.reload(tls, [{ ...remote("GB", 1002), tls }]);
+    server.group.reload({ ...server.group.settings, tls, remotes: [{ ...remote("GB", 1002), tls }] });
     peer.ended(CloseReason.ReadError);
     server.clock.advance(1100);
     expect(server.open().connection.tls).toEqual({ ...tls, serverName: "127.0.0.1" });

@@ -26,7 +26,7 @@ const SOLICIT_DELAY_MS = 1000;
  * forwardNewGatewayToLocalCluster.
  */
 export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHost {
-  readonly settings: GatewaySettings;
+  #settings: GatewaySettings;
   readonly hooks: GatewayHooks;
   /** TLS that inbound connections begin with. */
   inboundTls: LinkTls | null;
@@ -43,7 +43,7 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
   #cancelStart = () => {};
 
   constructor(settings: GatewaySettings, hooks: GatewayHooks) {
-    this.settings = settings;
+    this.#settings = settings;
     this.hooks = hooks;
     this.inboundTls = settings.tls;
     this.#clusterUrls = [ownGatewayUrl(settings)];
@@ -81,8 +81,14 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
     return inbound;
   }
 
-  /** TLS as a new configuration has it, by which new connections go. */
-  reload(tls: LinkTls | null, remotes: readonly RemoteSettings[]): void {
+  get settings(): GatewaySettings {
+    return this.#settings;
+  }
+
+  /** A new configuration: connections that come go by its TLS, pings of all by its intervals. Remotes are the same ones. */
+  reload(settings: GatewaySettings): void {
+    const { tls, remotes } = settings;
+    this.#settings = settings;
     this.inboundTls = tls;
     for (const remote of this.#remotes.values()) {
       const configured = remotes.find(({ name }) => name === remote.name);

@@ -51,10 +51,10 @@ export abstract class GatewayLink implements LinkPeer, Link {
     this.connection = connection;
     this.#tls = tls;
     this.#startedMs = host.hooks.clock.nowMs();
-    const settings = {
+    const settings = () => ({
       intervalMs: linkPingIntervalMs("gateway", host.settings.pingIntervalMs),
       pingsOutMax: host.settings.pingsOutMax,
-    };
+    });
     const { clock, log } = host.hooks;
     this.channel = new LinkChannel("gateway", connection, log, () => this.heartbeat.stop());
     this.heartbeat = new Heartbeat(this.channel, clock, settings, (fault) => this.refuse(fault));

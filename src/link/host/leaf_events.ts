@@ -7,7 +7,7 @@ import type { LinksNews } from "../../shard/links/links_setup.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import type { LinkConnection } from "../core/link.ts";
 import type { LeafNotices } from "../leaf/leaf_context.ts";
-import type { LeafReport } from "../leaf/leaf_report.ts";
+import type { FailedLeaf, LeafReport } from "../leaf/leaf_report.ts";
 import type { LinkConnections } from "./connections.ts";
 import type { HostLink } from "./host_link.ts";
 import { leafInfoOf, refusedInfo, requestorOf } from "./leaf_client_info.ts";
@@ -35,6 +35,11 @@ export class LeafEvents implements LeafNotices {
     const { text } = closeReasonEntry(reason);
     const leaf = { ...this.#infoOf(report), stoppedAtMs: this.#shard.wallMs() };
     this.#tell({ type: "leafClosed", leaf, record, reason: text });
+  }
+
+  failed(leaf: FailedLeaf, reason: CloseReason): void {
+    const { text } = closeReasonEntry(reason);
+    this.#tell({ type: "leafFailed", record: this.#reports.failedLeaf(leaf), reason: text });
   }
 
   refused(

@@ -21,7 +21,7 @@ import { isSubset } from "../../subject/subset.ts";
 import { isLiteralText } from "../../subject/text.ts";
 import type { Link, LinkKind } from "../core/link.ts";
 import type { GatewayLinkStatus, GatewayStatusQuery } from "../gateway/gateway_status.ts";
-import type { LeafReport } from "../leaf/leaf_report.ts";
+import type { FailedLeaf, LeafReport } from "../leaf/leaf_report.ts";
 import type { AccountTraffic } from "./account_traffic.ts";
 import type { LinkConnections } from "./connections.ts";
 import type { HostLink } from "./host_link.ts";
@@ -71,6 +71,25 @@ export class LinkReports {
     const before = this.#goneLeafs.get(account) ?? NO_TRAFFIC;
     this.#goneLeafs.set(account, withTraffic(before, [inMessages, inBytes, outMessages, outBytes]));
     return record;
+  }
+
+  /** The same of a connection that never was a link. */
+  failedLeaf({ id, verdict, ...leaf }: FailedLeaf): LeafRecord {
+    return {
+      ...this.#record(this.#connections.byId(id), 0),
+      name: textOf(leaf.serverName),
+      version: textOf(leaf.version),
+      isSpoke: false,
+      isSolicited: leaf.isSolicited,
+      isIsolated: false,
+      account: textOf(leaf.account),
+      user: verdict?.user ?? "",
+      compression: "",
+      isWebSocket: leaf.isWebSocket,
+      proxyKey: verdict?.proxyKey ?? "",
+      subscriptionCount: 0,
+      subscriptions: [],
+    };
   }
 
   /** What is to be shown of the links as they are. */

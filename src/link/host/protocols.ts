@@ -141,10 +141,7 @@ export class Protocols {
     if (cluster !== null) this.routes?.reload(routeSettings(setup, cluster));
     // Comparing a hash is not for every reload.
     if (JSON.stringify(before.cluster) !== JSON.stringify(cluster)) this.routes?.judgeAgain();
-    if (gateway !== null) {
-      const { tls, remotes } = gatewaySettings(setup, gateway);
-      this.gateways?.reload(tls, remotes);
-    }
+    if (gateway !== null) this.gateways?.reload(gatewaySettings(setup, gateway));
     if (leafnodes === null) {
       this.#leafs?.setRemotes([]);
       return;

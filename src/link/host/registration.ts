@@ -43,7 +43,14 @@ export class Registration {
     else if (link.kind === "leaf") this.#enterAccount(connection, link.account!);
     words[(connection.address + CONNECTION_FLAGS) >> 2]! |= flags;
     this.#setContext(link);
-    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = host.peer.rules.payloadBytesMax ?? NO_LIMIT;
+    this.limit(link);
+  }
+
+  /** Tells the engine how large messages of a link may be. */
+  limit(link: Link): void {
+    const { connection, peer } = hostOf(link);
+    const { words } = this.#shard.shared;
+    words[(connection.address + CONNECTION_PAYLOAD_MAX) >> 2] = peer.rules.payloadBytesMax ?? NO_LIMIT;
   }
 
   leave(link: Link): void {

@@ -28,7 +28,7 @@ export function routeSettings(
   { options, port }: NonNullable<LinksSetup["cluster"]>,
 ): RouteSettings {
   const { authorization, tls } = options;
-  const advertised = options.advertise === undefined ? null : addressOf(options.advertise, port);
+  const advertised = options.advertise ? addressOf(options.advertise, port) : null;
   return {
     serverId: setup.serverId,
     serverName: setup.serverName,
@@ -59,8 +59,8 @@ export function routeSettings(
     connectErrorReports: setup.connectErrorReports,
     reconnectErrorReports: setup.reconnectErrorReports,
     heartbeat: {
-      intervalMs: options.pingIntervalMs ?? setup.pingIntervalMs,
-      pingsOutMax: options.maxPingsOut ?? setup.pingsOutMax,
+      intervalMs: positive(options.pingIntervalMs) ?? setup.pingIntervalMs,
+      pingsOutMax: positive(options.maxPingsOut) ?? setup.pingsOutMax,
     },
     controlLineBytesMax: controlLineBytesMax(setup),
     connectUrls: setup.connectUrls,
@@ -84,7 +84,7 @@ export function gatewaySettings(
     serverName: text(setup.serverName),
     version: text(setup.version),
     maxPayloadBytes: setup.maxPayloadBytes,
-    isAdvertised: options.advertise !== undefined,
+    isAdvertised: Boolean(options.advertise),
     credentials: authorization?.user
       ? { user: text(authorization.user), password: text(authorization.password ?? "") }
       : null,
@@ -112,8 +112,7 @@ export function leafOptions(
 ): LeafOptions {
   const { tls, authorization } = options;
   const text = byteStringOfText;
-  const address =
-    options.advertise === undefined ? { host: options.host, port } : addressOf(options.advertise, port);
+  const address = options.advertise ? addressOf(options.advertise, port) : { host: options.host, port };
   const { user, nkey, users } = authorization ?? {};
   return {
     serverId: text(setup.serverId),
@@ -149,7 +148,7 @@ export function leafOptions(
     compression: compressionSettings(options.compression, "s2_auto"),
     isolatesInterest: options.isolateLeafnodeInterest,
     reconnectIntervalMs: options.reconnectIntervalMs,
-    dialTimeoutMs: options.dialTimeoutMs || DIAL_TIMEOUT_MS,
+    dialTimeoutMs: positive(options.dialTimeoutMs) ?? DIAL_TIMEOUT_MS,
   };
 }
 
@@ -157,7 +156,7 @@ export function leafOptions(
 export function leafUrl({ leafnodes, ownAddresses }: LinksSetup): string {
   if (leafnodes === null || leafnodes.port === 0 || leafnodes.options.noAdvertise) return "";
   const { options, port } = leafnodes;
-  if (options.advertise !== undefined) return urlOf(addressOf(options.advertise, port));
+  if (options.advertise) return urlOf(addressOf(options.advertise, port));
   return urlOf({ host: reachableHost(options.host, ownAddresses), port });
 }
 
@@ -181,7 +180,7 @@ function gatewayAddress(
   { ownAddresses }: LinksSetup,
   { options, port }: NonNullable<LinksSetup["gateway"]>,
 ): { host: string; port: number } {
-  if (options.advertise !== undefined) return addressOf(options.advertise, port);
+  if (options.advertise) return addressOf(options.advertise, port);
   return { host: reachableHost(options.host, ownAddresses), port };
 }
 
@@ -189,6 +188,11 @@ function gatewayAddress(
 function reachableHost(host: string, ownAddresses: readonly string[]): string {
   if (!isEveryAddress(host)) return host;
   return ownAddresses.find((ip) => !ip.startsWith("127.") && ip !== "::1") ?? "127.0.0.1";
+}
+
+/** Of options that count from one on. */
+function positive(value: number | undefined): number | undefined {
+  return value !== undefined && value > 0 ? value : undefined;
 }
 
 function addressOf(advertised: string, port: number): { host: string; port: number } {

@@ -244,6 +244,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
     if (this.#running === null) return;
     this.#accountsChanged(this.#running);
     this.#running.protocols.leafs?.applyTerms(terms);
+    for (const link of this.#running.core.links) this.#registration.limit(link);
   }
 
   control(message: LinkControl): void {
@@ -298,6 +299,10 @@ export class ShardLinks implements LinkHost, LinkEvents {
     const subject = remoteLatencySubject(reply);
     if (latency !== null && subject !== null)
       this.#shard.publishSystem(subject, encodeRemoteLatency(latency));
+  }
+
+  endSurplus(id: number): void {
+    this.#running?.protocols.leafs?.endSurplus(id);
   }
 
   kick(id: number): boolean {

@@ -168,6 +168,29 @@ describe("AcceptedLeaf", () => {
     expect(strict.connection.closed).toBe("Authentication Failure");
   });
 
+  test("tells how it ended where there was no link, as far as it has said who it is", () => {
+    const { server } = serve();
+    const silent = server.accept();
+    silent.lose();
+    const refused = server.accept();
+    refused.feed(connect({ name: "L", user: "x", pass: "y" }));
+    refused.lines();
+    const up = server.accept();
+    up.feed(connect({ name: "L" }));
+    up.lose();
+    expect(server.failed).toEqual(["   Client Closed", "L  x Authentication Failure"]);
+  });
+
+  test("does not listen for ever to who says INFO, and nothing else", () => {
+    const { server } = serve({ compression: { mode: "s2_auto", rttThresholdsMs: [] } });
+    const end = server.accept();
+    end.feed("INFO {}\r\n".repeat(8));
+    expect(end.connection.closed).toBe("");
+    end.feed("INFO {}\r\n");
+    expect(end.connection.closed).toBe("Protocol Violation");
+    expect(server.logs).toContain("error Too much was sent before CONNECT");
+  });
+
   test("compresses with who says INFO first, from its INFO on, which it says anew", () => {
     const { server } = serve({ compression: { mode: "s2_fast", rttThresholdsMs: [] } });
     const end = server.accept();

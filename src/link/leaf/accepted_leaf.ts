@@ -2,7 +2,6 @@
  * The accepting side of a leaf connection until the link is up: INFO, TLS, CONNECT, login, checks, INFO again.
  * Source: leafnodes.md 2 and 3; nats-server leafnode.go, createLeafNode, processLeafNodeConnect.
  */
-import { leastLimit } from "../../account/limits.ts";
 import { refusalLogText } from "../../auth/identity.ts";
 import type { Login, LoginRefusal } from "../../auth/login.ts";
 import { accountInLogs, identityInLogs } from "../../auth/login_in_logs.ts";
@@ -28,8 +27,10 @@ import { LeafChannel, type LeafWebSocket } from "./leaf_channel.ts";
 import { findLeafFault, findVersionFault } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
 import { leafInfo } from "./leaf_info.ts";
+import { leafLimits } from "./leaf_limits.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { hubGrants } from "./leaf_permissions.ts";
+import type { FailedLeaf } from "./leaf_report.ts";
 import { announceJetStream, deniesOf } from "./leaf_terms.ts";
 import { failWith } from "./login_end.ts";
 import { takePeerError } from "./peer_errors.ts";
@@ -41,6 +42,9 @@ import { takePeerError } from "./peer_errors.ts";
  * ```
  */
 type State = "new" | "judging" | "up";
+
+/** How often a peer may say INFO before CONNECT: servers do once, and each time has to be decoded. */
+const INFOS_BEFORE_CONNECT_MAX = 8;
 
 const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
   "authorization violation": errors.ERROR_AUTHORIZATION_VIOLATION,
@@ -58,8 +62,11 @@ export class AcceptedLeaf implements LinkPeer {
   readonly #compression: LinkCompression;
   readonly #early = new EarlyOperations();
   #state: State = "new";
+  #infosBeforeConnect = 0;
+  /** CONNECT, and what came of it. */
+  #said: LinkConnect | null = null;
+  #verdict: Login | LoginRefusal | null = null;
   #link: LeafLink | null = null;
-  #payloadBytesMax: number;
   #cancelTimer = () => {};
 
   /** `webSocket`: it came in by the WebSocket listener, whose TLS is no affair of ours; null where it did not. */
@@ -69,15 +76,14 @@ export class AcceptedLeaf implements LinkPeer {
     this.#context = context;
     this.#nonce = context.newNonce();
     this.#compression = new LinkCompression(connection, context.clock, () => context.options.compression);
-    this.#payloadBytesMax = context.options.payloadBytesMax;
   }
 
   get rules(): OperationRules {
-    const { controlLineBytesMax } = this.#context.options;
+    const { controlLineBytesMax, payloadBytesMax } = this.#context.options;
     return {
       kind: "leaf",
       controlLineBytesMax,
-      payloadBytesMax: this.#payloadBytesMax,
+      payloadBytesMax: this.#link?.limits.payloadBytesMax ?? payloadBytesMax,
       unsubscribeHasOrigin: false,
       firstLetters: this.#state === "new" ? (this.#compression.isWanted ? "ci" : "c") : "",
     };
@@ -132,7 +138,22 @@ export class AcceptedLeaf implements LinkPeer {
   ended(reason: CloseReason): void {
     this.#cancelTimer();
     this.#channel.ended(reason);
-    this.#link?.leave(reason);
+    if (this.#link !== null) this.#link.leave(reason);
+    else this.#context.notices.failed(this.#failed(), reason);
+  }
+
+  #failed(): FailedLeaf {
+    const { connection, isWebSocket } = this.#channel;
+    const verdict = this.#verdict;
+    return {
+      id: connection.id,
+      serverName: this.#said?.name ?? "",
+      version: this.#said?.version ?? "",
+      isSolicited: false,
+      account: verdict?.kind === "login" ? byteStringOfText(verdict.account) : "",
+      isWebSocket,
+      verdict,
+    };
   }
 
   #sendInfo(): void {
@@ -150,6 +171,11 @@ export class AcceptedLeaf implements LinkPeer {
 
   /** A leaf node that may compress begins with its INFO. */
   #settleCompression(json: string): void {
+    if (++this.#infosBeforeConnect > INFOS_BEFORE_CONNECT_MAX) {
+      this.#channel.say("error", "Too much was sent before CONNECT");
+      this.#channel.close(CloseReason.ProtocolViolation);
+      return;
+    }
     const info = this.#readInfo(json);
     if (info === null || this.#compression.isSettled) return;
     if (this.#webSocket?.isCompressed) {
@@ -175,6 +201,7 @@ export class AcceptedLeaf implements LinkPeer {
     }
     this.#state = "judging";
     const connect = read.values;
+    this.#said = connect;
     this.#context.logins.judge(
       this.#channel.connection,
       {
@@ -190,6 +217,7 @@ export class AcceptedLeaf implements LinkPeer {
   #conclude(connect: LinkConnect, verdict: Login | LoginRefusal): void {
     if (this.#channel.isClosed) return;
     this.#cancelTimer();
+    this.#verdict = verdict;
     for (const { level, text } of verdict.logs) this.#channel.say(level, text);
     if (verdict.kind === "refusal") {
       this.#refuseLogin(verdict, connect);
@@ -245,11 +273,6 @@ export class AcceptedLeaf implements LinkPeer {
     const channel = this.#channel;
     const { name, cluster, remoteAccount, isHub } = connect;
     const accountName = byteStringOfText(login.account);
-    this.#payloadBytesMax = leastLimit(
-      options.payloadBytesMax,
-      account.payloadBytesMax,
-      login.maxPayloadBytes,
-    );
     channel.serverName = name;
     this.#compression.leaveAt(connect.compressMode === "" ? NOT_COMPRESSED : textOf(connect.compressMode));
     const duplicate = name === "" ? null : register.findDuplicate(name, cluster, accountName, remoteAccount);
@@ -269,15 +292,10 @@ export class AcceptedLeaf implements LinkPeer {
         isIsolated: options.isolatesInterest || connect.isolate,
         takesHeaders: options.hasHeaders && connect.headers,
         compression: this.#compression,
-        payloadBytesMax: this.#payloadBytesMax,
-        subscriptionsMax: leastLimit(
-          options.subscriptionsMax,
-          account.subscriptionsMax,
-          login.maxSubscriptions,
-        ),
         grants,
         login,
       },
+      leafLimits(options, account, login),
       () => {},
     );
     this.#link = link;

@@ -6,7 +6,7 @@ import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { DialReports } from "../core/dial_tries.ts";
 import type { InterestKey, Link, LinkClock, LinkConnection, LinkEvents, LinkLog } from "../core/link.ts";
 import type { LeafFacts } from "./leaf_facts.ts";
-import type { LeafReport } from "./leaf_report.ts";
+import type { FailedLeaf, LeafReport } from "./leaf_report.ts";
 
 /** Of the server and of its `leafnodes` block. Texts are byte strings. A reload replaces it. */
 export interface LeafOptions extends DialReports {
@@ -88,6 +88,8 @@ export interface LeafNotices {
   opened(report: LeafReport, announces: boolean): void;
   /** A link that was up is over. */
   closed(report: LeafReport, reason: CloseReason): void;
+  /** A connection is over that never was a link. */
+  failed(leaf: FailedLeaf, reason: CloseReason): void;
   /** A leaf could not log in. */
   refused(
     connection: LinkConnection,

@@ -17,9 +17,6 @@ export interface LeafFacts {
   readonly isIsolated: boolean;
   readonly takesHeaders: boolean;
   readonly compression: LinkCompression;
-  readonly payloadBytesMax: number;
-  /** −1 for any number. */
-  readonly subscriptionsMax: number;
   readonly grants: LeafGrants;
   /** Null on the side that dialled. */
   readonly login: Login | null;

@@ -260,6 +260,28 @@ describe("a login", () => {
     defaultPermissions: null,
   };
 
+  test("is under the limits of its account as they are then", () => {
+    const { server, clock, end } = up();
+    const limit = (limits: object) => {
+      server.accounts.set("A", { ...LEAF_ACCOUNT, ...limits });
+      server.nodes.applyTerms([TERMS]);
+    };
+    end.feed("LS+ a\r\nLS+ b\r\n");
+    limit({ payloadBytesMax: 2, subscriptionsMax: 3 });
+    end.feed("LS+ c\r\nLS+ d\r\n");
+    expect(end.lines()).toEqual(["-ERR 'maximum subscriptions exceeded'"]);
+    limit({ payloadBytesMax: 2, subscriptionsMax: 2 });
+    clock.advance(20);
+    expect(end.lines()).toEqual(["-ERR 'maximum subscriptions exceeded'"]);
+    expect(end.connection.closed).toBe("Maximum Subscriptions Exceeded");
+
+    const other = up();
+    other.server.accounts.set("A", { ...LEAF_ACCOUNT, payloadBytesMax: 2 });
+    other.server.nodes.applyTerms([TERMS]);
+    other.end.feed("LMSG a 3\r\nabc\r\n");
+    expect(other.end.connection.closed).toBe("Maximum Message Payload Exceeded");
+  });
+
   test("that the account no longer has is told why", () => {
     const expired = up();
     expired.server.nodes.applyTerms([{ ...TERMS, account: "B", isExpired: true }]);

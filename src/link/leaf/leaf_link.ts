@@ -19,6 +19,7 @@ import type { LeafChannel } from "./leaf_channel.ts";
 import type { LeafContext, RegisteredLeaf } from "./leaf_context.ts";
 import type { LeafFacts } from "./leaf_facts.ts";
 import { LeafInterest } from "./leaf_interest.ts";
+import { type LeafLimits, leafLimits } from "./leaf_limits.ts";
 import { type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
 import type { LeafReport } from "./leaf_report.ts";
 import { applyTerms, failWith, watchExpiry } from "./login_end.ts";
@@ -27,6 +28,8 @@ import { withRemoteAccount } from "./request_account.ts";
 
 /** How long a hub that dialled stays away from a leaf that did what it may not. */
 const VIOLATION_DELAY_MS = 30_000;
+/** How long a peer stays that wants all that it may want by limits that were lowered. */
+const OVER_SUBSCRIBED_MS = 20;
 
 type Subscribe = LinkOperation & { readonly kind: "subscribe" };
 type Unsubscribe = LinkOperation & { readonly kind: "unsubscribe" };
@@ -50,13 +53,16 @@ export class LeafLink implements RegisteredLeaf {
   readonly #interest: LeafInterest;
   #permissions: LeafPermissions;
   #permits: ResponsePermits | null;
+  #limits: LeafLimits;
   #isJoined = false;
   #cancelExpiry = () => {};
+  #cancelEnd = () => {};
 
   constructor(
     channel: LeafChannel,
     context: LeafContext,
     facts: LeafFacts,
+    limits: LeafLimits,
     delayReconnect: (ms: number) => void,
   ) {
     this.connection = channel.connection;
@@ -69,6 +75,7 @@ export class LeafLink implements RegisteredLeaf {
     this.#channel = channel;
     this.#context = context;
     this.#delayReconnect = delayReconnect;
+    this.#limits = limits;
     this.#permissions = new LeafPermissions(facts.isSpoke, facts.grants);
     this.#permits = permitsOf(this.#permissions);
     this.#interest = new LeafInterest(
@@ -78,11 +85,11 @@ export class LeafLink implements RegisteredLeaf {
       },
       (lines) => channel.send(lines),
     );
-    const { pingIntervalMs, webSocketPingIntervalMs, pingsOutMax } = context.options;
-    const intervalMs = channel.isWebSocket ? webSocketPingIntervalMs : pingIntervalMs;
-    this.#heartbeat = new Heartbeat(channel, context.clock, { intervalMs, pingsOutMax }, (fault) =>
-      channel.refuse(fault),
-    );
+    const heartbeat = () => {
+      const { pingIntervalMs, webSocketPingIntervalMs, pingsOutMax } = context.options;
+      return { intervalMs: channel.isWebSocket ? webSocketPingIntervalMs : pingIntervalMs, pingsOutMax };
+    };
+    this.#heartbeat = new Heartbeat(channel, context.clock, heartbeat, (fault) => channel.refuse(fault));
   }
 
   get serverName(): string {
@@ -91,6 +98,11 @@ export class LeafLink implements RegisteredLeaf {
 
   get tracesMessages(): boolean {
     return this.facts.protocol >= TRACE_PROTOCOL;
+  }
+
+  /** As of the last time that the account was told to have changed. */
+  get limits(): LeafLimits {
+    return this.#limits;
   }
 
   get rttMs(): number {
@@ -115,12 +127,14 @@ export class LeafLink implements RegisteredLeaf {
     const { login } = this.facts;
     if (login !== null) this.#cancelExpiry = watchExpiry(login, this.#channel, clock, wallMs);
     notices.opened(this.report(), !this.#hasOwnLogin());
+    if (this.#wantsEnough) this.#endSoon();
   }
 
   /** The connection is gone. */
   leave(reason: CloseReason): void {
     this.#heartbeat.stop();
     this.#cancelExpiry();
+    this.#cancelEnd();
     if (!this.#isJoined) return;
     this.#isJoined = false;
     const { events, register, notices } = this.#context;
@@ -246,6 +260,10 @@ export class LeafLink implements RegisteredLeaf {
 
   applyTerms(terms: AccountTerms): void {
     applyTerms(this.#channel, this.facts.login, terms);
+    const account = this.#context.account(this.account);
+    if (this.#channel.isClosed || account === undefined) return;
+    this.#limits = leafLimits(this.#context.options, account, this.facts.login);
+    if (this.#wantsEnough) this.#endSoon();
   }
 
   /** This server's own subject, or its hub's cluster, has come back to it. */
@@ -298,6 +316,14 @@ export class LeafLink implements RegisteredLeaf {
     this.#channel.send(line);
   }
 
+  /** It wants as much as it may, or more, by limits that were just said. */
+  #endSoon(): void {
+    this.#cancelEnd();
+    this.#cancelEnd = this.#context.clock.after(OVER_SUBSCRIBED_MS, () =>
+      failWith(this.#channel, errors.ERROR_MAXIMUM_SUBSCRIPTIONS_LOWERED),
+    );
+  }
+
   /** A repeated one replaces the weight; one of 0 counts as 1. */
   #subscribe(operation: Subscribe): void {
     const { subject, queue, weight } = operation;
@@ -312,7 +338,7 @@ export class LeafLink implements RegisteredLeaf {
       return;
     }
     const key = this.#keyOf(operation);
-    if (this.#isOneTooMany(key)) {
+    if (this.#wantsEnough && !this.#context.wants(this, key)) {
       const { wireText, logEveryMs } = errors.errorEntry(errors.ERROR_MAXIMUM_SUBSCRIPTIONS);
       this.#channel.complain(wireText!, wireText!, logEveryMs);
     } else if (!isValidSubscriptionText(subject)) {
@@ -321,11 +347,10 @@ export class LeafLink implements RegisteredLeaf {
     } else events.interest(this, key, queue === "" ? 1 : Math.max(weight, 1));
   }
 
-  /** Whether the peer has as much as it may, without what `key` says. */
-  #isOneTooMany(key: InterestKey): boolean {
-    const { wants, wantedCount } = this.#context;
-    const { subscriptionsMax } = this.facts;
-    return subscriptionsMax >= 0 && wantedCount(this) >= subscriptionsMax && !wants(this, key);
+  /** Whether the peer wants as much as it may, or more. */
+  get #wantsEnough(): boolean {
+    const { subscriptionsMax } = this.#limits;
+    return subscriptionsMax >= 0 && this.#context.wantedCount(this) >= subscriptionsMax;
   }
 
   #keyOf({ subject, queue }: Subscribe | Unsubscribe): InterestKey {

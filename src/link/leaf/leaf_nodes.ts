@@ -102,6 +102,11 @@ export class LeafNodes {
     }
   }
 
+  /** An account has too many connections, clients among them: closes this one. */
+  endSurplus(id: number): void {
+    this.#links.byId(id)?.closeAsSurplus();
+  }
+
   /** Closes one connection without a word; false if there is no such link. */
   kick(id: number): boolean {
     const link = this.#links.byId(id);

@@ -1,4 +1,4 @@
-import type { Login } from "../../auth/login.ts";
+import type { Login, LoginRefusal } from "../../auth/login.ts";
 
 /** A leaf link as /leafz and events show it. Texts are byte strings. */
 export interface LeafReport {
@@ -20,4 +20,18 @@ export interface LeafReport {
   readonly isWebSocket: boolean;
   /** Null on the side that dialled. */
   readonly login: Login | null;
+}
+
+/** A connection that ended before it was a leaf link, as far as it had come. Texts are byte strings. */
+export interface FailedLeaf {
+  readonly id: number;
+  /** What it said of itself in CONNECT, if it did. */
+  readonly serverName: string;
+  readonly version: string;
+  readonly isSolicited: boolean;
+  /** "" for who has not logged in. */
+  readonly account: string;
+  readonly isWebSocket: boolean;
+  /** Null on the side that dialled, and before CONNECT. */
+  readonly verdict: Login | LoginRefusal | null;
 }

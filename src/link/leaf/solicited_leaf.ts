@@ -2,7 +2,6 @@
  * The dialling side of a leaf connection until the link is up: INFO, TLS, CONNECT, INFO again.
  * Source: leafnodes.md 2; nats-server leafnode.go, processLeafnodeInfo, leafNodeFinishConnectProcess.
  */
-import { leastLimit } from "../../account/limits.ts";
 import type { CompressionSettings } from "../../config/compression.ts";
 import type { LeafRemoteOptions } from "../../config/leaf_remotes.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
@@ -27,6 +26,7 @@ import { LeafChannel } from "./leaf_channel.ts";
 import { findHubFault, findPortFault } from "./leaf_checks.ts";
 import type { LeafAccount, LeafContext } from "./leaf_context.ts";
 import { fromLinkPermission, leafInfo } from "./leaf_info.ts";
+import { leafLimits } from "./leaf_limits.ts";
 import { LeafLink } from "./leaf_link.ts";
 import { type LeafGrants, spokeGrants } from "./leaf_permissions.ts";
 import { announceJetStream, deniesOf } from "./leaf_terms.ts";
@@ -77,7 +77,6 @@ export class SolicitedLeaf implements LinkPeer {
   #hub: LinkInfo | null = null;
   #isEncrypted = false;
   #hasCompressedFrames = false;
-  #payloadBytesMax: number;
   #cancelTimer = () => {};
 
   constructor(connection: LinkConnection, remote: RemoteSide, context: LeafContext) {
@@ -85,14 +84,14 @@ export class SolicitedLeaf implements LinkPeer {
     this.#remote = remote;
     this.#context = context;
     this.#compression = new LinkCompression(connection, context.clock, () => remote.compression);
-    this.#payloadBytesMax = context.options.payloadBytesMax;
   }
 
   get rules(): OperationRules {
+    const { controlLineBytesMax, payloadBytesMax } = this.#context.options;
     return {
       kind: "leaf",
-      controlLineBytesMax: this.#context.options.controlLineBytesMax,
-      payloadBytesMax: this.#payloadBytesMax,
+      controlLineBytesMax,
+      payloadBytesMax: this.#link?.limits.payloadBytesMax ?? payloadBytesMax,
       unsubscribeHasOrigin: false,
       firstLetters: "",
     };
@@ -149,7 +148,21 @@ export class SolicitedLeaf implements LinkPeer {
   ended(reason: CloseReason): void {
     this.#cancelTimer();
     this.#channel.ended(reason);
-    this.#link?.leave(reason);
+    if (this.#link !== null) this.#link.leave(reason);
+    else {
+      this.#context.notices.failed(
+        {
+          id: this.#channel.connection.id,
+          serverName: "",
+          version: "",
+          isSolicited: true,
+          account: this.#accountName,
+          isWebSocket: this.#channel.isWebSocket,
+          verdict: null,
+        },
+        reason,
+      );
+    }
     this.#remote.lost();
   }
 
@@ -382,7 +395,6 @@ export class SolicitedLeaf implements LinkPeer {
       this.close();
       return;
     }
-    this.#payloadBytesMax = leastLimit(options.payloadBytesMax, account.payloadBytesMax);
     announceJetStream(channel, account, channel.serverName, cluster, this.#hub?.domain ?? "");
     const link = new LeafLink(
       channel,
@@ -399,11 +411,10 @@ export class SolicitedLeaf implements LinkPeer {
         isIsolated: options.isolatesInterest || remote.isolateLeafnodeInterest,
         takesHeaders: options.hasHeaders && (this.#hub?.headers ?? false),
         compression: this.#compression,
-        payloadBytesMax: this.#payloadBytesMax,
-        subscriptionsMax: leastLimit(options.subscriptionsMax, account.subscriptionsMax),
         grants: this.#grantsOf(info),
         login: null,
       },
+      leafLimits(options, account, null),
       delayReconnect,
     );
     this.#link = link;

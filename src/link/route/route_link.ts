@@ -103,13 +103,14 @@ export class RouteLink implements LinkPeer, Link {
     this.account = origin.account;
     this.#owner = owner;
     this.#origin = origin;
-    const { heartbeat, controlLineBytesMax } = owner.settings;
-    const intervalMs = linkPingIntervalMs("route", heartbeat.intervalMs);
+    const { controlLineBytesMax } = owner.settings;
     const { clock, log } = owner.host;
+    const heartbeat = () => {
+      const { intervalMs, pingsOutMax } = owner.settings.heartbeat;
+      return { intervalMs: linkPingIntervalMs("route", intervalMs), pingsOutMax };
+    };
     this.#channel = new LinkChannel("route", connection, log, () => this.#stop());
-    this.#heartbeat = new Heartbeat(this.#channel, clock, { ...heartbeat, intervalMs }, (fault) =>
-      this.refuse(fault),
-    );
+    this.#heartbeat = new Heartbeat(this.#channel, clock, heartbeat, (fault) => this.refuse(fault));
     this.#compression = new LinkCompression(connection, clock, () => owner.settings.compression);
     this.#rules = {
       kind: "route",

@@ -122,7 +122,7 @@ function gatewayBlock({ gateway }: Options, { ports, links, certificates }: Moni
     ...listenerBlock(gateway, ports.get("gateway") ?? 0, certificates.gateway),
     name: gateway.name,
     ...(gateway.tls === undefined ? {} : { isTlsVerified: true }),
-    ...(gateway.advertise === undefined ? {} : { advertise: gateway.advertise }),
+    ...(gateway.advertise ? { advertise: gateway.advertise } : {}),
     connectRetries: gateway.connectRetries,
     remotes: gateway.gateways.map(({ name, urls, tls }) => ({
       name,
@@ -154,7 +154,7 @@ function webSocketBlock({ websocket }: Options, { ports, certificates }: Monitor
   return {
     host: websocket.host,
     port,
-    ...(websocket.advertise === undefined ? {} : { advertise: websocket.advertise }),
+    ...(websocket.advertise ? { advertise: websocket.advertise } : {}),
     ...(websocket.noAuthUser === undefined ? {} : { noAuthUser: websocket.noAuthUser }),
     ...(websocket.jwtCookie === undefined ? {} : { jwtCookie: websocket.jwtCookie }),
     handshakeTimeoutMs: websocket.handshakeTimeoutMs,

@@ -9,7 +9,11 @@ const [FIRST, SECOND] = [NODE_SHARD_FIRST, NODE_SHARD_FIRST + 1];
 const ACCOUNT = 7;
 
 /** Two shards with so many connections, and what they are told. */
-function twoShards(loads: readonly [number, number], clientIds: readonly number[][] = []) {
+function twoShards(
+  loads: readonly [number, number],
+  clientIds: readonly number[][] = [],
+  leafIds?: readonly number[],
+) {
   const shared = createSharedMemory(2, new Uint32Array(4), false);
   for (const [i, load] of loads.entries()) shared.words[nodeWord(NODE_SHARD_FIRST + i, NODE_LOAD)] = load;
   const told: [node: number, message: ShardControl][] = [];
@@ -18,6 +22,7 @@ function twoShards(loads: readonly [number, number], clientIds: readonly number[
     send: (node, message) => told.push([node, message]),
     broadcast: (message) => told.push([-1, message]),
     query: async <T>() => clientIds as T[],
+    queryLinks: async <T>() => leafIds as T | undefined,
   };
   return { shared, told, counts: new ClientCounts(shared, shards) };
 }
@@ -37,6 +42,17 @@ test("shrink() closes no more than there are, and tells nobody who has none", ()
   expect(told).toEqual([[FIRST, { type: "shrink", count: 2 }]]);
 });
 
+test("limitAccount() takes clients and leaf nodes together, by their age", async () => {
+  const { shared, told, counts } = twoShards([1, 1], [[1], [3]], [2, 4]);
+  shared.words[accountWord(shared.map, ACCOUNT)] = 4;
+  const { limits, ...definition } = accountDefinition(ACCOUNT, "A");
+  const limited = { ...definition, limits: { ...limits, maxConnections: 1 } };
+  await counts.limitAccount(limited, { endsLeafs: true });
+  expect(told.splice(0)).toEqual([[-1, { type: "accountFull", clientIds: [4, 3, 2] }]]);
+  await counts.limitAccount(limited, { endsLeafs: false });
+  expect(told).toEqual([[-1, { type: "accountFull", clientIds: [3, 1] }]]);
+});
+
 test("limitAccount() closes the newest of all shards, and counts what other servers have", async () => {
   const { shared, told, counts } = twoShards(
     [2, 2],
@@ -48,10 +64,10 @@ test("limitAccount() closes the newest of all shards, and counts what other serv
   shared.words[accountWord(shared.map, ACCOUNT)] = 4;
   const definition = accountDefinition(ACCOUNT, "A");
   const limited = { ...definition, limits: { ...definition.limits, maxConnections: 5 } };
-  await counts.limitAccount(definition);
-  await counts.limitAccount(limited);
+  await counts.limitAccount(definition, { endsLeafs: true });
+  await counts.limitAccount(limited, { endsLeafs: true });
   expect(told).toEqual([]);
   counts.setElsewhere(ACCOUNT, 3, 0);
-  await counts.limitAccount(limited);
+  await counts.limitAccount(limited, { endsLeafs: true });
   expect(told).toEqual([[-1, { type: "accountFull", clientIds: [4, 3] }]]);
 });

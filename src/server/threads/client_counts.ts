@@ -11,6 +11,7 @@ export interface ClosingShards {
   send(node: number, message: ShardControl): void;
   broadcast(message: ShardControl): void;
   query<T>(query: ShardQuery): Promise<T[]>;
+  queryLinks<T>(query: ShardQuery): Promise<T | undefined>;
 }
 
 export class ClientCounts {
@@ -22,7 +23,7 @@ export class ClientCounts {
     this.#shards = shards;
   }
 
-  /** How many connections an account has on all shards. */
+  /** How many connections an account has on all shards, leaf nodes among them. */
   ofAccount(accountId: number): number {
     return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
   }
@@ -34,16 +35,22 @@ export class ClientCounts {
     Atomics.store(words, leafnodesElsewhereWord(map, accountId), leafnodes);
   }
 
-  /** Closes the clients that an account has too many, the newest first. */
-  async limitAccount({ id, name, limits: { maxConnections } }: AccountDefinition): Promise<void> {
+  /** Closes the clients that an account has too many, and with `endsLeafs` its leaf nodes as well, the newest first. */
+  async limitAccount(account: AccountDefinition, { endsLeafs }: { endsLeafs: boolean }): Promise<void> {
+    const { id, name, limits } = account;
+    const { maxConnections } = limits;
     if (maxConnections < 0) return;
     const { words, map } = this.#shared;
     const elsewhere = Atomics.load(words, clientsElsewhereWord(map, id));
     if (this.ofAccount(id) + elsewhere <= maxConnections) return;
-    const ids = (await this.#shards.query<number[]>({ what: "clients", account: name })).flat();
+    const query: ShardQuery = { what: "accountConnections", account: name };
+    const [ofShards, ofLinks = []] = await Promise.all([
+      this.#shards.query<number[]>(query),
+      endsLeafs ? this.#shards.queryLinks<number[]>(query) : undefined,
+    ]);
     const surplus = this.ofAccount(id) + elsewhere - maxConnections;
     if (surplus <= 0) return;
-    const clientIds = ids.sort((a, b) => b - a).slice(0, surplus);
+    const clientIds = [...ofShards.flat(), ...ofLinks].sort((a, b) => b - a).slice(0, surplus);
     this.#shards.broadcast({ type: "accountFull", clientIds });
   }
 

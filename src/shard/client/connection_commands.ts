@@ -70,7 +70,8 @@ export class ConnectionCommands {
         for (const connection of this.#shard.connections) {
           if (connection === null || connection.state >= STATE_CLOSING) continue;
           if (!ids.has(connection.clientId)) continue;
-          this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
+          if (connection.isLink) this.#links!.endSurplus(connection.clientId);
+          else this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
         }
         break;
       }

@@ -6,6 +6,7 @@
 import { leastLimit } from "../../account/limits.ts";
 import { ResponsePermits } from "../../account/response_permits.ts";
 import type { Login } from "../../auth/login.ts";
+import { registersClients } from "../../auth/login_rules.ts";
 import type { Permissions } from "../../config/permissions.ts";
 import {
   CONNECTION_CONTEXT,
@@ -210,12 +211,11 @@ export class Memberships {
     );
   }
 
-  /** Who has as many subscriptions as account or user allow, or more, is out: of limits that were just said, not while they hold. */
+  /** Who has as many subscriptions as are allowed, or more, is out: of limits that were just said, not while they hold. */
   #endIfOverSubscribed(connection: Connection): void {
-    const { maxSubscriptions, subscriptionCount, login } = connection;
-    const { limits } = connection.account.definition;
-    const isOwnLimit = limits.maxSubscriptions >= 0 || (login?.maxSubscriptions ?? -1) >= 0;
-    if (!isOwnLimit || maxSubscriptions < 0 || subscriptionCount < maxSubscriptions) return;
+    const { maxSubscriptions, subscriptionCount } = connection;
+    if (maxSubscriptions < 0 || subscriptionCount < maxSubscriptions) return;
+    if (!registersClients(this.#shard.options.login.rules)) return;
     connection.isOverSubscribed = true;
     this.#watchExpiry(connection);
   }

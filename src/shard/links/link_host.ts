@@ -99,6 +99,8 @@ export interface LinkHost {
   countSubscribers(query: Extract<ShardQuery, { what: "subscribers" }>): number;
   /** A client is about to answer the request with this reply, which another server measures. */
   responds(reply: string, responder: ClientInfo): void;
+  /** Closes a leaf link of which its account has too many. */
+  endSurplus(id: number): void;
   /** Closes a leaf link; false if there is none of that id. */
   kick(id: number): boolean;
 }

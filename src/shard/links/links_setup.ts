@@ -91,6 +91,8 @@ export type LinksNews =
       readonly record: LeafRecord;
       readonly reason: string;
     }
+  /** A connection of leaf nodes is over that never was a link. */
+  | { readonly type: "leafFailed"; readonly record: LeafRecord; readonly reason: string }
   /** A leaf node could not log in. */
   | { readonly type: "leafRefused"; readonly leaf: ClientInfo; readonly reason: string }
   /** A leaf node connected in an account, which other clusters are to know. */

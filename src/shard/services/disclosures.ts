@@ -6,6 +6,7 @@ import {
   encodeRequestInfo,
   firstHop,
   nextHop,
+  nextHopOfLeaf,
   REQUEST_INFO_HEADER,
   type RequestInfo,
 } from "../../account/request_info.ts";
@@ -49,7 +50,7 @@ export class Disclosures {
     before: RequestInfo | null,
   ): Told {
     const { definition } = service;
-    if (before !== null) return toldBy(nextHop(before, importer.name, this.#place(connection), definition));
+    if (before !== null) return toldBy(this.#nextHop(connection, importer.name, definition, before));
     if (connection === null) {
       return toldBy(firstHop({ account: importer.name }, this.#place(null), definition));
     }
@@ -70,6 +71,18 @@ export class Disclosures {
   requestor(connection: Connection, { definition }: AppliedServiceImport): ClientInfo {
     const details = detailsForServices(connection, this.#shard.info.serverName);
     return disclosed(details, this.#place(connection), definition.share);
+  }
+
+  #nextHop(
+    connection: Connection | null,
+    middle: string,
+    definition: AppliedServiceImport["definition"],
+    before: RequestInfo,
+  ): RequestInfo {
+    const place = this.#place(connection);
+    if (connection === null || !connection.isLink) return nextHop(before, middle, place, definition);
+    const details = detailsForServices(connection, this.#shard.info.serverName);
+    return nextHopOfLeaf(before, details, middle, place, definition);
   }
 
   /** Where a requestor is: a leaf link on the server at its other end. */

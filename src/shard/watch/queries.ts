@@ -9,8 +9,8 @@ import type { Services } from "../services/services.ts";
 import type { ShardQuery } from "./shard_queries.ts";
 import {
   accountCounters,
-  clientsOf,
   connectionPage,
+  connectionsOf,
   openConnection,
   subscriberCount,
   subscriptionPage,
@@ -63,8 +63,8 @@ export class Queries {
         const account = shard.accounts.byName(query.account);
         return account === undefined ? [] : services.responsesOf(account.id);
       }
-      case "clients":
-        return clientsOf(shard, query.account);
+      case "accountConnections":
+        return connectionsOf(shard, query.account);
       case "accounts":
         return accountCounters(shard, closings.goneCounters);
       case "links":

@@ -33,8 +33,8 @@ export type ShardQuery =
     }
   /** Answers that are due to requests of clients of this shard, from the account of that name: `ResponseRecord[]`. */
   | { readonly what: "responses"; readonly account: string }
-  /** Ids of the clients of an account, by its name. */
-  | { readonly what: "clients"; readonly account: string }
+  /** Ids of the connections that an account has here, by its name: clients, and on the links shard leaf nodes. */
+  | { readonly what: "accountConnections"; readonly account: string }
   /** What each account has here: `AccountCounters` by name. */
   | { readonly what: "accounts" }
   | LinkQuery;

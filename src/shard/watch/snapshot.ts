@@ -54,10 +54,11 @@ export function userRecord(shard: ShardContext, clientId: number): UserRecord | 
   return { permissions, expiresAtMs, accountNameTag: account.definition.nameTag ?? account.name };
 }
 
-/** Ids of an account's open clients. */
-export function clientsOf(shard: ShardContext, account: string): number[] {
+/** Ids of an account's open connections. Links are in an account once it counts them. */
+export function connectionsOf(shard: ShardContext, account: string): number[] {
   return openConnections(shard)
     .filter((connection) => connection.account.name === account)
+    .filter(({ isLink, countedIn }) => !isLink || countedIn !== 0)
     .map(({ clientId }) => clientId);
 }
 

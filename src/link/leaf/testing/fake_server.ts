@@ -138,6 +138,8 @@ export class FakeServer {
   readonly told: string[] = [];
   readonly links: Link[] = [];
   readonly wishes = new NotedWishes();
+  /** Connections that ended before there was a link. */
+  readonly failed: string[] = [];
   readonly messages: { readonly message: LinkMessage; readonly queues: readonly string[] }[] = [];
   readonly dialled: Dialled[] = [];
   readonly requests: LeafLoginRequest[] = [];
@@ -224,6 +226,10 @@ export class FakeServer {
         opened: ({ serverName }, announces) => void this.told.push(`opened ${serverName} ${announces}`),
         closed: ({ serverName }, reason) =>
           void this.told.push(`closed ${serverName} ${closeReasonEntry(reason).text}`),
+        failed: ({ serverName, account, verdict }, reason) =>
+          void this.failed.push(
+            `${serverName} ${account} ${verdict?.user ?? ""} ${closeReasonEntry(reason).text}`,
+          ),
         refused: (_connection, { reason }) => void this.told.push(`refused ${reason}`),
         accountConnected: (account) => void this.told.push(`account ${account}`),
       },
