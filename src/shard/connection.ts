@@ -136,6 +136,7 @@ export class Connection {
   /** Not read before this time, 0 when reading. */
   pausedUntilMs = 0;
   pausedSinceMs = 0;
+  /** How often a producer was slowed for it. */
   stalls = 0;
 
   lastActivityMs: number;
