@@ -2,6 +2,7 @@
  * The client protocol of one shard: takes a connection's input apart and does what it says. Plain messages go to the
  * engine; everything else comes here. Source: NATS client protocol; nats-server `parse`, `processConnect`, `processSub`.
  */
+import { greetsWithAuthRequired } from "../../auth/login_rules.ts";
 import { HeldMessage, plainLine } from "../../fabric/held_message.ts";
 import {
   CONNECTION_FLAGS,
@@ -102,10 +103,11 @@ export class ClientProtocol {
 
   /** The INFO of a fresh connection, which tells it its address where that is its own. */
   greet(connection: Connection, tellsAddress = true): void {
-    const { info, outbound } = this.#shard;
+    const { info, outbound, options } = this.#shard;
+    const authRequired = greetsWithAuthRequired(options.login.rules);
     // Whoever began with TLS is told that it is needed, whatever others may do.
     const ofTls = connection.isTlsFirst ? { tlsRequired: true } : {};
-    const told = { ...info, ...ofTls, nonce: connection.nonce };
+    const told = { ...info, authRequired, ...ofTls, nonce: connection.nonce };
     outbound.append(connection, this.#infoFor(connection, told, tellsAddress));
   }
 
