@@ -140,6 +140,10 @@ export class Connection {
   stalls = 0;
 
   lastActivityMs: number;
+  /** Steady clock, when it was last written messages to that `lastActivityMs` does not know of yet; 0 when it knows. */
+  lastOutputMs = 0;
+  /** The low word of what had been delivered to it by then. */
+  writtenMessages = 0;
   /** Steady clock, when it last sent something that counts against a PING. */
   lastInputMs = 0;
   pingsOutstanding = 0;

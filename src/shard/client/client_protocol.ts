@@ -456,6 +456,7 @@ export class ClientProtocol {
       Math.min(pingIntervalMs(connection, options), FIRST_PING_MS) * (1 + Math.random() * FIRST_PING_JITTER);
     timers.set(timerId(connection, TIMER_PING), nowMs + firstPingMs);
     this.#shard.traceLog.tookConnect(connection, parser.argStart, parser.argEnd);
+    this.#estimateRoundTrip(connection);
     const result = parseConnectOptions(this.#bytes, parser.argStart, parser.argEnd, connection.options);
     if (!result.ok) {
       const statement = "CONNECT is not valid";
@@ -464,7 +465,6 @@ export class ClientProtocol {
       return;
     }
     connection.options = this.#recentOptions.share(connection.withCookies(result.options));
-    this.#estimateRoundTrip(connection);
     // A second CONNECT begins anew, in the global account and without subscriptions: it may lead elsewhere.
     if (connection.hasConnected) {
       this.#catchUp();
