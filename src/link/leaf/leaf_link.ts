@@ -94,7 +94,7 @@ export class LeafLink implements RegisteredLeaf {
   }
 
   get rttMs(): number {
-    return this.#heartbeat.rttMs;
+    return this.#heartbeat.rttMs || this.facts.compression.estimatedRttMs;
   }
 
   /** Whether deliveries with a reply are to be told to `noteReply`. */
@@ -126,7 +126,7 @@ export class LeafLink implements RegisteredLeaf {
     const { events, register, notices } = this.#context;
     register.remove(this);
     events.left(this);
-    notices.closed(this.report(false), reason);
+    notices.closed(this.report(true), reason);
   }
 
   refreshAlwaysWanted(): void {
