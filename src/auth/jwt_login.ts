@@ -86,7 +86,7 @@ export function decideJwt(
 ): JwtDecision {
   const sent = claimedBy(request, true);
   const chosen = chooseJwt(sent.jwt, context.rules.defaultSentinel);
-  if (chosen === undefined) return refused(sent, "Authentication requires a user JWT");
+  if (chosen === undefined) return { ...refused(sent, "Authentication requires a user JWT"), jwt: sent.jwt };
   const { user } = chosen;
   const claimed = { ...sent, jwt: chosen.jwt };
   const decision = decideUserJwt(claimed, user, request, proxyKey, context, fetched);

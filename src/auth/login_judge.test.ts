@@ -515,7 +515,7 @@ describe("LoginJudge in operator mode refuses", () => {
     expect(judge(refused, {}, fetched)).toMatchObject({ kind: "refusal", user: "", jwt: refused.jwt });
     const bearer = asUser({ nats: { bearerToken: true, issuerAccount: OTHER_ACCOUNT.publicKey } });
     expect(judge(bearer, {}, fetched)).toMatchObject({ kind: "refusal", jwt: "" });
-    expect(judge({ jwt: "no JWT" })).toMatchObject({ kind: "refusal", jwt: "" });
+    expect(judge({ jwt: "no JWT" })).toMatchObject({ kind: "refusal", jwt: "no JWT" });
   });
 
   test("with the proxy that vouched for the connection", () => {

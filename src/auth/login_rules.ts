@@ -243,11 +243,13 @@ function compileWebSocket({ websocket }: Options, client: ListenerRules): Listen
   return { noAuthUser, user, password, token, mapsCertificates, isAuthRequired: true };
 }
 
-/** What INFO says of a listener: a server with a user for clients without credentials asks for none. */
-export function announcesAuthRequired(rules: LoginRules, listener: "client" | "websocket"): boolean {
-  const { isAuthRequired, noAuthUser } = rules[listener];
-  if (listener === "websocket") return isAuthRequired;
-  return isAuthRequired && (noAuthUser === "" || noAuthUser === rules.automaticUser);
+/**
+ * Whether the INFO that greets a client over TCP asks for credentials: not where there is a user for clients without. What it
+ * is told later, and what monitoring shows, is `isAuthRequired`, as in nats-server.
+ */
+export function greetsWithAuthRequired({ client, automaticUser }: LoginRules): boolean {
+  const { isAuthRequired, noAuthUser } = client;
+  return isAuthRequired && (noAuthUser === "" || noAuthUser === automaticUser);
 }
 
 /** Whether INFO carries a nonce to sign. */

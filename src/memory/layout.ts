@@ -244,8 +244,8 @@ export const AREA_PLAN_SLOTS = 48;
 export const AREA_EXPIRED = 52;
 /** Queue groups of the message at hand that other nodes are to serve: address of (node, queue id) pairs. */
 export const AREA_PICKS = 56;
-/** 1 when the last call delivered to a congested connection. */
-export const AREA_IS_STALLED = 60;
+/** Record of a congested connection that the last call delivered to, 0 for none. */
+export const AREA_STALLED_BY = 60;
 // What scan() and drain() say besides their reason.
 export const AREA_RESUME = 64;
 export const AREA_SUBJECT = 68;

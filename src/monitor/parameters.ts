@@ -5,7 +5,8 @@ import type { Integer } from "./go_json.ts";
 /** How many of a connection's or route's subscriptions a report shows. */
 export type SubscriptionListing = "none" | "subjects" | "detail";
 
-export type ConnectionState = "open" | "closed" | "all";
+/** `none`: what a request says by a number that stands for no state. */
+export type ConnectionState = "open" | "closed" | "all" | "none";
 
 /**
  * The decoded query of one monitoring request.

@@ -2,6 +2,7 @@
  * Which connections a request means, and in which order: nats-server's rules, in one place for every
  * list of connections, wherever it lives.
  */
+import type { ConnectionState } from "./parameters.ts";
 import type {
   ConnectionQuery,
   ConnectionSelection,
@@ -44,11 +45,19 @@ export function selectConnections(
     }
     return matches;
   };
-  const openMatches = query.state === "closed" ? [] : select(open);
-  const closedMatches = query.state === "open" ? [] : select(closed);
+  const openMatches = includesOpen(query.state) ? select(open) : [];
+  const closedMatches = includesClosed(query.state) ? select(closed) : [];
   const hidesClosed = query.id !== 0 && openMatches.length > 0;
   const connections = openMatches.filter(hasSubject).concat(hidesClosed ? [] : closedMatches);
   return { totalCount, connections };
+}
+
+export function includesOpen(state: ConnectionState): boolean {
+  return state === "open" || state === "all";
+}
+
+export function includesClosed(state: ConnectionState): boolean {
+  return state === "closed" || state === "all";
 }
 
 /**

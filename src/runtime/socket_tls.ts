@@ -113,10 +113,13 @@ function checkIdentity(serverName: string, { raw }: PeerCertificate): Error | un
 /** What a connection agreed on whose handshake is done. */
 export function sessionOf(socket: TLSSocket): TlsSession {
   const { standardName, name } = socket.getCipher();
+  // What was sent is not to be had, only what it leads to.
+  const chain = peerCertificates(socket);
   return {
     version: (socket.getProtocol() ?? "").replace(/^TLSv/, ""),
     cipherSuite: standardName ?? name,
-    peerCertificates: peerCertificates(socket),
+    peerCertificates: chain,
+    verifiedChain: chain,
   };
 }
 

@@ -56,6 +56,8 @@ export interface TlsSession {
   readonly cipherSuite: string;
   /** The peer's certificate and those it sent with it, DER; empty where it sent none. */
   readonly peerCertificates: readonly Uint8Array[];
+  /** From its certificate to that of an authority, where that was verified; else `peerCertificates`. */
+  readonly verifiedChain: readonly Uint8Array[];
 }
 
 /** The TLS of a poller: puts it on streams that the poller serves. Afterwards reads and writes are of plain text. */

@@ -143,9 +143,14 @@ export class Connection {
   /** Not read before this time, 0 when reading. */
   pausedUntilMs = 0;
   pausedSinceMs = 0;
+  /** How often a producer was slowed for it. */
   stalls = 0;
 
   lastActivityMs: number;
+  /** Steady clock, when it was last written messages to that `lastActivityMs` does not know of yet; 0 when it knows. */
+  lastOutputMs = 0;
+  /** The low word of what had been delivered to it by then. */
+  writtenMessages = 0;
   /** Steady clock, when it last sent something that counts against a PING. */
   lastInputMs = 0;
   pingsOutstanding = 0;

@@ -73,8 +73,8 @@ export interface ShardContext {
   holdInput(connection: Connection): void;
   /** Takes what a connection sent meanwhile, at the start of the next turn, and reads it again. */
   resumeInput(connection: Connection): void;
-  /** Stops reading a producer for a moment. */
-  pause(connection: Connection): void;
+  /** Stops reading a producer for a moment; `stalledBy` is the record of a subscriber of this shard that it is for. */
+  pause(connection: Connection, stalledBy?: number): void;
   /** Reads every paused producer again. */
   resumeProducers(): void;
   readonly traceLog: TraceLog;

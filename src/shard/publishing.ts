@@ -192,11 +192,11 @@ export class Publishing {
     return route.subject;
   }
 
-  /** Whether the last messages went to a congested connection; asking forgets it. */
-  takeStalled(): boolean {
-    const { isStalled } = this.#rings;
-    this.#rings.isStalled = false;
-    return isStalled;
+  /** Record of a congested connection that the last messages went to, 0 for none; asking forgets it. */
+  takeStalledBy(): number {
+    const { stalledBy } = this.#rings;
+    this.#rings.stalledBy = 0;
+    return stalledBy;
   }
 
   /** Whether a client may publish a message by this route; it has been told where it may not. Counts it as received. */

@@ -129,12 +129,12 @@ export class Rings {
   }
 
   /** See `StallSignals`. Of messages of one's own: those of others are kept apart from them. */
-  get isStalled(): boolean {
-    return this.#stalls.isStalled;
+  get stalledBy(): number {
+    return this.#stalls.stalledBy;
   }
 
-  set isStalled(isStalled: boolean) {
-    this.#stalls.isStalled = isStalled;
+  set stalledBy(stalledBy: number) {
+    this.#stalls.stalledBy = stalledBy;
   }
 
   /**
@@ -145,9 +145,9 @@ export class Rings {
     let nodes = this.#look();
     if (nodes === 0) return false;
     this.beforeDrain?.();
-    const { isStalled } = this;
+    const { stalledBy } = this;
     for (; nodes !== 0; nodes &= nodes - 1) this.#drain(31 - Math.clz32(nodes & -nodes));
-    this.isStalled = isStalled;
+    this.stalledBy = stalledBy;
     return true;
   }
 

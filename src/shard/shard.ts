@@ -123,6 +123,7 @@ export class Shard implements LinkShard, UpgradeHost {
 
   readonly #dependencies: ShardDependencies;
   readonly #slots: Slots;
+  readonly #stalls: StallSignals;
   readonly #rings: Rings;
   readonly #publishing: Publishing;
   readonly #services: Services;
@@ -197,7 +198,7 @@ export class Shard implements LinkShard, UpgradeHost {
       targets,
     );
     this.contexts.onStartOver = () => this.plans.forgetAll();
-    const stalls = new StallSignals(this);
+    this.#stalls = new StallSignals(this);
     this.outbound = new Outbound(
       this.shared,
       this.node,
@@ -214,13 +215,15 @@ export class Shard implements LinkShard, UpgradeHost {
         wroteLink: (connection) => this.#links!.wrote(connection),
         resumeProducers: () => {
           this.resumeProducers();
-          stalls.tellResumed();
+          this.#stalls.tellResumed();
         },
       },
     );
     this.receiveBuffers = new ReceiveBuffers(this.shared, this.node, this.outbound);
     const wake = new Wake(words, dependencies.wake);
-    this.#rings = new Rings(this, wake, stalls, (command) => this.#commands.take(command as ShardControl));
+    this.#rings = new Rings(this, wake, this.#stalls, (command) =>
+      this.#commands.take(command as ShardControl),
+    );
     this.#publishing = new Publishing(this, this.#rings);
     this.#publishing.configure();
     this.#services = new Services(this, this.#publishing, this.#rings);
@@ -400,10 +403,11 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#closings.begin(connection, reason);
   }
 
-  pause(connection: Connection): void {
+  pause(connection: Connection, stalledBy = 0): void {
     // One slow client must not hold up a link, nor everybody behind it.
     if (connection.state >= STATE_CLOSING || connection.isLink) return;
     increment(this.#words, this.shared.map.area(this.node).area + AREA_STALLS);
+    if (stalledBy !== 0) this.#stalls.count(stalledBy);
     this.#paused.add(connection);
   }
 

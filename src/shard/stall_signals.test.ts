@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import type { Engine } from "../engine/engine.ts";
 import { originOf } from "../fabric/message_record.ts";
 import {
-  AREA_IS_STALLED,
+  AREA_STALLED_BY,
+  CONNECTION_BYTES,
   RECORD_KIND,
   RECORD_KIND_RESUME,
   RECORD_KIND_STALL,
@@ -16,7 +17,7 @@ const HERE = NODE_SHARD_FIRST;
 const [NEAR, FAR] = [HERE + 1, HERE + 2];
 const shared = createSharedMemory(3, new Uint32Array([1, 2, 3, 4]), false);
 const { words } = shared;
-const { area, scratch } = shared.map.area(HERE);
+const { area, connections, scratch } = shared.map.area(HERE);
 
 function setUp() {
   /** What was sent: to which node, the kind and the origin. */
@@ -28,21 +29,22 @@ function setUp() {
       sent.push([node, words[(scratch + RECORD_KIND) >> 2]!, words[(scratch + RECORD_ORIGIN) >> 2]!]);
     },
   };
-  const shard = { node: HERE, shared, engine: engine as Engine, nowMs: 100 };
+  const slow = { stalls: 0 };
+  const shard = { node: HERE, shared, engine: engine as Engine, nowMs: 100, connections: [null, null, slow] };
   const signals = new StallSignals(shard);
   /** A message of this origin went to a subscriber that does not keep up. */
   const stall = (from: number, origin: number) => {
-    words[(area + AREA_IS_STALLED) >> 2] = 1;
+    words[(area + AREA_STALLED_BY) >> 2] = connections + 2 * CONNECTION_BYTES;
     signals.tell(from, origin);
-    expect(words[(area + AREA_IS_STALLED) >> 2]).toBe(0);
+    expect(words[(area + AREA_STALLED_BY) >> 2]).toBe(0);
   };
-  return { sent, rings, shard, signals, stall };
+  return { sent, rings, shard, signals, slow, stall };
 }
 
 test("tell() names the connection to its shard, once in two milliseconds, where a subscriber does not keep up", () => {
-  const { sent, shard, signals, stall } = setUp();
+  const { sent, shard, signals, slow, stall } = setUp();
   signals.tell(NEAR, 7);
-  expect(sent).toEqual([]);
+  expect([sent.length, slow.stalls]).toEqual([0, 0]);
   stall(NEAR, 7);
   stall(NEAR, 7);
   stall(NEAR, 8);
@@ -55,7 +57,8 @@ test("tell() names the connection to its shard, once in two milliseconds, where 
   ]);
   shard.nowMs += 2;
   stall(NEAR, 7);
-  expect(sent.length).toBe(4);
+  // Each is counted for the subscriber.
+  expect([sent.length, slow.stalls]).toEqual([4, 4]);
 });
 
 test("tell() tries again at once where the ring was full", () => {

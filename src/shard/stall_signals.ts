@@ -4,7 +4,8 @@
  */
 import { originOf, slotOfOrigin } from "../fabric/message_record.ts";
 import {
-  AREA_IS_STALLED,
+  AREA_STALLED_BY,
+  CONNECTION_BYTES,
   RECORD_BODY,
   RECORD_KIND,
   RECORD_KIND_RESUME,
@@ -13,6 +14,7 @@ import {
   RECORD_ORIGIN,
   RECORD_ORIGIN_NODE_SHIFT,
 } from "../memory/layout.ts";
+import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 
 /** One producer is told to slow down at most once in this time. */
@@ -20,13 +22,17 @@ const STALL_EVERY_MS = 2;
 /** Connections of which it is remembered when they were told; beyond that all are forgotten. */
 const STALLED_MAX = 1024;
 
-type SignallingShard = Pick<ShardContext, "node" | "shared" | "engine" | "nowMs">;
+type SignallingShard = Pick<ShardContext, "node" | "shared" | "engine" | "nowMs"> & {
+  readonly connections: readonly (Pick<Connection, "stalls"> | null)[];
+};
 
 export class StallSignals {
   readonly #shard: SignallingShard;
   readonly #words: Int32Array;
   /** Where the engine says that a subscriber does not keep up. */
   readonly #stalledWord: number;
+  /** Where the records of connections begin. */
+  readonly #records: number;
   /** When each connection of another shard was last told to slow down. */
   readonly #stalledAt = new Map<number, number>();
   /** Bitmap of the nodes that were told so. */
@@ -36,16 +42,18 @@ export class StallSignals {
     const { map, words } = shard.shared;
     this.#shard = shard;
     this.#words = words;
-    this.#stalledWord = (map.area(shard.node).area + AREA_IS_STALLED) >> 2;
+    const { area, connections } = map.area(shard.node);
+    this.#stalledWord = (area + AREA_STALLED_BY) >> 2;
+    this.#records = connections;
   }
 
-  /** A message went to a subscriber that does not keep up: whoever has just sent one is to pause. */
-  get isStalled(): boolean {
-    return this.#words[this.#stalledWord] !== 0;
+  /** Record of a subscriber that does not keep up, where a message went to one: whoever has just sent it is to pause. 0 for none. */
+  get stalledBy(): number {
+    return this.#words[this.#stalledWord]!;
   }
 
-  set isStalled(isStalled: boolean) {
-    this.#words[this.#stalledWord] = isStalled ? 1 : 0;
+  set stalledBy(stalledBy: number) {
+    this.#words[this.#stalledWord] = stalledBy;
   }
 
   /**
@@ -53,8 +61,9 @@ export class StallSignals {
    * `origin` is that of the message's record, which came from the node `from`. Hot: once per record that the engine left.
    */
   tell(from: number, origin: number): void {
-    if (!this.isStalled) return;
-    this.isStalled = false;
+    const { stalledBy } = this;
+    if (stalledBy === 0) return;
+    this.stalledBy = 0;
     // Of a message that was passed on the origin says whose it is.
     const node = origin >>> RECORD_ORIGIN_NODE_SHIFT || from;
     const slot = slotOfOrigin(origin);
@@ -65,7 +74,14 @@ export class StallSignals {
     if (this.#send(node, RECORD_KIND_STALL, slot)) {
       this.#stalledAt.set(key, nowMs);
       this.#stalledNodes |= 1 << node;
+      this.count(stalledBy);
     }
+  }
+
+  /** A producer is slowed for the subscriber of this record. */
+  count(stalledBy: number): void {
+    const connection = this.#shard.connections[(stalledBy - this.#records) / CONNECTION_BYTES];
+    if (connection != null) connection.stalls++;
   }
 
   /** This shard's subscribers have caught up: the shards that were told to slow connections may let them go on. */

@@ -137,13 +137,13 @@ export class Turns {
   /** Does what drains have left for later, as a message of ours may have been under way. Not from within one. */
   doLeftovers(): void {
     const { rings, links, commands, services, tracing } = this.#parts;
-    const { isStalled } = rings;
+    const { stalledBy } = rings;
     rings.settleLeftovers();
     links?.announce();
     commands.doWork();
     services.doWork();
     tracing.doWork();
-    rings.isStalled = isStalled;
+    rings.stalledBy = stalledBy;
   }
 
   /**

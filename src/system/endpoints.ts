@@ -277,7 +277,7 @@ function answerConnz(source: MonitorSource, options: RequestOptions, account: st
     offset: options.integer("offset"),
     limit: options.integer("limit"),
     id: options.integer("cid"),
-    state: STATES[Number(options.integer("state"))] ?? "open",
+    state: STATES[Number(options.integer("state"))] ?? "none",
     user: options.text("user"),
     account,
     mqttClient: options.text("mqtt_client"),

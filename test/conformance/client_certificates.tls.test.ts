@@ -119,7 +119,8 @@ describe("verify", () => {
   }
 
   row("12.27 connz shows version, suite and peer certificates with their hashes", async () => {
-    const secure = await connectSecurely(server(), identity(client, authority));
+    const chained = { ...identity(client, authority), cert: `${client.cert}\n${authority.cert}` };
+    const secure = await connectSecurely(server(), chained);
     const page = await server().json<{ connections: Connection[] }>(
       `/connz?auth=1&cid=${(secure.info.client_id as number | undefined) ?? ""}`,
     );
@@ -134,6 +135,16 @@ describe("verify", () => {
       cert_sha256: sha256(new X509Certificate(client.cert).raw),
     });
     expect(root?.subject).toBe("CN=Test CA");
+    secure.destroy();
+  });
+
+  row("12.27 connz shows what a client sent, not what that leads to", async () => {
+    const { cert, key } = client;
+    const secure = await connectSecurely(server(), { cert, key });
+    const { connections } = await server().json<{ connections: Connection[] }>("/connz?auth=1");
+    expect(connections.at(-1)?.tls_peer_certs?.map(({ cert_sha256 }) => cert_sha256)).toEqual([
+      sha256(new X509Certificate(cert).raw),
+    ]);
     secure.destroy();
   });
 

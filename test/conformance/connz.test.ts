@@ -346,3 +346,27 @@ row("§3.4 last_activity and idle: a PING is no activity, a message is", async (
   await entryOf(server(), client, "", (each) => each.last_activity !== before.last_activity);
   client.destroy();
 });
+
+row("§3.4 last_activity of a subscriber: what is delivered to it counts, a PONG does not", async () => {
+  const client = await server().connectAs();
+  const publisher = await server().connectAs();
+  client.send("SUB active 1\r\n");
+  await client.roundTrip();
+  const before = (await entryOf(server(), client, "", () => true)).last_activity;
+  await client.roundTrip();
+  expect((await entryOf(server(), client, "", () => true)).last_activity).toBe(before);
+  publisher.send("PUB active 0\r\n\r\n");
+  await client.expect("MSG active 1 0\r\n\r\n");
+  const { last_activity } = await entryOf(server(), client, "", (each) => each.last_activity !== before);
+  expect(Date.parse(String(last_activity))).toBeGreaterThanOrEqual(Date.parse(String(before)));
+  expect((await entryOf(server(), client, "", () => true)).last_activity).toBe(last_activity);
+  for (const each of [client, publisher]) each.destroy();
+});
+
+row("§12.26 rtt is known of a client whose CONNECT cannot be read", async () => {
+  const client = await server().connect();
+  client.send("CONNECT {no\r\n");
+  await client.readToEnd();
+  const entry = await entryOf(server(), client, "state=closed", () => true);
+  expect(entry.rtt).not.toBe("0s");
+});

@@ -163,6 +163,48 @@ row("§8.1 §8.4 a leaf node that comes and goes is an event of its account", as
   }, `leafnodes { ${LISTEN} }`);
 });
 
+row(
+  "§3.1 §3.2 a leaf node tells of its own side too, without a name; what was wanted is kept of a link that ended",
+  async () => {
+    await using servers = new Servers();
+    const hub = await servers.start({
+      config: `server_name: hub\n${ACCOUNTS}\nleafnodes { ${LISTEN} }`,
+      monitoring: true,
+    });
+    const address = await linkAddress(hub, "leafnode");
+    const leaf = await servers.start({ config: leafConfig(address, "b"), monitoring: true, role: "peer" });
+    const leafsOf = async () =>
+      (
+        await hub.json<{ leafs: { id: number; rtt: string; subscriptions_list?: string[] }[] }>(
+          "/leafz?subs=1",
+        )
+      ).leafs;
+    const inB = await loginAs(leaf, "b");
+    await listen(inB, "wanted");
+    await until(
+      async () => (await leafsOf())[0]?.subscriptions_list?.includes("wanted") ?? false,
+      () => "the hub does not hear of the subscription",
+    );
+    const system = await loginAs(leaf, "sys");
+    await listen(system, "$SYS.ACCOUNT.B.DISCONNECT", "$SYS.ACCOUNT.B.CONNECT");
+    const atHub = await loginAs(hub, "sys");
+    const [{ id } = { id: 0 }] = await leafsOf();
+    await ask(atHub, `$SYS.REQ.SERVER.${atHub.info.server_id}.KICK`, { cid: id });
+    for (const type of ["client_disconnect", "client_connect"]) {
+      const { json } = await nextMessage(system);
+      expect(json.type).toBe(`io.nats.server.advisory.v1.${type}`);
+      const client = json.client as Json;
+      expect(client).toMatchObject({ host: "127.0.0.1", acc: "B", kind: "Leafnode", name_tag: "B" });
+      expect([client.user, client.name, client.ver]).toEqual([undefined, undefined, undefined]);
+    }
+    const { connections } = await hub.json<{ connections: Json[] }>(`/connz?state=closed&subs=1&cid=${id}`);
+    expect(connections[0]).toMatchObject({ kind: "Leafnode", reason: "Kicked" });
+    expect(connections[0]!.subscriptions_list).toContain("wanted");
+    // Known before the first PING, by how long it took to agree on compression.
+    expect((await leafsOf()).map(({ rtt }) => rtt === "0s")).toEqual([false]);
+  },
+);
+
 row("§8.7 a leaf node that cannot log in is an event of the server", async () => {
   await withPair(async ({ first, second, servers }) => {
     const system = await loginAs(second, "sys");

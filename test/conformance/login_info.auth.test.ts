@@ -177,4 +177,18 @@ rowsInParallel({
       expect([config, info.auth_required, info.nonce !== undefined]).toEqual([config, isRequired, hasNonce]);
     }
   },
+
+  "§1.1 no_auth_user: only the first INFO keeps auth_required to itself, varz shows it": async () => {
+    await using server = await ServerProcess.start({
+      config: "no_auth_user: a\nauthorization { users: [ {user: a, password: p} ] }",
+      monitoring: true,
+    });
+    const client = await server.connect();
+    client.send('CONNECT {"verbose":false,"protocol":1}\r\nPING\r\n');
+    await client.expect("PONG\r\n");
+    const later = await client.readInfo();
+    const varz = await server.json<{ auth_required?: boolean }>("/varz");
+    const all = [client.info.auth_required, later.auth_required, varz.auth_required];
+    expect(all).toEqual([undefined, true, true]);
+  },
 });

@@ -5,7 +5,7 @@ import { until } from "../support/deadline.ts";
 import { encodeJwt, seconds } from "../support/jwt.ts";
 import { expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { Operator, signature } from "../support/operator.ts";
+import { Operator, signature, UNLIMITED_ACCOUNT } from "../support/operator.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
@@ -285,6 +285,31 @@ row("§3.5 a closed connection keeps the token it was refused with, unless that 
     expect(entry!.jwt).toBe(isBearer ? undefined : user.jwt);
     expect([entry!.authorized_user, entry!.account, entry!.issuer_key]).toEqual(Array(3).fill(undefined));
   }
+});
+
+row("§3.5 a closed connection keeps what is no token at all as it was sent", async () => {
+  const refused = await expectRefused(server(), () => ({ jwt: "a.b.c" }));
+  const { cid } = await closedConnection(server(), refused);
+  expect((await connectionsOf(server(), `state=closed&cid=${cid}`))[0]!.jwt).toBe("a.b.c");
+});
+
+row("§3.5 of whom an account had no room for, the token is shown and not who it names", async () => {
+  const crowded = operator.account("crowded");
+  const config = operator.configWithMemory(crowded.with({ limits: { ...UNLIMITED_ACCOUNT, conn: 1 } }));
+  await using own = await ServerProcess.start({ config, monitoring: true });
+  const user = crowded.user({ tags: ["u:1"] });
+  const first = await login(own, user.credentials);
+  const second = await own.connect();
+  second.send(`CONNECT ${JSON.stringify(user.credentials(String(second.info.nonce)))}\r\n`);
+  await second.readToEnd();
+  const { cid } = await closedConnection(own, second);
+  const [entry] = await connectionsOf(own, `state=closed&auth=1&cid=${cid}`);
+  expect(entry).toMatchObject({ reason: "Maximum Account Connections Exceeded", jwt: user.jwt });
+  expect([entry!.account, entry!.name_tag]).toEqual([crowded.publicKey, "crowded"]);
+  expect([entry!.authorized_user, entry!.issuer_key, entry!.tags]).toEqual(Array(3).fill(undefined));
+  const [plain] = await connectionsOf(own, `state=closed&cid=${cid}`);
+  expect(plain!.name_tag).toBe(undefined);
+  first.destroy();
 });
 
 rowsInParallel({

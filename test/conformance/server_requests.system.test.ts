@@ -263,6 +263,15 @@ row("§8.30 all tags, in any case", async () => {
   });
 });
 
+row("§8.32 CONNZ: a number that stands for no state finds nothing", async () => {
+  const sys = await loginAs(server(), "sys");
+  for (const state of [3, -1]) {
+    const { data } = (await ask(sys, "$SYS.REQ.SERVER.PING.CONNZ", { state })).json as { data: Json };
+    expect([data.total, data.num_connections, data.connections]).toEqual([0, 0, []]);
+  }
+  sys.destroy();
+});
+
 row("§8.32 CONNZ: states by number, subjects only with an account", async () => {
   await withSystem(async (system) => {
     const gone = await loginAs(server(), "a");

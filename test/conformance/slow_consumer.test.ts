@@ -199,6 +199,25 @@ row("§12 a producer that waits for a subscriber is told of in the log, once a s
   slow.destroy();
 });
 
+row("§3.4 how often producers waited is counted for the subscriber that they waited for", async () => {
+  await using server = await ServerProcess.start({ config: "max_pending: 8MB", monitoring: true });
+  const slow = await server.connectAs();
+  const publisher = await server.connectAs();
+  slow.send("SUB flood 1\r\n");
+  await slow.roundTrip();
+  slow.pause();
+  await flood(publisher, "flood", FLOOD_CHUNKS);
+  await publisher.roundTrip();
+  const { connections } = await server.json<{ connections: { cid: number; stalls?: number }[] }>(
+    "/connz?state=all",
+  );
+  const stallsOf = (client: RawClient) =>
+    connections.find(({ cid }) => cid === client.info.client_id)!.stalls;
+  expect(stallsOf(slow)).toBeGreaterThan(0);
+  expect(stallsOf(publisher)).toBeUndefined();
+  slow.destroy();
+});
+
 row(
   "§12 with no_fast_producer_stall messages for a subscriber far behind are dropped, it stays connected",
   async () => {

@@ -14,7 +14,7 @@ import { newAccount, newOperator, newScopedUser, newUser } from "../../src/auth/
 import type { LoginFields, Verdict } from "../../src/auth/login.ts";
 import { decideLogin } from "../../src/auth/login_flow.ts";
 import { LoginJudge } from "../../src/auth/login_judge.ts";
-import { announcesAuthRequired, compileLoginRules, needsNonce } from "../../src/auth/login_rules.ts";
+import { compileLoginRules, greetsWithAuthRequired, needsNonce } from "../../src/auth/login_rules.ts";
 import { KeyPair, verifySignature } from "../../src/auth/nkey.ts";
 import { readOperators } from "../../src/auth/operator_files.ts";
 import { compileTrust } from "../../src/auth/operator_trust.ts";
@@ -165,7 +165,7 @@ describe(`users of the configuration (seed ${SEED}):`, () => {
         const server = await ServerProcess.start({ config: `debug: true\n${config}` });
         try {
           const { info } = await server.connect();
-          expect(info.auth_required ?? false).toBe(announcesAuthRequired(rules, "client"));
+          expect(info.auth_required ?? false).toBe(greetsWithAuthRequired(rules));
           expect(info.nonce !== undefined).toBe(needsNonce(rules));
           for (const draw of fc.sample(knocks, { seed: SEED, numRuns: LOGIN_COUNT })) {
             const { isIn, account, nonce, sent } = await knock(server, draw);

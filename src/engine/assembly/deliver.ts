@@ -3,7 +3,7 @@
 
 import {
   AREA_EXPIRED,
-  AREA_IS_STALLED,
+  AREA_STALLED_BY,
   AREA_LENDS,
   AREA_LENDS_BYTES,
   AREA_LENT_TO,
@@ -195,7 +195,7 @@ function deliverTo(target: u32): bool {
     expire(subscription);
   }
   store<u64>(subscription, deliveredSoFar, SUBSCRIPTION_DELIVERED);
-  if ((flags & CONNECTION_IS_CONGESTED) != 0) store<u32>(area, 1, AREA_IS_STALLED);
+  if ((flags & CONNECTION_IS_CONGESTED) != 0) store<u32>(area, connection, AREA_STALLED_BY);
 
   const bytes = frameForClient(connection, flags, target);
   countSent(connection, flags, target, bytes);
@@ -204,7 +204,7 @@ function deliverTo(target: u32): bool {
 
 /** One copy to a link; false when it cannot take the message. */
 function deliverToLink(connection: u32, flags: u32, target: u32): bool {
-  if ((flags & CONNECTION_IS_CONGESTED) != 0) store<u32>(area, 1, AREA_IS_STALLED);
+  if ((flags & CONNECTION_IS_CONGESTED) != 0) store<u32>(area, connection, AREA_STALLED_BY);
   const bytes = frameForLink(connection, flags, target);
   // Where a subscriber's target names the subscription, a link's names counters of messages and bytes, or nothing.
   const counters = load<u32>(target, TARGET_SUBSCRIPTION);

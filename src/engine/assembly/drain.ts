@@ -2,7 +2,7 @@
 
 import {
   AREA_CONTEXT,
-  AREA_IS_STALLED,
+  AREA_STALLED_BY,
   AREA_NODE,
   AREA_NODE_COUNT,
   CONTEXT_ACCOUNTS,
@@ -108,7 +108,7 @@ function drainSome(node: u32, bytesMax: u32): i32 {
     describe(publisherOf(record), line, lineLength, headerLength, payloadLength, false);
     if ((context & CONTEXT_IS_RESPONSE) != 0 && answerFromNode(account, subject, subjectLength)) {
       skip(node, record);
-      if (load<u32>(area, AREA_IS_STALLED) != 0)
+      if (load<u32>(area, AREA_STALLED_BY) != 0)
         return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
       if (isLookDue()) return resume(REASON_LOOK, 0);
       continue;
@@ -136,7 +136,7 @@ function drainSome(node: u32, bytesMax: u32): i32 {
     }
     if (takers == 0 && mapped == 0 && load<u32>(record, RECORD_WANTS_TAKER) != 0)
       return resume(REASON_UNTAKEN, record);
-    if (load<u32>(area, AREA_IS_STALLED) != 0)
+    if (load<u32>(area, AREA_STALLED_BY) != 0)
       return resume(REASON_STALLED, load<u32>(record, RECORD_ORIGIN));
     if (isLookDue()) return resume(REASON_LOOK, 0);
   }

@@ -7,7 +7,6 @@ import {
   AREA_FULL_NODE,
   AREA_HEADER_LENGTH,
   AREA_IN_RINGS,
-  AREA_IS_STALLED,
   AREA_LINE_LENGTH,
   AREA_MESSAGE_END,
   AREA_OUT_RINGS,
@@ -15,6 +14,7 @@ import {
   AREA_REPLY_LENGTH,
   AREA_REST,
   AREA_RESUME,
+  AREA_STALLED_BY,
   AREA_SUBJECT,
   AREA_SUBJECT_HASH,
   AREA_SUBJECT_LENGTH,
@@ -319,7 +319,7 @@ export class Lockstep {
         same("the record's tried nodes", real.word(resume + RECORD_TRIED), 0);
       } else if (reason === REASON_STALLED) {
         same("the origin", resume, expected.origin);
-        real.clear(AREA_IS_STALLED);
+        real.clear(AREA_STALLED_BY);
         model.isStalled = false;
       } else {
         same("whether there may be more", resume, expected.isMore ? 1 : 0);
@@ -365,8 +365,8 @@ export class Lockstep {
       same(name("expired subscriptions"), real.expired(), model.expired);
       real.clear(AREA_EXPIRED);
       model.expired = [];
-      same(name("IS_STALLED"), real.get(AREA_IS_STALLED), model.isStalled ? 1 : 0);
-      real.clear(AREA_IS_STALLED);
+      same(name("STALLED_BY"), real.get(AREA_STALLED_BY) !== 0, model.isStalled);
+      real.clear(AREA_STALLED_BY);
       model.isStalled = false;
       same(name("traces"), real.traced, model.traced);
       same(name("large messages to nodes"), real.sentLarge, model.sentLarge);

@@ -48,6 +48,8 @@ export class LinkCompression {
   /** What monitoring shows; "" until it is agreed on. */
   #mode: string = "";
   #rttMs = 0;
+  /** Where `s2_auto` was agreed on: how long it took to get there, which stands for the round trip until one is measured. */
+  estimatedRttMs = 0;
 
   constructor(connection: LinkConnection, clock: LinkClock, settings: () => CompressionSettings) {
     this.#connection = connection;
@@ -96,6 +98,7 @@ export class LinkCompression {
       return { kind: "clear" };
     }
     this.#rttMs = this.#clock.nowMs() - this.#startMs;
+    if (chosen === "s2_auto") this.estimatedRttMs = this.#rttMs;
     const level = chosen === "s2_auto" ? levelFor(this.#rttMs, settings.rttThresholdsMs) : chosen;
     this.#mode = level;
     if (dialled) sendInfo();

@@ -5,33 +5,30 @@ import type { LeafReport } from "../leaf/leaf_report.ts";
 
 /** A leaf link as events of its account tell of it. */
 export function leafInfoOf(report: LeafReport, startedAtMs: number, nameTag: string): ClientInfo {
-  const { serverName, version, rttMs } = report;
-  return {
-    ...identityOf(report, startedAtMs),
-    name: textOf(serverName),
-    version: textOf(version),
-    rttNs: Math.round(rttMs * 1e6),
-    nameTag,
-  };
+  const rttNs = Math.round(report.rttMs * 1e6);
+  return { ...identityOf(report, startedAtMs), ...connectOf(report), rttNs, nameTag };
 }
 
 /**
- * A leaf link as services are told of it, save its round trip: it is on the server at its other end. That one says its name
- * and version in CONNECT, if it is the one that dialled. Source: nats-server getClientInfo, addServerAndClusterInfo.
+ * A leaf link as services are told of it, save its round trip: it is on the server at its other end. Source: nats-server
+ * getClientInfo, addServerAndClusterInfo.
  */
 export function requestorOf(report: LeafReport, startedAtMs: number): ClientInfo {
-  const { login, serverName, version } = report;
-  const server = textOf(serverName);
-  const told = login === null ? {} : { name: server, version: textOf(version) };
+  const { login, serverName } = report;
   return {
     ...identityOf(report, startedAtMs),
-    ...told,
-    server,
+    ...connectOf(report),
+    server: textOf(serverName),
     jwt: login?.jwt ?? "",
     issuerKey: login?.issuerKey ?? "",
     nameTag: login?.nameTag ?? "",
     tags: login?.tags ?? [],
   };
+}
+
+/** Name and version come with CONNECT: of the server that has dialled. */
+function connectOf({ isSolicited, serverName, version }: LeafReport): Partial<ClientInfo> {
+  return isSolicited ? {} : { name: textOf(serverName), version: textOf(version) };
 }
 
 function identityOf({ id, ip, account, login }: LeafReport, startedAtMs: number): ClientInfo {

@@ -23,7 +23,12 @@ function open(link: Partial<SecurableLink> = {}, pinnedCerts: readonly string[] 
     startTls: (_slot, name, dialled) => done.push(`starts ${name} with ${dialled?.serverName ?? "a client"}`),
     handshake: () => layer.outcome,
     handshakeError: () => ({ text: layer.problem, isNoise: false }),
-    session: () => ({ version: "1.3", cipherSuite: "TLS_AES_128_GCM_SHA256", peerCertificates: [] }),
+    session: () => ({
+      version: "1.3",
+      cipherSuite: "TLS_AES_128_GCM_SHA256",
+      peerCertificates: [],
+      verifiedChain: [],
+    }),
   };
   const tlsContexts = new LinkTlsContexts(tls);
   const context = { kind: "openssl", contexts: [], clientContext: null } as const;

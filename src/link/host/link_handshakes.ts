@@ -153,7 +153,7 @@ export class LinkHandshakes {
     if (!tlsContexts.checksPeers(context)) return this.#finish(link, handshake);
     connection.phase = PHASE_PEER_CHECK;
     shard.holdInput(connection);
-    shard.askAboutPeer(connection, context, tls.session(connection.slot).peerCertificates);
+    shard.askAboutPeer(connection, context, tls.session(connection.slot).verifiedChain);
     return false;
   }
 

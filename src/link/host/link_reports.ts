@@ -26,7 +26,7 @@ import type { AccountTraffic } from "./account_traffic.ts";
 import type { LinkConnections } from "./connections.ts";
 import type { HostLink } from "./host_link.ts";
 import type { Protocols } from "./protocols.ts";
-import type { LinkWishes, ListedWish } from "./wishes.ts";
+import type { LinkWishes } from "./wishes.ts";
 
 const NS_PER_MS = 1e6;
 const COUNTED_AS: Readonly<Record<LinkKind, keyof LinkCountByKind>> = {
@@ -66,7 +66,7 @@ export class LinkReports {
 
   /** A leaf link is over: what monitoring keeps of it. What it counted its account keeps. */
   noteLeafEnd(report: LeafReport): LeafRecord {
-    const record = this.#leaf(report, []);
+    const record = this.#leaf(report, true);
     const { account, inMessages, inBytes, outMessages, outBytes } = record;
     const before = this.#goneLeafs.get(account) ?? NO_TRAFFIC;
     this.#goneLeafs.set(account, withTraffic(before, [inMessages, inBytes, outMessages, outBytes]));
@@ -183,17 +183,16 @@ export class LinkReports {
     const reports = (leafs?.reports() ?? []).filter(
       (leaf) => account === "" || textOf(leaf.account) === account,
     );
-    return reports.map((report) => {
-      const { registered } = this.#connections.byId(report.id);
-      return this.#leaf(report, listsSubscriptions ? this.#wishes.list(registered!) : []);
-    });
+    return reports.map((report) => this.#leaf(report, listsSubscriptions));
   }
 
-  #leaf(report: LeafReport, wishes: readonly ListedWish[]): LeafRecord {
+  #leaf(report: LeafReport, listsSubscriptions: boolean): LeafRecord {
     const { isSpoke, isSolicited, isIsolated, compression, isWebSocket, subscriptionCount } = report;
     const account = textOf(report.account);
+    const link = this.#connections.byId(report.id);
+    const wishes = listsSubscriptions ? this.#wishes.list(link.registered!) : [];
     return {
-      ...this.#record(this.#connections.byId(report.id), Math.round(report.rttMs * NS_PER_MS)),
+      ...this.#record(link, Math.round(report.rttMs * NS_PER_MS)),
       name: textOf(report.serverName),
       version: textOf(report.version),
       isSpoke,

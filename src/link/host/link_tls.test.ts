@@ -19,6 +19,7 @@ const session = (...peerCertificates: Uint8Array[]): TlsSession => ({
   version: "1.3",
   cipherSuite: "TLS_AES_128_GCM_SHA256",
   peerCertificates,
+  verifiedChain: peerCertificates,
 });
 
 /** A layer that keeps what it is told, and cannot use `broken`. */

@@ -304,7 +304,7 @@ describe("AcceptedLeaf", () => {
     expect(older.connection.closed).toBe("Duplicate Remote LeafNode Connection");
     expect(older.lines().at(-1)).toBe("-ERR 'Duplicate Remote LeafNode Connection'");
     const closed = "closed L Duplicate Remote LeafNode Connection";
-    expect(server.told.slice(3)).toEqual(["left A", closed, "joined A spoke ", "opened L true"]);
+    expect(server.told.slice(3)).toEqual([closed, "left A", "joined A spoke ", "opened L true"]);
   });
 
   test("hands over to a dialler that calls itself the hub", () => {

@@ -99,7 +99,7 @@ describe("interest of the peer", () => {
     expect(end.lines()).toEqual([`-ERR '${text}'`]);
     expect(end.connection.closed).toBe("Protocol Violation");
     expect(server.logs).toContain(`error ${text}`);
-    expect(server.told).toEqual(["left A", "closed L Protocol Violation"]);
+    expect(server.told).toEqual(["closed L Protocol Violation", "left A"]);
   });
 });
 
@@ -325,7 +325,7 @@ describe("the connection", () => {
   test("is told of once when it ends", () => {
     const { end, server } = up();
     end.lose();
-    expect(server.told).toEqual(["left A", "closed L Client Closed"]);
+    expect(server.told).toEqual(["closed L Client Closed", "left A"]);
     expect(server.logs.at(-1)).toBe("info Leafnode connection closed: Client Closed - Remote: L");
     expect(server.nodes.count).toBe(0);
   });

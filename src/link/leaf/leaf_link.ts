@@ -106,7 +106,7 @@ export class LeafLink implements RegisteredLeaf {
   }
 
   get rttMs(): number {
-    return this.#heartbeat.rttMs;
+    return this.#heartbeat.rttMs || this.facts.compression.estimatedRttMs;
   }
 
   /** Whether deliveries with a reply are to be told to `noteReply`. */
@@ -138,10 +138,10 @@ export class LeafLink implements RegisteredLeaf {
     if (!this.#isJoined) return;
     this.#isJoined = false;
     const { events, register, notices } = this.#context;
-    const report = this.report();
+    // What it wanted is told while it is known.
+    notices.closed(this.report(), reason);
     register.remove(this);
     events.left(this);
-    notices.closed(report, reason);
   }
 
   refreshAlwaysWanted(): void {

@@ -157,7 +157,7 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   get rttMs(): number {
-    return this.#heartbeat.rttMs;
+    return this.#heartbeat.rttMs || this.#compression.estimatedRttMs;
   }
 
   get subscriptionCount(): number {

@@ -48,6 +48,7 @@ export const LIBSSL_FUNCTIONS = {
   SSL_get_error: { parameters: ["pointer", "i32"], result: "i32" },
   SSL_get_peer_cert_chain: { parameters: ["pointer"], result: "pointer" },
   SSL_get_verify_result: { parameters: ["pointer"], result: "i32" },
+  SSL_is_server: { parameters: ["pointer"], result: "i32" },
   SSL_has_pending: { parameters: ["pointer"], result: "i32" },
   SSL_load_client_CA_file: { parameters: ["pointer"], result: "pointer" },
   SSL_new: { parameters: ["pointer"], result: "pointer" },

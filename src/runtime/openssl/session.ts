@@ -17,21 +17,26 @@ export function readSession(openSsl: OpenSsl, connection: number): TlsSession {
     cipherSuite: posix.textAt(
       functions.SSL_CIPHER_standard_name(functions.SSL_get_current_cipher(connection)),
     ),
-    peerCertificates: peerCertificates(openSsl, connection),
+    ...certificates(openSsl, connection),
   };
 }
 
-/** The chain that was verified or, after a resumption, what the session kept of it. */
-function peerCertificates(openSsl: OpenSsl, connection: number): Uint8Array[] {
+/** What was sent, or what the session kept of it after a resumption, of which there is no verified chain. */
+function certificates(
+  openSsl: OpenSsl,
+  connection: number,
+): Pick<TlsSession, "peerCertificates" | "verifiedChain"> {
   const { functions } = openSsl;
-  const leaf = functions.SSL_get1_peer_certificate(connection);
-  if (leaf === 0) return [];
-  const verified = functions.SSL_get0_verified_chain(connection);
-  // The server's view of what was sent leaves the peer's own certificate out.
-  const certificates = verified === 0 ? [encode(openSsl, leaf)] : [];
-  functions.X509_free(leaf);
-  const chain = verified === 0 ? functions.SSL_get_peer_cert_chain(connection) : verified;
-  return [...certificates, ...encodeAll(openSsl, chain)];
+  const own = functions.SSL_get1_peer_certificate(connection);
+  if (own === 0) return { peerCertificates: [], verifiedChain: [] };
+  const leaf = encode(openSsl, own);
+  functions.X509_free(own);
+  const sent = encodeAll(openSsl, functions.SSL_get_peer_cert_chain(connection));
+  // A server's view of what was sent leaves the peer's own certificate out, a client's does not.
+  const isServer = functions.SSL_is_server(connection) === 1;
+  const peerCertificates = isServer ? [leaf, ...sent] : sent;
+  const verified = encodeAll(openSsl, functions.SSL_get0_verified_chain(connection));
+  return { peerCertificates, verifiedChain: verified.length === 0 ? peerCertificates : verified };
 }
 
 /**

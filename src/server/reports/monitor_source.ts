@@ -6,7 +6,7 @@ import type { Options } from "../../config/option_table.ts";
 import type { SubjectPermission as ConfiguredPermission } from "../../config/permissions.ts";
 import type { ListenerKind } from "../../fabric/listeners.ts";
 import { ClosedRing } from "../../monitor/closed_ring.ts";
-import { selectConnections } from "../../monitor/select_connections.ts";
+import { includesClosed, includesOpen, selectConnections } from "../../monitor/select_connections.ts";
 import type { AccountDetailSnapshot, AccountSnapshot } from "../../monitor/snapshots/accounts.ts";
 import type {
   ConnectionQuery,
@@ -224,12 +224,12 @@ export class FleetMonitor implements MonitorSource {
 
   async connections(query: ConnectionQuery): Promise<ConnectionSelection | null> {
     if (query.account !== "" && !(await this.#knows(query.account))) return null;
-    const pages = query.state === "closed" ? [] : await this.#openConnections(query);
-    const leafs = query.state === "closed" ? [] : await this.#openLeafs(query);
+    const pages = includesOpen(query.state) ? await this.#openConnections(query) : [];
+    const leafs = includesOpen(query.state) ? await this.#openLeafs(query) : [];
     const clients = pages.flatMap(({ connections }) => connections.map(connectionSnapshot));
     const open = [...clients, ...leafs];
     const openCount = pages.reduce((sum, page) => sum + page.openCount, leafs.length);
-    const closed = query.state === "open" ? [] : this.#closed.toArray();
+    const closed = includesClosed(query.state) ? this.#closed.toArray() : [];
     const selection = selectConnections(open, closed, query, subjectsCollideText);
     return { ...selection, totalCount: selection.totalCount - open.length + openCount };
   }

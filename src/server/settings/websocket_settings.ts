@@ -1,5 +1,5 @@
 /** What the `websocket` block means for a shard, and how its port is told. */
-import { announcesAuthRequired, type LoginRules } from "../../auth/login_rules.ts";
+import type { LoginRules } from "../../auth/login_rules.ts";
 import type { Options } from "../../config/option_table.ts";
 import { parseOrigin } from "../../protocol/websocket/origin.ts";
 import type { UpgradeRules } from "../../protocol/websocket/upgrade.ts";
@@ -31,7 +31,7 @@ export function webSocketSettings(
     info: {
       host: websocket.host,
       port,
-      authRequired: announcesAuthRequired(rules, "websocket"),
+      authRequired: rules.websocket.isAuthRequired,
       tlsRequired: isSecure,
       tlsAvailable: isSecure,
     },

@@ -2,6 +2,7 @@
  * The client protocol of one shard: takes a connection's input apart and does what it says. Plain messages go to the
  * engine; everything else comes here. Source: NATS client protocol; nats-server `parse`, `processConnect`, `processSub`.
  */
+import { greetsWithAuthRequired } from "../../auth/login_rules.ts";
 import { HeldMessage, plainLine } from "../../fabric/held_message.ts";
 import {
   CONNECTION_FLAGS,
@@ -102,10 +103,11 @@ export class ClientProtocol {
 
   /** The INFO of a fresh connection, which tells it its address where that is its own. */
   greet(connection: Connection, tellsAddress = true): void {
-    const { info, outbound } = this.#shard;
+    const { info, outbound, options } = this.#shard;
+    const authRequired = greetsWithAuthRequired(options.login.rules);
     // Whoever began with TLS is told that it is needed, whatever others may do.
     const ofTls = connection.isTlsFirst ? { tlsRequired: true } : {};
-    const told = { ...info, ...ofTls, nonce: connection.nonce };
+    const told = { ...info, authRequired, ...ofTls, nonce: connection.nonce };
     outbound.append(connection, this.#infoFor(connection, told, tellsAddress));
   }
 
@@ -454,6 +456,7 @@ export class ClientProtocol {
       Math.min(pingIntervalMs(connection, options), FIRST_PING_MS) * (1 + Math.random() * FIRST_PING_JITTER);
     timers.set(timerId(connection, TIMER_PING), nowMs + firstPingMs);
     this.#shard.traceLog.tookConnect(connection, parser.argStart, parser.argEnd);
+    this.#estimateRoundTrip(connection);
     const result = parseConnectOptions(this.#bytes, parser.argStart, parser.argEnd, connection.options);
     if (!result.ok) {
       const statement = "CONNECT is not valid";
@@ -462,7 +465,6 @@ export class ClientProtocol {
       return;
     }
     connection.options = this.#recentOptions.share(connection.withCookies(result.options));
-    this.#estimateRoundTrip(connection);
     // A second CONNECT begins anew, in the global account and without subscriptions: it may lead elsewhere.
     if (connection.hasConnected) {
       this.#catchUp();

@@ -320,7 +320,7 @@ export class Handshakes {
     if (this.#shard.options.tls?.checksPeers !== true) return this.#finish(connection);
     connection.phase = PHASE_PEER_CHECK;
     this.#shard.holdInput(connection);
-    this.#shard.askAboutPeer(connection, CLIENT_CONTEXT, connection.tls.peerCertificates);
+    this.#shard.askAboutPeer(connection, CLIENT_CONTEXT, connection.tls.verifiedChain);
     return false;
   }
 

@@ -112,7 +112,7 @@ describe("a login that is judged elsewhere", () => {
     producer.send(`${pub("a", "y")}CONNECT {"verbose":false,"user":"dave","pass":"p"}\r\n`);
     while (producer.toServer.length > 0) asking.harness.turn();
     producer.send("PING\r\n");
-    const paused = asking.harness.shards[0]!.connections.find((each) => (each?.stalls ?? 0) > 0);
+    const paused = asking.harness.shards[0]!.connections.find((each) => (each?.pausedUntilMs ?? 0) > 0);
     expect(paused?.isHeld).toBe(true);
     await new Promise((resolve) => setTimeout(resolve, PAUSE_IS_OVER_MS));
     for (let turns = 0; turns < 5; turns++) asking.harness.turn();

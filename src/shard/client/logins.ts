@@ -200,6 +200,9 @@ export class Logins {
       return false;
     }
     if (!this.#memberships.enter(connection, login, account)) {
+      // Whom a token names counts once there is room for it. Source: nats-server RegisterNkeyUser.
+      if (login.issuerKey !== "")
+        connection.login = { ...login, user: "", issuerKey: "", nameTag: "", tags: [] };
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
       return false;
     }

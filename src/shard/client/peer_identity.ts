@@ -18,8 +18,8 @@ export function peerIdentity({ tls }: Connection): PeerIdentity | null {
 /** What an auth callout service is told; null without TLS. A server asks for certificates only to verify them. */
 export function clientTls({ tls }: Connection): ClientTls | null {
   if (tls === null) return null;
-  const { version, cipherSuite, peerCertificates } = tls;
-  const verifiedChains = peerCertificates.length === 0 ? [] : [peerCertificates.map(pemOf)];
+  const { version, cipherSuite, verifiedChain } = tls;
+  const verifiedChains = verifiedChain.length === 0 ? [] : [verifiedChain.map(pemOf)];
   return { version, cipher: cipherSuite, certificates: [], verifiedChains };
 }
 

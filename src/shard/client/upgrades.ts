@@ -195,7 +195,7 @@ export class Upgrades {
     }
     visitor.phase = "checked";
     this.#host.poller.setInterest(visitor.slot, false, false);
-    this.#host.askAboutPeer(visitor, WEBSOCKET_CONTEXT, visitor.tls.peerCertificates);
+    this.#host.askAboutPeer(visitor, WEBSOCKET_CONTEXT, visitor.tls.verifiedChain);
     return false;
   }
 

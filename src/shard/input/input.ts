@@ -127,7 +127,8 @@ export class Input {
       ? this.#links!.receive(connection, start, end)
       : this.#protocol.receive(connection, start, end);
     this.#kept.keep(connection, rest, end);
-    if (this.#publishing.takeStalled()) this.#shard.pause(connection);
+    const stalledBy = this.#publishing.takeStalledBy();
+    if (stalledBy !== 0) this.#shard.pause(connection, stalledBy);
     // Of what is not whole yet nothing was taken, however late it is: the rest has to be read.
     const isBegun = rest !== start;
     if (isBegun && rest !== end && this.#shard.outbound.isLate()) this.#postpone(connection);

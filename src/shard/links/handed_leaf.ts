@@ -8,6 +8,8 @@ import type { HandedStream } from "../../runtime/poller.ts";
 import type { TlsSession } from "../../runtime/tls.ts";
 import type { Arrival } from "../connection.ts";
 
+type Certificates = "peerCertificates" | "verifiedChain";
+
 export interface HandedLeaf {
   readonly type: "handedLeaf";
   readonly stream: HandedStream;
@@ -18,7 +20,7 @@ export interface HandedLeaf {
   readonly forwardedFor: string;
   /** What the handshake agreed on, certificates in base64; null without TLS. */
   readonly tls:
-    | (Omit<TlsSession, "peerCertificates"> & { readonly peerCertificates: readonly string[] })
+    | (Omit<TlsSession, Certificates> & { readonly [Chain in Certificates]: readonly string[] })
     | null;
 }
 
@@ -27,7 +29,8 @@ export function handedLeaf(
   { ip, port, tls }: Arrival,
   { terms, forwardedFor }: Pick<Upgrade, "terms" | "forwardedFor">,
 ): HandedLeaf {
-  const peerCertificates = tls?.peerCertificates.map((certificate) => certificate.toBase64()) ?? [];
+  const texts = (chain: readonly Uint8Array[] = []) => chain.map((certificate) => certificate.toBase64());
+  const [peerCertificates, verifiedChain] = [texts(tls?.peerCertificates), texts(tls?.verifiedChain)];
   return {
     type: "handedLeaf",
     stream,
@@ -35,12 +38,13 @@ export function handedLeaf(
     port,
     terms,
     forwardedFor,
-    tls: tls && { ...tls, peerCertificates },
+    tls: tls && { ...tls, peerCertificates, verifiedChain },
   };
 }
 
 /** Who came, as the shard that takes it over knows it. */
 export function arrivalOf({ ip, port, tls }: HandedLeaf): Arrival {
-  const peerCertificates = tls?.peerCertificates.map((text) => Uint8Array.fromBase64(text)) ?? [];
-  return { ip, port, tls: tls && { ...tls, peerCertificates } };
+  const bytes = (chain: readonly string[] = []) => chain.map((text) => Uint8Array.fromBase64(text));
+  const [peerCertificates, verifiedChain] = [bytes(tls?.peerCertificates), bytes(tls?.verifiedChain)];
+  return { ip, port, tls: tls && { ...tls, peerCertificates, verifiedChain } };
 }

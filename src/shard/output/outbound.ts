@@ -24,6 +24,7 @@ import {
   CONNECTION_IS_CLOSED,
   CONNECTION_IS_CONGESTED,
   CONNECTION_LIMIT,
+  CONNECTION_OUT_MESSAGES,
   CONNECTION_OUTBOX,
   CONNECTION_SEGMENT,
   OUTBOX_BYTES,
@@ -117,6 +118,8 @@ export class Outbound {
   #isLate = false;
   /** Framed before the turn began, or everything was written out. */
   #framedBefore = 0;
+  /** When the turn began, steady clock. */
+  #turnMs = 0;
   readonly #turn = new TimeLimit(TURN_MS_MAX);
   readonly #drains = new TimeLimit(DRAIN_MS_MAX);
   #hasDrained = false;
@@ -150,6 +153,7 @@ export class Outbound {
 
   /** A turn begins, at this time of the steady clock. */
   startTurn(nowMs: number): void {
+    this.#turnMs = nowMs;
     this.#turn.start(nowMs);
     this.#hasDrained = false;
     this.#isLate = false;
@@ -254,6 +258,11 @@ export class Outbound {
       this.#engine.closeSegment(connection.address);
       const count = words[record + (CONNECTION_IOVECS >> 2)]!;
       if (count !== 0) this.#write(connection, outbox, count, what);
+      const messages = words[record + (CONNECTION_OUT_MESSAGES >> 2)]!;
+      if (messages !== connection.writtenMessages) {
+        connection.writtenMessages = messages;
+        connection.lastOutputMs = this.#turnMs;
+      }
       if (connection.isLink) this.#events.wroteLink(connection);
     }
     words[record + (CONNECTION_CURSOR >> 2)] = outbox + OUTBOX_DATA;

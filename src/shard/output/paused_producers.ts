@@ -21,7 +21,6 @@ export class PausedProducers {
   }
 
   add(connection: Connection): void {
-    connection.stalls++;
     const now = performance.now();
     if (connection.pausedUntilMs === 0) {
       this.#paused.push(connection);

@@ -65,7 +65,8 @@ export class FakeTls implements TlsLayer {
   }
 
   session(): TlsSession {
-    return { version: "1.3", cipherSuite: "TLS_FAKE", peerCertificates: this.peerCertificates };
+    const { peerCertificates } = this;
+    return { version: "1.3", cipherSuite: "TLS_FAKE", peerCertificates, verifiedChain: peerCertificates };
   }
 }
 

@@ -122,14 +122,24 @@ function ascendingKey(shard: ShardContext, connection: Connection, order: Connec
     case "bytes_to":
       return -connectionTraffic(shard.shared, connection)[3];
     case "last":
-      return -connection.lastActivityMs;
+      return -lastActivityMs(shard, connection);
     case "idle":
-      return connection.lastActivityMs;
+      return lastActivityMs(shard, connection);
     case "uptime":
       return -connection.startMs;
     case "rtt":
       return -connection.rttMs;
   }
+}
+
+/** When it last sent, or was sent, something that is neither PING nor PONG. */
+function lastActivityMs(shard: ShardContext, connection: Connection): number {
+  if (connection.lastOutputMs !== 0) {
+    const outputMs = shard.wallMs() - (performance.now() - connection.lastOutputMs);
+    connection.lastActivityMs = Math.max(connection.lastActivityMs, outputMs);
+    connection.lastOutputMs = 0;
+  }
+  return connection.lastActivityMs;
 }
 
 export function connectionRecord(
@@ -146,7 +156,7 @@ export function connectionRecord(
     startMs: connection.startMs,
     stopMs: closeReason === 0 ? null : shard.wallMs(),
     reason: closeReason === 0 ? "" : closeReasonEntry(closeReason as CloseReason).text,
-    lastActivityMs: connection.lastActivityMs,
+    lastActivityMs: lastActivityMs(shard, connection),
     rttMs: connection.rttMs,
     pendingBytes: shard.outbound.pendingBytes(connection),
     inMessages,
