@@ -30,7 +30,7 @@ describe("LameDuck", () => {
   });
 
   test("announces, waits, and closes one at a time", async () => {
-    expect(await run(3, 60)).toEqual(["announce", "begin", "close 1", "close 1", "close 1"]);
+    expect(await run(3, 600)).toEqual(["announce", "begin", "close 1", "close 1", "close 1"]);
   });
 
   test("closes nobody where all have gone by themselves", async () => {
