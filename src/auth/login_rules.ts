@@ -238,7 +238,7 @@ function compileWebSocket({ websocket }: Options, client: ListenerRules): Listen
   return { noAuthUser, user, password, token, mapsCertificates, isAuthRequired: true };
 }
 
-/** What INFO says of a listener: a server with a user for clients without credentials asks for none. */
+/** What the first INFO says of a listener: a server with a user for clients without credentials asks for none. */
 export function announcesAuthRequired(rules: LoginRules, listener: "client" | "websocket"): boolean {
   const { isAuthRequired, noAuthUser } = rules[listener];
   if (listener === "websocket") return isAuthRequired;

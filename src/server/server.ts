@@ -1,7 +1,6 @@
 /** The main thread: one server from its options to its end. It installs no signal handlers and never exits. */
 import { availableParallelism } from "node:os";
 import { serverHash } from "../account/reply_subject.ts";
-import { announcesAuthRequired } from "../auth/login_rules.ts";
 import { errorText } from "../base/error_text.ts";
 import { GrowthWatch } from "../base/growth_watch.ts";
 import type { Options } from "../config/option_table.ts";
@@ -173,7 +172,7 @@ export class Server {
     this.#resolved = resolution.resolved;
     const runtimeText = `${runtime.name} ${runtime.version}`;
     const identity = { id: this.id, xkey: keys.xkey, runtime: runtimeText };
-    this.#announced = new AnnouncedInfo(identity, options, this.#isAuthAnnounced);
+    this.#announced = new AnnouncedInfo(identity, options, this.#isAuthRequired);
     const growth = new GrowthWatch(
       () => runtime.residentBytes(),
       () => runtime.collectGarbage(),
@@ -391,8 +390,8 @@ export class Server {
     return this.isLameDuck ? this.#announced.inLameDuckMode : this.#announced.info;
   }
 
-  get #isAuthAnnounced(): boolean {
-    return announcesAuthRequired(this.#resolved.rules, "client");
+  get #isAuthRequired(): boolean {
+    return this.#resolved.rules.client.isAuthRequired;
   }
 
   get #monitoredAccounts(): MonitoredAccounts {
@@ -452,7 +451,7 @@ export class Server {
   }
 
   #renewInfo(): ServerInfo {
-    return this.#announced.renew(this.#options, this.#isAuthAnnounced, this.#ports);
+    return this.#announced.renew(this.#options, this.#isAuthRequired, this.#ports);
   }
 
   /** Staples have come, or come anew: handshakes from now on carry them. */

@@ -105,7 +105,8 @@ export class ClientProtocol {
     const { info, outbound } = this.#shard;
     // Whoever began with TLS is told that it is needed, whatever others may do.
     const ofTls = connection.isTlsFirst ? { tlsRequired: true } : {};
-    const told = { ...info, ...ofTls, nonce: connection.nonce };
+    const authRequired = this.logins.isAnnounced(connection);
+    const told = { ...info, ...ofTls, authRequired, nonce: connection.nonce };
     outbound.append(connection, this.#infoFor(connection, told, tellsAddress));
   }
 

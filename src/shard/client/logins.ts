@@ -7,7 +7,7 @@ import { type AccountTerms, END_ERRORS, findEnd } from "../../auth/account_terms
 import { refusalLogText } from "../../auth/identity.ts";
 import { InlineJudge } from "../../auth/inline_judge.ts";
 import type { Login, LoginRefusal, LoginRequest, Verdict } from "../../auth/login.ts";
-import { type LoginRules, needsNonce } from "../../auth/login_rules.ts";
+import { announcesAuthRequired, type LoginRules, needsNonce } from "../../auth/login_rules.ts";
 import { hasUserMoved, requestOfLogin } from "../../auth/reload_login.ts";
 import { assert } from "../../base/assert.ts";
 import { AREA_PINNED_ACCOUNT_FAILURES } from "../../memory/layout.ts";
@@ -61,6 +61,14 @@ export class Logins {
   /** Whether a client must say who it is. */
   isRequired(connection: Connection): boolean {
     return isLoginRequired(connection, this.#shard.options.login.rules);
+  }
+
+  /** Whether it is told so when it comes. */
+  isAnnounced({ webSocket }: Connection): boolean {
+    return announcesAuthRequired(
+      this.#shard.options.login.rules,
+      webSocket === null ? "client" : "websocket",
+    );
   }
 
   /** How long it has for that. */
