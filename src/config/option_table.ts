@@ -38,7 +38,6 @@ import { fixed, fixedByContent, fixedPort, live, liveAs, liveDuration } from "./
 import {
   readLameDuckDuration,
   readLameDuckGracePeriod,
-  readMaxConnections,
   readMaxSubscriptionTokens,
   readTags,
 } from "./server_values.ts";
@@ -259,7 +258,8 @@ export const OPTION_TABLE = {
   maxConnections: option({
     key: "max_connections",
     aliases: ["max_conn"],
-    reader: { type: "integer", read: readMaxConnections },
+    // As monitoring shows it where there is to be no client.
+    reader: zeroMeans(-1, integer()),
     default: 65_536,
     reload: live(),
     doc: "Clients at a time; 0 or less rejects all.",

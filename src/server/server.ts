@@ -530,7 +530,7 @@ export class Server {
 
   /** After max_connections was lowered: the surplus goes. */
   #shrink(): void {
-    const surplus = this.#fleet.counters().connections - this.#options.maxConnections;
+    const surplus = this.#fleet.counters().connections - Math.max(this.#options.maxConnections, 0);
     if (surplus <= 0) return;
     this.#fleet.clients.shrink(surplus);
     this.#logger.info(`Closed ${surplus} connections to fall within max_connections`);
