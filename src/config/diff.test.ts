@@ -36,6 +36,12 @@ describe("diffOptions() applies", () => {
     ["server_metadata { a: b }", "server_metadata { a: c }", ["Reloaded: metadata"]],
     ["server_metadata { a: b }", "server_metadata { a: b }", []],
     ["pid_file: a", "pid_file: b", ["Reloaded: pid_file = b"]],
+    ["pid_file: a", "port: 4222", []],
+    [
+      "no_auth_user: a, accounts { A { users: [ { user: a } ] } }",
+      "accounts { A { users: [ { user: b } ] } }",
+      ["Reloaded: accounts"],
+    ],
     [
       "no_fast_producer_stall: false",
       "no_fast_producer_stall: true",

@@ -24,7 +24,8 @@ export type OptionsDifference =
  * Source: nats-server reload.go (diffOptions).
  */
 export function diffOptions(before: Options, after: Options): OptionsDifference {
-  const steps = compareOptions(OPTION_TABLE, before, after);
+  const noAuthUser = isGone(before.noAuthUser, after) ? undefined : before.noAuthUser;
+  const steps = compareOptions(OPTION_TABLE, { ...before, noAuthUser }, after);
   const refusal = steps.find((step) => step.kind === "refusal");
   if (refusal !== undefined) return { ok: false, reason: refusalText(refusal) };
   const said = new Set<string>();
@@ -37,6 +38,15 @@ export function diffOptions(before: Options, after: Options): OptionsDifference 
     changes.push({ key, old, new: now, ...(isNews ? { logLine } : {}) });
   }
   return { ok: true, changes };
+}
+
+/** A user of clients without credentials may go together with its credentials, and only so. */
+function isGone(
+  noAuthUser: string | undefined,
+  { authorization, accounts, noAuthUser: now }: Options,
+): boolean {
+  const users = [...(authorization?.users ?? []), ...accounts.flatMap((account) => account.users)];
+  return !now && !users.some(({ user }) => user === noAuthUser);
 }
 
 function refusalText({ name, old, new: now }: Extract<ReloadStep, { kind: "refusal" }>): string {

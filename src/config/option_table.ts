@@ -198,7 +198,7 @@ export const OPTION_TABLE = {
     aliases: ["pidfile"],
     reader: string,
     default: undefined,
-    reload: live(),
+    reload: liveAs((path) => (path ? `Reloaded: pid_file = ${path}` : undefined)),
     doc: "The file the process id is written to.",
   }),
   portsFileDir: option<string | undefined>({

@@ -414,7 +414,8 @@ export class Server {
     const { rules } = this.#resolved;
     const { serverName: name } = this.#announced.info;
     logStart(this.#logger, options, config, runtime, { id: this.id, name, shardCount, transport, rules });
-    if (options.pidFile) writePidFile(options.pidFile, process.pid);
+    const pidFailure = options.pidFile && writePidFile(options.pidFile, process.pid);
+    if (pidFailure) throw new Error(`Could not write pidfile: ${pidFailure}`);
     this.#ocsp.use(ocsp.ocsp);
     this.#restaple();
     await this.#monitoring.load(options);
@@ -515,6 +516,10 @@ export class Server {
     if (changed.has("max_connections")) this.#shrink();
     if (changed.has("ports_file_dir")) {
       this.#portsFile.remove();
+    if (changed.has("pid_file") && options.pidFile) {
+      const failure = writePidFile(options.pidFile, process.pid);
+      if (failure !== undefined) this.#logger.error(`Failed to write pidfile: ${failure}`);
+    }
       this.#portsFile.write(options, this.#ports, this.#monitoring.listener);
     }
     this.#systemHost.configure(resolved, clusterName(options, this.id));
