@@ -35,7 +35,7 @@ import { OptionResolver } from "./settings/option_resolver.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./settings/shard_settings.ts";
 import { type ServerContexts, TlsContexts } from "./settings/tls_contexts.ts";
 import { logListener, logListening, logStart, warnOfPayload } from "./start_log.ts";
-import { ServerSystemHost } from "./system_host.ts";
+import { ServerSystemHost, systemTracing } from "./system_host.ts";
 import { Fleet } from "./threads/fleet.ts";
 import { hasLinks, listenErrorText, listenersOf } from "./threads/listeners.ts";
 import type { Ports } from "./threads/listening.ts";
@@ -248,6 +248,8 @@ export class Server {
     const cluster = clusterName(options, this.id);
     this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, cluster, {
       reload: () => this.reload(),
+      tracing: () => systemTracing(this.#options),
+      logTrace: (text) => this.#logger.trace(text),
       logError: (text) => this.#logger.error(text),
     });
     this.#systemAccount =
@@ -514,12 +516,12 @@ export class Server {
     for (const account of resolved.accounts) await this.#fleet.clients.limitAccount(account);
     if (changed.has("max_payload")) warnOfPayload(this.#logger, options);
     if (changed.has("max_connections")) this.#shrink();
-    if (changed.has("ports_file_dir")) {
-      this.#portsFile.remove();
     if (changed.has("pid_file") && options.pidFile) {
       const failure = writePidFile(options.pidFile, process.pid);
       if (failure !== undefined) this.#logger.error(`Failed to write pidfile: ${failure}`);
     }
+    if (changed.has("ports_file_dir")) {
+      this.#portsFile.remove();
       this.#portsFile.write(options, this.#ports, this.#monitoring.listener);
     }
     this.#systemHost.configure(resolved, clusterName(options, this.id));
