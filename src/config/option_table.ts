@@ -432,7 +432,7 @@ export const OPTION_TABLE = {
     aliases: ["storedir"],
     reader: string,
     default: undefined,
-    reload: fixed("StoreDir"),
+    reload: liveAs(() => undefined),
     doc: "Where staples are kept over a restart; Midge stores no messages.",
   }),
   ocspCache: option<OcspCacheOptions | undefined>({

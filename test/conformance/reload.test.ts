@@ -250,6 +250,7 @@ for (const [name, from, to, line] of [
     "no_fast_producer_stall: true",
     /fast producers will not be stalled/,
   ],
+  ["store_dir", `store_dir: "DIRECTORY/a"`, `store_dir: "DIRECTORY/b"`, OK],
 ] as const) {
   rows[`§14.2 ${name} can change`] = () => expectSupported(from, to, line);
 }
