@@ -69,7 +69,12 @@ describe("diffOptions() applies", () => {
     ],
     ["accounts { A {} }", "accounts { A {}, B {} }, mappings { a: b }", ["Reloaded: accounts"]],
     ["tls { timeout: 2 }", "tls { timeout: 2 }", ["Reloaded: tls = enabled"]],
-    ["tls { timeout: 2 }", "port: 4222", ["Reloaded: tls = disabled"]],
+    ["tls { timeout: 2 }", "port: 4222", ["Reloaded: tls = disabled", "Reloaded: authorization timeout = 2"]],
+    [
+      "tls { timeout: 2 }, authorization { timeout: 9 }",
+      "tls { timeout: 2 }, authorization {}",
+      ["Reloaded: tls = enabled", "Reloaded: authorization timeout = 3"],
+    ],
     [
       "tls { timeout: 2 }",
       "tls { timeout: 3, handshake_first: auto }",
@@ -78,6 +83,7 @@ describe("diffOptions() applies", () => {
         "Reloaded: tls timeout = 3",
         "Reloaded: Client TLS handshake first: true",
         "Reloaded: Client TLS handshake first fallback delay: 50ms",
+        "Reloaded: authorization timeout = 4",
       ],
     ],
     [

@@ -1,3 +1,4 @@
+import { compareLoginTimeout } from "./authorization_reload.ts";
 import type { ReloadStep } from "./option.ts";
 import { OPTION_TABLE, type Options } from "./option_table.ts";
 import { compareOptions } from "./reload.ts";
@@ -18,14 +19,17 @@ export type OptionsDifference =
   | { readonly ok: false; readonly reason: string };
 
 /**
- * What a reload from one set of options to another has to do, in the order of the option table.
+ * What a reload from one set of options to another has to do, in the order of the option table, then what depends on several.
  *
  * Both sides already carry the command line's flags. A port of -1 in the new options keeps the port there is.
  * Source: nats-server reload.go (diffOptions).
  */
 export function diffOptions(before: Options, after: Options): OptionsDifference {
   const noAuthUser = isGone(before.noAuthUser, after) ? undefined : before.noAuthUser;
-  const steps = compareOptions(OPTION_TABLE, { ...before, noAuthUser }, after);
+  const steps = [
+    ...compareOptions(OPTION_TABLE, { ...before, noAuthUser }, after),
+    ...compareLoginTimeout(before, after),
+  ];
   const refusal = steps.find((step) => step.kind === "refusal");
   if (refusal !== undefined) return { ok: false, reason: refusalText(refusal) };
   const said = new Set<string>();
