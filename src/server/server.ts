@@ -34,7 +34,7 @@ import type { MonitoredOperator, VerifiedOperators } from "./settings/operator_s
 import { OptionResolver } from "./settings/option_resolver.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./settings/shard_settings.ts";
 import { type ServerContexts, TlsContexts } from "./settings/tls_contexts.ts";
-import { logListener, logListening, logStart, warnOfPayload } from "./start_log.ts";
+import { logListener, logListening, logStart } from "./start_log.ts";
 import { ServerSystemHost, systemTracing } from "./system_host.ts";
 import { Fleet } from "./threads/fleet.ts";
 import { hasLinks, listenErrorText, listenersOf } from "./threads/listeners.ts";
@@ -514,7 +514,6 @@ export class Server {
     prepared.replaceMonitorTls();
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
     for (const account of resolved.accounts) await this.#fleet.clients.limitAccount(account);
-    if (changed.has("max_payload")) warnOfPayload(this.#logger, options);
     if (changed.has("max_connections")) this.#shrink();
     if (changed.has("pid_file") && options.pidFile) {
       const failure = writePidFile(options.pidFile, process.pid);
