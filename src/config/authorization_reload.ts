@@ -17,10 +17,6 @@ export function compareAuthorization(
   compare("user", "Reloaded: authorization username");
   compare("password", "Reloaded: authorization password");
   compare("token", "Reloaded: authorization token");
-  compare(
-    "timeoutMs",
-    `Reloaded: authorization timeout = ${authorizationTimeoutMs(after?.timeoutMs, undefined) / 1000}`,
-  );
   compare("users", "Reloaded: authorization users");
   if (!isEqual(before?.authCallout, after?.authCallout)) {
     steps.push({
@@ -35,6 +31,21 @@ export function compareAuthorization(
     steps.push({ kind: "refusal", name: "ProxyRequired", old: String(wasRequired), new: String(isRequired) });
   }
   return steps;
+}
+
+/** How long a login may take, which without a word about it depends on how long a handshake may. */
+export function compareLoginTimeout(before: TimedOptions, after: TimedOptions): readonly ReloadStep[] {
+  const [old, now] = [before, after].map(({ authorization, tls }) =>
+    authorizationTimeoutMs(authorization?.timeoutMs, tls),
+  );
+  if (old === now) return [];
+  const logLine = `Reloaded: authorization timeout = ${now! / 1000}`;
+  return [{ kind: "change", key: "authorization.timeout", old, new: now, logLine }];
+}
+
+interface TimedOptions {
+  readonly authorization: AuthorizationOptions | undefined;
+  readonly tls: { readonly timeoutMs: number } | undefined;
 }
 
 export function compareTrustedProxies(

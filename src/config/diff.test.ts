@@ -36,6 +36,12 @@ describe("diffOptions() applies", () => {
     ["server_metadata { a: b }", "server_metadata { a: c }", ["Reloaded: metadata"]],
     ["server_metadata { a: b }", "server_metadata { a: b }", []],
     ["pid_file: a", "pid_file: b", ["Reloaded: pid_file = b"]],
+    ["pid_file: a", "port: 4222", []],
+    [
+      "no_auth_user: a, accounts { A { users: [ { user: a } ] } }",
+      "accounts { A { users: [ { user: b } ] } }",
+      ["Reloaded: accounts"],
+    ],
     [
       "no_fast_producer_stall: false",
       "no_fast_producer_stall: true",
@@ -63,7 +69,12 @@ describe("diffOptions() applies", () => {
     ],
     ["accounts { A {} }", "accounts { A {}, B {} }, mappings { a: b }", ["Reloaded: accounts"]],
     ["tls { timeout: 2 }", "tls { timeout: 2 }", ["Reloaded: tls = enabled"]],
-    ["tls { timeout: 2 }", "port: 4222", ["Reloaded: tls = disabled"]],
+    ["tls { timeout: 2 }", "port: 4222", ["Reloaded: tls = disabled", "Reloaded: authorization timeout = 2"]],
+    [
+      "tls { timeout: 2 }, authorization { timeout: 9 }",
+      "tls { timeout: 2 }, authorization {}",
+      ["Reloaded: tls = enabled", "Reloaded: authorization timeout = 3"],
+    ],
     [
       "tls { timeout: 2 }",
       "tls { timeout: 3, handshake_first: auto }",
@@ -72,6 +83,7 @@ describe("diffOptions() applies", () => {
         "Reloaded: tls timeout = 3",
         "Reloaded: Client TLS handshake first: true",
         "Reloaded: Client TLS handshake first fallback delay: 50ms",
+        "Reloaded: authorization timeout = 4",
       ],
     ],
     [

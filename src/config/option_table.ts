@@ -38,7 +38,6 @@ import { fixed, fixedByContent, fixedPort, live, liveAs, liveDuration } from "./
 import {
   readLameDuckDuration,
   readLameDuckGracePeriod,
-  readMaxConnections,
   readMaxSubscriptionTokens,
   readTags,
 } from "./server_values.ts";
@@ -199,7 +198,7 @@ export const OPTION_TABLE = {
     aliases: ["pidfile"],
     reader: string,
     default: undefined,
-    reload: live(),
+    reload: liveAs((path) => (path ? `Reloaded: pid_file = ${path}` : undefined)),
     doc: "The file the process id is written to.",
   }),
   portsFileDir: option<string | undefined>({
@@ -259,7 +258,8 @@ export const OPTION_TABLE = {
   maxConnections: option({
     key: "max_connections",
     aliases: ["max_conn"],
-    reader: { type: "integer", read: readMaxConnections },
+    // As monitoring shows it where there is to be no client.
+    reader: zeroMeans(-1, integer()),
     default: 65_536,
     reload: live(),
     doc: "Clients at a time; 0 or less rejects all.",
@@ -432,7 +432,7 @@ export const OPTION_TABLE = {
     aliases: ["storedir"],
     reader: string,
     default: undefined,
-    reload: fixed("StoreDir"),
+    reload: liveAs(() => undefined),
     doc: "Where staples are kept over a restart; Midge stores no messages.",
   }),
   ocspCache: option<OcspCacheOptions | undefined>({

@@ -7,12 +7,8 @@ import { durationText, integer, strings } from "./readers.ts";
 const LAME_DUCK_DURATION_MS_MIN = 30_000;
 
 export function readTags(value: ConfigValue, site: Site): readonly string[] | undefined {
-  return strings.read(value, site)?.map((tag) => tag.trim().toLowerCase());
-}
-
-export function readMaxConnections(value: ConfigValue, site: Site): number | undefined {
-  const read = integer().read(value, site);
-  return read === undefined ? undefined : Math.max(read, 0);
+  const tags = strings.read(value, site)?.map((tag) => tag.trim().toLowerCase());
+  return tags && [...new Set(tags)].filter((tag) => tag !== "");
 }
 
 export function readMaxSubscriptionTokens(value: ConfigValue, site: Site): number | undefined {

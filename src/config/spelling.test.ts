@@ -124,8 +124,8 @@ describe("a program gives options", () => {
     const { port, maxPayloadBytes, pingIntervalMs, maxConnections } = optionsOf(
       load({ port: 0, maxPayloadBytes: 0, pingIntervalMs: 0, maxConnections: 0 }),
     );
-    expect([port, maxPayloadBytes, pingIntervalMs, maxConnections]).toEqual([4222, 1_048_576, 120_000, 0]);
-    expect(optionsOf(load({ maxConnections: -1 })).maxConnections).toBe(0);
+    expect([port, maxPayloadBytes, pingIntervalMs, maxConnections]).toEqual([4222, 1_048_576, 120_000, -1]);
+    expect(optionsOf(load({ maxConnections: -2 })).maxConnections).toBe(-2);
   });
 
   test("and an empty list of what is allowed allows nothing, which no file can say so", () => {

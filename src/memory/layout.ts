@@ -322,6 +322,8 @@ export const AREA_LENDS = 324;
 export const AREA_LENDS_BYTES = 328;
 /** Bitmap of the nodes that were sent records which name payloads in that buffer. */
 export const AREA_LENT_TO = 332;
+/** 1 while what is delivered comes from no client of this server: nobody drops it (CONNECTION_DROPS). */
+export const AREA_DROPS_NOTHING = 336;
 /** REASON_ANSWER_MISS: the request that the message answers. */
 export const AREA_REQUEST = 316;
 /** Rings to and from each node. */

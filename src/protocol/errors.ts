@@ -121,7 +121,7 @@ const ENTRIES: readonly (ErrorEntry | undefined)[] = (() => {
   );
   add(ERROR_INVALID_SUBJECT, "Invalid Subject", null, "none");
   add(ERROR_INVALID_PUBLISH_SUBJECT, "Invalid Publish Subject", null, "none");
-  add(ERROR_STALE_CONNECTION, "Stale Connection", R.StaleConnection, "debug");
+  add(ERROR_STALE_CONNECTION, "Stale Connection", R.StaleConnection, "none");
   add(
     ERROR_CONNECTION_THROTTLING,
     "Connection throttling is active. Please try again later.",

@@ -7,7 +7,6 @@ import { diffOptions, type OptionChange } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
 import type { LogSink } from "../log/logger.ts";
 import type { AccountsOrigin } from "../logins/operator_mode.ts";
-import { writePidFile } from "./files/pid_file.ts";
 import type { Ocsp } from "./ocsp/ocsp.ts";
 import type { OcspService } from "./ocsp/ocsp_service.ts";
 import { certificatesOf, type MonitoredCertificates } from "./reports/monitored_options.ts";
@@ -113,7 +112,6 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
     const { changes } = difference;
     const changed = new Set(changes.map(({ key }) => key));
     if (openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key))) sink = await openLog(options);
-    if (changed.has("pid_file") && options.pidFile) writePidFile(options.pidFile, process.pid);
     return {
       ok: true,
       options: withPortsOf(server.options, options),

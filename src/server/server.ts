@@ -34,8 +34,8 @@ import type { MonitoredOperator, VerifiedOperators } from "./settings/operator_s
 import { OptionResolver } from "./settings/option_resolver.ts";
 import { loginsSettings, type ResolvedOptions, shardOptions } from "./settings/shard_settings.ts";
 import { type ServerContexts, TlsContexts } from "./settings/tls_contexts.ts";
-import { logListener, logListening, logStart, warnOfPayload } from "./start_log.ts";
-import { ServerSystemHost } from "./system_host.ts";
+import { logListener, logListening, logStart } from "./start_log.ts";
+import { ServerSystemHost, systemTracing } from "./system_host.ts";
 import { Fleet } from "./threads/fleet.ts";
 import { hasLinks, listenErrorText, listenersOf } from "./threads/listeners.ts";
 import type { Ports } from "./threads/listening.ts";
@@ -248,6 +248,8 @@ export class Server {
     const cluster = clusterName(options, this.id);
     this.#systemHost = new ServerSystemHost(this.#fleet, this.monitor, this.#resolved, cluster, {
       reload: () => this.reload(),
+      tracing: () => systemTracing(this.#options),
+      logTrace: (text) => this.#logger.trace(text),
       logError: (text) => this.#logger.error(text),
     });
     this.#systemAccount =
@@ -417,7 +419,8 @@ export class Server {
     const { rules } = this.#resolved;
     const { serverName: name } = this.#announced.info;
     logStart(this.#logger, options, config, runtime, { id: this.id, name, shardCount, transport, rules });
-    if (options.pidFile) writePidFile(options.pidFile, process.pid);
+    const pidFailure = options.pidFile && writePidFile(options.pidFile, process.pid);
+    if (pidFailure) throw new Error(`Could not write pidfile: ${pidFailure}`);
     this.#ocsp.use(ocsp.ocsp);
     this.#restaple();
     await this.#monitoring.load(options);
@@ -515,8 +518,11 @@ export class Server {
     if (changed.has("tls.pinned_certs")) await this.#closeUnpinned();
     for (const account of resolved.accounts)
       await this.#fleet.clients.limitAccount(account, { endsLeafs: false });
-    if (changed.has("max_payload")) warnOfPayload(this.#logger, options);
     if (changed.has("max_connections")) this.#shrink();
+    if (changed.has("pid_file") && options.pidFile) {
+      const failure = writePidFile(options.pidFile, process.pid);
+      if (failure !== undefined) this.#logger.error(`Failed to write pidfile: ${failure}`);
+    }
     if (changed.has("ports_file_dir")) {
       this.#portsFile.remove();
       this.#portsFile.write(options, this.#ports, this.#monitoring.listener);
@@ -534,7 +540,7 @@ export class Server {
 
   /** After max_connections was lowered: the surplus goes. */
   #shrink(): void {
-    const surplus = this.#fleet.counters().connections - this.#options.maxConnections;
+    const surplus = this.#fleet.counters().connections - Math.max(this.#options.maxConnections, 0);
     if (surplus <= 0) return;
     this.#fleet.clients.shrink(surplus);
     this.#logger.info(`Closed ${surplus} connections to fall within max_connections`);

@@ -43,7 +43,7 @@ export function logStart(
   warnOfPayload(log, options);
 }
 
-export function warnOfPayload(log: Logger, { maxPayloadBytes }: Options): void {
+function warnOfPayload(log: Logger, { maxPayloadBytes }: Options): void {
   if (maxPayloadBytes <= PAYLOAD_BYTES_ADVISED_MAX) return;
   log.warn("Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance");
 }

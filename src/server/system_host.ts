@@ -2,9 +2,11 @@
 import type { AccountsChange } from "../account/accounts_change.ts";
 import { importsService } from "../account/applied_imports.ts";
 import type { RemoteLatency } from "../account/latency.ts";
+import type { Options } from "../config/option_table.ts";
 import type { InternalRoutes } from "../fabric/internal_client.ts";
 import { NODE_MAIN, NODE_SHARD_FIRST } from "../memory/map.ts";
 import type { MonitorSource } from "../monitor/source.ts";
+import type { PayloadTraceOptions } from "../protocol/trace.ts";
 import { ShardAccounts } from "../shard/accounts.ts";
 import type { StreamLeg } from "../shard/plans/plan_rules.ts";
 import { ReplySubjects } from "../shard/services/reply_subjects.ts";
@@ -18,9 +20,21 @@ import type { Fleet } from "./threads/fleet.ts";
 
 const NO_HEADERS = new Uint8Array(0);
 
+/** How the log shows what the server says as a client: with `trace_verbose` like what others say. */
+export function systemTracing({
+  traceVerbose,
+  traceHeaders,
+  maxTracedMessageBytes,
+}: Options): PayloadTraceOptions | null {
+  return traceVerbose ? { maxTracedBytes: maxTracedMessageBytes, headersOnly: traceHeaders } : null;
+}
+
 /** What only the server itself can do. */
 export interface ServerActions {
   reload(): Promise<ReloadResult>;
+  /** See `SystemHost.tracing`. */
+  tracing(): PayloadTraceOptions | null;
+  logTrace(text: string): void;
   logError(text: string): void;
 }
 
@@ -123,6 +137,14 @@ export class ServerSystemHost implements SystemHost, InternalRoutes {
     if (asking === undefined || !importsService(asking.definition, subject)) return;
     const request = { account, subject, reply: "", headers: headers.toBase64(), payload: payload.toBase64() };
     this.#fleet.shards.send(NODE_SHARD_FIRST, { type: "request", ...request });
+  }
+
+  get tracing(): PayloadTraceOptions | null {
+    return this.#actions.tracing();
+  }
+
+  logTrace(text: string): void {
+    this.#actions.logTrace(text);
   }
 
   logError(text: string): void {

@@ -131,8 +131,7 @@ export class Admission {
     if (shard.options.logsDebug) shard.log("debug", `${connection.label} - Client connection created`);
     this.#protocol.memberships.begin(connection);
     this.#protocol.applyOptions(connection);
-    const { maxConnections } = shard.options;
-    const isTooMany = open > maxConnections || maxConnections <= 0;
+    const isTooMany = open > shard.options.maxConnections;
     if (webSocket === null) this.#handshakes.begin(connection, isTooMany);
     else this.#handshakes.skip(connection, isTooMany);
     if (++this.#acceptedSinceCollection < ACCEPTED_PER_COLLECTION) return;

@@ -152,7 +152,7 @@ export class Commands {
     shard.options = options;
     handshakes.configure();
     upgrades?.configure();
-    shard.outbound.options = outboundOptions(options);
+    shard.outbound.configure(outboundOptions(options));
     publishing.configure();
     shard.accounts.configure(options.accounts, options.clusterName);
     tracing.accountsChanged();

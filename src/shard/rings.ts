@@ -19,6 +19,7 @@ import {
 } from "../fabric/message_record.ts";
 import type { Wake } from "../fabric/wake.ts";
 import {
+  AREA_DROPS_NOTHING,
   AREA_PICKS,
   AREA_RESUME,
   AREA_UNPUBLISHED,
@@ -105,6 +106,7 @@ export class Rings {
     this.#words = shard.shared.words;
     this.#area = shard.shared.map.area(shard.node).area >> 2;
     this.#nodeCount = shard.shared.map.nodeCount;
+    this.#dropsNothing = !shard.shared.map.isShard(shard.node);
   }
 
   /** It publishes, and publishing needs rings; set once, right after both are made. */
@@ -310,7 +312,9 @@ export class Rings {
   }
 
   #drain(node: number): void {
-    const { engine, outbound } = this.#shard;
+    const { engine, outbound, shared } = this.#shard;
+    const before = this.#dropsNothing;
+    this.#dropsNothing = !shared.map.isShard(node);
     for (let left = this.#left(node); left > 0; left = this.#left(node)) {
       const reason = engine.drain(node, left);
       const resume = this.#words[this.#area + (AREA_RESUME >> 2)]!;
@@ -324,6 +328,16 @@ export class Rings {
     if (outbound.hasGathered) outbound.flushAll();
     engine.release(node);
     this.#wakeProducer(node);
+    this.#dropsNothing = before;
+  }
+
+  /** Whether what is delivered comes from no client of this server, but from another server or this one itself. */
+  get #dropsNothing(): boolean {
+    return this.#words[this.#area + (AREA_DROPS_NOTHING >> 2)] !== 0;
+  }
+
+  set #dropsNothing(dropsNothing: boolean) {
+    this.#words[this.#area + (AREA_DROPS_NOTHING >> 2)] = dropsNothing ? 1 : 0;
   }
 
   /** Does what drain() has left to the host; false where it is to take the record again. */

@@ -197,6 +197,29 @@ describe("Shard", () => {
       expect(slow.isClosed).toBe(true);
     });
 
+    test("drops what is for one that is congested already when a reload says so, and stops when it says otherwise", () => {
+      const { harness, publisher, slow } = flood(2, { maxPendingBytes: 1_000_000 });
+      const [shard] = harness.shards;
+      const reload = (dropsInsteadOfStalling: boolean) => {
+        const options = { ...shard!.options, maxPendingBytes: 1_000_000, dropsInsteadOfStalling };
+        harness.control(0, { type: "options", options, info: shard!.info });
+        harness.settle();
+      };
+      const send = (payload: string) => {
+        publisher.send(pub("a", payload));
+        pass(harness, 20);
+      };
+      for (let i = 0; i < 12; i++) send("x".repeat(60_000));
+      reload(true);
+      send("dropped");
+      reload(false);
+      send("kept");
+      slow.roomBytes = 1e9;
+      pass(harness, 20);
+      const text = slow.take();
+      expect([text.includes("dropped"), text.includes("kept")]).toEqual([false, true]);
+    });
+
     test("keeps one for whom messages are dropped until its write deadline", () => {
       const { harness, slow } = flood(5, { dropsInsteadOfStalling: true, writeDeadlineMs: 2000 });
       pass(harness, 1000);

@@ -1,5 +1,6 @@
 import type { RemoteLatency } from "../account/latency.ts";
 import type { MonitorSource } from "../monitor/source.ts";
+import type { PayloadTraceOptions } from "../protocol/trace.ts";
 import type { ConnectionsElsewhere } from "./remote_servers.ts";
 import type { UserTerms } from "./user_info.ts";
 
@@ -32,5 +33,8 @@ export interface SystemHost {
   countSubscribers(account: string, subject: string, queue: string | null): Promise<number>;
   /** Gives a message of the server's to the services that an account imports on its subject, if any. */
   askServices(account: number, subject: string, payload: Uint8Array, headers?: Uint8Array): void;
+  /** How the log shows what the server itself says in its account; null where it does not. */
+  readonly tracing: PayloadTraceOptions | null;
+  logTrace(text: string): void;
   logError(text: string): void;
 }

@@ -66,6 +66,8 @@ class FakeHost implements SystemHost {
   askServices(account: number, subject: string) {
     this.actions.push(`ask services ${account} ${subject}`);
   }
+  tracing = null;
+  logTrace() {}
   logError(text: string) {
     this.errors.push(text);
   }

@@ -52,7 +52,7 @@ export class SystemServices {
   constructor(client: InternalClient, servers: ServerObjects, host: SystemHost, serverHash: string) {
     this.#host = host;
     this.#client = client;
-    this.#messenger = new Messenger(client, servers);
+    this.#messenger = new Messenger(client, servers, host);
     this.#announcer = new ClientAnnouncer(host, this.#messenger);
     this.#watch = new ServerWatch(host, this.#messenger, () => void this.#onNewServer());
     this.#messenger.subscribe(`$SYS.LATENCY.M2.${serverHash}`, ({ content: { bytes, headerBytes } }) => {

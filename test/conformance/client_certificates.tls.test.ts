@@ -211,6 +211,20 @@ row("§1.7 a reload of pinned_certs closes those that are not listed any more", 
   await untilLastClosedBy(server, "TLS Handshake Failure");
 });
 
+row("§1.7 a reload of pinned_certs closes who came in clear, too; who comes so then is served", async () => {
+  const config = (pins: string) => `allow_non_tls: true\ntls { ${VERIFYING}${pins} }`;
+  await using server = await ServerProcess.start({ config: config("") });
+  const secure = await connectSecurely(server, identity(client, authority));
+  const plain = await server.connectAs();
+  await server.reload(config(`, pinned_certs: ["${keyId(client.cert)}"]`));
+  await server.waitForLog("Disconnect 1 clients due to pinned certs reload");
+  await plain.expectClosed();
+  await secure.roundTrip();
+  const late = await server.connectAs();
+  await server.reload(config(""));
+  await late.roundTrip();
+});
+
 row("§1.7 intermediates that a client sends are used", async () => {
   const intermediate = maker.make({
     subject: "/CN=Intermediate",

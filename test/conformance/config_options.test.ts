@@ -231,6 +231,20 @@ rows["§4 what the file says is what varz shows"] = async () => {
   for (const [key, value] of Object.entries(shown)) expect([key, varz[key]]).toEqual([key, value]);
 };
 
+rows["§4 tags are told once each, and as many clients as the file says, be it none"] = async () => {
+  for (const [limit, shown] of [
+    ["0", -1],
+    ["-5", -5],
+  ] as const) {
+    await using server = await ServerProcess.start({
+      monitoring: true,
+      config: `max_connections: ${limit}\nserver_tags: ["A", a, " b ", "", "B"]`,
+    });
+    const { tags, max_connections } = await server.json<Record<string, unknown>>("/varz");
+    expect([tags, max_connections]).toEqual([["a", "b"], shown]);
+  }
+};
+
 rows["§3 with warnings only the server prints them and starts"] = async () => {
   await using server = await ServerProcess.start({ config: "ping_interval: 10" });
   expect(server.stderr).toMatch(

@@ -93,6 +93,19 @@ row("§10 max_subscription_tokens bounds SUB, not PUB", async () => {
   client.destroy();
 });
 
+row("§13 SUB checks permissions before the token limit", async () => {
+  await using server = await ServerProcess.start({
+    config: `max_subscription_tokens: 3
+      authorization { users: [ { user: a, password: p, permissions: { subscribe: { deny: "no.>" } } } ] }`,
+  });
+  const client = await server.connectAs({ user: "a", pass: "p" });
+  client.send("SUB no.b.c.d 1\r\nSUB a.b.c.d 2\r\n");
+  await client.expect(
+    "-ERR 'Permissions Violation for Subscription to \"no.b.c.d\"'\r\n" +
+      "-ERR 'Permissions Violation for Subscription to \"a.b.c.d\", too many tokens'\r\n",
+  );
+});
+
 row("§13 SUB checks the token limit before the subscription limit before the syntax", async () => {
   const client = await server().connectAs();
   client.send("SUB a 1\r\nSUB b 2\r\nSUB c 3\r\nSUB a.b.c.d. 4\r\nSUB a..b 5\r\n");

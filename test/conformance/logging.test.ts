@@ -287,6 +287,28 @@ rowsInParallel(
       );
     },
 
+    "§12 debug lines tell of pings, of who needs none, and of who does not answer": async () => {
+      await using server = await ServerProcess.start({
+        config: `debug: true\nping_interval: "300ms"\nping_max: 1`,
+      });
+      const active = await server.connectAs();
+      const line = (text: string) => new RegExp(`\\[DBG\\] 127\\.0\\.0\\.1:\\d+ - cid:\\d+ - ${text}\\n`);
+      const delayed = line("Delaying PING due to remote client data or ping 0s ago");
+      await until(
+        async () => {
+          await active.roundTrip();
+          return delayed.test(server.log);
+        },
+        () => `no ping was left out; the log holds:\n${server.log}`,
+      );
+      active.destroy();
+      const silent = await server.connectAs();
+      silent.showsKeepAlive = true;
+      await silent.readToEnd();
+      await server.waitForLog(line("Stale Client Connection - Closing"));
+      expect(server.log).toMatch(line("Client Ping Timer"));
+    },
+
     "§12 a log file is appended to": async () => {
       await using server = await ServerProcess.start({
         config: `log_file: "DIRECTORY/out.log"`,

@@ -159,6 +159,16 @@ row("§5.3 varz in operator mode: the operator's token and claims, the system ac
 });
 
 rowsInParallel({
+  "§1.1 with no_auth_user the first INFO asks for no credentials, later ones and varz do": async () => {
+    await using server = await ServerProcess.start({
+      config: "no_auth_user: a\nauthorization { users: [ {user: a, password: p} ] }",
+      monitoring: true,
+    });
+    const { client, info } = await secondInfo(server, {});
+    const { auth_required } = await server.json<{ auth_required?: boolean }>("/varz");
+    expect([client.info.auth_required, info.auth_required, auth_required]).toEqual([undefined, true, true]);
+  },
+
   "§1.1 auth_required and nonce, by what is configured": async () => {
     const users = "authorization { users: [ {user: a, password: p} ] }";
     for (const [config, isRequired, hasNonce] of [

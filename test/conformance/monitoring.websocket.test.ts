@@ -119,6 +119,9 @@ rowsInParallel({
     expect(auth_required).toBe(undefined);
     const peer = await WebSocketPeer.open(own);
     expect(peer.info.auth_required).toBe(true);
+    await peer.login({ auth_token: "t", protocol: 1 });
+    // The block's own credentials are those of the first INFO alone.
+    expect(await peer.readLine()).not.toContain("auth_required");
     peer.destroy();
   },
 

@@ -160,6 +160,13 @@ const rows: Record<string, () => Promise<void>> = {
     expect(readFileSync(server.path("two.pid"), "utf8")).toBe(String(server.processId));
   },
 
+  "§14.2 pid_file: one that cannot be written is told, and the rest holds": async () => {
+    await using server = await ServerProcess.start({ config: "max_payload: 1000" });
+    const log = await server.reload(`max_payload: 2000\npid_file: "DIRECTORY/none/x.pid"`);
+    expect(log).toMatch(/\[ERR\] Failed to write pidfile: open \S+\/none\/x\.pid: no such file or directory/);
+    expect((await server.connect()).info.max_payload).toBe(2000);
+  },
+
   "§14.2 ports_file_dir: the old file goes, the new one comes": async () => {
     await using server = await ServerProcess.start({ config: `ports_file_dir: "DIRECTORY"` });
     const count = (directory: string) =>
@@ -243,6 +250,7 @@ for (const [name, from, to, line] of [
     "no_fast_producer_stall: true",
     /fast producers will not be stalled/,
   ],
+  ["store_dir", `store_dir: "DIRECTORY/a"`, `store_dir: "DIRECTORY/b"`, OK],
 ] as const) {
   rows[`§14.2 ${name} can change`] = () => expectSupported(from, to, line);
 }

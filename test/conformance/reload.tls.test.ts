@@ -138,3 +138,13 @@ row("§14.1 verify_and_map and connection_rate_limit cannot change", async () =>
   );
   (await connectSecurely(server, { ca: oldAuthority.cert })).destroy();
 });
+
+row("§14.2 the time for a login follows that of handshakes, as the log says", async () => {
+  await using server = await ServerProcess.start({ config: tls(oldListener), monitoring: true });
+  const loginTimeout = async () => (await server.json<{ auth_timeout: number }>("/varz")).auth_timeout;
+  expect(await loginTimeout()).toBe(6);
+  const log = await server.reload(tls(oldListener).replace("timeout: 5", "timeout: 7"));
+  expect(log).toContain("Reloaded: tls timeout = 7");
+  expect(log).toContain("Reloaded: authorization timeout = 8");
+  expect(await loginTimeout()).toBe(8);
+});

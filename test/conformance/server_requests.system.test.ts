@@ -54,6 +54,17 @@ row("§8.22 §8.24 PING tells of the server, without an envelope", async () => {
   });
 });
 
+row("§12 trace_verbose traces what the server says in the system account", async () => {
+  await using verbose = await ServerProcess.start({
+    config: `trace_verbose: true\nmax_traced_msg_len: 9\n${SYSTEM_ACCOUNTS}`,
+  });
+  expect(verbose.log).toMatch(/\[TRC\] SYSTEM - <<- \[SUB \$SYS\.REQ\.SERVER\.PING\.VARZ {2}\d+\]\n/);
+  const system = await loginAs(verbose, "sys");
+  await ask(system, `${PING}.IDZ`);
+  await verbose.waitForLog(/\[TRC\] SYSTEM - <<- \[PUB _INBOX\S+ {2}\d+\]\n/);
+  await verbose.waitForLog(String.raw`[TRC] SYSTEM - <<- MSG_PAYLOAD: ["{\"name\":\"..."]`);
+});
+
 row("§3.6 PING counts clients, accounts and what they sent", async () => {
   await withSystem(async (system) => {
     const statszOf = async () => (await ask(system, PING)).json.statsz as Json;

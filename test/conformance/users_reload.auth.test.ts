@@ -250,6 +250,18 @@ rowsInParallel(
         }
       },
 
+    "§2.6 reload: no_auth_user goes with its user, and so do those who are it": async () => {
+      await using server = await ServerProcess.start({
+        config: `no_auth_user: a\n${users("{user: a, password: p}", "{user: b, password: p}")}`,
+      });
+      const anonymous = await server.connectAs();
+      const named = await server.connectAs({ user: "b", pass: "p" });
+      expect(await server.reload(users("{user: b, password: p}"))).toContain("Reloaded server configuration");
+      expect(await anonymous.readToEnd()).toBe("");
+      await named.roundTrip();
+      expect((await server.connect()).info.auth_required).toBe(true);
+    },
+
     "§2.6 reload: no_auth_user, auth_callout, operator and trusted keys are not reloadable": async () => {
       const one = users("{user: a, password: p}", "{user: b, password: p}");
       for (const [from, to, field] of [

@@ -2,6 +2,7 @@
 // nodes.
 
 import {
+  AREA_DROPS_NOTHING,
   AREA_EXPIRED,
   AREA_STALLED_BY,
   AREA_LENDS,
@@ -184,7 +185,7 @@ function countOut(deliveries: u32): void {
 function deliverTo(target: u32): bool {
   const connection = load<u32>(target, TARGET_CONNECTION);
   const flags = load<u32>(connection, CONNECTION_FLAGS);
-  if ((flags & (CONNECTION_IS_CLOSED | CONNECTION_DROPS)) != 0) return false;
+  if ((flags & (CONNECTION_IS_CLOSED | CONNECTION_DROPS)) != 0 && takesNothing(flags)) return false;
   if (connection == publisher && (flags & CONNECTION_HAS_NO_ECHO) != 0) return false;
   if ((flags & CONNECTION_IS_LINK) != 0) return deliverToLink(connection, flags, target);
   const subscription = load<u32>(target, TARGET_SUBSCRIPTION);
@@ -200,6 +201,11 @@ function deliverTo(target: u32): bool {
   const bytes = frameForClient(connection, flags, target);
   countSent(connection, flags, target, bytes);
   return true;
+}
+
+/** Of a connection that is closed, or that drops what clients send. */
+function takesNothing(flags: u32): bool {
+  return (flags & CONNECTION_IS_CLOSED) != 0 || load<u32>(area, AREA_DROPS_NOTHING) == 0;
 }
 
 /** One copy to a link; false when it cannot take the message. */

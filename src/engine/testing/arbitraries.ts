@@ -115,6 +115,7 @@ function nodeOf(node: number, payloadBytesMax: number): fc.Arbitrary<NodeSpecifi
     .chain(([connectionCount, subscriptionCount]) =>
       fc.record({
         node: fc.constant(node),
+        dropsNothing: fc.boolean(),
         connections: fc.array(
           fc
             .record({

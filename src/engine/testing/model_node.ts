@@ -67,6 +67,7 @@ export class ModelNode {
   /** Subscriptions that reached their maximum, latest first. */
   expired: number[] = [];
   isStalled = false;
+  readonly dropsNothing: boolean;
   /** Nodes with records that were not shown to them. */
   unpublished = new Set<number>();
   /** `[slot, subscription]` of deliveries to traced connections. */
@@ -76,6 +77,7 @@ export class ModelNode {
 
   constructor(specification: NodeSpecification, random: bigint) {
     this.node = specification.node;
+    this.dropsNothing = specification.dropsNothing ?? false;
     this.connections = specification.connections;
     this.subscriptions = specification.subscriptions;
     for (const plan of specification.plans) this.plans.set(planKey(plan.context, plan.subject), plan);
@@ -231,7 +233,7 @@ export class ModelNode {
   #deliverTo(index: number, message: Message, publisher: number): number {
     const { slot, sid, max } = this.subscriptions[index]!;
     const { flags, link } = this.connections[slot - 1]!;
-    if (flags & (CONNECTION_IS_CLOSED | CONNECTION_DROPS)) return 0;
+    if (flags & CONNECTION_IS_CLOSED || (flags & CONNECTION_DROPS && !this.dropsNothing)) return 0;
     if (slot === publisher && flags & CONNECTION_HAS_NO_ECHO) return 0;
     if (link === undefined) {
       if (max !== 0 && this.delivered[index]! >= max) return 0;

@@ -10,6 +10,7 @@ import {
   AREA_CONTROL_LINE_MAX,
   AREA_DIRTY,
   AREA_DIRTY_COUNT,
+  AREA_DROPS_NOTHING,
   AREA_EXPIRED,
   AREA_HAS_GATHERED,
   AREA_HASH_SEED,
@@ -197,6 +198,7 @@ export class RealNode {
     const { area } = this;
     this.#set(area + AREA_NODE, this.node);
     this.#set(area + AREA_NODE_COUNT, NODES_MAX);
+    this.#set(area + AREA_DROPS_NOTHING, specification.dropsNothing ? 1 : 0);
     this.#setLong(area + AREA_MEMORY_BASE, memoryBase);
     this.#setLong(area + AREA_HASH_SEED, HASH_SEED);
     this.#set(area + AREA_CONTROL_LINE_MAX, CONTROL_LINE_BYTES_MAX);

@@ -51,6 +51,8 @@ export interface PlanSpecification {
 
 export interface NodeSpecification {
   node: number;
+  /** What it is sent comes from no client of the server. */
+  dropsNothing?: boolean;
   connections: ConnectionSpecification[];
   subscriptions: SubscriptionSpecification[];
   plans: PlanSpecification[];

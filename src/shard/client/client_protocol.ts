@@ -327,6 +327,8 @@ export class ClientProtocol {
     const { subjectStart, subjectEnd, queueStart, queueEnd, sidStart, sidEnd } = parser;
     this.#noteActivity(connection);
     this.#traceLine(connection, "SUB");
+    const filter = this.#filterForSubscription(connection);
+    if (filter === null) return;
     const { maxSubscriptionTokens } = options;
     if (maxSubscriptionTokens > 0 && tokenCount(bytes, subjectStart, subjectEnd) > maxSubscriptionTokens) {
       const subject = bytes.slice(subjectStart, subjectEnd);
@@ -335,8 +337,6 @@ export class ClientProtocol {
       this.#shard.log("error", `${connection.label} - ${text}`);
       return;
     }
-    const filter = this.#filterForSubscription(connection);
-    if (filter === null) return;
     if (connection.maxSubscriptions >= 0 && connection.subscriptionCount >= connection.maxSubscriptions) {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_SUBSCRIPTIONS);
       return;

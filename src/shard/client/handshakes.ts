@@ -267,11 +267,13 @@ export class Handshakes {
     this.#shard.close(connection, CloseReason.ProtocolViolation);
   }
 
-  /** Closes connections whose key is not among the pinned ones, after a reload; returns how many. */
+  /** Closes connections whose key is not among the pinned ones, or that have none, after a reload; returns how many. */
   closeUnpinned(): number {
     let count = 0;
     for (const connection of this.#shard.connections) {
-      if (connection === null || connection.tls === null || connection.state >= STATE_CLOSING) continue;
+      if (connection === null || connection.state >= STATE_CLOSING) continue;
+      // Those whose handshake is under way are asked at its end.
+      if (connection.phase !== PHASE_SETTLED) continue;
       if (this.#isPinned(connection)) continue;
       this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
       count++;

@@ -31,6 +31,7 @@ function fire(lastInputAgoMs: number, connection: Partial<Connection>) {
     outbound: { append: () => void done.push("ping") },
     timers: { set: (_id: number, atMs: number) => void timers.push(atMs) },
     fail: (_connection: Connection, code: number) => void done.push(`fail ${code}`),
+    log() {},
     traceLog: { sent() {} },
   };
   onPingTimer(shard as never, client);

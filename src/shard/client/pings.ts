@@ -1,4 +1,5 @@
 /** PINGs to clients: to those that say nothing, and now and then to measure. Cold: a timer for each connection. */
+import { formatDuration } from "../../config/duration.ts";
 import { AREA_STALE_CONNECTIONS } from "../../memory/layout.ts";
 import { increment } from "../../memory/shared_memory.ts";
 import * as errors from "../../protocol/errors.ts";
@@ -21,7 +22,7 @@ export function pingIntervalMs({ webSocket }: Connection, options: ShardOptions)
 export function onPingTimer(
   shard: Pick<
     ShardContext,
-    "node" | "shared" | "options" | "outbound" | "timers" | "nowMs" | "fail" | "traceLog"
+    "node" | "shared" | "options" | "outbound" | "timers" | "nowMs" | "fail" | "log" | "traceLog"
   >,
   connection: Connection,
 ): void {
@@ -30,8 +31,16 @@ export function onPingTimer(
   const isActive = now - connection.lastInputMs < intervalMs;
   // The first expiry always measures, and so does one an hour.
   const isDue = connection.pingSentMs === 0 || now - connection.pingSentMs >= HOUR_MS;
-  if (!isActive || isDue) {
+  const debug = (text: string) => {
+    if (options.logsDebug) shard.log("debug", `${connection.label} - ${text}`);
+  };
+  debug("Client Ping Timer");
+  if (isActive && !isDue) {
+    const agoMs = Math.round((now - connection.lastInputMs) / 1000) * 1000;
+    debug(`Delaying PING due to remote client data or ping ${formatDuration(agoMs)} ago`);
+  } else {
     if (connection.pingsOutstanding + 1 > options.pingMax) {
+      debug("Stale Client Connection - Closing");
       increment(shard.shared.words, shard.shared.map.area(shard.node).area + AREA_STALE_CONNECTIONS);
       shard.fail(connection, errors.ERROR_STALE_CONNECTION);
       return;

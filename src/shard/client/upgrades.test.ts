@@ -37,7 +37,7 @@ const WEBSOCKET: ShardWebSocket = {
   pingIntervalMs: 60_000,
   loginTimeoutMs: 2000,
   takesLeafs: false,
-  info: { host: "ws.host", port: 8080, authRequired: false, tlsRequired: false, tlsAvailable: false },
+  info: { host: "ws.host", port: 8080, tlsRequired: false, tlsAvailable: false },
 };
 const TLS = {
   context: { kind: "openssl", contexts: [{ address: 1, names: [], staple: null }], clientContext: null },

@@ -125,7 +125,7 @@ export class Outbound {
   #hasDrained = false;
   /** Copies of pieces outside outboxes, by address, for all who are to have them until the next flushAll(). */
   readonly #copies = new Map<number, Uint8Array>();
-  options: OutboundOptions;
+  #options: OutboundOptions;
 
   constructor(
     shared: SharedMemory,
@@ -142,13 +142,23 @@ export class Outbound {
     this.#poller = poller;
     this.#connections = connections;
     this.#events = events;
-    this.options = options;
+    this.#options = options;
     const regions = shared.map.area(node);
     this.#area = regions.area >> 2;
     this.#records = regions.connections >> 2;
     this.#dirty = regions.dirty >> 2;
     this.#nextOutbox = regions.outboxes;
     this.#outboxesEnd = regions.outboxes + regions.outboxCount * OUTBOX_BYTES;
+  }
+
+  /** The options are others: so may be who is congested, and whether messages for it are dropped. */
+  configure(options: OutboundOptions): void {
+    this.#options = options;
+    for (const connection of this.#connections) {
+      if (connection === null || connection.pending === null) continue;
+      this.#setCongested(connection, false);
+      this.#setCongested(connection, connection.pending.length > this.#stallBytes);
+    }
   }
 
   /** A turn begins, at this time of the steady clock. */
@@ -488,12 +498,12 @@ export class Outbound {
     const { length } = pending;
     // However far another server is behind, only its write deadline ends it.
     if (length > this.#stallBytes) this.#setCongested(connection, true);
-    if (length > this.options.maxPendingBytes && !connection.isLink) this.#events.exceed(connection);
+    if (length > this.#options.maxPendingBytes && !connection.isLink) this.#events.exceed(connection);
   }
 
   /** From here on a connection is congested. What is dropped for it is dropped as late as nats-server drops it. */
   get #stallBytes(): number {
-    const { maxPendingBytes, dropsInsteadOfStalling } = this.options;
+    const { maxPendingBytes, dropsInsteadOfStalling } = this.#options;
     return Math.min(dropsInsteadOfStalling ? Infinity : STALL_BYTES, maxPendingBytes * 0.75);
   }
 
@@ -501,7 +511,7 @@ export class Outbound {
     const word = (connection.address + CONNECTION_FLAGS) >> 2;
     const flags = this.#words[word]!;
     if (((flags & CONNECTION_IS_CONGESTED) !== 0) === isCongested) return;
-    const bits = CONNECTION_IS_CONGESTED | (this.options.dropsInsteadOfStalling ? CONNECTION_DROPS : 0);
+    const bits = CONNECTION_IS_CONGESTED | (this.#options.dropsInsteadOfStalling ? CONNECTION_DROPS : 0);
     this.#words[word] = isCongested ? flags | bits : flags & ~(CONNECTION_IS_CONGESTED | CONNECTION_DROPS);
     this.#congestedCount += isCongested ? 1 : -1;
     if (this.#congestedCount === 0) this.#events.resumeProducers();

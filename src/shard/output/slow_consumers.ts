@@ -19,6 +19,8 @@ const PART_MS = 10;
 const PART_BYTES = 64 * 1024;
 /** However much that is. */
 const EXCESS_MS_MAX = 250;
+/** More than a turn frames for one client, as a rule, before it is known that messages for it are dropped. */
+const LATE_DROPS_BYTES = 1024 * 1024;
 /** What all who are behind may have together, about, of what is too much. */
 const EXCESS_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -76,13 +78,15 @@ export class SlowConsumers {
   /**
    * A client has more pending than it may. What was on its way when its producers were told to wait may be several times
    * that: the client stays if it takes what is too much as fast as producers that wait would have sent it. Where messages
-   * for it are dropped from now on, only its write deadline ends it.
+   * of clients are dropped only those of other servers may become too much.
    */
   exceed(connection: Connection): void {
     const { options, outbound } = this.#shard;
-    if (this.#excessOf(connection) > EXCESS_BYTES_MAX / outbound.congestedCount) {
+    const excess = this.#excessOf(connection);
+    if (options.dropsInsteadOfStalling && excess <= LATE_DROPS_BYTES) return;
+    if (excess > EXCESS_BYTES_MAX / outbound.congestedCount) {
       this.fail(connection, CloseReason.SlowConsumerPendingBytes);
-    } else if (!connection.isInExcess && !options.dropsInsteadOfStalling) {
+    } else if (!connection.isInExcess) {
       connection.isInExcess = true;
       // The turn may have lasted long already.
       this.#measureExcess(connection, performance.now());

@@ -7,6 +7,7 @@ import { shadowSubject } from "../../account/shadow_interest.ts";
 import { FABRIC_SLOT, type HeldMessage } from "../../fabric/held_message.ts";
 import type { Delivery } from "../../fabric/message_record.ts";
 import {
+  AREA_DROPS_NOTHING,
   CONNECTION_DROPS,
   CONNECTION_FLAGS,
   CONNECTION_HAS_NO_ECHO,
@@ -190,7 +191,8 @@ export class TracedDelivery implements TargetRules {
 
   /** Why a subscription does not get the message. */
   #refusal(connection: Connection, leg: Leg, record: number, { message, trace }: Traced): string | undefined {
-    const { index, shared, table } = this.#shard;
+    const { index, node, shared, table } = this.#shard;
+    const dropsNothing = shared.words[(shared.map.area(node).area + AREA_DROPS_NOTHING) >> 2] !== 0;
     const flags = shared.words[(connection.address + CONNECTION_FLAGS) >> 2]!;
     const isOwn = connection.slot === message.origin && message.origin !== FABRIC_SLOT;
     if (isOwn && (flags & CONNECTION_HAS_NO_ECHO) !== 0) return TRACE_ERROR.noEcho;
@@ -201,7 +203,7 @@ export class TracedDelivery implements TargetRules {
     if (trace.isOnly) return undefined;
     const max = table.maxOf(record);
     if (max !== 0 && table.deliveredOf(record) >= max) return TRACE_ERROR.autoUnsubscribed;
-    if ((flags & CONNECTION_DROPS) !== 0) return TRACE_ERROR.slowConsumer;
+    if ((flags & CONNECTION_DROPS) !== 0 && !dropsNothing) return TRACE_ERROR.slowConsumer;
     return (flags & CONNECTION_IS_CLOSED) !== 0 ? TRACE_ERROR.clientClosed : undefined;
   }
 
