@@ -323,9 +323,9 @@ export class LeafLink implements RegisteredLeaf {
 
   /** Whether the peer has as much as it may, without what `key` says. */
   #isOneTooMany(key: InterestKey): boolean {
-    const { wants, wantedCount } = this.#context;
+    const { isWanted, wantedCount } = this.#context;
     const { subscriptionsMax } = this.facts;
-    return subscriptionsMax >= 0 && wantedCount(this) >= subscriptionsMax && !wants(this, key);
+    return subscriptionsMax >= 0 && wantedCount(this) >= subscriptionsMax && !isWanted(this, key);
   }
 
   #keyOf({ subject, queue }: Subscribe | Unsubscribe): InterestKey {
