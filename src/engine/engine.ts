@@ -1,6 +1,18 @@
 /** The engine's entry points for TypeScript. What each reads and writes is said in `assembly/`. */
 import { loadUnit } from "./load_unit.ts";
 
+/** Where a message lies in the shared memory, behind its subject. */
+export interface MessagePlace {
+  /** Address of its line: `[reply ][header size ]size␍␊` in plain form. The payload follows. */
+  readonly rest: number;
+  readonly lineLength: number;
+  /** −1 for a PUB. */
+  readonly headerLength: number;
+  readonly payloadLength: number;
+  /** The payload lies elsewhere: the host attaches it. */
+  readonly isLarge: boolean;
+}
+
 /** What the engine asks of its shard in the middle of a message; see `assembly/host.ts`. */
 export interface EngineHost {
   flush(slot: number): void;
@@ -8,15 +20,7 @@ export interface EngineHost {
   flushAll(): void;
   attach(slot: number, skipped: number): void;
   sendLarge(node: number, isPlain: number, pickCount: number, wantsTaker: number): void;
-  note(
-    slot: number,
-    target: number,
-    rest: number,
-    lineLength: number,
-    headerLength: number,
-    payloadLength: number,
-    isLarge: boolean,
-  ): void;
+  note(slot: number, target: number, message: MessagePlace): void;
 }
 
 export interface Engine {
@@ -112,7 +116,14 @@ export function createEngine(
         headerLength: number,
         payloadLength: number,
         isLarge: number,
-      ) => host.note(slot, target, rest, lineLength, headerLength, payloadLength, isLarge !== 0),
+      ) =>
+        host.note(slot, target, {
+          rest,
+          lineLength,
+          headerLength,
+          payloadLength,
+          isLarge: isLarge !== 0,
+        }),
     },
   });
   const engine = instance.exports as unknown as Engine;

@@ -174,7 +174,7 @@ export class Inbound {
   }
 
   #deliverOne(plan: number, lying: LyingDelivery): number {
-    this.#publishing.describe(lying);
+    this.#publishing.describe(lying.slot, lying);
     return this.#shard.engine.deliverHere(plan, lying.isPlain, lying.queues, lying.queueCount);
   }
 

@@ -3,6 +3,7 @@
  * Hot: once per read, and once per cache miss.
  */
 import { Buffer } from "node:buffer";
+import type { MessagePlace } from "../engine/engine.ts";
 import { FABRIC_SLOT, HeldMessage } from "../fabric/held_message.ts";
 import { MatchResult } from "../interest/match_result.ts";
 import {
@@ -70,25 +71,14 @@ const NO_BYTES = new Uint8Array(0);
 const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
 
 /** A message as it lies in the shared memory. */
-export interface LyingMessage {
+export interface LyingMessage extends MessagePlace {
   readonly context: number;
   /** Of the connection that publishes it. */
   readonly slot: number;
   /** Address of its subject. */
   readonly subject: number;
   readonly subjectLength: number;
-  /** Address of its line, behind the subject: `[reply ][header size ]size␍␊` in plain form. The payload follows. */
-  readonly rest: number;
-  readonly lineLength: number;
-  /** −1 for a PUB. */
-  readonly headerLength: number;
-  readonly payloadLength: number;
-  /** The payload lies elsewhere: the host attaches it. */
-  readonly isLarge: boolean;
 }
-
-/** What the engine goes by when it has the plan. */
-type Described = Omit<LyingMessage, "context" | "subject" | "subjectLength">;
 
 export class Publishing {
   readonly #shard: ShardContext;
@@ -265,7 +255,7 @@ export class Publishing {
     const { line, headerLength, payloadLength } = message;
     const lineLength = line.length;
     return this.withLarge(message, () => {
-      this.describe({ slot: FABRIC_SLOT, rest, lineLength, headerLength, payloadLength, isLarge: true });
+      this.describe(FABRIC_SLOT, { rest, lineLength, headerLength, payloadLength, isLarge: true });
       return this.#shard.engine.deliverHere(plan, true, 0, 0);
     });
   }
@@ -293,8 +283,8 @@ export class Publishing {
     };
   }
 
-  /** Has the next call of the engine that publishes or delivers one message do so with this one. */
-  describe({ slot, rest, lineLength, headerLength, payloadLength, isLarge }: Described): void {
+  /** Has the next call of the engine that publishes or delivers one message do so with this one, of the connection in `slot`. */
+  describe(slot: number, { rest, lineLength, headerLength, payloadLength, isLarge }: MessagePlace): void {
     const publisher = this.#connections + slot * CONNECTION_BYTES;
     this.#shard.engine.describe(publisher, rest, lineLength, headerLength, payloadLength, isLarge);
   }
@@ -396,7 +386,7 @@ export class Publishing {
     const record = this.#connections + slot * CONNECTION_BYTES;
     const hash = engine.hash(subject, length);
     const publish = (plan: number) => {
-      this.describe(lying);
+      this.describe(slot, lying);
       return engine.publishOne(plan, wantsTaker);
     };
     let plan = built === 0 ? engine.findPlan(slot, context, subject, length) : built;

@@ -172,7 +172,7 @@ export class Shard implements LinkShard, UpgradeHost {
       attach: (slot, skipped) => this.#publishing.attach(slot, skipped),
       sendLarge: (node, isPlain, pickCount, wantsTaker) =>
         this.#publishing.sendLarge(node, isPlain, pickCount, wantsTaker !== 0),
-      note: (...message) => this.#notedDeliveries.note(...message),
+      note: (slot, target, message) => this.#notedDeliveries.note(slot, target, message),
     };
     this.engine = createEngine(start.memory, regions.area, host, start.engineCode);
     this.index = openInterestIndex({ buffer: this.shared.buffer, ...map.index }, this.engine);

@@ -133,7 +133,7 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
       hasAccount: (name) => this.accounts.includes(name) || name === setup.systemAccount,
       account: (name) => (this.accounts.includes(name) ? { ...LEAF_ACCOUNT, label: name } : undefined),
       wanted: (link) => this.#wishes.filter((wish) => wish.link === link),
-      wants: (link, key) => this.#wishes.some((wish) => isWish(wish, link, key)),
+      isWanted: (link, key) => this.#wishes.some((wish) => isWish(wish, link, key)),
       wantedCount: (link) => this.#wishes.filter((wish) => wish.link === link).length,
       tell: () => {},
     });

@@ -91,7 +91,8 @@ export class ShardFabric implements LinkFabric {
     });
   }
 
-  wants(link: Link, key: InterestKey): boolean {
+  /** Whether `key` is among it. */
+  isWanted(link: Link, key: InterestKey): boolean {
     const account = this.#account(key.account);
     return account !== undefined && this.#wishes.has(link, account.id, key);
   }

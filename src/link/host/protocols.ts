@@ -48,7 +48,7 @@ export interface ProtocolsHost {
   account(name: string): LeafAccount | undefined;
   /** What a link's peer wants, as `events.interest` was told it, whether `key` is among it, and how much it is. */
   wanted(link: Link): readonly InterestKey[];
-  wants(link: Link, key: InterestKey): boolean;
+  isWanted(link: Link, key: InterestKey): boolean;
   wantedCount(link: Link): number;
   tell(news: LinksNews): void;
 }
@@ -225,7 +225,7 @@ export class Protocols {
   }
 
   #createLeafs(leafnodes: NonNullable<LinksSetup["leafnodes"]>): LeafNodes {
-    const { clock, dialer, log, events, logins, notices, account, wants, wantedCount } = this.#host;
+    const { clock, dialer, log, events, logins, notices, account, isWanted, wantedCount } = this.#host;
     const own = leafUrl(this.#setup);
     const loneCluster = this.#setup.isOwnCluster ? byteStringOfText(this.#setup.serverName) : "";
     return new LeafNodes(
@@ -237,7 +237,7 @@ export class Protocols {
         account,
         logins,
         events,
-        wants,
+        isWanted,
         wantedCount,
         notices,
         readFile: (path) => readFileSync(path, "utf8"),

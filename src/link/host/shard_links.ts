@@ -383,7 +383,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
       hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
       account: (name) => this.#accounts.leafAccount(name),
       wanted: (link) => this.#fabric.wanted(link),
-      wants: (link, key) => this.#fabric.wants(link, key),
+      isWanted: (link, key) => this.#fabric.isWanted(link, key),
       wantedCount: (link) => this.#wishes.countOf(link),
       tell: (news) => shard.report({ type: "links", news }),
     });

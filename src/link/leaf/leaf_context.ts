@@ -154,7 +154,7 @@ export interface LeafContext {
   readonly register: LeafRegister;
   readonly events: LinkEvents;
   /** Whether a peer wants what `key` says, as `events.interest` was told it, and how much it wants in all. */
-  readonly wants: (link: Link, key: InterestKey) => boolean;
+  readonly isWanted: (link: Link, key: InterestKey) => boolean;
   readonly wantedCount: (link: Link) => number;
   readonly notices: LeafNotices;
   /** Text of a file; may throw. */

@@ -338,7 +338,7 @@ export class LeafLink implements RegisteredLeaf {
       return;
     }
     const key = this.#keyOf(operation);
-    if (this.#wantsEnough && !this.#context.wants(this, key)) {
+    if (this.#wantsEnough && !this.#context.isWanted(this, key)) {
       const { wireText, logEveryMs } = errors.errorEntry(errors.ERROR_MAXIMUM_SUBSCRIPTIONS);
       this.#channel.complain(wireText!, wireText!, logEveryMs);
     } else if (!isValidSubscriptionText(subject)) {

@@ -2,7 +2,7 @@
  * Deliveries that the engine tells the host of, to connections that are CONNECTION_IS_NOTED: replies that a client may
  * answer, and the trace log. The message lies in the shared memory.
  */
-import type { EngineHost } from "../../engine/engine.ts";
+import type { MessagePlace } from "../../engine/engine.ts";
 import {
   CONNECTION_FLAGS,
   CONNECTION_IS_NOTED,
@@ -13,8 +13,6 @@ import { traceOperation, tracePayload } from "../../protocol/trace.ts";
 import { byteStringOf } from "../../subject/byte_string.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
-
-type NotedMessage = Parameters<EngineHost["note"]>;
 
 const decoder = new TextDecoder();
 
@@ -35,8 +33,9 @@ export class NotedDeliveries {
     this.#shard = shard;
   }
 
-  note(...message: NotedMessage): void {
-    const [slot, , rest, lineLength, header] = message;
+  /** `target`: address of the plan's entry for the subscription. */
+  note(slot: number, target: number, message: MessagePlace): void {
+    const { rest, lineLength, headerLength } = message;
     const { connections, options, shared } = this.#shard;
     const connection = connections[slot];
     if (connection == null) return;
@@ -44,10 +43,10 @@ export class NotedDeliveries {
       const words = byteStringOf(shared.bytes, rest, rest + lineLength)
         .trimEnd()
         .split(" ");
-      const isReplied = words.length > (header < 0 ? 1 : 2);
+      const isReplied = words.length > (headerLength < 0 ? 1 : 2);
       if (isReplied && words[0] !== "") this.#permitReply(connection, words[0]!);
     }
-    if (options.logsTrace) this.#trace(connection, ...message);
+    if (options.logsTrace) this.#trace(connection, target, message);
   }
 
   /** A client with allow_responses was sent a request: it may answer, if it may not publish there anyway. */
@@ -60,7 +59,8 @@ export class NotedDeliveries {
   /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */
   #trace(
     connection: Connection,
-    ...[, target, rest, lineLength, header, length, isLarge]: NotedMessage
+    target: number,
+    { rest, lineLength, headerLength: header, payloadLength: length, isLarge }: MessagePlace,
   ): void {
     const { options, shared } = this.#shard;
     const { bytes, words: memory } = shared;

@@ -220,7 +220,7 @@ export class FakeServer {
         message: (_link, message, queues) => void this.messages.push({ message, queues }),
         changed: () => void this.told.push("changed"),
       },
-      wants: (link, key) => this.wishes.has(link, key),
+      isWanted: (link, key) => this.wishes.has(link, key),
       wantedCount: (link) => this.wishes.list(link).length,
       notices: {
         opened: ({ serverName }, announces) => void this.told.push(`opened ${serverName} ${announces}`),
