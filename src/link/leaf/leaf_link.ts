@@ -2,14 +2,17 @@
  * A leaf link that is up: the same on the side that was dialled and on the one that dialled, as hub and as spoke.
  * Source: leafnodes.md 4, 5, 7, 8; nats-server leafnode.go, processLeafSub, processInboundLeafMsg.
  */
+import { UserPermissions } from "../../account/permissions.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
+import type { Permissions } from "../../config/permissions.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
 import { ResponsePermits } from "../../shard/client/response_permits.ts";
-import { textOf } from "../../subject/byte_string.ts";
+import { byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat } from "../core/heartbeat.ts";
 import type { InterestKey, LinkMessage } from "../core/link.ts";
+import { errorLine } from "../core/link_fault.ts";
 import { TRACE_PROTOCOL } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { quoted } from "../core/quoted.ts";
@@ -18,7 +21,7 @@ import type { LeafContext, RegisteredLeaf } from "./leaf_context.ts";
 import type { LeafFacts } from "./leaf_facts.ts";
 import { LeafInterest } from "./leaf_interest.ts";
 import { type LeafLimits, leafLimits } from "./leaf_limits.ts";
-import { type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
+import { hubGrants, keepsInterest, type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
 import type { LeafReport } from "./leaf_report.ts";
 import { applyTerms, failWith, watchExpiry } from "./login_end.ts";
 import { failWithLoop } from "./peer_errors.ts";
@@ -51,6 +54,8 @@ export class LeafLink implements RegisteredLeaf {
   readonly #interest: LeafInterest;
   #permissions: LeafPermissions;
   #permits: ResponsePermits | null;
+  /** Of the login, as the account has them now. */
+  #userPermissions: Permissions | null;
   readonly #wants: PeerWants;
   #limits: LeafLimits;
   #isJoined = false;
@@ -78,6 +83,7 @@ export class LeafLink implements RegisteredLeaf {
     this.#wants = new PeerWants(facts.account, facts.cluster, () => this.#limits.subscriptionsMax);
     this.#permissions = new LeafPermissions(facts.isSpoke, facts.grants);
     this.#permits = permitsOf(this.#permissions);
+    this.#userPermissions = facts.login?.permissions ?? null;
     this.#interest = new LeafInterest(
       {
         mayAnnounce: (subject) => this.#permissions.mayAnnounce(subject),
@@ -259,8 +265,10 @@ export class LeafLink implements RegisteredLeaf {
 
   applyTerms(terms: AccountTerms): void {
     applyTerms(this.#channel, this.facts.login, terms);
+    if (this.#channel.isClosed) return;
+    if (this.facts.login?.hasDefaultPermissions) this.#changePermissions(terms.defaultPermissions);
     const account = this.#context.account(this.account);
-    if (this.#channel.isClosed || account === undefined) return;
+    if (account === undefined) return;
     this.#limits = leafLimits(this.#context.options, account, this.facts.login);
     if (this.#wants.isFull) this.#endSoon();
   }
@@ -314,6 +322,24 @@ export class LeafLink implements RegisteredLeaf {
 
   sendInfo(line: string): void {
     this.#channel.send(line);
+  }
+
+  /** The account has other permissions for users that bring none: what they do not allow is wanted no more. */
+  #changePermissions(permissions: Permissions | null): void {
+    if (JSON.stringify(permissions) === JSON.stringify(this.#userPermissions)) return;
+    this.#userPermissions = permissions;
+    const { denyPublish, grants, login } = this.facts;
+    this.changeGrants(hubGrants(permissions, denyPublish, grants.denies));
+    if (permissions === null) return;
+    const user = new UserPermissions(permissions);
+    for (const { subject, queue } of this.#wants.keys) {
+      if (keepsInterest(user, subject, queue)) continue;
+      const [name, group] = [bytesOf(subject), queue === "" ? null : bytesOf(queue)];
+      const sid = bytesOf(queue === "" ? subject : `${subject} ${queue}`);
+      this.#channel.send(errorLine(byteStringOfText(errors.subscriptionRemovedText(name, group, sid))));
+      this.#channel.say("info", errors.subscriptionRemovedLogText(name, sid, login?.user ?? ""));
+      this.#tell(this.#wants.remove(subject, queue));
+    }
   }
 
   /** It wants as much as it may, or more, by limits that were just said. */
