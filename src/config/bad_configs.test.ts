@@ -329,6 +329,7 @@ const BAD: readonly (readonly [string, ...string[]])[] = [
     '1:0: error parsing account resolver, should be MEM or  URL("url") or a map containing dir and type state=[FULL|CACHE])',
   ],
   ["resolver: { type: full }", "1:0: dir has no value and needs to point to a directory"],
+  ['resolver: { type: full, dir: "/d", timeout: "0s" }', "1:0: Fetch timeout 0s is too small"],
   ['resolver: { type: full, dir: "/tmp/cfgcmp/d", ttl: "1h" }', "1:0: FULL does not accept ttl"],
   ['resolver: { type: cache, dir: "/tmp/cfgcmp/d", interval: "1h" }', "1:0: CACHE does not accept sync"],
   ["resolver_preload: 5", "1:0: preload should be a map of account_public_key:account_jwt"],

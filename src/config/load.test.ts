@@ -237,6 +237,15 @@ describe("loadConfigText()", () => {
     });
   });
 
+  test("takes a resolver's limit of 0 and less for none said", () => {
+    const limitOf = (type: string, limit: number) =>
+      load(`resolver { type: ${type}, dir: d, limit: ${limit} }`).resolver;
+    for (const limit of [0, -1]) {
+      expect(limitOf("full", limit)).toMatchObject({ limit: 0 });
+      expect(limitOf("cache", limit)).toMatchObject({ limit: 1000 });
+    }
+  });
+
   test("reads Midge's own block", () => {
     expect(load("midge { shards: 4, transport: runtime }").midge).toEqual({
       shards: 4,

@@ -1,6 +1,7 @@
 import { withoutUser } from "../base/redacted_url.ts";
 import { publicKey } from "./authorization.ts";
 import type { ConfigValue } from "./config_tree.ts";
+import { formatDuration } from "./duration.ts";
 import { block, option, type Reader, type ReloadStep, readBlock, type Site, wrongType } from "./option.ts";
 import { bool, durationText, integer, string, strings } from "./readers.ts";
 import { compareOptions, fixed, isEqual } from "./reload.ts";
@@ -67,7 +68,7 @@ const RESOLVER_BLOCK = block("resolver", {
   }),
   limit: option({
     key: "limit",
-    reader: integer(0),
+    reader: integer(),
     default: 0,
     reload: fixed("resolver.limit"),
     doc: "How many accounts are kept.",
@@ -137,13 +138,21 @@ function toResolver(read: ResolverBlock, site: Site): ResolverOptions | undefine
   if (type === "mem" || type === "memory") return { kind: "memory" };
   if (type !== "full" && type !== "cache") return site.error(BAD_FORM);
   if (dir === "") return site.error("dir has no value and needs to point to a directory");
+  if (timeoutMs <= 0) return site.error(`Fetch timeout ${formatDuration(timeoutMs)} is too small`);
   if (type === "full") {
     if (ttlMs !== 0) return site.error("FULL does not accept ttl");
     if (hardDelete !== undefined && !allowDelete)
       return site.error("hard_delete has no effect without delete");
     const deletes = !allowDelete ? "no" : hardDelete ? "remove" : "rename";
     const syncMs = intervalMs > 0 ? intervalMs : 60_000;
-    return site.place<ResolverOptions>({ kind: "full", dir, deletes, intervalMs: syncMs, limit, timeoutMs });
+    return site.place<ResolverOptions>({
+      kind: "full",
+      dir,
+      deletes,
+      intervalMs: syncMs,
+      limit: Math.max(limit, 0),
+      timeoutMs,
+    });
   }
   if (intervalMs !== 0) return site.error("CACHE does not accept sync");
   if (allowDelete) return site.error("CACHE does not accept allow_delete");
@@ -151,7 +160,7 @@ function toResolver(read: ResolverBlock, site: Site): ResolverOptions | undefine
   return site.place<ResolverOptions>({
     kind: "cache",
     dir,
-    limit: limit === 0 ? 1000 : limit,
+    limit: limit <= 0 ? 1000 : limit,
     ttlMs,
     timeoutMs,
   });

@@ -188,6 +188,45 @@ row("§3.3 limits below −1 leave no room", async () => {
   for (const each of [another, client, system]) each.destroy();
 });
 
+row("§6.6 other default permissions hold for leaf nodes that are connected, in both directions", async () => {
+  const { system, account } = await pushed("default");
+  const link = await join(account.user());
+  const client = await login(server(), account.user({ pub: { allow: [">"] } }).credentials);
+  client.send("SUB x 1\r\nSUB y 2\r\n");
+  await client.roundTrip();
+  link.send("LS+ s", "LS+ s q 1", "LS+ t", "LS+ w.*");
+  await link.roundTrip();
+  await push(system, account, {
+    default_permissions: { pub: { deny: ["x"] }, sub: { deny: ["s", "w.a"] } },
+  });
+  await link.client.readUntil('-ERR \'Permissions Violation for Subscription to "s" (sid "s")\'\r\n');
+  client.send("PUB s 1\r\n1\r\nPUB t 1\r\n2\r\nPUB w.a 1\r\n3\r\nPUB w.b 1\r\n4\r\n");
+  await client.roundTrip();
+  link.client.send("PING\r\n");
+  expect((await link.client.readUntil("PONG\r\n")).match(/LMSG \S+/g)).toEqual(["LMSG t", "LMSG w.b"]);
+  link.send("LMSG y 1", "1");
+  await client.expect("MSG y 2 1\r\n1\r\n");
+  link.send("LMSG x 1", "2");
+  await expectEnd(link, 'Permissions Violation for Publish to "x"');
+  await client.roundTrip();
+  for (const each of [client, system]) each.destroy();
+});
+
+row("§6.6 default permissions that go hold no leaf node back any more", async () => {
+  const denied = { default_permissions: { pub: { deny: ["x"] }, sub: { allow: ["t"] } } };
+  const { system, account } = await pushed("default gone", denied);
+  const link = await join(account.user());
+  const client = await login(server(), account.user({ sub: { allow: [">"] } }).credentials);
+  client.send("SUB x 1\r\n");
+  await client.roundTrip();
+  await push(system, account);
+  link.send("LS+ s", "LMSG x 1", "1");
+  await client.expect("MSG x 1 1\r\n1\r\n");
+  client.send("PUB s 1\r\n2\r\n");
+  await link.client.readUntil("LMSG s 1\r\n2\r\n");
+  for (const each of [link, client, system]) each.destroy();
+});
+
 rowsInParallel({
   "§8.123 an account that expires closes its leaf nodes": async () => {
     const { system, account } = await pushed("expiring", {}, { exp: seconds(3) });

@@ -159,6 +159,10 @@ const REFUSED: Readonly<Record<string, readonly [config: string, text: string]>>
     `operator: ${operator.jwt}\nresolver { type: full }`,
     "dir has no value and needs to point to a directory",
   ],
+  "a full resolver that waits no time": [
+    `operator: ${operator.jwt}\nresolver { type: full, dir: "DIRECTORY/jwt", timeout: "0s" }`,
+    "Fetch timeout 0s is too smal",
+  ],
   "a full resolver with ttl": [
     `operator: ${operator.jwt}\nresolver { type: full, dir: "DIRECTORY/jwt", ttl: "1m" }`,
     "FULL does not accept ttl",

@@ -225,7 +225,8 @@ export class Protocols {
   }
 
   #createLeafs(leafnodes: NonNullable<LinksSetup["leafnodes"]>): LeafNodes {
-    const { clock, dialer, log, events, logins, notices, account, isWanted, wantedCount } = this.#host;
+    const { clock, dialer, log, events, logins, notices, account, wanted, isWanted, wantedCount } =
+      this.#host;
     const own = leafUrl(this.#setup);
     const loneCluster = this.#setup.isOwnCluster ? byteStringOfText(this.#setup.serverName) : "";
     return new LeafNodes(
@@ -237,6 +238,7 @@ export class Protocols {
         account,
         logins,
         events,
+        wanted,
         isWanted,
         wantedCount,
         notices,

@@ -276,7 +276,8 @@ export class AcceptedLeaf implements LinkPeer {
     channel.serverName = name;
     this.#compression.leaveAt(connect.compressMode === "" ? NOT_COMPRESSED : textOf(connect.compressMode));
     const duplicate = name === "" ? null : register.findDuplicate(name, cluster, accountName, remoteAccount);
-    const grants = hubGrants(login.permissions, connect.denyPublish.map(textOf), deniesOf(account));
+    const denyPublish = connect.denyPublish.map(textOf);
+    const grants = hubGrants(login.permissions, denyPublish, deniesOf(account));
     const link = new LeafLink(
       channel,
       this.#context,
@@ -293,6 +294,7 @@ export class AcceptedLeaf implements LinkPeer {
         takesHeaders: options.hasHeaders && connect.headers,
         compression: this.#compression,
         grants,
+        denyPublish,
         login,
       },
       leafLimits(options, account, login),

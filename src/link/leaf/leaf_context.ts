@@ -153,7 +153,8 @@ export interface LeafContext {
   readonly logins: LeafLogins;
   readonly register: LeafRegister;
   readonly events: LinkEvents;
-  /** Whether a peer wants what `key` says, as `events.interest` was told it, and how much it wants in all. */
+  /** What a peer wants, as `events.interest` was told it, whether `key` is among it, and how much it is. */
+  readonly wanted: (link: Link) => readonly InterestKey[];
   readonly isWanted: (link: Link, key: InterestKey) => boolean;
   readonly wantedCount: (link: Link) => number;
   readonly notices: LeafNotices;

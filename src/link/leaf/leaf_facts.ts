@@ -18,6 +18,8 @@ export interface LeafFacts {
   readonly takesHeaders: boolean;
   readonly compression: LinkCompression;
   readonly grants: LeafGrants;
+  /** What a leaf node of ours has asked not to be sent. */
+  readonly denyPublish: readonly string[];
   /** Null on the side that dialled. */
   readonly login: Login | null;
 }

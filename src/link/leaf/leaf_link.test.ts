@@ -21,6 +21,7 @@ function up(options: Partial<LeafOptions> = {}, fields: object = {}): Up {
   const clock = new FakeClock();
   const server = new FakeServer(clock, options);
   server.users.set("u", { account: "A", permissions: USER });
+  server.users.set("plain", { account: "A", permissions: null, hasDefaultPermissions: true });
   server.users.set("keyed", { account: "A", permissions: null, publicKey: "UKEY", issuedAtS: 7 });
   const end = server.accept();
   const connect = { version: "2.15.2", name: "L", cluster: "LC", headers: true, ...fields };
@@ -280,6 +281,29 @@ describe("a login", () => {
     other.server.nodes.applyTerms([TERMS]);
     other.end.feed("LMSG a 3\r\nabc\r\n");
     expect(other.end.connection.closed).toBe("Maximum Message Payload Exceeded");
+  });
+
+  test("goes by other default permissions of its account, if it brought none of its own", () => {
+    const { server, end } = up({}, { user: "plain", pass: "plain" });
+    server.told.length = 0;
+    end.feed("LS+ s\r\nLS+ s q 1\r\nLS+ t\r\n");
+    const deny = (subject: string) => ({ allow: undefined, deny: [subject] });
+    const defaultPermissions = { publish: deny("x"), subscribe: deny("s"), responses: undefined };
+    server.told.length = 0;
+    server.nodes.applyTerms([{ ...TERMS, defaultPermissions }]);
+    server.nodes.applyTerms([{ ...TERMS, defaultPermissions }]);
+    expect(end.lines()).toEqual([
+      `-ERR 'Permissions Violation for Subscription to "s" (sid "s")'`,
+      `-ERR 'Permissions Violation for Subscription to "s" using queue "q" (sid "s q")'`,
+    ]);
+    expect(server.told).toEqual(["changed", "interest A s  LC 0", "interest A s q LC 0"]);
+    end.feed("LMSG x 1\r\nx\r\n");
+    expect(end.lines()).toEqual([`-ERR 'Permissions Violation for Publish to "x"'`]);
+
+    const own = up({}, AS_USER);
+    own.server.nodes.applyTerms([{ ...TERMS, defaultPermissions }]);
+    own.end.feed("LS+ ss.1\r\n");
+    expect(own.end.lines()).toEqual([]);
   });
 
   test("that the account no longer has is told why", () => {

@@ -3,15 +3,18 @@
  * Source: leafnodes.md 4, 5, 7, 8; nats-server leafnode.go, processLeafSub, processInboundLeafMsg.
  */
 
+import { UserPermissions } from "../../account/permissions.ts";
 import { ResponsePermits } from "../../account/response_permits.ts";
 import type { AccountTerms } from "../../auth/account_terms.ts";
+import type { Permissions } from "../../config/permissions.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
-import { textOf } from "../../subject/byte_string.ts";
+import { byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
 import { isValidSubscriptionText } from "../../subject/text.ts";
 import { frameMessage } from "../core/frame_message.ts";
 import { Heartbeat } from "../core/heartbeat.ts";
 import { ANY_CLUSTER, type InterestKey, type LinkMessage } from "../core/link.ts";
+import { errorLine } from "../core/link_fault.ts";
 import { TRACE_PROTOCOL } from "../core/link_info.ts";
 import type { LinkOperation } from "../core/operation.ts";
 import { quoted } from "../core/quoted.ts";
@@ -20,7 +23,7 @@ import type { LeafContext, RegisteredLeaf } from "./leaf_context.ts";
 import type { LeafFacts } from "./leaf_facts.ts";
 import { LeafInterest } from "./leaf_interest.ts";
 import { type LeafLimits, leafLimits } from "./leaf_limits.ts";
-import { type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
+import { hubGrants, keepsInterest, type LeafGrants, LeafPermissions } from "./leaf_permissions.ts";
 import type { LeafReport } from "./leaf_report.ts";
 import { applyTerms, failWith, watchExpiry } from "./login_end.ts";
 import { failWithLoop } from "./peer_errors.ts";
@@ -53,6 +56,8 @@ export class LeafLink implements RegisteredLeaf {
   readonly #interest: LeafInterest;
   #permissions: LeafPermissions;
   #permits: ResponsePermits | null;
+  /** Of the login, as the account has them now. */
+  #userPermissions: Permissions | null;
   #limits: LeafLimits;
   #isJoined = false;
   #cancelExpiry = () => {};
@@ -78,6 +83,7 @@ export class LeafLink implements RegisteredLeaf {
     this.#limits = limits;
     this.#permissions = new LeafPermissions(facts.isSpoke, facts.grants);
     this.#permits = permitsOf(this.#permissions);
+    this.#userPermissions = facts.login?.permissions ?? null;
     this.#interest = new LeafInterest(
       {
         mayAnnounce: (subject) => this.#permissions.mayAnnounce(subject),
@@ -260,8 +266,10 @@ export class LeafLink implements RegisteredLeaf {
 
   applyTerms(terms: AccountTerms): void {
     applyTerms(this.#channel, this.facts.login, terms);
+    if (this.#channel.isClosed) return;
+    if (this.facts.login?.hasDefaultPermissions) this.#changePermissions(terms.defaultPermissions);
     const account = this.#context.account(this.account);
-    if (this.#channel.isClosed || account === undefined) return;
+    if (account === undefined) return;
     this.#limits = leafLimits(this.#context.options, account, this.facts.login);
     if (this.#wantsEnough) this.#endSoon();
   }
@@ -314,6 +322,26 @@ export class LeafLink implements RegisteredLeaf {
 
   sendInfo(line: string): void {
     this.#channel.send(line);
+  }
+
+  /** The account has other permissions for users that bring none: what they do not allow is wanted no more. */
+  #changePermissions(permissions: Permissions | null): void {
+    if (JSON.stringify(permissions) === JSON.stringify(this.#userPermissions)) return;
+    this.#userPermissions = permissions;
+    const { denyPublish, grants, login } = this.facts;
+    this.changeGrants(hubGrants(permissions, denyPublish, grants.denies));
+    if (permissions === null) return;
+    const user = new UserPermissions(permissions);
+    const { wanted, events } = this.#context;
+    for (const key of wanted(this)) {
+      const { subject, queue } = key;
+      if (keepsInterest(user, subject, queue)) continue;
+      const [name, group] = [bytesOf(subject), queue === "" ? null : bytesOf(queue)];
+      const sid = bytesOf(queue === "" ? subject : `${subject} ${queue}`);
+      this.#channel.send(errorLine(byteStringOfText(errors.subscriptionRemovedText(name, group, sid))));
+      this.#channel.say("info", errors.subscriptionRemovedLogText(name, sid, login?.user ?? ""));
+      events.interest(this, key, 0);
+    }
   }
 
   /** It wants as much as it may, or more, by limits that were just said. */

@@ -150,6 +150,14 @@ function withoutGatewayPrefix(subject: string): string {
   return isMapped ? subject.slice(GATEWAY_REPLY_BYTES) : subject;
 }
 
+/**
+ * Whether a leaf node keeps interest under other permissions of its user: what it has is judged as a client's subscriptions are,
+ * patterns too.
+ */
+export function keepsInterest(user: UserPermissions, subject: string, queue: string): boolean {
+  return isUnchecked(subject) || user.canSubscribe(subject, queue);
+}
+
 /** The grants of a hub for a leaf that logged in with these permissions and asked not to be sent `denyPublish`. */
 export function hubGrants(
   user: Permissions | null,

@@ -412,6 +412,7 @@ export class SolicitedLeaf implements LinkPeer {
         takesHeaders: options.hasHeaders && (this.#hub?.headers ?? false),
         compression: this.#compression,
         grants: this.#grantsOf(info),
+        denyPublish: [],
         login: null,
       },
       leafLimits(options, account, null),

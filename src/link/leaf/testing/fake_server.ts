@@ -220,6 +220,7 @@ export class FakeServer {
         message: (_link, message, queues) => void this.messages.push({ message, queues }),
         changed: () => void this.told.push("changed"),
       },
+      wanted: (link) => this.wishes.list(link).map(({ key }) => key),
       isWanted: (link, key) => this.wishes.has(link, key),
       wantedCount: (link) => this.wishes.list(link).length,
       notices: {
