@@ -3,6 +3,7 @@ import { login, loginAll, settle, subscribe } from "../support/account_config.ts
 import { type Message, readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
+import { ServerProcess } from "../support/server_process.ts";
 import { REWRITTEN_REPLY } from "../support/services.ts";
 
 const TRACKED_REPLY = /^_R_\.[0-9A-Za-z]{6}\.[0-9A-Za-z]{6}\.sQnRv29R\.T$/;
@@ -179,6 +180,25 @@ row("§4.7 §8.89 200: the whole document", () =>
     }
   }),
 );
+
+row("§4.7 in a cluster the responder's part names it, as a requestor's that is shared does", async () => {
+  await using own = await ServerProcess.start({
+    config: `server_name: S1
+      cluster { name: C1, listen: "127.0.0.1:-1" }
+      accounts {
+        EXP { users: [ { user: EXP, password: p } ], exports: [ { service: s, latency: lat } ] }
+        IMP { users: [ { user: IMP, password: p } ], imports: [ { service: { account: EXP, subject: s }, share: true } ] }
+      }`,
+  });
+  const [responder, requester] = await loginAll(own, "EXP", "IMP");
+  await subscribe(responder!, "s", "lat");
+  await subscribe(requester!, "in");
+  requester!.send("PUB s in 0\r\n\r\n");
+  responder!.send(`PUB ${(await readMessage(responder!)).reply} 0\r\n\r\n`);
+  const sample = JSON.parse((await readMessage(responder!)).payload) as Sample;
+  for (const who of [sample.responder, sample.requestor])
+    expect([who?.server, who?.cluster]).toEqual(["S1", "C1"]);
+});
 
 row("§4.7 the service time is what the responder takes", () =>
   withParties("always", async ({ responder, requester, listener }) => {

@@ -188,7 +188,7 @@ row(
     const system = await loginAs(leaf, "sys");
     await listen(system, "$SYS.ACCOUNT.B.DISCONNECT", "$SYS.ACCOUNT.B.CONNECT");
     const atHub = await loginAs(hub, "sys");
-    const [{ id } = { id: 0 }] = await leafsOf();
+    const { id } = (await leafsOf())[0]!;
     await ask(atHub, `$SYS.REQ.SERVER.${atHub.info.server_id}.KICK`, { cid: id });
     for (const type of ["client_disconnect", "client_connect"]) {
       const { json } = await nextMessage(system);

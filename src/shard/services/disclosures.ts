@@ -85,7 +85,12 @@ export class Disclosures {
     return nextHopOfLeaf(before, details, middle, place, definition);
   }
 
-  /** Where a requestor is: a leaf link on the server at its other end. */
+  /** What the latency of a request says of who has answered it. */
+  responder(connection: Connection): ClientInfo {
+    return { ...detailsForServices(connection, this.#shard.info.serverName), ...this.#place(connection) };
+  }
+
+  /** Where a client is: a leaf link on the server at its other end. */
   #place(connection: Connection | null): ServerPlace {
     const { info, options } = this.#shard;
     const { clusterName } = options;

@@ -19,7 +19,6 @@ import type { MessageTrace } from "../../protocol/tracing/message_trace.ts";
 import { TRACE_DISABLED } from "../../protocol/tracing/trace_request.ts";
 import { byteStringOf, byteStringOfText, bytesOf, textOf } from "../../subject/byte_string.ts";
 import { orLost, type ShardAccount } from "../accounts.ts";
-import { detailsForServices } from "../client/client_details.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 import type { Publishing } from "../publishing.ts";
@@ -161,11 +160,7 @@ export class Services {
    */
   answer(account: ShardAccount, message: HeldMessage, responder: Connection): number {
     const isMeasured = isMeasuredReply(byteStringOf(message.subject));
-    return this.#passOn(
-      account,
-      message,
-      isMeasured ? detailsForServices(responder, this.#shard.info.serverName) : undefined,
-    );
+    return this.#passOn(account, message, isMeasured ? this.#disclosures.responder(responder) : undefined);
   }
 
   /** Hands an answer to the shard that remembers the request; `responder` is whoever is to be named in its latency. */
