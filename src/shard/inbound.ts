@@ -105,8 +105,18 @@ export class Inbound {
     const plan = plans.build(this.#fabric, context, subject, length, hash);
     if (!plans.hasMore) return false;
     this.#deliverByParts(plan, true, hash, {
-      ...{ context, slot, subject, subjectLength: length, isPlain, queues, queueCount },
-      ...{ rest, lineLength, headerLength, payloadLength, isLarge: false },
+      context,
+      slot,
+      subject,
+      subjectLength: length,
+      isPlain,
+      queues,
+      queueCount,
+      rest,
+      lineLength,
+      headerLength,
+      payloadLength,
+      isLarge: false,
     });
     return true;
   }
@@ -135,7 +145,9 @@ export class Inbound {
     const takers = this.#publishing.withLarge(message, () =>
       this.#deliverByParts(plan, hasMore, hash, {
         ...lying,
-        ...{ isPlain, queues: queuesAt, queueCount: queues.length },
+        isPlain,
+        queues: queuesAt,
+        queueCount: queues.length,
       }),
     );
     queues.set(shared.words.subarray(queuesAt >> 2, (queuesAt >> 2) + queues.length));

@@ -334,8 +334,15 @@ export class Publishing {
     const payloadLength = end - rest - lineLength - 2;
     this.#count(connection, payloadLength);
     const lying = {
-      ...{ context, slot: connection.slot, subject, subjectLength: length },
-      ...{ rest, lineLength, headerLength, payloadLength, isLarge: false },
+      context,
+      slot: connection.slot,
+      subject,
+      subjectLength: length,
+      rest,
+      lineLength,
+      headerLength,
+      payloadLength,
+      isLarge: false,
     };
     // A plan of many parts has many takers.
     this.#publishMessage(lying, plan, false);
