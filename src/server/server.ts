@@ -363,6 +363,9 @@ export class Server {
         this.#sendInfo();
         this.#system?.changeIdentity(this.#announced.identity);
         break;
+      case "otherClusters":
+        this.#fleet.tellOtherClusters(news.names);
+        break;
       case "leafOpened":
         this.#system?.announceLeaf(news.announces ? news.leaf : null, news.leaf.account, null);
         break;

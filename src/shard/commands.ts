@@ -91,6 +91,7 @@ export class Commands {
       case "closeSome":
       case "shrink":
       case "accountFull":
+      case "otherClusters":
         connections.take(command);
         break;
       case "info":

@@ -48,6 +48,8 @@ export interface ShardContext {
   connectionAt(address: number): Connection | null;
   options: ShardOptions;
   info: ServerInfo;
+  /** Where gateways lead to, nearest first. */
+  otherClusters: readonly string[];
   /** Steady clock, milliseconds, as of this turn. */
   nowMs: number;
   /** Time of day in milliseconds since 1970, with a fraction. */

@@ -119,6 +119,7 @@ export class Shard implements LinkShard, UpgradeHost {
   readonly tls: TlsLayer | null;
   options: ShardOptions;
   info;
+  otherClusters: readonly string[];
   nowMs = performance.now();
 
   readonly #dependencies: ShardDependencies;
@@ -150,6 +151,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.node = start.node;
     this.options = start.options;
     this.info = start.info;
+    this.otherClusters = start.otherClusters;
     this.poller = poller;
     this.#paused = new PausedProducers(poller, (connection, pausedMs) => {
       const stall = stallLine(connection, pausedMs);

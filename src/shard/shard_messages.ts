@@ -116,6 +116,7 @@ export type ShardControl =
   /** From another shard to the links shard; by main and postMessage where the stream has a port. */
   | HandedLeaf
   | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
+  | { readonly type: "otherClusters"; readonly names: readonly string[] }
   | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
   /** Sends INFO to clients that take it at any time: to all, to those who came by one port, or to one. */
   | {

@@ -95,6 +95,8 @@ export interface ShardStart {
   /** With the runtime's sockets shards listen by themselves. */
   readonly listen: readonly OwnListener[];
   readonly info: ServerInfo;
+  /** Where gateways lead to, nearest first. */
+  readonly otherClusters: readonly string[];
   readonly options: ShardOptions;
   /** Steady-clock milliseconds it looks again before it sleeps. */
   readonly spinMs: number;

@@ -1,3 +1,4 @@
+import { expect } from "bun:test";
 import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { DEADLINE_MS, until } from "../support/deadline.ts";
 import { linkAddress, linkPort, Servers } from "../support/links.ts";
@@ -131,4 +132,41 @@ row("recovery: requests are served at home, else by the nearest cluster, and com
 
   local = await serve(second, "HOME");
   await requester.expectAnswersOf("HOME", FAILOVER_MS);
+});
+
+row("§4.6 services are told of a requester's other clusters, as latency samples are", async () => {
+  const ACCOUNTS = `accounts {
+    $SYS { users: [ { user: sys, password: p } ] }
+    EXP { users: [ { user: e, password: p } ], exports: [ { service: s, latency: lat } ] }
+    IMP { users: [ { user: i, password: p } ], imports: [ { service: { account: EXP, subject: s }, share: true } ] }
+  }`;
+  await using servers = new Servers();
+  const far = await servers.start({
+    config: `${ACCOUNTS}\ngateway { name: GB, listen: "127.0.0.1:-1" }`,
+    role: "peer",
+  });
+  const near = await servers.start({
+    config: `${ACCOUNTS}\ngateway { name: GA, listen: "127.0.0.1:-1", gateways: [ { name: GB, url: "nats://${await linkAddress(far, "gateways")}" } ] }`,
+  });
+  const [responder, requester] = await Promise.all([
+    near.connectAs({ user: "e", pass: "p" }),
+    near.connectAs({ user: "i", pass: "p" }),
+  ]);
+  responder.send("SUB s 1\r\nSUB lat 2\r\n");
+  requester.send("SUB in 1\r\n");
+  for (const client of [responder, requester]) await client.roundTrip();
+  let sample: Record<"requestor" | "responder", { cluster?: string; alts?: string[] }> | undefined;
+  await until(
+    async () => {
+      requester.send("PUB s in 0\r\n\r\n");
+      const { reply, headers: header } = await readMessage(responder);
+      const told = JSON.parse(header.slice(header.indexOf("{"))) as { cluster?: string; alts?: string[] };
+      responder.send(`PUB ${reply} 0\r\n\r\n`);
+      sample = JSON.parse((await readMessage(responder)).payload);
+      return told.cluster === "GA" && told.alts?.join() === "GB";
+    },
+    () => "the service is not told of GB",
+  );
+  for (const who of [sample!.requestor, sample!.responder])
+    expect([who.cluster, who.alts]).toEqual(["GA", ["GB"]]);
 });

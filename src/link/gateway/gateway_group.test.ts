@@ -172,6 +172,8 @@ describe("GatewayGroup", () => {
     expect(order()).toEqual(["GC", "GB"]);
     expect(server.group.outboundTo(nameHash("GC"))?.cluster).toBe("GC");
     expect(server.group.outboundTo(nameHash("GD"))).toBe(undefined);
+    peers[0]!.ended(CloseReason.ReadError);
+    expect(server.toldClusters).toEqual(["GB", "GB GC", "GC GB", "GC"]);
   });
 
   test("dials by TLS as it was reloaded", () => {

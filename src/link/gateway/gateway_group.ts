@@ -37,6 +37,8 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
   readonly #inbounds = new Set<InboundGateway>();
   /** By cluster. */
   readonly #outbounds = new Map<string, OutboundGateway>();
+  /** Whom `clustersChanged` was told of last. */
+  #toldClusters: readonly string[] = [];
   /** Of this server. */
   readonly accounts: Set<string> = new Set();
   #isStopped = false;
@@ -199,7 +201,12 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
   outboundRegistered(link: OutboundGateway): boolean {
     if (this.#outbounds.has(link.remote.name)) return false;
     this.#outbounds.set(link.remote.name, link);
+    this.#tellClusters();
     return true;
+  }
+
+  outboundMeasured(): void {
+    this.#tellClusters();
   }
 
   remoteInfo({ remote }: OutboundGateway, urls: readonly string[]): void {
@@ -214,6 +221,18 @@ export class GatewayGroup implements InboundHost, OutboundHost, RemoteGatewayHos
 
   outboundEnded(link: OutboundGateway): void {
     if (this.#outbounds.get(link.remote.name) === link) this.#outbounds.delete(link.remote.name);
+    this.#tellClusters();
+  }
+
+  #tellClusters(): void {
+    const names = this.outbounds().map(({ remote }) => remote.name);
+    if (
+      names.length === this.#toldClusters.length &&
+      names.every((name, i) => name === this.#toldClusters[i])
+    )
+      return;
+    this.#toldClusters = names;
+    this.hooks.clustersChanged(names);
   }
 
   connected(remote: RemoteGateway, url: GatewayUrl, connection: LinkConnection): LinkPeer {

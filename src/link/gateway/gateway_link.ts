@@ -86,6 +86,9 @@ export abstract class GatewayLink implements LinkPeer, Link {
     else this.connection.startTls(this.#tls, () => this.start());
   }
 
+  /** A round trip was measured. */
+  protected measured(): void {}
+
   take(operation: LinkOperation): void {
     if (this.channel.isClosed) return;
     switch (operation.kind) {
@@ -94,6 +97,7 @@ export abstract class GatewayLink implements LinkPeer, Link {
         break;
       case "pong":
         this.heartbeat.pong();
+        this.measured();
         break;
       case "ok":
         break;

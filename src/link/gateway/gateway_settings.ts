@@ -59,4 +59,6 @@ export interface GatewayHooks {
   isMemberName(serverName: string): boolean;
   /** Sends a line to all routes. */
   tellRoutes(line: string): void;
+  /** The clusters that are reached have changed, or their order, nearest first. */
+  clustersChanged(names: readonly string[]): void;
 }

@@ -24,6 +24,8 @@ export interface OutboundHost extends GatewayHost {
   /** The peer tells of another cluster. */
   gossiped(cluster: string, urls: readonly string[]): void;
   outboundEnded(link: OutboundGateway): void;
+  /** Its round trip is another one than before. */
+  outboundMeasured(): void;
 }
 
 /**
@@ -54,6 +56,10 @@ export class OutboundGateway extends GatewayLink {
     this.remote = remote;
     this.#url = url;
     this.#isTls = tls !== null;
+  }
+
+  protected override measured(): void {
+    this.#host.outboundMeasured();
   }
 
   override ended(reason: CloseReason): void {

@@ -205,6 +205,7 @@ export class Protocols {
       tellRoutes: (line) => {
         for (const route of this.routes?.members ?? []) route.sendLine(line);
       },
+      clustersChanged: (names) => this.#host.tell({ type: "otherClusters", names: names.map(textOf) }),
     });
   }
 

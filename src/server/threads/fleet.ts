@@ -288,6 +288,12 @@ export class Fleet {
     this.shards.broadcast({ type: "options", options, info });
   }
 
+  /** Where gateways lead to, nearest first, which services are told of who asks them. */
+  tellOtherClusters(names: readonly string[]): void {
+    this.shards.otherClusters = names;
+    this.shards.broadcast({ type: "otherClusters", names });
+  }
+
   /** Sends INFO to the clients that take it at any time: all, or those who came by one port. */
   sendInfo(info: ServerInfo, listener?: ClientListenerKind): void {
     this.shards.info = info;

@@ -66,6 +66,7 @@ export class Shards {
   /** What shards go by that start from now on. */
   options: ShardOptions;
   info: ServerInfo;
+  otherClusters: readonly string[] = [];
 
   readonly #settings: ShardsSettings;
   readonly #events: ShardsEvents;
@@ -121,6 +122,7 @@ export class Shards {
         transport: posix === null ? "runtime" : "epoll",
         listen,
         info: this.info,
+        otherClusters: this.otherClusters,
         options: this.options,
         spinMs: this.count < cpuCount ? SPIN_MS : SPIN_CROWDED_MS,
         hashSeed: crypto.getRandomValues(new Int32Array(1))[0]!,

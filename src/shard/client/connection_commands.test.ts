@@ -17,7 +17,12 @@ function commandsTo(...states: { clientId: number; state?: number; listener?: st
     (what: string) =>
     ({ clientId }: Connection, value?: unknown) =>
       void done.push([what, clientId, value]);
-  const shard = { connections: [null, ...connections], close: note("close"), fail: note("fail") };
+  const shard = {
+    otherClusters: [],
+    connections: [null, ...connections],
+    close: note("close"),
+    fail: note("fail"),
+  };
   const protocol = { logins: { answer: note("answer") }, sendInfo: note("info") };
   const handshakes = { onPeerChecked: note("peer") };
   const upgrades = { onPeerChecked: note("upgrade") };

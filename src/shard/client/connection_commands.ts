@@ -11,10 +11,10 @@ import type { Upgrades } from "./upgrades.ts";
 
 export type ConnectionCommand = Extract<
   ShardControl,
-  { readonly type: "verdict" | "peer" | "info" | "closeSome" | "shrink" | "accountFull" }
+  { readonly type: "verdict" | "peer" | "info" | "closeSome" | "shrink" | "accountFull" | "otherClusters" }
 >;
 
-type CommandedShard = Pick<ShardContext, "connections" | "close" | "fail">;
+type CommandedShard = Pick<ShardContext, "connections" | "otherClusters" | "close" | "fail">;
 
 export class ConnectionCommands {
   readonly #shard: CommandedShard;
@@ -64,6 +64,12 @@ export class ConnectionCommands {
         this.#closeSome(command.count, (connection) =>
           this.#shard.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS),
         );
+        break;
+      case "otherClusters":
+        this.#shard.otherClusters = command.names;
+        for (const connection of this.#shard.connections) {
+          if (connection !== null) this.#protocol.memberships.forgetDisclosure(connection);
+        }
         break;
       case "accountFull": {
         const ids = new Set(command.clientIds);

@@ -82,6 +82,8 @@ export type LinksNews =
     }
   /** The cluster has another name than before. */
   | { readonly type: "clusterName"; readonly name: string }
+  /** The clusters that gateways lead to have changed, or their order, nearest first. */
+  | { readonly type: "otherClusters"; readonly names: readonly string[] }
   /** A leaf link is up. */
   | { readonly type: "leafOpened"; readonly leaf: ClientInfo; readonly announces: boolean }
   /** One that was is over. */

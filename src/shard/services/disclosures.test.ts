@@ -26,8 +26,8 @@ function setUp() {
   shard.connect(0, { name: "me" });
   const [{ info, connections }] = shard.shards as [(typeof shard.shards)[0]];
   const client: Connection = connections.find((connection) => connection != null)!;
-  const disclosures = new Disclosures({ info, options: { ...OPTIONS, clusterName: "C1" } });
-  return { client, importer: client.account, disclosures };
+  const place = { info, options: { ...OPTIONS, clusterName: "C1" }, otherClusters: ["C2"] };
+  return { client, importer: client.account, place, disclosures: new Disclosures(place) };
 }
 
 test("of() tells all of a client that is shared, else its account and round trip; of the server its account", () => {
@@ -38,11 +38,12 @@ test("of() tells all of a client that is shared, else its account and round trip
   );
   const shared = disclosures.of(client, importer, importSharing(true), null).info.client;
   expect(shared).toMatchObject({ name: "me", clientId: client.clientId, server: "test", cluster: "C1" });
+  expect(shared.alternates).toEqual(["C2"]);
   expect(disclosures.of(null, importer, importSharing(false), null).header).toBe('{"acc":"$G"}');
 });
 
-test("of() works out what a client's service is told once, until the client is somebody else", () => {
-  const { client, importer, disclosures } = setUp();
+test("of() works out what a client's service is told once, until the client is somebody else or other clusters are near", () => {
+  const { client, importer, place, disclosures } = setUp();
   const service = importSharing(true);
   const told = disclosures.of(client, importer, service, null);
   expect(disclosures.of(client, importer, service, null)).toBe(told);
@@ -51,6 +52,8 @@ test("of() works out what a client's service is told once, until the client is s
   const later = disclosures.of(client, importer, service, null);
   expect(later.header).not.toBe(told.header);
   expect(disclosures.of(client, importer, service, null)).toBe(later);
+  place.otherClusters = ["C3", "C2"];
+  expect(disclosures.of(client, importer, service, null).info.client.alternates).toEqual(["C3", "C2"]);
 });
 
 test("of() tells at a further hop what the one before has told, and names the account between", () => {

@@ -29,13 +29,16 @@ interface ToldOfClient extends Told {
   readonly login: Connection["login"];
   readonly options: Connection["options"];
   readonly rttMs: number;
+  readonly otherClusters: readonly string[];
 }
 
+type DisclosingShard = Pick<ShardContext, "info" | "options" | "otherClusters">;
+
 export class Disclosures {
-  readonly #shard: Pick<ShardContext, "info" | "options">;
+  readonly #shard: DisclosingShard;
   readonly #ofClients = new WeakMap<AppliedServiceImport, WeakMap<Connection, ToldOfClient>>();
 
-  constructor(shard: Pick<ShardContext, "info" | "options">) {
+  constructor(shard: DisclosingShard) {
     this.#shard = shard;
   }
 
@@ -57,9 +60,17 @@ export class Disclosures {
     const byConnection = this.#ofClients.getOrInsertComputed(service, () => new WeakMap());
     const known = byConnection.get(connection);
     const { login, options, rttMs } = connection;
-    if (known?.login === login && known.options === options && known.rttMs === rttMs) return known;
+    const { otherClusters } = this.#shard;
+    if (
+      known?.login === login &&
+      known.options === options &&
+      known.rttMs === rttMs &&
+      known.otherClusters === otherClusters
+    )
+      return known;
     const details = detailsForServices(connection, this.#shard.info.serverName);
-    const told = { ...toldBy(firstHop(details, this.#place(connection), definition)), login, options, rttMs };
+    const header = toldBy(firstHop(details, this.#place(connection), definition));
+    const told = { ...header, login, options, rttMs, otherClusters };
     byConnection.set(connection, told);
     return told;
   }
@@ -92,10 +103,11 @@ export class Disclosures {
 
   /** Where a client is: a leaf link on the server at its other end. */
   #place(connection: Connection | null): ServerPlace {
-    const { info, options } = this.#shard;
+    const { info, options, otherClusters } = this.#shard;
     const { clusterName } = options;
     const server = connection?.leafDetails?.server ?? info.serverName;
-    return { server, ...(clusterName === undefined ? {} : { cluster: clusterName }) };
+    const ofCluster = clusterName === undefined ? {} : { cluster: clusterName };
+    return { server, ...ofCluster, alternates: otherClusters };
   }
 }
 

@@ -155,6 +155,7 @@ export class ShardHarness {
         transport: "runtime" as const,
         listen: [],
         info: INFO,
+        otherClusters: [],
         options: { ...OPTIONS, ...options },
         spinMs: 0,
         hashSeed: 7,

@@ -73,6 +73,8 @@ export class LoneGateways {
   readonly links = new Set<Link>();
   readonly dialled: Dialled[] = [];
   readonly toldRoutes: string[] = [];
+  /** Names with blanks between them. */
+  readonly toldClusters: string[] = [];
   readonly memberNames = new Set<string>();
   readonly messages: { readonly message: LinkMessage; readonly queues: readonly string[] }[] = [];
   /** Interest that a link is told as it joins. */
@@ -117,6 +119,7 @@ export class LoneGateways {
       judge: (_connection, _login, _isAgain, answer) => answer({ isAuthorized: true, log: null }),
       isMemberName: (name) => this.memberNames.has(name),
       tellRoutes: (line) => this.toldRoutes.push(line),
+      clustersChanged: (names) => this.toldClusters.push(names.join(" ")),
       events: {
         joined: (link) => {
           this.links.add(link);
