@@ -19,7 +19,7 @@ describe("compileLoginRules()", () => {
     const rules = rulesOf("port: 4222");
     expect(rules.client.isAuthRequired).toBe(false);
     expect(rules.websocket.isAuthRequired).toBe(false);
-    expect(greetsWithAuthRequired(rules)).toBe(false);
+    expect(greetsWithAuthRequired(rules, "client")).toBe(false);
     expect(needsNonce(rules)).toBe(false);
   });
 
@@ -32,7 +32,7 @@ describe("compileLoginRules()", () => {
     expect(rules.users[1]?.connectionTypes).toEqual(["WEBSOCKET"]);
     expect(rules.nkeys.map(({ name, account }) => `${name}@${account}`)).toEqual([`${NKEY}@$G`]);
     expect(needsNonce(rules)).toBe(true);
-    expect(greetsWithAuthRequired(rules)).toBe(true);
+    expect(greetsWithAuthRequired(rules, "client")).toBe(true);
   });
 
   test("is plain data", () => {
@@ -42,14 +42,14 @@ describe("compileLoginRules()", () => {
 
   test("does not announce that credentials are required where there is a user without", () => {
     const rules = rulesOf(`authorization { users: [{user: a, password: pa}] }, no_auth_user: a`);
-    expect(greetsWithAuthRequired(rules)).toBe(false);
+    expect(greetsWithAuthRequired(rules, "client")).toBe(false);
   });
 
   test("makes a user for everybody where the system account alone has users", () => {
     const rules = rulesOf(`accounts { $SYS { users: [{user: admin, password: x}] } }`);
     expect(rules.automaticUser).toBe("nats-automatic");
     expect(rules.client.noAuthUser).toBe("nats-automatic");
-    expect(greetsWithAuthRequired(rules)).toBe(true);
+    expect(greetsWithAuthRequired(rules, "client")).toBe(true);
     const named = rulesOf(`accounts { S { users: [{user: admin, password: x}] } }, system_account: S`);
     expect(named.automaticUser).toBe("nats-automatic");
   });
@@ -74,7 +74,7 @@ describe("compileLoginRules()", () => {
     expect(rules.websocket).toMatchObject({ user: "", token: "t", isAuthRequired: true });
     const open = rulesOf(`websocket { port: 8080, no_tls: true, authorization { token: t } }`);
     expect(open.client.isAuthRequired).toBe(false);
-    expect(open.websocket.isAuthRequired).toBe(true);
+    expect(greetsWithAuthRequired(open, "websocket")).toBe(true);
   });
 
   test("knows which users some listener can take from a certificate", () => {

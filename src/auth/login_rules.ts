@@ -244,12 +244,13 @@ function compileWebSocket({ websocket }: Options, client: ListenerRules): Listen
 }
 
 /**
- * Whether the INFO that greets a client over TCP asks for credentials: not where there is a user for clients without. What it
- * is told later, and what monitoring shows, is `isAuthRequired`, as in nats-server.
+ * Whether the INFO that greets a client asks for credentials: over TCP not where there is a user for clients without. What any
+ * client is told later, and what monitoring shows, is `isAuthRequired` of those over TCP, as in nats-server.
  */
-export function greetsWithAuthRequired({ client, automaticUser }: LoginRules): boolean {
-  const { isAuthRequired, noAuthUser } = client;
-  return isAuthRequired && (noAuthUser === "" || noAuthUser === automaticUser);
+export function greetsWithAuthRequired(rules: LoginRules, listener: "client" | "websocket"): boolean {
+  const { isAuthRequired, noAuthUser } = rules[listener];
+  if (listener === "websocket") return isAuthRequired;
+  return isAuthRequired && (noAuthUser === "" || noAuthUser === rules.automaticUser);
 }
 
 /** Whether INFO carries a nonce to sign. */

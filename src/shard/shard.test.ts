@@ -1,23 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { CONNECTION_OUTBOX } from "../memory/layout.ts";
 import { NODE_LOAD, NODE_SHARD_FIRST } from "../memory/map.ts";
 import { nodeWord } from "../memory/shared_memory.ts";
 import { FakeSocket } from "./testing/fake_poller.ts";
 import { msg, pub, ShardHarness } from "./testing/shard_harness.ts";
-
-/** The steady clock of the tests of a `describe`, which stands still but for what they add to it. */
-function standingClock(): { nowMs: number } {
-  const clock = { nowMs: 0 };
-  const realNow = performance.now;
-  beforeEach(() => {
-    clock.nowMs = realNow.call(performance);
-    performance.now = () => clock.nowMs;
-  });
-  afterEach(() => {
-    performance.now = realNow;
-  });
-  return clock;
-}
+import { standingClock } from "./testing/standing_clock.ts";
 
 describe("Shard", () => {
   test("greets with INFO and answers PING", () => {

@@ -54,10 +54,7 @@ export interface ShardWebSocket {
   /** Leaf nodes may come by it: there is a listener for them. */
   readonly takesLeafs: boolean;
   /** What INFO says otherwise than on the client port. */
-  readonly info: Pick<
-    ServerInfo,
-    "host" | "port" | "authRequired" | "tlsRequired" | "tlsVerify" | "tlsAvailable"
-  >;
+  readonly info: Pick<ServerInfo, "host" | "port" | "tlsRequired" | "tlsVerify" | "tlsAvailable">;
 }
 
 export interface ShardTls {

@@ -165,7 +165,7 @@ describe(`users of the configuration (seed ${SEED}):`, () => {
         const server = await ServerProcess.start({ config: `debug: true\n${config}` });
         try {
           const { info } = await server.connect();
-          expect(info.auth_required ?? false).toBe(greetsWithAuthRequired(rules));
+          expect(info.auth_required ?? false).toBe(greetsWithAuthRequired(rules, "client"));
           expect(info.nonce !== undefined).toBe(needsNonce(rules));
           for (const draw of fc.sample(knocks, { seed: SEED, numRuns: LOGIN_COUNT })) {
             const { isIn, account, nonce, sent } = await knock(server, draw);

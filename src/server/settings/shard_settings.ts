@@ -56,7 +56,7 @@ export function shardOptions(
     serverHash,
     clusterName,
     tls: shardTls(options, contexts.client),
-    webSocket: webSocketSettings(options, rules, loginTimeoutMs, contexts.webSocket, webSocketPort),
+    webSocket: webSocketSettings(options, loginTimeoutMs, contexts.webSocket, webSocketPort),
   };
 }
 

@@ -1,5 +1,4 @@
 /** What the `websocket` block means for a shard, and how its port is told. */
-import type { LoginRules } from "../../auth/login_rules.ts";
 import type { Options } from "../../config/option_table.ts";
 import { parseOrigin } from "../../protocol/websocket/origin.ts";
 import type { UpgradeRules } from "../../protocol/websocket/upgrade.ts";
@@ -9,7 +8,6 @@ import type { ShardWebSocket } from "../../shard/shard_options.ts";
 /** Null without a WebSocket port; `port` is the one that is listened on. */
 export function webSocketSettings(
   options: Options,
-  rules: LoginRules,
   loginTimeoutMs: number,
   tlsContext: TlsContext | null,
   port: number,
@@ -31,7 +29,6 @@ export function webSocketSettings(
     info: {
       host: websocket.host,
       port,
-      authRequired: rules.websocket.isAuthRequired,
       tlsRequired: isSecure,
       tlsAvailable: isSecure,
     },

@@ -104,7 +104,8 @@ export class ClientProtocol {
   /** The INFO of a fresh connection, which tells it its address where that is its own. */
   greet(connection: Connection, tellsAddress = true): void {
     const { info, outbound, options } = this.#shard;
-    const authRequired = greetsWithAuthRequired(options.login.rules);
+    const listener = connection.webSocket === null ? "client" : "websocket";
+    const authRequired = greetsWithAuthRequired(options.login.rules, listener);
     // Whoever began with TLS is told that it is needed, whatever others may do.
     const ofTls = connection.isTlsFirst ? { tlsRequired: true } : {};
     const told = { ...info, authRequired, ...ofTls, nonce: connection.nonce };

@@ -5,6 +5,7 @@ import type { ShardTls } from "../shard_options.ts";
 import type { FakeSocket } from "../testing/fake_poller.ts";
 import { BAD_HELLO, FakeTls, HELLO } from "../testing/fake_tls.ts";
 import { OPTIONS, ShardHarness } from "../testing/shard_harness.ts";
+import { standingClock } from "../testing/standing_clock.ts";
 
 const TLS: ShardTls = {
   context: { kind: "openssl", contexts: [{ address: 1, names: [], staple: null }], clientContext: null },
@@ -30,8 +31,10 @@ function open(harness: ShardHarness, index = 0): FakeSocket {
   return client;
 }
 
-async function soon(harness: ShardHarness): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, SOON_MS));
+const clock = standingClock();
+
+function soon(harness: ShardHarness): void {
+  clock.nowMs += SOON_MS;
   harness.settle();
 }
 
@@ -135,13 +138,13 @@ describe("Handshakes", () => {
     expect(client.take()).toContain('"tls_required":true');
   });
 
-  test("handshake_first with a delay: INFO in clear once it is over, then as without", async () => {
+  test("handshake_first with a delay: INFO in clear once it is over, then as without", () => {
     const harness = harnessWith({ isFirst: true, fallbackDelayMs: 500 });
     const client = open(harness);
     expect(harness.tls[0]!.begun).toEqual([]);
     let said = "";
     for (let waits = 0; said === "" && waits < 200; waits++) {
-      await soon(harness);
+      soon(harness);
       said = client.take();
     }
     expect(said).toMatch(/^INFO /);
@@ -174,20 +177,20 @@ describe("Handshakes", () => {
     expect(harness.tls[0]!.begun.length).toBe(1);
   });
 
-  test("allow_non_tls: silence for the time of a handshake means plain", async () => {
+  test("allow_non_tls: silence for the time of a handshake means plain", () => {
     const harness = harnessWith({ allowsPlain: true, timeoutMs: 1 });
     const client = open(harness);
     client.take();
-    await soon(harness);
+    soon(harness);
     client.send(CONNECT);
     harness.settle();
     expect(client.take()).toBe("PONG\r\n");
   });
 
-  test("a handshake that takes too long is closed", async () => {
+  test("a handshake that takes too long is closed", () => {
     const harness = harnessWith({ timeoutMs: 1 });
     const client = open(harness);
-    await soon(harness);
+    soon(harness);
     expect(client.isClosed).toBe(true);
     expect(harness.logLines.join("\n")).toContain("TLS handshake timeout");
   });
@@ -278,7 +281,7 @@ describe("Handshakes", () => {
     expect(harness.tls[0]!.begun.length).toBe(1);
   });
 
-  test("TLS is reloaded away while a client has its moment: INFO comes, after that or with its first byte", async () => {
+  test("TLS is reloaded away while a client has its moment: INFO comes, after that or with its first byte", () => {
     for (const comesFirst of [true, false]) {
       const harness = harnessWith({ isFirst: true, fallbackDelayMs: SOON_MS / 2 });
       const client = open(harness);
@@ -291,7 +294,7 @@ describe("Handshakes", () => {
         harness.settle();
         expect(client.take()).toMatch(/^INFO .*\r\nPONG\r\n$/);
       } else {
-        await soon(harness);
+        soon(harness);
         expect(client.take()).toMatch(/^INFO .*\r\n$/);
         client.send(CONNECT);
         harness.settle();
@@ -342,9 +345,9 @@ describe("Handshakes", () => {
       expect(harness.logLines.join("\n")).toContain("TLS handshake error: client not OCSP valid");
     });
 
-    test("the time for the handshake is the time for this, too", async () => {
+    test("the time for the handshake is the time for this, too", () => {
       const { harness, client } = shaken({ timeoutMs: SOON_MS });
-      await new Promise((resolve) => setTimeout(resolve, 2 * SOON_MS));
+      clock.nowMs += 2 * SOON_MS;
       harness.turn();
       expect(client.isClosed).toBe(true);
       expect(harness.logLines.join("\n")).toContain("TLS handshake timeout");

@@ -23,6 +23,7 @@ import type { ShardWebSocket } from "../shard_options.ts";
 import type { FakeSocket } from "../testing/fake_poller.ts";
 import { BAD_HELLO, HELLO } from "../testing/fake_tls.ts";
 import { msg, pub, ShardHarness } from "../testing/shard_harness.ts";
+import { standingClock } from "../testing/standing_clock.ts";
 
 const WEBSOCKET: ShardWebSocket = {
   rules: {
@@ -79,8 +80,10 @@ function clientCount({ shared }: ShardHarness): number {
   return shared.words[HEADER_CONNECTION_COUNT]!;
 }
 
-async function soon(harness: ShardHarness): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, SOON_MS));
+const clock = standingClock();
+
+function soon(harness: ShardHarness): void {
+  clock.nowMs += SOON_MS;
   harness.settle();
 }
 
@@ -202,13 +205,13 @@ describe("Upgrades", () => {
     expect(words[nodeWord(map.linksNode, NODE_LOAD)]).toBe(0);
   });
 
-  test("the time for the request runs out without a word, and ends with the upgrade", async () => {
+  test("the time for the request runs out without a word, and ends with the upgrade", () => {
     const harness = harnessWith({ handshakeTimeoutMs: 10 });
     const silent = open(harness);
     const asking = open(harness);
     asking.send(REQUEST.slice(0, 30));
     const client = connect(harness);
-    await soon(harness);
+    soon(harness);
     expect([silent, asking, client].map(({ isClosed }) => isClosed)).toEqual([true, true, false]);
     expect(silent.take() + asking.take()).toBe("");
   });
