@@ -69,21 +69,29 @@ function failuresIn(output: string): Map<string, string[]> {
 
 /**
  * Runs the test files or folders by the command `runner` of Bun or Deno and, once more, the few files that failed: tests wait
- * for other processes on a machine that may be busy with more than them. A file that fails again has failed; tests of one that
- * does not are named as unsteady, to be looked at.
+ * for other processes on a machine that may be busy with more than them. What fails twice has failed; tests that fail once are
+ * named as unsteady, to be looked at.
  */
 export async function runTests(runner: readonly string[], files: readonly string[]): Promise<Outcome> {
   const first = await runOnce(runner, files);
   const again = [...first.failures.keys()];
-  const failedTests = [...first.failures.values()].flat().length;
-  // What fails outside of tests, a file that cannot be loaded for one, is no accident.
-  if (failedTests !== first.failed || first.hasOtherErrors) return first;
-  if (again.length === 0 || again.length > FILES_AGAIN_MAX) return first;
+  if (!hasNamedAll(first) || again.length === 0 || again.length > FILES_AGAIN_MAX) return first;
   console.log(`\nonce more, since tests failed in them: ${again.join(", ")}`);
   const second = await runOnce(runner, again);
-  for (const [file, tests] of first.failures) {
-    if (second.failures.has(file)) continue;
-    for (const test of tests) console.log(`unsteady: ${file}: ${test}`);
-  }
-  return { ...second, passed: first.passed + first.failed - second.failed };
+  const [before, after] = [failedTests(first), failedTests(second)];
+  for (const test of before.symmetricDifference(after)) console.log(`unsteady: ${test}`);
+  const passed = first.passed + first.failed;
+  if (!hasNamedAll(second)) return { ...second, passed: passed - second.failed };
+  const failed = before.intersection(after).size;
+  return { ...second, passed: passed - failed, failed, code: failed === 0 ? 0 : second.code };
+}
+
+/** Whether what failed are tests alone: what fails outside of them, a file that cannot be loaded for one, is no accident. */
+function hasNamedAll({ failures, failed, hasOtherErrors }: Outcome): boolean {
+  return !hasOtherErrors && [...failures.values()].flat().length === failed;
+}
+
+/** `file: test`. */
+function failedTests({ failures }: Outcome): Set<string> {
+  return new Set([...failures].flatMap(([file, tests]) => tests.map((test) => `${file}: ${test}`)));
 }
