@@ -101,8 +101,11 @@ export const limits: readonly Limit[] = [
   {
     title: "server CPU over TLS and WebSocket, 1 KB and more",
     rows: [
-      ...["tls-1-1-1024", "tls-1-1-16384"],
-      ...["websocket-1-1-1024", "websocket-1-1-1024-compressed", "websocket-json-1024-compressed"],
+      "tls-1-1-1024",
+      "tls-1-1-16384",
+      "websocket-1-1-1024",
+      "websocket-1-1-1024-compressed",
+      "websocket-json-1024-compressed",
     ],
     figure: "cpuNs",
     must: { most: 0.9, of: "nats-server" },

@@ -3,18 +3,22 @@ import { until } from "../support/deadline.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
-import { expectRecovery, flood as floodOnce, RETRIED_WRITES, UNSTALLED } from "../support/slow_reader.ts";
-
-const CHUNK_BYTES = 64 * 1024;
-const CHUNK = "c".repeat(CHUNK_BYTES);
+import {
+  CHUNK,
+  CHUNK_BYTES,
+  expectRecovery,
+  flood,
+  RETRIED_WRITES,
+  UNSTALLED,
+} from "../support/slow_reader.ts";
 
 /** More than both kernels' socket buffers hold, so that what is not read piles up in the server. */
 const FLOOD_CHUNKS = 768;
 
-/** Publishes `count` chunks to `subject`, each write waiting for the one before. */
-async function flood(publisher: RawClient, subject: string, count: number): Promise<void> {
-  for (let sent = 0; sent < count; sent++)
-    await publisher.sendAll(`PUB ${subject} ${CHUNK_BYTES}\r\n${CHUNK}\r\n`);
+/** About as much to `flood` as that, in small messages, 60 to a write. */
+async function floodSmall(publisher: RawClient): Promise<void> {
+  const chunk = `PUB flood 1000\r\n${"x".repeat(1000)}\r\n`.repeat(60);
+  for (let sent = 0; sent < FLOOD_CHUNKS; sent++) await publisher.sendAll(chunk);
 }
 
 interface Connz {
@@ -98,8 +102,7 @@ row("§12 who reads nothing is cut where little may be pending", async () => {
   slow.send("SUB flood 1\r\n");
   await slow.roundTrip();
   slow.pause();
-  const chunk = `PUB flood 1000\r\n${"x".repeat(1000)}\r\n`.repeat(60);
-  for (let sent = 0; sent < FLOOD_CHUNKS; sent++) await publisher.sendAll(chunk);
+  await floodSmall(publisher);
   await publisher.roundTrip(30_000);
   await server.waitForLog("Slow Consumer Detected: MaxPending of 65536 Exceeded");
 });
@@ -128,7 +131,7 @@ row("§12 who misses write deadlines, and stays, is said to have caught up", asy
   slow.send("SUB flood 1\r\n");
   await slow.roundTrip();
   slow.pause();
-  const flooding = floodOnce(publisher);
+  const flooding = flood(publisher);
   await expectRecovery(server, slow);
   await flooding;
 });
@@ -190,10 +193,9 @@ row("§12 a producer that waits for a subscriber is told of in the log, once a s
   slow.send("SUB flood 1\r\n");
   await slow.roundTrip();
   slow.pause();
-  // nats-server tells of a wait of 10 ms: several messages of one read make that.
-  const chunk = `PUB flood 1000\r\n${"x".repeat(1000)}\r\n`.repeat(60);
   const startMs = performance.now();
-  for (let sent = 0; sent < FLOOD_CHUNKS; sent++) await publisher.sendAll(chunk);
+  // nats-server tells of a wait of 10 ms: several messages of one read make that.
+  await floodSmall(publisher);
   await publisher.roundTrip();
   await server.waitForLog(/ - cid:\d+ - Producer was stalled for a total of \d+ms - Account:\$G\n/);
   const seconds = Math.ceil((performance.now() - startMs) / 1000);

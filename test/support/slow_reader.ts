@@ -20,14 +20,15 @@ const DETECTED =
   /Slow Consumer Detected: WriteDeadline of 1s exceeded with \d+ chunks of \d+ total bytes\.\n/;
 const RECOVERED = /Slow Consumer Recovered: Flush took \d+\.\d{3}s with \d+ chunks of \d+ total bytes\.\n/;
 
+export const CHUNK_BYTES = 64 * 1024;
+export const CHUNK = "c".repeat(CHUNK_BYTES);
 /** More than the socket buffers of both ends hold. */
-const FLOOD_BYTES = 60 * 1024 * 1024;
-const CHUNK_BYTES = 64 * 1024;
+const FLOOD_CHUNKS = 960;
 
-/** Publishes more to `flood` than whoever does not read takes. */
-export async function flood(publisher: RawClient): Promise<void> {
-  const chunk = `PUB flood ${CHUNK_BYTES}\r\n${"c".repeat(CHUNK_BYTES)}\r\n`;
-  for (let sent = 0; sent < FLOOD_BYTES; sent += CHUNK_BYTES) await publisher.sendAll(chunk);
+/** Publishes `count` chunks, each write waiting for the one before: if not said, more than whoever does not read takes. */
+export async function flood(publisher: RawClient, subject = "flood", count = FLOOD_CHUNKS): Promise<void> {
+  const chunk = `PUB ${subject} ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
+  for (let sent = 0; sent < count; sent++) await publisher.sendAll(chunk);
 }
 
 /** Lets a paused connection take about `SLOW_READ_BYTES`, if as much comes at once. */
