@@ -74,13 +74,12 @@ export async function measureFlood(target: Target, options: FloodOptions): Promi
 /** What `measure` tells while there is a flood, how many logins that was, and how long it lasted. */
 async function beside<T>(flood: Flood, measure: () => Promise<T>) {
   const startMs = performance.now();
-  try {
-    const result = await measure();
-    const seconds = (performance.now() - startMs) / 1000;
-    return { result, seconds, refused: await flood.stop() };
-  } finally {
-    await flood.stop();
-  }
+  let [seconds, refused] = [0, 0];
+  const result = await measure().finally(async () => {
+    seconds = (performance.now() - startMs) / 1000;
+    refused = await flood.stop();
+  });
+  return { result, refused, seconds };
 }
 
 async function measureRoundTrips(

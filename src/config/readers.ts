@@ -155,22 +155,24 @@ export const authorizationTimeout: Reader<number> = {
 
 /** A reader under which 0, and less, stands for the default. */
 export function moreThanZero(defaultValue: number, reader: Reader<number>): Reader<number> {
-  return {
-    ...reader,
-    read: (value, site) => {
-      const read = reader.read(value, site);
-      return read !== undefined && read <= 0 ? defaultValue : read;
-    },
-  };
+  return defaultWhere((read) => read <= 0, defaultValue, reader);
 }
 
 /** A reader under which 0 stands for the default. */
 export function zeroMeans(defaultValue: number, reader: Reader<number>): Reader<number> {
+  return defaultWhere((read) => read === 0, defaultValue, reader);
+}
+
+function defaultWhere(
+  isUnset: (read: number) => boolean,
+  defaultValue: number,
+  reader: Reader<number>,
+): Reader<number> {
   return {
     ...reader,
     read: (value, site) => {
       const read = reader.read(value, site);
-      return read === 0 ? defaultValue : read;
+      return read !== undefined && isUnset(read) ? defaultValue : read;
     },
   };
 }
