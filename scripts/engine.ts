@@ -1,5 +1,5 @@
 /**
- * Compiles the engine and the unit of S2 beside it: AssemblyScript in `src/engine/assembly` to `src/engine/*.wasm`, which are
+ * Compiles the engine, and the units of S2 and deflate beside it: AssemblyScript in `src/engine/assembly` to `src/engine/*.wasm`, which are
  * committed so that nobody needs a compiler to run Midge. `--check` compiles to temporary files and fails if one differs.
  */
 import { spawnSync } from "node:child_process";
@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const UNITS: readonly (readonly [source: string, output: string])[] = [
   ["src/engine/assembly/index.ts", "src/engine/engine.wasm"],
   ["src/engine/assembly/s2/index.ts", "src/engine/s2.wasm"],
+  ["src/engine/assembly/deflate/index.ts", "src/engine/deflate.wasm"],
 ];
 
 function compile(source: string, output: string): void {

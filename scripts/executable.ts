@@ -19,7 +19,7 @@ export type ExecutableRuntime = "bun" | "deno";
 
 const ENTRY = "src/cli/executable.ts";
 const WORKERS = ["workers/shard.ts", "workers/logins.ts", "workers/acceptor.ts"];
-const UNITS = ["src/engine/engine.wasm", "src/engine/s2.wasm"];
+const UNITS = ["src/engine/engine.wasm", "src/engine/s2.wasm", "src/engine/deflate.wasm"];
 
 /** What an executable on Deno may do: all that `bin/nats-server` permits, and processes for `--signal` and `demo`. */
 export const DENO_FLAGS = [

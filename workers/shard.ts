@@ -1,4 +1,5 @@
 /** A shard's thread: waits for its start message, builds the shard, runs it. */
+import { createDeflater } from "../src/engine/deflater.ts";
 import type { ListenerKind } from "../src/fabric/listeners.ts";
 import { NODE_WAKE_WORD, PACKING_BYTES } from "../src/memory/map.ts";
 import { nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
@@ -59,7 +60,7 @@ async function serve(start: ShardStart): Promise<void> {
   const { bytes, words, map } = openSharedMemory(start.memory);
   const slotsMax = map.slotCount(start.node);
   const runtime = await loadRuntime();
-  let openCompressor: FramingMeans["openCompressor"] = () => null;
+  let openInflater: FramingMeans["openInflater"] = () => null;
   let wake: ShardDependencies["wake"];
   let secured: Poller & TlsLayer & Dialler;
   if (start.transport === "epoll") {
@@ -71,7 +72,7 @@ async function serve(start: ShardStart): Promise<void> {
       if (!library.ok) throw new Error(library.reason);
       return library.openSsl;
     };
-    openCompressor = () => runtime.openCompressor(posix);
+    openInflater = () => runtime.openInflater(posix);
     const epoll = new EpollPoller(posix, bytes, slotsMax);
     secured = new TlsPoller(epoll, posix, bytes, slotsMax, openOpenSsl);
     wake = (handle) => wakeEpollPoller(posix, handle);
@@ -85,8 +86,15 @@ async function serve(start: ShardStart): Promise<void> {
     });
     wake = (handle) => wakeSocketPoller(words, handle);
   }
-  const { packing } = map.area(start.node);
-  const framing: FramingMeans = { memory: bytes, packing, packingBytes: PACKING_BYTES, openCompressor };
+  const { packing, deflating } = map.area(start.node);
+  const framing: FramingMeans = {
+    memory: bytes,
+    packing,
+    packingBytes: PACKING_BYTES,
+    deflating,
+    openDeflater: () => createDeflater(start.memory, deflating, start.deflateCode!),
+    openInflater,
+  };
   let createLinks: ShardDependencies["createLinks"] = null;
   let webSocket: ShardDependencies["webSocket"] = null;
   poller = secured;

@@ -1,9 +1,10 @@
-/** `bun run bench:micro [engine|index|links|parser|s2]`: each part in a process of its own, so that none warms up another. */
+/** `bun run bench:micro [deflate|engine|index|links|parser|s2]`: each part in a process of its own, so that none warms up another. */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const PARTS: Readonly<Record<string, string>> = {
+  deflate: "deflate.ts",
   engine: "engine.ts",
   index: "interest.ts",
   links: "interest_over_links.ts",

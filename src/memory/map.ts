@@ -16,6 +16,12 @@
 import { assert } from "../base/assert.ts";
 import { S2_REGION_BYTES } from "../runtime/s2/s2_region.ts";
 import {
+  DEFLATE_BLOCK_BYTES,
+  DEFLATE_BLOCK_GROWTH_BYTES,
+  DEFLATE_OUTPUT,
+  DEFLATE_SLACK,
+} from "../runtime/websocket/deflate_region.ts";
+import {
   ACCOUNT_NAME_BYTES,
   ACCOUNT_NAME_SLOTS,
   AREA_ACCOUNTS_MAX,
@@ -105,6 +111,11 @@ export const READ_BYTES = 128 * 1024;
 export const READ_BYTES_BEFORE_LOGIN = 16 * 1024;
 /** What becomes frames of its own on a WebSocket, at a time. */
 export const PACKING_BYTES = 64 * 1024;
+const DEFLATING_BYTES =
+  DEFLATE_OUTPUT +
+  PACKING_BYTES +
+  (PACKING_BYTES / DEFLATE_BLOCK_BYTES) * DEFLATE_BLOCK_GROWTH_BYTES +
+  DEFLATE_SLACK;
 export const BLOCK_BYTES = 256 * 1024;
 
 const INDEX_BYTES = 640 * 1024 * 1024;
@@ -128,8 +139,10 @@ export interface AreaMap {
   readonly planArenaEnd: number;
   /** RECEIVE_BUFFERS of RECEIVE_BYTES each. */
   readonly receive: number;
-  /** PACKING_BYTES for payload that is put together before it is compressed, masked or cut. */
+  /** PACKING_BYTES for payload that is put together before it is deflated, masked or cut. */
   readonly packing: number;
+  /** Where a shard deflates: DEFLATE_…, with room for what becomes of PACKING_BYTES. */
+  readonly deflating: number;
   /** A few pages for lines that are rewritten before the engine sees them. */
   readonly scratch: number;
   /** The table of account names, of a shard that has links. */
@@ -259,6 +272,7 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
     const receive = take(isServing ? RECEIVE_BYTES * RECEIVE_BUFFERS : 0);
     const planSets = take(isServing ? PLAN_SET_BYTES * PLAN_SET_COUNT : 0);
     const packing = take(isServing ? PACKING_BYTES : 0);
+    const deflating = take(isServing ? DEFLATING_BYTES : 0);
     const scratch = take(SCRATCH_BYTES);
     const hasLinks = node === linksNode && hasLinksShard;
     const accountNames = take(hasLinks ? ACCOUNT_NAME_SLOTS * ACCOUNT_NAME_BYTES : 0);
@@ -284,6 +298,7 @@ export function memoryMap(shardCount: number, hasLinksShard: boolean): MemoryMap
       planArenaEnd,
       receive,
       packing,
+      deflating,
       scratch,
       accountNames,
       linkCounters: hasLinks ? linkCounters : 0,

@@ -48,8 +48,8 @@ export interface Streams {
    */
   writeGathered(slot: number, iovecOffset: number, count: number): number;
   /**
-   * The same for `bytes[start, end)`, a buffer outside the shared memory that is used over and over: a view
-   * over its own `ArrayBuffer`, whose address is looked up once per view. Not for a view made per call.
+   * The same for `bytes[start, end)` of a view that is used over and over, of the whole shared memory or over an `ArrayBuffer`
+   * of its own: its address is looked up once. Not for a view made per call.
    */
   write(slot: number, bytes: Uint8Array, start: number, end: number): number;
   /** Why the last call returned READ_FAILED or WRITE_FAILED, in Go's words ("connection reset by peer"). Cold. */

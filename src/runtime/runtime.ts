@@ -1,5 +1,5 @@
 import type { TlsOptions } from "../config/tls.ts";
-import type { Compressor } from "../protocol/websocket/compression.ts";
+import type { Inflater } from "../protocol/websocket/compression.ts";
 import type { OpenSsl } from "./openssl/openssl.ts";
 import type { Posix } from "./posix/posix.ts";
 import type { HandshakeRole } from "./tls.ts";
@@ -32,7 +32,7 @@ export interface Runtime {
   /** The system's OpenSSL for the calling thread, or why there is none. Never prompts; some milliseconds. */
   openOpenSsl(posix: Posix): OpenSslResult;
   /** The system's zlib for the calling thread, null where there is none. */
-  openCompressor(posix: Posix): Compressor | null;
+  openInflater(posix: Posix): Inflater | null;
   /**
    * What of these options the runtime's own TLS (`node:tls`, over its own sockets) cannot do on these sides of a
    * handshake; undefined for nothing.

@@ -88,6 +88,8 @@ export interface ShardStart {
   readonly engineCode: WebAssembly.Module;
   /** Of the links shard: how its links are compressed (`engine/s2_codec.ts`). */
   readonly s2Code: WebAssembly.Module | null;
+  /** How messages of WebSockets are compressed (`engine/deflater.ts`), null where there are none. */
+  readonly deflateCode: WebAssembly.Module | null;
   readonly transport: "epoll" | "runtime";
   /** With the runtime's sockets shards listen by themselves. */
   readonly listen: readonly OwnListener[];

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { Buffer } from "node:buffer";
-import { runtimeCompressor } from "../../src/protocol/websocket/runtime_compressor.ts";
+import { deflated } from "../../src/protocol/websocket/testing/deflated.ts";
 import { until } from "../support/deadline.ts";
 import {
   ACCEPTED_KINDS,
@@ -30,7 +30,7 @@ const S2_BOMB = new Uint8Array([
   ...new Array<number>(5000).fill(0xfe),
 ]);
 /** Much more than a message may inflate to. Made before there are clients, whom the server asks whether they are there. */
-const DEFLATE_BOMB = runtimeCompressor.deflate(Buffer.alloc(32 * 1024 * 1024, "PING\r\n"));
+const DEFLATE_BOMB = deflated(Buffer.alloc(32 * 1024 * 1024, "PING\r\n"));
 const FLOOD_PAYLOAD = "f".repeat(64 * 1024);
 const FLOOD_MESSAGES = 400;
 const FLOOD_BATCH = 20;

@@ -2,7 +2,7 @@ import { afterAll, expect } from "bun:test";
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { acceptKey } from "../../src/protocol/websocket/accept_key.ts";
-import { runtimeCompressor } from "../../src/protocol/websocket/runtime_compressor.ts";
+import { deflated } from "../../src/protocol/websocket/testing/deflated.ts";
 import { frame } from "../../src/protocol/websocket/testing/frames.ts";
 import { CertificateMaker } from "../support/certificates.ts";
 import { until } from "../support/deadline.ts";
@@ -154,7 +154,7 @@ rowsInParallel(
       client.send("SUB up 1\r\n");
       await client.roundTrip();
       const said = [`CONNECT ${JSON.stringify(leafConnect())}`, "LS+ down", "LMSG up 1000", text, "PING", ""];
-      leaf.sendFrames({ payload: runtimeCompressor.deflate(Buffer.from(said.join("\r\n"))), reserved: 0x40 });
+      leaf.sendFrames({ payload: deflated(said.join("\r\n")), reserved: 0x40 });
       await client.expect(`MSG up 1 1000\r\n${text}\r\n`);
       client.send(`PUB down 1000\r\n${text}\r\n`);
       let seen = "";
@@ -312,7 +312,7 @@ rowsInParallel(
       expect(headers.get("sec-websocket-extensions")).toBe(DEFLATE_LINE.split(": ")[1]);
       client.send(switching(headers, NO_MASKING_LINE, DEFLATE_LINE));
       const info = Buffer.from(`INFO ${JSON.stringify(hubInfo(hub, { compression: "s2_auto" }))}\r\n`);
-      client.send(frame({ payload: runtimeCompressor.deflate(info), reserved: 0x40, mask: null }));
+      client.send(frame({ payload: deflated(info), reserved: 0x40, mask: null }));
       const [firstByte, second] = [...(await client.readBytes(2))] as [number, number];
       expect([firstByte, second & 0x80]).toEqual([0xc2, 0]);
       client.destroy();

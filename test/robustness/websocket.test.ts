@@ -1,7 +1,7 @@
 /** Clients that break the framing, or the request before it, in random places, while others are served. */
 import { expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
-import { runtimeCompressor } from "../../src/protocol/websocket/runtime_compressor.ts";
+import { deflated } from "../../src/protocol/websocket/testing/deflated.ts";
 import { type FrameParts, frame } from "../../src/protocol/websocket/testing/frames.ts";
 import { Random } from "../fuzz/random.ts";
 import { RawClient } from "../support/raw_client.ts";
@@ -55,7 +55,7 @@ function partsOf(random: Random): FrameParts {
   const mask = random.oneIn(20) ? null : Array.from({ length: 4 }, () => random.below(256));
   if (random.oneIn(6))
     return { opcode: random.pick([8, 9, 10, 3, 0]), payload: text.slice(0, random.below(130)), mask };
-  if (random.oneIn(4)) return { payload: runtimeCompressor.deflate(Buffer.from(text)), reserved: 0x40, mask };
+  if (random.oneIn(4)) return { payload: deflated(text), reserved: 0x40, mask };
   return { opcode: random.pick([1, 2]), payload: text, mask, isFinal: !random.oneIn(5) };
 }
 

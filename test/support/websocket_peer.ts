@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import { runtimeCompressor } from "../../src/protocol/websocket/runtime_compressor.ts";
+import { runtimeInflater } from "../../src/protocol/websocket/runtime_inflater.ts";
 import { type FrameParts, frame } from "../../src/protocol/websocket/testing/frames.ts";
 import { DEADLINE_MS } from "./deadline.ts";
 import { type Info, RawClient, show } from "./raw_client.ts";
@@ -175,7 +175,7 @@ export class WebSocketPeer {
     const { opcode, isFinal, isCompressed, payload } = await this.readFrame();
     if (opcode !== 2 || !isFinal) throw new Error(`expected a message of one frame but opcode ${opcode}`);
     if (!isCompressed) return { text: payload.toString(), isCompressed };
-    const message = runtimeCompressor.inflate([payload], MESSAGE_BYTES_MAX);
+    const message = runtimeInflater.inflate([payload], MESSAGE_BYTES_MAX);
     if (message === null) throw new Error("the message cannot be inflated");
     const text = new Uint8Array(message.leftBytes);
     message.take(text);

@@ -8,13 +8,8 @@ export const SYNC_FLUSH_TAIL = new Uint8Array([0x00, 0x00, 0xff, 0xff]);
 /** Then a block that says it is the last, so that the data ends for zlib too. */
 export const FINAL_BLOCK = new Uint8Array([0x01, 0x00, 0x00, 0xff, 0xff]);
 
-/** Compresses and inflates whole messages. */
-export interface Compressor {
-  /**
-   * The payload of a compressed message, a view that holds until the next call. The message lies in the shared memory or
-   * over a buffer of its own, whose address does not change.
-   */
-  deflate(message: Uint8Array): Uint8Array;
+/** Inflates whole messages. */
+export interface Inflater {
   /**
    * The message whose payload, in pieces, this is; null where it is no deflate data, or would be larger than that.
    * Quickest where it has no more than the expected bytes.

@@ -3,7 +3,7 @@ import { LIBSSL_FILE } from "../openssl/libssl.ts";
 import { residentBytes } from "../process_memory.ts";
 import type { Runtime } from "../runtime.ts";
 import { LIBZ_FILE, LIBZ_FUNCTIONS } from "../zlib/libz.ts";
-import { LibzCompressor } from "../zlib/libz_compressor.ts";
+import { LibzInflater } from "../zlib/libz_inflater.ts";
 import { openBunLibrary } from "./library.ts";
 import { openBunOpenSsl } from "./openssl.ts";
 import { openBunPosix } from "./posix.ts";
@@ -45,9 +45,9 @@ export const bunRuntime: Runtime = {
       return { ok: false, reason: `cannot open OpenSSL 3: ${(error as Error).message}` };
     }
   },
-  openCompressor(posix) {
+  openInflater(posix) {
     try {
-      return new LibzCompressor(openBunLibrary(LIBZ_FILE, LIBZ_FUNCTIONS), posix);
+      return new LibzInflater(openBunLibrary(LIBZ_FILE, LIBZ_FUNCTIONS), posix);
     } catch {
       return null;
     }

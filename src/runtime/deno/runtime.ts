@@ -5,7 +5,7 @@ import { LIBC_FILE } from "../posix/libc.ts";
 import type { Runtime } from "../runtime.ts";
 import type { HandshakeRole } from "../tls.ts";
 import { LIBZ_FILE, LIBZ_FUNCTIONS } from "../zlib/libz.ts";
-import { LibzCompressor } from "../zlib/libz_compressor.ts";
+import { LibzInflater } from "../zlib/libz_inflater.ts";
 import { collectDenoGarbage } from "./garbage.ts";
 import { deno } from "./globals.ts";
 import { coldFunctions, openDenoSymbols } from "./library.ts";
@@ -52,10 +52,10 @@ export const denoRuntime: Runtime = {
       return { ok: false, reason: `cannot open OpenSSL 3: ${(error as Error).message}` };
     }
   },
-  openCompressor(posix) {
+  openInflater(posix) {
     try {
       const functions = coldFunctions(openDenoSymbols(LIBZ_FILE, LIBZ_FUNCTIONS), LIBZ_FUNCTIONS);
-      return new LibzCompressor(functions, posix);
+      return new LibzInflater(functions, posix);
     } catch {
       return null;
     }

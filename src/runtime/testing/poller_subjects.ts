@@ -70,10 +70,10 @@ export function openSslForTests() {
 }
 
 /** The system's zlib, which the tests that need it must have. */
-export function compressorForTests() {
-  const compressor = runtime.openCompressor(posix);
-  if (compressor === null) throw new Error("there is no libz");
-  return compressor;
+export function inflaterForTests() {
+  const inflater = runtime.openInflater(posix);
+  if (inflater === null) throw new Error("there is no libz");
+  return inflater;
 }
 
 export const epollSubject: PollerSubject = {

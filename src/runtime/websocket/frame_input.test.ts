@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { runtimeCompressor } from "../../protocol/websocket/runtime_compressor.ts";
+import { deflated } from "../../protocol/websocket/testing/deflated.ts";
 import { concat, frame } from "../../protocol/websocket/testing/frames.ts";
 import { READ_FAILED, WOULD_BLOCK } from "../poller.ts";
 import { FrameInput } from "./frame_input.ts";
@@ -13,7 +13,6 @@ const READ_BYTES = 4096;
 const OFFSET = 1001;
 
 const decoder = new TextDecoder("latin1");
-const deflated = (text: string) => runtimeCompressor.deflate(new TextEncoder().encode(text));
 
 class Harness {
   readonly context = createFrameContext();

@@ -1,6 +1,6 @@
 // Hot: once for each read of a WebSocket.
 import { answerClose, closePayload, STATUS_PROTOCOL_ERROR } from "../../protocol/websocket/close_frame.ts";
-import type { Compressor, InflatedMessage } from "../../protocol/websocket/compression.ts";
+import type { InflatedMessage, Inflater } from "../../protocol/websocket/compression.ts";
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import { CLOSE, PING } from "../../protocol/websocket/frame_header.ts";
 import {
@@ -12,6 +12,7 @@ import {
 } from "../../protocol/websocket/frame_reader.ts";
 import type { Unmask } from "../../protocol/websocket/mask.ts";
 import { READ_FAILED, type Streams, WOULD_BLOCK } from "../poller.ts";
+import type { Deflater } from "./deflater.ts";
 import type { FrameSide } from "./websocket_layer.ts";
 
 /** A compressed message may be so many times as long as what it becomes; more is padding. Source: `wsMaxMessageSize`. */
@@ -25,11 +26,15 @@ const NOTHING = new Uint8Array(0);
 export interface FrameContext {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
-  /** Where in the memory payload is put together before it is compressed, masked or cut, and how much at a time. */
+  /** Where in the memory payload is put together before it is deflated, masked or cut, and how much at a time. */
   readonly packing: number;
   readonly packingBytes: number;
+  /** Address of the region where it is deflated (`deflate_region.ts`). */
+  readonly deflating: number;
   unmask: Unmask;
-  compressor: Compressor;
+  /** null before the first stream that compresses. */
+  deflater: Deflater | null;
+  inflater: Inflater;
   /** Largest message that a compressed one may become. */
   messageBytesMax: number;
 }
@@ -135,7 +140,7 @@ export class FrameInput {
   /** Puts at `to` what fits of the message that ends with this piece, if one does. Returns the end of it. */
   #onPiece(reader: FrameReader, messageBytesMax: number, to: number): number {
     const { pieceStart, pieceEnd, isPieceLast } = reader;
-    const { bytes, compressor } = this.#context;
+    const { bytes, inflater } = this.#context;
     this.#pieceBytes += pieceEnd - pieceStart;
     if (this.#pieceBytes > Math.min(messageBytesMax * COMPRESSED_TIMES_MAX, COMPRESSED_BYTES_MAX)) {
       this.#fail("maximum payload exceeded");
@@ -143,7 +148,7 @@ export class FrameInput {
     }
     this.#pieces.push(isPieceLast ? bytes.subarray(pieceStart, pieceEnd) : bytes.slice(pieceStart, pieceEnd));
     if (!isPieceLast) return to;
-    const message = compressor.inflate(this.#pieces, messageBytesMax, this.#inflatedBytes);
+    const message = inflater.inflate(this.#pieces, messageBytesMax, this.#inflatedBytes);
     this.#pieces = [];
     this.#pieceBytes = 0;
     if (message === null) {

@@ -14,6 +14,7 @@ import {
 } from "../../protocol/websocket/frame_header.ts";
 import { applyMask, maskAt } from "../../protocol/websocket/mask.ts";
 import { type Streams, WOULD_BLOCK, WRITE_FAILED } from "../poller.ts";
+import { DEFLATE_OUTPUT } from "./deflate_region.ts";
 import type { FrameContext } from "./frame_input.ts";
 import type { FrameSide } from "./websocket_layer.ts";
 
@@ -154,9 +155,13 @@ export class FrameOutput {
         }
       } else if (this.#isPacked(end - at)) {
         const count = Math.min(end - at, this.#context.packingBytes);
-        this.#own = this.#packed(bytes.subarray(at, at + count));
+        if (this.#isDeflated(count)) outcome = this.#sendDeflated(bytes, at, at + count);
+        else {
+          this.#own = this.#packed(bytes.subarray(at, at + count));
+          outcome = this.flush();
+        }
+        if (outcome === WRITE_FAILED) break;
         at += count;
-        outcome = this.flush();
       } else {
         this.#owedBytes = end - at;
         const header = new Uint8Array(new ArrayBuffer(SERVER_HEADER_BYTES_MAX));
@@ -194,21 +199,36 @@ export class FrameOutput {
     return written;
   }
 
-  /**
-   * Frames with that payload: one message that is compressed, one frame with a mask, or, for a browser, messages of one small
-   * frame each.
-   */
+  /** Frames with that payload: one with a mask, or, for a browser, messages of one small frame each. */
   #packed(payload: Uint8Array): Uint8Array {
-    const { isCompressed, frameBytesMax, compressedFrameBytesMax } = this.#terms;
-    if (!isCompressed || payload.length < COMPRESSED_BYTES_MIN) {
-      return framed(payload, frameBytesMax, FINAL_BIT | BINARY, this.#masks);
+    return framed(payload, this.#terms.frameBytesMax, FINAL_BIT | BINARY, this.#masks);
+  }
+
+  /** Sends `source[start, end)`, as much as is packed at a time, as one compressed message; outcomes as those of `flush`. */
+  #sendDeflated(source: Uint8Array, start: number, end: number): number {
+    const { bytes, packing, deflating, deflater } = this.#context;
+    let from = start;
+    if (source !== bytes) {
+      bytes.set(source.subarray(start, end), packing);
+      from = packing;
     }
-    return framed(
-      this.#context.compressor.deflate(payload),
-      compressedFrameBytesMax,
-      BINARY | COMPRESSED_BIT,
-      this.#masks,
-    );
+    const to = deflating + DEFLATE_OUTPUT;
+    const payloadBytes = deflater!.deflate(to, from, end - start);
+    const frameBytesMax = this.#terms.compressedFrameBytesMax;
+    if (this.#masks || (frameBytesMax > 0 && payloadBytes > frameBytesMax)) {
+      const payload = bytes.subarray(to, to + payloadBytes);
+      this.#own = framed(payload, frameBytesMax, BINARY | COMPRESSED_BIT, this.#masks);
+      return this.flush();
+    }
+    // The slack before it has room for the header.
+    const frame = to - serverHeaderBytes(payloadBytes);
+    const frameEnd = to + payloadBytes;
+    writeServerHeader(bytes, frame, FINAL_BIT | BINARY | COMPRESSED_BIT, payloadBytes);
+    const taken = this.#streams.write(this.#slot, bytes, frame, frameEnd);
+    if (taken === WRITE_FAILED) return WRITE_FAILED;
+    if (frame + taken === frameEnd) return this.flush();
+    this.#own = ownCopy(bytes, frame + Math.max(taken, 0), frameEnd);
+    return WOULD_BLOCK;
   }
 
   /** Where in the memory the piece of an iovec lies. */
@@ -219,9 +239,13 @@ export class FrameOutput {
   }
 
   #isPacked(payloadBytes: number): boolean {
-    const { isCompressed, frameBytesMax } = this.#terms;
-    if (this.#masks || (isCompressed && payloadBytes >= COMPRESSED_BYTES_MIN)) return true;
+    const { frameBytesMax } = this.#terms;
+    if (this.#masks || this.#isDeflated(payloadBytes)) return true;
     return frameBytesMax > 0 && payloadBytes > frameBytesMax;
+  }
+
+  #isDeflated(payloadBytes: number): boolean {
+    return this.#terms.isCompressed && payloadBytes >= COMPRESSED_BYTES_MIN;
   }
 }
 

@@ -3,12 +3,13 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
-import { runtimeCompressor } from "../../protocol/websocket/runtime_compressor.ts";
+import { deflated } from "../../protocol/websocket/testing/deflated.ts";
 import { frame } from "../../protocol/websocket/testing/frames.ts";
 import { READ_FAILED, READABLE, type StreamSource, WOULD_BLOCK, WRITABLE } from "../poller.ts";
 import { writeIovec } from "../posix/posix.ts";
 import { connectPeer, turnUntil as turnPollerUntil } from "../testing/peer.ts";
-import { compressorForTests, runtimeSubject, tlsSubject } from "../testing/poller_subjects.ts";
+import { inflaterForTests, runtimeSubject, tlsSubject } from "../testing/poller_subjects.ts";
+import { createSlowDeflater } from "./testing/slow_deflater.ts";
 import { WebSocketPoller } from "./websocket_poller.ts";
 
 const SLOT = 5;
@@ -17,17 +18,18 @@ const IOVEC_OFFSET = 1024;
 const DATA_OFFSET = 65536 + 2048;
 const READ_OFFSET = 1024 * 1024;
 const PACKING_OFFSET = 2 * 1024 * 1024;
+const DEFLATING_OFFSET = 3 * 1024 * 1024;
 const READ_BYTES = 65536;
 const MEMORY_PAGES = 64;
 const TERMS = { isMasked: true, isCompressed: true, frameBytesMax: 0, compressedFrameBytesMax: 0 };
 const PLAIN = { ...TERMS, isCompressed: false };
 
 const cases = [
-  { subject: tlsSubject, openCompressor: compressorForTests },
-  { subject: runtimeSubject, openCompressor: () => null },
+  { subject: tlsSubject, openInflater: inflaterForTests },
+  { subject: runtimeSubject, openInflater: () => null },
 ];
 
-for (const { subject, openCompressor } of cases) {
+for (const { subject, openInflater } of cases) {
   describe(`WebSocketPoller (${subject.kind})`, () => {
     const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
     const bytes = new Uint8Array(memory.buffer);
@@ -46,7 +48,9 @@ for (const { subject, openCompressor } of cases) {
         memory: bytes,
         packing: PACKING_OFFSET,
         packingBytes: 65536,
-        openCompressor,
+        deflating: DEFLATING_OFFSET,
+        openDeflater: () => createSlowDeflater(bytes),
+        openInflater,
       });
       poller.messageBytesMax = 1024 * 1024;
       cleanups.push(() => poller.dispose());
@@ -95,16 +99,14 @@ for (const { subject, openCompressor } of cases) {
       const { poller, socket } = await open();
       const text = Array.from({ length: 60_000 }, (_, i) => `${i}.`).join("");
       expect(text.length).toBeGreaterThan(3 * READ_BYTES);
-      socket.write(frame({ payload: runtimeCompressor.deflate(Buffer.from(text)), reserved: 0x40 }));
+      socket.write(frame({ payload: deflated(text), reserved: 0x40 }));
       await readText(poller, text);
       expect(poller.read(SLOT, READ_OFFSET, READ_BYTES)).toBe(WOULD_BLOCK);
     });
 
     test("a stream that is not to be read is not reported, whatever waits", async () => {
       const { poller, socket } = await open();
-      socket.write(
-        frame({ payload: runtimeCompressor.deflate(Buffer.from("x".repeat(100_000))), reserved: 0x40 }),
-      );
+      socket.write(frame({ payload: deflated("x".repeat(100_000)), reserved: 0x40 }));
       let taken = 0;
       await turnUntil(poller, (flags) => {
         if ((flags & READABLE) !== 0) taken = poller.read(SLOT, READ_OFFSET, READ_BYTES);

@@ -1,11 +1,12 @@
 import { closePayload } from "../../protocol/websocket/close_frame.ts";
-import type { Compressor } from "../../protocol/websocket/compression.ts";
+import type { Inflater } from "../../protocol/websocket/compression.ts";
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import { CLOSE } from "../../protocol/websocket/frame_header.ts";
 import { createUnmask, type Unmask } from "../../protocol/websocket/mask.ts";
-import { runtimeCompressor } from "../../protocol/websocket/runtime_compressor.ts";
+import { runtimeInflater } from "../../protocol/websocket/runtime_inflater.ts";
 import { LayeredPoller } from "../layered_poller.ts";
 import type { Poller } from "../poller.ts";
+import type { Deflater } from "./deflater.ts";
 import type { FrameContext } from "./frame_input.ts";
 import { FramedStream } from "./framed_stream.ts";
 import type { FrameSide, WebSocketLayer } from "./websocket_layer.ts";
@@ -17,8 +18,11 @@ export interface FramingMeans {
   /** A region of it for the poller alone. */
   readonly packing: number;
   readonly packingBytes: number;
-  /** Gives a better compressor than the runtime's, if there is one. */
-  readonly openCompressor: () => Compressor | null;
+  /** The same, for the deflater (`deflate_region.ts`). */
+  readonly deflating: number;
+  readonly openDeflater: () => Deflater;
+  /** Gives a better inflater than the runtime's, if there is one. */
+  readonly openInflater: () => Inflater | null;
 }
 
 /**
@@ -27,11 +31,11 @@ export interface FramingMeans {
  */
 export class WebSocketPoller extends LayeredPoller<FramedStream> implements WebSocketLayer {
   readonly #context: FrameContext;
-  /** null once it was asked, for the first stream that compresses. */
-  #openCompressor: (() => Compressor | null) | null;
+  readonly #means: FramingMeans;
 
-  constructor(inner: Poller, { memory, packing, packingBytes, openCompressor }: FramingMeans) {
+  constructor(inner: Poller, means: FramingMeans) {
     super(inner);
+    const { memory, packing, packingBytes, deflating } = means;
     const words = new Int32Array(memory.buffer, 0, Math.floor(memory.length / 4));
     this.#context = {
       bytes: memory,
@@ -39,10 +43,12 @@ export class WebSocketPoller extends LayeredPoller<FramedStream> implements WebS
       packing,
       packingBytes,
       unmask: createUnmask(memory, words),
-      compressor: runtimeCompressor,
+      deflating,
+      deflater: null,
+      inflater: runtimeInflater,
       messageBytesMax: 0,
     };
-    this.#openCompressor = openCompressor;
+    this.#means = means;
   }
 
   get messageBytesMax(): number {
@@ -58,11 +64,12 @@ export class WebSocketPoller extends LayeredPoller<FramedStream> implements WebS
   }
 
   startFrames(slot: number, terms: FrameTerms, side: FrameSide, behind?: Uint8Array): void {
-    if (terms.isCompressed && this.#openCompressor !== null) {
-      this.#context.compressor = this.#openCompressor() ?? runtimeCompressor;
-      this.#openCompressor = null;
+    const context = this.#context;
+    if (terms.isCompressed && context.deflater === null) {
+      context.deflater = this.#means.openDeflater();
+      context.inflater = this.#means.openInflater() ?? runtimeInflater;
     }
-    this.put(new FramedStream(this.inner, this.memoryBase, slot, terms, side, this.#context, behind));
+    this.put(new FramedStream(this.inner, this.memoryBase, slot, terms, side, context, behind));
   }
 
   endFrames(slot: number, status: number, text: string): void {

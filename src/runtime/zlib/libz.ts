@@ -7,12 +7,6 @@ import type { NativeFunction } from "../posix/libc.ts";
 export const LIBZ_FILE = "libz.so.1";
 
 export const LIBZ_FUNCTIONS = {
-  deflate: { parameters: ["pointer", "i32"], result: "i32" },
-  deflateInit2_: {
-    parameters: ["pointer", "i32", "i32", "i32", "i32", "i32", "pointer", "i32"],
-    result: "i32",
-  },
-  deflateReset: { parameters: ["pointer"], result: "i32" },
   inflate: { parameters: ["pointer", "i32"], result: "i32" },
   inflateInit2_: { parameters: ["pointer", "i32", "pointer", "i32"], result: "i32" },
   inflateReset: { parameters: ["pointer"], result: "i32" },
@@ -22,14 +16,8 @@ export const Z_OK = 0;
 export const Z_STREAM_END = 1;
 export const Z_BUF_ERROR = -5;
 
-export const Z_SYNC_FLUSH = 2;
 export const Z_FINISH = 4;
 
-export const Z_BEST_SPEED = 1;
-export const Z_DEFLATED = 8;
-export const Z_DEFAULT_STRATEGY = 0;
-/** What `deflateInit` takes: 256 KiB for a stream. */
-export const DEFAULT_MEMORY_LEVEL = 8;
 /** Negative: no header and no checksum around the data. */
 export const RAW_WINDOW_BITS = -15;
 

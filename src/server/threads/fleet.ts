@@ -3,6 +3,7 @@
  * gives them what they go by, and stops them all.
  */
 import type { AccountsChange } from "../../account/accounts_change.ts";
+import { loadDeflateCode } from "../../engine/deflater.ts";
 import { loadEngineCode } from "../../engine/engine.ts";
 import { loadS2Code } from "../../engine/s2_codec.ts";
 import { EventLoopNode } from "../../fabric/event_loop_node.ts";
@@ -102,9 +103,12 @@ export class Fleet {
     const { shardCount, cpuCount, posix, hasLinks, server, serverHash, secrets, operator } = options;
     const engineCode = loadEngineCode();
     // Read once: a shard that takes another's place must not depend on files.
-    const s2Code = hasLinks || options.mayHaveLinks ? loadS2Code() : null;
+    const mayHaveLinks = hasLinks || options.mayHaveLinks;
+    const s2Code = mayHaveLinks ? loadS2Code() : null;
+    const hasWebSockets = mayHaveLinks || options.listeners.some(({ kind }) => kind === "websocket");
+    const deflateCode = hasWebSockets ? loadDeflateCode() : null;
     const seeds = crypto.getRandomValues(new Uint32Array(4));
-    const shared = createSharedMemory(shardCount, seeds, hasLinks || options.mayHaveLinks);
+    const shared = createSharedMemory(shardCount, seeds, mayHaveLinks);
     this.#shared = shared;
     const index = createInterestIndex(
       { buffer: shared.buffer, ...shared.map.index },
@@ -119,7 +123,7 @@ export class Fleet {
     );
     const { queue } = this.#main;
     this.shards = new Shards(
-      { shared, index, seeds, engineCode, s2Code, posix, cpuCount, hasLinks, queue },
+      { shared, index, seeds, engineCode, s2Code, deflateCode, posix, cpuCount, hasLinks, queue },
       shardOptions,
       info,
       {

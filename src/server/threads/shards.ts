@@ -34,6 +34,8 @@ export interface ShardsSettings {
   readonly engineCode: WebAssembly.Module;
   /** For the shard of links; null where there never is one. */
   readonly s2Code: WebAssembly.Module | null;
+  /** For shards with WebSockets; null where there are none. */
+  readonly deflateCode: WebAssembly.Module | null;
   /** Null for the runtime's sockets. */
   readonly posix: Posix | null;
   readonly cpuCount: number;
@@ -107,7 +109,7 @@ export class Shards {
   }
 
   start(index: number, listen: readonly OwnListener[]): ShardThread {
-    const { shared, engineCode, s2Code, posix, cpuCount } = this.#settings;
+    const { shared, engineCode, s2Code, deflateCode, posix, cpuCount } = this.#settings;
     const node = NODE_SHARD_FIRST + index;
     const { port1, port2 } = new MessageChannel();
     Atomics.store(shared.words, nodeWord(node, NODE_STATE), NODE_IS_UP);
@@ -119,6 +121,7 @@ export class Shards {
         memory: shared.memory,
         engineCode,
         s2Code: shared.map.isShard(node) ? null : s2Code,
+        deflateCode,
         transport: posix === null ? "runtime" : "epoll",
         listen,
         info: this.info,

@@ -1,6 +1,7 @@
 /** Whole shards in one thread, over fake pollers and one shared memory, for tests: wire bytes in, wire bytes out. */
 import { type AccountDefinition, GLOBAL_ACCOUNT_ID } from "../../account/definition.ts";
 import type { ListenerRules, LoginRules } from "../../auth/login_rules.ts";
+import { createDeflater } from "../../engine/deflater.ts";
 import { createEngine, type Engine, loadEngineCode } from "../../engine/engine.ts";
 import { NO_HOST } from "../../engine/no_host.ts";
 import { controlPieces, sendPiece } from "../../fabric/control.ts";
@@ -152,6 +153,7 @@ export class ShardHarness {
         memory: this.shared.memory,
         engineCode,
         s2Code: null,
+        deflateCode: null,
         transport: "runtime" as const,
         listen: [],
         info: INFO,
@@ -166,9 +168,11 @@ export class ShardHarness {
           ? null
           : new WebSocketPoller(securedPoller(poller, tls), {
               memory: this.shared.bytes,
-              packing: this.shared.map.area(node).packing,
+              packing: map.area(node).packing,
               packingBytes: PACKING_BYTES,
-              openCompressor: () => null,
+              deflating: map.area(node).deflating,
+              openDeflater: () => createDeflater(this.shared.memory, map.area(node).deflating),
+              openInflater: () => null,
             });
       const shard = new Shard(start, {
         poller: layer ?? poller,

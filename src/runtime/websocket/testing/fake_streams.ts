@@ -1,11 +1,15 @@
 /** Streams whose peer and kernel are a test: what comes to be read, and how much room there is to write. */
 import { createUnmask } from "../../../protocol/websocket/mask.ts";
-import { runtimeCompressor } from "../../../protocol/websocket/runtime_compressor.ts";
+import { runtimeInflater } from "../../../protocol/websocket/runtime_inflater.ts";
 import { type Streams, WOULD_BLOCK, WRITE_FAILED } from "../../poller.ts";
+import { DEFLATE_OUTPUT } from "../deflate_region.ts";
 import type { FrameContext } from "../frame_input.ts";
+import { createSlowDeflater } from "./slow_deflater.ts";
 
 const MEMORY_BYTES = 4 * 1024 * 1024;
 const PACKING_BYTES = 64 * 1024;
+const PACKING = MEMORY_BYTES - PACKING_BYTES;
+const DEFLATING = PACKING - DEFLATE_OUTPUT - 2 * PACKING_BYTES;
 
 /** A memory as streams are read into, far smaller. */
 export function createFrameContext(): FrameContext {
@@ -15,10 +19,12 @@ export function createFrameContext(): FrameContext {
   return {
     bytes,
     words,
-    packing: MEMORY_BYTES - PACKING_BYTES,
+    packing: PACKING,
     packingBytes: PACKING_BYTES,
     unmask: createUnmask(bytes, words),
-    compressor: runtimeCompressor,
+    deflating: DEFLATING,
+    deflater: createSlowDeflater(bytes),
+    inflater: runtimeInflater,
     messageBytesMax: 0,
   };
 }

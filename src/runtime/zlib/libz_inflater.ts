@@ -1,29 +1,23 @@
-// Hot: once for each compressed message of a WebSocket.
-import { assert } from "../../base/assert.ts";
+// Hot: once for each compressed message of a WebSocket that comes in.
 import {
-  type Compressor,
   FINAL_BLOCK,
   type InflatedMessage,
+  type Inflater,
   SYNC_FLUSH_TAIL,
 } from "../../protocol/websocket/compression.ts";
 import type { Callable, Posix } from "../posix/posix.ts";
 import {
   AVAIL_IN_WORD,
   AVAIL_OUT_WORD,
-  DEFAULT_MEMORY_LEVEL,
   type LIBZ_FUNCTIONS,
   NEXT_IN_WORD,
   NEXT_OUT_WORD,
   RAW_WINDOW_BITS,
-  Z_BEST_SPEED,
   Z_BUF_ERROR,
-  Z_DEFAULT_STRATEGY,
-  Z_DEFLATED,
   Z_FINISH,
   Z_OK,
   Z_STREAM_BYTES,
   Z_STREAM_END,
-  Z_SYNC_FLUSH,
 } from "./libz.ts";
 
 export type LibzFunctions = Callable<typeof LIBZ_FUNCTIONS>;
@@ -34,13 +28,11 @@ const BUFFER_BYTES_MIN = 128 * 1024;
 /** A buffer that had to be larger than this is not kept. */
 const BUFFER_BYTES_KEPT = 1024 * 1024;
 
-/** The system's zlib for one thread: a stream each way that is kept, and its buffers, for whatever connection. */
-export class LibzCompressor implements Compressor {
+/** The system's zlib for one thread: a stream that is kept, and its buffers, for whatever connection. */
+export class LibzInflater implements Inflater {
   readonly #functions: LibzFunctions;
   readonly #posix: Posix;
-  readonly #deflating: Stream;
-  readonly #inflating: Stream;
-  readonly #deflated: NativeBuffer;
+  readonly #stream: Stream;
   readonly #payload: NativeBuffer;
   /** For the next message that is inflated; null while another has it. */
   #spare: NativeBuffer | null = null;
@@ -49,44 +41,23 @@ export class LibzCompressor implements Compressor {
   constructor(functions: LibzFunctions, posix: Posix) {
     this.#functions = functions;
     this.#posix = posix;
-    this.#deflating = new Stream(posix);
-    this.#inflating = new Stream(posix);
-    this.#deflated = new NativeBuffer(posix);
+    this.#stream = new Stream(posix);
     this.#payload = new NativeBuffer(posix);
     const version = new Uint8Array(new ArrayBuffer(VERSION.length + 1));
     new TextEncoder().encodeInto(VERSION, version);
-    const versionAddress = posix.addressOf(version);
-    const outcome =
-      functions.deflateInit2_(
-        this.#deflating.address,
-        Z_BEST_SPEED,
-        Z_DEFLATED,
-        RAW_WINDOW_BITS,
-        DEFAULT_MEMORY_LEVEL,
-        Z_DEFAULT_STRATEGY,
-        versionAddress,
-        Z_STREAM_BYTES,
-      ) || functions.inflateInit2_(this.#inflating.address, RAW_WINDOW_BITS, versionAddress, Z_STREAM_BYTES);
+    const outcome = functions.inflateInit2_(
+      this.#stream.address,
+      RAW_WINDOW_BITS,
+      posix.addressOf(version),
+      Z_STREAM_BYTES,
+    );
     if (outcome !== Z_OK) throw new Error(`zlib refuses to start: ${outcome}`);
-  }
-
-  deflate(message: Uint8Array): Uint8Array {
-    const output = this.#deflated;
-    output.reserve(deflatedBytesMax(message.length));
-    const stream = this.#deflating;
-    this.#functions.deflateReset(stream.address);
-    // No view without bytes has an address.
-    stream.offer(message.length === 0 ? output.address : this.#posix.addressOf(message), message.length);
-    stream.make(output.address, output.bytes.length);
-    const outcome = this.#functions.deflate(stream.address, Z_SYNC_FLUSH);
-    assert(outcome === Z_OK && stream.roomBytes > 0, "LibzCompressor: a message was not flushed");
-    return output.bytes.subarray(0, output.bytes.length - stream.roomBytes - SYNC_FLUSH_TAIL.length);
   }
 
   inflate(pieces: readonly Uint8Array[], messageBytesMax: number, expectedBytes = 0): InflatedMessage | null {
     const payloadBytes = this.#collect(pieces);
-    this.#functions.inflateReset(this.#inflating.address);
-    this.#inflating.offer(this.#payload.address, payloadBytes);
+    this.#functions.inflateReset(this.#stream.address);
+    this.#stream.offer(this.#payload.address, payloadBytes);
     const output = this.#spare ?? new NativeBuffer(this.#posix);
     this.#spare = null;
     output.reserve(Math.min(expectedBytes, messageBytesMax + 1));
@@ -119,7 +90,7 @@ export class LibzCompressor implements Compressor {
 
   /** Returns the length of the message, −1 where there is none. */
   #inflateTo(output: NativeBuffer, messageBytesMax: number): number {
-    const stream = this.#inflating;
+    const stream = this.#stream;
     let filledBytes = 0;
     while (true) {
       stream.make(output.address + filledBytes, output.bytes.length - filledBytes);
@@ -137,11 +108,11 @@ class Inflated implements InflatedMessage {
   readonly #buffer: NativeBuffer;
   readonly #lengthBytes: number;
   readonly #posix: Posix;
-  readonly #owner: LibzCompressor;
+  readonly #owner: LibzInflater;
   #at = 0;
 
   /** `owner` gets the buffer back once all of it is taken. */
-  constructor(buffer: NativeBuffer, lengthBytes: number, posix: Posix, owner: LibzCompressor) {
+  constructor(buffer: NativeBuffer, lengthBytes: number, posix: Posix, owner: LibzInflater) {
     this.#buffer = buffer;
     this.#lengthBytes = lengthBytes;
     this.#posix = posix;
@@ -222,9 +193,4 @@ class NativeBuffer {
     this.bytes = new Uint8Array(new ArrayBuffer(Math.max(lengthBytes, BUFFER_BYTES_MIN)));
     this.address = this.#posix.addressOf(this.bytes);
   }
-}
-
-/** What data that does not compress becomes, flushed. Source: zlib's `deflateBound` for these parameters. */
-function deflatedBytesMax(lengthBytes: number): number {
-  return lengthBytes + (lengthBytes >> 12) + (lengthBytes >> 14) + (lengthBytes >> 25) + 64;
 }
