@@ -26,7 +26,7 @@ const small = [
   ...["1-10-16", "1-1000-16", "10-10-16", "queue-10-16"],
 ];
 const large = [
-  ...["publish-1024", "1-1-1024", "1-1-4096", "1-1-65536"],
+  ...["publish-1024", "1-1-1024", "1-1-4096", "1-1-65536", "1-1-1000000"],
   ...["request-1", "request-100", "request-1000", "inbox-50"],
 ];
 const oneShard = {
@@ -50,7 +50,7 @@ const services = {
 };
 /** Two servers with a link between them: what counts is the CPU of both. */
 const linked = [
-  ...["route-1-1-16", "route-1-1-1024", "gateway-1-1-16", "leaf-1-1-16", "route-accounts-10"],
+  ...["route-1-1-16", "route-1-1-1024", "route-1-1-1000000", "gateway-1-1-16", "leaf-1-1-16", "route-accounts-10"],
   ...[
     "route-request-100",
     "gateway-request-100",

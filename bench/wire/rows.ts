@@ -73,7 +73,7 @@ function loggedIn(login: Login, load: readonly string[]): Pick<Row, "config" | "
 }
 
 /** A row whose two sides are on two servers. */
-function linkedRow(topology: Topology, load: "1-1-16" | "1-1-1024" | "request-100"): Row {
+function linkedRow(topology: Topology, load: "1-1-16" | "1-1-1024" | "1-1-1000000" | "request-100"): Row {
   const over = `over a ${topology === "leaf" ? "leaf node" : topology}`;
   const shared = { id: `${topology}-${load}`, isQuick: false, topology };
   if (load === "request-100") {
@@ -82,7 +82,7 @@ function linkedRow(topology: Topology, load: "1-1-16" | "1-1-1024" | "request-10
     // remembers that for two seconds more.
     return { ...shared, title, unit: "request", load: request(100), warmSeconds: 5 };
   }
-  const bytes = load === "1-1-16" ? 16 : 1024;
+  const bytes = Number(load.slice("1-1-".length));
   return { ...shared, title: `1 → 1, ${bytes} B, ${over}`, unit: "delivery", load: stream(1, 1, bytes) };
 }
 
@@ -117,7 +117,7 @@ function stormRow(kind: keyof typeof logins, title: string, atOnce: number): Row
 
 export const rows: readonly Row[] = [
   ...payloadRows("publish", [16, 128, 1024], [16]),
-  ...payloadRows("1-1", [16, 128, 1024, 4096, 65536], [16, 128, 1024]),
+  ...payloadRows("1-1", [16, 128, 1024, 4096, 65536, 1_000_000], [16, 128, 1024]),
   { id: "1-10-16", title: "1 → 10, 16 B", unit: "delivery", load: stream(1, 10, 16), isQuick: true },
   { id: "1-1000-16", title: "1 → 1000, 16 B", unit: "delivery", load: stream(1, 1000, 16), isQuick: false },
   { id: "10-10-16", title: "10 → 10, 16 B", unit: "delivery", load: stream(10, 10, 16), isQuick: true },
@@ -363,6 +363,7 @@ export const rows: readonly Row[] = [
   },
   linkedRow("route", "1-1-16"),
   linkedRow("route", "1-1-1024"),
+  linkedRow("route", "1-1-1000000"),
   linkedRow("gateway", "1-1-16"),
   linkedRow("leaf", "1-1-16"),
   linkedRow("route", "request-100"),

@@ -110,8 +110,12 @@ export function slotOfOrigin(origin: number): number {
   return origin & (2 ** RECORD_ORIGIN_NODE_SHIFT - 1);
 }
 
-/** Reads a message's record: all of it, or of a large one what goes before its pieces, which fill it. */
-export function readRecord({ words, bytes }: SharedMemory, record: number): Received {
+/** Reads a message's record: all of it, or of a large one what goes before its pieces, which fill `payload`. */
+export function readRecord(
+  { words, bytes }: SharedMemory,
+  record: number,
+  payload?: Uint8Array<ArrayBuffer>,
+): Received {
   const word = (offset: number) => words[(record + offset) >> 2]!;
   const queueCount = word(RECORD_QUEUE_COUNT);
   const firstQueue = (record + RECORD_BODY) >> 2;
@@ -126,6 +130,8 @@ export function readRecord({ words, bytes }: SharedMemory, record: number): Rece
     bytes.slice(lineAt, lineAt + lineLength),
     word(RECORD_HEADER_LENGTH),
     word(RECORD_REST_LENGTH) - lineLength - 2,
+    FABRIC_SLOT,
+    payload,
   );
   if (isLent || word(RECORD_KIND) === RECORD_KIND_MESSAGE) {
     message.fill(bytes, lineAt + lineLength, lineAt + word(RECORD_REST_LENGTH));

@@ -23,6 +23,7 @@ import {
   AREA_PICKS,
   AREA_RESUME,
   AREA_UNPUBLISHED,
+  CONTEXT_IS_RESPONSE,
   NODES_MAX,
   REASON_DONE,
   REASON_HOST_PLAN,
@@ -41,6 +42,7 @@ import {
   RECORD_KIND_RESUME,
   RECORD_KIND_STALL,
   RECORD_LENGTH,
+  RECORD_LINE_LENGTH,
   RECORD_ORIGIN,
   RECORD_QUEUE_COUNT,
   RECORD_REST_LENGTH,
@@ -445,8 +447,10 @@ export class Rings {
       this.#shard.resumeProducers();
       return;
     }
-    if (kind === RECORD_KIND_LARGE) this.#incoming[node] = readRecord(shared, record);
-    else {
+    if (kind === RECORD_KIND_LARGE) {
+      const payloadBytes = this.#word(record, RECORD_REST_LENGTH) - this.#word(record, RECORD_LINE_LENGTH);
+      this.#incoming[node] = readRecord(shared, record, this.#shard.outbound.payloads.take(payloadBytes));
+    } else {
       assert(kind === RECORD_KIND_PIECE, "a ring holds records of known kinds");
       const incoming = this.#incoming[node];
       if (incoming != null) {
@@ -454,16 +458,27 @@ export class Rings {
         incoming.message.fill(shared.bytes, start, start + this.#word(record, RECORD_REST_LENGTH));
         if (incoming.message.isComplete) {
           this.#incoming[node] = null;
-          const slot = slotAt(this.#shard.node, publisherOf(node, incoming));
-          const takers = this.#inbound!.deliverLarge(incoming, slot);
-          this.#shard.removeExpired();
-          if (takers === null) this.#leftovers.noteUntaken(node, incoming, this.#deliverByHost(incoming));
-          else this.#leftovers.noteUnserved(node, incoming, takers);
-          this.#stalls.tell(node, incoming.origin);
+          this.#deliverLarge(node, incoming);
         }
       }
     }
     engine.skip(node, record);
+  }
+
+  #deliverLarge(node: number, incoming: Received): void {
+    const { message, queues, origin } = incoming;
+    const takers = this.#inbound!.deliverLarge(
+      incoming,
+      slotAt(this.#shard.node, publisherOf(node, incoming)),
+    );
+    this.#shard.removeExpired();
+    if (takers === null) this.#leftovers.noteUntaken(node, incoming, this.#deliverByHost(incoming));
+    else this.#leftovers.noteUnserved(node, incoming, takers);
+    this.#stalls.tell(node, origin);
+    // An answer is put aside, and what is for groups that were not served.
+    const isAnswer = (message.context & CONTEXT_IS_RESPONSE) !== 0;
+    const isDone = takers !== null && !isAnswer && queues.every((queue) => queue === 0);
+    if (isDone) this.#shard.outbound.payloads.release(message.bytes);
   }
 
   #word(record: number, offset: number): number {

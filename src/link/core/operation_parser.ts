@@ -79,8 +79,9 @@ const KIND_NAMES: Readonly<Record<LinkKind, string>> = {
 };
 
 /**
- * Parses the first operation of `bytes[start, end)`; what it holds is copied. However the stream is cut, the operations
- * are the same. Lines that mean nothing on this kind of link are stepped over.
+ * Parses the first operation of `bytes[start, end)`; what it holds is copied, but for the content of a message where nobody
+ * changes the bytes any more (`isKept`), which have a buffer of their own then. However the stream is cut, the operations are the same. Lines that mean nothing on
+ * this kind of link are stepped over.
  *
  * Source: nats-server `parse`; clusters.md 1.1. Three deviations: a CR that no LF follows is refused within a line, where
  * nats-server loses a byte; blanks before the arguments and the rest of a PING line are limited like arguments; the
@@ -91,10 +92,11 @@ export function parseOperation(
   start: number,
   end: number,
   rules: OperationRules,
+  isKept = false,
 ): ParsedOperation {
   let next = start;
   while (next < end) {
-    const parsed = parseLine(bytes, next, end, rules);
+    const parsed = parseLine(bytes, next, end, rules, isKept);
     if (parsed.state !== "ignored") return parsed;
     next = parsed.next;
   }
@@ -103,7 +105,13 @@ export function parseOperation(
 
 type ParsedLine = ParsedOperation | { readonly state: "ignored"; readonly next: number };
 
-function parseLine(bytes: Uint8Array, start: number, end: number, rules: OperationRules): ParsedLine {
+function parseLine(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  rules: OperationRules,
+  isKept: boolean,
+): ParsedLine {
   if (rules.firstLetters !== "" && !rules.firstLetters.includes(String.fromCharCode(small(bytes[start]!)))) {
     return failed(AUTHORIZATION_FAULT);
   }
@@ -160,7 +168,7 @@ function parseLine(bytes: Uint8Array, start: number, end: number, rules: Operati
     case "rmsg":
     case "hmsg":
     case "lmsg":
-      return parseMessage(verb, line, bytes, { start, contentStart: next, end }, rules);
+      return parseMessage(verb, line, bytes, { start, contentStart: next, end }, rules, isKept);
     default: {
       const read = readInterest(verb, line, rules);
       if (!read.ok) return failed(violation(read.problem));
@@ -176,6 +184,7 @@ function parseMessage(
   bytes: Uint8Array,
   bounds: { readonly start: number; readonly contentStart: number; readonly end: number },
   rules: OperationRules,
+  isKept: boolean,
 ): ParsedOperation {
   const read = readMessageHead(verb, line, rules);
   if (!read.ok) return failed(violation(read.problem));
@@ -191,7 +200,11 @@ function parseMessage(
   }
   const next = contentEnd + 2;
   if (next > end) return { state: "incomplete", next: start, bytesWanted: next - start };
-  const content = { bytes: bytes.slice(contentStart, contentEnd), headerBytes };
+  // With its line break, which records want behind it.
+  const whole = isKept
+    ? (bytes.subarray(contentStart, next) as Uint8Array<ArrayBuffer>)
+    : bytes.slice(contentStart, next);
+  const content = { bytes: whole.subarray(0, totalBytes), headerBytes };
   return { state: "operation", operation: { kind: "message", ...head, content }, next };
 }
 

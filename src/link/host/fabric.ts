@@ -254,8 +254,11 @@ function held(
   return trace === undefined ? message : message.tracedBy(trace);
 }
 
-/** The content of records ends in CR LF. */
+/** The content of records ends in CR LF. Behind what came by a link there is one: nothing is copied then. */
 function withLineBreak({ bytes, headerBytes }: MessageBytes): MessageBytes {
+  const { buffer, byteOffset, length } = bytes;
+  const behind = new Uint8Array(buffer, byteOffset, Math.min(length + 2, buffer.byteLength - byteOffset));
+  if (behind[length] === 0x0d && behind[length + 1] === 0x0a) return { bytes: behind, headerBytes };
   const longer = new Uint8Array(bytes.length + 2);
   longer.set(bytes);
   longer.set([0x0d, 0x0a], bytes.length);

@@ -158,7 +158,7 @@ export class Receiving {
 
   /** Takes one operation of `bytes[at, end)`; returns where the next begins, or minus where one begins that is not complete. */
   #takeOne(link: ReceivingLink, bytes: Uint8Array, at: number, end: number): number {
-    const parsed = parseOperation(bytes, at, end, link.peer.rules);
+    const parsed = parseOperation(bytes, at, end, link.peer.rules, bytes !== this.#bytes);
     switch (parsed.state) {
       case "operation":
         link.note(parsed.operation);

@@ -261,6 +261,9 @@ export class ClientProtocol {
     if (!this.#publishing.admit(connection, message, route)) return;
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
     this.#publishing.publish(connection, message, route);
+    // What is not delivered alone may have been put aside.
+    const isDone = message.trace === null && route.services.length === 0 && !route.isResponse;
+    if (isDone) this.#shard.outbound.payloads.release(message.bytes);
   }
 
   /** The pedantic complaint about a subject that nobody could subscribe to literally; once a message. */
@@ -302,6 +305,7 @@ export class ClientProtocol {
       reply.length,
       headerLength,
       parser.totalSize,
+      this.#shard.outbound.payloads.take(parser.totalSize + LINE_BREAK_BYTES),
     );
     return parser.payloadStart + connection.large.fill(bytes, parser.payloadStart, end);
   }

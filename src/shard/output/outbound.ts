@@ -37,6 +37,7 @@ import { type Poller, WOULD_BLOCK, WRITE_FAILED } from "../../runtime/poller.ts"
 import { writeByteString } from "../../subject/byte_string.ts";
 import { type Connection, STATE_CLOSED } from "../connection.ts";
 import type { ShardOptions } from "../shard_options.ts";
+import type { PayloadBuffers } from "./payload_buffers.ts";
 import { ChunkPool, PendingQueue } from "./pending_queue.ts";
 import { TimeLimit } from "./time_limit.ts";
 
@@ -236,7 +237,12 @@ export class Outbound {
     }
   }
 
-  /** Sends `bytes[start, end)`, which nobody changes any more, behind everything framed so far; without copying it. */
+  /** For payloads that are attached. */
+  get payloads(): PayloadBuffers {
+    return this.#pool.payloads;
+  }
+
+  /** Sends `bytes[start, end)`, which nobody changes before it is written, behind everything framed so far; without copying it. */
   attach(connection: Connection, bytes: Uint8Array, start: number, end: number): void {
     this.flush(connection.slot);
     if (this.#isGone(connection)) return;

@@ -2,6 +2,8 @@
  * What a connection's kernel buffer did not take: a queue of chunks, never moved. Small pieces are copied into pooled
  * chunks, a large payload is referred to. Outside the shared memory, so that many slow consumers fit.
  */
+import { PayloadBuffers } from "./payload_buffers.ts";
+
 const CHUNK_BYTES = 65536;
 const CHUNKS_KEPT_MAX = 64;
 /** What thousands have pending for a moment begins in one of these. */
@@ -19,6 +21,7 @@ interface Chunk {
 
 /** Spare chunks of a shard. */
 export class ChunkPool {
+  readonly payloads = new PayloadBuffers();
   readonly #spare: Uint8Array[] = [];
   readonly #smallSpare: Uint8Array[] = [];
 
@@ -72,9 +75,10 @@ export class PendingQueue {
     }
   }
 
-  /** Queues `bytes[start, end)` without copying; nobody changes them any more. */
+  /** Queues `bytes[start, end)` without copying; nobody changes them before they are written. */
   refer(bytes: Uint8Array, start: number, end: number): void {
     this.length += end - start;
+    this.#pool.payloads.hold(bytes);
     this.#chunks.push({ bytes, start, end, isPooled: false });
   }
 
@@ -91,7 +95,7 @@ export class PendingQueue {
       this.length -= taken;
       chunk.start += taken;
       if (chunk.start < chunk.end) return taken;
-      if (chunk.isPooled) this.#pool.give(chunk.bytes);
+      this.#giveBack(chunk);
       this.#head++;
       if (this.#head >= COMPACT_AT) {
         this.#chunks = this.#chunks.slice(this.#head);
@@ -105,12 +109,14 @@ export class PendingQueue {
 
   /** Gives its chunks back; the queue is not used afterwards. */
   discard(): void {
-    for (let i = this.#head; i < this.#chunks.length; i++) {
-      const chunk = this.#chunks[i]!;
-      if (chunk.isPooled) this.#pool.give(chunk.bytes);
-    }
+    for (let i = this.#head; i < this.#chunks.length; i++) this.#giveBack(this.#chunks[i]!);
     this.#chunks = [];
     this.#head = 0;
     this.length = 0;
+  }
+
+  #giveBack({ bytes, isPooled }: Chunk): void {
+    if (isPooled) this.#pool.give(bytes);
+    else this.#pool.payloads.release(bytes);
   }
 }
