@@ -62,8 +62,9 @@ import type { StallSignals } from "./stall_signals.ts";
 
 /** What is taken from one node before the others and the sockets get their turn. */
 const DRAIN_BYTES_MAX = 256 * 1024;
-/** Payload of one piece of a large message; small against a ring, so that pieces flow. */
-const PIECE_BYTES = 32 * 1024;
+/** Payload of one piece of a large message, at most; and how small against a ring it is, so that pieces flow. */
+const PIECE_BYTES_MAX = 128 * 1024;
+const PIECES_PER_RING = 8;
 /** Whoever waits for room looks after its own rings again after this time. */
 const FULL_SLEEP_MS = 1;
 
@@ -282,10 +283,10 @@ export class Rings {
     writeRecord(shared, start, delivery);
     this.#commit(node, start);
     if (!message.isLarge) return;
-    const { words, bytes } = shared;
-
-    for (let from = 0; from < message.bytes.length; from += PIECE_BYTES) {
-      const piece = message.bytes.subarray(from, from + PIECE_BYTES);
+    const { words, bytes, map } = shared;
+    const pieceBytes = Math.min(PIECE_BYTES_MAX, map.ringCapacity(this.#shard.node, node) / PIECES_PER_RING);
+    for (let from = 0; from < message.bytes.length; from += pieceBytes) {
+      const piece = message.bytes.subarray(from, from + pieceBytes);
       const record = this.#reserve(node, RECORD_BODY + piece.length);
       if (record === 0) return;
       words[(record + RECORD_KIND) >> 2] = RECORD_KIND_PIECE;

@@ -76,6 +76,23 @@ row("§8.1 large payloads cross unharmed", () =>
   }),
 );
 
+row("§8.1 large payloads that follow one another arrive as they were sent, however late they are read", () =>
+  withConnections(server(), {}, async (clients) => {
+    const [publisher, late, ...others] = clients;
+    for (const client of clients) client.send("SUB large 1\r\n");
+    await roundTripAll(clients);
+    late!.pause();
+    const payloads = Array.from({ length: 24 }, (_, index) =>
+      `${index}`.repeat(120_000 + 17_000 * (index % 5)),
+    );
+    for (const payload of payloads) await publisher!.sendAll(`PUB large ${payload.length}\r\n${payload}\r\n`);
+    const arrived = payloads.map((payload) => `MSG large 1 ${payload.length}\r\n${payload}\r\n`).join("");
+    for (const client of others) await client.expect(arrived);
+    late!.resume();
+    await late!.expect(arrived);
+  }),
+);
+
 row("§8.1 several subscriptions on every connection, plain and queue", () =>
   withConnections(server(), {}, async (clients) => {
     for (const client of clients)

@@ -64,3 +64,34 @@ row("§8 messages cross the route in order", async () => {
   publisher.destroy();
   subscriber.destroy();
 });
+
+row(
+  "§8 large messages that follow one another cross the route as they were sent, however late they are read",
+  async () => {
+    const { publisher, subscriber } = await linkUp("large");
+    const late = await second.connectAs();
+    late.send("SUB large 1\r\n");
+    await late.roundTrip();
+    late.pause();
+    const payloads = Array.from({ length: 24 }, (_, index) =>
+      `${index}`.repeat(120_000 + 17_000 * (index % 5)),
+    );
+    for (const [index, payload] of payloads.entries()) {
+      const headers = index % 3 === 0 ? "NATS/1.0\r\na: b\r\n\r\n" : "";
+      const sizes = `${headers === "" ? "" : `${headers.length} `}${headers.length + payload.length}`;
+      await publisher.sendAll(`${headers === "" ? "" : "H"}PUB large ${sizes}\r\n${headers}${payload}\r\n`);
+    }
+    publisher.send("PUB large.up 3\r\nend\r\n");
+    const text = await subscriber.readUntil("end\r\n");
+    const arrived = [
+      ...text.matchAll(/MSG large 1 \d+(?: \d+)?\r\n(?:NATS\/1\.0\r\na: b\r\n\r\n)?(\d+)\r\n/g),
+    ];
+    expect(arrived.map((match) => match[1] === payloads[arrived.indexOf(match)])).toEqual(
+      payloads.map(() => true),
+    );
+    const whole = text.slice(text.indexOf("HMSG large "), text.lastIndexOf("MSG large.up"));
+    late.resume();
+    await late.expect(whole);
+    for (const client of [publisher, subscriber, late]) client.destroy();
+  },
+);

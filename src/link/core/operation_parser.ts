@@ -79,9 +79,9 @@ const KIND_NAMES: Readonly<Record<LinkKind, string>> = {
 };
 
 /**
- * Parses the first operation of `bytes[start, end)`; what it holds is copied, but for the content of a message where nobody
- * changes the bytes any more (`isKept`), which have a buffer of their own then. However the stream is cut, the operations are the same. Lines that mean nothing on
- * this kind of link are stepped over.
+ * Parses the first operation of `bytes[start, end)`; what it holds is copied. Only the content of a message is a view where the
+ * bytes have a buffer of their own (`isOwn`), and holds as long as they do. However the stream is cut, the operations are the
+ * same. Lines that mean nothing on this kind of link are stepped over.
  *
  * Source: nats-server `parse`; clusters.md 1.1. Three deviations: a CR that no LF follows is refused within a line, where
  * nats-server loses a byte; blanks before the arguments and the rest of a PING line are limited like arguments; the
@@ -92,11 +92,11 @@ export function parseOperation(
   start: number,
   end: number,
   rules: OperationRules,
-  isKept = false,
+  isOwn = false,
 ): ParsedOperation {
   let next = start;
   while (next < end) {
-    const parsed = parseLine(bytes, next, end, rules, isKept);
+    const parsed = parseLine(bytes, next, end, rules, isOwn);
     if (parsed.state !== "ignored") return parsed;
     next = parsed.next;
   }
@@ -110,7 +110,7 @@ function parseLine(
   start: number,
   end: number,
   rules: OperationRules,
-  isKept: boolean,
+  isOwn: boolean,
 ): ParsedLine {
   if (rules.firstLetters !== "" && !rules.firstLetters.includes(String.fromCharCode(small(bytes[start]!)))) {
     return failed(AUTHORIZATION_FAULT);
@@ -168,7 +168,7 @@ function parseLine(
     case "rmsg":
     case "hmsg":
     case "lmsg":
-      return parseMessage(verb, line, bytes, { start, contentStart: next, end }, rules, isKept);
+      return parseMessage(verb, line, bytes, { start, contentStart: next, end }, rules, isOwn);
     default: {
       const read = readInterest(verb, line, rules);
       if (!read.ok) return failed(violation(read.problem));
@@ -184,7 +184,7 @@ function parseMessage(
   bytes: Uint8Array,
   bounds: { readonly start: number; readonly contentStart: number; readonly end: number },
   rules: OperationRules,
-  isKept: boolean,
+  isOwn: boolean,
 ): ParsedOperation {
   const read = readMessageHead(verb, line, rules);
   if (!read.ok) return failed(violation(read.problem));
@@ -201,7 +201,7 @@ function parseMessage(
   const next = contentEnd + 2;
   if (next > end) return { state: "incomplete", next: start, bytesWanted: next - start };
   // With its line break, which records want behind it.
-  const whole = isKept
+  const whole = isOwn
     ? (bytes.subarray(contentStart, next) as Uint8Array<ArrayBuffer>)
     : bytes.slice(contentStart, next);
   const content = { bytes: whole.subarray(0, totalBytes), headerBytes };

@@ -236,12 +236,16 @@ export class ShardFabric implements LinkFabric {
   }
 }
 
-/** The message as subscribers of other threads see it: that of a JetStream consumer under the subject it was stored with. */
+/**
+ * The message as subscribers of other threads see it: that of a JetStream consumer under the subject it was stored with. Its content may
+ * be what came by the link, which is its own until the message is taken.
+ */
 function heldForClients(account: number, message: LinkMessage): HeldMessage {
   const ack = splitAckReply(message.reply);
-  if (ack === null) return held(account, message);
+  const content = contentInPlace(message);
+  if (ack === null) return held(account, message, FABRIC_SLOT, content);
   const subject = `${message.subject} ${ack.subject}`;
-  return held(account | CONTEXT_IS_RENAMED, { ...message, subject, reply: ack.reply });
+  return held(account | CONTEXT_IS_RENAMED, { ...message, subject, reply: ack.reply }, FABRIC_SLOT, content);
 }
 
 /** `origin`: the slot of the link whose message services may take. */
@@ -249,16 +253,23 @@ function held(
   context: number,
   { subject, reply, content, trace }: LinkMessage,
   origin = FABRIC_SLOT,
+  record = withLineBreak(content),
 ): HeldMessage {
-  const message = HeldMessage.of(context, origin, bytesOf(subject), reply, withLineBreak(content));
+  const message = HeldMessage.of(context, origin, bytesOf(subject), reply, record);
   return trace === undefined ? message : message.tracedBy(trace);
 }
 
-/** The content of records ends in CR LF. Behind what came by a link there is one: nothing is copied then. */
+/** As below, without a copy where a line break lies behind the content, as it does behind what came by a link. */
+function contentInPlace({ content, trace }: LinkMessage): MessageBytes {
+  const { buffer, byteOffset, length } = content.bytes;
+  if (trace !== undefined || byteOffset + length + 2 > buffer.byteLength) return withLineBreak(content);
+  const bytes = new Uint8Array(buffer, byteOffset, length + 2);
+  const endsInLineBreak = bytes[length] === 0x0d && bytes[length + 1] === 0x0a;
+  return endsInLineBreak ? { ...content, bytes } : withLineBreak(content);
+}
+
+/** A copy: the content of records ends in CR LF. */
 function withLineBreak({ bytes, headerBytes }: MessageBytes): MessageBytes {
-  const { buffer, byteOffset, length } = bytes;
-  const behind = new Uint8Array(buffer, byteOffset, Math.min(length + 2, buffer.byteLength - byteOffset));
-  if (behind[length] === 0x0d && behind[length + 1] === 0x0a) return { bytes: behind, headerBytes };
   const longer = new Uint8Array(bytes.length + 2);
   longer.set(bytes);
   longer.set([0x0d, 0x0a], bytes.length);

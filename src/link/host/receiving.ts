@@ -170,7 +170,7 @@ export class Receiving {
       case "incomplete": {
         if (parsed.bytesWanted <= IN_PLACE_BYTES_MAX) return -parsed.next;
         // What has come of it moves out of the receive buffer at once.
-        link.collected = { bytes: new Uint8Array(parsed.bytesWanted), length: 0 };
+        link.collected = { bytes: this.#shard.outbound.payloads.take(parsed.bytesWanted), length: 0 };
         this.#collect(link, link.collected, parsed.next, end);
         return end;
       }
@@ -186,6 +186,7 @@ export class Receiving {
     if (collected.length === bytes.length) {
       link.collected = null;
       this.#takeOne(link, bytes, 0, bytes.length);
+      this.#shard.outbound.payloads.release(bytes);
     }
     return count;
   }
