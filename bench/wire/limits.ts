@@ -50,7 +50,14 @@ const services = {
 };
 /** Two servers with a link between them: what counts is the CPU of both. */
 const linked = [
-  ...["route-1-1-16", "route-1-1-1024", "route-1-1-1000000", "gateway-1-1-16", "leaf-1-1-16", "route-accounts-10"],
+  ...[
+    "route-1-1-16",
+    "route-1-1-1024",
+    "route-1-1-1000000",
+    "gateway-1-1-16",
+    "leaf-1-1-16",
+    "route-accounts-10",
+  ],
   ...[
     "route-request-100",
     "gateway-request-100",
