@@ -4,7 +4,7 @@ import type { ImportRule } from "./account_source.ts";
 import { activationProblem } from "./activation.ts";
 
 const NOW = 1000;
-const EXPORTER = { name: "EXP", signingKeys: new Set(["KEY"]) };
+const EXPORTER = { name: "EXP", signingKeys: new Set(["KEY"]), revocations: new Map<string, number>() };
 const RULE: ImportRule = {
   kind: "service",
   exporter: "EXP",
@@ -36,7 +36,8 @@ function problem({ standard, nats, revocations = {} }: Changes): string | undefi
     ...standard,
     nats: { tags: [], version: 2, subject: "svc.*", kind: "service", issuerAccount: "", ...nats },
   };
-  return activationProblem(claims, RULE, "IMP", EXPORTER, new Map(Object.entries(revocations)), NOW);
+  const exporter = { ...EXPORTER, revocations: new Map(Object.entries(revocations)) };
+  return activationProblem(claims, RULE, "IMP", exporter, NOW);
 }
 
 const rows: readonly (readonly [what: string, changes: Changes, problem: string | undefined])[] = [
@@ -73,8 +74,7 @@ for (const [what, changes, expected] of rows) {
 }
 
 test("activationProblem() tells a token that is missing from one that is wrong", () => {
-  const check = (token: string) =>
-    activationProblem(null, { ...RULE, token }, "IMP", EXPORTER, new Map(), NOW);
+  const check = (token: string) => activationProblem(null, { ...RULE, token }, "IMP", EXPORTER, NOW);
   expect(check("")).toBe("no activation token");
   expect(check("x")).toBe("activation token not valid");
 });

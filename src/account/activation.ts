@@ -5,10 +5,13 @@ import type { ImportRule } from "./account_source.ts";
 /** Decodes an activation token and verifies that its issuer signed it; null if that fails. */
 export type VerifyActivation = (token: string) => ActivationClaims | null;
 
-/** Who exports: its name, and the other keys that sign in its name. */
-interface Issuer {
+/** The account that exports. */
+interface Exporter {
   readonly name: string;
+  /** The other keys that may sign in its name. */
   readonly signingKeys: ReadonlySet<string>;
+  /** By importing account, or `*` for all: tokens issued at or before that Unix second are revoked. */
+  readonly revocations: ReadonlyMap<string, number>;
 }
 
 /**
@@ -20,8 +23,7 @@ export function activationProblem(
   claims: ActivationClaims | null,
   rule: ImportRule,
   importer: string,
-  exporter: Issuer,
-  revocations: ReadonlyMap<string, number>,
+  exporter: Exporter,
   nowSeconds: number,
 ): string | undefined {
   if (claims === null) return rule.token === "" ? "no activation token" : "activation token not valid";
@@ -37,6 +39,6 @@ export function activationProblem(
   if (!isSubset(rule.remote, nats.subject)) return "activation token for another subject";
   if (notBeforeSeconds > nowSeconds) return "activation token not valid yet";
   if (expiresAtSeconds !== 0 && expiresAtSeconds <= nowSeconds) return "activation token expired";
-  const isRevoked = [subject, "*"].some((key) => (revocations.get(key) ?? -1) >= issuedAtSeconds);
+  const isRevoked = [subject, "*"].some((key) => (exporter.revocations.get(key) ?? -1) >= issuedAtSeconds);
   return isRevoked ? "activation token revoked" : undefined;
 }

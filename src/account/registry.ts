@@ -195,8 +195,9 @@ export class AccountRegistry {
     return ({ revocations }) => {
       const { verifyActivation, nowSeconds } = this.#surroundings;
       const claims = rule.token === "" ? null : verifyActivation(rule.token);
-      const issuer = { name: exporter.name, signingKeys: exporter.source.signingKeys };
-      const problem = activationProblem(claims, rule, importer.name, issuer, revocations, nowSeconds());
+      const { name, source } = exporter;
+      const issuer = { name, signingKeys: source.signingKeys, revocations };
+      const problem = activationProblem(claims, rule, importer.name, issuer, nowSeconds());
       if (problem === undefined && claims !== null && claims.expiresAtSeconds !== 0) {
         const known = this.#expiries.get(importer.name) ?? Number.POSITIVE_INFINITY;
         this.#expiries.set(importer.name, Math.min(known, claims.expiresAtSeconds));
