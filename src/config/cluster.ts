@@ -1,13 +1,7 @@
 import { type LinkAuthorization, readLinkAuthorization, spellLinkAuthorization } from "./authorization.ts";
 import { type CompressionOptions, compression } from "./compression.ts";
 import type { ConfigValue } from "./config_tree.ts";
-import {
-  hostOption,
-  listenKey,
-  portOption,
-  type WriteTimeoutPolicy,
-  writeTimeoutPolicy,
-} from "./listener.ts";
+import { hostOption, listenKey, portOption, writeDeadlineOption, writeTimeoutOption } from "./listener.ts";
 import {
   block,
   defaultsOf,
@@ -142,20 +136,8 @@ const CLUSTER_TABLE = {
     reload: changed,
     doc: "Unanswered pings before a route is closed; the server's if absent.",
   }),
-  writeDeadlineMs: option<number | undefined>({
-    key: "write_deadline",
-    reader: duration,
-    default: undefined,
-    reload: changed,
-    doc: "How long a write may take; the server's if absent.",
-  }),
-  writeTimeout: option<WriteTimeoutPolicy>({
-    key: "write_timeout",
-    reader: writeTimeoutPolicy,
-    default: "default",
-    reload: changed,
-    doc: "What happens then; routes retry by default.",
-  }),
+  writeDeadlineMs: writeDeadlineOption(changed),
+  writeTimeout: writeTimeoutOption("routes", changed),
 };
 
 export type ClusterOptions = OptionsOf<typeof CLUSTER_TABLE>;

@@ -1,13 +1,7 @@
 import { type LinkAuthorization, readLinkAuthorization, spellLinkAuthorization } from "./authorization.ts";
-import {
-  hostOption,
-  listenKey,
-  portOption,
-  type WriteTimeoutPolicy,
-  writeTimeoutPolicy,
-} from "./listener.ts";
+import { hostOption, listenKey, portOption, writeDeadlineOption, writeTimeoutOption } from "./listener.ts";
 import { block, blockReader, defaultsOf, type OptionsOf, option, type ReloadStep } from "./option.ts";
-import { arrayOf, bool, clusterName, duration, integer, string, url, urls } from "./readers.ts";
+import { arrayOf, bool, clusterName, integer, string, url, urls } from "./readers.ts";
 import { fixed, fixedPort, isEqual, liveAs, nestedListener } from "./reload.ts";
 import { type TlsOptions, tls } from "./tls.ts";
 
@@ -112,20 +106,8 @@ const GATEWAY_TABLE = {
     reload: fixed('field "RejectUnknown"'),
     doc: "Refuses clusters that are not listed.",
   }),
-  writeDeadlineMs: option<number | undefined>({
-    key: "write_deadline",
-    reader: duration,
-    default: undefined,
-    reload: fixed('field "WriteDeadline"'),
-    doc: "How long a write may take; the server's if absent.",
-  }),
-  writeTimeout: option<WriteTimeoutPolicy>({
-    key: "write_timeout",
-    reader: writeTimeoutPolicy,
-    default: "default",
-    reload: fixed('field "WriteTimeout"'),
-    doc: "What happens then; gateways retry by default.",
-  }),
+  writeDeadlineMs: writeDeadlineOption(fixed('field "WriteDeadline"')),
+  writeTimeout: writeTimeoutOption("gateways", fixed('field "WriteTimeout"')),
 };
 
 export type GatewayOptions = OptionsOf<typeof GATEWAY_TABLE>;

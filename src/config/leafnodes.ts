@@ -3,13 +3,7 @@ import { type CompressionOptions, compression, formatCompression } from "./compr
 import type { ConfigValue } from "./config_tree.ts";
 import { authorization, type LeafAuthorizationOptions } from "./leaf_authorization.ts";
 import { compareRemotes, type LeafRemoteOptions, remotes } from "./leaf_remotes.ts";
-import {
-  hostOption,
-  listenKey,
-  portOption,
-  type WriteTimeoutPolicy,
-  writeTimeoutPolicy,
-} from "./listener.ts";
+import { hostOption, listenKey, portOption, writeDeadlineOption, writeTimeoutOption } from "./listener.ts";
 import {
   block,
   blockReader,
@@ -96,20 +90,8 @@ const LEAFNODES_TABLE = {
     reload: fixed('field "IsolateLeafnodeInterest"'),
     doc: "Keeps the interest of one leaf from the others.",
   }),
-  writeDeadlineMs: option<number | undefined>({
-    key: "write_deadline",
-    reader: duration,
-    default: undefined,
-    reload: fixed('field "WriteDeadline"'),
-    doc: "How long a write may take; the server's if absent.",
-  }),
-  writeTimeout: option<WriteTimeoutPolicy>({
-    key: "write_timeout",
-    reader: writeTimeoutPolicy,
-    default: "default",
-    reload: fixed('field "WriteTimeout"'),
-    doc: "What happens then; leafs retry by default.",
-  }),
+  writeDeadlineMs: writeDeadlineOption(fixed('field "WriteDeadline"')),
+  writeTimeout: writeTimeoutOption("leafs", fixed('field "WriteTimeout"')),
   remotes: option<readonly LeafRemoteOptions[]>({
     key: "remotes",
     reader: remotes,

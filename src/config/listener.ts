@@ -1,5 +1,5 @@
 import { option, type Reader, type Reload, type SharedKey } from "./option.ts";
-import { address, oneOf, port, string } from "./readers.ts";
+import { address, duration, oneOf, port, string } from "./readers.ts";
 
 /** The keys that every listener has: where it listens and what it tells others about that. */
 
@@ -54,3 +54,25 @@ export const listenKey: SharedKey<{ readonly host: string; readonly port: number
 export type WriteTimeoutPolicy = "default" | "close" | "retry";
 
 export const writeTimeoutPolicy: Reader<WriteTimeoutPolicy> = oneOf("default", "close", "retry");
+
+/** How long a write to another server may take. */
+export function writeDeadlineOption(reload: Reload<number | undefined>) {
+  return option<number | undefined>({
+    key: "write_deadline",
+    reader: duration,
+    default: undefined,
+    reload,
+    doc: "How long a write may take; the server's if absent.",
+  });
+}
+
+/** What happens past that deadline; `links` is the plural the reference uses: "routes". */
+export function writeTimeoutOption(links: string, reload: Reload<WriteTimeoutPolicy>) {
+  return option<WriteTimeoutPolicy>({
+    key: "write_timeout",
+    reader: writeTimeoutPolicy,
+    default: "default",
+    reload,
+    doc: `What happens then; ${links} retry by default.`,
+  });
+}
