@@ -5,15 +5,14 @@
 import type { Connz } from "../connz.ts";
 import type { Healthz } from "../healthz.ts";
 import type { AccountSnapshot } from "../snapshots/accounts.ts";
-import type { GatewaySnapshot, GatewaysSnapshot, LeafnodeSnapshot } from "../snapshots/links.ts";
-import type { Exposition } from "./exposition.ts";
+import type { GatewaysSnapshot, LeafnodeSnapshot } from "../snapshots/links.ts";
+import type { Exposition, Labels } from "./exposition.ts";
 
 const NS_PER_SECOND = 1e9;
 
 /** The page of /connz, and sums over it. Source: `connzCollector`. */
 export function addConnections(exposition: Exposition, connz: Connz, serverId: string): void {
-  const gauge = (name: string, value: number | bigint) =>
-    exposition.add(`gnatsd_connz_${name}`, "gauge", value, { server_id: serverId });
+  const gauge = gauges(exposition, "gnatsd_connz", { server_id: serverId });
   gauge("num_connections", connz.num_connections);
   gauge("total", connz.total);
   gauge("offset", connz.offset);
@@ -32,7 +31,7 @@ function sum<Field extends string>(
   return connections.reduce((total, connection) => total + connection[field], 0);
 }
 
-/** 0 is healthy in one of them, 1 in the other. Source: `healthzCollector`. */
+/** Two metrics: `status` is 0 while healthy, `status_value` is 1. Source: `healthzCollector`. */
 export function addHealth(exposition: Exposition, { status }: Healthz, serverId: string): void {
   const isOk = status === "ok";
   exposition.add("gnatsd_healthz_status", "gauge", isOk ? 0 : 1, { server_id: serverId });
@@ -49,8 +48,7 @@ export function addAccounts(
   for (const account of accounts) {
     const { name, nameTag, clients, leafnodes, sent, received } = account;
     const labels = { server_id: serverId, account: name, account_id: name, account_name: nameTag };
-    const gauge = (metric: string, value: number) =>
-      exposition.add(`gnatsd_accstatz_${metric}`, "gauge", value, labels);
+    const gauge = gauges(exposition, "gnatsd_accstatz", labels);
     gauge("current_connections", clients);
     gauge("total_connections", clients + leafnodes);
     gauge("subscriptions", account.subscriptions);
@@ -72,8 +70,7 @@ export function addLeafnodes(
   exposition.add("gnatsd_leafz_conn_nodes_total", "gauge", leafnodes.length, { server_id: serverId });
   for (const { account, ip, port, name, ...leafnode } of leafnodes) {
     const labels = { server_id: serverId, account, account_id: account, ip, port, name };
-    const gauge = (metric: string, value: number) =>
-      exposition.add(`gnatsd_leafz_${metric}`, "gauge", value, labels);
+    const gauge = gauges(exposition, "gnatsd_leafz", labels);
     gauge("info", 1);
     gauge("conn_rtt", leafnode.roundTripNs / NS_PER_SECOND);
     gauge("conn_in_msgs", leafnode.inMessages);
@@ -92,39 +89,38 @@ export function addGateways(
   nowMs: number,
 ): void {
   if (gateways === null) return;
-  const { name, outbound, inbound } = gateways;
-  for (const gateway of outbound) addGateway(exposition, "outbound_gateway", name, gateway, serverId, nowMs);
-  for (const gateway of inbound) addGateway(exposition, "inbound_gateway", name, gateway, serverId, nowMs);
+  const directions = [
+    ["outbound_gateway", gateways.outbound],
+    ["inbound_gateway", gateways.inbound],
+  ] as const;
+  for (const [direction, ends] of directions) {
+    for (const { name, isConfigured, connection } of ends) {
+      const gauge = gauges(exposition, `gnatsd_gatewayz_${direction}`, {
+        gateway_name: gateways.name,
+        cid: connection.id,
+        remote_gateway_name: name,
+        server_id: serverId,
+      });
+      gauge("configured", isConfigured ? 1 : 0);
+      gauge("conn_start_time_seconds", wholeSeconds(connection.startMs));
+      gauge("conn_last_activity_seconds", wholeSeconds(connection.lastActivityMs));
+      gauge("conn_uptime_seconds", wholeSeconds(nowMs - connection.startMs));
+      gauge("conn_idle_seconds", wholeSeconds(nowMs - connection.lastActivityMs));
+      gauge("conn_rtt", connection.roundTripNs / NS_PER_SECOND);
+      gauge("conn_pending_bytes", connection.pendingBytes);
+      gauge("conn_in_msgs", connection.inMessages);
+      gauge("conn_out_msgs", connection.outMessages);
+      gauge("conn_in_bytes", connection.inBytes);
+      gauge("conn_out_bytes", connection.outBytes);
+      gauge("conn_subscriptions", connection.subscriptionCount);
+    }
+  }
 }
 
-function addGateway(
-  exposition: Exposition,
-  direction: "outbound_gateway" | "inbound_gateway",
-  gatewayName: string,
-  { name, isConfigured, connection }: GatewaySnapshot,
-  serverId: string,
-  nowMs: number,
-): void {
-  const labels = {
-    gateway_name: gatewayName,
-    cid: connection.id,
-    remote_gateway_name: name,
-    server_id: serverId,
-  };
-  const gauge = (metric: string, value: number) =>
-    exposition.add(`gnatsd_gatewayz_${direction}_${metric}`, "gauge", value, labels);
-  gauge("configured", isConfigured ? 1 : 0);
-  gauge("conn_start_time_seconds", wholeSeconds(connection.startMs));
-  gauge("conn_last_activity_seconds", wholeSeconds(connection.lastActivityMs));
-  gauge("conn_uptime_seconds", wholeSeconds(nowMs - connection.startMs));
-  gauge("conn_idle_seconds", wholeSeconds(nowMs - connection.lastActivityMs));
-  gauge("conn_rtt", connection.roundTripNs / NS_PER_SECOND);
-  gauge("conn_pending_bytes", connection.pendingBytes);
-  gauge("conn_in_msgs", connection.inMessages);
-  gauge("conn_out_msgs", connection.outMessages);
-  gauge("conn_in_bytes", connection.inBytes);
-  gauge("conn_out_bytes", connection.outBytes);
-  gauge("conn_subscriptions", connection.subscriptionCount);
+/** Returns a function that adds gauges with these labels, named `<prefix>_<name>`. */
+function gauges(exposition: Exposition, prefix: string, labels: Labels) {
+  return (name: string, value: number | bigint) =>
+    exposition.add(`${prefix}_${name}`, "gauge", value, labels);
 }
 
 function wholeSeconds(ms: number): number {
