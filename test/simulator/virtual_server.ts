@@ -206,11 +206,6 @@ export class VirtualServer implements NetworkHost, LinkFabric, LinkEvents {
     else if (this.#memory!.get(account, subject) !== undefined) this.#core!.fromHere(message, false, []);
   }
 
-  /** What links are told that this server and those behind it want, for comparisons. */
-  get linkCount(): number {
-    return this.#core?.links.size ?? 0;
-  }
-
   // The rest of the server, as links see it.
 
   want(link: Link, key: InterestKey, weight: number): void {

@@ -109,10 +109,3 @@ export async function expectNothing(publisher: RawClient, subscriber: RawClient)
   const mark = `MSG ${subject} ${subject} 0\r\n\r\n`;
   expect(text.replaceAll(mark, "")).toBe(`MSG ${subject} ${subject} 3\r\nend\r\n`);
 }
-
-/** Takes messages until `count` have come, of any subject, as `subject payload`. */
-export function messagesIn(text: string): string[] {
-  return [...text.matchAll(/^MSG (\S+) .*\r\n(.*)\r\n/gm)].map(
-    ([, subject, payload]) => `${subject} ${payload}`,
-  );
-}

@@ -35,11 +35,6 @@ export class FakeNetwork {
     this.#listeners.set(`127.0.0.1:${port}`, accept);
   }
 
-  /** Nobody listens there any more. */
-  unlisten(port: number): void {
-    this.#listeners.delete(`127.0.0.1:${port}`);
-  }
-
   readonly dialer: LinkDialer = {
     dial: ({ host, port }: DialTarget, opened, failed) => {
       const address = `${host}:${port}`;
