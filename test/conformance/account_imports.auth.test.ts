@@ -3,7 +3,7 @@ import { ask, deletion, push } from "../support/claims_requests.ts";
 import { until } from "../support/deadline.ts";
 import { type Claims, encodeJwt, seconds } from "../support/jwt.ts";
 import { login } from "../support/login.ts";
-import { type Account, Operator, preload } from "../support/operator.ts";
+import { type Account, loginAsSystem, Operator, preload } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { readMessage, subscribeInbox } from "../support/request.ts";
 import { row, sharedServer } from "../support/row.ts";
@@ -35,7 +35,7 @@ interface Member {
 /** Accounts that the server has, each with these shares, and two clients. */
 async function members(...shares: ((...accounts: Account[]) => Claims)[]): Promise<Member[]> {
   const accounts = shares.map((_, index) => operator.account(`member ${index}`));
-  const system = await login(server(), operator.systemAccount.user().credentials);
+  const system = await loginAsSystem(server(), operator);
   for (const [index, account] of accounts.entries()) await push(system, account, shares[index]!(...accounts));
   const all: Member[] = [];
   for (const account of accounts) {
@@ -102,7 +102,7 @@ row("§6.6 nobody imports from an account that was deleted, until it is pushed a
   );
   const [end, middle, importer, late] = all as [Member, Member, Member, Member];
   expect(await reaches(importer, "x", end)).toBe(true);
-  const system = await login(server(), operator.systemAccount.user().credentials);
+  const system = await loginAsSystem(server(), operator);
   const answer = await ask(
     system,
     "$SYS.REQ.CLAIMS.DELETE",

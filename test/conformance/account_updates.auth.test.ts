@@ -4,7 +4,7 @@ import { closedConnection } from "../support/closed_connection.ts";
 import { seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { type Account, Operator, preload, UNLIMITED_ACCOUNT } from "../support/operator.ts";
+import { type Account, loginAsSystem, Operator, preload, UNLIMITED_ACCOUNT } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -27,7 +27,7 @@ async function pushed(
   nats = {},
   claims = {},
 ): Promise<{ system: RawClient; account: Account }> {
-  const system = await login(server(), operator.systemAccount.user().credentials);
+  const system = await loginAsSystem(server(), operator);
   const account = operator.account(name);
   await push(system, account, nats, claims);
   return { system, account };
@@ -97,7 +97,7 @@ row(
     const closing = await login(server(), account.userOf(removed).credentials);
     const staying = await login(server(), account.userOf(kept).credentials);
     const own = await login(server(), account.user().credentials);
-    const witness = await login(server(), operator.systemAccount.user().credentials);
+    const witness = await loginAsSystem(server(), operator);
     await listen(
       witness,
       "$SYS.SERVER.*.CLIENT.AUTH.ERR",
@@ -240,7 +240,7 @@ row("§6.6 a token signed by another trusted key closes nobody", async () => {
   const rotating = new Operator({ signing_keys: [key.publicKey] });
   const account = rotating.account("rotated");
   await using own = await ServerProcess.start({ config: rotating.configWithMemory(account) });
-  const system = await login(own, rotating.systemAccount.user().credentials);
+  const system = await loginAsSystem(own, rotating);
   const client = await login(own, account.user().credentials);
   await push(system, account, {}, {}, key);
   await client.roundTrip();

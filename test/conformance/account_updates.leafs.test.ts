@@ -4,7 +4,14 @@ import { seconds } from "../support/jwt.ts";
 import { linkPort } from "../support/links.ts";
 import { expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { type Account, Operator, preload, UNLIMITED_ACCOUNT, type User } from "../support/operator.ts";
+import {
+  type Account,
+  loginAsSystem,
+  Operator,
+  preload,
+  UNLIMITED_ACCOUNT,
+  type User,
+} from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { joinLeaf, leafConnect, openLeaf } from "../support/raw_leaf.ts";
 import type { RawLink } from "../support/raw_link.ts";
@@ -40,7 +47,7 @@ async function pushed(
   nats = {},
   claims = {},
 ): Promise<{ system: RawClient; account: Account }> {
-  const system = await login(server(), operator.systemAccount.user().credentials);
+  const system = await loginAsSystem(server(), operator);
   const account = operator.account(name);
   await push(system, account, nats, claims);
   return { system, account };

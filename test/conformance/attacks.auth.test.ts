@@ -6,7 +6,7 @@ import { ask, deletion, push } from "../support/claims_requests.ts";
 import { type Claims, encodeJwt, HEADER_V1, seconds, segment } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
 import { encodeNKey, NKey } from "../support/nkey.ts";
-import { Operator, preload, signature, UNLIMITED_ACCOUNT, User } from "../support/operator.ts";
+import { loginAsSystem, Operator, preload, signature, UNLIMITED_ACCOUNT, User } from "../support/operator.ts";
 import { isNatsServer } from "../support/reference.ts";
 import { request } from "../support/request.ts";
 import { row, sharedServer } from "../support/row.ts";
@@ -417,7 +417,7 @@ row("§5 attack: a token longer than a line may be", async () => {
 });
 
 row("§5 attack: a user of an account that was deleted", async () => {
-  const system = await login(tokens(), operator.systemAccount.user().credentials);
+  const system = await loginAsSystem(tokens(), operator);
   const account = operator.account("deleted");
   const user = account.user();
   await push(system, account);
@@ -428,14 +428,14 @@ row("§5 attack: a user of an account that was deleted", async () => {
 });
 
 row("§5 attack: a user of an account that expired", async () => {
-  const system = await login(tokens(), operator.systemAccount.user().credentials);
+  const system = await loginAsSystem(tokens(), operator);
   await push(system, expired, {}, { exp: seconds(-1) });
   await expectRefused(tokens(), expired.user().credentials);
   system.destroy();
 });
 
 row("§5 attack: a user of a signing key that was removed", async () => {
-  const system = await login(tokens(), operator.systemAccount.user().credentials);
+  const system = await loginAsSystem(tokens(), operator);
   const account = operator.account("rotating");
   const key = new NKey("account");
   await push(system, account, { signing_keys: [key.publicKey] });
@@ -464,7 +464,7 @@ row("§5 attack: an account's token that an attacker pushes", async () => {
 });
 
 row("§6 attack: paths in place of account keys, pushed and deleted", async () => {
-  const system = await login(tokens(), operator.systemAccount.user().credentials);
+  const system = await loginAsSystem(tokens(), operator);
   for (const path of ["../outside", "/tmp/outside", "x", ""]) {
     const jwt = encodeJwt(
       { sub: path, nats: { limits: UNLIMITED_ACCOUNT, type: "account", version: 2 } },

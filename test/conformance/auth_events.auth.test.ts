@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { Operator, signature } from "../support/operator.ts";
+import { loginAsSystem, Operator, signature } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { readMessage } from "../support/request.ts";
 import { row, sharedServer } from "../support/row.ts";
@@ -101,7 +101,7 @@ row("§8.26 a timeout is no authentication error", async () => {
 });
 
 row("§8.26 operator mode: the refused token is in the event, its account is not known yet", async () => {
-  const system = await login(inOperatorMode(), operator.systemAccount.user().credentials);
+  const system = await loginAsSystem(inOperatorMode(), operator);
   await listen(system, "$SYS.SERVER.*.CLIENT.AUTH.ERR");
   const user = tenant.user();
   await expectRefused(inOperatorMode(), { jwt: user.jwt });

@@ -12,7 +12,7 @@ import { until } from "../support/deadline.ts";
 import { decodeJwt, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { Operator } from "../support/operator.ts";
+import { loginAsSystem, Operator } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { readMessage, request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
@@ -459,7 +459,7 @@ rowsInParallel({
         }),
       )}`,
     });
-    const system = await login(own, operator.systemAccount.user().credentials);
+    const system = await loginAsSystem(own, operator);
     const service = await CalloutService.over(await login(own, serviceUser.credentials));
     const [client, asked] = await Promise.all([
       login(own, delegating.user().credentials),
@@ -484,7 +484,7 @@ rowsInParallel({
       await using own = await ServerProcess.start({
         config: `authorization { timeout: "5s" }\n${operator.configWithMemory(target, delegating.with(nats))}`,
       });
-      const system = await login(own, operator.systemAccount.user().credentials);
+      const system = await loginAsSystem(own, operator);
       const service = await CalloutService.over(await login(own, serviceUser.credentials));
       const revoked = delegating.userOf(signingKey);
       const changes = [
@@ -514,7 +514,7 @@ rowsInParallel({
     await using own = await ServerProcess.start({
       config: `authorization { timeout: "1s" }\n${operator.configWithMemory(delegating.with(nats))}`,
     });
-    const system = await login(own, operator.systemAccount.user().credentials);
+    const system = await loginAsSystem(own, operator);
     const serving = await login(own, serviceUser.credentials);
     const service = await CalloutService.over(serving);
     const [client] = await Promise.all([

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { encodeJwt, HEADER_V1, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { Operator, signature, User } from "../support/operator.ts";
+import { loginAsSystem, Operator, signature, User } from "../support/operator.ts";
 import { isNatsServer } from "../support/reference.ts";
 import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
@@ -365,7 +365,7 @@ row("§8.24 connection types of the token", async () => {
 });
 
 row("§5.2 the system account's users log in like others", async () => {
-  const client = await login(server(), operator.systemAccount.user().credentials);
+  const client = await loginAsSystem(server(), operator);
   const { data } = JSON.parse((await request(client, "$SYS.REQ.USER.INFO")).payload);
   expect(data.account).toBe(operator.systemAccount.publicKey);
   client.destroy();
@@ -486,7 +486,7 @@ rowsInParallel(
       for (const version of ["2.0.0", "2.10.0"]) {
         const asserting = new Operator({ assert_server_version: version });
         await using own = await ServerProcess.start({ config: asserting.configWithMemory() });
-        await login(own, asserting.systemAccount.user().credentials);
+        await loginAsSystem(own, asserting);
       }
     },
 
@@ -498,7 +498,7 @@ rowsInParallel(
         flags: ["-D"],
       });
       await login(own, pinned.user().credentials);
-      await login(own, operator.systemAccount.user().credentials);
+      await loginAsSystem(own, operator);
       await expectRefused(own, plain.user().credentials);
       await own.waitForLog(`Account ${plain.publicKey} not listed as operator pinned account`);
       expect((await own.json<Record<string, unknown>>("/varz")).pinned_account_fails).toBe(1);

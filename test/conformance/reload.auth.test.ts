@@ -5,7 +5,7 @@ import { CertificateMaker } from "../support/certificates.ts";
 import { encodeJwt } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { type Account, Operator, preload } from "../support/operator.ts";
+import { type Account, loginAsSystem, Operator, preload } from "../support/operator.ts";
 import { rowsInParallel } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
@@ -74,14 +74,14 @@ rowsInParallel({
       await using server = await ServerProcess.start({ config: base });
       const ofA = await login(server, a.user().credentials);
       const ofB = await login(server, b.user().credentials);
-      const system = await login(server, operator.systemAccount.user().credentials);
+      const system = await loginAsSystem(server, operator);
       expect(await server.reload(`${base}\nresolver_pinned_accounts: [${a.publicKey}]`)).toContain(RELOADED);
       await ofB.expect(AUTHORIZATION_VIOLATION);
       await ofB.expectClosed();
       await expectRefused(server, b.user().credentials);
       for (const client of [ofA, system]) await client.roundTrip();
       await login(server, a.user().credentials);
-      await login(server, operator.systemAccount.user().credentials);
+      await loginAsSystem(server, operator);
       expect(await server.reload(base)).toContain(RELOADED);
       await login(server, b.user().credentials);
     },
@@ -113,7 +113,7 @@ rowsInParallel({
     const url = operator.configWith(`URL("${accountServer!.url}")`);
     await using server = await ServerProcess.start({ config: url });
     const ofA = await login(server, a.user().credentials);
-    const system = await login(server, operator.systemAccount.user().credentials);
+    const system = await loginAsSystem(server, operator);
     expect(await server.reload(operator.configWithMemory(b))).toContain(RELOADED);
     await ofA.expect(AUTHORIZATION_VIOLATION);
     await ofA.expectClosed();
@@ -129,7 +129,7 @@ rowsInParallel({
     const operator = new Operator();
     const a = operator.account("a");
     await using server = await ServerProcess.start({ config: operator.configWithMemory(a) });
-    const system = await login(server, operator.systemAccount.user().credentials);
+    const system = await loginAsSystem(server, operator);
     expect(await server.reload(`${operator.configWith("MEMORY")}\n${preload([a])}`)).toContain(RELOADED);
     await system.roundTrip();
     await login(server, a.user().credentials);

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { ask, deletion, push } from "../support/claims_requests.ts";
 import { expectRefused, login } from "../support/login.ts";
-import { type Account, Operator, preload } from "../support/operator.ts";
+import { type Account, loginAsSystem, Operator, preload } from "../support/operator.ts";
 import { readMessage, request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -12,7 +12,7 @@ const config = (options = "") =>
   `${operator.configWith(`{ type: cache, dir: "DIRECTORY/jwt", timeout: "300ms" ${options} }`)}\n${preload([operator.systemAccount])}`;
 
 const server = sharedServer({ config: config() });
-const asSystem = (on = server()) => login(on, operator.systemAccount.user().credentials);
+const asSystem = (on = server()) => loginAsSystem(on, operator);
 const fileOf = (account: Account, on = server()) => on.path(`jwt/${account.publicKey}.jwt`);
 const updateOf = (account: Account) => `$SYS.REQ.ACCOUNT.${account.publicKey}.CLAIMS.UPDATE`;
 const lookupOf = (account: Account) => `$SYS.REQ.ACCOUNT.${account.publicKey}.CLAIMS.LOOKUP`;

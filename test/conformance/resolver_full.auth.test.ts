@@ -7,7 +7,7 @@ import { until } from "../support/deadline.ts";
 import { encodeJwt, seconds } from "../support/jwt.ts";
 import { expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { type Account, Operator, preload } from "../support/operator.ts";
+import { type Account, loginAsSystem, Operator, preload } from "../support/operator.ts";
 import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -18,7 +18,7 @@ const config = (options = "", of = operator) =>
 
 const server = sharedServer({ config: config(", allow_delete: true") });
 
-const asSystem = (on = server(), of = operator) => login(on, of.systemAccount.user().credentials);
+const asSystem = (on = server(), of = operator) => loginAsSystem(on, of);
 const fileOf = (account: Account, on = server()) => on.path(`jwt/${account.publicKey}.jwt`);
 const UPDATE = "$SYS.REQ.CLAIMS.UPDATE";
 const updateOf = (account: Account) => `$SYS.REQ.ACCOUNT.${account.publicKey}.CLAIMS.UPDATE`;

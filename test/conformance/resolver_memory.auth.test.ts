@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { ask, push } from "../support/claims_requests.ts";
 import { expectRefused, login } from "../support/login.ts";
-import { Operator, preload } from "../support/operator.ts";
+import { loginAsSystem, Operator, preload } from "../support/operator.ts";
 import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -13,7 +13,7 @@ const foreign = new Operator();
 
 const server = sharedServer({ config: operator.configWithMemory(loaded, other) });
 
-const asSystem = () => login(server(), operator.systemAccount.user().credentials);
+const asSystem = () => loginAsSystem(server(), operator);
 const updateOf = (key: string) => `$SYS.REQ.ACCOUNT.${key}.CLAIMS.UPDATE`;
 
 row("§8.115 MEM: an account that is loaded is updated", async () => {
@@ -110,7 +110,7 @@ rowsInParallel({
 
   "§6.3 MEM: after a reload the preload counts again": async () => {
     await using own = await ServerProcess.start({ config: operator.configWithMemory(loaded) });
-    const system = await login(own, operator.systemAccount.user().credentials);
+    const system = await loginAsSystem(own, operator);
     const client = await login(own, loaded.user().credentials);
     await push(system, loaded, { mappings: { from: [{ subject: "to" }] } });
     client.send("SUB * 1\r\nPUB from 0\r\n\r\n");

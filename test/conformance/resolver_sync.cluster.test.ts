@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { ask } from "../support/claims_requests.ts";
 import { until } from "../support/deadline.ts";
 import { expectRefused, login } from "../support/login.ts";
-import { Operator, preload } from "../support/operator.ts";
+import { loginAsSystem, Operator, preload } from "../support/operator.ts";
 import { readMessage, subscribeInbox } from "../support/request.ts";
 import { rowsInParallel } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -19,7 +19,7 @@ async function pair(resolver: string, other = resolver) {
   const port = first.listenerPort("Listening for route connections on ");
   const second = await ServerProcess.start({ config: config(other, `"nats://127.0.0.1:${port}"`) });
   await first.waitForLog("Route connection created");
-  const probe = await login(first, operator.systemAccount.user().credentials);
+  const probe = await loginAsSystem(first, operator);
   await until(
     async () => {
       const inbox = subscribeInbox(probe);
@@ -34,7 +34,7 @@ async function pair(resolver: string, other = resolver) {
   );
   // Answers may still be under way to the probe.
   probe.destroy();
-  const system = await login(first, operator.systemAccount.user().credentials);
+  const system = await loginAsSystem(first, operator);
   return {
     operator,
     first,

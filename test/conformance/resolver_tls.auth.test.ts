@@ -2,7 +2,7 @@ import { afterAll, expect } from "bun:test";
 import { AccountServer } from "../support/account_server.ts";
 import { CertificateMaker, type KeyPair } from "../support/certificates.ts";
 import { login } from "../support/login.ts";
-import { Operator } from "../support/operator.ts";
+import { loginAsSystem, Operator } from "../support/operator.ts";
 import { rowsInParallel } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { startFailure } from "../support/start_failure.ts";
@@ -53,6 +53,6 @@ rowsInParallel({
     }
     expect(accountServer.paths).toEqual([]);
     await using server = await ServerProcess.start({ config: `${config}\nresolver_tls { insecure: true }` });
-    await login(server, operator.systemAccount.user().credentials);
+    await loginAsSystem(server, operator);
   },
 });

@@ -3,7 +3,7 @@ import { AccountServer } from "../support/account_server.ts";
 import { ask } from "../support/claims_requests.ts";
 import { seconds } from "../support/jwt.ts";
 import { expectRefused, login } from "../support/login.ts";
-import { Operator } from "../support/operator.ts";
+import { loginAsSystem, Operator } from "../support/operator.ts";
 import { rowsInParallel } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { startFailure } from "../support/start_failure.ts";
@@ -99,7 +99,7 @@ rowsInParallel({
   "§6.3 URL: an account that is loaded may be updated by request": async () => {
     await using setup = await start();
     const { server, operator, known } = setup;
-    const system = await login(server, operator.systemAccount.user().credentials);
+    const system = await loginAsSystem(server, operator);
     const subject = `$SYS.REQ.ACCOUNT.${known.publicKey}.CLAIMS.UPDATE`;
     expect((await ask(system, subject, known.jwt)).data?.message).toBe("jwt update skipped");
     await login(server, known.user().credentials);

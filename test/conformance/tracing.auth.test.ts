@@ -3,7 +3,7 @@ import { subscribe } from "../support/account_config.ts";
 import { push } from "../support/claims_requests.ts";
 import { login } from "../support/login.ts";
 import { readMessage } from "../support/message.ts";
-import { Operator } from "../support/operator.ts";
+import { loginAsSystem, Operator } from "../support/operator.ts";
 import { row, sharedServer } from "../support/row.ts";
 import { headed, readTrace } from "../support/tracing.ts";
 
@@ -35,7 +35,7 @@ const server = sharedServer({
   ),
 });
 
-const asSystem = () => login(server(), operator.systemAccount.user().credentials);
+const asSystem = () => loginAsSystem(server(), operator);
 const traceparent = headed("ext", ["traceparent: 00-1-2-01"]);
 const typesIn = ({ events }: { readonly events: readonly Record<string, unknown>[] }) =>
   events.map(({ type }) => type);

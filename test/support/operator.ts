@@ -1,6 +1,9 @@
 import { Buffer } from "node:buffer";
 import { type Claims, encodeJwt } from "./jwt.ts";
+import { login } from "./login.ts";
 import { NKey } from "./nkey.ts";
+import type { RawClient } from "./raw_client.ts";
+import type { ServerProcess } from "./server_process.ts";
 
 /** An account that may do everything: numbers that are missing count as 0. */
 export const UNLIMITED_ACCOUNT = {
@@ -51,6 +54,11 @@ export class Operator {
   configWith(resolver: string): string {
     return `operator: ${this.jwt}\nresolver: ${resolver}`;
   }
+}
+
+/** A client that has logged in as some user of the operator's system account. */
+export function loginAsSystem(server: ServerProcess, { systemAccount }: Operator): Promise<RawClient> {
+  return login(server, systemAccount.user().credentials);
 }
 
 /** A token of an account other than its plain one. */
