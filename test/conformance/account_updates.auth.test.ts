@@ -1,10 +1,10 @@
 import { expect } from "bun:test";
-import { push } from "../support/claims_requests.ts";
-import { closedConnection } from "../support/closed_connection.ts";
-import { seconds } from "../support/jwt.ts";
+import { push, pushNewAccount } from "../support/claims_requests.ts";
+import { closedConnection, closedReason } from "../support/closed_connection.ts";
+import { type Claims, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { type Account, loginAsSystem, Operator, preload, UNLIMITED_ACCOUNT } from "../support/operator.ts";
+import { loginAsSystem, Operator, preload, UNLIMITED_ACCOUNT } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -21,22 +21,13 @@ const server = sharedServer({
   monitoring: true,
 });
 
-/** A new account that the server has, with the system account's client that told it. */
-async function pushed(
-  name: string,
-  nats = {},
-  claims = {},
-): Promise<{ system: RawClient; account: Account }> {
-  const system = await loginAsSystem(server(), operator);
-  const account = operator.account(name);
-  await push(system, account, nats, claims);
-  return { system, account };
-}
+const pushed = (name: string, nats: Claims = {}, claims: Claims = {}) =>
+  pushNewAccount(server(), operator, name, nats, claims);
 
 async function expectClosedWith(client: RawClient, error: string, reason: string): Promise<void> {
   if (error !== "") await client.expect(error);
   await client.expectClosed();
-  expect((await closedConnection(server(), client)).reason).toBe(reason);
+  expect(await closedReason(server(), client)).toBe(reason);
 }
 
 row("§8.120 a revoked user is told and closed, the others stay", async () => {
@@ -150,7 +141,7 @@ row("§6.6 a connection that leaves makes room for another", async () => {
   const { system, account } = await pushed("one at a time", { limits: { ...UNLIMITED_ACCOUNT, conn: 1 } });
   const first = await login(server(), account.user().credentials);
   const refused = await expectRefused(server(), account.user().credentials, TOO_MANY);
-  expect((await closedConnection(server(), refused)).reason).toBe("Maximum Account Connections Exceeded");
+  expect(await closedReason(server(), refused)).toBe("Maximum Account Connections Exceeded");
   first.destroy();
   await closedConnection(server(), first);
   (await login(server(), account.user().credentials)).destroy();

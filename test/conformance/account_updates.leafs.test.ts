@@ -1,18 +1,10 @@
 import { expect } from "bun:test";
-import { ask, deletion, push } from "../support/claims_requests.ts";
-import { seconds } from "../support/jwt.ts";
+import { ask, deletion, push, pushNewAccount } from "../support/claims_requests.ts";
+import { type Claims, seconds } from "../support/jwt.ts";
 import { linkPort } from "../support/links.ts";
 import { expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import {
-  type Account,
-  loginAsSystem,
-  Operator,
-  preload,
-  UNLIMITED_ACCOUNT,
-  type User,
-} from "../support/operator.ts";
-import type { RawClient } from "../support/raw_client.ts";
+import { Operator, preload, UNLIMITED_ACCOUNT, type User } from "../support/operator.ts";
 import { joinLeaf, leafConnect, openLeaf } from "../support/raw_leaf.ts";
 import type { RawLink } from "../support/raw_link.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
@@ -41,17 +33,8 @@ async function join(user: User, hub = server()): Promise<RawLink> {
   return link;
 }
 
-/** A new account that the server has, with the system account's client that told it. */
-async function pushed(
-  name: string,
-  nats = {},
-  claims = {},
-): Promise<{ system: RawClient; account: Account }> {
-  const system = await loginAsSystem(server(), operator);
-  const account = operator.account(name);
-  await push(system, account, nats, claims);
-  return { system, account };
-}
+const pushed = (name: string, nats: Claims = {}, claims: Claims = {}) =>
+  pushNewAccount(server(), operator, name, nats, claims);
 
 /** The connection ends after this error; null: without a word. */
 async function expectEnd(link: RawLink, error: string | null): Promise<void> {

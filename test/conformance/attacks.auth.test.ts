@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { readdirSync } from "node:fs";
-import { ask, deletion, push } from "../support/claims_requests.ts";
+import { ask, deletion, lookupSubject, push, updateSubject } from "../support/claims_requests.ts";
 import { type Claims, encodeJwt, HEADER_V1, seconds, segment } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
 import { encodeNKey, NKey } from "../support/nkey.ts";
@@ -451,12 +451,12 @@ row("§5 attack: an account's token that an attacker pushes", async () => {
   const account = new Operator().account("mine");
   for (const subject of [
     "$SYS.REQ.CLAIMS.UPDATE",
-    `$SYS.REQ.ACCOUNT.${account.publicKey}.CLAIMS.UPDATE`,
+    updateSubject(account),
     `$SYS.ACCOUNT.${tenant.publicKey}.CLAIMS.UPDATE`,
     "$SYS.REQ.CLAIMS.DELETE",
     "$SYS.REQ.CLAIMS.LIST",
     "$SYS.REQ.CLAIMS.PACK",
-    `$SYS.REQ.ACCOUNT.${neighbour.publicKey}.CLAIMS.LOOKUP`,
+    lookupSubject(neighbour),
   ]) {
     expect((await request(client, subject, account.jwt)).headers).toContain("NATS/1.0 503");
   }

@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { type ClosedConnection, closedConnection } from "../support/closed_connection.ts";
+import { type ClosedConnection, closedConnection, closedReason } from "../support/closed_connection.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { row, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -30,7 +30,7 @@ for (const [cause, input, reason] of [
     const client = await server().connectAs();
     client.send(input);
     await client.readToEnd();
-    expect((await closedConnection(server(), client)).reason).toBe(reason);
+    expect(await closedReason(server(), client)).toBe(reason);
   });
 }
 
@@ -38,7 +38,7 @@ row("§15 HPUB without negotiated headers: Protocol Violation", async () => {
   const client = await server().connectAs({ headers: false, no_responders: false });
   client.send("HPUB foo 12 12\r\nNATS/1.0\r\n\r\n\r\n");
   await client.expectClosed();
-  expect((await closedConnection(server(), client)).reason).toBe("Protocol Violation");
+  expect(await closedReason(server(), client)).toBe("Protocol Violation");
 });
 
 row("§15 the end of the stream: Client Closed, with the subscriptions it had", async () => {
@@ -56,14 +56,14 @@ row("§15 the end of the stream: Client Closed, with the subscriptions it had", 
 row("§15 a reset: Read Error or Client Closed", async () => {
   const client = await server().connectAs();
   client.socket.resetAndDestroy();
-  expect((await closedConnection(server(), client)).reason).toMatch(/^(Read Error|Client Closed)$/);
+  expect(await closedReason(server(), client)).toMatch(/^(Read Error|Client Closed)$/);
 });
 
 row("§15 a bare connect and close: Client Closed", async () => {
   const client = await server().connect();
   client.end();
   await client.expectClosed();
-  expect((await closedConnection(server(), client)).reason).toBe("Client Closed");
+  expect(await closedReason(server(), client)).toBe("Client Closed");
 });
 
 row("§15 a connection over max_connections: Maximum Connections Exceeded", async () => {
@@ -72,7 +72,7 @@ row("§15 a connection over max_connections: Maximum Connections Exceeded", asyn
   const rejected = await RawClient.open(full.clientPort);
   await rejected.readInfo();
   await rejected.readToEnd();
-  expect((await closedConnection(full, rejected)).reason).toBe("Maximum Connections Exceeded");
+  expect(await closedReason(full, rejected)).toBe("Maximum Connections Exceeded");
 });
 
 row("§15 missed PONGs: Stale Connection, counted in varz", async () => {
@@ -84,7 +84,7 @@ row("§15 missed PONGs: Stale Connection, counted in varz", async () => {
   client.showsKeepAlive = true;
   await client.expect("PING\r\n-ERR 'Stale Connection'\r\n");
   await client.expectClosed();
-  expect((await closedConnection(strict, client)).reason).toBe("Stale Connection");
+  expect(await closedReason(strict, client)).toBe("Stale Connection");
   const varz = await strict.json<{ stale_connections: number; stale_connection_stats: { clients: number } }>(
     "/varz",
   );

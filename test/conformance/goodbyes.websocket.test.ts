@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { closedConnection } from "../support/closed_connection.ts";
+import { closedReason } from "../support/closed_connection.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { ask, SYSTEM_ACCOUNTS } from "../support/system.ts";
@@ -52,7 +52,7 @@ for (const [cause, input, error, status, reason] of [
     peer.send(input);
     await peer.expect(`-ERR '${error}'\r\n`);
     await peer.expectClose(status, reason);
-    expect((await closedConnection(server(), peer)).reason).toBe(reason);
+    expect(await closedReason(server(), peer)).toBe(reason);
   });
 }
 
@@ -63,7 +63,7 @@ row("§18 a verb that is none: what TCP would say and 1002, or nothing at all", 
   const error = "-ERR 'Unknown Protocol Operation'\r\n";
   const said = `\x82${String.fromCharCode(error.length)}${error}\x88\x14\x03\xeaProtocol Violation`;
   expect(["", said]).toContain(rest);
-  expect((await closedConnection(server(), peer)).reason).toMatch(/^(Read Error|Protocol Violation)$/);
+  expect(await closedReason(server(), peer)).toMatch(/^(Read Error|Protocol Violation)$/);
 });
 
 rowsInParallel({
@@ -76,7 +76,7 @@ rowsInParallel({
     expect(peer.info.auth_required).toBe(true);
     await peer.expect("-ERR 'Authentication Timeout'\r\n");
     await peer.expectClose(1008, "Authentication Timeout");
-    expect((await closedConnection(own, peer)).reason).toBe("Authentication Timeout");
+    expect(await closedReason(own, peer)).toBe("Authentication Timeout");
   },
 
   "§10.5 a block's own timeout": async () => {
@@ -139,7 +139,7 @@ rowsInParallel({
       text.push(payload.toString());
     }
     expect(text.join("")).toBe("PING\r\n-ERR 'Stale Connection'\r\n");
-    expect((await closedConnection(own, peer)).reason).toBe("Stale Connection");
+    expect(await closedReason(own, peer)).toBe("Stale Connection");
     await tcp.roundTrip();
   },
 
@@ -198,8 +198,6 @@ rowsInParallel({
     const line = `PUB slow 100000\r\n${"x".repeat(100_000)}\r\n`;
     for (let i = 0; i < 300; i++) publisher.send(line);
     await publisher.roundTrip(20_000);
-    expect((await closedConnection(own, peer)).reason).toMatch(
-      /^Slow Consumer \((Pending Bytes|Write Deadline)\)$/,
-    );
+    expect(await closedReason(own, peer)).toMatch(/^Slow Consumer \((Pending Bytes|Write Deadline)\)$/);
   },
 });

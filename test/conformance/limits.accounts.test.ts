@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 import { account, login, loginAll, subscribe, tryLogin } from "../support/account_config.ts";
+import { closedReason } from "../support/closed_connection.ts";
 import { until } from "../support/deadline.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
@@ -33,20 +34,6 @@ async function expectRefused(client: RawClient): Promise<void> {
   await client.expectClosed();
 }
 
-async function reasonOf(process: ServerProcess, client: RawClient): Promise<unknown> {
-  const path = `/connz?state=closed&cid=${client.info.client_id}`;
-  let reason: unknown;
-  await until(
-    async () => {
-      const page = await process.json<{ connections: { reason: string }[] }>(path);
-      reason = page.connections[0]?.reason;
-      return reason !== undefined;
-    },
-    () => "the connection is not among the closed ones",
-  );
-  return reason;
-}
-
 /** Waits until the account has this many connections, as `/connz` shows them. */
 async function connectionsOf(process: ServerProcess, name: string, count: number): Promise<void> {
   let seen = -1;
@@ -63,7 +50,7 @@ row("§3.3 §8.59 max_connections: one more is refused, after one leaves it work
   const [first, second] = await loginAll(server(), "CONNECTIONS", "CONNECTIONS");
   const third = await tryLogin(server(), "CONNECTIONS");
   await expectRefused(third);
-  expect(await reasonOf(server(), third)).toBe("Maximum Account Connections Exceeded");
+  expect(await closedReason(server(), third)).toBe("Maximum Account Connections Exceeded");
   for (const client of [first!, second!]) await client.roundTrip();
   await (await login(server(), "FREE")).roundTrip();
   first!.end();
@@ -132,7 +119,7 @@ row("§3.3 §8.61 max_payload: one byte more is a violation, headers count", asy
   client.send("PUB x 5\r\n12345\r\n");
   await client.expect(PAYLOAD_VIOLATION);
   await client.expectClosed();
-  expect(await reasonOf(server(), client)).toBe("Maximum Message Payload Exceeded");
+  expect(await closedReason(server(), client)).toBe("Maximum Message Payload Exceeded");
   const headers = await login(server(), "PAYLOAD");
   headers.send("HPUB x 12 12\r\nNATS/1.0\r\n\r\n\r\n");
   await headers.expect(PAYLOAD_VIOLATION);
@@ -209,7 +196,7 @@ rowsInParallel(
       for (const client of [above!, at!]) {
         await client.expect(SUBSCRIPTIONS_EXCEEDED);
         await client.expectClosed();
-        expect(await reasonOf(process, client)).toBe("Maximum Subscriptions Exceeded");
+        expect(await closedReason(process, client)).toBe("Maximum Subscriptions Exceeded");
       }
       below!.send("SUB b 2\r\nSUB c 3\r\n");
       await below!.expect(SUBSCRIPTIONS_EXCEEDED);

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { Buffer } from "node:buffer";
-import { closedConnection } from "../support/closed_connection.ts";
+import { closedReason } from "../support/closed_connection.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
 import { encodeNKey, NKey } from "../support/nkey.ts";
 import { signature } from "../support/operator.ts";
@@ -89,7 +89,7 @@ row("§8.15 the signature in URL-safe base64 with padding is refused", async () 
 
 row("§8.15 a missing or foreign signature, an unknown or malformed key", async () => {
   const refused = await expectRefused(server(), { nkey: key.publicKey });
-  expect((await closedConnection(server(), refused)).reason).toBe("Authentication Failure");
+  expect(await closedReason(server(), refused)).toBe("Authentication Failure");
   await expectRefused(server(), signed(other));
   for (const nkey of [
     other.publicKey,

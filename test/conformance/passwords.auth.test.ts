@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { closedConnection } from "../support/closed_connection.ts";
+import { closedReason } from "../support/closed_connection.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
@@ -39,7 +39,7 @@ row("§8.8 anything before CONNECT is an authorization violation", async () => {
     client.send(input);
     await client.expect(AUTHORIZATION_VIOLATION);
     await client.expectClosed();
-    expect((await closedConnection(users(), client)).reason).toBe("Authentication Failure");
+    expect(await closedReason(users(), client)).toBe("Authentication Failure");
   }
 });
 
@@ -171,7 +171,7 @@ rowsInParallel(
         {},
       ]) {
         const refused = await expectRefused(server, fields);
-        expect((await closedConnection(server, refused)).reason).toBe("Authentication Failure");
+        expect(await closedReason(server, refused)).toBe("Authentication Failure");
       }
     },
 
@@ -229,7 +229,7 @@ rowsInParallel(
       await client.expectClosed();
       expect(performance.now() - start).toBeGreaterThan(900);
       expect(performance.now() - start).toBeLessThan(1900);
-      expect((await closedConnection(server, client)).reason).toBe("Authentication Timeout");
+      expect(await closedReason(server, client)).toBe("Authentication Timeout");
     },
 
     "§8.6 a client that logged in is not timed out": async () => {

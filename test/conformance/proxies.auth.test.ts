@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { closedConnection } from "../support/closed_connection.ts";
+import { closedReason } from "../support/closed_connection.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
 import { Operator, signature } from "../support/operator.ts";
@@ -23,9 +23,6 @@ const by =
   (key: NKey, user = "through") =>
   (nonce: string) => ({ user, pass: "p", proxy_sig: signature(key, nonce) });
 
-const reasonOf = async (client: Awaited<ReturnType<typeof expectRefused>>) =>
-  (await closedConnection(server(), client)).reason;
-
 row("§8.37 INFO has a nonce as soon as a proxy is trusted", async () => {
   const client = await server().connect();
   expect(client.info.nonce).toMatch(/^[A-Za-z0-9_-]{15}$/);
@@ -46,7 +43,7 @@ row("§8.37 a connection through a trusted proxy, shown in connz", async () => {
 
 row("§8.37 a user that must come through a proxy and does not", async () => {
   const from = server().log.length;
-  expect(await reasonOf(await expectRefused(server(), { user: "through", pass: "p" }))).toBe(
+  expect(await closedReason(server(), await expectRefused(server(), { user: "through", pass: "p" }))).toBe(
     "Proxy Required",
   );
   await server().waitForLog("proxy connection required", from);
@@ -55,7 +52,7 @@ row("§8.37 a user that must come through a proxy and does not", async () => {
 row("§8.37 a proxy nobody trusts is refused for every user", async () => {
   for (const user of ["through", "any"]) {
     const from = server().log.length;
-    expect(await reasonOf(await expectRefused(server(), by(new NKey("user"), user)))).toBe(
+    expect(await closedReason(server(), await expectRefused(server(), by(new NKey("user"), user)))).toBe(
       "Proxy Not Trusted",
     );
     await server().waitForLog("proxy is not trusted", from);
@@ -90,7 +87,7 @@ rowsInParallel({
     await own.reload(config(`{key: ${second.publicKey}}`));
     await client.expect(AUTHORIZATION_VIOLATION);
     await client.expectClosed();
-    expect((await closedConnection(own, client)).reason).toBe("Proxy Not Trusted");
+    expect(await closedReason(own, client)).toBe("Proxy Not Trusted");
     await other.roundTrip();
   },
 
@@ -111,7 +108,7 @@ rowsInParallel({
     });
     const user = account.user({ proxy_required: true });
     const refused = await expectRefused(own, user.credentials);
-    expect((await closedConnection(own, refused)).reason).toBe("Proxy Required");
+    expect(await closedReason(own, refused)).toBe("Proxy Required");
     await login(own, (nonce) => ({ ...user.credentials(nonce), proxy_sig: signature(proxy, nonce) }));
   },
 });

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { ask, deletion, push } from "../support/claims_requests.ts";
+import { ask, deletion, lookupSubject, push, updateSubject } from "../support/claims_requests.ts";
 import { expectRefused, login } from "../support/login.ts";
 import { type Account, loginAsSystem, Operator, preload } from "../support/operator.ts";
 import { readMessage, request } from "../support/request.ts";
@@ -14,13 +14,11 @@ const config = (options = "") =>
 const server = sharedServer({ config: config() });
 const asSystem = (on = server()) => loginAsSystem(on, operator);
 const fileOf = (account: Account, on = server()) => on.path(`jwt/${account.publicKey}.jwt`);
-const updateOf = (account: Account) => `$SYS.REQ.ACCOUNT.${account.publicKey}.CLAIMS.UPDATE`;
-const lookupOf = (account: Account) => `$SYS.REQ.ACCOUNT.${account.publicKey}.CLAIMS.LOOKUP`;
 
 /** Logs a user in while `system`, in place of a full resolver elsewhere, answers what the server asks. */
 async function loginWithAnswer(account: Account, jwt: string, on = server()) {
   const system = await asSystem(on);
-  system.send(`SUB ${lookupOf(account)} 1\r\n`);
+  system.send(`SUB ${lookupSubject(account)} 1\r\n`);
   await system.roundTrip();
   const client = login(on, account.user().credentials);
   const { reply } = await readMessage(system);
@@ -47,7 +45,7 @@ row("§8.125 CACHE: without an answer the login is refused", async () => {
 row("§8.125 CACHE: the update of an account it does not have is skipped", async () => {
   const system = await asSystem();
   const account = operator.account("unknown");
-  expect((await ask(system, updateOf(account), account.jwt)).data).toEqual({
+  expect((await ask(system, updateSubject(account), account.jwt)).data).toEqual({
     account: account.publicKey,
     code: 200,
     message: "jwt update cache skipped",
@@ -61,11 +59,11 @@ row("§6.3 CACHE: the update of one it has is stored", async () => {
   (await loginWithAnswer(account, account.jwt)).destroy();
   const system = await asSystem();
   const next = account.jwtWith({ description: "next" });
-  for (const subject of [updateOf(account), "$SYS.REQ.CLAIMS.UPDATE"]) {
+  for (const subject of [updateSubject(account), "$SYS.REQ.CLAIMS.UPDATE"]) {
     expect((await ask(system, subject, next)).data?.message).toBe("jwt updated cache");
   }
   expect(readFileSync(fileOf(account), "utf8")).toBe(next);
-  expect((await ask(system, updateOf(account), "nonsense")).error?.description).toBe(
+  expect((await ask(system, updateSubject(account), "nonsense")).error?.description).toBe(
     "jwt update cache resulted in error - expected 3 chunks",
   );
   system.destroy();
@@ -77,7 +75,7 @@ row("§6.3 CACHE: LIST and DELETE answer, LOOKUP and PACK do not", async () => {
   const system = await asSystem();
   const list = JSON.parse((await request(system, "$SYS.REQ.CLAIMS.LIST")).payload) as { data: string[] };
   expect(list.data).toContain(account.publicKey);
-  for (const subject of [lookupOf(account), "$SYS.REQ.CLAIMS.PACK"]) {
+  for (const subject of [lookupSubject(account), "$SYS.REQ.CLAIMS.PACK"]) {
     expect((await request(system, subject)).headers).toContain("NATS/1.0 503");
   }
   const answer = await ask(system, "$SYS.REQ.CLAIMS.DELETE", deletion(operator.key, [account.publicKey]));

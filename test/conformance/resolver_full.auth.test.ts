@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { ask, askPack, deletion, push } from "../support/claims_requests.ts";
+import { ask, askPack, deletion, lookupSubject, push, updateSubject } from "../support/claims_requests.ts";
 import { until } from "../support/deadline.ts";
 import { encodeJwt, seconds } from "../support/jwt.ts";
 import { expectRefused, login } from "../support/login.ts";
@@ -21,8 +21,6 @@ const server = sharedServer({ config: config(", allow_delete: true") });
 const asSystem = (on = server(), of = operator) => loginAsSystem(on, of);
 const fileOf = (account: Account, on = server()) => on.path(`jwt/${account.publicKey}.jwt`);
 const UPDATE = "$SYS.REQ.CLAIMS.UPDATE";
-const updateOf = (account: Account) => `$SYS.REQ.ACCOUNT.${account.publicKey}.CLAIMS.UPDATE`;
-const lookupOf = (account: Account) => `$SYS.REQ.ACCOUNT.${account.publicKey}.CLAIMS.LOOKUP`;
 
 /** What identifies the contents of a store: SHA-256 of each token, all of them XORed. */
 function stateHash(tokens: readonly string[]): Uint8Array {
@@ -66,7 +64,7 @@ row("§8.112 FULL: headers of an update on the common subject are nothing", asyn
 row("§8.114 FULL: the account's own subject, old and new", async () => {
   const system = await asSystem();
   const account = operator.account("own subject");
-  for (const subject of [updateOf(account), `$SYS.ACCOUNT.${account.publicKey}.CLAIMS.UPDATE`]) {
+  for (const subject of [updateSubject(account), `$SYS.ACCOUNT.${account.publicKey}.CLAIMS.UPDATE`]) {
     expect((await ask(system, subject, account.jwt)).data).toEqual({
       account: account.publicKey,
       code: 200,
@@ -82,7 +80,7 @@ row("§8.113 FULL: an update that is refused", async () => {
   const other = operator.account("other");
   for (const [subject, payload, key, description] of [
     [
-      updateOf(account),
+      updateSubject(account),
       other.jwt,
       account.publicKey,
       "jwt update resulted in error - subject does not match jwt content",
@@ -115,9 +113,9 @@ row("§6.3 FULL: a token that no trusted operator signed is stored, and of no us
 row("§8.116 FULL: LOOKUP gives the token, or an empty message", async () => {
   const system = await asSystem();
   const account = operator.account("looked up");
-  expect(await request(system, lookupOf(account))).toMatchObject({ headers: "", payload: "" });
+  expect(await request(system, lookupSubject(account))).toMatchObject({ headers: "", payload: "" });
   const jwt = await push(system, account);
-  expect((await request(system, lookupOf(account))).payload).toBe(jwt);
+  expect((await request(system, lookupSubject(account))).payload).toBe(jwt);
   system.destroy();
 });
 
@@ -371,7 +369,7 @@ rowsInParallel(
         config: config().replace("DIRECTORY/jwt", "DIRECTORY"),
       });
       const again = await asSystem(second);
-      expect((await request(again, lookupOf(account))).payload).toBe(jwt);
+      expect((await request(again, lookupSubject(account))).payload).toBe(jwt);
     },
   },
   6,

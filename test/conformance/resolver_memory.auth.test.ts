@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { ask, push } from "../support/claims_requests.ts";
+import { ask, lookupSubject, push, updateSubject } from "../support/claims_requests.ts";
 import { expectRefused, login } from "../support/login.ts";
 import { loginAsSystem, Operator, preload } from "../support/operator.ts";
 import { request } from "../support/request.ts";
@@ -14,12 +14,11 @@ const foreign = new Operator();
 const server = sharedServer({ config: operator.configWithMemory(loaded, other) });
 
 const asSystem = () => loginAsSystem(server(), operator);
-const updateOf = (key: string) => `$SYS.REQ.ACCOUNT.${key}.CLAIMS.UPDATE`;
 
 row("§8.115 MEM: an account that is loaded is updated", async () => {
   const system = await asSystem();
   (await login(server(), loaded.user().credentials)).destroy();
-  for (const subject of [updateOf(loaded.publicKey), `$SYS.ACCOUNT.${loaded.publicKey}.CLAIMS.UPDATE`]) {
+  for (const subject of [updateSubject(loaded), `$SYS.ACCOUNT.${loaded.publicKey}.CLAIMS.UPDATE`]) {
     const answer = await ask(system, subject, loaded.jwt);
     expect(answer.data).toEqual({ account: loaded.publicKey, code: 200, message: "jwt updated" });
     expect(answer.server.id).toBe(system.info.server_id);
@@ -30,7 +29,7 @@ row("§8.115 MEM: an account that is loaded is updated", async () => {
 row("§8.115 MEM: one that is not loaded is skipped", async () => {
   const system = await asSystem();
   const stranger = operator.account("stranger");
-  const answer = await ask(system, updateOf(stranger.publicKey), stranger.jwt);
+  const answer = await ask(system, updateSubject(stranger), stranger.jwt);
   expect(answer.data).toEqual({ account: stranger.publicKey, code: 200, message: "jwt update skipped" });
   await expectRefused(server(), stranger.user().credentials);
   system.destroy();
@@ -45,7 +44,7 @@ row("§8.115 MEM: what is refused", async () => {
     [other.jwt, "jwt update resulted in error - subject does not match jwt content"],
     [loaded.jwtWith({}, {}, foreign.key), "jwt update resulted in error - account validation failed"],
   ] as const) {
-    const answer = await ask(system, updateOf(loaded.publicKey), payload);
+    const answer = await ask(system, updateSubject(loaded), payload);
     expect(answer.error?.code).toBe(500);
     expect(answer.error?.description).toBe(description);
   }
@@ -65,7 +64,7 @@ row("§6.3 MEM: an update holds at once", async () => {
 row("§6.3 MEM: LOOKUP, LIST, PACK and DELETE have nobody to answer", async () => {
   const system = await asSystem();
   for (const subject of [
-    `$SYS.REQ.ACCOUNT.${loaded.publicKey}.CLAIMS.LOOKUP`,
+    lookupSubject(loaded),
     "$SYS.REQ.CLAIMS.LIST",
     "$SYS.REQ.CLAIMS.PACK",
     "$SYS.REQ.CLAIMS.DELETE",
@@ -78,7 +77,7 @@ row("§6.3 MEM: LOOKUP, LIST, PACK and DELETE have nobody to answer", async () =
 
 row("§6.3 clients of other accounts do not reach the system account", async () => {
   const client = await login(server(), loaded.user().credentials);
-  for (const subject of [updateOf(loaded.publicKey), `$SYS.ACCOUNT.${loaded.publicKey}.CLAIMS.UPDATE`]) {
+  for (const subject of [updateSubject(loaded), `$SYS.ACCOUNT.${loaded.publicKey}.CLAIMS.UPDATE`]) {
     expect((await request(client, subject, loaded.jwtWith({ limits: {} }))).headers).toContain(
       "NATS/1.0 503",
     );

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { existsSync } from "node:fs";
-import { ask } from "../support/claims_requests.ts";
+import { ask, updateSubject } from "../support/claims_requests.ts";
 import { until } from "../support/deadline.ts";
 import { expectRefused, login } from "../support/login.ts";
 import { loginAsSystem, Operator, preload } from "../support/operator.ts";
@@ -89,7 +89,7 @@ rowsInParallel({
     await using setup = await pair(FULL, CACHE);
     const { operator, second, system } = setup;
     const account = operator.account("far");
-    const answer = await ask(system, `$SYS.REQ.ACCOUNT.${account.publicKey}.CLAIMS.UPDATE`, account.jwt);
+    const answer = await ask(system, updateSubject(account), account.jwt);
     expect(answer.data?.code).toBe(200);
     await login(second, account.user().credentials);
     expect(existsSync(second.path(`jwt/${account.publicKey}.jwt`))).toBe(true);

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { AccountServer } from "../support/account_server.ts";
-import { ask } from "../support/claims_requests.ts";
+import { ask, updateSubject } from "../support/claims_requests.ts";
 import { seconds } from "../support/jwt.ts";
 import { expectRefused, login } from "../support/login.ts";
 import { loginAsSystem, Operator } from "../support/operator.ts";
@@ -100,7 +100,7 @@ rowsInParallel({
     await using setup = await start();
     const { server, operator, known } = setup;
     const system = await loginAsSystem(server, operator);
-    const subject = `$SYS.REQ.ACCOUNT.${known.publicKey}.CLAIMS.UPDATE`;
+    const subject = updateSubject(known);
     expect((await ask(system, subject, known.jwt)).data?.message).toBe("jwt update skipped");
     await login(server, known.user().credentials);
     expect(

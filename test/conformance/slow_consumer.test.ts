@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { until } from "../support/deadline.ts";
+import { closedReason } from "../support/closed_connection.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { row } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -19,24 +19,6 @@ const FLOOD_CHUNKS = 768;
 async function floodSmall(publisher: RawClient): Promise<void> {
   const chunk = `PUB flood 1000\r\n${"x".repeat(1000)}\r\n`.repeat(60);
   for (let sent = 0; sent < FLOOD_CHUNKS; sent++) await publisher.sendAll(chunk);
-}
-
-interface Connz {
-  connections: { cid: number; reason: string; stop: string }[];
-}
-
-/** The reason under which the server lists a closed connection. */
-async function closedReason(server: ServerProcess, client: RawClient): Promise<string> {
-  let reason: string | undefined;
-  await until(
-    async () => {
-      const page = await server.json<Connz>(`/connz?state=closed&cid=${client.info.client_id}`);
-      reason = page.connections[0]?.reason;
-      return reason !== undefined;
-    },
-    () => `connection ${client.info.client_id} is not among the closed ones`,
-  );
-  return reason!;
 }
 
 row(

@@ -1,6 +1,5 @@
 import { expect } from "bun:test";
-import { closedConnection } from "../support/closed_connection.ts";
-import type { RawClient } from "../support/raw_client.ts";
+import { closedReason } from "../support/closed_connection.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
@@ -35,10 +34,6 @@ async function expectOpen(user: string, input: string, output: string): Promise<
   client.destroy();
 }
 
-async function reasonOf(process: ServerProcess, client: RawClient): Promise<string> {
-  return (await closedConnection(process, client)).reason;
-}
-
 row("§2 INFO says auth_required", async () => {
   const client = await server().connect();
   expect(client.info.auth_required).toBe(true);
@@ -66,7 +61,7 @@ row("§3 bad credentials close with Authorization Violation, reason Authenticati
     client.send(`CONNECT ${JSON.stringify(fields)}\r\nPING\r\n`);
     await client.expect(VIOLATION);
     await client.expectClosed();
-    expect(await reasonOf(server(), client)).toBe("Authentication Failure");
+    expect(await closedReason(server(), client)).toBe("Authentication Failure");
   }
 });
 
@@ -81,7 +76,7 @@ row("§1 no CONNECT in time: Authentication Timeout", async () => {
   const client = await server().connect();
   await client.expect("-ERR 'Authentication Timeout'\r\n");
   await client.expectClosed();
-  expect(await reasonOf(server(), client)).toBe("Authentication Timeout");
+  expect(await closedReason(server(), client)).toBe("Authentication Timeout");
 });
 
 row("§13 publish permissions: allow, deny, wildcards; the connection stays open", () =>
@@ -220,7 +215,7 @@ rowsInParallel({
       );
       expect(log).toContain("Reloaded: authorization users");
       await gone!.expectClosed();
-      expect(await reasonOf(changing, gone!)).toBe("Client Closed");
+      expect(await closedReason(changing, gone!)).toBe("Client Closed");
       await changed!.expect(VIOLATION);
       await changed!.expectClosed();
       await stay!.expect(`-ERR 'Permissions Violation for Subscription to "lose" (sid "2")'\r\n`);

@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { closedConnection } from "../support/closed_connection.ts";
+import { closedReason } from "../support/closed_connection.ts";
 import { until } from "../support/deadline.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
@@ -130,7 +130,7 @@ rowsInParallel(
       await server.reload(users("{user: a, password: q}"));
       await client.expect(AUTHORIZATION_VIOLATION);
       await client.expectClosed();
-      expect((await closedConnection(server, client)).reason).toBe("Authentication Failure");
+      expect(await closedReason(server, client)).toBe("Authentication Failure");
       await expectRefused(server, { user: "a", pass: "p" });
       await login(server, { user: "a", pass: "q" });
     },
@@ -147,7 +147,7 @@ rowsInParallel(
       await server.reload(users("{user: b, password: p}"));
       for (const client of [byName, byKey]) {
         await client.expectClosed();
-        expect((await closedConnection(server, client)).reason).toBe("Client Closed");
+        expect(await closedReason(server, client)).toBe("Client Closed");
       }
       await staying.roundTrip();
       await expectRefused(server, { user: "a", pass: "p" });
@@ -164,7 +164,7 @@ rowsInParallel(
       const staying = await login(server, { user: "stayer", pass: "p" });
       await server.reload(accounts(stayer, `${mover}, {user: other, password: p}`));
       await moving.expectClosed();
-      expect((await closedConnection(server, moving)).reason).toBe("Client Closed");
+      expect(await closedReason(server, moving)).toBe("Client Closed");
       await staying.roundTrip();
       await login(server, { user: "mover", pass: "p" });
     },

@@ -1,8 +1,9 @@
 import { type Claims, encodeJwt } from "./jwt.ts";
 import type { NKey } from "./nkey.ts";
-import type { Account } from "./operator.ts";
+import { type Account, loginAsSystem, type Operator } from "./operator.ts";
 import type { RawClient } from "./raw_client.ts";
 import { type Message, readMessage, request, subscribeInbox } from "./request.ts";
+import type { ServerProcess } from "./server_process.ts";
 
 /** The answer to an update or deletion of account tokens. */
 export interface ClaimsAnswer {
@@ -17,6 +18,16 @@ export async function ask(system: RawClient, subject: string, payload: string): 
   return JSON.parse(answer) as ClaimsAnswer;
 }
 
+/** The subject on which servers take a token of this account. */
+export function updateSubject({ publicKey }: Pick<Account, "publicKey">): string {
+  return `$SYS.REQ.ACCOUNT.${publicKey}.CLAIMS.UPDATE`;
+}
+
+/** The subject on which servers ask one another for the token of this account. */
+export function lookupSubject({ publicKey }: Pick<Account, "publicKey">): string {
+  return `$SYS.REQ.ACCOUNT.${publicKey}.CLAIMS.LOOKUP`;
+}
+
 /** Pushes a token, on the account's own subject; anything but success throws. */
 export async function push(
   system: RawClient,
@@ -26,9 +37,23 @@ export async function push(
   signer?: NKey,
 ): Promise<string> {
   const jwt = account.jwtWith(nats, claims, signer);
-  const answer = await ask(system, `$SYS.REQ.ACCOUNT.${account.publicKey}.CLAIMS.UPDATE`, jwt);
+  const answer = await ask(system, updateSubject(account), jwt);
   if (answer.data?.code !== 200) throw new Error(`the update was refused: ${JSON.stringify(answer)}`);
   return jwt;
+}
+
+/** A new account of the operator, which the server has been pushed, and the system account's client that did it. */
+export async function pushNewAccount(
+  server: ServerProcess,
+  operator: Operator,
+  name: string,
+  nats: Claims = {},
+  claims: Claims = {},
+): Promise<{ readonly system: RawClient; readonly account: Account }> {
+  const system = await loginAsSystem(server, operator);
+  const account = operator.account(name);
+  await push(system, account, nats, claims);
+  return { system, account };
 }
 
 /** Asks for the pack: each message until the empty one. `stateHash` is what the asker has, as bytes of latin1. */

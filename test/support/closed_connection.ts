@@ -29,3 +29,8 @@ export async function closedConnection(
   );
   return entry!;
 }
+
+/** Why the server closed the connection, as it lists it. */
+export async function closedReason(server: ServerProcess, client: Pick<RawClient, "info">): Promise<string> {
+  return (await closedConnection(server, client)).reason;
+}
