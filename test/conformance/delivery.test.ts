@@ -1,20 +1,11 @@
 import { expect } from "bun:test";
+import { expectExchange } from "../support/exchange.ts";
 import { row, sharedServer } from "../support/row.ts";
 
 const server = sharedServer();
 
-/** After a quiet CONNECT: `input` yields exactly `output` and the connection stays usable. */
-async function expectOpen(
-  input: string,
-  output: string,
-  fields: Record<string, unknown> = {},
-): Promise<void> {
-  const client = await server().connectAs(fields);
-  client.send(input);
-  await client.expect(output);
-  await client.roundTrip();
-  client.destroy();
-}
+const expectOpen = (input: string, output: string, fields?: Record<string, unknown>) =>
+  expectExchange(server(), input, output, fields);
 
 /** Subscribes to every pattern, publishes once, and compares the set of patterns that matched. */
 async function expectMatches(subject: string, matching: string[], others: string[]): Promise<void> {

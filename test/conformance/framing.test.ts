@@ -1,3 +1,4 @@
+import { expectExchange } from "../support/exchange.ts";
 import { row, sharedServer } from "../support/row.ts";
 
 const UNKNOWN = "-ERR 'Unknown Protocol Operation'\r\n";
@@ -6,14 +7,7 @@ const VIOLATION = "-ERR 'Maximum Payload Violation'\r\n";
 
 const server = sharedServer();
 
-/** After a quiet CONNECT: `input` yields exactly `output` and the connection stays usable. */
-async function expectOpen(input: string, output: string): Promise<void> {
-  const client = await server().connectAs();
-  client.send(input);
-  await client.expect(output);
-  await client.roundTrip();
-  client.destroy();
-}
+const expectOpen = (input: string, output: string) => expectExchange(server(), input, output);
 
 /** After a quiet CONNECT: `input` yields exactly `output` and then the end of the connection. */
 async function expectFatal(input: string, output: string): Promise<void> {

@@ -46,15 +46,11 @@ async function start(servers: Servers, member: Member): Promise<ServerProcess> {
 async function startPair(
   servers: Servers,
   dialler: Role,
-): Promise<[seed: ServerProcess, peer: ServerProcess]> {
-  const seedFacts = { name: "S" };
-  const peerFacts = { role: "peer", name: "P" } as const;
-  if (dialler === "peer") {
-    const seed = await start(servers, seedFacts);
-    return [seed, await start(servers, { ...peerFacts, routes: [await linkAddress(seed, "route")] })];
-  }
-  const peer = await start(servers, peerFacts);
-  return [await start(servers, { ...seedFacts, routes: [await linkAddress(peer, "route")] }), peer];
+): Promise<[server: ServerProcess, peer: ServerProcess]> {
+  const members = { server: { name: "S" }, peer: { role: "peer", name: "P" } } as const;
+  const seed = await start(servers, members[dialler === "server" ? "peer" : "server"]);
+  const other = await start(servers, { ...members[dialler], routes: [await linkAddress(seed, "route")] });
+  return dialler === "server" ? [other, seed] : [seed, other];
 }
 
 /** Waits until the server tells its clients of exactly these others: it has routes to them. */
@@ -102,27 +98,21 @@ function routeCount({ log }: ServerProcess): number {
   return log.match(/Route connection created/g)?.length ?? 0;
 }
 
+/** A server and its peer, of which `dialler` dials the other, get each other's messages. */
+async function expectLinked(dialler: Role): Promise<void> {
+  await using servers = new Servers();
+  const [server, peer] = await startPair(servers, dialler);
+  await untilLinked(server, peer);
+  await untilLinked(peer, server);
+  await peer.waitForLog(`Registering remote route "${idOf(server)}"`);
+  await expectOneCopy(server, peer);
+  await expectOneCopy(peer, server);
+}
+
 rowsInParallel(
   {
-    "clusters 1: another server's route is accepted": async () => {
-      await using servers = new Servers();
-      const [seed, peer] = await startPair(servers, "peer");
-      await untilLinked(seed, peer);
-      await untilLinked(peer, seed);
-      await peer.waitForLog(`Registering remote route "${idOf(seed)}"`);
-      await expectOneCopy(seed, peer);
-      await expectOneCopy(peer, seed);
-    },
-
-    "clusters 1: another server is dialled": async () => {
-      await using servers = new Servers();
-      const [seed, peer] = await startPair(servers, "server");
-      await untilLinked(seed, peer);
-      await untilLinked(peer, seed);
-      await peer.waitForLog(`Registering remote route "${idOf(seed)}"`);
-      await expectOneCopy(seed, peer);
-      await expectOneCopy(peer, seed);
-    },
+    "clusters 1: another server's route is accepted": () => expectLinked("peer"),
+    "clusters 1: another server is dialled": () => expectLinked("server"),
 
     "clusters 5: three servers find each other by a seed": async () => {
       await using servers = new Servers();

@@ -1,15 +1,9 @@
+import { expectExchange } from "../support/exchange.ts";
 import { row, sharedServer } from "../support/row.ts";
 
 const server = sharedServer();
 
-/** After a quiet CONNECT: `input` yields exactly `output` and the connection stays usable. */
-async function expectOpen(input: string, output: string): Promise<void> {
-  const client = await server().connectAs();
-  client.send(input);
-  await client.expect(output);
-  await client.roundTrip();
-  client.destroy();
-}
+const expectOpen = (input: string, output: string) => expectExchange(server(), input, output);
 
 const violation = (what: string) => `-ERR 'Permissions Violation for ${what}'\r\n`;
 

@@ -15,6 +15,21 @@ import {
 /** More than both kernels' socket buffers hold, so that what is not read piles up in the server. */
 const FLOOD_CHUNKS = 768;
 
+/** A client that has subscribed to the subject, with sid 1, and reads nothing from then on. */
+async function pausedSubscriber(server: ServerProcess, subject = "flood"): Promise<RawClient> {
+  const client = await server.connectAs();
+  client.send(`SUB ${subject} 1\r\n`);
+  await client.roundTrip();
+  client.pause();
+  return client;
+}
+
+/** Takes `count` chunks that somebody floods the subject with, and nothing else. */
+async function readFlood(client: RawClient, count: number, subject = "flood"): Promise<void> {
+  const message = `MSG ${subject} 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
+  for (let received = 0; received < count; received++) await client.expect(message, 30_000);
+}
+
 /** About as much to `flood` as that, in small messages, 60 to a write. */
 async function floodSmall(publisher: RawClient): Promise<void> {
   const chunk = `PUB flood 1000\r\n${"x".repeat(1000)}\r\n`.repeat(60);
@@ -25,18 +40,12 @@ row(
   "§12 a subscriber over max_pending is disconnected without -ERR, everyone else is untouched",
   async () => {
     await using server = await ServerProcess.start({ config: "max_pending: 2MB", monitoring: true });
-    const slow = await server.connectAs();
+    const slow = await pausedSubscriber(server);
     const reader = await server.connectAs();
     const publisher = await server.connectAs();
-    slow.send("SUB flood 1\r\n");
     reader.send("SUB flood 1\r\n");
-    await slow.roundTrip();
     await reader.roundTrip();
-    slow.pause();
-    const message = `MSG flood 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
-    const reading = (async () => {
-      for (let count = 0; count < FLOOD_CHUNKS; count++) await reader.expect(message, 30_000);
-    })();
+    const reading = readFlood(reader, FLOOD_CHUNKS);
     for (let sent = 0; sent < FLOOD_CHUNKS; sent += 8) {
       await flood(publisher, "flood", 8);
       await publisher.roundTrip();
@@ -47,6 +56,7 @@ row(
     slow.resume();
     const text = await slow.readToEnd();
     expect(text).not.toContain("-ERR");
+    const message = `MSG flood 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
     expect(message.repeat(Math.ceil(text.length / message.length)).startsWith(text)).toBe(true);
     const varz = await server.json<{ slow_consumers: number; slow_consumer_stats: { clients: number } }>(
       "/varz",
@@ -79,11 +89,8 @@ row("§12 who reads what comes is not slow, though more comes at once than may b
 
 row("§12 who reads nothing is cut where little may be pending", async () => {
   await using server = await ServerProcess.start({ config: "max_pending: 64KB\nmax_payload: 64KB" });
-  const slow = await server.connectAs();
+  await pausedSubscriber(server);
   const publisher = await server.connectAs();
-  slow.send("SUB flood 1\r\n");
-  await slow.roundTrip();
-  slow.pause();
   await floodSmall(publisher);
   await publisher.roundTrip(30_000);
   await server.waitForLog("Slow Consumer Detected: MaxPending of 65536 Exceeded");
@@ -91,11 +98,8 @@ row("§12 who reads nothing is cut where little may be pending", async () => {
 
 row("§12 a write not finished within write_deadline disconnects the subscriber", async () => {
   await using server = await ServerProcess.start({ config: `write_deadline: "300ms"`, monitoring: true });
-  const slow = await server.connectAs();
+  const slow = await pausedSubscriber(server);
   const publisher = await server.connectAs();
-  slow.send("SUB flood 1\r\n");
-  await slow.roundTrip();
-  slow.pause();
   await flood(publisher, "flood", FLOOD_CHUNKS);
   await publisher.roundTrip(30_000);
   await server.waitForLog(
@@ -108,11 +112,8 @@ row("§12 a write not finished within write_deadline disconnects the subscriber"
 
 row("§12 who misses write deadlines, and stays, is said to have caught up", async () => {
   await using server = await ServerProcess.start({ config: UNSTALLED + RETRIED_WRITES });
-  const slow = await server.connectAs();
+  const slow = await pausedSubscriber(server);
   const publisher = await server.connectAs();
-  slow.send("SUB flood 1\r\n");
-  await slow.roundTrip();
-  slow.pause();
   const flooding = flood(publisher);
   await expectRecovery(server, slow);
   await flooding;
@@ -120,61 +121,40 @@ row("§12 who misses write deadlines, and stays, is said to have caught up", asy
 
 row("§12 a subscriber that pauses and then reads on loses nothing", async () => {
   await using server = await ServerProcess.start();
-  const subscriber = await server.connectAs();
+  const subscriber = await pausedSubscriber(server);
   const publisher = await server.connectAs();
-  subscriber.send("SUB flood 1\r\n");
-  await subscriber.roundTrip();
-  subscriber.pause();
   await flood(publisher, "flood", FLOOD_CHUNKS / 2);
   await publisher.roundTrip(30_000);
   subscriber.resume();
-  const message = `MSG flood 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
-  for (let count = 0; count < FLOOD_CHUNKS / 2; count++) await subscriber.expect(message, 30_000);
+  await readFlood(subscriber, FLOOD_CHUNKS / 2);
   await subscriber.roundTrip();
 });
 
 row("§12 two clients that publish to each other faster than either reads never hang", async () => {
   await using server = await ServerProcess.start();
-  const left = await server.connectAs();
-  const right = await server.connectAs();
-  left.send("SUB to.left 1\r\n");
-  right.send("SUB to.right 1\r\n");
-  await left.roundTrip();
-  await right.roundTrip();
-  left.pause();
-  right.pause();
+  const left = await pausedSubscriber(server, "to.left");
+  const right = await pausedSubscriber(server, "to.right");
   const count = FLOOD_CHUNKS / 2;
   await Promise.all([flood(left, "to.right", count), flood(right, "to.left", count)]);
   left.resume();
   right.resume();
-  const read = async (client: RawClient, subject: string) => {
-    const message = `MSG ${subject} 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
-    for (let received = 0; received < count; received++) await client.expect(message, 30_000);
-    await client.roundTrip();
-  };
-  await Promise.all([read(left, "to.left"), read(right, "to.right")]);
+  await Promise.all([readFlood(left, count, "to.left"), readFlood(right, count, "to.right")]);
+  await Promise.all([left.roundTrip(), right.roundTrip()]);
 });
 
 row("§12 a client that floods itself without reading gets everything once it reads", async () => {
   await using server = await ServerProcess.start();
-  const client = await server.connectAs();
-  client.send("SUB self 1\r\n");
-  await client.roundTrip();
-  client.pause();
+  const client = await pausedSubscriber(server, "self");
   await flood(client, "self", FLOOD_CHUNKS / 2);
   client.resume();
-  const message = `MSG self 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
-  for (let received = 0; received < FLOOD_CHUNKS / 2; received++) await client.expect(message, 30_000);
+  await readFlood(client, FLOOD_CHUNKS / 2, "self");
   await client.roundTrip();
 });
 
 row("§12 a producer that waits for a subscriber is told of in the log, once a second", async () => {
   await using server = await ServerProcess.start({ config: "max_pending: 8MB" });
-  const slow = await server.connectAs();
+  const slow = await pausedSubscriber(server);
   const publisher = await server.connectAs();
-  slow.send("SUB flood 1\r\n");
-  await slow.roundTrip();
-  slow.pause();
   const startMs = performance.now();
   // nats-server tells of a wait of 10 ms: several messages of one read make that.
   await floodSmall(publisher);
@@ -187,11 +167,8 @@ row("§12 a producer that waits for a subscriber is told of in the log, once a s
 
 row("§3.4 how often producers waited is counted for the subscriber that they waited for", async () => {
   await using server = await ServerProcess.start({ config: "max_pending: 8MB", monitoring: true });
-  const slow = await server.connectAs();
+  const slow = await pausedSubscriber(server);
   const publisher = await server.connectAs();
-  slow.send("SUB flood 1\r\n");
-  await slow.roundTrip();
-  slow.pause();
   await flood(publisher, "flood", FLOOD_CHUNKS);
   await publisher.roundTrip();
   const { connections } = await server.json<{ connections: { cid: number; stalls?: number }[] }>(
@@ -239,10 +216,7 @@ row("§12 a long stream to a subscriber that reads it takes bounded memory", asy
   await subscriber.roundTrip();
   const before = server.residentBytes();
   const count = 2000;
-  const message = `MSG flood 1 ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
-  const reading = (async () => {
-    for (let received = 0; received < count; received++) await subscriber.expect(message, 30_000);
-  })();
+  const reading = readFlood(subscriber, count);
   await flood(publisher, "flood", count);
   await reading;
   // 131 MB went through; max_pending alone would allow 64 MiB, and a garbage collector its share on top.

@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 import { closedReason } from "../support/closed_connection.ts";
+import { expectExchange } from "../support/exchange.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 
@@ -25,14 +26,8 @@ const server = sharedServer({ config: CONFIG, monitoring: true });
 const connectAs = (user: string, fields: Record<string, unknown> = {}) =>
   server().connectAs({ user, pass: "secret", ...fields });
 
-/** `input` by that user yields exactly `output` and leaves the connection open. */
-async function expectOpen(user: string, input: string, output: string): Promise<void> {
-  const client = await connectAs(user);
-  client.send(input);
-  await client.expect(output);
-  await client.roundTrip();
-  client.destroy();
-}
+const expectOpen = (user: string, input: string, output: string) =>
+  expectExchange(server(), input, output, { user, pass: "secret" });
 
 row("§2 INFO says auth_required", async () => {
   const client = await server().connect();
