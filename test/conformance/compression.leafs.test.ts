@@ -6,8 +6,9 @@ import {
   ANY_LEVEL,
   BY_ROUND_TRIP,
   crossedBytes,
-  expectCrossing,
+  expectBothWays,
   expectShorter,
+  UP_MS,
 } from "../support/compressed_links.ts";
 import { until } from "../support/deadline.ts";
 import { isOldPeer, kindOf, linkPort, Servers, untilReached } from "../support/links.ts";
@@ -21,7 +22,6 @@ import { SlowPath } from "../support/slow_path.ts";
 
 // Leaf links in S2: who agrees to it, over which transports, what then crosses, and what becomes of peers that send something else.
 
-const UP_MS = 10_000;
 const AT_ONCE = 4;
 const certificates = new CertificateMaker();
 afterAll(() => certificates.remove());
@@ -97,14 +97,6 @@ async function startPair(
   return { hub, leaf };
 }
 
-async function expectServed({ hub, leaf }: Pair): Promise<void> {
-  const [here, there] = [await hub.connectAs(), await leaf.connectAs()];
-  await untilReached(here, there, UP_MS);
-  await expectCrossing(here, there);
-  await expectCrossing(there, here);
-  for (const client of [here, there]) client.destroy();
-}
-
 const OFF = /^off$/;
 /** What hub and leaf node are told, and what /leafz of each shows then. */
 const AGREEMENTS: readonly (readonly [hub: string, leaf: string, byHub: RegExp, byLeaf: RegExp])[] = [
@@ -144,7 +136,7 @@ const agreementRows = AGREEMENTS.map(([hubMode, leafMode, byHub, byLeaf]) =>
       await untilShown(own, shown);
       if (!isOld)
         await untilShown(hubRole === "server" ? pair.leaf : pair.hub, hubRole === "server" ? byLeaf : byHub);
-      await expectServed(pair);
+      await expectBothWays(pair.hub, pair.leaf);
     },
   ),
 );
@@ -155,11 +147,7 @@ rowsInParallel(
     ...bothRoles("over TLS", async (servers, hubRole) => {
       if (await isOldPeer()) return;
       const authority = certificates.makeAuthority("leafs");
-      const { certFile, keyFile } = certificates.make({
-        subject: "/CN=hub",
-        extensions: ["subjectAltName=DNS:localhost,IP:127.0.0.1"],
-        issuer: authority,
-      });
+      const { certFile, keyFile } = certificates.makeServer("hub", authority);
       const pair = await startPair(
         servers,
         hubRole,
@@ -168,7 +156,7 @@ rowsInParallel(
       );
       await untilShown(pair.hub, /^s2_fast$/);
       await untilShown(pair.leaf, /^s2_better$/);
-      await expectServed(pair);
+      await expectBothWays(pair.hub, pair.leaf);
     }),
     ...bothRoles("by WebSocket S2 lies below the frames", async (servers, hubRole) => {
       if (await isOldPeer()) return;
@@ -180,7 +168,7 @@ rowsInParallel(
       );
       await untilShown(pair.hub, /^s2_fast$/);
       await untilShown(pair.leaf, /^s2_better$/);
-      await expectServed(pair);
+      await expectBothWays(pair.hub, pair.leaf);
     }),
     ...bothRoles("what frames compress is not compressed again", async (servers, hubRole) => {
       if (await isOldPeer()) return;
@@ -224,7 +212,7 @@ rowsInParallel(
           config: leafConfig(`nats-leaf://${path.address}`, compression),
         });
         const [publisher, subscriber] = [await leaf.connectAs(), await hub.connectAs()];
-        return await crossedBytes(path, publisher, subscriber, UP_MS);
+        return await crossedBytes(path, publisher, subscriber);
       };
       expectShorter(await crossed("off"), await crossed("s2_fast"));
     }),
@@ -244,11 +232,11 @@ rowsInParallel(
       const from = own.log.length;
       await reload("s2_best");
       await untilShown(own, /^s2_best$/);
-      await expectServed(pair);
+      await expectBothWays(pair.hub, pair.leaf);
       expect(own.log.slice(from)).not.toContain("connection closed");
       await reload("off");
       await untilShown(own, OFF);
-      await expectServed(pair);
+      await expectBothWays(pair.hub, pair.leaf);
     }),
   },
   AT_ONCE,

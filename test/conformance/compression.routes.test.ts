@@ -5,8 +5,9 @@ import {
   ANY_LEVEL,
   BY_ROUND_TRIP,
   crossedBytes,
-  expectCrossing,
+  expectBothWays,
   expectShorter,
+  UP_MS,
 } from "../support/compressed_links.ts";
 import { until } from "../support/deadline.ts";
 import { isOldPeer, kindOf, linkAddress, linkPort, Servers } from "../support/links.ts";
@@ -20,7 +21,6 @@ import { SlowPath } from "../support/slow_path.ts";
 
 // Routes in S2: who agrees to it, what then crosses, and what becomes of peers that send something else.
 
-const UP_MS = 10_000;
 const AT_ONCE = 4;
 const certificates = new CertificateMaker();
 afterAll(() => certificates.remove());
@@ -96,13 +96,6 @@ async function startPair(
   return dialler === "server" ? { server: other, peer: seed } : { server: seed, peer: other };
 }
 
-async function expectServed({ server, peer }: Pair): Promise<void> {
-  const [here, there] = [await server.connectAs(), await peer.connectAs()];
-  await expectCrossing(here, there);
-  await expectCrossing(there, here);
-  for (const client of [here, there]) client.destroy();
-}
-
 /** A pair of modes, and what /routez of each server shows then. */
 type Agreement = readonly [own: string, peers: string, shownHere: RegExp, shownThere: RegExp];
 
@@ -129,7 +122,7 @@ const agreementRows = Object.fromEntries(
         const pair = await startPair(servers, dialler, own, isOld ? "" : peers);
         await untilShown(pair.server, isOld ? /^not supported$/ : here);
         if (!isOld) await untilShown(pair.peer, there);
-        await expectServed(pair);
+        await expectBothWays(pair.server, pair.peer);
       },
     ]),
   ),
@@ -141,11 +134,7 @@ rowsInParallel(
     "clusters 3.9: over TLS": async () => {
       if (await isOldPeer()) return;
       const authority = certificates.makeAuthority("routes");
-      const { certFile, keyFile } = certificates.make({
-        subject: "/CN=route",
-        extensions: ["subjectAltName=DNS:localhost,IP:127.0.0.1"],
-        issuer: authority,
-      });
+      const { certFile, keyFile } = certificates.makePeer("route", authority);
       const files = `cert_file: "${certFile}", key_file: "${keyFile}", ca_file: "${authority.certFile}"`;
       const byCertificate = `tls { ${files}, verify_and_map: true }\nauthorization { user: localhost, password: p }`;
       for (const tls of [`tls { ${files} }`, byCertificate]) {
@@ -153,7 +142,7 @@ rowsInParallel(
           await using servers = new Servers();
           const pair = await startPair(servers, dialler, "s2_better", "s2_fast", tls);
           await untilShown(pair.server, /^s2_better$/);
-          await expectServed(pair);
+          await expectBothWays(pair.server, pair.peer);
         }
       }
     },
@@ -163,7 +152,7 @@ rowsInParallel(
         await using servers = new Servers();
         const pair = await startPair(servers, dialler, "s2_fast", "s2_fast", "pool_size: -1");
         await untilShown(pair.server, /^s2_fast$/);
-        await expectServed(pair);
+        await expectBothWays(pair.server, pair.peer);
       }
     },
     "clusters 3.9: what is compressed is shorter on the wire": async () => {
@@ -182,7 +171,7 @@ rowsInParallel(
           monitoring: true,
         });
         const [publisher, subscriber] = [await server.connectAs(), await peer.connectAs()];
-        return await crossedBytes(path, publisher, subscriber, UP_MS);
+        return await crossedBytes(path, publisher, subscriber);
       };
       expectShorter(await crossed("off"), await crossed("s2_fast"));
     },
@@ -220,10 +209,10 @@ rowsInParallel(
       await reload("s2_best");
       await untilShown(pair.server, /^s2_best$/);
       expect((await routesOf(pair.server)).map(({ rid }) => rid).sort()).toEqual(before);
-      await expectServed(pair);
+      await expectBothWays(pair.server, pair.peer);
       await reload("off");
       await untilShown(pair.server, /^off$/);
-      await expectServed(pair);
+      await expectBothWays(pair.server, pair.peer);
     },
   },
   AT_ONCE,
@@ -351,7 +340,7 @@ row("clusters 3.9: what is no S2 ends that route, and nothing else", async () =>
   for (const route of [witness, plain]) route.destroy();
 });
 
-row("clusters 3.9: a hub of routes that refuses in clear is understood", async () => {
+row("clusters 3.9: who is dialled and refuses in clear is understood", async () => {
   await using listener = await RawListener.open();
   await using dialling = await ServerProcess.start({
     config: config({

@@ -345,13 +345,10 @@ rowsInParallel({
 
   "clusters 27: TLS comes before any byte of the protocol": async () => {
     const authority = certificates.makeAuthority("routes");
-    const make = (name: string) =>
-      certificates.make({
-        subject: `/CN=${name}`,
-        extensions: ["subjectAltName=DNS:localhost,IP:127.0.0.1", "extendedKeyUsage=serverAuth,clientAuth"],
-        issuer: authority,
-      });
-    const [first, second] = [make("first"), make("second")];
+    const [first, second] = [
+      certificates.makePeer("first", authority),
+      certificates.makePeer("second", authority),
+    ];
     const tls = ({ certFile, keyFile }: { certFile: string; keyFile: string }) =>
       `tls { cert_file: "${certFile}", key_file: "${keyFile}", ca_file: "${authority.certFile}", timeout: 1 }`;
     await using servers = new Servers();

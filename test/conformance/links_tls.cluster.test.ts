@@ -13,17 +13,16 @@ import { ServerProcess, serverCommand } from "../support/server_process.ts";
 const maker = new CertificateMaker();
 afterAll(() => maker.remove());
 
-const NAMES = ["subjectAltName=DNS:localhost,IP:127.0.0.1"];
 const authority = maker.makeAuthority("Links CA");
 const stranger = maker.makeAuthority("Other CA");
-const own = maker.make({ subject: "/CN=own", extensions: NAMES, issuer: authority });
-const peer = maker.make({ subject: "/CN=peer", extensions: NAMES, issuer: authority });
+const own = maker.makePeer("own", authority);
+const peer = maker.makePeer("peer", authority);
 const elsewhere = maker.make({
   subject: "/CN=elsewhere",
   extensions: ["subjectAltName=DNS:elsewhere.test"],
   issuer: authority,
 });
-const unknown = maker.make({ subject: "/CN=unknown", extensions: NAMES, issuer: stranger });
+const unknown = maker.makePeer("unknown", stranger);
 
 /** node:tls does not tell which certificate it refuses, nor in all of Go's words. */
 const HAS_OWN_TLS = serverCommand().join(" ").includes("--transport runtime");

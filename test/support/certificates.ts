@@ -67,6 +67,15 @@ export class CertificateMaker {
     return this.make({ subject: `/CN=${name}`, extensions, issuer, key });
   }
 
+  /** One for a server that others of its kind dial, and that dials them: for localhost and 127.0.0.1. */
+  makePeer(name: string, issuer: KeyPair): KeyPair {
+    const extensions = [
+      "subjectAltName=DNS:localhost,IP:127.0.0.1",
+      "extendedKeyUsage=serverAuth,clientAuth",
+    ];
+    return this.make({ subject: `/CN=${name}`, extensions, issuer });
+  }
+
   /** A client's. */
   makeClient(subject: string, issuer: KeyPair, more: Partial<CertificateRequest> = {}): KeyPair {
     return this.make({ subject, extensions: ["extendedKeyUsage=clientAuth"], issuer, ...more });

@@ -4,6 +4,10 @@ import { Buffer } from "node:buffer";
 import { untilReached } from "./links.ts";
 import type { MeteredPath } from "./metered_path.ts";
 import type { RawClient } from "./raw_client.ts";
+import type { ServerProcess } from "./server_process.ts";
+
+/** How long servers may take to be linked. */
+export const UP_MS = 10_000;
 
 export const ANY_LEVEL = /^s2_(uncompressed|fast|better|best)$/;
 /** A path that takes 60 ms there and back makes it better, however busy the machine is. */
@@ -34,8 +38,17 @@ function noiseOf(bytes: number): Buffer {
   return noise;
 }
 
-/** Messages of all sizes cross, each once, in order and whole. */
-export async function expectCrossing(publisher: RawClient, subscriber: RawClient): Promise<void> {
+/** Messages of all sizes cross between clients of two servers, once those are linked, in both directions. */
+export async function expectBothWays(one: ServerProcess, other: ServerProcess): Promise<void> {
+  const [here, there] = [await one.connectAs(), await other.connectAs()];
+  await untilReached(here, there, UP_MS);
+  await expectCrossing(here, there);
+  await expectCrossing(there, here);
+  for (const client of [here, there]) client.destroy();
+}
+
+/** Each message arrives once, in order and whole. */
+async function expectCrossing(publisher: RawClient, subscriber: RawClient): Promise<void> {
   subscriber.send("SUB sizes 1\r\n");
   await untilReached(publisher, subscriber);
   const payloads = SIZES.flatMap((size) => [jsonOf(size, size), noiseOf(size)]);
@@ -55,15 +68,14 @@ export async function expectCrossing(publisher: RawClient, subscriber: RawClient
   await subscriber.roundTrip();
 }
 
-/** What two hundred messages of JSON, a kilobyte each, come to on the path between two servers. */
+/** How many bytes two hundred messages of JSON, a kilobyte each, take on the path between two servers. */
 export async function crossedBytes(
   path: MeteredPath,
   publisher: RawClient,
   subscriber: RawClient,
-  upMs: number,
 ): Promise<number> {
   subscriber.send("SUB json 1\r\n");
-  await untilReached(publisher, subscriber, upMs);
+  await untilReached(publisher, subscriber, UP_MS);
   const before = path.byteCount;
   for (let i = 0; i < JSON_COUNT; i++)
     publisher.send(`PUB json ${JSON_BYTES}\r\n`, jsonOf(JSON_BYTES, i), "\r\n");
