@@ -1,5 +1,6 @@
 /** The main thread: one server from its options to its end. It installs no signal handlers and never exits. */
 import { availableParallelism } from "node:os";
+import type { AccountsChange } from "../account/accounts_change.ts";
 import { serverHash } from "../account/reply_subject.ts";
 import { errorText } from "../base/error_text.ts";
 import { GrowthWatch } from "../base/growth_watch.ts";
@@ -12,7 +13,7 @@ import { CloseReason } from "../protocol/close_reason.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { ServerObjects } from "../protocol/server_object.ts";
 import { hostPortText, isEveryAddress } from "../runtime/posix/socket_address.ts";
-import type { LinksNews } from "../shard/links/links_setup.ts";
+import type { LinksNews, LinksSetup } from "../shard/links/links_setup.ts";
 import type { ShardLogLevel } from "../shard/shard_messages.ts";
 import type { ShardOptions } from "../shard/shard_options.ts";
 import type { SystemServices } from "../system/system_services.ts";
@@ -36,7 +37,7 @@ import { loginsSettings, type ResolvedOptions, shardOptions } from "./settings/s
 import { type ServerContexts, TlsContexts } from "./settings/tls_contexts.ts";
 import { logListener, logListening, logStart } from "./start_log.ts";
 import { ServerSystemHost, systemTracing } from "./system_host.ts";
-import { Fleet } from "./threads/fleet.ts";
+import { Fleet, type FleetEvents } from "./threads/fleet.ts";
 import { hasLinks, listenErrorText, listenersOf } from "./threads/listeners.ts";
 import type { Ports } from "./threads/listening.ts";
 import { chooseTransport } from "./threads/transport.ts";
@@ -81,6 +82,7 @@ export class Server {
   /** Whose word is believed in operator mode; empty elsewhere. */
   readonly #operators: readonly MonitoredOperator[];
   readonly #fleet: Fleet;
+  readonly #growth: GrowthWatch;
   readonly #tls: TlsContexts;
   readonly #ocsp: OcspService;
   readonly #announced: AnnouncedInfo;
@@ -170,10 +172,9 @@ export class Server {
     const resolution = this.#resolver.resolve(options);
     if (!resolution.ok) throw new Error(resolution.problem);
     this.#resolved = resolution.resolved;
-    const runtimeText = `${runtime.name} ${runtime.version}`;
-    const identity = { id: this.id, xkey: keys.xkey, runtime: runtimeText };
+    const identity = { id: this.id, xkey: keys.xkey, runtime: this.#runtimeText };
     this.#announced = new AnnouncedInfo(identity, options, this.#isAuthRequired);
-    const growth = new GrowthWatch(
+    this.#growth = new GrowthWatch(
       () => runtime.residentBytes(),
       () => runtime.collectGarbage(),
     );
@@ -193,43 +194,11 @@ export class Server {
       },
       this.#shardOptions(),
       this.#announced.info,
-      {
-        log: (level, text, limit) => this.#log(level, text, limit),
-        checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
-        traced: (result) => void this.#system?.publishTrace(result),
-        opened: (event) => this.#system?.announce({ ...event, end: null }),
-        closed: (connection, event) => {
-          this.#fleetMonitor.addClosed(connection);
-          const end = { reason: connection.reason, traffic: connection };
-          if (event !== null) this.#system?.announce({ ...event, end });
-          growth.check(performance.now());
-        },
-        onAccounts: (change) => {
-          this.#fleetMonitor.changeAccounts(change);
-          this.#systemHost.changeAccounts(change);
-          for (const account of change.changed) {
-            void this.#fleet.clients.limitAccount(account, { endsLeafs: true });
-            this.#system?.accountKnown(account.name);
-          }
-        },
-        fatal: (text) => void this.#fail(text),
-        linksSetup: (ports) => {
-          const links = {
-            id: this.id,
-            runtime: runtimeText,
-            isOperatorMode: isOperatorMode(this.#options),
-            isLameDuck: this.isLameDuck,
-            isOwnCluster: this.#wasLeafNode,
-            systemAccount: this.#systemAccount,
-          };
-          return linksSetup(this.#options, links, ports, this.#contexts.links);
-        },
-        onLinks: (news) => this.#onLinks(news),
-      },
+      this.#fleetEvents(),
     );
     this.#fleetMonitor = new FleetMonitor(this.#fleet, {
       id: this.id,
-      runtime: runtimeText,
+      runtime: this.#runtimeText,
       commandLine: settings.commandLine,
       cpuCount,
       options,
@@ -242,7 +211,7 @@ export class Server {
     });
     this.monitor = this.#fleetMonitor;
     this.#monitoring = new Monitoring(this.monitor, this.#fleetMonitor.requestCounts, logger, () =>
-      growth.check(performance.now()),
+      this.#growth.check(performance.now()),
     );
     this.#portsFile = new PortsFile(settings.executableName, logger);
     const cluster = clusterName(options, this.id);
@@ -349,6 +318,54 @@ export class Server {
   /** Makes one shard throw, for tests of what happens then. */
   failShard(index: number): void {
     this.#fleet.failShard(index);
+  }
+
+  /** Bun or Deno, and its version. */
+  get #runtimeText(): string {
+    const { name, version } = this.#settings.runtime;
+    return `${name} ${version}`;
+  }
+
+  /** What becomes of all that the threads tell main, and ask of it. */
+  #fleetEvents(): FleetEvents {
+    return {
+      log: (level, text, limit) => this.#log(level, text, limit),
+      checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
+      traced: (result) => void this.#system?.publishTrace(result),
+      opened: (event) => this.#system?.announce({ ...event, end: null }),
+      closed: (connection, event) => {
+        this.#fleetMonitor.addClosed(connection);
+        const end = { reason: connection.reason, traffic: connection };
+        if (event !== null) this.#system?.announce({ ...event, end });
+        this.#growth.check(performance.now());
+      },
+      onAccounts: (change) => this.#changeAccounts(change),
+      fatal: (text) => void this.#fail(text),
+      linksSetup: (ports) => this.#linksSetup(ports),
+      onLinks: (news) => this.#onLinks(news),
+    };
+  }
+
+  /** Operator mode: accounts have come, changed or gone. */
+  #changeAccounts(change: AccountsChange): void {
+    this.#fleetMonitor.changeAccounts(change);
+    this.#systemHost.changeAccounts(change);
+    for (const account of change.changed) {
+      void this.#fleet.clients.limitAccount(account, { endsLeafs: true });
+      this.#system?.accountKnown(account.name);
+    }
+  }
+
+  #linksSetup(ports: Ports): LinksSetup {
+    const identity = {
+      id: this.id,
+      runtime: this.#runtimeText,
+      isOperatorMode: isOperatorMode(this.#options),
+      isLameDuck: this.isLameDuck,
+      isOwnCluster: this.#wasLeafNode,
+      systemAccount: this.#systemAccount,
+    };
+    return linksSetup(this.#options, identity, ports, this.#contexts.links);
   }
 
   /** The cluster, the leaf nodes and the hubs of this server have changed. */
