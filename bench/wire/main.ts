@@ -8,7 +8,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { cpuChart } from "./chart.ts";
-import { type Figures, type Summary, summarise } from "./figures.ts";
+import { type Figures, summarise } from "./figures.ts";
 import { limits } from "./limits.ts";
 import { type MeasureOptions, measure } from "./measure.ts";
 import { buildLoad, makeCertificate } from "./programs.ts";
@@ -105,19 +105,48 @@ function prepareLoad(rows: readonly Row[]): Pick<MeasureOptions, "loadProgram" |
   return { loadProgram: buildLoad(false), certificate: null };
 }
 
-async function main(): Promise<number> {
-  if (values.help || values.list) {
-    const width = Math.max(...allRows.map((row) => row.id.length)) + 2;
-    console.log(values.help ? usage : allRows.map((row) => row.id.padEnd(width) + row.title).join("\n"));
-    return 0;
-  }
-  const seconds = number("seconds", values.seconds ?? (values.quick ? "0.5" : "2"), 0.01);
-  const repetitions = number("repetitions", values.repetitions ?? (values.quick ? "1" : "3"), 1);
+/** The rows that the flags ask for, without those that the load generator cannot put on a server here. */
+function chooseRows(): { readonly rows: readonly Row[]; readonly load: ReturnType<typeof prepareLoad> } {
   const wanted = values.rows
     ? pickRows(values.rows.split(","))
     : allRows.filter((row) => row.isQuick || !values.quick);
   const load = prepareLoad(wanted);
-  const rows = wanted.filter((row) => row.needs !== "tls" || load.certificate !== null);
+  return { rows: wanted.filter((row) => row.needs !== "tls" || load.certificate !== null), load };
+}
+
+function describeMachine(): string {
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GB`;
+  return `${cpus()[0]?.model ?? "unknown CPU"}, ${availableParallelism()} cores, ${memory}, Linux ${release()}`;
+}
+
+/** Writes a file for people, a picture and the measurements themselves, beside those of other runs. */
+function writeResults(report: string, chart: string, results: object): void {
+  const folder = fileURLToPath(new URL("../../docs/benchmarks/", import.meta.url));
+  const path = `${folder}${values.out ?? (values.quick ? "wire-quick" : "wire")}`;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${path}.json`, `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(`${path}.md`, `${report}\n`);
+  writeFileSync(`${path}.svg`, chart);
+  console.error(`written: ${path}.json, .md, .svg`);
+}
+
+function printHelp(): void {
+  const width = Math.max(...allRows.map((row) => row.id.length)) + 2;
+  console.log(values.help ? usage : allRows.map((row) => row.id.padEnd(width) + row.title).join("\n"));
+}
+
+async function main(): Promise<number> {
+  if (values.help || values.list) {
+    printHelp();
+    return 0;
+  }
+  const settings = {
+    seconds: number("seconds", values.seconds ?? (values.quick ? "0.5" : "2"), 0.01),
+    repetitions: number("repetitions", values.repetitions ?? (values.quick ? "1" : "3"), 1),
+    shards: number("shards", values.shards, 1),
+  };
+  const { seconds, repetitions, shards } = settings;
+  const { rows, load } = chooseRows();
   const targets = chooseTargets();
   const series = rows.flatMap((row) =>
     targets
@@ -129,46 +158,30 @@ async function main(): Promise<number> {
     seconds,
     warmSeconds: seconds / 4,
     count: 0,
-    shards: number("shards", values.shards, 1),
+    shards,
   });
-  const summaries: Summary[] = series.map((one) =>
-    summarise(one.row.id, one.target.name, one.figures, one.failures),
-  );
+
+  const summaries = series.map((one) => summarise(one.row.id, one.target.name, one.figures, one.failures));
   const judged = targets.map((target) => target.name).filter((name) => !/^(nats-server.*|floor)$/.test(name));
   const verdicts = judge(limits, summaries, judged);
-  const machine = `${cpus()[0]?.model ?? "unknown CPU"}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}`;
+  const date = new Date().toISOString();
+  const machine = describeMachine();
   const servers = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  const caption = `${new Date().toISOString().slice(0, 10)}; ${machine}; ${servers.join(", ")}; median of ${repetitions} × ${seconds} s`;
-  const limitLines = verdicts.length ? limitTable(verdicts) : "";
+  const caption = `${date.slice(0, 10)}; ${machine}; ${servers.join(", ")}; median of ${repetitions} × ${seconds} s`;
+  const limitLines = verdicts.length > 0 ? limitTable(verdicts) : "";
   const parts = [caption, resultTable(rows, summaries), failureList(summaries), limitLines];
   const report = parts.filter((part) => part !== "").join("\n\n");
   console.log(report);
   if (!values["no-write"]) {
-    const folder = fileURLToPath(new URL("../../docs/benchmarks/", import.meta.url));
-    const path = `${folder}${values.out ?? (values.quick ? "wire-quick" : "wire")}`;
-    mkdirSync(folder, { recursive: true });
-    const measured = series.map((one) => ({
-      row: one.row.id,
-      target: one.target.name,
-      measured: one.figures,
-    }));
-    const settings = { seconds, repetitions, shards: Number(values.shards) };
-    const json = {
-      date: new Date().toISOString(),
-      machine,
-      versions,
-      settings,
-      summaries,
-      verdicts,
-      measured,
-    };
-    writeFileSync(`${path}.json`, `${JSON.stringify(json, null, 1)}\n`);
-    writeFileSync(`${path}.md`, `${report}\n`);
-    writeFileSync(`${path}.svg`, cpuChart(rows, summaries, caption));
-    console.error(`written: ${path}.json, .md, .svg`);
+    const measured = series.map(({ row, target, figures }) => {
+      return { row: row.id, target: target.name, measured: figures };
+    });
+    const results = { date, machine, versions, settings, summaries, verdicts, measured };
+    writeResults(report, cpuChart(rows, summaries, caption), results);
   }
   const isFailed =
-    summaries.some((one) => one.failures.length > 0) || verdicts.some((one) => one.must.isMet === false);
+    summaries.some(({ failures }) => failures.length > 0) ||
+    verdicts.some(({ must }) => must.isMet === false);
   return values.check && isFailed ? 1 : 0;
 }
 
