@@ -1,42 +1,36 @@
-// Asks a running server whether it behaves like a NATS server:
-//   bun run scripts/conformance.ts --server "<command that takes nats-server's flags>" [--group NAME] [file …]
-// Groups: `core` (a server without users; the default), `auth`, `accounts`, `tls`, `websocket`, `system`, `cluster`, `routes`,
-// `gateways`, `leafs`, and `all`. A test file belongs to the group in its name (`users.auth.test.ts` to `auth`), else to `core`.
-// `--peer "<command>"` names the servers that the one under test is linked with; the same command by default.
-
+/** Asks a running server whether it behaves like a NATS server: `bun scripts/conformance.ts --help`. */
 import { readdirSync } from "node:fs";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { type Exit, peerCommand, runToExit, serverCommand } from "../test/support/server_process.ts";
 import { runTests } from "./test_runs.ts";
 
 const FOLDER = "test/conformance";
 const ROW_LIMIT_MS = 60_000;
 
-/** What the command line asks for. */
-interface Request {
-  readonly server: string | undefined;
-  readonly peer: string | undefined;
-  readonly group: string;
-  readonly files: readonly string[];
+const USAGE = `bun run conformance [flags] [file …]
+  --server "COMMAND"   any command that takes nats-server's flags (this repository's server)
+  --peer "COMMAND"     the servers that the one under test is linked with (the same command)
+  --group NAME         core: a server without users (the default); auth, accounts, tls, websocket, system, cluster,
+                       routes, gateways, leafs, or all
+  file                 part of the name of a test file; several may be given`;
+
+const { values, positionals: names } = parseArgs({
+  options: {
+    server: { type: "string" },
+    peer: { type: "string" },
+    group: { type: "string", default: "core" },
+    help: { type: "boolean", default: false },
+  },
+  allowPositionals: true,
+});
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
 }
 
-function parseArguments(words: readonly string[]): Request {
-  let server: string | undefined;
-  let peer: string | undefined;
-  let group = "core";
-  const files: string[] = [];
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at]!;
-    if (word === "--server") server = words[++at];
-    else if (word === "--peer") peer = words[++at];
-    else if (word === "--group") group = words[++at] ?? group;
-    else files.push(word);
-  }
-  return { server, peer, group, files };
-}
-
-/** Test files of a group, narrowed to those whose name contains one of `names`. */
-function testFiles(group: string, names: readonly string[]): string[] {
+/** Test files of a group; only those whose name contains one of `names`, if there are any. */
+function testFiles(group: string): string[] {
   return readdirSync(FOLDER)
     .filter((name) => name.endsWith(".test.ts"))
     .filter((name) => group === "all" || groupOf(name) === group)
@@ -63,20 +57,20 @@ function wordsOf({ stdout, stderr }: Exit): string {
   return (stdout || stderr).trim();
 }
 
-const request = parseArguments(process.argv.slice(2));
-if (request.server !== undefined) process.env.CONFORMANCE_SERVER = request.server;
-if (request.peer !== undefined) process.env.CONFORMANCE_PEER = request.peer;
-const files = testFiles(request.group, request.files);
+const { server, peer, group } = values;
+if (server !== undefined) process.env.CONFORMANCE_SERVER = server;
+if (peer !== undefined) process.env.CONFORMANCE_PEER = peer;
+const files = testFiles(group);
 const version = await runToExit({ flags: ["--version"] });
 const said = `${wordsOf(version)} beside ${wordsOf(await runToExit({ flags: ["--version"], role: "peer" }))}`;
 console.log(
   `server: ${serverCommand().join(" ")}\npeer: ${peerCommand().join(" ")}\nversions: ${said}\n` +
-    `files: ${files.length}, group ${request.group}`,
+    `files: ${files.length}, group ${group}`,
 );
 if (version.code !== 0 || files.length === 0) {
   console.error(
     files.length === 0
-      ? `no test file of group "${request.group}" matches ${request.files.join(", ")}`
+      ? `no test file of group "${group}" matches ${names.join(", ")}`
       : `the server command did not answer --version (exit ${version.code}); name it with --server "<command>"`,
   );
   process.exit(1);
