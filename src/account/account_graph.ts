@@ -68,7 +68,7 @@ interface AcceptedService {
   readonly definition: ServiceImport;
 }
 
-/** Why the exporter does not hand out what needs an activation token; undefined if it does. */
+/** Why the exporter refuses what needs an activation token; undefined if it does not. */
 export type CheckToken = (exported: Export) => string | undefined;
 
 /**
@@ -161,7 +161,7 @@ export function linkService(
   return undefined;
 }
 
-/** Why the exporter does not hand out what an import asks for. */
+/** Why the exporter refuses what an import asks for. */
 function refusalOf(
   importer: LinkedAccount,
   exporter: LinkedAccount,

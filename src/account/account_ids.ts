@@ -3,7 +3,7 @@ import { GLOBAL_ACCOUNT_ID, SYSTEM_ACCOUNT_ID } from "./definition.ts";
 
 /**
  * The numbers by which accounts are known to shards and to the interest index. An account keeps its number for as long
- * as the process lives, for messages and interest under it may still be under way when it goes.
+ * as the process lives, because messages and interest under it may still be under way when it goes.
  */
 export class AccountIds {
   readonly #ids = new Map<string, number>([[GLOBAL_ACCOUNT, GLOBAL_ACCOUNT_ID]]);

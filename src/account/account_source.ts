@@ -5,8 +5,8 @@ import type { AccountTrace } from "../protocol/tracing/trace_admission.ts";
 import type { ResponseType, ServiceLatency } from "./definition.ts";
 
 /**
- * What an account says of itself, in the configuration or in its JWT, before anyone has looked whether other accounts
- * agree. Subjects are text.
+ * What an account says of itself, in the configuration or in its JWT, before it is compared with what other accounts
+ * say. Subjects are text.
  */
 export interface AccountSource {
   /** In operator mode the account's public key. */
@@ -15,7 +15,7 @@ export interface AccountSource {
   /** See `AccountDefinition`. */
   readonly nameTag?: string;
   readonly limits: AccountLimits;
-  /** Found sound by `findMappingProblem`. */
+  /** They have passed `findMappingProblem`. */
   readonly mappings: readonly MappingOptions[];
   readonly exports: readonly ExportRule[];
   readonly imports: readonly ImportRule[];

@@ -6,7 +6,7 @@ import type { AccountDefinition, ServiceImport, StreamImport } from "./definitio
 
 /** Imports as a shard applies them. All subjects are byte strings. */
 
-/** Turns the subject of a message on one side into that on the other. */
+/** Turns the subject of a message on one side of an import into its subject on the other side. */
 type Renaming = (subject: string) => string;
 
 /** A stream import: which messages of the exporter it takes, and how they are called here. */
@@ -78,7 +78,7 @@ export function importsService({ serviceImports }: AccountDefinition, subject: s
 function renaming(source: string, destination: string): Renaming {
   if (source === destination) return (subject) => subject;
   const compiled = compileTransform(source, destination);
-  // A literal carries nothing over, and what is no transform of its source stands for itself.
+  // A literal carries nothing over, and a destination that is not a transform of its source stands for itself.
   const constant = byteStringOfText(destination);
   if (isLiteralText(source) || "problem" in compiled) return () => constant;
   return (subject) => compiled.apply(subject.split("."), noRandom);

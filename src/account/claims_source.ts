@@ -10,8 +10,8 @@ import { limitsOf } from "./limits.ts";
 const NS_PER_MS = 1e6;
 
 /**
- * What the JWT of an account says of itself. Mappings that are wrong, and what is neither a stream nor a service, are
- * left out. `defaultPermissions` are those of the claims, as the configuration would have them.
+ * What the JWT of an account says of it. Faulty mappings, and imports and exports that are neither streams nor
+ * services, are left out. `defaultPermissions` are those of the claims, in the form of the configuration.
  *
  * Source: nats-server updateAccountClaimsWithRefresh.
  */

@@ -1,8 +1,8 @@
 import { type EpochMs, formatTime, omitEmpty } from "../protocol/go_json.ts";
 
 /**
- * What servers tell one another, and their operators, of a connection: in `Nats-Request-Info`, in latencies, in
- * events. Fields that are absent are left out. Source: nats-server ClientInfo.
+ * What servers tell one another, and operators, of a connection: in `Nats-Request-Info`, in latencies and in events.
+ * Absent fields are left out. Source: nats-server ClientInfo.
  */
 export interface ClientInfo {
   readonly startedAtMs?: EpochMs;

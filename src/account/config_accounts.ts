@@ -11,7 +11,7 @@ import type { AccountDefinition } from "./definition.ts";
 import type { Export } from "./exports.ts";
 import { addSystemExports, systemImports, systemImportsOfItself } from "./system_services.ts";
 
-/** What of a configuration says which accounts there are. */
+/** The options that say which accounts there are. */
 export interface AccountsOptions {
   readonly accounts: readonly AccountOptions[];
   /** Of `$G`. */
@@ -32,7 +32,7 @@ export interface ConfiguredAccounts {
 export interface AccountProblem {
   /** In nats-server's words. */
   readonly text: string;
-  /** What of the options is wrong. */
+  /** The part of the options that is wrong. */
   readonly part: ExportOptions | ImportOptions;
 }
 
@@ -124,7 +124,7 @@ function addImport(
 /** Only JWTs ask for activation tokens. */
 const noTokens: CheckToken = () => "no activation token";
 
-/** What the configuration says itself comes first; a subject it imports already is left to it. */
+/** Adds the imports of the system account's services, except on subjects that the account imports already. */
 function addSystemServices(accounts: ReadonlyMap<string, LinkedAccount>, system: LinkedAccount): void {
   addSystemExports(system.exports);
   for (const account of accounts.values()) {

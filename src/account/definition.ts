@@ -4,8 +4,8 @@ import type { Permissions } from "../config/permissions.ts";
 import type { AccountTrace } from "../protocol/tracing/trace_admission.ts";
 
 /**
- * What a shard needs to know of an account, with nothing left to look up: imports are authorised, their subjects
- * renumbered, what the export says is copied to them. Plain data, fit for JSON and for a structured clone; fields
+ * What a shard needs to know of an account, with nothing left to look up: imports are authorised, their wildcards
+ * numbered, and what the export says is copied to them. Plain data, fit for JSON and for a structured clone; fields
  * that may be absent are absent, not null.
  */
 export interface AccountDefinition {
@@ -25,11 +25,11 @@ export interface AccountDefinition {
   readonly serviceImports: readonly ServiceImport[];
   /** For users that come without permissions. */
   readonly defaultPermissions?: Permissions;
-  /** Absent where messages are not traced for being traced elsewhere. */
+  /** Absent if `traceparent` does not make messages of this account traced. */
   readonly messageTrace?: AccountTrace;
 }
 
-/** Of every server that has accounts. */
+/** The id of `$G`, the account that every server has. */
 export const GLOBAL_ACCOUNT_ID = 1;
 /** Reserved for the system account, whatever its name and whether there is one. */
 export const SYSTEM_ACCOUNT_ID = 2;

@@ -6,11 +6,14 @@ import type { ResponseType, ServiceLatency } from "./definition.ts";
 /** How long a service may take to answer, unless its export says. */
 export const RESPONSE_THRESHOLD_MS_DEFAULT = 120_000;
 
-/** What an account offers under one subject, all that was said of it taken together. Fit for a structured clone. */
+/**
+ * What an account offers under one subject, put together from everything that was said of that subject. Fit for a
+ * structured clone.
+ */
 export interface Export {
   readonly kind: ShareKind;
   readonly subject: string;
-  /** Accounts that may import it; everyone, if that is not asked otherwise. */
+  /** Accounts that may import it. If empty, everyone may, unless a token or a position in the subject decides. */
   readonly importers: ReadonlySet<string>;
   readonly needsToken: boolean;
   readonly revocations: ReadonlyMap<string, number>;
@@ -29,8 +32,8 @@ export class ExportTable {
   };
 
   /**
-   * Adds an export, or adds to the one there is for the same subject: importers add up, a token asked for once stays
-   * asked for, and of the rest the last word counts. Returns what is wrong with it; then nothing is added.
+   * Adds an export, or adds to the one for the same subject: importers add up, a token that was demanded once stays
+   * demanded, and for the rest the last export counts. Returns what is wrong with it; then nothing is added.
    */
   add(rule: ExportRule): string | undefined {
     const { kind, subject, accountTokenPosition, importers } = rule;
@@ -55,8 +58,8 @@ export class ExportTable {
   }
 
   /**
-   * Measures the service exported under `subject`, or says why not. That there is a system account, which publishes
-   * latencies, is for the caller to ask.
+   * Measures the service exported under `subject`, or says why not. The caller checks that there is a system account,
+   * which publishes latencies.
    */
   track(subject: string, latency: ServiceLatency): string | undefined {
     const { sampling, subject: results } = latency;
@@ -89,8 +92,9 @@ export class ExportTable {
 }
 
 /**
- * What lets an account import from an export: `open` for everyone, `closed` for this account, or `token` if it shows
- * an activation token. A position in the subject decides alone, then a token, then the list of importers.
+ * Whether an account may import from an export: `open` if it may, `closed` if not, or `token` if it needs an activation
+ * token. If the export has a position of the account in its subject, that alone decides; otherwise the demand for a
+ * token, then the list of importers.
  */
 export function admissionOf(
   exported: Export,
@@ -99,7 +103,7 @@ export function admissionOf(
 ): "open" | "closed" | "token" {
   const { accountTokenPosition, needsToken, importers } = exported;
   if (accountTokenPosition > 0) {
-    // Importing the very wildcard would take everyone's part.
+    // Importing the wildcard itself would import what belongs to every account.
     const isOwnPart =
       subject !== exported.subject && subject.split(".")[accountTokenPosition - 1] === importer;
     return isOwnPart ? "open" : "closed";

@@ -3,13 +3,14 @@ import { subjectsCollideText } from "../subject/text.ts";
 import type { ExportTable } from "./exports.ts";
 
 /**
- * Whether an import would send messages round in a circle. An account is asked for what it already imports from where
- * the new import would lead, and so on; an account met before, the importer first of all, closes the circle.
+ * Whether an import would send messages round in a circle. The search follows the imports of the exporter that match
+ * the new import, then those of their exporters, and so on; it has found a cycle when it meets an account again, such
+ * as the importer.
  *
  * Source: nats-server checkServiceImportsForCycles, checkStreamImportsForCycles.
  */
 
-/** An account, as far as the search for cycles goes. */
+/** What the search for cycles needs to know of an account. */
 export interface ImportingAccount {
   readonly name: string;
   readonly exports: ExportTable;
@@ -33,7 +34,7 @@ const DEPTH_MAX = 1024;
 const CYCLE = "import forms a cycle";
 const TOO_DEEP = "search cycle depth exhausted";
 
-/** Whether an import was refused for where it leads, not by its exporter. */
+/** Whether an import was refused because it would form a cycle, not by its exporter. */
 export function isCycle(problem: string): boolean {
   return problem === CYCLE || problem === TOO_DEEP;
 }

@@ -3,8 +3,8 @@ import { compileTransform, numberWildcards } from "../subject/transform.ts";
 import { readDestinationToken, type TransformProblem } from "../subject/transform_language.ts";
 
 /**
- * How the subject of an import is called on either side. All of it is text. Source: nats-server
- * addMappedStreamImportWithClaim, addServiceImport.
+ * The subjects of an import on its two sides. All of them are text. Source: nats-server addMappedStreamImportWithClaim,
+ * addServiceImport.
  */
 
 export interface StreamSubjects {
@@ -73,9 +73,9 @@ export function referenceOf(text: string): number {
 }
 
 /**
- * Puts the references, in the order in which they are written, in the place of a pattern's stars. For up to two this
- * turns the transform round. Three that go round in a circle (`$2.$3.$1`) it does not; neither does nats-server, and
- * a configuration that works there has been written for that.
+ * Replaces a pattern's stars by the references, in the order in which those are written. For up to two references this
+ * inverts the transform. For three in a circle (`$2.$3.$1`) it does not; neither does nats-server, and configurations
+ * that work there are written for it.
  */
 function fillStars(pattern: string, references: readonly string[]): string {
   const left = [...references];

@@ -2,13 +2,13 @@ import type { AccountLimits } from "../config/accounts.ts";
 
 const INT32_MAX = 0x7fffffff;
 
-/** The least of limits of which −1 is none; less than that leaves no room for anything. */
+/** The least of several limits, of which −1 stands for none; a limit below −1 leaves no room at all. */
 export function leastLimit(...limits: readonly number[]): number {
   const set = limits.filter((limit) => limit !== -1);
   return set.length === 0 ? -1 : Math.max(Math.min(...set), 0);
 }
 
-/** The limits of an account as its JWT or the configuration has them: each −1 for none, or from 0 on. */
+/** The limits of an account's JWT or configuration, each brought to −1 for none or a number from 0 on. */
 export function limitsOf(given: AccountLimits): AccountLimits {
   return {
     maxConnections: limitOf(given.maxConnections),

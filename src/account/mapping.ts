@@ -9,16 +9,16 @@ import {
 } from "../subject/transform.ts";
 
 /**
- * What an account turns the subjects of its clients' messages into, on servers of one cluster.
+ * The subject mappings of one account, as they apply in one cluster.
  *
- * Subjects are byte strings. The first mapping whose source covers a subject decides alone.
+ * Subjects are byte strings. Only the first mapping whose source covers a subject applies to it.
  * Source: nats-server selectMappedSubject, AddWeightedMappings.
  */
 export class AccountMappings {
   readonly #literals = new Map<string, SubjectMapping>();
   readonly #patterns: SubjectMapping[] = [];
 
-  /** The options have been found sound (`findMappingProblem`). A source listed twice counts as the last one says. */
+  /** The options have passed `findMappingProblem`. If a source is listed twice, the last one counts. */
   constructor(mappings: readonly MappingOptions[], clusterName: string | undefined) {
     const bySource = new Map(mappings.map((mapping) => [mapping.source, mapping]));
     for (const [rank, { source, destinations }] of [...bySource.values()].entries()) {
@@ -49,7 +49,10 @@ class SubjectMapping {
   /** Its place in the list. */
   readonly rank: number;
   readonly isLiteral: boolean;
-  /** Whether a subject has one fate, so that it may be remembered: no draw by weight, no `random`. */
+  /**
+   * Whether a subject is always mapped to the same one, so that the result may be remembered: no draw by weight, no
+   * `random`.
+   */
   readonly isDeterministic: boolean;
   readonly #sourceTokens: readonly string[];
   readonly #shares: readonly Share[];
@@ -76,14 +79,17 @@ class SubjectMapping {
     return areTokensSubset(tokens, this.#sourceTokens);
   }
 
-  /** What becomes of one message on a subject this mapping was found for; null if it goes nowhere. */
+  /**
+   * The subject that one message is mapped to, whose own subject this mapping was found for; null if the message is
+   * lost.
+   */
   choose(subject: string, random: RandomBelow): string | null {
     const drawn = this.#hasOneFate ? 0 : random(100);
     const share = this.#shares.find(({ below }) => drawn < below);
     return share === undefined ? null : share.transform.apply(this.#tokensOf(subject), random);
   }
 
-  /** A literal has no tokens to choose from: a partition of it is that of nothing. */
+  /** A literal source has no wildcard tokens to choose from: its partition is that of an empty text. */
   #tokensOf(subject: string): readonly string[] {
     return this.isLiteral ? [] : subject.split(".");
   }
@@ -91,14 +97,14 @@ class SubjectMapping {
 
 interface Share {
   readonly transform: SubjectTransform;
-  /** It is taken by the draws from 0 to 99 below this that are not below the share before. */
+  /** Of the draws from 0 to 99 this share takes those below this bound that the shares before it have left. */
   readonly below: number;
 }
 
 /**
- * Divides the draws. A cluster that is named by any destination has a group of its own; all others have those that
- * name none. What is missing to 100 stays on the source, unless the source is listed, in whatever group: then it
- * is lost.
+ * Divides the draws. A cluster that any destination names has a group of its own; all other clusters share the
+ * destinations that name none. If the weights add up to less than 100, the rest stays on the source; but if the source
+ * is itself listed, in any group, the rest is lost.
  */
 function sharesOf(
   source: string,
@@ -117,7 +123,7 @@ function sharesOf(
   return shares;
 }
 
-/** The destinations of one group, and the source itself where something of it stays there. */
+/** The destinations of one group, and the source itself if some messages stay on it. */
 function withRest(
   source: string,
   destinations: readonly MappingDestination[],
@@ -129,7 +135,7 @@ function withRest(
   return [...group, { subject: numberWildcards(source), weight: 100 - total }];
 }
 
-/** What an operator is shown of a mapping: one share of it, in the order of weights. */
+/** One share of a mapping as operators are shown it, in the order of weights. */
 export interface MappingShare {
   /** Transform destination. */
   readonly subject: string;
@@ -139,7 +145,9 @@ export interface MappingShare {
   readonly cluster: string;
 }
 
-/** The shares of all groups, that of most clusters first. Source: nats-server AddWeightedMappings. */
+/**
+ * The shares of all groups; the group for all unnamed clusters comes first. Source: nats-server AddWeightedMappings.
+ */
 export function mappingShares({ source, destinations }: MappingOptions): readonly MappingShare[] {
   const clusters = new Set(["", ...destinations.map(({ cluster }) => cluster ?? "")]);
   return [...clusters].flatMap((cluster) => {

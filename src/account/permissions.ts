@@ -24,7 +24,7 @@ export class UserPermissions {
   readonly #subscribe: Rules;
   /** Literal patterns of the publish lists that name no queue, for lists of thousands. */
   readonly #allowedLiterals: ReadonlySet<string>;
-  /** How requests may be answered whatever else holds; null where they may not. */
+  /** How requests may be answered whatever the lists say; null if they may not. */
   readonly responses: ResponsePermission | null;
 
   constructor(permissions: Permissions) {
@@ -39,8 +39,8 @@ export class UserPermissions {
   }
 
   /**
-   * Whether lists allow publishing to the subject; wildcards in it are ordinary tokens. "" is what a mapping leaves of a
-   * message that it loses: no entry meets it.
+   * Whether the lists allow publishing to the subject, whose wildcards count as ordinary tokens. A mapping that loses a
+   * message leaves "" as its subject, which no entry matches.
    */
   canPublish(subject: string): boolean {
     const { allow, deny } = this.#publish;
@@ -52,9 +52,9 @@ export class UserPermissions {
   }
 
   /**
-   * Whether a subscription is allowed; `queue` is "" for a plain one. All that it can match must be allowed, by one
-   * entry: nats-server lets `foo.>` through an allowed `foo.*`. An allowed entry about queue groups that meets the
-   * subject decides alone; a denied one only adds to what is denied.
+   * Whether a subscription is allowed; `queue` is "" for a plain one. One entry must allow everything that the
+   * subscription can match, except that an allowed `foo.*` lets `foo.>` through, as in nats-server. If an allowed entry
+   * about queue groups matches the subject, it decides alone; a denied entry about them only adds to what is denied.
    */
   canSubscribe(subject: string, queue: string): boolean {
     const { allow, deny } = this.#subscribe;
@@ -67,8 +67,8 @@ export class UserPermissions {
   }
 
   /**
-   * The denied patterns that an allowed subscription meets, with a blank between them: a message that one of them
-   * matches is not delivered to it. "" where there are none; `queue` is "" for a plain subscription.
+   * The denied patterns that overlap an allowed subscription, with a blank between them: messages that match one of
+   * them are not delivered to it. "" if there are none; `queue` is "" for a plain subscription.
    */
   filterFor(subject: string, queue: string): string {
     const met = this.#subscribe.deny.filter(
@@ -91,7 +91,7 @@ function parseEntry(text: string): Entry {
   return { pattern, tokens: pattern.split("."), queue };
 }
 
-/** Whether an entry is about a subject as published or subscribed to: wildcards in it are tokens like others. */
+/** Whether an entry matches a subject as it is published or subscribed to, whose wildcards count as ordinary tokens. */
 function meets({ tokens: wanted }: Entry, tokens: readonly string[]): boolean {
   return areMatching(wanted, tokens);
 }
@@ -104,14 +104,14 @@ function areMatching(wanted: readonly string[], tokens: readonly string[]): bool
   return true;
 }
 
-/** Whether the entries that meet a subject are about such a subscription to it. */
+/** Whether the entries that match a subject apply to such a subscription. */
 function isNamed(entries: readonly Entry[], queue: string): boolean {
   const ofQueues = entries.filter((entry) => entry.queue !== "");
   if (queue !== "" && ofQueues.length > 0) return ofQueues.some((entry) => isQueueMatch(entry.queue, queue));
   return entries.length > ofQueues.length;
 }
 
-/** Whether an entry is about subscriptions of this queue: one about none is about all. */
+/** Whether an entry applies to subscriptions of this queue group: one that names no queue group applies to all. */
 function concerns(entry: { readonly queue: string }, queue: string): boolean {
   return entry.queue === "" || isQueueMatch(entry.queue, queue);
 }

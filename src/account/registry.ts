@@ -8,11 +8,11 @@ import { ExportTable } from "./exports.ts";
 import { isCycle } from "./import_cycles.ts";
 import { addSystemExports, systemImports, systemImportsOfItself } from "./system_services.ts";
 
-/** What came of a change to one account: it may concern the accounts that import from it as well. */
+/** The outcome of a change to one account, which may change the accounts that import from it as well. */
 export interface RegistryChange {
-  /** The accounts that are not what they were, the changed one first. */
+  /** The accounts that have changed; the one that was set or removed comes first. */
   readonly changed: readonly AccountDefinition[];
-  /** The imports that do not work, of every account that was looked at. */
+  /** The imports that do not work, among all accounts that were looked at. */
   readonly skipped: readonly SkippedImport[];
 }
 
@@ -35,8 +35,9 @@ export interface RegistrySurroundings {
 }
 
 /**
- * The accounts that are known in operator mode. They come, change and go one at a time; an import that the exporter
- * does not allow, that is not known, or that would form a cycle is left out until something changes that could help.
+ * The accounts that are known in operator mode, which come, change and go one at a time. An import is left out if its
+ * exporter is unknown or does not allow it, or if it would form a cycle; it is tried again after each change that could
+ * help.
  *
  * Source: nats-server updateAccountClaimsWithRefresh.
  */
@@ -46,9 +47,9 @@ export class AccountRegistry {
   readonly #definitions = new Map<string, AccountDefinition>();
   /** By exporter, known or not: the accounts that want to import from it. */
   readonly #importers = new Map<string, Set<string>>();
-  /** Accounts with an import that was refused by no fault of its exporter; any change may put it right. */
+  /** Accounts with an import that would form a cycle; a change to any account may break that cycle. */
   readonly #cyclic = new Set<string>();
-  /** By account: when the first of the activation tokens it lives by expires, Unix seconds. */
+  /** By account: when the first of the activation tokens it uses expires, Unix seconds. */
   readonly #expiries = new Map<string, number>();
 
   constructor(surroundings: RegistrySurroundings) {
@@ -141,7 +142,7 @@ export class AccountRegistry {
     return new Set([name, ...(this.#importers.get(name) ?? []), ...this.#cyclic]);
   }
 
-  /** Decides anew about the imports of some accounts. */
+  /** Decides again about the imports of some accounts. */
   #look(names: ReadonlySet<string>): RegistryChange {
     const changed: AccountDefinition[] = [];
     const skipped: SkippedImport[] = [];
@@ -207,7 +208,7 @@ export class AccountRegistry {
   }
 }
 
-/** What tells the imports of an account from one another. */
+/** Identifies an import among those of its account. */
 function importKey(each: StreamImport | ServiceImport): string {
   return "from" in each
     ? JSON.stringify(["stream", each.exporter, each.from])

@@ -1,6 +1,6 @@
 /**
- * What the subjects services answer to say: `_R_.<account>.<request>`, and of a request that is measured
- * `_R_.<account>.<request>.<server>.T`, by which the responder's server finds the one that measures. Shards make them.
+ * The reply subjects that services answer to: `_R_.<account>.<request>`, and for a request that is measured
+ * `_R_.<account>.<request>.<server>.T`, which tells the responder's server who measures. Shards make them.
  * Source: nats-server newServiceReply, getHash.
  */
 import { BASE62_DIGITS } from "../base/nuid.ts";
@@ -26,8 +26,8 @@ export function remoteLatencySubject(reply: string): string | null {
 }
 
 /**
- * By which servers call one another in subjects: `S1` is `sQnRv29R`. By WebCrypto, which is there already: importing
- * node:crypto takes 9 ms of a start on Bun.
+ * The name of a server in subjects: `S1` is `sQnRv29R`. Made with WebCrypto, because importing node:crypto takes 9 ms
+ * of a start on Bun.
  */
 export async function serverHash(serverName: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(serverName));

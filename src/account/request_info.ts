@@ -14,8 +14,9 @@ export interface RequestInfo {
 type Hop = Pick<ServiceImport, "share" | "isSystemExport">;
 
 /**
- * What may be known of a requestor: everything and the server it is on where that is shared, else just its account and
- * round trip. `client` is all that is known of it. A leaf is on the remote server.
+ * What the exporter may know of a requestor. If the import shares, everything, and the server that it is on; otherwise
+ * only its account and round trip. `client` is all that is known of it. A leaf node counts as being on the remote
+ * server.
  *
  * Source: nats-server getClientInfo.
  */
@@ -26,7 +27,7 @@ export function disclosed(client: ClientInfo, place: ServerPlace, isShared: bool
 }
 
 /**
- * What a request carries after its first import. The system account is told the server in any case.
+ * What a request carries after its first import. The system account is always told the server.
  * Source: nats-server processServiceImport.
  */
 export function firstHop(client: ClientInfo, place: ServerPlace, hop: Hop): RequestInfo {
@@ -35,8 +36,8 @@ export function firstHop(client: ClientInfo, place: ServerPlace, hop: Hop): Requ
 }
 
 /**
- * What a request carries after a further import, by `middle`, the account it was delivered in before. It goes on
- * telling what the first one told; a hop that shares, or leads to the system account, adds the server.
+ * What a request carries after a further import; `middle` is the account that it was delivered in before. What the
+ * first import told stays; an import that shares, or leads to the system account, adds the server.
  */
 export function nextHop(before: RequestInfo, middle: string, place: ServerPlace, hop: Hop): RequestInfo {
   const addsPlace = !before.isShared && (hop.share || hop.isSystemExport);
@@ -45,8 +46,8 @@ export function nextHop(before: RequestInfo, middle: string, place: ServerPlace,
 }
 
 /**
- * The same of a request that came over a leaf link. What it carries is not taken for true, also where this server wrote it: who
- * asks is told anew, as far as the import before let it be known.
+ * The same for a request that came over a leaf link. What it carries is not trusted, even if this server wrote it: the
+ * requestor is told again, as far as the import before allowed.
  */
 export function nextHopOfLeaf(
   before: RequestInfo,

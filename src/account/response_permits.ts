@@ -1,12 +1,12 @@
 /**
- * The reply subjects one client may publish to because it was sent them, where its user has allow_responses.
+ * The reply subjects that one client may publish to because it was sent them: its user has `allow_responses`.
  * Source: nats-server `setResponsePermissionIfNeeded`, `responseAllowed`.
  */
 import type { ResponsePermission } from "../config/permissions.ts";
 
 /** Permits kept before those that ran out are looked for. */
 const PERMITS_MAX = 1000;
-/** However few have run out: the older half goes. */
+/** Past this number the older half goes, however few have run out. */
 const PERMITS_KEPT_MAX = 262_144;
 
 interface Permit {
@@ -23,7 +23,10 @@ export class ResponsePermits {
     this.#rule = rule;
   }
 
-  /** The client was sent a request with this reply subject. A permit it already has is used up by one. */
+  /**
+   * Notes that the client was sent a request with this reply subject. If it has a permit for that already, the request
+   * uses it up by one.
+   */
   add(reply: string, nowMs: number): void {
     if (this.use(reply, nowMs)) return;
     if (this.#permits.size >= this.#pruneAt) this.#prune(nowMs);
@@ -47,7 +50,10 @@ export class ResponsePermits {
     return this.#rule.ttlMs > 0 && nowMs - fromMs > this.#rule.ttlMs;
   }
 
-  /** Forgets those that ran out, and where many are left waits for twice as many, if they may be, before it looks again. */
+  /**
+   * Forgets permits that have run out. If many are left, it looks again only once there are twice as many, within the
+   * limit.
+   */
   #prune(nowMs: number): void {
     const { maxMessages } = this.#rule;
     for (const [reply, permit] of this.#permits) {

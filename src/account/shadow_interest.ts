@@ -5,8 +5,8 @@ import type { StreamImport } from "./definition.ts";
 import { referenceOf } from "./import_subjects.ts";
 
 /**
- * The interest in the exporting account that a local subscription amounts to through a stream import: what of the stream it
- * can match, under the exporter's subjects. Null where it matches nothing of it. Byte strings.
+ * The interest in the exporting account that a local subscription has through a stream import: the part of the stream
+ * that it can match, under the exporter's subject. Null if it matches none of it. Byte strings.
  *
  * Source: nats-server addShadowSubscriptions.
  */

@@ -23,12 +23,12 @@ export function authErrorSubject(serverId: string): string {
 /** The same in the account that the client was bound to: an ordinary subject there. */
 export const ACCOUNT_AUTH_ERROR_SUBJECT = "$SYS.ACCOUNT.CLIENT.AUTH.ERR";
 
-/** The certificates of a client do not hold, so it is not let in. */
+/** A client is turned away because its certificates were revoked or cannot be checked. */
 export function peerRejectedSubject(serverId: string): string {
   return `$SYS.SERVER.${serverId}.OCSP.PEER.CONN.REJECT`;
 }
 
-/** One certificate of a client's chain does not hold. */
+/** One certificate of a client's chain was revoked or cannot be checked. */
 export function invalidLinkSubject(serverId: string): string {
   return `$SYS.SERVER.${serverId}.OCSP.PEER.LINK.INVALID`;
 }

@@ -4,11 +4,11 @@ import type { ResponseType } from "./definition.ts";
 import type { ExportTable } from "./exports.ts";
 
 /**
- * What every account may ask the system account without any of them saying so.
+ * The services of the system account that every account imports without saying so.
  * Source: nats-server addSystemAccountExports, registerSystemImports.
  */
 
-/** Adds what the system account offers of itself, where no export of its own covers it. */
+/** Adds what the system account always exports, except what its own exports cover. */
 export function addSystemExports(exports: ExportTable): void {
   for (const rule of SYSTEM_EXPORTS) {
     if (exports.findCovering("service", rule.subject) === undefined) exports.add(rule);
@@ -18,14 +18,14 @@ export function addSystemExports(exports: ExportTable): void {
 const USER_INFO = systemExport("$SYS.REQ.USER.*.INFO", "singleton", 0);
 
 const SYSTEM_EXPORTS: readonly ExportRule[] = [
-  // The token that names the account must be the importer's: each is told of itself alone.
+  // The token that names the account must be the importer's: each account is told only of itself.
   systemExport("$SYS.REQ.ACCOUNT.*.CONNZ", "stream", 4),
   systemExport("$SYS.REQ.ACCOUNT.*.STATZ", "stream", 4),
   systemExport("$SYS.DEBUG.SUBSCRIBERS", "singleton", 0),
   USER_INFO,
 ];
 
-/** Requests that a server takes of its own clients alone: no other server is told of it. */
+/** Requests that a server answers for its own clients alone: other servers are not told of this interest. */
 export const PRIVATE_SUBJECTS: ReadonlySet<string> = new Set(["$SYS.DEBUG.SUBSCRIBERS", USER_INFO.subject]);
 
 function systemExport(subject: string, responseType: ResponseType, accountTokenPosition: number): ExportRule {
@@ -54,7 +54,10 @@ export function systemImports(account: string, systemAccount: string): readonly 
   ];
 }
 
-/** What the system account imports of itself: its users too may ask about themselves, unless its exports cover that. */
+/**
+ * What the system account imports from itself, so that its own users may ask about themselves; not what its exports
+ * cover.
+ */
 export function systemImportsOfItself({ name, exports }: AccountSource): readonly ImportRule[] {
   const isCovered = exports.some(
     ({ kind, subject }) => kind === "service" && isSubset(USER_INFO.subject, subject),
@@ -62,7 +65,7 @@ export function systemImportsOfItself({ name, exports }: AccountSource): readonl
   return isCovered ? [] : [userInfoImport(name, name)];
 }
 
-/** What a user may know of itself. The one import that says who asks. */
+/** The request by which a user asks about itself. It is the only one of these imports that tells who asks. */
 function userInfoImport(account: string, systemAccount: string): ImportRule {
   const rule = systemImport(systemAccount, "$SYS.REQ.USER.INFO", `$SYS.REQ.USER.${account}.INFO`);
   return { ...rule, share: true };

@@ -63,7 +63,7 @@ interface Fault {
 
 type Checked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: Fault };
 
-/** Judges an answer. `fetched` is what the search came to for the account an earlier call asked for. */
+/** Judges an answer. `fetched` is the account that an earlier call asked for, or why it was not found. */
 export function judgeCalloutAnswer(
   payload: Uint8Array,
   context: CalloutAnswerContext,
@@ -110,7 +110,7 @@ export function calloutFailed(pending: NeedsCallout, problem: string): LoginRefu
   return refusalOf(claimedBy(pending), "authorization violation", pending.account, logs, more);
 }
 
-/** The user JWT in the answer, if the answer is one to this question by the one who was asked. */
+/** The user JWT in the answer, if the service that was asked gave it, and to this question. */
 function readAnswer(payload: Uint8Array, context: CalloutAnswerContext): Checked<UserClaims> {
   const account = goQuoteText(context.pending.account);
   if (payload.length === 0) {
@@ -154,7 +154,7 @@ function open(
   return failed(`error decrypting auth callout response on account ${account}: ${opened.text}`);
 }
 
-/** A sealed answer needs no signer that is known: nobody else has the service's curve key. */
+/** What is wrong with the signer. A sealed answer may be signed by any key: only the service has its curve key. */
 function findSignerFault(
   { issuer, nats }: AuthorizationResponseClaims,
   mode: CalloutMode,
@@ -251,14 +251,14 @@ function grantLogin(
 ): Login {
   const { bound } = pending;
   const sent = claimedBy(pending);
-  // A name in the JWT takes the place of whatever the client called itself.
+  // A name in the JWT replaces the name that the client gave itself.
   const claimed = user.name === "" ? sent : { ...sent, user: user.name, nkey: "", authToken: "" };
   const login = loginOf(claimed, {
     ...grantOf(user, rights, target, windowEndsAtMs, nowMs),
     // Neither is enforced for users of a callout service.
     maxSubscriptions: -1,
     maxPayloadBytes: -1,
-    // What reports show of a JWT is still that of the one the client came with.
+    // Reports go on showing the JWT that the client sent.
     nameTag: bound.kind === "login" ? bound.nameTag : "",
     tags: bound.kind === "login" ? bound.tags : [],
     issuerKey: user.nats.issuerAccount === "" ? target.account : user.issuer,
@@ -267,7 +267,7 @@ function grantLogin(
   return protectCallout(login, pending.account);
 }
 
-/** Who the client said it is; the JWT that it came with is forgotten. */
+/** Who the client said it is, without the JWT that it sent. */
 function claimedBy({ bound: { identityKind, user } }: NeedsCallout): Claimed {
   return {
     nkey: identityKind === "nkey" ? user : "",

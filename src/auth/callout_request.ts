@@ -19,7 +19,7 @@ export interface CalloutQuestion {
   readonly request: LoginRequest;
   /** A public user key made for this question: the answer must be about it. */
   readonly userNkey: string;
-  /** Whom the question is put to: the configured issuer, or in operator mode the account. */
+  /** Who is asked: the configured issuer, or in operator mode the account. */
   readonly issuer: string;
   readonly server: ServerIdentity;
   readonly clientId: number;
@@ -63,7 +63,7 @@ export function calloutClaims(question: CalloutQuestion): AuthorizationRequestCl
         nkey: bound.identityKind === "nkey" ? bound.user : connect.nkey,
         signature: connect.signature,
         token: connect.authToken,
-        // The user that stood in for one without credentials, or that a certificate named.
+        // The user that a client without credentials was taken for, or that its certificate named.
         user: bound.identityKind === "user" ? bound.user : connect.user,
         password: pending.password,
         name: connect.name,
@@ -99,7 +99,7 @@ export interface CalloutSeal {
   readonly xkey: string;
 }
 
-/** Signs the question, and seals it where the service has a curve key. */
+/** Signs the question, and encrypts it if the service has a curve key. */
 export function encodeCallout(
   question: CalloutQuestion,
   serverKey: KeyPair,

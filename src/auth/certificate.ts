@@ -8,10 +8,10 @@ import type { LoginLog, PeerIdentity } from "./login.ts";
  * checkClientTLSCertSubject; RFC 4514 for names.
  */
 
-/** What the certificate is compared with: the user if it may log in this way, else undefined. */
+/** The user of this name, if it may log in by a certificate. */
 export interface MappableUsers<User> {
   find(name: string): User | undefined;
-  /** Every such user, in the order of the configuration. */
+  /** Every user that may, in the order of the configuration. */
   all(): Iterable<{ readonly name: string; readonly user: User }>;
 }
 
@@ -20,7 +20,7 @@ export interface CertificateMatch<User> {
   readonly log: LoginLog;
 }
 
-/** The first user that the certificate names; the log line says by what, or that there is none. */
+/** The first user that the certificate names. The log line says which part of it named the user, or that none did. */
 export function findCertificateUser<User>(
   identity: PeerIdentity | null,
   users: MappableUsers<User>,
@@ -57,7 +57,10 @@ export function findCertificateUser<User>(
   return miss(`User in cert [${goQuoteText(text)}], not found`);
 }
 
-/** Which of these users the certificate stands for. CONNECT claims to be that one then, whatever user it has named. */
+/**
+ * Which of these users the certificate stands for. CONNECT then counts as coming from that user, whatever user it
+ * names.
+ */
 export function mapCertificate<User extends { readonly name: string }>(
   identity: PeerIdentity | null,
   users: readonly User[],
@@ -84,7 +87,9 @@ function miss<User>(text: string): CertificateMatch<User> {
 
 const DOMAIN_COMPONENT = "0.9.2342.19200300.100.1.25";
 
-/** The user whose name, read as a distinguished name, equals the subject; else one that has the same parts. */
+/**
+ * The user whose name, read as a distinguished name, equals the subject; else one with the same parts in another order.
+ */
 function findByDistinguishedName<User>(subject: DistinguishedName, users: MappableUsers<User>) {
   const wanted: string[] = [];
   for (const part of subject) {

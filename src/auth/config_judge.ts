@@ -60,8 +60,9 @@ function isRefusedOutright(rules: LoginRules, table: UserTable, request: LoginRe
 }
 
 /**
- * Whether a callout service is to decide, unless it is its own user: about everybody but the users of accounts that
- * are not listed. Who is refused is in the account where it is until then, if in any. Source: nats-server auth.go, processClientOrLeafAuthentication.
+ * Whether a callout service is to decide: about everybody except the service's own users, and the users of accounts
+ * that are not listed. A client that is refused counts as a user of the account it is in so far, if any. Source:
+ * nats-server auth.go, processClientOrLeafAuthentication.
  */
 function isDelegated(
   { allowedAccounts }: AuthCalloutOptions,
@@ -74,8 +75,8 @@ function isDelegated(
 }
 
 /**
- * Whom the decision was about. Without nkeys in the configuration that of a client was not looked at, and must not
- * pass for one of the service's users, though reports show it.
+ * The name by which the decision knows the client. If the configuration has no nkeys, the client's nkey was not
+ * verified: reports show it, but it must not pass for one of the service's users.
  */
 function nameOf(claimed: Claimed, { nkeys }: UserTable): string {
   return identityOf(nkeys.size === 0 ? { ...claimed, nkey: "" } : claimed).user;

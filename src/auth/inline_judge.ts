@@ -4,8 +4,8 @@ import type { LoginRules } from "./login_rules.ts";
 import { type CredentialChecks, UserTable } from "./user_login.ts";
 
 /**
- * The judge of a shard: for logins that need no more than comparing texts. It loads nothing that verifies signatures
- * or hashes; these cost from 0.1 ms to some hundred and are for the logins thread.
+ * The judge of a shard: for logins that need no more than comparing texts. It loads nothing that verifies signatures or
+ * hashes: those checks take from 0.1 ms to some hundred milliseconds and belong to the logins thread.
  */
 export class InlineJudge {
   readonly #rules: LoginRules;
@@ -16,7 +16,7 @@ export class InlineJudge {
     this.#table = new UserTable(rules);
   }
 
-  /** The verdict, or null where it takes a check that is not for here. */
+  /** The verdict, or null if it takes a check that only the logins thread makes. */
   judge(request: LoginRequest): Verdict | null {
     if (this.#rules.isOperatorMode && request.server === undefined) return null;
     const checks = new AbsentChecks();
@@ -25,7 +25,7 @@ export class InlineJudge {
   }
 }
 
-/** Notes that a check was wanted; what is decided with its answer is thrown away. */
+/** Notes that such a check was asked for. Its answers mean nothing: what is decided with them is thrown away. */
 class AbsentChecks implements CredentialChecks {
   wereAsked = false;
 

@@ -9,11 +9,14 @@ import { type CredentialChecks, findSignatureProblem, isSecret } from "./user_lo
 import { loginOf, refusalOf } from "./verdict.ts";
 
 /**
- * The decision about a leaf where the `leafnodes` block has credentials of its own: nobody else's count, also in operator
- * mode. Source: nats-server auth.go, isLeafNodeAuthorized.
+ * The decision about a leaf node where the `leafnodes` block has credentials of its own: then no others count, not even
+ * in operator mode. Source: nats-server auth.go, isLeafNodeAuthorized.
  */
 
-/** The verdict on a leaf; null for whoever is no leaf, and where the ordinary credentials count for leafs too. */
+/**
+ * The verdict on a leaf node. Null if the connection is not one, or if the ordinary credentials count for leaf nodes
+ * too.
+ */
 export function judgeLeaf(
   { leafCredentials, trustedProxies }: LoginRules,
   request: LoginRequest,
@@ -33,7 +36,7 @@ export function judgeLeaf(
   const proxy = checkProxy(request, trustedProxies, checks.verifySignature);
   ({ proxyKey } = proxy);
   if (proxy.isRefused) {
-    // Where an nkey is what counts, nats-server says no more than why a signature cannot be read.
+    // For an nkey nats-server logs only why a signature cannot be read.
     return kind === "nkey"
       ? refuse("authorization violation", proxy.logs.slice(0, -1))
       : refuse("proxy not trusted", [...logs, ...proxy.logs]);
@@ -58,9 +61,12 @@ export function judgeLeaf(
 }
 
 interface FoundRule {
-  /** Undefined where CONNECT names none of several; the only one there is need not be the one that it names. */
+  /**
+   * The user that CONNECT names, undefined if it names none of several. If there is only one, it is that one, whatever
+   * name CONNECT has.
+   */
   readonly rule: LeafUserRule | undefined;
-  /** What CONNECT said, with the user of the certificate where that is what counts. */
+  /** What CONNECT said; with the user that the certificate names, if users come from certificates. */
   readonly claimed: Claimed;
   readonly logs: readonly LoginLog[];
 }

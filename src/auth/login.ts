@@ -4,8 +4,8 @@ import type { Permissions } from "../config/permissions.ts";
 import type { ConnectOptions } from "../protocol/connect_options.ts";
 
 /**
- * What a client shows to be let in, and what comes of it. All plain data: it crosses threads, since signatures and
- * bcrypt are checked on the logins thread. Texts are empty where there is nothing to say.
+ * A login: what a client presents, and the verdict on it. All of it is plain data that crosses threads, because
+ * signatures and bcrypt hashes are checked on the logins thread. A text is empty if there is nothing to say.
  */
 
 /** The fields of CONNECT that decide, or that an auth callout service is told. */
@@ -38,28 +38,28 @@ export interface PeerIdentity {
   readonly rfc2253: string;
 }
 
-/** By which port of another's a server logs in. */
+/** The port of the other server on which a server logs in. */
 export type ServerKind = "route" | "gateway";
 
 export interface LoginRequest {
   readonly connectionType: ConnectionType;
-  /** For another server, of which user and password alone count; absent for clients and leaf nodes. */
+  /** Set for a route or gateway, where only user and password count; absent for clients and leaf nodes. */
   readonly server?: ServerKind;
   /** The peer's address, without port. */
   readonly ip: string;
-  /** As it stood in INFO; empty where INFO had none. */
+  /** The nonce as it stood in INFO; empty if there was none. */
   readonly nonce: string;
   /** Texts from cookies of a WebSocket are filled in where CONNECT left them empty. */
   readonly connect: LoginFields;
   /** Null without TLS, and where the client showed no certificate. */
   readonly tls: PeerIdentity | null;
-  /** The account that the client is in, of which a reload makes another decision necessary; absent for who is in none. */
+  /** The account that the client is in already, when a reload asks about it again; absent for a new client. */
   readonly currentAccount?: string;
   /** The first operation was no CONNECT, so the client may only be the user of those without credentials. */
   readonly isImplicit: boolean;
 }
 
-/** By what a client is known: the first of these that CONNECT gave. */
+/** What identifies a client: the first of these that CONNECT has. */
 export type IdentityKind = "nkey" | "user" | "jwt" | "token" | "none";
 
 /** A line for the log that tells an operator why. */
@@ -107,12 +107,12 @@ export interface Login {
 }
 
 /**
- * Why not. The client is told `Authorization Violation` in every case but two; `account connections` is for whoever
- * counts an account's connections to say.
+ * Why a login is refused. The client is told `Authorization Violation` in every case but two. No decision gives
+ * `account connections`: that is for the thread that the connection is on, which counts them.
  */
 export type RefusalReason =
   | "authorization violation"
-  /** So many logins came at once that this one was not judged in time: the client is told so. */
+  /** So many logins came at once that this one was not judged in time. The client is told so. */
   | "authentication timeout"
   | "account connections"
   | "proxy not trusted"
@@ -126,7 +126,7 @@ export interface LoginRefusal {
   /** As in a Login: who the client says it is. */
   readonly identityKind: IdentityKind;
   readonly user: string;
-  /** The user JWT it came with, where that is one and no bearer's: whoever has it cannot log in by it. */
+  /** The user JWT that the client sent. Empty for a bearer token, with which anybody who reads it could log in. */
   readonly jwt: string;
   /** As in a Login. */
   readonly proxyKey: string;
@@ -143,14 +143,14 @@ export interface NeedsAccount {
   readonly account: string;
 }
 
-/** The service of an auth callout decides; what it says replaces `bound`. */
+/** An auth callout service decides; its answer replaces `bound`. */
 export interface NeedsCallout {
   readonly kind: "needs callout";
   /** The account whose subscribers are asked. */
   readonly account: string;
-  /** What holds without the service; its account is where the client is bound meanwhile. */
+  /** The verdict without the service. Until the service answers the client is bound to this account. */
   readonly bound: Login | LoginRefusal;
-  /** What the client sent, or of a user that stands in for clients without credentials the one that is configured. */
+  /** The password that the client sent; for a client without credentials, that of the user it is taken for. */
   readonly password: string;
   /** The user must come through a trusted proxy. */
   readonly isProxyRequired: boolean;

@@ -3,12 +3,12 @@ import type { Login, LoginRefusal, LoginRequest, NeedsCallout } from "./login.ts
 import type { LoginJudge } from "./login_judge.ts";
 import type { AccountBook } from "./resolver/account_book.ts";
 
-/** Where accounts are loaded from: the book, or who adds something to it. */
+/** Where accounts are loaded from: the account book, or something that wraps it. */
 export type AccountSource = Pick<AccountBook, "load">;
 
 /** Verdicts that wait for an account, which only operator mode has. `book` is undefined elsewhere. */
 
-/** Judges a login, with the account fetched where it takes one. Never rejects. */
+/** Judges a login, and fetches the account if the verdict needs one. Never rejects. */
 export async function decideLogin(
   judge: LoginJudge,
   book: AccountSource | undefined,
@@ -21,7 +21,7 @@ export async function decideLogin(
   throw new Error("a login was judged by an account and asks for one again");
 }
 
-/** Judges the answer of a callout service, with the account fetched that it puts the user into. */
+/** Judges the answer of a callout service, and fetches the account that it puts the user into. */
 export async function decideCalloutAnswer(
   payload: Uint8Array,
   context: CalloutAnswerContext,

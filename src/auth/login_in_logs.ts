@@ -1,7 +1,7 @@
 /** How log lines name an account and who is logged in to it. Source: nats-server `traceLabel`, `getAuthUserLabel`. */
 import type { Login } from "./login.ts";
 
-/** By its name, and in operator mode by the one that its JWT has as well. */
+/** The account's name; in operator mode with the name in its JWT as well. */
 export function accountInLogs(account: string, nameTag: string): string {
   return nameTag === "" ? account : `${account}/${nameTag}`;
 }
@@ -12,11 +12,11 @@ export function identityInLogs({ identityKind, user }: Pick<Login, "identityKind
   return identityKind === "none" ? "" : `${identityKind}:${user}`;
 }
 
-/** What is said of one login, as nats-server says what it limits. */
+/** A line about one login, of a kind that nats-server limits. */
 export interface Statement {
-  /** The same of everybody in the account. */
+  /** Without the login: the same text for everybody in the account, by which such lines are limited. */
   readonly statement: string;
-  /** It with who it is said of. */
+  /** The statement with the login that it is about. */
   readonly line: string;
 }
 

@@ -23,7 +23,7 @@ export interface JudgeTools extends CredentialChecks {
     | undefined;
 }
 
-/** Decides about every login there is. Holds no state but the rules: after a reload there is another judge. */
+/** Judges every kind of login. It holds no state except the rules; a reload makes another judge. */
 export class LoginJudge {
   readonly #rules: LoginRules;
   readonly #table: UserTable;
@@ -35,9 +35,7 @@ export class LoginJudge {
     this.#tools = tools;
   }
 
-  /**
-   * The verdict. After "needs account" it is asked for once more, with what the search for that account came to.
-   */
+  /** The verdict. After "needs account" it is asked for once more, with the result of the search for that account. */
   judge(request: LoginRequest, fetched?: AccountResult): Verdict {
     const { operatorMode, verifySignature, nowMs } = this.#tools;
     if (operatorMode === undefined) return judgeByRules(this.#rules, this.#table, request, this.#tools);

@@ -15,14 +15,14 @@ import { isBcryptHash } from "./password.ts";
  * and reload, sent to every thread that decides.
  */
 export interface LoginRules {
-  /** A user JWT is what counts; users, passwords and tokens are not. */
+  /** Only user JWTs count; users, passwords and tokens do not. */
   readonly isOperatorMode: boolean;
   readonly users: readonly UserRule[];
   readonly nkeys: readonly UserRule[];
-  /** Clients on the server's port, and in the process. */
+  /** For clients on the server's port, and inside the process. */
   readonly client: ListenerRules;
   readonly websocket: ListenerRules;
-  /** Leafs, where `leafnodes` has no credentials of its own. */
+  /** For leaf nodes, if `leafnodes` has no credentials of its own. */
   readonly leafnode: ListenerRules;
   readonly leafnodeWebSocket: ListenerRules;
   /** Credentials of the `leafnodes` block, which stand in for all others; null where it has none. */
@@ -31,7 +31,7 @@ export interface LoginRules {
   readonly leafAccount: string;
   /** Who may connect as a server of that kind; absent where any may. */
   readonly servers?: Readonly<Partial<Record<ServerKind, ServerCredentials>>>;
-  /** `proxy_required` of `authorization`, for logins that are no user of the table. */
+  /** `proxy_required` of `authorization`, for logins that match no listed user. */
   readonly isProxyRequired: boolean;
   /** Public keys of the proxies that are believed. */
   readonly trustedProxies: readonly string[];
@@ -54,7 +54,7 @@ export interface UserRule {
   /** Null for all. */
   readonly connectionTypes: readonly ConnectionType[] | null;
   readonly isProxyRequired: boolean;
-  /** Some listener could take this user from a certificate, so no password is not an empty password. */
+  /** Some listener could take this user from a certificate, so a missing password must not count as an empty one. */
   readonly isCertificateIdentity: boolean;
 }
 
@@ -92,7 +92,7 @@ export interface ListenerRules {
   readonly isAuthRequired: boolean;
 }
 
-/** Whether clients are put into an account for being somebody; else they stay in the one where they begin. */
+/** Whether a login moves clients into an account; otherwise they stay in the one they begin in. */
 export function registersClients({ isOperatorMode, users, nkeys }: LoginRules): boolean {
   return isOperatorMode || users.length > 0 || nkeys.length > 0;
 }
@@ -244,8 +244,8 @@ function compileWebSocket({ websocket }: Options, client: ListenerRules): Listen
 }
 
 /**
- * Whether the INFO that greets a client asks for credentials: over TCP not where there is a user for clients without. What any
- * client is told later, and what monitoring shows, is `isAuthRequired` of those over TCP, as in nats-server.
+ * Whether the first INFO asks for credentials: over TCP it does not if there is a user for clients without credentials.
+ * Later INFOs, and monitoring, show `isAuthRequired` of the TCP listener, as in nats-server.
  */
 export function greetsWithAuthRequired(rules: LoginRules, listener: "client" | "websocket"): boolean {
   const { isAuthRequired, noAuthUser } = rules[listener];

@@ -4,13 +4,13 @@ import type { OperatorClaims } from "./jwt/claims.ts";
 import { decodeAs } from "./jwt/decode.ts";
 import { readToken } from "./jwt/decorated.ts";
 
-/** What the configuration's `operator` comes to. */
+/** Reads what the configuration's `operator` names. */
 
 export type OperatorsResult =
   | {
       readonly ok: true;
       readonly operators: readonly OperatorClaims[];
-      /** Of each of them, in the same order. */
+      /** The token of each operator, in the same order. */
       readonly jwts: readonly string[];
     }
   /** The text a server refuses to start with. */

@@ -4,8 +4,8 @@ import { findVersionFault } from "./jwt/validate.ts";
 import { hasRightsOfItsOwn } from "./scope.ts";
 
 /**
- * Whom a server in operator mode believes: compiled once from the operators' JWTs, or from keys alone, which no reload
- * changes. Plain data.
+ * The keys that a server in operator mode trusts: compiled once, from the operators' JWTs or from `trusted_keys`. No
+ * reload changes them. Plain data.
  * Source: nats-server jwt.go, validateTrustedOperators; server.go, processTrustedKeys.
  */
 export interface OperatorTrust {
@@ -15,7 +15,7 @@ export interface OperatorTrust {
   readonly strictKeys: readonly string[];
   /** The public key of the system account; empty for none. */
   readonly systemAccount: string;
-  /** The first operator, whose word resolvers obey; undefined with keys alone. */
+  /** The first operator, whose requests resolvers obey; undefined with `trusted_keys`. */
   readonly operator: TrustedOperator | undefined;
 }
 
@@ -28,13 +28,13 @@ export interface TrustedOperator {
   readonly isStrict: boolean;
 }
 
-/** What the configuration adds to the operators' JWTs, and what they have to fit. */
+/** What the configuration says besides the operators' JWTs, which have to fit it. */
 export interface TrustOptions {
   readonly trustedKeys: readonly string[];
   readonly systemAccount: string | undefined;
   /** The user JWT of clients that bring none; without claims it is not valid. */
   readonly defaultSentinel: { readonly claims: UserClaims | undefined } | undefined;
-  /** Accounts come from other servers, so that a system account is needed to ask them. */
+  /** Accounts come from other servers, so a system account is needed to ask them. */
   readonly hasNatsResolver: boolean;
   /** `2.15.2`. */
   readonly serverVersion: string;

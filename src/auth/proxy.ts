@@ -11,8 +11,8 @@ export interface ProxyCheck {
 }
 
 /**
- * Which of the trusted proxies signed the nonce. Without a signature, or without trusted proxies, nobody did, which
- * is for the user's `proxy_required` to judge. Source: nats-server auth.go, proxyCheck.
+ * Which of the trusted proxies signed the nonce. Without a signature, or without trusted proxies, none did; whether
+ * that is enough depends on the user's `proxy_required`. Source: nats-server auth.go, proxyCheck.
  */
 export function checkProxy(
   { connect, nonce }: LoginRequest,

@@ -3,14 +3,16 @@ import { isValidSubscriptionText } from "../subject/text.ts";
 import type { AccountClaims, SubjectPermission, UserClaims, UserRights } from "./jwt/claims.ts";
 
 /**
- * What a user gets who was signed with a scoped key: the template of the scope, with the user's name, tags and so on
- * filled into its subjects. Source: nats-server auth.go, processUserPermissionsTemplate; jwt, signingkeys.go.
+ * The rights of a user that was signed with a scoped key: the template of the scope, with the user's name, tags and so
+ * on filled into its subjects. Source: nats-server auth.go, processUserPermissionsTemplate; jwt, signingkeys.go.
  */
 
-/** Subjects that one list of a template may come to. */
+/** How many subjects one list of a template may expand to. */
 const EXPANSION_MAX = 4096;
 
-/** What these may hold together: tenants write templates and tags, and must not fill the memory of the server. */
+/**
+ * How many characters they may have together: tenants write templates and tags, and must not fill the server's memory.
+ */
 const EXPANSION_CHARACTERS_MAX = 1024 * 1024;
 
 export type Expansion =
@@ -19,13 +21,13 @@ export type Expansion =
 
 type Subject = Pick<AccountClaims, "subject" | "name"> & { readonly tags: readonly string[] };
 
-/** Whose names and tags are filled in. */
+/** The user and the account whose names and tags are filled in. */
 export interface ScopeSubjects {
   readonly user: Subject;
   readonly account: Subject;
 }
 
-/** A user that takes its rights from a scope may bring none itself. */
+/** Whether a user has rights of its own, which one that takes its rights from a scope must not have. */
 export function hasRightsOfItsOwn({ nats }: UserClaims): boolean {
   const { publish, subscribe, responses, maxSubscriptions, maxDataBytes, maxPayloadBytes, ...rest } = nats;
   const lists = [publish.allow, publish.deny, subscribe.allow, subscribe.deny];
@@ -63,7 +65,7 @@ function expandPermission(
   return { allow, deny: isEmptied && !deny.includes(">") ? [...deny, ">"] : deny };
 }
 
-/** An entry that comes to nothing is dropped where it would allow, but must not be where it would deny. */
+/** An entry that expands to nothing is dropped from a list that allows; in a list that denies it is an error. */
 function expandList(
   list: readonly string[],
   subjects: ScopeSubjects,
@@ -100,8 +102,8 @@ interface Filling {
 }
 
 /**
- * What takes the place of each placeholder, once for those that are the same; else what is wrong. A tag that stands
- * there twice counts twice towards the `subjectMax` subjects the entry may come to, though it has one value at a time.
+ * The values for each different placeholder, or what is wrong. A tag that stands there twice counts twice towards the
+ * `subjectMax` subjects that the entry may expand to, though both places get the same value.
  */
 function findFillings(
   entry: string,
@@ -175,7 +177,7 @@ function findPlaceholders(entry: string): readonly Placeholder[] {
 
 const TAG_FUNCTION = /^(account-)?tag\(.*\)$/is;
 
-/** What a function comes to; empty for a tag that is not there, undefined for a function that is not. */
+/** The values of a function. None for a tag that the user does not have; undefined if there is no such function. */
 function valuesOf(operation: string, { user, account }: ScopeSubjects): readonly string[] | undefined {
   switch (operation.toLowerCase()) {
     case "name()":

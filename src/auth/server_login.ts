@@ -6,8 +6,9 @@ import { type CredentialChecks, isSecret } from "./user_login.ts";
 import { loginOf, refusalOf } from "./verdict.ts";
 
 /**
- * The decision about another server: it is the one user of the `cluster` or `gateway` block, also in operator mode, and in no
- * account of its own. Null for whoever is no server. Source: nats-server auth.go, isRouterAuthorized, isGatewayAuthorized.
+ * The decision about a route or a gateway: it must be the one user of the `cluster` or `gateway` block, also in
+ * operator mode, and belongs to no account. Null for a connection that is neither. Source: nats-server auth.go,
+ * isRouterAuthorized, isGatewayAuthorized.
  */
 export function judgeServer(
   { servers }: LoginRules,

@@ -56,8 +56,8 @@ function listenerRules(rules: LoginRules, type: ConnectionType): ListenerRules {
 }
 
 /**
- * Whether a client whose first operation is no CONNECT may be judged as one that sent an empty CONNECT: there is a
- * user for it, with a password, who may connect in this way. An nkey does not do.
+ * Whether a client whose first operation is not CONNECT may be judged as if it had sent an empty CONNECT. That takes a
+ * user for clients without credentials, with a password, who may connect in this way; an nkey will not do.
  */
 export function mayStartWithoutConnect(rules: LoginRules, table: UserTable, type: ConnectionType): boolean {
   const noAuthUser = (type === "WEBSOCKET" && rules.websocket.noAuthUser) || rules.client.noAuthUser;
@@ -106,7 +106,7 @@ interface Circumstances {
   readonly checks: CredentialChecks;
 }
 
-/** The nkey that CONNECT names, or that stands in for no credentials at all; undefined if it is none of these. */
+/** The nkey that CONNECT names, or that a client without credentials is taken for; undefined if there is neither. */
 function selectNkey(
   { nkey, user, password, authToken }: Claimed,
   { table: { nkeys }, listener: { noAuthUser }, request }: Circumstances,
@@ -151,7 +151,7 @@ export function findSignatureProblem(
   return isNonceSigned(publicKey, nonce, bytes, verify) ? undefined : "Signature not verified";
 }
 
-/** The certificate says which user; CONNECT may not, and its password is still compared. */
+/** The certificate names the user, so CONNECT must not; its password is still compared. */
 function judgeCertificate(sent: Claimed, circumstances: Circumstances): UserDecision {
   const { table, request } = circumstances;
   const admitted = [...table.users.values()].filter((user) => isAllowedType(user, request.connectionType));
@@ -160,7 +160,9 @@ function judgeCertificate(sent: Claimed, circumstances: Circumstances): UserDeci
   return judgeUser(rule, claimed, { needsCertificate: false, logs }, circumstances);
 }
 
-/** What was sent, or without credentials the name and password of the user that stands in for that. */
+/**
+ * What the client sent; if that has no credentials, the name and password of the user that such clients are taken for.
+ */
 function withStandIn(sent: Claimed, { table, listener }: Circumstances): Claimed {
   const isAnonymous = sent.user === "" && sent.password === "" && sent.authToken === "";
   const standIn = isAnonymous ? table.users.get(listener.noAuthUser) : undefined;

@@ -6,10 +6,10 @@ import type { Login, LoginLog, LoginRefusal, LoginRequest, RefusalReason } from 
 
 /** How decisions become verdicts. */
 
-/** What an auth callout service is asked on; nobody else in its account may publish there. */
+/** The subject on which an auth callout service is asked. Clients in its account may not publish there. */
 export const AUTH_CALLOUT_SUBJECT = "$SYS.REQ.USER.AUTH";
 
-/** What a login has that no user JWT stands behind. */
+/** The fields of a login without a user JWT. */
 const WITHOUT_JWT = {
   hasDefaultPermissions: false,
   maxSubscriptions: -1,
@@ -25,7 +25,7 @@ const WITHOUT_JWT = {
   logs: [],
 };
 
-/** A login of `claimed`: what is not given is as for a user of the configuration. */
+/** A login of `claimed`. Fields that are not given are those of a user of the configuration. */
 export function loginOf(
   claimed: Claimed,
   granted: Pick<Login, "account" | "permissions" | "proxyKey"> & Partial<Login>,
@@ -64,7 +64,7 @@ export function refusalOf(
   };
 }
 
-/** The refusal of a login about which nothing was decided. */
+/** The refusal of a login for which no decision was reached. */
 export function undecidedRefusal(request: LoginRequest, reason: RefusalReason): LoginRefusal {
   return refusalOf(claimedBy(request, true), reason, GLOBAL_ACCOUNT, []);
 }

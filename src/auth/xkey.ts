@@ -24,8 +24,8 @@ export type Sealed =
   | { readonly ok: false; readonly text: SealFault };
 
 /**
- * Seals to, and opens from, one other curve key after the other. What two keys share takes 1.2 ms to find, so that of
- * the last other key is kept: a server talks to one callout service.
+ * Seals messages to other curve keys, and opens messages from them. Computing the secret that two keys share takes 1.2
+ * ms, so the one for the last other key is kept: a server talks to one callout service.
  */
 export class SealingKey {
   readonly #key: KeyPair;

@@ -1,4 +1,4 @@
-/** Keys of what nats-server has and Midge does not: accepted only where they say so. */
+/** Keys of features that nats-server has and Midge does not: accepted only if they turn the feature off. */
 import type { SharedKey } from "./option.ts";
 
 /** A JetStream key: only the ways to say "off" are accepted. */

@@ -59,7 +59,7 @@ const NO_LIMITS: AccountLimits = {
 export interface AccountOptions {
   readonly name: string;
   readonly nkey: string | undefined;
-  /** With the account's default permissions where they have none of their own. */
+  /** The account's users; those without permissions of their own have its default ones. */
   readonly users: readonly UserOptions[];
   readonly defaultPermissions: Permissions | undefined;
   readonly imports: readonly ImportOptions[];

@@ -197,7 +197,7 @@ const authCallout: Reader<AuthCalloutOptions> = {
   },
 };
 
-/** Of a block that lets one user in by name and password. */
+/** The options of a block that lets one user in by name and password. */
 export const SINGLE_USER = {
   user: option<string | undefined>({
     key: "user",
@@ -307,7 +307,7 @@ export interface LinkAuthorization {
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly timeoutMs: number | undefined;
-  /** In a cluster the deprecated place for what `permissions` of the block says. */
+  /** Only in a cluster: the deprecated place for the block's `permissions`. */
   readonly permissions: Permissions | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What a reload makes of changes of who may connect. */
+/** What a reload does with changes to who may connect. */
 import { type AuthorizationOptions, authorizationTimeoutMs } from "./authorization.ts";
 import type { ReloadStep } from "./option.ts";
 import { isEqual } from "./reload.ts";
@@ -33,7 +33,7 @@ export function compareAuthorization(
   return steps;
 }
 
-/** How long a login may take, which without a word about it depends on how long a handshake may. */
+/** How long a login may take. Unless configured, that depends on how long a TLS handshake may take. */
 export function compareLoginTimeout(before: TimedOptions, after: TimedOptions): readonly ReloadStep[] {
   const [old, now] = [before, after].map(({ authorization, tls }) =>
     authorizationTimeoutMs(authorization?.timeoutMs, tls),

@@ -31,7 +31,7 @@ export interface RoutePermissions {
   readonly export: SubjectPermission | undefined;
 }
 
-/** Every change inside the block says the same, once. */
+/** Every change inside the block is logged in the same words, once. */
 const changed = liveAs(() => "Reloaded: cluster");
 
 const CLUSTER_TABLE = {

@@ -18,10 +18,13 @@ export type CompressionMode =
   | "s2_better"
   | "s2_best";
 
-/** What options come to. */
+/** What the options mean to links. */
 export interface CompressionSettings {
   readonly mode: CompressionMode;
-  /** Of `s2_auto`: the round trips up to which each level is for, from none on; 0 leaves one out. */
+  /**
+   * For `s2_auto`: the round-trip time up to which each level is used, starting with no compression; 0 leaves a level
+   * out.
+   */
   readonly rttThresholdsMs: readonly number[];
 }
 
@@ -72,7 +75,7 @@ export function compression(
 /** The levels of `s2_auto` change at these round trips where none are configured. */
 const RTT_THRESHOLDS_MS: readonly number[] = [10, 50, 100];
 
-/** For options that `checkCompression` finds nothing wrong with. */
+/** The options have passed `checkCompression`. */
 export function compressionSettings(
   { mode, rttThresholdsMs }: CompressionOptions,
   modeForOn: CompressionMode,
@@ -83,7 +86,10 @@ export function compressionSettings(
   return { mode: normalized, rttThresholdsMs: last < 0 ? RTT_THRESHOLDS_MS : set.slice(0, last + 1) };
 }
 
-/** Whether two come to the same: round trips count for `s2_auto` only. Source: nats-server `CompressionOpts.equals`. */
+/**
+ * Whether two settings mean the same: round-trip times count only for `s2_auto`. Source: nats-server
+ * `CompressionOpts.equals`.
+ */
 export function isSameCompression(one: CompressionSettings, other: CompressionSettings): boolean {
   if (one.mode !== other.mode) return false;
   return one.mode !== "s2_auto" || one.rttThresholdsMs.join() === other.rttThresholdsMs.join();
@@ -107,7 +113,10 @@ const MODES: Readonly<Record<string, CompressionMode>> = {
   not_supported: "not supported",
 };
 
-/** The mode that is meant, undefined for none. Source: nats-server validateAndNormalizeCompressionOption. */
+/**
+ * The mode that a spelling means; undefined if it means none. Source: nats-server
+ * validateAndNormalizeCompressionOption.
+ */
 function normalizeCompressionMode(mode: string, modeForOn: CompressionMode): CompressionMode | undefined {
   const lower = mode.toLowerCase();
   if (lower === "on" || lower === "enabled" || lower === "true") return modeForOn;

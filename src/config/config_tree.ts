@@ -4,8 +4,8 @@
  */
 
 /**
- * A place in a configuration file, as nats-server counts: lines from 1, columns from 0 on line 1 and from 1 below. Or, on
- * line 0, a place in what a program gives.
+ * A place in a configuration file, as nats-server counts: lines from 1, columns from 0 on line 1 and from 1 below. Line
+ * 0 stands for a place in the options that a program gives.
  */
 export interface Position {
   /**
@@ -43,7 +43,10 @@ export interface ConfigMap {
 
 export interface ConfigEntry {
   readonly key: string;
-  /** Of what a program gives: the field of the option, which then is looked up by it and not by the key. */
+  /**
+   * For options that a program gives: the name of the field, by which the option is then looked up instead of by its
+   * key.
+   */
   readonly field?: string;
   /** The start of the key: where messages about this entry point. */
   readonly at: Position;
@@ -60,15 +63,15 @@ export interface ConfigProblem {
   readonly text: string;
 }
 
-/** Where all that a program gives stands. */
+/** The place of everything that a program gives. */
 export const GIVEN: Position = { file: "", line: 0, column: 0 };
 
-/** A field of what a program gives at a place. */
+/** The place of a field in an object that a program gives. */
 export function fieldPosition({ file }: Position, name: string): Position {
   return { ...GIVEN, file: file === "" ? name : `${file}.${name}` };
 }
 
-/** An element of what a program gives at a place. */
+/** The place of an element in a list that a program gives. */
 export function elementPosition({ file }: Position, index: number): Position {
   return { ...GIVEN, file: `${file}[${index}]` };
 }
@@ -98,7 +101,7 @@ export function formatPosition(at: Position): string {
   return `${at.file}:${at.line}:${at.column}`;
 }
 
-/** Thrown for text that is no configuration; its message is `file:line:column: text`. */
+/** Thrown for text that is not in the configuration language; its message is `file:line:column: text`. */
 export class ConfigError extends Error {
   override name = "ConfigError";
   readonly at: Position;

@@ -9,7 +9,7 @@ export interface OptionChange {
   readonly key: string;
   readonly old: unknown;
   readonly new: unknown;
-  /** What the log says; absent where it says nothing, or has said it already for this reload. */
+  /** The line for the log; absent if there is none, or if another change of this reload logs it already. */
   readonly logLine?: string;
 }
 
@@ -19,7 +19,8 @@ export type OptionsDifference =
   | { readonly ok: false; readonly reason: string };
 
 /**
- * What a reload from one set of options to another has to do, in the order of the option table, then what depends on several.
+ * The changes that a reload has to make, in the order of the option table; those that depend on several options come
+ * last.
  *
  * Both sides already carry the command line's flags. A port of -1 in the new options keeps the port there is.
  * Source: nats-server reload.go (diffOptions).
@@ -44,7 +45,10 @@ export function diffOptions(before: Options, after: Options): OptionsDifference 
   return { ok: true, changes };
 }
 
-/** A user of clients without credentials may go together with its credentials, and only so. */
+/**
+ * Whether the user of clients without credentials is gone: `no_auth_user` may be removed together with that user, and
+ * only so.
+ */
 function isGone(
   noAuthUser: string | undefined,
   { authorization, accounts, noAuthUser: now }: Options,

@@ -11,7 +11,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
-/** Go keeps durations as int64 nanoseconds; longer ones are refused there, so here too. */
+/** Go keeps durations as int64 nanoseconds and refuses longer ones, so they are refused here too. */
 const DURATION_MS_MAX = 2 ** 63 / 1e6;
 
 /**

@@ -1,4 +1,4 @@
-/** An HTTP proxy for a remote, whatever its URLs are. */
+/** The HTTP proxy through which a remote is dialled, whatever the scheme of its URLs. */
 import type { ConfigValue } from "./config_tree.ts";
 import { block, type OptionsOf, option, type ReloadStep, readBlock, type Site, wrongType } from "./option.ts";
 import { duration, secret, string } from "./readers.ts";
@@ -54,7 +54,7 @@ function readProxyTls(value: ConfigValue, site: Site): TlsOptions | undefined {
   return tls("listener").read(value, site);
 }
 
-/** Whether a remote's proxy is spoken with by TLS. */
+/** Whether the connection to a remote's proxy uses TLS. */
 export function isHttps(proxy: LeafProxyOptions | undefined): boolean {
   return /^https:/i.test(proxy?.url ?? "");
 }

@@ -229,7 +229,7 @@ export const remotes: Reader<readonly LeafRemoteOptions[]> = {
   },
 };
 
-/** What makes two remotes the same one: where they connect, and as whom. */
+/** Identifies a remote: where it connects, and as whom. */
 export function remoteId({ urls: hubUrls, account, credentials, nkey }: LeafRemoteOptions): string {
   return JSON.stringify([hubUrls, account, credentials, nkey]);
 }

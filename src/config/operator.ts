@@ -167,8 +167,8 @@ function toResolver(read: ResolverBlock, site: Site): ResolverOptions | undefine
 }
 
 /**
- * From one URL to another, and between URLs and memory, a server goes while it runs. A folder is opened, watched and told of to
- * other servers for as long as it does.
+ * A running server can change from one URL to another, and between URLs and memory. A folder cannot change: it is
+ * opened, watched and announced to other servers for as long as the server runs.
  */
 export function compareResolver(
   before: ResolverOptions | undefined,
@@ -186,7 +186,7 @@ export function compareResolver(
   return compareOptions(RESOLVER_BLOCK.table, toBlock(before), toBlock(after));
 }
 
-/** What the block of such a resolver says, each default written out. */
+/** The resolver as a block of options, with defaults filled in. */
 function toBlock(resolver: ResolverOptions): ResolverBlock {
   const unsaid = { dir: "", limit: 0, ttlMs: 0, intervalMs: 0, timeoutMs: TIMEOUT_MS };
   const deletes = "deletes" in resolver ? resolver.deletes : "no";

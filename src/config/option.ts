@@ -9,9 +9,9 @@ import {
 } from "./config_tree.ts";
 
 /**
- * The words the option table is written in. An option is one key of the configuration: what it is called in the
- * file, how its value is read, what holds without it, and what a reload does with a change. The tables in this
- * folder are the only list of options: reading files, the `Options` type, defaults and reload come from them.
+ * One option, which is one key of the configuration: what it is called in the file, how its value is read, its default,
+ * and what a reload does with a change. The tables of options in this folder are the only list of them: reading files,
+ * the `Options` type, defaults and reload are all derived from them.
  */
 export interface Option<T> {
   /** The key in the file, lower case, or `SET_BY_OTHERS`. */
@@ -33,8 +33,8 @@ export interface Reader<T> {
   /** Returns undefined after reporting to `site` what is wrong; the option then keeps its default. */
   readonly read: (value: ConfigValue, site: Site) => T | undefined;
   /**
-   * How a file says what a program gives as a value of the option; absent where `spelling.ts` tells by the kind of the
-   * value and by `blocks`. Returns undefined after reporting to `site`.
+   * How a file would spell a value that a program gives. Absent if `spelling.ts` can tell from the kind of the value
+   * and from `blocks`. Returns undefined after reporting to `site`.
    */
   readonly spell?: (value: unknown, site: Site) => ConfigValue | undefined;
 }

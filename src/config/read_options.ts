@@ -4,7 +4,7 @@ import { type NamedFile, readBlock, Site } from "./option.ts";
 import { defaultOptions, type GivenOptions, OPTIONS_BLOCK, type Options } from "./option_table.ts";
 import { spellBlock } from "./spelling.ts";
 
-/** What reading a configuration gives: options if there is no error among the problems. */
+/** The result of reading a configuration: the options can be used if there is no error among the problems. */
 export interface ReadResult {
   readonly options: Options;
   /** Warnings first. */
@@ -40,7 +40,7 @@ export function readOptions(fileTree: ConfigMap, given: GivenOptions = {}): Read
   return { options: { ...read, trace }, problems: bySeverity, places, files };
 }
 
-/** The fields that are given as they would be by default: these were not spelled, and win over the file, too. */
+/** The given fields that have their default values. They were not spelled, and must win over the file as well. */
 function givenDefaults(given: GivenOptions): Partial<Options> {
   const defaults = defaultOptions();
   return Object.fromEntries(
@@ -79,7 +79,7 @@ function refuseDuplicateUsers(tree: ConfigMap, { authorization, accounts }: Opti
   }
 }
 
-/** Auth callout can only be asked about accounts there are. */
+/** Auth callout names only accounts that exist. */
 function refuseUnknownCalloutAccounts(
   tree: ConfigMap,
   { authorization, accounts }: Options,
@@ -93,7 +93,7 @@ function refuseUnknownCalloutAccounts(
   }
 }
 
-/** The site of the entry at a path of keys, or of the last part of the path there is. */
+/** The site of the entry at a path of keys, or at as much of the path as there is. */
 function siteOf(tree: ConfigMap, path: readonly string[], site: Site): Site {
   let map: ConfigMap | undefined = tree;
   let found = site;

@@ -25,7 +25,7 @@ export function fixed<T>(name: string): Reload<T> {
   return { kind: "refused", name };
 }
 
-/** A port: a change refuses the reload, save one to -1, which keeps the port there is, if there is one. */
+/** A port: a change refuses the reload, except a change to -1, which keeps the port if there is one. */
 export function fixedPort(name: string): Reload<number> {
   return {
     kind: "compared",
@@ -52,7 +52,7 @@ export function nested<Table extends OptionTable>(
   };
 }
 
-/** The same for a block with a listener, which has no host of itself while it has no port: as refusals show it. */
+/** The same for a block with a listener. Refusals show no default host for a listener without a port. */
 export function nestedListener<Table extends OptionTable>(
   key: string,
   refusalPrefix: string,

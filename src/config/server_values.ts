@@ -1,4 +1,4 @@
-/** Values of single options of the server that are more than their type. */
+/** Readers for single options of the server that check more than a type. */
 import type { ConfigValue } from "./config_tree.ts";
 import { formatDuration } from "./duration.ts";
 import type { Site } from "./option.ts";

@@ -5,7 +5,7 @@
 import type { ConfigEntry, ConfigMap, ConfigValue } from "./config_tree.ts";
 import type { DescribedBlock, Reader, Site } from "./option.ts";
 
-/** The value that `reader` is to read. Returns undefined after reporting to `site` what no file could say. */
+/** The value that `reader` is to read. Returns undefined after reporting a value to `site` that no file could spell. */
 export function spell(reader: Reader<unknown>, value: unknown, site: Site): ConfigValue | undefined {
   if (reader.spell !== undefined) return reader.spell(value, site);
   const [block, ...others] = reader.blocks ?? [];
@@ -15,8 +15,8 @@ export function spell(reader: Reader<unknown>, value: unknown, site: Site): Conf
 }
 
 /**
- * A map with the keys of the options that the fields name. A field that is as by default is left out, as the file has no
- * words for some of these.
+ * A map with the keys of the options that the fields name. A field that has its default value is left out, because a
+ * file cannot spell some of the defaults.
  */
 export function spellBlock({ name, table }: DescribedBlock, fields: object, site: Site): ConfigMap {
   const entries = new Map<string, ConfigEntry>();
@@ -47,7 +47,7 @@ export function spellItems(
   return { kind: "array", items: spelled.filter((item) => item !== undefined), at: site.at };
 }
 
-/** The value of a file that says the same as a value of JavaScript, where its kind alone tells. */
+/** The value of a file that means the same as a JavaScript value, if the kind of the value alone decides. */
 export function spellPlain(value: unknown, site: Site, expected: string): ConfigValue | undefined {
   const { at } = site;
   if (typeof value === "string") return { kind: "string", value, at };
@@ -75,7 +75,7 @@ function spellEntries(
   return { kind: "map", entries, at: site.at };
 }
 
-/** Reports a value that a program gave; the value itself stays unsaid where it may be a password. */
+/** Reports a value that a program gave. The value itself is left out if it may be a password. */
 export function refuseGiven(value: unknown, site: Site, expected: string): undefined {
   return site.error(`${site.key}: expected ${expected}, got ${describeGiven(value)}`);
 }

@@ -7,10 +7,9 @@ import type { Options } from "./option_table.ts";
 import { splitHostPort } from "./readers.ts";
 
 /**
- * What must hold between options before a server starts with them, beyond what each one says by itself. `-t` does
- * not ask this, because flags may still change the picture. Returns the first thing wrong, undefined for nothing.
- * What needs a JWT or a certificate to be opened is checked where these are opened, and the monitoring ports where
- * they are.
+ * Checks what must hold between options before a server starts with them. `-t` does not, because flags may still change
+ * the options. Returns the first thing wrong, undefined for nothing. What takes opening a JWT, a certificate or a
+ * monitoring port is checked when that is opened.
  * Source: nats-server validateOptions.
  */
 export function validateForStart(options: Options): string | undefined {
@@ -214,7 +213,7 @@ function checkWebSocket(options: Options) {
   return undefined;
 }
 
-/** Where other servers are told to come; what clients are told is checked where it is told. */
+/** The addresses that other servers are told. The one that clients are told is checked when INFO is made. */
 function checkAdvertised({ cluster, gateway, leafnodes }: Options) {
   const listeners = [
     { info: "route INFO with Cluster", ...cluster },
@@ -246,7 +245,7 @@ function checkOrigin(origin: string): string | undefined {
   return host === "" ? `unable to parse allowed origin ${shown}: host is required` : undefined;
 }
 
-/** In operator mode the account may yet be fetched; elsewhere it stands in the file or nowhere. */
+/** In operator mode the account may still be fetched; otherwise it must stand in the file. */
 function checkSystemAccount({ systemAccount, accounts, operators, trustedKeys }: Options) {
   if (!systemAccount || systemAccount === GLOBAL_ACCOUNT || operators.length > 0 || trustedKeys.length > 0)
     return undefined;
@@ -254,7 +253,7 @@ function checkSystemAccount({ systemAccount, accounts, operators, trustedKeys }:
   return isThere ? undefined : "error resolving system account: account missing";
 }
 
-/** Who shows no certificate cannot be asked about. Source: nats-server `plugTLSOCSPPeer`. */
+/** OCSP checks need peers to show certificates. Source: nats-server `plugTLSOCSPPeer`. */
 function checkOcspPeers({ tls, websocket, leafnodes }: Options) {
   const blocks = [tls, websocket.tls, leafnodes.tls];
   const isLacking = blocks.some((block) => block?.ocspPeer?.verify === true && !block.verify);

@@ -15,7 +15,7 @@ import {
 } from "./readers.ts";
 import { isFields, spell, spellPlain } from "./spelling.ts";
 
-/** `tls { … }`, wherever it stands. Files are named, not read: that is for whoever makes the TLS context. */
+/** `tls { … }`, in any block. Files are only named here; making the TLS context reads them. */
 
 /** A certificate with its key, both PEM files. */
 export interface CertificatePair {
@@ -213,7 +213,7 @@ const ocspPeer: Reader<OcspPeerOptions> = boolOr<OcspPeerOptions>(
   },
 );
 
-/** Known so that the message can say why it is refused: certificates are files here. */
+/** Known only so that the message can say why it is refused: certificates come from files here. */
 const certStore: Reader<string> = {
   type: "certificate store",
   read: (_value, site) => site.error("cert_store not compatible with current operating system"),
@@ -362,7 +362,7 @@ const TLS_BLOCK = block("tls", TLS_TABLE, {
 
 export type TlsOptions = OptionsOf<typeof TLS_TABLE>;
 
-/** What holds for TLS turned on by a flag. */
+/** The TLS options when a flag turns TLS on. */
 export const TLS_DEFAULTS: TlsOptions = defaultsOf(TLS_TABLE);
 
 /**

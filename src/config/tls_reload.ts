@@ -1,4 +1,4 @@
-/** What a reload makes of a change of `tls`. */
+/** What a reload does with a change to `tls`. */
 import { formatDuration } from "./duration.ts";
 import type { ReloadStep } from "./option.ts";
 import { isEqual } from "./reload.ts";

@@ -49,7 +49,7 @@ function hostProblem(host: string): string | null {
     : null;
 }
 
-/** Escapes stand in a host only for what is not ASCII. */
+/** Whether a host has a character that it must not have; only bytes beyond ASCII may be escaped in one. */
 function hasBadHostCharacter(host: string): boolean {
   return /[^\w.~!$&'()*+,;=\]<>"%\x80-\uffff-]|%(?!25|[89a-f][\da-f])/i.test(host);
 }
@@ -58,7 +58,7 @@ function hasBadEscape(text: string): boolean {
   return /%(?![\da-f]{2})/i.test(text);
 }
 
-/** What stands before and after the first `separator`; all of it and "" without one. */
+/** The text before and after the first `separator`; the whole text and "" without one. */
 function cut(text: string, separator: string): [before: string, after: string] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];

@@ -24,8 +24,8 @@ export interface FileSinkOptions {
 }
 
 /**
- * Appends lines to a file and rotates it by size. Throws the system's error when the file cannot be
- * opened at first; later failures are told in the log itself, or lost with it.
+ * Appends lines to a file and rotates it by size. The constructor throws the system's error if the file cannot be
+ * opened; later failures are logged, if that is still possible.
  * Source: nats-server logger/log.go.
  */
 export class FileSink implements LogSink {

@@ -1,11 +1,12 @@
 /**
- * Lines that whoever connects can cause as often as it likes: of those that say the same, one is written in a while.
+ * Limits log lines that any client can cause as often as it likes: of lines with the same statement only one is written
+ * in an interval.
  * Source: nats-server log.go, RateLimitErrorf; accounts.go, shouldLogMaxSubErr.
  */
 
 /** How often a line may be written. */
 export interface LineLimit {
-  /** What the line says, without who it says it of. */
+  /** What the line says, without the client that it is about. */
   readonly statement: string;
   readonly everyMs: number;
 }
@@ -44,7 +45,10 @@ export class LineLimits {
     return this.#silentUntilMs.size;
   }
 
-  /** Whoever connects may choose what is said, a name for one: what is over is not kept. */
+  /**
+   * Forgets statements whose interval is over. Clients choose parts of statements, such as names, so the map must not
+   * grow.
+   */
   #sweep(nowMs: number): void {
     for (const [statement, untilMs] of this.#silentUntilMs)
       if (untilMs <= nowMs) this.#silentUntilMs.delete(statement);

@@ -5,8 +5,8 @@ export type LogLevel = "info" | "debug" | "warn" | "error" | "fatal" | "trace";
 export interface LogSink {
   write(level: LogLevel, text: string): void;
   /**
-   * Opens the target again, for a file that was moved away; absent where that means nothing.
-   * Throws, and goes on with the old one, when it cannot be opened.
+   * Opens the target again, for a file that was moved away; absent for targets that cannot be reopened. If it cannot be
+   * opened, throws and keeps the old one.
    */
   reopen?(): void;
   close(): void;
@@ -19,9 +19,8 @@ export interface LogSwitches {
 }
 
 /**
- * What every thread logs through. On main the sink is a file, a terminal or syslog; another thread's
- * sink posts `(level, text)` to main, which hands both to its own logger's `log`.
- * Sink and switches change on reload.
+ * The logger of a thread. On main the sink is a file, a terminal or syslog; the sinks of other threads post `(level,
+ * text)` to main, which passes both to its own logger's `log`. A reload can change sink and switches.
  */
 export class Logger {
   #sink: LogSink;

@@ -31,8 +31,8 @@ export interface LogEnvironment {
 }
 
 /**
- * Opens the log's target: a file, a remote syslog, the local syslog or standard error, the first
- * that the options name. Rejects with the text of the fatal error when it cannot be opened.
+ * Opens the log's target: the first of a file, a remote syslog, the local syslog and standard error that the options
+ * name. Rejects with the text of the fatal error if it cannot be opened.
  */
 export async function openSink(options: LogOptions, environment: LogEnvironment): Promise<LogSink> {
   const { processId, executableName, clock, openUnixDatagram, isStderrTerminal } = environment;

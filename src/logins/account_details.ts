@@ -1,4 +1,4 @@
-/** What the logins thread, which keeps the accounts of operator mode, tells of one. */
+/** What the logins thread tells main of one account in operator mode, whose accounts it keeps. */
 import type { AccountDescription } from "../account/description.ts";
 import { claimsJson } from "../auth/jwt/encode.ts";
 import type { Issue } from "../auth/jwt/issues.ts";
@@ -20,13 +20,13 @@ export interface AccountClaimsDetails {
   readonly tags: readonly string[];
   /** The claims as JSON has them. */
   readonly decoded: object;
-  /** What there is to say against them now. */
+  /** What validation finds wrong with them now. */
   readonly issues: readonly Issue[];
   /** User key or `*` to Unix seconds. */
   readonly revocations: ReadonlyMap<string, number>;
 }
 
-/** `nowMs` is for claims that hold for a time. */
+/** `nowMs` decides about claims that are valid for a time. */
 export function accountDetails(
   description: AccountDescription,
   { jwt, claims, isExpired, updatedAtMs }: LoadedAccount,

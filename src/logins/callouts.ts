@@ -34,7 +34,7 @@ export interface ServerSecrets {
 
 /** The accounts of a configuration that a callout concerns. Plain data. */
 export interface CalloutAccounts {
-  /** Number of the account that is asked; undefined if there is none of its name. */
+  /** Number of the account that is asked; undefined if no account has its name. */
   readonly askedId: number | undefined;
   /** That account imports services that answer. */
   readonly importsService: boolean;
@@ -43,8 +43,9 @@ export interface CalloutAccounts {
 }
 
 /**
- * Whom a question is put to, and by what rules its answer is judged: those of a configuration as they are when it is put,
- * for a shard asks anew after a reload; those of accounts of operator mode as they are when it is answered.
+ * Who is asked, and by what rules the answer is judged. The rules of a configuration are those in force when the
+ * question is put, because a shard asks again after a reload; those of accounts in operator mode are the ones in force
+ * when the answer comes.
  */
 export type CalloutAsk =
   | { readonly kind: "config"; readonly callout: AuthCalloutOptions; readonly accounts: CalloutAccounts }
@@ -69,7 +70,7 @@ export interface CalloutLogin {
 
 export interface CalloutSurroundings {
   readonly client: Pick<InternalClient, "publish" | "subscribe">;
-  /** Has a shard put a request to services: what crosses accounts is for shards to do. */
+  /** Makes a shard put a request to services: only shards take messages across accounts. */
   askServices(request: ServiceRequest): void;
   readonly server: ServerIdentity;
   /** What names this server in subjects. */
@@ -107,7 +108,7 @@ export class Callouts {
     this.#sealingKey = new SealingKey(KeyPair.fromSecret("curve", sealing));
   }
 
-  /** What the service says of a login. Null where nobody wants to know any more. Never rejects. */
+  /** The service's decision about a login; null if the connection is gone by then. Never rejects. */
   async decide(login: CalloutLogin, ask: CalloutAsk): Promise<Login | LoginRefusal | null> {
     const { pending, request, clientId, clientTls, timeoutMs } = login;
     const { server } = this.#surroundings;
@@ -237,8 +238,8 @@ function findWhom({ account }: NeedsCallout, ask: CalloutAsk): FoundWhom {
 }
 
 /**
- * Whether the account of the one who asks would not have let it in any more since the question was put by `before`. A shard that
- * is told of the change turns out those who are in, and this one is not.
+ * Whether the account has changed since the question was put under `before`, so that it no longer lets this client in.
+ * A shard that is told of such a change closes clients that are in; this one is not in yet.
  */
 function isOut({ account, bound }: NeedsCallout, before: CalloutMode, ask: CalloutAsk): boolean {
   if (ask.kind !== "operator" || before.kind !== "operator" || bound.kind !== "login") return false;

@@ -1,4 +1,4 @@
-/** Accounts that others import from and that are still being looked for: who logs in waits for those it may need. */
+/** Searches for accounts that others import from: a login waits for those that its account may need. */
 import type { AccountResult } from "../auth/jwt_login.ts";
 
 export interface ExporterSources {
@@ -17,19 +17,19 @@ export class ExporterSearches {
     this.#sources = sources;
   }
 
-  /** Looks for an account; those who ask meanwhile share the search. */
+  /** Looks for an account; callers that ask meanwhile share the search. */
   start(exporter: string): Promise<AccountResult> {
     return this.#running.getOrInsertComputed(exporter, () =>
       this.#sources.load(exporter).finally(() => this.#running.delete(exporter)),
     );
   }
 
-  /** Resolves once nothing is looked for any more that an account imports from, or these import from. */
+  /** Resolves once no search is under way for an account that this one imports from, directly or through others. */
   async finish(accountKey: string): Promise<void> {
     await this.#finish(accountKey, new Set([accountKey]));
   }
 
-  /** `seen` holds the accounts that somebody waits for already: they may import from one another. */
+  /** `seen` holds the accounts that are waited for already: accounts may import from one another. */
   async #finish(accountKey: string, seen: Set<string>): Promise<void> {
     await this.#running.get(accountKey);
     if (this.#running.size === 0) return;

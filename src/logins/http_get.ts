@@ -7,7 +7,7 @@ import type { TlsMaterial } from "../runtime/tls_material.ts";
 
 /** As many as Go's client follows. */
 const REDIRECTS_MAX = 10;
-/** An account's JWT, and no more than that: servers that have them need not be trusted. */
+/** Enough for an account's JWT. It bounds what an account server, which need not be trusted, can make us hold. */
 const ANSWER_CHARACTERS_MAX = 8 * 1024 * 1024;
 const REDIRECT_STATUSES: ReadonlySet<number | undefined> = new Set([301, 302, 303, 307, 308]);
 
@@ -35,7 +35,7 @@ export async function httpGet(url: string, timeoutMs: number, tls: TlsMaterial):
 
 interface Got {
   readonly answer: HttpAnswer;
-  /** Where to ask instead. */
+  /** The URL to ask instead. */
   readonly redirect: string | undefined;
 }
 

@@ -1,7 +1,8 @@
 /**
- * Logins that wait to be judged on the logins thread. They come from all shards and take from 0.1 ms (a signature) to
- * a second (a bcrypt hash of high cost) each, so a flood of them must not keep the thread from its messages, one shard
- * must not push the others' aside, and nobody is judged who is gone or has waited for as long as a login may take.
+ * Logins that wait to be judged on the logins thread. They come from all shards, and each takes from 0.1 ms (a
+ * signature) to a second (a bcrypt hash of high cost). So a flood of them must not keep the thread from its messages,
+ * and one shard must not push aside the logins of others. A login is not judged if its connection is gone, or if it has
+ * waited for as long as a login may take.
  */
 
 export interface QueuedLogin {
@@ -11,7 +12,7 @@ export interface QueuedLogin {
   readonly expiresAtMs: number;
   /** Whether the connection still waits for it. */
   isWanted(): boolean;
-  /** Does what takes time at once; what is waited for goes on by itself. */
+  /** Does the costly work before it returns; anything it waits for goes on by itself. */
   judge(): void;
   expire(): void;
 }
@@ -23,12 +24,12 @@ export interface QueueSurroundings {
   yield(resume: () => void): void;
 }
 
-/** After so much judging everything else on the thread has its turn. */
+/** After this much judging the thread's other work has its turn. */
 const SLICE_MS = 5;
 
 export class LoginQueue {
   readonly #surroundings: QueueSurroundings;
-  /** Lanes with somebody in them; the first is next. A Set keeps the order and gives up its first in no time. */
+  /** Lanes with logins in them; the first is next. A Set keeps the order and finds its first entry in constant time. */
   readonly #lanes = new Map<string, Set<QueuedLogin>>();
   /** Spent judging since the last pause. */
   #spentMs = 0;

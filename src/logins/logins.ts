@@ -70,12 +70,12 @@ export class Logins {
     this.#calloutSurroundings = calloutSurroundings;
   }
 
-  /** After a reload. Who is being judged already is judged by what was in force before. */
+  /** Takes the settings of a reload. Logins that are being judged already go by the settings before. */
   async changeSettings(settings: LoginsSettings): Promise<void> {
     this.#inForce = await prepare(settings, this.#operator);
   }
 
-  /** Has the login judged in its turn. One whose connection goes meanwhile comes to no conclusion. */
+  /** Queues the login to be judged. If its connection goes meanwhile there is no verdict. */
   add(login: AskedLogin): void {
     const { node, isAgain, request } = login;
     const { timeoutMs } = this.#inForce.settings;
@@ -90,7 +90,7 @@ export class Logins {
     });
   }
 
-  /** What fails while one login is judged refuses that one: this thread judges all. */
+  /** An exception while one login is judged refuses that login alone, because this thread judges them all. */
   async #conclude(login: AskedLogin): Promise<void> {
     let verdict: Login | LoginRefusal | null;
     try {
@@ -136,8 +136,8 @@ export class Logins {
 }
 
 /**
- * Who is in waits apart, so that a reload with many connections keeps nobody out; so do other servers, of which there are few,
- * and those who sign, who take a thousandth of what a password takes whose hash has to be compared.
+ * Clients that are in already wait in lanes of their own, so that a reload with many connections keeps nobody out. So
+ * do other servers, which are few, and logins by signature, which take a thousandth of the time of a hashed password.
  */
 function laneOf({ isAgain, request }: AskedLogin): string {
   if (isAgain) return "again";

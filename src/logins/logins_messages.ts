@@ -37,12 +37,12 @@ export type LoginsMessage =
 
 /** The logins thread → main, by postMessage. */
 export type LoginsReport =
-  /** It serves, or why it cannot: the text a server does not start with. */
+  /** It serves, or cannot: then the server does not start, with this text. */
   | { readonly type: "ready"; readonly problem: string | undefined }
   /** A reload has been carried out: questions from now on are judged by it. */
   | { readonly type: "reloaded" }
   | { readonly type: "accounts"; readonly change: AccountsChange }
-  /** Undefined details: there is no such account. */
+  /** If `details` is undefined there is no such account. */
   | { readonly type: "details"; readonly id: number; readonly details: AccountDetails | undefined }
   | {
       readonly type: "log";

@@ -1,6 +1,6 @@
 /**
- * Operator mode on the logins thread: the accounts that somebody asked for, where their JWTs come from, and what
- * operators' tools ask by messages in the system account. Shards are told of every change.
+ * Operator mode on the logins thread: the accounts that have been asked for, where their JWTs come from, and the
+ * requests of operators' tools in the system account. Shards are told of every change.
  */
 import { AccountIds } from "../account/account_ids.ts";
 import type { ImportRule } from "../account/account_source.ts";
@@ -42,7 +42,7 @@ import type { TlsMaterial } from "../runtime/tls_material.ts";
 import { type AccountDetails, accountDetails } from "./account_details.ts";
 import { ExporterSearches } from "./exporter_searches.ts";
 
-/** How often accounts, tokens and files are looked at for their end. */
+/** How often accounts, tokens and files are checked for expiry. */
 const EXPIRY_LOOK_MS = 500;
 /** How often a system account that could not be fetched is looked for. */
 const BOOTSTRAP_RETRY_MS = 1000;
@@ -54,11 +54,11 @@ export interface AccountsOrigin {
   readonly resolver: ResolverOptions;
   /** What a URL resolver dials HTTPS with. */
   readonly resolverTls: TlsMaterial;
-  /** Each was found to be an account's JWT. */
+  /** Each has been verified to be an account's JWT. */
   readonly preload: readonly (readonly [accountKey: string, jwt: string])[];
 }
 
-/** What main makes of the configuration. Plain data. */
+/** What main has made of the configuration. Plain data. */
 export interface OperatorSetup {
   readonly trust: OperatorTrust;
   readonly accounts: AccountsOrigin;
@@ -69,7 +69,7 @@ export interface OperatorSetup {
 }
 
 export interface OperatorEvents {
-  /** Before anybody gets in by it. */
+  /** Called before anybody is let in by the change. */
   onAccounts(change: AccountsChange): void;
   onLog(level: "info" | "warning" | "error" | "debug", text: string): void;
 }
@@ -82,7 +82,7 @@ export class OperatorMode {
   readonly #client: InternalClient;
   readonly #server: () => ServerObject;
   readonly #registry: AccountRegistry;
-  /** Of a resolver with a folder, which no reload changes. */
+  /** The folder of a resolver that has one, which no reload changes. */
   readonly #store: JwtStore | undefined;
   readonly #canDelete: boolean;
   #resolver: Resolver;
@@ -90,7 +90,7 @@ export class OperatorMode {
   readonly #searches: ExporterSearches;
   #isServing = false;
 
-  /** Throws what a server does not start with: a folder that cannot be used. */
+  /** Throws if the resolver's folder cannot be used: then the server does not start. */
   constructor(
     setup: OperatorSetup,
     client: InternalClient,
@@ -138,7 +138,7 @@ export class OperatorMode {
     return [...this.book.accounts()].flatMap(({ key }) => this.#registry.get(key) ?? []);
   }
 
-  /** Undefined for an account that nobody has asked for. */
+  /** Undefined for an account that has not been asked for yet. */
   describe(accountKey: string): AccountDetails | undefined {
     const [account, description] = [this.book.get(accountKey), this.#registry.describe(accountKey)];
     if (account === undefined || description === undefined) return undefined;
@@ -162,7 +162,7 @@ export class OperatorMode {
     return undefined;
   }
 
-  /** The folder of the resolver may be gone, or refuse: what is known stays in force. */
+  /** The resolver's folder may be gone or unreadable; then what is known stays in force. */
   #tryWith(what: string, act: () => void): void {
     try {
       act();
@@ -180,7 +180,7 @@ export class OperatorMode {
   async load(accountKey: string): Promise<AccountResult> {
     const result = await this.book.load(accountKey);
     await this.#searches.finish(accountKey);
-    // Exporters may be looked for for seconds, in which it may have revoked the very user, or gone.
+    // The search for exporters may take seconds, in which the account may have revoked this very user, or gone.
     return result.ok ? await this.book.load(accountKey) : result;
   }
 
@@ -227,7 +227,7 @@ export class OperatorMode {
     }
   }
 
-  /** A file of the store says something else: for an account in the book it holds at once. */
+  /** A file of the store has changed: for an account in the book the change holds at once. */
   #onStored(accountKey: string): void {
     if (this.book.get(accountKey) === undefined) return;
     const loaded = this.#store!.load(accountKey);
@@ -270,7 +270,7 @@ export class OperatorMode {
       return;
     }
     const source = sourceOf(account);
-    // One that was deleted gives nobody anything, and passes nothing on.
+    // An account that was deleted exports nothing and imports nothing.
     const change = this.#registry.set(kind === "deleted" ? { ...source, exports: [], imports: [] } : source);
     this.#tell({ changed: change.changed, removed: [], terms: [termsOf(account, previous)] });
     this.#lookForExporters(change);
@@ -350,7 +350,7 @@ export class OperatorMode {
   }
 
   #askServers(accountKey: string, timeoutMs: number): Promise<FetchResult> {
-    // No other server is linked before this one serves: it would wait for nobody, for as long as the resolver allows.
+    // No other server is linked before this one serves, so a search would only run into the resolver's timeout.
     if (!this.#isServing) return Promise.resolve({ ok: false, problem: "no other server can be asked yet" });
     const { promise, resolve } = Promise.withResolvers<FetchResult>();
     const answers = new LookupAnswers(0);
@@ -377,7 +377,7 @@ function sourceOf({ claims }: LoadedAccount) {
   return sourceOfClaims(claims, permissionsOf(claims.nats.defaultPermissions));
 }
 
-/** A token that is one, signed by who it says; whether it fits is for the registry to say. */
+/** The claims of a well-formed token with a valid signature; the registry decides whether they fit. */
 function verifyActivation(token: string): ActivationClaims | null {
   const decoded = decodeAs("activation", token);
   return decoded.ok ? decoded.claims : null;

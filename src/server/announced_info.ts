@@ -1,4 +1,4 @@
-/** What clients are told of this server and its cluster, as it stands. */
+/** What clients are told of this server and its cluster at the moment. */
 import type { Options } from "../config/option_table.ts";
 import type { ClientListenerKind } from "../fabric/listeners.ts";
 import type { ServerInfo } from "../protocol/info.ts";
@@ -11,11 +11,11 @@ export class AnnouncedInfo {
   readonly #server: InfoIdentity;
   #options: Options;
   #ports: Ports = new Map();
-  /** What the cluster has added to it. */
+  /** What other members of the cluster have added to INFO. */
   #fromCluster: Partial<ServerInfo> = {};
   #info: ServerInfo;
 
-  /** Before a port is known; `isAuthRequired`: the client port's users have to log in. */
+  /** Made before any port is known. `isAuthRequired`: clients of the client port have to log in. */
   constructor(server: InfoIdentity, options: Options, isAuthRequired: boolean) {
     this.#server = server;
     this.#options = options;
@@ -46,7 +46,7 @@ export class AnnouncedInfo {
     return this.#info;
   }
 
-  /** Where clients that come by such a port reach the other members of the cluster. */
+  /** Takes the URLs at which clients of such a port reach the other members of the cluster. */
   takeClientUrls(listener: ClientListenerKind, urls: readonly string[]): void {
     if (listener === "client") this.#takeFromCluster({ connectUrls: [...this.#clientUrls, ...urls] });
     else this.#takeFromCluster({ webSocketConnectUrls: [...this.#webSocketUrls, ...urls] });
@@ -56,7 +56,7 @@ export class AnnouncedInfo {
     this.#takeFromCluster({ cluster });
   }
 
-  /** In lame duck mode clients are told of the other servers only. */
+  /** INFO in lame duck mode, which names only the other servers. */
   get inLameDuckMode(): ServerInfo {
     const own = new Set([...this.#clientUrls, ...this.#webSocketUrls]);
     const { connectUrls = [], webSocketConnectUrls = [] } = this.#info;

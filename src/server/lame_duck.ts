@@ -1,11 +1,14 @@
 /** Lame duck mode: from the moment a server takes no more clients until none is left. Source: nats-server `lameDuckMode`. */
 export interface LameDuckSteps {
-  /** From the beginning to the last client, where so many are left that pauses of at most a second take that long. */
+  /**
+   * How long closing takes from the beginning to the last client; less if there are too few clients to fill it with
+   * pauses of a second.
+   */
   readonly durationMs: number;
   /** How long clients may go by themselves before the first one is closed. */
   readonly gracePeriodMs: number;
   clientCount(): number;
-  /** Tells the clients. */
+  /** Tells the clients of it. */
   announce(): void;
   /** The grace period is over. */
   beginClosing(): void;

@@ -1,6 +1,6 @@
 /**
- * The first half of a reload: reads the configuration again and finds everything that speaks against it before anything
- * has changed. What is opened for it is there afterwards, or given back.
+ * The first half of a reload: reads the configuration again and finds every reason to refuse it before anything has
+ * changed. What it opens is handed on with the result, or closed again if the reload is refused.
  */
 import { errorText } from "../base/error_text.ts";
 import { diffOptions, type OptionChange } from "../config/diff.ts";
@@ -39,7 +39,7 @@ export interface PreparedReload {
   /** Where accounts come from; null outside operator mode. */
   readonly accounts: AccountsOrigin | null;
   readonly contexts: ServerContexts;
-  /** Of those in the contexts. */
+  /** When the certificates in the contexts expire. */
   readonly certificates: MonitoredCertificates;
   /** Makes HTTPS monitoring use its certificate. */
   readonly replaceMonitorTls: () => void;
@@ -48,21 +48,21 @@ export interface PreparedReload {
   readonly sink: LogSink | null;
 }
 
-/** The server that is to change. */
+/** The server that is reloaded. */
 export interface ReloadedServer {
   readonly settings: Pick<ServerSettings, "openLog" | "runtime">;
-  /** What is read; null for a server that has no configuration. */
+  /** What to read; null for a server that has no configuration. */
   readonly config: ConfigReader | null;
-  /** What it goes by so far. */
+  /** The options in force so far. */
   readonly options: Options;
-  /** Of clients. */
+  /** The port of clients. */
   readonly port: number;
   readonly resolver: OptionResolver;
   readonly operators: readonly MonitoredOperator[];
   readonly tls: TlsContexts;
   readonly ocsp: OcspService;
   readonly monitoring: Pick<Monitoring, "prepare">;
-  /** Why it takes no reload any more; undefined while it runs. */
+  /** Why it takes no reloads now; undefined while it runs. */
   findStop(): string | undefined;
 }
 
@@ -98,7 +98,7 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
     return refusal(reason);
   };
   try {
-    // Before anything is waited for, in which files may become others than those that the contexts were made of.
+    // Read before anything is awaited: meanwhile the files could become others than those the contexts were made from.
     const certificates = certificatesOf(options);
     const replaceMonitorTls = server.monitoring.prepare(options);
     const verified = await verifyOperators(options, resolution.resolved.serverHash, settings.runtime);
@@ -130,7 +130,7 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
   }
 }
 
-/** Whom a server believes does not change while it runs, whether the JWT stands in the configuration or in a file of its own. */
+/** Operators do not change while a server runs, whether the JWT stands in the configuration or in a file of its own. */
 function findOtherOperators(
   before: readonly MonitoredOperator[],
   after: readonly MonitoredOperator[],
@@ -141,7 +141,7 @@ function findOtherOperators(
   return old === now ? undefined : `config reload not supported for TrustedOperators: old=${old}, new=${now}`;
 }
 
-/** An account that is to get routes of its own, and that nobody has defined; with an operator any may come. */
+/** An account that is to get routes of its own but is not defined; with an operator any account may exist. */
 function unknownPinnedAccount(
   before: Options,
   options: Options,

@@ -42,19 +42,22 @@ import { hasLinks, listenErrorText, listenersOf } from "./threads/listeners.ts";
 import type { Ports } from "./threads/listening.ts";
 import { chooseTransport } from "./threads/transport.ts";
 
-/** Threads that serve clients, where nobody says how many. */
+/** How many threads serve clients, unless the options say. */
 const SHARD_COUNT_DEFAULT = 1;
-/** Routes and gateways stay until the end, for what the last clients say. */
+/** Routes and gateways stay until the end, because the last clients may still publish. */
 const CLOSED_IN_LAME_DUCK_MODE = ["client", "websocket", "leafnodes"] as const;
 const REJECTIONS_TOLD_MS = 1000;
 
-/** How a server ended: as it was told, or by a failure that the log names. */
+/** How a server ended: because it was told to, or by a failure that the log names. */
 export type ServerEnd = "stopped" | "failed";
 
-/** Thrown where a server does not start. */
+/** Thrown when a server does not start. */
 export class ServerStartError extends Error {
   override name = "ServerStartError";
-  /** The log has the message as a fatal line; otherwise the options asked for what cannot be, and the log has nothing. */
+  /**
+   * Whether the log has the message as a fatal line. If not, the options asked for something impossible, and nothing
+   * was logged.
+   */
   readonly isLogged: boolean;
 
   constructor(message: string, isLogged: boolean) {
@@ -73,13 +76,13 @@ export class Server {
   readonly monitor: MonitorSource;
 
   readonly #settings: ServerSettings;
-  /** What names this server in subjects. */
+  /** The name of this server in subjects. */
   readonly #serverHash: string;
   readonly #logger: Logger;
   readonly #lineLimits = new LineLimits(() => performance.now());
-  /** At the start: a reload does not change who it is to hubs. */
+  /** As it was at the start: a reload does not change what this server is to hubs. */
   readonly #wasLeafNode: boolean;
-  /** Whose word is believed in operator mode; empty elsewhere. */
+  /** The trusted operators in operator mode; empty elsewhere. */
   readonly #operators: readonly MonitoredOperator[];
   readonly #fleet: Fleet;
   readonly #growth: GrowthWatch;
@@ -100,13 +103,13 @@ export class Server {
   #options: Options;
   #resolved: ResolvedOptions;
   #hasLoggedStart = false;
-  /** What handshakes are made with now. */
+  /** The contexts that handshakes use now. */
   #contexts: ServerContexts;
-  /** Of what is listened on. */
+  /** The ports that are listened on, by kind. */
   #ports: Ports = new Map();
   #rejections: ReturnType<typeof setInterval> | undefined;
   #lameDuck: LameDuck | null = null;
-  /** What a reload reads that is told nothing else: what was read last, and was not refused. */
+  /** What a reload reads unless it is given something else: what was read last and was not refused. */
   #config: ConfigReader | null;
   /** Reloads come one after the other. */
   #reloading: Promise<unknown> = Promise.resolve();
@@ -269,7 +272,7 @@ export class Server {
 
   /**
    * Takes no more clients, tells those that are there to go, and closes the rest slowly; then stops. Resolves when the
-   * server has stopped. Does nothing on a server that is not just running.
+   * server has stopped. Does nothing unless the server is running.
    */
   async lameDuck(): Promise<void> {
     if (this.#state !== "running") return;
@@ -302,8 +305,8 @@ export class Server {
   }
 
   /**
-   * Reads the configuration again, or another one in its place, and applies what changed, all of it or nothing. The log
-   * says the same. Never rejects: a signal asks for it, and a reload that fails is no end.
+   * Reads the configuration again, or another one in its place, and applies all changes or none. The result is logged
+   * as well. Never rejects: a signal may ask for a reload, and a failed one must not end the server.
    */
   async reload(other?: ConfigReader): Promise<ReloadResult> {
     const reload = this.#reloading
@@ -405,7 +408,7 @@ export class Server {
     }
   }
 
-  /** Clients that take INFO at any time hear what is new of the cluster: all, or those of one port. */
+  /** Sends INFO with what is new of the cluster to the clients that take it at any time: all, or those of one port. */
   #sendInfo(listener?: ClientListenerKind): void {
     this.#fleet.sendInfo(this.#infoForClients, listener);
   }
@@ -432,7 +435,7 @@ export class Server {
     // The threads take a while to come up; everything else happens meanwhile.
     const shardsStart = this.#fleet.start(loginsSettings(options, this.#resolved));
     shardsStart.catch(() => {});
-    // With an operator, what it says may be a reason not to start at all.
+    // In operator mode the logins thread may find a reason not to start at all.
     if (isOperatorMode(options)) await shardsStart;
     this.#hasLoggedStart = true;
     const { shardCount, transport } = this.#fleet;
@@ -451,7 +454,7 @@ export class Server {
       return { info: this.#renewInfo(), options: this.#shardOptions() };
     });
     if (!listening.ok) throw new Error(listenErrorText(listening.listener, listening.error));
-    // Not sooner: whoever waits until monitoring answers, as scripts do, may connect at once.
+    // Not sooner: scripts wait until monitoring answers, and then connect at once.
     await this.#monitoring.start(options);
     this.#state = "running";
     logListening(this.#logger, options, this.#ports);
@@ -480,7 +483,7 @@ export class Server {
     return this.#announced.renew(this.#options, this.#isAuthRequired, this.#ports);
   }
 
-  /** Staples have come, or come anew: handshakes from now on carry them. */
+  /** There are new staples: handshakes from now on carry them. */
   #restaple(): void {
     if (this.#contexts.client !== null) this.#fleet.refreshOptions(this.#shardOptions());
   }
@@ -510,7 +513,7 @@ export class Server {
     try {
       await this.#apply(prepared);
     } catch (error) {
-      // A mistake of ours: what could not be done was to be found out before.
+      // A mistake of ours: prepareReload() should have found out what cannot be done.
       return { ok: false, reason: `${errorText(error)}; parts of it hold now, restart the server` };
     }
     this.#config = config;
@@ -518,7 +521,7 @@ export class Server {
     return { ok: true };
   }
 
-  /** Reads no file: whatever may be wrong with one was found before. */
+  /** Reads no file: anything wrong with one has been found before. */
   async #apply(prepared: PreparedReload): Promise<void> {
     const { options, digest, changes, resolved, contexts, certificates, ocsp, sink } = prepared;
     const changed = new Set(changes.map(({ key }) => key));
@@ -558,7 +561,7 @@ export class Server {
     if (count > 0) this.#logger.info(`Disconnect ${count} clients due to pinned certs reload`);
   }
 
-  /** After max_connections was lowered: the surplus goes. */
+  /** Closes the surplus after max_connections was lowered. */
   #shrink(): void {
     const surplus = this.#fleet.counters().connections - Math.max(this.#options.maxConnections, 0);
     if (surplus <= 0) return;

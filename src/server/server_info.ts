@@ -5,7 +5,7 @@ import type { ServerInfo } from "../protocol/info.ts";
 import { featureFlags, type ServerIdentity } from "../protocol/server_object.ts";
 import { NATS_VERSION } from "./version.ts";
 
-/** Of the API that JetStream clients ask for; sent by servers without JetStream, too. */
+/** The JetStream API level; servers without JetStream send it too. */
 const API_LEVEL = 5;
 
 /** The address that clients are told to use, or what is wrong with `client_advertise`. */
@@ -24,7 +24,7 @@ export function announcedAddress(
   return { ok: true, host: parts.host, port: Number(parts.port) <= 0 ? port : Number(parts.port) };
 }
 
-/** What INFO says of a server whatever its options. */
+/** What INFO says of a server independently of its options. */
 export interface InfoIdentity {
   readonly id: string;
   readonly xkey: string;
@@ -57,8 +57,8 @@ export function serverInfo(
 }
 
 /**
- * The server as events and answers to system requests name it. `givenName` is what its cluster calls itself, where that is
- * not configured.
+ * The server as events and answers to system requests name it. `givenName` is the cluster's name if that is not
+ * configured.
  */
 export function serverIdentity(options: Options, id: string, givenName = ""): ServerIdentity {
   return {
@@ -74,8 +74,8 @@ export function serverIdentity(options: Options, id: string, givenName = ""): Se
 }
 
 /**
- * The cluster as the configuration has it: with gateways theirs; a server that is a leaf node without a cluster is one by
- * itself, under its own name. Undefined for none.
+ * The name of the cluster. With gateways it is the gateway's name; a leaf node without a cluster is a cluster by
+ * itself, under the server's name. Undefined for none.
  */
 export function clusterName(
   { cluster, gateway, leafnodes, serverName }: Options,

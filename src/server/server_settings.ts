@@ -1,4 +1,4 @@
-/** What a server is made from, and why it may not be. */
+/** What a server is made from, and the check whether it can be. */
 import type { Options } from "../config/option_table.ts";
 import { validateForStart } from "../config/start_checks.ts";
 import type { Logger, LogSink } from "../log/logger.ts";
@@ -9,17 +9,17 @@ import { tlsBlocks } from "./settings/tls_contexts.ts";
 export interface ServerSettings {
   readonly options: Options;
   readonly runtime: Runtime;
-  /** Belongs to the server from now on: it is closed at the end. */
+  /** The server owns it from now on, and closes it at the end. */
   readonly logger: Logger;
-  /** Opens the log's target anew when a reload changes it; null where the log is not the server's to choose. */
+  /** Opens the log's new target when a reload changes it; null if the server does not choose where its log goes. */
   readonly openLog: ((options: Options) => Promise<LogSink>) | null;
   /** What the options were read from; null for nothing. */
   readonly config: ConfigOrigin | null;
   /** Names the ports file. */
   readonly executableName: string;
-  /** As it may be shown: without secrets. */
+  /** The arguments without secrets, fit to be shown. */
   readonly commandLine: readonly string[];
-  /** The process ends with the server. */
+  /** Whether the process ends with the server. */
   readonly endsProcess: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What the log says of a server that starts, in nats-server's words. */
+/** What the log says when a server starts, in nats-server's words. */
 import { findLoginWarnings, type LoginRules } from "../auth/login_rules.ts";
 import type { Options } from "../config/option_table.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
@@ -48,7 +48,7 @@ function warnOfPayload(log: Logger, { maxPayloadBytes }: Options): void {
   log.warn("Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance");
 }
 
-/** The ports that are open, but for that of routes, and what of TLS clients meet there. */
+/** Logs the ports that are open, except that of routes, and the TLS that clients meet there. */
 export function logListening(log: Logger, options: Options, ports: Ports): void {
   for (const kind of ["gateway", "websocket", "leafnodes", "client"] as const)
     logListener(log, options, ports, kind);
@@ -76,7 +76,7 @@ export function logListener(log: Logger, options: Options, ports: Ports, kind: L
   log.warn(`${what} will not be verified. DO NOT USE IN PRODUCTION!`);
 }
 
-/** What `insecure` of a listener's `tls` is about. */
+/** What the warning about `insecure` in a block's `tls` names. */
 const DIALLED = { cluster: "routes", gateway: "gateways", leafnodes: "leafnodes" } as const;
 
 function logFeatureFlags(log: Logger, flags: ReadonlyMap<string, boolean>): void {

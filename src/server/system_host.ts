@@ -1,4 +1,4 @@
-/** The server as its services in the system account see it, and the ways of what they publish. */
+/** The server as its services in the system account see it, and as the client through which they publish. */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import { importsService } from "../account/applied_imports.ts";
 import type { RemoteLatency } from "../account/latency.ts";
@@ -20,7 +20,7 @@ import type { Fleet } from "./threads/fleet.ts";
 
 const NO_HEADERS = new Uint8Array(0);
 
-/** How the log shows what the server says as a client: with `trace_verbose` like what others say. */
+/** How the log traces what the server itself publishes: with `trace_verbose`, like the messages of clients. */
 export function systemTracing({
   traceVerbose,
   traceHeaders,

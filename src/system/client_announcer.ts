@@ -1,4 +1,4 @@
-/** Tells the system account of clients that come, go and are refused, and how many each account has. */
+/** Tells the system account of clients that come, go and are refused, and of how many each account has. */
 import type { ClientInfo } from "../account/client_info.ts";
 import {
   ACCOUNT_AUTH_ERROR_SUBJECT,
@@ -18,13 +18,13 @@ import type { Messenger } from "./messenger.ts";
 
 /** What a shard reports of a client, because somebody listened when it happened. */
 export interface ClientChange {
-  /** Null where nothing is told but numbers of connections. */
+  /** Null if only numbers of connections are told. */
   readonly client: ClientInfo | null;
   /** Accounts whose number of connections it changed. */
   readonly countedAccounts: readonly string[];
-  /** Of a client that was refused: the account that hears of it too, null for none, and why. */
+  /** For a client that was refused: why, and the account that is told of it as well, null for none. */
   readonly failure: { readonly account: string | null; readonly reason: string } | null;
-  /** Of a client that went. */
+  /** For a client that has gone. */
   readonly end: { readonly reason: string; readonly traffic: Traffic } | null;
 }
 
@@ -50,7 +50,7 @@ export class ClientAnnouncer {
     clearTimeout(this.#timer);
   }
 
-  /** Changes are told in their order, and those that come together after one look at the accounts. */
+  /** Changes are told in their order; those that come together share one query of the accounts' counters. */
   announce(change: ClientChange): void {
     this.#waiting.push(change);
     if (!this.#isBusy) void this.#tellAll();
@@ -63,7 +63,7 @@ export class ClientAnnouncer {
     this.#tellCount(snapshot, [reply]);
   }
 
-  /** Tells of one that could not log in and was in no account. */
+  /** Tells of a client that could not log in and was in no account. */
   tellRefusal(client: ClientInfo, reason: string): void {
     const subject = authErrorSubject(this.#messenger.servers.identity.id);
     this.#send(subject, () => disconnectEvent(this.#messenger.head(Date.now()), client, NO_TRAFFIC, reason));
@@ -146,7 +146,7 @@ export class ClientAnnouncer {
     this.#timer = setTimeout(() => void this.#repeatCounts(), this.#counts.waitMs(performance.now()));
   }
 
-  /** Tells the numbers again that have not changed for long, where somebody listens. */
+  /** Tells numbers again that have not changed for long, if somebody listens. */
   async #repeatCounts(): Promise<void> {
     try {
       const nowMs = performance.now();

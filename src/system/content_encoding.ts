@@ -9,7 +9,7 @@ export interface EncodedAnswer {
   readonly headers: Uint8Array | undefined;
 }
 
-/** `request` is the message whole. Without the header an answer goes out as it is, and says nothing. */
+/** `request` is the whole message. Without the header the answer goes out as it is, without headers. */
 export function encodeAnswer(
   answer: Uint8Array,
   { bytes, headerBytes }: MessageBytes,
@@ -17,7 +17,7 @@ export function encodeAnswer(
   return encodeFor(headerValue(bytes, 0, headerBytes, "Accept-Encoding") ?? "", answer);
 }
 
-/** The same where the header's value is known; "" where there is none. */
+/** The same for a known value of the header, "" if there is none. */
 export async function encodeFor(acceptEncoding: string, answer: Uint8Array): Promise<EncodedAnswer> {
   const accepted = acceptEncoding.toLowerCase();
   if (accepted === "") return { payload: answer, headers: undefined };

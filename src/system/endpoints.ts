@@ -1,6 +1,6 @@
 /**
- * What servers can be asked for, by the last token of a request's subject: the options each takes, and its answer from
- * the reports of monitoring. Source: nats-server initEventTracking.
+ * The requests that servers answer, by the last token of the subject: the options that each takes, and its answer,
+ * which is one of monitoring's reports. Source: nats-server initEventTracking.
  */
 import { accountz } from "../monitor/accountz.ts";
 import { accstatz } from "../monitor/accstatz.ts";
@@ -38,7 +38,7 @@ export interface AccountEndpoint {
   answer(source: MonitorSource, options: RequestOptions, account: string): Promise<Answer>;
 }
 
-/** The options of a request that has no more than filters. */
+/** The options of a request that takes only filters. */
 export const FILTER_STRUCT: OptionStruct = { name: "EventFilterOptions", parts: { "": FILTER_FIELDS } };
 
 /** Those of STATSZ, which is answered apart. */
@@ -266,7 +266,7 @@ function listingOf(options: RequestOptions): SubscriptionListing {
   return options.boolean("subscriptions") ? "subjects" : "none";
 }
 
-/** By their numbers; unlike in a URL there are no words for them. */
+/** Indexed by their numbers: unlike in a URL, states have no names here. */
 const STATES: readonly ConnectionState[] = ["open", "closed", "all"];
 
 function answerConnz(source: MonitorSource, options: RequestOptions, account: string) {
@@ -313,7 +313,7 @@ async function answerStatz(
 
 const PROFILE_NS_MAX = 15e9;
 
-/** Why there is no profile: they are Go's, and this server has none to show. */
+/** Why there is no profile: profiles are Go's, and this server has none. */
 function profileProblem(name: string, durationNs: number | bigint): string {
   if (name === "") return "Profile name not specified";
   if (name !== "cpu") return `Profile ${goQuoteText(name)} not found`;

@@ -25,13 +25,13 @@ export interface SystemHost {
   sendLameDuck(clientId: number): Promise<boolean | null>;
   /** Null if there is no such client. */
   userTerms(clientId: number): Promise<UserTerms | null>;
-  /** What other servers have of an account: its limits hold for all together. */
+  /** Sets how many connections other servers have of an account, whose limits hold for all servers together. */
   setConnectionsElsewhere(account: string, connections: ConnectionsElsewhere): void;
-  /** The responder's server has measured its part of a request that a client of this one made. */
+  /** Takes the part of a latency that the responder's server has measured, for a request of a client of this server. */
   takeRemoteLatency(latency: RemoteLatency): void;
   /** Subscriptions of an account that a subject may reach; of a queue group only, unless null. */
   countSubscribers(account: string, subject: string, queue: string | null): Promise<number>;
-  /** Gives a message of the server's to the services that an account imports on its subject, if any. */
+  /** Gives a message of the server itself to the services that an account imports on its subject, if any. */
   askServices(account: number, subject: string, payload: Uint8Array, headers?: Uint8Array): void;
   /** How the log shows what the server itself says in its account; null where it does not. */
   readonly tracing: PayloadTraceOptions | null;

@@ -29,7 +29,7 @@ export class Messenger {
     this.servers = servers;
   }
 
-  /** Returns how to take it back. */
+  /** Returns a function that unsubscribes. */
   subscribe(subject: string, handle: InternalHandler): () => void {
     this.#subscriptionsEver++;
     if (this.#host.tracing !== null)
@@ -37,12 +37,12 @@ export class Messenger {
     return this.#client.subscribe(SYSTEM_ACCOUNT_ID, subject, "", handle);
   }
 
-  /** The `server` of a message that is sent now: each counts. */
+  /** The `server` object of a message that is sent now; each call takes the next sequence number. */
   server(): ServerObject {
     return this.servers.next(Date.now());
   }
 
-  /** What an event that is told now begins with. */
+  /** The head of an event that is sent now. */
   head(atMs = Date.now()): EventHead {
     return { id: newNuid(), atMs, server: this.server() };
   }

@@ -1,4 +1,4 @@
-/** The bodies of events about certificates that do not hold. Source: nats-server events.go. */
+/** The bodies of events about certificates that were revoked or cannot be checked. Source: nats-server events.go. */
 import { knownNameText } from "../base/x509.ts";
 import type { RevocationFields } from "../base/x509_revocation.ts";
 import { type EventHead, eventHead } from "./events.ts";
@@ -14,13 +14,13 @@ export interface ToldCertificate extends Pick<RevocationFields, "issuer"> {
   readonly der: Uint8Array<ArrayBuffer>;
 }
 
-/** A peer is turned away. The server comes late: these events count it among their own keys. */
+/** A peer is turned away. Here `server` stands behind the event's own keys. */
 export function peerRejectedEvent(event: EventHead, kind: string, peer: ToldCertificate, reason: string) {
   const { server, ...head } = eventHead(PEER_REJECTED, event);
   return { ...head, kind, peer: members(peer), server, reason };
 }
 
-/** One certificate of a peer's chain does not hold: the peer's own, or that of an authority. */
+/** One certificate of a peer's chain failed the check: the peer's own, or that of an authority. */
 export function invalidLinkEvent(
   event: EventHead,
   peer: ToldCertificate,

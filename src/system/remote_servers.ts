@@ -1,9 +1,10 @@
 /**
- * The other servers that share the system account, as they tell of themselves: who there is, and how many connections of
- * each account they have. Times are steady-clock milliseconds. Source: nats-server updateRemoteServer, checkRemoteServers.
+ * The other servers that share the system account, by their own messages: which there are, and how many connections
+ * each has of an account. Times are steady-clock milliseconds. Source: nats-server updateRemoteServer,
+ * checkRemoteServers.
  */
 
-/** How often servers that have fallen silent are looked for, and how long silence is borne. */
+/** How often to look for servers that have fallen silent, and after how long a silence they are forgotten. */
 export const SILENCE_LOOK_MS = 90_000;
 const SILENCE_MS_MAX = 150_000;
 
@@ -14,7 +15,7 @@ export interface ConnectionsElsewhere {
 }
 
 interface RemoteServer {
-  /** Of its last message. */
+  /** The number of its last message. */
   sequence: number;
   heardMs: number;
   readonly accounts: Map<string, ConnectionsElsewhere>;
@@ -29,7 +30,7 @@ export class RemoteServers {
     return this.#servers.size;
   }
 
-  /** A server sent the message of its that has this number. */
+  /** Notes a message of a server and its number. */
   heard(id: string, sequence: number, nowMs: number): Heard {
     const known = this.#servers.get(id);
     if (known === undefined) {

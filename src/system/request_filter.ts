@@ -1,4 +1,4 @@
-/** Which servers a request means. One that is not meant says nothing. Source: nats-server filterRequest. */
+/** Which servers are to answer a request; the others stay silent. Source: nats-server filterRequest. */
 import type { ServerIdentity } from "../protocol/server_object.ts";
 import type { OptionFields, RequestOptions } from "./request_options.ts";
 

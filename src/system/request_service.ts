@@ -25,7 +25,10 @@ import { userInfo } from "./user_info.ts";
 
 const BAD_REQUEST = 400;
 const FAILED = 500;
-/** Requests of one kind that wait for their turn, and their bytes. A client of any account may ask, as fast as it can. */
+/**
+ * How many requests of one kind may wait for their turn, and how many bytes. Clients of any account may ask as fast as
+ * they can.
+ */
 const WAITING_MAX = 4096;
 const WAITING_BYTES_MAX = 1024 * 1024;
 /** Of `$SYS.REQ.ACCOUNT.<account>.<name>`. */
@@ -37,7 +40,7 @@ const CONNS_STRUCT: OptionStruct = { name: "accNumConnsReq", parts: { "": { acc:
 /** Sends the server's summary: to a requestor, or to everybody ("") because somebody asked for that. */
 export type SendStatistics = (reply: string) => Promise<void>;
 
-/** What became of an action: undefined for success. */
+/** Why an action failed; undefined for success. */
 type Problem = string | undefined;
 
 export class RequestService {
@@ -140,7 +143,10 @@ export class RequestService {
     });
   }
 
-  /** What the body says; null if that is no request to this server, which has been told why if it is no request. */
+  /**
+   * The options in the body. Null if the request is not for this server, or cannot be read; in the latter case the
+   * answer saying so has been sent.
+   */
   #readOptions(message: InternalMessage, struct: OptionStruct): RequestOptions | null {
     const result = readOptions(bodyOf(message), struct);
     if (result.ok) return isMeant(this.#messenger.servers.identity, result.options) ? result.options : null;

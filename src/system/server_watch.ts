@@ -16,7 +16,7 @@ export class ServerWatch {
   readonly #onNew: () => void;
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /** `onNew`: there is a server that this one did not know of. */
+  /** `onNew` is called for a server that this one did not know. */
   constructor(host: SystemHost, messenger: Messenger, onNew: () => void) {
     this.#host = host;
     this.#messenger = messenger;
@@ -46,7 +46,7 @@ export class ServerWatch {
     clearInterval(this.#timer);
   }
 
-  /** An account has come to be known here: asks the others how many connections of it they have. */
+  /** An account has become known here: asks the other servers how many connections they have of it. */
   askFor(account: string): void {
     const subject = `$SYS.REQ.ACCOUNT.${account}.CONNS`;
     if (!this.#messenger.isHeard(subject)) return;
@@ -54,7 +54,7 @@ export class ServerWatch {
     this.#messenger.request(subject, answersSubject(id), { server: this.#messenger.server(), acc: account });
   }
 
-  /** False for a message that counts for nothing: this server's own, or one that is late. */
+  /** False for a message to ignore: this server's own, or one that comes late. */
   #hear({ id, seq }: Json): boolean {
     if (typeof id !== "string" || id === this.#messenger.servers.identity.id) return false;
     const heard = this.#servers.heard(id, typeof seq === "number" ? seq : 0, performance.now());
@@ -89,7 +89,7 @@ export class ServerWatch {
   }
 }
 
-/** Where others answer this server's requests for numbers of connections. */
+/** The subject on which others answer this server's requests for numbers of connections. */
 function answersSubject(serverId: string): string {
   return `$SYS._INBOX_.${serverId}`;
 }

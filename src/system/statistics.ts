@@ -1,4 +1,4 @@
-/** The summary of a server that its peers and tools go by. Source: nats-server sendStatsz. */
+/** The summary of a server (STATSZ), which other servers and tools read. Source: nats-server sendStatsz. */
 import type {
   GatewaySnapshot,
   GatewaysSnapshot,
@@ -9,7 +9,7 @@ import type { ServerSnapshot } from "../monitor/snapshots/server.ts";
 import type { CountByKind, Traffic } from "../monitor/snapshots/traffic.ts";
 import { formatTime, omitEmpty } from "../protocol/go_json.ts";
 
-/** What the snapshot of one server does not know. */
+/** What is not in the snapshot of the server. */
 export interface Surroundings {
   /** Accounts with at least one connection. */
   readonly activeAccounts: number;
@@ -60,7 +60,7 @@ function routeReport(route: RouteSnapshot) {
   };
 }
 
-/** One for each cluster that this server is connected to; what came from there are sums. */
+/** One report for each cluster that this server is connected to; what came from there is summed up. */
 function gatewayReports({ outbound, inbound }: GatewaysSnapshot) {
   return outbound.map(({ name, connection }) => {
     const from = inbound.filter((gateway) => gateway.name === name);

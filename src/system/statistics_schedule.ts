@@ -1,5 +1,5 @@
 /**
- * When a server sends its summary: soon after the start, then ever more seldom, and not more than once a second however
+ * When a server sends its summary: soon after the start, then less and less often; and at most once a second, however
  * often it is asked. Times are steady-clock milliseconds. Source: nats-server startStatszTimer, heartbeatStatsz,
  * limitStatsz.
  */

@@ -1,6 +1,6 @@
 /**
- * The server as a client of its own system account: it tells of clients that come and go and of itself, and answers
- * who asks. Everything here is a message; what the server knows and does comes from its host.
+ * The server as a client of its own system account: it sends events about clients and itself, and answers requests.
+ * Everything here is a message; the host knows the server and acts for it.
  */
 import type { ClientInfo } from "../account/client_info.ts";
 import { readRemoteLatency } from "../account/latency.ts";
@@ -45,7 +45,7 @@ export class SystemServices {
   readonly #schedule = new StatisticsSchedule(performance.now());
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
-  /** Others take this server for gone: it sends them no summary that nobody asked for. */
+  /** In lame duck mode others already count this server as gone, so it sends no summary that nobody has asked for. */
   #isLameDuck = false;
 
   /** Serves while `client` runs, until `stop()` stops that. `serverHash` names the server in subjects. */
@@ -65,7 +65,7 @@ export class SystemServices {
     this.#watchSchedule();
   }
 
-  /** A leaf node came to an account, or went; null for one of which only the account's numbers tell. */
+  /** A leaf node came to an account, or went. Null if only the account's number of connections is to be told. */
   announceLeaf(leaf: ClientInfo | null, account: string, end: ClientChange["end"]): void {
     const countedAccounts = account === GLOBAL_ACCOUNT ? [] : [account];
     this.announce({ client: leaf, countedAccounts, failure: null, end });
@@ -101,14 +101,14 @@ export class SystemServices {
     this.#host.askServices(account, destination, sent.payload, sent.headers);
   }
 
-  /** A peer is turned away, since its certificates do not hold; `kind` is that of its connection. */
+  /** A peer is turned away because its certificates failed the check; `kind` is that of its connection. */
   tellOfRejectedPeer(kind: string, peer: ToldCertificate, reason: string): void {
     const subject = peerRejectedSubject(this.#id);
     if (this.#isStopped || !this.#messenger.isHeard(subject)) return;
     this.#messenger.send(subject, peerRejectedEvent(this.#messenger.head(), kind, peer, reason));
   }
 
-  /** One certificate of a peer's chain does not hold. */
+  /** One certificate of a peer's chain failed the check. */
   tellOfInvalidLink(peer: ToldCertificate, link: ToldCertificate, reason: string): void {
     const subject = invalidLinkSubject(this.#id);
     if (this.#isStopped || !this.#messenger.isHeard(subject)) return;
@@ -170,10 +170,7 @@ export class SystemServices {
     }
   }
 
-  /**
-   * Sends the summary to everybody, if it is time. A server alone has nobody to tell but who listens. Never rejects: what
-   * keeps one summary from being made is no reason to end.
-   */
+  /** Sends the summary to everybody who listens, if it is time. Never rejects: a failed summary is no reason to end. */
   async #sendToAll(): Promise<void> {
     const isTime = this.#schedule.maySend(performance.now());
     this.#watchSchedule();
@@ -185,7 +182,7 @@ export class SystemServices {
     }
   }
 
-  /** A request without a reply asks for one more for everybody. */
+  /** A request without a reply subject asks for one more summary to everybody. */
   async #sendRequested(reply: string): Promise<void> {
     if (reply !== "") {
       await this.#sendStatistics(reply);

@@ -6,7 +6,7 @@ import { omitEmpty } from "../protocol/go_json.ts";
 const NS_PER_MS = 1e6;
 const NS_PER_S = 1e9;
 
-/** What only the shard of a client knows. */
+/** What only a client's shard knows of its user. */
 export interface UserTerms {
   /** Null permits everything. */
   readonly permissions: Permissions | null;

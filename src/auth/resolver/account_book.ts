@@ -9,7 +9,7 @@ import type { LoginLog } from "../login.ts";
 import type { OperatorTrust } from "../operator_trust.ts";
 import { fetchAccountJwt, type Resolver } from "./resolver.ts";
 
-/** What happened to an account, for whoever has its clients and its imports. */
+/** What happened to an account, for those who keep its clients and its imports. */
 export interface AccountChange {
   readonly kind:
     | "added"

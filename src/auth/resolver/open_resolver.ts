@@ -31,8 +31,8 @@ export type OpenResolverResult =
   | { readonly ok: false; readonly problem: string };
 
 /**
- * What keeps these accounts from being put into such a resolver, undefined for nothing: the text a server refuses to start, or
- * to reload, with.
+ * Why these accounts cannot be put into such a resolver; undefined if they can. The server refuses to start, or to
+ * reload, with this text.
  */
 export function findPreloadProblem(
   { kind }: ResolverOptions,

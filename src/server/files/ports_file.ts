@@ -1,4 +1,4 @@
-/** A file that tells at which URLs a server is reached, for scripts that let it choose its ports. */
+/** A file with the URLs of a server, for scripts that let it choose its ports. */
 import { unlinkSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ export interface Listener {
   port: number;
 }
 
-/** The listeners that may be told, by their key in the file. */
+/** The listeners that the file can name, by their key in it. */
 export interface Listeners {
   nats?: Listener;
   monitoring?: Listener;
@@ -82,7 +82,7 @@ type MonitoringListener = { readonly port: number; readonly isSecure: boolean } 
 export class PortsFile {
   readonly #executableName: string;
   readonly #logger: Logger;
-  /** Of the file, while it is there. */
+  /** The path of the file, while there is one. */
   #path: string | null = null;
 
   constructor(executableName: string, logger: Logger) {
@@ -117,7 +117,7 @@ export class PortsFile {
   }
 }
 
-/** What of a server's ports the file tells. */
+/** The ports of a server that the file names. */
 export function toldListeners(options: Options, ports: OpenPorts, monitoring: MonitoringListener): Listeners {
   const { host, httpHost, websocket, cluster, tls, allowNonTls } = options;
   const [client = 0, webSocketPort, clusterPort] = [

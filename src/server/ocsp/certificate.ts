@@ -19,7 +19,7 @@ export function checkedCertificate(der: Uint8Array<ArrayBuffer>): CheckedCertifi
   return { ...fields, der, name: knownNameText(fields.subject), fingerprint };
 }
 
-/** The responders that can be asked: those of the web. */
+/** The responders that can be asked: those with an HTTP or HTTPS URL. */
 export function webResponders({ responderUrls }: RevocationFields): readonly string[] {
   return responderUrls.filter((url) => /^https?:\/\//i.test(url) && URL.canParse(url));
 }

@@ -7,7 +7,7 @@ import type { CheckedPeers } from "./peer_checks.ts";
 
 /** A TLS block whose peers are checked. */
 export interface CheckedBlock {
-  /** As of contexts. */
+  /** The name of the block, which is that of its TLS context. */
   readonly name: string;
   readonly peers: CheckedPeers;
   readonly options: OcspPeerOptions;
@@ -16,8 +16,8 @@ export interface CheckedBlock {
 const CLIENTS: CheckedPeers = { kind: "Client", side: "client", isVerified: true };
 
 /**
- * Clients, leaf nodes and the hubs that are dialled. Routes and gateways are not among them: there nats-server goes by
- * staples (`ocsp`). Source: nats-server `enableOCSP`.
+ * The blocks of clients, of leaf nodes, and of hubs that are dialled. Routes and gateways are not among them: there
+ * nats-server relies on staples (`ocsp`). Source: nats-server `enableOCSP`.
  */
 export function checkedBlocks(options: Options): readonly CheckedBlock[] {
   const blocks: CheckedBlock[] = [];

@@ -33,7 +33,7 @@ export type OcspResult =
   | { readonly ok: true; readonly ocsp: Ocsp }
   | { readonly ok: false; readonly reason: string };
 
-/** What happens where a certificate has no staple: a start fails, after a reload it is asked for again and again. */
+/** What happens if a certificate has no staple: a start fails; after a reload it is asked for again and again. */
 export type WithoutStaple = "fail" | "go on";
 
 export class Ocsp {

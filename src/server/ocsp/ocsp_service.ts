@@ -1,4 +1,4 @@
-/** OCSP while a server runs: opened with TLS, exchanged by a reload. What it takes is loaded only then. */
+/** OCSP while a server runs: opened if there is TLS, replaced by a reload. Its code is loaded only then. */
 import type { Options } from "../../config/option_table.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { OcspMonitor } from "../../monitor/snapshots/options.ts";
@@ -36,7 +36,7 @@ export class OcspService {
     };
   }
 
-  /** What these options ask for, got but not used before `use`; null without TLS. `context` is that of clients. */
+  /** Prepares what these options ask for; `use` puts it into force. Null without TLS. `context` is that of clients. */
   async open(options: Options, context: TlsContext | null, without: WithoutStaple): Promise<OcspOpened> {
     if (!usesTls(options)) return { ok: true, ocsp: null };
     const { Ocsp } = await import("./ocsp.ts");
@@ -46,7 +46,7 @@ export class OcspService {
     return limit === undefined ? opened : { ok: false, reason: limit };
   }
 
-  /** Goes by what was opened from now on, and no more by what came before. */
+  /** Puts what was opened into force, in place of what was in force before. */
   use(ocsp: Ocsp | null): void {
     this.stop();
     this.#ocsp = ocsp;
@@ -61,7 +61,10 @@ export class OcspService {
     return { ...context, contexts };
   }
 
-  /** Whether a peer with this verified chain may connect, DER. Nobody may where a block's peers are not checked. */
+  /**
+   * Whether a peer with this verified chain, in DER, may connect. Nobody may if the peers of that block are not
+   * checked.
+   */
   async isPeerValid(block: string, chain: readonly Uint8Array[]): Promise<boolean> {
     const certificates = chain.map((der) => Uint8Array.from(der));
     return (await this.#ocsp?.isPeerValid(block, certificates)) ?? false;

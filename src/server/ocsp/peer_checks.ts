@@ -1,5 +1,5 @@
 /**
- * Whether the authorities of a peer's certificates still stand by them, once a handshake has verified the chain.
+ * Whether a peer's certificates have been revoked, asked once a handshake has verified the chain.
  * Source: nats-server ocsp_peer.go.
  */
 import { encodeOcspRequest, type OcspResponse, parseOcspResponse } from "../../base/ocsp.ts";
@@ -23,7 +23,7 @@ export interface CheckedPeers {
   readonly kind: PeerKind;
   /** In the handshake: a server has been dialled. */
   readonly side: "client" | "server";
-  /** Without verification there is no chain that could hold. */
+  /** Whether the handshake verifies the peer: without that there is no chain to check. */
   readonly isVerified: boolean;
 }
 
@@ -41,7 +41,7 @@ export class PeerChecks {
   readonly #log: CacheLog;
   readonly #events: PeerCheckEvents;
   readonly #options: OcspPeerOptions;
-  /** By fingerprint: peers that come at once with one certificate wait for one answer. */
+  /** By fingerprint: peers that come at once with the same certificate wait for one answer. */
   readonly #asked = new Map<string, Promise<Answer>>();
 
   constructor(
@@ -60,7 +60,10 @@ export class PeerChecks {
     this.#events = events;
   }
 
-  /** Whether a peer with this verified chain may connect: DER, its own certificate first, the root last. */
+  /**
+   * Whether a peer with this verified chain may connect. The chain is in DER, the peer's own certificate first, the
+   * root last.
+   */
   async isValid(chain: readonly Uint8Array<ArrayBuffer>[]): Promise<boolean> {
     const { kind, side, isVerified } = this.#peers;
     this.#log.debug(`Peer OCSP enabled: ${isVerified ? 1 : 0} TLS ${side} chain(s) will be evaluated`);
@@ -128,7 +131,9 @@ export class PeerChecks {
     return undefined;
   }
 
-  /** The response of the cache, null for none that holds; a revocation that has run out is told even so. */
+  /**
+   * The cached response, null if there is none that is current. A revocation that has expired is reported all the same.
+   */
   #cached(link: Link): { readonly response: OcspResponse | null; readonly isRevoked: boolean } {
     const { name, fingerprint } = link.certificate;
     const raw = this.#cache.get(fingerprint);

@@ -1,6 +1,6 @@
 /**
- * What responders said of peers, for the next one with the same certificate: in memory and, with a `local` cache, in a
- * file that nats-server reads and writes too. Source: nats-server ocsp_responsecache.go.
+ * Caches what responders said of peers' certificates: in memory and, with a `local` cache, in a file that nats-server
+ * reads and writes too. Source: nats-server ocsp_responsecache.go.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -119,7 +119,7 @@ export class ResponseCache {
     this.#isDirty = true;
   }
 
-  /** What `get` gave was of no use. A revocation stays where the options say so. */
+  /** Drops a response that `get` gave and that proved useless. A revocation stays if the options say so. */
   reject(key: string): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;

@@ -1,5 +1,6 @@
 /**
- * The OCSP response that goes with one of the server's own certificates: got at the start, renewed at half its life.
+ * The OCSP response that is sent with one of the server's own certificates: fetched at the start, renewed at half its
+ * life.
  * Source: nats-server ocsp.go, `OCSPMonitor`.
  */
 import { createHash } from "node:crypto";
@@ -35,7 +36,7 @@ export interface StapleSettings {
 }
 
 export interface StapleEvents {
-  /** There is another response, or none that holds. */
+  /** There is another response, or the one there was has expired. */
   changed(): void;
   /** The certificate is not good, and the server is to stop. */
   stop(): void;
@@ -45,7 +46,7 @@ export interface StapleEvents {
 export interface Clock {
   /** Milliseconds since 1970. */
   nowMs(): number;
-  /** Runs something after a while; returns what calls it off. */
+  /** Runs something after a while; returns a function that cancels it. */
   after(ms: number, run: () => void): () => void;
 }
 
@@ -71,7 +72,7 @@ export class Staple {
   readonly #events: StapleEvents;
   #held: Held | null = null;
   readonly #clock: Clock;
-  /** Calls the next request off. */
+  /** Cancels the next request. */
   #cancel: () => void = () => {};
   #isStopped = false;
 
@@ -89,12 +90,15 @@ export class Staple {
     this.#events = events;
   }
 
-  /** The response that handshakes carry, DER; null while there is none that holds. */
+  /** The response that handshakes carry, in DER; null while there is none that is current. */
   get current(): Uint8Array<ArrayBuffer> | null {
     return this.#held?.raw ?? null;
   }
 
-  /** Gets a response, kept or from a responder. Returns why a server does not start with this certificate. */
+  /**
+   * Fetches a response, from the folder or from a responder. Returns why the server must not start with this
+   * certificate.
+   */
   async open(): Promise<string | undefined> {
     const { certFile, stopsWhenBad } = this.#settings;
     const kept = this.#load();
@@ -190,7 +194,7 @@ export class Staple {
     return { ok: true, held: { raw: answer.bytes, response: parsed.response } };
   }
 
-  /** A response by a delegate that may not sign is none. */
+  /** Parses a response; one signed by a delegate that may not sign counts as none. */
   #parse(raw: Uint8Array): OcspResult {
     const { certificate, issuer } = this.#settings;
     const parsed = parseOcspResponse(raw, certificate, issuer.der, this.#clock.nowMs());
@@ -198,7 +202,7 @@ export class Staple {
     return { ok: false, reason: "ocsp: the signer may not sign responses" };
   }
 
-  /** By the whole certificate: a renewed one has another status. */
+  /** The file of the response, named by a hash of the whole certificate: a renewed certificate has another status. */
   get #path(): string | null {
     const { storeDir, certificate } = this.#settings;
     const name = createHash("sha256").update(certificate.der).digest("hex");
@@ -235,7 +239,7 @@ export class Staple {
   }
 }
 
-/** Why a response does not hold now; undefined where it does. Source: nats-server `validOCSPResponse`. */
+/** Why a response is not current; undefined if it is. Source: nats-server `validOCSPResponse`. */
 function findTimeFault({ thisUpdateMs, nextUpdateMs }: OcspResponse, nowMs: number): string | undefined {
   if (nextUpdateMs !== null && nextUpdateMs < nowMs) {
     return `invalid ocsp NextUpdate, is past time: ${formatTime(nextUpdateMs)}`;

@@ -39,8 +39,8 @@ export function planStapling(options: Options): StaplingPlan {
 }
 
 /**
- * Servers of a cluster whose certificates are stapled want staples of one another, also of who dials, which OpenSSL does
- * not send. Returns what has no effect there.
+ * Servers of a cluster whose certificates are stapled demand staples of one another, of the dialling side as well, for
+ * which OpenSSL sends none: throws if links would need staples. Returns warnings about settings without effect.
  */
 function checkLinks(options: Options): string[] {
   const warnings: string[] = [];
@@ -69,13 +69,13 @@ function readChain(certFile: string) {
   return { chain, certificate };
 }
 
-/** A certificate that must have a staple gets one, unless that is ruled out. */
+/** Whether a certificate is stapled: one that must be gets a staple, unless the options rule that out. */
 function isStapled(ocsp: OcspOptions | undefined, { mustStaple }: CheckedCertificate): boolean {
   if (ocsp?.mode === "never") return false;
   return ocsp?.mode === "always" || mustStaple;
 }
 
-/** The second certificate of the file or, in a file without, an authority whose signature fits. */
+/** The second certificate of the file; if the file has only one, the authority that signed it. */
 function issuerOf(
   [leaf, second]: readonly X509Certificate[],
   caFile: TlsOptions["caFile"],

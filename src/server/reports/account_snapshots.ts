@@ -1,4 +1,7 @@
-/** Accounts as monitoring shows them: from what shards go by, what the logins thread tells, and what shards count. */
+/**
+ * Accounts as monitoring shows them, put together from their definitions, from the logins thread's details, and from
+ * the shards' counters.
+ */
 import type {
   AccountDefinition,
   ResponseType,
@@ -32,12 +35,12 @@ const NO_LINK_COUNTERS: LinkAccountCounters = {
   byLeafnodes: NO_TRAFFIC,
 };
 
-/** What an account is called: by its JWT, else by its name. */
+/** The name in the account's JWT, else the account's own name. */
 export function nameTagOf({ name, nameTag }: AccountDefinition): string {
   return nameTag ?? name;
 }
 
-/** What clients and links of an account have counted; the sums stand beside the parts of each kind of link. */
+/** One account with its counters: the sums over clients and links, and the part of each kind of link. */
 export function accountSnapshot(
   definition: AccountDefinition,
   counters: AccountCounters,
@@ -133,7 +136,7 @@ export function claimsSnapshot(claims: AccountClaimsDetails): AccountClaimsSnaps
   };
 }
 
-/** An answer that is due, which nats-server shows as an import of its account. */
+/** An answer that is still due; nats-server shows it as an import of its account. */
 export function responseSnapshot(response: ResponseRecord): ImportSnapshot {
   const { subject, account, reply, isShared, latency } = response;
   return {
@@ -167,7 +170,7 @@ function exportSnapshot(exported: Export): ExportSnapshot {
   };
 }
 
-/** Patterns stand where a definition has the destinations of transforms. */
+/** Shows a pattern where the definition has the destination of a transform. */
 function importSnapshot(imported: StreamImport | ServiceImport, isInvalid: boolean): ImportSnapshot {
   const { exporterName: account, local: localSubject } = imported;
   const common = { account, localSubject, isInvalid, isTracked: false };

@@ -16,7 +16,7 @@ import type {
   RouteRecord,
 } from "../../shard/links/link_records.ts";
 
-/** nats-server's, which this server has no use for: it tells all its interest from the start. */
+/** nats-server's value. This server has no use for it: it tells all its interest from the start. */
 const INTEREST_ONLY_THRESHOLD = 1000;
 
 export function routeSnapshot(record: RouteRecord): RouteSnapshot {

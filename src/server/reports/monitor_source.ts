@@ -1,4 +1,7 @@
-/** What monitoring shows of a fleet: the server's own words, counters from shared memory, lists asked of the shards. */
+/**
+ * What monitoring shows of a server: facts that the server knows, counters from the shared memory, and lists that the
+ * shards are asked for.
+ */
 import type { AccountsChange } from "../../account/accounts_change.ts";
 import type { AccountDefinition } from "../../account/definition.ts";
 import type { Export } from "../../account/exports.ts";
@@ -68,7 +71,7 @@ import {
 } from "./link_snapshots.ts";
 import { type MonitoredCertificates, monitoredOptions } from "./monitored_options.ts";
 
-/** What nats-server calls listeners that are not ready. */
+/** nats-server's names for listeners that are not ready. */
 const LISTENER_NAMES: Readonly<Record<ListenerKind, string>> = {
   client: "server",
   websocket: "websocket",
@@ -108,7 +111,7 @@ export interface MonitoredServer {
   readonly announced: { readonly info: ServerInfo };
   readonly accounts: MonitoredAccounts;
   readonly certificates: MonitoredCertificates;
-  /** Whose word is believed in operator mode; empty elsewhere. */
+  /** The trusted operators in operator mode; empty elsewhere. */
   readonly operators: readonly MonitoredOperator[];
   /** Checks of clients' certificates, as they stand when they are asked for. */
   readonly ocsp: { readonly monitored: OcspMonitor | null };
@@ -328,7 +331,7 @@ export class FleetMonitor implements MonitorSource {
     return [stack.replace(/^Error: /, ""), ...this.#fleet.threadNames];
   }
 
-  /** What can be on the page; a server with many connections does not hand over the others. */
+  /** The connections that can be on the page; a server with many connections does not hand over the rest. */
   #openConnections(query: ConnectionQuery): Promise<ConnectionPage[]> {
     const { sort, id, user, account, subject, count, listsSubscriptions } = query;
     // Open connections have neither stopped nor a reason, and start in the order of their ids.
@@ -359,7 +362,7 @@ export class FleetMonitor implements MonitorSource {
     return (await this.#fleet.shards.queryLinks<LinkAccounts>({ what: "linkAccounts" })) ?? {};
   }
 
-  /** Operator mode looks for an account that nobody has asked for yet. */
+  /** Whether the account exists; in operator mode one that has not been asked for yet is looked for. */
   async #knows(account: string): Promise<boolean> {
     if (!this.#accounts.has(account)) await this.#fleet.loadAccount(account);
     return this.#accounts.has(account);

@@ -22,7 +22,7 @@ import type { Ports } from "../threads/listening.ts";
 
 const TLS_TIMEOUT_MS = 2000;
 
-/** What a configuration does not say, and its certificates. */
+/** What monitoring shows beside the configuration itself. */
 export interface MonitoredState {
   readonly info: ServerInfo;
   readonly operators: readonly MonitoredOperator[];
@@ -44,8 +44,8 @@ export interface MonitoredCertificates {
 }
 
 /**
- * To be asked when the contexts of these options are made: from then on the files may say something else than what is
- * served, or nothing. Throws where one cannot be read.
+ * Call this when the contexts of these options are made: later the files may differ from what is served, or be gone.
+ * Throws if one cannot be read.
  */
 export function certificatesOf(options: Options): MonitoredCertificates {
   const { tls, cluster, gateway, leafnodes, websocket } = options;
@@ -96,7 +96,7 @@ export function monitoredOptions(options: Options, state: MonitoredState): Monit
   };
 }
 
-/** Of a cluster that other clusters know there is a name, whether it has routes or not. */
+/** With gateways the block shows the cluster's name, whether it has routes or not. */
 function clusterBlock(
   { cluster, gateway }: Options,
   { info, ports, certificates }: MonitoredState,

@@ -1,4 +1,4 @@
-/** HTTP monitoring of a server, where its options ask for it: what it takes is loaded only then. */
+/** HTTP monitoring of a server. Its code is loaded only if the options ask for it. */
 import { readFileSync } from "node:fs";
 import type { Options } from "../../config/option_table.ts";
 import type { Logger } from "../../log/logger.ts";
@@ -36,7 +36,7 @@ export class Monitoring {
     if (isAsked(options)) await import("../../monitor/http_server.ts");
   }
 
-  /** Listens, where it is asked to. Rejects with the text of the log. */
+  /** Listens, if the options ask for it. Rejects with the text for the log. */
   async start(options: Options): Promise<void> {
     if (!isAsked(options)) return;
     const { httpPort, httpsPort, httpHost, httpBasePath, host } = options;
@@ -58,7 +58,7 @@ export class Monitoring {
   }
 
   /**
-   * A reload takes place: returns what makes handshakes from then on use its certificate. Throws where the files cannot be
+   * Prepares a reload: returns a function after which handshakes use the new certificate. Throws if the files cannot be
    * read or used.
    */
   prepare(options: Options): () => void {
@@ -75,7 +75,7 @@ function isAsked({ httpPort, httpsPort }: Options): boolean {
   return httpPort !== 0 || httpsPort !== 0;
 }
 
-/** Of the client listener; without its client certificates. */
+/** The TLS of the client listener, without checks of client certificates. */
 function monitorTls({ tls }: Options): MonitorTls | null {
   const [pair] = tls === undefined ? [] : certificatePairs(tls);
   if (pair === undefined) return null;

@@ -1,4 +1,4 @@
-/** What each thread that serves connections has to do, read from the shared memory: it asks no thread anything. */
+/** The load of each thread that serves connections, read from the shared memory without asking any thread. */
 import {
   AREA_CLIENTS_EVER,
   AREA_IN_BYTES,

@@ -5,12 +5,14 @@ import { findTlsFileProblem } from "../../runtime/tls_files.ts";
 import { checkAccounts } from "./load_accounts.ts";
 import { tlsBlocks } from "./tls_contexts.ts";
 
-/** A configuration that was read; refused, with the place of each problem, where its parts do not fit. */
+/**
+ * Checks a configuration that was read; refuses it, with the place of each problem, if its parts do not fit together.
+ */
 export function checkLoaded(loaded: LoadResult): LoadResult {
   return checkCertificates(checkResolver(checkAccounts(loaded)));
 }
 
-/** The same where a resolver could not keep accounts in its folder. */
+/** Refuses it if the resolver cannot keep accounts in its folder. */
 function checkResolver(loaded: LoadResult): LoadResult {
   if (!loaded.ok) return loaded;
   const { resolver } = loaded.options;
@@ -21,7 +23,7 @@ function checkResolver(loaded: LoadResult): LoadResult {
   return { ok: false, lines: [...loaded.warnings, line] };
 }
 
-/** The same where certificates, keys or authorities that `tls` blocks name are of no use: the files are opened. */
+/** Refuses it if certificates, keys or authorities that `tls` blocks name cannot be used; opens the files. */
 function checkCertificates(loaded: LoadResult): LoadResult {
   if (!loaded.ok) return loaded;
   const { options, places, warnings } = loaded;

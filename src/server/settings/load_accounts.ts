@@ -11,7 +11,10 @@ import type { LoadResult } from "../../config/load.ts";
 import type { Options } from "../../config/option_table.ts";
 import { isOperatorMode } from "./operator_mode.ts";
 
-/** A configuration that was read; refused, with the place of each problem, where its accounts do not fit. */
+/**
+ * Checks a configuration that was read; refuses it, with the place of each problem, if its accounts do not fit
+ * together.
+ */
 export function checkAccounts(loaded: LoadResult): LoadResult {
   if (!loaded.ok || !loaded.options.accounts.some(sharesSomething)) return loaded;
   const { options, places } = loaded;

@@ -1,4 +1,4 @@
-/** Operator mode, where accounts and users come from JWTs: what verifies these is loaded only then. */
+/** Operator mode, in which accounts and users come from JWTs. The code that verifies them is loaded only then. */
 import type { Options } from "../../config/option_table.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { VerifiedOperators } from "./operator_setup.ts";
@@ -7,7 +7,9 @@ export function isOperatorMode({ operators, trustedKeys }: Options): boolean {
   return operators.length > 0 || trustedKeys.length > 0;
 }
 
-/** Null outside operator mode; throws the text that a server does not start with. */
+/**
+ * Null outside operator mode. Throws if the operators cannot be used; the server then does not start, with that text.
+ */
 export async function verifyOperators(
   options: Options,
   hash: string,

@@ -1,4 +1,4 @@
-/** What options mean where that takes more than reading them: accounts with their imports, and who may log in. */
+/** Works out options that take more than reading: accounts with their imports, and who may log in. */
 import { AccountIds } from "../../account/account_ids.ts";
 import { importsService } from "../../account/applied_imports.ts";
 import { systemAccountOf } from "../../account/config_accounts.ts";
@@ -15,7 +15,7 @@ export type Resolution =
   | { readonly ok: true; readonly resolved: ResolvedOptions }
   | { readonly ok: false; readonly problem: string };
 
-/** One for a server's life: what a reload must not change is remembered here. */
+/** There is one for the life of a server, because it remembers what a reload must not change. */
 export class OptionResolver {
   readonly #ids: AccountIds;
   readonly #automaticUser = `nats-${crypto.randomUUID().slice(0, AUTOMATIC_USER_CHARACTERS)}`;

@@ -1,4 +1,4 @@
-/** What the options of a config mean for a shard, and for the logins thread. */
+/** What the options mean for a shard, and for the logins thread. */
 import type { AccountDefinition } from "../../account/definition.ts";
 import type { Export } from "../../account/exports.ts";
 import type { LoginRules } from "../../auth/login_rules.ts";
@@ -11,7 +11,7 @@ import type { ShardOptions, ShardTls } from "../../shard/shard_options.ts";
 import type { ServerContexts } from "./tls_contexts.ts";
 import { hasWebSocket, webSocketSettings } from "./websocket_settings.ts";
 
-/** What is not in the options themselves, or made from them once for all who need it. */
+/** What has been worked out from the options, once for all threads that need it. */
 export interface ResolvedOptions {
   readonly rules: LoginRules;
   readonly accounts: readonly AccountDefinition[];

@@ -1,4 +1,4 @@
-/** What TLS handshakes are made with: main makes it from the files, every shard uses it, a reload replaces it. */
+/** The TLS contexts of a server: main makes them from the files, every shard uses them, a reload replaces them. */
 import { errorText } from "../../base/error_text.ts";
 import { isHttps } from "../../config/leaf_proxy.ts";
 import type { Options } from "../../config/option_table.ts";
@@ -18,14 +18,14 @@ import {
 } from "../../shard/links/links_setup.ts";
 import { hasWebSocket } from "./websocket_settings.ts";
 
-/** What all handshakes of a server are made with; null for clients of a port without TLS. */
+/** The contexts of all handshakes of a server; null for a client port without TLS. */
 export interface ServerContexts {
   readonly client: TlsContext | null;
   readonly webSocket: TlsContext | null;
   readonly links: LinkTlsBlocks;
 }
 
-/** Where the runtime's own TLS cannot do something: of two runtimes one can do all there is. */
+/** What to do instead if the runtime's own TLS cannot do something; the other runtime, or OpenSSL, can. */
 const INSTEAD = "serve with OpenSSL (Linux, --allow-ffi), or run on Bun";
 
 type Failure = { readonly ok: false; readonly reason: string };
@@ -36,7 +36,7 @@ export interface LinkContextPlan {
   readonly name: string;
   readonly options: TlsOptions;
   readonly roles: readonly HandshakeRole[];
-  /** Nobody asked for TLS, but the other side may. */
+  /** TLS is not configured, but the other side may ask for it. */
   readonly isOptional: boolean;
 }
 
@@ -63,7 +63,7 @@ export function linkContextPlans({ cluster, gateway, leafnodes }: Options): Link
   return plans;
 }
 
-/** Of leaf nodes that connect, or of one that is dialled. */
+/** Whether the context is that of leaf nodes that connect, or of one that is dialled. */
 export function isLeafContext(name: string): boolean {
   return name === "leafnodes" || name.startsWith("leaf:");
 }
@@ -75,7 +75,7 @@ function clientTlsOptions(
   return { client: options.tls, webSocket: hasWebSocket(options) ? options.websocket.tls : undefined };
 }
 
-/** Every TLS block of a configuration that is used. */
+/** All TLS blocks of a configuration that are in use. */
 export function tlsBlocks(options: Options): TlsOptions[] {
   const { client, webSocket } = clientTlsOptions(options);
   const links = linkContextPlans(options).filter(({ isOptional }) => !isOptional);

@@ -39,12 +39,12 @@ export function hasWebSocket({ websocket }: Options): boolean {
   return websocket.port !== 0;
 }
 
-/** As URLs of the port begin. With both `tls` and `no_tls` there is TLS. */
+/** The scheme of the port's URLs. With both `tls` and `no_tls` there is TLS. */
 export function webSocketScheme({ websocket }: Options): "ws" | "wss" {
   return websocket.tls === undefined ? "ws" : "wss";
 }
 
-/** Of clients and of leaf nodes. */
+/** The ping interval of WebSockets, of clients and of leaf nodes. */
 export function webSocketPingIntervalMs({ websocket, pingIntervalMs }: Options): number {
   return websocket.pingIntervalMs || pingIntervalMs;
 }

@@ -1,11 +1,11 @@
-/** How many connections there are, of the server and of its accounts, and which of them go where they are too many. */
+/** How many connections the server and its accounts have, and which of them are closed if there are too many. */
 import type { AccountDefinition } from "../../account/definition.ts";
 import { accountWord, clientsElsewhereWord, leafnodesElsewhereWord, NODE_LOAD } from "../../memory/map.ts";
 import { nodeWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { ShardControl } from "../../shard/shard_messages.ts";
 import type { ShardQuery } from "../../shard/watch/shard_queries.ts";
 
-/** The shards, as far as closing connections takes. */
+/** What closing connections needs of the shards. */
 export interface ClosingShards {
   readonly clientNodes: readonly number[];
   send(node: number, message: ShardControl): void;
@@ -28,14 +28,17 @@ export class ClientCounts {
     return Atomics.load(this.#shared.words, accountWord(this.#shared.map, accountId));
   }
 
-  /** Other servers have so many connections of an account. */
+  /** Sets how many connections other servers have of an account. */
   setElsewhere(accountId: number, clients: number, leafnodes: number): void {
     const { words, map } = this.#shared;
     Atomics.store(words, clientsElsewhereWord(map, accountId), clients);
     Atomics.store(words, leafnodesElsewhereWord(map, accountId), leafnodes);
   }
 
-  /** Closes the clients that an account has too many, and with `endsLeafs` its leaf nodes as well, the newest first. */
+  /**
+   * Closes the clients that an account has in excess of its limit, the newest first; with `endsLeafs` its leaf nodes
+   * too.
+   */
   async limitAccount(account: AccountDefinition, { endsLeafs }: { endsLeafs: boolean }): Promise<void> {
     const { id, name, limits } = account;
     const { maxConnections } = limits;

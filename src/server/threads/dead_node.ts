@@ -1,4 +1,6 @@
-/** What a shard that died leaves behind: sockets, those on their way to it among them, and the interest of its clients. */
+/**
+ * Cleans up after a shard that died: its sockets, including those on their way to it, and the interest of its clients.
+ */
 import { ControlReader } from "../../fabric/control.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
 import {
@@ -29,8 +31,9 @@ import { inEndWord, nodeWord, type SharedMemory } from "../../memory/shared_memo
 import type { ShardControl } from "../../shard/shard_messages.ts";
 
 /**
- * Marks the node dead, which frees whoever waits for its ring, closes what it had open and counts that off: how many
- * connections are lost. `closeFd` is null with the runtime's sockets, which went with their thread.
+ * Marks the node dead, which frees threads that wait for its ring, closes what it had open and takes that off the
+ * counts. Returns how many connections are lost. `closeFd` is null with the runtime's sockets, which went with their
+ * thread.
  */
 export function leaveNode(
   shared: SharedMemory,
@@ -50,7 +53,9 @@ export function leaveNode(
   return lost;
 }
 
-/** Drops the interest of a dead node; false where it died while it changed the index, which nobody can trust any more. */
+/**
+ * Drops the interest of a dead node. False if it died while it was changing the index, which then cannot be trusted.
+ */
 export function dropInterest(index: InterestIndex, node: number, { map }: SharedMemory): boolean {
   const nodes = node === map.linksNode ? [node, NODE_FAR] : [node];
   if (nodes.includes(index.lockOwner())) return false;

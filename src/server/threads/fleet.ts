@@ -1,6 +1,6 @@
 /**
- * The threads of a server, as main sees them: shards, the logins thread and, where there is one, the acceptor. Starts them,
- * gives them what they go by, and stops them all.
+ * The threads of a server, as main sees them: shards, the logins thread and, where there is one, the acceptor. Starts
+ * them, gives them their options, and stops them all.
  */
 import type { AccountsChange } from "../../account/accounts_change.ts";
 import { loadDeflateCode } from "../../engine/deflater.ts";
@@ -65,14 +65,17 @@ export interface FleetOptions {
 }
 
 export interface FleetEvents {
-  /** What the links shard is to do, on these ports. */
+  /** The links shard's setup, given the ports that are open. */
   linksSetup(ports: Ports): LinksSetup;
-  /** The links shard tells of something. */
+  /** The links shard has news. */
   onLinks(news: LinksNews): void;
   log(level: ShardLogLevel, text: string, limit?: LineLimit): void;
-  /** Whether a peer with this verified chain may connect, DER, its own certificate first; by the TLS block of that name. */
+  /**
+   * Whether a peer with this verified chain may connect, by the rules of the TLS block of that name. The chain is in
+   * DER, the peer's own certificate first.
+   */
   checkPeer(block: string, chain: readonly Uint8Array[]): Promise<boolean>;
-  /** A client is in, and somebody listens to events of such. */
+  /** A client has logged in, and somebody listens to such events. */
   opened(event: ClientEvent): void;
   /** A message has been traced. */
   traced(result: TraceResult): void;
@@ -143,12 +146,12 @@ export class Fleet {
     this.#main.markUp();
   }
 
-  /** A client on this thread, which is a node like any other; one at most. */
+  /** Makes the client of this thread, which is a node like any other. There is one at most. */
   createClient(routes: InternalRoutes): InternalClient {
     return this.#main.createClient((text) => this.#events.log("error", text), routes);
   }
 
-  /** Of the next message that says which server sends it. */
+  /** The number of the next message that says which server sends it. */
   nextMessageNumber(): number {
     return nextMessageNumber(this.#shared.words);
   }
@@ -181,12 +184,12 @@ export class Fleet {
     ];
   }
 
-  /** What it listens on, as far as it does yet. */
+  /** The ports that are open so far. */
   get ports(): Ports {
     return this.#ports;
   }
 
-  /** Configured listeners that take nobody: not yet, or not any more. */
+  /** Configured listeners that take no connections: not yet, or not any more. */
   get closedListeners(): readonly ListenerKind[] {
     return this.#options.listeners.map(({ kind }) => kind).filter((kind) => !this.#openListeners.has(kind));
   }
@@ -309,7 +312,7 @@ export class Fleet {
     return this.#logins.describe(name, false);
   }
 
-  /** Sees to it that an account is known that operator mode can find. */
+  /** Loads an account of operator mode if it can be found and is not known yet. */
   async loadAccount(name: string): Promise<void> {
     await this.#logins.describe(name, true);
   }
@@ -319,7 +322,7 @@ export class Fleet {
     return fleetCounters(this.#shared);
   }
 
-  /** What each shard has to do, the one for links among them. */
+  /** The load of each shard, the links shard included. */
   shardFigures(): ShardSnapshot[] {
     return shardFigures(this.#shared);
   }

@@ -1,4 +1,4 @@
-/** Which ports a configuration opens, and what is said when one is not to be had. */
+/** Which ports a configuration opens, and what is said when one cannot be opened. */
 import type { Options } from "../../config/option_table.ts";
 import type { ListenerKind } from "../../fabric/listeners.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
@@ -29,7 +29,9 @@ export function listenersOf({
   return listeners;
 }
 
-/** Whether other servers connect to this one, or it to them. Routes without a cluster port are not dialled. */
+/**
+ * Whether other servers connect to this one, or it connects to others. Routes without a cluster port are not dialled.
+ */
 export function hasLinks({ cluster, gateway, leafnodes }: Options): boolean {
   return (
     cluster.port !== 0 || gateway.name !== undefined || leafnodes.port !== 0 || leafnodes.remotes.length > 0

@@ -13,8 +13,8 @@ import { NODE_ACCEPTOR } from "../../memory/map.ts";
 import { inEndWord, layOutArea, outEndWord, type SharedMemory } from "../../memory/shared_memory.ts";
 
 /**
- * Empties the shard's area, and moves its ends of the rings to where its peers' ends are: what was under way in them is
- * gone with its clients. Connections that the acceptor handed over and the shard never took are left for the successor.
+ * Empties the shard's area, and moves its ends of the rings to where its peers' ends are, so that what was under way in
+ * them is dropped. Connections that the acceptor has handed over and the shard never took are left for the successor.
  */
 export function resetNode(shared: SharedMemory, node: number, seeds: Uint32Array): void {
   const { words, map } = shared;

@@ -1,6 +1,6 @@
 /**
- * Questions to shards that have no answer yet. A shard is asked one after the other: it answers what it is asked in one
- * turn, of a list of connections a millisecond for a hundred, and its clients wait meanwhile.
+ * Questions to shards that have no answer yet. Each shard gets one question at a time: it answers within one turn,
+ * which takes a millisecond for each hundred connections of a list, and its clients wait meanwhile.
  */
 interface Query {
   readonly id: number;
@@ -16,8 +16,8 @@ export class ShardQueries {
   readonly #lines = new Map<number, Query[]>();
 
   /**
-   * The answer of a node to what `send` sends once it is this question's turn; undefined where the shard dies first. What
-   * its answer is, who asks must know.
+   * Calls `send` once it is this question's turn, and resolves to the node's answer; undefined if the shard dies first.
+   * The caller knows the type of the answer.
    */
   ask<T>(node: number, send: (id: number) => void): Promise<T | undefined> {
     const { promise, resolve } = Promise.withResolvers<T | undefined>();

@@ -5,7 +5,7 @@ import type { OwnListener, ShardStart } from "../../shard/shard_options.ts";
 
 const SHARD_WORKER = workerUrl("shard.ts");
 
-/** A port that a shard was to listen on is not to be had; the message says why. */
+/** A port that a shard was to listen on cannot be opened; the message says why. */
 export class CannotListen extends Error {
   readonly listener: OwnListener;
 
@@ -17,7 +17,7 @@ export class CannotListen extends Error {
 
 export interface ShardThreadEvents {
   onReport(shard: ShardThread, report: ShardReport): void;
-  /** It threw where nobody caught it. */
+  /** The thread ended with an uncaught error. */
   onFailure(shard: ShardThread, error: string): void;
 }
 

@@ -45,7 +45,7 @@ export interface ShardsSettings {
   readonly queue: RecordQueue;
 }
 
-/** What a shard tells that is not about its own thread. */
+/** Reports of a shard that are not about its own thread. */
 export type ShardNews = Exclude<
   ShardReport,
   { readonly type: "ready" | "answer" | "stopped" | "disposed" | "cannotListen" | "failed" }
@@ -55,7 +55,7 @@ export interface ShardsEvents {
   onNews(node: number, news: ShardNews): void;
   /** A shard is about to start; the port is its line to the logins thread. */
   connectLogins(node: number, port: MessagePort): void;
-  /** What the links shard is to do, as of now. */
+  /** The links shard's setup at the moment. */
   linksSetup(): LinksSetup;
   /** Whether the server takes connections of a kind. */
   isOpen(kind: ListenerKind): boolean;
@@ -65,7 +65,7 @@ export interface ShardsEvents {
 }
 
 export class Shards {
-  /** What shards go by that start from now on. */
+  /** The options of shards that start from now on. */
   options: ShardOptions;
   info: ServerInfo;
   otherClusters: readonly string[] = [];
@@ -77,10 +77,10 @@ export class Shards {
   readonly #queries = new ShardQueries();
   readonly #restarts = new Map<number, RestartPolicy>();
   readonly #restartTimers = new Set<ReturnType<typeof setTimeout>>();
-  /** The links shard has been told what to do, and so is whoever takes its place. */
+  /** Whether the links shard has been given its setup; a successor is then given it, too. */
   #hasLinksSetup = false;
   #isReplacing = false;
-  /** It is, or has been. */
+  /** Whether the server serves, or has served. */
   #hasServed = false;
   #isStopping = false;
 
@@ -241,7 +241,7 @@ export class Shards {
         shard.disposed.resolve();
         break;
       case "cannotListen":
-        // At the start that is for the operator to mend; a successor that cannot have the port back has failed.
+        // At the start the operator has to mend that; a successor that does not get the port back has failed.
         if (this.#hasServed) this.#onFailure(shard, report.error);
         else shard.ready.reject(new CannotListen(report.listener, report.error));
         break;

@@ -7,11 +7,11 @@ import { usesTls } from "../settings/tls_contexts.ts";
 export interface Transport {
   /** libc for the epoll transport; null for the runtime's sockets. */
   readonly posix: Posix | null;
-  /** Why the runtime's sockets serve where nobody asked for them, "" otherwise. */
+  /** Why the runtime's sockets are used although nobody asked for them; "" otherwise. */
   readonly reason: string;
 }
 
-/** Throws where the options ask for what is not to be had. */
+/** Throws if the options ask for a transport that is not available. */
 export function chooseTransport(runtime: Runtime, options: Options): Transport {
   const wanted = options.midge.transport;
   if (wanted === "runtime") return { posix: null, reason: "" };
