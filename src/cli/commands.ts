@@ -1,6 +1,6 @@
 /**
- * The words that `midge` takes in place of flags: the key tool's commands. Apart from the tool, so that a server that
- * starts does not load it. nats-server takes none of them, nor the demonstrations'.
+ * The words that `midge` takes in place of flags. They stand apart from the key tool, so that starting a server does
+ * not load it. A program called nats-server takes none of them.
  */
 export const KEY_COMMANDS: Readonly<Record<string, string>> = {
   init: "make an operator, accounts, a user and a server configuration in a folder",

@@ -1,7 +1,7 @@
 import { DEMO_COMMAND, KEY_COMMANDS } from "./commands.ts";
 import { FLAG_SECTIONS, type Flag } from "./flags.ts";
 
-/** What `-h` prints: every flag, by section, and under any name but nats-server the commands beside them. */
+/** What `-h` prints: every flag, by section; and the commands, unless the program was called nats-server. */
 export function usageText(program: string): string {
   const sections = Object.entries(FLAG_SECTIONS).map(
     ([title, flags]) => `${title}:\n${flags.map(describeFlag).join("\n")}`,
@@ -32,7 +32,7 @@ And to see servers together:
 
 const DOC_COLUMN = 34;
 
-/** A flag as it is usually written: short ones and runs of capitals with one dash. */
+/** A flag as it is usually written: short flags, and flags in capitals, have one dash. */
 export function writtenFlag(name: string): string {
   return /^(..?|[A-Z]+)$/.test(name) ? `-${name}` : `--${name}`;
 }

@@ -1,4 +1,4 @@
-/** The program: says what the command line asks for, does it, and exits with a code that tells how it went. */
+/** The program: works out what the command line asks for, does it, and exits with a code that tells how it went. */
 import { isDemoCommand, isKeyCommand } from "./commands.ts";
 import { parseCommandLine } from "./flags.ts";
 import { EXECUTABLE, refuse } from "./program.ts";
@@ -7,7 +7,7 @@ process.exitCode = 1;
 const code = await run(process.argv.slice(2));
 process.exit(code);
 
-/** Everything but serving is loaded when it is asked for. */
+/** Everything except serving is loaded only when it is asked for. */
 async function run(args: readonly string[]): Promise<number> {
   if (isKeyCommand(EXECUTABLE, args)) {
     const { runKeyTool } = await import("./keys/main.ts");

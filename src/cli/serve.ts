@@ -88,13 +88,13 @@ async function readOptions(flags: Flags): Promise<Read> {
   return { ...applied, warnings: loaded.warnings, config };
 }
 
-/** For those who look for a nats-server with ps, pgrep or killall, as --signal does. */
+/** Names the process so that ps, pgrep and killall find it, as `--signal` does. */
 function nameProcess(runtime: Runtime): void {
   const opened = runtime.openPosix();
   if (opened.ok) opened.posix.nameThread(EXECUTABLE);
 }
 
-/** What nobody caught is a mistake of ours: the server's state cannot be trusted any more. */
+/** An uncaught error is a mistake of ours: the server's state cannot be trusted any more. */
 function onUncaught(handle: (text: string) => void): void {
   const textOf = (error: unknown) =>
     error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -10,7 +10,7 @@ const SIGNALS = {
   ldm: "SIGUSR2",
 } as const;
 
-/** A running server is called this, Midge's as well as nats-server's; the argument of `pgrep`. */
+/** The argument of `pgrep`: processes of Midge and of nats-server have these names. */
 const PROCESS_NAMES = "nats-server|midge";
 
 /** What the command asks of the system; an argument, so that tests need no other processes. */

@@ -2,7 +2,7 @@ import type { Logger } from "../log/logger.ts";
 import type { Runtime, SignalName } from "../runtime/runtime.ts";
 import type { Server } from "../server/server.ts";
 
-/** As Go names them, and so the log of nats-server. */
+/** Go's names of signals, which nats-server's log uses. */
 const NAMES: Readonly<Record<SignalName, string>> = {
   SIGHUP: "hangup",
   SIGINT: "interrupt",
@@ -24,7 +24,7 @@ export function handleSignals(starting: Promise<Server>, runtime: Runtime, logge
     });
   };
   on("SIGINT", (server) => server.stop());
-  // Who asked for a slow end gets it; SIGINT is there for those who changed their mind.
+  // Lame duck mode goes on once it was asked for; SIGINT still ends the server at once.
   on("SIGTERM", (server) => (server.isLameDuck ? undefined : server.stop()));
   on("SIGUSR1", (server) => server.reopenLog());
   on("SIGUSR2", (server) => server.lameDuck());

@@ -15,7 +15,7 @@ export async function testConfig(file: string): Promise<number> {
   return 0;
 }
 
-/** What a server finds out when it verifies its operators. */
+/** Checks what a server finds out when it verifies its operators. */
 async function checkOperators(loaded: LoadResult): Promise<LoadResult> {
   if (!loaded.ok || loaded.options.operators.length === 0) return loaded;
   const { readOperators } = await import("../auth/operator_files.ts");

@@ -12,8 +12,8 @@ export interface ConnectionReportOptions {
 }
 
 /**
- * One connection as /connz and /gatewayz show it. Closed connections count their age up to the
- * moment they closed and keep the credentials of their user even where none were asked for.
+ * One connection as /connz and /gatewayz show it. Closed connections show their age at the moment they closed, and the
+ * credentials of their user even if the request did not ask for them.
  * Source: nats-server `ConnInfo`, `ConnInfo.fill`, `Connz`.
  */
 export function connectionReport(connection: ConnectionSnapshot, options: ConnectionReportOptions) {

@@ -1,6 +1,6 @@
 import { decimals, type EpochMs, formatTime } from "../protocol/go_json.ts";
 
-/** What the reports need beyond JSON as Go writes it: ages and durations. */
+/** Ages and durations as Go writes them, for the reports; the rest of Go's JSON is in `protocol/go_json.ts`. */
 
 export {
   type EpochMs,
@@ -24,8 +24,8 @@ export function msToNs(ms: number): number {
 }
 
 /**
- * Age as nats-server's `uptime` and `idle`: whole seconds, from the largest unit that is not zero
- * down to seconds: `22s`, `4m22s`, `22y32d4h4m22s`. A year is 365 days.
+ * An age as nats-server writes `uptime` and `idle`: whole seconds, from the largest unit that is not zero down to
+ * seconds: `22s`, `4m22s`, `22y32d4h4m22s`. A year is 365 days.
  * Source: nats-server `myUptime`.
  */
 export function formatUptime(ms: number): string {

@@ -12,7 +12,7 @@ const HEALTHZ_DEFAULTS: HealthzOptions = { account: "", stream: "", consumer: ""
 
 export interface Healthz {
   readonly status: "ok" | "error";
-  /** An HTTP status. HTTP says it in its own place, the $SYS service in the report. */
+  /** The HTTP status. The $SYS service puts it into the report. */
   readonly statusCode: 200 | 400 | 500;
   /** Why it is not healthy, empty if it is. */
   readonly error: string;

@@ -36,7 +36,7 @@ export interface HttpContext {
   readonly source: MonitorSource;
   /** Clean, with a leading and without a trailing slash; `/` if there is none. */
   readonly basePath: string;
-  /** Requests by path. /varz shows the same map, so a request is counted before it is answered. */
+  /** Number of requests by path. /varz shows the same map, so a request is counted before it is answered. */
   readonly requestCounts: Map<string, number>;
   readonly log: { warn(message: string): void };
 }
@@ -70,7 +70,7 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/metrics", { countedAs: "/metrics", read: () => answerMetrics }],
   ["/shardz", { countedAs: "/shardz", read: () => answerShardz }],
   ["/live", { countedAs: "/live", read: () => async () => (await livePageFile("/live"))! }],
-  // A page that is open asks every second; that is no news.
+  // Not counted: an open live page asks every second.
   ["/live/data", { countedAs: "", read: readLiveData }],
   ["/stacksz", { countedAs: "", read: () => answerStacksz }],
   ["/raftz", { countedAs: "", read: () => async () => text(404, "No Raft nodes registered") }],

@@ -32,7 +32,7 @@ export interface HttpMonitorOptions {
   /** What the requests are counted in, the same map that the server snapshot shows. */
   readonly requestCounts: Map<string, number>;
   readonly log: MonitorLog;
-  /** Called for each request: many at once leave much garbage behind. */
+  /** Called for each request, because many at once leave much garbage behind. */
   readonly onRequest: () => void;
 }
 
@@ -64,7 +64,10 @@ const HEAD_TIMEOUT_MS = 5_000;
 const HEAD_BYTES_MAX = 1 << 20;
 /** node:http looks for late requests this often. */
 const HEAD_TIMEOUT_CHECK_MS = 250;
-/** Requests of one connection that wait for their turn: who sends more of them without taking answers is hung up on. */
+/**
+ * How many requests of one connection may wait for their turn. A client that sends more without taking answers is
+ * disconnected.
+ */
 const WAITING_MAX = 1000;
 /** First byte of a TLS handshake record. */
 const TLS_HANDSHAKE_BYTE = 22;
@@ -113,7 +116,7 @@ export class HttpMonitor {
     listener.on("connection", (socket: Socket) => {
       sockets.add(socket);
       socket.on("close", () => sockets.delete(socket));
-      // A peer that resets its connection is no news.
+      // A peer that resets its connection is not worth a log line.
       socket.on("error", () => socket.destroy());
     });
     await listen(listener, Math.max(isSecure ? httpsPort : httpPort, 0), host);
@@ -124,8 +127,8 @@ export class HttpMonitor {
   }
 
   /**
-   * Returns what makes handshakes from then on use this certificate. Without effect on plain HTTP. Throws where the texts are
-   * of no use.
+   * Returns a function after which handshakes use this certificate. Without effect on plain HTTP. Throws if the texts
+   * cannot be used.
    */
   prepareTls(tls: MonitorTls): () => void {
     const state = this.#tls;
@@ -178,7 +181,7 @@ async function listen(listener: SocketServer, port: number, host: string): Promi
  * and closed, which is why the first byte is looked at before the TLS library sees it.
  */
 function createTlsListener(http: Server, tls: TlsState): SocketServer {
-  // node:http has no eye on the heads that arrive on a socket it did not accept.
+  // node:http does not time the request heads on a socket that it did not accept.
   const headTimers = new WeakMap<object, ReturnType<typeof setTimeout>>();
   http.on("request", ({ socket }: IncomingMessage) => clearTimeout(headTimers.get(socket)));
 
@@ -201,8 +204,9 @@ function createTlsListener(http: Server, tls: TlsState): SocketServer {
 }
 
 /**
- * The requests of each connection, answered one after the other, as Go's server does: the next report is made once the one
- * before has left. All at once they would be gigabytes for somebody who asks without end and takes no answer.
+ * Answers the requests of each connection one after the other, as Go's server does: the next report is made once the
+ * one before has been sent. A client that asks without end and takes no answers could otherwise make the server hold
+ * gigabytes.
  */
 class Lines {
   readonly #lines = new WeakMap<Socket, { waiting: number; last: Promise<unknown> }>();

@@ -12,7 +12,7 @@ import type { MonitorSource } from "./source.ts";
 import { subsz } from "./subsz.ts";
 import { varz } from "./varz.ts";
 
-/** Entries of the lists that a page cannot show more of; their totals stay. */
+/** How many entries of a list the page shows; totals count all of them. */
 const LIST_MAX = 64;
 const CONNECTIONS_MAX = 16;
 
@@ -58,7 +58,7 @@ async function report(moment: MonitorSource, connections: Connz) {
   };
 }
 
-/** Of what a connection logged in with, the page names the account alone. */
+/** Leaves out what a connection logged in with; the page names only its account. */
 function withoutCredentials(connection: NonNullable<Connz["connections"]>[number]) {
   const { authorized_user, jwt, issuer_key, tags, tls_peer_certs, ...shown } = connection;
   return shown;

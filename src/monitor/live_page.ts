@@ -1,8 +1,8 @@
 import type { HttpReply } from "./http_routes.ts";
 
 /**
- * Nothing but the page's own files runs in it or is asked by it, whatever a client calls itself, and no other page may show it
- * in a frame.
+ * Only the page's own files may run in it or be fetched by it, whatever clients call themselves, and no other page may
+ * show it in a frame.
  */
 const HEADERS: Readonly<Record<string, string>> = {
   "Content-Security-Policy":

@@ -2,8 +2,8 @@ import type { ServerSnapshot } from "./snapshots/server.ts";
 import type { MonitorSource } from "./source.ts";
 
 /**
- * A source whose reports all show the server at one moment; the rest is asked for when it is wanted. Shards are read at
- * once: what waits for them later are the questions of the reports themselves.
+ * A source whose snapshots of the server all show one moment; other data is fetched when it is asked for. The figures
+ * of shards are read at once, before the reports' own questions keep the shards busy.
  */
 export function atOneMoment(source: MonitorSource): MonitorSource {
   const shards = source.shards();

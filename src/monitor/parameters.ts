@@ -5,7 +5,7 @@ import type { Integer } from "./go_json.ts";
 /** How many of a connection's or route's subscriptions a report shows. */
 export type SubscriptionListing = "none" | "subjects" | "detail";
 
-/** `none`: what a request says by a number that stands for no state. */
+/** `none` is for a number in a request that stands for no state. */
 export type ConnectionState = "open" | "closed" | "all" | "none";
 
 /**

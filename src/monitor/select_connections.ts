@@ -1,6 +1,6 @@
 /**
- * Which connections a request means, and in which order: nats-server's rules, in one place for every
- * list of connections, wherever it lives.
+ * Which connections a request selects, and in which order: nats-server's rules, for lists of open and of closed
+ * connections alike.
  */
 import type { ConnectionState } from "./parameters.ts";
 import type {

@@ -12,7 +12,7 @@ import { goQuote } from "./go_quote.ts";
 import { quotedSnippet } from "./snippet.ts";
 
 export interface ClientFault {
-  /** What is wrong, without anything that the client chose: by it such lines are limited. */
+  /** What is wrong, without anything that the client chose. Lines with the same statement are limited. */
   readonly statement: string;
   readonly text: string;
 }
@@ -22,9 +22,9 @@ const CR = 0x0d;
 // Numbers that nats-server gives the states of its parser (parser.go), for those who look for its lines.
 const STATE_MESSAGE_END_CR = 41;
 const STATE_MESSAGE_END_LF = 42;
-/** By operation: the state after as many letters of the verb is this much more. */
+/** By operation code: the parser's state before the first letter of the verb; each letter adds one. */
 const STATE_BEFORE_VERB = [0, 28, 17, 42, 58, 9, 32, 35, 70, 0, 3];
-/** Of everything that begins with a P, its one letter alone. */
+/** The state after a single P. */
 const STATE_P = 29;
 
 const OPERATION_NAMES: Readonly<Record<number, string>> = {
@@ -72,7 +72,7 @@ export function clientFault(
   }
 }
 
-/** One that is said in the same words of whatever the client sent. */
+/** A fault that is described in the same words whatever the client sent. */
 export function plainFault(text: string): ClientFault {
   return { statement: text, text };
 }

@@ -37,7 +37,7 @@ export const FAULT_HEADER_SIZE = 2;
 export const FAULT_TOTAL_SIZE = 3;
 export const FAULT_HEADER_LARGER = 4;
 
-/** A run of bytes that mean nothing is used up, not kept, once it is longer than this. */
+/** A run of meaningless bytes longer than this is dropped at once, instead of being kept for the next call. */
 const KEPT_FILLER_BYTES_MAX = 64;
 
 /** An argument list of a client has at most as many entries (HPUB: subject, reply, two sizes). */
@@ -51,7 +51,7 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
-/** Turns an ASCII capital into the small letter and leaves small letters as they are. */
+/** The bit that turns an ASCII capital into the small letter and leaves small letters as they are. */
 const SMALL_LETTER = 0x20;
 
 // By operation code; the letters small. Index 0 is NEED_MORE, which has no verb.
@@ -118,10 +118,9 @@ export class ClientParser {
   payloadStart = 0;
   maxMessages = 0;
   /**
-   * The control line of a PUB or HPUB has been accepted and the operation's fields are set. With
-   * NEED_MORE only payload is missing, and the operation will end at `payloadStart + totalSize + 2`.
-   * With an error the payload did not end in CR LF. What a pedantic connection is told of the subject
-   * is due either way, once.
+   * The control line of a PUB or HPUB has been accepted and the operation's fields are set. With NEED_MORE only payload
+   * is missing, and the operation will end at `payloadStart + totalSize + 2`. With an error the payload did not end in
+   * CR LF. A pedantic connection is told about the subject in either case, once.
    */
   lineComplete = false;
   /** With `lineComplete`, and with ERROR_MAXIMUM_PAYLOAD: PUB or HPUB. */

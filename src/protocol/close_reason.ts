@@ -40,7 +40,9 @@ export const CloseReason = {
   Kicked: 35,
   ProxyNotTrusted: 36,
   ProxyRequired: 37,
-  /** Of the key that signed it, in operator mode: shown like a refused login, and told of as no such thing. */
+  /**
+   * Operator mode: the key that signed the user has changed. Shown like a refused login, but no event of one is sent.
+   */
   SignerChanged: 38,
 } as const;
 export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason];

@@ -11,9 +11,7 @@ export interface ConnectOptions {
   readonly pedantic: boolean;
   /** Deliver the connection's own publications to its own subscriptions. */
   readonly echo: boolean;
-  /**
-   * 0, or 1 for a client that takes INFO at any time. Any other integer is for the caller to refuse.
-   */
+  /** 0, or 1 for a client that takes INFO at any time. The caller refuses any other integer. */
   readonly protocol: number;
   readonly headers: boolean;
   readonly noResponders: boolean;
@@ -31,7 +29,7 @@ export interface ConnectOptions {
   readonly signature: string;
   /** The nonce signed by a trusted proxy, base64. */
   readonly proxySignature: string;
-  /** Set only by clients of long ago; a server refuses them. */
+  /** Set only by very old clients; a server refuses them. */
   readonly account: string;
   readonly isNewAccount: boolean;
 }

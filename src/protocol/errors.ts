@@ -51,7 +51,7 @@ export interface ErrorEntry {
   readonly closeReason: CloseReason | null;
   /** How loudly the log says it; "none" where it is not logged, or only as a line that counts many. */
   readonly logLevel: LogLevel;
-  /** How often the log says it of an account, or of all who have none: 0 where each time. */
+  /** How often the log may have the error for one account, or for all clients without one; 0 for every time. */
   readonly logEveryMs: number;
   /** The line ends with account and user. */
   readonly logsLogin: boolean;
@@ -66,7 +66,7 @@ const LIMITED = new Set([
   ERROR_MAXIMUM_CONNECTIONS,
   ERROR_MAXIMUM_ACCOUNT_CONNECTIONS,
 ]);
-/** Errors that it says of an account every other second. Source: `shouldLogMaxSubErr`. */
+/** Errors that it logs for an account every other second at most. Source: `shouldLogMaxSubErr`. */
 const LIMITED_BY_ACCOUNT = new Set([ERROR_MAXIMUM_SUBSCRIPTIONS, ERROR_MAXIMUM_SUBSCRIPTIONS_LOWERED]);
 
 // Index: minus the code.
@@ -187,7 +187,7 @@ export function tooManyTokensLogText(subject: Uint8Array, sid: Uint8Array): stri
   return `Subscription Violation Too Many Tokens - Subject ${goQuote(subject)}, SID ${decode(sid)}`;
 }
 
-/** A reload took the permission from a subscription that was already there. */
+/** The text for a subscription whose permission a reload has taken away. */
 export function subscriptionRemovedText(
   subject: Uint8Array,
   queue: Uint8Array | null,

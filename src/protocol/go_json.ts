@@ -63,7 +63,10 @@ const SECONDS_PER_DAY = 86_400;
 /** `00` to `59`. */
 const TWO_DIGITS = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, "0"));
 
-/** The day that was asked for last and its text: lists ask for thousands of times on few days, and dates are slow. */
+/**
+ * The last day that was formatted, and its text: lists have thousands of times on few days, and formatting dates is
+ * slow.
+ */
 let lastDay = Number.NaN;
 let lastDayText = "";
 

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { byteStringOfText, bytesOf } from "../subject/byte_string.ts";
 import { type BadHead, type HttpHead, isBadHead } from "./websocket/http_head.ts";
 
-/** `target` is `host:port`. Without a user nothing is said of who asks. */
+/** `target` is `host:port`. Without a user the request carries no credentials. */
 export function tunnelRequest(target: string, user: string, password: string): Uint8Array {
   const basic = Buffer.from(`${user}:${password}`).toString("base64");
   const lines = [
@@ -14,7 +14,7 @@ export function tunnelRequest(target: string, user: string, password: string): U
   return bytesOf(byteStringOfText(`${lines.join("\r\n")}\r\n\r\n`));
 }
 
-/** Why there is no tunnel, in Go's words; null where there is one. */
+/** Why there is no tunnel, in Go's words; null if there is one. */
 export function tunnelProblem(answer: HttpHead | BadHead): string | null {
   if (isBadHead(answer)) return "failed to read proxy response: malformed MIME header";
   const { firstLine } = answer;

@@ -2,11 +2,13 @@
 
 export const CHUNK_COMPRESSED = 0x00;
 export const CHUNK_STORED = 0x01;
-/** From here on they may be skipped: padding, an index, what others have thought of. What lies between may not. */
+/**
+ * Types from here on may be skipped: padding, an index, extensions of others. Unknown types below must not be skipped.
+ */
 export const CHUNK_SKIPPABLE = 0x80;
 export const CHUNK_NAME = 0xff;
 
-/** What a stream begins with: a chunk with its name. */
+/** A stream begins with this chunk, which names the format. */
 export const STREAM_NAME = Uint8Array.of(0xff, 6, 0, 0, 0x53, 0x32, 0x73, 0x54, 0x77, 0x4f);
-/** The other name that is read: all that Snappy writes S2 reads. */
+/** The name chunk of Snappy, which is accepted as well: S2 can read all that Snappy writes. */
 export const SNAPPY_NAME = Uint8Array.of(0xff, 6, 0, 0, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59);

@@ -1,15 +1,17 @@
 /**
- * Reads the framed format of S2, which nats-server compresses what it caches with, and of Snappy, which it is made
- * from: `frameSnappy` writes what both read. What links are sent is read by the engine's S2, in the shared memory; this is
- * the plain one, which tests hold that against. Source: klauspost/compress, s2/README.md; google/snappy,
- * framing_format.txt and format_description.txt.
+ * Reads the framed format of S2, in which nats-server writes its caches, and that of Snappy, which S2 extends. Links
+ * are read by the engine's S2, in the shared memory; this is the plain implementation, against which tests compare that
+ * one. Source: klauspost/compress, s2/README.md; google/snappy, framing_format.txt and format_description.txt.
  */
 import { CHUNK_COMPRESSED, CHUNK_SKIPPABLE, CHUNK_STORED } from "./s2_chunks.ts";
 
 const CHUNK_HEAD_BYTES = 4;
 const CHECKSUM_BYTES = 4;
 
-/** What a stream holds; null where it is none, or more than `bytesMax`. Checksums are not looked at. */
+/**
+ * The content of a stream; null if it is malformed, or if the content is longer than `bytesMax`. Checksums are not
+ * verified.
+ */
 export function unframeS2(stream: Uint8Array, bytesMax: number): Uint8Array<ArrayBuffer> | null {
   const pieces: Uint8Array[] = [];
   let total = 0;

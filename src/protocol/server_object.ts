@@ -4,14 +4,14 @@ import { formatTime } from "./go_json.ts";
 /** Who a server is. Plain data. */
 export interface ServerIdentity {
   readonly name: string;
-  /** The host that clients are listened to on, as configured. */
+  /** The host of the client listener, as configured. */
   readonly host: string;
   readonly id: string;
   readonly cluster: string;
   readonly version: string;
   readonly tags: readonly string[];
   readonly metadata: ReadonlyMap<string, string>;
-  /** All of them, by name. */
+  /** All feature flags, by name. */
   readonly featureFlags: ReadonlyMap<string, boolean>;
 }
 
@@ -25,18 +25,18 @@ const FEATURE_FLAGS: ReadonlyMap<string, boolean> = new Map([
   ["js_snapshot_sources", false],
 ]);
 
-/** Them with what a configuration says of those that there are. */
+/** All feature flags, with the values that a configuration gives to those that exist. */
 export function featureFlags(configured: ReadonlyMap<string, boolean>): ReadonlyMap<string, boolean> {
   return new Map([...FEATURE_FLAGS].map(([name, isOn]) => [name, configured.get(name) ?? isOn]));
 }
 
-/** Makes the object anew for each message that carries it: they are counted. */
+/** Makes the object for each message that carries it; these messages are numbered. */
 export class ServerObjects {
   /** A reload may change it. */
   identity: ServerIdentity;
   readonly #nextSequence: () => number;
 
-  /** `nextSequence` counts for all threads of the server. */
+  /** `nextSequence` is shared by all threads of the server. */
   constructor(identity: ServerIdentity, nextSequence: () => number) {
     this.identity = identity;
     this.#nextSequence = nextSequence;

@@ -15,7 +15,7 @@ export interface MessageBytes {
  * The message with the header `name: value` at the end of its block, which is made if there is none, and without any
  * header of that name before. Names are compared as they are written. The message itself is not changed.
  *
- * What stands in the block is not looked into: one that is none is kept as it is. Source: nats-server setHeader.
+ * The block is not parsed: bytes that are not a header block are kept as they are. Source: nats-server setHeader.
  */
 export function withHeader({ bytes, headerBytes }: MessageBytes, name: string, value: string): MessageBytes {
   // What is too short to be a block counts as payload.

@@ -1,12 +1,12 @@
 import { goQuote } from "./go_quote.ts";
 
-/** So much of what follows an unknown operation is shown. Source: nats-server `PROTO_SNIPPET_SIZE`. */
+/** How much of an unknown operation is shown. Source: nats-server `PROTO_SNIPPET_SIZE`. */
 const SNIPPET_BYTES = 32;
 const BRACE = 0x7b;
 
 /**
- * What the log shows of `bytes[start, end)`, which are no operation: a few of them in quotes, up to a brace. Behind it may
- * stand the password of a CONNECT that was mistyped or came too early.
+ * What the log shows of `bytes[start, end)`, which are not an operation: the first few in quotes, up to a brace,
+ * because the password of a mistyped CONNECT may stand behind that.
  */
 export function quotedSnippet(bytes: Uint8Array, start: number, end: number): string {
   const stop = Math.min(start + SNIPPET_BYTES, end);

@@ -64,8 +64,8 @@ export function tracePayload(
 /** Keys whose values the log must not hold. */
 const SECRET_KEY = /^(?:pass.*|auth_token.*|sig|proxy_sig|nkey)$/i;
 /**
- * Of a JWT everything is shown but its signature, which nats-server shows too: with it whoever reads the log could log
- * in by a bearer token.
+ * A JWT is shown without its signature. nats-server shows that too, but then anybody who reads the log could log in
+ * with a bearer token.
  */
 const JWT_KEY = /^jwt$/i;
 const SIGNED_PART = /^"[\w-]+\.[\w-]+\./;

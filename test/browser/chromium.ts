@@ -1,7 +1,4 @@
-/**
- * A headless Chromium, told what to do by the DevTools protocol: as much of it as the tests need, which is less than any library
- * that speaks all of it.
- */
+/** A headless Chromium, controlled over the DevTools protocol: only as much of it as the tests need. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -114,7 +111,7 @@ export class Chromium {
 }
 
 export class Page {
-  /** Whatever the console shows in red: errors, exceptions, files that are missing, what the page's policy forbids. */
+  /** What the console shows in red: errors, exceptions, missing files, and what the page's policy forbids. */
   readonly errors: string[] = [];
   /** Addresses that the page asked for. */
   readonly requests: string[] = [];

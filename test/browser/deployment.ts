@@ -1,15 +1,18 @@
-/** What the live page has to show: a cluster of three, two more clusters, two leaf nodes, and clients at work. */
+/**
+ * The deployment that the live page has to show: a cluster of three, two more clusters, two leaf nodes, and busy
+ * clients.
+ */
 import type { Midge } from "../../src/mod.ts";
 import { until } from "../support/deadline.ts";
 import { connectTo, startEmbedded } from "../support/embedded.ts";
 import type { RawClient } from "../support/raw_client.ts";
 
-/** What a client may call itself. */
+/** A name that a hostile client may give itself. */
 export const HOSTILE_NAME = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
 
 const PAYLOAD = "x".repeat(128);
 const PUBLISH_MS = 20;
-/** Gateways beside leaf nodes ask for a system account, and that for one that is none. */
+/** Gateways beside leaf nodes need a system account, and with one configured clients need another account. */
 const ACCOUNTS = `accounts {
     SYS { users: [ { user: sys, password: p } ] }
     SHOP { users: [ { user: shop, password: p } ] }

@@ -30,7 +30,7 @@ const MUTATIONS_MAX = 4;
 const PIECES_MAX = 4;
 const FLOOD_COUNT = 150;
 
-/** Sessions of different roots rarely hear each other, else the run would be about fan-out alone. */
+/** Sessions of different roots rarely hear each other; otherwise the run would mostly test fan-out. */
 const ROOTS = 256;
 const SUBJECTS = ["", ".a", ".b", ".a.b", ".a.b.c", ".deep.1.2.3.4.5.6.7.8.9", ".é"];
 const PATTERNS = [".*", ".>", ".*.b", ".a.*.c", ".*.*.>", ".a.>"];

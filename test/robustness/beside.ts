@@ -6,7 +6,7 @@ import { StreamClient } from "./stream_client.ts";
 
 const INTERVAL_MS = 5;
 
-/** What came of messages between two clients. */
+/** How messages between two clients fared. */
 export interface Meanwhile<T> {
   readonly result: T;
   readonly messageCount: number;

@@ -1,18 +1,21 @@
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 
-/** A time during which what a client sends or is due may be lost: from before its connection ended until it is back. */
+/** A time during which messages to or from a client may be lost: from before its connection ended until it is back. */
 interface Gap {
   readonly fromMs: number;
   untilMs: number;
 }
 
-/** How long before the client notices may bytes have been on their way; and how soon after it is back all know it. */
+/**
+ * How long before the client notices bytes may have been lost on their way, and how long after it is back all servers
+ * know of it.
+ */
 const BEFORE_MS = 500;
 const AFTER_MS = 1000;
 
 /**
- * A client made by others, which is told of one server and finds the rest by what servers say, with the times at which
- * it was between two of them.
+ * A client of the NATS project, which is told of one server and learns the others from INFO. Keeps the times at which
+ * it was between two servers.
  */
 export class RoamingClient {
   readonly connection: NatsConnection;

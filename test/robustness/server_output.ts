@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 
 const LF = 0x0a;
-/** No line of a server is longer than this; what is came out of a broken frame. */
+/** No line of a server is longer than this; a longer one comes from a broken frame. */
 const LINE_BYTES_MAX = 256 * 1024;
 const VERB = /^(?:INFO \{.*\} ?|PING|PONG|\+OK|-ERR '.*')$/s;
 const SIZE = /^(?:0|[1-9]\d{0,9})$/;

@@ -1,7 +1,7 @@
 import { until } from "../support/deadline.ts";
 import type { ServerProcess } from "../support/server_process.ts";
 
-/** What must come back to where it was once every client has left. */
+/** What must be back to where it was once every client has left. */
 export interface ServerState {
   readonly connections: number;
   readonly subscriptions: number;

@@ -86,7 +86,7 @@ export class StreamClient {
     return this.#socket;
   }
 
-  /** Bytes of ours that the kernel did not take yet. */
+  /** Bytes of ours that the kernel has not taken yet. */
   get unsentBytes(): number {
     return this.#socket.writableLength;
   }

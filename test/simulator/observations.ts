@@ -76,8 +76,8 @@ export class Observations {
   }
 
   /**
-   * A message that was just published goes to everybody who wants it now; `unless plain`: to groups only where nobody has
-   * plain interest in it.
+   * Notes that a message that was just published goes to everybody who wants it now. `unless plain`: to groups only if
+   * nobody has plain interest in it.
    */
   expect(
     number: number,

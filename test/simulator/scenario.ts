@@ -25,14 +25,14 @@ const LIFE_MS = 12_000;
 /** Longer than any server waits before it dials again. */
 const REST_MS = 40_000;
 const ANSWER_MS = 1500;
-/** Of so many seeds one is a circle. */
+/** One seed in so many is a circle. */
 const CIRCLE_EVERY = 20;
-/** Long enough for a circle to be found, and too short for who broke it to dial again. */
+/** Long enough for a circle to be found, and too short for the server that broke it to dial again. */
 const CIRCLE_MS = 10_000;
 const CIRCLE_MESSAGES = 10;
 /** Messages to a group one of whose members has just gone. */
 const MOVED_MESSAGES = 4;
-/** A hundred times what a seed takes. */
+/** A hundred times the events of a usual seed. */
 const EVENTS_MAX = 200_000;
 
 const SUBJECTS = ["a.b", "a.c", "x", "deep.er.still"];

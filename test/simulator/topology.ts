@@ -96,8 +96,8 @@ function clusterBlock(
 }
 
 /**
- * How the members of a cluster pool their routes, by number: mostly as they do by themselves, or with routes for one account;
- * or each otherwise, as while they are changed one after the other.
+ * How the members of a cluster pool their routes: mostly by default, or with routes for one account; or each in its own
+ * way, as while a cluster is reconfigured server by server.
  */
 function poolsOf(random: SeededRandom): (member: number) => string {
   if (random.oneIn(2)) return () => "";
@@ -106,7 +106,7 @@ function poolsOf(random: SeededRandom): (member: number) => string {
   return (member) => `pool_size: ${sizes[member]}`;
 }
 
-/** Members of a cluster compress each otherwise; leaf nodes do by themselves. */
+/** Members of a cluster compress, each in its own mode; leaf nodes have the default. */
 function compressionOf(place: number): string {
   const modes = ["accept", "s2_fast", "s2_auto", "off"];
   return `compression: ${modes[place % modes.length]}`;

@@ -1,6 +1,6 @@
 /**
- * A server on the virtual network: the protocols and rules of links as they are, and a model of everything else: clients,
- * their interest, and how shards choose who serves a queue group.
+ * A server on the virtual network: the real protocols and rules of links, and a model of everything else, which is
+ * clients, their interest, and how shards choose who serves a queue group.
  */
 import { systemAccountOf } from "../../src/account/config_accounts.ts";
 import { loginOf } from "../../src/auth/verdict.ts";
@@ -45,7 +45,7 @@ export interface ServerPlan {
   readonly config: string;
 }
 
-/** Within so long links look at what has changed here. */
+/** Links look at what has changed here at most this much later. */
 const LOOK_MS_MAX = 2;
 
 export type Deliver = (subscription: VirtualSubscription, message: LinkMessage) => void;

@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 
-/** An account server as the URL resolver asks it: accounts by public key below `/accounts/`. */
+/** An account server for the URL resolver: serves accounts by public key below `/accounts/`. */
 export class AccountServer {
   /** Tokens by account key; what is not here is answered with 404. */
   readonly accounts = new Map<string, string>();

@@ -56,7 +56,7 @@ export class CalloutService {
     this.#client.send(`PUB ${message.reply} ${bytes.length}\r\n`, bytes, "\r\n");
   }
 
-  /** Nothing was asked: everything sent before has been handled. */
+  /** Expects that nothing was asked, once everything sent before has been handled. */
   async expectNoRequest(): Promise<void> {
     await this.#client.roundTrip();
   }

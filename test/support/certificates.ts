@@ -25,8 +25,8 @@ export interface CertificateRequest {
 }
 
 /**
- * Makes certificates with the `openssl` program, in a folder of its own. Nothing in Bun or Deno makes them, and ones that
- * are committed expire.
+ * Makes certificates with the `openssl` program, in a folder of its own. Neither Bun nor Deno can make them, and
+ * committed ones expire.
  */
 export class CertificateMaker {
   readonly folder = mkdtempSync(join(tmpdir(), "midge-certificates-"));

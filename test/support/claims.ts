@@ -1,4 +1,4 @@
-/** Claims of every kind for property tests: mostly what tools make, now and then what nobody should. */
+/** Claims of every kind for property tests: mostly such as tools make, now and then wrong ones. */
 import fc from "fast-check";
 import type {
   Account,

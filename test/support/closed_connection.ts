@@ -12,7 +12,7 @@ export interface ClosedConnection {
   readonly [field: string]: unknown;
 }
 
-/** The closed connection as the server, which must have monitoring, lists it, as soon as it does. */
+/** Waits until the server, which must have monitoring, lists the closed connection, and returns its entry. */
 export async function closedConnection(
   server: ServerProcess,
   client: Pick<RawClient, "info">,

@@ -4,14 +4,14 @@ import type { RawLink } from "./raw_link.ts";
 import { type Fields, joinRoute } from "./raw_route.ts";
 import { sharedServer } from "./row.ts";
 
-/** Ends a client of which the next member is to hear nothing: the server closes it, and is done with it then. */
+/** Ends a client so that the next member hears nothing of it: returns once the server has closed it. */
 export async function dismiss(client: RawClient): Promise<void> {
   client.send("GOODBYE\r\n");
   await client.readToEnd().catch(() => "");
   client.destroy();
 }
 
-/** The only server of a cluster, shared by the rows of a file, which raw members join; it takes leaf nodes, too. */
+/** The only server of a cluster, shared by the rows of a file. Raw members join it; it takes leaf nodes, too. */
 export function clusterOfOne() {
   const server = sharedServer({
     config: `

@@ -1,4 +1,4 @@
-/** What rows about compression ask of two servers that are linked, whatever the link. */
+/** What rows about compression expect of two linked servers, whatever the kind of link. */
 import { expect } from "bun:test";
 import { Buffer } from "node:buffer";
 import { untilReached } from "./links.ts";

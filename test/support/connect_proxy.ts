@@ -1,12 +1,12 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 
-/** What a proxy answers to CONNECT; a tunnel is made behind "HTTP/1.1 200". Null: nothing, and it waits. */
+/** What a proxy answers to CONNECT; it makes a tunnel after "HTTP/1.1 200". Null: it never answers. */
 type Answer = string | null;
 
 const ESTABLISHED = "HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n";
 
-/** A proxy that a server under test reaches hubs by. */
+/** A proxy through which a server under test reaches hubs. */
 export class ConnectProxy {
   /** The requests that came, whole heads. */
   readonly requests: string[] = [];
@@ -18,7 +18,7 @@ export class ConnectProxy {
     this.#server = server;
   }
 
-  /** With a certificate it is spoken with by TLS. */
+  /** With a certificate it expects TLS. */
   static async open(identity?: Pick<TlsOptions, "cert" | "key">): Promise<ConnectProxy> {
     const server = identity === undefined ? createServer() : createTlsServer(identity);
     const proxy = new ConnectProxy(server);

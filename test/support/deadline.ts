@@ -1,13 +1,16 @@
-/** How long a test waits for something that must happen, unless it says otherwise. Generous: only failures wait it out. */
+/** How long a test waits for something that must happen, unless it says otherwise. Only failures wait that long. */
 export const DEADLINE_MS = 5_000;
 
 /** How often a condition that nothing announces is looked at. */
 const POLL_MS = 3;
 
-/** Of what passes between two looks no more than this counts: the rest of it a busy machine or a synchronous call kept us from looking. */
+/**
+ * At most this much of the time between two looks counts: for the rest a busy machine or a synchronous call kept us
+ * from looking.
+ */
 const LOOK_MS_MAX = 200;
 
-/** Time that passes while somebody looks. */
+/** A deadline that counts only the time in which somebody could look. */
 export class Deadline {
   #leftMs: number;
   #lookedMs = performance.now();

@@ -16,7 +16,7 @@ export async function linkPort(server: ServerProcess, listener: LinkListener): P
   return server.listenerPort(text);
 }
 
-/** What `cluster`, `leafnodes` and their like need to be told of a server: `127.0.0.1:port`. */
+/** The address of a listener as `routes`, `remotes` and their like name it: `127.0.0.1:port`. */
 export async function linkAddress(server: ServerProcess, listener: LinkListener): Promise<string> {
   return `127.0.0.1:${await linkPort(server, listener)}`;
 }
@@ -38,7 +38,7 @@ export class Servers {
   }
 }
 
-/** What the other servers of a row run: where a row expects otherwise of the one or the other, it asks here. */
+/** Which server another server of a row is, for rows that expect something else of each. */
 export interface Kind {
   /** nats-server, not the server of this repository. */
   readonly isNatsServer: boolean;

@@ -4,10 +4,10 @@ import { until } from "./deadline.ts";
 import type { RawClient } from "./raw_client.ts";
 import type { ServerProcess } from "./server_process.ts";
 
-/** Whoever publishes more than others take does not wait for them. */
+/** Publishers do not wait for subscribers that are slower. */
 export const UNSTALLED = "no_fast_producer_stall: true\n";
 
-/** What a server may be slow in writing before it says so, and does not give up whoever takes some of it. */
+/** How long a write may take before the server says so; a connection that takes some of it is kept. */
 export const RETRIED_WRITES = `write_deadline: "1s", write_timeout: retry`;
 
 /** Read this often, so that some is taken in each second, on a busy machine too. */
@@ -25,7 +25,10 @@ export const CHUNK = "c".repeat(CHUNK_BYTES);
 /** More than the socket buffers of both ends hold. */
 const FLOOD_CHUNKS = 960;
 
-/** Publishes `count` chunks, each write waiting for the one before: if not said, more than whoever does not read takes. */
+/**
+ * Publishes `count` chunks, each write waiting for the one before; by default more than a client that does not read can
+ * take.
+ */
 export async function flood(publisher: RawClient, subject = "flood", count = FLOOD_CHUNKS): Promise<void> {
   const chunk = `PUB ${subject} ${CHUNK_BYTES}\r\n${CHUNK}\r\n`;
   for (let sent = 0; sent < count; sent++) await publisher.sendAll(chunk);

@@ -25,12 +25,12 @@ export abstract class TcpPath {
     return this;
   }
 
-  /** What one end sends is for the other. */
+  /** Carries what one end sends to the other. */
   protected carry(from: Socket, to: Socket): void {
     from.pipe(to);
   }
 
-  /** A connection that comes by `near` goes on by `far`, once that is connected. */
+  /** Called when a connection that came in by `near` goes on by `far`. */
   protected joined(_near: Socket, _far: Socket): void {}
 
   #join(near: Socket): void {

@@ -1,4 +1,4 @@
-/** `midge account …`, but for exports and imports, which stand in shares.ts. */
+/** `midge account …`, except exports and imports, which are in shares.ts. */
 import type { AccountClaims } from "../../auth/jwt/claims.ts";
 import { newAccount, newUser } from "../../auth/jwt/new_claims.ts";
 import { roleOf } from "../../auth/nkey.ts";

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 export interface Command {
   /** Such as `account add`. */
   readonly name: string;
-  /** The operands' names, those in brackets need not be given; one that ends in dots takes all that follow. */
+  /** The names of the operands. One in brackets is optional; one that ends in dots takes all that follow. */
   readonly operands: readonly string[];
   readonly options: readonly Option[];
   readonly doc: string;
@@ -22,7 +22,7 @@ export interface Option {
   readonly doc: string;
 }
 
-/** What commands have of the world around them, besides files and sockets. */
+/** The world around a command, besides files and sockets. */
 export interface Session {
   /** Writes a line of the answer. */
   print(text: string): void;
@@ -35,7 +35,7 @@ export class CommandError extends Error {
   override name = "CommandError";
 }
 
-/** What was given to a command. */
+/** The operands and options that were given to a command. */
 export class Arguments {
   readonly #operands: readonly string[];
   readonly #values: ReadonlyMap<string, readonly string[]>;

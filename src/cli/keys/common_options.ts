@@ -31,7 +31,7 @@ export function openStore(args: Arguments): Store {
   return Store.open(args.text("dir") ?? ".", args.text("operator"));
 }
 
-/** The name of the account that --account says or that goes without saying. */
+/** The account that `--account` names, or the only one there is besides the system account. */
 export function chooseAccount(args: Arguments, store: Store): string {
   const named = args.text("account");
   if (named !== undefined) return store.account(named).claims.name;

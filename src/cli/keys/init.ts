@@ -12,7 +12,7 @@ import { Store } from "./store.ts";
 const SYSTEM_ACCOUNT = "SYS";
 const SYSTEM_USER = "sys";
 
-/** What accounts may ask of the system account about themselves, as nsc has it. */
+/** The exports of the system account by which accounts ask about themselves, as nsc makes them. */
 export const SYSTEM_EXPORTS: readonly Export[] = accountCodec.read({
   exports: [
     {

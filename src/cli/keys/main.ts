@@ -1,4 +1,4 @@
-/** The key tool: from the words after `midge` to a command, and what it ends with. */
+/** The key tool: finds the command that the words after `midge` name, runs it, and returns the exit code. */
 import { ACCOUNT_COMMANDS } from "./account.ts";
 import { type Command, CommandError, describeCommand, readArguments, type Session } from "./command.ts";
 import { DESCRIBE } from "./describe.ts";

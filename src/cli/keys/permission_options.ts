@@ -93,13 +93,13 @@ export function editLimits<L extends ConnectionLimits>(before: L, args: Argument
   };
 }
 
-/** What a limit is after the option, if it was given. */
+/** The limit that the option sets; the limit as it was if the option was not given. */
 export function limitOf(args: Arguments, option: string, before: number): number {
   const text = args.text(option);
   return text === undefined ? before : readLimit(option, text);
 }
 
-/** What a yes or no is after the option, if it was given. */
+/** The yes or no that the option sets; the value as it was if the option was not given. */
 export function yesNoOf(args: Arguments, option: string, before: boolean): boolean {
   const text = args.text(option);
   return text === undefined ? before : readYesNo(option, text);

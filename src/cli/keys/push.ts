@@ -1,4 +1,4 @@
-/** `midge push`: accounts of the store to servers that run, over their system account. */
+/** `midge push`: sends accounts of the store to running servers, over their system account. */
 import { readFileSync } from "node:fs";
 import type { OperatorClaims } from "../../auth/jwt/claims.ts";
 import { encode } from "../../auth/jwt/encode.ts";
@@ -12,7 +12,7 @@ import type { Store } from "./store.ts";
 
 const CONNECT_TIMEOUT_MS = 5000;
 const ANSWER_TIMEOUT_MS = 2000;
-/** How long after an answer those of other servers are waited for. */
+/** How long to wait for further servers after each answer. */
 const FURTHER_ANSWER_MS = 300;
 /** How long the user that pushes is valid. */
 const LOGIN_SECONDS = 120;
@@ -61,7 +61,7 @@ async function push(args: Arguments, session: Session): Promise<void> {
     timeoutMs: CONNECT_TIMEOUT_MS,
   });
   try {
-    // How many servers there are shows in the first answers; nobody waits for more than that later.
+    // The first answers show how many servers there are; later requests wait for no more than that.
     let serverCount: number | undefined;
     for (const { claims, token } of accounts) {
       const answers = await ask(connection, UPDATE, token, serverCount);
@@ -81,7 +81,7 @@ function serviceUrl(operator: OperatorClaims): string {
   throw new CommandError(`operator ${operator.name} names no server: give one with --url nats://host:4222`);
 }
 
-/** A user of the system account that may do no more than this, and not for long. */
+/** A user of the system account that may do only this, and only for a short time. */
 function makeLogin(store: Store, operator: OperatorClaims, nowSeconds: number): Login {
   const { systemAccount } = operator.nats;
   if (systemAccount === "") {

@@ -7,7 +7,7 @@ import type { KeyPair } from "../../auth/nkey.ts";
 import { CommandError } from "./command.ts";
 import type { Store, Stored } from "./store.ts";
 
-/** Signs an operator with its own identity key, as only that may. */
+/** Signs an operator with its own identity key; no other key may. */
 export function saveOperator(
   store: Store,
   claims: OperatorClaims,
@@ -20,7 +20,9 @@ export function saveOperator(
   return stored;
 }
 
-/** Signs an account with a signing key of the operator, or with its identity key if it has none and need not. */
+/**
+ * Signs an account with a signing key of the operator; with its identity key if it has no signing key and needs none.
+ */
 export function saveAccount(store: Store, claims: AccountClaims, nowSeconds: number): Stored<AccountClaims> {
   const operator = store.operator().claims;
   const { signingKeys, strictSigningKeyUsage } = operator.nats;

@@ -226,7 +226,7 @@ function readClaims<Type extends "operator" | "account" | "user">(type: Type, pa
   return { claims: decoded.claims, token };
 }
 
-/** A name becomes that of a file. */
+/** Refuses a name that cannot be the name of a file. */
 function checkName(what: string, name: string): void {
   if (/^[^./\\\0][^/\\\0]*$/.test(name) && name.trim() === name) return;
   throw new CommandError(
@@ -234,7 +234,7 @@ function checkName(what: string, name: string): void {
   );
 }
 
-/** Puts a file in place as a whole, readable by its owner only. */
+/** Writes a file in one step, readable only by its owner. */
 export function writeSecret(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: FOLDER_MODE });
   const temporary = `${path}.${process.pid}.new`;

@@ -1,4 +1,7 @@
-/** The files of the live page as texts, so that they are there wherever the code is: in a program, in one executable. */
+/**
+ * The files of the live page as texts, so that they are available wherever the code runs: embedded in a program, or in
+ * a single executable.
+ */
 import chart from "./chart.js" with { type: "text" };
 import dom from "./dom.js" with { type: "text" };
 import drawings from "./drawings.js" with { type: "text" };

@@ -1,6 +1,7 @@
 /**
- * What prometheus-nats-exporter makes of connections, accounts and links, under its names and labels and in its units, so that
- * dashboards and alerts made for it go on. Its `server_id` is what it calls so with `-use_internal_server_id`.
+ * The metrics of prometheus-nats-exporter for connections, accounts and links, with its names, labels and units, so
+ * that dashboards and alerts made for it keep working. `server_id` is what the exporter shows with
+ * `-use_internal_server_id`.
  */
 import type { Connz } from "../connz.ts";
 import type { Healthz } from "../healthz.ts";

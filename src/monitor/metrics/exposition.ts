@@ -1,6 +1,6 @@
 /**
- * The text that Prometheus scrapes, exposition format 0.0.4. It has three kinds of line, so it is written here rather than
- * by a library, all of which want to hold the values as well.
+ * The text that Prometheus scrapes, exposition format 0.0.4. It has only three kinds of line, so it is written here;
+ * libraries for it all want to keep the values as well.
  */
 
 export const EXPOSITION_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -12,7 +12,7 @@ export type Labels = Readonly<Record<string, string | number>>;
 interface Family {
   readonly type: MetricType;
   readonly help: string;
-  /** By what tells a sample from the others: its labels. */
+  /** By the labels, which tell a sample from the others. */
   readonly values: Map<string, number | bigint>;
 }
 
@@ -45,7 +45,9 @@ export class Exposition {
   }
 }
 
-/** A name of a metric from any text: what may not stand in one is an underscore, of which there are never two in a row. */
+/**
+ * Makes the name of a metric from any texts: characters that are not allowed become underscores, never two in a row.
+ */
 export function metricName(...parts: readonly string[]): string {
   const name = parts
     .join("_")

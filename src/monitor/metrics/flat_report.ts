@@ -1,7 +1,7 @@
 /** Reports whose fields become metrics one by one, without a list of them: /varz, /subsz, /routez. */
 import { type Exposition, metricName } from "./exposition.ts";
 
-/** Texts that are metrics all the same: as a label of a 1, or as milliseconds where they are times. */
+/** Texts that become metrics: as the label of a 1, or in milliseconds if they are times. */
 const TEXT_FIELDS: ReadonlySet<string> = new Set([
   "server_id",
   "server_name",
@@ -13,7 +13,7 @@ const TEXT_FIELDS: ReadonlySet<string> = new Set([
   "config_load_time",
 ]);
 
-/** Settings that say nothing of a running server. */
+/** Settings that say nothing about a running server. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   "leaf",
   "trusted_operators_claim",

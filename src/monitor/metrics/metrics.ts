@@ -14,7 +14,7 @@ import { Exposition } from "./exposition.ts";
 import { addFlatReport } from "./flat_report.ts";
 import { addShards } from "./shard_metrics.ts";
 
-/** What the metrics are made of: the same that the reports are made of. */
+/** The reports and snapshots that the metrics are made from. */
 export interface MetricsDocuments {
   readonly server: ServerSnapshot;
   readonly connz: Connz;
@@ -72,7 +72,7 @@ export function renderMetrics(documents: MetricsDocuments): string {
   return exposition.text();
 }
 
-/** Only what a request asks for can be refused, and these ask for nothing special. */
+/** Takes the report out of an outcome. Only options can make a report fail, and these requests have none. */
 function reportOf<Report>(outcome: Outcome<Report>): Report {
   if (!outcome.ok) throw new Error(outcome.message);
   return outcome.report;

@@ -61,7 +61,7 @@ export interface PeerCertificate {
   readonly certificateSha256Hex: string;
 }
 
-/** Orders of connections; which way each goes says `pageOfConnections`. */
+/** Orders of connections; `pageOfConnections` says which of them ascend. */
 export type ConnectionSort =
   | "cid"
   | "start"
@@ -91,7 +91,7 @@ export interface ConnectionQuery {
   readonly sort: ConnectionSort;
   /** Time for the orders that depend on it. */
   readonly nowMs: number;
-  /** The page ends here: no more than this many connections are looked at. */
+  /** Where the page ends: no more than this many connections are looked at. */
   readonly count: number;
   /** Whether the subscriptions and the credentials of the connections will be shown. */
   readonly listsSubscriptions: boolean;

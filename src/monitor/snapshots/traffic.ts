@@ -1,4 +1,4 @@
-/** What is counted of messages, whoever counts. */
+/** Counters of messages. */
 
 /** In is what the server received, out what it sent. */
 export interface Traffic {

@@ -1,4 +1,4 @@
-/** A server that is not there, for the tests of this room: idle, with whatever a test puts in. */
+/** A stand-in for a server, for the tests of this room: idle, with whatever a test puts into it. */
 import { selectConnections } from "../select_connections.ts";
 import type { AccountDetailSnapshot, AccountSnapshot } from "../snapshots/accounts.ts";
 import type { ConnectionQuery, ConnectionSelection, ConnectionSnapshot } from "../snapshots/connections.ts";

@@ -1,6 +1,6 @@
 /**
- * What one server does with a message that is traced, told as it happens. A pure collector: threads that take part each
- * have one, and the thread where the message came in puts them together (`shard/tracing/`).
+ * Collects what one server does with a traced message, as it happens. Each thread that takes part has a collector, and
+ * the thread where the message came in puts them together (`shard/tracing/`).
  *
  * Entries are the `events` of the message that goes to the trace's destination. Source: NATS ADR-41; nats-server
  * `MsgTraceEvent`, `MsgTraceEgress` and their like.
@@ -9,12 +9,12 @@ import { encodeGoJson, formatTime, omitEmpty, sortedRecord } from "../go_json.ts
 import type { ServerObject } from "../server_object.ts";
 import type { TraceRequest } from "./trace_request.ts";
 
-/** What a connection is, as nats-server numbers them. */
+/** nats-server's numbers for the kinds of connections. */
 export const TRACE_KIND = { client: 0, route: 1, gateway: 2, leaf: 4 } as const;
 
 export type TraceKind = (typeof TRACE_KIND)[keyof typeof TRACE_KIND];
 
-/** Why somebody did not get the message, or why there will be no trace of the server that did. */
+/** Why a receiver did not get the message, or why the server that did will not send a trace. */
 export const TRACE_ERROR = {
   noEcho: "Not delivered because of no echo",
   subscriptionDenied: "Not delivered because subscription denies this subject",
@@ -31,7 +31,7 @@ export const TRACE_ERROR = {
 export interface TraceParty {
   readonly kind: TraceKind;
   readonly id: number;
-  /** As a client calls itself; the name of another server. */
+  /** The name that a client gives itself; for a link, the name of the other server. */
   readonly name: string;
   readonly account: string;
 }
@@ -58,17 +58,17 @@ export interface TraceTerms {
 
 export class MessageTrace {
   readonly terms: TraceTerms;
-  /** The node it began on and its number there: threads tell each other so. */
+  /** The node the trace began on, and its number there, by which threads refer to it. */
   readonly node: number;
   readonly number: number;
   readonly entries: TraceEntry[] = [];
-  /** Links that it has left by, on this thread. */
+  /** How many links the message has left by, on this thread. */
   hops: number;
   /** Why it was turned away where it came in, "" where it was not. */
   error = "";
   readonly #wallMs: () => number;
 
-  /** `hops`: how many it had left by before, where this thread has seen it already. */
+  /** `hops`: how many links it had left by before, if this thread has seen it already. */
   constructor(terms: TraceTerms, node: number, number: number, wallMs: () => number, hops = 0) {
     this.terms = terms;
     this.node = node;
@@ -77,7 +77,7 @@ export class MessageTrace {
     this.#wallMs = wallMs;
   }
 
-  /** Nobody but other servers gets the message. */
+  /** Whether the message is only traced, and delivered to nobody but other servers. */
   get isOnly(): boolean {
     return this.terms.isOnly;
   }
@@ -94,7 +94,7 @@ export class MessageTrace {
     this.#add("se", { acc: account, to });
   }
 
-  /** Somebody gets the message, or with an error does not. */
+  /** Notes that somebody gets the message or, with an error, does not. */
   left({ kind, id, name, account }: TraceParty, { error, subscription, queue, hop }: TraceEgress = {}): void {
     const isShown =
       (kind === TRACE_KIND.client || kind === TRACE_KIND.leaf) && account !== this.terms.account;
@@ -117,7 +117,7 @@ export class MessageTrace {
     return hop === "" ? `${this.hops}` : `${hop}.${this.hops}`;
   }
 
-  /** It did not leave after all. */
+  /** The message did not leave by that link after all. */
   takeBackHop(): void {
     this.hops--;
   }
@@ -146,7 +146,7 @@ export function ingressEntry(
   };
 }
 
-/** What a server has to tell of a message, but for who it is. */
+/** What a server reports of a message, except for the server itself. */
 export interface TraceReport {
   readonly headers: TraceRequest["headers"];
   /** Of headers and payload. */

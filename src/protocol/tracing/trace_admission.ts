@@ -1,18 +1,21 @@
-/** Whether a message that asks is traced, and if not what becomes of it. Source: nats-server `initMsgTrace`. */
+/**
+ * Whether a message that asks for a trace gets one, and what happens to the message if not. Source: nats-server
+ * `initMsgTrace`.
+ */
 import { isLiteralText, isValidSubscriptionText } from "../../subject/text.ts";
 import { goQuoteText } from "../go_quote.ts";
 import { TRACE_ORIGIN_ACCOUNT, type TraceRequest } from "./trace_request.ts";
 
-/** What an account says of messages that are traced elsewhere. */
+/** An account's rule for messages with a `traceparent`. */
 export interface AccountTrace {
   readonly destination: string;
   /** Percent of them that are traced, 1 to 100. */
   readonly sampling: number;
 }
 
-/** Who brought the message. */
+/** The connection that the message came in by. */
 export interface TraceSource {
-  /** It is its first server. */
+  /** Whether this is the message's first server. */
   readonly isClient: boolean;
   readonly accountTrace: AccountTrace | undefined;
   /** Whether traces may be published there on its behalf. */
@@ -23,13 +26,13 @@ export interface TraceSource {
 
 export type TraceAdmission =
   | { readonly kind: "traced"; readonly destination: string }
-  /** It goes on like any other. `log` is the error line that says why. */
+  /** It goes on like any other message. `log` is the error line that says why. */
   | { readonly kind: "untraced"; readonly log?: string }
-  /** It goes on, and no server after this one is to trace it. */
+  /** It goes on, and later servers must not trace it either. */
   | { readonly kind: "disabled"; readonly log?: string }
-  /** It goes nowhere. */
+  /** It is dropped. */
   | { readonly kind: "dropped"; readonly log?: string }
-  /** It goes nowhere, since whoever sent it may not publish to this destination. */
+  /** It is dropped, because its sender may not publish to this destination. */
   | { readonly kind: "refused"; readonly destination: string };
 
 const ALWAYS = 100;

@@ -1,22 +1,23 @@
 /**
- * What a header block says of tracing: the headers by which a message asks to be followed on its way. Cold: a message
- * that may ask has been found out by the engine. Source: NATS ADR-41; nats-server `genHeaderMapIfTraceHeadersPresent`.
+ * What a header block says of tracing: the headers by which a message asks to be followed on its way. Cold: the engine
+ * has already picked out the messages that may ask. Source: NATS ADR-41; nats-server
+ * `genHeaderMapIfTraceHeadersPresent`.
  */
 import { byteStringOf, textOf } from "../../subject/byte_string.ts";
 
 /** Where traces go; its value `TRACE_DISABLED` keeps servers from tracing. Names of headers are case-sensitive. */
 export const TRACE_DESTINATION = "Nats-Trace-Dest";
 export const TRACE_DISABLED = "trace disabled";
-/** Which way of the message this is: `1.2` for the second that left the first server it went to. */
+/** Numbers the links that a message leaves by: `1.2` is the second link that leaves the server behind link `1`. */
 export const TRACE_HOP = "Nats-Trace-Hop";
-/** Servers of old wrote it; nobody believes it. */
+/** Old servers wrote it; it is not trusted. */
 export const TRACE_ORIGIN_ACCOUNT = "Nats-Trace-Origin-Account";
 const TRACE_ONLY = "Nats-Trace-Only";
 const ACCEPT_ENCODING = "Accept-Encoding";
 
 const VERSION_LINE = "NATS/1.0\r\n";
 const LINE_END = "\r\n";
-/** More is asked of whoever has one of these names. */
+/** Only blocks with one of these names are read further. */
 const MAY_ASK = /\r\n(?:Nats-Trace-Dest:|traceparent:)/i;
 /** `version-trace-parent-flags`, the last of which say whether the caller traces. */
 const TRACEPARENT = /^[^-]*-[^-]*-[^-]*-([+0-9a-fA-F][0-9a-fA-F])$/;
@@ -28,14 +29,14 @@ const FLAGS_MAX = 0x7f;
 export interface TraceRequest {
   /** All of them, in the order they come; names as they are written, values without blanks around them. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
-  /** Where the trace is to go; null for what the account says of messages that are traced elsewhere (`traceparent`). */
+  /** Where the trace is to go. Null for a `traceparent`: then the account decides. */
   readonly destination: string | null;
-  /** The message is followed and not delivered to anybody. */
+  /** Whether the message is only traced, and delivered to nobody. */
   readonly isOnly: boolean;
   /** "" where it comes from whoever published it. */
   readonly hop: string;
   readonly originAccount: string;
-  /** How the trace may be encoded, "" for plainly. */
+  /** The encodings that the trace may have; "" for none. */
   readonly acceptEncoding: string;
 }
 

@@ -1,4 +1,6 @@
-/** The client's side of the handshake: of a leaf node that connects to its hub. Source: leafnodes over WebSocket. Cold. */
+/**
+ * The client's side of the handshake, for a leaf node that connects to its hub. Source: leafnodes over WebSocket. Cold.
+ */
 import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
 import { acceptKey } from "./accept_key.ts";
 import {
@@ -13,7 +15,7 @@ import { type HttpHead, headerValue } from "./http_head.ts";
 export interface UpgradeWish {
   /** As in a URL, with its port. */
   readonly host: string;
-  /** Of the remote's URL, without what is added to it; "" or "/" for none. */
+  /** The path of the remote's URL, before anything is added to it; "" or "/" for none. */
   readonly path: string;
   /** `newWebSocketKey()`. */
   readonly key: string;
@@ -36,13 +38,13 @@ export function leafnodeUpgradeRequest(wish: UpgradeWish): Uint8Array {
   return bytesOf(byteStringOfText(`${lines.join("\r\n")}\r\n\r\n`));
 }
 
-/** Without empty and dotted segments, escaped as URLs are. */
+/** The path without empty and dotted segments, with escapes. */
 function pathOf({ path }: UpgradeWish): string {
   const { pathname } = new URL(`http://hub/${path}`);
   return pathname.replace(/\/+/g, "/").replace(/\/$/, "");
 }
 
-/** What came of it: how frames look, where `isMasked` is about ours. */
+/** The outcome of the handshake: how frames look; `isMasked` is about our own. */
 export type UpgradeOutcome =
   | { readonly ok: true; readonly terms: FrameTerms }
   | { readonly ok: false; readonly problem: string };

@@ -18,7 +18,7 @@ export function closePayload(status: number, text: string): Uint8Array {
   return new Uint8Array([status >> 8, status & 0xff, ...bytes]);
 }
 
-/** What a peer's close frame is answered with: the payload of ours, or what is wrong with its own. */
+/** The answer to a peer's close frame: the payload of ours, or what is wrong with the peer's. */
 export type CloseAnswer =
   | { readonly ok: true; readonly payload: Uint8Array }
   | { readonly ok: false; readonly violation: string };

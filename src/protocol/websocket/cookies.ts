@@ -1,4 +1,4 @@
-/** Credentials in cookies. Source: nats-server `wsUpgrade`; what a cookie is, as Go's net/http has it. Cold. */
+/** Credentials in cookies, which are parsed as Go's net/http does. Source: nats-server `wsUpgrade`. Cold. */
 import { type HeaderLines, isToken } from "./http_head.ts";
 
 /** The values of the cookies with these names, "" where one is not there; of several with one name the last. */

@@ -1,4 +1,4 @@
-/** The words by which two sides agree on how frames look. Cold. */
+/** The headers by which two sides agree on compression and masks. Cold. */
 import { type HeaderLines, headerList } from "./http_head.ts";
 
 const DEFLATE = "permessage-deflate";
@@ -6,7 +6,7 @@ const SERVER_PARAMETER = "server_no_context_takeover";
 const CLIENT_PARAMETER = "client_no_context_takeover";
 /** Messages are compressed one by one, both ways. */
 export const DEFLATE_EXTENSION = `${DEFLATE}; ${SERVER_PARAMETER}; ${CLIENT_PARAMETER}`;
-/** Asks to leave the masks of a client's frames out, and says so. NATS's own. */
+/** A header of NATS's own: a client asks to leave out the masks of its frames, and the server agrees. */
 export const NO_MASKING_HEADER = "Nats-No-Masking";
 export const NO_MASKING_VALUE = "true";
 
@@ -20,7 +20,7 @@ export interface FrameTerms {
   readonly compressedFrameBytesMax: number;
 }
 
-/** What the other side says of compression: nothing, with both parameters that leave contexts out, or otherwise. */
+/** What the other side says of compression: nothing, that neither side keeps its context, or something else. */
 export function compressionIn(headers: HeaderLines): "none" | "per message" | "other" {
   for (const extension of headerList(headers, "sec-websocket-extensions")) {
     const words = extension.split(";").map((word) => word.trim().toLowerCase());

@@ -26,8 +26,8 @@ export const FRAMES_PIECE = 2;
 export const FRAMES_VIOLATION = 3;
 
 /**
- * Takes a stream of frames apart, wherever it is cut: payloads of text and binary frames become one stream of bytes, what
- * else there is is told one by one. One reader a connection; it allocates nothing per frame.
+ * Takes a stream of frames apart, wherever it is cut. Payloads of text and binary frames become one stream of bytes;
+ * other frames are reported one by one. Each connection has one reader, which allocates nothing per frame.
  *
  *   header ─▶ payload ─▶ header …       control frames may stand between the frames of a message
  *
@@ -36,7 +36,7 @@ export const FRAMES_VIOLATION = 3;
 export class FrameReader {
   /** Where in the bytes given to `read` it stopped. */
   at = 0;
-  /** Why it did; one of the FRAMES_… above. */
+  /** Why it stopped there: one of the FRAMES_… above. */
   reason = FRAMES_TAKEN;
   opcode = 0;
   /** Payload of the control frame. */
@@ -53,12 +53,12 @@ export class FrameReader {
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES_MAX);
   #headerBytes = 0;
   #isInPayload = false;
-  /** Of the frame's payload, still to come. */
+  /** How much of the frame's payload is still to come. */
   #leftBytes = 0;
-  /** Of its next byte; 0 for none, which is no mask and a mask alike. */
+  /** The mask from the payload's next byte on. 0 if there is none, which unmasks nothing. */
   #mask = 0;
   #isFinal = true;
-  /** The message at hand has frames to come. */
+  /** Whether more frames of the current message are to come. */
   #isInMessage = false;
   #isCompressed = false;
 

@@ -1,6 +1,6 @@
 /**
- * The head of an HTTP/1 message, as far as the upgrade to a WebSocket needs it: what peers send is read as Go's net/http
- * reads it, so that the same requests are refused in the same words. Texts are byte strings. Cold.
+ * Reads the head of an HTTP/1 message, as far as the upgrade to a WebSocket needs it. It reads as Go's net/http does,
+ * so that the same requests are refused in the same words. Texts are byte strings. Cold.
  */
 import { byteStringOf } from "../../subject/byte_string.ts";
 
@@ -28,7 +28,7 @@ export interface BadHead {
 export class HeadReader {
   #bytes = new Uint8Array(BUFFER_BYTES_MIN);
   #length = 0;
-  /** Up to here no end was found. */
+  /** Up to here no end of a head was found. */
   #searched = 0;
   #firstLineEnd = -1;
 
@@ -46,7 +46,7 @@ export class HeadReader {
     return true;
   }
 
-  /** Bytes that no head has taken. */
+  /** How many bytes are left that belong to no head taken so far. */
   get restBytes(): number {
     return this.#length;
   }
@@ -132,7 +132,7 @@ function readHeaderLines(lines: readonly string[]): { readonly lines: HeaderLine
   return { lines: found };
 }
 
-/** A name of HTTP: a method, a header, a cookie. */
+/** Whether the text is a token of HTTP, such as the name of a method, a header or a cookie. */
 export function isToken(text: string): boolean {
   return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text);
 }

@@ -42,7 +42,7 @@ export function maskAt(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
 
-/** The mask of the byte that comes `count` bytes later. */
+/** The mask as it stands `count` bytes later. */
 export function rotateMask(mask: number, count: number): number {
   const bits = (count & 3) << 3;
   return bits === 0 ? mask : (mask >>> bits) | (mask << (32 - bits));

@@ -1,5 +1,5 @@
 /**
- * The server's side of the handshake: a request that becomes a WebSocket, or the answer to one that does not.
+ * The server's side of the handshake: accepts a request to become a WebSocket, or answers one that cannot.
  * Source: RFC 6455, section 4.2; nats-server `wsUpgrade`. Cold.
  */
 import { byteStringOfText, bytesOf } from "../../subject/byte_string.ts";
@@ -15,7 +15,7 @@ import {
 import { type BadHead, type HeaderLines, type HttpHead, headerListHas, headerValue } from "./http_head.ts";
 import { findOriginProblem, type OriginRules } from "./origin.ts";
 
-/** What pages and their servers take well. Source: nats-server `wsFrameSizeForBrowsers`. */
+/** The size of frames that browsers handle well. Source: nats-server `wsFrameSizeForBrowsers`. */
 const BROWSER_FRAME_BYTES_MAX = 4096;
 const STATUS_TEXTS = {
   400: "Bad Request",
@@ -42,7 +42,7 @@ export interface CookieNames {
   readonly token: string;
 }
 
-/** What came over is a request to be a client, or a leaf node. */
+/** What the peer asks to be. */
 export type Endpoint = "client" | "leafnode";
 
 export interface Upgrade {
@@ -52,7 +52,9 @@ export interface Upgrade {
   readonly terms: FrameTerms;
   /** What the cookies say, "" for nothing. */
   readonly cookies: CookieNames;
-  /** The address that a proxy says the peer has, "" where none does. Nothing vouches for it: for the log alone. */
+  /**
+   * The peer's address according to a proxy, "" if no proxy names one. Nothing vouches for it, so it is only logged.
+   */
   readonly forwardedFor: string;
 }
 
@@ -91,7 +93,7 @@ export function answerUpgrade(head: HttpHead, rules: UpgradeRules, date: string)
   };
 }
 
-/** What is answered to a first line that is none, before anything else is there; null to one that may be good. */
+/** The refusal of a malformed first line, before anything else is there; null if the line may be good. */
 export function refuseFirstLine(line: string): Refusal | null {
   const version = /^\S+ \S+ HTTP\/(\d)\.\d$/.exec(line)?.[1];
   if (version !== undefined && version !== "1") {
@@ -107,7 +109,7 @@ export function refuseHead({ isTooLong, text }: BadHead): Refusal {
 interface RequestLine {
   readonly method: string;
   readonly path: string;
-  /** From a target that is a whole URL, else "". */
+  /** The host, if the target is a whole URL; else "". */
   readonly host: string;
   readonly version: string;
 }
@@ -148,7 +150,7 @@ function findRefusal(
 function termsOf(headers: HeaderLines, endpoint: Endpoint, { allowsCompression }: UpgradeRules): FrameTerms {
   const agent = headerValue(headers, "user-agent");
   const isBrowser = endpoint === "client" && agent.startsWith("Mozilla/");
-  // Chrome calls itself Safari too, but has no version of its own. Safari fails on compressed messages in pieces.
+  // Chrome names Safari as well, but without `Version`. Safari fails on compressed messages in several frames.
   const isSafari = agent.includes("Version/") && agent.includes("Safari/");
   return {
     isMasked: headerValue(headers, NO_MASKING_HEADER.toLowerCase()) !== NO_MASKING_VALUE,
@@ -203,7 +205,7 @@ function refuseBadHead(text: string): Refusal {
   return plainRefusal(`400 Bad Request${text === "" ? "" : `: ${text}`}`);
 }
 
-/** What is answered where there is no request to answer. */
+/** The answer to bytes that are not a request. */
 function plainRefusal(status: string): Refusal {
   const head = `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`;
   return { kind: "refusal", response: bytesOf(head + status), problem: "", staysOpen: false };
