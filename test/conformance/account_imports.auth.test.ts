@@ -3,9 +3,10 @@ import { ask, deletion, push } from "../support/claims_requests.ts";
 import { until } from "../support/deadline.ts";
 import { type Claims, encodeJwt, seconds } from "../support/jwt.ts";
 import { login } from "../support/login.ts";
+import { readMessage } from "../support/message.ts";
 import { type Account, loginAsSystem, Operator, preload } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { readMessage, subscribeInbox } from "../support/request.ts";
+import { subscribeInbox } from "../support/request.ts";
 import { row, sharedServer } from "../support/row.ts";
 
 // Which imports hold after accounts have changed or gone.

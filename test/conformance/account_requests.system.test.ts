@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
+import { readMessage } from "../support/message.ts";
 import { Operator } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { readMessage } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { ask, askForSilence, dataOf, type Json, listen, loginAs, nextMessage } from "../support/system.ts";

@@ -157,7 +157,7 @@ row(
         }
         while (due.size > 0) {
           const answer = await readMessage(requester);
-          expect([answer.header, due.delete(`${answer.subject} ${answer.payload}`)]).toEqual(["", true]);
+          expect([answer.headers, due.delete(`${answer.subject} ${answer.payload}`)]).toEqual(["", true]);
         }
       }),
     );

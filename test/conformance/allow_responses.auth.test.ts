@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { login } from "../support/login.ts";
+import { readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { readMessage } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 

@@ -1,9 +1,9 @@
 import { expect } from "bun:test";
 import { expectRefused, login } from "../support/login.ts";
+import { readMessage } from "../support/message.ts";
 import { NKey } from "../support/nkey.ts";
 import { loginAsSystem, Operator, signature } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { readMessage } from "../support/request.ts";
 import { row, sharedServer } from "../support/row.ts";
 
 /** What the tests read of an event about a client. */

@@ -11,10 +11,11 @@ import { push } from "../support/claims_requests.ts";
 import { until } from "../support/deadline.ts";
 import { decodeJwt, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
+import { readMessage } from "../support/message.ts";
 import { NKey } from "../support/nkey.ts";
 import { loginAsSystem, Operator } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { readMessage, request } from "../support/request.ts";
+import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
+import { readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { readMessage } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { ask, type Json, listen, loginAs, nextMessage, SYSTEM_ACCOUNTS } from "../support/system.ts";

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { linkPort, Servers, untilReached } from "../support/links.ts";
-import { readMessage } from "../support/request.ts";
+import { readMessage } from "../support/message.ts";
 import { row } from "../support/row.ts";
 import type { Role } from "../support/server_process.ts";
 import { SlowPath } from "../support/slow_path.ts";

@@ -2,11 +2,11 @@ import { expect } from "bun:test";
 import { account, login } from "../support/account_config.ts";
 import { until } from "../support/deadline.ts";
 import { linkPort } from "../support/links.ts";
+import { readMessage } from "../support/message.ts";
 import type { Info, RawClient } from "../support/raw_client.ts";
 import { dialGateway, gatewayHash, payloadOf, RawGateway } from "../support/raw_gateway.ts";
 import type { RawLink } from "../support/raw_link.ts";
 import { joinRoute } from "../support/raw_route.ts";
-import { readMessage } from "../support/request.ts";
 import { row } from "../support/row.ts";
 import { type ServerOptions, ServerProcess } from "../support/server_process.ts";
 

@@ -2,11 +2,12 @@ import { expect } from "bun:test";
 import { account, login } from "../support/account_config.ts";
 import { until } from "../support/deadline.ts";
 import { kindOf, linkAddress, linkPort, Servers, untilReached } from "../support/links.ts";
+import { readMessage } from "../support/message.ts";
 import { acceptLeaf, joinLeaf } from "../support/raw_leaf.ts";
 import type { RawLink } from "../support/raw_link.ts";
 import { RawListener } from "../support/raw_listener.ts";
 import { joinRoute } from "../support/raw_route.ts";
-import { readMessage, request } from "../support/request.ts";
+import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 

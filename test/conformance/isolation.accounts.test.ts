@@ -231,7 +231,7 @@ rowsInParallel(
       }
       clients[ODD_NAMES.indexOf('q<"é>')]!.send("PUB ask 1\r\nx\r\n");
       const request = await readMessage(clients[ODD_NAMES.indexOf("N.x")]!);
-      expect(request.header).toContain('{"acc":"q\\u003c\\"é\\u003e","rtt":');
+      expect(request.headers).toContain('{"acc":"q\\u003c\\"é\\u003e","rtt":');
     },
 
     "§3.2 accounts as a list of names": async () => {

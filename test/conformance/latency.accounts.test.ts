@@ -118,7 +118,7 @@ async function exchange(
 
 async function readSample(listener: RawClient, subject: string): Promise<Sample> {
   const message = await readMessage(listener);
-  expect([message.subject, message.reply, message.header]).toEqual([subject, "", ""]);
+  expect([message.subject, message.reply, message.headers]).toEqual([subject, "", ""]);
   return JSON.parse(message.payload) as Sample;
 }
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect } from "bun:test";
 import { until } from "../support/deadline.ts";
 import { linkAddress, Servers, untilReached } from "../support/links.ts";
+import { readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { readMessage } from "../support/request.ts";
 import { row } from "../support/row.ts";
 import type { ServerProcess } from "../support/server_process.ts";
 import { ask, type Json, listen, loginAs } from "../support/system.ts";

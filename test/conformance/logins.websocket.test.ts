@@ -1,10 +1,10 @@
 import { expect } from "bun:test";
-import { expectRefused, login } from "../support/login.ts";
+import { expectRefused, type Login, login } from "../support/login.ts";
 import { Operator, signature } from "../support/operator.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { startFailure } from "../support/start_failure.ts";
-import { frame, loginOverWebSocket, openWebSocket, readFrame } from "../support/websocket.ts";
+import { WebSocketPeer } from "../support/websocket_peer.ts";
 
 const VIOLATION = "-ERR 'Authorization Violation'";
 
@@ -17,6 +17,20 @@ const USERS = `authorization { users: [
 ] }`;
 
 const server = sharedServer({ config: `${websocket()}\n${USERS}` });
+
+/** What the server says first to a login over a WebSocket, with these header lines: `PONG` or an `-ERR` line. */
+async function loginOverWebSocket(
+  server: ServerProcess,
+  credentials: Login,
+  headers: readonly string[] = [],
+): Promise<string> {
+  const peer = await WebSocketPeer.open(server, { headers });
+  const fields = typeof credentials === "function" ? credentials(String(peer.info.nonce)) : credentials;
+  peer.send(`CONNECT ${JSON.stringify({ verbose: false, ...fields })}\r\nPING\r\n`);
+  const answer = await peer.readLine();
+  peer.destroy();
+  return answer;
+}
 
 row("§8.24 connection types: who may connect over a websocket, and who over TCP", async () => {
   for (const [user, web] of [
@@ -94,11 +108,9 @@ rowsInParallel({
     await using own = await ServerProcess.start({ config: `${websocket("no_auth_user: a")}\n${USERS}` });
     expect(await loginOverWebSocket(own, {})).toBe("PONG");
     await expectRefused(own, {});
-    const { client } = await openWebSocket(own);
-    await readFrame(client);
-    client.send(frame(2, "PING\r\n"));
-    expect((await readFrame(client)).text).toBe("PONG\r\n");
-    client.destroy();
+    const peer = await WebSocketPeer.open(own);
+    await peer.roundTrip();
+    peer.destroy();
   },
 
   "§7.4 what a websocket may not be configured with": async () => {

@@ -1,10 +1,11 @@
 import { expect } from "bun:test";
 import { account, login, loginAll, subscribe } from "../support/account_config.ts";
 import { linkPort } from "../support/links.ts";
+import { readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { RawGateway } from "../support/raw_gateway.ts";
 import { joinLeaf } from "../support/raw_leaf.ts";
-import { readMessage, request } from "../support/request.ts";
+import { request } from "../support/request.ts";
 import { row } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 

@@ -123,7 +123,7 @@ rowsInParallel(
       for (const share of [false, true, false]) {
         await reload(server, config(share));
         requester!.send("PUB svc in.1 2\r\nhi\r\n");
-        expect((await readMessage(responder!)).header.includes(`"user":"B"`)).toBe(share);
+        expect((await readMessage(responder!)).headers.includes(`"user":"B"`)).toBe(share);
       }
     },
 

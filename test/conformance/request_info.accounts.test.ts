@@ -49,7 +49,7 @@ row("§4.6 the info header follows the request's own headers and replaces one of
     requester.send(`HPUB one in.1 ${own.length} ${own.length + 2}\r\n${own}hi\r\n`);
     const message = await readMessage(responder);
     expect(message.payload).toBe("hi");
-    expect(message.header).toMatch(
+    expect(message.headers).toMatch(
       /^NATS\/1\.0\r\nA: 1\r\nb:2\r\nA: 3\r\nNats-Request-Info: \{"acc":"IMP","rtt":\d+\}\r\n\r\n$/,
     );
   }),
@@ -62,7 +62,7 @@ row("§4.6 a responder without headers gets the payload alone", async () => {
   await subscribe(requester, "in.>");
   requester.send("PUB one in.1 2\r\nhi\r\n");
   const message = await readMessage(responder);
-  expect([message.header, message.payload]).toEqual(["", "hi"]);
+  expect([message.headers, message.payload]).toEqual(["", "hi"]);
   responder.send(`PUB ${message.reply} 2\r\nok\r\n`);
   await requester.expect("MSG in.1 1 2\r\nok\r\n");
   for (const client of [responder, requester]) client.destroy();
@@ -107,7 +107,7 @@ row("§4.6 share: what CONNECT did not say is left out, and names are escaped as
   const named = await login(server(), "IMP", { name: odd });
   named.send("PUB shared in.1 2\r\nhi\r\n");
   const message = await readMessage(responder);
-  expect(message.header.split("\r\n")).toHaveLength(4);
+  expect(message.headers.split("\r\n")).toHaveLength(4);
   expect(JSON.parse(headerValues(message, "Nats-Request-Info")[0]!).name).toBe(odd);
   for (const client of [responder, bare, named]) client.destroy();
 });
@@ -117,8 +117,8 @@ row("§4.6 what JSON may escape is escaped as Go does it", async () => {
   await subscribe(responder, "shared");
   const named = await login(server(), "IMP", { name: `<&>"\\\t\u007f\u2028é\u{1f4a9}` });
   named.send("PUB shared in.1 2\r\nhi\r\n");
-  const { header } = await readMessage(responder);
-  expect(header).toContain('"name":"\\u003c\\u0026\\u003e\\"\\\\\\t\u007f\\u2028é\u{1f4a9}"');
+  const { headers } = await readMessage(responder);
+  expect(headers).toContain('"name":"\\u003c\\u0026\\u003e\\"\\\\\\t\u007f\\u2028é\u{1f4a9}"');
   for (const client of [responder, named]) client.destroy();
 });
 

@@ -1,11 +1,11 @@
 import { expect } from "bun:test";
 import { until } from "../support/deadline.ts";
 import { linkPort } from "../support/links.ts";
+import { readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { acceptLeaf, joinLeaf } from "../support/raw_leaf.ts";
 import type { RawLink } from "../support/raw_link.ts";
 import { RawListener } from "../support/raw_listener.ts";
-import { readMessage } from "../support/request.ts";
 import { rowsInParallel } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { loginAs } from "../support/system.ts";

@@ -2,8 +2,9 @@ import { expect } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { ask, deletion, lookupSubject, push, updateSubject } from "../support/claims_requests.ts";
 import { expectRefused, login } from "../support/login.ts";
+import { readMessage } from "../support/message.ts";
 import { type Account, loginAsSystem, Operator, preload } from "../support/operator.ts";
-import { readMessage, request } from "../support/request.ts";
+import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 

@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import { ask, updateSubject } from "../support/claims_requests.ts";
 import { until } from "../support/deadline.ts";
 import { expectRefused, login } from "../support/login.ts";
+import { readMessage } from "../support/message.ts";
 import { loginAsSystem, Operator, preload } from "../support/operator.ts";
-import { readMessage, subscribeInbox } from "../support/request.ts";
+import { subscribeInbox } from "../support/request.ts";
 import { rowsInParallel } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 

@@ -1,8 +1,8 @@
 import { expect } from "bun:test";
 import { gunzipSync } from "node:zlib";
 import { headerLines } from "../support/headers.ts";
+import { readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { readMessage } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { unframeSnappy } from "../support/snappy.ts";

@@ -93,8 +93,8 @@ row("§4.3 §8.79 local subscribers of the local subject get the original as wel
     const message = await request(requester, responder, "one");
     expect(message.reply).toMatch(REWRITTEN_REPLY);
     const sids = [await readMessage(local), await readMessage(local)].map(
-      ({ subject, sid, reply, header }) => {
-        expect([subject, reply, header]).toEqual(["one", "in.1", ""]);
+      ({ subject, sid, reply, headers }) => {
+        expect([subject, reply, headers]).toEqual(["one", "in.1", ""]);
         return sid;
       },
     );
@@ -117,7 +117,7 @@ row("§4.3 a request without reply is delivered with the info header", () =>
     requester.send("PUB one 2\r\nhi\r\n");
     const message = await readMessage(responder);
     expect([message.reply, message.payload]).toEqual(["", "hi"]);
-    expect(message.header).toMatch(/^NATS\/1\.0\r\nNats-Request-Info: \{"acc":"IMP","rtt":\d+\}\r\n\r\n$/);
+    expect(message.headers).toMatch(/^NATS\/1\.0\r\nNats-Request-Info: \{"acc":"IMP","rtt":\d+\}\r\n\r\n$/);
   }),
 );
 

@@ -57,7 +57,7 @@ row("§4.5 §8.71 the responder sees the exported subject, a rewritten reply and
     const message = await request(requester, responder, "one");
     expect([message.subject, message.sid]).toEqual(["svc", "1"]);
     expect(message.reply).toMatch(REWRITTEN_REPLY);
-    expect(message.header).toMatch(/^NATS\/1\.0\r\nNats-Request-Info: \{"acc":"IMP","rtt":\d+\}\r\n\r\n$/);
+    expect(message.headers).toMatch(/^NATS\/1\.0\r\nNats-Request-Info: \{"acc":"IMP","rtt":\d+\}\r\n\r\n$/);
   }),
 );
 
@@ -184,7 +184,7 @@ row("§4.5 §8.77 an answer with a reply of its own: the requester sees it rewri
     const { reply } = await request(requester, responder, "one");
     responder.send(`PUB ${reply} back.1 2\r\nok\r\n`);
     const answer = await readMessage(requester);
-    expect([answer.subject, answer.payload, answer.header]).toEqual(["in.1", "ok", ""]);
+    expect([answer.subject, answer.payload, answer.headers]).toEqual(["in.1", "ok", ""]);
     expect(answer.reply).toMatch(REWRITTEN_REPLY);
     requester.send(`PUB ${answer.reply} 3\r\nack\r\n`);
     const back = await readMessage(responder);

@@ -58,7 +58,7 @@ row("§4.9 the answers of a CONNZ request pass, one after the other, on the requ
   const { reply } = await readUntilPayload(system!, "what?");
   for (const answer of ["first", "second"]) {
     system!.send(`PUB ${reply} ${answer.length}\r\n${answer}\r\n`);
-    expect(await readUntilPayload(a!, answer)).toMatchObject({ subject: "in.1", sid: "1", header: "" });
+    expect(await readUntilPayload(a!, answer)).toMatchObject({ subject: "in.1", sid: "1", headers: "" });
   }
   await settle(b!);
   for (const client of [system!, a!, b!]) client.destroy();

@@ -66,7 +66,7 @@ row("§19 a trace says who sent the message and who got it, and the message is d
     ] as const) {
       const message = await readMessage(client);
       expect([message.subject, message.sid, message.payload]).toEqual(["a.b", sid, "hi"]);
-      expect(message.header).toBe(`NATS/1.0\r\n${headers.join("\r\n")}\r\n\r\n`);
+      expect(message.headers).toBe(`NATS/1.0\r\n${headers.join("\r\n")}\r\n\r\n`);
     }
     const trace = await readTrace(tracer);
     expect(Object.keys(trace)).toEqual(["server", "request", "events"]);

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { accept, type CalloutRequest, CalloutService } from "../support/callout_service.ts";
 import { login } from "../support/login.ts";
+import type { Message } from "../support/message.ts";
 import { NKey } from "../support/nkey.ts";
-import type { Message } from "../support/request.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { beside } from "./beside.ts";
 import { LIMIT_MS, scaled, tell } from "./scale.ts";

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { type Claims, decodeJwt, encodeJwt } from "./jwt.ts";
+import { type Message, readMessage } from "./message.ts";
 import type { NKey } from "./nkey.ts";
 import type { RawClient } from "./raw_client.ts";
-import { type Message, readMessage } from "./request.ts";
 
 /** What an authorization request says, as far as tests read it. */
 export interface CalloutRequest {

@@ -1,8 +1,9 @@
 import { type Claims, encodeJwt } from "./jwt.ts";
+import { type Message, readMessage } from "./message.ts";
 import type { NKey } from "./nkey.ts";
 import { type Account, loginAsSystem, type Operator } from "./operator.ts";
 import type { RawClient } from "./raw_client.ts";
-import { type Message, readMessage, request, subscribeInbox } from "./request.ts";
+import { request, subscribeInbox } from "./request.ts";
 import type { ServerProcess } from "./server_process.ts";
 
 /** The answer to an update or deletion of account tokens. */

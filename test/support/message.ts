@@ -7,7 +7,7 @@ export interface Message {
   /** Empty when the message has none. */
   readonly reply: string;
   /** The header block with its status line and its empty last line; empty for MSG. */
-  readonly header: string;
+  readonly headers: string;
   readonly payload: string;
 }
 
@@ -31,14 +31,14 @@ export async function readMessage(client: RawClient, deadlineMs?: number): Promi
     subject: subject!,
     sid: sid!,
     reply,
-    header: text(0, headerBytes),
+    headers: text(0, headerBytes),
     payload: text(headerBytes, totalBytes),
   };
 }
 
 /** Values of a header, in order; names are compared as HTTP compares them. */
 export function headerValues(message: Message, name: string): string[] {
-  const lines = message.header.split("\r\n").slice(1);
+  const lines = message.headers.split("\r\n").slice(1);
   return lines
     .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()] as const)
     .filter(([each]) => each.toLowerCase() === name.toLowerCase())

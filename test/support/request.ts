@@ -1,35 +1,7 @@
+import { type Message, readMessage } from "./message.ts";
 import type { RawClient } from "./raw_client.ts";
 
-/** One MSG or HMSG. */
-export interface Message {
-  readonly subject: string;
-  readonly sid: string;
-  /** Empty when there is none. */
-  readonly reply: string;
-  /** The header block with its end, empty for a MSG. */
-  readonly headers: string;
-  readonly payload: string;
-}
-
 let nextInbox = 1;
-
-/** Takes the next operation, which must be a message. */
-export async function readMessage(client: RawClient, deadlineMs?: number): Promise<Message> {
-  const line = await client.readLine(deadlineMs);
-  // Messages made inside nats-server have an empty reply: two blanks.
-  const words = line.split(/ +/);
-  const sizeCount = words[0] === "HMSG" ? 2 : 1;
-  if (words[0] !== "MSG" && words[0] !== "HMSG") throw new Error(`expected a message but received ${line}`);
-  const [headerBytes, totalBytes] = [sizeCount === 2 ? Number(words.at(-2)) : 0, Number(words.at(-1))];
-  const text = new TextDecoder().decode(await client.readBytes(totalBytes + 2));
-  return {
-    subject: words[1]!,
-    sid: words[2]!,
-    reply: words.length === 4 + sizeCount ? words[3]! : "",
-    headers: text.slice(0, headerBytes),
-    payload: text.slice(headerBytes, -2),
-  };
-}
 
 /** Publishes a request with an inbox of its own and returns the first answer; an answer of 503 has its headers. */
 export async function request(

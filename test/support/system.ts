@@ -1,5 +1,6 @@
+import { readMessage } from "./message.ts";
 import type { RawClient } from "./raw_client.ts";
-import { readMessage, subscribeInbox } from "./request.ts";
+import { subscribeInbox } from "./request.ts";
 import type { ServerProcess } from "./server_process.ts";
 
 /** `$SYS`, `A` and `B`, each with a user of its name in lower case (`sys`, `a`, `b`) and the password `p`. */
