@@ -3,7 +3,7 @@
  * pollers of every endpoint, in turns on the same server. How to run and to read it: docs/benchmarks/README.md.
  */
 
-import { findFreePort } from "../../src/cli/demo/ports.ts";
+import { findFreePort } from "../../test/support/free_port.ts";
 import { compareMedians, measureInTurns, median } from "./in_turns.ts";
 import { type LoadResult, runLoad } from "./load_process.ts";
 import { cpuBetween, type Usage } from "./process_usage.ts";

@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { connect as connectTls } from "node:tls";
-import { findFreePort } from "../../src/cli/demo/ports.ts";
+import { findFreePort } from "../../test/support/free_port.ts";
 import { findListener, readUsage, type Usage } from "./process_usage.ts";
 
 const READY_MS_MAX = 20_000;

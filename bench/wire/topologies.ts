@@ -1,5 +1,5 @@
 /** Two servers of one target with a link between them: publishers on one, subscribers on the other. */
-import { findFreePort } from "../../src/cli/demo/ports.ts";
+import { findFreePort } from "../../test/support/free_port.ts";
 import { awaitCrossing, Probe } from "./probe.ts";
 import { addUsages } from "./process_usage.ts";
 import { type ServerProcess, startServer } from "./server_process.ts";

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
-import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { account, login } from "../support/account_config.ts";
 import { until } from "../support/deadline.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { kindOf, linkAddress, linkPort, Servers, untilReached } from "../support/links.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { gatewayHash, RawGateway } from "../support/raw_gateway.ts";

@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { findFreePort } from "../../src/cli/demo/ports.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { linkPort, Servers, untilReached } from "../support/links.ts";
 import { readMessage } from "../support/message.ts";
 import { row } from "../support/row.ts";

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
-import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { until } from "../support/deadline.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { linkAddress, linkPort, Servers } from "../support/links.ts";
 import type { Info } from "../support/raw_client.ts";
 import { RawListener } from "../support/raw_listener.ts";

@@ -1,8 +1,8 @@
 import { afterAll, beforeEach, describe, expect } from "bun:test";
 import { createHash, X509Certificate } from "node:crypto";
-import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { CertificateMaker, type KeyPair } from "../support/certificates.ts";
 import { until } from "../support/deadline.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { OcspResponder } from "../support/ocsp_responder.ts";
 import { row } from "../support/row.ts";
 import { readIfPresent, ServerProcess, serverCommand } from "../support/server_process.ts";

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
-import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { DEADLINE_MS, until } from "../support/deadline.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { linkAddress, linkPort, Servers } from "../support/links.ts";
 import { readMessage } from "../support/message.ts";
 import type { RawClient } from "../support/raw_client.ts";

@@ -19,8 +19,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
-import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { masked, readTranscript } from "../support/console_page.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { sendsInfo } from "./greeting.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

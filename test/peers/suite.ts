@@ -11,7 +11,7 @@ import { once } from "node:events";
 import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { findFreePort } from "../../src/cli/demo/ports.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { sendsInfo } from "./greeting.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

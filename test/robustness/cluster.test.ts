@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { findFreePort } from "../../src/cli/demo/ports.ts";
 import { until } from "../support/deadline.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { untilReached } from "../support/links.ts";
 import { type Role, ServerProcess } from "../support/server_process.ts";
 import { RoamingClient } from "./roaming_client.ts";

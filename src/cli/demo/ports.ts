@@ -23,13 +23,7 @@ export async function freePorts(count: number): Promise<number[]> {
   }
 }
 
-/** One of them. */
-export async function findFreePort(): Promise<number> {
-  const [port] = await freePorts(1);
-  return port!;
-}
-
-/** null: somebody listens there. */
+/** A listener on this port; null if somebody listens there already. */
 function listen(port: number): Promise<Server | null> {
   return new Promise((resolve, reject) => {
     const server = createServer();

@@ -13,7 +13,7 @@ export function newRegion(byteLength = 4 * MEBIBYTE, byteOffset = 0) {
   return { buffer: new SharedArrayBuffer(byteOffset + byteLength), byteOffset, byteLength };
 }
 
-/** An index that checks its invariants, in a region of its own. */
+/** An index whose contents can be inspected, in a region of its own. */
 export function newIndex(byteLength?: number): InspectedIndex {
   return createInspectedIndex(newRegion(byteLength), { hashSeed: [1, -2, 3, 0x7fffffff] });
 }
