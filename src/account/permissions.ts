@@ -53,8 +53,9 @@ export class UserPermissions {
 
   /**
    * Whether a subscription is allowed; `queue` is "" for a plain one. One entry must allow everything that the
-   * subscription can match, except that an allowed `foo.*` lets `foo.>` through, as in nats-server. If an allowed entry
-   * about queue groups matches the subject, it decides alone; a denied entry about them only adds to what is denied.
+   * subscription can match. nats-server also lets `foo.>` through an allowed `foo.*`, which is more than that entry
+   * allows. If an allowed entry about queue groups matches the subject, it decides alone; a denied entry about them
+   * only adds to what is denied.
    */
   canSubscribe(subject: string, queue: string): boolean {
     const { allow, deny } = this.#subscribe;
