@@ -4,7 +4,7 @@ import { PayloadBuffers } from "./payload_buffers.ts";
 const MIB = 1024 * 1024;
 
 describe("PayloadBuffers", () => {
-  test("a buffer comes back once all who hold it have released it", () => {
+  test("a buffer comes back once all holds on it are released", () => {
     const buffers = new PayloadBuffers();
     const first = buffers.take(MIB);
     expect(first.length).toBe(MIB);
@@ -17,7 +17,7 @@ describe("PayloadBuffers", () => {
     expect(again.length).toBe(MIB - 1);
   });
 
-  test("views of a buffer stand for it, and other buffers are nobody's business", () => {
+  test("a view stands for its buffer, and buffers from elsewhere never become spares", () => {
     const buffers = new PayloadBuffers();
     const first = buffers.take(200_000);
     buffers.release(first.subarray(10, 20));
@@ -25,22 +25,30 @@ describe("PayloadBuffers", () => {
     buffers.hold(other);
     buffers.release(other);
     buffers.release(other);
-    // Released already.
+    // It is a spare already.
     buffers.release(first);
-    const taken = [buffers.take(262_144), buffers.take(262_144)].map(({ buffer }) => buffer);
+    const taken = [buffers.take(200_000), buffers.take(200_000)].map(({ buffer }) => buffer);
     expect(taken.filter((buffer) => buffer === first.buffer).length).toBe(1);
     expect(taken).not.toContain(other.buffer);
   });
 
-  test("keeps four megabytes at most, and nothing that is larger", () => {
+  test("a spare is used for what it fits, and not for what would waste most of it", () => {
+    const buffers = new PayloadBuffers();
+    const first = buffers.take(MIB);
+    buffers.release(first);
+    expect(buffers.take(MIB + 1).buffer).not.toBe(first.buffer);
+    expect(buffers.take(MIB / 4).buffer).not.toBe(first.buffer);
+    expect(buffers.take(MIB / 2).buffer).toBe(first.buffer);
+  });
+
+  test("four megabytes are kept, the ones released last", () => {
     const buffers = new PayloadBuffers();
     const taken = Array.from({ length: 6 }, () => buffers.take(MIB));
     for (const bytes of taken) buffers.release(bytes);
-    const known = new Set(taken.map(({ buffer }) => buffer));
+    const kept = new Set(taken.slice(2).map(({ buffer }) => buffer));
     const again = Array.from({ length: 6 }, () => buffers.take(MIB));
-    expect(again.filter(({ buffer }) => known.has(buffer)).length).toBe(4);
+    expect(again.filter(({ buffer }) => kept.has(buffer)).length).toBe(4);
     const large = buffers.take(4 * MIB + 1);
-    expect(large.length).toBe(4 * MIB + 1);
     buffers.release(large);
     expect(buffers.take(4 * MIB + 1).buffer).not.toBe(large.buffer);
   });
