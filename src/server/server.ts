@@ -335,11 +335,9 @@ export class Server {
       log: (level, text, limit) => this.#log(level, text, limit),
       checkPeer: (block, chain) => this.#ocsp.isPeerValid(block, chain),
       traced: (result) => void this.#system?.publishTrace(result),
-      opened: (event) => this.#system?.announce({ ...event, end: null }),
-      closed: (connection, event) => {
-        this.#fleetMonitor.addClosed(connection);
-        const end = { reason: connection.reason, traffic: connection };
-        if (event !== null) this.#system?.announce({ ...event, end });
+      onClient: (event) => this.#system?.announce(event),
+      closed: (json, count) => {
+        this.#fleetMonitor.addClosed(json, count);
         this.#growth.check(performance.now());
       },
       onAccounts: (change) => this.#changeAccounts(change),

@@ -17,13 +17,15 @@ import type { ShardReport } from "./shard_messages.ts";
 import type { Slots } from "./slots.ts";
 import { TIMER_WRITE, TIMERS_PER_CONNECTION, timerId } from "./timers.ts";
 import { connectionTraffic, NO_COUNTERS, withTraffic } from "./watch/account_counters.ts";
-import type { AccountCounters } from "./watch/records.ts";
+import type { AccountCounters, ConnectionRecord } from "./watch/records.ts";
 import { connectionRecord } from "./watch/snapshot.ts";
 
 /** What is queued for a connection that is being closed has this long to leave. */
 const CLOSING_MS = 1000;
 /** Subscriptions of a closed connection that monitoring still shows. */
 const CLOSED_SUBSCRIPTIONS_MAX = 256;
+/** Connections that main is told of at once: to tell it of each takes as long as all else that its end does. */
+const TOLD_AT_ONCE_MAX = 64;
 
 export class Closings {
   readonly #shard: ShardContext;
@@ -37,6 +39,8 @@ export class Closings {
   readonly #events: ClientEvents;
   /** Told to close since the last finish(). */
   readonly #begun: Connection[] = [];
+  /** Of which main has not been told. */
+  #untold: ConnectionRecord[] = [];
   /** What closed connections have counted, by account. */
   readonly #goneCounters = new Map<string, AccountCounters>();
   /** Clients' sockets stay open when their connections end: the process ends, and closes them. */
@@ -125,6 +129,14 @@ export class Closings {
     this.#slots.release(slot);
   }
 
+  /** Main knows of all that are closed from now on. */
+  tellAll(): void {
+    const records = this.#untold;
+    if (records.length === 0) return;
+    this.#untold = [];
+    this.#report({ type: "closed", json: JSON.stringify(records), count: records.length });
+  }
+
   /** Only a client's: other servers are to have heard of the end by then, and told theirs. TLS has a last word to say. */
   #leavesSocket({ isLink, tls }: Connection): boolean {
     return this.leavesSockets && !isLink && tls === null;
@@ -149,7 +161,9 @@ export class Closings {
     const isListed = connection.subscriptionCount <= CLOSED_SUBSCRIPTIONS_MAX;
     const record = connectionRecord(shard, connection, isListed);
     const event = this.#events.closed(connection, record);
-    this.#report({ type: "closed", connection: record, event });
+    if (event !== null) this.#report({ type: "client", event });
+    this.#untold.push(record);
+    if (this.#untold.length === TOLD_AT_ONCE_MAX) this.tellAll();
     if (shard.options.logsDebug) {
       shard.log("debug", `${connection.label} - Client connection closed: ${record.reason}`);
     }

@@ -435,7 +435,7 @@ export class Shard implements LinkShard, UpgradeHost {
 
   reportOpened(connection: Connection): void {
     const event = this.#events.opened(connection);
-    if (event !== null) this.#dependencies.report({ type: "opened", event });
+    if (event !== null) this.#dependencies.report({ type: "client", event });
   }
 
   report(report: ShardReport): void {

@@ -10,9 +10,9 @@ import type { ServerInfo } from "../protocol/info.ts";
 import type { TraceEntry, TraceReport, TraceTerms } from "../protocol/tracing/message_trace.ts";
 import type { HostAddresses } from "../runtime/host_lookup.ts";
 import type { HandedLeaf } from "./links/handed_leaf.ts";
+import type { LinkTraffic } from "./links/link_records.ts";
 import type { LinksNews, LinksSetup } from "./links/links_setup.ts";
 import type { OwnListener, ShardOptions } from "./shard_options.ts";
-import type { ConnectionRecord } from "./watch/records.ts";
 import type { ShardQuery } from "./watch/shard_queries.ts";
 
 /** Shard → the logins thread: a login that takes more than comparing texts. */
@@ -175,10 +175,10 @@ export type ShardReport =
       readonly block: string;
       readonly chain: readonly Uint8Array[];
     }
-  /** A client is in. Only where somebody listens to events of such. */
-  | { readonly type: "opened"; readonly event: ClientEvent }
-  /** Without an event where nobody listens. */
-  | { readonly type: "closed"; readonly connection: ConnectionRecord; readonly event: ClientEvent | null }
+  /** A client came or went. Only where somebody listens to events of such. */
+  | { readonly type: "client"; readonly event: ClientEvent }
+  /** Clients that are gone: `ConnectionRecord[]` and how many they are, as text for the same reason. */
+  | { readonly type: "closed"; readonly json: string; readonly count: number }
   /** A trace is complete: main publishes it. */
   | { readonly type: "trace"; readonly result: TraceResult }
   /** For the links shard, which is to be given the port with it. */
@@ -219,4 +219,6 @@ export interface ClientEvent {
   readonly countedAccounts: readonly string[];
   /** Of a client that was refused: the account that hears of it too, null for none, and why. */
   readonly failure: { readonly account: string | null; readonly reason: string } | null;
+  /** Of a client that went. */
+  readonly end: { readonly reason: string; readonly traffic: LinkTraffic } | null;
 }

@@ -8,7 +8,7 @@ import type { Export } from "../../account/exports.ts";
 import type { Options } from "../../config/option_table.ts";
 import type { SubjectPermission as ConfiguredPermission } from "../../config/permissions.ts";
 import type { ListenerKind } from "../../fabric/listeners.ts";
-import { ClosedRing } from "../../monitor/closed_ring.ts";
+import { ClosedConnections } from "../../monitor/closed_connections.ts";
 import { includesClosed, includesOpen, selectConnections } from "../../monitor/select_connections.ts";
 import type { AccountDetailSnapshot, AccountSnapshot } from "../../monitor/snapshots/accounts.ts";
 import type {
@@ -132,7 +132,7 @@ export class FleetMonitor implements MonitorSource {
   readonly #server: MonitoredServer;
   readonly #startMs = Date.now();
   readonly #cpu = new CpuMeter();
-  readonly #closed: ClosedRing<ConnectionSnapshot>;
+  readonly #closed: ClosedConnections<ConnectionSnapshot>;
   #options: Options;
   #accounts: ReadonlyMap<string, AccountDefinition>;
   #exports: ReadonlyMap<string, readonly Export[]>;
@@ -148,7 +148,9 @@ export class FleetMonitor implements MonitorSource {
     this.#exports = server.accounts.exports;
     this.#configDigest = server.configDigest;
     this.#certificates = server.certificates;
-    this.#closed = new ClosedRing(Math.max(server.options.maxClosedClients, 1));
+    this.#closed = new ClosedConnections(Math.max(server.options.maxClosedClients, 1), (json) =>
+      (JSON.parse(json) as ConnectionRecord[]).map(connectionSnapshot),
+    );
   }
 
   /** A reload took place. */
@@ -175,8 +177,9 @@ export class FleetMonitor implements MonitorSource {
     this.#accounts = accounts;
   }
 
-  addClosed(record: ConnectionRecord): void {
-    this.#closed.add(connectionSnapshot(record));
+  /** JSON of `ConnectionRecord[]`, and how many they are. */
+  addClosed(json: string, count: number): void {
+    this.#closed.addText(json, count);
   }
 
   addClosedLeaf(record: LeafRecord, reason: string): void {
@@ -232,7 +235,7 @@ export class FleetMonitor implements MonitorSource {
     const clients = pages.flatMap(({ connections }) => connections.map(connectionSnapshot));
     const open = [...clients, ...leafs];
     const openCount = pages.reduce((sum, page) => sum + page.openCount, leafs.length);
-    const closed = includesClosed(query.state) ? this.#closed.toArray() : [];
+    const closed = includesClosed(query.state) ? await this.#closedConnections(query) : [];
     const selection = selectConnections(open, closed, query, subjectsCollideText);
     return { ...selection, totalCount: selection.totalCount - open.length + openCount };
   }
@@ -329,6 +332,12 @@ export class FleetMonitor implements MonitorSource {
   async threads(): Promise<readonly string[]> {
     const stack = new Error("main").stack ?? "main";
     return [stack.replace(/^Error: /, ""), ...this.#fleet.threadNames];
+  }
+
+  /** Before they answer anything, shards tell of those that are closed. */
+  async #closedConnections({ state }: ConnectionQuery): Promise<ConnectionSnapshot[]> {
+    if (!includesOpen(state)) await this.#fleet.shards.query({ what: "done" });
+    return this.#closed.toArray();
   }
 
   /** The connections that can be on the page; a server with many connections does not hand over the rest. */

@@ -27,7 +27,6 @@ import type { HandedLeaf } from "../../shard/links/handed_leaf.ts";
 import type { LinksNews, LinksSetup } from "../../shard/links/links_setup.ts";
 import type { ClientEvent, ShardLogLevel, ShardReport, TraceResult } from "../../shard/shard_messages.ts";
 import type { ShardOptions } from "../../shard/shard_options.ts";
-import type { ConnectionRecord } from "../../shard/watch/records.ts";
 import { shardFigures } from "../reports/shard_figures.ts";
 import { AcceptorListening } from "./acceptor_listening.ts";
 import { ClientCounts } from "./client_counts.ts";
@@ -75,12 +74,12 @@ export interface FleetEvents {
    * DER, the peer's own certificate first.
    */
   checkPeer(block: string, chain: readonly Uint8Array[]): Promise<boolean>;
-  /** A client has logged in, and somebody listens to such events. */
-  opened(event: ClientEvent): void;
+  /** A client has come or gone, and somebody listens to such events. */
+  onClient(event: ClientEvent): void;
   /** A message has been traced. */
   traced(result: TraceResult): void;
-  /** `event` is null where nobody listens. */
-  closed(connection: ConnectionRecord, event: ClientEvent | null): void;
+  /** Clients are gone: JSON of `ConnectionRecord[]`, and how many. */
+  closed(json: string, count: number): void;
   onAccounts(change: AccountsChange): void;
   /** Something that main cannot mend: the server stops. */
   fatal(text: string): void;
@@ -343,13 +342,13 @@ export class Fleet {
         this.#events.log(news.level, news.text, news.limit);
         break;
       case "closed":
-        this.#events.closed(news.connection, news.event);
+        this.#events.closed(news.json, news.count);
         break;
       case "trace":
         this.#events.traced(news.result);
         break;
-      case "opened":
-        this.#events.opened(news.event);
+      case "client":
+        this.#events.onClient(news.event);
         break;
       case "peer":
         void this.#checkPeer(node, news);

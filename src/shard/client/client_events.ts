@@ -45,11 +45,13 @@ export class ClientEvents {
     const isHeard =
       this.#isHeard(system, connectSubject(connection.account.name)) ||
       this.#isCountHeard(system, countedAccounts);
-    return isHeard ? { client: detailsForEvents(connection), countedAccounts, failure: null } : null;
+    if (!isHeard) return null;
+    return { client: detailsForEvents(connection), countedAccounts, failure: null, end: null };
   }
 
   /** A client is about to go; `record` is what monitoring will show of it. Null where nobody listens. */
-  closed(connection: Connection, { stopMs, reason }: ConnectionRecord): ClientEvent | null {
+  closed(connection: Connection, record: ConnectionRecord): ClientEvent | null {
+    const { stopMs, reason, inMessages, inBytes, outMessages, outBytes } = record;
     const system = this.#shard.accounts.byId(SYSTEM_ACCOUNT_ID);
     if (system === undefined) return null;
     const countedAccounts = this.#countedAccounts(connection);
@@ -59,7 +61,12 @@ export class ClientEvents {
       this.#isCountHeard(system, countedAccounts) ||
       (failure !== null && this.#isFailureHeard(system, failure));
     if (!isHeard) return null;
-    return { client: detailsAtEnd(connection, stopMs ?? this.#shard.wallMs()), countedAccounts, failure };
+    return {
+      client: detailsAtEnd(connection, stopMs ?? this.#shard.wallMs()),
+      countedAccounts,
+      failure,
+      end: { reason, traffic: { inMessages, inBytes, outMessages, outBytes } },
+    };
   }
 
   /** Takes what a second CONNECT left behind with it. */

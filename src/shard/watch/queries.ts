@@ -40,6 +40,8 @@ export class Queries {
   answer(query: ShardQuery): unknown {
     const shard = this.#shard;
     const { protocol, handshakes, services, closings, links } = this.#parts;
+    // Who is not open by this answer is closed by what main knows then.
+    closings.tellAll();
     switch (query.what) {
       case "done":
         return null;

@@ -105,8 +105,9 @@ function openConnections(shard: ShardHarness): readonly ConnectionRecord[] {
   return ask<ConnectionPage>(shard, { ...ALL, subscriptions: true }).connections;
 }
 
-function closedConnections({ reports }: ShardHarness): ConnectionRecord[] {
-  return reports.flatMap((report) => (report.type === "closed" ? [report.connection] : []));
+function closedConnections(shard: ShardHarness): ConnectionRecord[] {
+  ask(shard, { what: "done" });
+  return shard.reports.flatMap((report) => (report.type === "closed" ? JSON.parse(report.json) : []));
 }
 
 describe("connectionRecord()", () => {
