@@ -1,7 +1,7 @@
 // The JSON document of CONNECT, read as Go's encoding/json reads it. Cold: once per connection.
 
 import { parseInt64 } from "../base/int64.ts";
-import { decodeJson, foldCase, type JsonMember, jsonMembers } from "./json_members.ts";
+import { decodeJson, foldCase, type JsonMember, jsonMembers, textOfJson } from "./json_members.ts";
 
 /** What a client asked for in CONNECT. Texts are empty where it said nothing. */
 export interface ConnectOptions {
@@ -117,7 +117,7 @@ export function parseConnectOptions(
   }
   const options: { -readonly [K in keyof ConnectOptions]: ConnectOptions[K] } = { ...previous };
   for (const member of members) {
-    const field = FIELDS.get(foldCase(member.key));
+    const field = FIELDS.get(member.key) ?? FIELDS.get(foldCase(member.key));
     if (field === undefined || member.json === "null") continue;
     const wanted = assign(options, field, member);
     if (wanted !== null) return { ok: false, problem: `CONNECT field ${member.key} must be ${wanted}` };
@@ -145,7 +145,7 @@ function assign(
     }
     case "text":
       if (!json.startsWith('"')) return "a string";
-      options[field.to] = (JSON.parse(json) as string).toWellFormed();
+      options[field.to] = textOfJson(json).toWellFormed();
       return null;
     case "ignored text":
       return json.startsWith('"') ? null : "a string";

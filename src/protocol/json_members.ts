@@ -2,6 +2,17 @@
 // looks at: the order of keys that differ only in case, keys that come twice, and how a number was
 // written.
 
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPENING_BRACKET = 0x5b;
+const CLOSING_BRACKET = 0x5d;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+/** JSON's white space is no code above it, and nothing else that stands outside of strings is at or below it. */
+const BLANK = 0x20;
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 export interface JsonMember {
   readonly key: string;
   /** The value as it was written, without white space around it. */
@@ -16,7 +27,7 @@ export interface JsonMember {
  */
 export function decodeJson(bytes: Uint8Array, start: number, end: number): string {
   // slice, because TextDecoder refuses shared memory.
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.slice(start, end));
+  return decoder.decode(bytes.slice(start, end));
 }
 
 /**
@@ -38,49 +49,48 @@ export function jsonMembers(text: string): JsonMember[] | null {
 /** Splits what JSON.parse has accepted as an object, so that only strings and nesting need care. */
 function splitObject(text: string): JsonMember[] {
   const members: JsonMember[] = [];
-  let key: string | null = null;
-  let depth = 0;
-  let partStart = text.indexOf("{") + 1;
-  for (let i = partStart; i < text.length; i++) {
-    switch (text[i]) {
-      case '"':
-        i = closingQuote(text, i);
-        break;
-      case "{":
-      case "[":
-        depth++;
-        break;
-      case ":":
-        if (depth === 0) {
-          key = JSON.parse(text.slice(partStart, i)) as string;
-          partStart = i + 1;
-        }
-        break;
-      case ",":
-      case "}":
-      case "]":
-        if (depth === 0) {
-          if (key !== null) members.push(memberAt(text, key, partStart, i));
-          key = null;
-          partStart = i + 1;
-        }
-        if (text[i] !== ",") depth--;
-        break;
-    }
+  let at = skipBlanks(text, text.indexOf("{") + 1);
+  while (text.charCodeAt(at) === QUOTE) {
+    const keyEnd = endOfString(text, at);
+    const key = textOfJson(text.slice(at, keyEnd));
+    const jsonStart = skipBlanks(text, text.indexOf(":", keyEnd) + 1);
+    const jsonEnd = endOfValue(text, jsonStart);
+    members.push({ key, json: text.slice(jsonStart, jsonEnd), jsonStart });
+    at = skipBlanks(text, jsonEnd);
+    if (text.charCodeAt(at) === COMMA) at = skipBlanks(text, at + 1);
   }
   return members;
 }
 
-function memberAt(text: string, key: string, start: number, end: number): JsonMember {
-  const value = text.slice(start, end);
-  return { key, json: value.trim(), jsonStart: end - value.trimStart().length };
+/** The value of a JSON string, quotes and all. */
+export function textOfJson(json: string): string {
+  return json.includes("\\") ? JSON.parse(json) : json.slice(1, -1);
 }
 
-/** Returns the offset of the quote that ends the string starting at `opening`. */
-function closingQuote(text: string, opening: number): number {
-  let i = opening + 1;
-  while (text[i] !== '"') i += text[i] === "\\" ? 2 : 1;
-  return i;
+function skipBlanks(text: string, start: number): number {
+  let at = start;
+  while (text.charCodeAt(at) <= BLANK) at++;
+  return at;
+}
+
+function endOfValue(text: string, start: number): number {
+  let depth = 0;
+  for (let at = start; ; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at) - 1;
+    else if (code === OPENING_BRACE || code === OPENING_BRACKET) depth++;
+    else if (depth === 0 && (code === COMMA || code === CLOSING_BRACE || code <= BLANK)) return at;
+    else if (code === CLOSING_BRACE || code === CLOSING_BRACKET) depth--;
+  }
+}
+
+/** Where the string ends that starts at `opening`. A quote behind an odd number of backslashes is part of it. */
+function endOfString(text: string, opening: number): number {
+  for (let quote = text.indexOf('"', opening + 1); ; quote = text.indexOf('"', quote + 1)) {
+    let first = quote;
+    while (text[first - 1] === "\\") first--;
+    if ((quote - first) % 2 === 0) return quote + 1;
+  }
 }
 
 /** As Go folds keys: beyond ASCII, the Kelvin sign is a k (to toLowerCase as well) and the long s an s. */
