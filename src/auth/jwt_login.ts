@@ -4,7 +4,6 @@ import { goQuoteText } from "../protocol/go_quote.ts";
 import { connectWindow } from "./connect_times.ts";
 import { type Claimed, claimedBy } from "./identity.ts";
 import type { UserClaims, UserRights } from "./jwt/claims.ts";
-import { decodeAs } from "./jwt/decode.ts";
 import { areBlocking } from "./jwt/issues.ts";
 import { validate } from "./jwt/validate.ts";
 import { permissionsOf } from "./jwt_permissions.ts";
@@ -29,6 +28,8 @@ export type AccountResult =
 
 export interface JwtContext {
   readonly trust: OperatorTrust;
+  /** The claims of a user JWT whose signature its issuer made; undefined for any other text. */
+  readonly readUser: (token: string) => UserClaims | undefined;
   readonly rules: Pick<LoginRules, "pinnedAccounts" | "defaultSentinel">;
   /** An account that is at hand and has not expired. */
   readonly findAccount: (key: string) => LoadedAccount | undefined;
@@ -85,7 +86,7 @@ export function decideJwt(
   fetched?: AccountResult,
 ): JwtDecision {
   const sent = claimedBy(request, true);
-  const chosen = chooseJwt(sent.jwt, context.rules.defaultSentinel);
+  const chosen = chooseJwt(sent.jwt, context);
   if (chosen === undefined) return { ...refused(sent, "Authentication requires a user JWT"), jwt: sent.jwt };
   const { user } = chosen;
   const claimed = { ...sent, jwt: chosen.jwt };
@@ -140,10 +141,10 @@ function decideUserJwt(
 }
 
 /** What CONNECT brought, if it is a user JWT, else the one for clients that bring none. */
-function chooseJwt(jwt: string, sentinel: string) {
-  for (const candidate of [jwt, sentinel]) {
-    const decoded = candidate === "" ? undefined : decodeAs("user", candidate);
-    if (decoded?.ok) return { jwt: candidate, user: decoded.claims };
+function chooseJwt(jwt: string, { rules: { defaultSentinel }, readUser }: JwtContext) {
+  for (const candidate of [jwt, defaultSentinel]) {
+    const user = candidate === "" ? undefined : readUser(candidate);
+    if (user !== undefined) return { jwt: candidate, user };
   }
   return undefined;
 }

@@ -1,7 +1,10 @@
+import { Memo } from "../base/memo.ts";
 import { GLOBAL_ACCOUNT } from "../config/account_names.ts";
 import { goQuoteText } from "../protocol/go_quote.ts";
 import { judgeByRules } from "./config_judge.ts";
 import { claimedBy } from "./identity.ts";
+import type { UserClaims } from "./jwt/claims.ts";
+import { decodeAs } from "./jwt/decode.ts";
 import { type AccountResult, decideJwt, type JwtAcceptance, type JwtContext } from "./jwt_login.ts";
 import { judgeLeaf } from "./leaf_login.ts";
 import type { LoadedAccount } from "./loaded_account.ts";
@@ -23,11 +26,19 @@ export interface JudgeTools extends CredentialChecks {
     | undefined;
 }
 
-/** Judges every kind of login. It holds no state except the rules; a reload makes another judge. */
+/** How many user JWTs' claims a judge remembers. */
+const USERS_KEPT_MAX = 2048;
+
+/**
+ * Judges every kind of login. It holds no state except the rules and what it has read of user JWTs; a reload makes another
+ * judge. The text of a JWT alone decides what it claims and whether its issuer signed it, so that is worked out once.
+ * Everything else (whom to trust, revocations, times, the nonce) is checked anew in each login.
+ */
 export class LoginJudge {
   readonly #rules: LoginRules;
   readonly #table: UserTable;
   readonly #tools: JudgeTools;
+  readonly #users = new Memo(USERS_KEPT_MAX, readUser);
 
   constructor(rules: LoginRules, tools: JudgeTools) {
     this.#rules = rules;
@@ -42,9 +53,20 @@ export class LoginJudge {
     const ofOthers =
       judgeServer(this.#rules, request, this.#tools) ?? judgeLeaf(this.#rules, request, this.#tools);
     if (ofOthers !== null) return ofOthers;
-    const context = { ...operatorMode, rules: this.#rules, verifySignature, nowMs: nowMs() };
+    const context = {
+      ...operatorMode,
+      readUser: (token: string) => this.#users.of(token),
+      rules: this.#rules,
+      verifySignature,
+      nowMs: nowMs(),
+    };
     return judgeByJwt(request, context, fetched);
   }
+}
+
+function readUser(token: string): UserClaims | undefined {
+  const decoded = decodeAs("user", token);
+  return decoded.ok ? decoded.claims : undefined;
 }
 
 /** The whole decision in operator mode. */

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign, verify } from "node:crypto";
+import { Memo } from "../base/memo.ts";
 import { decodeKeyText, encodeKeyText } from "../config/nkey_text.ts";
 
 /**
@@ -26,6 +27,8 @@ const ROLE_BY_PREFIX: ReadonlyMap<number, Role> = new Map(
 );
 
 const KEY_BYTES = 32;
+/** Keys of users that a thread keeps ready. */
+const KEYS_KEPT_MAX = 2048;
 
 export interface DecodedKey {
   readonly role: Role;
@@ -66,12 +69,33 @@ export function decodeSeed(text: string): DecodedKey | undefined {
 
 /** Whether the holder of this public key signed `message` with `signature`. Anything malformed is a no. */
 export function verifySignature(publicKey: string, message: Uint8Array, signature: Uint8Array): boolean {
+  return isSignedBy(importKey(publicKey), message, signature);
+}
+
+/** `verifySignature` for who asks about the same keys again and again: on Deno to import one takes a quarter of the time. */
+export class SignatureVerifier {
+  readonly #keys = new Memo(KEYS_KEPT_MAX, importKey);
+
+  readonly verify = (publicKey: string, message: Uint8Array, signature: Uint8Array): boolean =>
+    isSignedBy(this.#keys.of(publicKey), message, signature);
+}
+
+/** The key as node:crypto has it; undefined where it is none that signs. */
+function importKey(publicKey: string): KeyObject | undefined {
   const key = decodePublicKey(publicKey);
-  if (key === undefined || key.role === "curve") return false;
+  if (key === undefined || key.role === "curve") return undefined;
   try {
-    return verify(null, message, importPublic(key.bytes), signature);
+    return importPublic(key.bytes);
   } catch {
-    // Half of all 32 bytes are no point of the curve; Deno says so when it imports them.
+    // Half of all 32 bytes are no point of the curve: Deno says so here, Bun when something is verified.
+    return undefined;
+  }
+}
+
+function isSignedBy(key: KeyObject | undefined, message: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return key !== undefined && verify(null, message, key, signature);
+  } catch {
     return false;
   }
 }

@@ -4,7 +4,7 @@ import type { Login, LoginRefusal, LoginRequest, NeedsCallout } from "../auth/lo
 import { decideLogin } from "../auth/login_flow.ts";
 import { type JudgeTools, LoginJudge } from "../auth/login_judge.ts";
 import { type LoginRules, needsHashComparison } from "../auth/login_rules.ts";
-import { verifySignature } from "../auth/nkey.ts";
+import { SignatureVerifier } from "../auth/nkey.ts";
 import { loadHashComparison } from "../auth/password.ts";
 import { undecidedRefusal } from "../auth/verdict.ts";
 import { errorText } from "../base/error_text.ts";
@@ -148,7 +148,7 @@ function laneOf({ isAgain, request }: AskedLogin): string {
 async function prepare(settings: LoginsSettings, operator: OperatorMode | null): Promise<InForce> {
   const { rules } = settings;
   const tools: JudgeTools = {
-    verifySignature,
+    verifySignature: new SignatureVerifier().verify,
     compareHash: needsHashComparison(rules) ? await loadHashComparison() : () => false,
     nowMs: () => Date.now(),
     operatorMode:

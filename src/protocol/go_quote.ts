@@ -17,6 +17,9 @@ const BACKSLASH_ESCAPES: Readonly<Record<number, string>> = {
  */
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
 
+/** Of ASCII what stands for itself: most texts have nothing else. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 /**
  * Returns `bytes[start, end)` in double quotes. Bytes that are no UTF-8 come out as `\xNN` each, runes
  * that do not print as `\uNNNN` or `\UNNNNNNNN`. Source: Go strconv.Quote.
@@ -38,7 +41,7 @@ export function goQuote(bytes: Uint8Array, start = 0, end = bytes.length): strin
 
 /** `goQuote` for text. */
 export function goQuoteText(text: string): string {
-  return goQuote(new TextEncoder().encode(text));
+  return PLAIN.test(text) ? `"${text}"` : goQuote(new TextEncoder().encode(text));
 }
 
 function quoteRune(rune: number): string {

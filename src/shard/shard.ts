@@ -469,6 +469,8 @@ export class Shard implements LinkShard, UpgradeHost {
   }
 
   log(level: ShardLogLevel, text: string, limit?: LineLimit): void {
+    // Verdicts come with lines that nobody may want.
+    if (level === "debug" && !this.options.logsDebug) return;
     this.#dependencies.report(
       limit === undefined ? { type: "log", level, text } : { type: "log", level, text, limit },
     );

@@ -13,11 +13,10 @@ function start(...subjects: string[]) {
   const harness = new ShardHarness(1, { accounts: [GLOBAL, SYSTEM, TENANT] });
   const listen = (subject: string, account = SYSTEM_ACCOUNT_ID, node = NODE_LOGINS) => {
     const bytes = encoder.encode(subject);
-    harness.index.addPlain(node, account, bytes, 0, bytes.length);
+    return harness.index.addPlain(node, account, bytes, 0, bytes.length);
   };
   for (const subject of subjects) listen(subject);
-  const events = () =>
-    harness.reports.flatMap((report) => (report.type === "client" ? [report.event] : []));
+  const events = () => harness.reports.flatMap((report) => (report.type === "client" ? [report.event] : []));
   return { harness, listen, events };
 }
 
@@ -33,6 +32,20 @@ describe("ClientEvents", () => {
     none.connect();
     expect(none.reports.some(({ type }) => type === "client")).toBe(false);
   });
+
+  test.each(["$SYS.ACCOUNT.$G.CONNECT", "$SYS.ACCOUNT.*.CONNECT"])(
+    "tells who listens to %s from then on, until nobody does",
+    (subject) => {
+      const { harness, events, listen } = start();
+      harness.connect();
+      const entry = listen(subject);
+      harness.connect();
+      expect(events().length).toBe(1);
+      harness.index.removePlain(NODE_LOGINS, entry);
+      harness.connect();
+      expect(events().length).toBe(1);
+    },
+  );
 
   test("tells of a client that came, and that went, where somebody listens to that", () => {
     const { harness, events } = start("$SYS.ACCOUNT.*.CONNECT", "$SYS.ACCOUNT.$G.DISCONNECT");

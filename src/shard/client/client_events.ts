@@ -1,6 +1,6 @@
 /**
  * What main is told of clients that come and go, for the events of the system account. Nothing is made where nobody
- * listens: a look into the index per subject is all that a connection costs then. Cold.
+ * listens, and the index is not asked again before interest has changed. Cold.
  */
 import { SYSTEM_ACCOUNT_ID } from "../../account/definition.ts";
 import {
@@ -29,9 +29,23 @@ const FAILURES: ReadonlySet<number> = new Set([
   CloseReason.ProxyRequired,
 ]);
 
+/** Subjects of which it is remembered whether somebody listens: four for each account. */
+const SUBJECTS_MAX = 4096;
+
+/** What the index said of a subject, and as long as which words stand still that holds. */
+interface Answer {
+  readonly isHeard: boolean;
+  readonly bucketWord: number;
+  readonly bucketGeneration: number;
+  readonly wildcardWord: number;
+  readonly wildcardGeneration: number;
+}
+
 export class ClientEvents {
   readonly #shard: ShardContext;
   readonly #match = new MatchResult();
+  /** By subject of the system account. */
+  readonly #answers = new Map<string, Answer>();
 
   constructor(shard: ShardContext) {
     this.#shard = shard;
@@ -86,10 +100,34 @@ export class ClientEvents {
   #isFailureHeard(system: ShardAccount, { account }: NonNullable<ClientEvent["failure"]>): boolean {
     if (this.#isHeard(system, authErrorSubject(this.#shard.info.serverId))) return true;
     const own = account === null ? undefined : this.#shard.accounts.byName(account);
-    return own !== undefined && this.#isHeard(own, ACCOUNT_AUTH_ERROR_SUBJECT);
+    return own !== undefined && this.#isHeardNow(own, ACCOUNT_AUTH_ERROR_SUBJECT);
   }
 
-  #isHeard(account: ShardAccount, text: string): boolean {
+  #isHeard(system: ShardAccount, text: string): boolean {
+    if (system.isImported) return this.#isHeardNow(system, text);
+    const { words } = this.#shard.shared;
+    const known = this.#answers.get(text);
+    if (
+      known !== undefined &&
+      Atomics.load(words, known.bucketWord) === known.bucketGeneration &&
+      Atomics.load(words, known.wildcardWord) === known.wildcardGeneration
+    )
+      return known.isHeard;
+    const isHeard = this.#isHeardNow(system, text);
+    const { bucketGeneration, bucketGenerationAddress, wildcardGeneration, wildcardGenerationAddress } =
+      this.#match;
+    if (this.#answers.size === SUBJECTS_MAX) this.#answers.clear();
+    this.#answers.set(text, {
+      isHeard,
+      bucketWord: bucketGenerationAddress >> 2,
+      bucketGeneration,
+      wildcardWord: wildcardGenerationAddress >> 2,
+      wildcardGeneration,
+    });
+    return isHeard;
+  }
+
+  #isHeardNow(account: ShardAccount, text: string): boolean {
     const subject = byteStringOfText(text);
     if (this.#hasInterest(account.id, bytesOf(subject))) return true;
     return (

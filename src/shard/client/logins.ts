@@ -92,7 +92,6 @@ export class Logins {
     }
     connection.state = STATE_WAITING;
     connection.judgedByRules = this.#rulesNumber;
-    this.#shard.holdInput(connection);
     this.#ask(connection, request, false);
   }
 

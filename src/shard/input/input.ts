@@ -96,7 +96,9 @@ export class Input {
     if (connection.phase !== PHASE_SETTLED && !this.proceed(connection)) return;
     if (connection.isPostponed || (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0)) return;
     if (connection.state === STATE_WAITING) {
+      // Few send more before they know that they are in, so it is held only now.
       if ((flags & HANGUP) !== 0) this.#shard.close(connection, CloseReason.ClientClosed);
+      else this.hold(connection);
       return;
     }
     const from = this.#kept.restore(connection, this.#shard.receiveBuffers.take(connection.keptLength));
