@@ -107,8 +107,8 @@ async function start(message: LoginsStart): Promise<Serving | null> {
       const changed = operator?.definitions ?? [];
       const change: AccountsChange = { changed, removed: [], terms: [] };
       if (changed.length > 0) queue.sendControl(node, { type: "accounts", change } satisfies ShardControl);
-      port.onmessage = ({ data }: MessageEvent<LoginQuestion>) => {
-        const { slot, clientId, loginNumber, isAgain, request, clientTls } = data;
+      port.onmessage = ({ data }: MessageEvent<string>) => {
+        const { slot, clientId, loginNumber, isAgain, request, clientTls }: LoginQuestion = JSON.parse(data);
         const clientWord = (map.area(node).connections + slot * CONNECTION_BYTES + CONNECTION_CLIENT) >> 2;
         logins.add({
           node,

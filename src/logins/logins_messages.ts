@@ -23,7 +23,7 @@ export interface LoginsStart {
 /** Main → the logins thread, by postMessage. */
 export type LoginsMessage =
   | LoginsStart
-  /** A shard's line to this thread: it brings `LoginQuestion`s. */
+  /** A shard's line to this thread: it brings `LoginQuestion`s, as JSON. */
   | { readonly type: "shard"; readonly node: number; readonly port: MessagePort }
   /** A reload took place. */
   | {

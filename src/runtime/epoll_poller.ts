@@ -94,14 +94,13 @@ export class EpollPoller implements Poller, Dialler {
   }
 
   /**
-   * `source` is a connected fd with O_NONBLOCK (`accept` and `connectSocket` give such) which from now on
-   * belongs to the poller.
+   * `source` is a connected fd with O_NONBLOCK and TCP_NODELAY, as `accept` gives, which from now on belongs to the
+   * poller.
    */
   add(slot: number, source: StreamSource): void {
     const fd = typeof source === "object" && "ssl" in source && source.ssl === 0 ? source.fd : source;
     assert(typeof fd === "number" && fd >= 0, "EpollPoller.add: the source is no fd");
     assert(this.#fds[slot] === NO_FD, "EpollPoller.add: the slot is taken or beyond slotsMax");
-    this.#posix.setSocketOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     this.#register(slot, fd, EPOLLIN);
   }
 

@@ -86,7 +86,7 @@ export interface Poller extends Streams {
   /** Any thread may wake this poller: `wakeEpollPoller` or `wakeSocketPoller` with this. */
   readonly wakeHandle: number;
 
-  /** Takes over a connected socket: sets TCP_NODELAY and reports READABLE from now on. */
+  /** Takes over a connected socket, without Nagle's algorithm, and reports READABLE from now on. */
   add(slot: number, source: StreamSource): void;
   /**
    * Gives a stream away, whose slot is free then: another thread adds it to its own poller. Nothing has been read of it that

@@ -100,7 +100,7 @@ export interface ShardStart {
   /** Steady-clock milliseconds it looks again before it sleeps. */
   readonly spinMs: number;
   readonly hashSeed: number;
-  /** Takes `LoginQuestion`s to the logins thread. */
+  /** Takes `LoginQuestion`s, as JSON, to the logins thread. */
   readonly logins: MessagePort;
 }
 

@@ -20,6 +20,8 @@ export class OpenSsl {
   readonly getError: OpenSslFunctions["SSL_get_error"];
   /** Hot. Whether bytes are buffered, whole records or not. */
   readonly hasPending: OpenSslFunctions["SSL_has_pending"];
+  /** By the addresses of suites, which stay where they are. */
+  readonly #cipherNames = new Map<number, string>();
   /** Keeps the text of `addressOfText` alive. */
   #text = new Uint8Array(new ArrayBuffer(1));
 
@@ -36,6 +38,15 @@ export class OpenSsl {
   /** Such as `3.0.19`. */
   get version(): string {
     return this.posix.textAt(this.functions.OpenSSL_version(OPENSSL_VERSION_STRING));
+  }
+
+  /** The IANA name of the suite that a connection uses. */
+  cipherNameOf(connection: number): string {
+    const { SSL_get_current_cipher, SSL_CIPHER_standard_name } = this.functions;
+    const suite = SSL_get_current_cipher(connection);
+    return this.#cipherNames.getOrInsertComputed(suite, () =>
+      this.posix.textAt(SSL_CIPHER_standard_name(suite)),
+    );
   }
 
   /** Empties the thread's queue of errors and returns their codes, the first cause first. */

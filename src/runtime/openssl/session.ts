@@ -11,12 +11,9 @@ const UNKNOWN_AUTHORITIES: ReadonlySet<number> = new Set([2, 18, 19, 20, 21]);
 
 /** What a connection agreed on whose handshake is done. */
 export function readSession(openSsl: OpenSsl, connection: number): TlsSession {
-  const { functions, posix } = openSsl;
   return {
-    version: functions.SSL_version(connection) === TLS1_3_VERSION ? "1.3" : "1.2",
-    cipherSuite: posix.textAt(
-      functions.SSL_CIPHER_standard_name(functions.SSL_get_current_cipher(connection)),
-    ),
+    version: openSsl.functions.SSL_version(connection) === TLS1_3_VERSION ? "1.3" : "1.2",
+    cipherSuite: openSsl.cipherNameOf(connection),
     ...certificates(openSsl, connection),
   };
 }

@@ -169,6 +169,7 @@ describe("Posix", () => {
 
   test("socket options are set and read back", async () => {
     const { near, far } = await connectedPair();
+    expect(posix.socketOption(far, IPPROTO_TCP, TCP_NODELAY)).toBe(1);
     expect(posix.socketOption(near, IPPROTO_TCP, TCP_NODELAY)).toBe(0);
     expect(posix.setSocketOption(near, IPPROTO_TCP, TCP_NODELAY, 1)).toBe(0);
     expect(posix.socketOption(near, IPPROTO_TCP, TCP_NODELAY)).toBe(1);

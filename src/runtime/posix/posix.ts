@@ -8,6 +8,7 @@ import {
   EPOLL_CLOEXEC,
   epollEventLayout,
   IPPROTO_IPV6,
+  IPPROTO_TCP,
   IPV6_V6ONLY,
   type LIBC_FUNCTIONS,
   type NativeFunction,
@@ -19,6 +20,7 @@ import {
   SOCK_STREAM,
   SOCKADDR_IN6_BYTES,
   SOL_SOCKET,
+  TCP_NODELAY,
 } from "./libc.ts";
 import { decodeSocketAddress, encodeSocketAddress, type SocketAddress } from "./socket_address.ts";
 
@@ -61,7 +63,7 @@ export interface ListenOptions {
   readonly reusePort?: boolean;
 }
 
-/** A connection just accepted: non-blocking, close-on-exec. */
+/** A connection just accepted: non-blocking, close-on-exec, and with TCP_NODELAY. */
 export interface AcceptedSocket extends SocketAddress {
   readonly fd: number;
 }
@@ -153,6 +155,8 @@ export class Posix {
       return { step, errno };
     };
     let result = this.setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    // Accepted sockets have it from the one that listens.
+    if (result === 0) result = this.setSocketOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (result === 0 && options.reusePort) result = this.setSocketOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (result === 0 && isIpv6) {
       result = this.setSocketOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.isDualStack ? 0 : 1);
