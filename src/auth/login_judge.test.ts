@@ -7,7 +7,7 @@ import { type LoadedAccount, userIssuersOf } from "./loaded_account.ts";
 import type { Verdict } from "./login.ts";
 import { LoginJudge } from "./login_judge.ts";
 import { compileLoginRules, type LoginRules } from "./login_rules.ts";
-import { KeyPair, verifySignature } from "./nkey.ts";
+import { KeyPair, SignatureVerifier, verifySignature } from "./nkey.ts";
 import type { OperatorTrust } from "./operator_trust.ts";
 import { accountClaims, NOW_MS, NOW_S, sign, tamper, userClaims } from "./testing/chain.ts";
 import { createSigner, optionsOf, type RequestParts, requestOf, signNonce } from "./testing/requests.ts";
@@ -534,6 +534,34 @@ describe("LoginJudge in operator mode refuses", () => {
     const trust = { systemAccount: ACCOUNT.publicKey };
     expect(judge(asUser({}), { rules, trust })).toMatchObject({ kind: "login" });
   });
+});
+
+test("LoginJudge judges anew who brings a JWT that has been read before", () => {
+  let account = loadedAccount({});
+  let nowMs = NOW_MS;
+  const judge = new LoginJudge(RULES, {
+    verifySignature: new SignatureVerifier().verify,
+    compareHash: () => false,
+    nowMs: () => nowMs,
+    operatorMode: { trust: TRUST, findAccount: () => account },
+  });
+  const request = asUser({ expiresAtSeconds: NOW_S + 5 });
+  const kindOf = (parts: RequestParts) => judge.judge(requestOf(parts)).kind;
+  expect(kindOf(request)).toBe("login");
+  expect(kindOf({ ...request, signature: signNonce(OTHER_USER) })).toBe("refusal");
+  expect(kindOf({ ...request, over: { nonce: "another" } })).toBe("refusal");
+  expect(kindOf({ ...request, jwt: tamper(request.jwt!, 1, (text) => text.replace('"bob"', '"eve"')) })).toBe(
+    "refusal",
+  );
+  account = loadedAccount({ account: { revocations: new Map([[USER.publicKey, NOW_S]]) } });
+  expect(kindOf(request)).toBe("refusal");
+  account = loadedAccount({ accountIssuer: OTHER_ACCOUNT });
+  expect(kindOf(request)).toBe("refusal");
+  account = loadedAccount({});
+  nowMs += 6000;
+  expect(kindOf(request)).toBe("refusal");
+  nowMs = NOW_MS;
+  expect(kindOf(request)).toBe("login");
 });
 
 describe("LoginJudge in operator mode and accounts", () => {

@@ -9,6 +9,7 @@ import {
   KeyPair,
   type Role,
   roleOf,
+  SignatureVerifier,
   verifySignature,
 } from "./nkey.ts";
 
@@ -107,6 +108,16 @@ describe("signatures", () => {
     expect(verifySignature(KeyPair.create("user").publicKey, COUNTING, signature)).toBe(false);
     for (const lengthBytes of [0, 1, 63, 65]) {
       expect(verifySignature(key.publicKey, COUNTING, new Uint8Array(lengthBytes))).toBe(false);
+    }
+  });
+
+  test("SignatureVerifier answers alike for a key that it has met", () => {
+    const { verify } = new SignatureVerifier();
+    const [key, other] = [KeyPair.create("user"), KeyPair.create("user")];
+    for (let time = 0; time < 2; time++) {
+      expect(verify(key.publicKey, COUNTING, key.sign(COUNTING))).toBe(true);
+      expect(verify(key.publicKey, COUNTING, other.sign(COUNTING))).toBe(false);
+      expect(verify("not a key", COUNTING, key.sign(COUNTING))).toBe(false);
     }
   });
 
