@@ -1,7 +1,7 @@
 // The JSON document of CONNECT, read as Go's encoding/json reads it. Cold: once per connection.
 
 import { parseInt64 } from "../base/int64.ts";
-import { decodeJson, foldCase, type JsonMember, jsonMembers, textOfJson } from "./json_members.ts";
+import { decodeJson, foldCase, type JsonMember, jsonMembers } from "./json_members.ts";
 
 /** What a client asked for in CONNECT. Texts are empty where it said nothing. */
 export interface ConnectOptions {
@@ -145,7 +145,8 @@ function assign(
     }
     case "text":
       if (!json.startsWith('"')) return "a string";
-      options[field.to] = textOfJson(json).toWellFormed();
+      // Not a slice of the document, which would keep all of it for as long as the connection lasts.
+      options[field.to] = (JSON.parse(json) as string).toWellFormed();
       return null;
     case "ignored text":
       return json.startsWith('"') ? null : "a string";

@@ -52,7 +52,8 @@ function splitObject(text: string): JsonMember[] {
   let at = skipBlanks(text, text.indexOf("{") + 1);
   while (text.charCodeAt(at) === QUOTE) {
     const keyEnd = endOfString(text, at);
-    const key = textOfJson(text.slice(at, keyEnd));
+    const quoted = text.slice(at, keyEnd);
+    const key = quoted.includes("\\") ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
     const jsonStart = skipBlanks(text, text.indexOf(":", keyEnd) + 1);
     const jsonEnd = endOfValue(text, jsonStart);
     members.push({ key, json: text.slice(jsonStart, jsonEnd), jsonStart });
@@ -60,11 +61,6 @@ function splitObject(text: string): JsonMember[] {
     if (text.charCodeAt(at) === COMMA) at = skipBlanks(text, at + 1);
   }
   return members;
-}
-
-/** The value of a JSON string, quotes and all. */
-export function textOfJson(json: string): string {
-  return json.includes("\\") ? JSON.parse(json) : json.slice(1, -1);
 }
 
 function skipBlanks(text: string, start: number): number {

@@ -39,7 +39,7 @@ export class Closings {
   readonly #events: ClientEvents;
   /** Told to close since the last finish(). */
   readonly #begun: Connection[] = [];
-  /** Of which main has not been told. */
+  /** Of which main has not been told; it never is, if this thread dies. */
   #untold: ConnectionRecord[] = [];
   /** What closed connections have counted, by account. */
   readonly #goneCounters = new Map<string, AccountCounters>();
