@@ -187,3 +187,20 @@ test("a page of connections holds the first in its order, of equals those with t
   expect(first("msgs_from", 3)).toEqual([0, 1, 2]);
   expect(first("bytes_to", 2)).toEqual([0, 1]);
 });
+
+test("main is told of closed connections many at once, and of all before it is answered", () => {
+  const shard = new ShardHarness(1);
+  const closeOne = () => {
+    shard.open().isEnded = true;
+    shard.settle();
+  };
+  const told = () => shard.reports.flatMap((report) => (report.type === "closed" ? [report.count] : []));
+  for (let closed = 1; closed < 64; closed++) closeOne();
+  expect(told()).toEqual([]);
+  closeOne();
+  expect(told()).toEqual([64]);
+  closeOne();
+  expect(openConnections(shard)).toEqual([]);
+  expect(told()).toEqual([64, 1]);
+  expect(new Set(closedConnections(shard).map(({ clientId }) => clientId)).size).toBe(65);
+});
