@@ -4,8 +4,9 @@ const INT32_MAX = 0x7fffffff;
 
 /** The least of several limits, of which −1 stands for none; a limit below −1 leaves no room at all. */
 export function leastLimit(...limits: readonly number[]): number {
-  const set = limits.filter((limit) => limit !== -1);
-  return set.length === 0 ? -1 : Math.max(Math.min(...set), 0);
+  let least = -1;
+  for (const limit of limits) if (limit !== -1 && (least === -1 || limit < least)) least = limit;
+  return least === -1 ? -1 : Math.max(least, 0);
 }
 
 /** The limits of an account's JWT or configuration, each brought to −1 for none or a number from 0 on. */

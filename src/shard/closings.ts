@@ -16,7 +16,7 @@ import type { LinkHost } from "./links/link_host.ts";
 import type { ShardReport } from "./shard_messages.ts";
 import type { Slots } from "./slots.ts";
 import { TIMER_WRITE, TIMERS_PER_CONNECTION, timerId } from "./timers.ts";
-import { connectionTraffic, NO_COUNTERS, withTraffic } from "./watch/account_counters.ts";
+import { addTraffic, type Growing, NO_COUNTERS } from "./watch/account_counters.ts";
 import type { AccountCounters, ConnectionRecord } from "./watch/records.ts";
 import { connectionRecord } from "./watch/snapshot.ts";
 
@@ -42,7 +42,7 @@ export class Closings {
   /** Of which main has not been told; it never is, if this thread dies. */
   #untold: ConnectionRecord[] = [];
   /** What closed connections have counted, by account. */
-  readonly #goneCounters = new Map<string, AccountCounters>();
+  readonly #goneCounters = new Map<string, Growing<AccountCounters>>();
   /** Clients' sockets stay open when their connections end: the process ends, and closes them. */
   leavesSockets = false;
 
@@ -149,17 +149,14 @@ export class Closings {
 
   #reportClosed(connection: Connection): void {
     const shard = this.#shard;
-    const { name } = connection.account;
-    const gone = this.#goneCounters.get(name) ?? NO_COUNTERS;
+    const isListed = connection.subscriptionCount <= CLOSED_SUBSCRIPTIONS_MAX;
+    const record = connectionRecord(shard, connection, isListed);
+    const gone = this.#goneCounters.getOrInsertComputed(record.account, () => ({ ...NO_COUNTERS }));
+    addTraffic(gone, record);
     const isSlow =
       connection.closeReason === CloseReason.SlowConsumerPendingBytes ||
       connection.closeReason === CloseReason.SlowConsumerWriteDeadline;
-    this.#goneCounters.set(name, {
-      ...withTraffic(gone, connectionTraffic(shard.shared, connection)),
-      slowConsumers: gone.slowConsumers + (isSlow ? 1 : 0),
-    });
-    const isListed = connection.subscriptionCount <= CLOSED_SUBSCRIPTIONS_MAX;
-    const record = connectionRecord(shard, connection, isListed);
+    if (isSlow) gone.slowConsumers++;
     const event = this.#events.closed(connection, record);
     if (event !== null) this.#report({ type: "client", event });
     this.#untold.push(record);

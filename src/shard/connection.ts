@@ -57,6 +57,13 @@ export interface WebSocketPeer {
   readonly forwardedFor: string;
 }
 
+/** What log lines tell of a client: kept as it was, since hardly any client has a line. */
+interface Told {
+  readonly options: ConnectOptions;
+  readonly login: Login | null;
+  readonly account: string;
+}
+
 export class Connection {
   readonly slot: number;
   /** Address of its record. */
@@ -166,10 +173,8 @@ export class Connection {
   closeReason: CloseReason | 0 = 0;
   /** The other end of its socket, as log lines name it. */
   readonly #socket: string;
-  /** What log lines tell of it behind its id. */
-  #told = "";
-  /** Its account, once log lines tell it. */
-  #accountTold = "";
+  /** What its first CONNECT told, once that is accepted: log lines tell it behind its id. */
+  #told: Told | null = null;
 
   constructor(fields: {
     slot: number;
@@ -233,29 +238,20 @@ export class Connection {
 
   /** As log lines name it: address and id and, from its first CONNECT on, what that told. */
   get label(): string {
-    return `${this.#address} - ${this.webSocket === null ? "cid" : "wid"}:${this.clientId}${this.#told}`;
+    const id = `${this.webSocket === null ? "cid" : "wid"}:${this.clientId}`;
+    return `${this.#address} - ${id}${this.#told === null ? "" : toldText(this.#told)}`;
   }
 
   /** Its first CONNECT is accepted: log lines tell its client and who it is. Source: nats-server `processConnect`. */
   showInLogs(): void {
-    const { name, lang, version } = this.options;
-    const client = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "").join(":");
-    const identity = this.#identityInLogs;
-    const account = accountInLogs(this.account.name, this.login?.accountNameTag ?? "");
-    this.#accountTold = account;
-    const parts = [client, identity === "" ? "" : `${account}/${identity}`];
-    // A name may hold what would end the line.
-    this.#told = parts.map((part) => (part === "" ? "" : ` - ${goQuoteText(part)}`)).join("");
+    const { options, login } = this;
+    this.#told = { options, login, account: this.account.name };
   }
 
   /** What is said of it in a line that names account and user, and of others in the same words. */
   statement(text: string): Statement {
-    const isTold = this.#accountTold !== "";
-    return statementInLogs(text, this.#accountTold, isTold ? this.#identityInLogs : "");
-  }
-
-  get #identityInLogs(): string {
-    return this.login === null ? "" : identityInLogs(this.login);
+    if (this.#told === null) return statementInLogs(text, "", "");
+    return statementInLogs(text, accountTold(this.#told), identityOf(this.login));
   }
 
   get #address(): string {
@@ -263,4 +259,21 @@ export class Connection {
     if (forwardedFor === "") return this.#socket;
     return `${hostText(forwardedFor)}/${this.#socket}`;
   }
+}
+
+function toldText(told: Told): string {
+  const { name, lang, version } = told.options;
+  const client = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "").join(":");
+  const identity = identityOf(told.login);
+  const parts = [client, identity === "" ? "" : `${accountTold(told)}/${identity}`];
+  // A name may hold what would end the line.
+  return parts.map((part) => (part === "" ? "" : ` - ${goQuoteText(part)}`)).join("");
+}
+
+function accountTold({ account, login }: Told): string {
+  return accountInLogs(account, login?.accountNameTag ?? "");
+}
+
+function identityOf(login: Login | null): string {
+  return login === null ? "" : identityInLogs(login);
 }

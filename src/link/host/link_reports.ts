@@ -67,9 +67,8 @@ export class LinkReports {
   /** A leaf link is over: what monitoring keeps of it. What it counted its account keeps. */
   noteLeafEnd(report: LeafReport): LeafRecord {
     const record = this.#leaf(report, true);
-    const { account, inMessages, inBytes, outMessages, outBytes } = record;
-    const before = this.#goneLeafs.get(account) ?? NO_TRAFFIC;
-    this.#goneLeafs.set(account, withTraffic(before, [inMessages, inBytes, outMessages, outBytes]));
+    const { account } = record;
+    this.#goneLeafs.set(account, withTraffic(this.#goneLeafs.get(account) ?? NO_TRAFFIC, record));
     return record;
   }
 
@@ -223,7 +222,6 @@ export class LinkReports {
     { connection }: HostLink,
     roundTripNs: number,
   ): Omit<LinkRecord, "subscriptionCount" | "subscriptions"> {
-    const [inMessages, inBytes, outMessages, outBytes] = connectionTraffic(this.#shard.shared, connection);
     return {
       id: connection.clientId,
       ip: connection.ip,
@@ -232,10 +230,7 @@ export class LinkReports {
       lastActivityMs: connection.lastActivityMs,
       roundTripNs,
       pendingBytes: this.#shard.outbound.pendingBytes(connection),
-      inMessages,
-      outMessages,
-      inBytes,
-      outBytes,
+      ...connectionTraffic(this.#shard.shared, connection),
       tls: tlsRecord(connection),
     };
   }

@@ -86,9 +86,12 @@ export class ClientEvents {
   /** Takes what a second CONNECT left behind with it. */
   #countedAccounts(connection: Connection): string[] {
     const { leftAccount, account, countedIn } = connection;
+    const { global } = this.#shard.accounts;
     connection.leftAccount = "";
-    const names = countedIn === 0 ? [leftAccount] : [leftAccount, account.name];
-    return names.filter((name) => name !== "" && name !== this.#shard.accounts.global.name);
+    const names: string[] = [];
+    if (leftAccount !== "" && leftAccount !== global.name) names.push(leftAccount);
+    if (countedIn !== 0 && account.name !== global.name) names.push(account.name);
+    return names;
   }
 
   #isCountHeard(system: ShardAccount, accounts: readonly string[]): boolean {

@@ -10,8 +10,8 @@ import type { Connection } from "../connection.ts";
 import type { LinkTraffic } from "../links/link_records.ts";
 import type { AccountCounters } from "./records.ts";
 
-/** Messages and bytes in, messages and bytes out. */
-type Traffic = readonly [number, number, number, number];
+/** Counters that grow. */
+export type Growing<Counters> = { -readonly [Name in keyof Counters]: number };
 
 export const NO_COUNTERS: AccountCounters = {
   connections: 0,
@@ -26,31 +26,28 @@ export const NO_COUNTERS: AccountCounters = {
 };
 
 /** What a connection has counted. */
-export function connectionTraffic({ words }: SharedMemory, { address }: Connection): Traffic {
-  return [
-    counterValue(words, address + CONNECTION_IN_MESSAGES),
-    counterValue(words, address + CONNECTION_IN_BYTES),
-    counterValue(words, address + CONNECTION_OUT_MESSAGES),
-    counterValue(words, address + CONNECTION_OUT_BYTES),
-  ];
+export function connectionTraffic({ words }: SharedMemory, { address }: Connection): LinkTraffic {
+  return {
+    inMessages: counterValue(words, address + CONNECTION_IN_MESSAGES),
+    inBytes: counterValue(words, address + CONNECTION_IN_BYTES),
+    outMessages: counterValue(words, address + CONNECTION_OUT_MESSAGES),
+    outBytes: counterValue(words, address + CONNECTION_OUT_BYTES),
+  };
 }
 
 /** Counters with the messages of a connection added. */
-export function withTraffic<Counters extends LinkTraffic>(counters: Counters, traffic: Traffic): Counters {
+export function withTraffic(counters: LinkTraffic, traffic: LinkTraffic): LinkTraffic {
   const sum = { ...counters };
   addTraffic(sum, traffic);
   return sum;
 }
 
 /** The same in place. */
-export function addTraffic(
-  sum: { -readonly [Name in keyof LinkTraffic]: number },
-  [inMessages, inBytes, outMessages, outBytes]: Traffic,
-): void {
-  sum.inMessages += inMessages;
-  sum.inBytes += inBytes;
-  sum.outMessages += outMessages;
-  sum.outBytes += outBytes;
+export function addTraffic(sum: Growing<LinkTraffic>, traffic: LinkTraffic): void {
+  sum.inMessages += traffic.inMessages;
+  sum.inBytes += traffic.inBytes;
+  sum.outMessages += traffic.outMessages;
+  sum.outBytes += traffic.outBytes;
 }
 
 /** Sums over several shards, by the account's name. */

@@ -114,13 +114,13 @@ function ascendingKey(shard: ShardContext, connection: Connection, order: Connec
     case "pending":
       return -shard.outbound.pendingBytes(connection);
     case "msgs_from":
-      return -connectionTraffic(shard.shared, connection)[0];
+      return -connectionTraffic(shard.shared, connection).inMessages;
     case "bytes_from":
-      return -connectionTraffic(shard.shared, connection)[1];
+      return -connectionTraffic(shard.shared, connection).inBytes;
     case "msgs_to":
-      return -connectionTraffic(shard.shared, connection)[2];
+      return -connectionTraffic(shard.shared, connection).outMessages;
     case "bytes_to":
-      return -connectionTraffic(shard.shared, connection)[3];
+      return -connectionTraffic(shard.shared, connection).outBytes;
     case "last":
       return -lastActivityMs(shard, connection);
     case "idle":
@@ -148,7 +148,7 @@ export function connectionRecord(
   withSubscriptions: boolean,
 ): ConnectionRecord {
   const { options, closeReason, account, login, refusal } = connection;
-  const [inMessages, inBytes, outMessages, outBytes] = connectionTraffic(shard.shared, connection);
+  const traffic = connectionTraffic(shard.shared, connection);
   return {
     clientId: connection.clientId,
     ip: connection.ip,
@@ -159,10 +159,10 @@ export function connectionRecord(
     lastActivityMs: lastActivityMs(shard, connection),
     rttMs: connection.rttMs,
     pendingBytes: shard.outbound.pendingBytes(connection),
-    inMessages,
-    outMessages,
-    inBytes,
-    outBytes,
+    inMessages: traffic.inMessages,
+    outMessages: traffic.outMessages,
+    inBytes: traffic.inBytes,
+    outBytes: traffic.outBytes,
     stalls: connection.stalls,
     subscriptionCount: connection.subscriptionCount,
     name: options.name,
