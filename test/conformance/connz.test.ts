@@ -303,6 +303,23 @@ row("§12.20 closed connections sort by stop and reason, and do not count as ope
   expect([open!.total, closed!.total, all!.total]).toEqual([1, 2, 3]);
 });
 
+row("§12.20 of many that have closed all are there, and each is open or closed", async () => {
+  await using fresh = await ServerProcess.start({ monitoring: true });
+  const clients = await Promise.all(Array.from({ length: 150 }, () => fresh.connectAs()));
+  const ids = clients.map(({ info }) => info.client_id).sort((a, b) => a - b);
+  for (const client of clients.slice(0, 100)) client.end();
+  let closed = 0;
+  await until(
+    async () => {
+      closed = (await fresh.json<Connz>("/connz?state=closed")).total;
+      return closed === 100;
+    },
+    () => `of 100 that have closed ${closed} are there`,
+  );
+  expect(cids(await fresh.json<Connz>("/connz?state=all"))).toEqual(ids);
+  for (const client of clients) client.destroy();
+});
+
 row("§12.21 sockets that never sent CONNECT are kept among the closed", async () => {
   const client = await server().connect();
   client.end();
