@@ -8,7 +8,14 @@ import { Logins } from "../src/logins/logins.ts";
 import type { LoginsMessage, LoginsReport, LoginsStart } from "../src/logins/logins_messages.ts";
 import { OperatorMode } from "../src/logins/operator_mode.ts";
 import { CONNECTION_BYTES, CONNECTION_CLIENT } from "../src/memory/layout.ts";
-import { NODE_IS_UP, NODE_LOGINS, NODE_SHARD_FIRST, NODE_STATE } from "../src/memory/map.ts";
+import {
+  accountWord,
+  clientsElsewhereWord,
+  NODE_IS_UP,
+  NODE_LOGINS,
+  NODE_SHARD_FIRST,
+  NODE_STATE,
+} from "../src/memory/map.ts";
 import { nextMessageNumber, nodeWord, openSharedMemory } from "../src/memory/shared_memory.ts";
 import { ServerObjects } from "../src/protocol/server_object.ts";
 import { loadRuntime } from "../src/runtime/mod.ts";
@@ -95,6 +102,9 @@ async function start(message: LoginsStart): Promise<Serving | null> {
   const logins = await Logins.create(message.logins, operator, {
     client,
     askServices,
+    countClients: (account) =>
+      Atomics.load(words, accountWord(map, account)) +
+      Atomics.load(words, clientsElsewhereWord(map, account)),
     server,
     serverHash,
     secrets,

@@ -103,6 +103,11 @@ export function calloutTimedOut(pending: NeedsCallout): LoginRefusal {
   return refusalOf(claimedBy(pending), "authorization violation", pending.account, logs, { eventReason: "" });
 }
 
+/** The refusal when the account of the one who asks has no room for it, so that there is nothing to ask. */
+export function accountIsFull(pending: NeedsCallout): LoginRefusal {
+  return refusalOf(claimedBy(pending), "account connections", pending.bound.account, []);
+}
+
 /** The refusal when no question could be put. */
 export function calloutFailed(pending: NeedsCallout, problem: string): LoginRefusal {
   const logs = [{ level: "warning", text: problem }] as const;

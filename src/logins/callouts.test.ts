@@ -7,12 +7,13 @@ import { compileLoginRules } from "../auth/login_rules.ts";
 import { KeyPair } from "../auth/nkey.ts";
 import { NOW_S, sign, userClaims } from "../auth/testing/chain.ts";
 import { optionsOf, requestOf } from "../auth/testing/requests.ts";
-import { refusalOf } from "../auth/verdict.ts";
+import { loginOf, refusalOf } from "../auth/verdict.ts";
 import { SealingKey } from "../auth/xkey.ts";
 import type { InternalHandler } from "../fabric/internal_client.ts";
 import { type CalloutAsk, type CalloutLogin, Callouts, type ServiceRequest } from "./callouts.ts";
 
 const ASKED_ID = 7;
+const FULL_ID = 8;
 const ISSUER = KeyPair.create("account");
 const SERVER = KeyPair.create("server");
 const CURVE = KeyPair.create("curve");
@@ -56,6 +57,7 @@ function setUp() {
       featureFlags: new Map(),
     },
     serverHash: "HASHHASH",
+    countClients: (account) => (account === FULL_ID ? 2 : 0),
     secrets: { signing: SERVER.secretBytes(), sealing: CURVE.secretBytes() },
     source: undefined,
   });
@@ -73,10 +75,14 @@ const asking = (xkey = "", askedId: number | undefined = ASKED_ID): CalloutAsk =
     authorization { auth_callout { issuer: ${ISSUER.publicKey}, account: AUTH, auth_users: [auth] ${xkey && `, xkey: ${xkey}`} } }
   `);
   const { callout } = compileLoginRules(options, "");
+  const limited = new Map([
+    ["FULL", { id: FULL_ID, maxConnections: 2 }],
+    ["ROOMY", { id: FULL_ID, maxConnections: 3 }],
+  ]);
   return {
     kind: "config",
     callout: callout!,
-    accounts: { askedId, importsService: false, targets: compileCalloutTargets(options) },
+    accounts: { askedId, importsService: false, targets: compileCalloutTargets(options), limited },
   };
 };
 
@@ -187,6 +193,27 @@ describe("Callouts", () => {
     const deciding = callouts.decide(loginOfDave({ isWanted: () => false }), asking());
     answer(published[0]!.reply, "");
     expect(await deciding).toBe(null);
+  });
+
+  test("asks nobody about a client whose account is full, unless it is in already", async () => {
+    const { callouts, published } = setUp();
+    const of = (account: string, sent = {}) => {
+      const { pending, request } = loginOfDave();
+      const user = { nkey: "", user: "dave", password: "q", authToken: "", jwt: "", publicKey: "" };
+      const bound = loginOf(user, { account, permissions: null, proxyKey: "" });
+      return loginOfDave({ pending: { ...pending, bound }, request: { ...request, ...sent }, timeoutMs: 1 });
+    };
+    const reasonOf = async (login: CalloutLogin) => {
+      const verdict = await callouts.decide(login, asking());
+      return verdict?.kind === "refusal" && [verdict.reason, verdict.account];
+    };
+    expect(await reasonOf(of("FULL"))).toEqual(["account connections", "FULL"]);
+    expect(published).toEqual([]);
+    const isAsked = ["authorization violation", "AUTH"];
+    expect(await reasonOf(of("FULL", { currentAccount: "FULL" }))).toEqual(isAsked);
+    expect(await reasonOf(of("FULL", { connectionType: "LEAFNODE" }))).toEqual(isAsked);
+    expect(await reasonOf(of("ROOMY"))).toEqual(isAsked);
+    expect(published).toHaveLength(3);
   });
 
   test("asks nobody where there is no such account", async () => {

@@ -3,6 +3,7 @@ import { importsService } from "../account/applied_imports.ts";
 import type { AccountDefinition } from "../account/definition.ts";
 import { findEnd, termsOf } from "../auth/account_terms.ts";
 import {
+  accountIsFull,
   type CalloutAnswerContext,
   type CalloutMode,
   calloutFailed,
@@ -40,6 +41,14 @@ export interface CalloutAccounts {
   readonly importsService: boolean;
   /** By name: those that the service may put users into. */
   readonly targets: ReadonlyMap<string, GrantTarget>;
+  /** By name: those that may have so many connections and no more. */
+  readonly limited: ReadonlyMap<string, LimitedAccount>;
+}
+
+interface LimitedAccount {
+  readonly id: number;
+  /** -1 for no limit. */
+  readonly maxConnections: number;
 }
 
 /**
@@ -76,6 +85,8 @@ export interface CalloutSurroundings {
   /** What names this server in subjects. */
   readonly serverHash: string;
   readonly secrets: ServerSecrets;
+  /** How many clients an account has, on all servers. */
+  countClients(account: number): number;
   /** Fetches an account of operator mode; undefined elsewhere. */
   readonly source: AccountSource | undefined;
 }
@@ -112,6 +123,7 @@ export class Callouts {
   async decide(login: CalloutLogin, ask: CalloutAsk): Promise<Login | LoginRefusal | null> {
     const { pending, request, clientId, clientTls, timeoutMs } = login;
     const { server } = this.#surroundings;
+    if (this.#isFull(login, ask)) return accountIsFull(pending);
     const found = findWhom(pending, ask);
     if (!found.ok) return calloutFailed(pending, found.problem);
     const { issuer, xkey } = found.whom;
@@ -163,6 +175,18 @@ export class Callouts {
     );
   }
 
+  /**
+   * Whether a client that would be let in without the service has no room in its account. Who is in already, has it.
+   * Source: nats-server auth.go, processClientOrLeafAuthentication, which registers a client before it asks.
+   */
+  #isFull({ pending: { bound }, request }: CalloutLogin, ask: CalloutAsk): boolean {
+    if (bound.kind !== "login" || request.currentAccount !== undefined) return false;
+    if (request.connectionType.startsWith("LEAFNODE")) return false;
+    const account = findLimited(bound.account, ask);
+    if (account === undefined || account.maxConnections < 0) return false;
+    return this.#surroundings.countClients(account.id) >= account.maxConnections;
+  }
+
   /** The first answer, or null where none came in time. */
   #request(
     { accountId: account, importsService }: Whom,
@@ -210,6 +234,12 @@ interface Whom {
 type FoundWhom =
   | { readonly ok: true; readonly whom: Whom }
   | { readonly ok: false; readonly problem: string };
+
+function findLimited(name: string, ask: CalloutAsk): LimitedAccount | undefined {
+  if (ask.kind === "config") return ask.accounts.limited.get(name);
+  const definition = ask.definitionOf(name);
+  return definition && { id: definition.id, maxConnections: definition.limits.maxConnections };
+}
 
 function findWhom({ account }: NeedsCallout, ask: CalloutAsk): FoundWhom {
   if (ask.kind === "config") {

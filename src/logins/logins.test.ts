@@ -20,6 +20,7 @@ const create = (chosen: LoginsSettings) =>
   Logins.create(chosen, null, {
     client: { publish: () => 0, subscribe: () => () => {} },
     askServices: () => {},
+    countClients: () => 0,
     server: {
       name: "",
       host: "",

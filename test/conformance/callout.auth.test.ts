@@ -13,11 +13,13 @@ import { decodeJwt, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, login } from "../support/login.ts";
 import { readMessage } from "../support/message.ts";
 import { NKey } from "../support/nkey.ts";
-import { loginAsSystem, Operator } from "../support/operator.ts";
+import { loginAsSystem, Operator, UNLIMITED_ACCOUNT } from "../support/operator.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
 import { ServerProcess } from "../support/server_process.ts";
+
+const CONNECTIONS_EXCEEDED = "-ERR 'maximum account active connections exceeded'\r\n";
 
 const issuer = new NKey("account");
 const stranger = new NKey("account");
@@ -440,6 +442,22 @@ rowsInParallel({
     await service.expectNoRequest();
   },
 
+  "§1.8 callout: nor about a user whose account has as many connections as it may": async () => {
+    const limited = config("", "LIMITED { users: [ {user: lim, password: p} ], limits { max_conn: 1 } }");
+    await using own = await ServerProcess.start({ config: limited });
+    const { service } = await serviceOn(own);
+    const fields = { user: "lim", pass: "p" };
+    const [first] = await Promise.all([
+      login(own, fields),
+      service.answer((asked) => accept(asked, issuer, { claims: { aud: "LIMITED" } })),
+    ]);
+    const second = await own.connect();
+    second.send(`CONNECT ${JSON.stringify(fields)}\r\n`);
+    expect(await second.readToEnd()).toBe(CONNECTIONS_EXCEEDED);
+    await service.expectNoRequest();
+    await first.roundTrip();
+  },
+
   "§1.8 callout: of an account there is not": async () => {
     await using own = await ServerProcess.start({
       config: config().replace("account: AUTH", "account: NOPE"),
@@ -506,6 +524,27 @@ rowsInParallel({
         expect(await client.readToEnd()).not.toContain("PONG");
       }
     },
+
+  "§1.8 callout in operator mode: nobody is let in whose own account is full": async () => {
+    const operator = new Operator();
+    const [delegating, target] = [operator.account("delegating"), operator.account("target")];
+    const serviceUser = delegating.user();
+    await using own = await ServerProcess.start({
+      config: `authorization { timeout: "1s" }\n${operator.configWithMemory(
+        target,
+        delegating.with({
+          limits: { ...UNLIMITED_ACCOUNT, conn: 1 },
+          authorization: { auth_users: [serviceUser.key.publicKey], allowed_accounts: ["*"] },
+        }),
+      )}`,
+    });
+    const serving = await login(own, serviceUser.credentials);
+    const client = await own.connect();
+    const asking = delegating.user().credentials(client.info.nonce as string);
+    client.send(`CONNECT ${JSON.stringify({ verbose: false, ...asking })}\r\nPING\r\n`);
+    expect(await client.readToEnd()).toBe(CONNECTIONS_EXCEEDED);
+    await serving.roundTrip();
+  },
 
   "§1.8 callout in operator mode: a new JWT of the account lets nobody in it put questions": async () => {
     const operator = new Operator();

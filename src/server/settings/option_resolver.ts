@@ -45,6 +45,11 @@ export class OptionResolver {
           askedId: asked?.id,
           importsService: asked !== undefined && importsService(asked, AUTH_CALLOUT_SUBJECT),
           targets: compileCalloutTargets(options),
+          limited: new Map(
+            definitions
+              .filter(({ limits }) => limits.maxConnections >= 0)
+              .map(({ id, name, limits: { maxConnections } }) => [name, { id, maxConnections }]),
+          ),
         },
         replySecret: this.#replySecret,
         serverHash: this.#serverHash,

@@ -216,7 +216,9 @@ export class Logins {
       increment(shared.words, shared.map.area(node).area + AREA_PINNED_ACCOUNT_FAILURES);
     }
     this.#logAll(connection, refusal);
-    this.#shard.log("error", `${connection.label} - ${refusalLogText(refusal)}`);
+    if (refusal.reason === "account connections") {
+      connection.account = this.#shard.accounts.byName(refusal.account) ?? connection.account;
+    } else this.#shard.log("error", `${connection.label} - ${refusalLogText(refusal)}`);
     this.#shard.fail(connection, REFUSALS[refusal.reason]);
   }
 
