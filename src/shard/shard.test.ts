@@ -208,12 +208,19 @@ describe("Shard", () => {
     });
 
     test("keeps one for whom messages are dropped until its write deadline", () => {
-      const { harness, slow } = flood(5, { dropsInsteadOfStalling: true, writeDeadlineMs: 2000 });
+      const options = { dropsInsteadOfStalling: true, writeDeadlineMs: 2000, maxPendingBytes: 250_000 };
+      const { harness, slow } = flood(8, options);
       pass(harness, 1000);
       expect(slow.isClosed).toBe(false);
       pass(harness, 2000);
       expect(slow.isClosed).toBe(true);
       expect(harness.logLines.some((line) => line.includes("WriteDeadline"))).toBe(true);
+    });
+
+    test("closes at once where messages are dropped, but not yet for it, and one is too long for what is left", () => {
+      const { harness, slow, quick } = flood(2, { dropsInsteadOfStalling: true });
+      expect([slow.isClosed, received(quick)]).toEqual([true, 2]);
+      expect(harness.logLines.some((line) => line.includes("MaxPending of 100000 Exceeded"))).toBe(true);
     });
   });
 

@@ -212,7 +212,7 @@ export class Shard implements LinkShard, UpgradeHost {
         publish: () => this.#rings.publishAll(),
         fail: (connection, reason) => this.#slowConsumers.fail(connection, reason),
         startDeadline: (connection) => this.#slowConsumers.startDeadline(connection),
-        exceed: (connection) => this.#slowConsumers.exceed(connection),
+        exceed: (connection, byOneMessage) => this.#slowConsumers.exceed(connection, byOneMessage),
         recover: (connection) => this.#slowConsumers.recover(connection),
         wroteLink: (connection) => this.#links!.wrote(connection),
         resumeProducers: () => {

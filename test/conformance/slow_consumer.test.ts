@@ -208,6 +208,29 @@ row(
   },
 );
 
+row(
+  "§12 with no_fast_producer_stall a message that has no room behind what waits already ends its subscriber",
+  async () => {
+    for (const payloadBytes of [50_000, 700_000]) {
+      await using server = await ServerProcess.start({
+        config: `${UNSTALLED}max_payload: ${payloadBytes}, max_pending: ${Math.round(payloadBytes * 1.5)}`,
+        monitoring: true,
+      });
+      const subscriber = await server.connectAs();
+      const publisher = await server.connectAs();
+      subscriber.send("SUB flood 1\r\n");
+      await subscriber.roundTrip();
+      subscriber.pause();
+      const message = `PUB flood ${payloadBytes}\r\n${"x".repeat(payloadBytes)}\r\n`;
+      for (let sent = 0; sent < 20_000_000; sent += payloadBytes) {
+        await publisher.sendAll(message);
+        await publisher.roundTrip();
+      }
+      expect(await closedReason(server, subscriber)).toBe("Slow Consumer (Pending Bytes)");
+    }
+  },
+);
+
 row("§12 a long stream to a subscriber that reads it takes bounded memory", async () => {
   await using server = await ServerProcess.start();
   const subscriber = await server.connectAs();

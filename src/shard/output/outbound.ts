@@ -91,8 +91,8 @@ export interface OutboundEvents {
   fail(connection: Connection, reason: CloseReason): void;
   /** Something was queued where nothing was: watch the write deadline. */
   startDeadline(connection: Connection): void;
-  /** A client has more pending than it may. */
-  exceed(connection: Connection): void;
+  /** A client has more pending than it may. `byOneMessage`: it was not congested before the last of it. */
+  exceed(connection: Connection, byOneMessage: boolean): void;
   /** A connection that has missed a write deadline has written what it was to write by then. */
   recover(connection: Connection): void;
   /** Bytes for a link have left, or are queued. */
@@ -259,8 +259,10 @@ export class Outbound {
       }
       if (start === end) return;
     }
-    this.#pendingOf(connection).refer(bytes, start, end);
-    this.#afterQueueing(connection, isLate);
+    const pending = this.#pendingOf(connection);
+    const byOneMessage = this.#isTooLong(pending, end - start);
+    pending.refer(bytes, start, end);
+    this.#afterQueueing(connection, isLate, byOneMessage);
   }
 
   /** Writes out a connection's outbox, if it has one, or queues it as `what` says; afterwards it is empty and still lent. */
@@ -438,13 +440,23 @@ export class Outbound {
       connection.writtenBytes += taken;
       if (taken === total) return;
     }
-    this.#keepRest(connection, outbox, count, taken, isDeferred);
-    this.#afterQueueing(connection, isDeferred);
+    const byOneMessage = this.#keepRest(connection, outbox, count, taken, isDeferred);
+    this.#afterQueueing(connection, isDeferred, byOneMessage);
   }
 
-  /** Queues what the kernel did not take; of what is deferred exact copies, since for thousands a chunk each is too much. */
-  #keepRest(connection: Connection, outbox: number, count: number, taken: number, isDeferred: boolean): void {
+  /**
+   * Queues what the kernel did not take; of what is deferred exact copies, since for thousands a chunk each is too much.
+   * Returns whether one message alone was too much.
+   */
+  #keepRest(
+    connection: Connection,
+    outbox: number,
+    count: number,
+    taken: number,
+    isDeferred: boolean,
+  ): boolean {
     const pending = this.#pendingOf(connection);
+    let byOneMessage = false;
     for (let i = 0; i < count; i++) {
       const length = this.#words[(outbox >> 2) + i * 4 + 2]!;
       if (taken >= length) {
@@ -452,10 +464,18 @@ export class Outbound {
         continue;
       }
       const address = this.#pieceAddress(outbox, i);
+      // What is in the outbox itself is small messages.
+      if (isOutside(outbox, address) && this.#isTooLong(pending, length)) byOneMessage = true;
       if (isDeferred) pending.refer(this.#copyOf(outbox, address, length), 0, length);
       else pending.append(this.#bytes, address + taken, address + length);
       taken = 0;
     }
+    return byOneMessage;
+  }
+
+  /** Whether a payload of this length makes too much pending for somebody who is not congested yet. */
+  #isTooLong(pending: PendingQueue, length: number): boolean {
+    return pending.length <= this.#stallBytes && pending.length + length > this.#options.maxPendingBytes;
   }
 
   /** Where the piece of an iovec lies in the shared memory. */
@@ -493,7 +513,7 @@ export class Outbound {
     return connection.pending;
   }
 
-  #afterQueueing(connection: Connection, isDeferred: boolean): void {
+  #afterQueueing(connection: Connection, isDeferred: boolean, byOneMessage: boolean): void {
     const pending = connection.pending!;
     if (!connection.isDeadlineSet) {
       connection.isDeadlineSet = true;
@@ -504,7 +524,8 @@ export class Outbound {
     const { length } = pending;
     // However far another server is behind, only its write deadline ends it.
     if (length > this.#stallBytes) this.#setCongested(connection, true);
-    if (length > this.#options.maxPendingBytes && !connection.isLink) this.#events.exceed(connection);
+    if (length > this.#options.maxPendingBytes && !connection.isLink)
+      this.#events.exceed(connection, byOneMessage);
   }
 
   /** From here on a connection is congested. What is dropped for it is dropped as late as nats-server drops it. */

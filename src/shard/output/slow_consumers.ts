@@ -78,13 +78,15 @@ export class SlowConsumers {
   /**
    * A client has more pending than it may. What was on its way when its producers were told to wait may be several times
    * that: the client stays if it takes what is too much as fast as producers that wait would have sent it. Where messages
-   * of clients are dropped only those of other servers may become too much.
+   * of clients are dropped only those of other servers may become too much, and one message for somebody for whom none are
+   * dropped yet, which ends it.
    */
-  exceed(connection: Connection): void {
+  exceed(connection: Connection, byOneMessage: boolean): void {
     const { options, outbound } = this.#shard;
     const excess = this.#excessOf(connection);
-    if (options.dropsInsteadOfStalling && excess <= LATE_DROPS_BYTES) return;
-    if (excess > EXCESS_BYTES_MAX / outbound.congestedCount) {
+    const { dropsInsteadOfStalling: drops } = options;
+    if (drops && !byOneMessage && excess <= LATE_DROPS_BYTES) return;
+    if ((drops && byOneMessage) || excess > EXCESS_BYTES_MAX / outbound.congestedCount) {
       this.fail(connection, CloseReason.SlowConsumerPendingBytes);
     } else if (!connection.isInExcess) {
       connection.isInExcess = true;
