@@ -29,6 +29,9 @@ const hubPort = () => linkPort(hub(), "leafnode");
 const startHub = () =>
   ServerProcess.start({ config: `server_name: H\nleafnodes { listen: "127.0.0.1:-1" }` });
 
+/** Of `s3cret`. */
+const BCRYPT = "$2b$04$Errnm52KnqCgWsxkcQN/reJN3HrwDi/bDlwqi2DZw6CFaElWX72jq";
+
 const certificates = new CertificateMaker();
 afterAll(() => certificates.remove());
 
@@ -567,6 +570,25 @@ row("leafs 8.1: an error that is no loop ends nothing", async () => {
   const leaf = await joinLeaf(await hubPort());
   leaf.send("-ERR 'bye'");
   await leaf.roundTrip();
+  leaf.destroy();
+});
+
+row("leafs 2.3: a PING behind CONNECT is answered once the login is decided", async () => {
+  // The hash takes a while to compare.
+  await using own = await ServerProcess.start({
+    config: `leafnodes { listen: "127.0.0.1:-1", authorization { user: u, password: "${BCRYPT}" } }`,
+  });
+  const enter = async (pass: string) => {
+    const leaf = await openLeaf(await linkPort(own, "leafnode"));
+    const connect = JSON.stringify(leafConnect({ user: "u", pass }));
+    leaf.send(`CONNECT ${connect}`, "PING");
+    return leaf;
+  };
+  const refused = await enter("wrong");
+  expect(await refused.client.readToEnd()).toBe("-ERR 'Authorization Violation'\r\n");
+  const leaf = await enter("s3cret");
+  expect(await leaf.client.readLine()).toStartWith("INFO ");
+  while ((await leaf.client.readLine()) !== "PONG");
   leaf.destroy();
 });
 

@@ -118,7 +118,6 @@ export class AcceptedLeaf implements LinkPeer {
   take(operation: LinkOperation): void {
     if (this.#channel.isClosed) return;
     if (this.#link !== null) this.#takeUp(this.#link, operation);
-    else if (operation.kind === "ping") this.#channel.send("PONG\r\n");
     else if (operation.kind === "connect" && this.#state === "new") this.#connect(operation.json);
     else if (operation.kind === "info" && this.#state === "new") this.#settleCompression(operation.json);
     else if (this.#state === "judging" && !this.#early.add(operation)) {
