@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { leastLimit, limitsOf } from "./limits.ts";
+import { leastLimit, leastPayload, limitsOf } from "./limits.ts";
 
 test("leastLimit() knows −1 as no limit, and what is less as none at all", () => {
   expect(leastLimit(-1, -1)).toBe(-1);
@@ -8,12 +8,18 @@ test("leastLimit() knows −1 as no limit, and what is less as none at all", () 
   expect(leastLimit(4, -2)).toBe(0);
 });
 
-test("limitsOf() keeps limits within 32 bits, and from −1 on", () => {
+test("leastPayload() knows what forbids empty payloads from what allows only them", () => {
+  expect(leastPayload(-1, -1)).toBe(-1);
+  expect(leastPayload(-1, 5, 0)).toBe(0);
+  expect(leastPayload(4, -2)).toBe(-2);
+});
+
+test("limitsOf() keeps limits within 32 bits, and from −1 on but those of payloads", () => {
   const given = { maxConnections: 2 ** 40, maxSubscriptions: -1, maxPayloadBytes: -7, maxLeafnodes: 0 };
   expect(limitsOf(given)).toEqual({
     maxConnections: 2 ** 31 - 1,
     maxSubscriptions: -1,
-    maxPayloadBytes: 0,
+    maxPayloadBytes: -7,
     maxLeafnodes: 0,
   });
 });

@@ -82,7 +82,7 @@ function makeNodes(link: LinkKind | undefined): { real: RealNode; other: RealNod
     node: 1,
     connections: [0, 1, 2].map((index) => ({
       flags: CONNECTION_TAKES_HEADERS * (index & 1) + CONNECTION_WANTS_NO_RESPONDERS,
-      payloadBytesMax: 0xffff_ffff,
+      payloadBytesMax: 0x7fff_ffff,
       context: link === "route" ? CONTEXT_FROM_ROUTE : 1,
       ...(link === undefined ? {} : { link }),
     })),

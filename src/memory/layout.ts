@@ -32,7 +32,7 @@ export const CONNECTION_IN_BYTES = 48;
 export const CONNECTION_LAST_PLAN = 56;
 /** What its messages are looked up under: the account, or the account with its user's permissions. */
 export const CONNECTION_CONTEXT = 60;
-/** Largest payload it may publish, bytes. */
+/** Largest payload it may publish, bytes; below 0 none at all. */
 export const CONNECTION_PAYLOAD_MAX = 64;
 /** The account it is counted in, 0 for none; main takes it off the count when a shard dies. */
 export const CONNECTION_ACCOUNT = 72;

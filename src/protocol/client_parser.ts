@@ -262,7 +262,7 @@ export class ClientParser {
     if (this.headerSize > this.totalSize) return ERROR_ARGUMENTS;
     this.payloadStart = lineEnd;
     this.publishCode = code;
-    if (this.maxPayloadBytes >= 0 && this.totalSize > this.maxPayloadBytes) return ERROR_MAXIMUM_PAYLOAD;
+    if (this.maxPayloadBytes !== -1 && this.totalSize > this.maxPayloadBytes) return ERROR_MAXIMUM_PAYLOAD;
     this.lineComplete = true;
 
     // Nine digits and a 31-bit offset stay within exact numbers.

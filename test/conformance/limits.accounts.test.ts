@@ -24,6 +24,8 @@ const server = sharedServer({
       ${account("LARGE", "limits { max_pay: 2000 }")}
       ${account("UNLIMITED", "limits { max_conn: -1, max_subs: -1, max_payload: -1, max_leafs: -1 }")}
       ${account("NEGATIVE", "limits { max_conn: -2 }")}
+      ${account("SILENT", "limits { max_payload: -2 }")}
+      ${account("DEAF", "limits { max_subs: -2 }")}
       ${account("FREE")}
     }
   `,
@@ -63,6 +65,22 @@ row("§3.3 §8.59 max_connections: one more is refused, after one leaves it work
 
 row("§3.3 a limit below −1 lets nobody in", async () => {
   await expectRefused(await tryLogin(server(), "NEGATIVE"));
+});
+
+row("§3.3 a max_payload below −1 forbids empty messages, too", async () => {
+  const client = await login(server(), "SILENT");
+  await subscribe(client, "x");
+  client.send("PUB x 0\r\n\r\n");
+  await client.expect(PAYLOAD_VIOLATION);
+  await client.expectClosed();
+});
+
+row("§3.3 a max_subs below −1 lets nobody stay, whoever it is of", async () => {
+  await using own = await ServerProcess.start({ config: "max_subscriptions: -2" });
+  const deaf = await tryLogin(server(), "DEAF");
+  for (const client of [deaf, await own.connect()]) {
+    expect(await client.readToEnd()).toContain(SUBSCRIPTIONS_EXCEEDED);
+  }
 });
 
 row("§3.3 a wrong password takes no place", async () => {

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { encodeJwt, HEADER_V1, seconds } from "../support/jwt.ts";
 import { AUTHORIZATION_VIOLATION, expectRefused, type Login, login } from "../support/login.ts";
 import { NKey } from "../support/nkey.ts";
-import { loginAsSystem, Operator, signature, User } from "../support/operator.ts";
+import { loginAsSystem, Operator, signature, UNLIMITED_ACCOUNT, User } from "../support/operator.ts";
 import { isNatsServer } from "../support/reference.ts";
 import { request } from "../support/request.ts";
 import { row, rowsInParallel, sharedServer } from "../support/row.ts";
@@ -261,6 +261,20 @@ row("§8.105 an account without limits takes no connection", async () => {
   expect(await client.readToEnd()).toMatch(
     /^(PONG\r\n)?(-ERR 'maximum (subscriptions|account active connections) exceeded'\r\n)+(PONG\r\n)?$/,
   );
+});
+
+row("§3.3 a payload limit below −1, of a user or its account, forbids empty messages, too", async () => {
+  const mute = operator.account("mute");
+  const limits = { ...UNLIMITED_ACCOUNT, payload: -2 };
+  await using own = await ServerProcess.start({
+    config: operator.configWithMemory(mute.with({ limits }), plain),
+  });
+  for (const { credentials } of [mute.user(), plain.user({ payload: -2 })]) {
+    const client = await login(own, credentials);
+    client.send("PUB x 0\r\n\r\n");
+    await client.expect("-ERR 'Maximum Payload Violation'\r\n");
+    await client.expectClosed();
+  }
 });
 
 row("§3.3 a user's payload limit is shown in the second INFO and holds", async () => {

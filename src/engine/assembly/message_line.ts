@@ -76,7 +76,7 @@ export function readEnd(connection: u32, rest: u32, end: u32, isWithHeaders: boo
   if (word + readNumber(word) != wordEnd || word == wordEnd) return 0;
   payloadLength = number;
   headerLength = -1;
-  if (payloadLength > load<u32>(connection, CONNECTION_PAYLOAD_MAX)) return 0;
+  if (<i32>payloadLength > load<i32>(connection, CONNECTION_PAYLOAD_MAX)) return 0;
   if (payloadLength > <u32>IN_PLACE_BYTES_MAX) return 0;
   const payload = wordEnd + 2;
   if (payload + payloadLength + 2 > end || load<u16>(payload + payloadLength) != CR_LF) return 0;

@@ -3,7 +3,7 @@
  * that hold, until the login ends. Cold: once per CONNECT, and after a reload.
  * Source: nats-server `RegisterUser`, `registerWithAccount`, `applyAccountLimits`.
  */
-import { leastLimit } from "../../account/limits.ts";
+import { leastLimit, leastPayload } from "../../account/limits.ts";
 import { ResponsePermits } from "../../account/response_permits.ts";
 import type { Login } from "../../auth/login.ts";
 import { registersClients } from "../../auth/login_rules.ts";
@@ -52,6 +52,8 @@ export class Memberships {
     connection.account = accounts.global;
     this.#setContext(connection, contexts.take(accounts.global, null));
     this.#writeLimits(connection);
+    // By a limit below −1 of the server, in no account can it be.
+    if (connection.maxSubscriptions === 0) this.#endSoon(connection);
   }
 
   /** Gives back what a connection that ends held of its account. */
@@ -198,7 +200,7 @@ export class Memberships {
     const { options, shared } = this.#shard;
     const { limits } = connection.account.definition;
     const { login } = connection;
-    connection.maxPayloadBytes = leastLimit(
+    connection.maxPayloadBytes = leastPayload(
       options.maxPayloadBytes,
       limits.maxPayloadBytes,
       login?.maxPayloadBytes ?? -1,
@@ -216,6 +218,10 @@ export class Memberships {
     const { maxSubscriptions, subscriptionCount } = connection;
     if (maxSubscriptions < 0 || subscriptionCount < maxSubscriptions) return;
     if (!registersClients(this.#shard.options.login.rules)) return;
+    this.#endSoon(connection);
+  }
+
+  #endSoon(connection: Connection): void {
     connection.isOverSubscribed = true;
     this.#watchExpiry(connection);
   }
