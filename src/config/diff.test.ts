@@ -68,18 +68,19 @@ describe("diffOptions() applies", () => {
       ["Reloaded: authorization users"],
     ],
     ["accounts { A {} }", "accounts { A {}, B {} }, mappings { a: b }", ["Reloaded: accounts"]],
-    ["tls { timeout: 2 }", "tls { timeout: 2 }", ["Reloaded: tls = enabled"]],
+    ["tls { timeout: 2 }", "tls { timeout: 2 }", []],
+    ["tls { ca_file: a }", "tls { ca_file: a }", ["Reloaded: tls = enabled"]],
+    ["port: 4222", "tls { timeout: 2 }", ["Reloaded: tls = enabled", "Reloaded: authorization timeout = 3"]],
     ["tls { timeout: 2 }", "port: 4222", ["Reloaded: tls = disabled", "Reloaded: authorization timeout = 2"]],
     [
       "tls { timeout: 2 }, authorization { timeout: 9 }",
       "tls { timeout: 2 }, authorization {}",
-      ["Reloaded: tls = enabled", "Reloaded: authorization timeout = 3"],
+      ["Reloaded: authorization timeout = 3"],
     ],
     [
       "tls { timeout: 2 }",
       "tls { timeout: 3, handshake_first: auto }",
       [
-        "Reloaded: tls = enabled",
         "Reloaded: tls timeout = 3",
         "Reloaded: Client TLS handshake first: true",
         "Reloaded: Client TLS handshake first fallback delay: 50ms",

@@ -4,7 +4,10 @@ import type { ReloadStep } from "./option.ts";
 import { isEqual } from "./reload.ts";
 import { TLS_DEFAULTS, type TlsOptions } from "./tls.ts";
 
-/** Certificates are read again on every reload, so TLS counts as changed whenever it is on. */
+/** What the log says of other handshakes. */
+export const TLS_CHANGED = "Reloaded: tls = enabled";
+
+/** Whether certificates have changed, which are read again on every reload, is not for here to say. */
 export function compareTls(
   before: TlsOptions | undefined,
   after: TlsOptions | undefined,
@@ -23,7 +26,9 @@ export function compareTls(
     old: String(old),
     new: String(now),
   });
-  const steps = [step("tls", `Reloaded: tls = ${after === undefined ? "disabled" : "enabled"}`)];
+  const steps: ReloadStep[] = [];
+  if (after === undefined) steps.push(step("tls", "Reloaded: tls = disabled"));
+  else if (before === undefined || mayHandshakeOtherwise(before, after)) steps.push(step("tls", TLS_CHANGED));
   const old = before ?? TLS_DEFAULTS;
   const now = after ?? TLS_DEFAULTS;
   if (old.timeoutMs !== now.timeoutMs)
@@ -50,4 +55,29 @@ export function compareTls(
     steps.push(refusal("TLSRateLimit", old.connectionRateLimit, now.connectionRateLimit));
   }
   return steps;
+}
+
+/** Whether handshakes may go otherwise with the same certificates. Of authorities nats-server does not know whether they changed. */
+function mayHandshakeOtherwise(before: TlsOptions, after: TlsOptions): boolean {
+  return (
+    after.caFile !== undefined ||
+    after.ocspPeer?.verify === true ||
+    !isEqual(handshakeOptions(before), handshakeOptions(after))
+  );
+}
+
+/** Without what is told of otherwise. */
+function handshakeOptions(options: TlsOptions): TlsOptions {
+  const { certFile, keyFile, certs, timeoutMs, pinnedCerts, handshakeFirst, connectionRateLimit } =
+    TLS_DEFAULTS;
+  return {
+    ...options,
+    certFile,
+    keyFile,
+    certs,
+    timeoutMs,
+    pinnedCerts,
+    handshakeFirst,
+    connectionRateLimit,
+  };
 }

@@ -1,4 +1,5 @@
 import type { X509Certificate } from "node:crypto";
+import { sha256Hex } from "../base/sha256.ts";
 import { parseCertificate } from "../base/x509.ts";
 import type { CertificatePair, TlsOptions } from "../config/tls.ts";
 import { errnoTextOf } from "./posix/errno.ts";
@@ -37,6 +38,12 @@ export function certificateEndMs(files: TlsFiles): number | null {
   const [pair] = certificatePairs(files);
   if (pair === undefined) return null;
   return Date.parse(firstCertificate(pair.certFile).validTo);
+}
+
+/** Tells a listener's certificates and keys from others. Throws where a file cannot be read. */
+export function certificatesDigest(files: TlsFiles): string {
+  const pairs = certificatePairs(files).map(({ certFile, keyFile }) => [certFile, keyFile].map(readTlsFile));
+  return sha256Hex(new TextEncoder().encode(JSON.stringify(pairs)));
 }
 
 /** What tells a listener's certificates apart. Throws where the file cannot be read. */

@@ -41,6 +41,7 @@ async function prepare(parts: Partial<ReloadedServer>) {
     resolver: new OptionResolver(BEFORE, "hash"),
     operators: [],
     tls,
+    contexts: { client: null, webSocket: null, links: {}, clientDigest: "" },
     ocsp: new OcspService(logger, {
       restaple() {},
       stop() {},

@@ -5,6 +5,7 @@
 import { errorText } from "../base/error_text.ts";
 import { diffOptions, type OptionChange } from "../config/diff.ts";
 import type { Options } from "../config/option_table.ts";
+import { TLS_CHANGED } from "../config/tls_reload.ts";
 import type { LogSink } from "../log/logger.ts";
 import type { AccountsOrigin } from "../logins/operator_mode.ts";
 import type { Ocsp } from "./ocsp/ocsp.ts";
@@ -33,7 +34,7 @@ export interface PreparedReload {
   readonly ok: true;
   readonly options: Options;
   readonly digest: string;
-  /** In the order of the option table. */
+  /** In the order of the option table; certificates last. */
   readonly changes: readonly OptionChange[];
   readonly resolved: ResolvedOptions;
   /** Where accounts come from; null outside operator mode. */
@@ -60,6 +61,7 @@ export interface ReloadedServer {
   readonly resolver: OptionResolver;
   readonly operators: readonly MonitoredOperator[];
   readonly tls: TlsContexts;
+  readonly contexts: ServerContexts;
   readonly ocsp: OcspService;
   readonly monitoring: Pick<Monitoring, "prepare">;
   /** Why it takes no reloads now; undefined while it runs. */
@@ -109,7 +111,7 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
     const stopMeanwhile = server.findStop();
     if (stopMeanwhile !== undefined) return giveUp(stopMeanwhile);
 
-    const { changes } = difference;
+    const changes = withCertificates(difference.changes, server, { options, contexts });
     const changed = new Set(changes.map(({ key }) => key));
     if (openLog !== null && LOG_TARGET_KEYS.some((key) => changed.has(key))) sink = await openLog(options);
     return {
@@ -128,6 +130,18 @@ export async function prepareReload(server: ReloadedServer): Promise<PreparedRel
   } catch (error) {
     return giveUp(errorText(error));
   }
+}
+
+/** The changes of the options, and that of the certificates of clients' TLS, of which the options only name the files. */
+function withCertificates(
+  changes: readonly OptionChange[],
+  before: Pick<ReloadedServer, "options" | "contexts">,
+  after: Pick<ReloadedServer, "options" | "contexts">,
+): readonly OptionChange[] {
+  const isTold = changes.some(({ key }) => key === "tls");
+  if (isTold || before.contexts.clientDigest === after.contexts.clientDigest) return changes;
+  const [old, now] = [before.options.tls, after.options.tls];
+  return [...changes, { key: "tls", old, new: now, logLine: TLS_CHANGED }];
 }
 
 /** Operators do not change while a server runs, whether the JWT stands in the configuration or in a file of its own. */

@@ -503,6 +503,7 @@ export class Server {
       resolver: this.#resolver,
       operators: this.#operators,
       tls: this.#tls,
+      contexts: this.#contexts,
       ocsp: this.#ocsp,
       monitoring: this.#monitoring,
       findStop: () => (this.#state === "running" ? undefined : `the server is ${this.#state}, not running`),

@@ -33,6 +33,23 @@ row("§14.2 new certificates: new clients see them, the others stay connected", 
   after.destroy();
 });
 
+row("§14.2 the log tells of TLS where it has changed, or may have", async () => {
+  const renamed = { ...oldListener, certFile: `${maker.folder}/renamed.pem` };
+  copyFileSync(oldListener.certFile, renamed.certFile);
+  const isTold = async (from: string, to: string) => {
+    await using server = await ServerProcess.start({ config: from });
+    return (await server.reload(to)).includes("Reloaded: tls = enabled");
+  };
+  const plain = tls(oldListener);
+  expect(await isTold(plain, plain)).toBe(false);
+  expect(await isTold(plain, `${plain}\nmax_payload: 1000`)).toBe(false);
+  expect(await isTold(plain, tls(renamed))).toBe(false);
+  expect(await isTold(plain, tls(oldListener, ", timeout: 6, handshake_first: true"))).toBe(false);
+  expect(await isTold(plain, tls(oldListener, `, min_version: "1.3"`))).toBe(true);
+  const verified = tls(oldListener, `, verify: true, ca_file: "${oldAuthority.certFile}"`);
+  expect(await isTold(verified, verified)).toBe(true);
+});
+
 row("§14.2 files replaced under the same names count, too", async () => {
   const files = {
     certFile: `${maker.folder}/live.pem`,
@@ -48,7 +65,7 @@ row("§14.2 files replaced under the same names count, too", async () => {
   await using server = await ServerProcess.start({ config: tls(files) });
   const before = await connectSecurely(server, { ca: oldAuthority.cert });
   use(newListener);
-  await server.reload();
+  expect(await server.reload()).toContain("Reloaded: tls = enabled");
   (await connectSecurely(server, { ca: newAuthority.cert })).destroy();
   await before.roundTrip();
   before.destroy();

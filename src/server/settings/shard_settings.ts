@@ -27,7 +27,7 @@ export interface ResolvedOptions {
 export function shardOptions(
   options: Options,
   { rules, calloutAccounts, accounts, replySecret, serverHash }: ResolvedOptions,
-  contexts: Omit<ServerContexts, "links">,
+  contexts: Pick<ServerContexts, "client" | "webSocket">,
   clusterName: string | undefined,
   webSocketPort: number,
 ): ShardOptions {

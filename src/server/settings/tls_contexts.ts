@@ -9,6 +9,7 @@ import { createServerContexts, freeContexts } from "../../runtime/openssl/server
 import type { Posix } from "../../runtime/posix/posix.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { HandshakeRole, TlsContext } from "../../runtime/tls.ts";
+import { certificatesDigest } from "../../runtime/tls_files.ts";
 import { readTlsMaterial } from "../../runtime/tls_material.ts";
 import {
   type LinkTlsBlock,
@@ -23,6 +24,8 @@ export interface ServerContexts {
   readonly client: TlsContext | null;
   readonly webSocket: TlsContext | null;
   readonly links: LinkTlsBlocks;
+  /** Tells the certificates of `client` from others; "" for none. */
+  readonly clientDigest: string;
 }
 
 /** What to do instead if the runtime's own TLS cannot do something; the other runtime, or OpenSSL, can. */
@@ -101,18 +104,21 @@ export class TlsContexts {
 
   /** The contexts of a configuration, or what is wrong with the first that is wrong. Files are read, nothing else changes. */
   create(options: Options): { readonly ok: true; readonly contexts: ServerContexts } | Failure {
-    const made: Record<"client" | "webSocket", TlsContext | null> & { links: Record<string, LinkTlsBlock> } =
-      {
-        client: null,
-        webSocket: null,
-        links: {},
-      };
+    const made: Record<"client" | "webSocket", TlsContext | null> & {
+      links: Record<string, LinkTlsBlock>;
+      clientDigest: string;
+    } = { client: null, webSocket: null, links: {}, clientDigest: "" };
     const { client, webSocket } = clientTlsOptions(options);
     for (const [name, tls] of [["client", client] as const, ["webSocket", webSocket] as const]) {
       if (tls === undefined) continue;
       const created = this.#create(tls, ["server"]);
       if (!created.ok) return this.#giveUp(made, created);
       made[name] = created.context;
+    }
+    try {
+      if (client !== undefined) made.clientDigest = certificatesDigest(client);
+    } catch (error) {
+      return this.#giveUp(made, { ok: false, reason: errorText(error) });
     }
     for (const { name, options: tls, roles, isOptional } of linkContextPlans(options)) {
       const created = this.#create(tls, roles);
