@@ -13,7 +13,7 @@
  */
 import { readFileSync } from "node:fs";
 import { errorText } from "./base/error_text.ts";
-import { type LoadResult, loadConfigFile, loadConfigText } from "./config/load.ts";
+import { type LoadResult, loadConfigFile, loadConfigText, reloadProblem } from "./config/load.ts";
 import { defaultOptions, type GivenOptions, type Options } from "./config/option_table.ts";
 import { Logger, type LogLevel, type LogSink } from "./log/logger.ts";
 import { type Connz, type ConnzOptions, connz } from "./monitor/connz.ts";
@@ -167,7 +167,7 @@ export class Midge {
       );
     }
     const result = await this.#server.reload(config === undefined ? undefined : this.#readerOf?.(config));
-    if (!result.ok) throw new Error(`Failed to reload server configuration: ${result.reason}`);
+    if (!result.ok) throw new Error(`Failed to reload server configuration: ${result.reason.trimEnd()}`);
   }
 
   /** Tells clients to go elsewhere, closes them one by one, and stops; `stop` cuts it short. */
@@ -210,7 +210,7 @@ function readerOf(load: () => LoadResult): ConfigReader {
   return {
     read: () => {
       const loaded = load();
-      return loaded.ok ? loaded : { ok: false, reason: loaded.lines.join("\n") };
+      return loaded.ok ? loaded : { ok: false, reason: reloadProblem(loaded) };
     },
   };
 }

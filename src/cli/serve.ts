@@ -69,7 +69,7 @@ async function readOptions(flags: Flags): Promise<Read> {
     const applied = applyFlags(defaultOptions(), flags);
     return applied.ok ? { ...applied, warnings: [], config: null } : { ok: false, reason: applied.text };
   }
-  const { loadConfigFile } = await import("../config/load.ts");
+  const { loadConfigFile, reloadProblem } = await import("../config/load.ts");
   const load = () => checkLoaded(loadConfigFile(configFile));
   const loaded = load();
   if (!loaded.ok) return { ok: false, reason: loaded.lines.join("\n") };
@@ -80,7 +80,7 @@ async function readOptions(flags: Flags): Promise<Read> {
     digest: loaded.digest,
     read: (): ReadAgain => {
       const again = load();
-      if (!again.ok) return { ok: false, reason: again.lines.join("\n") };
+      if (!again.ok) return { ok: false, reason: reloadProblem(again) };
       const flagged = applyFlags(again.options, flags);
       return flagged.ok ? { ...flagged, digest: again.digest } : { ok: false, reason: flagged.text };
     },

@@ -18,10 +18,21 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
 }
 
-export type LoadResult =
-  | ({ readonly ok: true } & LoadedConfig)
+export type LoadResult = ({ readonly ok: true } & LoadedConfig) | LoadFailure;
+
+export interface LoadFailure {
+  readonly ok: false;
   /** Every problem as a line, warnings first. */
-  | { readonly ok: false; readonly lines: readonly string[] };
+  readonly lines: readonly string[];
+  /** There is no configuration: the text is none, or could not be read. */
+  readonly isUnreadable?: true;
+}
+
+/** Why a reload is refused, as the system account is told: what is wrong with entries ends with a line end, as of nats-server. */
+export function reloadProblem({ lines, isUnreadable }: LoadFailure): string {
+  const text = lines.join("\n");
+  return isUnreadable ? text : `${text}\n`;
+}
 
 /**
  * Reads the text of a configuration; the options that a program gives win over it. Never throws: what is wrong comes back
@@ -42,7 +53,7 @@ export function loadConfigText(
     return { ok: true, options, digest: configDigest(tree), places, warnings: lines };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { ok: false, lines: [error.message] };
+    return { ok: false, lines: [error.message], isUnreadable: true };
   }
 }
 
@@ -56,7 +67,7 @@ export function loadConfigFile(
   try {
     text = readText(file);
   } catch (error) {
-    return { ok: false, lines: [errorText(error)] };
+    return { ok: false, lines: [errorText(error)], isUnreadable: true };
   }
   return loadConfigText(text, file, { readFile: readText, environment }, given);
 }

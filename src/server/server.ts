@@ -314,7 +314,7 @@ export class Server {
       .catch((error): ReloadResult => ({ ok: false, reason: errorText(error) }));
     this.#reloading = reload;
     const result = await reload;
-    if (!result.ok) this.#logger.error(`Failed to reload server configuration: ${result.reason}`);
+    if (!result.ok) this.#logger.error(`Failed to reload server configuration: ${result.reason.trimEnd()}`);
     return result;
   }
 

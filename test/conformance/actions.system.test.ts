@@ -112,7 +112,16 @@ rowsInParallel({
     const { json } = await ask(system, own(system, "RELOAD"), "{}");
     expect(Object.keys(json)).toContain("error");
     expect((json.error as Json).code).toBe(500);
-    expect(String((json.error as Json).description)).not.toBe("");
+    expect(String((json.error as Json).description)).toMatch(/.[^\n]$/);
+    server.writeConfig(`foo: 1\nbar: 2\n${SYSTEM_ACCOUNTS}`);
+    const { json: wrong } = await ask(system, own(system, "RELOAD"), "{}");
+    // nats-server says them in no order.
+    const lines = String((wrong.error as Json).description).split("\n");
+    expect(lines.sort()).toEqual(
+      ["", `:1:0: unknown field "foo"`, `:2:1: unknown field "bar"`].map(
+        (line) => line && server.configPath + line,
+      ),
+    );
     expect(dataOf(await ask(system, "$SYS.REQ.SERVER.PING.VARZ")).ping_interval).toBe(90e9);
   },
 

@@ -85,7 +85,10 @@ describe("TlsContexts", () => {
       posix,
     );
     const untold = withoutLibrary.create(options("leafnodes { remotes: [ { url: nats://h } ] }"));
-    expect(untold).toEqual({ ok: true, contexts: { client: null, webSocket: null, links: {}, clientDigest: "" } });
+    expect(untold).toEqual({
+      ok: true,
+      contexts: { client: null, webSocket: null, links: {}, clientDigest: "" },
+    });
     expect(withoutLibrary.create(options(EVERY_KIND)).ok).toBe(false);
   });
 });
