@@ -35,7 +35,7 @@ export async function flood(publisher: RawClient, subject = "flood", count = FLO
 }
 
 /** Lets a paused connection take about `SLOW_READ_BYTES`, if as much comes at once. */
-async function readSome(slow: RawClient): Promise<void> {
+export async function readSome(slow: RawClient): Promise<void> {
   const { socket } = slow;
   const enough = socket.bytesRead + SLOW_READ_BYTES;
   const signal = AbortSignal.timeout(READ_MS_MAX);
