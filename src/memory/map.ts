@@ -108,7 +108,8 @@ const SLOTS_FOR_LINKS = 4096;
 export const RECEIVE_BYTES = 512 * 1024;
 export const RECEIVE_BUFFERS = 9;
 export const READ_BYTES = 128 * 1024;
-export const READ_BYTES_BEFORE_LOGIN = 16 * 1024;
+/** Of who is to send little: before a login, and to somebody who has too much pending already. */
+export const READ_BYTES_FEW = 16 * 1024;
 /** What becomes frames of its own on a WebSocket, at a time. */
 export const PACKING_BYTES = 64 * 1024;
 const DEFLATING_BYTES =

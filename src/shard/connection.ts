@@ -128,9 +128,8 @@ export class Connection {
   writtenBytes = 0;
   deadlineMark = 0;
   isDeadlineSet = false;
-  /** It has more pending than it may: since when, and what bytes written come to once that has left. */
+  /** It has more pending than it may, and what bytes written come to once that has left. */
   isInExcess = false;
-  excessSinceMs = 0;
   excessMark = 0;
   /** When it was set, and in how many chunks what must leave by then was queued. */
   deadlineSinceMs = 0;
@@ -150,6 +149,8 @@ export class Connection {
   /** Not read before this time, 0 when reading. */
   pausedUntilMs = 0;
   pausedSinceMs = 0;
+  /** It publishes to somebody who has more pending than may be: of what it sends little is read next. */
+  readsLittle = false;
   /** How often a producer was slowed for it. */
   stalls = 0;
 

@@ -409,7 +409,10 @@ export class Shard implements LinkShard, UpgradeHost {
     // One slow client must not hold up a link, nor everybody behind it.
     if (connection.state >= STATE_CLOSING || connection.isLink) return;
     increment(this.#words, this.shared.map.area(this.node).area + AREA_STALLS);
-    if (stalledBy !== 0) this.#stalls.count(stalledBy);
+    if (stalledBy !== 0) {
+      this.#stalls.count(stalledBy);
+      connection.readsLittle = this.#slots.connectionAt(stalledBy)?.isInExcess ?? false;
+    }
     this.#paused.add(connection);
   }
 

@@ -2,7 +2,7 @@
  * What connections send: read into a receive buffer, behind what they kept, and given to their protocol. In a turn that has
  * lasted long the rest of it waits for the next one, so that others are served in between. Hot: once per read.
  */
-import { READ_BYTES, READ_BYTES_BEFORE_LOGIN } from "../../memory/map.ts";
+import { READ_BYTES, READ_BYTES_FEW } from "../../memory/map.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { HANGUP, READ_FAILED, READABLE, WOULD_BLOCK } from "../../runtime/poller.ts";
 import type { ClientProtocol } from "../client/client_protocol.ts";
@@ -104,7 +104,8 @@ export class Input {
     const from = this.#kept.restore(connection, this.#shard.receiveBuffers.take(connection.keptLength));
     // Whoever may have to wait for its login is not to have the server keep much more than its CONNECT meanwhile.
     const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired(connection);
-    const bytesMax = mayWait ? READ_BYTES_BEFORE_LOGIN : READ_BYTES;
+    const bytesMax = mayWait || connection.readsLittle ? READ_BYTES_FEW : READ_BYTES;
+    connection.readsLittle = false;
     const count = poller.read(connection.slot, from, bytesMax);
     if (count === WOULD_BLOCK) return;
     if (count <= 0) this.#end(connection, count);

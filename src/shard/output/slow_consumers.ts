@@ -11,14 +11,8 @@ import type { ShardContext } from "../context.ts";
 import type { LinkHost, WriteLimits } from "../links/link_host.ts";
 import { TIMER_EXCESS, TIMER_WRITE, timerId } from "../timers.ts";
 
-/**
- * How long whoever has more than `max_pending` may take for each part of what is too much. A producer of nats-server waits as
- * long for its consumers with what it has read at once, which is as much.
- */
-const PART_MS = 10;
-const PART_BYTES = 64 * 1024;
-/** However much that is. */
-const EXCESS_MS_MAX = 250;
+/** How long whoever has more than `max_pending` may take for what is too much: a moment, on a busy machine too. */
+const EXCESS_MS = 250;
 /** More than a turn frames for one client, as a rule, before it is known that messages for it are dropped. */
 const LATE_DROPS_BYTES = 1024 * 1024;
 /** What all who are behind may have together, about, of what is too much. */
@@ -103,25 +97,12 @@ export class SlowConsumers {
     if (connection.state >= STATE_CLOSING) return;
     if (this.#excessOf(connection) <= 0) connection.isInExcess = false;
     else if (connection.writtenBytes >= connection.excessMark) this.#measureExcess(connection, now);
-    else if (now >= this.#excessEndMs(connection))
-      this.fail(connection, CloseReason.SlowConsumerPendingBytes);
-    else this.#awaitExcess(connection);
+    else this.fail(connection, CloseReason.SlowConsumerPendingBytes);
   }
 
   #measureExcess(connection: Connection, nowMs: number): void {
-    connection.excessSinceMs = nowMs;
     connection.excessMark = connection.writtenBytes + this.#excessOf(connection);
-    this.#awaitExcess(connection);
-  }
-
-  #awaitExcess(connection: Connection): void {
-    this.#shard.timers.set(timerId(connection, TIMER_EXCESS), this.#excessEndMs(connection));
-  }
-
-  /** More may have come since it was measured, which was on its way then. */
-  #excessEndMs(connection: Connection): number {
-    const ms = Math.ceil(this.#excessOf(connection) / PART_BYTES) * PART_MS;
-    return connection.excessSinceMs + Math.min(ms, EXCESS_MS_MAX);
+    this.#shard.timers.set(timerId(connection, TIMER_EXCESS), nowMs + EXCESS_MS);
   }
 
   #excessOf({ pending }: Connection): number {
