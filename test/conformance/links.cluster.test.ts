@@ -21,6 +21,11 @@ const ACCOUNTS = `
       users: [ { user: c, password: p } ]
       imports: [ { service: { account: B, subject: measured } } ]
     }
+    D {
+      imports: [ { service: { account: B, subject: measured }, to: front, share: true } ]
+      exports: [ { service: front } ]
+    }
+    E { users: [ { user: e, password: p } ], imports: [ { service: { account: D, subject: front } } ] }
   }
   system_account: SYS
 `;
@@ -438,4 +443,21 @@ row("§8.54 a service on another server is measured there, and the sample is pub
     await listener.roundTrip();
     for (const client of [responder, listener, requester]) client.destroy();
   }
+});
+
+row("§8.54 §4.8 over a route, too, a chain names who asked first, as its last import lets it", async () => {
+  const [responder, listener] = [await loginAs(a2, "b"), await loginAs(a1, "b")];
+  const requester = await loginAs(a1, "e");
+  await listen(responder, "measured");
+  await listen(listener, "took");
+  await untilReached(listener, responder, 10_000);
+  requester.send("SUB in.1 1\r\nPUB front in.1 2\r\nhi\r\n");
+  const { reply } = await readMessage(responder);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  responder.send(`PUB ${reply} 2\r\nok\r\n`);
+  await requester.readUntil("ok\r\n");
+  const { requestor } = JSON.parse((await readMessage(listener)).payload) as { requestor: Json };
+  expect(requestor).toMatchObject({ acc: "E", user: "e", server: "a1" });
+  expect(requestor).not.toHaveProperty("svc");
+  for (const client of [responder, listener, requester]) client.destroy();
 });
