@@ -13,9 +13,11 @@ const server = sharedServer({
           { user: M, password: p }
           { user: source, password: p, permissions: { publish: ["foo", "ok"] } }
           { user: destination, password: p, permissions: { publish: ["bar"] } }
+          { user: thirds, password: p, permissions: { publish: ["third.*"] } }
           { user: anything, password: p, permissions: { publish: [">"] } }
           { user: nothing, password: p, permissions: { publish: { deny: [">"] } } }
         ]
+        exports: [ { stream: "third.>" } ]
         mappings {
           foo: bar
           "w.*.*": "x.$2.{{wildcard(1)}}"
@@ -34,6 +36,7 @@ const server = sharedServer({
         }
       }
       ${account("PLAIN")}
+      ${account("IMPORTS", 'imports: [ { stream: { account: M, subject: "third.>" } } ]')}
     }
   `,
 });
@@ -111,6 +114,27 @@ row("§2.2 §8.63 the subject that is tested for permission is the mapped one", 
   await listener!.expect("MSG bar 1 0\r\n\r\n");
   await settle(source!, destination!, listener!);
   for (const client of [source!, destination!, listener!]) client.destroy();
+});
+
+row("§2.2 §8.65 of weighted destinations each is tested, and nothing is lost between them", async () => {
+  const [thirds, listener, importer] = await loginAll(server(), "thirds", "M", "IMPORTS");
+  await subscribe(listener!, "third.>", "third");
+  await subscribe(importer!, "third.>");
+  const count = 60;
+  for (const start of ["PUB third 1\r\n", "PUB third in 1\r\n", "HPUB third 12 13\r\nNATS/1.0\r\n\r\n"]) {
+    thirds!.send(`${start}x\r\n`.repeat(count));
+    const told = [];
+    for (const client of [thirds!, listener!, importer!]) {
+      client.send("PING\r\n");
+      told.push(await client.readUntil("PONG\r\n"));
+    }
+    const [refusals, here, imported] = told as [string, string, string];
+    const refused = refusals.match(/Permissions Violation for Publish to "third"/g)?.length ?? 0;
+    const delivered = here.match(/MSG third\.[ab] 1 /g)?.length ?? 0;
+    expect([refused > 0, refused + delivered]).toEqual([true, count]);
+    expect(imported.match(/MSG third\.[ab] 1 /g)).toHaveLength(delivered);
+  }
+  for (const client of [thirds!, listener!, importer!]) client.destroy();
 });
 
 row("§3.4 §8.65 weights: the rest stays on the source", async () => {
