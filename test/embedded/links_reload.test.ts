@@ -25,3 +25,17 @@ test("what a member takes back while its account is away is not wanted when the 
   expect(await roundTripText(peer)).toContain("RMSG Y stays answer 0\r\n\r\n");
   await server.stop();
 });
+
+test("what a member wants of an account before it is here counts once a reload brings it", async () => {
+  const { server, log } = await startEmbedded({ config: `accounts { ${X} }\n${CLUSTER}` });
+  const peer = await connectPeer("route", log);
+  peer.send("RS+ Y early\r\nRS+ Y early q 2\r\nRS+ Y gone\r\nRS- Y gone\r\n");
+  await roundTripText(peer);
+  await server.reload(BOTH);
+  const client = await connectTo(server, { user: "y", pass: "p" });
+  client.send("PUB gone 0\r\n\r\nPUB early 0\r\n\r\n");
+  await roundTripText(client);
+  const sent = await roundTripText(peer);
+  expect(sent.match(/RMSG .*/g)).toEqual(["RMSG Y early | q 0"]);
+  await server.stop();
+});

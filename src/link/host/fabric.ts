@@ -48,8 +48,6 @@ export class ShardFabric implements LinkFabric {
   readonly #wishes: LinkWishes;
   readonly #log: LinkLog;
   readonly #match = new MatchResult();
-  /** Accounts may come that nobody has defined yet. */
-  mayLoadAccounts = false;
   /** A request that another server measures goes to a client here. */
   onRequest: (account: string, reply: string) => void = () => {};
   /** Set once, right after both are made. */
@@ -72,7 +70,7 @@ export class ShardFabric implements LinkFabric {
     if (account === undefined) {
       const id = this.#ids.get(key.account);
       if (weight === 0 && id !== undefined) this.#wishes.set(link, id, key, 0);
-      this.#keep(link, key, weight);
+      this.#waiting.set(link, key, weight);
       return;
     }
     if (!this.#wishes.set(link, account.id, key, weight)) {
@@ -83,12 +81,13 @@ export class ShardFabric implements LinkFabric {
     }
   }
 
-  /** What a link wants of accounts that are there, or were. */
-  wanted(link: Link): InterestKey[] {
+  /** What a link wants, also of accounts that are not there, and with what weight. */
+  wanted(link: Link): (readonly [key: InterestKey, weight: number])[] {
     const names = new Map(Array.from(this.#ids, ([name, id]) => [id, name]));
-    return this.#wishes.list(link).map(({ account, subject, queue, origin }) => {
-      return { account: names.get(account)!, subject, queue, origin };
+    const wishes = this.#wishes.list(link).map(({ account, subject, queue, origin, weight }) => {
+      return [{ account: names.get(account)!, subject, queue, origin }, weight] as const;
     });
+    return [...wishes, ...this.#waiting.of(link).map(({ key, weight }) => [key, weight] as const)];
   }
 
   /** Whether `key` is among it. */
@@ -222,17 +221,6 @@ export class ShardFabric implements LinkFabric {
 
   #account(name: string): ShardAccount | undefined {
     return this.#shard.accounts.byByteName(name);
-  }
-
-  #keep(link: Link, key: InterestKey, weight: number): void {
-    if (!this.mayLoadAccounts && weight > 0) {
-      this.#log(
-        "warning",
-        `Unknown account ${JSON.stringify(textOf(key.account))} for remote subject ${JSON.stringify(textOf(key.subject))}`,
-      );
-      return;
-    }
-    this.#waiting.set(link, key, weight);
   }
 }
 

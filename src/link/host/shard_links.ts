@@ -257,7 +257,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
         if (this.#running === null) this.#start(message.setup);
         else {
           if (message.setup.leafnodes !== null)
-            this.#running.core.leafsMayCome((link) => this.#wishesOf(link));
+            this.#running.core.leafsMayCome((link) => this.#fabric.wanted(link));
           this.#running.setup = message.setup;
           this.#running.protocols.reload(message.setup);
         }
@@ -382,14 +382,13 @@ export class ShardLinks implements LinkHost, LinkEvents {
       notices: new LeafEvents(shard, this.#connections, this.#reports),
       hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
       account: (name) => this.#accounts.leafAccount(name),
-      wanted: (link) => this.#fabric.wanted(link),
+      wanted: (link) => this.#fabric.wanted(link).map(([key]) => key),
       isWanted: (link, key) => this.#fabric.isWanted(link, key),
       wantedCount: (link) => this.#wishes.countOf(link),
       tell: (news) => shard.report({ type: "links", news }),
     });
     const local = new LocalWishes(shard.index, shard.node, shard.accounts, core);
     this.#fabric.local = local;
-    this.#fabric.mayLoadAccounts = setup.isOperatorMode;
     const leafImports = new LeafImports(shard.accounts, core);
     this.#running = { setup, core, protocols, local, leafImports };
     this.#accountsChanged(this.#running);
@@ -420,13 +419,6 @@ export class ShardLinks implements LinkHost, LinkEvents {
       if (link.role === "spoke" && names.has(link.account!))
         leafImports.refresh(link, this.#wishes.list(link));
     for (const name of names.union(new Set(answered))) protocols.leafs?.refreshAccount(name);
-  }
-
-  *#wishesOf(link: Link): Iterable<readonly [InterestKey, number]> {
-    for (const { account: id, subject, queue, origin, weight } of this.#wishes.list(link)) {
-      const account = this.#accounts.nameOf(id);
-      if (account !== undefined) yield [{ account, subject, queue, origin }, weight];
-    }
   }
 
   #carried(message: HeldMessage): LinkMessage | null {

@@ -31,6 +31,11 @@ export class WaitingWishes {
     if (wishes?.size === 0) this.#remove(account, link);
   }
 
+  /** Everything that a link waits for. */
+  of(link: Link): readonly WaitingWish[] {
+    return [...this.#accounts.values()].flatMap((links) => [...(links.get(link)?.values() ?? [])]);
+  }
+
   /** A link is gone. */
   forget(link: Link): void {
     for (const account of this.accounts) this.#remove(account, link);

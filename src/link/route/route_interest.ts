@@ -83,10 +83,9 @@ export class RouteInterest {
   }
 
   #mayWant({ account, subject }: InterestOperation): boolean {
-    if (!this.#owner.host.hasAccount(account)) {
+    // It is kept, where nats-server forgets it: a reload may bring the account to this member later than to the other.
+    if (!this.#owner.host.hasAccount(account))
       this.#route.log("error", `Unknown account ${quoted(account)} for remote subject ${quoted(subject)}`);
-      return false;
-    }
     if (!this.#owner.exportFilter.passes(subject)) {
       this.#route.log("debug", `Can not export ${quoted(subject)}, ignoring remote subscription request`);
       return false;

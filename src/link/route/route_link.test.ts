@@ -257,11 +257,11 @@ describe("RouteLink, registered", () => {
     expect(oldest.heard()).toEqual(["RS+ $G foo", "RS+ $G foo q 2", "RS+ $G lf", "RS- $G foo", "RS- $G lf"]);
   });
 
-  test("takes interest, and ignores accounts it does not know", () => {
+  test("takes interest, in accounts that it does not know as well, which it says", () => {
     const n = member();
     const raw = joined();
     raw.say("RS+ $G foo", "LS+ LC $G lf q 2", "LS- LC $G lf q", "RS+ NOPE foo", "RS- $G foo");
-    expect(n.interest).toEqual(["$G foo 1", "$G lf q @LC 2", "$G lf q @LC 0", "$G foo 0"]);
+    expect(n.interest).toEqual(["$G foo 1", "$G lf q @LC 2", "$G lf q @LC 0", "NOPE foo 1", "$G foo 0"]);
     expect(n.logged("Unknown account")).toEqual([
       'error 127.0.0.1:50002 - rid:2 - Unknown account "NOPE" for remote subject "foo"',
     ]);
