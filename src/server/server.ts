@@ -384,6 +384,9 @@ export class Server {
       case "otherClusters":
         this.#fleet.tellOtherClusters(news.names);
         break;
+      case "accountAwaited":
+        void this.#fleet.loadAccount(news.account);
+        break;
       case "leafOpened":
         this.#system?.announceLeaf(news.announces ? news.leaf : null, news.leaf.account, null);
         break;

@@ -3,6 +3,7 @@ import { account, login } from "../support/account_config.ts";
 import { until } from "../support/deadline.ts";
 import { linkPort } from "../support/links.ts";
 import { readMessage } from "../support/message.ts";
+import { Operator } from "../support/operator.ts";
 import type { Info, RawClient } from "../support/raw_client.ts";
 import { dialGateway, gatewayHash, payloadOf, RawGateway } from "../support/raw_gateway.ts";
 import type { RawLink } from "../support/raw_link.ts";
@@ -259,6 +260,33 @@ row("clusters 4.11: a member's interest is the cluster's", async () => {
     route.destroy();
     await inbound.expectInAnyOrder("RS- $G foo", "RS- $G foo q");
   });
+});
+
+row("clusters 4.11: so it is in an account of operator mode that nobody has asked for here", async () => {
+  const operator = new Operator();
+  const { publicKey: key, jwt } = operator.account("FAR");
+  const config = `${CONFIG.replace("no_system_account: true", "")}\n${operator.configWithMemory({ publicKey: key, jwt })}`;
+  await withGateway(
+    async ({ server, gateway: { inbound } }) => {
+      const route = await joinRoute(await linkPort(server, "route"), { cluster: "GN" }, { cluster: "GN" });
+      route.send(`RS+ ${key} foo`, `RS+ ${key} foo q 1`);
+      // The account may want answers of the system account, too.
+      const told: string[] = [];
+      while (told.length < 2) {
+        const entry = await inbound.next();
+        if (entry.includes(key)) told.push(entry);
+      }
+      expect(told.sort()).toEqual([`RS+ ${key} foo`, `RS+ ${key} foo q 1`]);
+      const { routes } = await server.json<{ routes: Record<string, unknown>[] }>("/routez?subs=1");
+      expect(routes[0]).toMatchObject({ subscriptions: 2, subscriptions_list: ["foo", "foo"] });
+      const payloads = ["a".repeat(200_000), "b".repeat(200_000), "hi"];
+      const messages = payloads.map((payload) => `RMSG ${key} foo | q ${payload.length}\r\n${payload}`);
+      inbound.send(...messages);
+      for (const message of messages) await route.expectMessage(message);
+    },
+    {},
+    { config, monitoring: true },
+  );
 });
 
 row("clusters 88: what one cluster sends goes to no other one", async () => {

@@ -81,13 +81,24 @@ export class ShardFabric implements LinkFabric {
     }
   }
 
-  /** What a link wants, also of accounts that are not there, and with what weight. */
-  wanted(link: Link): (readonly [key: InterestKey, weight: number])[] {
+  /** What a link wants, and with what weight, of accounts that are not here as well. */
+  weighedWishes(link: Link): (readonly [key: InterestKey, weight: number])[] {
     const names = new Map(Array.from(this.#ids, ([name, id]) => [id, name]));
     const wishes = this.#wishes.list(link).map(({ account, subject, queue, origin, weight }) => {
       return [{ account: names.get(account)!, subject, queue, origin }, weight] as const;
     });
     return [...wishes, ...this.#waiting.of(link).map(({ key, weight }) => [key, weight] as const)];
+  }
+
+  wanted(link: Link): InterestKey[] {
+    return this.weighedWishes(link).map(([key]) => key);
+  }
+
+  /** How much of it there is. */
+  wantedCount(link: Link): number {
+    // A link that is for one account has that one.
+    const waitingCount = link.account === null ? this.#waiting.of(link).length : 0;
+    return this.#wishes.countOf(link) + waitingCount;
   }
 
   /** Whether `key` is among it. */
@@ -99,6 +110,11 @@ export class ShardFabric implements LinkFabric {
   forget(link: Link): void {
     this.#wishes.forget(link);
     this.#waiting.forget(link);
+  }
+
+  /** Whether somebody wants something of an account that is not here. */
+  isAwaited(account: string): boolean {
+    return this.#waiting.has(account);
   }
 
   /** Accounts were defined anew: wishes that waited for one are wishes now. */

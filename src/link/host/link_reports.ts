@@ -24,6 +24,7 @@ import type { GatewayLinkStatus, GatewayStatusQuery } from "../gateway/gateway_s
 import type { FailedLeaf, LeafReport } from "../leaf/leaf_report.ts";
 import type { AccountTraffic } from "./account_traffic.ts";
 import type { LinkConnections } from "./connections.ts";
+import type { ShardFabric } from "./fabric.ts";
 import type { HostLink } from "./host_link.ts";
 import type { Protocols } from "./protocols.ts";
 import type { LinkWishes } from "./wishes.ts";
@@ -41,17 +42,25 @@ export class LinkReports {
   readonly #shard: LinkShard;
   readonly #connections: LinkConnections;
   readonly #wishes: LinkWishes;
+  readonly #fabric: Pick<ShardFabric, "wanted">;
   readonly #traffic: AccountTraffic;
   readonly #slowConsumers = { routes: 0, gateways: 0, leafnodes: 0 };
   /** What leaf links that are over have counted, by account. */
   readonly #goneLeafs = new Map<string, LinkTraffic>();
   readonly #staleConnections = { routes: 0, gateways: 0, leafnodes: 0 };
 
-  constructor(shard: LinkShard, connections: LinkConnections, wishes: LinkWishes, traffic: AccountTraffic) {
+  constructor(
+    shard: LinkShard,
+    connections: LinkConnections,
+    wishes: LinkWishes,
+    fabric: Pick<ShardFabric, "wanted">,
+    traffic: AccountTraffic,
+  ) {
     this.#shard = shard;
     this.#traffic = traffic;
     this.#connections = connections;
     this.#wishes = wishes;
+    this.#fabric = fabric;
   }
 
   /** A link has missed a write deadline. Of those that a route misses one after the other the first counts alone. */
@@ -238,8 +247,8 @@ export class LinkReports {
   /** What the peer of a route wants, under the names that nats-server files it by. */
   #subscriptionsOf({ registered }: HostLink): LinkSubscription[] {
     if (registered === null) return [];
-    return this.#wishes.list(registered).map(({ account: id, subject, queue, origin }) => {
-      const account = this.#shard.accounts.byId(id)?.name ?? "";
+    return this.#fabric.wanted(registered).map(({ account: name, subject, queue, origin }) => {
+      const account = textOf(name);
       const kind = origin === "" ? "R" : `L ${textOf(origin)}`;
       const names = { subject: textOf(subject), queue: textOf(queue) };
       const group = queue === "" ? "" : ` ${names.queue}`;

@@ -31,6 +31,7 @@ import { GatewayReplies } from "../gateway/gateway_replies.ts";
 import { ReplyAddress } from "../gateway/reply_mapping.ts";
 import { AccountNames } from "./account_names.ts";
 import { AccountTraffic } from "./account_traffic.ts";
+import { AwaitedAccounts } from "./awaited_accounts.ts";
 import { LinkConnections } from "./connections.ts";
 import { ShardFabric } from "./fabric.ts";
 import { HostNames } from "./host_names.ts";
@@ -94,6 +95,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
   readonly #reports: LinkReports;
   readonly #measuredRequests = new MeasuredRequests();
   readonly #traced: TracedArrivals;
+  readonly #awaited: AwaitedAccounts;
   readonly #logins: ShardLinkLogins;
   readonly #registration: Registration;
   readonly #fabric: ShardFabric;
@@ -132,13 +134,16 @@ export class ShardLinks implements LinkHost, LinkEvents {
       isOwn: (kind, ip, port) => this.#isOwn(kind, ip, port),
       accepted: (kind, connection, webSocket) => this.#running!.protocols.accept(kind, connection, webSocket),
     });
-    this.#reports = new LinkReports(shard, this.#connections, this.#wishes, traffic);
     this.#receiving = new Receiving(shard, this.#names);
     this.#traced = new TracedArrivals(shard);
+    this.#awaited = new AwaitedAccounts(this.#timers, (account) =>
+      shard.report({ type: "links", news: { type: "accountAwaited", account: textOf(account) } }),
+    );
     this.#logins = new ShardLinkLogins(shard);
     this.#registration = new Registration(shard);
     this.#replies = new SharedReplies(shard, this.#timers);
     this.#fabric = new ShardFabric(shard, this.#wishes, this.#replies, log);
+    this.#reports = new LinkReports(shard, this.#connections, this.#wishes, this.#fabric, traffic);
     this.#fabric.onRequest = (account, reply) =>
       this.#measuredRequests.note(textOf(account), textOf(reply), shard.wallMs());
     this.plans = new LinkPlanRules({
@@ -257,7 +262,7 @@ export class ShardLinks implements LinkHost, LinkEvents {
         if (this.#running === null) this.#start(message.setup);
         else {
           if (message.setup.leafnodes !== null)
-            this.#running.core.leafsMayCome((link) => this.#fabric.wanted(link));
+            this.#running.core.leafsMayCome((link) => this.#fabric.weighedWishes(link));
           this.#running.setup = message.setup;
           this.#running.protocols.reload(message.setup);
         }
@@ -343,6 +348,12 @@ export class ShardLinks implements LinkHost, LinkEvents {
       this.#shard.log("error", `Dropped a message of a ${link.kind}: its subject and reply have ${length}`);
       return;
     }
+    if (this.#waitsForAccount(link, message)) {
+      // Nothing else is collected where its bytes are.
+      this.#shard.outbound.payloads.hold(message.content.bytes);
+      this.#awaited.hold({ link, message, queues });
+      return;
+    }
     const begun = this.#traced.begin(link, message);
     if (begun === null) return;
     this.#running!.core.message(link, begun, queues);
@@ -382,9 +393,9 @@ export class ShardLinks implements LinkHost, LinkEvents {
       notices: new LeafEvents(shard, this.#connections, this.#reports),
       hasAccount: (name) => shard.accounts.byByteName(name) !== undefined,
       account: (name) => this.#accounts.leafAccount(name),
-      wanted: (link) => this.#fabric.wanted(link).map(([key]) => key),
+      wanted: (link) => this.#fabric.wanted(link),
       isWanted: (link, key) => this.#fabric.isWanted(link, key),
-      wantedCount: (link) => this.#wishes.countOf(link),
+      wantedCount: (link) => this.#fabric.wantedCount(link),
       tell: (news) => shard.report({ type: "links", news }),
     });
     const local = new LocalWishes(shard.index, shard.node, shard.accounts, core);
@@ -419,6 +430,17 @@ export class ShardLinks implements LinkHost, LinkEvents {
       if (link.role === "spoke" && names.has(link.account!))
         leafImports.refresh(link, this.#wishes.list(link));
     for (const name of names.union(new Set(answered))) protocols.leafs?.refreshAccount(name);
+    for (const { byteName } of come) {
+      for (const { link, message, queues } of this.#awaited.take(byteName))
+        if (core.links.has(link)) this.message(link, message, queues);
+    }
+  }
+
+  /** Whether a message of another cluster is wanted here, in an account that is to be found first. */
+  #waitsForAccount({ kind }: Link, { account, subject }: LinkMessage): boolean {
+    if (kind !== "gateway" || !this.#running!.setup.isOperatorMode) return false;
+    // A reply says where it goes.
+    return this.#fabric.isAwaited(account) && !subject.startsWith("_GR_.");
   }
 
   #carried(message: HeldMessage): LinkMessage | null {

@@ -17,6 +17,7 @@ describe("WaitingWishes", () => {
       waiting.set(one, key("inbox"), 0);
     }
     expect(waiting.accounts).toEqual(["A"]);
+    expect([waiting.has("A"), waiting.has("B")]).toEqual([true, false]);
     expect(waiting.of(one)).toEqual([{ link: one, key: key("work", "q"), weight: 3 }]);
     expect(waiting.take("A")).toEqual([
       { link: one, key: key("work", "q"), weight: 3 },

@@ -16,6 +16,10 @@ export class WaitingWishes {
     return [...this.#accounts.keys()];
   }
 
+  has(account: string): boolean {
+    return this.#accounts.has(account);
+  }
+
   /** `weight` 0: no more. */
   set(link: Link, key: InterestKey, weight: number): void {
     const { account, subject, queue, origin } = key;

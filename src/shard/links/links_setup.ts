@@ -84,6 +84,8 @@ export type LinksNews =
   | { readonly type: "clusterName"; readonly name: string }
   /** The clusters that gateways lead to have changed, or their order, nearest first. */
   | { readonly type: "otherClusters"; readonly names: readonly string[] }
+  /** A message has come in an account that nobody has asked for here: it is to be found. */
+  | { readonly type: "accountAwaited"; readonly account: string }
   /** A leaf link is up. */
   | { readonly type: "leafOpened"; readonly leaf: ClientInfo; readonly announces: boolean }
   /** One that was is over. */
