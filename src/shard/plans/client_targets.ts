@@ -1,4 +1,4 @@
-/** The subscriptions of a shard's clients as targets of its plans: `HMSG <subject> <sid> `. Hot: once per miss. */
+/** Makes the subscriptions of a shard's clients targets of plans: `HMSG <subject> <sid> `. Hot: once per miss. */
 import type { InterestIndex } from "../../interest/interest_index.ts";
 import { NO_SUBSCRIPTION, type SubscriptionTable } from "../interest/subscription_table.ts";
 import type { Leg } from "./plan_match.ts";
@@ -13,7 +13,7 @@ export class ClientTargets implements TargetRules, GroupMembers {
   readonly #index: InterestIndex;
   readonly #table: SubscriptionTable;
   readonly members = this;
-  /** Where writePlain() stopped: the entry by its place in the match, and the record. */
+  /** Where writePlain() stopped: the index of the entry in the match, and the record. */
   #entry = 0;
   #record = NO_SUBSCRIPTION;
 
@@ -74,7 +74,10 @@ export class ClientTargets implements TargetRules, GroupMembers {
     return true;
   }
 
-  /** Whether a subscription may be sent the subject of a leg. Of other nodes' the index has said so already. */
+  /**
+   * Whether a subscription may be sent the subject of a leg. For subscriptions on other nodes the index has already
+   * decided that.
+   */
   #mayTake(record: number, { bytes, start, length }: Leg): boolean {
     const filter = this.#table.filterOf(record);
     return filter === 0 || !this.#index.isHeldBack(filter, bytes ?? this.#bytes, start, start + length);

@@ -1,6 +1,6 @@
 /**
- * Generations of what this shard alone knows, in its area: a change to its subscriptions makes its own plans for the subject
- * stale, even where the shared index does not change.
+ * Generations of this shard's own subscriptions, in its area. A change to its subscriptions makes its plans for the
+ * subject stale, even if the shared index does not change.
  */
 import type { Engine } from "../../engine/engine.ts";
 import { AREA_LOCAL_BUCKET_COUNT, AREA_LOCAL_BUCKETS, AREA_LOCAL_WILDCARDS } from "../../memory/layout.ts";
@@ -18,7 +18,10 @@ export class LocalGenerations {
     this.#area = shared.map.area(node).area;
   }
 
-  /** Index of the word that plans for `bytes[start, end)` of the shared memory, a subject or a pattern, rest on. */
+  /**
+   * Index of the generation word that plans for `bytes[start, end)` depend on, which is a subject or a pattern in the
+   * shared memory.
+   */
   wordOf(account: number, bytes: Uint8Array, start: number, end: number): number {
     if (!isLiteral(bytes, start, end)) return (this.#area + AREA_LOCAL_WILDCARDS + account * 4) >> 2;
     const bucket = this.#engine.hash(start, end - start) & (AREA_LOCAL_BUCKET_COUNT - 1);

@@ -122,7 +122,7 @@ function setUp(arenaBytes: number, linksNode = 0, targets?: TargetRules) {
   };
 }
 
-/** So many members of a queue group on a node, which wants nothing else there. */
+/** Adds members of a queue group on a node that has no other interest. */
 function addMembers(
   index: ReturnType<typeof setUp>["index"],
   node: number,
@@ -135,7 +135,7 @@ function addMembers(
   index.addQueue(node, ACCOUNT, bytes, 0, bytes.length, name, 0, name.length, members);
 }
 
-/** Links in place of clients: `count` of them, each sent every message under a prefix of its own. */
+/** `count` links in place of clients. Each link is sent every message, under a prefix of its own. */
 class TestLinks implements TargetRules {
   readonly members = null;
   readonly #count: number;
@@ -161,7 +161,10 @@ class TestLinks implements TargetRules {
   }
 }
 
-/** Another node's filtered subscription, of a queue or with "" a plain one; returns how to take it back. */
+/**
+ * Adds another node's filtered subscription to a queue group, or a plain one for "". Returns a function that removes
+ * it.
+ */
 function addFiltered(
   index: ReturnType<typeof setUp>["index"],
   pattern: string,
@@ -258,7 +261,7 @@ describe("PlanCache", () => {
     expect(groupsOf(plan)).toEqual([[0, NODE_LOGINS, 9]]);
     expect(word(plan, PLAN_ALL_NODES)).toBe(1 << NODE_LOGINS);
     expect(word(plan, PLAN_PLAIN_NODES)).toBe(0);
-    // Another node's member comes, and then one of this shard.
+    // A member on another node comes, then one of this shard.
     addMembers(index, 0, "a", "only-far", 1);
     expect(find("a")).toBe(0);
     expect(groupsOf(build("a"))).toEqual([[0, 0, 1]]);
@@ -266,7 +269,7 @@ describe("PlanCache", () => {
     const client = harness.connect();
     client.send("SUB b.c local 1\r\n");
     harness.settle();
-    // Nobody far away is drawn beside it, only asked if it cannot take the message.
+    // Members far away are not drawn beside it; they are only asked if it cannot take the message.
     expect(groupsOf(build("b.c"))).toEqual([[1, NODE_LOGINS, 0]]);
   });
 

@@ -1,10 +1,10 @@
 /**
  * Builds delivery plans on a cache miss and keeps those that are asked for twice. Hot: once per miss.
  *
- * Plans lie one after the other in the shard's arena, which grows while most of them are for subjects that had none.
- * When it is full otherwise everything is forgotten: what is in use comes back within a few messages each. A plan asked
- * for the first time is built behind the last kept one and overwritten by the next, so that subjects used once (inboxes)
- * leave no trace.
+ * Plans lie one after another in the shard's arena. A full arena grows if most of its plans are for subjects that had
+ * none before; otherwise all plans are forgotten, and those in use come back within a few messages each. A plan that is
+ * asked for the first time is built behind the last kept one and overwritten by the next, so subjects that are used
+ * once (inboxes) leave no trace.
  */
 import type { Engine } from "../../engine/engine.ts";
 import type { MappedReplies } from "../../fabric/mapped_replies.ts";
@@ -26,7 +26,10 @@ import type { PlanRules, TargetRules } from "./plan_rules.ts";
 import { FULL, PlanWriter } from "./plan_writer.ts";
 
 const ARENA_BYTES_FIRST = 4 << 20;
-/** Direct-mapped memory of the last misses: a subject missed twice is kept. Some for every plan there is room for. */
+/**
+ * Direct-mapped memory of recent misses: the plan of a subject missed twice is kept. Has several slots for every plan
+ * that there is room for.
+ */
 const DOOR_SLOTS = 1 << 18;
 
 export class PlanCache {
@@ -36,16 +39,16 @@ export class PlanCache {
   readonly #writer: PlanWriter;
   readonly #door = new Int32Array(DOOR_SLOTS);
   #coin = 1;
-  /** Where the next plan goes. */
+  /** Address of the next plan. */
   #at: number;
   #limit: number;
   #nextWay = 0;
   #hasKept = false;
-  /** Bytes of plans kept for subjects that had none, since everything was last forgotten. */
+  /** Bytes of plans kept for subjects that had none, since all plans were last forgotten. */
   #bytesOfNew = 0;
-  /** The connection whose last plan is one that was not kept. */
+  /** The connection whose last plan is one that was not kept, 0 for none. */
   #unkeptFor = 0;
-  /** Slots in use end here: their last plans are forgotten with the arena. */
+  /** Slots in use are below this; their last plans are forgotten with the arena. */
   slotsUsed = 1;
 
   constructor(
@@ -67,7 +70,7 @@ export class PlanCache {
     this.#limit = Math.min(this.#regions.planArenaEnd, this.#at + ARENA_BYTES_FIRST);
   }
 
-  /** After build(): subscribers remain that did not fit; buildMore() gives their plan. */
+  /** After build(): whether subscribers remain that did not fit in the plan. buildMore() builds the plan for those. */
   get hasMore(): boolean {
     return this.#writer.hasMore;
   }
@@ -102,10 +105,11 @@ export class PlanCache {
       this.#keep(plan, hash);
       this.#at = this.#writer.end;
     } else {
-      // Two subjects that take turns would push each other out for ever.
+      // Without the toss, two subjects that take turns would push each other out for ever.
       if (waiting === 0 || this.#toss()) this.#door[door] = hash;
       this.#unkeptFor = connection;
-      // What is asked for once more takes a plan that may stay: until then requests to services are the host's.
+      // The next request for this subject builds a plan that may be kept; until then its requests to services are the
+      // host's.
       if (this.#match.forward !== null) {
         this.#words[(plan + PLAN_FLAGS) >> 2]! |= PLAN_IS_FOR_HOST;
         this.#words[lastPlanWord] = 0;
@@ -115,14 +119,14 @@ export class PlanCache {
   }
 
   /**
-   * The plan of the subscribers that the last plan left out, used at once and never kept. It names plain subscribers
-   * of this shard alone: queue groups and other nodes are in the first.
+   * Builds the plan of the subscribers that the last plan left out. It is used at once and never kept. It names only
+   * plain subscribers of this shard: queue groups and other nodes are in the first plan.
    */
   buildMore(subject: number, length: number, hash: number): number {
     return this.#write(subject, length, hash, false);
   }
 
-  /** Forgets every plan, after a change of what plans follow from besides interest. */
+  /** Forgets every plan, after something other than interest has changed that plans depend on. */
   forgetAll(): void {
     this.#writer.hasMore = false;
     this.#unkeptFor = 0;
@@ -133,23 +137,23 @@ export class PlanCache {
     return this.#writer.write(this.#at, this.#limit, this.#isWholeArena, subject, length, hash, isFirst);
   }
 
-  /** Heads or tails. */
+  /** Tosses a coin. */
   #toss(): boolean {
     this.#coin = (Math.imul(this.#coin, 1664525) + 1013904223) | 0;
     return this.#coin < 0;
   }
 
-  /** What does not fit now fits nowhere. */
+  /** Whether a plan has the whole arena at its full size: what does not fit now fits nowhere. */
   get #isWholeArena(): boolean {
     return this.#at === this.#regions.planArena && this.#limit === this.#regions.planArenaEnd;
   }
 
-  /** A connection's slot is about to be used again or emptied. */
+  /** The connection's slot is about to be emptied or used again. */
   forgetConnection(connection: number): void {
     if (this.#unkeptFor === connection) this.#unkeptFor = 0;
   }
 
-  /** Enters a plan into its set, over an older one of the same subject if there is one. */
+  /** Enters a plan into its set, in place of an older one for the same subject and context if there is one. */
   #keep(plan: number, hash: number): void {
     const words = this.#words;
     const set = (this.#regions.planSets + (hash & (PLAN_SET_COUNT - 1)) * PLAN_SET_BYTES) >> 2;
@@ -173,19 +177,19 @@ export class PlanCache {
     return this.#words[(plan + PLAN_CONTEXT) >> 2] === this.#words[(other + PLAN_CONTEXT) >> 2];
   }
 
-  /** The arena is full: it grows, or everything in it is forgotten. */
+  /** Makes room in a full arena: grows it, or forgets everything in it. */
   #makeRoom(): void {
     const { planArena, planArenaEnd } = this.#regions;
     const size = this.#limit - planArena;
     const isForOnePlan = this.#at === planArena;
-    // Rebuilt plans fill the arena as well; only a working set that does not fit is worth more memory.
+    // Rebuilt plans fill the arena as well; more memory is worth it only for a working set that does not fit.
     const isWorkingSet = this.#bytesOfNew > size / 2;
     if (this.#limit < planArenaEnd && (isForOnePlan || isWorkingSet)) {
       this.#limit = Math.min(planArenaEnd, planArena + size * 2);
     } else this.#emptyArena();
   }
 
-  /** None that was kept is found any more, and the next one is the first again. */
+  /** Forgets all plans: none is found any more, and the next plan lies at the arena's start. */
   #emptyArena(): void {
     const words = this.#words;
     const { planSets, planArena, connections } = this.#regions;

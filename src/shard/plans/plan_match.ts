@@ -1,4 +1,6 @@
-/** Who wants a message, of all the accounts that get it: what a delivery plan is written from. Hot: once per miss. */
+/**
+ * Finds who wants a message, in all the accounts that get it. Delivery plans are written from this. Hot: once per miss.
+ */
 import type { MappedReplies } from "../../fabric/mapped_replies.ts";
 import type { InterestIndex } from "../../interest/interest_index.ts";
 import { MatchResult } from "../../interest/match_result.ts";
@@ -16,13 +18,13 @@ import { QueueGroups } from "./queue_groups.ts";
 export class Leg {
   readonly match = new MatchResult();
   account = 0;
-  /** Where its subject lies: in the shared memory where `bytes` is null. */
+  /** The leg's subject is `[start, start + length)` of `bytes`, or of the shared memory if that is null. */
   bytes: Uint8Array | null = null;
   start = 0;
   length = 0;
-  /** Address in the shared memory where its subject lies while a plan is written. */
+  /** Address of the leg's subject in the shared memory while a plan is written. */
   at = 0;
-  /** What subscribers see as its subject, null for the subject itself; and where it lies while a plan is written. */
+  /** The subject that subscribers see, null for the leg's subject itself; and where it lies while a plan is written. */
   shown: Uint8Array | null = null;
   shownAt = 0;
   shownLength = 0;
@@ -35,16 +37,16 @@ export class PlanMatch {
   readonly #rules: PlanRules;
   readonly #targets: TargetRules;
   readonly #linksNode: number;
-  /** Answers to other clusters go to the links shard alone. */
+  /** Reply subjects of other clusters' requests: answers to them go to the links shard only. */
   readonly replies: MappedReplies;
   readonly groups: QueueGroups;
-  /** The account of the message first; those from `legCount` on are kept for later matches. */
+  /** The legs, first that of the message's own account. Those from `legCount` on are kept for later matches. */
   readonly legs: Leg[] = [new Leg()];
   legCount = 1;
   context = 0;
-  /** PLAN_… bits. */
+  /** The plan's PLAN_… bits. */
   flags = 0;
-  /** How its messages go on as requests, null for what they do not. */
+  /** How messages are forwarded as requests to a service; null if they are not. */
   forward: Forward | null = null;
 
   constructor(
@@ -67,8 +69,8 @@ export class PlanMatch {
   }
 
   /**
-   * Finds who wants the subject, which lies in the shared memory, as published under the context. `hash` is the engine's, 0
-   * where it is not at hand.
+   * Finds who wants a subject, which lies in the shared memory and is published under the context. `hash` is the
+   * engine's hash of the subject, 0 if it is not at hand.
    */
   find(context: number, subject: number, length: number, hash: number): void {
     const end = subject + length;
@@ -87,12 +89,12 @@ export class PlanMatch {
     this.#matchLeg(own);
     if (isPrefix === true) {
       if (this.#index.hasPatternsBelow(account, this.#bytes, subject, end)) this.flags |= PLAN_IS_FOR_HOST;
-      // Nothing is published on the prefix itself, which patterns match all the same.
+      // Patterns also match the prefix itself, but nothing is published on it.
       own.match.clear();
     }
     const { replies } = this;
     const ownEnd = own.start + own.length;
-    // An answer goes to the cluster that asked, and comes back from there to whoever else listens here.
+    // An answer goes to the cluster that asked, and comes back from there for other subscribers of this server.
     if (replies.has(account, own.bytes ?? this.#bytes, own.start, ownEnd, own.bytes === null ? hash : 0))
       this.flags |= PLAN_GOES_BACK;
     if (isForHost) own.match.clear();

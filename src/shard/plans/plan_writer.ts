@@ -1,6 +1,6 @@
 /**
- * Writes a delivery plan into the shard's arena. What does not fit is left for the next part: a plan of plain
- * subscribers alone that is used at once. Hot: once per miss.
+ * Writes a delivery plan into the shard's arena. What does not fit is left for the next part: a plan that names only
+ * plain subscribers and is used at once. Hot: once per miss.
  */
 import { assert } from "../../base/assert.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -57,7 +57,7 @@ import type { QueueGroup } from "./queue_groups.ts";
 
 /** Room kept behind the last plan for reads of 16 bytes at a time. */
 const SLACK_BYTES = 64;
-/** Bytes of the four (address, value) pairs that one leg rests on. */
+/** Bytes of the four (address, value) pairs that one leg depends on. */
 const LEG_GENERATION_BYTES = 32;
 const GENERATION_BYTES = 8;
 
@@ -71,19 +71,19 @@ export class PlanWriter implements TargetWriter {
   readonly #area: number;
   readonly #match: PlanMatch;
   readonly #targets: TargetRules;
-  /** Where the plan being written ends, and what it must not pass. */
+  /** Where the plan being written ends so far, and the limit that it must not pass. */
   #end = 0;
   #limit = 0;
-  /** No room will come: what does not fit is left out, or to the next part. */
+  /** Whether no more room will come: what does not fit is then left out, or left to the next part. */
   #isWholeArena = false;
-  /** The plain subscribers that the last part ended with: of which leg, and how many of its targets are written. */
+  /** Where the last part ended: in which leg, and how many of its targets are written. */
   #leg = 0;
   #written = 0;
 
-  /** After write(): subscribers remain that did not fit. */
+  /** After write(): whether subscribers remain that did not fit. */
   hasMore = false;
 
-  /** `area` is the address of the node's. */
+  /** `area` is the address of the node's area. */
   constructor(
     words: Int32Array,
     bytes: Uint8Array,
@@ -100,20 +100,21 @@ export class PlanWriter implements TargetWriter {
     this.#targets = targets;
   }
 
-  /** Where the plan just written ends. */
+  /** Where the plan that was just written ends. */
   get end(): number {
     return this.#end;
   }
 
-  /** The next plan is the first of its subject. */
+  /** The next plan is the first part for its subject. */
   startOver(): void {
     this.#leg = 0;
     this.#written = 0;
   }
 
   /**
-   * Writes the plan of what was matched at `plan`; FULL with `hasMore` when not even its start fits. The first plan of a
-   * subject holds everything that may go to other nodes, so that only it may have to wait for their rings.
+   * Writes the plan of what was matched, at `plan`. Returns FULL, with `hasMore` set, if not even its start fits. The
+   * first part of a subject's plan holds everything that may go to other nodes, so only it may have to wait for their
+   * rings.
    */
   write(
     plan: number,
@@ -190,7 +191,7 @@ export class PlanWriter implements TargetWriter {
     return at + TARGET_PREFIX;
   }
 
-  /** Writes the subjects of the legs that have their own, and says where each leg's lies. */
+  /** Writes the subjects of the legs that have their own, and notes where each leg's subject lies. */
   #writeSubjects(plan: number, start: number): void {
     const { legs, legCount } = this.#match;
     let to = start;
@@ -229,7 +230,10 @@ export class PlanWriter implements TargetWriter {
     return this.#engine.hash(at, length);
   }
 
-  /** The words that interest in a leg's subject moves: in the index, and of this shard alone. */
+  /**
+   * Writes the generation words that change with interest in a leg's subject: those of the index and those of this
+   * shard.
+   */
   #writeGenerations({ match, account }: Leg, address: number, hash: number): void {
     const words = this.#words;
     const at = address >> 2;
@@ -245,7 +249,7 @@ export class PlanWriter implements TargetWriter {
     words[at + 7] = words[wildcards >> 2]!;
   }
 
-  /** Writes plain subscribers, from where the last part ended; `hasMore` when not all fit. */
+  /** Writes plain subscribers, from where the last part ended. Sets `hasMore` if not all fit. */
   #writePlain(plan: number): void {
     const words = this.#words;
     const { context, legs, legCount } = this.#match;
@@ -265,8 +269,8 @@ export class PlanWriter implements TargetWriter {
   }
 
   /**
-   * Writes every group; false, with `hasMore` set, where a larger or emptier arena helps. In a whole arena it writes
-   * those that fit, half of it at most.
+   * Writes every queue group. Returns false, with `hasMore` set, if a larger or emptier arena would help. If the plan
+   * has the whole arena, writes only the groups that fit, with members in at most half of it.
    */
   #writeGroups(plan: number): boolean {
     const { all } = this.#match.groups;
@@ -289,7 +293,10 @@ export class PlanWriter implements TargetWriter {
     return true;
   }
 
-  /** Writes a group, in a whole arena with no more of its members here than take `localBytesMax`, but one. */
+  /**
+   * Writes a queue group. If the plan has the whole arena, the group's members here take at most `localBytesMax`,
+   * except that there is at least one.
+   */
   #writeGroup(group: QueueGroup, localBytesMax: number): boolean {
     const words = this.#words;
     const start = this.#end;
@@ -319,7 +326,10 @@ export class PlanWriter implements TargetWriter {
   }
 }
 
-/** What is said of it to other nodes besides its account: clients' messages are for stream imports, and have contexts of their own. */
+/**
+ * The bits that other nodes are told besides the account. Messages of clients are for stream imports, and their
+ * contexts are numbers without such bits.
+ */
 function streamless(context: number): number {
   return context < CONTEXT_CLIENTS ? context & CONTEXT_IS_STREAMLESS : 0;
 }

@@ -1,11 +1,14 @@
-/** Queue groups while a plan is built. Members of one name are one group, whatever their accounts. Hot: once per miss. */
+/**
+ * Queue groups while a plan is built. Members of the same queue name are one group, whatever their accounts. Hot: once
+ * per miss.
+ */
 import { NODE_FAR } from "../../memory/map.ts";
 import type { Leg } from "./plan_match.ts";
 
-/** Members of a group that a plan names: any of them may be picked, so a part serves as well as all. */
+/** Members of a group that a plan names at most: any of them may be picked, so a part of them serves as well as all. */
 const GROUP_LOCALS_MAX = 8192;
 
-/** A member on this shard, and the leg it subscribes to. */
+/** A member on this shard, and the leg that it subscribes to. */
 interface LocalMember {
   readonly member: number;
   readonly leg: Leg;
@@ -16,7 +19,7 @@ export class QueueGroup {
   readonly locals: LocalMember[] = [];
   /** (node, members) pairs. */
   readonly nodes: number[] = [];
-  /** Members on servers that serve only where nobody nearer does. */
+  /** Members on servers that serve the group only if nobody nearer does. */
   far = 0;
 
   constructor(queue: number) {
@@ -38,7 +41,7 @@ export class QueueGroups {
   readonly #byQueue = new Map<number, QueueGroup>();
   readonly #linksNode: number;
 
-  /** `linksNode` gets messages for members far away; 0 for none. */
+  /** `linksNode` receives messages for members far away; 0 if there is none. */
   constructor(linksNode: number) {
     this.#linksNode = linksNode;
   }
@@ -60,8 +63,9 @@ export class QueueGroups {
   }
 
   /**
-   * Once all members are known: those far away serve the groups that nobody else does. Beside members of this shard alone
-   * they weigh nothing and come last: none of those may be able to take the message, such as one that is the publisher's.
+   * Called once all members are known. Members far away serve the groups that nobody else does. If a group has members
+   * on this shard only, those far away have weight 0 and come last: they are needed if no member here can take the
+   * message, for example because it is the publisher's own.
    */
   settle(): void {
     let kept = 0;
@@ -74,7 +78,10 @@ export class QueueGroups {
     this.all.length = kept;
   }
 
-  /** There is no room for all of it: fewer members of each group may be picked, then fewer groups. */
+  /**
+   * There is no room for all groups: halves the members of each group that may be picked; once no group has more than
+   * one, halves the groups.
+   */
   halve(): void {
     if (this.all.every(({ locals }) => locals.length <= 1)) this.all.length >>= 1;
     for (const { locals } of this.all) locals.length = (locals.length + 1) >> 1;
