@@ -1,7 +1,7 @@
 /**
- * What this shard's connections subscribe to: the shard's own subscription table, and its part of the shared index,
- * which is touched only when the shard's first subscriber of a subject comes or its last one goes. Queue members and
- * filtered subscriptions are counted there one by one.
+ * The subscriptions of this shard's connections: the shard's own subscription table and its part of the shared index.
+ * The index is touched only when the shard's first subscriber of a subject comes or its last one goes; queue group
+ * members and filtered subscriptions are counted there one by one.
  */
 import { grown } from "../../base/grown_array.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -15,7 +15,7 @@ import { NO_SUBSCRIPTION, type SubscriptionTable } from "./subscription_table.ts
 
 const NO_QUEUE = new Uint8Array(0);
 
-/** Hears of each subscription that goes, while it waits for that. */
+/** Is told of each subscription that is removed, while it waits for removals. */
 export interface RemovalListener {
   readonly isWaiting: boolean;
   removed(account: number, subject: Uint8Array): void;
@@ -32,7 +32,7 @@ export class LocalInterest {
   #plainCounts = new Int32Array(1024);
   /** Index of the generation word that a change to the entry's subscriptions bumps, by entry id. */
   #generationWords = new Int32Array(1024);
-  /** Set once, after all is made. */
+  /** Set once, after all parts are made. */
   removals: RemovalListener | null = null;
 
   constructor(
@@ -51,9 +51,9 @@ export class LocalInterest {
   }
 
   /**
-   * Adds a subscription to `bytes[subjectStart, subjectEnd)`, a valid subject in the shared memory; an empty queue
-   * range means a plain one. `filter` is what it is not to be sent (`UserPermissions.filterFor`), "" for nothing.
-   * Returns its record, or NO_SUBSCRIPTION when the index or the memory is full.
+   * Adds a subscription to `bytes[subjectStart, subjectEnd)`, a valid subject in the shared memory. An empty queue
+   * range means a plain one. `filter` holds the subjects that it is not sent (`UserPermissions.filterFor`), "" for
+   * none. Returns its record, or NO_SUBSCRIPTION if the index or the memory is full.
    */
   subscribe(
     connection: Connection,
@@ -121,7 +121,7 @@ export class LocalInterest {
     }
   }
 
-  /** Says anew what a subscription is not to be sent; false, with nothing changed, when the index is full. */
+  /** Replaces a subscription's filter. Returns false, with nothing changed, if the index is full. */
   refilter(connection: Connection, record: number, filter: string): boolean {
     const table = this.#table;
     const index = this.#index;
@@ -131,7 +131,7 @@ export class LocalInterest {
     const queue = table.queueOf(record);
     const subject = index.subjectOf(entry);
     const queueName = queue === 0 ? NO_QUEUE : index.queueNameOf(queue - 1);
-    // Its new interest comes before the old one goes, so that entry and queue keep their ids.
+    // The new interest is added before the old one is removed, so that entry and queue keep their ids.
     const account = connection.account.id;
     if (
       this.#announce(account, subject, 0, subject.length, queueName, 0, queueName.length, filter) ===
@@ -145,7 +145,7 @@ export class LocalInterest {
     return true;
   }
 
-  /** Tells the index of one subscription; returns its entry, or INDEX_FULL. */
+  /** Adds the interest of one subscription to the index. Returns its entry, or INDEX_FULL. */
   #announce(
     account: number,
     bytes: Uint8Array,
@@ -177,7 +177,7 @@ export class LocalInterest {
     return entry;
   }
 
-  /** Takes back what the index was told of one subscription. */
+  /** Removes the interest of one subscription from the index. */
   #withdraw(entry: number, queue: number, filterId: number): void {
     const index = this.#index;
     if (filterId !== 0) index.removeFiltered(this.#node, entry, queue === 0 ? 0 : queue - 1, filterId);

@@ -5,7 +5,7 @@ import { NO_SUBSCRIPTION, SubscriptionTable } from "./subscription_table.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-/** Any addresses that are no subscription's. */
+/** Addresses of connections; any will do that are no subscription's. */
 const CONNECTIONS = [128, 256, 384];
 const ENTRIES = 5;
 

@@ -1,6 +1,7 @@
 /**
- * The subscriptions of one shard: fixed records in the shared memory, where the engine reads them, on three lists
- * each: of the interest entry, of the connection, and of the sid table. No JavaScript object per subscription.
+ * The subscriptions of one shard: fixed records in the shared memory, where the engine reads them. Each is on three
+ * lists: of its interest entry, of its connection, and of its bucket in the sid table. No JavaScript object per
+ * subscription.
  */
 import { grown } from "../../base/grown_array.ts";
 import {
@@ -22,7 +23,7 @@ import {
 import { BLOCK_BYTES } from "../../memory/map.ts";
 import { type SharedMemory, takeBlock } from "../../memory/shared_memory.ts";
 
-/** Address of no subscription. */
+/** No subscription's address. */
 export const NO_SUBSCRIPTION = 0;
 
 const SID_BUCKETS_MIN = 1024;
@@ -35,9 +36,9 @@ export class SubscriptionTable {
   /** First record of each interest entry, by entry id. */
   #entryHeads = new Int32Array(1024);
   #sidBuckets = new Int32Array(SID_BUCKETS_MIN);
-  /** Sids too long for their record. */
+  /** Sids that are too long for their record, by record. */
   readonly #longSids = new Map<number, Uint8Array>();
-  /** Filter ids of the few that have one. */
+  /** Filter ids of the few subscriptions that have one, by record. */
   readonly #filters = new Map<number, number>();
   /** Records that were freed, chained through their first word. */
   #free = NO_SUBSCRIPTION;
@@ -52,7 +53,10 @@ export class SubscriptionTable {
     this.#hashSeed = hashSeed;
   }
 
-  /** Adds a record to all its lists; `queue` is 0 or a queue id + 1. Returns its address, NO_SUBSCRIPTION when memory is full. */
+  /**
+   * Adds a record to all its lists; `queue` is 0 or a queue id + 1. Returns its address, NO_SUBSCRIPTION if the memory
+   * is full.
+   */
   add(
     connection: number,
     connectionHead: number,
@@ -89,7 +93,7 @@ export class SubscriptionTable {
     return record;
   }
 
-  /** Takes a record off all its lists; returns the connection's first record afterwards. */
+  /** Takes a record off all its lists. Returns the connection's first record afterwards. */
   remove(record: number, connectionHead: number): number {
     const words = this.#words;
     const at = record >> 2;
@@ -148,7 +152,7 @@ export class SubscriptionTable {
     return this.#words[(record + SUBSCRIPTION_QUEUE) >> 2]!;
   }
 
-  /** The filter that decides what it is sent, 0 for none. */
+  /** Id of the filter that decides what the subscription is sent, 0 for none. */
   filterOf(record: number): number {
     return this.#filters.size === 0 ? 0 : (this.#filters.get(record) ?? 0);
   }
@@ -179,7 +183,7 @@ export class SubscriptionTable {
     return this.#words[(record + SUBSCRIPTION_SID_LENGTH) >> 2]!;
   }
 
-  /** Copies the sid to `bytes` at `to` and returns the offset after it. */
+  /** Copies the sid to `bytes` at `to`. Returns the offset after it. */
   writeSid(record: number, bytes: Uint8Array, to: number): number {
     const length = this.sidLength(record);
     const long = this.#longSids.get(record);
