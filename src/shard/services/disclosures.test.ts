@@ -20,7 +20,7 @@ function importSharing(share: boolean): AppliedServiceImport {
   return new AppliedServiceImport(definition);
 }
 
-/** A client, and what services are told on its shard, which is in a cluster. */
+/** A client, and the disclosures of its shard, which is in a cluster. */
 function setUp() {
   const shard = new ShardHarness(1);
   shard.connect(0, { name: "me" });

@@ -1,4 +1,6 @@
-/** What services are told of who asks them, as the header that requests carry: worked out once for a client and an import. */
+/**
+ * What services are told about who asks them, as the header of requests. Worked out once for a client and an import.
+ */
 import type { AppliedServiceImport } from "../../account/applied_imports.ts";
 import type { ClientInfo, ServerPlace } from "../../account/client_info.ts";
 import {
@@ -16,7 +18,7 @@ import { detailsForServices } from "../client/client_details.ts";
 import type { Connection } from "../connection.ts";
 import type { ShardContext } from "../context.ts";
 
-/** What a request carries of its requestor. */
+/** What a request tells about its requestor. */
 export interface Told {
   readonly info: RequestInfo;
   readonly header: string;
@@ -24,7 +26,7 @@ export interface Told {
   readonly block: Uint8Array;
 }
 
-/** The same at the first hop, while the client is who it was. */
+/** What a client's requests tell at the first hop; it holds while the client's values below stay the same. */
 interface ToldOfClient extends Told {
   readonly login: Connection["login"];
   readonly options: Connection["options"];
@@ -43,8 +45,8 @@ export class Disclosures {
   }
 
   /**
-   * What a service is told through an import of `importer`'s. A null connection is the server itself; `before` is what the hop
-   * before has told, null at the first.
+   * What a service is told through an import of `importer`'s. `connection` is null for the server itself. `before` is
+   * what the previous hop told, null at the first.
    */
   of(
     connection: Connection | null,
@@ -76,8 +78,9 @@ export class Disclosures {
   }
 
   /**
-   * What the latency of a request says of its requestor, which came by `service`, first or further on: that import decides,
-   * whatever those before it let be known. Source: nats-server sendTrackingLatency.
+   * What the latency of a request tells about its requestor. `service` is the import that the request came by, at the
+   * first hop or further on. Only that import decides, whatever the previous ones disclosed. Source: nats-server
+   * sendTrackingLatency.
    */
   requestor(connection: Connection, { definition }: AppliedServiceImport): ClientInfo {
     const details = detailsForServices(connection, this.#shard.info.serverName);
@@ -96,12 +99,12 @@ export class Disclosures {
     return nextHopOfLeaf(before, details, middle, place, definition);
   }
 
-  /** What the latency of a request says of who has answered it. */
+  /** What the latency of a request tells about its responder. */
   responder(connection: Connection): ClientInfo {
     return { ...detailsForServices(connection, this.#shard.info.serverName), ...this.#place(connection) };
   }
 
-  /** Where a client is: a leaf link on the server at its other end. */
+  /** Where a client is. A leaf node's link is on the server at its other end. */
   #place(connection: Connection | null): ServerPlace {
     const { info, options, otherClusters } = this.#shard;
     const { clusterName } = options;

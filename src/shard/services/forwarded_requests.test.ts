@@ -41,7 +41,7 @@ function importer(more: Partial<ServiceImport> = {}): AccountDefinition {
   return { ...accountDefinition(6, "IMP"), serviceImports: [service] };
 }
 
-/** What OTHER takes of an account, under the same subjects. */
+/** A stream import of OTHER that keeps the subjects. */
 function streamImport(exporter: AccountDefinition, subjects: string): StreamImport {
   return {
     exporter: exporter.id,
@@ -53,12 +53,12 @@ function streamImport(exporter: AccountDefinition, subjects: string): StreamImpo
   };
 }
 
-/** How many requests the engine of a shard remembers. */
+/** Number of requests that the engine of a shard remembers. */
 function remembered({ shared }: ShardHarness, shard = 0): number {
   return shared.words[(shared.map.area(NODE_SHARD_FIRST + shard).requests + REQUESTS_COUNT) >> 2]!;
 }
 
-/** A requestor on the first shard and a responder on the last, after requests that make the next one the engine's. */
+/** A requestor on the first shard and a responder on the last; earlier requests have made the next one the engine's. */
 function setUp(
   more: Partial<ServiceImport> = {},
   shardCount = 1,
@@ -206,7 +206,7 @@ describe("requests that the engine forwards", () => {
     const { harness, responder, requestor } = world;
     const reply = ask(world);
     const stranger = harness.connect(0, { user: "other", pass: "p" });
-    // The subject as it is, and as it would be if the stranger's account had been asked.
+    // The reply subject as it is, and as it would be if the stranger's account had been asked.
     stranger.send(pub(reply, "forged"));
     requestor.send(pub(reply, "forged"));
     const token = reply.split(".")[2]!;
@@ -300,7 +300,7 @@ describe("requests that the engine forwards", () => {
       const { harness, responder, requestor } = setUp({}, shardCount);
       const { connections, shared } = harness.shards[shardCount - 1]!;
       const there = connections.find((connection) => connection?.account.id === EXPORTER.id)!;
-      // It goes between the turn that publishes and the one that delivers.
+      // The subscriber goes between the turn that publishes and the one that delivers.
       shared.words[(there.address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
       requestor.send(pub("ask.a", "question", "in.1"));
       harness.settle();
@@ -330,7 +330,7 @@ describe("requests that the engine forwards", () => {
     responder.send(...replies.map((reply) => pub(reply, "a")));
     harness.settle();
     const expected = replies.map((_, i) => msg(`in.${i}`, 9, "a")).join("");
-    // Where this takes its time a client is pinged.
+    // The client is pinged if this takes long.
     expect(requestor.take().replaceAll("PING\r\n", "") === expected).toBe(true);
     expect(remembered(harness)).toBe(0);
   });
@@ -375,7 +375,7 @@ describe("requests that the engine forwards", () => {
   });
 });
 
-/** The account's part of the subjects that its services answer to. */
+/** The account's part of the reply subjects of requests to its services. */
 function prefixOf(harness: ShardHarness, account: number): string {
   return harness.shards[0]!.replySubjects.patternOf(account).split(".")[1]!;
 }

@@ -1,6 +1,7 @@
 /**
- * The requests that the engine has forwarded and remembers (`engine/assembly/requests.ts`), as the host sees them: it
- * supplies random numbers and what services are told of clients, and takes over what the engine does not go on with.
+ * The host's side of the requests that the engine has forwarded and remembers (`engine/assembly/requests.ts`): it
+ * supplies random numbers and what services are told about clients, and takes over requests that the engine does not go
+ * on with.
  */
 import { BASE62_DIGITS } from "../../base/nuid.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -47,7 +48,7 @@ import { NUMBER_DIGITS } from "./reply_subjects.ts";
 
 /** A request as the engine remembers it; subjects are byte strings. */
 export interface ForwardedRequest {
-  /** Address of its entry, until it is forgotten. */
+  /** Address of the request's entry, until it is forgotten. */
   readonly entry: number;
   readonly token: string;
   readonly exporter: number;
@@ -56,12 +57,12 @@ export interface ForwardedRequest {
   readonly isShared: boolean;
   readonly thresholdMs: number;
   readonly deadlineMs: number;
-  /** Slot of the client that is to be told if nobody takes it, 0 for none, and the subject that it has published on. */
+  /** Slot of the client that is told if nobody takes the request, 0 for none; and the subject that it published on. */
   readonly asker: number;
   readonly subject: string;
 }
 
-/** Which of the texts that services are told of a client they are told through an import. */
+/** Which kind of text about a client services are told through an import. */
 export function disclosureKind({
   share,
   isSystemExport,
@@ -83,7 +84,7 @@ export class ForwardedRequests {
   /** Address of the region; 0 on a shard that has none. */
   readonly #region: number;
   readonly #at: number;
-  /** Where the engine may read a reply. */
+  /** Address at which the engine may read a reply subject. */
   readonly #scratch: number;
   readonly #firstDigit: string;
   readonly #random = new Uint32Array(REQUESTS_RANDOM_COUNT);
@@ -98,17 +99,17 @@ export class ForwardedRequests {
     this.#at = requests >> 2;
     this.#scratch = scratch + SCRATCH_SUBJECT;
     this.#firstDigit = BASE62_DIGITS[node]!;
-    // A shard that replaces a dead one begins anew; pages that were never used are not to be touched.
+    // A shard that replaces a dead one begins anew. Pages that were never used are not to be touched.
     if (this.#get(REQUESTS_USED) !== 0) words.fill(0, this.#at, (requests + REQUESTS_DISCLOSURES) >> 2);
   }
 
-  /** A turn begins. */
+  /** A turn begins: tells the engine the time. */
   set nowMs(nowMs: number) {
     this.#nowMs = nowMs;
     if (this.#region !== 0) this.#set(REQUESTS_NOW_MS, (nowMs % 2 ** 32) | 0);
   }
 
-  /** Answers are put aside which others must not overtake. */
+  /** Whether answers are put aside, which others must not overtake. */
   set hasAside(hasAside: boolean) {
     if (this.#region !== 0) this.#set(REQUESTS_HAS_ASIDE, hasAside ? 1 : 0);
   }
@@ -117,7 +118,9 @@ export class ForwardedRequests {
     return this.#get(REQUESTS_COUNT);
   }
 
-  /** Prepares the engine for further requests of a client through imports of a kind, in which services are told `block`. */
+  /**
+   * Prepares the engine for further requests of a client through imports of a kind, by which services are told `block`.
+   */
   prepare({ slot, address }: Connection, kind: number, block: Uint8Array): void {
     if (this.#region === 0 || block.length > DISCLOSURE_TEXT_BYTES_MAX) return;
     const words = this.#words;
@@ -136,7 +139,7 @@ export class ForwardedRequests {
     if (this.#get(REQUESTS_RANDOM_LEFT) < REQUESTS_RANDOM_COUNT / 2) this.#fillUp();
   }
 
-  /** Forgets a request and returns what it was; null for a token that is none of the engine's. */
+  /** Forgets a request and returns it; null for a token that is not the engine's. */
   take(token: string): ForwardedRequest | null {
     const number = numberOf(token);
     let entry =
@@ -145,12 +148,15 @@ export class ForwardedRequests {
     return entry === 0 ? null : this.#forget(this.#read(entry));
   }
 
-  /** Forgets those whose time is over, and returns them. */
+  /** Forgets the requests whose time is over, and returns them. */
   takeOverdue(nowMs: number): ForwardedRequest[] {
     return this.#all((entry) => this.#deadlineOf(entry) <= nowMs).map((request) => this.#forget(request));
   }
 
-  /** Forgets those of an account that are answered on `reply`, whose first two tokens are `head`. */
+  /**
+   * Forgets the requests of an account that are answered on `reply`, whose first two tokens are `head`, and returns
+   * them.
+   */
   takeAnsweredOn(requestor: number, reply: string, head: string): ForwardedRequest[] {
     if (this.size === 0) return [];
     return this.#byHead(
@@ -159,7 +165,10 @@ export class ForwardedRequests {
     ).map((request) => this.#forget(request));
   }
 
-  /** Forgets those of an account whose replies `isTaken`, among them those that begin with `head`, "" for all. */
+  /**
+   * Forgets the requests of an account for whose reply subjects `isTaken` says true, and returns them. Only those that
+   * begin with `head` are looked at, or all if it is "".
+   */
   takeAnswered(requestor: number, head: string, isTaken: (reply: string) => boolean): ForwardedRequest[] {
     if (this.size === 0) return [];
     const isOf = (entry: number) => this.#isOf(entry, requestor);
@@ -172,7 +181,10 @@ export class ForwardedRequests {
     return this.#all(() => true);
   }
 
-  /** Those that are wanted, judged by their entries: of thousands few may be, and reading one takes a microsecond. */
+  /**
+   * The requests that are wanted, judged by their entries: few of thousands may be, and reading one takes a
+   * microsecond.
+   */
   #all(isWanted: (entry: number) => boolean): ForwardedRequest[] {
     const requests: ForwardedRequest[] = [];
     if (this.size === 0) return requests;
@@ -197,7 +209,7 @@ export class ForwardedRequests {
     return this.#of(entry, REQUEST_REQUESTOR) === requestor;
   }
 
-  /** Compared from behind: what a client's inboxes have in common is what they begin with. */
+  /** Compares from the end: a client's inboxes have their beginnings in common. */
   #isAnsweredOn(entry: number, reply: string): boolean {
     if (this.#of(entry, REQUEST_REPLY_LENGTH) !== reply.length) return false;
     const start = entry + REQUEST_TEXT;
@@ -250,7 +262,7 @@ export class ForwardedRequests {
   }
 }
 
-/** The number that a token says behind its node; −1 for none. */
+/** The number in a token, behind its node; −1 if there is none. */
 function numberOf(token: string): number {
   let number = 0;
   for (let i = 1; i <= NUMBER_DIGITS; i++) {

@@ -12,7 +12,7 @@ const MEASUREMENT: Measurement = {
   exporter: EXPORTER,
 };
 const RESPONDER: ClientInfo = { account: "EXP", name: "far" };
-/** The responder's server took 3 of the 10 ms until the answer was here. */
+/** The responder's server took 3 of the 10 ms that passed until the answer arrived. */
 const REMOTE = respondedSample(RESPONDER, 1004, 1007);
 const ANSWERED_AT_MS = 1010;
 
@@ -36,7 +36,7 @@ function pendingOf(token: string, remote: LatencySample | null = null): PendingR
 
 function setUp() {
   const clock = { nowMs: 0, wallMs: () => ANSWERED_AT_MS };
-  /** What was published, by account and subject. */
+  /** Published latencies, by account and subject. */
   const published: (readonly [at: string, sample: Record<string, unknown>])[] = [];
   const latencies = new Latencies(clock, ({ context, subject, bytes }) => {
     return published.push([`${context} ${byteStringOf(subject)}`, JSON.parse(byteStringOf(bytes))]);

@@ -1,6 +1,6 @@
 /**
- * How long services take to answer, published in the accounts that offer them. Where the responder is on another server, that
- * one measures a half of it and tells: whichever half is there first waits for the other.
+ * Measures how long services take to answer, and publishes that in the accounts that export them. If the responder is
+ * on another server, that server measures a part of it and tells: the part that comes first waits for the other one.
  */
 import type { AppliedServiceImport } from "../../account/applied_imports.ts";
 import type { ClientInfo } from "../../account/client_info.ts";
@@ -21,10 +21,10 @@ import { randomBelow, type ShardAccount } from "../accounts.ts";
 import type { ShardContext } from "../context.ts";
 import type { Measurement, PendingRequest } from "./pending_requests.ts";
 
-/** How long the responder's server may take to tell what it has measured. */
+/** How long the responder's server may take to tell its part. */
 const HALF_MS_MAX = 10_000;
 
-/** An answered request whose responder's server has not told yet what it has measured. */
+/** An answered request whose responder's server has not told its part yet. */
 interface HalfMeasured {
   readonly measurement: Measurement;
   readonly sample: LatencySample;
@@ -34,7 +34,7 @@ interface HalfMeasured {
 export class Latencies {
   readonly #shard: Pick<ShardContext, "nowMs" | "wallMs">;
   readonly #deliver: (message: HeldMessage) => number;
-  /** By token. */
+  /** Requests that wait for their other part, by token. */
   readonly #halves = new Map<string, HalfMeasured>();
 
   constructor(shard: Pick<ShardContext, "nowMs" | "wallMs">, deliver: (message: HeldMessage) => number) {
@@ -42,12 +42,12 @@ export class Latencies {
     this.#deliver = deliver;
   }
 
-  /** Those that wait for their other half. */
+  /** Number of requests that wait for their other part. */
   get size(): number {
     return this.#halves.size;
   }
 
-  /** Begins to measure a request; null for one whose latency is nobody's business. `findRequestor` says who asks. */
+  /** Begins to measure a request. Returns null if its latency is not measured. `findRequestor` says who asks. */
   measure(
     { definition: { latency } }: AppliedServiceImport,
     exporter: ShardAccount,
@@ -68,12 +68,12 @@ export class Latencies {
     return { request, latency, exporter: exporter.id };
   }
 
-  /** A request gets no answer. */
+  /** Publishes that a request gets no answer. */
   fail(measurement: Measurement | null, failure: LatencyFailure): void {
     if (measurement !== null) this.#publish(measurement, failedSample(measurement.request, failure));
   }
 
-  /** A request was answered, by `who`, as far as this server knows. */
+  /** A request was answered. `who` is the responder; undefined if this server does not know it. */
   answered(
     { token, measurement, remote }: PendingRequest,
     who: ClientInfo | undefined,
@@ -86,7 +86,7 @@ export class Latencies {
     else this.#halves.set(token, { measurement, sample, deadlineMs: this.#shard.nowMs + HALF_MS_MAX });
   }
 
-  /** The responder's server has measured its half of a request. False where that one is not answered yet, or none. */
+  /** Takes the part that the responder's server has measured. Returns false if no answered request waits for it. */
   complete(token: string, remote: LatencySample): boolean {
     const half = this.#halves.get(token);
     if (half === undefined) return false;
@@ -95,13 +95,13 @@ export class Latencies {
     return true;
   }
 
-  /** Forgets those whose other half does not come. */
+  /** Forgets requests whose other part has not come in time. */
   expire(): void {
     const { nowMs } = this.#shard;
     for (const [token, { deadlineMs }] of this.#halves) if (deadlineMs <= nowMs) this.#halves.delete(token);
   }
 
-  /** Publishes in the account that offers the service. */
+  /** Publishes a latency in the account that exports the service. */
   #publish({ latency, exporter }: Measurement, sample: LatencySample): void {
     const json = new TextEncoder().encode(encodeLatency(sample, newNuid(), this.#shard.wallMs()));
     const subject = bytesOf(byteStringOfText(latency.subject));

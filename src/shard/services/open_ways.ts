@@ -1,12 +1,12 @@
 /**
- * The ways a request goes: in its account, and by each import into another. Whether anybody is at the end of one may turn
- * out later, when another node says that nobody there took it; once the last is closed, nobody has taken the request.
+ * The ways of a request: one in its own account, and one for each import into another. That nobody is at the end of a
+ * way may turn out later, when another node says so. Once the last way is closed, nobody has taken the request.
  */
 export class OpenWays {
   /** Slot of the client that asks. */
   readonly slot: number;
   readonly #onNobody: () => void;
-  /** One of them stands for whoever still opens ways. */
+  /** Number of open ways; one more while ways are still being opened. */
   #open = 1;
 
   constructor(slot: number, onNobody: () => void) {
@@ -18,7 +18,7 @@ export class OpenWays {
     this.#open++;
   }
 
-  /** Nobody is at the end of one; or all have been opened. */
+  /** Closes a way, since nobody is at its end; or the one that stands for opening, once all ways are open. */
   close(): void {
     this.#open--;
     if (this.#open === 0) this.#onNobody();

@@ -1,8 +1,8 @@
 /**
- * The requests that may still be answered, found by token, by how long they have waited, and by where their answers go:
- * whoever unsubscribes looks at none but those of its account that begin like what it gave up, which for a client with
- * an inbox of its own (`_INBOX.<name>.*`) are its own. Those that the engine remembers are among them: whatever is found
- * is the host's from then on. Subjects are byte strings.
+ * The requests that may still be answered. They are found by token, by how long they have waited, and by where their
+ * answers go. A client that unsubscribes causes a look only at requests of its account whose reply subjects begin like
+ * the subject it gave up; for a client with an inbox of its own (`_INBOX.<name>.*`) those are its own. Requests that
+ * the engine remembers are among them: one that is found becomes the host's. Subjects are byte strings.
  */
 import type { ClientInfo } from "../../account/client_info.ts";
 import type { ResponseType, ServiceLatency } from "../../account/definition.ts";
@@ -15,16 +15,16 @@ import type { OpenWays } from "./open_ways.ts";
 export interface Measurement {
   readonly request: MeasuredRequest;
   readonly latency: ServiceLatency;
-  /** Where it is published. */
+  /** The account in which the latency is published. */
   readonly exporter: number;
 }
 
 /** A request that may be answered. */
 export interface PendingRequest {
   readonly token: string;
-  /** Where the reply subject stands for it. */
+  /** The account in which the reply subject stands for the request. */
   readonly exporter: number;
-  /** Where the answer is delivered: the requestor's account and its reply subject. */
+  /** Where the answer is delivered: the requestor's account and the reply subject of its request. */
   readonly requestor: number;
   readonly reply: string;
   /** Whether the exporter was told who asks. */
@@ -33,21 +33,21 @@ export interface PendingRequest {
   readonly thresholdMs: number;
   deadlineMs: number;
   readonly measurement: Measurement | null;
-  /** Where it goes from here; null where that is not watched. */
+  /** The ways that the request goes on from here; null if they are not watched. */
   readonly ways: OpenWays | null;
-  /** Those of the request that came here; null likewise. */
+  /** The ways of the request that this one was forwarded from; null if they are not watched. */
   readonly askedBy: OpenWays | null;
-  /** Who answers, told by the shard that it is on. */
+  /** The responder, as told by the shard that it is on; undefined before that. */
   responder: ClientInfo | undefined;
-  /** What the responder's server has measured, if it is another one and has told already. */
+  /** What the responder's server has measured, if that is another one and has told it already. */
   remote: LatencySample | null;
 }
 
-/** Requests kept beside those that the engine remembers: some 400 MB of them. */
+/** Most requests kept besides those that the engine remembers; they take some 400 MB. */
 const REQUESTS_MAX = 262_144;
 const SURPLUS_SHARE = 1 / 16;
 
-/** By reply; several requests may share one. */
+/** Requests by reply subject, which several may share. */
 type ByReply = Map<string, Set<PendingRequest>>;
 
 export class PendingRequests {
@@ -55,12 +55,12 @@ export class PendingRequests {
   readonly #adopt: (request: ForwardedRequest) => PendingRequest;
   readonly #requestsMax: number;
   readonly #byToken = new Map<string, PendingRequest>();
-  /** By requestor's account, then by the first tokens of the reply. */
+  /** By the requestor's account, then by the first tokens of the reply subject. */
   readonly #byHead = new Map<number, Map<string, ByReply>>();
-  /** By how long they wait at most, each in the order in which their time ends. */
+  /** By threshold, each in the order in which the requests' time ends. */
   readonly #byThreshold = new Map<number, Map<string, PendingRequest>>();
 
-  /** `adopt` makes the host's of one that the engine remembered. */
+  /** `adopt` makes a request of the host's from one that the engine remembered. */
   constructor(
     forwarded: ForwardedRequests,
     adopt: (request: ForwardedRequest) => PendingRequest,
@@ -75,7 +75,7 @@ export class PendingRequests {
     return this.#byToken.size + this.#forwarded.size;
   }
 
-  /** Whether it is the host's. */
+  /** Whether the host remembers a request with this token. */
   has(token: string): boolean {
     return this.#byToken.has(token);
   }
@@ -87,7 +87,7 @@ export class PendingRequests {
     return request === null ? undefined : this.#addAdopted(request);
   }
 
-  /** All, those that the engine goes on to remember among them. */
+  /** All requests, including those that the engine goes on remembering. */
   all(): readonly PendingRequest[] {
     return [...this.#byToken.values(), ...this.#forwarded.all().map((request) => this.#adopt(request))];
   }
@@ -125,7 +125,7 @@ export class PendingRequests {
     if (alike.size === 0) this.#byThreshold.delete(thresholdMs);
   }
 
-  /** Gives a request as long from now on as it had. */
+  /** Gives a request its whole threshold again, from now on. */
   renew(pending: PendingRequest, nowMs: number): void {
     pending.deadlineMs = nowMs + pending.thresholdMs;
     const alike = this.#byThreshold.get(pending.thresholdMs)!;
@@ -134,9 +134,9 @@ export class PendingRequests {
   }
 
   /**
-   * Where there is no room for one more: some for the caller to give up, the oldest of those with the threshold that most have,
-   * so that who asks in vain more than all others pays for it. One at a time would be slow: to find the first one of a Map
-   * whose first ones have been removed takes the longer the more they were.
+   * If there is no room for another request, returns some for the caller to give up: the oldest of those with the
+   * threshold that most requests have, so that the client that asks in vain most often pays for it. Giving up one at a
+   * time would be slow: finding the first entry of a Map takes longer the more entries were removed before it.
    */
   surplus(): readonly PendingRequest[] {
     if (this.#byToken.size < this.#requestsMax) return [];
@@ -145,7 +145,7 @@ export class PendingRequests {
     return [...most.values().take(Math.ceil(this.#requestsMax * SURPLUS_SHARE))];
   }
 
-  /** Those whose time is over; they may be removed meanwhile. */
+  /** The requests whose time is over. They may be removed during the iteration. */
   *overdue(nowMs: number): Iterable<PendingRequest> {
     for (const request of this.#forwarded.takeOverdue(nowMs)) this.#addAdopted(request);
     for (const alike of this.#byThreshold.values()) {
@@ -156,7 +156,10 @@ export class PendingRequests {
     }
   }
 
-  /** Those of an account whose answers a subscription to `subject` took; they may be removed meanwhile. */
+  /**
+   * The requests of an account whose answers a subscription to `subject` took. They may be removed during the
+   * iteration.
+   */
   *answeredTo(requestor: number, subject: string): Iterable<PendingRequest> {
     const head = headOf(subject);
     const forwarded = hasWildcard(subject)
@@ -175,13 +178,13 @@ export class PendingRequests {
   }
 }
 
-/** The first two tokens, or as many as there are. */
+/** The first two tokens of a subject, or as many as there are. */
 function headOf(subject: string): string {
   const second = subject.indexOf(".", subject.indexOf(".") + 1);
   return second < 0 ? subject : subject.slice(0, second);
 }
 
-/** May say so too often, of a literal that has such a character within a token. */
+/** Whether a subject may have a wildcard; also true for a literal with such a character within a token. */
 function hasWildcard(subject: string): boolean {
   return subject.includes("*") || subject.includes(">");
 }

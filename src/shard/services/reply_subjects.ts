@@ -1,8 +1,11 @@
 /**
- * The reply subjects of requests to services: `_R_.<account>.<request>`, six characters each. The first six are one
- * account's until the process ends, the last ones one request's; their first says which shard remembers it, the next one
- * whether its engine does.
- * That of a request whose latency is measured ends in `.<server>.T`, by which other servers find this one.
+ * The reply subjects of requests to services: `_R_.<account>.<request>`, six characters each. The first six belong to
+ * an account until the process ends, the last six to a request. The first character of the request's part says which
+ * shard remembers the request, the second whether that shard's engine does.
+ *
+ * If the latency of a request is measured, its reply subject ends in `.<server>.T`, by which other servers find this
+ * one.
+ *
  * Source: nats-server `newServiceReply`.
  */
 import { BASE62_DIGITS } from "../../base/nuid.ts";
@@ -11,12 +14,14 @@ import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 
 const PREFIX = "_R_.";
 const PART_LENGTH = 6;
-/** A token is a node and a number to the base 62; those whose first digit is below this one are for the engine's requests. */
+/**
+ * A token is a node and a number in base 62. Numbers whose first digit is below this one are for the engine's requests.
+ */
 export const NUMBER_DIGITS = PART_LENGTH - 1;
 const HOST_DIGIT_FIRST = REQUEST_NUMBERS_MAX / BASE62_DIGITS.length ** (NUMBER_DIGITS - 1);
 const TOKEN_START = PREFIX.length + PART_LENGTH + 1;
 const TOKEN_END = TOKEN_START + PART_LENGTH;
-/** A call for random bytes costs as much as all the rest of a token. */
+/** Tokens for which random bytes are fetched at once: a call for them costs as much as the rest of a token. */
 const TOKENS_AT_ONCE = 256;
 
 export class ReplySubjects {
@@ -27,14 +32,14 @@ export class ReplySubjects {
   readonly #random = new Uint8Array(PART_LENGTH * TOKENS_AT_ONCE);
   #randomUsed = this.#random.length;
 
-  /** The secret is the same on all shards, and nobody else's. */
+  /** The secret is the same on all shards, and nobody else knows it. */
   constructor(secret: readonly number[], serverHash: string, node: number) {
     this.#secret = Uint32Array.from(secret);
     this.#measured = `.${serverHash}.T`;
     this.#node = node;
   }
 
-  /** Six characters that no pending request has. */
+  /** Makes a token of six characters that no pending request has. */
   newToken(isTaken: (token: string) => boolean): string {
     for (;;) {
       if (this.#randomUsed === this.#random.length) {
@@ -52,37 +57,37 @@ export class ReplySubjects {
     }
   }
 
-  /** The reply subject of a request as the account that is asked sees it. */
+  /** The reply subject of a request, as the account that is asked sees it. */
   subjectOf(account: number, { token, measurement }: { token: string; measurement: object | null }): string {
     return `${this.#prefixOf(account)}${token}${measurement === null ? "" : this.#measured}`;
   }
 
-  /** The node that remembers the request, −1 for a subject that is none of ours. */
+  /** The node that remembers the request; −1 for a subject that is not this server's. */
   nodeOf(account: number, subject: string): number {
     const token = this.tokenOf(account, subject);
     return token === "" ? -1 : BASE62_DIGITS.indexOf(token[0]!);
   }
 
-  /** The request's part of a subject, "" for one that is none of the account's. */
+  /** The request's part of a reply subject; "" for a subject that is not one of the account's. */
   tokenOf(account: number, subject: string): string {
     if (subject.length < TOKEN_END || !subject.startsWith(this.#prefixOf(account))) return "";
     const rest = subject.slice(TOKEN_END);
     return rest === "" || rest === this.#measured ? subject.slice(TOKEN_START, TOKEN_END) : "";
   }
 
-  /** What the reply subjects of an account's requests on this shard begin with, as far as that is always the same. */
+  /** The constant beginning of all reply subjects for requests to an account on this shard. */
   headOf(account: number): Uint8Array {
     return bytesOf(this.#prefixOf(account) + BASE62_DIGITS[this.#node]);
   }
 
-  /** Whether it is the part that all reply subjects of the account have in common. */
+  /** Whether a subject is the prefix that all reply subjects of the account have in common. */
   isPrefixOf(account: number, bytes: Uint8Array, start: number, end: number): boolean {
     return (
       end - start === REQUEST_ACCOUNT_BYTES && byteStringOf(bytes, start, end) === this.#prefixOf(account)
     );
   }
 
-  /** What all reply subjects of an account match. */
+  /** The pattern that all reply subjects of an account match. */
   patternOf(account: number): string {
     return `${this.#prefixOf(account)}>`;
   }

@@ -50,7 +50,7 @@ function withAccounts(
   });
 }
 
-/** A responder and who listens to latencies in EXP, and a requestor in IMP. */
+/** A responder and a subscriber to latencies in EXP, and a requestor in IMP. */
 function setUp(responseType: ResponseType = "singleton", responseThresholdMs?: number) {
   const harness = withAccounts(1, responseType, responseThresholdMs);
   const [responder, watcher] = [1, 2].map(() => harness.connect(0, IN_EXP));
@@ -61,12 +61,12 @@ function setUp(responseType: ResponseType = "singleton", responseThresholdMs?: n
   return { harness, responder: responder!, watcher: watcher!, requestor };
 }
 
-/** The reply subject of the request that a responder has got. */
+/** The reply subject of the request that a responder has received. */
 function replyOf(responder: FakeSocket): string {
   return /HMSG svc 1 (_R_\S+) /.exec(responder.take())![1]!;
 }
 
-/** Statuses of the latencies that came. */
+/** Statuses of the received latencies. */
 const statusesOf = (watcher: FakeSocket) =>
   [...watcher.take().matchAll(/"status":(\d+)/g)].map(([, status]) => Number(status));
 
@@ -78,7 +78,7 @@ describe("Services", () => {
     const reply = replyOf(responder);
     responder.send(pub(reply, "answer"));
     harness.turn();
-    // Nobody is left to take another answer; in this turn the answer itself was under way.
+    // Nobody is left to take another answer, but in this turn the answer itself was still under way.
     expect(requestor.take()).toBe("MSG in 9 6\r\nanswer\r\n");
     expect(statusesOf(watcher)).toEqual([200]);
     harness.turn();
@@ -129,7 +129,7 @@ describe("Services", () => {
     while (statuses.length === 0 && performance.now() < endMs) {
       requestor.send(pub("ask", "question", "in"));
       harness.turn();
-      // As the links shard hands it over: nobody here knows who has answered.
+      // The answer as the links shard hands it over: nobody here knows who has answered.
       const subject = bytesOf(replyOf(responder));
       const context = EXPORTER.id | CONTEXT_IS_RESPONSE;
       shard.sendAnswer(shard.node, HeldMessage.of(context, 0, subject, "", messageBytes(bytesOf("answer"))));
@@ -147,7 +147,7 @@ describe("Services", () => {
     neighbour.send("SUB noise 1\r\n");
     requestor.send("SUB in 9\r\n", pub("ask", "question", "in"));
     harness.settle();
-    // More than a turn takes of a ring, and the answer behind it.
+    // More than a turn takes of a ring, followed by the answer.
     const noise = pub("noise", "x".repeat(1000)).repeat(300);
     responder.send(noise, pub(replyOf(responder), "answer"), "PING\r\n");
     for (let i = 0; i < 20 && !responder.take().includes("PONG"); i++) harness.turn(1);
@@ -183,11 +183,11 @@ describe("Services", () => {
       }
       turn(index);
     };
-    // More than a ring holds. With headers they are the host's to forward, from where it laid them out.
+    // More than a ring holds. Requests with headers are the host's to forward, from where they lie.
     const count = 40 * Math.ceil(harness.shared.map.ringBytes / (40 * payload.length));
     const request = `HPUB ask in 12 3012\r\nNATS/1.0\r\n\r\n${payload}\r\n`;
     for (let i = 0; i < count; i += 40) requestor.send(request.repeat(40));
-    // A turn that is late leaves some of it to the next.
+    // A late turn leaves some of it to the next one.
     for (let i = 0; !isTold && i < 100 * count; i++) turn(0);
     expect(isTold).toBe(true);
     harness.turn = turn;
@@ -226,7 +226,7 @@ describe("Services", () => {
     const responder = harness.connect(1, { user: "exp", pass: "p", headers: true });
     watcher.send("SUB lat 1\r\n");
     requestor!.send("SUB in 9\r\n");
-    // Somebody beside the import: a way of its own, which must be closed as well.
+    // A subscriber in the requestor's own account: a way of its own, which must be closed as well.
     other!.send("SUB ask 1\r\n");
     responder.send("SUB svc 1\r\n");
     harness.settle();
@@ -235,7 +235,7 @@ describe("Services", () => {
     const close = ({ address }: Connection) => {
       shared.words[(address + CONNECTION_FLAGS) >> 2]! |= CONNECTION_IS_CLOSED;
     };
-    // They go between the turn that publishes and the one that delivers.
+    // The subscribers go between the turn that publishes and the one that delivers.
     close(ofResponder!);
     requestor!.send(pub("ask", "question", "in"));
     harness.settle();

@@ -1,7 +1,8 @@
 /**
  * Requests that cross into another account, and their answers back. A request on an imported subject is delivered in
- * the exporting account under the subject there, with a reply subject of ours; what is published to that one goes to
- * the requestor. The shard of the requestor remembers the request: an answer published on another one is sent to it.
+ * the exporting account under the subject there, with a reply subject made by this server; what is published to that
+ * one goes to the requestor. The requestor's shard remembers the request: an answer published on another shard is sent
+ * to it.
  *
  * Subjects are byte strings. Source: nats-server `processServiceImport`, `addRespServiceImport`.
  */
@@ -34,27 +35,27 @@ import { OpenWays } from "./open_ways.ts";
 import { type Measurement, type PendingRequest, PendingRequests } from "./pending_requests.ts";
 import type { ReplySubjects } from "./reply_subjects.ts";
 
-/** How often requests that are too old are looked for. */
+/** Interval at which requests that are too old are looked for. */
 const EXPIRY_LOOK_MS = 50;
-/** Accounts a request crosses on its way at most. */
+/** Most accounts that a request crosses on its way. */
 const HOPS_MAX = 32;
 
 const NO_QUEUES = new Int32Array(0);
-/** What is not measured, and nobody is told of if it has no taker. */
+/** For requests whose latency is not measured and of which nobody is told if they have no taker. */
 const UNWATCHED = { measurement: null, ways: null, askedBy: null };
 
 type OwnRequest = Extract<ShardControl, { type: "request" }>;
 type Responder = Extract<ShardControl, { type: "responder" }>;
 
-/** A request on its way: who asks, and the imports it came through. */
+/** A request on its way: who asks, and the imports that it has passed. */
 interface Journey {
-  /** Null for the server itself. */
+  /** The connection that asks; null if it is the server itself. */
   readonly connection: Connection | null;
   readonly passed: readonly AppliedServiceImport[];
   readonly info: RequestInfo | null;
-  /** Those of the request so far; null where nobody is to know that it has no taker. */
+  /** The ways of the request so far; null if nobody needs to know that it has no taker. */
   readonly ways: OpenWays | null;
-  /** Where servers further on send their traces of it. */
+  /** The subject on which servers further on publish their traces of the request. */
   readonly traceDestination: string;
 }
 
@@ -69,13 +70,16 @@ export class Services {
   readonly #latencies: Latencies;
   readonly #forwarded: ForwardedRequests;
   readonly #pending: PendingRequests;
-  /** The timer is set that looks for those that are too old. */
+  /** Whether the timer is set that looks for requests that are too old. */
   #isWatching = false;
-  /** Answers that other nodes sent, until the turn comes to them. */
+  /** Answers of other nodes, put aside until doWork(). */
   #answers: HeldMessage[] = [];
-  /** Requests of the server itself, likewise. */
+  /** Requests of the server itself, put aside until doWork(). */
   #ownRequests: HeldMessage[] = [];
-  /** Subscriptions that went while requests wait, until the turn comes to them: a message of ours may be under way. */
+  /**
+   * Subscriptions removed while requests wait for answers. They are looked at in doWork(), since a message of this
+   * shard may be under way when they go.
+   */
   #removed: { readonly account: number; readonly subject: Uint8Array }[] = [];
 
   constructor(shard: ShardContext, publishing: Publishing, rings: Rings) {
@@ -90,19 +94,18 @@ export class Services {
     shard.interest.removals = this;
   }
 
-  /** Traces and services need each other; set once, right after both are made. */
+  /** Set once, right after both are made: traces and services need each other. */
   set tracing(tracing: Tracing) {
     this.#tracing = tracing;
   }
 
-  /** A turn begins. */
   startTurn(): void {
     this.#forwarded.nowMs = this.#shard.nowMs;
   }
 
   /**
-   * This turn's messages are served: what waits now is looked at in a while. A timer that is set already stays, or who sends
-   * often enough would put it off for ever.
+   * If requests wait, sets the timer that looks at them. A timer that is already set stays: otherwise a client that
+   * sends often enough would put it off for ever.
    */
   watch(): void {
     if (this.#isWatching || this.#pending.size + this.#latencies.size === 0) return;
@@ -111,17 +114,20 @@ export class Services {
     timers.set(TIMER_SERVICES, nowMs + EXPIRY_LOOK_MS);
   }
 
-  /** Whether it matters that subscriptions go. */
+  /** Whether requests wait, so that removed subscriptions matter. */
   get isWaiting(): boolean {
     return this.#pending.size > 0;
   }
 
-  /** A subscription is gone. */
+  /** Notes that a subscription was removed. */
   removed(account: number, subject: Uint8Array): void {
     this.#removed.push({ account, subject });
   }
 
-  /** Forwards a client's request, published on `subject` of its account, which is one of its ways. */
+  /**
+   * Forwards a client's request, which was published on `subject` of its account; each import is one of the request's
+   * ways.
+   */
   request(
     connection: Connection,
     service: AppliedServiceImport,
@@ -136,8 +142,9 @@ export class Services {
   }
 
   /**
-   * Another node was the only one that could take a message of a client, and did not. That closes a way of a request where
-   * the message was forwarded by an import, or is what others were forwarded from; else the client is told.
+   * Another node was the only one that could take a message of a client, and it did not. If an import forwarded the
+   * message, or others were forwarded from it, one way of the request is closed; otherwise the client is told that
+   * there are no responders.
    */
   untaken({ slot, account, subject, reply }: UntakenMessage): void {
     const forwarded = this.#pending.get(this.#replies.tokenOf(account, reply));
@@ -145,7 +152,7 @@ export class Services {
       forwarded.ways?.close();
       return;
     }
-    // Several requests may wait for answers on one subject: it is the last of them, more often than not.
+    // Several requests may wait for answers on one subject: the last of them is the likely one.
     let ways: OpenWays | null = null;
     for (const { requestor, reply: answered, askedBy } of this.#pending.answeredTo(account, reply)) {
       if (requestor === account && answered === reply && askedBy?.slot === slot) ways = askedBy;
@@ -155,15 +162,15 @@ export class Services {
   }
 
   /**
-   * Takes what a client published to a reply subject of ours. Returns 1 when it answers a request, as far as is known
-   * here.
+   * Takes a message that a client published on a reply subject of this server. Returns 1 if it answers a request, as
+   * far as this shard knows.
    */
   answer(account: ShardAccount, message: HeldMessage, responder: Connection): number {
     const isMeasured = isMeasuredReply(byteStringOf(message.subject));
     return this.#passOn(account, message, isMeasured ? this.#disclosures.responder(responder) : undefined);
   }
 
-  /** Hands an answer to the shard that remembers the request; `responder` is whoever is to be named in its latency. */
+  /** Hands an answer to the shard that remembers the request. `responder` is named in the request's latency. */
   #passOn(account: ShardAccount, message: HeldMessage, responder: ClientInfo | undefined): number {
     const subject = byteStringOf(message.subject);
     const node = this.#replies.nodeOf(account.id, subject);
@@ -191,7 +198,10 @@ export class Services {
     else this.#send(node, answer, null);
   }
 
-  /** Sends an answer to another shard, after who gives it. Returns 0 where there is no such shard: subjects can be made up. */
+  /**
+   * Sends an answer to another shard, preceded by who gives it. Returns 0 if there is no such shard: subjects can be
+   * made up.
+   */
   #send(node: number, answer: HeldMessage, responder: Responder | null): number {
     if (!this.#shard.shared.map.hasConnections(node)) return 0;
     if (responder !== null) this.#rings.sendControl(node, responder);
@@ -199,13 +209,13 @@ export class Services {
     return 1;
   }
 
-  /** Another shard tells who is about to answer a request that is measured. */
+  /** Another shard tells who is about to answer a request whose latency is measured. */
   setResponder(token: string, info: ClientInfo): void {
     const pending = this.#pending.get(token);
     if (pending !== undefined) pending.responder = info;
   }
 
-  /** The responder's server has measured its part of a request whose reply this is. */
+  /** Takes what the responder's server has measured of a request; `subject` is the request's reply subject. */
   takeRemoteLatency(exporter: number, subject: string, sample: LatencySample): void {
     const token = this.#replies.tokenOf(exporter, subject);
     if (this.#latencies.complete(token, sample)) return;
@@ -213,13 +223,13 @@ export class Services {
     if (pending !== undefined) pending.remote = sample;
   }
 
-  /** Puts an answer aside that another node sent: a message of ours may be under way. */
+  /** Puts an answer of another node aside, since a message of this shard may be under way. */
   takeAnswer(message: HeldMessage): void {
     this.#answers.push(message);
     this.#forwarded.hasAside = true;
   }
 
-  /** The same of one that is traced, as far as the account that waits for it. */
+  /** Puts a traced answer aside, after tracing its way to the account that waits for it. */
   takeTracedAnswer(message: HeldMessage, trace: MessageTrace): void {
     const exporter = message.context & (CONTEXT_ACCOUNTS - 1);
     const subject = byteStringOf(message.subject);
@@ -231,21 +241,21 @@ export class Services {
     else this.takeAnswer(message.withTrace(TRACE_DISABLED, null));
   }
 
-  /** Puts a request of the server's aside, for the services that its account imports. */
+  /** Puts a request of the server itself aside. It is for the services that its account imports. */
   takeRequest({ account, subject, reply, headers, payload }: OwnRequest): void {
     const content = messageBytes(Uint8Array.fromBase64(payload), Uint8Array.fromBase64(headers));
     const name = bytesOf(byteStringOfText(subject));
     this.#ownRequests.push(HeldMessage.of(account, FABRIC_SLOT, name, byteStringOfText(reply), content));
   }
 
-  /** Whether something is put aside for the start of a turn. */
+  /** Whether something is put aside for doWork(). */
   get hasWork(): boolean {
     return this.#answers.length > 0 || this.#removed.length > 0 || this.#ownRequests.length > 0;
   }
 
   /**
-   * Does what was put aside: requests of the server itself, answers, and giving up requests whose answers nobody is left
-   * to take.
+   * Does what was put aside: sends requests of the server itself, delivers answers, and gives up requests whose answers
+   * nobody is left to take.
    */
   doWork(): void {
     for (const message of this.#ownRequests.splice(0)) this.#requestOwn(message);
@@ -271,7 +281,7 @@ export class Services {
     }
   }
 
-  /** The answers that an account owes, as monitoring shows them. */
+  /** The answers that an account's services owe, as monitoring shows them. */
   responsesOf(exporter: number): ResponseRecord[] {
     const decoder = new TextDecoder();
     const text = (subject: string) => decoder.decode(bytesOf(subject));
@@ -287,7 +297,7 @@ export class Services {
       }));
   }
 
-  /** Forgets requests that waited too long. */
+  /** Gives up requests that have waited too long. */
   expire(): void {
     const { nowMs } = this.#shard;
     this.#isWatching = false;
@@ -352,12 +362,12 @@ export class Services {
     }
     ways.close();
     if (pending === null) this.#latencies.fail(measurement, "bad request");
-    else if (trace?.isOnly) this.#pending.remove(pending); // Nobody was given what could be answered.
+    else if (trace?.isOnly) this.#pending.remove(pending); // Nobody received a request to answer.
   }
 
   /**
-   * How a trace goes on in an exporter's account. Where it may, traces of servers further on come back by a reply of ours, as
-   * answers do, and are told in the importer's account.
+   * How a trace goes on in the exporter's account, if the import allows that. Traces of servers further on then come
+   * back on a reply subject of this server, as answers do, and are published in the importer's account.
    */
   #traceFurther(
     { traceDestination }: Journey,
@@ -382,7 +392,7 @@ export class Services {
     return { destination: textOf(this.#replies.subjectOf(exporter.id, way)), trace };
   }
 
-  /** Notes what becomes of answers; null where there can be none. */
+  /** Remembers a request, so that answers find their way. Returns null if the request can have no answer. */
   #remember(
     importer: ShardAccount,
     exporter: ShardAccount,
@@ -416,7 +426,7 @@ export class Services {
     return pending;
   }
 
-  /** What the engine knew of a request. */
+  /** Makes a pending request of one that the engine remembered. */
   #adopt({ asker, subject, entry: _, ...request }: ForwardedRequest): PendingRequest {
     const ways = new OpenWays(asker, () => {
       this.#fail(pending, "service unavailable");
@@ -433,7 +443,7 @@ export class Services {
     return pending;
   }
 
-  /** A request that gets no answer any more. */
+  /** Gives up a request, which will get no answer any more. */
   #fail(pending: PendingRequest, failure: LatencyFailure): void {
     this.#pending.remove(pending);
     this.#latencies.fail(pending.measurement, failure);
@@ -449,14 +459,14 @@ export class Services {
     if (pending === undefined || pending.exporter !== exporter) return 0;
     const answeredAtMs = this.#shard.wallMs();
     const { requestor, reply, isShared, responseType, thresholdMs } = pending;
-    // A streamed answer ends with one that is empty.
+    // An empty message ends a stream of answers.
     if (responseType === "singleton" || message.payloadLength === 0) this.#pending.remove(pending);
-    // Each answer of a stream gives the next one as long as the first had.
+    // Each answer of a stream gives the next one as much time as the first had.
     else this.#pending.renew(pending, this.#shard.nowMs);
     const account = this.#shard.accounts.byId(requestor);
     if (account === undefined) return 0;
 
-    // Whoever answers may want an answer itself, which goes the other way.
+    // The answer may have a reply subject itself: answers to it go the other way.
     let back = "";
     if (message.replyLength > 0) {
       const reverse = this.#add({
@@ -484,9 +494,9 @@ export class Services {
     return 1;
   }
 
-  /** Subscriptions are gone: answers that nobody is left to take are not waited for. */
+  /** Subscriptions were removed: gives up requests whose answers nobody is left to take. */
   #giveUpUnheard(removed: readonly { readonly account: number; readonly subject: Uint8Array }[]): void {
-    // Whoever comes and goes on one subject again and again is looked at once.
+    // A subject is looked at once, however many of its subscriptions were removed.
     const names = new Map(
       removed.map(({ account, subject }) => {
         const name = byteStringOf(subject);
