@@ -1,14 +1,14 @@
-/** Private buffers by size, used over and over: what connections keep between reads. Sizes are powers of two. */
+/** Reusable private buffers by size, for what connections keep between reads. Sizes are powers of two. */
 const SIZE_BITS_MIN = 8;
 const SIZE_BITS_MAX = 18;
-/** Spare bytes kept of each size. */
+/** Most spare bytes kept of each size. */
 const SPARE_BYTES_MAX = 1 << 20;
 
 export class BufferPool {
   /** Spare buffers, by the logarithm of their size. */
   readonly #spares: Uint8Array<ArrayBuffer>[][] = Array.from({ length: SIZE_BITS_MAX + 1 }, () => []);
 
-  /** A buffer of at least `length` bytes, at most 256 KiB; what it holds is anything. */
+  /** Takes a buffer of at least `length` bytes, which is at most 256 KiB. Its content is arbitrary. */
   take(length: number): Uint8Array<ArrayBuffer> {
     const bits = Math.max(SIZE_BITS_MIN, 32 - Math.clz32(length - 1));
     return this.#spares[bits]?.pop() ?? new Uint8Array(new ArrayBuffer(2 ** bits));

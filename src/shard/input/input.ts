@@ -1,6 +1,7 @@
 /**
- * What connections send: read into a receive buffer, behind what they kept, and given to their protocol. In a turn that has
- * lasted long the rest of it waits for the next one, so that others are served in between. Hot: once per read.
+ * Reads what connections send into a receive buffer, behind what they kept, and gives it to their protocol. In a late
+ * turn the rest of the input waits for the next turn, so that other connections are served in between. Hot: once per
+ * read.
  */
 import { READ_BYTES, READ_BYTES_FEW } from "../../memory/map.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
@@ -29,7 +30,7 @@ export class Input {
   readonly #handshakes: Handshakes;
   readonly #publishing: Publishing;
   readonly #links: LinkHost | null;
-  /** Connections whose kept input is to be taken: their turn is over, or the verdict is there that they waited for. */
+  /** Connections whose kept input is to be taken: their turn was late, or the verdict that they waited for has come. */
   readonly #resumable: Connection[] = [];
 
   constructor(
@@ -61,16 +62,19 @@ export class Input {
     return this.#resumable.length > 0;
   }
 
-  /** Takes what was left of the last turn, and what connections sent while their logins were judged, or their certificates. */
+  /**
+   * Takes what was left over from the last turn, and what connections sent while their logins or certificates were
+   * judged.
+   */
   takeHeld(): void {
     for (const connection of this.#resumable.splice(0)) {
       if (connection.state >= STATE_CLOSING || connection.state === STATE_WAITING) continue;
-      // A pause that ends resumes it.
+      // The end of its pause will resume the connection.
       if (connection.isPostponed && connection.pausedUntilMs !== 0) continue;
       connection.isPostponed = false;
       this.#shard.poller.setInterest(connection.slot, true, connection.isWriteWanted);
       if (connection.keptLength === 0) {
-        // TLS may have read ahead, of which no socket tells.
+        // TLS may have read ahead; no socket event will tell of that.
         this.read(connection, READABLE);
         continue;
       }
@@ -81,12 +85,12 @@ export class Input {
     }
   }
 
-  /** Goes on with what stands between a connection and its protocol; true once nothing does. */
+  /** Goes on with what stands between a connection and its protocol. Returns true once nothing does. */
   proceed(connection: Connection): boolean {
     return connection.isLink ? this.#links!.proceed(connection) : this.#handshakes.proceed(connection);
   }
 
-  /** Reads an open connection, of which the poller says `flags`. */
+  /** Reads an open connection; `flags` are the poller's. */
   read(connection: Connection, flags: number): void {
     const { poller } = this.#shard;
     if (connection.phase === PHASE_PEER_CHECK) {
@@ -96,13 +100,13 @@ export class Input {
     if (connection.phase !== PHASE_SETTLED && !this.proceed(connection)) return;
     if (connection.isPostponed || (connection.pausedUntilMs !== 0 && (flags & HANGUP) === 0)) return;
     if (connection.state === STATE_WAITING) {
-      // Few send more before they know that they are in, so it is held only now.
+      // Few clients send more before they know that they are logged in, so the connection is held only now.
       if ((flags & HANGUP) !== 0) this.#shard.close(connection, CloseReason.ClientClosed);
       else this.hold(connection);
       return;
     }
     const from = this.#kept.restore(connection, this.#shard.receiveBuffers.take(connection.keptLength));
-    // Whoever may have to wait for its login is not to have the server keep much more than its CONNECT meanwhile.
+    // A client whose login may have to wait must not make the server keep much more than its CONNECT meanwhile.
     const mayWait = connection.state === STATE_NEW && this.#protocol.logins.isRequired(connection);
     const bytesMax = mayWait || connection.readsLittle ? READ_BYTES_FEW : READ_BYTES;
     connection.readsLittle = false;
@@ -112,7 +116,7 @@ export class Input {
     else this.#take(connection, from + count);
   }
 
-  /** There is nothing to read any more: the other side has closed, or the read failed. */
+  /** Closes a connection that has nothing to read any more: the other side has closed, or the read failed. */
   #end(connection: Connection, count: number): void {
     if (count === READ_FAILED && connection.hasFrames) {
       const label = connection.isLink ? this.#links!.labelOf(connection) : connection.label;
@@ -121,7 +125,7 @@ export class Input {
     this.#shard.close(connection, count === 0 ? CloseReason.ClientClosed : CloseReason.ReadError);
   }
 
-  /** Takes the input that begins where the receive buffers said, and ends at `end`. */
+  /** Takes the input from the current position of the receive buffers up to `end`. */
   #take(connection: Connection, end: number): void {
     const { receiveBuffers } = this.#shard;
     const start = receiveBuffers.current;
@@ -132,7 +136,7 @@ export class Input {
     this.#kept.keep(connection, rest, end);
     const stalledBy = this.#publishing.takeStalledBy();
     if (stalledBy !== 0) this.#shard.pause(connection, stalledBy);
-    // Of what is not whole yet nothing was taken, however late it is: the rest has to be read.
+    // If nothing was taken, the operation is incomplete: the rest of it must be read, however late the turn is.
     const isBegun = rest !== start;
     if (isBegun && rest !== end && this.#shard.outbound.isLate()) this.#postpone(connection);
   }

@@ -16,7 +16,7 @@ test("KeptInput puts what it kept back in front of the next read, and forgets wh
   expect(kept.restore(connection, RECEIVE)).toBe(RECEIVE + 2);
   expect([...bytes.subarray(RECEIVE, RECEIVE + 3)]).toEqual([2, 3, 0]);
 
-  // Longer than the buffer that holds it so far.
+  // Longer than the buffer that holds the kept input so far.
   bytes.fill(9, RECEIVE, RECEIVE + 1000);
   kept.keep(connection, RECEIVE, RECEIVE + 1000);
   bytes.fill(0);

@@ -1,4 +1,7 @@
-/** What connections keep between reads: the start of an operation that is not complete. Hot: once per read. */
+/**
+ * What connections keep between reads: input that was not taken yet, such as the start of an operation. Hot: once per
+ * read.
+ */
 import type { Connection } from "../connection.ts";
 import { BufferPool } from "./buffer_pool.ts";
 
@@ -22,7 +25,7 @@ export class KeptInput {
     connection.kept.set(this.#bytes.subarray(start, end));
   }
 
-  /** Puts what is kept to `start` of the shared memory; returns where it ends. */
+  /** Copies what is kept to `start` of the shared memory. Returns where it ends. */
   restore(connection: Connection, start: number): number {
     const kept = connection.keptLength;
     if (kept > 0) this.#bytes.set(connection.kept!.subarray(0, kept), start);

@@ -22,7 +22,7 @@ const SELF = NODE_SHARD_FIRST;
 const OTHER = NODE_SHARD_FIRST + 1;
 const NOTHING_GATHERED = { hasGathered: false, flushAll: () => {} };
 
-/** Buffers of the first of two shards, which begins where its predecessor had written `ahead` bytes that were not taken yet. */
+/** Buffers of the first of two shards. `ahead`: bytes that its predecessor had written and that were not taken yet. */
 function open(ahead = 0) {
   const shared = createSharedMemory(2, new Uint32Array(4));
   const { words, map } = shared;
@@ -34,20 +34,20 @@ function open(ahead = 0) {
   const buffers = new ReceiveBuffers(shared, SELF, NOTHING_GATHERED);
   return {
     buffers,
-    /** Reads so many bytes; returns where. */
+    /** Reads this many bytes. Returns their address. */
     read: (bytes = READ_BYTES, keptBytes = 0) => {
       const at = buffers.take(keptBytes);
       buffers.received(at + keptBytes + bytes);
       return at;
     },
-    /** A record is written that names what was read last. */
+    /** Writes a record that names what was read last. */
     lend: () => {
       words[position]! += 64;
       words[(area + AREA_LENT_TO) >> 2] = 1 << OTHER;
     },
-    /** The other shard gives back the room of so many bytes. */
+    /** The other shard gives back the room of this many bytes. */
     release: (bytes: number) => Atomics.add(words, tail, bytes),
-    /** So many bytes go to the other shard and are taken. */
+    /** The other shard is sent this many bytes and takes them. */
     pass: (bytes: number) => {
       words[position] = (words[position]! + bytes) | 0;
       Atomics.store(words, tail, words[position]!);

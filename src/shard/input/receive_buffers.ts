@@ -1,8 +1,9 @@
 /**
- * Where input is read to. Other nodes are lent what was received: records in their rings name it, and it stays until they have
- * taken those. So there are several buffers. Behind what was lent there is room for small reads, then the first buffer that nobody
- * reads from is read to. While others read from all of them the last one is read to, which is not lent: what other nodes are to have
- * of it is copied into their rings. Hot: once per read.
+ * The buffers that input is read into. Received bytes are lent to other nodes: records in their rings name them, and
+ * they stay until those records are taken. So there are several buffers. A small read goes behind what was lent, if
+ * there is room; then the first buffer that nobody reads from is used. While other nodes read from all of those, the
+ * last buffer is used, which is never lent: what other nodes are to have of it is copied into their rings. Hot: once
+ * per read.
  */
 import {
   AREA_LENDS,
@@ -17,9 +18,12 @@ import { outEndWord, type SharedMemory } from "../../memory/shared_memory.ts";
 import type { Outbound } from "../output/outbound.ts";
 
 const LENT_BUFFERS = RECEIVE_BUFFERS - 1;
-/** A read, and what the engine may touch behind it. */
+/** Room for a read and for what the engine may touch behind it. */
 const ROOM_BYTES = READ_BYTES + 64;
-/** A read may begin behind what was lent if it ends within so much of the buffer: what is written over soon is in the cache. */
+/**
+ * A read may begin behind what was lent if it ends within this many bytes of the buffer: memory that is soon written
+ * over stays in the cache.
+ */
 const SHARED_BYTES = 2 * READ_BYTES;
 
 export class ReceiveBuffers {
@@ -27,15 +31,15 @@ export class ReceiveBuffers {
   readonly #node: number;
   readonly #outbound: Pick<Outbound, "hasGathered" | "flushAll">;
   readonly #first: number;
-  /** Word index of AREA_LENDS, and of AREA_LENT_TO. */
+  /** Word indices of AREA_LENDS and AREA_LENT_TO. */
   readonly #lends: number;
   readonly #lentToWord: number;
-  /** By buffer: bitmap of the nodes that may read from it. */
+  /** Bitmap of the nodes that may read from a buffer, by buffer. */
   readonly #lentTo = new Int32Array(LENT_BUFFERS);
-  /** By buffer and node: position in the node's ring behind all records that name the buffer. */
+  /** Position in a node's ring behind all records that name a buffer, by buffer and node. */
   readonly #ends = new Int32Array(LENT_BUFFERS * NODES_MAX);
   #buffer = LENT_BUFFERS;
-  /** Address behind all that is lent of the buffer. */
+  /** Address behind everything that is lent of the current buffer. */
   #free = 0;
   #end = 0;
 
@@ -47,19 +51,19 @@ export class ReceiveBuffers {
     this.#first = receive;
     this.#lends = (area + AREA_LENDS) >> 2;
     this.#lentToWord = (area + AREA_LENT_TO) >> 2;
-    // What a predecessor has lent may still be read.
+    // What a dead predecessor has lent may still be read.
     for (let buffer = 0; buffer < LENT_BUFFERS; buffer++) this.#note(buffer, this.#everybody());
     this.#change();
   }
 
-  /** What take() has returned last. */
+  /** The last result of take(). */
   get current(): number {
     return this.#free;
   }
 
   /**
-   * Where to put input that begins with `keptBytes` of an earlier read. Those and a read have room there. What outboxes name of this
-   * shard's input is written out first.
+   * Returns the address for input that begins with `keptBytes` of an earlier read; there is room for those and a read.
+   * Outboxes that name this shard's input are written out first.
    */
   take(keptBytes: number): number {
     if (this.#outbound.hasGathered) this.#outbound.flushAll();
@@ -76,7 +80,7 @@ export class ReceiveBuffers {
     return this.#free;
   }
 
-  /** Input that begins where take() said ends at this address. Before anything of it is lent. */
+  /** The input that begins where take() said ends at `end`. Called before any of it is lent. */
   received(end: number): void {
     this.#end = end;
   }
@@ -104,7 +108,7 @@ export class ReceiveBuffers {
     return nodes;
   }
 
-  /** All records that these nodes were sent so far may name the buffer. */
+  /** Notes that all records sent to these nodes so far may name the buffer. */
   #note(buffer: number, nodes: number): void {
     const { map, words } = this.#shared;
     const { area } = map.area(this.#node);
@@ -116,15 +120,15 @@ export class ReceiveBuffers {
   }
 
   /**
-   * Whether nobody reads from it any more. A node that is gone does until main has emptied its rings: what is not published yet its
-   * successor will read.
+   * Whether nobody reads from the buffer any more. A dead node counts as reading until main has emptied its rings: its
+   * successor will read the records that are not published yet.
    */
   #isFree(buffer: number): boolean {
     const { map, words } = this.#shared;
     for (let left = this.#lentTo[buffer]!; left !== 0; left &= left - 1) {
       const node = 31 - Math.clz32(left & -left);
       const tail = Atomics.load(words, (map.ring(this.#node, node) + RING_TAIL) >> 2);
-      // What is not taken is no longer than the ring, however often positions have wrapped since.
+      // Untaken bytes are at most a ring's length, however often positions have wrapped since.
       const untakenBytes = (this.#ends[buffer * NODES_MAX + node]! - tail) >>> 0;
       if (untakenBytes !== 0 && untakenBytes <= map.ringCapacity(this.#node, node)) return false;
     }
