@@ -1,12 +1,12 @@
 /**
  * The outbound side of a shard's connections: writes outboxes to sockets, keeps what the kernel does not take, slows
- * producers, and says which consumers are too slow. Hot: once per outbox that is written.
+ * producers, and tells which consumers are too slow. Hot: once per outbox that is written.
  *
  *   engine frames → outbox ─writev→ kernel
  *                      └ what it did not take → pending queue ─write→ kernel, when it has room again
  *
- * Nothing is written past a pending queue, so bytes leave in the order they were framed. A turn that has lasted long does
- * not write large payloads: they wait in pending queues, and the turns that follow take what clients send meanwhile.
+ * Nothing is written past a pending queue, so bytes leave in the order they were framed. A turn that has lasted long
+ * does not write large payloads: they wait in pending queues, and the following turns take what clients send meanwhile.
  */
 import type { Engine } from "../../engine/engine.ts";
 import {
@@ -41,33 +41,41 @@ import type { PayloadBuffers } from "./payload_buffers.ts";
 import { ChunkPool, PendingQueue } from "./pending_queue.ts";
 import { TimeLimit } from "./time_limit.ts";
 
-/** A producer is slowed once one of its consumers has this much pending, or less where less may be. */
+/** A producer is slowed once one of its consumers has this much pending, or less if less may be pending. */
 const STALL_BYTES = 512 * 1024;
-/** Outboxes made available at a time; the rest of the pool stays untouched. */
+/** Outboxes made available at a time; the rest of the pool stays untouched memory. */
 const OUTBOXES_PER_STEP = 8;
-/** Largest piece append() writes at once. */
+/** Largest piece that append() writes at once. */
 const APPEND_BYTES_MAX = 16384;
-/** How long a turn has lasted when it is late: then it begins nothing more that can wait, and writes no more large payloads. */
+/**
+ * A turn that has lasted this long is late: it begins nothing more that can wait, and writes no more large payloads.
+ */
 const TURN_MS_MAX = 10;
-/** Deliveries after which the clock is looked at: a fraction of a millisecond. */
+/** Deliveries after which the clock is read; they take a fraction of a millisecond. */
 const DELIVERIES_PER_LOOK = 8192;
-/** What is framed before it is written out: outboxes of as many fill with one message, and writing them lasts longer than a turn. */
+/**
+ * Bytes framed before they are written out. One message to many connections fills that many outboxes, and writing those
+ * takes longer than a turn.
+ */
 const FRAMED_BYTES_MAX = 8 * 1024 * 1024;
-/** Of a delivery, besides its payload. */
+/** Estimated bytes of a delivery besides its payload. */
 const LINE_BYTES = 24;
-/** How long a turn writes what is pending. */
+/** How long a turn may write what is pending. */
 const DRAIN_MS_MAX = 10;
-/** From how much on a write is worth its cost, and waiting for it is worth a copy. */
+/** A write is worth its cost from this many bytes on, and deferring it is worth a copy. */
 const LARGE_BYTES = 4096;
 
-/** In the list of slots with outboxes: one whose outbox was taken back. The fabric's, which is written nothing. */
+/**
+ * Stands in the list of slots with outboxes for one whose outbox was taken back. It is the fabric's slot, to which
+ * nothing is written.
+ */
 const NOBODY = 0;
 
-// What of an outbox goes to the pending queue, although the kernel might take it.
+// Which outboxes go to the pending queue, although the kernel might take them.
 const QUEUE_NOTHING = 0;
-/** All of it, if it names large payloads. */
+/** The whole outbox, if it names large payloads. */
 const QUEUE_NAMED = 1;
-/** All of it, if it is little. */
+/** The whole outbox, if it holds little. */
 const QUEUE_SMALL = 2;
 
 export interface OutboundOptions {
@@ -85,15 +93,15 @@ export function outboundOptions(options: ShardOptions): OutboundOptions {
 
 /** What the shard does when a connection's output fails or recovers. */
 export interface OutboundEvents {
-  /** Shows other nodes what is for them: whoever reads a PONG may rely on that. */
+  /** Shows other nodes what is for them: a client that reads a PONG may rely on that. */
   publish(): void;
-  /** The connection is to be closed, after the turn; nothing more is written. */
+  /** The connection is to be closed after the turn; nothing more is written to it. */
   fail(connection: Connection, reason: CloseReason): void;
-  /** Something was queued where nothing was: watch the write deadline. */
+  /** Something was queued where nothing was pending: the write deadline begins. */
   startDeadline(connection: Connection): void;
-  /** A client has more pending than it may. `byOneMessage`: it was not congested before the last of it. */
+  /** A client has more pending than it may have. `byOneMessage`: it was not congested before the last message. */
   exceed(connection: Connection, byOneMessage: boolean): void;
-  /** A connection that has missed a write deadline has written what it was to write by then. */
+  /** A connection that had missed a write deadline has written what was due by then. */
   recover(connection: Connection): void;
   /** Bytes for a link have left, or are queued. */
   wroteLink(connection: Connection): void;
@@ -109,7 +117,7 @@ export class Outbound {
   readonly #events: OutboundEvents;
   readonly #connections: readonly (Connection | null)[];
   readonly #pool = new ChunkPool();
-  /** Word index of the area header, of the connection records, of the dirty list. */
+  /** Word indices of the area header, the connection records and the list of slots with outboxes. */
   readonly #area: number;
   readonly #records: number;
   readonly #dirty: number;
@@ -117,14 +125,17 @@ export class Outbound {
   #nextOutbox: number;
   #congestedCount = 0;
   #isLate = false;
-  /** Framed before the turn began, or everything was written out. */
+  /** Bytes framed before the turn began or before look() last wrote everything out. */
   #framedBefore = 0;
   /** When the turn began, steady clock. */
   #turnMs = 0;
   readonly #turn = new TimeLimit(TURN_MS_MAX);
   readonly #drains = new TimeLimit(DRAIN_MS_MAX);
   #hasDrained = false;
-  /** Copies of pieces outside outboxes, by address, for all who are to have them until the next flushAll(). */
+  /**
+   * Copies of pieces that lie outside outboxes, by address, shared by all connections they go to until the next
+   * flushAll().
+   */
   readonly #copies = new Map<number, Uint8Array>();
   #options: OutboundOptions;
 
@@ -152,7 +163,7 @@ export class Outbound {
     this.#outboxesEnd = regions.outboxes + regions.outboxCount * OUTBOX_BYTES;
   }
 
-  /** The options are others: so may be who is congested, and whether messages for it are dropped. */
+  /** Applies new options. They may change which connections are congested and whether messages are dropped for them. */
   configure(options: OutboundOptions): void {
     this.#options = options;
     for (const connection of this.#connections) {
@@ -162,7 +173,7 @@ export class Outbound {
     }
   }
 
-  /** A turn begins, at this time of the steady clock. */
+  /** A turn begins; `nowMs` is the steady clock. */
   startTurn(nowMs: number): void {
     this.#turnMs = nowMs;
     this.#turn.start(nowMs);
@@ -172,19 +183,19 @@ export class Outbound {
     this.#setNextLook();
   }
 
-  /** Whether the turn has lasted long: nothing more is begun then that can wait for the next one. Asked between operations. */
+  /** Whether the turn is late: then nothing more is begun that can wait for the next one. Asked between operations. */
   isLate(): boolean {
     const words = this.#words;
     const dueIn = words[this.#area + (AREA_LOOK_AT >> 2)]! - words[this.#area + (AREA_OUT_MESSAGES >> 2)]!;
     if ((dueIn | 0) <= 0) return this.look();
-    // Not everything that takes time delivers something.
+    // Some operations take time without delivering anything.
     if (!this.#isLate && this.#turn.isOver()) this.#noteTime(true);
     return this.#isLate;
   }
 
   /**
-   * Looks at the clock, after what may have lasted long: many deliveries, or a wait for another shard; and writes out what is
-   * framed, if that is much. Returns `isLate()`. Between messages.
+   * Reads the clock after something that may have lasted long: many deliveries, or a wait for another shard. Writes out
+   * what is framed if that is much. Returns `isLate()`. Called between messages only.
    */
   look(): boolean {
     const framedBytes = this.#framedBytes();
@@ -202,20 +213,23 @@ export class Outbound {
     this.#setNextLook();
   }
 
-  /** What has been framed for connections so far, about. */
+  /** Estimate of the bytes framed for connections so far. */
   #framedBytes(): number {
     const area = this.#area * 4;
     const messages = counterValue(this.#words, area + AREA_OUT_MESSAGES);
     return counterValue(this.#words, area + AREA_OUT_BYTES) + messages * LINE_BYTES;
   }
 
-  /** Says when the engine is to have the clock looked at: once the turn is late after each message. */
+  /**
+   * Tells the engine when the clock is to be read next: after some deliveries or, once the turn is late, after each
+   * message.
+   */
   #setNextLook(): void {
     const delivered = this.#words[this.#area + (AREA_OUT_MESSAGES >> 2)]!;
     this.#words[this.#area + (AREA_LOOK_AT >> 2)] = delivered + (this.#isLate ? 0 : DELIVERIES_PER_LOOK);
   }
 
-  /** Puts `bytes` behind what the connection is already being sent. */
+  /** Queues `bytes` behind what the connection is already being sent. */
   append(connection: Connection, bytes: Uint8Array): void {
     const cursorWord = (connection.address + CONNECTION_CURSOR) >> 2;
     for (let at = 0; at < bytes.length; at += APPEND_BYTES_MAX) {
@@ -226,7 +240,7 @@ export class Outbound {
     }
   }
 
-  /** The same for a byte string. */
+  /** append() for a byte string. */
   appendText(connection: Connection, text: string): void {
     const cursorWord = (connection.address + CONNECTION_CURSOR) >> 2;
     for (let at = 0; at < text.length; at += APPEND_BYTES_MAX) {
@@ -237,12 +251,15 @@ export class Outbound {
     }
   }
 
-  /** For payloads that are attached. */
+  /** Buffers for payloads that attach() sends. */
   get payloads(): PayloadBuffers {
     return this.#pool.payloads;
   }
 
-  /** Sends `bytes[start, end)`, which nobody changes before it is written, behind everything framed so far; without copying it. */
+  /**
+   * Sends `bytes[start, end)` behind everything framed so far, without copying it. The bytes must not change before
+   * they are written.
+   */
   attach(connection: Connection, bytes: Uint8Array, start: number, end: number): void {
     this.flush(connection.slot);
     if (this.#isGone(connection)) return;
@@ -265,7 +282,10 @@ export class Outbound {
     this.#afterQueueing(connection, isLate, byOneMessage);
   }
 
-  /** Writes out a connection's outbox, if it has one, or queues it as `what` says; afterwards it is empty and still lent. */
+  /**
+   * Writes out a connection's outbox, if it has one, or queues it as `what` says. Afterwards the outbox is empty and
+   * still lent.
+   */
   flush(slot: number, what = QUEUE_NOTHING): void {
     const record = this.#records + ((slot * CONNECTION_BYTES) >> 2);
     const words = this.#words;
@@ -289,7 +309,10 @@ export class Outbound {
     words[record + (CONNECTION_IOVECS >> 2)] = 0;
   }
 
-  /** Writes out every outbox and takes them back; those that hold little `areCrowded` out, into their pending queues. */
+  /**
+   * Writes out every outbox and takes all of them back. `areCrowded`: outboxes are too few, so those that hold little
+   * go into pending queues.
+   */
   flushAll(areCrowded = false): void {
     const words = this.#words;
     const countWord = this.#area + (AREA_DIRTY_COUNT >> 2);
@@ -305,7 +328,7 @@ export class Outbound {
     this.#copies.clear();
   }
 
-  /** The outbox of a slot, which is lent, is free again. */
+  /** Frees the outbox that is lent to a slot. */
   #takeBack(slot: number): void {
     const words = this.#words;
     const record = this.#records + ((slot * CONNECTION_BYTES) >> 2);
@@ -317,22 +340,23 @@ export class Outbound {
     words[freeWord] = outbox;
   }
 
-  /** Writes out an outbox that is full, for the engine. */
+  /** Writes out a full outbox, for the engine. */
   flushFull(slot: number): void {
     this.#isLateToWrite();
     this.flush(slot);
   }
 
-  /** Asked before each write, a message may be under way. */
+  /** Whether the turn is late. Asked before each write, when a message may be under way. */
   #isLateToWrite(): boolean {
     if (!this.#isLate && this.#turn.isOver()) this.#noteTime(true);
     return this.#isLate;
   }
 
-  /** Makes at least one outbox free: an unused one, or all that are lent. */
+  /** Makes at least one outbox free: unused ones if there are any, otherwise all that are lent. */
   reclaim(): void {
     if (this.#nextOutbox === this.#outboxesEnd) {
-      // More are written to than there are outboxes: a write for each message of each would be what takes longest.
+      // More connections are written to than there are outboxes. A write per message and connection would take the most
+      // time.
       this.#isLateToWrite();
       this.flushAll(true);
       return;
@@ -350,17 +374,17 @@ export class Outbound {
     return this.#words[this.#area + (AREA_HAS_GATHERED >> 2)] !== 0;
   }
 
-  /** Connections that do not keep up. */
+  /** Number of congested connections. */
   get congestedCount(): number {
     return this.#congestedCount;
   }
 
-  /** Connections that hold an outbox. */
+  /** Number of connections that hold an outbox. */
   get dirtyCount(): number {
     return this.#words[this.#area + (AREA_DIRTY_COUNT >> 2)]!;
   }
 
-  /** The kernel takes bytes again. */
+  /** The kernel takes bytes of the connection again. */
   onWritable(connection: Connection): void {
     const pending = connection.pending;
     if (pending === null) {
@@ -369,11 +393,11 @@ export class Outbound {
     }
     if (!this.#hasDrained) this.#drains.start(performance.now());
     this.#hasDrained = true;
-    // If that is over: the poller will say so again.
+    // If the time is over, the poller reports the connection again.
     if (!this.#drains.isOver()) this.#drain(connection, pending);
   }
 
-  /** Writes what is pending, however long the turn has lasted. */
+  /** Writes what is pending, even if the turn is late. */
   writePending(connection: Connection): void {
     if (connection.pending !== null) this.#drain(connection, connection.pending);
   }
@@ -397,7 +421,7 @@ export class Outbound {
     }
   }
 
-  /** Bytes queued for a connection, its outbox included. */
+  /** Bytes queued for a connection, including its outbox. */
   pendingBytes(connection: Connection): number {
     const record = connection.address >> 2;
     const cursor = this.#words[record + (CONNECTION_CURSOR >> 2)]!;
@@ -406,7 +430,9 @@ export class Outbound {
     return framed + (connection.pending?.length ?? 0);
   }
 
-  /** Drops what is queued for a connection that is gone. Its slot may be somebody else's in the same turn. */
+  /**
+   * Drops what is queued for a connection that is gone. Its slot may belong to another connection within the same turn.
+   */
   discard(connection: Connection): void {
     const { slot } = connection;
     if (this.#words[(connection.address + CONNECTION_OUTBOX) >> 2] !== 0) {
@@ -445,8 +471,8 @@ export class Outbound {
   }
 
   /**
-   * Queues what the kernel did not take; of what is deferred exact copies, since for thousands a chunk each is too much.
-   * Returns whether one message alone was too much.
+   * Queues what the kernel did not take. A deferred outbox is queued as exact copies: thousands of connections with a
+   * chunk each would take too much memory. Returns whether a single message made too much pending.
    */
   #keepRest(
     connection: Connection,
@@ -464,7 +490,7 @@ export class Outbound {
         continue;
       }
       const address = this.#pieceAddress(outbox, i);
-      // What is in the outbox itself is small messages.
+      // Pieces inside the outbox are small messages.
       if (isOutside(outbox, address) && this.#isTooLong(pending, length)) byOneMessage = true;
       if (isDeferred) pending.refer(this.#copyOf(outbox, address, length), 0, length);
       else pending.append(this.#bytes, address + taken, address + length);
@@ -473,18 +499,18 @@ export class Outbound {
     return byOneMessage;
   }
 
-  /** Whether a payload of this length makes too much pending for somebody who is not congested yet. */
+  /** Whether a payload of this length makes too much pending for a connection that is not congested yet. */
   #isTooLong(pending: PendingQueue, length: number): boolean {
     return pending.length <= this.#stallBytes && pending.length + length > this.#options.maxPendingBytes;
   }
 
-  /** Where the piece of an iovec lies in the shared memory. */
+  /** Address in the shared memory of the piece that an iovec names. */
   #pieceAddress(outbox: number, i: number): number {
     const iovec = (outbox >> 2) + i * 4;
     return (this.#words[iovec]! >>> 0) + this.#words[iovec + 1]! * 2 ** 32 - this.#poller.memoryBase;
   }
 
-  /** Bytes of the pieces of an outbox that lie outside it. */
+  /** Total length of an outbox's pieces that lie outside it. */
   #namedBytes(outbox: number, count: number): number {
     let bytes = 0;
     for (let i = 0; i < count; i++) {
@@ -493,7 +519,7 @@ export class Outbound {
     return bytes;
   }
 
-  /** A copy of a piece, the same one for all outboxes that name it. */
+  /** A copy of a piece; outboxes that name the same piece share one copy. */
   #copyOf(outbox: number, address: number, length: number): Uint8Array {
     const isNamed = isOutside(outbox, address);
     const known = isNamed ? this.#copies.get(address) : undefined;
@@ -519,16 +545,19 @@ export class Outbound {
       connection.isDeadlineSet = true;
       this.#events.startDeadline(connection);
     }
-    // Nobody is slow of whom that is not known.
+    // Deferred output was not offered to the kernel: write it before the connection counts as slow.
     if (isDeferred && pending.length > this.#stallBytes) this.#drain(connection, pending);
     const { length } = pending;
-    // However far another server is behind, only its write deadline ends it.
+    // A link is never closed for how much is pending, only for missing its write deadline.
     if (length > this.#stallBytes) this.#setCongested(connection, true);
     if (length > this.#options.maxPendingBytes && !connection.isLink)
       this.#events.exceed(connection, byOneMessage);
   }
 
-  /** From here on a connection is congested. What is dropped for it is dropped as late as nats-server drops it. */
+  /**
+   * With more than this pending a connection is congested. Where messages are dropped instead, that happens as late as
+   * in nats-server.
+   */
   get #stallBytes(): number {
     const { maxPendingBytes, dropsInsteadOfStalling } = this.#options;
     return Math.min(dropsInsteadOfStalling ? Infinity : STALL_BYTES, maxPendingBytes * 0.75);

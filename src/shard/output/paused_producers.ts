@@ -1,8 +1,8 @@
-/** Connections that are not read for a moment, because somebody they publish to cannot take more. */
+/** Connections that are not read for a moment, because a subscriber to what they publish cannot take more. */
 import type { Poller } from "../../runtime/poller.ts";
 import { type Connection, STATE_CLOSING } from "../connection.ts";
 
-/** A producer stays unread this long at most, whatever its consumers do. */
+/** A producer stays unread at most this long, whatever its consumers do. */
 const PAUSE_MS = 10;
 
 export class PausedProducers {
@@ -30,7 +30,7 @@ export class PausedProducers {
     this.#poller.setInterest(connection.slot, false, connection.isWriteWanted);
   }
 
-  /** Reads those again whose moment is over. */
+  /** Reads the connections again whose pause is over. */
   resumeDue(): void {
     if (this.isEmpty) return;
     const now = performance.now();

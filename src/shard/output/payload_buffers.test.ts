@@ -25,7 +25,7 @@ describe("PayloadBuffers", () => {
     buffers.hold(other);
     buffers.release(other);
     buffers.release(other);
-    // It is a spare already.
+    // The buffer is a spare already.
     buffers.release(first);
     const taken = [buffers.take(200_000), buffers.take(200_000)].map(({ buffer }) => buffer);
     expect(taken.filter((buffer) => buffer === first.buffer).length).toBe(1);

@@ -4,7 +4,7 @@ import { ChunkPool, PendingQueue } from "./pending_queue.ts";
 
 const REFUSED = -1;
 
-/** Bytes that tell where in the stream they belong. */
+/** Bytes that tell their position in the stream. */
 function numbered(from: number, length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (from + i) % 251);
 }

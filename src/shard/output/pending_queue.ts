@@ -1,15 +1,18 @@
 /**
- * What a connection's kernel buffer did not take: a queue of chunks, never moved. Small pieces are copied into pooled
- * chunks, a large payload is referred to. Outside the shared memory, so that many slow consumers fit.
+ * The output of a connection that the kernel did not take: a queue of chunks, which are never moved. Small pieces are
+ * copied into pooled chunks; a large payload is referred to. Lies outside the shared memory, so that many slow
+ * consumers fit.
  */
 import { PayloadBuffers } from "./payload_buffers.ts";
 
 const CHUNK_BYTES = 65536;
 const CHUNKS_KEPT_MAX = 64;
-/** What thousands have pending for a moment begins in one of these. */
+/**
+ * Size of a queue's first chunk if it holds little: thousands of connections may have a little pending for a moment.
+ */
 const SMALL_CHUNK_BYTES = 4096;
 const SMALL_CHUNKS_KEPT_MAX = 4096;
-/** Chunks done with before their places are given up; one slot in the array each, not their bytes. */
+/** Written chunks whose places in the array are kept before they are given up; their bytes are not kept. */
 const COMPACT_AT = 256;
 
 interface Chunk {
@@ -41,7 +44,7 @@ export class PendingQueue {
   readonly #pool: ChunkPool;
   #chunks: Chunk[] = [];
   #head = 0;
-  /** Bytes queued. */
+  /** Number of queued bytes. */
   length = 0;
 
   constructor(pool: ChunkPool) {
@@ -75,7 +78,7 @@ export class PendingQueue {
     }
   }
 
-  /** Queues `bytes[start, end)` without copying; nobody changes them before they are written. */
+  /** Queues `bytes[start, end)` without copying. The bytes must not change before they are written. */
   refer(bytes: Uint8Array, start: number, end: number): void {
     this.length += end - start;
     this.#pool.payloads.hold(bytes);
@@ -83,8 +86,8 @@ export class PendingQueue {
   }
 
   /**
-   * Gives chunks to `write` until it takes less than it is given, and returns its last answer (negative: its code).
-   * `write` returns how many bytes it took, or a negative code.
+   * Gives chunks to `write` until it takes less than it is given. Returns its last result. `write` returns how many
+   * bytes it took, or a negative code.
    */
   drain(write: (bytes: Uint8Array, start: number, end: number) => number): number {
     let taken = 0;
@@ -107,7 +110,7 @@ export class PendingQueue {
     return taken;
   }
 
-  /** Gives its chunks back; the queue is not used afterwards. */
+  /** Gives the queue's chunks back. The queue must not be used afterwards. */
   discard(): void {
     for (let i = this.#head; i < this.#chunks.length; i++) this.#giveBack(this.#chunks[i]!);
     this.#chunks = [];

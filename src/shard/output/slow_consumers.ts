@@ -1,5 +1,5 @@
 /**
- * Connections that do not take what is queued for them: by when they must, and what becomes of those that do not.
+ * Connections that do not take what is queued for them: by when they must, and what happens to those that do not.
  * Source: nats-server `handleWriteTimeout`, `flushOutbound`.
  */
 import { formatDuration } from "../../config/duration.ts";
@@ -11,11 +11,14 @@ import type { ShardContext } from "../context.ts";
 import type { LinkHost, WriteLimits } from "../links/link_host.ts";
 import { TIMER_EXCESS, TIMER_WRITE, timerId } from "../timers.ts";
 
-/** How long whoever has more than `max_pending` may take for what is too much: a moment, on a busy machine too. */
+/** Time that a client with more than `max_pending` pending has to take the excess: a moment, also on a busy machine. */
 const EXCESS_MS = 250;
-/** More than a turn frames for one client, as a rule, before it is known that messages for it are dropped. */
+/**
+ * Excess that is ignored while messages are dropped: more than a turn usually frames for one client before it is known
+ * that its messages are dropped.
+ */
 const LATE_DROPS_BYTES = 1024 * 1024;
-/** What all who are behind may have together, about, of what is too much. */
+/** Approximate bytes of excess that all congested connections may have together. */
 const EXCESS_BYTES_MAX = 64 * 1024 * 1024;
 
 type WatchingShard = Pick<
@@ -25,14 +28,14 @@ type WatchingShard = Pick<
 
 export class SlowConsumers {
   readonly #shard: WatchingShard;
-  /** Set once in the links shard, whose connections have limits of their own. */
+  /** Set once, in the links shard only, whose connections have limits of their own. */
   links: Pick<LinkHost, "labelOf" | "writeLimits" | "noteSlow"> | null = null;
 
   constructor(shard: WatchingShard) {
     this.#shard = shard;
   }
 
-  /** What is queued now must have left by the write deadline. */
+  /** Sets the write deadline, by which what is queued now must have left. */
   startDeadline(connection: Connection): void {
     const { writtenBytes, pending } = connection;
     const { timers, nowMs } = this.#shard;
@@ -43,9 +46,9 @@ export class SlowConsumers {
     timers.set(timerId(connection, TIMER_WRITE), nowMs + this.#limitsOf(connection).deadlineMs);
   }
 
-  /** What was queued when the deadline was set must have left by now. */
+  /** The deadline is over: ends the connection if what was queued when it was set has not left. */
   onDeadline(connection: Connection): void {
-    // A shard with much to do may not have come to it: what the kernel takes now is not slow.
+    // A busy shard may not have tried to write it: what the kernel takes now is not slow.
     if (this.#isLate(connection)) this.#shard.outbound.writePending(connection);
     if (connection.pending === null || connection.state >= STATE_CLOSING) return;
     if (this.#isLate(connection)) {
@@ -60,7 +63,7 @@ export class SlowConsumers {
     this.startDeadline(connection);
   }
 
-  /** One that missed its deadline has written what was queued then. */
+  /** A connection that missed its deadline has written what was queued then. */
   recover(connection: Connection): void {
     connection.isSlow = false;
     const { deadlineMark, deadlineWrittenBytes, deadlineChunks, deadlineSinceMs } = connection;
@@ -70,10 +73,11 @@ export class SlowConsumers {
   }
 
   /**
-   * A client has more pending than it may. What was on its way when its producers were told to wait may be several times
-   * that: the client stays if it takes what is too much as fast as producers that wait would have sent it. Where messages
-   * of clients are dropped only those of other servers may become too much, and one message for somebody for whom none are
-   * dropped yet, which ends it.
+   * A client has more pending than it may have. When its producers were told to wait, several times that may have been
+   * on its way. The client stays if it takes the excess as fast as waiting producers would have sent it.
+   *
+   * If messages for congested clients are dropped, only two things can be too much: messages from other servers, and a
+   * single message for a client for which none were dropped yet. The latter ends the client.
    */
   exceed(connection: Connection, byOneMessage: boolean): void {
     const { options, outbound } = this.#shard;
@@ -84,12 +88,12 @@ export class SlowConsumers {
       this.fail(connection, CloseReason.SlowConsumerPendingBytes);
     } else if (!connection.isInExcess) {
       connection.isInExcess = true;
-      // The turn may have lasted long already.
+      // The turn may have lasted long already, so `nowMs` is not used.
       this.#measureExcess(connection, performance.now());
     }
   }
 
-  /** What was too much must have left by now. */
+  /** The time for the excess is over: ends the client if that has not left. */
   onExcess(connection: Connection): void {
     const { outbound } = this.#shard;
     outbound.writePending(connection);
@@ -126,7 +130,7 @@ export class SlowConsumers {
     return { deadlineMs: writeDeadlineMs, isRetried: retriesWrites };
   }
 
-  /** Counts a connection that is slow, and says so; nothing where it is closed for something else. */
+  /** Counts and logs a slow consumer. Does nothing if the connection is closed for another reason. */
   #note(connection: Connection, reason: CloseReason): void {
     const what = this.#slowness(connection, reason);
     if (what === undefined) return;
@@ -141,7 +145,7 @@ export class SlowConsumers {
     this.#shard.log("info", `${label} - ${text}`);
   }
 
-  /** Why a connection counts as slow; undefined where it is closed for something else. */
+  /** Why a connection counts as slow; undefined if it is closed for another reason. */
   #slowness(connection: Connection, reason: CloseReason): string | undefined {
     const { maxPendingBytes } = this.#shard.options;
     if (reason === CloseReason.SlowConsumerPendingBytes) return `MaxPending of ${maxPendingBytes} Exceeded`;

@@ -1,7 +1,7 @@
-/** Calls of isOver() between two looks at the clock: so many pieces of work there are however long each takes. */
+/** Calls of isOver() between two reads of the clock: this many pieces of work are done however long each takes. */
 const CALLS_PER_LOOK = 16;
 
-/** How long something may go on, asked before each piece of it. Steady-clock milliseconds. */
+/** A time limit on work that asks before each piece of it. Steady-clock milliseconds. */
 export class TimeLimit {
   readonly #ms: number;
   #endMs = 0;
@@ -26,7 +26,7 @@ export class TimeLimit {
     return this.#isOver;
   }
 
-  /** The same, of what may have lasted long by itself. */
+  /** isOver() after a piece of work that may have lasted long by itself: always reads the clock. */
   look(): boolean {
     this.#isOver ||= performance.now() > this.#endMs;
     return this.#isOver;
