@@ -1,11 +1,11 @@
-/** What is told of a client: to the services it asks, and in events of the system account. Cold. */
+/** Details of a client: for the services it asks, and for events of the system account. Cold. */
 import type { ClientInfo } from "../../account/client_info.ts";
 import type { Connection } from "../connection.ts";
 
 const NS_PER_US = 1000;
 const NS_PER_MS = 1e6;
 
-/** All that a service may be told. */
+/** Everything that a service may be told. */
 export function detailsForServices(connection: Connection, serverName: string): ClientInfo {
   const { login, rttMs, leafDetails } = connection;
   const rttNs = Math.round(rttMs * NS_PER_MS);
@@ -19,18 +19,17 @@ export function detailsForServices(connection: Connection, serverName: string): 
   };
 }
 
-/** A client that came; who was refused is told too. A JWT is shown as it was presented. */
+/** For the event of a client that connected, or was refused. A JWT is shown as it was presented. */
 export function detailsForEvents(connection: Connection): ClientInfo {
   const { account, options } = connection;
   return {
     ...identityOf(connection),
     jwt: options.jwt,
-    // The account's name tag, or its name.
     nameTag: account.definition.nameTag ?? account.name,
   };
 }
 
-/** A client that went. */
+/** For the event of a client that disconnected. */
 export function detailsAtEnd(connection: Connection, stoppedAtMs: number): ClientInfo {
   const { rttMs } = connection;
   const rttNs = Math.round(rttMs * NS_PER_MS);

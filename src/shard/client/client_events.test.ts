@@ -23,7 +23,7 @@ function start(...subjects: string[]) {
 describe("ClientEvents", () => {
   test("makes nothing where nobody listens, nor without a system account", () => {
     const { harness, events, listen } = start("$SYS.ACCOUNT.OTHER.>");
-    // What other servers tell main listens to.
+    // Main listens to what other servers tell.
     listen("$SYS.>", SYSTEM_ACCOUNT_ID, NODE_MAIN);
     harness.connect().isEnded = true;
     harness.settle();
@@ -63,7 +63,7 @@ describe("ClientEvents", () => {
         nameTag: "$G",
         kind: "Client",
       },
-      // Of the global account nobody counts.
+      // Nobody counts connections of the global account.
       countedAccounts: [],
       failure: null,
       end: null,

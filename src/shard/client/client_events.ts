@@ -1,6 +1,6 @@
 /**
- * What main is told of clients that come and go, for the events of the system account. Nothing is made where nobody
- * listens, and the index is not asked again before interest has changed. Cold.
+ * What main is told about clients that connect and disconnect, for the events of the system account. No event is made
+ * if nobody listens, and the index is asked again only once interest has changed. Cold.
  */
 import { SYSTEM_ACCOUNT_ID } from "../../account/definition.ts";
 import {
@@ -22,17 +22,17 @@ import type { ClientEvent } from "../shard_messages.ts";
 import type { ConnectionRecord } from "../watch/records.ts";
 import { detailsAtEnd, detailsForEvents } from "./client_details.ts";
 
-/** Each follows `-ERR 'Authorization Violation'`. */
+/** Close reasons that follow `-ERR 'Authorization Violation'`. */
 const FAILURES: ReadonlySet<number> = new Set([
   CloseReason.AuthenticationFailure,
   CloseReason.ProxyNotTrusted,
   CloseReason.ProxyRequired,
 ]);
 
-/** Subjects of which it is remembered whether somebody listens: four for each account. */
+/** Subjects for which the index's answer is remembered: four for each account. */
 const SUBJECTS_MAX = 4096;
 
-/** What the index said of a subject, and as long as which words stand still that holds. */
+/** Whether anybody listens to a subject, and the generation words that must not change for that to hold. */
 interface Answer {
   readonly isHeard: boolean;
   readonly bucketWord: number;
@@ -44,14 +44,14 @@ interface Answer {
 export class ClientEvents {
   readonly #shard: ShardContext;
   readonly #match = new MatchResult();
-  /** By subject of the system account. */
+  /** The index's answers, by subject of the system account. */
   readonly #answers = new Map<string, Answer>();
 
   constructor(shard: ShardContext) {
     this.#shard = shard;
   }
 
-  /** A client is in. Null where nobody listens. */
+  /** The event of a client that has logged in; null if nobody listens. */
   opened(connection: Connection): ClientEvent | null {
     const system = this.#shard.accounts.byId(SYSTEM_ACCOUNT_ID);
     if (system === undefined) return null;
@@ -63,7 +63,7 @@ export class ClientEvents {
     return { client: detailsForEvents(connection), countedAccounts, failure: null, end: null };
   }
 
-  /** A client is about to go; `record` is what monitoring will show of it. Null where nobody listens. */
+  /** The event of a client that is about to go; null if nobody listens. `record` is what monitoring will show of it. */
   closed(connection: Connection, record: ConnectionRecord): ClientEvent | null {
     const { stopMs, reason, inMessages, inBytes, outMessages, outBytes } = record;
     const system = this.#shard.accounts.byId(SYSTEM_ACCOUNT_ID);
@@ -83,7 +83,7 @@ export class ClientEvents {
     };
   }
 
-  /** Takes what a second CONNECT left behind with it. */
+  /** The accounts whose number of connections changes; forgets the one that a second CONNECT has left. */
   #countedAccounts(connection: Connection): string[] {
     const { leftAccount, account, countedIn } = connection;
     const { global } = this.#shard.accounts;
@@ -140,14 +140,14 @@ export class ClientEvents {
 
   #hasInterest(account: number, subject: Uint8Array): boolean {
     this.#shard.index.match(account, subject, 0, subject.length, this.#match);
-    // Main, which would tell, listens only to what other servers tell.
+    // Main publishes the events, and itself listens only to those of other servers.
     const { plainNodes, queueCount } = this.#match;
     return (plainNodes & ~(1 << NODE_MAIN)) !== 0 || queueCount > 0;
   }
 }
 
 function failureOf({ refusal, account, options }: Connection, reason: string): ClientEvent["failure"] {
-  // Whoever began without CONNECT was refused before anything was asked of an account.
+  // A client that began without CONNECT was refused before any account was considered.
   if (options === DEFAULT_CONNECT_OPTIONS) return { account: null, reason };
   if (refusal === null) return { account: account.name, reason };
   return { account: refusal.account, reason: refusal.eventReason };

@@ -1,6 +1,7 @@
 /**
- * The client protocol of one shard: takes a connection's input apart and does what it says. Plain messages go to the
- * engine; everything else comes here. Source: NATS client protocol; nats-server `parse`, `processConnect`, `processSub`.
+ * The client protocol of one shard: parses the input of connections and carries out its operations. Plain messages go
+ * to the engine; everything else comes here. Source: NATS client protocol; nats-server `parse`, `processConnect`,
+ * `processSub`.
  */
 import { greetsWithAuthRequired } from "../../auth/login_rules.ts";
 import { HeldMessage, plainLine } from "../../fabric/held_message.ts";
@@ -44,7 +45,7 @@ const FIRST_PING_MS = 2000;
 const FIRST_PING_JITTER = 0.2;
 const PROTOCOL_MAX = 1;
 const LINE_BREAK_BYTES = 2;
-/** An unfinished line and the next read fit the receive buffer, whatever the configuration says. */
+/** The longest line: together with the next read it fits the receive buffer, whatever the configuration says. */
 const LINE_BYTES_MAX = RECEIVE_BYTES - 2 * READ_BYTES;
 const RESERVED_QUEUE = new TextEncoder().encode("_sys_");
 
@@ -56,7 +57,7 @@ export class ClientProtocol {
   readonly #parser = new parse.ClientParser();
   readonly #bytes: Uint8Array;
   readonly #recentOptions = new RecentValues<ConnectOptions>();
-  /** What other shards had published when the bytes at hand were received is taken. */
+  /** Whether everything has been taken that other shards had published when the bytes at hand were received. */
   #isCaughtUp = false;
   readonly memberships: Memberships;
   readonly logins: Logins;
@@ -74,8 +75,9 @@ export class ClientProtocol {
   }
 
   /**
-   * Does what `[start, end)` of the shared memory says, which follows everything taken before. Returns the address of
-   * the first byte of an operation that is not complete, `end` if there is none.
+   * Carries out the operations in `[start, end)` of the shared memory, which follow everything taken before. Returns
+   * the address of the first byte that was not taken; `end` if all was. That is the start of an operation that is
+   * incomplete, or that must wait because the connection awaits a verdict or the turn is late.
    */
   receive(connection: Connection, start: number, end: number): number {
     this.#isCaughtUp = false;
@@ -101,18 +103,18 @@ export class ClientProtocol {
     return connection.state < STATE_CLOSING ? at : end;
   }
 
-  /** The INFO of a fresh connection, which tells it its address where that is its own. */
+  /** Sends INFO to a fresh connection. `tellsAddress`: the address known is the client's own, so INFO tells it. */
   greet(connection: Connection, tellsAddress = true): void {
     const { info, outbound, options } = this.#shard;
     const listener = connection.webSocket === null ? "client" : "websocket";
     const authRequired = greetsWithAuthRequired(options.login.rules, listener);
-    // Whoever began with TLS is told that it is needed, whatever others may do.
+    // A client that began with TLS is told that TLS is required, even if other clients may do without.
     const ofTls = connection.isTlsFirst ? { tlsRequired: true } : {};
     const told = { ...info, authRequired, ...ofTls, nonce: connection.nonce };
     outbound.append(connection, this.#infoFor(connection, told, tellsAddress));
   }
 
-  /** The protocol begins: the timers that wait for CONNECT. */
+  /** Begins the protocol: sets the timers for the first PING and for a CONNECT that does not come. */
   begin(connection: Connection): void {
     const { nowMs, timers } = this.#shard;
     timers.set(timerId(connection, TIMER_PING), nowMs + pingIntervalMs(connection, this.#shard.options));
@@ -121,18 +123,22 @@ export class ClientProtocol {
     }
   }
 
-  /** INFO at any time, to those who take it. */
+  /** Sends an INFO outside the greeting, if the client takes such ones. */
   sendInfo(connection: Connection, info: ServerInfo): void {
     if (takesInfo(connection)) this.#shard.outbound.append(connection, this.#infoFor(connection, info));
   }
 
-  /** Asks one client to go by itself; false where it takes no INFO. */
+  /**
+   * Tells one client of lame duck mode, so that it leaves by itself. Returns false if the client takes no such INFO.
+   */
   sendLameDuck(connection: Connection): boolean {
     this.sendInfo(connection, { ...this.#shard.info, lameDuckMode: true });
     return takesInfo(connection);
   }
 
-  /** Writes what CONNECT and the server's options say into the record that the engine reads. */
+  /**
+   * Writes the options of CONNECT, as far as the server's options allow them, into the record that the engine reads.
+   */
   applyOptions(connection: Connection): void {
     const { options } = connection;
     const { words } = this.#shard.shared;
@@ -147,13 +153,18 @@ export class ClientProtocol {
     noteDeliveries(this.#shard, connection);
   }
 
-  /** Verbose, pedantic and traced connections need more per message than the engine does. */
+  /**
+   * Whether the engine may take the connection's messages: verbose, pedantic and traced ones need more per message than
+   * it does.
+   */
   #isForEngine({ options, state }: Connection): boolean {
     if (options.verbose || options.pedantic || this.#shard.options.logsTrace) return false;
     return state === STATE_CONNECTED;
   }
 
-  /** One operation of those received; returns where the next begins, or −1 when this one is not complete. */
+  /**
+   * Carries out one of the received operations. Returns where the next one begins, or −1 if this one is not complete.
+   */
   #receiveOne(connection: Connection, received: number, start: number, end: number): number {
     const parser = this.#parser;
     const { options } = this.#shard;
@@ -214,8 +225,8 @@ export class ClientProtocol {
   }
 
   /**
-   * Before CONNECT on a server with credentials the first byte decides: everything but CONNECT is refused, or makes the
-   * connection the one of `no_auth_user`.
+   * On a server with credentials the first byte before CONNECT decides. Anything but CONNECT is refused, or makes the
+   * connection that of `no_auth_user`.
    */
   #mayProceed(connection: Connection, start: number): boolean {
     if (!this.logins.isRequired(connection)) return true;
@@ -261,12 +272,12 @@ export class ClientProtocol {
     if (!this.#publishing.admit(connection, message, route)) return;
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
     this.#publishing.publish(connection, message, route);
-    // What is not delivered alone may have been put aside.
+    // The payload of a message that was also a request, an answer or traced may have been put aside.
     const isDone = message.trace === null && route.services.length === 0 && !route.isResponse;
     if (isDone) this.#shard.outbound.payloads.release(message.bytes);
   }
 
-  /** The pedantic complaint about a subject that nobody could subscribe to literally; once a message. */
+  /** Sends the pedantic error about a subject that nobody could subscribe to literally; once per message. */
   #complain(connection: Connection): void {
     const parser = this.#parser;
     if (!connection.options.pedantic || connection.hasComplained || !parser.lineComplete) return;
@@ -275,7 +286,7 @@ export class ClientProtocol {
     this.#sendError(connection, errors.errorEntry(errors.ERROR_INVALID_PUBLISH_SUBJECT).wireText!);
   }
 
-  /** Whoever asks for a trace of a message that is too large hears of it, where the headers have come with the line. */
+  /** Traces a message that is too large, if its headers have come with the line and ask for a trace. */
   #traceTooLarge(connection: Connection, end: number): void {
     const { publishCode, headerSize, payloadStart, subjectStart, subjectEnd, totalSize } = this.#parser;
     if (publishCode !== parse.HPUB || headerSize <= 0) return;
@@ -285,8 +296,8 @@ export class ClientProtocol {
   }
 
   /**
-   * A message whose line is complete and whose payload is not. One that fits the receive buffer is waited for (−1); a
-   * larger one is collected apart, what is there of it at once.
+   * Begins a message whose line is complete and whose payload is not. Returns −1 for one that fits the receive buffer
+   * and is waited for. A larger one is collected apart, beginning with what has arrived.
    */
   #startLarge(connection: Connection, end: number): number {
     const parser = this.#parser;
@@ -310,7 +321,7 @@ export class ClientProtocol {
     return parser.payloadStart + connection.large.fill(bytes, parser.payloadStart, end);
   }
 
-  /** The last byte of it stands before `at`, in what has been received from `received` on. */
+  /** Publishes the large message, whose last byte lies before `at`. `received` is where the received bytes begin. */
   #finishLarge(connection: Connection, received: number, at: number, end: number): void {
     const large = connection.large!;
     connection.large = null;
@@ -346,7 +357,7 @@ export class ClientProtocol {
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_SUBSCRIPTIONS);
       return;
     }
-    // A sid that is in use keeps its subscription, whatever the subject.
+    // A sid that is in use keeps its subscription, even if the subject differs.
     if (table.find(connection.address, bytes, sidStart, sidEnd) === NO_SUBSCRIPTION) {
       if (!isValidSubscription(bytes, subjectStart, subjectEnd)) {
         this.#sendError(connection, errors.errorEntry(errors.ERROR_INVALID_SUBJECT).wireText!);
@@ -371,7 +382,10 @@ export class ClientProtocol {
     if (connection.options.verbose) this.#send(connection, OK_LINE, "OK");
   }
 
-  /** What the subscription that was parsed is not to be sent; null when it is not for this client, which was told. */
+  /**
+   * The filter of the subscription just parsed: patterns of messages that it is not sent. null if the client may not
+   * have the subscription; the client has been told so then.
+   */
   #filterForSubscription(connection: Connection): string | null {
     const bytes = this.#bytes;
     const { subjectStart, subjectEnd, queueStart, queueEnd, sidStart, sidEnd } = this.#parser;
@@ -405,8 +419,9 @@ export class ClientProtocol {
   }
 
   /**
-   * Once a read: what was published before a client spoke comes before what it says, even where another shard's publisher
-   * has got its PONG and this one is behind. A subscription that ends takes all of it, and one that begins nothing.
+   * Takes, once per read, what other shards had published: that comes before what the client says, even if another
+   * shard's publisher has got its PONG and this shard is behind. A subscription that ends receives all of it, one that
+   * begins nothing.
    */
   #catchUp(): void {
     if (this.#isCaughtUp) return;
@@ -414,7 +429,7 @@ export class ClientProtocol {
     this.#rings.catchUp();
   }
 
-  /** By an UNSUB, because it reached its maximum, or because its client goes. */
+  /** Removes a subscription: because of an UNSUB, because it has reached its maximum, or because its client goes. */
   removeSubscription(connection: Connection, record: number): void {
     this.#shard.traceLog.removed(connection, record);
     this.#shard.interest.unsubscribe(connection, record);
@@ -423,8 +438,8 @@ export class ClientProtocol {
   #ping(connection: Connection): void {
     connection.lastInputMs = this.#shard.nowMs;
     this.#shard.traceLog.took(connection, "PING");
-    // A PONG says that everything before it has been queued: ours must be visible to the other shards, and what they
-    // have for this client must stand before it.
+    // A PONG says that everything before it has been queued: what this shard has published must be visible to the other
+    // shards, and what they have for this client must be queued before the PONG.
     this.#rings.publishAll();
     this.#catchUp();
     this.#send(connection, PONG_LINE, "PONG");
@@ -470,7 +485,8 @@ export class ClientProtocol {
       return;
     }
     connection.options = this.#recentOptions.share(connection.withCookies(result.options));
-    // A second CONNECT begins anew, in the global account and without subscriptions: it may lead elsewhere.
+    // A second CONNECT may lead to another account: the client begins anew, in the global account and without
+    // subscriptions.
     if (connection.hasConnected) {
       this.#catchUp();
       this.memberships.dropSubscriptions(connection);
@@ -479,12 +495,14 @@ export class ClientProtocol {
     this.logins.decide(connection, false);
   }
 
-  /** The verdict on a login is there; of a client that is in, CONNECT may still ask for what it cannot have. */
+  /**
+   * The verdict on a login has come. The CONNECT of an accepted client may still ask for what the client cannot have.
+   */
   #onDecided(connection: Connection, isIn: boolean): void {
     if (!isIn) return;
     const { options } = this.#shard;
     const connect = connection.options;
-    // Whoever begins without CONNECT has the options of one that says nothing, and is answered nothing for it.
+    // A client that is let in without CONNECT has the default options, and is sent no +OK.
     const hasAsked = connect !== DEFAULT_CONNECT_OPTIONS;
     if (hasAsked && !connection.hasConnected) connection.showInLogs();
     this.#shard.timers.clear(timerId(connection, TIMER_AUTHENTICATION));
@@ -503,7 +521,7 @@ export class ClientProtocol {
     if (connect.verbose && hasAsked) this.#send(connection, OK_LINE, "OK");
   }
 
-  /** Before the first PONG: what passed between INFO and the answer to it. */
+  /** Estimates the round trip before the first PONG: the time that passed between INFO and the answer to it. */
   #estimateRoundTrip(connection: Connection): void {
     if (connection.rttMs === 0) connection.rttMs = Math.max(this.#shard.wallMs() - connection.startMs, 0.001);
   }
@@ -555,7 +573,7 @@ export class ClientProtocol {
   }
 }
 
-/** Whether a client takes INFO at any time. */
+/** Whether a client takes INFO at any time, and not only as its greeting. */
 function takesInfo({ options, hasSentFirstPong }: Connection): boolean {
   return options.protocol >= 1 && hasSentFirstPong;
 }

@@ -7,7 +7,7 @@ import { ConnectionCommands } from "./connection_commands.ts";
 import type { Handshakes } from "./handshakes.ts";
 import type { Upgrades } from "./upgrades.ts";
 
-/** Commands to a shard with these connections in its slots, and what came of them: by client id. */
+/** Commands to a shard with these connections in its slots, and what they did, by client id. */
 function commandsTo(...states: { clientId: number; state?: number; listener?: string }[]) {
   const connections = states.map(
     (each) => ({ state: STATE_CONNECTED, listener: "client", isLink: false, ...each }) as Connection,
@@ -42,7 +42,7 @@ test("an answer about a connection whose slot somebody else has by now is not fo
   commands.take({ type: "peer", slot: 9, clientId: -3, isValid: true });
   commands.take({ type: "peer", slot: 1, clientId: 7, isValid: false });
   expect(done).toEqual([
-    // It may be a WebSocket's that is no client yet.
+    // The answer may be about a WebSocket that is no client yet.
     ["upgrade", 6, true],
     ["upgrade", -3, true],
     ["peer", 7, false],

@@ -1,4 +1,4 @@
-/** What main and the logins thread tell a shard of single connections, or of so many of them. */
+/** Commands of main and the logins thread about single connections, or a number of them. */
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import * as errors from "../../protocol/errors.ts";
 import { type Connection, STATE_CLOSING } from "../connection.ts";
@@ -84,7 +84,7 @@ export class ConnectionCommands {
     }
   }
 
-  /** Null where the connection that was asked about is gone. */
+  /** The connection that a command is about; null if it is gone. */
   #find({ slot, clientId }: { readonly slot: number; readonly clientId: number }): Connection | null {
     const connection = this.#shard.connections[slot];
     return connection?.clientId === clientId ? connection : null;

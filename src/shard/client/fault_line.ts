@@ -7,7 +7,7 @@ import type { Connection } from "../connection.ts";
 /** A shorter stall is not worth a line. Source: nats-server `stallClientMaxDuration`. */
 const STALL_MIN_MS = 5;
 
-/** What the log says of a client, and how often it says the like. */
+/** A log line about a client, and the limit on how often lines like it are written. */
 export interface LimitedLine {
   readonly text: string;
   readonly limit: LineLimit | undefined;
@@ -23,13 +23,16 @@ export function faultLine(
   return { text, limit: logEveryMs === 0 ? undefined : { statement: said.statement, everyMs: logEveryMs } };
 }
 
-/** The line about an operation that ends a client. nats-server says each; clients can cause any number of them. */
+/**
+ * The line about an operation that ends a client. nats-server logs each; here they are limited, since clients can cause
+ * any number of them.
+ */
 export function operationLine(connection: Connection, { statement, text }: ClientFault): LimitedLine {
   const limit = onceASecond(connection.statement(statement).statement);
   return { text: `${connection.label} - ${text}`, limit };
 }
 
-/** The line about a producer that was not read for this long; null where that was no time. */
+/** The line about a producer that was not read for this long; null if that is too short to tell. */
 export function stallLine(connection: Connection, stalledMs: number): LimitedLine | null {
   if (stalledMs < STALL_MIN_MS) return null;
   const total = formatDuration(Math.round(stalledMs));

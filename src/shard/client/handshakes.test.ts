@@ -38,7 +38,7 @@ function soon(harness: ShardHarness): void {
   harness.settle();
 }
 
-/** DER of the certificate that the conformance suite's server has. */
+/** DER of the certificate of the conformance suite's server. */
 function fixtureCertificate(): Uint8Array {
   const path = new URL("../../../test/conformance/fixtures/server_cert.pem", import.meta.url);
   const base64 = readFileSync(path, "utf8").replace(/-----[A-Z ]+-----|\s/g, "");
@@ -76,7 +76,7 @@ describe("Handshakes behind proxies", () => {
     client.take();
     client.send("PING\r\n");
     harness.settle();
-    // Given back, it is taken in the turn after.
+    // The input that was given back is taken in the next turn.
     harness.settle();
     expect(client.take()).toBe("PONG\r\n");
   });
@@ -308,7 +308,7 @@ describe("Handshakes", () => {
     const asked = (harness: ShardHarness) =>
       harness.reports.flatMap((report) => (report.type === "peer" ? [report] : []));
 
-    /** A client that is past its handshake and has sent the rest. */
+    /** A client that has made its handshake and has sent the rest. */
     function shaken(tls: Partial<ShardTls> = {}) {
       const harness = harnessWith({ checksPeers: true, ...tls });
       harness.tls[0]!.peerCertificates = [fixtureCertificate()];

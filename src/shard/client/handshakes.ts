@@ -1,5 +1,6 @@
 /**
- * What comes before the client protocol: INFO, the header of a proxy where the server takes them, and TLS where it has it.
+ * What comes before the client protocol: INFO, the header of a proxy if the server takes those, and TLS if it is
+ * configured.
  *
  *   accepted ─▶ AWAITS_HELLO ──bytes──▶ (AWAITS_HEADER ─▶) HANDSHAKE ─▶ (PEER_CHECK ─▶) SETTLED
  *                   │ moment over: INFO                        ▲
@@ -8,8 +9,8 @@
  *                                  └ another, or none in time ─▶ SETTLED, plain
  *
  * A server without `handshake_first` sends INFO at once; one without `allow_non_tls` leaves AWAITS_FIRST_BYTE out; one
- * with `ocsp_peer` asks main about the client's certificates once the handshake has verified them.
- * Source: nats-server `createClientEx`, `doTLSHandshake`.
+ * with `ocsp_peer` asks main about the client's certificates once the handshake has verified them. Source: nats-server
+ * `createClientEx`, `doTLSHandshake`.
  */
 import { assert } from "../../base/assert.ts";
 import {
@@ -41,12 +42,12 @@ import type { ClientProtocol } from "./client_protocol.ts";
 import { isPinned, peerKeyId } from "./peer_identity.ts";
 import { ProxyHeader } from "./proxy_header.ts";
 
-/** Steps of handshakes taken in one turn, of up to a millisecond each: others are served in between. */
+/** Handshake steps taken in one turn. Each lasts up to a millisecond; other connections are served in between. */
 const STEPS_PER_TURN = 4;
 /** First byte of a TLS record that carries a handshake. */
 const TLS_HANDSHAKE_BYTE = 0x16;
 const RATE_WINDOW_MS = 1000;
-/** For the header of a proxy, or for the first bytes of whoever has none. */
+/** Time for the header of a proxy, or for the first bytes of a client without one. */
 const PROXY_HEADER_MS = 5000;
 const NOT_TLS = "tls: first record does not look like a TLS handshake";
 
@@ -64,7 +65,7 @@ export class Handshakes {
     this.#layer = layer;
   }
 
-  /** The options are new: handshakes from now on go by them. */
+  /** Applies new options to the handshakes that begin from now on. */
   configure(): void {
     const context = this.#shard.options.tls?.context ?? null;
     assert(context === null || this.#layer !== null, "a shard with TLS has a poller that can do it");
@@ -76,7 +77,7 @@ export class Handshakes {
     }
   }
 
-  /** There is something to make handshakes with. */
+  /** Whether there are certificates to make handshakes with. */
   get #hasContext(): boolean {
     return this.#layer?.hasContext(CLIENT_CONTEXT) ?? false;
   }
@@ -85,21 +86,21 @@ export class Handshakes {
     this.#stepsLeft = STEPS_PER_TURN;
   }
 
-  /** Whether a step of a handshake may be taken in this turn, which counts it. */
+  /** Whether another handshake step may be taken in this turn. If so, the step is counted. */
   takeStep(): boolean {
     if (this.#stepsLeft === 0) return false;
     this.#stepsLeft--;
     return true;
   }
 
-  /** A connection whose handshakes are behind it, as a WebSocket's are. One too many is told so. */
+  /** Begins a connection that has no handshake to make, such as an upgraded WebSocket. One too many is told so. */
   skip(connection: Connection, isTooMany: boolean): void {
     this.#protocol.greet(connection);
     if (isTooMany) this.#shard.fail(connection, errors.ERROR_MAXIMUM_CONNECTIONS);
     else this.#settle(connection);
   }
 
-  /** A fresh connection. One too many is told so, in clear. */
+  /** Begins a fresh connection. One too many is told so, in clear text. */
   begin(connection: Connection, isTooMany: boolean): void {
     const { tls } = this.#shard.options;
     connection.isTlsFirst = tls?.isFirst ?? false;
@@ -112,8 +113,8 @@ export class Handshakes {
   }
 
   /**
-   * The socket has an event. True when the connection is settled and may have something to read; false when there is
-   * more to wait for, or when it is lost.
+   * Handles an event of the socket. Returns true if the connection is settled and may have something to read; false if
+   * there is more to wait for, or the connection is lost.
    */
   proceed(connection: Connection): boolean {
     const { tls } = this.#shard.options;
@@ -132,7 +133,7 @@ export class Handshakes {
       // The options may have changed while the connection waited.
       const isTls = connection.phase === PHASE_AWAITS_HELLO || first === TLS_HANDSHAKE_BYTE;
       if (!isTls || tls === null) {
-        // TLS is gone with a reload, and INFO is still due.
+        // A reload has removed TLS, and INFO is still due.
         if (connection.phase === PHASE_AWAITS_HELLO) this.#greetPlainly(connection);
         this.#settle(connection);
         return true;
@@ -145,13 +146,13 @@ export class Handshakes {
     return result === HANDSHAKE_DONE ? this.#onShaken(connection) : this.#failHandshake(connection);
   }
 
-  /** Proceeds in the phase that has just begun, whose bytes may be there. */
+  /** Proceeds in the phase that has just begun, since its bytes may have arrived already. */
   #goOn(connection: Connection): boolean {
     if (connection.state >= STATE_CLOSING) return false;
     return connection.phase === PHASE_SETTLED || this.proceed(connection);
   }
 
-  /** The time of the connection's phase is over. */
+  /** Handles the end of the time for the connection's phase. */
   onTimer(connection: Connection): void {
     if (connection.state >= STATE_CLOSING) return;
     if (connection.phase === PHASE_HANDSHAKE || connection.phase === PHASE_PEER_CHECK) {
@@ -170,7 +171,7 @@ export class Handshakes {
     } else this.#settle(connection);
   }
 
-  /** Main's answer about a client's certificates. */
+  /** Takes main's answer about a client's certificates. */
   onPeerChecked(connection: Connection, isValid: boolean): void {
     if (connection.state >= STATE_CLOSING || connection.phase !== PHASE_PEER_CHECK) return;
     if (isValid) {
@@ -181,13 +182,16 @@ export class Handshakes {
     this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
   }
 
-  /** INFO in clear. Where proxies may tell whom they speak for, an address would be theirs. */
+  /**
+   * Sends INFO in clear text. If the server takes headers of proxies, the known address may be a proxy's, so INFO
+   * leaves it out.
+   */
   #greetPlainly(connection: Connection): void {
     connection.isTlsFirst = false;
     this.#protocol.greet(connection, !this.#shard.options.takesProxyHeaders);
   }
 
-  /** A header of a proxy may be what comes first. */
+  /** Begins to wait for a proxy's header, if the server takes those. */
   #awaitHeader(connection: Connection): void {
     if (!this.#shard.options.takesProxyHeaders) {
       this.#afterHeader(connection);
@@ -206,7 +210,7 @@ export class Handshakes {
     else this.#afterInfo(connection, tls);
   }
 
-  /** Reads a header; true once it is known who the client is, be it that there is none. */
+  /** Reads a proxy's header. Returns true once it is known who the client is, or that no header comes. */
   #takeHeader(connection: Connection): boolean {
     const header = connection.proxyHeader!;
     const { poller, shared } = this.#shard;
@@ -236,7 +240,10 @@ export class Handshakes {
     return true;
   }
 
-  /** What was read is no header: it is the client's, who does not speak TLS, where that is allowed. */
+  /**
+   * What was read is no header but input of a client without TLS: keeps it for the protocol, if such clients are
+   * allowed.
+   */
   #giveBack(connection: Connection, text: string): boolean {
     const { tls } = this.#shard.options;
     if (tls !== null && !(tls.allowsPlain && !connection.isTlsFirst)) {
@@ -267,12 +274,12 @@ export class Handshakes {
     this.#shard.close(connection, CloseReason.ProtocolViolation);
   }
 
-  /** Closes connections whose key is not among the pinned ones, or that have none, after a reload; returns how many. */
+  /** After a reload, closes connections whose certificate is not pinned or that have none. Returns how many. */
   closeUnpinned(): number {
     let count = 0;
     for (const connection of this.#shard.connections) {
       if (connection === null || connection.state >= STATE_CLOSING) continue;
-      // Those whose handshake is under way are asked at its end.
+      // Connections in their handshake are checked at its end.
       if (connection.phase !== PHASE_SETTLED) continue;
       if (this.#isPinned(connection)) continue;
       this.#shard.close(connection, CloseReason.TlsHandshakeFailure);
@@ -281,7 +288,7 @@ export class Handshakes {
     return count;
   }
 
-  /** INFO is sent in clear. */
+  /** Goes on after INFO was sent in clear text. */
   #afterInfo(connection: Connection, tls: ShardTls): void {
     if (!tls.allowsPlain) {
       this.#start(connection, tls);
@@ -291,7 +298,7 @@ export class Handshakes {
     this.#setTimer(connection, tls.timeoutMs);
   }
 
-  /** Begins the handshake; false when too many have begun. */
+  /** Begins the handshake. Returns false if it cannot, for example because too many have begun. */
   #start(connection: Connection, tls: ShardTls): boolean {
     const { outbound } = this.#shard;
     if (!this.#hasContext) {
@@ -304,7 +311,7 @@ export class Handshakes {
       return false;
     }
     this.#debug(connection, "Starting TLS client connection handshake");
-    // What is still to be said in clear.
+    // Write what is still to be sent in clear text.
     outbound.flush(connection.slot);
     if (connection.state >= STATE_CLOSING) return false;
     if (connection.pending !== null) {
@@ -326,7 +333,7 @@ export class Handshakes {
     return false;
   }
 
-  /** The handshake is done, and nothing is to be said against the client's certificates. */
+  /** Finishes a handshake whose certificates were not objected to. */
   #finish(connection: Connection): boolean {
     if (!this.#isPinned(connection)) {
       this.#shard.log("error", `${connection.label} - TLS handshake error: certificate not pinned`);
@@ -351,7 +358,7 @@ export class Handshakes {
     return false;
   }
 
-  /** What happened to the socket, as Go tells it. */
+  /** What happened to the socket, in the words of Go. */
   #onSocket({ ip, port }: Connection, what: string): string {
     const { info } = this.#shard;
     return `read tcp ${info.host}:${info.port}->${ip}:${port}: ${what}`;
@@ -372,8 +379,8 @@ export class Handshakes {
   }
 
   /**
-   * Counts a handshake against the server's limit a second. All shards count in the same words; two that meet at the
-   * turn of a window may let one too many through.
+   * Counts a handshake against the server's limit per second. All shards count in the same words. Two shards that count
+   * at the turn of a window may let one handshake too many through.
    */
   #isWithinRate({ connectionRateLimit }: ShardTls): boolean {
     if (connectionRateLimit <= 0) return true;

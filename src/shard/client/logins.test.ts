@@ -11,7 +11,7 @@ import { msg, OPTIONS, pub, ShardHarness } from "../testing/shard_harness.ts";
 
 const ISSUER = "AAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3QPZV";
 
-/** Everybody but `auth` is for a callout service to decide about. */
+/** A callout service decides about everybody but `auth`. */
 const rules = (user = "foo"): LoginRules =>
   compileLoginRules(
     optionsOf(`authorization {
@@ -21,7 +21,7 @@ const rules = (user = "foo"): LoginRules =>
     "",
   );
 
-/** A producer that is paused is read again by then. */
+/** A paused producer is read again by then. */
 const PAUSE_IS_OVER_MS = 30;
 
 const CLAIMED = { nkey: "", user: "", password: "", authToken: "", jwt: "", publicKey: "" };
@@ -60,7 +60,7 @@ class Asking {
     this.harness.settle();
   }
 
-  /** What the logins thread looks at before it judges. */
+  /** The client id of a slot's record, which the logins thread checks before it judges. */
   clientOf({ slot }: LoginQuestion): number {
     const { words, map } = this.harness.shared;
     return words[
@@ -76,7 +76,7 @@ describe("a login that is judged elsewhere", () => {
     const client = asking.open("dave", `SUB a 1\r\n${pub("a", "one")}`);
     client.send(pub("a", "two"), "PING\r\n");
     own.send("PING\r\n");
-    // It does not settle: what the client sent is not read.
+    // The shard does not settle, since what the client sent is not read.
     for (let turns = 0; turns < 5; turns++) asking.harness.turn();
     expect(client.take()).toBe("");
     expect(own.take()).toBe("PONG\r\n");
@@ -108,7 +108,7 @@ describe("a login that is judged elsewhere", () => {
     const producer = asking.harness.connect(0, { user: "auth", pass: "p" });
     producer.send(pub("a", "x".repeat(600 * 1024)));
     while (producer.toServer.length > 0) asking.harness.turn();
-    // The same read brings what is paused for and what is held for.
+    // One read brings both the message that pauses the client and the CONNECT that holds it.
     producer.send(`${pub("a", "y")}CONNECT {"verbose":false,"user":"dave","pass":"p"}\r\n`);
     while (producer.toServer.length > 0) asking.harness.turn();
     producer.send("PING\r\n");

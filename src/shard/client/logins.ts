@@ -1,7 +1,7 @@
 /**
- * Who the clients of a shard are: asks for a verdict on each CONNECT, and lets in, asks again or turns out by what it says.
- * Texts are compared here; signatures and hashes are for the logins thread. Cold: once per CONNECT, and after a reload.
- * Source: nats-server `processConnect`, `checkAuthentication`.
+ * The logins of a shard's clients: asks for a verdict on each CONNECT, and lets the client in, asks again or turns it
+ * out accordingly. Texts are compared here; signatures and hashes are left to the logins thread. Cold: once per
+ * CONNECT, and after a reload. Source: nats-server `processConnect`, `checkAuthentication`.
  */
 import { type AccountTerms, END_ERRORS, findEnd } from "../../auth/account_terms.ts";
 import { refusalLogText } from "../../auth/identity.ts";
@@ -34,17 +34,17 @@ const REFUSALS: Readonly<Record<LoginRefusal["reason"], number>> = {
 
 type LoginAnswer = Extract<ShardControl, { type: "verdict" }>;
 
-/** Of a client that waits for a reload: the logins thread goes by it before the shards do. */
+/** For a client that waits for a reload, which reaches the logins thread before the shards. */
 const RULES_TO_COME = -1;
 
-/** What goes on once a verdict is there: `true` if the client is in. */
+/** Goes on after a verdict; `isIn` tells whether the client is logged in. */
 type Continuation = (connection: Connection, isIn: boolean) => void;
 
 export class Logins {
   readonly #shard: ShardContext;
   readonly #memberships: Memberships;
   readonly #onDecided: Continuation;
-  /** What the judge goes by. */
+  /** The rules that the judge applies. */
   #rules: LoginRules;
   #judge: InlineJudge;
   /** Counts the reloads that changed the rules. */
@@ -63,7 +63,7 @@ export class Logins {
     return isLoginRequired(connection, this.#shard.options.login.rules);
   }
 
-  /** How long it has for that. */
+  /** How long a client may take to log in, in milliseconds. */
   timeoutMs({ webSocket }: Connection): number {
     const { options } = this.#shard;
     return webSocket !== null && options.webSocket !== null
@@ -71,7 +71,7 @@ export class Logins {
       : options.login.timeoutMs;
   }
 
-  /** What a new connection is to sign; "" where nobody signs. */
+  /** The nonce that a new connection is to sign; "" if nobody signs. */
   newNonce(): string {
     if (!needsNonce(this.#shard.options.login.rules)) return "";
     const bytes = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
@@ -81,7 +81,10 @@ export class Logins {
       .replace(/=+$/, "");
   }
 
-  /** Decides on what CONNECT said, now or later; `isImplicit` for a client that began with something else. */
+  /**
+   * Decides on a CONNECT, now or once the logins thread has answered. `isImplicit`: the client began with something
+   * other than CONNECT.
+   */
   decide(connection: Connection, isImplicit: boolean): void {
     const request = requestOf(connection, isImplicit);
     const verdict = this.#judge.judge(request);
@@ -95,7 +98,7 @@ export class Logins {
     this.#ask(connection, request, false);
   }
 
-  /** The logins thread's answer. Too late where another reload or another CONNECT came between. */
+  /** Takes the logins thread's answer. It comes too late if another reload or another CONNECT came in between. */
   answer(connection: Connection, { verdict, isAgain, loginNumber }: LoginAnswer): void {
     if (connection.state >= STATE_CLOSING || loginNumber !== connection.loginNumber) return;
     if (isAgain) this.#applyAgain(connection, verdict);
@@ -110,14 +113,17 @@ export class Logins {
     }
   }
 
-  /** Whether it goes by a configuration that is not here yet: an account of the one that is stays as long as it does. */
+  /**
+   * Whether a verdict follows a configuration that has not reached this shard yet: it names an account that the current
+   * configuration does not have.
+   */
   #isEarly(verdict: Verdict): boolean {
     const { accounts, options } = this.#shard;
     if (verdict.kind !== "login" || options.login.rules.isOperatorMode) return false;
     return accounts.byName(verdict.account) === undefined;
   }
 
-  /** A reload came between, by which a client that waits may not be who it was. */
+  /** Decides by the new rules after a reload came in between, under which the waiting client may be somebody else. */
   #decideByNewRules(connection: Connection): void {
     connection.state = STATE_NEW;
     this.decide(connection, connection.options === DEFAULT_CONNECT_OPTIONS);
@@ -125,8 +131,8 @@ export class Logins {
   }
 
   /**
-   * After a reload, or a change of accounts: connections go by what is now said of them. With `terms` it is a change, and
-   * none of an account that is not among them loses a connection that has all the subscriptions it may have.
+   * Applies a reload or a change of accounts to the connections. With `terms` it is a change of accounts: then only
+   * connections of accounts among the terms are ended for having all the subscriptions they may have.
    */
   refresh(haveRulesChanged: boolean, terms?: readonly AccountTerms[]): void {
     const before = this.#rules;
@@ -152,7 +158,7 @@ export class Logins {
     this.#shard.plans.forgetAll();
   }
 
-  /** Accounts are gone, and so are those who are in them. */
+  /** Ends the connections of accounts that are gone. */
   expel(accountIds: readonly number[]): void {
     for (const connection of this.#shard.connections) {
       if (connection === null || connection.state >= STATE_CLOSING) continue;
@@ -162,7 +168,7 @@ export class Logins {
     }
   }
 
-  /** Accounts have changed: some who are logged in are out, or may do something else. */
+  /** Applies changed accounts to logged-in clients: some are turned out, others get other permissions. */
   applyTerms(terms: readonly AccountTerms[]): void {
     const byAccount = new Map(terms.map((each) => [each.account, each]));
     for (const connection of this.#shard.connections) {
@@ -199,7 +205,8 @@ export class Logins {
       return false;
     }
     if (!this.#memberships.enter(connection, login, account)) {
-      // Whom a token names counts once there is room for it. Source: nats-server RegisterNkeyUser.
+      // The user that a token names counts only if there is room for its connection. Source: nats-server
+      // RegisterNkeyUser.
       if (login.issuerKey !== "")
         connection.login = { ...login, user: "", issuerKey: "", nameTag: "", tags: [] };
       this.#shard.fail(connection, errors.ERROR_MAXIMUM_ACCOUNT_CONNECTIONS);
@@ -222,7 +229,10 @@ export class Logins {
     this.#shard.fail(connection, REFUSALS[refusal.reason]);
   }
 
-  /** A reload may have taken the user away, or given it other permissions. `before`: the rules until then. */
+  /**
+   * Judges a login again after a reload, which may have removed the user or changed its permissions. `before`: the
+   * rules until then.
+   */
   #judgeAgain(connection: Connection, before: LoginRules): void {
     if (connection.state === STATE_WAITING) {
       if (awaitsRules(connection)) this.#decideByNewRules(connection);
@@ -231,13 +241,13 @@ export class Logins {
     if (connection.phase !== PHASE_SETTLED) return;
     const { rules } = this.#shard.options.login;
     if (connection.login === null) {
-      // Of those who have to log in anyway it is still awaited.
+      // A client that had to log in before is still given time to do so.
       if (isLoginRequired(connection, rules) && !isLoginRequired(connection, before))
         this.#turnOut(connection, errors.ERROR_AUTHORIZATION_VIOLATION);
       return;
     }
     if (rules.callout !== null && hasUserMoved(rules, connection.login)) {
-      // A callout service is asked again only about users that the configuration has in this account too.
+      // A callout service is asked again only about users that the configuration has in this account, too.
       this.#shard.close(connection, CloseReason.ClientClosed);
       return;
     }
@@ -264,9 +274,9 @@ export class Logins {
     }
   }
 
-  /** Ends the connection of someone who was let in. */
+  /** Ends the connection of a client that was let in. */
   #turnOut(connection: Connection, code: number): void {
-    // Of the violations, whatever their reason, the log says who it was.
+    // fail() does not log violations: tell here who the client was.
     if (errors.errorEntry(code).logLevel === "none" && connection.login !== null) {
       this.#shard.log("error", `${connection.label} - ${refusalLogText(connection.login)}`);
     }
@@ -293,7 +303,7 @@ export class Logins {
   }
 }
 
-/** The logins thread has decided by a configuration that was not here yet. */
+/** Whether the logins thread has decided by a configuration that has not reached this shard yet. */
 function awaitsRules({ state, judgedByRules }: Connection): boolean {
   return state === STATE_WAITING && judgedByRules === RULES_TO_COME;
 }

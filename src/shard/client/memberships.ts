@@ -1,7 +1,7 @@
 /**
- * What the connections of a shard are in their accounts: counted there, with a login's permissions and the least of the limits
- * that hold, until the login ends. Cold: once per CONNECT, and after a reload.
- * Source: nats-server `RegisterUser`, `registerWithAccount`, `applyAccountLimits`.
+ * Puts the connections of a shard into their accounts: counts them there and gives them a login's permissions and the
+ * least of the applicable limits, until the login ends. Cold: once per CONNECT, and after a reload. Source: nats-server
+ * `RegisterUser`, `registerWithAccount`, `applyAccountLimits`.
  */
 import { leastLimit, leastPayload } from "../../account/limits.ts";
 import { ResponsePermits } from "../../account/response_permits.ts";
@@ -27,9 +27,9 @@ import { TIMER_EXPIRY, timerId } from "../timers.ts";
 import { noteDeliveries } from "./noted_deliveries.ts";
 import { RecentValues } from "./recent_values.ts";
 
-/** A client with as many subscriptions as it may have, or more, is told so and has this long. */
+/** A client that has all the subscriptions it may have, or more, is told so and ended after this time. */
 const OVER_SUBSCRIBED_MS = 20;
-/** How often the clock is compared with the end of a login that lasts long: it may be set meanwhile. */
+/** How often the clock is compared with the end of a long login, since the clock may be set meanwhile. */
 const EXPIRY_LOOK_MS = 60_000;
 
 const NO_LOGS: Login["logs"] = [];
@@ -52,24 +52,26 @@ export class Memberships {
     connection.account = accounts.global;
     this.#setContext(connection, contexts.take(accounts.global, null));
     this.#writeLimits(connection);
-    // By a limit below −1 of the server, in no account can it be.
+    // If the server's limit is below −1, a client can be in no account.
     if (connection.maxSubscriptions === 0) this.#endSoon(connection);
   }
 
-  /** Gives back what a connection that ends held of its account. */
+  /** Gives back what an ending connection held of its account. */
   leave(connection: Connection): void {
     this.uncount(connection);
     this.#shard.contexts.release(connection.context);
   }
 
-  /** Its account counts it no more. */
+  /** Counts the connection in no account any more. */
   uncount(connection: Connection): void {
     countOut(this.#shard.shared, connection);
   }
 
-  /** Makes a connection what its login says; false where the account has as many as it may. */
+  /**
+   * Puts a connection into the account of its login. Returns false if the account has all the connections it may have.
+   */
   enter(connection: Connection, login: Login, account: ShardAccount): boolean {
-    // Whoever began without CONNECT may have subscriptions where it is no more.
+    // A client that began without CONNECT may have subscriptions in the account that it leaves.
     if (connection.account.id !== account.id) this.dropSubscriptions(connection);
     connection.login = login;
     connection.account = account;
@@ -83,14 +85,17 @@ export class Memberships {
     return true;
   }
 
-  /** It is about to be somebody else, or somewhere else. */
+  /** Drops all subscriptions, since the connection is about to become another user or to change its account. */
   dropSubscriptions(connection: Connection): void {
     while (connection.firstSubscription !== NO_SUBSCRIPTION) {
       this.#shard.interest.unsubscribe(connection, connection.firstSubscription);
     }
   }
 
-  /** Its account was defined anew. `endsSurplus`: it is out if it has all the subscriptions it may have. */
+  /**
+   * Adopts a new definition of the connection's account. `endsSurplus`: a connection that has all the subscriptions it
+   * may have is ended.
+   */
   refresh(connection: Connection, account: ShardAccount, endsSurplus: boolean): void {
     connection.account = account;
     this.forgetDisclosure(connection);
@@ -98,7 +103,10 @@ export class Memberships {
     if (endsSurplus) this.#endIfOverSubscribed(connection);
   }
 
-  /** The login is another one, in the same account: swaps the permissions, and removes the subscriptions that they do not allow or that have no room under them. */
+  /**
+   * Changes the login within the same account: replaces the permissions, and removes subscriptions that they do not
+   * allow or whose new filter finds no room in the index.
+   */
   changeLogin(connection: Connection, login: Login): void {
     const { contexts, index, interest, table, outbound } = this.#shard;
     const before = connection.login?.permissions ?? null;
@@ -133,14 +141,17 @@ export class Memberships {
     }
   }
 
-  /** What a subscription is not to be sent (`UserPermissions.filterFor`); null where it is not allowed. In byte strings. */
+  /**
+   * The subjects that a subscription is not sent (`UserPermissions.filterFor`), as byte strings; null if the
+   * subscription is not allowed.
+   */
   filterFor(connection: Connection, subject: string, queue: string): string | null {
     const permissions = this.#shard.contexts.permissionsOf(connection.context);
     if (permissions === null) return "";
     return permissions.canSubscribe(subject, queue) ? permissions.filterFor(subject, queue) : null;
   }
 
-  /** The time that a login lasts may be over. */
+  /** Ends a connection whose login has expired, or that has too many subscriptions. */
   onExpiry(connection: Connection): void {
     if (connection.state >= STATE_CLOSING) return;
     const { login } = connection;
@@ -151,12 +162,12 @@ export class Memberships {
     } else this.#watchExpiry(connection);
   }
 
-  /** What services are told of a client is not what it was. */
+  /** Forgets what services are told about a client, since that has changed. */
   forgetDisclosure({ address }: Connection): void {
     this.#shard.shared.words[(address + CONNECTION_DISCLOSURE) >> 2] = 0;
   }
 
-  /** Counts a connection in its account; false where it has as many as it may. */
+  /** Counts a connection in its account. Returns false if the account has all the connections it may have. */
   #countIn(connection: Connection, { id, definition }: ShardAccount): boolean {
     const { shared } = this.#shard;
     const { maxConnections } = definition.limits;
@@ -184,8 +195,8 @@ export class Memberships {
   }
 
   /**
-   * What stays of a login: shared with those who logged in alike, and one copy of the JWT. Who brought none stays who it is by
-   * the one it was given, also where clients that come are given another.
+   * Keeps what is needed of a login. Clients that log in alike share one object, and there is one copy of the JWT. A
+   * client that brought no JWT keeps the one that it was given, even if clients that come later are given another.
    */
   #keep(connection: Connection, login: Login): void {
     const permissions = this.#shard.contexts.givenPermissionsOf(connection.context);
@@ -195,7 +206,7 @@ export class Memberships {
     if (kept.jwt !== "") connection.options = { ...options, jwt: kept.jwt };
   }
 
-  /** The least of what server, account and user allow. */
+  /** Sets the least of the limits of server, account and user. */
   #writeLimits(connection: Connection): void {
     const { options, shared } = this.#shard;
     const { limits } = connection.account.definition;
@@ -213,7 +224,10 @@ export class Memberships {
     );
   }
 
-  /** Who has as many subscriptions as are allowed, or more, is out: of limits that were just said, not while they hold. */
+  /**
+   * Ends a connection that has as many subscriptions as a new limit allows, or more. Only new limits are applied like
+   * this, not limits that were in force before.
+   */
   #endIfOverSubscribed(connection: Connection): void {
     const { maxSubscriptions, subscriptionCount } = connection;
     if (maxSubscriptions < 0 || subscriptionCount < maxSubscriptions) return;

@@ -1,6 +1,6 @@
 /**
- * Deliveries that the engine tells the host of, to connections that are CONNECTION_IS_NOTED: replies that a client may
- * answer, and the trace log. The message lies in the shared memory.
+ * Deliveries that the engine notes to the host, for connections with CONNECTION_IS_NOTED: they permit replies, or are
+ * logged as traces. The message lies in the shared memory.
  */
 import type { MessagePlace } from "../../engine/engine.ts";
 import {
@@ -16,7 +16,9 @@ import type { ShardContext } from "../context.ts";
 
 const decoder = new TextDecoder();
 
-/** Has the engine tell of a connection's deliveries, or no more: after a change of its permissions or of the options. */
+/**
+ * Sets whether the engine notes a connection's deliveries. Called after a change of its permissions or of the options.
+ */
 export function noteDeliveries(
   { options, shared }: Pick<ShardContext, "options" | "shared">,
   { address, permits }: Connection,
@@ -49,14 +51,17 @@ export class NotedDeliveries {
     if (options.logsTrace) this.#trace(connection, target, message);
   }
 
-  /** A client with allow_responses was sent a request: it may answer, if it may not publish there anyway. */
+  /**
+   * Permits the reply to a request that was sent to a client with allow_responses, unless the client may publish there
+   * anyway.
+   */
   #permitReply(connection: Connection, reply: string): void {
     const { contexts, nowMs } = this.#shard;
     if (contexts.permissionsOf(connection.context)?.canPublish(reply)) return;
     connection.permits?.add(reply, nowMs);
   }
 
-  /** A delivery as the trace log shows it: its line, and its payload where that lies in the memory. */
+  /** Logs a delivery: its line, and its payload if that lies in the shared memory. */
   #trace(
     connection: Connection,
     target: number,
@@ -69,9 +74,9 @@ export class NotedDeliveries {
       .decode(bytes.slice(rest, rest + lineLength))
       .trimEnd()
       .split(" ");
-    // An HPUB's line ends in two sizes; a peer without headers sees one, that of the payload alone.
+    // An HPUB's line ends in two sizes; a client without headers sees only the payload's own size.
     if (header >= 0 && !takesHeaders) words.splice(-2, 2, `${length - header}`);
-    // `HMSG <subject> <sid> `, as it was sent.
+    // The prefix as it was sent, `HMSG <subject> <sid> `.
     const prefix = target + TARGET_PREFIX;
     const prefixEnd = prefix + memory[(target + TARGET_PREFIX_LENGTH) >> 2]!;
     const subjectAndSid = decoder.decode(bytes.slice(prefix + "HMSG ".length, prefixEnd));

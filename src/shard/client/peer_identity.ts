@@ -1,4 +1,4 @@
-/** Who the peer of a TLS connection is, as its certificate says. Cold: at login, for pins, for monitoring. */
+/** The identity of a TLS peer according to its certificate. Cold: at login, for pins, for monitoring. */
 import type { ClientTls } from "../../auth/jwt/claims.ts";
 import type { PeerIdentity } from "../../auth/login.ts";
 import { sha256Hex } from "../../base/sha256.ts";
@@ -6,7 +6,7 @@ import { nameText, parseCertificate } from "../../base/x509.ts";
 import type { Connection } from "../connection.ts";
 import type { ConnectionTlsRecord } from "../watch/records.ts";
 
-/** The identities in the peer's certificate, which is verified; null where it sent none. */
+/** The identities in the peer's certificate, which is verified; null if it sent none. */
 export function peerIdentity({ tls }: Connection): PeerIdentity | null {
   const [leaf] = tls?.peerCertificates ?? [];
   const certificate = leaf === undefined ? null : parseCertificate(leaf);
@@ -15,7 +15,9 @@ export function peerIdentity({ tls }: Connection): PeerIdentity | null {
   return { emails, dnsNames, uris, subject, rfc2253: nameText(subject) };
 }
 
-/** What an auth callout service is told; null without TLS. A server asks for certificates only to verify them. */
+/**
+ * What an auth callout service is told about TLS; null without TLS. A server asks for certificates only to verify them.
+ */
 export function clientTls({ tls }: Connection): ClientTls | null {
   if (tls === null) return null;
   const { version, cipherSuite, verifiedChain } = tls;
@@ -23,12 +25,12 @@ export function clientTls({ tls }: Connection): ClientTls | null {
   return { version, cipher: cipherSuite, certificates: [], verifiedChains };
 }
 
-/** Whether a peer's key is one of those that are pinned, if any are. */
+/** Whether a peer's key is pinned, or no keys are. */
 export function isPinned(connection: Pick<Connection, "tls">, pinnedCerts: readonly string[]): boolean {
   return pinnedCerts.length === 0 || pinnedCerts.includes(peerKeyId(connection));
 }
 
-/** SHA-256 of the peer's public key, lower-case hex; "" where it has no certificate. Source: `pinned_certs`. */
+/** SHA-256 of the peer's public key, lower-case hex; "" if it has no certificate. Source: `pinned_certs`. */
 export function peerKeyId({ tls }: Pick<Connection, "tls">): string {
   const [leaf] = tls?.peerCertificates ?? [];
   return leaf === undefined ? "" : keyIdOf(leaf);
@@ -48,7 +50,7 @@ export function tlsRecord({ tls, isTlsFirst }: Connection): ConnectionTlsRecord 
   };
 }
 
-/** SHA-256 of the public key in a certificate, lower-case hex; "" where it cannot be read. */
+/** SHA-256 of the public key in a certificate, lower-case hex; "" if the certificate cannot be read. */
 export function keyIdOf(certificate: Uint8Array): string {
   const parsed = parseCertificate(certificate);
   return parsed === null ? "" : sha256Hex(parsed.publicKeyInfo);

@@ -9,7 +9,7 @@ import { onPingTimer } from "./pings.ts";
 const INTERVAL_MS = 1000;
 const NOW_MS = 100_000;
 
-/** Fires the ping timer of a client that said something so long ago; what was done. */
+/** Fires the ping timer of a client that sent something this long ago. Returns what was done. */
 function fire(lastInputAgoMs: number, connection: Partial<Connection>) {
   const shared = createSharedMemory(1, new Uint32Array(4), false);
   const done: string[] = [];

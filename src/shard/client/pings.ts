@@ -1,4 +1,7 @@
-/** PINGs to clients: to those that say nothing, and now and then to measure. Cold: a timer for each connection. */
+/**
+ * Sends PINGs to clients: to silent ones, and occasionally to measure the round trip. Cold: a timer for each
+ * connection.
+ */
 import { formatDuration } from "../../config/duration.ts";
 import { AREA_STALE_CONNECTIONS } from "../../memory/layout.ts";
 import { increment } from "../../memory/shared_memory.ts";
@@ -11,14 +14,14 @@ import { TIMER_PING, timerId } from "../timers.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** How long a client may say nothing before it is pinged. */
+/** How long a client may be silent before it is pinged. */
 export function pingIntervalMs({ webSocket }: Connection, options: ShardOptions): number {
   return webSocket === null || options.webSocket === null
     ? options.pingIntervalMs
     : options.webSocket.pingIntervalMs;
 }
 
-/** The ping timer of an open connection has fired: pings it, or gives it up. Source: nats-server `processPingTimer`. */
+/** Handles the ping timer of an open connection: pings it, or gives it up. Source: nats-server `processPingTimer`. */
 export function onPingTimer(
   shard: Pick<
     ShardContext,
@@ -29,7 +32,7 @@ export function onPingTimer(
   const { options, nowMs: now } = shard;
   const intervalMs = pingIntervalMs(connection, options);
   const isActive = now - connection.lastInputMs < intervalMs;
-  // The first expiry always measures, and so does one an hour.
+  // The round trip is measured at the first expiry and then once an hour.
   const isDue = connection.pingSentMs === 0 || now - connection.pingSentMs >= HOUR_MS;
   const debug = (text: string) => {
     if (options.logsDebug) shard.log("debug", `${connection.label} - ${text}`);

@@ -3,12 +3,12 @@ import { proxyHeader2 } from "../../../test/support/proxy_header.ts";
 import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 import { ProxyHeader } from "./proxy_header.ts";
 
-/** A header of version 2, a character a byte. */
+/** A header of version 2, one character per byte. */
 function header2(versionAndCommand: number, familyAndProtocol: number, rest: string): string {
   return byteStringOf(proxyHeader2(versionAndCommand, familyAndProtocol, bytesOf(rest)));
 }
 
-/** Reads a header out of a stream, in pieces of at most so many bytes; what is left of the stream. */
+/** Reads a header from a stream, in pieces of at most `pieceBytes`. Returns also the rest of the stream. */
 function read(stream: string, pieceBytes = 1000): { header: ProxyHeader; rest: string } {
   const header = new ProxyHeader();
   let at = 0;

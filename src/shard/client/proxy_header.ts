@@ -1,6 +1,6 @@
 /**
- * The header in which a proxy tells whom it speaks for, before anything that the client sends.
- * Source: HAProxy's PROXY protocol, versions 1 and 2; nats-server `readProxyProtoHeader`, whose words the problems are.
+ * The header in which a proxy tells its client's address, before anything that the client sends. Source: HAProxy's
+ * PROXY protocol, versions 1 and 2; nats-server `readProxyProtoHeader`, whose wording the problems have.
  */
 import { goQuoteText } from "../../protocol/go_quote.ts";
 import { canonicalIp, ipText, type SocketAddress } from "../../runtime/posix/socket_address.ts";
@@ -9,7 +9,7 @@ import { bytesOf } from "../../subject/byte_string.ts";
 const PREFIX_1 = "PROXY ";
 const SIGNATURE_2 = "\r\n\r\n\0\r\nQUIT\n";
 const PREFIX_BYTES = PREFIX_1.length;
-/** A line of version 1, with its end. */
+/** Longest line of version 1, including its end. */
 const LINE_BYTES_MAX = 107;
 const FIXED_BYTES_2 = 4;
 const PORT_MAX = 65535;
@@ -22,7 +22,7 @@ const FAMILY_INET = 0x10;
 const FAMILY_INET6 = 0x20;
 const PROTOCOL_STREAM = 1;
 
-/** How it goes: more bytes are wanted, it is complete, what is sent is no such header, or a broken one. */
+/** More bytes are wanted, the header is complete, there is no header, or the header is broken. */
 export type HeaderOutcome = "reading" | "complete" | "absent" | "broken";
 
 /**
@@ -31,14 +31,14 @@ export type HeaderOutcome = "reading" | "complete" | "absent" | "broken";
  */
 type Part = "prefix" | "line" | "signature" | "fixed" | "address" | "local" | "unspecified";
 
-/** Takes a header to pieces that must not be read past: what follows may be for somebody else. */
+/** Parses a header without asking for bytes behind it: those may be for another reader. */
 export class ProxyHeader {
   outcome: HeaderOutcome = "reading";
-  /** Who the client is; null where the header is from the proxy itself, or does not say. */
+  /** The client's address; null if the header is from the proxy itself, or does not tell it. */
   source: SocketAddress | null = null;
-  /** What is wrong with it, "" for nothing. */
+  /** What is wrong with the header, "" for nothing. */
   problem = "";
-  /** All of it so far, a character a byte. */
+  /** The header so far, one character per byte. */
   text = "";
 
   #part: Part = "prefix";
@@ -52,14 +52,14 @@ export class ProxyHeader {
     return first === PREFIX_1[0] || first === SIGNATURE_2[0];
   }
 
-  /** Bytes of it that are still to come at least, while it is being read. */
+  /** Bytes of the header that are at least still to come, while it is being read. */
   get wantedBytes(): number {
     if (this.outcome !== "reading") return 0;
     if (this.#part !== "line") return this.#partStart + this.#partBytes - this.text.length;
     return this.text.endsWith("\r") ? 1 : Math.min(2, LINE_BYTES_MAX - this.text.length);
   }
 
-  /** What follows; no more than was wanted. */
+  /** Takes the next bytes; not more than were wanted. */
   add(bytes: Uint8Array): void {
     this.text += String.fromCharCode(...bytes);
     if (this.#part === "prefix" && !PREFIX_1.startsWith(this.text) && !SIGNATURE_2.startsWith(this.text)) {
@@ -68,7 +68,7 @@ export class ProxyHeader {
     else if (this.wantedBytes === 0) this.#takePart();
   }
 
-  /** There is nothing more to read, and why: how it is told. */
+  /** Describes the failure if nothing more can be read because of `cause`. */
   end(cause: string): string {
     const isCut = cause === "EOF" && this.text.length > this.#partStart && WHOLE_PARTS.has(this.#part);
     return `${WHAT_FAILED[this.#part](this.#family)}: ${isCut ? "unexpected EOF" : cause}`;
@@ -129,7 +129,7 @@ export class ProxyHeader {
       this.#break(portProblem);
       return;
     }
-    // How an address is written says its family: one that is mapped is of IPv6.
+    // The notation of an address decides its family: an IPv4-mapped address is IPv6.
     const areOfIpv6 = addresses.map((address) => address.includes(":"));
     if (protocol === "TCP4" && areOfIpv6.includes(true)) this.#refuse("TCP4 with IPv6 address");
     else if (protocol === "TCP6" && areOfIpv6.includes(false)) this.#refuse("TCP6 with IPv4 address");
@@ -156,7 +156,7 @@ export class ProxyHeader {
     } else this.#expect("address", addressBytes);
   }
 
-  /** Both addresses, both ports; what may follow is of no interest. */
+  /** Takes the source's address and port. Anything behind both addresses and ports is ignored. */
   #parseAddress(bytes: Uint8Array): void {
     const length = ipBytes(this.#family);
     const ip = ipText(bytes.subarray(0, length));
@@ -180,7 +180,7 @@ export class ProxyHeader {
 
 const FAMILY_NAMES: Readonly<Record<number, string>> = { [FAMILY_INET]: "IPv4", [FAMILY_INET6]: "IPv6" };
 
-/** Those that nats-server reads as a whole, and tells apart whether it has read some of it. */
+/** Parts that nats-server reads as a whole: its words then depend on whether some of the part has come. */
 const WHOLE_PARTS: ReadonlySet<Part> = new Set<Part>(["prefix", "signature", "fixed", "address"]);
 
 const WHAT_FAILED: Readonly<Record<Part, (family: number) => string>> = {
@@ -197,7 +197,7 @@ function ipBytes(family: number): number {
   return family === FAMILY_INET ? 4 : 16;
 }
 
-/** As Go's `strconv.ParseUint` tells what is no port; "" for a port. */
+/** The error of Go's `strconv.ParseUint` for a text that is no port; "" for a port. */
 function findPortProblem(which: "source" | "dest", text: string): string {
   const isNumber = /^\d+$/.test(text);
   if (isNumber && Number(text) <= PORT_MAX) return "";

@@ -1,15 +1,16 @@
 /**
- * Clients mostly connect alike: whoever brings a value that equals one of the last few different ones gets that one, so
- * that ten thousand idle connections hold a handful of CONNECT options and logins. Cold: once per CONNECT.
+ * Shares equal values, since most clients connect alike: a value that equals one of the last few different ones is
+ * replaced by that one. So ten thousand idle connections hold a handful of CONNECT options and logins. Cold: once per
+ * CONNECT.
  */
 const REMEMBERED_MAX = 8;
 
-/** Values are plain objects that nobody changes, all with the same keys. */
+/** Values are plain objects with the same keys that nobody changes. */
 export class RecentValues<T extends object> {
   readonly #values: T[] = [];
   #oldest = 0;
 
-  /** A value with equal members, or `value` itself, which is remembered in place of the oldest. */
+  /** Returns a known value with equal members, or `value` itself, which is then remembered in place of the oldest. */
   share(value: T): T {
     const known = this.#values.find((each) => isAlike(each, value));
     if (known !== undefined) return known;
@@ -19,7 +20,7 @@ export class RecentValues<T extends object> {
   }
 }
 
-/** Members are compared by identity, except that lists without anything in them are all alike. */
+/** Whether two values are alike. Members are compared by identity, except that all empty lists are alike. */
 function isAlike<T extends object>(one: T, other: T): boolean {
   for (const key in one) {
     const a = one[key];

@@ -2,10 +2,10 @@
  * Subjects that servers use among themselves: clients may neither publish to them nor ask for replies there.
  * Source: nats-server `processInboundClientMsg`, `isReservedReply`.
  */
-/** The gateway prefixes are names of their own without something behind the dot. */
+/** A gateway prefix without anything behind its dot is an ordinary subject. */
 const NEED_MORE_BYTES = new Set(["_GR_.", "$GR."]);
 const RESERVED_SUBJECTS = ["_GR_.", "$GR."].map(asBytes);
-/** What servers with JetStream say among themselves; clients of the system account may too. */
+/** Subjects of servers with JetStream; clients of the system account may use them, too. */
 const RAFT = asBytes("$NRG.");
 const RESERVED_REPLIES = ["_R_.", "$JS.ACK.", "_GR_.", "$GR."].map(asBytes);
 
@@ -45,7 +45,10 @@ function startsWith(bytes: Uint8Array, start: number, end: number, prefix: Prefi
 
 const RESPONSE: Prefix = asBytes("_R_.");
 
-/** Answers to services are published there; ordinary subjects for whoever asked for none. */
+/**
+ * Whether a subject is one on which answers to service requests are published. If it belongs to no request, it is an
+ * ordinary subject.
+ */
 export function isResponseSubject(bytes: Uint8Array, start: number, end: number): boolean {
   return startsWith(bytes, start, end, RESPONSE);
 }

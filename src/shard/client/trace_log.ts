@@ -1,4 +1,4 @@
-/** What the log tells of a client's operations where `trace` is on. Source: nats-server `traceInOp`, `traceOutOp`, `traceMsg`. */
+/** Logs the operations of clients if `trace` is on. Source: nats-server `traceInOp`, `traceOutOp`, `traceMsg`. */
 import type { HeldMessage } from "../../fabric/held_message.ts";
 import { traceConnect, traceMapping, traceOperation, tracePayload } from "../../protocol/trace.ts";
 import { textOf } from "../../subject/byte_string.ts";
@@ -15,23 +15,23 @@ export class TraceLog {
     this.#shard = shard;
   }
 
-  /** An operation that came in. */
+  /** Logs a received operation. */
   took(connection: Connection, operation: string): void {
     if (this.#isOn) this.#tell(connection, traceOperation("in", operation));
   }
 
-  /** One with arguments, which lie at `[start, end)` of the shared memory. */
+  /** Logs a received operation with arguments, which lie at `[start, end)` of the shared memory. */
   tookLine(connection: Connection, operation: string, start: number, end: number): void {
     if (!this.#isOn) return;
     this.#tell(connection, traceOperation("in", operation, this.#shard.shared.bytes.slice(start, end)));
   }
 
-  /** A CONNECT, whose document lies at `[start, end)` of the shared memory. */
+  /** Logs a CONNECT, whose document lies at `[start, end)` of the shared memory. */
   tookConnect(connection: Connection, start: number, end: number): void {
     if (this.#isOn) this.#tell(connection, traceConnect(this.#shard.shared.bytes, start, end));
   }
 
-  /** A message whose line was told before; `subject` is its own, `route` says where it goes. */
+  /** Logs a message whose line was logged before. `subject` is its own; `route` says where it goes. */
   tookMessage(connection: Connection, message: HeldMessage, subject: string, route: Route): void {
     if (!this.#isOn) return;
     if (route.subject !== subject)
@@ -45,7 +45,7 @@ export class TraceLog {
     if (text !== null) this.#tell(connection, text);
   }
 
-  /** An operation that goes out. */
+  /** Logs an operation that is sent. */
   sent(connection: Connection, operation: string, argument?: string): void {
     if (this.#isOn) this.#tell(connection, traceOperation("out", operation, argument));
   }

@@ -64,7 +64,7 @@ function open(harness: ShardHarness): FakeSocket {
   return socket;
 }
 
-/** A client that is in. */
+/** A client that is logged in. */
 function connect(harness: ShardHarness): FakeSocket {
   const socket = open(harness);
   socket.send(REQUEST);
@@ -75,7 +75,7 @@ function connect(harness: ShardHarness): FakeSocket {
   return socket;
 }
 
-/** How many clients the server counts. */
+/** Number of clients that the server counts. */
 function clientCount({ shared }: ShardHarness): number {
   return shared.words[HEADER_CONNECTION_COUNT]!;
 }
@@ -193,7 +193,7 @@ describe("Upgrades", () => {
     const { drainAll } = Rings.prototype;
     let drains = 0;
     harness.rings[0]!.drainAll = function () {
-      // The first is the turn's, the next of who waits for room.
+      // The turn drains first, then the wait for room does.
       if (++drains > 1) words[state] = NODE_IS_DEAD;
       return drainAll.call(this);
     };
@@ -294,7 +294,7 @@ describe("Upgrades", () => {
   });
 
   describe("with checks of the client's certificates", () => {
-    /** A visitor that is past its handshake and has asked to upgrade, and the question about it. */
+    /** A visitor that has made its handshake and asked to upgrade, and the question about it. */
     function shaken() {
       const harness = harnessWith({ tls: { ...TLS, checksPeers: true } });
       harness.tls[0]!.peerCertificates = [new Uint8Array([1])];
@@ -352,7 +352,7 @@ for (const [from, shardCount, wanted] of [
     harness.settle();
     const payload = "x".repeat(600);
     publisher.send(Array.from({ length: 600 }, () => pub("a", payload)).join(""));
-    // More than one read of them waits for the subscriber's shard.
+    // More of them than one read takes wait for the subscriber's shard.
     if (shardCount > 1) for (let i = 0; i < 4; i++) harness.turn(1);
     harness.settle();
     const { piecesMax } = harness.pollers[0]!;

@@ -1,11 +1,11 @@
 /**
- * Connections of the WebSocket port that are no clients yet: TLS where the port has it, then a request to upgrade.
+ * Connections of the WebSocket port that are not clients yet: TLS if the port has it, then a request to upgrade.
  *
  *   accepted ─▶ handshake ─▶ (check ─▶) request ─▶ upgraded: a client of the shard, or a leaf node for the links shard
  *                                        ▲  └ refused: the peer may ask again, or is gone
  *                                        └──────┘
  *
- * They hold a slot of the poller and nothing else; only the log hears of those that come to nothing.
+ * Such connections hold a slot of the poller and nothing else; only the log tells of those that come to nothing.
  * Source: nats-server `startWebsocketServer`, which leaves all this to Go's net/http. Cold.
  */
 
@@ -28,9 +28,9 @@ import { isPinned } from "./peer_identity.ts";
 
 /** Bytes of a request taken at a time. */
 const READ_BYTES = 4096;
-/** Nobody holds a slot for longer, where `handshake_timeout` sets no time: nats-server waits for ever then. */
+/** Most time that a connection may hold a slot if `handshake_timeout` sets none; nats-server waits for ever then. */
 const HANDSHAKE_MS_MAX = 60_000;
-/** A request in clear to a port with TLS begins with one of these, the first letters of HTTP's methods. */
+/** First letters of HTTP's methods: a plain request to a port with TLS begins with one of them. */
 const HTTP_FIRST_LETTERS = "GHPO";
 const HTTP_ON_TLS = new TextEncoder().encode(
   "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
@@ -44,21 +44,27 @@ export interface UpgradeHost
   > {
   /** Whether another step of a TLS handshake may be taken in this turn. */
   takeHandshakeStep(): boolean;
-  /** The connection is a client from now on. */
+  /** Makes the connection a client. */
   admit(slot: number, peer: Arrival, webSocket: WebSocketPeer): void;
-  /** The connection is a leaf node's, and the links shard's from now on: its slot is free. False where that takes none. */
+  /**
+   * Hands a leaf node's connection over to the links shard, and frees its slot. Returns false if the links shard takes
+   * none.
+   */
   handLeafOver(slot: number, peer: Arrival, upgrade: Upgrade): boolean;
-  /** The connection comes to nothing: its slot is free. */
+  /** Closes the connection and frees its slot. */
   dismiss(slot: number): void;
 }
 
 interface Visitor {
   readonly slot: number;
-  /** Its own, below 0: no client has it. */
+  /** An id below 0, which no client has. */
   readonly clientId: number;
   readonly ip: string;
   readonly port: number;
-  /** It has sent nothing yet, is in the TLS handshake, main looks into its certificates, or it is asking to upgrade. */
+  /**
+   * The peer has sent nothing yet, is in the TLS handshake, has its certificates checked by main, or may ask to
+   * upgrade.
+   */
   phase: "silent" | "shaking" | "checked" | "asking";
   tls: TlsSession | null;
   readonly head: HeadReader;
@@ -68,7 +74,7 @@ export class Upgrades {
   readonly #host: UpgradeHost;
   readonly #tls: TlsLayer | null;
   readonly #layer: WebSocketLayer;
-  /** By slot. */
+  /** The connections that are not clients yet, by slot. */
   readonly #visitors = new Map<number, Visitor>();
   #lastId = 0;
 
@@ -78,7 +84,7 @@ export class Upgrades {
     this.#layer = layer;
   }
 
-  /** The options are new: handshakes from now on go by them. */
+  /** Applies new options to the handshakes that begin from now on. */
   configure(): void {
     const { options } = this.#host;
     const context = options.webSocket?.tls?.context ?? null;
@@ -91,7 +97,7 @@ export class Upgrades {
     }
   }
 
-  /** A fresh connection, in a slot that the poller serves already. */
+  /** Begins a fresh connection, in a slot that the poller already serves. */
   begin(slot: number, ip: string, port: number): void {
     const phase = this.#settings.tls === null ? "asking" : "silent";
     const clientId = --this.#lastId;
@@ -100,13 +106,13 @@ export class Upgrades {
     this.#startTimer(visitor);
   }
 
-  /** The poller has an event for the slot. */
+  /** Handles an event of the slot. */
   serve(slot: number): void {
     const visitor = this.#visitors.get(slot);
     if (visitor === undefined) return;
     if (visitor.phase === "silent" && !this.#beginTls(visitor)) return;
     if (visitor.phase === "shaking" && !this.#shake(visitor)) return;
-    // Nothing is to be read then: it has hung up.
+    // During the check nothing is read, so the event means that the peer has hung up.
     if (visitor.phase === "checked") this.#dismiss(visitor);
     else this.#serveRequests(visitor);
   }
@@ -122,7 +128,7 @@ export class Upgrades {
     else this.#refuse(visitor, refuseHead({ isTooLong: true, text: "" }));
   }
 
-  /** Main's answer about a visitor's certificates. */
+  /** Takes main's answer about a visitor's certificates. */
   onPeerChecked({ slot, clientId }: AskedAbout, isValid: boolean): void {
     const visitor = this.#visitors.get(slot);
     if (visitor?.clientId !== clientId) return;
@@ -132,11 +138,11 @@ export class Upgrades {
     }
     visitor.phase = "asking";
     this.#host.poller.setInterest(slot, true, false);
-    // TLS may have read ahead, of which no socket tells.
+    // TLS may have read ahead; no socket event will tell of that.
     this.#serveRequests(visitor);
   }
 
-  /** The time for the handshake is over. */
+  /** Ends a connection whose time for the handshake is over. */
   onTimer(slot: number): void {
     const visitor = this.#visitors.get(slot);
     if (visitor === undefined) return;
@@ -144,7 +150,7 @@ export class Upgrades {
     this.#dismiss(visitor);
   }
 
-  /** There is something to make handshakes with. */
+  /** Whether there are certificates to make handshakes with. */
   get #hasContext(): boolean {
     return this.#tls?.hasContext(WEBSOCKET_CONTEXT) ?? false;
   }
@@ -153,13 +159,16 @@ export class Upgrades {
     return this.#host.options.webSocket!;
   }
 
-  /** The first byte is there: of TLS, unless somebody speaks HTTP in clear, who is told. */
+  /**
+   * Begins TLS once the first byte has arrived. A peer that speaks plain HTTP is told so. Returns whether the handshake
+   * has begun.
+   */
   #beginTls(visitor: Visitor): boolean {
     const { slot } = visitor;
     const first = this.#tls!.peek(slot);
     if (first === WOULD_BLOCK) return false;
     if (first >= 0 && HTTP_FIRST_LETTERS.includes(String.fromCharCode(first))) {
-      // Unread bytes would have the answer thrown away.
+      // With unread bytes the kernel would throw the answer away.
       this.#read(slot);
       this.#send(slot, HTTP_ON_TLS);
       this.#failTls(visitor, "client sent an HTTP request to an HTTPS server");
@@ -174,7 +183,7 @@ export class Upgrades {
     return true;
   }
 
-  /** Goes on with the TLS handshake; true once it is done. */
+  /** Goes on with the TLS handshake. Returns true once it is done. */
   #shake(visitor: Visitor): boolean {
     if (!this.#host.takeHandshakeStep()) return false;
     const tls = this.#tls!;
@@ -204,7 +213,7 @@ export class Upgrades {
     this.#dismiss(visitor);
   }
 
-  /** As `Poller.read`, to a receive buffer of the shard. */
+  /** Like `Poller.read`, into a receive buffer of the shard. */
   #read(slot: number): number {
     const { poller, receiveBuffers } = this.#host;
     return poller.read(slot, receiveBuffers.take(0), READ_BYTES);
@@ -231,7 +240,7 @@ export class Upgrades {
     return answerUpgrade(request, this.#settings.rules, new Date().toUTCString());
   }
 
-  /** Answers no; true where the peer may ask again. */
+  /** Refuses a request. Returns true if the peer may ask again. */
   #refuse(visitor: Visitor, { response, problem, staysOpen }: Refusal): boolean {
     if (problem !== "") this.#logProblem(visitor, problem);
     if (!this.#send(visitor.slot, response) || !staysOpen) {
