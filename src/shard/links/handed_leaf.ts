@@ -1,6 +1,6 @@
 /**
- * A leaf node that came by the WebSocket port, on its way from the shard that took its request to the links shard. Plain data
- * but for the port of a stream that cannot change threads.
+ * A leaf node that came by the WebSocket port, on its way from the shard that took its request to the links shard.
+ * Plain data, except for the port of a stream that cannot change threads.
  */
 import type { FrameTerms } from "../../protocol/websocket/extensions.ts";
 import type { Upgrade } from "../../protocol/websocket/upgrade.ts";
@@ -18,7 +18,7 @@ export interface HandedLeaf {
   readonly terms: FrameTerms;
   /** See `WebSocketPeer`. */
   readonly forwardedFor: string;
-  /** What the handshake agreed on, certificates in base64; null without TLS. */
+  /** What the TLS handshake agreed on, with certificates in base64; null without TLS. */
   readonly tls:
     | (Omit<TlsSession, Certificates> & { readonly [Chain in Certificates]: readonly string[] })
     | null;
@@ -42,7 +42,7 @@ export function handedLeaf(
   };
 }
 
-/** Who came, as the shard that takes it over knows it. */
+/** The arrival, as the shard needs it that takes the leaf node over. */
 export function arrivalOf({ ip, port, tls }: HandedLeaf): Arrival {
   const bytes = (chain: readonly string[] = []) => chain.map((text) => Uint8Array.fromBase64(text));
   const [peerCertificates, verifiedChain] = [bytes(tls?.peerCertificates), bytes(tls?.verifiedChain)];

@@ -1,6 +1,6 @@
 /**
- * The links shard: a shard whose connections are links to other servers, not clients. What is special about them lies behind
- * `LinkHost`, which `link/host/` implements; other shards have none.
+ * The links shard: a shard whose connections are links to other servers, not clients. What is special about it lies
+ * behind `LinkHost`, which `link/host/` implements; other shards have none.
  */
 
 import type { ClientInfo } from "../../account/client_info.ts";
@@ -22,85 +22,90 @@ import type { HandedLeaf } from "./handed_leaf.ts";
 /** The shard as its links see it. */
 export interface LinkShard extends ShardContext {
   readonly tls: TlsLayer | null;
-  /** A slot for a link over an accepted socket. */
+  /** Opens a link over an accepted socket. */
   openLink(source: StreamSource, peer: Arrival): Connection;
-  /** A slot for a link to an address that is dialled; null where all are taken. */
+  /** Opens a link to an address that is dialled; null if all slots are taken. */
   openDialled(ip: string, port: number): Connection | null;
-  /** A link has the socket by which it is dialled; −1 for one of the runtime's. */
+  /** Notes the socket that a link is dialled with; −1 for one of the runtime's. */
   ownSocket(link: Connection, fd: number): void;
   report(report: ShardReport): void;
-  /** Hands a message to one node; waits for room where there is none. */
+  /** Sends a message to one node; waits for room. */
   sendToNode(node: number, delivery: Delivery): void;
-  /** Hands the answer to a service's request to the shard that waits for it, this one or another. */
+  /** Sends the answer to a service's request to the shard that waits for it, which may be this one. */
   sendAnswer(node: number, message: HeldMessage): void;
   waitForRoom(node: number): void;
-  /** Messages that ask to be traced. */
+  /** The traces of messages. */
   readonly tracing: Tracing;
   /** Publishes in the system account. */
   publishSystem(subject: string, json: string): void;
   /**
-   * A message enters an account as a client's does: service imports take it as a request, answers go to who asked. Returns the
-   * subject it goes on under after mapping; null where it does not.
+   * Lets a message enter an account as a client's does: service imports take it as a request, and answers go to their
+   * requestors. Returns the subject that it goes on under after mapping; null if it goes no further.
    */
   enter(connection: Connection, message: HeldMessage, subject: string): string | null;
 }
 
 /** `write_deadline` and `write_timeout`. */
 export interface WriteLimits {
-  /** What is queued now must have left by then. */
+  /** Time in which what is queued must leave. */
   readonly deadlineMs: number;
-  /** Whoever has taken something of it by then has as long again. */
+  /** Whether a link that has taken some of it by then is given the same time again. */
   readonly isRetried: boolean;
 }
 
 /** The links as their shard drives them. */
 export interface LinkHost {
-  /** What plans of this shard follow from. */
+  /** The rules that this shard's plans follow. */
   readonly plans: PlanRules & TargetRules;
-  /** A socket that a listener of this kind took. */
+  /** Takes a socket that a listener of this kind accepted. */
   accept(kind: LinkListenerKind, source: StreamSource, ip: string, port: number): void;
-  /** A leaf node that a shard took in by the WebSocket port. */
+  /** Takes a leaf node that another shard received by the WebSocket port. */
   acceptHanded(leaf: HandedLeaf): void;
-  /** A link that is not open yet has an event. True when it has become open and may have something to read. */
+  /** Handles an event of a link that is not open yet. Returns true if it is open now and may have something to read. */
   proceed(connection: Connection): boolean;
-  /** Does what `[start, end)` of the shared memory says; returns where an operation begins that is not complete. */
+  /**
+   * Carries out the operations in `[start, end)` of the shared memory. Returns where an incomplete operation begins.
+   */
   receive(connection: Connection, start: number, end: number): number;
-  /** How log lines name a link. */
+  /** The name of a link in log lines. */
   labelOf(connection: Connection): string;
   /** How long what is queued for a link may take to leave. */
   writeLimits(connection: Connection): WriteLimits;
-  /** It has missed its write deadline. */
+  /** Notes that a link has missed its write deadline. */
   noteSlow(connection: Connection): void;
   /** Bytes for a link have left, or are queued. */
   wrote(connection: Connection): void;
-  /** A link is gone: its wishes go with it. */
+  /** A link is gone, and its interest goes with it. */
   ended(connection: Connection): void;
-  /** Publishes a message of this shard's own, an answer or a request to a service, to everybody; returns how many took it. */
+  /**
+   * Publishes a message of this shard's own, which is an answer or a request to a service, to everybody. Returns how
+   * many took it.
+   */
   publish(message: HeldMessage): number;
-  /** A message of another node that the engine left to the host; returns how many took it. */
+  /** Takes a message of another node that the engine left to the host. Returns how many took it. */
   takeMessage(delivery: Delivery): number;
-  /** Tells links what this server wants, as of now: before any message that was published later is sent. */
+  /** Tells links the current interest of this server. Called before any message is sent that was published later. */
   announce(): void;
-  /** Something is to be announced. */
+  /** Whether something is to be announced. */
   readonly hasNews: boolean;
   onTimer(): void;
-  /** Accounts or options are new; `terms` say who is logged in no more. */
+  /** Applies new accounts or options; `terms` say who is not logged in any more. */
   refresh(terms: readonly AccountTerms[]): void;
   control(message: LinkControl): void;
-  /** The verdict on the login of a leaf node. */
+  /** Takes the verdict on the login of a leaf node. */
   answer(connection: Connection, verdict: Verdict): void;
-  /** Main's answer about the certificates of a link's other side. */
+  /** Takes main's answer about the certificates of a link's peer. */
   peerChecked(connection: Connection, isValid: boolean): void;
-  /** Nothing is dialled any more; connections are closed by the shard. */
+  /** Ends dialling; the shard closes the connections. */
   stop(): void;
-  /** Answers what monitoring asks. */
+  /** Answers a query of monitoring. */
   query(query: LinkQuery): unknown;
-  /** Of leaf nodes of this server; see `subscriberCount` for clients. */
+  /** Counts the subscriptions of this server's leaf nodes; see `subscriberCount` for clients. */
   countSubscribers(query: Extract<ShardQuery, { what: "subscribers" }>): number;
-  /** A client is about to answer the request with this reply, which another server measures. */
+  /** A client is about to answer the request with this reply subject, which another server measures. */
   responds(reply: string, responder: ClientInfo): void;
-  /** Closes a leaf link of which its account has too many. */
+  /** Closes a leaf node's link because its account has too many. */
   endSurplus(id: number): void;
-  /** Closes a leaf link; false if there is none of that id. */
+  /** Closes a leaf node's link; false if there is none of that id. */
   kick(id: number): boolean;
 }

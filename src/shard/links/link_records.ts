@@ -1,14 +1,14 @@
-/** Links as monitoring shows them, and what the links shard counts. Plain data: it crosses threads. */
+/** Links as monitoring shows them, and the counters of the links shard. Plain data: it crosses threads. */
 import type { ConnectionTlsRecord } from "../watch/records.ts";
 
-/** What every link has. */
+/** What the records of all links have. */
 export interface LinkRecord {
   readonly id: number;
-  /** Of the other end. */
+  /** Address of the other end. */
   readonly ip: string;
   readonly port: number;
   readonly startMs: number;
-  /** When messages crossed it last, or interest came. */
+  /** When messages last crossed the link, or interest came. */
   readonly lastActivityMs: number;
   /** 0 before the first measurement. */
   readonly roundTripNs: number;
@@ -17,7 +17,7 @@ export interface LinkRecord {
   readonly outMessages: number;
   readonly inBytes: number;
   readonly outBytes: number;
-  /** What the peer wants. */
+  /** Number of subscriptions of the peer. */
   readonly subscriptionCount: number;
   /** Empty unless asked for. */
   readonly subscriptions: readonly LinkSubscription[];
@@ -29,7 +29,7 @@ export interface LinkSubscription {
   readonly subject: string;
   /** "" for plain interest. */
   readonly queue: string;
-  /** By what name nats-server knows it: `R <account> <subject>`; "" for none. */
+  /** The name under which nats-server knows it, `R <account> <subject>`; "" for none. */
   readonly sid: string;
 }
 
@@ -37,13 +37,13 @@ export interface RouteRecord extends LinkRecord {
   readonly remoteId: string;
   readonly remoteName: string;
   readonly isSolicited: boolean;
-  /** Its URL stands in this server's configuration. */
+  /** Whether its URL stands in this server's configuration. */
   readonly isConfigured: boolean;
-  /** As the peer sent them, null without. */
+  /** The permissions as the peer sent them, null if it sent none. */
   readonly importPermission: SubjectLists | null;
   readonly exportPermission: SubjectLists | null;
   readonly compression: string;
-  /** The account it is dedicated to, "" where it is of the pool. */
+  /** The account that the route is dedicated to, "" for a route of the pool. */
   readonly account: string;
 }
 
@@ -54,7 +54,7 @@ export interface SubjectLists {
 
 export interface GatewaysRecord {
   readonly name: string;
-  /** As others may dial it. */
+  /** The address at which others may dial the gateway. */
   readonly host: string;
   readonly port: number;
   readonly outbound: readonly GatewayRecord[];
@@ -62,9 +62,9 @@ export interface GatewaysRecord {
 }
 
 export interface GatewayRecord extends LinkRecord {
-  /** The other cluster. */
+  /** Name of the other cluster. */
   readonly name: string;
-  /** False for discovered and for all inbound ones. */
+  /** Whether the gateway is configured; false for discovered and all inbound ones. */
   readonly isConfigured: boolean;
   readonly remoteId: string;
   readonly accounts: readonly GatewayAccountRecord[];
@@ -80,35 +80,38 @@ export interface GatewayAccountRecord {
 }
 
 export interface LeafRecord extends LinkRecord {
-  /** The server at the other end, and its version as it said. */
+  /** Name and version of the server at the other end, as it told them. */
   readonly name: string;
   readonly version: string;
-  /** This server is the leaf node. */
+  /** Whether this server is the leaf node. */
   readonly isSpoke: boolean;
   readonly isSolicited: boolean;
   readonly isIsolated: boolean;
   readonly account: string;
-  /** Who logged in; "" on the side that dialled. */
+  /** The user that logged in; "" on the side that dialled. */
   readonly user: string;
   readonly compression: string;
   readonly isWebSocket: boolean;
   readonly proxyKey: string;
 }
 
-/** What the links shard counts of all its links. */
+/** Counters of the links shard over all its links. */
 export interface LinkCounts {
-  /** Route connections. */
+  /** Number of route connections. */
   readonly routes: number;
-  /** Servers at their other ends. */
+  /** Number of servers at the other ends of routes. */
   readonly routePeers: number;
   readonly leafnodes: number;
   readonly slowConsumers: LinkCountByKind;
   readonly staleConnections: LinkCountByKind;
-  /** Clusters that are known, with `host:port` of their gateways. */
+  /** Known clusters, with `host:port` of their gateways. */
   readonly remoteGateways: readonly { readonly name: string; readonly urls: readonly string[] }[];
 }
 
-/** By account: its leaf links, and what messages of it have crossed links of each kind since the shard started. */
+/**
+ * For each account: the number of its leaf nodes, and the messages that have crossed links of each kind since the shard
+ * started.
+ */
 export type LinkAccounts = Readonly<Record<string, LinkAccountCounters>>;
 
 export interface LinkAccountCounters {

@@ -1,4 +1,4 @@
-/** What the links shard is told to be, and what it tells main. Plain data: it crosses threads. */
+/** What the links shard is told to do, and what it tells main. Plain data: it crosses threads. */
 import type { ClientInfo } from "../../account/client_info.ts";
 import type { ClusterOptions } from "../../config/cluster.ts";
 import type { GatewayOptions } from "../../config/gateway.ts";
@@ -10,49 +10,52 @@ import type { LeafRecord } from "./link_records.ts";
 export interface LinksSetup {
   readonly serverId: string;
   readonly serverName: string;
-  /** The NATS version that other servers are told, and what runs this one. */
+  /** The NATS version that other servers are told, and the software of this one. */
   readonly version: string;
   readonly goVersion: string;
   readonly gitCommit: string;
   readonly maxPayloadBytes: number;
   readonly maxControlLineBytes: number;
   readonly pingIntervalMs: number;
-  /** Of what goes by WebSocket. */
+  /** Ping interval of links over WebSocket. */
   readonly webSocketPingIntervalMs: number;
   readonly pingsOutMax: number;
   readonly supportsHeaders: boolean;
-  /** Of a connection, −1 for any number. */
+  /** Subscriptions of a connection, −1 for any number. */
   readonly maxSubscriptions: number;
-  /** Accounts may come that no configuration names. */
+  /** Whether there may be accounts that no configuration names. */
   readonly isOperatorMode: boolean;
-  /** Of a links shard that takes the place of another, in lame duck mode. */
+  /** Whether lame duck mode has begun, for a links shard that replaces a dead one. */
   readonly isLameDuck: boolean;
-  /** It was a leaf node from its start, so it is a cluster of its own where it is in no other. */
+  /** Whether the server was a leaf node from its start: then it is a cluster of its own unless it is in another. */
   readonly isOwnCluster: boolean;
-  /** "" without one. */
+  /** Name of the system account; "" if there is none. */
   readonly systemAccount: string;
   readonly connectErrorReports: number;
   readonly reconnectErrorReports: number;
-  /** `host:port` at which clients reach this server, and the same for WebSocket. */
+  /** `host:port` at which clients reach this server, by TCP and by WebSocket. */
   readonly connectUrls: readonly string[];
   readonly webSocketUrls: readonly string[];
   /** IP addresses of this machine. */
   readonly ownAddresses: readonly string[];
-  /** By the names of contexts: `cluster`, `gateway`, `gateway:<name>`, `leafnodes`, `leaf:<index>`, `leaf:<index>:proxy`. */
+  /**
+   * TLS blocks by the names of contexts: `cluster`, `gateway`, `gateway:<name>`, `leafnodes`, `leaf:<index>`,
+   * `leaf:<index>:proxy`.
+   */
   readonly tls: LinkTlsBlocks;
-  /** Null without; `port` of each is the one that is open. */
+  /** Null if there are no routes. The `port` of each block is the one that is open. */
   readonly cluster: LinksBlock<ClusterOptions> | null;
   readonly gateway: LinksBlock<GatewayOptions> | null;
-  /** With a port of 0 where leaf nodes are only dialled. */
+  /** Its port is 0 if leaf nodes are only dialled. */
   readonly leafnodes: LinksBlock<LeafnodesOptions> | null;
 }
 
-/** The context for a remote, by its number in the configuration. */
+/** Name of the TLS context for a remote, by its number in the configuration. */
 export function leafRemoteContext(index: number): string {
   return `leaf:${index}`;
 }
 
-/** The context for the proxy of a remote that has this one. */
+/** Name of the TLS context for the proxy of a remote, by the name of the remote's context. */
 export function leafProxyContext(remote: string): string {
   return `${remote}:proxy`;
 }
@@ -61,9 +64,9 @@ export type LinkTlsBlocks = Readonly<Record<string, LinkTlsBlock>>;
 
 export interface LinkTlsBlock {
   readonly context: TlsContext;
-  /** SHA-256 of the public keys that the other side may have, lower-case hex; empty for any. */
+  /** SHA-256 of the public keys that the peer may have, lower-case hex; empty for any. */
   readonly pinnedCerts: readonly string[];
-  /** Main is asked whether the authorities of the other side's certificates stand by them. */
+  /** Whether main is asked if the authorities still vouch for the peer's certificates. */
   readonly checksPeers: boolean;
 }
 
@@ -72,32 +75,32 @@ export interface LinksBlock<T> {
   readonly port: number;
 }
 
-/** The links shard → main, besides what every shard reports. */
+/** What the links shard tells main, besides the reports of every shard. */
 export type LinksNews =
-  /** Where clients reach the cluster's other servers has changed. */
+  /** The addresses at which clients reach the cluster's other servers have changed. */
   | {
       readonly type: "clientUrls";
       readonly listener: ClientListenerKind;
       readonly urls: readonly string[];
     }
-  /** The cluster has another name than before. */
+  /** The name of the cluster has changed. */
   | { readonly type: "clusterName"; readonly name: string }
-  /** The clusters that gateways lead to have changed, or their order, nearest first. */
+  /** The clusters that gateways lead to, or their order, nearest first, have changed. */
   | { readonly type: "otherClusters"; readonly names: readonly string[] }
-  /** A message has come in an account that nobody has asked for here: it is to be found. */
+  /** A message has come in an account that nobody has asked for here: main is to find the account. */
   | { readonly type: "accountAwaited"; readonly account: string }
-  /** A leaf link is up. */
+  /** A leaf node's link is up. */
   | { readonly type: "leafOpened"; readonly leaf: ClientInfo; readonly announces: boolean }
-  /** One that was is over. */
+  /** A leaf node's link that was up has ended. */
   | {
       readonly type: "leafClosed";
       readonly leaf: ClientInfo;
       readonly record: LeafRecord;
       readonly reason: string;
     }
-  /** A connection of leaf nodes is over that never was a link. */
+  /** A leaf node's connection has ended before its link was up. */
   | { readonly type: "leafFailed"; readonly record: LeafRecord; readonly reason: string }
   /** A leaf node could not log in. */
   | { readonly type: "leafRefused"; readonly leaf: ClientInfo; readonly reason: string }
-  /** A leaf node connected in an account, which other clusters are to know. */
+  /** A leaf node has connected in an account, which other clusters are to know. */
   | { readonly type: "leafConnected"; readonly account: string };
