@@ -1,4 +1,4 @@
-/** A trace on the thread where its message came in, until every thread that got the message has told of it. */
+/** A trace on the thread where its message came in, until every thread that received the message has reported. */
 import {
   ingressEntry,
   type MessageTrace,
@@ -9,12 +9,12 @@ import type { TraceRequest } from "../../protocol/tracing/trace_request.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import type { TraceResult } from "../shard_messages.ts";
 
-/** What threads tell of a trace that began on another one. */
+/** What a thread reports of a trace that began on another one. */
 export interface TracePart {
   readonly entries: readonly TraceEntry[];
-  /** Links that the message left by. */
+  /** Number of links that the message left by. */
   readonly hops: number;
-  /** Subscribers and links that took it. */
+  /** Number of subscribers and links that took the message. */
   readonly taken: number;
 }
 
@@ -22,11 +22,11 @@ export interface TracePart {
 export interface TracedArrival {
   readonly party: TraceParty;
   readonly accountId: number;
-  /** A byte string. */
+  /** The subject, a byte string. */
   readonly subject: string;
   readonly request: TraceRequest;
   readonly destination: string;
-  /** Of headers and payload. */
+  /** Length of headers and payload. */
   readonly messageBytes: number;
 }
 
@@ -34,18 +34,18 @@ export type TraceEnd = (hops: number, wasTaken: boolean) => void;
 
 export class OpenTrace {
   readonly trace: MessageTrace;
-  /** Steady milliseconds: what is not told by then is left out. */
+  /** Steady-clock milliseconds: what is not reported by then is left out. */
   readonly deadlineMs: number;
   readonly #arrival: TracedArrival;
   readonly #atMs: number;
   readonly #parts: TracePart[] = [];
   readonly #afterwards: TraceEnd[] = [];
-  /** Threads that have the message and have not told yet. */
+  /** Number of threads that have the message and have not reported yet. */
   #waiting = 0;
   #hasEnded = false;
   #wasTakenHere = false;
 
-  /** `atMs`: when the message came, since 1970. */
+  /** `atMs`: when the message came, in milliseconds since 1970. */
   constructor(trace: MessageTrace, arrival: TracedArrival, atMs: number, deadlineMs: number) {
     this.trace = trace;
     this.#arrival = arrival;
@@ -57,12 +57,12 @@ export class OpenTrace {
     return this.#arrival.destination;
   }
 
-  /** Everything has been done with the message here and all others have told. */
+  /** Whether this thread is done with the message and all others have reported. */
   get isComplete(): boolean {
     return this.#hasEnded && this.#waiting === 0;
   }
 
-  /** Whether anybody has taken it, of those that have told. */
+  /** Whether anybody has taken the message, on this thread or those that have reported. */
   get wasTaken(): boolean {
     return this.#wasTakenHere || this.#parts.some(({ taken }) => taken > 0);
   }
@@ -71,7 +71,7 @@ export class OpenTrace {
     this.#wasTakenHere = true;
   }
 
-  /** Another thread is sent the message, and will tell. */
+  /** Another thread is sent the message and will report. */
   awaitPart(): void {
     this.#waiting++;
   }
@@ -85,12 +85,14 @@ export class OpenTrace {
     this.#hasEnded = true;
   }
 
-  /** Calls back once it is over: with the number of links that the message left by, and whether anybody took it. */
+  /**
+   * Calls back once the trace is over, with the number of links that the message left by and whether anybody took it.
+   */
   afterwards(callback: TraceEnd): void {
     this.#afterwards.push(callback);
   }
 
-  /** All that there is to tell; what waits for the end is called. */
+  /** Returns the whole trace, and calls back those that wait for its end. */
   finish(): TraceResult {
     const { party, accountId, subject, request, destination, messageBytes } = this.#arrival;
     const hops = this.#parts.reduce((sum, part) => sum + part.hops, this.trace.hops);

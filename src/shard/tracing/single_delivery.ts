@@ -1,6 +1,6 @@
 /**
- * A message to one subscription, as if nobody else wanted it: by a plan of its own in the scratch, so that the engine
- * frames and counts it like any other. Cold.
+ * Delivers a message to one subscription, as if nobody else wanted it. It uses a plan of its own in the scratch, so
+ * that the engine frames and counts the message like any other. Cold.
  */
 import type { HeldMessage } from "../../fabric/held_message.ts";
 import {
@@ -18,12 +18,12 @@ import {
 import { byteStringOf, bytesOf } from "../../subject/byte_string.ts";
 import type { ShardContext } from "../context.ts";
 
-/** Where in the scratch it lies, behind what `publishing.ts` has there: the plan, its one target, the line. */
+/** Offsets in the scratch of the plan, its one target and the line, behind what `publishing.ts` keeps there. */
 const PLAN_AT = 288 * 1024;
 const TARGET_AT = PLAN_AT + PLAN_SUBJECT;
 const LINE_AT = TARGET_AT + TARGET_PREFIX + TARGET_PREFIX_BYTES_MAX + 16;
 
-/** Hands a message to the engine by a plan that lies at an address, with its line at another. */
+/** Hands a message to the engine, with the addresses of its plan and its line. */
 type DeliverBy = (plan: number, message: HeldMessage, line: number) => number;
 
 export class SingleDelivery {
@@ -37,7 +37,7 @@ export class SingleDelivery {
     this.#scratch = shard.shared.map.area(shard.node).scratch;
   }
 
-  /** Delivers it under this subject to the subscription of a record; false where that cannot take it. */
+  /** Delivers the message under this subject to the subscription of a record. Returns false if that cannot take it. */
   deliver(message: HeldMessage, subject: Uint8Array, record: number): boolean {
     const { shared, table } = this.#shard;
     const { words, bytes } = shared;

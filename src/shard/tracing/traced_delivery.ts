@@ -1,6 +1,6 @@
 /**
- * A traced message to this shard's subscribers, one by one, each told of: what the engine does by a plan, slowly and in
- * the open. Cold. Source: nats-server `processMsgResults`, `deliverMsg`.
+ * Delivers a traced message to this shard's subscribers one by one, and traces each delivery. It does slowly and
+ * visibly what the engine does by a plan. Cold. Source: nats-server `processMsgResults`, `deliverMsg`.
  */
 import type { StreamImport } from "../../account/definition.ts";
 import { shadowSubject } from "../../account/shadow_interest.ts";
@@ -30,15 +30,15 @@ interface Elsewhere {
   readonly node: number;
   readonly isPlain: boolean;
   readonly queues: Int32Array;
-  /** It has somebody to take it; else it is only to tell whom it keeps the message from. */
+  /** Whether the node has a subscriber to take it. If not, it only reports from whom it keeps the message. */
   readonly isWanted: boolean;
 }
 
-/** A message that is being delivered, and who is told. */
+/** A message that is being delivered, and its trace. */
 interface Traced {
   readonly message: HeldMessage;
   readonly trace: MessageTrace;
-  /** Of legs: how the accounts import it; undefined for its own account. */
+  /** How accounts import the message, by leg; no entry for its own account. */
   readonly imports: ReadonlyMap<Leg, StreamImport>;
 }
 
@@ -63,7 +63,10 @@ export class TracedDelivery implements TargetRules {
     return true;
   }
 
-  /** Delivers a message under its context to everybody here. Returns how many took it, and who else is to get it. */
+  /**
+   * Delivers a message under its context to everybody here. Returns how many took it, and which other nodes are to get
+   * it.
+   */
   deliver(message: HeldMessage, trace: MessageTrace): { taken: number; elsewhere: Elsewhere[] } {
     const { match, traced } = this.#match(message, trace);
     const goesBack = (match.flags & PLAN_GOES_BACK) !== 0;
@@ -90,13 +93,13 @@ export class TracedDelivery implements TargetRules {
     return { taken, elsewhere };
   }
 
-  /** Bitmap of the other nodes that have somebody whose permissions keep the message away. */
+  /** Bitmap of the other nodes with subscribers whose permissions keep the message away. */
   #nodesToAsk({ legs, legCount }: PlanMatch): number {
     const nodes = legs.slice(0, legCount).reduce((all, { match }) => all | match.heldBackNodes, 0);
     return nodes & ~(1 << this.#shard.node);
   }
 
-  /** Delivers what another node sent, to those it names. Returns how many took it. */
+  /** Delivers a message of another node to those that it names. Returns how many took it. */
   deliverHere({ message, isPlain, queues }: Delivery, trace: MessageTrace): number {
     const { match, traced } = this.#match(message, trace);
     let taken = isPlain ? this.#deliverPlain(match, traced) : 0;
@@ -109,7 +112,7 @@ export class TracedDelivery implements TargetRules {
     return taken;
   }
 
-  /** A match of its own for each message: one may arrive while another waits for a ring. */
+  /** Matches a message. Each one has a match of its own, since one may arrive while another waits for a ring. */
   #match(message: HeldMessage, trace: MessageTrace): { match: PlanMatch; traced: Traced } {
     const { contexts, index, node, replies, shared } = this.#shard;
     const { subject, context } = message;
@@ -148,7 +151,10 @@ export class TracedDelivery implements TargetRules {
     return records;
   }
 
-  /** Serves a group as the engine does: a random start drawn by weight, then the next ones. */
+  /**
+   * Serves a queue group as the engine does: beginning with a member drawn by weight, then trying the next ones.
+   * Returns HERE, the node that is to serve it, or NOBODY.
+   */
   #serve({ locals, nodes }: QueueGroup, traced: Traced): number {
     const candidates = [
       ...locals.map((local) => ({ local, node: HERE, weight: 1 })),
@@ -170,7 +176,7 @@ export class TracedDelivery implements TargetRules {
     return last;
   }
 
-  /** One copy for one subscription; whether it was taken. */
+  /** Delivers one copy to one subscription. Returns whether it was taken. */
   #give(leg: Leg, record: number, traced: Traced): boolean {
     const { message, trace, imports } = traced;
     const connection = this.#shard.connectionAt(this.#shard.table.connectionOf(record));
@@ -189,7 +195,7 @@ export class TracedDelivery implements TargetRules {
     return trace.isOnly || this.#single.deliver(message, subject, record);
   }
 
-  /** Why a subscription does not get the message. */
+  /** Why a subscription does not receive the message; undefined if it does. */
   #refusal(connection: Connection, leg: Leg, record: number, { message, trace }: Traced): string | undefined {
     const { index, node, shared, table } = this.#shard;
     const dropsNothing = shared.words[(shared.map.area(node).area + AREA_DROPS_NOTHING) >> 2] !== 0;

@@ -15,7 +15,7 @@ const hmsg = (subject: string, sid: number, payload: string) =>
 const tracesOf = ({ reports }: ShardHarness): TraceResult[] =>
   reports.flatMap((report) => (report.type === "trace" ? [report.result] : []));
 
-/** Three shards, a client of the first that publishes, and one of each that subscribes to `a` as sid 1. */
+/** Three shards with a publisher on the first and, on each, a subscriber to `a` with sid 1. */
 function setUp() {
   const harness = new ShardHarness(3);
   const publisher = harness.connect(0, { ...HEADERS, name: "pub" });

@@ -1,7 +1,7 @@
 /**
- * Messages that ask to be traced. The thread where one comes in begins a trace, delivers the message to its own
- * subscribers one by one, hands it to other threads with the order to tell, and once all have told gives main the whole,
- * which publishes it. Cold. Source: NATS ADR-41.
+ * Traces of messages that ask for one. The thread where such a message comes in begins a trace, delivers the message to
+ * its own subscribers one by one, and sends it to other threads, which are to report. Once all have reported, main gets
+ * the whole trace and publishes it. Cold. Source: NATS ADR-41.
  *
  *   trace    this thread → another: the message, and whose trace it is
  *   traced   back: what became of it there
@@ -27,27 +27,27 @@ import { OpenTrace, type TracedArrival, type TraceEnd } from "./open_trace.ts";
 import type { SingleDelivery } from "./single_delivery.ts";
 import { TracedDelivery } from "./traced_delivery.ts";
 
-/** How long other threads may take to tell. A trace without their part is better than none. */
+/** How long other threads may take to report. A trace without their part is better than none. */
 const PARTS_MS_MAX = 2000;
-/** Traces that the links shard remembers the hops of. */
+/** Traces for which the links shard remembers the number of hops. */
 const HOPS_MAX = 1024;
 
 type TraceOrder = Extract<ShardControl, { type: "trace" }>;
 type TraceAnswer = Extract<ShardControl, { type: "traced" }>;
 
-/** Who brought a message that may ask to be traced. */
+/** The client or link that brought a message, which may ask to be traced. */
 export interface TraceBringer {
   readonly party: TraceParty;
   readonly account: ShardAccount;
-  /** How log lines name it. */
+  /** The bringer's name in log lines. */
   readonly label: string;
-  /** Whether it may publish to a destination, a byte string. */
+  /** Whether the bringer may publish to a destination, a byte string. */
   mayPublish(destination: string): boolean;
-  /** Tells it that it may not. */
+  /** Tells the bringer that it may not publish there. */
   refuse(destination: string): void;
 }
 
-/** The message is to go on: with whoever is told of it, or for no further server to trace. */
+/** How a message goes on: with its trace, untraced, or marked so that no further server traces it. */
 export interface TraceStart {
   readonly trace: MessageTrace | null;
   readonly isDisabled: boolean;
@@ -59,7 +59,7 @@ const UNTRACED: TraceStart = { trace: null, isDisabled: false };
 export interface TracingHost {
   readonly rings: Rings;
   readonly single: SingleDelivery;
-  /** The links shard's. */
+  /** The links, on the links shard only. */
   readonly links: LinkHost | null;
   /** A traced answer to a service's request has come to the shard that waits for it. */
   takeAnswer(message: HeldMessage, trace: MessageTrace): void;
@@ -73,9 +73,9 @@ export class Tracing {
   readonly #open = new Map<number, OpenTrace>();
   #lastNumber = 0;
   #isWatched = false;
-  /** Answers for other threads: whoever sent them from within a drain might wait for room, and drain again. */
+  /** Reports for other threads. Sending them from within a drain might wait for room, and drain again. */
   #answers: { readonly node: number; readonly answer: TraceAnswer }[] = [];
-  /** Of traces of other threads, by node and number: the links that their messages have left by. */
+  /** Hops of traces of other threads, by node and number: the links that their messages have left by. */
   readonly #hops = new Map<string, number>();
 
   constructor(shard: ShardContext, host: TracingHost) {
@@ -92,7 +92,7 @@ export class Tracing {
     shared.words[(shared.map.area(node).area + AREA_HEARS_TRACEPARENT) >> 2] = hears ? 1 : 0;
   }
 
-  /** A client's message as it goes on, null where it does not; end() says when all is done with it. */
+  /** Returns a client's message as it goes on; null if it does not. end() must be called once all is done with it. */
   begin(connection: Connection, message: HeldMessage): HeldMessage | null {
     const { bytes, headerLength, payloadLength, subject } = message;
     if (headerLength <= 0) return message;
@@ -102,7 +102,10 @@ export class Tracing {
     return start.trace === null ? message : message.tracedBy(start.trace);
   }
 
-  /** A message too large for its client may ask for a trace as well: `bytes` is what has come of its headers. */
+  /**
+   * Traces a message that is too large for its client, if it asks for that. `bytes` is the part of its headers that has
+   * come.
+   */
   tellTooLarge(connection: Connection, subject: Uint8Array, bytes: Uint8Array, messageBytes: number): void {
     const start = this.start(bytes, bytes.length, messageBytes, subject, this.#bringer(connection));
     if (start?.trace == null) return;
@@ -110,7 +113,10 @@ export class Tracing {
     this.end(start.trace);
   }
 
-  /** Reads whether a message wants to be traced, and begins a trace where it may be; null for one that goes nowhere. */
+  /**
+   * Reads whether a message asks to be traced, and begins a trace if that is allowed. Returns null if the message goes
+   * nowhere.
+   */
   start(
     bytes: Uint8Array,
     headerBytes: number,
@@ -152,14 +158,14 @@ export class Tracing {
     const wallMs = () => this.#shard.wallMs();
     const number = ++this.#lastNumber;
     const { account, kind } = arrival.party;
-    // Clients have no hops, whatever they write.
+    // A client's message has no hops, whatever its header says.
     const terms = { account, isOnly, hop: kind === TRACE_KIND.client ? "" : hop };
     const trace = new MessageTrace(terms, node, number, wallMs);
     this.#open.set(number, new OpenTrace(trace, arrival, wallMs(), nowMs + PARTS_MS_MAX));
     return trace;
   }
 
-  /** This thread has done all that it does with a message. */
+  /** This thread is done with a message. */
   end(trace: MessageTrace | null): void {
     const open = trace === null ? undefined : this.#openOf(trace);
     if (open === undefined) return;
@@ -168,7 +174,7 @@ export class Tracing {
     else this.#watch();
   }
 
-  /** Where the events of a trace that began here go. */
+  /** The destination of a trace that began here. */
   destinationOf(trace: MessageTrace): string {
     return this.#openOf(trace)?.destination ?? "";
   }
@@ -190,12 +196,12 @@ export class Tracing {
     return all;
   }
 
-  /** Hands a message to another thread; a traced one with the order to tell. */
+  /** Sends a message to another thread, which is to report if the message is traced. */
   send(node: number, delivery: Delivery): void {
     const { message, isPlain, queues } = delivery;
     const { trace } = message;
     const { rings } = this.#host;
-    // Main and the links thread are no connections: what is for the server itself nobody tells of.
+    // Main and the logins thread serve no connections: what is for the server itself is not reported.
     const open = trace === null ? undefined : this.#openOf(trace);
     if (open === undefined || !this.#shard.shared.map.hasConnections(node)) {
       open?.noteTaken();
@@ -224,7 +230,7 @@ export class Tracing {
     if (!isSent) open.takePart({ entries: [], hops: 0, taken: 0 });
   }
 
-  /** Another thread's message for those whom this one knows. */
+  /** Takes another thread's traced message, for the subscribers of this one. */
   take(order: TraceOrder): void {
     const { node, number, terms, isPlain, queues } = order;
     const { context, subject, line, headerLength, payloadLength, content } = order.message;
@@ -266,7 +272,7 @@ export class Tracing {
     return this.#answers.length > 0;
   }
 
-  /** Tells other threads what became of their messages. Not from within a drain. */
+  /** Reports to other threads what became of their messages. Must not be called from within a drain. */
   doWork(): void {
     while (this.#answers.length > 0) {
       const { node, answer } = this.#answers.shift()!;
@@ -274,7 +280,7 @@ export class Tracing {
     }
   }
 
-  /** Publishes what others have told too little of for too long. */
+  /** Finishes traces whose missing reports have not come in time. */
   expire(): void {
     this.#isWatched = false;
     for (const open of this.#open.values()) if (open.deadlineMs <= this.#shard.nowMs) this.#finish(open);
@@ -293,7 +299,7 @@ export class Tracing {
     timers.set(TIMER_TRACES, nowMs + PARTS_MS_MAX);
   }
 
-  /** The trace, if it began here and is not over. */
+  /** The open trace, if it began here and is not over. */
   #openOf({ node, number }: MessageTrace): OpenTrace | undefined {
     return node === this.#shard.node ? this.#open.get(number) : undefined;
   }
