@@ -1,4 +1,4 @@
-/** Counters of an account: how they begin, and how they grow by those of connections. */
+/** Counters of an account: their initial values, and adding those of connections. */
 import {
   CONNECTION_IN_BYTES,
   CONNECTION_IN_MESSAGES,
@@ -10,7 +10,7 @@ import type { Connection } from "../connection.ts";
 import type { LinkTraffic } from "../links/link_records.ts";
 import type { AccountCounters } from "./records.ts";
 
-/** Counters that grow. */
+/** Counters that can be added to. */
 export type Growing<Counters> = { -readonly [Name in keyof Counters]: number };
 
 export const NO_COUNTERS: AccountCounters = {
@@ -25,7 +25,7 @@ export const NO_COUNTERS: AccountCounters = {
   slowConsumers: 0,
 };
 
-/** What a connection has counted. */
+/** The messages that a connection has counted. */
 export function connectionTraffic({ words }: SharedMemory, { address }: Connection): LinkTraffic {
   return {
     inMessages: counterValue(words, address + CONNECTION_IN_MESSAGES),
@@ -35,14 +35,14 @@ export function connectionTraffic({ words }: SharedMemory, { address }: Connecti
   };
 }
 
-/** Counters with the messages of a connection added. */
+/** Returns counters with the messages of a connection added. */
 export function withTraffic(counters: LinkTraffic, traffic: LinkTraffic): LinkTraffic {
   const sum = { ...counters };
   addTraffic(sum, traffic);
   return sum;
 }
 
-/** The same in place. */
+/** Adds the messages of a connection to counters, in place. */
 export function addTraffic(sum: Growing<LinkTraffic>, traffic: LinkTraffic): void {
   sum.inMessages += traffic.inMessages;
   sum.inBytes += traffic.inBytes;
@@ -50,7 +50,7 @@ export function addTraffic(sum: Growing<LinkTraffic>, traffic: LinkTraffic): voi
   sum.outBytes += traffic.outBytes;
 }
 
-/** Sums over several shards, by the account's name. */
+/** Sums the counters of several shards, by the account's name. */
 export function sumsByAccount(
   shards: readonly Readonly<Record<string, AccountCounters>>[],
 ): ReadonlyMap<string, AccountCounters> {

@@ -1,4 +1,4 @@
-/** What main asks a shard, and the answers. Cold: for monitoring and system requests. */
+/** Answers what main asks a shard. Cold: for monitoring and system requests. */
 import { CloseReason } from "../../protocol/close_reason.ts";
 import type { ClientProtocol } from "../client/client_protocol.ts";
 import type { Handshakes } from "../client/handshakes.ts";
@@ -17,7 +17,7 @@ import {
   userRecord,
 } from "./snapshot.ts";
 
-/** Who knows the answers. */
+/** The parts of the shard that know the answers. */
 export interface QueriedParts {
   readonly protocol: ClientProtocol;
   readonly handshakes: Handshakes;
@@ -36,11 +36,11 @@ export class Queries {
     this.#parts = parts;
   }
 
-  /** What JSON can say of the answer; `ShardQuery` says what that is. */
+  /** Answers a query with a value for JSON; `ShardQuery` says which. */
   answer(query: ShardQuery): unknown {
     const shard = this.#shard;
     const { protocol, handshakes, services, closings, links } = this.#parts;
-    // Who is not open by this answer is closed by what main knows then.
+    // Connections that this answer leaves out because they are closed must be known to main as closed by then.
     closings.tellAll();
     switch (query.what) {
       case "done":

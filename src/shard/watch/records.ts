@@ -1,8 +1,8 @@
-/** What shards answer of their connections, accounts and subscriptions. Plain data: it crosses threads. */
+/** What shards answer about their connections, accounts and subscriptions. Plain data: it crosses threads. */
 import type { ServiceLatency } from "../../account/definition.ts";
 import type { Permissions } from "../../config/permissions.ts";
 
-/** What a client may ask of itself. */
+/** What a client may learn about itself. */
 export interface UserRecord {
   /** Null permits everything. */
   readonly permissions: Permissions | null;
@@ -31,17 +31,17 @@ export interface ConnectionRecord {
   readonly name: string;
   readonly lang: string;
   readonly version: string;
-  /** Who it is, or whom a client that was refused said it was. */
+  /** The user; for a refused client the one that it claimed to be. */
   readonly user: string;
-  /** Name of the account, and what its JWT calls it, "" for nothing. */
+  /** Name of the account, and the name in its JWT, "" for none. */
   readonly account: string;
   readonly accountNameTag: string;
-  /** Name in the user JWT; the JWT itself unless it is a bearer's, who issued it, and its tags. */
+  /** The name in the user's JWT; the JWT itself, unless it is a bearer token; who issued it; and its tags. */
   readonly userNameTag: string;
   readonly jwt: string;
   readonly issuerKey: string;
   readonly tags: readonly string[];
-  /** Key of the trusted proxy it came through, "" for none. */
+  /** Key of the trusted proxy that the connection came through, "" for none. */
   readonly proxyKey: string;
   readonly isWebSocket: boolean;
   readonly tls: ConnectionTlsRecord | null;
@@ -51,9 +51,9 @@ export interface ConnectionRecord {
 export interface ConnectionTlsRecord {
   /** `1.2` or `1.3`. */
   readonly version: string;
-  /** The IANA name. */
+  /** The cipher suite's IANA name. */
   readonly cipherSuite: string;
-  /** The handshake came before INFO. */
+  /** Whether the handshake came before INFO. */
   readonly isFirst: boolean;
   readonly peerCertificates: readonly PeerCertificateRecord[];
 }
@@ -64,7 +64,7 @@ export interface PeerCertificateRecord {
   readonly certificateSha256Hex: string;
 }
 
-/** What a shard has counted of one account since it started. */
+/** The counters of one account on a shard since the shard started. */
 export interface AccountCounters {
   readonly connections: number;
   readonly subscriptions: number;
@@ -79,25 +79,25 @@ export interface AccountCounters {
 
 export interface ConnectionPage {
   readonly connections: readonly ConnectionRecord[];
-  /** How many are open, wanted or not. */
+  /** How many connections are open, wanted or not. */
   readonly openCount: number;
 }
 
 /** An answer that a service owes. */
 export interface ResponseRecord {
-  /** What it is to be published on. */
+  /** The subject that the answer is to be published on. */
   readonly subject: string;
-  /** Who waits for it, and on what subject. */
+  /** The account that waits for the answer, and the subject it waits on. */
   readonly account: string;
   readonly reply: string;
   readonly isShared: boolean;
-  /** Null where this request's latency is not measured. */
+  /** Null if this request's latency is not measured. */
   readonly latency: ServiceLatency | null;
 }
 
 export interface SubscriptionPage {
   readonly subscriptions: readonly SubscriptionSnapshot[];
-  /** How many there are in all. */
+  /** How many subscriptions there are in all. */
   readonly matchCount: number;
 }
 

@@ -1,15 +1,15 @@
-/** What monitoring asks of shards; the answers are `records.ts`. Plain data: both cross threads. */
+/** The queries of monitoring to shards; `records.ts` has the answers. Plain data: both cross threads. */
 
 export type ShardQuery =
-  /** Nothing: the answer says that every command before it has been carried out. */
+  /** Asks nothing: the answer says that every earlier command has been carried out. */
   | { readonly what: "done" }
-  /** Closes connections whose certificate is not pinned any more: how many. */
+  /** Closes connections whose certificate is not pinned any more. Answer: how many. */
   | { readonly what: "closeUnpinned" }
   /** Open connections: a `ConnectionPage`. */
   | ({ readonly what: "connections" } & ConnectionPick)
   /**
-   * All, or those that a message on a subject would reach: a `SubscriptionPage` with the first `count` of them. Of one
-   * account, or of all ("").
+   * All subscriptions, or those that a message on `subject` would reach; of one account, or of all (""). Answer: a
+   * `SubscriptionPage` with the first `count` of them.
    */
   | {
       readonly what: "subscriptions";
@@ -17,13 +17,13 @@ export type ShardQuery =
       readonly subject: string | null;
       readonly count: number;
     }
-  /** What an open client may do: a `UserRecord`, or null where it is not. */
+  /** What an open client may do. Answer: a `UserRecord`, or null if the client is not here. */
   | { readonly what: "user"; readonly clientId: number }
-  /** Closes a client: true where it was here. */
+  /** Closes a client. Answer: whether it was here. */
   | { readonly what: "kick"; readonly clientId: number }
-  /** Tells a client to go by itself: whether it can be told, null where it is not here. */
+  /** Tells a client to leave by itself. Answer: whether it can be told, or null if it is not here. */
   | { readonly what: "lameDuck"; readonly clientId: number }
-  /** How many subscriptions of an account a message on a subject, or on any of a pattern, may reach. */
+  /** How many subscriptions of an account a message on a subject, or on any subject of a pattern, may reach. */
   | {
       readonly what: "subscribers";
       readonly account: string;
@@ -31,15 +31,18 @@ export type ShardQuery =
       /** Only members of this queue group; null for all subscriptions. */
       readonly queue: string | null;
     }
-  /** Answers that are due to requests of clients of this shard, from the account of that name: `ResponseRecord[]`. */
+  /** The answers due to requests of this shard's clients, from the account of that name: `ResponseRecord[]`. */
   | { readonly what: "responses"; readonly account: string }
   /** Ids of the connections that an account has here, by its name: clients, and on the links shard leaf nodes. */
   | { readonly what: "accountConnections"; readonly account: string }
-  /** What each account has here: `AccountCounters` by name. */
+  /** The counters of each account here: `AccountCounters` by name. */
   | { readonly what: "accounts" }
   | LinkQuery;
 
-/** The links shard's alone: its links, as monitoring shows them. `subscriptions`: with what their peers want. */
+/**
+ * Queries to the links shard only: its links as monitoring shows them. `subscriptions`: include the peers'
+ * subscriptions.
+ */
 export type LinkQuery =
   /** `LinkCounts` */
   | { readonly what: "links" }
@@ -54,7 +57,7 @@ export type LinkQuery =
 
 /** Which connections are wanted. */
 export interface ConnectionPick {
-  /** The first `count` in this order, ties by client id. */
+  /** The first `count` connections in this order; ties are ordered by client id. */
   readonly order: ConnectionOrder;
   readonly count: number;
   /** Only this client; 0 for all. */
@@ -63,13 +66,13 @@ export interface ConnectionPick {
   readonly user: string;
   /** Only clients of this account; "" for all. */
   readonly account: string;
-  /** Only those with a subscription that can meet this subject; "" for all. */
+  /** Only clients with a subscription that overlaps this subject; "" for all. */
   readonly subject: string;
-  /** With their subscriptions. */
+  /** Whether to include the subscriptions. */
   readonly subscriptions: boolean;
 }
 
-/** Ascending ids, most subscriptions first, … as /connz has them. */
+/** Orders of connections as /connz has them: ascending ids, most subscriptions first, … */
 export type ConnectionOrder =
   | "cid"
   | "subs"

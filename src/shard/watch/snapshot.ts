@@ -18,7 +18,7 @@ import type {
 } from "./records.ts";
 import type { ConnectionOrder, ConnectionPick, ShardQuery } from "./shard_queries.ts";
 
-/** The open connections that a query wants. Only the keys of the others are looked at. */
+/** The open connections that a query wants. Only the sort keys of the others are looked at. */
 export function connectionPage(shard: ShardContext, pick: ConnectionPick): ConnectionPage {
   const wanted: Connection[] = [];
   let openCount = 0;
@@ -41,7 +41,7 @@ function openConnections({ connections }: ShardContext): Connection[] {
   );
 }
 
-/** The open client of that id, if it is here. */
+/** The open connection of that id, if it is here. */
 export function openConnection(shard: ShardContext, clientId: number): Connection | undefined {
   return openConnections(shard).find((connection) => connection.clientId === clientId);
 }
@@ -54,7 +54,7 @@ export function userRecord(shard: ShardContext, clientId: number): UserRecord | 
   return { permissions, expiresAtMs, accountNameTag: account.definition.nameTag ?? account.name };
 }
 
-/** Ids of an account's open connections. Links are in an account once it counts them. */
+/** Ids of an account's open connections. A link is in an account once it is counted there. */
 export function connectionsOf(shard: ShardContext, account: string): number[] {
   return openConnections(shard)
     .filter((connection) => connection.account.name === account)
@@ -63,8 +63,8 @@ export function connectionsOf(shard: ShardContext, account: string): number[] {
 }
 
 /**
- * What each account has and had here, by name. Counters of messages are those of its connections: `gone` holds the
- * sums over those that are closed.
+ * The counters of each account here, by name. Messages are those of its connections; `gone` holds the sums over closed
+ * connections.
  */
 export function accountCounters(
   shard: ShardContext,
@@ -89,7 +89,7 @@ function hasSubject(shard: ShardContext, connection: Connection, subject: string
   return false;
 }
 
-/** The `count` that come first, in no order; of those with the same key, the lowest ids. */
+/** The first `count` connections, themselves unordered. Of those with the same key the lowest ids are taken. */
 function firstInOrder(
   shard: ShardContext,
   all: Connection[],
@@ -132,7 +132,7 @@ function ascendingKey(shard: ShardContext, connection: Connection, order: Connec
   }
 }
 
-/** When it last sent, or was sent, something that is neither PING nor PONG. */
+/** When a connection last sent or was sent something other than PING or PONG. */
 function lastActivityMs(shard: ShardContext, connection: Connection): number {
   if (connection.lastOutputMs !== 0) {
     const outputMs = shard.wallMs() - (performance.now() - connection.lastOutputMs);
@@ -184,13 +184,16 @@ export function connectionRecord(
   };
 }
 
-/** Whoever has a bearer's token is who it names. */
+/** A JWT as monitoring shows it. Bearer tokens are left out: anybody who has one can log in with it. */
 function shownJwt({ login, refusal }: Connection): string {
   if (login === null) return refusal?.jwt ?? "";
   return login.isBearer ? "" : login.jwt;
 }
 
-/** The first `count` subscriptions of an account, or of all (""): all or those that a message on `subject` would reach. */
+/**
+ * The first `count` subscriptions of an account, or of all (""): all subscriptions, or those that a message on
+ * `subject` would reach.
+ */
 export function subscriptionPage(
   shard: ShardContext,
   { account, subject, count }: Extract<ShardQuery, { what: "subscriptions" }>,
@@ -212,7 +215,7 @@ export function subscriptionPage(
   return { subscriptions, matchCount };
 }
 
-/** How many subscriptions take a message on a subject; of a pattern, those that are subsets of it. */
+/** How many subscriptions take a message on a subject; for a pattern, how many are subsets of it. */
 export function subscriberCount(
   shard: ShardContext,
   { account, subject, queue }: Extract<ShardQuery, { what: "subscribers" }>,
