@@ -1,4 +1,6 @@
-/** Connections without sockets: what a client "sends" and "reads" are arrays, and a test says how much room there is. */
+/**
+ * Connections without sockets: what a client "sends" and "reads" are arrays, and a test says how much room there is.
+ */
 import {
   HANGUP,
   type HandedStream,
@@ -16,16 +18,16 @@ const encoder = new TextEncoder();
 
 /** The client's side of a connection. */
 export class FakeSocket {
-  /** Bytes the server has yet to read, one piece per read at most. */
+  /** Bytes that the server has yet to read. One read takes at most one piece. */
   readonly toServer: Uint8Array[] = [];
   readonly #received: Uint8Array[] = [];
   /** Bytes that the "kernel" still takes from the server. */
   roomBytes = Number.POSITIVE_INFINITY;
-  /** The client closed its side. */
+  /** The client has closed its side. */
   isEnded = false;
-  /** Both directions are gone: writes fail, reads too once everything was read. */
+  /** Both directions are gone: writes fail, and reads do once everything was read. */
   isReset = false;
-  /** The server closed it. */
+  /** The server has closed the socket. */
   isClosed = false;
   wantsRead = true;
   wantsWrite = false;
@@ -39,14 +41,14 @@ export class FakeSocket {
     }
   }
 
-  /** Everything the server wrote since the last call, as text of one character a byte. */
+  /** Everything that the server wrote since the last call, as text with one character per byte. */
   take(): string {
     const text = this.#received.map((piece) => byteStringOf(piece)).join("");
     this.#received.length = 0;
     return text;
   }
 
-  /** What the kernel does with bytes of the server: takes those that have room. */
+  /** Takes those bytes of the server that have room, as the kernel does. */
   accept(bytes: Uint8Array): number {
     const count = Math.min(bytes.length, this.roomBytes);
     this.roomBytes -= count;
@@ -55,14 +57,17 @@ export class FakeSocket {
   }
 }
 
-/** A poller over `FakeSocket`s. Its `kind` is the runtime's, whose thread counts as asleep between turns. */
+/**
+ * A poller over `FakeSocket`s. Its `kind` is that of the runtime's sockets, whose thread counts as asleep between
+ * turns.
+ */
 export class FakePoller implements Poller {
   readonly kind = "runtime";
   readonly memoryBase = 0;
   readonly wakeHandle: number;
   readonly sockets = new Map<number, FakeSocket>();
   isStopped = false;
-  /** Most pieces that one call of writeGathered() had. */
+  /** The most pieces that one call of writeGathered() had. */
   piecesMax = 0;
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
@@ -112,7 +117,7 @@ export class FakePoller implements Poller {
     this.sockets.set(slot, socket);
   }
 
-  /** The number by which another poller of the test would know the socket stands for a descriptor. */
+  /** Gives up a socket. A number that another poller of the test takes for it stands for its descriptor. */
   handOver(slot: number): HandedStream {
     const socket = this.#socket(slot);
     this.sockets.delete(slot);

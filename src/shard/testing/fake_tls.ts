@@ -9,21 +9,21 @@ import {
 } from "../../runtime/tls.ts";
 import type { FakePoller } from "./fake_poller.ts";
 
-/** What a client sends for a handshake: one piece, which begins as TLS does. What follows is plain, as if decrypted. */
+/** What a client sends for a handshake: one piece that begins like TLS. What follows it is plain, as if decrypted. */
 export const HELLO = "\x16hello";
-/** The handshake fails. */
+/** What a client sends for a handshake that fails. */
 export const BAD_HELLO = "\x16bad";
 
 /** TLS without cryptography: the handshake is one piece. */
 export class FakeTls implements TlsLayer {
-  /** Contexts that were made known. */
+  /** Contexts given to useContext(). */
   readonly contexts: (TlsContext | null)[] = [];
-  /** Slots whose handshake has begun, and by which context. */
+  /** Slots whose handshake has begun, and the names of their contexts. */
   readonly begun: number[] = [];
   readonly begunBy: string[] = [];
-  /** Calls of handshake() that did something. */
+  /** Calls of handshake() that took a piece. */
   steps = 0;
-  /** useContext() throws: the files are gone, say. */
+  /** Whether useContext() throws, for example because the files are gone. */
   static isBroken = false;
   peerCertificates: readonly Uint8Array[] = [];
   readonly #poller: FakePoller;
@@ -70,7 +70,7 @@ export class FakeTls implements TlsLayer {
   }
 }
 
-/** One object that is both, as a thread's poller with TLS is. */
+/** One object that is both poller and TLS layer, as a thread's poller with TLS is. */
 export function securedPoller(poller: FakePoller, tls: FakeTls): Poller & TlsLayer {
   return new Proxy(poller, {
     get(target, name) {

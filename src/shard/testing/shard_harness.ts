@@ -28,7 +28,7 @@ const OPEN: ListenerRules = {
   isAuthRequired: false,
 };
 
-/** Everybody is let in. */
+/** Rules that let everybody in. */
 const NO_RULES: LoginRules = {
   isOperatorMode: false,
   users: [],
@@ -100,12 +100,12 @@ const INFO: ServerInfo = {
 
 /** Turns after which shards that still have something to do count as stuck. */
 const TURNS_MAX = 20_000;
-/** Wake-ups of one shard in one turn of another, after which the latter is taken to wait for it. */
+/** Wake-ups within one turn of a shard after which it is taken to wait for the shard that it wakes. */
 const WAKES_BEFORE_TURN = 20;
-/** Turns within one turn of another, after which the two count as deadlocked. */
+/** Wake-ups within one turn of a shard after which two shards count as deadlocked. */
 const NESTED_TURNS_MAX = 1000;
 
-/** The rings that were drained last: each turn begins with that, which tells whose they are. */
+/** The rings that were drained last. Each turn begins with a drain, so this tells which rings a shard has. */
 let lastDrained: Rings | null = null;
 const { drainAll } = Rings.prototype;
 Rings.prototype.drainAll = function () {
@@ -124,14 +124,14 @@ export class ShardHarness {
   readonly questions: LoginQuestion[] = [];
   readonly rings: Rings[] = [];
   readonly #engine: Engine;
-  /** Shards whose turn is on the stack: a shard that waits for a ring runs the others. */
+  /** Shards whose turn is on the stack: a shard that waits for room in a ring runs the others. */
   readonly #inTurn = new Set<number>();
   #wakes = 0;
-  /** Shards that others woke. */
+  /** Shards that were woken by others. */
   readonly woken: number[] = [];
   readonly #toldToStop = new Set<number>();
 
-  /** With `hasLinksNode` there is memory for a links shard, and none that has it. */
+  /** With `hasLinksNode` there is memory for a links shard, but no such shard. */
   constructor(shardCount: number, options: Partial<ShardOptions> = {}, hasLinksNode = false) {
     const seeds = new Uint32Array([0x12345678, 0x9abcdef0, 0x0fedcba9, 0x87654321]);
     this.shared = createSharedMemory(shardCount, seeds, hasLinksNode);
@@ -196,7 +196,7 @@ export class ShardHarness {
     }
   }
 
-  /** A client of shard `index` that has sent CONNECT with these options; INFO is taken already. */
+  /** A client of shard `index` that has sent CONNECT with these options and received INFO. */
   connect(index = 0, connectOptions: Record<string, unknown> = {}): FakeSocket {
     const socket = this.open(index);
     const json = JSON.stringify({ verbose: false, pedantic: false, ...connectOptions });
@@ -206,7 +206,7 @@ export class ShardHarness {
     return socket;
   }
 
-  /** A client that has said nothing yet. */
+  /** A client that has sent nothing yet. */
   open(index = 0, listener: ListenerKind = "client"): FakeSocket {
     const socket = new FakeSocket();
     const poller = this.pollers[index]!;
@@ -214,7 +214,7 @@ export class ShardHarness {
     return socket;
   }
 
-  /** Main → a shard; it hears it in its next turn. */
+  /** Sends a message from main to a shard, which takes it in its next turn. */
   control(index: number, message: ShardControl): void {
     if (message.type === "stop") this.#toldToStop.add(index);
     for (const piece of controlPieces(message)) {
@@ -236,7 +236,7 @@ export class ShardHarness {
     }
   }
 
-  /** Turns of all shards until none has anything to read, write or take from a ring. Paused clients are waited for. */
+  /** Runs turns of all shards until none has anything to read, write or take from a ring. Waits for paused clients. */
   settle(): void {
     for (let i = 0; i < TURNS_MAX; i++) {
       for (let index = 0; index < this.shards.length; index++) {
@@ -272,8 +272,8 @@ export class ShardHarness {
   }
 
   /**
-   * A shard that waits for another lets it work: here, by running its turn on top of its own. One that waits itself
-   * takes what it is sent meanwhile.
+   * A shard that waits for another lets it work: here by running the other's turn on top of its own. If the other one
+   * waits itself, it takes what it is sent meanwhile.
    */
   #wake(handle: number): void {
     this.woken.push(handle);
@@ -285,7 +285,7 @@ export class ShardHarness {
   }
 }
 
-/** Payload of a MSG as the wire shows it. */
+/** A MSG as it is on the wire. */
 export function msg(subject: string, sid: string | number, payload: string, reply = ""): string {
   return `MSG ${subject} ${sid} ${reply === "" ? "" : `${reply} `}${payload.length}\r\n${payload}\r\n`;
 }

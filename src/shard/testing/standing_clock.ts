@@ -1,6 +1,6 @@
 import { afterEach, beforeEach } from "bun:test";
 
-/** The steady clock of the tests around it, which stands still but for what they add to it. */
+/** A steady clock for the surrounding tests, which advances only by what they add to it. */
 export function standingClock(): { nowMs: number } {
   const clock = { nowMs: 0 };
   const realNow = performance.now;
