@@ -1,4 +1,4 @@
-/** The accounts as a shard goes by them: definitions with their transforms compiled. Subjects are byte strings. */
+/** A shard's accounts: their definitions with the transforms compiled. Subjects are byte strings. */
 import { AppliedServiceImport, AppliedStreamImport } from "../account/applied_imports.ts";
 import { type AccountDefinition, GLOBAL_ACCOUNT_ID } from "../account/definition.ts";
 import { AccountMappings } from "../account/mapping.ts";
@@ -12,13 +12,13 @@ const NO_IMPORTERS: readonly Importer[] = [];
 const STAR = 0x2a;
 const GREATER = 0x3e;
 
-/** What this shard has counted of an account since it started. */
+/** What this shard has counted for an account since it started. */
 export interface AccountTally {
   subscriptionsAdded: number;
   subscriptionsRemoved: number;
 }
 
-/** An account that imports messages of this one, and how. */
+/** An account that imports messages of another one, and how. */
 interface Importer {
   readonly account: number;
   readonly imported: AppliedStreamImport;
@@ -29,16 +29,16 @@ export class ShardAccount {
   readonly tally: AccountTally;
   readonly id: number;
   readonly name: string;
-  /** The name as a byte string: what links call it. */
+  /** The name as a byte string, which is how links refer to the account. */
   readonly byteName: string;
-  /** Accounts whose stream imports take messages of this one; set once all accounts are known. */
+  /** The accounts whose stream imports take messages of this one; set once all accounts are known. */
   importers: readonly Importer[] = [];
-  /** What it takes of others. */
+  /** The account's own stream imports. */
   readonly streams: readonly AppliedStreamImport[];
   readonly #mappings: AccountMappings | null;
   readonly #literalServices = new Map<string, AppliedServiceImport[]>();
   readonly #wildcardServices: AppliedServiceImport[] = [];
-  /** Per first byte of a subject: 1 where a service import may match it. */
+  /** For each first byte of a subject: 1 if a service import may match it. */
   readonly #firstBytes = new Uint8Array(256);
 
   constructor(definition: AccountDefinition, tally: AccountTally, clusterName: string | undefined) {
@@ -75,32 +75,41 @@ export class ShardAccount {
     return this.importers.length > 0;
   }
 
-  /** Whether a published subject is neither mapped nor a service's nor imported, by a look that may say no too often. */
+  /**
+   * Whether a published subject is neither mapped nor imported by other accounts nor a service import's. May say no
+   * where yes would be true.
+   */
   isPlainFor(firstByte: number): boolean {
     return this.#mappings === null && this.importers.length === 0 && this.#firstBytes[firstByte] === 0;
   }
 
-  /** The subject a message goes on under, drawn anew where a mapping has several; null when it goes nowhere. */
+  /**
+   * The subject that a message is mapped to, drawn anew if a mapping has several destinations; null if the message is
+   * lost.
+   */
   map(subject: string): string | null {
     const mapping = this.#mappings?.find(subject);
     return mapping === undefined ? subject : orLost(mapping.choose(subject, randomBelow));
   }
 
-  /** The same where it is always the same one; null where it goes nowhere, or must be drawn for each message. */
+  /**
+   * The subject that messages are mapped to if it is always the same one; null if they are lost or it must be drawn for
+   * each message.
+   */
   constantMapping(subject: string): string | null {
     const mapping = this.#mappings?.find(subject);
     if (mapping === undefined) return subject;
     return mapping.isDeterministic ? orLost(mapping.choose(subject, randomBelow)) : null;
   }
 
-  /** The service imports that take a message on a subject, after mapping. */
+  /** The service imports that take a message on a subject, which is the one after mapping. */
   servicesFor(subject: string): readonly AppliedServiceImport[] {
     const literal = this.#literalServices.get(subject) ?? NO_SERVICES;
     if (this.#wildcardServices.length === 0) return literal;
     return [...literal, ...this.#wildcardServices.filter((service) => service.covers(subject))];
   }
 
-  /** The message on a subject as other accounts import it. */
+  /** A message on a subject as other accounts import it. */
   legsOf(subject: string): StreamLeg[] {
     const legs: StreamLeg[] = [];
     for (const { account, imported } of this.importers) {
@@ -113,7 +122,7 @@ export class ShardAccount {
 }
 
 export class ShardAccounts {
-  /** Those that operator mode brings, beside those of the configuration, by id. */
+  /** The accounts that operator mode has loaded, by id; those of the configuration are not among them. */
   readonly #loaded = new Map<number, AccountDefinition>();
   #clusterName: string | undefined;
   readonly #byId = new Map<number, ShardAccount>();
@@ -125,7 +134,7 @@ export class ShardAccounts {
     this.configure(configured, clusterName);
   }
 
-  /** Goes by these definitions from now on. Whoever holds a `ShardAccount` holds an old one. */
+  /** Adopts the definitions of a configuration. Every `ShardAccount` obtained before is outdated then. */
   configure(configured: readonly AccountDefinition[], clusterName: string | undefined): void {
     this.#clusterName = clusterName;
     for (const id of [...this.#byId.keys()]) this.#remove(id);
@@ -133,7 +142,10 @@ export class ShardAccounts {
     this.#findImporters();
   }
 
-  /** The same for accounts of operator mode. They come one at a time, by the thousand: what has not changed stays. */
+  /**
+   * Adopts changes of accounts in operator mode. Those come one at a time, by the thousand, so accounts that have not
+   * changed stay.
+   */
   update(changed: readonly AccountDefinition[], removed: readonly number[]): void {
     for (const definition of changed) {
       this.#loaded.set(definition.id, definition);
@@ -192,7 +204,7 @@ export class ShardAccounts {
     return this.#byByteName.get(byteName);
   }
 
-  /** Where every connection is before it says who it is. */
+  /** The global account, which every connection is in before it logs in. */
   get global(): ShardAccount {
     return this.#byId.get(GLOBAL_ACCOUNT_ID)!;
   }
@@ -202,7 +214,7 @@ export function randomBelow(bound: number): number {
   return Math.floor(Math.random() * bound);
 }
 
-/** A subject that was made of another; null for one that is longer than any that a client can write. */
+/** The subject that a transform produced; null if it is longer than any that a client can write. */
 export function orLost(subject: string | null): string | null {
   return subject !== null && subject.length > MESSAGE_LINE_BYTES_MAX ? null : subject;
 }

@@ -1,4 +1,7 @@
-/** Who comes to a shard: clients, WebSockets that are to become clients or leaf nodes, and links. Cold: once per connection. */
+/**
+ * Admits connections to a shard: clients, WebSockets that are to become clients or leaf nodes, and links. Cold: once
+ * per connection.
+ */
 import { AREA_CLIENTS_EVER } from "../memory/layout.ts";
 import { HEADER_CLIENT_ID, HEADER_CONNECTION_COUNT, NODE_IS_UP, NODE_STATE } from "../memory/map.ts";
 import { increment, nodeWord } from "../memory/shared_memory.ts";
@@ -13,16 +16,16 @@ import type { Rings } from "./rings.ts";
 import type { Slots } from "./slots.ts";
 
 /**
- * Connections accepted after which what their coming left behind is freed. On Bun what stays of them would lie scattered
- * over a heap of garbage, and keep all of it: 7 KiB a connection instead of 3.
+ * Number of accepted connections after which recent garbage is freed. On Bun the objects that stay of a connection
+ * would otherwise lie scattered over a heap of garbage and keep all of it: 7 KiB a connection instead of 3.
  */
 const ACCEPTED_PER_COLLECTION = 256;
 
-/** What takes more than this thread's own memory. */
+/** What admission needs from outside this thread's memory. */
 export interface AdmissionActions {
-  /** Hands a leaf node to the links shard by main; the port with it goes for good. */
+  /** Hands a leaf node to the links shard by way of main, which owns the port from then on. */
   reportLeaf(leaf: HandedLeaf, port: MessagePort): void;
-  /** Frees what has become garbage lately. */
+  /** Frees recent garbage. */
   collectRecentGarbage(): void;
 }
 
@@ -55,7 +58,7 @@ export class Admission {
     this.#admit(this.#slots.take(source), source, { ip, port, tls: null }, null);
   }
 
-  /** The slot of a WebSocket, which is no connection before it is upgraded. */
+  /** Takes a slot for a WebSocket, which is no connection before it is upgraded. */
   takeForUpgrade(source: StreamSource): number {
     const slot = this.#slots.take(source);
     this.#slots.markUpgrading(slot, true);
@@ -63,19 +66,19 @@ export class Admission {
     return slot;
   }
 
-  /** It is upgraded, and a client from now on. */
+  /** Makes an upgraded WebSocket a client. */
   admitUpgraded(slot: number, peer: Arrival, webSocket: WebSocketPeer): void {
     this.#slots.markUpgrading(slot, false);
     this.#admit(slot, null, peer, webSocket);
   }
 
-  /** It comes to nothing. */
+  /** Closes a WebSocket that is not upgraded, and frees its slot. */
   dismiss(slot: number): void {
     this.#shard.poller.close(slot);
     this.#freeUpgraded(slot);
   }
 
-  /** It is a leaf node, and the links shard's from now on; false where that takes none. */
+  /** Hands a leaf node's WebSocket over to the links shard. Returns false if that takes none. */
   handLeafOver(slot: number, peer: Arrival, upgrade: Upgrade): boolean {
     const { poller, shared } = this.#shard;
     const { linksNode } = shared.map;
@@ -86,7 +89,7 @@ export class Admission {
     const leaf = handedLeaf(stream, peer, upgrade);
     if (stream.kind === "runtime") this.#actions.reportLeaf(leaf, stream.port);
     else if (!this.#rings.sendControl(linksNode, leaf)) {
-      // It died while there was no room.
+      // The links shard died while its ring had no room.
       this.#slots.countOff(linksNode);
       poller.add(slot, stream);
       return false;
@@ -95,21 +98,21 @@ export class Admission {
     return true;
   }
 
-  /** The slot of a connection that has not become one of this shard's. */
+  /** Frees the slot of a WebSocket that has not become a connection of this shard. */
   #freeUpgraded(slot: number): void {
     this.#slots.disownSocket(slot);
     this.#slots.markUpgrading(slot, false);
     this.#slots.release(slot);
   }
 
-  /** A link over an accepted socket. */
+  /** Opens a link over an accepted socket. */
   openLink(source: StreamSource, peer: Arrival): Connection {
     const connection = this.#openLink(source, peer);
     connection.hasStream = true;
     return connection;
   }
 
-  /** A link to an address that is dialled; null where all slots are taken. */
+  /** Opens a link to an address that is dialled; null if all slots are taken. */
   openDialled(ip: string, port: number): Connection | null {
     return this.#slots.reserveLink(this.#shard.node) ? this.#openLink(null, { ip, port, tls: null }) : null;
   }
@@ -121,7 +124,7 @@ export class Admission {
     return connection;
   }
 
-  /** A client, whose stream is `source`, or in the poller already. */
+  /** Admits a client. Its stream is `source`; null if the poller has the stream already. */
   #admit(slot: number, source: StreamSource | null, peer: Arrival, webSocket: WebSocketPeer | null): void {
     const shard = this.#shard;
     const { words, map } = shard.shared;
@@ -139,7 +142,7 @@ export class Admission {
     this.#actions.collectRecentGarbage();
   }
 
-  /** `source` is null where the poller has the stream already, or nobody has one yet. */
+  /** Opens a connection. `source` is null if the poller has the stream already, or there is none yet. */
   #open(
     slot: number,
     source: StreamSource | null,

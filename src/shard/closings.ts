@@ -1,6 +1,6 @@
 /**
- * How connections of a shard end: told to close, reported and without subscriptions at the end of the turn, and gone once
- * what is queued has left, or has had its time to.
+ * How connections of a shard end. One that is told to close is reported and loses its subscriptions at the end of the
+ * turn; it is gone once what is queued for it has left, or has had its time.
  */
 import { CONNECTION_CLIENT, CONNECTION_FLAGS, CONNECTION_IS_CLOSED } from "../memory/layout.ts";
 import { HEADER_CONNECTION_COUNT } from "../memory/map.ts";
@@ -20,11 +20,14 @@ import { addTraffic, type Growing, NO_COUNTERS } from "./watch/account_counters.
 import type { AccountCounters, ConnectionRecord } from "./watch/records.ts";
 import { connectionRecord } from "./watch/snapshot.ts";
 
-/** What is queued for a connection that is being closed has this long to leave. */
+/** Time that what is queued for a closing connection has to leave. */
 const CLOSING_MS = 1000;
-/** Subscriptions of a closed connection that monitoring still shows. */
+/** A closed connection with more subscriptions than this is shown without them in monitoring. */
 const CLOSED_SUBSCRIPTIONS_MAX = 256;
-/** Connections that main is told of at once: to tell it of each takes as long as all else that its end does. */
+/**
+ * Closed connections that main is told of at once: telling it of each one takes as long as everything else about its
+ * end.
+ */
 const TOLD_AT_ONCE_MAX = 64;
 
 export class Closings {
@@ -33,17 +36,17 @@ export class Closings {
   readonly #kept: KeptInput;
   readonly #protocol: ClientProtocol;
   readonly #links: LinkHost | null;
-  /** Null where no connection is in frames of WebSocket. */
+  /** Null if no connection uses WebSocket frames. */
   readonly #frames: WebSocketLayer | null;
   readonly #report: (report: ShardReport) => void;
   readonly #events: ClientEvents;
-  /** Told to close since the last finish(). */
+  /** Connections told to close since the last finish(). */
   readonly #begun: Connection[] = [];
-  /** Of which main has not been told; it never is, if this thread dies. */
+  /** Closed connections that main has not been told of; it never is told if this thread dies. */
   #untold: ConnectionRecord[] = [];
-  /** What closed connections have counted, by account. */
+  /** What closed connections had counted, by account. */
   readonly #goneCounters = new Map<string, Growing<AccountCounters>>();
-  /** Clients' sockets stay open when their connections end: the process ends, and closes them. */
+  /** Whether clients' sockets stay open when their connections end: the end of the process will close them. */
   leavesSockets = false;
 
   constructor(
@@ -66,12 +69,12 @@ export class Closings {
     this.#report = report;
   }
 
-  /** By account. */
+  /** What closed connections had counted, by account. */
   get goneCounters(): ReadonlyMap<string, AccountCounters> {
     return this.#goneCounters;
   }
 
-  /** From now on no input of it is taken and nothing new is queued for it. */
+  /** Begins to close a connection: from now on no input is taken from it and nothing new is queued for it. */
   begin(connection: Connection, reason: CloseReason): void {
     if (connection.state >= STATE_CLOSING) return;
     connection.state = STATE_CLOSING;
@@ -86,7 +89,7 @@ export class Closings {
     return this.#begun.length > 0;
   }
 
-  /** Subscriptions of those told to close go at once, what is queued for them may still leave. */
+  /** Removes the subscriptions of connections that were told to close. What is queued for them may still leave. */
   finish(): void {
     const { nowMs, poller, timers } = this.#shard;
     for (const connection of this.#begun.splice(0)) {
@@ -109,8 +112,8 @@ export class Closings {
   }
 
   /**
-   * The socket goes, and everything the connection held. One told to close in this turn still has subscriptions and
-   * an outbox: finish() comes to it.
+   * Closes the socket and gives up everything that the connection held. A connection that was told to close in this
+   * turn still has subscriptions and an outbox: finish() will end it.
    */
   end(connection: Connection): void {
     if (connection.state === STATE_CLOSED || this.#begun.includes(connection)) return;
@@ -129,7 +132,7 @@ export class Closings {
     this.#slots.release(slot);
   }
 
-  /** Main knows of all that are closed from now on. */
+  /** Tells main of all connections that are closed by now. */
   tellAll(): void {
     const records = this.#untold;
     if (records.length === 0) return;
@@ -137,7 +140,10 @@ export class Closings {
     this.#report({ type: "closed", json: JSON.stringify(records), count: records.length });
   }
 
-  /** Only a client's: other servers are to have heard of the end by then, and told theirs. TLS has a last word to say. */
+  /**
+   * Whether the socket is left open. Only clients' are: other servers must hear of the end now and tell theirs, and TLS
+   * has a last word to say.
+   */
   #leavesSocket({ isLink, tls }: Connection): boolean {
     return this.leavesSockets && !isLink && tls === null;
   }

@@ -1,4 +1,7 @@
-/** What other nodes tell a shard by ring, and which of its parts does it. Cold: commands are few beside messages. */
+/**
+ * The commands that other nodes send a shard by ring, and which of its parts carries them out. Cold: commands are few
+ * beside messages.
+ */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
 import type { ClientProtocol } from "./client/client_protocol.ts";
@@ -30,7 +33,10 @@ export interface CommandedParts {
   readonly upgrades: Upgrades | null;
 }
 
-/** These publish something of their own: they are taken from within drains, while a message of ours may be under way. */
+/**
+ * Commands that publish something: they are put aside, since they arrive within drains, when a message of this shard
+ * may be under way.
+ */
 type AsideCommand = Extract<ShardControl, { readonly type: "latency" | "traced" | "untaken" }>;
 
 /** What only the shard as a whole can do. */
@@ -46,7 +52,7 @@ export interface CommandedShard
 export class Commands {
   readonly #shard: CommandedShard;
   readonly #parts: CommandedParts;
-  /** Put aside until doWork(). */
+  /** Commands put aside until doWork(). */
   #aside: AsideCommand[] = [];
 
   constructor(shard: CommandedShard, parts: CommandedParts) {
@@ -121,7 +127,7 @@ export class Commands {
     return this.#aside.length > 0;
   }
 
-  /** Does what was put aside. Not from within a drain. */
+  /** Carries out the commands that were put aside. Must not be called from within a drain. */
   doWork(): void {
     if (this.#aside.length === 0) return;
     const { services, tracing } = this.#parts;

@@ -1,4 +1,7 @@
-/** One client of a shard: the cold half. What the engine needs per message is its record in the shared memory. */
+/**
+ * One connection of a shard: its cold half. What the engine needs per message is the connection's record in the shared
+ * memory.
+ */
 import type { ClientInfo } from "../account/client_info.ts";
 import type { ResponsePermits } from "../account/response_permits.ts";
 import type { Login, LoginRefusal } from "../auth/login.ts";
@@ -15,7 +18,7 @@ import type { ShardAccount } from "./accounts.ts";
 import type { ProxyHeader } from "./client/proxy_header.ts";
 import type { PendingQueue } from "./output/pending_queue.ts";
 
-/** Accepted; no CONNECT yet. */
+/** Accepted; no CONNECT has come yet. */
 export const STATE_NEW = 0;
 /** CONNECT is being judged elsewhere; no input is taken meanwhile. */
 export const STATE_WAITING = 1;
@@ -23,41 +26,43 @@ export const STATE_WAITING = 1;
 export const STATE_CONNECTED = 2;
 /** No input is read and nothing new is queued; what is queued is still sent. */
 export const STATE_CLOSING = 3;
-/** The socket is gone; the slot is free again once the turn ends. */
+/** The socket is gone and the slot is released. */
 export const STATE_CLOSED = 4;
 
-/** Of a connection that is in no account yet. */
+/** No context: the connection is in no account yet. */
 export const NO_CONTEXT = 0;
 
-/** What stands between a connection and its protocol; see `handshakes.ts`. */
+/** Phases: what stands between a connection and its protocol; see `handshakes.ts`. */
 export const PHASE_SETTLED = 0;
-/** Nothing is sent: a client that comes with TLS first has a moment to do so. */
+/** Nothing is sent yet: a client that begins with TLS has a moment to do so. */
 export const PHASE_AWAITS_HELLO = 1;
-/** INFO is sent; the first byte decides between TLS and plain text. */
+/** INFO is sent; the client's first byte decides between TLS and plain text. */
 export const PHASE_AWAITS_FIRST_BYTE = 2;
-/** In the TLS handshake. */
+/** The TLS handshake is under way. */
 export const PHASE_HANDSHAKE = 3;
-/** The handshake is done; main asks whether the client's certificates still hold. No input is taken meanwhile. */
+/**
+ * The handshake is done, and main is asked whether the client's certificates still hold. No input is taken meanwhile.
+ */
 export const PHASE_PEER_CHECK = 4;
-/** INFO is sent, unless TLS comes first; a header of a proxy may come. */
+/** INFO is sent, unless TLS comes first; the header of a proxy may come. */
 export const PHASE_AWAITS_HEADER = 5;
 
-/** Who connected, and what its handshake agreed on. */
+/** The peer of a connection, and what its TLS handshake agreed on. */
 export interface Arrival {
   readonly ip: string;
   readonly port: number;
   readonly tls: TlsSession | null;
 }
 
-/** What a WebSocket brought with it. */
+/** What the upgrade request of a WebSocket said of its client. */
 export interface WebSocketPeer {
-  /** What cookies say of who it is, "" for nothing. */
+  /** Credentials from cookies, "" for those that are absent. */
   readonly cookies: CookieNames;
-  /** The address that a proxy says it has, "" where none does. */
+  /** The client's address according to a proxy, "" if there is none. */
   readonly forwardedFor: string;
 }
 
-/** What log lines tell of a client: kept as it was, since hardly any client has a line. */
+/** What log lines tell of a client. Kept as its parts, since hardly any client ever has a line. */
 interface Told {
   readonly options: ConnectOptions;
   readonly login: Login | null;
@@ -66,44 +71,44 @@ interface Told {
 
 export class Connection {
   readonly slot: number;
-  /** Address of its record. */
+  /** Address of the connection's record in the shared memory. */
   readonly address: number;
   readonly clientId: number;
-  /** Its peer's, or what a proxy says that it is. */
+  /** The address of the peer, or the one that a proxy tells. */
   ip: string;
   port: number;
   readonly startMs: number;
-  /** What a signed nonce must sign, "" when the server asks for none. */
+  /** The nonce that the client is to sign, "" if the server asks for no signature. */
   readonly nonce: string;
-  /** Null where it came in by the client port. */
+  /** Null for a connection that came in by the client port. */
   readonly webSocket: WebSocketPeer | null;
   state = STATE_NEW;
   phase = PHASE_SETTLED;
-  /** What a handshake agreed on; null on a plain connection. */
+  /** What the TLS handshake agreed on; null on a plain connection. */
   tls: TlsSession | null;
-  /** What a proxy says of it, while that is read. */
+  /** The header of a proxy, while it is being read. */
   proxyHeader: ProxyHeader | null = null;
-  /** The handshake comes, or came, before INFO. */
+  /** Whether the TLS handshake comes, or came, before INFO. */
   isTlsFirst = false;
   options: ConnectOptions = DEFAULT_CONNECT_OPTIONS;
-  /** Who it is; null before CONNECT was accepted. */
+  /** Who the client is; null before CONNECT was accepted. */
   login: Login | null = null;
-  /** Number of the login rules by which its login is judged elsewhere. */
+  /** Number of the login rules by which the login is being judged elsewhere. */
   judgedByRules = 0;
-  /** Counts what was asked or decided about its login: a verdict on something before that comes too late. */
+  /** Counts the questions and decisions about the login: a verdict on an earlier question comes too late. */
   loginNumber = 0;
-  /** Why it was not let in; then it is about to close. */
+  /** Why the client was not let in; such a connection is about to close. */
   refusal: LoginRefusal | null = null;
   account: ShardAccount;
-  /** What it publishes under: its account with its user's permissions. */
+  /** What the client publishes under: its account with its user's permissions. */
   context = NO_CONTEXT;
-  /** Reply subjects it may answer whatever else holds; null without allow_responses. */
+  /** Reply subjects on which the client may answer whatever its permissions say; null without allow_responses. */
   permits: ResponsePermits | null = null;
-  /** Id of the account it is counted as a connection of, 0 for none. */
+  /** Id of the account in which the connection is counted, 0 for none. */
   countedIn = 0;
-  /** The account it was counted in before a second CONNECT, until that is told. */
+  /** The account in which the connection was counted before a second CONNECT, until that has been reported. */
   leftAccount = "";
-  /** It has as many subscriptions as a limit that came later allows, or more. */
+  /** Whether the connection has as many subscriptions as a limit that came later allows, or more. */
   isOverSubscribed = false;
   maxPayloadBytes: number;
   maxSubscriptions: number;
@@ -111,70 +116,73 @@ export class Connection {
   firstSubscription = 0;
   subscriptionCount = 0;
 
-  /** Bytes of an unfinished operation. */
+  /** Input that has been received but not taken yet, such as an unfinished operation. */
   kept: Uint8Array<ArrayBuffer> | null = null;
   keptLength = 0;
-  /** What it has kept is for the next turn to take, before it is read again. */
+  /** Whether the next turn takes the kept input before it reads the connection again. */
   isPostponed = false;
-  /** The parser's memory of a line whose bytes mean nothing. */
+  /** The parser's state while it skips a line whose bytes mean nothing. */
   skipState = 0;
   /** A message too large for the receive buffer, while it arrives. */
   large: HeldMessage | null = null;
 
-  /** What the kernel did not take yet. */
+  /** Output that the kernel has not taken yet; null if there is none. */
   pending: PendingQueue | null = null;
   isWriteWanted = false;
-  /** Bytes handed to the kernel so far, and the count that must be reached by the write deadline. */
+  /** Bytes handed to the kernel so far, and the count that they must reach by the write deadline. */
   writtenBytes = 0;
   deadlineMark = 0;
   isDeadlineSet = false;
-  /** It has more pending than it may, and what bytes written come to once that has left. */
+  /**
+   * Whether the connection has more pending than it may have, and the count of written bytes at which all of that has
+   * left.
+   */
   isInExcess = false;
   excessMark = 0;
-  /** When it was set, and in how many chunks what must leave by then was queued. */
+  /** When the deadline was set, and in how many chunks the bytes that must leave by then were queued. */
   deadlineSinceMs = 0;
   deadlineChunks = 0;
-  /** It has missed a write deadline that it got anew. */
+  /** Whether the connection has missed a write deadline and was given another. */
   isSlow = false;
-  /** To another server, not to a client; see `links/link_host.ts`. */
+  /** Whether the connection leads to another server and not to a client; see `links/link_host.ts`. */
   isLink = false;
-  /** What services are told of a leaf link; null before it is up, and for all else. */
+  /** What services are told of a leaf node's link; null before it is up, and for all other connections. */
   leafDetails: ClientInfo | null = null;
-  /** What is read and written is in frames of WebSocket. */
+  /** Whether the bytes read and written are in WebSocket frames. */
   hasFrames: boolean;
-  /** It has a socket; false only for a link that could not be dialled. */
+  /** False only for a link that could not be dialled and has no socket. */
   hasStream = true;
   deadlineWrittenBytes = 0;
 
-  /** Not read before this time, 0 when reading. */
+  /** The connection is not read before this time; 0 while it is read. */
   pausedUntilMs = 0;
   pausedSinceMs = 0;
-  /** It publishes to somebody who has more pending than may be: of what it sends little is read next. */
+  /** Whether the connection publishes to one with more pending than allowed: then little is read of it next. */
   readsLittle = false;
-  /** How often a producer was slowed for it. */
+  /** How often a producer was slowed for this connection. */
   stalls = 0;
 
   lastActivityMs: number;
-  /** Steady clock, when it was last written messages to that `lastActivityMs` does not know of yet; 0 when it knows. */
+  /** Steady clock at the last write of messages that `lastActivityMs` does not include yet; 0 if it does. */
   lastOutputMs = 0;
-  /** The low word of what had been delivered to it by then. */
+  /** The low word of the number of messages delivered by then. */
   writtenMessages = 0;
-  /** Steady clock, when it last sent something that counts against a PING. */
+  /** Steady clock at the last input that makes a PING unnecessary. */
   lastInputMs = 0;
   pingsOutstanding = 0;
   pingSentMs = 0;
-  /** Milliseconds; 0 before it is known. */
+  /** Round-trip time in milliseconds; 0 before it is known. */
   rttMs = 0;
   hasSentFirstPong = false;
-  /** CONNECT was accepted at least once. */
+  /** Whether a CONNECT has been accepted. */
   hasConnected = false;
-  /** The pedantic error about the message being received was sent. */
+  /** Whether the pedantic error about the message being received was sent. */
   hasComplained = false;
 
   closeReason: CloseReason | 0 = 0;
-  /** The other end of its socket, as log lines name it. */
+  /** The other end of the socket, as log lines name it. */
   readonly #socket: string;
-  /** What its first CONNECT told, once that is accepted: log lines tell it behind its id. */
+  /** What the first accepted CONNECT told; log lines repeat it behind the connection's id. */
   #told: Told | null = null;
 
   constructor(fields: {
@@ -208,22 +216,22 @@ export class Connection {
     this.lastActivityMs = fields.startMs;
   }
 
-  /** Its input waits: for the next turn, or for something about it that is decided elsewhere. */
+  /** Whether the input waits for the next turn, or for something that is decided elsewhere. */
   get isHeld(): boolean {
     return this.isPostponed || this.state === STATE_WAITING || this.phase === PHASE_PEER_CHECK;
   }
 
-  /** Name it authenticated under, or tried to; "" if none. */
+  /** The name that the client authenticated under, or tried to; "" if there is none. */
   get user(): string {
     return this.login?.user ?? this.refusal?.user ?? "";
   }
 
-  /** Which port it came in by, if it is a client. */
+  /** The kind of port that a client came in by. */
   get listener(): ClientListenerKind {
     return this.webSocket === null ? "client" : "websocket";
   }
 
-  /** What CONNECT says, and what cookies say in the fields that it leaves empty. */
+  /** The options of CONNECT; fields that it leaves empty are taken from cookies. */
   withCookies(options: ConnectOptions): ConnectOptions {
     if (this.webSocket === null) return options;
     const { jwt, user, password, token } = this.webSocket.cookies;
@@ -237,19 +245,25 @@ export class Connection {
     };
   }
 
-  /** As log lines name it: address and id and, from its first CONNECT on, what that told. */
+  /** The connection as log lines name it: address and id and, from the first accepted CONNECT on, what that told. */
   get label(): string {
     const id = `${this.webSocket === null ? "cid" : "wid"}:${this.clientId}`;
     return `${this.#address} - ${id}${this.#told === null ? "" : toldText(this.#told)}`;
   }
 
-  /** Its first CONNECT is accepted: log lines tell its client and who it is. Source: nats-server `processConnect`. */
+  /**
+   * The first CONNECT is accepted: from now on log lines tell the client's software and who it is. Source: nats-server
+   * `processConnect`.
+   */
   showInLogs(): void {
     const { options, login } = this;
     this.#told = { options, login, account: this.account.name };
   }
 
-  /** What is said of it in a line that names account and user, and of others in the same words. */
+  /**
+   * A statement about this connection for a line that names account and user; other connections share the line's
+   * wording.
+   */
   statement(text: string): Statement {
     if (this.#told === null) return statementInLogs(text, "", "");
     return statementInLogs(text, accountTold(this.#told), identityOf(this.login));
@@ -267,7 +281,7 @@ function toldText(told: Told): string {
   const client = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "").join(":");
   const identity = identityOf(told.login);
   const parts = [client, identity === "" ? "" : `${accountTold(told)}/${identity}`];
-  // A name may hold what would end the line.
+  // A name may contain a line break.
   return parts.map((part) => (part === "" ? "" : ` - ${goQuoteText(part)}`)).join("");
 }
 

@@ -1,4 +1,4 @@
-/** What the parts of a shard share. Built once by `shard.ts`. */
+/** What the parts of a shard share. `shard.ts` builds it once. */
 import type { TimerWheel } from "../base/timer_wheel.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { MappedReplies } from "../fabric/mapped_replies.ts";
@@ -22,7 +22,7 @@ import type { ReplySubjects } from "./services/reply_subjects.ts";
 import type { LoginQuestion, ShardLogLevel } from "./shard_messages.ts";
 import type { ShardOptions } from "./shard_options.ts";
 
-/** Whom a question to main is about, so that the answer finds it. */
+/** The connection that a question to main is about, so that the answer finds it. */
 export type AskedAbout = Pick<Connection, "slot" | "clientId">;
 
 export interface ShardContext {
@@ -38,44 +38,50 @@ export interface ShardContext {
   readonly accounts: ShardAccounts;
   readonly contexts: Contexts;
   readonly replySubjects: ReplySubjects;
-  /** Where reads go. */
+  /** The buffers that sockets are read into. */
   readonly receiveBuffers: ReceiveBuffers;
   readonly outbound: Outbound;
   readonly timers: TimerWheel;
-  /** By slot. */
+  /** The connections by slot. */
   readonly connections: readonly (Connection | null)[];
-  /** The one whose record is at an address. */
+  /** The connection whose record is at an address. */
   connectionAt(address: number): Connection | null;
   options: ShardOptions;
   info: ServerInfo;
-  /** Where gateways lead to, nearest first. */
+  /** Names of the clusters that gateways lead to, nearest first. */
   otherClusters: readonly string[];
-  /** Steady clock, milliseconds, as of this turn. */
+  /** Steady clock in milliseconds, as of this turn. */
   nowMs: number;
   /** Time of day in milliseconds since 1970, with a fraction. */
   wallMs(): number;
   /**
-   * Ends a connection for one of the protocol's errors: -ERR where there is one, then what is queued, then close. With
-   * `fault` the log says that, instead of what the peer is told.
+   * Ends a connection because of one of the protocol's errors: sends -ERR if the error has one, then what is queued,
+   * then closes. With `fault` the log tells that instead of what the peer is told.
    */
   fail(connection: Connection, code: number, fault?: ClientFault): void;
   close(connection: Connection, reason: CloseReason): void;
-  /** Tells main that a client is in, where somebody wants to hear of it. */
+  /** Tells main that a client has logged in, if somebody listens for that. */
   reportOpened(connection: Connection): void;
-  /** Removes the subscriptions whose last message was just delivered; before anything else may touch them. */
+  /**
+   * Removes the subscriptions whose last message was just delivered. Must be called before anything else may touch
+   * them.
+   */
   removeExpired(): void;
-  /** Asks the logins thread for a verdict on a login, which comes back by control(). */
+  /** Asks the logins thread for a verdict on a login. The verdict comes back as a command. */
   ask(question: LoginQuestion): void;
   /**
-   * Asks main whether the certificates of a verified chain hold, DER, the peer's own first; `block` is the name of the TLS
-   * block that wants it. The answer comes back by control().
+   * Asks main whether the certificates of a verified chain hold. The chain is DER, the peer's own certificate first;
+   * `block` is the name of the TLS block that demands the check. The answer comes back as a command.
    */
   askAboutPeer(connection: AskedAbout, block: string, chain: readonly Uint8Array[]): void;
   /** Stops taking input until resumeInput(). */
   holdInput(connection: Connection): void;
-  /** Takes what a connection sent meanwhile, at the start of the next turn, and reads it again. */
+  /** Takes what the connection sent meanwhile, at the start of the next turn, and reads the connection again. */
   resumeInput(connection: Connection): void;
-  /** Stops reading a producer for a moment; `stalledBy` is the record of a subscriber of this shard that it is for. */
+  /**
+   * Stops reading a producer for a moment. `stalledBy`: the record of the subscriber of this shard that it is paused
+   * for.
+   */
   pause(connection: Connection, stalledBy?: number): void;
   /** Reads every paused producer again. */
   resumeProducers(): void;

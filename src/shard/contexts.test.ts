@@ -81,7 +81,7 @@ describe("Contexts", () => {
     const fresh = take(A.id, null);
     expect(fresh).not.toBe(used);
     expect(take(B.id, null)).not.toBe(unused);
-    // The old one's last connection goes: that is not the new one's affair.
+    // The end of the old context's last connection must not affect the new one.
     contexts.release(used);
     expect(take(A.id, null)).toBe(fresh);
   });

@@ -1,6 +1,6 @@
 /**
- * What a shard's clients publish under: their account with their user's permissions. Says what becomes of a subject
- * before anybody's interest in it is asked. Once per plan, and once per message of subjects that the engine hands over.
+ * The contexts that a shard's clients publish under: an account with a user's permissions. Decides what becomes of a
+ * subject before interest is looked up: once per plan, and once per message on subjects that the engine hands over.
  */
 import type { AppliedServiceImport } from "../account/applied_imports.ts";
 import { UserPermissions } from "../account/permissions.ts";
@@ -26,31 +26,31 @@ const NO_SERVICES: readonly AppliedServiceImport[] = [];
 /** The engine counts milliseconds in words that wrap. */
 const FORWARDED_MS_MAX = 2 ** 30;
 
-/** Of subjects the host publishes, those whose way is remembered. */
+/** Subjects published by the host whose routes are remembered. */
 const ROUTES_MAX = 1024;
 
 interface ClientContext {
   readonly key: string;
   account: ShardAccount;
-  /** As the first connection had them. */
+  /** The permissions as the first connection had them. */
   readonly given: Permissions | null;
   readonly permissions: UserPermissions | null;
-  /** Connections that publish under it. */
+  /** Number of connections that publish under this context. */
   uses: number;
-  /** The answer for subjects that nothing special happens to. */
+  /** The resolution of subjects to which nothing special happens. */
   readonly plain: Resolution;
-  /** What became of subjects that always go the same way, until the definition of the account changes. */
+  /** The routes of subjects that always go the same way, until the definition of the account changes. */
   readonly routes: Map<string, Route>;
 }
 
-/** What becomes of one message of a client; subjects are byte strings. */
+/** What becomes of one message of a client. Subjects are byte strings. */
 export interface Route {
-  /** After mapping; "" where the mapping has no destination for the message, which nobody gets then. */
+  /** The subject after mapping; "" if the mapping has no destination for the message, which then reaches nobody. */
   readonly subject: string;
   readonly bytes: Uint8Array;
-  /** Whether nobody but servers may publish there. */
+  /** Whether only servers may publish on the subject. */
   readonly isReserved: boolean;
-  /** Whether the lists of its user's permissions let it through. */
+  /** Whether the user's permission lists allow the subject. */
   readonly isAllowed: boolean;
   readonly services: readonly AppliedServiceImport[];
   readonly isResponse: boolean;
@@ -63,17 +63,17 @@ export class Contexts implements PlanRules {
   readonly #ids = new Map<string, number>();
   readonly #idsEnd: number;
   #lastId = CONTEXT_CLIENTS;
-  /** Told when numbers are used again that plans may have been made for. */
+  /** Called when context numbers begin to be used again, of which plans may exist. */
   onStartOver: () => void = () => {};
 
-  /** Numbers of contexts are below `idsEnd`. */
+  /** The numbers of contexts are below `idsEnd`. */
   constructor(accounts: ShardAccounts, replies: ReplySubjects, idsEnd = CONTEXT_IS_ANSWER) {
     this.#accounts = accounts;
     this.#replies = replies;
     this.#idsEnd = idsEnd;
   }
 
-  /** The context of one more connection of that account with those permissions; given back with release(). */
+  /** Returns the context for one more connection of that account with those permissions. release() gives it back. */
   take(account: ShardAccount, permissions: Permissions | null): number {
     const key = `${account.id} ${permissions === null ? "" : JSON.stringify(permissions)}`;
     let id = this.#ids.get(key);
@@ -94,7 +94,7 @@ export class Contexts implements PlanRules {
     return id;
   }
 
-  /** One that no plan names: those of a context that is gone stay what they are. */
+  /** Returns a number that no plan names: plans of a context that is gone keep their number. */
   #newId(): number {
     do {
       if (++this.#lastId < this.#idsEnd) continue;
@@ -106,7 +106,8 @@ export class Contexts implements PlanRules {
 
   release(id: number): void {
     const context = this.#contexts.get(id)!;
-    // That of an account without permissions is soon wanted again, and numbers are not.
+    // The context without permissions of an account is kept: it is soon wanted again, and a new one would use up a
+    // number.
     if (--context.uses > 0 || (context.permissions === null && this.#ids.get(context.key) === id)) return;
     this.#contexts.delete(id);
     if (this.#ids.get(context.key) === id) this.#ids.delete(context.key);
@@ -116,7 +117,7 @@ export class Contexts implements PlanRules {
     return this.#contexts.get(id)!.permissions;
   }
 
-  /** What `take()` was given, or permissions equal to them. */
+  /** The permissions that `take()` was given, or equal ones. */
   givenPermissionsOf(id: number): Permissions | null {
     return this.#contexts.get(id)!.given;
   }
@@ -125,7 +126,10 @@ export class Contexts implements PlanRules {
     return this.#contexts.get(id)!.account;
   }
 
-  /** The definitions of accounts have changed. Under one that is gone there are only connections that are being closed. */
+  /**
+   * Adopts changed definitions of accounts. Contexts of an account that is gone are used only by connections that are
+   * being closed.
+   */
   refresh(): void {
     for (const [id, context] of this.#contexts) {
       const account = this.#accounts.byId(context.account.id);
@@ -146,7 +150,7 @@ export class Contexts implements PlanRules {
     if (isReservedSubject(bytes, start, end, account.isSystem)) return { ...plain, isForHost: true };
     const isPlain = permissions === null && account.isPlainFor(bytes[start]!);
     if (isResponseSubject(bytes, start, end)) {
-      // Of all answers to an account's services one plan says whether the engine may take them.
+      // One plan stands for all answers to an account's services: it says whether the engine may take them.
       const isPrefix = isPlain && this.#replies.isPrefixOf(account.id, bytes, start, end);
       return { ...plain, isForHost: !isPrefix, isPrefix };
     }
@@ -171,7 +175,7 @@ export class Contexts implements PlanRules {
     };
   }
 
-  /** Where the engine may send requests on `subject` on by itself; null where the host has more to do about them. */
+  /** How the engine may forward requests on `subject` by itself; null if the host has more to do for them. */
   #forwardOf(account: ShardAccount, service: AppliedServiceImport, subject: string): Forward | null {
     const { latency, responseType, exporter: id, responseThresholdMs } = service.definition;
     const exporter = this.#accounts.byId(id);
@@ -190,7 +194,10 @@ export class Contexts implements PlanRules {
     };
   }
 
-  /** What becomes of a message published on this subject; a mapping with several destinations may decide otherwise the next time. */
+  /**
+   * What becomes of a message published on this subject. A mapping with several destinations may decide otherwise the
+   * next time.
+   */
   route(context: number, published: string): Route {
     const { account, permissions, routes } = this.#contexts.get(context)!;
     const known = routes.get(published);
@@ -214,14 +221,19 @@ export class Contexts implements PlanRules {
     return route;
   }
 
-  /** Two subjects: what is wanted, and what whoever gets it sees. */
+  /**
+   * Resolves two subjects with a blank between them: the one that interest is looked up for, and the one that
+   * subscribers see.
+   */
   #resolveRenamed(context: number, bytes: Uint8Array, start: number, end: number): Resolution {
     const blank = bytes.subarray(start, end).indexOf(0x20) + start;
     const resolution = this.#resolveDelivery(context & ~CONTEXT_IS_RENAMED, bytes, start, blank);
     return { ...resolution, delivered: bytes.slice(start, blank), shown: bytes.slice(blank + 1, end) };
   }
 
-  /** What the host publishes and what other nodes sent: mapped and permitted already. */
+  /**
+   * Resolves subjects of messages that the host publishes or other nodes sent: they are mapped and permitted already.
+   */
   #resolveDelivery(context: number, bytes: Uint8Array, start: number, end: number): Resolution {
     if ((context & CONTEXT_IS_RENAMED) !== 0) return this.#resolveRenamed(context, bytes, start, end);
     const id = context & (CONTEXT_ACCOUNTS - 1);

@@ -5,7 +5,7 @@ import { msg, OPTIONS, pub, ShardHarness } from "./testing/shard_harness.ts";
 
 const SHARD_COUNT = 2;
 
-/** `free` may do anything; `narrow` is not sent what it is denied. */
+/** Login rules with two users: `free` may do anything; `narrow` is not sent subjects that it is denied. */
 function rulesOf(deny: readonly string[]): LoginRules {
   const user = {
     password: "",
@@ -31,7 +31,7 @@ const optionsOf = (deny: readonly string[]) => ({
 
 class Setup {
   readonly harness: ShardHarness;
-  /** Asks on shard 0 and takes answers there. */
+  /** Sends requests on shard 0 and takes the answers there. */
   readonly publisher: FakeSocket;
 
   constructor(...deny: string[]) {

@@ -23,7 +23,7 @@ import {
 } from "./timers.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
-/** Whose timers they are. */
+/** The parts of the shard that have timers. */
 export interface TimedParts {
   readonly protocol: ClientProtocol;
   readonly services: Services;
@@ -66,7 +66,7 @@ export function onTimer(shard: ShardContext, parts: TimedParts, id: number): voi
       else if (connection.state === STATE_NEW) shard.fail(connection, errors.ERROR_AUTHENTICATION_TIMEOUT);
       break;
     case TIMER_WRITE:
-      // What is queued for one that is closing has had its time.
+      // What is queued for a closing connection has had its time.
       if (connection.state === STATE_CLOSING) parts.closings.end(connection);
       else if (connection.state < STATE_CLOSED) parts.slowConsumers.onDeadline(connection);
       break;

@@ -1,6 +1,6 @@
 /**
- * Messages that other nodes have sent, where the engine does not deliver them by itself: no plan is at hand, they are large,
- * or nobody here serves their queue group any more.
+ * Messages of other nodes that the engine does not deliver by itself, because it found no plan, the message is large,
+ * or nobody here serves its queue group any more.
  */
 import { FABRIC_SLOT, HeldMessage } from "../fabric/held_message.ts";
 import type { Delivery } from "../fabric/message_record.ts";
@@ -29,17 +29,23 @@ import type { ShardContext } from "./context.ts";
 import type { LyingMessage, Publishing } from "./publishing.ts";
 import type { Services } from "./services/services.ts";
 
-/** Where a large message lies in the shard's scratch: it may arrive while one of ours waits for a ring. */
+/**
+ * Offset of large messages of other nodes in the shard's scratch. One may arrive while a message of this shard, which
+ * lies at the start of the scratch, waits for room in a ring.
+ */
 const SCRATCH_INBOUND = 160 * 1024;
 
-/** What serveGroup() says instead of a node. */
+/** What serveGroup() returns instead of a node. */
 export const SERVED_HERE = -1;
 export const SERVED_BY_NOBODY = -2;
 
-/** A message of another node: published by a connection of ours, where it was passed on to us, else by the fabric. */
+/**
+ * A message of another node. Its publisher is a connection of this shard if the message was passed on to this shard,
+ * and otherwise the fabric.
+ */
 interface LyingDelivery extends LyingMessage {
   readonly isPlain: boolean;
-  /** Address of the ids of its queue groups; those that are served become 0. */
+  /** Address of the ids of the message's queue groups. The ids of groups that have been served become 0. */
   readonly queues: number;
   readonly queueCount: number;
 }
@@ -67,8 +73,9 @@ export class Inbound {
   }
 
   /**
-   * Builds the plan that drain() missed. True when the record is done with: what needs a plan too large for the cache
-   * is delivered here, and an answer to a service's request is put aside.
+   * Builds the plan that drain() missed. Returns true if that settles the record: a message whose plan is too large for
+   * the cache is delivered here, and an answer to a service's request is put aside. Otherwise the engine takes the
+   * record again.
    */
   deliverMissed(
     slot: number,
@@ -122,8 +129,8 @@ export class Inbound {
   }
 
   /**
-   * Delivers a large message; returns how many took it, null where its plan leaves it to the host. `slot`, and what becomes
-   * of `queues`: see the engine's deliverHere().
+   * Delivers a large message. Returns how many took it, or null if its plan leaves it to the host. `slot`, and what
+   * becomes of `queues`: see the engine's deliverHere().
    */
   deliverLarge({ message, isPlain, goesBack, queues }: Delivery, slot: number): number | null {
     if (goesBack) return null;
@@ -155,8 +162,9 @@ export class Inbound {
   }
 
   /**
-   * Has one queue group served by whom there is, of a message that was sent to a node without a member of it any more: by
-   * a member here, or else says which of the nodes that are not in the bitmap `tried` is to.
+   * Serves one queue group of a message that was sent to a node which no longer has a member of the group. Returns
+   * SERVED_HERE if a member of this shard took it; otherwise the node that is to serve it, of those that are not in the
+   * bitmap `tried`; or SERVED_BY_NOBODY.
    */
   serveGroup(message: HeldMessage, queue: number, slot: number, tried: number): number {
     const { engine, plans, shared } = this.#shard;
@@ -174,7 +182,10 @@ export class Inbound {
     return taken > 0 ? SERVED_HERE : this.#pickNode(plan, queue, tried);
   }
 
-  /** By a plan and, where it was built just now and `hasMore` subscribers than it has room for, by the parts that follow. */
+  /**
+   * Delivers by the plan `first`. If that was just built and there are more subscribers than it has room for
+   * (`hasMore`), delivers by the further parts of the plan, too.
+   */
   #deliverByParts(first: number, hasMore: boolean, hash: number, lying: LyingDelivery): number {
     const { plans } = this.#shard;
     const { subject, subjectLength } = lying;
@@ -190,7 +201,10 @@ export class Inbound {
     return this.#shard.engine.deliverHere(plan, lying.isPlain, lying.queues, lying.queueCount);
   }
 
-  /** What drain() says of messages in a ring by REASON_HOST_PLAN, of one that was collected from it. */
+  /**
+   * Whether the host is to serve a message that was collected from a ring. drain() decides the same about messages in
+   * the ring, with REASON_HOST_PLAN.
+   */
   #isForHost(plan: number, queueCount: number, { replyLength, headerLength }: HeldMessage): boolean {
     const ofReplies =
       headerLength > 0
@@ -204,7 +218,7 @@ export class Inbound {
     );
   }
 
-  /** A node with members of a group, drawn by their number, of those that were not tried. */
+  /** Draws a node with members of a queue group, by their number, among the nodes that have not been tried. */
   #pickNode(plan: number, queue: number, tried: number): number {
     const words = this.#words;
     let group = words[(plan + PLAN_GROUPS) >> 2]!;
@@ -224,7 +238,9 @@ export class Inbound {
   }
 }
 
-/** One of (node, members) pairs by weight, of the nodes that are not in the bitmap `tried`. */
+/**
+ * Draws one of the nodes in (node, members) pairs, by the number of members. Nodes in the bitmap `tried` are left out.
+ */
 function drawNode(pairs: Int32Array, tried: number): number {
   let drawn = SERVED_BY_NOBODY;
   let weight = 0;

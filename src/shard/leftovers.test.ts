@@ -13,17 +13,17 @@ const [NEAR, FAR] = [HERE + 1, HERE + 2];
 const shared = createSharedMemory(3, new Uint32Array([1, 2, 3, 4]), true);
 const LINKS = shared.map.linksNode;
 const ACCOUNT = 5;
-/** Slot of the client that publishes, on its shard. */
+/** Slot of the publisher on its shard. */
 const SLOT = 7;
 const message = HeldMessage.of(ACCOUNT, FABRIC_SLOT, bytesOf("a"), "inbox", messageBytes(bytesOf("x")));
 
-/** A message as it came for these groups; by now those that are served are 0. */
+/** A message as received for these queue groups; groups that have been served are 0. */
 function receivedFor(queues: readonly number[], more: Partial<Received> = {}): Received {
   const delivery = { message, isPlain: false, queues: Int32Array.from(queues), wantsTaker: true };
   return { ...delivery, origin: SLOT, tried: 0, ...more };
 }
 
-/** `served` says who serves each group. */
+/** `served` says which node serves each queue group. */
 function setUp(served: Readonly<Record<number, number>> = {}) {
   const asked: [queue: number, slot: number, tried: number][] = [];
   const sent: (readonly [node: number, Delivery | ShardControl])[] = [];
@@ -47,7 +47,7 @@ test("noteUntaken() has its publisher's shard told, where nobody took it and som
   expect(leftovers.isEmpty).toBe(true);
   leftovers.noteUntaken(NEAR, receivedFor([]), 0);
   leftovers.noteUnserved(NEAR, receivedFor([0]), 0);
-  // Passed on by one node, and of another.
+  // Passed on by one node, and published on another.
   const origin = originOf({ node: FAR, slot: SLOT });
   leftovers.noteUntaken(NEAR, receivedFor([], { origin, tried: 1 << NEAR }), 0);
   expect([leftovers.isEmpty, sent.length]).toEqual([false, 0]);

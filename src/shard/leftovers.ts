@@ -1,6 +1,6 @@
 /**
- * What drains of the rings come upon that is still to be done: messages of other nodes that nobody here took, and queue groups
- * that nobody here serves any more. Whoever did it from within a drain might wait for room, and drain, for each message anew.
+ * Work that drains of the rings leave for later: messages of other nodes that nobody here took, and queue groups that
+ * nobody here serves any more. Doing it from within a drain might wait for room, and drain again, for each message.
  */
 import type { HeldMessage } from "../fabric/held_message.ts";
 import { type Delivery, originOf, publisherOf, type Received, slotAt } from "../fabric/message_record.ts";
@@ -10,27 +10,27 @@ import type { ShardContext } from "./context.ts";
 import { SERVED_HERE } from "./inbound.ts";
 import type { ShardControl, UntakenMessage } from "./shard_messages.ts";
 
-/** By what the rest is done. */
+/** What the leftovers are settled with. */
 export interface LeftoverFabric {
   /** See `Inbound`. */
   serveGroup(message: HeldMessage, queue: number, slot: number, tried: number): number;
-  /** See `Rings`, as for the next one. */
+  /** See `Rings`. */
   send(node: number, delivery: Delivery): void;
   sendControl(node: number, message: ShardControl): boolean;
 }
 
-/** A message, and the node it came from. */
+/** A message with unserved queue groups, and the node that it came from. */
 interface Unserved extends Received {
   readonly from: number;
 }
 
 export class Leftovers {
   readonly #node: number;
-  /** 0 for none. */
+  /** Node of the links shard, 0 if there is none. */
   readonly #linksNode: number;
-  /** Messages that nobody here took, where nobody else could: their publishers' shards are to be told. */
+  /** Messages that nobody here took and nobody else could: the publishers' shards are to be told. */
   #untaken: (UntakenMessage & { readonly node: number })[] = [];
-  /** Messages that queue groups had no member here for any more. */
+  /** Messages for queue groups that have no member here any more. */
   #unserved: Unserved[] = [];
 
   constructor({ node, shared }: Pick<ShardContext, "node" | "shared">) {
@@ -42,7 +42,7 @@ export class Leftovers {
     return this.#untaken.length + this.#unserved.length === 0;
   }
 
-  /** A message of another node was taken by so many here: that it was by none may be for its publisher to know. */
+  /** Notes how many here took a message of another node. If nobody did, its publisher may have to be told. */
   noteUntaken(from: number, received: Received, takers: number): void {
     const { message, wantsTaker } = received;
     if (takers > 0 || !wantsTaker) return;
@@ -51,22 +51,28 @@ export class Leftovers {
     this.#untaken.push({ ...publisherOf(from, received), account, subject, reply: message.replyText });
   }
 
-  /** As above, once all who are here have had the message; whoever else serves the groups left in `queues` is to get it. */
+  /**
+   * Like noteUntaken(), for a message that all subscribers here have received; but the groups left in `queues` are
+   * still to be served elsewhere.
+   */
   noteUnserved(from: number, received: Received, takers: number): void {
     const queues = received.queues.filter((queue) => queue !== 0);
     if (queues.length === 0) this.noteUntaken(from, received, takers);
     else this.#unserved.push({ ...received, queues, wantsTaker: received.wantsTaker && takers === 0, from });
   }
 
-  /** Does what was noted. Not from within a drain; what drains note meanwhile may be left for the next time. */
+  /**
+   * Does what was noted. Must not be called from within a drain. What drains note meanwhile may be left for the next
+   * call.
+   */
   settle(fabric: LeftoverFabric): void {
     this.#passOnUnserved(fabric);
     this.#tellUntaken(fabric);
   }
 
   /**
-   * Passes on what came for queue groups whose members here have gone since it was published, or have got as many messages
-   * as they wanted: a publisher's shard learns of that later.
+   * Passes on messages for queue groups whose members here have gone since the message was published, or have received
+   * as many messages as they wanted: the publisher's shard learns of that only later.
    */
   #passOnUnserved(fabric: LeftoverFabric): void {
     const unserved = this.#unserved;
@@ -79,12 +85,12 @@ export class Leftovers {
     }
   }
 
-  /** False where nobody is left who could take it. */
+  /** Returns false if nobody is left who could take the message. */
   #passOn(fabric: LeftoverFabric, received: Unserved, queue: number): boolean {
     const { message, queues } = received;
     const publisher = publisherOf(received.from, received);
     let tried = received.tried | (1 << this.#node);
-    // What came from another server does not go to others.
+    // Messages of other servers are not passed on to further servers.
     if (publisher.node === this.#linksNode) tried |= 1 << this.#linksNode;
     const node = fabric.serveGroup(message, queue, slotAt(this.#node, publisher), tried);
     if (node < 0) return node === SERVED_HERE;
@@ -98,7 +104,7 @@ export class Leftovers {
     return true;
   }
 
-  /** Tells the shards of publishers whose messages nobody took. */
+  /** Tells the publishers' shards of messages that nobody took. */
   #tellUntaken(fabric: LeftoverFabric): void {
     if (this.#untaken.length === 0) return;
     const untaken = this.#untaken;

@@ -1,6 +1,6 @@
 /**
- * Messages from this shard's clients to everyone: runs the engine over what was received and does what it hands back.
- * Hot: once per read, and once per cache miss.
+ * Publishes the messages of this shard's clients: runs the engine over the received bytes and does what the engine
+ * hands back. Hot: once per read, and once per cache miss.
  */
 import { Buffer } from "node:buffer";
 import type { MessagePlace } from "../engine/engine.ts";
@@ -67,15 +67,18 @@ import type { Tracing } from "./tracing/tracing.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Where a message the host publishes lies in the shard's scratch: its subject, then its line and payload. */
+/**
+ * Layout of a message that the host publishes from the shard's scratch: its subject, and at this offset its line and
+ * payload.
+ */
 const SCRATCH_LINE = MESSAGE_LINE_BYTES_MAX + 64;
 
-/** A message as it lies in the shared memory. */
+/** A message that lies in the shared memory. */
 export interface LyingMessage extends MessagePlace {
   readonly context: number;
-  /** Of the connection that publishes it. */
+  /** Slot of the connection that publishes it. */
   readonly slot: number;
-  /** Address of its subject. */
+  /** Address of the message's subject. */
   readonly subject: number;
   readonly subjectLength: number;
 }
@@ -89,14 +92,14 @@ export class Publishing {
   readonly #scratch: number;
   /** Address of the connection records. */
   readonly #connections: number;
-  /** The shared memory, to take texts from. */
+  /** The shared memory, to decode texts from. */
   readonly #text: Buffer;
   readonly #match = new MatchResult();
-  /** The large message being delivered, for attach() and sendLarge(). */
+  /** The large message that is being delivered, for attach() and sendLarge(). */
   #large: HeldMessage | null = null;
   #services: Services | null = null;
   #tracing: Tracing | null = null;
-  /** Set once in the links shard: there nobody but the host serves queue groups. */
+  /** Set once, in the links shard only: there only the host serves queue groups, so deliver() hands messages to it. */
   links: LinkHost | null = null;
 
   constructor(shard: ShardContext, rings: Rings) {
@@ -110,17 +113,17 @@ export class Publishing {
     this.#text = Buffer.from(shard.shared.bytes.buffer);
   }
 
-  /** Publishing and services need each other; set once, right after both are made. */
+  /** Set once, right after both are made: publishing and services need each other. */
   set services(services: Services) {
     this.#services = services;
   }
 
-  /** Likewise. */
+  /** Set once, for the same reason. */
   set tracing(tracing: Tracing) {
     this.#tracing = tracing;
   }
 
-  /** The options are new: tells the engine how long the lines are that it may take. */
+  /** Applies new options: tells the engine how long a line it may take. */
   configure(): void {
     const { maxControlLineBytes } = this.#shard.options;
     this.#words[this.#area + (AREA_CONTROL_LINE_MAX >> 2)] = Math.min(
@@ -130,8 +133,8 @@ export class Publishing {
   }
 
   /**
-   * Publishes the plain messages at the start of `[start, end)` of a connection's input. Returns the address of the
-   * first byte that is something else, `end` if nothing is.
+   * Publishes the plain messages at the start of `[start, end)`, which is input of the connection. Returns the address
+   * of the first byte that is something else, or `end` if there is none.
    */
   scan(connection: Connection, start: number, end: number): number {
     const { engine } = this.#shard;
@@ -171,7 +174,7 @@ export class Publishing {
   /** See `LinkShard`. */
   enter(connection: Connection, message: HeldMessage, subject: string): string | null {
     const route = this.#shard.contexts.route(connection.context, subject);
-    // What is reserved is for servers, and for what comes from them.
+    // Reserved subjects are let through here: this message comes from a server.
     if (route.subject === "") return null;
     if (!route.isAllowed && !connection.permits?.use(route.subject, this.#shard.nowMs)) return null;
     if (route.subject !== subject) message.trace?.mapped(textOf(route.subject));
@@ -182,14 +185,20 @@ export class Publishing {
     return route.subject;
   }
 
-  /** Record of a congested connection that the last messages went to, 0 for none; asking forgets it. */
+  /**
+   * Address of the record of a congested connection that one of the last messages was for, 0 if there is none. Reading
+   * it resets it.
+   */
   takeStalledBy(): number {
     const { stalledBy } = this.#rings;
     this.#rings.stalledBy = 0;
     return stalledBy;
   }
 
-  /** Whether a client may publish a message by this route; it has been told where it may not. Counts it as received. */
+  /**
+   * Whether a client may publish a message by this route; if not, the client is told so. Counts the message as received
+   * either way.
+   */
   admit(connection: Connection, message: HeldMessage, route: Route): boolean {
     this.#count(connection, message.payloadLength);
     const { isReserved, isAllowed, subject, bytes } = route;
@@ -204,7 +213,7 @@ export class Publishing {
     return true;
   }
 
-  /** Publishes a client's message: in its account, and as a request or an answer in others. */
+  /** Publishes a client's message in its own account, and as a request or an answer in others. */
   publish(connection: Connection, message: HeldMessage, route: Route): void {
     const { subject, bytes, services, isResponse } = route;
     const { account } = connection;
@@ -223,7 +232,10 @@ export class Publishing {
     ways?.close();
   }
 
-  /** Delivers a message as one way of a request, which is closed where nobody takes it, or it turns out later that nobody did. */
+  /**
+   * Delivers a message as one way of a request. The way is closed if nobody takes the message, or once it turns out
+   * that nobody has.
+   */
   deliverAsWay(message: HeldMessage, wantsTaker: boolean, ways: OpenWays | null): void {
     ways?.open();
     if (this.deliver(message, wantsTaker) === 0) ways?.close();
@@ -235,7 +247,7 @@ export class Publishing {
   }
 
   /**
-   * Delivers a message under its context to everyone with interest; returns how many took it. `wantsTaker`: see the
+   * Delivers a message under its context to everyone with interest. Returns how many took it. `wantsTaker`: see the
    * engine's deliver().
    */
   deliver(message: HeldMessage, wantsTaker = false): number {
@@ -250,7 +262,10 @@ export class Publishing {
     return delivered;
   }
 
-  /** Delivers a message to whom a plan names that the caller has written, with its line at `rest`. Returns how many took it. */
+  /**
+   * Delivers a message by a plan that the caller has written; the message's line lies at `rest`. Returns how many took
+   * it.
+   */
   deliverBy(plan: number, message: HeldMessage, rest: number): number {
     const { line, headerLength, payloadLength } = message;
     const lineLength = line.length;
@@ -260,10 +275,13 @@ export class Publishing {
     });
   }
 
-  /** Writes a message of the connection in a slot into the shared memory, at `subject`; but for the payload of a large one. */
+  /**
+   * Writes a message of the connection in `slot` into the shared memory at `subject`. The payload of a large message is
+   * not written.
+   */
   write(message: HeldMessage, slot: number, subject: number): LyingMessage {
     const { outbound, shared } = this.#shard;
-    // Outboxes may name what lies there.
+    // Outboxes may name bytes that the message would overwrite.
     if (outbound.hasGathered) outbound.flushAll();
     const { context, line, headerLength, payloadLength, isLarge } = message;
     const rest = subject + SCRATCH_LINE;
@@ -283,13 +301,16 @@ export class Publishing {
     };
   }
 
-  /** Has the next call of the engine that publishes or delivers one message do so with this one, of the connection in `slot`. */
+  /**
+   * Describes to the engine the message, of the connection in `slot`, that its next call to publish or deliver one
+   * message is about.
+   */
   describe(slot: number, { rest, lineLength, headerLength, payloadLength, isLarge }: MessagePlace): void {
     const publisher = this.#connections + slot * CONNECTION_BYTES;
     this.#shard.engine.describe(publisher, rest, lineLength, headerLength, payloadLength, isLarge);
   }
 
-  /** Lets the engine deliver with this as the large message at hand, null for none. */
+  /** Runs `deliver` with `large` as the large message at hand; null for none. Calls may nest. */
   withLarge(large: HeldMessage | null, deliver: () => number): number {
     const outer = this.#large;
     this.#large = large;
@@ -298,25 +319,29 @@ export class Publishing {
     return taken;
   }
 
-  /** Engine → the large message at hand goes behind a connection's outbox. */
+  /**
+   * Called by the engine: queues the large message at hand behind a connection's outbox, without its first `skipped`
+   * bytes.
+   */
   attach(slot: number, skipped: number): void {
     const connection = this.#shard.connections[slot];
     const { bytes } = this.#large!;
     if (connection != null) this.#shard.outbound.attach(connection, bytes, skipped, bytes.length);
   }
 
-  /** Engine → the large message at hand goes to another node. `isPlain`: see RECORD_IS_PLAIN. */
+  /** Called by the engine: sends the large message at hand to another node. `isPlain`: see RECORD_IS_PLAIN. */
   sendLarge(node: number, isPlain: number, pickCount: number, wantsTaker: boolean): void {
     this.#rings.addLarge(this.#large!, node, isPlain, pickCount, wantsTaker);
   }
 
-  /** Builds the plan that scan() missed; returns where to go on. */
+  /** Builds the plan that scan() missed. Returns where the scan goes on. */
   #onMiss(connection: Connection, at: number): number {
     const { plans, shared } = this.#shard;
     const subject = this.#word(AREA_SUBJECT);
     const length = this.#word(AREA_SUBJECT_LENGTH);
     const isAnswer = isResponseSubject(shared.bytes, subject, subject + length);
-    // An answer has a subject of its own: there are plans for what those of an account begin with alone.
+    // Every answer has a subject of its own, so plans exist only for the prefix that the answers to an account have in
+    // common.
     if (isAnswer && length !== REQUEST_ACCOUNT_BYTES) return this.#onHostPlan(connection);
     const context = this.#word(AREA_CONTEXT);
     const hash = this.#word(AREA_SUBJECT_HASH);
@@ -326,7 +351,7 @@ export class Publishing {
       (flags & PLAN_IS_FOR_HOST) !== 0 || (plans.hasMore && (flags & PLAN_IS_FORWARDED) !== 0);
     if (isForHost && !isAnswer) return this.#onHostPlan(connection);
     if (!plans.hasMore) return at;
-    // Too many subscribers for one plan: deliver by parts, from where the message lies.
+    // The subscribers do not fit in one plan: deliver the message part by part, from where it lies.
     const rest = this.#word(AREA_REST);
     const end = this.#word(AREA_MESSAGE_END);
     const lineLength = this.#word(AREA_LINE_LENGTH);
@@ -344,13 +369,16 @@ export class Publishing {
       payloadLength,
       isLarge: false,
     };
-    // A plan of many parts has many takers.
+    // A plan of several parts has takers, so nobody needs to be told that there are none.
     this.#publishMessage(lying, plan, false);
     this.#shard.removeExpired();
     return end;
   }
 
-  /** Builds the plan for what a request is to be answered on, whose answer scan() has found; returns where to go on. */
+  /**
+   * scan() has found an answer to a request. Builds the plan for the request's reply subject. Returns where the scan
+   * goes on.
+   */
   #onAnswerMiss(connection: Connection, at: number): number {
     const { engine, plans } = this.#shard;
     const request = this.#word(AREA_REQUEST);
@@ -361,7 +389,7 @@ export class Publishing {
     return plans.hasMore ? this.#onHostPlan(connection) : at;
   }
 
-  /** A message that only the host can publish; returns where the next one begins. */
+  /** Publishes a message that only the host can publish. Returns where the next one begins. */
   #onHostPlan(connection: Connection): number {
     const end = this.#word(AREA_MESSAGE_END);
     const rest = this.#word(AREA_REST);
@@ -372,7 +400,7 @@ export class Publishing {
       this.#shard.shared.bytes,
       connection.account.id,
       connection.slot,
-      NO_BYTES, // the subject comes with the route
+      NO_BYTES, // publish() takes the subject from the route
       rest,
       lineLength,
       this.#word(AREA_HEADER_LENGTH),
@@ -384,8 +412,8 @@ export class Publishing {
   }
 
   /**
-   * Publishes a message by `built`, the plan that was just built for its subject, or by the one that is found (0). Returns
-   * how many took it.
+   * Publishes a message by the plan `built`, which was just built for its subject, or, if that is 0, by the plan found
+   * for it. Returns how many took the message.
    */
   #publishMessage(lying: LyingMessage, built: number, wantsTaker: boolean): number {
     const { engine, plans } = this.#shard;
@@ -412,14 +440,15 @@ export class Publishing {
         }
         return delivered;
       }
-      // Nobody got it yet. What arrives while we wait may change who is to, and take the place of the plan.
+      // Nobody has received the message yet. What arrives during the wait may change who is to receive it and may
+      // replace the plan.
       this.#rings.waitForRoom(this.#word(AREA_FULL_NODE));
       plan = engine.findPlan(slot, context, subject, length);
       hasMore = false;
     }
   }
 
-  /** Tells a client that it may not publish to a subject. */
+  /** Tells a client that it may not publish to a subject, and logs that. */
   #refuse(connection: Connection, subject: Uint8Array, trace: MessageTrace | null): void {
     const text = publishViolationText(subject);
     if (trace !== null) trace.error = text;
@@ -439,14 +468,14 @@ export class Publishing {
     this.#shard.traceLog.sent(connection, "-ERR", error);
   }
 
-  /** It turned out that nobody took what the client in a slot had published on `subject`. */
+  /** Tells the client in a slot that nobody took the message that it had published on `subject`. */
   tellNoResponders(slot: number, subject: string, reply: string): void {
     const connection = this.#shard.connections[slot];
-    // A client that has taken the slot since has no subscription to the inbox of the one before.
+    // If another client has the slot by now, it has no subscription to its predecessor's inbox.
     if (connection != null) this.#sendNoResponders(connection, bytesOf(subject), bytesOf(reply));
   }
 
-  /** Nobody took the message that the engine just published. */
+  /** Tells a client that nobody took the message that the engine has just published. */
   #onNoResponders(connection: Connection): void {
     const { bytes } = this.#shard.shared;
     const subject = this.#word(AREA_SUBJECT);
@@ -458,7 +487,7 @@ export class Publishing {
     );
   }
 
-  /** Status 503 to the publisher's own subscription for the reply, if it has a plain one. */
+  /** Sends status 503 to the publisher's own subscription for the reply subject, if it has one outside queue groups. */
   #sendNoResponders(connection: Connection, subject: Uint8Array, reply: Uint8Array): void {
     if (connection.state >= STATE_CLOSING) return;
     const { index, outbound, table } = this.#shard;

@@ -16,17 +16,17 @@ import { nodeWord } from "../memory/shared_memory.ts";
 import type { FakeSocket } from "./testing/fake_poller.ts";
 import { msg, pub, ShardHarness } from "./testing/shard_harness.ts";
 
-/** A shard's turns, and only its, until it has read everything its client sent. */
+/** Runs turns of one shard only, until it has read everything that its client sent. */
 function readAll(harness: ShardHarness, index: number, client: FakeSocket): void {
   while (client.toServer.length > 0) harness.turn(index);
 }
 
-/** What a client got since the last look, without the PINGs of a server that is kept for longer than two seconds. */
+/** What a client received since the last call, without the PINGs of a server that lasts longer than two seconds. */
 function messagesOf(client: FakeSocket): string {
   return client.take().replaceAll("PING\r\n", "");
 }
 
-/** More than the 4 MiB that a ring holds. */
+/** Together more than the 4 MiB that a ring holds. */
 const MESSAGES = 5000;
 const PAYLOAD = "x".repeat(1000);
 
@@ -122,7 +122,7 @@ describe("a request that only another shard can take", () => {
       requester.send(pub(`${subject} inbox`, payload));
       readAll(harness, 0, requester);
     }
-    // It goes between the turn that published and the one that delivers.
+    // The subscriber goes between the turn that published and the one that delivers.
     const { connections, shared } = harness.shards[1]!;
     for (const connection of connections)
       if (connection != null)
@@ -207,7 +207,7 @@ describe("drainAll()", () => {
     harness.rings[1]!.onHostDelivery = ({ message, isPlain, queues }) => {
       return handed.push(`${message.payloadLength} ${isPlain} ${queues.length}`);
     };
-    // What a plan of a shard with links would say.
+    // Plans get the flag that those of a shard with links would have.
     const build = plans.build.bind(plans);
     plans.build = (...subject) => {
       const plan = build(...subject);
@@ -225,7 +225,7 @@ describe("catchUp()", () => {
   const COUNT = 1000;
   const all = msg("a", 1, PAYLOAD).repeat(COUNT);
 
-  /** A subscriber on shard 1, and shard 0 whose publisher's messages to it lie in the ring: several turns' worth. */
+  /** A subscriber on shard 1; several turns' worth of messages to it, published on shard 0, lie in the ring. */
   function behind(subscriptions: string): { harness: ShardHarness; subscriber: FakeSocket } {
     const harness = new ShardHarness(2);
     const publisher = harness.connect(0);
@@ -271,7 +271,7 @@ describe("catchUp()", () => {
 describe("a message for a queue group whose members are gone where it was sent", () => {
   const LARGE = "x".repeat(200_000);
 
-  /** Everything `client` got, as payloads. */
+  /** The payloads of everything that `client` received. */
   const payloads = (client: FakeSocket) =>
     [...messagesOf(client).matchAll(/MSG \S+ \S+ (?:\S+ )?\d+\r\n(.*)\r\n/g)].map(([, payload]) => payload);
 
@@ -321,7 +321,7 @@ describe("a message for a queue group whose members are gone where it was sent",
     harness.settle();
     expect(payloads(first)).toEqual(["0"]);
     expect(messagesOf(publisher).match(/ 503/g)?.length).toBe(4);
-    // Every member refuses, on whichever shard: it is passed on to each of them once.
+    // Every member on either shard refuses: the message is passed on to each shard once.
     first.send("SUB a q 2\r\n");
     second.send("SUB a q 2\r\n");
     harness.settle();

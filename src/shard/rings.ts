@@ -1,9 +1,10 @@
 /**
- * A shard's end of the fabric: shows other nodes what was committed for them, takes what they sent, and waits where a
- * ring is full. Hot: once per turn.
+ * A shard's end of the fabric: shows other nodes what was committed for them, takes what they sent, and waits for room
+ * when a ring is full. Hot: once per turn.
  *
- * A full ring never deadlocks: whoever waits drains its own inbound rings meanwhile, so of two shards that wait for
- * each other both make room. Meanwhile no socket is read, which slows the clients that filled the ring.
+ * A full ring never deadlocks: a shard that waits for room drains its own inbound rings meanwhile, so two shards that
+ * wait for each other both make room. Sockets are not read during the wait, which slows the clients that filled the
+ * ring.
  */
 import { assert } from "../base/assert.ts";
 import { ControlReader, controlPieces, sendPiece } from "../fabric/control.ts";
@@ -60,12 +61,12 @@ import { Leftovers } from "./leftovers.ts";
 import type { ShardControl } from "./shard_messages.ts";
 import type { StallSignals } from "./stall_signals.ts";
 
-/** What is taken from one node before the others and the sockets get their turn. */
+/** Bytes taken from one node before the other nodes and the sockets get their turn. */
 const DRAIN_BYTES_MAX = 256 * 1024;
-/** Payload of one piece of a large message, at most; and how small against a ring it is, so that pieces flow. */
+/** Largest payload of one piece of a large message, and how many pieces must fit a ring, so that pieces flow. */
 const PIECE_BYTES_MAX = 128 * 1024;
 const PIECES_PER_RING = 8;
-/** Whoever waits for room looks after its own rings again after this time. */
+/** A shard that waits for room drains its own rings again after this time. */
 const FULL_SLEEP_MS = 1;
 
 export class Rings {
@@ -77,27 +78,27 @@ export class Rings {
   readonly #area: number;
   readonly #nodeCount: number;
   #inbound: Inbound | null = null;
-  /** Large messages being collected, by node. */
+  /** Large messages that are being collected, by the node that sends them. */
   readonly #incoming: (Received | null)[] = [];
   readonly #controls: ControlReader[] = [];
-  /** Large messages that the engine has published. */
+  /** Large messages that the engine has published, until sendLargeMessages(). */
   #outgoing: { readonly node: number; readonly delivery: Delivery }[] = [];
   readonly #leftovers: Leftovers;
-  /** Where in each node's ring drainAll() stops: what will have been taken by then, an int32 that wraps. */
+  /** Position in each node's ring at which drainAll() stops, an int32 that wraps. */
   readonly #until = new Int32Array(NODES_MAX);
-  /** Where in each node's ring catchUp() stops, likewise. */
+  /** Position in each node's ring at which catchUp() stops, an int32 that wraps. */
   readonly #ends = new Int32Array(NODES_MAX);
   /**
-   * Called before anything is taken of what other nodes have published; then nothing is that they publish later, as
-   * interest of theirs must be told other servers before a message that follows it.
+   * Called before records of other nodes are taken. If it is set, a drain takes only what had been published before the
+   * call: the links shard must tell other servers of new interest before a message that follows it.
    */
   beforeDrain: (() => void) | null = null;
   /**
-   * Serves what plans leave to the host of messages of other nodes: plain subscribers and the groups named. Returns how
-   * many took it. null where no plan does.
+   * Serves plain subscribers and the named queue groups where plans leave messages of other nodes to the host. Returns
+   * how many took the message. null if no plan of this shard does so.
    */
   onHostDelivery: ((delivery: Delivery) => number) | null = null;
-  /** Does what drains have left: called where no message is under way. */
+  /** Does the work that drains have left for later. Called only when no message is under way. */
   onCaughtUp: (() => void) | null = null;
 
   constructor(shard: ShardContext, wake: Wake, stalls: StallSignals, onControl: (message: unknown) => void) {
@@ -112,12 +113,15 @@ export class Rings {
     this.#dropsNothing = !shard.shared.map.isShard(shard.node);
   }
 
-  /** It publishes, and publishing needs rings; set once, right after both are made. */
+  /** Set once, right after both are made: inbound publishes, and publishing needs rings. */
   set inbound(inbound: Inbound) {
     this.#inbound = inbound;
   }
 
-  /** Shows the other nodes everything committed for them, and wakes those that sleep; the links shard for new interest, too. */
+  /**
+   * Shows the other nodes everything committed for them and wakes those that sleep. Wakes the links shard for new
+   * interest, too.
+   */
   publishAll(): void {
     let nodes = this.#words[this.#area + (AREA_UNPUBLISHED >> 2)]!;
     while (nodes !== 0) {
@@ -133,7 +137,9 @@ export class Rings {
     }
   }
 
-  /** See `StallSignals`. Of messages of one's own: those of others are kept apart from them. */
+  /**
+   * See `StallSignals`. Concerns messages of this shard only: drainAll() keeps stalls of other nodes' messages apart.
+   */
   get stalledBy(): number {
     return this.#stalls.stalledBy;
   }
@@ -143,8 +149,8 @@ export class Rings {
   }
 
   /**
-   * Takes what other nodes published, a bounded amount of each. Returns whether there was anything. May run while a
-   * message of ours is under way, whose stall is not theirs.
+   * Takes a bounded amount of what each other node has published. Returns whether there was anything. May run while a
+   * message of this shard is under way; that message's stall is kept apart from those of the messages taken.
    */
   drainAll(): boolean {
     let nodes = this.#look();
@@ -157,8 +163,9 @@ export class Rings {
   }
 
   /**
-   * Takes everything that other nodes have published by now, of which drainAll() may leave some for the next turn: for
-   * what is to come after it, as a client that asks or changes its interest may have heard of it.
+   * Takes everything that other nodes have published by now; drainAll() may leave some of it for the next turn. Called
+   * before something that must come after it: a client that asks, or changes its interest, may already have heard of
+   * those messages.
    */
   catchUp(): void {
     const { engine } = this.#shard;
@@ -178,7 +185,9 @@ export class Rings {
     return false;
   }
 
-  /** Bitmap of the nodes that have published something; says how much of theirs is taken this time. */
+  /**
+   * Returns the bitmap of the nodes that have published something, and notes how much of each ring is taken this time.
+   */
   #look(): number {
     const { engine } = this.#shard;
     let nodes = 0;
@@ -197,7 +206,7 @@ export class Rings {
     return (this.#until[node]! - this.#shard.engine.taken(node)) | 0;
   }
 
-  /** Returns once a ring that the engine found full has more room, or its node is gone. */
+  /** Returns once a ring that the engine found full has more room, or the node that reads it is gone. */
   waitForRoom(node: number): void {
     assert(node !== this.#shard.node, "nobody else makes room in a ring of one's own");
     const { map } = this.#shard.shared;
@@ -206,12 +215,12 @@ export class Rings {
     const ring = map.ring(this.#shard.node, node);
     const tailWord = (ring + RING_TAIL) >> 2;
     const awaitedWord = (ring + RING_IS_AWAITED) >> 2;
-    // The tail that left too little room, as the engine noted it.
+    // The ring's tail, as the engine saw it when there was too little room.
     const tail = this.#words[seenTailWord]!;
     while (Atomics.load(this.#words, tailWord) === tail) {
       this.publishAll();
       if (!this.#isUp(node)) {
-        // Nobody reads it any more: write over what is there until the interest of the node is gone, too.
+        // Nobody reads the ring any more: overwrite its content until the interest of the node is gone, too.
         this.#words[seenTailWord] = this.#words[outEndWord(area, node, RING_END_POSITION)]!;
         break;
       }
@@ -227,7 +236,10 @@ export class Rings {
     return Atomics.load(this.#words, nodeWord(node, NODE_STATE)) === NODE_IS_UP;
   }
 
-  /** Notes a large message for a node, `isPlain` being its RECORD_IS_PLAIN; it is sent by sendLargeMessages(), once the engine is done with it. */
+  /**
+   * Notes a large message for a node; `isPlain` is its RECORD_IS_PLAIN. sendLargeMessages() sends it, once the engine
+   * is done with it.
+   */
   addLarge(
     message: HeldMessage,
     node: number,
@@ -250,7 +262,7 @@ export class Rings {
     this.#outgoing.push({ node, delivery });
   }
 
-  /** Tells a shard something, which may be this one; waits for room where there is none. False where the shard is gone. */
+  /** Sends a control message to a shard, which may be this one. Waits for room. Returns false if the shard is gone. */
   sendControl(node: number, message: ShardControl): boolean {
     if (node === this.#shard.node) {
       this.#onControl(message);
@@ -274,7 +286,7 @@ export class Rings {
     for (const { node, delivery } of outgoing) this.send(node, delivery);
   }
 
-  /** Sends a message to one node, whatever its interest; waits for room where there is none. */
+  /** Sends a message to one node, whatever its interest. Waits for room. */
   send(node: number, delivery: Delivery): void {
     const { message } = delivery;
     const { shared } = this.#shard;
@@ -296,7 +308,10 @@ export class Rings {
     }
   }
 
-  /** Room for a record, waited for; 0 when the node is gone. Its length is written already. */
+  /**
+   * Reserves room for a record, waiting for it if necessary, and writes the record's length. Returns the record's
+   * address, 0 if the node is gone.
+   */
   #reserve(node: number, bytes: number): number {
     const length = (bytes + 15) & ~15;
     for (;;) {
@@ -324,17 +339,20 @@ export class Rings {
       this.#shard.removeExpired();
       if (reason === REASON_DONE) break;
       const isTaken = this.#goOn(node, reason, resume);
-      // The plan that was built for what was not taken may be for this time alone.
+      // After a record that is to be taken again the loop goes on: the plan built for it may serve only once.
       if (isTaken && outbound.isLate()) break;
     }
-    // What was framed may be named where it lies in the ring: write it before the producer reuses the room.
+    // Outboxes may name bytes that lie in the ring: write them before the producer reuses the room.
     if (outbound.hasGathered) outbound.flushAll();
     engine.release(node);
     this.#wakeProducer(node);
     this.#dropsNothing = before;
   }
 
-  /** Whether what is delivered comes from no client of this server, but from another server or this one itself. */
+  /**
+   * Whether the messages being delivered come from no client of this server, but from another server or from this
+   * server itself. Such messages are not dropped for congested connections.
+   */
   get #dropsNothing(): boolean {
     return this.#words[this.#area + (AREA_DROPS_NOTHING >> 2)] !== 0;
   }
@@ -343,7 +361,7 @@ export class Rings {
     this.#words[this.#area + (AREA_DROPS_NOTHING >> 2)] = dropsNothing ? 1 : 0;
   }
 
-  /** Does what drain() has left to the host; false where it is to take the record again. */
+  /** Does what drain() has left to the host. Returns false if drain() is to take the record again. */
   #goOn(node: number, reason: number, resume: number): boolean {
     const { engine, shared } = this.#shard;
     switch (reason) {
@@ -374,7 +392,7 @@ export class Rings {
     return true;
   }
 
-  /** Builds the plan that the engine has not found for a record. */
+  /** Builds the plan that the engine has not found for a record. Returns whether the record has been served. */
   #deliverMissed(node: number, record: number): boolean {
     const { engine, shared } = this.#shard;
     const origin = this.#word(record, RECORD_ORIGIN);
@@ -389,7 +407,7 @@ export class Rings {
     );
     if (isServed) {
       engine.skip(node, record);
-      // By the parts of its plan many have taken it.
+      // A plan of several parts has takers.
       if (queueCount > 0) this.#leftovers.noteUnserved(node, readRecord(shared, record), 1);
     }
     this.#shard.removeExpired();
@@ -397,7 +415,7 @@ export class Rings {
     return isServed;
   }
 
-  /** A producer that sleeps until there is room looks again. */
+  /** Wakes a producer that sleeps until there is room. */
   #wakeProducer(node: number): void {
     const ring = this.#shard.shared.map.ring(node, this.#shard.node);
     const awaitedWord = (ring + RING_IS_AWAITED) >> 2;
@@ -411,12 +429,12 @@ export class Rings {
     return this.onHostDelivery(delivery);
   }
 
-  /** Something that a drain came upon is still to be done. */
+  /** Whether something that a drain came upon is still to be done. */
   get hasLeftovers(): boolean {
     return !this.#leftovers.isEmpty;
   }
 
-  /** Does it. Not from within a drain. */
+  /** Does what drains have left to be done. Must not be called from within a drain. */
   settleLeftovers(): void {
     if (this.#leftovers.isEmpty) return;
     const inbound = this.#inbound!;
@@ -476,7 +494,7 @@ export class Rings {
     if (takers === null) this.#leftovers.noteUntaken(node, incoming, this.#deliverByHost(incoming));
     else this.#leftovers.noteUnserved(node, incoming, takers);
     this.#stalls.tell(node, origin);
-    // An answer is put aside, and what is for groups that were not served.
+    // The payload is still needed if an answer, or a message for groups that were not served, was put aside.
     const isAnswer = (message.context & CONTEXT_IS_RESPONSE) !== 0;
     const isDone = takers !== null && !isAnswer && queues.every((queue) => queue === 0);
     if (isDone) this.#shard.outbound.payloads.release(message.bytes);

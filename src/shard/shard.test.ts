@@ -134,7 +134,7 @@ describe("Shard", () => {
   describe("with consumers that have more pending than max_pending", () => {
     const clock = standingClock();
 
-    /** A consumer that takes nothing, to which as many messages are on their way, and one that takes everything. */
+    /** This many messages for a consumer that takes nothing and one that takes everything. */
     function flood(messages: number, options: ConstructorParameters<typeof ShardHarness>[1] = {}) {
       const harness = new ShardHarness(1, { maxPendingBytes: 100_000, pingIntervalMs: 1e9, ...options });
       const publisher = harness.connect();
@@ -184,7 +184,7 @@ describe("Shard", () => {
         for (let i = 0; i < 5; i++) harness.turn();
         return received(quick);
       };
-      // What it sent before is known of it only then.
+      // The shard learns only from the first messages that they go to a congested consumer.
       expect(send()).toBe(100);
       expect(send()).toBeLessThan(20);
     });
@@ -250,10 +250,10 @@ describe("Shard", () => {
   describe("whose writes take long", () => {
     const clock = standingClock();
 
-    /** The clock gets as far as the server's first ping. */
+    /** Leaves out the server's first PING, which the clock reaches. */
     const withoutPing = (text: string) => text.replace("PING\r\n", "");
 
-    /** Clients that subscribe to `a`, to whom each write takes so long. */
+    /** Clients that subscribe to `a`. Each write to one of them takes `writeMs`. */
     function consumersOf(harness: ShardHarness, count: number, writeMs: number): FakeSocket[] {
       const consumers = Array.from({ length: count }, () => harness.connect());
       for (const consumer of consumers) consumer.send("SUB a 1\r\n");
@@ -314,7 +314,7 @@ describe("Shard", () => {
       }
     });
 
-    /** A publisher with so many small messages for 100 consumers that no outbox is full when they are framed. */
+    /** A publisher with as many small messages for 100 consumers as can be framed before an outbox is full. */
     function framing() {
       const harness = new ShardHarness(1);
       const publisher = harness.connect();

@@ -1,6 +1,6 @@
 /**
- * One shard: a thread that serves connections. Here its parts are put together. What drives them is the loop (`turns.ts`), what
- * other nodes tell them comes by `commands.ts`, and what they see of each other is `context.ts`.
+ * One shard: a thread that serves connections. This file puts its parts together. Its loop is in `turns.ts`;
+ * `commands.ts` takes what other nodes tell it; `context.ts` is what its parts see of each other.
  */
 import type { Socket } from "node:net";
 import { SYSTEM_ACCOUNT_ID } from "../account/definition.ts";
@@ -75,27 +75,32 @@ export interface ShardDependencies {
   readonly poller: Poller;
   /** Wakes the thread whose poller has this handle. */
   wake(handle: number): void;
-  /** `transfer`: what in it goes to main for good. */
+  /** `transfer`: the objects in the report that main owns from then on. */
   report(report: ShardReport, transfer?: Transferable[]): void;
   /** Sends a question to the logins thread. */
   ask(question: LoginQuestion): void;
-  /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
+  /**
+   * Frees garbage. A thread that never returns to its event loop would otherwise keep its garbage until it needs the
+   * room.
+   */
   collectGarbage(): void;
-  /** Frees what has become garbage lately. */
+  /** Frees recent garbage. */
   collectRecentGarbage(): void;
-  /** Memory of the process, 0 where it cannot be told. */
+  /** Memory of the process in bytes; 0 if it cannot be told. */
   residentBytes(): number;
-  /** The TLS of `poller`; null where there is none. */
+  /** The TLS of `poller`; null if there is none. */
   readonly tls: TlsLayer | null;
-  /** The framing of `poller`, and who upgrades connections to it; null where there are no WebSockets. */
+  /** The WebSocket framing of `poller` and the upgrades of connections to it; null if there are no WebSockets. */
   readonly webSocket: {
     readonly layer: WebSocketLayer;
-    /** Null where no port for them is this shard's: the links shard dials. */
+    /** Null if this shard serves no WebSocket port: the links shard only dials. */
     readonly createUpgrades: ((host: UpgradeHost) => Upgrades) | null;
   } | null;
-  /** Takes no more connections of these kinds, or of any, where the shard listens by itself. */
+  /**
+   * Ends listening for these kinds of connection, or for all. Only a shard that listens by itself has anything to end.
+   */
   stopListening(listeners: readonly ListenerKind[] | "all"): void;
-  /** Makes what the links shard has besides; null for shards of clients. */
+  /** Makes the parts that only the links shard has; null for shards of clients. */
   readonly createLinks: ((shard: LinkShard) => LinkHost) | null;
 }
 
@@ -313,12 +318,12 @@ export class Shard implements LinkShard, UpgradeHost {
     return tracing;
   }
 
-  /** Serves until it is told to stop; throws what a turn threw. */
+  /** Serves until the shard is told to stop. Rejects with whatever a turn threw. */
   run(): Promise<void> {
     return this.#turns.run();
   }
 
-  /** Takes a connected socket. */
+  /** Takes a connected socket as a connection of the shard. */
   accept(listener: ListenerKind, source: StreamSource, ip: string, port: number): void {
     switch (listener) {
       case "client":
@@ -344,16 +349,16 @@ export class Shard implements LinkShard, UpgradeHost {
       return;
     }
     Atomics.add(this.#words, nodeWord(this.node, NODE_LOAD), 1);
-    // The last turn may have been long ago, and the connection's time begins now.
+    // The last turn may have been long ago, and the connection's timers count from now.
     this.nowMs = performance.now();
     this.accept(listener, socket, ip, port);
     this.outbound.flushAll();
     this.#turns.finishClosings();
   }
 
-  /** Takes a leaf node over from another shard, which has counted it as one of this one's. */
+  /** Takes over a leaf node from another shard, which has already counted it as one of this shard's connections. */
   acceptHanded(leaf: HandedLeaf): void {
-    // As for a socket: the last turn may have been long ago.
+    // As in acceptOwn(): the last turn may have been long ago.
     this.nowMs = performance.now();
     this.#links!.acceptHanded(leaf);
   }
@@ -406,7 +411,7 @@ export class Shard implements LinkShard, UpgradeHost {
   }
 
   pause(connection: Connection, stalledBy = 0): void {
-    // One slow client must not hold up a link, nor everybody behind it.
+    // One slow client must not hold up a link and everybody whose messages come over it.
     if (connection.state >= STATE_CLOSING || connection.isLink) return;
     increment(this.#words, this.shared.map.area(this.node).area + AREA_STALLS);
     if (stalledBy !== 0) {
@@ -472,7 +477,7 @@ export class Shard implements LinkShard, UpgradeHost {
   }
 
   log(level: ShardLogLevel, text: string, limit?: LineLimit): void {
-    // Verdicts come with lines that nobody may want.
+    // Verdicts on logins come with debug lines, wanted or not.
     if (level === "debug" && !this.options.logsDebug) return;
     this.#dependencies.report(
       limit === undefined ? { type: "log", level, text } : { type: "log", level, text, limit },
@@ -483,7 +488,10 @@ export class Shard implements LinkShard, UpgradeHost {
     this.#dependencies.stopListening(listeners);
   }
 
-  /** Closes every connection, and ends the loop. `leavesSockets`: clients' stay open for the end of the process to close. */
+  /**
+   * Closes every connection and ends the loop. `leavesSockets`: the sockets of clients stay open until the process
+   * ends.
+   */
   stop(leavesSockets: boolean): void {
     this.#closings.leavesSockets = leavesSockets;
     this.#links?.stop();
@@ -494,7 +502,7 @@ export class Shard implements LinkShard, UpgradeHost {
     this.outbound.flushAll();
     this.#turns.finishClosings();
     this.#dependencies.stopListening("all");
-    // Whoever waits for room in a ring to this shard waits no more.
+    // Nodes that wait for room in a ring to this shard then wait no more.
     Atomics.store(this.#words, nodeWord(this.node, NODE_STATE), NODE_IS_ABSENT);
     this.poller.stop();
   }

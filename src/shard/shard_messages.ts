@@ -1,4 +1,4 @@
-/** What passes between a shard and other threads: what it is told by ring, and what it reports. Plain data. */
+/** Messages between a shard and other threads: what it is told by ring, and what it reports. Plain data. */
 import type { AccountsChange } from "../account/accounts_change.ts";
 import type { ClientInfo } from "../account/client_info.ts";
 import type { LatencySample } from "../account/latency.ts";
@@ -20,18 +20,18 @@ export interface LoginQuestion {
   readonly node: number;
   readonly slot: number;
   readonly clientId: number;
-  /** Comes back with the verdict (`Connection.loginNumber`). */
+  /** Number that comes back with the verdict (`Connection.loginNumber`). */
   readonly loginNumber: number;
-  /** The client is in already; asked after a reload. */
+  /** Whether the client is logged in already, and the question is asked because of a reload. */
   readonly isAgain: boolean;
   readonly request: LoginRequest;
-  /** For a callout service; null without TLS, and where no service is asked. */
+  /** For a callout service; null without TLS, or if no service is asked. */
   readonly clientTls: ClientTls | null;
 }
 
 /**
- * From another shard: nobody there took this message of the client in a slot here, and nobody else could. The account is
- * the one that it was delivered in; subject and reply are byte strings.
+ * From another shard: nobody there took this message of the client in a slot here, and nobody else could. The account
+ * is the one that the message was delivered in. Subject and reply are byte strings.
  */
 export interface UntakenMessage {
   readonly slot: number;
@@ -42,14 +42,17 @@ export interface UntakenMessage {
 
 /** Main, the logins thread or the acceptor → shard, in a ring. */
 export type ShardControl =
-  /** Operator mode: accounts are new, changed or gone, and what that means for who is logged in. */
+  /** Operator mode: accounts are new, changed or gone, and what follows from that for logged-in clients. */
   | { readonly type: "accounts"; readonly change: AccountsChange }
   /**
-   * From another shard: who is about to answer a request to a service whose latency is measured. To the links shard with the
-   * request's reply instead, where another server measures it.
+   * From another shard: who is about to answer a request whose latency is measured. If another server measures it, sent
+   * to the links shard with the request's reply subject as `token`.
    */
   | { readonly type: "responder"; readonly token: string; readonly info: ClientInfo }
-  /** From main: what the responder's server has measured of a request; `subject` is the reply of it, a byte string. */
+  /**
+   * From main: what the responder's server has measured of a request. `subject` is the request's reply subject, a byte
+   * string.
+   */
   | {
       readonly type: "latency";
       readonly account: number;
@@ -57,8 +60,8 @@ export type ShardControl =
       readonly sample: LatencySample;
     }
   /**
-   * From main or the logins thread: a request of the server's in an account, to the services that this one imports. Headers, ""
-   * for none, and payload are base64.
+   * From main or the logins thread: a request of the server itself, in an account, to the services that the account
+   * imports. Headers ("" for none) and payload are base64.
    */
   | {
       readonly type: "request";
@@ -78,13 +81,15 @@ export type ShardControl =
       readonly verdict: Verdict;
     }
   | ({ readonly type: "untaken" } & UntakenMessage)
-  /** From another shard: a message of a trace that began there (`node`, `number`), for those here that it names. */
+  /**
+   * From another shard: a message whose trace began there (`node`, `number`), for the subscribers here that it names.
+   */
   | {
       readonly type: "trace";
       readonly node: number;
       readonly number: number;
       readonly terms: TraceTerms;
-      /** Its parts as byte strings, headers and payload base64. */
+      /** The message's parts as byte strings; `content` is headers and payload in base64. */
       readonly message: {
         readonly context: number;
         readonly subject: string;
@@ -96,7 +101,7 @@ export type ShardControl =
       readonly isPlain: boolean;
       readonly queues: readonly number[];
     }
-  /** The answer to it: what became of the message, by how many links it has left, and how many took it. */
+  /** The answer to `trace`: what became of the message, by how many links it has left, and how many took it. */
   | {
       readonly type: "traced";
       readonly number: number;
@@ -113,48 +118,48 @@ export type ShardControl =
       readonly ip: string;
       readonly port: number;
     }
-  /** From another shard to the links shard; by main and postMessage where the stream has a port. */
+  /** From another shard to the links shard; if the stream has a port, through main and by postMessage. */
   | HandedLeaf
   | { readonly type: "options"; readonly options: ShardOptions; readonly info: ServerInfo }
   | { readonly type: "otherClusters"; readonly names: readonly string[] }
   | { readonly type: "query"; readonly id: number; readonly query: ShardQuery }
-  /** Sends INFO to clients that take it at any time: to all, to those who came by one port, or to one. */
+  /** Sends INFO to clients that take it at any time: to all, to those of one port, or to one client. */
   | {
       readonly type: "info";
       readonly info: ServerInfo;
       readonly listener?: ClientListenerKind;
       readonly clientId?: number;
     }
-  /** Closes every `count`-th … the first `count` connections, for lame duck mode. */
+  /** Closes the first `count` connections, for lame duck mode. */
   | { readonly type: "closeSome"; readonly count: number; readonly reason: number }
-  /** Lowers the shard's connections to `count`, as after a reload of max_connections. */
+  /** Closes `count` connections because there are too many, as after a reload of max_connections. */
   | { readonly type: "shrink"; readonly count: number }
-  /** Closes these clients and leaf nodes, of which their account has too many. */
+  /** Closes these clients and leaf nodes, because their account has too many. */
   | { readonly type: "accountFull"; readonly clientIds: readonly number[] }
-  /** Takes no more connections of these kinds, where the shard listens by itself. */
+  /** Ends listening for these kinds of connection, if the shard listens by itself. */
   | { readonly type: "stopListening"; readonly listeners: readonly ListenerKind[] }
-  /** Closes every connection. With `leavesSockets` clients' sockets stay open for the end of the process to close. */
+  /** Closes every connection. With `leavesSockets` the sockets of clients stay open until the process ends. */
   | { readonly type: "stop"; readonly leavesSockets: boolean }
   | LinkControl
-  /** Throws inside the shard; the test of what happens then. */
+  /** Throws inside the shard, to test what happens then. */
   | { readonly type: "fail" };
 
 /** Main → the links shard. */
 export type LinkControl =
-  /** What it is to do; first of all, and again after a reload that changed it. */
+  /** What the links shard is to do. Sent first of all, and again after a reload that changed it. */
   | { readonly type: "link"; readonly what: "start"; readonly setup: LinksSetup }
   /** The answer to a `resolve` report. */
   | ({ readonly type: "link"; readonly what: "addresses"; readonly host: string } & HostAddresses)
-  /** Other servers have leaf links of an account: together they may be too many. */
+  /** Other servers have leaf nodes in this account, too: together they may be too many. */
   | { readonly type: "link"; readonly what: "limitLeafs"; readonly account: string }
   /** Lame duck mode begins. */
   | { readonly type: "link"; readonly what: "lameDuck" }
-  /** Leaf nodes are to go, as clients are. */
+  /** Closes leaf nodes, as clients are closed. */
   | { readonly type: "link"; readonly what: "closeLeafs" };
 
 /** Shard → main, by postMessage. */
 export type ShardReport =
-  /** With the ports it listens on by itself, in the order it was told to. */
+  /** With the ports that the shard listens on by itself, in the order that it was told. */
   | { readonly type: "ready"; readonly ports: readonly number[] }
   | {
       readonly type: "log";
@@ -163,31 +168,37 @@ export type ShardReport =
       /** Absent for a line that is written each time. */
       readonly limit?: LineLimit;
     }
-  /** Text, because to clone a page of connections takes a shard three times as long (2.3 of 0.8 ms; Deno: 1.7 of 0.9). */
+  /**
+   * The answer is text, because cloning a page of connections takes a shard three times as long (2.3 instead of 0.8 ms;
+   * on Deno 1.7 instead of 0.9).
+   */
   | { readonly type: "answer"; readonly id: number; readonly json: string }
-  /** A peer whose certificates are to be checked: its verified chain, DER, its own first. Answered by `peer`. */
+  /**
+   * Asks whether a peer's certificates hold. `chain` is its verified chain, DER, its own certificate first. The answer
+   * is `peer`.
+   */
   | {
       readonly type: "peer";
       readonly slot: number;
       /** Below 0 for a WebSocket that is no client yet. */
       readonly clientId: number;
-      /** Name of the TLS block that wants it, as of contexts. */
+      /** Name of the TLS block that demands the check, which is that of its context. */
       readonly block: string;
       readonly chain: readonly Uint8Array[];
     }
-  /** A client came or went. Only where somebody listens to events of such. */
+  /** A client has connected or disconnected. Sent only if somebody listens to such events. */
   | { readonly type: "client"; readonly event: ClientEvent }
-  /** Clients that are gone: `ConnectionRecord[]` and how many they are, as text for the same reason. */
+  /** Clients that are gone, as `ConnectionRecord[]`, and their number. It is text for the reason given above. */
   | { readonly type: "closed"; readonly json: string; readonly count: number }
-  /** A trace is complete: main publishes it. */
+  /** A trace is complete, and main is to publish it. */
   | { readonly type: "trace"; readonly result: TraceResult }
-  /** For the links shard, which is to be given the port with it. */
+  /** For the links shard, to which main passes it with its port. */
   | HandedLeaf
-  /** The links shard's alone. */
+  /** Sent by the links shard only. */
   | { readonly type: "links"; readonly news: LinksNews }
-  /** The links shard wants the addresses of a host. */
+  /** The links shard asks for the addresses of a host. */
   | { readonly type: "resolve"; readonly host: string }
-  /** Where shards listen by themselves. The thread has served nobody and stops. */
+  /** Sent by a shard that listens by itself: the thread has served nobody and stops. */
   | { readonly type: "cannotListen"; readonly listener: OwnListener; readonly error: string }
   | { readonly type: "failed"; readonly error: string }
   | { readonly type: "stopped" }
@@ -195,30 +206,30 @@ export type ShardReport =
 
 /** Main → a shard, by postMessage, after the start. */
 export type ShardMessage =
-  /** It has stopped, and is to give back what it opened. */
+  /** The shard has stopped and is to give back what it opened. */
   | { readonly type: "dispose" }
-  /** With the runtime's sockets, to the links shard. */
+  /** Sent to the links shard, if the runtime's sockets are used. */
   | HandedLeaf;
 
 export type ShardLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 
-/** What this server did with a message that is traced, and where that is to be published. */
+/** What this server did with a traced message, and where that is to be published. */
 export interface TraceResult {
-  /** Id of the account. */
+  /** Id of the account to publish in. */
   readonly account: number;
   readonly destination: string;
-  /** As the message asked for it, "" for none. */
+  /** The encoding that the message asked for, "" for none. */
   readonly acceptEncoding: string;
   readonly report: TraceReport;
 }
 
-/** What events of the system account tell of a client that came or went. */
+/** What events of the system account tell about a client that connected or disconnected. */
 export interface ClientEvent {
   readonly client: ClientInfo;
-  /** The accounts whose number of connections it changed, the one it left by a second CONNECT first. */
+  /** The accounts whose number of connections has changed; the one that was left by a second CONNECT comes first. */
   readonly countedAccounts: readonly string[];
-  /** Of a client that was refused: the account that hears of it too, null for none, and why. */
+  /** For a client that was refused: the reason, and the account that is told as well, null for none. */
   readonly failure: { readonly account: string | null; readonly reason: string } | null;
-  /** Of a client that went. */
+  /** For a client that disconnected. */
   readonly end: { readonly reason: string; readonly traffic: LinkTraffic } | null;
 }

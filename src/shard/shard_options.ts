@@ -1,4 +1,4 @@
-/** What a shard is started with, and what a reload may change. Plain data: it crosses threads. */
+/** What a shard is started with, and the options that a reload may change. Plain data: it crosses threads. */
 import type { AccountDefinition } from "../account/definition.ts";
 import type { LoginRules } from "../auth/login_rules.ts";
 import type { ListenerKind } from "../fabric/listeners.ts";
@@ -11,7 +11,7 @@ export interface ShardOptions {
   readonly maxPayloadBytes: number;
   readonly maxControlLineBytes: number;
   readonly maxPendingBytes: number;
-  /** Per connection, 0 for unlimited. */
+  /** Subscriptions per connection, 0 for unlimited. */
   readonly maxSubscriptions: number;
   /** Tokens of a subject in SUB, 0 for unlimited. */
   readonly maxSubscriptionTokens: number;
@@ -21,56 +21,56 @@ export interface ShardOptions {
   readonly retriesWrites: boolean;
   readonly dropsInsteadOfStalling: boolean;
   readonly supportsHeaders: boolean;
-  /** Proxies may tell in a header whom they speak for. */
+  /** Whether proxies may send a header that tells their client's address. */
   readonly takesProxyHeaders: boolean;
   readonly logsDebug: boolean;
   readonly logsTrace: boolean;
   readonly tracesHeadersOnly: boolean;
   readonly maxTracedBytes: number;
   readonly login: LoginSettings;
-  /** All accounts, the global one among them. */
+  /** All accounts, including the global one. */
   readonly accounts: readonly AccountDefinition[];
-  /** Random words that the reply subjects of services are made from; the same on all shards. */
+  /** Random words that the reply subjects of services are derived from; the same on all shards. */
   readonly replySecret: readonly number[];
-  /** What names this server in them where others must find it. */
+  /** The part of such a reply subject that tells other servers to find this one. */
   readonly serverHash: string;
-  /** Decides which destinations of mappings count; undefined outside a cluster. */
+  /** The cluster's name, which decides which destinations of mappings count; undefined outside a cluster. */
   readonly clusterName: string | undefined;
   /** TLS for clients; null for none. */
   readonly tls: ShardTls | null;
-  /** The port for WebSockets; null for none, which stays so. */
+  /** The WebSocket port; null if there is none, which no reload changes. */
   readonly webSocket: ShardWebSocket | null;
 }
 
-/** What clients of the WebSocket port go by where it is not what those of the client port do. */
+/** Options of clients of the WebSocket port that differ from those of the client port. */
 export interface ShardWebSocket {
   readonly rules: UpgradeRules;
   readonly tls: Pick<ShardTls, "context" | "pinnedCerts" | "checksPeers"> | null;
-  /** For all that comes before INFO; 0 for no time. */
+  /** Time for everything that comes before INFO; 0 for no time set. */
   readonly handshakeTimeoutMs: number;
   readonly pingIntervalMs: number;
   /** How long a client that must log in may take. */
   readonly loginTimeoutMs: number;
-  /** Leaf nodes may come by it: there is a listener for them. */
+  /** Whether leaf nodes may come by the WebSocket port, which they may if there is a listener for leaf nodes. */
   readonly takesLeafs: boolean;
-  /** What INFO says otherwise than on the client port. */
+  /** Fields of INFO that differ from the client port's. */
   readonly info: Pick<ServerInfo, "host" | "port" | "tlsRequired" | "tlsVerify" | "tlsAvailable">;
 }
 
 export interface ShardTls {
   readonly context: TlsContext;
-  /** Clients without TLS are served on the same port. */
+  /** Whether clients without TLS are served on the same port. */
   readonly allowsPlain: boolean;
-  /** The handshake comes before INFO. */
+  /** Whether the handshake comes before INFO. */
   readonly isFirst: boolean;
-  /** How long clients that come first have before INFO is sent in clear; 0: they must come first. */
+  /** How long a client has to begin the handshake before INFO is sent in clear; 0: it must begin with the handshake. */
   readonly fallbackDelayMs: number;
   readonly timeoutMs: number;
   /** SHA-256 of the public keys that clients may have, lower-case hex; empty for any. */
   readonly pinnedCerts: readonly string[];
-  /** Handshakes a second of all shards together, 0 for any number. */
+  /** Handshakes per second of all shards together, 0 for any number. */
   readonly connectionRateLimit: number;
-  /** Main is asked whether the authorities of a client's certificates stand by them. */
+  /** Whether main is asked if the authorities still vouch for a client's certificates. */
   readonly checksPeers: boolean;
 }
 
@@ -78,7 +78,7 @@ export interface LoginSettings {
   readonly rules: LoginRules;
   /** How long a client that must log in may take. */
   readonly timeoutMs: number;
-  /** What an auth callout's answers turn into besides: when it changes, those who are in are judged again. */
+  /** What else the answers of an auth callout depend on: when it changes, logged-in clients are judged again. */
   readonly calloutTargets: readonly unknown[];
 }
 
@@ -86,18 +86,18 @@ export interface ShardStart {
   readonly node: number;
   readonly memory: WebAssembly.Memory;
   readonly engineCode: WebAssembly.Module;
-  /** Of the links shard: how its links are compressed (`engine/s2_codec.ts`). */
+  /** For the links shard: the code that compresses its links (`engine/s2_codec.ts`). */
   readonly s2Code: WebAssembly.Module | null;
-  /** How messages of WebSockets are compressed (`engine/deflater.ts`), null where there are none. */
+  /** The code that compresses WebSocket messages (`engine/deflater.ts`), null if there are no WebSockets. */
   readonly deflateCode: WebAssembly.Module | null;
   readonly transport: "epoll" | "runtime";
-  /** With the runtime's sockets shards listen by themselves. */
+  /** The ports that the shard listens on by itself, as it does with the runtime's sockets. */
   readonly listen: readonly OwnListener[];
   readonly info: ServerInfo;
-  /** Where gateways lead to, nearest first. */
+  /** Names of the clusters that gateways lead to, nearest first. */
   readonly otherClusters: readonly string[];
   readonly options: ShardOptions;
-  /** Steady-clock milliseconds it looks again before it sleeps. */
+  /** Steady-clock milliseconds for which the shard looks for work before it sleeps. */
   readonly spinMs: number;
   readonly hashSeed: number;
   /** Takes `LoginQuestion`s, as JSON, to the logins thread. */
@@ -108,8 +108,8 @@ export interface ShardStart {
 export interface OwnListener {
   readonly kind: ListenerKind;
   readonly host: string;
-  /** 0 for a free one. */
+  /** 0 for any free port. */
   readonly port: number;
-  /** Other shards listen on it, too. */
+  /** Whether other shards listen on the same port. */
   readonly reusePort: boolean;
 }

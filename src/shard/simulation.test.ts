@@ -1,6 +1,6 @@
 /**
- * Shards in one thread, random clients, one seed one history: after every burst of publications, who received what is
- * compared with what NATS promises. A seed that found a bug is to become a test with a name.
+ * Shards in one thread with random clients; one seed is one history. After every burst of publications, the messages
+ * that each client received are compared with what NATS promises. A seed that finds a bug becomes a test with a name.
  */
 import { expect, test } from "bun:test";
 import { subjectMatchesText } from "../subject/text.ts";
@@ -15,7 +15,7 @@ const PATTERNS = [...SUBJECTS, "*", ">", "a.*", "a.>", "*.b", "*.*.c", "b.>", "d
 const QUEUES = ["red", "blue", "green"];
 const PAYLOAD_BYTES = [0, 3, 30, 500, 511, 512, 600, 5000, 70_000, 98_304, 98_305, 200_000];
 
-/** Less than a ring holds: two shards that wait for each other need a thread each. */
+/** Less than a ring holds: two shards that wait for each other would need a thread each. */
 const BYTES_PER_ROUND = 3_000_000;
 
 interface Subscription {
@@ -140,7 +140,7 @@ class Simulation {
     return messages;
   }
 
-  /** Sends in pieces: sometimes behind what was sent before in one piece, sometimes cut anywhere. */
+  /** Sends text in pieces: sometimes joined to what was sent before, sometimes cut anywhere. */
   #sendCut(socket: FakeSocket, text: string): void {
     const at = this.#below(3) === 0 ? this.#below(text.length) : 0;
     const before = socket.toServer.at(-1);
@@ -200,7 +200,7 @@ class Simulation {
     }
   }
 
-  /** Of each publisher's messages, an earlier one is never received after a later one. */
+  /** A message is never received after a later one of the same publisher. */
   #checkOrder(list: readonly Message[]): void {
     const last = new Map<Client, number>();
     for (const { publisher, number } of list) {

@@ -1,6 +1,6 @@
 /**
- * The slots of a shard's connections. A slot is a place in `connections`, a record in the shared memory and a number to the
- * poller; it is taken when somebody connects and free again when the socket is gone.
+ * The slots of a shard's connections. A slot is a place in `connections`, a record in the shared memory and a number
+ * for the poller. It is taken when a peer connects and free again when the socket is gone.
  */
 import { assert } from "../base/assert.ts";
 import {
@@ -16,7 +16,10 @@ import type { StreamSource } from "../runtime/poller.ts";
 import type { Connection } from "./connection.ts";
 
 export class Slots {
-  /** By slot: null where it is free, or holds what is no connection yet. Slot 0 is never one. */
+  /**
+   * The connections by slot: null if the slot is free or holds something that is no connection yet. Slot 0 is never a
+   * connection.
+   */
   readonly connections: (Connection | null)[] = [null];
   readonly #shared: SharedMemory;
   readonly #node: number;
@@ -27,7 +30,7 @@ export class Slots {
     this.#node = node;
   }
 
-  /** Of a slot's record. */
+  /** Address of a slot's record. */
   addressOf(slot: number): number {
     return this.#shared.map.area(this.#node).connections + slot * CONNECTION_BYTES;
   }
@@ -42,7 +45,7 @@ export class Slots {
     return this.#free.length === 0 && this.connections.length >= this.#shared.map.slotCount(this.#node);
   }
 
-  /** A free slot, with a fresh record for whoever has this socket; null for none yet. */
+  /** Takes a free slot with a fresh record for the connection of this socket; null if there is no socket yet. */
   take(source: StreamSource | null): number {
     const slot = this.#free.pop() ?? this.connections.length;
     const { words, map } = this.#shared;
@@ -54,7 +57,7 @@ export class Slots {
     return slot;
   }
 
-  /** Whoever has the slot is no client yet, or is one now. */
+  /** Marks whether the slot's connection is still waiting for its upgrade and is no client yet. */
   markUpgrading(slot: number, isUpgrading: boolean): void {
     const flags = (this.addressOf(slot) + CONNECTION_FLAGS) >> 2;
     this.#shared.words[flags] = isUpgrading ? CONNECTION_IS_UPGRADING : 0;
@@ -65,39 +68,39 @@ export class Slots {
     Atomics.store(this.#shared.words, (connection.address + CONNECTION_CLIENT) >> 2, connection.clientId);
   }
 
-  /** The socket of a slot that was taken without one: main is to close it, should this thread die. */
+  /** Notes the socket of a slot that was taken without one: main closes it if this thread dies. */
   ownSocket(slot: number, fd: number): void {
     this.#shared.words[(this.addressOf(slot) + CONNECTION_FD) >> 2] = fd;
   }
 
-  /** The socket is this thread's to close no more, or about to be closed: main is not to close it. */
+  /** The socket is no longer this thread's, or is about to be closed: main is not to close it. */
   disownSocket(slot: number): void {
     this.#shared.words[(this.addressOf(slot) + CONNECTION_FD) >> 2] = -1;
   }
 
-  /** The slot is free, and the shard has one connection fewer. */
+  /** Frees the slot, and counts one connection less for the shard. */
   release(slot: number): void {
     this.connections[slot] = null;
     this.#free.push(slot);
     this.countOff(this.#node);
   }
 
-  /** Counts one more link of the links shard; false where it takes none. */
+  /** Counts one more link of the links shard. Returns false if the links shard has no slot for it. */
   reserveLink(linksNode: number): boolean {
     const load = nodeWord(linksNode, NODE_LOAD);
-    // The acceptor may be counting one more at this very moment: the last slot is for that.
+    // The acceptor may be counting another connection at this very moment: the last slot is reserved for that.
     const isFull = Atomics.add(this.#shared.words, load, 1) >= this.#shared.map.slotCount(linksNode) - 2;
     if (isFull) this.countOff(linksNode);
     return !isFull;
   }
 
-  /** A node, of which this shard's is one, has a connection fewer. */
+  /** Counts one connection less for a node, which may be this shard's. */
   countOff(node: number): void {
     Atomics.sub(this.#shared.words, nodeWord(node, NODE_LOAD), 1);
   }
 }
 
-/** The descriptor that main closes should this thread die; -1 where the runtime does. */
+/** The descriptor that main closes if this thread dies; −1 if the runtime does that. */
 function fdOf(source: StreamSource): number {
   if (typeof source === "number") return source;
   return "fd" in source ? source.fd : -1;

@@ -20,7 +20,7 @@ const { words } = shared;
 const { area, connections, scratch } = shared.map.area(HERE);
 
 function setUp() {
-  /** What was sent: to which node, the kind and the origin. */
+  /** The records sent: node, kind and origin. */
   const sent: [number, number, number][] = [];
   const rings = { isFull: false };
   const engine: Partial<Engine> = {
@@ -32,7 +32,7 @@ function setUp() {
   const slow = { stalls: 0 };
   const shard = { node: HERE, shared, engine: engine as Engine, nowMs: 100, connections: [null, null, slow] };
   const signals = new StallSignals(shard);
-  /** A message of this origin went to a subscriber that does not keep up. */
+  /** Signals that a message of this origin went to a congested subscriber. */
   const stall = (from: number, origin: number) => {
     words[(area + AREA_STALLED_BY) >> 2] = connections + 2 * CONNECTION_BYTES;
     signals.tell(from, origin);
@@ -48,7 +48,7 @@ test("tell() names the connection to its shard, once in two milliseconds, where 
   stall(NEAR, 7);
   stall(NEAR, 7);
   stall(NEAR, 8);
-  // Passed on by one node, and of another.
+  // Passed on by one node, and published on another.
   stall(NEAR, originOf({ node: FAR, slot: 7 }));
   expect(sent).toEqual([
     [NEAR, RECORD_KIND_STALL, 7],
@@ -57,7 +57,7 @@ test("tell() names the connection to its shard, once in two milliseconds, where 
   ]);
   shard.nowMs += 2;
   stall(NEAR, 7);
-  // Each is counted for the subscriber.
+  // Each signal is counted for the subscriber.
   expect([sent.length, slow.stalls]).toEqual([4, 4]);
 });
 
@@ -85,7 +85,7 @@ test("tellResumed() tells each shard that was told to slow somebody, once", () =
     [NEAR, RECORD_KIND_RESUME, 0],
     [FAR, RECORD_KIND_RESUME, 0],
   ]);
-  // What was slowed before may be slowed again.
+  // Connections that were slowed before may be slowed again.
   stall(FAR, 1);
   expect(sent.length).toBe(3);
 });

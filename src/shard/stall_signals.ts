@@ -1,6 +1,7 @@
 /**
- * What shards tell one another of subscribers that do not keep up: to slow the connection whose message went to one, and to
- * let all go on once their own have caught up. Both are only advice: where a ring is full the pause simply runs out.
+ * Signals between shards about subscribers that do not keep up: to slow the connection whose message went to one, and
+ * to resume all once the subscribers have caught up. Signals are only advice: if a ring is too full for one, the pause
+ * simply runs out.
  */
 import { originOf, slotOfOrigin } from "../fabric/message_record.ts";
 import {
@@ -17,9 +18,9 @@ import {
 import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 
-/** One producer is told to slow down at most once in this time. */
+/** A producer is told to slow down at most once in this time. */
 const STALL_EVERY_MS = 2;
-/** Connections of which it is remembered when they were told; beyond that all are forgotten. */
+/** Number of connections for which the time of the last signal is kept; beyond that all times are forgotten. */
 const STALLED_MAX = 1024;
 
 type SignallingShard = Pick<ShardContext, "node" | "shared" | "engine" | "nowMs"> & {
@@ -29,13 +30,13 @@ type SignallingShard = Pick<ShardContext, "node" | "shared" | "engine" | "nowMs"
 export class StallSignals {
   readonly #shard: SignallingShard;
   readonly #words: Int32Array;
-  /** Where the engine says that a subscriber does not keep up. */
+  /** Word in which the engine notes that a subscriber does not keep up. */
   readonly #stalledWord: number;
-  /** Where the records of connections begin. */
+  /** Address of the connection records. */
   readonly #records: number;
   /** When each connection of another shard was last told to slow down. */
   readonly #stalledAt = new Map<number, number>();
-  /** Bitmap of the nodes that were told so. */
+  /** Bitmap of the nodes that were told to slow connections. */
   #stalledNodes = 0;
 
   constructor(shard: SignallingShard) {
@@ -47,7 +48,10 @@ export class StallSignals {
     this.#records = connections;
   }
 
-  /** Record of a subscriber that does not keep up, where a message went to one: whoever has just sent it is to pause. 0 for none. */
+  /**
+   * Address of the record of a congested connection that a message went to, 0 if there is none: the connection that has
+   * just sent that message is to pause.
+   */
   get stalledBy(): number {
     return this.#words[this.#stalledWord]!;
   }
@@ -57,14 +61,15 @@ export class StallSignals {
   }
 
   /**
-   * Asks the sending shard to slow the connection whose message just went to a subscriber that does not keep up, where it did:
-   * `origin` is that of the message's record, which came from the node `from`. Hot: once per record that the engine left.
+   * If a message has just gone to a subscriber that does not keep up, asks the publisher's shard to slow the publisher.
+   * `origin` is that of the message's record, which came from the node `from`. Hot: once per record that the engine
+   * left to the host.
    */
   tell(from: number, origin: number): void {
     const { stalledBy } = this;
     if (stalledBy === 0) return;
     this.stalledBy = 0;
-    // Of a message that was passed on the origin says whose it is.
+    // The origin of a message that was passed on includes its publisher's node.
     const node = origin >>> RECORD_ORIGIN_NODE_SHIFT || from;
     const slot = slotOfOrigin(origin);
     const key = originOf({ node, slot });
@@ -78,13 +83,13 @@ export class StallSignals {
     }
   }
 
-  /** A producer is slowed for the subscriber of this record. */
+  /** Counts a stall for the connection with this record. */
   count(stalledBy: number): void {
     const connection = this.#shard.connections[(stalledBy - this.#records) / CONNECTION_BYTES];
     if (connection != null) connection.stalls++;
   }
 
-  /** This shard's subscribers have caught up: the shards that were told to slow connections may let them go on. */
+  /** This shard's subscribers have caught up: tells the shards that were asked to slow connections to resume them. */
   tellResumed(): void {
     for (let nodes = this.#stalledNodes; nodes !== 0; nodes &= nodes - 1) {
       this.#send(31 - Math.clz32(nodes & -nodes), RECORD_KIND_RESUME, 0);
@@ -93,7 +98,7 @@ export class StallSignals {
     this.#stalledAt.clear();
   }
 
-  /** False where the ring is full. */
+  /** Returns false if the ring is full. */
   #send(node: number, kind: number, origin: number): boolean {
     const { engine } = this.#shard;
     const record = engine.reserve(node, RECORD_BODY);

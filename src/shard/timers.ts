@@ -2,15 +2,15 @@
 import type { Connection } from "./connection.ts";
 
 export const TIMER_PING = 0;
-/** Of the TLS handshake first, then of CONNECT. */
+/** First for the TLS handshake, then for CONNECT. */
 export const TIMER_AUTHENTICATION = 1;
 export const TIMER_WRITE = 2;
 /** The end of a login. */
 export const TIMER_EXPIRY = 3;
-/** It has more pending than it may. */
+/** For a connection that has more pending than it may have. */
 export const TIMER_EXCESS = 4;
 export const TIMERS_PER_CONNECTION = 5;
-/** Slot 0 is no connection: its timers are those of requests to services, of links, and of traces. */
+/** Slot 0 is no connection: its timers are those of requests to services, links and traces. */
 export const TIMER_SERVICES = 0;
 export const TIMER_LINKS = 1;
 export const TIMER_TRACES = 2;

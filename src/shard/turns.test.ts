@@ -2,7 +2,10 @@ import { expect, test } from "bun:test";
 import { createSharedMemory } from "../memory/shared_memory.ts";
 import { type TurnParts, Turns } from "./turns.ts";
 
-/** Turns of a shard in which connections end: those named in `rounds`, each round while the one before is being finished. */
+/**
+ * Turns of a shard in which connections end: those named in `rounds`, each round while the previous one is being
+ * finished.
+ */
 function turnsThatClose(rounds: string[]) {
   const said: string[] = [];
   const shard = {

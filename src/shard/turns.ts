@@ -1,11 +1,10 @@
 /**
- * The loop of a shard: turns, each of which takes what other nodes sent, reads what its sockets have, and writes what came
- * of it.
+ * The loop of a shard. Each turn takes what other nodes sent, reads what the sockets have, and writes the results.
  *
  *   wait → drain rings → read, scan, deliver → fire timers → publish rings → write outboxes → close → both once more
  *
- * Rings are published before outboxes are written, so that whoever sees a PONG may rely on what was published before it
- * having reached the other shards. Hot: once per batch of events.
+ * Rings are published before outboxes are written: a client that sees a PONG may rely on the other shards having what
+ * was published before it. Hot: once per batch of events.
  */
 import type { GrowthWatch } from "../base/growth_watch.ts";
 import { NODE_IS_ASLEEP } from "../memory/map.ts";
@@ -24,9 +23,12 @@ import type { Rings } from "./rings.ts";
 import type { Services } from "./services/services.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
-/** Connections that may hold an outbox when the next one is served: each outbox ever lent is memory touched. */
+/**
+ * Connections that may hold an outbox when the next one is served: every outbox that has ever been lent is memory
+ * touched.
+ */
 const OUTBOXES_HELD_MAX = 64;
-/** Idle for this long after work, a shard tidies up. */
+/** A shard that has been idle for this long after work collects its garbage. */
 const TIDY_AFTER_MS = 1000;
 
 type TurningShard = Pick<
@@ -34,7 +36,7 @@ type TurningShard = Pick<
   "node" | "shared" | "engine" | "poller" | "connections" | "outbound" | "timers" | "nowMs"
 >;
 
-/** Whose work there is in a turn. */
+/** The parts of the shard that have work in a turn. */
 export interface TurnParts {
   readonly rings: Rings;
   readonly commands: Commands;
@@ -50,14 +52,17 @@ export interface TurnParts {
   readonly upgrades: Upgrades | null;
   readonly growth: GrowthWatch;
   onTimer(id: number): void;
-  /** Frees what is garbage: a thread that never returns to its event loop would keep it until it needs the room. */
+  /**
+   * Frees garbage. A thread that never returns to its event loop would otherwise keep its garbage until it needs the
+   * room.
+   */
   collectGarbage(): void;
 }
 
 export class Turns {
   readonly #shard: TurningShard;
   readonly #parts: TurnParts;
-  /** Steady-clock milliseconds that it looks for work before it sleeps. */
+  /** Steady-clock milliseconds for which the shard looks for work before it sleeps. */
   readonly #spinMs: number;
   readonly #onTimer: (id: number) => void;
   readonly #asleepWord: number;
@@ -71,11 +76,12 @@ export class Turns {
     this.#spinMs = spinMs;
     this.#onTimer = (id) => parts.onTimer(id);
     this.#asleepWord = nodeWord(shard.node, NODE_IS_ASLEEP);
-    // A poller of the runtime's sockets sleeps outside its turns: it is woken whenever there is something.
+    // A poller of the runtime's sockets sleeps outside the shard's turns, so it must be woken whenever there is
+    // something.
     if (shard.poller.kind === "runtime") Atomics.store(shard.shared.words, this.#asleepWord, 1);
   }
 
-  /** Turns until the poller is stopped; throws what a turn threw. */
+  /** Takes turns until the poller is stopped. Rejects with whatever a turn threw. */
   async run(): Promise<void> {
     const { poller } = this.#shard;
     await poller.run(() => {
@@ -134,7 +140,10 @@ export class Turns {
     this.finishClosings();
   }
 
-  /** Does what drains have left for later, as a message of ours may have been under way. Not from within one. */
+  /**
+   * Does what drains have left for later, since a message of this shard may have been under way. Must not be called
+   * from within a drain.
+   */
   doLeftovers(): void {
     const { rings, links, commands, services, tracing } = this.#parts;
     const { stalledBy } = rings;
@@ -147,8 +156,9 @@ export class Turns {
   }
 
   /**
-   * Connections told to close go; then what was said of them is published, the interest that went with them, and what other
-   * servers are told of that. Meanwhile others may have been told to close: nothing would wake the shard for them.
+   * Ends the connections that were told to close; then publishes and writes what follows from it: the interest that
+   * went with them, and what other servers are told of that. Meanwhile more connections may have been told to close,
+   * and nothing would wake the shard for those, so this repeats until there are none.
    */
   finishClosings(): void {
     const { closings, rings } = this.#parts;
@@ -159,26 +169,31 @@ export class Turns {
     }
   }
 
-  /** What a drain in the middle of a turn left for the next one: no socket and no ring will tell of it. */
+  /**
+   * Whether a drain in the middle of a turn left something for the next turn: no socket and no ring will tell of it.
+   */
   get #hasWork(): boolean {
     const { input, commands, services, tracing, rings, links } = this.#parts;
     if (input.hasResumable || rings.hasLeftovers || commands.hasWork) return true;
     return services.hasWork || tracing.hasWork || (links?.hasNews ?? false);
   }
 
-  /** Another node has something for this one. */
+  /** Whether another node has something for this one. */
   get #hasNews(): boolean {
     return this.#shard.engine.hasInbound() !== 0 || (this.#parts.links?.hasNews ?? false);
   }
 
-  /** Writes what is there, where so many connections hold an outbox that the next one is not to take another. */
+  /** Writes all outboxes if so many connections hold one that the next connection is not to take another. */
   shareOutboxes(): void {
     if (this.#shard.outbound.dirtyCount < OUTBOXES_HELD_MAX) return;
     this.#parts.rings.publishAll();
     this.#shard.outbound.flushAll();
   }
 
-  /** Waits for sockets, rings or timers; looks for a while before it sleeps. */
+  /**
+   * Waits for sockets, rings or timers. Looks for work for a while before it sleeps. Returns the number of socket
+   * events.
+   */
   #wait(): number {
     const { poller, shared, timers } = this.#shard;
     const now = performance.now();
@@ -195,7 +210,7 @@ export class Turns {
     if (!this.#parts.paused.isEmpty) timeoutMs = Math.min(timeoutMs, 1);
     const wholeMs = timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.ceil(timeoutMs);
     if (poller.kind === "runtime") return poller.wait(this.#hasNews ? 0 : wholeMs);
-    // Say that we sleep, then look once more: whoever publishes does it the other way round.
+    // Announce the sleep first, then look once more: a node that publishes does it the other way round.
     Atomics.store(shared.words, this.#asleepWord, 1);
     const events = poller.wait(this.#hasNews ? 0 : wholeMs);
     Atomics.store(shared.words, this.#asleepWord, 0);
