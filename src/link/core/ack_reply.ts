@@ -1,20 +1,21 @@
 /**
- * Acknowledgements of JetStream: between servers a message for a consumer goes to the consumer's own subject, and its reply
- * carries the subject that its client is to see, `$JS.ACK.…@<subject>`. Whoever delivers it to a client takes the two apart.
+ * Acknowledgements of JetStream. Between servers, a message for a consumer goes to the consumer's own subject, and its
+ * reply carries the subject that the client is to see: `$JS.ACK.…@<subject>`. The server that delivers it to a client
+ * takes the two apart.
  * Source: nats-server jsAckDeliverIdx.
  */
 const PREFIX = "$JS.ACK.";
-/** There are at least so many dots before the `@`. */
+/** At least this many dots precede the `@`. */
 const DOTS_MIN = 8;
 
 export interface AckReply {
-  /** What the client answers to. */
+  /** The reply subject that the client sees. */
   readonly reply: string;
-  /** What it sees as the subject. */
+  /** The subject that the client sees. */
   readonly subject: string;
 }
 
-/** The two parts of such a reply, a byte string; null for any other. */
+/** Splits such a reply, a byte string, into its two parts. Null for any other reply. */
 export function splitAckReply(reply: string): AckReply | null {
   if (!reply.startsWith(PREFIX)) return null;
   const start = reply.split(".", DOTS_MIN).join(".").length;

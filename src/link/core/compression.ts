@@ -1,11 +1,12 @@
 /**
- * How two servers come to compress what they say to each other, and how hard this one does. Of routes and leaf nodes alike;
- * gateways never do.
+ * How two servers agree to compress what they send each other, and the level at which this one does. This is the same
+ * for routes and leaf nodes; gateways never compress.
  *
  *   accepted:  INFO sent → INFO → from here on S2 → INFO sent anew          both say in INFO what they want; each side
  *   dialled:   INFO → INFO sent → from here on S2 → INFO anew               compresses as it likes, and reads anything
  *
- * Source: nats-server `selectCompressionMode`, `negotiateRouteCompression`, `negotiateLeafCompression`; clusters.md 3.9.
+ * Source: nats-server `selectCompressionMode`, `negotiateRouteCompression`, `negotiateLeafCompression`; clusters.md
+ * 3.9.
  */
 import type { CompressionSettings } from "../../config/compression.ts";
 import { CloseReason } from "../../protocol/close_reason.ts";
@@ -13,27 +14,30 @@ import type { CompressionLevel, LinkClock, LinkConnection } from "./link.ts";
 import { faultOf, type LinkFault } from "./link_fault.ts";
 import { quoted } from "./quoted.ts";
 
-/** What monitoring shows of a link without compression: one side knows none, or one does not want any. */
+/**
+ * The modes that monitoring shows for a link without compression: one side does not know compression, or one side does
+ * not want it.
+ */
 export const NOT_COMPRESSED = "not supported";
 export const OFF = "off";
 
 const LEVELS: readonly CompressionLevel[] = ["s2_uncompressed", "s2_fast", "s2_better", "s2_best"];
 
-/** Whether this server compresses, where others want it to. */
+/** Whether this server compresses if the other side wants it. */
 export function mayCompress({ mode }: CompressionSettings): boolean {
   return mode !== NOT_COMPRESSED && mode !== OFF;
 }
 
-/** The level for a round trip. Source: nats-server `selectS2AutoModeBasedOnRTT`. */
+/** The level for a round trip of this length. Source: nats-server `selectS2AutoModeBasedOnRTT`. */
 export function levelFor(rttMs: number, thresholdsMs: readonly number[]): CompressionLevel {
   const found = thresholdsMs.findIndex((thresholdMs) => thresholdMs > 0 && rttMs <= thresholdMs);
   if (found >= 0) return LEVELS[found]!;
   return thresholdsMs.length >= 3 ? "s2_best" : LEVELS[thresholdsMs.length - 1]!;
 }
 
-/** What the first INFO of the other side leads to. */
+/** The outcome of the other side's first INFO. */
 export type CompressionOutcome =
-  /** Both go on in S2; the other side's INFO comes anew. */
+  /** Both sides go on in S2, and the other side sends its INFO again. */
   | { readonly kind: "compressed" }
   | { readonly kind: "clear" }
   | { readonly kind: "refused"; readonly fault: LinkFault };
@@ -42,13 +46,16 @@ export type CompressionOutcome =
 export class LinkCompression {
   readonly #connection: LinkConnection;
   readonly #clock: LinkClock;
-  /** As they are now: a reload may change them. */
+  /** Returns the current settings, which a reload may change. */
   readonly #settings: () => CompressionSettings;
   readonly #startMs: number;
-  /** What monitoring shows; "" until it is agreed on. */
+  /** The mode that monitoring shows; "" until the two sides have agreed. */
   #mode: string = "";
   #rttMs = 0;
-  /** Where `s2_auto` was agreed on: how long it took to get there, which stands for the round trip until one is measured. */
+  /**
+   * How long the agreement took, milliseconds, if `s2_auto` was agreed on: it stands for the round trip until one is
+   * measured. Otherwise 0.
+   */
   estimatedRttMs = 0;
 
   constructor(connection: LinkConnection, clock: LinkClock, settings: () => CompressionSettings) {
@@ -58,7 +65,7 @@ export class LinkCompression {
     this.#startMs = clock.nowMs();
   }
 
-  /** Whether there is something to agree on, before which no ping may be sent. */
+  /** Whether there is something to agree on. No ping may be sent before that is done. */
   get isWanted(): boolean {
     return mayCompress(this.#settings());
   }
@@ -67,20 +74,20 @@ export class LinkCompression {
     return this.#mode !== "";
   }
 
-  /** What monitoring shows, and CONNECT of a leaf node says; "" until it is settled. */
+  /** The mode that monitoring shows and that a leaf node's CONNECT says; "" until it is settled. */
   get mode(): string {
     return this.#mode;
   }
 
-  /** What this side says in an INFO of the handshake. */
+  /** The mode that this side's INFO carries during the handshake. */
   get modeInInfo(): string {
     const { mode } = this.#settings();
     return mode === "s2_auto" || this.#mode === "" ? mode : this.#mode;
   }
 
   /**
-   * The other side's first INFO has come. `sendInfo` sends this side's, as `modeInInfo` is then: called where both compress, once,
-   * in clear by the side that dialled, else compressed.
+   * Takes the mode of the other side's first INFO. If both sides compress, `sendInfo` is called once to send this
+   * side's INFO with the `modeInInfo` of that moment: uncompressed by the side that dialled, compressed by the other.
    */
   settle(theirs: string, dialled: boolean, sendInfo: () => void): CompressionOutcome {
     const settings = this.#settings();
@@ -107,12 +114,12 @@ export class LinkCompression {
     return { kind: "compressed" };
   }
 
-  /** There is no agreement to be made: somebody else compresses, or the other side has said so. */
+  /** Notes a mode without negotiation, because another layer compresses or because the other side has said the mode. */
   leaveAt(mode: string): void {
     if (this.#mode === "") this.#mode = mode;
   }
 
-  /** A round trip was measured; 0 says nothing. */
+  /** Takes a measured round trip; 0 means none. */
   measured(rttMs: number): void {
     if (rttMs <= 0) return;
     this.#rttMs = rttMs;
@@ -120,7 +127,10 @@ export class LinkCompression {
     if (mode === "s2_auto" && this.#isCompressed) this.#compress(levelFor(rttMs, rttThresholdsMs));
   }
 
-  /** A reload has changed the settings. False where the two sides have to agree anew, by another connection. */
+  /**
+   * Applies settings that a reload has changed. Returns false if the two sides have to agree again, which takes a new
+   * connection.
+   */
   reconsider(): boolean {
     const { mode, rttThresholdsMs } = this.#settings();
     if (this.#mode === NOT_COMPRESSED || this.#mode === mode) return true;
@@ -140,7 +150,7 @@ export class LinkCompression {
   }
 }
 
-/** What two modes make together, null where the other one is unknown. */
+/** The mode that two modes result in; null if the other side's is unknown. */
 function choose(
   own: CompressionSettings["mode"],
   theirs: string,

@@ -3,7 +3,7 @@ import { DialTries } from "./dial_tries.ts";
 
 const REPORTS = { connectErrorReports: 4, reconnectErrorReports: 2 };
 
-/** Which of the first nine tries are reported. */
+/** The numbers of those of the first nine attempts that are reported. */
 function reported(isFirst: boolean): number[] {
   const tries = new DialTries(isFirst);
   const found = [];

@@ -1,20 +1,20 @@
 import type { LinkMessage } from "./link.ts";
 
-/** What a link's messages look like beyond their prefix. */
+/** The form of a link's messages after their prefix. */
 export interface MessageForm {
-  /** `LMSG` of a route: a header size always, 0 without headers. */
+  /** Whether it is the `LMSG` of a route, which always has a header size, 0 without headers. */
   readonly hasOrigin: boolean;
-  /** Whether the other side takes header blocks; if not, they are left out. */
+  /** Whether the other side takes headers; if not, they are left out. */
   readonly takesHeaders: boolean;
 }
 
 const VERB_CHARACTERS = 4;
 
 /**
- * The message as its link carries it, for everybody with plain interest and for the queue groups named.
+ * Frames a message for a link: for everybody with plain interest and for the named queue groups.
  *
- * `prefix` is the line up to the blank after the subject (`Link.messagePrefix`); its `RMSG`, or the `LMSG` of a leaf
- * link, becomes `HMSG` when there are headers. Source: clusters.md 3.12, leafnodes.md 5.
+ * `prefix` is the line up to the blank after the subject (`Link.messagePrefix`); the `RMSG` in it, or the `LMSG` of a
+ * leaf link, becomes `HMSG` when there are headers. Source: clusters.md 3.12, leafnodes.md 5.
  */
 export function frameMessage(
   prefix: string,

@@ -2,10 +2,13 @@ import type { LinkClock, LinkConnection, LinkKind } from "./link.ts";
 import { type LinkFault, STALE_CONNECTION } from "./link_fault.ts";
 
 const FIRST_PING_MS_MAX = 1000;
-/** The first ping comes later by up to this part of its delay, so that links made together do not ping together. */
+/**
+ * The first ping is delayed further by up to this fraction of its delay, so that links made together do not ping
+ * together.
+ */
 const FIRST_PING_SPREAD = 0.2;
 
-/** A round trip that was measured longer ago is measured again, however much the peer sends. */
+/** A round trip that was measured longer ago than this is measured again, however much the peer sends. */
 const MEASURED_MS = 60 * 60 * 1000;
 
 const ROUTE_INTERVAL_MS_MAX = 30_000;
@@ -13,19 +16,20 @@ const GATEWAY_INTERVAL_MS_MAX = 15_000;
 
 export interface HeartbeatSettings {
   readonly intervalMs: number;
-  /** Unanswered pings at most. */
+  /** The most pings that may be unanswered. */
   readonly pingsOutMax: number;
 }
 
-/** The pause between pings on such a link, of the one that is configured. Source: clusters.md 1.4. */
+/** The pause between pings on a link of this kind, given the configured one. Source: clusters.md 1.4. */
 export function linkPingIntervalMs(kind: LinkKind, configuredMs: number): number {
   if (kind === "route") return Math.min(configuredMs, ROUTE_INTERVAL_MS_MAX);
   return kind === "gateway" ? Math.min(configuredMs, GATEWAY_INTERVAL_MS_MAX) : configuredMs;
 }
 
 /**
- * Pings one link, measures its round trip, and tells when nobody answers any more. Routes, gateways and the spoke's side
- * of a leaf link ping always; the hub's side only after silence, of which its `heard()` calls tell.
+ * Pings one link, measures its round trip, and reports when the peer no longer answers. Routes, gateways and the
+ * spoke's side of a leaf link always ping. The hub's side pings only after silence: it calls `heard()` whenever the
+ * peer sends something.
  */
 export class Heartbeat {
   /** Last measured, in milliseconds; 0 before the first answer. */
@@ -40,8 +44,8 @@ export class Heartbeat {
   #cancel = () => {};
 
   /**
-   * `settings` as they are at the time: a reload holds from the next ping on. `onStale` is called once, with what the peer is to
-   * be told; nothing is sent after it.
+   * `settings` returns the current settings: a reload applies from the next ping on. `onStale` is called once, with
+   * what the peer is to be told; nothing is sent after it.
    */
   constructor(
     connection: Pick<LinkConnection, "send">,
@@ -55,7 +59,10 @@ export class Heartbeat {
     this.#onStale = onStale;
   }
 
-  /** Before pings may be sent: whoever does not say what would let them is given as long as one that never answers. */
+  /**
+   * Watches a peer before pings may be sent. A peer that does not say what would allow them gets as much time as one
+   * that never answers.
+   */
   watch(): void {
     const { intervalMs, pingsOutMax } = this.#settings();
     this.#cancel = this.#clock.after(intervalMs * (pingsOutMax + 1), () => this.#onStale(STALE_CONNECTION));
@@ -71,7 +78,7 @@ export class Heartbeat {
     this.#cancel();
   }
 
-  /** The peer sent something, which spares it the next ping once its round trip is known. */
+  /** The peer sent something, so the next ping is left out if the round trip is known. */
   heard(): void {
     this.#heardMs = this.#clock.nowMs();
   }
@@ -82,7 +89,7 @@ export class Heartbeat {
     this.rttMs = this.#clock.nowMs() - this.#sentMs;
   }
 
-  /** Pings now, beyond the schedule. */
+  /** Pings now, in addition to the schedule. */
   ping(): void {
     this.#pingsOut++;
     this.#sentMs = this.#clock.nowMs();

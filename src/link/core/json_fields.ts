@@ -1,8 +1,8 @@
 /**
- * JSON objects of which every member is known, read and written as Go's encoding/json does with a struct: names in any
- * case, unknown members skipped, null without effect, a value of another type refused. Cold.
+ * JSON objects with a fixed set of members, read and written as Go's encoding/json treats a struct. Names match in any
+ * case, unknown members are skipped, null has no effect, and a value of another type is refused. Cold.
  *
- * Text is held as byte strings, for what it names is compared with subjects and accounts, which are bytes.
+ * Text is held as byte strings, because it is compared with subjects and accounts, which are bytes.
  */
 import { Buffer } from "node:buffer";
 import { parseInt64 } from "../../base/int64.ts";
@@ -11,14 +11,14 @@ import { encodeGoJson, omitEmpty } from "../../protocol/go_json.ts";
 import { foldCase, type JsonMember, jsonMembers } from "../../protocol/json_members.ts";
 import { byteStringOfText, textOf } from "../../subject/byte_string.ts";
 
-/** Which subjects a side lets through, as INFO carries it. */
+/** The subjects that a side lets through, as INFO carries them. */
 export interface LinkPermission {
-  /** Empty: everything, for Go does not tell an empty list from none. */
+  /** Empty means everything, because Go does not distinguish an empty list from none. */
   readonly allow: readonly string[];
   readonly deny: readonly string[];
 }
 
-/** A permission of the configuration, or of a login, as INFO carries it; null for none. */
+/** The form in which INFO carries a permission of the configuration or of a login; null for none. */
 export function linkPermission(permission: SubjectPermission | undefined): LinkPermission | null {
   if (permission === undefined) return null;
   const { allow = [], deny = [] } = permission;
@@ -42,13 +42,13 @@ type FieldType = keyof FieldTypes;
 export interface Field<Type extends FieldType = FieldType> {
   readonly name: string;
   readonly type: Type;
-  /** Left out when zero, empty or false. */
+  /** Whether the field is left out when zero, empty or false. */
   readonly isOptional: boolean;
 }
 
 export type FieldTable = Readonly<Record<string, Field>>;
 
-/** What an object with these fields holds. */
+/** The values of an object with these fields. */
 export type ValuesOf<Table extends FieldTable> = {
   readonly [K in keyof Table]: FieldTypes[Table[K]["type"]];
 };
@@ -72,7 +72,7 @@ const ZEROS: FieldTypes = {
   permission: null,
 };
 
-/** How Go calls the types, for messages. */
+/** The types' names in Go, for messages. */
 const GO_TYPES: Readonly<Record<FieldType, string>> = {
   text: "string",
   texts: "[]string",
@@ -109,10 +109,10 @@ export function encodeFields<Table extends FieldTable>(table: Table, values: Val
 
 export type FieldsReading<Values> =
   | { readonly ok: true; readonly values: Values }
-  /** `problem` in Go's words, but for what is no JSON at all. */
+  /** `problem` is in Go's words, unless the document is not JSON at all. */
   | { readonly ok: false; readonly problem: string };
 
-/** Reads a document; `structName` is what messages call it. Fields it does not have are empty. */
+/** Reads a document; messages call it `structName`. Fields that it lacks are empty. */
 export function decodeFields<Table extends FieldTable>(
   table: Table,
   structName: string,
@@ -155,7 +155,7 @@ function toJson(type: FieldType, value: unknown): unknown {
   }
 }
 
-/** Undefined for a value of another type. */
+/** Returns undefined for a value of another type. */
 function fromJson(type: FieldType, { json }: JsonMember): FieldTypes[FieldType] | undefined {
   switch (type) {
     case "text":

@@ -222,7 +222,7 @@ describe("the interest ledger", () => {
     expect(links.map(news)).toEqual([["$G early 1", "$G foo 1"], [], ["OTHER foo 1"]]);
     moved = true;
     for (const link of [inPool, own]) ledger.reassign(link, "$G");
-    // What it is no more to know its peer forgets by itself.
+    // The peer forgets by itself what it no longer needs to know.
     expect(links.map(news)).toEqual([[], ["$G early 1", "$G foo 1"], []]);
     expect(ledger.toldOf(inPool, "$G")).toEqual([]);
     ledger.setLocal("own", key("foo"), 0);

@@ -1,6 +1,7 @@
 /**
- * What interest each link is told of. Rows are (account, subject, queue); each adds up who wants it, by where the wish came
- * from. What was said of a row over which link follows from its wishes, for every change is told at once.
+ * Decides which interest each link is told. A row is an (account, subject, queue); it adds up the wishes for it by
+ * where they come from. Every change is told at once, so what a link has been told about a row follows from the row's
+ * wishes.
  *
  *   wish of ↓ told to →   routes         gateways (inbound)   leaf nodes of ours            our hubs
  *   this server           yes            yes                  yes                           yes
@@ -9,87 +10,98 @@
  *   our hub               no             no                   yes                           no
  *   a gateway             no             no                   yes, as one member            no
  *
- * Plain wishes are said once when the first comes and when the last is gone, those of a group whenever their number changes;
- * to gateways a group is there or not. Source: nats-server `updateRouteSubscriptionMap`, `updateLeafNodes`, `gatewayUpdateSubInterest`.
+ * Plain interest is told when the first wish comes and when the last one goes. A group is told whenever the number of
+ * its members changes; gateways are told only whether it exists. Source: nats-server `updateRouteSubscriptionMap`,
+ * `updateLeafNodes`, `gatewayUpdateSubInterest`.
  */
 import type { InterestKey, Link } from "./link.ts";
 
-/** Whose wishes these are. */
+/** Where wishes come from. */
 interface Source {
-  /** Null for this server. */
+  /** Null if the wishes are this server's own. */
   readonly link: Link | null;
-  /** Cluster of the leaf nodes it is of, "" for none. */
+  /** The cluster of the leaf nodes whose wishes these are, "" for none. */
   readonly origin: string;
-  /** The wishes of a plain row that this source alone has, and of a group that it alone has one member of. */
+  /**
+   * The list of wishes shared by all plain rows that only this source wants; `member` is the same for groups of which
+   * it alone has one member.
+   */
   readonly plain: readonly Wish[];
   readonly member: readonly Wish[];
-  /** Of a link, by account: see `StandingRows`. */
+  /** By account, for a link: see `StandingRows`. */
   readonly rows: Map<string, StandingRows>;
 }
 
 interface Wish {
   readonly source: Source;
-  /** Members, > 0. */
+  /** The number of members, > 0. */
   readonly weight: number;
 }
 
-/** What a link is told of a row. */
+/** What a link is told about a row. */
 interface Said {
-  /** Of the leaf nodes it is said to be of, "" where it is said without. */
+  /** The cluster of leaf nodes that is named, "" if none is. */
   readonly origin: string;
   readonly weight: number;
 }
 
 /**
- * By subject, and a blank and the queue behind it for a group: who wants it. There may be millions, nearly all of one
- * source: lists are never changed, so that rows share them.
+ * The wishes for each row, by `<subject>` or, for a group, `<subject> <queue>`. There may be millions, nearly all from
+ * one source; lists are never changed, so that rows can share them.
  */
 type Rows = Map<string, readonly Wish[]>;
 
 /**
- * The rows of an account in which the peer of a link has wishes, and some in which it has none any more: its end is to take as
- * long as what it wanted, whatever else is wanted here. It may be millions, and a list takes a third of what a set does.
+ * The rows of an account in which the peer of a link has wishes, and some in which it no longer has any. They let the
+ * end of a link cost only as much as the peer wanted, whatever else is wanted here. There may be millions, and a list
+ * takes a third of the memory of a set.
  */
 interface StandingRows {
   names: string[];
-  /** How often it took back the last wish of a row; as many names are there in vain. */
+  /** How many names are stale: how often the source took back its wish in a row. */
   goneCount: number;
 }
 
-/** Names one of several wishes of this server for the same thing: its own clients', those that stream imports turn into, … */
+/**
+ * Tells apart the wishes of this server for the same thing: those of its clients, those that stream imports result in,
+ * …
+ */
 export type LocalTag = string;
 
 const NONE: readonly never[] = [];
 const NO_ROWS: ReadonlyMap<string, readonly Wish[]> = new Map();
-/** What is told of most rows: that somebody is there. */
+/** What is told about most rows: somebody wants them. */
 const PLAINLY: readonly Said[] = [{ origin: "", weight: 1 }];
-/** Subjects told in one piece: the peer goes on with the first while others are written. */
+/** The most subjects that are told at once: the peer can begin with the first ones while others are written. */
 const SUBJECTS_AT_ONCE = 4096;
-/** So many names in vain are left, even if they are most. */
+/** Stale names are kept until there are this many, even if they are the majority. */
 const GONE_MIN = 1024;
 
 export class InterestLedger {
   readonly #rows = new Map<string, Rows>();
   readonly #listeners = new Set<Link>();
-  /** Those that are told of an account, as far as it is known: a member of the cluster has several links. */
+  /**
+   * By account, a cache: the links that are told about it. A member of the cluster has several links, and only one of
+   * them carries an account.
+   */
   readonly #listenersOf = new Map<string, readonly Link[]>();
-  /** By whose they are and their origin. */
+  /** By owner, and then by origin. */
   readonly #sources = new Map<LocalTag | Link, Map<string, Source>>();
 
   /**
-   * What this server wants: `weight` members, 1 for a plain wish, 0 for none any more. `key.origin` is as to be said. Returns
-   * whether it wanted something else before.
+   * Sets what this server wants: `weight` members, 1 for plain interest, 0 to take it back. `key.origin` is the origin
+   * to be told. Returns whether anything changed.
    */
   setLocal(tag: LocalTag, key: InterestKey, weight: number): boolean {
     return this.#set(this.#source(tag, null, key.origin), key, weight);
   }
 
-  /** What the peer of a link wants. Returns whether it wanted something else before. */
+  /** Sets what the peer of a link wants. Returns whether anything changed. */
   setRemote(link: Link, key: InterestKey, weight: number): boolean {
     return this.#set(this.#source(link, link, key.origin), key, weight);
   }
 
-  /** Tells a new link everything it is to know, and from now on what changes. */
+  /** Tells a new link everything it should know, and from now on every change. */
   attach(link: Link): void {
     this.#listeners.add(link);
     this.#listenersOf.clear();
@@ -98,8 +110,8 @@ export class InterestLedger {
   }
 
   /**
-   * A link carries an account from now on, or no more. It is told what it is to know; what it no longer is to know is
-   * forgotten without a word, for its peer forgets it by itself.
+   * A link carries an account from now on, or no longer. If it does, it is told what it should know. If not, nothing is
+   * sent, because its peer forgets the account by itself.
    */
   reassign(link: Link, account: string): void {
     if (!this.#listeners.has(link)) return;
@@ -124,7 +136,7 @@ export class InterestLedger {
     }
   }
 
-  /** Everything of one account that a link was told: for protocols that repeat it. */
+  /** Everything about one account that a link was told, for protocols that repeat it. */
   toldOf(link: Link, account: string): { readonly key: InterestKey; readonly weight: number }[] {
     const known: { key: InterestKey; weight: number }[] = [];
     if (!this.#listeners.has(link) || !link.carries(account)) return known;
@@ -141,7 +153,7 @@ export class InterestLedger {
   }
 
   #source(owner: LocalTag | Link, link: Link | null, origin: string): Source {
-    // getOrInsertComputed() takes as long as all the rest of set().
+    // getOrInsertComputed() would take as long as the rest of #set().
     const known = this.#sources.get(owner)?.get(origin);
     if (known !== undefined) return known;
     const source = newSource(link, origin);
@@ -165,7 +177,7 @@ export class InterestLedger {
     return this.#rows.get(account)?.get(name) ?? NONE;
   }
 
-  /** A source has no wish in one of its rows any more. Names in vain are dropped once they are most. */
+  /** A source no longer has a wish in one of its rows. Stale names are dropped once they are at least half of all. */
   #noteGone(source: Source, account: string): void {
     const standing = source.rows.get(account)!;
     const { length } = standing.names;
@@ -180,7 +192,7 @@ export class InterestLedger {
     standing.goneCount = 0;
   }
 
-  /** Who wants a row is different now: notes it, and tells everybody to whom it makes a difference. */
+  /** Stores the new wishes of a row, and tells every link for which that makes a difference. */
   #change(account: string, name: string, before: readonly Wish[], after: readonly Wish[]): void {
     let rows = this.#rows.get(account);
     if (rows === undefined) {
@@ -206,7 +218,10 @@ export class InterestLedger {
     return listeners;
   }
 
-  /** Tells a link of everything in an account, of which it knows nothing. Most of it is of one kind, and told as a list. */
+  /**
+   * Tells a link everything about an account of which it knows nothing yet. Most rows are plain and alike, and are told
+   * as a list.
+   */
   #tellRows(link: Link, account: string): void {
     let plain: string[] = [];
     let last: readonly Wish[] = NONE;
@@ -214,7 +229,7 @@ export class InterestLedger {
     for (const [name, wishes] of this.#rows.get(account) ?? NO_ROWS) {
       if (wishes !== last) {
         last = wishes;
-        // Such a list is of plain rows alone.
+        // Only plain rows have this list.
         const isPlain = wishes === wishes[0]!.source.plain;
         isListed = link.announcePlain !== undefined && isPlain && wantedBy(link, name, wishes) === PLAINLY;
       }
@@ -228,7 +243,7 @@ export class InterestLedger {
   }
 }
 
-/** Says over a link what has become different of a row. */
+/** Announces over a link how a row has changed. */
 function tell(
   link: Link,
   account: string,
@@ -257,7 +272,7 @@ function newSource(link: Link | null, origin: string): Source {
   return source;
 }
 
-/** A source has a wish in a row in which it had none. */
+/** Notes that a source has a wish in a row in which it had none. */
 function noteStanding({ rows }: Source, account: string, name: string): void {
   const standing = rows.get(account);
   if (standing === undefined) rows.set(account, { names: [name], goneCount: 0 });
@@ -268,7 +283,7 @@ function isAmong(wishes: readonly Wish[], source: Source): boolean {
   return wishes.some((wish) => wish.source === source);
 }
 
-/** The wishes of a row when `source` has one of that weight, 0 for none: the same list where that changes nothing. */
+/** The wishes of a row after `source` has set its weight, 0 for none. Returns the same list if nothing changes. */
 function withWish(
   wishes: readonly Wish[],
   source: Source,
@@ -283,7 +298,7 @@ function withWish(
   return isPlain ? source.plain : source.member;
 }
 
-/** What a link is to be told of a row: one for each origin it is said with. */
+/** What a link is to be told about a row: one entry for each origin. */
 function wantedBy(link: Link, name: string, wishes: readonly Wish[]): readonly Said[] {
   let wanted: readonly Said[] = NONE;
   for (const { source, weight: members } of wishes) {
@@ -299,7 +314,7 @@ function wantedBy(link: Link, name: string, wishes: readonly Wish[]): readonly S
   return wanted;
 }
 
-/** The origin under which routes hear of a wish. */
+/** The origin under which routes are told of a wish. */
 function originTold({ link, origin }: Source): string {
   return link?.kind === "leaf" ? link.cluster : origin;
 }

@@ -1,6 +1,6 @@
 /**
- * What routes, gateways and leaf nodes are made of: pure state machines between a connection and the rest of the server.
- * They know no sockets, no clocks and no randomness of their own; the links shard gives them real ones, the simulator in
+ * The contract of routes, gateways and leaf nodes: pure state machines between a connection and the rest of the server.
+ * They have no sockets, clocks or randomness of their own. The links shard gives them real ones, the simulator in
  * `test/` virtual ones.
  *
  * Accounts, subjects, queue names and clusters are byte strings (`subject/byte_string.ts`) throughout.
@@ -13,37 +13,41 @@ import type { LinkFault } from "./link_fault.ts";
 import type { LinkOperation } from "./operation.ts";
 import type { OperationRules } from "./operation_parser.ts";
 
-/** How hard what is sent is compressed. */
+/** The level at which output is compressed. */
 export type CompressionLevel = "s2_uncompressed" | "s2_fast" | "s2_better" | "s2_best";
 
 export type LinkKind = "route" | "gateway" | "leaf";
 
-/** A TCP connection to another server, from whichever side it was opened. */
+/** A TCP connection to another server, whichever side opened it. */
 export interface LinkConnection {
   /** The number that monitoring and log lines show, unique in the process. */
   readonly id: number;
   /** `ip` and port of the other end. */
   readonly remoteIp: string;
   readonly remotePort: number;
-  /** Queues bytes; text is a byte string. Nothing is sent after close(). */
+  /** Queues bytes to be sent; a string is a byte string. Nothing is sent after close(). */
   send(bytes: Uint8Array | string): void;
-  /** What was sent last is a message of an account with so many bytes of content: it is counted, where somebody counts. */
+  /**
+   * Counts the last message sent, which belongs to `account` and has this many bytes of content. Absent if nobody
+   * counts.
+   */
   countSent?(account: string, contentBytes: number): void;
-  /** What is queued still leaves where the reason says so. `ended()` of the peer follows. */
+  /** Closes the connection. What is queued is still sent if the reason says so. The peer's `ended()` follows. */
   close(reason: CloseReason): void;
   /**
-   * Handshakes as the side it is on; `then` is called once bytes are encrypted. A failure or a time over closes the
-   * connection. `serverName` is what the other side's certificate must name, where we dialled.
+   * Does the TLS handshake, as client or server depending on which side dialled, and calls `then` once bytes are
+   * encrypted. A failure or timeout closes the connection. If we dialled, the other side's certificate must name
+   * `serverName`.
    */
   startTls(options: LinkTls, then: () => void): void;
   /**
-   * Asks the other side, which we dialled, to speak WebSocket from now on. `then` is called once, unless the connection is
-   * lost before: what is sent and received afterwards goes in frames. Where it cannot be done the caller closes.
+   * Asks the other side, which we dialled, to speak WebSocket from now on. `then` is called once, unless the connection
+   * is lost first; after success, bytes are sent and received in frames. After failure the caller closes.
    */
   startWebSocket(options: LinkUpgrade, then: (outcome: LinkUpgradeOutcome) => void): void;
   /**
-   * What is sent from here on is compressed, and so is what the other side has sent behind the operation that is being taken.
-   * Called again, it changes how hard.
+   * From here on output is compressed, and so is what the other side has sent after the operation that is being taken.
+   * Another call changes the level.
    */
   compress(level: CompressionLevel): void;
 }
@@ -52,7 +56,7 @@ export interface LinkConnection {
 export interface LinkUpgrade {
   /** `host:port`, as in the URL. */
   readonly host: string;
-  /** Of the URL, without what is added to it; "" for none. */
+  /** The URL's path, before anything is appended; "" for none. */
   readonly path: string;
   readonly wantsCompression: boolean;
   readonly wantsNoMasking: boolean;
@@ -65,43 +69,46 @@ export type LinkUpgradeOutcome =
   | { readonly ok: false; readonly problem: string };
 
 export interface LinkTls {
-  /** Which block's certificates: `cluster`, `gateway`, `leafnodes`, or of one remote, by its number in the configuration. */
+  /**
+   * The block whose certificates are used: `cluster`, `gateway`, `leafnodes`, or one remote, by its number in the
+   * configuration.
+   */
   readonly context: string;
   readonly timeoutMs: number;
   readonly serverName?: string;
   /**
-   * For a peer that may or may not begin by itself: `send` is called once, before the handshake, if no byte has come from
-   * it after `afterMs`, and sends in clear what it waits for.
+   * For a peer that may or may not begin the handshake by itself. If no byte has come from it after `afterMs`, `send`
+   * is called once, before the handshake, and sends unencrypted what the peer waits for.
    */
   readonly fallback?: { readonly afterMs: number; readonly send: () => void };
 }
 
-/** The protocol on one connection. The host calls it; nothing in it throws for what a peer sends. */
+/** The protocol on one connection. The host calls it. Nothing that a peer sends makes it throw. */
 export interface LinkPeer {
-  /** What the host parses this connection's bytes by; to be read anew for every operation. */
+  /** The rules by which the host parses this connection's bytes; it must read them again for every operation. */
   readonly rules: OperationRules;
-  /** What the other end sends from now on is dropped as it comes: it is going to be refused. */
+  /** Whether everything that the other end sends is dropped, because it is going to be refused. */
   readonly isDeaf?: boolean;
-  /** The connection is there; the protocol may send or handshake. */
+  /** The connection is open; the protocol may send or start a handshake. */
   begin(): void;
   /**
-   * The peer sent an operation, whole and well-formed for this kind of link. Once the link is registered, messages come
-   * here only where the engine does not deliver them itself.
+   * The peer sent an operation, complete and well-formed for this kind of link. Once the link is registered, only
+   * messages that the engine does not deliver by itself come here.
    */
   take(operation: LinkOperation): void;
-  /** The engine took messages of the peer: it is alive. */
+  /** The engine took messages from the peer, so the peer is alive. */
   heard?(): void;
-  /** The peer sent what is no operation: the protocol says so to it and to the log, and closes. */
+  /** The peer sent something that is not an operation. The protocol tells the peer and the log, and closes. */
   refuse(fault: LinkFault): void;
-  /** The connection is gone, for this reason, whoever closed it; called once, after which the host calls nothing more. */
+  /** The connection is gone for this reason, whoever closed it. Called once; the host calls nothing after it. */
   ended(reason: CloseReason): void;
 }
 
-/** Time and chance, given from outside. */
+/** Time and randomness, given from outside. */
 export interface LinkClock {
-  /** Steady, in milliseconds with a fraction. */
+  /** Monotonic time in milliseconds, with a fraction. */
   nowMs(): number;
-  /** Calls back once, not before `ms` have passed; returns how to call it off. */
+  /** Calls back once, not before `ms` have passed. Returns a function that cancels it. */
   after(ms: number, callback: () => void): () => void;
   /** Uniform in [0, 1). */
   random(): number;
@@ -110,9 +117,9 @@ export interface LinkClock {
 /** Opens connections. */
 export interface LinkDialer {
   /**
-   * Resolves the name, connects to one of its addresses that is not one of this server's own listeners of that kind, and
-   * calls `opened`, which returns the protocol for the connection, or `failed` with the reason in Go's words. `isSelf` in
-   * failed(): there was no address but this server's own.
+   * Resolves the name and connects to one of its addresses, but to none of this server's own listeners of that kind.
+   * Then calls `opened`, which returns the protocol for the connection, or `failed` with the reason in Go's words; its
+   * `isSelf` means that all addresses were this server's own.
    */
   dial(
     target: DialTarget,
@@ -126,9 +133,9 @@ export interface DialTarget {
   readonly host: string;
   readonly port: number;
   readonly timeoutMs: number;
-  /** The protocol is going to ask for WebSocket; log lines say so. */
+  /** Whether the protocol is going to ask for WebSocket, which log lines mention. */
   readonly isWebSocket?: boolean;
-  /** It is connected to instead, and asked for a tunnel. */
+  /** The proxy to connect to instead, which is asked for a tunnel. */
   readonly proxy?: DialProxy;
 }
 
@@ -136,121 +143,147 @@ export interface DialTarget {
 export interface DialProxy {
   readonly host: string;
   readonly port: number;
-  /** "" where nobody logs in. */
+  /** "" without a login. */
   readonly user: string;
   readonly password: string;
-  /** For connecting, and once more for its answer. */
+  /** The time for connecting, and again the time for the proxy's answer. */
   readonly timeoutMs: number;
-  /** Of a proxy that is spoken with by TLS; null for the others. */
+  /** The TLS settings of the connection to the proxy; null without TLS. */
   readonly tls: Pick<LinkTls, "context" | "timeoutMs"> | null;
 }
 
 export type LinkLogLevel = "info" | "warning" | "error" | "debug" | "trace";
 
-/** `limit`: of lines that say the same, one is written in a while. */
+/** With `limit`, only one of several equal lines is written within a time. */
 export type LinkLog = (level: LinkLogLevel, text: string, limit?: LineLimit) => void;
 
-/** Stands for leaf nodes of whatever cluster; no cluster may be called so. */
+/** Stands for leaf nodes of any cluster; no cluster may have this name. */
 export const ANY_CLUSTER = "_";
 
-/** One subscriber, or one queue group, on whose behalf a link announces interest. */
+/** One subject and account, and possibly a queue group, in which a link announces interest. */
 export interface InterestKey {
   readonly account: string;
   readonly subject: string;
   /** "" for plain interest. */
   readonly queue: string;
-  /** Cluster of the leaf nodes that it is of, ANY_CLUSTER where it does not matter, "" for anybody else. */
+  /**
+   * The cluster of the leaf nodes whose interest this is; ANY_CLUSTER if the cluster does not matter, "" if it is not
+   * that of leaf nodes.
+   */
   readonly origin: string;
 }
 
-/** A link whose handshake is done: what interest and messages go over. */
+/** A link whose handshake is done, which carries interest and messages. */
 export interface Link {
   readonly kind: LinkKind;
   readonly connection: LinkConnection;
-  /** The only account it is for: of a leaf the one here that it is bound to, of a route the one it is dedicated to. */
+  /**
+   * The only account of the link: for a leaf link, the local account it is bound to; for a route, the account it is
+   * dedicated to. Null if it carries several.
+   */
   readonly account: string | null;
-  /** Of a route: the server at its other end, to which there may be more. "" of links that nobody asks. */
+  /**
+   * For a route, the id of the server at the other end, to which there may be further links. It may be "" for other
+   * kinds, where nobody needs it.
+   */
   readonly remoteId: string;
-  /** Of a leaf node: its cluster as it said, or its hub's; of a route or gateway: the other side's. */
+  /** The other side's cluster. For a leaf link it is the one that the leaf node said, or the hub's. */
   readonly cluster: string;
   /**
-   * Which way interest and messages flow. `both`: routes. `spoke`: the other side is a leaf node of ours. `hub`: we are
-   * its leaf node. `inbound`: a gateway that sends us messages and is told interest. `outbound`: the other way round.
+   * The direction of interest and messages. `both`: a route. `spoke`: the other side is our leaf node. `hub`: we are
+   * its leaf node. `inbound`: a gateway that sends us messages and is told interest. `outbound`: a gateway the other
+   * way round.
    */
   readonly role: "both" | "spoke" | "hub" | "inbound" | "outbound";
-  /** A leaf link over which interest of other leaf nodes is not announced. */
+  /** Whether it is a leaf link over which the interest of other leaf nodes is not announced. */
   readonly isIsolated: boolean;
-  /** Whether the other side takes header blocks. */
+  /** Whether the other side takes headers. */
   readonly takesHeaders: boolean;
-  /** Name of the other server; "" where it has not said. */
+  /** The other server's name; "" if it has not told it. */
   readonly serverName: string;
-  /** Whether the other side tells what it does with messages that are traced, and delivers none that are only traced. */
+  /**
+   * Whether the other side reports what it does with traced messages, and does not deliver those that are only traced.
+   */
   readonly tracesMessages: boolean;
-  /** Last measured round trip, milliseconds; 0 before the first. */
+  /** The last measured round trip in milliseconds; 0 before the first. */
   readonly rttMs: number;
-  /** Whether this server tells its interest in an account over this link, of several to one server. */
+  /**
+   * Whether this server tells its interest in this account over this link. Of several links to one server, one does.
+   */
   carries(account: string): boolean;
   /**
-   * Of several links to one server, the one that carries an account: messages leave by it, behind the interest that was
-   * told before, whichever the server tells its own by.
+   * The link that carries an account, out of several to the same server. Messages leave by it, after the interest that
+   * was told before, whichever link the other server tells its own interest by.
    */
   carrierOf?(account: string): Link;
   /**
-   * Interest behind this server, as the rules of `core/ledger.ts` have it, has changed: `weight` members of the queue, 1
-   * for plain interest, 0 when it is gone. The link says so in the words its peer understands, or keeps it to itself
-   * where permissions or protocol forbid.
+   * Interest on or behind this server has changed, by the rules of `core/ledger.ts`: `weight` members of the queue
+   * group, 1 for plain interest, 0 when it is gone. The link tells its peer in words that the peer understands, or
+   * nothing if permissions or the protocol forbid it.
    */
   announce(key: InterestKey, weight: number): void;
-  /** The same for plain interest in many subjects that it was not told of, which has no origin; where that is less work. */
+  /**
+   * The same for plain interest, without origin, in many subjects that the link was not told yet. Present if that is
+   * less work.
+   */
   announcePlain?(account: string, subjects: readonly string[]): void;
   /**
-   * Plain `RS+` lines of the peer say by themselves what `LinkEvents.interest` would be told of them, if they name an
-   * account that there is: the host may do without that.
+   * Whether plain `RS+` lines of the peer say exactly what `LinkEvents.interest` would be told, if they name an
+   * existing account. The host may then do without that call.
    */
   readonly takesAllPlain?: boolean;
-  /** Whether a message on this subject may go out at all (permissions of leaf nodes, interest state of gateways). */
+  /**
+   * Whether a message on this subject may leave by this link, by permissions of leaf nodes and interest state of
+   * gateways.
+   */
   maySend(account: string, subject: string): boolean;
-  /** Where `maySend` says yes: whether it may go out for this queue group of the other side, where some may not have it. */
+  /** If `maySend` returns true: whether the message may leave for this queue group. Absent if it may for all. */
   mayServe?(subject: string, queue: string): boolean;
-  /** Where `maySend` says no: whether the subject is denied, not just none of those allowed. */
+  /** If `maySend` returns false: whether the subject is denied, not just missing among those allowed. */
   isDenied?(subject: string): boolean;
-  /** Messages with a reply let the other side answer what it otherwise may not: they are to go through `sendMessage`. */
+  /**
+   * Whether a message with a reply lets the other side publish an answer that it otherwise may not. Such messages must
+   * go through `sendMessage`.
+   */
   readonly notesReplies?: boolean;
-  /** Whether a message on this subject may come in, where that is restricted. */
+  /** Whether a message on this subject may come in. Absent if all may. */
   mayReceive?(subject: string): boolean;
   /**
-   * The line up to the blank after the subject, for messages without queue groups: `RMSG <account> <subject> `,
-   * `LMSG <origin> <account> <subject> ` or `LMSG <subject> `. The sizes follow; see `frameMessage`.
+   * The line of a message without queue groups, up to the blank after the subject: `RMSG <account> <subject> `, `LMSG
+   * <origin> <account> <subject> ` or `LMSG <subject> `. `frameMessage` adds the rest.
    */
   messagePrefix(account: string, subject: string, origin: string): string;
-  /** Frames and sends one message, plain and for the groups named. False where it does not go out after all. */
+  /**
+   * Frames and sends one message, for plain interest and for the named groups. Returns false if it is not sent after
+   * all.
+   */
   sendMessage(message: LinkMessage, queues: readonly string[]): boolean;
 }
 
 /** A message that crosses a link. */
 export interface LinkMessage {
   readonly account: string;
-  /** Cluster of the leaf node through which it entered, "" for others. */
+  /** The cluster of the leaf node through which it came in, "" for other messages. */
   readonly origin: string;
   readonly subject: string;
   /** "" for none. */
   readonly reply: string;
-  /** Headers, then the payload, without CR LF. `headerBytes` 0 means none. */
+  /** Headers, then the payload, without the final CR LF. `headerBytes` 0 means none. */
   readonly content: MessageBytes;
-  /** Who is told what becomes of it; absent for nearly all. */
+  /** The trace that is told what becomes of the message; absent for nearly all. */
   readonly trace?: MessageTrace;
 }
 
-/** What a registered link tells the core of its peer's wishes. */
+/** What a registered link tells the core. */
 export interface LinkEvents {
-  /** The handshake is done: interest is announced over the link from now on, its burst within this call. */
+  /** The handshake is done. Interest is announced over the link from now on, the first burst within this call. */
   joined(link: Link): void;
-  /** It is over: everything the peer wanted is forgotten. */
+  /** The link is over. Everything that the peer wanted is forgotten. */
   left(link: Link): void;
-  /** The peer wants `weight` members' worth of this; 0: no more. Repeats replace. */
+  /** The peer wants this with `weight` members; 0 takes it back. A repeated call replaces the weight. */
   interest(link: Link, key: InterestKey, weight: number): void;
-  /** The peer sent a message for the groups named and everybody with plain interest. */
+  /** The peer sent a message for the named groups and for everybody with plain interest. */
   message(link: Link, message: LinkMessage, queues: readonly string[]): void;
-  /** What the link lets through has changed (`maySend`): plans that rest on it are void. */
+  /** What the link lets through (`maySend`) has changed, so plans that rest on it are void. */
   changed(link: Link): void;
 }

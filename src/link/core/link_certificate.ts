@@ -1,11 +1,11 @@
 import { findCertificateUser } from "../../auth/certificate.ts";
 import type { LoginLog, PeerIdentity } from "../../auth/login.ts";
 
-/** What a block's TLS options make of the certificates of peers that connect. */
+/** How a block's TLS options judge the certificates of peers that connect. */
 export interface CertificateRules {
-  /** `verify_and_map`: the block's user, which the certificate must name; null where that is off. */
+  /** `verify_and_map`: the block's user, which the certificate must name; null if the option is off. */
   readonly user: string | null;
-  /** `verify_cert_and_check_known_urls`: the hosts of the block's configured URLs; null where that is off. */
+  /** `verify_cert_and_check_known_urls`: the hosts of the block's configured URLs; null if the option is off. */
   readonly hosts: readonly string[] | null;
 }
 
@@ -15,8 +15,9 @@ export interface CertificateVerdict {
 }
 
 /**
- * Whether a peer may connect by its certificate: it names the user, or one of its DNS names is a configured host. Credentials
- * do not matter then. Source: nats-server `isRouterAuthorized`, `isGatewayAuthorized`.
+ * Whether a peer may connect because of its certificate: the certificate names the user, or one of its DNS names is a
+ * configured host. Credentials do not matter then.
+ * Source: nats-server `isRouterAuthorized`, `isGatewayAuthorized`.
  */
 export function judgeCertificate(
   identity: PeerIdentity | null,
@@ -27,13 +28,13 @@ export function judgeCertificate(
     const text = `Using SAN found in cert for auth [${JSON.stringify(known)}]`;
     return { isAuthorized: true, log: { level: "debug", text } };
   }
-  // The user is a name as it stands, never a distinguished name to be compared part by part.
+  // The user is compared as it stands, never part by part like a distinguished name.
   const users = { find: (name: string) => (name === user ? name : undefined), all: () => [] };
   const match = findCertificateUser<string>(identity, users);
   return { isAuthorized: match.user !== undefined, log: match.log };
 }
 
-/** Whether a DNS name, whose first label may be `*`, is that of one of the hosts. */
+/** Whether a DNS name, whose first label may be `*`, matches one of the hosts. */
 function isNameOf(dnsName: string, hosts: readonly string[]): boolean {
   const labels = dnsName.toLowerCase().split(".");
   return hosts.some((host) => {

@@ -1,4 +1,4 @@
-/** How every link says what it has to say: to the log under its name, to its peer while it is open, to both when it ends. */
+/** How a link logs under its name, sends to its peer while the connection is open, and does both when it ends. */
 import { type LineLimit, onceASecond } from "../../log/line_limit.ts";
 import { type CloseReason, closeReasonEntry } from "../../protocol/close_reason.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
@@ -9,7 +9,7 @@ import { errorLine, faultOf, type LinkFault } from "./link_fault.ts";
 const IDS: Readonly<Record<LinkKind, string>> = { route: "rid", gateway: "gid", leaf: "lid" };
 const NAMES: Readonly<Record<LinkKind, string>> = { route: "Router", gateway: "Gateway", leaf: "Leafnode" };
 
-/** How log lines name a link. */
+/** The name of a link in log lines. */
 export function linkLabel(
   kind: LinkKind,
   { remoteIp, remotePort, id }: Pick<LinkConnection, "remoteIp" | "remotePort" | "id">,
@@ -20,7 +20,7 @@ export function linkLabel(
 
 export class LinkChannel {
   readonly connection: LinkConnection;
-  /** Of the other side, a byte string: named when the connection closes, once it is known. */
+  /** The other side's name, a byte string. The log names it when the connection closes; "" until it is known. */
   serverName = "";
   readonly #kind: LinkKind;
   readonly #label: string;
@@ -51,7 +51,7 @@ export class LinkChannel {
     this.#log(level, `${this.#label} - ${text}`, limit);
   }
 
-  /** Nothing once the connection is being closed. */
+  /** Sends nothing once the connection is being closed. */
   send(bytes: Uint8Array | string): void {
     if (!this.#isClosed && bytes.length > 0) this.connection.send(bytes);
   }
@@ -65,26 +65,26 @@ export class LinkChannel {
     this.close(closeReason);
   }
 
-  /** The same in the same words, as far as `differences` says nothing else. */
+  /** The same with one text for log and peer, except for what `differences` overrides. */
   fail(text: string, closeReason: CloseReason, differences: Partial<LinkFault> = {}): void {
     this.refuse({ ...faultOf(text, closeReason), ...differences });
   }
 
-  /** Ends the connection, quietly. */
+  /** Ends the connection without a word. */
   close(reason: CloseReason): void {
     if (this.#isClosed) return;
     this.#stop();
     this.connection.close(reason);
   }
 
-  /** The connection is gone; says so. */
+  /** Logs that the connection is gone. */
   ended(reason: CloseReason): void {
     this.#stop();
     const remote = this.serverName === "" ? "" : ` - Remote: ${textOf(this.serverName)}`;
     this.say("info", `${NAMES[this.#kind]} connection closed: ${closeReasonEntry(reason).text}${remote}`);
   }
 
-  /** Says once a second what it says of all whom it concerns. */
+  /** Logs a text at most once a second, counting all links together. */
   protected sayLimited(level: LinkLogLevel, text: string): void {
     this.say(level, text, onceASecond(text));
   }

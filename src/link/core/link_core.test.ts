@@ -14,7 +14,7 @@ const MESSAGE: LinkMessage = {
   content: { bytes: new Uint8Array(2), headerBytes: 0 },
 };
 
-/** A server with nobody but these: what is delivered here is noted. */
+/** A server with these subscribers only, which notes what is delivered here. */
 function coreWith(matches: Partial<Matches>, leafs = true, mapsRecent = false) {
   const delivered: { isPlain: boolean; queues: readonly string[] }[] = [];
   const fabric: LinkFabric = {

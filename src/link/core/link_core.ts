@@ -1,7 +1,7 @@
 /**
- * What links of all kinds do together: interest that comes over one is told to the others, and messages that the engine
- * leaves to the host find their way. Pure: the rest of the server is a `LinkFabric`, here the links shard, in the simulator
- * a model of one.
+ * What links of all kinds have in common: interest that comes over one is told to the others, and messages that the
+ * engine leaves to the host are routed. Pure: the rest of the server is a `LinkFabric`, which is the links shard here
+ * and a model of it in the simulator.
  */
 import type { MessageTrace } from "../../protocol/tracing/message_trace.ts";
 import { InterestLedger, type LocalTag } from "./ledger.ts";
@@ -10,17 +10,20 @@ import { RecentInterest, type RecentLiterals } from "./recent_interest.ts";
 import { isOfOrigin, type LinkInterest, LOCAL_ORIGIN, mayCross, type Origin, pickMember } from "./routing.ts";
 import { cross, tellOfDenied } from "./traced_crossing.ts";
 
-/** Who wants a message on a subject, of this server and behind its links. */
+/** Who wants a message on a subject, on this server and behind its links. */
 export interface Matches {
-  /** Somebody here has plain interest. */
+  /** Whether somebody here has plain interest. */
   readonly isPlainHere: boolean;
-  /** Members of this server, by queue group. */
+  /** The number of members on this server, by queue group. */
   readonly membersHere: ReadonlyMap<string, number>;
-  /** Every wish of a link for it. */
+  /** Every wish of a link that matches. */
   readonly links: readonly LinkInterest[];
-  /** Accounts that import it as a stream, and what links want of them. */
+  /** The accounts that import the subject as a stream, and what links want of them. */
   readonly imports: readonly ImportMatch[];
-  /** Hands it to this server's own subscribers: to those with plain interest, and to a member of each of these groups. */
+  /**
+   * Delivers the message to this server's own subscribers: to those with plain interest if `isPlain`, and to a member
+   * of each of these groups.
+   */
   deliver(message: LinkMessage, isPlain: boolean, queues: readonly string[]): void;
 }
 
@@ -33,45 +36,49 @@ export interface ImportMatch {
 
 /** The rest of the server, as links see it. */
 export interface LinkFabric {
-  /** A link wants messages from now on; `weight` 0: no more. */
+  /** A link wants these messages from now on; `weight` 0: no longer. */
   want(link: Link, key: InterestKey, weight: number): void;
   /** A link wants nothing any more. */
   forget(link: Link): void;
   match(account: string, subject: string): Matches;
   /**
-   * A message of a leaf node enters an account as a client's does: mappings change its subject, service imports answer it.
-   * Returns it as it goes on in its account, null where it does not.
+   * A message of a leaf node enters an account as a client's does: mappings change its subject, and service imports
+   * take it. Returns the message as it goes on in its account, or null if it does not.
    */
   enter(link: Link, message: LinkMessage): LinkMessage | null;
   readonly recentLiterals: RecentLiterals;
-  /** What becomes of messages with a reply is no longer what it was. */
+  /** The plans of messages with a reply are void. */
   plansChanged(): void;
-  /** What may cross a link is no longer what it was. */
+  /** What may cross a link has changed. */
   linkChanged(link: Link): void;
 }
 
-/** Replies that find their way back through gateways: `gateway/reply_mapping.ts`; without gateways none is mapped. */
+/**
+ * How replies find their way back through gateways: `gateway/reply_mapping.ts`. Without gateways no reply is mapped.
+ */
 export interface ReplyRouting {
-  /** Whether replies to what was subscribed to lately are mapped when they leave. */
+  /** Whether replies are mapped, when they leave, if they match a recent subscription. */
   readonly mapsRecent: boolean;
-  /** The reply as other clusters are to see it. */
+  /** The reply that other clusters see. */
   outgoingReply(account: string, reply: string): string;
-  /** A reply as clients here are to see it; remembers what it stood for, so that answers come to `fromHere`. */
+  /** The reply that clients here see. Remembers the mapped reply it stands for, so that answers come to `fromHere`. */
   incomingReply(account: string, reply: string): string;
-  /** What a subject stands for that is the reply of a request from another cluster; undefined for any other. */
+  /**
+   * If a subject is the reply of a request from another cluster, the mapped reply it stands for; otherwise undefined.
+   */
   mappedSubject(account: string, subject: string): string | undefined;
   /** The gateway to the cluster that a mapped subject names, if there is one. */
   gatewayOf(mapped: string): Link | undefined;
-  /** What becomes of a message whose subject is mapped. */
+  /** Decides what becomes of a message whose subject may be a mapped reply. */
   wayOf(from: Link, account: string, subject: string): MappedWay;
 }
 
 export type MappedWay =
   | { readonly kind: "ordinary" }
   | { readonly kind: "drop" }
-  /** To the member of the cluster that asked, as it is. */
+  /** The message goes unchanged to the member of the cluster that asked. */
   | { readonly kind: "forward"; readonly to: Link }
-  /** It is for here: goes on under its own subject, to everybody. */
+  /** The message is for here: it goes on under the original subject, to everybody. */
   | { readonly kind: "strip"; readonly subject: string };
 
 export class LinkCore implements LinkEvents {
@@ -85,7 +92,7 @@ export class LinkCore implements LinkEvents {
   #isWantedAlready = false;
   readonly #links = new Set<Link>();
 
-  /** `has` says which links besides routes this server may have; see `leafsMayCome()`. */
+  /** `has` says which links besides routes this server may have: see `leafsMayCome()`. */
   constructor(
     fabric: LinkFabric,
     clock: LinkClock,
@@ -105,12 +112,15 @@ export class LinkCore implements LinkEvents {
     return this.#links;
   }
 
-  /** What members of the cluster want nobody else is told: there are neither gateways nor leaf nodes. */
+  /** Whether nobody is told what members of the cluster want, because there are neither gateways nor leaf nodes. */
   get hasRoutesOnly(): boolean {
     return !this.#hasGateways && !this.#hasLeafs;
   }
 
-  /** There are leaf nodes from now on, who hear of what other servers want: `wishesOf` a link, all of them. */
+  /**
+   * There may be leaf nodes from now on, which are told what other servers want. `wishesOf` returns all wishes of a
+   * link.
+   */
   leafsMayCome(wishesOf: (link: Link) => Iterable<readonly [key: InterestKey, weight: number]>): void {
     if (this.#hasLeafs) return;
     const unheard = [...this.#links].filter((link) => !this.#isHeardOf(link));
@@ -119,7 +129,7 @@ export class LinkCore implements LinkEvents {
       for (const [key, weight] of wishesOf(link)) this.ledger.setRemote(link, key, weight);
   }
 
-  /** Whether anybody else may have to be told what a link wants: members of a cluster hear of it from each other. */
+  /** Whether others may have to be told what a link wants. Members of a cluster tell each other directly. */
   #isHeardOf({ kind }: Link): boolean {
     return this.#hasLeafs || kind === "leaf" || (kind === "route" && this.#hasGateways);
   }
@@ -130,7 +140,10 @@ export class LinkCore implements LinkEvents {
     if (isNew && weight > 0) this.#noteRecent(key);
   }
 
-  /** What `tell` tells was wanted before there were links: it is nothing that a request may overtake. */
+  /**
+   * Runs `tell`, whose interest existed before there were links: no request can overtake it, so it does not count as
+   * recent.
+   */
   wantedAlready(tell: () => void): void {
     this.#isWantedAlready = true;
     tell();
@@ -163,22 +176,22 @@ export class LinkCore implements LinkEvents {
   }
 
   /**
-   * A message of this server's own that the engine left to the host: for links with plain interest, and for the groups.
-   * Returns how many take it.
+   * Routes a message of this server's own that the engine left to the host, for links with plain interest if `isPlain`,
+   * and for the groups. Returns how many recipients take it.
    */
   fromHere(message: LinkMessage, isPlain: boolean, queues: readonly string[]): number {
     return this.#goesBack(message) ? 1 : this.#send(LOCAL_ORIGIN, message, isPlain, queues, false);
   }
 
   /**
-   * A message of this server's own that nobody else has got, for it answers a request from another cluster, or did when it
-   * was published; returns how many take it.
+   * Routes a message of this server's own that nobody else has got, because it answers a request from another cluster,
+   * or did when it was published. Returns how many recipients take it.
    */
   answer(message: LinkMessage): number {
     return this.#goesBack(message) ? 1 : this.publish(message);
   }
 
-  /** Sends a message to the cluster whose request it answers; false where it answers none. */
+  /** Sends a message back to the cluster whose request it answers. Returns false if it answers none. */
   #goesBack(message: LinkMessage): boolean {
     const mapped = this.#replies.mappedSubject(message.account, message.subject);
     if (mapped === undefined) return false;
@@ -187,11 +200,11 @@ export class LinkCore implements LinkEvents {
   }
 
   /**
-   * A message of this server's that goes to everybody, here and beyond; returns how many take it. `cause`: the link whose
-   * message, a request or an answer, it is in another account; null for none.
+   * Sends a message of this server's to everybody, here and beyond. Returns how many recipients take it. If it is a
+   * request or an answer from another account, `cause` is the link that it came over; else null.
    */
   publish(message: LinkMessage, cause: Link | null = null): number {
-    // No cluster of leaf nodes has had it in this account.
+    // No cluster of leaf nodes has received it in this account.
     const origin = cause === null ? LOCAL_ORIGIN : { link: cause, cluster: "" };
     return this.#send(origin, message, true, null, true);
   }
@@ -226,7 +239,7 @@ export class LinkCore implements LinkEvents {
     this.#send(origin, entered, true, isMapped && queues.length === 0 ? null : queues, true);
   }
 
-  /** Which links a message goes to for plain interest: what plans of the links shard are made of. */
+  /** The links that a message goes to for plain interest; the links shard builds its plans from them. */
   plainLinks(origin: Origin, subject: string, account: string, wishes: readonly LinkInterest[]): Link[] {
     const links = new Set<Link>();
     for (const wish of wishes) {
@@ -238,7 +251,10 @@ export class LinkCore implements LinkEvents {
     return [...links];
   }
 
-  /** `queues` null: every group that matches. Returns how many take it. */
+  /**
+   * Sends a message to everybody who may get it; `queues` null means every group that matches. Returns how many take
+   * it.
+   */
   #send(
     origin: Origin,
     message: LinkMessage,
@@ -258,12 +274,12 @@ export class LinkCore implements LinkEvents {
     const wayOf = new Map<LinkInterest, Way>();
     for (const way of ways) for (const wish of way.links) wayOf.set(wish, way);
     const wishes = Map.groupBy(wayOf.keys(), ({ queue }) => queue);
-    // A member of the cluster with plain interest has the message from where it came; named for a group it would deliver
-    // it again.
+    // A member of the cluster with plain interest has got the message from the server that sent it here. Named for a
+    // group, it would deliver it again.
     const isFromRoute = origin.link?.kind === "route" && !origin.isAnswer;
     const served = new Set<Link>();
     for (const { link } of wishes.get("") ?? []) if (isFromRoute && link.kind === "route") served.add(link);
-    // A peer may name a group twice: it is served once.
+    // A peer may name a group twice; the group is served once.
     for (const queue of new Set(queues ?? [...matches.membersHere.keys(), ...wishes.keys()])) {
       if (queue === "") continue;
       const candidates = (wishes.get(queue) ?? []).filter((wish) => {
@@ -288,7 +304,7 @@ export class LinkCore implements LinkEvents {
           afar ??= withReply(message, this.#replies.outgoingReply(account, message.reply));
           cross(link, afar, named);
         } else if (link.kind === "route" && origin.link?.kind === "route") {
-          // On its second route it is a message like any other.
+          // On its second route the message carries no origin.
           cross(link, { ...message, origin: "" }, named);
         } else cross(link, { ...message, account: way.account, subject: way.subject }, named);
       }
@@ -302,7 +318,7 @@ export class LinkCore implements LinkEvents {
     return taken + queuesHere.length + (isPlainHere ? 1 : 0);
   }
 
-  /** Leaf nodes that want a traced message and may not have it. */
+  /** Tells a trace of the leaf nodes that want the message but may not get it. */
   #tellOfDenied(origin: Origin, ways: readonly Way[], trace: MessageTrace): void {
     for (const { account, subject, links } of ways) {
       const denied = links.filter(({ link, queue }) => {
@@ -313,7 +329,7 @@ export class LinkCore implements LinkEvents {
     }
   }
 
-  /** A client's answer to a request from another cluster goes straight back. */
+  /** Sends a client's answer straight back to the cluster that asked. */
   #answerAfar(message: LinkMessage): void {
     for (const link of this.#links) {
       const isHub = link.kind === "leaf" && link.role === "hub" && link.account === message.account;
@@ -324,7 +340,7 @@ export class LinkCore implements LinkEvents {
   }
 }
 
-/** By which link a message leaves for whoever wants it. */
+/** The link by which a message leaves for the server that wants it. */
 function carrierOf({ link }: LinkInterest, account: string): Link {
   return link.carrierOf?.(account) ?? link;
 }
@@ -333,12 +349,15 @@ function withReply(message: LinkMessage, reply: string): LinkMessage {
   return reply === message.reply ? message : { ...message, reply };
 }
 
-/** An account in which a message is wanted, and the links that it goes over there, with the groups it is to serve. */
+/** An account in which a message is wanted, with the links that it leaves by and the groups it is to serve there. */
 interface Way extends ImportMatch {
   readonly groups: Map<Link, string[]>;
 }
 
-/** Its own account first. Other servers import by themselves what they get; leaf nodes are in one account alone. */
+/**
+ * The accounts in which a message is wanted, its own first. Other servers do their own imports; only leaf nodes, which
+ * are in one account, get what is imported here.
+ */
 function waysOf({ account, subject }: LinkMessage, { links, imports }: Matches): Way[] {
   const own = { account, subject, links, groups: new Map() };
   const others = imports.map((imported) => {

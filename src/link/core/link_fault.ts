@@ -3,20 +3,20 @@ import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkLogLevel } from "./link.ts";
 import { quoted } from "./quoted.ts";
 
-/** Something after which a link cannot go on. */
+/** A reason to end a link. */
 export interface LinkFault {
-  /** As nats-server logs it; "" where it logs nothing. */
+  /** The text that nats-server logs; "" if it logs nothing. */
   readonly logText: string;
-  /** An error, where nothing is said. */
+  /** "error" if absent. */
   readonly logLevel?: LinkLogLevel;
-  /** What stands between the quotes of `-ERR '…'`; null where the peer is told nothing. */
+  /** The text between the quotes of `-ERR '…'`; null if the peer is told nothing. */
   readonly wireText: string | null;
   readonly closeReason: CloseReason;
-  /** The log says it once a second of all whom it concerns, as nats-server does. */
+  /** Whether the text is logged at most once a second, counting all links together, as nats-server does. */
   readonly isLimited?: boolean;
 }
 
-/** Nobody has said who they are in time. */
+/** The peer has not logged in in time. */
 export const AUTHENTICATION_TIMEOUT: LinkFault = {
   logText: "Authentication Timeout",
   logLevel: "debug",
@@ -25,14 +25,14 @@ export const AUTHENTICATION_TIMEOUT: LinkFault = {
   closeReason: CloseReason.AuthenticationTimeout,
 };
 
-/** Nobody has answered in time. */
+/** The peer has not answered pings in time. */
 export const STALE_CONNECTION: LinkFault = {
   logText: "",
   wireText: "Stale Connection",
   closeReason: CloseReason.StaleConnection,
 };
 
-/** A server may not connect that says it is this user, "" for none. */
+/** A server that logs in as this user, "" for none, may not connect. */
 export function authorizationFault(user: string): LinkFault {
   return {
     logText: `authentication error${user === "" ? "" : ` - User ${quoted(user)}`}`,
@@ -41,17 +41,17 @@ export function authorizationFault(user: string): LinkFault {
   };
 }
 
-/** One that peer and log are told in the same words. */
+/** A fault with the same text for peer and log. */
 export function faultOf(text: string, closeReason: CloseReason): LinkFault {
   return { logText: text, wireText: byteStringOfText(text), closeReason };
 }
 
-/** What the peer sends breaks the protocol; it is not told. */
+/** The peer breaks the protocol; it is told nothing. */
 export function violation(logText: string): LinkFault {
   return { logText, wireText: null, closeReason: CloseReason.ProtocolViolation };
 }
 
-/** The line that tells a peer what is wrong with it; `wireText` is a byte string. */
+/** The line that tells a peer about a fault; `wireText` is a byte string. */
 export function errorLine(wireText: string): string {
   return `-ERR '${wireText}'\r\n`;
 }

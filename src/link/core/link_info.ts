@@ -10,14 +10,14 @@ import {
 } from "./json_fields.ts";
 import type { LinkKind } from "./link.ts";
 
-/** What this server understands of what others send, as `proto` says it: 3 is message tracing. */
+/** The protocol version that this server announces as `proto`; 3 means that it understands message tracing. */
 export const SERVER_PROTOCOL = 3;
-/** Tracing is understood from here on. */
+/** The first protocol version that understands tracing. */
 export const TRACE_PROTOCOL = 3;
 
 export type { LinkPermission } from "./json_fields.ts";
 
-/** In the order in which nats-server writes them. Source: nats-server `Info`. */
+/** The fields in the order in which nats-server writes them. Source: nats-server `Info`. */
 const INFO_TABLE = {
   serverId: required("server_id", "text"),
   serverName: required("server_name", "text"),
@@ -34,7 +34,7 @@ const INFO_TABLE = {
   tlsAvailable: optional("tls_available", "boolean"),
   maxPayloadBytes: required("max_payload", "int32"),
   jetStream: optional("jetstream", "boolean"),
-  /** Of a route: `nats-route://host:port/`; of a leaf node: `host:port`. */
+  /** For a route `nats-route://host:port/`, for a leaf node `host:port`. */
   ip: optional("ip", "text"),
   clientId: optional("client_id", "int"),
   clientIp: optional("client_ip", "text"),
@@ -52,18 +52,18 @@ const INFO_TABLE = {
   jetStreamApiLevel: optional("api_lvl", "int"),
   import: optional("import", "permission"),
   export: optional("export", "permission"),
-  /** `LS+` and `LMSG` with an origin are understood. */
+  /** The sender understands `LS+` and `LMSG` with an origin. */
   lnoc: optional("lnoc", "boolean"),
-  /** `LS-` with an origin is. */
+  /** The sender understands `LS-` with an origin. */
   lnocu: optional("lnocu", "boolean"),
-  /** The origin `_` is. */
+  /** The sender understands the origin `_`. */
   ln: optional("ln", "boolean"),
   infoOnConnect: optional("info_on_connect", "boolean"),
   routePoolSize: optional("route_pool_size", "int"),
   routePoolIndex: optional("route_pool_idx", "int"),
   routeAccount: optional("route_account", "text"),
   routeAccountRequestId: optional("route_acc_add_reqid", "text"),
-  /** 1: not to be gossiped any further; 2: to be gossiped although learned by gossip. */
+  /** 1: must not be gossiped further; 2: must be gossiped although learned by gossip. */
   gossipMode: optional("gossip_mode", "byte"),
   gateway: optional("gateway", "text"),
   gatewayUrls: optional("gateway_urls", "texts"),
@@ -77,7 +77,7 @@ const INFO_TABLE = {
   xkey: optional("xkey", "text"),
 };
 
-/** What INFO says. Texts are byte strings; what a document leaves out is empty. */
+/** The contents of INFO. Texts are byte strings; fields that a document leaves out are empty. */
 export type LinkInfo = ValuesOf<typeof INFO_TABLE>;
 
 export const EMPTY_LINK_INFO: LinkInfo = zerosOf(INFO_TABLE);
@@ -87,12 +87,12 @@ export function decodeLinkInfo(json: string): FieldsReading<LinkInfo> {
   return decodeFields(INFO_TABLE, "Info", json);
 }
 
-/** The line by which routes and leaf links say who this server is: with a blank before CR LF. A byte string. */
+/** The INFO line by which routes and leaf links introduce this server, with a blank before CR LF. A byte string. */
 export function ownInfoLine(info: LinkInfo): string {
   return `INFO ${encodeFields(INFO_TABLE, info)} \r\n`;
 }
 
-/** Any other INFO: gossip, those of gateways and their commands. A byte string. */
+/** The line of any other INFO: gossip, and gateways' INFO and commands. A byte string. */
 export function infoLine(info: LinkInfo): string {
   return `INFO ${encodeFields(INFO_TABLE, info)}\r\n`;
 }
@@ -106,7 +106,7 @@ const ROUTE_CONNECT_TABLE = {
   password: optional("pass", "text"),
   tlsRequired: required("tls_required", "boolean"),
   headers: required("headers", "boolean"),
-  /** Of a route or gateway the server id, of a leaf node the server name. */
+  /** The server id of a route or gateway; the server name of a leaf node. */
   name: required("name", "text"),
   cluster: required("cluster", "text"),
   isClusterDynamic: optional("cluster_dynamic", "boolean"),
@@ -140,7 +140,7 @@ const LEAF_CONNECT_TABLE = {
   protocol: optional("protocol", "int"),
 };
 
-/** What a client would say besides: read to tell clients from servers, and to refuse wrong types. */
+/** Fields that only a client sends. They are read to tell clients from servers, and to refuse wrong types. */
 const CLIENT_CONNECT_TABLE = {
   lang: required("lang", "text"),
   account: optional("account", "text"),
@@ -153,7 +153,7 @@ const CLIENT_CONNECT_TABLE = {
 
 const CONNECT_TABLE = { ...CLIENT_CONNECT_TABLE, ...LEAF_CONNECT_TABLE, ...ROUTE_CONNECT_TABLE };
 
-/** What CONNECT says. Texts are byte strings; what a document leaves out is empty. */
+/** The contents of CONNECT. Texts are byte strings; fields that a document leaves out are empty. */
 export type LinkConnect = ValuesOf<typeof CONNECT_TABLE>;
 
 export const EMPTY_LINK_CONNECT: LinkConnect = zerosOf(CONNECT_TABLE);
@@ -163,7 +163,7 @@ export function decodeLinkConnect(json: string): FieldsReading<LinkConnect> {
   return decodeFields(CONNECT_TABLE, "ClientOpts", json);
 }
 
-/** The CONNECT of this kind of link: its fields in its order. A byte string. */
+/** The CONNECT line for this kind of link, with its fields in its order. A byte string. */
 export function connectLine(kind: LinkKind, connect: LinkConnect): string {
   const table = kind === "leaf" ? LEAF_CONNECT_TABLE : ROUTE_CONNECT_TABLE;
   return `CONNECT ${encodeFields(table, connect)}\r\n`;

@@ -1,11 +1,11 @@
 /**
- * What servers send each other, parsed: one type for routes, gateways and leaf nodes, which differ in the arguments of a
- * few verbs. `operation_parser.ts` makes them of bytes.
+ * What servers send each other, parsed by `operation_parser.ts`. One type serves routes, gateways and leaf nodes, which
+ * differ in the arguments of a few verbs.
  */
 import type { MessageBytes } from "../../protocol/set_header.ts";
 
 export type LinkOperation =
-  /** The JSON as sent, still text: members of wrong types are the protocol's to refuse. */
+  /** The JSON as sent, still text: the protocol refuses members of wrong types. */
   | { readonly kind: "info"; readonly json: string }
   | { readonly kind: "connect"; readonly json: string }
   | { readonly kind: "ping" }
@@ -13,7 +13,10 @@ export type LinkOperation =
   | { readonly kind: "ok" }
   /** Without the quotes. */
   | { readonly kind: "error"; readonly text: string }
-  /** `RS+`, `LS+`. `account` is "" on links of one account, `origin` "" where the line names none, `queue` "" for plain interest. */
+  /**
+   * `RS+`, `LS+`. `account` is "" on links of one account, `origin` is "" if the line names none, `queue` is "" for
+   * plain interest.
+   */
   | {
       readonly kind: "subscribe";
       readonly account: string;
@@ -25,7 +28,7 @@ export type LinkOperation =
       /** `LS+` on a route. */
       readonly isLeaf: boolean;
     }
-  /** `RS-`, `LS-`. On a route the words of an `LS-` are told apart by what the peer's INFO said: see its parser options. */
+  /** `RS-`, `LS-`. What the words of a route's `LS-` mean depends on the peer's INFO: see `OperationRules`. */
   | {
       readonly kind: "unsubscribe";
       readonly account: string;
@@ -36,7 +39,7 @@ export type LinkOperation =
     }
   /** `A+`, `A-` of gateways. */
   | { readonly kind: "account"; readonly account: string; readonly hasInterest: boolean }
-  /** `RMSG`, `HMSG`, `LMSG`, payload and all. */
+  /** `RMSG`, `HMSG`, `LMSG`, with the payload. */
   | {
       readonly kind: "message";
       /** "" on links of one account. */

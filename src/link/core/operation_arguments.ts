@@ -1,4 +1,4 @@
-/** The words after the verbs that carry interest and messages between servers. Byte strings throughout. */
+/** The arguments of the verbs that carry interest and messages between servers. Byte strings throughout. */
 import { textOf } from "../../subject/byte_string.ts";
 import type { LinkKind } from "./link.ts";
 import type { LinkOperation } from "./operation.ts";
@@ -27,7 +27,7 @@ export type LineReading<T> =
 
 const SIZE_PATTERN = /^\d{1,9}$/;
 
-/** What the words of a line are told apart by: see `OperationRules`. */
+/** What decides the meaning of a line's words: see `OperationRules`. */
 interface LineRules {
   readonly kind: LinkKind;
   readonly isOfOneAccount?: boolean;
@@ -90,7 +90,7 @@ function readUnsubscribe(
   const account = namesAccount(rules) ? words.shift() : "";
   const [subject, queue = ""] = words;
   if (origin === undefined || account === undefined || subject === undefined || words.length > 2) {
-    // A leaf node may take back what it never said.
+    // A leaf node may take back what it never announced, and nats-server ignores such a line.
     if (kind === "leaf") return { ok: true, value: null };
     const name = kind === "route" ? "processRemoteUnsub" : "processGatewaySubjectUnsub";
     return { ok: false, problem: `${name} parse error: '${textOf(line)}'` };
@@ -99,8 +99,8 @@ function readUnsubscribe(
 }
 
 /**
- * Reads what follows `RMSG`, `HMSG` or `LMSG`. An `LMSG` of a route names origin and account and has two sizes; that of a
- * leaf node neither, and one.
+ * Reads what follows `RMSG`, `HMSG` or `LMSG`. An `LMSG` of a route names origin and account, and has two sizes. That
+ * of a leaf node names neither, and has one.
  *
  * Source: nats-server `processRoutedMsgArgs` and its four kin.
  */
@@ -153,7 +153,7 @@ function namesAccount({ kind, isOfOneAccount = false }: LineRules): boolean {
   return kind !== "leaf" && !isOfOneAccount;
 }
 
-/** The function of nats-server that reads such a line: its name begins what is logged. */
+/** The function of nats-server that reads such a line; its name begins the log text. */
 function readerName(kind: LinkKind, hasHeaderSize: boolean, isOriginForm: boolean): string {
   if (isOriginForm) return "processRoutedOriginClusterMsgArgs";
   return `process${kind === "leaf" ? "Leaf" : "Routed"}${hasHeaderSize ? "Header" : ""}MsgArgs`;
@@ -165,12 +165,12 @@ function wordsOf(line: string): string[] {
   return isPlain ? words : line.split(/[ \t]+/).filter((word) => word !== "");
 }
 
-/** As Go prints a list of byte slices. */
+/** Formats words as Go prints a list of byte slices. */
 function listOf(words: readonly string[]): string {
   return `[${words.join(" ")}]`;
 }
 
-/** A size in one to nine digits, or -1. */
+/** Reads a size of one to nine digits; -1 for anything else. */
 function sizeOf(word: string): number {
   return SIZE_PATTERN.test(word) ? Number(word) : -1;
 }

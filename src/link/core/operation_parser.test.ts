@@ -21,7 +21,7 @@ function parseAll(text: string, rules: OperationRules, pieceBytes = text.length)
   let kept: Uint8Array = new Uint8Array(0);
   for (let at = 0; at < text.length; at += pieceBytes) {
     const piece = bytesOf(text.slice(at, at + pieceBytes));
-    // Offsets other than 0, and bytes behind the end that must not be looked at.
+    // The start is not 0, and the bytes after the end must not be looked at.
     const bytes = Uint8Array.of(0x0a, 0x50, ...kept, ...piece, 0x0d, 0x0a);
     const end = bytes.length - 2;
     let next = 2;

@@ -1,6 +1,6 @@
 /**
- * Bytes from another server to operations. What the engine does not scan itself comes through here: handshakes,
- * interest, commands, messages with queue groups.
+ * Parses operations from another server. Everything that the engine does not scan by itself comes through here:
+ * handshakes, interest, commands, messages with queue groups.
  */
 import { CloseReason } from "../../protocol/close_reason.ts";
 import { decodeJson } from "../../protocol/json_members.ts";
@@ -11,10 +11,10 @@ import { type LinkFault, violation } from "./link_fault.ts";
 import type { LinkOperation } from "./operation.ts";
 import { type InterestVerb, type MessageVerb, readInterest, readMessageHead } from "./operation_arguments.ts";
 
-/** What the bytes of one connection are parsed by. It changes as the handshake goes on. */
+/** The rules by which the bytes of one connection are parsed. They change during the handshake. */
 export interface OperationRules {
   readonly kind: LinkKind;
-  /** A route of one account alone: its lines do not name it. */
+  /** Whether it is a route of one account, whose lines do not name the account. */
   readonly isOfOneAccount?: boolean;
   /** Longest argument part of a line: 16 × `max_control_line`. */
   readonly controlLineBytesMax: number;
@@ -23,8 +23,8 @@ export interface OperationRules {
   /** Whether the peer's `LS-` names the origin (`lnocu` in its INFO). */
   readonly unsubscribeHasOrigin: boolean;
   /**
-   * The letters, small, with which an operation may begin as long as CONNECT is due; "" for all. Anything else is an
-   * authorization violation, told from its first byte.
+   * The lower-case letters with which an operation may begin while CONNECT is due; "" for all. Any other first byte is
+   * an authorization violation.
    */
   readonly firstLetters: string;
 }
@@ -32,8 +32,8 @@ export interface OperationRules {
 export type ParsedOperation =
   | { readonly state: "operation"; readonly operation: LinkOperation; readonly next: number }
   /**
-   * Bytes before `next` are used up; the rest is the start of an operation that takes `bytesWanted` bytes in all, if that
-   * is known already (a message whose line is complete), else 0.
+   * Bytes before `next` are used up; the rest is the start of an operation. It takes `bytesWanted` bytes in all if that
+   * is known already, which it is for a message whose line is complete; else 0.
    */
   | { readonly state: "incomplete"; readonly next: number; readonly bytesWanted: number }
   /** The connection is to be closed. */
@@ -79,13 +79,13 @@ const KIND_NAMES: Readonly<Record<LinkKind, string>> = {
 };
 
 /**
- * Parses the first operation of `bytes[start, end)`; what it holds is copied. Only the content of a message is a view where the
- * bytes have a buffer of their own (`isOwn`), and holds as long as they do. However the stream is cut, the operations are the
- * same. Lines that mean nothing on this kind of link are stepped over.
+ * Parses the first operation of `bytes[start, end)` and copies what it contains. If the bytes have a buffer of their
+ * own (`isOwn`), the content of a message is a view of that buffer instead. The operations are the same however the
+ * stream is cut. Lines that mean nothing on this kind of link are skipped.
  *
- * Source: nats-server `parse`; clusters.md 1.1. Three deviations: a CR that no LF follows is refused within a line, where
- * nats-server loses a byte; blanks before the arguments and the rest of a PING line are limited like arguments; the
- * client's PUB and HPUB are unknown.
+ * Source: nats-server `parse`; clusters.md 1.1. There are three deviations. A CR within a line that no LF follows is
+ * refused; nats-server loses a byte there. Blanks before the arguments, and the rest of a PING line, are limited like
+ * arguments. The client's PUB and HPUB are unknown.
  */
 export function parseOperation(
   bytes: Uint8Array,
@@ -137,7 +137,7 @@ function parseLine(
   const lineEnd = hasCr ? lineFeed - 1 : lineFeed;
   const isFree = verb === "ping" || verb === "pong" || verb === "+ok";
   const strayCr = isFree ? lineEnd : Math.min(firstCr, lineEnd);
-  // What comes first counts, so that it is the same however the line is cut.
+  // The first problem in the line counts, so that the result is the same however the line is cut.
   if (strayCr - lineStart > rules.controlLineBytesMax) return failed(CONTROL_LINE_FAULT);
   if (strayCr < lineEnd) return unknown();
   if (!isComplete) return incomplete(start);
@@ -200,7 +200,7 @@ function parseMessage(
   }
   const next = contentEnd + 2;
   if (next > end) return { state: "incomplete", next: start, bytesWanted: next - start };
-  // With its line break, which records want behind it.
+  // The copy includes the line break, because records need it after the content.
   const whole = isOwn
     ? (bytes.subarray(contentStart, next) as Uint8Array<ArrayBuffer>)
     : bytes.slice(contentStart, next);
@@ -224,7 +224,7 @@ function verbAt(
   return "unknown";
 }
 
-/** A letter as a small one, anything else as it is. */
+/** Lower-cases an ASCII letter; any other byte stays as it is. */
 function small(byte: number): number {
   return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
 }

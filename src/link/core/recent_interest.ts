@@ -2,7 +2,10 @@ import { isLiteralText } from "../../subject/text.ts";
 import type { LinkClock } from "./link.ts";
 import { RecentPatterns } from "./recent_patterns.ts";
 
-/** Interest this young may be overtaken by a request on its way to other clusters. Source: nats-server gwRecSubExpiration. */
+/**
+ * A request on its way to other clusters may overtake interest that is younger than this.
+ * Source: nats-server gwRecSubExpiration.
+ */
 export const RECENT_MS = 2000;
 
 interface NotedPattern {
@@ -11,30 +14,36 @@ interface NotedPattern {
   readonly atMs: number;
 }
 
-/** Literal subjects that were subscribed to within `RECENT_MS`. It may say so of others: their replies are mapped as well. */
+/**
+ * Literal subjects that were subscribed to within `RECENT_MS`. `has` may also return true for other subjects; their
+ * replies are then mapped as well.
+ */
 export interface RecentLiterals {
   note(account: string, subject: string): void;
   has(account: string, subject: string): boolean;
 }
 
-/** What was subscribed to lately, by clients and behind leaf nodes: replies to it are mapped when they leave for gateways. */
+/**
+ * The recent subscriptions of clients and of leaf nodes. A reply that matches one is mapped when it leaves for
+ * gateways.
+ */
 export class RecentInterest {
   readonly #clock: LinkClock;
   readonly #literals: RecentLiterals;
   readonly #onFlip: () => void;
-  /** By account. There are many when clients come by thousands, and every request is looked for. */
+  /** By account. There are many when thousands of clients connect, and every request searches them. */
   readonly #patterns = new Map<string, RecentPatterns>();
-  /** Oldest first, as often as they were noted. */
+  /** Oldest first, with one entry each time a pattern was noted. */
   readonly #noted: NotedPattern[] = [];
 
-  /** `onFlip` is called when there are patterns after there were none, and the other way round. */
+  /** `onFlip` is called whenever `hasPatterns` changes. */
   constructor(clock: LinkClock, literals: RecentLiterals, onFlip: () => void) {
     this.#clock = clock;
     this.#literals = literals;
     this.#onFlip = onFlip;
   }
 
-  /** A reply may match one of those: literal subjects alone do not say. */
+  /** Whether there are recent patterns, which a reply may match. Literal subjects do not count. */
   get hasPatterns(): boolean {
     return this.#noted.length > 0;
   }
@@ -54,7 +63,7 @@ export class RecentInterest {
     this.#clock.after(RECENT_MS, () => this.#forgetOld());
   }
 
-  /** Whether a literal subject is one that somebody wants since a moment ago. */
+  /** Whether a literal subject matches a recent subscription. */
   covers(account: string, subject: string): boolean {
     if (this.#literals.has(account, subject)) return true;
     const patterns = this.#patterns.get(account);

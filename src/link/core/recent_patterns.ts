@@ -1,4 +1,4 @@
-/** Patterns of one account that somebody wants since a moment ago, by their tokens. */
+/** Recent patterns of one account, as a tree of tokens. */
 export class RecentPatterns {
   readonly #root = new Node();
 
@@ -6,14 +6,14 @@ export class RecentPatterns {
     return this.#root.next.size === 0;
   }
 
-  /** Somebody wants a pattern, given as its tokens. */
+  /** Notes a pattern, given as its tokens. */
   note(tokens: readonly string[], atMs: number): void {
     let node = this.#root;
     for (const token of tokens) node = node.next.getOrInsertComputed(token, () => new Node());
     node.notedMs = atMs;
   }
 
-  /** Whether a subject matches one that was noted at `sinceMs` or later; it is covered as in `areTokensSubset`. */
+  /** Whether a subject matches a pattern that was noted at `sinceMs` or later, by the rules of `areTokensSubset`. */
   covers(tokens: readonly string[], sinceMs: number): boolean {
     return isCovered(this.#root, tokens, 0, sinceMs);
   }
@@ -25,7 +25,7 @@ export class RecentPatterns {
 }
 
 class Node {
-  /** By token, `*` and `>` among them. */
+  /** By token, including `*` and `>`. */
   readonly next = new Map<string, Node>();
   /** When the pattern that ends here was noted last. */
   notedMs = Number.NEGATIVE_INFINITY;
@@ -44,7 +44,7 @@ function isCovered(node: Node, tokens: readonly string[], at: number, sinceMs: n
   return false;
 }
 
-/** Leaves out what has nothing behind it, and was noted no later than that. */
+/** Removes nodes along a pattern that have no children and were noted no later than `untilMs`. */
 function prune(node: Node, tokens: readonly string[], at: number, untilMs: number): void {
   const token = tokens[at];
   const next = token === undefined ? undefined : node.next.get(token);

@@ -55,7 +55,7 @@ describe("the table of one message", () => {
       false,
       false,
     ]);
-    // Another hub in the same account is no import's business.
+    // Imports are not involved in going to another hub in the same account.
     expect(mayCross({ link: hubOf("A", ""), cluster: "" }, hubOf("A", ""), "foo")).toBe(true);
   });
 

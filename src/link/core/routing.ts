@@ -1,6 +1,6 @@
 /**
- * Who gets a message, by how it came to this server: the table that keeps messages from looping and from arriving twice.
- * Pure rules over links; who wants a message at all was asked before.
+ * Who may get a message, by how it came to this server. This table keeps messages from looping and from arriving twice.
+ * These are pure rules over links; the caller knows who wants the message at all.
  *
  *   origin ↓ to →   route   gateway   leaf node of ours        our hub
  *   local           yes     yes       yes                      yes
@@ -9,7 +9,8 @@
  *   leaf node       yes     yes       unless of its cluster    yes
  *   hub             no      yes       unless of its cluster    other hubs
  *
- * Imports between accounts that are both leaf nodes of one hub would bring a message back to it: it has imports of its own.
+ * If two accounts are both leaf nodes of one hub, imports between them would bring a hub's message back to the hub,
+ * which does its own imports. Such a message does not go back.
  *
  * Source: nats-server `processMsgResults`, `processInboundRoutedMsg`, `processInboundGatewayMsg`.
  */
@@ -17,13 +18,16 @@ import type { Link } from "./link.ts";
 
 /** How a message came here. */
 export interface Origin {
-  /** The link it came over; null for what this server's own clients and services publish. */
+  /** The link it came over; null if this server's own clients or services published it. */
   readonly link: Link | null;
-  /** Cluster of the leaf node through which it entered, "" where it entered otherwise or nobody knows. */
+  /** The cluster of the leaf node through which it came in; "" if it came in otherwise or the cluster is unknown. */
   readonly cluster: string;
-  /** The account it came in, where its link does not say so by being for one account alone. */
+  /** The account it came in, if its link is not for one account alone. */
   readonly account?: string;
-  /** An answer from another cluster that is on its last way to whoever asked: it may go one hop further than others. */
+  /**
+   * Whether it is an answer from another cluster on its last stretch to the requestor, which may go one hop further
+   * than other messages.
+   */
   readonly isAnswer?: boolean;
 }
 
@@ -34,7 +38,7 @@ export interface LinkInterest {
   readonly link: Link;
   readonly queue: string;
   readonly weight: number;
-  /** Cluster of the leaf nodes that the interest is of; "" for anybody else. */
+  /** The cluster of the leaf nodes whose interest this is; "" if it is not that of leaf nodes. */
   readonly origin: string;
 }
 
@@ -59,29 +63,35 @@ export function mayCross(origin: Origin, to: Link, subject: string): boolean {
   }
 }
 
-/** Whether two links end at one server: one may want messages over another route than the one it sends them by. */
+/**
+ * Whether two links lead to the same server. A server may want messages over another route than the one it sends them
+ * by.
+ */
 function isSamePeer(from: Link | null, to: Link): boolean {
   return from === to || (from?.kind === "route" && to.kind === "route" && from.remoteId === to.remoteId);
 }
 
-/** Whether a leaf node is of the cluster that a message came from, which has it. */
+/** Whether a leaf node belongs to the cluster that a message came from, which has got it already. */
 function isOfCluster(origin: Origin, to: Link): boolean {
   const { cluster } = origin;
   return to.kind === "leaf" && cluster !== "" && to.cluster === cluster && !isImported(origin, to);
 }
 
-/** Whether interest is of the leaf nodes' cluster that a message came from. */
+/** Whether interest belongs to the cluster of leaf nodes that a message came from. */
 export function isOfOrigin(origin: Origin, { link, origin: of }: LinkInterest): boolean {
   return of !== "" && of === origin.cluster && !isImported(origin, link);
 }
 
-/** A message on its way to a leaf node in another account: the cluster that it came from has not had it there. */
+/** Whether a message is on its way to a leaf node in another account, where the cluster it came from has not got it. */
 function isImported(origin: Origin, to: Link): boolean {
   const account = origin.account ?? origin.link?.account ?? null;
   return to.kind === "leaf" && account !== null && account !== to.account;
 }
 
-/** An import would return a hub's message to the hub, or to another one that may be of its cluster: not all name theirs. */
+/**
+ * Whether an import would return a hub's message to that hub, or to another hub that may be of the same cluster: not
+ * all hubs name their cluster.
+ */
 function isBackToHub(from: Link, to: Link): boolean {
   if (from.role !== "hub" || from.account === to.account) return false;
   return from.cluster === "" || to.cluster === "" || from.cluster === to.cluster;
@@ -91,9 +101,9 @@ function isBackToHub(from: Link, to: Link): boolean {
 export type Pick = "here" | LinkInterest | null;
 
 /**
- * One member of a group for a message. `membersHere` are those of this server, `candidates` the links that want it for
- * the group. Members of the cluster are drawn by weight; leaf nodes serve where the cluster has none, gateways, the nearest
- * first, where nobody else does.
+ * Picks one member of a group for a message. `membersHere` counts the members on this server; `candidates` are the
+ * links that want it for the group. Members of the cluster are drawn by weight. If the cluster has none, a leaf node
+ * serves, and if there is none either, the nearest gateway.
  */
 export function pickMember(
   origin: Origin,
@@ -117,7 +127,10 @@ export function pickMember(
   return draw(0, leafs, random) ?? nearest(reachable.filter(({ link }) => link.kind === "gateway"));
 }
 
-/** The group is named by a server that has none of its members: ours come first, and one more hop is allowed. */
+/**
+ * Picks for a group that was named by a server with no members of its own. Our members come first, and the message may
+ * take one more hop.
+ */
 function pickForRoute(
   origin: Origin,
   membersHere: number,
@@ -141,7 +154,7 @@ function pickForRoute(
   );
 }
 
-/** Each as likely as it has members; null where there are none. */
+/** Draws one, each with a probability in proportion to its members; null if there are none. */
 function draw(membersHere: number, candidates: readonly LinkInterest[], random: () => number): Pick {
   let left = random() * candidates.reduce((sum, { weight }) => sum + weight, membersHere);
   if (left < membersHere) return "here";
@@ -159,7 +172,7 @@ function nearest(gateways: readonly LinkInterest[]): LinkInterest | null {
   return best;
 }
 
-/** A cluster whose round trip is not measured yet is farther than any other. */
+/** The round trip. A cluster whose round trip is not measured yet is farther than any other. */
 function distance({ link }: LinkInterest): number {
   return link.rttMs === 0 ? Number.POSITIVE_INFINITY : link.rttMs;
 }

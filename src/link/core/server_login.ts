@@ -1,7 +1,7 @@
 import type { LinkConnection } from "./link.ts";
 import type { CertificateVerdict } from "./link_certificate.ts";
 
-/** What a server says that connects; byte strings. */
+/** The login of a server that connects; byte strings. */
 export interface ServerLogin {
   readonly user: string;
   readonly password: string;
@@ -9,13 +9,14 @@ export interface ServerLogin {
 
 export interface ServerVerdict {
   readonly isAuthorized: boolean;
-  /** Null where there is nothing to say. */
+  /** Null if there is nothing to log. */
   readonly log: CertificateVerdict["log"] | null;
 }
 
 /**
- * Judges another server, by its certificate where that decides. `answer` is called once, now or later, unless the connection is
- * lost. Until then nothing that the peer sends is taken, save from one that is in and judged again.
+ * Judges another server, by its certificate if that decides. `answer` is called once, now or later, unless the
+ * connection is lost. Until then nothing that the peer sends is taken, except from a peer that is in already and is
+ * judged again (`isAgain`).
  */
 export type JudgeServer = (
   connection: LinkConnection,

@@ -10,7 +10,7 @@ import { TRACE_HOP } from "../../protocol/tracing/trace_request.ts";
 import { textOf } from "../../subject/byte_string.ts";
 import type { Link, LinkMessage } from "./link.ts";
 
-/** A link as traces name it. */
+/** The description of a link in traces. */
 export function partyOf({ account, connection, kind, serverName }: Link): TraceParty {
   return {
     kind: TRACE_KIND[kind],
@@ -20,7 +20,9 @@ export function partyOf({ account, connection, kind, serverName }: Link): TraceP
   };
 }
 
-/** Sends a message over a link; a traced one says which of its ways that is, and the trace that it went there. */
+/**
+ * Sends a message over a link. A traced message carries its hop in a header, and its trace is told that it went there.
+ */
 export function cross(link: Link, message: LinkMessage, queues: readonly string[]): void {
   const { trace } = message;
   if (trace === undefined) link.sendMessage(message, queues);
@@ -30,7 +32,7 @@ export function cross(link: Link, message: LinkMessage, queues: readonly string[
 function crossTraced(link: Link, message: LinkMessage, queues: readonly string[], trace: MessageTrace): void {
   const { tracesMessages } = link;
   const hop = trace.nextHop();
-  // Who does not know of traces would deliver it.
+  // A peer that does not know tracing would deliver it.
   if (!tracesMessages && trace.isOnly) {
     trace.left(partyOf(link), { hop, error: TRACE_ERROR.onlyUnsupported });
     return;
@@ -40,7 +42,7 @@ function crossTraced(link: Link, message: LinkMessage, queues: readonly string[]
   else trace.left(partyOf(link), tracesMessages ? { hop } : { hop, error: TRACE_ERROR.unsupported });
 }
 
-/** A leaf node wants a message and may not have it. */
+/** Tells a trace that a leaf node wants the message but may not get it. */
 export function tellOfDenied(link: Link, subject: string, trace: MessageTrace): void {
   const error = link.isDenied?.(subject) ? TRACE_ERROR.subscriptionDenied : TRACE_ERROR.publishDenied;
   trace.left(partyOf(link), { hop: trace.nextHop(), error });

@@ -1,7 +1,7 @@
-/** What the URLs of all kinds of links have in common. */
+/** The parts that the URLs of all kinds of links have in common. */
 import { isIpAddress } from "../../runtime/posix/socket_address.ts";
 
-/** Who a URL says logs in; `password` is "" for none. */
+/** The login in a URL; `password` is "" for none. */
 export interface UrlUser {
   readonly user: string;
   readonly password: string;
@@ -9,9 +9,9 @@ export interface UrlUser {
 
 /** The parts of `[scheme://][user[:password]@]host[:port][/path]`, whatever follows. */
 export interface UrlParts {
-  /** In small letters, "" for none. */
+  /** In lower case; "" for none. */
   readonly scheme: string;
-  /** null where the URL names nobody. */
+  /** Null if the URL names no user. */
   readonly user: UrlUser | null;
   /** Without the brackets of an IPv6 address; "" for none. */
   readonly host: string;
@@ -24,7 +24,7 @@ export interface UrlParts {
 const URL_PATTERN =
   /^(?:(?<scheme>[a-z][a-z\d+.-]*):\/\/)?(?:(?<userInfo>[^/?#]*)@)?(?:\[(?<address>[^\]]*)\]|(?<name>[^:/?#@[\]]*))(?::(?<port>\d*))?(?<path>\/[^?#]*)?(?:[?#].*)?$/is;
 
-/** null for what is no such URL, or has a port that there cannot be. */
+/** Parses a URL. Null if it is malformed or its port is above 65535. */
 export function parseUrl(text: string): UrlParts | null {
   const groups = URL_PATTERN.exec(text)?.groups;
   if (groups === undefined) return null;
@@ -39,12 +39,15 @@ export function parseUrl(text: string): UrlParts | null {
   };
 }
 
-/** Whether a host, without brackets, is an IP address, with a zone or without: no name, and so none that others lack. */
+/**
+ * Whether a host, without brackets, is an IP address, with or without a zone. An address is not a name that
+ * certificates could be checked by.
+ */
 export function isAddress(host: string): boolean {
   return host.includes(":") || isIpAddress(host);
 }
 
-/** Reads `user` or `user:password`. A part whose escapes are none stays as it is. */
+/** Reads `user` or `user:password`. A part with malformed escapes stays as it is. */
 function readUser(userInfo: string): UrlUser {
   const colon = userInfo.indexOf(":");
   if (colon < 0) return { user: unescaped(userInfo), password: "" };

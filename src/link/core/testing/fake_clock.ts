@@ -8,7 +8,7 @@ interface Timer {
 
 /** Virtual time: nothing happens until `advance()`. */
 export class FakeClock implements LinkClock {
-  /** What `random()` answers, always the same unless a test wants otherwise. */
+  /** The result of `random()`, always the same unless a test changes it. */
   chance: number | (() => number) = 0;
   #nowMs = 1000;
   #timers: Timer[] = [];
@@ -30,7 +30,7 @@ export class FakeClock implements LinkClock {
     };
   }
 
-  /** Lets time pass and timers fire, those they set included. `settle` runs after each. */
+  /** Lets time pass and timers fire, including those that they set. `settle` runs after each. */
   advance(ms: number, settle: () => void = () => {}): void {
     const untilMs = this.#nowMs + ms;
     settle();

@@ -2,12 +2,12 @@ import { type CloseReason, closeReasonEntry } from "../../../protocol/close_reas
 import { byteStringOf } from "../../../subject/byte_string.ts";
 import type { CompressionLevel, LinkConnection, LinkTls, LinkUpgrade, LinkUpgradeOutcome } from "../link.ts";
 
-/** A connection that keeps what it is sent, as byte strings, until it is taken. */
+/** A connection that keeps what is sent over it, as byte strings, until a test takes it. */
 export class FakeConnection implements LinkConnection {
   readonly id: number;
   readonly remoteIp: string;
   readonly remotePort: number;
-  /** How it was closed, "" while it is open. */
+  /** The reason why it was closed, "" while it is open. */
   closed = "";
   closeReason: CloseReason | null = null;
   tls: LinkTls | null = null;
@@ -55,7 +55,7 @@ export class FakeConnection implements LinkConnection {
     this.#sent += `<${level}>\r\n`;
   }
 
-  /** What has been sent since the last call; `<level>` on a line where it is compressed from. */
+  /** What has been sent since the last call; a line `<level>` marks where compression begins. */
   take(): string {
     const sent = this.#sent;
     this.#sent = "";

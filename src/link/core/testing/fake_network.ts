@@ -5,13 +5,13 @@ import { parseOperation } from "../operation_parser.ts";
 
 type Accept = (connection: LinkConnection) => LinkPeer;
 
-/** How long bytes and hang-ups are on their way; those of one direction stay in order. */
+/** The latency of bytes and hang-ups; those of one direction stay in order. */
 export interface Latency {
   readonly clock: LinkClock;
   readonly nextMs: () => number;
 }
 
-/** Connections in memory: what is sent arrives when `settle()` is called, in order, or after its latency. */
+/** Connections in memory. What is sent arrives when `settle()` is called, in order, or after its latency. */
 export class FakeNetwork {
   readonly #listeners = new Map<string, Accept>();
   #queue: (() => void)[] = [];
@@ -25,7 +25,7 @@ export class FakeNetwork {
     this.#latency = latency;
   }
 
-  /** Breaks one connection, the `index`th of those open, for both its ends; does nothing where there are none. */
+  /** Breaks one connection for both its ends, the `index`th of those that are open; does nothing if there are none. */
   cut(index: number): void {
     const ends = [...this.#ends];
     ends[index % ends.length]?.break();
@@ -76,7 +76,7 @@ export class FakeNetwork {
     return peer;
   }
 
-  /** Scripted peers that are connected to; each connection is added to the list that is returned. */
+  /** Accepts connections with scripted peers; each connection is added to the list that is returned. */
   listenRaw(port: number): RawPeer[] {
     const peers: RawPeer[] = [];
     this.listen(port, (connection) => {
@@ -94,7 +94,7 @@ export class FakeNetwork {
     this.#queue.push(event);
   }
 
-  /** Lets an event happen at the other end, after those sent before it; returns when. */
+  /** Makes an event happen at the other end, after those sent before it. Returns when it happens. */
   arrive(event: () => void, notBeforeMs: number): number {
     if (this.#latency === null) {
       this.later(event);
@@ -127,11 +127,11 @@ class FakeEnd implements LinkConnection {
   #isClosed = false;
   #hasEnded = false;
   #tls: (() => void) | null = null;
-  /** It compresses what it sends, and takes nothing else. */
+  /** Whether this end compresses what it sends; it then takes nothing uncompressed. */
   #isCompressed = false;
   tlsOptions: LinkTls | null = null;
   onEnd = () => {};
-  /** When what was sent last arrives. */
+  /** The time when the last bytes sent arrive. */
   #lastArrivalMs = 0;
 
   constructor(network: FakeNetwork, id: number, remoteIp: string, remotePort: number) {
@@ -154,7 +154,7 @@ class FakeEnd implements LinkConnection {
   send(sent: Uint8Array | string): void {
     if (this.#isClosed) throw new Error("sent after close");
     const bytes = typeof sent === "string" ? bytesOf(sent) : sent.slice();
-    // A refusal may cross what the other side has switched to.
+    // The other side may have switched to S2 while a refusal was on its way.
     const isCompressed = byteStringOf(bytes).startsWith("-ERR") ? null : this.#isCompressed;
     this.#arrive(() => this.#other!.#receive(bytes, isCompressed));
   }
@@ -166,7 +166,7 @@ class FakeEnd implements LinkConnection {
     this.#arrive(() => this.#other!.#end(CloseReason.ClientClosed));
   }
 
-  /** The connection is lost: this end learns of it now, the other one later. */
+  /** The connection is lost. This end learns of it now, the other one later. */
   break(): void {
     this.#end(CloseReason.ReadError);
     this.#arrive(() => this.#other!.#end(CloseReason.ReadError));
@@ -238,7 +238,7 @@ export class RawPeer implements LinkPeer {
   } as const;
   end: FakeEnd | null = null;
   isClosed = false;
-  /** What it has not taken by `heard()` yet. */
+  /** What has come but was not taken by `heard()` yet. */
   received = "";
   readonly #network: FakeNetwork;
 
@@ -255,7 +255,7 @@ export class RawPeer implements LinkPeer {
     this.received += text;
   }
 
-  /** Sends each line, and lets what follows happen. */
+  /** Sends each line, and settles the network. */
   say(...lines: string[]): void {
     this.end!.send(lines.map((line) => `${line}\r\n`).join(""));
     this.#network.settle();
@@ -266,7 +266,7 @@ export class RawPeer implements LinkPeer {
     this.#network.settle();
   }
 
-  /** From here on it compresses what it says. */
+  /** From here on this end compresses what it sends. */
   compress(): void {
     this.end!.compress();
   }

@@ -5,7 +5,7 @@ export interface NotedWish {
   readonly weight: number;
 }
 
-/** What peers want, as `LinkEvents.interest` tells it: stands for the host's wishes. For tests. */
+/** What peers want, as `LinkEvents.interest` tells it. Stands in for the host's wishes in tests. */
 export class NotedWishes {
   readonly #byLink = new Map<Link, Map<string, NotedWish>>();
 

@@ -1,4 +1,4 @@
-/** A link for tests of what is made of links: notes what it is told and sent. */
+/** A link that notes what it is told and sent, for tests of code that uses links. */
 import type { InterestKey, Link, LinkConnection, LinkMessage } from "../link.ts";
 
 export interface TestLink extends Link {

@@ -1,6 +1,6 @@
 import type { LinkClock } from "../link.ts";
 
-/** What was set within a time; for models of what the links shard keeps in the shared memory. */
+/** Values that were set within a time, for models of what the links shard keeps in the shared memory. */
 export class TimedMap {
   readonly #clock: LinkClock;
   readonly #ms: number;
