@@ -1,10 +1,11 @@
 /**
- * Accounts get connections of their own, and lose them, while servers stay up: by a reload here, or at another member.
+ * Gives accounts connections of their own, and takes those away, while servers stay up: after a reload here or at
+ * another member.
  *
  *   here: account pinned ─▶ members asked, interest forgotten on both ends ─▶ all have answered, or 2 s ─▶ dialled
  *
- * Whoever is asked pins the account, too. Without that, interest in it might still come by a pool after what came by its own
- * connection. Source: nats-server `reloadClusterPoolAndAccounts`, `processRouteInfo`.
+ * A member that is asked pins the account as well. Otherwise interest in it could still come over a pool, after other
+ * interest that came over its own connection. Source: nats-server `reloadClusterPoolAndAccounts`, `processRouteInfo`.
  */
 import { newNuid } from "../../base/nuid.ts";
 import { byteStringOfText } from "../../subject/byte_string.ts";
@@ -22,7 +23,7 @@ export interface AccountChangesHost {
   readonly clock: LinkClock;
   readonly log: LinkLog;
   hasAccount(account: string): boolean;
-  /** A link carries an account from now on, or no more. */
+  /** A link carries an account from now on, or no longer. */
   reassigned(link: Link, account: string): void;
 }
 
@@ -32,7 +33,7 @@ export class AccountChanges {
   readonly #members: RouteMembers;
   readonly #host: AccountChangesHost;
   readonly #drop: (route: RouteLink) => void;
-  /** A change whose members have not all answered yet. */
+  /** The change that waits for answers of members. */
   #request = { id: "", awaited: 0, finish: () => {} };
   #cancelTimeout = () => {};
 
@@ -43,7 +44,10 @@ export class AccountChanges {
     this.#drop = drop;
   }
 
-  /** Takes a changed configuration. `done`: connections may be dialled; `isPoolNew`: pools have another size. */
+  /**
+   * Applies a changed configuration. `done` is called once connections may be dialled; `isPoolNew` says that the pool
+   * size has changed.
+   */
   reload(old: PoolSettings, now: PoolSettings, done: (isPoolNew: boolean) => void): void {
     const added = without(now.pinnedAccounts, old.pinnedAccounts);
     const removed = without(old.pinnedAccounts, now.pinnedAccounts);
@@ -72,7 +76,7 @@ export class AccountChanges {
     });
   }
 
-  /** A member has moved an account to a connection of its own, or answers that it knows of one. */
+  /** Takes an INFO in which a member moves an account to a connection of its own, or answers such a request. */
   take(route: RouteLink, info: LinkInfo): void {
     const { routeAccount: account, routeAccountRequestId } = info;
     if (account === "") {
@@ -92,7 +96,7 @@ export class AccountChanges {
     this.#cancelTimeout();
   }
 
-  /** Tells members that an account is to have a connection of its own; returns how many are to answer. */
+  /** Asks members to give an account a connection of its own. Returns how many have to answer. */
   #ask(account: string, id: string): number {
     const { accounts } = this.#members;
     const index = poolIndexOf(account, accounts.poolSize);
@@ -114,11 +118,11 @@ export class AccountChanges {
     const members = this.#members;
     for (const route of members.connections) {
       if (route.account === null ? !isPoolNew : !removed.includes(route.account)) continue;
-      // The side that dialled makes its pool anew; what was for one account is not wanted any more.
+      // The side that dialled builds its pool again; connections of accounts that are no longer pinned are not needed.
       route.mayReconnect &&= route.account === null;
       this.#drop(route);
     }
-    // What other members have moved stays so.
+    // Accounts that other members have pinned stay pinned.
     const kept = [...members.accounts.pinned].filter((account) => !removed.includes(account));
     members.accounts = new AccountRoutes(now.poolSize, now.pinnedAccounts);
     if (now.poolSize > 0) for (const account of kept) members.accounts.pin(account);
@@ -127,13 +131,13 @@ export class AccountChanges {
     }
   }
 
-  /** Every connection of a pool. */
+  /** All connections of pools. */
   #pooled(): RouteLink[] {
     return this.#members.all.flatMap(({ pool }) => pool).filter(({ isPooled }) => isPooled);
   }
 }
 
-/** Names in one list and not in the other, as byte strings. */
+/** The names in the first list that are not in the other, as byte strings. */
 function without(names: readonly string[], others: readonly string[]): string[] {
   return names.filter((name) => !others.includes(name)).map(byteStringOfText);
 }

@@ -1,20 +1,23 @@
 import { ANY_CLUSTER } from "../core/link.ts";
 
-/** What became of another server's cluster name: it is ours, it is ours from now on, or the two cannot be one cluster. */
+/**
+ * The outcome of meeting another server's cluster name: it is ours, it becomes ours, or the two servers cannot be in
+ * one cluster.
+ */
 export type NameMeeting = "same" | "adopted" | "conflict";
 
 /**
- * The name of this server's cluster. One that was generated gives way to a configured one, and of two generated ones to
- * the greater, so that servers without configured names end up in one cluster.
+ * The name of this server's cluster. A generated name gives way to a configured one, and the smaller of two generated
+ * names to the greater, so that servers without configured names end up in one cluster.
  *
  * Source: nats-server `processRouteConnect`, `processRouteInfo`; clusters.md 3.6.
  */
 export class ClusterName {
   /** A byte string. */
   name: string;
-  /** Whether it may still give way. */
+  /** Whether the name may still give way. */
   isDynamic: boolean;
-  /** Whether INFO calls it generated: it does for good once it was. */
+  /** Whether INFO calls the name generated; it does for good if the first name was. */
   readonly wasGenerated: boolean;
 
   constructor(name: string, isGenerated: boolean) {
@@ -23,7 +26,10 @@ export class ClusterName {
     this.wasGenerated = isGenerated;
   }
 
-  /** Compares with a peer's name. `isFinal`: one adopted from a peer that configured it is kept from now on. */
+  /**
+   * Compares the name with a peer's. If `isFinal`, a name adopted from a peer that has it configured no longer gives
+   * way.
+   */
   meet(peerName: string, isPeerDynamic: boolean, isFinal: boolean): NameMeeting {
     if (peerName === this.name) return "same";
     const givesWay = this.isDynamic && (!isPeerDynamic || this.name < peerName);
@@ -33,7 +39,7 @@ export class ClusterName {
     return "adopted";
   }
 
-  /** The configuration names the cluster now. */
+  /** Takes a name from a changed configuration. */
   configure(name: string): void {
     this.name = name;
     this.isDynamic = false;

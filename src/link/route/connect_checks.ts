@@ -4,7 +4,9 @@ import { faultOf, type LinkFault } from "../core/link_fault.ts";
 import type { LinkConnect, LinkInfo } from "../core/link_info.ts";
 import { quoted } from "../core/quoted.ts";
 
-/** What besides routes connects to their port, in the order of nats-server's checks; null for a route. */
+/**
+ * The fault of a peer on the route port that is not a route, by nats-server's checks in their order; null for a route.
+ */
 export function connectFault(connect: LinkConnect): LinkFault | null {
   if (connect.lang !== "") return faultOf("attempted to connect to route port", CloseReason.IncorrectPort);
   if (connect.gateway !== "") {
@@ -18,7 +20,7 @@ export function connectFault(connect: LinkConnect): LinkFault | null {
   return null;
 }
 
-/** A cluster name that is not ours and does not become so; an empty one is another. */
+/** The peer's cluster name is not ours and does not become ours; an empty one is a different one, too. */
 export function clusterNameFault(theirs: string, ours: string): LinkFault {
   const text = `Rejecting connection, cluster name ${quoted(theirs)} does not match ${quoted(ours)}`;
   return faultOf(text, CloseReason.ClusterNameConflict);
@@ -32,24 +34,27 @@ export function duplicateNameFault(serverName: string): LinkFault {
   };
 }
 
-/** A connection for one account alone, where one of the two servers makes none. */
+/** A connection is for one account alone, but one of the two servers makes no such connections. */
 export function dedicatedRouteFault(account: string): LinkFault {
   const text = `Not possible to have a dedicated route for account ${quoted(account)} between those servers`;
   return faultOf(text, CloseReason.ProtocolViolation);
 }
 
-/** One for an account that this server does not know. */
+/** A connection is for an account that this server does not know. */
 export function missingAccountFault(account: string): LinkFault {
   const text = `Unable to lookup account ${quoted(account)}: account missing`;
   return faultOf(text, CloseReason.MissingAccount);
 }
 
-/** One for an account that this server has among those of its pools. */
+/** A connection is for an account that goes by the pool on this server. */
 export function noRouteFault(account: string): LinkFault {
   return faultOf(`No route for account ${quoted(account)}`, CloseReason.ProtocolViolation);
 }
 
-/** An index that a connection of a pool cannot have: the side that dials says it, and alone. Null where it can. */
+/**
+ * The fault of an index that a connection of a pool cannot have; null for a valid one. Only the side that dialled tells
+ * an index.
+ */
 export function poolIndexFault(info: LinkInfo, isDialled: boolean, poolSize: number): LinkFault | null {
   const { routePoolIndex: index, routePoolSize } = info;
   if (isDialled) {

@@ -4,13 +4,15 @@ import { infoLine, type LinkInfo } from "../core/link_info.ts";
 import type { RouteSettings } from "./route_settings.ts";
 import { parseRouteUrl, type RouteUrl, routeUrlOf } from "./route_url.ts";
 
-/** A peer's `gossip_mode` that asks not to tell others of it. */
+/** The `gossip_mode` of a peer that others must not be told of. */
 const GOSSIP_DISABLED = 1;
 
 /**
- * What members are told of a new one, so that they dial it; it learns nothing of them. Null where it does not want that.
+ * The line that tells other members of a new one, so that they dial it; the new member is not told of them. Null if it
+ * does not want to be gossiped.
  *
- * `gossip_mode` is never sent: without it some hear of a member twice, and nobody misses one. Source: clusters.md 3.7.2.
+ * `gossip_mode` is never sent. Without it some members are told of another twice, but no member misses one. Source:
+ * clusters.md 3.7.2.
  */
 export function gossipLine(info: LinkInfo, remoteIp: string): string | null {
   if (info.gossipMode === GOSSIP_DISABLED) return null;
@@ -20,11 +22,11 @@ export function gossipLine(info: LinkInfo, remoteIp: string): string | null {
 
 export type Gossip =
   | { readonly kind: "new"; readonly url: RouteUrl }
-  /** One of the configured routes, which are dialled anyway. */
+  /** It is a configured route, which is dialled anyway. */
   | { readonly kind: "configured" }
   | { readonly kind: "malformed" };
 
-/** Where to dial a server that a member told of, with this server's own credentials if it asks for any. */
+/** The URL of a server that a member told of, with this server's own credentials if that server asks for any. */
 export function gossipedUrl(info: LinkInfo, { routes, credentials }: RouteSettings): Gossip {
   const url = parseRouteUrl(textOf(info.ip));
   const addresses = [hostPortText(textOf(info.host), info.port).toLowerCase()];

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { ANY_CLUSTER, type InterestKey } from "../core/link.ts";
 
-/** Which spellings of leaf nodes' interest the peer understands, as its INFO says. */
+/** The forms of leaf nodes' interest that the peer understands, as its INFO says. */
 export interface InterestAbilities {
   /** `LS+` and `LMSG` with an origin. */
   readonly lnoc: boolean;
@@ -12,24 +12,25 @@ export interface InterestAbilities {
 }
 
 /**
- * Interest as lines for one peer, in the words it understands.
+ * Writes interest as lines for one peer, in the forms that it understands.
  *
- * A peer that takes no origins back files interest with different origins under one name. For it they are added up here,
- * and taken back when the sum is 0: nats-server 2.15 does not, and makes 2.9 forget interest that is still there.
+ * A peer whose `LS-` knows no origin stores interest with different origins under one name. For such a peer the origins
+ * are added up here, and the interest is taken back when the sum is 0. nats-server 2.15 does not add up, and makes 2.9
+ * forget interest that still exists.
  */
 export class InterestLines {
   readonly #abilities: InterestAbilities;
   readonly #namesAccount: boolean;
-  /** What the peer files under one name: members by origin. Only where names are shared. */
+  /** The members by origin of everything that the peer stores under one name with other origins. */
   readonly #shared = new Map<string, Map<string, number>>();
 
-  /** `namesAccount`: false for a connection that is for one account alone. */
+  /** `namesAccount` is false for a connection that is for one account alone. */
   constructor(abilities: InterestAbilities, namesAccount: boolean) {
     this.#abilities = abilities;
     this.#namesAccount = namesAccount;
   }
 
-  /** What to send now that interest is as `weight` says; "" for nothing. */
+  /** The line to send now that the weight has become `weight`; "" for nothing. */
   change(key: InterestKey, weight: number): string {
     if (!this.isShared(key)) return this.line(key, weight);
     const name = this.#nameOf(key);
@@ -44,7 +45,7 @@ export class InterestLines {
     return this.line(this.#asFiled(key, members), after);
   }
 
-  /** The line for interest by itself, whatever was said before. */
+  /** The line for this interest alone, whatever was sent before. */
   line({ account, subject, queue, origin }: InterestKey, weight: number): string {
     const spoken = this.#spokenOrigin(origin);
     const group = queue === "" ? "" : weight > 0 ? ` ${queue} ${weight}` : ` ${queue}`;
@@ -55,26 +56,26 @@ export class InterestLines {
     return `LS${sign} ${named}${ofAccount}${subject}${group}\r\n`;
   }
 
-  /** The lines for plain interest in many subjects, of nobody's leaf nodes; null where they are to be said one by one. */
+  /** The lines for plain interest without origin in many subjects; null if they have to be sent one by one. */
   ofPlain(account: string, subjects: readonly string[]): Uint8Array | null {
     if (this.isShared({ origin: "" })) return null;
     const start = this.#namesAccount ? `RS+ ${account} ` : "RS+ ";
     return Buffer.from(`${start}${subjects.join(`\r\n${start}`)}\r\n`, "latin1");
   }
 
-  /** Whether the peer files this interest under a name with other origins. */
+  /** Whether the peer stores this interest under a name that other origins share. */
   isShared({ origin }: Pick<InterestKey, "origin">): boolean {
     const { lnocu, ln } = this.#abilities;
     return !(lnocu && (ln || (origin !== "" && origin !== ANY_CLUSTER)));
   }
 
-  /** Forgets what was said of an account. */
+  /** Forgets what was sent about an account. */
   forgetAccount(account: string): void {
     for (const name of [...this.#shared.keys()])
       if (name.startsWith(`${account} `)) this.#shared.delete(name);
   }
 
-  /** Everything that names are shared for, as it stands: for saying it anew. */
+  /** All interest whose names are shared, with its current weights, for sending it again. */
   *shared(): Iterable<{ readonly key: InterestKey; readonly weight: number }> {
     for (const [name, members] of this.#shared) {
       const [account, subject, queue] = name.split(" ") as [string, string, string];
@@ -87,7 +88,7 @@ export class InterestLines {
     return `${account} ${subject} ${queue}`;
   }
 
-  /** Interest of one leaf cluster alone is said with its origin, of several, or of others too, without. */
+  /** The key under which interest is sent: with its origin if it comes from one leaf cluster alone, else without. */
   #asFiled(key: InterestKey, members: ReadonlyMap<string, number>): InterestKey {
     const [origin = key.origin] = members.keys();
     return { ...key, origin: members.size > 1 ? "" : origin };

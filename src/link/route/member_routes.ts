@@ -1,17 +1,20 @@
 import type { RouteLink } from "./route_link.ts";
 
-/** The connections to one other member of the cluster: a pool, and those that are for one account each. */
+/** The connections to one other member of the cluster: those of a pool, and those for one account each. */
 export class MemberRoutes {
-  /** By index; where the member has no pool there is one, at 0. A peer may say any index: places without one take nothing. */
+  /**
+   * Sorted by index. A member without a pool has one connection, at index 0. A list, not an array by index: a peer may
+   * choose any index, and unused ones must cost nothing.
+   */
   readonly #pool: RouteLink[] = [];
   readonly #dedicated = new Map<string, RouteLink>();
 
-  /** All there are, the pool first. */
+  /** All connections, those of the pool first. */
   get connections(): RouteLink[] {
     return [...this.#pool, ...this.#dedicated.values()];
   }
 
-  /** Those of the pool, in the order of their indexes. */
+  /** The connections of the pool, in the order of their indexes. */
   get pool(): readonly RouteLink[] {
     return this.#pool;
   }
@@ -24,14 +27,14 @@ export class MemberRoutes {
     return this.#dedicated.get(account);
   }
 
-  /** The lowest index without a connection, in a pool of that size; -1 where it is full. */
+  /** The lowest index without a connection in a pool of that size; -1 if the pool is full. */
   freeIndex(poolSize: number): number {
     const taken = this.#pool.findIndex(({ poolIndex }, at) => poolIndex !== at);
     const free = taken < 0 ? this.#pool.length : taken;
     return free < poolSize ? free : -1;
   }
 
-  /** Takes a connection in, at its index or for its account, where there is none. */
+  /** Adds a connection at its index or for its account; that place must be free. */
   add(route: RouteLink): void {
     if (route.account !== null) {
       this.#dedicated.set(route.account, route);
@@ -41,7 +44,7 @@ export class MemberRoutes {
     this.#pool.sort((a, b) => a.poolIndex - b.poolIndex);
   }
 
-  /** Takes one out; false where it is not among them. */
+  /** Removes a connection. Returns false if it is not among them. */
   remove(route: RouteLink): boolean {
     if (route.account !== null) {
       return this.#dedicated.get(route.account) === route && this.#dedicated.delete(route.account);

@@ -1,7 +1,9 @@
 import type { LinkInfo } from "../core/link_info.ts";
 import { UrlCounts } from "./url_counts.ts";
 
-/** Whom the members' URLs concern. Byte strings, without this server's own; called when the set has changed. */
+/**
+ * Who is told of the members' URLs whenever the set of one kind changes. Byte strings, without this server's own URLs.
+ */
 export interface MemberUrlsSink {
   clientUrlsChanged(connectUrls: readonly string[]): void;
   webSocketUrlsChanged(connectUrls: readonly string[]): void;
@@ -16,7 +18,7 @@ interface Announced {
   readonly leafNodeUrls: readonly string[];
 }
 
-/** Where clients, other clusters and leaf nodes find the other members. Source: clusters.md 3.4, 3.8. */
+/** The URLs at which clients, other clusters and leaf nodes reach the other members. Source: clusters.md 3.4, 3.8. */
 export class MemberUrls {
   readonly #sink: MemberUrlsSink;
   readonly #clients = new UrlCounts();
@@ -30,13 +32,13 @@ export class MemberUrls {
     this.#sink = sink;
   }
 
-  /** Takes what a member announced, by its id; URLs for clients only where members advertise each other's. */
+  /** Takes what a member, named by its id, announced. URLs for clients count only if members advertise each other's. */
   add(member: string, info: LinkInfo, advertises: boolean): void {
     const announced: Announced = {
       connectUrls: advertises ? info.connectUrls : [],
       webSocketConnectUrls: advertises ? info.webSocketConnectUrls : [],
       gatewayUrls: info.gatewayUrl === "" ? [] : [info.gatewayUrl],
-      // A route has one; whatever else a list may be is not for members.
+      // A member announces exactly one; any other list is ignored.
       leafNodeUrls: info.leafNodeUrls.length === 1 ? info.leafNodeUrls : [],
     };
     this.#announced.set(member, announced);
@@ -48,7 +50,7 @@ export class MemberUrls {
     if (this.#leafNodes.add(announced.leafNodeUrls)) this.#sink.leafNodeUrlsChanged(this.#leafNodes.urls);
   }
 
-  /** The peer is in lame duck mode: no client is to go there. */
+  /** Forgets a member's URLs for clients, because it is in lame duck mode. */
   forgetClients(member: string): void {
     const announced = this.#announced.get(member);
     if (announced === undefined) return;

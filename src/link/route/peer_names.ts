@@ -1,13 +1,13 @@
 import type { InterestKey } from "../core/link.ts";
 import type { InterestOperation } from "../core/operation_arguments.ts";
 
-/** What the interest of a peer turns into: `weight` 0 takes `key` back. */
+/** A change of a peer's wishes; `weight` 0 takes `key` back. */
 export interface WishChange {
   readonly key: InterestKey;
   readonly weight: number;
 }
 
-/** Interest as an operation says it. */
+/** The change that an operation asks for. */
 export function changeOf(operation: InterestOperation): WishChange {
   const { account, subject, queue, origin } = operation;
   // nats-server 2.9 makes a group with weight 0 wait for more; since 2.15 it counts as one member.
@@ -16,15 +16,18 @@ export function changeOf(operation: InterestOperation): WishChange {
 }
 
 /**
- * What a peer wants whose `LS-` does not name the origin: it says `LS+ LC $G foo` and later `LS- $G foo`. Its interest is
- * filed under account, subject and queue, of one origin at a time.
+ * The interest of a peer whose `LS-` does not name the origin: it sends `LS+ LC $G foo` and later `LS- $G foo`. Its
+ * interest is stored by account, subject and queue, each with one origin at a time.
  *
  * Source: nats-server `processRemoteSub`, `processRemoteUnsub`; clusters.md 3.11.
  */
 export class PeerNames {
   readonly #known = new Map<string, WishChange>();
 
-  /** What an operation changes, in order: nothing for what is known or was never said. */
+  /**
+   * The changes that an operation results in, in order. Empty if it repeats what is known or takes back what was never
+   * said.
+   */
   take(operation: InterestOperation): readonly WishChange[] {
     const change = changeOf(operation);
     const name = nameOf(change.key);
@@ -44,7 +47,7 @@ export class PeerNames {
     return isMoved ? [{ key: known.key, weight: 0 }, change] : [change];
   }
 
-  /** It is not wanted any more. */
+  /** Forgets interest that is no longer wanted. */
   forget(key: InterestKey): void {
     this.#known.delete(nameOf(key));
   }

@@ -9,29 +9,32 @@ import { type RouteUrl, redacted } from "./route_url.ts";
 
 const DIAL_TIMEOUT_MS = 1000;
 const RETRY_MS = 1000;
-/** A lost route is dialled again after up to this, so that two servers do not drop each other's attempts for ever. */
+/**
+ * A lost route is dialled again after up to this additional time, so that two servers do not drop each other's attempts
+ * for ever.
+ */
 const RECONNECT_SPREAD_MS = 100;
 
 export interface RouteTarget {
   readonly url: RouteUrl;
   /**
-   * Configured, and dialled until it answers; else learned by gossip, and given up after `connect_retries` unless there are
-   * connections to that member.
+   * Whether the URL is configured, and so is dialled until it answers. One learned by gossip is given up after
+   * `connect_retries` unless there are connections to that member.
    */
   readonly isExplicit: boolean;
-  /** The account that the connection is for, null for a place in the pool. */
+  /** The account that the connection is for; null for a place in the pool. */
   readonly account: string | null;
-  /** The member that has connections already, to which this is one more; "" for one that is yet to be met. */
+  /** The id of the member to which this is a further connection; "" for a member not met yet. */
   readonly member: string;
 }
 
-/** What the dialler asks of whoever wants its connections. */
+/** What the dialler needs from its owner. */
 export interface RouteDiallerOwner {
   readonly settings: RouteSettings;
   readonly accounts: AccountRoutes;
-  /** Whether there is a connection to that member. */
+  /** Whether there is a connection to this member. */
   isMember(id: string): boolean;
-  /** One is there. `isWanted`: false where it was taken out of the configuration meanwhile. */
+  /** A connection was opened. `isWanted` is false if the configuration no longer wants it. */
   dialled(connection: LinkConnection, target: RouteTarget, isWanted: boolean): LinkPeer;
 }
 
@@ -41,7 +44,7 @@ export class RouteDialler {
   readonly #dialer: LinkDialer;
   readonly #log: LinkLog;
   readonly #owner: RouteDiallerOwner;
-  /** The attempts under way. */
+  /** The attempts that are under way. */
   readonly #attempts = new Set<RouteAttempt>();
   #isStopped = false;
 
@@ -58,7 +61,7 @@ export class RouteDialler {
     this.#try(this.#started(target, true));
   }
 
-  /** Dials again after a connection was lost: at once, or after a pause. */
+  /** Dials again after a connection was lost: almost at once if `isHasty`, else after a pause. */
   reconnect(target: RouteTarget, isHasty: boolean): void {
     if (this.#isStopped || this.isUnderWay(target)) return;
     const attempt = this.#started(target, false);
@@ -116,7 +119,7 @@ export class RouteDialler {
     );
   }
 
-  /** Why an attempt is not made any more: the configuration has changed. */
+  /** Why the configuration no longer allows an attempt; null if it does. */
   #problemOf({ url, isExplicit, account }: RouteTarget): string | null {
     const name = JSON.stringify(redacted(url));
     if (isExplicit && !this.isConfigured(url)) {

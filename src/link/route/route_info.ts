@@ -12,8 +12,8 @@ import type { RouteSettings } from "./route_settings.ts";
 import { type RouteUrl, routeUrlOf } from "./route_url.ts";
 
 /**
- * What this server says of itself to other members. `takesClients`: theirs may be told of it, unless the configuration keeps
- * it from them. Source: nats-server `startRouteAcceptLoop`; clusters.md 3.4, 3.9.
+ * The INFO by which this server introduces itself to other members. If `takesClients`, it carries the URLs for clients,
+ * unless the configuration forbids that. Source: nats-server `startRouteAcceptLoop`; clusters.md 3.4, 3.9.
  */
 export function routeInfo(settings: RouteSettings, cluster: ClusterName, takesClients: boolean): LinkInfo {
   const { advertise, permissions, gatewayUrl, leafNodeUrl } = settings;
@@ -50,7 +50,7 @@ export function routeInfo(settings: RouteSettings, cluster: ClusterName, takesCl
   };
 }
 
-/** What this server says first where it dials. */
+/** The CONNECT line, which this server sends first when it dials. */
 export function routeConnectLine(settings: RouteSettings, cluster: ClusterName, url: RouteUrl): string {
   return connectLine("route", {
     ...EMPTY_LINK_CONNECT,

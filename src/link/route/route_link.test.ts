@@ -143,7 +143,7 @@ describe("RouteLink, accepted", () => {
     const bad = network.raw(PORT);
     bad.heard();
     bad.say('CONNECT {"cluster":"C1","user":"u","pass":"q"}', infoOf("B"), "PING");
-    // Not at once: nats-server would try again as fast as it is refused.
+    // The refusal does not come at once, because nats-server would try again as fast as it is refused.
     clock.advance(999, network.settle);
     expect(bad.heard()).toEqual([]);
     clock.advance(1, network.settle);
@@ -171,7 +171,7 @@ describe("RouteLink, accepted", () => {
     bad.say('CONNECT {"cluster":"C2","user":"u","pass":"p"}');
     gone.say('CONNECT {"cluster":"C1","user":"u","pass":"q"}');
     gone.close();
-    // Whoever has said CONNECT is in time.
+    // A peer that has sent CONNECT is in time.
     clock.advance(10_000, network.settle);
     expect([good.heard(), bad.heard()]).toEqual([[], []]);
     for (const give of n.held.splice(0)) give();

@@ -1,14 +1,14 @@
 /**
- * One connection to another server of the cluster, from its first byte to its last. Who else there is in the cluster, and
- * what becomes of a route that ends, is its owner's to know (`route_mesh.ts`).
+ * One connection to another server of the cluster, from its first byte to its last. Its owner (`route_mesh.ts`) knows
+ * the other members of the cluster, and decides what happens after a route has ended.
  *
  *   accepted:  TLS → INFO sent → CONNECT → INFO → registered      or, after CONNECT or INFO, refused → closed
  *   dialled:   TLS → CONNECT sent → INFO → registered, INFO sent
  *
- * A route is registered by its INFO, never by CONNECT: members open several connections under one name. The side that
- * dials says in its INFO which place of the pool the connection takes, or which account it is for, so it waits for the
- * other's; a server without pools sends it right behind CONNECT. Where both compress, INFO goes both ways once more, in S2
- * (`core/compression.ts`): the second one registers.
+ * A route is registered by its INFO, never by CONNECT, because members open several connections under one name. The
+ * side that dials says in its INFO which place of the pool the connection takes, or which account it is for. So it
+ * waits for the other side's INFO first; a server without pools sends its own right after CONNECT. If both sides
+ * compress, each sends INFO once more, in S2 (`core/compression.ts`), and the second one registers the route.
  *
  * Source: nats-server route.go; clusters.md 3.
  */
@@ -55,24 +55,27 @@ export class RouteLink implements LinkPeer, Link {
   readonly isIsolated = false;
   readonly connection: LinkConnection;
 
-  // How it may be dialled again; the owner moves these on from duplicates to the connection that stays.
+  // How to dial the route again. If a connection is a duplicate, the owner copies these to the connection that stays.
   url: RouteUrl | null;
   isSolicited: boolean;
   isExplicit: boolean;
-  /** Dialled again even if it was accepted, for both sides may have dropped the connection that the other one kept. */
+  /**
+   * Whether it is dialled again even if it was accepted, because both sides may have dropped the connection that the
+   * other one kept.
+   */
   isRetried = false;
   mayReconnect = true;
-  /** Whether it got through its handshake. */
+  /** Whether its handshake succeeded. */
   wasRegistered = false;
 
-  /** The account it is dedicated to; null for a connection of the pool. An accepted one learns it by INFO. */
+  /** The account it is dedicated to; null for a connection of the pool. An accepted connection learns it from INFO. */
   account: string | null;
-  /** Its place in the pool once it has one, 0 where the peer has no pool. */
+  /** Its place in the pool, -1 before it has one, 0 if there is no pool. */
   poolIndex = -1;
 
-  /** "" until the peer said. */
+  /** The peer's server id; "" until the peer has told it. */
   remoteId = "";
-  /** What the peer said last of itself. */
+  /** The peer's last INFO about itself. */
   info: LinkInfo = EMPTY_LINK_INFO;
 
   readonly #owner: RouteOwner;
@@ -80,19 +83,19 @@ export class RouteLink implements LinkPeer, Link {
   readonly #channel: LinkChannel;
   readonly #heartbeat: Heartbeat;
   readonly #compression: LinkCompression;
-  /** This side's INFO is sent when it is registered. */
+  /** Whether this side's INFO is sent only when the route is registered. */
   #sendsInfoLater = false;
-  /** What is left to do once the peer has answered: it is in, then, and so will others be. */
+  /** What to do at the next PONG. A PONG shows that the peer has let this connection in, and so will let in others. */
   #onPong = () => {};
   #state: "handshake" | "refused" | "registered" = "handshake";
   #rules: OperationRules;
-  /** What the peer said who connected to this server; null before it has. */
+  /** The CONNECT of a peer that connected to this server; null before it has come. */
   #login: LinkConnect | null = null;
-  /** Whether it is being judged, and by what does not hold any more. */
+  /** Whether the login is being judged, and whether the rules have changed since that began. */
   #judging: "no" | "yes" | "by old rules" = "no";
-  /** Calls off what ends the handshake: CONNECT is overdue, or a refusal due. */
+  /** Cancels the timer that ends the handshake: because CONNECT is overdue, or because a refusal is due. */
   #cancelTimer = () => {};
-  /** Of a registered route. */
+  /** Null until the route is registered. */
   #interest: RouteInterest | null = null;
 
   constructor(connection: LinkConnection, origin: RouteOrigin, owner: RouteOwner) {
@@ -130,12 +133,12 @@ export class RouteLink implements LinkPeer, Link {
     return this.#state === "refused";
   }
 
-  /** This side opened the connection. */
+  /** Whether this side opened the connection. */
   get wasDialled(): boolean {
     return this.#origin.url !== null;
   }
 
-  /** Both sides have pools; else it is the only connection between them. */
+  /** Whether both sides have pools. If not, this is the only connection between them. */
   get isPooled(): boolean {
     return this.info.routePoolSize > 0 && this.#owner.accounts.poolSize > 0;
   }
@@ -164,7 +167,7 @@ export class RouteLink implements LinkPeer, Link {
     return this.#owner.host.wantedCount(this);
   }
 
-  /** As monitoring shows it. */
+  /** The compression mode, as monitoring shows it. */
   get compression(): string {
     return this.#compression.mode;
   }
@@ -276,7 +279,9 @@ export class RouteLink implements LinkPeer, Link {
     return true;
   }
 
-  /** An account goes by another connection from now on: the peer forgets what it wants of it as well. */
+  /**
+   * An account goes by another connection from now on. Forgets what the peer wants of it, as the peer does on its side.
+   */
   forgetAccount(account: string): void {
     this.#interest?.forgetAccount(account);
     this.#owner.host.reassigned(this, account);
@@ -287,17 +292,17 @@ export class RouteLink implements LinkPeer, Link {
     this.#interest?.inBurst(() => this.#owner.host.reassigned(this, account));
   }
 
-  /** Sends what is no handshake: interest, gossip, news of this server. */
+  /** Sends a line that is not part of the handshake: interest, gossip, news of this server. */
   sendLine(line: string | Uint8Array): void {
     if (this.#state === "registered") this.#channel.send(line);
   }
 
-  /** This server's permissions have changed from these. */
+  /** This server's permissions have changed; `oldImport` is the previous filter. */
   permissionsChanged(oldImport: RouteFilter): void {
     this.#interest?.permissionsChanged(oldImport);
   }
 
-  /** Other servers may connect than before: ends a connection of one that may not any more, if it is not this side's. */
+  /** The rules for who may connect have changed. Ends a connection that this side accepted and would not accept now. */
   judgeAgain(): void {
     const login = this.#login;
     if (login === null || this.isSolicited || this.#state === "refused") return;
@@ -312,12 +317,12 @@ export class RouteLink implements LinkPeer, Link {
     });
   }
 
-  /** This server compresses otherwise than before: a connection whose ends have to agree on that anew is closed. */
+  /** This server's compression settings have changed. Closes a connection whose ends have to agree on them again. */
   compressionChanged(): void {
     if (!this.#compression.reconsider()) this.close(CloseReason.ClientClosed);
   }
 
-  /** The peer lets other interest through than it said before. */
+  /** The peer has told new permissions. */
   adoptPermissions(info: LinkInfo): void {
     const before = peerFilter(this.info.export);
     this.info = { ...this.info, import: info.import, export: info.export };
@@ -345,7 +350,7 @@ export class RouteLink implements LinkPeer, Link {
     });
   }
 
-  /** Says who this server is, and which place the connection has where it has one. */
+  /** Sends this server's INFO, with the place of the connection if this side dialled. */
   #sendInfo(): void {
     const { account, poolIndex } = this;
     const place = this.wasDialled
@@ -360,7 +365,7 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   #connect(json: string): void {
-    // Only the side that dials says CONNECT.
+    // Only the side that dials sends CONNECT.
     if (this.#origin.url !== null) return;
     this.#cancelTimer();
     this.#rules = { ...this.#rules, firstLetters: "" };
@@ -389,7 +394,7 @@ export class RouteLink implements LinkPeer, Link {
     });
   }
 
-  /** It may connect: what remains to be seen is whether it is a route, and of this cluster. */
+  /** The login is accepted. Checks whether the peer is a route, and of this cluster. */
   #welcome(connect: LinkConnect): void {
     const { cluster } = this.#owner;
     const fault = connectFault(connect);
@@ -411,8 +416,9 @@ export class RouteLink implements LinkPeer, Link {
   }
 
   /**
-   * Refuses what the peer will not have changed when it tries again. Refused at once, nats-server dials what it knows by gossip
-   * ten times a second, and 2.15 a member without pools, which it has registered by then, 2,000 times.
+   * Refuses, after a second, a peer whose next attempt will be no different. If refused at once, nats-server dials a
+   * route that it knows by gossip ten times a second, and 2.15 dials a member without pools, which it has registered by
+   * then, 2,000 times a second.
    */
   #refuseLater(fault: LinkFault): void {
     this.#state = "refused";
@@ -482,7 +488,7 @@ export class RouteLink implements LinkPeer, Link {
     }
   }
 
-  /** False where the peer is going to say INFO once more, compressed, or is refused. */
+  /** Returns false if the peer is going to send INFO once more, compressed, or is refused. */
   #settleCompression({ compression }: LinkInfo): boolean {
     const outcome = this.#compression.settle(compression, this.wasDialled, () => this.#sendInfo());
     if (outcome.kind === "refused") this.refuse(outcome.fault);
@@ -490,7 +496,7 @@ export class RouteLink implements LinkPeer, Link {
     return outcome.kind === "clear";
   }
 
-  /** It has its place: this side says which, and what it wants. */
+  /** The route has its place. This side tells its INFO, if it is still due, and its interest. */
   #enter(isFirst: boolean): void {
     this.#state = "registered";
     this.wasRegistered = true;

@@ -1,9 +1,10 @@
 /**
- * The members of the cluster that this server is connected to, and which of two connections stays where both ends dialled.
+ * The members of the cluster that this server is connected to. Decides which of two connections stays if both ends
+ * dialled.
  *
- * Of a pool, the side that dialled says which index a connection takes; of two at one index, and of two for one account,
- * the first stays. Sizes may differ from member to member: then pools are as large as the larger of the two, and each end
- * tells its interest by the indexes of its own size. Source: nats-server `addRoute`; clusters.md 3.7, 3.9.
+ * The side that dialled says which index of the pool a connection takes. Of two connections at one index, or for one
+ * account, the first stays. Sizes may differ between members: a pool is then as large as the larger of the two sizes,
+ * and each end tells its interest by the indexes of its own size. Source: nats-server `addRoute`; clusters.md 3.7, 3.9.
  */
 import type { LinkFault } from "../core/link_fault.ts";
 import type { AccountRoutes } from "./account_routes.ts";
@@ -11,15 +12,17 @@ import { dedicatedRouteFault, missingAccountFault, noRouteFault, poolIndexFault 
 import { MemberRoutes } from "./member_routes.ts";
 import type { RouteLink } from "./route_link.ts";
 
-/** Larger pools of others count as this large: one that asks for a million connections does not get them. */
+/**
+ * A larger pool of another member counts as this large: a peer that asks for a million connections does not get them.
+ */
 const THEIR_POOL_SIZE_MAX = 256;
 
-/** What becomes of a connection whose first INFO is in order. */
+/** The decision about a connection whose first INFO is valid. */
 export type Admission =
-  /** `isFirst`: the member was not there before. */
+  /** `isFirst`: the member had no connection of the pool before. */
   | { readonly kind: "admitted"; readonly isFirst: boolean }
   | { readonly kind: "duplicate" }
-  /** All its places are taken. */
+  /** All places of its pool are taken. */
   | { readonly kind: "surplus" }
   | { readonly kind: "refused"; readonly fault: LinkFault };
 
@@ -29,7 +32,7 @@ const DUPLICATE: Admission = { kind: "duplicate" };
 const SURPLUS: Admission = { kind: "surplus" };
 
 export class RouteMembers {
-  /** Which connection each account goes by. */
+  /** By which connection each account goes. */
   accounts: AccountRoutes;
   readonly #byId = new Map<string, MemberRoutes>();
 
@@ -37,7 +40,7 @@ export class RouteMembers {
     this.accounts = accounts;
   }
 
-  /** Every member that there is a connection to, if only one for an account. */
+  /** Every member that there is a connection to, even if that is only one for an account. */
   get all(): readonly MemberRoutes[] {
     return [...this.#byId.values()];
   }
@@ -47,7 +50,7 @@ export class RouteMembers {
     return [...this.#byId.values()].flatMap(({ pool }) => pool.slice(0, 1));
   }
 
-  /** Every connection to every member. */
+  /** All connections to all members. */
   get connections(): RouteLink[] {
     return [...this.#byId.values()].flatMap(({ connections }) => connections);
   }
@@ -61,7 +64,7 @@ export class RouteMembers {
     return (this.#byId.get(id)?.pool.length ?? 0) > 0;
   }
 
-  /** Finds a connection its place. `isKnown`: whether the account it is for is one of this server's. */
+  /** Finds the place of a connection. `isKnown` says whether the account it is for exists on this server. */
   admit(route: RouteLink, isKnown: boolean): Admission {
     const { account, info } = route;
     if (account !== null && !isKnown) return { kind: "refused", fault: missingAccountFault(account) };
@@ -83,8 +86,8 @@ export class RouteMembers {
   }
 
   /**
-   * What the side that dialled a pool is to dial besides, by account; null for a place in the pool. Nothing where `route`
-   * is not of such a pool.
+   * The connections that the side that dialled a pool has to dial in addition: each an account, or null for a place in
+   * the pool. Empty if `route` is not of such a pool.
    */
   missing(route: RouteLink): readonly (string | null)[] {
     if (!route.isPooled || !route.isSolicited || route.account !== null) return [];
@@ -93,7 +96,7 @@ export class RouteMembers {
     return this.#isFull(route) ? accounts : [null, ...accounts];
   }
 
-  /** Whether the place that a connection had, or wanted, is taken by others. */
+  /** Whether others have taken the place that a connection had or wanted: its account's, or any in the pool. */
   isComplete({ remoteId, account }: RouteLink): boolean {
     const member = this.#byId.get(remoteId);
     if (account !== null) return member?.dedicatedTo(account) !== undefined;
@@ -101,7 +104,7 @@ export class RouteMembers {
     return first !== undefined && this.#isFull(first);
   }
 
-  /** A connection is over, or to be: tells whether it had a place, and whether it was the member's last of the pool. */
+  /** Removes a connection. Returns whether it had a place, and whether it was the last one of the member's pool. */
   remove(route: RouteLink): "none" | "one of several" | "last" {
     const member = this.#byId.get(route.remoteId);
     if (member === undefined || !member.remove(route)) return "none";
@@ -109,7 +112,7 @@ export class RouteMembers {
     return route.account === null && member.pool.length === 0 ? "last" : "one of several";
   }
 
-  /** How many connections the pool has that a connection is of. */
+  /** The size of the pool that a connection belongs to. */
   #poolSizeOf({ isPooled, info }: RouteLink): number {
     if (!isPooled) return 1;
     return Math.max(this.accounts.poolSize, Math.min(info.routePoolSize, THEIR_POOL_SIZE_MAX));
@@ -127,7 +130,7 @@ function admitDedicated(member: MemberRoutes, route: RouteLink, account: string)
   return FURTHER;
 }
 
-/** Of a member without pools, or on a server without. */
+/** Admits a connection without a pool, because one of the two servers has none. */
 function admitAlone(member: MemberRoutes, route: RouteLink): Admission {
   const known = member.pool[0];
   if (known !== undefined) return duplicate(known, route, false);
@@ -145,7 +148,7 @@ function admitPooled(member: MemberRoutes, route: RouteLink, size: number): Admi
   const index = route.info.routePoolIndex;
   const known = member.at(index);
   if (known !== undefined) return duplicate(known, route, true);
-  // Where one was dialled all are to be.
+  // If one connection of a pool is dialled again when lost, all are.
   const dialled = member.pool.find(({ isSolicited }) => isSolicited);
   if (dialled !== undefined) inherit(route, dialled);
   return placed(member, route, index);
@@ -166,7 +169,7 @@ function duplicate(known: RouteLink, dropped: RouteLink, mayReconnect: boolean):
   return DUPLICATE;
 }
 
-/** How to dial again goes over from one connection to a member to another. */
+/** Copies from one connection to a member to another how to dial it again. */
 export function inherit(kept: RouteLink, other: RouteLink): void {
   if (other.isSolicited && (!kept.isSolicited || (other.isExplicit && !kept.isExplicit))) {
     kept.url = other.url;

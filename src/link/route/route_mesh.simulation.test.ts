@@ -5,7 +5,7 @@ import { Member, routeTo } from "./testing/member.ts";
 
 const SEEDS = 40;
 const FIRST_PORT = 6001;
-/** At different places of pools, and one with connections of its own. */
+/** Accounts at different places of pools, and one with connections of its own. */
 const ACCOUNTS = ["$G", "P", "A", "B", "PINNED"];
 const PINNED = ["PINNED"];
 
@@ -20,7 +20,7 @@ function chanceOf(seed: number): () => number {
   };
 }
 
-/** A cluster whose connections are slow and break, while interest comes and goes; at the end it is left in peace. */
+/** Runs a cluster whose connections are slow and break, while interest comes and goes. At the end it is left alone. */
 function simulate(seed: number): Member[] {
   const chance = chanceOf(seed);
   const pick = (count: number) => Math.floor(chance() * count);
@@ -29,11 +29,12 @@ function simulate(seed: number): Member[] {
   const network = new FakeNetwork({ clock, nextMs: () => chance() * 20 });
   const count = 2 + pick(4);
   const members = Array.from({ length: count }, (_, i) => {
-    // Everybody has a route to somebody before, so that the cluster is one; some have more, to themselves too.
+    // Every member has a route to an earlier one, so that all form one cluster. Some have more routes, also to
+    // themselves.
     const routes = i === 0 ? [] : [routeTo(FIRST_PORT + pick(i))];
     if (chance() < 0.5) routes.push(routeTo(FIRST_PORT + pick(count)));
     const isUnnamed = seed % 4 === 0;
-    // Most are alike; others have other pools, or none.
+    // Most members are alike; some have pools of other sizes, or none.
     const poolSize = seed % 3 === 0 ? [-1, 1, 2, 5][pick(4)]! : 3;
     const pinnedAccounts = poolSize > 0 ? PINNED : [];
     const member = new Member(network, clock, `${i}`, FIRST_PORT + i, {
@@ -54,7 +55,7 @@ function simulate(seed: number): Member[] {
     const queue = chance() < 0.5 ? "" : "q";
     const origin = chance() < 0.3 ? (chance() < 0.5 ? "LC" : "_") : "";
     const account = ACCOUNTS[pick(ACCOUNTS.length)]!;
-    // Of all that a reload can bring: an account moves to connections of its own, or back.
+    // One of the changes that a reload can bring: an account moves to connections of its own, or back.
     if (chance() < 0.1) pin(member, chance() < 0.5);
     member.want(`s${pick(5)}`, queue === "" ? pick(2) : pick(4), queue, origin, account);
   }
@@ -64,7 +65,7 @@ function simulate(seed: number): Member[] {
   return members;
 }
 
-/** Reloads a member whose configuration has account P among the pinned ones, or has not. */
+/** Reloads a member with account P pinned or not. */
 function pin({ mesh }: Member, isPinned: boolean): void {
   const { settings } = mesh;
   if (settings.poolSize > 0)

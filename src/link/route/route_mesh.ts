@@ -1,6 +1,6 @@
 /**
- * All routes of this server: who is told of whom, and what the cluster's members make known through each other. Whom to dial
- * is `RouteSolicitor`'s to know, which of two connections stays `RouteMembers`'.
+ * All routes of this server: which members are told of which others, and what members of the cluster announce through
+ * each other. `RouteSolicitor` decides whom to dial, `RouteMembers` which of two connections stays.
  *
  * Source: nats-server route.go; clusters.md 3.6 to 3.8.
  */
@@ -27,15 +27,15 @@ import { redacted, routeUrlOf } from "./route_url.ts";
 
 /** The rest of the server, as the mesh sees it. */
 export interface RouteMeshHost extends RouteHost, MemberUrlsSink, AccountChangesHost, RouteSolicitorHost {
-  /** The cluster is called otherwise from now on: clients are told, and leaf nodes' connections to hubs made anew. */
+  /** The cluster has another name from now on. Clients are told, and leaf nodes' connections to hubs are made again. */
   clusterRenamed(name: string): void;
-  /** A member knows of another cluster; false without gateways. */
+  /** A member tells of another cluster. Returns false without gateways. */
   gatewayGossip(info: LinkInfo): boolean;
-  /** The lines by which a new member is told of the clusters that this server is connected to; "" for none. */
+  /** The lines that tell a new member of the clusters that this server is connected to; "" for none. */
   gatewayLines(): string;
 }
 
-/** Async INFO is understood from this `proto` on. */
+/** The first `proto` whose servers understand INFO at any time. */
 const ASYNC_INFO_PROTOCOL = 1;
 
 export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
@@ -46,15 +46,15 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
   #settings: RouteSettings;
   #importFilter: RouteFilter;
   #exportFilter: RouteFilter;
-  /** Whoever is connected. */
+  /** The members that are connected. */
   readonly #members: RouteMembers;
   readonly #accountChanges: AccountChanges;
   readonly newcomers = new Set<RouteLink>();
-  /** No client is to be sent here any more. */
+  /** Whether clients must no longer be sent here. */
   #isLameDuck = false;
   #isStopped = false;
 
-  /** `generatedName` names the cluster where the configuration does not. */
+  /** `generatedName` names the cluster if the configuration does not. */
   constructor(settings: RouteSettings, generatedName: string, host: RouteMeshHost) {
     this.host = host;
     this.#settings = settings;
@@ -87,12 +87,12 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     return this.#members.accounts;
   }
 
-  /** Every registered connection, several for each member. */
+  /** All registered connections, several for each member. */
   get connections(): readonly RouteLink[] {
     return this.#members.connections;
   }
 
-  /** The members, each by one of its connections. */
+  /** One connection of each member. */
   get members(): readonly RouteLink[] {
     return this.#members.firsts;
   }
@@ -101,7 +101,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     return this.#members.get(memberId)?.connections.find((route) => route.carries(account));
   }
 
-  /** Says who the cluster is, and dials the configured routes. */
+  /** Logs the cluster's name, and dials the configured routes. */
   start(): void {
     this.host.log("info", `Cluster name is ${textOf(this.cluster.name)}`);
     if (this.cluster.isDynamic) {
@@ -110,7 +110,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     this.#solicitor.solicit(this.#settings.routes);
   }
 
-  /** Somebody connected to the route port. */
+  /** Takes a connection to the route port. */
   accept(connection: LinkConnection): LinkPeer {
     return this.newcomer(connection, {
       url: null,
@@ -120,7 +120,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     });
   }
 
-  /** Takes a changed configuration, but for who may connect: see `judgeAgain()`. */
+  /** Applies a changed configuration, except for the rules of who may connect: see `judgeAgain()`. */
   reload(settings: RouteSettings): void {
     const old = this.#settings;
     const oldImport = this.#importFilter;
@@ -146,20 +146,20 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
   }
 
   /**
-   * Other servers may connect than before: whoever connected to this one and may not any more goes. Source: nats-server
-   * `reloadAuthorization`.
+   * The rules for who may connect have changed. Ends accepted connections of peers that may no longer connect.
+   * Source: nats-server `reloadAuthorization`.
    */
   judgeAgain(): void {
     for (const route of [...this.connections, ...this.newcomers]) route.judgeAgain();
   }
 
-  /** Clients are to go elsewhere: other members stop naming this server to theirs. Routes stay. */
+  /** Tells other members to stop announcing this server to their clients. Routes stay. */
   enterLameDuck(): void {
     this.#tellAll(ownInfoLine({ ...this.ownInfo(), isLameDuck: true }));
     this.#isLameDuck = true;
   }
 
-  /** Closes everything and dials no more. */
+  /** Closes all routes and stops dialling. */
   stop(): void {
     this.#isStopped = true;
     this.#accountChanges.stop();
@@ -170,7 +170,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     }
   }
 
-  /** What /routez shows of each route; the host adds what it counts. */
+  /** What /routez shows of each route; the host adds its counters. */
   reports(): RouteReport[] {
     return this.connections.map(routeReport);
   }
@@ -247,7 +247,7 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     this.#solicitor.reconnect(route);
   }
 
-  /** Closes a connection whose place is to be free at once. */
+  /** Closes a connection and frees its place at once. */
   #drop(route: RouteLink): void {
     this.#leave(route);
     route.close(CloseReason.RouteRemoved);
@@ -286,14 +286,17 @@ export class RouteMesh implements RouteOwner, RouteSolicitorOwner {
     }
   }
 
-  /** Tells the others of a new member. */
+  /** Tells the other members of a new one. */
   #gossip(route: RouteLink): void {
     const line = gossipLine(route.info, route.connection.remoteIp);
     if (line === null) return;
     for (const other of this.members) if (other.remoteId !== route.remoteId) other.sendLine(line);
   }
 
-  /** Tells the others that a member has a connection for an account: by theirs for it, where there is one. */
+  /**
+   * Tells the other members that a member has a connection for an account, over their own connections for it if there
+   * are any.
+   */
   #gossipOfAccount(route: RouteLink, account: string): void {
     const line = gossipLine(route.info, route.connection.remoteIp);
     if (line === null) return;

@@ -9,62 +9,67 @@ import type { RouteFilter } from "./route_permissions.ts";
 import type { RouteSettings } from "./route_settings.ts";
 import type { RouteUrl } from "./route_url.ts";
 
-/** What a route asks of the rest of the server. */
+/** What a route needs from the rest of the server. */
 export interface RouteHost {
   readonly clock: LinkClock;
   readonly log: LinkLog;
   readonly events: LinkEvents;
   hasAccount(account: string): boolean;
-  /** Everything that has been announced over a link, permitted or not. */
+  /** Everything that has been announced over a link, whether permissions let it through or not. */
   announced(link: Link): Iterable<{ readonly key: InterestKey; readonly weight: number }>;
-  /** What a peer wants, as `events.interest` was told it, and how much that is. */
+  /** The interest that `events.interest` was told of a peer; `wantedCount` is its number. */
   wanted(link: Link): readonly InterestKey[];
   wantedCount(link: Link): number;
-  /** A registered link carries an account from now on, or no more. */
+  /** A registered link carries an account from now on, or no longer. */
   reassigned(link: Link, account: string): void;
   readonly judge: JudgeServer;
 }
 
-/** What a route asks of whoever keeps all of them. */
+/** What a route needs from the owner of all routes. */
 export interface RouteOwner {
   readonly host: RouteHost;
   readonly settings: RouteSettings;
   readonly cluster: ClusterName;
-  /** Of `settings.permissions`: what is announced, what is taken. */
+  /**
+   * The filters from `settings.permissions`: `importFilter` for what is announced, `exportFilter` for what is taken.
+   */
   readonly importFilter: RouteFilter;
   readonly exportFilter: RouteFilter;
-  /** Which connection to a member each account goes by. */
+  /** By which connection to a member each account goes. */
   readonly accounts: AccountRoutes;
-  /** The connection to a member that carries an account, if it is there. */
+  /** The connection to a member that carries an account, if there is one. */
   routeTo(memberId: string, account: string): RouteLink | undefined;
-  /** What this server says of itself. */
+  /** This server's INFO. */
   ownInfo(): LinkInfo;
-  /** The name to check certificates of bare addresses by; "" for none. */
+  /** The name that certificates are checked by if the URL has only an address; "" for none. */
   tlsServerName(): string;
   /** The cluster's name is now that of the peer with this id. */
   clusterAdopted(byId: string): void;
-  /** The first INFO has passed all checks of its own: finds the connection its place. */
+  /** The route's first INFO has passed all checks that the route can make. Finds its place. */
   admit(route: RouteLink): Admission;
-  /** It has said who it is, and is about to announce interest. `isFirst`: the peer was not there before. */
+  /**
+   * The route is registered and is about to announce interest. `isFirst`: the peer had no connection of the pool
+   * before.
+   */
   entered(route: RouteLink, isFirst: boolean): void;
   /** Whether this side is to open more connections to the peer. */
   isIncomplete(route: RouteLink): boolean;
-  /** Opens them, or the next. */
+  /** Opens the connections that are missing, of the pool only the next one. */
   complete(route: RouteLink): void;
   /** The peer sent another INFO. */
   update(route: RouteLink, info: LinkInfo): void;
-  /** It has ended; called once. */
+  /** The connection has ended; called once. */
   gone(route: RouteLink): void;
 }
 
 /** How a connection came about. */
 export interface RouteOrigin {
-  /** What was dialled; null for an accepted connection. */
+  /** The URL that was dialled; null for an accepted connection. */
   readonly url: RouteUrl | null;
-  /** The URL stands in the configuration. */
+  /** Whether the URL is in the configuration. */
   readonly isExplicit: boolean;
-  /** The account it was dialled for, null for a place in the pool. */
+  /** The account that it was dialled for; null for a place in the pool. */
   readonly account: string | null;
-  /** Configured no more since it was dialled: to be closed at once. */
+  /** Whether the configuration no longer wants it since it was dialled, so that it has to be closed at once. */
   readonly isUnwanted: boolean;
 }

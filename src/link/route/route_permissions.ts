@@ -4,7 +4,7 @@ import { byteStringOfText } from "../../subject/byte_string.ts";
 import { subjectMatchesText } from "../../subject/text.ts";
 import type { LinkPermission } from "../core/link_info.ts";
 
-/** Which subjects of interest one direction lets through. Subjects and patterns are byte strings. */
+/** The subjects whose interest one direction lets through. Subjects and patterns are byte strings. */
 export class RouteFilter {
   readonly #allow: readonly string[] | null;
   readonly #deny: readonly string[];
@@ -15,12 +15,15 @@ export class RouteFilter {
     this.#deny = deny;
   }
 
-  /** Whether there is nothing that it does not let through. */
+  /** Whether it lets everything through. */
   get passesAll(): boolean {
     return this.#allow === null && this.#deny.length === 0;
   }
 
-  /** Whether it lets a subject through. Wildcards in it are plain text: `foo.*` passes where `foo.>` is allowed. */
+  /**
+   * Whether it lets a subject through. Wildcards in the subject are taken literally: `foo.*` passes if `foo.>` is
+   * allowed.
+   */
   passes(subject: string): boolean {
     const isMatch = (pattern: string) => subjectMatchesText(pattern, subject);
     return (this.#allow === null || this.#allow.some(isMatch)) && !this.#deny.some(isMatch);
@@ -29,17 +32,17 @@ export class RouteFilter {
 
 const OPEN_FILTER = new RouteFilter(null, []);
 
-/** Of this server's interest, what is announced. */
+/** The filter for this server's interest: what is announced. */
 export function importFilter(permissions: RoutePermissions | null): RouteFilter {
   return configuredFilter(permissions?.import);
 }
 
-/** Of a peer's interest, what is taken. */
+/** The filter for a peer's interest: what is taken. */
 export function exportFilter(permissions: RoutePermissions | null): RouteFilter {
   return configuredFilter(permissions?.export);
 }
 
-/** What a peer says that it takes. */
+/** The filter that a peer says it applies. */
 export function peerFilter(permission: LinkPermission | null): RouteFilter {
   if (permission === null) return OPEN_FILTER;
   return new RouteFilter(permission.allow.length === 0 ? null : permission.allow, permission.deny);

@@ -4,7 +4,7 @@ import { FakeNetwork, type RawPeer } from "../core/testing/fake_network.ts";
 import type { RouteSettings } from "./route_settings.ts";
 import { Member, routeTo, settingsOf } from "./testing/member.ts";
 
-// Of a pool of three `$G` goes by index 2, `P` by 1, `A` by 0; `PIN` has connections of its own.
+// In a pool of three, `$G` goes by index 2, `P` by 1 and `A` by 0; `PIN` has connections of its own.
 
 const PORT = 6222;
 const CONNECT = 'CONNECT {"name":"NR","cluster":"C1"}';
@@ -25,7 +25,7 @@ function started(changes: Partial<RouteSettings> = {}, name = "N", port = PORT):
   return member;
 }
 
-/** INFO of a peer that has a pool of three. */
+/** The INFO of a peer with a pool of three. */
 function infoOf(name: string, place = "", size = 3): string {
   const fields = `"server_id":"N${name}","server_name":"${name}","host":"127.0.0.1","port":7000,"cluster":"C1"`;
   return `INFO {${fields},"headers":true,"lnoc":true,"lnocu":true,"ln":true,"proto":3,"route_pool_size":${size}${place && `,${place}`}}`;
@@ -40,14 +40,14 @@ function joined(place: number | string, name = "R", size = 3): RawPeer {
   return raw;
 }
 
-/** What INFO says of pools, among the lines heard. */
+/** What the INFO among the lines says about pools. */
 function placeSaid(lines: readonly string[]): Record<string, unknown> {
   const line = lines.find((each) => each.startsWith("INFO "))!;
   const { route_pool_size: size, route_pool_idx: index, route_account: account } = JSON.parse(line.slice(5));
   return { size, index, account };
 }
 
-/** By connection that somebody dialled: what its CONNECT was followed by. */
+/** For each connection that was dialled: what followed its CONNECT. */
 function advance(ms: number): void {
   clock.advance(ms, network.settle);
 }
@@ -134,7 +134,7 @@ describe("a pool that is dialled", () => {
       false,
       false,
     ]);
-    // The peer's `$G` is at 3, but what it is sent comes behind what it was told.
+    // The peer's `$G` is at 3, but messages to it follow what it was told.
     peers[3]!.say("RS+ $G bar");
     expect(n.wanted()).toEqual(["R: $G bar 1"]);
     const [arrival] = n.mesh.connections.filter(({ poolIndex }) => poolIndex === 3);
@@ -175,7 +175,7 @@ describe("a pool that is dialled", () => {
     expect(n.logged('Route pool size reached, closing extra connection to "NR"')).toHaveLength(1);
     advance(5000);
     expect(peers).toHaveLength(1);
-    // The others are as good as dialled from now on.
+    // From now on the others count as dialled.
     expect(n.mesh.reports().map((report) => [report.isSolicited, report.isConfigured])).toEqual(
       Array(3).fill([true, true]),
     );
@@ -269,7 +269,7 @@ describe("a pool that is accepted", () => {
     expect(n.clientUrls).toEqual(["r:1"]);
     const gossip = () => others.map((other) => other.heard().filter((line) => line.includes('"NR"')).length);
     expect(gossip()).toEqual([1, 0, 0, 0]);
-    // A connection for an account is told by that of the same account.
+    // The connection for an account is gossiped over the connections for the same account.
     const own = joined("PIN");
     expect(gossip()).toEqual([0, 0, 0, 1]);
     own.heard();
@@ -395,7 +395,7 @@ describe("a reload", () => {
 
 describe("two members that dial each other", () => {
   test("end with one pool", () => {
-    // Of the chances that both draw at once, one is smaller.
+    // Both draw a delay at the same time, and one of them is smaller.
     let draw = 0;
     Object.defineProperty(clock, "chance", { get: () => (++draw * 0.37) % 1 });
     const a = started({ routes: [routeTo(7000)] });

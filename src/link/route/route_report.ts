@@ -3,22 +3,22 @@ import type { LinkConnection } from "../core/link.ts";
 import type { LinkPermission } from "../core/link_info.ts";
 import type { RouteLink } from "./route_link.ts";
 
-/** What monitoring shows of a route, as far as its protocol knows it. Texts are texts again. */
+/** What monitoring shows of a route, as far as its protocol knows it. Texts are texts here, no byte strings. */
 export interface RouteReport {
   readonly connection: LinkConnection;
   readonly remoteId: string;
   readonly remoteName: string;
   readonly isSolicited: boolean;
-  /** Its URL stands in this server's configuration. */
+  /** Whether its URL is in this server's configuration. */
   readonly isConfigured: boolean;
   /** 0 before the first measurement. */
   readonly roundTripNs: number;
-  /** As the peer sent them, null without. */
+  /** The permission that the peer sent; null if it sent none. */
   readonly importPermission: LinkPermission | null;
   readonly exportPermission: LinkPermission | null;
   readonly subscriptionCount: number;
   readonly compression: string;
-  /** The account it is dedicated to, "" where it is of the pool. */
+  /** The account it is dedicated to; "" for a connection of the pool. */
   readonly account: string;
 }
 

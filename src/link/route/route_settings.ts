@@ -15,46 +15,52 @@ export interface RouteSettings extends DialReports {
   readonly runtime: string;
   readonly headers: boolean;
   readonly maxPayloadBytes: number;
-  /** As configured; "" where none is, which makes the generated one give way to others'. */
+  /** The configured name; "" if there is none, so that the generated name may give way to others'. */
   readonly clusterName: string;
-  /** Where this server listens for other members. */
+  /** The address at which this server listens for other members. */
   readonly host: string;
   readonly port: number;
-  /** The address to be gossiped instead. */
+  /** The address that is gossiped instead. */
   readonly advertise: { readonly host: string; readonly port: number } | null;
-  /** Client URLs are neither told to other members nor taken from them. */
+  /** Whether client URLs are neither told to other members nor taken from them. */
   readonly noAdvertise: boolean;
   readonly credentials: RouteCredentials | null;
-  /** How long a handshake may take; null without TLS. */
+  /** How long a TLS handshake may take; null without TLS. */
   readonly tlsTimeoutMs: number | null;
-  /** Connections to each member, which share all accounts; none or less: a single one without pooling. */
+  /**
+   * The number of connections to each member, among which accounts are shared. With 0 or less there is a single
+   * connection without pooling.
+   */
   readonly poolSize: number;
-  /** Accounts that have connections of their own besides. */
+  /** The accounts that have connections of their own in addition. */
   readonly pinnedAccounts: readonly string[];
   readonly compression: CompressionSettings;
   /** Which interest crosses routes; null for all. */
   readonly permissions: RoutePermissions | null;
-  /** URLs of the members to connect to. */
+  /** The URLs of the members to connect to. */
   readonly routes: readonly string[];
   /** Further attempts for routes learned by gossip. */
   readonly connectRetries: number;
-  /** Doubles the pause between attempts, up to 30 s. */
+  /** Whether the pause between attempts doubles each time, up to 30 s. */
   readonly connectBackoff: boolean;
-  /** As configured; a route pings every 30 s at least. */
+  /** The configured values; a route pings at least every 30 s. */
   readonly heartbeat: HeartbeatSettings;
   readonly controlLineBytesMax: number;
   /** `host:port` of this server's listeners for clients. */
   readonly connectUrls: readonly string[];
   readonly webSocketConnectUrls: readonly string[];
-  /** `host:port` for other clusters and for leaf nodes; "" where nobody listens or nobody is to know. */
+  /**
+   * The `host:port` for other clusters; `leafNodeUrl` is the one for leaf nodes. "" if this server does not listen for
+   * them or does not tell.
+   */
   readonly gatewayUrl: string;
   readonly leafNodeUrl: string;
 }
 
-/** The one user with which routes log in. */
+/** The user with which routes log in. */
 export interface RouteCredentials {
   readonly user: string;
-  /** As configured, maybe as a hash: what this server says when it learns of a route by gossip. */
+  /** The configured password, possibly a hash. This server logs in with it at routes that it learns of by gossip. */
   readonly password: string;
   readonly timeoutMs: number;
 }

@@ -1,9 +1,11 @@
 /**
- * Whom this server dials: configured routes, members of gossip, what is missing of a pool that it has begun, and what was lost.
+ * Decides whom this server dials: configured routes, members that it learns of by gossip, what is missing of a pool
+ * that it has begun, and what was lost.
  *
- * A pool is dialled one connection after the other, each once the one before has answered a ping: then credentials are right.
- * Connections for pinned accounts follow the first, so that a member without pools is not asked for any; nats-server dials them
- * at once. Source: nats-server `solicitRoutes`, `processImplicitRoute`, `reconnect`; clusters.md 3.7, 3.9.
+ * A pool is dialled one connection after the other, each once the previous one has answered a ping, which shows that
+ * the credentials are right. Connections for pinned accounts follow the first connection, so that a member without
+ * pools is not asked for any; nats-server dials them at once. Source: nats-server `solicitRoutes`,
+ * `processImplicitRoute`, `reconnect`; clusters.md 3.7, 3.9.
  */
 import { byteStringOfText } from "../../subject/byte_string.ts";
 import type { LinkClock, LinkConnection, LinkDialer, LinkLog, LinkPeer } from "../core/link.ts";
@@ -19,12 +21,12 @@ import type { RouteOrigin } from "./route_owner.ts";
 import type { RouteSettings } from "./route_settings.ts";
 import { parseRouteUrl, redacted } from "./route_url.ts";
 
-/** What the solicitor asks of whoever keeps the routes. */
+/** What the solicitor needs from the owner of all routes. */
 export interface RouteSolicitorOwner {
   readonly settings: RouteSettings;
-  /** Those still in their handshake. */
+  /** The connections that are still in their handshake. */
   readonly newcomers: ReadonlySet<RouteLink>;
-  /** A connection is there. */
+  /** Takes a connection that was opened. */
   newcomer(connection: LinkConnection, origin: RouteOrigin): LinkPeer;
 }
 
@@ -40,7 +42,10 @@ export class RouteSolicitor implements RouteDiallerOwner {
   readonly #log: LinkLog;
   readonly #dialler: RouteDialler;
   #isStopped = false;
-  /** The first host name among the configured routes, by which certificates of bare addresses are checked; "" for none. */
+  /**
+   * The first host name among the configured routes, by which certificates are checked if a URL has only an address; ""
+   * for none.
+   */
   tlsServerName = "";
 
   constructor(owner: RouteSolicitorOwner, members: RouteMembers, { clock, dialer, log }: RouteSolicitorHost) {
@@ -64,7 +69,7 @@ export class RouteSolicitor implements RouteDiallerOwner {
     }
   }
 
-  /** A member says that there is another one, or that it has a connection for an account. */
+  /** A member tells of another member, or that it has a connection for an account. */
   follow(info: LinkInfo): void {
     const { serverId, routeAccount } = info;
     const account = routeAccount || null;
@@ -79,17 +84,17 @@ export class RouteSolicitor implements RouteDiallerOwner {
     }
   }
 
-  /** Whether there is anything to be dialled beside a connection. */
+  /** Whether more connections to the same member have to be dialled. */
   isIncomplete(route: RouteLink): boolean {
     return this.#missing(route).length > 0;
   }
 
-  /** Dials what is missing beside a connection, of its pool the next. */
+  /** Dials the connections that are missing to the same member, of the pool only the next one. */
   complete(route: RouteLink): void {
     for (const target of this.#missing(route)) if (!this.#isOnItsWay(target)) this.#dialler.connect(target);
   }
 
-  /** A connection is over: it is dialled again, if it is this side's to do and nobody has taken its place. */
+  /** A connection has ended. Dials it again if that is this side's task and no other connection has taken its place. */
   reconnect(route: RouteLink): void {
     const { url, remoteId, account, isSolicited, isExplicit } = route;
     if (url === null || this.#isStopped || !route.mayReconnect) return;
@@ -107,8 +112,9 @@ export class RouteSolicitor implements RouteDiallerOwner {
       return;
     }
     this.#log("debug", `Attempting reconnect for solicited route ${name}`);
-    // nats-server is as hasty with what gossip named and does not let this server in, and never stops. Where both ends have
-    // dropped what the other one kept it waits a second, in which the accounts of that place cross by no connection.
+    // nats-server is also hasty with a member known by gossip that does not let it in, and never stops. If both ends
+    // have dropped the connection that the other one kept, it waits a second, during which no connection carries the
+    // accounts of that place.
     const isHasty = route.isRetried || (!isExplicit && route.wasRegistered);
     this.#dialler.reconnect({ url, isExplicit, account, member: remoteId }, isHasty);
   }
@@ -146,13 +152,13 @@ export class RouteSolicitor implements RouteDiallerOwner {
     return this.#members.missing(route).map((account) => ({ url, isExplicit, account, member: remoteId }));
   }
 
-  /** Whether a member is to have a connection for an account, and has none. */
+  /** Whether a member should have a connection for an account but has none. */
   #wants(account: string, memberId: string): boolean {
     if (!this.accounts.pinned.has(account)) return false;
     return this.#members.get(memberId)?.dedicatedTo(account) === undefined;
   }
 
-  /** Whether such a connection is in its handshake, or about to be dialled. */
+  /** Whether such a connection is in its handshake or is being dialled. */
   #isOnItsWay(target: RouteTarget): boolean {
     const { url, account } = target;
     const isSame = (other: RouteLink) => other.url?.text === url.text && other.account === account;

@@ -2,19 +2,19 @@ import { withoutPassword } from "../../base/redacted_url.ts";
 import { hostPortText } from "../../runtime/posix/socket_address.ts";
 import { parseUrl } from "../core/url_parts.ts";
 
-/** `nats-route://[user:password@]host:port`, as far as routes look at it. */
+/** The parts of `nats-route://[user:password@]host:port` that routes use. */
 export interface RouteUrl {
-  /** As it was written. */
+  /** The URL as it was written. */
   readonly text: string;
-  /** Without brackets. */
+  /** A name or an address; IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
-  /** "" where the URL names none. */
+  /** "" if the URL names no user. */
   readonly user: string;
   readonly password: string;
 }
 
-/** Undefined for what names no host and port. */
+/** Parses a URL. Undefined if it lacks a scheme, a host or a port. */
 export function parseRouteUrl(text: string): RouteUrl | undefined {
   const parts = parseUrl(text);
   if (parts === null || parts.scheme === "" || parts.host === "" || parts.port === 0) return undefined;
@@ -22,12 +22,12 @@ export function parseRouteUrl(text: string): RouteUrl | undefined {
   return { text, host, port, user: user?.user ?? "", password: user?.password ?? "" };
 }
 
-/** The URL of a member that says itself where it listens. */
+/** The URL of a member that has told its address. */
 export function routeUrlOf(host: string, port: number): RouteUrl {
   return { text: `nats-route://${hostPortText(host, port)}/`, host, port, user: "", password: "" };
 }
 
-/** As it may be shown. */
+/** The URL's text without the password, as it may be shown. */
 export function redacted({ text }: RouteUrl): string {
   return withoutPassword(text);
 }

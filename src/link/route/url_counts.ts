@@ -1,4 +1,4 @@
-/** URLs that several members may announce: each is known as long as one of them does. */
+/** URLs that several members may announce. Each is known as long as one of them announces it. */
 export class UrlCounts {
   readonly #counts = new Map<string, number>();
 
@@ -7,7 +7,7 @@ export class UrlCounts {
     return [...this.#counts.keys()];
   }
 
-  /** Returns whether any of them is new. */
+  /** Adds one announcement of each URL. Returns whether any of them is new. */
   add(urls: readonly string[]): boolean {
     let isChanged = false;
     for (const url of urls) {
@@ -18,7 +18,7 @@ export class UrlCounts {
     return isChanged;
   }
 
-  /** Takes back what was added; returns whether any of them is not known any more. */
+  /** Takes back one announcement of each URL. Returns whether any of them is no longer known. */
   remove(urls: readonly string[]): boolean {
     let isChanged = false;
     for (const url of urls) {

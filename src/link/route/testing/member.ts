@@ -8,7 +8,7 @@ import { NotedWishes } from "../../core/testing/noted_wishes.ts";
 import { RouteMesh } from "../route_mesh.ts";
 import type { RouteSettings } from "../route_settings.ts";
 
-/** A server of a cluster, as far as its routes go: notes what they tell it. It listens on 127.0.0.1. */
+/** A server of a cluster with nothing but its routes, which notes what they tell it. It listens on 127.0.0.1. */
 export class Member {
   readonly mesh: RouteMesh;
   readonly port: number;
@@ -18,7 +18,7 @@ export class Member {
   readonly messages: { readonly message: LinkMessage; readonly queues: readonly string[] }[] = [];
   readonly renamed: string[] = [];
   readonly gateways: LinkInfo[] = [];
-  /** What it makes of every certificate. */
+  /** Its verdict about every certificate. */
   certificateVerdict: CertificateVerdict | null = null;
   /** Verdicts wait until the test lets them go. */
   holdsVerdicts = false;
@@ -143,7 +143,7 @@ export class Member {
     return accounts.map((account) => this.mesh.connections.filter((route) => route.carries(account)).length);
   }
 
-  /** What this server wants, as a peer should know it. */
+  /** The interest of this server, as a peer should know it. */
   wishes(name: string): string[] {
     return [...this.#wishes.values()].map(({ key, weight }) => `${name}: ${shown(key, weight)}`);
   }
